@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app.h"
 
+#include "app_events.h"
+#include "app_privilege.h"
 #include "app_reload.h"
 
 #include <event2/event.h>
@@ -15,12 +17,14 @@
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/numa.h>
+#include <weir/os/sd_notify.h>
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 {
 	struct app *a = arg;
 	(void)what;
 	log_info("stopping: signal %d", (int)signal_number);
+	sd_notify_send("STOPPING=1");
 	loop_stop(a->service);
 }
 
@@ -50,7 +54,8 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config_runtime *run = &a->started->runtime;
 
-	int rc = shm_paths_init(&a->paths, run->directory, run->hugepages, why);
+	int rc = shm_paths_init_for(
+		&a->paths, SHM_CONTROLPLANE, run->directory, run->hugepages, why);
 	if (rc == 0)
 		rc = mem_plan_check(a->started, MEM_PLAN_CONTROLPLANE, &a->paths, why);
 	if (rc == 0)
@@ -61,6 +66,8 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 static int loops_open(struct app *a, char why[APP_WHY_MAX])
 {
 	int rc = loop_new("service", &a->service);
+	if (rc == 0)
+		rc = app_events_open(&a->events);
 	if (rc == 0)
 		rc = signals_open(a);
 	if (rc == 0)
@@ -102,13 +109,49 @@ static int rules_watch(struct app *a)
 {
 	rules_on_published(a->rules, on_rules_published, a);
 	rules_on_pause(a->rules, on_pause, a);
+	rules_add_events(a->rules, app_events_of(a->events));
 	return rules_notify(a->rules, a->notify);
+}
+
+static void deps_fill(struct app *a)
+{
+	a->deps = (struct api_deps){
+		.service = a->service,
+		.resolvers = &a->resolvers,
+		.frontends = &a->frontends,
+		.log = a->log,
+		.top = a->top,
+		.tail = a->tail,
+		.watch = a->watch,
+		.store = a->store,
+		.meter = a->meter,
+		.clickhouse = a->clickhouse,
+		.outputs = a->output,
+		.output_count = a->outputs,
+		.toggles = &a->toggles,
+		.rules = a->rules,
+		.publisher = a->publisher,
+		.book = a->book,
+		.events = app_events_of(a->events),
+		.socket_path = a->socket_path,
+		.group = a->started->runtime.group,
+		.config_path = a->started->path,
+		.config_current = app_config,
+		.groups_current = app_groups_current,
+		.group_now = app_group_now,
+		.group_pause = app_group_pause,
+		.metrics = &a->started->metrics,
+		.last_reload = app_last_reload,
+		.changes = app_changes,
+		.reload_arg = a,
+		.config_reload = app_reload,
+		.toggles_set = app_toggles,
+	};
 }
 
 static int services_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config *c = a->started;
-	struct api_deps *d = &a->deps;
 
 	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service,
 		(struct rules_answer_policy){resolvers_set_answer_policy, resolvers_recheck_finish,
@@ -134,38 +177,8 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
 		publisher_paths(a->publisher)->run);
 	a->last_reload.loaded_unix_s = time(NULL);
-	*d = (struct api_deps){
-		.service = a->service,
-		.resolvers = &a->resolvers,
-		.frontends = &a->frontends,
-		.log = a->log,
-		.top = a->top,
-		.tail = a->tail,
-		.watch = a->watch,
-		.store = a->store,
-		.meter = a->meter,
-		.clickhouse = a->clickhouse,
-		.outputs = a->output,
-		.output_count = a->outputs,
-		.toggles = &a->toggles,
-		.rules = a->rules,
-		.publisher = a->publisher,
-		.book = a->book,
-		.socket_path = a->socket_path,
-		.group = c->runtime.group,
-		.config_path = c->path,
-		.config_current = app_config,
-		.groups_current = app_groups_current,
-		.group_now = app_group_now,
-		.group_pause = app_group_pause,
-		.metrics = &a->started->metrics,
-		.last_reload = app_last_reload,
-		.changes = app_changes,
-		.reload_arg = a,
-		.config_reload = app_reload,
-		.toggles_set = app_toggles,
-	};
-	return api_open(&a->api, d, why);
+	deps_fill(a);
+	return api_open(&a->api, &a->deps, why);
 }
 
 // Before any table and any thread is made: near those who read it.
@@ -187,6 +200,11 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	a->read = a->started;
 	config_files_note(&a->read_files, a->read, began_unix_s);
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
+	log_set_format((enum log_format)a->started->runtime.log_format);
+	rc = app_privilege_confine((enum sandbox_mode)a->started->runtime.seccomp, why);
+	if (rc < 0)
+		return rc;
+	app_privilege_heap();
 	place_memory(&a->started->dataplane);
 	app_recursion_warn(a->started);
 	rc = app_files_raise(a->started, &a->tcp_files, why);
@@ -220,6 +238,17 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 	return 0;
 }
 
+static void started_event(struct app *a)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%016llx",
+		(unsigned long long)publisher_incarnation(a->publisher));
+	events_add(app_events_of(a->events), EVENT_process_started,
+		EVENT_FIELDS({"process", "controlplane"}, {"version", WEIR_VERSION},
+			{"incarnation", text}),
+		"the control plane serves, version " WEIR_VERSION);
+}
+
 static void on_started(void *app, const char *why)
 {
 	struct app *a = app;
@@ -235,6 +264,8 @@ static void on_started(void *app, const char *why)
 		return;
 	}
 	publisher_state(a->publisher, CP_SERVING);
+	app_watchdog_begin(a);
+	started_event(a);
 	log_info("serving, incarnation %016llx",
 		(unsigned long long)publisher_incarnation(a->publisher));
 }
@@ -250,6 +281,7 @@ void app_close(struct app *a)
 {
 	if (!a)
 		return;
+	app_watchdog_end(a);
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
 	// First, so that what asked the resolvers something is still there for their reply.
@@ -278,6 +310,7 @@ void app_close(struct app *a)
 	app_frontends_loops_free(a);
 	app_resolvers_loops_free(a);
 	app_memory_close(a);
+	app_events_close(a->events);
 	FREE_AND_NULL(a->reload.message.next);
 	config_free(a->reload.message.read);
 	tls_server_free(a->reload.message.certificates.server);

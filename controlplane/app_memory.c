@@ -2,6 +2,7 @@
 // The slope meter's samples: each second what the process, its heap, its subsystems and its tables
 // hold.
 
+#include "app_events.h"
 #include "app_reload.h"
 #include "memory/heap.h"
 #include "memory/memory_dataplane.h"
@@ -34,8 +35,8 @@ struct app_memory {
 	struct app *app;
 	struct event *timer;
 	uint64_t start_ms;
-	bool asks;                       // the loops, which have not replied yet
-	struct table_registry frontends; // their tables
+	bool asks; // the loops, which have not replied yet
+	struct frontends_status frontends;
 	struct memory_sample sample;
 	struct stats_copy stats;        // of the data plane, room for it
 	uint64_t queries, logged, seen; // counted so far; of the log, of the workers
@@ -161,6 +162,7 @@ static void dataplane_take(struct app_memory *m)
 		other.ended_id = other.id;
 	}
 	memory_meter_dataplane(m->app->meter, &other);
+	app_events_dataplane(m->app->events, &other);
 	if (other.is_there && other.rss) {
 		memory_sample_bytes(&m->sample, METER_DATAPLANE "rss", other.rss);
 		memory_sample_bytes(&m->sample, METER_DATAPLANE "anonymous", anonymous);
@@ -180,7 +182,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	char text[MEMORY_LINE_MAX];
 
 	m->asks = false;
-	tables_sum(&tables, &m->frontends);
+	tables_sum(&tables, &m->frontends.tables);
 	api_tables(a->api, &tables);
 	process_memory(&rss, &anonymous);
 	heap_read(&heap);
@@ -199,6 +201,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	accounts_take(&m->sample, &heap);
 	fills_take(&m->sample, &tables);
 	memory_meter_take(a->meter, &m->sample);
+	app_events_look(a->events, a->api, s, &m->frontends, memory_meter_alarms(a->meter));
 	const char *due =
 		memory_line_take(&m->line, &m->sample, a->current->runtime.log_memory_s, text);
 	if (due)
@@ -208,7 +211,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 static void on_frontends(void *arg, const struct frontends_status *s)
 {
 	struct app_memory *m = arg;
-	m->frontends = s->tables;
+	m->frontends = *s;
 	m->asks = resolvers_status(&m->app->resolvers, m->app->service, on_tables, m) == 0;
 }
 

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/os/sd_notify.h>
 
 const struct config *app_config(void *app)
 {
@@ -58,8 +59,11 @@ static void reload_activate(struct reload *r)
 	struct config *before = a->current, *read_before = a->read;
 
 	a->current = m->next;
+	r->in_force = true;
 	if (m->read) {
 		a->read = m->read;
+		log_set_level((enum log_level)a->read->runtime.log_level);
+		log_set_format((enum log_format)a->read->runtime.log_format);
 		a->last_reload.loaded_unix_s = time(NULL);
 		a->last_reload.restart_count = config_needs_restart(a->started, a->read,
 			a->last_reload.restart, sizeof(a->last_reload.restart));
@@ -260,6 +264,7 @@ static void reload_unchanged(void *arg)
 	struct reload *r = arg;
 	struct app *a = r->app;
 
+	r->in_force = true;
 	a->last_reload.loaded_unix_s = time(NULL);
 	(void)config_needs_restart(a->started, a->read, r->needs_restart, sizeof(r->needs_restart));
 	app_routes_configure(a); // rtnetlink may have been refused
@@ -282,7 +287,11 @@ int app_reload(void *app, api_config_done done, void *arg)
 		err = reload_read(r);
 	else if ((err = app_reload_hung(r)) == 0)
 		err = loop_call(a->service, reload_unchanged, r);
-	return err < 0 ? reload_fail(r, err) : 0;
+	if (err < 0)
+		err = reload_fail(r, err);
+	if (err == 0)
+		sd_notify_reloading(); // app_reload_end comes later, on this loop
+	return err;
 }
 
 int app_toggles(void *app, const struct toggles *toggles, api_config_done done, void *arg)

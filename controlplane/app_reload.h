@@ -54,6 +54,7 @@ struct reload_message {
 struct reload { // the service loop's
 	struct app *app;
 	bool running, of_toggles;  // of_toggles: no file was read
+	bool in_force;             // what the file says is
 	struct config_files files; // that message.read was read from
 	bool is_waiting;           // not sent yet: the resolver has the other one's message
 	api_config_done done;      // NULL: no caller
@@ -108,6 +109,7 @@ struct app_frontend {
 
 enum { HOST_NAME_MAX_BYTES = 64 };
 
+struct app_events; // app_events.h
 struct app_memory; // app_memory.c
 struct memory_meter;
 enum { APP_OUTPUTS_MAX = 4 };
@@ -136,6 +138,7 @@ struct app {
 	struct rules *rules;
 	struct list_notify *notify; // of rules and frontends
 	struct api *api;
+	struct app_events *events;
 	struct querylog *log;
 	struct querylog_names *log_names; // as set last
 	struct top *top;
@@ -164,7 +167,14 @@ struct app {
 	struct api_reload last_reload;           // of the file
 	struct app_groups groups;
 	struct app_flushes flushes;
+	struct wheel_timer alive_look; // for the watchdog
+	uint64_t alive_ms;             // of its last message
 };
+
+// app_watchdog.c: the service manager learns that this process serves. Service loop's thread, once
+// all loops run; the end is before the service loop is freed.
+void app_watchdog_begin(struct app *a);
+void app_watchdog_end(struct app *a);
 
 // app_resolvers.c: all but their threads, which start once all else is open, and end before
 // anything is closed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The last part of a reload: the rules follow the configuration in force, and the caller learns how
 // the reload ended.
+#include "app_events.h"
 #include "app_reload.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/log.h>
+#include <weir/os/sd_notify.h>
 
 // For status and metrics, of the configuration alone.
 static void reload_note(const struct reload *r)
@@ -20,6 +22,24 @@ static void reload_note(const struct reload *r)
 	snprintf(last->why, sizeof(last->why), "%s", r->err < 0 ? r->why : "");
 }
 
+static void reload_event(const struct reload *r)
+{
+	struct events *e = app_events_of(r->app->events);
+
+	if (r->err < 0 && !r->in_force)
+		events_add(e, EVENT_config_refused, EVENT_FIELDS({"why", r->why}),
+			"configuration not reloaded: %s", r->why);
+	else if (r->err < 0)
+		events_add_as(e, EVENT_config_reloaded, EVENT_IS_warning,
+			EVENT_FIELDS({"why", r->why}, {"needs_restart", r->needs_restart}),
+			"configuration %s", r->why);
+	else
+		events_add(e, EVENT_config_reloaded,
+			EVENT_FIELDS({"needs_restart", r->needs_restart}),
+			"configuration reloaded%s%s",
+			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
+}
+
 static void reload_tell(struct reload *r)
 {
 	if (r->err < 0)
@@ -27,8 +47,12 @@ static void reload_tell(struct reload *r)
 	else if (!r->of_toggles)
 		log_info("configuration reloaded%s%s",
 			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
+	if (!r->of_toggles)
+		reload_event(r);
 	app_reload_looks_end(r);
 	r->running = false;
+	if (!r->of_toggles)
+		sd_notify_send("READY=1");
 	if (r->done)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir-controlplane: everything slow of the appliance (docs/explanation/architecture.md).
 #include "app.h"
+#include "app_privilege.h"
 #include "memory/profile.h"
 
 #include <getopt.h>
@@ -19,7 +20,8 @@ static const char usage[] =
 	"  -h, --help         this text\n"
 	"SIGHUP reads the configuration again, SIGTERM and SIGINT stop.\n";
 
-static const char *const own_regions[] = {"directory", "l0.", "rule_image.", "policy.", NULL};
+static const char *const own_regions[] = {
+	"directory", "l0.", "rule_image.", "policy.", "answers.", NULL};
 
 int main(int argc, char **argv)
 {
@@ -56,6 +58,7 @@ int main(int argc, char **argv)
 	}
 	profile_alloc_start();
 	log_init("weir-controlplane", LOG_LEVEL_INFO);
+	app_privilege_begin();
 	int rc = log_out_start("weir-controlplane");
 	if (rc < 0)
 		log_warning("no thread for stderr: log lines wait for the reader of stderr: %s",
@@ -65,7 +68,11 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		return EXIT_FAILURE;
 	}
-	rc = app_run(app);
+	rc = app_privilege_settle(why);
+	if (rc < 0)
+		log_error("%s", why);
+	else
+		rc = app_run(app);
 	app_close(app);
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

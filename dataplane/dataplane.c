@@ -4,12 +4,17 @@
 
 #include "housekeep.h"
 #include "port/eal_args.h"
+#include "port/eal_drivers.h"
+#include "port/eal_tsc.h"
 #include "port/exception_addr.h"
 #include "port/idle_monitor.h"
 #include "port/mbuf_pool.h"
 #include "port/memif_left.h"
+#include "port/port_announce.h"
 #include "port/steering.h"
 #include "prefault.h"
+#include "privilege.h"
+#include "startup.h"
 #include "state/worker.h"
 
 #include <rte_cycles.h>
@@ -27,8 +32,10 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/config_tools.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
+#include <weir/os/sd_notify.h>
 #include <weir/shm_lost.h>
 
 enum { WHY_MAX = 512 };
@@ -36,7 +43,9 @@ enum { WHY_MAX = 512 };
 // Set by the signal handler, which can reach nothing else.
 static _Atomic int stop_requested;
 
-static const char *const own_regions[] = {"rings.", "marks.", "stats", NULL};
+static const char *const own_regions[] = {"rings.", "marks.", "stats", "reader", NULL};
+// The control plane may then cut off marks, which must not end this process.
+static const char *const own_with_two_users[] = {"rings.", "stats", "reader", NULL};
 
 struct dataplane {
 	struct config *config;
@@ -80,13 +89,13 @@ static void catch_signals(void)
 // The lock's descriptor, or -errno after saying what is wrong.
 static int lock_runtime(const char *run)
 {
-	char path[SHM_PATH_MAX + 16];
+	char path[SHM_PATH_MAX + 16], why[SHM_WHY_MAX];
 	snprintf(path, sizeof(path), "%s/dataplane.lock", run);
 	int fd = process_lock(path);
 	if (fd == -EAGAIN)
 		log_error("another weir-dataplane runs on %s (it holds %s)", run, path);
-	else if (fd < 0)
-		log_error("%s: %s", path, strerror(-fd));
+	else if (fd < 0 && process_lock_fail(path, fd, why))
+		log_error("%s", why);
 	return fd;
 }
 
@@ -94,7 +103,8 @@ static int start_eal(const struct config *config, const char *run)
 {
 	struct eal_args args;
 	char why[EAL_WHY_MAX] = "", pages[EAL_PAGES_WHY_MAX];
-	if (config->dataplane.eal_hugepages && eal_pages_check(EAL_PAGES_SYSFS, pages)) {
+	if (config->dataplane.eal_hugepages
+		&& eal_pages_check(EAL_PAGES_SYSFS, config->dataplane.memory_mb, pages)) {
 		log_error("%s", pages);
 		return -ENOMEM;
 	}
@@ -110,11 +120,17 @@ static int start_eal(const struct config *config, const char *run)
 	// EAL reorders argv, so it gets a copy of the pointers.
 	char *argv[EAL_ARGS_MAX + 1];
 	memcpy(argv, args.argv, sizeof(argv));
+	startup_part("config");
+	eal_drivers_begin(&config->dataplane);
+	eal_tsc_begin();
 	rc = rte_eal_init(args.argc, argv);
+	eal_tsc_end();
+	eal_drivers_end();
 	if (rc < 0)
 		log_error("DPDK does not start: %s (see its messages above)",
 			rte_strerror(rte_errno));
 	eal_args_free(&args);
+	startup_part("eal");
 	return rc < 0 ? -EIO : 0;
 }
 
@@ -138,9 +154,11 @@ static int create_all_rings(struct dataplane *dp, char why[WHY_MAX])
 static int create_pools(struct dataplane *dp, char why[WHY_MAX])
 {
 	const struct config_dataplane *c = &dp->config->dataplane;
+	const enum mbuf_pool_layout layout =
+		c->eal_hugepages || ports_have_xdp(&dp->ports) ? MBUF_POOL_PAGED : MBUF_POOL_DENSE;
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		int rc = mbuf_pool_create(&dp->pool[i], i, c->worker_lcores[i], c->mbufs,
-			dp->config->limits.udp_reply_size, why);
+			dp->config->limits.udp_reply_size, layout, why);
 		if (rc)
 			return rc;
 	}
@@ -239,19 +257,6 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	return 0;
 }
 
-static void destroy_workers(struct dataplane *dp)
-{
-	for (unsigned i = 0; i < dp->worker_count; i++) {
-		if (dp->worker[i])
-			rte_free(dp->worker[i]->dedup.way);
-		rte_free(dp->worker[i]);
-		dp->worker[i] = NULL;
-	}
-	rte_free(dp->kernel_flows);
-	rte_free(dp->asked_ports);
-	limiter_free(dp->limiter);
-}
-
 static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 {
 	struct housekeep *h = &dp->housekeep;
@@ -290,13 +295,26 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	return 0;
 }
 
+// The ports' state is in the statistics, and the workers read frames.
+static void dataplane_ready(const struct dataplane *dp)
+{
+	log_info("serving: %u workers, %u client ports", dp->worker_count, dp->ports.client_count);
+	startup_log();
+	sd_notify_send("READY=1");
+}
+
 static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 {
 	int rc = 0;
 	unsigned launched = 0;
+	ports_announce(&dp->ports, &dp->service, dp->pool[0]);
 	prefault_data();
 	prefault_stack();
+	rc = sd_notify_open();
+	if (rc)
+		log_warning("NOTIFY_SOCKET: %s; systemd is not notified", strerror(-rc));
 	idle_monitor_detect();
+	rc = privilege_settle(dp->config, why);
 	while (rc == 0 && launched < dp->worker_count) {
 		struct worker *w = dp->worker[launched];
 		atomic_store_explicit(&w->hold, 1, memory_order_relaxed);
@@ -308,11 +326,14 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 			launched++;
 	}
 	if (rc == 0) {
+		startup_part("workers");
 		housekeep_start(&dp->housekeep);
-		log_info("serving: %u workers, %u client ports", dp->worker_count,
-			dp->ports.client_count);
+		startup_part("tables");
+		dataplane_ready(dp);
 		housekeep_run(&dp->housekeep, &stop_requested);
+		sd_notify_send("STOPPING=1");
 		steering_stop(&dp->steering);
+		rc = ports_gone_why(&dp->ports, why, WHY_MAX);
 		log_info("stopping");
 	}
 	for (unsigned i = 0; i < launched; i++) {
@@ -323,6 +344,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 		(void)rte_eal_wait_lcore(dp->worker[i]->lcore);
 		assert(!atomic_load_explicit(&dp->worker[i]->stats->online, memory_order_acquire));
 	}
+	privilege_stop();
 	return rc;
 }
 
@@ -351,12 +373,14 @@ static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char
 	rc = create_all_rings(dp, why);
 	if (rc)
 		return rc;
+	startup_part("rings");
 	rc = create_pools(dp, why);
 	if (rc)
-		goto free_pools;
+		goto close_rings;
+	startup_part("pools");
 	rc = ports_start(&dp->ports, dp->config, dp->pool, why);
 	if (rc)
-		goto free_pools;
+		goto close_rings;
 	rc = check_pools(dp, why);
 	if (rc == 0)
 		rc = address_exceptions(dp, why);
@@ -364,6 +388,7 @@ static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char
 		rc = steering_start(&dp->steering, c, clock_mono_ms(), why);
 	if (rc)
 		goto stop_ports;
+	startup_part("ports");
 	rc = create_limiter(dp, why);
 	if (rc == 0)
 		rc = create_kernel_flows(dp, why);
@@ -372,31 +397,37 @@ static int serve(struct dataplane *dp, const struct dataplane_bench *bench, char
 		rc = create_worker(dp, i, why);
 	}
 	if (rc)
-		goto destroy_workers;
+		goto free_limiter;
 	rc = bench ? bench->begin(dp->worker, dp->worker_count) : 0;
 	if (rc)
 		snprintf(why, WHY_MAX, "bench: %s", strerror(-rc));
 	else
 		rc = prepare_housekeeping(dp, why);
 	if (rc)
-		goto destroy_workers;
+		goto free_limiter;
+	startup_part("workers");
 
 	rc = run_workers(dp, why);
 
-	drops_clear(&dp->housekeep.drops);
+	if (rc == 0) // else a port may be gone, and its rules with it
+		drops_clear(&dp->housekeep.drops);
 	link_close(&dp->housekeep.link);
 	activate_close(&dp->housekeep.activate);
-destroy_workers:
-	destroy_workers(dp);
+free_limiter:
+	limiter_free(dp->limiter);
 stop_ports:
 	ports_stop(&dp->ports);
-free_pools:
-	for (unsigned i = 0; i < dp->worker_count; i++)
-		rte_mempool_free(dp->pool[i]);
+close_rings:
 	if (rc)
 		rings_fail(&dp->worker_rings);
 	worker_rings_close(&dp->worker_rings);
 	return rc;
+}
+
+static void log_begin(const struct config_runtime *r)
+{
+	log_init("weir-dataplane", (enum log_level)r->log_level);
+	log_set_format((enum log_format)r->log_format);
 }
 
 int dataplane_run(const char *config, const struct dataplane_bench *bench)
@@ -404,27 +435,28 @@ int dataplane_run(const char *config, const struct dataplane_bench *bench)
 	int status = EXIT_FAILURE;
 	char why[WHY_MAX] = "";
 	static struct dataplane dp; // some 20 KiB, too much for a signal-prone stack
+	startup_begin();
 	int rc = log_out_start("weir-dataplane");
 	if (rc)
 		log_warning("no thread for stderr: log lines wait for the reader of stderr: %s",
 			strerror(-rc));
-	if (config_load(config, &dp.config, why)) {
+	if (config_load_public(config, &dp.config, why)) {
 		log_error("%s", why);
 		return EXIT_FAILURE;
 	}
 	if (bench && !bench->allows(&dp.config->dataplane))
 		goto free_config;
-	log_init("weir-dataplane", (enum log_level)dp.config->runtime.log_level);
+	log_begin(&dp.config->runtime);
 	dp.worker_count = dp.config->dataplane.worker_count;
 	dp.incarnation = incarnation_new();
 	service_from_config(&dp.service, &dp.config->dataplane);
 	catch_signals();
-	region_lost_catch(own_regions);
-	if (shm_paths_init(
-		    &dp.paths, dp.config->runtime.directory, dp.config->runtime.hugepages, why)) {
+	if (shm_paths_init_for(&dp.paths, SHM_DATAPLANE, dp.config->runtime.directory,
+		    dp.config->runtime.hugepages, why)) {
 		log_error("%s", why);
 		goto free_config;
 	}
+	region_lost_catch(dp.paths.two_users ? own_with_two_users : own_regions);
 	dp.lock = lock_runtime(dp.paths.run);
 	if (dp.lock < 0)
 		goto close_paths;
@@ -446,7 +478,8 @@ int dataplane_run(const char *config, const struct dataplane_bench *bench)
 	else
 		status = EXIT_SUCCESS;
 
-	// No rte_eal_cleanup: the ports are closed, EAL has no files, and the kernel takes back the
+	// DPDK's memory is not freed: that writes zeros to all of it, while nobody answers. And no
+	// rte_eal_cleanup: the ports are closed, EAL has no files, and the kernel takes back the
 	// rest. In 22.11 it unmaps memory that EAL's interrupt thread may read at that moment:
 	// SIGSEGV in 5 of 24 ends over memif.
 close_steering:

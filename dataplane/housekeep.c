@@ -7,6 +7,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/os/sd_notify.h>
 
 static uint64_t verdicts_of(const struct worker *w)
 {
@@ -85,18 +86,30 @@ static void watch_drops(struct housekeep *h, uint64_t now_ms)
 	atomic_store_explicit(&h->stats->drops_full, d->full, memory_order_relaxed);
 }
 
+static void watch_steering(struct housekeep *h)
+{
+	if (!h->steering)
+		return;
+	steering_report(h->steering, h->stats);
+	const int gone = steering_gone(h->steering);
+	if (gone >= 0)
+		port_gone_report(&h->ports->port[gone].gone, PORT_GONE_REMOVED);
+}
+
 static void report(struct housekeep *h, uint64_t now_ms)
 {
 	bool quiet = true;
-	for (unsigned i = 0; i < h->worker_count; i++)
+	for (unsigned i = 0; i < h->worker_count; i++) {
 		quiet &= housekeep_buffers_quiet(&h->worker[i]);
+		if (atomic_load_explicit(&h->workers[i]->on_timer, memory_order_relaxed))
+			ports_on_timer(h->ports);
+	}
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
 	// A frame that came between the last sample and the ports' statistics.
 	for (unsigned i = 0; i < h->worker_count; i++)
 		quiet &= housekeep_frames_moved(h->workers[i]) == h->worker[i].moved;
-	if (h->steering)
-		steering_report(h->steering, h->stats);
+	watch_steering(h);
 	reconcile(h, quiet);
 	housekeep_buffers_check(h, now_ms);
 	table_report_write(h, now_ms);
@@ -113,6 +126,9 @@ static void report(struct housekeep *h, uint64_t now_ms)
 static void watch_control(struct housekeep *h, uint64_t now_ms)
 {
 	enum link_event event = link_poll(&h->link, now_ms);
+	if (event == LINK_CAME_UP)
+		worker_rings_link(h->worker_rings, &h->activate.src.paths);
+	worker_rings_look(h->worker_rings, &h->activate.src.paths, now_ms);
 	if (event != LINK_NOTHING)
 		activate_link(&h->activate, event == LINK_CAME_UP);
 	activate_poll(&h->activate, now_ms);
@@ -127,11 +143,29 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 		else if (alive && h->hung)
 			log_info("the control plane is back");
 		h->hung = h->link.up && !alive;
+		sd_notify_send("STATUS=serving%s",
+			alive ? "" : "; no control plane: from the cache alone");
 		for (unsigned i = 0; i < h->worker_count; i++)
 			atomic_store_explicit(
 				&h->workers[i]->control_alive, alive, memory_order_relaxed);
 	}
 	atomic_store_explicit(&h->stats->control_seen, h->link.up, memory_order_relaxed);
+}
+
+// The watchdog of the unit hears from this process only while each worker comes round: one that
+// sleeps does so each 100 ms.
+static void watch_turns(struct housekeep *h, uint64_t now_ms)
+{
+	if (!sd_notify_wants_alive(now_ms))
+		return;
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		const uint64_t beat = atomic_load_explicit(
+			&h->workers[i]->stats->heartbeat_ms, memory_order_relaxed);
+		if (beat <= h->alive_ms)
+			return;
+	}
+	h->alive_ms = now_ms;
+	sd_notify_alive(now_ms);
 }
 
 static void watch_limits(struct housekeep *h, uint64_t now_ms)
@@ -157,11 +191,12 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 		if (h->steering)
 			steering_beat(h->steering, h->stats, h->workers, h->worker_count, now_ms);
 		watch_drops(h, now_ms);
+		watch_turns(h, now_ms);
 	}
 	for (unsigned i = 0; i < h->ports->count; i++) {
 		struct port *port = &h->ports->port[i];
 		if (port_link_has_event(&port->link))
-			port_link_look(&port->link, port->id, port->name, &h->stats->port[i]);
+			(void)port_link_look(&port->link, port->id, port->name, &h->stats->port[i]);
 	}
 	if (now_ms >= h->next_report_ms) {
 		h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
@@ -195,7 +230,7 @@ void housekeep_start(struct housekeep *h)
 
 void housekeep_run(struct housekeep *h, const _Atomic int *stop)
 {
-	while (!atomic_load_explicit(stop, memory_order_acquire)) {
+	while (!atomic_load_explicit(stop, memory_order_acquire) && !ports_gone(h->ports)) {
 		uint64_t now_ms = clock_mono_ms();
 		housekeep_turn(h, now_ms);
 		// Signals of the TAP driver (one per frame that finds it idle) cut a sleep short;

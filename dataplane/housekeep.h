@@ -59,7 +59,7 @@ struct housekeep {
 	struct ports *ports;
 	struct steering *steering; // NULL: no AF_XDP ports
 	struct stats_region *stats;
-	const struct worker_rings *worker_rings;
+	struct worker_rings *worker_rings;
 	bool walks; // the ports clear the marks of buffers that they receive into
 	int *lock;  // of dataplane.lock, which is kept there; NULL: none
 	struct limiter *limiter;
@@ -76,6 +76,7 @@ struct housekeep {
 	uint64_t gap_told;    // last verdict gap that was logged
 	uint64_t errors_seen; // of recent_errors_report
 	struct mem_look look; // at mappings and descriptors
+	uint64_t alive_ms;    // of the last message for the watchdog
 };
 
 // Takes the pools' fill as the base of their audit: call after the ports have started and before
@@ -85,7 +86,7 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms);
 // Once the workers run, with `hold` set: hands them what lies in shared memory, then lets them read
 // frames. HOUSEKEEP_START_MS at most.
 void housekeep_start(struct housekeep *h);
-// Until *stop is set.
+// Until *stop is set, or a port is gone.
 void housekeep_run(struct housekeep *h, const _Atomic int *stop);
 
 // housekeep_buffers.c: the packet pools, by mbuf_audit.h and mbuf_walk.h.

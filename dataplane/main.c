@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane.h"
 #include "port/dpdk_log.h"
+#include "privilege.h"
 
 #include <rte_version.h>
 
@@ -46,5 +47,6 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	privilege_begin();
 	return dataplane_run(config, NULL);
 }

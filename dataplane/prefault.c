@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "prefault.h"
 
+#include <errno.h>
+#include <link.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 // Linux 5.14; not in every glibc
@@ -30,4 +33,30 @@ __attribute__((noinline)) void prefault_stack(void)
 	__asm__ volatile("" : "+r"(at) : : "memory");
 	for (size_t page = 0; page < sizeof(below); page += PAGE)
 		at[page] = 0;
+}
+
+// Also of libraries: the drivers are such.
+static int code_lock(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	(void)size, (void)arg;
+	for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+		if (part->p_type == PT_LOAD && part->p_flags & PF_X)
+			(void)mlock(
+				(const void *)(object->dlpi_addr + part->p_vaddr), part->p_memsz);
+	}
+	return 0;
+}
+
+int prefault_lock(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit is;
+	if (setrlimit(RLIMIT_MEMLOCK, &all) < 0
+		&& (getrlimit(RLIMIT_MEMLOCK, &is) < 0 || is.rlim_cur != RLIM_INFINITY))
+		return -EPERM;
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		return -errno;
+	(void)dl_iterate_phdr(code_lock, NULL);
+	return 0;
 }

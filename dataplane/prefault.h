@@ -10,6 +10,12 @@
 
 enum { PREFAULT_STACK = 64 << 10 };
 
+// Locks all pages of the process that are in memory, each page that comes later when it is first
+// used (MCL_ONFAULT, so unused address space costs nothing), and reads the code of the program and
+// its libraries into memory. Needs RLIMIT_MEMLOCK without a limit, which it sets where it may: with
+// a limit a mapping could fail hours later. -EPERM: there is one. Before capabilities are dropped.
+int prefault_lock(void);
+
 // The writable data of this program; of libraries none. Once, by any thread.
 void prefault_data(void);
 

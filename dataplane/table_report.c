@@ -64,8 +64,9 @@ static struct rings_used rings_used(const struct housekeep *h, unsigned i)
 	struct rings_used used = {0};
 	for (unsigned r = 0; r < h->worker_rings->resolvers; r++) {
 		const uint8_t *base = h->worker_rings->rings[i].region[r].base;
+		const uint8_t *answers = h->worker_rings->rings[i].answers[r].base;
 		const struct rings_dp_page *dp = (const void *)(base + RINGS_DP_PAGE);
-		const struct rings_cp_page *cp = (const void *)(base + RINGS_CP_PAGE);
+		const struct rings_cp_page *cp = (const void *)(answers + ANSWERS_CP_PAGE);
 		used.miss += on_ring(&dp->miss_tail, &cp->miss_head, RINGS_MISS_UNITS);
 		used.answer += on_ring(&cp->answer_tail, &dp->answer_head, RINGS_ANSWER_UNITS);
 		if (r == 0)

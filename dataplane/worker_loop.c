@@ -21,6 +21,7 @@ enum {
 	BEAT_MS = 100,
 	LATE_MS = 1,
 	LONG_MS = 10,
+	LAST_TURNS = 64,            // a full RX ring of 2,048 frames
 	SLOW_PER_S = 10000,         // 100 us
 	KERNEL_LOOKS_PER_S = 50000, // each 20 us
 };
@@ -190,6 +191,11 @@ int worker_main(void *arg)
 		}
 	}
 
+	// What lies in the queues: the next life gets none of it. A worker that was stopped on hold
+	// may have no tables to answer by.
+	for (unsigned turns = 0; turns < LAST_TURNS && w->tables; turns++)
+		if (turn(w, rte_rdtsc()) == 0)
+			break;
 	while (stage_kernel(w, false)) // EXCEPTION_WAITING at most
 		continue;
 	w->tables = NULL;

@@ -126,6 +126,19 @@ static int group_find(const char *name, gid_t *out)
 	return 0;
 }
 
+// With two users their group is the one that may read what is secret, cookies' secrets among it,
+// and the data plane is in it. It is no group of operators.
+static void group_check(struct api *a)
+{
+	const struct publisher *p = a->deps.publisher;
+	if (!p || !publisher_paths(p)->two_users || a->group != publisher_paths(p)->group)
+		return;
+	log_warning("runtime.group: %s is the group of the two daemons; only root may use the "
+		    "control socket; name a group of operators",
+		a->deps.group);
+	a->group = (gid_t)-1;
+}
+
 static int baselines_open(struct api *a, const struct api_deps *deps)
 {
 	if (!deps->publisher)
@@ -143,6 +156,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	}
 	a->deps = *deps;
 	LIST_INIT(&a->tails);
+	LIST_INIT(&a->event_readers);
 	a->start_ms = clock_mono_ms();
 	int rc = group_find(deps->group, &a->group);
 	if (rc < 0) {
@@ -151,6 +165,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 		free(a);
 		return rc;
 	}
+	group_check(a);
 	int fd = socket_listen(deps->socket_path, a->group);
 	rc = fd;
 	if (fd >= 0) {

@@ -10,6 +10,7 @@
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
+//        /events?after=&follow=0|1  (a stream of server-sent events; not with follow=0)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /mem/alarms  /memory/slope?seconds=  /memory/history?name=&limit=
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
@@ -29,7 +30,9 @@
 // that is slow (http_conns.h). A reply that waits for another loop has a deadline (504), and is
 // dropped when its client has hung up.
 
+#include "api_reasons.h"
 #include "base/loop.h"
+#include "events/events.h"
 #include "frontend/frontends.h"
 #include "memory/memory_meter.h"
 #include "memory/toggles.h"
@@ -88,6 +91,7 @@ struct api_deps { // all of it outlives the api
 	const struct toggles *toggles;    // in force; NULL: there are none
 	struct memory_meter *meter;       // may be NULL
 	const struct upstream_book *book; // may be NULL
+	struct events *events;            // may be NULL
 	const char *socket_path;          // <run>/control.sock
 	const char *group;                // "" or NULL: no group
 	// Further sinks of the query log, for their status.
@@ -128,5 +132,8 @@ ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char
 void api_close(struct api *a); // NULL is fine
 // Mappings and descriptors of this process; NULL: not known.
 const struct mem_kinds *api_kinds(const struct api *a);
+// Why this box is not ready, or impaired, according to these statuses and the rest of the process.
+void api_reasons(struct api *a, const struct resolver_status *s, const struct frontends_status *f,
+	struct api_reasons *out);
 // All tables that the statuses of resolvers and frontends do not list.
 void api_tables(struct api *a, struct table_registry *tables);

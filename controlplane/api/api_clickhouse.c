@@ -20,25 +20,21 @@ static const char *why_text(const struct clickhouse_sender_status *s)
 	return !s->is_failing && s->refused_in_a_row > 0 ? s->refused_why : s->why;
 }
 
-static void clickhouse_degraded(
-	struct json_out *o, struct json_node *degraded, const struct api_look *l)
+static void clickhouse_degraded(struct api_reasons *reasons, const struct api_look *l)
 {
 	const struct api *a = l->api;
 	struct clickhouse_status s;
-	char text[CLICKHOUSE_WHY_MAX + 64];
 	if (!a->deps.clickhouse)
 		return;
 	clickhouse_status(a->deps.clickhouse, &s);
-	if (s.sender.is_failing || s.sender.refused_in_a_row > 0) {
-		snprintf(text, sizeof(text), "ClickHouse takes no rows: %s", why_text(&s.sender));
-		json_out_text(o, degraded, NULL, text);
-	}
-	if (*s.sender.tidy_why) {
-		snprintf(text, sizeof(text), "ClickHouse drops no old rows: %s", s.sender.tidy_why);
-		json_out_text(o, degraded, NULL, text);
-	}
+	if (s.sender.is_failing || s.sender.refused_in_a_row > 0)
+		api_reason_add(reasons, "clickhouse", "", "ClickHouse takes no rows: %s",
+			why_text(&s.sender));
+	if (*s.sender.tidy_why)
+		api_reason_add(reasons, "clickhouse_tidy", "", "ClickHouse drops no old rows: %s",
+			s.sender.tidy_why);
 	if (s.sender.limits.twins)
-		json_out_text(o, degraded, NULL,
+		api_reason_add(reasons, "clickhouse_twin", "",
 			"another box writes to ClickHouse under this box's name (query_log.box)");
 }
 

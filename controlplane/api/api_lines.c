@@ -16,10 +16,10 @@ int api_lines_init(
 	return l->tick ? 0 : -ENOMEM;
 }
 
-bool api_lines_begin(struct api_lines *l, struct http_exchange *x)
+bool api_lines_begin(struct api_lines *l, struct http_exchange *x, const char *type)
 {
 	static const struct timeval every = {.tv_usec = API_LINES_TICK_MS * 1000};
-	l->stream = http_stream_begin(x);
+	l->stream = http_stream_begin(x, type);
 	if (!l->stream)
 		return false;
 	(void)event_add(l->tick, &every);

@@ -32,7 +32,9 @@ struct api_lines {
 ATTR_MUST_CHECK int api_lines_init(
 	struct api_lines *l, struct loop *service, void (*tick)(int, short, void *), void *arg);
 // False: no memory, and the error reply is sent; the end is still called.
-ATTR_MUST_CHECK bool api_lines_begin(struct api_lines *l, struct http_exchange *x);
+ATTR_MUST_CHECK bool api_lines_begin(
+	struct api_lines *l, struct http_exchange *x, const char *type);
+#define API_LINES_JSON "application/x-ndjson"
 // Hangs up, if it was begun.
 void api_lines_end(struct api_lines *l);
 

@@ -36,24 +36,22 @@ static void sinks_out(
 	}
 }
 
-static void outputs_degraded(
-	struct json_out *o, struct json_node *degraded, const struct api_look *l)
+static void outputs_degraded(struct api_reasons *reasons, const struct api_look *l)
 {
 	const struct api *a = l->api;
 	for (unsigned i = 0; i < a->deps.output_count; i++) {
 		struct sink_status s;
-		char text[SINK_WHY_MAX + 128];
 		sink_thread_status(a->deps.outputs[i], &s);
 		if (!s.failing && !s.is_ill)
 			continue;
-		snprintf(text, sizeof(text), "the sink %s takes no rows: %s", s.name, s.why);
-		json_out_text(o, degraded, NULL, text);
+		api_reason_add(
+			reasons, "sink", s.name, "the sink %s takes no rows: %s", s.name, s.why);
 	}
 	struct query_store_status q = {.failing = false};
 	if (a->deps.store)
 		query_store_status(a->deps.store, &q);
 	if (q.failing)
-		json_out_text(o, degraded, NULL, "the query store cannot write");
+		api_reason_add(reasons, "query_store", "", "the query store cannot write");
 }
 
 static void outputs_out(struct json_out *o, struct json_node *root, struct api *a)

@@ -95,7 +95,7 @@ static void serve_log_tail(struct api *a, struct http_exchange *x)
 			http_reply(x, 500, NULL);
 		return;
 	}
-	if (!api_lines_begin(&w->out, x)) {
+	if (!api_lines_begin(&w->out, x, API_LINES_JSON)) {
 		tail_leave(a->deps.tail, w->reader, false);
 		reader_free(w);
 		return;

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "api_listen.h"
+#include "api_reasons.h"
 #include "base/json_out.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
@@ -30,6 +31,9 @@ struct api {
 	struct mem_watch *watch;
 	struct heap_baselines *baselines;
 	struct api_scrape scrape;
+	LIST_HEAD(, api_events_reader) event_readers; // api_events.c
+	unsigned event_reader_count;
+	uint64_t event_readers_refused, event_readers_cut;
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
 	uint64_t dumped_ms; // when the last heap dump ended; 0: none
@@ -80,8 +84,8 @@ struct api_part {
 	// Its objects in /status and in /stats.
 	void (*status)(struct json_out *o, struct json_node *root, const struct api_look *l);
 	void (*stats)(struct json_out *o, struct json_node *root, const struct api_look *l);
-	// Adds a text to the list of /ready for each thing that is wrong.
-	void (*degraded)(struct json_out *o, struct json_node *list, const struct api_look *l);
+	// Adds a reason for each thing that is wrong.
+	void (*degraded)(struct api_reasons *reasons, const struct api_look *l);
 	void (*metrics)(struct metrics_text *t, const struct api *a);
 	void (*tables)(struct api *a, struct table_registry *tables);
 	void (*close)(struct api *a); // ends its streams
@@ -110,6 +114,7 @@ struct api_part {
 	X(upstreams)  \
 	X(pending)    \
 	X(toggles)    \
+	X(events)     \
 	X(heap)       \
 	X(profile)    \
 	X(mem)        \

@@ -44,14 +44,12 @@ static void state_out(struct json_out *o, struct json_node *root, const struct a
 	blocking_out(o, root, l->api);
 }
 
-static void state_degraded(struct json_out *o, struct json_node *degraded, const struct api_look *l)
+static void state_degraded(struct api_reasons *reasons, const struct api_look *l)
 {
 	const struct api_reload *r = last_reload(l->api);
-	char text[API_RELOAD_WHY_MAX + 64];
-	if (!r->err)
-		return;
-	snprintf(text, sizeof(text), "the last reload of the configuration failed: %s", r->why);
-	json_out_text(o, degraded, NULL, text);
+	if (r->err)
+		api_reason_add(reasons, "reload", "",
+			"the last reload of the configuration failed: %s", r->why);
 }
 
 static unsigned groups_paused(const struct api *a)

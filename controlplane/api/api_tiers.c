@@ -26,7 +26,7 @@ static const char *sweep_error(const struct resolver_status *s)
 	return w->failed_in_a_row >= SWEEP_FAILURES_MAX ? w->error : "";
 }
 
-static void redis_degraded(struct json_out *o, struct json_node *degraded, const struct api_look *l)
+static void redis_degraded(struct api_reasons *reasons, const struct api_look *l)
 {
 	const struct resolver_status *s = l->resolver;
 	static const struct {
@@ -39,18 +39,15 @@ static void redis_degraded(struct json_out *o, struct json_node *degraded, const
 	};
 	const struct redis_status *r = &s->l1.redis;
 	const char *error = sweep_error(s);
-	char text[sizeof(r->error) + 96];
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		if (strcmp(r->state, states[i].state) != 0)
 			continue;
-		snprintf(text, sizeof(text), "%s%s%s", states[i].text, *r->error ? ": " : "",
-			r->error);
-		json_out_text(o, degraded, NULL, text);
+		api_reason_add(reasons, "redis", states[i].state, "%s%s%s", states[i].text,
+			*r->error ? ": " : "", r->error);
 	}
-	if (*error) {
-		snprintf(text, sizeof(text), "the housekeeping of Redis fails: %s", error);
-		json_out_text(o, degraded, NULL, text);
-	}
+	if (*error)
+		api_reason_add(
+			reasons, "redis_sweep", "", "the housekeeping of Redis fails: %s", error);
 }
 
 static void redis_out(struct json_out *o, struct json_node *root, const struct api_look *l)

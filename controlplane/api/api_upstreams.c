@@ -17,6 +17,7 @@
 // One request on its way to the resolvers' loops and back.
 struct upstreams_look {
 	const struct api *api;
+	struct events *events; // outlive the API
 	struct http_exchange *exchange;
 	char server[RESOLVERS_SERVER_MAX];
 	bool is_drained;
@@ -174,6 +175,7 @@ static struct upstreams_look *look_begin(
 		return NULL;
 	}
 	l->api = a;
+	l->events = a->deps.events;
 	l->exchange = x;
 	http_defer(x, deadline_ms);
 	return l;
@@ -219,6 +221,15 @@ static struct upstreams_look *server_begin(
 	return l;
 }
 
+static void drain_event(const struct upstreams_look *l, unsigned sets)
+{
+	char count[16];
+	(void)snprintf(count, sizeof(count), "%u", sets);
+	events_add(l->events, l->is_drained ? EVENT_upstream_drained : EVENT_upstream_undrained,
+		EVENT_FIELDS({"server", l->server}, {"sets", count}), "upstream server %s %s",
+		l->server, l->is_drained ? "gets no more questions" : "gets questions again");
+}
+
 static void on_drained(void *arg, unsigned sets)
 {
 	struct upstreams_look *l = arg;
@@ -226,6 +237,7 @@ static void on_drained(void *arg, unsigned sets)
 		no_server(l);
 		return;
 	}
+	drain_event(l, sets);
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "server", l->server);

@@ -168,7 +168,7 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 	const struct ucred *peer = http_peer(x);
 	log_info("control: a watch%s of %u s by uid %u, pid %d",
 		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
-	bool is_begun = api_lines_begin(&w->out, x);
+	bool is_begun = api_lines_begin(&w->out, x, API_LINES_JSON);
 	a->watcher = w;
 	// Reports the start at once, because the first query may take long.
 	if (!is_begun || !api_lines_put(&w->out, "{\"begin\":true}\n", 15)) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The files that a configuration was read from: its own, those of its secrets, the authorities of
+// The files that a configuration was read from: its own, those that it includes and the folders in
+// which more could match a pattern of `include`, those of its secrets, the authorities of
 // upstream servers, the trust anchors, and the root hints. While they are what they were, a reload
 // has nothing to read. Lists and hosts files are not among them: the rules look at those themselves
 // (rules_read.h).
@@ -12,7 +13,12 @@
 
 #include <weir/config.h>
 
-enum { CONFIG_FILES_ALONE = 8, CONFIG_FILES = CONFIG_FILES_ALONE + CONFIG_TSIG_KEYS_MAX };
+enum {
+	CONFIG_FILES_ALONE = 8,
+	CONFIG_FILES_INCLUDED = CONFIG_FILES_ALONE + CONFIG_TSIG_KEYS_MAX, // where these begin
+	CONFIG_FILES_FOLDERS = CONFIG_FILES_INCLUDED + CONFIG_INCLUDED_MAX,
+	CONFIG_FILES = CONFIG_FILES_FOLDERS + CONFIG_INCLUDE_MAX
+};
 
 struct config_files {
 	struct file_seen seen[CONFIG_FILES]; // all zero: nothing is known, so they are not the same

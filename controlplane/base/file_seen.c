@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 #include <weir/keyhash.h>
 
-struct file_seen file_seen_now(const char *path)
+static struct file_seen seen_now(const char *path, mode_t kind)
 {
 	struct stat st;
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
+	if (stat(path, &st) || (st.st_mode & S_IFMT) != kind)
 		return (struct file_seen){0};
 	return (struct file_seen){.path_hash = contenthash(path, strlen(path)),
 		.device = st.st_dev,
@@ -16,6 +16,16 @@ struct file_seen file_seen_now(const char *path)
 		.size = (uint64_t)st.st_size,
 		.changed = st.st_ctim,
 		.modified = st.st_mtim};
+}
+
+struct file_seen file_seen_now(const char *path)
+{
+	return seen_now(path, S_IFREG);
+}
+
+struct file_seen file_seen_folder(const char *path)
+{
+	return seen_now(path, S_IFDIR);
 }
 
 static bool time_same(const struct timespec *a, const struct timespec *b)

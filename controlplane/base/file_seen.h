@@ -23,6 +23,8 @@ struct file_seen {
 
 // The present state; all zero: there is no regular file at `path`.
 struct file_seen file_seen_now(const char *path);
+// The same of a folder: another state once a file came, went, or has another name.
+struct file_seen file_seen_folder(const char *path);
 bool file_seen_same(const struct file_seen *a, const struct file_seen *b); // false if one is zero
 
 // After a read that began at `read_unix_s` and found the file in the state `before`: that state, or

@@ -111,11 +111,6 @@ void json_out_bool(struct json_out *o, struct json_node *parent, const char *key
 	node_add(o, parent, key, json_boolean(b));
 }
 
-unsigned json_out_length(const struct json_node *array)
-{
-	return (unsigned)json_array_size((const json_t *)(const void *)array);
-}
-
 char *json_out_finish(struct json_out *o)
 {
 	if (!o)

@@ -41,7 +41,5 @@ void json_out_bool(struct json_out *o, struct json_node *parent, const char *key
 #define JSON_AGAIN_4(...)  JSON_AGAIN_1(JSON_AGAIN_1(JSON_AGAIN_1(JSON_AGAIN_1(__VA_ARGS__))))
 #define JSON_AGAIN_1(...)  __VA_ARGS__
 
-unsigned json_out_length(const struct json_node *array); // so far
-
 char *json_out_finish(struct json_out *o); // frees the document; malloced text or NULL
 char *json_out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -115,37 +115,6 @@ static int server_ask(const struct bootstrap *b, struct work *w,
 	return err;
 }
 
-// The reader's answer is everything behind the question; its names point into the whole message.
-static void addresses_take(struct work *w, uint16_t type)
-{
-	unsigned size = type == DNS_TYPE_A ? 4 : 16;
-	struct wr out = wr_init(w->msg, sizeof(w->msg));
-	memset(wr_space(&out, DNS_HEADER_LEN), 0, DNS_HEADER_LEN);
-	wr_bytes(&out, w->question, w->question_len);
-	wr_bytes(&out, w->answer.bytes, w->answer.len);
-	if (!wr_ok(&out))
-		return;
-	struct rd r = rd_init(w->msg, out.pos);
-	struct dns_name owner;
-	rd_skip(&r, DNS_HEADER_LEN + w->question_len);
-	for (unsigned i = 0; i < w->answer.ancount && w->count < BOOTSTRAP_ADDRESSES_MAX; i++) {
-		if (dns_name_read_compressed(&r, &owner, NULL))
-			return;
-		uint16_t rtype = rd_u16(&r);
-		rd_skip(&r, 6); // class and TTL
-		uint16_t len = rd_u16(&r);
-		const uint8_t *data = rd_bytes(&r, len);
-		if (!data)
-			return;
-		if (rtype != type || len != size)
-			continue;
-		struct ip_address *a = &w->out[w->count++];
-		*a = (struct ip_address){
-			.version = size == 4 ? 4 : 6, .prefix_len = (uint8_t)(size * 8)};
-		memcpy(a->bytes, data, size);
-	}
-}
-
 // 0: some server answered, with or without addresses.
 static int type_ask(
 	const struct bootstrap *b, struct work *w, const struct dns_name *name, uint16_t type)
@@ -162,8 +131,9 @@ static int type_ask(
 		if (err == -ECANCELED || err == 0)
 			break;
 	}
-	if (err == 0 && w->answer.kind == DNS_ANSWER_POSITIVE)
-		addresses_take(w, type);
+	if (err == 0)
+		w->count += dns_answer_addresses(
+			&w->answer, type, w->out + w->count, BOOTSTRAP_ADDRESSES_MAX - w->count);
 	return err;
 }
 

@@ -304,6 +304,11 @@ const char *http_param(const struct http_exchange *x, const char *name)
 	return evhttp_find_header(&x->params, name);
 }
 
+const char *http_header(const struct http_exchange *x, const char *name)
+{
+	return evhttp_find_header(evhttp_request_get_input_headers(x->request), name);
+}
+
 const struct ucred *http_peer(const struct http_exchange *x)
 {
 	return &x->peer;
@@ -352,12 +357,12 @@ static struct bufferevent *stream_buffer(const struct http_stream *s)
 	return c ? evhttp_connection_get_bufferevent(c) : NULL;
 }
 
-struct http_stream *http_stream_begin(struct http_exchange *x)
+struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 {
 	struct http_stream *s = x->request ? calloc(1, sizeof(*s)) : NULL;
 	if (!s
-		|| evhttp_add_header(evhttp_request_get_output_headers(x->request), "Content-Type",
-			   "application/x-ndjson")
+		|| evhttp_add_header(
+			   evhttp_request_get_output_headers(x->request), "Content-Type", type)
 			   < 0) {
 		free(s);
 		http_reply(x, 500, NULL);

@@ -86,6 +86,7 @@ unsigned http_server_waiting(const struct http_server *s, const struct http_exch
 bool http_is_post(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x);
 const char *http_param(const struct http_exchange *x, const char *name);
+const char *http_header(const struct http_exchange *x, const char *name); // NULL: it has none
 const struct ucred *http_peer(const struct http_exchange *x);
 
 // Does the server still run, and the request still need a reply? Only then may an asynchronous call
@@ -104,11 +105,11 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 void http_reply_bytes(
 	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len);
 
-// A reply without an end, of lines: begins with status 200, and the exchange is freed and no longer
-// counts: the caller bounds streams. NULL: no memory, replied to with 500. Timeouts of the server
-// do not apply; http_stream_pending shows a client that reads nothing. Closed by its owner, before
-// http_server_close.
-struct http_stream *http_stream_begin(struct http_exchange *x);
+// A reply without an end, of lines of the given type: begins with status 200, and the exchange is
+// freed and no longer counts: the caller bounds streams. NULL: no memory, replied to with 500.
+// Timeouts of the server do not apply; http_stream_pending shows a client that reads nothing.
+// Closed by its owner, before http_server_close.
+struct http_stream *http_stream_begin(struct http_exchange *x, const char *type);
 bool http_stream_is_live(const struct http_stream *s); // the client has not hung up by now
 // False: no memory. Dropped if the client has hung up.
 ATTR_MUST_CHECK bool http_stream_send(struct http_stream *s, const char *data, size_t len);

@@ -178,6 +178,12 @@ unsigned heap_arenas(struct heap_arena out[HEAP_ARENAS_MAX])
 // A thread's distance to its next sample is more than 24 times the mean with a chance of e^-24.
 enum { FARTHEST = 24 };
 
+int heap_background(void)
+{
+	bool on = true;
+	return is_there() ? -mallctl("background_thread", NULL, NULL, &on, sizeof(on)) : -ENOTSUP;
+}
+
 // jemalloc changes the rate by a reset alone, which forgets.
 static int rate_set(unsigned lg)
 {

@@ -52,6 +52,10 @@ unsigned heap_arenas(struct heap_arena out[HEAP_ARENAS_MAX]);
 
 enum { HEAP_SAMPLE_LG_MIN = 9, HEAP_SAMPLE_LG_MAX = 24, HEAP_SAMPLE_LG = 19 };
 
+// Starts the thread that gives freed memory back to the kernel. It has the rights of the caller's
+// thread from then on: not those that the process begins with. -ENOTSUP: no jemalloc.
+ATTR_MUST_CHECK int heap_background(void);
+
 void heap_read(struct heap_stats *out); // some 40 us
 // `sample_lg`: as a power of two; that of the running profile changes nothing. -ENOTSUP: no
 // jemalloc, or without profiles.

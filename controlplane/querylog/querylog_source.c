@@ -58,6 +58,7 @@ void querylog_sources_drop(struct querylog_sources *s, unsigned i)
 {
 	s->anomalies += s->source[i].ring.anomalies;
 	region_unmap(&s->source[i].region);
+	region_unmap(&s->source[i].rings);
 	s->source[i] = s->source[--s->count];
 }
 

@@ -20,7 +20,8 @@ enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + SHM_RESOLVERS_MAX + EPOCH_OW
 struct querylog_source {
 	struct ring_consumer ring;
 	const _Atomic uint64_t *owed;
-	struct region region; // unmapped: in this process' own memory
+	struct region region; // with our index; unmapped: in this process' own memory
+	struct region rings;  // with the rest
 	bool has_ended;
 };
 

@@ -22,20 +22,27 @@ static void look(struct retention *r, int64_t clock_s, uint64_t mono_ms)
 			.offset_s = offset_s, .since_ms = mono_ms, .has_looked = true};
 }
 
-// The last second of the newest trusted data. Data after a gap of more than a day counts once it
-// spans a day; until then the data before the gap counts.
+// The last second of the newest trusted data: of the newest stretch without a gap of more than a
+// day from which on there is data of more than a day in all; else of the first one. So several
+// wrong clocks, each with a short stretch of its own, are not trusted, and a machine that runs for
+// an hour now and then is in time.
 static int64_t newest_s(int64_t clock_s, const int64_t *start_s, unsigned count, int64_t length_s)
 {
 	count = retention_present(clock_s, start_s, count);
 	if (!count)
 		return clock_s;
 	const int64_t apart_s = RETENTION_PROOF_S + length_s;
-	unsigned newest = count - 1, first = newest;
-	while (first > 0 && start_s[first] - start_s[first - 1] <= apart_s)
-		first--;
-	if (first > 0 && start_s[newest] - start_s[first] < apart_s)
-		newest = first - 1;
-	return start_s[newest] + length_s - 1;
+	int64_t come_s = 0;
+	unsigned last = count - 1;
+	for (;;) {
+		unsigned first = last;
+		while (first > 0 && start_s[first] - start_s[first - 1] <= apart_s)
+			first--;
+		come_s += start_s[last] - start_s[first] + length_s;
+		if (first == 0 || come_s >= apart_s + length_s)
+			return start_s[last] + length_s - 1;
+		last = first - 1;
+	}
 }
 
 int64_t retention_now(struct retention *r, int64_t clock_s, uint64_t mono_ms,

@@ -5,11 +5,11 @@
 //
 // A wrong clock must not delete a log. So age counts from the newest data, not from the clock,
 // until a clock that runs ahead of the data has proved itself in one of two ways: this process has
-// seen it run without a step for RETENTION_PROOF_S, or data has come by it for that long, which
-// also counts what an earlier process wrote. A step is a change against CLOCK_MONOTONIC of more
-// than RETENTION_STEP_S. Data that lies in the future of the clock proves nothing: the clock was
-// wrong when it was written, or is now. So the newest piece, which is never deleted, is the newest
-// of the present; and where there is too much data, a clock that has run without a step for
+// seen it run without a step for RETENTION_PROOF_S, or data has come by it for that long in all,
+// which also counts what an earlier process wrote. A step is a change against CLOCK_MONOTONIC of
+// more than RETENTION_STEP_S. Data that lies in the future of the clock proves nothing: the clock
+// was wrong when it was written, or is now. So the newest piece, which is never deleted, is the
+// newest of the present; and where there is too much data, a clock that has run without a step for
 // RETENTION_PROOF_S has the pieces of the future deleted before those of the present.
 //
 // Owned by the thread that deletes; no I/O, no allocation.

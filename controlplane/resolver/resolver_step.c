@@ -3,8 +3,9 @@
 // The host paused this machine, or restored it from a snapshot: its clocks stood still, and it
 // notices that only when its wall clock is corrected. A wrong clock makes the same step. A forward
 // step changes only the age of cached records: if the clock was wrong, weir renews some answers
-// without need. A step back is ignored, because it would make records younger. The shared clock
-// (clock.h) does not step, so no limit, pause or question is affected.
+// without need. A step back changes no record, because it would make records younger; the
+// validators' keys are fetched again. The shared clock (clock.h) does not step, so no limit, pause
+// or question is affected.
 //
 // The walk goes through the index in slices between which the loop does its work; each record from
 // before the step is written again, older by as much. Records that are stored during the walk are
@@ -74,6 +75,15 @@ static void on_slice(evutil_socket_t, short, void *arg)
 		walk_begin(s);
 }
 
+static void step_back(struct resolver *r, int64_t by_ms)
+{
+	if (r->index == 0)
+		log_warning("the wall clock jumped back by %" PRId64
+			    " ms; DNSSEC keys are fetched again",
+			by_ms);
+	validators_forget(r->validators);
+}
+
 void resolver_step_beat(struct resolver *r)
 {
 	struct steps *s = r->steps;
@@ -81,6 +91,8 @@ void resolver_step_beat(struct resolver *r)
 	int64_t step_ms = ahead_ms - s->wall_ahead_ms;
 
 	s->wall_ahead_ms = ahead_ms;
+	if (step_ms <= -STEP_MIN_MS)
+		step_back(r, -step_ms);
 	if (step_ms < STEP_MIN_MS)
 		return;
 	if (r->index == 0)

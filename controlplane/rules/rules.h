@@ -20,6 +20,7 @@
 // <state_directory>/rules.state.
 
 #include "answer_policy/answer_policy.h"
+#include "events/events.h"
 #include "list_notify.h"
 #include "lists/list_parse.h"
 #include "shm/publish.h"
@@ -166,6 +167,9 @@ uint32_t rules_failing_id(void);
 
 // Takes NOTIFY for lists by transfer (list_notify.h), until the close. -ENOMEM.
 ATTR_MUST_CHECK int rules_notify(struct rules *r, struct list_notify *z);
+
+// Where lists that changed or failed are events from now on; outlives the rules.
+void rules_add_events(struct rules *r, struct events *events);
 
 // Called on the service loop after each new image, as the numbers of lists may have changed.
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg);

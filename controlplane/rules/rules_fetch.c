@@ -39,6 +39,7 @@ struct rules_fetch {
 	_Atomic bool stop;
 	bool held, all_wanted, all_force;
 	struct rules_fetch_status last;
+	struct events *events; // NULL: none
 };
 
 static void plan(struct rules_fetch *f);
@@ -72,6 +73,11 @@ int rules_fetch_notify(struct rules_fetch *f, struct list_notify *z)
 	return fetch_set_publish(f->set, z);
 }
 
+void rules_fetch_add_events(struct rules_fetch *f, struct events *events)
+{
+	f->events = events;
+}
+
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
 	if (is_same(f->set, c))
@@ -86,30 +92,6 @@ int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 	f->set = s;
 	plan(f);
 	return 0;
-}
-
-static void result_take(struct rules_fetch *f, const struct list_update *from)
-{
-	struct fetched *l = fetch_set_find(f->set, from->url);
-	if (!l || from->outcome == LIST_UPDATE_NONE)
-		return;
-	l->try_unix_s = from->try_unix_s;
-	l->good_unix_s = from->good_unix_s;
-	l->http_status = from->http_status;
-	l->stored = from->good_unix_s != 0;
-	memcpy(l->why, from->why, sizeof(l->why));
-	bool failed = from->outcome == LIST_UPDATE_FAILED;
-	// Anybody may forge an unsigned NOTIFY: it must not use up the tries of a list that fails.
-	if (failed && from->notified && l->failures)
-		return;
-	// Nor may it keep off the planned fetch, which reads the stored copy.
-	const bool is_look =
-		from->notified && from->outcome == LIST_UPDATE_UNCHANGED && !l->failures;
-	l->failures = failed ? l->failures + 1 : 0;
-	if (!is_look)
-		fetch_plan_next(&f->rng, &f->set->settings, l);
-	if (!fetch_proofs_alike(l->key, l->tls, from->key, from->tls))
-		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
 }
 
 // Files of lists that left the configuration.
@@ -132,7 +114,9 @@ static void on_round_done(void *arg)
 	f->last.force = f->round.force;
 	for (unsigned i = 0; i < s->count; i++) {
 		f->last.changed |= s->update[i].outcome == LIST_UPDATE_CHANGED;
-		result_take(f, &s->update[i]);
+		const struct fetched *l = fetch_set_take(f->set, &f->rng, &s->update[i]);
+		if (l)
+			rules_event_fetched(f->events, l, &s->update[i]);
 	}
 	set_drop(s, f->set);
 	prune(f);

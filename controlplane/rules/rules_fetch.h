@@ -11,6 +11,7 @@
 // due. Functions are for the service loop's thread.
 
 #include "base/loop.h"
+#include "events/events.h"
 #include "list_update.h"
 
 struct rules_fetch;
@@ -23,6 +24,9 @@ ATTR_MUST_CHECK int rules_fetch_new(struct rules_fetch **out, struct loop *servi
 // queued there: no other call back may come after rules_fetch_free.
 void rules_fetch_stop(struct rules_fetch *f); // NULL is fine
 void rules_fetch_free(struct rules_fetch *f); // NULL is fine
+
+// Where fetches are events from now on; outlives it.
+void rules_fetch_add_events(struct rules_fetch *f, struct events *events);
 
 // Copies what it needs. The state of each URL stays. -ENOMEM: the previous configuration stays.
 ATTR_MUST_CHECK int rules_fetch_configure(struct rules_fetch *f, const struct config *c);
@@ -50,5 +54,9 @@ void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list,
 // The lists that are being fetched now, at most `max` of them. How many.
 struct rules_task;
 unsigned rules_fetch_tasks(const struct rules_fetch *f, struct rules_task *out, unsigned max);
+// rules_events.c: what came of a fetch, as an event. `e` NULL: nothing.
+struct fetched;
+void rules_event_fetched(
+	struct events *e, const struct fetched *l, const struct list_update *update);
 // "NAME: WHY; ..." of lists whose last try failed; "" if there are none.
 void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap);

@@ -45,7 +45,7 @@ static struct fetch_set *set_make(unsigned lists)
 	return s;
 }
 
-struct fetched *fetch_set_find(struct fetch_set *s, const char *url)
+static struct fetched *set_find(struct fetch_set *s, const char *url)
 {
 	for (unsigned i = 0; s && i < s->count; i++)
 		if (strcmp(s->list[i].url, url) == 0)
@@ -133,7 +133,8 @@ static bool tls_alike(const struct config_list_tls *a, const struct config_list_
 	return !a == !b && (!a || memcmp(a, b, sizeof(*a)) == 0);
 }
 
-bool fetch_proofs_alike(const struct config_tsig_key *a, const struct config_list_tls *a_tls,
+// Would a transfer prove the same by the key and server of both? Each may be NULL.
+static bool proofs_alike(const struct config_tsig_key *a, const struct config_list_tls *a_tls,
 	const struct config_tsig_key *b, const struct config_list_tls *b_tls)
 {
 	bool same_key =
@@ -184,7 +185,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 		if (!from->url)
 			continue;
 		struct fetched *l = &s->list[s->count];
-		const struct fetched *known = fetch_set_find(before, from->url);
+		const struct fetched *known = set_find(before, from->url);
 		if (known)
 			*l = *known;
 		s->count++;
@@ -198,8 +199,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 			.format = from->format,
 			.force = from->force};
 		rule_title_make(l->title, from->name);
-		bool same_proof =
-			known && fetch_proofs_alike(known->key, known->tls, l->key, l->tls);
+		bool same_proof = known && proofs_alike(known->key, known->tls, l->key, l->tls);
 		if (!known || (same_proof && !same_interval && !l->failures))
 			list_begin(state_directory, rng, &s->settings, l);
 		else if (!same_proof || (l->failures && !(alike && read_alike(known, l))))
@@ -215,7 +215,9 @@ static uint64_t retry_ms(struct rng *rng, unsigned failures)
 	return wait_s * 1000 + below(rng, wait_s * 250);
 }
 
-void fetch_plan_next(struct rng *rng, const struct config_update *u, struct fetched *l)
+// When to fetch it next, after a fetch. Failures that a NOTIFY began leave the next fetch by the
+// interval where it was planned.
+static void plan_next(struct rng *rng, const struct config_update *u, struct fetched *l)
 {
 	const uint64_t now_ms = clock_mono_ms();
 	if (l->failures > 0 && l->failures < FETCH_TRIES_MAX) {
@@ -280,4 +282,29 @@ uint64_t fetch_set_due_ms(const struct fetch_set *s)
 		if (fetch_due_ms(&s->list[i]) < first_ms)
 			first_ms = fetch_due_ms(&s->list[i]);
 	return first_ms;
+}
+
+struct fetched *fetch_set_take(struct fetch_set *s, struct rng *rng, const struct list_update *from)
+{
+	struct fetched *l = set_find(s, from->url);
+	if (!l || from->outcome == LIST_UPDATE_NONE)
+		return NULL;
+	l->try_unix_s = from->try_unix_s;
+	l->good_unix_s = from->good_unix_s;
+	l->http_status = from->http_status;
+	l->stored = from->good_unix_s != 0;
+	memcpy(l->why, from->why, sizeof(l->why));
+	bool failed = from->outcome == LIST_UPDATE_FAILED;
+	// Anybody may forge an unsigned NOTIFY: it must not use up the tries of a list that fails.
+	if (failed && from->notified && l->failures)
+		return NULL;
+	// Nor may it keep off the planned fetch, which reads the stored copy.
+	const bool is_look =
+		from->notified && from->outcome == LIST_UPDATE_UNCHANGED && !l->failures;
+	l->failures = failed ? l->failures + 1 : 0;
+	if (!is_look)
+		plan_next(rng, &s->settings, l);
+	if (!proofs_alike(l->key, l->tls, from->key, from->tls))
+		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
+	return l;
 }

@@ -44,16 +44,13 @@ struct fetch_set *fetch_set_new(struct fetch_set *known, const struct config *c,
 	const char *state_directory, struct rng *rng);
 void fetch_set_free(struct fetch_set *s);                                   // NULL is fine
 bool fetch_set_has_keys(const struct fetch_set *s, const struct config *c); // and no others
-struct fetched *fetch_set_find(struct fetch_set *s, const char *url);
-// Would a transfer prove the same by the key and server of both? Each may be NULL.
-bool fetch_proofs_alike(const struct config_tsig_key *a, const struct config_list_tls *a_tls,
-	const struct config_tsig_key *b, const struct config_list_tls *b_tls);
+// Takes what came of a fetch, and plans the next. The list; NULL: it is not in the set any more, or
+// nothing came of it that counts.
+struct fetched *fetch_set_take(
+	struct fetch_set *s, struct rng *rng, const struct list_update *from);
 // The lists for which a NOTIFY is taken, by their numbers. -ENOMEM. `z` NULL: none is.
 struct list_notify;
 ATTR_MUST_CHECK int fetch_set_publish(const struct fetch_set *s, struct list_notify *z);
 void fetch_set_notice(struct fetch_set *s, struct list_notify *z); // those that became due by one
 uint64_t fetch_due_ms(const struct fetched *l);
 uint64_t fetch_set_due_ms(const struct fetch_set *s); // of the first list
-// When to fetch it next, after a fetch. Failures that a NOTIFY began leave the next fetch by the
-// interval where it was planned.
-void fetch_plan_next(struct rng *rng, const struct config_update *u, struct fetched *l);

@@ -79,6 +79,7 @@ struct rules {
 	struct rules_list_status list[RULE_SOURCES_MAX];
 	void (*published)(void *arg);
 	void *published_arg;
+	struct events *events; // NULL: none
 };
 
 // rules.c
@@ -114,6 +115,10 @@ void rules_kept_close(struct rules *r);
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title);
 void rules_note_outcome(struct rules *r, struct rules_job *j); // of a job that is done
 void rules_note_unchanged(struct rules *r);                    // of a look
+
+// rules_events.c
+// Lists that the job could not read.
+void rules_event_unread(const struct rules *r, const struct rules_job *j);
 
 // rules_start.c
 void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended

@@ -190,6 +190,7 @@ void rules_note_outcome(struct rules *r, struct rules_job *j)
 	describe(r, j);
 	s->lists = r->list;
 	rules_failing_log(s);
+	rules_event_unread(r, j);
 	if (j->outcome == RULES_PUBLISHED && r->published)
 		r->published(r->published_arg);
 	if (!is_reload)

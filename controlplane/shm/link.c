@@ -97,11 +97,14 @@ static int listen_open(struct link_server *s)
 		return -errno;
 	// This process holds controlplane.lock, so no process listens on a leftover socket.
 	(void)unlink(s->path);
-	// bind() gives the file the mode of the socket; a umask would be the whole process's.
+	// bind() gives the file the mode of the socket, without what the umask has; to change the
+	// umask would be the whole process's.
 	int rc = fchmod(s->listen_fd, 0600) < 0
 				 || bind(s->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0
 			 ? -errno
 			 : 0;
+	if (rc == 0 && publisher_paths(s->publisher)->two_users && chmod(s->path, 0660) < 0)
+		rc = -errno;
 	if (rc == 0 && listen(s->listen_fd, 4) < 0)
 		rc = -errno;
 	return rc;

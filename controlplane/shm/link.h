@@ -4,8 +4,9 @@
 // The data plane, as this process sees it: link.sock, where it introduces itself, the worker rings
 // that it brings, and L0, which it reads. Owned by the process, on the first resolver's loop.
 //
-// SOCK_SEQPACKET, mode 0600. One data plane at a time: it sends struct link_hello and its bells,
-// and gets struct link_welcome; after that only the hang-up has a meaning. A second one is refused
+// SOCK_SEQPACKET, mode 0600, with two users 0660 of their group. One data plane at a time: it sends
+// struct link_hello and its bells, and gets struct link_welcome; after that only the hang-up has a
+// meaning. A second one is refused
 // (-EBUSY) while the first is connected, a hello must come within 1 s. After a hang-up the worker
 // rings stay attached while the process lives (dataplane.lock, probed each 100 ms): a stopped
 // worker may still hold references; they are detached once it is dead.

@@ -194,6 +194,7 @@ void link_peer_greet(struct link_server *s)
 	if (rc == -EAGAIN || rc == -EINTR)
 		return;
 	FAULT_POINT(link_hello_taken);
+	publisher_reader_look(s->publisher);
 	event_del(s->peer_event); // and its timeout; again once it is attached
 	if (rc == 0 && !(target = greeting_share(&g))) {
 		snprintf(s->attach_why, sizeof(s->attach_why), "no memory for its hello");

@@ -24,9 +24,9 @@ static int lock_take(struct publisher *p, char why[SHM_WHY_MAX])
 	p->lock_fd = process_lock(path);
 	if (p->lock_fd >= 0)
 		return 0;
-	snprintf(why, SHM_WHY_MAX, "%.200s: %s", path,
-		p->lock_fd == -EAGAIN ? "another control plane is running" : strerror(-p->lock_fd));
-	return p->lock_fd;
+	if (p->lock_fd == -EAGAIN)
+		snprintf(why, SHM_WHY_MAX, "%.200s: another control plane is running", path);
+	return p->lock_fd == -EAGAIN ? -EAGAIN : process_lock_fail(path, p->lock_fd, why);
 }
 
 static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
@@ -37,7 +37,6 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 		.generation = 1,
 		.incarnation = p->incarnation,
 		.data_size = sizeof(struct directory),
-		.mode = 0600,
 	};
 	int rc = region_attach(
 		&p->paths, SHM_IN_MEM, DIRECTORY_NAME, REGION_DIRECTORY, true, &p->directory, why);
@@ -68,20 +67,20 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	if (atomic_load(&p->dir->next_view) == 0)
 		atomic_store(&p->dir->next_view, 1 + (uint32_t)(p->incarnation % 16384));
 	atomic_store(&p->dir->heartbeat_ms, clock_mono_ms());
+	rc = publish_reader_open(p, why);
+	if (rc < 0)
+		return rc;
 	if (!reused)
 		region_publish(&p->directory);
 	FAULT_POINT(directory_opened);
 	for (unsigned i = 0; i < SHM_RESOLVERS_MAX; i++)
 		p->epoch[i] = (struct epoch_writer){.epoch = &p->dir->epoch,
-			.reader = &p->dir->reader,
+			.reader = publish_reader_life(p),
 			.dead = &p->dead,
 			.out = p->out};
 	for (unsigned i = 0; i < EPOCH_OWN_MAX; i++)
 		atomic_store(&p->place[i].seen, EPOCH_OFFLINE);
-	rc = region_protect(&p->directory, SHM_PAGE + offsetof(struct directory, reader), SHM_PAGE);
-	if (rc < 0)
-		snprintf(why, SHM_WHY_MAX, "directory: cannot be protected: %s", strerror(-rc));
-	return rc;
+	return 0;
 }
 
 // Files "<stem>.<number>" in one directory whose generation is not the one to keep.
@@ -156,6 +155,7 @@ void publisher_close(struct publisher *p)
 	region_unmap(&p->l0);
 	region_unmap(&p->l0_old);
 	FREE_AND_NULL(p->marks);
+	region_unmap(&p->reader);
 	region_unmap(&p->directory);
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
@@ -199,7 +199,7 @@ bool publisher_probe_readers(struct publisher *p)
 	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
 	// In this order: a process that stored its run here held the lock then, and holds it until
 	// it ends.
-	uint64_t life = atomic_load_explicit(&p->dir->reader, memory_order_acquire);
+	uint64_t life = atomic_load_explicit(publish_reader_life(p), memory_order_acquire);
 	// A file that is not there proves nothing once a life has read: it may have been deleted.
 	int held = process_lock_probe(path);
 	if (held != 0 && (held != -ENOENT || life != 0))
@@ -295,6 +295,7 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 {
+	publisher_reader_look(p);
 	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
 	FAULT_POINT(directory_heartbeat_stored);
 	pthread_mutex_lock(&p->lock);

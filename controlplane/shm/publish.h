@@ -67,6 +67,9 @@ _Atomic uint8_t *publisher_marks(struct publisher *p);
 // Is no data plane there? Then none of the lives that the directory names so far reads any more.
 // A data plane that lives without attached worker rings holds the epoch back.
 bool publisher_probe_readers(struct publisher *p);
+// Maps the data plane's `reader` if there is another one than before. For the first resolver's
+// loop, at each beat and when a data plane says hello.
+void publisher_reader_look(struct publisher *p);
 
 // Worker rings of the data plane of this life as a resolver has them mapped, on its loop: for the
 // quiescence that it waits for; of the first one also for heartbeats and retirement. A page must
@@ -75,8 +78,10 @@ void publisher_rings(struct publisher *p, unsigned resolver, uint64_t incarnatio
 	const struct rings_dp_page *const *pages, unsigned count);
 void publisher_no_rings(struct publisher *p, unsigned resolver); // its process is dead
 // On the first resolver's loop, after publisher_rings: the words that tell each of these workers
-// that it is evicted (rings_cp_page.evicted). Without it none is. Good until they are detached.
-void publisher_evicts(struct publisher *p, _Atomic uint64_t *const *evicted, unsigned count);
+// that it is evicted (rings_cp_page.evicted), and the numbers of the files that these are in.
+// Without it none is. Good until they are detached.
+void publisher_evicts(struct publisher *p, _Atomic uint64_t *const *evicted,
+	const uint64_t *answers, unsigned count);
 bool publisher_is_out(const struct publisher *p, unsigned worker); // evicted now? Any thread.
 
 // Each 100 ms on the resolver loop: writes the heartbeat, frees old generations that no worker
@@ -91,6 +96,8 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 // all others. One without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
 void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms);
 void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t now_ms);
+// Has each of them that has begun beaten after `since_ms`? Any thread.
+bool publisher_beats_since(const struct publisher *p, uint64_t since_ms);
 // Is it such a one? Any thread.
 bool publisher_resolver_hangs(const struct publisher *p, unsigned resolver);
 bool publisher_frontend_hangs(const struct publisher *p, unsigned frontend);

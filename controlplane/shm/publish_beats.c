@@ -68,6 +68,17 @@ void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t no
 	beat_look(p, SHM_RESOLVERS_MAX + frontend, now_ms);
 }
 
+bool publisher_beats_since(const struct publisher *p, uint64_t since_ms)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(p->beat); i++) {
+		const uint64_t at_ms =
+			atomic_load_explicit(&p->beat[i].at_ms, memory_order_relaxed);
+		if (at_ms != 0 && at_ms <= since_ms)
+			return false;
+	}
+	return true;
+}
+
 bool publisher_resolver_hangs(const struct publisher *p, unsigned resolver)
 {
 	return atomic_load_explicit(&p->beat[resolver].hangs, memory_order_relaxed);

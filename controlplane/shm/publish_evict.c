@@ -13,6 +13,15 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 
+// One that has not mapped the word yet would not see it.
+static bool may_be_evicted(const struct publisher *p, unsigned worker)
+{
+	const struct publisher_worker *w = &p->of_worker[worker];
+	return w->evicted
+	       && atomic_load_explicit(&p->rings[worker]->answers, memory_order_acquire)
+			  == w->answers;
+}
+
 static bool is_silent(const struct publisher_worker *w)
 {
 	return w->still >= PUBLISH_EVICT_BEATS;
@@ -89,17 +98,18 @@ void publish_evict_beat(struct publisher *p, uint64_t now_ms)
 	for (unsigned i = 0; !beats && i < p->worker_rings; i++)
 		p->of_worker[i].still = 0;
 	for (unsigned i = 0; beats && i < p->worker_rings; i++)
-		if (p->of_worker[i].evicted && is_silent(&p->of_worker[i])
-			&& !publisher_is_out(p, i))
+		if (may_be_evicted(p, i) && is_silent(&p->of_worker[i]) && !publisher_is_out(p, i))
 			evict(p, i);
 }
 
-void publisher_evicts(struct publisher *p, _Atomic uint64_t *const *evicted, unsigned count)
+void publisher_evicts(struct publisher *p, _Atomic uint64_t *const *evicted,
+	const uint64_t *answers, unsigned count)
 {
 	pthread_mutex_lock(&p->lock);
 	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
-		p->of_worker[i] =
-			(struct publisher_worker){.evicted = i < count ? evicted[i] : NULL};
+		p->of_worker[i] = i < count ? (struct publisher_worker){.evicted = evicted[i],
+					  .answers = answers[i]}
+					    : (struct publisher_worker){0};
 	pthread_mutex_unlock(&p->lock);
 }
 

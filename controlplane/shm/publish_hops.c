@@ -19,7 +19,6 @@ int publish_hops(struct publisher *p, const struct hops_image *image, char why[S
 		.incarnation = p->incarnation,
 		.data_size = sizeof(*image),
 		.geometry = {sizeof(*image)},
-		.mode = 0600,
 	};
 	int rc = region_create(&p->paths, &spec, &r, why);
 	if (rc < 0)

@@ -40,7 +40,8 @@ struct publisher_beat {
 
 // Of a worker, for publish_evict.c.
 struct publisher_worker {
-	_Atomic uint64_t *evicted; // in its rings; NULL: it cannot be evicted
+	_Atomic uint64_t *evicted; // in its answers; NULL: it cannot be evicted
+	uint64_t answers;          // the number of that file, which the worker must have mapped
 	uint64_t beat_ms;          // its last heartbeat
 	unsigned still;            // of our beats without another one
 	unsigned unreturned;       // of its beats while it is evicted
@@ -51,6 +52,8 @@ struct publisher {
 	int lock_fd;
 	struct region directory;
 	struct directory *dir;
+	struct region reader; // the data plane's; zeros until there is one
+	bool reader_told;     // that it cannot be used
 	uint64_t incarnation;
 	struct epoch_writer epoch[SHM_RESOLVERS_MAX]; // each its resolver's
 	_Atomic uint64_t dead; // the life of the data plane that is known to be dead
@@ -113,6 +116,10 @@ void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep);
 ATTR_MUST_CHECK int publish_l0_open(
 	struct publisher *p, const struct config *config, char why[SHM_WHY_MAX]);
 void publish_l0_look(struct publisher *p); // with the lock held; may end the process
+
+// publish_reader.c
+ATTR_MUST_CHECK int publish_reader_open(struct publisher *p, char why[SHM_WHY_MAX]);
+const _Atomic uint64_t *publish_reader_life(const struct publisher *p);
 
 void publish_evict_beat(struct publisher *p, uint64_t now_ms); // with the lock held
 unsigned publish_workers_out(const struct publisher *p);       // with the lock held

@@ -72,7 +72,6 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 		.name = name,
 		.kind = REGION_L0,
 		.incarnation = p->incarnation,
-		.mode = 0600,
 		.want_huge = true,
 	};
 	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, p->resolvers,

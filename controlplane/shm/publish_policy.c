@@ -103,7 +103,6 @@ int publish_policy(struct publisher *p, const void *image, size_t size, char why
 		.incarnation = p->incarnation,
 		.data_size = size,
 		.geometry = {size},
-		.mode = 0600,
 	};
 	int rc = region_create(&p->paths, &spec, &r, why);
 	if (rc < 0)

@@ -97,7 +97,6 @@ int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
 		.incarnation = p->incarnation,
 		.data_size = image->len,
 		.geometry = {image->len},
-		.mode = 0600,
 		.want_huge = true,
 		.fill = *image,
 	};

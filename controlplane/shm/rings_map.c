@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Maps rings that the data plane has made, and checks what their headers say.
+// Maps rings that the data plane has made, checks what their headers say, and makes our half of
+// them.
 #include "querylog/querylog.h"
 #include "querylog/querylog_source.h"
 #include "worker_rings_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/fault.h>
 
 enum { RING_UNITS_MAX = 1 << 22 };
+#define EVICTIONS_APART (UINT64_C(1) << 32)
 
 static bool units_ok(uint64_t units)
 {
@@ -28,14 +32,53 @@ static int not_ours(const char *name, char why[SHM_WHY_MAX])
 	return -EPROTO;
 }
 
-// Only this side's pages of it stay writable.
-static int protect(const struct region *r, uint64_t miss, const char *name, char why[SHM_WHY_MAX])
+// A new half in place of one that the data plane has used, and that its worker reads until this one
+// is mapped. Misses and log records are taken from where the worker stands. Its place on the answer
+// ring moves on by what the former half holds, a lap at most: this tail is further ahead, so the
+// ring counts as full until the worker has found it and begun again there. Nor has the worker taken
+// up this number of evictions: one that was evicted by the former half finds that out here.
+static void indices_take(struct rings_cp_page *cp, const struct rings_dp_page *dp)
 {
-	int rc = region_protect(r, RINGS_DP_PAGE, SHM_PAGE);
-	if (rc == 0)
-		rc = region_protect(r, RINGS_MISS_RING, miss * RING_UNIT);
-	if (rc < 0)
-		snprintf(why, SHM_WHY_MAX, "%s: cannot be protected: %s", name, strerror(-rc));
+	if (atomic_load_explicit(&dp->answers, memory_order_acquire) == 0)
+		return;
+	cp->miss_head.units = atomic_load_explicit(&dp->miss_tail.units, memory_order_acquire);
+	cp->answer_tail.units = atomic_load_explicit(&dp->answer_head.units, memory_order_acquire)
+				+ UINT64_C(3) * RINGS_ANSWER_UNITS;
+	cp->log_head.units = atomic_load_explicit(&dp->log_tail.units, memory_order_acquire);
+	cp->evicted = atomic_load_explicit(&dp->returned, memory_order_acquire) + EVICTIONS_APART;
+}
+
+// Our half of rings of `incarnation`: that of our last life, with its indices, or a new one.
+static int answers_open(struct rings *rings, const struct rings_dp_page *dp, unsigned resolver,
+	uint64_t incarnation, struct region *out, char why[SHM_WHY_MAX])
+{
+	const struct shm_paths *paths = publisher_paths(rings->owner->publisher);
+	char name[SHM_NAME_MAX];
+
+	shm_name_answers(name, rings->index, resolver);
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_ANSWERS,
+		.generation = 1,
+		.incarnation = incarnation_new(), // of this file, for rings_dp_page.answers
+		.index = rings->index,
+		.data_size = ANSWERS_SIZE - SHM_PAGE,
+		.geometry = {0, RINGS_ANSWER_UNITS, 0, resolver, incarnation},
+	};
+	if (region_attach(paths, SHM_IN_MEM, name, REGION_ANSWERS, true, out, why) == 0) {
+		if (out->size == ANSWERS_SIZE
+			&& memcmp(region_header_of(out)->geometry, spec.geometry,
+				   sizeof(spec.geometry))
+				   == 0)
+			return 0;
+		region_unmap(out);
+	}
+	int rc = region_create(paths, &spec, out, why);
+	if (rc == 0) {
+		indices_take(rings_cp(out), dp);
+		region_publish(out);
+	}
+	FAULT_POINT(answers_made);
 	return rc;
 }
 
@@ -48,27 +91,28 @@ int rings_map_of(
 
 	shm_name_rings(name, rings->index, resolver);
 	int rc = region_attach(
-		publisher_paths(l->publisher), SHM_IN_MEM, name, REGION_RINGS, true, &r, why);
+		publisher_paths(l->publisher), SHM_IN_MEM, name, REGION_RINGS, false, &r, why);
 	if (rc < 0)
 		return rc;
 	const struct region_header *h = region_header_of(&r);
-	uint64_t miss = geometry_of(&r, 0), answer = geometry_of(&r, 1);
+	uint64_t miss = geometry_of(&r, 0);
 	if (h->incarnation != incarnation || h->index != rings->index
-		|| geometry_of(&r, 3) != resolver || !units_ok(miss) || !units_ok(answer)
-		|| RINGS_MISS_RING + (miss + answer) * RING_UNIT > r.size)
+		|| geometry_of(&r, 3) != resolver || !units_ok(miss)
+		|| RINGS_MISS_RING + miss * RING_UNIT > r.size)
 		rc = not_ours(name, why);
 	if (rc == 0)
-		rc = protect(&r, miss, name, why);
+		rc = answers_open(rings, rings_dp(&r), resolver, incarnation, &rings->answers, why);
 	if (rc < 0) {
 		region_unmap(&r);
 		return rc;
 	}
-	struct rings_dp_page *dp = (struct rings_dp_page *)(void *)(r.base + RINGS_DP_PAGE);
-	struct rings_cp_page *cp = (struct rings_cp_page *)(void *)(r.base + RINGS_CP_PAGE);
+	const struct rings_dp_page *dp = rings_dp(&r);
+	struct rings_cp_page *cp = rings_cp(&rings->answers);
 	ring_consumer_init(
 		&rings->misses, &dp->miss_tail, &cp->miss_head, r.base + RINGS_MISS_RING, miss);
-	ring_producer_init(&rings->answers, &cp->answer_tail, &dp->answer_head,
-		r.base + RINGS_MISS_RING + miss * RING_UNIT, answer);
+	ring_producer_init(&rings->answer_ring, &cp->answer_tail, &dp->answer_head,
+		rings->answers.base + ANSWERS_RING, RINGS_ANSWER_UNITS);
+	rings->apart = true;
 	rings->region = r;
 	return 0;
 }
@@ -109,19 +153,36 @@ void rings_unmap(struct rings *rings)
 {
 	region_unmap(&rings->marks);
 	region_unmap(&rings->region);
+	region_unmap(&rings->answers);
 	region_unmap(&rings->first);
 	*rings = (struct rings){.bell_fd = -1};
 }
 
-// The log ring lies behind the other two. It is mapped once more for the log thread, which reads
-// the rest of a dead worker's ring after the worker rings are detached here.
+void rings_sweep(const struct worker_rings *l, unsigned workers, unsigned resolvers)
+{
+	const struct shm_paths *paths = publisher_paths(l->publisher);
+	DIR *d = opendir(paths->mem);
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		unsigned worker = 0, resolver = 0;
+		if (sscanf(e->d_name, "answers.%u.%u", &worker, &resolver) < 1
+			|| (worker < workers && resolver < resolvers))
+			continue;
+		(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
+		FAULT_POINT(leftover_unlinked);
+	}
+	if (d)
+		closedir(d);
+}
+
+// The log ring lies behind the miss ring. Both files are mapped once more for the log thread, which
+// reads the rest of a dead worker's ring after the worker rings are detached here.
 int rings_map_log(const struct rings *rings, char why[SHM_WHY_MAX])
 {
 	const struct worker_rings *l = rings->owner;
+	const struct shm_paths *paths = publisher_paths(l->publisher);
 	// Reads only the fields of the header that were not checked before: their owner may have
 	// changed the others since.
-	uint64_t before = rings->misses.units + rings->answers.units;
-	uint64_t units = geometry_of(&rings->region, 2);
+	const uint64_t before = rings->misses.units, units = geometry_of(&rings->region, 2);
 	struct querylog_source s = {0};
 	char name[SHM_NAME_MAX];
 
@@ -133,27 +194,25 @@ int rings_map_log(const struct rings *rings, char why[SHM_WHY_MAX])
 		snprintf(why, SHM_WHY_MAX, "%s: log ring of another shape", name);
 		return -EPROTO;
 	}
-	int rc = region_attach(publisher_paths(l->publisher), SHM_IN_MEM, name, REGION_RINGS, true,
-		&s.region, why);
+	int rc = region_attach(paths, SHM_IN_MEM, name, REGION_RINGS, false, &s.rings, why);
 	if (rc < 0)
 		return rc;
-	uint8_t *base = s.region.base;
-	struct rings_dp_page *dp = (struct rings_dp_page *)(void *)(base + RINGS_DP_PAGE);
-	struct rings_cp_page *cp = (struct rings_cp_page *)(void *)(base + RINGS_CP_PAGE);
-	s.owed = &dp->log_owed;
-	ring_consumer_init(&s.ring, &dp->log_tail, &cp->log_head,
-		base + RINGS_MISS_RING + before * RING_UNIT, units);
-	if (s.region.size == rings->region.size)
-		rc = region_protect(&s.region, RINGS_DP_PAGE, SHM_PAGE);
-	else
-		rc = -EPROTO;
-	if (rc == 0)
-		rc = region_protect(&s.region, RINGS_MISS_RING, (before + units) * RING_UNIT);
-	if (rc == 0)
+	shm_name_answers(name, rings->index, 0);
+	rc = region_attach(paths, SHM_IN_MEM, name, REGION_ANSWERS, true, &s.region, why);
+	if (rc == 0 && (s.rings.size != rings->region.size || s.region.size != rings->answers.size))
+		rc = not_ours(name, why);
+	if (rc == 0) {
+		const struct rings_dp_page *dp = rings_dp(&s.rings);
+		s.owed = &dp->log_owed;
+		ring_consumer_init(&s.ring, &dp->log_tail, &rings_cp(&s.region)->log_head,
+			s.rings.base + RINGS_MISS_RING + before * RING_UNIT, units);
 		rc = querylog_add_source(l->log, &s);
+		if (rc < 0)
+			snprintf(why, SHM_WHY_MAX, "%s: log ring: %s", name, strerror(-rc));
+	}
 	if (rc < 0) {
 		region_unmap(&s.region);
-		snprintf(why, SHM_WHY_MAX, "%s: log ring: %s", name, strerror(-rc));
+		region_unmap(&s.rings);
 	}
 	return rc;
 }

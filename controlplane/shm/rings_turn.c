@@ -199,7 +199,7 @@ static bool turn_begin(void *arg, bool resting)
 static void worker_ring(struct rings *rings)
 {
 	rings->unrung = 0;
-	if (ring_wants_wake(&rings->answers))
+	if (ring_wants_wake(&rings->answer_ring))
 		bell_ring(rings->bell_fd);
 }
 
@@ -221,6 +221,19 @@ void rings_watch_loop(struct worker_rings *l)
 			.begin = turn_begin, .look = turn_look, .end = turn_end, .arg = l});
 }
 
+// Room for a message to the worker; NULL: none. A worker that reads in a former half of its rings
+// (rings_map.c) has no room, and that is no anomaly.
+static uint8_t *room(struct rings *rings, uint16_t type, uint32_t len)
+{
+	struct ring_producer *p = &rings->answer_ring;
+
+	if (rings->apart
+		&& p->next - atomic_load_explicit(&p->head->units, memory_order_acquire) > p->units)
+		return NULL;
+	rings->apart = false;
+	return ring_reserve(p, type, len);
+}
+
 bool worker_rings_answer(struct worker_rings *l, const struct msg_answer *head, const uint8_t *dns)
 {
 	if (head->dp_incarnation != l->incarnation || head->path.worker >= l->count
@@ -233,8 +246,7 @@ bool worker_rings_answer(struct worker_rings *l, const struct msg_answer *head, 
 		l->stats.answer_evicted++;
 		return false;
 	}
-	uint8_t *p = ring_reserve(
-		&rings->answers, MSG_ANSWER, (uint32_t)(sizeof(*head) + head->dns_len));
+	uint8_t *p = room(rings, MSG_ANSWER, (uint32_t)(sizeof(*head) + head->dns_len));
 	if (!p) {
 		l->stats.answer_ring_full++;
 		return false;
@@ -255,7 +267,7 @@ int worker_rings_send(
 	if (worker >= l->count || !rings->region.base
 		|| publisher_is_out(l->publisher, rings->index))
 		return -ENOLINK;
-	uint8_t *p = ring_reserve(&rings->answers, MSG_SEND, (uint32_t)(sizeof(m) + m.dns_len));
+	uint8_t *p = room(rings, MSG_SEND, (uint32_t)(sizeof(m) + m.dns_len));
 	if (!p) {
 		l->stats.send_ring_full++;
 		return -EAGAIN;
@@ -273,7 +285,7 @@ void worker_rings_publish(struct worker_rings *l)
 	for (unsigned i = 0; i < l->count; i++) {
 		if (!l->rings[i].dirty)
 			continue;
-		ring_publish(&l->rings[i].answers);
+		ring_publish(&l->rings[i].answer_ring);
 		l->rings[i].dirty = false;
 		if (!l->resting || ++l->rings[i].unrung >= PUBLICATIONS_A_RING)
 			worker_ring(&l->rings[i]);

@@ -131,13 +131,13 @@ static int attach_all(struct worker_rings *l, const struct link_hello *hello, co
 static void let_evict(const struct worker_rings *l)
 {
 	_Atomic uint64_t *evicted[SHM_WORKERS_MAX];
+	uint64_t answers[SHM_WORKERS_MAX];
 
 	for (unsigned i = 0; i < l->count; i++) {
-		uint8_t *base = l->rings[i].region.base;
-		struct rings_cp_page *cp = (struct rings_cp_page *)(void *)(base + RINGS_CP_PAGE);
-		evicted[i] = &cp->evicted;
+		evicted[i] = &rings_cp(&l->rings[i].answers)->evicted;
+		answers[i] = region_header_of(&l->rings[i].answers)->incarnation;
 	}
-	publisher_evicts(l->publisher, evicted, l->count);
+	publisher_evicts(l->publisher, evicted, answers, l->count);
 }
 
 int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, const int *bells,
@@ -158,8 +158,10 @@ int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, 
 	for (unsigned i = 0; i < l->count; i++)
 		pages[i] = rings_dp(l->resolver ? &l->rings[i].first : &l->rings[i].region);
 	publisher_rings(l->publisher, l->resolver, l->incarnation, pages, l->count);
-	if (l->resolver == 0)
+	if (l->resolver == 0) {
 		let_evict(l);
+		rings_sweep(l, l->count, SHM_RESOLVERS_MAX);
+	}
 	l->missing = true;
 	l->missing_beats = 0;
 	attach_missing(l);
@@ -174,8 +176,10 @@ void worker_rings_beat(struct worker_rings *l)
 {
 	attach_missing(l);
 	rings_release_marks(l, false);
-	if (l->left)
-		l->left = !rings_left_take(l);
+	if (l->left && rings_left_take(l)) {
+		l->left = false;
+		rings_sweep(l, l->count, publisher_resolvers(l->publisher));
+	}
 	rings_drain_all(l);
 }
 
@@ -188,7 +192,8 @@ void worker_rings_detach(struct worker_rings *l)
 		querylog_end_rings(l->log);
 	rings_deafen(l);
 	for (unsigned i = 0; i < l->count; i++) {
-		l->anomalies_before += l->rings[i].misses.anomalies + l->rings[i].answers.anomalies;
+		l->anomalies_before +=
+			l->rings[i].misses.anomalies + l->rings[i].answer_ring.anomalies;
 		rings_end_marks(&l->rings[i]);
 		rings_unmap(&l->rings[i]);
 	}
@@ -222,5 +227,6 @@ void worker_rings_stats(const struct worker_rings *l, struct worker_rings_stats 
 	*out = l->stats;
 	out->ring_anomalies = l->anomalies_before;
 	for (unsigned i = 0; i < l->count; i++)
-		out->ring_anomalies += l->rings[i].misses.anomalies + l->rings[i].answers.anomalies;
+		out->ring_anomalies +=
+			l->rings[i].misses.anomalies + l->rings[i].answer_ring.anomalies;
 }

@@ -19,13 +19,15 @@ enum {
 struct rings { // of one worker, for one resolver
 	struct worker_rings *owner;
 	unsigned index;
-	struct region first;  // the first resolver's, for its seen-epoch; in that one not used
-	struct region region; // this resolver's; not mapped before the data plane has made it
+	struct region first;   // the first resolver's, for its seen-epoch; in that one not used
+	struct region region;  // this resolver's; not mapped before the data plane has made it
+	struct region answers; // our half of these
 	struct region marks;
 	struct ring_consumer misses;
-	struct ring_producer answers;
+	struct ring_producer answer_ring;
 	int bell_fd;     // the worker's; the link closes it
 	bool asleep;     // its worker rings for the next miss
+	bool apart;      // its worker may not have found the answer ring yet
 	bool dirty;      // answers reserved, not published
 	unsigned unrung; // publications for which its worker was not rung yet
 };
@@ -57,6 +59,11 @@ struct worker_rings {
 	uint64_t marks_ended_ms;                    // 0: none
 };
 
+static inline struct rings_cp_page *rings_cp(const struct region *answers)
+{
+	return (struct rings_cp_page *)(void *)(answers->base + ANSWERS_CP_PAGE);
+}
+
 static inline const struct rings_dp_page *rings_dp(const struct region *r)
 {
 	return (const struct rings_dp_page *)(const void *)(r->base + RINGS_DP_PAGE);
@@ -78,6 +85,9 @@ ATTR_MUST_CHECK int rings_map_own(struct rings *rings, uint64_t incarnation, cha
 ATTR_MUST_CHECK int rings_map_of(
 	struct rings *rings, unsigned resolver, uint64_t incarnation, char why[SHM_WHY_MAX]);
 void rings_unmap(struct rings *rings);
+// Deletes our halves that no data plane will use any more: of workers from `workers` on, and of
+// resolvers from `resolvers` on.
+void rings_sweep(const struct worker_rings *l, unsigned workers, unsigned resolvers);
 // Hands the log ring to the log thread, if there is one.
 ATTR_MUST_CHECK int rings_map_log(const struct rings *rings, char why[SHM_WHY_MAX]);
 

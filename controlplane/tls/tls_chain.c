@@ -78,8 +78,18 @@ bool tls_chain_fits(X509_STORE_CTX *x, const struct tls_chain_bounds *b)
 	return fits;
 }
 
-bool tls_peer_chain_fits(X509_STORE_CTX *x)
+bool tls_peer_chain_verify(X509_STORE_CTX *x)
 {
 	static const struct tls_chain_bounds bounds = {32 << 10, 10, 2048};
-	return tls_chain_fits(x, &bounds);
+	return tls_chain_fits(x, &bounds) && X509_verify_cert(x) > 0;
+}
+
+static int on_chain(X509_STORE_CTX *x, void *)
+{
+	return tls_peer_chain_verify(x);
+}
+
+void tls_chain_bound(SSL_CTX *context)
+{
+	SSL_CTX_set_cert_verify_callback(context, on_chain, NULL);
 }

@@ -283,7 +283,7 @@ bool tls_lent_is_resumed(const SSL *ssl)
 static int on_certificate(X509_STORE_CTX *x, void *peer)
 {
 	struct tls_peer *p = peer;
-	bool is_good = tls_peer_chain_fits(x) && X509_verify_cert(x) > 0;
+	bool is_good = tls_peer_chain_verify(x);
 
 	p->verdict = TLS_FAILURE_COUNT;
 	if (!is_good) {

@@ -69,7 +69,8 @@ struct tls_chain_bounds {
 	unsigned elements;
 };
 bool tls_chain_fits(struct x509_store_ctx_st *x, const struct tls_chain_bounds *b);
-bool tls_peer_chain_fits(struct x509_store_ctx_st *x); // of a server
+// Of a server: the same, and OpenSSL's own verdict.
+bool tls_peer_chain_verify(struct x509_store_ctx_st *x);
 
 // Ends the connection. -EPROTO.
 int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why);

@@ -69,11 +69,6 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static int on_chain(X509_STORE_CTX *x, void *)
-{
-	return tls_peer_chain_fits(x) && X509_verify_cert(x) > 0;
-}
-
 SSL_CTX *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX])
 {
 	ERR_clear_error();
@@ -85,7 +80,7 @@ SSL_CTX *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX])
 	}
 	tls_context_set(x);
 	SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_cert_verify_callback(x, on_chain, NULL);
+	tls_chain_bound(x);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(x, on_session);
 	if (ca_file ? SSL_CTX_load_verify_file(x, ca_file) : SSL_CTX_set_default_verify_paths(x))

@@ -117,6 +117,12 @@ static void curl_start(void)
 		heap_curl_realloc, heap_curl_strdup, heap_curl_calloc);
 }
 
+static CURLcode on_tls(CURL *, void *context, void *)
+{
+	tls_chain_bound(context);
+	return CURLE_OK;
+}
+
 static bool options_lasting(struct http_transfer *t)
 {
 	CURL *c = t->curl;
@@ -128,6 +134,7 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_USERAGENT, "weir/" WEIR_VERSION) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) == CURLE_OK

@@ -5,34 +5,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/dns_proto.h>
 #include <weir/log.h>
 
 void upstream_found_read(struct upstream_found *f, uint16_t type, const struct dns_answer *answer)
 {
-	const unsigned size = type == DNS_TYPE_A ? 4 : 16;
-	struct rd r = rd_init(answer->bytes, answer->len);
-
-	f->count = 0;
 	f->ttl_s = answer->ttl_s;
-	if (answer->kind != DNS_ANSWER_POSITIVE)
-		return;
-	for (unsigned i = 0; i < answer->ancount && f->count < UPSTREAM_FOUND_MAX; i++) {
-		dns_name_skip(&r);
-		uint16_t rtype = rd_u16(&r);
-		rd_skip(&r, 6); // class and TTL
-		uint16_t len = rd_u16(&r);
-		const uint8_t *data = rd_bytes(&r, len);
-		if (!data)
-			return;
-		if (rtype != type || len != size)
-			continue;
-		struct ip_address *a = &f->address[f->count++];
-		*a = (struct ip_address){
-			.version = size == 4 ? 4 : 6, .prefix_len = (uint8_t)(size * 8)};
-		memcpy(a->bytes, data, size);
-	}
+	f->count = dns_answer_addresses(answer, type, f->address, UPSTREAM_FOUND_MAX);
 }
 
 static bool same(const struct ip_address *a, const struct ip_address *b)

@@ -53,18 +53,24 @@ void validators_free(struct validators *v)
 	free(v);
 }
 
+void validators_forget(struct validators *v)
+{
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
+		struct validator_context *c = &v->context[i];
+		if (!c->library || c->retired)
+			continue;
+		c->retired = true;
+		c->retired_ms = clock_mono_ms();
+	}
+}
+
 void validators_configure(struct validators *v, const struct validator_settings *settings)
 {
 	bool is_same = v->set.hash == settings->hash;
 
 	v->set = *settings;
-	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
-		struct validator_context *c = &v->context[i];
-		if (is_same || !c->library || c->retired)
-			continue;
-		c->retired = true;
-		c->retired_ms = clock_mono_ms();
-	}
+	if (!is_same)
+		validators_forget(v);
 }
 
 void validators_beat(struct validators *v)

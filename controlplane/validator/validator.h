@@ -92,6 +92,9 @@ ATTR_MUST_CHECK int validators_new(struct validators **out, struct loop *loop, u
 void validators_free(struct validators *v); // NULL is fine
 // `settings` are copied, but for what they point to, which outlives their use.
 void validators_configure(struct validators *v, const struct validator_settings *settings);
+// Retires all contexts, and with them the keys and the failures that they keep: the library ages
+// those by the wall clock, and after a step back would keep them for as long as the step.
+void validators_forget(struct validators *v);
 void validators_beat(struct validators *v); // each 100 ms: ends what is drained
 
 struct validator_question {

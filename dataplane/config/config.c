@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "config_include.h"
 #include "config_keys.h"
 #include "config_raw.h"
 #include "config_sections.h"
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/config.h>
-#include <weir/keyhash.h>
 
 typedef int config_step(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
@@ -33,9 +33,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	static config_step *const base[] = {config_net_apply, config_access_apply,
 		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);
-	if (!c->path)
+	if (!c->path || config_include_keep(doc, c) < 0)
 		return -ENOMEM;
-	c->text_hash = contenthash(doc->text, doc->len);
 	int rc = steps_make(alone, ARRAY_LEN(alone), doc, raw, c);
 	int base_ret = rc == -ENOMEM ? rc : steps_make(base, ARRAY_LEN(base), doc, raw, c);
 	rc = config_worse(rc, base_ret);
@@ -53,7 +52,7 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	return rc == 0 ? config_check(doc, c) : rc;
 }
 
-static int config_from_doc(const struct config_doc *doc, struct config **out)
+static int config_from_doc(struct config_doc *doc, struct config **out)
 {
 	struct config_raw *raw;
 	int rc = config_raw_check(doc);
@@ -61,9 +60,10 @@ static int config_from_doc(const struct config_doc *doc, struct config **out)
 		rc = config_raw_load(doc, &raw);
 	if (rc < 0)
 		return rc;
-
-	struct config *c = calloc(1, sizeof(*c));
-	rc = c ? config_fill(doc, raw, c) : -ENOMEM;
+	rc = config_include_read(doc, raw);
+	struct config *c = rc == 0 ? calloc(1, sizeof(*c)) : NULL;
+	if (rc == 0)
+		rc = c ? config_fill(doc, raw, c) : -ENOMEM;
 	config_raw_free(raw);
 	if (rc == 0 && doc->errors->count > 0) // unknown keys
 		rc = -EINVAL;
@@ -75,10 +75,16 @@ static int config_from_doc(const struct config_doc *doc, struct config **out)
 	return 0;
 }
 
+// Which secrets a load reads: all; those that there are; none.
+enum secrets { SECRETS_ALL, SECRETS_FOUND, SECRETS_NONE };
+
 static int doc_load(
-	const char *path, bool leaves_secrets, struct config **out, struct config_errors *errors)
+	const char *path, enum secrets secrets, struct config **out, struct config_errors *errors)
 {
-	struct config_doc doc = {.path = path, .errors = errors, .leaves_secrets = leaves_secrets};
+	struct config_doc doc = {.path = path,
+		.errors = errors,
+		.leaves_secrets = secrets == SECRETS_NONE,
+		.leaves_absent = secrets == SECRETS_FOUND};
 	errors->count = 0;
 	int rc = config_doc_read(&doc);
 	if (rc < 0)
@@ -94,7 +100,7 @@ static int doc_load(
 
 int config_load_all(const char *path, struct config **out, struct config_errors *errors)
 {
-	return doc_load(path, false, out, errors);
+	return doc_load(path, SECRETS_FOUND, out, errors);
 }
 
 // The first of the errors, and how many more there are.
@@ -107,22 +113,30 @@ static void errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_
 		errors->text[0], more);
 }
 
-int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+static int load(
+	const char *path, enum secrets secrets, struct config **out, char why[CONFIG_WHY_MAX])
 {
 	struct config_errors errors;
-	int rc = doc_load(path, false, out, &errors);
+	int rc = doc_load(path, secrets, out, &errors);
 	if (rc < 0)
 		errors_tell(&errors, why);
 	return rc;
 }
 
+int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	return load(path, SECRETS_ALL, out, why);
+}
+
+int config_load_public(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	return load(path, SECRETS_NONE, out, why);
+}
+
 int config_file_check(const char *path, char why[CONFIG_WHY_MAX])
 {
-	struct config_errors errors;
 	struct config *config = NULL;
-	int rc = doc_load(path, true, &config, &errors);
-	if (rc < 0)
-		errors_tell(&errors, why);
+	int rc = load(path, SECRETS_NONE, &config, why);
 	config_free(config);
 	return rc;
 }
@@ -145,6 +159,7 @@ void config_free(struct config *c)
 	config_query_log_free(c);
 	config_groups_free(c);
 	config_clients_free(c);
+	config_include_free(c);
 	FREE_AND_NULL(c->path);
 	free(c);
 }

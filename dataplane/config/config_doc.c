@@ -57,7 +57,9 @@ static int text_read(struct config_doc *doc, int fd)
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (S_ISFIFO(st.st_mode))
+	doc->device = st.st_dev;
+	doc->inode = st.st_ino;
+	if (S_ISFIFO(st.st_mode) && !doc->is_included)
 		return pipe_read(doc, fd);
 	if (!S_ISREG(st.st_mode))
 		return -EISDIR;
@@ -88,38 +90,66 @@ static int absolute_make(struct config_doc *doc)
 	return -ENOMEM;
 }
 
-int config_doc_read(struct config_doc *doc)
+int config_doc_open(struct config_doc *doc)
 {
 	doc->absolute = NULL;
 	doc->text = NULL;
 	doc->len = 0;
 	// A FIFO must not make us wait for its writer.
-	int fd = open(doc->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(doc->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int rc = fd < 0 ? -errno : text_read(doc, fd);
 	if (fd >= 0)
 		close(fd);
 	if (rc == 0)
 		rc = absolute_make(doc);
-	if (rc < 0) {
-		config_doc_error(doc, "%s: %s", doc->path,
-			rc == -EISDIR ? "neither a file nor a pipe" : strerror(-rc));
+	if (rc < 0)
 		config_doc_free(doc);
-	}
+	return rc;
+}
+
+const char *config_doc_reason(int err)
+{
+	return err == -EISDIR ? "neither a file nor a pipe" : strerror(-err);
+}
+
+int config_doc_read(struct config_doc *doc)
+{
+	int rc = config_doc_open(doc);
+	if (rc < 0)
+		config_doc_error(doc, "%s: %s", doc->path, config_doc_reason(rc));
 	return rc;
 }
 
 void config_doc_free(struct config_doc *doc)
 {
+	for (unsigned i = 0; i < doc->part_count; i++) {
+		config_doc_free(&doc->parts[i].doc);
+		FREE_AND_NULL(doc->parts[i].path);
+	}
+	FREE_AND_NULL(doc->parts);
+	doc->part_count = 0;
+	while (doc->folder_count)
+		FREE_AND_NULL(doc->folders[--doc->folder_count]);
 	FREE_AND_NULL(doc->absolute);
 	FREE_AND_NULL(doc->text);
 	doc->len = 0;
 }
 
-int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key)
+int config_doc_folder_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? (int)(slash + 1 - path) : 0;
+}
+
+int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key,
+	config_doc_version_check *version_check)
 {
 	struct config_walk_unknown unknown[CONFIG_ERRORS_MAX];
 	struct config_walk w = {.doc = doc, .has_key = has_key, .unknown = unknown};
 	int rc = config_walk_run(&w);
+	// The keys of a newer version are unknown, so they say nothing.
+	if (rc == 0 && w.has_version)
+		rc = version_check(doc, w.version);
 	for (unsigned i = 0; rc == 0 && i < w.unknown_count; i++)
 		(void)config_refuse_near(doc, unknown[i].path, unknown[i].nearest, "unknown key");
 	return rc;
@@ -127,11 +157,16 @@ int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key)
 
 int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out)
 {
-	struct config_walk w = {.doc = doc, .wanted = key};
-	int rc = config_walk_run(&w);
-	if (rc == 0)
-		*out = w.is_list;
-	return rc;
+	bool is_list = false;
+	for (unsigned i = 0; i <= doc->part_count; i++) {
+		struct config_walk w = {.doc = config_doc_file(doc, i), .wanted = key};
+		int rc = config_walk_run(&w);
+		if (rc < 0)
+			return rc;
+		is_list |= w.is_list;
+	}
+	*out = is_list;
+	return 0;
 }
 
 // "blocking.lists[1].path" with the item's name: blocking.lists "ads": path
@@ -163,14 +198,14 @@ static int refuse(const struct config_doc *doc, const char *key, const char *nea
 		doc->errors->count++;
 		return -EINVAL;
 	}
-	struct config_walk w = {.doc = doc, .wanted = key, .line = 1, .column = 1};
-	// Without memory the position found so far is the best there is.
-	(void)!config_walk_run(&w);
+	struct config_walk w;
+	char own[CONFIG_PATH_MAX];
+	const struct config_doc *file = config_place_find(doc, key, own, &w);
 	char reason[CONFIG_WHY_MAX / 2], title[CONFIG_PATH_MAX], shown[CONFIG_PATH_MAX];
 	vsnprintf(reason, sizeof(reason), fmt, args);
-	key_title(&w, key, title);
+	key_title(&w, own, title);
 	config_doc_error(doc, "config: %s: %s (%s:%u:%u)%s%s%s",
-		text_escape(title, shown, sizeof(shown)), reason, doc->path, w.line, w.column,
+		text_escape(title, shown, sizeof(shown)), reason, file->path, w.line, w.column,
 		nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 	return -EINVAL;
 }

@@ -8,6 +8,10 @@
 // aliases, tags, several documents, nesting), and again only when a value is refused, to find its
 // line and column by its path ("upstreams.servers[1].address"), or is an empty list
 // (config_walk.h).
+//
+// A document has the files that its key `include` names as parts (config_include.h). Checks name a
+// key as it is in all of them together, such as item 5 of a list whose first 3 are in another file;
+// an error names it as it is in its own file (config_walk.h).
 
 #include <errno.h>
 #include <stdbool.h>
@@ -23,13 +27,36 @@ struct config_doc {
 	char *absolute;   // the same, with the working directory in front if it was relative
 	uint8_t *text;
 	size_t len;
+	uint64_t device, inode; // which file it is
 	struct config_errors *errors;
-	bool leaves_secrets; // files of passwords and secrets are not opened, as if they were fine
+	bool leaves_secrets;       // secrets are not opened, as if their files were fine
+	bool leaves_absent;        // so are credentials and variables that this process lacks
+	bool is_included;          // it is a part: a plain file, and may be empty
+	struct config_part *parts; // CONFIG_INCLUDED_MAX of them, or NULL
+	unsigned part_count;
+	char *folders[CONFIG_INCLUDE_MAX]; // absolute: those that patterns of `include` search
+	unsigned folder_count;
 };
 
-// -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX; an error is added.
+struct config_part { // an included file; it has no parts
+	struct config_doc doc;
+	char *path; // doc.path, escaped: for messages
+};
+
+// File 0 is the document's own, then come its parts in their order: part_count + 1 files.
+static inline const struct config_doc *config_doc_file(const struct config_doc *doc, unsigned i)
+{
+	return i ? &doc->parts[i - 1].doc : doc;
+}
+
+// -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX. No error is added.
+ATTR_MUST_CHECK int config_doc_open(struct config_doc *doc);
+const char *config_doc_reason(int err); // in words, for an error
+// The same, with an error added.
 ATTR_MUST_CHECK int config_doc_read(struct config_doc *doc);
-void config_doc_free(struct config_doc *doc);
+void config_doc_free(struct config_doc *doc); // with its parts
+// How much of a path is its folder, with the slash at its end; 0: it has none.
+int config_doc_folder_len(const char *path);
 
 // Adds an error to the document's; beyond CONFIG_ERRORS_MAX it is only counted.
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...) ATTR_PRINTF(2, 3);
@@ -38,17 +65,22 @@ void config_doc_error(const struct config_doc *doc, const char *fmt, ...) ATTR_P
 // is the key with the nearest spelling, or NULL.
 typedef bool config_doc_has_key(const char *parent, const char *key, const char **nearest);
 
-// -EINVAL when the text is malformed; -ENOMEM; or 0, also with unknown keys. Adds an error for each
-// of these and skips the values below them.
-ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key);
+// 0, or -EINVAL by config_refuse for the value of the top-level key `version`.
+typedef int config_doc_version_check(const struct config_doc *doc, const char *text);
+
+// -EINVAL when the text is malformed or of a version that is refused; -ENOMEM; or 0, also with
+// unknown keys. Adds an error for each of these and skips the values below them. Of the document's
+// own file alone.
+ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key,
+	config_doc_version_check *version_check);
 
 // Does `key` have a list, be it an empty one? libcyaml has no documented way to distinguish that
-// from a missing key. Parses the whole text. -ENOMEM.
+// from a missing key. `key` is in no list. Parses the whole text of all files. -ENOMEM.
 ATTR_MUST_CHECK int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out);
 
 // Adds the error "config: key: reason (FILE:LINE:COL)", with the position of the key, or of its
-// nearest parent that is in the document. Items of lists go by their names where they have one:
-// groups "kids": upstreams[1].address. Returns -EINVAL, so that a check can end with it.
+// nearest parent that is in a file of the document. Items of lists go by their names where they
+// have one: groups "kids": upstreams[1].address. Returns -EINVAL, so that a check can end with it.
 int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
 	ATTR_PRINTF(3, 4);
 // The same, with `; did you mean "nearest"?` behind it unless that is NULL.

@@ -21,11 +21,18 @@
 	X(runtime, hugepages, hugepages, TEXT, none, "auto", 1, 200, RESTART,                      \
 		"Where weir puts large shared regions: `auto` (a hugetlbfs mount if there is "     \
 		"one), `off` (no huge pages), or a directory on a hugetlbfs.")                     \
-	X(runtime, log_level, log_level, CHOICE, log_level, "info", 0, 0, RESTART,                 \
+	X(runtime, log_level, log_level, CHOICE, log_level, "info", 0, 0, LIVE,                    \
 		"Least severe level that weir logs.")                                              \
+	X(runtime, log_format, log_format, CHOICE, log_format, "text", 0, 0, LIVE,                 \
+		"Lines of the log of both processes: `text`, or `json`, an object a line "         \
+		"([log.md](log.md)).")                                                             \
 	X(runtime, group, group, TEXT, none, "", 0, 32, RESTART,                                   \
 		"Unix group that may read statistics and use the control socket. Empty: no "       \
 		"group.")                                                                          \
+	X(runtime, seccomp, seccomp, CHOICE, seccomp, "kill", 0, 0, RESTART,                       \
+		"What happens when a thread makes a system call that it should not need: `kill` "  \
+		"(the process ends), `log` (the kernel logs the call), `off` (no filter). "        \
+		"[security.md](../explanation/security.md) says which calls these are.")           \
 	X(runtime, log_memory_s, log_memory_s, NUMBER, none, "0", 0, 86400, LIVE,                  \
 		"Seconds between two lines of the log that say what uses the memory of both "      \
 		"processes. 0: none.")
@@ -242,7 +249,8 @@
 		"that has a cookie, but not a right one, gets it in place of TC. `never`: "     \
 		"nobody.")                                                                      \
 	X(cookies, secret_file, secret_file, TEXT, none, "", 0, 200, LIVE,                      \
-		"Absolute path of a file with the secrets, one a line, in place of `secrets`. " \
+		"Absolute path of a file with the secrets, one a line, in place of `secrets`; " \
+		"or [credential:NAME or env:NAME](config-files.md#secrets). "                   \
 		"weir reads it with the configuration.")
 
 #define CONFIG_KEYS_IDENTITY(X)                                                                   \
@@ -280,7 +288,8 @@
 	X(redis, password, password, TEXT, none, "", 0, 512, LIVE,                                \
 		"Password that weir sends with AUTH. `password_file` is the safer place.")        \
 	X(redis, password_file, password_file, TEXT, none, "", 0, 200, LIVE,                      \
-		"Absolute path of a file whose first line is the password. weir reads it with "   \
+		"Absolute path of a file whose first line is the password; or "                   \
+		"[credential:NAME or env:NAME](config-files.md#secrets). weir reads it with "     \
 		"the configuration.")                                                             \
 	X(redis, sentinel_password, sentinel_password, TEXT, none, "", 0, 512, LIVE,              \
 		"Password of the sentinels themselves, if they need one.")                        \
@@ -352,10 +361,15 @@
 	X(request_format, "json", REQUESTS_JSON)                        \
 	X(webhook_form, "generic", WEBHOOK_GENERIC)                     \
 	X(webhook_form, "discord", WEBHOOK_DISCORD)                     \
+	X(log_format, "text", LOG_FORMAT_TEXT)                          \
+	X(log_format, "json", LOG_FORMAT_JSON)                          \
 	X(log_level, "error", LOG_LEVEL_ERROR)                          \
 	X(log_level, "warning", LOG_LEVEL_WARNING)                      \
 	X(log_level, "info", LOG_LEVEL_INFO)                            \
 	X(log_level, "debug", LOG_LEVEL_DEBUG)                          \
+	X(seccomp, "kill", SANDBOX_KILL)                                \
+	X(seccomp, "log", SANDBOX_LOG)                                  \
+	X(seccomp, "off", SANDBOX_OFF)                                  \
 	X(poll, "adaptive", POLL_ADAPTIVE)                              \
 	X(poll, "busy", POLL_BUSY)                                      \
 	X(poll, "monitor", POLL_MONITOR)                                \
@@ -439,6 +453,7 @@
 
 #include <stdbool.h>
 #include <weir/config.h>
+#include <weir/os/sandbox.h>
 
 enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_BOOL, CONFIG_CHOICE };
 

@@ -43,8 +43,9 @@
 		"(`groups.client_names`).")                                                    \
 	X(tls, tickets_file, tickets_file, TEXT, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with 1 to 4 secrets of session tickets, one a line, " \
-		"each "                                                                        \
-		"of 64 hexadecimal digits. Boxes with the same file resume each other's "      \
+		"each of 64 hexadecimal digits; or "                                           \
+		"[credential:NAME or env:NAME](config-files.md#secrets). Boxes with the same " \
+		"file resume each other's "                                                    \
 		"sessions. The first makes tickets, all are accepted. weir reads it with the " \
 		"configuration. Empty: random keys.")                                          \
 	X(tls, min_version, only_1_3, CHOICE, tls_version, "1.2", 0, 0, LIVE,                  \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_entries.h"
+#include "config_file.h"
 #include "config_keys.h"
-#include "config_password.h"
 #include "config_sections.h"
 
 #include <errno.h>

@@ -2,6 +2,9 @@
 
 #include "config_raw.h"
 
+#include "config_keys.h"
+#include "config_walk.h"
+
 #include <cyaml/cyaml.h>
 
 #include <errno.h>
@@ -136,9 +139,21 @@ static bool has_key(const char *parent, const char *key, const char **nearest)
 	return found;
 }
 
+static int version_check(const struct config_doc *doc, const char *text)
+{
+	int64_t version = 0;
+	int rc = config_number_parse(doc, "version", text, 1, UINT32_MAX, &version);
+	if (rc == 0 && version > CONFIG_VERSION)
+		rc = config_refuse(doc, "version",
+			"%lld is newer than this weir, which knows version %d; install a newer "
+			"weir, or use a file of version %d",
+			(long long)version, CONFIG_VERSION, CONFIG_VERSION);
+	return rc;
+}
+
 int config_raw_check(const struct config_doc *doc)
 {
-	return config_doc_check(doc, has_key);
+	return config_doc_check(doc, has_key, version_check);
 }
 
 static cyaml_config_t raw_config(struct raw_report *report)
@@ -193,8 +208,10 @@ int config_raw_load(const struct config_doc *doc, struct config_raw **out)
 		return -ENOMEM;
 	if (err != CYAML_OK)
 		return raw_refuse(doc, &report);
-	if (!raw)
+	if (!raw && !doc->is_included)
 		return config_refuse(doc, "document", "is empty");
+	if (!raw && !(raw = calloc(1, sizeof(*raw))))
+		return -ENOMEM;
 	if (!raw_complete(raw)) {
 		config_raw_free(raw);
 		return -ENOMEM;
@@ -208,4 +225,85 @@ void config_raw_free(struct config_raw *raw)
 	cyaml_config_t config = raw_config(NULL);
 	// Freeing what this library itself made cannot fail.
 	(void)!cyaml_free(&config, &config_raw_document, raw, 0);
+}
+
+struct merge {
+	const struct config_doc *doc, *part;
+	char path[CONFIG_PATH_MAX];
+};
+
+static int merge_text(const struct merge *m, char **to, char **from)
+{
+	char own[CONFIG_PATH_MAX];
+	struct config_walk w;
+	if (*from && *to && m->part->errors->count >= CONFIG_ERRORS_MAX) // it is only counted
+		return config_refuse(m->part, m->path, "has a value in another file, too");
+	if (*from && *to) { // a walk through the text of all files
+		const struct config_doc *first = config_place_find(m->doc, m->path, own, &w);
+		return config_refuse(m->part, m->path, "has a value in another file, too: %s:%u:%u",
+			first->path, w.line, w.column);
+	}
+	if (*from) {
+		*to = *from;
+		*from = NULL;
+	}
+	return 0;
+}
+
+static int merge_list(const struct merge *m, const cyaml_schema_field_t *f, char *to, char *from)
+{
+	const cyaml_schema_value_t *entry = f->value.sequence.entry;
+	const size_t size = entry->flags & CYAML_FLAG_POINTER ? sizeof(void *) : entry->data_size;
+	unsigned *to_count = (void *)(to + f->count_offset);
+	unsigned *from_count = (void *)(from + f->count_offset);
+	char **to_list = (void *)(to + f->data_offset),
+	     **from_list = (void *)(from + f->data_offset);
+	if (*from_count == 0)
+		return 0;
+	if (*to_count + *from_count > f->value.sequence.max)
+		return config_refuse(m->part, m->path,
+			"more than %u entries, with those of other files", f->value.sequence.max);
+	char *grown = raw_memory(NULL, *to_list, (*to_count + *from_count) * size);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + *to_count * size, *from_list, *from_count * size);
+	*to_list = grown;
+	*to_count += *from_count;
+	*from_count = 0;
+	FREE_AND_NULL(*from_list);
+	return 0;
+}
+
+static int merge_fields(struct merge *m, const cyaml_schema_field_t *f, char *to, char *from);
+
+// A mapping that only one of both has is that one's.
+static int merge_mapping(struct merge *m, const cyaml_schema_field_t *f, char **to, char **from)
+{
+	if (*from && *to)
+		return merge_fields(m, f->value.mapping.fields, *to, *from);
+	return merge_text(m, to, from);
+}
+
+static int merge_fields(struct merge *m, const cyaml_schema_field_t *f, char *to, char *from)
+{
+	const size_t len = strlen(m->path);
+	int rc = 0;
+	for (; f->key && rc != -ENOMEM; f++) {
+		char **to_field = (void *)(to + f->data_offset);
+		char **from_field = (void *)(from + f->data_offset);
+		snprintf(m->path + len, sizeof(m->path) - len, "%s%s", len ? "." : "", f->key);
+		rc = config_worse(rc, f->value.type == CYAML_SEQUENCE ? merge_list(m, f, to, from)
+				      : f->value.type == CYAML_MAPPING
+					      ? merge_mapping(m, f, to_field, from_field)
+					      : merge_text(m, to_field, from_field));
+	}
+	m->path[len] = '\0';
+	return rc;
+}
+
+int config_raw_merge(const struct config_doc *doc, struct config_raw *to,
+	const struct config_doc *part, struct config_raw *from)
+{
+	struct merge m = {.doc = doc, .part = part};
+	return merge_fields(&m, config_raw_document.mapping.fields, (char *)to, (char *)from);
 }

@@ -7,10 +7,23 @@
 
 #include "config_schema.h"
 
-// config_doc_check with the keys that there are.
+// The key `version`: what the keys of a file mean. A key that is added does not change it, as a
+// file without that key means the same. Only a change that gives keys of an older file another
+// meaning makes it one more. It then comes with a step that turns what a file of the version before
+// says (config_schema.h) into this one, so that each older version is accepted. There is one
+// version, so there is no step.
+enum { CONFIG_VERSION = 1 };
+
+// config_doc_check with the keys and the version that there are.
 ATTR_MUST_CHECK int config_raw_check(const struct config_doc *doc);
 
 // -EINVAL by config_refuse, -ENOMEM. The document must have passed config_raw_check; keys that it
 // reported are skipped.
 ATTR_MUST_CHECK int config_raw_load(const struct config_doc *doc, struct config_raw **out);
+
+// Adds what `part` loaded as `from` to `to`, which `doc` loaded with the parts before: mappings are
+// merged, lists appended. -EINVAL by config_refuse: both have a key with one value, or a list
+// becomes too long; -ENOMEM. Moves values out of `from`, which the caller still frees.
+ATTR_MUST_CHECK int config_raw_merge(const struct config_doc *doc, struct config_raw *to,
+	const struct config_doc *part, struct config_raw *from);
 void config_raw_free(struct config_raw *raw);

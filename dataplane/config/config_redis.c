@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config_entries.h"
-#include "config_password.h"
+#include "config_file.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -76,7 +76,8 @@ static int relations_check(const struct config_doc *doc, const struct config_red
 			"takes letters, digits, '-', '_' and '.', and does not end in \"-meta\"");
 	if (r->mode == REDIS_MODE_CLUSTER && r->db != 0)
 		return config_refuse(doc, "redis.db", "a cluster has only database 0");
-	if (r->username[0] && !r->password[0])
+	// A password that is not read here is empty.
+	if (r->username[0] && !r->password[0] && !r->password_file[0])
 		return config_refuse(doc, "redis.username", "needs a password");
 	if (r->lookup_timeout_ms > r->timeout_ms)
 		return config_refuse(doc, "redis.lookup_timeout_ms",

@@ -107,11 +107,8 @@ static const cyaml_schema_field_t raw_dataplane_fields[] = {
 RAW_PLAIN(cache, CONFIG_KEYS_CACHE)
 RAW_PLAIN(refresh, CONFIG_KEYS_REFRESH)
 
-static const cyaml_schema_field_t raw_rebinding_fields[] = {
-	RAW_TEXT(config_raw_rebinding, enabled),
-	RAW_SEQUENCE(config_raw_rebinding, allow, &raw_text, CONFIG_ENTRIES_MAX),
-	CYAML_FIELD_END,
-};
+static const cyaml_schema_field_t raw_rebinding_fields[] = {RAW_TEXT(config_raw_rebinding, enabled),
+	RAW_SEQUENCE(config_raw_rebinding, allow, &raw_text, CONFIG_ENTRIES_MAX), CYAML_FIELD_END};
 
 static const cyaml_schema_field_t raw_blocking_update_fields[] = {
 	CONFIG_KEYS_BLOCKING_UPDATE(RAW_KEY) RAW_SEQUENCE(
@@ -317,6 +314,8 @@ RAW_ENTRY(group)
 		#section, RAW_MAY_BE_EMPTY, struct config_raw, section, raw_##section##_fields)
 
 static const cyaml_schema_field_t raw_fields[] = {
+	RAW_TEXT(config_raw, version),
+	RAW_SEQUENCE(config_raw, include, &raw_text, CONFIG_INCLUDE_MAX),
 	RAW_SECTION_FIELD(runtime),
 	RAW_SECTION_FIELD(dataplane),
 	RAW_SECTION_FIELD(cache),

@@ -55,7 +55,8 @@ struct config_raw_server {
 };
 
 struct config_raw_runtime {
-	char *directory, *state_directory, *hugepages, *log_level, *group, *log_memory_s;
+	char *directory, *state_directory, *hugepages, *log_level, *log_format, *group, *seccomp,
+		*log_memory_s;
 };
 
 struct config_raw_dataplane {
@@ -288,7 +289,10 @@ struct config_raw_query_log {
 	unsigned exclude_domains_count, exclude_clients_count;
 };
 
-struct config_raw { // after config_raw_load no section is NULL
+struct config_raw {     // after config_raw_load no section is NULL
+	char *version;  // config_raw.h
+	char **include; // config_include.h
+	unsigned include_count;
 	struct config_raw_runtime *runtime;
 	struct config_raw_dataplane *dataplane;
 	struct config_raw_cache *cache;

@@ -81,6 +81,10 @@ static void node_end(struct config_walk *w)
 
 static void level_close(struct config_walk *w)
 {
+	const struct config_walk_level *l = &w->level[w->depth - 1];
+	path_cut(w, l->path_len);
+	if (!l->is_mapping && w->wanted && strcmp(w->path, w->wanted) == 0)
+		w->items = l->items;
 	FREE_AND_NULL(w->level[--w->depth].keys);
 	node_end(w);
 }
@@ -125,6 +129,14 @@ static void name_take(struct config_walk *w, const char *value)
 		snprintf(w->name[depth], CONFIG_WALK_NAME_MAX, "%s", value);
 }
 
+static void version_take(struct config_walk *w, const char *value)
+{
+	if (w->wanted || strcmp(w->path, "version") != 0)
+		return;
+	w->has_version = true;
+	snprintf(w->version, sizeof(w->version), "%s", value);
+}
+
 static int key_read(struct config_walk *w, struct config_walk_level *l, const yaml_event_t *e)
 {
 	const char *key = (const char *)e->data.scalar.value;
@@ -156,6 +168,7 @@ static int scalar_read(struct config_walk *w, const yaml_event_t *e)
 	if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length)
 		return walk_refuse(w, &e->start_mark, "contains a NUL");
 	name_take(w, (const char *)e->data.scalar.value);
+	version_take(w, (const char *)e->data.scalar.value);
 	node_end(w);
 	return 0;
 }
@@ -250,4 +263,54 @@ int config_walk_run(struct config_walk *w)
 		FREE_AND_NULL(w->level[--w->depth].keys);
 	yaml_parser_delete(&parser);
 	return rc;
+}
+
+static struct config_walk walked(const struct config_doc *file, const char *key)
+{
+	struct config_walk w = {.doc = file, .wanted = key, .line = 1, .column = 1};
+	// Without memory the position found so far is the best there is.
+	(void)!config_walk_run(&w);
+	return w;
+}
+
+// The file that has the item at `bracket`, of the first list on the way to the key. `own` gets the
+// number that the item has in that file.
+static const struct config_doc *item_find(
+	const struct config_doc *doc, char own[CONFIG_PATH_MAX], char *bracket)
+{
+	char *behind, rest[CONFIG_PATH_MAX];
+	unsigned long item = strtoul(bracket + 1, &behind, 10);
+	snprintf(rest, sizeof(rest), "%s", behind);
+	const struct config_doc *found = doc;
+	unsigned long number = item;
+	*bracket = '\0';
+	for (unsigned i = 0; i <= doc->part_count; i++) {
+		const struct config_doc *file = config_doc_file(doc, i);
+		const unsigned items = walked(file, own).items;
+		if (number < items) {
+			found = file;
+			item = number;
+			break;
+		}
+		number -= items;
+	}
+	snprintf(bracket, (size_t)(own + CONFIG_PATH_MAX - bracket), "[%lu%s", item, rest);
+	return found;
+}
+
+const struct config_doc *config_place_find(const struct config_doc *doc, const char *key,
+	char own[CONFIG_PATH_MAX], struct config_walk *w)
+{
+	snprintf(own, CONFIG_PATH_MAX, "%s", key);
+	char *bracket = doc->part_count ? strchr(own, '[') : NULL;
+	const struct config_doc *found = bracket ? item_find(doc, own, bracket) : doc;
+	*w = walked(found, own);
+	for (unsigned i = 1; !bracket && i <= doc->part_count; i++) {
+		const struct config_walk other = walked(config_doc_file(doc, i), own);
+		if (other.found_len <= w->found_len)
+			continue;
+		*w = other;
+		found = other.doc;
+	}
+	return found;
 }

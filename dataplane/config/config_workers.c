@@ -93,6 +93,8 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.any_minimal = config->access.any_minimal,
 		.log_sample = config_log_sample(config),
 		.log_detail = config_log_detail(config),
+		.log_level = (uint8_t)config->runtime.log_level,
+		.log_format = (uint8_t)config->runtime.log_format,
 		.rotate = config->cache.rotate,
 		.takes_notify = takes_notify(&config->blocking),
 		.kernel_hundreds = kernel_hundreds(config->limits.kernel_frames),

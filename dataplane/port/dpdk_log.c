@@ -36,7 +36,7 @@ static ssize_t take(void *, const char *text, size_t len)
 	memcpy(copy, text, kept);
 	copy[kept] = '\0';
 	if (!dpdk_log_is_noise(copy))
-		log_out_write(text, len < LOG_OUT_BYTES ? len : LOG_OUT_BYTES);
+		log_foreign(text, len);
 	return (ssize_t)len;
 }
 

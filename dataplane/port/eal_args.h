@@ -28,13 +28,14 @@ ATTR_MUST_CHECK int eal_device_name(const char *device, char out[EAL_ARG_TEXT_MA
 // The name of the TAP behind exception port number `port`.
 void eal_exception_name(unsigned port, char out[EAL_ARG_TEXT_MAX]);
 
-// Are there huge pages for DPDK? Without any EAL fails late, and says `Permission denied`. Reads
-// sysfs once, at start.
+// Are there huge pages for DPDK? With too few EAL says `Cannot allocate memory`, without any
+// `Permission denied`. Reads sysfs once, at start.
 
-enum { EAL_PAGES_WHY_MAX = 256 };
+enum { EAL_PAGES_WHY_MAX = 320 };
 
 #define EAL_PAGES_SYSFS "/sys/kernel/mm/hugepages"
 
-// `sysfs`: EAL_PAGES_SYSFS, except in tests. -ENOMEM: none is reserved, or none is free, and `why`
-// says what to do; 0: some are free, or it is unknown.
-ATTR_MUST_CHECK int eal_pages_check(const char *sysfs, char why[EAL_PAGES_WHY_MAX]);
+// `sysfs`: EAL_PAGES_SYSFS, except in tests. -ENOMEM: less than `memory_mb` MiB are free, and `why`
+// says what to do; 0: that many are free, or it is unknown.
+ATTR_MUST_CHECK int eal_pages_check(
+	const char *sysfs, unsigned memory_mb, char why[EAL_PAGES_WHY_MAX]);

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,28 +24,31 @@ static uint64_t number_in(const char *sysfs, const char *size, const char *file)
 	return strtoull(text, NULL, 10);
 }
 
-int eal_pages_check(const char *sysfs, char why[EAL_PAGES_WHY_MAX])
+int eal_pages_check(const char *sysfs, unsigned memory_mb, char why[EAL_PAGES_WHY_MAX])
 {
-	uint64_t reserved = 0, left = 0;
+	uint64_t reserved_kb = 0, left_kb = 0;
 	DIR *sizes = opendir(sysfs);
 	if (!sizes)
 		return 0;
 	for (const struct dirent *d; (d = readdir(sizes));) {
-		if (strncmp(d->d_name, "hugepages-", 10) != 0)
+		uint64_t kb;
+		if (sscanf(d->d_name, "hugepages-%" SCNu64 "kB", &kb) != 1)
 			continue;
-		reserved += number_in(sysfs, d->d_name, "nr_hugepages")
-			    + number_in(sysfs, d->d_name, "nr_overcommit_hugepages");
-		left += number_in(sysfs, d->d_name, "free_hugepages")
-			+ number_in(sysfs, d->d_name, "nr_overcommit_hugepages");
+		// nr_hugepages counts those already taken beyond the reserve.
+		uint64_t more = number_in(sysfs, d->d_name, "nr_overcommit_hugepages"),
+			 taken = number_in(sysfs, d->d_name, "surplus_hugepages");
+		more = more > taken ? more - taken : 0;
+		reserved_kb += kb * (number_in(sysfs, d->d_name, "nr_hugepages") + more);
+		left_kb += kb * (number_in(sysfs, d->d_name, "free_hugepages") + more);
 	}
 	closedir(sizes);
-	if (left > 0)
+	if (left_kb >> 10 >= memory_mb)
 		return 0;
 	snprintf(why, EAL_PAGES_WHY_MAX,
-		"dataplane.eal_hugepages: %s; reserve some for dataplane.memory_mb (sysctl "
-		"vm.nr_hugepages=512, or default_hugepagesz= and hugepages= of the kernel's "
-		"command line), or set it to false",
-		reserved ? "all huge pages of this machine are in use"
-			 : "this machine has no huge pages reserved");
+		"dataplane.eal_hugepages: dataplane.memory_mb takes %u MiB, and of this machine's "
+		"%" PRIu64 " MiB in huge pages %" PRIu64
+		" MiB are free; reserve more (sysctl vm.nr_hugepages, or default_hugepagesz= and "
+		"hugepages= of the kernel's command line), or set it to false",
+		memory_mb, reserved_kb >> 10, left_kb >> 10);
 	return -ENOMEM;
 }

@@ -185,6 +185,8 @@ static void sleep_offline(struct idle_sleep *d, struct worker *w, long us)
 	if (!answers_prepare_sleep(w))
 		return;
 	uint64_t began = clock_mono_us();
+	if (unlikely_(d->missed >= IDLE_SLEEP_MISSED))
+		atomic_store_explicit(&w->on_timer, 1, memory_order_relaxed);
 	stats_add(&w->stats->counter[COUNTER_sleeps], 1);
 	if (w->epoch.epoch)
 		epoch_offline(&w->epoch);

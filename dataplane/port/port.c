@@ -7,6 +7,7 @@
 #include "mbuf_pool.h"
 #include "port_mac.h"
 #include "port_offload.h"
+#include "port_vlan.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -77,6 +78,15 @@ static int fail(const struct port *port, int rc, const char *what, char why[PORT
 	snprintf(why, PORT_WHY_MAX, "port %s (%s): %s: %s", port->name, port->driver, what,
 		rte_strerror(-rc));
 	return rc;
+}
+
+bool ports_have_xdp(const struct ports *p)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		if (p->port[i].xdp)
+			return true;
+	}
+	return false;
 }
 
 unsigned ports_workers_most(const struct ports *p, unsigned wanted)
@@ -199,15 +209,16 @@ static int set_up_queues(
 
 // Replies longer than the link's MTU would only ever be counted as errors by the port, and some
 // drivers then refuse the rest of the burst as well. So what fits is found out here, once, and the
-// workers truncate the rest: also after a reload that raises limits.udp_reply_size.
+// workers truncate the rest: also after a reload that raises limits.udp_reply_size. No reply of a
+// worker goes to an exception port, which keeps its MTU.
 static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_mempool *pool,
 	char why[PORT_WHY_MAX])
 {
 	unsigned need = udp_reply_size + FRAME_OVERHEAD;
 	uint16_t mtu = 0;
-	int rc = need <= MTU_ETHERNET ? 0
-		 : is_shared(port)    ? -EPERM
-				      : rte_eth_dev_set_mtu(port->id, (uint16_t)need);
+	int rc = need <= MTU_ETHERNET || port->exception ? 0
+		 : is_shared(port)                       ? -EPERM
+				   : rte_eth_dev_set_mtu(port->id, (uint16_t)need);
 	int asked = rte_eth_dev_get_mtu(port->id, &mtu);
 	if (asked)
 		return fail(port, asked, "does not tell its MTU", why);
@@ -269,11 +280,14 @@ static int start_one(struct ports *p, unsigned index, const struct config *confi
 		return fail(port, rc, "does not start", why);
 	p->started++;
 	port_link_watch(&port->link, port->id);
+	port_gone_watch(&port->gone, port->id, port->name);
 	const int vlan = rte_eth_dev_get_vlan_offload(port->id);
 	port->strips_tags |= vlan > 0 && (vlan & RTE_ETH_VLAN_STRIP_OFFLOAD);
 	rc = spread(port, why);
 	static const struct config_port none;
 	const struct config_port *own = port->exception ? &none : &config->dataplane.ports[index];
+	if (own->has_vlans)
+		port_vlan_admit(port->id, port->name, own->vlans);
 	return rc ? rc : port_mac_apply(port, own, why);
 }
 
@@ -298,6 +312,9 @@ void ports_stop(struct ports *p)
 {
 	while (p->started > 0) {
 		struct port *port = &p->port[--p->started];
+		port_gone_unwatch(&port->gone, port->id);
+		if (port_gone_text(&port->gone))
+			continue;
 		port_flow_clear(&port->flow, port->id);
 		port_link_unwatch(&port->link, port->id);
 		(void)rte_eth_dev_stop(port->id);
@@ -382,6 +399,35 @@ unsigned ports_mbufs_least(const struct ports *p)
 	return all_posted(p) + ports_tx_hold(p) + waiting + CONFIG_MBUF_SPARE;
 }
 
+void ports_on_timer(struct ports *p)
+{
+	for (unsigned i = 0; i < p->client_count; i++) {
+		if (p->port[i].dma && idle_sleep_asks_port(p->port[i].driver, p->port[i].name))
+			p->port[i].features |= 1u << PORT_FEATURE_timer;
+	}
+}
+
+const struct port *ports_gone(const struct ports *p)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		if (port_gone_text(&p->port[i].gone))
+			return &p->port[i];
+	}
+	return NULL;
+}
+
+int ports_gone_why(const struct ports *p, char *why, size_t cap)
+{
+	const struct port *port = ports_gone(p);
+	if (!port)
+		return 0;
+	snprintf(why, cap,
+		"port %s: %s; the data plane ends, and serves again when it is started with the "
+		"device in place",
+		port->name, port_gone_text(&port->gone));
+	return -ENODEV;
+}
+
 static uint64_t mac_number(const struct rte_ether_addr *mac)
 {
 	uint64_t n = 0;
@@ -395,7 +441,8 @@ void port_stats(struct port *port, struct stats_port *out)
 	struct rte_eth_stats s;
 	const bool has_stats = rte_eth_stats_get(port->id, &s) == 0;
 	port_link_frames(&port->link, has_stats ? s.ipackets : 0);
-	port_link_look(&port->link, port->id, port->name, out);
+	if (!port_link_look(&port->link, port->id, port->name, out))
+		port_gone_report(&port->gone, PORT_GONE_REMOVED);
 	atomic_store_explicit(&out->mac, mac_number(&port->mac), memory_order_relaxed);
 	atomic_store_explicit(&out->features, port->features, memory_order_relaxed);
 	atomic_store_explicit(&out->mtu, port->mtu, memory_order_relaxed);

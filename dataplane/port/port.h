@@ -9,9 +9,11 @@
 // calls each second.
 //
 // Other settings: offloads (port_offload.h), the spread over queues (port_rss.h), MAC addresses
-// (port_mac.h), link state (port_link.h), rules of the NIC (port_flow.h).
+// (port_mac.h), link state (port_link.h), removal (port_gone.h), rules of the NIC
+// (port_flow.h).
 
 #include "port_flow.h"
+#include "port_gone.h"
 #include "port_link.h"
 #include "port_rss.h"
 #include "state/worker.h"
@@ -35,6 +37,7 @@ struct port {
 	uint8_t rss_key[PORT_RSS_KEY_MAX]; // drivers read it again each time the port starts
 	uint32_t features;                 // bits of enum port_feature
 	struct port_link link;
+	struct port_gone gone;
 	struct port_flow flow;
 };
 
@@ -52,11 +55,13 @@ ATTR_MUST_CHECK int ports_find(
 
 // The most workers that every port has queues for, at most `wanted`; at least 1.
 unsigned ports_workers_most(const struct ports *p, unsigned wanted);
+bool ports_have_xdp(const struct ports *p); // one by AF_XDP, in mode `xdp` or as a device
 
 // Queues, MAC, multicast, start. pools[i] is worker i's.
 ATTR_MUST_CHECK int ports_start(struct ports *p, const struct config *config,
 	struct rte_mempool *const *pools, char why[PORT_WHY_MAX]);
-void ports_stop(struct ports *p); // stops and closes what ports_start started
+// Stops and closes what ports_start started, but for ports that are gone.
+void ports_stop(struct ports *p);
 
 // What worker `index` needs to know of the client ports.
 void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct worker *w);
@@ -67,5 +72,11 @@ unsigned ports_rx_vary(const struct ports *p);
 // A pool's least size: with all rings full, the pool's caches, and where there is an exception port
 // all that may wait for the kernel, there are still buffers to receive with.
 unsigned ports_mbufs_least(const struct ports *p);
+
+// A worker has found that interrupts of its ports do not arrive: shown for those that have some.
+void ports_on_timer(struct ports *p);
+// The first port whose device is gone (port_gone.h), or NULL.
+const struct port *ports_gone(const struct ports *p);
+int ports_gone_why(const struct ports *p, char *why, size_t cap); // 0: none is; -ENODEV with `why`
 
 void port_stats(struct port *port, struct stats_port *out);

@@ -44,6 +44,6 @@ bool port_link_has_event(struct port_link *link);
 // come.
 void port_link_frames(struct port_link *link, uint64_t frames);
 
-// Reads the link, logs a change, writes `out` (may be NULL).
-void port_link_look(
+// Reads the link, logs a change, writes `out` (may be NULL). False: the interface of a TAP is gone.
+bool port_link_look(
 	struct port_link *link, uint16_t port_id, const char *name, struct stats_port *out);

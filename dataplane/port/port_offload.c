@@ -36,5 +36,7 @@ void port_offload_choose(
 	conf->rxmode.offloads = 0;
 	if (rx_csum_trusted && verifies_csums(info->driver_name))
 		conf->rxmode.offloads = info->rx_offload_capa & csums;
+	if (strcmp(info->driver_name, "net_virtio") == 0) // port_vlan.h says why
+		conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	conf->txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 }

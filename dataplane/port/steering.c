@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/log.h>
 
@@ -79,11 +80,9 @@ static int prepare_one(struct steering_port *p, unsigned workers, char why[STEER
 	p->ifindex = if_nametoindex(p->interface);
 	if (p->ifindex == 0)
 		return refuse(-ENODEV, why, p->interface, "no such interface");
-	p->claim = xdp_claim(p->ifindex);
+	p->claim = xdp_claim(XDP_CLAIMS, p->ifindex);
 	if (p->claim < 0)
-		return refuse(p->claim, why, p->interface,
-			p->claim == -EBUSY ? "another data plane has this interface"
-					   : strerror(-p->claim));
+		return refuse(p->claim, why, p->interface, xdp_claim_text(p->claim));
 	struct xdp_program found;
 	int rc = check_queues(p, workers, why);
 	if (rc)
@@ -324,7 +323,11 @@ void steering_report(struct steering *s, struct stats_region *stats)
 
 void steering_stop(struct steering *s)
 {
+	const struct timespec drain = {.tv_nsec = STEERING_DRAIN_MS * 1000000L};
+	if (!s->until_ms)
+		return;
 	set_gates(s, 0);
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &drain, NULL);
 }
 
 void steering_close(struct steering *s)
@@ -337,7 +340,7 @@ void steering_close(struct steering *s)
 			xdp_steer_close(&p->maps);
 		}
 		if (p->claim >= 0)
-			close(p->claim);
+			xdp_claim_end(XDP_CLAIMS, p->ifindex, p->claim);
 	}
 	s->count = 0;
 }

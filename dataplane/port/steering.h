@@ -28,6 +28,7 @@ enum {
 	STEERING_WHY_MAX = 256,
 	STEERING_OPEN_MS = 2000,        // the gate's span, renewed each beat
 	STEERING_WORKER_HUNG_MS = 1000, // no beat of a worker
+	STEERING_DRAIN_MS = 100,        // longer than most answers to misses take
 };
 
 struct steering_port {
@@ -74,7 +75,13 @@ void steering_beat(struct steering *s, struct stats_region *stats, struct worker
 // Each HOUSEKEEP_REPORT_MS, after the ports' statistics: the programs' counters into these.
 void steering_report(struct steering *s, struct stats_region *stats);
 
-void steering_stop(struct steering *s);  // shuts the gates; before the workers stop
+// The index in the configuration of a port whose interface was deleted, or -1. Each second.
+int steering_gone(const struct steering *s);
+
+// Shuts the gates; before the workers stop. If they were open it waits STEERING_DRAIN_MS, in which
+// the workers answer what lies in their rings and what the control plane resolves for them, while
+// the kernel has the new queries.
+void steering_stop(struct steering *s);
 void steering_close(struct steering *s); // gives all back; after the ports are closed
 
 // VLAN tags on AF_XDP ports. A NIC that strips tags (ethtool: rx-vlan-offload) hands the XDP

@@ -37,3 +37,13 @@ void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface)
 		mac[0] = word_of((const uint8_t *)request.ifr_hwaddr.sa_data);
 	close(fd);
 }
+
+int steering_gone(const struct steering *s)
+{
+	char name[IF_NAMESIZE];
+	for (unsigned i = 0; i < s->count; i++) {
+		if (!if_indextoname(s->port[i].ifindex, name) && errno == ENXIO)
+			return (int)s->port[i].index;
+	}
+	return -1;
+}

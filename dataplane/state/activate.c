@@ -12,21 +12,9 @@
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
-static struct directory *directory_of(const struct region *r)
+static const struct directory *directory_of(const struct region *r)
 {
 	return region_data(r);
-}
-
-// Before any worker reads the directory's regions: a control plane that does not know these worker
-// rings (it is stopped, or just starts) then reuses nothing (shm_epoch.h). Again when the word was
-// damaged, or the control plane would wait for a run that never existed.
-static void announce(const struct activate *a, const struct region *directory)
-{
-	_Atomic uint64_t *reader = &directory_of(directory)->reader;
-	if (atomic_load_explicit(reader, memory_order_relaxed) == a->src.incarnation)
-		return;
-	atomic_store_explicit(reader, a->src.incarnation, memory_order_release);
-	FAULT_POINT(directory_reader_stored);
 }
 
 // Hands `set` to the workers; finish_tables sees when all have taken it.
@@ -153,16 +141,13 @@ static bool finish_tables(struct activate *a)
 	return false;
 }
 
-// Maps it with write access to this process' page alone.
 static int map_directory(struct activate *a, struct region *out, char why[SHM_WHY_MAX])
 {
 	struct region r = {0};
 	int rc = region_attach(
-		&a->src.paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, true, &r, why);
+		&a->src.paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why);
 	if (rc == 0 && region_data_size(&r) < sizeof(struct directory))
 		rc = -EPROTO;
-	if (rc == 0)
-		rc = region_protect(&r, 0, SHM_PAGE + offsetof(struct directory, reader));
 	if (rc)
 		region_unmap(&r);
 	else
@@ -181,20 +166,27 @@ static void attach_directory(struct activate *a, uint64_t now_ms)
 			log_warning("directory: %s", why[0] ? why : strerror(-rc));
 		return;
 	}
+	// Before any worker reads the directory's regions: a control plane that does not know these
+	// worker rings (it is stopped, or just starts) then reuses nothing (shm_epoch.h).
+	worker_rings_announce(a->src.rings);
+	const bool is_same = a->directory.base
+			     && region_header_of(&r)->incarnation
+					== region_header_of(&a->directory)->incarnation;
+	if (!is_same && !worker_rings_is_seen(a->src.rings, &a->src.paths, directory_of(&r))) {
+		region_unmap(&r);
+		return;
+	}
 	a->attach = false;
 	// Its words may name other files than before: generations may have restarted.
 	a->current->l0_word = a->current->rules_word = 0;
 	a->current->policy_word = a->current->hops_word = a->current->config_word = 0;
-	if (a->directory.base
-		&& region_header_of(&r)->incarnation
-			   == region_header_of(&a->directory)->incarnation) {
+	if (is_same) {
 		region_unmap(&r);
 		return;
 	}
 	a->old_directory = a->directory;
 	a->directory = r;
 	a->moving = true;
-	announce(a, &r);
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(&a->src.worker[i]->next_epoch, &directory_of(&r)->epoch,
 			memory_order_release);
@@ -314,7 +306,7 @@ void activate_poll(struct activate *a, uint64_t now_ms)
 		attach_directory(a, now_ms);
 	if (a->moving || !a->directory.base)
 		return;
-	announce(a, &a->directory);
+	worker_rings_announce(a->src.rings);
 	look(a, now_ms);
 	if (!a->next && !a->attach)
 		tell(a);
@@ -328,7 +320,9 @@ bool activate_is_settled(const struct activate *a)
 void activate_check(const struct activate *a)
 {
 	char name[SHM_NAME_MAX];
-	for (unsigned i = 0; a->current && i < a->src.workers; i++) {
+	// With two users it may be the other process that cut them off, and this one need not end:
+	// it gets zeros in their place.
+	for (unsigned i = 0; !a->src.paths.two_users && a->current && i < a->src.workers; i++) {
 		shm_name_marks(name, i, a->current->t.l0_generation);
 		if (region_is_cut(&a->src.paths, &a->current->marks[i], name))
 			region_lost_end(name);

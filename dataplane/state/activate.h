@@ -19,7 +19,7 @@
 // Without a directory workers have tables without L0 and rules. With the directory of a dead or
 // stopped control plane they serve from its state; activated_* is only for one that runs. A control
 // plane that does not know these worker rings yet must not reuse records that the workers read:
-// directory.reader, stored before they read, prevents that (tests/model/model_epoch.c,
+// the word in `reader`, stored before they read, prevents that (tests/model/model_epoch.c,
 // read-before-announce). Main lcore only; no DPDK calls, so tests drive it with real regions and no
 // EAL.
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/log.h>
 #include <weir/numa.h>
 
 static uint64_t word_generation(uint64_t word)
@@ -129,7 +130,6 @@ static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct table
 			.index = i,
 			.data_size = units,
 			.geometry = {units},
-			.mode = 0600,
 		};
 		(void)numa_place(numa_nodes_of(NULL, &src->lcores[i], 1));
 		rc = create_in_place(&marks[i], src, &spec, why);
@@ -283,7 +283,17 @@ static bool config_sane(const struct dp_config *c)
 {
 	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block.mode < DNS_BLOCK_MODES
 	       && c->stale_mode <= STALE_IMMEDIATE && c->cookies.count <= DNS_COOKIE_SECRETS_MAX
-	       && c->cookies.require <= DNS_COOKIE_REQUIRE_OVER_LIMIT;
+	       && c->cookies.require <= DNS_COOKIE_REQUIRE_OVER_LIMIT
+	       && (c->log_level == 0 || c->log_level >= LOG_LEVEL_ERROR)
+	       && c->log_level <= LOG_LEVEL_DEBUG && c->log_format <= LOG_FORMAT_JSON;
+}
+
+static void log_follow(const struct dp_config *c)
+{
+	if (!c->log_level)
+		return;
+	log_set_level((enum log_level)c->log_level);
+	log_set_format((enum log_format)c->log_format);
 }
 
 int tables_take_config(struct tables_set *set, const struct directory *dir, uint64_t generation,
@@ -307,5 +317,6 @@ int tables_take_config(struct tables_set *set, const struct directory *dir, uint
 	set->t.config = copy;
 	set->t.config_generation = generation;
 	set->config_word = generation;
+	log_follow(&copy);
 	return 0;
 }

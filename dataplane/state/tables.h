@@ -41,7 +41,8 @@ ATTR_MUST_CHECK int tables_take_policy(struct tables_set *set, const struct tabl
 	uint64_t word, char why[SHM_WHY_MAX]);
 ATTR_MUST_CHECK int tables_take_hops(struct tables_set *set, const struct tables_source *src,
 	uint64_t word, char why[SHM_WHY_MAX]);
-// Copies the settings published as `generation`. -EAGAIN: overtaken while copying, come again.
+// Copies the settings published as `generation`; those of the log are in force. -EAGAIN: overtaken
+// while copying, come again.
 ATTR_MUST_CHECK int tables_take_config(struct tables_set *set, const struct directory *dir,
 	uint64_t generation, char why[SHM_WHY_MAX]);
 

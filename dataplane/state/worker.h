@@ -156,6 +156,7 @@ struct worker {
 	// At its last beat, when it held no frames except those for the kernel: in the lower half
 	// the buffers out of its pool, in the upper half the number of such counts.
 	_Atomic uint64_t pool_told;
+	_Atomic uint32_t on_timer; // 1: interrupts of its ports do not arrive (idle_sleep.h)
 
 	// The worker's own.
 	const struct worker_tables *tables;

@@ -40,7 +40,6 @@ static int rings_create(struct region *out, const struct shm_paths *paths, unsig
 	char name[SHM_NAME_MAX];
 	shm_name_rings(name, worker, resolver);
 	const size_t miss_size = (size_t)RINGS_MISS_UNITS * RING_UNIT;
-	const size_t answer_size = (size_t)RINGS_ANSWER_UNITS * RING_UNIT;
 	const unsigned log_units = resolver == 0 ? RINGS_LOG_UNITS : 0;
 	const size_t log_size = (size_t)log_units * RING_UNIT;
 	const struct region_spec spec = {
@@ -49,9 +48,8 @@ static int rings_create(struct region *out, const struct shm_paths *paths, unsig
 		.generation = 1,
 		.incarnation = incarnation,
 		.index = worker,
-		.data_size = RINGS_MISS_RING - SHM_PAGE + miss_size + answer_size + log_size,
-		.geometry = {RINGS_MISS_UNITS, RINGS_ANSWER_UNITS, log_units, resolver},
-		.mode = 0600,
+		.data_size = RINGS_MISS_RING - SHM_PAGE + miss_size + log_size,
+		.geometry = {RINGS_MISS_UNITS, 0, log_units, resolver},
 	};
 	int rc = region_create(paths, &spec, out, why);
 	if (rc)
@@ -59,15 +57,12 @@ static int rings_create(struct region *out, const struct shm_paths *paths, unsig
 	struct rings_dp_page *dp = (void *)(out->base + RINGS_DP_PAGE);
 	atomic_store_explicit(&dp->seen_epoch, EPOCH_OFFLINE, memory_order_relaxed);
 	FAULT_POINT(rings_offline_stored);
-	rc = region_protect(out, RINGS_CP_PAGE, SHM_PAGE);
-	if (rc == 0)
-		rc = region_protect(out, RINGS_MISS_RING + miss_size, answer_size);
-	if (rc)
-		snprintf(why, SHM_WHY_MAX, "%s: mprotect: %s", name, strerror(-rc));
-	return rc;
+	return 0;
 }
 
-// The group may pass the directories and read the statistics. Not fatal: root still can.
+// The group may pass the directories and read the statistics. Not fatal: root still can. Where two
+// users share the runtime directory, the directories are theirs, and so is the group that may read
+// what is secret there; operators need another one.
 static void give_to_group(const struct shm_paths *paths, const char *group)
 {
 	if (!group[0])
@@ -81,8 +76,10 @@ static void give_to_group(const struct shm_paths *paths, const char *group)
 	}
 	char path[SHM_PATH_MAX + SHM_NAME_MAX];
 	snprintf(path, sizeof(path), "%s/stats", paths->mem);
-	const char *const all[] = {paths->run, paths->mem, path};
-	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+	const char *const all[] = {path, paths->run, paths->mem};
+	if (paths->two_users && g->gr_gid == paths->group)
+		return; // the control plane says so
+	for (unsigned i = 0; i < (paths->two_users ? 1 : ARRAY_LEN(all)); i++) {
 		if (chown(all[i], (uid_t)-1, g->gr_gid) != 0)
 			log_warning("%s: chown to group %s: %s", all[i], group, strerror(errno));
 	}
@@ -118,7 +115,6 @@ static int stats_create(struct worker_rings *l, const struct shm_paths *paths,
 			sizeof(struct stats_region) + spec->workers * sizeof(struct stats_worker),
 		.geometry = {spec->workers, spec->port_count, VERDICT_COUNT, COUNTER_COUNT,
 			STATS_WORKER_TABLES, STATS_PROCESS_TABLES},
-		.mode = 0640,
 	};
 	uint64_t former = 0;
 	unsigned end = former_end(paths, &former);
@@ -196,6 +192,8 @@ static int resolver_create(struct worker_rings *l, const struct shm_paths *paths
 		if (lcores)
 			(void)numa_place(numa_nodes_of(NULL, &lcores[i], 1));
 		rc = rings_create(&l->rings[i].region[r], paths, i, r, l->incarnation, why);
+		if (rc == 0)
+			rc = region_place(ANSWERS_SIZE, &l->rings[i].answers[r], why);
 	}
 	if (lcores)
 		(void)numa_place(0);
@@ -203,12 +201,14 @@ static int resolver_create(struct worker_rings *l, const struct shm_paths *paths
 		struct region *made = &l->rings[i].region[r];
 		if (rc) {
 			rings_discard(made, paths);
+			region_unmap(&l->rings[i].answers[r]);
 			continue;
 		}
 		region_publish(made);
 		FAULT_POINT(rings_made);
 	}
 	l->resolvers += rc == 0;
+	l->missing |= rc == 0;
 	return rc;
 }
 
@@ -220,7 +220,9 @@ int worker_rings_create(struct worker_rings *out, const struct shm_paths *paths,
 		l.rings[i].bell[RINGS_BELL_OURS] = l.rings[i].bell[RINGS_BELL_THEIRS] = -1;
 	memset(l.resolver_bell, -1, sizeof(l.resolver_bell));
 	sweep_former_life(paths);
-	int rc = stats_create(&l, paths, spec, why);
+	int rc = worker_rings_reader_open(&l, paths, why);
+	if (rc == 0)
+		rc = stats_create(&l, paths, spec, why);
 	if (rc == 0)
 		rc = bells_open(&l, why);
 	if (rc == 0)
@@ -249,18 +251,21 @@ void rings_fail(const struct worker_rings *l)
 void worker_rings_close(struct worker_rings *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
-		for (unsigned r = 0; r < l->resolvers; r++)
+		for (unsigned r = 0; r < l->resolvers; r++) {
 			region_unmap(&l->rings[i].region[r]);
+			region_unmap(&l->rings[i].answers[r]);
+		}
 		bell_close(l->rings[i].bell);
 	}
 	for (unsigned r = 0; l->count > 0 && r < SHM_RESOLVERS_MAX; r++)
 		bell_close(l->resolver_bell[r]);
 	end_tell(l, STATS_STOPPED); // a killed process does not get here
 	region_unmap(&l->stats);
+	region_unmap(&l->reader);
 	*l = (struct worker_rings){0};
 }
 
-void worker_rings_check(const struct worker_rings *l, const struct shm_paths *paths)
+void worker_rings_check(struct worker_rings *l, const struct shm_paths *paths)
 {
 	char name[SHM_NAME_MAX];
 	for (unsigned i = 0; i < l->count * l->resolvers; i++) {
@@ -271,6 +276,8 @@ void worker_rings_check(const struct worker_rings *l, const struct shm_paths *pa
 	}
 	if (region_is_cut(paths, &l->stats, "stats"))
 		region_lost_end("stats");
+	worker_rings_reader_check(l, paths);
+	worker_rings_link(l, paths);
 }
 
 struct stats_region *worker_rings_stats(const struct worker_rings *l)
@@ -281,13 +288,14 @@ struct stats_region *worker_rings_stats(const struct worker_rings *l)
 static void resolver_bind(const struct worker_rings *l, struct worker *w, unsigned r)
 {
 	uint8_t *base = l->rings[w->index].region[r].base;
+	const uint8_t *answers = l->rings[w->index].answers[r].base;
 	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
-	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	const struct rings_cp_page *cp = (const void *)(answers + ANSWERS_CP_PAGE);
 	w->resolver_bell[r] = l->resolver_bell[r][RINGS_BELL_OURS];
 	ring_producer_init(&w->miss[r], &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING,
 		RINGS_MISS_UNITS);
 	ring_consumer_init(&w->answer[r], &cp->answer_tail, &dp->answer_head,
-		base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT, RINGS_ANSWER_UNITS);
+		answers + ANSWERS_RING, RINGS_ANSWER_UNITS);
 }
 
 int worker_rings_grow(struct worker_rings *l, const struct shm_paths *paths,
@@ -311,7 +319,7 @@ void worker_rings_bind(const struct worker_rings *l, struct worker *w)
 	const struct rings *rings = &l->rings[w->index];
 	uint8_t *base = rings->region[0].base;
 	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
-	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	const struct rings_cp_page *cp = (const void *)(rings->answers[0].base + ANSWERS_CP_PAGE);
 	w->rings = dp;
 	w->bell = rings->bell[RINGS_BELL_OURS];
 	w->bell_far = rings->bell[RINGS_BELL_THEIRS];
@@ -322,7 +330,6 @@ void worker_rings_bind(const struct worker_rings *l, struct worker *w)
 	w->resolvers = 1;
 	resolver_bind(l, w, 0);
 	log_writer_init(&w->log, &dp->log_tail, &cp->log_head,
-		base + RINGS_MISS_RING
-			+ (size_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT,
-		RINGS_LOG_UNITS, &dp->log_owed);
+		base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT, RINGS_LOG_UNITS,
+		&dp->log_owed);
 }

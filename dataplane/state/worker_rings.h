@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The regions that the data plane creates in shared memory: the statistics, and rings for each
-// worker and resolver.
+// The regions that the data plane creates in shared memory: the statistics, the word that says
+// which run reads the cache (`reader`), and rings for each worker and resolver.
 //
 // Those of the first resolver are made at each start (processes that map files of an earlier run
 // keep those), before the link connects; those of others before a cache that they share is handed
-// to the workers. The control plane's parts of a worker's rings (its page, the answer ring's data)
-// are read-only in this mapping. Bells (bell.h): the control plane rings a worker's for answers,
-// and the main lcore rings it too, when it has something new for a sleeping worker; all workers
-// ring a resolver's for misses. The far ends are passed to each control plane. All regions are in
-// the memory directory, never on huge pages. Main lcore.
+// to the workers. The control plane's half of a worker's rings (its page, the answer ring) is a
+// file that it makes once it has found ours (`answers`). Until that is mapped here, read-only, the
+// worker reads zeros in its place, as in new answers. Bells (bell.h): the control plane rings a
+// worker's for answers, and the main lcore rings it too, when it has something new for a sleeping
+// worker; all workers ring a resolver's for misses. The far ends are passed to each control plane.
+// All regions are in the memory directory, never on huge pages. Main lcore.
 
 #include "link.h"
 #include "worker.h"
@@ -22,6 +23,7 @@ enum { RINGS_BELL_OURS, RINGS_BELL_THEIRS };
 
 struct rings { // of a worker
 	struct region region[SHM_RESOLVERS_MAX];
+	struct region answers[SHM_RESOLVERS_MAX];
 	int bell[BELL_ENDS]; // -1: none
 };
 
@@ -32,6 +34,10 @@ struct worker_rings {
 	struct rings rings[SHM_WORKERS_MAX];
 	int resolver_bell[SHM_RESOLVERS_MAX][BELL_ENDS]; // -1: none
 	struct region stats;
+	struct region reader;
+	bool missing;             // answers that the control plane has not made yet
+	bool refused_told;        // that they cannot be used
+	uint64_t next_answers_ms; // when to look for them again
 };
 
 struct rings_spec_all {
@@ -58,9 +64,26 @@ void worker_rings_bind(const struct worker_rings *l, struct worker *w);
 // used.
 ATTR_MUST_CHECK int worker_rings_grow(struct worker_rings *l, const struct shm_paths *paths,
 	struct worker *const *workers, unsigned resolvers, char why[SHM_WHY_MAX]);
+// worker_rings_other.c. Maps the control plane's present half of all rings: when the link comes up,
+// and in worker_rings_check, since a resolver may make its half again later (one that was late, or
+// found no memory). worker_rings_look tries each 100 ms what is not there yet.
+void worker_rings_link(struct worker_rings *l, const struct shm_paths *paths);
+void worker_rings_look(struct worker_rings *l, const struct shm_paths *paths, uint64_t now_ms);
 // The ends for the control plane, in the order of link_hello.
 void worker_rings_bells(const struct worker_rings *l, int out[LINK_BELLS_MAX]);
-// Ends the process (shm_lost.h) when one of these files was cut off. Some system calls: once a
-// second, by the main lcore.
-void worker_rings_check(const struct worker_rings *l, const struct shm_paths *paths);
+// Ends the process (shm_lost.h) when one of these files was cut off. Maps answers that were made
+// again. Some system calls a worker and resolver: once a second, by the main lcore.
+void worker_rings_check(struct worker_rings *l, const struct shm_paths *paths);
 struct stats_region *worker_rings_stats(const struct worker_rings *l);
+
+// worker_rings_other.c. `reader` is the file of an earlier run if there is one.
+ATTR_MUST_CHECK int worker_rings_reader_open(
+	struct worker_rings *l, const struct shm_paths *paths, char why[SHM_WHY_MAX]);
+// Makes it again when it was deleted or cut off. A control plane maps the new one within 100 ms.
+void worker_rings_reader_check(struct worker_rings *l, const struct shm_paths *paths);
+// Says that this run reads; again when the word was damaged, or the control plane would wait for a
+// run that never existed.
+void worker_rings_announce(const struct worker_rings *l);
+// Does the control plane of this directory see that word? If none runs, the next one will.
+bool worker_rings_is_seen(const struct worker_rings *l, const struct shm_paths *paths,
+	const struct directory *directory);

@@ -3,21 +3,91 @@
 #include "xdp_place.h"
 
 #include <errno.h>
-#include <weir/shm_region.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <weir/xdp_steer.h>
 
-#define CLAIMS "/run"
+enum { CLAIM_TRIES = 4, FOLDER_MODE = 0750, CLAIM_MODE = 0600 };
 
-// In a directory that is root's alone, or anybody could claim.
-int xdp_claim(unsigned ifindex)
+// Weir's users make files in the folder too: no link is followed, the file must be a regular one
+// with one name, of this user or root (root takes one of any user), and its mode stays.
+static int claim_open(const char *path, int flags)
 {
-	char path[XDP_PLACE_MAX];
-	int rc = process_lock(xdp_place(CLAIMS, ifindex, path));
-	return rc == -EAGAIN ? -EBUSY : rc;
+	struct stat st;
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, CLAIM_MODE);
+	if (fd < 0)
+		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? -EPERM : -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink <= 1
+		&& (geteuid() == 0 || st.st_uid == geteuid() || st.st_uid == 0))
+		return fd;
+	close(fd);
+	return -EPERM;
 }
 
-int xdp_claimed(unsigned ifindex)
+static bool is_at(const char *path, int fd)
+{
+	struct stat mine, there;
+	return fstat(fd, &mine) == 0 && lstat(path, &there) == 0 && mine.st_ino == there.st_ino
+	       && mine.st_dev == there.st_dev;
+}
+
+// -ESTALE: the file came or went meanwhile. Without O_CREAT where there is one: with
+// fs.protected_regular that fails in a sticky folder for a file of another user, for root too.
+static int claim_once(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = claim_open(path, O_RDWR);
+	if (fd == -ENOENT)
+		fd = claim_open(path, O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return fd == -EEXIST ? -ESTALE : fd;
+	int rc = fcntl(fd, F_OFD_SETLK, &lock) == 0   ? 0
+		 : errno == EAGAIN || errno == EACCES ? -EBUSY
+						      : -errno;
+	if (rc == 0 && is_at(path, fd))
+		return fd;
+	close(fd);
+	return rc ? rc : -ESTALE;
+}
+
+int xdp_claim(const char *folder, unsigned ifindex)
 {
 	char path[XDP_PLACE_MAX];
-	return process_lock_probe(xdp_place(CLAIMS, ifindex, path));
+	(void)mkdir(folder, FOLDER_MODE);
+	xdp_place(folder, ifindex, path);
+	int fd = claim_once(path);
+	for (unsigned i = 1; fd == -ESTALE && i < CLAIM_TRIES; i++)
+		fd = claim_once(path);
+	return fd == -ESTALE ? -EBUSY : fd;
+}
+
+int xdp_claimed(const char *folder, unsigned ifindex)
+{
+	char path[XDP_PLACE_MAX];
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = claim_open(xdp_place(folder, ifindex, path), O_RDONLY);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	int rc = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? -errno : lock.l_type != F_UNLCK;
+	close(fd);
+	return rc;
+}
+
+void xdp_claim_end(const char *folder, unsigned ifindex, int fd)
+{
+	char path[XDP_PLACE_MAX];
+	if (is_at(xdp_place(folder, ifindex, path), fd))
+		(void)unlink(path);
+	close(fd);
+}
+
+const char *xdp_claim_text(int rc)
+{
+	if (rc == -EBUSY)
+		return "another data plane has this interface";
+	if (rc == -EACCES || rc == -EPERM)
+		return "another user's claim is in " XDP_CLAIMS " (weirctl xdp detach, as root)";
+	return strerror(-rc);
 }

@@ -30,8 +30,7 @@ static int error_of(int rc)
 	return rc < -1 ? rc : -errno;
 }
 
-// The kinds of objects, by what /proc shows of their descriptors. Both infos begin with type and
-// id.
+// Kinds of objects, as /proc shows their descriptors. Both infos begin with type and id.
 static const char kind_program[] = "anon_inode:bpf-prog", kind_map[] = "anon_inode:bpf-map";
 
 static bool fd_is(int fd, const char *kind, uint32_t id)
@@ -137,34 +136,35 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 	return 0;
 }
 
+// Only if it still is that program.
+static int program_detach(unsigned ifindex, const struct xdp_program *p)
+{
+	LIBBPF_OPTS(bpf_xdp_attach_opts, attach, .old_prog_fd = program_open(ifindex, p->id));
+	if (attach.old_prog_fd < 0)
+		return attach.old_prog_fd;
+	int rc = bpf_xdp_detach(
+		(int)ifindex, p->native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE, &attach);
+	if (rc < 0)
+		rc = error_of(rc);
+	close(attach.old_prog_fd);
+	if (rc == 0)
+		xdp_steer_unpin(ifindex);
+	return rc;
+}
+
 int xdp_program_detach(unsigned ifindex, bool force)
 {
 	struct xdp_program p;
+	int claim = xdp_claim(XDP_CLAIMS, ifindex);
 	int rc = xdp_program_find(ifindex, &p);
-	if (rc)
-		return rc;
-	if (p.attached == XDP_NONE)
-		return 0;
-	if (p.attached == XDP_FOREIGN)
-		return -EEXIST;
-	int claim = xdp_claim(ifindex);
-	if (claim < 0 && !force)
-		return claim;
-	// Only if it still is that program.
-	LIBBPF_OPTS(bpf_xdp_attach_opts, attach, .old_prog_fd = program_open(ifindex, p.id));
-	if (attach.old_prog_fd < 0) {
-		rc = attach.old_prog_fd;
-	} else {
-		rc = bpf_xdp_detach(
-			(int)ifindex, p.native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE, &attach);
-		if (rc < 0)
-			rc = error_of(rc);
-		close(attach.old_prog_fd);
-	}
-	if (rc == 0)
-		xdp_steer_unpin(ifindex);
+	if (rc == 0 && p.attached == XDP_FOREIGN)
+		rc = -EEXIST;
+	else if (rc == 0 && p.attached == XDP_OURS && (claim >= 0 || force))
+		rc = program_detach(ifindex, &p);
+	else if (rc == 0 && (p.attached == XDP_OURS || claim == -EPERM)) // it stops a start
+		rc = claim == -EPERM ? -ENOTUNIQ : claim;
 	if (claim >= 0)
-		close(claim);
+		xdp_claim_end(XDP_CLAIMS, ifindex, claim);
 	return rc;
 }
 

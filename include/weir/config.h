@@ -71,10 +71,10 @@ enum rss_mode { RSS_PLAIN, RSS_SYMMETRIC };
 enum rx_csum_mode { RX_CSUM_AUTO, RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
 
 struct config_runtime {
-	char *directory;       // "/run/weir"
-	char *state_directory; // "/var/lib/weir": rule image
-	char *hugepages;       // "auto", "off" or a directory
-	int log_level;         // enum log_level
+	char *directory;                    // "/run/weir"
+	char *state_directory;              // "/var/lib/weir": rule image
+	char *hugepages;                    // "auto", "off" or a directory
+	int log_level, log_format, seccomp; // enum log_level, log_format, sandbox_mode
 	char *group;           // may read statistics and use the control socket; "" = no group
 	unsigned log_memory_s; // 0: no lines about memory
 };
@@ -271,7 +271,7 @@ struct config_redis {
 	char *master_name;       // as the sentinels call it; "" unless sentinel
 	char *username;          // "" = the default user
 	char *password;          // from password_file if one is given; "" = none. Never printed
-	char *password_file;     // absolute or ""
+	char *password_file;     // absolute, credential:, env: or ""
 	char *sentinel_password; // "" = none. Never printed
 	unsigned db;
 	unsigned connections;        // per server, 2
@@ -405,7 +405,8 @@ struct config_group {
 
 struct config {
 	char *path;         // of the file
-	uint64_t text_hash; // of its text (keyhash.h); 0: not of a file
+	uint64_t text_hash; // of its text and that of included files (keyhash.h); 0: not of a file
+	struct config_include include;
 	struct config_runtime runtime;
 	struct config_dataplane dataplane;
 	struct config_controlplane controlplane;
@@ -434,8 +435,7 @@ struct config {
 	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
-	// By toggles (controlplane/memory/toggles.h), never by the file.
-	bool resolver_off, http_single;
+	bool resolver_off, http_single; // by toggles (controlplane/memory/toggles.h), not the file
 };
 
 // How many resolvers there are: `auto` is one for each two of these CPUs that no worker has, 8 at

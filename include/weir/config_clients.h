@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How clients are served on kernel sockets, who may ask, and what weir says about itself. Part of
-// struct config (config.h), which owns all of it.
+// Settings for DNS on kernel sockets, for access and for weir's identity, and the list of included
+// files. Part of struct config (config.h), which owns all of it.
 
 #include "config_filter.h"
 #include "dns_cookie.h"
@@ -32,7 +32,7 @@ enum { CONFIG_TICKET_SECRETS_MAX = 4, CONFIG_TICKET_SECRET_LEN = 32, CONFIG_DOH_
 struct config_tls {
 	bool only_1_3;         // not 1.2
 	char *name;            // what clients call this box, in lower case; "": not known
-	char *tickets_file;    // absolute or ""; its secrets are in `secret`
+	char *tickets_file;    // absolute, credential:, env: or ""; its secrets are in `secret`
 	char *client_ca;       // absolute or "": weir asks clients for none
 	bool client_required;  // false; if true there is client_ca
 	unsigned secret_count; // 0: random keys
@@ -99,7 +99,20 @@ struct config_identity {
 struct config_cookies {
 	bool enabled;
 	enum dns_cookie_require require;
-	char *secret_file; // absolute or ""; its secrets are in `secret`
+	char *secret_file; // absolute, credential:, env: or ""; its secrets are in `secret`
 	unsigned count;    // 0: the control plane makes its own
 	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // never printed
+};
+
+// The files that the key `include` names.
+enum {
+	CONFIG_INCLUDE_MAX = 32,       // paths and patterns
+	CONFIG_INCLUDED_MAX = 64,      // files
+	CONFIG_INCLUDE_PATH_MAX = 200, // bytes of a path or pattern
+};
+
+struct config_include {
+	unsigned file_count, folder_count;
+	char **files;   // absolute, in the order in which they count
+	char **folders; // absolute: a new file in one of them may match a pattern
 };

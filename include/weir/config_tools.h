@@ -32,10 +32,16 @@ struct config_errors {
 	char text[CONFIG_ERRORS_MAX][CONFIG_WHY_MAX];
 };
 
-// As config_load(). Errors that only follow from another one are not reported, such as a group's
-// use of a list that is refused itself.
+// As config_load(), but a systemd credential or a variable of the environment that this process
+// lacks counts as an empty one: only the control plane's are meant. Errors that only follow from
+// another one are not reported, such as a group's use of a list that is refused itself.
 ATTR_MUST_CHECK int config_load_all(
 	const char *path, struct config **out, struct config_errors *errors);
+
+// config_load() without opening files of passwords and secrets, for the data plane and weirctl:
+// they are not in its memory then, and its user need not be able to read them.
+ATTR_MUST_CHECK int config_load_public(
+	const char *path, struct config **out, char why[CONFIG_WHY_MAX]);
 
 // Would a start accept the file? Does not open files of secrets, which a reader of the
 // configuration may often not read. Returns and fills in the same as config_load().

@@ -77,6 +77,12 @@ bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uin
 ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 	const struct dns_ttl_limits *limits, struct dns_answer *out) ATTR_NONNULL;
 
+struct ip_address; // config_filter.h
+// The addresses in the answer section to a question for A or AAAA, `max` at most, in its order. How
+// many.
+unsigned dns_answer_addresses(const struct dns_answer *answer, uint16_t type,
+	struct ip_address *out, unsigned max) ATTR_NONNULL;
+
 // One step of a name that the operator has made another one's.
 struct dns_alias {
 	struct dns_name target;

@@ -93,12 +93,18 @@
 	X(absent_dropped, LOG_FILES)                                               \
 	/* The control plane's end of the link. */                                 \
 	X(link_hello_taken, ATTACH)                                                \
+	X(answers_made, ATTACH)                                                    \
+	X(reader_mapped, ATTACH)                                                   \
+	X(reader_file_stored, ATTACH)                                              \
 	X(link_welcome_sent, ATTACH)                                               \
 	/* The data plane's regions, activation, epochs and end of the link. */    \
 	X(former_rings_unlinked, DATAPLANE)                                        \
 	X(stats_filled, DATAPLANE)                                                 \
 	X(rings_offline_stored, DATAPLANE)                                         \
 	X(rings_made, DATAPLANE)                                                   \
+	X(answers_mapped, DATAPLANE)                                               \
+	X(answers_told, DATAPLANE)                                                 \
+	X(reader_filled, DATAPLANE)                                                \
 	X(former_marks_unlinked, DATAPLANE)                                        \
 	X(marks_made, DATAPLANE)                                                   \
 	X(marks_unlinked, DATAPLANE)                                               \

@@ -2,8 +2,9 @@
 #pragma once
 
 // Log lines of the two daemons: one line on stderr per call, with a priority prefix that journald
-// understands (`<4>` ...) when stderr is not a terminal. At most 100 lines a second: lines beyond
-// are counted, and the next line that passes has the count.
+// understands (`<4>` ...) when stderr is not a terminal; or, by runtime.log_format, a JSON object.
+// At most 100 lines a second: lines beyond are counted, and the next line that passes has the
+// count.
 //
 // Thread-safe. Lines leave by log_out: once its thread runs, no caller waits for a reader. Never
 // called between rx and tx of a worker. The caller escapes bytes that came from outside
@@ -11,6 +12,7 @@
 
 #include "attr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +27,17 @@ enum log_level {
 void log_init(const char *program, enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...) ATTR_PRINTF(2, 3);
 uint64_t log_suppressed(void); // lines refused by the limit since start
+
+// From the next line on. Any thread.
+enum log_format {
+	LOG_FORMAT_TEXT,
+	LOG_FORMAT_JSON, // an object a line: time, level, id, process, thread, message
+};
+void log_set_level(enum log_level level);
+void log_set_format(enum log_format format);
+bool log_is_json(void);
+// A message of a library, with its newline: as it is, or as the message of an object of level info.
+void log_foreign(const char *text, size_t len);
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

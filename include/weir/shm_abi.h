@@ -20,7 +20,7 @@
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
 // shm_stats.h, stats_tables.h, l0_table.h, policy.h, rule_image.h or hops.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 20
+#define SHM_ABI_VERSION 22
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -28,12 +28,14 @@ enum region_kind {
 	REGION_DIRECTORY = 1,  // written by cp
 	REGION_L0 = 2,         // written by cp
 	REGION_RULE_IMAGE = 3, // written by cp, immutable once published
-	REGION_RINGS = 4,      // created by dp; each side writes its own pages
+	REGION_RINGS = 4,      // written by dp
 	REGION_MARKS = 5,      // created by dp; bytes set by one worker, cleared by cp
 	REGION_STATS = 6,      // written by dp
 	REGION_POLICY = 7,     // written by cp, immutable once published
 	REGION_HOPS = 8,       // written by cp, immutable once published
-	REGION_KINDS = 9,
+	REGION_ANSWERS = 9,    // written by cp: its half of a worker's rings
+	REGION_READER = 10,    // written by dp
+	REGION_KINDS = 11,
 };
 
 enum { SHM_WORKERS_MAX = 64, SHM_RESOLVERS_MAX = 8, SHM_PAGE = 4096, SHM_GEOMETRY_WORDS = 8 };
@@ -90,10 +92,14 @@ struct dp_config {
 	uint64_t block_all_pause_until_ms; // as pause_until_ms, for groups with block_all
 	uint8_t log_detail;                // enum log_detail
 	uint8_t takes_notify;              // 1: NOTIFY goes to the control plane (MISS_NOTIFY)
-	uint8_t reserved[6];
+	uint8_t log_level;                 // enum log_level of the data plane; 0: as it is
+	uint8_t log_format;                // enum log_format; not with log_level 0
+	uint8_t reserved[4];
 };
 static_assert(sizeof(struct dp_config) == 416);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
+static_assert(offsetof(struct dp_config, log_level) == 410);
+static_assert(offsetof(struct dp_config, log_format) == 411);
 
 // Frames that a worker passes to the kernel (dataplane/stage/exception.h).
 enum { DP_KERNEL_FRAMES_UNIT = 100 };
@@ -130,7 +136,7 @@ ATTR_INLINE bool drop_source_is_sane(unsigned version, unsigned prefix_len)
 }
 
 // REGION_DIRECTORY, from the second page on. Its file name is fixed ("directory"), so this is where
-// a data plane finds everything else. Only cp writes the first page of it, only dp the second.
+// a data plane finds everything else. Only cp writes it.
 struct directory {
 	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
 	alignas(CACHE_LINE) _Atomic uint64_t
@@ -151,17 +157,26 @@ struct directory {
 	// Hash of everyone's upstreams, forwarding zones and local CNAMEs under which l0 was
 	// filled; 0: several, or unknown.
 	_Atomic uint64_t filled_by;
+	// The file `reader` that cp has mapped: the incarnation in its header; 0: none. A data
+	// plane of another file uses nothing of this directory while a control plane runs.
+	_Atomic uint64_t reader_file;
 	alignas(CACHE_LINE) struct directory_drops drops;
-	// Incarnation of the data plane whose workers may be reading what this directory leads to;
-	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
-	alignas(SHM_PAGE) _Atomic uint64_t reader;
 };
 static_assert(offsetof(struct directory, heartbeat_ms) == 64);
 static_assert(offsetof(struct directory, current) == 128);
 static_assert(offsetof(struct directory, config_generation) == 256);
 static_assert(offsetof(struct directory, filled_by) == offsetof(struct directory, next_view) + 8);
-static_assert(offsetof(struct directory, reader) == SHM_PAGE);
-static_assert(sizeof(struct directory) == 2 * SHM_PAGE);
+static_assert(offsetof(struct directory, reader_file) == offsetof(struct directory, filled_by) + 8);
+static_assert(sizeof(struct directory) == SHM_PAGE);
+
+// REGION_READER, from the second page on. Its file name is fixed ("reader"), and a data plane that
+// starts goes on with the file of its predecessor, which cp may have mapped.
+struct reader_page {
+	// Incarnation of the data plane whose workers may be reading what the directory leads to;
+	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
+	alignas(CACHE_LINE) _Atomic uint64_t life;
+};
+static_assert(sizeof(struct reader_page) == 64);
 
 enum cp_state { CP_STARTING = 0, CP_SERVING = 1, CP_STOPPING = 2 };
 enum shm_where { SHM_IN_MEM = 0, SHM_IN_HUGE = 1 };
@@ -174,12 +189,17 @@ struct ring_index {
 };
 static_assert(sizeof(struct ring_index) == 64);
 
-// REGION_RINGS, one for each worker and resolver: made for resolver 0 at the start, for others once
-// a cache that they share is activated. geometry[0] = units of the miss ring, [1] = of the answer
-// ring, [2] = of the log ring (powers of two; 0 log units: none), [3] = the resolver. Only resolver
-// 0's has a log ring, and only its words other than the two rings' indices are used. The rings'
-// three parts lie on separate pages so that each side can map the other's read-only.
-struct rings_dp_page { // page 1: only dp writes
+// REGION_RINGS ("rings.<worker>[.<resolver>]") and REGION_ANSWERS ("answers...") are the two halves
+// of a worker's rings with one resolver, each written by one process, read by the other. dp makes
+// the first for resolver 0 at its start, for others once a cache that they share is activated; cp
+// makes the second when it finds the first, and dp maps it then. Until then dp reads zeros there,
+// which is what new answers are.
+//
+// Rings: geometry[0] = units of the miss ring, [2] = of the log ring (powers of two; 0 log units:
+// none), [3] = the resolver. Answers: [1] = units of the answer ring, [3] = the resolver, [4] = the
+// incarnation of the rings that they belong to. Only resolver 0's rings have a log ring, and only
+// its words other than the two rings' indices are used.
+struct rings_dp_page { // page 1 of rings: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t
 		seen_epoch; // EPOCH_OFFLINE (also in new rings, set before region_publish: 0
 			    // would delay the writer), or the last epoch seen while quiescent
@@ -195,20 +215,24 @@ struct rings_dp_page { // page 1: only dp writes
 	_Atomic uint64_t activated_hops;   // a copy too
 	alignas(CACHE_LINE) struct ring_index log_tail;
 	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
+	// Incarnation in the header of the answers that dp has mapped; 0: none yet. cp evicts no
+	// worker that would not see it.
+	alignas(CACHE_LINE) _Atomic uint64_t answers;
 };
 static_assert(offsetof(struct rings_dp_page, miss_tail) == 64);
 static_assert(offsetof(struct rings_dp_page, answer_head) == 128);
 static_assert(offsetof(struct rings_dp_page, activated_l0) == 192);
 static_assert(offsetof(struct rings_dp_page, activated_hops) == 224);
 static_assert(offsetof(struct rings_dp_page, log_tail) == 256);
+static_assert(offsetof(struct rings_dp_page, answers) == 384);
 static_assert(sizeof(struct rings_dp_page) <= SHM_PAGE);
 
-struct rings_cp_page { // page 2: only cp writes
+struct rings_cp_page { // page 1 of answers: only cp writes
 	struct ring_index miss_head;
 	struct ring_index answer_tail;
 	struct ring_index log_head;
-	// Evictions of this worker so far (shm_epoch.h), alone on its line: the worker loads it
-	// twice a batch. Of the first resolver's rings only.
+	// Raised with each eviction of this worker (shm_epoch.h) and in a file that is made again;
+	// alone on its line: the worker loads it twice a batch. Of the first resolver's rings only.
 	alignas(CACHE_LINE) _Atomic uint64_t evicted;
 };
 static_assert(offsetof(struct rings_cp_page, answer_tail) == 64);
@@ -217,19 +241,20 @@ static_assert(sizeof(struct rings_cp_page) <= SHM_PAGE);
 
 enum {
 	RINGS_DP_PAGE = SHM_PAGE,
-	RINGS_CP_PAGE = 2 * SHM_PAGE,
-	// dp writes; then the answer ring's pages, which cp writes; then the log ring's, dp again.
-	RINGS_MISS_RING = 3 * SHM_PAGE,
+	RINGS_MISS_RING = 2 * SHM_PAGE, // then the log ring
+	ANSWERS_CP_PAGE = SHM_PAGE,
+	ANSWERS_RING = 2 * SHM_PAGE,
 	RING_UNIT = 64,
 	RINGS_MISS_UNITS = 32768, // 2 MiB: some 6,500 misses of 5 units
 	RINGS_ANSWER_UNITS = 32768,
-	RINGS_LOG_UNITS = 65536, // 4 MiB: some 32,000 records
+	RINGS_LOG_UNITS = 65536,                                      // 4 MiB: some 32,000 records
+	ANSWERS_SIZE = ANSWERS_RING + RINGS_ANSWER_UNITS * RING_UNIT, // of the file
 };
 
-// REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one byte per
-// unit from the second page on. `generation` equals that of the l0 region. Bits 2 to 7 of a
-// record's first unit: hits of this worker since the control plane last took them; the count stops
-// at MARK_HITS_MAX, so that the cache line of a hot record then stays clean.
+// REGION_MARKS, which both sides write: geometry[0] = record units of the L0 generation that it
+// belongs to; one byte per unit from the second page on. `generation` equals that of the l0 region.
+// Bits 2 to 7 of a record's first unit: hits of this worker since the control plane last took them;
+// the count stops at MARK_HITS_MAX, so that the cache line of a hot record then stays clean.
 enum { MARK_VISITED = 1, MARK_REFRESH = 2, MARK_HIT = 4, MARK_HITS_MAX = 63 };
 enum { MARK_HITS = MARK_HIT * MARK_HITS_MAX };
 static_assert((MARK_HITS | MARK_REFRESH | MARK_VISITED) == UINT8_MAX);

@@ -36,9 +36,9 @@
 // for its life: online for one look-up, offline else, so that an idle one delays nobody.
 //
 // The writer may not know all readers: a data plane may start and use the published state while the
-// writer is stopped or restarts. So the data plane writes the number of its run into a word of the
-// directory before it reads. For a writer that knows neither the workers of that run nor that it
-// ended, no epoch has passed.
+// writer is stopped or restarts. So the data plane writes the number of its run into the
+// file `reader` before it reads. For a writer that knows neither the workers of that run nor that
+// it ended, no epoch has passed.
 //
 // Cost per worker loop: one load of a shared line that is written only on retirements, and one
 // store to its own line when the epoch moved. Tested against rte_rcu_qsbr as a model.
@@ -95,7 +95,7 @@ struct epoch_writer {
 	// returned from. NULL: nobody is evicted.
 	const _Atomic uint64_t *out;
 	const _Atomic uint64_t *own[EPOCH_OWN_MAX]; // NULL: no such reader; set before it reads
-	const _Atomic uint64_t *reader; // directory.reader; NULL: the readers are all known
+	const _Atomic uint64_t *reader; // reader_page.life; NULL: the readers are all known
 	const _Atomic uint64_t *dead;   // the life that is known to be dead; NULL: none is
 	uint64_t attached;              // the life whose worker rings `seen` is of
 };

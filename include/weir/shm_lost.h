@@ -18,7 +18,8 @@ enum { REGION_LOST_STATUS = 87 };
 
 // From now on SIGBUS in a mapped region is dealt with like that. `own`: beginnings of the names of
 // regions that this process makes, NULL behind the last; kept. One from anywhere else keeps its
-// usual meaning.
+// usual meaning. Once, before filters of system calls; two descriptors stay open, one of
+// /proc/self/maps and one of the standard error of this moment.
 void region_lost_catch(const char *const *own);
 
 // The same end for who found `name` cut off by looking, or its file gone or damaged, as `why` says.

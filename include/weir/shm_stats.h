@@ -3,11 +3,10 @@
 
 // The one list of verdicts and counters of the data plane, and the region that holds them.
 //
-// Every frame received on a client port ends in exactly one verdict: the sum of a worker's verdicts
-// equals the frames that it received there, and the sum over workers equals the ports' own
-// ipackets. What happens to frames that weir itself sends (late answers, frames from the kernel) is
-// in the second list. A block is written by its worker alone with plain relaxed stores; anyone may
-// map the region read-only (mode 0640) and read without asking.
+// Every frame received on a client port ends in exactly one verdict: the sum of the verdicts of a
+// worker equals the frames that it received there, and the sum over workers the ports' ipackets.
+// Frames that weir itself sends (late answers, frames from the kernel) are in the second list. Its
+// worker alone writes a block, with relaxed stores; others may map the region read-only (0640).
 
 #include "shm_abi.h"
 #include "stats_tables.h"
@@ -236,14 +235,15 @@ ATTR_INLINE unsigned stats_type(uint16_t qtype)
 }
 
 // Offloads of a port: name, meaning.
-#define PORT_FEATURE_LIST(X)                                                        \
-	X(rx_csum, "verifies received checksums")                                   \
-	X(fast_free, "frees sent buffers in bulk")                                  \
-	X(rss, "spreads clients over workers by a hash whose key is ours")          \
-	X(reta, "has a table for that, filled evenly")                              \
-	X(link_events, "tells link changes at once")                                \
-	X(steering, "brings DNS to the workers and the rest to a queue of its own") \
-	X(promiscuous, "receives frames for any MAC address, and cannot do otherwise")
+#define PORT_FEATURE_LIST(X)                                                           \
+	X(rx_csum, "verifies received checksums")                                      \
+	X(fast_free, "frees sent buffers in bulk")                                     \
+	X(rss, "spreads clients over workers by a hash whose key is ours")             \
+	X(reta, "has a table for that, filled evenly")                                 \
+	X(link_events, "tells link changes at once")                                   \
+	X(steering, "brings DNS to the workers and the rest to a queue of its own")    \
+	X(promiscuous, "receives frames for any MAC address, and cannot do otherwise") \
+	X(timer, "its interrupts do not arrive: idle workers look each millisecond")
 
 enum port_feature {
 #define X(name, text) PORT_FEATURE_##name,
@@ -292,7 +292,7 @@ struct stats_errors {
 };
 
 // Mappings and descriptors of the data plane by kind (mem_account.h), by the main lcore each 10 s.
-enum { STATS_MAPS_MAX = 8, STATS_FDS_MAX = 16, STATS_REGIONS_MAX = 9 };
+enum { STATS_MAPS_MAX = 8, STATS_FDS_MAX = 16, STATS_REGIONS_MAX = 11 };
 struct stats_deleted { // struct mem_deleted
 	_Atomic uint64_t files, bytes, stale, stale_bytes, behind;
 };
@@ -303,7 +303,7 @@ struct stats_kinds {
 	_Atomic uint64_t descriptors[STATS_FDS_MAX];     // enum mem_fd_kind
 	struct stats_deleted deleted[STATS_REGIONS_MAX]; // enum region_kind
 };
-static_assert(sizeof(struct stats_kinds) == 10 * CACHE_LINE);
+static_assert(sizeof(struct stats_kinds) == 11 * CACHE_LINE);
 static_assert((int)REGION_KINDS <= (int)STATS_REGIONS_MAX);
 
 // How a run of the data plane ended: on request, killed or crashed, before it served a client.

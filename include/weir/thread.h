@@ -13,6 +13,10 @@
 // `name`: at most 15 characters. -errno of pthread_create.
 ATTR_MUST_CHECK int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
 
+// Each thread that thread_start makes from then on calls this first, with its name, in the thread
+// itself. Once, before the first one is started.
+void thread_on_start(void (*call)(const char *name));
+
 // A condition that is waited for until a clock_deadline.
 void thread_cond_init(pthread_cond_t *out);
 

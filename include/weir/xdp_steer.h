@@ -43,16 +43,24 @@ ATTR_MUST_CHECK int xdp_program_find(unsigned ifindex, struct xdp_program *out);
 // 0600; replaces an existing one. 0 or -errno.
 ATTR_MUST_CHECK int xdp_program_write(const char *path);
 
-// Detaches weir's program. 0: detached, or none was attached; -EEXIST: another program is attached
-// and stays; -EBUSY: its data plane lives (it holds the claim), unless `force`.
+// Detaches weir's program and removes the claim of a data plane that is gone. 0: detached, or none
+// was attached; -EEXIST: another program is attached and stays; -EBUSY: its data plane lives (it
+// holds the claim), unless `force`; -ENOTUNIQ: something that is no claim has its name.
 ATTR_MUST_CHECK int xdp_program_detach(unsigned ifindex, bool force);
 
-// Claims an interface for this process, in this network namespace, until the descriptor is closed
-// or the process ends in any way: a lock on a file in /run, which is root's. The descriptor, -EBUSY
-// or -errno.
-ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
+// Claims an interface for this process, in this network namespace, until xdp_claim_end or the end
+// of the process in any way: a lock on a file of `folder`, which is XDP_CLAIMS whatever
+// runtime.directory is, so that data planes and weirctl of different users find each other's
+// claims. Only root can make that folder, and does here. The descriptor; -EBUSY; -EPERM, -EACCES:
+// another user's file is in the way, which xdp_program_detach as root removes; or -errno.
+#define XDP_CLAIMS "/run/weir"
+ATTR_MUST_CHECK int xdp_claim(const char *folder, unsigned ifindex);
+// What such an error means, with the remedy.
+const char *xdp_claim_text(int rc);
+// Removes the file of the claim and closes the descriptor.
+void xdp_claim_end(const char *folder, unsigned ifindex, int fd);
 // 1: claimed by a living data plane, 0: not claimed, -errno.
-int xdp_claimed(unsigned ifindex);
+int xdp_claimed(const char *folder, unsigned ifindex);
 
 // Pins the program on the bpf file system, by which the next process recognises it when this one is
 // killed, and its maps (addresses, servers, asked, counters, gate) beside it, by which a process

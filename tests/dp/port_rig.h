@@ -36,7 +36,8 @@ static inline int port_rig_start(
 	if (rte_eal_init(argc, argv) < 0)
 		return -1;
 	for (unsigned i = 0; i < PORT_RIG_WORKERS; i++) {
-		if (mbuf_pool_create(&r->pool[i], i, 0, PORT_RIG_MBUFS, 1232, r->why))
+		if (mbuf_pool_create(
+			    &r->pool[i], i, 0, PORT_RIG_MBUFS, 1232, MBUF_POOL_DENSE, r->why))
 			return -1;
 	}
 	return 0;

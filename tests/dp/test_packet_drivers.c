@@ -58,7 +58,8 @@ static void rig_begin(struct rig *r, const char *device, const char *arguments)
 	};
 	assert_int_equal(rte_vdev_init(device, arguments), 0);
 	// Ours alone: a driver's buffers stay with it until its port is closed.
-	assert_int_equal(mbuf_pool_create(&r->pool, 100 + pools++, 0, MBUFS, 1232, why), 0);
+	assert_int_equal(
+		mbuf_pool_create(&r->pool, 100 + pools++, 0, MBUFS, 1232, MBUF_POOL_DENSE, why), 0);
 	assert_int_equal(ports_find(&r->ports, &r->config.dataplane, why), 0);
 	if (ports_start(&r->ports, &r->config, &r->pool, why))
 		fail_msg("%s", why);

@@ -68,9 +68,30 @@ static void offloads_are_few(void **)
 	assert_int_equal(c.txmode.offloads, 0);
 	// Partial checksums may come in: the port's word for them is nothing.
 	assert_int_equal(chosen("net_ice", all, all, false).rxmode.offloads, 0);
-	assert_int_equal(chosen("net_virtio", all, all, true).rxmode.offloads, 0);
+	const struct rte_eth_conf virtio = chosen("net_virtio", all, all, true);
+	assert_int_equal(virtio.rxmode.offloads, RTE_ETH_RX_OFFLOAD_VLAN_FILTER);
+	assert_int_equal(chosen("net_virtio", csums, 0, true).rxmode.offloads, 0);
 	// The driver would sum in software.
 	assert_int_equal(chosen("net_tap", all, all, true).rxmode.offloads, 0);
+}
+
+static void link_interrupts_are_asked_for_where_they_come(void **)
+{
+	const uint32_t flags = RTE_ETH_DEV_INTR_LSC;
+	const struct {
+		const char *driver;
+		bool come;
+	} rows[] = {{"net_ice", true}, {"net_virtio", true}, {"net_e1000_em", false},
+		{"net_vmxnet3", false}, {"net_tap", false}};
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct rte_eth_dev_info info = {
+			.driver_name = rows[i].driver, .dev_flags = &flags};
+		struct port_link link = {0};
+		struct rte_eth_conf conf = {0};
+		port_link_choose(&info, &link, &conf);
+		assert_int_equal(conf.intr_conf.lsc, rows[i].come);
+		assert_int_equal(link.interrupts, rows[i].come);
+	}
 }
 
 static void one_queue_needs_no_hash(void **)
@@ -298,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(offloads_are_few),
+		cmocka_unit_test(link_interrupts_are_asked_for_where_they_come),
 		cmocka_unit_test(one_queue_needs_no_hash),
 		cmocka_unit_test(key_has_the_ports_length_and_is_new_each_time),
 		cmocka_unit_test(both_keys_spread_clients),

@@ -146,6 +146,7 @@ static void peer(pid_t pid)
 {
 	struct link_welcome welcome;
 	for (unsigned i = 0; i < LINKS; i++) {
+		fake_dataplane_reader(&data);
 		if (!introduce(&welcome, pid))
 			break;
 		hang_up();

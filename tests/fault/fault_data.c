@@ -9,6 +9,7 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/link.h"
 #include "dataplane/state/worker_rings.h"
+#include "fault_answers.h"
 #include "fault_run.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
@@ -26,13 +27,12 @@ static struct rule_arena image;
 
 struct plane { // the data plane
 	uint64_t incarnation, now_ms;
-	int lock;
+	int lock, bells[LINK_BELLS_MAX];
 	struct worker_rings worker_rings;
 	struct worker worker[WORKERS];
 	struct worker *list[WORKERS];
 	struct activate activate;
 	struct link_client link;
-	int bells[LINK_BELLS_MAX];
 };
 
 struct reign { // the control plane
@@ -170,6 +170,7 @@ static void greet(struct reign *r, struct plane *d)
 	const struct rings_dp_page *pages[WORKERS];
 	for (unsigned i = 0; i < WORKERS; i++)
 		pages[i] = d->worker[i].rings;
+	fault_answers_make(paths, &d->worker_rings);
 	for (unsigned i = 0; i < r->box.writers; i++)
 		publisher_rings(r->p, i, d->incarnation, pages, WORKERS);
 }
@@ -180,10 +181,8 @@ static void publish_all(struct reign *r, uint16_t udp_limit)
 	struct rule_image_region *names;
 	struct config config = {.limits.udp_reply_size = udp_limit};
 	const uint64_t lists[4] = {2};
-	FAULT_CHECK(
-		publish_rules_prepare(r->p,
-			&(struct region_fill){.len = image.size, .from = image.base}, &names, why)
-		== 0);
+	const struct region_fill fill = {.len = image.size, .from = image.base};
+	FAULT_CHECK(publish_rules_prepare(r->p, &fill, &names, why) == 0);
 	FAULT_CHECK(publish_rules_publish(r->p, names) == 0);
 	publish_config(r->p, &config, lists, true, 0, 0);
 }
@@ -240,6 +239,7 @@ static void rule(struct plane *d, unsigned number)
 static void live(void)
 {
 	struct plane d;
+	(void)region_unlink(paths, SHM_IN_MEM, "reader"); // each life makes its own
 	plane_open(&d);
 	for (unsigned k = 0; k < REIGNS; k++)
 		rule(&d, 1 + k);

@@ -75,20 +75,30 @@ static void life_open(struct life *l, uint64_t now_ms)
 }
 
 // As the worker's process does before it reads.
-static void announce(void)
+static void announce(const struct life *l)
 {
 	char why[SHM_WHY_MAX];
 	struct region r;
-	int rc = region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, true, &r, why);
-	FAULT_CHECK(rc == 0);
-	atomic_store(&((struct directory *)region_data(&r))->reader, LIFE);
+	const struct region_spec spec = {.name = "reader",
+		.kind = REGION_READER,
+		.generation = 1,
+		.incarnation = LIFE,
+		.data_size = sizeof(struct reader_page)};
+	int rc = region_attach(paths, SHM_IN_MEM, "reader", REGION_READER, true, &r, why);
+	if (rc < 0) {
+		rc = region_create(paths, &spec, &r, why);
+		FAULT_CHECK(rc == 0);
+		region_publish(&r);
+	}
+	atomic_store(&((struct reader_page *)region_data(&r))->life, LIFE);
 	region_unmap(&r);
+	publisher_reader_look(l->p);
 }
 
 static void life_attach(struct life *l)
 {
 	const struct rings_dp_page *page = &ledger->rings;
-	announce();
+	announce(l);
 	FAULT_CHECK(l0_writer_reader(l->box.w)->unit_count <= UNITS);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		publisher_rings(l->p, i, LIFE, &page, 1);

@@ -117,14 +117,16 @@ static void activate(struct life *l)
 // Beside the worker another one hangs, and is evicted.
 static void evict(struct life *l)
 {
-	static struct rings_dp_page silent = {.heartbeat_ms = 1, .seen_epoch = EPOCH_OFFLINE};
+	static struct rings_dp_page silent = {
+		.heartbeat_ms = 1, .seen_epoch = EPOCH_OFFLINE, .answers = 7};
+	static const uint64_t files[2] = {0, 7};
 	static struct rings_cp_page own;
 	const struct rings_dp_page *pages[2] = {&ledger->rings, &silent};
 	_Atomic uint64_t *evicted[2] = {NULL, &own.evicted};
 	uint64_t now_ms = 4321;
 
 	publisher_rings(l->p, 0, 1, pages, 2);
-	publisher_evicts(l->p, evicted, 2);
+	publisher_evicts(l->p, evicted, files, 2);
 	for (unsigned i = 0; i < PUBLISH_EVICT_BEATS + 2; i++) {
 		now_ms += PUBLISH_BEAT_MS;
 		atomic_store(&ledger->rings.heartbeat_ms, now_ms);

@@ -137,8 +137,7 @@ static void stats_open(void)
 		.incarnation = box.dp.incarnation,
 		.data_size = sizeof(struct stats_region) + WORKERS * sizeof(struct stats_worker),
 		.geometry = {WORKERS, PORTS, VERDICT_COUNT, COUNTER_COUNT, STATS_WORKER_TABLES,
-			STATS_PROCESS_TABLES},
-		.mode = 0640};
+			STATS_PROCESS_TABLES}};
 	FUZZ_CHECK(region_create(&box.paths, &spec, &stats, why) == 0);
 	stats_size = spec.data_size;
 	struct stats_region *s = region_data(&stats);

@@ -39,7 +39,8 @@ enum {
 	QUIET_TURNS = 1000
 };
 
-static const char stream_type[] = "Content-Type: application/x-ndjson";
+static const char *const stream_types[] = {
+	"Content-Type: application/x-ndjson", "Content-Type: text/event-stream"};
 
 static struct api *bare, *whole;
 static char bare_path[sizeof(path)];
@@ -47,6 +48,8 @@ static struct querylog *log_of_queries;
 static struct tail *tail;
 static struct watch *watch;
 static struct memory_meter *meter;
+static struct events *events;
+
 static const struct config *bare_config(void *)
 {
 	static char directory[] = "/";
@@ -71,6 +74,13 @@ static void log_open(void)
 	FUZZ_CHECK(querylog_start(log_of_queries) == 0);
 }
 
+static void events_begin(void)
+{
+	FUZZ_CHECK(events_open(&events) == 0);
+	events_add(events, EVENT_list_failed, EVENT_FIELDS({"list", "a\xff\n\"b\""}), "list %s",
+		"\x01\x80");
+}
+
 static void meter_open(void)
 {
 	char history[96];
@@ -90,6 +100,7 @@ static void whole_open(void)
 		.tail = tail,
 		.watch = watch,
 		.meter = meter,
+		.events = events,
 		.top = top_double(),
 		.socket_path = path};
 	api_box_open(&deps);
@@ -131,6 +142,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 	box_open();
 	log_open();
 	meter_open();
+	events_begin();
 	box_link();
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	whole_open();
@@ -154,7 +166,10 @@ static int request_make(const uint8_t *data, size_t len, char out[TARGET_MOST + 
 static bool is_stream(size_t len)
 {
 	reply[len] = '\0';
-	return strstr(reply, stream_type) && strstr(reply, "\r\n\r\n");
+	bool is = false;
+	for (size_t i = 0; i < ARRAY_LEN(stream_types); i++)
+		is |= strstr(reply, stream_types[i]) != NULL;
+	return is && strstr(reply, "\r\n\r\n");
 }
 
 // Everything until the server closes, or a stream has begun. Explanations and searches have threads

@@ -3,7 +3,7 @@
 // Configuration files: whatever the text, a whole configuration or one line that says where it is
 // wrong. An accepted one equals itself and keeps the promises of its header. What follows a line
 // end and a NUL is the content of a file that the text may name, for passwords and secrets: what
-// was read of it stands there, and no refusal repeats it.
+// was read of it stands there, and no refusal repeats it. It may be included, too.
 
 #include "fuzz.h"
 
@@ -90,16 +90,21 @@ static void check_config(const struct config *c)
 			FUZZ_CHECK(c->dataplane.worker_lcores[i] != c->dataplane.worker_lcores[j]);
 }
 
-// "config: ... (PATH:LINE:COLUMN) ..." in printable ASCII.
-static void check_why(const char *path, const char *why)
+// "config: ... (PATH:LINE:COLUMN) ..." in printable ASCII; PATH: of the text, or of a file that it
+// includes.
+static void check_why(const char *path, bool includes, const char *why)
 {
-	unsigned line, column;
-	char place[64];
+	unsigned line = 0, column = 0;
+	char place[64] = " (/";
 	FUZZ_CHECK(strncmp(why, "config: ", 8) == 0);
-	snprintf(place, sizeof(place), " (%s:", path);
-	const char *at = strstr(why, place);
-	FUZZ_CHECK(at && sscanf(at + strlen(place), "%u:%u)", &line, &column) == 2);
-	FUZZ_CHECK(line && column);
+	if (!includes)
+		snprintf(place, sizeof(place), " (%s:", path);
+	bool found = false;
+	for (const char *at = why; !found && (at = strstr(at, place)) != NULL; at++) {
+		const char *colon = strchr(at, ':');
+		found = colon && sscanf(colon, ":%u:%u)", &line, &column) == 2;
+	}
+	FUZZ_CHECK(found && line && column);
 	for (; *why; why++)
 		FUZZ_CHECK(*why >= 0x20 && *why <= 0x7e);
 }
@@ -156,8 +161,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_config(c);
 		check_named(c);
 	} else {
-		check_why(text_path, why);
-		check_kept_secret((const char *)data, text_len, why);
+		const bool includes = memmem(data, text_len, "include", 7) != NULL;
+		check_why(text_path, includes, why);
+		if (!includes) // an included file is no secret
+			check_kept_secret((const char *)data, text_len, why);
 	}
 	config_free(c);
 	return 0;

@@ -42,13 +42,14 @@ enum target {
 	AT_MARKS,
 	AT_RINGS_DP,
 	AT_MISSES,
+	AT_READER,
 	AT_STATS,
 	AT_HEADER,
 	TARGETS
 };
 static const char *const target_names[TARGETS] = {"directory", "l0", "l0 records", "rule_image",
-	"hops", "ring indices", "answer ring", "marks", "ring words", "miss ring", "stats",
-	"headers"};
+	"hops", "ring indices", "answer ring", "marks", "ring words", "miss ring", "reader",
+	"stats", "headers"};
 // In 64ths. Marks are written by both sides.
 static const uint8_t share[2][TARGETS] = {
 	[0] = {[AT_DIRECTORY] = 2,
@@ -62,7 +63,8 @@ static const uint8_t share[2][TARGETS] = {
 		[AT_HEADER] = 1},
 	[1] = {[AT_MARKS] = 8,
 		[AT_RINGS_DP] = 6,
-		[AT_MISSES] = 44,
+		[AT_MISSES] = 43,
+		[AT_READER] = 1,
 		[AT_STATS] = 5,
 		[AT_HEADER] = 1},
 };
@@ -139,8 +141,8 @@ static void file_see(const char *path, bool huge)
 
 static void scan(void)
 {
-	static const char *const kinds[] = {
-		"directory", "l0.*", "rule_image.*", "hops.*", "rings.*", "marks.*", "stats"};
+	static const char *const kinds[] = {"directory", "l0.*", "rule_image.*", "hops.*",
+		"rings.*", "answers.*", "marks.*", "stats", "reader"};
 	for (unsigned i = 0; i < s.files; i++)
 		s.file[i].current = false;
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(kinds); k++) {
@@ -215,29 +217,29 @@ static uint8_t *in_ring(const struct file *f, size_t ring, const struct ring_ind
 
 static uint8_t *place_in_lane(enum target t, const struct file *f)
 {
-	const size_t miss = RINGS_MISS_RING, answer = miss + (size_t)RINGS_MISS_UNITS * RING_UNIT;
-	if (f->size < answer + (size_t)RINGS_ANSWER_UNITS * RING_UNIT)
+	static_assert(RINGS_MISS_RING == ANSWERS_RING && RINGS_MISS_UNITS == RINGS_ANSWER_UNITS);
+	if (f->size < ANSWERS_SIZE)
 		return NULL;
 	const struct rings_dp_page *dp = (const void *)(f->base + RINGS_DP_PAGE);
-	const struct rings_cp_page *cp = (const void *)(f->base + RINGS_CP_PAGE);
+	const struct rings_cp_page *cp = (const void *)(f->base + ANSWERS_CP_PAGE);
 	switch (t) {
 	case AT_RINGS_CP:
-		return within(f, RINGS_CP_PAGE, sizeof(*cp));
+		return within(f, ANSWERS_CP_PAGE, sizeof(*cp));
 	case AT_RINGS_DP:
 		return within(f, RINGS_DP_PAGE, sizeof(*dp));
 	case AT_ANSWERS:
-		return in_ring(f, answer, &cp->answer_tail);
+		return in_ring(f, ANSWERS_RING, &cp->answer_tail);
 	default:
-		return in_ring(f, miss, &dp->miss_tail);
+		return in_ring(f, RINGS_MISS_RING, &dp->miss_tail);
 	}
 }
 
 static uint8_t *place(enum target t)
 {
 	static const char *const headers[2][3] = {
-		{"directory", "l0.", "rule_image."}, {"rings.", "marks.", "stats"}};
+		{"directory", "l0.", "answers."}, {"rings.", "reader", "stats"}};
 	static const char *const stem[TARGETS] = {"directory", "l0.", "l0.", "rule_image.", "hops.",
-		"rings.", "rings.", "marks.", "rings.", "rings.", "stats", ""};
+		"answers.", "answers.", "marks.", "rings.", "rings.", "reader", "stats", ""};
 	const char *wanted = t == AT_HEADER ? headers[s.controlplane_is_victim][next(3)] : stem[t];
 	const struct file *f = file_of(wanted);
 	if (!f)
@@ -253,6 +255,7 @@ static uint8_t *place(enum target t)
 		return within(f, SHM_PAGE, next(2) ? 256 : f->size - SHM_PAGE);
 	case AT_L0:
 	case AT_MARKS:
+	case AT_READER:
 	case AT_STATS:
 	case AT_HOPS:
 		return within(f, SHM_PAGE, f->size - SHM_PAGE);

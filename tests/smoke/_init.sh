@@ -47,9 +47,15 @@ check() {
 		bad=$((bad + 1))
 		echo "not ok $checks - $text"
 		echo "  $*"
-		tail -n 15 $tmp/out.$$.out | sed 's/^/  | /'
+		tail -n "${said_lines:-15}" $tmp/out.$$.out | sed 's/^/  | /'
 	fi
 	rm -f $tmp/out.$$.out
+}
+# must TEXT CMD...: without it nothing that follows means anything
+must() {
+	local was=$bad said_lines=60
+	check "$@"
+	[ $bad = "$was" ] || finish
 }
 # same TEXT WANT GOT
 same() {
@@ -102,7 +108,7 @@ lab_up() {
 	list=$tmp/blocked.list
 	echo blocked.test >$list
 	upstream 5301 $tmp/up.log
-	check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list "$@"
+	must "up" "$lab" up --upstream 127.0.0.1:5301 --list $list "$@"
 	same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 }
 # The memif of a data plane: an abstract socket, no file.

@@ -20,7 +20,7 @@ access() {
 ask() { client kdig +timeout=5 +retry=2 @$service "$@" www.lab.example; }
 silence() { ! client kdig +timeout=1 +retry=0 @$service "$@" www.lab.example | grep -q 'status:'; }
 
-check "up" "$lab" up --offline
+must "up" "$lab" up --offline
 client ip addr add 198.18.0.66/24 dev wt0
 check "the lab's clients may ask" grep -q 'status: NOERROR' <(ask)
 

@@ -14,7 +14,7 @@ printf '%s\n' '$TTL 60' '$ORIGIN rpz.zone.' '@ SOA localhost. root.localhost. 1 
 printf 'address=/mas1.test/mas2.test/#\nlocal=/mas3.test/\n' >$tmp/dnsmasq
 printf 'kids.test\n' >$tmp/kids
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/hosts --list $tmp/adblock --list $tmp/rpz \
+must "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/hosts --list $tmp/adblock --list $tmp/rpz \
 	--list $tmp/dnsmasq --list $tmp/kids
 mac=02:00:5e:10:00:05
 check "more clients" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2)

@@ -16,7 +16,7 @@ names=$(wc -l <$list)
 check "the list has 150,000 names or more ($names)" test "$names" -ge 150000
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+must "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 loaded() { weirctl --json blocklist status | jq -r "$1"; }
 built() { [ "$(loaded .building)" = false ]; }
 eventually built

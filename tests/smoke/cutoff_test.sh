@@ -7,7 +7,7 @@
 list=$tmp/cutoff.list
 echo blocked.test >$list
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+must "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 gone() { ! runs "$1"; }
 said() { log_since "$1" | grep -qE "$2: cut off while in use.*status 87"; }
 survived() { log_since "$1" | grep -qE "$2: cut off while in use.*going on"; }

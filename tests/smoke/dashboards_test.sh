@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 check "the dashboards are what their generator writes" $python "$root/tools/grafana/make.py" --check
-check "up" "$lab" up --offline
+must "up" "$lab" up --offline
 # A ClickHouse that is not there has metrics all the same.
 printf 'query_log:\n  clickhouse: {url: "http://127.0.0.1:8129"}\n' >>/run/weir/lab/weir.yaml
 check "the control plane starts with a sink" eval '"$lab" stop controlplane && "$lab" start controlplane'
@@ -15,6 +15,10 @@ if command -v prometheus >/dev/null; then
 	echo 'global: {scrape_interval: 1m}' >$tmp/prometheus/prometheus.yml
 	prometheus --config.file=$tmp/prometheus/prometheus.yml --storage.tsdb.path=$tmp/prometheus/data \
 		--web.listen-address=127.0.0.1:9090 >$tmp/prometheus/log 2>&1 &
+	check "the alert rules" promtool check rules "$root/tools/grafana/alerts.yml"
+	for metric in $(grep -oE '\bweir_[a-z_]+' "$root/tools/grafana/alerts.yml" | sort -u); do
+		check "they know $metric" grep -q "^$metric[ {]" $tmp/metrics
+	done
 	check "prometheus" eventually curl -sf http://127.0.0.1:9090/-/ready
 	check "its panels" $python "$smoke_dir/rig/dashboards.py" prometheus http://127.0.0.1:9090 $tmp/metrics
 	kill $!

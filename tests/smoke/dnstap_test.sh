@@ -29,7 +29,7 @@ ask_all() { # FILE
 		asks "$1" tcp $service6 e.lab.example e.lab.example
 }
 
-check "up" "$lab" up --offline
+must "up" "$lab" up --offline
 "$lab" stop controlplane >/dev/null
 sed -i '/^query_log:/,/^[a-z]/{/^query_log:/d;/^ /d}' $config
 printf 'query_log:\n  dnstap: {socket: %s}\n' $tmp/dnstap.sock >>$config

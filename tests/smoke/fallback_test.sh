@@ -7,7 +7,7 @@
 list=$tmp/blocked.list
 echo blocked.test >$list
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --xdp --upstream 127.0.0.1:5301 --list $list
+must "up" "$lab" up --xdp --upstream 127.0.0.1:5301 --list $list
 check "a first answer" eventually resolves ok-3000.cached.test
 
 fallback() { weirctl --json status | jq ".controlplane.fallback.$1"; }

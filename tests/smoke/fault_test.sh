@@ -42,7 +42,7 @@ load() { client $python "$smoke_dir/rig/fault_load.py" $service "$@"; }
 
 list=$tmp/grows.list
 echo n0.listed.test >$list
-check "up" lab_by_port $tmp/up.log --list $list
+must "up" lab_by_port $tmp/up.log --list $list
 check "weir asks the upstream through the port" eventually by_port
 check "100 names are cached" load 1000 100 kept 30 all
 asked() { up_log | awk '{print $4}' | grep -c kept; }
@@ -74,6 +74,10 @@ die() {
 	echo "n$round.listed.test" >>$list # so that a control plane builds its rules again
 	"$lab" kill "$process" >/dev/null 2>&1
 	[ "$site" != leftover_unlinked ] || : >"$(dirname "$(region 'rule_image.*')")/rule_image.999999" # of a control plane that died
+	case $site in # files of the last life are used again
+	answers_made) rm -f "$(dirname "$(region 'rings.0')")"/answers.* ;;
+	reader_filled) rm -f "$(region reader)" ;;
+	esac
 	WEIR_FAULT=$site:1 "$lab" start "$process" >/dev/null 2>&1
 	died=no
 	for _ in {1..30}; do

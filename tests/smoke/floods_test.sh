@@ -9,7 +9,7 @@ phases=${phases:+quiet torture $phases}
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 # The lab's limits are not those that are shipped.
 sed -i '/^limits:/d' /run/weir/lab/weir.yaml
 check "with the shipped limits" taken_over weirctl config reload

@@ -8,7 +8,7 @@ port=6390
 redis() { redis-cli -p $port "$@"; }
 redis-server --port $port --bind 127.0.0.1 --save '' --appendonly no --dir $tmp --daemonize no >$tmp/redis.log &
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 printf 'redis: {mode: standalone, addresses: [127.0.0.1:%s], timeout_ms: 5000, lookup_timeout_ms: 1000}\n' $port >>/run/weir/lab/weir.yaml
 check "the configuration takes effect" weirctl config reload
 state() { weirctl --json cache stats | jq -r "$1"; }

@@ -44,7 +44,7 @@ phase() { # phase NAME
 	fi
 	check "$1: every frame has one verdict" verdicts_add_up
 }
-check "up" lab_by_port $tmp/up.log
+must "up" lab_by_port $tmp/up.log
 # The shipped limits, and buffers for the captures.
 sed -i "/^limits:/d; s/memory_mb: .*/memory_mb: 512/; s/^  poll: /  mbufs: 65535\n&/" $config
 check "the shipped limits" taken_over weirctl config reload

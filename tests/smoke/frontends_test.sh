@@ -6,7 +6,7 @@ export WEIR_FRONTENDS=2
 . "$(dirname "$0")/_init.sh"
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --xdp --upstream 127.0.0.1:5301
+must "up" "$lab" up --xdp --upstream 127.0.0.1:5301
 check "a first answer" eventually resolves ok-3000.cached.test
 config=$(readlink -f /run/weir/lab/weir.yaml)
 tcp() { client kdig +tcp +short +timeout=10 +retry=0 "$@"; }

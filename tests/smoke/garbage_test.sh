@@ -46,7 +46,7 @@ phase() {
 }
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 # The default limits; clients outside of the lab have a rate.
 sed -i '/^limits:/d; /^access:/,/^[a-z]/{/^access:/d;/^ /d}' $config
 echo 'access: {allow: [any], unlimited: [198.18.0.0/15, "fd53::/48"]}' >>$config

@@ -10,7 +10,7 @@ huge_pages 48
 mkdir /run/huge && mount -t hugetlbfs -o pagesize=2M none /run/huge || { echo "skipped: no hugetlbfs"; exit 77; }
 
 where() { weirctl --json status | jq -r ".controlplane.generations.$1"; }
-check "up" "$lab" up --offline
+must "up" "$lab" up --offline
 short() { client kdig +short +timeout=5 +retry=2 @$service www.lab.example A; }
 same "it answers" 198.18.255.80 "$(short)"
 same "the cache is on huge pages" hugetlbfs "$(where l0_where)"

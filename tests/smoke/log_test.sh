@@ -28,7 +28,7 @@ load() { # QUERIES, all answered
 	client dnsperf -s $service -d $tmp/names -n "$1" -l 10 -t 3 -Q 4000 >$tmp/dnsperf.out 2>&1
 }
 
-check "up" "$lab" up --offline
+must "up" "$lab" up --offline
 for i in $(seq 200); do printf 'n%d.lab.example A\nwww.lab.example A\n' "$((i % 50))"; done >$tmp/names
 check "load" load 5
 check "the sum of weights is the number of received queries" eventually complete

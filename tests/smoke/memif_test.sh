@@ -5,7 +5,7 @@
 
 upstream 5301 $tmp/up.log
 socket=/run/weir-memif.sock
-check "up" "$lab" up --upstream 127.0.0.1:5301 --port "net_memif0,role=server,socket-abstract=no,socket=$socket"
+must "up" "$lab" up --upstream 127.0.0.1:5301 --port "net_memif0,role=server,socket-abstract=no,socket=$socket"
 eventually memif_listens $socket
 mkfifo $tmp/hold
 # --stay: a memif client must not leave before the server stops (DPDK 22.11 takes the server's rings away with it).

@@ -5,7 +5,7 @@
 
 upstream 5301 $tmp/up.log
 upstream 5302 $tmp/up2.log
-check "up" "$lab" up --upstream 127.0.0.1:5301 --upstream 127.0.0.1:5302
+must "up" "$lab" up --upstream 127.0.0.1:5301 --upstream 127.0.0.1:5302
 check "10,000 clients ask one cold name: one upstream packet" \
 	client $python "$smoke_dir/rig/miss_load.py" cold $tmp/up.log
 check "20,000 q/s on one expired name: no ring fills, no other name is delayed, no SERVFAIL" \

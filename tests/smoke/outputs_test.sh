@@ -25,7 +25,7 @@ read -r hook_port <&${HOOK[0]}
 hook="https://127.0.0.1:$hook_port"
 hooked() { grep -E "$1" $tmp/hook/requests; } # PATTERN of a line: METHOD PATH PORT BODY
 
-check "up" "$lab" up --offline
+must "up" "$lab" up --offline
 "$lab" stop controlplane >/dev/null
 sed -i '/^query_log:/,/^[a-z]/{/^query_log:/d;/^ /d}' $config
 cat >>$config <<-END

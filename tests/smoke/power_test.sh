@@ -4,7 +4,7 @@
 . "$(dirname "$0")/_init.sh"
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 pid=$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)
 
 cpu_ns() { # of the worker's thread

@@ -6,7 +6,7 @@
 . "$smoke_dir/zipf_run.sh"
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 
 names=8 seconds=26
 for n in $(seq $names); do echo "ok-8.hot-$n.test A"; done >$tmp/hot

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/_init.sh"
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 
 check "control plane killed" "$lab" kill controlplane

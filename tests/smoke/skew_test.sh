@@ -43,12 +43,17 @@ done
 broken controlplane "all but the header overwritten" 'l0.*' 'cache reused: 0 records kept|discarded' noise_behind
 broken controlplane "another ABI version" 'rule_image.*' 'not usable: .*ABI version' skew
 broken controlplane "all but the header overwritten" 'rule_image.*' '' noise_behind
+# Made again for a data plane that runs on, and maps the new one.
+broken controlplane "another ABI version" answers.0 '/answers[.]0: ' skew
+broken controlplane "overwritten" answers.0 '/answers[.]0: ' noise
 # weir creates these again, whatever they hold. (Only stats may be cut: the living process maps the others.)
 for name in rings.0 'marks.0.*' stats; do
 	broken dataplane "another ABI version" "$name" '' skew
 	broken dataplane "overwritten" "$name" '' noise
 done
 broken dataplane "cut off" stats '' cut_off
+broken dataplane "another ABI version" reader 'reader of an earlier run not usable .*ABI version' skew
+broken dataplane "overwritten" reader 'reader of an earlier run not usable' noise
 # The control plane, which lives, publishes these once more.
 broken dataplane "one byte overwritten" 'rule_image.*' 'refused new state: rule_image.*checksum' one_byte
 check "it was published again" eventually grep -q 'has not activated the rules of generation .*: publishing them again' /run/weir/lab/controlplane.log

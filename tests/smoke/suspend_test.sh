@@ -19,7 +19,7 @@ again_in() { # again_in SECONDS: both processes restarted, so long after the fir
 asked() { up_log | grep -c cached.test; }
 
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 queries=$(asked)
 

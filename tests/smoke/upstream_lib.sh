@@ -7,6 +7,34 @@ pin_of() {
 }
 listens() { [ -n "$(ss -Htnl "src $1")" ]; }
 
+# unbound_start ADDRESS PORT CERTIFICATE: over TLS on 853, over HTTPS on 443; 192.0.2.77 for all names below unbound.test
+unbound_start() {
+	cat >$dir/unbound.conf <<END
+server:
+  interface: $1@$2
+  tls-port: 853
+  https-port: 443
+  tls-service-key: $dir/$3.key
+  tls-service-pem: $dir/$3.pem
+  directory: $dir
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  do-daemonize: no
+  log-queries: yes
+  logfile: $dir/unbound.log
+  access-control: 127.0.0.0/8 allow
+  local-zone: unbound.test redirect
+  local-data: "unbound.test 60 A 192.0.2.77"
+remote-control:
+  control-enable: no
+END
+	unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
+	unbound=$!
+	eventually listens $1:$2
+}
+
 # After lab_up, with the lab's configuration in $tmp/plain.yaml.
 servers() { # servers KEYS SERVER...: the lab's configuration with these, and the authorities $ca
 	local keys=$1 list= server

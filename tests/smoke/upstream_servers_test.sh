@@ -50,29 +50,6 @@ END
 	kresd -n -c $dir/kresd.conf $dir/kresd >$dir/kresd.log 2>&1 &
 	eventually listens 127.0.0.3:853 && eventually listens 127.0.0.3:443
 }
-unbound_start() {
-	cat >$dir/unbound.conf <<END
-server:
-  interface: 127.0.0.4@443
-  https-port: 443
-  tls-service-key: $dir/good.key
-  tls-service-pem: $dir/good.pem
-  directory: $dir
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  logfile: $dir/unbound.log
-  access-control: 127.0.0.0/8 allow
-  local-zone: unbound.test redirect
-  local-data: "unbound.test 60 A 192.0.2.80"
-remote-control:
-  control-enable: no
-END
-	unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
-	eventually listens 127.0.0.4:443
-}
 # It ends with its standard input.
 scripted_start() {
 	coproc scripted { exec $python "$smoke_dir/rig/dot_upstream.py" 127.0.0.5 853 $dir/good.pem $dir/good.key $dir/script.log 2>>$dir/script.err; }
@@ -102,12 +79,12 @@ real() {
 }
 check "BIND starts" named_start
 check "Knot Resolver starts" kresd_start
-check "unbound starts" unbound_start
+check "unbound starts" unbound_start 127.0.0.4 443 good
 real bind tls://dns.test@127.0.0.1 bind.test 192.0.2.78
 real bindh https://dns.test@127.0.0.1/dns-query bind.test 192.0.2.78
 real kresd tls://dns.test@127.0.0.3 kresd.test 192.0.2.79
 real kresdh https://dns.test@127.0.0.3/dns-query kresd.test 192.0.2.79
-real unboundh https://dns.test@127.0.0.4/dns-query unbound.test 192.0.2.80
+real unboundh https://dns.test@127.0.0.4/dns-query unbound.test 192.0.2.77
 
 check "a scripted server" scripted_start
 check "over TLS" servers 'strict: true' 'address: tls://dns.test@127.0.0.5, name: script'

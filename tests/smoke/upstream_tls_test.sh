@@ -11,31 +11,6 @@ mkdir $dir
 check "certificates" eval "authority ca && authority stranger && certificate good ca DNS:dns.test,IP:127.0.0.1 &&
 	certificate wrong ca DNS:other.test && certificate foreign stranger DNS:dns.test,IP:127.0.0.1"
 
-unbound_start() { # unbound_start CERTIFICATE
-	cat >$dir/unbound.conf <<END
-server:
-  interface: 127.0.0.1@853
-  tls-port: 853
-  tls-service-key: $dir/$1.key
-  tls-service-pem: $dir/$1.pem
-  directory: $dir
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  log-queries: yes
-  logfile: $dir/unbound.log
-  access-control: 127.0.0.0/8 allow
-  local-zone: unbound.test redirect
-  local-data: "unbound.test 60 A 192.0.2.77"
-remote-control:
-  control-enable: no
-END
-	unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
-	unbound=$!
-	eventually listens 127.0.0.1:853
-}
 unbound_stop() { kill $unbound; wait $unbound 2>/dev/null; }
 unbound_asked() { grep -c "$1" $dir/unbound.log; }
 
@@ -43,7 +18,7 @@ lab_up
 upstream 53 $tmp/clear.log # for queries in clear text
 cp $config $tmp/plain.yaml
 
-check "unbound" unbound_start good
+check "unbound" unbound_start 127.0.0.1 853 good
 check "a server over TLS" servers 'strict: true' 'address: tls://dns.test@127.0.0.1, name: tls'
 same "its answer" 192.0.2.77 "$(short a.unbound.test A)"
 same "by TLS" tls "$(of tls .via)"
@@ -72,13 +47,13 @@ check "SERVFAIL for it" fails name.unbound.test
 check "counted as a name" at_least tls .tls.failed_name 1
 check "and logged" grep -q 'upstream tls: no connection over TLS (name)' /run/weir/lab/controlplane.log
 unbound_stop
-check "unbound with a certificate of a stranger" unbound_start foreign
+check "unbound with a certificate of a stranger" unbound_start 127.0.0.1 853 foreign
 check "the name that it is for" servers 'strict: true' 'address: tls://dns.test@127.0.0.1, name: tls'
 check "SERVFAIL as well" fails foreign.unbound.test
 check "counted as a certificate" at_least tls .tls.failed_certificate 1
 same "it was asked nothing" 0 "$(unbound_asked foreign.unbound)"
 unbound_stop
-check "unbound with the right one" unbound_start good
+check "unbound with the right one" unbound_start 127.0.0.1 853 good
 check "checks find it" eventually is tls .state up
 same "and it answers" 192.0.2.77 "$(short again.unbound.test A)"
 
@@ -87,7 +62,7 @@ check "nobody listens: SERVFAIL" fails gone.unbound.test
 check "down" eventually is tls .state down
 same "no question in clear text" "" "$(cat $tmp/clear.log 2>/dev/null)"
 same "nor one to the lab's upstream" 0 "$(up_log | grep -c 'unbound.test')"
-check "unbound again" unbound_start good
+check "unbound again" unbound_start 127.0.0.1 853 good
 check "up" eventually is tls .state up
 
 # dnsdist keeps its ticket keys in a file, so a session outlives a restart.

@@ -25,7 +25,7 @@ $TTL 60
 @ SOA localhost. root.localhost. 1 3600 900 604800 60
 24.0.1.19.198.rpz-ip CNAME .
 LIST
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $ads --list $fine --list $nets
+must "up" "$lab" up --upstream 127.0.0.1:5301 --list $ads --list $fine --list $nets
 dev="ip -o -4 addr show to 198.18.0.2"
 check "three more clients" client bash -c "dev=\$($dev | cut -d' ' -f2) &&
 	ip addr add 198.18.0.3/24 dev \$dev && ip addr add 198.18.0.4/24 dev \$dev && ip addr add 198.18.0.5/24 dev \$dev"

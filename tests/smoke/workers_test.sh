@@ -6,7 +6,7 @@
 cpus=($(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= ($2 == "" ? $1 : $2); i++) print i }'))
 [ ${#cpus[@]} -ge 2 ] || { echo "skipped: needs two CPUs"; exit 77; }
 upstream 5301 $tmp/up.log
-check "up" "$lab" up --upstream 127.0.0.1:5301
+must "up" "$lab" up --upstream 127.0.0.1:5301
 # Many client ports, so that the hash of the kernel's TAP spreads them over the queues.
 flood() { for i in $(seq 24); do short "ok-3000.c$i.test" A; done | grep -c 198.18.200.1; }
 asked() { up_log | grep -c ' ok-3000\.c[0-9]*\.test '; }

@@ -100,11 +100,16 @@ held.bind("\0weir-xdp-" + sys.argv[1])
 time.sleep(600)' "$(cat /sys/class/net/weir0/ifindex)" &
 squatter=$!
 check "the name is taken" eventually grep -q '@weir-xdp-' /proc/net/unix
-same "the claim is root's alone" "root 600 0" "$(stat -c '%U %a %s' /run/weir_*)"
+same "the claim is root's alone" "root 600 0" "$(stat -c '%U %a %s' /run/weir/weir_*)"
+claim=$(ls -d /run/weir/weir_*)
 check "detach takes off what is left" weirctl xdp detach
 kill $squatter
 same "nothing is attached" nothing "$(attached)"
+same "and no claim is left" "" "$(ls /run/weir | grep '^weir_')"
 check "twice is no failure" weirctl xdp detach weir0
+ln -s $tmp/nothing "$claim"
+check "what cannot be a claim is named" eval '! weirctl xdp detach weir0 >$tmp/planted 2>&1 && grep -q "something that is no claim has its name" $tmp/planted'
+rm "$claim"
 check "start" "$lab" start dataplane
 check "serves" eventually steers_again
 

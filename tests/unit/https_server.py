@@ -4,6 +4,7 @@
 
 Makes two authorities (FOLDER/ca.pem, FOLDER/other.pem) and a certificate of the first one for 127.0.0.1 alone, prints its
 port, and writes a line for each request into FOLDER/requests. What it answers is in the path. Ends with its standard input.
+On 127.0.0.2 it shows a certificate that is as good, with CRL distribution points that are relative to the issuer.
 """
 
 import datetime
@@ -32,6 +33,11 @@ def certificates():
                 "-addext", "keyUsage=critical,keyCertSign")
     openssl("req", *key, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem",
             "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+    (folder / "relative.cnf").write_text(
+        "[req]\ndistinguished_name=dn\nx509_extensions=all\n[dn]\n[all]\nsubjectAltName=IP:127.0.0.2\n"
+        "basicConstraints=critical,CA:FALSE\ncrlDistributionPoints=point\n[point]\nrelativename=name\n[name]\nCN=list\n")
+    openssl("req", *key, "-config", "relative.cnf", "-subj", "/CN=server", "-keyout", "relative.key", "-out",
+            "relative.pem", "-CA", "ca.pem", "-CAkey", "ca.key")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -86,15 +92,21 @@ class Server(http.server.ThreadingHTTPServer):
         pass  # clients that do not trust us hang up
 
 
-def main():
-    certificates()
+def serve(address, port, name):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    server = Server(("127.0.0.1", 0), Handler)
+    context.load_cert_chain(folder / (name + ".pem"), folder / (name + ".key"))
+    server = Server((address, port), Handler)
     # The handshake is the connection's thread's: one that hangs holds up nobody else.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.write(1, b"%d\n" % server.server_port)  # at once: who reads it then closes the pipe
+    return server.server_port
+
+
+def main():
+    certificates()
+    port = serve("127.0.0.1", 0, "server")
+    serve("127.0.0.2", port, "relative")
+    os.write(1, b"%d\n" % port)  # at once: who reads it then closes the pipe
     sys.stdin.read()
 
 

@@ -16,6 +16,10 @@ const struct ctl_command ctl_commands[] = {
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"List errors and warnings of both processes by kind, newest first, with their "
 		"ids."},
+	{"events", NULL, 0, 0, CTL_OPT_SINCE | CTL_OPT_FOLLOW, cmd_events,
+		"[--since N|T] [--follow]",
+		"Show what happened since the event of number N or the time T (90s, 15m, 2h, 7d "
+		"ago), oldest first; --follow: and what happens, until interrupted."},
 	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
 		cmd_trace, "[--name N] [--client C] [--verdict V] [--seconds S] [--limit N]",
 		"Trace queries through the workers for S seconds (3), with the time of each "
@@ -69,14 +73,16 @@ const struct ctl_command ctl_commands[] = {
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"List the services that the configuration can block by name."},
 	{"log", "search", 0, 0,
-		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_LOG | CTL_OPT_LIMIT,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_SINCE | CTL_OPT_UNTIL
+			| CTL_OPT_LIMIT,
 		cmd_log_search,
 		"[--name N] [--client C] [--verdict V] [--validation W] [--since T] [--until T] "
 		"[--limit N]",
 		"Search the stored queries, newest first. T: 90s, 15m, 2h, 7d ago, or "
 		"2026-11-20T10:00. W: none, secure, insecure or bogus."},
 	{"log", "export", 0, 0,
-		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_LOG | CTL_OPT_FORMAT,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_SINCE | CTL_OPT_UNTIL
+			| CTL_OPT_FORMAT,
 		cmd_log_export,
 		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--validation W] "
 		"[--since T] [--until T]",
@@ -170,6 +176,24 @@ const struct ctl_command ctl_commands[] = {
 	{"xdp", "detach", 0, 1, CTL_OPT_FORCE, cmd_xdp_detach, "[IFACE] [--force]",
 		"Detach the XDP program that a killed data plane left; --force: also that of a "
 		"running one."},
+	{"doctor", NULL, 0, 1, 0, cmd_doctor, "[CHECK]",
+		"Check the machine for weir, and print the command that mends each finding; needs "
+		"no running weir. Exit status 1: something is wrong."},
+	{"nic", "status", 0, 0, 0, cmd_nic_status, "",
+		"List the network devices: driver, interface, NUMA node, IOMMU group, and what "
+		"stands in the way of a bind."},
+	{"nic", "bind", 1, 2, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_ONCE, cmd_nic_bind,
+		"[--once] [--force] [--dry-run] DEVICE [DRIVER]",
+		"Take a device (PCI address or interface) from the kernel, and bind it to vfio-pci "
+		"or DRIVER, at each boot too; --once: until the next boot; --force: also one in "
+		"use; --dry-run: only say what would change."},
+	{"nic", "unbind", 1, 2, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_ONCE, cmd_nic_unbind,
+		"[--once] [--force] [--dry-run] DEVICE [DRIVER]",
+		"Give a device back to the kernel: to DRIVER, or to the driver that knows it; "
+		"--once: until the next boot."},
+	{"nic", "remember", 1, 1, 0, cmd_nic_remember, "DEVICE",
+		"Bind a device to vfio-pci at each boot (weir-nic@DEVICE.service)."},
+	{"nic", "forget", 1, 1, 0, cmd_nic_forget, "DEVICE", "Stop binding a device at boot."},
 	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",

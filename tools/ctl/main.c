@@ -12,7 +12,7 @@
 
 static void command_line(FILE *f, const struct ctl_command *cmd)
 {
-	char words[96];
+	char words[256];
 	snprintf(words, sizeof(words), "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
 		cmd->second ? cmd->second : "", *cmd->usage ? " " : "", cmd->usage);
 	// One that does not fit its column has its help on a line of its own.
@@ -104,8 +104,8 @@ static const struct option {
 	TEXT("--name", CTL_OPT_NAME, name),
 	TEXT("--verdict", CTL_OPT_NAME, verdict),
 	TEXT("--validation", CTL_OPT_VALIDATION, validation),
-	TEXT("--since", CTL_OPT_LOG, since),
-	TEXT("--until", CTL_OPT_LOG, until),
+	TEXT("--since", CTL_OPT_SINCE, since),
+	TEXT("--until", CTL_OPT_UNTIL, until),
 	TEXT("--limit", CTL_OPT_LIMIT, limit),
 	TEXT("--format", CTL_OPT_FORMAT, format),
 	TEXT("-o", CTL_OPT_OUTPUT, output),
@@ -117,6 +117,9 @@ static const struct option {
 	FLAG("--force", NULL, CTL_OPT_FORCE, force),
 	FLAG("--strict", NULL, CTL_OPT_STRICT, strict),
 	FLAG("--cumulative", NULL, CTL_OPT_CUMULATIVE, cumulative),
+	FLAG("--dry-run", NULL, CTL_OPT_DRY_RUN, dry_run),
+	FLAG("--once", NULL, CTL_OPT_ONCE, once),
+	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow),
 	TEXT("--interval", CTL_OPT_INTERVAL, interval),
 	TEXT("--seconds", CTL_OPT_SECONDS, seconds_text),
 	FLAG("--help", "-h", 0, help),

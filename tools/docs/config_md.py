@@ -35,6 +35,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * Durations are whole seconds unless the key says milliseconds; sizes are MiB. Numbers are plain
   decimals; the words for a switch are `true` and `false`. No anchors, aliases, tags or second
   documents; 4 MiB at most. An empty section or list counts as absent.
+* `include` takes in further files, `version` says which version of the keys a file has
+  ([config-files.md](config-files.md)).
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
@@ -138,7 +140,7 @@ LISTS = {
          "`device`: a DPDK device string (a PCI address, or a driver with arguments). `exception`: the kernel interface "
          "that gets all traffic that is not DNS for weir; without one weir answers ARP, NDP and echo itself. `macs`: up to {CONFIG_PORT_MACS_MAX} MAC addresses that the port "
          "receives frames for beside its own, such as a virtual router's. `vlans`: up to {CONFIG_PORT_VLANS_MAX} VLANs whose frames it accepts (0: frames without a tag); weir drops all others. By default it "
-         "accepts all. `xdp`, in place of `device`: a kernel interface that weir and the "
+         "accepts all that the NIC passes; virtio passes no tagged frame then. `xdp`, in place of `device`: a kernel interface that weir and the "
          "kernel share by AF_XDP (`eth0`), with further arguments of the DPDK driver after commas; see [af-xdp.md](../how-to/af-xdp.md)."),
         ("service_addresses", "IP address, with or without `/prefix`", "none: required", "CONFIG_ADDRESSES_MAX",
          "restart", "Addresses that weir serves; it adds them to the exception interface at start."),
@@ -154,7 +156,7 @@ LISTS = {
          "`pin`, for the same: up to {CONFIG_PINS_MAX} SHA-256 of public keys in base64, one of which the certificate must have."),
         ("tsig_keys", "`name`, `algorithm`, `secret_file`", "`[]`", "CONFIG_TSIG_KEYS_MAX", "live",
          "Keys that sign zone transfers (RFC 8945). `name`: a domain name, as the server has it. `algorithm`: `hmac-sha256`, the default, or `hmac-sha512`. "
-         "`secret_file`: absolute path of a file with the secret in base64, 16 to {CONFIG_TSIG_SECRET_MAX} bytes of it. weir reads it with the configuration."),
+         "`secret_file`: absolute path of a file with the secret in base64, 16 to {CONFIG_TSIG_SECRET_MAX} bytes of it, or [credential:NAME or env:NAME](config-files.md#secrets). weir reads it with the configuration."),
         ("allow", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live",
          "Names that are never blocked, with all names below. Beats `deny` for the same name; otherwise the longer entry decides."),
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Names to block, with all names below."),

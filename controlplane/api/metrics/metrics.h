@@ -9,6 +9,7 @@
 // table of the configuration full.
 
 #include "base/table_registry.h"
+#include "events/events.h"
 #include "frontend/frontends.h"
 #include "memory/mem_watch.h"
 #include "memory/memory_meter.h"
@@ -50,6 +51,7 @@ void metrics_mappings(struct metrics_text *t, const struct mem_kinds *controlpla
 	const struct mem_kinds *dataplane);
 void metrics_growth(struct metrics_text *t, const struct memory_report *r); // r NULL: not known
 void metrics_alarms(struct metrics_text *t, const struct judge_status *s);
+void metrics_events(struct metrics_text *t, const struct events *e, uint64_t readers_cut);
 void metrics_lives(struct metrics_text *t, const struct memory_meter *m);
 
 // Appends each family of a renamed metric a second time, under its former name, for one version

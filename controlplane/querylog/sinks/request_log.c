@@ -155,7 +155,8 @@ static int64_t file_check(struct request_log *l, int fd)
 	uint64_t cut = (uint64_t)st.st_size - size;
 	l->now.cut_bytes += cut;
 	if (cut)
-		log_warning("request log: %s ended in an incomplete line; %llu bytes removed",
+		log_warning(
+			"request log: %s: removed %llu bytes, from its first incomplete line on",
 			l->path, (unsigned long long)cut);
 	return (int64_t)size;
 }

@@ -141,8 +141,7 @@ static void statements_free(struct query_file *f)
 	}
 }
 
-// A file without readers is changed to one without a WAL; the others keep it, which readers
-// support.
+// A file without readers is changed to one without a WAL. The others keep theirs, on the disk.
 void query_file_close(struct query_file *f)
 {
 	if (!f->db)
@@ -153,8 +152,9 @@ void query_file_close(struct query_file *f)
 		log_debug("query store: a file is left without its filter: %s", strerror(-rc));
 	rc = sql_run(
 		f->db, f->began ? "ROLLBACK" : "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
+	rc = rc ? sql_checkpoint(f->db) : 0;
 	if (rc)
-		log_debug("query store: a file is left with its journal: %s", strerror(-rc));
+		log_debug("query store: a file is left unsynced: %s", strerror(-rc));
 	sql_close(f->db);
 	f->db = NULL;
 	f->began = false;
@@ -336,6 +336,11 @@ int query_file_commit(struct query_file *f)
 	if (rc == 0)
 		f->began = false;
 	return rc;
+}
+
+int query_file_sync(struct query_file *f)
+{
+	return sql_checkpoint(f->db);
 }
 
 void query_file_texts(const struct query_file *f, uint64_t *used, uint64_t *evicted)

@@ -6,8 +6,9 @@
 // Owned by the store's thread. Rows gather in one transaction, which query_file_commit ends; a
 // process that is killed in between loses those rows and nothing else. The journal is a WAL, so
 // that searches read while this writes and a commit waits for no disk; the disk is waited for at
-// checkpoints alone (synchronous=NORMAL), so a power cut costs what was committed since the last
-// one, and leaves a sound file. After any failure the file is of no use: close it.
+// checkpoints alone (synchronous=NORMAL), which are those of query_file_sync and one each 4 MiB. So
+// a power cut costs what was committed since the last one, and leaves a sound file. After any
+// failure the file is of no use: close it.
 
 #include "querylog/querylog.h"
 
@@ -28,6 +29,9 @@ void query_file_close(struct query_file *f);
 ATTR_MUST_CHECK int query_file_put(
 	struct query_file *f, const char *box, const struct querylog_row *row, uint64_t weight);
 ATTR_MUST_CHECK int query_file_commit(struct query_file *f); // nothing put: nothing done
+// Makes a checkpoint: afterwards all committed rows are on the disk, also while others read the
+// file. Waits for the disk twice. -errno of sql.h.
+ATTR_MUST_CHECK int query_file_sync(struct query_file *f);
 
 uint64_t query_file_memory(void); // bytes of the caches of one
 // Texts whose numbers are remembered, and those that were forgotten for others.

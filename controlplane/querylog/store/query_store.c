@@ -141,6 +141,8 @@ static void beat(struct query_store *s, uint64_t now_ms)
 	int rc = 0;
 	if (s->began_ms && now_ms - s->began_ms >= QUERY_FLUSH_MS)
 		rc = query_store_commit(s);
+	if (rc == 0)
+		rc = query_store_sync(s);
 	if (rc == 0 && now_ms >= s->tidy_ms) {
 		// Also while it fails: old files may take the missing room.
 		bool was_failing = s->now.failing;

@@ -5,8 +5,9 @@
 // (query_folder.h), which query_search.h reads.
 //
 // A thread of its own, of low priority, takes batches from a queue of QUERY_QUEUE_MAX and commits
-// each QUERY_FLUSH_MS, which is the loss of a kill. The weight of a batch that finds the queue full
-// goes into later rows (querylog.h).
+// each QUERY_FLUSH_MS, which is the loss of a kill, and waits for the disk QUERY_SYNC_MS after a
+// commit, which with that is the loss of a power cut. The weight of a batch that finds the queue
+// full goes into later rows (querylog.h).
 //
 // Bounds: files older than `hours` are deleted, by the time of retention.h, and the oldest ones
 // while they exceed max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest
@@ -26,6 +27,7 @@
 enum {
 	QUERY_QUEUE_MAX = 12,
 	QUERY_FLUSH_MS = 800,
+	QUERY_SYNC_MS = 10000,
 	QUERY_TIDY_MS = 60000,
 	QUERY_BACKOFF_MIN_MS = 1000,
 	QUERY_BACKOFF_MAX_MS = 60000,

@@ -25,7 +25,7 @@ void query_store_leave(struct query_store *s)
 {
 	query_file_close(s->file);
 	query_store_lose(s, s->open_rows, s->open_weight);
-	s->open_rows = s->open_weight = s->began_ms = 0;
+	s->open_rows = s->open_weight = s->began_ms = s->unsynced_ms = 0;
 	s->open = false;
 }
 
@@ -182,6 +182,8 @@ int query_store_commit(struct query_store *s)
 	s->now.weight += s->open_weight;
 	s->open_rows = s->open_weight = s->began_ms = 0;
 	s->backoff_ms = 0;
+	if (!s->unsynced_ms)
+		s->unsynced_ms = clock_mono_ms();
 	query_store_well(s);
 	uint64_t bytes = query_folder_bytes(s->path);
 	s->now.bytes = s->others_bytes + bytes;
@@ -190,4 +192,13 @@ int query_store_commit(struct query_store *s)
 	if (s->now.bytes > s->settings.max_bytes)
 		rc = query_store_tidy(s, s->open ? 0 : part_max(s) / PART_SHARE);
 	return rc;
+}
+
+int query_store_sync(struct query_store *s)
+{
+	bool is_due = s->unsynced_ms && clock_mono_ms() - s->unsynced_ms >= QUERY_SYNC_MS;
+	if (!is_due || s->began_ms) // within a transaction there is no checkpoint
+		return 0;
+	s->unsynced_ms = 0;
+	return query_file_sync(s->file);
 }

@@ -34,7 +34,8 @@ struct query_store {
 	int64_t bad_hour; // a damaged file was found there: parts from bad_part + 1 on
 	unsigned bad_part;
 	struct query_rate rate;
-	uint64_t began_ms; // 0: nothing waits for a commit
+	uint64_t began_ms;    // 0: nothing waits for a commit
+	uint64_t unsynced_ms; // since when something waits for a sync. 0: nothing does
 	uint64_t open_rows, open_weight;
 	uint64_t tidy_ms, retry_ms, backoff_ms;
 	struct retention retention;
@@ -45,6 +46,7 @@ struct query_store {
 // -errno, -EUCLEAN: damaged.
 ATTR_MUST_CHECK int query_store_begin(struct query_store *s, int64_t hour); // a file of that hour
 ATTR_MUST_CHECK int query_store_commit(struct query_store *s);
+ATTR_MUST_CHECK int query_store_sync(struct query_store *s); // if it is time
 // Ends the use of the file, whatever state it is in.
 void query_store_leave(struct query_store *s);
 void query_store_well(struct query_store *s); // a write went well: it fails no longer

@@ -243,6 +243,24 @@ int sql_number(struct sql *s, const char *constant, int64_t *out)
 	return rc > 0 ? 0 : rc ? rc : -EUCLEAN;
 }
 
+static int journal_sync(struct sql *s)
+{
+	sqlite3_file *file = NULL;
+	int code = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+	if (code == SQLITE_OK && file && file->pMethods)
+		code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+	return sql_error(s->db, code);
+}
+
+int sql_checkpoint(struct sql *s)
+{
+	int frames = 0, copied = 0;
+	int code =
+		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+	int rc = sql_error(s->db, code);
+	return rc == -EBUSY || (rc == 0 && copied < frames) ? journal_sync(s) : rc;
+}
+
 int sql_prepare(struct sql *s, const char *constant, struct sql_statement **out)
 {
 	sqlite3_stmt *t = NULL;

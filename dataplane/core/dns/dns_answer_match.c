@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The question as it goes to an upstream and as it must come back.
+// The question as it goes to an upstream and as it must come back, and the addresses of its answer.
 
 #include <weir/ascii.h>
+#include <weir/config_filter.h>
 #include <weir/dns_answer.h>
 
 enum { TYPE_CLASS_LEN = 4 };
@@ -31,6 +32,32 @@ bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uin
 	size_t name_len = question_len - TYPE_CLASS_LEN;
 	return bytes_equal_nocase(echoed, question, name_len)
 	       && memcmp(echoed + name_len, question + name_len, TYPE_CLASS_LEN) == 0;
+}
+
+unsigned dns_answer_addresses(
+	const struct dns_answer *answer, uint16_t type, struct ip_address *out, unsigned max)
+{
+	const unsigned size = type == DNS_TYPE_A ? 4 : 16;
+	struct rd r = rd_init(answer->bytes, answer->len);
+	unsigned count = 0;
+
+	if (answer->kind != DNS_ANSWER_POSITIVE)
+		return 0;
+	for (unsigned i = 0; i < answer->ancount && count < max; i++) {
+		dns_name_skip(&r);
+		uint16_t rtype = rd_u16(&r);
+		rd_skip(&r, 6); // class and TTL
+		uint16_t len = rd_u16(&r);
+		const uint8_t *data = rd_bytes(&r, len);
+		if (!data)
+			break;
+		if (rtype != type || len != size)
+			continue;
+		out[count] = (struct ip_address){
+			.version = size == 4 ? 4 : 6, .prefix_len = (uint8_t)(size * 8)};
+		memcpy(out[count++].bytes, data, size);
+	}
+	return count;
 }
 
 uint16_t dns_query_write(uint8_t *msg, size_t cap, uint16_t id, const uint8_t *question,

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "log_json.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/log_recent.h>
 
-enum { LOG_LINES_PER_SECOND = 100, LOG_LINE_MAX = 1024 };
+enum { LOG_LINES_PER_SECOND = 100 };
 
 static const char *log_program = "weir";
-static enum log_level log_max_level = LOG_LEVEL_INFO;
+static _Atomic int log_max_level = LOG_LEVEL_INFO;
+static _Atomic bool log_in_json;
 static bool log_to_journal;
 static _Atomic uint64_t log_window; // second << 32 | lines printed in it
 static _Atomic uint64_t log_refused;
@@ -21,8 +25,23 @@ static _Atomic uint64_t log_refused_told;
 void log_init(const char *program, enum log_level level)
 {
 	log_program = program;
-	log_max_level = level;
+	log_set_level(level);
 	log_to_journal = !isatty(STDERR_FILENO);
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&log_max_level, (int)level, memory_order_relaxed);
+}
+
+void log_set_format(enum log_format format)
+{
+	atomic_store_explicit(&log_in_json, format == LOG_FORMAT_JSON, memory_order_relaxed);
+}
+
+bool log_is_json(void)
+{
+	return atomic_load_explicit(&log_in_json, memory_order_relaxed);
 }
 
 uint64_t log_suppressed(void)
@@ -47,38 +66,73 @@ static bool log_admit(void)
 	}
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+// `more`: lines that were suppressed before it.
+static void text_write(enum log_level level, const char *text, uint64_t more)
 {
-	char line[LOG_LINE_MAX];
+	char line[LOG_TEXT_MAX];
 	size_t len = 0;
-	if (level <= LOG_LEVEL_WARNING) {
-		va_list kept;
-		va_start(kept, fmt);
-		vsnprintf(line, sizeof(line), fmt, kept);
-		va_end(kept);
-		log_recent_add(level, fmt, line);
-	}
-	if (level > log_max_level || !log_admit())
-		return;
 	if (log_to_journal)
 		len += (size_t)snprintf(line, sizeof(line), "<%d>", (int)level);
 	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ", log_program);
-
-	uint64_t refused = log_suppressed();
-	uint64_t told = atomic_exchange_explicit(&log_refused_told, refused, memory_order_relaxed);
-	if (refused > told)
+	if (more)
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "[%llu lines suppressed] ",
-			(unsigned long long)(refused - told));
-
-	va_list ap;
-	va_start(ap, fmt);
-	int n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return;
-	len += (size_t)n;
+			(unsigned long long)more);
+	len += (size_t)snprintf(line + len, sizeof(line) - len - 1, "%s", text);
 	if (len > sizeof(line) - 2)
-		len = sizeof(line) - 2; // cut, like vsnprintf did
+		len = sizeof(line) - 2; // cut, like snprintf did
 	line[len++] = '\n';
 	log_out_write(line, len);
+}
+
+static void json_write(enum log_level level, uint32_t id, const char *text, uint64_t more)
+{
+	char line[LOG_JSON_MAX];
+	const size_t len = log_json_line(line, &(struct log_json){.level = level,
+						       .id = id,
+						       .process = log_program,
+						       .text = text,
+						       .suppressed = more});
+	log_out_write(line, len);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char text[LOG_TEXT_MAX];
+	const bool is_kept = level <= LOG_LEVEL_WARNING;
+	const bool is_shown =
+		(int)level <= atomic_load_explicit(&log_max_level, memory_order_relaxed);
+	const bool is_written = is_shown && log_admit();
+	if (!is_kept && !is_written)
+		return;
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (is_kept)
+		log_recent_add(level, fmt, text);
+	if (!is_written)
+		return;
+	uint64_t refused = log_suppressed();
+	uint64_t told = atomic_exchange_explicit(&log_refused_told, refused, memory_order_relaxed);
+	const uint64_t more = refused > told ? refused - told : 0;
+	if (log_is_json())
+		json_write(level, is_kept ? log_recent_id(fmt) : 0, text, more);
+	else
+		text_write(level, text, more);
+}
+
+void log_foreign(const char *text, size_t len)
+{
+	char copy[LOG_TEXT_MAX];
+	if (!log_is_json()) {
+		log_out_write(text, len < LOG_OUT_BYTES ? len : LOG_OUT_BYTES);
+		return;
+	}
+	size_t kept = len < sizeof(copy) - 1 ? len : sizeof(copy) - 1;
+	memcpy(copy, text, kept);
+	while (kept > 0 && copy[kept - 1] == '\n')
+		kept--;
+	copy[kept] = '\0';
+	if (kept > 0)
+		json_write(LOG_LEVEL_INFO, 0, copy, 0);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "log_json.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -80,11 +82,23 @@ static void tell_lost(void)
 	char line[128];
 	uint64_t all = log_out_lost(), more = all - out.lost_told;
 	out.lost_told = all;
+	if (more == 0)
+		return;
 	int n = snprintf(line, sizeof(line),
 		"%s: [%llu log lines lost: nobody read the ones before]\n", out.program,
 		(unsigned long long)more);
-	if (more > 0)
+	if (!log_is_json()) {
 		write_all(line, (size_t)n, true);
+		return;
+	}
+	char object[LOG_JSON_MAX];
+	(void)snprintf(line, sizeof(line), "%llu log lines lost: nobody read the ones before",
+		(unsigned long long)more);
+	write_all(object,
+		log_json_line(object,
+			&(struct log_json){
+				.level = LOG_LEVEL_WARNING, .process = out.program, .text = line}),
+		true);
 }
 
 static void *run(void *)

@@ -68,7 +68,7 @@ static enum region_kind region_of(const char *path, uint64_t *generation)
 		const char *number = k == REGION_MARKS && name[len] == '.'
 					     ? strchr(name + len + 1, '.')
 					     : name + len;
-		if (k != REGION_RINGS && number && *number == '.')
+		if (k != REGION_RINGS && k != REGION_ANSWERS && number && *number == '.')
 			*generation = strtoull(number + 1, NULL, 10);
 		return (enum region_kind)k;
 	}

@@ -147,14 +147,13 @@ static void charge_dataplane(struct mem_plan *p, const struct config *c)
 {
 	uint64_t workers = c->dataplane.worker_count;
 	uint64_t marks = (uint64_t)c->cache.l0_mb * MIB / L0_UNIT * MARK_OF_UNIT;
-	uint64_t resolver_rings =
-		RINGS_MISS_RING + (uint64_t)(RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT;
+	uint64_t resolver_rings = RINGS_MISS_RING + (uint64_t)RINGS_MISS_UNITS * RING_UNIT;
 	uint64_t rings = config_resolvers(c, NULL) * resolver_rings + RINGS_LOG_UNITS * RING_UNIT;
 
 	charge(p, MEM_PLAN_DATAPLANE, "marks", "cache.l0_mb, each worker", workers * marks,
 		"dp_marks");
 	charge(p, MEM_PLAN_DATAPLANE, "worker_rings", "each worker", workers * rings,
-		"dp_miss_ring dp_answer_ring dp_log_ring");
+		"dp_miss_ring dp_log_ring");
 	charge(p, MEM_PLAN_DATAPLANE, "packet buffers, drivers",
 		c->dataplane.eal_hugepages ? "dataplane.memory_mb" : "dataplane.mbufs, each worker",
 		eal_of(c),
@@ -267,6 +266,8 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		l0 / L0_UNIT * PRIVATE_OF_UNIT, "");
 	charge(p, MEM_PLAN_CONTROLPLANE, "l0, marks of frontends", "cache.l0_mb",
 		l0 / L0_UNIT * MARK_OF_UNIT, "l0_marks");
+	charge(p, MEM_PLAN_CONTROLPLANE, "answer rings", "each worker",
+		c->dataplane.worker_count * resolvers * ANSWERS_SIZE, "dp_answer_ring");
 	charge(p, MEM_PLAN_CONTROLPLANE, "rings of frontends", "controlplane",
 		config_frontends(c, NULL) * resolvers * (answers + FRONTEND_MISSES),
 		"frontend_rings");
@@ -276,7 +277,8 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge_log(p, c);
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
-		"log_recent profile_stacks why_explanations why_searches trace http_clients");
+		"log_recent profile_stacks why_explanations why_searches trace http_clients "
+		"events event_readers");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
 		"flush_queue rewrites upstream_names upstream_health upstream_routes "
@@ -289,14 +291,11 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 // Bytes of regions of a process that are there from a life before, and will be used or replaced.
 static uint64_t regions_there(const char *folder, enum mem_plan_of of)
 {
-	static const char *const dataplane[] = {"rings.", "marks.", "stats"};
 	uint64_t sum = 0;
 	DIR *d = *folder ? opendir(folder) : NULL;
 	for (const struct dirent *e; d && (e = readdir(d));) {
 		struct stat s;
-		bool theirs = false;
-		for (unsigned i = 0; i < ARRAY_LEN(dataplane); i++)
-			theirs |= strncmp(e->d_name, dataplane[i], strlen(dataplane[i])) == 0;
+		bool theirs = shm_maker(e->d_name) == SHM_DATAPLANE;
 		if (theirs == (of == MEM_PLAN_DATAPLANE)
 			&& fstatat(dirfd(d), e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0
 			&& S_ISREG(s.st_mode))

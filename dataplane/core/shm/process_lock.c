@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "shm_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,28 +15,65 @@
 // vanish when a library opens and closes the same file, and the kernel drops them with the last
 // descriptor, however the process dies.
 
-enum { LOCK_MODE = 0600 };
+enum { LOCK_MODE = 0600, LOCK_MODE_TWO_USERS = 0640, LOCK_PATH_MAX = 512, LOCK_TRIES = 4 };
 
 static struct flock whole_file(void)
 {
 	return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
 }
 
-int process_lock(const char *path)
+// A process that may read the file may hold a read lock on it. The other of two users must read it
+// to see whether we live (F_OFD_GETLK needs an open file).
+static mode_t lock_mode(const char *path)
+{
+	char dir[LOCK_PATH_MAX];
+	struct stat st;
+	const char *end = strrchr(path, '/');
+	if (!end || end == path || (size_t)(end - path) >= sizeof(dir))
+		return LOCK_MODE;
+	memcpy(dir, path, (size_t)(end - path));
+	dir[end - path] = '\0';
+	return stat(dir, &st) == 0 && shm_dir_has_two_users(&st) ? LOCK_MODE_TWO_USERS : LOCK_MODE;
+}
+
+// -EAGAIN: another process runs. -EDEADLK: none does, but someone who may only read the file holds
+// a read lock; only we can have write locks.
+static int lock_once(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
 	if (fd < 0)
 		return -errno;
-	// A process that may read the file may hold a read lock on it, which keeps us out. Best
-	// effort: only the owner of the file can change its mode.
-	(void)!fchmod(fd, LOCK_MODE);
+	// Best effort: only the owner of the file can change its mode.
+	(void)!fchmod(fd, lock_mode(path));
 	struct flock lock = whole_file();
-	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-		int err = errno == EACCES ? EAGAIN : errno;
-		close(fd);
-		return -err;
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return fd;
+	int err = errno == EACCES ? EAGAIN : errno;
+	if (err == EAGAIN && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK)
+		err = EDEADLK;
+	close(fd);
+	return -err;
+}
+
+int process_lock(const char *path)
+{
+	int fd = lock_once(path);
+	for (unsigned i = 0; fd == -EDEADLK && i < LOCK_TRIES; i++) {
+		(void)unlink(path);
+		fd = lock_once(path);
 	}
-	return fd;
+	return fd == -EDEADLK ? -EAGAIN : fd;
+}
+
+int process_lock_fail(const char *path, int rc, char why[SHM_WHY_MAX])
+{
+	struct stat st;
+	if ((rc == -EACCES || rc == -EPERM) && lstat(path, &st) == 0 && st.st_uid != geteuid())
+		return shm_fail(why, -rc,
+			"%s: uid %u left it in a run by hand; once none of its processes runs, "
+			"remove this file as root",
+			path, st.st_uid);
+	return shm_fail(why, -rc, "%s: %s", path, strerror(-rc));
 }
 
 int process_lock_probe(const char *path)

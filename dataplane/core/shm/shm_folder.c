@@ -29,13 +29,13 @@ static int lock_take(int fd, short kind)
 // The last two are former names: folders that earlier builds left are swept too.
 static bool is_made_by_weir(const char *name)
 {
-	static const char *const stems[] = {
-		"l0.", "rule_image.", "policy.", "rings.", "marks.", "names.", "lane."};
+	static const char *const stems[] = {"l0.", "rule_image.", "policy.", "hops.", "rings.",
+		"answers.", "marks.", "names.", "lane."};
 	for (unsigned i = 0; i < ARRAY_LEN(stems); i++)
 		if (strncmp(name, stems[i], strlen(stems[i])) == 0)
 			return true;
 	return strcmp(name, "directory") == 0 || strcmp(name, "stats") == 0
-	       || strcmp(name, SHM_NAME_LOG_HAND) == 0;
+	       || strcmp(name, "reader") == 0 || strcmp(name, SHM_NAME_LOG_HAND) == 0;
 }
 
 static void regions_remove(int folder)
@@ -79,7 +79,8 @@ static void run_link(int folder, const char *run)
 	if (len == (ssize_t)strlen(run) && memcmp(there, run, (size_t)len) == 0)
 		return;
 	(void)unlinkat(folder, "run", 0);
-	(void)symlinkat(run, folder, "run"); // without it the folder only goes sooner
+	if (symlinkat(run, folder, "run") != 0)
+		return; // the folder only goes sooner
 }
 
 // A read lock on the file that the folder has by the end. -EAGAIN: another process is removing it.

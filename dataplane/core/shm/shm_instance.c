@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,10 +40,12 @@ static bool number_parse(const char *text, char end, uint64_t *out)
 static bool owner_is_trusted(const char *run, uid_t owner)
 {
 	struct stat st;
-	return owner == geteuid() || owner == 0 || (stat(run, &st) == 0 && owner == st.st_uid);
+	return owner == geteuid() || owner == 0
+	       || (stat(run, &st) == 0 && (owner == st.st_uid || shm_dir_has_two_users(&st)));
 }
 
-static int file_read(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
+// With two users the runtime directory keeps out all but the two of them.
+static int file_read(const char *run, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32], text[TEXT + 1];
 	path_of(path, run, "instance");
@@ -62,15 +65,17 @@ static int file_read(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
 	if (device != st.st_dev || inode != st.st_ino)
 		return shm_fail(why, EPROTO, "%s: a copy of another weir's identity", path);
 	*out = id;
+	*owner = st.st_uid;
 	return 0;
 }
 
 // Written beside it and renamed: the file is complete or does not exist.
 static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 {
-	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 32], text[TEXT + 1];
+	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 48], text[TEXT + 1];
 	path_of(path, run, "instance");
-	path_of(made, run, "instance.new");
+	// Of each user: where there are two, neither can remove what the other left behind.
+	snprintf(made, sizeof(made), "%s/instance.new.%u", run, geteuid());
 	(void)unlink(made);
 	int fd = open(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
@@ -92,27 +97,41 @@ static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 	return 0;
 }
 
+// flock(2) on the directory itself, which needs no right to write: -EAGAIN: another process has it.
+static int lock_take(const char *run)
+{
+	int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	int err = errno;
+	close(fd);
+	return -err;
+}
+
 static int lock_wait(const char *run, char why[SHM_WHY_MAX])
 {
-	char path[SHM_PATH_MAX + 32];
-	path_of(path, run, "instance.lock");
 	uint64_t end_ms = clock_mono_ms() + INSTANCE_WAIT_MS;
 	for (;;) {
-		int fd = process_lock(path);
+		int fd = lock_take(run);
 		if (fd != -EAGAIN || clock_mono_ms() >= end_ms)
-			return fd < 0 ? shm_fail(why, -fd, "%s: %s", path, strerror(-fd)) : fd;
+			return fd < 0 ? shm_fail(why, -fd, "%s: lock: %s", run, strerror(-fd)) : fd;
 		nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
 	}
 }
 
 int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX])
 {
-	if (!create)
-		return file_read(run, out, why);
+	uid_t owner;
+	// It is complete or not there, so that a process that only reads it needs no lock.
+	int rc = file_read(run, out, &owner, why);
+	if (rc == 0 || !create)
+		return rc;
 	int lock = lock_wait(run, why);
 	if (lock < 0)
 		return lock;
-	int rc = file_read(run, out, why);
+	rc = file_read(run, out, &owner, why);
 	if (rc == -EPROTO)
 		log_warning("identity refused: %s; creating a new one; the cache starts cold", why);
 	if (rc < 0) {
@@ -123,22 +142,28 @@ int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_W
 	return rc;
 }
 
+static int same_as(uint64_t there, uint64_t id, uid_t owner)
+{
+	return there == id ? 0 : owner == 0 || owner == geteuid() ? -ESTALE : -EPERM;
+}
+
 int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 {
 	uint64_t there = 0;
-	char path[SHM_PATH_MAX + 32];
-	if (file_read(run, &there, why) == 0)
-		return there == id ? 0 : -ESTALE;
+	uid_t owner = 0;
+	if (file_read(run, &there, &owner, why) == 0)
+		return same_as(there, id, owner);
 	// A process that starts just now may be making another one.
-	path_of(path, run, "instance.lock");
-	int lock = process_lock(path);
+	int lock = lock_take(run);
 	if (lock < 0)
-		return shm_fail(why, -lock, "%s: %s", path, strerror(-lock));
-	int rc = file_read(run, &there, why);
+		return shm_fail(why, -lock, "%s: lock: %s", run, strerror(-lock));
+	int rc = file_read(run, &there, &owner, why);
 	if (rc == 0)
-		rc = there == id ? 0 : -ESTALE;
+		rc = same_as(there, id, owner);
 	else if ((rc = file_make(run, id, why)) == 0)
 		rc = 1;
+	else if (rc == -EPERM)
+		rc = -EACCES;
 	close(lock);
 	return rc;
 }

@@ -17,9 +17,17 @@
 // "<directory>/<name>", or an error when the name is not one that we would give.
 ATTR_MUST_CHECK int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths,
 	enum shm_where where, const char *name, char why[SHM_WHY_MAX]);
+// Can only the other process or a trusted user have made this folder of the other process? With two
+// users its group proves that: only members can give a file to it. Else shm_paths_init looked.
+ATTR_MUST_CHECK bool shm_folder_is_theirs(const struct shm_paths *paths, const char *folder);
 // mmap(2) of a file from its start, where its pages can be huge ones. MAP_FAILED, errno.
 void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int flags);
 uint64_t region_header_sum(const struct region_header *h);
+// Checks the header at `base`, of a file of `size` bytes at `path`. Works on a copy, so that all
+// checks see the same header even while another process writes. -EPROTO with `why`.
+ATTR_MUST_CHECK int region_header_check(const uint8_t *base, size_t size, enum region_kind kind,
+	uint64_t instance, const char *path, char why[SHM_WHY_MAX]);
+const char *region_kind_name(uint32_t kind); // "unknown" for one that is none
 
 // A build with -Dleak_demo=true forgets what WEIR_LEAK names, in both processes: to unmap rule
 // images ("regions"), to close their files ("files"); or maps a huge page for each rule image that
@@ -102,12 +110,14 @@ ATTR_MUST_CHECK int shm_fill_memory(uint8_t *to, const struct region_fill *fill)
 
 enum { INSTANCE_WAIT_MS = 5000 };
 
-// Reads the identity. `create`: makes one where there is none or where it is a copy. -ENOENT: none;
-// -EPROTO: damaged, or a copy; -EAGAIN: another process holds the lock for too long.
+// Reads the identity. `create`: makes one where there is none or where it is a copy, under a lock
+// on the directory. -ENOENT: none; -EPROTO: damaged, or a copy; -EAGAIN: another process holds the
+// lock for too long.
 ATTR_MUST_CHECK int shm_instance_get(
 	const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX]);
 // Restores the file of a weir that runs. 0: it was there; 1: restored; -ESTALE: there is another
-// identity; -EAGAIN: another process holds the lock; or -errno. Does not wait.
+// identity, of root or this user; -EPERM: one of another user; -EAGAIN: another process holds the
+// lock; or another -errno. Does not wait.
 ATTR_MUST_CHECK int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX]);
 
 // Folders for regions in places that several weirs may share: a hugetlbfs mount, /dev/shm. Each is
@@ -141,3 +151,10 @@ void shm_folders_sweep(const char *root, uint64_t own);
 void shm_folder_sweep_flat(const char *root, const char *flat);
 // Removes the regions in `folder`; with `whole` also what else a weir makes there, and the folder.
 void shm_folder_remove(const char *folder, bool whole);
+
+// Units between the two ends; nonsense of a dying process is shown as full, not as more.
+static inline uint32_t ring_used(uint64_t tail, uint64_t head, uint32_t size)
+{
+	uint64_t used = tail - head;
+	return used > size ? size : (uint32_t)used;
+}

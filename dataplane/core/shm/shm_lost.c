@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,8 +13,8 @@
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
-// All code here must be async-signal-safe: no stdio, no allocation, no lock. It looks the file up
-// in /proc/self/maps, so that it needs no state beforehand.
+// All code here must be async-signal-safe: no stdio, no allocation. It looks the file up in
+// /proc/self/maps. A worker's filter lets it open no file, so region_lost_catch opens all it needs.
 
 enum { LINE_MAX_BYTES = 512 };
 
@@ -25,6 +26,9 @@ struct mapping {
 
 // The handler can reach nothing else.
 static const char *const *own_names;
+static int maps_fd = -1, stderr_fd = -1;
+// Of the position of maps_fd. Who holds it reads on and touches no region, so waits are short.
+static atomic_flag maps_taken = ATOMIC_FLAG_INIT;
 
 static void put(char *line, size_t *len, const char *text)
 {
@@ -84,12 +88,13 @@ enum lookup { LOOKUP_FILE, LOOKUP_NO_FILE, LOOKUP_FAILED };
 static enum lookup mapping_at(uint64_t at, struct mapping *out)
 {
 	char line[LINE_MAX_BYTES];
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	bool found = false;
-	while (fd >= 0 && !found && line_read(fd, line))
-		found = line_parse(line, at, out);
-	if (fd >= 0)
-		close(fd);
+	while (atomic_flag_test_and_set_explicit(&maps_taken, memory_order_acquire))
+		;
+	if (lseek(maps_fd, 0, SEEK_SET) == 0)
+		while (!found && line_read(maps_fd, line))
+			found = line_parse(line, at, out);
+	atomic_flag_clear_explicit(&maps_taken, memory_order_release);
 	return !found ? LOOKUP_FAILED : out->path[0] ? LOOKUP_FILE : LOOKUP_NO_FILE;
 }
 
@@ -105,8 +110,8 @@ static bool is_one_of(const char *path, const char *const *names)
 
 static bool is_region(const char *path)
 {
-	static const char *const names[] = {
-		"directory", "l0.", "rule_image.", "policy.", "rings.", "marks.", "stats", NULL};
+	static const char *const names[] = {"directory", "l0.", "rule_image.", "policy.", "rings.",
+		"answers.", "marks.", "reader", "stats", NULL};
 	return is_one_of(path, names);
 }
 
@@ -119,18 +124,15 @@ static bool zeros_in_place(const struct mapping *m)
 }
 
 // To stderr, or nowhere: a worker must not wait for whoever reads there. The descriptor is shared
-// with others, so it cannot be made non-blocking; a second one of the same pipe or terminal can.
+// with others, so it cannot be made non-blocking; stderr_fd, a second one of the same pipe or
+// terminal, is.
 static void write_now(const char *line, size_t len)
 {
 	ssize_t n = send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n >= 0 || errno != ENOTSOCK)
 		return;
-	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = write(fd, line, len);
+	n = write(stderr_fd, line, len);
 	(void)n; // nowhere to complain
-	close(fd);
 }
 
 static void tell(const char *path, const char *what)
@@ -177,6 +179,12 @@ static void on_bus_error(int signo, siginfo_t *info, void *)
 void region_lost_catch(const char *const *own)
 {
 	own_names = own;
+	maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	if (maps_fd < 0)
+		log_warning("/proc/self/maps: %s; a region that is cut off ends this process",
+			strerror(errno));
+	stderr_fd =
+		open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	static_assert(REGION_LOST_STATUS == 87); // the text above says so
 	const struct sigaction catch = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 	(void)sigaction(SIGBUS, &catch, NULL);

@@ -3,6 +3,7 @@
 #include "shm_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <mntent.h>
@@ -11,15 +12,19 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { HUGE_2M = 2 << 20, DIR_MODE = 0750 };
+enum { HUGE_2M = 2 << 20, DIR_MODE = 0750, DIR_MODE_TWO_USERS = S_ISGID | 0750 };
+enum { RUN_MODE_TWO_USERS = S_ISGID | S_ISVTX | S_IWGRP };
 enum { IN_MEM, IN_HUGE }; // struct shm_paths.hold
 
 // What both public calls want to know from each step.
 struct search {
 	struct shm_paths paths;
 	char flat[SHM_PATH_MAX]; // the runtime directory's whole path as one name
-	char base[SHM_PATH_MAX
-		  + 20]; // `flat` and the identity: the name of this weir's shared folders
+	// `flat`, with two users a side, and the identity: names of this weir's shared folders.
+	char base[SHM_PATH_MAX + 24];  // own; of no side the data plane's
+	char other[SHM_PATH_MAX + 24]; // of the other side
+	char huge[SHM_PATH_MAX + 24];  // for large regions, which are the control plane's
+	mode_t run_mode;
 	bool create;
 	char *why;
 };
@@ -31,6 +36,30 @@ static int path_join(char out[SHM_PATH_MAX], const char *dir, const char *name)
 		len--;
 	int n = snprintf(out, SHM_PATH_MAX, "%.*s/%s", (int)len, dir, name);
 	return n < SHM_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+bool shm_dir_has_two_users(const struct stat *st)
+{
+	return st->st_uid == 0 && (st->st_mode & RUN_MODE_TWO_USERS) == RUN_MODE_TWO_USERS;
+}
+
+bool shm_folder_is_theirs(const struct shm_paths *paths, const char *folder)
+{
+	struct stat st;
+	return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode)
+	       && (st.st_uid == 0 || st.st_uid == geteuid() || st.st_gid == paths->group)
+	       && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+// Those who may pass the runtime directory may pass ours; what lies in it gets the group.
+static int folder_open_to_group(const struct search *s, const char *dir)
+{
+	const mode_t mode = DIR_MODE_TWO_USERS | (s->run_mode & S_IXOTH);
+	if (chown(dir, (uid_t)-1, s->paths.group) < 0)
+		return -1;
+	// RestrictSUIDSGID= of the units forbids S_ISGID. Files get the group without it: it is
+	// that of the process.
+	return chmod(dir, mode) < 0 && errno == EPERM ? chmod(dir, mode & 0777) : 0;
 }
 
 // Owners whose files are trusted: this user, root, and the owner of the runtime directory (an
@@ -53,14 +82,18 @@ static int dir_ready(struct search *s, const char *dir)
 				strerror(errno));
 	}
 	struct stat st;
-	if ((made && chmod(dir, DIR_MODE) < 0) || lstat(dir, &st) < 0)
+	int rc = !made                ? 0
+		 : s->paths.two_users ? folder_open_to_group(s, dir)
+				      : chmod(dir, DIR_MODE);
+	if (rc < 0 || lstat(dir, &st) < 0)
 		return shm_fail(s->why, errno, "directory %s: %s", dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return shm_fail(s->why, ENOTDIR, "%s is not a directory", dir);
 	if (st.st_mode & S_IWOTH)
 		return shm_fail(s->why, EPERM, "directory %s is writable by everyone (mode %04o)",
 			dir, st.st_mode & 07777);
-	if (dir != s->paths.run && !owner_trusted(s, st.st_uid))
+	if (dir != s->paths.run && !owner_trusted(s, st.st_uid)
+		&& (s->create || !s->paths.two_users || !shm_folder_is_theirs(&s->paths, dir)))
 		return shm_fail(s->why, EPERM,
 			"directory %s belongs to uid %u, not to us (%u) or root", dir, st.st_uid,
 			geteuid());
@@ -109,6 +142,21 @@ static int take_huge(struct search *s, const char *mount, const char *folder, ch
 	return folder_ready(&taking, folder, &s->paths.hold[IN_HUGE]);
 }
 
+// With two users the control plane alone makes and holds the folder.
+static bool makes_huge(const struct search *s)
+{
+	return !s->paths.two_users || s->paths.side == SHM_CONTROLPLANE;
+}
+
+// For who does not make it: is the folder there, or may a member of our group make it?
+static bool huge_usable(struct search *s, const char *mount, const char *dir)
+{
+	if (makes_huge(s))
+		return dir_ready(s, dir) == 0;
+	return s->create ? faccessat(AT_FDCWD, mount, W_OK | X_OK, AT_EACCESS) == 0
+			 : shm_folder_is_theirs(&s->paths, dir);
+}
+
 // The first usable mount wins; one that already has this weir's folder is preferred, so that two
 // processes that see the mounts in another order still meet.
 static void find_huge_auto(struct search *s)
@@ -117,7 +165,7 @@ static void find_huge_auto(struct search *s)
 	struct search quiet = *s;
 	quiet.why = ignored;
 	for (int create = 0; create <= (int)s->create; create++) {
-		quiet.create = create;
+		quiet.create = create; // makes_huge does not depend on it
 		FILE *mounts = setmntent("/proc/self/mounts", "re");
 		if (!mounts)
 			return;
@@ -128,9 +176,9 @@ static void find_huge_auto(struct search *s)
 			long page_size;
 			found = strcmp(m.mnt_type, "hugetlbfs") == 0
 				&& is_hugetlbfs(m.mnt_dir, &page_size) && page_size == HUGE_2M
-				&& path_join(dir, m.mnt_dir, s->base) == 0
-				&& dir_ready(&quiet, dir) == 0;
-			if (found && s->create)
+				&& path_join(dir, m.mnt_dir, s->huge) == 0
+				&& huge_usable(&quiet, m.mnt_dir, dir);
+			if (found && s->create && makes_huge(s))
 				found = take_huge(s, m.mnt_dir, dir, ignored) == 0;
 		}
 		endmntent(mounts);
@@ -153,8 +201,12 @@ static int find_huge(struct search *s, const char *huge)
 	if (!is_hugetlbfs(huge, &page_size))
 		return shm_fail(s->why, EINVAL, "%s is not a directory on a hugetlbfs mount", huge);
 	char dir[SHM_PATH_MAX];
-	if (path_join(dir, huge, s->base) < 0)
+	if (path_join(dir, huge, s->huge) < 0)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", huge);
+	if (!makes_huge(s)) {
+		memcpy(s->paths.huge, dir, sizeof(dir));
+		return 0;
+	}
 	if (s->create)
 		place_sweep(s, huge);
 	int err = folder_ready(s, dir, &s->paths.hold[IN_HUGE]);
@@ -170,13 +222,54 @@ static int find_mem(struct search *s)
 		return shm_fail(s->why, errno, "directory %s: %s", s->paths.run, strerror(errno));
 	if (fs.f_type == TMPFS_MAGIC) {
 		memcpy(s->paths.mem, s->paths.run, sizeof(s->paths.mem));
+		memcpy(s->paths.other, s->paths.run, sizeof(s->paths.other));
 		return 0;
 	}
-	if (path_join(s->paths.mem, "/dev/shm", s->base) < 0)
+	if (path_join(s->paths.mem, "/dev/shm", s->base) < 0
+		|| path_join(s->paths.other, "/dev/shm", s->other) < 0)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", s->paths.run);
 	if (s->create)
 		place_sweep(s, "/dev/shm");
 	return folder_ready(s, s->paths.mem, &s->paths.hold[IN_MEM]);
+}
+
+static void names_make(struct search *s)
+{
+	const bool two = s->paths.two_users, is_cp = s->paths.side == SHM_CONTROLPLANE;
+	const char *own = !two    ? ""
+			  : is_cp ? ".cp"
+				  : ".dp",
+		   *other = !two    ? ""
+			    : is_cp ? ".dp"
+				    : ".cp";
+	const char *const part[] = {own, other, two ? ".cp" : ""};
+	char *const name[] = {s->base, s->other, s->huge};
+	for (unsigned i = 0; i < ARRAY_LEN(name); i++)
+		snprintf(name[i], sizeof(s->base), "%s%s.%016" PRIx64, s->flat, part[i],
+			s->paths.instance);
+}
+
+// Who set it up, and for whom?
+static int run_ready(struct search *s)
+{
+	struct stat st;
+	int err = dir_ready(s, s->paths.run);
+	if (err)
+		return err;
+	if (stat(s->paths.run, &st) < 0)
+		return shm_fail(s->why, errno, "directory %s: %s", s->paths.run, strerror(errno));
+	if (s->create && faccessat(AT_FDCWD, s->paths.run, W_OK | X_OK, AT_EACCESS) < 0
+		&& errno == EACCES)
+		return shm_fail(s->why, EACCES,
+			"%s: uid %u may not make files there (mode %04o of user %u, group %u): %s",
+			s->paths.run, geteuid(), st.st_mode & 07777, st.st_uid, st.st_gid,
+			shm_dir_has_two_users(&st)
+				? "start weir as one of its two users"
+				: "start weir as a user who may, or give this one the folder");
+	s->paths.two_users = shm_dir_has_two_users(&st);
+	s->paths.group = st.st_gid;
+	s->run_mode = st.st_mode;
+	return 0;
 }
 
 static int search_all(
@@ -197,11 +290,11 @@ static int search_all(
 		if (*c == '/')
 			*c = '-';
 	s->paths.hold[IN_MEM] = s->paths.hold[IN_HUGE] = -1;
-	int err = dir_ready(s, s->paths.run);
+	int err = run_ready(s);
 	if (err == 0)
 		err = shm_instance_get(s->paths.run, s->create, &s->paths.instance, s->why);
 	if (err == 0) {
-		snprintf(s->base, sizeof(s->base), "%s.%016" PRIx64, s->flat, s->paths.instance);
+		names_make(s);
 		err = find_mem(s);
 	}
 	if (err == 0)
@@ -213,10 +306,10 @@ static int search_all(
 	return err;
 }
 
-int shm_paths_init(
-	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX])
+int shm_paths_init_for(struct shm_paths *paths, enum shm_side side, const char *run_dir,
+	const char *huge, char why[SHM_WHY_MAX])
 {
-	struct search s = {.create = true, .why = why};
+	struct search s = {.create = true, .why = why, .paths.side = side};
 	return search_all(&s, paths, run_dir, huge);
 }
 
@@ -238,32 +331,13 @@ void shm_paths_close(struct shm_paths *paths)
 
 void shm_paths_remove(struct shm_paths *paths)
 {
-	static const char *const made[] = {"instance", "instance.lock", "instance.new"};
 	char path[SHM_PATH_MAX + 32];
 	shm_paths_close(paths);
 	if (paths->huge[0])
 		shm_folder_remove(paths->huge, true);
 	shm_folder_remove(paths->mem, strcmp(paths->mem, paths->run) != 0);
-	for (unsigned i = 0; i < ARRAY_LEN(made); i++) {
-		snprintf(path, sizeof(path), "%s/%s", paths->run, made[i]);
-		(void)unlink(path);
-	}
-}
-
-void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t generation)
-{
-	snprintf(out, SHM_NAME_MAX, "%s.%" PRIu64, stem, generation);
-}
-
-void shm_name_rings(char out[SHM_NAME_MAX], unsigned worker, unsigned resolver)
-{
-	if (resolver == 0)
-		snprintf(out, SHM_NAME_MAX, "rings.%u", worker);
-	else
-		snprintf(out, SHM_NAME_MAX, "rings.%u.%u", worker, resolver);
-}
-
-void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation)
-{
-	snprintf(out, SHM_NAME_MAX, "marks.%u.%" PRIu64, worker, l0_generation);
+	if (strcmp(paths->mem, paths->other) != 0)
+		shm_folder_remove(paths->other, true);
+	snprintf(path, sizeof(path), "%s/instance", paths->run);
+	(void)unlink(path);
 }

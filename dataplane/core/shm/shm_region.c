@@ -38,7 +38,9 @@ void shm_leak_huge(void)
 int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths, enum shm_where where,
 	const char *name, char why[SHM_WHY_MAX])
 {
-	const char *dir = where == SHM_IN_HUGE ? paths->huge : paths->mem;
+	const enum shm_side own = paths->side == SHM_ANY_SIDE ? SHM_DATAPLANE : paths->side;
+	const bool theirs = paths->other[0] && shm_maker(name) != own;
+	const char *dir = where == SHM_IN_HUGE ? paths->huge : theirs ? paths->other : paths->mem;
 	if (!dir[0])
 		return shm_fail(why, ENOENT, "region %s: there is no hugetlbfs directory", name);
 	if (!name[0] || name[0] == '.' || strchr(name, '/') || strstr(name, "map_")
@@ -70,8 +72,12 @@ static int reserve(int fd, size_t size)
 // A hugetlbfs finds a place that suits its pages, which may be larger than those of shm_internal.h.
 void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int flags)
 {
-	return where == SHM_IN_HUGE ? mmap(NULL, size, prot, flags, fd, 0)
-				    : shm_huge_map(fd, size, prot, flags);
+	void *base = where == SHM_IN_HUGE ? mmap(NULL, size, prot, flags, fd, 0)
+					  : shm_huge_map(fd, size, prot, flags);
+	// A core dump has none of it: secrets of cookies and what clients asked are here.
+	if (base != MAP_FAILED)
+		(void)madvise(base, size, MADV_DONTDUMP);
+	return base;
 }
 
 // Fails before it takes memory for a region that does not fit. A mount without a limit of its own
@@ -83,11 +89,19 @@ static bool has_room(int fd, size_t size)
 	       || (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= size;
 }
 
-static int map_new_file(int fd, const char *path, const struct region_spec *spec,
-	enum shm_where where, size_t size, struct region *out, char why[SHM_WHY_MAX])
+static mode_t mode_of(const struct shm_paths *paths, const struct region_spec *spec)
+{
+	if (paths->two_users)
+		return spec->kind == REGION_MARKS ? 0660 : 0640;
+	return spec->kind == REGION_STATS ? 0640 : 0600;
+}
+
+static int map_new_file(int fd, const char *path, const struct shm_paths *paths,
+	const struct region_spec *spec, enum shm_where where, size_t size, struct region *out,
+	char why[SHM_WHY_MAX])
 {
 	struct stat st;
-	if (fchmod(fd, spec->mode) < 0 || fstat(fd, &st) < 0) // the umask must not decide
+	if (fchmod(fd, mode_of(paths, spec)) < 0 || fstat(fd, &st) < 0) // the umask must not decide
 		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
 	// A region that is written as a whole needs no reservation.
 	bool filled = spec->fill.len > 0 && where == SHM_IN_MEM;
@@ -148,6 +162,18 @@ static int size_for(const struct shm_paths *paths, const struct region_spec *spe
 	return 0;
 }
 
+// In a sticky directory nobody can remove what another user made.
+static int left_in_place(const char *path, int err, char why[SHM_WHY_MAX])
+{
+	struct stat st;
+	if ((err == EPERM || err == EACCES) && lstat(path, &st) == 0 && st.st_uid != geteuid())
+		return shm_fail(why, err,
+			"%s: belongs to uid %u, but only this process (uid %u) makes it; see who "
+			"put it there, and remove it as root",
+			path, st.st_uid, geteuid());
+	return shm_fail(why, err, "%s: cannot remove it: %s", path, strerror(err));
+}
+
 static int create_in(const struct shm_paths *paths, const struct region_spec *spec,
 	enum shm_where where, struct region *out, char why[SHM_WHY_MAX])
 {
@@ -156,18 +182,18 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 	int err = region_path(path, paths, where, spec->name, why);
 	// Unlinked before the free pages are counted: the old file may hold them.
 	if (err == 0 && unlink(path) < 0 && errno != ENOENT)
-		return shm_fail(why, errno, "%s: cannot remove it: %s", path, strerror(errno));
+		return left_in_place(path, errno, why);
 	FAULT_POINT(region_name_free);
 	if (err == 0)
 		err = size_for(paths, spec, where, &size, why);
 	if (err)
 		return err;
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, spec->mode);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return shm_fail(why, errno, "%s: cannot create it: %s", path, strerror(errno));
 	FAULT_POINT(region_file_made);
 	struct region r;
-	err = map_new_file(fd, path, spec, where, size, &r, why);
+	err = map_new_file(fd, path, paths, spec, where, size, &r, why);
 	if (!shm_leaks("files", spec->kind))
 		close(fd);
 	if (err) {
@@ -217,15 +243,6 @@ void region_publish(struct region *r)
 	// A process that sees the magic (acquire) sees the header and all data written before.
 	atomic_store_explicit(&h->magic, SHM_MAGIC, memory_order_release);
 	FAULT_POINT(region_magic_stored);
-}
-
-int region_protect(const struct region *r, size_t offset, size_t len)
-{
-	if (offset % SHM_PAGE || len % SHM_PAGE || offset > r->size || len > r->size - offset)
-		return -EINVAL;
-	if (r->where == SHM_IN_HUGE || len == 0)
-		return 0;
-	return mprotect(r->base + offset, len, PROT_READ) < 0 ? -errno : 0;
 }
 
 void region_unmap(struct region *r)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "shm_internal.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,35 +147,33 @@ static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 	out->name[sizeof(out->name) - 1] = '\0';
 }
 
-// Units between the two ends; nonsense of a dying process is shown as full, not as more.
-static uint32_t ring_used(uint64_t tail, uint64_t head, uint32_t size)
-{
-	uint64_t used = tail - head;
-	return used > size ? size : (uint32_t)used;
-}
-
-// Adds how full a worker's rings for a resolver are. They are 0600: only root and the owner see it.
+// Adds how full a worker's rings for a resolver are. Only root and the two processes may see it.
 static bool rings_copy(const struct shm_paths *paths, unsigned worker, unsigned resolver,
 	struct stats_worker_copy *out)
 {
+	static const struct rings_cp_page none; // until the control plane has made its half
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
-	struct region r;
+	struct region r, answers = {0};
 	shm_name_rings(name, worker, resolver);
 	if (region_attach(paths, SHM_IN_MEM, name, REGION_RINGS, false, &r, why) < 0)
 		return false;
-	const struct region_header *h = region_header_of(&r);
-	uint64_t miss = h->geometry[0], answer = h->geometry[1];
-	if (r.size >= RINGS_MISS_RING && miss <= UINT32_MAX && answer <= UINT32_MAX) {
+	shm_name_answers(name, worker, resolver);
+	(void)!region_attach(paths, SHM_IN_MEM, name, REGION_ANSWERS, false, &answers, why);
+	const uint64_t miss = region_header_of(&r)->geometry[0];
+	if (r.size >= RINGS_MISS_RING && miss <= UINT32_MAX) {
 		const struct rings_dp_page *dp = (const void *)(r.base + RINGS_DP_PAGE);
-		const struct rings_cp_page *cp = (const void *)(r.base + RINGS_CP_PAGE);
+		const struct rings_cp_page *cp = &none;
+		if (answers.size >= ANSWERS_RING)
+			cp = (const void *)(answers.base + ANSWERS_CP_PAGE);
 		out->miss_size += (uint32_t)miss;
-		out->answer_size += (uint32_t)answer;
+		out->answer_size += RINGS_ANSWER_UNITS;
 		out->miss_used += ring_used(
 			load64(&dp->miss_tail.units), load64(&cp->miss_head.units), (uint32_t)miss);
 		out->answer_used += ring_used(load64(&cp->answer_tail.units),
-			load64(&dp->answer_head.units), (uint32_t)answer);
+			load64(&dp->answer_head.units), RINGS_ANSWER_UNITS);
 		out->has_rings = true;
 	}
+	region_unmap(&answers);
 	region_unmap(&r);
 	return true;
 }

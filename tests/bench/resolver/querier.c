@@ -17,6 +17,7 @@ enum {
 	ZONES = 4096,
 	CLIENTS = 4096,
 	SERVICE_PORT = 53,
+	HALVES_MS = 5000,
 	BATCH = 64, // answers of a resolver in a turn
 	ADDRESS_LEN = 4,
 };
@@ -33,22 +34,41 @@ static bool rings_open(
 		.kind = REGION_RINGS,
 		.generation = 1,
 		.incarnation = a->incarnation,
-		.data_size = RINGS_MISS_RING - SHM_PAGE
-			     + (RINGS_MISS_UNITS + RINGS_ANSWER_UNITS) * RING_UNIT,
-		.geometry = {RINGS_MISS_UNITS, RINGS_ANSWER_UNITS, 0, resolver},
-		.mode = 0600,
+		.data_size = RINGS_MISS_RING - SHM_PAGE + RINGS_MISS_UNITS * RING_UNIT,
+		.geometry = {RINGS_MISS_UNITS, 0, 0, resolver},
 	};
-	if (region_create(paths, &spec, &rings->region, why) < 0)
+	if (region_create(paths, &spec, &rings->region, why) < 0
+		|| region_place(ANSWERS_SIZE, &rings->half, why) < 0)
 		return false;
 	uint8_t *base = rings->region.base;
 	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
-	struct rings_cp_page *cp = (void *)(base + RINGS_CP_PAGE);
+	const struct rings_cp_page *cp = (const void *)(rings->half.base + ANSWERS_CP_PAGE);
 	atomic_store(&dp->seen_epoch, EPOCH_OFFLINE);
 	ring_producer_init(&rings->misses, &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING,
 		RINGS_MISS_UNITS);
 	ring_consumer_init(&rings->answers, &cp->answer_tail, &dp->answer_head,
-		base + RINGS_MISS_RING + RINGS_MISS_UNITS * RING_UNIT, RINGS_ANSWER_UNITS);
+		rings->half.base + ANSWERS_RING, RINGS_ANSWER_UNITS);
 	region_publish(&rings->region);
+	return true;
+}
+
+// The control plane makes its half of the other resolvers' rings some time after the welcome.
+static bool halves_map(struct querier *a, const struct shm_paths *paths, char why[SHM_WHY_MAX])
+{
+	const uint64_t end_ms = clock_mono_ms() + HALVES_MS;
+	for (unsigned r = 0; r < a->resolvers;) {
+		const uint64_t geometry[SHM_GEOMETRY_WORDS] = {
+			0, RINGS_ANSWER_UNITS, 0, r, a->incarnation};
+		char name[SHM_NAME_MAX];
+		shm_name_answers(name, 0, r);
+		if (region_attach_over(paths, name, REGION_ANSWERS, geometry, &a->of[r].half, why)
+			>= 0)
+			r++;
+		else if (clock_mono_ms() >= end_ms)
+			return false;
+		else
+			usleep(1000);
+	}
 	return true;
 }
 
@@ -108,7 +128,7 @@ bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM
 		a->bell[i] = ok ? pair[0] : -1;
 		a->bell_far[i] = ok ? pair[1] : -1;
 	}
-	return ok && link_open_now(a, paths, why);
+	return ok && link_open_now(a, paths, why) && halves_map(a, paths, why);
 }
 
 void querier_close(struct querier *a)
@@ -118,8 +138,10 @@ void querier_close(struct querier *a)
 		close(a->bell[i]);
 		close(a->bell_far[i]);
 	}
-	for (unsigned i = 0; i < a->resolvers; i++)
+	for (unsigned i = 0; i < a->resolvers; i++) {
 		region_unmap(&a->of[i].region);
+		region_unmap(&a->of[i].half);
+	}
 	close(a->lock_fd);
 }
 

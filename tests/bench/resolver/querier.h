@@ -14,8 +14,8 @@
 #include <weir/shm_region.h>
 #include <weir/shm_ring.h>
 
-struct querier_rings { // of one resolver
-	struct region region;
+struct querier_rings {              // of one resolver
+	struct region region, half; // half: the control plane's
 	struct ring_producer misses;
 	struct ring_consumer answers;
 	uint64_t asked, answered;

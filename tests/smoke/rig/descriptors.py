@@ -19,6 +19,7 @@ LOOKS, APART_S = 100, 0.2
 
 FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTENDS", "WEIR_RESOLVERS"))
 HUGE = any(line.split()[2] == "hugetlbfs" for line in open("/proc/self/mounts"))  # then weir has a folder there
+CUT_OFF = 2  # /proc/self/maps and the log, opened before a filter forbids it: shm_lost.c
 BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RESOLVERS_MAX)
 # What is there from the start to the end, whatever the load.
 FIXED = {
@@ -26,6 +27,7 @@ FIXED = {
         "stdin, stdout, stderr": 3,
         "controlplane.lock, log.in-hand, memory.history": 3,
         "lock of the folder on huge pages": HUGE,
+        "what a region that is cut off needs": CUT_OFF,
         "loops of service, resolvers, frontends: epoll, timer, bell, a pipe for signals": (1 + RESOLVERS + FRONTENDS) * 5,
         "link: listener, connection": 2,
         "bells of the worker and of resolvers": BELLS,
@@ -39,6 +41,7 @@ FIXED = {
         "stdin, stdout, stderr": 3,
         "dataplane.lock": 1,
         "lock of the folder on huge pages": HUGE,
+        "what a region that is cut off needs": CUT_OFF,
         "EAL: a pipe, epoll, timer, its memory": 5,
         "lcore of the worker: two pipes": 4,
         "two TAP ports: three queues' files and two sockets each": 2 * 5,

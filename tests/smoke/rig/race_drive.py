@@ -42,12 +42,13 @@ PARAMS = {
     "/top": [{"limit": "5"}, {}],
     "/refresh": [{"minutes": "5"}, {}],
     "/log/search": [{"name": NAMES[0]}, {"limit": "20"}, {"verdict": "blocked"}],
+    "/events": [{}, {"after": "1"}],
     "/log/tail": [{}, {"name": NAMES[0]}],
     "/watch": [{"name": n} for n in NAMES[:3]],
     "/memory/slope": [{"seconds": "5"}],
     "/memory/history": [{"limit": "10"}],
 }
-STREAMS = ("/log/tail", "/watch")
+STREAMS = ("/events", "/log/tail", "/watch")
 
 
 class Connection(http.client.HTTPConnection):

@@ -45,7 +45,7 @@ static inline int start_eal(void **)
 	log_init("test_housekeep", (enum log_level)0);
 	return rte_eal_init(ARRAY_LEN(argv) - 1, argv) < 0
 		       ? -1
-		       : mbuf_pool_create(&worker.pool, 0, 0, MBUFS, 1232, why);
+		       : mbuf_pool_create(&worker.pool, 0, 0, MBUFS, 1232, MBUF_POOL_DENSE, why);
 }
 
 static inline int stop_eal(void **)

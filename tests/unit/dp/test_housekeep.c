@@ -151,11 +151,11 @@ static void the_heartbeat_and_the_link_decide_who_is_alive(void **)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = 0xc0,
-		.data_size = sizeof(struct directory),
-		.mode = 0600};
+		.data_size = sizeof(struct directory)};
 	struct region r;
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	struct directory *d = region_data(&r);
+	d->reader_file = region_header_of(&worker_rings.reader)->incarnation;
 	region_publish(&r);
 	atomic_store(&d->heartbeat_ms, now_ms);
 	// A heartbeat alone, without a link: a leftover.

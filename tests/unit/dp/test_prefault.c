@@ -4,8 +4,14 @@
 #include "dataplane/prefault.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <weir/os/sandbox.h>
 
 enum { PAGE = 4096, PAGES = 64 };
 
@@ -57,11 +63,41 @@ static void test_stack(void **)
 	assert_int_equal(count[1], PREFAULT_STACK / PAGE - 1);
 }
 
+static bool has_locked(void)
+{
+	char line[256];
+	unsigned long kb = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "VmLck: %lu", &kb);
+	if (f)
+		(void)fclose(f);
+	return kb > 0;
+}
+
+// In a process of its own: all is locked, or the limit forbids it and nothing is.
+static void test_lock(void **)
+{
+	int status;
+	if (!sandbox_is_possible()) // a sanitizer's shadow is too large
+		skip();
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int rc = prefault_lock();
+		_exit(rc == 0 ? !has_locked() : rc == -EPERM ? has_locked() : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_stack),
+		cmocka_unit_test(test_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

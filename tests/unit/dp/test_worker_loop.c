@@ -157,7 +157,7 @@ static void a_busy_worker_stays_online_and_quiescent(void **)
 // At the top of its loop, where it holds no reference; asleep as well.
 static void an_evicted_worker_says_that_it_knows(void **)
 {
-	const struct region *r = &worker_rings.rings[0].region[0];
+	const struct region *r = &worker_rings.rings[0].answers[0];
 	for (unsigned i = 0; i < 2; i++) {
 		struct rings_cp_page cp = {.evicted = 4 + i};
 		atomic_store(&worker.stop, 0);
@@ -168,7 +168,8 @@ static void an_evicted_worker_says_that_it_knows(void **)
 		assert_int_equal(worker.stats->counter[COUNTER_evictions], 1 + i);
 		stop();
 		worker.epoch.evicted =
-			&((const struct rings_cp_page *)(void *)(r->base + RINGS_CP_PAGE))->evicted;
+			&((const struct rings_cp_page *)(void *)(r->base + ANSWERS_CP_PAGE))
+				 ->evicted;
 	}
 }
 

@@ -87,6 +87,32 @@ static int errors_print(const struct ctl *c, const struct config_errors *e)
 	return CTL_FAILED;
 }
 
+static void good_print_json(const struct config *config)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc), *included;
+
+	json_put_bool(root, "ok", true);
+	json_put_text(root, "directory", config->runtime.directory);
+	included = json_put_array(root, "included");
+	for (unsigned i = 0; i < config->include.file_count; i++)
+		json_put_text(included, NULL, config->include.files[i]);
+	(void)warnings_find(config, json_put_array(root, "warnings"));
+	json_doc_end(doc);
+}
+
+static void good_print(const char *path, const struct config *config)
+{
+	const unsigned warnings = warnings_find(config, NULL), files = config->include.file_count;
+	char shown[1024], with[40] = "";
+
+	if (files)
+		snprintf(with, sizeof(with), " with %u included file%s", files,
+			files == 1 ? "" : "s");
+	printf("%s%s: good%s\n", term_text(path, shown, sizeof(shown)), with,
+		warnings ? ", but see the warnings above" : "");
+}
+
 int cmd_config_check(struct ctl *c)
 {
 	const char *path = c->operand ? c->operand : c->config_path;
@@ -95,18 +121,10 @@ int cmd_config_check(struct ctl *c)
 		config_prove(c->config, &errors);
 	if (errors.count > 0)
 		return errors_print(c, &errors);
-	if (c->json) {
-		struct json_doc *doc = json_doc_new();
-		json_put_bool(json_doc_root(doc), "ok", true);
-		json_put_text(json_doc_root(doc), "directory", c->config->runtime.directory);
-		(void)warnings_find(c->config, json_put_array(json_doc_root(doc), "warnings"));
-		json_doc_end(doc);
-	} else {
-		char shown[1024];
-		unsigned warnings = warnings_find(c->config, NULL);
-		printf("%s: good%s\n", term_text(path, shown, sizeof(shown)),
-			warnings ? ", but see the warnings above" : "");
-	}
+	if (c->json)
+		good_print_json(c->config);
+	else
+		good_print(path, c->config);
 	return CTL_OK;
 }
 

@@ -41,7 +41,7 @@ static int port_look(struct xdp_port *p)
 	int rc = xdp_program_find(p->ifindex, &p->program);
 	if (rc)
 		return rc;
-	p->owned = xdp_claimed(p->ifindex) == 1;
+	p->owned = xdp_claimed(XDP_CLAIMS, p->ifindex) == 1;
 	struct xdp_steer maps;
 	if (p->program.attached != XDP_OURS || xdp_steer_open(&maps, p->ifindex) != 0)
 		return 0;
@@ -155,10 +155,13 @@ static int detach_one(const struct ctl *c, const char *interface)
 	int rc = ifindex ? xdp_program_detach(ifindex, c->force) : 0; // gone with its program
 	if (rc == 0)
 		return CTL_OK;
-	return ctl_fail(c, "%s: %s", interface,
+	const char *why =
 		rc == -EBUSY    ? "its data plane is running (--force detaches the program anyway)"
 		: rc == -EEXIST ? "the attached XDP program is not weir's"
-				: strerror(-rc));
+		: rc == -ENOTUNIQ ? "something that is no claim has its name; see and remove it: "
+				    "ls -ld " XDP_CLAIMS "/weir_*"
+				  : strerror(-rc);
+	return ctl_fail(c, "%s: %s", interface, why);
 }
 
 int cmd_xdp_detach(struct ctl *c)

@@ -3,8 +3,9 @@
 #include "config_prove.h"
 
 #include "config_certificates.h"
+#include "pci_name.h"
+#include "sysroot.h"
 
-#include <ctype.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,26 +31,6 @@ static void lcore_prove(const char *key, unsigned lcore, struct config_errors *e
 			lcore, cores - 1);
 }
 
-// "0000:03:00.0" or "03:00.0", as it is in sysfs. False: it is none.
-static bool pci_name(const char *name, char out[24])
-{
-	static const char form[] = "xxxx:xx:xx.7";
-	if (strlen(name) > 12)
-		return false;
-	snprintf(out, 24, "%s%.12s", strlen(name) == 7 ? "0000:" : "", name);
-	if (strlen(out) != strlen(form))
-		return false;
-	for (size_t i = 0; form[i]; i++) {
-		bool ok = form[i] == 'x'   ? isxdigit((unsigned char)out[i]) != 0
-			  : form[i] == '7' ? out[i] >= '0' && out[i] <= '7'
-					   : out[i] == form[i];
-		if (!ok)
-			return false;
-		out[i] = (char)tolower((unsigned char)out[i]);
-	}
-	return true;
-}
-
 // Arguments of a driver stand between commas and begin with their names.
 static bool has_nameless(const char *arguments)
 {
@@ -61,14 +42,13 @@ static bool has_nameless(const char *arguments)
 
 static void device_prove(unsigned i, const char *device, struct config_errors *e)
 {
-	char name[64], pci[24], path[80];
+	char name[64], pci[PCI_NAME_MAX];
 	size_t len = strcspn(device, ",");
 	snprintf(name, sizeof(name), "%.*s", (int)len, device);
 	if (has_nameless(device + len))
 		add(e, "config: dataplane.ports[%u].device: an argument has no name", i);
-	if (pci_name(name, pci)) {
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
-		if (access(path, F_OK) != 0)
+	if (pci_name_parse(name, pci)) {
+		if (!sysroot_exists("/sys/bus/pci/devices/%s", pci))
 			add(e,
 				"config: dataplane.ports[%u].device: this machine has no PCI "
 				"device %s",

@@ -44,7 +44,7 @@ static int paths_find(struct ctl *c, const char *directory, const char *hugepage
 int ctl_open_config(struct ctl *c)
 {
 	char why[CONFIG_WHY_MAX] = "";
-	if (config_load(c->config_path, &c->config, why) < 0)
+	if (config_load_public(c->config_path, &c->config, why) < 0)
 		return ctl_fail(c, "%s", why);
 	const struct config_runtime *r = &c->config->runtime;
 	return paths_find(c, r->directory, r->hugepages);

@@ -22,7 +22,7 @@ enum {
 	CTL_OPT_CLIENT = 32,
 	CTL_OPT_RATE = 64, // --rate
 	CTL_OPT_MAC = 128, // --mac, --vlan and --type
-	CTL_OPT_LOG = 256, // --since, --until
+	CTL_OPT_UNTIL = 256,
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
 	CTL_OPT_NAME = 2048, // --name, --verdict
@@ -32,6 +32,10 @@ enum {
 	CTL_OPT_STRICT = 32768,
 	CTL_OPT_CUMULATIVE = 65536,
 	CTL_OPT_VALIDATION = 131072,
+	CTL_OPT_DRY_RUN = 262144,
+	CTL_OPT_ONCE = 524288,
+	CTL_OPT_SINCE = 1048576,
+	CTL_OPT_FOLLOW = 2097152,
 };
 
 struct ctl {
@@ -41,7 +45,7 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict, cumulative;
+	bool below, all, force, rate, strict, cumulative, dry_run, once, follow;
 	unsigned given;                          // CTL_OPT_* of its options
 	unsigned seconds;                        // of --seconds, 0: not a number; else 3
 	const char *operand;                     // NAME or FILE, or NULL
@@ -93,6 +97,7 @@ int cmd_upstream_undrain(struct ctl *c);
 int cmd_log_status(struct ctl *c);
 int cmd_log_tail(struct ctl *c);
 int cmd_errors(struct ctl *c);
+int cmd_events(struct ctl *c);
 int cmd_ready(struct ctl *c);
 int cmd_trace(struct ctl *c);
 int cmd_capture(struct ctl *c);
@@ -126,6 +131,12 @@ int cmd_log_export(struct ctl *c);
 int cmd_selftest(struct ctl *c);
 int cmd_xdp_status(struct ctl *c);
 int cmd_xdp_detach(struct ctl *c);
+int cmd_doctor(struct ctl *c);
+int cmd_nic_status(struct ctl *c);
+int cmd_nic_bind(struct ctl *c);
+int cmd_nic_unbind(struct ctl *c);
+int cmd_nic_remember(struct ctl *c);
+int cmd_nic_forget(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 

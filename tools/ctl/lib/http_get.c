@@ -208,9 +208,18 @@ struct http_lines {
 	char text[STREAM_LINE_MAX];
 };
 
+// Of server-sent events the data alone: each is one line.
 static void line_end(struct http_lines *l)
 {
-	struct json_doc *doc = json_doc_parse(l->text, l->used);
+	static const char data[] = "data: ";
+	const size_t skip = sizeof(data) - 1;
+	const bool is_event = l->used > 0 && l->text[0] != '{';
+	if (l->used == 0 || (is_event && (l->used < skip || memcmp(l->text, data, skip) != 0))) {
+		l->used = 0;
+		return;
+	}
+	const char *text = is_event ? l->text + skip : l->text;
+	struct json_doc *doc = json_doc_parse(text, l->used - (size_t)(text - l->text));
 	l->enough = !doc || !l->line(l->arg, json_doc_root(doc));
 	json_doc_free(doc);
 	l->used = 0;

@@ -58,8 +58,9 @@ void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why);
 ATTR_MUST_CHECK int http_save(
 	const struct ctl *c, const char *path, unsigned timeout_ms, FILE *file);
 
-// A reply of lines, each a JSON object, given to `line` as they come, for as long as it says true
-// and the other side goes on. CTL_OK: it said false; CTL_FAILED (said).
+// A reply of lines, each a JSON object, or of server-sent events with such data, given to `line` as
+// they come, for as long as it says true and the other side goes on. CTL_OK: it said false;
+// CTL_FAILED (said).
 ATTR_MUST_CHECK int http_stream(const struct ctl *c, const char *path,
 	const struct http_param *params, bool (*line)(void *arg, const struct json_node *root),
 	void *arg);

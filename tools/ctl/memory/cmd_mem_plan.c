@@ -8,6 +8,7 @@
 #include "lib/table_out.h"
 
 #include <stdio.h>
+#include <weir/config_tools.h>
 #include <weir/mem_plan.h>
 
 static void bill_print(const struct mem_plan *b, uint64_t can)
@@ -64,7 +65,7 @@ int cmd_mem_plan(struct ctl *c)
 	struct mem_room room;
 	mem_room_read(&room);
 
-	if (config_load(c->operand ? c->operand : c->config_path, &c->config, why) < 0)
+	if (config_load_public(c->operand ? c->operand : c->config_path, &c->config, why) < 0)
 		return ctl_fail(c, "%s", why);
 	mem_plan_make(&plan, c->config);
 	uint64_t can = mem_room_all(&room);

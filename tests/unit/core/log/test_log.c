@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_recent.h>
 
 // Runs body with stderr going to a pipe; what it wrote is in out.
 static size_t capture(void (*body)(void), char *out, size_t cap)
@@ -127,10 +128,55 @@ static void test_stalled_reader(void **)
 	assert_int_equal(log_out_lost(), lost);
 }
 
+static void say_live(void)
+{
+	log_init("prog", LOG_LEVEL_INFO);
+	log_debug("quiet");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("loud");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("quiet");
+	log_set_level(LOG_LEVEL_INFO);
+}
+
+static void test_level_changes_live(void **)
+{
+	char out[1024];
+	capture(say_live, out, sizeof(out));
+	assert_string_equal(out, "<7>prog: loud\n");
+}
+
+static void say_formats(void)
+{
+	log_init("prog", LOG_LEVEL_INFO);
+	log_set_format(LOG_FORMAT_JSON);
+	log_error("bad \"%s\"", "name");
+	log_foreign("EAL: one\n", 9);
+	log_foreign("\n", 1);
+	log_set_format(LOG_FORMAT_TEXT);
+	log_info("text");
+	log_foreign("EAL: two\n", 9);
+}
+
+static void test_format_changes_live(void **)
+{
+	char out[2048], id[16];
+	capture(say_formats, out, sizeof(out));
+	assert_memory_equal(out, "{\"time\":\"2", 10);
+	snprintf(id, sizeof(id), "\"E%08x\"", (unsigned)log_recent_id("bad \"%s\""));
+	assert_non_null(strstr(out, id));
+	assert_non_null(strstr(out, "\"message\":\"bad \\\"name\\\"\"}\n{\"time\":"));
+	const char *text = strstr(out, "\"message\":\"EAL: one\"}\n");
+	assert_non_null(text);
+	assert_string_equal(strchr(text, '\n'), "\n<6>prog: text\nEAL: two\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_level_changes_live),
+		cmocka_unit_test(test_format_changes_live),
 		cmocka_unit_test(test_long_line_is_cut),
 		cmocka_unit_test(test_flood_is_bounded),
 		cmocka_unit_test(test_stalled_reader),

@@ -100,6 +100,27 @@ static void test_nobody_else_can_open_it(void **)
 	close(fd);
 }
 
+// The other of two users may read the file, and so may hold a read lock on it.
+static void test_a_read_lock_keeps_nobody_out(void **)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	struct stat before, after;
+	int fd = process_lock(path);
+	assert_true(fd >= 0);
+	close(fd);
+	int reader = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fcntl(reader, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(stat(path, &before), 0);
+	fd = process_lock(path);
+	assert_true(fd >= 0);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
+	assert_int_equal(process_lock_probe(path), 1);
+	assert_int_equal(process_lock(path), -EAGAIN); // the lock of one that runs still does
+	close(reader);
+	close(fd);
+}
+
 static void test_deleted_while_held(void **)
 {
 	int fd = process_lock(path);
@@ -140,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_held_and_free),
 		cmocka_unit_test(test_dies_with_its_holder),
 		cmocka_unit_test(test_nobody_else_can_open_it),
+		cmocka_unit_test(test_a_read_lock_keeps_nobody_out),
 		cmocka_unit_test(test_deleted_while_held),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_incarnations_differ),

@@ -50,7 +50,6 @@ static int create(const struct region_fill *fill, size_t data_size, struct regio
 		.kind = REGION_RULE_IMAGE,
 		.generation = 1,
 		.data_size = data_size,
-		.mode = 0600,
 		.want_huge = true,
 		.fill = *fill};
 	return region_create(&paths, &spec, out, why);

@@ -3,6 +3,8 @@
 // A region cut off while it is mapped: its maker ends with its own status, the other side reads
 // zeros and goes on, any other SIGBUS kills as ever. Each in a child of its own.
 
+#include "controlplane/app_privilege_calls.h"
+#include "dataplane/privilege_calls.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
@@ -17,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <weir/os/caps.h>
 #include <weir/shm_lost.h>
 #include <weir/shm_region.h>
 
@@ -31,8 +34,7 @@ static int make(const char *name, struct region *out)
 		.kind = REGION_L0,
 		.generation = 1,
 		.incarnation = 7,
-		.data_size = 4 * SHM_PAGE,
-		.mode = 0600};
+		.data_size = 4 * SHM_PAGE};
 	int rc = region_create(&paths, &spec, out, why);
 	if (rc == 0) {
 		memset(region_data(out), 0xaa, 4 * SHM_PAGE);
@@ -160,6 +162,40 @@ static void test_stderr_has_the_line(void **)
 	}
 }
 
+// Workers and frontends, whose filters open no file or none to write, go on and say so.
+static void test_under_filters(void **)
+{
+	static const struct sandbox_kind *const kinds[] = {&privilege_worker, &privilege_frontend};
+	static const char *const others[] = {"rings.", NULL};
+	if (!sandbox_is_possible())
+		skip();
+	cut_off("l0.1");
+	for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		int ends[2], status = 0;
+		char line[600];
+		assert_int_equal(pipe(ends), 0);
+		pid_t child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			dup2(ends[1], STDERR_FILENO);
+			region_lost_catch(others);
+			if (caps_no_new() || sandbox_load(kinds[k], SANDBOX_KILL, true))
+				_exit(2);
+			const volatile uint8_t *at = region.base;
+			_exit(at[3 * SHM_PAGE] == 0 ? 1 : 3);
+		}
+		close(ends[1]);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 1);
+		ssize_t n = read(ends[0], line, sizeof(line) - 1);
+		assert_true(n > 0);
+		line[n] = '\0';
+		assert_non_null(strstr(line, "l0.1: cut off while in use"));
+		close(ends[0]);
+	}
+}
+
 // As the kernel raises it in a thread that touches `at`.
 static void raise_at(const volatile uint8_t *at)
 {
@@ -250,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_reads_it_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_reads_stderr, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stderr_has_the_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_under_filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_another_file_of_that_name_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_threads_at_once, setup, teardown),

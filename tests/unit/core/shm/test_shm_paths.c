@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <weir/shm_lost.h>
 #include <weir/shm_region.h>
 
 static char why[SHM_WHY_MAX];
@@ -174,10 +177,7 @@ static bool is_held(const char *folder)
 {
 	char file[2 * SHM_PATH_MAX];
 	file_of(file, folder, "lock");
-	int fd = process_lock(file);
-	if (fd >= 0)
-		close(fd);
-	return fd == -EAGAIN;
+	return process_lock_probe(file) == 1;
 }
 
 // A process that deletes the lock of a folder in use does not free it for the next weir's sweep.
@@ -215,20 +215,67 @@ static void test_folder_lock_deleted(void **)
 // A process that starts may be making another identity just then.
 static void test_identity_restored_under_the_lock(void **)
 {
-	char run[64], file[2 * SHM_PATH_MAX], lock[2 * SHM_PATH_MAX];
+	char run[64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	file_of(file, run, "instance");
-	file_of(lock, run, "instance.lock");
 	assert_int_equal(unlink(file), 0);
-	int maker = process_lock(lock);
-	assert_true(maker >= 0);
+	int maker = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(maker, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(shm_instance_keep(run, p.instance, why), -EAGAIN);
 	assert_int_equal(access(file, F_OK), -1);
 	close(maker);
 	assert_int_equal(shm_instance_keep(run, p.instance, why), 1);
 	assert_int_equal(shm_instance_keep(run, p.instance, why), 0);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
+// How a process ends that looks once after its files: 0, it goes on.
+static int keep_status(const struct shm_paths *p, int lock)
+{
+	int status;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		shm_keep(p, "test.lock", &lock);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+// One of two users cannot end the other one by a file that it made.
+static void test_identity_replaced(void **)
+{
+	char run[64], file[2 * SHM_PATH_MAX], lock[2 * SHM_PATH_MAX];
+	struct shm_paths p;
+	uint64_t other = 0;
+	disk_run(run, 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	file_of(file, run, "instance");
+	file_of(lock, run, "test.lock");
+	int fd = process_lock(lock);
+	assert_true(fd >= 0);
+	assert_int_equal(keep_status(&p, fd), 0);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(shm_instance_get(run, true, &other, why), 0);
+	assert_int_not_equal(other, p.instance);
+	assert_int_equal(keep_status(&p, fd), REGION_LOST_STATUS);
+	p.two_users = true;
+	assert_int_equal(chmod(run, 03771), 0);
+	assert_int_equal(keep_status(&p, fd), REGION_LOST_STATUS); // lost, and no other user's
+	if (geteuid() == 0) {
+		assert_int_equal(chown(file, 1, 1), 0);
+		assert_int_equal(keep_status(&p, fd), 0);
+	}
+	assert_int_equal(shm_instance_keep(run, other, why), 0); // nor is it overwritten
+	assert_int_equal(unlink(lock), 0);
+	assert_int_equal(keep_status(&p, fd), REGION_LOST_STATUS);
+	close(fd);
+	assert_int_equal(unlink(lock), 0);
 	shm_paths_remove(&p);
 	assert_int_equal(rmdir(run), 0);
 }
@@ -431,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_folders_of_others),
 		cmocka_unit_test(test_folder_lock_deleted),
 		cmocka_unit_test(test_identity_restored_under_the_lock),
+		cmocka_unit_test(test_identity_replaced),
 		cmocka_unit_test(test_folder_without_identity),
 		cmocka_unit_test(test_folder_of_either_directory),
 		cmocka_unit_test(test_folder_of_too_many_directories),

@@ -50,8 +50,7 @@ static struct region_spec rings_spec(void)
 		.incarnation = 0x1234,
 		.index = 3,
 		.data_size = 3 * SHM_PAGE + 1,
-		.geometry = {64, 32},
-		.mode = 0600};
+		.geometry = {64, 32}};
 }
 
 static struct region create_rings(void)
@@ -136,7 +135,7 @@ static void test_recreate_replaces(void **)
 static void test_mode_beats_umask(void **)
 {
 	struct region_spec spec = rings_spec();
-	spec.mode = 0640;
+	spec.kind = REGION_STATS;
 	struct region r;
 	mode_t old = umask(0077);
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
@@ -311,20 +310,94 @@ static bool store_faults(uint8_t *p)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 
-static void test_protect(void **)
+// As the other of two users left it: the owner says who made it, the mode who else may write.
+static int left_as(const char *name, enum region_kind kind, uid_t owner, mode_t mode)
+{
+	struct shm_paths two = paths;
+	struct region_spec spec = rings_spec();
+	struct region r;
+	two.two_users = true;
+	spec.name = name;
+	spec.kind = kind;
+	spec.data_size = SHM_PAGE; // of a directory
+	assert_int_equal(region_create(&two, &spec, &r, why), 0);
+	region_publish(&r);
+	region_unmap(&r);
+	assert_int_equal(chown(mem_path(name), owner, (gid_t)-1), 0);
+	assert_int_equal(chmod(mem_path(name), mode), 0);
+	memcpy(two.run, paths.mem, sizeof(two.run)); // no folder of a stranger
+	two.side = SHM_DATAPLANE;
+	int rc = region_attach(&two, SHM_IN_MEM, name, kind, false, &r, why);
+	if (rc == 0)
+		region_unmap(&r);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, name), 0);
+	return rc;
+}
+
+static void test_two_users(void **)
+{
+	enum { OTHER = 64002 };
+	struct stat st;
+	if (geteuid() != 0)
+		skip(); // cannot give files away
+	assert_int_equal(left_as("rings.3", REGION_RINGS, 0, 0640), 0);
+	assert_int_equal(left_as("rings.3", REGION_RINGS, OTHER, 0640), -EPERM);
+	assert_non_null(strstr(why, "belongs to uid 64002, but only this process"));
+	assert_int_equal(left_as("directory", REGION_DIRECTORY, OTHER, 0640), 0);
+	assert_int_equal(left_as("directory", REGION_DIRECTORY, OTHER, 0660), -EPERM);
+	assert_non_null(strstr(why, "others than its owner may write it (mode 0660)"));
+	assert_int_equal(left_as("marks.0.1", REGION_MARKS, 0, 0660), 0);
+	assert_int_equal(left_as("marks.0.1", REGION_MARKS, 0, 0662), -EPERM);
+	assert_int_equal(shm_maker("reader"), SHM_DATAPLANE);
+	assert_int_equal(shm_maker("answers.0.1"), SHM_CONTROLPLANE);
+	assert_int_equal(stat(paths.run, &st), 0);
+	assert_false(shm_dir_has_two_users(&st));
+	st.st_mode = S_IFDIR | 03771;
+	assert_true(shm_dir_has_two_users(&st));
+	st.st_uid = OTHER; // who could delete what others put there
+	assert_false(shm_dir_has_two_users(&st));
+	st.st_uid = 0;
+	st.st_mode = S_IFDIR | 02770;
+	assert_false(shm_dir_has_two_users(&st));
+}
+
+// Zeros in a place that readers keep, until the file is there; another file of that name replaces
+// it.
+static void test_over_a_place(void **)
+{
+	const uint64_t other[SHM_GEOMETRY_WORDS] = {64, 33};
+	struct region w = create_rings(), at;
+	const uint64_t *word;
+	assert_int_equal(region_place(w.size, &at, why), 0);
+	word = (const void *)(at.base + SHM_PAGE);
+	assert_int_equal(*word, 0);
+	assert_int_equal(
+		region_attach_over(&paths, "rings.3", REGION_RINGS, NULL, &at, why), -EPROTO);
+	*(uint64_t *)(void *)(w.base + SHM_PAGE) = 7;
+	region_publish(&w);
+	assert_int_equal(
+		region_attach_over(&paths, "rings.3", REGION_RINGS, other, &at, why), -EAGAIN);
+	assert_int_equal(*word, 0);
+	assert_int_equal(region_attach_over(&paths, "rings.3", REGION_RINGS, NULL, &at, why), 1);
+	assert_int_equal(*word, 7);
+	assert_true(store_faults(at.base + SHM_PAGE));
+	assert_int_equal(region_attach_over(&paths, "rings.3", REGION_RINGS, NULL, &at, why), 0);
+	remove_rings(&w);
+	assert_int_equal(
+		region_attach_over(&paths, "rings.3", REGION_RINGS, NULL, &at, why), -ENOENT);
+	assert_int_equal(*word, 7);
+	w = create_rings();
+	region_publish(&w);
+	assert_int_equal(region_attach_over(&paths, "rings.3", REGION_RINGS, NULL, &at, why), 1);
+	assert_int_equal(*word, 0);
+	remove_rings(&w);
+	region_unmap(&at);
+}
+
+static void test_read_only(void **)
 {
 	struct region w = create_rings(), r;
 	region_publish(&w);
-	assert_int_equal(region_protect(&w, SHM_PAGE, 2 * SHM_PAGE), 0);
-	assert_false(store_faults(w.base));
-	assert_true(store_faults(w.base + SHM_PAGE));
-	assert_true(store_faults(w.base + 3 * SHM_PAGE - 1));
-	assert_false(store_faults(w.base + 3 * SHM_PAGE));
-	assert_int_equal(w.base[SHM_PAGE], 0); // still readable
-	assert_int_equal(region_protect(&w, 1, SHM_PAGE), -EINVAL);
-	assert_int_equal(region_protect(&w, SHM_PAGE, 5 * SHM_PAGE), -EINVAL);
-	assert_int_equal(region_protect(&w, 6 * SHM_PAGE, 0), -EINVAL);
-	assert_int_equal(region_protect(&w, SHM_PAGE, (size_t)0 - SHM_PAGE), -EINVAL);
 	assert_int_equal(attach_rings(&r, false), 0);
 	assert_true(store_faults(r.base + SHM_PAGE));
 	region_unmap(&r);
@@ -368,8 +441,6 @@ static void test_huge_or_fallback(void **)
 	assert_int_equal(r.size % (free_pages ? (size_t)fs.f_bsize : SHM_PAGE), 0);
 	region_publish(&r);
 	assert_int_equal(region_attach(&paths, r.where, "rings.3", REGION_RINGS, true, &a, why), 0);
-	assert_int_equal(region_protect(&a, SHM_PAGE, SHM_PAGE), 0);
-	assert_int_equal(store_faults(a.base + SHM_PAGE), !free_pages);
 	region_unmap(&a);
 	region_unmap(&r);
 
@@ -409,7 +480,9 @@ int main(void)
 		cmocka_unit_test(test_not_a_file),
 		cmocka_unit_test(test_foreign_owner),
 		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_two_users),
+		cmocka_unit_test(test_over_a_place),
 		cmocka_unit_test(test_huge_or_fallback),
 		cmocka_unit_test(test_huge_absent),
 	};

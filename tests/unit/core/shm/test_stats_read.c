@@ -26,8 +26,7 @@ static struct region stats_make(uint64_t workers, uint64_t ports, uint64_t verdi
 		.incarnation = 77,
 		.data_size = sizeof(struct stats_region) + room * sizeof(struct stats_worker),
 		.geometry = {workers, ports, verdicts, COUNTER_COUNT, STATS_WORKER_TABLES,
-			STATS_PROCESS_TABLES},
-		.mode = 0640};
+			STATS_PROCESS_TABLES}};
 	if (region_create(&paths, &spec, &r, why) < 0)
 		fail_msg("%s", why);
 	return r;
@@ -120,8 +119,7 @@ static void test_control_states(void **)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = 1,
-		.data_size = sizeof(struct directory),
-		.mode = 0600};
+		.data_size = sizeof(struct directory)};
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	struct directory *d = region_data(&r);
 	d->heartbeat_ms = clock_mono_ms() - STATS_HUNG_MS - 10;

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/os/caps.h>
 
 static struct config_metrics of(const char *listen, const char *const *allow, unsigned count)
 {
@@ -134,6 +136,33 @@ static void test_ipv6(void **)
 	assert_false(admits(&o, "::1"));
 }
 
+static void *listen_without_rights(void *arg)
+{
+	const int rc = caps_keep(0, 0);
+	return (void *)(intptr_t)(rc < 0 ? rc : api_listen_socket(arg));
+}
+
+// As in the units, whose control plane has no CAP_NET_ADMIN: weir listens, whatever the kernel
+// says about the filter.
+static void test_no_capability(void **)
+{
+	static const char *const allow[] = {"127.0.0.0/8"}, *const from[] = {"127.9.9.9"};
+	struct config_metrics c = of("127.0.0.1", allow, 1);
+	pthread_t thread;
+	void *result;
+	assert_int_equal(pthread_create(&thread, NULL, listen_without_rights, &c), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	const int server = (int)(intptr_t)result;
+	assert_true(server >= 0);
+	const int client = client_begin(server, from[0]);
+	struct pollfd connected = {.fd = client, .events = POLLOUT};
+	assert_int_equal(poll(&connected, 1, 60000), 1);
+	assert_true(connected.revents & POLLOUT);
+	assert_false(connected.revents & (POLLERR | POLLHUP));
+	close(client);
+	close(server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_drops_others),
 		cmocka_unit_test(test_anybody),
 		cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_no_capability),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,14 +6,16 @@
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SETTLED_S = FILE_SEEN_SETTLED_S + 8 };
 
-static char folder[FOLDER_MAX], path[CONFIG_FILES][FOLDER_MAX + 3];
+static char folder[FOLDER_MAX], path[CONFIG_FILES][FOLDER_MAX + 11];
 static struct config config;
 
 static struct config_tsig_key keys[CONFIG_TSIG_KEYS_MAX];
+static char *included[CONFIG_INCLUDED_MAX], *folders[CONFIG_INCLUDE_MAX];
 
 static void write_file(const char *name, const char *text)
 {
@@ -42,6 +44,17 @@ static int make_files(void **)
 	config.blocking.tsig_key_count = CONFIG_TSIG_KEYS_MAX;
 	for (unsigned i = 0; i < CONFIG_TSIG_KEYS_MAX; i++)
 		strcpy(keys[i].secret_file, path[CONFIG_FILES_ALONE + i]);
+	for (unsigned i = 0; i < CONFIG_INCLUDED_MAX; i++)
+		included[i] = path[CONFIG_FILES_INCLUDED + i];
+	for (unsigned i = 0; i < CONFIG_INCLUDE_MAX; i++) {
+		folders[i] = path[CONFIG_FILES_FOLDERS + i];
+		if (mkdir(folders[i], 0700) != 0)
+			return -1;
+	}
+	config.include = (struct config_include){.file_count = CONFIG_INCLUDED_MAX,
+		.folder_count = CONFIG_INCLUDE_MAX,
+		.files = included,
+		.folders = folders};
 	return 0;
 }
 
@@ -52,7 +65,7 @@ static int remove_files(void **)
 
 static int write_files(void **)
 {
-	for (unsigned i = 0; i < CONFIG_FILES; i++)
+	for (unsigned i = 0; i < CONFIG_FILES_FOLDERS; i++)
 		write_file(path[i], "old");
 	return 0;
 }
@@ -67,7 +80,7 @@ static struct config_files noted(void)
 
 static void test_each_file_counts(void **)
 {
-	for (unsigned i = 0; i < CONFIG_FILES; i++) {
+	for (unsigned i = 0; i < CONFIG_FILES_FOLDERS; i++) {
 		struct config_files f = noted();
 		assert_true(config_files_same(&f, &config));
 		write_file(path[i], "other");
@@ -79,6 +92,29 @@ static void test_each_file_counts(void **)
 		f = noted();
 		assert_false(config_files_same(&f, &config));
 		write_file(path[i], "old");
+	}
+}
+
+// A pattern may match one that comes, so the folder counts.
+static void test_each_folder_counts(void **)
+{
+	for (unsigned i = 0; i < CONFIG_INCLUDE_MAX; i++) {
+		char name[FOLDER_MAX + 20];
+		snprintf(name, sizeof(name), "%s/a.yaml", folders[i]);
+		struct config_files f = noted();
+		assert_true(config_files_same(&f, &config));
+		write_file(name, "new");
+		assert_false(config_files_same(&f, &config));
+		f = noted();
+		assert_true(config_files_same(&f, &config));
+		assert_int_equal(unlink(name), 0);
+		assert_false(config_files_same(&f, &config));
+		f = noted();
+		assert_int_equal(rmdir(folders[i]), 0);
+		assert_false(config_files_same(&f, &config));
+		f = noted();
+		assert_false(config_files_same(&f, &config));
+		assert_int_equal(mkdir(folders[i], 0700), 0);
 	}
 }
 
@@ -118,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_each_file_counts, write_files),
+		cmocka_unit_test_setup(test_each_folder_counts, write_files),
 		cmocka_unit_test_setup(test_files_just_written, write_files),
 		cmocka_unit_test_setup(test_files_that_are_not_named, write_files),
 		cmocka_unit_test_setup(test_nothing_is_known, write_files),

@@ -32,7 +32,7 @@ static bool on_admit(void *, const struct ucred *, int)
 static void on_request(void *, struct http_exchange *x)
 {
 	if (strcmp(http_path(x), "/stream") == 0) {
-		stream = http_stream_begin(x);
+		stream = http_stream_begin(x, "application/x-ndjson");
 	} else if (strcmp(http_path(x), "/held") == 0) {
 		late = x;
 		http_defer(x, PATIENCE_MS);

@@ -95,6 +95,12 @@ static void test_who_is_not_trusted(void **)
 	refused("/nowhere/ca.pem", "127.0.0.1", "");
 }
 
+// One of an authority that the file vouches for; without these points it is good.
+static void test_points_relative_to_the_issuer(void **)
+{
+	refused(server.ca, "127.0.0.2", "certificate chain too long");
+}
+
 static void test_a_redirect_leads_nowhere(void **)
 {
 	struct http_post *p = post_open(server.ca);
@@ -174,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whom_the_file_vouches_for),
 		cmocka_unit_test(test_who_is_not_trusted),
+		cmocka_unit_test(test_points_relative_to_the_issuer),
 		cmocka_unit_test(test_a_redirect_leads_nowhere),
 		cmocka_unit_test(test_replies_without_an_end),
 		cmocka_unit_test(test_a_handshake_without_an_end),

@@ -50,6 +50,25 @@ static void test_a_clock_ahead_ages_by_the_newest_data(void **)
 	assert_int_equal(look(NOW + 400 * (int64_t)DAY + 5, 6), NOW + HOUR - 1);
 }
 
+// Two wrong clocks, years apart, each of which wrote for an hour.
+static void test_several_clocks_ahead_are_no_proof(void **)
+{
+	const int64_t first = NOW + 400 * (int64_t)DAY, second = NOW + 5000 * (int64_t)DAY;
+	data(NOW, 200);
+	data(first, 1);
+	data(second, 1);
+	assert_int_equal(look(second + 5, 1), NOW + HOUR - 1);
+}
+
+// A machine that runs for six hours each third day is trusted after five such days.
+static void test_hours_now_and_then(void **)
+{
+	for (int i = 0; i < 20; i++)
+		data(NOW + i * (int64_t)(3 * DAY), 6);
+	assert_int_equal(
+		look(NOW + 57 * (int64_t)DAY + 60, 1), NOW + 15 * (int64_t)(3 * DAY) + HOUR - 1);
+}
+
 static void test_data_of_a_day_by_that_clock_proves_it(void **)
 {
 	data(NOW, 200);
@@ -135,6 +154,8 @@ int main(void)
 		T(test_a_right_clock_is_believed_at_once),
 		T(test_without_data_the_clock_is_all_there_is),
 		T(test_a_clock_ahead_ages_by_the_newest_data),
+		T(test_several_clocks_ahead_are_no_proof),
+		T(test_hours_now_and_then),
 		T(test_data_of_a_day_by_that_clock_proves_it),
 		T(test_a_day_without_a_step_proves_it),
 		T(test_a_step_begins_the_day_again),

@@ -56,8 +56,7 @@ static void marks_create(void)
 			.incarnation = dp.incarnation,
 			.index = i,
 			.data_size = units,
-			.geometry = {units},
-			.mode = 0600};
+			.geometry = {units}};
 		if (region_create(&rig.paths, &spec, &marks[i], why) < 0)
 			fail_msg("%s", why);
 		region_publish(&marks[i]);

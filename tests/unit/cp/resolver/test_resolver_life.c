@@ -271,7 +271,6 @@ static struct region marks_make(uint32_t *units)
 		.incarnation = dp.incarnation,
 		.data_size = *units,
 		.geometry = {*units},
-		.mode = 0600,
 	};
 	assert_int_equal(region_create(&rig.paths, &spec, &marks, why), 0);
 	memset(region_data(&marks), MARK_REFRESH | MARK_VISITED, *units);

@@ -12,7 +12,7 @@
 #include <weir/clock.h>
 #include <weir/dns_name.h>
 
-enum { MISS_UNITS = 16384, ANSWER_UNITS = 32768 };
+enum { MISS_UNITS = 16384 };
 
 static void bell_make(int *ours, int *far)
 {
@@ -25,7 +25,8 @@ static void bell_make(int *ours, int *far)
 
 // Of worker i for a resolver; dp: its page there.
 static struct rings_dp_page *rings_make(struct fake_dataplane *f, unsigned i, unsigned resolver,
-	struct region *r, struct ring_producer *misses, struct ring_consumer *answers)
+	struct region *r, struct region *half, struct ring_producer *misses,
+	struct ring_consumer *answers)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 
@@ -36,34 +37,50 @@ static struct rings_dp_page *rings_make(struct fake_dataplane *f, unsigned i, un
 		.generation = 1,
 		.incarnation = f->incarnation,
 		.index = i,
-		.data_size = RINGS_MISS_RING - SHM_PAGE + (MISS_UNITS + ANSWER_UNITS) * RING_UNIT,
-		.geometry = {MISS_UNITS, ANSWER_UNITS, 0, resolver},
-		.mode = 0600,
+		.data_size = RINGS_MISS_RING - SHM_PAGE + MISS_UNITS * RING_UNIT,
+		.geometry = {MISS_UNITS, 0, 0, resolver},
 	};
 	int rc = region_create(&f->paths, &spec, r, why);
 	assert(rc == 0);
-	struct rings_cp_page *cp = (void *)(r->base + RINGS_CP_PAGE);
+	rc = region_place(ANSWERS_SIZE, half, why);
+	assert(rc == 0);
+	const struct rings_cp_page *cp = (const void *)(half->base + ANSWERS_CP_PAGE);
 	struct rings_dp_page *dp = (void *)(r->base + RINGS_DP_PAGE);
 	atomic_store(&dp->seen_epoch, EPOCH_OFFLINE);
 	ring_producer_init(
 		misses, &dp->miss_tail, &cp->miss_head, r->base + RINGS_MISS_RING, MISS_UNITS);
-	ring_consumer_init(answers, &cp->answer_tail, &dp->answer_head,
-		r->base + RINGS_MISS_RING + MISS_UNITS * RING_UNIT, ANSWER_UNITS);
+	ring_consumer_init(answers, &cp->answer_tail, &dp->answer_head, half->base + ANSWERS_RING,
+		RINGS_ANSWER_UNITS);
 	region_publish(r);
 	return dp;
 }
 
 static void rings_open(struct fake_dataplane *f, unsigned i)
 {
-	f->dp[i] = rings_make(f, i, 0, &f->rings[i], &f->misses[i], &f->answers[i]);
+	f->dp[i] = rings_make(f, i, 0, &f->rings[i], &f->halves[i], &f->misses[i], &f->answers[i]);
 	bell_make(&f->bell[i], &f->bell_far[i]);
 }
 
 void fake_dataplane_grow(struct fake_dataplane *f)
 {
 	for (unsigned i = 0; i < f->workers; i++)
-		(void)rings_make(
-			f, i, 1, &f->second.rings[i], &f->second.misses[i], &f->second.answers[i]);
+		(void)rings_make(f, i, 1, &f->second.rings[i], &f->second.halves[i],
+			&f->second.misses[i], &f->second.answers[i]);
+}
+
+void fake_dataplane_reader(const struct fake_dataplane *f)
+{
+	const struct region_spec spec = {.name = "reader",
+		.kind = REGION_READER,
+		.generation = 1,
+		.incarnation = incarnation_new(),
+		.data_size = sizeof(struct reader_page)};
+	char why[SHM_WHY_MAX];
+	struct region r;
+	int rc = region_create(&f->paths, &spec, &r, why);
+	assert(rc == 0);
+	region_publish(&r);
+	region_unmap(&r);
 }
 
 void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths, unsigned workers)
@@ -78,6 +95,7 @@ void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths
 	snprintf(path, sizeof(path), "%s/dataplane.lock", paths->run);
 	f->lock_fd = process_lock(path);
 	assert(f->lock_fd >= 0);
+	fake_dataplane_reader(f);
 	for (unsigned i = 0; i < workers; i++)
 		rings_open(f, i);
 	f->resolver_bells = 1;
@@ -116,7 +134,31 @@ int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 		return -errno;
 	if (recv(f->link_fd, welcome, sizeof(*welcome), 0) != sizeof(*welcome))
 		return -EPROTO;
+	fake_dataplane_look(f);
 	return welcome->error;
+}
+
+static void half_map(struct fake_dataplane *f, unsigned i, unsigned resolver,
+	const struct region *rings, struct region *half)
+{
+	const uint64_t geometry[SHM_GEOMETRY_WORDS] = {
+		0, RINGS_ANSWER_UNITS, 0, resolver, f->incarnation};
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+
+	shm_name_answers(name, i, resolver);
+	if (half->base
+		&& region_attach_over(&f->paths, name, REGION_ANSWERS, geometry, half, why) == 1) {
+		struct rings_dp_page *dp = (void *)(rings->base + RINGS_DP_PAGE);
+		atomic_store(&dp->answers, region_header_of(half)->incarnation);
+	}
+}
+
+void fake_dataplane_look(struct fake_dataplane *f)
+{
+	for (unsigned i = 0; i < f->workers; i++) {
+		half_map(f, i, 0, &f->rings[i], &f->halves[i]);
+		half_map(f, i, 1, &f->second.rings[i], &f->second.halves[i]);
+	}
 }
 
 void fake_dataplane_close(struct fake_dataplane *f)
@@ -126,6 +168,8 @@ void fake_dataplane_close(struct fake_dataplane *f)
 	for (unsigned i = 0; i < f->workers; i++) {
 		region_unmap(&f->rings[i]);
 		region_unmap(&f->second.rings[i]);
+		region_unmap(&f->halves[i]);
+		region_unmap(&f->second.halves[i]);
 		close(f->bell[i]);
 		close(f->bell_far[i]);
 	}
@@ -201,6 +245,7 @@ static int message_wait(
 	// Once more when the time is over: this thread may have stood still.
 	for (bool last = false; !last; now = clock_mono_ms()) {
 		last = now >= end;
+		fake_dataplane_look(f);
 		for (*worker = 0; *worker < f->workers; ++*worker) {
 			int len = ring_read(&f->answers[*worker], buf, FAKE_ANSWER_MAX, type);
 			ring_release(&f->answers[*worker]);

@@ -23,6 +23,7 @@ struct fake_dataplane {
 	int resolver_bell;            // rings for misses
 	int bell_far[FAKE_BELLS_MAX]; // the control plane's ends, in the order of link_hello
 	struct region rings[FAKE_RINGS_MAX];
+	struct region halves[FAKE_RINGS_MAX]; // the control plane's, once it has made them
 	struct rings_dp_page *dp[FAKE_RINGS_MAX];
 	struct ring_producer misses[FAKE_RINGS_MAX];
 	struct ring_consumer answers[FAKE_RINGS_MAX];
@@ -31,6 +32,7 @@ struct fake_dataplane {
 	struct {                 // of the second resolver
 		int bell;        // rings for misses
 		struct region rings[FAKE_RINGS_MAX];
+		struct region halves[FAKE_RINGS_MAX];
 		struct ring_producer misses[FAKE_RINGS_MAX];
 		struct ring_consumer answers[FAKE_RINGS_MAX];
 	} second;
@@ -44,8 +46,12 @@ struct fake_answer {
 void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths, unsigned workers);
 // Makes the rings for the second resolver, which the calls below do not look at.
 void fake_dataplane_grow(struct fake_dataplane *f);
+// Makes the word that says which life reads (none) in a new file.
+void fake_dataplane_reader(const struct fake_dataplane *f);
 // Says hello; the welcome's error, or -errno.
 int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome);
+// Maps what the control plane has made meanwhile.
+void fake_dataplane_look(struct fake_dataplane *f);
 void fake_dataplane_close(struct fake_dataplane *f); // as if killed
 
 // Asks for a name (text, letter case kept) as a client with this port would.

@@ -23,8 +23,9 @@ struct side { // a resolver: answers each question with its own number as the co
 	struct loop *loop;
 	struct worker_rings *rings;
 	pthread_t thread;
-	_Atomic unsigned misses, unsent; // questions; answers for a worker that is evicted
-	_Atomic int holds; // worker rings, or 1 for a book that is not empty; -1: not looked yet
+	_Atomic unsigned misses, unsent; // questions; answers for a worker that gets none
+	_Atomic bool apart; // its workers read in a former half of their rings, and get none
+	_Atomic int holds;  // worker rings, or 1 for a book that is not empty; -1: not looked yet
 };
 
 static char dir[FOLDER_MAX];
@@ -46,7 +47,7 @@ static inline void on_miss(void *arg, const struct msg_miss *m, const uint8_t *q
 	assert_true(pthread_equal(pthread_self(), s->thread));
 	atomic_fetch_add(&s->misses, 1);
 	if (!worker_rings_answer(s->rings, &head, question)) {
-		assert_true(publisher_is_out(publisher, m->path.worker));
+		assert_true(s->apart || publisher_is_out(publisher, m->path.worker));
 		atomic_fetch_add(&s->unsent, 1);
 	}
 	worker_rings_publish(s->rings);
@@ -147,6 +148,7 @@ static inline unsigned answered(struct ring_consumer *answers)
 	uint64_t end = clock_mono_ms() + WAIT_MS;
 	int len;
 	while ((len = ring_read(answers, buf, sizeof(buf), &type)) == 0) {
+		fake_dataplane_look(&dp);
 		assert_true(clock_mono_ms() < end);
 		usleep(200);
 	}

@@ -113,6 +113,55 @@ static void test_an_evicted_worker_is_not_answered(void **)
 	ask_both();
 }
 
+static void wait_for_unsent(unsigned count)
+{
+	const uint64_t end = clock_mono_ms() + WAIT_MS;
+	while (side[0].unsent < count) {
+		assert_true(clock_mono_ms() < end);
+		usleep(200);
+	}
+}
+
+// Our half of the first worker's rings is gone when the data plane attaches again. The worker has
+// read one of two answers there, and was evicted: it takes nothing in the new half for its own
+// before it has found its end.
+static void test_a_half_is_made_again(void **)
+{
+	const struct rings_cp_page *cp = (const void *)(dp.halves[0].base + ANSWERS_CP_PAGE);
+	const struct epoch_reader stuck = {.evicted = &cp->evicted};
+	const uint64_t end = clock_mono_ms() + WAIT_MS;
+	struct worker_rings_stats stats;
+	uint8_t buf[FAKE_ANSWER_MAX];
+	uint16_t type;
+
+	fake_dataplane_grow(&dp);
+	link_now();
+	for (unsigned i = 0; i < 2; i++)
+		ask(&dp.misses[0], 0, dp.resolver_bell);
+	while (ring_consumer_used(&dp.answers[0])
+		< 2 * ring_units_of(sizeof(struct msg_answer) + 5)) {
+		assert_true(clock_mono_ms() < end);
+		usleep(200);
+	}
+	assert_true(ring_read(&dp.answers[0], buf, sizeof(buf), &type) > 0);
+	ring_release(&dp.answers[0]);
+	assert_false(epoch_is_evicted(&stuck));
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "answers.0"), 0);
+	close(dp.link_fd);
+	link_now();
+	assert_true(epoch_is_evicted(&stuck));
+	side[0].apart = true;
+	for (unsigned i = 0; i < 2; i++)
+		ask(&dp.misses[0], 0, dp.resolver_bell);
+	wait_for_unsent(2);
+	assert_int_equal(ring_read(&dp.answers[0], buf, sizeof(buf), &type), -EPROTO);
+	ring_release(&dp.answers[0]);
+	side[0].apart = false;
+	ask_both();
+	worker_rings_stats(side[0].rings, &stats);
+	assert_int_equal(stats.ring_anomalies, 0);
+}
+
 // Marks of the first worker, as the data plane makes them once it has activated the cache.
 static void marks_make(void)
 {
@@ -132,7 +181,6 @@ static void marks_make(void)
 		.incarnation = dp.incarnation,
 		.data_size = units,
 		.geometry = {units},
-		.mode = 0600,
 	};
 	assert_int_equal(region_create(&paths, &spec, &marks, why), 0);
 	region_publish(&marks);
@@ -192,6 +240,7 @@ int main(void)
 			test_a_refusal_of_one_is_a_refusal_of_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_an_evicted_worker_is_not_answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_half_is_made_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_both_let_a_dead_one_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_marks_of_ended_workers_are_let_go, setup, teardown),

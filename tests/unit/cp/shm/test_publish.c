@@ -2,6 +2,7 @@
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/shm/publish.h"
 #include "tests/unit/folder.h"
+#include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -320,6 +321,17 @@ struct reader {
 	int lock;
 };
 
+static void reader_make(struct region *out)
+{
+	const struct region_spec spec = {.name = "reader",
+		.kind = REGION_READER,
+		.generation = 1,
+		.incarnation = incarnation_new(),
+		.data_size = sizeof(struct reader_page)};
+	assert_int_equal(region_create(&paths, &spec, out, why), 0);
+	region_publish(out);
+}
+
 static struct reader reader_open(uint64_t life)
 {
 	struct reader r;
@@ -327,11 +339,18 @@ static struct reader reader_open(uint64_t life)
 	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
 	r.lock = process_lock(path);
 	assert_true(r.lock >= 0);
-	assert_int_equal(region_attach(&paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, true,
-				 &r.region, why),
-		0);
-	r.life = &((struct directory *)region_data(&r.region))->reader;
+	// As a data plane does: the file of an earlier run, or one that the control plane finds.
+	const bool is_first =
+		region_attach(&paths, SHM_IN_MEM, "reader", REGION_READER, true, &r.region, why)
+		< 0;
+	if (is_first)
+		reader_make(&r.region);
+	r.life = &((struct reader_page *)region_data(&r.region))->life;
 	atomic_store(r.life, life);
+	if (is_first)
+		publisher_reader_look(p);
+	assert_int_equal(atomic_load(&publisher_directory(p)->reader_file),
+		region_header_of(&r.region)->incarnation);
 	return r;
 }
 
@@ -415,6 +434,22 @@ static void test_a_deleted_lock_holds_the_epoch_back(void **)
 	assert_true(passes());
 }
 
+// Zeros in its place would say that no data plane reads.
+static void test_a_lost_reader_holds_the_epoch_back(void **)
+{
+	struct reader r = reader_open(0xd1);
+	assert_false(passes());
+	region_unmap(&r.region);
+	reader_make(&r.region);
+	remapping = LOSES;
+	publisher_reader_look(p);
+	remapping = MOVES;
+	assert_false(passes());
+	publisher_reader_look(p);
+	assert_true(passes()); // the new one, of which no life has read
+	reader_close(&r);
+}
+
 static void test_configuration_goes_round_its_slots(void **state)
 {
 	const uint64_t lists[4] = {UINT64_MAX};
@@ -451,6 +486,7 @@ int main(void)
 		T(test_a_living_data_plane_holds_the_epoch_back),
 		T(test_a_data_plane_unseen_holds_the_epoch_back),
 		T(test_a_deleted_lock_holds_the_epoch_back),
+		T(test_a_lost_reader_holds_the_epoch_back),
 		T(test_configuration_goes_round_its_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

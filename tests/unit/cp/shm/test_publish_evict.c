@@ -21,14 +21,17 @@ static void attach(void)
 {
 	const struct rings_dp_page *pages[WORKERS];
 	_Atomic uint64_t *evicted[WORKERS];
+	uint64_t files[WORKERS];
 
 	for (unsigned i = 0; i < WORKERS; i++) {
 		pages[i] = &page[i];
 		evicted[i] = &own[i].evicted;
+		files[i] = 70 + i;
+		atomic_store(&page[i].answers, files[i]);
 	}
 	for (unsigned r = 0; r < 2; r++)
-		publisher_rings(p, r, 0, pages, WORKERS); // the run that directory.reader has
-	publisher_evicts(p, evicted, WORKERS);
+		publisher_rings(p, r, 0, pages, WORKERS); // the run that `reader` has
+	publisher_evicts(p, evicted, files, WORKERS);
 }
 
 static int setup(void **)

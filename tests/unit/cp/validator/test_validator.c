@@ -37,6 +37,18 @@ static void test_asks_again(void **)
 	assert_int_equal(fx.root.queries, first + 1);
 }
 
+// The wall clock was set back: no key is kept.
+static void test_forget(void **)
+{
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	unsigned first = fx.root.queries;
+	validators_forget(fx.v);
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	assert_int_equal(fx.root.queries, 2 * first);
+	validators_beat(fx.v);
+	assert_int_equal(status().contexts, 1);
+}
+
 static void test_negative_anchor(void **)
 {
 	struct dns_name name;
@@ -207,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_verdicts, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_asks_again, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_forget, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_negative_anchor, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_servers_fail, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_stopped, rig_setup, rig_teardown),

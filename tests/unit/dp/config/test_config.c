@@ -143,8 +143,8 @@ static void test_shipped(void **)
 	// What it spells out are the defaults, so that the file also documents them.
 	struct config *plain = config_text_load(MINIMAL);
 	char names[256];
-	assert_int_equal(config_needs_restart(c, plain, names, sizeof(names)), 2);
-	assert_string_equal(names, "dataplane.ports, dataplane.service_addresses");
+	assert_int_equal(config_needs_restart(c, plain, names, sizeof(names)), 3);
+	assert_string_equal(names, "fallback.udp, dataplane.ports, dataplane.service_addresses");
 	assert_memory_equal(&c->limits, &plain->limits, sizeof(c->limits));
 	assert_int_equal(c->limits.inflight, FILES_QUESTIONS_DEFAULT);
 	assert_memory_equal(&c->cache, &plain->cache, sizeof(c->cache));

@@ -11,6 +11,11 @@
 
 #define PORTS "dataplane: {ports: [{device: net_null0, macs: ['02:00:5e:10:00:09']}], "
 
+#define INCLUDED_FD 97 // of the file that a document includes
+
+static const char included[] = "access: {allow: [10.0.0.0/8], deny: [192.0.2.9]}\n"
+			       "blocking: {deny: [a.example], rebinding: {enabled: true}}\n";
+
 static const char *const documents[] = {
 	PORTS "service_addresses: [198.18.0.53/24], worker_lcores: [1, 2]}\n"
 	      "upstreams: {servers: [{address: 9.9.9.9, name: nine}]}\n"
@@ -46,6 +51,12 @@ static const char *const documents[] = {
 	"192.0.2.54}],\n"
 	"   local_records: [{name: x.lan, type: A, value: 192.0.2.6}],\n"
 	"   forward_zones: [{name: kids.example, servers: [192.0.2.55]}], services: [youtube]}\n",
+
+	"include: ['/proc/self/fd/9[7]']\n"
+	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53]}\n"
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+	"access: {deny: [192.0.2.8]}\n"
+	"blocking: {deny: [b.example]}\n",
 };
 
 static int document_open(const char *text, char path[32])
@@ -123,11 +134,18 @@ static void test_from_there_on(void **)
 	sweep(7, true);
 }
 
+static int include_open(void **)
+{
+	char path[32];
+	int fd = document_open(included, path);
+	return dup2(fd, INCLUDED_FD) == INCLUDED_FD && close(fd) == 0 ? 0 : -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_from_there_on),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, include_open, NULL);
 }

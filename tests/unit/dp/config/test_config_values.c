@@ -4,6 +4,7 @@
 #include "config_text.h"
 
 #include <weir/log.h>
+#include <weir/os/sandbox.h>
 #include <weir/shm_abi.h>
 
 #define MINIMAL                                                                                \
@@ -17,7 +18,9 @@ static void test_default_process(void **)
 	assert_string_equal(c->runtime.state_directory, "/var/lib/weir");
 	assert_string_equal(c->runtime.hugepages, "auto");
 	assert_string_equal(c->runtime.group, "");
+	assert_int_equal(c->runtime.seccomp, SANDBOX_KILL);
 	assert_int_equal(c->runtime.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(c->runtime.log_format, LOG_FORMAT_TEXT);
 	assert_int_equal(c->dataplane.main_lcore, 0);
 	assert_int_equal(c->dataplane.worker_count, 1);
 	assert_int_equal(c->dataplane.worker_lcores[0], 1);
@@ -142,7 +145,7 @@ static void test_ttl_preset(void **)
 
 static const char every_value[] =
 	"runtime: {directory: /run/w2, state_directory: /tmp/s, hugepages: off,\n"
-	"  log_level: debug, group: weir, log_memory_s: 300}\n"
+	"  log_level: debug, log_format: json, group: weir, seccomp: log, log_memory_s: 300}\n"
 	"dataplane:\n"
 	"  main_lcore: 3\n"
 	"  worker_lcores: [2, 5]\n"
@@ -200,6 +203,8 @@ static void test_process_values(void **)
 	struct config *c = config_text_load(every_value);
 	assert_string_equal(c->runtime.hugepages, "off");
 	assert_int_equal(c->runtime.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c->runtime.log_format, LOG_FORMAT_JSON);
+	assert_int_equal(c->runtime.seccomp, SANDBOX_LOG);
 	assert_int_equal(c->dataplane.worker_count, 2);
 	assert_int_equal(c->dataplane.worker_lcores[1], 5);
 	assert_true(c->dataplane.eal_hugepages);
@@ -330,21 +335,13 @@ static void test_printable_names(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_default_process),
-		cmocka_unit_test(test_default_cache),
-		cmocka_unit_test(test_default_lists_and_log),
-		cmocka_unit_test(test_default_upstreams),
-		cmocka_unit_test(test_ttl_preset),
-		cmocka_unit_test(test_refresh_modes),
-		cmocka_unit_test(test_process_values),
-		cmocka_unit_test(test_port_values),
-		cmocka_unit_test(test_cache_values),
-		cmocka_unit_test(test_blocking_values),
-		cmocka_unit_test(test_upstream_values),
-		cmocka_unit_test(test_kernel_frames),
-		cmocka_unit_test(test_redis_values),
-		cmocka_unit_test(test_printable_names),
-	};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_default_process),
+		cmocka_unit_test(test_default_cache), cmocka_unit_test(test_default_lists_and_log),
+		cmocka_unit_test(test_default_upstreams), cmocka_unit_test(test_ttl_preset),
+		cmocka_unit_test(test_refresh_modes), cmocka_unit_test(test_process_values),
+		cmocka_unit_test(test_port_values), cmocka_unit_test(test_cache_values),
+		cmocka_unit_test(test_blocking_values), cmocka_unit_test(test_upstream_values),
+		cmocka_unit_test(test_kernel_frames), cmocka_unit_test(test_redis_values),
+		cmocka_unit_test(test_printable_names)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

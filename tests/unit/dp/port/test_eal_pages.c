@@ -26,18 +26,29 @@ static void pages_set(const char *size, const char *file, unsigned n)
 static void test_pages(void **)
 {
 	char why[EAL_PAGES_WHY_MAX] = "", command[64];
-	assert_int_equal(eal_pages_check("/nonexistent", why), 0); // nobody says
+	assert_int_equal(eal_pages_check("/nonexistent", 64, why), 0); // nobody says
 	assert_non_null(mkdtemp(sysfs));
 	pages_set("hugepages-2048kB", "nr_hugepages", 0);
 	pages_set("hugepages-2048kB", "free_hugepages", 0);
 	pages_set("hugepages-1048576kB", "nr_hugepages", 0);
-	assert_int_equal(eal_pages_check(sysfs, why), -ENOMEM);
-	assert_non_null(strstr(why, "no huge pages reserved"));
+	assert_int_equal(eal_pages_check(sysfs, 64, why), -ENOMEM);
+	assert_non_null(strstr(why, "takes 64 MiB, and of this machine's 0 MiB"));
 	pages_set("hugepages-2048kB", "nr_hugepages", 2);
-	assert_int_equal(eal_pages_check(sysfs, why), -ENOMEM);
-	assert_non_null(strstr(why, "are in use"));
+	assert_int_equal(eal_pages_check(sysfs, 64, why), -ENOMEM);
+	assert_non_null(strstr(why, "4 MiB in huge pages 0 MiB are free"));
+	pages_set("hugepages-2048kB", "nr_hugepages", 32);
+	pages_set("hugepages-2048kB", "free_hugepages", 31);
+	assert_int_equal(eal_pages_check(sysfs, 64, why), -ENOMEM);
+	pages_set("hugepages-2048kB", "free_hugepages", 32);
+	assert_int_equal(eal_pages_check(sysfs, 64, why), 0);
+	pages_set("hugepages-2048kB", "free_hugepages", 0);
 	pages_set("hugepages-1048576kB", "free_hugepages", 1);
-	assert_int_equal(eal_pages_check(sysfs, why), 0);
+	assert_int_equal(eal_pages_check(sysfs, 64, why), 0);
+	pages_set("hugepages-1048576kB", "free_hugepages", 0);
+	pages_set("hugepages-2048kB", "nr_overcommit_hugepages", 40);
+	assert_int_equal(eal_pages_check(sysfs, 64, why), 0);
+	pages_set("hugepages-2048kB", "surplus_hugepages", 9); // another program has them
+	assert_int_equal(eal_pages_check(sysfs, 64, why), -ENOMEM);
 	snprintf(command, sizeof(command), "rm -r %s", sysfs);
 	assert_int_equal(system(command), 0);
 }

@@ -137,9 +137,11 @@ static void interrupts_that_never_arrive_are_not_trusted(void **)
 	}
 	assert_false(d.ports_ring);
 	assert_int_equal(counted(COUNTER_sleeps_timed), IDLE_SLEEP_MISSED);
+	assert_int_equal(atomic_load(&w.on_timer), 0);
 	uint64_t before = counted(COUNTER_sleep_us);
 	sleep_once();
 	assert_true(counted(COUNTER_sleep_us) - before < IDLE_SLEEP_BELL_MS * 1000 / 2);
+	assert_int_equal(atomic_load(&w.on_timer), 1); // for weirctl ports
 }
 
 // Frames that come just as a sleep ends, and sleeps that nothing follows, are no reason.

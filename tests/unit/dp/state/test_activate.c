@@ -29,6 +29,7 @@ static struct stats_region stats;
 static struct region directory_region;
 static struct directory *directory;
 static uint64_t now_ms;
+#define LIFE ((struct reader_page *)region_data(&rings.reader))
 
 static int setup(void **)
 {
@@ -43,6 +44,8 @@ static int setup(void **)
 	now_ms = 1000;
 	const struct dp_config defaults = {.udp_limit = 1232, .block.ttl_s = 7};
 	rings = (struct worker_rings){.count = WORKERS, .resolvers = 1, .incarnation = 0xd0};
+	if (worker_rings_reader_open(&rings, &paths, why))
+		return -1;
 	return activate_init(&activate, &paths, worker_list, &rings, &defaults, &stats);
 }
 
@@ -50,6 +53,7 @@ static int teardown(void **)
 {
 	activate_close(&activate);
 	region_unmap(&directory_region);
+	region_unmap(&rings.reader);
 	directory = NULL;
 	shm_paths_close(&paths);
 	return folder_remove(paths.mem, dir);
@@ -87,12 +91,12 @@ static void make_directory(uint64_t incarnation)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = incarnation,
-		.data_size = sizeof(struct directory),
-		.mode = 0600};
+		.data_size = sizeof(struct directory)};
 	region_unmap(&directory_region);
 	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
 	directory = region_data(&directory_region);
 	atomic_store(&directory->epoch, 1);
+	directory->reader_file = region_header_of(&rings.reader)->incarnation;
 	region_publish(&directory_region);
 }
 
@@ -104,8 +108,7 @@ static void make_l0(uint64_t generation, uint64_t incarnation, bool damage)
 	struct region_spec spec = {.name = name,
 		.kind = REGION_L0,
 		.generation = generation,
-		.incarnation = incarnation,
-		.mode = 0600};
+		.incarnation = incarnation};
 	shm_name_generation(name, "l0", generation);
 	assert_int_equal(l0_plan(1 << 20, 2, 1, spec.geometry, &spec.data_size), 0);
 	if (damage)
@@ -142,7 +145,7 @@ static bool exists(const char *name)
 }
 
 // A control plane that is there and does not answer, since it is stopped, is not waited for. It
-// must find in the directory that someone reads.
+// must find the word that someone reads.
 static void a_silent_control_planes_cache_is_served(void **)
 {
 	char path[2 * SHM_PATH_MAX];
@@ -151,17 +154,17 @@ static void a_silent_control_planes_cache_is_served(void **)
 	serve_l0(1, 0xc0);
 	int lock = process_lock(path);
 	assert_true(lock >= 0);
-	atomic_store(&directory->reader, 0xd9); // of a life before
+	atomic_store(&LIFE->life, 0xd9); // of a life before
 	take(0);
 	take(1);
 	poll_once();
-	assert_int_equal(atomic_load(&directory->reader), 0xd0);
+	assert_int_equal(atomic_load(&LIFE->life), 0xd0);
 	assert_null(atomic_load(&workers[0].epoch_in_use)); // before any worker reads
 	settle();
 	assert_int_equal(workers[0].tables->l0_generation, 1);
-	atomic_store(&directory->reader, 0xd0 ^ 4);
+	atomic_store(&LIFE->life, 0xd0 ^ 4);
 	poll_once();
-	assert_int_equal(atomic_load(&directory->reader), 0xd0);
+	assert_int_equal(atomic_load(&LIFE->life), 0xd0);
 	close(lock);
 }
 
@@ -359,8 +362,7 @@ static void an_image_of_zeros_is_refused(void **)
 		.kind = REGION_RULE_IMAGE,
 		.generation = 1,
 		.incarnation = 0xc0,
-		.data_size = 8192,
-		.mode = 0600};
+		.data_size = 8192};
 	struct region r;
 	make_directory(0xc0);
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);

@@ -30,6 +30,8 @@ static int setup(void **)
 	if (folder_make(dir, "activate") || shm_paths_init(&paths, dir, "off", why))
 		return -1;
 	worker.rings = &page;
+	if (worker_rings_reader_open(&rings, &paths, why))
+		return -1;
 	return activate_init(&activate, &paths, workers, &rings, &defaults, &stats);
 }
 
@@ -37,6 +39,7 @@ static int teardown(void **)
 {
 	activate_close(&activate);
 	region_unmap(&directory_region);
+	region_unmap(&rings.reader);
 	shm_paths_close(&paths);
 	return folder_remove(paths.mem, dir);
 }
@@ -58,11 +61,11 @@ static void make_directory(void)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = 0xc0,
-		.data_size = sizeof(struct directory),
-		.mode = 0600};
+		.data_size = sizeof(struct directory)};
 	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
 	directory = region_data(&directory_region);
 	atomic_store(&directory->epoch, 1);
+	directory->reader_file = region_header_of(&rings.reader)->incarnation;
 	region_publish(&directory_region);
 }
 
@@ -82,8 +85,7 @@ static void serve_hops(uint64_t generation, unsigned servers, bool damage)
 		.kind = REGION_HOPS,
 		.generation = generation,
 		.incarnation = 0xc0,
-		.data_size = sizeof(image),
-		.mode = 0600};
+		.data_size = sizeof(image)};
 	struct region r;
 	for (unsigned i = 0; i < servers; i++)
 		image.server[i] = (struct hops_server){

@@ -30,11 +30,11 @@ static void make_directory(void)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = 0xc0,
-		.data_size = sizeof(struct directory),
-		.mode = 0600};
+		.data_size = sizeof(struct directory)};
 	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
 	directory = region_data(&directory_region);
 	atomic_store(&directory->epoch, 1);
+	directory->reader_file = region_header_of(&rings.reader)->incarnation;
 	region_publish(&directory_region);
 }
 
@@ -50,6 +50,8 @@ static int setup(void **)
 		workers[i].rings = &pages[i];
 	now_ms = 1000;
 	rings = (struct worker_rings){.count = WORKERS, .resolvers = 1, .incarnation = 0xd0};
+	if (worker_rings_reader_open(&rings, &paths, why))
+		return -1;
 	make_directory();
 	return activate_init(&activate, &paths, list, &rings, &defaults, &stats);
 }
@@ -58,6 +60,7 @@ static int teardown(void **)
 {
 	activate_close(&activate);
 	region_unmap(&directory_region);
+	region_unmap(&rings.reader);
 	shm_paths_close(&paths);
 	return folder_remove(paths.mem, dir);
 }
@@ -88,11 +91,8 @@ static void serve_l0(uint64_t generation)
 {
 	char name[SHM_NAME_MAX];
 	struct region r;
-	struct region_spec spec = {.name = name,
-		.kind = REGION_L0,
-		.generation = generation,
-		.incarnation = 0xc0,
-		.mode = 0600};
+	struct region_spec spec = {
+		.name = name, .kind = REGION_L0, .generation = generation, .incarnation = 0xc0};
 	shm_name_generation(name, "l0", generation);
 	assert_int_equal(l0_plan(1 << 20, 2, 1, spec.geometry, &spec.data_size), 0);
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);

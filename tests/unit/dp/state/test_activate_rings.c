@@ -71,11 +71,11 @@ static void serve_l0(void)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = 0xc0,
-		.data_size = sizeof(struct directory),
-		.mode = 0600};
+		.data_size = sizeof(struct directory)};
 	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
 	directory = region_data(&directory_region);
 	atomic_store(&directory->epoch, 1);
+	directory->reader_file = region_header_of(&rings.reader)->incarnation;
 	region_publish(&directory_region);
 	spec.name = "l0.1";
 	spec.kind = REGION_L0;
@@ -84,6 +84,56 @@ static void serve_l0(void)
 	region_publish(&r);
 	region_unmap(&r);
 	atomic_store(&directory->current[REGION_L0], 1 << 1 | SHM_IN_MEM);
+}
+
+static uint64_t life(void)
+{
+	return atomic_load(&((struct reader_page *)region_data(&rings.reader))->life);
+}
+
+// One that runs and has not mapped our word could reuse what the workers read.
+static void a_control_plane_that_does_not_see_us_is_waited_for(void **)
+{
+	char path[2 * SHM_PATH_MAX];
+	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
+	int lock = process_lock(path);
+	assert_true(lock >= 0);
+	serve_l0();
+	uint64_t file = atomic_exchange(&directory->reader_file, 0);
+	settle();
+	assert_false(workers[0].tables->has_l0);
+	assert_int_equal(life(), 0xd0); // for the control plane to find
+	atomic_store(&directory->reader_file, file);
+	now_ms += ACTIVATE_RETRY_MS;
+	settle();
+	assert_true(workers[0].tables->has_l0);
+	close(lock);
+}
+
+// The next one finds the file.
+static void a_control_plane_that_does_not_run_is_not_waited_for(void **)
+{
+	char path[2 * SHM_PATH_MAX];
+	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
+	int lock = process_lock(path);
+	assert_true(lock >= 0);
+	close(lock);
+	serve_l0();
+	atomic_store(&directory->reader_file, 0);
+	settle();
+	assert_true(workers[0].tables->has_l0);
+}
+
+static void the_word_is_back_when_its_file_was_deleted(void **)
+{
+	const uint64_t file = region_header_of(&rings.reader)->incarnation;
+	worker_rings_announce(&rings);
+	worker_rings_reader_check(&rings, &paths);
+	assert_int_equal(region_header_of(&rings.reader)->incarnation, file);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "reader"), 0);
+	worker_rings_reader_check(&rings, &paths);
+	assert_int_not_equal(region_header_of(&rings.reader)->incarnation, file);
+	assert_int_equal(life(), 0xd0); // this run may be reading
 }
 
 static void with_few_rings_the_cache_is_used(void **)
@@ -109,10 +159,15 @@ static void with_few_rings_the_cache_is_used(void **)
 	assert_int_equal(workers[1].tables->config.udp_limit, 700);
 }
 
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(with_few_rings_the_cache_is_used, setup, teardown),
+		T(with_few_rings_the_cache_is_used),
+		T(a_control_plane_that_does_not_see_us_is_waited_for),
+		T(a_control_plane_that_does_not_run_is_not_waited_for),
+		T(the_word_is_back_when_its_file_was_deleted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

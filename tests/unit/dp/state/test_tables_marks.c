@@ -45,11 +45,8 @@ static void l0_make(void)
 {
 	char name[SHM_NAME_MAX];
 	struct region r;
-	struct region_spec spec = {.name = name,
-		.kind = REGION_L0,
-		.generation = GENERATION,
-		.incarnation = 0xc0,
-		.mode = 0600};
+	struct region_spec spec = {
+		.name = name, .kind = REGION_L0, .generation = GENERATION, .incarnation = 0xc0};
 	shm_name_generation(name, "l0", GENERATION);
 	assert_int_equal(l0_plan(1 << 20, 2, 1, spec.geometry, &spec.data_size), 0);
 	assert_int_equal(region_create(&source.paths, &spec, &r, why), 0);

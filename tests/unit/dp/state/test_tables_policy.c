@@ -57,8 +57,7 @@ static void make(uint64_t name_generation, uint64_t generation, unsigned groups,
 		.kind = kind,
 		.generation = generation,
 		.incarnation = 0xc0,
-		.data_size = image.size,
-		.mode = 0600};
+		.data_size = image.size};
 	shm_name_generation(name, "policy", name_generation);
 	assert_int_equal(region_create(&source.paths, &spec, &r, why), 0);
 	memcpy(region_data(&r), image.head, image.size);

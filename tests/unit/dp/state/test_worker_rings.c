@@ -4,6 +4,7 @@
 
 #include "dataplane/state/worker_rings.h"
 #include "tests/unit/folder.h"
+#include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -83,11 +84,83 @@ static void statistics_can_be_read_by_the_group(void **)
 	region_unmap(&r);
 }
 
-// A miss goes over, an answer comes back, through two mappings of the same file.
+// As the control plane makes its half of the first resolver's rings.
+static void make_answers(struct region *out, unsigned worker, uint64_t incarnation)
+{
+	char name[SHM_NAME_MAX];
+	shm_name_answers(name, worker, 0);
+	const struct region_spec spec = {.name = name,
+		.kind = REGION_ANSWERS,
+		.generation = 1,
+		.incarnation = incarnation_new(),
+		.index = worker,
+		.data_size = ANSWERS_SIZE - SHM_PAGE,
+		.geometry = {0, RINGS_ANSWER_UNITS, 0, 0, incarnation}};
+	assert_int_equal(region_create(&paths, &spec, out, why), 0);
+	region_publish(out);
+}
+
+// Those of another run are not taken; new ones are, in the place that the worker reads.
+static void answers_are_taken_when_they_are_there(void **)
+{
+	struct worker w = {.index = 0};
+	struct region half;
+	const struct rings_dp_page *dp;
+	worker_rings_bind(&worker_rings, &w);
+	dp = w.rings;
+	assert_int_equal(atomic_load(w.epoch.evicted), 0);
+	make_answers(&half, 0, 0xdd);
+	worker_rings_look(&worker_rings, &paths, 1000);
+	assert_int_equal(atomic_load(&dp->answers), 0);
+	region_unmap(&half);
+	make_answers(&half, 0, 0xd0);
+	atomic_store(&((struct rings_cp_page *)(void *)(half.base + ANSWERS_CP_PAGE))->evicted, 5);
+	worker_rings_look(&worker_rings, &paths, 1050); // too soon
+	assert_int_equal(atomic_load(w.epoch.evicted), 0);
+	worker_rings_look(&worker_rings, &paths, 1100);
+	assert_int_equal(atomic_load(w.epoch.evicted), 5);
+	assert_int_equal(atomic_load(&dp->answers), region_header_of(&half)->incarnation);
+	region_unmap(&half);
+	// Made again by another control plane: its welcome says so.
+	make_answers(&half, 0, 0xd0);
+	worker_rings_look(&worker_rings, &paths, 2000);
+	assert_int_equal(atomic_load(w.epoch.evicted), 5);
+	worker_rings_link(&worker_rings, &paths);
+	assert_int_equal(atomic_load(w.epoch.evicted), 0);
+	assert_int_equal(atomic_load(&dp->answers), region_header_of(&half)->incarnation);
+	region_unmap(&half);
+	// Made again after that, by a resolver that was late: within a second.
+	make_answers(&half, 0, 0xd0);
+	worker_rings_look(&worker_rings, &paths, 3000);
+	assert_int_not_equal(atomic_load(&dp->answers), region_header_of(&half)->incarnation);
+	worker_rings_check(&worker_rings, &paths);
+	assert_int_equal(atomic_load(&dp->answers), region_header_of(&half)->incarnation);
+	region_unmap(&half);
+}
+
+// The control plane then evicts no worker, as none would see it.
+static void lost_answers_are_withdrawn(void **)
+{
+	const struct rings_dp_page *dp =
+		(const void *)(worker_rings.rings[0].region[0].base + RINGS_DP_PAGE);
+	struct region half;
+	worker_rings_link(&worker_rings, &paths);
+	assert_int_not_equal(atomic_load(&dp->answers), 0);
+	make_answers(&half, 0, 0xd0);
+	remapping = LOSES;
+	worker_rings_link(&worker_rings, &paths);
+	remapping = MOVES;
+	assert_int_equal(atomic_load(&dp->answers), 0);
+	worker_rings_look(&worker_rings, &paths, 10000);
+	assert_int_equal(atomic_load(&dp->answers), region_header_of(&half)->incarnation);
+	region_unmap(&half);
+}
+
+// A miss goes over, an answer comes back, through mappings of the same two files.
 static void worker_rings_carry_messages_both_ways(void **)
 {
 	struct worker w = {.index = 1};
-	struct region r;
+	struct region r, half;
 	mode_t mode = 0;
 	worker_rings_bind(&worker_rings, &w);
 	assert_true(exists("rings.1", &mode));
@@ -98,9 +171,12 @@ static void worker_rings_carry_messages_both_ways(void **)
 	assert_int_equal(h->index, 1);
 	assert_int_equal(h->incarnation, 0xd0);
 	assert_int_equal(h->geometry[0], RINGS_MISS_UNITS);
-	assert_int_equal(h->geometry[1], RINGS_ANSWER_UNITS);
 	struct rings_dp_page *dp = (void *)(r.base + RINGS_DP_PAGE);
-	struct rings_cp_page *cp = (void *)(r.base + RINGS_CP_PAGE);
+	make_answers(&half, 1, 0xd0);
+	assert_int_equal(atomic_load(&dp->answers), 0);
+	worker_rings_link(&worker_rings, &paths);
+	assert_int_equal(atomic_load(&dp->answers), region_header_of(&half)->incarnation);
+	struct rings_cp_page *cp = (void *)(half.base + ANSWERS_CP_PAGE);
 	// A worker that has not started holds nothing up.
 	assert_true(atomic_load(&dp->seen_epoch) == EPOCH_OFFLINE);
 
@@ -108,8 +184,7 @@ static void worker_rings_carry_messages_both_ways(void **)
 	struct ring_producer answer;
 	ring_consumer_init(
 		&miss, &dp->miss_tail, &cp->miss_head, r.base + RINGS_MISS_RING, RINGS_MISS_UNITS);
-	ring_producer_init(&answer, &cp->answer_tail, &dp->answer_head,
-		r.base + RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT,
+	ring_producer_init(&answer, &cp->answer_tail, &dp->answer_head, half.base + ANSWERS_RING,
 		RINGS_ANSWER_UNITS);
 	char buf[64];
 	uint16_t type = 0;
@@ -189,13 +264,18 @@ static void the_other_side_cannot_be_overwritten(void **)
 	// read(2) into a read-only page fails where a plain store would kill the test.
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	uint8_t *base = worker_rings.rings[0].region[0].base;
-	size_t answers = RINGS_MISS_RING + (size_t)RINGS_MISS_UNITS * RING_UNIT;
-	assert_int_equal(read(fd, base + RINGS_CP_PAGE, 8), -1);
-	assert_int_equal(read(fd, base + answers, 8), -1);
-	assert_int_equal(
-		read(fd, base + answers + (size_t)RINGS_ANSWER_UNITS * RING_UNIT - 8, 8), -1);
+	uint8_t *answers = worker_rings.rings[0].answers[0].base;
+	struct region half;
+	for (unsigned i = 0; i < 2; i++) { // before there are any, and then
+		assert_int_equal(read(fd, answers + ANSWERS_CP_PAGE, 8), -1);
+		assert_int_equal(read(fd, answers + ANSWERS_RING, 8), -1);
+		assert_int_equal(read(fd, answers + ANSWERS_SIZE - 8, 8), -1);
+		if (i == 0)
+			make_answers(&half, 0, 0xd0);
+		worker_rings_link(&worker_rings, &paths);
+	}
+	region_unmap(&half);
 	assert_int_equal(read(fd, base + RINGS_MISS_RING, 8), 8);
-	assert_int_equal(read(fd, base + answers - 8, 8), 8);
 	close(fd);
 }
 
@@ -249,6 +329,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statistics_can_be_read_by_the_group),
 		cmocka_unit_test(worker_rings_carry_messages_both_ways),
+		cmocka_unit_test(answers_are_taken_when_they_are_there),
+		cmocka_unit_test(lost_answers_are_withdrawn),
 		cmocka_unit_test(the_other_side_cannot_be_overwritten),
 		cmocka_unit_test(worker_rings_grow_for_more_resolvers),
 		cmocka_unit_test(a_smaller_life_leaves_no_rings_behind),

@@ -39,6 +39,7 @@ c="-c $dir/weir.yaml"
 
 want 0 'usage: weirctl' '' --help
 want 0 'cache flush NAME' '' help cache
+want 0 '[--until T] [--limit N]' '' help log
 want 0 'weirctl 0' '' --version
 want 2 '' 'usage: weirctl'
 want 2 '' 'no such command: nonsense' nonsense
@@ -87,6 +88,21 @@ want 2 '' 'selftest takes --rate' selftest --rate --seconds 0
 want 2 '' 'selftest takes --rate' selftest --rate --seconds=1x
 want 2 '' 'does not take such an option' status --rate
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
+
+want 2 '' 'doctor takes one of: config' doctor nonsense
+want 2 '' 'too many arguments' doctor cores numa
+want 0 'weir.yaml is good' '' $c doctor config
+want 1 'do: weirctl -c' '' -c "$dir/bad.yaml" doctor config
+want 0 '"verdict": "ok"' '' --json $c doctor redis
+
+want 2 '' 'nic takes one of: status, bind, unbind, remember, forget' nic
+want 2 '' 'argument is missing' nic bind
+want 2 '' 'does not take such an option' nic status --force
+want 2 '' 'does not take such an option' nic remember lan0 --once
+want 2 '' 'does not take such an option' events --until 1h
+want 2 '' '--since takes the number of an event' events --since soon
+want 1 '' 'no interface no-such-nic' nic unbind no-such-nic
+want 1 '"error": "no interface' '' --json nic bind no-such-nic
 
 want 2 '' 'xdp takes one of: status, detach' xdp
 want 2 '' 'does not take such an option' xdp status --force

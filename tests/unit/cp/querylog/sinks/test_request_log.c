@@ -313,6 +313,29 @@ static void test_a_long_torn_end(void **)
 	free(text);
 }
 
+// What ext4 leaves where it wrote the block behind and not the rest of the one before.
+static void test_torn_in_the_middle(void **)
+{
+	enum { LINE = 100, LINES = 2000, TORN = 1200, NULS = 117 };
+	char *bytes = malloc(LINE * LINES);
+	for (unsigned i = 0; i < LINES; i++) {
+		memset(bytes + i * LINE, 'a', LINE);
+		bytes[i * LINE + LINE - 1] = '\n';
+	}
+	memset(bytes + TORN * LINE + 40, 0, NULS);
+	file_write(TODAY, bytes, LINE * LINES);
+	struct request_log *l = open_log(false, 1 << 20);
+	assert_true(give(l, querylog_rig_batch(&rig, 3)));
+	struct sink_status s = await(l, 3, 0);
+	request_log_close(l);
+	assert_int_equal(s.cut_bytes, (LINES - TORN) * LINE);
+	char *text = file_of(TODAY);
+	assert_int_equal(lines_of(text), TORN + 3);
+	assert_memory_equal(text, bytes, TORN * LINE);
+	free(text);
+	free(bytes);
+}
+
 static void test_other_files_stay(void **)
 {
 	static const char *const others[] = {
@@ -410,6 +433,7 @@ int main(void)
 		T(test_a_file_that_was_copied_and_truncated),
 		T(test_a_torn_end_is_cut_off),
 		T(test_a_long_torn_end),
+		T(test_torn_in_the_middle),
 		T(test_other_files_stay),
 		T(test_a_day_has_a_bound),
 		T(test_what_fails_is_tried_again),

@@ -7,6 +7,7 @@
 #include "controlplane/querylog/store/query_file.h"
 #include "controlplane/querylog/store/query_folder.h"
 #include "controlplane/querylog/store/query_search.h"
+#include "controlplane/querylog/store/sql.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
@@ -24,6 +25,7 @@
 enum { HOUR = 472222, ROWS = 40, COMMITS = 3 };
 
 static unsigned die_at, steps; // in the child: 0 is never
+static unsigned syncs;
 
 static void step(void)
 {
@@ -46,6 +48,7 @@ int ftruncate64(int fd, off64_t len)
 
 int fdatasync(int fd)
 {
+	syncs++;
 	step();
 	return (int)syscall(SYS_fdatasync, fd);
 }
@@ -84,6 +87,8 @@ static void write_file(uint64_t seed, _Atomic uint64_t *committed)
 		querylog_release(b);
 		assert_int_equal(query_file_commit(f), 0);
 		*committed += ROWS;
+		if (c == 1)
+			assert_int_equal(query_file_sync(f), 0);
 	}
 	query_file_close(f);
 	query_file_free(f);
@@ -147,9 +152,75 @@ static void test_killed_at_each_step(void **state)
 	munmap(shared, sizeof(uint64_t));
 }
 
+// The power goes and takes what the disk was not waited for: here all but the file itself.
+static void test_synced(void **)
+{
+	struct querylog_rig rig;
+	struct query_file *f;
+	char command[PATH_MAX + 128], wal[PATH_MAX + 8];
+	querylog_rig_open(&rig, 1);
+	assert_int_equal(query_file_new(&f), 0);
+	assert_int_equal(query_file_open(f, path, HOUR), 0);
+	const struct querylog_batch *b = querylog_rig_batch(&rig, 2 * ROWS);
+	for (unsigned i = 0; i < 2 * ROWS; i++) {
+		assert_int_equal(query_file_put(f, "box", &b->row[i], 1), 0);
+		if (i != ROWS - 1 && i != 2 * ROWS - 1)
+			continue;
+		assert_int_equal(query_file_commit(f), 0);
+		if (i == ROWS - 1)
+			assert_int_equal(query_file_sync(f), 0);
+	}
+	querylog_release(b);
+	assert_int_equal(rows_found(), 2 * ROWS);
+	snprintf(command, sizeof(command), "cp %s %s/kept", path, folder);
+	assert_int_equal(system(command), 0);
+	query_file_close(f);
+	snprintf(command, sizeof(command), "mv %s/kept %s", folder, path);
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(access(wal, F_OK), -1);
+	assert_int_equal(rows_found(), ROWS);
+	query_file_free(f);
+	querylog_rig_close(&rig);
+}
+
+// A search keeps a checkpoint from what was committed after it began: the disk has it nevertheless.
+static void test_sync_beside_a_search(void **)
+{
+	struct querylog_rig rig;
+	struct query_file *f;
+	struct sql *reader;
+	int64_t rows;
+	querylog_rig_open(&rig, 1);
+	assert_int_equal(query_file_new(&f), 0);
+	assert_int_equal(query_file_open(f, path, HOUR), 0);
+	const struct querylog_batch *b = querylog_rig_batch(&rig, 2);
+	assert_int_equal(query_file_put(f, "box", &b->row[0], 1), 0);
+	assert_int_equal(query_file_commit(f), 0);
+	assert_int_equal(sql_open(&reader, path, SQL_READ), 0);
+	assert_int_equal(sql_run(reader, "BEGIN"), 0);
+	assert_int_equal(sql_number(reader, "SELECT count(*) FROM rows", &rows), 0);
+	assert_int_equal(query_file_put(f, "box", &b->row[1], 1), 0);
+	assert_int_equal(query_file_commit(f), 0);
+	for (unsigned i = 0; i < 2; i++) { // also when there is nothing more to copy
+		syncs = 0;
+		assert_int_equal(query_file_sync(f), 0);
+		assert_true(syncs > 0);
+	}
+	querylog_release(b);
+	syncs = 0;
+	query_file_close(f);
+	assert_true(syncs > 0);
+	sql_close(reader);
+	query_file_free(f);
+	querylog_rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_synced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sync_beside_a_search, setup, teardown),
 		cmocka_unit_test(test_killed_at_each_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Events of what the service loop looks at each second: alarms, upstream servers, the data plane.
+// All else adds its events where it happens.
+
+#include "app_events.h"
+
+#include "events/event_conditions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+struct app_events {
+	struct events *events;
+	struct event_conditions conditions;
+	struct api_reasons reasons; // of the look that is in progress
+	uint64_t dataplane;         // incarnation of the one that runs; 0: none does
+};
+
+// An alarm that comes and goes each second is one alarm. An outage, in which clients get no
+// answers, is another one than the alarm of the same id.
+static const struct event_condition_kind of_alarm = {
+	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_warning, "alarm", "over", 5};
+static const struct event_condition_kind of_outage = {
+	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_error, "alarm", "over", 5};
+static const struct event_condition_kind of_upstream = {
+	EVENT_upstream_down, EVENT_upstream_up, EVENT_IS_warning, "server", "over", 2};
+
+int app_events_open(struct app_events **out)
+{
+	struct app_events *w = calloc(1, sizeof(*w));
+	int rc = w ? events_open(&w->events) : -ENOMEM;
+	if (rc < 0) {
+		free(w);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+void app_events_close(struct app_events *w)
+{
+	if (!w)
+		return;
+	events_close(w->events);
+	free(w);
+}
+
+struct events *app_events_of(struct app_events *w)
+{
+	return w->events;
+}
+
+// A process that starts has no alarms yet.
+static bool is_serving(const struct api_reasons *r)
+{
+	for (unsigned i = 0; i < r->count; i++)
+		if (strcmp(r->one[i].id, API_REASON_STATE) == 0)
+			return false;
+	return true;
+}
+
+static void reasons_see(struct app_events *w, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < w->reasons.count; i++) {
+		const struct api_reason *r = &w->reasons.one[i];
+		char about[EVENT_ABOUT_MAX];
+		// Each of its alarms is seen by itself.
+		if (strcmp(r->id, API_REASON_MEMORY) == 0)
+			continue;
+		(void)snprintf(
+			about, sizeof(about), "%s%s%s", r->id, *r->about ? " " : "", r->about);
+		event_conditions_see(&w->conditions, w->events,
+			r->is_blocking ? &of_outage : &of_alarm, about, now_ms, "%s", r->text);
+	}
+}
+
+static void memory_see(struct app_events *w, const struct judge_status *s, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct judge_alarm *a = &s->alarm[i];
+		const char *process = judge_process_texts[a->process];
+		char about[EVENT_ABOUT_MAX];
+		(void)snprintf(about, sizeof(about), "memory %s %s", process, a->name);
+		event_conditions_see(&w->conditions, w->events, &of_alarm, about, now_ms,
+			"%s, %s: grows by %.0f %s an hour%s%s (weirctl mem alarms)", process,
+			a->name, a->per_hour, a->unit, *a->by ? ", in " : "", a->by);
+	}
+}
+
+static void upstreams_see(struct app_events *w, const struct resolver_status *s, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < s->upstream_count && i < CONFIG_UPSTREAMS_MAX; i++) {
+		const struct upstream_status *u = &s->upstream[i];
+		const bool has_name = u->name[0] && strcmp(u->name, u->address) != 0;
+		if (u->up || u->drained)
+			continue;
+		event_conditions_see(&w->conditions, w->events, &of_upstream, u->address, now_ms,
+			"upstream server %s%s%s%s %s", has_name ? u->name : u->address,
+			has_name ? " (" : "", has_name ? u->address : "", has_name ? ")" : "",
+			u->is_nowhere ? "has no address" : "does not answer");
+	}
+}
+
+void app_events_look(struct app_events *w, struct api *api, const struct resolver_status *s,
+	const struct frontends_status *f, const struct judge_status *alarms)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	api_reasons(api, s, f, &w->reasons);
+	if (!is_serving(&w->reasons))
+		return;
+	reasons_see(w, now_ms);
+	memory_see(w, alarms, now_ms);
+	upstreams_see(w, s, now_ms);
+	event_conditions_end(&w->conditions, w->events, now_ms);
+}
+
+void app_events_dataplane(struct app_events *w, const struct memory_other *o)
+{
+	static const char *const ends[] = {[OTHER_UNKNOWN] = "it is not there any more",
+		[OTHER_STOPPED] = "it was stopped",
+		[OTHER_FELL] = "it crashed or was killed",
+		[OTHER_FAILED] = "it could not start"};
+	const uint64_t now = o->is_there ? o->id : 0;
+	char text[24];
+	if (now == w->dataplane)
+		return;
+	if (w->dataplane) {
+		const char *end = ends[o->ended_id == w->dataplane ? o->ended : OTHER_UNKNOWN];
+		(void)snprintf(text, sizeof(text), "%016" PRIx64, w->dataplane);
+		events_add(w->events, EVENT_dataplane_went,
+			EVENT_FIELDS({"incarnation", text}, {"why", end}),
+			"the data plane has ended: %s", end);
+	}
+	if (now) {
+		(void)snprintf(text, sizeof(text), "%016" PRIx64, now);
+		events_add(w->events, EVENT_dataplane_came, EVENT_FIELDS({"incarnation", text}),
+			"the data plane runs");
+	}
+	w->dataplane = now;
+}

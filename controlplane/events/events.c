@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "events.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+const char *const event_kind_names[EVENT_KIND_COUNT] = {
+#define X(name, severity) #name,
+	EVENT_KINDS(X)
+#undef X
+};
+const char *const event_severity_names[EVENT_SEVERITIES] = {"info", "warning", "error"};
+
+static const enum event_severity usual[EVENT_KIND_COUNT] = {
+#define X(name, severity) EVENT_IS_##severity,
+	EVENT_KINDS(X)
+#undef X
+};
+
+struct events {
+	uint64_t first; // number of the first event of this process
+	uint64_t count; // events ever; event `first + i` is in slot `i % EVENTS_MAX`
+	uint64_t left_out;
+	uint64_t of_kind[EVENT_KIND_COUNT];
+	struct event_record event[EVENTS_MAX];
+};
+
+int events_open(struct events **out)
+{
+	struct events *e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->first = clock_ms_of(CLOCK_REALTIME);
+	*out = e;
+	return 0;
+}
+
+void events_close(struct events *e)
+{
+	free(e);
+}
+
+static void add(struct events *e, enum event_kind kind, enum event_severity severity,
+	const struct event_field *fields, const char *fmt, va_list args)
+{
+	struct event_record *v = &e->event[e->count % EVENTS_MAX];
+	*v = (struct event_record){.number = e->first + e->count,
+		.unix_ms = (int64_t)clock_ms_of(CLOCK_REALTIME),
+		.kind = kind,
+		.severity = severity};
+	(void)vsnprintf(v->text, sizeof(v->text), fmt, args);
+	for (; fields && fields->name && v->fields < EVENT_FIELDS_MAX; fields++) {
+		v->name[v->fields] = fields->name;
+		(void)snprintf(v->value[v->fields++], EVENT_VALUE_MAX, "%s", fields->value);
+	}
+	e->of_kind[kind]++;
+	e->count++;
+}
+
+void events_add(struct events *e, enum event_kind kind, const struct event_field *fields,
+	const char *fmt, ...)
+{
+	va_list args;
+	if (!e)
+		return;
+	va_start(args, fmt);
+	add(e, kind, usual[kind], fields, fmt, args);
+	va_end(args);
+}
+
+void events_add_as(struct events *e, enum event_kind kind, enum event_severity severity,
+	const struct event_field *fields, const char *fmt, ...)
+{
+	va_list args;
+	if (!e)
+		return;
+	va_start(args, fmt);
+	add(e, kind, severity, fields, fmt, args);
+	va_end(args);
+}
+
+void events_leave_out(struct events *e)
+{
+	if (e)
+		e->left_out++;
+}
+
+static uint64_t overwritten(const struct events *e)
+{
+	return e->count > EVENTS_MAX ? e->count - EVENTS_MAX : 0;
+}
+
+const struct event_record *events_next(const struct events *e, uint64_t after, uint64_t *missed)
+{
+	uint64_t seen = 0; // events of this process that the reader has had
+	*missed = 0;
+	if (after >= e->first && after < e->first + e->count)
+		seen = after - e->first + 1;
+	if (seen == e->count)
+		return NULL;
+	if (seen < overwritten(e)) {
+		*missed = overwritten(e) - seen;
+		seen = overwritten(e);
+	}
+	return &e->event[seen % EVENTS_MAX];
+}
+
+uint64_t events_newest(const struct events *e)
+{
+	return e->first + e->count - 1;
+}
+
+void events_counts(const struct events *e, struct events_counts *out)
+{
+	uint64_t gone = overwritten(e);
+	*out = (struct events_counts){.overwritten = gone,
+		.left_out = e->left_out,
+		.used = (unsigned)(e->count - gone),
+		.bytes = sizeof(*e),
+		.oldest_unix_ms = e->count ? e->event[gone % EVENTS_MAX].unix_ms : 0};
+	for (unsigned i = 0; i < EVENT_KIND_COUNT; i++)
+		out->of_kind[i] = e->of_kind[i];
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The latest EVENTS_MAX events of this process: what happened, when, how severe it is, a sentence,
+// and named fields. One more overwrites the oldest (counted). docs/how-to/events.md has the kinds.
+//
+// Each event has a number, one higher than the event before. The first number of a process is the
+// Unix time of its start in milliseconds. So numbers rise over restarts too, unless the clock was
+// set back or a process had over 1000 events a second all its life.
+//
+// The service loop's thread alone. All memory is taken at the open. An addition formats one line
+// and waits for nothing.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { EVENTS_MAX = 256, EVENT_FIELDS_MAX = 4, EVENT_TEXT_MAX = 512, EVENT_VALUE_MAX = 120 };
+
+// name, usual severity
+#define EVENT_KINDS(X)              \
+	X(process_started, info)    \
+	X(config_reloaded, info)    \
+	X(config_refused, error)    \
+	X(list_changed, info)       \
+	X(list_failed, warning)     \
+	X(upstream_down, warning)   \
+	X(upstream_up, info)        \
+	X(upstream_drained, info)   \
+	X(upstream_undrained, info) \
+	X(alarm_raised, warning)    \
+	X(alarm_over, info)         \
+	X(dataplane_came, info)     \
+	X(dataplane_went, warning)
+
+enum event_kind {
+#define X(name, severity) EVENT_##name,
+	EVENT_KINDS(X)
+#undef X
+		EVENT_KIND_COUNT
+};
+enum event_severity { EVENT_IS_info, EVENT_IS_warning, EVENT_IS_error, EVENT_SEVERITIES };
+
+extern const char *const event_kind_names[EVENT_KIND_COUNT];
+extern const char *const event_severity_names[EVENT_SEVERITIES];
+
+// A named value. `name` is a constant of the program. A value that is too long is cut.
+struct event_field {
+	const char *name, *value;
+};
+// Fields by value; NULL: none.
+#define EVENT_FIELDS(...) ((const struct event_field[]){__VA_ARGS__, {NULL, NULL}})
+
+struct event_record {
+	uint64_t number;
+	int64_t unix_ms;
+	enum event_kind kind;
+	enum event_severity severity;
+	unsigned fields;
+	char text[EVENT_TEXT_MAX];
+	const char *name[EVENT_FIELDS_MAX];
+	char value[EVENT_FIELDS_MAX][EVENT_VALUE_MAX];
+};
+
+struct events;
+
+ATTR_MUST_CHECK int events_open(struct events **out); // -ENOMEM
+void events_close(struct events *e);                  // NULL is fine
+
+// Adds an event of the severity that its kind has. `e` NULL: nothing.
+void events_add(struct events *e, enum event_kind kind, const struct event_field *fields,
+	const char *fmt, ...) ATTR_PRINTF(4, 5);
+// The same with another severity.
+void events_add_as(struct events *e, enum event_kind kind, enum event_severity severity,
+	const struct event_field *fields, const char *fmt, ...) ATTR_PRINTF(5, 6);
+
+// A condition that event_conditions.h has no room to follow. `e` NULL: nothing.
+void events_leave_out(struct events *e);
+
+// The oldest event with a number over `after`, until the next addition; NULL: none.
+// `*missed`: events over `after` of this process that were overwritten before that. An `after` that
+// no event has had yet is of another life of the process: the oldest event is the next.
+const struct event_record *events_next(const struct events *e, uint64_t after, uint64_t *missed);
+// The highest number so far; without an event the one before the first.
+uint64_t events_newest(const struct events *e);
+
+struct events_counts {
+	uint64_t of_kind[EVENT_KIND_COUNT]; // ever
+	uint64_t overwritten, left_out;
+	unsigned used;
+	size_t bytes;
+	int64_t oldest_unix_ms; // 0: none
+};
+void events_counts(const struct events *e, struct events_counts *out);

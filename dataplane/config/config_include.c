@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config_include.h"
+
+#include "config_entries.h"
+#include "config_walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/keyhash.h>
+#include <weir/text.h>
+
+// One entry of the list.
+struct include {
+	struct config_doc *doc;
+	struct config_raw *raw;
+	char key[32];          // "include[3]"
+	char folder[PATH_MAX]; // with its slash, as messages name it; "": the working directory
+	const char *name;      // behind it: a name or a pattern
+	char *found[CONFIG_INCLUDED_MAX]; // names that match
+	unsigned found_count;
+};
+
+enum { SHOWN_MAX = 2 * CONFIG_PATH_MAX }; // of a path in messages
+
+static const char wildcards[] = "*?[";
+
+// Keys that are the first file's alone.
+static int part_keys_check(const struct config_doc *part)
+{
+	static const char *const keys[] = {"version", "include", "runtime"};
+	int rc = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+		struct config_walk w = {.doc = part, .wanted = keys[i]};
+		int err = config_walk_run(&w);
+		if (err < 0)
+			return err;
+		if (w.found_len == strlen(keys[i]))
+			rc = config_refuse(part, keys[i],
+				"is not possible in an included file: move it to the file that "
+				"includes this one");
+	}
+	return rc;
+}
+
+static int part_load(const struct config_doc *part, struct config_raw **out)
+{
+	int rc = config_raw_check(part);
+	if (rc == 0)
+		rc = part_keys_check(part);
+	return rc == 0 ? config_raw_load(part, out) : rc;
+}
+
+// Is it another file than those before, and are all of them together small enough?
+static int part_check(const struct include *in, const struct config_doc *part)
+{
+	size_t len = part->len;
+	for (unsigned i = 0; i <= in->doc->part_count; i++) {
+		const struct config_doc *file = config_doc_file(in->doc, i);
+		if (file->device == part->device && file->inode == part->inode)
+			return config_refuse(in->doc, in->key, "%s is read already, as %s",
+				part->path, file->path);
+		len += file->len;
+	}
+	if (len > CONFIG_FILE_MAX)
+		return config_refuse(in->doc, in->key, "with %s all files have more than %d bytes",
+			part->path, CONFIG_FILE_MAX);
+	return 0;
+}
+
+// From then on the path of `part` is for messages alone.
+static int part_open(const struct include *in, struct config_part *part, const char *name)
+{
+	char path[PATH_MAX + NAME_MAX + 1], shown[SHOWN_MAX];
+	snprintf(path, sizeof(path), "%s%s", in->folder, name);
+	part->path = strdup(text_escape(path, shown, sizeof(shown)));
+	if (!part->path)
+		return -ENOMEM;
+	part->doc.path = path;
+	int rc = config_doc_open(&part->doc);
+	part->doc.path = part->path;
+	if (rc == 0 || rc == -ENOMEM)
+		return rc;
+	return config_refuse(in->doc, in->key, "%s: %s", part->path, config_doc_reason(rc));
+}
+
+// A file that is refused as a whole is no part of the document.
+static int part_add(struct include *in, const char *name)
+{
+	struct config_doc *doc = in->doc;
+	if (doc->part_count == CONFIG_INCLUDED_MAX)
+		return config_refuse(doc, in->key, "more than %d files", CONFIG_INCLUDED_MAX);
+	struct config_part *part = &doc->parts[doc->part_count];
+	part->doc = (struct config_doc){
+		.errors = doc->errors, .leaves_secrets = doc->leaves_secrets, .is_included = true};
+	struct config_raw *raw;
+	int rc = part_open(in, part, name);
+	if (rc == 0)
+		rc = part_check(in, &part->doc);
+	if (rc == 0)
+		rc = part_load(&part->doc, &raw);
+	if (rc < 0) {
+		config_doc_free(&part->doc);
+		FREE_AND_NULL(part->path);
+		return rc;
+	}
+	rc = config_raw_merge(doc, in->raw, &part->doc, raw);
+	config_raw_free(raw);
+	doc->part_count++; // also where some of it is refused: errors name places in it
+	return rc;
+}
+
+// The folder in which a new file may match.
+static int folder_keep(const struct include *in)
+{
+	struct config_doc *doc = in->doc;
+	const int base = in->folder[0] == '/' ? 0 : config_doc_folder_len(doc->absolute);
+	const char *below = in->folder + (base ? config_doc_folder_len(doc->path) : 0);
+	char *folder;
+	if (asprintf(&folder, "%.*s%s", base, doc->absolute, below) < 0)
+		return -ENOMEM;
+	doc->folders[doc->folder_count++] = folder;
+	return 0;
+}
+
+static int names_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int folder_refuse(const struct include *in, int err)
+{
+	char shown[SHOWN_MAX];
+	if (err == ENOMEM)
+		return -ENOMEM;
+	return config_refuse(in->doc, in->key, "%s: %s",
+		text_escape(in->folder, shown, sizeof(shown)), strerror(err));
+}
+
+static int names_read(struct include *in, DIR *folder)
+{
+	const struct dirent *e;
+	errno = 0;
+	while ((e = readdir(folder)) != NULL) {
+		if (e->d_name[0] != '.' && fnmatch(in->name, e->d_name, FNM_NOESCAPE) == 0) {
+			if (in->found_count == CONFIG_INCLUDED_MAX)
+				return config_refuse(in->doc, in->key, "more than %d files match",
+					CONFIG_INCLUDED_MAX);
+			char *name = strdup(e->d_name);
+			if (!name)
+				return -ENOMEM;
+			in->found[in->found_count++] = name;
+		}
+		errno = 0;
+	}
+	if (errno)
+		return folder_refuse(in, errno);
+	qsort(in->found, in->found_count, sizeof(in->found[0]), names_compare);
+	return 0;
+}
+
+static int names_find(struct include *in)
+{
+	DIR *folder = opendir(in->folder[0] ? in->folder : ".");
+	if (!folder)
+		return folder_refuse(in, errno);
+	int rc = names_read(in, folder);
+	closedir(folder);
+	return rc == 0 ? folder_keep(in) : rc;
+}
+
+// What the entry says, as a folder and a name in it.
+static int entry_take(struct include *in, const char *text)
+{
+	const struct config_doc *doc = in->doc;
+	const int base = text[0] == '/' ? 0 : config_doc_folder_len(doc->path);
+	const int below = config_doc_folder_len(text);
+	const size_t len = strlen(text);
+	if (len == 0 || len > CONFIG_INCLUDE_PATH_MAX)
+		return config_refuse(
+			doc, in->key, "must be 1 to %d bytes long", CONFIG_INCLUDE_PATH_MAX);
+	if (strcspn(text, wildcards) < (size_t)below)
+		return config_refuse(doc, in->key, "a pattern is possible in the file's name only");
+	in->name = text + below;
+	if (!*in->name)
+		return config_refuse(doc, in->key, "is a folder: name files in it, such as *.yaml");
+	if ((size_t)base + (size_t)below >= sizeof(in->folder))
+		return config_refuse(doc, in->key, "%s", strerror(ENAMETOOLONG));
+	snprintf(in->folder, sizeof(in->folder), "%.*s%.*s", base, doc->path, below, text);
+	return 0;
+}
+
+static int entry_read(struct include *in, const char *text)
+{
+	int rc = entry_take(in, text);
+	if (rc < 0)
+		return rc;
+	if (!strpbrk(in->name, wildcards))
+		return part_add(in, in->name);
+	rc = names_find(in);
+	const bool is_whole = rc == 0;
+	for (unsigned i = 0; i < in->found_count; i++) {
+		if (is_whole && rc != -ENOMEM)
+			rc = config_worse(rc, part_add(in, in->found[i]));
+		FREE_AND_NULL(in->found[i]);
+	}
+	return rc;
+}
+
+int config_include_read(struct config_doc *doc, struct config_raw *raw)
+{
+	int rc = 0;
+	if (raw->include_count == 0)
+		return 0;
+	doc->parts = calloc(CONFIG_INCLUDED_MAX, sizeof(*doc->parts));
+	if (!doc->parts)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->include_count && rc != -ENOMEM; i++) {
+		struct include in = {.doc = doc, .raw = raw};
+		snprintf(in.key, sizeof(in.key), "include[%u]", i);
+		rc = config_worse(rc, entry_read(&in, raw->include[i]));
+	}
+	return rc;
+}
+
+int config_include_keep(const struct config_doc *doc, struct config *out)
+{
+	struct config_include *in = &out->include;
+	uint64_t hash[2] = {0, contenthash(doc->text, doc->len)};
+	in->files = calloc(doc->part_count + 1, sizeof(*in->files));
+	in->folders = calloc(doc->folder_count + 1, sizeof(*in->folders));
+	if (!in->files || !in->folders)
+		return -ENOMEM;
+	for (unsigned i = 0; i < doc->part_count; i++) {
+		const struct config_doc *part = &doc->parts[i].doc;
+		hash[0] = contenthash(part->text, part->len);
+		hash[1] = contenthash(hash, sizeof(hash));
+		in->files[i] = strdup(part->absolute);
+		if (!in->files[i])
+			return -ENOMEM;
+		in->file_count++;
+	}
+	for (unsigned i = 0; i < doc->folder_count; i++) {
+		in->folders[i] = strdup(doc->folders[i]);
+		if (!in->folders[i])
+			return -ENOMEM;
+		in->folder_count++;
+	}
+	out->text_hash = hash[1];
+	return 0;
+}
+
+void config_include_free(struct config *c)
+{
+	struct config_include *in = &c->include;
+	while (in->file_count)
+		FREE_AND_NULL(in->files[--in->file_count]);
+	while (in->folder_count)
+		FREE_AND_NULL(in->folders[--in->folder_count]);
+	FREE_AND_NULL(in->files);
+	FREE_AND_NULL(in->folders);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The key `include`: paths, and patterns of file names (fnmatch), relative to the folder of the
+// file that has it. The files of a pattern count in the order of their names, patterns in the order
+// of the list, and all of them after the file itself.
+//
+// Mappings are merged, lists appended; a key with one value that two files have is refused. An
+// included file may have neither `include` nor `version`, nor `runtime`: weirctl finds a running
+// weir by that section whatever is wrong elsewhere (config_places.h). At most CONFIG_INCLUDED_MAX
+// files, and CONFIG_FILE_MAX bytes with the file itself.
+//
+// Blocks as reads of small files do. The caller owns the document and with it the texts.
+
+#include "config_raw.h"
+
+#include <weir/config.h>
+
+// Reads the files into `doc`, and what they say into `raw`. -EINVAL by config_refuse, after a look
+// at all files; -ENOMEM.
+ATTR_MUST_CHECK int config_include_read(struct config_doc *doc, struct config_raw *raw);
+
+// Sets `out->include` and the hash of all texts. -ENOMEM; `out` may then be half filled.
+ATTR_MUST_CHECK int config_include_keep(const struct config_doc *doc, struct config *out);
+void config_include_free(struct config *c);

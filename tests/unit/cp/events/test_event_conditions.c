@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Conditions: one event at their begin, one at their end, however often a look sees them.
+
+#include "controlplane/events/event_conditions.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct event_condition_kind alarm_kind = {
+	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_warning, "alarm", "over", 3};
+static const struct event_condition_kind outage_kind = {
+	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_error, "alarm", "over", 3};
+static const struct event_condition_kind server_kind = {
+	EVENT_upstream_down, EVENT_upstream_up, EVENT_IS_warning, "server", "over", 1};
+
+static struct events *events;
+static struct event_conditions conditions;
+static uint64_t now_ms, after;
+
+static int fresh(void **)
+{
+	memset(&conditions, 0, sizeof(conditions));
+	now_ms = 5000;
+	after = 0;
+	return events_open(&events);
+}
+
+static int gone(void **)
+{
+	events_close(events);
+	return 0;
+}
+
+static void see(const struct event_condition_kind *kind, const char *about)
+{
+	event_conditions_see(
+		&conditions, events, kind, about, now_ms, "%s at %u", about, (unsigned)now_ms);
+}
+
+static void end(void)
+{
+	event_conditions_end(&conditions, events, now_ms);
+	now_ms += 1000;
+}
+
+static const struct event_record *next(enum event_kind kind, const char *text)
+{
+	uint64_t missed;
+	const struct event_record *e = events_next(events, after, &missed);
+	assert_non_null(e);
+	assert_int_equal(e->kind, kind);
+	assert_string_equal(e->text, text);
+	after = e->number;
+	return e;
+}
+
+static void assert_quiet(void)
+{
+	uint64_t missed;
+	assert_null(events_next(events, after, &missed));
+}
+
+static void begins_and_ends_once(void **)
+{
+	see(&server_kind, "a");
+	const struct event_record *e = next(EVENT_upstream_down, "a at 5000");
+	assert_string_equal(e->name[0], "server");
+	assert_string_equal(e->value[0], "a");
+	end();
+	for (unsigned i = 0; i < 4; i++) {
+		see(&server_kind, "a");
+		end();
+	}
+	assert_quiet();
+	end();
+	e = next(EVENT_upstream_up, "over after 5 s: a at 5000");
+	assert_string_equal(e->name[1], "lasted_s");
+	assert_string_equal(e->value[1], "5");
+	end();
+	assert_quiet();
+	assert_int_equal(conditions.count, 0);
+}
+
+static void ends_when_so_many_looks_have_not_seen_it(void **)
+{
+	see(&alarm_kind, "a");
+	(void)next(EVENT_alarm_raised, "a at 5000");
+	end();
+	end();
+	end();
+	see(&alarm_kind, "a"); // back before the third
+	end();
+	end();
+	end();
+	assert_quiet();
+	end();
+	(void)next(EVENT_alarm_over, "over after 6 s: a at 5000");
+	see(&alarm_kind, "a");
+	(void)next(EVENT_alarm_raised, "a at 12000");
+}
+
+static void others_stay_when_one_ends(void **)
+{
+	see(&server_kind, "a");
+	see(&alarm_kind, "a");
+	see(&server_kind, "b");
+	(void)next(EVENT_upstream_down, "a at 5000");
+	(void)next(EVENT_alarm_raised, "a at 5000");
+	(void)next(EVENT_upstream_down, "b at 5000");
+	end();
+	see(&alarm_kind, "a");
+	see(&server_kind, "b");
+	end();
+	(void)next(EVENT_upstream_up, "over after 1 s: a at 5000");
+	see(&alarm_kind, "a");
+	see(&server_kind, "b");
+	end();
+	assert_quiet();
+	assert_int_equal(conditions.count, 2);
+}
+
+// The same id, which stands for both.
+static void an_alarm_that_becomes_an_outage_is_another(void **)
+{
+	see(&alarm_kind, "a");
+	assert_int_equal(next(EVENT_alarm_raised, "a at 5000")->severity, EVENT_IS_warning);
+	end();
+	see(&outage_kind, "a");
+	assert_int_equal(next(EVENT_alarm_raised, "a at 6000")->severity, EVENT_IS_error);
+	for (unsigned i = 0; i < 4; i++) {
+		see(&outage_kind, "a");
+		end();
+	}
+	(void)next(EVENT_alarm_over, "over after 3 s: a at 5000");
+	assert_quiet();
+	assert_int_equal(conditions.count, 1);
+}
+
+static void more_than_the_cap_are_left_out_and_counted(void **)
+{
+	char about[16];
+	for (unsigned i = 0; i < EVENT_CONDITIONS_MAX + 4; i++) {
+		(void)snprintf(about, sizeof(about), "c%u", i);
+		see(&server_kind, about);
+	}
+	assert_int_equal(conditions.count, EVENT_CONDITIONS_MAX);
+	struct events_counts c;
+	events_counts(events, &c);
+	assert_int_equal(c.left_out, 4);
+}
+
+static void a_name_that_is_too_long_is_one_condition(void **)
+{
+	char about[2 * EVENT_ABOUT_MAX];
+	memset(about, 'a', sizeof(about));
+	about[sizeof(about) - 1] = '\0';
+	see(&server_kind, about);
+	see(&server_kind, about);
+	assert_int_equal(conditions.count, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(begins_and_ends_once, fresh, gone),
+		cmocka_unit_test_setup_teardown(
+			ends_when_so_many_looks_have_not_seen_it, fresh, gone),
+		cmocka_unit_test_setup_teardown(others_stay_when_one_ends, fresh, gone),
+		cmocka_unit_test_setup_teardown(
+			an_alarm_that_becomes_an_outage_is_another, fresh, gone),
+		cmocka_unit_test_setup_teardown(
+			more_than_the_cap_are_left_out_and_counted, fresh, gone),
+		cmocka_unit_test_setup_teardown(
+			a_name_that_is_too_long_is_one_condition, fresh, gone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tests the ring of events: numbers, reading, overwriting, and texts that are too long.
+
+#include "controlplane/events/events.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+#include <time.h>
+
+static struct events *events;
+static uint64_t missed;
+
+static int fresh(void **)
+{
+	return events_open(&events);
+}
+
+static int gone(void **)
+{
+	events_close(events);
+	return 0;
+}
+
+static void add(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		events_add(events, EVENT_list_changed, NULL, "change %u", i);
+}
+
+static void numbers_go_up_by_one(void **)
+{
+	const uint64_t before = events_newest(events);
+	assert_null(events_next(events, 0, &missed));
+	assert_null(events_next(events, before, &missed));
+	add(3);
+	assert_int_equal(events_newest(events), before + 3);
+	uint64_t after = 0;
+	for (unsigned i = 1; i <= 3; i++) {
+		const struct event_record *e = events_next(events, after, &missed);
+		assert_non_null(e);
+		assert_int_equal(e->number, before + i);
+		assert_int_equal(missed, 0);
+		after = e->number;
+	}
+	assert_null(events_next(events, after, &missed));
+}
+
+// A process that is started later begins at a higher number.
+static void numbers_go_on_after_a_restart(void **)
+{
+	struct events *later;
+	const struct timespec short_time = {.tv_nsec = 20000000};
+	add(5);
+	const uint64_t last = events_newest(events);
+	(void)nanosleep(&short_time, NULL);
+	assert_int_equal(events_open(&later), 0);
+	events_add(later, EVENT_process_started, NULL, "again");
+	const struct event_record *e = events_next(later, last, &missed);
+	assert_non_null(e);
+	assert_true(e->number > last);
+	assert_int_equal(missed, 0);
+	events_close(later);
+}
+
+static void a_number_of_another_life_begins_at_the_oldest(void **)
+{
+	add(2);
+	const struct event_record *e =
+		events_next(events, events_newest(events) + 1000000, &missed);
+	assert_non_null(e);
+	assert_string_equal(e->text, "change 0");
+}
+
+static void the_oldest_is_overwritten_and_counted(void **)
+{
+	struct events_counts c;
+	add(EVENTS_MAX);
+	const uint64_t first = events_newest(events) - EVENTS_MAX + 1;
+	events_counts(events, &c);
+	assert_int_equal(c.overwritten, 0);
+	add(10);
+	events_counts(events, &c);
+	assert_int_equal(c.overwritten, 10);
+	assert_int_equal(c.used, EVENTS_MAX);
+	assert_int_equal(c.of_kind[EVENT_list_changed], EVENTS_MAX + 10);
+	assert_int_equal(c.of_kind[EVENT_list_failed], 0);
+	const struct event_record *e = events_next(events, first + 3, &missed);
+	assert_int_equal(e->number, first + 10);
+	assert_int_equal(missed, 6);
+	e = events_next(events, 0, &missed);
+	assert_int_equal(e->number, first + 10);
+	assert_int_equal(missed, 10);
+	e = events_next(events, first + 10, &missed);
+	assert_int_equal(e->number, first + 11);
+	assert_int_equal(missed, 0);
+}
+
+static void texts_and_fields_are_cut(void **)
+{
+	char text[2 * EVENT_TEXT_MAX];
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	events_add(events, EVENT_config_refused,
+		EVENT_FIELDS({"a", text}, {"b", "2"}, {"c", ""}, {"d", "4"}, {"e", "5"}), "%s",
+		text);
+	const struct event_record *e = events_next(events, 0, &missed);
+	assert_int_equal(strlen(e->text), EVENT_TEXT_MAX - 1);
+	assert_int_equal(e->fields, EVENT_FIELDS_MAX);
+	assert_int_equal(strlen(e->value[0]), EVENT_VALUE_MAX - 1);
+	assert_string_equal(e->name[1], "b");
+	assert_string_equal(e->value[1], "2");
+	assert_string_equal(e->value[2], "");
+	assert_string_equal(e->name[3], "d");
+}
+
+static void kinds_have_a_severity(void **)
+{
+	events_add(events, EVENT_config_refused, NULL, "1");
+	events_add(events, EVENT_dataplane_went, NULL, "2");
+	events_add(events, EVENT_process_started, NULL, "3");
+	events_add_as(events, EVENT_config_reloaded, EVENT_IS_warning, NULL, "4");
+	static const enum event_severity expected[] = {
+		EVENT_IS_error, EVENT_IS_warning, EVENT_IS_info, EVENT_IS_warning};
+	const struct event_record *e;
+	uint64_t after = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(expected); i++, after = e->number) {
+		e = events_next(events, after, &missed);
+		assert_int_equal(e->severity, expected[i]);
+		assert_true(e->unix_ms > 0);
+	}
+	assert_string_equal(event_kind_names[EVENT_dataplane_went], "dataplane_went");
+	assert_string_equal(event_severity_names[EVENT_IS_warning], "warning");
+}
+
+static void no_ring_takes_nothing(void **)
+{
+	events_add(NULL, EVENT_list_changed, NULL, "to nobody");
+	events_add_as(NULL, EVENT_list_changed, EVENT_IS_error, NULL, "to nobody");
+	assert_null(events_next(events, 0, &missed));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(numbers_go_up_by_one, fresh, gone),
+		cmocka_unit_test_setup_teardown(numbers_go_on_after_a_restart, fresh, gone),
+		cmocka_unit_test_setup_teardown(
+			a_number_of_another_life_begins_at_the_oldest, fresh, gone),
+		cmocka_unit_test_setup_teardown(the_oldest_is_overwritten_and_counted, fresh, gone),
+		cmocka_unit_test_setup_teardown(texts_and_fields_are_cut, fresh, gone),
+		cmocka_unit_test_setup_teardown(kinds_have_a_severity, fresh, gone),
+		cmocka_unit_test_setup_teardown(no_ring_takes_nothing, fresh, gone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

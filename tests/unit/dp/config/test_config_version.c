@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The version of a configuration file.
+
+#include "config_text.h"
+
+#define MINIMAL                                                                            \
+	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n" \
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+#define NEWER                                                                                      \
+	" is newer than this weir, which knows version 1; install a newer weir, or use a file of " \
+	"version 1"
+
+static void test_version(void **)
+{
+	config_free(config_text_load("version: 1\n" MINIMAL));
+	config_text_refused_at(MINIMAL "version: 2\n", "3:1: version: 2" NEWER);
+	config_text_refused_at("version: 0\n" MINIMAL, "1:1: version: must be 1 to 4294967295");
+	config_text_refused_at("version: 1.0\n" MINIMAL, "1:1: version: \"1.0\" is not a whole");
+	config_text_refused_at("version:\n" MINIMAL, "1:1: version: has no value");
+	config_text_refused_at("version: [1]\n" MINIMAL, "1:1: version: expected one value");
+	config_text_refused_at("version: 99999999999999999999999999\n" MINIMAL,
+		"1:1: version: must be 1 to 4294967295");
+	config_text_refused_at("cache: {version: 2}\n" MINIMAL, "1:9: cache.version: unknown key");
+}
+
+// What a newer version calls its keys is unknown, and no mistake.
+static void test_version_before_its_keys(void **)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX];
+	int ret = config_text_try("galaxy: {depth: 3}\nversion: 7\n" MINIMAL, &c, why);
+	assert_int_equal(ret, -EINVAL);
+	assert_string_equal(why, "2:1: version: 7" NEWER);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_version_before_its_keys),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

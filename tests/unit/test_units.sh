@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The systemd units by systemd's own tools: no mistake, how much they expose, and that they allow the system calls that
+# weir allows itself. usage: test_units.sh BUILD
+build=$1
+tests=$(dirname "$0")
+command -v systemd-analyze >/dev/null || { echo "skipped: no systemd-analyze"; exit 77; }
+bad=0
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+# Where nothing is installed, `verify` finds neither the programs nor their pages.
+for name in controlplane dataplane; do
+	sed -e 's#^\(Exec[A-Za-z]*=[-+]*\)[^ ]*#\1/bin/true#' -e '/^Documentation=/d' \
+		"$build/tools/systemd/weir-$name.service" >"$dir/weir-$name.service"
+done
+for unit in weir-controlplane:20 weir-dataplane:40; do
+	file=$dir/${unit%:*}.service most=${unit#*:}
+	said=$(systemd-analyze verify --man=no "$file" 2>&1 | grep "${unit%:*}")
+	[ -z "$said" ] || { bad=1; echo "not ok: ${unit%:*}: $said"; }
+	# --threshold is ten times the exposure that is printed.
+	if ! systemd-analyze security --offline=true --threshold="$most" "$file" >"$dir/said" 2>&1; then
+		bad=1
+		echo "not ok: ${unit%:*} is more exposed than $most tenths"
+		grep '✗' "$dir/said"
+	fi
+	tail -n 1 "$dir/said"
+done
+calls() { # calls UNIT LIST.H
+	/usr/bin/python3 "$tests/unit_calls.py" "$tests/../../include/weir/os/sandbox_calls.h" "$tests/../../$2" "$dir/$1.service" || bad=1
+}
+calls weir-controlplane controlplane/app_privilege_calls.h
+calls weir-dataplane dataplane/privilege_calls.h
+exit $bad

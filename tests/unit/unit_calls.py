@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which system calls of weir's own lists its unit refuses: unit_calls.py SANDBOX_CALLS.H LIST.H UNIT.
+
+LIST.H names the families of one program. SystemCallFilter= is expanded by systemd-analyze as systemd does it: the first
+line decides whether names are allowed, later lines add or take away. Prints a line for each call that is missing.
+"""
+
+import re
+import subprocess
+import sys
+
+
+def group(name, known={}):
+    if name not in known:
+        said = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True).stdout
+        words = [line.strip() for line in said.splitlines()[1:]]
+        known[name] = set()
+        for word in words:
+            if word and not word.startswith("#"):
+                known[name] |= group(word) if word.startswith("@") else {word}
+    return known[name]
+
+
+def allowed(unit):
+    calls = set(group("@default"))  # systemd adds it to each list of what is allowed
+    for line in re.findall(r"^SystemCallFilter=(.*)$", unit, re.M):
+        takes_away = line.startswith("~")
+        for word in line.lstrip("~").split():
+            name = word.split(":")[0]
+            named = group(name) if name.startswith("@") else {name}
+            calls = calls - named if takes_away else calls | named
+    return calls
+
+
+def wanted(families, lists):
+    text = open(families).read()
+    bodies = dict(re.findall(r"sandbox_call (calls_\w+)\[\] = \{(.*?)\};", text, re.S))
+    calls = {"seccomp"}  # it loads the lists
+    for family in set(re.findall(r"SANDBOX_FAMILY\((\w+)\)", open(lists).read())):
+        calls |= set(re.findall(r"(?:ANY|WHERE)\((\w+)", bodies[family]))
+    return calls
+
+
+missing = sorted(wanted(sys.argv[1], sys.argv[2]) - allowed(open(sys.argv[3]).read()))
+for call in missing:
+    print(f"{sys.argv[3].rsplit('/', 1)[-1]}: {call} is in weir's lists and not in SystemCallFilter=")
+sys.exit(bool(missing))

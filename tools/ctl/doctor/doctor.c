@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "doctor.h"
+
+#include "lib/sysroot.h"
+#include "lib/term_text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const verdict_words[DOCTOR_VERDICTS] = {"ok", "warning", "wrong", "unknown"};
+
+void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, ...)
+{
+	char text[DOCTOR_TEXT_MAX], shown[4 * DOCTOR_TEXT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	d->count[verdict]++;
+	if (!d->c->json) {
+		printf("%-8s %s: %s%s\n", verdict_words[verdict], d->check,
+			verdict == DOCTOR_UNKNOWN ? "not checked: " : "",
+			term_text(text, shown, sizeof(shown)));
+		return;
+	}
+	d->last = json_put_object(d->list, NULL);
+	json_put_text(d->last, "verdict", verdict_words[verdict]);
+	json_put_text(d->last, "check", d->check);
+	json_put_text(d->last, "text", text);
+}
+
+void doctor_do(struct doctor *d, const char *fmt, ...)
+{
+	char text[DOCTOR_TEXT_MAX], shown[4 * DOCTOR_TEXT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (d->c->json)
+		json_put_text(d->last, "do", text);
+	else
+		printf("  do: %s\n", term_text(text, shown, sizeof(shown)));
+}
+
+bool doctor_lacks_config(struct doctor *d)
+{
+	if (!d->config)
+		doctor_add(d, DOCTOR_UNKNOWN, "it needs the configuration, which cannot be used");
+	return !d->config;
+}
+
+bool doctor_lacks_sight(struct doctor *d)
+{
+	if (d->is_hidden)
+		doctor_add(d, DOCTOR_UNKNOWN,
+			"this user may not see whether weir runs (root, or a "
+			"member of runtime.group)");
+	return d->is_hidden;
+}
+
+const struct json_node *doctor_status(const struct doctor *d)
+{
+	return d->has_view && d->view.control ? json_doc_root(d->view.control) : NULL;
+}
+
+long long doctor_number(const char *path)
+{
+	char line[64], *end;
+	int rc = sysroot_line(line, sizeof(line), "%s", path);
+	if (rc)
+		return rc;
+	long long n = strtoll(line, &end, 10);
+	return end == line ? -EINVAL : n;
+}
+
+long long doctor_field(const char *path, const char *field)
+{
+	char real[SYSROOT_PATH_MAX], line[256];
+	size_t len = strlen(field);
+	FILE *f = fopen(sysroot_path(real, "%s", path), "re");
+	long long n = -ENOENT;
+	if (!f)
+		return -errno;
+	while (n == -ENOENT && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, field, len) != 0 || line[len] != ':')
+			continue;
+		n = strtoll(line + len + 1, NULL, 10);
+	}
+	fclose(f);
+	return n;
+}
+
+static void user_find(struct passwd_user *out, const char *name, pid_t pid)
+{
+	char path[64];
+	*out = (struct passwd_user){.name = "root"};
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	long long uid = pid ? doctor_field(path, "Uid") : -ENOENT;
+	long long gid = pid ? doctor_field(path, "Gid") : -ENOENT;
+	bool is_known = uid >= 0 && gid >= 0;
+	bool has_name = passwd_find(is_known ? NULL : name, (uid_t)uid, out);
+	if (!is_known)
+		return;
+	if (!has_name)
+		snprintf(out->name, sizeof(out->name), "%lld", uid);
+	out->uid = (uid_t)uid;
+	out->gid = (gid_t)gid;
+}
+
+void doctor_users_find(struct doctor *d)
+{
+	const struct view *v = &d->view;
+	// Old statistics may be those of an earlier process.
+	bool is_dp_up = d->has_view && v->has_stats
+			&& (v->dataplane == PROCESS_UP
+				|| (v->dataplane == PROCESS_HUNG
+					&& sysroot_exists("/proc/%u", v->stats->pid)));
+	d->dp_pid = is_dp_up ? (pid_t)v->stats->pid : 0;
+	d->is_hidden = v->dataplane == PROCESS_UNKNOWN || v->controlplane == PROCESS_UNKNOWN;
+	d->runs = v->dataplane != PROCESS_DOWN || v->controlplane != PROCESS_DOWN;
+	d->cp_pid = (pid_t)json_count(doctor_status(d), "pid");
+	user_find(&d->dp, "weir-dp", d->dp_pid);
+	user_find(&d->cp, "weir-cp", d->cp_pid);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "doctor_files.h"
+
+#include "doctor_checks.h"
+#include "lib/sysroot.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAY_READ = 4, MAY_WRITE = 2, MAY_SEARCH = 1 };
+// What an error shows of a path.
+enum { PATH_SHOWN = DOCTOR_TEXT_MAX - 256 };
+enum { RUN_MODE = 03771, STATE_MODE = 0750, WHAT_MAX = 160 };
+
+static bool mode_lets(const struct passwd_user *u, const struct stat *st, unsigned bits)
+{
+	unsigned shift = st->st_uid == u->uid ? 6 : st->st_gid == u->gid ? 3 : 0;
+	return u->uid == 0 || (st->st_mode >> shift & bits) == bits;
+}
+
+// 1, 0 or -errno.
+static int part_may(
+	const struct passwd_user *u, const char *path, unsigned bits, struct doctor_block *b)
+{
+	snprintf(b->part, sizeof(b->part), "%s", path);
+	b->bits = bits;
+	if (stat(path, &b->st) != 0) {
+		int err = errno;
+		b->is_missing = err == ENOENT || err == ENOTDIR;
+		snprintf(b->why, sizeof(b->why), "%.*s: %s", PATH_SHOWN, path, strerror(err));
+		return b->is_missing ? 0 : -err;
+	}
+	if (mode_lets(u, &b->st, bits))
+		return 1;
+	snprintf(b->why, sizeof(b->why), "%.*s: mode %04o of user %u, group %u", PATH_SHOWN, path,
+		(unsigned)b->st.st_mode & 07777, (unsigned)b->st.st_uid, (unsigned)b->st.st_gid);
+	return 0;
+}
+
+int doctor_file_may(
+	const struct passwd_user *u, const char *path, unsigned bits, struct doctor_block *b)
+{
+	char real[PATH_MAX];
+	b->is_missing = b->is_way = false;
+	if (!realpath(path, real))
+		return part_may(u, path, bits, b); // which says why not
+	int may = part_may(u, "/", MAY_SEARCH, b);
+	for (char *slash = strchr(real + 1, '/'); may == 1 && slash;
+		slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		may = part_may(u, real, MAY_SEARCH, b);
+		*slash = '/';
+	}
+	b->is_way = may != 1;
+	return may == 1 ? part_may(u, real, bits, b) : may;
+}
+
+void doctor_block_do(struct doctor *d, const struct passwd_user *u, const struct doctor_block *b)
+{
+	const char *part = SHELL_QUOTE(b->part);
+	char bits[4];
+	snprintf(bits, sizeof(bits), "%s%s%s", b->bits & MAY_READ ? "r" : "",
+		b->bits & MAY_WRITE ? "w" : "", b->bits & MAY_SEARCH ? "x" : "");
+	if (b->is_missing)
+		doctor_do(d, "weirctl -c %s config check", SHELL_QUOTE(d->c->config_path));
+	else if (b->st.st_uid == u->uid)
+		doctor_do(d, "chmod u+%s %s", bits, part);
+	else if (b->st.st_gid == u->gid)
+		doctor_do(d, "chmod g+%s %s", bits, part);
+	else if (b->st.st_gid == 0 || !(b->st.st_mode & S_IRWXG))
+		doctor_do(d, "chgrp %u %s && chmod g+%s %s", (unsigned)u->gid, part, bits, part);
+	else // others use that group
+		doctor_do(d, "ls -ld %s # the user %s, group %u, needs %s there", part, u->name,
+			(unsigned)u->gid, bits);
+}
+
+static bool is_missing(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) != 0 && errno == ENOENT;
+}
+
+// Root makes its directories, and systemd that of StateDirectory=.
+static bool is_made_at_start(const char *path, const struct passwd_user *u)
+{
+	return is_missing(path)
+	       && (u->uid == 0
+		       || (strcmp(path, "/var/lib/weir") == 0
+			       && sysroot_exists("/lib/systemd/system/weir-controlplane.service")));
+}
+
+static void folder_check(struct doctor *d, const char *what, const char *path,
+	const struct passwd_user *u, unsigned mode)
+{
+	struct doctor_block b;
+	if (is_made_at_start(path, u)) {
+		doctor_add(d, DOCTOR_OK, "%s %s: it is made at the start", what, path);
+		return;
+	}
+	int may = doctor_file_may(u, path, MAY_WRITE | MAY_SEARCH, &b);
+	if (may < 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "%s: %s", what, b.why);
+	} else if (may == 1) {
+		doctor_add(d, DOCTOR_OK, "%s %s: the user %s may write to it", what, path, u->name);
+	} else {
+		doctor_add(d, DOCTOR_WRONG, "%s: the user %s may not write to it: %s", what,
+			u->name, b.why);
+		if (b.is_way)
+			doctor_block_do(d, u, &b);
+		else
+			doctor_do(d, "install -d -o %s -g %u -m %04o %s",
+				mode == STATE_MODE ? u->name : "root", (unsigned)u->gid, mode,
+				SHELL_QUOTE(path));
+	}
+}
+
+// One that is missing is made by the control plane.
+static void named_folder_check(struct doctor *d, const char *key, const char *path)
+{
+	if (path && *path && !is_missing(path))
+		folder_check(d, key, path, &d->cp, STATE_MODE);
+}
+
+static void config_file_check_by(struct doctor *d, const char *path, const struct passwd_user *u)
+{
+	struct doctor_block b;
+	int may = doctor_file_may(u, path, MAY_READ, &b);
+	if (may < 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "configuration: %s", b.why);
+	} else if (may == 0) {
+		doctor_add(d, DOCTOR_WRONG, "configuration: the user %s may not read it: %s",
+			u->name, b.why);
+		doctor_block_do(d, u, &b);
+	} else {
+		doctor_add(
+			d, DOCTOR_OK, "configuration %s: the user %s may read it", path, u->name);
+	}
+}
+
+// It may hold passwords.
+static void config_others_check(struct doctor *d, const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) != 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "configuration: %s: %s", path, strerror(errno));
+	} else if (st.st_mode & S_IRWXO) {
+		doctor_add(d, DOCTOR_WARNING, "configuration: every user may read %s (mode %04o)",
+			path, (unsigned)st.st_mode & 07777);
+		doctor_do(d, "chmod o-rwx %s", SHELL_QUOTE(path));
+	}
+}
+
+// Lists, secrets, certificates and hosts files: what the control plane reads beside its
+// configuration.
+static void named_check(struct doctor *d, const char *what, const char *path, unsigned *good)
+{
+	struct doctor_block b;
+	if (!path || *path != '/') // none, or a secret that is in no file
+		return;
+	int may = doctor_file_may(&d->cp, path, MAY_READ, &b);
+	if (may < 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "%s: %s", what, b.why);
+	} else if (may == 0 && b.is_missing) {
+		doctor_add(d, DOCTOR_WRONG, "%s: there is no file %s", what, path);
+		doctor_block_do(d, &d->cp, &b);
+	} else if (may == 0) {
+		doctor_add(d, DOCTOR_WRONG, "%s: the user %s may not read it: %s", what, d->cp.name,
+			b.why);
+		doctor_block_do(d, &d->cp, &b);
+	} else if (!S_ISREG(b.st.st_mode)) {
+		doctor_add(d, DOCTOR_WRONG, "%s: %s is not a regular file", what, path);
+		doctor_do(d, "ls -ld %s", SHELL_QUOTE(path));
+	} else {
+		(*good)++;
+	}
+}
+
+static void blocking_check(struct doctor *d, const struct config_blocking *b, unsigned *good)
+{
+	for (unsigned i = 0; i < b->list_count; i++) {
+		const struct config_list *l = &b->lists[i];
+		char what[WHAT_MAX];
+		snprintf(what, sizeof(what), "list \"%s\"", l->name);
+		named_check(d, what, l->path, good);
+		if (l->tls)
+			named_check(d, what, l->tls->ca_file, good);
+	}
+	for (unsigned i = 0; i < b->tsig_key_count; i++)
+		named_check(
+			d, "blocking.tsig_keys[].secret_file", b->tsig_keys[i].secret_file, good);
+}
+
+static void named_check_all(struct doctor *d, const struct config *c)
+{
+	unsigned good = 0;
+	for (unsigned i = 0; i < c->tls.count; i++) {
+		named_check(d, "tls.certificates[].cert", c->tls.certificate[i].cert, &good);
+		named_check(d, "tls.certificates[].key", c->tls.certificate[i].key, &good);
+	}
+	named_check(d, "tls.tickets_file", c->tls.tickets_file, &good);
+	named_check(d, "tls.client_ca", c->tls.client_ca, &good);
+	named_check(d, "upstreams.ca_file", c->upstreams.ca_file, &good);
+	named_check(d, "upstreams.root_hints", c->upstreams.root_hints, &good);
+	named_check(d, "redis.password_file", c->redis.password_file, &good);
+	named_check(d, "cookies.secret_file", c->cookies.secret_file, &good);
+	named_check(d, "query_log.clickhouse.password_file", c->query_log.clickhouse.password_file,
+		&good);
+	named_check(d, "query_log.clickhouse.ca_file", c->query_log.clickhouse.ca_file, &good);
+	if (c->dnssec.validate)
+		named_check(d, "dnssec.anchors", c->dnssec.anchors, &good);
+	for (unsigned i = 0; i < c->local.hosts_file_count; i++)
+		named_check(d, "local.hosts_files", c->local.hosts_files[i], &good);
+	for (unsigned i = 0; i < c->query_log.webhook_count; i++)
+		named_check(
+			d, "query_log.webhooks[].ca_file", c->query_log.webhooks[i].ca_file, &good);
+	blocking_check(d, &c->blocking, &good);
+	if (good)
+		doctor_add(d, DOCTOR_OK,
+			"the user %s may read %u of the files that the configuration names",
+			d->cp.name, good);
+}
+
+// The configuration, or a file that it includes.
+static void config_rights_check(struct doctor *d, const char *path)
+{
+	config_file_check_by(d, path, &d->cp);
+	if (d->dp.uid != d->cp.uid)
+		config_file_check_by(d, path, &d->dp);
+	config_others_check(d, path);
+}
+
+// In which a file that is added becomes a part of the configuration.
+static void config_folder_check(struct doctor *d, const char *path)
+{
+	const struct passwd_user *const users[] = {&d->cp, &d->dp};
+	struct doctor_block b;
+	struct stat st;
+	for (unsigned i = 0; i < (d->dp.uid != d->cp.uid ? 2 : 1); i++)
+		if (doctor_file_may(users[i], path, MAY_READ | MAY_SEARCH, &b) == 0) {
+			doctor_add(d, DOCTOR_WRONG,
+				"configuration: the user %s may not read the folder: %s",
+				users[i]->name, b.why);
+			doctor_block_do(d, users[i], &b);
+		}
+	if (stat(path, &st) == 0 && st.st_mode & S_IWOTH) {
+		doctor_add(d, DOCTOR_WRONG, "every user may add to the configuration in %s", path);
+		doctor_do(d, "chmod o-w %s", SHELL_QUOTE(path));
+	}
+}
+
+void doctor_check_files(struct doctor *d)
+{
+	config_rights_check(d, d->c->config_path);
+	if (doctor_lacks_config(d))
+		return;
+	for (unsigned i = 0; i < d->config->include.file_count; i++)
+		config_rights_check(d, d->config->include.files[i]);
+	for (unsigned i = 0; i < d->config->include.folder_count; i++)
+		config_folder_check(d, d->config->include.folders[i]);
+	const struct config_runtime *r = &d->config->runtime;
+	folder_check(d, "runtime.directory", r->directory, &d->cp, RUN_MODE);
+	if (d->dp.uid != d->cp.uid)
+		folder_check(d, "runtime.directory", r->directory, &d->dp, RUN_MODE);
+	folder_check(d, "runtime.state_directory", r->state_directory, &d->cp, STATE_MODE);
+	const struct config_query_log *l = &d->config->query_log;
+	named_folder_check(d, "query_log.store.directory", l->store.directory);
+	named_folder_check(d, "query_log.requests.directory", l->requests.directory);
+	named_folder_check(
+		d, "query_log.clickhouse.spool_directory", l->clickhouse.spool_directory);
+	named_check_all(d, d->config);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The network cards of the configuration: IOMMU, drivers, memory nodes.
+
+#include "doctor_checks.h"
+#include "doctor_cores.h"
+#include "doctor_files.h"
+#include "lib/sysroot.h"
+#include "nic/nic_unit.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The text of a device up to its driver's arguments.
+static char *device_name(const char *text, char out[NIC_WORD_MAX])
+{
+	snprintf(out, NIC_WORD_MAX, "%.*s", (int)strcspn(text, ","), text);
+	return out;
+}
+
+static bool port_is_pci(const struct config_port *p, char pci[PCI_NAME_MAX])
+{
+	char name[NIC_WORD_MAX];
+	return !p->xdp && pci_name_parse(device_name(p->device, name), pci);
+}
+
+// mlx4 and mlx5 cards work below the kernel's driver.
+static bool is_bifurcated(const char *driver)
+{
+	return strncmp(driver, "mlx", 3) == 0;
+}
+
+static size_t files_count(const char *below)
+{
+	char pattern[SYSROOT_PATH_MAX];
+	glob_t found;
+	size_t count = 0;
+	if (glob(sysroot_path(pattern, "%s", below), 0, NULL, &found) == 0) {
+		count = found.gl_pathc;
+		globfree(&found);
+	}
+	return count;
+}
+
+static bool is_iommu_needed(const struct config_dataplane *dp)
+{
+	char pci[PCI_NAME_MAX], why[NIC_WHY_MAX];
+	struct nic_device nic;
+	for (unsigned i = 0; i < dp->port_count; i++)
+		if (port_is_pci(&dp->ports[i], pci)
+			&& !(nic_device_find(pci, &nic, why) && is_bifurcated(nic.driver)))
+			return true;
+	return false;
+}
+
+// Has the kernel's command line the option, alone or with more behind it ("=on,sm_on")?
+static bool has_option(const char *line, const char *option)
+{
+	size_t len = strlen(option);
+	for (const char *p = line; (p = strstr(p, option)); p += len)
+		if ((p == line || p[-1] == ' ') && strchr(" ,", p[len]))
+			return true;
+	return false;
+}
+
+void doctor_check_iommu(struct doctor *d)
+{
+	char line[4096], cpu[2048];
+	size_t groups = files_count("/sys/kernel/iommu_groups/*");
+	if (groups > 0) {
+		doctor_add(d, DOCTOR_OK, "on, groups: %zu", groups);
+		return;
+	}
+	if (doctor_lacks_config(d))
+		return;
+	if (!is_iommu_needed(&d->config->dataplane)) {
+		doctor_add(d, DOCTOR_OK, "off, and no port of the configuration needs one");
+		return;
+	}
+	int rc = sysroot_line(line, sizeof(line), "/proc/cmdline");
+	bool is_amd =
+		sysroot_read(cpu, sizeof(cpu), "/proc/cpuinfo") > 0 && strstr(cpu, "AuthenticAMD");
+	// The kernel turns AMD's on by itself.
+	const char *off = is_amd ? "amd_iommu=off" : "intel_iommu=off";
+	if (rc) {
+		doctor_add(d, DOCTOR_UNKNOWN, "it is off: /proc/cmdline: %s", strerror(-rc));
+	} else if (has_option(line, off) || has_option(line, "iommu=off")) {
+		doctor_add(d, DOCTOR_WRONG, "off by the kernel's command line: vfio-pci needs one");
+		doctor_do(d, "editor /etc/default/grub # take away iommu=off, then update-grub");
+	} else if (is_amd || has_option(line, "intel_iommu=on")) {
+		doctor_add(d, DOCTOR_WRONG, "none: the firmware hides it, and vfio-pci needs one");
+		doctor_do(d, "systemctl reboot --firmware-setup # turn on %s",
+			is_amd ? "AMD-Vi (IOMMU)" : "VT-d");
+	} else {
+		doctor_add(d, DOCTOR_WRONG, "off: vfio-pci needs one");
+		doctor_do(d, "editor /etc/default/grub # GRUB_CMDLINE_LINUX, then update-grub: "
+			     "intel_iommu=on iommu=pt");
+	}
+}
+
+static void bound_report(struct doctor *d, const struct nic_device *nic)
+{
+	if (!nic_unit_is_possible() || nic_unit_is_enabled(nic->pci)) {
+		doctor_add(d, DOCTOR_OK, "%s: bound to %s", nic->pci, nic->driver);
+	} else {
+		doctor_add(d, DOCTOR_WARNING, "%s: bound to %s until the next boot", nic->pci,
+			nic->driver);
+		doctor_do(d, "weirctl nic remember %s", nic->pci);
+	}
+}
+
+// The node that a data plane of a user of its own opens.
+static void node_check(struct doctor *d, const struct nic_device *nic)
+{
+	char path[SYSROOT_PATH_MAX];
+	struct doctor_block b;
+	sysroot_path(path, "/dev/vfio/%s", nic->group);
+	int may = doctor_file_may(&d->dp, path, 6, &b);
+	if (may < 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "%s: %s", nic->pci, b.why);
+	} else if (may == 0) {
+		doctor_add(d, DOCTOR_WRONG, "%s: the user %s may not open it: %s", nic->pci,
+			d->dp.name, b.why);
+		doctor_do(d, "weirctl nic bind %s", nic->pci);
+	} else {
+		bound_report(d, nic);
+	}
+}
+
+static void pci_check(struct doctor *d, const char *pci)
+{
+	struct nic_device nic;
+	char why[NIC_WHY_MAX];
+	if (!nic_device_find(pci, &nic, why)) {
+		doctor_add(d, DOCTOR_WRONG, "%s", why);
+		doctor_do(d, "weirctl nic status");
+	} else if (is_bifurcated(nic.driver)) {
+		doctor_add(d, DOCTOR_OK, "%s: driver %s, which it shares", pci, nic.driver);
+	} else if (!nic_device_is_user_driver(nic.driver)) {
+		doctor_add(d, DOCTOR_WRONG, "%s: driver %s, not vfio-pci", pci,
+			nic.driver[0] ? nic.driver : "none");
+		doctor_do(d, "weirctl nic bind %s", pci);
+	} else if (nic.group[0]) {
+		node_check(d, &nic);
+	} else {
+		bound_report(d, &nic);
+	}
+}
+
+static void xdp_interface_check(struct doctor *d, const char *text)
+{
+	char name[NIC_WORD_MAX], flags[32];
+	device_name(text, name);
+	int rc = sysroot_line(flags, sizeof(flags), "/sys/class/net/%s/flags", name);
+	if (rc) {
+		doctor_add(d, DOCTOR_WRONG, "no interface %s (%s)", name, strerror(-rc));
+		doctor_do(d, "ip -brief link");
+	} else if (!(strtoul(flags, NULL, 16) & IFF_UP)) {
+		doctor_add(d, DOCTOR_WRONG, "interface %s is down", name);
+		doctor_do(d, "ip link set %s up", SHELL_QUOTE(name));
+	} else {
+		doctor_add(d, DOCTOR_OK, "interface %s is up", name);
+	}
+}
+
+static void virtual_check(struct doctor *d, const char *device)
+{
+	if (strncmp(device, "net_tap", 7) == 0 && !sysroot_exists("/dev/net/tun")) {
+		doctor_add(d, DOCTOR_WRONG, "%s: no /dev/net/tun", device);
+		doctor_do(d, "modprobe tun");
+	} else {
+		doctor_add(d, DOCTOR_OK, "%s is a virtual device", device);
+	}
+}
+
+void doctor_check_ports(struct doctor *d)
+{
+	char pci[PCI_NAME_MAX];
+	if (doctor_lacks_config(d))
+		return;
+	const struct config_dataplane *dp = &d->config->dataplane;
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		const struct config_port *p = &dp->ports[i];
+		if (p->xdp)
+			xdp_interface_check(d, p->xdp);
+		else if (port_is_pci(p, pci))
+			pci_check(d, pci);
+		else
+			virtual_check(d, p->device);
+	}
+}
+
+// The memory node of a core; -1: the machine has one.
+static int core_node(unsigned core)
+{
+	char pattern[SYSROOT_PATH_MAX];
+	int node = -1;
+	glob_t found;
+	sysroot_path(pattern, "/sys/devices/system/cpu/cpu%u/node[0-9]*", core);
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		node = atoi(strrchr(found.gl_pathv[0], '/') + strlen("/node"));
+		globfree(&found);
+	}
+	return node;
+}
+
+// The memory node of a port; -1: the machine does not say.
+static int port_node(const struct config_port *p, char name[NIC_WORD_MAX])
+{
+	char pci[PCI_NAME_MAX], line[32] = "-1";
+	if (p->xdp)
+		(void)sysroot_line(line, sizeof(line), "/sys/class/net/%s/device/numa_node",
+			device_name(p->xdp, name));
+	else if (port_is_pci(p, pci))
+		(void)sysroot_line(
+			line, sizeof(line), NIC_DEVICES "/%s/numa_node", device_name(pci, name));
+	return *line ? atoi(line) : -1;
+}
+
+void doctor_check_numa(struct doctor *d)
+{
+	unsigned core[CONFIG_WORKERS_MAX], far = 0;
+	if (files_count("/sys/devices/system/node/node[0-9]*") <= 1) {
+		doctor_add(d, DOCTOR_OK, "the machine has one memory node");
+		return;
+	}
+	unsigned count = doctor_cores_of_workers(d, core);
+	if (count == 0 || doctor_lacks_config(d))
+		return;
+	const struct config_dataplane *dp = &d->config->dataplane;
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		char name[NIC_WORD_MAX];
+		int node = port_node(&dp->ports[i], name);
+		for (unsigned w = 0; node >= 0 && w < count; w++) {
+			int of_core = core_node(core[w]);
+			if (of_core < 0 || of_core == node)
+				continue;
+			far++;
+			doctor_add(d, DOCTOR_WARNING,
+				"%s is on node %d, the worker on core %u on node %d", name, node,
+				core[w], of_core);
+			doctor_do(d,
+				"cat /sys/devices/system/node/node%d/cpulist # choose from these "
+				"for "
+				"dataplane.worker_lcores",
+				node);
+		}
+	}
+	if (far == 0)
+		doctor_add(d, DOCTOR_OK, "no worker is on another memory node than a port");
+}

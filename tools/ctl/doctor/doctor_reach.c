@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Upstream servers, lists, Redis and ClickHouse: what the running control plane knows of them, and
+// without one what a probe shows.
+
+#include "doctor_checks.h"
+#include "doctor_probe.h"
+#include "lib/http_get.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/url.h>
+
+enum { TESTS_MAX = 1 }; // of the control plane, of 4 s each at most
+
+// The reply of the running control plane, or NULL, with a report.
+static struct json_doc *control_ask(struct doctor *d, const char *path)
+{
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	if (http_call(d->c, false, path, NULL, HTTP_SHORT_MS, &doc, why) == HTTP_OK)
+		return doc;
+	json_doc_free(doc);
+	doctor_add(d, DOCTOR_UNKNOWN, "the control plane does not say: %s", why);
+	return NULL;
+}
+
+static bool is_state(const struct json_node *row, const char *state)
+{
+	return strcmp(json_text(row, "state"), state) == 0;
+}
+
+// Has the set of this server another one that is up?
+static bool has_other(const struct json_node *rows, const struct json_node *row)
+{
+	bool has = false;
+	for (size_t i = 0; i < json_length(rows); i++) {
+		const struct json_node *other = json_at(rows, i);
+		has |= other != row && strcmp(json_text(other, "set"), json_text(row, "set")) == 0
+		       && (is_state(other, "up") || is_state(other, "suspect"));
+	}
+	return has;
+}
+
+// The control plane asks one that has not answered the last query, or none yet. 1: it answers, 0:
+// not, -1: unknown.
+static int server_test(struct doctor *d, const char *name, unsigned *tests)
+{
+	static const char *const ways[] = {"udp", "tcp", "tls", "https"};
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	const struct http_param params[] = {{"server", name}, {NULL, NULL}};
+	int answers = -1;
+	if ((*tests)++ >= TESTS_MAX)
+		return -1;
+	if (http_call(d->c, true, "/upstream/test", params, HTTP_SHORT_MS, &doc, why) == HTTP_OK) {
+		answers = 0;
+		for (unsigned i = 0; i < ARRAY_LEN(ways); i++)
+			answers |= json_flag(json_get(json_doc_root(doc), ways[i]), "answered");
+	}
+	json_doc_free(doc);
+	return answers;
+}
+
+static void row_report(struct doctor *d, const struct json_node *rows, const struct json_node *row,
+	unsigned *tests)
+{
+	const char *name = json_text(row, "name"), *set = json_text(row, "set");
+	const char *why = json_text(json_get(row, "tls"), "error");
+	if (!*why)
+		why = json_text(json_get(row, "https"), "error");
+	if (is_state(row, "drained")) {
+		doctor_add(d, DOCTOR_WARNING, "%s (%s) is drained by an operator", name, set);
+		doctor_do(d, "weirctl upstream undrain %s", SHELL_QUOTE(name));
+		return;
+	}
+	bool is_down = is_state(row, "down") || is_state(row, "no address");
+	bool has_answered = json_count(row, "answered") > 0, is_up = is_state(row, "up");
+	int answers = is_down ? 0 : is_up && has_answered ? 1 : server_test(d, name, tests);
+	if (answers > 0) {
+		doctor_add(d, DOCTOR_OK, "%s (%s) answers", name, set);
+		return;
+	}
+	if (answers < 0 && is_up) {
+		doctor_add(d, DOCTOR_UNKNOWN, "%s (%s): weir has no answer of it yet", name, set);
+		return;
+	}
+	doctor_add(d, answers < 0 || has_other(rows, row) ? DOCTOR_WARNING : DOCTOR_WRONG,
+		"%s (%s) %s%s%s", name, set,
+		answers < 0 ? "did not answer the last queries" : "does not answer",
+		*why ? ": " : "", why);
+	doctor_do(d, "weirctl upstream test %s", SHELL_QUOTE(name));
+}
+
+static void upstreams_of_control(struct doctor *d)
+{
+	unsigned tests = 0;
+	struct json_doc *doc = control_ask(d, "/upstreams");
+	const struct json_node *rows = json_get(json_doc_root(doc), "upstreams");
+	for (size_t i = 0; i < json_length(rows); i++)
+		row_report(d, rows, json_at(rows, i), &tests);
+	if (doc && json_length(rows) == 0)
+		doctor_add(d, DOCTOR_OK, "weir asks no servers");
+	unsigned long long more = json_count(json_doc_root(doc), "left_out");
+	if (more)
+		doctor_add(d, DOCTOR_UNKNOWN, "servers that the list leaves out: %llu", more);
+	json_doc_free(doc);
+}
+
+static void server_report(struct doctor *d, const struct doctor_probe *p, bool others)
+{
+	const struct config_upstream *s = p->server;
+	char to[SOCKET_ADDRESS_TEXT_MAX];
+	if (p->end == DOCTOR_PROBE_NOT_ASKED) {
+		doctor_add(d, DOCTOR_UNKNOWN, "%s: %s", s->name, p->text);
+		return;
+	}
+	if (p->end == DOCTOR_PROBE_ANSWERED) {
+		doctor_add(d, DOCTOR_OK, "%s answers (%s)", s->name, p->text);
+		return;
+	}
+	bool is_warning = p->end == DOCTOR_PROBE_PARTLY || others;
+	doctor_add(d, is_warning ? DOCTOR_WARNING : DOCTOR_WRONG, "%s %s (%s)", s->name,
+		p->end == DOCTOR_PROBE_PARTLY ? "answers in part" : "does not answer", p->text);
+	ip_address_text(&s->address.ip, false, to);
+	doctor_do(d, "kdig%s @%s -p %u . NS",
+		s->tls.path[0] ? " +https"
+		: s->tls.is_on ? " +tls"
+			       : "",
+		to, s->address.port);
+}
+
+struct servers {
+	struct doctor_probe *probe;
+	const char *ca_file;
+	unsigned count, sets;
+	unsigned named, left; // given by a host name; beyond the room
+};
+
+static void servers_add(struct servers *all, const struct config_upstream *server, unsigned count)
+{
+	unsigned set = all->sets++;
+	bool has_unasked = false;
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_upstream *s = &server[i];
+		bool has_room = all->count < DOCTOR_PROBES_MAX;
+		all->named += s->host[0] != '\0';
+		has_unasked |= s->host[0] || !has_room;
+		if (s->host[0] || s->is_recursion)
+			continue;
+		all->left += !has_room;
+		if (!has_room)
+			continue;
+		all->probe[all->count++] =
+			(struct doctor_probe){.kind = !s->tls.is_on    ? DOCTOR_PROBE_DNS
+						      : s->tls.path[0] ? DOCTOR_PROBE_HTTPS
+								       : DOCTOR_PROBE_TLS,
+				.server = s,
+				.set = set,
+				.ca_file = all->ca_file};
+	}
+	for (unsigned i = 0; has_unasked && i < all->count; i++)
+		all->probe[i].has_unasked |= all->probe[i].set == set;
+}
+
+static void zones_add(struct servers *all, const struct config_forward_zone *zones, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		servers_add(all, zones[i].servers, zones[i].server_count);
+}
+
+static void servers_report(struct doctor *d, const struct servers *all)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		// They answer, or may: nobody asked them.
+		bool others = all->probe[i].has_unasked;
+		for (unsigned o = 0; o < all->count; o++)
+			others |= o != i && all->probe[o].set == all->probe[i].set
+				  && all->probe[o].end != DOCTOR_PROBE_FAILED;
+		server_report(d, &all->probe[i], others);
+	}
+	if (all->named)
+		doctor_add(d, DOCTOR_UNKNOWN,
+			"servers with a host name, which the control plane resolves: %u",
+			all->named);
+	if (all->left)
+		doctor_add(d, DOCTOR_UNKNOWN, "servers beyond the first %d: %u", DOCTOR_PROBES_MAX,
+			all->left);
+	if (all->count + all->named == 0)
+		doctor_add(d, DOCTOR_OK, "weir asks no servers of the configuration");
+}
+
+static void upstreams_by_probes(struct doctor *d)
+{
+	const struct config *c = d->config;
+	struct servers all = {.probe = calloc(DOCTOR_PROBES_MAX, sizeof(*all.probe)),
+		.ca_file = c->upstreams.ca_file};
+	if (!all.probe) {
+		doctor_add(d, DOCTOR_UNKNOWN, "out of memory");
+		return;
+	}
+	servers_add(&all, c->upstreams.server, c->upstreams.count);
+	zones_add(&all, c->forwards, c->forward_count);
+	for (unsigned i = 0; i < c->group_count; i++) {
+		servers_add(&all, c->groups[i].upstreams, c->groups[i].upstream_count);
+		zones_add(&all, c->groups[i].forwards, c->groups[i].forward_count);
+	}
+	doctor_probe_all(all.probe, all.count);
+	servers_report(d, &all);
+	free(all.probe);
+}
+
+void doctor_check_upstreams(struct doctor *d)
+{
+	if (doctor_status(d))
+		upstreams_of_control(d);
+	else if (!doctor_lacks_config(d))
+		upstreams_by_probes(d);
+}

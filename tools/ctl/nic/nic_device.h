@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A PCI network device as sysfs shows it (Documentation/ABI/testing/sysfs-bus-pci). Any user.
+
+#include "lib/pci_name.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <weir/attr.h>
+
+#define NIC_DEVICES "/sys/bus/pci/devices"
+#define NIC_DRIVERS "/sys/bus/pci/drivers"
+
+enum { NIC_WORD_MAX = 64, NIC_WHY_MAX = 256, NIC_DEVICES_MAX = 256 };
+
+struct nic_device {
+	char pci[PCI_NAME_MAX];
+	char driver[NIC_WORD_MAX];   // "": none
+	char interface[IF_NAMESIZE]; // "": the kernel has none for it
+	char group[NIC_WORD_MAX];    // IOMMU group, "": none
+	char numa[NIC_WORD_MAX];     // node, "-1": the machine does not say
+};
+
+// By a PCI address or the name of an interface. False, with `why`: no such device, or it is no
+// network device.
+ATTR_MUST_CHECK bool nic_device_find(
+	const char *text, struct nic_device *out, char why[NIC_WHY_MAX]);
+// All network devices, by address; at most `cap`. Their number.
+unsigned nic_device_list(struct nic_device *out, unsigned cap);
+
+void nic_device_driver(const char *pci, char out[NIC_WORD_MAX]); // "": none
+bool nic_device_is_bridge(const char *pci);
+// vfio-pci, uio_pci_generic or igb_uio: a driver for programs such as weir.
+bool nic_device_is_user_driver(const char *driver);
