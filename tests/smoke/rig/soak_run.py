@@ -131,7 +131,8 @@ def sample():
             "controlplane": proc("controlplane"), "dataplane": proc("dataplane")}
 
 
-SITES_S, sites_seen, tables_seen = 30, [], []
+# No divisor of the churn's periods: samples that all fall into a reload see two generations of tables, each time.
+SITES_S, TABLES_S, sites_seen, tables_seen = 30, 7, [], soak_tables.Seen()
 
 
 def sites_keep(mem):
@@ -140,7 +141,8 @@ def sites_keep(mem):
         other = mem.get("dataplane", {})
         sites_seen.append({"unix_s": mem["unix_s"], "process": {"pid": mem["process"]["pid"]}, "sites": mem["sites"],
                            "dataplane": {"pid": other.get("pid"), "sites": other.get("sites", [])}})
-        tables_seen.append({**sites_seen[-1], "tables": mem["tables"]})
+    if int(mem["unix_s"]) % TABLES_S == 0:
+        tables_seen.add(mem)
 
 
 class Sampler(threading.Thread):
@@ -198,7 +200,7 @@ def drained(name):
         row[process].update(descriptors(process))
     return {"part": name, **row, "files": {f["name"]: f["bytes"] for f in mem["files"]}, "mbufs": buffers(),
             "long_lived": soak_sites.wrong(sites_seen) or [],  # none too while it is not ten minutes long
-            "miscounted": soak_tables.wrong(tables_seen)}
+            "miscounted": tables_seen.wrong()}
 
 
 def show(row):

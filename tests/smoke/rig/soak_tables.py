@@ -85,14 +85,28 @@ ELSEWHERE = {"l0", "rule_image", "sqlite_pages", "validator_contexts", "dp_buffe
              "dp_log_ring", "dp_marks", "dp_images", "dp_stats", "dp_errors"}
 
 
+class Seen:
+    """How often each group of tables was wrong."""
+
+    def __init__(self, rows=None):
+        self.rows, self.samples, self.lines, self.often = rows or memory.read(ROOT), 0, {}, {}
+
+    def add(self, mem):
+        self.samples += 1
+        for name, line in filter(None, map(judge, sums(mem, self.rows))):
+            self.lines[name] = line
+            self.often[name] = self.often.get(name, 0) + 1
+
+    def wrong(self):
+        """One line per group of tables that is wrong in most of the samples."""
+        return [self.lines[name] for name in sorted(self.lines) if self.often[name] > OFTEN * self.samples]
+
+
 def wrong(samples, rows=None):
-    """One line per group of tables that is wrong in most of the samples."""
-    rows, lines, often = rows or memory.read(ROOT), {}, {}
+    seen = Seen(rows)
     for mem in samples:
-        for name, line in filter(None, map(judge, sums(mem, rows))):
-            lines[name] = line
-            often[name] = often.get(name, 0) + 1
-    return [lines[name] for name in sorted(lines) if often[name] > OFTEN * len(samples)]
+        seen.add(mem)
+    return seen.wrong()
 
 
 def main():
