@@ -43,6 +43,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	if (rest == 0)
 		rest = config_groups_apply(doc, raw, c);
 	if (rest == 0)
+		rest = config_dated_apply(doc, raw, c);
+	if (rest == 0)
 		rest = config_records_check(doc, c);
 	if (rest == 0)
 		rest = config_forwards_apply(doc, raw, c);
@@ -158,6 +160,7 @@ void config_free(struct config *c)
 	config_local_free(c);
 	config_query_log_free(c);
 	config_groups_free(c);
+	config_dated_free(c);
 	config_clients_free(c);
 	config_include_free(c);
 	FREE_AND_NULL(c->path);

@@ -87,6 +87,9 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 int config_refuse_near(const struct config_doc *doc, const char *key, const char *nearest,
 	const char *fmt, ...) ATTR_PRINTF(4, 5);
 
+// "weir.yaml:12:9": the file and place of the key, or of its nearest parent. Walks all files.
+void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap);
+
 // What to return after two checks that both were made: no memory before refused before fine.
 static inline int config_worse(int a, int b)
 {
