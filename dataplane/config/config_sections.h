@@ -254,3 +254,7 @@ ATTR_MUST_CHECK int config_proxy_protocol_apply(
 
 // -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct config *c);
+
+// Checks a document that was read, and makes a configuration of it. -EINVAL, -ENOMEM: with an
+// error.
+ATTR_MUST_CHECK int config_from_doc(struct config_doc *doc, struct config **out);

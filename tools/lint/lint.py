@@ -62,7 +62,7 @@ ROOMS = {
         "doh", "frontend", "api/metrics", "api",
     ],
     "dataplane": [
-        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "xdp",
+        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "versions", "xdp",
         "state", "stage", "port",
     ],
     "tools/ctl": [

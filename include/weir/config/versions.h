@@ -3,7 +3,7 @@
 
 // Versions of the configuration in <runtime.state_directory>/config/, and which one a start uses.
 //
-// A version is a file `N.version`: a number, who made it, when, by what and why, what became of it,
+// A version is a file `N.version`: a number, who made it, when, by what and why, its result,
 // and a bundle of the texts: the main file, each included file, the managed part. The file
 // `current` has the number of the version in force. `stopped` is there after a clean stop of the
 // control plane until the next one serves. The control plane alone writes there
@@ -40,7 +40,7 @@ struct config_bundle {
 	struct config_text main;
 	unsigned included_count;
 	struct config_text *included; // in their order
-	struct config_text managed;   // the last part; bytes NULL: there is none
+	struct config_text managed;   // the last part; bytes NULL: no such part
 	unsigned folder_count;
 	char **folders; // that patterns of `include` search
 };
@@ -51,7 +51,7 @@ uint64_t config_bundle_disk_digest(const struct config_bundle *b);
 uint64_t config_bundle_digest(const struct config_bundle *b); // of all
 // -ENOMEM, and `out` is all zero.
 ATTR_MUST_CHECK int config_bundle_copy(const struct config_bundle *b, struct config_bundle *out);
-// Replaces the managed part, by a text of `path`; NULL or "": there is none. -ENOMEM: unchanged.
+// Replaces the managed part, by a text of `path`; NULL or "": none. -ENOMEM: unchanged.
 ATTR_MUST_CHECK int config_bundle_manage(
 	struct config_bundle *b, const char *path, const char *text);
 
@@ -68,11 +68,11 @@ ATTR_MUST_CHECK int config_bundle_read(const char *path, const struct config_tex
 	enum config_secrets_kind secrets, struct config_bundle *out, struct config **config,
 	struct config_errors *errors);
 
-// What became of a version.
+// The result of a version.
 #define CONFIG_VERSION_RESULTS(X)                                                  \
-	X(pending, "it is being taken over, or its health is being watched")       \
+	X(pending, "it is being activated, or its health is being watched")        \
 	X(watched_again, "a control plane died while its health was watched")      \
-	X(applied, "it was taken over and is or was in force")                     \
+	X(applied, "it is or was in force")                                        \
 	X(taken_back, "its health fell, and weir went back to the version before") \
 	X(not_taken, "it was never in force: the processes refused it, or one died before")
 enum config_version_result {
@@ -111,7 +111,7 @@ ATTR_MUST_CHECK int config_versions_list(
 // `b` NULL: it is left out. -errno; `why` names the file.
 ATTR_MUST_CHECK int config_version_read(const char *folder, unsigned number,
 	struct config_version *v, struct config_bundle *b, char why[CONFIG_WHY_MAX]);
-// 0: there is none; -errno with `why`.
+// Number 0: no version is in force. -errno with `why`.
 ATTR_MUST_CHECK int config_version_current(
 	const char *folder, unsigned *number, char why[CONFIG_WHY_MAX]);
 
@@ -132,4 +132,7 @@ struct config_start {
 // the file is a good new text that was never taken back. -errno with `why`: neither can be used.
 ATTR_MUST_CHECK int config_start(const char *path, enum config_secrets_kind secrets,
 	struct config_start *out, char why[CONFIG_WHY_MAX]);
+// Logs which version a process starts with, and a warning if the file on disk differs or is
+// broken, or a version could not be used.
+void config_start_log(const struct config_start *s, const char *path);
 void config_start_free(struct config_start *s); // without `config`, which is the caller's
