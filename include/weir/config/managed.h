@@ -77,3 +77,36 @@ const char *config_managed_member_group(const struct config_managed *m, const ch
 ATTR_MUST_CHECK int config_managed_server_add(
 	struct config_managed *m, const char *address, const char *name);
 ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const char *address);
+
+// Items of files that verbs do not edit.
+
+enum config_item_kind {
+	CONFIG_ITEM_ENTRY,    // by name, group and verdict (NULL: any), of each key that has such
+			      // entries
+	CONFIG_ITEM_LIST,     // by name
+	CONFIG_ITEM_DISABLED, // a name in blocking.disabled_lists
+	CONFIG_ITEM_RECORD,   // by name, and by type (NULL: any)
+	CONFIG_ITEM_MEMBER,   // a client by name; `group` is filled in
+	CONFIG_ITEM_SERVER,   // by address
+};
+
+struct config_item {
+	enum config_item_kind kind;
+	const char *name, *group, *verdict, *type;
+};
+
+enum { CONFIG_ITEM_PLACE_MAX = 320, CONFIG_ITEM_GROUP_MAX = 64 };
+
+struct config_item_place {
+	char text[CONFIG_ITEM_PLACE_MAX];  // "/etc/weir/weir.yaml:12:5"
+	char group[CONFIG_ITEM_GROUP_MAX]; // of a member
+};
+
+// Where the main file or an included one has that item; false: neither has, or no memory. Domain
+// names and addresses are compared as such. Parses the texts: some milliseconds.
+struct config_bundle;
+bool config_item_find(const struct config_bundle *b, const struct config_item *item,
+	struct config_item_place *out);
+// The canonical text of a client of a group: an address, a prefix, a MAC address; else as it is. Of
+// two texts for one client both are the same. Returns `out`.
+char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX]);

@@ -5,6 +5,7 @@
 #include "config_text.h"
 
 #include <weir/config/managed.h>
+#include <weir/config/versions.h>
 
 static struct config_managed *parse(const char *text)
 {
@@ -241,6 +242,54 @@ static void test_caps(void **)
 	config_managed_free(m);
 }
 
+static char main_path[] = "/etc/a.yaml", part_path[] = "/etc/b.yaml";
+static char main_text[] = "blocking:\n"
+			  "  deny: [Ads.Example, '/^x/']\n"
+			  "  lists: [{path: lists/ads.txt}, {name: b, url: 'https://b/'}]\n"
+			  "  disabled_lists: [b]\n"
+			  "upstreams: {servers: [{address: 9.9.9.9}]}\n"
+			  "groups:\n"
+			  "- {name: kids, clients: ['02-00-5E-10-00-01'], allow: [game.example]}\n";
+static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}]\n"
+			  "entries: [{name: x.example, verdict: allow, group: kids}]\n"
+			  "local: {records: [{name: '*.lan', type: a, value: 192.0.2.1}]}\n";
+
+static void test_places(void **)
+{
+	struct config_text part = {part_path, part_text, strlen(part_text)};
+	const struct config_bundle b = {.main = {main_path, main_text, strlen(main_text)},
+		.included = &part,
+		.included_count = 1};
+	static const struct {
+		struct config_item item;
+		const char *place; // NULL: no such item
+	} cases[] = {
+		{{CONFIG_ITEM_ENTRY, "ads.example", NULL, NULL, NULL}, "/etc/a.yaml:2:10"},
+		{{CONFIG_ITEM_ENTRY, "ads.example", NULL, "allow", NULL}, NULL},
+		{{CONFIG_ITEM_ENTRY, "/^x/", NULL, "deny", NULL}, "/etc/a.yaml:2:23"},
+		{{CONFIG_ITEM_ENTRY, "ads.example", "kids", NULL, NULL}, NULL},
+		{{CONFIG_ITEM_ENTRY, "game.example", "kids", "allow", NULL}, "/etc/a.yaml:7:56"},
+		{{CONFIG_ITEM_ENTRY, "x.example", "kids", NULL, NULL}, "/etc/b.yaml:2:11"},
+		{{CONFIG_ITEM_ENTRY, "x.example", NULL, NULL, NULL}, NULL},
+		{{CONFIG_ITEM_LIST, "ads.txt", NULL, NULL, NULL}, "/etc/a.yaml:3:11"},
+		{{CONFIG_ITEM_LIST, "b", NULL, NULL, NULL}, "/etc/a.yaml:3:34"},
+		{{CONFIG_ITEM_DISABLED, "b", NULL, NULL, NULL}, "/etc/a.yaml:4:20"},
+		{{CONFIG_ITEM_RECORD, "*.lan", NULL, NULL, "A"}, "/etc/b.yaml:3:19"},
+		{{CONFIG_ITEM_RECORD, "lan", NULL, NULL, NULL}, NULL},
+		{{CONFIG_ITEM_MEMBER, "02:00:5e:10:00:01", NULL, NULL, NULL}, "/etc/a.yaml:7:26"},
+		{{CONFIG_ITEM_MEMBER, "192.0.2.9", NULL, NULL, NULL}, "/etc/b.yaml:1:17"},
+		{{CONFIG_ITEM_SERVER, "9.9.9.9", NULL, NULL, NULL}, "/etc/a.yaml:5:23"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config_item_place place;
+		const bool is_there = config_item_find(&b, &cases[i].item, &place);
+		assert_int_equal(is_there, cases[i].place != NULL);
+		assert_string_equal(place.text, cases[i].place ? cases[i].place : "");
+		assert_string_equal(place.group,
+			is_there && cases[i].item.kind == CONFIG_ITEM_MEMBER ? "kids" : "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_members_and_servers),
 		cmocka_unit_test(test_other_keys),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_caps),
 	};
