@@ -19,26 +19,14 @@
 // It must not have `version`, `include` or `runtime`, and begins with APP_MANAGED_HEAD.
 
 #include "api/api.h"
-
-#include <weir/config/versions.h>
-
-enum { APP_WATCH_S = 10 };
-#define APP_MANAGED_HEAD "# weirctl edits this part of the configuration. Do not edit it by hand.\n"
-
-struct apply_request {
-	const char *who;      // "uid 0", "token NAME", "user NAME", "signal", "start", "timer"
-	const char *what;     // the verb: "config apply", "allow ads.example"
-	const char *why;      // the operator's reason; NULL or "": none
-	const char *managed;  // the managed part's new text; NULL: as it is
-	bool from_disk;       // main and included files are read again; else those in force
-	unsigned rollback_to; // the texts of this version, the managed part too; 0: no
-	bool is_internal;     // its health is not watched
-};
+#include "versions/apply.h"
 
 // Copies what the request points to. 0: `done` is called later, when the candidate was refused
 // or is current (`why`: all its errors, a line each); -EBUSY: another change runs; -ENOMEM.
 ATTR_MUST_CHECK int app_apply(
 	void *app, const struct apply_request *r, api_config_done done, void *arg);
 
-// Of the version in force; "" without one. Until the next apply ends.
+// Of what is in force; "" without one. Until the next apply ends.
 const char *app_managed_text(void *app);
+
+const struct versions_status *app_versions_status(void *app);

@@ -57,7 +57,7 @@ LIBRARY_FILES = {"cyaml/": 3, "openssl/": 5, "curl/": 2}
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
 ROOMS = {
     "controlplane": [
-        "base", "events", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
+        "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
         "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
         "doh", "frontend", "api/metrics", "api",
     ],
