@@ -13,6 +13,7 @@
 //        /events?after=&follow=0|1  (a stream of server-sent events; not with follow=0)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /mem/alarms  /memory/slope?seconds=  /memory/history?name=&limit=
+//        /entries  /lists
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
 //        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
@@ -20,6 +21,11 @@
 //        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //        /set?toggle=&value=
+//        /entries/add?name=&verdict=&group=&seconds=&why=  /entries/remove?name=&verdict=&group=
+//        /lists/add?name=&place=&format=&allow=0|1  /lists/remove|enable|disable?name=
+//        /local/add?name=&type=&value=&ttl=  /local/remove?name=&type=&value=
+//        /groups/add|move?client=&group=  /groups/remove?client=&group=
+//        /upstreams/add?server=&name=  /upstreams/remove?server=
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; the
 // client's credentials are checked besides (root, this uid, a member of `group`), and every POST is
@@ -76,6 +82,9 @@ struct api_change {
 	uint64_t since_ms;
 };
 
+struct apply_request; // versions/apply.h
+struct config_bundle;
+
 struct api_deps { // all of it outlives the api
 	struct loop *service;
 	struct resolvers *resolvers;
@@ -119,6 +128,12 @@ struct api_deps { // all of it outlives the api
 	// above.
 	int (*toggles_set)(
 		void *reload_arg, const struct toggles *toggles, api_config_done done, void *arg);
+	// A change of the configuration, as app_apply.h has it; the text of the managed part, and
+	// the texts in force. NULL: there are no versions.
+	int (*apply)(
+		void *reload_arg, const struct apply_request *r, api_config_done done, void *arg);
+	const char *(*managed_text)(void *reload_arg);
+	const struct config_bundle *(*config_bundle)(void *reload_arg);
 };
 
 struct api;

@@ -114,6 +114,11 @@ struct api_part {
 	X(upstreams)  \
 	X(pending)    \
 	X(toggles)    \
+	X(entries)    \
+	X(lists)      \
+	X(local)      \
+	X(members)    \
+	X(servers)    \
 	X(events)     \
 	X(heap)       \
 	X(profile)    \

@@ -59,7 +59,7 @@ ROOMS = {
     "controlplane": [
         "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
         "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
-        "doh", "frontend", "api/metrics", "api",
+        "doh", "frontend", "api/metrics", "api", "verbs",
     ],
     "dataplane": [
         "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "versions", "xdp",
