@@ -30,7 +30,7 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x)
 {
 	const struct api_deps *d = &a->deps;
 	char why[CONFIG_WHY_MAX];
-	if (!d->apply || !d->managed_text || !d->config_bundle) {
+	if (!d->config_apply || !d->managed_text || !d->config_bundle) {
 		api_refuse(x, 503, "the configuration cannot be edited: it has no versions");
 		return NULL;
 	}
@@ -134,7 +134,7 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 	snprintf(who, sizeof(who), "uid %u", peer->uid);
 	const struct apply_request r = {.who = who, .what = what, .why = v->why, .managed = text};
 	http_defer(v->exchange, API_BUILD_MS);
-	const int err = d->apply(d->reload_arg, &r, on_applied, v);
+	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);
 	free(text);
 	if (err == -EBUSY)
 		verb_refuse(v, 503, "another change of the configuration runs: try again");

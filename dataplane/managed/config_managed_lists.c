@@ -25,10 +25,10 @@ static void pins_free(char **pin, unsigned count)
 static void list_close(struct config_raw_blocking *b, unsigned i)
 {
 	struct config_raw_list *l = &b->lists[i];
-	char *texts[] = {
-		l->name, l->path, l->url, l->format, l->allow, l->force, l->tsig, l->ca_file};
+	char **const texts[] = {&l->name, &l->path, &l->url, &l->format, &l->allow, &l->force,
+		&l->tsig, &l->ca_file};
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
-		free(texts[k]);
+		FREE_AND_NULL(*texts[k]);
 	pins_free(l->pin, l->pin_count);
 	memmove(l, l + 1, (--b->lists_count - i) * sizeof(*l));
 }

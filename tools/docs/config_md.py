@@ -95,8 +95,9 @@ SECTIONS = {
     "query_log_requests": "The log as lines of a file a day ([live.md](../how-to/live.md)).",
     "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
-    "entries": "A list. Allow and deny entries that may have an end and a reason.",
-    "group_members": "A list. Adds clients to groups that another file defines.",
+    "entries": "A list. Allow and deny entries that may have an end and a reason; `weirctl allow` and `weirctl deny` write such entries "
+               "([change-without-editing.md](../how-to/change-without-editing.md)).",
+    "group_members": "A list. Adds clients to groups that another file defines; `weirctl group add` writes such entries.",
     "groups": "A list. Clients with rules of their own. A client's MAC decides, then the longest prefix of its address, then its VLAN. "
               "The rest of this file applies to clients that are in no group.",
 }

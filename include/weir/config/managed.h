@@ -40,7 +40,7 @@ struct managed_record { // of local.records
 };
 
 // All that change something return 0, or -ENOMEM, or -E2BIG: too many items; else the model is as
-// it was. -EEXIST: such an item is there; -ENOENT: there is none.
+// it was. -EEXIST: such an item is there; -ENOENT: no such item.
 
 // In place of one with that name and group, whatever its verdict: 1 if there was one.
 ATTR_MUST_CHECK int config_managed_entry_set(
@@ -81,8 +81,8 @@ ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const
 // Items of files that verbs do not edit.
 
 enum config_item_kind {
-	CONFIG_ITEM_ENTRY,    // by name, group and verdict (NULL: any), of each key that has such
-			      // entries
+	CONFIG_ITEM_ENTRY, // by name, group and verdict (NULL: any), of each key that has such
+			   // entries
 	CONFIG_ITEM_LIST,     // by name
 	CONFIG_ITEM_DISABLED, // a name in blocking.disabled_lists
 	CONFIG_ITEM_RECORD,   // by name, and by type (NULL: any)

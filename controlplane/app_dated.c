@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "app_dated.h"
+
+#include "app_apply.h"
+#include "app_reload.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/config/managed.h>
+#include <weir/log.h>
+
+enum { AGAIN_MS = 10000 };
+
+struct app_dated {
+	struct app *app;
+	struct event *look;
+	uint64_t again_ms; // no other try before, on the monotonic clock
+};
+
+// One that the configuration in force still has, though its end has passed; NULL: there are none.
+static const struct config_dated_entry *due_find(const struct config *c, int64_t now)
+{
+	for (unsigned i = 0; i < c->dated.count; i++) {
+		const struct config_dated_entry *e = &c->dated.entries[i];
+		if (e->until && !e->ended && e->until <= now)
+			return e;
+	}
+	return NULL;
+}
+
+static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSION_WHAT_MAX])
+{
+	char name[DNS_NAME_TEXT_MAX];
+	snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s %.60s", e->allow ? "allow" : "deny",
+		e->pattern ? e->pattern : dns_name_to_text(&e->name, name));
+}
+
+static void on_applied(void *arg, int err, const char *why, const char *)
+{
+	struct app_dated *d = arg;
+	if (err == 0) {
+		d->again_ms = 0;
+		return;
+	}
+	log_error("an entry that has ended is still in force: %s; weir tries again", why);
+}
+
+// The managed part without what has ended; NULL: as it is.
+static char *text_make(struct app *a, int64_t now)
+{
+	struct config_managed *m = NULL;
+	char why[CONFIG_WHY_MAX], *text = NULL;
+	if (config_managed_parse(app_managed_text(a), &m, why) < 0) {
+		log_error("entries that have ended stay in the managed part: %s", why);
+		return NULL;
+	}
+	if (config_managed_entries_end(m, now))
+		text = config_managed_text(m, APP_MANAGED_HEAD);
+	config_managed_free(m);
+	return text;
+}
+
+static void on_look(evutil_socket_t, short, void *arg)
+{
+	struct app_dated *d = arg;
+	const int64_t now = time(NULL);
+	const uint64_t now_ms = clock_mono_ms();
+	const struct config_dated_entry *due = due_find(d->app->current, now);
+	char what[CONFIG_VERSION_WHAT_MAX];
+	if (!due || now_ms < d->again_ms)
+		return;
+	d->again_ms = now_ms + AGAIN_MS;
+	what_fill(due, what);
+	char *text = text_make(d->app, now);
+	const struct apply_request r = {
+		.who = "timer", .what = what, .managed = text, .is_internal = true};
+	const int err = app_apply(d->app, &r, on_applied, d);
+	free(text);
+	if (err == -EBUSY)
+		d->again_ms = 0;
+	else if (err < 0)
+		on_applied(d, err, strerror(-err), "");
+}
+
+int app_dated_open(struct app *a, struct app_dated **out)
+{
+	const struct timeval second = {.tv_sec = 1};
+	struct app_dated *d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	*out = d;
+	d->app = a;
+	d->look = event_new(loop_base(a->service), -1, EV_PERSIST, on_look, d);
+	if (!d->look)
+		return -ENOMEM;
+	return event_add(d->look, &second) ? -EIO : 0;
+}
+
+void app_dated_close(struct app_dated *d)
+{
+	if (d && d->look)
+		event_free(d->look);
+	free(d);
+}
