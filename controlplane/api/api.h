@@ -6,6 +6,7 @@
 //   GET  /health  /ready  /errors  /pending?limit=  /status  /stats  /metrics  /groups  /services
 //   /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
+//        /config/history  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
@@ -17,7 +18,8 @@
 //        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
-//        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
+//        /blocklist/resume?group=  /config/reload  /config/apply?dry_run=0|1&why=
+//        /config/rollback?version=&why=  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //        /set?toggle=&value=
 //
@@ -46,6 +48,7 @@
 #include "resolver/resolvers.h"
 #include "rules/rules.h"
 #include "shm/publish.h"
+#include "versions/apply.h"
 
 enum {
 	API_REQUESTS_MAX = 16,
@@ -112,9 +115,12 @@ struct api_deps { // all of it outlives the api
 	// Those that run; how many. NULL: not known.
 	unsigned (*changes)(void *reload_arg, struct api_change out[API_CHANGES_MAX]);
 	void *reload_arg;
-	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
-	// not. A second one while the first runs is -EBUSY.
-	int (*config_reload)(void *reload_arg, api_config_done done, void *arg);
+	// Changes the configuration: 0 and `done` is called later, or -errno and it is not. A
+	// second one while the first runs is -EBUSY.
+	int (*config_apply)(
+		void *reload_arg, const struct apply_request *r, api_config_done done, void *arg);
+	const struct versions_status *(*versions)(void *reload_arg); // NULL: there are none
+	const char *(*managed_text)(void *reload_arg); // of what is in force; may be NULL
 	// Applies the toggles to the configuration that is in force; reads no file. `done` as
 	// above.
 	int (*toggles_set)(
