@@ -28,5 +28,7 @@ ATTR_MUST_CHECK int app_apply(
 
 // Of what is in force; "" without one. Until the next apply ends.
 const char *app_managed_text(void *app);
+// All texts in force, until the next apply ends.
+const struct config_bundle *app_bundle(void *app);
 
 const struct versions_status *app_versions_status(void *app);

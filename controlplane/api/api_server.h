@@ -96,6 +96,8 @@ struct api_part {
 	X(health)     \
 	X(status)     \
 	X(state)      \
+	X(config)     \
+	X(versions)   \
 	X(groups)     \
 	X(cache)      \
 	X(tiers)      \

@@ -60,8 +60,8 @@ static int write_synced(const char *path, const void *bytes, size_t size, mode_t
 	return rc;
 }
 
-static int replace(const char *path, const void *bytes, size_t size, mode_t mode,
-	char why[FILE_WRITE_WHY_MAX])
+static int replace(
+	const char *path, const void *bytes, size_t size, mode_t mode, char why[FILE_WRITE_WHY_MAX])
 {
 	char temporary[PATH_MAX];
 	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))

@@ -17,6 +17,7 @@ struct apply_request {
 	bool from_disk;       // main and included files are read again; else those in force
 	unsigned rollback_to; // the texts of this version, the managed part too; 0: no
 	bool is_internal;     // its health is not watched
+	bool is_trial;        // read and checked, and nothing else
 };
 
 struct versions_status {

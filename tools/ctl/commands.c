@@ -230,5 +230,16 @@ const struct ctl_command ctl_commands[] = {
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",
 		"Activate the changed configuration; name the keys that need a restart."},
+	{"config", "apply", 0, 0, CTL_OPT_DRY_RUN, cmd_config_apply, "[--dry-run]",
+		"Activate the files on disk as a new version, watch the health, go back if it "
+		"falls."},
+	{"config", "diff", 0, 2, 0, cmd_config_diff, "[FROM [TO]]",
+		"Compare versions; FROM: the one in force, TO: the files on disk."},
+	{"config", "history", 0, 0, 0, cmd_config_history, "",
+		"List the versions of the configuration: who, when, what, and the result."},
+	{"config", "show", 0, 1, 0, cmd_config_show, "[VERSION]",
+		"Print the texts of a version, without secrets."},
+	{"config", "rollback", 1, 1, 0, cmd_config_rollback, "VERSION",
+		"Activate the texts of an earlier version, as a new one."},
 };
 const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);

@@ -34,7 +34,7 @@ static const struct {
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "api event events http json verb why"},
 	{MEM_ACCOUNT_frontend, "doh frontend frontends ring_mesh tcp"},
-	{MEM_ACCOUNT_config, "bootstrap config net_address version"},
+	{MEM_ACCOUNT_config, "bootstrap config diff net_address version"},
 	{MEM_ACCOUNT_stats,
 		"errors heap toggles leak mem memory metrics profile slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm thread"},

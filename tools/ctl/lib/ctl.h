@@ -158,6 +158,11 @@ int cmd_nic_remember(struct ctl *c);
 int cmd_nic_forget(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
+int cmd_config_apply(struct ctl *c);
+int cmd_config_diff(struct ctl *c);
+int cmd_config_history(struct ctl *c);
+int cmd_config_show(struct ctl *c);
+int cmd_config_rollback(struct ctl *c);
 
 // Finds the directories of the appliance, also by a file that is wrong; then it warns on stderr.
 // CTL_OK or CTL_FAILED (said).

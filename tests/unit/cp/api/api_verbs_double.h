@@ -18,6 +18,8 @@ static struct {
 
 static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
 {
+	if (strcmp(r->what, "config reload") == 0)
+		return reload(&reload_outcome, done, arg);
 	if (verbs_double.rc < 0)
 		return verbs_double.rc;
 	assert_false(r->from_disk || r->is_internal || r->rollback_to);

@@ -386,7 +386,6 @@ static struct api_deps deps_make(void)
 		.reload_arg = &reload_outcome,
 		.last_reload = last_reload_double,
 		.changes = changes_double,
-		.config_reload = reload,
 		.config_apply = apply_double,
 		.managed_text = managed_text_double,
 		.config_bundle = bundle_double,
