@@ -280,8 +280,11 @@ static int candidate_send(struct app *a, const struct apply_request *r)
 		(void)refuse(p, rc, strerror(-rc));
 	if (rc == 0)
 		candidate_describe(a, r);
-	if (r->is_trial)
+	// A file that is refused is a failed reload; a verb that is refused has changed nothing.
+	if (r->is_trial || (rc < 0 && !r->from_disk)) {
+		v->status.refused += !r->is_trial;
 		return loop_call(a->service, trial_end, a);
+	}
 	if (rc < 0)
 		return refused_send(a, rc);
 	if (v->status.in_force.number && p->version.digest == v->status.in_force.digest)

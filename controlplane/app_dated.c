@@ -10,20 +10,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/clock.h>
 #include <weir/config/managed.h>
 #include <weir/log.h>
 
-enum { AGAIN_MS = 10000 };
+enum { AGAIN_MS = 10000, AGAIN_MOST_MS = 640000 };
 
 struct app_dated {
 	struct app *app;
 	struct event *look;
 	uint64_t again_ms; // no other try before, on the monotonic clock
+	uint64_t wait_ms;  // until the next try; doubled by each that fails
+	bool is_swept;     // of what ended while no control plane ran
 };
 
-// One that the configuration in force still has, though its end has passed; NULL: there are none.
+// One that the configuration in force still has, though its end has passed; NULL: no such entry.
 static const struct config_dated_entry *due_find(const struct config *c, int64_t now)
 {
 	for (unsigned i = 0; i < c->dated.count; i++) {
@@ -37,15 +38,20 @@ static const struct config_dated_entry *due_find(const struct config *c, int64_t
 static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSION_WHAT_MAX])
 {
 	char name[DNS_NAME_TEXT_MAX];
-	snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s %.60s", e->allow ? "allow" : "deny",
-		e->pattern ? e->pattern : dns_name_to_text(&e->name, name));
+	if (!e)
+		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of entries while weir was down");
+	else
+		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s %.60s",
+			e->allow ? "allow" : "deny",
+			e->pattern ? e->pattern : dns_name_to_text(&e->name, name));
 }
 
 static void on_applied(void *arg, int err, const char *why, const char *)
 {
 	struct app_dated *d = arg;
 	if (err == 0) {
-		d->again_ms = 0;
+		d->again_ms = d->wait_ms = 0;
+		d->is_swept = true;
 		return;
 	}
 	log_error("an entry that has ended is still in force: %s; weir tries again", why);
@@ -69,21 +75,29 @@ static char *text_make(struct app *a, int64_t now)
 static void on_look(evutil_socket_t, short, void *arg)
 {
 	struct app_dated *d = arg;
-	const int64_t now = time(NULL);
+	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 	const uint64_t now_ms = clock_mono_ms();
 	const struct config_dated_entry *due = due_find(d->app->current, now);
 	char what[CONFIG_VERSION_WHAT_MAX];
-	if (!due || now_ms < d->again_ms)
+	if ((!due && d->is_swept) || now_ms < d->again_ms)
 		return;
-	d->again_ms = now_ms + AGAIN_MS;
-	what_fill(due, what);
+	d->wait_ms = d->wait_ms ? 2 * d->wait_ms : AGAIN_MS;
+	if (d->wait_ms > AGAIN_MOST_MS)
+		d->wait_ms = AGAIN_MOST_MS;
+	d->again_ms = now_ms + d->wait_ms;
 	char *text = text_make(d->app, now);
+	if (!due && !text) {
+		d->is_swept = true;
+		d->again_ms = d->wait_ms = 0;
+		return;
+	}
+	what_fill(due, what);
 	const struct apply_request r = {
 		.who = "timer", .what = what, .managed = text, .is_internal = true};
 	const int err = app_apply(d->app, &r, on_applied, d);
 	free(text);
-	if (err == -EBUSY)
-		d->again_ms = 0;
+	if (err == -EBUSY) // by the next look it may be over
+		d->again_ms = d->wait_ms = 0;
 	else if (err < 0)
 		on_applied(d, err, strerror(-err), "");
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/log.h>
 
 enum { WHAT_MAX = CONFIG_VERSION_WHAT_MAX };
 
@@ -107,6 +108,7 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 {
 	struct verb *v = arg;
 	if (err < 0) {
+		log_info("control: %s refused: %s", http_path(v->exchange), why);
 		http_reply(v->exchange, err == -ETIMEDOUT ? 503 : 400, json_out_error("%s", why));
 		verb_end(v);
 		return;
