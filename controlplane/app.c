@@ -2,10 +2,10 @@
 #include "app.h"
 
 #include "app_apply.h"
-#include "app_dated.h"
 #include "app_events.h"
 #include "app_privilege.h"
 #include "app_versions.h"
+#include "verbs/verb_ends.h"
 
 #include <event2/event.h>
 
@@ -276,7 +276,7 @@ static void on_started(void *app, const char *why)
 	app_watchdog_begin(a);
 	started_event(a);
 	app_versions_serve(a);
-	if (app_dated_open(a, &a->dated) < 0)
+	if (verb_ends_open(&a->ends, &a->deps) < 0)
 		log_error("entries do not end by themselves: no memory; restart weir-controlplane");
 	log_info("serving, incarnation %016llx",
 		(unsigned long long)publisher_incarnation(a->publisher));
@@ -294,7 +294,7 @@ void app_close(struct app *a)
 	if (!a)
 		return;
 	app_watchdog_end(a);
-	app_dated_close(a->dated);
+	verb_ends_close(a->ends);
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
 	// First, so that what asked the resolvers something is still there for their reply.

@@ -115,7 +115,7 @@ enum { HOST_NAME_MAX_BYTES = 64 };
 
 struct app_events;   // app_events.h
 struct app_versions; // app_versions.h
-struct app_dated;    // app_dated.h
+struct verb_ends;    // verbs/verb_ends.h
 struct app_memory;   // app_memory.c
 struct memory_meter;
 enum { APP_OUTPUTS_MAX = 4 };
@@ -146,7 +146,7 @@ struct app {
 	struct api *api;
 	struct app_events *events;
 	struct app_versions *versions;
-	struct app_dated *dated; // NULL: the process does not serve yet
+	struct verb_ends *ends; // NULL: the process does not serve yet
 	struct querylog *log;
 	struct querylog_names *log_names; // as set last
 	struct top *top;

@@ -11,7 +11,6 @@
 #include "tests/unit/cp/api/api_rules_double.h"
 #include "tests/unit/cp/api/api_tcp_double.h"
 #include "tests/unit/cp/api/api_top_double.h"
-#include "tests/unit/cp/api/api_verbs_double.h"
 #include "tests/unit/umask_watch.h"
 
 #include <errno.h>
@@ -386,16 +385,9 @@ static struct api_deps deps_make(void)
 		.reload_arg = &reload_outcome,
 		.last_reload = last_reload_double,
 		.changes = changes_double,
-		.config_apply = apply_double,
-		.managed_text = managed_text_double,
-		.config_bundle = bundle_double,
+		.config_reload = reload,
 		.toggles = &toggles,
 		.toggles_set = toggles_set};
-}
-
-static void test_verbs(void **)
-{
-	verbs_test(&config);
 }
 
 static void test_socket(void **)
@@ -492,7 +484,6 @@ int main(void)
 		cmocka_unit_test(test_heap_dumps),
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_toggles),
-		cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_last_reload),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),

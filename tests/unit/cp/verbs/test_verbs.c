@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#pragma once
-
-// For test_http_api: verbs that edit the managed part. The groups are those of api_groups_double.h.
+// Verbs over the real socket, loop and HTTP server: what each request makes of the managed part,
+// and which ones are refused. The applies end here.
 
 #include "controlplane/api/api.h"
 #include "controlplane/versions/apply.h"
 #include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static char folder[] = "/tmp/weir-test-verbs-XXXXXX";
+static char kids[] = "kids";
+static struct config_group group_double = {.name = kids};
+static struct config config = {.groups = &group_double, .group_count = 1};
+static struct loop *service;
+static struct api *api;
+static pthread_t thread;
 
 static struct {
 	char managed[4096]; // in force
@@ -18,8 +28,6 @@ static struct {
 
 static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
 {
-	if (strcmp(r->what, "config reload") == 0)
-		return reload(&reload_outcome, done, arg);
 	if (verbs_double.rc < 0)
 		return verbs_double.rc;
 	assert_false(r->from_disk || r->is_internal || r->rollback_to);
@@ -60,7 +68,7 @@ static void managed_has(const char *words, bool has)
 		fail_msg("%s", verbs_double.managed);
 }
 
-static void verbs_entries(void)
+static void test_entries(void **)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
 		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"until\":"
@@ -103,7 +111,7 @@ static void verbs_entries(void)
 	assert_int_equal(verbs_double.applied, applied);
 }
 
-static void verbs_lists(void)
+static void test_lists(void **)
 {
 	assert_reply("POST /lists/add?name=new&place=https://lists.test/a", 200, "\"ok\":true");
 	managed_has("{name: \"new\", url: \"https://lists.test/a\"}", true);
@@ -124,7 +132,7 @@ static void verbs_lists(void)
 	assert_string_equal(verbs_double.managed, "");
 }
 
-static void verbs_others(void)
+static void test_others(void **)
 {
 	assert_reply("POST /local/add?name=NAS.lan&type=a&value=192.0.2.7", 200, "\"type\":\"A\"");
 	managed_has("{name: \"nas.lan\", type: \"A\", value: \"192.0.2.7\"}", true);
@@ -145,8 +153,9 @@ static void verbs_others(void)
 	assert_string_equal(verbs_double.managed, "");
 }
 
-static void verbs_members(const char *group)
+static void test_members(void **)
 {
+	static const char group[] = "kids";
 	char request[200], words[200];
 	snprintf(request, sizeof(request), "POST /groups/add?client=192.0.2.5/32&group=%s", group);
 	snprintf(words, sizeof(words), "{group: \"%s\", client: \"192.0.2.5\"}", group);
@@ -165,17 +174,8 @@ static void verbs_members(const char *group)
 	assert_string_equal(verbs_double.managed, "");
 }
 
-// `config`: in force.
-static inline void verbs_test(struct config *config)
+static void test_failed(void **)
 {
-	static char kids[] = "kids";
-	static struct config_group group = {.name = kids};
-	config->groups = &group;
-	config->group_count = 1;
-	verbs_entries();
-	verbs_lists();
-	verbs_others();
-	verbs_members("kids");
 	verbs_double.err = -EINVAL;
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 400,
 		"config: entries: bad (managed.yaml:1:1)");
@@ -188,6 +188,86 @@ static inline void verbs_test(struct config *config)
 	strcpy(verbs_double.managed, "entries: [");
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 500, "managed.yaml:");
 	verbs_double.managed[0] = '\0';
-	assert_reply("GET /entries", 200, "{\"entries\":[");
-	config->group_count = 0;
+}
+
+// What has ended goes with the next change.
+static void test_ended(void **)
+{
+	strcpy(verbs_double.managed,
+		"entries: [{name: old, verdict: deny, until: 2020-01-01T00:00:00Z}]");
+	assert_reply("POST /entries/remove?name=old", 404, "no entry \\\"old\\\" of everyone");
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 200, "\"ok\":true");
+	managed_has("old", false);
+	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
+}
+
+// Entries in force, of the managed part and of files.
+static void test_shown(void **)
+{
+	static char reason[] = "by hand", none[] = "", pattern[] = "^a";
+	static struct config_dated_entry entries[] = {
+		{.allow = true, .group = 1, .why = reason, .until = 4102444800},
+		{.pattern = pattern, .why = none, .until = 1, .ended = true}};
+	assert_reply("GET /entries", 200, "{\"entries\":[]}");
+	assert_int_equal(dns_name_from_text("a.test", 6, &entries[0].name), 0);
+	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
+	assert_reply("GET /entries", 200,
+		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\",\"why\":\"by "
+		"hand\",\"until\":\"2100-01-01T00:00:00Z\",\"until_unix_s\":4102444800,");
+	assert_reply("GET /entries", 200, "{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\"");
+	assert_reply("GET /entries", 200, "\"left_s\":0,\"ended\":true");
+	config.dated.count = 0;
+}
+
+static const struct config *current(void *)
+{
+	return &config;
+}
+
+static void *service_run(void *)
+{
+	(void)loop_run(service);
+	return NULL;
+}
+
+static int setup(void **)
+{
+	static const struct api_deps deps = {.socket_path = path,
+		.config_current = current,
+		.config_apply = apply_double,
+		.managed_text = managed_text_double,
+		.config_bundle = bundle_double};
+	char why[API_WHY_MAX];
+	struct api_deps with_loop = deps;
+	signal(SIGPIPE, SIG_IGN); // as the control plane does
+	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
+	with_loop.service = service;
+	if (api_open(&api, &with_loop, why) < 0)
+		return -1;
+	return pthread_create(&thread, NULL, service_run, NULL);
+}
+
+static int teardown(void **)
+{
+	loop_stop(service);
+	(void)pthread_join(thread, NULL);
+	api_close(api);
+	loop_free(service);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_failed),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_shown),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

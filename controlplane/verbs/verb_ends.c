@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "app_dated.h"
+#include "verb_ends.h"
 
-#include "app_apply.h"
-#include "app_reload.h"
+#include "api/api.h"
+#include "versions/apply.h"
 
 #include <event2/event.h>
 
@@ -16,8 +16,8 @@
 
 enum { AGAIN_MS = 10000, AGAIN_MOST_MS = 640000 };
 
-struct app_dated {
-	struct app *app;
+struct verb_ends {
+	const struct api_deps *deps;
 	struct event *look;
 	uint64_t again_ms; // no other try before, on the monotonic clock
 	uint64_t wait_ms;  // until the next try; doubled by each that fails
@@ -48,7 +48,7 @@ static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSIO
 
 static void on_applied(void *arg, int err, const char *why, const char *)
 {
-	struct app_dated *d = arg;
+	struct verb_ends *d = arg;
 	if (err == 0) {
 		d->again_ms = d->wait_ms = 0;
 		d->is_swept = true;
@@ -58,11 +58,11 @@ static void on_applied(void *arg, int err, const char *why, const char *)
 }
 
 // The managed part without what has ended; NULL: as it is.
-static char *text_make(struct app *a, int64_t now)
+static char *text_make(const struct api_deps *deps, int64_t now)
 {
 	struct config_managed *m = NULL;
 	char why[CONFIG_WHY_MAX], *text = NULL;
-	if (config_managed_parse(app_managed_text(a), &m, why) < 0) {
+	if (config_managed_parse(deps->managed_text(deps->reload_arg), &m, why) < 0) {
 		log_error("entries that have ended stay in the managed part: %s", why);
 		return NULL;
 	}
@@ -74,10 +74,12 @@ static char *text_make(struct app *a, int64_t now)
 
 static void on_look(evutil_socket_t, short, void *arg)
 {
-	struct app_dated *d = arg;
+	struct verb_ends *d = arg;
+	const struct api_deps *deps = d->deps;
 	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 	const uint64_t now_ms = clock_mono_ms();
-	const struct config_dated_entry *due = due_find(d->app->current, now);
+	const struct config_dated_entry *due =
+		due_find(deps->config_current(deps->reload_arg), now);
 	char what[CONFIG_VERSION_WHAT_MAX];
 	if ((!due && d->is_swept) || now_ms < d->again_ms)
 		return;
@@ -85,7 +87,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 	if (d->wait_ms > AGAIN_MOST_MS)
 		d->wait_ms = AGAIN_MOST_MS;
 	d->again_ms = now_ms + d->wait_ms;
-	char *text = text_make(d->app, now);
+	char *text = text_make(deps, now);
 	if (!due && !text) {
 		d->is_swept = true;
 		d->again_ms = d->wait_ms = 0;
@@ -94,7 +96,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 	what_fill(due, what);
 	const struct apply_request r = {
 		.who = "timer", .what = what, .managed = text, .is_internal = true};
-	const int err = app_apply(d->app, &r, on_applied, d);
+	const int err = deps->config_apply(deps->reload_arg, &r, on_applied, d);
 	free(text);
 	if (err == -EBUSY) // by the next look it may be over
 		d->again_ms = d->wait_ms = 0;
@@ -102,21 +104,21 @@ static void on_look(evutil_socket_t, short, void *arg)
 		on_applied(d, err, strerror(-err), "");
 }
 
-int app_dated_open(struct app *a, struct app_dated **out)
+int verb_ends_open(struct verb_ends **out, const struct api_deps *deps)
 {
 	const struct timeval second = {.tv_sec = 1};
-	struct app_dated *d = calloc(1, sizeof(*d));
+	struct verb_ends *d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	*out = d;
-	d->app = a;
-	d->look = event_new(loop_base(a->service), -1, EV_PERSIST, on_look, d);
+	d->deps = deps;
+	d->look = event_new(loop_base(deps->service), -1, EV_PERSIST, on_look, d);
 	if (!d->look)
 		return -ENOMEM;
 	return event_add(d->look, &second) ? -EIO : 0;
 }
 
-void app_dated_close(struct app_dated *d)
+void verb_ends_close(struct verb_ends *d)
 {
 	if (d && d->look)
 		event_free(d->look);

@@ -2,9 +2,9 @@
 
 // Entries end by the machine's clock, whatever it does. The applies end here.
 
-#include "controlplane/app_apply.h"
-#include "controlplane/app_dated.h"
-#include "controlplane/app_reload.h"
+#include "controlplane/api/api.h"
+#include "controlplane/verbs/verb_ends.h"
+#include "controlplane/versions/apply.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/unit.h"
 
@@ -24,16 +24,16 @@ static struct {
 
 static struct config_dated_entry entry;
 static struct config config = {.dated = {.entries = &entry}};
-static struct app app;
+static struct api_deps deps;
 
-const char *app_managed_text(void *)
+static const char *managed_text(void *)
 {
 	return apply.managed;
 }
 
-int app_apply(void *a, const struct apply_request *r, api_config_done done, void *arg)
+static int config_apply(void *a, const struct apply_request *r, api_config_done done, void *arg)
 {
-	assert_ptr_equal(a, &app);
+	assert_ptr_equal(a, &deps);
 	assert_string_equal(r->who, "timer");
 	assert_true(r->is_internal && !r->from_disk);
 	apply.applied++;
@@ -55,7 +55,7 @@ int app_apply(void *a, const struct apply_request *r, api_config_done done, void
 static void looks(unsigned count)
 {
 	const struct timeval wait = {.tv_sec = count, .tv_usec = 300000};
-	struct event_base *base = loop_base(app.service);
+	struct event_base *base = loop_base(deps.service);
 	assert_int_equal(event_base_loopexit(base, &wait), 0);
 	assert_int_equal(event_base_dispatch(base), 0);
 }
@@ -81,8 +81,8 @@ static void entry_set(int64_t left_s)
 
 static void test_steps(void **)
 {
-	struct app_dated *d = NULL;
-	assert_int_equal(app_dated_open(&app, &d), 0);
+	struct verb_ends *d = NULL;
+	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	entry_set(3600);
 	looks(1);
 	assert_int_equal(apply.applied, 0);
@@ -98,13 +98,13 @@ static void test_steps(void **)
 	clock_step_ms(-3600 * 1000); // it stays away
 	looks(1);
 	assert_int_equal(apply.applied, 1);
-	app_dated_close(d);
+	verb_ends_close(d);
 }
 
 static void test_file(void **)
 {
-	struct app_dated *d = NULL;
-	assert_int_equal(app_dated_open(&app, &d), 0);
+	struct verb_ends *d = NULL;
+	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	entry_set(0);
 	strcpy(apply.managed, "");
 	looks(1);
@@ -112,13 +112,13 @@ static void test_file(void **)
 	assert_false(apply.has_text); // the texts stay, and are read again
 	looks(1);
 	assert_int_equal(apply.applied, 1);
-	app_dated_close(d);
+	verb_ends_close(d);
 }
 
 static void test_again(void **)
 {
-	struct app_dated *d = NULL;
-	assert_int_equal(app_dated_open(&app, &d), 0);
+	struct verb_ends *d = NULL;
+	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	entry_set(0);
 	apply.rc = -EBUSY; // at the next look
 	looks(2);
@@ -131,33 +131,41 @@ static void test_again(void **)
 	clock_suspend_ms(11000);
 	looks(1);
 	assert_int_equal(apply.applied, 4);
-	app_dated_close(d);
+	verb_ends_close(d);
 }
 
 // What ended while no control plane ran has no effect since the start, and goes.
 static void test_start(void **)
 {
-	struct app_dated *d = NULL;
+	struct verb_ends *d = NULL;
 	entry_set(-5);
 	entry.ended = true;
-	assert_int_equal(app_dated_open(&app, &d), 0);
+	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	looks(2);
 	assert_int_equal(apply.applied, 1);
 	assert_string_equal(apply.what, "end of entries while weir was down");
 	assert_null(strstr(apply.managed, "a.test"));
-	app_dated_close(d);
-	app_dated_close(NULL);
+	verb_ends_close(d);
+	verb_ends_close(NULL);
+}
+
+static const struct config *current(void *)
+{
+	return &config;
 }
 
 static int setup(void **)
 {
-	app.current = &config;
-	return loop_new("service", &app.service);
+	deps = (struct api_deps){.config_current = current,
+		.managed_text = managed_text,
+		.config_apply = config_apply,
+		.reload_arg = &deps};
+	return loop_new("service", &deps.service);
 }
 
 static int teardown(void **)
 {
-	loop_free(app.service);
+	loop_free(deps.service);
 	return 0;
 }
 

@@ -9,8 +9,9 @@
 
 #include <weir/attr.h>
 
-struct app;
-struct app_dated;
+struct api_deps;
+struct verb_ends;
 
-ATTR_MUST_CHECK int app_dated_open(struct app *a, struct app_dated **out); // -ENOMEM, -EIO
-void app_dated_close(struct app_dated *d);                                 // NULL is fine
+// Once the process serves. `deps` outlives it, and has versions. -ENOMEM, -EIO.
+ATTR_MUST_CHECK int verb_ends_open(struct verb_ends **out, const struct api_deps *deps);
+void verb_ends_close(struct verb_ends *d); // NULL is fine
