@@ -72,9 +72,7 @@ void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...)
 void verb_fail(struct verb *v, int err)
 {
 	if (err == -E2BIG)
-		verb_refuse(v, 409,
-			"the managed part has as many items of that kind as it can "
-			"have: remove some");
+		verb_refuse(v, 409, "the managed part is full: remove some of its items");
 	else
 		verb_refuse(v, 500, "%s", strerror(-err));
 }
@@ -128,8 +126,10 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
 	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
-	if (!text) {
-		verb_fail(v, -ENOMEM);
+	const int text_err = !text ? -ENOMEM : strlen(text) > CONFIG_MANAGED_MAX ? -E2BIG : 0;
+	if (text_err < 0) {
+		free(text);
+		verb_fail(v, text_err);
 		return;
 	}
 	const struct ucred *peer = http_peer(v->exchange);

@@ -80,14 +80,15 @@ ATTR_MUST_CHECK int config_managed_server_remove(struct config_managed *m, const
 
 // Items of files that verbs do not edit.
 
+// An entry goes by its name, its group and its verdict (NULL: any), whatever key it stands in; a
+// record by its name and its type (NULL: any); all else by its name.
 enum config_item_kind {
-	CONFIG_ITEM_ENTRY, // by name, group and verdict (NULL: any), of each key that has such
-			   // entries
-	CONFIG_ITEM_LIST,     // by name
+	CONFIG_ITEM_ENTRY,
+	CONFIG_ITEM_LIST,
 	CONFIG_ITEM_DISABLED, // a name in blocking.disabled_lists
-	CONFIG_ITEM_RECORD,   // by name, and by type (NULL: any)
-	CONFIG_ITEM_MEMBER,   // a client by name; `group` is filled in
-	CONFIG_ITEM_SERVER,   // by address
+	CONFIG_ITEM_RECORD,
+	CONFIG_ITEM_MEMBER, // a client
+	CONFIG_ITEM_SERVER, // its name is its address
 };
 
 struct config_item {

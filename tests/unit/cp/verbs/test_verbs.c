@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <weir/config/managed.h>
 
 static char folder[] = "/tmp/weir-test-verbs-XXXXXX";
 static char kids[] = "kids";
@@ -20,7 +21,7 @@ static struct api *api;
 static pthread_t thread;
 
 static struct {
-	char managed[4096]; // in force
+	char managed[CONFIG_MANAGED_MAX + 1]; // in force
 	char what[CONFIG_VERSION_WHAT_MAX], why[CONFIG_VERSION_WHY_MAX];
 	int rc, err; // of the apply
 	unsigned applied;
@@ -190,6 +191,21 @@ static void test_failed(void **)
 	verbs_double.managed[0] = '\0';
 }
 
+// What it prints could not be read again.
+static void test_full(void **)
+{
+	char *at = verbs_double.managed, *end = at + sizeof(verbs_double.managed);
+	const unsigned applied = verbs_double.applied;
+	at += snprintf(at, (size_t)(end - at), "entries:\n");
+	for (unsigned i = 0; end - at > 240; i++)
+		at += snprintf(at, (size_t)(end - at),
+			"- {name: n%u, verdict: deny, why: %0150u}\n", i, i);
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 409,
+		"the managed part is full: remove some of its items");
+	assert_int_equal(verbs_double.applied, applied);
+	verbs_double.managed[0] = '\0';
+}
+
 // What has ended goes with the next change.
 static void test_ended(void **)
 {
@@ -266,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_failed),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ended),
 		cmocka_unit_test(test_shown),
 	};
