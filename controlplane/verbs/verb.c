@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 enum { WHAT_MAX = CONFIG_VERSION_WHAT_MAX };
@@ -25,6 +25,11 @@ const struct config *verb_config(const struct verb *v)
 {
 	const struct api_deps *d = &v->api->deps;
 	return d->config_current(d->reload_arg);
+}
+
+int64_t verb_now(void)
+{
+	return (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 }
 
 struct verb *verb_begin(struct api *a, struct http_exchange *x)
@@ -49,7 +54,7 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x)
 		verb_refuse(v, 500, "%s", why);
 		return NULL;
 	}
-	(void)config_managed_entries_end(v->managed, time(NULL));
+	(void)config_managed_entries_end(v->managed, verb_now());
 	return v;
 }
 

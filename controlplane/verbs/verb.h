@@ -40,6 +40,7 @@ ATTR_MUST_CHECK bool verb_is_of_file(
 // Applies the edited part as `what`, which stands in the history, and replies. Ends the verb.
 void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
+int64_t verb_now(void); // by the machine's clock, in seconds, as entries end
 const struct config *verb_config(const struct verb *v); // in force
 // Is there such a group? Else replies and ends the verb. NULL: no group, which is fine.
 ATTR_MUST_CHECK bool verb_group_check(struct verb *v, const char *group);

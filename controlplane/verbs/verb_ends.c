@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "verb_ends.h"
 
-#include "api/api.h"
+#include "verb.h"
 #include "versions/apply.h"
 
 #include <event2/event.h>
@@ -76,7 +76,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 {
 	struct verb_ends *d = arg;
 	const struct api_deps *deps = d->deps;
-	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
+	const int64_t now = verb_now();
 	const uint64_t now_ms = clock_mono_ms();
 	const struct config_dated_entry *due =
 		due_find(deps->config_current(deps->reload_arg), now);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <weir/dns_name.h>
 #include <weir/text.h>
 
@@ -84,7 +83,7 @@ static bool end_take(struct http_exchange *x, struct entry_asked *out)
 		return true;
 	if (!api_param_number(x, "seconds", LASTS_MAX_S, &seconds))
 		return false;
-	out->until_unix_s = time(NULL) + seconds;
+	out->until_unix_s = verb_now() + seconds;
 	config_time_text(out->until_unix_s, out->until);
 	return true;
 }
@@ -177,7 +176,7 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "entries");
-	const int64_t now = time(NULL);
+	const int64_t now = verb_now();
 	for (unsigned i = 0; i < c->dated.count; i++)
 		entry_out(o, list, c, &c->dated.entries[i], now);
 	http_reply(x, 200, json_out_finish(o));

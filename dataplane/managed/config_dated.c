@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/clock.h>
 #include <weir/text.h>
 
 static const char list[] = "entries", time_form[] = "%Y-%m-%dT%H:%M:%SZ";
@@ -151,7 +152,8 @@ int config_dated_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	struct config_dated *d = &out->dated;
-	const int64_t now = time(NULL);
+	// As the look at their ends reads it: time() may be a tick behind.
+	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 	int rc = 0;
 	if (raw->entries_count == 0)
 		return 0;
