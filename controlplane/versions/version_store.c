@@ -80,6 +80,7 @@ void version_store_prune(const char *folder, unsigned in_force, unsigned before)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT], kept = 0;
 	uint64_t bytes = 0;
+	bool fits = true; // all newer ones did
 	int count = config_versions_list(folder, numbers);
 	for (int i = count - 1; i >= 0; i--) {
 		const bool is_needed = numbers[i] == in_force || numbers[i] == before;
@@ -87,8 +88,8 @@ void version_store_prune(const char *folder, unsigned in_force, unsigned before)
 		struct stat st;
 		path_of(path, folder, numbers[i]);
 		const uint64_t size = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-		const bool fits =
-			kept < CONFIG_VERSIONS_KEPT && bytes + size <= VERSION_STORE_BYTES_MAX;
+		fits = fits && kept < CONFIG_VERSIONS_KEPT
+		       && bytes + size <= VERSION_STORE_BYTES_MAX;
 		if (!is_needed && !fits) {
 			(void)unlink(path);
 			continue;

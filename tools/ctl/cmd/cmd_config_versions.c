@@ -100,7 +100,7 @@ static int verdict_print(const struct ctl *c, struct json_doc *doc, uint64_t num
 	else if (is_back)
 		say(version, "TAKEN BACK, as health fell: {reason}\n");
 	else
-		say(version, "version {number} is {result}\n");
+		say(version, "version {number:u} is {result}\n");
 	json_doc_free(doc);
 	return is_back ? CTL_FAILED : CTL_OK;
 }
@@ -119,12 +119,12 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 		if (c->dry_run)
 			printf("good\n");
 		else if (waits)
-			say(root, "version {version} is in force\n");
+			say(root, "version {version:u} is in force\n");
 		else
-			say(root, "nothing has changed: version {version} stays in force\n");
+			say(root, "nothing has changed: version {version:u} stays in force\n");
 		restart_print(json_text(root, "needs_restart"));
 		if (waits)
-			say(root, "watching the health for {watch_left_s} s\n");
+			say(root, "watching the health for {watch_left_s:u} s\n");
 		fflush(stdout);
 	}
 	json_doc_free(doc);

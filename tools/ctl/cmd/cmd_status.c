@@ -111,18 +111,18 @@ static void version_print(const struct json_node *n)
 	const int64_t since = json_signed(n, "since_unix_s");
 	if (!json_count(n, "version"))
 		return;
-	say(n, "  version {version}, by {who}: {what}");
+	say(n, "  version {version:u}, by {who}: {what}");
 	ago_print(", in force since", since);
-	say_if(n, "watch_left_s", ", its health is watched for {watch_left_s} s more");
+	say_if(n, "watch_left_s", ", its health is watched for {watch_left_s:u} s more");
 	printf("\n");
 	if (*json_text(n, "disk_error"))
-		say(n, "  THE FILE ON DISK CANNOT BE USED, version {version} stays in force: "
+		say(n, "  THE FILE ON DISK CANNOT BE USED, version {version:u} stays in force: "
 		       "{disk_error}\n");
 	else
 		say_if(n, "differs",
-			"  THE FILE ON DISK DIFFERS from version {version}, which is in force "
+			"  THE FILE ON DISK DIFFERS from version {version:u}, which is in force "
 			"(weirctl config diff, weirctl config apply)\n");
-	say_if(n, "taken_back", "  version {taken_back} was TAKEN BACK: {taken_back_why}\n");
+	say_if(n, "taken_back", "  version {taken_back:u} was TAKEN BACK: {taken_back_why}\n");
 	say_if(n, "store_error", "  VERSIONS CANNOT BE STORED: {store_error}\n");
 }
 
