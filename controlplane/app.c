@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app.h"
 
+#include "app_apply.h"
 #include "app_events.h"
 #include "app_privilege.h"
-#include "app_reload.h"
+#include "app_versions.h"
+#include "verbs/verb_ends.h"
 
 #include <event2/event.h>
 
@@ -24,6 +26,7 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 	struct app *a = arg;
 	(void)what;
 	log_info("stopping: signal %d", (int)signal_number);
+	a->is_stopped = true;
 	sd_notify_send("STOPPING=1");
 	loop_stop(a->service);
 }
@@ -31,7 +34,9 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
 {
 	(void)signal_number, (void)what;
-	if (app_reload(arg, NULL, NULL) < 0)
+	const struct apply_request r = {
+		.who = "signal", .what = "config reload", .from_disk = true};
+	if (app_apply(arg, &r, NULL, NULL) < 0)
 		log_warning("configuration not reloaded: another reload is running; reload again "
 			    "later");
 }
@@ -68,6 +73,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	int rc = loop_new("service", &a->service);
 	if (rc == 0)
 		rc = app_events_open(&a->events);
+	if (rc == 0)
+		rc = app_versions_open(a);
 	if (rc == 0)
 		rc = signals_open(a);
 	if (rc == 0)
@@ -144,7 +151,10 @@ static void deps_fill(struct app *a)
 		.last_reload = app_last_reload,
 		.changes = app_changes,
 		.reload_arg = a,
-		.config_reload = app_reload,
+		.config_apply = app_apply,
+		.versions = app_versions_status,
+		.managed_text = app_managed_text,
+		.config_bundle = app_bundle,
 		.toggles_set = app_toggles,
 	};
 }
@@ -193,18 +203,17 @@ static void place_memory(const struct config_dataplane *d)
 
 static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_MAX])
 {
-	const time_t began_unix_s = time(NULL);
-	int rc = config_load(config_path, &a->started, why);
+	int rc = app_versions_read(a, config_path, why);
 	if (rc < 0)
 		return rc;
 	a->read = a->started;
-	config_files_note(&a->read_files, a->read, began_unix_s);
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	log_set_format((enum log_format)a->started->runtime.log_format);
 	rc = app_privilege_confine((enum sandbox_mode)a->started->runtime.seccomp, why);
 	if (rc < 0)
 		return rc;
 	app_privilege_heap();
+	app_versions_begin(a);
 	place_memory(&a->started->dataplane);
 	app_recursion_warn(a->started);
 	rc = app_files_raise(a->started, &a->tcp_files, why);
@@ -266,6 +275,9 @@ static void on_started(void *app, const char *why)
 	publisher_state(a->publisher, CP_SERVING);
 	app_watchdog_begin(a);
 	started_event(a);
+	app_versions_serve(a);
+	if (verb_ends_open(&a->ends, &a->deps) < 0)
+		log_error("entries do not end by themselves: no memory; restart weir-controlplane");
 	log_info("serving, incarnation %016llx",
 		(unsigned long long)publisher_incarnation(a->publisher));
 }
@@ -282,6 +294,7 @@ void app_close(struct app *a)
 	if (!a)
 		return;
 	app_watchdog_end(a);
+	verb_ends_close(a->ends);
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
 	// First, so that what asked the resolvers something is still there for their reply.
@@ -305,6 +318,7 @@ void app_close(struct app *a)
 	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)
 		if (a->signals[i])
 			event_free(a->signals[i]);
+	app_versions_close(a, a->is_stopped);
 	loop_free(a->service);
 	list_notify_free(a->notify); // its call may have been in the loop
 	app_frontends_loops_free(a);

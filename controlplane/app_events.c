@@ -118,6 +118,11 @@ void app_events_look(struct app_events *w, struct api *api, const struct resolve
 	event_conditions_end(&w->conditions, w->events, now_ms);
 }
 
+const struct api_reasons *app_events_reasons(const struct app_events *w)
+{
+	return &w->reasons;
+}
+
 void app_events_dataplane(struct app_events *w, const struct memory_other *o)
 {
 	static const char *const ends[] = {[OTHER_UNKNOWN] = "it is not there any more",

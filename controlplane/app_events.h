@@ -18,5 +18,7 @@ struct events *app_events_of(struct app_events *w);
 // Once a second; does nothing until the process serves.
 void app_events_look(struct app_events *w, struct api *api, const struct resolver_status *s,
 	const struct frontends_status *f, const struct judge_status *alarms);
+// The reasons of that look, until the next one.
+const struct api_reasons *app_events_reasons(const struct app_events *w);
 // The data plane as the second's look found it.
 void app_events_dataplane(struct app_events *w, const struct memory_other *o);

@@ -240,19 +240,15 @@ static int reload_fail(struct reload *r, int err)
 	return rc;
 }
 
-// Reads the file and sends what it says on its way.
-static int reload_read(struct reload *r)
+// Sends what was read on its way.
+static int read_send(struct reload *r)
 {
 	struct app *a = r->app;
 	struct reload_message *m = &r->message;
-	const time_t began_unix_s = time(NULL);
-	int err = config_load(a->started->path, &m->read, r->why);
+	int err = app_files_raise(m->read, &m->tcp_files, r->why);
 
-	if (err == 0)
-		err = app_files_raise(m->read, &m->tcp_files, r->why);
 	if (err < 0)
 		return err;
-	config_files_note(&r->files, m->read, began_unix_s);
 	app_certificates_read(a, m->read, &m->certificates);
 	(void)config_needs_restart(a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
 	return message_send_or_wait(r);
@@ -274,17 +270,23 @@ static void reload_unchanged(void *arg)
 	app_reload_rules(r);
 }
 
-int app_reload(void *app, api_config_done done, void *arg)
+int app_reload_take(struct app *a, const struct reload_take *t)
 {
-	struct app *a = app;
 	struct reload *r = &a->reload;
-	int err;
+	int err = t->err;
 
-	if (r->running)
+	if (r->running) {
+		config_free(t->read);
 		return -EBUSY;
-	reload_begin(r, a, &a->toggles, done, arg);
-	if (!config_files_same(&a->read_files, a->read))
-		err = reload_read(r);
+	}
+	reload_begin(r, a, &a->toggles, t->done, t->arg);
+	r->ended = t->ended;
+	r->files = t->files;
+	r->message.read = t->read;
+	if (err < 0)
+		snprintf(r->why, sizeof(r->why), "%s", t->why);
+	else if (t->read)
+		err = read_send(r);
 	else if ((err = app_reload_hung(r)) == 0)
 		err = loop_call(a->service, reload_unchanged, r);
 	if (err < 0)

@@ -51,15 +51,19 @@ struct reload_message {
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
 };
 
+struct reload;
+typedef void reload_ended(const struct reload *r);
+
 struct reload { // the service loop's
 	struct app *app;
 	bool running, of_toggles;  // of_toggles: no file was read
 	bool in_force;             // what the file says is
 	struct config_files files; // that message.read was read from
 	bool is_waiting;           // not sent yet: the resolver has the other one's message
-	api_config_done done;      // NULL: no caller
+	api_config_done done;      // NULL: no caller, or it knows already
 	void *arg;
-	const char *step;        // the wait that is in progress
+	reload_ended *ended; // in place of `done`, which then is for an early answer; may be NULL
+	const char *step;    // the wait that is in progress
 	struct wheel_timer look; // at threads that hang, while it runs
 	unsigned hung_looks;     // so many of these in a row found some
 	uint64_t since_ms;
@@ -109,8 +113,10 @@ struct app_frontend {
 
 enum { HOST_NAME_MAX_BYTES = 64 };
 
-struct app_events; // app_events.h
-struct app_memory; // app_memory.c
+struct app_events;   // app_events.h
+struct app_versions; // app_versions.h
+struct verb_ends;    // verbs/verb_ends.h
+struct app_memory;   // app_memory.c
 struct memory_meter;
 enum { APP_OUTPUTS_MAX = 4 };
 
@@ -139,6 +145,8 @@ struct app {
 	struct list_notify *notify; // of rules and frontends
 	struct api *api;
 	struct app_events *events;
+	struct app_versions *versions;
+	struct verb_ends *ends; // NULL: the process does not serve yet
 	struct querylog *log;
 	struct querylog_names *log_names; // as set last
 	struct top *top;
@@ -160,6 +168,7 @@ struct app {
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
 	int start_err;
+	bool is_stopped;                         // by a signal
 	struct reload reload;                    // of the file
 	struct reload setting;                   // of toggles
 	bool at_resolver;                        // a message of either is on its way there or back
@@ -248,7 +257,17 @@ void app_flush_changes(struct app *a, const struct config *before, const struct 
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
-int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
+// The configuration to take over, by an apply (app_apply.h). One at a time: -EBUSY.
+struct reload_take {
+	struct config *read; // taken, also on failure; NULL: that in force, with what it names
+	struct config_files files; // that it was read from; all zero: not from files
+	int err;                   // below 0: it was refused, as `why` says; `read` is NULL
+	const char *why;
+	api_config_done done;
+	void *arg;
+	reload_ended *ended;
+};
+ATTR_MUST_CHECK int app_reload_take(struct app *a, const struct reload_take *t);
 // Says in the reload's result that the certificates are bad, if they are.
 void app_certificates_tell(struct reload *r);
 // app_reload_rules.c. The configuration is in force, but for what this says; what is wrong with

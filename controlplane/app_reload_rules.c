@@ -53,7 +53,9 @@ static void reload_tell(struct reload *r)
 	r->running = false;
 	if (!r->of_toggles)
 		sd_notify_send("READY=1");
-	if (r->done)
+	if (r->ended)
+		r->ended(r);
+	else if (r->done)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
 }
 

@@ -32,7 +32,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
-#include <weir/config_tools.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/os/sd_notify.h>
@@ -424,12 +423,6 @@ close_rings:
 	return rc;
 }
 
-static void log_begin(const struct config_runtime *r)
-{
-	log_init("weir-dataplane", (enum log_level)r->log_level);
-	log_set_format((enum log_format)r->log_format);
-}
-
 int dataplane_run(const char *config, const struct dataplane_bench *bench)
 {
 	int status = EXIT_FAILURE;
@@ -440,13 +433,11 @@ int dataplane_run(const char *config, const struct dataplane_bench *bench)
 	if (rc)
 		log_warning("no thread for stderr: log lines wait for the reader of stderr: %s",
 			strerror(-rc));
-	if (config_load_public(config, &dp.config, why)) {
-		log_error("%s", why);
+	dp.config = startup_config(config, why);
+	if (!dp.config)
 		return EXIT_FAILURE;
-	}
 	if (bench && !bench->allows(&dp.config->dataplane))
 		goto free_config;
-	log_begin(&dp.config->runtime);
 	dp.worker_count = dp.config->dataplane.worker_count;
 	dp.incarnation = incarnation_new();
 	service_from_config(&dp.service, &dp.config->dataplane);

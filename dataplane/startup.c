@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/config/versions.h>
 #include <weir/log.h>
 
 static struct {
@@ -51,4 +52,18 @@ void startup_log(void)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %u", i ? ", " : "",
 			startup.part[i].name, rounded_ms(startup.part[i].us));
 	log_info("started in %u ms: %s", rounded_ms(startup.last_us - startup.began_us), text);
+}
+
+struct config *startup_config(const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_start start;
+	if (config_start(path, CONFIG_SECRETS_NONE, &start, why) < 0) {
+		log_error("%s", why);
+		return NULL;
+	}
+	log_init("weir-dataplane", (enum log_level)start.config->runtime.log_level);
+	log_set_format((enum log_format)start.config->runtime.log_format);
+	config_start_log(&start, path);
+	config_start_free(&start);
+	return start.config;
 }

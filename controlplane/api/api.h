@@ -6,6 +6,7 @@
 //   GET  /health  /ready  /errors  /pending?limit=  /status  /stats  /metrics  /groups  /services
 //   /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
+//        /config/history  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
@@ -13,13 +14,20 @@
 //        /events?after=&follow=0|1  (a stream of server-sent events; not with follow=0)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /mem/alarms  /memory/slope?seconds=  /memory/history?name=&limit=
+//        /entries  /lists
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
 //        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
-//        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
+//        /blocklist/resume?group=  /config/reload  /config/apply?dry_run=0|1&why=
+//        /config/rollback?version=&why=  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //        /set?toggle=&value=
+//        /entries/add?name=&verdict=&group=&seconds=&why=  /entries/remove?name=&verdict=&group=
+//        /lists/add?name=&place=&format=&allow=0|1  /lists/remove|enable|disable?name=
+//        /local/add?name=&type=&value=&ttl=  /local/remove?name=&type=&value=
+//        /groups/add|move?client=&group=  /groups/remove?client=&group=
+//        /upstreams/add?server=&name=  /upstreams/remove?server=
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; the
 // client's credentials are checked besides (root, this uid, a member of `group`), and every POST is
@@ -46,6 +54,7 @@
 #include "resolver/resolvers.h"
 #include "rules/rules.h"
 #include "shm/publish.h"
+#include "versions/apply.h"
 
 enum {
 	API_REQUESTS_MAX = 16,
@@ -112,9 +121,13 @@ struct api_deps { // all of it outlives the api
 	// Those that run; how many. NULL: not known.
 	unsigned (*changes)(void *reload_arg, struct api_change out[API_CHANGES_MAX]);
 	void *reload_arg;
-	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
-	// not. A second one while the first runs is -EBUSY.
-	int (*config_reload)(void *reload_arg, api_config_done done, void *arg);
+	// Changes the configuration: 0 and `done` is called later, or -errno and it is not. A
+	// second one while the first runs is -EBUSY.
+	int (*config_apply)(
+		void *reload_arg, const struct apply_request *r, api_config_done done, void *arg);
+	const struct versions_status *(*versions)(void *reload_arg); // NULL: there are none
+	const char *(*managed_text)(void *reload_arg); // of what is in force; may be NULL
+	const struct config_bundle *(*config_bundle)(void *reload_arg); // of the same
 	// Applies the toggles to the configuration that is in force; reads no file. `done` as
 	// above.
 	int (*toggles_set)(

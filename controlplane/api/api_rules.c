@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of the rule lists and of the configuration; and for when blocking goes wrong: the image
+// Endpoints of the rule lists; and for when blocking goes wrong: the image
 // before, a pause of everyone's blocking or of one group's, and its end.
 
 #include "api_rules.h"
@@ -235,33 +235,10 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 		pause_out(x, "", 0, "");
 }
 
-static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
-{
-	if (rc < 0) {
-		http_reply(arg, rc == -ETIMEDOUT ? 503 : 400, json_out_error("%s", why));
-		return;
-	}
-	struct json_out *o = json_out_new();
-	json_out_bool(o, json_out_root(o), "ok", true);
-	json_out_text(o, json_out_root(o), "needs_restart", needs_restart);
-	http_reply(arg, 200, json_out_finish(o));
-}
-
-static void serve_config_reload(struct api *a, struct http_exchange *x)
-{
-	http_defer(x, API_BUILD_MS);
-	int ret = a->deps.config_reload(a->deps.reload_arg, on_config, x);
-	if (ret == -EBUSY)
-		api_refuse(x, 503, "a reload is running");
-	else if (ret < 0)
-		api_busy(x, ret);
-}
-
 const struct api_part api_rules_part = {
 	.endpoint = {{"/blocklist", serve_blocklist, API_GET},
 		{"/blocklist/reload", serve_blocklist_reload, API_POST},
 		{"/blocklist/rollback", serve_blocklist_rollback, API_POST},
 		{"/blocklist/pause", serve_blocklist_pause, API_POST},
-		{"/blocklist/resume", serve_blocklist_resume, API_POST},
-		{"/config/reload", serve_config_reload, API_POST}},
+		{"/blocklist/resume", serve_blocklist_resume, API_POST}},
 };

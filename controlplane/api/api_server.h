@@ -96,6 +96,8 @@ struct api_part {
 	X(health)     \
 	X(status)     \
 	X(state)      \
+	X(config)     \
+	X(versions)   \
 	X(groups)     \
 	X(cache)      \
 	X(tiers)      \
@@ -114,6 +116,11 @@ struct api_part {
 	X(upstreams)  \
 	X(pending)    \
 	X(toggles)    \
+	X(entries)    \
+	X(lists)      \
+	X(local)      \
+	X(members)    \
+	X(servers)    \
 	X(events)     \
 	X(heap)       \
 	X(profile)    \

@@ -4,6 +4,7 @@
 // and the sources' lines.
 
 #include "answer_policy/why/why_client.h"
+#include "answer_policy/why/why_entries.h"
 #include "answer_policy/why/why_find.h"
 #include "answer_policy/why/why_out.h"
 #include "answer_policy/why/why_read.h"
@@ -67,6 +68,8 @@ static void on_found(void *arg, int err)
 		return;
 	}
 	struct json_out *o = json_out_new();
+	const struct api_deps *d = &c->api->deps;
+	why_entries_find(w, d->config_current(d->reload_arg));
 	why_reply(w, &c->policy.block);
 	why_steps(w);
 	why_out(o, json_out_root(o), w);

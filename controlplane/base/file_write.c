@@ -44,9 +44,9 @@ static int sync_folder_of(const char *path)
 	return rc;
 }
 
-static int write_synced(const char *path, const void *bytes, size_t size)
+static int write_synced(const char *path, const void *bytes, size_t size, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	FAULT_POINT(store_file_made);
@@ -60,12 +60,13 @@ static int write_synced(const char *path, const void *bytes, size_t size)
 	return rc;
 }
 
-int file_write(const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX])
+static int replace(
+	const char *path, const void *bytes, size_t size, mode_t mode, char why[FILE_WRITE_WHY_MAX])
 {
 	char temporary[PATH_MAX];
 	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))
 		return fail(why, path, "cannot write", -ENAMETOOLONG);
-	int rc = write_synced(temporary, bytes, size);
+	int rc = write_synced(temporary, bytes, size, mode);
 	if (!rc && rename(temporary, path))
 		rc = -errno;
 	if (rc) {
@@ -76,4 +77,15 @@ int file_write(const char *path, const void *bytes, size_t size, char why[FILE_W
 	rc = sync_folder_of(path);
 	FAULT_POINT(store_folder_synced);
 	return rc ? fail(why, path, "cannot sync its folder", rc) : 0;
+}
+
+int file_write(const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX])
+{
+	return replace(path, bytes, size, 0600, why);
+}
+
+int file_write_shared(
+	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX])
+{
+	return replace(path, bytes, size, 0640, why);
 }

@@ -14,5 +14,8 @@ enum { FILE_WRITE_WHY_MAX = 256 };
 // owner alone.
 ATTR_MUST_CHECK int file_write(
 	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX]);
+// The same, readable by its group too.
+ATTR_MUST_CHECK int file_write_shared(
+	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX]);
 // All of it to an open file. -errno.
 ATTR_MUST_CHECK int file_write_fd(int fd, const void *bytes, size_t size);

@@ -23,6 +23,9 @@ enum { EVENTS_MAX = 256, EVENT_FIELDS_MAX = 4, EVENT_TEXT_MAX = 512, EVENT_VALUE
 	X(process_started, info)    \
 	X(config_reloaded, info)    \
 	X(config_refused, error)    \
+	X(config_applied, info)     \
+	X(config_taken_back, error) \
+	X(config_differs, warning)  \
 	X(list_changed, info)       \
 	X(list_failed, warning)     \
 	X(upstream_down, warning)   \

@@ -43,6 +43,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	if (rest == 0)
 		rest = config_groups_apply(doc, raw, c);
 	if (rest == 0)
+		rest = config_dated_apply(doc, raw, c);
+	if (rest == 0)
 		rest = config_records_check(doc, c);
 	if (rest == 0)
 		rest = config_forwards_apply(doc, raw, c);
@@ -52,7 +54,7 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	return rc == 0 ? config_check(doc, c) : rc;
 }
 
-static int config_from_doc(struct config_doc *doc, struct config **out)
+static int doc_fill(struct config_doc *doc, struct config **out)
 {
 	struct config_raw *raw;
 	int rc = config_raw_check(doc);
@@ -75,36 +77,34 @@ static int config_from_doc(struct config_doc *doc, struct config **out)
 	return 0;
 }
 
-// Which secrets a load reads: all; those that there are; none.
-enum secrets { SECRETS_ALL, SECRETS_FOUND, SECRETS_NONE };
-
-static int doc_load(
-	const char *path, enum secrets secrets, struct config **out, struct config_errors *errors)
+int config_from_doc(struct config_doc *doc, struct config **out)
 {
-	struct config_doc doc = {.path = path,
-		.errors = errors,
-		.leaves_secrets = secrets == SECRETS_NONE,
-		.leaves_absent = secrets == SECRETS_FOUND};
-	errors->count = 0;
-	int rc = config_doc_read(&doc);
-	if (rc < 0)
-		return rc;
-	rc = config_from_doc(&doc, out);
+	int rc = doc_fill(doc, out);
 	if (rc == -ENOMEM) {
-		snprintf(errors->text[0], CONFIG_WHY_MAX, "%s: out of memory", path);
-		errors->count = 1;
+		snprintf(doc->errors->text[0], CONFIG_WHY_MAX, "%s: out of memory", doc->path);
+		doc->errors->count = 1;
 	}
+	return rc;
+}
+
+static int doc_load(const char *path, enum config_secrets_kind secrets, struct config **out,
+	struct config_errors *errors)
+{
+	struct config_doc doc;
+	config_doc_begin(&doc, path, secrets, errors);
+	int rc = config_doc_read(&doc);
+	if (rc == 0)
+		rc = config_from_doc(&doc, out);
 	config_doc_free(&doc);
 	return rc;
 }
 
 int config_load_all(const char *path, struct config **out, struct config_errors *errors)
 {
-	return doc_load(path, SECRETS_FOUND, out, errors);
+	return doc_load(path, CONFIG_SECRETS_FOUND, out, errors);
 }
 
-// The first of the errors, and how many more there are.
-static void errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_MAX])
+void config_errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_MAX])
 {
 	char more[64] = "";
 	if (errors->count > 1)
@@ -113,30 +113,30 @@ static void errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_
 		errors->text[0], more);
 }
 
-static int load(
-	const char *path, enum secrets secrets, struct config **out, char why[CONFIG_WHY_MAX])
+static int load(const char *path, enum config_secrets_kind secrets, struct config **out,
+	char why[CONFIG_WHY_MAX])
 {
 	struct config_errors errors;
 	int rc = doc_load(path, secrets, out, &errors);
 	if (rc < 0)
-		errors_tell(&errors, why);
+		config_errors_tell(&errors, why);
 	return rc;
 }
 
 int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
 {
-	return load(path, SECRETS_ALL, out, why);
+	return load(path, CONFIG_SECRETS_ALL, out, why);
 }
 
 int config_load_public(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
 {
-	return load(path, SECRETS_NONE, out, why);
+	return load(path, CONFIG_SECRETS_NONE, out, why);
 }
 
 int config_file_check(const char *path, char why[CONFIG_WHY_MAX])
 {
 	struct config *config = NULL;
-	int rc = load(path, SECRETS_NONE, &config, why);
+	int rc = load(path, CONFIG_SECRETS_NONE, &config, why);
 	config_free(config);
 	return rc;
 }
@@ -158,6 +158,7 @@ void config_free(struct config *c)
 	config_local_free(c);
 	config_query_log_free(c);
 	config_groups_free(c);
+	config_dated_free(c);
 	config_clients_free(c);
 	config_include_free(c);
 	FREE_AND_NULL(c->path);

@@ -79,15 +79,25 @@ static int text_read(struct config_doc *doc, int fd)
 	return 0;
 }
 
-static int absolute_make(struct config_doc *doc)
+int config_path_absolute(const char *path, char **out)
 {
 	char folder[PATH_MAX] = "";
-	if (doc->path[0] != '/' && !getcwd(folder, sizeof(folder)))
+	if (path[0] != '/' && !getcwd(folder, sizeof(folder)))
 		return -errno;
-	if (asprintf(&doc->absolute, "%s%s%s", folder, *folder ? "/" : "", doc->path) >= 0)
+	if (asprintf(out, "%s%s%s", folder, *folder ? "/" : "", path) >= 0)
 		return 0;
-	doc->absolute = NULL;
+	*out = NULL;
 	return -ENOMEM;
+}
+
+void config_doc_begin(struct config_doc *doc, const char *path, enum config_secrets_kind secrets,
+	struct config_errors *errors)
+{
+	errors->count = 0;
+	*doc = (struct config_doc){.path = path,
+		.errors = errors,
+		.leaves_secrets = secrets == CONFIG_SECRETS_NONE,
+		.leaves_absent = secrets == CONFIG_SECRETS_FOUND};
 }
 
 int config_doc_open(struct config_doc *doc)
@@ -101,10 +111,24 @@ int config_doc_open(struct config_doc *doc)
 	if (fd >= 0)
 		close(fd);
 	if (rc == 0)
-		rc = absolute_make(doc);
+		rc = config_path_absolute(doc->path, &doc->absolute);
 	if (rc < 0)
 		config_doc_free(doc);
 	return rc;
+}
+
+int config_doc_take(struct config_doc *doc, const struct config_text *text)
+{
+	doc->path = text->path;
+	doc->absolute = strdup(text->path);
+	doc->text = malloc(text->len + 1);
+	doc->len = text->len;
+	if (!doc->absolute || !doc->text) {
+		config_doc_free(doc);
+		return -ENOMEM;
+	}
+	memcpy(doc->text, text->bytes, text->len);
+	return 0;
 }
 
 const char *config_doc_reason(int err)

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/config/versions.h>
 #include <weir/config_tools.h>
 
 enum { CONFIG_FILE_MAX = 4 << 20, CONFIG_PATH_MAX = 256 };
@@ -29,10 +30,12 @@ struct config_doc {
 	size_t len;
 	uint64_t device, inode; // which file it is
 	struct config_errors *errors;
-	bool leaves_secrets;       // secrets are not opened, as if their files were fine
-	bool leaves_absent;        // so are credentials and variables that this process lacks
-	bool is_included;          // it is a part: a plain file, and may be empty
-	struct config_part *parts; // CONFIG_INCLUDED_MAX of them, or NULL
+	bool leaves_secrets; // secrets are not opened, as if their files were fine
+	bool leaves_absent;  // so are credentials and variables that this process lacks
+	bool is_included;    // it is a part: a plain file, and may be empty
+	const struct config_bundle *given; // included texts; NULL: files are read
+	const struct config_text *managed; // the last part; NULL: no such part
+	struct config_part *parts;         // CONFIG_INCLUDED_MAX and one of them, or NULL
 	unsigned part_count;
 	char *folders[CONFIG_INCLUDE_MAX]; // absolute: those that patterns of `include` search
 	unsigned folder_count;
@@ -40,7 +43,8 @@ struct config_doc {
 
 struct config_part { // an included file; it has no parts
 	struct config_doc doc;
-	char *path; // doc.path, escaped: for messages
+	char *path;      // doc.path, escaped: for messages
+	bool is_managed; // no file, but the managed part
 };
 
 // File 0 is the document's own, then come its parts in their order: part_count + 1 files.
@@ -49,8 +53,13 @@ static inline const struct config_doc *config_doc_file(const struct config_doc *
 	return i ? &doc->parts[i - 1].doc : doc;
 }
 
+// An empty document of the file at `path`.
+void config_doc_begin(struct config_doc *doc, const char *path, enum config_secrets_kind secrets,
+	struct config_errors *errors);
 // -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX. No error is added.
 ATTR_MUST_CHECK int config_doc_open(struct config_doc *doc);
+// The same with a copy of a text in memory, whose path stays the caller's. -ENOMEM alone.
+ATTR_MUST_CHECK int config_doc_take(struct config_doc *doc, const struct config_text *text);
 const char *config_doc_reason(int err); // in words, for an error
 // The same, with an error added.
 ATTR_MUST_CHECK int config_doc_read(struct config_doc *doc);
@@ -86,6 +95,9 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 // The same, with `; did you mean "nearest"?` behind it unless that is NULL.
 int config_refuse_near(const struct config_doc *doc, const char *key, const char *nearest,
 	const char *fmt, ...) ATTR_PRINTF(4, 5);
+
+// "weir.yaml:12:9": the file and place of the key, or of its nearest parent. Walks all files.
+void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap);
 
 // What to return after two checks that both were made: no memory before refused before fine.
 static inline int config_worse(int a, int b)

@@ -54,8 +54,8 @@ int config_entry_name(
 	return 0;
 }
 
-// Takes the text between the slashes. The control plane checks the expression.
-static int pattern_take(const struct config_doc *doc, const char *key, const char *text, char **out)
+int config_entry_pattern(
+	const struct config_doc *doc, const char *key, const char *text, char **out)
 {
 	size_t len = strlen(text);
 	if (len < 3 || text[len - 1] != '/')
@@ -85,7 +85,8 @@ int config_entries_apply(const struct config_doc *doc, const char *list, char *c
 		int one;
 		config_item_key(key, list, i, NULL);
 		if (text[i][0] == '/') {
-			one = pattern_take(doc, key, text[i], &out->patterns[out->pattern_count]);
+			one = config_entry_pattern(
+				doc, key, text[i], &out->patterns[out->pattern_count]);
 			out->pattern_count += one == 0;
 		} else {
 			one = config_entry_name(doc, key, text[i], &out->names[out->count]);

@@ -16,6 +16,10 @@ void config_entries_free(struct config_entries *e);
 // One name that covers all below it. -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_entry_name(
 	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out);
+// "/pattern/": the text between the slashes, for free(). The control plane checks the expression.
+// -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_entry_pattern(
+	const struct config_doc *doc, const char *key, const char *text, char **out);
 
 enum { CONFIG_TITLE_MAX = 63 };
 

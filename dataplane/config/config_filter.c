@@ -4,7 +4,6 @@
 
 #include "config_entries.h"
 #include "config_keys.h"
-#include "config_schedules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +47,8 @@ static const char *list_near(const struct config_blocking *blocking, const char 
 	text_near_begin(&near, text);
 	for (unsigned i = 0; i < blocking->list_count; i++)
 		text_near_try(&near, blocking->lists[i].name);
+	for (unsigned i = 0; i < blocking->disabled_count; i++)
+		text_near_try(&near, blocking->disabled[i].name);
 	return near.best;
 }
 
@@ -67,7 +68,7 @@ int config_list_names_apply(const struct config_doc *doc, const char *list, char
 			k++;
 		if (k < blocking->list_count)
 			(*out)[(*out_count)++] = k;
-		else
+		else if (!config_list_is_disabled(blocking, text[i]))
 			rc = config_refuse_near(doc, config_item_key(key, list, i, NULL),
 				list_near(blocking, text[i]), "list \"%s\" is not defined",
 				text_escape(text[i], shown, sizeof(shown)));

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/text.h>
 
 static int flag_apply(const struct config_doc *doc, unsigned group, const char *of,
 	const char *text, bool fallback, bool *out)
@@ -156,11 +157,28 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	return config_worse(rc, config_group_records_apply(doc, raw, i, c));
 }
 
+int config_group_find(const struct config_doc *doc, const char *key, const char *name,
+	const struct config *c, unsigned *out)
+{
+	char shown[CONFIG_GROUP_NAME_MAX + 1];
+	struct text_near near;
+	text_near_begin(&near, name);
+	for (unsigned i = 0; i < c->group_count; i++) {
+		text_near_try(&near, c->groups[i].name);
+		if (strcmp(c->groups[i].name, name) != 0)
+			continue;
+		*out = i + 1;
+		return 0;
+	}
+	return config_refuse_near(doc, key, near.best, "no group is called \"%s\"",
+		text_escape(name, shown, sizeof(shown)));
+}
+
 int config_groups_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	if (raw->groups_count == 0)
-		return 0;
+		return config_members_apply(doc, raw, out);
 	out->groups = calloc(raw->groups_count, sizeof(*out->groups));
 	if (!out->groups)
 		return -ENOMEM;

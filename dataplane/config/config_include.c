@@ -61,7 +61,7 @@ static int part_check(const struct include *in, const struct config_doc *part)
 	size_t len = part->len;
 	for (unsigned i = 0; i <= in->doc->part_count; i++) {
 		const struct config_doc *file = config_doc_file(in->doc, i);
-		if (file->device == part->device && file->inode == part->inode)
+		if (part->inode && file->device == part->device && file->inode == part->inode)
 			return config_refuse(in->doc, in->key, "%s is read already, as %s",
 				part->path, file->path);
 		len += file->len;
@@ -88,17 +88,26 @@ static int part_open(const struct include *in, struct config_part *part, const c
 	return config_refuse(in->doc, in->key, "%s: %s", part->path, config_doc_reason(rc));
 }
 
+// The same with a text in memory.
+static int part_given(struct config_part *part, const struct config_text *text)
+{
+	char shown[SHOWN_MAX];
+	int rc = config_doc_take(&part->doc, text);
+	part->path = rc == 0 ? strdup(text_escape(text->path, shown, sizeof(shown))) : NULL;
+	part->doc.path = part->path;
+	return rc == 0 && !part->path ? -ENOMEM : rc;
+}
+
 // A file that is refused as a whole is no part of the document.
-static int part_add(struct include *in, const char *name)
+static int part_take(struct include *in, const char *name, const struct config_text *text)
 {
 	struct config_doc *doc = in->doc;
-	if (doc->part_count == CONFIG_INCLUDED_MAX)
-		return config_refuse(doc, in->key, "more than %d files", CONFIG_INCLUDED_MAX);
 	struct config_part *part = &doc->parts[doc->part_count];
+	part->is_managed = text && text == doc->managed;
 	part->doc = (struct config_doc){
 		.errors = doc->errors, .leaves_secrets = doc->leaves_secrets, .is_included = true};
 	struct config_raw *raw;
-	int rc = part_open(in, part, name);
+	int rc = text ? part_given(part, text) : part_open(in, part, name);
 	if (rc == 0)
 		rc = part_check(in, &part->doc);
 	if (rc == 0)
@@ -112,6 +121,13 @@ static int part_add(struct include *in, const char *name)
 	config_raw_free(raw);
 	doc->part_count++; // also where some of it is refused: errors name places in it
 	return rc;
+}
+
+static int part_add(struct include *in, const char *name)
+{
+	if (in->doc->part_count == CONFIG_INCLUDED_MAX)
+		return config_refuse(in->doc, in->key, "more than %d files", CONFIG_INCLUDED_MAX);
+	return part_take(in, name, NULL);
 }
 
 // The folder in which a new file may match.
@@ -211,19 +227,44 @@ static int entry_read(struct include *in, const char *text)
 	return rc;
 }
 
-int config_include_read(struct config_doc *doc, struct config_raw *raw)
+// Included texts in memory, and the folders that were searched for them.
+static int given_read(struct include *in, const struct config_bundle *b)
+{
+	struct config_doc *doc = in->doc;
+	int rc = 0;
+	for (unsigned i = 0; i < b->included_count && rc != -ENOMEM; i++)
+		rc = config_worse(rc, part_take(in, NULL, &b->included[i]));
+	for (unsigned i = 0; i < b->folder_count && rc != -ENOMEM; i++) {
+		char *folder = strdup(b->folders[i]);
+		if (!folder)
+			return -ENOMEM;
+		doc->folders[doc->folder_count++] = folder;
+	}
+	return rc;
+}
+
+static int entries_read(struct include *in)
 {
 	int rc = 0;
-	if (raw->include_count == 0)
+	for (unsigned i = 0; i < in->raw->include_count && rc != -ENOMEM; i++) {
+		*in = (struct include){.doc = in->doc, .raw = in->raw};
+		snprintf(in->key, sizeof(in->key), "include[%u]", i);
+		rc = config_worse(rc, entry_read(in, in->raw->include[i]));
+	}
+	return rc;
+}
+
+int config_include_read(struct config_doc *doc, struct config_raw *raw)
+{
+	if (raw->include_count == 0 && !doc->managed && !doc->given)
 		return 0;
-	doc->parts = calloc(CONFIG_INCLUDED_MAX, sizeof(*doc->parts));
+	doc->parts = calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
 	if (!doc->parts)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->include_count && rc != -ENOMEM; i++) {
-		struct include in = {.doc = doc, .raw = raw};
-		snprintf(in.key, sizeof(in.key), "include[%u]", i);
-		rc = config_worse(rc, entry_read(&in, raw->include[i]));
-	}
+	struct include in = {.doc = doc, .raw = raw, .key = "include"};
+	int rc = doc->given ? given_read(&in, doc->given) : entries_read(&in);
+	if (doc->managed && rc != -ENOMEM)
+		rc = config_worse(rc, part_take(&in, NULL, doc->managed));
 	return rc;
 }
 
@@ -239,6 +280,8 @@ int config_include_keep(const struct config_doc *doc, struct config *out)
 		const struct config_doc *part = &doc->parts[i].doc;
 		hash[0] = contenthash(part->text, part->len);
 		hash[1] = contenthash(hash, sizeof(hash));
+		if (doc->parts[i].is_managed)
+			continue;
 		in->files[i] = strdup(part->absolute);
 		if (!in->files[i])
 			return -ENOMEM;

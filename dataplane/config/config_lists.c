@@ -255,6 +255,8 @@ int config_lists_apply(
 	rc = config_worse(rc, lists_apply(doc, b, out));
 	if (rc == 0)
 		rc = titles_check(doc, out);
+	if (rc == 0) // items have other numbers from then on
+		rc = config_disabled_apply(doc, b, &out->blocking);
 	if (rc == 0) // schedules name lists
 		rc = config_filter_apply(
 			doc, "blocking", &b->filter, &out->blocking, &out->blocking.filter);
@@ -263,15 +265,21 @@ int config_lists_apply(
 	return config_worse(rc, config_blocking_reply_apply(doc, b, &out->blocking));
 }
 
+static void lists_free(struct config_list *lists, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		FREE_AND_NULL(lists[i].name);
+		FREE_AND_NULL(lists[i].path);
+		FREE_AND_NULL(lists[i].url);
+		FREE_AND_NULL(lists[i].tls);
+	}
+	free(lists);
+}
+
 void config_lists_free(struct config *c)
 {
-	for (unsigned i = 0; i < c->blocking.list_count; i++) {
-		FREE_AND_NULL(c->blocking.lists[i].name);
-		FREE_AND_NULL(c->blocking.lists[i].path);
-		FREE_AND_NULL(c->blocking.lists[i].url);
-		FREE_AND_NULL(c->blocking.lists[i].tls);
-	}
-	FREE_AND_NULL(c->blocking.lists);
+	lists_free(c->blocking.lists, c->blocking.list_count);
+	lists_free(c->blocking.disabled, c->blocking.disabled_count);
 	config_tsig_free(&c->blocking);
 	struct config_blocking *b = &c->blocking;
 	config_entries_free(&(struct config_entries){

@@ -11,6 +11,7 @@
 struct member {
 	struct ip_address prefix; // version 0: a MAC in the first bytes
 	unsigned group, item;
+	bool is_added; // by `group_members`, whose item it is
 };
 
 struct members {
@@ -18,10 +19,11 @@ struct members {
 	unsigned client_count;
 	struct member *one;
 	unsigned count, room;
+	struct member from; // where those that are added stand
 };
 
-static int member_add(struct members *m, const struct ip_address *prefix,
-	const struct config_mac *mac, unsigned group, unsigned item)
+static int member_add(
+	struct members *m, const struct ip_address *prefix, const struct config_mac *mac)
 {
 	if (m->count == m->room) {
 		unsigned room = m->room ? 2 * m->room : 64;
@@ -32,7 +34,7 @@ static int member_add(struct members *m, const struct ip_address *prefix,
 		m->room = room;
 	}
 	struct member *one = &m->one[m->count++];
-	*one = (struct member){.group = group, .item = item};
+	*one = m->from;
 	if (prefix)
 		one->prefix = *prefix;
 	else if (mac)
@@ -47,8 +49,8 @@ static int by_text(const void *text, const void *entry)
 }
 
 // All that a name stands for.
-static int named_add(const struct config_doc *doc, struct members *m, const char *key,
-	const char *text, unsigned group, unsigned item)
+static int named_add(
+	const struct config_doc *doc, struct members *m, const char *key, const char *text)
 {
 	const struct config_client **found =
 		bsearch(text, m->clients, m->client_count, sizeof(*m->clients), by_text);
@@ -59,28 +61,26 @@ static int named_add(const struct config_doc *doc, struct members *m, const char
 	const struct config_client *c = *found;
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i < c->address_count; i++)
-		rc = member_add(m, &c->addresses[i], NULL, group, item);
+		rc = member_add(m, &c->addresses[i], NULL);
 	for (unsigned i = 0; rc == 0 && i < c->mac_count; i++)
-		rc = member_add(m, NULL, &c->macs[i], group, item);
+		rc = member_add(m, NULL, &c->macs[i]);
 	return rc;
 }
 
-static int entry_add(const struct config_doc *doc, struct members *m, const char *list,
-	const char *text, unsigned group, unsigned item)
+static int entry_add(
+	const struct config_doc *doc, struct members *m, const char *key, const char *text)
 {
-	char key[CONFIG_PATH_MAX];
 	struct ip_address a;
 	struct config_mac mac;
-	config_item_key(key, list, item, NULL);
 	if (ip_address_parse(text, &a) == 0) {
 		int rc = config_prefix_check(doc, key, &a);
-		return rc < 0 ? rc : member_add(m, &a, NULL, group, item);
+		return rc < 0 ? rc : member_add(m, &a, NULL);
 	}
 	if (config_mac_parse(text, &mac) == 0) {
 		int rc = config_mac_check(doc, key, &mac);
-		return rc < 0 ? rc : member_add(m, NULL, &mac, group, item);
+		return rc < 0 ? rc : member_add(m, NULL, &mac);
 	}
-	return named_add(doc, m, key, text, group, item);
+	return named_add(doc, m, key, text);
 }
 
 static int by_member(const void *a, const void *b)
@@ -88,8 +88,33 @@ static int by_member(const void *a, const void *b)
 	const struct member *x = a, *y = b;
 	int order = memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
 	if (order == 0)
+		order = x->is_added - y->is_added;
+	if (order == 0)
 		order = (x->group > y->group) - (x->group < y->group);
 	return order ? order : (x->item > y->item) - (x->item < y->item);
+}
+
+static const char *member_key(const struct member *m, char key[CONFIG_PATH_MAX])
+{
+	char list[CONFIG_PATH_MAX];
+	if (m->is_added)
+		return config_item_key(key, "group_members", m->item, "client");
+	return config_item_key(
+		key, config_item_key(list, "groups", m->group, "clients"), m->item, NULL);
+}
+
+static int again_refuse(const struct config_doc *doc, const struct config *c,
+	const struct member *first, const struct member *again)
+{
+	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX], place[CONFIG_WHY_MAX / 2] = "";
+	struct config_mac mac;
+	memcpy(&mac, again->prefix.bytes, sizeof(mac));
+	if (again->is_added)
+		config_place_text(doc, member_key(first, key), place, sizeof(place));
+	return config_refuse(doc, member_key(again, key), "%s is in group \"%s\" already%s%s",
+		again->prefix.version ? ip_address_text(&again->prefix, true, text)
+				      : config_mac_text(&mac, text),
+		c->groups[first->group].name, *place ? ": " : "", place);
 }
 
 // One prefix within another is fine, the longer one counts; two equal ones are not.
@@ -98,17 +123,8 @@ static int members_check(
 {
 	for (unsigned i = 1; i < m->count; i++) {
 		const struct member *first = &m->one[i - 1], *again = &m->one[i];
-		char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
-		if (memcmp(&first->prefix, &again->prefix, sizeof(first->prefix)) != 0)
-			continue;
-		struct config_mac mac;
-		memcpy(&mac, again->prefix.bytes, sizeof(mac));
-		config_item_key(list, "groups", again->group, "clients");
-		return config_refuse(doc, config_item_key(key, list, again->item, NULL),
-			"%s is in group \"%s\" already",
-			again->prefix.version ? ip_address_text(&again->prefix, true, text)
-					      : config_mac_text(&mac, text),
-			c->groups[first->group].name);
+		if (memcmp(&first->prefix, &again->prefix, sizeof(first->prefix)) == 0)
+			return again_refuse(doc, c, first, again);
 	}
 	return 0;
 }
@@ -157,23 +173,56 @@ static int members_store(const struct members *m, struct config *c)
 	return 0;
 }
 
+static int group_fill(const struct config_doc *doc, const struct config_raw *raw, unsigned group,
+	struct members *m)
+{
+	const struct config_raw_group *g = &raw->groups[group];
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	bool has_added = false;
+	int rc = 0;
+	for (unsigned i = 0; i < raw->group_members_count; i++)
+		has_added |= raw->group_members[i].group
+			     && strcmp(raw->group_members[i].group, g->name) == 0;
+	config_item_key(list, "groups", group, "clients");
+	if (!has_added && g->clients_count + g->vlans_count + g->client_names_count == 0)
+		return config_refuse(doc, list,
+			"at least one address, MAC, client, VLAN or client name is needed");
+	for (unsigned k = 0; rc == 0 && k < g->clients_count; k++) {
+		m->from = (struct member){.group = group, .item = k};
+		rc = entry_add(doc, m, config_item_key(key, list, k, NULL), g->clients[k]);
+	}
+	return rc;
+}
+
+static int added_fill(const struct config_doc *doc, const struct config_raw *raw, unsigned i,
+	const struct config *c, struct members *m)
+{
+	const struct config_raw_member *added = &raw->group_members[i];
+	char key[CONFIG_PATH_MAX];
+	unsigned group;
+	config_item_key(key, "group_members", i, "group");
+	if (!added->group)
+		return config_refuse(doc, key, "has no value");
+	int rc = config_group_find(doc, key, added->group, c, &group);
+	if (rc < 0)
+		return rc;
+	config_item_key(key, "group_members", i, "client");
+	if (!added->client)
+		return config_refuse(doc, key, "has no value");
+	m->from = (struct member){.group = group - 1, .item = i, .is_added = true};
+	return entry_add(doc, m, key, added->client);
+}
+
 static int members_fill(const struct config_doc *doc, const struct config_raw *raw,
 	struct config *out, struct members *m)
 {
-	for (unsigned i = 0; i < out->group_count; i++) {
-		const struct config_raw_group *g = &raw->groups[i];
-		char list[CONFIG_PATH_MAX];
-		int rc = 0;
-		config_item_key(list, "groups", i, "clients");
-		if (g->clients_count + g->vlans_count + g->client_names_count == 0)
-			return config_refuse(doc, list,
-				"at least one address, MAC, client, VLAN or client name is needed");
-		for (unsigned k = 0; rc == 0 && k < g->clients_count; k++)
-			rc = entry_add(doc, m, list, g->clients[k], i, k);
-		if (rc < 0)
-			return rc;
-	}
-	int rc = caps_check(doc, m);
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < out->group_count; i++)
+		rc = group_fill(doc, raw, i, m);
+	for (unsigned i = 0; rc == 0 && i < raw->group_members_count; i++)
+		rc = added_fill(doc, raw, i, out, m);
+	if (rc == 0)
+		rc = caps_check(doc, m);
 	if (rc == 0)
 		rc = members_store(m, out);
 	if (rc < 0)

@@ -35,7 +35,7 @@ static size_t section_find(const struct config_doc *doc, size_t *begin)
 	return at - *begin;
 }
 
-// `directory` and `hugepages` of a document that has nothing but this section.
+// The places of a document that has nothing but this section.
 static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 {
 	struct config_errors errors = {0};
@@ -46,6 +46,9 @@ static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 	const struct config_raw_runtime *r = raw->runtime;
 	if (r->directory && r->directory[0] == '/')
 		snprintf(out->directory, sizeof(out->directory), "%s", r->directory);
+	if (r->state_directory && r->state_directory[0] == '/')
+		snprintf(out->state_directory, sizeof(out->state_directory), "%s",
+			r->state_directory);
 	if (r->hugepages && r->hugepages[0])
 		snprintf(out->hugepages, sizeof(out->hugepages), "%s", r->hugepages);
 	config_raw_free(raw);
@@ -82,6 +85,7 @@ int config_places_find(const char *path, struct config_places *out, char why[CON
 	struct config_doc doc = {.path = path, .errors = &errors};
 	default_take("runtime.directory", out->directory);
 	default_take("runtime.hugepages", out->hugepages);
+	default_take("runtime.state_directory", out->state_directory);
 	int rc = config_doc_read(&doc);
 	if (rc < 0) {
 		snprintf(why, CONFIG_WHY_MAX, "%s", errors.text[0]);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_schedules.h"
-
 #include "config_entries.h"
+#include "config_filter.h"
 #include "config_keys.h"
 
 #include <errno.h>
@@ -137,8 +136,8 @@ static int effects_apply(const struct config_doc *doc, const char *base,
 			raw->lists_count, blocking, &s->lists, &s->list_count);
 	if (rc == 0)
 		rc = domains_apply(doc, config_sub_key(key, base, "domains"), raw, s);
-	if (rc == 0 && !s->pause && !s->block_all && raw->services_count == 0 && !s->list_count
-		&& !s->domain_count)
+	if (rc == 0 && !s->pause && !s->block_all && raw->services_count == 0
+		&& raw->lists_count == 0 && !s->domain_count)
 		rc = config_refuse(doc, base,
 			"does nothing: give it `services`, `domains`, `lists`, `block_all` or "
 			"`pause`");

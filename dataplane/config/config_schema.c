@@ -34,14 +34,11 @@ enum {
 static const cyaml_schema_value_t raw_text = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
 
-static const cyaml_schema_field_t raw_port_fields[] = {
-	RAW_TEXT(config_raw_port, device),
+static const cyaml_schema_field_t raw_port_fields[] = {RAW_TEXT(config_raw_port, device),
 	RAW_TEXT(config_raw_port, exception),
 	RAW_SEQUENCE(config_raw_port, macs, &raw_text, CONFIG_PORT_MACS_MAX),
 	RAW_SEQUENCE(config_raw_port, vlans, &raw_text, CONFIG_PORT_VLANS_MAX),
-	RAW_TEXT(config_raw_port, xdp),
-	CYAML_FIELD_END,
-};
+	RAW_TEXT(config_raw_port, xdp), CYAML_FIELD_END};
 RAW_ENTRY(port)
 
 static const cyaml_schema_field_t raw_list_fields[] = {RAW_TEXT(config_raw_list, name),
@@ -122,6 +119,7 @@ static const cyaml_schema_field_t raw_blocking_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("update", RAW_MAY_BE_EMPTY, struct config_raw_blocking, update,
 		raw_blocking_update_fields),
 	RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
+	RAW_SEQUENCE(config_raw_blocking, disabled_lists, &raw_text, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_blocking, tsig_keys, &raw_tsig_key, CONFIG_TSIG_KEYS_MAX),
 	RAW_SEQUENCE(config_raw_blocking, allow, &raw_text, CONFIG_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_blocking, deny, &raw_text, CONFIG_ENTRIES_MAX),
@@ -202,21 +200,14 @@ static const cyaml_schema_field_t raw_redis_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_client_fields[] = {
-	RAW_TEXT(config_raw_client, name),
+static const cyaml_schema_field_t raw_client_fields[] = {RAW_TEXT(config_raw_client, name),
 	RAW_SEQUENCE(config_raw_client, addresses, &raw_text, CONFIG_PREFIXES_MAX),
-	RAW_SEQUENCE(config_raw_client, macs, &raw_text, CONFIG_MACS_MAX),
-	CYAML_FIELD_END,
-};
+	RAW_SEQUENCE(config_raw_client, macs, &raw_text, CONFIG_MACS_MAX), CYAML_FIELD_END};
 RAW_ENTRY(client)
 
-static const cyaml_schema_field_t raw_block_fields[] = {
-	RAW_TEXT(config_raw_block, mode),
-	RAW_TEXT(config_raw_block, ttl),
-	RAW_TEXT(config_raw_block, ipv4),
-	RAW_TEXT(config_raw_block, ipv6),
-	CYAML_FIELD_END,
-};
+static const cyaml_schema_field_t raw_block_fields[] = {RAW_TEXT(config_raw_block, mode),
+	RAW_TEXT(config_raw_block, ttl), RAW_TEXT(config_raw_block, ipv4),
+	RAW_TEXT(config_raw_block, ipv6), CYAML_FIELD_END};
 
 static const cyaml_schema_field_t raw_record_fields[] = {RAW_TEXT(config_raw_record, name),
 	RAW_TEXT(config_raw_record, type), RAW_TEXT(config_raw_record, value),
@@ -246,16 +237,11 @@ static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
 RAW_PLAIN(query_log_requests, CONFIG_KEYS_QUERY_LOG_REQUESTS)
 RAW_PLAIN(query_log_dnstap, CONFIG_KEYS_QUERY_LOG_DNSTAP)
 
-static const cyaml_schema_field_t raw_webhook_fields[] = {
-	RAW_TEXT(config_raw_webhook, url),
-	RAW_TEXT(config_raw_webhook, form),
-	RAW_TEXT(config_raw_webhook, on_block),
-	RAW_TEXT(config_raw_webhook, on_error),
-	RAW_TEXT(config_raw_webhook, summary),
-	RAW_TEXT(config_raw_webhook, per_minute),
-	RAW_TEXT(config_raw_webhook, ca_file),
-	CYAML_FIELD_END,
-};
+static const cyaml_schema_field_t raw_webhook_fields[] = {RAW_TEXT(config_raw_webhook, url),
+	RAW_TEXT(config_raw_webhook, form), RAW_TEXT(config_raw_webhook, on_block),
+	RAW_TEXT(config_raw_webhook, on_error), RAW_TEXT(config_raw_webhook, summary),
+	RAW_TEXT(config_raw_webhook, per_minute), RAW_TEXT(config_raw_webhook, ca_file),
+	CYAML_FIELD_END};
 RAW_ENTRY(webhook)
 
 static const cyaml_schema_field_t raw_query_log_fields[] = {
@@ -271,16 +257,12 @@ static const cyaml_schema_field_t raw_query_log_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_forward_fields[] = {
-	RAW_TEXT(config_raw_forward, name),
-	RAW_TEXT(config_raw_forward, policy),
-	RAW_TEXT(config_raw_forward, race),
-	RAW_TEXT(config_raw_forward, trust_ad),
-	RAW_TEXT(config_raw_forward, client_subnet_ipv4),
+static const cyaml_schema_field_t raw_forward_fields[] = {RAW_TEXT(config_raw_forward, name),
+	RAW_TEXT(config_raw_forward, policy), RAW_TEXT(config_raw_forward, race),
+	RAW_TEXT(config_raw_forward, trust_ad), RAW_TEXT(config_raw_forward, client_subnet_ipv4),
 	RAW_TEXT(config_raw_forward, client_subnet_ipv6),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
-	CYAML_FIELD_END,
-};
+	CYAML_FIELD_END};
 RAW_ENTRY(forward)
 
 static const cyaml_schema_field_t raw_group_fields[] = {
@@ -308,6 +290,15 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	CYAML_FIELD_END,
 };
 RAW_ENTRY(group)
+
+static const cyaml_schema_field_t raw_entry_fields[] = {RAW_TEXT(config_raw_entry, name),
+	RAW_TEXT(config_raw_entry, verdict), RAW_TEXT(config_raw_entry, group),
+	RAW_TEXT(config_raw_entry, until), RAW_TEXT(config_raw_entry, why), CYAML_FIELD_END};
+RAW_ENTRY(entry)
+
+static const cyaml_schema_field_t raw_member_fields[] = {
+	RAW_TEXT(config_raw_member, group), RAW_TEXT(config_raw_member, client), CYAML_FIELD_END};
+RAW_ENTRY(member)
 
 #define RAW_SECTION_FIELD(section) \
 	CYAML_FIELD_MAPPING_PTR(   \
@@ -342,6 +333,8 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(query_log),
 	RAW_SEQUENCE(config_raw, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
+	RAW_SEQUENCE(config_raw, entries, &raw_entry, CONFIG_DATED_MAX),
+	RAW_SEQUENCE(config_raw, group_members, &raw_member, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
 	CYAML_FIELD_END,
 };
 const cyaml_schema_value_t config_raw_document = {

@@ -105,6 +105,8 @@ struct config_raw_blocking {
 	unsigned allow_count, deny_count;
 	struct config_raw_rebinding *rebinding;
 	struct config_raw_filter filter;
+	char **disabled_lists;
+	unsigned disabled_lists_count;
 };
 
 struct config_raw_upstreams {
@@ -289,6 +291,14 @@ struct config_raw_query_log {
 	unsigned exclude_domains_count, exclude_clients_count;
 };
 
+struct config_raw_entry { // of `entries`
+	char *name, *verdict, *group, *until, *why;
+};
+
+struct config_raw_member { // of `group_members`
+	char *group, *client;
+};
+
 struct config_raw {     // after config_raw_load no section is NULL
 	char *version;  // config_raw.h
 	char **include; // config_include.h
@@ -326,8 +336,12 @@ struct config_raw {     // after config_raw_load no section is NULL
 	struct config_raw_query_log_clickhouse *query_log_clickhouse;
 	struct config_raw_forward *forward_zones; // may be NULL
 	unsigned forward_zones_count;
-	struct config_raw_group *groups; // may be NULL
+	struct config_raw_group *groups; // may be NULL, as the next two
 	unsigned groups_count;
+	struct config_raw_entry *entries;
+	unsigned entries_count;
+	struct config_raw_member *group_members;
+	unsigned group_members_count;
 };
 
 // The schema of a file for libcyaml: its keys fill the structs above.

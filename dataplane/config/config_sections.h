@@ -103,8 +103,8 @@ ATTR_MUST_CHECK int config_mac_check(
 // Pointers to all clients, in order of their names; free(3) it. NULL: no memory.
 const struct config_client **config_clients_sorted(const struct config *c);
 
-// Fills in clients and MACs of every group of `out`, which has their names. After
-// config_clients_apply.
+// Fills in clients and MACs of every group of `out`, which has their names: from `groups` and from
+// `group_members`. After config_clients_apply.
 ATTR_MUST_CHECK int config_members_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 
@@ -114,6 +114,9 @@ ATTR_MUST_CHECK int config_members_apply(
 ATTR_MUST_CHECK int config_groups_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_groups_free(struct config *c);
+// The number of the group of that name, from 1. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_group_find(const struct config_doc *doc, const char *key,
+	const char *name, const struct config *c, unsigned *out);
 
 // The block lists and entries of the configuration file, and what every key with a list needs.
 // config_sections.h has the other lists, config_keys.h the keys that hold one value.
@@ -127,6 +130,17 @@ void config_lists_free(struct config *c);
 // -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_list_tls_apply(const struct config_doc *doc,
 	const struct config_raw_list *raw, unsigned i, struct config_list *list);
+
+// Moves the lists that `blocking.disabled_lists` names from `lists` to `disabled`. After all checks
+// that name a list by its number. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_disabled_apply(const struct config_doc *doc,
+	const struct config_raw_blocking *raw, struct config_blocking *b);
+
+// `entries`, all of them into `out->dated`, and those that have not ended to the entries of
+// `blocking` and of groups too. After config_groups_apply. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_dated_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_dated_free(struct config *c);
 
 // `blocking.tsig_keys`. -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_tsig_apply(const struct config_doc *doc,
@@ -240,3 +254,7 @@ ATTR_MUST_CHECK int config_proxy_protocol_apply(
 
 // -EINVAL by config_refuse.
 ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct config *c);
+
+// Checks a document that was read, and makes a configuration of it. -EINVAL, -ENOMEM: with an
+// error.
+ATTR_MUST_CHECK int config_from_doc(struct config_doc *doc, struct config **out);

@@ -314,3 +314,11 @@ const struct config_doc *config_place_find(const struct config_doc *doc, const c
 	}
 	return found;
 }
+
+void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap)
+{
+	char own[CONFIG_PATH_MAX];
+	struct config_walk w;
+	const struct config_doc *file = config_place_find(doc, key, own, &w);
+	snprintf(out, cap, "%s:%u:%u", file->path, w.line, w.column);
+}

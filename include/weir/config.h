@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/config/lists.h>
 
 enum {
 	CONFIG_WHY_MAX = 512,
@@ -144,89 +145,15 @@ struct config_refresh {
 };
 enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
 
-// How to read the lines of a list.
-enum list_format {
-	LIST_FORMAT_AUTO, // each for itself
-	LIST_FORMAT_HOSTS,
-	LIST_FORMAT_DOMAINS,
-	LIST_FORMAT_ADBLOCK,
-	LIST_FORMAT_DNSMASQ,
-	LIST_FORMAT_RPZ,
-	LIST_FORMAT_ADDRESSES, // of answers to block, not of names
-	LIST_FORMAT_COUNT
-};
-bool config_list_format(const char *word, uint8_t *out); // false: no such format
-
-enum config_tsig_algorithm { CONFIG_TSIG_SHA256, CONFIG_TSIG_SHA512, CONFIG_TSIG_ALGORITHMS };
-enum {
-	CONFIG_TSIG_KEYS_MAX = 8,
-	CONFIG_TSIG_SECRET_MIN = 16,
-	CONFIG_TSIG_SECRET_MAX = 128,
-	CONFIG_TSIG_PATH_MAX = 200,
-};
-
-// Whom the server of a zone transfer over TLS must be (RFC 9103).
-struct config_list_tls {
-	char name[CONFIG_TLS_NAME_MAX + 1];   // of its certificate, lower case; "": its address
-	char ca_file[CONFIG_CA_FILE_MAX + 1]; // absolute; "": the system's authorities
-	unsigned pin_count;
-	uint8_t pin[CONFIG_PINS_MAX][CONFIG_PIN_LEN]; // SHA-256 of public keys
-};
-
-// A key of zone transfers (RFC 8945).
-struct config_tsig_key {
-	struct dns_name name;
-	uint8_t algorithm; // enum config_tsig_algorithm
-	uint8_t secret_len;
-	char secret_file[CONFIG_TSIG_PATH_MAX + 1];
-	uint8_t secret[CONFIG_TSIG_SECRET_MAX]; // wiped by config_free
-};
-
-struct config_list {
-	char *name;     // title, unique
-	char *path;     // absolute, or relative to the configuration file (made absolute by
-			// config_load); NULL: fetched from `url`
-	char *url;      // http, https, or a transfer of RPZ: axfr, ixfr, either with +tls; NULL: a
-			// local file. May hold a password: shown by url_shown
-	uint8_t format; // enum list_format
-	bool allow;
-	bool force;   // takes single labels, top level domains and public suffixes too
-	uint8_t tsig; // number in tsig_keys, from 1, of the key of its transfer; 0: none
-	struct config_list_tls *tls; // of a transfer over TLS; else NULL
-};
-
-// Private addresses in answers to public names.
-struct config_rebinding {
-	bool enabled; // false
-	unsigned allow_count;
-	struct dns_name *allow; // with all names below: they may have them
-};
-
-enum update_start { UPDATE_START_FAST, UPDATE_START_BLOCKING, UPDATE_START_FAIL };
-
-// When and how lists are fetched.
-struct config_update {
-	uint32_t interval_s;      // 86400; 0: only on request
-	uint32_t jitter_s;        // 3600: added to the interval, up to this much
-	uint8_t start;            // enum update_start
-	uint32_t start_timeout_s; // 60
-	uint32_t timeout_s;       // 60, of one download with all its redirects
-	uint32_t max_mb;          // 64, as sent and as unpacked
-	uint32_t max_redirects;   // 5
-	bool allow_private;       // false
-	unsigned bootstrap_count; // 0: upstreams.servers
-	struct socket_address bootstrap[CONFIG_UPSTREAMS_MAX];
-};
-enum { CONFIG_UPDATE_INTERVAL_MIN_S = 60 };
-
 struct config_blocking {
 	bool enabled;
 	bool closed; // false: without rules nothing is blocked
 	enum dns_block_mode mode;
 	uint32_t ttl_s;
 	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: none
-	unsigned list_count;
+	unsigned list_count, disabled_count;
 	struct config_list *lists;
+	struct config_list *disabled; // defined, but named by `disabled_lists`: nothing uses them
 	unsigned tsig_key_count;
 	struct config_tsig_key *tsig_keys;
 	unsigned allow_count, deny_count;
@@ -435,6 +362,7 @@ struct config {
 	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
+	struct config_dated dated;      // the key `entries`
 	bool resolver_off, http_single; // by toggles (controlplane/memory/toggles.h), not the file
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What weirctl reads from a configuration file that may be wrong: where a running weir keeps its
+// What is read from a configuration file that may be wrong: where a running weir keeps its
 // socket and its regions, and all errors.
 //
 // weirctl must reach the service also while somebody edits its configuration. So config_places_find
@@ -16,12 +16,16 @@ enum { CONFIG_PLACE_MAX = 201 };
 struct config_places {
 	char directory[CONFIG_PLACE_MAX];
 	char hugepages[CONFIG_PLACE_MAX];
+	char state_directory[CONFIG_PLACE_MAX];
 };
 
 // A value that is missing or cannot be used has its default. -errno, with `out` all defaults and
 // `why` filled in, when the file cannot be read.
 ATTR_MUST_CHECK int config_places_find(
 	const char *path, struct config_places *out, char why[CONFIG_WHY_MAX]);
+
+// The path with the working directory in front if it is relative, for free(). -errno.
+ATTR_MUST_CHECK int config_path_absolute(const char *path, char **out);
 
 // All errors, for `weirctl config check`: config_load() reports the first one and the number of the
 // others.
@@ -31,6 +35,9 @@ struct config_errors {
 	unsigned count; // also of those beyond the last text
 	char text[CONFIG_ERRORS_MAX][CONFIG_WHY_MAX];
 };
+
+// The first of the errors, and how many more there are.
+void config_errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_MAX]);
 
 // As config_load(), but a systemd credential or a variable of the environment that this process
 // lacks counts as an empty one: only the control plane's are meant. Errors that only follow from

@@ -73,6 +73,11 @@
 	X(store_synced, STORE)                                                     \
 	X(store_renamed, STORE)                                                    \
 	X(store_folder_synced, STORE)                                              \
+	/* Versions of the configuration. */                                       \
+	X(version_stored, VERSIONS)                                                \
+	X(version_switched, VERSIONS)                                              \
+	X(version_settled, VERSIONS)                                               \
+	X(version_pruned, VERSIONS)                                                \
 	/* Copies of lists. */                                                     \
 	X(copy_emptied, COPIES)                                                    \
 	X(copy_file_made, COPIES)                                                  \
@@ -127,6 +132,7 @@ enum fault_group {
 	FAULT_GROUP_REGION,
 	FAULT_GROUP_PUBLISH,
 	FAULT_GROUP_STORE,
+	FAULT_GROUP_VERSIONS,
 	FAULT_GROUP_COPIES,
 	FAULT_GROUP_LOG_FILES,
 	FAULT_GROUP_ATTACH,

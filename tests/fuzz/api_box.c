@@ -198,7 +198,7 @@ static int group_pause(void *, const char *name, unsigned)
 	return strcmp(name, "bed") == 0 ? 0 : strcmp(name, "open") == 0 ? -ERANGE : -ENOENT;
 }
 
-static int reload(void *, api_config_done done, void *done_arg)
+static int apply(void *, const struct apply_request *, api_config_done done, void *done_arg)
 {
 	if (outcome_now == API_BOX_BUSY)
 		return -EBUSY;
@@ -238,7 +238,7 @@ void api_box_open(struct api_deps *deps)
 	deps->groups_current = groups_current;
 	deps->group_now = group_now;
 	deps->group_pause = group_pause;
-	deps->config_reload = reload;
+	deps->config_apply = apply;
 	deps->toggles_set = toggles_set;
 }
 

@@ -57,7 +57,7 @@ static const struct config *bare_config(void *)
 	return &none;
 }
 
-static int bare_reload(void *, api_config_done, void *)
+static int bare_apply(void *, const struct apply_request *, api_config_done, void *)
 {
 	return -EBUSY;
 }
@@ -117,7 +117,7 @@ static void bare_open(void)
 		.socket_path = bare_path,
 		.config_path = "",
 		.config_current = bare_config,
-		.config_reload = bare_reload};
+		.config_apply = bare_apply};
 	FUZZ_CHECK(api_open(&bare, &deps, why) == 0);
 }
 

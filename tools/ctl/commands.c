@@ -67,6 +67,33 @@ const struct ctl_command ctl_commands[] = {
 		"block_all of schedules too."},
 	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
 		"End the pause of blocking."},
+	{"allow", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_allow,
+		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
+		"Allow NAME and all names below it, for all clients or for group G, for T (90s, "
+		"15m, 2h, "
+		"7d); --remove: end that."},
+	{"deny", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_deny,
+		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
+		"Block NAME and all names below it, in the same way."},
+	{"entries", NULL, 0, 0, 0, cmd_entries, "",
+		"List the entries of allow and deny, and of `entries` in the files: end, reason."},
+	{"list", "show", 0, 0, 0, cmd_list_show, "",
+		"List the block lists that are defined, in use or disabled."},
+	{"list", "add", 2, 2, CTL_OPT_FORMAT, cmd_list_add, "NAME URL|PATH [--format F]",
+		"Add a block list."},
+	{"list", "remove", 1, 1, 0, cmd_list_remove, "NAME", "Remove a list that list add made."},
+	{"list", "disable", 1, 1, 0, cmd_list_disable, "NAME",
+		"Take a list out of use; it stays defined."},
+	{"list", "enable", 1, 1, 0, cmd_list_enable, "NAME", "Use a disabled list again."},
+	{"local", "add", 3, 3, 0, cmd_local_add, "NAME TYPE DATA", "Add a local record."},
+	{"local", "remove", 1, 2, 0, cmd_local_remove, "NAME [TYPE]",
+		"Remove the local records of NAME that local add made."},
+	{"group", "add", 2, 2, 0, cmd_group_add, "CLIENT GROUP",
+		"Add a client (address, prefix, MAC, name) to a group."},
+	{"group", "remove", 1, 2, 0, cmd_group_remove, "CLIENT [GROUP]",
+		"Take a client out of the group that group add put it into."},
+	{"group", "move", 2, 2, 0, cmd_group_move, "CLIENT GROUP",
+		"Put a client into another group."},
 	{"groups", NULL, 0, 0, 0, cmd_groups, "",
 		"List the groups of clients: their lists and services, and the schedules in "
 		"force."},
@@ -118,6 +145,11 @@ const struct ctl_command ctl_commands[] = {
 	{"upstreams", NULL, 0, 0, 0, cmd_upstreams, "",
 		"List the upstream servers of every set: state, share of the queries, round "
 		"trips, errors."},
+	{"upstream", "add", 1, 1, 0, cmd_upstream_add, "SERVER",
+		"Ask an upstream server too: 9.9.9.9, tls://NAME@ADDRESS, "
+		"https://NAME@ADDRESS/PATH."},
+	{"upstream", "remove", 1, 1, 0, cmd_upstream_remove, "SERVER",
+		"Stop the use of a server that upstream add added."},
 	{"upstream", "test", 1, 1, 0, cmd_upstream_test, "NAME|ADDRESS",
 		"Send an upstream server a query by UDP and one over TCP. Exit status 1: it does "
 		"not answer."},
@@ -198,5 +230,16 @@ const struct ctl_command ctl_commands[] = {
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",
 		"Activate the changed configuration; name the keys that need a restart."},
+	{"config", "apply", 0, 0, CTL_OPT_DRY_RUN, cmd_config_apply, "[--dry-run]",
+		"Activate the files on disk as a new version, watch the health, go back if it "
+		"falls."},
+	{"config", "diff", 0, 2, 0, cmd_config_diff, "[FROM [TO]]",
+		"Compare versions; FROM: the one in force, TO: the files on disk."},
+	{"config", "history", 0, 0, 0, cmd_config_history, "",
+		"List the versions of the configuration: who, when, what, and the result."},
+	{"config", "show", 0, 1, 0, cmd_config_show, "[VERSION]",
+		"Print the texts of a version, without secrets."},
+	{"config", "rollback", 1, 1, 0, cmd_config_rollback, "VERSION",
+		"Activate the texts of an earlier version, as a new one."},
 };
 const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);

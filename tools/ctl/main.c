@@ -54,7 +54,7 @@ static int usage_wrong(const char *what, const char *which)
 	return usage_wrong_word(what, which, NULL);
 }
 
-enum { WORDS_MAX = 4 };
+enum { WORDS_MAX = 5 };
 
 struct args {
 	const char *word[WORDS_MAX];
@@ -110,6 +110,8 @@ static const struct option {
 	TEXT("--format", CTL_OPT_FORMAT, format),
 	TEXT("-o", CTL_OPT_OUTPUT, output),
 	TEXT("--load", CTL_OPT_LOAD, load),
+	TEXT("--for", CTL_OPT_FOR, purpose),
+	TEXT("--why", CTL_OPT_WHY, reason),
 	FLAG("--json", NULL, 0, json),
 	FLAG("--below", NULL, CTL_OPT_BELOW, below),
 	FLAG("--all", NULL, CTL_OPT_ALL, all),
@@ -120,6 +122,7 @@ static const struct option {
 	FLAG("--dry-run", NULL, CTL_OPT_DRY_RUN, dry_run),
 	FLAG("--once", NULL, CTL_OPT_ONCE, once),
 	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow),
+	FLAG("--remove", NULL, CTL_OPT_REMOVE, remove),
 	TEXT("--interval", CTL_OPT_INTERVAL, interval),
 	TEXT("--seconds", CTL_OPT_SECONDS, seconds_text),
 	FLAG("--help", "-h", 0, help),
@@ -250,6 +253,8 @@ static int command_run(struct ctl *c, const struct args *a)
 	c->operand = operands ? a->word[words] : NULL;
 	if (operands > 1)
 		c->type = a->word[words + 1];
+	if (operands > 2)
+		c->third = a->word[words + 2];
 	int rc = cmd->run(c);
 	ctl_close(c);
 	// A full disk or closed pipe behind us is a failure too.

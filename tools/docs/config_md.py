@@ -95,6 +95,9 @@ SECTIONS = {
     "query_log_requests": "The log as lines of a file a day ([live.md](../how-to/live.md)).",
     "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
+    "entries": "A list. Allow and deny entries that may have an end and a reason; `weirctl allow` and `weirctl deny` write such entries "
+               "([change-without-editing.md](../how-to/change-without-editing.md)).",
+    "group_members": "A list. Adds clients to groups that another file defines; `weirctl group add` writes such entries.",
     "groups": "A list. Clients with rules of their own. A client's MAC decides, then the longest prefix of its address, then its VLAN. "
               "The rest of this file applies to clients that are in no group.",
 }
@@ -154,6 +157,8 @@ LISTS = {
          "do not block its names. `force: true`: the list may have single labels and public suffixes too. `tsig`: name of one of `tsig_keys`, for transfers. "
          "`ca_file`, for transfers over TLS: absolute path of a PEM file with the authorities that vouch for the server; by default the system's. "
          "`pin`, for the same: up to {CONFIG_PINS_MAX} SHA-256 of public keys in base64, one of which the certificate must have."),
+        ("disabled_lists", "names of `lists`", "`[]`", "CONFIG_LISTS_MAX", "live",
+         "Lists that weir does not use though they are defined: it neither fetches them nor blocks by them. Groups and schedules may name them."),
         ("tsig_keys", "`name`, `algorithm`, `secret_file`", "`[]`", "CONFIG_TSIG_KEYS_MAX", "live",
          "Keys that sign zone transfers (RFC 8945). `name`: a domain name, as the server has it. `algorithm`: `hmac-sha256`, the default, or `hmac-sha512`. "
          "`secret_file`: absolute path of a file with the secret in base64, 16 to {CONFIG_TSIG_SECRET_MAX} bytes of it, or [credential:NAME or env:NAME](config-files.md#secrets). weir reads it with the configuration."),
@@ -279,6 +284,21 @@ LISTS = {
         ("client_subnet_ipv4", "0 to 32", "`upstreams.client_subnet_ipv4`", None, "live", "Bits of an IPv4 client's address that the zone's servers get."),
         ("client_subnet_ipv6", "0 to 128", "`upstreams.client_subnet_ipv6`", None, "live", "The same of an IPv6 client's."),
     ],
+    "entries": [
+        ("name", "domain name or `/pattern/`", "none: required", None, "live",
+         "A name with all names below it, as in `blocking.allow`. At most {CONFIG_DATED_MAX} entries."),
+        ("verdict", "`allow`, `deny`", "none: required", None, "live",
+         "What the entry does: the same as one of `blocking.allow` or `blocking.deny`, or of the group's."),
+        ("group", "name of one of `groups`", "all clients", None, "live", "The group for which the entry counts."),
+        ("until", "`2026-11-25T20:00:00Z`", "never", None, "live",
+         "When the entry ends, in UTC. From then on it has no effect, also without a reload. It may stay in the file."),
+        ("why", "0 to {CONFIG_DATED_WHY_MAX} bytes of UTF-8", "empty", None, "live", "The reason; `weirctl why` shows it."),
+    ],
+    "group_members": [
+        ("group", "name of one of `groups`", "none: required", None, "live", "The group."),
+        ("client", "as in `groups.clients`", "none: required", None, "live",
+         "One more client of the group. weir refuses a client that is in a group already, and names the place. The bounds are those of `groups.clients`."),
+    ],
     "groups": [
         ("local_records", "as in `local.records`", "`[]`", "CONFIG_RECORDS_MAX", "live",
          "Local records for this group alone. They come before everyone's records of the same name."),
@@ -359,7 +379,7 @@ def choices():
 
 
 def bounds():
-    headers = ("config.h", "config_clients.h", "config_filter.h", "config_log.h", "dns_cookie.h")
+    headers = ("config.h", "config_clients.h", "config_filter.h", "config_log.h", "config/lists.h", "dns_cookie.h")
     text = "".join((root / "include" / "weir" / h).read_text() for h in headers)
     found = dict(re.findall(r"(CONFIG_\w+_MAX|DNS_COOKIE_SECRETS_MAX) = (\d+)", text))
     types = record_types()
@@ -374,7 +394,7 @@ def record_types():
 def faults():
     """What the tables above or docs/reference/musts.md say otherwise than the code."""
     schema = (config / "config_schema.c").read_text()
-    structs = {"forward_zones": "forward", "groups": "group", "clients": "client"}
+    structs = {"forward_zones": "forward", "groups": "group", "clients": "client", "entries": "entry", "group_members": "member"}
     for name, entries in LISTS.items():
         for key, _, _, bound, _, _ in entries:
             for kind in re.findall(rf"RAW_(TEXT|SEQUENCE)\(\s*config_raw_{structs.get(name, name)},\s*{key}[,)]", schema):

@@ -39,7 +39,7 @@ LIBRARIES = {
     "nghttp2/": ["controlplane"],
     "http_parser.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
-    "cyaml/": ["dataplane/config"],
+    "cyaml/": ["dataplane/config", "dataplane/managed"],
     "yaml.h": ["dataplane/config"],
     "xxhash.h": ["dataplane/core"],
     "seccomp.h": ["dataplane/core"],
@@ -57,12 +57,12 @@ LIBRARY_FILES = {"cyaml/": 2, "openssl/": 5, "curl/": 2}
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
 ROOMS = {
     "controlplane": [
-        "base", "events", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
+        "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "transfer",
         "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "rules", "resolver",
-        "doh", "frontend", "api/metrics", "api",
+        "doh", "frontend", "api/metrics", "api", "verbs",
     ],
     "dataplane": [
-        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "xdp",
+        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "versions", "xdp",
         "state", "stage", "port",
     ],
     "tools/ctl": [

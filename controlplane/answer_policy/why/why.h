@@ -27,7 +27,8 @@ enum {
 	WHY_WORD_MAX = 128,
 	WHY_SOURCES_MAX = 64, // sources that were searched for lines
 	WHY_ADDRESSES_MAX = 64,
-	WHY_NAMES_MAX = 17, // the question's, then those that the answer's CNAMEs lead to
+	WHY_ENTRIES_MAX = 8, // further ones are left out
+	WHY_NAMES_MAX = 17,  // the question's, then those that the answer's CNAMEs lead to
 };
 
 #define WHY_NO_TTL UINT32_MAX
@@ -109,6 +110,16 @@ struct why_client {
 	char when[WHY_TEXT_MAX];   // schedules and pauses in force; "": none
 };
 
+// One of `entries` in the configuration that names the name or a parent of it.
+struct why_entry {
+	char name[WHY_WORD_MAX]; // a pattern has its slashes; truncated
+	bool allow;
+	char group[WHY_WORD_MAX]; // "" of everyone
+	int64_t until;            // Unix time; 0: it does not end
+	char text[WHY_TEXT_MAX];  // all of that, as a step says it
+	char why[CONFIG_DATED_WHY_MAX + 1];
+};
+
 // The latest answer, if its DNSSEC validation failed.
 struct why_bogus {
 	bool is_known;
@@ -122,6 +133,7 @@ enum why_cache { WHY_CACHE_UNASKED, WHY_CACHE_NOTHING, WHY_CACHE_FOUND };
 enum why_stage {
 	WHY_STAGE_CLIENT,
 	WHY_STAGE_TIME,
+	WHY_STAGE_ENTRY,
 	WHY_STAGE_LOCAL,
 	WHY_STAGE_OPERATOR,
 	WHY_STAGE_IMPORTANT,
@@ -162,6 +174,8 @@ struct why {
 	int decider, next; // hits, -1: none; next: what would decide without the decider, or
 			   // without a pause
 	enum why_verdict next_verdict;
+	unsigned entries;
+	struct why_entry entry[WHY_ENTRIES_MAX];
 	unsigned hits, hits_left_out;
 	struct why_hit hit[WHY_HITS_MAX];
 

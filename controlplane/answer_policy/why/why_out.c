@@ -53,6 +53,20 @@ static void lines_out(struct json_out *o, struct json_node *n, const struct why 
 	}
 }
 
+static void entries_out(struct json_out *o, struct json_node *root, const struct why *w)
+{
+	struct json_node *list = json_out_array(o, root, "entries");
+	for (unsigned i = 0; i < w->entries; i++) {
+		const struct why_entry *e = &w->entry[i];
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", e->name);
+		json_out_text(o, n, "verdict", e->allow ? "allow" : "deny");
+		json_out_text(o, n, "group", e->group);
+		json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
+		json_out_text(o, n, "why", e->why);
+	}
+}
+
 static void rule_out(struct json_out *o, struct json_node *list, const struct why *w, unsigned hit)
 {
 	const struct why_hit *h = &w->hit[hit];
@@ -122,6 +136,7 @@ void why_out(struct json_out *o, struct json_node *root, const struct why *w)
 	// The verdict does not include rules that are not listed here.
 	json_out_bool(o, root, "complete", w->hits_left_out == 0);
 	client_out(o, root, w);
+	entries_out(o, root, w);
 	struct json_node *steps = json_out_array(o, root, "steps");
 	for (unsigned i = 0; i < w->steps; i++) {
 		struct json_node *n = json_out_object(o, steps, NULL);

@@ -12,6 +12,7 @@ const char *const why_stage_name[WHY_STAGES] = {
 	[WHY_STAGE_TIME] = "time",
 	[WHY_STAGE_LOCAL] = "local",
 	[WHY_STAGE_OPERATOR] = "operator",
+	[WHY_STAGE_ENTRY] = "entry",
 	[WHY_STAGE_IMPORTANT] = "important",
 	[WHY_STAGE_ALLOW] = "allow",
 	[WHY_STAGE_BLOCK] = "block",
@@ -192,12 +193,9 @@ static void stage_step(struct why *w, enum why_stage stage)
 		if (stage_of(&w->hit[i]) != stage)
 			continue;
 		// Prefers rules that apply.
-		if (first < 0 || w->hit[i].state < w->hit[first].state) {
-			more += first >= 0;
+		more += first >= 0;
+		if (first < 0 || w->hit[i].state < w->hit[first].state)
 			first = (int)i;
-		} else {
-			more++;
-		}
 	}
 	if (first < 0) {
 		step(w, stage, false, "no rule");
@@ -336,6 +334,8 @@ void why_steps(struct why *w)
 	time_step(w);
 	if (w->local[0])
 		step(w, WHY_STAGE_LOCAL, false, "%s", w->local);
+	for (unsigned i = 0; i < w->entries; i++)
+		step(w, WHY_STAGE_ENTRY, false, "%s", w->entry[i].text);
 	for (enum why_stage s = WHY_STAGE_LOCAL; s <= WHY_STAGE_BLOCK; s++) {
 		stage_step(w, s);
 		if (w->steps && w->step[w->steps - 1].decides)

@@ -106,6 +106,26 @@ static void ago_print(const char *what, int64_t unix_s)
 		figure_duration(now > unix_s ? 1000 * (uint64_t)(now - unix_s) : 0, text));
 }
 
+static void version_print(const struct json_node *n)
+{
+	const int64_t since = json_signed(n, "since_unix_s");
+	if (!json_count(n, "version"))
+		return;
+	say(n, "  version {version:u}, by {who}: {what}");
+	ago_print(", in force since", since);
+	say_if(n, "watch_left_s", ", its health is watched for {watch_left_s:u} s more");
+	printf("\n");
+	if (*json_text(n, "disk_error"))
+		say(n, "  THE FILE ON DISK CANNOT BE USED, version {version:u} stays in force: "
+		       "{disk_error}\n");
+	else
+		say_if(n, "differs",
+			"  THE FILE ON DISK DIFFERS from version {version:u}, which is in force "
+			"(weirctl config diff, weirctl config apply)\n");
+	say_if(n, "taken_back", "  version {taken_back:u} was TAKEN BACK: {taken_back_why}\n");
+	say_if(n, "store_error", "  VERSIONS CANNOT BE STORED: {store_error}\n");
+}
+
 static void reload_print(const struct json_node *r)
 {
 	if (json_count(r, "loaded_unix_s"))
@@ -172,6 +192,7 @@ static void control_print(const struct view *v)
 	const struct json_node *rules = json_get(root, "rules");
 	say(root, "configuration   {config}");
 	reload_print(json_get(root, "reload"));
+	version_print(json_get(root, "config_version"));
 	say(rules, "rules           {names:n} names from {lists:n} lists");
 	say_if(rules, "building", ", building");
 	say_if(rules, "from_disk", ", from disk");

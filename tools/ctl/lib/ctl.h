@@ -36,6 +36,9 @@ enum {
 	CTL_OPT_ONCE = 524288,
 	CTL_OPT_SINCE = 1048576,
 	CTL_OPT_FOLLOW = 2097152,
+	CTL_OPT_FOR = 4194304,
+	CTL_OPT_WHY = 134217728,
+	CTL_OPT_REMOVE = 268435456,
 };
 
 struct ctl {
@@ -45,14 +48,15 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict, cumulative, dry_run, once, follow;
+	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove;
 	unsigned given;                          // CTL_OPT_* of its options
 	unsigned seconds;                        // of --seconds, 0: not a number; else 3
 	const char *operand;                     // NAME or FILE, or NULL
 	const char *type;                        // what follows it, or --type, or NULL
+	const char *third;                       // what follows that, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
-	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output,
-		*load; // of the options, or NULL
+	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output, *load,
+		*purpose, *reason; // of the options (--for: purpose, --why: reason), or NULL
 
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
@@ -112,6 +116,21 @@ int cmd_drops_list(struct ctl *c);
 int cmd_drops_add(struct ctl *c);
 int cmd_drops_remove(struct ctl *c);
 int cmd_groups(struct ctl *c);
+int cmd_allow(struct ctl *c);
+int cmd_deny(struct ctl *c);
+int cmd_entries(struct ctl *c);
+int cmd_list_add(struct ctl *c);
+int cmd_list_remove(struct ctl *c);
+int cmd_list_enable(struct ctl *c);
+int cmd_list_disable(struct ctl *c);
+int cmd_list_show(struct ctl *c);
+int cmd_local_add(struct ctl *c);
+int cmd_local_remove(struct ctl *c);
+int cmd_group_add(struct ctl *c);
+int cmd_group_remove(struct ctl *c);
+int cmd_group_move(struct ctl *c);
+int cmd_upstream_add(struct ctl *c);
+int cmd_upstream_remove(struct ctl *c);
 int cmd_services(struct ctl *c);
 int cmd_toggles(struct ctl *c);
 int cmd_set(struct ctl *c);
@@ -139,6 +158,11 @@ int cmd_nic_remember(struct ctl *c);
 int cmd_nic_forget(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
+int cmd_config_apply(struct ctl *c);
+int cmd_config_diff(struct ctl *c);
+int cmd_config_history(struct ctl *c);
+int cmd_config_show(struct ctl *c);
+int cmd_config_rollback(struct ctl *c);
 
 // Finds the directories of the appliance, also by a file that is wrong; then it warns on stderr.
 // CTL_OK or CTL_FAILED (said).

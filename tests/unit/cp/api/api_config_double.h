@@ -9,8 +9,9 @@
 
 #include <errno.h>
 
-static int reload(void *arg, api_config_done done, void *done_arg)
+static int apply(void *arg, const struct apply_request *r, api_config_done done, void *done_arg)
 {
+	assert_true(r->from_disk && r->who && r->what);
 	if (*(int *)arg < 0)
 		fail_msg("reloaded");
 	else if (*(int *)arg == 0)

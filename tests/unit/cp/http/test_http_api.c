@@ -205,7 +205,7 @@ static void test_endpoints(void **)
 	reload_outcome = 1;
 	assert_reply("POST /config/reload", 200, "\"needs_restart\":\"dataplane.ports\"");
 	reload_outcome = 0;
-	assert_reply("POST /config/reload", 400, "{\"error\":\"weir.yaml:1:1: bad\"}");
+	assert_reply("POST /config/reload", 400, "\"error\":\"weir.yaml:1:1: bad\"");
 	reload_outcome = 2;
 	assert_reply("POST /config/reload", 503, "\"error\"");
 }
@@ -385,7 +385,7 @@ static struct api_deps deps_make(void)
 		.reload_arg = &reload_outcome,
 		.last_reload = last_reload_double,
 		.changes = changes_double,
-		.config_reload = reload,
+		.config_apply = apply,
 		.toggles = &toggles,
 		.toggles_set = toggles_set};
 }

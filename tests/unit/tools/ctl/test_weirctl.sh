@@ -70,6 +70,21 @@ want 2 '' 'needs a value: --client' why a.example --client
 want 2 '' 'does not take such an option' why a.example --all
 want 2 '' 'does not take such an option' status --group kids
 want 2 '' 'does not take such an option' cache get a.example --type A
+want 2 '' 'argument is missing' allow
+want 2 '' 'too many arguments' allow a.example b.example
+want 2 '' '--for takes 1s to 366d' allow a.example --for 0s
+want 2 '' '--for takes 1s to 366d' deny a.example --for 367d
+want 2 '' '--for takes 1s to 366d' deny a.example --for 2hours
+want 2 '' '--for takes 1s to 366d' deny a.example --for 99999999d
+want 2 '' 'takes no --for' allow --remove a.example --for 2h
+want 2 '' 'takes no --for' deny --remove a.example --why x
+want 2 '' 'list takes one of: show, add, remove, disable, enable' list
+want 2 '' 'argument is missing' list add ads
+want 2 '' 'argument is missing' local add nas.lan A
+want 2 '' 'too many arguments' local add nas.lan A 192.0.2.1 60
+want 2 '' 'argument is missing' group move 192.0.2.1
+want 2 '' 'upstream takes one of: add, remove, test, drain, undrain' upstream
+want 1 '' 'control.sock' $c allow a.example --for 2h
 want 2 '' 'argument is missing' drops add 198.18.0.1
 want 2 '' 'too many arguments' ports eth0
 want 1 '' 'stats' $c ports

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Versions of the configuration as they are on disk: their list, texts and differences, read by a
+// helper thread. Secrets are left out (version_mask.h) for whoever asks.
+
+#include "api_param.h"
+#include "api_server.h"
+#include "versions/version_diff.h"
+#include "versions/version_mask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct versions_call {
+	struct http_exchange *exchange;
+	void (*make)(struct versions_call *c);
+	char folder[CONFIG_VERSION_FOLDER_MAX];
+	char *path; // of the configuration file
+	struct versions_status now;
+	unsigned from, to; // 0: the file on disk
+	unsigned status;
+	char *body; // JSON
+};
+
+static void refuse(struct versions_call *c, unsigned status, const char *why)
+{
+	c->status = status;
+	c->body = json_out_error("%s", why);
+}
+
+static void version_out(struct json_out *o, struct json_node *list, const struct config_version *v,
+	unsigned in_force)
+{
+	struct json_node *n = json_out_object(o, list, NULL);
+	char digest[20];
+	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)v->digest);
+	json_out_count(o, n, "number", v->number);
+	json_out_count(o, n, "before", v->before);
+	json_out_signed(o, n, "unix_s", v->unix_s);
+	json_out_text(o, n, "who", v->who);
+	json_out_text(o, n, "what", v->what);
+	json_out_text(o, n, "why", v->why);
+	json_out_text(o, n, "result", config_version_results[v->result]);
+	json_out_text(o, n, "reason", v->reason);
+	json_out_text(o, n, "needs_restart", v->needs_restart);
+	json_out_text(o, n, "digest", digest);
+	json_out_bool(o, n, "in_force", v->number == in_force);
+}
+
+// The newest first. One that cannot be read is in "damaged".
+static void history_make(struct versions_call *c)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	struct json_node *list = json_out_array(o, root, "versions");
+	struct json_node *damaged = json_out_array(o, root, "damaged");
+	int count = config_versions_list(c->folder, numbers);
+	for (int i = count - 1; i >= 0; i--) {
+		struct config_version v;
+		char why[CONFIG_WHY_MAX];
+		int rc = config_version_read(c->folder, numbers[i], &v, NULL, why);
+		if (rc == 0)
+			version_out(o, list, &v, c->now.in_force.number);
+		else if (rc != -ENOENT) // pruned meanwhile
+			json_out_text(o, damaged, NULL, why);
+	}
+	json_out_count(o, root, "version", c->now.in_force.number);
+	json_out_bool(o, root, "differs", c->now.differs);
+	json_out_text(o, root, "disk_error", c->now.disk_why);
+	json_out_count(o, root, "watch_left_s", c->now.watch_left_s);
+	c->body = json_out_finish(o);
+}
+
+// 0, or it has been refused.
+static int bundle_get(struct versions_call *c, unsigned number, struct config_bundle *out)
+{
+	struct config_version v;
+	struct config_errors errors;
+	struct config *config = NULL;
+	char why[CONFIG_WHY_MAX];
+	int rc;
+	if (number) {
+		rc = config_version_read(c->folder, number, &v, out, why);
+		if (rc == -ENOENT)
+			snprintf(why, sizeof(why),
+				"no version %u; weirctl config history lists versions", number);
+	} else {
+		rc = config_bundle_read(c->path, NULL, CONFIG_SECRETS_NONE, out, &config, &errors);
+		if (rc < 0)
+			config_errors_tell(&errors, why);
+		config_free(config);
+	}
+	if (rc < 0)
+		refuse(c, rc == -ENOENT ? 404 : 400, why);
+	return rc;
+}
+
+static void file_out(struct json_out *o, struct json_node *list, const struct config_text *t)
+{
+	if (!t->bytes)
+		return;
+	struct json_node *n = json_out_object(o, list, NULL);
+	char *text = version_mask(t->bytes, t->len);
+	json_out_text(o, n, "path", t->path);
+	json_out_text(o, n, "text", text ? text : "");
+	free(text);
+}
+
+static void show_make(struct versions_call *c)
+{
+	struct config_bundle b;
+	if (bundle_get(c, c->from, &b) < 0)
+		return;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "number", c->from);
+	struct json_node *list = json_out_array(o, root, "files");
+	file_out(o, list, &b.main);
+	for (unsigned i = 0; i < b.included_count; i++)
+		file_out(o, list, &b.included[i]);
+	file_out(o, list, &b.managed);
+	config_bundle_free(&b);
+	c->body = json_out_finish(o);
+}
+
+static void name_of(unsigned number, char out[32])
+{
+	if (number)
+		snprintf(out, 32, "version %u", number);
+	else
+		snprintf(out, 32, "on disk");
+}
+
+static void diff_make(struct versions_call *c)
+{
+	struct config_bundle a, b;
+	char from[32], to[32];
+	if (bundle_get(c, c->from, &a) < 0)
+		return;
+	if (bundle_get(c, c->to, &b) < 0) {
+		config_bundle_free(&a);
+		return;
+	}
+	if (!c->to && config_bundle_manage(&b, a.managed.path, a.managed.bytes) < 0)
+		refuse(c, 500, strerror(ENOMEM));
+	name_of(c->from, from);
+	name_of(c->to, to);
+	char *text = c->body ? NULL : version_diff(&a, &b, from, to);
+	struct json_out *o = text ? json_out_new() : NULL;
+	if (o) {
+		json_out_count(o, json_out_root(o), "from", c->from);
+		json_out_count(o, json_out_root(o), "to", c->to);
+		json_out_text(o, json_out_root(o), "diff", text);
+		json_out_bool(o, json_out_root(o), "same",
+			config_bundle_digest(&a) == config_bundle_digest(&b));
+		c->body = json_out_finish(o);
+	}
+	free(text);
+	config_bundle_free(&a);
+	config_bundle_free(&b);
+}
+
+static int call_work(void *arg, const _Atomic bool *)
+{
+	struct versions_call *c = arg;
+	c->make(c);
+	return 0;
+}
+
+static void call_done(void *arg, int err)
+{
+	struct versions_call *c = arg;
+	if (err < 0 && !c->body)
+		refuse(c, 503, "too busy: try again");
+	http_reply(c->exchange, c->status, c->body);
+	free(c->path);
+	free(c);
+}
+
+static void call(struct api *a, struct http_exchange *x, void (*make)(struct versions_call *c),
+	unsigned from, unsigned to)
+{
+	const struct versions_status *s =
+		a->deps.versions ? a->deps.versions(a->deps.reload_arg) : NULL;
+	struct versions_call *c = s ? calloc(1, sizeof(*c)) : NULL;
+	if (!c) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*c = (struct versions_call){.exchange = x,
+		.make = make,
+		.now = *s,
+		.from = from,
+		.to = to,
+		.status = 200,
+		.path = strdup(a->deps.config_path)};
+	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
+	http_defer(x, API_FLUSH_MS);
+	int rc = c->path ? why_runner_start(a->whys, call_work, call_done, c) : -ENOMEM;
+	if (rc < 0)
+		call_done(c, rc);
+}
+
+static unsigned in_force(const struct api *a)
+{
+	return a->deps.versions ? a->deps.versions(a->deps.reload_arg)->in_force.number : 0;
+}
+
+// False: it has been replied to. Without the parameter: `otherwise`.
+static bool number_take(
+	struct http_exchange *x, const char *name, unsigned otherwise, unsigned *out)
+{
+	*out = otherwise;
+	const char *text = http_param(x, name);
+	if (!text || !*text)
+		return true;
+	if (strcmp(text, "0") != 0)
+		return api_param_number(x, name, INT32_MAX, out);
+	*out = 0;
+	return true;
+}
+
+static void serve_history(struct api *a, struct http_exchange *x)
+{
+	call(a, x, history_make, 0, 0);
+}
+
+static void serve_show(struct api *a, struct http_exchange *x)
+{
+	unsigned number;
+	if (number_take(x, "version", in_force(a), &number))
+		call(a, x, show_make, number, 0);
+}
+
+static void serve_diff(struct api *a, struct http_exchange *x)
+{
+	unsigned from, to;
+	if (number_take(x, "from", in_force(a), &from) && number_take(x, "to", 0, &to))
+		call(a, x, diff_make, from, to);
+}
+
+const struct api_part api_versions_part = {
+	.endpoint = {{"/config/history", serve_history, API_GET},
+		{"/config/show", serve_show, API_GET}, {"/config/diff", serve_diff, API_GET}},
+};

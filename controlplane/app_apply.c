@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "app_apply.h"
+
+#include "app_events.h"
+#include "app_versions.h"
+#include "versions/version_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <weir/log.h>
+
+// The caller learns how it ended, and the next one may begin.
+static void finish(struct app *a)
+{
+	struct apply *p = &a->versions->apply;
+	char all[CONFIG_ERRORS_MAX * (CONFIG_WHY_MAX + 1) + 64] = "";
+	size_t n = 0;
+	for (unsigned i = 0; i < p->errors.count && i < CONFIG_ERRORS_MAX; i++)
+		n += (size_t)snprintf(
+			all + n, sizeof(all) - n, "%s%s", i ? "\n" : "", p->errors.text[i]);
+	if (p->errors.count > CONFIG_ERRORS_MAX)
+		snprintf(all + n, sizeof(all) - n, "\nand %u more errors",
+			p->errors.count - CONFIG_ERRORS_MAX);
+	p->is_running = false;
+	config_bundle_free(&p->bundle);
+	if (p->done)
+		p->done(p->arg, p->err, n ? all : p->why, p->needs_restart);
+}
+
+static void not_taken(struct app *a, int err, const char *why)
+{
+	struct apply *p = &a->versions->apply;
+	p->err = err;
+	snprintf(p->why, sizeof(p->why), "%s", why);
+	a->versions->status.refused++;
+	if (p->is_stored)
+		app_versions_settle(a, p->version.number, CONFIG_VERSION_not_taken, why);
+	finish(a);
+}
+
+// The way back of a death leads to the version before still.
+static void not_current(struct apply *p, unsigned before, const char *why)
+{
+	const size_t used = p->err < 0 ? strlen(p->why) : 0;
+	snprintf(p->why + used, sizeof(p->why) - used,
+		"%sin force, but a restart goes back to version %u: not stored: %s",
+		used ? "; " : "", before, why);
+	p->err = p->err < 0 ? p->err : -EIO;
+}
+
+static void version_begin(struct app *a)
+{
+	struct apply *p = &a->versions->apply;
+	const bool is_watched = !p->is_internal;
+	const struct config_version version = p->version;
+	if (is_watched)
+		app_health_begin(a, &version);
+	else
+		app_versions_settle(a, version.number, CONFIG_VERSION_applied, "");
+	finish(a);
+}
+
+static int switch_work(struct version_job *job)
+{
+	const struct config_version *v = &job->version;
+	int rc = version_store_switch(job->folder, v->number, job->why);
+	version_store_prune(job->folder, v->number, v->before);
+	return rc;
+}
+
+static void switched(struct version_job *job, int err)
+{
+	struct app *a = job->app;
+	struct apply *p = &a->versions->apply;
+	if (err < 0) {
+		a->versions->status.not_stored++;
+		not_current(p, p->version.before, job->why);
+	}
+	version_job_free(job);
+	version_begin(a);
+}
+
+// The processes have the new texts: from now on they are those in force.
+static void in_force(struct app *a)
+{
+	struct app_versions *v = a->versions;
+	struct apply *p = &v->apply;
+	if (!p->version.number) {
+		finish(a);
+		return;
+	}
+	app_health_end(a, "another version followed");
+	config_bundle_free(&v->bundle);
+	v->bundle = p->bundle;
+	p->bundle = (struct config_bundle){0};
+	v->status.in_force = p->version;
+	v->status.since_unix_s = time(NULL);
+	v->status.applied++;
+	v->disk_seen = (struct config_files){0};
+	struct version_job *job = p->is_stored ? version_job_new(a, switch_work, switched) : NULL;
+	if (job) {
+		job->version = p->version;
+		if (version_job_run(job))
+			return;
+	}
+	not_current(p, p->version.before, p->store_why);
+	version_begin(a);
+}
+
+static void on_ended(const struct reload *r)
+{
+	struct app *a = r->app;
+	struct apply *p = &a->versions->apply;
+	if (!r->done) // it was told while a thread hung
+		p->done = NULL;
+	snprintf(p->needs_restart, sizeof(p->needs_restart), "%s", r->needs_restart);
+	if (!r->in_force) {
+		not_taken(a, r->err, r->why);
+		return;
+	}
+	p->err = r->err;
+	snprintf(p->why, sizeof(p->why), "%s", r->why);
+	in_force(a);
+}
+
+static void nobody(void *, int, const char *, const char *)
+{
+}
+
+static int take(struct app *a, const struct reload_take *what)
+{
+	struct apply *p = &a->versions->apply;
+	struct reload_take t = *what;
+	t.done = p->done ? p->done : nobody;
+	t.arg = p->arg;
+	t.ended = on_ended;
+	return app_reload_take(a, &t);
+}
+
+static void candidate_take(struct app *a)
+{
+	struct apply *p = &a->versions->apply;
+	struct reload_take t = {.read = p->config};
+	if (p->from_disk)
+		config_files_note(&t.files, p->config, p->began_unix_s);
+	p->config = NULL; // the reload has it
+	int rc = take(a, &t);
+	if (rc < 0)
+		not_taken(a, rc, strerror(-rc));
+}
+
+static int store_work(struct version_job *job)
+{
+	return version_store_put(job->folder, &job->version, &job->bundle, job->why);
+}
+
+static void stored(struct version_job *job, int err)
+{
+	struct app *a = job->app;
+	struct apply *p = &a->versions->apply;
+	p->is_stored = err == 0;
+	if (err < 0) {
+		a->versions->status.not_stored++;
+		snprintf(p->store_why, sizeof(p->store_why), "%s", job->why);
+	}
+	snprintf(a->versions->status.store_why, sizeof(a->versions->status.store_why), "%s",
+		job->why);
+	version_job_free(job);
+	candidate_take(a);
+}
+
+static void candidate_store(struct app *a)
+{
+	struct app_versions *v = a->versions;
+	struct apply *p = &v->apply;
+	struct version_job *job = version_job_new(a, store_work, stored);
+	p->version.number = ++v->newest;
+	snprintf(p->store_why, sizeof(p->store_why), "%s", strerror(ENOMEM));
+	if (job && config_bundle_copy(&p->bundle, &job->bundle) < 0) {
+		version_job_free(job);
+		job = NULL;
+	}
+	if (job) {
+		job->version = p->version;
+		if (version_job_run(job))
+			return;
+	}
+	candidate_take(a);
+}
+
+static int refuse(struct apply *p, int err, const char *why)
+{
+	p->errors.count = 1;
+	snprintf(p->errors.text[0], CONFIG_WHY_MAX, "%s", why);
+	return err;
+}
+
+static int rollback_read(struct app_versions *v, unsigned number)
+{
+	struct apply *p = &v->apply;
+	struct config_version old;
+	char why[CONFIG_WHY_MAX];
+	int rc = config_version_read(v->folder, number, &old, &p->bundle, why);
+	if (rc == -ENOENT)
+		snprintf(why, sizeof(why), "no version %u; weirctl config history lists versions",
+			number);
+	return rc < 0 ? refuse(p, rc, why) : 0;
+}
+
+// Reads the texts of the candidate and makes its configuration.
+static int candidate_read(struct app *a, const struct apply_request *r)
+{
+	struct app_versions *v = a->versions;
+	struct apply *p = &v->apply;
+	const char *managed = r->managed ? r->managed : app_managed_text(a);
+	struct config_bundle own = {0};
+	int rc;
+	if (r->rollback_to) {
+		rc = rollback_read(v, r->rollback_to);
+	} else if (r->from_disk) {
+		rc = config_bundle_manage(&own, v->managed_path, managed);
+		if (rc == 0)
+			rc = config_bundle_read(a->started->path, &own.managed, CONFIG_SECRETS_ALL,
+				&p->bundle, &p->config, &p->errors);
+		config_bundle_free(&own);
+		return rc;
+	} else {
+		rc = config_bundle_copy(&v->bundle, &p->bundle);
+		if (rc == 0)
+			rc = config_bundle_manage(&p->bundle, v->managed_path, managed);
+	}
+	return rc < 0 ? rc
+		      : config_bundle_load(&p->bundle, CONFIG_SECRETS_ALL, &p->config, &p->errors);
+}
+
+static void candidate_describe(struct app *a, const struct apply_request *r)
+{
+	struct app_versions *v = a->versions;
+	struct apply *p = &v->apply;
+	struct config_version *to = &p->version;
+	*to = (struct config_version){.before = v->status.in_force.number,
+		.unix_s = p->began_unix_s,
+		.result = CONFIG_VERSION_pending,
+		.digest = config_bundle_digest(&p->bundle),
+		.disk_digest = config_bundle_disk_digest(&p->bundle)};
+	snprintf(to->who, sizeof(to->who), "%s", r->who);
+	snprintf(to->what, sizeof(to->what), "%s", r->what);
+	snprintf(to->why, sizeof(to->why), "%s", r->why ? r->why : "");
+	(void)config_needs_restart(
+		a->started, p->config, to->needs_restart, sizeof(to->needs_restart));
+}
+
+static int refused_send(struct app *a, int err)
+{
+	struct apply *p = &a->versions->apply;
+	char why[CONFIG_WHY_MAX];
+	config_errors_tell(&p->errors, why);
+	return take(a, &(struct reload_take){.err = err, .why = why});
+}
+
+static void trial_end(void *arg)
+{
+	struct app *a = arg;
+	struct apply *p = &a->versions->apply;
+	snprintf(p->needs_restart, sizeof(p->needs_restart), "%s", p->version.needs_restart);
+	config_free(p->config);
+	p->config = NULL;
+	finish(a);
+}
+
+static int candidate_send(struct app *a, const struct apply_request *r)
+{
+	struct app_versions *v = a->versions;
+	struct apply *p = &v->apply;
+	int rc = candidate_read(a, r);
+	p->err = rc;
+	if (rc < 0 && p->errors.count == 0)
+		(void)refuse(p, rc, strerror(-rc));
+	if (rc == 0)
+		candidate_describe(a, r);
+	// A file that is refused is a failed reload; a verb that is refused has changed nothing.
+	if (r->is_trial || (rc < 0 && !r->from_disk)) {
+		v->status.refused += !r->is_trial;
+		return loop_call(a->service, trial_end, a);
+	}
+	if (rc < 0)
+		return refused_send(a, rc);
+	if (v->status.in_force.number && p->version.digest == v->status.in_force.digest)
+		candidate_take(a);
+	else
+		candidate_store(a);
+	return 0;
+}
+
+int app_apply(void *app, const struct apply_request *r, api_config_done done, void *arg)
+{
+	struct app *a = app;
+	struct apply *p = &a->versions->apply;
+	if (p->is_running || a->reload.running)
+		return -EBUSY;
+	*p = (struct apply){.is_running = true,
+		.from_disk = r->from_disk,
+		.is_internal = r->is_internal,
+		.done = done,
+		.arg = arg,
+		.began_unix_s = time(NULL)};
+	const bool is_same = r->from_disk && !r->managed && !r->is_trial
+			     && config_files_same(&a->read_files, a->read);
+	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_send(a, r);
+	if (rc < 0) {
+		p->is_running = false;
+		config_bundle_free(&p->bundle);
+	}
+	return rc;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The one way on which a configuration changes: `weirctl config apply`, `reload` and `rollback`,
+// SIGHUP, the verbs that edit the managed part, and the way back when health fell.
+//
+// An apply reads and checks the candidate, stores it as a version that is pending, takes it over
+// (app_reload.h), and makes it the current version. Then the caller's `done` is called, and the
+// health is watched for APP_WATCH_S: new reasons that clients get no answers, the share of
+// SERVFAIL, upstream servers all down, lists lost. If it fell, weir takes the version before over
+// in the same way. The next apply ends the watch of the one before. Files are written by a
+// helper thread. All functions are the service loop's.
+//
+// A candidate with the texts of the version in force makes no version, but its secrets, lists and
+// certificates are read again.
+//
+// The managed part is a text of the same format, the last included part of each version. Verbs
+// alone change it: take app_managed_text(), edit the copy, give it to app_apply() in `managed`.
+// It must not have `version`, `include` or `runtime`, and begins with APP_MANAGED_HEAD.
+
+#include "api/api.h"
+#include "versions/apply.h"
+
+// Copies what the request points to. 0: `done` is called later, when the candidate was refused
+// or is current (`why`: all its errors, a line each); -EBUSY: another change runs; -ENOMEM.
+ATTR_MUST_CHECK int app_apply(
+	void *app, const struct apply_request *r, api_config_done done, void *arg);
+
+// Of what is in force; "" without one. Until the next apply ends.
+const char *app_managed_text(void *app);
+// All texts in force, until the next apply ends.
+const struct config_bundle *app_bundle(void *app);
+
+const struct versions_status *app_versions_status(void *app);

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the files of an apply share (app_apply.h): the version in force, the apply that runs, the
+// watch of its health, and jobs that write files. All of it is the service loop's; a job is its
+// helper thread's until `done` has it.
+//
+// Jobs run one after the other, in order, so that files change in the order of the decisions.
+// There are VERSION_JOBS_MAX at most: one of the apply, one of a result, one look at the disk,
+// those of the start; one more is refused and counted as not stored.
+
+#include "app_reload.h"
+#include "versions/apply.h"
+
+struct why_runner;
+enum { VERSION_JOBS_MAX = 8, HEALTH_REASONS_MAX = 8, HEALTH_SAMPLES = 10 };
+
+struct version_job {
+	int (*work)(struct version_job *job);
+	void (*done)(struct version_job *job, int err); // frees it
+	struct app *app;
+	bool is_pending; // the version's result was, before this job
+	char folder[CONFIG_VERSION_FOLDER_MAX];
+	char why[CONFIG_WHY_MAX]; // of the failure
+	struct config_version version;
+	struct config_bundle bundle; // owned
+};
+
+struct apply { // that runs
+	bool is_running, is_stored, from_disk, is_internal;
+	api_config_done done; // NULL: the caller knows already, or there is none
+	void *arg;
+	time_t began_unix_s;
+	struct config *config; // NULL: the reload has it
+	struct config_bundle bundle;
+	struct config_version version; // number 0: the texts are those in force
+	struct config_errors errors;
+	char store_why[CONFIG_WHY_MAX];
+	int err; // of the reload
+	char why[APP_WHY_MAX + 64 + CONFIG_WHY_MAX];
+	char needs_restart[CONFIG_VERSION_WHY_MAX];
+};
+
+struct health_counts {
+	uint64_t good, failed; // answers of the resolvers
+};
+
+struct health {
+	bool is_running, goes_back; // goes_back: it fell, and the way back is not done
+	struct config_version version;
+	uint64_t until_ms;
+	unsigned bad_looks;
+	char bad[CONFIG_VERSION_WHY_MAX];
+	unsigned known; // reasons that were there before
+	const char *reason[HEALTH_REASONS_MAX];
+	uint64_t names;                            // of the rules before
+	struct health_counts at_begin;             // when it began
+	struct health_counts last[HEALTH_SAMPLES]; // of the looks before
+	unsigned looks;
+	double share_before; // of failed answers
+};
+
+struct app_versions {
+	struct app *app;
+	struct why_runner *runner;
+	struct version_job *queue[VERSION_JOBS_MAX];
+	unsigned queued;
+	bool is_job_running;
+	char managed_path[CONFIG_VERSION_FOLDER_MAX + 16];
+	char folder[CONFIG_VERSION_FOLDER_MAX];
+	struct config_bundle bundle; // in force
+	struct config_start start;   // for the log, without its texts
+	struct versions_status status;
+	unsigned newest;
+	bool is_serving, is_looking;
+	uint64_t looked_ms;
+	struct config_files disk_seen; // of the last look at the disk
+	struct apply apply;
+	struct health health;
+};
+
+// Decides what the process starts with, and sets app.started. Before the log is set up: what is to
+// be said is said by app_versions_begin.
+ATTR_MUST_CHECK int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX]);
+// Stores the version of the start; blocks. Once there is a log.
+void app_versions_begin(struct app *a);
+ATTR_MUST_CHECK int app_versions_open(struct app *a); // once there is a service loop; -ENOMEM
+void app_versions_serve(struct app *a);               // the process serves
+// Once the loops have ended; `is_clean`: a signal stopped the process. NULL versions are fine.
+void app_versions_close(struct app *a, bool is_clean);
+
+// A new job, with the folder, for its `work`; NULL: no memory.
+struct version_job *version_job_new(struct app *a, int (*work)(struct version_job *job),
+	void (*done)(struct version_job *job, int err));
+void version_job_free(struct version_job *job);
+// Runs it after those before. False: refused, and freed without `done`.
+bool version_job_run(struct version_job *job);
+// Writes the result of a version in the background.
+void app_versions_settle(
+	struct app *a, unsigned number, enum config_version_result result, const char *reason);
+
+// Each second: is the file on disk another text?
+void app_versions_look(struct app *a);
+// Each second, with the reasons that clients get no answers and what resolvers have counted.
+void app_health_look(
+	struct app *a, const struct api_reasons *reasons, const struct resolver_status *s);
+void app_health_begin(struct app *a, const struct config_version *v);
+void app_health_end(struct app *a, const char *why); // settles it as applied, if it runs

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "verb.h"
+
+#include "versions/apply.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { WHAT_MAX = CONFIG_VERSION_WHAT_MAX };
+
+static void verb_end(struct verb *v)
+{
+	config_managed_free(v->managed);
+	if (v->reply)
+		free(json_out_finish(v->reply));
+	free(v);
+}
+
+const struct config *verb_config(const struct verb *v)
+{
+	const struct api_deps *d = &v->api->deps;
+	return d->config_current(d->reload_arg);
+}
+
+int64_t verb_now(void)
+{
+	return (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
+}
+
+struct verb *verb_begin(struct api *a, struct http_exchange *x)
+{
+	const struct api_deps *d = &a->deps;
+	char why[CONFIG_WHY_MAX];
+	if (!d->config_apply || !d->managed_text || !d->config_bundle) {
+		api_refuse(x, 503, "the configuration cannot be edited: it has no versions");
+		return NULL;
+	}
+	struct verb *v = calloc(1, sizeof(*v));
+	if (!v) {
+		http_reply(x, 500, NULL);
+		return NULL;
+	}
+	v->api = a;
+	v->exchange = x;
+	v->reply = json_out_new();
+	json_out_bool(v->reply, verb_root(v), "ok", true);
+	const int err = config_managed_parse(d->managed_text(d->reload_arg), &v->managed, why);
+	if (err < 0) {
+		verb_refuse(v, 500, "%s", why);
+		return NULL;
+	}
+	(void)config_managed_entries_end(v->managed, verb_now());
+	return v;
+}
+
+struct json_node *verb_root(struct verb *v)
+{
+	return json_out_root(v->reply);
+}
+
+void verb_refuse(struct verb *v, unsigned status, const char *fmt, ...)
+{
+	char text[CONFIG_WHY_MAX + CONFIG_ITEM_PLACE_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	http_reply(v->exchange, status, json_out_error("%s", text));
+	verb_end(v);
+}
+
+void verb_fail(struct verb *v, int err)
+{
+	if (err == -E2BIG)
+		verb_refuse(v, 409, "the managed part is full: remove some of its items");
+	else
+		verb_refuse(v, 500, "%s", strerror(-err));
+}
+
+bool verb_is_of_file(
+	struct verb *v, const struct config_item *item, const char *what, const char *advice)
+{
+	const struct api_deps *d = &v->api->deps;
+	struct config_item_place place;
+	if (!config_item_find(d->config_bundle(d->reload_arg), item, &place))
+		return false;
+	verb_refuse(v, 409, "%s stands in %s, which weirctl does not edit: %s", what, place.text,
+		advice);
+	return true;
+}
+
+bool verb_group_check(struct verb *v, const char *group)
+{
+	const struct config *c = verb_config(v);
+	for (unsigned i = 0; group && i < c->group_count; i++)
+		if (strcmp(c->groups[i].name, group) == 0)
+			return true;
+	if (!group)
+		return true;
+	api_param_refuse_group(v->api, v->exchange, group);
+	verb_end(v);
+	return false;
+}
+
+static void on_applied(void *arg, int err, const char *why, const char *needs_restart)
+{
+	struct verb *v = arg;
+	if (err < 0) {
+		log_info("control: %s refused: %s", http_path(v->exchange), why);
+		http_reply(v->exchange, err == -ETIMEDOUT ? 503 : 400, json_out_error("%s", why));
+		verb_end(v);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
+	http_reply(v->exchange, 200, json_out_finish(v->reply));
+	v->reply = NULL;
+	verb_end(v);
+}
+
+void verb_apply(struct verb *v, const char *fmt, ...)
+{
+	const struct api_deps *d = &v->api->deps;
+	char what[WHAT_MAX], who[CONFIG_VERSION_WHO_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
+	const int text_err = !text ? -ENOMEM : strlen(text) > CONFIG_MANAGED_MAX ? -E2BIG : 0;
+	if (text_err < 0) {
+		free(text);
+		verb_fail(v, text_err);
+		return;
+	}
+	const struct ucred *peer = http_peer(v->exchange);
+	snprintf(who, sizeof(who), "uid %u", peer->uid);
+	const struct apply_request r = {.who = who, .what = what, .why = v->why, .managed = text};
+	http_defer(v->exchange, API_BUILD_MS);
+	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);
+	free(text);
+	if (err == -EBUSY)
+		verb_refuse(v, 503, "another change of the configuration runs: try again");
+	else if (err < 0)
+		verb_fail(v, err);
+}

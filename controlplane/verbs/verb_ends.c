@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "verb_ends.h"
+
+#include "verb.h"
+#include "versions/apply.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/config/managed.h>
+#include <weir/log.h>
+
+enum { AGAIN_MS = 10000, AGAIN_MOST_MS = 640000 };
+
+struct verb_ends {
+	const struct api_deps *deps;
+	struct event *look;
+	uint64_t again_ms; // no other try before, on the monotonic clock
+	uint64_t wait_ms;  // until the next try; doubled by each that fails
+	bool is_swept;     // of what ended while no control plane ran
+};
+
+// One that the configuration in force still has, though its end has passed; NULL: no such entry.
+static const struct config_dated_entry *due_find(const struct config *c, int64_t now)
+{
+	for (unsigned i = 0; i < c->dated.count; i++) {
+		const struct config_dated_entry *e = &c->dated.entries[i];
+		if (e->until && !e->ended && e->until <= now)
+			return e;
+	}
+	return NULL;
+}
+
+static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSION_WHAT_MAX])
+{
+	char name[DNS_NAME_TEXT_MAX];
+	if (!e)
+		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of entries while weir was down");
+	else
+		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s %.60s",
+			e->allow ? "allow" : "deny",
+			e->pattern ? e->pattern : dns_name_to_text(&e->name, name));
+}
+
+static void on_applied(void *arg, int err, const char *why, const char *)
+{
+	struct verb_ends *d = arg;
+	if (err == 0) {
+		d->again_ms = d->wait_ms = 0;
+		d->is_swept = true;
+		return;
+	}
+	log_error("an entry that has ended is still in force: %s; weir tries again", why);
+}
+
+// The managed part without what has ended; NULL: as it is.
+static char *text_make(const struct api_deps *deps, int64_t now)
+{
+	struct config_managed *m = NULL;
+	char why[CONFIG_WHY_MAX], *text = NULL;
+	if (config_managed_parse(deps->managed_text(deps->reload_arg), &m, why) < 0) {
+		log_error("entries that have ended stay in the managed part: %s", why);
+		return NULL;
+	}
+	if (config_managed_entries_end(m, now))
+		text = config_managed_text(m, APP_MANAGED_HEAD);
+	config_managed_free(m);
+	return text;
+}
+
+static void on_look(evutil_socket_t, short, void *arg)
+{
+	struct verb_ends *d = arg;
+	const struct api_deps *deps = d->deps;
+	const int64_t now = verb_now();
+	const uint64_t now_ms = clock_mono_ms();
+	const struct config_dated_entry *due =
+		due_find(deps->config_current(deps->reload_arg), now);
+	char what[CONFIG_VERSION_WHAT_MAX];
+	if ((!due && d->is_swept) || now_ms < d->again_ms)
+		return;
+	d->wait_ms = d->wait_ms ? 2 * d->wait_ms : AGAIN_MS;
+	if (d->wait_ms > AGAIN_MOST_MS)
+		d->wait_ms = AGAIN_MOST_MS;
+	d->again_ms = now_ms + d->wait_ms;
+	char *text = text_make(deps, now);
+	if (!due && !text) {
+		d->is_swept = true;
+		d->again_ms = d->wait_ms = 0;
+		return;
+	}
+	what_fill(due, what);
+	const struct apply_request r = {
+		.who = "timer", .what = what, .managed = text, .is_internal = true};
+	const int err = deps->config_apply(deps->reload_arg, &r, on_applied, d);
+	free(text);
+	if (err == -EBUSY) // by the next look it may be over
+		d->again_ms = d->wait_ms = 0;
+	else if (err < 0)
+		on_applied(d, err, strerror(-err), "");
+}
+
+int verb_ends_open(struct verb_ends **out, const struct api_deps *deps)
+{
+	const struct timeval second = {.tv_sec = 1};
+	struct verb_ends *d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	*out = d;
+	d->deps = deps;
+	d->look = event_new(loop_base(deps->service), -1, EV_PERSIST, on_look, d);
+	if (!d->look)
+		return -ENOMEM;
+	return event_add(d->look, &second) ? -EIO : 0;
+}
+
+void verb_ends_close(struct verb_ends *d)
+{
+	if (d && d->look)
+		event_free(d->look);
+	free(d);
+}

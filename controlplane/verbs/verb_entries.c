@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// GET /entries: the operator's entries that may end; POST /entries/add and /entries/remove.
+
+#include "verb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/dns_name.h>
+#include <weir/text.h>
+
+enum { LASTS_MAX_S = 366 * 86400 };
+
+struct entry_asked {
+	char name[CONFIG_PATTERN_MAX + 3];
+	const char *verdict; // of a removal NULL: any
+	const char *group, *why;
+	char until[CONFIG_TIME_TEXT_MAX]; // "": it does not end
+	int64_t until_unix_s;
+};
+
+// The canonical text of a name, or a pattern. False: it has been replied to.
+static bool name_take(struct http_exchange *x, struct entry_asked *out)
+{
+	const char *text = http_param(x, "name"), *why = "is missing";
+	struct dns_name name;
+	char shown[DNS_NAME_TEXT_MAX];
+	if (text && text[0] == '/') {
+		const size_t len = strlen(text);
+		why = "a pattern begins and ends with a slash, and has at most 1024 bytes between";
+		if (len >= 3 && len < sizeof(out->name) && text[len - 1] == '/') {
+			memcpy(out->name, text, len + 1);
+			return true;
+		}
+		api_refuse(x, 400, "name: %s", why);
+		return false;
+	}
+	const int pasted = text ? name_paste(text, &name, &why) : -EINVAL;
+	if (pasted < 0)
+		api_refuse(x, 400, "name: %s", why);
+	else if (pasted > 0)
+		api_refuse(x, 400, "name: \"%s\" is more than a name; did you mean \"%s\"?", text,
+			dns_name_to_text(&name, shown));
+	else if (name.labels == 0)
+		api_refuse(x, 400, "name: the root would cover every name");
+	else if (strncmp(text, "*.", 2) == 0)
+		api_refuse(x, 400, "name: an entry covers all names below it: leave out \"*.\"");
+	else
+		snprintf(out->name, sizeof(out->name), "%s", dns_name_to_text(&name, shown));
+	return out->name[0];
+}
+
+static bool verdict_take(struct http_exchange *x, bool must, struct entry_asked *out)
+{
+	out->verdict = http_param(x, "verdict");
+	if (out->verdict ? strcmp(out->verdict, "allow") == 0 || strcmp(out->verdict, "deny") == 0
+			 : !must)
+		return true;
+	api_refuse(x, 400, "verdict: must be allow or deny");
+	return false;
+}
+
+static bool why_take(struct http_exchange *x, struct entry_asked *out)
+{
+	char shown[CONFIG_DATED_WHY_MAX + 1];
+	const char *why = http_param(x, "why");
+	out->why = why && *why ? why : NULL;
+	if (!out->why)
+		return true;
+	if (strlen(why) > CONFIG_DATED_WHY_MAX)
+		api_refuse(x, 400, "why: is longer than %d bytes", CONFIG_DATED_WHY_MAX);
+	else if (strcmp(text_name(why, shown, sizeof(shown)), why) != 0)
+		api_refuse(x, 400, "why: must be text without control characters");
+	else
+		return true;
+	return false;
+}
+
+static bool end_take(struct http_exchange *x, struct entry_asked *out)
+{
+	unsigned seconds;
+	if (!http_param(x, "seconds"))
+		return true;
+	if (!api_param_number(x, "seconds", LASTS_MAX_S, &seconds))
+		return false;
+	out->until_unix_s = verb_now() + seconds;
+	config_time_text(out->until_unix_s, out->until);
+	return true;
+}
+
+static void asked_out(struct verb *v, const struct entry_asked *asked)
+{
+	struct json_node *root = verb_root(v);
+	json_out_text(v->reply, root, "name", asked->name);
+	json_out_text(v->reply, root, "verdict", asked->verdict ? asked->verdict : "");
+	json_out_text(v->reply, root, "group", asked->group ? asked->group : "");
+}
+
+static void serve_add(struct api *a, struct http_exchange *x)
+{
+	struct entry_asked asked = {.group = http_param(x, "group")};
+	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !why_take(x, &asked)
+		|| !end_take(x, &asked))
+		return;
+	struct verb *v = verb_begin(a, x);
+	if (!v || !verb_group_check(v, asked.group))
+		return;
+	const struct managed_entry e = {asked.name, asked.verdict, asked.group,
+		asked.until[0] ? asked.until : NULL, asked.why};
+	const int err = config_managed_entry_set(v->managed, &e);
+	if (err < 0) {
+		verb_fail(v, err);
+		return;
+	}
+	asked_out(v, &asked);
+	struct json_node *root = verb_root(v);
+	json_out_text(v->reply, root, "until", asked.until);
+	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
+	json_out_bool(v->reply, root, "replaced", err == 1);
+	v->why = asked.why;
+	verb_apply(v, "%s %s%s%s", asked.verdict, asked.name, asked.group ? " --group " : "",
+		asked.group ? asked.group : "");
+}
+
+static void serve_remove(struct api *a, struct http_exchange *x)
+{
+	struct entry_asked asked = {.group = http_param(x, "group")};
+	if (!name_take(x, &asked) || !verdict_take(x, false, &asked))
+		return;
+	struct verb *v = verb_begin(a, x);
+	if (!v || !verb_group_check(v, asked.group))
+		return;
+	const struct managed_entry e = {
+		.name = asked.name, .verdict = asked.verdict, .group = asked.group};
+	const struct config_item item = {
+		CONFIG_ITEM_ENTRY, asked.name, asked.group, asked.verdict, NULL};
+	const int err = config_managed_entry_remove(v->managed, &e);
+	if (err == -ENOENT
+		&& verb_is_of_file(v, &item, "that entry",
+			"edit the file, then run weirctl config apply; or write the opposite entry "
+			"with weirctl allow"))
+		return;
+	if (err < 0) {
+		verb_refuse(v, 404, "no %s%sentry \"%s\" of %s; weirctl entries lists them",
+			asked.verdict ? asked.verdict : "", asked.verdict ? " " : "", asked.name,
+			asked.group ? asked.group : CONFIG_EVERYONE);
+		return;
+	}
+	asked_out(v, &asked);
+	verb_apply(v, "%s --remove %s%s%s", asked.verdict ? asked.verdict : "entry", asked.name,
+		asked.group ? " --group " : "", asked.group ? asked.group : "");
+}
+
+static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,
+	const struct config_dated_entry *e, int64_t now)
+{
+	struct json_node *n = json_out_object(o, list, NULL);
+	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3];
+	const char *name = dns_name_to_text(&e->name, text);
+	if (e->pattern) {
+		snprintf(pattern, sizeof(pattern), "/%s/", e->pattern);
+		name = pattern;
+	}
+	json_out_text(o, n, "name", name);
+	json_out_text(o, n, "verdict", e->allow ? "allow" : "deny");
+	json_out_text(o, n, "group", e->group ? c->groups[e->group - 1].name : "");
+	json_out_text(o, n, "why", e->why);
+	json_out_text(o, n, "until", e->until ? config_time_text(e->until, text) : "");
+	json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
+	json_out_count(o, n, "left_s", e->until > now ? (uint64_t)(e->until - now) : 0);
+	json_out_bool(o, n, "ended", e->ended);
+}
+
+static void serve_entries(struct api *a, struct http_exchange *x)
+{
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	struct json_out *o = json_out_new();
+	struct json_node *list = json_out_array(o, json_out_root(o), "entries");
+	const int64_t now = verb_now();
+	for (unsigned i = 0; i < c->dated.count; i++)
+		entry_out(o, list, c, &c->dated.entries[i], now);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+const struct api_part api_entries_part = {
+	.endpoint = {{"/entries", serve_entries, API_GET}, {"/entries/add", serve_add, API_POST},
+		{"/entries/remove", serve_remove, API_POST}},
+};

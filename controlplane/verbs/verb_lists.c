@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// GET /lists: the lists that are defined, in use or not; POST /lists/add, /lists/remove,
+// /lists/enable and /lists/disable.
+
+#include "verb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/text.h>
+#include <weir/url.h>
+
+enum { LIST_NAME_MAX = 63 };
+
+// The `name` parameter, or NULL: it has been replied to.
+static const char *name_take(struct http_exchange *x)
+{
+	const char *name = http_param(x, "name");
+	if (name && *name && strlen(name) <= LIST_NAME_MAX)
+		return name;
+	api_refuse(x, 400, "name: must have 1 to %d bytes", LIST_NAME_MAX);
+	return NULL;
+}
+
+// Of the configuration in force.
+static const struct config_list *list_find(const struct config_blocking *b, const char *name)
+{
+	for (unsigned i = 0; i < b->list_count; i++)
+		if (strcmp(b->lists[i].name, name) == 0)
+			return &b->lists[i];
+	for (unsigned i = 0; i < b->disabled_count; i++)
+		if (strcmp(b->disabled[i].name, name) == 0)
+			return &b->disabled[i];
+	return NULL;
+}
+
+static void unknown_refuse(struct verb *v, const char *name)
+{
+	const struct config_blocking *b = &verb_config(v)->blocking;
+	struct text_near near;
+	text_near_begin(&near, name);
+	for (unsigned i = 0; i < b->list_count; i++)
+		text_near_try(&near, b->lists[i].name);
+	for (unsigned i = 0; i < b->disabled_count; i++)
+		text_near_try(&near, b->disabled[i].name);
+	if (near.best)
+		verb_refuse(v, 404, "no list \"%s\"; did you mean \"%s\"?", name, near.best);
+	else
+		verb_refuse(v, 404, "no list \"%s\"; weirctl list show names them", name);
+}
+
+// A URL, or the path of a file that can be read. False: it has been replied to.
+static bool place_take(struct http_exchange *x, struct managed_list *out)
+{
+	const char *place = http_param(x, "place");
+	if (place && strstr(place, "://"))
+		out->url = place;
+	else if (place && place[0] == '/')
+		out->path = place;
+	if (out->path && access(out->path, R_OK) != 0)
+		api_refuse(x, 400, "%s: %s (weir reads lists as its own user)", place,
+			strerror(errno));
+	else if (!out->url && !out->path)
+		api_refuse(x, 400, "place: must be a URL or an absolute path");
+	else
+		return true;
+	return false;
+}
+
+static void serve_add(struct api *a, struct http_exchange *x)
+{
+	struct managed_list l = {.name = name_take(x), .format = http_param(x, "format")};
+	if (!l.name || !place_take(x, &l) || !api_param_flag(x, "allow", &l.allow))
+		return;
+	struct verb *v = verb_begin(a, x);
+	if (!v)
+		return;
+	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = l.name};
+	char what[LIST_NAME_MAX + 16];
+	snprintf(what, sizeof(what), "a list \"%s\"", l.name);
+	if (verb_is_of_file(v, &item, what, "choose another name"))
+		return;
+	const int err = config_managed_list_add(v->managed, &l);
+	if (err == -EEXIST) {
+		verb_refuse(v, 409, "a list \"%s\" is there already; weirctl list remove %s",
+			l.name, l.name);
+		return;
+	}
+	if (err < 0) {
+		verb_fail(v, err);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "name", l.name);
+	verb_apply(v, "list add %s", l.name);
+}
+
+static void serve_remove(struct api *a, struct http_exchange *x)
+{
+	const char *name = name_take(x);
+	struct verb *v = name ? verb_begin(a, x) : NULL;
+	if (!v)
+		return;
+	const struct config_item item = {.kind = CONFIG_ITEM_LIST, .name = name};
+	const int err = config_managed_list_remove(v->managed, name);
+	if (err == -ENOENT
+		&& verb_is_of_file(v, &item, "that list",
+			"weirctl list disable takes it out of use; or edit the file, then run "
+			"weirctl config apply"))
+		return;
+	if (err < 0) {
+		unknown_refuse(v, name);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "name", name);
+	verb_apply(v, "list remove %s", name);
+}
+
+static void serve_disable(struct api *a, struct http_exchange *x)
+{
+	const char *name = name_take(x);
+	struct verb *v = name ? verb_begin(a, x) : NULL;
+	if (!v)
+		return;
+	const struct config_blocking *b = &verb_config(v)->blocking;
+	if (!list_find(b, name)) {
+		unknown_refuse(v, name);
+		return;
+	}
+	if (config_list_is_disabled(b, name)) {
+		verb_refuse(v, 409, "list \"%s\" is disabled already", name);
+		return;
+	}
+	const int err = config_managed_list_disable(v->managed, name);
+	if (err < 0) {
+		verb_fail(v, err);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "name", name);
+	verb_apply(v, "list disable %s", name);
+}
+
+static void serve_enable(struct api *a, struct http_exchange *x)
+{
+	const char *name = name_take(x);
+	struct verb *v = name ? verb_begin(a, x) : NULL;
+	if (!v)
+		return;
+	const struct config_blocking *b = &verb_config(v)->blocking;
+	const struct config_item item = {.kind = CONFIG_ITEM_DISABLED, .name = name};
+	if (!list_find(b, name)) {
+		unknown_refuse(v, name);
+		return;
+	}
+	if (verb_is_of_file(v, &item, "its name in `disabled_lists`",
+		    "edit the file, then run weirctl config apply"))
+		return;
+	if (config_managed_list_enable(v->managed, name) < 0) {
+		verb_refuse(v, 409, "list \"%s\" is in use already", name);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "name", name);
+	verb_apply(v, "list enable %s", name);
+}
+
+static void lists_out(struct json_out *o, struct json_node *list, const struct config_list *lists,
+	unsigned count, bool enabled)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_list *l = &lists[i];
+		struct json_node *n = json_out_object(o, list, NULL);
+		char shown[CONFIG_URL_MAX + 1];
+		json_out_text(o, n, "name", l->name);
+		json_out_text(
+			o, n, "source", l->url ? url_shown(l->url, shown, sizeof(shown)) : l->path);
+		json_out_bool(o, n, "allow", l->allow);
+		json_out_bool(o, n, "enabled", enabled);
+	}
+}
+
+static void serve_lists(struct api *a, struct http_exchange *x)
+{
+	const struct config_blocking *b = &a->deps.config_current(a->deps.reload_arg)->blocking;
+	struct json_out *o = json_out_new();
+	struct json_node *list = json_out_array(o, json_out_root(o), "lists");
+	lists_out(o, list, b->lists, b->list_count, true);
+	lists_out(o, list, b->disabled, b->disabled_count, false);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+const struct api_part api_lists_part = {
+	.endpoint = {{"/lists", serve_lists, API_GET}, {"/lists/add", serve_add, API_POST},
+		{"/lists/remove", serve_remove, API_POST},
+		{"/lists/enable", serve_enable, API_POST},
+		{"/lists/disable", serve_disable, API_POST}},
+};

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// POST /local/add and /local/remove: local records; POST /upstreams/add and /upstreams/remove:
+// servers.
+
+#include "verb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/dns_name.h>
+#include <weir/rdata_parse.h>
+
+enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512 };
+
+// "nas.lan", "*.lan" in its canonical form. False: it has been replied to.
+static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
+{
+	const char *text = http_param(x, "name");
+	const bool any = text && strncmp(text, "*.", 2) == 0;
+	struct dns_name name;
+	char shown[DNS_NAME_TEXT_MAX];
+	const char *rest = any ? text + 2 : text;
+	if (!rest || dns_name_from_text(rest, strlen(rest), &name) < 0 || name.labels == 0) {
+		api_refuse(x, 400, "name: is not a domain name");
+		return false;
+	}
+	snprintf(out, RECORD_NAME_MAX, "%s%s", any ? "*." : "", dns_name_to_text(&name, shown));
+	return true;
+}
+
+// The type's own spelling; NULL: it has been replied to.
+static const char *type_take(struct http_exchange *x, uint16_t *type)
+{
+	const char *text = http_param(x, "type");
+	if (text && rdata_parse_type(text, type))
+		return rdata_parse_type_text(*type);
+	api_refuse(x, 400,
+		"type: must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
+	return NULL;
+}
+
+static bool value_check(struct http_exchange *x, uint16_t type, const char *value)
+{
+	uint8_t rdata[RDATA_PARSE_MAX];
+	uint16_t len;
+	const char *why = "is missing";
+	if (value && rdata_parse(type, value, strlen(value), rdata, &len, &why) == 0)
+		return true;
+	api_refuse(x, 400, "value: %s", why);
+	return false;
+}
+
+static void record_out(struct verb *v, const struct managed_record *r)
+{
+	json_out_text(v->reply, verb_root(v), "name", r->name);
+	json_out_text(v->reply, verb_root(v), "type", r->type ? r->type : "");
+	json_out_text(v->reply, verb_root(v), "value", r->value ? r->value : "");
+}
+
+static void serve_local_add(struct api *a, struct http_exchange *x)
+{
+	char name[RECORD_NAME_MAX];
+	uint16_t type;
+	struct managed_record r = {
+		.name = name, .value = http_param(x, "value"), .ttl = http_param(x, "ttl")};
+	if (!name_take(x, name) || !(r.type = type_take(x, &type))
+		|| !value_check(x, type, r.value))
+		return;
+	struct verb *v = verb_begin(a, x);
+	if (!v)
+		return;
+	const int err = config_managed_record_add(v->managed, &r);
+	if (err == -EEXIST) {
+		verb_refuse(v, 409, "%s has that %s record already", name, r.type);
+		return;
+	}
+	if (err < 0) {
+		verb_fail(v, err);
+		return;
+	}
+	record_out(v, &r);
+	verb_apply(v, "local add %s %s", name, r.type);
+}
+
+static void serve_local_remove(struct api *a, struct http_exchange *x)
+{
+	char name[RECORD_NAME_MAX];
+	uint16_t type;
+	struct managed_record r = {.name = name, .value = http_param(x, "value")};
+	if (!name_take(x, name) || (http_param(x, "type") && !(r.type = type_take(x, &type))))
+		return;
+	struct verb *v = verb_begin(a, x);
+	if (!v)
+		return;
+	const struct config_item item = {CONFIG_ITEM_RECORD, name, NULL, NULL, r.type};
+	const int removed = config_managed_record_remove(v->managed, &r);
+	if (removed == -ENOENT
+		&& verb_is_of_file(
+			v, &item, "that record", "edit the file, then run weirctl config apply"))
+		return;
+	if (removed < 0) {
+		verb_refuse(v, 404, "no local record \"%s\"%s%s", name, r.type ? " of type " : "",
+			r.type ? r.type : "");
+		return;
+	}
+	record_out(v, &r);
+	json_out_count(v->reply, verb_root(v), "removed", (uint64_t)removed);
+	verb_apply(v, "local remove %s%s%s", name, r.type ? " " : "", r.type ? r.type : "");
+}
+
+const struct api_part api_local_part = {
+	.endpoint = {{"/local/add", serve_local_add, API_POST},
+		{"/local/remove", serve_local_remove, API_POST}},
+};
+
+static const char *server_take(struct http_exchange *x)
+{
+	const char *server = http_param(x, "server");
+	if (server && *server && strlen(server) < SERVER_TEXT_MAX)
+		return server;
+	api_refuse(x, 400, "server: is missing, or too long");
+	return NULL;
+}
+
+static void serve_server_add(struct api *a, struct http_exchange *x)
+{
+	const char *server = server_take(x);
+	struct verb *v = server ? verb_begin(a, x) : NULL;
+	if (!v)
+		return;
+	const int err = config_managed_server_add(v->managed, server, http_param(x, "name"));
+	if (err == -EEXIST) {
+		verb_refuse(v, 409, "that server is in use already");
+		return;
+	}
+	if (err < 0) {
+		verb_fail(v, err);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "server", server);
+	verb_apply(v, "upstream add %s", server);
+}
+
+static void serve_server_remove(struct api *a, struct http_exchange *x)
+{
+	const char *server = server_take(x);
+	struct verb *v = server ? verb_begin(a, x) : NULL;
+	if (!v)
+		return;
+	const struct config_item item = {.kind = CONFIG_ITEM_SERVER, .name = server};
+	const int err = config_managed_server_remove(v->managed, server);
+	if (err == -ENOENT
+		&& verb_is_of_file(v, &item, "that server",
+			"weirctl upstream drain stops its use until a restart; or edit the file, "
+			"then run weirctl config apply"))
+		return;
+	if (err < 0) {
+		verb_refuse(v, 404, "no server \"%s\" in upstreams.servers", server);
+		return;
+	}
+	json_out_text(v->reply, verb_root(v), "server", server);
+	verb_apply(v, "upstream remove %s", server);
+}
+
+const struct api_part api_servers_part = {
+	.endpoint = {{"/upstreams/add", serve_server_add, API_POST},
+		{"/upstreams/remove", serve_server_remove, API_POST}},
+};

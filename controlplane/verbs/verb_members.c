@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// POST /groups/add, /groups/remove and /groups/move: the clients that the managed part adds to
+// groups.
+
+#include "verb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct member_asked {
+	char client[CONFIG_ITEM_GROUP_MAX];
+	const char *group; // NULL: not given
+};
+
+// The group is checked. NULL: it has been replied to.
+static struct verb *begin(
+	struct api *a, struct http_exchange *x, bool has_group, struct member_asked *out)
+{
+	const char *client = http_param(x, "client");
+	out->group = http_param(x, "group");
+	if (!client || !*client || strlen(client) >= sizeof(out->client)) {
+		api_refuse(x, 400, "client: must have 1 to %zu bytes", sizeof(out->client) - 1);
+		return NULL;
+	}
+	if (has_group && !out->group) {
+		api_refuse(x, 400, "group: is missing");
+		return NULL;
+	}
+	config_client_text(client, out->client);
+	struct verb *v = verb_begin(a, x);
+	return v && verb_group_check(v, out->group) ? v : NULL;
+}
+
+static void finish(
+	struct verb *v, const struct member_asked *asked, const char *before, const char *verb)
+{
+	json_out_text(v->reply, verb_root(v), "client", asked->client);
+	json_out_text(v->reply, verb_root(v), "group", asked->group ? asked->group : "");
+	json_out_text(v->reply, verb_root(v), "before", before);
+	verb_apply(v, "group %s %s%s%s", verb, asked->client, asked->group ? " " : "",
+		asked->group ? asked->group : "");
+}
+
+static const char advice[] = "edit the file, then run weirctl config apply";
+
+static bool is_of_file(struct verb *v, const struct member_asked *asked)
+{
+	const struct config_item item = {.kind = CONFIG_ITEM_MEMBER, .name = asked->client};
+	return verb_is_of_file(v, &item, "the group of that client", advice);
+}
+
+static void serve_add(struct api *a, struct http_exchange *x)
+{
+	struct member_asked asked;
+	struct verb *v = begin(a, x, true, &asked);
+	if (!v || is_of_file(v, &asked))
+		return;
+	const int err = config_managed_member_add(v->managed, asked.group, asked.client);
+	if (err == -EEXIST)
+		verb_refuse(v, 409, "%s is in group \"%s\" already; weirctl group move %s GROUP",
+			asked.client, config_managed_member_group(v->managed, asked.client),
+			asked.client);
+	else if (err < 0)
+		verb_fail(v, err);
+	else
+		finish(v, &asked, "", "add");
+}
+
+static void serve_remove(struct api *a, struct http_exchange *x)
+{
+	struct member_asked asked;
+	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
+	struct verb *v = begin(a, x, false, &asked);
+	if (!v || is_of_file(v, &asked))
+		return;
+	const char *group = config_managed_member_group(v->managed, asked.client);
+	snprintf(before, sizeof(before), "%s", group ? group : "");
+	if (config_managed_member_remove(v->managed, asked.group, asked.client) < 0)
+		verb_refuse(v, 404, "%s is in %s%s, not in %s%s", asked.client,
+			group ? "group " : "no group", before, asked.group ? "group " : "any",
+			asked.group ? asked.group : "");
+	else
+		finish(v, &asked, before, "remove");
+}
+
+// Of a client that is in no group it is an addition.
+static void serve_move(struct api *a, struct http_exchange *x)
+{
+	struct member_asked asked;
+	char before[CONFIG_GROUP_NAME_MAX + 1] = "";
+	struct verb *v = begin(a, x, true, &asked);
+	if (!v || is_of_file(v, &asked))
+		return;
+	const char *group = config_managed_member_group(v->managed, asked.client);
+	snprintf(before, sizeof(before), "%s", group ? group : "");
+	if (strcmp(before, asked.group) == 0) {
+		verb_refuse(v, 409, "%s is in group \"%s\" already", asked.client, before);
+		return;
+	}
+	(void)!config_managed_member_remove(v->managed, NULL, asked.client);
+	const int err = config_managed_member_add(v->managed, asked.group, asked.client);
+	if (err < 0)
+		verb_fail(v, err);
+	else
+		finish(v, &asked, before, "move");
+}
+
+const struct api_part api_members_part = {
+	.endpoint = {{"/groups/add", serve_add, API_POST},
+		{"/groups/remove", serve_remove, API_POST}, {"/groups/move", serve_move, API_POST}},
+};

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "version_store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/fault.h>
+
+static void path_of(char out[PATH_MAX], const char *folder, unsigned number)
+{
+	snprintf(out, PATH_MAX, "%s/%u.version", folder, number);
+}
+
+int version_store_open(
+	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX])
+{
+	(void)!mkdir(state_directory, 0750);
+	if (mkdir(folder, 0750) == 0 || errno == EEXIST)
+		return 0;
+	const int err = errno;
+	snprintf(why, FILE_WRITE_WHY_MAX, "%.200s: %s", folder, strerror(err));
+	return -err;
+}
+
+unsigned version_store_newest(const char *folder)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	int count = config_versions_list(folder, numbers);
+	return count > 0 ? numbers[count - 1] : 0;
+}
+
+int version_store_put(const char *folder, const struct config_version *v,
+	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX])
+{
+	char path[PATH_MAX];
+	size_t len;
+	char *text = config_version_text(v, b, &len);
+	path_of(path, folder, v->number);
+	if (!text) {
+		snprintf(why, FILE_WRITE_WHY_MAX, "%.200s: %s", path, strerror(EFBIG));
+		return -EFBIG;
+	}
+	int rc = file_write_shared(path, text, len, why);
+	free(text);
+	FAULT_POINT(version_stored);
+	return rc;
+}
+
+int version_store_switch(const char *folder, unsigned number, char why[FILE_WRITE_WHY_MAX])
+{
+	char path[PATH_MAX], text[16];
+	snprintf(path, sizeof(path), "%s/current", folder);
+	int len = snprintf(text, sizeof(text), "%u\n", number);
+	int rc = file_write_shared(path, text, (size_t)len, why);
+	FAULT_POINT(version_switched);
+	return rc;
+}
+
+int version_store_settle(const char *folder, unsigned number, enum config_version_result result,
+	const char *reason, char why[CONFIG_WHY_MAX])
+{
+	struct config_version v;
+	struct config_bundle b;
+	int rc = config_version_read(folder, number, &v, &b, why);
+	if (rc < 0)
+		return rc;
+	v.result = result;
+	snprintf(v.reason, sizeof(v.reason), "%s", reason);
+	rc = version_store_put(folder, &v, &b, why);
+	config_bundle_free(&b);
+	FAULT_POINT(version_settled);
+	return rc;
+}
+
+void version_store_prune(const char *folder, unsigned in_force, unsigned before)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT], kept = 0;
+	uint64_t bytes = 0;
+	bool fits = true; // all newer ones did
+	int count = config_versions_list(folder, numbers);
+	for (int i = count - 1; i >= 0; i--) {
+		const bool is_needed = numbers[i] == in_force || numbers[i] == before;
+		char path[PATH_MAX];
+		struct stat st;
+		path_of(path, folder, numbers[i]);
+		const uint64_t size = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+		fits = fits && kept < CONFIG_VERSIONS_KEPT
+		       && bytes + size <= VERSION_STORE_BYTES_MAX;
+		if (!is_needed && !fits) {
+			(void)unlink(path);
+			continue;
+		}
+		kept++;
+		bytes += size;
+	}
+	FAULT_POINT(version_pruned);
+}
+
+int version_store_stopped(const char *folder, bool is_stopped, char why[FILE_WRITE_WHY_MAX])
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/stopped", folder);
+	if (is_stopped)
+		return file_write_shared(path, "", 0, why);
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	const int err = errno;
+	snprintf(why, FILE_WRITE_WHY_MAX, "%.200s: %s", path, strerror(err));
+	return -err;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The writer of versions of the configuration (weir/config/versions.h). Each file is replaced as a
+// whole, so a death or a full disk at any moment leaves the old file or the new one.
+//
+// At most CONFIG_VERSIONS_KEPT versions and VERSION_STORE_BYTES_MAX bytes are kept, the newest
+// ones, and in any case the version in force and the one before it. Folder 0750, files 0640, so
+// that the data plane's user, which is of the same group, can read them. Blocking file I/O: a
+// helper thread, or before the loops run. One caller at a time.
+
+#include "base/file_write.h"
+
+#include <weir/config/versions.h>
+
+enum { VERSION_STORE_BYTES_MAX = 32 << 20 };
+
+// Makes the folders that are missing. -errno.
+ATTR_MUST_CHECK int version_store_open(
+	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX]);
+// The highest number that was used; 0: none.
+unsigned version_store_newest(const char *folder);
+// Writes the file of `v`, or replaces it. -EFBIG: over CONFIG_VERSION_BYTES_MAX; -errno.
+ATTR_MUST_CHECK int version_store_put(const char *folder, const struct config_version *v,
+	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX]);
+// Makes version `number` the one in force.
+ATTR_MUST_CHECK int version_store_switch(
+	const char *folder, unsigned number, char why[FILE_WRITE_WHY_MAX]);
+// Replaces the result of a version, and its reason.
+ATTR_MUST_CHECK int version_store_settle(const char *folder, unsigned number,
+	enum config_version_result result, const char *reason, char why[CONFIG_WHY_MAX]);
+// Removes what is too much. `in_force`, `before`: kept.
+void version_store_prune(const char *folder, unsigned in_force, unsigned before);
+// Notes a clean stop, or that a control plane serves again.
+ATTR_MUST_CHECK int version_store_stopped(
+	const char *folder, bool is_stopped, char why[FILE_WRITE_WHY_MAX]);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The key `entries`: entries of the operator that may have an end and a reason.
+
+#include "config/config_entries.h"
+#include "config/config_sections.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/text.h>
+
+static const char list[] = "entries", time_form[] = "%Y-%m-%dT%H:%M:%SZ";
+
+int config_time_parse(const char *text, int64_t *out)
+{
+	struct tm tm = {0};
+	char again[CONFIG_TIME_TEXT_MAX];
+	const char *end = strptime(text, time_form, &tm);
+	if (!end || *end)
+		return -EINVAL;
+	const time_t at = timegm(&tm);
+	// Neither 30 February nor a month of one digit.
+	if (at < 0 || strcmp(config_time_text(at, again), text) != 0)
+		return -EINVAL;
+	*out = at;
+	return 0;
+}
+
+char *config_time_text(int64_t unix_s, char out[CONFIG_TIME_TEXT_MAX])
+{
+	const time_t at = unix_s;
+	struct tm tm;
+	if (!gmtime_r(&at, &tm) || strftime(out, CONFIG_TIME_TEXT_MAX, time_form, &tm) == 0)
+		snprintf(out, CONFIG_TIME_TEXT_MAX, "-");
+	return out;
+}
+
+static int verdict_apply(const struct config_doc *doc, unsigned i, const char *text, bool *allow)
+{
+	char key[CONFIG_PATH_MAX];
+	*allow = text && strcmp(text, "allow") == 0;
+	if (*allow || (text && strcmp(text, "deny") == 0))
+		return 0;
+	return config_refuse(
+		doc, config_item_key(key, list, i, "verdict"), "must be one of: allow, deny");
+}
+
+static int group_apply(const struct config_doc *doc, unsigned i, const char *text, bool allow,
+	const struct config *c, unsigned *group)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = text ? config_group_find(
+			 doc, config_item_key(key, list, i, "group"), text, c, group)
+		      : 0;
+	if (rc == 0 && *group && !allow && !c->groups[*group - 1].blocking)
+		rc = config_refuse(doc, config_item_key(key, list, i, "group"),
+			"a deny entry does nothing in a group with `blocking: false`");
+	return rc;
+}
+
+static int until_apply(const struct config_doc *doc, unsigned i, const char *text, int64_t *until)
+{
+	char key[CONFIG_PATH_MAX];
+	if (!text || config_time_parse(text, until) == 0)
+		return 0;
+	return config_refuse(doc, config_item_key(key, list, i, "until"),
+		"must be a time in UTC, such as 2026-11-25T20:00:00Z");
+}
+
+static int why_apply(const struct config_doc *doc, unsigned i, const char *text, char **out)
+{
+	char key[CONFIG_PATH_MAX], shown[CONFIG_DATED_WHY_MAX + 1];
+	if (text && strlen(text) > CONFIG_DATED_WHY_MAX)
+		return config_refuse(doc, config_item_key(key, list, i, "why"),
+			"is longer than %d bytes", CONFIG_DATED_WHY_MAX);
+	if (text && strcmp(text_name(text, shown, sizeof(shown)), text) != 0)
+		return config_refuse(doc, config_item_key(key, list, i, "why"),
+			"must be text without control characters");
+	*out = strdup(text ? text : "");
+	return *out ? 0 : -ENOMEM;
+}
+
+// A name with all below it, or a pattern.
+static int name_apply(
+	const struct config_doc *doc, unsigned i, const char *text, struct config_dated_entry *e)
+{
+	char key[CONFIG_PATH_MAX];
+	config_item_key(key, list, i, "name");
+	if (!text || !*text)
+		return config_refuse(doc, key, "has no value");
+	return text[0] == '/' ? config_entry_pattern(doc, key, text, &e->pattern)
+			      : config_entry_name(doc, key, text, &e->name);
+}
+
+static int entry_apply(const struct config_doc *doc, const struct config_raw_entry *raw, unsigned i,
+	const struct config *c, struct config_dated_entry *e)
+{
+	int rc = name_apply(doc, i, raw->name, e);
+	rc = config_worse(rc, verdict_apply(doc, i, raw->verdict, &e->allow));
+	rc = config_worse(rc, group_apply(doc, i, raw->group, e->allow, c, &e->group));
+	rc = config_worse(rc, until_apply(doc, i, raw->until, &e->until));
+	return config_worse(rc, why_apply(doc, i, raw->why, &e->why));
+}
+
+// One more of a list of entries.
+static int names_add(struct dns_name **names, unsigned *count, const struct dns_name *name)
+{
+	struct dns_name *grown = reallocarray(*names, *count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	grown[(*count)++] = *name;
+	*names = grown;
+	return 0;
+}
+
+static int patterns_add(char ***patterns, unsigned *count, const char *pattern)
+{
+	char **grown = reallocarray(*patterns, *count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*patterns = grown;
+	grown[*count] = strdup(pattern);
+	if (!grown[*count])
+		return -ENOMEM;
+	(*count)++;
+	return 0;
+}
+
+static int everyone_add(struct config_blocking *b, const struct config_dated_entry *e)
+{
+	if (e->pattern)
+		return e->allow ? patterns_add(
+			       &b->allow_patterns, &b->allow_pattern_count, e->pattern)
+				: patterns_add(
+					&b->deny_patterns, &b->deny_pattern_count, e->pattern);
+	return e->allow ? names_add(&b->allow, &b->allow_count, &e->name)
+			: names_add(&b->deny, &b->deny_count, &e->name);
+}
+
+static int group_add(struct config_group *g, const struct config_dated_entry *e)
+{
+	struct config_entries *to = e->allow ? &g->allow : &g->deny;
+	return e->pattern ? patterns_add(&to->patterns, &to->pattern_count, e->pattern)
+			  : names_add(&to->names, &to->count, &e->name);
+}
+
+int config_dated_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	struct config_dated *d = &out->dated;
+	// As the look at their ends reads it: time() may be a tick behind.
+	const int64_t now = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
+	int rc = 0;
+	if (raw->entries_count == 0)
+		return 0;
+	d->entries = calloc(raw->entries_count, sizeof(*d->entries));
+	if (!d->entries)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->entries_count && rc != -ENOMEM; i++) {
+		struct config_dated_entry *e = &d->entries[d->count++];
+		int one = entry_apply(doc, &raw->entries[i], i, out, e);
+		e->ended = e->until && e->until <= now;
+		if (one == 0 && !e->ended)
+			one = e->group ? group_add(&out->groups[e->group - 1], e)
+				       : everyone_add(&out->blocking, e);
+		rc = config_worse(rc, one);
+	}
+	return rc;
+}
+
+void config_dated_free(struct config *c)
+{
+	for (unsigned i = 0; i < c->dated.count; i++) {
+		FREE_AND_NULL(c->dated.entries[i].pattern);
+		FREE_AND_NULL(c->dated.entries[i].why);
+	}
+	FREE_AND_NULL(c->dated.entries);
+}

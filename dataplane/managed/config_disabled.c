@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Lists that the key `blocking.disabled_lists` takes out of use: they stay defined, so that groups
+// and schedules may still name them.
+
+#include "config/config_filter.h"
+#include "config/config_sections.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/text.h>
+
+static bool is_named(const struct config_raw_blocking *raw, const char *name)
+{
+	for (unsigned i = 0; i < raw->disabled_lists_count; i++)
+		if (strcmp(raw->disabled_lists[i], name) == 0)
+			return true;
+	return false;
+}
+
+// All of them are lists.
+static int names_check(const struct config_doc *doc, const struct config_raw_blocking *raw,
+	const struct config_blocking *b)
+{
+	unsigned *lists = NULL, count = 0;
+	int rc = config_list_names_apply(doc, "blocking.disabled_lists", raw->disabled_lists,
+		raw->disabled_lists_count, b, &lists, &count);
+	free(lists);
+	return rc;
+}
+
+int config_disabled_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
+	struct config_blocking *b)
+{
+	if (raw->disabled_lists_count == 0)
+		return 0;
+	int rc = names_check(doc, raw, b);
+	if (rc < 0)
+		return rc;
+	b->disabled = calloc(b->list_count, sizeof(*b->disabled));
+	if (!b->disabled)
+		return -ENOMEM;
+	unsigned kept = 0;
+	for (unsigned i = 0; i < b->list_count; i++) {
+		if (is_named(raw, b->lists[i].name))
+			b->disabled[b->disabled_count++] = b->lists[i];
+		else
+			b->lists[kept++] = b->lists[i];
+	}
+	b->list_count = kept;
+	return 0;
+}
+
+bool config_list_is_disabled(const struct config_blocking *b, const char *name)
+{
+	for (unsigned i = 0; i < b->disabled_count; i++)
+		if (strcmp(b->disabled[i].name, name) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Where a file has an item: each file is loaded by itself, as its errors would be placed.
+
+#include "config/config_raw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/config/managed.h>
+#include <weir/config/versions.h>
+#include <weir/dns_name.h>
+
+struct search {
+	const struct config_item *item;
+	const struct config_raw *raw;
+	struct config_item_place *out;
+	char key[CONFIG_PATH_MAX]; // of what was found
+};
+
+static bool found(struct search *s, const char *list, unsigned i)
+{
+	snprintf(s->key, sizeof(s->key), "%s[%u]", list, i);
+	return true;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	struct dns_name x, y;
+	const bool any = strncmp(a, "*.", 2) == 0;
+	if (strcmp(a, b) == 0)
+		return true;
+	if (a[0] == '/' || b[0] == '/' || any != (strncmp(b, "*.", 2) == 0))
+		return false;
+	return dns_name_from_text(any ? a + 2 : a, strlen(any ? a + 2 : a), &x) == 0
+	       && dns_name_from_text(any ? b + 2 : b, strlen(any ? b + 2 : b), &y) == 0
+	       && dns_name_equal(&x, &y);
+}
+
+char *config_client_text(const char *text, char out[CONFIG_ITEM_GROUP_MAX])
+{
+	static_assert((int)SOCKET_ADDRESS_TEXT_MAX <= (int)CONFIG_ITEM_GROUP_MAX);
+	struct ip_address a;
+	struct config_mac mac;
+	if (ip_address_parse(text, &a) == 0)
+		return ip_address_text(&a, a.prefix_len < (a.version == 4 ? 32 : 128), out);
+	if (config_mac_parse(text, &mac) == 0)
+		return config_mac_text(&mac, out);
+	snprintf(out, CONFIG_ITEM_GROUP_MAX, "%s", text);
+	return out;
+}
+
+static bool same_client(const char *a, const char *b)
+{
+	char x[CONFIG_ITEM_GROUP_MAX], y[CONFIG_ITEM_GROUP_MAX];
+	return strcmp(config_client_text(a, x), config_client_text(b, y)) == 0;
+}
+
+static bool texts_find(
+	struct search *s, const char *verdict, const char *list, char *const *text, unsigned count)
+{
+	if (s->item->verdict && strcmp(s->item->verdict, verdict) != 0)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (same_name(text[i], s->item->name))
+			return found(s, list, i);
+	return false;
+}
+
+static bool group_entry_find(struct search *s, unsigned i)
+{
+	const struct config_raw_group *g = &s->raw->groups[i];
+	char list[64];
+	snprintf(list, sizeof(list), "groups[%u].allow", i);
+	if (texts_find(s, "allow", list, g->allow, g->allow_count))
+		return true;
+	snprintf(list, sizeof(list), "groups[%u].deny", i);
+	return texts_find(s, "deny", list, g->deny, g->deny_count);
+}
+
+static bool dated_find(struct search *s)
+{
+	const struct config_item *item = s->item;
+	for (unsigned i = 0; i < s->raw->entries_count; i++) {
+		const struct config_raw_entry *e = &s->raw->entries[i];
+		if (!e->name || !same_name(e->name, item->name)
+			|| strcmp(e->group ? e->group : "", item->group ? item->group : "") != 0
+			|| (item->verdict && (!e->verdict || strcmp(e->verdict, item->verdict))))
+			continue;
+		return found(s, "entries", i);
+	}
+	return false;
+}
+
+static bool entry_find(struct search *s)
+{
+	const struct config_raw *raw = s->raw;
+	const struct config_raw_blocking *b = raw->blocking;
+	bool is_there = dated_find(s);
+	if (!is_there && !s->item->group)
+		return texts_find(s, "allow", "blocking.allow", b->allow, b->allow_count)
+		       || texts_find(s, "deny", "blocking.deny", b->deny, b->deny_count);
+	for (unsigned i = 0; !is_there && i < raw->groups_count; i++)
+		is_there = raw->groups[i].name && strcmp(raw->groups[i].name, s->item->group) == 0
+			   && group_entry_find(s, i);
+	return is_there;
+}
+
+// A list without a name has that of its file.
+static bool list_find(struct search *s)
+{
+	const struct config_raw_blocking *b = s->raw->blocking;
+	for (unsigned i = 0; i < b->lists_count; i++) {
+		const struct config_raw_list *l = &b->lists[i];
+		const char *name = l->name ? l->name : l->url ? l->url : l->path ? l->path : "";
+		const char *slash = l->name ? NULL : strrchr(name, '/');
+		if (strcmp(slash ? slash + 1 : name, s->item->name) == 0)
+			return found(s, "blocking.lists", i);
+	}
+	return false;
+}
+
+static bool disabled_find(struct search *s)
+{
+	const struct config_raw_blocking *b = s->raw->blocking;
+	for (unsigned i = 0; i < b->disabled_lists_count; i++)
+		if (strcmp(b->disabled_lists[i], s->item->name) == 0)
+			return found(s, "blocking.disabled_lists", i);
+	return false;
+}
+
+static bool record_find(struct search *s)
+{
+	const struct config_raw_local *local = s->raw->local;
+	for (unsigned i = 0; i < local->records_count; i++) {
+		const struct config_raw_record *r = &local->records[i];
+		if (r->name && same_name(r->name, s->item->name)
+			&& (!s->item->type || (r->type && strcasecmp(r->type, s->item->type) == 0)))
+			return found(s, "local.records", i);
+	}
+	return false;
+}
+
+static bool member_found(struct search *s, const char *group, const char *list, unsigned i)
+{
+	snprintf(s->out->group, sizeof(s->out->group), "%s", group ? group : "");
+	return found(s, list, i);
+}
+
+static bool member_find(struct search *s)
+{
+	const struct config_raw *raw = s->raw;
+	for (unsigned i = 0; i < raw->groups_count; i++)
+		for (unsigned k = 0; k < raw->groups[i].clients_count; k++) {
+			char list[64];
+			if (!same_client(raw->groups[i].clients[k], s->item->name))
+				continue;
+			snprintf(list, sizeof(list), "groups[%u].clients", i);
+			return member_found(s, raw->groups[i].name, list, k);
+		}
+	for (unsigned i = 0; i < raw->group_members_count; i++)
+		if (raw->group_members[i].client
+			&& same_client(raw->group_members[i].client, s->item->name))
+			return member_found(s, raw->group_members[i].group, "group_members", i);
+	return false;
+}
+
+static bool server_find(struct search *s)
+{
+	const struct config_raw_upstreams *u = s->raw->upstreams;
+	for (unsigned i = 0; i < u->servers_count; i++)
+		if (u->servers[i].address && strcmp(u->servers[i].address, s->item->name) == 0)
+			return found(s, "upstreams.servers", i);
+	return false;
+}
+
+static bool raw_find(struct search *s)
+{
+	switch (s->item->kind) {
+	case CONFIG_ITEM_ENTRY:
+		return entry_find(s);
+	case CONFIG_ITEM_LIST:
+		return list_find(s);
+	case CONFIG_ITEM_DISABLED:
+		return disabled_find(s);
+	case CONFIG_ITEM_RECORD:
+		return record_find(s);
+	case CONFIG_ITEM_MEMBER:
+		return member_find(s);
+	default:
+		return server_find(s);
+	}
+}
+
+static bool text_find(const struct config_text *t, struct search *s)
+{
+	struct config_errors *errors = calloc(1, sizeof(*errors));
+	struct config_doc doc = {.path = t->path,
+		.absolute = t->path,
+		.text = (uint8_t *)t->bytes,
+		.len = t->len,
+		.errors = errors,
+		.is_included = true};
+	struct config_raw *raw = NULL;
+	bool is_found = false;
+	if (errors && config_raw_check(&doc) == 0 && config_raw_load(&doc, &raw) == 0) {
+		s->raw = raw;
+		is_found = raw_find(s);
+		config_raw_free(raw);
+	}
+	if (is_found)
+		config_place_text(&doc, s->key, s->out->text, sizeof(s->out->text));
+	free(errors);
+	return is_found;
+}
+
+bool config_item_find(const struct config_bundle *b, const struct config_item *item,
+	struct config_item_place *out)
+{
+	struct search s = {.item = item, .out = out};
+	*out = (struct config_item_place){0};
+	bool is_found = b->main.bytes && text_find(&b->main, &s);
+	for (unsigned i = 0; !is_found && i < b->included_count; i++)
+		is_found = text_find(&b->included[i], &s);
+	return is_found;
+}

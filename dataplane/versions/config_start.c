@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which texts a process starts with: those of a version, or those on disk.
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config/versions.h>
+#include <weir/log.h>
+
+struct search {
+	const char *path; // of the configuration file, absolute
+	enum config_secrets_kind secrets;
+	struct config_start *out;
+};
+
+// Takes version `number` if it can be used; else says in `skipped` why it cannot.
+static bool version_take(const struct search *s, unsigned number, bool is_current)
+{
+	struct config_start *out = s->out;
+	struct config_errors errors = {0};
+	struct config_version v;
+	struct config_bundle b;
+	char why[CONFIG_WHY_MAX] = "";
+	if (config_version_read(out->folder, number, &v, &b, why) < 0) {
+		snprintf(out->skipped, sizeof(out->skipped), "%s", why);
+		return false;
+	}
+	const bool is_mine = strcmp(b.main.path, s->path) == 0;
+	const bool is_watched = v.result == CONFIG_VERSION_pending
+				|| v.result == CONFIG_VERSION_watched_again;
+	const bool was_good = v.result == CONFIG_VERSION_applied || (is_current && is_watched);
+	if (is_mine && was_good && config_bundle_load(&b, s->secrets, &out->config, &errors) == 0) {
+		out->version = v;
+		out->bundle = b;
+		return true;
+	}
+	config_bundle_free(&b);
+	if (errors.count) {
+		config_errors_tell(&errors, why);
+		snprintf(out->skipped, sizeof(out->skipped), "version %u: %.450s", number, why);
+	}
+	return false;
+}
+
+static void version_find(const struct search *s)
+{
+	struct config_start *out = s->out;
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT], current;
+	int count = config_versions_list(out->folder, numbers);
+	if (count < 0 && count != -ENOENT)
+		snprintf(out->skipped, sizeof(out->skipped), "%s: %s", out->folder,
+			strerror(-count));
+	if (count <= 0)
+		return;
+	int rc = config_version_current(out->folder, &current, out->skipped);
+	if (rc == 0 && current == 0) // no version was ever in force
+		return;
+	if (rc == 0 && version_take(s, current, true))
+		return;
+	for (int i = count - 1; i >= 0; i--)
+		if ((rc < 0 || numbers[i] < current) && version_take(s, numbers[i], false))
+			return;
+}
+
+// Was that text in force, and its health fell?
+static bool was_taken_back(const char *folder, uint64_t disk_digest)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	int count = config_versions_list(folder, numbers);
+	for (int i = 0; i < count; i++) {
+		struct config_version v;
+		char why[CONFIG_WHY_MAX];
+		if (config_version_read(folder, numbers[i], &v, NULL, why) == 0
+			&& v.result == CONFIG_VERSION_taken_back && v.disk_digest == disk_digest)
+			return true;
+	}
+	return false;
+}
+
+static bool was_stopped(const char *folder)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/stopped", folder);
+	return access(path, F_OK) == 0;
+}
+
+static void disk_use(struct config_start *out, struct config_bundle *b, struct config *c)
+{
+	config_free(out->config);
+	config_bundle_free(&out->bundle);
+	out->version = (struct config_version){0};
+	out->config = c;
+	out->bundle = *b;
+	out->is_new = true;
+}
+
+static int disk_look(const struct search *s, const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_start *out = s->out;
+	const struct config_text *managed = out->config ? &out->bundle.managed : NULL;
+	struct config_errors errors;
+	struct config_bundle b;
+	struct config *c = NULL;
+	int rc = config_bundle_read(path, managed, s->secrets, &b, &c, &errors);
+	if (rc < 0) {
+		config_errors_tell(&errors, out->config ? out->disk_why : why);
+		out->differs = true;
+		return out->config ? 0 : rc;
+	}
+	const uint64_t digest = config_bundle_disk_digest(&b);
+	out->differs = out->config && digest != out->version.disk_digest;
+	const bool is_wanted =
+		out->differs && was_stopped(out->folder) && !was_taken_back(out->folder, digest);
+	if (!out->config || is_wanted) {
+		disk_use(out, &b, c);
+		out->differs = false;
+		return 0;
+	}
+	config_free(c);
+	config_bundle_free(&b);
+	return 0;
+}
+
+int config_start(const char *path, enum config_secrets_kind secrets, struct config_start *out,
+	char why[CONFIG_WHY_MAX])
+{
+	struct config_places places;
+	char unread[CONFIG_WHY_MAX], *absolute = NULL;
+	*out = (struct config_start){0};
+	(void)!config_places_find(path, &places, unread);
+	int rc = config_versions_folder(out->folder, places.state_directory);
+	if (rc == 0)
+		rc = config_path_absolute(path, &absolute);
+	if (rc < 0) {
+		snprintf(why, CONFIG_WHY_MAX, "%s: %s", path, strerror(-rc));
+		return rc;
+	}
+	const struct search s = {.path = absolute, .secrets = secrets, .out = out};
+	version_find(&s);
+	rc = disk_look(&s, path, why);
+	free(absolute);
+	return rc;
+}
+
+void config_start_log(const struct config_start *s, const char *path)
+{
+	if (s->skipped[0])
+		log_warning("configuration: version not used: %s", s->skipped);
+	if (s->version.number == 0) {
+		log_info("configuration: %s, which is no version yet", path);
+		return;
+	}
+	log_info("configuration: version %u, by %s: %s", s->version.number, s->version.who,
+		s->version.what);
+	if (s->disk_why[0])
+		log_warning("configuration: %s cannot be used, version %u stays in force: %s", path,
+			s->version.number, s->disk_why);
+	else if (s->differs)
+		log_warning("configuration: %s differs from version %u, which is in force "
+			    "(weirctl config diff, weirctl config apply)",
+			path, s->version.number);
+}
+
+void config_start_free(struct config_start *s)
+{
+	config_bundle_free(&s->bundle);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Versions of the configuration in <runtime.state_directory>/config/, and which one a start uses.
+//
+// A version is a file `N.version`: a number, who made it, when, by what and why, its result,
+// and a bundle of the texts: the main file, each included file, the managed part. The file
+// `current` has the number of the version in force. `stopped` is there after a clean stop of the
+// control plane until the next one serves. The control plane alone writes there
+// (controlplane/versions/), each file by a rename; both processes read by these functions.
+//
+// Whatever the files hold, a reader ends with an error that names the file: a file is read only
+// if it is plain, of the folder's owner or root, not writable by others, at most
+// CONFIG_VERSION_BYTES_MAX long, and whole by its checksum. Blocks as reads of small files do. Any
+// thread; no globals. A bundle owns its texts.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+#include <weir/config.h>
+#include <weir/config_tools.h>
+
+enum {
+	CONFIG_VERSIONS_KEPT = 20,
+	CONFIG_VERSION_BYTES_MAX = (4 << 20) + (256 << 10), // texts, their paths, and the head
+	CONFIG_VERSION_WHO_MAX = 80,
+	CONFIG_VERSION_WHAT_MAX = 80,
+	CONFIG_VERSION_WHY_MAX = 512,
+	CONFIG_VERSION_FOLDER_MAX = 256,
+};
+
+struct config_text {
+	char *path;  // absolute
+	char *bytes; // with a zero behind them
+	size_t len;
+};
+
+struct config_bundle {
+	struct config_text main;
+	unsigned included_count;
+	struct config_text *included; // in their order
+	struct config_text managed;   // the last part; bytes NULL: no such part
+	unsigned folder_count;
+	char **folders; // that patterns of `include` search
+};
+
+void config_bundle_free(struct config_bundle *b); // all zero is fine, and is what it leaves
+// Of the main file and the included files: what a file on disk is compared by.
+uint64_t config_bundle_disk_digest(const struct config_bundle *b);
+uint64_t config_bundle_digest(const struct config_bundle *b); // of all
+// -ENOMEM, and `out` is all zero.
+ATTR_MUST_CHECK int config_bundle_copy(const struct config_bundle *b, struct config_bundle *out);
+// Replaces the managed part, by a text of `path`; NULL or "": none. -ENOMEM: unchanged.
+ATTR_MUST_CHECK int config_bundle_manage(
+	struct config_bundle *b, const char *path, const char *text);
+
+// Which secrets a load opens: all; those that this process has (config_load_all); none.
+enum config_secrets_kind { CONFIG_SECRETS_ALL, CONFIG_SECRETS_FOUND, CONFIG_SECRETS_NONE };
+
+// The texts as they are: relative paths, places of errors and all checks are those of config_load.
+// -EINVAL with all errors, -ENOMEM.
+ATTR_MUST_CHECK int config_bundle_load(const struct config_bundle *b,
+	enum config_secrets_kind secrets, struct config **out, struct config_errors *errors);
+// Reads the files that are on disk, with the managed part of `managed` (NULL: none), and loads
+// them. `out` and `config` are set together. -errno as config_load.
+ATTR_MUST_CHECK int config_bundle_read(const char *path, const struct config_text *managed,
+	enum config_secrets_kind secrets, struct config_bundle *out, struct config **config,
+	struct config_errors *errors);
+
+// The result of a version.
+#define CONFIG_VERSION_RESULTS(X)                                                  \
+	X(pending, "it is being activated, or its health is being watched")        \
+	X(watched_again, "a control plane died while its health was watched")      \
+	X(applied, "it is or was in force")                                        \
+	X(taken_back, "its health fell, and weir went back to the version before") \
+	X(not_taken, "it was never in force: the processes refused it, or one died before")
+enum config_version_result {
+#define X(name, text) CONFIG_VERSION_##name,
+	CONFIG_VERSION_RESULTS(X)
+#undef X
+		CONFIG_VERSION_RESULT_COUNT
+};
+extern const char *const config_version_results[CONFIG_VERSION_RESULT_COUNT]; // names
+
+struct config_version {
+	unsigned number, before; // before: what was in force then; 0: nothing
+	int64_t unix_s;          // when it was stored
+	char who[CONFIG_VERSION_WHO_MAX], what[CONFIG_VERSION_WHAT_MAX];
+	char why[CONFIG_VERSION_WHY_MAX];    // of the operator
+	char reason[CONFIG_VERSION_WHY_MAX]; // of the result
+	char needs_restart[CONFIG_VERSION_WHY_MAX];
+	enum config_version_result result;
+	uint64_t digest, disk_digest; // of its bundle
+};
+
+// The text of a version's file, for free(); NULL: no memory.
+char *config_version_text(
+	const struct config_version *v, const struct config_bundle *b, size_t *len);
+// The opposite, of `len` untrusted bytes. -EBADMSG: it is not whole; -ENOMEM.
+ATTR_MUST_CHECK int config_version_parse(
+	const char *text, size_t len, struct config_version *v, struct config_bundle *b);
+
+// The folder of a state directory, and the file of a version in it. -ENAMETOOLONG.
+ATTR_MUST_CHECK int config_versions_folder(
+	char out[CONFIG_VERSION_FOLDER_MAX], const char *state_directory);
+// The numbers that there are files of, lowest first; how many, the highest
+// 2 * CONFIG_VERSIONS_KEPT at most, or -errno.
+ATTR_MUST_CHECK int config_versions_list(
+	const char *folder, unsigned out[2 * CONFIG_VERSIONS_KEPT]);
+// `b` NULL: it is left out. -errno; `why` names the file.
+ATTR_MUST_CHECK int config_version_read(const char *folder, unsigned number,
+	struct config_version *v, struct config_bundle *b, char why[CONFIG_WHY_MAX]);
+// Number 0: no version is in force. -errno with `why`.
+ATTR_MUST_CHECK int config_version_current(
+	const char *folder, unsigned *number, char why[CONFIG_WHY_MAX]);
+
+// What a start uses.
+struct config_start {
+	struct config *config;
+	struct config_bundle bundle;
+	struct config_version version; // number 0: the file on disk, which is no version yet
+	bool is_new;                   // the file on disk is to be a new version, by `start`
+	bool differs;                  // the file on disk is another text than the version's
+	char disk_why[CONFIG_WHY_MAX]; // why the file on disk cannot be used; "": it can
+	char skipped[CONFIG_WHY_MAX];  // a version that could not be used; "": none
+	char folder[CONFIG_VERSION_FOLDER_MAX];
+};
+
+// Decides for the configuration file at `path`: the version in force; or the file on disk, if
+// there is no history or nothing usable in it, or if the control plane was stopped cleanly and
+// the file is a good new text that was never taken back. -errno with `why`: neither can be used.
+ATTR_MUST_CHECK int config_start(const char *path, enum config_secrets_kind secrets,
+	struct config_start *out, char why[CONFIG_WHY_MAX]);
+// Logs which version a process starts with, and a warning if the file on disk differs or is
+// broken, or a version could not be used.
+void config_start_log(const struct config_start *s, const char *path);
+void config_start_free(struct config_start *s); // without `config`, which is the caller's

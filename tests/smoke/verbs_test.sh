@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Verbs that edit the configuration without an editor: what each does to answers, how it is taken back, entries that end by
+# themselves, a kill and a restart of both processes, refusals, and the history.
+. "$(dirname "$0")/_init.sh"
+
+echo added.test >$tmp/added.list
+lab_up
+kid_comes() { client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) && ip addr add 198.18.0.3/24 dev $dev'; }
+check "another client" kid_comes
+cat >>$config <<CONFIG
+groups:
+- {name: kids, clients: [198.18.0.9], deny: [game.test]}
+- {name: guests, clients: [198.18.0.10]}
+entries: [{name: filed.test, verdict: deny, why: by hand}]
+CONFIG
+check "groups" taken_over weirctl config reload
+
+passes() { [ "$(client kdig +short +timeout=1 +retry=0 @$service "$1" A)" = 198.18.200.1 ]; }
+for_kid() { client kdig +timeout=1 +retry=0 -b 198.18.0.3 @$service "$1" A | grep -q NXDOMAIN; }
+not_for_kid() { [ "$(client kdig +short +timeout=1 +retry=0 -b 198.18.0.3 @$service "$1" A)" = 198.18.200.1 ]; }
+# says TEXT CMD...: CMD fails with TEXT
+says() {
+	local want=$1
+	shift
+	! "$@" >$tmp/said 2>&1 && grep -qF -- "$want" $tmp/said || { cat $tmp/said && false; }
+}
+entries() { weirctl --json entries | jq -r "$1"; }
+
+# Entries.
+check "allow" weirctl allow ok.blocked.test --why "für Anna"
+check "is allowed" eventually passes ok.blocked.test
+check "what stands above it is still blocked" blocks blocked.test
+check "why names the entry and its reason" grep -q 'allow ok.blocked.test for everyone: ' <<<"$(weirctl why ok.blocked.test)"
+same "and in JSON" "für Anna" "$(weirctl --json why ok.blocked.test | jq -r '.entries[0].why')"
+check "deny in a group" weirctl deny toy.test --group kids
+check "others are answered" passes ok.toy.test
+check "the other verdict replaces it" grep -q 'in place of' <<<"$(weirctl deny ok.blocked.test)"
+check "is blocked" eventually blocks ok.blocked.test
+check "remove" weirctl deny --remove ok.blocked.test
+check "allow once more" weirctl allow ok.blocked.test
+check "a pattern" weirctl deny '/^pat[0-9]/'
+check "blocks" eventually blocks pat7.test
+check "a short one" weirctl deny short.test --for 4s
+short_since=$SECONDS
+check "is in force" eventually blocks short.test
+check "entries shows them" grep -q 'short.test' <<<"$(weirctl entries)"
+check "with the time that is left" test "$(entries '.entries[] | select(.name == "short.test") | .left_s')" -le 4
+
+# Lists, records, groups, servers.
+check "list add" weirctl list add more $tmp/added.list
+check "it blocks" eventually blocks added.test
+check "list show" grep -q 'more .*in use' <<<"$(weirctl list show)"
+check "list disable" weirctl list disable more
+check "it blocks no more" eventually passes ok.added.test
+check "list show says so" grep -q 'more .*disabled' <<<"$(weirctl list show)"
+check "list enable" weirctl list enable more
+check "it blocks again" eventually blocks added.test
+check "local add" weirctl local add nas.lan A 192.0.2.77
+same "is answered" 192.0.2.77 "$(short nas.lan A)"
+check "group add" weirctl group add 198.18.0.3 kids
+check "the client is in the group" eventually for_kid game.test
+check "with the entry of the group" for_kid toy.test
+check "group move" weirctl group move 198.18.0.3 guests
+check "it is not any more" eventually not_for_kid ok.game.test
+check "upstream add" weirctl upstream add 127.0.0.1:5302
+same "weir asks it" 1 "$(weirctl --json upstreams | jq '[.upstreams[] | select(.address == "127.0.0.1:5302")] | length')"
+check "upstream remove" weirctl upstream remove 127.0.0.1:5302
+
+# Refusals.
+list=$(weirctl --json list show | jq -r '.lists[0].name')
+check "a list of the file stays" says "$config:" weirctl list remove "$list"
+check "with advice" says "weirctl list disable" weirctl list remove "$list"
+check "an entry of the file too" says "$config:" weirctl deny --remove filed.test
+check "an unknown list" says 'did you mean "more"?' weirctl list disable mroe
+check "an unknown group" says 'did you mean "kids"?' weirctl deny a.test --group kid
+check "a client of the file" says "$config:" weirctl group add 198.18.0.9 guests
+check "a client twice" says 'in group "guests" already' weirctl group add 198.18.0.3 kids
+check "a bad name" says "name: " weirctl deny a..test
+check "a bad record" says "value: " weirctl local add x.lan A nonsense
+check "a bad URL" says "is not a URL" weirctl list add bad ftp://lists.test/
+check "a file that is not there" says "No such file" weirctl list add bad /nowhere
+check "a bad time" says "--for takes" weirctl deny a.test --for soon
+check "an entry that is not there" says 'no allow entry "nothing.test"' weirctl allow --remove nothing.test
+same "none of these is in force" "filed.test short.test toy.test" \
+	"$(entries '[.entries[] | select(.verdict == "deny" and (.name | startswith("/") | not)) | .name] | sort | join(" ")')"
+same "nor a list" 0 "$(weirctl --json list show | jq '[.lists[] | select(.name == "bad")] | length')"
+
+# The short one ends by itself; another one while nobody serves.
+check "it ends" eventually passes ok.short.test
+check "in its time" test $((SECONDS - short_since)) -ge 3
+same "and is gone" 0 "$(entries '[.entries[] | select(.name == "short.test")] | length')"
+check "one for the restart" weirctl deny gone.test --for 3s
+check "control plane killed" "$lab" kill controlplane
+check "data plane killed" "$lab" kill dataplane
+sleep 3
+check "control plane again" "$lab" start controlplane
+check "data plane again" "$lab" start dataplane
+check "the other client again" kid_comes
+check "it answers" eventually passes ok.gone.test
+check "what was denied is" eventually blocks pat8.test
+check "what was allowed is" eventually passes ok.blocked.test
+same "the record is" 192.0.2.77 "$(short nas.lan A)"
+check "the list is" blocks added.test
+check "the client's group is" not_for_kid ok.game.test
+same "the reason is" by\ hand "$(entries '.entries[] | select(.name == "filed.test") | .why')"
+
+# Back to what the file says.
+for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny --remove toy.test --group kids" "list remove more" \
+	"local remove nas.lan" "group remove 198.18.0.3"; do
+	check "$undo" weirctl $undo
+done
+check "blocked as before" eventually blocks ok.blocked.test
+same "nothing is managed" 0 "$(entries '[.entries[] | select(.name != "filed.test")] | length')"
+check "history has who, what and why" eval 'weirctl config history >$tmp/history; grep -q "allow ok.blocked.test" $tmp/history &&
+	grep -q "timer" $tmp/history && grep -q "uid 0" $tmp/history || { cat $tmp/history; false; }'
+"$lab" down >/dev/null
+finish

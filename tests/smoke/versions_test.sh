@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Versions of the configuration: apply, refusal with all errors, history, difference, rollback, the way back when health
+# falls, and starts on the version in force whatever is on disk.
+. "$(dirname "$0")/_init.sh"
+
+state() { sed -n 's/^ *state_directory: *//p' $config | tr -d '"'; }
+is_settled() { [ "$(of 1 result)" = applied ]; }
+history() { weirctl --json config history 2>/dev/null; }
+# of NUMBER FIELD: of a version
+of() { history | jq -r ".versions[] | select(.number == $1) | .$2"; }
+# A file of results: it must fail, and say TEXT.
+refused() { ! weirctl "$@" >$tmp/refused.out 2>&1; }
+says() { grep -qF -- "$1" $tmp/refused.out || { cat $tmp/refused.out && false; }; }
+differs() { weirctl status | grep -qF "THE FILE ON DISK DIFFERS from version $1"; }
+agrees() { ! weirctl status | grep -qF 'THE FILE ON DISK'; }
+is_in_force() { [ "$(history | jq .version)" = "$1" ]; }
+not_blocked() { ! blocks "$1"; }
+deny() { sed "s/^blocking:.*/&\n  deny: [$1]/" $tmp/plain.yaml >$config; }
+load() { # in the background, of new names: the rate is low, each is a miss
+	(for ((i = 0; i < 4000; i++)); do echo "ok-3000.n$1-$i.load.test A"; done) >$tmp/load.txt
+	client dnsperf -s $service -d $tmp/load.txt -Q 100 -n 1 -l 25 -t 6 >$tmp/load.out 2>&1 &
+	load=$!
+}
+
+lab_up
+cp $config $tmp/plain.yaml
+folder=$(state)/config
+check "there is a section to change" grep -q '^blocking:' $config
+must "version 1 is in force" eventually is_in_force 1
+same "made by the start" "start applied" "$(of 1 who) $(eventually is_settled; of 1 result)"
+check "no difference" agrees
+
+deny first.test
+check "status says that the file differs" eventually differs 1
+check "the difference shows it" eval 'weirctl config diff | grep -q "^+  deny: \[first.test\]"'
+check "a trial" eval 'weirctl config apply --dry-run | grep -q "^good"'
+check "changes nothing" not_blocked first.test
+weirctl config apply >$tmp/apply.out 2>&1
+same "an apply, whose health held" 0 $?
+same "says so" "version 2 is applied" "$(tail -n 1 $tmp/apply.out)"
+check "is in force" eventually blocks first.test
+same "by its user" "uid 0 config apply applied" "$(of 2 who) $(of 2 what) $(of 2 result)"
+same "an apply without a change makes no version" "nothing has changed: version 2 stays in force" "$(weirctl config apply)"
+
+{ grep -v '^blocking:' $tmp/plain.yaml && printf 'blocking: {enabled: maybe, deny: [1]}\nrefresh: {max_batch: 4x, frob: 1}\n'; } >$config
+check "a wrong file is refused" refused config apply
+check "with its first error" says 'blocking.enabled'
+check "and with the others" says 'refresh.max_batch: "4x" is not a whole number'
+check "each with its place" says "($config:"
+check "an unknown key, too" says 'refresh.frob: unknown key'
+check "what was in force is still" blocks first.test
+same "no version was made" 2 "$(history | jq '.versions | length')"
+
+weirctl config rollback 1 >$tmp/rollback.out 2>&1 &
+rollback=$!
+check "a rollback is in force" eventually not_blocked first.test
+same "as a version of its own, whose health is watched" "config rollback 1 pending" "$(of 3 what) $(of 3 result)"
+check "no rollback to what never was" refused config rollback 99
+check "says so" says 'no version 99'
+
+# Health falls: the upstream is another one, which nobody serves.
+sed 's/127.0.0.1:5301/127.0.0.1:5399/' $tmp/plain.yaml >$config
+check "there is another upstream" eval '! cmp -s $config $tmp/plain.yaml'
+load back
+sleep 2
+check "an apply that breaks the service fails" refused config apply
+check "and is taken back" says 'TAKEN BACK, as health fell: '
+wait $load $rollback
+same "the rollback was, until another version followed" "version 3 is applied" "$(tail -n 1 $tmp/rollback.out)"
+check "misses are answered again" eventually resolves ok-3000.after-back.test
+same "history says so" taken_back "$(of 4 result)"
+same "and what came after it" "weir take back version 4" "$(of 5 who) $(of 5 what)"
+check "status does, too" eval 'weirctl status | grep -q "version 4 was TAKEN BACK: "'
+check "and an event" eval 'weirctl events | grep -q config_taken_back'
+
+# The text that was taken back is on disk, and is not used.
+for process in controlplane dataplane; do
+	check "$process: stopped" "$lab" stop $process
+	check "$process: started" "$lab" start $process
+done
+check "on the version in force" is_in_force 5
+check "it answers" eventually resolves ok-3000.after-stop.test
+check "and says that the file differs" eventually differs 5
+
+# A broken file, and kills.
+deny second.test
+check "an edited file" weirctl config reload
+{ cat $tmp/plain.yaml && echo 'broken: ['; } >$config # the lab reads of it what the ports are
+for process in controlplane dataplane; do
+	check "$process: killed" "$lab" kill $process
+	check "$process: starts all the same" "$lab" start $process
+done
+check "it answers" eventually resolves ok-3000.after-kill.test
+check "by the last good version" eventually blocks second.test
+check "status names the fault" eval 'weirctl status 2>/dev/null | grep -q "THE FILE ON DISK CANNOT BE USED, version 6 stays in force: .*weir.yaml:"'
+check "an event does" eval 'weirctl events | grep -q config_differs'
+
+# Without a clean stop a good file waits for an apply; with one it counts.
+deny third.test
+check "the control plane is killed" "$lab" kill controlplane
+check "and started" "$lab" start controlplane
+check "it is on the version in force" eventually is_in_force 6
+check "the file differs" eventually differs 6
+check "the control plane is stopped" "$lab" stop controlplane
+check "and started" "$lab" start controlplane
+check "the file is a new version" eventually is_in_force 7
+check "and in force" eventually blocks third.test
+same "by the start" "start" "$(of 7 who)"
+
+# A reload is an apply that does not wait.
+deny fourth.test
+same "a reload" reloaded "$(weirctl config reload)"
+same "is a version" "config reload" "$(of 8 what)"
+deny fifth.test
+kill -HUP "$(pid controlplane)"
+check "so is SIGHUP" eventually is_in_force 9
+same "by the signal" signal "$(of 9 who)"
+
+# What is damaged is not used.
+check "the control plane is killed" "$lab" kill controlplane
+echo damaged >$folder/9.version
+check "it starts" "$lab" start controlplane
+check "on the version before" eventually is_in_force 8
+check "it serves" eventually blocks fourth.test
+same "history names the damaged one" "$folder/9.version: damaged" "$(history | jq -r '.damaged[]')"
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Verbs over the real socket, loop and HTTP server: what each request makes of the managed part,
+// and which ones are refused. The applies end here.
+
+#include "controlplane/api/api.h"
+#include "controlplane/versions/apply.h"
+#include "tests/unit/cp/http/http_client.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <weir/config/managed.h>
+
+static char folder[] = "/tmp/weir-test-verbs-XXXXXX";
+static char kids[] = "kids";
+static struct config_group group_double = {.name = kids};
+static struct config config = {.groups = &group_double, .group_count = 1};
+static struct loop *service;
+static struct api *api;
+static pthread_t thread;
+
+static struct {
+	char managed[CONFIG_MANAGED_MAX + 1]; // in force
+	char what[CONFIG_VERSION_WHAT_MAX], why[CONFIG_VERSION_WHY_MAX];
+	int rc, err; // of the apply
+	unsigned applied;
+} verbs_double;
+
+static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
+{
+	if (verbs_double.rc < 0)
+		return verbs_double.rc;
+	assert_false(r->from_disk || r->is_internal || r->rollback_to);
+	assert_true(strncmp(r->who, "uid ", 4) == 0);
+	snprintf(verbs_double.what, sizeof(verbs_double.what), "%s", r->what);
+	snprintf(verbs_double.why, sizeof(verbs_double.why), "%s", r->why ? r->why : "");
+	if (verbs_double.err == 0) {
+		snprintf(verbs_double.managed, sizeof(verbs_double.managed), "%s", r->managed);
+		verbs_double.applied++;
+	}
+	done(arg, verbs_double.err,
+		verbs_double.err ? "config: entries: bad (managed.yaml:1:1)" : "", "");
+	return 0;
+}
+
+static const char *managed_text_double(void *)
+{
+	return verbs_double.managed;
+}
+
+static const struct config_bundle *bundle_double(void *)
+{
+	static char file[] = "/etc/weir/weir.yaml";
+	static char text[] = "blocking:\n  deny: [filed.test]\n"
+			     "  lists: [{name: filed, path: /a}]\n"
+			     "  disabled_lists: [off]\n"
+			     "local: {records: [{name: box.lan, type: A, value: 192.0.2.1}]}\n"
+			     "groups: [{name: kids, clients: [192.0.2.9]}]\n"
+			     "upstreams: {servers: [{address: 9.9.9.9}]}\n";
+	static const struct config_bundle b = {.main = {file, text, sizeof(text) - 1}};
+	return &b;
+}
+
+// The managed part has these words, or not.
+static void managed_has(const char *words, bool has)
+{
+	if ((strstr(verbs_double.managed, words) != NULL) != has)
+		fail_msg("%s", verbs_double.managed);
+}
+
+static void test_entries(void **)
+{
+	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
+		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"until\":"
+		"\"\",\"until_unix_s\":0,\"replaced\":false,\"needs_restart\":\"\"}");
+	assert_string_equal(verbs_double.what, "deny ads.test");
+	assert_string_equal(verbs_double.why, "für Anna");
+	managed_has("# weirctl edits", true);
+	managed_has("{name: \"ads.test\", verdict: \"deny\", why: \"für Anna\"}", true);
+	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
+		"\"replaced\":true");
+	managed_has("verdict: \"allow\", until: \"20", true);
+	managed_has("deny", false);
+	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny", 200, "\"name\":\"/^a/\"");
+	assert_reply("POST /entries/remove?name=ads.test&verdict=deny", 404,
+		"no deny entry \\\"ads.test\\\" of everyone");
+	assert_reply("POST /entries/remove?name=filed.test", 409,
+		"that entry stands in /etc/weir/weir.yaml:2:10, which weirctl does not edit");
+	assert_reply("POST /entries/remove?name=ads.test&verdict=allow", 200, "\"ok\":true");
+	assert_reply("POST /entries/remove?name=%2F%5Ea%2F", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
+	static const struct {
+		const char *request, *part;
+	} bad[] = {
+		{"POST /entries/add?verdict=deny", "name: is missing"},
+		{"POST /entries/add?name=a..b&verdict=deny", "name: "},
+		{"POST /entries/add?name=.&verdict=deny", "name: the root"},
+		{"POST /entries/add?name=%2Fa&verdict=deny", "name: a pattern begins"},
+		{"POST /entries/add?name=*.a.test&verdict=deny", "leave out"},
+		{"POST /entries/add?name=https://a.test/b&verdict=deny",
+			"did you mean \\\"a.test\\\"?"},
+		{"POST /entries/add?name=a.test", "verdict: must be allow or deny"},
+		{"POST /entries/add?name=a.test&verdict=block", "verdict: must be"},
+		{"POST /entries/add?name=a.test&verdict=deny&seconds=0", "seconds: must be 1 to"},
+		{"POST /entries/add?name=a.test&verdict=deny&why=%1b", "why: must be text"},
+		{"POST /entries/add?name=a.test&verdict=deny&group=none", "no group"},
+	};
+	const unsigned applied = verbs_double.applied;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_reply(bad[i].request, 400, bad[i].part);
+	assert_int_equal(verbs_double.applied, applied);
+}
+
+static void test_lists(void **)
+{
+	assert_reply("POST /lists/add?name=new&place=https://lists.test/a", 200, "\"ok\":true");
+	managed_has("{name: \"new\", url: \"https://lists.test/a\"}", true);
+	assert_reply(
+		"POST /lists/add?name=new&place=https://lists.test/b", 409, "is there already");
+	assert_reply("POST /lists/add?name=filed&place=https://lists.test/b", 409,
+		"a list \\\"filed\\\" stands in /etc/weir/weir.yaml:3:11");
+	assert_reply("POST /lists/add?name=a&place=lists/a", 400, "must be a URL or an absolute");
+	assert_reply("POST /lists/add?name=a&place=/nowhere", 400, "No such file");
+	assert_reply("POST /lists/add?place=/nowhere", 400, "name: must have 1 to 63 bytes");
+	assert_reply("POST /lists/remove?name=filed", 409, "weirctl list disable");
+	assert_reply("POST /lists/remove?name=new", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.what, "list remove new");
+	assert_reply("POST /lists/remove?name=new", 404, "no list \\\"new\\\"");
+	assert_reply("POST /lists/disable?name=none", 404, "no list \\\"none\\\"");
+	assert_reply("POST /lists/enable?name=none", 404, "no list \\\"none\\\"");
+	assert_reply("GET /lists", 200, "{\"lists\":[");
+	assert_string_equal(verbs_double.managed, "");
+}
+
+static void test_others(void **)
+{
+	assert_reply("POST /local/add?name=NAS.lan&type=a&value=192.0.2.7", 200, "\"type\":\"A\"");
+	managed_has("{name: \"nas.lan\", type: \"A\", value: \"192.0.2.7\"}", true);
+	assert_reply("POST /local/add?name=nas.lan&type=A&value=192.0.2.7", 409, "already");
+	assert_reply("POST /local/add?name=nas.lan&type=A&value=x", 400, "value: ");
+	assert_reply("POST /local/add?name=nas.lan&type=X&value=x", 400, "type: must be one of");
+	assert_reply("POST /local/add?name=&type=A&value=x", 400, "name: is not a domain name");
+	assert_reply("POST /local/remove?name=box.lan", 409, "/etc/weir/weir.yaml:5:19");
+	assert_reply("POST /local/remove?name=nas.lan&type=MX", 404, "of type MX");
+	assert_reply("POST /local/remove?name=nas.lan", 200, "\"removed\":1");
+	assert_reply("POST /upstreams/add?server=1.1.1.1", 200, "\"ok\":true");
+	managed_has("{address: \"1.1.1.1\"}", true);
+	assert_reply("POST /upstreams/add?server=1.1.1.1", 409, "in use already");
+	assert_reply("POST /upstreams/remove?server=9.9.9.9", 409, "/etc/weir/weir.yaml:7:23");
+	assert_reply("POST /upstreams/remove?server=2.2.2.2", 404, "no server");
+	assert_reply("POST /upstreams/remove?server=1.1.1.1", 200, "\"ok\":true");
+	assert_reply("POST /upstreams/add", 400, "server: is missing");
+	assert_string_equal(verbs_double.managed, "");
+}
+
+static void test_members(void **)
+{
+	static const char group[] = "kids";
+	char request[200], words[200];
+	snprintf(request, sizeof(request), "POST /groups/add?client=192.0.2.5/32&group=%s", group);
+	snprintf(words, sizeof(words), "{group: \"%s\", client: \"192.0.2.5\"}", group);
+	assert_reply(request, 200, "\"client\":\"192.0.2.5\"");
+	managed_has(words, true);
+	assert_reply(request, 409, "already; weirctl group move");
+	snprintf(request, sizeof(request), "POST /groups/move?client=192.0.2.5&group=%s", group);
+	assert_reply(request, 409, "already");
+	snprintf(request, sizeof(request), "POST /groups/add?client=192.0.2.9&group=%s", group);
+	assert_reply(request, 409, "the group of that client stands in /etc/weir/weir.yaml:6:33");
+	assert_reply("POST /groups/add?client=192.0.2.5", 400, "group: is missing");
+	assert_reply("POST /groups/add?group=x", 400, "client: must have");
+	assert_reply("POST /groups/move?client=192.0.2.5&group=none", 400, "no group");
+	assert_reply("POST /groups/remove?client=192.0.2.6", 404, "192.0.2.6 is in no group");
+	assert_reply("POST /groups/remove?client=192.0.2.5", 200, "\"before\":\"");
+	assert_string_equal(verbs_double.managed, "");
+}
+
+static void test_failed(void **)
+{
+	verbs_double.err = -EINVAL;
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 400,
+		"config: entries: bad (managed.yaml:1:1)");
+	verbs_double.err = 0;
+	verbs_double.rc = -EBUSY;
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 503, "try again");
+	verbs_double.rc = -ENOMEM;
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 500, "memory");
+	verbs_double.rc = 0;
+	strcpy(verbs_double.managed, "entries: [");
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 500, "managed.yaml:");
+	verbs_double.managed[0] = '\0';
+}
+
+// What it prints could not be read again.
+static void test_full(void **)
+{
+	char *at = verbs_double.managed, *end = at + sizeof(verbs_double.managed);
+	const unsigned applied = verbs_double.applied;
+	at += snprintf(at, (size_t)(end - at), "entries:\n");
+	for (unsigned i = 0; end - at > 240; i++)
+		at += snprintf(at, (size_t)(end - at),
+			"- {name: n%u, verdict: deny, why: %0150u}\n", i, i);
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 409,
+		"the managed part is full: remove some of its items");
+	assert_int_equal(verbs_double.applied, applied);
+	verbs_double.managed[0] = '\0';
+}
+
+// What has ended goes with the next change.
+static void test_ended(void **)
+{
+	strcpy(verbs_double.managed,
+		"entries: [{name: old, verdict: deny, until: 2020-01-01T00:00:00Z}]");
+	assert_reply("POST /entries/remove?name=old", 404, "no entry \\\"old\\\" of everyone");
+	assert_reply("POST /entries/add?name=a.test&verdict=deny", 200, "\"ok\":true");
+	managed_has("old", false);
+	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
+}
+
+// Entries in force, of the managed part and of files.
+static void test_shown(void **)
+{
+	static char reason[] = "by hand", none[] = "", pattern[] = "^a";
+	static struct config_dated_entry entries[] = {
+		{.allow = true, .group = 1, .why = reason, .until = 4102444800},
+		{.pattern = pattern, .why = none, .until = 1, .ended = true}};
+	assert_reply("GET /entries", 200, "{\"entries\":[]}");
+	assert_int_equal(dns_name_from_text("a.test", 6, &entries[0].name), 0);
+	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
+	assert_reply("GET /entries", 200,
+		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\",\"why\":\"by "
+		"hand\",\"until\":\"2100-01-01T00:00:00Z\",\"until_unix_s\":4102444800,");
+	assert_reply("GET /entries", 200, "{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\"");
+	assert_reply("GET /entries", 200, "\"left_s\":0,\"ended\":true");
+	config.dated.count = 0;
+}
+
+static const struct config *current(void *)
+{
+	return &config;
+}
+
+static void *service_run(void *)
+{
+	(void)loop_run(service);
+	return NULL;
+}
+
+static int setup(void **)
+{
+	static const struct api_deps deps = {.socket_path = path,
+		.config_current = current,
+		.config_apply = apply_double,
+		.managed_text = managed_text_double,
+		.config_bundle = bundle_double};
+	char why[API_WHY_MAX];
+	struct api_deps with_loop = deps;
+	signal(SIGPIPE, SIG_IGN); // as the control plane does
+	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
+	with_loop.service = service;
+	if (api_open(&api, &with_loop, why) < 0)
+		return -1;
+	return pthread_create(&thread, NULL, service_run, NULL);
+}
+
+static int teardown(void **)
+{
+	loop_stop(service);
+	(void)pthread_join(thread, NULL);
+	api_close(api);
+	loop_free(service);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_failed),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_shown),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

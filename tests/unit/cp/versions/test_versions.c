@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The store of versions, differences, and texts without secrets.
+
+#include "controlplane/versions/version_diff.h"
+#include "controlplane/versions/version_mask.h"
+#include "controlplane/versions/version_store.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char state[FOLDER_MAX], folder[FOLDER_MAX + 16];
+static char why[CONFIG_WHY_MAX];
+
+static int setup(void **)
+{
+	if (folder_make(state, "versions"))
+		return -1;
+	snprintf(folder, sizeof(folder), "%s/config", state);
+	return version_store_open(folder, state, why);
+}
+
+static int teardown(void **)
+{
+	return folder_remove(state, "");
+}
+
+static struct config_bundle bundle(const char *text)
+{
+	struct config_bundle b = {.main = {.path = strdup("/etc/weir/weir.yaml"),
+					  .bytes = strdup(text),
+					  .len = strlen(text)}};
+	assert_non_null(b.main.bytes);
+	return b;
+}
+
+static void put(unsigned number, const char *text)
+{
+	const struct config_version v = {.number = number, .who = "uid 0"};
+	struct config_bundle b = bundle(text);
+	if (version_store_put(folder, &v, &b, why) != 0)
+		fail_msg("%s", why);
+	config_bundle_free(&b);
+}
+
+static bool there(unsigned number)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/%u.version", folder, number);
+	return access(path, F_OK) == 0;
+}
+
+static void test_store(void **)
+{
+	struct config_version v;
+	struct stat st;
+	char path[PATH_MAX];
+	unsigned number;
+	assert_int_equal(version_store_open(folder, state, why), 0); // again
+	assert_int_equal(version_store_newest(folder), 0);
+	put(1, "a: 1\n");
+	put(2, "a: 2\n");
+	assert_int_equal(version_store_newest(folder), 2);
+	assert_int_equal(version_store_switch(folder, 2, why), 0);
+	assert_int_equal(config_version_current(folder, &number, why), 0);
+	assert_int_equal(number, 2);
+	assert_int_equal(version_store_settle(
+				 folder, 2, CONFIG_VERSION_taken_back, "no upstream answers", why),
+		0);
+	assert_int_equal(config_version_read(folder, 2, &v, NULL, why), 0);
+	assert_int_equal(v.result, CONFIG_VERSION_taken_back);
+	assert_string_equal(v.reason, "no upstream answers");
+	assert_int_equal(version_store_settle(folder, 9, CONFIG_VERSION_applied, "", why), -ENOENT);
+	snprintf(path, sizeof(path), "%s/2.version", folder);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & (S_IRWXO | S_IWGRP), 0);
+	assert_int_equal(st.st_mode & S_IRGRP, S_IRGRP);
+	snprintf(path, sizeof(path), "%s/stopped", folder);
+	assert_int_equal(version_store_stopped(folder, true, why), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(version_store_stopped(folder, false, why), 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void test_prune(void **)
+{
+	for (unsigned i = 1; i <= 30; i++) {
+		put(i, "a: 1\n");
+		version_store_prune(folder, 3, 2);
+	}
+	for (unsigned i = 1; i <= 30; i++)
+		assert_int_equal(there(i), i == 2 || i == 3 || i > 30 - CONFIG_VERSIONS_KEPT);
+	char *large = malloc(4 << 20);
+	assert_non_null(large);
+	memset(large, '#', (4 << 20) - 1);
+	large[(4 << 20) - 1] = '\0';
+	for (unsigned i = 31; i <= 42; i++) {
+		put(i, large);
+		version_store_prune(folder, 3, 2);
+	}
+	free(large);
+	unsigned kept = 0;
+	for (unsigned i = 4; i <= 42; i++)
+		kept += there(i);
+	assert_int_equal(kept, VERSION_STORE_BYTES_MAX / (4 << 20) - 1); // each is a head more
+	assert_true(there(42) && there(3) && there(2));
+}
+
+static void differs(const char *from, const char *to, const char *want)
+{
+	struct config_bundle a = bundle(from), b = bundle(to);
+	char *text = version_diff(&a, &b, "version 1", "version 2");
+	assert_non_null(text);
+	const char *hunks = strstr(text, "@@");
+	assert_string_equal(hunks ? hunks : text, want);
+	free(text);
+	config_bundle_free(&a);
+	config_bundle_free(&b);
+}
+
+static void test_diff(void **)
+{
+	differs("a\nb\n", "a\nb\n", "");
+	differs("a\nb\nc\n", "a\nx\nc\n", "@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n");
+	differs("", "a\n", "@@ -0,0 +1,1 @@\n+a\n");
+	differs("a\n", "", "@@ -1,1 +0,0 @@\n-a\n");
+	differs("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nx\n5\n6\n7\n8\n9\n",
+		"@@ -2,6 +2,7 @@\n 2\n 3\n 4\n+x\n 5\n 6\n 7\n");
+	// Two hunks, as more than twice the context is between them.
+	differs("a\n1\n2\n3\n4\n5\n6\n7\nb\n", "x\n1\n2\n3\n4\n5\n6\n7\ny\n",
+		"@@ -1,4 +1,4 @@\n-a\n+x\n 1\n 2\n 3\n@@ -6,4 +6,4 @@\n 5\n 6\n 7\n-b\n+y\n");
+	differs("a\n1\n2\n3\n4\n5\n6\nb\n", "x\n1\n2\n3\n4\n5\n6\ny\n",
+		"@@ -1,8 +1,8 @@\n-a\n+x\n 1\n 2\n 3\n 4\n 5\n 6\n-b\n+y\n");
+}
+
+// Whatever changed: applied to the first text, the difference gives the second one.
+static void test_diff_random(void **)
+{
+	enum { LINES = 60 };
+	srand(7);
+	for (unsigned round = 0; round < 300; round++) {
+		char from[4 * LINES + 1] = "", to[4 * LINES + 1] = "", made[8 * LINES] = "";
+		size_t n = 0, m = 0, out = 0;
+		for (unsigned i = 0; i < LINES; i++) {
+			const char c = (char)('a' + rand() % 4);
+			if (rand() % 8)
+				n += (size_t)snprintf(from + n, sizeof(from) - n, "%c\n", c);
+			if (rand() % 8)
+				m += (size_t)snprintf(
+					to + m, sizeof(to) - m, "%c\n", rand() % 6 ? c : 'z');
+		}
+		struct config_bundle a = bundle(from), b = bundle(to);
+		char *text = version_diff(&a, &b, "1", "2");
+		assert_non_null(text);
+		const char *old = from;
+		unsigned at = 1;
+		for (const char *p = text; *p; p = strchr(p, '\n') + 1) {
+			unsigned line, count;
+			if (sscanf(p, "@@ -%u,%u", &line, &count) == 2) {
+				for (line += count == 0; at < line; at++, old += 2)
+					out += (size_t)sprintf(made + out, "%.2s", old);
+			} else if (*p == ' ' || *p == '+') {
+				if (strncmp(p, "+++", 3) != 0)
+					out += (size_t)sprintf(made + out, "%.2s", p + 1);
+			}
+			if ((*p == ' ' || *p == '-') && strncmp(p, "---", 3) != 0) {
+				assert_memory_equal(p + 1, old, 2);
+				old += 2;
+				at++;
+			}
+		}
+		strcat(made, old);
+		assert_string_equal(made, to);
+		free(text);
+		config_bundle_free(&a);
+		config_bundle_free(&b);
+	}
+}
+
+static void masked(const char *text, const char *want)
+{
+	char *got = version_mask(text, strlen(text));
+	assert_non_null(got);
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void test_mask(void **)
+{
+	masked("url: https://ads.example/list.txt\n", "url: https://ads.example/list.txt\n");
+	masked("url: https://user:hunter2@ads.example/l?key=hunter2\n",
+		"url: https://***@ads.example/l?***\n");
+	masked("{url: \"https://u:p@h/a\", name: x@y}", "{url: \"https://***@h/a\", name: x@y}");
+	masked("url: https://a@b@c/\n", "url: https://***@c/\n");
+	masked("sentinel_password: hunter2 # x\nport: 1\n", "sentinel_password: ***# x\nport: 1\n");
+	masked("password_file: /etc/x\n", "password_file: /etc/x\n");
+	masked("://", "://");
+	masked("secret:", "secret:");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_diff_random),
+		cmocka_unit_test(test_mask),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The managed part as a model: what a verb changes of its text, and what stays.
+
+#include "config_text.h"
+
+#include <weir/config/managed.h>
+#include <weir/config/versions.h>
+
+static struct config_managed *parse(const char *text)
+{
+	struct config_managed *m = NULL;
+	char why[CONFIG_WHY_MAX];
+	if (config_managed_parse(text, &m, why) != 0)
+		fail_msg("%s\n%s", why, text);
+	return m;
+}
+
+// Prints the model, which it frees.
+static void is_text(struct config_managed *m, const char *want)
+{
+	char *text = config_managed_text(m, "# head\n");
+	assert_non_null(text);
+	assert_string_equal(text, want);
+	// What was printed is the same model.
+	struct config_managed *again = parse(text);
+	char *twice = config_managed_text(again, "# head\n");
+	assert_string_equal(twice, want);
+	free(text);
+	free(twice);
+	config_managed_free(again);
+	config_managed_free(m);
+}
+
+static void test_entries(void **)
+{
+	struct config_managed *m = parse("");
+	const struct managed_entry ads = {.name = "ads.example", .verdict = "deny"};
+	const struct managed_entry game = {.name = "game.example",
+		.verdict = "allow",
+		.group = "kids",
+		.until = "2026-11-25T20:00:00Z",
+		.why = "a \"test\"\\ f\xc3\xbcr\nAnna"};
+	struct managed_entry other = ads;
+	assert_int_equal(config_managed_entry_set(m, &ads), 0);
+	assert_int_equal(config_managed_entry_set(m, &game), 0);
+	other.verdict = "allow"; // the other verdict, in its place
+	assert_int_equal(config_managed_entry_set(m, &other), 1);
+	other.group = "kids"; // another group: beside it
+	assert_int_equal(config_managed_entry_set(m, &other), 0);
+	assert_int_equal(config_managed_entry_remove(m, &ads), -ENOENT); // it is an allow entry
+	other.verdict = NULL;
+	assert_int_equal(config_managed_entry_remove(m, &other), 0);
+	assert_int_equal(config_managed_entry_remove(m, &other), -ENOENT);
+	is_text(m, "# head\n"
+		   "entries:\n"
+		   "  - {name: \"game.example\", verdict: \"allow\", group: \"kids\", until: "
+		   "\"2026-11-25T20:00:00Z\", why: \"a \\\"test\\\"\\\\ f\xc3\xbcr\\x0aAnna\"}\n"
+		   "  - {name: \"ads.example\", verdict: \"allow\"}\n");
+}
+
+static void test_ends(void **)
+{
+	struct config_managed *m =
+		parse("entries:\n"
+		      "- {name: a, verdict: deny, until: 2026-11-25T20:00:00Z}\n"
+		      "- {name: b, verdict: deny, until: 2026-11-25T20:00:01Z}\n"
+		      "- {name: c, verdict: deny}\n"
+		      "- {name: d, verdict: deny, until: 2020-01-01T00:00:00Z}\n");
+	assert_int_equal(config_managed_entries_end(m, 1795636800), 2);
+	assert_int_equal(config_managed_entries_end(m, 1795636800), 0);
+	is_text(m, "# head\nentries:\n"
+		   "  - {name: \"b\", verdict: \"deny\", until: \"2026-11-25T20:00:01Z\"}\n"
+		   "  - {name: \"c\", verdict: \"deny\"}\n");
+	m = parse("entries: [{name: a, verdict: deny, until: 2020-01-01T00:00:00Z}]\n");
+	assert_int_equal(config_managed_entries_end(m, 1795636800), 1);
+	is_text(m, "");
+}
+
+static void test_lists(void **)
+{
+	struct config_managed *m = parse("");
+	assert_int_equal(config_managed_list_disable(m, "old"), 0);
+	assert_int_equal(config_managed_list_disable(m, "old"), -EEXIST);
+	assert_int_equal(config_managed_list_disable(m, "new"), 0);
+	assert_int_equal(config_managed_list_disable(m, "third"), 0);
+	const struct managed_list l = {.name = "new", .url = "https://lists.example/a?b#c"};
+	const struct managed_list local = {.name = "mine", .path = "/var/mine", .allow = true};
+	assert_int_equal(config_managed_list_add(m, &l), 0); // and it is in use
+	assert_int_equal(config_managed_list_add(m, &l), -EEXIST);
+	assert_int_equal(config_managed_list_add(m, &local), 0);
+	assert_int_equal(config_managed_list_enable(m, "third"), 0);
+	assert_int_equal(config_managed_list_enable(m, "third"), -ENOENT);
+	assert_int_equal(config_managed_list_remove(m, "nothing"), -ENOENT);
+	char *text = config_managed_text(m, "");
+	assert_string_equal(text, "blocking:\n"
+				  "  lists:\n"
+				  "    - {name: \"new\", url: \"https://lists.example/a?b#c\"}\n"
+				  "    - {name: \"mine\", path: \"/var/mine\", allow: \"true\"}\n"
+				  "  disabled_lists:\n"
+				  "    - \"old\"\n");
+	free(text);
+	assert_int_equal(config_managed_list_remove(m, "new"), 0);
+	assert_int_equal(config_managed_list_remove(m, "mine"), 0);
+	assert_int_equal(config_managed_list_enable(m, "old"), 0);
+	is_text(m, "");
+}
+
+static void test_records(void **)
+{
+	struct config_managed *m = parse("");
+	const struct managed_record a = {.name = "nas.lan", .type = "A", .value = "192.0.2.1"};
+	const struct managed_record txt = {
+		.name = "nas.lan", .type = "TXT", .value = "\"a b\"", .ttl = "60"};
+	assert_int_equal(config_managed_record_add(m, &a), 0);
+	assert_int_equal(config_managed_record_add(m, &a), -EEXIST);
+	assert_int_equal(config_managed_record_add(m, &txt), 0);
+	char *text = config_managed_text(m, "");
+	assert_string_equal(text,
+		"local:\n"
+		"  records:\n"
+		"    - {name: \"nas.lan\", type: \"A\", value: \"192.0.2.1\"}\n"
+		"    - {name: \"nas.lan\", type: \"TXT\", value: \"\\\"a b\\\"\", ttl: \"60\"}\n");
+	free(text);
+	const struct managed_record mx = {.name = "nas.lan", .type = "MX"};
+	assert_int_equal(config_managed_record_remove(m, &mx), -ENOENT);
+	const struct managed_record all = {.name = "nas.lan"};
+	assert_int_equal(config_managed_record_remove(m, &all), 2);
+	is_text(m, "");
+}
+
+static void test_members_and_servers(void **)
+{
+	struct config_managed *m = parse("");
+	assert_int_equal(config_managed_member_add(m, "kids", "192.0.2.9"), 0);
+	assert_int_equal(config_managed_member_add(m, "guests", "192.0.2.9"), -EEXIST);
+	assert_string_equal(config_managed_member_group(m, "192.0.2.9"), "kids");
+	assert_null(config_managed_member_group(m, "192.0.2.8"));
+	assert_int_equal(config_managed_member_remove(m, "guests", "192.0.2.9"), -ENOENT);
+	assert_int_equal(config_managed_member_add(m, "guests", "tablet"), 0);
+	assert_int_equal(config_managed_member_remove(m, NULL, "192.0.2.9"), 0);
+	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", "dns.quad9.net"), 0);
+	assert_int_equal(config_managed_server_add(m, "9.9.9.9@853", NULL), -EEXIST);
+	assert_int_equal(config_managed_server_add(m, "1.1.1.1", NULL), 0);
+	assert_int_equal(config_managed_server_remove(m, "9.9.9.9"), -ENOENT);
+	char *text = config_managed_text(m, "");
+	assert_string_equal(text, "upstreams:\n"
+				  "  servers:\n"
+				  "    - {address: \"9.9.9.9@853\", name: \"dns.quad9.net\"}\n"
+				  "    - {address: \"1.1.1.1\"}\n"
+				  "group_members:\n"
+				  "  - {group: \"guests\", client: \"tablet\"}\n");
+	free(text);
+	assert_int_equal(config_managed_server_remove(m, "9.9.9.9@853"), 0);
+	assert_int_equal(config_managed_server_remove(m, "1.1.1.1"), 0);
+	assert_int_equal(config_managed_member_remove(m, "guests", "tablet"), 0);
+	is_text(m, "");
+}
+
+// What verbs do not know stays.
+static void test_other_keys(void **)
+{
+	struct config_managed *m =
+		parse("# a comment\n"
+		      "cache: {min_ttl: 9}\n"
+		      "blocking:\n"
+		      "  safe_search: {bing: strict}\n"
+		      "  lists: [{name: z, url: 'axfr+tls://a/b', pin: [x, y]}]\n"
+		      "  schedules: [{name: n, days: [mon, tue], from: '20:00', to: '07:00', "
+		      "pause: true}]\n"
+		      "access: {}\n");
+	is_text(m, "# head\n"
+		   "cache:\n"
+		   "  min_ttl: \"9\"\n"
+		   "blocking:\n"
+		   "  lists:\n"
+		   "    - {name: \"z\", url: \"axfr+tls://a/b\", pin: [\"x\", \"y\"]}\n"
+		   "  safe_search:\n"
+		   "    bing: \"strict\"\n"
+		   "  schedules:\n"
+		   "    - {name: \"n\", from: \"20:00\", to: \"07:00\", pause: \"true\", days: "
+		   "[\"mon\", \"tue\"]}\n");
+}
+
+static void test_refused(void **)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{"entries: {name: a}\n", "config: entries: expected a list (managed.yaml:1:1)"},
+		{"entries: [\n", "config: "},
+		{"entrie: []\n", "config: entrie: unknown key (managed.yaml:1:1); did you mean "
+				 "\"entries\"?"},
+		{"entries: [&a {name: b}]\n", "config: entries: anchors, aliases and tags"},
+		{"entries: [{name: a, name: b}]\n", "config: entries[0].name: given twice"},
+		{"\xff", "config: "},
+	};
+	char why[CONFIG_WHY_MAX];
+	struct config_managed *m = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(config_managed_parse(bad[i].text, &m, why), -EINVAL);
+		assert_null(m);
+		if (strncmp(why, bad[i].why, strlen(bad[i].why)) != 0)
+			fail_msg("%s", why);
+	}
+	char *big = malloc(CONFIG_MANAGED_MAX + 2);
+	assert_non_null(big);
+	memset(big, '#', CONFIG_MANAGED_MAX + 1);
+	big[CONFIG_MANAGED_MAX + 1] = '\0';
+	assert_int_equal(config_managed_parse(big, &m, why), -EFBIG);
+	big[CONFIG_MANAGED_MAX] = '\0';
+	assert_int_equal(config_managed_parse(big, &m, why), 0);
+	config_managed_free(m);
+	free(big);
+}
+
+static void test_caps(void **)
+{
+	struct config_managed *m = parse("");
+	char name[32];
+	for (unsigned i = 0; i < CONFIG_LISTS_MAX; i++) {
+		snprintf(name, sizeof(name), "list%u", i);
+		const struct managed_list l = {.name = name, .path = "/a"};
+		assert_int_equal(config_managed_list_add(m, &l), 0);
+	}
+	const struct managed_list more = {.name = "more", .path = "/a"};
+	assert_int_equal(config_managed_list_add(m, &more), -E2BIG);
+	for (unsigned i = 0; i < CONFIG_UPSTREAMS_MAX; i++) {
+		snprintf(name, sizeof(name), "192.0.2.%u", i);
+		assert_int_equal(config_managed_server_add(m, name, NULL), 0);
+	}
+	assert_int_equal(config_managed_server_add(m, "192.0.3.1", NULL), -E2BIG);
+	for (unsigned i = 0; i < CONFIG_DATED_MAX; i++) {
+		snprintf(name, sizeof(name), "e%u", i);
+		const struct managed_entry e = {.name = name, .verdict = "deny"};
+		assert_int_equal(config_managed_entry_set(m, &e), 0);
+	}
+	const struct managed_entry e = {.name = "more", .verdict = "deny"};
+	assert_int_equal(config_managed_entry_set(m, &e), -E2BIG);
+	const struct managed_entry there = {.name = "e7", .verdict = "allow"};
+	assert_int_equal(config_managed_entry_set(m, &there), 1);
+	config_managed_free(m);
+}
+
+static char main_path[] = "/etc/a.yaml", part_path[] = "/etc/b.yaml";
+static char main_text[] = "blocking:\n"
+			  "  deny: [Ads.Example, '/^x/']\n"
+			  "  lists: [{path: lists/ads.txt}, {name: b, url: 'https://b/'}]\n"
+			  "  disabled_lists: [b]\n"
+			  "upstreams: {servers: [{address: 9.9.9.9}]}\n"
+			  "groups:\n"
+			  "- {name: kids, clients: ['02-00-5E-10-00-01'], allow: [game.example]}\n";
+static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}]\n"
+			  "entries: [{name: x.example, verdict: allow, group: kids}]\n"
+			  "local: {records: [{name: '*.lan', type: a, value: 192.0.2.1}]}\n";
+
+static void test_places(void **)
+{
+	struct config_text part = {part_path, part_text, strlen(part_text)};
+	const struct config_bundle b = {.main = {main_path, main_text, strlen(main_text)},
+		.included = &part,
+		.included_count = 1};
+	static const struct {
+		struct config_item item;
+		const char *place; // NULL: no such item
+	} cases[] = {
+		{{CONFIG_ITEM_ENTRY, "ads.example", NULL, NULL, NULL}, "/etc/a.yaml:2:10"},
+		{{CONFIG_ITEM_ENTRY, "ads.example", NULL, "allow", NULL}, NULL},
+		{{CONFIG_ITEM_ENTRY, "/^x/", NULL, "deny", NULL}, "/etc/a.yaml:2:23"},
+		{{CONFIG_ITEM_ENTRY, "ads.example", "kids", NULL, NULL}, NULL},
+		{{CONFIG_ITEM_ENTRY, "game.example", "kids", "allow", NULL}, "/etc/a.yaml:7:56"},
+		{{CONFIG_ITEM_ENTRY, "x.example", "kids", NULL, NULL}, "/etc/b.yaml:2:11"},
+		{{CONFIG_ITEM_ENTRY, "x.example", NULL, NULL, NULL}, NULL},
+		{{CONFIG_ITEM_LIST, "ads.txt", NULL, NULL, NULL}, "/etc/a.yaml:3:11"},
+		{{CONFIG_ITEM_LIST, "b", NULL, NULL, NULL}, "/etc/a.yaml:3:34"},
+		{{CONFIG_ITEM_DISABLED, "b", NULL, NULL, NULL}, "/etc/a.yaml:4:20"},
+		{{CONFIG_ITEM_RECORD, "*.lan", NULL, NULL, "A"}, "/etc/b.yaml:3:19"},
+		{{CONFIG_ITEM_RECORD, "lan", NULL, NULL, NULL}, NULL},
+		{{CONFIG_ITEM_MEMBER, "02:00:5e:10:00:01", NULL, NULL, NULL}, "/etc/a.yaml:7:26"},
+		{{CONFIG_ITEM_MEMBER, "192.0.2.9", NULL, NULL, NULL}, "/etc/b.yaml:1:17"},
+		{{CONFIG_ITEM_SERVER, "9.9.9.9", NULL, NULL, NULL}, "/etc/a.yaml:5:23"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config_item_place place;
+		const bool is_there = config_item_find(&b, &cases[i].item, &place);
+		assert_int_equal(is_there, cases[i].place != NULL);
+		assert_string_equal(place.text, cases[i].place ? cases[i].place : "");
+		assert_string_equal(place.group,
+			is_there && cases[i].item.kind == CONFIG_ITEM_MEMBER ? "kids" : "");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_members_and_servers),
+		cmocka_unit_test(test_other_keys),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_caps),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
