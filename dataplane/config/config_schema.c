@@ -34,14 +34,11 @@ enum {
 static const cyaml_schema_value_t raw_text = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
 
-static const cyaml_schema_field_t raw_port_fields[] = {
-	RAW_TEXT(config_raw_port, device),
+static const cyaml_schema_field_t raw_port_fields[] = {RAW_TEXT(config_raw_port, device),
 	RAW_TEXT(config_raw_port, exception),
 	RAW_SEQUENCE(config_raw_port, macs, &raw_text, CONFIG_PORT_MACS_MAX),
 	RAW_SEQUENCE(config_raw_port, vlans, &raw_text, CONFIG_PORT_VLANS_MAX),
-	RAW_TEXT(config_raw_port, xdp),
-	CYAML_FIELD_END,
-};
+	RAW_TEXT(config_raw_port, xdp), CYAML_FIELD_END};
 RAW_ENTRY(port)
 
 static const cyaml_schema_field_t raw_list_fields[] = {RAW_TEXT(config_raw_list, name),
@@ -65,18 +62,14 @@ static const cyaml_schema_field_t raw_safe_search_fields[] = {
 		CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_schedule_fields[] = {
-	RAW_TEXT(config_raw_schedule, name),
-	RAW_TEXT(config_raw_schedule, from),
-	RAW_TEXT(config_raw_schedule, to),
-	RAW_TEXT(config_raw_schedule, pause),
-	RAW_TEXT(config_raw_schedule, block_all),
+static const cyaml_schema_field_t raw_schedule_fields[] = {RAW_TEXT(config_raw_schedule, name),
+	RAW_TEXT(config_raw_schedule, from), RAW_TEXT(config_raw_schedule, to),
+	RAW_TEXT(config_raw_schedule, pause), RAW_TEXT(config_raw_schedule, block_all),
 	RAW_SEQUENCE(config_raw_schedule, days, &raw_text, 7),
 	RAW_SEQUENCE(config_raw_schedule, lists, &raw_text, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_schedule, services, &raw_text, SERVICE_COUNT),
 	RAW_SEQUENCE(config_raw_schedule, domains, &raw_text, CONFIG_SCHEDULE_DOMAINS_MAX),
-	CYAML_FIELD_END,
-};
+	CYAML_FIELD_END};
 RAW_ENTRY(schedule)
 
 // The keys of a struct config_raw_filter, which is part of another one.
@@ -176,6 +169,20 @@ static const cyaml_schema_field_t raw_metrics_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_control_client_fields[] = {
+	RAW_TEXT(config_raw_control_client, name), RAW_TEXT(config_raw_control_client, role),
+	CYAML_FIELD_END};
+RAW_ENTRY(control_client)
+
+static const cyaml_schema_field_t raw_control_fields[] = {
+	CONFIG_KEYS_CONTROL(RAW_KEY)
+		RAW_SEQUENCE(config_raw_control, listen, &raw_text, CONFIG_CONTROL_LISTEN_MAX),
+	RAW_SEQUENCE(config_raw_control, allow, &raw_text, CONFIG_CONTROL_ALLOW_MAX),
+	RAW_SEQUENCE(config_raw_control, certificates, &raw_certificate, CONFIG_CERTIFICATES_MAX),
+	RAW_SEQUENCE(config_raw_control, clients, &raw_control_client, CONFIG_CONTROL_CLIENTS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_access_fields[] = {
 	CONFIG_KEYS_ACCESS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_access, allow, &raw_text, CONFIG_ACCESS_MAX),
@@ -210,13 +217,9 @@ static const cyaml_schema_field_t raw_client_fields[] = {
 };
 RAW_ENTRY(client)
 
-static const cyaml_schema_field_t raw_block_fields[] = {
-	RAW_TEXT(config_raw_block, mode),
-	RAW_TEXT(config_raw_block, ttl),
-	RAW_TEXT(config_raw_block, ipv4),
-	RAW_TEXT(config_raw_block, ipv6),
-	CYAML_FIELD_END,
-};
+static const cyaml_schema_field_t raw_block_fields[] = {RAW_TEXT(config_raw_block, mode),
+	RAW_TEXT(config_raw_block, ttl), RAW_TEXT(config_raw_block, ipv4),
+	RAW_TEXT(config_raw_block, ipv6), CYAML_FIELD_END};
 
 static const cyaml_schema_field_t raw_record_fields[] = {RAW_TEXT(config_raw_record, name),
 	RAW_TEXT(config_raw_record, type), RAW_TEXT(config_raw_record, value),
@@ -246,16 +249,11 @@ static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
 RAW_PLAIN(query_log_requests, CONFIG_KEYS_QUERY_LOG_REQUESTS)
 RAW_PLAIN(query_log_dnstap, CONFIG_KEYS_QUERY_LOG_DNSTAP)
 
-static const cyaml_schema_field_t raw_webhook_fields[] = {
-	RAW_TEXT(config_raw_webhook, url),
-	RAW_TEXT(config_raw_webhook, form),
-	RAW_TEXT(config_raw_webhook, on_block),
-	RAW_TEXT(config_raw_webhook, on_error),
-	RAW_TEXT(config_raw_webhook, summary),
-	RAW_TEXT(config_raw_webhook, per_minute),
-	RAW_TEXT(config_raw_webhook, ca_file),
-	CYAML_FIELD_END,
-};
+static const cyaml_schema_field_t raw_webhook_fields[] = {RAW_TEXT(config_raw_webhook, url),
+	RAW_TEXT(config_raw_webhook, form), RAW_TEXT(config_raw_webhook, on_block),
+	RAW_TEXT(config_raw_webhook, on_error), RAW_TEXT(config_raw_webhook, summary),
+	RAW_TEXT(config_raw_webhook, per_minute), RAW_TEXT(config_raw_webhook, ca_file),
+	CYAML_FIELD_END};
 RAW_ENTRY(webhook)
 
 static const cyaml_schema_field_t raw_query_log_fields[] = {
@@ -271,16 +269,12 @@ static const cyaml_schema_field_t raw_query_log_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_forward_fields[] = {
-	RAW_TEXT(config_raw_forward, name),
-	RAW_TEXT(config_raw_forward, policy),
-	RAW_TEXT(config_raw_forward, race),
-	RAW_TEXT(config_raw_forward, trust_ad),
-	RAW_TEXT(config_raw_forward, client_subnet_ipv4),
+static const cyaml_schema_field_t raw_forward_fields[] = {RAW_TEXT(config_raw_forward, name),
+	RAW_TEXT(config_raw_forward, policy), RAW_TEXT(config_raw_forward, race),
+	RAW_TEXT(config_raw_forward, trust_ad), RAW_TEXT(config_raw_forward, client_subnet_ipv4),
 	RAW_TEXT(config_raw_forward, client_subnet_ipv6),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
-	CYAML_FIELD_END,
-};
+	CYAML_FIELD_END};
 RAW_ENTRY(forward)
 
 static const cyaml_schema_field_t raw_group_fields[] = {
@@ -336,6 +330,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(identity),
 	RAW_SECTION_FIELD(ipv6),
 	RAW_SECTION_FIELD(metrics),
+	RAW_SECTION_FIELD(control),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),

@@ -6,6 +6,8 @@
 // Exit status: 0 done, 1 failed (the reason is on stderr, or with --json {"error": ...} on stdout),
 // 2 wrong usage. Bytes from outside are escaped before they reach the terminal (table_out.h).
 
+#include "remote.h"
+
 #include <stdbool.h>
 #include <weir/attr.h>
 #include <weir/config.h>
@@ -36,6 +38,8 @@ enum {
 	CTL_OPT_ONCE = 524288,
 	CTL_OPT_SINCE = 1048576,
 	CTL_OPT_FOLLOW = 2097152,
+	CTL_OPT_ROLE = 4194304,  // --role, --expires
+	CTL_OPT_LOCAL = 8388608, // no option: the command works on its own box alone
 };
 
 struct ctl {
@@ -51,9 +55,12 @@ struct ctl {
 	const char *operand;                     // NAME or FILE, or NULL
 	const char *type;                        // what follows it, or --type, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
+	const char *role, *expires;              // or NULL
+	struct remote_options remote_options;
 	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output,
 		*load; // of the options, or NULL
 
+	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
 };
@@ -90,6 +97,10 @@ int cmd_mem_diff(struct ctl *c);
 int cmd_mem_plan(struct ctl *c);
 int cmd_pending(struct ctl *c);
 int cmd_tcp(struct ctl *c);
+int cmd_token_create(struct ctl *c);
+int cmd_token_list(struct ctl *c);
+int cmd_token_revoke(struct ctl *c);
+int cmd_audit(struct ctl *c);
 int cmd_upstreams(struct ctl *c);
 int cmd_upstream_test(struct ctl *c);
 int cmd_upstream_drain(struct ctl *c);
