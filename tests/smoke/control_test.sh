@@ -75,8 +75,13 @@ same "one of another authority" 000 "$(https --cert $dir/other.pem --key $dir/ot
 same "the socket has /v1, too" 200 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/weir/control.sock http://weir/v1/upstreams)"
 same "no connection from elsewhere" 000 "$(https -m 1 --interface 127.200.0.1 https://127.0.0.1:9953/v1/upstreams)"
 
-check "an adversary" $python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) \
-	"$lab exec kdig +short +timeout=2 @$service ok-3000.cached.test A"
+adversary() {
+	$python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) \
+		"$lab exec kdig +short +timeout=2 @$service ok-3000.cached.test A" 2>&1 | tee $tmp/adversary
+	return "${PIPESTATUS[0]}"
+}
+check "an adversary" adversary
+sed 's/^/  /' $tmp/adversary
 
 serial() { openssl s_client -connect 127.0.0.1:9953 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
 before=$(serial)
