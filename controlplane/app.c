@@ -148,6 +148,8 @@ static void deps_fill(struct app *a)
 		.group_now = app_group_now,
 		.group_pause = app_group_pause,
 		.metrics = &a->started->metrics,
+		.control = &a->started->control,
+		.state_directory = a->started->runtime.state_directory,
 		.last_reload = app_last_reload,
 		.changes = app_changes,
 		.reload_arg = a,

@@ -2,6 +2,7 @@
 
 #include "api.h"
 
+#include "api_listen.h"
 #include "api_server.h"
 #include "memory/heap_baselines.h"
 
@@ -23,7 +24,7 @@ static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) + 1 < (int)API_R
 
 static void on_request(void *arg, struct http_exchange *x)
 {
-	api_serve(arg, x, 0);
+	api_serve(arg, x, 0, CONTROL_ADMIN);
 }
 
 // Groups as the kernel knew them when the peer connected: without a call to a name service.
@@ -147,6 +148,58 @@ static int baselines_open(struct api *a, const struct api_deps *deps)
 		&a->baselines, deps->service, publisher_paths(deps->publisher)->run);
 }
 
+// Of the control socket `fd`, which the server owns from here on.
+static int server_open(struct api *a, int fd)
+{
+	const struct http_settings settings = {.base = loop_base(a->deps.service),
+		.exchanges_max = API_REQUESTS_MAX,
+		.connections_max = API_CONNECTIONS_MAX,
+		.connection_ms = API_CONNECTION_MS,
+		.admit = on_admit,
+		.handle = on_request,
+		.replied = api_replied,
+		.arg = a};
+	return http_server_open(&a->http, fd, &settings);
+}
+
+static int parts_open(struct api *a, int fd)
+{
+	int rc = server_open(a, fd);
+	if (rc == 0)
+		rc = why_runner_open(&a->whys, a->deps.service, WHY_WAIT_MS);
+	if (rc == 0)
+		rc = why_runner_open(&a->searches, a->deps.service, WHY_WAIT_MS);
+	if (rc == 0)
+		rc = why_runner_open(&a->profiles, a->deps.service, WHY_WAIT_MS);
+	if (rc == 0)
+		rc = mem_watch_open(&a->watch, a->deps.service);
+	if (rc == 0)
+		rc = baselines_open(a, &a->deps);
+	if (rc == 0)
+		rc = access_open(
+			&a->access, a->deps.service, a->deps.state_directory, a->deps.events);
+	if (rc == 0)
+		rc = api_listen_open(a);
+	for (const struct api_part *const *p = api_parts; rc == 0 && *p; p++)
+		rc = (*p)->open ? (*p)->open(a) : 0;
+	return rc;
+}
+
+static void parts_close(struct api *a)
+{
+	for (const struct api_part *const *p = api_parts; *p; p++)
+		if ((*p)->close)
+			(*p)->close(a);
+	heap_baselines_close(a->baselines);
+	mem_watch_close(a->watch);
+	http_server_close(a->http);
+	api_listen_close(a);
+	access_close(a->access);
+	why_runner_close(a->whys);
+	why_runner_close(a->searches);
+	why_runner_close(a->profiles);
+}
+
 int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX])
 {
 	struct api *a = calloc(1, sizeof(*a));
@@ -167,41 +220,9 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	}
 	group_check(a);
 	int fd = socket_listen(deps->socket_path, a->group);
-	rc = fd;
-	if (fd >= 0) {
-		struct http_settings settings = {.base = loop_base(deps->service),
-			.exchanges_max = API_REQUESTS_MAX,
-			.connections_max = API_CONNECTIONS_MAX,
-			.connection_ms = API_CONNECTION_MS,
-			.admit = on_admit,
-			.handle = on_request,
-			.arg = a};
-		rc = http_server_open(&a->http, fd, &settings);
-	}
-	if (rc == 0) {
-		rc = why_runner_open(&a->whys, deps->service, WHY_WAIT_MS);
-		if (rc == 0)
-			rc = why_runner_open(&a->searches, deps->service, WHY_WAIT_MS);
-		if (rc == 0)
-			rc = why_runner_open(&a->profiles, deps->service, WHY_WAIT_MS);
-		if (rc == 0)
-			rc = mem_watch_open(&a->watch, deps->service);
-		if (rc == 0)
-			rc = baselines_open(a, deps);
-		if (rc == 0) {
-			rc = api_listen_open(a);
-			if (rc < 0)
-				heap_baselines_close(a->baselines);
-		}
-		if (rc < 0)
-			mem_watch_close(a->watch);
-		if (rc < 0)
-			http_server_close(a->http);
-	}
+	rc = fd < 0 ? fd : parts_open(a, fd);
 	if (rc < 0) {
-		why_runner_close(a->whys);
-		why_runner_close(a->searches);
-		why_runner_close(a->profiles);
+		parts_close(a);
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-rc));
 		free(a);
 		return rc;
@@ -214,16 +235,7 @@ void api_close(struct api *a)
 {
 	if (!a)
 		return;
-	for (const struct api_part *const *p = api_parts; *p; p++)
-		if ((*p)->close)
-			(*p)->close(a);
-	heap_baselines_close(a->baselines);
-	mem_watch_close(a->watch);
-	http_server_close(a->http);
-	api_listen_close(a);
-	why_runner_close(a->whys);
-	why_runner_close(a->searches);
-	why_runner_close(a->profiles);
+	parts_close(a);
 	(void)unlink(a->deps.socket_path);
 	free(a);
 }

@@ -17,7 +17,9 @@
 //        /entries  /lists
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
 //        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
-//   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
+//        /tokens  /audit?limit=
+//   POST /token/create?name=&role=&expires=  /token/revoke?name=
+//        /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /config/apply?dry_run=0|1&why=
 //        /config/rollback?version=&why=  /drops/add?source=&minutes=
@@ -28,6 +30,9 @@
 //        /local/add?name=&type=&value=&ttl=  /local/remove?name=&type=&value=
 //        /groups/add|move?client=&group=  /groups/remove?client=&group=
 //        /upstreams/add?server=&name=  /upstreams/remove?server=
+//
+// Each also as /v1/..., and as such alone on the network (api_control.c), where an endpoint takes
+// the role that it has in struct api_endpoint. docs/reference/openapi.json lists them all.
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; the
 // client's credentials are checked besides (root, this uid, a member of `group`), and every POST is
@@ -107,6 +112,10 @@ struct api_deps { // all of it outlives the api
 	struct sink_thread *const *outputs;
 	unsigned output_count;
 	const struct config_metrics *metrics; // where they are served over the network; NULL: not
+	// Where the control API is on the network, as at the start; NULL: nowhere. Then there is
+	// config_current.
+	const struct config_control *control;
+	const char *state_directory; // of tokens and the audit log
 	const char *config_path;
 	// The configuration in force, from which a rebuild takes its lists.
 	const struct config *(*config_current)(void *reload_arg);

@@ -70,9 +70,7 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 
 static void apply(struct api *a, struct http_exchange *x, struct apply_request *r)
 {
-	char who[32];
-	snprintf(who, sizeof(who), "uid %u", http_peer(x)->uid);
-	r->who = who;
+	r->who = http_who(x);
 	struct config_call *c = malloc(sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
@@ -162,9 +160,9 @@ static void version_metrics(struct metrics_text *t, const struct api *a)
 }
 
 const struct api_part api_config_part = {
-	.endpoint = {{"/config/reload", serve_reload, API_POST},
-		{"/config/apply", serve_apply, API_POST},
-		{"/config/rollback", serve_rollback, API_POST}},
+	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN},
+		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN, "why dry_run"},
+		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN, "version why"}},
 	.status = version_status,
 	.degraded = version_degraded,
 	.metrics = version_metrics,

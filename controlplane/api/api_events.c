@@ -253,7 +253,7 @@ static void events_metrics(struct metrics_text *t, const struct api *a)
 }
 
 const struct api_part api_events_part = {
-	.endpoint = {{"/events", serve_events, API_GET}},
+	.endpoint = {{"/events", serve_events, API_GET, CONTROL_READ, "after follow"}},
 	.metrics = events_metrics,
 	.tables = events_tables,
 	.close = events_end,

@@ -258,7 +258,7 @@ static void serve_errors(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_health_part = {
-	.endpoint = {{"/health", serve_health, API_ALWAYS | API_NETWORK},
-		{"/ready", serve_ready, API_ALWAYS | API_NETWORK},
-		{"/errors", serve_errors, API_GET}},
+	.endpoint = {{"/health", serve_health, API_ALWAYS | API_NETWORK, CONTROL_READ},
+		{"/ready", serve_ready, API_ALWAYS | API_NETWORK, CONTROL_READ, "strict"},
+		{"/errors", serve_errors, API_GET, CONTROL_READ}},
 };

@@ -103,13 +103,13 @@ static void serve_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
 	size_t len;
-	const struct ucred *peer = http_peer(x);
+	char user[API_USER_MAX];
 	if (is_too_soon(x, a->dumped_ms))
 		return;
 	int rc = heap_dump(&text, &len);
 	if (has_dumped(rc))
 		a->dumped_ms = clock_mono_ms();
-	log_info("control: heap dump for uid %u, pid %d: %s", peer->uid, peer->pid,
+	log_info("control: heap dump for %s: %s", api_user_text(x, user),
 		rc < 0 ? strerror(-rc) : "sent");
 	if (rc < 0)
 		done_reply(x, rc);
@@ -197,8 +197,10 @@ static void serve_connections(struct api *, struct http_exchange *x)
 }
 
 const struct api_part api_heap_part = {
-	.endpoint = {{"/heap", serve_heap, API_ALWAYS}, {"/heap/on", serve_heap_on, API_POST},
-		{"/heap/off", serve_heap_off, API_POST},
-		{"/debug/heap", serve_debug_heap, API_ALWAYS}, {"/threads", serve_threads, API_GET},
-		{"/connections", serve_connections, API_GET}},
+	.endpoint = {{"/heap", serve_heap, API_ALWAYS, CONTROL_ADMIN},
+		{"/heap/on", serve_heap_on, API_POST, CONTROL_ADMIN, "sample_lg"},
+		{"/heap/off", serve_heap_off, API_POST, CONTROL_ADMIN},
+		{"/debug/heap", serve_debug_heap, API_ALWAYS | API_AUDIT, CONTROL_ADMIN},
+		{"/threads", serve_threads, API_GET, CONTROL_READ},
+		{"/connections", serve_connections, API_GET, CONTROL_READ}},
 };

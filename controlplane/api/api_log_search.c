@@ -165,4 +165,5 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_log_search_part = {
-	.endpoint = {{"/log/search", serve_log_search, API_GET}}};
+	.endpoint = {{"/log/search", serve_log_search, API_GET, CONTROL_READ,
+		"limit name client verdict validation since until oldest_first after"}}};

@@ -135,7 +135,8 @@ static void tail_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_log_tail_part = {
-	.endpoint = {{"/log/tail", serve_log_tail, API_GET}},
+	.endpoint = {{"/log/tail", serve_log_tail, API_GET, CONTROL_READ,
+		"name client verdict validation group"}},
 	.tables = tail_tables,
 	.close = tails_close,
 };

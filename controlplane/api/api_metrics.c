@@ -3,6 +3,7 @@
 // of TCP; the text is made here, from copies.
 
 #include "api/metrics/metrics.h"
+#include "api_listen.h"
 #include "api_tables.h"
 #include "memory/process.h"
 
@@ -228,4 +229,5 @@ static void serve_metrics(struct api *a, struct http_exchange *x)
 	api_look(a, x, metrics_reply);
 }
 
-const struct api_part api_metrics_part = {.endpoint = {{"/metrics", serve_metrics, API_NETWORK}}};
+const struct api_part api_metrics_part = {
+	.endpoint = {{"/metrics", serve_metrics, API_NETWORK, CONTROL_READ}}};

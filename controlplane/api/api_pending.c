@@ -196,4 +196,5 @@ static void serve_pending(struct api *a, struct http_exchange *x)
 	}
 }
 
-const struct api_part api_pending_part = {.endpoint = {{"/pending", serve_pending, API_GET}}};
+const struct api_part api_pending_part = {
+	.endpoint = {{"/pending", serve_pending, API_GET, CONTROL_READ, "limit"}}};

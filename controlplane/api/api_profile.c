@@ -44,7 +44,7 @@ static void on_profiled(void *arg, int err)
 static void profile_start(struct api *a, struct http_exchange *x, unsigned seconds,
 	int (*take)(char **out, size_t *len))
 {
-	const struct ucred *peer = http_peer(x);
+	char user[API_USER_MAX];
 	if (a->is_profiling) {
 		api_refuse(x, 409, "another profile is being taken: repeat this one later");
 		return;
@@ -55,7 +55,7 @@ static void profile_start(struct api *a, struct http_exchange *x, unsigned secon
 		return;
 	}
 	*c = (struct profile_call){.api = a, .exchange = x, .seconds = seconds, .take = take};
-	log_info("control: %s for uid %u, pid %d", http_path(x), peer->uid, peer->pid);
+	log_info("control: %s for %s", http_path(x), api_user_text(x, user));
 	http_defer(x, seconds * 1000 + SLACK_MS);
 	int err = why_runner_start(a->profiles, profile_work, on_profiled, c);
 	a->is_profiling = err == 0;
@@ -104,7 +104,8 @@ static void tables(struct api *, struct table_registry *tables)
 }
 
 const struct api_part api_profile_part = {
-	.endpoint = {{"/profile/cpu", serve_cpu, API_GET}, {"/profile/alloc", serve_alloc, API_GET},
-		{"/profile/threads", serve_threads, API_GET}},
+	.endpoint = {{"/profile/cpu", serve_cpu, API_GET | API_AUDIT, CONTROL_ADMIN, "seconds"},
+		{"/profile/alloc", serve_alloc, API_GET | API_AUDIT, CONTROL_ADMIN, "seconds"},
+		{"/profile/threads", serve_threads, API_GET | API_AUDIT, CONTROL_ADMIN, "seconds"}},
 	.tables = tables,
 };

@@ -77,4 +77,5 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 	}
 }
 
-const struct api_part api_refresh_part = {.endpoint = {{"/refresh", serve_refresh, API_GET}}};
+const struct api_part api_refresh_part = {
+	.endpoint = {{"/refresh", serve_refresh, API_GET, CONTROL_READ, "minutes"}}};

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/dns_name.h>
 #include <weir/log.h>
 
@@ -36,15 +37,63 @@ void api_busy(struct http_exchange *x, int err)
 }
 
 // Logged paths of changes are constants of the API.
-static void change_log(const struct http_exchange *x)
+static void change_log(const struct api_endpoint *e, const struct http_exchange *x)
 {
-	const struct ucred *peer = http_peer(x);
 	struct dns_name name;
-	char text[DNS_NAME_TEXT_MAX] = "";
+	char text[DNS_NAME_TEXT_MAX] = "", user[API_USER_MAX];
 	const char *param = http_param(x, "name"), *why;
 	if (param && name_paste(param, &name, &why) >= 0)
 		dns_name_to_text(&name, text);
-	log_info("control: %s %s by uid %u, pid %d", http_path(x), text, peer->uid, peer->pid);
+	log_info("control: %s %s by %s", e->path, text, api_user_text(x, user));
+}
+
+const char *api_user_text(const struct http_exchange *x, char out[API_USER_MAX])
+{
+	snprintf(out, API_USER_MAX, "%s, %s", http_who(x), http_from(x));
+	return out;
+}
+
+static struct audit_entry entry_of(const struct http_exchange *x, unsigned status)
+{
+	const char *path = http_path(x);
+	return (struct audit_entry){.who = http_who(x),
+		.from = http_from(x),
+		.method = http_is_post(x) ? "POST" : "GET",
+		.path = path ? path : "",
+		.query = http_query(x),
+		.status = status};
+}
+
+void api_replied(void *arg, struct http_exchange *x, unsigned status)
+{
+	struct api *a = arg;
+	const struct api_endpoint *e = http_note(x);
+	if (!e)
+		return;
+	struct audit_entry entry = entry_of(x, status);
+	entry.path = e->path;
+	audit_change(&a->access->audit, &entry);
+}
+
+void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why)
+{
+	const unsigned status = access_refusal_status[why];
+	struct audit_entry entry = entry_of(x, status);
+	entry.why = access_refusal_names[why];
+	audit_refused(&a->access->audit, &entry, clock_mono_ms());
+	if (status == 401)
+		http_reply_header(x, "WWW-Authenticate", "Bearer realm=\"weir\"");
+	api_refuse(x, status, "%s", access_refusal_texts[why]);
+}
+
+// The path that endpoints have. The version may be left out but on the network.
+static const char *path_of(const struct http_exchange *x)
+{
+	static const char version[] = "/v1/";
+	const char *path = http_path(x);
+	if (!path)
+		return "";
+	return strncmp(path, version, sizeof(version) - 1) == 0 ? path + sizeof(version) - 2 : path;
 }
 
 static const struct api_endpoint *endpoint_find(const char *path, unsigned flags)
@@ -62,9 +111,14 @@ static bool is_off(const struct api *a)
 	return a->deps.toggles && !a->deps.toggles->value[TOGGLE_API];
 }
 
-void api_serve(struct api *a, struct http_exchange *x, unsigned flags)
+static bool is_allowed(const struct api_endpoint *e, enum control_role role)
 {
-	const struct api_endpoint *e = endpoint_find(http_path(x), flags);
+	return role >= (e->role == CONTROL_NONE ? CONTROL_ADMIN : e->role);
+}
+
+void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role)
+{
+	const struct api_endpoint *e = endpoint_find(path_of(x), flags);
 	if (is_off(a) && !(e && e->flags & API_ALWAYS)) {
 		api_refuse(x, 503, "the toggle api is off");
 		return;
@@ -75,12 +129,19 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags)
 		return;
 	}
 	const bool is_post = e->flags & API_POST;
+	if (!is_allowed(e, role)) {
+		access_overstepped(a->access);
+		api_deny(a, x, ACCESS_role);
+		return;
+	}
 	if (http_is_post(x) != is_post) {
 		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
 		return;
 	}
+	if (e->flags & (API_POST | API_AUDIT))
+		http_set_note(x, e);
 	if (is_post)
-		change_log(x);
+		change_log(e, x);
 	e->handle(a, x);
 }
 

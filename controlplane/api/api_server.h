@@ -4,12 +4,15 @@
 // The server of the control API, and what the file of each subject gives to it: its endpoints, its
 // objects in the replies about the whole program, its tables. All on the service loop.
 
+#include "access/access.h"
 #include "api.h"
-#include "api_listen.h"
+#include "api_listener.h"
 #include "api_reasons.h"
+#include "base/file_seen.h"
 #include "base/json_out.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
+#include "tls/tls_server.h"
 #include "why_runner.h"
 
 #include <sys/queue.h>
@@ -17,6 +20,18 @@
 
 struct api_scrape { // of metrics: the last one; left_out: of all
 	uint64_t took_us, bytes, samples, left_out;
+};
+
+// The control API over HTTPS (api_control.c).
+struct api_control {
+	unsigned count; // of addresses
+	struct api_listener listener[CONFIG_CONTROL_LISTEN_MAX];
+	struct tls_server *tls; // NULL: there are no good certificates
+	char why[TLS_WHY_MAX];  // why newer ones are not used; "": they are
+	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX + 1];
+	unsigned seen_count;
+	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // as at the start
+	struct event *look;
 };
 
 struct api {
@@ -36,9 +51,11 @@ struct api {
 	uint64_t event_readers_refused, event_readers_cut;
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
-	uint64_t dumped_ms; // when the last heap dump ended; 0: none
-	uint64_t rate_ms;   // when the heap profile's rate changed last; 0: not yet
-	struct api_listener listener;
+	uint64_t dumped_ms;           // when the last heap dump ended; 0: none
+	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
+	struct api_listener listener; // of metrics.listen
+	struct access *access;
+	struct api_control control;
 };
 
 enum {
@@ -49,18 +66,23 @@ enum {
 	API_BUILD_MS = 120000
 };
 
+enum { API_USER_MAX = HTTP_WHO_MAX + HTTP_FROM_MAX + 4 };
+
 enum api_endpoint_flags {
 	API_GET = 0,       // changes nothing
 	API_POST = 1 << 0, // changes something
 	API_ALWAYS =
 		1 << 1, // served while the toggle `api` is off: to look, and to turn it on again
 	API_NETWORK = 1 << 2, // served by metrics.listen as well
+	API_AUDIT = 1 << 3,   // in the audit log though it changes nothing
 };
 
 struct api_endpoint {
 	const char *path;
 	void (*handle)(struct api *a, struct http_exchange *x);
 	unsigned flags;
+	enum control_role role; // that it takes; CONTROL_NONE: an admin
+	const char *params;     // names, with blanks between; NULL: none
 };
 
 // A request about the whole program, once all loops have reported their status.
@@ -88,52 +110,63 @@ struct api_part {
 	void (*degraded)(struct api_reasons *reasons, const struct api_look *l);
 	void (*metrics)(struct metrics_text *t, const struct api *a);
 	void (*tables)(struct api *a, struct table_registry *tables);
-	void (*close)(struct api *a); // ends its streams
+	int (*open)(struct api *a);   // when all else of the API is open; -errno
+	void (*close)(struct api *a); // ends its streams; also of one that was never opened
 };
 
-// Each part is `api_NAME_part`, in api_NAME.c; replies have its objects in this order.
-#define API_PARTS(X)  \
-	X(health)     \
-	X(status)     \
-	X(state)      \
-	X(config)     \
-	X(versions)   \
-	X(groups)     \
-	X(cache)      \
-	X(tiers)      \
-	X(frontend)   \
+// Each part is `api_NAME_part`, in api_NAME.c; replies have its objects in this order. `control` is
+// the last: its servers are closed when all streams have ended.
+#define API_PARTS(X) \
+	X(health) \
+	X(status) \
+	X(state) \
+	X(config) \
+	X(versions) \
+	X(groups) \
+	X(cache) \
+	X(tiers) \
+	X(frontend) \
 	X(clickhouse) \
-	X(log)        \
+	X(log) \
 	X(log_search) \
-	X(log_tail)   \
-	X(top)        \
-	X(watch)      \
-	X(rules)      \
-	X(drops)      \
-	X(refresh)    \
-	X(why)        \
-	X(tcp)        \
-	X(upstreams)  \
-	X(pending)    \
-	X(toggles)    \
-	X(entries)    \
-	X(lists)      \
-	X(local)      \
-	X(members)    \
-	X(servers)    \
-	X(events)     \
-	X(heap)       \
-	X(profile)    \
-	X(mem)        \
-	X(memory)     \
-	X(metrics)
+	X(log_tail) \
+	X(top) \
+	X(watch) \
+	X(rules) \
+	X(drops) \
+	X(refresh) \
+	X(why) \
+	X(tcp) \
+	X(upstreams) \
+	X(pending) \
+	X(toggles) \
+	X(entries) \
+	X(lists) \
+	X(local) \
+	X(members) \
+	X(servers) \
+	X(events) \
+	X(heap) \
+	X(profile) \
+	X(mem) \
+	X(memory) \
+	X(metrics) \
+	X(access) \
+	X(control_report) \
+	X(control)
 #define X(name) extern const struct api_part api_##name##_part;
 API_PARTS(X)
 #undef X
 extern const struct api_part *const api_parts[]; // NULL is the last
 
-// Serves a request; with API_NETWORK only endpoints that have that flag.
-void api_serve(struct api *a, struct http_exchange *x, unsigned flags);
+// Serves a request of a user with that role; with API_NETWORK only endpoints that have that flag.
+void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role);
+// The server's `replied`: changes go into the audit log.
+void api_replied(void *arg, struct http_exchange *x, unsigned status);
+// A try of x's user that is refused: audited, and replied to.
+void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
+// "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.
+const char *api_user_text(const struct http_exchange *x, char out[API_USER_MAX]);
 // Asks all loops how they are; then `reply` replies.
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l));
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);

@@ -2,6 +2,7 @@
 // Endpoints that say how the control plane is: status and stats.
 
 #include "api_hosts.h"
+#include "api_listen.h"
 #include "api_rules.h"
 #include "api_tables.h"
 
@@ -234,5 +235,6 @@ static void serve_stats(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_status_part = {
-	.endpoint = {{"/status", serve_status, API_GET}, {"/stats", serve_stats, API_GET}},
+	.endpoint = {{"/status", serve_status, API_GET, CONTROL_READ},
+		{"/stats", serve_stats, API_GET, CONTROL_READ}},
 };

@@ -69,6 +69,6 @@ static void top_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_top_part = {
-	.endpoint = {{"/top", serve_top, API_GET}},
+	.endpoint = {{"/top", serve_top, API_GET, CONTROL_READ, "limit"}},
 	.tables = top_tables,
 };

@@ -315,8 +315,8 @@ static void serve_test(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_upstreams_part = {
-	.endpoint = {{"/upstreams", serve_upstreams, API_GET},
-		{"/upstream/drain", serve_drain, API_POST},
-		{"/upstream/undrain", serve_undrain, API_POST},
-		{"/upstream/test", serve_test, API_POST}},
+	.endpoint = {{"/upstreams", serve_upstreams, API_GET, CONTROL_READ},
+		{"/upstream/drain", serve_drain, API_POST, CONTROL_OPERATE, "server"},
+		{"/upstream/undrain", serve_undrain, API_POST, CONTROL_OPERATE, "server"},
+		{"/upstream/test", serve_test, API_POST, CONTROL_OPERATE, "server"}},
 };

@@ -165,9 +165,9 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 	w->is_over = w->is_traced = false;
 	w->since_ms = clock_mono_ms();
 	w->until_ms = w->since_ms + UINT64_C(1000) * seconds;
-	const struct ucred *peer = http_peer(x);
-	log_info("control: a watch%s of %u s by uid %u, pid %d",
-		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
+	char user[API_USER_MAX];
+	log_info("control: a watch%s of %u s by %s", filter.frames ? " with frames" : "", seconds,
+		api_user_text(x, user));
 	bool is_begun = api_lines_begin(&w->out, x, API_LINES_JSON);
 	a->watcher = w;
 	// Reports the start at once, because the first query may take long.
@@ -211,7 +211,8 @@ static void watch_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_watch_part = {
-	.endpoint = {{"/watch", serve_watch, API_GET}},
+	.endpoint = {{"/watch", serve_watch, API_GET, CONTROL_OPERATE,
+		"seconds name client verdict frames"}},
 	.tables = watch_tables,
 	.close = watch_close,
 };

@@ -206,4 +206,5 @@ static void serve_why(struct api *a, struct http_exchange *x)
 		on_looked(c, err, NULL);
 }
 
-const struct api_part api_why_part = {.endpoint = {{"/why", serve_why, API_GET}}};
+const struct api_part api_why_part = {.endpoint = {{"/why", serve_why, API_GET, CONTROL_READ,
+					      "name client mac vlan group type"}}};

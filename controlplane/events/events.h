@@ -35,7 +35,8 @@ enum { EVENTS_MAX = 256, EVENT_FIELDS_MAX = 4, EVENT_TEXT_MAX = 512, EVENT_VALUE
 	X(alarm_raised, warning)    \
 	X(alarm_over, info)         \
 	X(dataplane_came, info)     \
-	X(dataplane_went, warning)
+	X(dataplane_went, warning)  \
+	X(control_locked, warning)
 
 enum event_kind {
 #define X(name, severity) EVENT_##name,

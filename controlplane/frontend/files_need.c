@@ -77,6 +77,7 @@ void files_need(const struct config *c, struct files_need *out)
 			 + (c->proxy_protocol.from_count ? frontends * FRONTEND_PROXY_WAITS : 0)
 			 + frontends * (2U + c->dot.enabled + c->doh.enabled)
 				   * (uint64_t)c->dataplane.address_count;
+	fixed += (uint64_t)c->control.listen_count * (1U + c->control.connections);
 	// The library has a socket for each of its queries.
 	if (c->dnssec.validate)
 		fixed += resolvers * (VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);

@@ -2,16 +2,19 @@
 #include "http_conns.h"
 
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/listener.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <weir/clock.h>
 
 // Connections over the cap that one iteration may accept and then close.
-enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20 };
+enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, SOURCE_LEN = 9 };
 
 #define OVER_BODY "{\"error\":\"too many connections: try again\"}"
 static_assert(sizeof(OVER_BODY) - 1 == 43);
@@ -20,8 +23,9 @@ static const char over_text[] =
 	"Content-Type: application/json\r\nContent-Length: 43\r\n\r\n" OVER_BODY;
 
 struct conn {
-	struct bufferevent *b; // NULL: free
-	bool is_over, is_cut;
+	struct bufferevent *b;          // NULL: free
+	bool is_over, is_cut, is_known; // known: its source is
+	uint8_t source[SOURCE_LEN];
 	uint64_t since_ms, until_ms;
 };
 
@@ -29,6 +33,8 @@ struct http_conns {
 	struct http_conns_settings settings;
 	struct event *look;
 	struct http_conns_counts counts;
+	uint64_t rate_s; // the second that `rate` is of
+	unsigned rate;
 	struct conn conn[HTTP_CONNS_MAX + OVER_MAX];
 };
 
@@ -62,7 +68,7 @@ static void conn_cut(struct http_conns *s, struct conn *c)
 	const int fd = bufferevent_getfd(c->b);
 	s->counts.cut += !c->is_over;
 	c->is_cut = true;
-	if (c->is_over)
+	if (c->is_over && !s->settings.lend)
 		(void)!send(fd, over_text, sizeof(over_text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_RDWR);
 	if (c->is_over)
@@ -76,6 +82,45 @@ static void left_drop(struct http_conns *s)
 			conn_drop(s, &s->conn[i]);
 }
 
+// The family and what an address is counted by; all of one connection.
+static bool source_of(const struct sockaddr_storage *peer, uint8_t out[SOURCE_LEN])
+{
+	memset(out, 0, SOURCE_LEN);
+	if (peer->ss_family == AF_INET)
+		memcpy(out + 1, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+	else if (peer->ss_family == AF_INET6)
+		memcpy(out + 1, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
+	out[0] = (uint8_t)peer->ss_family;
+	return peer->ss_family == AF_INET || peer->ss_family == AF_INET6;
+}
+
+static unsigned source_count(const struct http_conns *s, const uint8_t source[SOURCE_LEN])
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
+		n += s->conn[i].b && s->conn[i].is_known && !s->conn[i].is_cut
+		     && memcmp(s->conn[i].source, source, SOURCE_LEN) == 0;
+	return n;
+}
+
+// A new connection, whose descriptor evhttp has set meanwhile.
+static void conn_know(struct http_conns *s, struct conn *c)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	c->is_known = true;
+	if (getpeername(bufferevent_getfd(c->b), (struct sockaddr *)&peer, &len) < 0
+		|| !source_of(&peer, c->source))
+		return;
+	const bool is_full =
+		s->settings.source_max && source_count(s, c->source) > s->settings.source_max;
+	if (!is_full && !(s->settings.refuses && s->settings.refuses(s->settings.arg, &peer)))
+		return;
+	s->counts.shut_out++;
+	c->is_cut = true;
+	shutdown(bufferevent_getfd(c->b), SHUT_RDWR);
+}
+
 static void on_look(evutil_socket_t, short, void *arg)
 {
 	struct http_conns *s = arg;
@@ -83,6 +128,8 @@ static void on_look(evutil_socket_t, short, void *arg)
 	left_drop(s);
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
 		struct conn *c = &s->conn[i];
+		if (c->b && !c->is_over && !c->is_known)
+			conn_know(s, c);
 		if (c->b && !c->is_cut && (c->is_over || now_ms >= c->until_ms))
 			conn_cut(s, c);
 	}
@@ -132,27 +179,55 @@ bool http_conns_has_place(struct http_conns *s)
 	return place_find(s) != NULL;
 }
 
+static bool is_too_fast(struct http_conns *s)
+{
+	const uint64_t now_s = clock_mono_ms() / 1000;
+	if (s->rate_s != now_s)
+		s->rate = 0;
+	s->rate_s = now_s;
+	const bool too_fast = s->settings.rate_max && ++s->rate > s->settings.rate_max;
+	s->counts.shut_out += too_fast;
+	return too_fast;
+}
+
+static struct bufferevent *buffer_new(
+	const struct http_conns *s, struct event_base *base, bool is_over)
+{
+	struct ssl_st *ssl =
+		s->settings.lend && !is_over ? s->settings.lend(s->settings.arg) : NULL;
+	if (!ssl)
+		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *b = bufferevent_openssl_socket_new(
+		base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	if (b)
+		bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
+	return b;
+}
+
 struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 {
 	struct http_conns *s = conns;
 	if (s->counts.live >= s->settings.max)
 		left_drop(s);
 	struct conn *c = place_find(s);
-	struct bufferevent *b = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	const bool is_full = s->counts.live >= s->settings.max;
+	bool is_over = is_full || is_too_fast(s);
+	struct bufferevent *b = buffer_new(s, base, is_over);
+	// Without TLS there is nothing to be said.
+	is_over |= b && s->settings.lend && !bufferevent_openssl_get_ssl(b);
 	if (b)
 		bufferevent_setwatermark(b, EV_READ, 0, HTTP_CONNS_INPUT_MAX);
 	if (!b || !c)
 		return b; // `c`: none is accepted without a place
 	bufferevent_incref(b);
-	*c = (struct conn){
-		.b = b, .is_over = s->counts.live >= s->settings.max, .since_ms = clock_mono_ms()};
+	*c = (struct conn){.b = b, .is_over = is_over, .since_ms = clock_mono_ms()};
 	c->until_ms = c->since_ms + s->settings.life_ms;
 	s->counts.made++;
-	s->counts.refused += c->is_over;
+	s->counts.refused += is_full;
 	s->counts.live += !c->is_over;
 	if (s->counts.live > s->counts.most)
 		s->counts.most = s->counts.live;
-	if (c->is_over)
+	if (c->is_over || s->settings.source_max || s->settings.refuses)
 		event_active(s->look, EV_TIMEOUT, 0);
 	if (!place_find(s))
 		evconnlistener_disable(s->settings.listener);

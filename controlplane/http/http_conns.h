@@ -12,6 +12,10 @@
 // HTTP_CONNS_INPUT_MAX waits in the kernel: evhttp reads while it writes, to see the end of a
 // connection, and would keep all of it. Owner: the server, on its loop's thread. A descriptor is
 // closed at the next check after its end, HTTP_CONNS_LOOK_MS later at most.
+//
+// With `lend` the connections speak TLS by libevent's bufferevent_openssl. One beyond `max`, beyond
+// `source_max` of its address (IPv6: of its /64), beyond `rate_max` of this second, or that
+// `refuses` names, is closed without a handshake and without a reply.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +23,8 @@
 #include <weir/attr.h>
 
 struct bufferevent;
+struct sockaddr_storage;
+struct ssl_st;
 struct evconnlistener;
 struct event;
 struct event_base;
@@ -31,6 +37,12 @@ struct http_conns_settings {
 	struct evconnlistener *listener;
 	unsigned max; // at most HTTP_CONNS_MAX
 	unsigned life_ms;
+	unsigned source_max, rate_max; // 0: no limit
+	// An end of TLS for one connection (tls_server_lend), which it frees; NULL: none now.
+	struct ssl_st *(*lend)(void *arg); // NULL: connections in clear text
+	// Is this client shut out? May be NULL.
+	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
+	void *arg;
 };
 
 ATTR_MUST_CHECK int http_conns_new(
@@ -51,6 +63,7 @@ struct http_conns_counts {
 	uint64_t made;
 	uint64_t refused;  // found it full
 	uint64_t cut;      // closed for being too slow
+	uint64_t shut_out; // closed for their source, or for coming too fast
 	uint64_t since_ms; // the oldest one's beginning; 0: none
 	size_t bytes;
 };

@@ -1,106 +1,53 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_server.h"
+#include "http_internal.h"
+#include "tls/tls_server.h"
 
-#include "base/age_list.h"
-
-#include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
-struct http_exchange {
-	LIST_ENTRY(http_exchange) link;
-	struct age_link age;
-	struct http_server *server;     // NULL: it is gone
-	struct evhttp_request *request; // NULL: replied to (too late), or the server is gone
-	struct event *deadline;
-	struct ucred peer;
-	struct evkeyvalq params;
-};
-
-struct http_stream {
-	struct evhttp_request *request;
-};
-
 static_assert((int)HTTP_CONNS_INPUT_MAX > (int)HTTP_HEADER_MAX + (int)HTTP_BODY_MAX);
-
-struct http_server {
-	struct http_settings settings;
-	struct evhttp *evhttp;
-	struct evconnlistener *listener; // evhttp's
-	struct event *accept_again;
-	unsigned exchanges;
-	struct age_list ages;
-	LIST_HEAD(, http_exchange) exchange_list;
-	struct http_counts counts;
-	struct http_conns *conns;
-};
-
-static struct bufferevent *buffer_of(struct evhttp_request *r)
-{
-	return evhttp_connection_get_bufferevent(evhttp_request_get_connection(r));
-}
-
-// The request is evhttp's again, which frees it when the reply has left or cannot.
-static void request_reply_as(
-	struct evhttp_request *r, unsigned status, const char *type, const char *body, size_t len)
-{
-	struct evbuffer *out = evbuffer_new();
-	// From here on the connection's own time counts (http_conns.h). evhttp would end it after
-	// HTTP_TIMEOUT_S without input, however well the client reads.
-	bufferevent_set_timeouts(buffer_of(r), NULL, NULL);
-	if (out && evbuffer_add(out, body, len) == 0
-		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
-			   == 0)
-		evhttp_send_reply(r, (int)status, NULL, out);
-	else
-		evhttp_send_error(r, HTTP_INTERNAL, NULL);
-	if (out)
-		evbuffer_free(out);
-}
-
-static void request_reply(struct evhttp_request *r, unsigned status, const char *body)
-{
-	request_reply_as(r, status, "application/json", body, strlen(body));
-}
 
 static void on_deadline(evutil_socket_t, short, void *arg)
 {
 	struct http_exchange *x = arg;
 	x->server->counts.timeouts++;
-	http_conns_replied(x->server->conns, buffer_of(x->request));
-	request_reply(x->request, 504, "{\"error\":\"no answer in time\"}");
+	http_conns_replied(x->server->conns, http_request_buffer(x->request));
+	http_exchange_replied(x, 504);
+	http_request_reply(x->request, 504, "{\"error\":\"no answer in time\"}");
 	x->request = NULL;
 }
 
-// From its server, which may be closing: nothing of the base is held any longer.
-static void exchange_detach(struct http_exchange *x)
+// Who it is by the kernel's word.
+static void origin_fill(struct http_exchange *x)
 {
-	LIST_REMOVE(x, link);
-	age_remove(&x->server->ages, &x->age);
-	x->server->exchanges--;
-	event_free(x->deadline);
-	x->server = NULL;
-	x->request = NULL;
-}
-
-static void exchange_free(struct http_exchange *x)
-{
-	if (x->server)
-		exchange_detach(x);
-	evhttp_clear_headers(&x->params);
-	free(x);
+	socklen_t len = sizeof(x->source);
+	struct sockaddr_storage *a = &x->source;
+	if (getpeername(
+		    bufferevent_getfd(http_request_buffer(x->request)), (struct sockaddr *)a, &len)
+		< 0)
+		a->ss_family = AF_UNSPEC;
+	if (a->ss_family == AF_UNIX) {
+		snprintf(x->who, sizeof(x->who), "uid %u", x->peer.uid);
+		snprintf(x->from, sizeof(x->from), "pid %d", x->peer.pid);
+	} else if (a->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, x->from,
+			sizeof(x->from));
+	} else if (a->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, x->from,
+			sizeof(x->from));
+	}
 }
 
 static struct http_exchange *exchange_new(
@@ -118,8 +65,9 @@ static struct http_exchange *exchange_new(
 	x->server = s;
 	x->request = r;
 	x->peer = *peer;
+	origin_fill(x);
 	LIST_INSERT_HEAD(&s->exchange_list, x, link);
-	http_conns_asked(s->conns, buffer_of(r));
+	http_conns_asked(s->conns, http_request_buffer(r));
 	age_add(&s->ages, &x->age);
 	if (++s->exchanges > s->counts.waiting_most)
 		s->counts.waiting_most = s->exchanges;
@@ -136,7 +84,7 @@ static bool params_read(struct http_exchange *x)
 static bool peer_admitted(
 	const struct http_settings *t, struct evhttp_request *r, struct ucred *peer)
 {
-	int fd = bufferevent_getfd(buffer_of(r));
+	int fd = bufferevent_getfd(http_request_buffer(r));
 	socklen_t len = sizeof(*peer);
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0
 	       && t->admit(t->arg, peer, fd);
@@ -147,20 +95,20 @@ static void on_request(struct evhttp_request *r, void *arg)
 	struct http_server *s = arg;
 	struct ucred peer;
 	s->counts.requests++;
-	http_conns_replied(s->conns, buffer_of(r)); // unless it goes on
+	http_conns_replied(s->conns, http_request_buffer(r)); // unless it goes on
 	if (!peer_admitted(&s->settings, r, &peer)) {
 		s->counts.refused_peer++;
-		request_reply(r, 403, "{\"error\":\"not permitted\"}");
+		http_request_reply(r, 403, "{\"error\":\"not permitted\"}");
 		return;
 	}
 	if (s->exchanges >= s->settings.exchanges_max) {
 		s->counts.refused_full++;
-		request_reply(r, 503, "{\"error\":\"too busy: try again\"}");
+		http_request_reply(r, 503, "{\"error\":\"too busy: try again\"}");
 		return;
 	}
 	struct http_exchange *x = exchange_new(s, r, &peer);
 	if (!x) {
-		request_reply(r, 500, "{\"error\":\"out of memory\"}");
+		http_request_reply(r, 500, "{\"error\":\"out of memory\"}");
 	} else if (!params_read(x)) {
 		s->counts.bad_requests++;
 		http_reply(x, 400, strdup("{\"error\":\"malformed query\"}"));
@@ -203,7 +151,12 @@ static bool conns_start(
 	const struct http_conns_settings settings = {.base = s->settings.base,
 		.listener = listener,
 		.max = s->settings.connections_max,
-		.life_ms = s->settings.connection_ms};
+		.life_ms = s->settings.connection_ms,
+		.source_max = s->settings.source_max,
+		.rate_max = s->settings.rate_max,
+		.lend = s->settings.lend,
+		.refuses = s->settings.refuses,
+		.arg = s->settings.arg};
 	if (http_conns_new(&s->conns, &settings) < 0)
 		return false;
 	evhttp_set_bevcb(evhttp, http_conns_make, s->conns);
@@ -253,7 +206,7 @@ void http_server_close(struct http_server *s)
 		return;
 	struct http_exchange *x;
 	while ((x = LIST_FIRST(&s->exchange_list)))
-		exchange_detach(x);
+		http_exchange_detach(x);
 	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
 	http_conns_free(s->conns);
@@ -269,6 +222,35 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 	out->bytes = sizeof(struct http_exchange);
 	http_conns_counts(s->conns, &out->conns);
 	out->conns.bytes += sizeof(*s);
+}
+
+// The beginning of the older one; 0: none.
+static uint64_t older(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+void http_counts_add(struct http_counts *sum, const struct http_counts *one)
+{
+	sum->requests += one->requests;
+	sum->refused_full += one->refused_full;
+	sum->refused_peer += one->refused_peer;
+	sum->bad_requests += one->bad_requests;
+	sum->timeouts += one->timeouts;
+	sum->waiting += one->waiting;
+	sum->waiting_max += one->waiting_max;
+	sum->waiting_most += one->waiting_most;
+	sum->since_ms = older(sum->since_ms, one->since_ms);
+	sum->bytes = one->bytes;
+	sum->conns.live += one->conns.live;
+	sum->conns.most += one->conns.most;
+	sum->conns.max += one->conns.max;
+	sum->conns.made += one->conns.made;
+	sum->conns.refused += one->conns.refused;
+	sum->conns.cut += one->conns.cut;
+	sum->conns.shut_out += one->conns.shut_out;
+	sum->conns.since_ms = older(sum->conns.since_ms, one->conns.since_ms);
+	sum->conns.bytes += one->conns.bytes;
 }
 
 unsigned http_server_waiting(const struct http_server *s, const struct http_exchange *but,
@@ -309,9 +291,54 @@ const char *http_header(const struct http_exchange *x, const char *name)
 	return evhttp_find_header(evhttp_request_get_input_headers(x->request), name);
 }
 
-const struct ucred *http_peer(const struct http_exchange *x)
+const struct sockaddr_storage *http_source(const struct http_exchange *x)
 {
-	return &x->peer;
+	return &x->source;
+}
+
+const char *http_client_name(const struct http_exchange *x)
+{
+	struct ssl_st *ssl = bufferevent_openssl_get_ssl(http_request_buffer(x->request));
+	return ssl ? tls_lent_client_name(ssl) : NULL;
+}
+
+const char *http_who(const struct http_exchange *x)
+{
+	return x->who;
+}
+
+const char *http_from(const struct http_exchange *x)
+{
+	return x->from;
+}
+
+void http_set_who(struct http_exchange *x, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(x->who, sizeof(x->who), fmt, args);
+	va_end(args);
+}
+
+const char *http_query(const struct http_exchange *x)
+{
+	return evhttp_uri_get_query(evhttp_request_get_evhttp_uri(x->request));
+}
+
+void http_set_note(struct http_exchange *x, const void *note)
+{
+	x->note = note;
+}
+
+const void *http_note(const struct http_exchange *x)
+{
+	return x->note;
+}
+
+void http_reply_header(struct http_exchange *x, const char *name, const char *value)
+{
+	if (x->request)
+		(void)evhttp_add_header(evhttp_request_get_output_headers(x->request), name, value);
 }
 
 bool http_is_live(const struct http_exchange *x)
@@ -323,92 +350,4 @@ void http_defer(struct http_exchange *x, unsigned deadline_ms)
 {
 	struct timeval tv = {.tv_sec = deadline_ms / 1000, .tv_usec = (deadline_ms % 1000) * 1000};
 	(void)event_add(x->deadline, &tv);
-}
-
-void http_reply(struct http_exchange *x, unsigned status, char *body)
-{
-	http_reply_text(x, status, "application/json", body);
-}
-
-void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body)
-{
-	http_reply_bytes(x, status, type, body, body ? strlen(body) : 0);
-}
-
-void http_reply_bytes(
-	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len)
-{
-	if (x->request)
-		http_conns_replied(x->server->conns, buffer_of(x->request));
-	if (x->request && body)
-		request_reply_as(x->request, status, type, body, len);
-	else if (x->request)
-		request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
-	exchange_free(x);
-	free(body);
-}
-
-// Input of a client in its stream is not read: it may fill this much, and wait.
-enum { STREAM_INPUT_MAX = 4096 };
-
-static struct bufferevent *stream_buffer(const struct http_stream *s)
-{
-	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
-	return c ? evhttp_connection_get_bufferevent(c) : NULL;
-}
-
-struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
-{
-	struct http_stream *s = x->request ? calloc(1, sizeof(*s)) : NULL;
-	if (!s
-		|| evhttp_add_header(
-			   evhttp_request_get_output_headers(x->request), "Content-Type", type)
-			   < 0) {
-		free(s);
-		http_reply(x, 500, NULL);
-		return NULL;
-	}
-	s->request = x->request;
-	exchange_free(x);
-	struct bufferevent *b = stream_buffer(s);
-	bufferevent_set_timeouts(b, NULL, NULL);
-	bufferevent_setwatermark(b, EV_READ, 0, STREAM_INPUT_MAX);
-	evhttp_send_reply_start(s->request, HTTP_OK, NULL);
-	return s;
-}
-
-// Asks the kernel, because the loop may not have handled the event yet. Less than 0: a signal came
-// in between (SIGHUP), so the state is unknown.
-bool http_stream_is_live(const struct http_stream *s)
-{
-	struct bufferevent *b = stream_buffer(s);
-	struct pollfd p = {.fd = b ? bufferevent_getfd(b) : -1, .events = POLLRDHUP};
-	return b && poll(&p, 1, 0) <= 0;
-}
-
-bool http_stream_send(struct http_stream *s, const char *data, size_t len)
-{
-	struct evbuffer *out = evbuffer_new();
-	bool ok = out && evbuffer_add(out, data, len) == 0;
-	if (ok)
-		evhttp_send_reply_chunk(s->request, out);
-	if (out)
-		evbuffer_free(out);
-	return ok;
-}
-
-size_t http_stream_pending(const struct http_stream *s)
-{
-	struct bufferevent *b = stream_buffer(s);
-	return b ? evbuffer_get_length(bufferevent_get_output(b)) : 0;
-}
-
-void http_stream_close(struct http_stream *s)
-{
-	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
-	if (c)
-		evhttp_connection_free(c); // and with it the request
-	else
-		evhttp_request_free(s->request);
-	free(s);
 }

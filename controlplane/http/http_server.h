@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The control socket's HTTP server: libevent's evhttp, and what evhttp leaves to its user: the
-// peer's credentials, a cap on requests, replies that come later and their deadlines. Owned by one
-// loop's thread.
+// The control API's HTTP server, in clear text or over TLS: libevent's evhttp, and what evhttp
+// leaves to its user: the peer's credentials, a cap on requests, replies that come later and their
+// deadlines. Owned by one loop's thread.
 //
 // evhttp reads and writes nothing while a request is being served, so it cannot free the request
 // meanwhile, whatever the client does; only http_server_close can. The price: the server sees a
@@ -29,6 +29,7 @@
 #include <weir/attr.h>
 
 struct event_base;
+struct ssl_st;
 struct http_server;
 struct http_exchange; // one request and its reply
 struct http_stream;   // one whose reply goes on and on
@@ -37,7 +38,9 @@ enum {
 	HTTP_HEADER_MAX = 8192,
 	HTTP_BODY_MAX = 65536,
 	HTTP_TIMEOUT_S = 2,
-	HTTP_ACCEPT_PAUSE_MS = 100
+	HTTP_ACCEPT_PAUSE_MS = 100,
+	HTTP_WHO_MAX = 80,
+	HTTP_FROM_MAX = 64,
 };
 
 struct http_settings {
@@ -50,6 +53,13 @@ struct http_settings {
 	bool (*admit)(void *arg, const struct ucred *peer, int fd);
 	// Replies with http_reply, now or later (then it says http_defer first).
 	void (*handle)(void *arg, struct http_exchange *x);
+	// The client gets this status, or a stream; once for each exchange that was handled, while
+	// http_path and the like still serve. May be NULL.
+	void (*replied)(void *arg, struct http_exchange *x, unsigned status);
+	// Of http_conns.h: TLS, and whom it shuts out.
+	struct ssl_st *(*lend)(void *arg);
+	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
+	unsigned source_max, rate_max;
 	void *arg;
 };
 
@@ -72,6 +82,7 @@ struct http_counts {
 	struct http_conns_counts conns;
 };
 void http_server_counts(const struct http_server *s, struct http_counts *out);
+void http_counts_add(struct http_counts *sum, const struct http_counts *one);
 
 // Requests that are being served, the oldest first, without `but`; at most `max`. How many.
 struct http_waiting {
@@ -87,7 +98,21 @@ bool http_is_post(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x);
 const char *http_param(const struct http_exchange *x, const char *name);
 const char *http_header(const struct http_exchange *x, const char *name); // NULL: it has none
-const struct ucred *http_peer(const struct http_exchange *x);
+// The client's address; of a unix socket the family alone.
+const struct sockaddr_storage *http_source(const struct http_exchange *x);
+// The name in the client's certificate; NULL: it shows none, or the connection has no TLS.
+const char *http_client_name(const struct http_exchange *x);
+// Who sends the request, and from where: "uid 0" and "pid 77", or "" and "192.0.2.7" until the
+// server's owner knows better.
+const char *http_who(const struct http_exchange *x);
+const char *http_from(const struct http_exchange *x);
+void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 3);
+const char *http_query(const struct http_exchange *x); // as it was sent; NULL: none
+// Something of the owner's about the request; NULL until it is set.
+void http_set_note(struct http_exchange *x, const void *note);
+const void *http_note(const struct http_exchange *x);
+// A field of the reply's header. `name`, `value`: constants.
+void http_reply_header(struct http_exchange *x, const char *name, const char *value);
 
 // Does the server still run, and the request still need a reply? Only then may an asynchronous call
 // use arguments of the server's owner.

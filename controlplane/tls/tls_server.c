@@ -12,6 +12,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,6 +278,60 @@ unsigned tls_server_certificates(const struct tls_server *s)
 void tls_server_about(const struct tls_server *s, unsigned i, struct tls_certificate_about *out)
 {
 	*out = s->about[i];
+}
+
+static int lent_index = -1;
+
+// OpenSSL calls it when it frees the connection, which holds its own reference to the context.
+static void on_lent_free(void *, void *conn, CRYPTO_EX_DATA *, int, long, void *)
+{
+	struct tls_conn *c = conn;
+
+	if (!c)
+		return;
+	tls_server_free(c->server);
+	FREE_AND_NULL(c->client_name);
+	free(c);
+}
+
+static void lent_start(void)
+{
+	lent_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_lent_free);
+}
+
+SSL *tls_server_lend(struct tls_server *s, const char *alpn)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct tls_conn *c = calloc(1, sizeof(*c));
+	SSL *ssl = c ? tls_server_connection(s, c) : NULL;
+
+	(void)pthread_once(&once, lent_start);
+	if (!ssl || lent_index < 0 || !SSL_set_ex_data(ssl, lent_index, c)) {
+		SSL_free(ssl);
+		free(c);
+		return NULL;
+	}
+	c->ssl = ssl;
+	c->alpn = alpn;
+	c->server = s;
+	tls_server_hold(s);
+	// The library asks the socket alone whether there is more, and reads whole records.
+	SSL_set_mode(ssl, SSL_MODE_AUTO_RETRY);
+	SSL_set_read_ahead(ssl, 0);
+	return ssl;
+}
+
+const char *tls_lent_client_name(const SSL *ssl)
+{
+	struct tls_conn *c = lent_index >= 0 ? SSL_get_ex_data(ssl, lent_index) : NULL;
+
+	if (!c || !SSL_is_init_finished(ssl))
+		return NULL;
+	if (!c->is_done) {
+		c->is_done = true;
+		tls_clients_know(c);
+	}
+	return c->is_certified ? c->client_name : NULL;
 }
 
 struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c)

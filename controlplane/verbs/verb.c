@@ -125,7 +125,7 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 void verb_apply(struct verb *v, const char *fmt, ...)
 {
 	const struct api_deps *d = &v->api->deps;
-	char what[WHAT_MAX], who[CONFIG_VERSION_WHO_MAX];
+	char what[WHAT_MAX];
 	va_list args;
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
@@ -137,9 +137,8 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 		verb_fail(v, text_err);
 		return;
 	}
-	const struct ucred *peer = http_peer(v->exchange);
-	snprintf(who, sizeof(who), "uid %u", peer->uid);
-	const struct apply_request r = {.who = who, .what = what, .why = v->why, .managed = text};
+	const struct apply_request r = {
+		.who = http_who(v->exchange), .what = what, .why = v->why, .managed = text};
 	http_defer(v->exchange, API_BUILD_MS);
 	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);
 	free(text);

@@ -189,8 +189,9 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_lists_part = {
-	.endpoint = {{"/lists", serve_lists, API_GET}, {"/lists/add", serve_add, API_POST},
-		{"/lists/remove", serve_remove, API_POST},
-		{"/lists/enable", serve_enable, API_POST},
-		{"/lists/disable", serve_disable, API_POST}},
+	.endpoint = {{"/lists", serve_lists, API_GET, CONTROL_READ},
+		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name place format allow"},
+		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name"},
+		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name"},
+		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name"}},
 };

@@ -62,6 +62,18 @@ static bool scrapers_differ(const struct config_metrics *a, const struct config_
 	       || memcmp(a->allow, b->allow, a->allow_count * sizeof(a->allow[0])) != 0;
 }
 
+static bool operators_differ(const struct config_control *a, const struct config_control *b)
+{
+	return a->allow_count != b->allow_count
+	       || memcmp(a->allow, b->allow, a->allow_count * sizeof(a->allow[0])) != 0;
+}
+
+static bool control_listen_differs(const struct config_control *a, const struct config_control *b)
+{
+	return a->listen_count != b->listen_count
+	       || memcmp(a->listen, b->listen, a->listen_count * sizeof(a->listen[0])) != 0;
+}
+
 static bool webhooks_differ(const struct config_query_log *a, const struct config_query_log *b)
 {
 	if (a->webhook_count != b->webhook_count)
@@ -105,5 +117,9 @@ unsigned config_needs_restart(
 		diff_add(&d, "query_log.clickhouse.url");
 	if (scrapers_differ(&running->metrics, &loaded->metrics))
 		diff_add(&d, "metrics.allow");
+	if (control_listen_differs(&running->control, &loaded->control))
+		diff_add(&d, "control.listen");
+	if (operators_differ(&running->control, &loaded->control))
+		diff_add(&d, "control.allow");
 	return d.count;
 }

@@ -62,18 +62,14 @@ static const cyaml_schema_field_t raw_safe_search_fields[] = {
 		CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t raw_schedule_fields[] = {
-	RAW_TEXT(config_raw_schedule, name),
-	RAW_TEXT(config_raw_schedule, from),
-	RAW_TEXT(config_raw_schedule, to),
-	RAW_TEXT(config_raw_schedule, pause),
-	RAW_TEXT(config_raw_schedule, block_all),
+static const cyaml_schema_field_t raw_schedule_fields[] = {RAW_TEXT(config_raw_schedule, name),
+	RAW_TEXT(config_raw_schedule, from), RAW_TEXT(config_raw_schedule, to),
+	RAW_TEXT(config_raw_schedule, pause), RAW_TEXT(config_raw_schedule, block_all),
 	RAW_SEQUENCE(config_raw_schedule, days, &raw_text, 7),
 	RAW_SEQUENCE(config_raw_schedule, lists, &raw_text, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_schedule, services, &raw_text, SERVICE_COUNT),
 	RAW_SEQUENCE(config_raw_schedule, domains, &raw_text, CONFIG_SCHEDULE_DOMAINS_MAX),
-	CYAML_FIELD_END,
-};
+	CYAML_FIELD_END};
 RAW_ENTRY(schedule)
 
 // The keys of a struct config_raw_filter, which is part of another one.
@@ -171,6 +167,20 @@ RAW_PLAIN(ipv6, CONFIG_KEYS_IPV6)
 static const cyaml_schema_field_t raw_metrics_fields[] = {
 	CONFIG_KEYS_METRICS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_metrics, allow, &raw_text, CONFIG_METRICS_ALLOW_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_control_client_fields[] = {
+	RAW_TEXT(config_raw_control_client, name), RAW_TEXT(config_raw_control_client, role),
+	CYAML_FIELD_END};
+RAW_ENTRY(control_client)
+
+static const cyaml_schema_field_t raw_control_fields[] = {
+	CONFIG_KEYS_CONTROL(RAW_KEY)
+		RAW_SEQUENCE(config_raw_control, listen, &raw_text, CONFIG_CONTROL_LISTEN_MAX),
+	RAW_SEQUENCE(config_raw_control, allow, &raw_text, CONFIG_CONTROL_ALLOW_MAX),
+	RAW_SEQUENCE(config_raw_control, certificates, &raw_certificate, CONFIG_CERTIFICATES_MAX),
+	RAW_SEQUENCE(config_raw_control, clients, &raw_control_client, CONFIG_CONTROL_CLIENTS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -327,6 +337,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(identity),
 	RAW_SECTION_FIELD(ipv6),
 	RAW_SECTION_FIELD(metrics),
+	RAW_SECTION_FIELD(control),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),

@@ -175,6 +175,20 @@ struct config_raw_metrics {
 	unsigned allow_count;
 };
 
+struct config_raw_control_client {
+	char *name, *role;
+};
+
+struct config_raw_control {
+	char *client_ca, *connections, *source_connections;
+	char **listen, **allow;
+	unsigned listen_count, allow_count;
+	struct config_raw_certificate *certificates;
+	unsigned certificates_count;
+	struct config_raw_control_client *clients;
+	unsigned clients_count;
+};
+
 struct config_raw_access {
 	char *denied, *rate, *network_rate, *burst, *slip, *reply_octets, *any;
 	char **allow, **deny, **unlimited;
@@ -323,6 +337,7 @@ struct config_raw {     // after config_raw_load no section is NULL
 	struct config_raw_identity *identity;
 	struct config_raw_ipv6 *ipv6;
 	struct config_raw_metrics *metrics;
+	struct config_raw_control *control;
 	struct config_raw_redis *redis;
 	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it
 	struct config_raw_client *clients;                  // may be NULL

@@ -216,6 +216,16 @@ void config_query_log_free(struct config *c);
 ATTR_MUST_CHECK int config_metrics_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 
+// The section `control`: where the control API is on the network, to whom, and by which
+// certificates.
+
+// After config_tls_apply. -EINVAL by config_refuse. Nothing to be freed.
+ATTR_MUST_CHECK int config_control_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// An absolute path of a file for `out`. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_certificate_path_take(const struct config_doc *doc, const char *key,
+	const char *path, char out[CONFIG_CERTIFICATE_PATH_MAX + 1]);
+
 // The section `redis`: its list of addresses, the password file, and what its values must be
 // together. The password is in no message.
 

@@ -9,7 +9,7 @@
 
 enum { SECRET_TEXT = 2 * CONFIG_TICKET_SECRET_LEN, DNS_PORT = 53 };
 
-static int path_take(const struct config_doc *doc, const char *key, const char *path,
+int config_certificate_path_take(const struct config_doc *doc, const char *key, const char *path,
 	char out[CONFIG_CERTIFICATE_PATH_MAX + 1])
 {
 	if (!path || !*path)
@@ -32,10 +32,12 @@ static int certificates_take(
 	for (unsigned i = 0; i < raw->certificates_count; i++) {
 		struct config_certificate *c = &out->certificate[out->count++];
 		const struct config_raw_certificate *r = &raw->certificates[i];
-		rc = config_worse(rc,
-			path_take(doc, config_item_key(key, list, i, "cert"), r->cert, c->cert));
 		rc = config_worse(
-			rc, path_take(doc, config_item_key(key, list, i, "key"), r->key, c->key));
+			rc, config_certificate_path_take(
+				    doc, config_item_key(key, list, i, "cert"), r->cert, c->cert));
+		rc = config_worse(
+			rc, config_certificate_path_take(
+				    doc, config_item_key(key, list, i, "key"), r->key, c->key));
 	}
 	return rc;
 }

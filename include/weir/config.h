@@ -354,15 +354,14 @@ struct config {
 	struct config_ipv6 ipv6;
 	struct config_metrics metrics;
 	struct config_redis redis;
-	unsigned client_count;
+	unsigned client_count, forward_count, group_count;
 	struct config_client *clients;
 	struct config_local local;
 	struct config_query_log query_log;
-	unsigned forward_count;
 	struct config_forward_zone *forwards;
-	unsigned group_count;
 	struct config_group *groups;
 	struct config_dated dated;      // the key `entries`
+	struct config_control control;
 	bool resolver_off, http_single; // by toggles (controlplane/memory/toggles.h), not the file
 };
 

@@ -43,6 +43,34 @@ struct config_tls {
 	} certificate[CONFIG_CERTIFICATES_MAX];
 };
 
+enum {
+	CONFIG_CONTROL_LISTEN_MAX = 4,
+	CONFIG_CONTROL_ALLOW_MAX = 16,
+	CONFIG_CONTROL_CLIENTS_MAX = 32,
+	CONFIG_CONTROL_NAME_MAX = 63,
+};
+
+// What a user of the control API may do; each role may do all that the one before may. An endpoint
+// without a role takes an admin.
+enum control_role { CONTROL_NONE, CONTROL_READ, CONTROL_OPERATE, CONTROL_ADMIN };
+
+// The control API over HTTPS (controlplane/api/api_control.c).
+struct config_control {
+	unsigned listen_count; // 0: only on the control socket
+	struct socket_address listen[CONFIG_CONTROL_LISTEN_MAX];
+	unsigned allow_count;
+	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // clients that may connect
+	char *client_ca; // absolute or "": weir asks for no certificate
+	unsigned connections, source_connections;
+	unsigned count; // 0: those of `tls`
+	struct config_certificate certificate[CONFIG_CERTIFICATES_MAX];
+	unsigned client_count;
+	struct config_control_client {
+		char name[CONFIG_CONTROL_NAME_MAX + 1]; // that its certificate has
+		enum control_role role;
+	} client[CONFIG_CONTROL_CLIENTS_MAX];
+};
+
 // DNS over TLS, and over HTTPS (controlplane/doh/doh.h), on the service addresses.
 struct config_dot {
 	bool enabled; // false; if true there is a certificate

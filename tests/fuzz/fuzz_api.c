@@ -102,7 +102,8 @@ static void whole_open(void)
 		.meter = meter,
 		.events = events,
 		.top = top_double(),
-		.socket_path = path};
+		.socket_path = path,
+		.state_directory = box.paths.run};
 	api_box_open(&deps);
 	FUZZ_CHECK(api_open(&whole, &deps, why) == 0);
 }
@@ -115,6 +116,7 @@ static void bare_open(void)
 		.resolvers = &box.all,
 		.publisher = box.publisher,
 		.socket_path = bare_path,
+		.state_directory = box.paths.run,
 		.config_path = "",
 		.config_current = bare_config,
 		.config_apply = bare_apply};

@@ -34,6 +34,13 @@ static void usage_print(FILE *f, const char *word, const char *second)
 	}
 	fprintf(f, "\n"
 		   "  -c FILE    configuration; else $WEIR_CONFIG, else " WEIR_CONFIG_DEFAULT "\n"
+		   "  --host BOX[:PORT]  speak to another box over HTTPS (port 9953); else "
+		   "$WEIR_HOST\n"
+		   "  --token-file FILE  the token for it; else $WEIR_TOKEN_FILE\n"
+		   "  --ca FILE          who vouches for its certificate; else the system's "
+		   "authorities\n"
+		   "  --pin SHA256       the public key of its certificate, in place of "
+		   "authorities\n"
 		   "  --json     print JSON\n"
 		   "  --version, --help\n\n"
 		   "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
@@ -112,6 +119,12 @@ static const struct option {
 	TEXT("--load", CTL_OPT_LOAD, load),
 	TEXT("--for", CTL_OPT_FOR, purpose),
 	TEXT("--why", CTL_OPT_WHY, reason),
+	TEXT("--role", CTL_OPT_ROLE, role),
+	TEXT("--expires", CTL_OPT_ROLE, expires),
+	TEXT("--host", 0, remote_options.host),
+	TEXT("--token-file", 0, remote_options.token_file),
+	TEXT("--ca", 0, remote_options.ca),
+	TEXT("--pin", 0, remote_options.pin),
 	FLAG("--json", NULL, 0, json),
 	FLAG("--below", NULL, CTL_OPT_BELOW, below),
 	FLAG("--all", NULL, CTL_OPT_ALL, all),
@@ -247,6 +260,10 @@ static int command_run(struct ctl *c, const struct args *a)
 		return usage_wrong(operands < cmd->operands_min ? "an argument is missing"
 								: "too many arguments",
 			NULL);
+	if (c->remote_options.host && cmd->options & CTL_OPT_LOCAL)
+		return usage_wrong(
+			"that command works on its own box alone, without --host and WEIR_HOST",
+			NULL);
 	if (a->options & ~cmd->options)
 		return usage_wrong("that command does not take such an option", NULL);
 	c->given = a->options;
@@ -261,6 +278,12 @@ static int command_run(struct ctl *c, const struct args *a)
 	return fflush(stdout) == 0 ? rc : CTL_FAILED;
 }
 
+static const char *env_text(const char *name)
+{
+	const char *text = getenv(name);
+	return text && *text ? text : NULL;
+}
+
 int main(int, char **argv)
 {
 	static const char *const own_regions[] = {NULL};
@@ -270,6 +293,8 @@ int main(int, char **argv)
 		.interval_s = 1,
 		.seconds = 3};
 	struct args a = {0};
+	c.remote_options.host = env_text("WEIR_HOST");
+	c.remote_options.token_file = env_text("WEIR_TOKEN_FILE");
 	term_text_init();
 	int rc = args_parse(argv, &c, &a);
 	if (rc != CTL_OK)

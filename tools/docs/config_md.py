@@ -86,6 +86,7 @@ SECTIONS = {
     "identity": "What weir says about itself in class CHAOS and by NSID ([access.md](../how-to/access.md)).",
     "ipv6": "Networks with only one of IPv4 and IPv6 ([ipv6.md](../how-to/ipv6.md)).",
     "metrics": "Metrics for a Prometheus that cannot reach the control socket ([metrics.md](metrics.md)).",
+    "control": "The control API over HTTPS, beside the control socket ([remote-control.md](../how-to/remote-control.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir keeps working when Redis is away.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](../how-to/groups.md).",
     "local": "Local records, and names that weir answers itself; see [local.md](../how-to/local.md).",
@@ -235,6 +236,17 @@ LISTS = {
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",
          "Clients that may connect; the kernel drops packets of others."),
+    ],
+    "control": [
+        ("listen", "IP address, with or without port (default 9953)", "`[]`", "CONFIG_CONTROL_LISTEN_MAX", "restart",
+         "Addresses on which weir serves the control API over HTTPS. Empty: only on the control socket."),
+        ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_CONTROL_ALLOW_MAX", "restart",
+         "Clients that may connect; the kernel drops packets of others."),
+        ("certificates", "`cert`, `key`", "those of `tls.certificates`", "CONFIG_CERTIFICATES_MAX", "live",
+         "Certificates of the control API, as `tls.certificates`. weir reads the files again when they change."),
+        ("clients", "`name`, `role`", "`[]`", "CONFIG_CONTROL_CLIENTS_MAX", "live",
+         "Clients with a certificate that `control.client_ca` vouches for. `name`: the certificate's first alternative name of a host, or its common name "
+         "if it has none. `role`: `read`, `operate` or `admin`."),
     ],
     "query_log": [
         ("exclude_domains", "name", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Names whose queries weir only counts, with all names below."),

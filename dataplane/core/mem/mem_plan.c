@@ -49,13 +49,14 @@ enum {
 	OF_UPSTREAM_PORTS = 520 << 10, // of a resolver: a pointer for each local port
 	LOG_BATCHES = 64,
 	OF_LOG_BATCH = 640 << 10,
-	LOG_FIXED = 24 * MIB,       // the query store's caches, top lists, readers, outputs
-	CLICKHOUSE = 80 * MIB,      // the chunk, packed, in the outbox, being sent
-	REDIS_FIXED = 8 * MIB,      // calls, looks, blocks of replies
-	API = 16 * MIB,             // requests, their bodies, histories
-	CONTROL_FIXED = 48 * MIB,   // code, stacks, tables of fixed size
-	DATAPLANE_FIXED = 40 * MIB, // code of DPDK, stacks
-	OF_BUFFER = 512,            // beside its room: headers, the pool's own
+	LOG_FIXED = 24 * MIB,        // the query store's caches, top lists, readers, outputs
+	CLICKHOUSE = 80 * MIB,       // the chunk, packed, in the outbox, being sent
+	REDIS_FIXED = 8 * MIB,       // calls, looks, blocks of replies
+	OF_CONTROL_CONN = 128 << 10, // TLS, a request with its body
+	API = 16 * MIB,              // requests, their bodies, histories
+	CONTROL_FIXED = 48 * MIB,    // code, stacks, tables of fixed size
+	DATAPLANE_FIXED = 40 * MIB,  // code of DPDK, stacks
+	OF_BUFFER = 512,             // beside its room: headers, the pool's own
 	ROOM_MIN = 2048,
 	OF_PORT = 4 * MIB,   // rings and state of a driver, each queue
 	EAL_FIXED = 8 * MIB, // of DPDK's memory
@@ -278,7 +279,12 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
 		"log_recent profile_stacks why_explanations why_searches trace http_clients "
-		"events event_readers");
+		"events event_readers tokens lockouts audit_lines");
+	if (c->control.listen_count)
+		charge(p, MEM_PLAN_CONTROLPLANE, "control API over HTTPS", "control.connections",
+			(uint64_t)c->control.listen_count * c->control.connections
+				* OF_CONTROL_CONN,
+			"access_connections");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
 		"flush_queue rewrites upstream_names upstream_health upstream_routes "

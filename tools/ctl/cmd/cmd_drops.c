@@ -57,7 +57,7 @@ static void ports_print(const struct ctl *c)
 int cmd_drops_list(struct ctl *c)
 {
 	int rc = show_call(c, false, "/drops", NULL, HTTP_SHORT_MS, list_print);
-	if (rc == CTL_OK && !c->json)
+	if (rc == CTL_OK && !c->json && !c->remote_options.host)
 		ports_print(c);
 	return rc;
 }

@@ -238,7 +238,8 @@ int cmd_status(struct ctl *c)
 		if (v.control)
 			control_print(&v);
 	}
-	bool up = v.dataplane == PROCESS_UP && v.controlplane == PROCESS_UP && v.control;
+	bool up = (v.dataplane == PROCESS_UP || c->remote_options.host)
+		  && v.controlplane == PROCESS_UP && v.control;
 	view_free(&v);
 	return up ? CTL_OK : CTL_FAILED;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <weir/config_tools.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
@@ -50,10 +51,23 @@ int ctl_open_config(struct ctl *c)
 	return paths_find(c, r->directory, r->hugepages);
 }
 
+// A remote command reads nothing of this machine, so its directories are none.
+static int remote_open(struct ctl *c)
+{
+	static const char none[] = "/dev/null";
+	char why[REMOTE_WHY_MAX];
+	memcpy(c->paths.run, none, sizeof(none));
+	memcpy(c->paths.mem, none, sizeof(none));
+	return remote_take(&c->remote, &c->remote_options, why) < 0 ? ctl_fail(c, "%s", why)
+								    : CTL_OK;
+}
+
 // A running service ignores a file that is being edited. The commands that speak to it do so, too:
 // they need no more of the file than the place of the socket.
 int ctl_open(struct ctl *c)
 {
+	if (c->remote_options.host)
+		return remote_open(c);
 	char why[CONFIG_WHY_MAX] = "", unread[CONFIG_WHY_MAX], shown[4 * CONFIG_WHY_MAX];
 	struct config_places places;
 	bool is_wrong = config_file_check(c->config_path, why) < 0;
@@ -71,4 +85,5 @@ void ctl_close(struct ctl *c)
 {
 	config_free(c->config);
 	c->config = NULL;
+	explicit_bzero(&c->remote, sizeof(c->remote));
 }

@@ -6,6 +6,8 @@
 // Exit status: 0 done, 1 failed (the reason is on stderr, or with --json {"error": ...} on stdout),
 // 2 wrong usage. Bytes from outside are escaped before they reach the terminal (table_out.h).
 
+#include "remote.h"
+
 #include <stdbool.h>
 #include <weir/attr.h>
 #include <weir/config.h>
@@ -39,6 +41,8 @@ enum {
 	CTL_OPT_FOR = 4194304,
 	CTL_OPT_WHY = 134217728,
 	CTL_OPT_REMOVE = 268435456,
+	CTL_OPT_ROLE = 536870912,   // --role, --expires
+	CTL_OPT_LOCAL = 1073741824, // no option: the command works on its own box alone
 };
 
 struct ctl {
@@ -55,9 +59,12 @@ struct ctl {
 	const char *type;                        // what follows it, or --type, or NULL
 	const char *third;                       // what follows that, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
+	const char *role, *expires;              // or NULL
+	struct remote_options remote_options;
 	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output, *load,
 		*purpose, *reason; // of the options (--for: purpose, --why: reason), or NULL
 
+	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
 };
@@ -94,6 +101,10 @@ int cmd_mem_diff(struct ctl *c);
 int cmd_mem_plan(struct ctl *c);
 int cmd_pending(struct ctl *c);
 int cmd_tcp(struct ctl *c);
+int cmd_token_create(struct ctl *c);
+int cmd_token_list(struct ctl *c);
+int cmd_token_revoke(struct ctl *c);
+int cmd_audit(struct ctl *c);
 int cmd_upstreams(struct ctl *c);
 int cmd_upstream_test(struct ctl *c);
 int cmd_upstream_drain(struct ctl *c);

@@ -35,10 +35,12 @@ static size_t body_take(char *data, size_t size, size_t count, void *arg)
 }
 
 // Without those of `params` that have no value.
-static bool url_make(
-	CURL *curl, const char *path, const struct http_param *params, char *url, size_t cap)
+static bool url_make(const struct ctl *c, CURL *curl, const char *path,
+	const struct http_param *params, char *url, size_t cap)
 {
-	size_t n = (size_t)snprintf(url, cap, "http://weir%s", path);
+	size_t n = c->remote_options.host ? (size_t)snprintf(
+			   url, cap, "https://%s/v1%s", c->remote.authority, path)
+					  : (size_t)snprintf(url, cap, "http://weir%s", path);
 	char mark = '?';
 	for (; params && params->name && n < cap; params++) {
 		char *value = params->value ? curl_easy_escape(curl, params->value, 0) : NULL;
@@ -55,18 +57,49 @@ static bool url_make(
 
 typedef size_t take_fn(char *data, size_t size, size_t count, void *arg);
 
+// The control socket of this box.
+static bool socket_set(const struct ctl *c, CURL *curl)
+{
+	char socket[SHM_PATH_MAX + 16];
+	snprintf(socket, sizeof(socket), "%s/control.sock", c->paths.run);
+	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK;
+}
+
+// Another box over TLS. A pin stands in place of authorities and name; libcurl checks it in any
+// case.
+static bool remote_set(const struct remote *r, CURL *curl)
+{
+	return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2)
+			  == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)
+			  == CURLE_OK
+	       && (!r->ca_file || curl_easy_setopt(curl, CURLOPT_CAINFO, r->ca_file) == CURLE_OK)
+	       && (!r->pin[0]
+		       || (curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, r->pin) == CURLE_OK
+			       && (r->ca_file
+				       || (curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L)
+						       == CURLE_OK
+					       && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L)
+							  == CURLE_OK))))
+	       && (!r->token[0]
+		       || (curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER)
+				       == CURLE_OK
+			       && curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, r->token)
+					  == CURLE_OK));
+}
+
 // A request that is ready to be performed, its reply for `take`; NULL: out of memory.
 static CURL *request_new(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, take_fn *take, void *arg)
 {
-	char socket[SHM_PATH_MAX + 16], url[8192];
+	char url[8192];
 	CURL *curl = curl_easy_init();
-	snprintf(socket, sizeof(socket), "%s/control.sock", c->paths.run);
-	if (curl && url_make(curl, path, params, url, sizeof(url))
-		&& curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
+	if (curl && url_make(c, curl, path, params, url, sizeof(url))
+		&& (c->remote_options.host ? remote_set(&c->remote, curl) : socket_set(c, curl))
 		&& curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
-		&& curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 2000L) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
@@ -83,6 +116,8 @@ static enum http_outcome outcome_of_error(CURL *curl, CURLcode code, char why[HT
 	long os_errno = 0;
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
 	snprintf(why, HTTP_WHY_MAX, "%s", curl_easy_strerror(code));
+	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+		return HTTP_UNTRUSTED;
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return HTTP_SILENT;
 	if (code != CURLE_COULDNT_CONNECT)
@@ -154,8 +189,26 @@ const char *http_served_text(const struct ctl *c)
 	return is_up ? HTTP_SERVED_TEXT : "the data plane is down, too: no client is answered";
 }
 
+static void remote_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
+{
+	const char *box = c->remote.authority;
+	if (outcome == HTTP_UNTRUSTED)
+		ctl_fail(c,
+			"%s: its certificate is not trusted: %s; --ca FILE names who vouches for "
+			"it, --pin SHA256 its key",
+			box, why);
+	else if (outcome == HTTP_NOBODY)
+		ctl_fail(c, "%s: cannot connect (control.listen, control.allow): %s", box, why);
+	else
+		ctl_fail(c, "%s: %s", box, why);
+}
+
 void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
 {
+	if (c->remote_options.host) {
+		remote_fail(c, outcome, why);
+		return;
+	}
 	switch (outcome) {
 	case HTTP_NOBODY:
 		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock); %s",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Calls of the control API over its unix socket. The one includer of libcurl in weirctl.
+// Calls of the control API over its unix socket, or over HTTPS to another box (remote.h). The one
+// includer of libcurl in weirctl.
 
 #include "ctl.h"
 #include "json_doc.h"
@@ -19,12 +20,13 @@ enum {
 };
 
 enum http_outcome {
-	HTTP_OK,      // 200
-	HTTP_REFUSED, // answered with another status; `why` has its "error"
-	HTTP_NOBODY,  // nobody listens: the control plane is down
-	HTTP_SILENT,  // it listens and does not answer in time, or tells 504
-	HTTP_DENIED,  // no permission on the socket
-	HTTP_BROKEN,  // anything else
+	HTTP_OK,        // 200
+	HTTP_REFUSED,   // answered with another status; `why` has its "error"
+	HTTP_NOBODY,    // nobody listens: the control plane is down
+	HTTP_SILENT,    // it listens and does not answer in time, or tells 504
+	HTTP_DENIED,    // no permission on the socket
+	HTTP_UNTRUSTED, // another box, whose certificate is not trusted
+	HTTP_BROKEN,    // anything else
 };
 
 #define HTTP_DENIED_TEXT "no permission (root, or a member of runtime.group)"

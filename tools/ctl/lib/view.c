@@ -11,6 +11,20 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 
+static void remote_take_view(const struct ctl *c, const char *path, struct view *v)
+{
+	char why[HTTP_WHY_MAX];
+	enum http_outcome outcome =
+		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
+	snprintf(v->why_stats, sizeof(v->why_stats), "its numbers are on its own box alone");
+	v->controlplane = outcome == HTTP_OK ? PROCESS_UP : PROCESS_UNKNOWN;
+	if (outcome == HTTP_OK)
+		return;
+	json_doc_free(v->control);
+	v->control = NULL;
+	snprintf(v->why_control, sizeof(v->why_control), "%s", why);
+}
+
 static void control_take(const struct ctl *c, const char *path, struct view *v)
 {
 	uint64_t silent_ms = 0;
@@ -49,6 +63,11 @@ int view_take(const struct ctl *c, const char *path, struct view *out)
 	*out = (struct view){.stats = calloc(1, sizeof(*out->stats))};
 	if (!out->stats)
 		return ctl_fail(c, "out of memory");
+	if (c->remote_options.host) {
+		out->dataplane = PROCESS_UNKNOWN;
+		remote_take_view(c, path, out);
+		return CTL_OK;
+	}
 	out->has_stats = stats_read(&c->paths, out->stats, out->why_stats) == 0;
 	out->dataplane = dataplane_state(&c->paths, out->has_stats ? out->stats : NULL);
 	control_take(c, path, out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who may connect to the metrics' own address: the kernel's filter and our look at the peer agree.
+// Who may connect to an address of the API: the kernel's filter and our look at the peer agree.
 
-#include "controlplane/api/api_listen.h"
+#include "controlplane/api/api_listener.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -13,13 +13,18 @@
 #include <unistd.h>
 #include <weir/os/caps.h>
 
-static struct config_metrics of(const char *listen, const char *const *allow, unsigned count)
+static struct ip_address prefixes[3][API_LISTENER_ALLOW_MAX];
+
+// `n`: of the tables of prefixes that one test has at a time.
+static struct api_listener_set of(
+	unsigned n, const char *listen, const char *const *allow, unsigned count)
 {
-	struct config_metrics c = {.allow_count = count};
+	struct api_listener_set c = {
+		.key = "test", .backlog = 8, .allow = prefixes[n], .allow_count = count};
 	assert_int_equal(socket_address_parse(listen, 1, &c.address), 0);
 	c.address.port = 0; // any that is free
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(ip_address_parse(allow[i], &c.allow[i]), 0);
+		assert_int_equal(ip_address_parse(allow[i], &prefixes[n][i]), 0);
 	return c;
 }
 
@@ -34,17 +39,17 @@ static struct sockaddr_storage address_of(const char *text)
 	return out;
 }
 
-static bool admits(const struct config_metrics *c, const char *peer)
+static bool admits(const struct api_listener_set *c, const char *peer)
 {
 	struct sockaddr_storage a = address_of(peer);
-	return api_listen_admits(c, &a);
+	return api_listener_admits(c, &a);
 }
 
 static void test_prefixes(void **)
 {
 	static const char *const allow[] = {
 		"192.0.2.128/25", "198.51.100.7", "fd53:1:2::/47", "2001:db8::5"};
-	const struct config_metrics c = of("127.0.0.1", allow, ARRAY_LEN(allow));
+	const struct api_listener_set c = of(0, "127.0.0.1", allow, ARRAY_LEN(allow));
 	assert_true(admits(&c, "192.0.2.128"));
 	assert_true(admits(&c, "192.0.2.255"));
 	assert_false(admits(&c, "192.0.2.127"));
@@ -56,7 +61,7 @@ static void test_prefixes(void **)
 	assert_true(admits(&c, "2001:db8::5"));
 	assert_false(admits(&c, "2001:db8::1:0:5"));
 	const struct sockaddr_storage unix_peer = {.ss_family = AF_UNIX};
-	assert_false(api_listen_admits(&c, &unix_peer));
+	assert_false(api_listener_admits(&c, &unix_peer));
 }
 
 // A socket on its way from `from`, or connected.
@@ -75,10 +80,10 @@ static int client_begin(int server, const char *from)
 
 // Those of `from` in order: whether each got a connection. The last one must, which shows that the
 // ones before had their turn.
-static void check_filter(
-	const struct config_metrics *c, const char *const *from, const bool *wanted, unsigned count)
+static void check_filter(const struct api_listener_set *c, const char *const *from,
+	const bool *wanted, unsigned count)
 {
-	int server = api_listen_socket(c), client[16];
+	int server = api_listener_socket(c), client[16];
 	assert_true(server >= 0);
 	assert_true(count <= ARRAY_LEN(client) && wanted[count - 1]);
 	for (unsigned i = 0; i < count; i++)
@@ -103,7 +108,7 @@ static void test_kernel_drops_others(void **)
 	static const char *const from[] = {
 		"127.0.0.1", "127.0.2.127", "127.0.2.129", "127.0.3.2", "127.0.3.1"};
 	static const bool wanted[] = {false, false, true, false, true};
-	const struct config_metrics c = of("127.0.0.1", allow, ARRAY_LEN(allow));
+	const struct api_listener_set c = of(0, "127.0.0.1", allow, ARRAY_LEN(allow));
 	check_filter(&c, from, wanted, ARRAY_LEN(from));
 }
 
@@ -111,7 +116,7 @@ static void test_anybody(void **)
 {
 	static const char *const allow[] = {"0.0.0.0/0"}, *const from[] = {"127.9.9.9"};
 	static const bool wanted[] = {true};
-	const struct config_metrics c = of("127.0.0.1", allow, 1);
+	const struct api_listener_set c = of(0, "127.0.0.1", allow, 1);
 	check_filter(&c, from, wanted, 1);
 }
 
@@ -121,8 +126,8 @@ static void test_ipv6(void **)
 				 *const wide[] = {"::/127"}, *const other[] = {"::2/127"};
 	static const char *const from[] = {"::1"};
 	static const bool wanted[] = {true};
-	const struct config_metrics c = of("::1", exact, 3), w = of("::1", wide, 1),
-				    o = of("::1", other, 1);
+	const struct api_listener_set c = of(0, "::1", exact, 3), w = of(1, "::1", wide, 1),
+				      o = of(2, "::1", other, 1);
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage own = address_of("::1");
 	if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof(struct sockaddr_in6)) < 0) {
@@ -139,7 +144,7 @@ static void test_ipv6(void **)
 static void *listen_without_rights(void *arg)
 {
 	const int rc = caps_keep(0, 0);
-	return (void *)(intptr_t)(rc < 0 ? rc : api_listen_socket(arg));
+	return (void *)(intptr_t)(rc < 0 ? rc : api_listener_socket(arg));
 }
 
 // As in the units, whose control plane has no CAP_NET_ADMIN: weir listens, whatever the kernel
@@ -147,7 +152,7 @@ static void *listen_without_rights(void *arg)
 static void test_no_capability(void **)
 {
 	static const char *const allow[] = {"127.0.0.0/8"}, *const from[] = {"127.9.9.9"};
-	struct config_metrics c = of("127.0.0.1", allow, 1);
+	struct api_listener_set c = of(0, "127.0.0.1", allow, 1);
 	pthread_t thread;
 	void *result;
 	assert_int_equal(pthread_create(&thread, NULL, listen_without_rights, &c), 0);

@@ -48,6 +48,7 @@ static int setup(void **)
 	snprintf(path, sizeof(path), "%s/control.sock", folder);
 	const struct api_deps deps = {.service = service,
 		.store = store,
+		.state_directory = folder,
 		.socket_path = path,
 		.config_current = config_current};
 	if (api_open(&api, &deps, why))

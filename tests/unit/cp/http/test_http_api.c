@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The control API over its real socket, loop and HTTP server. The calls into the resolver, the
-// rules and the publisher end here, in functions of the same names: what is tested is the API.
+// The control API over its real socket, loop and HTTP server; all else ends in functions here.
 
 #include "http_client.h"
 #include "tests/unit/cp/api/api_config_double.h"
@@ -11,6 +10,7 @@
 #include "tests/unit/cp/api/api_rules_double.h"
 #include "tests/unit/cp/api/api_tcp_double.h"
 #include "tests/unit/cp/api/api_top_double.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/umask_watch.h"
 
 #include <errno.h>
@@ -33,8 +33,7 @@ static struct api *api;
 static pthread_t thread;
 static _Atomic bool hold_replies; // the other side does not answer
 static _Atomic unsigned held;
-static struct config config = {
-	.blocking = {.enabled = true}, .runtime = {.state_directory = folder}};
+static struct config config = {.blocking.enabled = true, .runtime.state_directory = folder};
 
 // A call on its way back to the service loop.
 struct answer {
@@ -378,6 +377,7 @@ static struct api_deps deps_make(void)
 	return (struct api_deps){.service = service,
 		.top = top_double(),
 		.socket_path = path,
+		.state_directory = folder,
 		.config_path = "/etc/weir/weir.yaml",
 		.config_current = current,
 		.group_now = group_now,
@@ -474,7 +474,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	loop_free(service);
-	return rmdir(folder);
+	return folder_remove(folder, folder);
 }
 
 int main(void)

@@ -245,7 +245,10 @@ static int setup(void **)
 	if (!mkdtemp(folder) || loop_new("service", &service) < 0 || events_open(&events) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/control.sock", folder);
-	const struct api_deps deps = {.service = service, .socket_path = path, .events = events};
+	const struct api_deps deps = {.service = service,
+		.socket_path = path,
+		.state_directory = folder,
+		.events = events};
 	if (api_open(&api, &deps, why) < 0)
 		return -1;
 	return pthread_create(&thread, NULL, service_run, NULL);

@@ -150,7 +150,8 @@ static int setup(void **)
 		return -1;
 	sink = tail_sink(tail);
 	snprintf(path, sizeof(path), "%s/control.sock", folder);
-	const struct api_deps deps = {.service = service, .socket_path = path, .tail = tail};
+	const struct api_deps deps = {
+		.service = service, .socket_path = path, .state_directory = folder, .tail = tail};
 	if (api_open(&api, &deps, why) < 0)
 		return -1;
 	return pthread_create(&thread, NULL, service_run, NULL);

@@ -23,6 +23,9 @@ static const char *const documents[] = {
 	      "limits: {unlimited_clients: [192.0.2.25], unlimited_zones: [corp.example]}\n"
 	      "cookies: {secrets: [00112233445566778899aabbccddeeff]}\n"
 	      "metrics: {listen: '127.0.0.1:9153', allow: [127.0.0.0/8]}\n"
+	      "tls: {certificates: [{cert: /c.pem, key: /k.pem}]}\n"
+	      "control: {listen: [127.0.0.1], client_ca: /ca.pem,\n"
+	      "  clients: [{name: ops, role: admin}]}\n"
 	      "redis: {mode: cluster, addresses: [192.0.2.7], password: p}\n"
 	      "query_log: {exclude_domains: [a.example], exclude_clients: [192.0.2.0/24],\n"
 	      "  webhooks: [{url: 'https://hook.example/x', ca_file: /etc/ca.pem}]}\n",

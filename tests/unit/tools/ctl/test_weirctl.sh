@@ -53,6 +53,27 @@ want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
 want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
+want 2 '' 'takes --role read, operate or admin' $c token create ops
+want 2 '' '--expires takes' $c token create ops --role read --expires soon
+want 2 '' '--expires takes' $c token create ops --role read --expires 2020-01-01
+want 2 '' 'works on its own box alone' --host box.example doctor
+for host in '' : box:0 box:65536 box:x 'a/b' 'a@b' '[::1' '[::1]x' 'a?b'; do
+	want 1 '' 'is not BOX or BOX:PORT' --host "$host" upstreams
+done
+want 1 '' '127.0.0.1:1: cannot connect' --host 127.0.0.1:1 upstreams
+want 1 '' '[::1]:1: cannot connect' --host '[::1]:1' upstreams
+WEIR_HOST=127.0.0.1:1 want 1 '' '127.0.0.1:1: cannot connect' upstreams
+want 1 '' '--pin takes' --host box --pin abc upstreams
+want 1 '' '--ca: /nonexistent' --host box --ca /nonexistent upstreams
+want 1 '' 'No such file' --host box --token-file /nonexistent upstreams
+echo weir_0 >"$dir/token" && chmod 644 "$dir/token"
+want 1 '' 'chmod 600' --host box --token-file "$dir/token" upstreams
+chmod 600 "$dir/token"
+want 1 '' '127.0.0.1:1: cannot connect' --host 127.0.0.1:1 --token-file "$dir/token" upstreams
+printf '\n' >"$dir/token"
+want 1 '' 'no token in its first line' --host box --token-file "$dir/token" upstreams
+printf 'a\tb\n' >"$dir/token"
+want 1 '' 'no token in its first line' --host box --token-file "$dir/token" upstreams
 want 2 '' 'profile takes cpu, alloc or threads' profile heap
 want 2 '' '--seconds takes 1 to 100' profile cpu --seconds 101
 want 1 '' 'control.sock' $c pending

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Who may use the control API over the network, and as what: a token, or a client's certificate
+// that the configuration gives a role. What fails is counted, audited, an event and, if it goes on,
+// a lock-out. The service loop's thread; files are the helper thread's (access_thread.h).
+//
+// The file of tokens is read at the open. A file that is damaged is reported and gives no token,
+// and stays as it is: no token is made until it is gone.
+
+#include "audit.h"
+#include "events/events.h"
+#include "lockout.h"
+#include "tokens.h"
+
+#include <limits.h>
+#include <sys/socket.h>
+
+// Why a try is refused. name, text, HTTP status
+#define ACCESS_REFUSALS(X)                                                            \
+	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)            \
+	X(not_bearer, "the Authorization header has no token of weir", 401)           \
+	X(unknown, "unknown token", 401)                                              \
+	X(expired, "the token has expired", 401)                                      \
+	X(revoked, "the token is revoked", 401)                                       \
+	X(no_role, "the name in the certificate has no role in control.clients", 401) \
+	X(role, "the role of this user does not allow that", 403)                     \
+	X(locked, "too many failed tries from this address: try again later", 429)
+
+enum access_refusal {
+#define X(name, text, status) ACCESS_##name,
+	ACCESS_REFUSALS(X)
+#undef X
+		ACCESS_GRANTED
+};
+extern const char *const access_refusal_names[ACCESS_GRANTED];
+extern const char *const access_refusal_texts[ACCESS_GRANTED];
+extern const unsigned access_refusal_status[ACCESS_GRANTED];
+
+struct access {
+	struct access_thread *thread;
+	struct audit audit;
+	struct events *events;
+	struct tokens tokens;
+	bool is_damaged, is_changing; // the file of tokens is; a change of it is on its way
+	struct lockout lockout;
+	uint64_t granted, refused[ACCESS_GRANTED];
+	char tokens_path[PATH_MAX], audit_path[PATH_MAX];
+};
+
+// -ENOMEM, -errno. `state_directory` outlives nothing of it.
+ATTR_MUST_CHECK int access_open(struct access **out, struct loop *service,
+	const char *state_directory, struct events *events);
+void access_close(struct access *a); // NULL is fine
+
+struct access_try {
+	const char *authorization; // the header, or NULL
+	const char *client_name;   // of a certificate that is good, or NULL
+	const struct sockaddr_storage *source;
+	const char *from; // its text, for events
+	const struct config_control *config;
+};
+struct access_user {
+	enum control_role role;
+	char who[80]; // "token NAME", "certificate NAME"
+};
+// Who is it? ACCESS_GRANTED with `out`. A certificate counts where there is no token.
+enum access_refusal access_check(
+	struct access *a, const struct access_try *try, struct access_user *out);
+// It is, but may not do this: counted.
+void access_overstepped(struct access *a);
+bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
+
+// A change of the tokens on its way to the disk; then `done`, with `err` and `why` of the job. The
+// new table is in force when `done` is called, if `a` still is. One at a time.
+struct access_change {
+	struct access_job job;
+	struct access *access;
+	struct tokens next;
+	char text[TOKEN_TEXT_LEN + 1]; // the new token; wiped by access_change_end
+	char path[PATH_MAX];
+};
+// -EBUSY, -EUCLEAN (the file is damaged), and of tokens_make or tokens_revoke. `c` is zeroed but
+// for its `job.done`.
+ATTR_MUST_CHECK int access_token_make(
+	struct access *a, struct access_change *c, const struct token *wanted);
+ATTR_MUST_CHECK int access_token_revoke(
+	struct access *a, struct access_change *c, const char *name);
+// To be called by `done` where the API is still open.
+void access_change_end(struct access_change *c);

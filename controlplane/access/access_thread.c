@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "access_thread.h"
+
+#include "base/file_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/thread.h>
+
+struct line {
+	uint16_t len;
+	char text[ACCESS_LINE_MAX];
+};
+
+struct access_thread {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct loop *service;
+	char path[PATH_MAX], old_path[PATH_MAX + 2];
+	// Of the lock:
+	bool stop;
+	struct access_job *jobs, **jobs_end;
+	struct access_thread_counts counts;
+	unsigned first; // of `line`, a ring
+	struct line line[ACCESS_LINES_MAX];
+	// Of the thread:
+	int fd; // -1: not open
+	size_t size;
+	bool is_failing;
+	struct access_job *ended; // while it stops
+};
+
+static int log_open(struct access_thread *t)
+{
+	struct stat st;
+	char folder[PATH_MAX];
+	if (t->fd >= 0)
+		return 0;
+	snprintf(folder, sizeof(folder), "%s", t->path);
+	(void)!mkdir(dirname(folder), 0750);
+	t->fd = open(t->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (t->fd < 0)
+		return -errno;
+	t->size = fstat(t->fd, &st) == 0 ? (size_t)st.st_size : 0;
+	return 0;
+}
+
+static void log_shut(struct access_thread *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+static int log_append(struct access_thread *t, const char *text, size_t len)
+{
+	if (t->size + len > ACCESS_LOG_MAX && t->size > 0) {
+		log_shut(t);
+		if (rename(t->path, t->old_path) < 0)
+			return -errno;
+	}
+	int rc = log_open(t);
+	if (rc == 0)
+		rc = file_write_fd(t->fd, text, len);
+	if (rc == 0)
+		t->size += len;
+	return rc;
+}
+
+static void log_failed(struct access_thread *t, int rc)
+{
+	if (!t->is_failing)
+		log_error("audit log %s: %s; entries are lost until it can be written", t->path,
+			strerror(-rc));
+	t->is_failing = true;
+	log_shut(t);
+}
+
+// Takes up to `max` of the lines that wait. How many.
+static unsigned lines_take(struct access_thread *t, struct line *out, unsigned max)
+{
+	unsigned n = 0;
+	while (n < max && t->counts.waiting) {
+		out[n++] = t->line[t->first];
+		t->first = (t->first + 1) % ACCESS_LINES_MAX;
+		t->counts.waiting--;
+	}
+	return n;
+}
+
+// Without the lock.
+static void lines_write(struct access_thread *t, const struct line *line, unsigned count)
+{
+	unsigned failed = 0;
+	int rc = 0;
+	for (unsigned i = 0; i < count; i++) {
+		rc = log_append(t, line[i].text, line[i].len);
+		failed += rc < 0;
+		if (rc < 0)
+			log_failed(t, rc);
+	}
+	if (t->fd >= 0 && fsync(t->fd) < 0)
+		log_failed(t, -errno);
+	else if (failed == 0)
+		t->is_failing = false;
+	pthread_mutex_lock(&t->lock);
+	t->counts.written += count - failed;
+	t->counts.failed += failed;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void job_return(void *arg)
+{
+	struct access_job *j = arg;
+	j->done(j);
+}
+
+static void job_run(struct access_thread *t, struct access_job *j)
+{
+	j->work(j);
+	pthread_mutex_lock(&t->lock);
+	const bool stop = t->stop;
+	pthread_mutex_unlock(&t->lock);
+	if (stop) {
+		j->next = t->ended;
+		t->ended = j;
+	} else {
+		loop_call_back(t->service, &j->back, job_return, j);
+	}
+}
+
+static void *thread_work(void *arg)
+{
+	enum { BATCH = 16 };
+	struct access_thread *t = arg;
+	struct line batch[BATCH];
+	thread_background();
+	for (;;) {
+		pthread_mutex_lock(&t->lock);
+		while (!t->stop && !t->counts.waiting && !t->jobs)
+			pthread_cond_wait(&t->wake, &t->lock);
+		const unsigned n = lines_take(t, batch, BATCH);
+		struct access_job *j = n ? NULL : t->jobs;
+		if (j && !(t->jobs = j->next))
+			t->jobs_end = &t->jobs;
+		pthread_mutex_unlock(&t->lock);
+		if (n)
+			lines_write(t, batch, n);
+		else if (j)
+			job_run(t, j);
+		else
+			break;
+	}
+	return NULL;
+}
+
+int access_thread_open(struct access_thread **out, struct loop *service, const char *path)
+{
+	struct access_thread *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->service = service;
+	t->fd = -1;
+	t->jobs_end = &t->jobs;
+	t->counts.bytes = sizeof(*t);
+	if (snprintf(t->path, sizeof(t->path), "%s", path) >= (int)sizeof(t->path)) {
+		free(t);
+		return -ENAMETOOLONG;
+	}
+	snprintf(t->old_path, sizeof(t->old_path), "%s.1", t->path);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->wake, NULL);
+	int rc = thread_start(&t->thread, "weir-access", thread_work, t);
+	if (rc < 0) {
+		pthread_cond_destroy(&t->wake);
+		pthread_mutex_destroy(&t->lock);
+		free(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+void access_thread_close(struct access_thread *t)
+{
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	t->stop = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+	pthread_join(t->thread, NULL);
+	for (struct access_job *j = t->ended, *next; j; j = next) {
+		next = j->next;
+		j->done(j);
+	}
+	log_shut(t);
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+void access_thread_line(struct access_thread *t, const char *line, size_t len)
+{
+	pthread_mutex_lock(&t->lock);
+	if (len + 1 > ACCESS_LINE_MAX || t->counts.waiting == ACCESS_LINES_MAX) {
+		t->counts.lost++;
+	} else {
+		struct line *to = &t->line[(t->first + t->counts.waiting++) % ACCESS_LINES_MAX];
+		memcpy(to->text, line, len);
+		to->text[len] = '\n';
+		to->len = (uint16_t)(len + 1);
+		if (t->counts.waiting > t->counts.most)
+			t->counts.most = t->counts.waiting;
+		pthread_cond_signal(&t->wake);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void access_thread_job(struct access_thread *t, struct access_job *j)
+{
+	pthread_mutex_lock(&t->lock);
+	j->next = NULL;
+	*t->jobs_end = j;
+	t->jobs_end = &j->next;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void access_thread_counts(struct access_thread *t, struct access_thread_counts *out)
+{
+	pthread_mutex_lock(&t->lock);
+	*out = t->counts;
+	pthread_mutex_unlock(&t->lock);
+}

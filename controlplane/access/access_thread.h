@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The helper thread `weir-access`: appends lines to the audit log, and does jobs with files that
+// the service loop must not wait for. Lines first, then jobs, each in order.
+//
+// The log is a file of at most ACCESS_LOG_MAX bytes; then it becomes `audit.log.1`, in place of the
+// one before, and a new one begins. Each batch of lines is synced. A line for which the queue has
+// no room is lost and counted, and so are lines that the disk does not take; the first of these in
+// a row is logged. Bounds: ACCESS_LINES_MAX lines of ACCESS_LINE_MAX bytes wait, and one job for
+// each request that waits for it. Owner: the service loop, whose mailbox brings the results.
+
+#include "base/loop.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	ACCESS_LINES_MAX = 256,
+	ACCESS_LINE_MAX = 1024,
+	ACCESS_LOG_MAX = 4 << 20,
+	ACCESS_WHY_MAX = 256,
+};
+
+struct access_thread;
+
+// Work on the thread, then `done` on the service loop, or in access_thread_close on its caller's
+// thread. Memory of the caller until then; neither may use what the caller's owner may have closed.
+struct access_job {
+	struct loop_return back;
+	struct access_job *next;
+	void (*work)(struct access_job *j);
+	void (*done)(struct access_job *j);
+	int err; // for them to use
+	char why[ACCESS_WHY_MAX];
+};
+
+// `path`: of the log; its folder is made if it is not there. -ENOMEM, -errno of the thread. A log
+// that cannot be opened is reported and tried again with each batch.
+ATTR_MUST_CHECK int access_thread_open(
+	struct access_thread **out, struct loop *service, const char *path);
+// Writes what waits, ends all jobs. NULL is fine.
+void access_thread_close(struct access_thread *t);
+// A line without its end. Any bytes but a line feed.
+void access_thread_line(struct access_thread *t, const char *line, size_t len);
+void access_thread_job(struct access_thread *t, struct access_job *j);
+
+struct access_thread_counts {
+	uint64_t written, lost, failed; // lost: no room; failed: the disk
+	unsigned waiting, most;
+	size_t bytes;
+};
+void access_thread_counts(struct access_thread *t, struct access_thread_counts *out);

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "audit.h"
+
+#include "base/json_out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char secret_mark[] = "weir_";
+
+// A token that a client sent in the URL, or a part of it, is blotted out.
+static void query_copy(const char *query, char out[AUDIT_QUERY_MAX + 1])
+{
+	snprintf(out, AUDIT_QUERY_MAX + 1, "%s", query);
+	for (char *at = out; (at = strstr(at, secret_mark));) {
+		at += sizeof(secret_mark) - 1;
+		const size_t n = strspn(at, "0123456789abcdefABCDEF");
+		memset(at, '*', n);
+	}
+}
+
+static void entry_write(struct audit *a, const struct audit_entry *e, unsigned left_out)
+{
+	char query[AUDIT_QUERY_MAX + 1];
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_signed(o, root, "unix_s", (int64_t)time(NULL));
+	json_out_text(o, root, "who", e->who);
+	json_out_text(o, root, "from", e->from);
+	json_out_text(o, root, "method", e->method);
+	json_out_text(o, root, "path", e->path);
+	if (e->query) {
+		query_copy(e->query, query);
+		json_out_text(o, root, "query", query);
+	}
+	json_out_count(o, root, "status", e->status);
+	if (e->why)
+		json_out_text(o, root, "refused", e->why);
+	if (left_out)
+		json_out_count(o, root, "left_out", left_out);
+	char *line = json_out_finish(o);
+	access_thread_line(a->thread, line ? line : "", line ? strlen(line) : ACCESS_LINE_MAX);
+	free(line);
+}
+
+void audit_change(struct audit *a, const struct audit_entry *e)
+{
+	a->changes++;
+	entry_write(a, e, 0);
+}
+
+void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms)
+{
+	const uint64_t step_ms = 1000 / AUDIT_REFUSED_EACH_S;
+	const uint64_t more = (now_ms - a->refused_ms) / step_ms;
+	a->refused++;
+	a->refused_ms += more * step_ms;
+	a->allowance = more > AUDIT_REFUSED_BURST - a->allowance ? AUDIT_REFUSED_BURST
+								 : a->allowance + (unsigned)more;
+	if (a->allowance == 0) {
+		a->left_out++;
+		a->refused_left_out++;
+		return;
+	}
+	a->allowance--;
+	entry_write(a, e, a->left_out);
+	a->left_out = 0;
+}
+
+struct text {
+	char *bytes;
+	size_t len;
+};
+
+// The end of a file; a file that is not there is empty.
+static int end_read(const char *path, struct text *to)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	off_t from = 0;
+	if (fstat(fd, &st) == 0 && st.st_size > AUDIT_READ_MAX)
+		from = st.st_size - AUDIT_READ_MAX;
+	size_t got = 0;
+	ssize_t n = 0;
+	do {
+		n = pread(fd, to->bytes + to->len + got, AUDIT_READ_MAX - got, from + (off_t)got);
+		got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && got < AUDIT_READ_MAX);
+	const int rc = n < 0 ? -errno : 0;
+	close(fd);
+	// The first line is whole only where the file begins.
+	const char *begin = from ? memchr(to->bytes + to->len, '\n', got) : NULL;
+	if (begin) {
+		const size_t skip = (size_t)(begin + 1 - (to->bytes + to->len));
+		memmove(to->bytes + to->len, begin + 1, got - skip);
+		got -= skip;
+	}
+	to->len += got;
+	return rc;
+}
+
+// Lines that are whole objects; a crash may have cut one.
+static bool is_entry(const char *line, size_t len)
+{
+	return len >= 2 && line[0] == '{' && line[len - 1] == '}';
+}
+
+static char *array_make(const struct text *t, unsigned limit)
+{
+	// Back from the end to the first line that is wanted.
+	size_t from = t->len;
+	for (unsigned n = 0; from > 0; from--)
+		if (t->bytes[from - 1] == '\n' && n++ == limit)
+			break;
+	char *out = malloc(t->len - from + 3);
+	if (!out)
+		return NULL;
+	size_t len = 0;
+	out[len++] = '[';
+	for (size_t at = from; at < t->len;) {
+		const char *line = t->bytes + at, *end = memchr(line, '\n', t->len - at);
+		const size_t n = end ? (size_t)(end - line) : t->len - at;
+		if (is_entry(line, n)) {
+			if (len > 1)
+				out[len++] = ',';
+			memcpy(out + len, line, n);
+			len += n;
+		}
+		at += n + 1;
+	}
+	out[len++] = ']';
+	out[len] = '\0';
+	return out;
+}
+
+int audit_read(const char *path, unsigned limit, char **out)
+{
+	char before[PATH_MAX];
+	struct text t = {.bytes = malloc(2 * AUDIT_READ_MAX)};
+	if (!t.bytes)
+		return -ENOMEM;
+	snprintf(before, sizeof(before), "%.*s.1", PATH_MAX - 3, path);
+	int rc = end_read(before, &t);
+	if (rc == 0)
+		rc = end_read(path, &t);
+	*out = rc == 0 ? array_make(&t, limit) : NULL;
+	free(t.bytes);
+	return rc == 0 && !*out ? -ENOMEM : rc;
+}

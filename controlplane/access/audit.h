@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Entries of the audit log: each change over the control API, and each try that was refused, one
+// JSON object a line. Refused tries are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S
+// a second; the next one that is written says how many were left out ("left_out").
+//
+// An entry has no secret: headers and bodies are not in it, and parameters that look like a token
+// are replaced. Made on the service loop's thread; access_thread.h writes it.
+
+#include "access_thread.h"
+
+#include <stdint.h>
+
+enum {
+	AUDIT_REFUSED_BURST = 20,
+	AUDIT_REFUSED_EACH_S = 2,
+	AUDIT_QUERY_MAX = 300,
+	AUDIT_READ_MAX = 512 << 10,
+	AUDIT_LIMIT_MAX = 1000,
+};
+
+struct audit {
+	struct access_thread *thread;
+	uint64_t refused_ms; // of the allowance
+	unsigned allowance, left_out;
+	uint64_t changes, refused, refused_left_out; // ever
+};
+
+struct audit_entry {
+	const char *who, *from, *method, *path;
+	const char *query; // NULL: none
+	const char *why;   // of a refused try; NULL: a change
+	unsigned status;   // of the reply
+};
+
+void audit_change(struct audit *a, const struct audit_entry *e);
+void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms);
+
+// The newest `limit` entries of the log at `path` and of the one before it, as the text of a JSON
+// array, the oldest first; malloced. -ENOMEM, -errno. Reads AUDIT_READ_MAX bytes of each at most.
+// Blocks: for a helper thread.
+ATTR_MUST_CHECK int audit_read(const char *path, unsigned limit, char **out);

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The control API over HTTPS (`control.listen`; off unless it is set): every endpoint as
+// /v1/ENDPOINT, for users with a token or a certificate that has a role (access/access.h). On the
+// service loop.
+//
+// A client outside `control.allow`, or locked out, gets no handshake. TLS 1.2 and 1.3, HTTP/1.1.
+// Who it is comes first: nobody learns without a token which paths there are. Bounds for each
+// address: `control.connections`, of one client address `control.source_connections`,
+// RATE_MAX new ones a second (one more is closed without a handshake);
+// LIFE_MS for a handshake and a request and for taking its reply;
+// REQUESTS_MAX requests at a time (one more is 503). A connection takes 60 KiB at most
+// before its first request, so 64 take 4 MiB, however many try.
+//
+// Certificates and `control.client_ca` are read at the start, and again when a file or the
+// configuration has changed, which is checked every LOOK_MS. Bad files leave those in
+// force as they are; without any good ones each connection is closed.
+#include "api_server.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <weir/log.h>
+
+enum {
+	BACKLOG = 32,
+	REQUESTS_MAX = 12,
+	RATE_MAX = 50,
+	LIFE_MS = 15000,
+	LOOK_MS = 5000,
+};
+
+static const struct config *config_of(const struct api *a)
+{
+	return a->deps.config_current(a->deps.reload_arg);
+}
+
+// The certificates that are configured: those of `control`, or else those of `tls`.
+static unsigned files_find(
+	const struct config *c, struct tls_certificate_files out[CONFIG_CERTIFICATES_MAX])
+{
+	const bool is_own = c->control.count > 0;
+	const struct config_certificate *from =
+		is_own ? c->control.certificate : c->tls.certificate;
+	const unsigned count = is_own ? c->control.count : c->tls.count;
+	for (unsigned i = 0; i < count; i++)
+		out[i] = (struct tls_certificate_files){from[i].cert, from[i].key};
+	return count;
+}
+
+struct seen {
+	unsigned count;
+	struct file_seen file[2 * CONFIG_CERTIFICATES_MAX + 1];
+};
+
+static void files_see(const struct config *c, struct seen *out)
+{
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
+	const unsigned count = files_find(c, files);
+	*out = (struct seen){.count = 2 * count};
+	for (unsigned i = 0; i < count; i++) {
+		out->file[2 * i] = file_seen_now(files[i].cert);
+		out->file[2 * i + 1] = file_seen_now(files[i].key);
+	}
+	if (c->control.client_ca[0])
+		out->file[out->count++] = file_seen_now(c->control.client_ca);
+}
+
+static bool files_same(const struct api_control *k, const struct seen *now)
+{
+	for (unsigned i = 0; i < now->count; i++)
+		if (!file_seen_same(&k->seen[i], &now->file[i]))
+			return false;
+	return now->count == k->seen_count;
+}
+
+// Reads the certificates. What fails is logged once.
+static void certificates_read(struct api *a, const struct seen *seen)
+{
+	struct api_control *k = &a->control;
+	const struct config *c = config_of(a);
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
+	struct tls_server *next;
+	char before[TLS_WHY_MAX];
+	const struct tls_server_settings set = {.count = files_find(c, files),
+		.certificate = files,
+		.only_1_3 = c->tls.only_1_3,
+		.client_ca = c->control.client_ca[0] ? c->control.client_ca : NULL};
+	memcpy(before, k->why, sizeof(before));
+	memcpy(k->seen, seen->file, sizeof(k->seen));
+	k->seen_count = seen->count;
+	k->why[0] = '\0';
+	if (tls_server_new(&next, &set, k->tls, k->why) == 0) {
+		tls_server_free(k->tls);
+		k->tls = next;
+		return;
+	}
+	if (strcmp(before, k->why) != 0)
+		log_error("control.listen: certificates: %s; %s", k->why,
+			k->tls ? "those in force stay" : "no connection is accepted");
+}
+
+static void on_look(evutil_socket_t, short, void *arg)
+{
+	struct api *a = arg;
+	struct seen now;
+	files_see(config_of(a), &now);
+	if (!files_same(&a->control, &now))
+		certificates_read(a, &now);
+}
+
+static struct ssl_st *on_lend(void *arg)
+{
+	static const char alpn[] = "\10http/1.1";
+	struct api *a = arg;
+	return a->control.tls ? tls_server_lend(a->control.tls, alpn) : NULL;
+}
+
+static bool on_refuses(void *arg, const struct sockaddr_storage *source)
+{
+	struct api *a = arg;
+	return !api_listener_admits(&a->control.listener[0].set, source)
+	       || access_shuts_out(a->access, source);
+}
+
+// The peer was checked before its handshake.
+static bool on_admit(void *, const struct ucred *, int)
+{
+	return true;
+}
+
+static bool is_versioned(const struct http_exchange *x)
+{
+	const char *path = http_path(x);
+	return path && strncmp(path, "/v1/", 4) == 0;
+}
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+	struct api *a = arg;
+	struct access_user user;
+	const struct access_try try = {.authorization = http_header(x, "Authorization"),
+		.client_name = http_client_name(x),
+		.source = http_source(x),
+		.from = http_from(x),
+		.config = &config_of(a)->control};
+	http_reply_header(x, "Cache-Control", "no-store");
+	http_reply_header(x, "X-Content-Type-Options", "nosniff");
+	const enum access_refusal why = access_check(a->access, &try, &user);
+	http_set_who(x, "%s", user.who);
+	if (why != ACCESS_GRANTED)
+		api_deny(a, x, why);
+	else if (!is_versioned(x))
+		api_refuse(x, 404, "no such endpoint: paths begin with /v1/");
+	else
+		api_serve(a, x, 0, user.role);
+}
+
+static int control_open(struct api *a)
+{
+	static const struct timeval each = {.tv_sec = LOOK_MS / 1000};
+	struct api_control *k = &a->control;
+	const struct config_control *c = a->deps.control;
+	if (!c || c->listen_count == 0)
+		return 0;
+	const struct http_settings settings = {.base = loop_base(a->deps.service),
+		.exchanges_max = REQUESTS_MAX,
+		.connections_max = c->connections,
+		.connection_ms = LIFE_MS,
+		.source_max = c->source_connections,
+		.rate_max = RATE_MAX,
+		.admit = on_admit,
+		.handle = on_request,
+		.replied = api_replied,
+		.lend = on_lend,
+		.refuses = on_refuses,
+		.arg = a};
+	memcpy(k->allow, c->allow, sizeof(k->allow));
+	k->look = event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_look, a);
+	if (!k->look || event_add(k->look, &each) < 0)
+		return -ENOMEM;
+	on_look(-1, 0, a);
+	for (unsigned i = 0; i < c->listen_count; i++) {
+		const struct api_listener_set set = {.key = "control.listen",
+			.address = c->listen[i],
+			.backlog = BACKLOG,
+			.allow = k->allow,
+			.allow_count = c->allow_count};
+		int rc = api_listener_open(&k->listener[i], &set, &settings);
+		if (rc < 0)
+			return rc;
+		k->count++;
+	}
+	return 0;
+}
+
+static void control_close(struct api *a)
+{
+	struct api_control *k = &a->control;
+	for (unsigned i = 0; i < k->count; i++)
+		api_listener_close(&k->listener[i]);
+	if (k->look)
+		event_free(k->look);
+	tls_server_free(k->tls);
+	*k = (struct api_control){0};
+}
+
+const struct api_part api_control_part = {.open = control_open, .close = control_close};

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// How the control API fares on the network: listeners, connections, refusals, the audit log.
+
+#include "api/metrics/metrics.h"
+#include "api_server.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+// Sums over all addresses.
+static void control_counts(const struct api *a, struct http_counts *out)
+{
+	*out = (struct http_counts){0};
+	for (unsigned i = 0; i < a->control.count; i++) {
+		struct http_counts one;
+		if (!a->control.listener[i].server)
+			continue;
+		http_server_counts(a->control.listener[i].server, &one);
+		http_counts_add(out, &one);
+	}
+}
+
+static void control_stats(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	const struct api *a = l->api;
+	struct http_counts c;
+	struct access_thread_counts t;
+	struct json_node *n = json_out_object(o, root, "access");
+	struct json_node *list = json_out_array(o, n, "listen");
+	for (unsigned i = 0; i < a->control.count; i++) {
+		const struct api_listener *k = &a->control.listener[i];
+		char address[SOCKET_ADDRESS_TEXT_MAX];
+		struct json_node *one = json_out_object(o, list, NULL);
+		json_out_text(o, one, "address", socket_address_text(&k->set.address, address));
+		json_out_bool(o, one, "listening", k->server != NULL);
+		json_out_text(o, one, "error", k->error ? strerror(-k->error) : "");
+	}
+	json_out_text(o, n, "certificates_error", a->control.why);
+	control_counts(a, &c);
+	json_out_count(o, n, "connections", c.conns.live);
+	JSON_COUNTS_AS(o, n, "connections_", &c.conns, refused, cut, shut_out);
+	JSON_COUNTS(o, n, a->access, granted);
+	struct json_node *refused = json_out_object(o, n, "refused");
+	for (unsigned i = 0; i < ACCESS_GRANTED; i++)
+		json_out_count(o, refused, access_refusal_names[i], a->access->refused[i]);
+	JSON_COUNTS_AS(o, n, "lockouts_", &a->access->lockout, locked, evicted);
+	access_thread_counts(a->access->thread, &t);
+	JSON_COUNTS_AS(o, n, "audit_", &t, written, lost, failed);
+}
+
+static void control_degraded(struct api_reasons *r, const struct api_look *l)
+{
+	const struct api_control *k = &l->api->control;
+	for (unsigned i = 0; i < k->count; i++)
+		if (k->listener[i].error) {
+			api_reason_add(
+				r, "control_listen", "", "control.listen cannot be listened on");
+			break;
+		}
+	if (k->count && k->why[0])
+		api_reason_add(
+			r, "control_certificates", "", "control.certificates cannot be used");
+}
+
+static void control_metrics(struct metrics_text *t, const struct api *a)
+{
+	struct access_thread_counts c;
+	struct http_counts h;
+	access_thread_counts(a->access->thread, &c);
+	control_counts(a, &h);
+	metrics_one(t, METRICS_COUNTER, "weir_access_granted_total",
+		"Requests of network users with a valid token or certificate.", a->access->granted);
+	metrics_family(t, METRICS_COUNTER, "weir_access_refused_total",
+		"Requests over the network that were refused, by reason.");
+	for (unsigned i = 0; i < ACCESS_GRANTED; i++)
+		metrics_count(
+			t, METRICS_LABELS({"why", access_refusal_names[i]}), a->access->refused[i]);
+	metrics_one(t, METRICS_COUNTER, "weir_access_lockouts_total",
+		"Client addresses that were locked out of the control API.",
+		a->access->lockout.locked);
+	metrics_one(t, METRICS_GAUGE, "weir_access_connections",
+		"Open connections on control.listen.", h.conns.live);
+	metrics_one(t, METRICS_COUNTER, "weir_access_connections_refused_total",
+		"Connections on control.listen that were closed without a handshake.",
+		h.conns.refused + h.conns.shut_out);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_written_total",
+		"Entries written to the audit log.", c.written);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_lost_total",
+		"Entries of the audit log that were lost: no room, or the disk.",
+		c.lost + c.failed);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_left_out_total",
+		"Refused requests left out of the audit log by its rate limit.",
+		a->access->audit.refused_left_out);
+}
+
+static void connections_table(const struct api *a, struct table_registry *tables)
+{
+	struct http_counts c;
+	if (!a->control.count)
+		return;
+	control_counts(a, &c);
+	table_register(tables, &(struct table_info){.name = "access_connections",
+				       .owner = "control.listen",
+				       .eviction = "close it without a handshake",
+				       .lifetime = "15 s for a request and as long for its reply",
+				       .kind = TABLE_WORK,
+				       .cap = c.conns.max,
+				       .used = c.conns.live,
+				       .high = c.conns.most,
+				       .descriptors = c.conns.live,
+				       .evicted = c.conns.cut,
+				       .refused = c.conns.refused + c.conns.shut_out,
+				       .oldest_ms = table_age(c.conns.since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES,
+				       .bytes = c.conns.bytes});
+}
+
+static void control_tables(struct api *a, struct table_registry *tables)
+{
+	struct access_thread_counts c;
+	access_thread_counts(a->access->thread, &c);
+	connections_table(a, tables);
+	table_register(tables, &(struct table_info){.name = "tokens",
+				       .owner = "control API",
+				       .eviction = "replace one that is over, else refuse",
+				       .lifetime = "until it is revoked or expires",
+				       .kind = TABLE_FIXED,
+				       .cap = TOKENS_MAX,
+				       .used = a->access->tokens.count,
+				       .bytes = sizeof(struct tokens)});
+	table_register(tables, &(struct table_info){.name = "lockouts",
+				       .owner = "control API",
+				       .eviction = "replace the one that failed longest ago",
+				       .lifetime = "life of the process",
+				       .kind = TABLE_CACHE,
+				       .cap = LOCKOUT_MAX,
+				       .used = lockout_used(&a->access->lockout),
+				       .high = lockout_used(&a->access->lockout),
+				       .evicted = a->access->lockout.evicted,
+				       .has = TABLE_EVICTS,
+				       .bytes = sizeof(struct lockout)});
+	table_register(tables, &(struct table_info){.name = "audit_lines",
+				       .owner = "weir-access",
+				       .eviction = "lose the line",
+				       .lifetime = "until it is written",
+				       .kind = TABLE_WORK,
+				       .cap = ACCESS_LINES_MAX,
+				       .used = c.waiting,
+				       .high = c.most,
+				       .refused = c.lost,
+				       .has = TABLE_REFUSES,
+				       .bytes = c.bytes});
+}
+
+const struct api_part api_control_report_part = {
+	.stats = control_stats,
+	.degraded = control_degraded,
+	.metrics = control_metrics,
+	.tables = control_tables,
+};

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "api_listener.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/log.h>
+
+enum { INSTRUCTIONS_MAX = API_LISTENER_ALLOW_MAX * 13 + 1 };
+
+struct program {
+	struct sock_filter at[INSTRUCTIONS_MAX];
+	unsigned count;
+};
+
+static void put(struct program *p, uint16_t code, uint32_t k, uint8_t if_not)
+{
+	p->at[p->count++] = (struct sock_filter){.code = code, .jf = if_not, .k = k};
+}
+
+static uint32_t mask_of(unsigned prefix_len, unsigned word)
+{
+	unsigned bits = prefix_len > word * 32 ? prefix_len - word * 32 : 0;
+	return bits >= 32 ? UINT32_MAX : bits == 0 ? 0 : UINT32_MAX << (32 - bits);
+}
+
+// Takes the packet if its source has the prefix, else goes on behind.
+static void put_prefix(struct program *p, const struct ip_address *a)
+{
+	const unsigned words = (a->prefix_len + 31u) / 32;
+	const uint32_t source = (uint32_t)SKF_NET_OFF + (a->version == 4 ? 12 : 8);
+	for (unsigned i = 0; i < words; i++) {
+		const uint32_t mask = mask_of(a->prefix_len, i);
+		put(p, BPF_LD | BPF_W | BPF_ABS, source + 4 * i, 0);
+		put(p, BPF_ALU | BPF_AND | BPF_K, mask, 0);
+		// Behind this one come three for each word that is left, and the return.
+		put(p, BPF_JMP | BPF_JEQ | BPF_K, get_u32(a->bytes + 4 * (size_t)i) & mask,
+			(uint8_t)(3 * (words - 1 - i) + 1));
+	}
+	put(p, BPF_RET | BPF_K, UINT32_MAX, 0);
+}
+
+// The kernel itself drops connections from elsewhere, so no stranger can hold a descriptor. A
+// kernel that wants CAP_NET_ADMIN for a filter refuses: then the owner looks at the peer.
+static int filter_set(int fd, const struct api_listener_set *s)
+{
+	struct program p = {.count = 0};
+	for (unsigned i = 0; i < s->allow_count; i++)
+		if (s->allow[i].version == s->address.ip.version)
+			put_prefix(&p, &s->allow[i]);
+	put(&p, BPF_RET | BPF_K, 0, 0);
+	const struct sock_fprog prog = {.len = (unsigned short)p.count, .filter = p.at};
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	log_info("%s: the kernel allows no socket filter; weir itself refuses other clients",
+		s->key);
+	return 0;
+}
+
+// The address need not be there yet.
+static int options_set(int fd, int family)
+{
+	static const int one = 1;
+	int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (rc == 0 && family == AF_INET6)
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (rc == 0)
+		rc = setsockopt(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			family == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one));
+	return rc < 0 ? -errno : 0;
+}
+
+int api_listener_socket(const struct api_listener_set *s)
+{
+	struct sockaddr_storage name;
+	socklen_t len;
+	if (!socket_address_to_sockaddr(&s->address, &name, &len))
+		return -EINVAL;
+	int fd = socket(name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int rc = options_set(fd, name.ss_family);
+	if (rc == 0)
+		rc = filter_set(fd, s);
+	if (rc == 0
+		&& (bind(fd, (struct sockaddr *)&name, len) < 0 || listen(fd, (int)s->backlog) < 0))
+		rc = -errno;
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static bool has_prefix(const struct ip_address *a, const uint8_t *bytes)
+{
+	for (unsigned i = 0; i < 4 && i * 32 < a->prefix_len; i++)
+		if ((get_u32(a->bytes + 4 * (size_t)i) ^ get_u32(bytes + 4 * (size_t)i))
+			& mask_of(a->prefix_len, i))
+			return false;
+	return true;
+}
+
+bool api_listener_admits(const struct api_listener_set *s, const struct sockaddr_storage *peer)
+{
+	const bool is_v4 = peer->ss_family == AF_INET;
+	uint8_t bytes[16] = {0};
+	if (is_v4)
+		memcpy(bytes, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+	else if (peer->ss_family == AF_INET6)
+		memcpy(bytes, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
+	else
+		return false;
+	for (unsigned i = 0; i < s->allow_count; i++)
+		if (s->allow[i].version == (is_v4 ? 4 : 6) && has_prefix(&s->allow[i], bytes))
+			return true;
+	return false;
+}
+
+static int listen_now(struct api_listener *l)
+{
+	int fd = api_listener_socket(&l->set);
+	return fd < 0 ? fd : http_server_open(&l->server, fd, &l->settings);
+}
+
+static void listen_try(struct api_listener *l)
+{
+	char address[SOCKET_ADDRESS_TEXT_MAX];
+	socket_address_text(&l->set.address, address);
+	int was = l->error;
+	l->error = listen_now(l);
+	if (l->error == 0) {
+		if (was)
+			log_info("%s: %s: listening", l->set.key, address);
+		return;
+	}
+	l->failures++;
+	l->wait_s = l->wait_s == 0                             ? 1
+		    : l->wait_s < API_LISTENER_AGAIN_MAX_S / 2 ? 2 * l->wait_s
+							       : API_LISTENER_AGAIN_MAX_S;
+	if (l->error != was)
+		log_error("%s: %s: %s; next tries up to %u s apart", l->set.key, address,
+			strerror(-l->error), (unsigned)API_LISTENER_AGAIN_MAX_S);
+	event_add(l->again, &(struct timeval){.tv_sec = l->wait_s});
+}
+
+static void on_again(evutil_socket_t, short, void *arg)
+{
+	listen_try(arg);
+}
+
+int api_listener_open(struct api_listener *l, const struct api_listener_set *set,
+	const struct http_settings *settings)
+{
+	*l = (struct api_listener){.set = *set, .settings = *settings};
+	l->again = event_new(settings->base, -1, 0, on_again, l);
+	if (!l->again)
+		return -ENOMEM;
+	listen_try(l);
+	return 0;
+}
+
+void api_listener_close(struct api_listener *l)
+{
+	if (l->again)
+		event_free(l->again);
+	http_server_close(l->server);
+	*l = (struct api_listener){0};
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Replies, and streams.
+#include "http_internal.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct http_stream {
+	struct evhttp_request *request;
+};
+
+struct bufferevent *http_request_buffer(struct evhttp_request *r)
+{
+	return evhttp_connection_get_bufferevent(evhttp_request_get_connection(r));
+}
+
+static void request_reply_as(
+	struct evhttp_request *r, unsigned status, const char *type, const char *body, size_t len)
+{
+	struct evbuffer *out = evbuffer_new();
+	// From here on the connection's own time counts (http_conns.h). evhttp would end it after
+	// HTTP_TIMEOUT_S without input, however well the client reads.
+	bufferevent_set_timeouts(http_request_buffer(r), NULL, NULL);
+	if (out && evbuffer_add(out, body, len) == 0
+		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
+			   == 0)
+		evhttp_send_reply(r, (int)status, NULL, out);
+	else
+		evhttp_send_error(r, HTTP_INTERNAL, NULL);
+	if (out)
+		evbuffer_free(out);
+}
+
+void http_request_reply(struct evhttp_request *r, unsigned status, const char *body)
+{
+	request_reply_as(r, status, "application/json", body, strlen(body));
+}
+
+void http_exchange_replied(struct http_exchange *x, unsigned status)
+{
+	const struct http_settings *s = &x->server->settings;
+	if (s->replied)
+		s->replied(s->arg, x, status);
+}
+
+// From its server, which may be closing: nothing of the base is held any longer.
+void http_exchange_detach(struct http_exchange *x)
+{
+	LIST_REMOVE(x, link);
+	age_remove(&x->server->ages, &x->age);
+	x->server->exchanges--;
+	event_free(x->deadline);
+	x->server = NULL;
+	x->request = NULL;
+}
+
+static void exchange_free(struct http_exchange *x)
+{
+	if (x->server)
+		http_exchange_detach(x);
+	evhttp_clear_headers(&x->params);
+	free(x);
+}
+
+void http_reply(struct http_exchange *x, unsigned status, char *body)
+{
+	http_reply_text(x, status, "application/json", body);
+}
+
+void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body)
+{
+	http_reply_bytes(x, status, type, body, body ? strlen(body) : 0);
+}
+
+void http_reply_bytes(
+	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len)
+{
+	if (x->request) {
+		http_conns_replied(x->server->conns, http_request_buffer(x->request));
+		http_exchange_replied(x, body ? status : 500);
+	}
+	if (x->request && body)
+		request_reply_as(x->request, status, type, body, len);
+	else if (x->request)
+		http_request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
+	exchange_free(x);
+	free(body);
+}
+
+// Input of a client in its stream is not read: it may fill this much, and wait.
+enum { STREAM_INPUT_MAX = 4096 };
+
+static struct bufferevent *stream_buffer(const struct http_stream *s)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	return c ? evhttp_connection_get_bufferevent(c) : NULL;
+}
+
+struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
+{
+	struct http_stream *s = x->request ? calloc(1, sizeof(*s)) : NULL;
+	if (!s
+		|| evhttp_add_header(
+			   evhttp_request_get_output_headers(x->request), "Content-Type", type)
+			   < 0) {
+		free(s);
+		http_reply(x, 500, NULL);
+		return NULL;
+	}
+	http_exchange_replied(x, HTTP_OK);
+	s->request = x->request;
+	exchange_free(x);
+	struct bufferevent *b = stream_buffer(s);
+	bufferevent_set_timeouts(b, NULL, NULL);
+	bufferevent_setwatermark(b, EV_READ, 0, STREAM_INPUT_MAX);
+	evhttp_send_reply_start(s->request, HTTP_OK, NULL);
+	return s;
+}
+
+// Asks the kernel, because the loop may not have handled the event yet. Less than 0: a signal came
+// in between (SIGHUP), so the state is unknown.
+bool http_stream_is_live(const struct http_stream *s)
+{
+	struct bufferevent *b = stream_buffer(s);
+	struct pollfd p = {.fd = b ? bufferevent_getfd(b) : -1, .events = POLLRDHUP};
+	return b && poll(&p, 1, 0) <= 0;
+}
+
+bool http_stream_send(struct http_stream *s, const char *data, size_t len)
+{
+	struct evbuffer *out = evbuffer_new();
+	bool ok = out && evbuffer_add(out, data, len) == 0;
+	if (ok)
+		evhttp_send_reply_chunk(s->request, out);
+	if (out)
+		evbuffer_free(out);
+	return ok;
+}
+
+size_t http_stream_pending(const struct http_stream *s)
+{
+	struct bufferevent *b = stream_buffer(s);
+	return b ? evbuffer_get_length(bufferevent_get_output(b)) : 0;
+}
+
+void http_stream_close(struct http_stream *s)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	if (c)
+		evhttp_connection_free(c); // and with it the request
+	else
+		evhttp_request_free(s->request);
+	free(s);
+}

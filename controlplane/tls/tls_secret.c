@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tls_secret.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+bool tls_secret_make(uint8_t *out, size_t len)
+{
+	return RAND_bytes(out, (int)len) == 1;
+}
+
+bool tls_sha256(const void *bytes, size_t len, uint8_t out[TLS_SHA256_LEN])
+{
+	return EVP_Digest(bytes, len, out, NULL, EVP_sha256(), NULL) == 1;
+}
+
+bool tls_secret_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	return CRYPTO_memcmp(a, b, len) == 0;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The sections `metrics` and `control`: what weir serves over the network beside DNS.
+#include "config_entries.h"
+#include "config_sections.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CONTROL_PORT = 9953, METRICS_PORT = 9153 };
+
+static const char section_listen[] = "control.listen", section_allow[] = "control.allow",
+		  section_certificates[] = "control.certificates",
+		  section_clients[] = "control.clients";
+static const char *const shipped[] = {"127.0.0.0/8", "::1"};
+
+static int listen_take(
+	const struct config_doc *doc, const char *key, const char *text, struct config_control *c)
+{
+	struct socket_address *a = &c->listen[c->listen_count];
+	if (!text || socket_address_parse(text, CONTROL_PORT, a) < 0)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without port (\"192.0.2.7:9953\", "
+			"\"[fd53::7]:9953\")");
+	for (unsigned i = 0; i < c->listen_count; i++)
+		if (memcmp(&c->listen[i], a, sizeof(*a)) == 0)
+			return config_refuse(doc, key, "stands in the list twice");
+	c->listen_count++;
+	return 0;
+}
+
+static int allow_take(const struct config_doc *doc, const char *key, const char *text,
+	struct ip_address *allow, unsigned *count)
+{
+	struct ip_address a;
+	if (!text || ip_address_parse(text, &a) < 0)
+		return config_refuse(
+			doc, key, "is not an IP address, with or without /prefix length");
+	int rc = config_prefix_check(doc, key, &a);
+	if (rc == 0)
+		allow[(*count)++] = a;
+	return rc;
+}
+
+// The clients of a section; those of this machine where it names none.
+static int allows_take(const struct config_doc *doc, const char *list, char *const *text,
+	unsigned texts, struct ip_address *allow, unsigned *count)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < texts; i++)
+		rc = config_worse(rc, allow_take(doc, config_item_key(key, list, i, NULL), text[i],
+					      allow, count));
+	for (unsigned i = 0; texts == 0 && i < ARRAY_LEN(shipped); i++)
+		rc = config_worse(rc, allow_take(doc, list, shipped[i], allow, count));
+	return rc;
+}
+
+// An address of a family that `allow` does not have would serve no client.
+static bool has_family(const struct ip_address *allow, unsigned count, unsigned version)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (allow[i].version == version)
+			return true;
+	return false;
+}
+
+int config_metrics_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	const struct config_raw_metrics *r = raw->metrics;
+	struct config_metrics *m = &out->metrics;
+	int rc = allows_take(
+		doc, "metrics.allow", r->allow, r->allow_count, m->allow, &m->allow_count);
+	if (rc < 0 || !*m->listen)
+		return rc;
+	if (socket_address_parse(m->listen, METRICS_PORT, &m->address) < 0)
+		return config_refuse(doc, "metrics.listen",
+			"is not an IP address, with or without port (\"192.0.2.7:9153\", "
+			"\"[fd53::7]:9153\")");
+	if (!has_family(m->allow, m->allow_count, m->address.ip.version))
+		return config_refuse(
+			doc, "metrics.allow", "has nobody of the address family of metrics.listen");
+	return 0;
+}
+
+static int addresses_take(
+	const struct config_doc *doc, const struct config_raw_control *r, struct config_control *c)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < r->listen_count; i++)
+		rc = config_worse(
+			rc, listen_take(doc, config_item_key(key, section_listen, i, NULL),
+				    r->listen[i], c));
+	rc = config_worse(rc, allows_take(doc, section_allow, r->allow, r->allow_count, c->allow,
+				      &c->allow_count));
+	for (unsigned i = 0; rc == 0 && i < c->listen_count; i++)
+		if (!has_family(c->allow, c->allow_count, c->listen[i].ip.version))
+			rc = config_refuse(doc, section_allow,
+				"has nobody of the address family of control.listen");
+	return rc;
+}
+
+static int certificates_take(
+	const struct config_doc *doc, const struct config_raw_control *r, struct config_control *c)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < r->certificates_count; i++) {
+		struct config_certificate *one = &c->certificate[c->count++];
+		const struct config_raw_certificate *from = &r->certificates[i];
+		rc = config_worse(rc, config_certificate_path_take(doc,
+					      config_item_key(key, section_certificates, i, "cert"),
+					      from->cert, one->cert));
+		rc = config_worse(rc, config_certificate_path_take(doc,
+					      config_item_key(key, section_certificates, i, "key"),
+					      from->key, one->key));
+	}
+	return rc;
+}
+
+static enum control_role role_of(const char *text)
+{
+	static const char *const word[] = {
+		[CONTROL_READ] = "read", [CONTROL_OPERATE] = "operate", [CONTROL_ADMIN] = "admin"};
+	for (unsigned i = CONTROL_READ; text && i < ARRAY_LEN(word); i++)
+		if (strcmp(text, word[i]) == 0)
+			return (enum control_role)i;
+	return CONTROL_NONE;
+}
+
+static int client_take(const struct config_doc *doc, unsigned i,
+	const struct config_raw_control_client *r, struct config_control *c)
+{
+	char key[CONFIG_PATH_MAX];
+	struct config_control_client *one = &c->client[c->client_count];
+	const size_t len = r->name ? strlen(r->name) : 0;
+	if (len == 0 || len > CONFIG_CONTROL_NAME_MAX
+		|| strspn(r->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789-_.")
+			   != len)
+		return config_refuse(doc, config_item_key(key, section_clients, i, "name"),
+			"is not a name of 1 to 63 letters, digits, \"-\", \"_\" and \".\"");
+	one->role = role_of(r->role);
+	if (one->role == CONTROL_NONE)
+		return config_refuse(doc, config_item_key(key, section_clients, i, "role"),
+			"is not read, operate or admin");
+	snprintf(one->name, sizeof(one->name), "%s", r->name);
+	c->client_count++;
+	return 0;
+}
+
+int config_control_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	const struct config_raw_control *r = raw->control;
+	struct config_control *c = &out->control;
+	int rc = addresses_take(doc, r, c);
+	rc = config_worse(rc, certificates_take(doc, r, c));
+	for (unsigned i = 0; i < r->clients_count; i++)
+		rc = config_worse(rc, client_take(doc, i, &r->clients[i], c));
+	if (c->client_ca[0] && c->client_ca[0] != '/')
+		rc = config_worse(
+			rc, config_refuse(doc, "control.client_ca", "must be an absolute path"));
+	if (c->client_count && !c->client_ca[0])
+		rc = config_worse(
+			rc, config_refuse(doc, section_clients, "needs control.client_ca"));
+	if (c->listen_count && c->count == 0 && out->tls.count == 0)
+		rc = config_worse(rc, config_refuse(doc, section_listen,
+					      "needs a certificate and its key in "
+					      "control.certificates or tls.certificates"));
+	return rc;
+}

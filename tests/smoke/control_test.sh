@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The control API over HTTPS: tokens, roles, certificates, the lock-out and the audit log of the real control plane; an adversary
+# (rig/control_adversary.py) that tries every endpoint of docs/reference/openapi.json, odd paths and requests, slow and many
+# connections, while DNS is answered; weirctl --host.
+. "$(dirname "$0")/_init.sh"
+
+lab_up
+dir=/run/weir/lab/control
+state=$(sed -n 's/.*state_directory: \([^,}]*\).*/\1/p' $config)
+mkdir $dir
+. "$smoke_dir/certificates.sh"
+{ authority ca && certificate server ca IP:127.0.0.1,DNS:box.example && certificate other ca IP:127.0.0.1 && authority clients &&
+	certificate ops clients DNS:ops.example && certificate nobody clients DNS:nobody.example; } 2>/dev/null
+cat >>$config <<END
+control:
+  listen: [127.0.0.1, "[::1]:9953"]
+  allow: [127.0.0.0/9, "::1"]
+  certificates: [{cert: $dir/server.pem, key: $dir/server.key}]
+  client_ca: $dir/clients.pem
+  clients: [{name: ops.example, role: operate}]
+END
+check "the file is good" weirctl config check
+same "control.listen waits for a restart" 1 "$(weirctl config reload | grep -c control.listen)"
+"$lab" stop controlplane >/dev/null
+check "restarted" "$lab" start controlplane
+listens() { [ "$(weirctl --json stats --interval 0 | jq '.controlplane.access.listen | map(select(.listening)) | length')" = 2 ]; }
+check "it listens" eventually listens
+
+umask 077
+token() { weirctl token create "$@" 2>>$tmp/token.said; }
+for role in read operate admin; do token $role --role $role >$dir/$role.token; done
+check "a token has its prefix" grep -Eqx 'weir_[0-9a-f]{64}' $dir/read.token
+check "one that expires" eval 'token short --role admin --expires 1s >$dir/expired.token'
+check "one that is revoked" eval 'token gone --role admin >$dir/revoked.token && weirctl token revoke gone'
+printf 'weir_%064d\n' 0 >$dir/unknown.token
+check "a name is used once" eval '! token read --role read && grep -q "valid already" $tmp/token.said'
+check "a role that is none" eval '! weirctl token create x --role root'
+check "the list has them" eval '[ "$(weirctl --json token list | jq ".tokens | length")" = 5 ]'
+check "the file has no token" eval '[ -s $state/tokens ] && ! grep -q weir_ $state/tokens'
+same "and is its owner's alone" 600 "$(stat -c %a $state/tokens)"
+
+remote() { local role=$1; shift; "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/$role.token "$@"; }
+said() { ! remote "$@" >$tmp/said 2>&1; }
+says() { grep -qF -- "$1" $tmp/said || { cat $tmp/said && false; }; }
+check "weirctl --host" remote read status
+check "over IPv6 with a pin" "$WEIR_BUILD/tools/ctl/weirctl" --host '[::1]:9953' --token-file $dir/read.token upstreams --pin \
+	"$(openssl x509 -in $dir/server.pem -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)"
+check "by the environment" env WEIR_HOST=127.0.0.1 WEIR_TOKEN_FILE=$dir/read.token "$WEIR_BUILD/tools/ctl/weirctl" --ca $dir/ca.pem tcp
+check "another role" remote operate cache flush ok-3000.cached.test
+check "an admin" remote admin token list
+check "a stream" eval 'timeout 5 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json \
+	events --follow >$tmp/followed & reader=$!
+	eventually grep -q process_started $tmp/followed; found=$?; kill $reader; [ $found = 0 ]'
+check "a role that does not suffice" said read cache flush a.test
+check "is named" says "the role of this user does not allow that"
+sleep 1
+check "an expired token" said expired status
+check "is named" eval 'said expired upstreams && says "the token has expired"'
+check "a revoked one" eval 'said revoked upstreams && says "the token is revoked"'
+check "an unknown one" eval 'said unknown upstreams && says "unknown token"'
+check "a certificate that is not trusted" eval '! "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --token-file $dir/read.token upstreams \
+	>$tmp/said 2>&1 && says "certificate is not trusted"'
+check "a wrong pin" eval '! "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --token-file $dir/read.token --pin $(printf "%064d" 0) upstreams \
+	>$tmp/said 2>&1 && says "certificate is not trusted"'
+check "a token file that others can read" eval 'chmod 644 $dir/read.token; said read upstreams; chmod 600 $dir/read.token; says "chmod 600"'
+check "a command of the box itself" eval 'said read ports; says "works on its own box alone"'
+check "nobody listens" eval '! "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1:9 upstreams >$tmp/said 2>&1 && says "cannot connect"'
+
+https() { curl -s --cacert $dir/ca.pem -o $tmp/body -w '%{http_code}' "$@"; }
+same "a client's certificate has a role" 200 "$(https --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/upstreams)"
+same "and no more than that" 403 "$(https --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/tokens)"
+same "one without a role" 401 "$(https --interface 127.1.0.1 --cert $dir/nobody.pem --key $dir/nobody.key https://127.0.0.1:9953/v1/upstreams)"
+same "one of another authority" 000 "$(https --cert $dir/other.pem --key $dir/other.key https://127.0.0.1:9953/v1/upstreams)"
+same "the socket has /v1, too" 200 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/weir/control.sock http://weir/v1/upstreams)"
+same "no connection from elsewhere" 000 "$(https -m 1 --interface 127.200.0.1 https://127.0.0.1:9953/v1/upstreams)"
+
+adversary() {
+	$python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) \
+		"$lab exec kdig +short +timeout=2 @$service ok-3000.cached.test A" 2>&1 | tee $tmp/adversary
+	return "${PIPESTATUS[0]}"
+}
+check "an adversary" adversary
+sed 's/^/  /' $tmp/adversary
+
+serial() { openssl s_client -connect 127.0.0.1:9953 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+before=$(serial)
+{ certificate server ca IP:127.0.0.1; } 2>/dev/null
+renewed() { [ "$(serial)" != "$before" ] && [ -n "$(serial)" ]; }
+check "a new certificate is taken without a restart" eventually renewed
+
+entries() { weirctl --json audit --limit 1000 | jq -e "[.entries[] | select($1)] | length > 0"; }
+check "the audit log has a change on the socket" entries '.who == "uid 0" and .path == "/token/create" and .status == 200'
+check "and one over the network" entries '.who == "token operate" and .from == "127.0.0.1" and .path == "/cache/flush" and .status == 200'
+for why in no_token expired revoked unknown role no_role locked not_bearer; do
+	check "and a refused try: $why" entries ".refused == \"$why\""
+done
+check "an event of the lock-out" eval 'weirctl events | grep -q "locked out of the control API"'
+check "for admins alone" eval 'said operate audit && remote admin audit --limit 3'
+check "weirctl audit" eval 'weirctl audit --limit 1000 | grep -q "token operate from 127.0.0.1: POST /cache/flush?name="'
+check "metrics" eval 'weirctl metrics | grep -q "^weir_access_refused_total{why=\"expired\"} [1-9]"'
+check "no token in any log or output" eval \
+	'! cat $dir/*.token | grep -vx "weir_0*" | grep -rFf - /run/weir/lab/*.log $state/ $tmp/'
+check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
+"$lab" stop controlplane >/dev/null
+"$lab" start controlplane >/dev/null
+check "tokens outlive a restart" eventually remote read upstreams
+check "and so does what is revoked" said revoked upstreams
+finish

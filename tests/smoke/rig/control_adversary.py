@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An adversary of the control API over HTTPS, for control_test.sh.
+
+usage: control_adversary.py OPENAPI FOLDER PID DNS_COMMAND
+
+FOLDER has ca.pem and ROLE.token, expired.token, revoked.token, unknown.token. Tries each endpoint with each of them, odd paths and
+headers, large and slow requests, old TLS, clear text, and CONNECTIONS connections (WEIR_CONTROL_CONNECTIONS, 1000) while
+DNS_COMMAND must go on to answer. Prints what should not be; exit status 1 if there is any.
+"""
+import itertools
+import json
+import os
+import pathlib
+import shlex
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+ADDRESS = ("127.0.0.1", 9953)
+CONNECTIONS = int(os.environ.get("WEIR_CONTROL_CONNECTIONS", "1000"))
+ROLES = ["read", "operate", "admin"]
+GROWTH_MAX_KB = 48 * 1024
+LIFE_S = 15
+
+wrong = []
+sources = itertools.count(0)
+
+
+def say(text):
+    wrong.append(text)
+    print("WRONG:", text, flush=True)
+
+
+def source():
+    """An address that has not failed yet."""
+    n = next(sources)
+    return f"127.{3 + n // 60000}.{n // 240 % 250}.{1 + n % 240}"
+
+
+def context():
+    made = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    made.check_hostname = False
+    return made
+
+
+def connect(address=None, timeout=10):
+    """A TLS connection. weir takes 50 a second, so this waits and tries again."""
+    for _ in range(100):
+        time.sleep(0.025)
+        raw = socket.create_connection(ADDRESS, timeout, source_address=(address or source(), 0))
+        try:
+            return tls.wrap_socket(raw)
+        except (ssl.SSLError, OSError):
+            raw.close()
+            time.sleep(0.2)
+    raise SystemExit("no connection")
+
+
+def status_of(line):
+    parts = line.split(b" ")
+    return int(parts[1]) if len(parts) > 1 and parts[0].startswith(b"HTTP/") and parts[1].isdigit() else 0
+
+
+def reply(conn):
+    """Status and body of one reply; status 0: none. A stream ends behind its header."""
+    got = b""
+    try:
+        while b"\r\n\r\n" not in got:
+            more = conn.recv(65536)
+            if not more:
+                return 0, b""
+            got += more
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = [int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")]
+        while length and len(body) < length[0]:
+            more = conn.recv(65536)
+            if not more:
+                break
+            body += more
+        return status_of(head), body
+    except OSError:
+        return 0, b""
+
+
+def request(conn, method, path, token=None, more=b""):
+    head = f"{method} {path} HTTP/1.1\r\nHost: box\r\n".encode()
+    if token is not None:
+        head += f"Authorization: Bearer {token}\r\n".encode()
+    if method == "POST":
+        head += b"Content-Length: 0\r\n"
+    try:
+        conn.sendall(head + more + b"\r\n")
+    except OSError:
+        return 0, b""
+    return reply(conn)
+
+
+class Kept:
+    """A connection for some requests that fail, then another one from elsewhere: ten lock an address out."""
+
+    def __init__(self):
+        self.conn, self.left = None, 0
+
+    def request(self, *args):
+        if self.left == 0:
+            if self.conn:
+                self.conn.close()
+            self.conn, self.left = connect(), 8
+        self.left -= 1
+        status, body = request(self.conn, *args)
+        if status == 0:
+            self.left = 0
+        return status, body
+
+
+def endpoints():
+    for path, methods in api["paths"].items():
+        for method, about in methods.items():
+            names = [p["name"] for p in about["parameters"]]
+            yield method.upper(), path + ("?seconds=1" if "seconds" in names else ""), about["x-weir-role"]
+
+
+def kinds_of_refusal():
+    """One of each, before the log's limit leaves any out; then the lock-out."""
+    conn = connect("127.2.0.1")
+    for more, text in ((b"", "no token"), (b"Authorization: Basic YTpi\r\n", "another scheme")):
+        if request(conn, "GET", "/v1/status", None, more)[0] != 401:
+            say(f"{text}: not 401")
+    for _ in range(7):
+        request(conn, "GET", "/v1/status", token["unknown"])
+    if request(conn, "GET", "/v1/status", token["unknown"])[0] != 401:
+        say("the tenth try is not 401")
+    if request(conn, "GET", "/v1/status", token["admin"])[0] != 429:
+        say("a good token of an address that is locked out is not 429")
+    raw = socket.create_connection(ADDRESS, 5, source_address=("127.2.0.1", 0))
+    try:
+        tls.wrap_socket(raw)
+        say("an address that is locked out gets a handshake")
+    except (ssl.SSLError, OSError):
+        pass
+
+
+def each_endpoint():
+    bad = Kept()
+    for method, path, role in endpoints():
+        for name in (None, "expired", "revoked", "unknown"):
+            got = bad.request(method, path, token[name] if name else None)[0]
+            if got != 401:
+                say(f"{method} {path} with {name or 'no'} token: {got}, not 401")
+        for other in ROLES:
+            enough = ROLES.index(other) >= ROLES.index(role)
+            if enough and other != role:
+                continue
+            conn = connect()
+            got, body = request(conn, method, path, token[other])
+            if (got in (0, 401, 403, 429) or got == 404 and b"no such endpoint" in body) if enough else got != 403:
+                say(f"{method} {path} as {other}, takes {role}: {got} {body[:80]!r}")
+            conn.close()
+
+
+PATHS = ["//v1/tokens", "/v1//tokens", "/v1/../v1/tokens", "/v1/./tokens", "/v1/status/../tokens", "/V1/tokens", "/v1/Tokens",
+         "/v1/%74okens", "/v1%2ftokens", "/v1/tokens%00", "/v1/tokens/", "/v1/tokens;a=b", "/v1/tokens%20", "/v1/tokens.json",
+         "/%2e%2e/v1/tokens", "/v1/%2e/tokens", "\\v1\\tokens", "/v1\\tokens", "http://box/v1/tokens", "//box/v1/tokens", "/tokens",
+         "/v1/status%0d%0aX:%20y", "/v1/tokens#a", "*", "v1/tokens", "/v1", "/v1/", "/"]
+METHODS = ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "HEAD", "get", "POST"]
+
+
+def odd_requests():
+    good = token["read"]
+    for path in PATHS:
+        for who in (None, good):
+            conn = connect()
+            got, body = request(conn, "GET", path, who)
+            if got == 200 or b"created_unix_s" in body:
+                say(f"GET {path} with {'a' if who else 'no'} token: {got}")
+            conn.close()
+    for method in METHODS:
+        conn = connect()
+        got, body = request(conn, method, "/v1/tokens", good)
+        if got == 200 or b"created_unix_s" in body:
+            say(f"{method} /v1/tokens: {got}")
+        conn.close()
+    admin = token["admin"]
+    kept = Kept()
+    for text in ("", " ", admin[:-1], admin + "0", admin + " ", admin.upper(), " " + admin, admin[5:], admin + "\t" + admin, "*", "null"):
+        got = kept.request("GET", "/v1/tokens", text)[0]
+        if got == 200 and text.strip() != admin:
+            say(f"the token {text[:8]!r}... of {len(text)} bytes: {got}")
+    conn = connect()
+    got = request(conn, "GET", f"/v1/tokens?token={admin}&access_token={admin}")[0]
+    if got != 401:
+        say(f"a token in the URL: {got}")
+    conn = connect()
+    got = request(conn, "GET", "/v1/tokens", token["unknown"], f"Authorization: Bearer {admin}\r\n".encode())[0]
+    if got != 401:
+        say(f"two tokens, the second one good: {got}")
+
+
+def large_requests():
+    for more, what in ((b"X-Large: " + b"a" * 20000 + b"\r\n", "a header of 20 kB"),
+                       (b"".join(b"X-%d: a\r\n" % i for i in range(3000)), "3,000 header fields")):
+        conn = connect()
+        got = request(conn, "GET", "/v1/status", token["read"], more)[0]
+        if got == 200:
+            say(f"{what}: {got}")
+        conn.close()
+    conn = connect()
+    conn.sendall(f"POST /v1/set HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token['admin']}\r\nContent-Length: 9000000\r\n\r\n".encode())
+    try:
+        for _ in range(200):
+            conn.sendall(b"a" * 16384)
+    except OSError:
+        pass
+    if reply(conn)[0] == 200:
+        say("a body of 9 MB")
+    conn.close()
+
+
+def weak_connections():
+    raw = socket.create_connection(ADDRESS, 5, source_address=(source(), 0))
+    raw.sendall(b"GET /v1/status HTTP/1.1\r\nHost: b\r\n\r\n")
+    try:
+        if raw.recv(4096).startswith(b"HTTP/"):
+            say("clear text is answered")
+    except OSError:
+        pass
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        old = context()
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        old.minimum_version = old.maximum_version = version
+        time.sleep(0.05)
+        raw = socket.create_connection(ADDRESS, 5, source_address=(source(), 0))
+        try:
+            old.wrap_socket(raw)
+            say(f"{version.name} is accepted")
+        except (ssl.SSLError, OSError):
+            pass
+
+
+def slow_client(conn, begin, piece):
+    """Sends a byte now and then; says when weir has not closed it in time."""
+    until = time.monotonic() + LIFE_S + 5
+    try:
+        conn.sendall(begin)
+        conn.settimeout(0.5)
+        while time.monotonic() < until:
+            conn.sendall(piece)
+            try:
+                if not conn.recv(100):
+                    return
+            except (TimeoutError, ssl.SSLWantReadError):
+                pass
+    except OSError:
+        return
+    say(f"a slow client ({begin[:10]!r}) is connected after {LIFE_S + 5} s")
+
+
+def slow_clients():
+    threads = []
+    for conn, begin in ((connect(), b"GET /v1/status HTTP/1.1\r\nX: "), (connect(), b""),
+                        (socket.create_connection(ADDRESS, 10, source_address=(source(), 0)), b"\x16\x03\x01\x40\x00\x01")):
+        threads.append(threading.Thread(target=slow_client, args=(conn, begin, b"a")))
+        threads[-1].start()
+    return threads
+
+
+def resident_kb():
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0])
+
+
+def answers():
+    return subprocess.run(shlex.split(dns), capture_output=True, timeout=20).stdout.strip() != b""
+
+
+def many_connections():
+    before, held, silent = resident_kb(), [], 0
+    for i in range(CONNECTIONS):
+        try:
+            held.append(socket.create_connection(ADDRESS, 0.3, source_address=(source(), 0)))
+            if i % 3 == 0:
+                held[-1].sendall(b"\x16\x03\x01\x02\x00\x01")
+        except OSError:
+            pass
+        if i % 200 == 0:
+            silent += not answers()
+    grown = resident_kb() - before
+    if grown > GROWTH_MAX_KB:
+        say(f"{CONNECTIONS} connections: {grown} KiB of memory")
+    if silent:
+        say(f"{CONNECTIONS} connections: {silent} questions without an answer")
+    for one in held:
+        one.close()
+    time.sleep(1)
+    if request(connect(), "GET", "/v1/status", token["read"])[0] != 200:
+        say("no reply after many connections")
+    print(f"{CONNECTIONS} connections: {len(held)} made, {grown} KiB", flush=True)
+
+
+def main():
+    slow = slow_clients()
+    for step in (kinds_of_refusal, weak_connections, odd_requests, large_requests, each_endpoint, many_connections):
+        began = time.monotonic()
+        step()
+        print(f"{step.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+    for thread in slow:
+        thread.join()
+    if not answers():
+        say("no answer in the end")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    api = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    folder, pid, dns = pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    token = {p.stem: p.read_text().strip() for p in folder.glob("*.token")}
+    tls = context()
+    main()

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who gets in: tokens and certificates, what counts as a failure, and the file of tokens.
+
+#include "controlplane/access/access.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[FOLDER_MAX], tokens_path[FOLDER_MAX + 16];
+static struct loop *service;
+static struct access *a;
+static struct access_change change;
+static struct events *events;
+static const struct config_control config = {.client_count = 2,
+	.client = {{"ops.example", CONTROL_OPERATE}, {"eye.example", CONTROL_READ}}};
+
+static int setup(void **)
+{
+	if (folder_make(folder, "access") || loop_new("service", &service) < 0
+		|| events_open(&events) < 0)
+		return -1;
+	snprintf(tokens_path, sizeof(tokens_path), "%s/tokens", folder);
+	return access_open(&a, service, folder, events);
+}
+
+static int teardown(void **)
+{
+	access_close(a);
+	a = NULL;
+	loop_free(service);
+	events_close(events);
+	return folder_remove(folder, "");
+}
+
+static void on_done(struct access_job *j)
+{
+	access_change_end((struct access_change *)j);
+}
+
+static void settle(void)
+{
+	for (unsigned i = 0; i < 5000 && a->is_changing; i++) {
+		usleep(1000);
+		loops_settle(&service, 1);
+	}
+	assert_false(a->is_changing);
+}
+
+static int make(const char *name, enum control_role role)
+{
+	struct token wanted = {.role = role};
+	snprintf(wanted.name, sizeof(wanted.name), "%s", name);
+	change = (struct access_change){.job.done = on_done};
+	return access_token_make(a, &change, &wanted);
+}
+
+static enum access_refusal try_from(
+	const char *from, const char *authorization, const char *client, struct access_user *out)
+{
+	struct sockaddr_storage source = {0};
+	struct sockaddr_in *in = (struct sockaddr_in *)&source;
+	in->sin_family = AF_INET;
+	assert_int_equal(inet_pton(AF_INET, from, &in->sin_addr), 1);
+	const struct access_try try = {.authorization = authorization,
+		.client_name = client,
+		.source = &source,
+		.from = from,
+		.config = &config};
+	return access_check(a, &try, out);
+}
+
+static void test_token(void **)
+{
+	char header[TOKEN_TEXT_LEN + 16];
+	struct access_user user;
+	struct stat st;
+	assert_int_equal(make("ops", CONTROL_OPERATE), 0);
+	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_unknown); // not on disk
+	struct access_change second = {.job.done = on_done};
+	assert_int_equal(access_token_revoke(a, &second, "ops"), -EBUSY);
+	settle();
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
+	assert_string_equal(user.who, "token ops");
+	assert_int_equal(user.role, CONTROL_OPERATE);
+	header[0] = 'b';
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
+	assert_int_equal(
+		try_from("192.0.2.1", strchr(header, ' ') + 1, NULL, &user), ACCESS_not_bearer);
+	assert_int_equal(stat(tokens_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	change = (struct access_change){.job.done = on_done};
+	assert_int_equal(access_token_revoke(a, &change, "ops"), 0);
+	settle();
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
+	assert_int_equal(user.role, CONTROL_NONE);
+	access_close(a);
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
+}
+
+static void test_certificate(void **)
+{
+	struct access_user user;
+	assert_int_equal(try_from("192.0.2.1", NULL, "OPS.example", &user), ACCESS_GRANTED);
+	assert_int_equal(user.role, CONTROL_OPERATE);
+	assert_int_equal(try_from("192.0.2.1", NULL, "other.example", &user), ACCESS_no_role);
+	assert_int_equal(user.role, CONTROL_NONE);
+	assert_int_equal(try_from("192.0.2.1", NULL, NULL, &user), ACCESS_no_token);
+	// A bad token does not fall back on the certificate.
+	assert_int_equal(
+		try_from("192.0.2.1", "Bearer weir_0", "ops.example", &user), ACCESS_unknown);
+}
+
+static void test_lockout(void **)
+{
+	struct access_user user;
+	for (unsigned i = 0; i < LOCKOUT_TRIES; i++)
+		assert_int_equal(try_from("192.0.2.1", NULL, NULL, &user), ACCESS_no_token);
+	assert_int_equal(try_from("192.0.2.1", NULL, "ops.example", &user), ACCESS_locked);
+	assert_int_equal(user.role, CONTROL_NONE);
+	assert_int_equal(try_from("192.0.2.2", NULL, "ops.example", &user), ACCESS_GRANTED);
+	assert_int_equal(a->refused[ACCESS_locked], 1);
+	struct events_counts c;
+	events_counts(events, &c);
+	assert_int_equal(c.of_kind[EVENT_control_locked], 1);
+}
+
+static void test_damaged(void **)
+{
+	struct access_user user;
+	char header[TOKEN_TEXT_LEN + 16];
+	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
+	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	settle();
+	FILE *f = fopen(tokens_path, "a");
+	assert_non_null(f);
+	fputs("ops admin\n", f);
+	assert_int_equal(fclose(f), 0);
+	access_close(a);
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_unknown);
+	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
+}
+
+static void test_disk(void **)
+{
+	assert_int_equal(mkdir(tokens_path, 0700), 0);
+	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
+	settle();
+	assert_true(change.job.err < 0);
+	assert_int_equal(a->tokens.count, 0);
+	assert_int_equal(rmdir(tokens_path), 0);
+	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
+	settle();
+	assert_int_equal(change.job.err, 0);
+	assert_int_equal(a->tokens.count, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lockout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_disk, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The audit log on disk: lines in order, one rotation, a disk that does not take them, entries as
+// JSON, what is left out, and what a reader gets.
+
+#include "controlplane/access/audit.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[FOLDER_MAX], path[FOLDER_MAX + 16], old[FOLDER_MAX + 16];
+static struct loop *service;
+static struct access_thread *t;
+
+static int setup(void **)
+{
+	if (folder_make(folder, "access") || loop_new("service", &service) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/audit.log", folder);
+	snprintf(old, sizeof(old), "%s/audit.log.1", folder);
+	return access_thread_open(&t, service, path);
+}
+
+static int teardown(void **)
+{
+	access_thread_close(t);
+	loop_free(service);
+	return folder_remove(folder, "");
+}
+
+// What is on disk once all lines are.
+static char *read_all(unsigned limit)
+{
+	char *out = NULL;
+	struct access_thread_counts c;
+	do {
+		usleep(1000);
+		access_thread_counts(t, &c);
+	} while (c.waiting);
+	access_thread_close(t);
+	t = NULL;
+	assert_int_equal(audit_read(path, limit, &out), 0);
+	return out;
+}
+
+static void put(const char *line)
+{
+	access_thread_line(t, line, strlen(line));
+}
+
+static void test_lines(void **)
+{
+	struct stat st;
+	put("{\"a\":1}");
+	put("{\"a\":2}");
+	put("no entry");
+	put("{\"a\":3}");
+	char *all = read_all(1000);
+	assert_string_equal(all, "[{\"a\":1},{\"a\":2},{\"a\":3}]");
+	free(all);
+	assert_int_equal(audit_read(path, 1, &all), 0);
+	assert_string_equal(all, "[{\"a\":3}]");
+	free(all);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void test_nothing(void **)
+{
+	char *all = read_all(10);
+	assert_string_equal(all, "[]");
+	free(all);
+}
+
+static void test_rotation(void **)
+{
+	char line[ACCESS_LINE_MAX];
+	struct stat st;
+	for (unsigned i = 0; i < 2 * ACCESS_LOG_MAX / 1000; i++) {
+		struct access_thread_counts c;
+		snprintf(line, sizeof(line), "{\"n\":%08u,\"x\":\"%0980u\"}", i, 0);
+		do
+			access_thread_counts(t, &c);
+		while (c.waiting == ACCESS_LINES_MAX);
+		put(line);
+	}
+	char *all = read_all(2);
+	snprintf(line, sizeof(line), "{\"n\":%08u", 2 * ACCESS_LOG_MAX / 1000 - 1);
+	assert_non_null(strstr(all, line));
+	free(all);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size <= ACCESS_LOG_MAX);
+	assert_int_equal(stat(old, &st), 0);
+	assert_true(st.st_size <= ACCESS_LOG_MAX && st.st_size > ACCESS_LOG_MAX - 2000);
+}
+
+static void test_lost(void **)
+{
+	struct access_thread_counts c;
+	char line[ACCESS_LINE_MAX + 1];
+	memset(line, 'a', sizeof(line));
+	access_thread_line(t, line, ACCESS_LINE_MAX);
+	access_thread_counts(t, &c);
+	assert_int_equal(c.lost, 1);
+	assert_int_equal(mkdir(path, 0700), 0); // no file can be there
+	put("{}");
+	do {
+		usleep(1000);
+		access_thread_counts(t, &c);
+	} while (!c.failed);
+	assert_int_equal(c.failed, 1);
+	assert_int_equal(rmdir(path), 0);
+	put("{\"b\":1}");
+	char *all = read_all(10);
+	assert_string_equal(all, "[{\"b\":1}]");
+	free(all);
+}
+
+static struct audit_entry refused_entry(void)
+{
+	return (struct audit_entry){.who = "",
+		.from = "192.0.2.7",
+		.method = "GET",
+		.path = "/v1/\"x\n",
+		.query = "token=weir_0123456789abcdefXYZ&a=b",
+		.why = "unknown",
+		.status = 401};
+}
+
+static void test_entries(void **)
+{
+	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
+	const struct audit_entry e = refused_entry(), change = {.who = "uid 0",
+							      .from = "pid 1",
+							      .method = "POST",
+							      .path = "/set",
+							      .status = 200};
+	audit_change(&a, &change);
+	for (unsigned i = 0; i < AUDIT_REFUSED_BURST + 5; i++)
+		audit_refused(&a, &e, 0);
+	audit_refused(&a, &e, 1000);
+	assert_int_equal(a.refused, AUDIT_REFUSED_BURST + 6);
+	assert_int_equal(a.refused_left_out, 5);
+	char *all = read_all(1000);
+	assert_non_null(strstr(all, "\"who\":\"uid 0\",\"from\":\"pid 1\",\"method\":\"POST\","
+				    "\"path\":\"/set\",\"status\":200}"));
+	assert_non_null(strstr(all, "\"path\":\"/v1/\\\"x\\n\""));
+	assert_non_null(strstr(all, "token=weir_****************XYZ&a=b"));
+	assert_null(strstr(all, "0123456789abcdef"));
+	assert_non_null(strstr(all, "\"refused\":\"unknown\",\"left_out\":5}"));
+	free(all);
+}
+
+static unsigned works, dones;
+static void job_work(struct access_job *j)
+{
+	works++;
+	j->err = -7;
+}
+static void job_done(struct access_job *j)
+{
+	assert_int_equal(j->err, -7);
+	dones++;
+}
+
+// Nothing runs the loop: the jobs that have not come back by then end at the close.
+static void test_jobs(void **)
+{
+	struct access_job jobs[3];
+	works = dones = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(jobs); i++) {
+		jobs[i] = (struct access_job){.work = job_work, .done = job_done};
+		access_thread_job(t, &jobs[i]);
+	}
+	access_thread_close(t);
+	t = NULL;
+	loops_settle(&service, 1);
+	assert_int_equal(works, 3);
+	assert_int_equal(dones, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

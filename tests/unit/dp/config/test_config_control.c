@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The section `control`: where the control API is on the network, to whom, by which certificates.
+
+#include "config_text.h"
+
+#define MINIMAL                                               \
+	"dataplane:\n  ports:\n  - device: net_null0\n"       \
+	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define CERTIFIED "certificates: [{cert: /c.pem, key: /k.pem}]"
+
+static void test_off(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_int_equal(c->control.listen_count, 0);
+	assert_string_equal(c->control.client_ca, "");
+	config_free(c);
+}
+
+static void test_loopback_unless_said(void **)
+{
+	struct config *c = config_text_load(
+		MINIMAL "control: {listen: [127.0.0.1, '[::1]:99'], " CERTIFIED "}\n");
+	assert_int_equal(c->control.listen_count, 2);
+	assert_int_equal(c->control.listen[0].port, 9953);
+	assert_int_equal(c->control.listen[1].port, 99);
+	assert_int_equal(c->control.allow_count, 2);
+	assert_int_equal(c->control.connections, 64);
+	assert_int_equal(c->control.source_connections, 16);
+	assert_string_equal(c->control.certificate[0].key, "/k.pem");
+	config_free(c);
+}
+
+static void test_certificates_of_tls(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "tls: {" CERTIFIED "}\ncontrol: {listen: [127.0.0.1]}\n");
+	assert_int_equal(c->control.count, 0);
+	config_free(c);
+	config_text_refused(MINIMAL "control: {listen: [127.0.0.1]}\n", "control.listen");
+}
+
+static void test_restart(void **)
+{
+	char keys[256];
+	struct config *c = config_text_load(
+		MINIMAL "control: {listen: [192.0.2.7], allow: [192.0.2.0/24], " CERTIFIED "}\n");
+	struct config *other = config_text_load(
+		MINIMAL "control: {listen: ['192.0.2.7:1'], allow: [192.0.2.9], connections: 9,"
+			" certificates: [{cert: /d.pem, key: /k.pem}]}\n");
+	assert_int_equal(config_needs_restart(c, c, keys, sizeof(keys)), 0);
+	assert_int_equal(config_needs_restart(c, other, keys, sizeof(keys)), 3);
+	assert_string_equal(keys, "control.connections, control.listen, control.allow");
+	config_free(other);
+	config_free(c);
+}
+
+static void test_clients(void **)
+{
+	struct config *c = config_text_load(
+		MINIMAL "control: {client_ca: /ca.pem, clients: [{name: a.example, role: read}, "
+			"{name: b, role: operate}, {name: c, role: admin}]}\n");
+	assert_int_equal(c->control.client_count, 3);
+	assert_string_equal(c->control.client[0].name, "a.example");
+	assert_int_equal(c->control.client[0].role, CONTROL_READ);
+	assert_int_equal(c->control.client[1].role, CONTROL_OPERATE);
+	assert_int_equal(c->control.client[2].role, CONTROL_ADMIN);
+	config_free(c);
+}
+
+static void test_refused(void **)
+{
+	config_text_refused(
+		MINIMAL "control: {listen: [localhost], " CERTIFIED "}\n", "control.listen[0]");
+	config_text_refused(MINIMAL "control: {listen: [127.0.0.1, '127.0.0.1:9953'], " CERTIFIED
+				    "}\n",
+		"control.listen[1]");
+	config_text_refused(MINIMAL "control: {allow: [192.0.2.9/24]}\n", "control.allow[0]");
+	config_text_refused(MINIMAL
+		"control: {listen: [192.0.2.7], allow: ['fd53::/48'], " CERTIFIED "}\n",
+		"control.allow");
+	config_text_refused(MINIMAL "control: {certificates: [{cert: c.pem, key: /k.pem}]}\n",
+		"control.certificates[0].cert");
+	config_text_refused(MINIMAL "control: {certificates: [{cert: /c.pem}]}\n",
+		"control.certificates[0].key");
+	config_text_refused(MINIMAL "control: {client_ca: ca.pem}\n", "control.client_ca");
+	config_text_refused(
+		MINIMAL "control: {clients: [{name: a, role: read}]}\n", "control.clients");
+	config_text_refused(MINIMAL
+		"control: {client_ca: /ca.pem, clients: [{name: a, role: root}]}\n",
+		"control.clients \"a\": role");
+	config_text_refused(MINIMAL
+		"control: {client_ca: /ca.pem, clients: [{name: 'a b', role: read}]}\n",
+		"control.clients \"a b\": name");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_loopback_unless_said),
+		cmocka_unit_test(test_certificates_of_tls),
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_clients),
+		cmocka_unit_test(test_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// `weirctl token` and `weirctl audit`: who may use the control API over the network, and what was
+// done.
+
+#include "lib/cell.h"
+#include "lib/log_time.h"
+#include "lib/show.h"
+#include "lib/term_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { TIME_TEXT_MAX = 32 };
+
+static const char *time_text(int64_t unix_s, const char *none, char out[TIME_TEXT_MAX])
+{
+	const time_t at = (time_t)unix_s;
+	struct tm tm;
+	if (unix_s <= 0 || !localtime_r(&at, &tm)
+		|| !strftime(out, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm))
+		snprintf(out, TIME_TEXT_MAX, "%s", none);
+	return out;
+}
+
+// The token alone is on stdout, for a file.
+static void created_print(const struct json_node *root)
+{
+	char shown[512], name[256], expires[TIME_TEXT_MAX];
+	printf("%s\n", term_text(json_text(root, "token"), shown, sizeof(shown)));
+	fprintf(stderr,
+		"weirctl: token \"%s\" with the role %s, expires: %s; it is not shown again\n",
+		term_text(json_text(root, "name"), name, sizeof(name)), json_text(root, "role"),
+		time_text(json_signed(root, "expires_unix_s"), "never", expires));
+}
+
+// --expires: "30d" from now, or a time to come. False: neither.
+static bool expires_take(const char *text, char *out, size_t cap)
+{
+	const time_t now = time(NULL);
+	const char last = *text ? text[strlen(text) - 1] : '\0';
+	int64_t us;
+	if (!log_time_parse(text, now, &us))
+		return false;
+	int64_t left_s = us / 1000000 - now;
+	if (strchr("smhd", last))
+		left_s = -left_s;
+	snprintf(out, cap, "%" PRId64, left_s);
+	return left_s > 0;
+}
+
+int cmd_token_create(struct ctl *c)
+{
+	char expires[32];
+	if (!c->role) {
+		ctl_fail(c, "token create takes --role read, operate or admin");
+		return CTL_USAGE;
+	}
+	if (c->expires && !expires_take(c->expires, expires, sizeof(expires))) {
+		ctl_fail(c, "--expires takes 12h, 30d or a time to come such as 2027-01-31");
+		return CTL_USAGE;
+	}
+	const struct http_param params[] = {{"name", c->operand}, {"role", c->role},
+		{"expires", c->expires ? expires : NULL}, {NULL, NULL}};
+	return show_call(c, true, "/token/create", params, HTTP_SHORT_MS, created_print);
+}
+
+static void cell_time(struct table *t, const struct json_node *n, const char *key)
+{
+	char text[TIME_TEXT_MAX];
+	table_cell(t, "%s", time_text(json_signed(n, key), "-", text));
+}
+
+static void list_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"name", "name", cell_text},
+		{"role", "role", cell_text}, {"state", "state", cell_text},
+		{"created", "created_unix_s", cell_time}, {"expires", "expires_unix_s", cell_time},
+		{"last used", "used_unix_s", cell_time}};
+	cell_rows_print(json_get(root, "tokens"), columns, ARRAY_LEN(columns));
+}
+
+int cmd_token_list(struct ctl *c)
+{
+	return show_call(c, false, "/tokens", NULL, HTTP_SHORT_MS, list_print);
+}
+
+static void revoked_print(const struct json_node *root)
+{
+	char name[256];
+	printf("token \"%s\" revoked\n", term_text(json_text(root, "name"), name, sizeof(name)));
+}
+
+int cmd_token_revoke(struct ctl *c)
+{
+	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
+	return show_call(c, true, "/token/revoke", params, HTTP_SHORT_MS, revoked_print);
+}
+
+static void entry_print(const struct json_node *n)
+{
+	char when[TIME_TEXT_MAX], who[512], path[1024], query[2048], from[512];
+	printf("%s %s from %s: %s %s%s%s", time_text(json_signed(n, "unix_s"), "-", when),
+		*json_text(n, "who") ? term_text(json_text(n, "who"), who, sizeof(who)) : "nobody",
+		term_text(json_text(n, "from"), from, sizeof(from)), json_text(n, "method"),
+		term_text(json_text(n, "path"), path, sizeof(path)),
+		*json_text(n, "query") ? "?" : "",
+		term_text(json_text(n, "query"), query, sizeof(query)));
+	printf(": %llu", json_count(n, "status"));
+	if (*json_text(n, "refused"))
+		printf(", refused (%s)", term_text(json_text(n, "refused"), path, sizeof(path)));
+	if (json_count(n, "left_out"))
+		printf(", %llu refused before it are left out", json_count(n, "left_out"));
+	printf("\n");
+}
+
+static void audit_print(const struct json_node *root)
+{
+	const struct json_node *list = json_get(root, "entries");
+	for (size_t i = 0; i < json_length(list); i++)
+		entry_print(json_at(list, i));
+}
+
+int cmd_audit(struct ctl *c)
+{
+	const struct http_param params[] = {{"limit", c->limit}, {NULL, NULL}};
+	return show_call(c, false, "/audit", params, HTTP_SHORT_MS, audit_print);
+}
