@@ -36,6 +36,7 @@ enum {
 	CTL_OPT_ONCE = 524288,
 	CTL_OPT_SINCE = 1048576,
 	CTL_OPT_FOLLOW = 2097152,
+	CTL_OPT_FOR = 4194304,
 };
 
 struct ctl {
@@ -51,8 +52,8 @@ struct ctl {
 	const char *operand;                     // NAME or FILE, or NULL
 	const char *type;                        // what follows it, or --type, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
-	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output,
-		*load; // of the options, or NULL
+	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output, *load,
+		*purpose; // of the options (--for: purpose), or NULL
 
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
@@ -99,6 +100,8 @@ int cmd_log_tail(struct ctl *c);
 int cmd_errors(struct ctl *c);
 int cmd_events(struct ctl *c);
 int cmd_ready(struct ctl *c);
+int cmd_drain(struct ctl *c);
+int cmd_undrain(struct ctl *c);
 int cmd_trace(struct ctl *c);
 int cmd_capture(struct ctl *c);
 int cmd_metrics(struct ctl *c);
