@@ -33,6 +33,7 @@
 #include "api_reasons.h"
 #include "base/loop.h"
 #include "events/events.h"
+#include "events/out/event_outs.h"
 #include "frontend/frontends.h"
 #include "memory/memory_meter.h"
 #include "memory/toggles.h"
@@ -92,6 +93,7 @@ struct api_deps { // all of it outlives the api
 	struct memory_meter *meter;                // may be NULL
 	const struct upstream_book *book;          // may be NULL
 	struct events *events;                     // may be NULL
+	struct event_outs *event_outs;             // may be NULL
 	const struct event_conditions *conditions; // may be NULL
 	const char *socket_path;                   // <run>/control.sock
 	const char *group;                         // "" or NULL: no group

@@ -4,7 +4,6 @@
 
 #include "config_entries.h"
 #include "config_keys.h"
-#include "config_schedules.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -22,3 +22,10 @@ ATTR_MUST_CHECK int config_services_apply(const struct config_doc *doc, const ch
 ATTR_MUST_CHECK int config_list_names_apply(const struct config_doc *doc, const char *list,
 	char *const *text, unsigned count, const struct config_blocking *blocking, unsigned **out,
 	unsigned *out_count);
+
+// The lists `schedules` and the section `family_time`, which is one more schedule.
+// As config_filter_apply.
+ATTR_MUST_CHECK int config_schedules_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_filter *raw, const struct config_blocking *blocking,
+	struct config_schedules *out);
+void config_schedules_free(struct config_schedules *s);

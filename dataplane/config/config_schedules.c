@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "config_schedules.h"
-
 #include "config_entries.h"
+#include "config_filter.h"
 #include "config_keys.h"
 
 #include <errno.h>
