@@ -54,6 +54,7 @@ kill $journal $syslog
 wait $journal $syslog 2>/dev/null
 check "a reload" weirctl config reload
 check "neither receiver gets it" eventually eval 'is journal state failing && is syslog state failing'
+check "as the status says" eval 'weirctl status | grep -Eq "^events +journal failing, next try in .*refused"'
 check "which is in the metrics" eval 'weirctl metrics | grep -q "^weir_event_output_failing{output=\"journal\"} 1"'
 rm $tmp/got/ready
 receive journal /run/systemd/journal/socket

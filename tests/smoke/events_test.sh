@@ -47,7 +47,7 @@ same "an anycast route waits for a stable time" "503 false true" \
 same "another profile is refused" 400 "$(ready '?for=robots')"
 check "the box is drained" weirctl drain
 same "which a balancer sees at once" "503 drained" "$(ready '?for=balancer') $(jq -r '.reasons[0].id' $tmp/ready.json)"
-check "and weirctl" eval '! weirctl ready'
+check "and weirctl" eval '! weirctl ready && weirctl status | grep -q "^DRAINED "'
 check "which is an event" seen $from '.kind == "alarm_raised" and .fields.alarm == "drained" and .severity == "info"'
 same "clients get answers" 198.18.200.1 "$(short ok-1.back.test A)"
 check "it is undrained" weirctl undrain
