@@ -140,6 +140,8 @@ static void deps_fill(struct app *a)
 		.publisher = a->publisher,
 		.book = a->book,
 		.events = app_events_of(a->events),
+		.event_outs = a->event_outs,
+		.conditions = app_events_conditions(a->events),
 		.socket_path = a->socket_path,
 		.group = a->started->runtime.group,
 		.config_path = a->started->path,

@@ -22,10 +22,10 @@ struct app_events {
 
 // An alarm that comes and goes each second is one alarm. An outage, in which clients get no
 // answers, is another one than the alarm of the same id.
-static const struct event_condition_kind of_alarm = {
-	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_warning, "alarm", "over", 5};
-static const struct event_condition_kind of_outage = {
-	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_error, "alarm", "over", 5};
+#define ALARM_OF(severity) \
+	[severity] = {EVENT_alarm_raised, EVENT_alarm_over, severity, "alarm", "over", 5}
+static const struct event_condition_kind of_alarm[EVENT_SEVERITIES] = {
+	ALARM_OF(EVENT_IS_info), ALARM_OF(EVENT_IS_warning), ALARM_OF(EVENT_IS_error)};
 static const struct event_condition_kind of_upstream = {
 	EVENT_upstream_down, EVENT_upstream_up, EVENT_IS_warning, "server", "over", 2};
 
@@ -54,11 +54,16 @@ struct events *app_events_of(struct app_events *w)
 	return w->events;
 }
 
+const struct event_conditions *app_events_conditions(const struct app_events *w)
+{
+	return &w->conditions;
+}
+
 // A process that starts has no alarms yet.
 static bool is_serving(const struct api_reasons *r)
 {
 	for (unsigned i = 0; i < r->count; i++)
-		if (strcmp(r->one[i].id, API_REASON_STATE) == 0)
+		if (r->one[i].id == API_REASON_serving)
 			return false;
 	return true;
 }
@@ -69,12 +74,11 @@ static void reasons_see(struct app_events *w, uint64_t now_ms)
 		const struct api_reason *r = &w->reasons.one[i];
 		char about[EVENT_ABOUT_MAX];
 		// Each of its alarms is seen by itself.
-		if (strcmp(r->id, API_REASON_MEMORY) == 0)
+		if (r->id == API_REASON_memory_grows)
 			continue;
-		(void)snprintf(
-			about, sizeof(about), "%s%s%s", r->id, *r->about ? " " : "", r->about);
-		event_conditions_see(&w->conditions, w->events,
-			r->is_blocking ? &of_outage : &of_alarm, about, now_ms, "%s", r->text);
+		api_reason_name(r, about, sizeof(about));
+		event_conditions_see(&w->conditions, w->events, &of_alarm[api_reason_severity(r)],
+			about, now_ms, "%s", r->text);
 	}
 }
 
@@ -84,10 +88,11 @@ static void memory_see(struct app_events *w, const struct judge_status *s, uint6
 		const struct judge_alarm *a = &s->alarm[i];
 		const char *process = judge_process_texts[a->process];
 		char about[EVENT_ABOUT_MAX];
-		(void)snprintf(about, sizeof(about), "memory %s %s", process, a->name);
-		event_conditions_see(&w->conditions, w->events, &of_alarm, about, now_ms,
-			"%s, %s: grows by %.0f %s an hour%s%s (weirctl mem alarms)", process,
-			a->name, a->per_hour, a->unit, *a->by ? ", in " : "", a->by);
+		const struct api_reason_kind *kind = &api_reason_kinds[API_REASON_memory];
+		(void)snprintf(about, sizeof(about), "%s %s %s", kind->id, process, a->name);
+		event_conditions_see(&w->conditions, w->events, &of_alarm[kind->severity], about,
+			now_ms, "%s, %s: grows by %.0f %s an hour%s%s (weirctl mem alarms)",
+			process, a->name, a->per_hour, a->unit, *a->by ? ", in " : "", a->by);
 	}
 }
 

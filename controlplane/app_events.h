@@ -14,6 +14,8 @@ struct app_events;
 ATTR_MUST_CHECK int app_events_open(struct app_events **out); // -ENOMEM
 void app_events_close(struct app_events *w); // NULL is fine; nobody adds events any more
 struct events *app_events_of(struct app_events *w);
+// What lasts, and what ended lately, of the looks.
+const struct event_conditions *app_events_conditions(const struct app_events *w);
 
 // Once a second; does nothing until the process serves.
 void app_events_look(struct app_events *w, struct api *api, const struct resolver_status *s,

@@ -19,17 +19,17 @@
 enum { HEALTH_BAD_LOOKS = 3, HEALTH_ANSWERS_MIN = 10 };
 static const double HEALTH_SHARE_MIN = 0.3, HEALTH_SHARE_MORE = 0.25;
 
-// Reasons that count although clients may get answers of the cache.
+// Reasons that count although clients may get answers of the cache; a drained box is meant to be.
 static bool is_watched(const struct api_reason *r)
 {
-	return r->is_blocking || strcmp(r->id, "upstreams") == 0
-	       || strcmp(r->id, "lists_none") == 0;
+	return (r->is_blocking && r->id != API_REASON_drained) || r->id == API_REASON_upstreams
+	       || r->id == API_REASON_lists_none;
 }
 
-static bool is_known(const struct health *w, const char *id)
+static bool is_known(const struct health *w, enum api_reason_id id)
 {
 	for (unsigned i = 0; i < w->known; i++)
-		if (strcmp(w->reason[i], id) == 0)
+		if (w->reason[i] == id)
 			return true;
 	return false;
 }

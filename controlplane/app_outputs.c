@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The query store, and the sinks of the query log that write to somewhere else, each by option.
 
+#include "app_events.h"
 #include "app_reload.h"
 
 #include <assert.h>
@@ -84,6 +85,19 @@ static int webhooks_add(struct app *a)
 	return rc < 0 ? rc : output_add(a, webhook_thread(a->webhooks));
 }
 
+// Before the first event, which the outputs are to have.
+static int event_outs_begin(struct app *a)
+{
+	const struct config *c = a->started;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	const struct event_outs_settings s = {
+		.events = app_events_of(a->events), .box = a->box, .single = &a->http_single};
+	int rc = event_outs_open(&a->event_outs, &s);
+	return rc < 0 ? rc
+		      : event_outs_configure(
+			      a->event_outs, &c->events, server, app_name_servers(c, server));
+}
+
 int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const char *what = "query_log.requests";
@@ -96,17 +110,26 @@ int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 		what = "query_log.webhooks";
 		rc = webhooks_add(a);
 	}
+	if (rc == 0) {
+		what = "events";
+		rc = event_outs_begin(a);
+	}
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "%s: %s", what, strerror(-rc));
 	return rc;
 }
 
-void app_outputs_reload(struct app *a, const struct config *c)
+int app_outputs_reload(struct app *a, const struct config *before, const struct config *c)
 {
-	struct socket_address server[CONFIG_UPSTREAMS_MAX];
-	unsigned count = app_name_servers(c, server);
+	struct socket_address server[CONFIG_UPSTREAMS_MAX] = {0},
+			      former[CONFIG_UPSTREAMS_MAX] = {0};
+	const unsigned count = app_name_servers(c, server);
 	if (a->webhooks)
 		webhook_name_servers(a->webhooks, server, count);
+	if (count == app_name_servers(before, former) && memcmp(server, former, sizeof(server)) == 0
+		&& !config_events_differ(&before->events, &c->events))
+		return 0;
+	return event_outs_configure(a->event_outs, &c->events, server, count);
 }
 
 void app_outputs_close(struct app *a)
@@ -114,4 +137,5 @@ void app_outputs_close(struct app *a)
 	request_log_close(a->requests);
 	dnstap_close(a->dnstap);
 	webhook_close(a->webhooks);
+	event_outs_close(a->event_outs);
 }

@@ -80,7 +80,9 @@ static void reload_activate(struct reload *r)
 	if (err < 0)
 		app_reload_incomplete(r, err, "groups");
 	app_routes_configure(a);
-	app_outputs_reload(a, a->current);
+	err = app_outputs_reload(a, before, a->current);
+	if (err < 0)
+		app_reload_incomplete(r, err, "events");
 	if (!r->of_toggles) {
 		a->certificates = m->certificates;
 		app_certificates_tell(r);

@@ -9,6 +9,7 @@
 #include "app.h"
 #include "base/config_files.h"
 #include "base/wheel.h"
+#include "events/out/event_outs.h"
 #include "frontend/frontend_tcp_shared.h"
 #include "l1/local_changes.h"
 #include "memory/toggles.h"
@@ -162,6 +163,7 @@ struct app {
 	struct request_log *requests;  // likewise
 	struct dnstap *dnstap;         // likewise
 	struct webhook *webhooks;      // likewise
+	struct event_outs *event_outs;
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_BYTES + 1]; // in the query log
@@ -232,7 +234,9 @@ void app_memory_stop(struct app *a);
 void app_memory_close(struct app *a);
 // Sinks that write elsewhere; likewise. Closed once the log has stopped.
 ATTR_MUST_CHECK int app_outputs_open(struct app *a, char why[APP_WHY_MAX]);
-void app_outputs_reload(struct app *a, const struct config *c); // another one is in force
+// `c` is in force in place of `before`. -errno: some output of events is as it was.
+ATTR_MUST_CHECK int app_outputs_reload(
+	struct app *a, const struct config *before, const struct config *c);
 void app_outputs_close(struct app *a);
 // That names in URLs of sinks are asked of, as for lists. How many.
 unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);

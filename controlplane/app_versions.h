@@ -52,7 +52,7 @@ struct health {
 	unsigned bad_looks;
 	char bad[CONFIG_VERSION_WHY_MAX];
 	unsigned known; // reasons that were there before
-	const char *reason[HEALTH_REASONS_MAX];
+	enum api_reason_id reason[HEALTH_REASONS_MAX];
 	uint64_t names;                            // of the rules before
 	struct health_counts at_begin;             // when it began
 	struct health_counts last[HEALTH_SAMPLES]; // of the looks before

@@ -3,8 +3,8 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /ready  /errors  /pending?limit=  /status  /stats  /metrics  /groups  /services
-//   /blocklist  /mem
+//   GET  /health  /ready?for=balancer|anycast|human&strict=0|1  /errors  /pending?limit=
+//        /status  /stats  /metrics  /groups  /services  /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
 //        /config/history  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
@@ -24,7 +24,7 @@
 //        /blocklist/resume?group=  /config/reload  /config/apply?dry_run=0|1&why=
 //        /config/rollback?version=&why=  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
-//        /set?toggle=&value=
+//        /set?toggle=&value=  /drain  /undrain
 //        /entries/add?name=&verdict=&group=&seconds=&why=  /entries/remove?name=&verdict=&group=
 //        /lists/add?name=&place=&format=&allow=0|1  /lists/remove|enable|disable?name=
 //        /local/add?name=&type=&value=&ttl=  /local/remove?name=&type=&value=
@@ -46,6 +46,7 @@
 #include "api_reasons.h"
 #include "base/loop.h"
 #include "events/events.h"
+#include "events/out/event_outs.h"
 #include "frontend/frontends.h"
 #include "memory/memory_meter.h"
 #include "memory/toggles.h"
@@ -100,14 +101,16 @@ struct api_deps { // all of it outlives the api
 	struct watch *watch;  // may be NULL
 	struct rules *rules;
 	struct publisher *publisher;
-	struct query_store *store;        // NULL: no query store
-	struct clickhouse *clickhouse;    // may be NULL
-	const struct toggles *toggles;    // in force; NULL: there are none
-	struct memory_meter *meter;       // may be NULL
-	const struct upstream_book *book; // may be NULL
-	struct events *events;            // may be NULL
-	const char *socket_path;          // <run>/control.sock
-	const char *group;                // "" or NULL: no group
+	struct query_store *store;                 // NULL: no query store
+	struct clickhouse *clickhouse;             // may be NULL
+	const struct toggles *toggles;             // in force; NULL: there are none
+	struct memory_meter *meter;                // may be NULL
+	const struct upstream_book *book;          // may be NULL
+	struct events *events;                     // may be NULL
+	struct event_outs *event_outs;             // may be NULL
+	const struct event_conditions *conditions; // may be NULL
+	const char *socket_path;                   // <run>/control.sock
+	const char *group;                         // "" or NULL: no group
 	// Further sinks of the query log, for their status.
 	struct sink_thread *const *outputs;
 	unsigned output_count;
@@ -155,6 +158,7 @@ void api_close(struct api *a); // NULL is fine
 // Mappings and descriptors of this process; NULL: not known.
 const struct mem_kinds *api_kinds(const struct api *a);
 // Why this box is not ready, or impaired, according to these statuses and the rest of the process.
+// Called once a second: /ready?for=anycast and the metrics are of these looks.
 void api_reasons(struct api *a, const struct resolver_status *s, const struct frontends_status *f,
 	struct api_reasons *out);
 // All tables that the statuses of resolvers and frontends do not list.

@@ -28,13 +28,13 @@ static void clickhouse_degraded(struct api_reasons *reasons, const struct api_lo
 		return;
 	clickhouse_status(a->deps.clickhouse, &s);
 	if (s.sender.is_failing || s.sender.refused_in_a_row > 0)
-		api_reason_add(reasons, "clickhouse", "", "ClickHouse takes no rows: %s",
+		api_reason_add(reasons, API_REASON_clickhouse, "", "ClickHouse takes no rows: %s",
 			why_text(&s.sender));
 	if (*s.sender.tidy_why)
-		api_reason_add(reasons, "clickhouse_tidy", "", "ClickHouse drops no old rows: %s",
-			s.sender.tidy_why);
+		api_reason_add(reasons, API_REASON_clickhouse_tidy, "",
+			"ClickHouse drops no old rows: %s", s.sender.tidy_why);
 	if (s.sender.limits.twins)
-		api_reason_add(reasons, "clickhouse_twin", "",
+		api_reason_add(reasons, API_REASON_clickhouse_twin, "",
 			"another box writes to ClickHouse under this box's name (query_log.box)");
 }
 

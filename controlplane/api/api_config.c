@@ -134,7 +134,7 @@ static void version_degraded(struct api_reasons *reasons, const struct api_look 
 {
 	const struct versions_status *s = versions_of(l->api);
 	if (s && s->store_why[0])
-		api_reason_add(reasons, "config_versions", "",
+		api_reason_add(reasons, API_REASON_config_versions, "",
 			"versions of the configuration cannot be stored: %s", s->store_why);
 }
 

@@ -54,13 +54,13 @@ static void control_degraded(struct api_reasons *r, const struct api_look *l)
 	const struct api_control *k = &l->api->control;
 	for (unsigned i = 0; i < k->count; i++)
 		if (k->listener[i].error) {
-			api_reason_add(
-				r, "control_listen", "", "control.listen cannot be listened on");
+			api_reason_add(r, API_REASON_control_listen, "",
+				"control.listen cannot be listened on");
 			break;
 		}
 	if (k->count && k->why[0])
-		api_reason_add(
-			r, "control_certificates", "", "control.certificates cannot be used");
+		api_reason_add(r, API_REASON_control_certificates, "",
+			"control.certificates cannot be used");
 }
 
 static void control_metrics(struct metrics_text *t, const struct api *a)

@@ -6,6 +6,7 @@
 #include "api/metrics/metrics.h"
 #include "api_lines.h"
 #include "api_param.h"
+#include "events/event_json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,18 +29,6 @@ struct api_events_reader {
 	uint64_t after; // number of the last event that it has
 	uint64_t since_ms, sent_ms;
 };
-
-static void event_out(struct json_out *o, struct json_node *n, const struct event_record *e)
-{
-	json_out_count(o, n, "number", e->number);
-	json_out_signed(o, n, "unix_ms", e->unix_ms);
-	json_out_text(o, n, "kind", event_kind_names[e->kind]);
-	json_out_text(o, n, "severity", event_severity_names[e->severity]);
-	json_out_text(o, n, "text", e->text);
-	struct json_node *fields = json_out_object(o, n, "fields");
-	for (unsigned i = 0; i < e->fields; i++)
-		json_out_text(o, fields, e->name[i], e->value[i]);
-}
 
 static void reader_free(struct api_events_reader *w)
 {
@@ -76,7 +65,7 @@ static bool event_send(struct api_events_reader *w, const struct event_record *e
 	static_assert(6 * (EVENT_TEXT_MAX + EVENT_FIELDS_MAX * EVENT_VALUE_MAX) + 1024 < ROOM);
 	char text[ROOM];
 	struct json_out *o = json_out_new();
-	event_out(o, json_out_root(o), e);
+	event_json(o, json_out_root(o), e);
 	char *data = json_out_finish(o);
 	if (!data)
 		return false;
@@ -145,7 +134,7 @@ static void events_list(const struct api *a, struct http_exchange *x, uint64_t a
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o), *list = json_out_array(o, root, "events");
 	for (unsigned n = 0; (e = events_next(events, after, &missed)); n++) {
-		event_out(o, json_out_object(o, list, NULL), e);
+		event_json(o, json_out_object(o, list, NULL), e);
 		first_missed = n == 0 ? missed : first_missed;
 		after = e->number;
 	}
@@ -219,6 +208,8 @@ static void events_tables(struct api *a, struct table_registry *tables)
 	if (!a->deps.events)
 		return;
 	events_counts(a->deps.events, &c);
+	if (a->deps.event_outs)
+		event_outs_tables(a->deps.event_outs, tables);
 	LIST_FOREACH (w, &a->event_readers, link)
 		since_ms = w->since_ms; // the newest come first
 	table_register(tables, &(struct table_info){.name = "events",
@@ -248,12 +239,41 @@ static void events_tables(struct api *a, struct table_registry *tables)
 
 static void events_metrics(struct metrics_text *t, const struct api *a)
 {
+	struct sink_status s[EVENT_OUTS];
 	if (a->deps.events)
 		metrics_events(t, a->deps.events, a->event_readers_cut);
+	metrics_event_outputs(t, s, event_outs_status(a->deps.event_outs, s));
+}
+
+static void outputs_status(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	struct sink_status s[EVENT_OUTS];
+	const unsigned count = event_outs_status(l->api->deps.event_outs, s);
+	struct json_node *list = json_out_array(o, root, "event_outputs");
+	for (unsigned i = 0; i < count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", s[i].name);
+		json_out_text(o, n, "target", s[i].target);
+		json_out_text(o, n, "state", s[i].failing ? "failing" : "up");
+		json_out_text(o, n, "why", s[i].why);
+		JSON_COUNTS(o, n, &s[i], retry_in_ms, written, lost, bytes, failures, untrusted);
+	}
+}
+
+static void outputs_degraded(struct api_reasons *reasons, const struct api_look *l)
+{
+	struct sink_status s[EVENT_OUTS];
+	const unsigned count = event_outs_status(l->api->deps.event_outs, s);
+	for (unsigned i = 0; i < count; i++)
+		if (s[i].failing)
+			api_reason_add(reasons, API_REASON_event_output, s[i].name,
+				"events do not reach the %s: %s", s[i].name, s[i].why);
 }
 
 const struct api_part api_events_part = {
 	.endpoint = {{"/events", serve_events, API_GET, CONTROL_READ, "after follow"}},
+	.status = outputs_status,
+	.degraded = outputs_degraded,
 	.metrics = events_metrics,
 	.tables = events_tables,
 	.close = events_end,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints for health, readiness and recent errors; the reasons for not being ready.
+// Endpoints for health and recent errors; the reasons for not being ready.
 
 #include "api_param.h"
 #include "api_tables.h"
@@ -36,8 +36,8 @@ static void buffers_look(struct api_reasons *r, const struct stats_copy *c)
 	if (!missing)
 		return;
 	stats_owners_text(by, owners);
-	api_reason_add(r, "buffers_missing", "", "packet buffers are missing: %u; last owners: %s",
-		missing, owners);
+	api_reason_add(r, API_REASON_buffers_missing, "",
+		"packet buffers are missing: %u; last owners: %s", missing, owners);
 }
 
 static void dataplane_look(struct api_reasons *r, const struct api *a,
@@ -50,28 +50,28 @@ static void dataplane_look(struct api_reasons *r, const struct api *a,
 	bool up = has_stats && dataplane_state(paths, c) == PROCESS_UP;
 	bool answers = up && s->link_up && c->config_generation && c->policy_generation;
 	if (!answers && fallback->bound == 0)
-		api_reason_block(r, "dataplane",
+		api_reason_block(r, API_REASON_dataplane,
 			up ? "the data plane has not activated its settings yet"
 			   : "no data plane, and no fallback of the control plane");
 	else if (!answers)
-		api_reason_add(
-			r, "dataplane", "", "no data plane; the control plane answers queries");
+		api_reason_add(r, API_REASON_dataplane, "",
+			"no data plane; the control plane answers queries");
 	struct publish_status p;
 	publish_status(a->deps.publisher, &p);
 	if (answers && !c->rule_image_generation
 		&& publisher_closes(a->deps.publisher, clock_mono_ms()))
-		api_reason_block(
-			r, "rules_none", "the data plane has no rules yet (blocking.closed)");
+		api_reason_block(r, API_REASON_rules_none,
+			"the data plane has no rules yet (blocking.closed)");
 	else if (up && p.rules_lag_ms >= HEALTH_RULES_LAG_MS)
-		api_reason_add(r, "rules_lag", "", "%s",
+		api_reason_add(r, API_REASON_rules_lag, "", "%s",
 			c->rule_image_generation
 				? "the data plane blocks by older rules"
 				: "the data plane has no rules, so nothing is blocked");
 	if (up && p.policy_lag_ms >= HEALTH_RULES_LAG_MS)
-		api_reason_add(r, "policy_lag", "",
+		api_reason_add(r, API_REASON_policy_lag, "",
 			"the data plane has not activated the newest groups and limits");
 	if (up && c->verdict_gap)
-		api_reason_add(r, "verdict_gap", "", "frames without a verdict");
+		api_reason_add(r, API_REASON_verdict_gap, "", "frames without a verdict");
 	if (up)
 		buffers_look(r, c);
 	free(c);
@@ -82,8 +82,9 @@ static void failing_look(struct api_reasons *r, const struct rules_status *rules
 {
 	unsigned n = rules_failing(rules);
 	if (n)
-		api_reason_add(r, "lists", "", "%u list%s not updated (weirctl blocklist status)",
-			n, n == 1 ? " is" : "s are");
+		api_reason_add(r, API_REASON_lists, "",
+			"%u list%s not updated (weirctl blocklist status)", n,
+			n == 1 ? " is" : "s are");
 }
 
 static void rest_look(struct api_reasons *r, const struct api_look *l)
@@ -97,20 +98,21 @@ static void rest_look(struct api_reasons *r, const struct api_look *l)
 	for (unsigned i = 0; i < s->upstream_count && i < CONFIG_UPSTREAMS_MAX; i++)
 		up += s->upstream[i].up;
 	if (s->upstream_count && up == 0 && c->metrics.ready_needs_upstream)
-		api_reason_block(
-			r, "upstreams", "no upstream answers (metrics.ready_needs_upstream)");
+		api_reason_block(r, API_REASON_upstreams,
+			"no upstream answers (metrics.ready_needs_upstream)");
 	else if (s->upstream_count && up == 0)
-		api_reason_add(r, "upstreams", "", "no upstream answers");
+		api_reason_add(r, API_REASON_upstreams, "", "no upstream answers");
 	else if (s->upstream_sets_down)
-		api_reason_add(r, "upstream_sets", "",
+		api_reason_add(r, API_REASON_upstream_sets, "",
 			"no server of a group or a forwarding zone answers");
 	if (c->blocking.enabled && c->blocking.list_count && rules.loaded_unix_s == 0)
-		api_reason_add(r, "lists_none", "", "no list is loaded");
+		api_reason_add(r, API_REASON_lists_none, "", "no list is loaded");
 	failing_look(r, &rules);
 	if (rules.outcome == RULES_FAILED)
-		api_reason_add(r, "rules", "", "the last reload of the lists failed");
+		api_reason_add(r, API_REASON_rules, "", "the last reload of the lists failed");
 	if (a->listener.error)
-		api_reason_add(r, "metrics_listen", "", "metrics.listen cannot be listened on");
+		api_reason_add(
+			r, API_REASON_metrics_listen, "", "metrics.listen cannot be listened on");
 	for (const struct api_part *const *p = api_parts; *p; p++)
 		if ((*p)->degraded)
 			(*p)->degraded(r, l);
@@ -123,54 +125,24 @@ static void memory_look(struct api_reasons *r, const struct api_look *l)
 	struct table_registry tables;
 	api_tables_look(l, &tables);
 	if (tables.dropped)
-		api_reason_add(r, "tables", "", "more tables than the registry shows");
+		api_reason_add(r, API_REASON_tables, "", "more tables than the registry shows");
 	if (a->watch && mem_watch_last(a->watch)->alarming)
-		api_reason_add(r, "memory_unaccounted", "", "memory that no account explains");
+		api_reason_add(
+			r, API_REASON_memory_unaccounted, "", "memory that no account explains");
 	if (a->deps.meter && memory_meter_alarms(a->deps.meter)->count)
-		api_reason_add(r, API_REASON_MEMORY, "", "memory grows (weirctl mem alarms)");
+		api_reason_add(r, API_REASON_memory_grows, "", "memory grows (weirctl mem alarms)");
 }
 
-static void reasons_look(const struct api_look *l, struct api_reasons *r)
+void api_reasons_find(const struct api_look *l, struct api_reasons *r)
 {
 	const struct directory *d = publisher_directory(l->api->deps.publisher);
-	r->count = r->blocking = 0;
+	r->count = r->blocking = r->left_out = 0;
 	if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
-		api_reason_block(r, API_REASON_STATE, "the control plane is starting or stopping");
+		api_reason_block(
+			r, API_REASON_serving, "the control plane is starting or stopping");
 	dataplane_look(r, l->api, l->resolver, &l->frontends.udp);
 	rest_look(r, l);
 	memory_look(r, l);
-}
-
-void api_reasons(struct api *a, const struct resolver_status *s, const struct frontends_status *f,
-	struct api_reasons *out)
-{
-	const struct api_look l = {.api = a, .resolver = s, .frontends = *f};
-	reasons_look(&l, out);
-}
-
-// With `strict` what is degraded is not good enough.
-static void ready_reply(const struct api_look *l)
-{
-	static struct api_reasons r; // of this loop's thread alone
-	const char *strict = http_param(l->exchange, "strict");
-	struct json_out *o = json_out_new();
-	struct json_node *root = json_out_root(o);
-	struct json_node *why = json_out_array(o, root, "why");
-	struct json_node *degraded = json_out_array(o, root, "degraded");
-	reasons_look(l, &r);
-	for (unsigned i = 0; i < r.count; i++)
-		json_out_text(o, r.one[i].is_blocking ? why : degraded, NULL, r.one[i].text);
-	json_out_bool(o, root, "ready", r.blocking == 0);
-	bool is_strict = strict && *strict == '1';
-	bool good = r.blocking == 0 && !(is_strict && r.count > 0);
-	http_reply(l->exchange, good ? 200 : 503, json_out_finish(o));
-}
-
-static void serve_ready(struct api *a, struct http_exchange *x)
-{
-	bool strict;
-	if (api_param_flag(x, "strict", &strict))
-		api_look(a, x, ready_reply);
 }
 
 static void error_out(
@@ -259,6 +231,5 @@ static void serve_errors(struct api *a, struct http_exchange *x)
 
 const struct api_part api_health_part = {
 	.endpoint = {{"/health", serve_health, API_ALWAYS | API_NETWORK, CONTROL_READ},
-		{"/ready", serve_ready, API_ALWAYS | API_NETWORK, CONTROL_READ, "strict"},
 		{"/errors", serve_errors, API_GET, CONTROL_READ}},
 };

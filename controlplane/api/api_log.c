@@ -44,14 +44,14 @@ static void outputs_degraded(struct api_reasons *reasons, const struct api_look 
 		sink_thread_status(a->deps.outputs[i], &s);
 		if (!s.failing && !s.is_ill)
 			continue;
-		api_reason_add(
-			reasons, "sink", s.name, "the sink %s takes no rows: %s", s.name, s.why);
+		api_reason_add(reasons, API_REASON_sink, s.name, "the sink %s takes no rows: %s",
+			s.name, s.why);
 	}
 	struct query_store_status q = {.failing = false};
 	if (a->deps.store)
 		query_store_status(a->deps.store, &q);
 	if (q.failing)
-		api_reason_add(reasons, "query_store", "", "the query store cannot write");
+		api_reason_add(reasons, API_REASON_query_store, "", "the query store cannot write");
 }
 
 static void outputs_out(struct json_out *o, struct json_node *root, struct api *a)

@@ -12,6 +12,7 @@
 #include "base/json_out.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
+#include "ready_hold.h"
 #include "tls/tls_server.h"
 #include "why_runner.h"
 
@@ -49,6 +50,11 @@ struct api {
 	LIST_HEAD(, api_events_reader) event_readers; // api_events.c
 	unsigned event_reader_count;
 	uint64_t event_readers_refused, event_readers_cut;
+	bool is_drained; // by the operator, until undrained or the process ends
+	bool is_ready;   // as the last second's look found it
+	unsigned reason_count[API_REASON_IDS]; // as that look found them
+	uint64_t reasons_left_out;
+	struct ready_hold hold;
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
 	uint64_t dumped_ms;           // when the last heap dump ended; 0: none
@@ -94,6 +100,8 @@ struct api_look {
 	struct frontends_status frontends;
 };
 
+// All reasons of this moment (api_health.c).
+void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 // How late a loop was, under `n`.
 void api_lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag);
 
@@ -116,42 +124,43 @@ struct api_part {
 
 // Each part is `api_NAME_part`, in api_NAME.c; replies have its objects in this order. `control` is
 // the last: its servers are closed when all streams have ended.
-#define API_PARTS(X) \
-	X(health) \
-	X(status) \
-	X(state) \
-	X(config) \
-	X(versions) \
-	X(groups) \
-	X(cache) \
-	X(tiers) \
-	X(frontend) \
-	X(clickhouse) \
-	X(log) \
-	X(log_search) \
-	X(log_tail) \
-	X(top) \
-	X(watch) \
-	X(rules) \
-	X(drops) \
-	X(refresh) \
-	X(why) \
-	X(tcp) \
-	X(upstreams) \
-	X(pending) \
-	X(toggles) \
-	X(entries) \
-	X(lists) \
-	X(local) \
-	X(members) \
-	X(servers) \
-	X(events) \
-	X(heap) \
-	X(profile) \
-	X(mem) \
-	X(memory) \
-	X(metrics) \
-	X(access) \
+#define API_PARTS(X)      \
+	X(health)         \
+	X(ready)          \
+	X(status)         \
+	X(state)          \
+	X(config)         \
+	X(versions)       \
+	X(groups)         \
+	X(cache)          \
+	X(tiers)          \
+	X(frontend)       \
+	X(clickhouse)     \
+	X(log)            \
+	X(log_search)     \
+	X(log_tail)       \
+	X(top)            \
+	X(watch)          \
+	X(rules)          \
+	X(drops)          \
+	X(refresh)        \
+	X(why)            \
+	X(tcp)            \
+	X(upstreams)      \
+	X(pending)        \
+	X(toggles)        \
+	X(entries)        \
+	X(lists)          \
+	X(local)          \
+	X(members)        \
+	X(servers)        \
+	X(events)         \
+	X(heap)           \
+	X(profile)        \
+	X(mem)            \
+	X(memory)         \
+	X(metrics)        \
+	X(access)         \
 	X(control_report) \
 	X(control)
 #define X(name) extern const struct api_part api_##name##_part;

@@ -48,7 +48,7 @@ static void state_degraded(struct api_reasons *reasons, const struct api_look *l
 {
 	const struct api_reload *r = last_reload(l->api);
 	if (r->err)
-		api_reason_add(reasons, "reload", "",
+		api_reason_add(reasons, API_REASON_reload, "",
 			"the last reload of the configuration failed: %s", r->why);
 }
 

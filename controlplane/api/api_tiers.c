@@ -42,12 +42,12 @@ static void redis_degraded(struct api_reasons *reasons, const struct api_look *l
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		if (strcmp(r->state, states[i].state) != 0)
 			continue;
-		api_reason_add(reasons, "redis", states[i].state, "%s%s%s", states[i].text,
+		api_reason_add(reasons, API_REASON_redis, states[i].state, "%s%s%s", states[i].text,
 			*r->error ? ": " : "", r->error);
 	}
 	if (*error)
-		api_reason_add(
-			reasons, "redis_sweep", "", "the housekeeping of Redis fails: %s", error);
+		api_reason_add(reasons, API_REASON_redis_sweep, "",
+			"the housekeeping of Redis fails: %s", error);
 }
 
 static void redis_out(struct json_out *o, struct json_node *root, const struct api_look *l)

@@ -60,6 +60,17 @@ void event_conditions_end(struct event_conditions *c, struct events *e, uint64_t
 		events_add(e, one->kind->ends,
 			EVENT_FIELDS({one->kind->field, one->about}, {"lasted_s", lasted}),
 			"%s after %" PRIu64 " s: %s", one->kind->is_over, lasted_s, one->text);
+		one->until_ms = now_ms;
+		c->ended[c->ended_count++ % EVENT_CONDITIONS_ENDED] = *one;
 	}
 	c->count = kept;
+}
+
+const struct event_condition *event_conditions_find(
+	const struct event_conditions *c, enum event_kind begins, const char *about)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->one[i].kind->begins == begins && strcmp(c->one[i].about, about) == 0)
+			return &c->one[i];
+	return NULL;
 }

@@ -2,10 +2,12 @@
 #include "events.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/thread.h>
 
 const char *const event_kind_names[EVENT_KIND_COUNT] = {
 #define X(name, severity) #name,
@@ -25,6 +27,9 @@ struct events {
 	uint64_t count; // events ever; event `first + i` is in slot `i % EVENTS_MAX`
 	uint64_t left_out;
 	uint64_t of_kind[EVENT_KIND_COUNT];
+	pthread_mutex_t lock; // for writes to the fields below, to `count`, and for other threads
+	pthread_cond_t more;
+	uint64_t pokes;
 	struct event_record event[EVENTS_MAX];
 };
 
@@ -34,12 +39,18 @@ int events_open(struct events **out)
 	if (!e)
 		return -ENOMEM;
 	e->first = clock_ms_of(CLOCK_REALTIME);
+	pthread_mutex_init(&e->lock, NULL);
+	thread_cond_init(&e->more);
 	*out = e;
 	return 0;
 }
 
 void events_close(struct events *e)
 {
+	if (!e)
+		return;
+	pthread_cond_destroy(&e->more);
+	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
 
@@ -47,6 +58,7 @@ static void add(struct events *e, enum event_kind kind, enum event_severity seve
 	const struct event_field *fields, const char *fmt, va_list args)
 {
 	struct event_record *v = &e->event[e->count % EVENTS_MAX];
+	pthread_mutex_lock(&e->lock);
 	*v = (struct event_record){.number = e->first + e->count,
 		.unix_ms = (int64_t)clock_ms_of(CLOCK_REALTIME),
 		.kind = kind,
@@ -58,6 +70,8 @@ static void add(struct events *e, enum event_kind kind, enum event_severity seve
 	}
 	e->of_kind[kind]++;
 	e->count++;
+	pthread_cond_broadcast(&e->more);
+	pthread_mutex_unlock(&e->lock);
 }
 
 void events_add(struct events *e, enum event_kind kind, const struct event_field *fields,
@@ -106,6 +120,37 @@ const struct event_record *events_next(const struct events *e, uint64_t after, u
 		seen = overwritten(e);
 	}
 	return &e->event[seen % EVENTS_MAX];
+}
+
+bool events_copy(struct events *e, uint64_t after, struct event_record *out, uint64_t *missed)
+{
+	pthread_mutex_lock(&e->lock);
+	const struct event_record *next = events_next(e, after, missed);
+	if (next)
+		*out = *next;
+	pthread_mutex_unlock(&e->lock);
+	return next != NULL;
+}
+
+uint64_t events_wait(struct events *e, uint64_t newest, unsigned timeout_ms)
+{
+	const struct timespec until = clock_deadline(timeout_ms);
+	int rc = 0;
+	pthread_mutex_lock(&e->lock);
+	const uint64_t pokes = e->pokes;
+	while (rc == 0 && events_newest(e) == newest && e->pokes == pokes)
+		rc = pthread_cond_timedwait(&e->more, &e->lock, &until);
+	newest = events_newest(e);
+	pthread_mutex_unlock(&e->lock);
+	return newest;
+}
+
+void events_poke(struct events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->pokes++;
+	pthread_cond_broadcast(&e->more);
+	pthread_mutex_unlock(&e->lock);
 }
 
 uint64_t events_newest(const struct events *e)

@@ -8,43 +8,18 @@
 // Unix time of its start in milliseconds. So numbers rise over restarts too, unless the clock was
 // set back or a process had over 1000 events a second all its life.
 //
-// The service loop's thread alone. All memory is taken at the open. An addition formats one line
-// and waits for nothing.
+// The service loop's thread adds and reads. Any thread may copy events and wait for new ones, by
+// events_copy and events_wait: a lock protects the ring, which the loop holds while it writes one
+// event and others while they copy one. All memory is taken at the open. An addition formats one
+// line and waits for nothing else.
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/config_log.h>
 
 enum { EVENTS_MAX = 256, EVENT_FIELDS_MAX = 4, EVENT_TEXT_MAX = 512, EVENT_VALUE_MAX = 120 };
-
-// name, usual severity
-#define EVENT_KINDS(X)              \
-	X(process_started, info)    \
-	X(config_reloaded, info)    \
-	X(config_refused, error)    \
-	X(config_applied, info)     \
-	X(config_taken_back, error) \
-	X(config_differs, warning)  \
-	X(list_changed, info)       \
-	X(list_failed, warning)     \
-	X(upstream_down, warning)   \
-	X(upstream_up, info)        \
-	X(upstream_drained, info)   \
-	X(upstream_undrained, info) \
-	X(alarm_raised, warning)    \
-	X(alarm_over, info)         \
-	X(dataplane_came, info)     \
-	X(dataplane_went, warning)  \
-	X(control_locked, warning)
-
-enum event_kind {
-#define X(name, severity) EVENT_##name,
-	EVENT_KINDS(X)
-#undef X
-		EVENT_KIND_COUNT
-};
-enum event_severity { EVENT_IS_info, EVENT_IS_warning, EVENT_IS_error, EVENT_SEVERITIES };
 
 extern const char *const event_kind_names[EVENT_KIND_COUNT];
 extern const char *const event_severity_names[EVENT_SEVERITIES];
@@ -88,6 +63,13 @@ void events_leave_out(struct events *e);
 const struct event_record *events_next(const struct events *e, uint64_t after, uint64_t *missed);
 // The highest number so far; without an event the one before the first.
 uint64_t events_newest(const struct events *e);
+
+// Any thread. The event that events_next gives, copied. False: none.
+bool events_copy(struct events *e, uint64_t after, struct event_record *out, uint64_t *missed);
+// Any thread but the service loop's. Waits until the newest event is another one than `newest`,
+// until events_poke, or so long. The number of the newest.
+uint64_t events_wait(struct events *e, uint64_t newest, unsigned timeout_ms);
+void events_poke(struct events *e); // all that wait
 
 struct events_counts {
 	uint64_t of_kind[EVENT_KIND_COUNT]; // ever

@@ -30,7 +30,7 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	static config_step *const alone[] = {config_keys_apply, config_limits_apply,
 		config_cookies_apply, config_tls_apply, config_dnssec_apply, config_metrics_apply,
 		config_control_apply, config_redis_apply, config_ipv6_apply,
-		config_proxy_protocol_apply};
+		config_proxy_protocol_apply, config_events_apply};
 	static config_step *const base[] = {config_net_apply, config_access_apply,
 		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);
@@ -158,6 +158,7 @@ void config_free(struct config *c)
 	config_forwards_free(c);
 	config_local_free(c);
 	config_query_log_free(c);
+	config_events_free(c);
 	config_groups_free(c);
 	config_dated_free(c);
 	config_clients_free(c);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "config_entries.h"
 #include "config_keys.h"
 
 #include <stdio.h>
@@ -80,10 +81,8 @@ static bool webhooks_differ(const struct config_query_log *a, const struct confi
 		return true;
 	for (unsigned i = 0; i < a->webhook_count; i++) {
 		const struct config_webhook *x = &a->webhooks[i], *y = &b->webhooks[i];
-		if (strcmp(x->url, y->url) != 0 || x->form != y->form || x->on_block != y->on_block
-			|| x->on_error != y->on_error || x->summary != y->summary
-			|| x->per_minute != y->per_minute
-			|| strcmp(x->ca_file ? x->ca_file : "", y->ca_file ? y->ca_file : "") != 0)
+		if (config_webhook_differs(&x->to, &y->to) || x->on_block != y->on_block
+			|| x->on_error != y->on_error || x->summary != y->summary)
 			return true;
 	}
 	return false;

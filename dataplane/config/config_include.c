@@ -33,17 +33,14 @@ static const char wildcards[] = "*?[";
 static int part_keys_check(const struct config_doc *part)
 {
 	static const char *const keys[] = {"version", "include", "runtime"};
-	int rc = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
-		struct config_walk w = {.doc = part, .wanted = keys[i]};
-		int err = config_walk_run(&w);
-		if (err < 0)
-			return err;
-		if (w.found_len == strlen(keys[i]))
+	struct config_walk w = {
+		.doc = part, .wanted = "", .tops = keys, .top_count = ARRAY_LEN(keys)};
+	int rc = config_walk_run(&w);
+	for (unsigned i = 0; rc != -ENOMEM && i < ARRAY_LEN(keys); i++)
+		if (w.tops_found & (UINT32_C(1) << i))
 			rc = config_refuse(part, keys[i],
 				"is not possible in an included file: move it to the file that "
 				"includes this one");
-	}
 	return rc;
 }
 

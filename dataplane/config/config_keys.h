@@ -293,6 +293,8 @@
 		"the configuration.")                                                             \
 	X(redis, sentinel_password, sentinel_password, TEXT, none, "", 0, 512, LIVE,              \
 		"Password of the sentinels themselves, if they need one.")                        \
+	X(redis, sentinel_password_file, sentinel_password_file, TEXT, none, "", 0, 200, LIVE,    \
+		"In place of `sentinel_password`: a file, as in `password_file`.")                \
 	X(redis, connections, connections, NUMBER, none, "2", 1, 16, LIVE,                        \
 		"Most connections to each server; commands are pipelined.")                       \
 	X(redis, timeout_ms, timeout_ms, NUMBER, none, "100", 5, 10000, LIVE,                     \
@@ -351,11 +353,13 @@
 	CONFIG_KEYS_CONTROL(X)      \
 	CONFIG_KEYS_REDIS(X)        \
 	CONFIG_KEYS_LOCAL(X)        \
-	CONFIG_KEYS_QUERY_LOG(X)
+	CONFIG_KEYS_QUERY_LOG(X)    \
+	CONFIG_KEYS_EVENTS(X)
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                               \
 	CONFIG_CHOICES_CONTROLPLANE(X)                                  \
+	CONFIG_CHOICES_EVENTS(X)                                        \
 	CONFIG_CHOICES_UPSTREAMS(X)                                     \
 	CONFIG_CHOICES_TLS(X)                                           \
 	X(request_format, "text", REQUESTS_TEXT)                        \

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The keys of query_log and of the mappings below it, in the form that config_keys.h explains.
+// The keys of query_log, of the mappings below it, and of events, in the form that config_keys.h
+// explains.
 
 #define CONFIG_KEYS_QUERY_LOG(X)                                                               \
 	X(query_log, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                         \
@@ -93,3 +94,24 @@
 	X(query_log_dnstap, messages, messages, BOOL, none, "true", 0, 0, LIVE,               \
 		"Whether the receiver gets each query and reply whole, as on the wire. With " \
 		"`anonymize` it gets no messages.")
+
+#define CONFIG_KEYS_EVENTS(X)                                                                      \
+	X(events, journal, journal, CHOICE, events_journal, "auto", 0, 0, LIVE,                    \
+		"Whether each event is an entry of systemd's journal, with its fields. `auto`: "   \
+		"where the journal takes the log of the control plane.")                           \
+	X(events, syslog, syslog, TEXT, none, "", 0, 63, LIVE,                                     \
+		"IP address, with or without port (default 514), of a syslog server that gets "    \
+		"each event (RFC 5424). Empty: none.")                                             \
+	X(events, syslog_transport, syslog_transport, CHOICE, events_transport, "udp", 0, 0, LIVE, \
+		"How: a datagram each (`udp`), or a connection (`tcp`, "                           \
+		"RFC 6587).")
+
+#define CONFIG_CHOICES_EVENTS(X)                       \
+	X(events_journal, "auto", EVENTS_JOURNAL_AUTO) \
+	X(events_journal, "on", EVENTS_JOURNAL_ON)     \
+	X(events_journal, "off", EVENTS_JOURNAL_OFF)   \
+	X(events_transport, "udp", EVENTS_SYSLOG_UDP)  \
+	X(events_transport, "tcp", EVENTS_SYSLOG_TCP)  \
+	X(event_severity, "info", EVENT_IS_info)       \
+	X(event_severity, "warning", EVENT_IS_warning) \
+	X(event_severity, "error", EVENT_IS_error)

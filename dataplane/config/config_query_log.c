@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <weir/url.h>
 
-enum { CA_FILE_MAX = 200, CLICKHOUSE_URL_MAX = 400 };
+enum { CLICKHOUSE_URL_MAX = 400 };
 
 static int domains_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
 	struct config_query_log *out)
@@ -171,29 +171,14 @@ static int flag_take(const struct config_doc *doc, const char *key, const char *
 	return text ? config_bool_parse(doc, key, text, out) : 0;
 }
 
-static int ca_file_take(
-	const struct config_doc *doc, const char *key, const char *path, struct config_webhook *w)
-{
-	int rc = path_check(doc, key, path);
-	if (rc == 0 && strncmp(w->url, "https:", 6) != 0)
-		rc = config_refuse(doc, key, "is for URLs with https");
-	return rc < 0 ? rc : config_text_take(doc, key, path, CA_FILE_MAX, &w->ca_file);
-}
-
 static int webhook_take(const struct config_doc *doc, unsigned i,
 	const struct config_raw_webhook *raw, struct config_webhook *w)
 {
 	const char *list = "query_log.webhooks";
 	char key[CONFIG_PATH_MAX];
-	int64_t form = WEBHOOK_GENERIC, per_minute = 60;
-	int rc = config_text_take(
-		doc, config_item_key(key, list, i, "url"), raw->url, CONFIG_URL_MAX, &w->url);
-	struct url url;
-	if (rc == 0 && url_parse(w->url, &url) < 0)
-		rc = config_refuse(doc, key, "is not a URL with http or https");
-	if (rc == 0 && raw->form)
-		rc = config_choice_parse(doc, config_item_key(key, list, i, "form"), "webhook_form",
-			raw->form, &form);
+	const struct config_raw_webhook_to to = {
+		raw->url, raw->form, raw->per_minute, raw->ca_file};
+	int rc = config_webhook_take(doc, list, i, &to, &w->to);
 	if (rc == 0)
 		rc = flag_take(doc, config_item_key(key, list, i, "on_block"), raw->on_block,
 			&w->on_block);
@@ -203,13 +188,6 @@ static int webhook_take(const struct config_doc *doc, unsigned i,
 	if (rc == 0)
 		rc = flag_take(
 			doc, config_item_key(key, list, i, "summary"), raw->summary, &w->summary);
-	if (rc == 0 && raw->per_minute)
-		rc = config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
-			raw->per_minute, 1, 600, &per_minute);
-	if (rc == 0 && raw->ca_file && *raw->ca_file)
-		rc = ca_file_take(doc, config_item_key(key, list, i, "ca_file"), raw->ca_file, w);
-	w->form = (enum webhook_form)form;
-	w->per_minute = (uint32_t)per_minute;
 	return rc;
 }
 
@@ -258,9 +236,7 @@ void config_query_log_free(struct config *c)
 	FREE_AND_NULL(c->query_log.clickhouse.password);
 	for (unsigned i = 0; i < c->query_log.clickhouse.url_count; i++)
 		FREE_AND_NULL(c->query_log.clickhouse.urls[i]);
-	for (unsigned i = 0; i < c->query_log.webhook_count; i++) {
-		FREE_AND_NULL(c->query_log.webhooks[i].url);
-		FREE_AND_NULL(c->query_log.webhooks[i].ca_file);
-	}
+	for (unsigned i = 0; i < c->query_log.webhook_count; i++)
+		config_webhook_free(&c->query_log.webhooks[i].to);
 	FREE_AND_NULL(c->query_log.webhooks);
 }

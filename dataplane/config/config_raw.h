@@ -27,3 +27,25 @@ ATTR_MUST_CHECK int config_raw_load(const struct config_doc *doc, struct config_
 ATTR_MUST_CHECK int config_raw_merge(const struct config_doc *doc, struct config_raw *to,
 	const struct config_doc *part, struct config_raw *from);
 void config_raw_free(struct config_raw *raw);
+
+// For the schema, behind <cyaml/cyaml.h>.
+// A section or list whose entries are all commented out is as good as absent.
+#define RAW_OPTIONAL     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define RAW_MAY_BE_EMPTY (CYAML_FLAG_POINTER_NULL | CYAML_FLAG_OPTIONAL)
+
+#define RAW_TEXT(struct_, key_) \
+	CYAML_FIELD_STRING_PTR(#key_, RAW_OPTIONAL, struct struct_, key_, 0, CYAML_UNLIMITED)
+#define RAW_SEQUENCE(struct_, key_, entry_, max_) \
+	CYAML_FIELD_SEQUENCE(#key_, RAW_MAY_BE_EMPTY, struct struct_, key_, entry_, 0, max_)
+#define RAW_MAPPING(struct_, key_, member_, fields_) \
+	CYAML_FIELD_MAPPING_PTR(#key_, RAW_MAY_BE_EMPTY, struct struct_, member_, fields_)
+#define RAW_KEY(section, key, ...) RAW_TEXT(config_raw_##section, key),
+// A section of keys with one value each.
+#define RAW_PLAIN(section, KEYS)                                       \
+	static const cyaml_schema_field_t raw_##section##_fields[] = { \
+		KEYS(RAW_KEY) CYAML_FIELD_END,                         \
+	};
+// An entry of a list, with the fields above it.
+#define RAW_ENTRY(name)                                                      \
+	static const cyaml_schema_value_t raw_##name = {CYAML_VALUE_MAPPING( \
+		CYAML_FLAG_DEFAULT, struct config_raw_##name, raw_##name##_fields)};

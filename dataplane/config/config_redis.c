@@ -36,20 +36,31 @@ static int addresses_apply(
 	return 0;
 }
 
-static int password_apply(const struct config_doc *doc, struct config_redis *r)
+// `password` is the value of the key itself, "" without one.
+static int password_apply(const struct config_doc *doc, const char *key, const char *instead,
+	const char *file, char **password)
 {
-	static const char key[] = "redis.password_file";
-	if (!r->password_file[0])
+	if (!*file)
 		return 0;
-	if (r->password[0])
-		return config_refuse(doc, key, "goes not with redis.password");
-	char *password;
-	int rc = config_password_read(doc, key, r->password_file, &password);
+	if (**password)
+		return config_refuse(doc, key, "goes not with %s", instead);
+	char *read;
+	int rc = config_password_read(doc, key, file, &read);
 	if (rc < 0)
 		return rc;
-	FREE_AND_NULL(r->password);
-	r->password = password;
+	FREE_AND_NULL(*password);
+	*password = read;
 	return 0;
+}
+
+static int passwords_apply(const struct config_doc *doc, struct config_redis *r)
+{
+	int rc = password_apply(
+		doc, "redis.password_file", "redis.password", r->password_file, &r->password);
+	if (rc == 0)
+		rc = password_apply(doc, "redis.sentinel_password_file", "redis.sentinel_password",
+			r->sentinel_password_file, &r->sentinel_password);
+	return rc;
 }
 
 // It stands in keys, in patterns of SCAN and before "-meta:".
@@ -90,7 +101,7 @@ int config_redis_apply(
 {
 	int rc = addresses_apply(doc, raw->redis, &out->redis);
 	if (rc == 0)
-		rc = password_apply(doc, &out->redis);
+		rc = passwords_apply(doc, &out->redis);
 	return rc == 0 ? relations_check(doc, &out->redis) : rc;
 }
 

@@ -3,33 +3,11 @@
 #include "config_schema.h"
 
 #include "config_keys.h"
+#include "config_raw.h"
 
 #include <cyaml/cyaml.h>
 
 #include <weir/config.h>
-
-// A section or list whose entries are all commented out is as good as absent.
-enum {
-	RAW_OPTIONAL = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-	RAW_MAY_BE_EMPTY = CYAML_FLAG_POINTER_NULL | CYAML_FLAG_OPTIONAL,
-};
-
-#define RAW_TEXT(struct_, key_) \
-	CYAML_FIELD_STRING_PTR(#key_, RAW_OPTIONAL, struct struct_, key_, 0, CYAML_UNLIMITED)
-#define RAW_SEQUENCE(struct_, key_, entry_, max_) \
-	CYAML_FIELD_SEQUENCE(#key_, RAW_MAY_BE_EMPTY, struct struct_, key_, entry_, 0, max_)
-#define RAW_MAPPING(struct_, key_, member_, fields_) \
-	CYAML_FIELD_MAPPING_PTR(#key_, RAW_MAY_BE_EMPTY, struct struct_, member_, fields_)
-#define RAW_KEY(section, key, ...) RAW_TEXT(config_raw_##section, key),
-// A section of keys with one value each.
-#define RAW_PLAIN(section, KEYS)                                       \
-	static const cyaml_schema_field_t raw_##section##_fields[] = { \
-		KEYS(RAW_KEY) CYAML_FIELD_END,                         \
-	};
-// An entry of a list, with the fields above it.
-#define RAW_ENTRY(name)                                                      \
-	static const cyaml_schema_value_t raw_##name = {CYAML_VALUE_MAPPING( \
-		CYAML_FLAG_DEFAULT, struct config_raw_##name, raw_##name##_fields)};
 
 static const cyaml_schema_value_t raw_text = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
@@ -267,6 +245,23 @@ static const cyaml_schema_field_t raw_query_log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_event_webhook_fields[] = {
+	RAW_TEXT(config_raw_event_webhook, url),
+	RAW_TEXT(config_raw_event_webhook, form),
+	RAW_TEXT(config_raw_event_webhook, severity),
+	RAW_TEXT(config_raw_event_webhook, per_minute),
+	RAW_TEXT(config_raw_event_webhook, ca_file),
+	RAW_SEQUENCE(config_raw_event_webhook, kinds, &raw_text, EVENT_KIND_COUNT),
+	CYAML_FIELD_END,
+};
+RAW_ENTRY(event_webhook)
+
+static const cyaml_schema_field_t raw_events_fields[] = {
+	CONFIG_KEYS_EVENTS(RAW_KEY)
+		RAW_SEQUENCE(config_raw_events, webhooks, &raw_event_webhook, CONFIG_WEBHOOKS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_forward_fields[] = {RAW_TEXT(config_raw_forward, name),
 	RAW_TEXT(config_raw_forward, policy), RAW_TEXT(config_raw_forward, race),
 	RAW_TEXT(config_raw_forward, trust_ad), RAW_TEXT(config_raw_forward, client_subnet_ipv4),
@@ -342,6 +337,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
 	RAW_SECTION_FIELD(query_log),
+	RAW_SECTION_FIELD(events),
 	RAW_SEQUENCE(config_raw, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
 	RAW_SEQUENCE(config_raw, entries, &raw_entry, CONFIG_DATED_MAX),

@@ -209,8 +209,8 @@ struct config_raw_cookies {
 
 struct config_raw_redis {
 	char *mode, *master_name, *namespace, *db, *username, *password, *password_file,
-		*sentinel_password, *connections, *timeout_ms, *lookup_timeout_ms, *buffer_kb,
-		*max_keys, *sweep_min_hits, *sweep_hit_window;
+		*sentinel_password, *sentinel_password_file, *connections, *timeout_ms,
+		*lookup_timeout_ms, *buffer_kb, *max_keys, *sweep_min_hits, *sweep_hit_window;
 	char **addresses;
 	unsigned addresses_count;
 };
@@ -293,6 +293,18 @@ struct config_raw_webhook {
 	char *url, *form, *on_block, *on_error, *summary, *per_minute, *ca_file;
 };
 
+struct config_raw_event_webhook {
+	char *url, *form, *severity, *per_minute, *ca_file;
+	char **kinds;
+	unsigned kinds_count;
+};
+
+struct config_raw_events {
+	char *journal, *syslog, *syslog_transport;
+	struct config_raw_event_webhook *webhooks;
+	unsigned webhooks_count;
+};
+
 struct config_raw_query_log {
 	struct config_raw_query_log_store *store;
 	struct config_raw_query_log_clickhouse *clickhouse;
@@ -344,6 +356,7 @@ struct config_raw {     // after config_raw_load no section is NULL
 	unsigned clients_count;
 	struct config_raw_local *local;
 	struct config_raw_query_log *query_log;
+	struct config_raw_events *events;
 	struct config_raw_query_log_store *query_log_store; // query_log->store, which owns it
 	struct config_raw_query_log_requests
 		*query_log_requests; // query_log->requests, which owns it

@@ -210,6 +210,11 @@ ATTR_MUST_CHECK int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_query_log_free(struct config *c);
 
+// -EINVAL by config_refuse, -ENOMEM. `out` has its keys of one value.
+ATTR_MUST_CHECK int config_events_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+void config_events_free(struct config *c);
+
 // The section `metrics` of the configuration file: where they are served, and to whom.
 
 // -EINVAL by config_refuse. Nothing to be freed but what config_keys_free does.

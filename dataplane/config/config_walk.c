@@ -137,6 +137,13 @@ static void version_take(struct config_walk *w, const char *value)
 	snprintf(w->version, sizeof(w->version), "%s", value);
 }
 
+static void top_take(struct config_walk *w, const char *key)
+{
+	for (unsigned i = 0; w->depth == 1 && i < w->top_count; i++)
+		if (strcmp(w->tops[i], key) == 0)
+			w->tops_found |= UINT32_C(1) << i;
+}
+
 static int key_read(struct config_walk *w, struct config_walk_level *l, const yaml_event_t *e)
 {
 	const char *key = (const char *)e->data.scalar.value;
@@ -153,6 +160,7 @@ static int key_read(struct config_walk *w, struct config_walk_level *l, const ya
 	snprintf(l->keys[l->key_count++], CONFIG_WALK_KEY_MAX, "%s", key);
 	l->has_key = true;
 	key_check(w, l, key);
+	top_take(w, key);
 	node_match(w, &e->start_mark);
 	return 0;
 }

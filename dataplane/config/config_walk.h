@@ -38,6 +38,9 @@ struct config_walk {
 	bool has_version;                      // the document has the key `version`, when checking
 	char version[CONFIG_WALK_VERSION_MAX]; // its value, cut off where it is longer
 	const char *wanted;                    // path to find, or NULL when checking
+	const char *const *tops; // keys of the document itself, 32 at most; may be NULL
+	unsigned top_count;
+	uint32_t tops_found; // a bit for each of them
 	// Names of the items on the way to it, "" without one.
 	char name[CONFIG_WALK_DEPTH_MAX][CONFIG_WALK_NAME_MAX];
 	bool found, is_list;   // the wanted one begins a sequence

@@ -108,8 +108,7 @@ struct config_dataplane {
 	enum rx_csum_mode rx_csum;
 	enum rss_mode rss;
 	enum flow_rules_mode flow_rules;
-	unsigned rx_descriptors, tx_descriptors;
-	unsigned mbufs; // per worker
+	unsigned rx_descriptors, tx_descriptors, mbufs; // mbufs: per worker
 };
 
 struct config_cache {
@@ -195,11 +194,11 @@ struct config_redis {
 	unsigned address_count; // 0 when off
 	// Of the server, the sentinels, or some nodes of the cluster.
 	struct socket_address addresses[CONFIG_REDIS_ADDRESSES_MAX];
-	char *master_name;       // as the sentinels call it; "" unless sentinel
-	char *username;          // "" = the default user
-	char *password;          // from password_file if one is given; "" = none. Never printed
-	char *password_file;     // absolute, credential:, env: or ""
-	char *sentinel_password; // "" = none. Never printed
+	char *master_name;   // as the sentinels call it; "" unless sentinel
+	char *username;      // "" = the default user
+	char *password;      // from password_file if one is given; "" = none. Never printed
+	char *password_file; // absolute, credential:, env: or ""
+	char *sentinel_password, *sentinel_password_file; // as both of the server
 	unsigned db;
 	unsigned connections;        // per server, 2
 	unsigned timeout_ms;         // of a command, 100
@@ -358,9 +357,10 @@ struct config {
 	struct config_client *clients;
 	struct config_local local;
 	struct config_query_log query_log;
+	struct config_events events;
 	struct config_forward_zone *forwards;
 	struct config_group *groups;
-	struct config_dated dated;      // the key `entries`
+	struct config_dated dated; // the key `entries`
 	struct config_control control;
 	bool resolver_off, http_single; // by toggles (controlplane/memory/toggles.h), not the file
 };

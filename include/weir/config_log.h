@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Section query_log of the configuration (config.h), and where its rows go.
+// Sections query_log and events of the configuration (config.h): where rows and events go.
 
+#include "config_filter.h"
 #include "dns_name.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,12 +61,16 @@ struct config_query_log_dnstap {
 
 enum webhook_form { WEBHOOK_GENERIC, WEBHOOK_DISCORD };
 
-struct config_webhook {
+struct config_webhook_to {
 	char *url; // http or https
 	enum webhook_form form;
+	uint32_t per_minute; // 60: messages
+	char *ca_file;       // NULL: the system's authorities
+};
+
+struct config_webhook {
+	struct config_webhook_to to;
 	bool on_block, on_error, summary; // false
-	uint32_t per_minute;              // 60: messages
-	char *ca_file;                    // NULL: the system's authorities
 };
 
 struct ip_address;
@@ -84,3 +90,56 @@ struct config_query_log {
 	struct dns_name *exclude_domains;   // with all names below
 	struct ip_address *exclude_clients; // prefixes without host bits
 };
+
+// The kinds of events (controlplane/events/events.h). A set of kinds is a bit for each.
+// name, usual severity
+#define EVENT_KINDS(X)              \
+	X(process_started, info)    \
+	X(config_reloaded, info)    \
+	X(config_refused, error)    \
+	X(config_applied, info)     \
+	X(config_taken_back, error) \
+	X(config_differs, warning)  \
+	X(list_changed, info)       \
+	X(list_failed, warning)     \
+	X(upstream_down, warning)   \
+	X(upstream_up, info)        \
+	X(upstream_drained, info)   \
+	X(upstream_undrained, info) \
+	X(alarm_raised, warning)    \
+	X(alarm_over, info)         \
+	X(dataplane_came, info)     \
+	X(dataplane_went, warning)  \
+	X(control_locked, warning)
+
+enum event_kind {
+#define X(name, severity) EVENT_##name,
+	EVENT_KINDS(X)
+#undef X
+		EVENT_KIND_COUNT
+};
+static_assert(EVENT_KIND_COUNT <= 32, "a set of kinds has 32 bits");
+#define EVENT_KINDS_ALL ((uint32_t)((UINT64_C(1) << EVENT_KIND_COUNT) - 1))
+
+enum event_severity { EVENT_IS_info, EVENT_IS_warning, EVENT_IS_error, EVENT_SEVERITIES };
+
+struct config_event_webhook {
+	struct config_webhook_to to;
+	uint32_t kinds;               // EVENT_KINDS_ALL: a bit for each enum event_kind
+	enum event_severity severity; // EVENT_IS_info: the least one
+};
+
+enum config_events_journal { EVENTS_JOURNAL_AUTO, EVENTS_JOURNAL_ON, EVENTS_JOURNAL_OFF };
+enum config_events_transport { EVENTS_SYSLOG_UDP, EVENTS_SYSLOG_TCP };
+
+struct config_events {
+	enum config_events_journal journal;            // EVENTS_JOURNAL_AUTO
+	char *syslog;                                  // "": none
+	enum config_events_transport syslog_transport; // EVENTS_SYSLOG_UDP
+	struct socket_address syslog_address;          // if there is one
+	unsigned webhook_count;
+	struct config_event_webhook *webhooks;
+};
+
+// Is any value another one?
+bool config_events_differ(const struct config_events *a, const struct config_events *b);

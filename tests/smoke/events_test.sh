@@ -29,9 +29,29 @@ check "a wrong file is refused" eval '! weirctl config reload'
 check "which is an event with the reason" seen $from \
 	'.kind == "config_refused" and .severity == "error" and (.fields.why | contains("nonsense"))'
 check "and an alarm" seen $from '.kind == "alarm_raised" and .fields.alarm == "reload"'
+human() { weirctl --json ready --for human | jq -e "$1"; }
+check "people learn its begin and what to do" human '[.reasons[] | select(.id == "reload" and .severity == "warning")][0] |
+	(.begin_unix_ms / 1000 > now - 30) and (.advice | startswith("Correct the file"))'
+check "in words" eval 'weirctl ready --for human | grep -q "    Correct the file as the text says"'
+check "a metric has its id" eval 'weirctl metrics | grep -qx "weir_reason{id=\"reload\"} 1"'
 cp $tmp/plain.yaml $config
 check "the file is right again" taken_over weirctl config reload
 check "the alarm is over" seen $from '.kind == "alarm_over" and .fields.alarm == "reload" and (.text | startswith("over after "))'
+check "people learn that it was" human '.ended[0] | .id == "reload" and .end_unix_ms > .begin_unix_ms'
+
+from=$(newest)
+ready() { curl -s -o $tmp/ready.json -w '%{http_code}' --unix-socket /run/weir/control.sock "http://weir/ready$1"; }
+same "a balancer may send queries" 200 "$(ready '?for=balancer')"
+same "an anycast route waits for a stable time" "503 false true" \
+	"$(ready '?for=anycast') $(jq -r '"\(.anycast.announced) \(.anycast.back_in_ms > 0)"' $tmp/ready.json)"
+same "another profile is refused" 400 "$(ready '?for=robots')"
+check "the box is drained" weirctl drain
+same "which a balancer sees at once" "503 drained" "$(ready '?for=balancer') $(jq -r '.reasons[0].id' $tmp/ready.json)"
+check "and weirctl" eval '! weirctl ready && weirctl status | grep -q "^DRAINED "'
+check "which is an event" seen $from '.kind == "alarm_raised" and .fields.alarm == "drained" and .severity == "info"'
+same "clients get answers" 198.18.200.1 "$(short ok-1.back.test A)"
+check "it is undrained" weirctl undrain
+same "which is seen at once" 200 "$(ready '')"
 
 from=$(newest)
 mkdir $tmp/lists

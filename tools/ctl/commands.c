@@ -10,9 +10,15 @@ const struct ctl_command ctl_commands[] = {
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
 		"Show the counters of both processes, with rates over S seconds (1; 0: totals "
 		"only)."},
-	{"ready", NULL, 0, 0, CTL_OPT_STRICT, cmd_ready, "[--strict]",
+	{"ready", NULL, 0, 0, CTL_OPT_STRICT | CTL_OPT_FOR, cmd_ready,
+		"[--strict] [--for balancer|anycast|human]",
 		"Check that this box answers clients. Exit status 1 and the reasons if not; "
-		"--strict: also if anything is degraded."},
+		"--strict: also if anything is degraded; --for anycast: with a hold-down; --for "
+		"human: with since when, and what to do."},
+	{"drain", NULL, 0, 0, 0, cmd_drain, "",
+		"Make /ready say 503, so that balancers send queries elsewhere; weir goes on "
+		"answering. A restart of the control plane ends it."},
+	{"undrain", NULL, 0, 0, 0, cmd_undrain, "", "End weirctl drain."},
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"List errors and warnings of both processes by kind, newest first, with their "
 		"ids."},

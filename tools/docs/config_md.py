@@ -95,6 +95,7 @@ SECTIONS = {
     "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](../how-to/clickhouse.md)).",
     "query_log_requests": "The log as lines of a file a day ([live.md](../how-to/live.md)).",
     "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
+    "events": "Where events go besides `weirctl events` ([events.md](../how-to/events.md#send-them-elsewhere)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
     "entries": "A list. Allow and deny entries that may have an end and a reason; `weirctl allow` and `weirctl deny` write such entries "
                "([change-without-editing.md](../how-to/change-without-editing.md)).",
@@ -255,6 +256,11 @@ LISTS = {
          "URLs that get a message for each blocked (`on_block`) and failed (`on_error`) query and a daily `summary`; all `false` by default. `form`: `generic`, "
          "the default, or `discord`. `per_minute`: most messages a minute, 1 to 600, default 60. `ca_file`: for an https URL, absolute path of a PEM file of the "
          "authorities that may sign the server's certificate; by default the system's ([live.md](../how-to/live.md))."),
+    ],
+    "events": [
+        ("webhooks", "`url`, `kinds`, `severity`, `form`, `per_minute`, `ca_file`", "`[]`", "CONFIG_WEBHOOKS_MAX", "live",
+         "URLs that get messages of events. `kinds`: which ([events.md](../how-to/events.md#kinds)), by default all. `severity`: the least severe, `info`, the "
+         "default, `warning` or `error`. `form`, `per_minute` and `ca_file` as in `query_log.webhooks`."),
     ],
     "query_log_clickhouse": [
         ("urls", "URL, as in `url`", "`[]`", "CONFIG_CLICKHOUSE_URLS_MAX", "live",

@@ -52,6 +52,8 @@ void metrics_mappings(struct metrics_text *t, const struct mem_kinds *controlpla
 void metrics_growth(struct metrics_text *t, const struct memory_report *r); // r NULL: not known
 void metrics_alarms(struct metrics_text *t, const struct judge_status *s);
 void metrics_events(struct metrics_text *t, const struct events *e, uint64_t readers_cut);
+struct sink_status; // querylog/sinks/sink_thread.h
+void metrics_event_outputs(struct metrics_text *t, const struct sink_status *s, unsigned count);
 void metrics_lives(struct metrics_text *t, const struct memory_meter *m);
 
 // Appends each family of a renamed metric a second time, under its former name, for one version

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "webhook.h"
 
-#include "http/http_post.h"
+#include "webhook_post.h"
 #include "webhook_text.h"
 
 #include <errno.h>
@@ -16,22 +16,15 @@
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
 #include <weir/log.h>
-#include <weir/url.h>
 
-enum { DAY_S = 86400, MINUTE_MS = 60000 };
+enum { DAY_S = 86400 };
 
 struct target {
 	const struct config_webhook *config;
-	char shown[SINK_TARGET_MAX]; // without what may be a secret
-	struct http_post *post;
+	struct webhook_post to;
 	struct webhook_note note[WEBHOOK_KINDS];
-	char *summary;          // waits to be sent; NULL: none
-	unsigned tries;         // of it
-	uint64_t room, room_ms; // of messages, in parts of MINUTE_MS; and since when
-	uint64_t last_ms;
-	struct sink_retry retry;
-	bool is_cut;            // its message was being sent at the end: no error is logged
-	char why[SINK_WHY_MAX]; // of the last failure, "" without one
+	char *summary;  // waits to be sent; NULL: none
+	unsigned tries; // of it
 };
 
 struct webhook {
@@ -124,80 +117,19 @@ static void day_look(struct webhook *w)
 		w->now.lost += to->summary != NULL;
 		FREE_AND_NULL(to->summary);
 		to->tries = 0;
-		to->summary = webhook_day_text(to->config->form, w->settings.box, &w->day, now_s);
+		to->summary =
+			webhook_day_text(to->config->to.form, w->settings.box, &w->day, now_s);
 		w->now.lost += to->summary == NULL;
 	}
 	day_begin(w);
-}
-
-static bool may_send(struct target *t, uint64_t now_ms)
-{
-	uint64_t cap = (uint64_t)t->config->per_minute * MINUTE_MS;
-	t->room += (now_ms - t->room_ms) * t->config->per_minute;
-	t->room_ms = now_ms;
-	if (t->room > cap)
-		t->room = cap;
-	return t->room >= MINUTE_MS && now_ms >= t->retry.at_ms
-	       && (t->last_ms == 0 || now_ms >= t->last_ms + WEBHOOK_SPACE_MS);
-}
-
-// When it may be tried again, and why it was in vain. `rc` is http_post's.
-static void send_failed(
-	struct webhook *w, struct target *t, int rc, const struct http_post_reply *reply)
-{
-	uint64_t now_ms = clock_mono_ms(), after_s = reply->retry_after_s;
-	bool asks = rc == 0 && (reply->status == 429 || reply->status == 503);
-	after_s = after_s < WEBHOOK_AFTER_MAX_S ? after_s : WEBHOOK_AFTER_MAX_S;
-	sink_thread_retry_after(&t->retry, now_ms);
-	if (asks && t->retry.at_ms < now_ms + after_s * 1000)
-		t->retry.at_ms = now_ms + after_s * 1000;
-	unsigned long long wait_ms = t->retry.at_ms - now_ms;
-	w->now.failures++;
-	if (rc < 0)
-		snprintf(t->why, sizeof(t->why), "%.60s: %.90s", t->shown,
-			reply->why[0] ? reply->why : strerror(-rc));
-	else
-		snprintf(t->why, sizeof(t->why), "%.60s: HTTP %u", t->shown, reply->status);
-	if (rc == -EKEYREJECTED) {
-		w->now.untrusted++;
-		log_warning("webhook: certificate of %s not trusted; next try in %llu ms", t->why,
-			wait_ms);
-	} else {
-		log_warning("webhook: %s; next try in %llu ms", t->why, wait_ms);
-	}
-}
-
-static bool send_text(
-	struct webhook *w, struct target *t, const char *text, uint64_t now_ms, unsigned timeout_ms)
-{
-	struct http_post_reply reply = {0};
-	const struct http_post_request request = {.url = t->config->url,
-		.header = {"Content-Type: application/json"},
-		.body = text,
-		.len = strlen(text),
-		.timeout_ms = timeout_ms};
-	int rc = http_post(t->post, &request, &reply);
-	t->room -= MINUTE_MS;
-	t->last_ms = now_ms;
-	if (rc == 0 && reply.status / 100 == 2) {
-		t->retry = (struct sink_retry){0};
-		t->why[0] = '\0';
-		w->now.written++;
-		w->now.bytes += request.len;
-		return true;
-	}
-	t->is_cut = rc == -ECANCELED;
-	if (!t->is_cut)
-		send_failed(w, t, rc, &reply);
-	return false;
 }
 
 static void tell_note(struct webhook *w, struct target *t, enum webhook_kind kind, uint64_t now_ms,
 	unsigned timeout_ms)
 {
 	struct webhook_note *n = &t->note[kind];
-	char *text = webhook_note_text(t->config->form, w->settings.box, kind, n);
-	if (text && send_text(w, t, text, now_ms, timeout_ms)) {
+	char *text = webhook_note_text(t->config->to.form, w->settings.box, kind, n);
+	if (text && webhook_post_send(&t->to, text, now_ms, timeout_ms, &w->now)) {
 		n->count = 0;
 		n->shown = 0;
 	}
@@ -206,7 +138,7 @@ static void tell_note(struct webhook *w, struct target *t, enum webhook_kind kin
 
 static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
 {
-	bool done = send_text(w, t, t->summary, now_ms, timeout_ms);
+	bool done = webhook_post_send(&t->to, t->summary, now_ms, timeout_ms, &w->now);
 	if (!done && (w->stop || ++t->tries < WEBHOOK_DAY_TRIES))
 		return;
 	w->now.lost += !done;
@@ -216,11 +148,11 @@ static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsig
 // Of the targets that fail the one that is tried next speaks for all.
 static void show(struct webhook *w)
 {
-	const struct target *next = NULL;
+	const struct webhook_post *next = NULL;
 	for (unsigned i = 0; i < w->settings.count; i++) {
-		const struct target *t = &w->target[i];
-		if (t->retry.wait_ms && (!next || t->retry.at_ms < next->retry.at_ms))
-			next = t;
+		const struct webhook_post *to = &w->target[i].to;
+		if (to->retry.wait_ms && (!next || to->retry.at_ms < next->retry.at_ms))
+			next = to;
 	}
 	w->now.is_ill = next != NULL;
 	snprintf(w->now.why, sizeof(w->now.why), "%s", next ? next->why : "");
@@ -242,7 +174,7 @@ static void servers_take(struct webhook *w)
 {
 	pthread_mutex_lock(&w->lock);
 	for (unsigned i = 0; w->has_servers && i < w->settings.count; i++)
-		http_post_name_servers(w->target[i].post, w->server, w->server_count);
+		http_post_name_servers(w->target[i].to.post, w->server, w->server_count);
 	w->has_servers = false;
 	pthread_mutex_unlock(&w->lock);
 }
@@ -269,7 +201,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 	day_look(w);
 	for (unsigned i = 0; i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
-		if (w->stop || !may_send(t, now_ms))
+		if (w->stop || !webhook_post_may_send(&t->to, now_ms))
 			continue;
 		(void)tell(w, t, now_ms, WEBHOOK_TIMEOUT_MS);
 	}
@@ -284,10 +216,9 @@ static void end_tell(struct webhook *w)
 	const unsigned count = w->settings.count;
 	for (unsigned i = 0; i < 2 * count; i++) {
 		struct target *t = &w->target[i % count];
-		if (t->is_cut != (i >= count))
+		if (t->to.is_cut != (i >= count))
 			continue;
-		while ((now_ms = clock_mono_ms()) < until_ms && !t->retry.wait_ms
-			&& t->room >= MINUTE_MS
+		while ((now_ms = clock_mono_ms()) < until_ms && webhook_post_has_room(&t->to)
 			&& tell(w, t, now_ms, (unsigned)(until_ms - now_ms)))
 			;
 	}
@@ -318,7 +249,7 @@ static void on_end(void *arg)
 static void parts_free(struct webhook *w)
 {
 	for (unsigned i = 0; i < w->settings.count; i++) {
-		http_post_close(w->target[i].post);
+		webhook_post_close(&w->target[i].to);
 		FREE_AND_NULL(w->target[i].summary);
 	}
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++)
@@ -327,29 +258,18 @@ static void parts_free(struct webhook *w)
 	free(w);
 }
 
-static void show_target(struct target *t)
-{
-	struct url url;
-	if (url_parse(t->config->url, &url) == 0)
-		snprintf(t->shown, sizeof(t->shown), "%.*s", (int)url.host_len, url.host);
-}
-
 static int parts_open(struct webhook *w)
 {
 	int rc = getrandom(w->key, sizeof(w->key), 0) == (ssize_t)sizeof(w->key) ? 0 : -EIO;
-	struct http_post_settings post = {.server_count = w->settings.server_count,
+	const struct http_post_settings post = {.server_count = w->settings.server_count,
 		.servers = w->settings.servers,
 		.single = w->settings.single,
 		.stop = &w->stop};
 	for (unsigned i = 0; rc == 0 && i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
 		t->config = &w->settings.targets[i];
-		t->room = (uint64_t)t->config->per_minute * MINUTE_MS;
-		t->room_ms = clock_mono_ms();
-		show_target(t);
-		post.ca_file = t->config->ca_file;
 		w->wants_day |= t->config->summary;
-		rc = http_post_open(&t->post, &post);
+		rc = webhook_post_open(&t->to, &t->config->to, &post);
 	}
 	for (unsigned k = 0; rc == 0 && k < WEBHOOK_LISTS && w->wants_day; k++)
 		rc = topk_open(&w->day.topk[k], WEBHOOK_TOPK_CAP, 256);

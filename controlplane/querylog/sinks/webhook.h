@@ -16,16 +16,11 @@
 // fail, for WEBHOOK_END_MS in all; the rest is counted as lost and logged.
 
 #include "sink_thread.h"
+#include "webhook_post.h"
 
 #include <weir/config.h>
 
-enum {
-	WEBHOOK_TIMEOUT_MS = 5000,
-	WEBHOOK_END_MS = 1000,
-	WEBHOOK_SPACE_MS = 1000,
-	WEBHOOK_DAY_TRIES = 8,
-	WEBHOOK_AFTER_MAX_S = 3600
-};
+enum { WEBHOOK_DAY_TRIES = 8 };
 
 struct webhook_settings {
 	const struct config_webhook *targets; // CONFIG_WEBHOOKS_MAX at most; outlive it

@@ -3,9 +3,9 @@
 
 #include "base/json_out.h"
 #include "base/rdata_text.h"
+#include "webhook_content.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_proto.h>
@@ -34,60 +34,23 @@ void webhook_note_add(struct webhook_note *n, const struct querylog_row *row)
 	snprintf(e->verdict, sizeof(e->verdict), "%s", row->verdict.at);
 }
 
-// Text for people, cut at a line's end.
-struct content {
-	char text[WEBHOOK_CONTENT_MAX];
-	size_t len;
-};
-
-static void line(struct content *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
-static void line(struct content *c, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	int n = vsnprintf(c->text + c->len, sizeof(c->text) - c->len, fmt, args);
-	va_end(args);
-	if (n < 0 || (size_t)n >= sizeof(c->text) - c->len)
-		c->text[c->len] = '\0';
-	else
-		c->len += (size_t)n;
-}
-
-// Names are whatever a client sent: a backtick would end the code that they stand in.
-static char *discord(struct content *c)
-{
-	struct json_out *o = json_out_new();
-	struct json_node *root = json_out_root(o);
-	json_out_text(o, root, "username", "weir");
-	json_out_text(o, root, "content", c->text);
-	json_out_array(o, json_out_object(o, root, "allowed_mentions"), "parse");
-	return json_out_finish(o);
-}
-
-static const char *harmless(const char *from, char *out, size_t cap)
-{
-	snprintf(out, cap, "%s", from);
-	for (char *p = out; *p; p++)
-		if (*p == '`')
-			*p = '\'';
-	return out;
-}
-
 static char *note_discord(const char *box, enum webhook_kind kind, const struct webhook_note *n)
 {
-	struct content c = {0};
+	struct webhook_content c = {0};
 	char type[DNS_TYPE_TEXT_MAX], name[256], client[64], more[128];
-	line(&c, "**%s**: %" PRIu64 " %s\n", box, n->count,
+	webhook_content_line(&c, "**%s**: %" PRIu64 " %s\n", box, n->count,
 		kind == WEBHOOK_BLOCK ? "blocked" : "failed");
 	for (unsigned i = 0; i < n->shown; i++) {
 		const struct webhook_event *e = &n->event[i];
 		const char *who = e->client_name[0] ? e->client_name : e->client;
 		const char *what = e->list[0] ? e->list : e->verdict;
-		line(&c, "`%s` %s for `%s` (`%s`)\n", harmless(e->qname, name, sizeof(name)),
-			dns_type_text(e->qtype, type), harmless(who, client, sizeof(client)),
-			harmless(what, more, sizeof(more)));
+		webhook_content_line(&c, "`%s` %s for `%s` (`%s`)\n",
+			webhook_harmless(e->qname, name, sizeof(name)),
+			dns_type_text(e->qtype, type),
+			webhook_harmless(who, client, sizeof(client)),
+			webhook_harmless(what, more, sizeof(more)));
 	}
-	return discord(&c);
+	return webhook_discord(&c);
 }
 
 char *webhook_note_text(enum webhook_form form, const char *box, enum webhook_kind kind,
@@ -125,10 +88,10 @@ static unsigned top_of(const struct topk *s, struct topk_item out[WEBHOOK_TOP_MA
 
 static char *day_discord(const char *box, const struct webhook_day *d, uint64_t until_s)
 {
-	struct content c = {0};
+	struct webhook_content c = {0};
 	struct topk_item top[WEBHOOK_TOP_MAX];
 	char name[256];
-	line(&c,
+	webhook_content_line(&c,
 		"**%s**, the last %" PRIu64 " h: %" PRIu64 " queries, %" PRIu64 " blocked, %" PRIu64
 		" from the cache, %" PRIu64 " NXDOMAIN, %" PRIu64 " failed\n",
 		box, (until_s - d->since_s + 1800) / 3600, d->queries, d->blocked, d->cached,
@@ -136,10 +99,11 @@ static char *day_discord(const char *box, const struct webhook_day *d, uint64_t 
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++) {
 		unsigned n = top_of(d->topk[k], top);
 		for (unsigned i = 0; i < n; i++)
-			line(&c, "%s%s: `%s` %" PRIu64 "\n", i ? "" : "top ", list_names[k],
-				harmless(top[i].text, name, sizeof(name)), top[i].count);
+			webhook_content_line(&c, "%s%s: `%s` %" PRIu64 "\n", i ? "" : "top ",
+				list_names[k], webhook_harmless(top[i].text, name, sizeof(name)),
+				top[i].count);
 	}
-	return discord(&c);
+	return webhook_discord(&c);
 }
 
 char *webhook_day_text(

@@ -9,12 +9,7 @@
 
 #include <weir/config_log.h>
 
-enum {
-	WEBHOOK_EVENTS_MAX = 8,
-	WEBHOOK_TOP_MAX = 5,
-	WEBHOOK_CONTENT_MAX = 1900,
-	WEBHOOK_TOPK_CAP = 512
-};
+enum { WEBHOOK_EVENTS_MAX = 8, WEBHOOK_TOP_MAX = 5, WEBHOOK_TOPK_CAP = 512 };
 
 enum webhook_kind { WEBHOOK_BLOCK, WEBHOOK_ERROR, WEBHOOK_KINDS };
 

@@ -186,6 +186,20 @@ static void upstreams_note(const struct json_node *root)
 			json_count(root, "upstream_sets") - 1);
 }
 
+static void events_print(const struct json_node *root)
+{
+	const struct json_node *outputs = json_get(root, "event_outputs");
+	if (json_flag(json_get(root, "readiness"), "drained"))
+		printf("DRAINED         /ready is 503 (weirctl undrain)\n");
+	for (size_t i = 0; i < json_length(outputs); i++) {
+		const struct json_node *n = json_at(outputs, i);
+		if (strcmp(json_text(n, "state"), "failing") == 0)
+			say(n, "events          {name} failing, next try in {retry_in_ms:t}: "
+			       "{why}\n");
+		say_if(n, "lost", "events          {name} LOST {lost:n} events\n");
+	}
+}
+
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
@@ -215,6 +229,7 @@ static void control_print(const struct view *v)
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));
 	view_print_log(json_get(root, "query_log"));
+	events_print(root);
 	listen_print(json_get(root, "metrics_listen"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));

@@ -206,6 +206,7 @@ static void named_check_all(struct doctor *d, const struct config *c)
 	named_check(d, "upstreams.ca_file", c->upstreams.ca_file, &good);
 	named_check(d, "upstreams.root_hints", c->upstreams.root_hints, &good);
 	named_check(d, "redis.password_file", c->redis.password_file, &good);
+	named_check(d, "redis.sentinel_password_file", c->redis.sentinel_password_file, &good);
 	named_check(d, "cookies.secret_file", c->cookies.secret_file, &good);
 	named_check(d, "query_log.clickhouse.password_file", c->query_log.clickhouse.password_file,
 		&good);
@@ -215,8 +216,11 @@ static void named_check_all(struct doctor *d, const struct config *c)
 	for (unsigned i = 0; i < c->local.hosts_file_count; i++)
 		named_check(d, "local.hosts_files", c->local.hosts_files[i], &good);
 	for (unsigned i = 0; i < c->query_log.webhook_count; i++)
+		named_check(d, "query_log.webhooks[].ca_file", c->query_log.webhooks[i].to.ca_file,
+			&good);
+	for (unsigned i = 0; i < c->events.webhook_count; i++)
 		named_check(
-			d, "query_log.webhooks[].ca_file", c->query_log.webhooks[i].ca_file, &good);
+			d, "events.webhooks[].ca_file", c->events.webhooks[i].to.ca_file, &good);
 	blocking_check(d, &c->blocking, &good);
 	if (good)
 		doctor_add(d, DOCTOR_OK,

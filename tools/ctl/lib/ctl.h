@@ -114,6 +114,8 @@ int cmd_log_tail(struct ctl *c);
 int cmd_errors(struct ctl *c);
 int cmd_events(struct ctl *c);
 int cmd_ready(struct ctl *c);
+int cmd_drain(struct ctl *c);
+int cmd_undrain(struct ctl *c);
 int cmd_trace(struct ctl *c);
 int cmd_capture(struct ctl *c);
 int cmd_metrics(struct ctl *c);

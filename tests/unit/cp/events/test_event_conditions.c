@@ -160,6 +160,33 @@ static void a_name_that_is_too_long_is_one_condition(void **)
 	assert_int_equal(conditions.count, 1);
 }
 
+static void the_latest_that_ended_are_kept(void **)
+{
+	char about[16];
+	for (unsigned i = 0; i < EVENT_CONDITIONS_ENDED + 2; i++) {
+		(void)snprintf(about, sizeof(about), "c%u", i);
+		see(&server_kind, about);
+		end();
+		end();
+		end();
+	}
+	assert_int_equal(conditions.count, 0);
+	assert_int_equal(conditions.ended_count, EVENT_CONDITIONS_ENDED + 2);
+	assert_string_equal(conditions.ended[0].about, "c32");
+	assert_string_equal(conditions.ended[1].about, "c33");
+	assert_string_equal(conditions.ended[2].about, "c2");
+	assert_true(conditions.ended[1].until_ms > conditions.ended[1].since_ms);
+}
+
+static void one_that_lasts_is_found_by_its_begin(void **)
+{
+	see(&server_kind, "a");
+	see(&alarm_kind, "b");
+	assert_null(event_conditions_find(&conditions, EVENT_alarm_raised, "a"));
+	assert_int_equal(
+		event_conditions_find(&conditions, EVENT_alarm_raised, "b")->since_ms, now_ms);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +200,8 @@ int main(void)
 			more_than_the_cap_are_left_out_and_counted, fresh, gone),
 		cmocka_unit_test_setup_teardown(
 			a_name_that_is_too_long_is_one_condition, fresh, gone),
+		cmocka_unit_test_setup_teardown(the_latest_that_ended_are_kept, fresh, gone),
+		cmocka_unit_test_setup_teardown(one_that_lasts_is_found_by_its_begin, fresh, gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

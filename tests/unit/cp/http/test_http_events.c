@@ -2,21 +2,11 @@
 // The stream of events over a real socket: as server-sent events, on after a break, for more
 // readers than there may be, for one that reads nothing; and as one document.
 
-#include "controlplane/api/api.h"
-#include "http_client.h"
+#include "http_stream_rig.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <weir/clock.h>
+enum { READERS_MAX = 8 };
 
-enum { WAIT_MS = 20000, READERS_MAX = 8 };
-
-static char folder[] = "/tmp/weir-test-events-XXXXXX";
-static struct loop *service;
-static struct api *api;
 static struct events *events;
-static pthread_t thread;
 
 // Runs on the loop, whose thread owns the events; waits for it.
 struct errand {
@@ -78,7 +68,7 @@ static struct table_info table(const char *name)
 
 static void readers_wait(uint64_t readers)
 {
-	uint64_t end_ms = clock_mono_ms() + WAIT_MS;
+	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
 	while (table("event_readers").used != readers && clock_mono_ms() < end_ms)
 		usleep(5000);
 	assert_int_equal(table("event_readers").used, readers);
@@ -86,46 +76,29 @@ static void readers_wait(uint64_t readers)
 
 static int follow(const char *query, const char *header)
 {
-	char text[256];
-	int fd = client_connect();
-	snprintf(text, sizeof(text), "GET /events%s HTTP/1.1\r\n%s\r\n", query, header);
-	client_send(fd, text);
-	return fd;
-}
-
-static char all[4 * sizeof(reply)];
-
-static void part_wait(int fd, const char *part)
-{
-	uint64_t end_ms = clock_mono_ms() + WAIT_MS;
-	all[0] = '\0';
-	while (!strstr(all, part) && clock_mono_ms() < end_ms) {
-		assert_int_equal(client_read(fd, 50), -1); // it goes on
-		if (strlen(all) + strlen(reply) < sizeof(all))
-			strcat(all, reply);
-	}
-	if (!strstr(all, part))
-		fail_msg("no %s in: %s", part, all);
+	char what[128];
+	snprintf(what, sizeof(what), "/events%s", query);
+	return stream_begin(what, header);
 }
 
 static void test_stream(void **)
 {
 	char id[64];
 	int fd = follow("", "");
-	part_wait(fd, ": weir\n\n");
-	assert_non_null(strstr(all, "Content-Type: text/event-stream"));
+	stream_wait(fd, ": weir\n\n");
+	assert_non_null(strstr(stream_text, "Content-Type: text/event-stream"));
 	const uint64_t number = add(1, "first");
-	part_wait(fd, "\"text\":\"first\"");
+	stream_wait(fd, "\"text\":\"first\"");
 	snprintf(id, sizeof(id), "id: %llu\nevent: list_failed\ndata: {",
 		(unsigned long long)number);
 	close(fd);
 	readers_wait(0);
 	// Again from the beginning, in one piece.
 	fd = follow("", "");
-	part_wait(fd, "\"text\":\"first\"");
-	assert_non_null(strstr(all, id));
-	assert_non_null(strstr(all, "\"severity\":\"warning\""));
-	assert_non_null(strstr(all, "\"fields\":{\"list\":\"ads\\n\\\"two\\\"\"}}"));
+	stream_wait(fd, "\"text\":\"first\"");
+	assert_non_null(strstr(stream_text, id));
+	assert_non_null(strstr(stream_text, "\"severity\":\"warning\""));
+	assert_non_null(strstr(stream_text, "\"fields\":{\"list\":\"ads\\n\\\"two\\\"\"}}"));
 	close(fd);
 	readers_wait(0);
 }
@@ -138,15 +111,15 @@ static void test_goes_on_after_a_break(void **)
 	snprintf(query, sizeof(query), "?after=%llu", (unsigned long long)number);
 	snprintf(header, sizeof(header), "Last-Event-ID: %llu\r\n", (unsigned long long)number);
 	int fd = follow(query, "");
-	part_wait(fd, "\"text\":\"behind\"");
-	assert_null(strstr(all, "before"));
+	stream_wait(fd, "\"text\":\"behind\"");
+	assert_null(strstr(stream_text, "before"));
 	close(fd);
 	fd = follow("?after=0", header); // what a browser sends in its second try
-	part_wait(fd, "\"text\":\"behind\"");
-	assert_null(strstr(all, "before"));
+	stream_wait(fd, "\"text\":\"behind\"");
+	assert_null(strstr(stream_text, "before"));
 	close(fd);
 	fd = follow("", "Last-Event-ID: none\r\n");
-	part_wait(fd, "\"text\":\"before\"");
+	stream_wait(fd, "\"text\":\"before\"");
 	close(fd);
 	readers_wait(0);
 }
@@ -158,7 +131,7 @@ static void test_missed(void **)
 	add(EVENTS_MAX + 6, "new");
 	snprintf(query, sizeof(query), "?after=%llu", (unsigned long long)number);
 	int fd = follow(query, "");
-	part_wait(fd, "event: missed\ndata: {\"missed\":6}\n\n");
+	stream_wait(fd, "event: missed\ndata: {\"missed\":6}\n\n");
 	close(fd);
 	readers_wait(0);
 	assert_true(table("events").evicted >= 6);
@@ -211,7 +184,7 @@ static void test_stuck_is_cut(void **)
 	int fd = follow("", ""), small = 4096;
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	readers_wait(1);
-	uint64_t end_ms = clock_mono_ms() + WAIT_MS;
+	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
 	while (table("event_readers").evicted == 0 && clock_mono_ms() < end_ms) {
 		add(50, text);
 		usleep(20000);
@@ -225,40 +198,20 @@ static void test_close_while_followed(void **)
 {
 	int fd = follow("", "");
 	readers_wait(1);
-	loop_stop(service);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	api_close(api);
-	assert_true(client_read(fd, PATIENCE_MS) >= 0);
-	close(fd);
-}
-
-static void *service_run(void *)
-{
-	assert_int_equal(loop_run(service), 0);
-	return NULL;
+	stream_end(fd);
 }
 
 static int setup(void **)
 {
-	char why[API_WHY_MAX];
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(folder) || loop_new("service", &service) < 0 || events_open(&events) < 0)
+	if (loop_new("service", &service) < 0 || events_open(&events) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/control.sock", folder);
-	const struct api_deps deps = {.service = service,
-		.socket_path = path,
-		.state_directory = folder,
-		.events = events};
-	if (api_open(&api, &deps, why) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, service_run, NULL);
+	return stream_open((struct api_deps){.events = events});
 }
 
 static int teardown(void **)
 {
-	loop_free(service);
 	events_close(events);
-	return rmdir(folder);
+	return stream_close();
 }
 
 int main(void)

@@ -200,6 +200,7 @@
 {MINIMAL "redis: {namespace: weir-meta}\n", "8:9: redis.namespace: takes letters, digits"},
 {MINIMAL "redis: {username: u}\n", "8:9: redis.username: needs a password"},
 {MINIMAL "redis: {password: p, password_file: /x}\n", "8:22: redis.password_file: goes not with redis.password"},
+{MINIMAL "redis: {sentinel_password: p, sentinel_password_file: /x}\n", "8:31: redis.sentinel_password_file: goes not with redis.sentinel_password"},
 {MINIMAL "redis: {password_file: x}\n", "8:9: redis.password_file: must be an absolute path"},
 {MINIMAL "redis: {password_file: /}\n", "8:9: redis.password_file: cannot be read: Invalid argument"},
 {MINIMAL "redis: {password_file: /dev/null}\n", "8:9: redis.password_file: cannot be read: Invalid argument"},

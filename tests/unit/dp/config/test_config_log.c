@@ -32,15 +32,15 @@ static void test_taken(void **)
 	assert_string_equal(c->query_log.dnstap.socket, "/run/dnstap.sock");
 	assert_int_equal(c->query_log.webhook_count, 3);
 	const struct config_webhook *w = c->query_log.webhooks;
-	assert_string_equal(w[0].url, "https://example.net/a?b=c");
-	assert_int_equal(w[0].form, WEBHOOK_DISCORD);
+	assert_string_equal(w[0].to.url, "https://example.net/a?b=c");
+	assert_int_equal(w[0].to.form, WEBHOOK_DISCORD);
 	assert_true(w[0].on_block && !w[0].on_error && !w[0].summary);
-	assert_int_equal(w[0].per_minute, 60);
-	assert_int_equal(w[1].form, WEBHOOK_GENERIC);
+	assert_int_equal(w[0].to.per_minute, 60);
+	assert_int_equal(w[1].to.form, WEBHOOK_GENERIC);
 	assert_true(w[1].summary && !w[1].on_block);
-	assert_int_equal(w[1].per_minute, 7);
-	assert_null(w[1].ca_file);
-	assert_string_equal(w[2].ca_file, "/etc/weir/ca.pem");
+	assert_int_equal(w[1].to.per_minute, 7);
+	assert_null(w[1].to.ca_file);
+	assert_string_equal(w[2].to.ca_file, "/etc/weir/ca.pem");
 	assert_string_equal(c->query_log.clickhouse.ca_file, "/etc/weir/other.pem");
 	config_free(c);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/querylog/sinks/webhook.h"
+#include "controlplane/querylog/sinks/webhook_content.h"
 #include "controlplane/querylog/sinks/webhook_text.h"
 #include "tests/unit/cp/http/fake_post.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
@@ -44,7 +45,7 @@ static int setup(void **)
 	server = (struct fake_post){.answer = answer};
 	fake_post_start(&server);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/secret?token", server.port);
-	target = (struct config_webhook){.url = url, .per_minute = 60};
+	target = (struct config_webhook){.to = {.url = url, .per_minute = 60}};
 	status = 204;
 	received = 0;
 	now_s = 1795000000;
@@ -145,7 +146,7 @@ static void test_wanted_kinds_are_sent(void **)
 static void test_errors_for_discord(void **)
 {
 	target.on_error = true;
-	target.form = WEBHOOK_DISCORD;
+	target.to.form = WEBHOOK_DISCORD;
 	struct webhook *w = open_one();
 	give(w, "@everyone`x.example", false, 2);
 	await_received(1);
@@ -256,7 +257,7 @@ static void test_the_end_reaches_who_is_not_silent(void **)
 	status = FAKE_POST_SILENT;
 	heard = 0;
 	const struct config_webhook two[] = {
-		target, {.url = well_url, .per_minute = 60, .on_block = true}};
+		target, {.to = {.url = well_url, .per_minute = 60}, .on_block = true}};
 	const struct webhook_settings s = {
 		.targets = two, .count = 2, .box = "box", .unix_s = clock_s};
 	struct webhook *w;
@@ -310,7 +311,7 @@ static void test_other_servers_for_names(void **)
 static void test_a_flood_is_few_messages(void **)
 {
 	target.on_block = true;
-	target.per_minute = 1;
+	target.to.per_minute = 1;
 	struct webhook *w = open_one();
 	for (unsigned i = 0; i < 50; i++)
 		give(w, "ads.example", true, 3);

@@ -60,11 +60,9 @@ static struct sink_status send_once(const char *path, char *ca_file)
 	struct sink_status s = {0};
 	const struct webhook_settings settings = {.targets = &target, .count = 1, .box = "box"};
 	snprintf(url, sizeof(url), "https://127.0.0.1:%u%s", server.port, path);
-	target = (struct config_webhook){.url = url,
-		.form = WEBHOOK_DISCORD,
-		.on_block = true,
-		.per_minute = 60,
-		.ca_file = ca_file};
+	target = (struct config_webhook){
+		.to = {.url = url, .form = WEBHOOK_DISCORD, .per_minute = 60, .ca_file = ca_file},
+		.on_block = true};
 	assert_int_equal(webhook_open(&w, &settings), 0);
 	give_blocked(w);
 	for (unsigned i = 0; i < 8000 && s.written + s.failures == 0; i++) {

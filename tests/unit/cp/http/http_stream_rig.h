@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The control API on a loop of its own thread and a socket in a folder of its own, for tests of its
+// streams.
+
+#include "controlplane/api/api.h"
+#include "http_client.h"
+#include "tests/unit/folder.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+enum { STREAM_WAIT_MS = 20000 };
+
+static char stream_folder[] = "/tmp/weir-test-stream-XXXXXX";
+static struct loop *service;
+static struct api *api;
+static pthread_t stream_thread;
+static char stream_text[4 * sizeof(reply)]; // of the last stream_wait
+
+static void *stream_run(void *)
+{
+	assert_int_equal(loop_run(service), 0);
+	return NULL;
+}
+
+// Behind loop_new of `service`. `deps` without service and socket_path.
+static inline int stream_open(struct api_deps deps)
+{
+	char why[API_WHY_MAX];
+	signal(SIGPIPE, SIG_IGN); // as the control plane does
+	if (!mkdtemp(stream_folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/control.sock", stream_folder);
+	deps.service = service;
+	deps.socket_path = path;
+	deps.state_directory = stream_folder;
+	if (api_open(&api, &deps, why) < 0)
+		return -1;
+	return pthread_create(&stream_thread, NULL, stream_run, NULL);
+}
+
+// The API ends while `fd` has a stream of it.
+static inline void stream_end(int fd)
+{
+	loop_stop(service);
+	assert_int_equal(pthread_join(stream_thread, NULL), 0);
+	api_close(api);
+	assert_true(client_read(fd, PATIENCE_MS) >= 0);
+	close(fd);
+}
+
+static inline int stream_close(void)
+{
+	loop_free(service);
+	return folder_remove(stream_folder, "");
+}
+
+// Sends the request, and reads nothing of its stream.
+static inline int stream_begin(const char *what, const char *header)
+{
+	char text[256];
+	int fd = client_connect();
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n%s\r\n", what, header);
+	client_send(fd, text);
+	return fd;
+}
+
+// Until the stream has had `part`, from here on.
+static inline void stream_wait(int fd, const char *part)
+{
+	const uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
+	stream_text[0] = '\0';
+	while (!strstr(stream_text, part) && clock_mono_ms() < end_ms) {
+		assert_int_equal(client_read(fd, 50), -1); // it goes on
+		if (strlen(stream_text) + strlen(reply) < sizeof(stream_text))
+			strcat(stream_text, reply);
+	}
+	if (!strstr(stream_text, part))
+		fail_msg("no %s in: %s", part, stream_text);
+}
