@@ -189,9 +189,9 @@ struct config_list {
 	char *url;      // http, https, or a transfer of RPZ: axfr, ixfr, either with +tls; NULL: a
 			// local file. May hold a password: shown by url_shown
 	uint8_t format; // enum list_format
-	bool allow;
-	bool force;   // takes single labels, top level domains and public suffixes too
-	uint8_t tsig; // number in tsig_keys, from 1, of the key of its transfer; 0: none
+	bool allow, exact; // exact: plain names and those of hosts lines cover none below
+	bool force;        // takes single labels, top level domains and public suffixes too
+	uint8_t tsig;      // number in tsig_keys, from 1, of the key of its transfer; 0: none
 	struct config_list_tls *tls; // of a transfer over TLS; else NULL
 };
 
