@@ -5,6 +5,7 @@
 // else, and asks no running service.
 
 #include "import_pihole_settings.h"
+#include "import_rules.h"
 #include "import_sources.h"
 #include "import_write.h"
 #include "lib/ctl.h"
@@ -30,11 +31,11 @@ struct source {
 
 static const struct source sources[] = {
 	{"pihole", "Pi-hole", import_pihole, import_pihole_defaults},
-	{"adguardhome", "AdGuard Home", import_adguard, NULL},
+	{"adguardhome", "AdGuard Home", import_adguard, import_rules_settle},
 	{"unbound", "unbound", import_unbound, NULL},
 	{"dnsmasq", "dnsmasq", import_dnsmasq, NULL},
-	{"blocky", "blocky", import_blocky, NULL},
-	{"technitium", "Technitium DNS Server", import_technitium, NULL},
+	{"blocky", "blocky", import_blocky, import_rules_settle},
+	{"technitium", "Technitium DNS Server", import_technitium, import_rules_settle},
 	{"beyond-ads-dns", "beyond-ads-dns", import_beyond_ads, NULL},
 };
 

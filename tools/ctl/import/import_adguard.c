@@ -183,7 +183,6 @@ static void rules_take(struct import_model *m, const struct yaml_tree *t)
 	for (size_t i = 0; i < import_yaml_count(all); i++)
 		import_rules_text(
 			m, &m->allow, &m->deny, import_yaml_text(import_yaml_at(t, all, i)), false);
-	import_rules_settle(m, &m->allow, &m->deny);
 }
 
 static void access_take(struct import_model *m, const struct yaml_tree *t)

@@ -186,6 +186,26 @@ static void group_take(
 	clients_take(m, t, id, g);
 }
 
+// In weir every list applies to clients without a group. Where a group has a list of its own, those
+// clients become a group with the lists of all.
+static void everyone_make(struct import_model *m, unsigned lists)
+{
+	if (m->list_count == lists)
+		return;
+	struct import_group *g = import_add_group(m, "default", "every other client");
+	if (!g)
+		return;
+	(void)import_add_group_client(m, g, "0.0.0.0/0", NULL);
+	(void)import_add_group_client(m, g, "::/0", NULL);
+	for (unsigned i = 0; i < m->group_count; i++) {
+		if (m->group[i].own_lists)
+			continue;
+		m->group[i].own_lists = true;
+		for (unsigned k = 0; k < lists; k++)
+			import_items_add(m, &m->group[i].lists, m->list[k].name, NULL);
+	}
+}
+
 static void others_note(struct import_model *m, const struct yaml_tree *t)
 {
 	static const struct {
@@ -229,8 +249,10 @@ int import_beyond_ads(struct import_model *m, const char *path, char why[IMPORT_
 	records_take(m, t);
 	search_take(m, t, top(t, "safe_search"), &m->safe_search);
 	clients_take(m, t, "", NULL);
+	const unsigned lists = m->list_count;
 	for (size_t i = 0; i < import_yaml_count(groups); i++)
 		group_take(m, t, import_yaml_at(t, groups, i));
+	everyone_make(m, lists);
 	others_note(m, t);
 	import_yaml_free(t);
 	return 0;

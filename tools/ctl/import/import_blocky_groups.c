@@ -70,18 +70,6 @@ static void source_take(struct blocky *b, struct list_group *g, const char *text
 		import_items_add(b->m, &g->lists, name, NULL);
 }
 
-static void lists_take(struct blocky *b, const char *path, bool allow)
-{
-	const struct yaml_place *all = import_yaml_get(b->t, import_yaml_root(b->t), path);
-	for (size_t i = 0; i < import_yaml_count(all); i++) {
-		struct list_group *g = list_group_get(b, import_yaml_key(b->t, all, i));
-		const struct yaml_place *sources = import_yaml_at(b->t, all, i);
-		for (size_t k = 0; g && k < import_yaml_count(sources); k++)
-			source_take(
-				b, g, import_yaml_text(import_yaml_at(b->t, sources, k)), allow);
-	}
-}
-
 static const struct yaml_place *client_groups(const struct blocky *b)
 {
 	return import_yaml_get(b->t, import_yaml_root(b->t), "blocking.clientGroupsBlock");
@@ -118,6 +106,22 @@ static bool is_somewhere(const struct blocky *b, const char *name)
 	return false;
 }
 
+static void lists_take(struct blocky *b, const char *path, bool allow)
+{
+	const struct yaml_place *all = import_yaml_get(b->t, import_yaml_root(b->t), path);
+	for (size_t i = 0; i < import_yaml_count(all); i++) {
+		const char *name = import_yaml_key(b->t, all, i);
+		const struct yaml_place *sources = import_yaml_at(b->t, all, i);
+		struct list_group *g = is_somewhere(b, name) ? list_group_get(b, name) : NULL;
+		if (!is_somewhere(b, name))
+			import_miss(
+				b->m, name, "no client has this group of lists, so it is left out");
+		for (size_t k = 0; g && k < import_yaml_count(sources); k++)
+			source_take(
+				b, g, import_yaml_text(import_yaml_at(b->t, sources, k)), allow);
+	}
+}
+
 static void group_fill(struct blocky *b, struct import_group *g, const struct yaml_place *lists)
 {
 	g->own_lists = true;
@@ -131,7 +135,6 @@ static void group_fill(struct blocky *b, struct import_group *g, const struct ya
 		items_copy(b->m, &g->allow, &of->allow);
 		items_copy(b->m, &g->deny, &of->deny);
 	}
-	import_rules_settle(b->m, &g->allow, &g->deny);
 }
 
 // The key of a client: an address, a prefix, or a name with wildcards, which stands for the
@@ -262,16 +265,11 @@ static void entries_give(struct blocky *b)
 				"with names to allow alone, blocky blocks all others for its "
 				"clients; "
 				"weir blocks nothing for that reason");
-		if (!is_somewhere(b, g->name))
-			import_miss(b->m, g->name,
-				"no client has this group of lists; weir's lists "
-				"apply to all clients without a group");
 		if (!is_everywhere(b, g->name))
 			continue;
 		items_copy(b->m, &b->m->allow, &g->allow);
 		items_copy(b->m, &b->m->deny, &g->deny);
 	}
-	import_rules_settle(b->m, &b->m->allow, &b->m->deny);
 }
 
 int import_blocky_groups(struct import_model *m, const struct yaml_tree *t)

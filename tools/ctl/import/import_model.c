@@ -151,6 +151,16 @@ bool import_items_add(
 	return false;
 }
 
+// Among the last few: what a reader says of one thing for several groups.
+static bool is_said(const struct import_model *m, const char *text, const char *place)
+{
+	for (unsigned i = m->misses.count; i > 0 && i + 16 > m->misses.count; i--)
+		if (strcmp(m->misses.item[i - 1].text, text) == 0
+			&& strcmp(m->misses.item[i - 1].note, place) == 0)
+			return true;
+	return false;
+}
+
 void import_miss(struct import_model *m, const char *what, const char *fmt, ...)
 {
 	char text[700];
@@ -160,7 +170,7 @@ void import_miss(struct import_model *m, const char *what, const char *fmt, ...)
 	va_end(args);
 	char *place = import_model_text(
 		m, "%s%s%.300s", m->place ? m->place : "", what ? ": " : "", what ? what : "");
-	if (place)
+	if (place && !is_said(m, text, place))
 		import_items_add(m, &m->misses, text, place);
 	free(place);
 }

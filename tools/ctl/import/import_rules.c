@@ -131,46 +131,69 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*a, *b);
 }
 
-// The name, or one above it, in the sorted texts.
-static const char *covering(const char *name, const char **sorted, unsigned count)
+// Is the name, or one above it, among the sorted texts?
+static bool is_covered(const char *name, const char **sorted, unsigned count)
 {
 	while (name && *name) {
-		const char **found = bsearch(&name, sorted, count, sizeof(*sorted), by_text);
-		if (found)
-			return *found;
+		if (bsearch(&name, sorted, count, sizeof(*sorted), by_text))
+			return true;
 		name = strchr(name, '.');
 		name = name ? name + 1 : NULL;
 	}
-	return NULL;
+	return false;
 }
 
-void import_rules_settle(
-	struct import_model *m, const struct import_items *allow, struct import_items *deny)
+// "/(^|\\.)a\\.example$/"
+static void to_pattern(struct import_model *m, struct import_item *item)
 {
-	unsigned kept = 0;
-	const char **sorted = calloc(allow->count + 1, sizeof(*sorted));
+	char out[2 * 1024 + 16];
+	size_t n = (size_t)snprintf(out, sizeof(out), "/(^|\\.)");
+	for (const char *p = item->text; *p && n + 5 < sizeof(out); p++) {
+		if (*p == '.')
+			out[n++] = '\\';
+		out[n++] = *p;
+	}
+	snprintf(out + n, sizeof(out) - n, "$/");
+	char *text = import_model_text(m, "%s", out);
+	if (!text)
+		return;
+	free(item->text);
+	item->text = text;
+}
+
+static void deny_settle(struct import_model *m, struct import_items *deny, bool all,
+	const char **sorted, unsigned count)
+{
+	for (unsigned i = 0; i < deny->count; i++) {
+		const char *text = deny->item[i].text;
+		// Names with other characters have escapes, which a pattern spells in another way.
+		if (text[0] != '/' && !strchr(text, '\\')
+			&& (all || is_covered(text, sorted, count)))
+			to_pattern(m, &deny->item[i]);
+	}
+}
+
+void import_rules_settle(struct import_model *m)
+{
+	unsigned names = m->allow.count, count = 0;
+	bool has_pattern = false;
+	for (unsigned g = 0; g < m->group_count; g++)
+		names += m->group[g].allow.count;
+	const char **sorted = calloc(names + 1, sizeof(*sorted));
 	if (!sorted) {
 		m->failed = true;
 		return;
 	}
-	for (unsigned i = 0; i < allow->count; i++)
-		sorted[i] = allow->item[i].text;
-	qsort(sorted, allow->count, sizeof(*sorted), by_text);
-	for (unsigned i = 0; i < deny->count; i++) {
-		struct import_item one = deny->item[i];
-		const char *by =
-			one.text[0] == '/' ? NULL : covering(one.text, sorted, allow->count);
-		if (by) {
-			import_miss(m, one.text,
-				"the entry of deny is left out: `%.200s` is allowed, which wins "
-				"there",
-				by);
-			free(one.text);
-			free(one.note);
-		} else {
-			deny->item[kept++] = one;
+	for (unsigned g = 0; g <= m->group_count; g++) {
+		const struct import_items *of = g ? &m->group[g - 1].allow : &m->allow;
+		for (unsigned i = 0; i < of->count; i++) {
+			has_pattern |= of->item[i].text[0] == '/';
+			sorted[count++] = of->item[i].text;
 		}
 	}
-	deny->count = kept;
+	qsort(sorted, count, sizeof(*sorted), by_text);
+	deny_settle(m, &m->deny, has_pattern, sorted, count);
+	for (unsigned g = 0; g < m->group_count; g++)
+		deny_settle(m, &m->group[g].deny, has_pattern, sorted, count);
 	free(sorted);
 }

@@ -12,7 +12,7 @@
 // to allow. An address other than 0.0.0.0 and the like makes a local record.
 void import_rules_text(struct import_model *m, struct import_items *allow,
 	struct import_items *deny, const char *text, bool is_allow);
-// Where the source lets what is allowed win at all events: leaves out entries of `deny` by name
-// that are at or below one of `allow`, as weir's nearer entry would win. Each is a miss.
-void import_rules_settle(
-	struct import_model *m, const struct import_items *allow, struct import_items *deny);
+// Where the source lets what is allowed win at all events: in weir an entry of `deny` by name beats
+// patterns that allow, and names above it that are allowed. As a pattern it beats neither, so each
+// such entry becomes one. For everyone and for all groups, at the end.
+void import_rules_settle(struct import_model *m);

@@ -52,13 +52,23 @@ static char unescaped(char c)
 	}
 }
 
+// A text of several lines: behind its end, or that of the file.
+static void block_skip(struct toml *t)
+{
+	char end[4] = {*t->at, *t->at, *t->at, '\0'};
+	char *found = strstr(t->at + 3, end);
+	t->at = found ? found + 3 : t->at + strlen(t->at);
+}
+
 // Leaves the text between the quotes at `*out`, and the cursor behind them. False: it has no end.
 static bool string_read(struct toml *t, char **out)
 {
-	const char quote = *t->at++;
-	char *to = *out = t->at;
-	if (t->at[0] == quote && t->at[1] == quote)
+	const char quote = *t->at;
+	if (t->at[1] == quote && t->at[2] == quote) {
+		block_skip(t);
 		return false;
+	}
+	char *to = *out = ++t->at;
 	while (*t->at && *t->at != quote && *t->at != '\n') {
 		if (*t->at == '\\' && quote == '"' && t->at[1] && t->at[1] != '\n') {
 			*to++ = unescaped(t->at[1]);

@@ -43,23 +43,23 @@ const char *unbound_word(const struct unbound_words *w, unsigned i)
 	return i < w->count ? w->at[i] : none;
 }
 
-// A `#` outside quotes begins a comment.
+// A `#` outside quotes and words begins a comment; in "9.9.9.9@853#dns.quad9.net" it does not.
 static void comment_cut(char *line)
 {
-	char quote = '\0';
-	for (; *line; line++) {
+	char quote = '\0', before = ' ';
+	for (; *line; before = *line++) {
 		if (quote)
 			quote = *line == quote ? '\0' : quote;
 		else if (*line == '"' || *line == '\'')
 			quote = *line;
-		else if (*line == '#')
+		else if (*line == '#' && (before == ' ' || before == '\t'))
 			*line = '\0';
 		if (!*line)
 			return;
 	}
 }
 
-static void line_take(struct unbound *u, const char *path, char *line)
+static void line_take(struct unbound *u, char *line)
 {
 	comment_cut(line);
 	for (;;) {
@@ -82,7 +82,7 @@ static void line_take(struct unbound *u, const char *path, char *line)
 		words_cut(line, &w);
 		key[len] = '\0';
 		if (strcmp(key, "include") == 0 || strcmp(key, "include-toplevel") == 0)
-			import_file_glob(u->m, path, unbound_word(&w, 0), key, each_file, u);
+			import_file_glob(u->m, u->path, unbound_word(&w, 0), key, each_file, u);
 		else
 			import_unbound_attribute(u, key, &w);
 		return;
@@ -99,7 +99,7 @@ static int lines_take(struct unbound *u, const char *path, char why[IMPORT_WHY_M
 		return rc;
 	rest = text;
 	while ((line = import_file_line(&rest)))
-		line_take(u, path, line);
+		line_take(u, line);
 	free(text);
 	return 0;
 }
@@ -123,7 +123,7 @@ static void file_take(struct unbound *u, const char *path)
 
 int import_unbound(struct import_model *m, const char *path, char why[IMPORT_WHY_MAX])
 {
-	struct unbound u = {.m = m};
+	struct unbound u = {.m = m, .path = path};
 	m->is_recursive = true;
 	int rc = lines_take(&u, path, why);
 	import_unbound_clause_end(&u);

@@ -15,6 +15,15 @@ static bool is_yes(const struct unbound_words *w)
 	return strcmp(unbound_word(w, 0), "yes") == 0;
 }
 
+// "9.9.9.9@853#dns.quad9.net".
+static bool is_address(const char *text)
+{
+	char address[64];
+	struct ip_address a;
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(text, "@#"), text);
+	return ip_address_parse(address, &a) == 0;
+}
+
 static void items_clear(struct import_items *items)
 {
 	for (unsigned i = 0; i < items->count; i++) {
@@ -38,8 +47,8 @@ static void zone_attribute(struct unbound *u, const char *key, const struct unbo
 		"forward-tcp-upstream", "stub-tcp-upstream", "stub-ssl-upstream"};
 	if (strcmp(key, "name") == 0)
 		text_keep(u->m, &u->name, value);
-	else if (strcmp(key + strcspn(key, "-"), "-addr") == 0
-		 || strcmp(key + strcspn(key, "-"), "-host") == 0)
+	else if (strcmp(key + strcspn(key, "-"), "-host") == 0
+		 || (strcmp(key + strcspn(key, "-"), "-addr") == 0 && is_address(value)))
 		import_items_add(u->m, &u->servers, value, NULL);
 	else if (strcmp(key, "forward-tls-upstream") == 0
 		 || strcmp(key, "forward-ssl-upstream") == 0

@@ -17,6 +17,7 @@ const char *unbound_word(const struct unbound_words *w, unsigned i); // "": no s
 
 struct unbound {
 	struct import_model *m;
+	const char *path; // of the first file: others are relative to its folder
 	unsigned depth;
 	char clause[UNBOUND_CLAUSE_MAX];
 	// Of a zone: name, servers; of an RPZ name and place.
