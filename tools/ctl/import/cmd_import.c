@@ -6,6 +6,7 @@
 
 #include "import_pihole_settings.h"
 #include "import_rules.h"
+#include "import_settle.h"
 #include "import_sources.h"
 #include "import_write.h"
 #include "lib/ctl.h"
@@ -71,7 +72,7 @@ static int model_fill(const struct ctl *c, const struct source *s, struct import
 	m->place = NULL;
 	if (s->end)
 		s->end(m);
-	import_model_settle(m);
+	import_settle(m);
 	return m->failed ? ctl_fail(c, "import: out of memory") : CTL_OK;
 }
 

@@ -28,7 +28,7 @@ static bool name_take(struct import_model *m, const char *text, char out[DNS_NAM
 {
 	struct dns_name name;
 	const char *why = "is no domain name";
-	if (!is_printable(text) || name_paste(text, &name, &why) != 0) {
+	if (text[0] == '/' || !is_printable(text) || name_paste(text, &name, &why) != 0) {
 		import_miss(m, NULL, "`%.200s` %s, so it is left out", text, why);
 		return false;
 	}

@@ -48,6 +48,9 @@ struct import_client *import_add_client(struct import_model *m, const char *name
 // A service or a search engine that weir knows by this name; else a miss.
 void import_add_service(struct import_model *m, struct import_items *items, const char *name);
 
+// A hosts file: a path that is absolute, and that can be read here, as weir wants.
+void import_add_hosts_file(struct import_model *m, const char *path);
+
 // A key with one value. The first one of a key counts. `section`, `key`: literals.
 void import_add_value(struct import_model *m, const char *section, const char *key,
 	const char *note, const char *fmt, ...) ATTR_PRINTF(5, 6);

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <weir/config.h>
+#include <weir/dns_name.h>
 #include <weir/url.h>
 
 enum { LIST_NAME_MAX = 60, LIST_PATH_MAX = 255, CLIENT_NAME_MAX = 60 };
@@ -70,7 +73,17 @@ static void list_name_find(const char *place, char out[LIST_NAME_MAX + 1])
 	name_fit(raw, LIST_NAME_MAX, "list", out);
 }
 
-// 0: good; else a sentence.
+// axfr://SERVER[:PORT]/ZONE, of a zone that is not the root.
+static bool is_transfer(const struct url *u)
+{
+	struct dns_name zone;
+	return !u->userinfo_len && !u->has_query && u->path[u->path_len] == '\0' && u->path_len > 1
+	       && (!u->port_len || strtoul(u->port, NULL, 10) - 1 < UINT16_MAX)
+	       && !memchr(u->path + 1, '/', u->path_len - 1)
+	       && dns_name_from_text(u->path + 1, u->path_len - 1, &zone) == 0 && zone.labels;
+}
+
+// NULL: good; else a sentence.
 static const char *place_refused(const char *place)
 {
 	struct url url;
@@ -86,6 +99,8 @@ static const char *place_refused(const char *place)
 		return strlen(place) > LIST_PATH_MAX ? "its path is too long" : NULL;
 	if (url_parse_list(place, &url) < 0)
 		return "weir takes http, https, file and axfr URLs, and absolute paths";
+	if (url.axfr && !is_transfer(&url))
+		return "it is not axfr://SERVER[:PORT]/ZONE";
 	return strlen(place) > CONFIG_URL_MAX ? "its URL is too long" : NULL;
 }
 
@@ -123,6 +138,25 @@ const char *import_add_list(
 	free(l->note);
 	m->list_count--;
 	return NULL;
+}
+
+void import_add_hosts_file(struct import_model *m, const char *path)
+{
+	struct stat st;
+	const char *why = NULL;
+	for (const char *p = path; *p; p++)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			why = "its path is no printable ASCII";
+	if (path[0] != '/' || strlen(path) > LIST_PATH_MAX)
+		why = "weir takes absolute paths of hosts files";
+	else if (m->hosts_files.count == CONFIG_HOSTS_FILES_MAX)
+		why = "weir takes 16 of them";
+	else if (!why && (stat(path, &st) || !S_ISREG(st.st_mode) || access(path, R_OK)))
+		why = "it cannot be read on this machine; copy it, and add it to local.hosts_files";
+	if (why)
+		import_miss(m, path, "the hosts file is left out: %s", why);
+	else if (!import_items_have(&m->hosts_files, path))
+		import_items_add(m, &m->hosts_files, path, NULL);
 }
 
 static bool group_name_is_taken(const struct import_model *m, const char *name)

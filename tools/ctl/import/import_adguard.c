@@ -192,7 +192,9 @@ static void access_take(struct import_model *m, const struct yaml_tree *t)
 	static const char *const usual[] = {"version.bind", "id.server", "hostname.bind"};
 	for (size_t i = 0; i < import_yaml_count(list); i++) {
 		const char *text = import_yaml_text(import_yaml_at(t, list, i));
-		if (!import_add_member(m, &m->access_allow, text, NULL) || strlen(text) == 17)
+		struct config_mac mac;
+		if (config_mac_parse(text, &mac) == 0
+			|| !import_add_member(m, &m->access_allow, text, NULL))
 			import_miss(m, "dns.allowed_clients", "%.60s: weir allows addresses alone",
 				text);
 	}

@@ -164,13 +164,9 @@ static void type_take(struct import_model *m, const char *key, const char *type)
 		import_miss(m, key, "weir drops no queries by their type: %.20s", type);
 }
 
-static void hosts_take(struct import_model *m, const char *key, const char *path)
+static void hosts_take(struct import_model *m, const char *, const char *path)
 {
-	if (path[0] == '/' && strlen(path) < 256)
-		import_items_add(m, &m->hosts_files, path, NULL);
-	else
-		import_miss(m, key,
-			"`%.100s` is left out: weir takes absolute paths of hosts files", path);
+	import_add_hosts_file(m, path);
 }
 
 static void others_take(struct import_model *m, const struct yaml_tree *t)

@@ -27,16 +27,6 @@ struct blocky {
 	unsigned count;
 };
 
-static void items_clear(struct import_items *items)
-{
-	for (unsigned i = 0; i < items->count; i++) {
-		free(items->item[i].text);
-		free(items->item[i].note);
-	}
-	free(items->item);
-	*items = (struct import_items){0};
-}
-
 static void items_copy(
 	struct import_model *m, struct import_items *to, const struct import_items *from)
 {
@@ -288,9 +278,9 @@ int import_blocky_groups(struct import_model *m, const struct yaml_tree *t)
 	upstream_groups_make(b);
 	clients_name(b);
 	for (unsigned i = 0; i < b->count; i++) {
-		items_clear(&b->group[i].lists);
-		items_clear(&b->group[i].allow);
-		items_clear(&b->group[i].deny);
+		import_items_free(&b->group[i].lists);
+		import_items_free(&b->group[i].allow);
+		import_items_free(&b->group[i].deny);
 	}
 	free(b);
 	return 0;

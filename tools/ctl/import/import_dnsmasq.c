@@ -242,8 +242,8 @@ static void option_take(struct reading *r, char *key, char *value)
 		resolv_take(m, value);
 	else if (strcmp(key, "rebind-domain-ok") == 0)
 		rebind_ok_take(m, value);
-	else if (strcmp(key, "addn-hosts") == 0 && value[0] == '/' && strlen(value) < 256)
-		import_items_add(m, &m->hosts_files, value, NULL);
+	else if (strcmp(key, "addn-hosts") == 0)
+		import_add_hosts_file(m, value);
 	else if (strncmp(key, "dhcp", 4) == 0 || strncmp(key, "tftp", 4) == 0
 		 || strncmp(key, "enable-", 7) == 0 || strncmp(key, "pxe", 3) == 0
 		 || strcmp(key, "enable-ra") == 0)

@@ -6,18 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-static void items_free(struct import_items *items)
+void import_items_free(struct import_items *items)
 {
 	for (unsigned i = 0; i < items->count; i++) {
 		free(items->item[i].text);
 		free(items->item[i].note);
 	}
 	free(items->item);
+	*items = (struct import_items){0};
 }
 
-static void record_free(struct import_record *r)
+void import_model_record_free(struct import_record *r)
 {
 	free(r->name);
 	free(r->type);
@@ -28,13 +28,13 @@ static void group_free(struct import_group *g)
 {
 	free(g->name);
 	free(g->note);
-	items_free(&g->clients);
-	items_free(&g->lists);
-	items_free(&g->allow);
-	items_free(&g->deny);
-	items_free(&g->services);
-	items_free(&g->safe_search);
-	items_free(&g->upstreams);
+	import_items_free(&g->clients);
+	import_items_free(&g->lists);
+	import_items_free(&g->allow);
+	import_items_free(&g->deny);
+	import_items_free(&g->services);
+	import_items_free(&g->safe_search);
+	import_items_free(&g->upstreams);
 }
 
 void import_model_drop_group(struct import_model *m)
@@ -50,14 +50,14 @@ static void arrays_free(struct import_model *m)
 		free(m->list[i].note);
 	}
 	for (unsigned i = 0; i < m->record_count; i++)
-		record_free(&m->record[i]);
+		import_model_record_free(&m->record[i]);
 	for (unsigned i = 0; i < m->zone_count; i++) {
 		free(m->zone[i].name);
-		items_free(&m->zone[i].servers);
+		import_items_free(&m->zone[i].servers);
 	}
 	for (unsigned i = 0; i < m->client_count; i++) {
 		free(m->client[i].name);
-		items_free(&m->client[i].members);
+		import_items_free(&m->client[i].members);
 	}
 	for (unsigned i = 0; i < m->group_count; i++)
 		group_free(&m->group[i]);
@@ -81,7 +81,7 @@ void import_model_free(struct import_model *m)
 	free(m->group);
 	free(m->value);
 	for (size_t i = 0; i < ARRAY_LEN(items); i++)
-		items_free(items[i]);
+		import_items_free(items[i]);
 	*m = (struct import_model){0};
 }
 
@@ -173,42 +173,4 @@ void import_miss(struct import_model *m, const char *what, const char *fmt, ...)
 	if (place && !is_said(m, text, place))
 		import_items_add(m, &m->misses, text, place);
 	free(place);
-}
-
-static int by_record(const void *x, const void *y)
-{
-	const struct import_record *a = x, *b = y;
-	int order = strcmp(a->name, b->name);
-	// A CNAME comes first, so that what follows it is known to be beside it.
-	if (order == 0)
-		order = (strcmp(a->type, "CNAME") != 0) - (strcmp(b->type, "CNAME") != 0);
-	if (order == 0)
-		order = strcmp(a->type, b->type);
-	return order ? order : strcasecmp(a->value, b->value);
-}
-
-void import_model_settle(struct import_model *m)
-{
-	unsigned kept = 0;
-	if (m->record_count == 0)
-		return;
-	qsort(m->record, m->record_count, sizeof(*m->record), by_record);
-	for (unsigned i = 0; i < m->record_count; i++) {
-		struct import_record *r = &m->record[i],
-				     *before = kept ? &m->record[kept - 1] : NULL;
-		const bool is_twice = before && by_record(before, r) == 0;
-		const bool is_beside = before && !is_twice && strcmp(before->name, r->name) == 0
-				       && strcmp(before->type, "CNAME") == 0;
-		if (is_beside)
-			import_miss(m, r->name,
-				"its record %s %s is left out: the name has a CNAME, and so no "
-				"other "
-				"record",
-				r->type, r->value);
-		if (is_twice || is_beside)
-			record_free(r);
-		else
-			m->record[kept++] = *r;
-	}
-	m->record_count = kept;
 }

@@ -93,6 +93,9 @@ struct import_model {
 
 void import_model_free(struct import_model *m);
 
+void import_items_free(struct import_items *items);     // it is empty then
+void import_model_record_free(struct import_record *r); // its texts
+
 // False: no memory, or over the bound; then that is noted in the model.
 bool import_items_add(
 	struct import_model *m, struct import_items *items, const char *text, const char *note);
@@ -115,6 +118,3 @@ char *import_model_text(struct import_model *m, const char *fmt, ...) ATTR_PRINT
 
 // A sentence about what has no counterpart. `what`: the key or the line, or NULL.
 void import_miss(struct import_model *m, const char *what, const char *fmt, ...) ATTR_PRINTF(3, 4);
-
-// Drops records that are there twice, and those beside a CNAME of the same name, which are misses.
-void import_model_settle(struct import_model *m);

@@ -97,6 +97,19 @@ static bool scheme_read(const char **text, struct server *s)
 	return !strstr(*text, "://");
 }
 
+// The path of a URL as weir takes it; a template's end and a query go.
+static bool path_read(const char *text, struct server *s)
+{
+	const size_t len = strcspn(text, "{?#");
+	if (len > CONFIG_HTTPS_PATH_MAX)
+		return false;
+	snprintf(s->path, sizeof(s->path), "%.*s", len > 1 ? (int)len : 10,
+		len > 1 ? text : "/dns-query");
+	return strspn(s->path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			       "-._~/!$&'()*+,;=:@%")
+	       == strlen(s->path);
+}
+
 static bool server_read(const char *text, struct server *s)
 {
 	char host[SERVER_MAX];
@@ -106,12 +119,8 @@ static bool server_read(const char *text, struct server *s)
 	const size_t len = strcspn(text, "/");
 	snprintf(host, sizeof(host), "%.*s", (int)len, text);
 	if (strcmp(s->scheme, "https://") == 0) {
-		const int path = (int)strcspn(text + len, "{?#");
-		if (path >= (int)sizeof(s->path))
+		if (!path_read(text + len, s))
 			return false;
-		snprintf(s->path, sizeof(s->path), "%.*s", path, text + len);
-		if (strlen(s->path) < 2)
-			snprintf(s->path, sizeof(s->path), "/dns-query");
 	} else if (text[len] && text[len + 1]) {
 		return false;
 	}
@@ -234,9 +243,7 @@ struct import_zone *import_server_zone(struct import_model *m, const char *zone)
 		if (z)
 			found.item[0].text = NULL;
 	}
-	for (unsigned i = 0; i < found.count; i++)
-		free(found.item[i].text);
-	free(found.item);
+	import_items_free(&found);
 	return z;
 }
 

@@ -24,16 +24,6 @@ static bool is_address(const char *text)
 	return ip_address_parse(address, &a) == 0;
 }
 
-static void items_clear(struct import_items *items)
-{
-	for (unsigned i = 0; i < items->count; i++) {
-		free(items->item[i].text);
-		free(items->item[i].note);
-	}
-	free(items->item);
-	*items = (struct import_items){0};
-}
-
 static void text_keep(struct import_model *m, char **to, const char *text)
 {
 	free(*to);
@@ -144,7 +134,7 @@ void import_unbound_clause_end(struct unbound *u)
 	free(u->place);
 	u->name = u->place = NULL;
 	u->over_tls = u->is_first = false;
-	items_clear(&u->servers);
+	import_items_free(&u->servers);
 }
 
 // Does a prefix lie in another one, which is shorter?
@@ -203,7 +193,7 @@ void import_unbound_end(struct unbound *u)
 		import_add_number(u->m, "cache", "l0_mb", "msg-cache-size and rrset-cache-size", mb,
 			64, 1048576);
 	}
-	items_clear(&u->redirects);
-	items_clear(&u->allow);
-	items_clear(&u->refuse);
+	import_items_free(&u->redirects);
+	import_items_free(&u->allow);
+	import_items_free(&u->refuse);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/config.h>
 
 static void zone_take(struct unbound *u, const char *name, const char *type)
 {
@@ -83,7 +84,9 @@ static void pointer_take(struct unbound *u, const struct unbound_words *w)
 static void access_take(struct unbound *u, const char *prefix, const char *action)
 {
 	struct import_items unused = {0};
-	if (!import_add_member(u->m, &unused, prefix, NULL)) {
+	struct config_mac mac;
+	if (config_mac_parse(prefix, &mac) == 0
+		|| !import_add_member(u->m, &unused, prefix, NULL)) {
 		import_miss(u->m, "access-control", "`%.60s` is no prefix", prefix);
 	} else if (strncmp(action, "allow", 5) == 0) {
 		import_items_add(u->m, &u->allow, prefix, NULL);
@@ -97,9 +100,7 @@ static void access_take(struct unbound *u, const char *prefix, const char *actio
 		if (strncmp(action, "refuse", 6) == 0)
 			import_add_value(u->m, "access", "denied", "access-control", "refuse");
 	}
-	for (unsigned i = 0; i < unused.count; i++)
-		free(unused.item[i].text);
-	free(unused.item);
+	import_items_free(&unused);
 }
 
 static long size_read(const char *text)

@@ -53,6 +53,9 @@ want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
 want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
+want 2 '' 'argument is missing' import pihole
+want 2 '' 'sources: pihole, adguardhome' import bind9 "$dir/weir.yaml"
+want 1 '' 'No such file' import unbound "$dir/none"
 want 2 '' 'profile takes cpu, alloc or threads' profile heap
 want 2 '' '--seconds takes 1 to 100' profile cpu --seconds 101
 want 1 '' 'control.sock' $c pending
