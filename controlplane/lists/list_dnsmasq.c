@@ -61,8 +61,10 @@ void list_dnsmasq_line(struct list_parser *p, struct list_text line)
 		list_refuse(p, LIST_REJECT_DNSMASQ);
 		return;
 	}
-	if (p->options.role == LIST_ROLE_ALLOW)
+	if (p->options.role == LIST_ROLE_ALLOW) {
 		rule = p->plain;
+		rule.kind.covers = RULE_COVERS_ALL;
+	}
 	rule.line = list_line_number(p);
 	rest = (struct list_text){rest.at + 1, slash - 1};
 	while (rest.at && !p->stopped)

@@ -74,13 +74,16 @@ void list_rule_answer(struct list_rule *rule, const struct ip_address *address)
 void list_give_name(struct list_parser *p, struct list_text text, struct list_rule *rule)
 {
 	struct dns_name name;
-	if (list_text_starts(text, LIST_TEXT("*.")))
+	const uint8_t covers = rule->kind.covers;
+	if (list_text_starts(text, LIST_TEXT("*."))) {
 		text = list_text_skip(text, 2);
-	enum list_reject why = list_name_read(text, p->options.force, &name);
-	if (why != LIST_REJECT_COUNT) {
-		list_refuse(p, why);
-		return;
+		rule->kind.covers = RULE_COVERS_ALL; // in an exact list too
 	}
+	enum list_reject why = list_name_read(text, p->options.force, &name);
 	rule->name = &name;
-	list_give(p, rule);
+	if (why != LIST_REJECT_COUNT)
+		list_refuse(p, why);
+	else
+		list_give(p, rule);
+	rule->kind.covers = covers;
 }

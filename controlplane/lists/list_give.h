@@ -13,6 +13,7 @@ enum list_role { LIST_ROLE_BLOCK, LIST_ROLE_ALLOW };
 struct list_options {
 	enum list_role role;
 	enum list_format format; // not AUTO: lines of another one are refused
+	bool exact;              // plain names and those of hosts lines: the name alone
 	bool force;              // accept single labels and public suffixes too
 };
 

@@ -198,7 +198,8 @@ void list_parse_begin(
 	struct list_parser *p, const struct list_options *options, list_rule_take take, void *arg)
 {
 	*p = (struct list_parser){.take = take, .arg = arg, .options = *options};
-	p->plain = list_rule_make(p, list_class(p), RULE_COVERS_ALL, RULE_REPLY_GROUP);
+	p->plain = list_rule_make(p, list_class(p),
+		options->exact ? RULE_COVERS_SELF : RULE_COVERS_ALL, RULE_REPLY_GROUP);
 	list_zone_begin(&p->zone, options->format == LIST_FORMAT_RPZ);
 }
 

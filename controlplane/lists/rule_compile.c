@@ -102,7 +102,8 @@ static uint64_t join_hashes(
 		uint64_t part[4] = {joined, contenthash(source[i].title, strlen(source[i].title)),
 			result[i].content_hash,
 			(uint64_t)source[i].allow | (uint64_t)rule_source_lost(&result[i]) << 1
-				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].format << 8};
+				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].exact << 3
+				| (uint64_t)source[i].format << 8};
 		joined = contenthash(part, sizeof(part));
 	}
 	return joined;

@@ -149,7 +149,8 @@ static bool proofs_alike(const struct config_tsig_key *a, const struct config_li
 static bool read_alike(const struct fetched *a, const struct fetched *b)
 {
 	const struct list_options *x = &a->options, *y = &b->options;
-	return x->role == y->role && x->format == y->format && x->force == y->force;
+	return x->role == y->role && x->format == y->format && x->force == y->force
+	       && x->exact == y->exact;
 }
 
 static bool owned_take(struct fetched *l, const struct config_list *from)
@@ -197,6 +198,7 @@ struct fetch_set *fetch_set_new(struct fetch_set *before, const struct config *c
 		l->options = (struct list_options){
 			.role = from->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
 			.format = from->format,
+			.exact = from->exact,
 			.force = from->force};
 		rule_title_make(l->title, from->name);
 		bool same_proof = known && proofs_alike(known->key, known->tls, l->key, l->tls);

@@ -29,8 +29,11 @@ uint64_t rules_look_hash(struct rules_seen *seen, const struct rules_sources *s,
 static bool list_same(
 	const struct rule_known *known, const struct config_list *l, const char *state_directory)
 {
-	const struct rule_source source = {
-		.title = l->name, .allow = l->allow, .force = l->force, .format = l->format};
+	const struct rule_source source = {.title = l->name,
+		.allow = l->allow,
+		.force = l->force,
+		.exact = l->exact,
+		.format = l->format};
 	struct list_store_paths stored;
 	char kept[PATH_MAX];
 	const char *path = l->path;

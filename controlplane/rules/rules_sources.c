@@ -57,6 +57,7 @@ static int list_add(struct rules_sources *s, const struct config_list *l,
 		.stored = l->url != NULL,
 		.allow = l->allow,
 		.force = l->force,
+		.exact = l->exact,
 		.format = l->format};
 	int err = list_kept_path(kept, state_directory, new);
 	if (err)

@@ -172,6 +172,8 @@ static int list_apply(const struct config_doc *doc, const struct config_raw_list
 	if (rc == 0)
 		rc = list_flag_apply(doc, raw->force, i, "force", &list->force);
 	if (rc == 0)
+		rc = list_flag_apply(doc, raw->exact, i, "exact", &list->exact);
+	if (rc == 0)
 		rc = list_format_apply(doc, raw->format, i, list);
 	if (rc == 0)
 		rc = list_tsig_apply(doc, raw->tsig, i, b);

@@ -22,8 +22,8 @@ RAW_ENTRY(port)
 static const cyaml_schema_field_t raw_list_fields[] = {RAW_TEXT(config_raw_list, name),
 	RAW_TEXT(config_raw_list, path), RAW_TEXT(config_raw_list, url),
 	RAW_TEXT(config_raw_list, format), RAW_TEXT(config_raw_list, allow),
-	RAW_TEXT(config_raw_list, force), RAW_TEXT(config_raw_list, tsig),
-	RAW_TEXT(config_raw_list, ca_file),
+	RAW_TEXT(config_raw_list, force), RAW_TEXT(config_raw_list, exact),
+	RAW_TEXT(config_raw_list, tsig), RAW_TEXT(config_raw_list, ca_file),
 	RAW_SEQUENCE(config_raw_list, pin, &raw_text, CONFIG_PINS_MAX), CYAML_FIELD_END};
 RAW_ENTRY(list)
 

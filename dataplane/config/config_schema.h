@@ -17,7 +17,7 @@ struct config_raw_port {
 };
 
 struct config_raw_list {
-	char *name, *path, *url, *format, *allow, *force, *tsig, *ca_file;
+	char *name, *path, *url, *format, *allow, *force, *exact, *tsig, *ca_file;
 	char **pin;
 	unsigned pin_count;
 };

@@ -242,6 +242,11 @@ const struct ctl_command ctl_commands[] = {
 		"Bind a device to vfio-pci at each boot (weir-nic@DEVICE.service)."},
 	{"nic", "forget", 1, 1, CTL_OPT_LOCAL, cmd_nic_forget, "DEVICE",
 		"Stop binding a device at boot."},
+	{"import", NULL, 2, 60, CTL_OPT_OUTPUT | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_import,
+		"pihole|adguardhome|unbound|dnsmasq|blocky|technitium|beyond-ads-dns FILE... "
+		"[-o FILE] [--force]",
+		"Turn the configuration of another resolver into one of weir, on stdout or in a "
+		"new FILE; name what has no counterpart on stderr. --force: replace FILE."},
 	{"config", "check", 0, 1, CTL_OPT_LOCAL, cmd_config_check, "[FILE]",
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",

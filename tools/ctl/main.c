@@ -61,7 +61,7 @@ static int usage_wrong(const char *what, const char *which)
 	return usage_wrong_word(what, which, NULL);
 }
 
-enum { WORDS_MAX = 5 };
+enum { WORDS_MAX = 64 };
 
 struct args {
 	const char *word[WORDS_MAX];
@@ -268,6 +268,8 @@ static int command_run(struct ctl *c, const struct args *a)
 	if (a->options & ~cmd->options)
 		return usage_wrong("that command does not take such an option", NULL);
 	c->given = a->options;
+	c->operands = a->word + words;
+	c->operand_count = operands;
 	c->operand = operands ? a->word[words] : NULL;
 	if (operands > 1)
 		c->type = a->word[words + 1];

@@ -30,7 +30,7 @@ LIBRARIES = {
     "hs.h": ["controlplane"],
     "curl/": ["controlplane", "tools/ctl"],
     "jansson.h": ["controlplane", "tools/ctl"],
-    "sqlite3.h": ["controlplane"],
+    "sqlite3.h": ["controlplane", "tools/ctl"],
     "zlib.h": ["controlplane"],
     "zstd.h": ["controlplane"],
     "libpsl.h": ["controlplane"],
@@ -40,7 +40,7 @@ LIBRARIES = {
     "http_parser.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
     "cyaml/": ["dataplane/config", "dataplane/managed"],
-    "yaml.h": ["dataplane/config"],
+    "yaml.h": ["dataplane/config", "tools/ctl"],
     "xxhash.h": ["dataplane/core"],
     "seccomp.h": ["dataplane/core"],
     "bpf/": ["dataplane/xdp", "bpf"],
@@ -67,7 +67,7 @@ ROOMS = {
         "state", "stage", "port",
     ],
     "tools/ctl": [
-        "lib", "memory", "selftest", "nic", "doctor", "cmd",
+        "lib", "memory", "selftest", "nic", "doctor", "import", "cmd",
     ],
 }
 ROOM_SOURCES_MAX = 60

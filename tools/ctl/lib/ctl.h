@@ -53,9 +53,11 @@ struct ctl {
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove;
-	unsigned given;                          // CTL_OPT_* of its options
-	unsigned seconds;                        // of --seconds, 0: not a number; else 3
-	const char *operand;                     // NAME or FILE, or NULL
+	unsigned given;              // CTL_OPT_* of its options
+	unsigned seconds;            // of --seconds, 0: not a number; else 3
+	const char *const *operands; // all that follow the words
+	unsigned operand_count;
+	const char *operand;                     // the first of them: NAME or FILE, or NULL
 	const char *type;                        // what follows it, or --type, or NULL
 	const char *third;                       // what follows that, or NULL
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
@@ -169,6 +171,7 @@ int cmd_nic_bind(struct ctl *c);
 int cmd_nic_unbind(struct ctl *c);
 int cmd_nic_remember(struct ctl *c);
 int cmd_nic_forget(struct ctl *c);
+int cmd_import(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 int cmd_config_apply(struct ctl *c);

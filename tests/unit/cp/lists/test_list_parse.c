@@ -184,6 +184,20 @@ static void test_force(void **)
 	list_rig_check(&options, rows, ARRAY_LEN(rows));
 }
 
+// As Pi-hole reads its lists: what says `below` itself still covers what is below.
+static void test_exact(void **)
+{
+	const struct list_options options = {.exact = true};
+	static const struct list_row rows[] = {
+		{"a.example", "=a.example", GOOD},
+		{"0.0.0.0 a.example b.example", "=a.example =b.example", GOOD},
+		{"*.a.example", "a.example", GOOD},
+		{"||a.example^", "a.example", GOOD},
+		{"local=/a.example/", "a.example{nxdomain}", GOOD},
+	};
+	list_rig_check(&options, rows, ARRAY_LEN(rows));
+}
+
 // A format that is configured takes its own lines and comments only.
 static void test_formats(void **)
 {
@@ -437,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_role_allow),
 		cmocka_unit_test(test_force),
+		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_byte_by_byte_zero),
 		cmocka_unit_test(test_lengths),

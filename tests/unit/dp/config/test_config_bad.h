@@ -144,6 +144,7 @@
 {MINIMAL "blocking:\n  lists:\n  - name: a\n", "10:5: blocking.lists \"a\": path: has no value"},
 {MINIMAL "blocking:\n  lists:\n  - {name: a, path: b}\n  - {name: a, path: c}\n", "11:6: blocking.lists \"a\": name: the name \"a\" is given twice"},
 {MINIMAL "blocking:\n  lists:\n  - {name: a, path: b, allow: 1}\n", "10:24: blocking.lists \"a\": allow: must be true or false"},
+{MINIMAL "blocking:\n  lists:\n  - {path: b, exact: yes}\n", "10:15: blocking.lists[0].exact: must be true or false"},
 {MINIMAL "blocking:\n  lists:\n  - {path: b, force: 1}\n", "10:15: blocking.lists[0].force: must be true or false"},
 {MINIMAL "blocking:\n  lists:\n  - {path: b, format: csv}\n", "10:15: blocking.lists[0].format: must be one of: auto, hosts, domains, adblock, dnsmasq, rpz, addresses"},
 {MINIMAL "blocking:\n  lists:\n  - {path: b, url: 'http://a/'}\n", "10:15: blocking.lists[0].url: goes not with path"},

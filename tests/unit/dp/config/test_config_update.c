@@ -15,7 +15,7 @@ static void test_lists_that_are_fetched(void **)
 		"blocking:\n"
 		"  lists:\n"
 		"  - {url: 'https://u:p@lists.example:8443/a/ads.txt?token=x', format: hosts}\n"
-		"  - {url: 'http://[fd53::1]/', force: true, allow: true}\n"
+		"  - {url: 'http://[fd53::1]/', force: true, allow: true, exact: true}\n"
 		"  - {url: 'file:///etc/hosts', format: dnsmasq}\n"
 		"  update: {interval: 60, jitter: 0, start: fail, start_timeout: 9, timeout: 7,\n"
 		"    max_mb: 3, max_redirects: 0, allow_private: true,\n"
@@ -28,7 +28,8 @@ static void test_lists_that_are_fetched(void **)
 	assert_int_equal(l[0].format, LIST_FORMAT_HOSTS);
 	assert_false(l[0].force);
 	assert_string_equal(l[1].name, "[fd53::1]");
-	assert_true(l[1].force && l[1].allow);
+	assert_true(l[1].force && l[1].allow && l[1].exact);
+	assert_false(l[0].exact);
 	assert_int_equal(l[1].format, LIST_FORMAT_AUTO);
 	assert_string_equal(l[2].path, "/etc/hosts");
 	assert_null(l[2].url);

@@ -74,6 +74,9 @@ printf '\n' >"$dir/token"
 want 1 '' 'no token in its first line' --host box --token-file "$dir/token" upstreams
 printf 'a\tb\n' >"$dir/token"
 want 1 '' 'no token in its first line' --host box --token-file "$dir/token" upstreams
+want 2 '' 'argument is missing' import pihole
+want 2 '' 'sources: pihole, adguardhome' import bind9 "$dir/weir.yaml"
+want 1 '' 'No such file' import unbound "$dir/none"
 want 2 '' 'profile takes cpu, alloc or threads' profile heap
 want 2 '' '--seconds takes 1 to 100' profile cpu --seconds 101
 want 1 '' 'control.sock' $c pending

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# weirctl import: a Pi-hole with 5 lists, 3 groups and 40 clients has the same verdict here as there, for 2,000 names and each
+# group; unbound and dnsmasq take the files whose records weir then answers as they do.
+. "$(dirname "$0")/_init.sh"
+
+twin() { $python "$smoke_dir/rig/pihole_twin.py" "$@"; }
+section() { awk -v "want=$1" '/^[a-z]/ { of = $1 } index(want, " " of " ")' "$2"; } # the sections " a: b: " of a file
+# A configuration of the lab, but for what the import gives.
+with() { { section " runtime: dataplane: upstreams: query_log: " $tmp/lab.yaml && section " blocking: groups: clients: local: forward_zones: " "$1"; } >$config; }
+
+lab_up
+cp $config $tmp/lab.yaml
+mkdir $tmp/pihole
+check "a Pi-hole" twin make $tmp/pihole
+check "is imported" weirctl import pihole $tmp/pihole -o $tmp/imported.yaml
+check "config check takes the result" weirctl config check $tmp/imported.yaml
+same "the file is not written twice" 1 "$(weirctl import pihole $tmp/pihole -o $tmp/imported.yaml 2>&1 | grep -c 'File exists (--force')"
+weirctl import pihole $tmp/pihole >$tmp/again.yaml 2>$tmp/said
+check "standard output has the same" cmp $tmp/again.yaml $tmp/imported.yaml
+same "a client without a counterpart is named" 1 "$(grep -c 'tablet.lan: the client is left out' $tmp/said)"
+same "in the file, too" 1 "$(grep -c '^# .*tablet.lan: the client is left out' $tmp/imported.yaml)"
+with $tmp/imported.yaml
+check "together with the lab's ports" weirctl config check
+check "clients of each group" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) &&
+	for n in 10 20 30 40 50 70; do ip addr add 198.18.0.$n/24 dev $dev; done'
+check "it is in force" weirctl config reload
+check "on all workers" eventually activated
+check "a local record" eventually test "$(short nas.pi.example A)" = 198.18.9.9
+settled() { client $python "$smoke_dir/rig/pihole_twin.py" check $tmp/pihole $service >$tmp/verdicts; }
+settled || settled # lists are read after the reload
+check "each verdict is Pi-hole's" settled
+sed 's/^/  /' $tmp/verdicts
+same "in all groups" 7 "$(grep -c ' 0 differ' $tmp/verdicts)"
+
+cat >$tmp/unbound.conf <<'CONF'
+include: "/dev/null"
+server:
+	local-zone: "lan." static
+	local-data: "nas.lan. 600 IN A 198.18.9.1"
+	local-data-ptr: "198.18.9.1 nas.lan"
+	local-zone: "apps.lan." redirect
+	local-data: "apps.lan. A 198.18.9.2"
+	local-zone: "ads.example." always_nxdomain
+CONF
+cat >$tmp/dnsmasq.conf <<'CONF'
+local=/lan/
+host-record=nas.lan,198.18.9.1
+address=/apps.lan/198.18.9.2
+address=/ads.example/
+cname=files.lan,nas.lan
+CONF
+asks() { # the records of either
+	same "$1: a record" 198.18.9.1 "$(short nas.lan A)"
+	same "$1: its address" nas.lan. "$(short -x 198.18.9.1)"
+	same "$1: a name below" 198.18.9.2 "$(short a.b.apps.lan A)"
+	same "$1: no other name of the zone" NXDOMAIN "$(rcode @$service other.lan A)"
+	same "$1: blocked, and all below" NXDOMAIN "$(rcode @$service www.ads.example A)"
+}
+for source in unbound dnsmasq; do
+	check "$source: imported" weirctl import $source $tmp/$source.conf -o $tmp/$source.yaml
+	with $tmp/$source.yaml
+	check "$source: in force" weirctl config reload
+	check "$source: on all workers" eventually activated
+	check "$source: its block" eventually blocks www.ads.example
+	asks $source
+done
+same "dnsmasq: an alias" "nas.lan. 198.18.9.1" "$(short files.lan A | xargs)"
+if command -v unbound-checkconf >/dev/null; then check "unbound takes that file" unbound-checkconf $tmp/unbound.conf; fi
+if command -v dnsmasq >/dev/null; then check "dnsmasq takes that file" dnsmasq --test -C $tmp/dnsmasq.conf; fi
+"$lab" down >/dev/null
+finish
