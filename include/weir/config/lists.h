@@ -56,9 +56,9 @@ struct config_list {
 	char *url;      // http, https, or a transfer of RPZ: axfr, ixfr, either with +tls; NULL: a
 			// local file. May hold a password: shown by url_shown
 	uint8_t format; // enum list_format
-	bool allow;
-	bool force;   // takes single labels, top level domains and public suffixes too
-	uint8_t tsig; // number in tsig_keys, from 1, of the key of its transfer; 0: none
+	bool allow, exact; // exact: plain names and those of hosts lines cover none below
+	bool force;        // takes single labels, top level domains and public suffixes too
+	uint8_t tsig;      // number in tsig_keys, from 1, of the key of its transfer; 0: none
 	struct config_list_tls *tls; // of a transfer over TLS; else NULL
 };
 
@@ -95,9 +95,9 @@ enum { CONFIG_DATED_MAX = 10000, CONFIG_DATED_WHY_MAX = 200 };
 // One of `entries`. While it lasts its name or pattern is also one of blocking.allow,
 // blocking.deny, or of the group's.
 struct config_dated_entry {
-	bool allow;
-	bool ended;     // at the load: `until` had passed by the clock, so it has no effect
-	unsigned group; // number; 0: everyone else
+	bool allow, exact; // exact: plain names and those of hosts lines cover none below
+	bool ended;        // at the load: `until` had passed by the clock, so it has no effect
+	unsigned group;    // number; 0: everyone else
 	struct dns_name name;
 	char *pattern; // regular expression, without the slashes; NULL: `name` counts
 	char *why;     // the operator's reason, UTF-8; "": none
