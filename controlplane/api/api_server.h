@@ -34,6 +34,7 @@ struct api {
 	LIST_HEAD(, api_events_reader) event_readers; // api_events.c
 	unsigned event_reader_count;
 	uint64_t event_readers_refused, event_readers_cut;
+	struct api_live *live;     // api_live.c; NULL: no reader yet
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
 	uint64_t dumped_ms; // when the last heap dump ended; 0: none
@@ -104,6 +105,7 @@ struct api_part {
 	X(log)        \
 	X(log_search) \
 	X(log_tail)   \
+	X(log_top)    \
 	X(top)        \
 	X(watch)      \
 	X(rules)      \
@@ -115,6 +117,7 @@ struct api_part {
 	X(pending)    \
 	X(toggles)    \
 	X(events)     \
+	X(live)       \
 	X(heap)       \
 	X(profile)    \
 	X(mem)        \

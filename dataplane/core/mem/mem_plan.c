@@ -278,7 +278,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
 		"log_recent profile_stacks why_explanations why_searches trace http_clients "
-		"events event_readers");
+		"events event_readers live_readers");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
 		"flush_queue rewrites upstream_names upstream_health upstream_routes "
