@@ -11,6 +11,8 @@
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
+//        /log/top?seconds=&client=&limit=
+//        /live  (a stream of server-sent events: counters of both processes, each 2 s)
 //        /events?after=&follow=0|1  (a stream of server-sent events; not with follow=0)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /mem/alarms  /memory/slope?seconds=  /memory/history?name=&limit=

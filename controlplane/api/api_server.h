@@ -55,6 +55,7 @@ struct api {
 	unsigned reason_count[API_REASON_IDS]; // as that look found them
 	uint64_t reasons_left_out;
 	struct ready_hold hold;
+	struct api_live *live;     // api_live.c; NULL: no reader yet
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
 	uint64_t dumped_ms;           // when the last heap dump ended; 0: none
@@ -139,6 +140,7 @@ struct api_part {
 	X(log)            \
 	X(log_search)     \
 	X(log_tail)       \
+	X(log_top)        \
 	X(top)            \
 	X(watch)          \
 	X(rules)          \
@@ -155,6 +157,7 @@ struct api_part {
 	X(members)        \
 	X(servers)        \
 	X(events)         \
+	X(live)           \
 	X(heap)           \
 	X(profile)        \
 	X(mem)            \

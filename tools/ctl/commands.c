@@ -180,8 +180,11 @@ const struct ctl_command ctl_commands[] = {
 	{"log", "status", 0, 0, 0, cmd_log_status, "",
 		"Show the query log: its rows, the queries they represent, and the counts of each "
 		"sink."},
-	{"top", NULL, 0, 0, CTL_OPT_LIMIT, cmd_top, "[--limit N]",
-		"List the most queried, blocked, missing and slow names, and the busiest clients."},
+	{"top", NULL, 0, 0, CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT, cmd_top,
+		"[--since T] [--client C] [--limit N]",
+		"List the most queried, blocked, missing and slow names, and the busiest clients: "
+		"of "
+		"the last 30 minutes, or since T (24h, 30d) or of client C from the query store."},
 	{"toggles", NULL, 0, 0, 0, cmd_toggles, "",
 		"List the runtime toggles of the control plane, with their values."},
 	{"set", NULL, 2, 2, 0, cmd_set, "TOGGLE on|off|N|default",

@@ -95,7 +95,7 @@ enum { CONFIG_DATED_MAX = 10000, CONFIG_DATED_WHY_MAX = 200 };
 // One of `entries`. While it lasts its name or pattern is also one of blocking.allow,
 // blocking.deny, or of the group's.
 struct config_dated_entry {
-	bool allow, exact; // exact: plain names and those of hosts lines cover none below
+	bool allow;
 	bool ended;        // at the load: `until` had passed by the clock, so it has no effect
 	unsigned group;    // number; 0: everyone else
 	struct dns_name name;

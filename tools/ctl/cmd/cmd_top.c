@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "lib/log_time.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 
 #include <stdio.h>
+#include <time.h>
 
 static const struct {
 	const char *key, *title;
@@ -13,21 +15,26 @@ static const struct {
 	{"blocked", "blocked names"},
 	{"nxdomain", "names that do not exist"},
 	{"slow", "slow names"},
+	{"lists", "lists that blocked"},
+	{"groups", "groups"},
 };
 
 static void kind_print(const struct json_node *root, const char *key, const char *title)
 {
 	const struct json_node *n = json_get(root, key), *items = json_get(n, "items");
-	const char *const heads[] = {">queries", ">possible overcount", ">% of these", title, NULL};
+	const char *const sketch[] = {
+		">queries", ">possible overcount", ">% of these", title, NULL};
+	const char *const stored[] = {">queries", ">blocked", ">% of these", title, NULL};
+	const bool is_sketch = json_get(json_at(items, 0), "error");
 	uint64_t all = json_count(n, "queries");
 	if (json_length(items) == 0)
 		return;
-	struct table *t = table_new(heads);
+	struct table *t = table_new(is_sketch ? sketch : stored);
 	for (size_t i = 0; i < json_length(items); i++) {
 		const struct json_node *item = json_at(items, i);
 		uint64_t queries = json_count(item, "queries");
 		table_cell_count(t, queries);
-		table_cell_count(t, json_count(item, "error"));
+		table_cell_count(t, json_count(item, is_sketch ? "error" : "blocked"));
 		table_cell(t, "%.1f", all ? 100.0 * (double)queries / (double)all : 0.0);
 		table_cell(t, "%s", json_text(item, "text"));
 		table_row_end(t);
@@ -47,8 +54,46 @@ static void top_print(const struct json_node *root)
 		kind_print(root, kinds[i].key, kinds[i].title);
 }
 
+static void stored_print(const struct json_node *root)
+{
+	char a[FIGURE_MAX], b[FIGURE_MAX];
+	const char *unknown = json_text(root, "unknown_client");
+	if (*unknown)
+		printf("%s\n", unknown);
+	printf("the last %s: %s queries\n",
+		figure_duration(json_count(root, "covered_s") * 1000, a),
+		figure_count(json_count(json_get(root, "names"), "queries"), b));
+	if (!json_flag(root, "complete"))
+		printf("there is more: the search ended after its time\n");
+	if (json_count(root, "left_out"))
+		printf("%s queries of rare names are in no line below\n",
+			figure_count(json_count(root, "left_out"), a));
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		kind_print(root, kinds[i].key, kinds[i].title);
+}
+
+// Of the query store, which reaches as far back as it is kept.
+static int top_since(struct ctl *c)
+{
+	char seconds[24];
+	int64_t since_us;
+	const time_t now = time(NULL);
+	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now)) {
+		(void)ctl_fail(c, "--since takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or "
+				  "2026-11-20T10:00");
+		return CTL_USAGE;
+	}
+	snprintf(seconds, sizeof(seconds), "%lld",
+		c->since ? (long long)now - since_us / 1000000 : 86400LL);
+	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"},
+		{"seconds", seconds}, {c->client ? "client" : NULL, c->client}, {NULL, NULL}};
+	return show_call(c, false, "/log/top", params, HTTP_FLUSH_MS, stored_print);
+}
+
 int cmd_top(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"}, {NULL, NULL}};
+	if (c->since || c->client)
+		return top_since(c);
 	return show_call(c, false, "/top", params, HTTP_SHORT_MS, top_print);
 }

@@ -88,6 +88,18 @@ static void test_found(void **)
 	assert_reply("GET /log/search?limit=9", 200, "\"ede\":-1");
 }
 
+static void test_top(void **)
+{
+	assert_reply("GET /log/top", 200, "\"complete\":true,\"covered_s\":86400");
+	assert_reply("GET /log/top", 200, "\"names\":{\"queries\":3,\"items\":[{\"text\":");
+	assert_reply("GET /log/top?client=FD53::1", 200, "\"names\":{\"queries\":1,");
+	assert_reply("GET /log/top?limit=1", 200, "\"blocked\":{\"queries\":0,\"items\":[]}");
+	assert_reply("GET /log/top?client=TV&seconds=60", 200, "\"names\":{\"queries\":0,");
+	assert_reply("GET /log/top?limit=101", 400, "limit");
+	assert_reply("GET /log/top?seconds=99999999", 400, "seconds");
+	assert_reply("GET /log/top?seconds=-1", 400, "seconds");
+}
+
 // One row a page, from either end.
 static void test_pages(void **)
 {
@@ -163,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_a_client_of_then),
 		cmocka_unit_test(test_refused),

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint of what happens now, for pages and screens: a stream of server-sent events, one each
+// EVERY_MS, with the counters of both processes as they are (readers take differences). A sample is
+// made once for all readers, and none is made while there is no reader. One takes a call to each
+// loop and a copy of the data plane's statistics; the next waits for the one before. A stuck client
+// (api_lines.h) is closed and counted.
+
+#include "api_lines.h"
+#include "api_server.h"
+#include "memory/process.h"
+
+#include <event2/event.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/stats_read.h>
+
+enum {
+	READERS_MAX = 64,
+	EVERY_MS = 2000,
+	PENDING_MAX = 32 * 1024, // some samples
+};
+
+static const char *const transport_names[FRONTEND_TRANSPORTS] = {[FRONTEND_UDP] = "udp",
+	[FRONTEND_TCP] = "tcp",
+	[FRONTEND_DOT] = "dot",
+	[FRONTEND_DOH] = "doh"};
+
+struct api_live_reader {
+	LIST_ENTRY(api_live_reader) link;
+	struct api *api;
+	struct api_lines out;
+	uint64_t since_ms;
+};
+
+// Outlives the api while a sample is on its way.
+struct api_live {
+	struct api *api; // NULL: it is closed
+	struct event *every;
+	LIST_HEAD(, api_live_reader) readers;
+	unsigned count;
+	uint64_t refused, cut;
+	bool sampling;
+	struct frontends_status frontends; // of the sample that is being made
+};
+
+static void reader_end(struct api_live_reader *r)
+{
+	struct api_live *l = r->api->live;
+	l->count--;
+	LIST_REMOVE(r, link);
+	api_lines_end(&r->out);
+	free(r);
+	if (l->count == 0)
+		(void)event_del(l->every);
+}
+
+static void verdicts_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
+{
+	struct json_node *verdicts = json_out_object(o, n, "verdicts");
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		if (s->verdict[v])
+			json_out_count(o, verdicts, verdict_names[v], s->verdict[v]);
+	json_out_count(o, n, "rx_frames", s->counter[COUNTER_rx_frames]);
+	json_out_count(o, n, "tx_frames", s->counter[COUNTER_tx_frames]);
+	json_out_count(o, n, "busy_us",
+		s->tsc_hz ? (
+			uint64_t)((double)s->counter[COUNTER_busy_cycles] * 1e6 / (double)s->tsc_hz)
+			  : 0);
+}
+
+static void ports_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
+{
+	struct json_node *list = json_out_array(o, n, "ports");
+	for (unsigned i = 0; i < s->ports; i++) {
+		const struct stats_port_copy *p = &s->port[i];
+		struct json_node *port = json_out_object(o, list, NULL);
+		json_out_text(o, port, "name", p->name);
+		json_out_bool(o, port, "link_up", p->link_up);
+		json_out_count(o, port, "received", p->ipackets);
+		json_out_count(o, port, "sent", p->opackets);
+		json_out_count(o, port, "missed", p->imissed + p->rx_nombuf);
+		json_out_count(o, port, "errors", p->ierrors + p->oerrors);
+	}
+}
+
+// Times of answers from L0: how many took up to so many ns.
+static void took_out(struct json_out *o, struct json_node *n, const struct took *t)
+{
+	struct json_node *list = json_out_array(o, n, "hit_ns");
+	for (unsigned i = 0; i + 1 < TOOK_BUCKETS; i++) {
+		if (!t->bucket[i])
+			continue;
+		struct json_node *b = json_out_object(o, list, NULL);
+		json_out_count(o, b, "below", took_bound_ns(i));
+		json_out_count(o, b, "count", t->bucket[i]);
+	}
+}
+
+static void dataplane_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	char why[SHM_WHY_MAX];
+	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
+	struct stats_copy *s = calloc(1, sizeof(*s));
+	const bool has = s && paths && stats_read(paths, s, why) == 0;
+	struct json_node *n = json_out_object(o, root, "dataplane");
+	json_out_text(
+		o, n, "state", process_state_text(has ? dataplane_state(paths, s) : PROCESS_DOWN));
+	if (has) {
+		uint64_t rss, anonymous;
+		process_memory_of((pid_t)s->pid, &rss, &anonymous);
+		json_out_count(o, n, "rss", rss);
+		json_out_count(o, n, "started_ms", s->start_ms);
+		json_out_count(o, n, "workers", s->workers);
+		verdicts_out(o, n, s);
+		ports_out(o, n, s);
+		took_out(o, n, &s->outcome[OUTCOME_hit]);
+	}
+	free(s);
+}
+
+static void controlplane_out(struct json_out *o, struct json_node *root, const struct api_live *l,
+	const struct resolver_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "controlplane");
+	uint64_t rss, anonymous;
+	struct timespec cpu;
+	process_memory(&rss, &anonymous);
+	json_out_count(o, n, "rss", rss);
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
+		json_out_count(o, n, "busy_us",
+			(uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000);
+	json_out_count(o, n, "l0_entries", s->l0.entries);
+	JSON_COUNTS(o, n, s, misses, answered, answered_stale, servfail, upstream_sent,
+		upstream_replies, inflight, waiters);
+	struct json_node *of = json_out_object(o, n, "frontend");
+	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
+		const struct frontend_counts *c = &l->frontends.engine.of[t];
+		struct json_node *one = json_out_object(o, of, transport_names[t]);
+		JSON_COUNTS(o, one, c, answers, answers_stale, answers_servfail, answers_blocked);
+	}
+}
+
+// The document is one line.
+static char *sample_text(const struct api_live *l, const struct resolver_status *s, size_t *len)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	struct timespec now;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	json_out_signed(o, root, "unix_ms", (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
+	dataplane_out(o, root, l->api);
+	controlplane_out(o, root, l, s);
+	char *data = json_out_finish(o), *text = NULL;
+	int n = data ? asprintf(&text, "event: sample\ndata: %s\n\n", data) : -1;
+	free(data);
+	*len = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? NULL : text;
+}
+
+static void live_free(struct api_live *l)
+{
+	event_free(l->every);
+	free(l);
+}
+
+// Whether it is over; if so, and nothing else uses it, it is gone.
+static bool is_over(struct api_live *l)
+{
+	l->sampling = false;
+	if (l->api)
+		return false;
+	live_free(l);
+	return true;
+}
+
+// A reader that is full gets this sample no more: its counters are in the next one.
+static void on_resolvers(void *arg, const struct resolver_status *s)
+{
+	struct api_live *l = arg;
+	if (is_over(l))
+		return;
+	size_t len;
+	char *text = sample_text(l, s, &len);
+	for (struct api_live_reader *r = LIST_FIRST(&l->readers), *next; r; r = next) {
+		next = LIST_NEXT(r, link);
+		if (!text || (r->out.pending < PENDING_MAX && !api_lines_put(&r->out, text, len))) {
+			l->cut++;
+			reader_end(r);
+		}
+	}
+	free(text);
+}
+
+static void on_frontends(void *arg, const struct frontends_status *s)
+{
+	struct api_live *l = arg;
+	if (l->api) {
+		l->frontends = *s;
+		const struct api_deps *d = &l->api->deps;
+		if (resolvers_status(d->resolvers, d->service, on_resolvers, l) == 0)
+			return;
+	}
+	(void)is_over(l); // this sample is left out
+}
+
+static void sample(struct api_live *l)
+{
+	const struct api_deps *d = &l->api->deps;
+	l->sampling = frontends_report(d->frontends, d->service, on_frontends, l) == 0;
+}
+
+static void on_every(int, short, void *arg)
+{
+	struct api_live *l = arg;
+	if (!l->sampling)
+		sample(l);
+}
+
+static void on_tick(int, short, void *arg)
+{
+	struct api_live_reader *r = arg;
+	enum api_lines_state state = api_lines_look(&r->out, PENDING_MAX, clock_mono_ms());
+	if (state == API_LINES_STUCK)
+		r->api->live->cut++;
+	if (state == API_LINES_GONE || state == API_LINES_STUCK)
+		reader_end(r);
+}
+
+static struct api_live *live_of(struct api *a)
+{
+	if (a->live)
+		return a->live;
+	struct api_live *l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->api = a;
+	LIST_INIT(&l->readers);
+	l->every = event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_every, l);
+	if (!l->every) {
+		free(l);
+		return NULL;
+	}
+	return a->live = l;
+}
+
+static void reader_begin(struct api *a, struct http_exchange *x)
+{
+	static const struct timeval every = {.tv_sec = EVERY_MS / 1000};
+	struct api_live_reader *r = calloc(1, sizeof(*r));
+	if (!r || api_lines_init(&r->out, a->deps.service, on_tick, r) < 0) {
+		free(r);
+		http_reply(x, 500, NULL);
+		return;
+	}
+	r->api = a;
+	r->since_ms = clock_mono_ms();
+	if (!api_lines_begin(&r->out, x, "text/event-stream")) {
+		api_lines_end(&r->out);
+		free(r);
+		return;
+	}
+	LIST_INSERT_HEAD(&a->live->readers, r, link);
+	if (a->live->count++ == 0)
+		(void)event_add(a->live->every, &every);
+	on_every(0, 0, a->live); // its first sample now
+}
+
+static void serve_live(struct api *a, struct http_exchange *x)
+{
+	struct api_live *l = live_of(a);
+	if (!l) {
+		http_reply(x, 500, NULL);
+	} else if (l->count == READERS_MAX) {
+		l->refused++;
+		api_refuse(x, 503, "%d readers of samples are there already", READERS_MAX);
+	} else {
+		reader_begin(a, x);
+	}
+}
+
+static void live_end(struct api *a)
+{
+	struct api_live *l = a->live;
+	if (!l)
+		return;
+	while (!LIST_EMPTY(&l->readers))
+		reader_end(LIST_FIRST(&l->readers));
+	a->live = NULL;
+	l->api = NULL;
+	if (!l->sampling)
+		live_free(l);
+}
+
+static void live_tables(struct api *a, struct table_registry *tables)
+{
+	static const struct api_live none;
+	const struct api_live *l = a->live ? a->live : &none;
+	const struct api_live_reader *r;
+	uint64_t since_ms = 0;
+	LIST_FOREACH (r, &l->readers, link)
+		since_ms = r->since_ms; // the newest come first
+	table_register(tables, &(struct table_info){.name = "live_readers",
+				       .owner = "control API",
+				       .eviction = "refuse; close a stalled reader",
+				       .lifetime = "life of the connection",
+				       .kind = TABLE_WORK,
+				       .cap = READERS_MAX,
+				       .used = l->count,
+				       .bytes = l->count * sizeof(*r) + (a->live ? sizeof(*l) : 0),
+				       .evicted = l->cut,
+				       .refused = l->refused,
+				       .oldest_ms = table_age(since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+}
+
+const struct api_part api_live_part = {
+	.endpoint = {{"/live", serve_live, API_GET, CONTROL_READ}},
+	.tables = live_tables,
+	.close = live_end,
+};

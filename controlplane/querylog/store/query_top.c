@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "query_top.h"
+
+#include "query_folder.h"
+#include "query_schema.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <weir/clock.h>
+
+enum { RCODE_NXDOMAIN = 3 };
+// Rows of a file are out of order by less than this.
+#define SLACK_US INT64_C(30000000)
+enum { BAG_NAMES = 1 << 14, BAG_CLIENTS = 1 << 12, BAG_OTHERS = 1 << 9 };
+
+// Tallies by the numbers that a file gives its texts.
+struct numbered {
+	struct query_tally *tally;
+	unsigned cap, room; // most there may be, and are
+};
+
+// What a kind or a client says, as last read.
+struct known {
+	int64_t id; // 0: nothing
+	bool fits, blocked, missing;
+	char list[QUERY_TEXT_MAX];
+};
+
+struct top {
+	const struct query_top_wanted *wanted;
+	const _Atomic bool *stop;
+	uint64_t end_ms;
+	struct query_top_report *report;
+	struct query_reader *reader;
+	struct numbered name, client, kind;
+	struct known kinds[256], clients[256];
+};
+
+static bool is_late(void *arg)
+{
+	const struct top *t = arg;
+	return *t->stop || clock_mono_ms() >= t->end_ms;
+}
+
+// Of a number over the cap: nothing.
+static int numbered_add(struct numbered *n, int64_t id, const struct query_tally *t, uint64_t *left)
+{
+	if (id <= 0 || id >= n->cap) {
+		*left += t->queries;
+		return 0;
+	}
+	if ((uint64_t)id >= n->room) {
+		unsigned room = n->room ? n->room : 1024;
+		while (room <= (uint64_t)id)
+			room *= 2;
+		struct query_tally *more = realloc(n->tally, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		memset(more + n->room, 0, (room - n->room) * sizeof(*more));
+		n->tally = more;
+		n->room = room;
+	}
+	query_tally_add(&n->tally[id], t);
+	return 0;
+}
+
+static int kind_known(struct top *t, int64_t id, const struct known **out)
+{
+	struct known *k = &t->kinds[(uint64_t)id % ARRAY_LEN(t->kinds)];
+	struct query_kind kind;
+	*out = k;
+	if (k->id == id)
+		return 0;
+	int rc = query_reader_kind(t->reader, id, &kind);
+	if (rc < 0)
+		return rc;
+	k->id = id;
+	k->blocked = kind.blocked;
+	k->missing = !kind.blocked && kind.answered && kind.rcode == RCODE_NXDOMAIN;
+	memcpy(k->list, kind.list, sizeof(k->list));
+	return 0;
+}
+
+static int client_fits(struct top *t, int64_t id, bool *out)
+{
+	*out = true;
+	if (!t->wanted->client[0])
+		return 0;
+	struct known *k = &t->clients[(uint64_t)id % ARRAY_LEN(t->clients)];
+	if (k->id != id) {
+		struct query_client client;
+		int rc = query_reader_client(t->reader, id, &client);
+		if (rc < 0)
+			return rc;
+		k->id = id;
+		k->fits = strcasecmp(client.address, t->wanted->client) == 0
+			  || strcasecmp(client.name, t->wanted->client) == 0;
+	}
+	*out = k->fits;
+	return 0;
+}
+
+static int row_add(struct top *t, const struct query_raw *row, struct query_tally *hour)
+{
+	const struct known *kind;
+	bool fits;
+	if (row->weight <= 0 || row->time_us < t->wanted->since_us
+		|| row->time_us >= t->wanted->until_us)
+		return 0;
+	int rc = client_fits(t, row->client, &fits);
+	if (rc < 0 || !fits)
+		return rc;
+	rc = kind_known(t, row->kind, &kind);
+	if (rc < 0)
+		return rc;
+	const uint64_t weight = (uint64_t)row->weight;
+	const struct query_tally one = {.queries = weight,
+		.blocked = kind->blocked ? weight : 0,
+		.missing = kind->missing ? weight : 0,
+		.first_us = row->time_us,
+		.last_us = row->time_us};
+	query_tally_add(hour, &one);
+	rc = numbered_add(&t->name, row->name, &one, &t->report->left_out);
+	if (rc == 0)
+		rc = numbered_add(&t->client, row->client, &one, &t->report->left_out);
+	return rc ? rc : numbered_add(&t->kind, row->kind, &one, &t->report->left_out);
+}
+
+static int names_keep(struct top *t)
+{
+	char text[QUERY_NAME_TEXT_MAX];
+	int rc = 0;
+	for (unsigned i = 1; rc == 0 && i < t->name.room; i++) {
+		if (!t->name.tally[i].queries)
+			continue;
+		rc = query_reader_name(t->reader, i, text);
+		if (rc == 0)
+			rc = query_bag_add(
+				&t->report->bag[QUERY_TOP_names], text, &t->name.tally[i]);
+	}
+	return rc;
+}
+
+static int others_keep(struct top *t)
+{
+	struct query_top_report *r = t->report;
+	struct query_client client;
+	struct query_kind kind;
+	int rc = 0;
+	for (unsigned i = 1; rc == 0 && i < t->client.room; i++) {
+		const struct query_tally *tally = &t->client.tally[i];
+		if (!tally->queries)
+			continue;
+		rc = query_reader_client(t->reader, i, &client);
+		if (rc == 0)
+			rc = query_bag_add(&r->bag[QUERY_TOP_clients], client.address, tally);
+		if (rc == 0)
+			rc = query_bag_add(&r->bag[QUERY_TOP_groups],
+				client.group[0] ? client.group : "everyone", tally);
+	}
+	for (unsigned i = 1; rc == 0 && i < t->kind.room; i++) {
+		if (!t->kind.tally[i].blocked)
+			continue;
+		rc = query_reader_kind(t->reader, i, &kind);
+		if (rc == 0 && kind.list[0])
+			rc = query_bag_add(&r->bag[QUERY_TOP_lists], kind.list, &t->kind.tally[i]);
+	}
+	return rc;
+}
+
+static void file_begin(struct top *t)
+{
+	struct numbered *const all[] = {&t->name, &t->client, &t->kind};
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i]->room)
+			memset(all[i]->tally, 0, all[i]->room * sizeof(*all[i]->tally));
+	memset(t->kinds, 0, sizeof(t->kinds));
+	memset(t->clients, 0, sizeof(t->clients));
+}
+
+// What was read of a file counts although its time was over inside of it.
+static int rows_add(struct top *t, struct query_tally *hour)
+{
+	struct query_raw row;
+	int rc, added = 0;
+	query_reader_start(t->reader, INT64_MAX, true);
+	while (added == 0 && (rc = query_reader_next(t->reader, &row)) > 0) {
+		if (row.time_us < t->wanted->since_us - SLACK_US)
+			return 0;
+		added = row_add(t, &row, hour);
+		t->report->covered_us = row.time_us;
+	}
+	return added ? added : rc;
+}
+
+// The file's hour is the last one, if it has more than one file; the newest come first.
+static struct query_tally *hour_of(struct query_top_report *r, int64_t hour)
+{
+	if (r->hours && r->hour[r->hours - 1].hour == hour)
+		return &r->hour[r->hours - 1].tally;
+	if (r->hours == QUERY_TOP_HOURS_MAX)
+		return NULL;
+	r->hour[r->hours] = (struct query_top_hour){.hour = hour};
+	return &r->hour[r->hours++].tally;
+}
+
+static int file_add(struct top *t, const char *folder, const struct query_folder_file *file)
+{
+	char path[PATH_MAX];
+	struct query_tally *hour = hour_of(t->report, file->hour);
+	int rc = hour ? query_folder_path(folder, file->hour, file->part, path) : -E2BIG;
+	if (rc)
+		return rc;
+	file_begin(t);
+	rc = query_reader_open(&t->reader, path, is_late, t);
+	if (rc == 0 && !query_reader_may_have(t->reader, "", t->wanted->client)) {
+		query_reader_close(t->reader);
+		return 0;
+	}
+	if (rc == 0)
+		rc = rows_add(t, hour);
+	if (rc == 0 || (rc == -ECANCELED && !*t->stop)) {
+		// The texts of what was counted are wanted, however late it is.
+		const uint64_t end_ms = t->end_ms;
+		t->end_ms = UINT64_MAX;
+		int kept = names_keep(t);
+		kept = kept ? kept : others_keep(t);
+		t->end_ms = end_ms;
+		rc = kept ? kept : rc;
+	}
+	query_reader_close(t->reader);
+	t->reader = NULL;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int files_add(struct top *t, const char *folder, const struct query_folder *files)
+{
+	struct query_top_report *r = t->report;
+	for (unsigned i = files->count; i-- > 0;) {
+		const struct query_folder_file *f = &files->file[i];
+		const int64_t start_us = f->hour * QUERY_HOUR_US;
+		if (start_us + 2 * QUERY_HOUR_US <= t->wanted->since_us
+			|| start_us - QUERY_HOUR_US >= t->wanted->until_us)
+			continue;
+		int rc = *t->stop ? -ECANCELED : file_add(t, folder, f);
+		if (rc == -ENOMEM || (rc == -ECANCELED && *t->stop))
+			return rc;
+		if (rc == -ECANCELED || rc == -E2BIG || (i > 0 && is_late(t)))
+			return 0; // not complete
+		if (rc < 0)
+			r->unreadable++;
+	}
+	r->complete = true;
+	r->covered_us = t->wanted->since_us;
+	return 0;
+}
+
+static int bags_open(struct query_top_report *r)
+{
+	static const unsigned cap[QUERY_TOP_BAGS] = {[QUERY_TOP_names] = BAG_NAMES,
+		[QUERY_TOP_clients] = BAG_CLIENTS,
+		[QUERY_TOP_lists] = BAG_OTHERS,
+		[QUERY_TOP_groups] = BAG_OTHERS};
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < QUERY_TOP_BAGS; i++)
+		rc = query_bag_open(&r->bag[i], cap[i]);
+	return rc;
+}
+
+// Sums, and hours by time.
+static void report_end(struct query_top_report *r)
+{
+	for (unsigned i = 0; i < r->hours; i++)
+		query_tally_add(&r->all, &r->hour[i].tally);
+	for (unsigned i = 0; i < r->hours / 2; i++) {
+		const struct query_top_hour h = r->hour[i];
+		r->hour[i] = r->hour[r->hours - 1 - i];
+		r->hour[r->hours - 1 - i] = h;
+	}
+}
+
+static int top_run(struct top *t, const char *folder)
+{
+	struct query_folder files;
+	int rc = bags_open(t->report);
+	if (rc == 0)
+		rc = query_folder_scan(&files, folder);
+	if (rc == -ENOENT) { // nothing was ever logged
+		t->report->complete = true;
+		t->report->covered_us = t->wanted->since_us;
+		return 0;
+	}
+	if (rc)
+		return rc;
+	rc = files_add(t, folder, &files);
+	query_folder_free(&files);
+	report_end(t->report);
+	return rc;
+}
+
+int query_top_find(const char *folder, const struct query_top_wanted *wanted,
+	const _Atomic bool *stop, struct query_top_report **out)
+{
+	struct top *t = calloc(1, sizeof(*t));
+	struct query_top_report *r = calloc(1, sizeof(*r));
+	int rc = t && r ? 0 : -ENOMEM;
+	if (rc == 0) {
+		*t = (struct top){.wanted = wanted,
+			.stop = stop,
+			.end_ms = clock_mono_ms() + wanted->for_ms,
+			.report = r,
+			.name.cap = QUERY_TOP_FILE_NAMES,
+			.client.cap = QUERY_TOP_FILE_OTHERS,
+			.kind.cap = QUERY_TOP_FILE_OTHERS};
+		rc = top_run(t, folder);
+		FREE_AND_NULL(t->name.tally);
+		FREE_AND_NULL(t->client.tally);
+		FREE_AND_NULL(t->kind.tally);
+	}
+	free(t);
+	if (rc) {
+		query_top_free(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+void query_top_free(struct query_top_report *r)
+{
+	for (unsigned i = 0; r && i < QUERY_TOP_BAGS; i++)
+		query_bag_close(&r->bag[i]);
+	free(r);
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What was asked most, by whom, and what was blocked, over a span of the query store; by hour too.
+// On a helper thread, the newest file first, as query_search.h reads them.
+//
+// Bounds: `for_ms` of time (then the report covers less, and says since when); 24 MiB for the names
+// of one file, of which the first QUERY_TOP_FILE_NAMES distinct ones count; bags of texts
+// (query_bag.h). What is left out is counted.
+
+#include "query_bag.h"
+#include "query_reader.h"
+
+#include <stdatomic.h>
+
+enum {
+	QUERY_TOP_MS = 6000,
+	QUERY_TOP_ITEMS_MAX = 100,
+	QUERY_TOP_HOURS_MAX = 31 * 24,
+	QUERY_TOP_FILE_NAMES = 1 << 18,
+	QUERY_TOP_FILE_OTHERS = 1 << 14,
+};
+
+enum query_top_of {
+	QUERY_TOP_names,
+	QUERY_TOP_clients,
+	QUERY_TOP_lists,
+	QUERY_TOP_groups,
+	QUERY_TOP_BAGS
+};
+
+struct query_top_wanted {
+	char client[QUERY_TEXT_MAX]; // address as text, or name, whatever case; "": any
+	int64_t since_us, until_us;
+	unsigned for_ms;
+};
+
+struct query_top_report {
+	struct query_bag bag[QUERY_TOP_BAGS];
+	struct query_tally all;
+	// By hour, the oldest first; of the hours that were read.
+	unsigned hours;
+	struct query_top_hour {
+		int64_t hour; // hours since 1970
+		struct query_tally tally;
+	} hour[QUERY_TOP_HOURS_MAX];
+	bool complete; // else only what is since `covered_us`
+	int64_t covered_us;
+	unsigned unreadable; // files that were passed over
+	uint64_t left_out;   // queries whose name or client is in no bag
+};
+
+// 0 with `out`, which query_top_free frees; -ECANCELED when *stop became true, -ENOMEM, -errno.
+ATTR_MUST_CHECK int query_top_find(const char *folder, const struct query_top_wanted *wanted,
+	const _Atomic bool *stop, struct query_top_report **out);
+void query_top_free(struct query_top_report *r); // NULL is fine

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What was asked most, over files of several hours: equal to counts that the test keeps itself.
+
+#include "controlplane/querylog/store/query_top.h"
+#include "query_rows.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { HOUR = 472222, HOURS = 3, NAMES = 40, ROWS = 2000 };
+
+static char folder[64];
+static uint64_t asked[HOURS][NAMES], blocked[HOURS][NAMES], of_client[2];
+
+static const char *client_of(unsigned i)
+{
+	return i % 3 ? "198.18.0.2" : "fd53::1";
+}
+
+static bool is_blocked(unsigned name)
+{
+	return name % 5 == 4;
+}
+
+static void row_put(struct query_file *f, unsigned h, unsigned i)
+{
+	char name[64];
+	const unsigned n = i * i % NAMES;
+	snprintf(name, sizeof(name), "n%u.example.", n);
+	struct querylog_row row = query_rows_row(HOUR + h, 0);
+	row.time_us += i * 1000;
+	row.weight = 1 + i % 4;
+	row.qname = query_rows_text(name);
+	row.client = query_rows_text(client_of(i));
+	row.client_version = i % 3 ? 4 : 6;
+	row.is_blocked = is_blocked(n);
+	row.list = query_rows_text(is_blocked(n) ? "ads" : "");
+	row.rcode = is_blocked(n) || n % 5 == 3 ? 3 : 0;
+	assert_int_equal(query_file_put(f, "box", &row, row.weight), 0);
+	asked[h][n] += row.weight;
+	blocked[h][n] += is_blocked(n) ? row.weight : 0;
+	of_client[i % 3 != 0] += row.weight;
+}
+
+static int setup(void **)
+{
+	snprintf(folder, sizeof(folder), "/tmp/weir-top-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	for (unsigned h = 0; h < HOURS; h++) {
+		struct query_file *f;
+		char path[PATH_MAX];
+		assert_int_equal(query_folder_path(folder, HOUR + h, 1, path), 0);
+		assert_int_equal(query_file_new(&f), 0);
+		assert_int_equal(query_file_open(f, path, HOUR + h), 0);
+		for (unsigned i = 0; i < ROWS; i++)
+			row_put(f, h, i);
+		assert_int_equal(query_file_commit(f), 0);
+		query_file_free(f);
+	}
+	return 0;
+}
+
+static int teardown(void **)
+{
+	return folder_remove(folder, "");
+}
+
+static struct query_top_report *find(const char *client, unsigned from_hour, unsigned for_ms)
+{
+	const _Atomic bool stop = false;
+	struct query_top_report *r;
+	struct query_top_wanted w = {.since_us = (HOUR + (int64_t)from_hour) * 3600000000,
+		.until_us = INT64_MAX,
+		.for_ms = for_ms};
+	snprintf(w.client, sizeof(w.client), "%s", client);
+	assert_int_equal(query_top_find(folder, &w, &stop, &r), 0);
+	return r;
+}
+
+static uint64_t expected(unsigned name, unsigned from_hour)
+{
+	uint64_t sum = 0;
+	for (unsigned h = from_hour; h < HOURS; h++)
+		sum += asked[h][name];
+	return sum;
+}
+
+static void names_check(const struct query_bag *b, unsigned from_hour)
+{
+	unsigned seen = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		unsigned n;
+		assert_int_equal(sscanf(b->item[i].text, "n%u.example.", &n), 1);
+		assert_int_equal(b->item[i].tally.queries, expected(n, from_hour));
+		assert_int_equal(
+			b->item[i].tally.blocked, is_blocked(n) ? expected(n, from_hour) : 0);
+		if (i)
+			assert_true(b->item[i - 1].tally.queries >= b->item[i].tally.queries);
+		seen++;
+	}
+	for (unsigned n = 0; n < NAMES; n++)
+		seen -= expected(n, from_hour) > 0;
+	assert_int_equal(seen, 0);
+}
+
+static void test_names_of_all_hours(void **)
+{
+	for (unsigned from = 0; from < HOURS; from++) {
+		struct query_top_report *r = find("", from, 60000);
+		assert_true(r->complete);
+		assert_int_equal(r->hours,
+			HOURS - from + (from > 0)); // and the one before, which may overlap
+		query_bag_sort(&r->bag[QUERY_TOP_names], QUERY_BAG_QUERIES);
+		names_check(&r->bag[QUERY_TOP_names], from);
+		query_top_free(r);
+	}
+}
+
+static void test_clients_and_lists(void **)
+{
+	struct query_top_report *r = find("", 0, 60000);
+	const struct query_bag *clients = &r->bag[QUERY_TOP_clients];
+	uint64_t all_blocked = 0;
+	for (unsigned h = 0; h < HOURS; h++)
+		for (unsigned n = 0; n < NAMES; n++)
+			all_blocked += blocked[h][n];
+	assert_int_equal(clients->count, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(clients->item[i].tally.queries,
+			of_client[strcmp(clients->item[i].text, "fd53::1") != 0]);
+	assert_int_equal(r->bag[QUERY_TOP_lists].count, 1);
+	assert_string_equal(r->bag[QUERY_TOP_lists].item[0].text, "ads");
+	assert_int_equal(r->bag[QUERY_TOP_lists].item[0].tally.blocked, all_blocked);
+	assert_int_equal(r->all.blocked, all_blocked);
+	assert_int_equal(r->all.queries, of_client[0] + of_client[1]);
+	query_top_free(r);
+	r = find("FD53::1", 0, 60000);
+	assert_int_equal(r->all.queries, of_client[0]);
+	assert_int_equal(r->bag[QUERY_TOP_clients].count, 1);
+	query_top_free(r);
+	r = find("192.0.2.99", 0, 60000);
+	assert_int_equal(r->all.queries, 0);
+	assert_true(r->complete);
+	query_top_free(r);
+}
+
+// Out of time it says so, and since when its figures are.
+static void test_time(void **)
+{
+	struct query_top_report *r = find("", 0, 0);
+	assert_false(r->complete);
+	assert_true(r->covered_us == 0 || r->covered_us > HOUR * INT64_C(3600000000));
+	query_top_free(r);
+}
+
+// The frequent ones stay, whatever comes between.
+static void test_bag_is_bounded(void **)
+{
+	struct query_bag b;
+	const struct query_tally one = {.queries = 1}, many = {.queries = 50};
+	uint64_t sum = 0;
+	assert_int_equal(query_bag_open(&b, 64), 0);
+	for (unsigned i = 0; i < 10000; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "rare%u", i);
+		assert_int_equal(query_bag_add(&b, text, &one), 0);
+		snprintf(text, sizeof(text), "often%u", i % 8);
+		assert_int_equal(query_bag_add(&b, text, &many), 0);
+		assert_true(b.count <= 64);
+	}
+	query_bag_sort(&b, QUERY_BAG_QUERIES);
+	for (unsigned i = 0; i < b.count; i++)
+		sum += b.item[i].tally.queries;
+	assert_int_equal(sum + b.left_out, 10000 * 51);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(b.item[i].tally.queries, 10000 / 8 * 50);
+	query_bag_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_of_all_hours),
+		cmocka_unit_test(test_clients_and_lists),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_bag_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
