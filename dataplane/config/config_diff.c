@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
+#include <weir/config_tools.h>
 
 struct diff {
 	char *out;

@@ -70,7 +70,7 @@ same "and lost nothing" 0 "$(client dnsperf -s $service6 -d $tmp/names -Q 400 -l
 lcore=$(sed -n 's/^  main_lcore: //p' $config)
 "$lab" stop dataplane
 sed -i "s/^  worker_lcores: \[/&$lcore, /" $config
-check "a second worker" "$lab" start dataplane
+check "a second worker" eval 'weirctl config reload && "$lab" start dataplane'
 check "reload: 20 a second, of both" \
 	access '{allow: [any], unlimited: ["fd53::/48"], rate: 20, network_rate: 0, burst: 1, slip: 0}'
 before=$(weirctl --json stats --interval 0 | jq -c '[.dataplane.workers[].verdicts.drop_limited]')

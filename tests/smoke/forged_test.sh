@@ -31,7 +31,7 @@ play() {
 	"$lab" stop dataplane
 	sed -i '/net_pcap/d; /of the captures/d' $config
 	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n      macs: [\"02:00:00:00:fe:53\"] # of the captures\n&|" $config
-	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000 && eventually by_port || return
+	weirctl config reload >/dev/null && "$lab" start dataplane && client ip link set wt0 txqueuelen 10000 && eventually by_port || return
 	[ -z "$apart" ] || worker_apart
 }
 # Not through check, so that the line of JSON is seen.

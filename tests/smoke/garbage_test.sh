@@ -17,7 +17,7 @@ play() {
 	"$lab" stop dataplane
 	sed -i '/net_pcap/d; /of the captures/d' $config
 	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n      macs: [\"02:00:00:00:fe:53\"] # of the captures\n&|" $config
-	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000
+	weirctl config reload >/dev/null && "$lab" start dataplane && client ip link set wt0 txqueuelen 10000
 }
 measured() {
 	client env strict="${strict-}" turn="$2" $python "$smoke_dir/rig/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \

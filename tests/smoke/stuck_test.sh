@@ -10,7 +10,7 @@ lab_up
 "$lab" stop dataplane
 # Busy: a worker that is held while it sleeps holds nothing, and nothing waits for it.
 sed -i "s/^  worker_lcores: .*/  worker_lcores: [${cpus[0]}, ${cpus[1]}]/; s/poll: .*/poll: busy/" $config
-check "two workers" "$lab" start dataplane
+check "two workers" eval 'weirctl config reload && "$lab" start dataplane'
 check "they answer" eventually resolves ok-3000.cached.test
 generations() { weirctl --json status | jq ".controlplane.generations.$1"; }
 worker() { weirctl --json stats --interval 0 | jq ".dataplane.workers[$1].$2"; }

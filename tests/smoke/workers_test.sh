@@ -13,7 +13,7 @@ asked() { up_log | grep -c ' ok-3000\.c[0-9]*\.test '; }
 names_asked() { up_log | grep -o ' ok-3000\.c[0-9]*\.test ' | sort -u | wc -l; }
 worker() { weirctl --json stats --interval 0 | jq ".dataplane.workers[$1].$2"; }
 restart() { # WORKER_LCORES
-	"$lab" stop dataplane && sed -i "s/^  worker_lcores: .*/  worker_lcores: [$1]/" $config && "$lab" start dataplane
+	"$lab" stop dataplane && sed -i "s/^  worker_lcores: .*/  worker_lcores: [$1]/" $config && weirctl config reload >/dev/null && "$lab" start dataplane
 	eventually resolves ok-3000.c1.test
 }
 
