@@ -96,9 +96,16 @@ static void asked_out(struct verb *v, const struct entry_asked *asked)
 	json_out_text(v->reply, root, "group", asked->group ? asked->group : "");
 }
 
+// NULL: all clients.
+static const char *group_of(struct http_exchange *x)
+{
+	const char *group = http_param(x, "group");
+	return group && strcmp(group, CONFIG_EVERYONE) == 0 ? NULL : group;
+}
+
 static void serve_add(struct api *a, struct http_exchange *x)
 {
-	struct entry_asked asked = {.group = http_param(x, "group")};
+	struct entry_asked asked = {.group = group_of(x)};
 	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !why_take(x, &asked)
 		|| !end_take(x, &asked))
 		return;
@@ -124,7 +131,7 @@ static void serve_add(struct api *a, struct http_exchange *x)
 
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
-	struct entry_asked asked = {.group = http_param(x, "group")};
+	struct entry_asked asked = {.group = group_of(x)};
 	if (!name_take(x, &asked) || !verdict_take(x, false, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);
