@@ -23,11 +23,11 @@
 //        /config/rollback?version=&why=  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //        /set?toggle=&value=
-//        /entries/add?name=&verdict=&group=&seconds=&why=  /entries/remove?name=&verdict=&group=
+//        /entries/add?name=&verdict=&group=&seconds=  /entries/remove?name=&verdict=&group=
 //        /lists/add?name=&place=&format=&allow=0|1  /lists/remove|enable|disable?name=
 //        /local/add?name=&type=&value=&ttl=  /local/remove?name=&type=&value=
 //        /groups/add|move?client=&group=  /groups/remove?client=&group=
-//        /upstreams/add?server=&name=  /upstreams/remove?server=
+//        /upstreams/add?server=&name=  /upstreams/remove?server=  (from /entries on also why=)
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; the
 // client's credentials are checked besides (root, this uid, a member of `group`), and every POST is
