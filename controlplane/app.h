@@ -10,11 +10,11 @@
 // limits on its own loop, the workers theirs through the directory, and the rules theirs by a
 // build. One at a time. Settings that need a restart are named, always against those at start.
 
+#include "app_why.h"
+
 #include <weir/attr.h>
 
 struct app;
-
-enum { APP_WHY_MAX = 768 };
 
 ATTR_MUST_CHECK int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_run(struct app *a); // until a signal; 0 or -errno

@@ -78,7 +78,7 @@ static void switched(struct version_job *job, int err)
 		a->versions->status.not_stored++;
 		not_current(p, p->version.before, job->why);
 	}
-	version_job_free(job);
+	app_versions_job_free(job);
 	version_begin(a);
 }
 
@@ -99,10 +99,11 @@ static void in_force(struct app *a)
 	v->status.since_unix_s = time(NULL);
 	v->status.applied++;
 	v->disk_seen = (struct config_files){0};
-	struct version_job *job = p->is_stored ? version_job_new(a, switch_work, switched) : NULL;
+	struct version_job *job =
+		p->is_stored ? app_versions_job_new(a, switch_work, switched) : NULL;
 	if (job) {
 		job->version = p->version;
-		if (version_job_run(job))
+		if (app_versions_job_run(job))
 			return;
 	}
 	not_current(p, p->version.before, p->store_why);
@@ -167,7 +168,7 @@ static void stored(struct version_job *job, int err)
 	}
 	snprintf(a->versions->status.store_why, sizeof(a->versions->status.store_why), "%s",
 		job->why);
-	version_job_free(job);
+	app_versions_job_free(job);
 	candidate_take(a);
 }
 
@@ -175,16 +176,16 @@ static void candidate_store(struct app *a)
 {
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
-	struct version_job *job = version_job_new(a, store_work, stored);
+	struct version_job *job = app_versions_job_new(a, store_work, stored);
 	p->version.number = ++v->newest;
 	snprintf(p->store_why, sizeof(p->store_why), "%s", strerror(ENOMEM));
 	if (job && config_bundle_copy(&p->bundle, &job->bundle) < 0) {
-		version_job_free(job);
+		app_versions_job_free(job);
 		job = NULL;
 	}
 	if (job) {
 		job->version = p->version;
-		if (version_job_run(job))
+		if (app_versions_job_run(job))
 			return;
 	}
 	candidate_take(a);

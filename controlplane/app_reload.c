@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/config_tools.h>
 #include <weir/log.h>
 #include <weir/os/sd_notify.h>
 

@@ -6,7 +6,7 @@
 // waits while the resolver has the other's configuration.
 
 #include "api/api.h"
-#include "app.h"
+#include "app_why.h"
 #include "base/config_files.h"
 #include "base/wheel.h"
 #include "frontend/frontend_tcp_shared.h"
@@ -257,7 +257,7 @@ void app_flush_changes(struct app *a, const struct config *before, const struct 
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
-// The configuration to take over, by an apply (app_apply.h). One at a time: -EBUSY.
+// The configuration to activate, by an apply (app_apply.h). One at a time: -EBUSY.
 struct reload_take {
 	struct config *read; // taken, also on failure; NULL: that in force, with what it names
 	struct config_files files; // that it was read from; all zero: not from files

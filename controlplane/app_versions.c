@@ -82,7 +82,7 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 	return 0;
 }
 
-// What the life before left: versions that never came into force.
+// What the previous run left: versions that never came into force.
 static void left_settle(struct app_versions *v)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
@@ -153,7 +153,7 @@ void app_versions_begin(struct app *a)
 		start_store(v);
 }
 
-struct version_job *version_job_new(struct app *a, int (*work)(struct version_job *job),
+struct version_job *app_versions_job_new(struct app *a, int (*work)(struct version_job *job),
 	void (*done)(struct version_job *job, int err))
 {
 	struct version_job *job = calloc(1, sizeof(*job));
@@ -166,7 +166,7 @@ struct version_job *version_job_new(struct app *a, int (*work)(struct version_jo
 	return job;
 }
 
-void version_job_free(struct version_job *job)
+void app_versions_job_free(struct version_job *job)
 {
 	config_bundle_free(&job->bundle);
 	free(job);
@@ -186,7 +186,7 @@ static void job_done(void *arg, int err)
 	struct app_versions *v = job->app->versions;
 	v->is_job_running = false;
 	if (!v->runner) { // app_versions_close
-		version_job_free(job);
+		app_versions_job_free(job);
 		return;
 	}
 	if (err < 0 && !job->why[0])
@@ -207,12 +207,12 @@ static void queue_run(struct app_versions *v)
 	}
 }
 
-bool version_job_run(struct version_job *job)
+bool app_versions_job_run(struct version_job *job)
 {
 	struct app_versions *v = job->app->versions;
 	if (v->queued == VERSION_JOBS_MAX || !v->runner) {
 		not_stored(v, "too many changes wait for the disk");
-		version_job_free(job);
+		app_versions_job_free(job);
 		return false;
 	}
 	v->queue[v->queued++] = job;
@@ -230,14 +230,14 @@ static void stored_done(struct version_job *job, int err)
 {
 	if (err < 0)
 		not_stored(job->app->versions, job->why);
-	version_job_free(job);
+	app_versions_job_free(job);
 }
 
 void app_versions_settle(
 	struct app *a, unsigned number, enum config_version_result result, const char *reason)
 {
 	struct app_versions *v = a->versions;
-	struct version_job *job = version_job_new(a, settle_work, stored_done);
+	struct version_job *job = app_versions_job_new(a, settle_work, stored_done);
 	if (number == v->status.in_force.number) {
 		v->status.in_force.result = result;
 		text_set(v->status.in_force.reason, sizeof(v->status.in_force.reason), reason);
@@ -249,7 +249,7 @@ void app_versions_settle(
 	job->version.number = number;
 	job->version.result = result;
 	text_set(job->version.reason, sizeof(job->version.reason), reason);
-	(void)version_job_run(job);
+	(void)app_versions_job_run(job);
 }
 
 int app_versions_open(struct app *a)
@@ -295,7 +295,7 @@ void app_versions_serve(struct app *a)
 	differs_event(a);
 	if (!now->number)
 		return;
-	struct version_job *job = version_job_new(a, serve_work, stored_done);
+	struct version_job *job = app_versions_job_new(a, serve_work, stored_done);
 	if (!job) {
 		not_stored(v, "no memory");
 		return;
@@ -305,7 +305,7 @@ void app_versions_serve(struct app *a)
 	const bool is_watched = job->is_pending && strcmp(now->what, "start") != 0;
 	now->result = is_watched ? CONFIG_VERSION_watched_again : CONFIG_VERSION_applied;
 	job->version = *now;
-	(void)version_job_run(job);
+	(void)app_versions_job_run(job);
 	if (is_watched)
 		app_health_begin(a, now);
 }
@@ -322,7 +322,7 @@ void app_versions_close(struct app *a, bool is_clean)
 	why_runner_close(runner);
 	for (unsigned i = 0; i < v->queued; i++) { // results, and what is in force
 		(void)!v->queue[i]->work(v->queue[i]);
-		version_job_free(v->queue[i]);
+		app_versions_job_free(v->queue[i]);
 	}
 	if (is_clean && v->is_serving && version_store_stopped(v->folder, true, why) < 0)
 		log_warning("configuration: %s", why);

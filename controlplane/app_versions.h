@@ -28,7 +28,7 @@ struct version_job {
 
 struct apply { // that runs
 	bool is_running, is_stored, from_disk, is_internal;
-	api_config_done done; // NULL: the caller knows already, or there is none
+	api_config_done done; // NULL: the caller knows already, or no caller
 	void *arg;
 	time_t began_unix_s;
 	struct config *config; // NULL: the reload has it
@@ -90,11 +90,11 @@ void app_versions_serve(struct app *a);               // the process serves
 void app_versions_close(struct app *a, bool is_clean);
 
 // A new job, with the folder, for its `work`; NULL: no memory.
-struct version_job *version_job_new(struct app *a, int (*work)(struct version_job *job),
+struct version_job *app_versions_job_new(struct app *a, int (*work)(struct version_job *job),
 	void (*done)(struct version_job *job, int err));
-void version_job_free(struct version_job *job);
+void app_versions_job_free(struct version_job *job);
 // Runs it after those before. False: refused, and freed without `done`.
-bool version_job_run(struct version_job *job);
+bool app_versions_job_run(struct version_job *job);
 // Writes the result of a version in the background.
 void app_versions_settle(
 	struct app *a, unsigned number, enum config_version_result result, const char *reason);

@@ -40,7 +40,7 @@ static void disk_done(struct version_job *job, int err)
 		s->differs = job->version.disk_digest != s->in_force.disk_digest;
 		snprintf(s->disk_why, sizeof(s->disk_why), "%s", job->why);
 	}
-	version_job_free(job);
+	app_versions_job_free(job);
 }
 
 void app_versions_look(struct app *a)
@@ -52,17 +52,17 @@ void app_versions_look(struct app *a)
 		|| now_ms < v->looked_ms + LOOK_SPACE_MS
 		|| config_files_same(&v->disk_seen, a->read))
 		return;
-	struct version_job *job = version_job_new(a, disk_work, disk_done);
+	struct version_job *job = app_versions_job_new(a, disk_work, disk_done);
 	if (!job)
 		return;
 	if (config_bundle_copy(&v->bundle, &job->bundle) < 0) {
-		version_job_free(job);
+		app_versions_job_free(job);
 		return;
 	}
 	config_files_note(&v->disk_seen, a->read, now_unix_s);
 	job->version.digest = v->status.in_force.digest;
 	v->looked_ms = now_ms;
-	v->is_looking = version_job_run(job);
+	v->is_looking = app_versions_job_run(job);
 }
 
 const struct config_bundle *app_bundle(void *app)

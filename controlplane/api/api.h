@@ -125,7 +125,7 @@ struct api_deps { // all of it outlives the api
 	// second one while the first runs is -EBUSY.
 	int (*config_apply)(
 		void *reload_arg, const struct apply_request *r, api_config_done done, void *arg);
-	const struct versions_status *(*versions)(void *reload_arg); // NULL: there are none
+	const struct versions_status *(*versions)(void *reload_arg); // NULL: none
 	const char *(*managed_text)(void *reload_arg); // of what is in force; may be NULL
 	const struct config_bundle *(*config_bundle)(void *reload_arg); // of the same
 	// Applies the toggles to the configuration that is in force; reads no file. `done` as

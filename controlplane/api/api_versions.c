@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Versions of the configuration as they are on disk: their list, texts and differences, read by a
-// helper thread. Secrets are left out (version_mask.h) for whoever asks.
+// helper thread. Secrets are left out (version_mask.h) for each client.
 
 #include "api_param.h"
 #include "api_server.h"
@@ -175,7 +175,7 @@ static void call_done(void *arg, int err)
 	if (err < 0 && !c->body)
 		refuse(c, 503, "too busy: try again");
 	http_reply(c->exchange, c->status, c->body);
-	free(c->path);
+	FREE_AND_NULL(c->path);
 	free(c);
 }
 

@@ -39,7 +39,7 @@ struct search {
 	struct diff_line *a, *b; // what is left without what is the same at both ends
 	int n, m, steps;
 	int *reach;  // by diagonal, -steps - 1 to steps + 1: how far in `a`
-	int **trace; // by step: a copy of `reach` from -step to step, as it was before that step
+	int **trace; // by step: a copy of `reach` from -step to step, ahead of that step
 };
 
 static int *at(const struct search *s, int diagonal)

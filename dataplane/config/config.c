@@ -113,8 +113,8 @@ void config_errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_
 		errors->text[0], more);
 }
 
-static int load(const char *path, enum config_secrets_kind secrets, struct config **out,
-	char why[CONFIG_WHY_MAX])
+int config_load_kind(
+	const char *path, enum config_secrets_kind secrets, struct config **out, char *why)
 {
 	struct config_errors errors;
 	int rc = doc_load(path, secrets, out, &errors);
@@ -123,20 +123,10 @@ static int load(const char *path, enum config_secrets_kind secrets, struct confi
 	return rc;
 }
 
-int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
-{
-	return load(path, CONFIG_SECRETS_ALL, out, why);
-}
-
-int config_load_public(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
-{
-	return load(path, CONFIG_SECRETS_NONE, out, why);
-}
-
 int config_file_check(const char *path, char why[CONFIG_WHY_MAX])
 {
 	struct config *config = NULL;
-	int rc = load(path, CONFIG_SECRETS_NONE, &config, why);
+	int rc = config_load_kind(path, CONFIG_SECRETS_NONE, &config, why);
 	config_free(config);
 	return rc;
 }

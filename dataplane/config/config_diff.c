@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
+#include <weir/config_tools.h>
 
 struct diff {
 	char *out;

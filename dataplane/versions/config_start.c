@@ -29,8 +29,8 @@ static bool version_take(const struct search *s, unsigned number, bool is_curren
 		return false;
 	}
 	const bool is_mine = strcmp(b.main.path, s->path) == 0;
-	const bool is_watched = v.result == CONFIG_VERSION_pending
-				|| v.result == CONFIG_VERSION_watched_again;
+	const bool is_watched =
+		v.result == CONFIG_VERSION_pending || v.result == CONFIG_VERSION_watched_again;
 	const bool was_good = v.result == CONFIG_VERSION_applied || (is_current && is_watched);
 	if (is_mine && was_good && config_bundle_load(&b, s->secrets, &out->config, &errors) == 0) {
 		out->version = v;

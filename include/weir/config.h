@@ -409,7 +409,11 @@ const struct config_client *config_client_by_mac(
 	const struct config *c, const struct config_mac *mac);
 
 // -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...
-ATTR_MUST_CHECK int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX]);
+ATTR_MUST_CHECK static inline int config_load(
+	const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	return config_load_kind(path, CONFIG_SECRETS_ALL, out, why);
+}
 void config_free(struct config *c); // NULL is fine
 
 // The reply for blocked names: of a group, or (NULL) of everyone.
@@ -421,8 +425,3 @@ void config_identity_take(const struct config *config, struct dns_identity *out)
 // What workers need of it (shm_abi.h); every list applies to everyone, no pause.
 struct dp_config;
 void config_for_workers(const struct config *config, struct dp_config *out);
-
-// Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
-// by ", " in `out`; the number of them. All other settings take effect live.
-unsigned config_needs_restart(
-	const struct config *running, const struct config *loaded, char *out, size_t cap);

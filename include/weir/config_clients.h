@@ -111,6 +111,14 @@ enum {
 	CONFIG_INCLUDE_PATH_MAX = 200, // bytes of a path or pattern
 };
 
+// Which secrets a load opens: all; those that this process has (config_load_all); none.
+enum config_secrets_kind { CONFIG_SECRETS_ALL, CONFIG_SECRETS_FOUND, CONFIG_SECRETS_NONE };
+
+struct config;
+// As config_load(). `why` has room for CONFIG_WHY_MAX bytes.
+ATTR_MUST_CHECK int config_load_kind(
+	const char *path, enum config_secrets_kind secrets, struct config **out, char *why);
+
 struct config_include {
 	unsigned file_count, folder_count;
 	char **files;   // absolute, in the order in which they count

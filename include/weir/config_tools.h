@@ -47,9 +47,17 @@ ATTR_MUST_CHECK int config_load_all(
 
 // config_load() without opening files of passwords and secrets, for the data plane and weirctl:
 // they are not in its memory then, and its user need not be able to read them.
-ATTR_MUST_CHECK int config_load_public(
-	const char *path, struct config **out, char why[CONFIG_WHY_MAX]);
+ATTR_MUST_CHECK static inline int config_load_public(
+	const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	return config_load_kind(path, CONFIG_SECRETS_NONE, out, why);
+}
 
 // Would a start accept the file? Does not open files of secrets, which a reader of the
 // configuration may often not read. Returns and fills in the same as config_load().
 ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]);
+
+// Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
+// by ", " in `out`; the number of them. All other settings take effect live.
+unsigned config_needs_restart(
+	const struct config *running, const struct config *loaded, char *out, size_t cap);

@@ -62,6 +62,10 @@ provoke() {
 			[ "$1" = l0_restamp_written ] && touch $tmp/up.log.down
 		sleep 1.2
 		;;
+	version_*) # a change of the configuration
+		sed -i "/^  failure_ttl/d; s/^cache:.*/&\n  failure_ttl: $((RANDOM % 200 + 1))/" /run/weir/lab/weir.yaml
+		weirctl config reload
+		;;
 	ring_pad_written) load 10000 8000 pad$RANDOM 10 ;; # around the ring
 	esac >/dev/null 2>&1
 	return 0

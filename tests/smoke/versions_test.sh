@@ -5,7 +5,7 @@
 . "$(dirname "$0")/_init.sh"
 
 state() { sed -n 's/^ *state_directory: *//p' $config | tr -d '"'; }
-is_settled() { [ "$(of 1 result)" = applied ]; }
+is_settled() { [ "$(of "$1" result)" = applied ]; }
 history() { weirctl --json config history 2>/dev/null; }
 # of NUMBER FIELD: of a version
 of() { history | jq -r ".versions[] | select(.number == $1) | .$2"; }
@@ -28,7 +28,7 @@ cp $config $tmp/plain.yaml
 folder=$(state)/config
 check "there is a section to change" grep -q '^blocking:' $config
 must "version 1 is in force" eventually is_in_force 1
-same "made by the start" "start applied" "$(of 1 who) $(eventually is_settled; of 1 result)"
+same "made by the start" "start applied" "$(of 1 who) $(eventually is_settled 1; of 1 result)"
 check "no difference" agrees
 
 deny first.test
@@ -96,6 +96,9 @@ check "by the last good version" eventually blocks second.test
 check "status names the fault" eval 'weirctl status 2>/dev/null | grep -q "THE FILE ON DISK CANNOT BE USED, version 6 stays in force: .*weir.yaml:"'
 check "an event does" eval 'weirctl events | grep -q config_differs'
 
+# The control plane died while the health was watched: the next one watches again.
+check "its health holds" eventually is_settled 6
+
 # Without a clean stop a good file waits for an apply; with one it counts.
 deny third.test
 check "the control plane is killed" "$lab" kill controlplane
@@ -117,12 +120,20 @@ kill -HUP "$(pid controlplane)"
 check "so is SIGHUP" eventually is_in_force 9
 same "by the signal" signal "$(of 9 who)"
 
+# A version with which the control plane dies twice is taken back by the start.
+for i in 1 2; do
+	check "the control plane is killed" "$lab" kill controlplane
+	check "it starts" "$lab" start controlplane
+	eventually weirctl ready
+done
+same "the second time on the version before" "8 taken_back" "$(history | jq .version) $(of 9 result)"
+
 # What is damaged is not used.
 check "the control plane is killed" "$lab" kill controlplane
-echo damaged >$folder/9.version
+echo damaged >$folder/8.version
 check "it starts" "$lab" start controlplane
-check "on the version before" eventually is_in_force 8
-check "it serves" eventually blocks fourth.test
-same "history names the damaged one" "$folder/9.version: damaged" "$(history | jq -r '.damaged[]')"
+check "on the version before" eventually is_in_force 7
+check "it serves" eventually blocks third.test
+same "history names the damaged one" "$folder/8.version: damaged" "$(history | jq -r '.damaged[]')"
 "$lab" down >/dev/null
 finish

@@ -55,9 +55,6 @@ ATTR_MUST_CHECK int config_bundle_copy(const struct config_bundle *b, struct con
 ATTR_MUST_CHECK int config_bundle_manage(
 	struct config_bundle *b, const char *path, const char *text);
 
-// Which secrets a load opens: all; those that this process has (config_load_all); none.
-enum config_secrets_kind { CONFIG_SECRETS_ALL, CONFIG_SECRETS_FOUND, CONFIG_SECRETS_NONE };
-
 // The texts as they are: relative paths, places of errors and all checks are those of config_load.
 // -EINVAL with all errors, -ENOMEM.
 ATTR_MUST_CHECK int config_bundle_load(const struct config_bundle *b,

@@ -105,7 +105,7 @@ static int verdict_print(const struct ctl *c, struct json_doc *doc, uint64_t num
 	return is_back ? CTL_FAILED : CTL_OK;
 }
 
-// The reply of an apply or a rollback, and what comes of it.
+// The reply of an apply or a rollback, and its result.
 static int change_show(struct ctl *c, struct json_doc *doc)
 {
 	const struct json_node *root = json_doc_root(doc);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/config_tools.h>
 
 #define MINIMAL                                               \
 	"dataplane:\n  ports:\n  - device: net_null0\n"       \

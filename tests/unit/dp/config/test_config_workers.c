@@ -5,6 +5,7 @@
 #include "config_text.h"
 
 #include <sched.h>
+#include <weir/config_tools.h>
 
 // With these entries in the list. NULL: refused.
 static struct config *load(const char *lcores)

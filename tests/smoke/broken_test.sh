@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# 300 broken configurations, applied one after the other under 2,000 queries a second: no answer is lost or another one,
+# and each is refused in under a second with file, line and column.
+. "$(dirname "$0")/_init.sh"
+
+wanted=300 slowest=0
+# The socket is where the good file says.
+ctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c $tmp/plain.yaml "$@"; }
+mkdir $tmp/broken
+# refuse FILE: it is refused, in time, and says where
+refuse() {
+	local began=$(now_ms) took
+	cp "$1" $config
+	if ctl --json config apply >$tmp/refused.json 2>$tmp/refused.err; then
+		echo "$1 is accepted"
+		return 1
+	fi
+	took=$(($(now_ms) - began))
+	[ $took -le $slowest ] || slowest=$took
+	[ $took -lt $((1000 * patience)) ] || { echo "$1 took $took ms"; return 1; }
+	jq -e --arg place "($config:" '.errors | length > 0 and all(.[]; contains($place) or startswith("and "))' \
+		$tmp/refused.json >/dev/null || { echo "$1:"; cat $tmp/refused.json; return 1; }
+}
+refuse_all() {
+	local file
+	for file in $tmp/broken/*.yaml; do refuse "$file" || return; done
+}
+broken_find() { # what a check accepts is not broken
+	local file n=0
+	$python "$smoke_dir/rig/broken_configs.py" $tmp/plain.yaml $tmp/broken 420 || return
+	for file in $tmp/broken/*.yaml; do
+		cp "$file" $config
+		if [ $n -ge $wanted ] || weirctl config check >/dev/null 2>&1; then rm "$file"; else n=$((n + 1)); fi
+	done
+}
+answers() { for name in ok-3000.cached.test blocked.test; do client kdig +short +timeout=2 +retry=1 @$service $name A; done; }
+lost() { awk '/Queries lost/ { print $3 }' $tmp/load.out; }
+rcodes() { sed -n 's/.*Response codes: *//p' $tmp/load.out | sed 's/ [0-9]* ([0-9.]*%)//g'; }
+
+lab_up
+cp $config $tmp/plain.yaml
+check "broken configurations" broken_find
+same "are there" $wanted "$(find $tmp/broken -name '*.yaml' | wc -l)"
+cp $tmp/plain.yaml $config
+before=$(answers)
+for i in {1..50}; do echo "ok-3000.n$i.broken.test A"; done >$tmp/load.txt
+client dnsperf -s $service -d $tmp/load.txt -l 1 >/dev/null 2>&1 # all of them are cached
+client dnsperf -s $service -d $tmp/load.txt -Q 2000 -l 30 >$tmp/load.out 2>&1 &
+load=$!
+said_lines=60 check "each is refused in under 1 s, with its place" refuse_all
+wait $load
+same "no query was lost" 0 "$(lost)"
+same "each answer was an answer" NOERROR "$(rcodes)"
+same "answers are as they were" "$before" "$(answers)"
+same "no version was made" 1 "$(ctl --json config history | jq '.versions | length')"
+echo "# the slowest took $slowest ms; $(awk '/Queries per second/ { print $4 }' $tmp/load.out) queries a second"
+cp $tmp/plain.yaml $config
+check "a good one is taken" weirctl config reload
+"$lab" down >/dev/null
+finish
