@@ -27,11 +27,11 @@
 //        /config/rollback?version=&why=  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //        /set?toggle=&value=  /drain  /undrain
-//        /entries/add?name=&verdict=&group=&seconds=&why=  /entries/remove?name=&verdict=&group=
+//        /entries/add?name=&verdict=&group=&seconds=  /entries/remove?name=&verdict=&group=
 //        /lists/add?name=&place=&format=&allow=0|1  /lists/remove|enable|disable?name=
 //        /local/add?name=&type=&value=&ttl=  /local/remove?name=&type=&value=
 //        /groups/add|move?client=&group=  /groups/remove?client=&group=
-//        /upstreams/add?server=&name=  /upstreams/remove?server=
+//        /upstreams/add?server=&name=  /upstreams/remove?server=  (from /entries on also why=)
 //
 // Each also as /v1/..., and as such alone on the network (api_control.c), where an endpoint takes
 // the role that it has in struct api_endpoint. docs/reference/openapi.json lists them all.

@@ -23,7 +23,7 @@ struct verb {
 	struct http_exchange *exchange;
 	struct config_managed *managed; // to be edited
 	struct json_out *reply;         // "ok" and what else the verb adds
-	const char *why;                // the operator's reason; NULL: none
+	const char *why;                // the parameter `why`, checked; NULL: none
 };
 
 // Entries that have ended are gone from the model. NULL: it has been replied to.

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
-#include <weir/text.h>
 
 enum { LASTS_MAX_S = 366 * 86400 };
 
 struct entry_asked {
 	char name[CONFIG_PATTERN_MAX + 3];
 	const char *verdict; // of a removal NULL: any
-	const char *group, *why;
+	const char *group;
 	char until[CONFIG_TIME_TEXT_MAX]; // "": it does not end
 	int64_t until_unix_s;
 };
@@ -60,22 +59,6 @@ static bool verdict_take(struct http_exchange *x, bool must, struct entry_asked 
 	return false;
 }
 
-static bool why_take(struct http_exchange *x, struct entry_asked *out)
-{
-	char shown[CONFIG_DATED_WHY_MAX + 1];
-	const char *why = http_param(x, "why");
-	out->why = why && *why ? why : NULL;
-	if (!out->why)
-		return true;
-	if (strlen(why) > CONFIG_DATED_WHY_MAX)
-		api_refuse(x, 400, "why: is longer than %d bytes", CONFIG_DATED_WHY_MAX);
-	else if (strcmp(text_name(why, shown, sizeof(shown)), why) != 0)
-		api_refuse(x, 400, "why: must be text without control characters");
-	else
-		return true;
-	return false;
-}
-
 static bool end_take(struct http_exchange *x, struct entry_asked *out)
 {
 	unsigned seconds;
@@ -96,17 +79,23 @@ static void asked_out(struct verb *v, const struct entry_asked *asked)
 	json_out_text(v->reply, root, "group", asked->group ? asked->group : "");
 }
 
+// NULL: all clients.
+static const char *group_of(struct http_exchange *x)
+{
+	const char *group = http_param(x, "group");
+	return group && strcmp(group, CONFIG_EVERYONE) == 0 ? NULL : group;
+}
+
 static void serve_add(struct api *a, struct http_exchange *x)
 {
-	struct entry_asked asked = {.group = http_param(x, "group")};
-	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !why_take(x, &asked)
-		|| !end_take(x, &asked))
+	struct entry_asked asked = {.group = group_of(x)};
+	if (!name_take(x, &asked) || !verdict_take(x, true, &asked) || !end_take(x, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v || !verb_group_check(v, asked.group))
 		return;
 	const struct managed_entry e = {asked.name, asked.verdict, asked.group,
-		asked.until[0] ? asked.until : NULL, asked.why};
+		asked.until[0] ? asked.until : NULL, v->why};
 	const int err = config_managed_entry_set(v->managed, &e);
 	if (err < 0) {
 		verb_fail(v, err);
@@ -117,14 +106,13 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	json_out_text(v->reply, root, "until", asked.until);
 	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
 	json_out_bool(v->reply, root, "replaced", err == 1);
-	v->why = asked.why;
 	verb_apply(v, "%s %s%s%s", asked.verdict, asked.name, asked.group ? " --group " : "",
 		asked.group ? asked.group : "");
 }
 
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
-	struct entry_asked asked = {.group = http_param(x, "group")};
+	struct entry_asked asked = {.group = group_of(x)};
 	if (!name_take(x, &asked) || !verdict_take(x, false, &asked))
 		return;
 	struct verb *v = verb_begin(a, x);

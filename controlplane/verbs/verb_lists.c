@@ -70,8 +70,8 @@ static bool place_take(struct http_exchange *x, struct managed_list *out)
 
 static void serve_add(struct api *a, struct http_exchange *x)
 {
-	struct managed_list l = {.name = name_take(x), .format = http_param(x, "format")};
-	if (!l.name || !place_take(x, &l) || !api_param_flag(x, "allow", &l.allow))
+	struct managed_list l = {.format = http_param(x, "format")};
+	if (!(l.name = name_take(x)) || !place_take(x, &l) || !api_param_flag(x, "allow", &l.allow))
 		return;
 	struct verb *v = verb_begin(a, x);
 	if (!v)

@@ -27,6 +27,13 @@ static struct verb *begin(
 		api_refuse(x, 400, "group: is missing");
 		return NULL;
 	}
+	if (out->group && strcmp(out->group, CONFIG_EVERYONE) == 0) {
+		api_refuse(x, 400,
+			"%s is no group: weirctl group remove takes a client out of its "
+			"group",
+			CONFIG_EVERYONE);
+		return NULL;
+	}
 	config_client_text(client, out->client);
 	struct verb *v = verb_begin(a, x);
 	return v && verb_group_check(v, out->group) ? v : NULL;

@@ -209,6 +209,30 @@ static int apply(void *, const struct apply_request *, api_config_done done, voi
 	return 0;
 }
 
+// The managed part, which no verb changes here, and a file with items of each kind.
+static const char *managed_text(void *)
+{
+	return outcome_now == API_BOX_BUSY
+		       ? "entries: ["
+		       : "entries: [{name: a.example, verdict: deny}]\n"
+			 "blocking: {lists: [{name: mine, path: /a}], disabled_lists: [other]}\n"
+			 "local: {records: [{name: nas.lan, type: A, value: 192.0.2.1}]}\n"
+			 "upstreams: {servers: [{address: 192.0.2.53}]}\n"
+			 "group_members: [{group: kids, client: 192.0.2.7}]\n";
+}
+
+static const struct config_bundle *config_bundle(void *)
+{
+	static char file[] = "/etc/weir/weir.yaml";
+	static char text[] = "blocking: {deny: [filed.example], lists: [{name: filed, path: /b}],\n"
+			     "  disabled_lists: [filed]}\n"
+			     "local: {records: [{name: box.lan, type: A, value: 192.0.2.1}]}\n"
+			     "groups: [{name: kids, clients: [192.0.2.9], allow: [x.example]}]\n"
+			     "upstreams: {servers: [{address: 9.9.9.9}]}\n";
+	static const struct config_bundle b = {.main = {file, text, sizeof(text) - 1}};
+	return &b;
+}
+
 static int toggles_set(void *, const struct toggles *wanted, api_config_done done, void *done_arg)
 {
 	if (outcome_now == API_BOX_BUSY)
@@ -239,6 +263,8 @@ void api_box_open(struct api_deps *deps)
 	deps->group_now = group_now;
 	deps->group_pause = group_pause;
 	deps->config_apply = apply;
+	deps->managed_text = managed_text;
+	deps->config_bundle = config_bundle;
 	deps->toggles_set = toggles_set;
 }
 

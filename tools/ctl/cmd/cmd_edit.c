@@ -22,7 +22,7 @@ static int edit(struct ctl *c, const char *path, const struct http_param *params
 
 static int list_edit(struct ctl *c, const char *path, void (*print)(const struct json_node *root))
 {
-	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
+	const struct http_param params[] = {{"name", c->operand}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, path, params, print);
 }
 
@@ -35,8 +35,8 @@ static void list_added_print(const struct json_node *root)
 
 int cmd_list_add(struct ctl *c)
 {
-	const struct http_param params[] = {
-		{"name", c->operand}, {"place", c->type}, {"format", c->format}, {NULL, NULL}};
+	const struct http_param params[] = {{"name", c->operand}, {"place", c->type},
+		{"format", c->format}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, "/lists/add", params, list_added_print);
 }
 
@@ -101,8 +101,8 @@ static void record_added_print(const struct json_node *root)
 
 int cmd_local_add(struct ctl *c)
 {
-	const struct http_param params[] = {
-		{"name", c->operand}, {"type", c->type}, {"value", c->third}, {NULL, NULL}};
+	const struct http_param params[] = {{"name", c->operand}, {"type", c->type},
+		{"value", c->third}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, "/local/add", params, record_added_print);
 }
 
@@ -113,7 +113,8 @@ static void record_removed_print(const struct json_node *root)
 
 int cmd_local_remove(struct ctl *c)
 {
-	const struct http_param params[] = {{"name", c->operand}, {"type", c->type}, {NULL, NULL}};
+	const struct http_param params[] = {
+		{"name", c->operand}, {"type", c->type}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, "/local/remove", params, record_removed_print);
 }
 
@@ -129,7 +130,7 @@ static void member_added_print(const struct json_node *root)
 static int member_edit(struct ctl *c, const char *path, void (*print)(const struct json_node *root))
 {
 	const struct http_param params[] = {
-		{"client", c->operand}, {"group", c->type}, {NULL, NULL}};
+		{"client", c->operand}, {"group", c->type}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, path, params, print);
 }
 
@@ -156,7 +157,8 @@ int cmd_group_remove(struct ctl *c)
 
 static int server_edit(struct ctl *c, const char *path, void (*print)(const struct json_node *root))
 {
-	const struct http_param params[] = {{"server", c->operand}, {NULL, NULL}};
+	const struct http_param params[] = {
+		{"server", c->operand}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, path, params, print);
 }
 

@@ -75,10 +75,10 @@ static void removed_print(const struct json_node *root)
 
 static int entry_remove(struct ctl *c, const char *verdict)
 {
-	const struct http_param params[] = {
-		{"name", c->operand}, {"verdict", verdict}, {"group", c->group}, {NULL, NULL}};
-	if (c->given & (CTL_OPT_FOR | CTL_OPT_WHY)) {
-		fprintf(stderr, "weirctl: %s --remove takes no --for and no --why\n", verdict);
+	const struct http_param params[] = {{"name", c->operand}, {"verdict", verdict},
+		{"group", c->group}, {"why", c->reason}, {NULL, NULL}};
+	if (c->given & CTL_OPT_FOR) {
+		fprintf(stderr, "weirctl: %s --remove takes no --for\n", verdict);
 		return CTL_USAGE;
 	}
 	return show_call(c, true, "/entries/remove", params, HTTP_BUILD_MS, removed_print);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/config_tools.h> // before `path`, which its parameters would shadow
 
 enum { PATIENCE_MS = 20000 };
 

@@ -88,7 +88,7 @@ static void test_entries(void **)
 	assert_reply("POST /entries/remove?name=filed.test", 409,
 		"that entry stands in /etc/weir/weir.yaml:2:10, which weirctl does not edit");
 	assert_reply("POST /entries/remove?name=ads.test&verdict=allow", 200, "\"ok\":true");
-	assert_reply("POST /entries/remove?name=%2F%5Ea%2F", 200, "\"ok\":true");
+	assert_reply("POST /entries/remove?name=%2F%5Ea%2F&group=everyone", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.managed, "");
 	static const struct {
 		const char *request, *part;
@@ -133,6 +133,28 @@ static void test_lists(void **)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+static void test_lists_use(void **)
+{
+	static char on[] = "on", off[] = "off", filed[] = "/a";
+	static struct config_list used = {.name = on, .path = filed},
+				  disabled = {.name = off, .path = filed, .allow = true};
+	config.blocking.lists = &used;
+	config.blocking.disabled = &disabled;
+	config.blocking.list_count = config.blocking.disabled_count = 1;
+	assert_reply("GET /lists", 200,
+		"{\"lists\":[{\"name\":\"on\",\"source\":\"/a\",\"allow\":false,\"enabled\":true},"
+		"{\"name\":\"off\",\"source\":\"/a\",\"allow\":true,\"enabled\":false}]}");
+	assert_reply("POST /lists/disable?name=onn", 404, "did you mean \\\"on\\\"?");
+	assert_reply("POST /lists/disable?name=off", 409, "is disabled already");
+	assert_reply("POST /lists/enable?name=on", 409, "is in use already");
+	assert_reply("POST /lists/enable?name=off", 409, "/etc/weir/weir.yaml:4:20");
+	assert_reply("POST /lists/disable?name=on", 200, "\"ok\":true");
+	managed_has("disabled_lists:\n    - \"on\"", true);
+	assert_reply("POST /lists/enable?name=on", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
+	config.blocking.list_count = config.blocking.disabled_count = 0;
+}
+
 static void test_others(void **)
 {
 	assert_reply("POST /local/add?name=NAS.lan&type=a&value=192.0.2.7", 200, "\"type\":\"A\"");
@@ -168,6 +190,8 @@ static void test_members(void **)
 	snprintf(request, sizeof(request), "POST /groups/add?client=192.0.2.9&group=%s", group);
 	assert_reply(request, 409, "the group of that client stands in /etc/weir/weir.yaml:6:33");
 	assert_reply("POST /groups/add?client=192.0.2.5", 400, "group: is missing");
+	assert_reply("POST /groups/move?client=192.0.2.5&group=everyone", 400,
+		"everyone is no group: weirctl group remove");
 	assert_reply("POST /groups/add?group=x", 400, "client: must have");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=none", 400, "no group");
 	assert_reply("POST /groups/remove?client=192.0.2.6", 404, "192.0.2.6 is in no group");
@@ -279,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_lists_use),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_failed),
