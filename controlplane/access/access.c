@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "access.h"
 
-#include "base/file_write.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,25 +27,50 @@ static uint64_t now_s(void)
 	return clock_mono_ms() / 1000;
 }
 
-// No file: no tokens.
-static void tokens_load(struct access *a)
+static_assert((int)PASSWORDS_FILE_MAX <= (int)TOKENS_FILE_MAX);
+
+// The text of a small file; `*len` 0: no such file. False: `why`.
+static bool file_read(
+	const char *path, char text[TOKENS_FILE_MAX + 1], size_t *len, char why[TOKENS_WHY_MAX])
+{
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	*len = 0;
+	if (fd < 0) {
+		snprintf(why, TOKENS_WHY_MAX, "%s", strerror(errno));
+		return errno == ENOENT;
+	}
+	while (*len <= TOKENS_FILE_MAX
+		&& (n = read(fd, text + *len, TOKENS_FILE_MAX + 1 - *len)) > 0)
+		*len += (size_t)n;
+	close(fd);
+	return true;
+}
+
+static void file_damaged(struct access *a, const char *path, const char *why)
+{
+	a->is_damaged = true;
+	log_error("tokens: %s: %s; nothing in it is valid; move the file away and restart the "
+		  "control plane",
+		path, why);
+}
+
+static void files_load(struct access *a)
 {
 	char text[TOKENS_FILE_MAX + 1], why[TOKENS_WHY_MAX];
-	size_t len = 0;
-	ssize_t n;
-	int fd = open(a->tokens_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return;
-	snprintf(why, sizeof(why), "%s", strerror(errno));
-	while (fd >= 0 && len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
-		len += (size_t)n;
-	if (fd >= 0)
-		close(fd);
-	a->is_damaged = fd < 0 || tokens_read(&a->tokens, text, len, why) < 0;
-	if (a->is_damaged)
-		log_error("tokens: %s: %s; no token is valid; move the file away and make new "
-			  "tokens",
-			a->tokens_path, why);
+	size_t len;
+	if (!file_read(a->tokens_path, text, &len, why)
+		|| (len && tokens_read(&a->tokens, text, len, why) < 0))
+		file_damaged(a, a->tokens_path, why);
+	if (!file_read(a->passwords_path, text, &len, why)
+		|| (len && passwords_read(&a->passwords, text, len, why) < 0))
+		file_damaged(a, a->passwords_path, why);
+}
+
+// The path of a file in the state directory, with room for what file_write adds.
+static bool path_make(char out[PATH_MAX], const char *directory, const char *name)
+{
+	return snprintf(out, PATH_MAX, "%s/%s", directory, name) < PATH_MAX - 8;
 }
 
 int access_open(struct access **out, struct loop *service, const char *state_directory,
@@ -57,10 +80,9 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	if (!a)
 		return -ENOMEM;
 	a->events = events;
-	int len = snprintf(a->tokens_path, sizeof(a->tokens_path), "%s/tokens", state_directory);
-	int rc = snprintf(a->audit_path, sizeof(a->audit_path), "%s/audit.log", state_directory)
-					 < (int)sizeof(a->audit_path) - 8
-				 && len < (int)sizeof(a->tokens_path) - 8
+	int rc = path_make(a->tokens_path, state_directory, "tokens")
+				 && path_make(a->passwords_path, state_directory, "passwords")
+				 && path_make(a->audit_path, state_directory, "audit.log")
 			 ? 0
 			 : -ENAMETOOLONG;
 	if (rc == 0)
@@ -72,7 +94,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	a->audit = (struct audit){.thread = a->thread,
 		.refused_ms = clock_mono_ms(),
 		.allowance = AUDIT_REFUSED_BURST};
-	tokens_load(a);
+	files_load(a);
 	*out = a;
 	return 0;
 }
@@ -117,14 +139,74 @@ static enum access_refusal certificate_check(
 	return ACCESS_no_role;
 }
 
-static void failed(struct access *a, const struct access_try *try)
+void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from)
 {
-	if (!lockout_failed(&a->lockout, try->source, now_s()))
+	if (!lockout_failed(&a->lockout, source, now_s()))
 		return;
-	log_warning("control: %s is locked out for %u s: %d failed tries", try->from,
-		lockout_left(&a->lockout, try->source, now_s()), LOCKOUT_TRIES);
-	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", try->from}),
-		"%s is locked out of the control API: %d failed tries", try->from, LOCKOUT_TRIES);
+	log_warning("control: %s is locked out for %u s: %d failed tries", from,
+		lockout_left(&a->lockout, source, now_s()), LOCKOUT_TRIES);
+	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", from}),
+		"%s is locked out of the control API: %d failed tries", from, LOCKOUT_TRIES);
+}
+
+static const char cookie_name[] = "__Host-weir=";
+
+// The session's text in a header of cookies. False: it has no such cookie.
+static bool cookie_take(const char *header, char out[SESSION_TEXT_LEN + 1])
+{
+	for (const char *at = header; at && *at;) {
+		at += strspn(at, " ;");
+		const size_t n = strcspn(at, ";");
+		if (strncmp(at, cookie_name, sizeof(cookie_name) - 1) == 0
+			&& n == sizeof(cookie_name) - 1 + SESSION_TEXT_LEN) {
+			memcpy(out, at + sizeof(cookie_name) - 1, SESSION_TEXT_LEN);
+			out[SESSION_TEXT_LEN] = '\0';
+			return true;
+		}
+		at += n;
+	}
+	return false;
+}
+
+// Does the browser say that another site's page sends the request? Other clients say nothing.
+bool access_is_foreign(const struct access_try *try)
+{
+	static const char scheme[] = "https://";
+	const char *o = try->origin, *site = try->fetch_site;
+	if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
+		return true;
+	return o
+	       && (!try->host || strncmp(o, scheme, sizeof(scheme) - 1) != 0
+		       || strcasecmp(o + sizeof(scheme) - 1, try->host) != 0);
+}
+
+static enum access_refusal session_check(
+	struct access *a, const struct access_try *try, const char *cookie, struct access_user *out)
+{
+	struct session *s = sessions_find(&a->sessions, cookie, now_s());
+	if (!s)
+		return ACCESS_session;
+	snprintf(out->who, sizeof(out->who), "user %s", s->user);
+	if (try->is_change && !session_csrf_is(s, try->csrf))
+		return ACCESS_csrf;
+	out->role = s->role;
+	out->session = s;
+	return ACCESS_GRANTED;
+}
+
+// By what a browser sends without being asked.
+static enum access_refusal browser_check(
+	struct access *a, const struct access_try *try, struct access_user *out)
+{
+	char cookie[SESSION_TEXT_LEN + 1];
+	enum access_refusal why = ACCESS_no_token;
+	if (cookie_take(try->cookie, cookie))
+		why = session_check(a, try, cookie, out);
+	else if (try->client_name)
+		why = certificate_check(try->config, try->client_name, out);
+	explicit_bzero(cookie, sizeof(cookie));
+	return why == ACCESS_GRANTED && try->is_change && access_is_foreign(try) ? ACCESS_csrf
+										 : why;
 }
 
 enum access_refusal access_check(
@@ -136,17 +218,19 @@ enum access_refusal access_check(
 		why = ACCESS_locked;
 	else if (try->authorization)
 		why = token_check(a, try->authorization, out);
-	else if (try->client_name)
-		why = certificate_check(try->config, try->client_name, out);
+	else
+		why = browser_check(a, try, out);
 	if (why == ACCESS_GRANTED) {
 		a->granted++;
 		lockout_succeeded(&a->lockout, try->source);
 		return why;
 	}
 	out->role = CONTROL_NONE;
+	out->session = NULL;
 	a->refused[why]++;
-	if (why != ACCESS_locked)
-		failed(a, try);
+	// A page that was left open is no attack.
+	if (why != ACCESS_locked && why != ACCESS_session && why != ACCESS_csrf)
+		access_failed(a, try->source, try->from);
 	return why;
 }
 
@@ -158,60 +242,4 @@ void access_overstepped(struct access *a)
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source)
 {
 	return lockout_left(&a->lockout, source, now_s()) > 0;
-}
-
-static void tokens_save(struct access_job *j)
-{
-	struct access_change *c = (struct access_change *)j;
-	char text[TOKENS_FILE_MAX];
-	const size_t len = tokens_write(&c->next, text);
-	static_assert((int)ACCESS_WHY_MAX == (int)FILE_WRITE_WHY_MAX);
-	j->err = file_write(c->path, text, len, j->why);
-}
-
-static int change_begin(const struct access *a, struct access_change *c)
-{
-	static_assert(offsetof(struct access_change, job) == 0);
-	if (a->is_changing)
-		return -EBUSY;
-	if (a->is_damaged)
-		return -EUCLEAN;
-	c->next = a->tokens;
-	return 0;
-}
-
-static void change_send(struct access *a, struct access_change *c)
-{
-	c->access = a;
-	c->job.work = tokens_save;
-	memcpy(c->path, a->tokens_path, sizeof(c->path));
-	a->is_changing = true;
-	access_thread_job(a->thread, &c->job);
-}
-
-int access_token_make(struct access *a, struct access_change *c, const struct token *wanted)
-{
-	int rc = change_begin(a, c);
-	if (rc == 0)
-		rc = tokens_make(&c->next, wanted, (int64_t)time(NULL), c->text);
-	if (rc == 0)
-		change_send(a, c);
-	return rc;
-}
-
-int access_token_revoke(struct access *a, struct access_change *c, const char *name)
-{
-	int rc = change_begin(a, c);
-	if (rc == 0)
-		rc = tokens_revoke(&c->next, name);
-	if (rc == 0)
-		change_send(a, c);
-	return rc;
-}
-
-void access_change_end(struct access_change *c)
-{
-	c->access->is_changing = false;
-	if (c->job.err == 0)
-		c->access->tokens = c->next;
 }

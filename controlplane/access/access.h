@@ -11,20 +11,25 @@
 #include "audit.h"
 #include "events/events.h"
 #include "lockout.h"
+#include "passwords.h"
+#include "sessions.h"
 #include "tokens.h"
 
 #include <limits.h>
 #include <sys/socket.h>
 
 // Why a try is refused. name, text, HTTP status
-#define ACCESS_REFUSALS(X)                                                            \
-	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)            \
-	X(not_bearer, "the Authorization header has no token of weir", 401)           \
-	X(unknown, "unknown token", 401)                                              \
-	X(expired, "the token has expired", 401)                                      \
-	X(revoked, "the token is revoked", 401)                                       \
-	X(no_role, "the name in the certificate has no role in control.clients", 401) \
-	X(role, "the role of this user does not allow that", 403)                     \
+#define ACCESS_REFUSALS(X)                                                               \
+	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)               \
+	X(not_bearer, "the Authorization header has no token of weir", 401)              \
+	X(unknown, "unknown token", 401)                                                 \
+	X(expired, "the token has expired", 401)                                         \
+	X(revoked, "the token is revoked", 401)                                          \
+	X(no_role, "the name in the certificate has no role in control.clients", 401)    \
+	X(password, "wrong user or password", 401)                                       \
+	X(session, "the session has ended: log in again", 401)                           \
+	X(csrf, "a change from a browser needs the session's token in X-Weir-CSRF", 403) \
+	X(role, "the role of this user does not allow that", 403)                        \
 	X(locked, "too many failed tries from this address: try again later", 429)
 
 enum access_refusal {
@@ -42,10 +47,13 @@ struct access {
 	struct audit audit;
 	struct events *events;
 	struct tokens tokens;
-	bool is_damaged, is_changing; // the file of tokens is; a change of it is on its way
+	struct passwords passwords;
+	struct sessions sessions;
+	bool is_damaged, is_changing; // a file is; a change of one is on its way
+	unsigned logins;              // that wait for the helper thread
 	struct lockout lockout;
 	uint64_t granted, refused[ACCESS_GRANTED];
-	char tokens_path[PATH_MAX], audit_path[PATH_MAX];
+	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], audit_path[PATH_MAX];
 };
 
 // -ENOMEM, -errno. `state_directory` outlives nothing of it.
@@ -54,21 +62,32 @@ ATTR_MUST_CHECK int access_open(struct access **out, struct loop *service,
 void access_close(struct access *a); // NULL is fine
 
 struct access_try {
-	const char *authorization; // the header, or NULL
-	const char *client_name;   // of a certificate that is good, or NULL
+	const char *authorization;                     // the header, or NULL
+	const char *client_name;                       // of a certificate that is good, or NULL
+	const char *cookie;                            // the header, or NULL
+	const char *csrf, *origin, *fetch_site, *host; // headers, or NULL
+	bool is_change;                                // a POST
 	const struct sockaddr_storage *source;
 	const char *from; // its text, for events
 	const struct config_control *config;
 };
 struct access_user {
 	enum control_role role;
-	char who[80]; // "token NAME", "certificate NAME"
+	char who[80];            // "token NAME", "certificate NAME", "user NAME"
+	struct session *session; // of a browser's cookie; else NULL
 };
-// Who is it? ACCESS_GRANTED with `out`. A certificate counts where there is no token.
+// Who is it? ACCESS_GRANTED with `out`. A session counts where there is no token, a certificate
+// where there is neither. A browser sends cookies and certificates by itself, also for a page of a
+// stranger: a change by a cookie needs the session's second secret, and a change by either is
+// refused if the browser says that another site's page sends it.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
 // It is, but may not do this: counted.
 void access_overstepped(struct access *a);
+// Does the browser say that another site's page sends the request? Other clients say nothing.
+bool access_is_foreign(const struct access_try *try);
+// One failed try more from there.
+void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from);
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 
 // A change of the tokens on its way to the disk; then `done`, with `err` and `why` of the job. The
@@ -88,3 +107,24 @@ ATTR_MUST_CHECK int access_token_revoke(
 	struct access *a, struct access_change *c, const char *name);
 // To be called by `done` where the API is still open.
 void access_change_end(struct access_change *c);
+
+// A password on its way through the helper thread: one that is set or removed, or a login. Then
+// `done`; the caller wipes `password`. ACCESS_LOGINS_MAX wait at a time, of changes one.
+enum { ACCESS_LOGINS_MAX = 4 };
+struct access_password {
+	struct access_job job;
+	struct access *access;
+	struct password user; // of a change: name and role; of a login: name
+	char password[PASSWORD_MAX + 1];
+	struct passwords next; // of a change
+	char path[PATH_MAX];
+	bool is_login, is_good; // good: it is the user's password
+};
+// -EBUSY, -EUCLEAN, -ENOSPC, -ENOENT. `c` is zeroed but for `job.done`, `user` and `password`.
+ATTR_MUST_CHECK int access_password_set(struct access *a, struct access_password *c);
+ATTR_MUST_CHECK int access_password_remove(struct access *a, struct access_password *c);
+ATTR_MUST_CHECK int access_login(struct access *a, struct access_password *c);
+// To be called by `done` where the API is still open. Of a login that is good: its session, and its
+// cookie's text; NULL: refused, which is counted.
+struct session *access_password_end(struct access_password *c,
+	const struct sockaddr_storage *source, const char *from, char cookie[SESSION_TEXT_LEN + 1]);

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tokens.h"
 
+#include "access_text.h"
 #include "tls/tls_secret.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { SECRET_LEN = 32, FIELDS = 6, FIELD_MAX = 80 };
+enum { SECRET_LEN = 32, FIELDS = 6 };
 
 static const char prefix[] = "weir_", file_head[] = "weir-tokens 1\n";
-static const char hex[] = "0123456789abcdef";
 static_assert(sizeof(prefix) - 1 + 2 * SECRET_LEN == TOKEN_TEXT_LEN);
 static_assert((int)TOKEN_DIGEST_LEN == (int)TLS_SHA256_LEN);
 
@@ -34,56 +33,18 @@ bool token_name_is_good(const char *name)
 			  == len;
 }
 
-static void hex_write(const uint8_t *bytes, size_t len, char *out)
-{
-	for (size_t i = 0; i < len; i++) {
-		out[2 * i] = hex[bytes[i] >> 4];
-		out[2 * i + 1] = hex[bytes[i] & 15];
-	}
-	out[2 * len] = '\0';
-}
-
-static bool hex_read(const char *text, uint8_t *out, size_t len)
-{
-	if (strlen(text) != 2 * len || strspn(text, hex) != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)((strchr(hex, text[2 * i]) - hex) << 4
-				   | (strchr(hex, text[2 * i + 1]) - hex));
-	return true;
-}
-
-static bool time_read(const char *text, int64_t *out)
-{
-	const size_t len = strspn(text, "0123456789");
-	if (len == 0 || len > 15 || text[len])
-		return false;
-	*out = strtoll(text, NULL, 10);
-	return true;
-}
-
 // A line of NAME ROLE SHA-256 CREATED EXPIRES valid|revoked.
 static bool line_read(const char *line, size_t len, struct token *out)
 {
-	char field[FIELDS][FIELD_MAX];
-	for (unsigned i = 0; i < FIELDS; i++) {
-		const char *end = i + 1 < FIELDS ? memchr(line, ' ', len) : line + len;
-		const size_t n = end ? (size_t)(end - line) : FIELD_MAX;
-		if (n == 0 || n >= FIELD_MAX)
-			return false;
-		memcpy(field[i], line, n);
-		field[i][n] = '\0';
-		if (strlen(field[i]) != n)
-			return false;
-		line += n + 1;
-		len -= i + 1 < FIELDS ? n + 1 : n;
-	}
+	char field[FIELDS][ACCESS_FIELD_MAX];
+	if (!access_fields(line, len, field, FIELDS))
+		return false;
 	*out = (struct token){.role = control_role_find(field[1]),
 		.is_revoked = strcmp(field[5], "revoked") == 0};
 	if (!token_name_is_good(field[0]) || out->role == CONTROL_NONE
-		|| !hex_read(field[2], out->digest, TOKEN_DIGEST_LEN)
-		|| !time_read(field[3], &out->created_unix_s)
-		|| !time_read(field[4], &out->expires_unix_s)
+		|| !access_hex_read(field[2], out->digest, TOKEN_DIGEST_LEN)
+		|| !access_time_read(field[3], &out->created_unix_s)
+		|| !access_time_read(field[4], &out->expires_unix_s)
 		|| (!out->is_revoked && strcmp(field[5], "valid") != 0))
 		return false;
 	memcpy(out->name, field[0], strlen(field[0]) + 1);
@@ -119,7 +80,7 @@ size_t tokens_write(const struct tokens *t, char out[TOKENS_FILE_MAX])
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct token *k = &t->token[i];
 		char digest[2 * TOKEN_DIGEST_LEN + 1];
-		hex_write(k->digest, TOKEN_DIGEST_LEN, digest);
+		access_hex_write(k->digest, TOKEN_DIGEST_LEN, digest);
 		len += (size_t)snprintf(out + len, TOKENS_FILE_MAX - len,
 			"%s %s %s %" PRId64 " %" PRId64 " %s\n", k->name,
 			control_role_names[k->role], digest, k->created_unix_s, k->expires_unix_s,
@@ -161,7 +122,7 @@ int tokens_make(struct tokens *t, const struct token *wanted, int64_t now_unix_s
 	if (!tls_secret_make(secret, sizeof(secret)))
 		return -EIO;
 	memcpy(text, prefix, sizeof(prefix));
-	hex_write(secret, sizeof(secret), text + sizeof(prefix) - 1);
+	access_hex_write(secret, sizeof(secret), text + sizeof(prefix) - 1);
 	explicit_bzero(secret, sizeof(secret));
 	if (!tls_sha256(text, TOKEN_TEXT_LEN, made.digest))
 		return -EIO;

@@ -20,7 +20,10 @@
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
 //        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
 //        /tokens  /audit?limit=
+//        /passwords  /user
 //   POST /token/create?name=&role=&expires=  /token/revoke?name=
+//        /password/set?name=&role=  (password in a form)  /password/remove?name=
+//        /session  (a login: user, password in a form)  /session/end
 //        /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /config/apply?dry_run=0|1&why=

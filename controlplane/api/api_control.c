@@ -137,17 +137,48 @@ static bool is_versioned(const struct http_exchange *x)
 	return path && strncmp(path, "/v1/", 4) == 0;
 }
 
+struct access_try api_try_of(const struct api *a, const struct http_exchange *x)
+{
+	return (struct access_try){.authorization = http_header(x, "Authorization"),
+		.client_name = http_client_name(x),
+		.cookie = http_header(x, "Cookie"),
+		.csrf = http_header(x, "X-Weir-CSRF"),
+		.origin = http_header(x, "Origin"),
+		.fetch_site = http_header(x, "Sec-Fetch-Site"),
+		.host = http_header(x, "Host"),
+		.is_change = http_is_post(x),
+		.source = http_source(x),
+		.from = http_from(x),
+		.config = &config_of(a)->control};
+}
+
+static void open_serve(struct api *a, struct http_exchange *x)
+{
+	const struct access_try try = api_try_of(a, x);
+	enum access_refusal why = ACCESS_GRANTED;
+	if (access_shuts_out(a->access, try.source))
+		why = ACCESS_locked;
+	else if (access_is_foreign(&try))
+		why = ACCESS_csrf;
+	if (why == ACCESS_GRANTED) {
+		api_serve(a, x, API_OPEN, CONTROL_READ);
+		return;
+	}
+	a->access->refused[why]++;
+	api_deny(a, x, why);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *a = arg;
 	struct access_user user;
-	const struct access_try try = {.authorization = http_header(x, "Authorization"),
-		.client_name = http_client_name(x),
-		.source = http_source(x),
-		.from = http_from(x),
-		.config = &config_of(a)->control};
+	const struct access_try try = api_try_of(a, x);
 	http_reply_header(x, "Cache-Control", "no-store");
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
+	if (is_versioned(x) && api_is_open(x)) {
+		open_serve(a, x);
+		return;
+	}
 	const enum access_refusal why = access_check(a->access, &try, &user);
 	http_set_who(x, "%s", user.who);
 	if (why != ACCESS_GRANTED)

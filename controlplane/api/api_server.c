@@ -80,6 +80,7 @@ void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why)
 	const unsigned status = access_refusal_status[why];
 	struct audit_entry entry = entry_of(x, status);
 	entry.why = access_refusal_names[why];
+	http_set_note(x, NULL); // it is no change
 	audit_refused(&a->access->audit, &entry, clock_mono_ms());
 	if (status == 401)
 		http_reply_header(x, "WWW-Authenticate", "Bearer realm=\"weir\"");
@@ -104,6 +105,11 @@ static const struct api_endpoint *endpoint_find(const char *path, unsigned flags
 				&& strcmp(path, (*p)->endpoint[i].path) == 0)
 				return &(*p)->endpoint[i];
 	return NULL;
+}
+
+bool api_is_open(const struct http_exchange *x)
+{
+	return endpoint_find(path_of(x), API_OPEN) != NULL;
 }
 
 static bool is_off(const struct api *a)

@@ -82,6 +82,7 @@ enum api_endpoint_flags {
 		1 << 1, // served while the toggle `api` is off: to look, and to turn it on again
 	API_NETWORK = 1 << 2, // served by metrics.listen as well
 	API_AUDIT = 1 << 3,   // in the audit log though it changes nothing
+	API_OPEN = 1 << 4,    // on the network also for nobody: who it is is found out there
 };
 
 struct api_endpoint {
@@ -89,7 +90,8 @@ struct api_endpoint {
 	void (*handle)(struct api *a, struct http_exchange *x);
 	unsigned flags;
 	enum control_role role; // that it takes; CONTROL_NONE: an admin
-	const char *params;     // names, with blanks between; NULL: none
+	// Names, with blanks between, those in a form behind "form:"; NULL: none.
+	const char *params;
 };
 
 // A request about the whole program, once all loops have reported their status.
@@ -164,6 +166,7 @@ struct api_part {
 	X(memory)         \
 	X(metrics)        \
 	X(access)         \
+	X(session)        \
 	X(control_report) \
 	X(control)
 #define X(name) extern const struct api_part api_##name##_part;
@@ -175,6 +178,10 @@ extern const struct api_part *const api_parts[]; // NULL is the last
 void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role);
 // The server's `replied`: changes go into the audit log.
 void api_replied(void *arg, struct http_exchange *x, unsigned status);
+// Is there an endpoint of that path for a client that nobody knows?
+bool api_is_open(const struct http_exchange *x);
+// What the client shows of itself.
+struct access_try api_try_of(const struct api *a, const struct http_exchange *x);
 // A try of x's user that is refused: audited, and replied to.
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
 // "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.

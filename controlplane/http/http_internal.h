@@ -25,7 +25,8 @@ struct http_exchange {
 	struct sockaddr_storage source; // of a unix socket: the family alone
 	const void *note;
 	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
-	struct evkeyvalq params;
+	struct evkeyvalq params, form;
+	bool is_form_read;
 };
 
 struct http_server {

@@ -66,6 +66,10 @@ static void exchange_free(struct http_exchange *x)
 	if (x->server)
 		http_exchange_detach(x);
 	evhttp_clear_headers(&x->params);
+	struct evkeyval *field;
+	TAILQ_FOREACH (field, &x->form, next)
+		explicit_bzero(field->value, strlen(field->value));
+	evhttp_clear_headers(&x->form);
 	free(x);
 }
 

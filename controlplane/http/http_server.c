@@ -3,6 +3,7 @@
 #include "http_internal.h"
 #include "tls/tls_server.h"
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static_assert((int)HTTP_CONNS_INPUT_MAX > (int)HTTP_HEADER_MAX + (int)HTTP_BODY_MAX);
@@ -62,6 +64,7 @@ static struct http_exchange *exchange_new(
 		return NULL;
 	}
 	TAILQ_INIT(&x->params);
+	TAILQ_INIT(&x->form);
 	x->server = s;
 	x->request = r;
 	x->peer = *peer;
@@ -318,6 +321,31 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(x->who, sizeof(x->who), fmt, args);
 	va_end(args);
+}
+
+// A zero byte would end a field early.
+static void form_read(struct http_exchange *x)
+{
+	static const char type[] = "application/x-www-form-urlencoded";
+	struct evbuffer *body = evhttp_request_get_input_buffer(x->request);
+	const size_t len = evbuffer_get_length(body);
+	const char *is = http_header(x, "Content-Type");
+	char text[HTTP_FORM_MAX + 1];
+	x->is_form_read = true;
+	if (!is || strncasecmp(is, type, sizeof(type) - 1) != 0 || len == 0 || len > HTTP_FORM_MAX)
+		return;
+	evbuffer_remove(body, text, len);
+	text[len] = '\0';
+	if (strlen(text) == len && !strstr(text, "%00"))
+		(void)evhttp_parse_query_str(text, &x->form);
+	explicit_bzero(text, sizeof(text));
+}
+
+const char *http_form(struct http_exchange *x, const char *name)
+{
+	if (!x->is_form_read)
+		form_read(x);
+	return evhttp_find_header(&x->form, name);
 }
 
 const char *http_query(const struct http_exchange *x)

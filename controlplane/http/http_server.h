@@ -39,6 +39,7 @@ enum {
 	HTTP_BODY_MAX = 65536,
 	HTTP_TIMEOUT_S = 2,
 	HTTP_ACCEPT_PAUSE_MS = 100,
+	HTTP_FORM_MAX = 4096,
 	HTTP_WHO_MAX = 80,
 	HTTP_FROM_MAX = 64,
 };
@@ -107,6 +108,9 @@ const char *http_client_name(const struct http_exchange *x);
 const char *http_who(const struct http_exchange *x);
 const char *http_from(const struct http_exchange *x);
 void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 3);
+// A field of the body, where that is application/x-www-form-urlencoded of at most HTTP_FORM_MAX
+// bytes; NULL: it has none. Overwritten when the exchange ends.
+const char *http_form(struct http_exchange *x, const char *name);
 const char *http_query(const struct http_exchange *x); // as it was sent; NULL: none
 // Something of the owner's about the request; NULL until it is set.
 void http_set_note(struct http_exchange *x, const void *note);

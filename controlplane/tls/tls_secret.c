@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <string.h>
 
 bool tls_secret_make(uint8_t *out, size_t len)
 {
@@ -13,6 +14,14 @@ bool tls_secret_make(uint8_t *out, size_t len)
 bool tls_sha256(const void *bytes, size_t len, uint8_t out[TLS_SHA256_LEN])
 {
 	return EVP_Digest(bytes, len, out, NULL, EVP_sha256(), NULL) == 1;
+}
+
+bool tls_scrypt(const char *password, const uint8_t salt[TLS_SALT_LEN], uint8_t out[TLS_SHA256_LEN])
+{
+	enum { N = 1 << 14, R = 8, P = 5, MEMORY_MAX = 20 << 20 };
+	return EVP_PBE_scrypt(password, strlen(password), salt, TLS_SALT_LEN, N, R, P, MEMORY_MAX,
+		       out, TLS_SHA256_LEN)
+	       == 1;
 }
 
 bool tls_secret_same(const uint8_t *a, const uint8_t *b, size_t len)

@@ -76,10 +76,16 @@ same "the socket has /v1, too" 200 "$(curl -s -o /dev/null -w '%{http_code}' --u
 same "no connection from elsewhere" 000 "$(https -m 1 --interface 127.200.0.1 https://127.0.0.1:9953/v1/upstreams)"
 
 adversary() {
-	$python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) \
+	$python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) $tmp/secrets \
 		"$lab exec kdig +short +timeout=2 @$service ok-3000.cached.test A" 2>&1 | tee $tmp/adversary
 	return "${PIPESTATUS[0]}"
 }
+echo 'a long password' | weirctl password set eve --role operate >$tmp/set
+check "a local user has a password" grep -q '"eve" set' $tmp/set
+check "a short one is refused" eval '! echo short | weirctl password set bob --role read'
+check "the list has the user" eval 'weirctl --json password list | jq -e ".users == [{name: \"eve\", role: \"operate\"}]"'
+check "the file has no password" eval '[ "$(stat -c %a $state/passwords)" = 600 ] && ! grep -q "a long" $state/passwords'
+
 check "an adversary" adversary
 sed 's/^/  /' $tmp/adversary
 
@@ -92,7 +98,7 @@ check "a new certificate is taken without a restart" eventually renewed
 entries() { weirctl --json audit --limit 1000 | jq -e "[.entries[] | select($1)] | length > 0"; }
 check "the audit log has a change on the socket" entries '.who == "uid 0" and .path == "/token/create" and .status == 200'
 check "and one over the network" entries '.who == "token operate" and .from == "127.0.0.1" and .path == "/cache/flush" and .status == 200'
-for why in no_token expired revoked unknown role no_role locked not_bearer; do
+for why in no_token expired revoked unknown role no_role locked not_bearer password csrf session; do
 	check "and a refused try: $why" entries ".refused == \"$why\""
 done
 check "an event of the lock-out" eval 'weirctl events | grep -q "locked out of the control API"'
@@ -100,8 +106,10 @@ check "for admins alone" eval 'said operate audit && remote admin audit --limit 
 check "weirctl audit" eval 'weirctl audit --limit 1000 | grep -q "token operate from 127.0.0.1: POST /cache/flush?name="'
 check "metrics" eval 'weirctl metrics | grep -q "^weir_access_refused_total{why=\"expired\"} [1-9]"'
 check "no token in any log or output" eval \
-	'! cat $dir/*.token | grep -vx "weir_0*" | grep -rFf - /run/weir/lab/*.log $state/ $tmp/'
+	'! { cat $dir/*.token && echo "a long password" && echo "a+long+password" && cat $tmp/secrets; } | grep -vx "weir_0*" |
+		grep -rFf - /run/weir/lab/*.log $state/ $(ls -d $tmp/* | grep -v secrets)'
 check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
+check "a user is removed" weirctl password remove eve
 "$lab" stop controlplane >/dev/null
 "$lab" start controlplane >/dev/null
 check "tokens outlive a restart" eventually remote read upstreams

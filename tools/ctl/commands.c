@@ -175,6 +175,13 @@ const struct ctl_command ctl_commands[] = {
 	{"token", "list", 0, 0, 0, cmd_token_list, "",
 		"List the tokens: role, state, expiry, last use."},
 	{"token", "revoke", 1, 1, 0, cmd_token_revoke, "NAME", "Revoke a token."},
+	{"password", "set", 1, 1, CTL_OPT_ROLE, cmd_password_set, "USER --role read|operate|admin",
+		"Give a local user of the control API a password, read from the terminal or "
+		"stdin."},
+	{"password", "list", 0, 0, 0, cmd_password_list, "",
+		"List the local users with a password, and count the sessions."},
+	{"password", "remove", 1, 1, 0, cmd_password_remove, "USER",
+		"Remove a local user, and end its sessions."},
 	{"audit", NULL, 0, 0, CTL_OPT_LIMIT, cmd_audit, "[--limit N]",
 		"Show the last N (50) entries of the audit log: changes, and refused requests."},
 	{"log", "tail", 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_GROUP,

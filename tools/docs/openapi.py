@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/reference/openapi.json, the OpenAPI 3 description of the control API, from the tables of endpoints in controlplane/api.
+"""docs/reference/openapi.json, the OpenAPI 3.1 description of the control API, from the tables of endpoints in controlplane/api.
 
 usage: openapi.py SOURCE_ROOT [--check]     writes the file, or fails if it is not current
 
@@ -15,7 +15,7 @@ import sys
 STREAMS = {"/events": "text/event-stream", "/log/tail": "application/x-ndjson", "/watch": "application/x-ndjson"}
 TEXTS = {"/metrics": "text/plain", "/debug/heap": "text/plain", "/profile/cpu": "application/octet-stream",
          "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream"}
-ROLES = ["read", "operate", "admin"]
+ROLES = ["none", "read", "operate", "admin"]
 
 ROW = re.compile(r'\{"(/[\w/]+)",\s*\w+,\s*((?:API_\w+)(?:\s*\|\s*API_\w+)*)(?:,\s*CONTROL_(\w+))?(?:,\s*((?:"[^"]*"\s*)+))?\}')
 
@@ -25,7 +25,8 @@ def endpoints(root):
     for name in sorted((root / "controlplane" / "api").glob("*.c")):
         text = name.read_text()
         for path, flags, role, params in ROW.findall(text):
-            yield path, "API_POST" in flags, (role or "admin").lower(), "".join(re.findall(r'"([^"]*)"', params)).split()
+            least = "none" if "API_OPEN" in flags else (role or "admin").lower()
+            yield path, "API_POST" in flags, least, "".join(re.findall(r'"([^"]*)"', params)).split()
         table = re.search(r"\.endpoint = \{(.*?)\},\n\s*\.|\.endpoint = \{(.*?)\}\};|\.endpoint = \{(.*?)\n\};", text, re.S)
         rows = len(re.findall(r'\{\s*"/', next((g for g in table.groups() if g), ""))) if table else 0
         if rows != len(ROW.findall(text)):
@@ -41,9 +42,16 @@ def replies(path):
 
 
 def operation(path, role, params):
-    return {"operationId": path.strip("/").replace("/", "_"), "x-weir-role": role,
-            "parameters": [{"name": p, "in": "query", "required": False, "schema": {"type": "string"}} for p in params],
+    made = {"operationId": path.strip("/").replace("/", "_"), "x-weir-role": role,
+            "parameters": [{"name": p, "in": "query", "required": False, "schema": {"type": "string"}} for p in params if ":" not in p],
             "responses": replies(path)}
+    form = [p.split(":")[1] for p in params if ":" in p]
+    if form:
+        schema = {"type": "object", "required": form, "properties": {p: {"type": "string"} for p in form}}
+        made["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+    if role == "none":
+        made["security"] = []
+    return made
 
 
 def document(root):
@@ -53,14 +61,15 @@ def document(root):
     error = {"description": "Refused or failed.",
              "content": {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}}}
     return {
-        "openapi": "3.0.3",
+        "openapi": "3.1.0",
         "info": {"title": "weir control API", "version": "1", "license": {"name": "BSD-3-Clause"},
                  "description": "Made by tools/docs/openapi.py from the tables of endpoints. Stable: later versions only add. "
-                                "x-weir-role is the lowest role that an endpoint takes: read, operate or admin."},
+                                "x-weir-role is the lowest role that an endpoint takes: none, read, operate or admin."},
         "servers": [{"url": "https://localhost:9953"}],
-        "security": [{"token": []}, {"certificate": []}],
+        "security": [{"token": []}, {"session": []}, {"certificate": []}],
         "paths": paths,
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, "certificate": {"type": "mutualTLS"}},
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, "certificate": {"type": "mutualTLS"},
+                                           "session": {"type": "apiKey", "in": "cookie", "name": "__Host-weir"}},
                        "responses": {"Error": error}},
     }
 

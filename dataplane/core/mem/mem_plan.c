@@ -53,6 +53,7 @@ enum {
 	CLICKHOUSE = 80 * MIB,       // the chunk, packed, in the outbox, being sent
 	REDIS_FIXED = 8 * MIB,       // calls, looks, blocks of replies
 	OF_CONTROL_CONN = 128 << 10, // TLS, a request with its body
+	LOGIN = 17 * MIB,            // scrypt, one at a time
 	API = 16 * MIB,              // requests, their bodies, histories
 	CONTROL_FIXED = 48 * MIB,    // code, stacks, tables of fixed size
 	DATAPLANE_FIXED = 40 * MIB,  // code of DPDK, stacks
@@ -279,11 +280,13 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
 		"log_recent profile_stacks why_explanations why_searches trace http_clients "
-		"events event_readers event_outputs live_readers tokens lockouts audit_lines");
+		"events event_readers event_outputs live_readers tokens lockouts audit_lines "
+		"sessions passwords");
 	if (c->control.listen_count)
 		charge(p, MEM_PLAN_CONTROLPLANE, "control API over HTTPS", "control.connections",
-			(uint64_t)c->control.listen_count * c->control.connections
-				* OF_CONTROL_CONN,
+			LOGIN
+				+ (uint64_t)c->control.listen_count * c->control.connections
+					  * OF_CONTROL_CONN,
 			"access_connections");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An adversary of the control API over HTTPS, for control_test.sh.
 
-usage: control_adversary.py OPENAPI FOLDER PID DNS_COMMAND
+usage: control_adversary.py OPENAPI FOLDER PID SECRETS DNS_COMMAND
 
 FOLDER has ca.pem and ROLE.token, expired.token, revoked.token, unknown.token. Tries each endpoint with each of them, odd paths and
 headers, large and slow requests, old TLS, clear text, and CONNECTIONS connections (WEIR_CONTROL_CONNECTIONS, 1000) while
-DNS_COMMAND must go on to answer. Prints what should not be; exit status 1 if there is any.
+DNS_COMMAND must go on to answer. The user eve has "a long password"; what her sessions are known by is written to SECRETS. Prints what should not be; exit status 1 if there is any.
 """
 import itertools
 import json
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 ADDRESS = ("127.0.0.1", 9953)
 CONNECTIONS = int(os.environ.get("WEIR_CONTROL_CONNECTIONS", "1000"))
@@ -143,22 +144,82 @@ def kinds_of_refusal():
         pass
 
 
+def login(conn, user, password, more=""):
+    body = f"user={user}&password={password}".encode()
+    conn.sendall(f"POST /v1/session HTTP/1.1\r\nHost: box:9953\r\nContent-Type: application/x-www-form-urlencoded\r\n{more}"
+                 f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += conn.recv(65536)
+    head, _, rest = got.partition(b"\r\n\r\n")
+    while not rest.endswith(b"}"):
+        rest += conn.recv(65536)
+    return status_of(head), head.decode(), json.loads(rest)
+
+
+def sessions():
+    """A browser's session: its cookie, its second secret, pages of other sites, its end."""
+    conn = connect()
+    for user, password in (("eve", "another password"), ("nobody", "a+long+password")):
+        if login(conn, user, password)[0] != 401:
+            say(f"a login as {user} with a wrong password: not 401")
+    if login(conn, "eve", "a+long+password", "Origin: https://evil.example\r\n")[0] != 403:
+        say("a login by a page of another site: not 403")
+    got, head, about = login(conn, "eve", "a+long+password")
+    cookie = head.partition("Set-Cookie: ")[2].partition("\r\n")[0]
+    if got != 200 or not all(flag in cookie for flag in ("__Host-weir=", "Secure", "HttpOnly", "SameSite=Strict", "Path=/")):
+        say(f"a login: {got}")
+    name = cookie.partition(";")[0]
+    secrets.write_text(name.partition("=")[2] + "\n" + about["csrf"] + "\n")
+
+    def ask(method, path, more=""):
+        return request(conn, method, path, None, f"Cookie: a=b; {name}\r\n{more}".encode())[0]
+
+    csrf = f"X-Weir-CSRF: {about['csrf']}\r\n"
+    for method, path, more, wanted in (
+            ("GET", "/v1/status", "", 200), ("GET", "/v1/user", "", 200), ("GET", "/v1/tokens", "", 403),
+            ("POST", "/v1/cache/flush?name=a.test", "", 403), ("POST", "/v1/cache/flush?name=a.test", "X-Weir-CSRF: x\r\n", 403),
+            ("POST", "/v1/cache/flush?name=a.test", csrf[:-3] + "0\r\n", 403),
+            ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: https://evil.example\r\n", 403),
+            ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: null\r\n", 403),
+            ("POST", "/v1/cache/flush?name=a.test", csrf + "Sec-Fetch-Site: cross-site\r\n", 403),
+            ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: https://box\r\nSec-Fetch-Site: same-origin\r\n", 200),
+            ("POST", "/v1/config/reload", csrf, 403), ("POST", "/v1/session/end", "", 403), ("POST", "/v1/session/end", csrf, 200),
+            ("GET", "/v1/status", "", 401)):
+        status = ask(method, path, more)
+        if status != wanted:
+            say(f"{method} {path} with a session and {more!r}: {status}, not {wanted}")
+    conn.close()
+    many = []
+    for _ in range(12):  # more than wait for a check of a password
+        one = connect()
+        one.sendall(b"POST /v1/session HTTP/1.1\r\nHost: box\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                    b"Content-Length: 26\r\n\r\nuser=eve&password=abcdefgh")
+        many.append(one)
+    got = [reply(one)[0] for one in many]
+    if set(got) != {401, 503}:
+        say(f"many logins at a time: {got}")
+
+
 def each_endpoint():
     bad = Kept()
     for method, path, role in endpoints():
+        if role == "none":
+            continue
         for name in (None, "expired", "revoked", "unknown"):
             got = bad.request(method, path, token[name] if name else None)[0]
             if got != 401:
                 say(f"{method} {path} with {name or 'no'} token: {got}, not 401")
-        for other in ROLES:
-            enough = ROLES.index(other) >= ROLES.index(role)
-            if enough and other != role:
-                continue
-            conn = connect()
-            got, body = request(conn, method, path, token[other])
-            if (got in (0, 401, 403, 429) or got == 404 and b"no such endpoint" in body) if enough else got != 403:
-                say(f"{method} {path} as {other}, takes {role}: {got} {body[:80]!r}")
-            conn.close()
+        # Lower roles first, on one connection: the right one may begin a stream.
+        conn = connect()
+        for other in ROLES[:ROLES.index(role)]:
+            got = request(conn, method, path, token[other])[0]
+            if got != 403:
+                say(f"{method} {path} as {other}, takes {role}: {got}, not 403")
+        got, body = request(conn, method, path, token[role])
+        if got in (0, 401, 403, 429) or got == 404 and b"no such endpoint" in body:
+            say(f"{method} {path} as {role}: {got} {body[:80]!r}")
+        conn.close()
 
 
 PATHS = ["//v1/tokens", "/v1//tokens", "/v1/../v1/tokens", "/v1/./tokens", "/v1/status/../tokens", "/V1/tokens", "/v1/Tokens",
@@ -230,7 +291,9 @@ def weak_connections():
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         old = context()
         old.set_ciphers("ALL:@SECLEVEL=0")
-        old.minimum_version = old.maximum_version = version
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            old.minimum_version = old.maximum_version = version
         time.sleep(0.05)
         raw = socket.create_connection(ADDRESS, 5, source_address=(source(), 0))
         try:
@@ -300,12 +363,24 @@ def many_connections():
     print(f"{CONNECTIONS} connections: {len(held)} made, {grown} KiB", flush=True)
 
 
+def run(step):
+    began = time.monotonic()
+    try:
+        step()
+    except Exception as error:  # a step of a thread, too
+        say(f"{step.__name__}: {error!r}")
+    print(f"{step.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+
+
 def main():
     slow = slow_clients()
-    for step in (kinds_of_refusal, weak_connections, odd_requests, large_requests, each_endpoint, many_connections):
-        began = time.monotonic()
-        step()
-        print(f"{step.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+    run(kinds_of_refusal)
+    run(sessions)
+    beside = threading.Thread(target=lambda: [run(step) for step in (weak_connections, odd_requests, large_requests)])
+    beside.start()
+    run(each_endpoint)
+    beside.join()
+    run(many_connections)
     for thread in slow:
         thread.join()
     if not answers():
@@ -315,7 +390,7 @@ def main():
 
 if __name__ == "__main__":
     api = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    folder, pid, dns = pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    folder, pid, secrets, dns = pathlib.Path(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4]), sys.argv[5]
     token = {p.stem: p.read_text().strip() for p in folder.glob("*.token")}
     tls = context()
     main()

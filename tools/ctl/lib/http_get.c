@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/stats_read.h>
 
 struct http_body {
 	char *text;
@@ -34,7 +33,12 @@ static size_t body_take(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
-// Without those of `params` that have no value.
+static bool is_form(const struct http_param *p)
+{
+	return strncmp(p->name, HTTP_FORM, sizeof(HTTP_FORM) - 1) == 0;
+}
+
+// Without those of `params` that have no value, or are for the body.
 static bool url_make(const struct ctl *c, CURL *curl, const char *path,
 	const struct http_param *params, char *url, size_t cap)
 {
@@ -43,8 +47,9 @@ static bool url_make(const struct ctl *c, CURL *curl, const char *path,
 					  : (size_t)snprintf(url, cap, "http://weir%s", path);
 	char mark = '?';
 	for (; params && params->name && n < cap; params++) {
-		char *value = params->value ? curl_easy_escape(curl, params->value, 0) : NULL;
-		if (params->value && !value)
+		const bool has = params->value && !is_form(params);
+		char *value = has ? curl_easy_escape(curl, params->value, 0) : NULL;
+		if (has && !value)
 			return false;
 		if (value)
 			n += (size_t)snprintf(
@@ -53,6 +58,34 @@ static bool url_make(const struct ctl *c, CURL *curl, const char *path,
 		curl_free(value);
 	}
 	return n < cap;
+}
+
+// The form of `params` in `body`, which is empty where they have none. False: no memory or room.
+static bool form_make(CURL *curl, const struct http_param *params, char *body, size_t cap)
+{
+	size_t n = 0;
+	body[0] = '\0';
+	for (; params && params->name && n < cap; params++) {
+		if (!is_form(params) || !params->value)
+			continue;
+		char *value = curl_easy_escape(curl, params->value, 0);
+		if (!value)
+			return false;
+		n += (size_t)snprintf(body + n, cap - n, "%s%s=%s", n ? "&" : "",
+			params->name + sizeof(HTTP_FORM) - 1, value);
+		explicit_bzero(value, strlen(value));
+		curl_free(value);
+	}
+	return n < cap;
+}
+
+static bool body_set(CURL *curl, const struct http_param *params)
+{
+	char body[4096];
+	const bool set = form_make(curl, params, body, sizeof(body))
+			 && curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+	explicit_bzero(body, sizeof(body));
+	return set;
 }
 
 typedef size_t take_fn(char *data, size_t size, size_t count, void *arg);
@@ -105,7 +138,7 @@ static CURL *request_new(const struct ctl *c, bool post, const char *path,
 		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg) == CURLE_OK
-		&& (!post || curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "") == CURLE_OK))
+		&& (!post || body_set(curl, params)))
 		return curl;
 	curl_easy_cleanup(curl);
 	return NULL;
@@ -177,52 +210,6 @@ enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	enum http_outcome outcome = request_run(c, post, path, params, timeout_ms, &body, doc, why);
 	free(body.text);
 	return outcome;
-}
-
-const char *http_served_text(const struct ctl *c)
-{
-	char why[SHM_WHY_MAX];
-	struct stats_copy *s = calloc(1, sizeof(*s));
-	bool has_stats = s && stats_read(&c->paths, s, why) == 0;
-	bool is_up = has_stats && dataplane_state(&c->paths, s) == PROCESS_UP;
-	free(s);
-	return is_up ? HTTP_SERVED_TEXT : "the data plane is down, too: no client is answered";
-}
-
-static void remote_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
-{
-	const char *box = c->remote.authority;
-	if (outcome == HTTP_UNTRUSTED)
-		ctl_fail(c,
-			"%s: its certificate is not trusted: %s; --ca FILE names who vouches for "
-			"it, --pin SHA256 its key",
-			box, why);
-	else if (outcome == HTTP_NOBODY)
-		ctl_fail(c, "%s: cannot connect (control.listen, control.allow): %s", box, why);
-	else
-		ctl_fail(c, "%s: %s", box, why);
-}
-
-void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
-{
-	if (c->remote_options.host) {
-		remote_fail(c, outcome, why);
-		return;
-	}
-	switch (outcome) {
-	case HTTP_NOBODY:
-		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock); %s",
-			c->paths.run, http_served_text(c));
-		break;
-	case HTTP_SILENT:
-		ctl_fail(c, "the control plane does not answer: %s", why);
-		break;
-	case HTTP_DENIED:
-		ctl_fail(c, "%s/control.sock: " HTTP_DENIED_TEXT, c->paths.run);
-		break;
-	default:
-		ctl_fail(c, "%s", why);
-	}
 }
 
 struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,

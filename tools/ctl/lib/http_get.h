@@ -38,6 +38,8 @@ enum http_outcome {
 const char *http_served_text(const struct ctl *c);
 
 // A name and value for the query of a URL; the value is encoded. Without a value it is left out.
+// With HTTP_FORM before the name it is for a form in the body: a secret, which no URL may have.
+#define HTTP_FORM "form:"
 struct http_param {
 	const char *name, *value;
 };

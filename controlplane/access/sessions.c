@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sessions.h"
+
+#include "access_text.h"
+#include "tls/tls_secret.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SECRET_LEN = 32 };
+static_assert(2 * SECRET_LEN == SESSION_TEXT_LEN);
+
+static bool secret_text(char out[SESSION_TEXT_LEN + 1])
+{
+	uint8_t secret[SECRET_LEN];
+	const bool made = tls_secret_make(secret, sizeof(secret));
+	access_hex_write(secret, sizeof(secret), out);
+	explicit_bzero(secret, sizeof(secret));
+	return made;
+}
+
+static bool is_over(const struct session *s, uint64_t now_s)
+{
+	return now_s - s->last_s >= SESSION_IDLE_S || now_s - s->since_s >= SESSION_LIFE_S;
+}
+
+// A place that is free, else that of the session that is idle for longest.
+static struct session *place_take(struct sessions *t, uint64_t now_s)
+{
+	struct session *oldest = &t->session[0];
+	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+		struct session *s = &t->session[i];
+		if (!s->is_used || is_over(s, now_s))
+			return s;
+		if (s->last_s < oldest->last_s)
+			oldest = s;
+	}
+	t->evicted++;
+	return oldest;
+}
+
+struct session *sessions_begin(struct sessions *t, const char *user, enum control_role role,
+	uint64_t now_s, char text[SESSION_TEXT_LEN + 1])
+{
+	struct session made = {.is_used = true, .role = role, .since_s = now_s, .last_s = now_s};
+	snprintf(made.user, sizeof(made.user), "%s", user);
+	if (!secret_text(text) || !secret_text(made.csrf)
+		|| !tls_sha256(text, SESSION_TEXT_LEN, made.digest))
+		return NULL;
+	struct session *s = place_take(t, now_s);
+	*s = made;
+	t->begun++;
+	return s;
+}
+
+struct session *sessions_find(struct sessions *t, const char *text, uint64_t now_s)
+{
+	uint8_t digest[TLS_SHA256_LEN];
+	struct session *found = NULL;
+	if (strlen(text) != SESSION_TEXT_LEN || !tls_sha256(text, SESSION_TEXT_LEN, digest))
+		return NULL;
+	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+		struct session *s = &t->session[i];
+		if (tls_secret_same(digest, s->digest, sizeof(digest)) && s->is_used)
+			found = s;
+	}
+	if (found && is_over(found, now_s)) {
+		session_end(found);
+		return NULL;
+	}
+	if (found)
+		found->last_s = now_s;
+	return found;
+}
+
+void session_end(struct session *s)
+{
+	explicit_bzero(s, sizeof(*s));
+}
+
+void sessions_end_user(struct sessions *t, const char *user)
+{
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (t->session[i].is_used && strcmp(t->session[i].user, user) == 0)
+			session_end(&t->session[i]);
+}
+
+unsigned sessions_used(const struct sessions *t)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		n += t->session[i].is_used;
+	return n;
+}
+
+bool session_csrf_is(const struct session *s, const char *text)
+{
+	return text && strlen(text) == SESSION_TEXT_LEN
+	       && tls_secret_same(
+		       (const uint8_t *)text, (const uint8_t *)s->csrf, SESSION_TEXT_LEN);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sessions of browsers and passwords of local users, as tables.
+
+#include "controlplane/access/passwords.h"
+#include "controlplane/access/sessions.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NOW = 5000 };
+
+static struct sessions t;
+static struct passwords p;
+static char text[SESSION_TEXT_LEN + 1];
+
+static int empty(void **)
+{
+	t = (struct sessions){0};
+	p = (struct passwords){0};
+	return 0;
+}
+
+static void test_session(void **)
+{
+	struct session *s = sessions_begin(&t, "eve", CONTROL_OPERATE, NOW, text);
+	assert_non_null(s);
+	assert_int_equal(strlen(text), SESSION_TEXT_LEN);
+	assert_string_not_equal(text, s->csrf);
+	assert_ptr_equal(sessions_find(&t, text, NOW), s);
+	assert_string_equal(s->user, "eve");
+	assert_int_equal(s->role, CONTROL_OPERATE);
+	assert_true(session_csrf_is(s, s->csrf));
+	assert_false(session_csrf_is(s, NULL));
+	assert_false(session_csrf_is(s, ""));
+	assert_false(session_csrf_is(s, text));
+	assert_null(sessions_find(&t, s->csrf, NOW));
+	assert_null(sessions_find(&t, "", NOW));
+	text[0] = text[0] == '0' ? '1' : '0';
+	assert_null(sessions_find(&t, text, NOW));
+}
+
+static void test_no_session_is_none(void **)
+{
+	char zeros[SESSION_TEXT_LEN + 1];
+	memset(zeros, '0', SESSION_TEXT_LEN);
+	zeros[SESSION_TEXT_LEN] = '\0';
+	assert_null(sessions_find(&t, zeros, NOW));
+}
+
+static void test_ends(void **)
+{
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
+	assert_non_null(sessions_find(&t, text, NOW + SESSION_IDLE_S - 1));
+	assert_non_null(sessions_find(&t, text, NOW + 2 * SESSION_IDLE_S - 2));
+	assert_null(sessions_find(&t, text, NOW + 3 * SESSION_IDLE_S - 2));
+	assert_int_equal(sessions_used(&t), 0);
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
+	for (uint64_t at = 0; at < SESSION_LIFE_S; at += SESSION_IDLE_S / 2)
+		assert_non_null(sessions_find(&t, text, NOW + at));
+	assert_null(sessions_find(&t, text, NOW + SESSION_LIFE_S));
+}
+
+static void test_full(void **)
+{
+	char first[SESSION_TEXT_LEN + 1], second[SESSION_TEXT_LEN + 1];
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, first));
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW + 1, second));
+	for (unsigned i = 2; i < SESSIONS_MAX; i++)
+		assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 3, text));
+	assert_non_null(sessions_find(&t, first, NOW + 4));
+	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 5, text));
+	assert_int_equal(t.evicted, 1);
+	assert_non_null(sessions_find(&t, first, NOW + 5));
+	assert_null(sessions_find(&t, second, NOW + 5));
+	sessions_end_user(&t, "bob");
+	assert_int_equal(sessions_used(&t), 1);
+	assert_null(sessions_find(&t, text, NOW + 5));
+}
+
+static void put(const char *name, const char *password, enum control_role role)
+{
+	struct password user = {.role = role};
+	snprintf(user.name, sizeof(user.name), "%s", name);
+	assert_true(password_make(&user, password));
+	assert_int_equal(passwords_put(&p, &user), 0);
+}
+
+static void test_passwords(void **)
+{
+	static char file[PASSWORDS_FILE_MAX];
+	char why[TOKENS_WHY_MAX];
+	put("eve", "one two three", CONTROL_ADMIN);
+	put("bob", "one two three", CONTROL_READ);
+	assert_memory_not_equal(
+		passwords_find(&p, "eve")->digest, passwords_find(&p, "bob")->digest, 32);
+	const size_t len = passwords_write(&p, file);
+	assert_null(strstr(file, "one"));
+	assert_int_equal(passwords_read(&p, file, len, why), 0);
+	assert_int_equal(p.count, 2);
+	assert_true(password_is(passwords_find(&p, "eve"), "one two three"));
+	assert_false(password_is(passwords_find(&p, "eve"), "one two four"));
+	assert_false(password_is(passwords_find(&p, "eve"), ""));
+	put("eve", "another one", CONTROL_READ);
+	assert_int_equal(p.count, 2);
+	assert_false(password_is(passwords_find(&p, "eve"), "one two three"));
+	assert_int_equal(passwords_remove(&p, "eve"), 0);
+	assert_int_equal(passwords_remove(&p, "eve"), -ENOENT);
+	assert_null(passwords_find(&p, "eve"));
+	for (size_t i = 0; i < len; i++)
+		if (i != strlen("weir-passwords 1\n") && file[i - (i > 0)] != '\n')
+			assert_int_equal(passwords_read(&p, file, i, why), -EINVAL);
+}
+
+static void test_passwords_full(void **)
+{
+	struct password user = {.role = CONTROL_READ};
+	for (unsigned i = 0; i < PASSWORDS_MAX; i++) {
+		snprintf(user.name, sizeof(user.name), "u%u", i);
+		assert_int_equal(passwords_put(&p, &user), 0);
+	}
+	snprintf(user.name, sizeof(user.name), "more");
+	assert_int_equal(passwords_put(&p, &user), -ENOSPC);
+	snprintf(user.name, sizeof(user.name), "u3");
+	assert_int_equal(passwords_put(&p, &user), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_session, empty),
+		cmocka_unit_test_setup(test_no_session_is_none, empty),
+		cmocka_unit_test_setup(test_ends, empty),
+		cmocka_unit_test_setup(test_full, empty),
+		cmocka_unit_test_setup(test_passwords, empty),
+		cmocka_unit_test_setup(test_passwords_full, empty),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

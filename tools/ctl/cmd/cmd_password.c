@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// `weirctl password`: local users of the control API, for browsers.
+
+#include "lib/cell.h"
+#include "lib/show.h"
+#include "lib/term_text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { PASSWORD_ROOM = 260 };
+
+// A line of stdin without its end. False: no line, or a longer one.
+static bool line_read(char out[PASSWORD_ROOM])
+{
+	if (!fgets(out, PASSWORD_ROOM, stdin))
+		return false;
+	const size_t len = strcspn(out, "\n");
+	const bool whole = out[len] == '\n' || feof(stdin);
+	out[len] = '\0';
+	return whole;
+}
+
+// The same of a terminal, which does not show it.
+static bool prompt_read(const char *prompt, char out[PASSWORD_ROOM])
+{
+	struct termios was, quiet;
+	if (tcgetattr(STDIN_FILENO, &was) < 0)
+		return false;
+	quiet = was;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	fputs(prompt, stderr);
+	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) < 0)
+		return false;
+	const bool read = line_read(out);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+	fputc('\n', stderr);
+	return read;
+}
+
+static bool password_read(char out[PASSWORD_ROOM])
+{
+	char again[PASSWORD_ROOM];
+	if (!isatty(STDIN_FILENO))
+		return line_read(out);
+	const bool same = prompt_read("Password: ", out) && prompt_read("Again: ", again)
+			  && strcmp(out, again) == 0;
+	explicit_bzero(again, sizeof(again));
+	return same;
+}
+
+static void set_print(const struct json_node *root)
+{
+	char name[256];
+	printf("password of \"%s\" set, with the role %s; sessions before it have ended\n",
+		term_text(json_text(root, "name"), name, sizeof(name)), json_text(root, "role"));
+}
+
+int cmd_password_set(struct ctl *c)
+{
+	char password[PASSWORD_ROOM];
+	if (!c->role || c->expires) {
+		ctl_fail(c, "password set takes --role read, operate or admin");
+		return CTL_USAGE;
+	}
+	if (!password_read(password))
+		return ctl_fail(c, "no password: a line of at most 256 bytes on stdin, or the "
+				   "same one twice on the terminal");
+	const struct http_param params[] = {{"name", c->operand}, {"role", c->role},
+		{HTTP_FORM "password", password}, {NULL, NULL}};
+	int rc = show_call(c, true, "/password/set", params, HTTP_SHORT_MS, set_print);
+	explicit_bzero(password, sizeof(password));
+	return rc;
+}
+
+static void list_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {
+		{"user", "name", cell_text}, {"role", "role", cell_text}};
+	cell_rows_print(json_get(root, "users"), columns, ARRAY_LEN(columns));
+	printf("%llu sessions\n", json_count(root, "sessions"));
+}
+
+int cmd_password_list(struct ctl *c)
+{
+	return show_call(c, false, "/passwords", NULL, HTTP_SHORT_MS, list_print);
+}
+
+static void removed_print(const struct json_node *root)
+{
+	char name[256];
+	printf("user \"%s\" removed\n", term_text(json_text(root, "name"), name, sizeof(name)));
+}
+
+int cmd_password_remove(struct ctl *c)
+{
+	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
+	return show_call(c, true, "/password/remove", params, HTTP_SHORT_MS, removed_print);
+}
