@@ -2,6 +2,7 @@
 // Outputs of events with real receivers: each event once and in its order, over a receiver that
 // goes away, over a ring that overwrites, and by settings that change while they run.
 
+#include "controlplane/events/out/event_journal.h"
 #include "controlplane/events/out/event_outs.h"
 #include "tests/unit/unit.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -194,12 +196,28 @@ static void a_refused_datagram_is_sent_again(void **)
 	close(fd);
 }
 
+static void the_journal_is_known_by_its_stream(void **)
+{
+	struct stat st;
+	char text[64];
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	assert_false(event_journal_has_stderr());
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino);
+	assert_int_equal(setenv("JOURNAL_STREAM", text, 1), 0);
+	assert_true(event_journal_has_stderr());
+	assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0); // of another process
+	assert_false(event_journal_has_stderr());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_output_begins_with_the_next_event, fresh, gone),
 		cmocka_unit_test_setup_teardown(
 			one_that_is_away_gets_what_the_ring_has, fresh, gone),
+		cmocka_unit_test(the_journal_is_known_by_its_stream),
 		cmocka_unit_test_setup_teardown(a_refused_datagram_is_sent_again, fresh, gone),
 	};
 	return cmocka_run_group_tests(tests, folder_make, folder_remove);
