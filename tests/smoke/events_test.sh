@@ -45,6 +45,8 @@ same "a balancer may send queries" 200 "$(ready '?for=balancer')"
 same "an anycast route waits for a stable time" "503 false true" \
 	"$(ready '?for=anycast') $(jq -r '"\(.anycast.announced) \(.anycast.back_in_ms > 0)"' $tmp/ready.json)"
 same "another profile is refused" 400 "$(ready '?for=robots')"
+check "by weirctl, too" eval '! weirctl ready --for robots 2>$tmp/err && grep -q "must be balancer, anycast or human" $tmp/err'
+check "weirctl says when the route is announced" eval 'weirctl ready --for human | grep -Eq "^anycast: withdrawn, for .* more of answers$"'
 check "the box is drained" weirctl drain
 same "which a balancer sees at once" "503 drained" "$(ready '?for=balancer') $(jq -r '.reasons[0].id' $tmp/ready.json)"
 check "and weirctl" eval '! weirctl ready && weirctl status | grep -q "^DRAINED "'

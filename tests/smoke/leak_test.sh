@@ -85,8 +85,15 @@ load_begin busy
 for account in images http redis resolver upstream; do
 	check "the slope meter sees growth: $account" eventually grows $account
 done
+event() { curl -sf --unix-socket /run/weir/control.sock "http://weir/events?follow=0" |
+	jq -e "[.events[] | select(.kind == \"$1\" and (.fields.alarm | startswith(\"memory controlplane \")))] | length > 0"; }
+slowly() { eventually "$@" || eventually "$@" || eventually "$@"; }
+check "an alarm is raised" slowly event alarm_raised
+check "people learn since when, and what to do" eval "weirctl --json ready --for human | jq -e '[.reasons[] |
+	select(.id == \"memory\" and .begin_unix_ms > 0 and (.advice | contains(\"mem snapshot\")))] | length > 0'"
 check "what it holds later" weirctl heap dump $tmp/b
 load_end
+check "without a load it is over" slowly event alarm_over
 weirctl mem slope --seconds 10
 check "compared" eval "weirctl --json heap diff $tmp/a $tmp/b >$tmp/diff"
 check "garbage of reloads is named" function_grew work

@@ -82,6 +82,10 @@ want 1 '' 'No such file' import unbound "$dir/none"
 want 2 '' 'profile takes cpu, alloc or threads' profile heap
 want 2 '' '--seconds takes 1 to 100' profile cpu --seconds 101
 want 1 '' 'control.sock' $c pending
+want 1 '' 'control.sock' $c drain
+want 2 '' 'too many' undrain now
+want 1 'not ready' 'control.sock' $c ready --for human
+want 2 '' 'needs a value' ready --for
 want 2 '' 'too many' pending now
 want 2 '' 'too many arguments' why a b
 LC_ALL=C.UTF-8 want 1 '' 'Küche.yaml' -c "$dir/Küche.yaml" config check

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Outputs of events with real receivers: each event once and in its order, over a receiver that
+// goes away, over a ring that overwrites, and by settings that change while they run.
+
+#include "controlplane/events/out/event_journal.h"
+#include "controlplane/events/out/event_outs.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { WAIT_MS = 10000 };
+
+static char folder[] = "/tmp/weir-test-outs-XXXXXX";
+static struct sockaddr_un journal;
+static struct events *events;
+static struct event_outs *outs;
+static struct config_events config;
+static char none[] = "";
+
+static int folder_make(void **)
+{
+	if (!mkdtemp(folder))
+		return -1;
+	journal.sun_family = AF_UNIX;
+	snprintf(journal.sun_path, sizeof(journal.sun_path), "%s/socket", folder);
+	return 0;
+}
+
+static int folder_remove(void **)
+{
+	return rmdir(folder);
+}
+
+static int fresh(void **)
+{
+	config = (struct config_events){.journal = EVENTS_JOURNAL_OFF, .syslog = none};
+	if (events_open(&events) < 0)
+		return -1;
+	const struct event_outs_settings s = {
+		.events = events, .box = "box", .journal_socket = journal.sun_path};
+	return event_outs_open(&outs, &s);
+}
+
+static int gone(void **)
+{
+	event_outs_close(outs);
+	events_close(events);
+	return 0;
+}
+
+static void configure(void)
+{
+	assert_int_equal(event_outs_configure(outs, &config, NULL, 0), 0);
+}
+
+static void add(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		events_add(events, EVENT_config_reloaded, NULL, "a reload");
+}
+
+static int journal_listen(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	(void)unlink(journal.sun_path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&journal, sizeof(journal)), 0);
+	return fd;
+}
+
+// The number of the event of the next datagram; 0: none comes.
+static uint64_t received(int fd, int ms, const char *before)
+{
+	char text[8192];
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	if (poll(&p, 1, ms) != 1)
+		return 0;
+	const ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+	assert_true(n > 0);
+	text[n] = '\0';
+	const char *at = strstr(text, before);
+	assert_non_null(at);
+	return strtoull(at + strlen(before), NULL, 10);
+}
+
+static uint64_t of_journal(int fd, int ms)
+{
+	return received(fd, ms, "WEIR_EVENT_NUMBER=");
+}
+
+static struct sink_status status(void)
+{
+	struct sink_status s[EVENT_OUTS];
+	assert_int_equal(event_outs_status(outs, s), 1);
+	return s[0];
+}
+
+static void failing_wait(bool is_failing)
+{
+	const uint64_t end_ms = clock_mono_ms() + WAIT_MS;
+	while (status().failing != is_failing && clock_mono_ms() < end_ms)
+		usleep(5000);
+	assert_int_equal(status().failing, is_failing);
+}
+
+static void an_output_begins_with_the_next_event(void **)
+{
+	int fd = journal_listen();
+	add(3);
+	configure(); // it is off
+	config.journal = EVENTS_JOURNAL_ON;
+	configure();
+	add(2);
+	const uint64_t newest = events_newest(events);
+	assert_int_equal(of_journal(fd, WAIT_MS), newest - 1);
+	assert_int_equal(of_journal(fd, WAIT_MS), newest);
+	config.journal = EVENTS_JOURNAL_OFF;
+	configure();
+	struct sink_status s[EVENT_OUTS];
+	assert_int_equal(event_outs_status(outs, s), 0);
+	usleep(50000); // it has taken the settings
+	add(1);
+	assert_int_equal(of_journal(fd, 100), 0);
+	config.journal = EVENTS_JOURNAL_ON;
+	configure();
+	add(1);
+	assert_int_equal(of_journal(fd, WAIT_MS), newest + 2);
+	close(fd);
+	assert_int_equal(unlink(journal.sun_path), 0);
+}
+
+static void one_that_is_away_gets_what_the_ring_has(void **)
+{
+	config.journal = EVENTS_JOURNAL_ON;
+	configure();
+	add(1);
+	const uint64_t first = events_newest(events);
+	failing_wait(true);
+	assert_string_equal(status().why, strerror(ENOENT));
+	add(EVENTS_MAX + 2); // the first three are overwritten
+	int fd = journal_listen();
+	for (unsigned i = 0; i < EVENTS_MAX; i++)
+		assert_int_equal(of_journal(fd, WAIT_MS), first + 3 + i);
+	failing_wait(false);
+	assert_int_equal(status().lost, 3);
+	assert_int_equal(status().written, EVENTS_MAX);
+	close(fd);
+	assert_int_equal(unlink(journal.sun_path), 0);
+}
+
+static int udp_listen(uint16_t *port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons(*port),
+		.sin_addr.s_addr = htonl(0x7f000001)};
+	socklen_t len = sizeof(to);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &len), 0);
+	*port = ntohs(to.sin_port);
+	return fd;
+}
+
+// The kernel says that a datagram was refused when the next one is sent: both come.
+static void a_refused_datagram_is_sent_again(void **)
+{
+	uint16_t port = 0;
+	char address[32];
+	int fd = udp_listen(&port);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	config.syslog = address;
+	assert_int_equal(socket_address_parse(address, 514, &config.syslog_address), 0);
+	configure();
+	add(1);
+	const uint64_t first = events_newest(events);
+	assert_int_equal(received(fd, WAIT_MS, "number=\""), first);
+	close(fd);
+	add(1);
+	usleep(50000);
+	add(1);
+	failing_wait(true);
+	fd = udp_listen(&port);
+	assert_int_equal(received(fd, WAIT_MS, "number=\""), first + 1);
+	assert_int_equal(received(fd, WAIT_MS, "number=\""), first + 2);
+	close(fd);
+}
+
+static void the_journal_is_known_by_its_stream(void **)
+{
+	struct stat st;
+	char text[64];
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	assert_false(event_journal_has_stderr());
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino);
+	assert_int_equal(setenv("JOURNAL_STREAM", text, 1), 0);
+	assert_true(event_journal_has_stderr());
+	assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0); // of another process
+	assert_false(event_journal_has_stderr());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_output_begins_with_the_next_event, fresh, gone),
+		cmocka_unit_test_setup_teardown(
+			one_that_is_away_gets_what_the_ring_has, fresh, gone),
+		cmocka_unit_test(the_journal_is_known_by_its_stream),
+		cmocka_unit_test_setup_teardown(a_refused_datagram_is_sent_again, fresh, gone),
+	};
+	return cmocka_run_group_tests(tests, folder_make, folder_remove);
+}
