@@ -260,6 +260,15 @@ const struct ctl_command ctl_commands[] = {
 		"[-o FILE] [--force]",
 		"Turn the configuration of another resolver into one of weir, on stdout or in a "
 		"new FILE; name what has no counterpart on stderr. --force: replace FILE."},
+	{"backup", NULL, 1, 1, CTL_OPT_ALL | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_backup,
+		"[--all] [--force] FILE",
+		"Write the configuration with its included files and its history to the new FILE, "
+		"a "
+		"tar archive; --all: all of the state directory, too."},
+	{"restore", NULL, 1, 1, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL, cmd_restore,
+		"[--dry-run] [--force] FILE",
+		"Put the configuration of a backup back, unless config check refuses it; --force: "
+		"replace files, and keep them as NAME.before."},
 	{"config", "check", 0, 1, CTL_OPT_LOCAL, cmd_config_check, "[FILE]",
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",

@@ -48,8 +48,14 @@ def command_list(root):
     return "\n".join(out)
 
 
+def choices(usage):
+    """What may follow a command: its options, and the words of `a|b|c` at its beginning."""
+    first = re.match(r"[a-z-]+(?:\|[a-z-]+)+(?= )", usage)
+    return (first[0].split("|") if first else []) + re.findall(r"(?<![\w-])--?[a-z]+(?:-[a-z]+)*", usage)
+
+
 def word_list(root):
-    return "\n".join(f"{words}|{' '.join(re.findall(r'--?[a-z]+', usage))}" for words, usage, _ in commands(root))
+    return "\n".join(f"{words}|{' '.join(choices(usage))}" for words, usage, _ in commands(root))
 
 
 def plain(cell):

@@ -68,12 +68,13 @@ static void rule_take(struct import_model *m, struct import_items *items, char *
 		import_add_pattern(m, items, rule + 1, NULL);
 		return;
 	}
+	const bool is_filter = len > 1 && rule[0] != '|' && rule[len - 1] == '^';
 	tail_cut(rule);
 	if (strncmp(rule, "||*.", 4) == 0)
 		below_take(m, items, rule + 4);
 	else if (strncmp(rule, "||", 2) == 0)
 		import_add_name(m, items, rule + 2, NULL);
-	else if (strncmp(rule, "*.", 2) == 0)
+	else if (is_filter || strncmp(rule, "*.", 2) == 0)
 		import_add_name(m, items, rule, NULL);
 	else
 		import_add_exact(m, items, rule + (rule[0] == '|'), NULL);

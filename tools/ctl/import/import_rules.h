@@ -4,7 +4,8 @@
 // Single rules in the forms of filter lists, as users write them by hand in AdGuard Home and
 // blocky, made into entries of allow and deny:
 //
-//   ||name^  *.name  name, which is that name alone  |name|  /pattern/  0.0.0.0 name  @@ in front
+//   ||name^  name^  *.name  name, which is that name alone  |name|  /pattern/  0.0.0.0 name  @@ in
+//   front
 
 #include "import_model.h"
 

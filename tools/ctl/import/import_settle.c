@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <weir/config.h>
 
+enum { PATTERNS_MANY = 4096 };
+
 static int by_record(const void *x, const void *y)
 {
 	const struct import_record *a = x, *b = y;
@@ -152,8 +154,31 @@ static void members_settle(struct import_model *m)
 	}
 }
 
+static unsigned patterns_in(const struct import_items *items)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < items->count; i++)
+		n += items->item[i].text[0] == '/';
+	return n;
+}
+
+// weir takes them all, but each build of the rules compiles them.
+static void patterns_note(struct import_model *m)
+{
+	unsigned n = patterns_in(&m->allow) + patterns_in(&m->deny);
+	for (unsigned i = 0; i < m->group_count; i++)
+		n += patterns_in(&m->group[i].allow) + patterns_in(&m->group[i].deny);
+	if (n > PATTERNS_MANY)
+		import_miss(m, "patterns",
+			"%u entries are patterns, which each build of the rules compiles (seconds "
+			"for "
+			"some thousand): write names where the names below may follow, or a list",
+			n);
+}
+
 void import_settle(struct import_model *m)
 {
+	patterns_note(m);
 	ttls_settle(m);
 	mode_settle(m);
 	upstreams_settle(m);

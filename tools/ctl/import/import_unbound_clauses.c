@@ -10,6 +10,8 @@
 #include <string.h>
 #include <weir/config.h>
 
+enum { CACHE_USUAL_MB = 64 }; // a smaller cache there is no reason for a smaller one here
+
 static bool is_yes(const struct unbound_words *w)
 {
 	return strcmp(unbound_word(w, 0), "yes") == 0;
@@ -188,11 +190,9 @@ void import_unbound_end(struct unbound *u)
 {
 	access_give(u);
 	redirects_give(u);
-	if (u->cache_bytes) {
-		const long mb = (u->cache_bytes + (1 << 20) - 1) >> 20;
-		import_add_number(u->m, "cache", "l0_mb", "msg-cache-size and rrset-cache-size", mb,
-			64, 1048576);
-	}
+	if (u->cache_bytes >> 20 > CACHE_USUAL_MB)
+		import_add_number(u->m, "cache", "l0_mb", "msg-cache-size and rrset-cache-size",
+			u->cache_bytes >> 20, 1, 1048576);
 	import_items_free(&u->redirects);
 	import_items_free(&u->allow);
 	import_items_free(&u->refuse);

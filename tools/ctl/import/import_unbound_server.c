@@ -203,7 +203,7 @@ void import_unbound_server(struct unbound *u, const char *key, const struct unbo
 	else if (strcmp(key, "dns64-prefix") == 0
 		 && strspn(value, "0123456789abcdefABCDEF:/") == strlen(value))
 		import_add_value(m, "ipv6", "dns64", key, "'%s'", value);
-	else if (strncmp(key, "tls-", 4) == 0 && strcmp(key, "tls-cert-bundle") != 0)
+	else if (strncmp(key, "tls-service-", 12) == 0)
 		import_miss(m, key,
 			"`%.100s`: weir has certificates in `tls`, and `dot`, `doh` "
 			"(docs/how-to/dot.md)",

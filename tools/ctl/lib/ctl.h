@@ -175,6 +175,8 @@ int cmd_nic_unbind(struct ctl *c);
 int cmd_nic_remember(struct ctl *c);
 int cmd_nic_forget(struct ctl *c);
 int cmd_import(struct ctl *c);
+int cmd_backup(struct ctl *c);
+int cmd_restore(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 int cmd_config_apply(struct ctl *c);

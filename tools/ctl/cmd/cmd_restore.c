@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// `weirctl restore`: puts the files of a backup back (docs/how-to/backup.md). It unpacks the
+// archive beside the configuration, refuses what `config check` refuses, and moves each file to its
+// place by a rename, the main file last. With --force it keeps what it replaces as NAME.before.
+
+#include "lib/ctl.h"
+#include "lib/file_tree.h"
+#include "lib/program.h"
+#include "lib/term_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/config_tools.h>
+
+enum { TAR_MS = 3600 * 1000 };
+
+struct restore {
+	const struct ctl *c;
+	char folder[PATH_MAX]; // of the configuration
+	char stage[PATH_MAX];
+	char main[NAME_MAX + 1]; // name of the main file in the archive
+	const char *place;       // name that it gets here
+	unsigned files;
+	bool is_trial; // nothing moves: only whether it could
+};
+
+static int unpack(const struct restore *r, const char *member)
+{
+	const char *const args[] = {"/bin/tar", "--extract", "--file", r->c->operand, "--directory",
+		r->stage, "--", member, NULL};
+	int rc = program_run(args, TAR_MS);
+	if (rc < 0)
+		return ctl_fail(r->c, "/bin/tar: %s", strerror(-rc));
+	return rc ? ctl_fail(r->c, "%s: tar cannot take `%s` out of it", r->c->operand, member)
+		  : CTL_OK;
+}
+
+static int head_read(struct restore *r)
+{
+	char path[PATH_MAX + 16], line[NAME_MAX + 2] = "";
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/weir-backup", r->stage);
+	FILE *f = lstat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
+	bool good = f && fgets(line, sizeof(line), f) && strcmp(line, "weir-backup 1\n") == 0
+		    && fgets(line, sizeof(line), f);
+	if (f)
+		fclose(f);
+	line[strcspn(line, "\n")] = '\0';
+	good = good && *line && !strchr(line, '/') && line[0] != '.';
+	if (!good)
+		return ctl_fail(r->c, "%s is no backup of this weir", r->c->operand);
+	snprintf(r->main, sizeof(r->main), "%s", line);
+	return CTL_OK;
+}
+
+static int config_check(const struct restore *r)
+{
+	char path[PATH_MAX + NAME_MAX + 16];
+	struct config *config = NULL;
+	struct config_errors errors = {0};
+	snprintf(path, sizeof(path), "%s/config/%s", r->stage, r->main);
+	if (config_load_all(path, &config, &errors) == 0) {
+		config_free(config);
+		return CTL_OK;
+	}
+	for (unsigned i = 0; i < errors.count && i < CONFIG_ERRORS_MAX; i++)
+		(void)ctl_fail(r->c, "%s", errors.text[i]);
+	return ctl_fail(r->c, "the configuration of the backup is not restored");
+}
+
+static int folders_make(char *path, size_t from)
+{
+	for (char *p = path + from; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		int rc = mkdir(path, 0750) && errno != EEXIST ? -errno : 0;
+		*p = '/';
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+// One file: 0, or -errno, said.
+static int file_place(void *arg, const char *relative)
+{
+	struct restore *r = arg;
+	const bool is_main = strcmp(relative, r->main) == 0;
+	char from[2 * PATH_MAX], to[2 * PATH_MAX], before[2 * PATH_MAX + 8];
+	struct stat st;
+	snprintf(from, sizeof(from), "%s/config/%s", r->stage, relative);
+	snprintf(to, sizeof(to), "%s/%s", r->folder, is_main ? r->place : relative);
+	snprintf(before, sizeof(before), "%s.before", to);
+	r->files++;
+	const bool is_there = lstat(to, &st) == 0;
+	int err = 0;
+	if (is_there && !S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else if (is_there && !r->c->force)
+		err = -EEXIST;
+	else if (!r->is_trial)
+		err = folders_make(to, strlen(r->folder) + 1);
+	if (!err && !r->is_trial && is_there && rename(to, before))
+		err = -errno;
+	if (!err && !r->is_trial && rename(from, to))
+		err = -errno;
+	if (err)
+		(void)ctl_fail(r->c, "%s: %s%s", to, strerror(-err),
+			err == -EEXIST ? " (--force replaces it, and keeps it as NAME.before)"
+				       : "");
+	return err;
+}
+
+static int others_place(void *arg, const char *relative)
+{
+	const struct restore *r = arg;
+	return strcmp(relative, r->main) == 0 ? 0 : file_place(arg, relative);
+}
+
+// Could all go to their places?
+static int files_try(struct restore *r, const char *folder)
+{
+	r->is_trial = true;
+	int err = file_tree_walk(folder, file_place, r);
+	if (err == -ELOOP || err == -E2BIG)
+		return ctl_fail(
+			r->c, "%s has something else than plain files, or too many", r->c->operand);
+	return err ? CTL_FAILED : CTL_OK;
+}
+
+// All of the file system on disk: before the renames what they put in place, after them the
+// renames.
+static int disk_write(const struct restore *r)
+{
+	int fd = open(r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || syncfs(fd) ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return err ? ctl_fail(r->c, "%s: %s", r->folder, strerror(err)) : CTL_OK;
+}
+
+static int files_place(struct restore *r, const char *folder)
+{
+	r->is_trial = false;
+	r->files = 0;
+	if (disk_write(r) != CTL_OK)
+		return CTL_FAILED;
+	int err = file_tree_walk(folder, others_place, r);
+	if (!err)
+		err = file_place(r, r->main);
+	return err ? CTL_FAILED : disk_write(r);
+}
+
+static int restore_do(struct restore *r)
+{
+	char folder[PATH_MAX + 16];
+	snprintf(folder, sizeof(folder), "%s/config", r->stage);
+	int rc = unpack(r, "weir-backup");
+	if (rc == CTL_OK)
+		rc = head_read(r);
+	if (rc == CTL_OK)
+		rc = unpack(r, "config");
+	if (rc == CTL_OK)
+		rc = files_try(r, folder);
+	if (rc == CTL_OK)
+		rc = config_check(r);
+	return rc == CTL_OK && !r->c->dry_run ? files_place(r, folder) : rc;
+}
+
+int cmd_restore(struct ctl *c)
+{
+	struct restore r = {.c = c};
+	const char *slash = strrchr(c->config_path, '/');
+	char folder[PATH_MAX], shown[1024];
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - c->config_path) : 1,
+		slash ? c->config_path : ".");
+	r.place = slash ? slash + 1 : c->config_path;
+	if (!realpath(*folder ? folder : "/", r.folder))
+		return ctl_fail(c, "%s: %s", folder, strerror(errno));
+	int n = snprintf(r.stage, sizeof(r.stage), "%s/.restore.XXXXXX", r.folder);
+	if (n < 0 || n >= (int)sizeof(r.stage) || !mkdtemp(r.stage))
+		return ctl_fail(c, "%s: %s", r.folder, strerror(errno));
+	int rc = restore_do(&r);
+	file_tree_remove(r.stage);
+	if (rc == CTL_OK && !c->json)
+		printf("%s: %u file%s %s; weirctl config reload activates them\n",
+			term_text(r.folder, shown, sizeof(shown)), r.files, r.files == 1 ? "" : "s",
+			c->dry_run ? "could be restored" : "restored");
+	return rc;
+}
