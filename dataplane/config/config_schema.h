@@ -7,6 +7,7 @@
 // ("4x" is 4, "maybe" is false), so values are converted by us, from text (config_keys.c).
 
 #include "config_doc.h"
+#include "config_schema_control.h"
 
 #include <weir/config_filter.h>
 
@@ -169,26 +170,6 @@ struct config_raw_ipv6 {
 	char *dns64, *filter_aaaa;
 };
 
-struct config_raw_metrics {
-	char *listen, *ready_needs_upstream;
-	char **allow;
-	unsigned allow_count;
-};
-
-struct config_raw_control_client {
-	char *name, *role;
-};
-
-struct config_raw_control {
-	char *client_ca, *connections, *source_connections;
-	char **listen, **allow;
-	unsigned listen_count, allow_count;
-	struct config_raw_certificate *certificates;
-	unsigned certificates_count;
-	struct config_raw_control_client *clients;
-	unsigned clients_count;
-};
-
 struct config_raw_access {
 	char *denied, *rate, *network_rate, *burst, *slip, *reply_octets, *any;
 	char **allow, **deny, **unlimited;
@@ -291,18 +272,6 @@ struct config_raw_query_log_dnstap {
 
 struct config_raw_webhook {
 	char *url, *form, *on_block, *on_error, *summary, *per_minute, *ca_file;
-};
-
-struct config_raw_event_webhook {
-	char *url, *form, *severity, *per_minute, *ca_file;
-	char **kinds;
-	unsigned kinds_count;
-};
-
-struct config_raw_events {
-	char *journal, *syslog, *syslog_transport;
-	struct config_raw_event_webhook *webhooks;
-	unsigned webhooks_count;
 };
 
 struct config_raw_query_log {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/reference/config.md, config-tcp.md, config-upstreams.md and config-query-log.md from the tables that the configuration library itself is built of.
+"""docs/reference/config.md, config-control.md, config-tcp.md, config-upstreams.md and config-query-log.md from the tables that the configuration library itself is built of.
 
 usage: config_md.py SOURCE_ROOT [--check]     writes the files, or fails if one is not current
 """
@@ -40,7 +40,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
-  [config-query-log.md](config-query-log.md).
+  [config-query-log.md](config-query-log.md), `metrics`, `control` and `events` in
+  [config-control.md](config-control.md).
 """
 
 INTRO_LOG = """# The configuration file: query_log
@@ -48,6 +49,14 @@ INTRO_LOG = """# The configuration file: query_log
 Look up a key of the query log here. [config.md](config.md) has the keys of the other sections, and
 the rules for the whole file. `tools/docs/config_md.py` writes this page from
 `dataplane/config/config_keys_log.h`: edit there.
+"""
+
+INTRO_CONTROL = """# The configuration file: metrics, control, events
+
+Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
+the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes this page
+from `dataplane/config/config_keys.h`, `config_keys_controlplane.h` and `config_keys_log.h`: edit
+there.
 """
 
 INTRO_TCP = """# The configuration file: tcp, tls, dot, doh, proxy_protocol
@@ -461,10 +470,12 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
+    control = ["metrics", "control", "events"]
     tcp = ["tcp", "tls", "dot", "doh", "proxy_protocol"]
     upstreams = ["upstreams", "forward_zones", "dnssec", "ipv6"]
-    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + tcp + upstreams]),
+    return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + control + tcp + upstreams]),
             "config-upstreams.md": page(INTRO_UPSTREAMS, upstreams),
+            "config-control.md": page(INTRO_CONTROL, control),
             "config-tcp.md": page(INTRO_TCP, tcp),
             "config-query-log.md": page(INTRO_LOG, log)}
 

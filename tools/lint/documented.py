@@ -3,7 +3,7 @@
 import re
 
 VERBS, METRICS = "tools/ctl/commands.c", "docs/reference/metrics.md"
-KEYS = ("docs/reference/config.md", "docs/reference/config-tcp.md", "docs/reference/config-upstreams.md", "docs/reference/config-query-log.md")
+KEYS = ("docs/reference/config.md", "docs/reference/config-control.md", "docs/reference/config-tcp.md", "docs/reference/config-upstreams.md", "docs/reference/config-query-log.md")
 RECIPES = "docs/contributing.md"
 
 
@@ -43,7 +43,7 @@ def metrics(root, files):
 
 
 def keys(root):
-    """Each key of the configuration has a row in docs/reference/config.md, config-tcp.md, config-upstreams.md or config-query-log.md."""
+    """Each key of the configuration has a row in docs/reference/config.md or a page config-*.md beside it."""
     pages = "\n".join(text_of(root, page) for page in KEYS)
     rows = {key.replace(".", "_") for key in re.findall(r"^\| `([\w.]+)` \|", pages, re.M)}
     for name in ("dataplane/config/config_keys.h", "dataplane/config/config_keys_controlplane.h", "dataplane/config/config_keys_log.h", "dataplane/config/config_keys_tcp.h",

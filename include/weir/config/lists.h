@@ -96,8 +96,8 @@ enum { CONFIG_DATED_MAX = 10000, CONFIG_DATED_WHY_MAX = 200 };
 // blocking.deny, or of the group's.
 struct config_dated_entry {
 	bool allow;
-	bool ended;        // at the load: `until` had passed by the clock, so it has no effect
-	unsigned group;    // number; 0: everyone else
+	bool ended;     // at the load: `until` had passed by the clock, so it has no effect
+	unsigned group; // number; 0: everyone else
 	struct dns_name name;
 	char *pattern; // regular expression, without the slashes; NULL: `name` counts
 	char *why;     // the operator's reason, UTF-8; "": none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Zone transfers of lists: keys that sign them, and whom a server over TLS must be.
 #include "config_entries.h"
 #include "config_file.h"
 #include "config_keys.h"
@@ -8,8 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/url.h>
 
-static const char list[] = "blocking.tsig_keys";
+static const char tsig_keys[] = "blocking.tsig_keys";
 
 // Takes the one secret. The error for a bad one does not repeat it.
 static int secret_add(const struct config_secrets *s, const char *text, size_t len)
@@ -30,7 +32,7 @@ static int secret_take(
 {
 	char key[CONFIG_PATH_MAX];
 	const struct config_secrets file = {.doc = doc,
-		.key = config_item_key(key, list, i, "secret_file"),
+		.key = config_item_key(key, tsig_keys, i, "secret_file"),
 		.add = secret_add,
 		.arg = k};
 	if (!path || !*path)
@@ -48,7 +50,7 @@ static int key_apply(const struct config_doc *doc, const struct config_raw_tsig_
 	char key[CONFIG_PATH_MAX];
 	int64_t algorithm = CONFIG_TSIG_SHA256;
 	int rc = 0;
-	config_item_key(key, list, i, "name");
+	config_item_key(key, tsig_keys, i, "name");
 	if (!raw->name || dns_name_from_text(raw->name, strlen(raw->name), &k->name) < 0
 		|| k->name.labels == 0)
 		return config_refuse(doc, key, "is no domain name");
@@ -57,7 +59,7 @@ static int key_apply(const struct config_doc *doc, const struct config_raw_tsig_
 	if (config_tsig_find(b, raw->name))
 		return config_refuse(doc, key, "is given twice");
 	if (raw->algorithm)
-		rc = config_choice_parse(doc, config_item_key(key, list, i, "algorithm"),
+		rc = config_choice_parse(doc, config_item_key(key, tsig_keys, i, "algorithm"),
 			"tsig_algorithm", raw->algorithm, &algorithm);
 	k->algorithm = (uint8_t)algorithm;
 	return config_worse(rc, secret_take(doc, raw->secret_file, i, k));
@@ -95,4 +97,66 @@ void config_tsig_free(struct config_blocking *b)
 		explicit_bzero(b->tsig_keys, b->tsig_key_count * sizeof(b->tsig_keys[0]));
 	FREE_AND_NULL(b->tsig_keys);
 	b->tsig_key_count = 0;
+}
+
+// The name before "@", or that of the server unless it is an address.
+static int name_apply(const struct config_doc *doc, unsigned i, const struct url *url,
+	struct config_list_tls *tls)
+{
+	char key[CONFIG_PATH_MAX], host[CONFIG_TLS_NAME_MAX + 1];
+	struct socket_address literal;
+	config_item_key(key, "blocking.lists", i, "url");
+	if (url->userinfo_len) {
+		if (config_tls_name_take(url->userinfo, url->userinfo_len, tls->name))
+			return 0;
+		return config_refuse(doc, key, "the name before \"@\" is not that of a host");
+	}
+	if (url->host[0] == '[')
+		return 0;
+	snprintf(host, sizeof(host), "%.*s", (int)url->host_len, url->host);
+	if (socket_address_parse(host, 1, &literal) == 0)
+		return 0;
+	return config_tls_name_take(url->host, url->host_len, tls->name)
+		       ? 0
+		       : config_refuse(doc, key, "the server is no address and no name of a host");
+}
+
+static int ca_file_apply(
+	const struct config_doc *doc, unsigned i, const char *path, struct config_list_tls *tls)
+{
+	char key[CONFIG_PATH_MAX];
+	config_item_key(key, "blocking.lists", i, "ca_file");
+	if (!path)
+		return 0;
+	if (path[0] != '/')
+		return config_refuse(doc, key, "must be an absolute path");
+	if (strlen(path) > CONFIG_CA_FILE_MAX)
+		return config_refuse(doc, key, "has more than %d bytes", CONFIG_CA_FILE_MAX);
+	strcpy(tls->ca_file, path);
+	return 0;
+}
+
+int config_list_tls_apply(const struct config_doc *doc, const struct config_raw_list *raw,
+	unsigned i, struct config_list *list)
+{
+	static const char only[] = "is for lists with axfr+tls:// or ixfr+tls://";
+	char key[CONFIG_PATH_MAX];
+	struct url url;
+	bool is_tls = list->url && url_parse_list(list->url, &url) == 0 && url.axfr_tls;
+	config_item_key(key, "blocking.lists", i, "ca_file");
+	if (!is_tls && raw->ca_file)
+		return config_refuse(doc, key, only);
+	config_item_key(key, "blocking.lists", i, "pin");
+	if (!is_tls && raw->pin_count)
+		return config_refuse(doc, key, only);
+	if (!is_tls)
+		return 0;
+	list->tls = calloc(1, sizeof(*list->tls));
+	if (!list->tls)
+		return -ENOMEM;
+	list->tls->pin_count = raw->pin_count;
+	int rc = config_pins_take(doc, key, raw->pin, raw->pin_count, list->tls->pin);
+	if (rc == 0)
+		rc = ca_file_apply(doc, i, raw->ca_file, list->tls);
+	return rc < 0 ? rc : name_apply(doc, i, &url, list->tls);
 }
