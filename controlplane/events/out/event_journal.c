@@ -93,8 +93,12 @@ int event_journal_start(struct event_sink **out, struct events *events, const ch
 	j->to.sun_family = AF_UNIX;
 	(void)snprintf(j->to.sun_path, sizeof(j->to.sun_path), "%s", path);
 	(void)snprintf(j->each.now.target, sizeof(j->each.now.target), "%s", path);
-	const struct event_sink_work work = {
-		.name = "journal", .apply = on_apply, .beat = on_beat, .end = on_end, .arg = j};
+	const struct event_sink_work work = {.name = "journal",
+		.bytes = sizeof(*j),
+		.apply = on_apply,
+		.beat = on_beat,
+		.end = on_end,
+		.arg = j};
 	int rc = event_sink_start(&j->each.sink, events, &work, s);
 	if (rc < 0)
 		free(j);

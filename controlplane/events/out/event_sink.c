@@ -155,7 +155,7 @@ const _Atomic bool *event_sink_is_ending(const struct event_sink *k)
 
 size_t event_sink_bytes(const struct event_sink *k)
 {
-	return sizeof(*k) + sizeof(*k->settings);
+	return sizeof(*k) + sizeof(*k->settings) + k->work.bytes;
 }
 
 void event_sink_show(struct event_sink *k, const struct sink_status *s)

@@ -31,6 +31,7 @@ struct event_sink;
 
 struct event_sink_work {
 	const char *name;
+	size_t bytes; // that the sink has for itself
 	// Other settings, which stay until the next call of it. The first call comes before all
 	// else.
 	void (*apply)(void *arg, const struct event_sink_settings *s);

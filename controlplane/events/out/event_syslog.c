@@ -173,8 +173,12 @@ int event_syslog_start(struct event_sink **out, struct events *events, const cha
 		.events = events, .name = "the syslog server", .send = on_send, .arg = y};
 	y->box = box;
 	y->fd = -1;
-	const struct event_sink_work work = {
-		.name = "syslog", .apply = on_apply, .beat = on_beat, .end = on_end, .arg = y};
+	const struct event_sink_work work = {.name = "syslog",
+		.bytes = sizeof(*y),
+		.apply = on_apply,
+		.beat = on_beat,
+		.end = on_end,
+		.arg = y};
 	int rc = event_sink_start(&y->each.sink, events, &work, s);
 	if (rc < 0)
 		free(y);

@@ -203,8 +203,12 @@ int event_webhook_start(struct event_sink **out, struct events *events, const ch
 	w->events = events;
 	w->box = box;
 	w->single = single;
-	const struct event_sink_work work = {
-		.name = "webhooks", .apply = on_apply, .beat = on_beat, .end = on_end, .arg = w};
+	const struct event_sink_work work = {.name = "webhooks",
+		.bytes = sizeof(*w),
+		.apply = on_apply,
+		.beat = on_beat,
+		.end = on_end,
+		.arg = w};
 	int rc = event_sink_start(&w->sink, events, &work, s);
 	if (rc < 0)
 		free(w);

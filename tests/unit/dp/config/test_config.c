@@ -110,10 +110,12 @@ static void test_password_file(void **)
 	assert_non_null(f);
 	assert_true(fputs("s3cret with blanks \nnot this\n", f) >= 0);
 	assert_int_equal(fclose(f), 0);
-	snprintf(text, sizeof(text), MINIMAL "redis: {password_file: %s}\n", path);
+	snprintf(text, sizeof(text),
+		MINIMAL "redis: {password_file: %s, sentinel_password_file: %s}\n", path, path);
 	struct config *c = config_text_load(text);
 	assert_string_equal(c->redis.password, "s3cret with blanks ");
 	assert_string_equal(c->redis.password_file, path);
+	assert_string_equal(c->redis.sentinel_password, "s3cret with blanks ");
 	config_free(c);
 	assert_int_equal(unlink(path), 0);
 }
