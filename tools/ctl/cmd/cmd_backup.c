@@ -10,6 +10,7 @@
 
 #include "lib/ctl.h"
 #include "lib/file_tree.h"
+#include "lib/json_doc.h"
 #include "lib/program.h"
 #include "lib/term_text.h"
 
@@ -105,6 +106,22 @@ static int archive_make(const struct backup *b, const struct config *config)
 	return rc;
 }
 
+static void result_print(const struct ctl *c)
+{
+	const unsigned files = c->config->include.file_count + 1;
+	char shown[1024];
+	if (c->json) {
+		struct json_doc *doc = json_doc_new();
+		json_put_text(json_doc_root(doc), "file", c->operand);
+		json_put_count(json_doc_root(doc), "files", files);
+		json_doc_end(doc);
+		return;
+	}
+	printf("%s: %u file%s of the configuration%s\n",
+		term_text(c->operand, shown, sizeof(shown)), files, files == 1 ? "" : "s",
+		c->all ? ", and the state directory" : "");
+}
+
 int cmd_backup(struct ctl *c)
 {
 	struct backup b = {.c = c};
@@ -120,12 +137,7 @@ int cmd_backup(struct ctl *c)
 	snprintf(b.archive, sizeof(b.archive), "%s/tar", b.stage);
 	rc = archive_make(&b, c->config);
 	file_tree_remove(b.stage);
-	if (rc == CTL_OK && !c->json) {
-		char shown[1024];
-		printf("%s: %u file%s of the configuration%s\n",
-			term_text(c->operand, shown, sizeof(shown)),
-			c->config->include.file_count + 1, c->config->include.file_count ? "s" : "",
-			c->all ? ", and the state directory" : "");
-	}
+	if (rc == CTL_OK)
+		result_print(c);
 	return rc;
 }

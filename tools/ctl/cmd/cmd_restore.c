@@ -6,6 +6,7 @@
 
 #include "lib/ctl.h"
 #include "lib/file_tree.h"
+#include "lib/json_doc.h"
 #include "lib/program.h"
 #include "lib/term_text.h"
 
@@ -173,11 +174,28 @@ static int restore_do(struct restore *r)
 	return rc == CTL_OK && !r->c->dry_run ? files_place(r, folder) : rc;
 }
 
+static void result_print(const struct restore *r)
+{
+	char shown[1024];
+	if (r->c->json) {
+		struct json_doc *doc = json_doc_new();
+		json_put_text(json_doc_root(doc), "folder", r->folder);
+		json_put_count(json_doc_root(doc), "files", r->files);
+		json_put_bool(json_doc_root(doc), "dry_run", r->c->dry_run);
+		json_doc_end(doc);
+		return;
+	}
+	printf("%s: %u file%s %s", term_text(r->folder, shown, sizeof(shown)), r->files,
+		r->files == 1 ? "" : "s", r->c->dry_run ? "could be restored\n" : "restored");
+	if (!r->c->dry_run)
+		puts("; weirctl config reload activates them");
+}
+
 int cmd_restore(struct ctl *c)
 {
 	struct restore r = {.c = c};
 	const char *slash = strrchr(c->config_path, '/');
-	char folder[PATH_MAX], shown[1024];
+	char folder[PATH_MAX];
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - c->config_path) : 1,
 		slash ? c->config_path : ".");
 	r.place = slash ? slash + 1 : c->config_path;
@@ -188,9 +206,7 @@ int cmd_restore(struct ctl *c)
 		return ctl_fail(c, "%s: %s", r.folder, strerror(errno));
 	int rc = restore_do(&r);
 	file_tree_remove(r.stage);
-	if (rc == CTL_OK && !c->json)
-		printf("%s: %u file%s %s; weirctl config reload activates them\n",
-			term_text(r.folder, shown, sizeof(shown)), r.files, r.files == 1 ? "" : "s",
-			c->dry_run ? "could be restored" : "restored");
+	if (rc == CTL_OK)
+		result_print(&r);
 	return rc;
 }

@@ -41,10 +41,12 @@ c="-c $dir/etc/weir.yaml"
 	[ "$(stat -c %a "$dir/b.tar")" = 600 ] || fail "others may read the archive"
 	[ "$(tar -tf "$dir/b.tar" | grep -v '/$' | sort | xargs)" = "config/conf.d/deny.yaml config/weir.yaml state/config/1 weir-backup" ] ||
 		fail "the archive has $(tar -tf "$dir/b.tar" | xargs)"
+	want 0 '"files": 2' $c --json backup --force "$dir/b.tar"
 	want 0 'and the state directory' $c backup --all "$dir/all.tar"
 	tar -tf "$dir/all.tar" | grep -q '^state/store/rows$' || fail "--all leaves the store out"
 
 	want 0 '2 files could be restored' -c "$dir/new/weir.yaml" restore --dry-run "$dir/b.tar"
+	want 0 '"dry_run": true' --json -c "$dir/new/weir.yaml" restore --dry-run "$dir/b.tar"
 	[ -z "$(ls -A "$dir/new")" ] || fail "--dry-run leaves something"
 	want 0 '2 files restored' -c "$dir/new/weir.yaml" restore "$dir/b.tar"
 	diff -r "$dir/etc" "$dir/new" >"$dir/said" || fail "the restored files differ"
