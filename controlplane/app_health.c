@@ -128,7 +128,7 @@ void app_health_begin(struct app *a, const struct config_version *v)
 	struct health *w = &a->versions->health;
 	w->version = *v;
 	w->is_running = true;
-	w->goes_back = false;
+	w->goes_back = w->has_fallen = false;
 	w->bad_looks = 0;
 	w->until_ms = clock_mono_ms() + APP_WATCH_S * 1000;
 	a->versions->status.watch_left_s = APP_WATCH_S;
@@ -142,7 +142,7 @@ void app_health_end(struct app *a, const char *why)
 	if (!w->is_running)
 		return;
 	w->is_running = false;
-	if (w->goes_back) // the version that follows is the way back
+	if (w->has_fallen) // the version that follows is the way back, or in its place
 		return;
 	app_versions_settle(a, w->version.number, CONFIG_VERSION_applied, why);
 	event_add(a, EVENT_config_applied, *why ? why : "is applied, its health held");
@@ -191,6 +191,7 @@ static void fell(struct app *a)
 	}
 	log_error("configuration: health fell with version %u, going back to version %u: %s",
 		w->version.number, w->version.before, w->bad);
+	w->has_fallen = true;
 	v->status.taken_back++;
 	v->status.last_taken_back = w->version.number;
 	snprintf(v->status.taken_back_why, sizeof(v->status.taken_back_why), "%s", w->bad);
@@ -206,12 +207,16 @@ void app_health_look(
 	const struct health_counts now = counts_of(s);
 	const uint64_t now_ms = clock_mono_ms();
 	if (!w->is_running) {
-		if (!a->reload.running)
+		if (!a->reload.running && !a->versions->apply.is_running)
 			usual_note(a, reasons, now);
 		return;
 	}
 	if (w->goes_back)
 		return;
+	if (w->has_fallen) { // another change ran
+		go_back(a);
+		return;
+	}
 	a->versions->status.watch_left_s =
 		now_ms < w->until_ms ? (unsigned)((w->until_ms - now_ms + 999) / 1000) : 1;
 	if (look(a, reasons, now))

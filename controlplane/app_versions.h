@@ -46,7 +46,9 @@ struct health_counts {
 };
 
 struct health {
-	bool is_running, goes_back; // goes_back: it fell, and the way back is not done
+	bool is_running;
+	bool has_fallen; // it is to be taken back
+	bool goes_back;  // the way back has begun
 	struct config_version version;
 	uint64_t until_ms;
 	unsigned bad_looks;

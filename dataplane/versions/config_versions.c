@@ -167,8 +167,10 @@ int config_version_current(const char *folder, unsigned *number, char why[CONFIG
 	size_t len;
 	int rc = file_read(folder, "current", NUMBER_TEXT_MAX, &text, &len, why);
 	*number = 0;
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
+		why[0] = '\0';
 		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	*number = number_read(text, &rest);

@@ -7,10 +7,7 @@
 #include "fault_run.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { CHANGES = 30 };
 
@@ -19,6 +16,7 @@ struct ledger {
 };
 
 static struct ledger *ledger;
+static const char *state;
 static char folder[CONFIG_VERSION_FOLDER_MAX], file[SHM_PATH_MAX + 32];
 
 static void config_write(unsigned number)
@@ -31,7 +29,7 @@ static void config_write(unsigned number)
 			    "[198.18.0.53/24]}\n"
 			    "upstreams: {servers: [{address: 9.9.9.9}]}\n"
 			    "cache: {min_ttl: %u}\n",
-			    fault_folders()->run, number)
+			    state, number)
 		    > 0);
 	FAULT_CHECK(fclose(f) == 0);
 }
@@ -40,9 +38,10 @@ static void prepare(void)
 {
 	char why[FILE_WRITE_WHY_MAX];
 	memset(ledger, 0, sizeof(*ledger));
-	snprintf(file, sizeof(file), "%s/weir.yaml", fault_folders()->run);
-	FAULT_CHECK(config_versions_folder(folder, fault_folders()->run) == 0);
-	FAULT_CHECK(version_store_open(folder, fault_folders()->run, why) == 0);
+	state = fault_folders()->run;
+	snprintf(file, sizeof(file), "%s/weir.yaml", state);
+	FAULT_CHECK(config_versions_folder(folder, state) == 0);
+	FAULT_CHECK(version_store_open(folder, state, why) == 0);
 }
 
 // What an apply writes, in its order.

@@ -43,6 +43,9 @@ load() { client $python "$smoke_dir/rig/fault_load.py" $service "$@"; }
 list=$tmp/grows.list
 echo n0.listed.test >$list
 must "up" lab_by_port $tmp/up.log --list $list
+# Two deaths during the watch of a version's health would take it back.
+settled() { weirctl --json config history | jq -e '.versions[0].result == "applied"'; }
+check "the configuration is settled" eventually settled
 check "weir asks the upstream through the port" eventually by_port
 check "100 names are cached" load 1000 100 kept 30 all
 asked() { up_log | awk '{print $4}' | grep -c kept; }

@@ -143,6 +143,7 @@ want 0 '"verdict": "ok"' '' --json $c doctor redis
 
 want 2 '' 'nic takes one of: status, bind, unbind, remember, forget' nic
 want 2 '' 'argument is missing' nic bind
+want 2 '' 'argument is missing' config rollback
 want 2 '' 'does not take such an option' nic status --force
 want 2 '' 'does not take such an option' nic remember lan0 --once
 want 2 '' 'does not take such an option' events --until 1h
@@ -204,6 +205,8 @@ for started in no yes; do
 	want 1 '' 'the control plane is down' $c blocklist resume
 	want 1 '' 'the control plane is down' $c why a.example --client 198.18.0.3 --type AAAA
 	want 1 '' 'the control plane is down' $c config reload
+	want 1 '' 'the control plane is down' $c config apply
+	want 1 '' 'the control plane is down' $c config history
 	mkdir -p "$run" # as after a start that left nothing
 done
 
