@@ -144,9 +144,11 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
 		return;
 	}
-	if (e->flags & (API_POST | API_AUDIT))
+	// What nobody in particular sends must not fill logs: such an endpoint says what is a
+	// change.
+	if (e->flags & (API_POST | API_AUDIT) && !(e->flags & API_OPEN))
 		http_set_note(x, e);
-	if (is_post)
+	if (is_post && !(e->flags & API_OPEN))
 		change_log(e, x);
 	e->handle(a, x);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/log.h>
 
 enum { PASSWORD_DEFER_MS = 8000, COOKIE_MAX = 160 };
 
@@ -47,6 +48,8 @@ static void login_reply(struct api *a, struct password_call *c)
 	snprintf(cookie, sizeof(cookie),
 		"__Host-weir=%s; Path=/; Secure; HttpOnly; SameSite=Strict", text);
 	http_set_who(x, "user %s", s->user);
+	http_set_note(x, &api_session_part.endpoint[0]);
+	log_info("control: a session of user %s, %s, begins", s->user, http_from(x));
 	http_reply_header(x, "Set-Cookie", cookie);
 	struct json_out *o = json_out_new();
 	session_out(o, json_out_root(o), s);
@@ -127,7 +130,9 @@ static void serve_login(struct api *a, struct http_exchange *x)
 {
 	const char *user = http_form(x, "user"), *password = http_form(x, "password");
 	if (!user || !password || !token_name_is_good(user) || strlen(password) > PASSWORD_MAX) {
-		api_refuse(x, 400, "user and password: must be fields of a form in the body");
+		a->access->refused[ACCESS_password]++;
+		access_failed(a->access, http_source(x), http_from(x));
+		api_deny(a, x, ACCESS_password);
 		return;
 	}
 	struct password_call *c = call_new(a, x, user, password, on_login);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,7 +32,9 @@ struct conn {
 
 struct http_conns {
 	struct http_conns_settings settings;
-	struct event *look;
+	// `soon` makes a look early: to activate `look` itself would put its next time off, each
+	// time.
+	struct event *look, *soon;
 	struct http_conns_counts counts;
 	uint64_t rate_s; // the second that `rate` is of
 	unsigned rate;
@@ -109,6 +112,10 @@ static void conn_know(struct http_conns *s, struct conn *c)
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
 	c->is_known = true;
+	// A reply is two records, header and body; the second would wait for the client's late ACK.
+	if (s->settings.lend)
+		(void)setsockopt(
+			bufferevent_getfd(c->b), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	if (getpeername(bufferevent_getfd(c->b), (struct sockaddr *)&peer, &len) < 0
 		|| !source_of(&peer, c->source))
 		return;
@@ -145,7 +152,8 @@ int http_conns_new(struct http_conns **out, const struct http_conns_settings *se
 	if (s->settings.max > HTTP_CONNS_MAX)
 		s->settings.max = HTTP_CONNS_MAX;
 	s->look = event_new(settings->base, -1, EV_PERSIST, on_look, s);
-	if (!s->look || event_add(s->look, &each) < 0) {
+	s->soon = event_new(settings->base, -1, 0, on_look, s);
+	if (!s->look || !s->soon || event_add(s->look, &each) < 0) {
 		http_conns_free(s);
 		return -ENOMEM;
 	}
@@ -162,6 +170,8 @@ void http_conns_free(struct http_conns *s)
 			conn_drop(s, &s->conn[i]);
 	if (s->look)
 		event_free(s->look);
+	if (s->soon)
+		event_free(s->soon);
 	free(s);
 }
 
@@ -228,7 +238,7 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	if (s->counts.live > s->counts.most)
 		s->counts.most = s->counts.live;
 	if (c->is_over || s->settings.source_max || s->settings.refuses)
-		event_active(s->look, EV_TIMEOUT, 0);
+		event_active(s->soon, EV_TIMEOUT, 0);
 	if (!place_find(s))
 		evconnlistener_disable(s->settings.listener);
 	return b;

@@ -89,6 +89,8 @@ check "the file has no password" eval '[ "$(stat -c %a $state/passwords)" = 600 
 check "an adversary" adversary
 sed 's/^/  /' $tmp/adversary
 
+same "a session that has ended" 401 \
+	"$(https --interface 127.1.0.2 -b "__Host-weir=$(printf %064d 0)" https://127.0.0.1:9953/v1/upstreams)"
 serial() { openssl s_client -connect 127.0.0.1:9953 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
 before=$(serial)
 { certificate server ca IP:127.0.0.1; } 2>/dev/null

@@ -190,6 +190,11 @@ def sessions():
         if status != wanted:
             say(f"{method} {path} with a session and {more!r}: {status}, not {wanted}")
     conn.close()
+    conn = connect()
+    got = [request(conn, "POST", "/v1/session")[0] for _ in range(12)]
+    if got != [401] * 10 + [429] * 2:
+        say(f"logins without a form: {got}")
+    conn.close()
     many = []
     for _ in range(12):  # more than wait for a check of a password
         one = connect()

@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 
-enum { CONNECTIONS = 4, LIFE_MS = 600, BIG_LEN = 8 << 20, FLOOD = 400 };
+enum {
+	CONNECTIONS = 4,
+	LIFE_MS = 600,
+	BIG_LEN = 8 << 20,
+	FLOOD = 400,
+	OVERS = 2 * PATIENCE_MS / HTTP_CONNS_LOOK_MS
+};
 
 static char folder[] = "/tmp/weir-test-conns-XXXXXX";
 static struct loop *loop;
@@ -189,6 +195,15 @@ static void test_slow_sender(void **)
 	assert_int_equal(count().cut - before.cut, 1);
 }
 
+// An early look, of which each one over the cap has one, does not put off the next one.
+static void test_over_puts_nothing_off(void **)
+{
+	for (unsigned i = 0; i < OVERS; i++)
+		(void)over_is_refused();
+	await_live(0);
+	test_slow_sender(NULL);
+}
+
 // Takes some of a long reply now and then.
 static void test_slow_reader(void **)
 {
@@ -307,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_cap),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_slow_sender),
+		cmocka_unit_test(test_over_puts_nothing_off),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_sends_on),
 		cmocka_unit_test(test_many_requests),
