@@ -409,9 +409,9 @@ const struct config_client *config_client_by_mac(
 
 // -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...
 ATTR_MUST_CHECK static inline int config_load(
-	const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+	const char *file_path, struct config **out_config, char out_why[CONFIG_WHY_MAX])
 {
-	return config_load_kind(path, CONFIG_SECRETS_ALL, out, why);
+	return config_load_kind(file_path, CONFIG_SECRETS_ALL, out_config, out_why);
 }
 void config_free(struct config *c); // NULL is fine
 

@@ -48,9 +48,9 @@ ATTR_MUST_CHECK int config_load_all(
 // config_load() without opening files of passwords and secrets, for the data plane and weirctl:
 // they are not in its memory then, and its user need not be able to read them.
 ATTR_MUST_CHECK static inline int config_load_public(
-	const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+	const char *file_path, struct config **out_config, char out_why[CONFIG_WHY_MAX])
 {
-	return config_load_kind(path, CONFIG_SECRETS_NONE, out, why);
+	return config_load_kind(file_path, CONFIG_SECRETS_NONE, out_config, out_why);
 }
 
 // Would a start accept the file? Does not open files of secrets, which a reader of the
