@@ -190,8 +190,8 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 
 const struct api_part api_lists_part = {
 	.endpoint = {{"/lists", serve_lists, API_GET, CONTROL_READ},
-		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name place format allow"},
-		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name"},
-		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name"},
-		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name"}},
+		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name place format allow why"},
+		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name why"},
+		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name why"},
+		{"/lists/disable", serve_disable, API_POST, CONTROL_OPERATE, "name why"}},
 };

@@ -110,8 +110,9 @@ static void serve_local_remove(struct api *a, struct http_exchange *x)
 
 const struct api_part api_local_part = {
 	.endpoint = {{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN,
-			     "name type value ttl"},
-		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN, "name type value"}},
+			     "name type value ttl why"},
+		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN,
+			"name type value why"}},
 };
 
 static const char *server_take(struct http_exchange *x)
@@ -164,6 +165,7 @@ static void serve_server_remove(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_servers_part = {
-	.endpoint = {{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN, "server name"},
-		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN, "server"}},
+	.endpoint = {{"/upstreams/add", serve_server_add, API_POST, CONTROL_ADMIN,
+			     "server name why"},
+		{"/upstreams/remove", serve_server_remove, API_POST, CONTROL_ADMIN, "server why"}},
 };

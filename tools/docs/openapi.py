@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/reference/openapi.json, the OpenAPI 3.1 description of the control API, from the tables of endpoints in controlplane/api.
+"""docs/reference/openapi.json, the OpenAPI 3.1 description of the control API, from the tables of endpoints of the control plane.
 
 usage: openapi.py SOURCE_ROOT [--check]     writes the file, or fails if it is not current
 
@@ -12,7 +12,8 @@ import pathlib
 import re
 import sys
 
-STREAMS = {"/events": "text/event-stream", "/log/tail": "application/x-ndjson", "/watch": "application/x-ndjson"}
+ROOMS = ("api", "verbs", "remote")
+STREAMS = {"/events": "text/event-stream", "/live": "text/event-stream", "/log/tail": "application/x-ndjson", "/watch": "application/x-ndjson"}
 TEXTS = {"/metrics": "text/plain", "/debug/heap": "text/plain", "/profile/cpu": "application/octet-stream",
          "/profile/alloc": "application/octet-stream", "/profile/threads": "application/octet-stream"}
 ROLES = ["none", "read", "operate", "admin"]
@@ -22,7 +23,7 @@ ROW = re.compile(r'\{"(/[\w/]+)",\s*\w+,\s*((?:API_\w+)(?:\s*\|\s*API_\w+)*)(?:,
 
 def endpoints(root):
     """(path, is a change, role, parameters) of each row; a row without a role takes an admin."""
-    for name in sorted((root / "controlplane" / "api").glob("*.c")):
+    for name in sorted(f for room in ROOMS for f in (root / "controlplane" / room).glob("*.c")):
         text = name.read_text()
         for path, flags, role, params in ROW.findall(text):
             least = "none" if "API_OPEN" in flags else (role or "admin").lower()

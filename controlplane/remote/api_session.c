@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of local users with a password: their table, a login, and the session of a browser.
 
-#include "api_param.h"
+#include "api/api_param.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -15,7 +15,7 @@
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
 // force as they are; without any good ones each connection is closed.
-#include "api_server.h"
+#include "api/api_server.h"
 
 #include <event2/event.h>
 

@@ -2,8 +2,8 @@
 
 // How the control API fares on the network: listeners, connections, refusals, the audit log.
 
+#include "api/api_server.h"
 #include "api/metrics/metrics.h"
-#include "api_server.h"
 
 #include <string.h>
 #include <weir/clock.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of tokens and of the audit log.
 
-#include "api_param.h"
+#include "api/api_param.h"
 
 #include <errno.h>
 #include <stdio.h>
