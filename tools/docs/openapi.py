@@ -28,8 +28,8 @@ def endpoints(root):
         for path, flags, role, params in ROW.findall(text):
             least = "none" if "API_OPEN" in flags else (role or "admin").lower()
             yield path, "API_POST" in flags, least, "".join(re.findall(r'"([^"]*)"', params)).split()
-        table = re.search(r"\.endpoint = \{(.*?)\},\n\s*\.|\.endpoint = \{(.*?)\}\};|\.endpoint = \{(.*?)\n\};", text, re.S)
-        rows = len(re.findall(r'\{\s*"/', next((g for g in table.groups() if g), ""))) if table else 0
+        tables = re.finditer(r"\.endpoint = \{(.*?)\},\n\s*\.|\.endpoint = \{(.*?)\}\};|\.endpoint = \{(.*?)\n\};", text, re.S)
+        rows = sum(len(re.findall(r'\{\s*"/', next((g for g in t.groups() if g), ""))) for t in tables)
         if rows != len(ROW.findall(text)):
             sys.exit(f"openapi.py: {name}: {len(ROW.findall(text))} of {rows} endpoints read")
 
