@@ -16,7 +16,7 @@
 //        /events?after=&follow=0|1  (a stream of server-sent events; not with follow=0)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /mem/alarms  /memory/slope?seconds=  /memory/history?name=&limit=
-//        /entries  /lists
+//        /entries  /lists  /local
 //        /toggles  /heap  /debug/heap (pprof)  /threads  /connections
 //        /profile/cpu?seconds=  /profile/alloc  /profile/threads (pprof)
 //        /tokens  /audit?limit=

@@ -16,6 +16,7 @@
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
 // force as they are; without any good ones each connection is closed.
 #include "api/api_server.h"
+#include "page/page.h"
 
 #include <event2/event.h>
 
@@ -168,6 +169,23 @@ static void open_serve(struct api *a, struct http_exchange *x)
 	api_deny(a, x, why);
 }
 
+// Its files are the same for everyone. False: it is off, or there is no such file.
+static bool page_serve(const struct api *a, struct http_exchange *x)
+{
+	const char *path = http_path(x);
+	const struct page_file *f =
+		config_of(a)->control.page && path && !http_is_post(x) ? page_find(path) : NULL;
+	if (!f)
+		return false;
+	char *body = malloc(f->len);
+	if (body)
+		memcpy(body, f->bytes, f->len);
+	http_reply_header(x, "Content-Security-Policy", PAGE_POLICY);
+	http_reply_header(x, "Referrer-Policy", "no-referrer");
+	http_reply_bytes(x, 200, f->type, body, f->len);
+	return true;
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *a = arg;
@@ -179,6 +197,8 @@ static void on_request(void *arg, struct http_exchange *x)
 		open_serve(a, x);
 		return;
 	}
+	if (page_serve(a, x))
+		return;
 	const enum access_refusal why = access_check(a->access, &try, &user);
 	http_set_who(x, "%s", user.who);
 	if (why != ACCESS_GRANTED)

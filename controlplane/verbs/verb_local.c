@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// POST /local/add and /local/remove: local records; POST /upstreams/add and /upstreams/remove:
-// servers.
+// GET /local, POST /local/add and /local/remove: local records; POST /upstreams/add and
+// /upstreams/remove: servers.
 
+#include "base/rdata_text.h"
 #include "verb.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <weir/dns_name.h>
 #include <weir/rdata_parse.h>
 
-enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512 };
+enum { RECORD_NAME_MAX = DNS_NAME_TEXT_MAX + 2, SERVER_TEXT_MAX = 512, RECORDS_SHOWN = 1000 };
 
 // "nas.lan", "*.lan" in its canonical form. False: it has been replied to.
 static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
@@ -108,9 +109,65 @@ static void serve_local_remove(struct api *a, struct http_exchange *x)
 	verb_apply(v, "local remove %s%s%s", name, r.type ? " " : "", r.type ? r.type : "");
 }
 
+// The value as in a zone file, by way of a message with that record alone.
+static bool value_text(const struct config_record *r, struct rdata_record *out)
+{
+	uint8_t message[12 + 11 + RDATA_PARSE_MAX] = {0};
+	uint8_t *at = message + 12 + 1; // behind the header and the root as its name
+	if (r->rdata_len > RDATA_PARSE_MAX)
+		return false;
+	put_u16(at, r->type);
+	put_u16(at + 2, 1);
+	put_u32(at + 4, r->ttl_s);
+	put_u16(at + 8, r->rdata_len);
+	memcpy(at + 10, r->rdata, r->rdata_len);
+	struct rd msg = rd_init(message, 12 + 11 + (size_t)r->rdata_len);
+	rd_skip(&msg, 12);
+	return rdata_record_read(&msg, out);
+}
+
+static void record_list(struct json_out *o, struct json_node *list, const char *group,
+	const struct config_record *records, unsigned count, unsigned *room, uint64_t *left_out)
+{
+	char text[DNS_NAME_TEXT_MAX], name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX];
+	struct rdata_record value;
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_record *r = &records[i];
+		if (*room == 0 || !value_text(r, &value)) {
+			++*left_out;
+			continue;
+		}
+		--*room;
+		struct json_node *n = json_out_object(o, list, NULL);
+		snprintf(name, sizeof(name), "%s%s", r->wildcard ? "*." : "",
+			dns_name_to_text(&r->name, text));
+		json_out_text(o, n, "name", name);
+		json_out_text(o, n, "type", dns_type_text(r->type, type));
+		json_out_text(o, n, "value", value.data);
+		json_out_count(o, n, "ttl_s", r->ttl_s);
+		json_out_text(o, n, "group", group);
+	}
+}
+
+// Of the configuration, without hosts files. Those beyond RECORDS_SHOWN are counted.
+static void serve_local(struct api *a, struct http_exchange *x)
+{
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o), *list = json_out_array(o, root, "records");
+	unsigned room = RECORDS_SHOWN;
+	uint64_t left_out = 0;
+	record_list(o, list, "", c->local.records, c->local.record_count, &room, &left_out);
+	for (unsigned g = 0; g < c->group_count; g++)
+		record_list(o, list, c->groups[g].name, c->groups[g].records,
+			c->groups[g].record_count, &room, &left_out);
+	json_out_count(o, root, "left_out", left_out);
+	http_reply(x, 200, json_out_finish(o));
+}
+
 const struct api_part api_local_part = {
-	.endpoint = {{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN,
-			     "name type value ttl why"},
+	.endpoint = {{"/local", serve_local, API_GET, CONTROL_READ},
+		{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN, "name type value ttl why"},
 		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN,
 			"name type value why"}},
 };

@@ -13,15 +13,18 @@
 		"Frontend threads. Each serves its part of the clients over TCP, and over UDP " \
 		"while no data plane runs. `auto`: one for each four of these CPUs, 8 at most.")
 
-#define CONFIG_KEYS_CONTROL(X)                                                                  \
-	X(control, client_ca, client_ca, TEXT, none, "", 0, 200, LIVE,                          \
-		"Absolute path of a PEM file with 1 to 32 authorities of clients' "             \
-		"certificates. A client with such a certificate needs no token if "             \
-		"`control.clients` has its name. Lists of revoked certificates (CRL) may "      \
-		"stand in the file. Empty: only tokens.")                                       \
-	X(control, connections, connections, NUMBER, none, "64", 4, 192, RESTART,               \
-		"Connections that may be open at a time on each address of `control.listen`.")  \
-	X(control, source_connections, source_connections, NUMBER, none, "16", 1, 192, RESTART, \
+#define CONFIG_KEYS_CONTROL(X)                                                                   \
+	X(control, client_ca, client_ca, TEXT, none, "", 0, 200, LIVE,                           \
+		"Absolute path of a PEM file with 1 to 32 authorities of clients' "              \
+		"certificates. A client with such a certificate needs no token if "              \
+		"`control.clients` has its name. Lists of revoked certificates (CRL) may "       \
+		"stand in the file. Empty: only tokens.")                                        \
+	X(control, page, page, BOOL, none, "false", 0, 0, LIVE,                                  \
+		"Whether weir hands out its page for browsers at `/` of each address of "        \
+		"`control.listen`. Users log in by a name and a password (`weirctl password`).") \
+	X(control, connections, connections, NUMBER, none, "64", 4, 192, RESTART,                \
+		"Connections that may be open at a time on each address of `control.listen`.")   \
+	X(control, source_connections, source_connections, NUMBER, none, "16", 1, 192, RESTART,  \
 		"The same for each client address.")
 
 #define CONFIG_CHOICES_CONTROLPLANE(X) \

@@ -17,7 +17,7 @@ struct config_raw_control_client {
 };
 
 struct config_raw_control {
-	char *client_ca, *connections, *source_connections;
+	char *client_ca, *page, *connections, *source_connections;
 	char **listen, **allow;
 	unsigned listen_count, allow_count;
 	struct config_raw_certificate *certificates;

@@ -61,6 +61,7 @@ struct config_control {
 	unsigned allow_count;
 	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // clients that may connect
 	char *client_ca; // absolute or "": weir asks for no certificate
+	bool page;       // false; hand out the page for browsers
 	unsigned connections, source_connections;
 	unsigned count; // 0: those of `tls`
 	struct config_certificate certificate[CONFIG_CERTIFICATES_MAX];

@@ -60,7 +60,7 @@ ROOMS = {
     "controlplane": [
         "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "access", "transfer",
         "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "rules", "resolver",
-        "doh", "frontend", "api/metrics", "api", "verbs", "remote",
+        "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote",
     ],
     "dataplane": [
         "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "versions", "xdp",

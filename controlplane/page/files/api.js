@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The control API, as weirctl uses it. The session is a cookie that scripts cannot read; a change
+// needs the token of the session besides.
+
+const BASE = '/v1';
+let csrf = ''; // of the session; GET /user tells it again
+
+export class Refused extends Error {
+  constructor(status, words) {
+    super(words);
+    this.status = status;
+  }
+}
+
+let onLoggedOut = () => {};
+export const whenLoggedOut = (f) => { onLoggedOut = f; };
+
+const query = (params) => {
+  const p = new URLSearchParams(Object.entries(params ?? {}).filter(([, v]) => v !== undefined && v !== null && v !== '')).toString();
+  return p ? `?${p}` : '';
+};
+
+async function fetched(method, path, params, options = {}) {
+  const headers = { ...(options.headers ?? {}) };
+  if (method === 'POST') headers['X-Weir-CSRF'] = csrf;
+  let reply;
+  try {
+    reply = await fetch(BASE + path + query(params), { method, headers, body: options.body, signal: options.signal, credentials: 'same-origin', cache: 'no-store' });
+  } catch (e) {
+    if (e.name === 'AbortError') throw e;
+    throw new Refused(0, 'weir does not answer. Is the control plane up, and this machine on its network?');
+  }
+  if (reply.ok || (path === '/ready' && reply.status === 503)) return reply;
+  let words = `${reply.status} ${reply.statusText}`;
+  try {
+    words = (await reply.json()).error ?? words;
+  } catch { /* no JSON */ }
+  if (reply.status === 401 && path !== '/session') onLoggedOut();
+  throw new Refused(reply.status, words);
+}
+
+export const get = async (path, params, options) => (await fetched('GET', path, params, options)).json();
+export const post = async (path, params, options) => (await fetched('POST', path, params, options)).json();
+
+export async function logIn(user, password) {
+  const reply = await post('/session', {}, { body: new URLSearchParams({ user, password }) });
+  csrf = reply.csrf ?? '';
+  return reply;
+}
+export async function logOut() {
+  try {
+    await post('/session/end');
+  } finally {
+    csrf = '';
+  }
+}
+// Who is logged in, {user, role}.
+export async function whoAmI() {
+  const reply = await get('/user');
+  csrf = reply.csrf ?? '';
+  return reply;
+}
+
+// A line of JSON at a time, until the view is left. Ends with an error, or quietly by `signal`.
+export async function lines(path, params, signal, onLine) {
+  const reply = await fetched('GET', path, params, { signal });
+  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Refused(0, 'The stream ended.');
+    const parts = (rest + value).split('\n');
+    rest = parts.pop();
+    for (const p of parts) if (p) onLine(JSON.parse(p));
+  }
+}
+
+// Server-sent events of one name, again after a break.
+export function events(path, name, signal, onEvent, onBreak = () => {}) {
+  const source = new EventSource(BASE + path);
+  source.addEventListener(name, (e) => onEvent(JSON.parse(e.data)));
+  source.addEventListener('error', onBreak);
+  signal.addEventListener('abort', () => source.close());
+}

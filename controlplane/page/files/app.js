@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which view is shown: #/NAME or #/NAME/ARGUMENT. A view is loaded when it is first needed, gets an
+// element to fill and a signal that ends it.
+import { h, say } from './dom.js';
+import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
+
+const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'],
+  ['cache', 'Cache'], ['config', 'Configuration'], ['memory', 'Memory'], ['path', 'Packet path']];
+const HIDDEN = ['client'];
+
+let leave = null;
+
+function place() {
+  const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
+  const known = VIEWS.some(([v]) => v === name) || HIDDEN.includes(name);
+  return { name: known ? name : 'now', argument: decodeURIComponent(rest.join('/')) };
+}
+
+function navShow(current) {
+  document.getElementById('nav').replaceChildren(...VIEWS.map(([name, title]) =>
+    h('li', {}, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : null }, title))));
+}
+
+async function show() {
+  leave?.abort();
+  leave = new AbortController();
+  const { signal } = leave;
+  const { name, argument } = place();
+  navShow(name);
+  const main = document.getElementById('main');
+  const box = h('div');
+  main.replaceChildren(box);
+  document.title = `${VIEWS.find(([v]) => v === name)?.[1] ?? 'Client'} · weir`;
+  try {
+    const view = await import(`./${name}.js`);
+    if (!signal.aborted) await view.show(box, signal, argument);
+  } catch (e) {
+    if (e.name !== 'AbortError' && !signal.aborted && e.status !== 401) box.append(h('p', { class: 'bad', role: 'alert' }, e.message));
+  }
+}
+
+function loginShow() {
+  leave?.abort();
+  leave = null;
+  document.getElementById('nav').replaceChildren();
+  document.getElementById('leave').hidden = true;
+  document.title = 'Log in · weir';
+  const user = h('input', { name: 'user', autocomplete: 'username', required: true, maxLength: 64 });
+  const password = h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxLength: 256 });
+  const wrong = h('p', { class: 'bad', role: 'alert' });
+  const button = h('button', { type: 'submit', class: 'main' }, 'Log in');
+  const form = h('form', { onsubmit: async (e) => {
+    e.preventDefault();
+    button.disabled = true;
+    wrong.textContent = '';
+    try {
+      await logIn(user.value, password.value);
+      begin();
+    } catch (x) {
+      wrong.textContent = x.message;
+      password.value = '';
+      password.focus();
+    } finally {
+      button.disabled = false;
+    }
+  } }, h('label', {}, 'User', user), h('label', {}, 'Password', password), button);
+  document.getElementById('main').replaceChildren(h('div', { class: 'login' }, h('h1', {}, 'Log in to weir'), form, wrong,
+    h('p', { class: 'soft' }, 'No user yet? On the box itself: ', h('code', {}, 'weirctl password set NAME'))));
+  user.focus();
+}
+
+async function begin() {
+  try {
+    const me = await whoAmI();
+    const button = document.getElementById('leave');
+    button.hidden = false;
+    button.textContent = `Log out ${me.user}`;
+    button.title = `Role: ${me.role}`;
+    await show();
+  } catch (e) {
+    if (e.status === 401) loginShow();
+    else say(e.message);
+  }
+}
+
+document.getElementById('leave').addEventListener('click', async () => {
+  await logOut().catch(() => {});
+  loginShow();
+});
+window.addEventListener('hashchange', () => { if (leave) show().then(() => document.getElementById('main').focus()); });
+whenLoggedOut(loginShow);
+begin();

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Elements and texts. Every text from the API becomes a text node: no view makes elements of markup.
+
+export function h(name, options = {}, ...children) {
+  const e = document.createElement(name);
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith('on')) e.addEventListener(key.slice(2), value);
+    else if (key === 'class') e.className = value;
+    else if (key in e && key !== 'list' && key !== 'form') e[key] = value;
+    else e.setAttribute(key, value === true ? '' : value);
+  }
+  e.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  return e;
+}
+
+export const text = (s) => document.createTextNode(String(s));
+
+// columns: [{title, number, name, of: row => text or node}]
+export function table(caption, columns, rows, empty = 'Nothing here.') {
+  const cell = (c, row) => {
+    const what = c.of(row);
+    return h('td', { class: c.number ? 'number' : c.name ? 'name' : undefined }, what instanceof Node ? what : text(what ?? ''));
+  };
+  return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
+    h('table', {}, h('caption', {}, caption),
+      h('thead', {}, h('tr', {}, columns.map((c) => h('th', { scope: 'col', class: c.number ? 'number' : undefined }, c.title)))),
+      h('tbody', {}, rows.length ? rows.map((row) => h('tr', {}, columns.map((c) => cell(c, row))))
+        : h('tr', {}, h('td', { colSpan: columns.length, class: 'soft' }, empty)))));
+}
+
+export function tiles(list) {
+  return h('dl', { class: 'tiles' }, list.map(([title, value, kind]) =>
+    h('div', { class: 'tile' }, h('dt', {}, title), h('dd', { class: kind }, value instanceof Node ? value : text(value)))));
+}
+
+export function facts(list) {
+  return h('dl', { class: 'facts' }, list.filter(([, v]) => v !== '' && v !== undefined && v !== null).map(([title, value]) =>
+    [h('dt', {}, title), h('dd', {}, value instanceof Node ? value : text(value))]).flat());
+}
+
+export const mark = (kind, words) => h('span', { class: `mark ${kind}` }, words);
+
+export function say(words) {
+  const box = document.getElementById('said');
+  box.textContent = words;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => { box.textContent = ''; }, 8000);
+}
+
+// A button whose action may fail: what it says, or what went wrong, is shown and read out.
+export function action(title, does, options = {}) {
+  const b = h('button', { type: 'button', ...options }, title);
+  b.addEventListener('click', async () => {
+    b.disabled = true;
+    try {
+      const words = await does();
+      if (words) say(words);
+    } catch (e) {
+      say(e.message);
+    } finally {
+      b.disabled = false;
+    }
+  });
+  return b;
+}
+
+export function field(title, input) {
+  return h('label', {}, title, input);
+}
+
+export function choice(list, value, options = {}) {
+  const s = h('select', options, list.map(([v, title]) => h('option', { value: v }, title)));
+  s.value = value;
+  return s;
+}
+
+const whole = new Intl.NumberFormat('en');
+export const number = (n) => whole.format(Math.round(n ?? 0));
+export function rate(n) {
+  return n >= 100 ? number(n) : n >= 10 ? n.toFixed(1) : n.toFixed(2).replace(/\.?0+$/, '') || '0';
+}
+export const percent = (part, all) => (all > 0 ? `${(100 * part / all).toFixed(part && part < all / 100 ? 2 : 1)} %` : '–');
+export function bytes(n) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let i = 0;
+  for (n = n ?? 0; n >= 1024 && i < units.length - 1; i++) n /= 1024;
+  return `${i && n < 100 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
+}
+export function micros(us) {
+  return us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${(us / 1000).toFixed(us < 1e4 ? 1 : 0)} ms` : `${(us / 1e6).toFixed(1)} s`;
+}
+export function span(seconds) {
+  const s = Math.round(seconds);
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.round(s / 60)} min`;
+  if (s < 172800) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86400)} d`;
+}
+export const when = (unix_s) => (unix_s ? new Date(unix_s * 1000).toLocaleString('en-GB') : 'never');
+export const clock = (unix_s) => new Date(unix_s * 1000).toLocaleTimeString('en-GB');
+
+const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];
+export const rcode = (n) => (n === 16 ? 'BADVERS' : n === 23 ? 'BADCOOKIE' : RCODES[n] ?? `RCODE${n}`);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Groups of clients: who is in them, what goes for them, schedules, pauses.
+import { h, table, facts, field, choice, action, mark, number, when, span, say } from './dom.js';
+import { get, post } from './api.js';
+
+const everyone = (g) => g.group === 0;
+
+function one(g, look) {
+  const pause = (m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m, group: g.name }); await look(); return `Blocking is paused for ${g.name}.`; });
+  const safe = Object.entries(g.safe_search ?? {}).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(', ');
+  return h('section', { 'aria-label': `Group ${g.name}` }, h('h2', {}, g.name),
+    h('p', {}, g.paused ? mark('warn', `Paused, ${span(g.pause_left_s)} left.`) : g.block_all ? mark('warn', 'Everything is blocked now.') : g.blocking ? mark('good', 'Blocking.') : mark('warn', 'Not blocking.')),
+    facts([['Clients', everyone(g) ? 'all that are in no group' : [...g.clients, ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || 'none'],
+      ['Lists', g.all_lists ? `all: ${g.lists.join(', ')}` : g.lists.join(', ') || 'none'], ['Own entries', `${number(g.allow)} allowed, ${number(g.deny)} blocked`],
+      ['Blocked services', (g.services ?? []).join(', ')], ['Safe search', safe], ['Blocked names get', `${g.block.mode}, TTL ${g.block.ttl} s`],
+      ['Next change', g.next_change_unix_s ? when(g.next_change_unix_s) : '']]),
+    g.schedules.length ? table(`Schedules of ${g.name}`, [{ title: 'Days', of: (s) => (Array.isArray(s.days) ? s.days.join(', ') : s.days ?? '') }, { title: 'From', of: (s) => s.from ?? s.begin ?? '' },
+      { title: 'To', of: (s) => s.to ?? s.end ?? '' }, { title: 'Does', of: (s) => s.action ?? s.does ?? s.name ?? '' }], g.schedules) : null,
+    h('div', { class: 'row' }, g.paused ? action('Block again', async () => { await post('/blocklist/resume', everyone(g) ? {} : { group: g.name }); await look(); return 'Blocking goes on.'; })
+      : everyone(g) ? null : [5, 30, 120].map(pause)));
+}
+
+function move(groups, look) {
+  const client = h('input', { required: true, maxLength: 80, placeholder: 'address, prefix, MAC or name' });
+  const group = choice(groups.filter((g) => !everyone(g)).map((g) => [g.name, g.name]), '');
+  const send = (path, words) => async () => {
+    if (!client.reportValidity()) return '';
+    await post(path, { client: client.value, group: group.value });
+    await look();
+    return `${client.value} ${words} ${group.value}.`;
+  };
+  return h('div', { class: 'row' }, field('Client', client), field('Group', group), action('Add', send('/groups/add', 'is in')), action('Move', send('/groups/move', 'is moved to')), action('Take out', send('/groups/remove', 'is no longer in')));
+}
+
+export async function show(box, signal) {
+  const result = h('div');
+  const look = async () => {
+    const { groups } = await get('/groups');
+    if (signal.aborted) return;
+    result.replaceChildren(groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add `groups` to the configuration.'),
+      h('div', { class: 'columns' }, groups.map((g) => one(g, look))));
+  };
+  box.append(h('h1', {}, 'Groups'), result);
+  await look().catch((e) => { say(e.message); throw e; });
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lists: what they are, how they fared, what to do with them; and the operator's own entries.
+import { h, table, field, choice, action, mark, number, when, bytes, span, say } from './dom.js';
+import { get, post } from './api.js';
+import { LASTS } from './queries.js';
+
+export async function show(box, signal) {
+  const state = h('div'), lists = h('div'), entries = h('div');
+  const look = async () => {
+    const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists').catch(() => ({ lists: [] })), get('/entries').catch(() => ({ entries: [] }))]);
+    if (signal.aborted) return;
+    const byName = new Map(defined.lists.map((l) => [l.name, l]));
+    const paused = status.pause_until_unix_s > Date.now() / 1000;
+    state.replaceChildren(
+      h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`)),
+      h('div', { class: 'row' },
+        action('Fetch all now', async () => { await post('/blocklist/reload'); await look(); return 'The lists are up to date.'; }),
+        paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
+          : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m }); await look(); return `Blocking is paused for ${span(m * 60)}.`; })),
+        status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
+    lists.replaceChildren(table('Lists', [
+      { title: 'List', name: true, of: (l) => l.name }, { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
+      { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.error || 'failing') : mark('good', 'in force')) },
+      { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
+      { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'From', name: true, of: (l) => byName.get(l.name)?.source || l.path || '' },
+      { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
+    entries.replaceChildren(table('Allowed and blocked by hand', [
+      { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
+      { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
+      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }) }],
+    own.entries ?? [], 'Nothing is allowed or blocked by hand.'));
+  };
+  box.append(h('h1', {}, 'Lists'), state, lists, addList(look), h('h2', {}, 'By hand'), entries, addEntry(look));
+  await look();
+}
+
+// The service lists what it loaded; a list that is off is only in the configuration.
+function merged(loaded, defined) {
+  const names = new Set(loaded.map((l) => l.name));
+  return [...loaded, ...defined.filter((l) => !names.has(l.name)).map((l) => ({ ...l, names: 0, rejected: 0, bytes: 0 }))];
+}
+
+function actions(defined, look) {
+  if (!defined) return '';
+  const does = (title, path, words) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; });
+  return h('div', { class: 'row' }, !defined.enabled ? does('Use', '/lists/enable', `${defined.name} is used again.`) : does('Turn off', '/lists/disable', `${defined.name} is off.`),
+    does('Remove', '/lists/remove', `${defined.name} is removed.`));
+}
+
+function addList(look) {
+  const name = h('input', { required: true, maxLength: 64 }), place = h('input', { required: true, maxLength: 1024, placeholder: 'https://…' });
+  const kind = choice([['0', 'blocks'], ['1', 'allows']], '0');
+  return h('form', { onsubmit: async (e) => {
+    e.preventDefault();
+    try {
+      await post('/lists/add', { name: name.value, place: place.value, allow: kind.value });
+      say(`${name.value} is added.`);
+      e.target.reset();
+      await look();
+    } catch (x) { say(x.message); }
+  } }, field('New list: its name', name), field('URL or path', place), field('Kind', kind), h('button', { type: 'submit' }, 'Add'));
+}
+
+function addEntry(look) {
+  const name = h('input', { required: true, maxLength: 255, placeholder: 'example.com' }), why = h('input', { maxLength: 120 });
+  const verdict = choice([['allow', 'allow'], ['deny', 'block']], 'allow'), lasts = choice(LASTS, '');
+  return h('form', { onsubmit: async (e) => {
+    e.preventDefault();
+    try {
+      await post('/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, why: why.value });
+      say(`${name.value}: done.`);
+      e.target.reset();
+      await look();
+    } catch (x) { say(x.message); }
+  } }, field('Name, and all below it', name), field('Verdict', verdict), field('How long', lasts), field('Why', why), h('button', { type: 'submit' }, 'Add'));
+}

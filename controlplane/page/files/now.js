@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is so now: problems in words first, then rates, charts, upstream servers and memory.
+import { h, table, tiles, mark, number, rate, percent, bytes, micros } from './dom.js';
+import { get, events } from './api.js';
+import { chart } from './chart.js';
+import { rates } from './live.js';
+
+const KEPT = 150, LOOK_MS = 10000;
+
+function problemsShow(ready, status) {
+  const blocking = ready.why ?? [], impaired = ready.degraded ?? [];
+  const words = (r) => (typeof r === 'string' ? r : r.text);
+  const item = (r, kind) => h('li', { class: kind }, h('div', {}, words(r)), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
+  const more = [];
+  if (status.config_version?.differs) more.push({ text: `The file on disk differs from version ${status.config_version.version} in force.`, advice: 'See Configuration.' });
+  if (!blocking.length && !impaired.length && !more.length) return h('p', {}, mark('good', 'Everything works.'));
+  return h('ul', { class: 'problems' }, blocking.map((r) => item(r, 'blocking')), [...impaired, ...more].map((r) => item(r)));
+}
+
+function upstreamsShow(list) {
+  return table('Upstream servers', [
+    { title: 'Server', name: true, of: (u) => u.name }, { title: 'Set', of: (u) => u.set },
+    { title: 'State', of: (u) => mark(u.state === 'up' ? 'good' : 'bad', u.state) },
+    { title: 'Share', number: true, of: (u) => `${u.share_percent} %` },
+    { title: 'Median', number: true, of: (u) => (u.p50_us ? micros(u.p50_us) : '–') },
+    { title: '99th percentile', number: true, of: (u) => (u.p99_us ? micros(u.p99_us) : '–') },
+    { title: 'Timeouts', number: true, of: (u) => number(u.timeouts) }], list, 'weir asks no upstream server.');
+}
+
+export async function show(box, signal) {
+  const problems = h('div'), now = h('div'), upstreams = h('div');
+  const graph = chart('Queries a second over the last five minutes', [
+    { title: 'from the cache', colour: '--hit', unit: rate }, { title: 'blocked', colour: '--blocked', unit: rate },
+    { title: 'asked on', colour: '--miss', unit: rate }, { title: 'failed', colour: '--failed', unit: rate }], signal, 2 * KEPT);
+  const day = chart('Queries a second over the last day', [{ title: 'queries', colour: '--hit', unit: rate }], signal, 86400, 140);
+  box.append(h('h1', {}, 'Now'), problems, h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams);
+
+  const look = async () => {
+    const [ready, status, up] = await Promise.all([get('/ready', { for: 'human' }), get('/status'), get('/upstreams')]);
+    if (signal.aborted) return;
+    problems.replaceChildren(problemsShow(ready, status));
+    upstreams.replaceChildren(upstreamsShow(up.upstreams));
+  };
+  let last = null;
+  const series = [[], [], [], [], []];
+  events('/live', 'sample', signal, (s) => {
+    const r = last && rates(last, s);
+    const up = s.dataplane.state === 'up';
+    last = s;
+    if (!r) {
+      if (!now.hasChildNodes()) now.replaceChildren(h('p', { class: 'soft' }, 'Measuring …'));
+      return;
+    }
+    [s.unix_ms / 1000, r.hit + r.local, r.blocked, r.miss, r.failed].forEach((v, i) => {
+      series[i].push(v);
+      if (series[i].length > KEPT) series[i].shift();
+    });
+    graph.set(series);
+    now.replaceChildren(tiles([
+      ['Queries a second', rate(r.queries)], ['From the cache', percent(r.hit + r.local, r.queries)], ['Blocked', percent(r.blocked, r.queries)],
+      ['Failed', percent(r.failed, r.queries), r.failed > 0 ? 'bad' : undefined],
+      ['Cached answer, median', r.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
+      ['Answers in the cache', number(s.controlplane.l0_entries)],
+      ['Memory, data plane', bytes(s.dataplane.rss)], ['Memory, control plane', bytes(s.controlplane.rss)],
+      ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));
+  });
+  await look();
+  get('/memory/history', { limit: 1440 }).then((m) => day.set(perMinute(m.minutes ?? []))).catch(() => {});
+  const timer = setInterval(() => look().catch(() => {}), LOOK_MS);
+  signal.addEventListener('abort', () => clearInterval(timer));
+}
+
+function perMinute(minutes) {
+  const t = [], q = [];
+  for (let i = 1; i < minutes.length; i++) {
+    const a = minutes[i - 1], b = minutes[i], s = b.unix_s - a.unix_s;
+    t.push(b.unix_s);
+    q.push(s > 0 && s < 600 ? b.queries / 60 : null);
+  }
+  return [t, q];
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
+import { h, table, field, choice, action, say, facts, micros, rcode } from './dom.js';
+import { get, post, lines } from './api.js';
+
+const ROWS = 200, DRAW_MS = 500;
+const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
+export const LASTS = [['', 'for good'], ['600', 'for 10 minutes'], ['7200', 'for 2 hours'], ['86400', 'for a day']];
+
+export const time = (us) => new Date(us / 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
+
+export function columns(open) {
+  return [
+    { title: 'Time', of: (q) => time(q.time_us) },
+    { title: 'Name', name: true, of: (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname) },
+    { title: 'Type', of: (q) => q.qtype },
+    { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
+    { title: 'Verdict', of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
+    { title: 'Answer', of: (q) => (q.answered ? rcode(q.rcode) : 'none') },
+    { title: 'Took', number: true, of: (q) => micros(q.total_us) }];
+}
+
+// What is known of one name, and what can be done about it.
+export async function details(place, signal, name, forClient, type = 'A') {
+  const why = await get('/why', { name, client: forClient, type }).catch((e) => ({ headline: e.message, steps: [] }));
+  if (signal.aborted) return;
+  const lasts = choice(LASTS, '');
+  const reason = h('input', { maxLength: 120 });
+  const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
+  const only = choice([['', 'everyone'], ...(group ? [[group, `group ${group}`]] : [])], '');
+  const entry = (verdict) => async () => {
+    await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
+    return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.`;
+  };
+  const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
+  const aside = h('aside', { 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
+    facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
+    h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
+      action('Allow', entry('allow')), action('Block', entry('deny')),
+      action('Forget cached answers', async () => { await post('/cache/flush', { name }); return `${name} is flushed.`; }),
+      action('Trace for 30 s', async () => {
+        trace.hidden = false;
+        trace.textContent = 'Waiting for a query …\n';
+        lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += `${JSON.stringify(l)}\n`; }).catch(() => { trace.textContent += 'The trace has ended.\n'; });
+      }),
+      h('button', { type: 'button', onclick: () => aside.remove() }, 'Close')), trace);
+  place.replaceChildren(aside);
+  aside.scrollIntoView({ block: 'nearest' });
+}
+
+export async function show(box, signal, argument) {
+  const given = new URLSearchParams(argument);
+  const name = h('input', { value: given.get('name') ?? '', placeholder: 'example.com', maxLength: 255 });
+  const who = h('input', { value: given.get('client') ?? '', placeholder: 'address or name', maxLength: 80 });
+  const verdict = choice(VERDICTS, given.get('verdict') ?? '');
+  const about = h('div'), result = h('div', { 'aria-busy': false });
+  const open = (q) => details(about, signal, q.qname, q.client, q.qtype);
+  const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
+  let tail = null, rows = [], dirty = false;
+  const draw = () => result.replaceChildren(table(tail ? 'Queries as they come' : 'The latest queries', columns(open), rows, tail ? 'Waiting for a query …' : 'No such query.'));
+  const stop = () => { tail?.abort(); tail = null; follow.textContent = 'Follow'; };
+  const search = async () => {
+    stop();
+    const found = await get('/log/search', { ...filter(), limit: ROWS });
+    if (found.unknown_client) say(found.unknown_client);
+    rows = found.rows;
+    draw();
+  };
+  const follow = action('Follow', async () => {
+    if (tail) { stop(); draw(); return; }
+    tail = new AbortController();
+    const mine = tail;
+    rows = [];
+    queueMicrotask(() => { follow.textContent = 'Stop'; });
+    draw();
+    lines('/log/tail', filter(), AbortSignal.any([signal, mine.signal]), (q) => {
+      if (q.missed) { say(`${q.missed} queries were too many to show.`); return; }
+      rows.unshift(q);
+      rows.length = Math.min(rows.length, ROWS);
+      dirty = true;
+    }).catch((e) => { if (e.name !== 'AbortError') { say(e.message); if (tail === mine) stop(); } });
+  });
+  const timer = setInterval(() => { if (dirty) { dirty = false; draw(); } }, DRAW_MS);
+  signal.addEventListener('abort', () => clearInterval(timer));
+  box.append(h('h1', {}, 'Queries'),
+    h('form', { onsubmit: (e) => { e.preventDefault(); search().catch((x) => say(x.message)); } },
+      field('Name, and all below it', name), field('Client', who), field('Verdict', verdict), h('button', { type: 'submit', class: 'main' }, 'Search'), follow),
+    about, result);
+  await search();
+}
