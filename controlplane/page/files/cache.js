@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the cache has of a name, and what forgets it.
-import { h, table, tiles, field, action, number, bytes, percent, span, say } from './dom.js';
+import { h, fill, table, tiles, field, action, number, bytes, percent, span, say } from './dom.js';
 import { get, post } from './api.js';
 
 const left = (ms) => (ms > 0 ? span(ms / 1000) : 'expired');
@@ -11,12 +11,12 @@ export async function show(box, signal) {
   const look = async () => {
     const s = await get('/cache/stats');
     if (signal.aborted) return;
-    state.replaceChildren(tiles([['Answers', number(s.l0.entries)], ['In use', percent(s.l0.units_used, s.l0.units_total)], ['Size', bytes(s.l0.bytes)],
+    fill(state, tiles([['Answers', number(s.l0.entries)], ['In use', percent(s.l0.units_used, s.l0.units_total)], ['Size', bytes(s.l0.bytes)],
       ['Evicted for space', number(s.l0.evicted_space)], ['Expired', number(s.l0.expired_swept)], ['Redis', s.redis.state]]));
   };
   const search = async () => {
     const found = await get('/cache', { name: name.value.trim(), type: type.value.trim() });
-    result.replaceChildren(table(`Cached answers of ${name.value}`, [{ title: 'Tier', of: (e) => e.tier }, { title: 'Type', of: (e) => e.type }, { title: 'Answer', of: (e) => e.rcode },
+    fill(result, table(`Cached answers of ${name.value}`, [{ title: 'Tier', of: (e) => e.tier }, { title: 'Type', of: (e) => e.type }, { title: 'Answer', of: (e) => e.rcode },
       { title: 'Records', name: true, of: (e) => e.records.map((r) => (typeof r === 'string' ? r : [r.name, r.ttl, r.type, r.data ?? r.text].filter((x) => x !== undefined).join(' '))).join('; ') || '–' },
       { title: 'Age', number: true, of: (e) => span(e.age_ms / 1000) }, { title: 'Fresh for', number: true, of: (e) => left(e.soft_left_ms) },
       { title: 'Kept for', number: true, of: (e) => left(e.hard_left_ms) }, { title: 'Hits a minute', number: true, of: (e) => number(e.hits_per_minute) }], found.entries, 'Nothing is cached of this name.'));

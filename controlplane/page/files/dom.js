@@ -14,6 +14,9 @@ export function h(name, options = {}, ...children) {
   return e;
 }
 
+// Puts these in place of what is there; what is null is left out.
+export const fill = (e, ...children) => e.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false));
+
 export const text = (s) => document.createTextNode(String(s));
 
 // columns: [{title, number, name, of: row => text or node}]
@@ -71,7 +74,7 @@ export function field(title, input) {
 
 export function choice(list, value, options = {}) {
   const s = h('select', options, list.map(([v, title]) => h('option', { value: v }, title)));
-  s.value = value;
+  if (list.some(([v]) => v === value)) s.value = value;
   return s;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses.
-import { h, table, facts, field, choice, action, mark, number, when, span, say } from './dom.js';
+import { h, fill, table, facts, field, choice, action, mark, number, when, span, say } from './dom.js';
 import { get, post } from './api.js';
 
 const everyone = (g) => g.group === 0;
@@ -37,7 +37,7 @@ export async function show(box, signal) {
   const look = async () => {
     const { groups } = await get('/groups');
     if (signal.aborted) return;
-    result.replaceChildren(groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add `groups` to the configuration.'),
+    fill(result, groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add `groups` to the configuration.'),
       h('div', { class: 'columns' }, groups.map((g) => one(g, look))));
   };
   box.append(h('h1', {}, 'Groups'), result);

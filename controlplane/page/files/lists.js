@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, table, field, choice, action, mark, number, when, bytes, span, say } from './dom.js';
+import { h, fill, table, field, choice, action, mark, number, when, bytes, span, say } from './dom.js';
 import { get, post } from './api.js';
 import { LASTS } from './queries.js';
 
@@ -11,20 +11,20 @@ export async function show(box, signal) {
     if (signal.aborted) return;
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_until_unix_s > Date.now() / 1000;
-    state.replaceChildren(
+    fill(state, 
       h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`)),
       h('div', { class: 'row' },
         action('Fetch all now', async () => { await post('/blocklist/reload'); await look(); return 'The lists are up to date.'; }),
         paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
           : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m }); await look(); return `Blocking is paused for ${span(m * 60)}.`; })),
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
-    lists.replaceChildren(table('Lists', [
+    fill(lists, table('Lists', [
       { title: 'List', name: true, of: (l) => l.name }, { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
       { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.error || 'failing') : mark('good', 'in force')) },
       { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
       { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'From', name: true, of: (l) => byName.get(l.name)?.source || l.path || '' },
       { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
-    entries.replaceChildren(table('Allowed and blocked by hand', [
+    fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
       { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }) }],

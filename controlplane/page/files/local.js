@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that weir answers itself.
-import { h, table, field, choice, action, say } from './dom.js';
+import { h, fill, table, field, choice, action, say } from './dom.js';
 import { get, post } from './api.js';
 
 const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'].map((t) => [t, t]);
@@ -10,7 +10,7 @@ export async function show(box, signal) {
   const look = async () => {
     const { records } = await get('/local');
     if (signal.aborted) return;
-    result.replaceChildren(table('Local records', [{ title: 'Name', name: true, of: (r) => r.name }, { title: 'Type', of: (r) => r.type }, { title: 'Value', name: true, of: (r) => r.value },
+    fill(result, table('Local records', [{ title: 'Name', name: true, of: (r) => r.name }, { title: 'Type', of: (r) => r.type }, { title: 'Value', name: true, of: (r) => r.value },
       { title: 'TTL', number: true, of: (r) => `${r.ttl_s} s` }, { title: 'Group', of: (r) => r.group || 'everyone' },
       { title: 'Actions', of: (r) => action('Remove', async () => { await post('/local/remove', { name: r.name, type: r.type, value: r.value }); await look(); return `${r.name} is removed.`; }) }], records, 'There is no local record.'));
   };

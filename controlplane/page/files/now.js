@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is so now: problems in words first, then rates, charts, upstream servers and memory.
-import { h, table, tiles, mark, number, rate, percent, bytes, micros } from './dom.js';
+import { h, fill, table, tiles, mark, number, rate, percent, bytes, micros } from './dom.js';
 import { get, events } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
@@ -38,8 +38,8 @@ export async function show(box, signal) {
   const look = async () => {
     const [ready, status, up] = await Promise.all([get('/ready', { for: 'human' }), get('/status'), get('/upstreams')]);
     if (signal.aborted) return;
-    problems.replaceChildren(problemsShow(ready, status));
-    upstreams.replaceChildren(upstreamsShow(up.upstreams));
+    fill(problems, problemsShow(ready, status));
+    fill(upstreams, upstreamsShow(up.upstreams));
   };
   let last = null;
   const series = [[], [], [], [], []];
@@ -48,7 +48,7 @@ export async function show(box, signal) {
     const up = s.dataplane.state === 'up';
     last = s;
     if (!r) {
-      if (!now.hasChildNodes()) now.replaceChildren(h('p', { class: 'soft' }, 'Measuring …'));
+      if (!now.hasChildNodes()) fill(now, h('p', { class: 'soft' }, 'Measuring …'));
       return;
     }
     [s.unix_ms / 1000, r.hit + r.local, r.blocked, r.miss, r.failed].forEach((v, i) => {
@@ -56,7 +56,7 @@ export async function show(box, signal) {
       if (series[i].length > KEPT) series[i].shift();
     });
     graph.set(series);
-    now.replaceChildren(tiles([
+    fill(now, tiles([
       ['Queries a second', rate(r.queries)], ['From the cache', percent(r.hit + r.local, r.queries)], ['Blocked', percent(r.blocked, r.queries)],
       ['Failed', percent(r.failed, r.queries), r.failed > 0 ? 'bad' : undefined],
       ['Cached answer, median', r.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The packet path: verdicts of frames, cores, ports.
-import { h, table, tiles, number, rate, percent } from './dom.js';
+import { h, fill, table, tiles, number, rate, percent } from './dom.js';
 import { events } from './api.js';
 import { rates } from './live.js';
 
@@ -13,13 +13,13 @@ export async function show(box, signal) {
     const r = before && rates(before, s);
     last = s;
     const d = s.dataplane;
-    state.replaceChildren(tiles([['Data plane', d.state], ['Workers', number(d.workers)], ['Frames in a second', r ? rate((d.rx_frames - before.dataplane.rx_frames) / seconds) : '…'],
+    fill(state, tiles([['Data plane', d.state], ['Workers', number(d.workers)], ['Frames in a second', r ? rate((d.rx_frames - before.dataplane.rx_frames) / seconds) : '…'],
       ['Frames out a second', r ? rate((d.tx_frames - before.dataplane.tx_frames) / seconds) : '…'], ['Workers at work', r && d.workers ? percent(r.dataplane_busy, d.workers) : '…'],
       ['Control plane, of a core', r ? percent(r.controlplane_busy, 1) : '…']]));
-    ports.replaceChildren(table('Ports', [{ title: 'Port', name: true, of: (p) => p.name }, { title: 'Link', of: (p) => (p.link_up ? 'up' : 'down') }, { title: 'Received', number: true, of: (p) => number(p.received) },
+    fill(ports, table('Ports', [{ title: 'Port', name: true, of: (p) => p.name }, { title: 'Link', of: (p) => (p.link_up ? 'up' : 'down') }, { title: 'Received', number: true, of: (p) => number(p.received) },
       { title: 'Sent', number: true, of: (p) => number(p.sent) }, { title: 'Missed', number: true, of: (p) => number(p.missed) }, { title: 'Errors', number: true, of: (p) => number(p.errors) }], d.ports ?? []));
     const rows = Object.entries(d.verdicts ?? {}).sort((a, b) => b[1] - a[1]);
-    verdicts.replaceChildren(table('Frames by verdict', [{ title: 'Verdict', name: true, of: ([n]) => n }, { title: 'Frames', number: true, of: ([, c]) => number(c) },
+    fill(verdicts, table('Frames by verdict', [{ title: 'Verdict', name: true, of: ([n]) => n }, { title: 'Frames', number: true, of: ([, c]) => number(c) },
       { title: 'A second', number: true, of: ([n, c]) => (r ? rate((c - (before.dataplane.verdicts[n] ?? 0)) / seconds) : '…') }], rows));
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
-import { h, table, field, choice, action, say, facts, micros, rcode } from './dom.js';
+import { h, fill, table, field, choice, action, say, facts, micros, rcode } from './dom.js';
 import { get, post, lines } from './api.js';
 
 const ROWS = 200, DRAW_MS = 500;
@@ -45,7 +45,7 @@ export async function details(place, signal, name, forClient, type = 'A') {
         lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += `${JSON.stringify(l)}\n`; }).catch(() => { trace.textContent += 'The trace has ended.\n'; });
       }),
       h('button', { type: 'button', onclick: () => aside.remove() }, 'Close')), trace);
-  place.replaceChildren(aside);
+  fill(place, aside);
   aside.scrollIntoView({ block: 'nearest' });
 }
 
@@ -58,7 +58,7 @@ export async function show(box, signal, argument) {
   const open = (q) => details(about, signal, q.qname, q.client, q.qtype);
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
   let tail = null, rows = [], dirty = false;
-  const draw = () => result.replaceChildren(table(tail ? 'Queries as they come' : 'The latest queries', columns(open), rows, tail ? 'Waiting for a query …' : 'No such query.'));
+  const draw = () => fill(result, table(tail ? 'Queries as they come' : 'The latest queries', columns(open), rows, tail ? 'Waiting for a query …' : 'No such query.'));
   const stop = () => { tail?.abort(); tail = null; follow.textContent = 'Follow'; };
   const search = async () => {
     stop();

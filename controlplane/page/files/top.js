@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
-import { h, table, choice, field, number, percent, span } from './dom.js';
+import { h, fill, table, choice, field, number, percent, span } from './dom.js';
 import { get } from './api.js';
 
 const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names'], ['lists', 'Lists that blocked'], ['groups', 'Groups']];
@@ -22,7 +22,7 @@ export async function show(box, signal) {
     if (signal.aborted) return;
     note.textContent = over.value ? (t.complete ? '' : `The search ended after its time: this is of ${span(t.covered_s)}.`)
       : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
-    result.replaceChildren(h('div', { class: 'columns' }, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k]))));
+    fill(result, h('div', { class: 'columns' }, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k]))));
     result.removeAttribute('aria-busy');
   };
   over.addEventListener('change', () => look().catch((e) => { note.textContent = e.message; }));

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The page for browsers: off until it is configured, its headers, a login, each view in headless Chromium in three sizes, actions by
+# their effect on answers, names that look like markup, no request to elsewhere.
+. "$(dirname "$0")/_init.sh"
+
+lab_up
+dir=/run/weir/lab/page
+mkdir $dir
+. "$smoke_dir/certificates.sh"
+{ authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null
+cat >>$config <<END
+control: {listen: [127.0.0.1], allow: [127.0.0.0/8], certificates: [{cert: $dir/server.pem, key: $dir/server.key}]}
+groups: [{name: kids, clients: [198.18.0.9]}]
+END
+"$lab" stop controlplane >/dev/null
+check "restarted" "$lab" start controlplane
+url=https://127.0.0.1:9953/
+https() { curl -s --cacert $dir/ca.pem -o $tmp/body -D $tmp/head -w '%{http_code}' "$@"; }
+check "it listens" eventually eval '[ "$(https ${url}v1/status)" = 401 ]'
+same "no page by default" 401 "$(https $url)"
+sed -i 's/^control: {/control: {page: true, /' $config
+check "control.page is live" taken_over weirctl config reload
+same "the page" 200 "$(https $url)"
+check "may load nothing from elsewhere" grep -qi "^content-security-policy: default-src 'none'; script-src 'self'" $tmp/head
+check "has nothing in line" eval '! grep -qiE "style=|<style|<script>|javascript:|onclick" $tmp/body'
+same "a script" 200 "$(https ${url}app.js)"
+check "is one" grep -qi '^content-type: text/javascript' $tmp/head
+same "no other file" 401 "$(https ${url}../../etc/passwd --path-as-is)"
+same "no POST of it" 401 "$(https -d x=1 $url)"
+same "the API still asks who it is" 401 "$(https ${url}v1/queries)"
+
+if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
+	echo "skipped: no chromium, or no python3-websocket"
+	exit 77
+fi
+echo 'a long password' | weirctl password set ann --role admin >/dev/null
+client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.blocked.test' A >/dev/null
+client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
+press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1'); if (b) b.click(); return !!b; })()"; }
+typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
+said() { echo "document.getElementById('said').textContent.includes('$1')"; }
+browse() { $python "$smoke_dir/rig/page_browser.py" $url ann 'a long password' $dir "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
+
+check "log in, every view, in three sizes" browse login first views hostile
+read -r _ size took < <(grep ^first $tmp/browser)
+check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -lt 150000
+echo "  first view: $took ms"
+same "pictures of all views" 30 "$(ls $dir/*.png | wc -l)"
+check "block a name, and flush it" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main form')" \
+	"do:$(typed 'Name, and all below it' paged.test)" "do:$(typed Verdict deny)" \
+	"do:(() => { const f = [...document.querySelectorAll('main form')].at(-1); f.requestSubmit(); return true; })()" "do:$(said paged.test)"
+check "is blocked" eventually blocks paged.test
+check "with a history entry of the user" eval 'weirctl --json config history | jq -e ".versions[] | select(.who == \"user ann\" and (.what | startswith(\"deny paged.test\")))"'
+check "go back by the history" browse login "do:location.hash = '#/config', true" "do:(window.confirm = () => true, true)" "do:$(press 'Go back to it')" \
+	"do:$(said 'in force again')"
+check "is blocked no more" eventually eval '! blocks paged.test'
+check "pause blocking" browse login "do:location.hash = '#/lists', true" "do:$(press 'Pause 5 min')" "do:$(said 'is paused')"
+check "nothing is blocked" eventually eval '! blocks blocked.test'
+check "and resume" browse login "do:location.hash = '#/lists', true" "do:$(press 'Block again')" "do:$(said 'goes on')"
+check "is blocked again" eventually blocks blocked.test
+check "log out" browse login "do:(document.getElementById('leave').click(), true)" "do:!!document.querySelector('input[name=password]')"
+finish
