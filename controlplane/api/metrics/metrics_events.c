@@ -23,7 +23,7 @@ void metrics_events(struct metrics_text *t, const struct events *e, uint64_t rea
 static void each_out(struct metrics_text *t, const struct sink_status *s, unsigned count,
 	const char *family, const char *help, size_t offset)
 {
-	metrics_family(t, METRICS_COUNTER, family, help);
+	metrics_family(t, METRICS_COUNTER, family, "%s", help);
 	for (unsigned i = 0; i < count; i++)
 		metrics_count(t, METRICS_LABELS({"output", s[i].name}),
 			*(const uint64_t *)((const char *)&s[i] + offset));
