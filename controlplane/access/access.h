@@ -105,7 +105,7 @@ ATTR_MUST_CHECK int access_token_make(
 	struct access *a, struct access_change *c, const struct token *wanted);
 ATTR_MUST_CHECK int access_token_revoke(
 	struct access *a, struct access_change *c, const char *name);
-// To be called by `done` where the API is still open.
+// To be called by `done` where the API is still open, also if no client waits for the reply any more.
 void access_change_end(struct access_change *c);
 
 // A password on its way through the helper thread: one that is set or removed, or a login. Then
@@ -128,3 +128,5 @@ ATTR_MUST_CHECK int access_login(struct access *a, struct access_password *c);
 // cookie's text; NULL: refused, which is counted.
 struct session *access_password_end(struct access_password *c,
 	const struct sockaddr_storage *source, const char *from, char cookie[SESSION_TEXT_LEN + 1]);
+// Instead, of a login whose client has had its 504.
+void access_login_late(struct access_password *c);

@@ -152,6 +152,11 @@ static bool is_same(const struct password *a, const struct password *b)
 	       && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
+void access_login_late(struct access_password *c)
+{
+	c->access->logins--;
+}
+
 static struct session *login_end(struct access_password *c, const struct sockaddr_storage *source,
 	const char *from, char cookie[SESSION_TEXT_LEN + 1])
 {

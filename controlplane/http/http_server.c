@@ -369,6 +369,11 @@ void http_reply_header(struct http_exchange *x, const char *name, const char *va
 		(void)evhttp_add_header(evhttp_request_get_output_headers(x->request), name, value);
 }
 
+bool http_is_served(const struct http_exchange *x)
+{
+	return x->server != NULL;
+}
+
 bool http_is_live(const struct http_exchange *x)
 {
 	return x->request != NULL;

@@ -118,8 +118,10 @@ const void *http_note(const struct http_exchange *x);
 // A field of the reply's header. `name`, `value`: constants.
 void http_reply_header(struct http_exchange *x, const char *name, const char *value);
 
-// Does the server still run, and the request still need a reply? Only then may an asynchronous call
-// use arguments of the server's owner.
+// Does the server still run? Only then may an asynchronous call use arguments of the server's
+// owner.
+bool http_is_served(const struct http_exchange *x);
+// Does the request still need a reply, too? Not after its deadline.
 bool http_is_live(const struct http_exchange *x);
 
 // The reply comes later. After `deadline_ms` the client gets 504. The exchange stays valid, and

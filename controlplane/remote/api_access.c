@@ -51,11 +51,11 @@ static const struct token *token_of(const struct tokens *t, const char *name)
 	return NULL;
 }
 
-// The API may be closed by now: then the exchange is not live.
+// The API may be closed by now. The exchange's deadline may be over, too, which undoes no change.
 static void on_changed(struct access_job *j)
 {
 	struct token_call *c = (struct token_call *)j;
-	if (http_is_live(c->exchange))
+	if (http_is_served(c->exchange))
 		access_change_end(&c->change);
 	const struct token *k = token_of(&c->change.next, c->name);
 	if (j->err < 0 || !k) {

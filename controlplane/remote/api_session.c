@@ -58,22 +58,25 @@ static void login_reply(struct api *a, struct password_call *c)
 	explicit_bzero(text, sizeof(text));
 }
 
-// The API may be closed by now: then the exchange is not live.
+// The API may be closed by now. A login whose deadline is over begins no session: nobody would get
+// the cookie.
 static void on_login(struct access_job *j)
 {
 	struct password_call *c = (struct password_call *)j;
-	if (http_is_live(c->exchange))
+	if (http_is_live(c->exchange)) {
 		login_reply(c->api, c);
-	else
+	} else {
+		if (http_is_served(c->exchange))
+			access_login_late(&c->password);
 		http_reply(c->exchange, 503, NULL);
+	}
 	call_free(c);
 }
 
 static void on_changed(struct access_job *j)
 {
 	struct password_call *c = (struct password_call *)j;
-	const bool is_live = http_is_live(c->exchange);
-	if (is_live)
+	if (http_is_served(c->exchange))
 		(void)access_password_end(&c->password, NULL, "", NULL);
 	if (j->err < 0) {
 		api_refuse(c->exchange, 500, "%s", j->why);
