@@ -141,10 +141,11 @@ static enum access_refusal certificate_check(
 
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from)
 {
-	if (!lockout_failed(&a->lockout, source, now_s()))
+	const struct lockout_key key = lockout_source(source);
+	if (!lockout_failed(&a->lockout, key, now_s()))
 		return;
 	log_warning("control: %s is locked out for %u s: %d failed tries", from,
-		lockout_left(&a->lockout, source, now_s()), LOCKOUT_TRIES);
+		lockout_left(&a->lockout, key, now_s()), LOCKOUT_TRIES);
 	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", from}),
 		"%s is locked out of the control API: %d failed tries", from, LOCKOUT_TRIES);
 }
@@ -222,7 +223,6 @@ enum access_refusal access_check(
 		why = browser_check(a, try, out);
 	if (why == ACCESS_GRANTED) {
 		a->granted++;
-		lockout_succeeded(&a->lockout, try->source);
 		return why;
 	}
 	out->role = CONTROL_NONE;
@@ -241,5 +241,10 @@ void access_overstepped(struct access *a)
 
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source)
 {
-	return lockout_left(&a->lockout, source, now_s()) > 0;
+	return lockout_left(&a->lockout, lockout_source(source), now_s()) > 0;
+}
+
+bool access_shuts_out_user(struct access *a, const char *user)
+{
+	return lockout_left(&a->user_lockout, lockout_user(user), now_s()) > 0;
 }

@@ -30,7 +30,7 @@
 	X(session, "the session has ended: log in again", 401)                           \
 	X(csrf, "a change from a browser needs the session's token in X-Weir-CSRF", 403) \
 	X(role, "the role of this user does not allow that", 403)                        \
-	X(locked, "too many failed tries from this address: try again later", 429)
+	X(locked, "too many failed tries from this address or as this user: try again later", 429)
 
 enum access_refusal {
 #define X(name, text, status) ACCESS_##name,
@@ -49,9 +49,9 @@ struct access {
 	struct tokens tokens;
 	struct passwords passwords;
 	struct sessions sessions;
-	bool is_damaged, is_changing; // a file is; a change of one is on its way
-	unsigned logins;              // that wait for the helper thread
-	struct lockout lockout;
+	bool is_damaged, is_changing;         // a file is; a change of one is on its way
+	unsigned logins;                      // that wait for the helper thread
+	struct lockout lockout, user_lockout; // addresses, and names that logins gave
 	uint64_t granted, refused[ACCESS_GRANTED];
 	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], audit_path[PATH_MAX];
 };
@@ -89,6 +89,8 @@ bool access_is_foreign(const struct access_try *try);
 // One failed try more from there.
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from);
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
+// Of a login; the name need not be one of a user, so that a reply does not tell.
+bool access_shuts_out_user(struct access *a, const char *user);
 
 // A change of the tokens on its way to the disk; then `done`, with `err` and `why` of the job. The
 // new table is in force when `done` is called, if `a` still is. One at a time.
@@ -105,7 +107,8 @@ ATTR_MUST_CHECK int access_token_make(
 	struct access *a, struct access_change *c, const struct token *wanted);
 ATTR_MUST_CHECK int access_token_revoke(
 	struct access *a, struct access_change *c, const char *name);
-// To be called by `done` where the API is still open, also if no client waits for the reply any more.
+// To be called by `done` where the API is still open, also if no client waits for the reply any
+// more.
 void access_change_end(struct access_change *c);
 
 // A password on its way through the helper thread: one that is set or removed, or a login. Then

@@ -138,6 +138,11 @@ static void serve_login(struct api *a, struct http_exchange *x)
 		api_deny(a, x, ACCESS_password);
 		return;
 	}
+	if (access_shuts_out_user(a->access, user)) {
+		a->access->refused[ACCESS_locked]++;
+		api_deny(a, x, ACCESS_locked);
+		return;
+	}
 	struct password_call *c = call_new(a, x, user, password, on_login);
 	if (c)
 		call_begun(c, access_login(a->access, &c->password));
