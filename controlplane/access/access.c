@@ -206,8 +206,7 @@ static enum access_refusal browser_check(
 	else if (try->client_name)
 		why = certificate_check(try->config, try->client_name, out);
 	explicit_bzero(cookie, sizeof(cookie));
-	return why == ACCESS_GRANTED && try->is_change && access_is_foreign(try) ? ACCESS_csrf
-										 : why;
+	return why;
 }
 
 enum access_refusal access_check(
@@ -215,7 +214,10 @@ enum access_refusal access_check(
 {
 	enum access_refusal why = ACCESS_no_token;
 	*out = (struct access_user){0};
-	if (access_shuts_out(a, try->source))
+	// First: a page must learn nothing of a secret, and lock nobody out.
+	if (access_is_foreign(try))
+		why = ACCESS_csrf;
+	else if (access_shuts_out(a, try->source))
 		why = ACCESS_locked;
 	else if (try->authorization)
 		why = token_check(a, try->authorization, out);

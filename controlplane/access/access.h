@@ -19,17 +19,17 @@
 #include <sys/socket.h>
 
 // Why a try is refused. name, text, HTTP status
-#define ACCESS_REFUSALS(X)                                                               \
-	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)               \
-	X(not_bearer, "the Authorization header has no token of weir", 401)              \
-	X(unknown, "unknown token", 401)                                                 \
-	X(expired, "the token has expired", 401)                                         \
-	X(revoked, "the token is revoked", 401)                                          \
-	X(no_role, "the name in the certificate has no role in control.clients", 401)    \
-	X(password, "wrong user or password", 401)                                       \
-	X(session, "the session has ended: log in again", 401)                           \
-	X(csrf, "a change from a browser needs the session's token in X-Weir-CSRF", 403) \
-	X(role, "the role of this user does not allow that", 403)                        \
+#define ACCESS_REFUSALS(X)                                                                    \
+	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)                    \
+	X(not_bearer, "the Authorization header has no token of weir", 401)                   \
+	X(unknown, "unknown token", 401)                                                      \
+	X(expired, "the token has expired", 401)                                              \
+	X(revoked, "the token is revoked", 401)                                               \
+	X(no_role, "the name in the certificate has no role in control.clients", 401)         \
+	X(password, "wrong user or password", 401)                                            \
+	X(session, "the session has ended: log in again", 401)                                \
+	X(csrf, "refused: from a page of another site, or a change without X-Weir-CSRF", 403) \
+	X(role, "the role of this user does not allow that", 403)                             \
 	X(locked, "too many failed tries from this address or as this user: try again later", 429)
 
 enum access_refusal {
@@ -78,8 +78,9 @@ struct access_user {
 };
 // Who is it? ACCESS_GRANTED with `out`. A session counts where there is no token, a certificate
 // where there is neither. A browser sends cookies and certificates by itself, also for a page of a
-// stranger: a change by a cookie needs the session's second secret, and a change by either is
-// refused if the browser says that another site's page sends it.
+// stranger: what its browser says another site's page sends is refused before any secret is looked
+// at, and is no failed try, or each page could lock its reader's address out. A change by a cookie
+// needs the session's second secret.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
 // It is, but may not do this: counted.

@@ -157,10 +157,10 @@ static void open_serve(struct api *a, struct http_exchange *x)
 {
 	const struct access_try try = api_try_of(a, x);
 	enum access_refusal why = ACCESS_GRANTED;
-	if (access_shuts_out(a->access, try.source))
-		why = ACCESS_locked;
-	else if (access_is_foreign(&try))
+	if (access_is_foreign(&try))
 		why = ACCESS_csrf;
+	else if (access_shuts_out(a->access, try.source))
+		why = ACCESS_locked;
 	if (why == ACCESS_GRANTED) {
 		api_serve(a, x, API_OPEN, CONTROL_READ);
 		return;

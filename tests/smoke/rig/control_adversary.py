@@ -177,6 +177,7 @@ def sessions():
 
     csrf = f"X-Weir-CSRF: {about['csrf']}\r\n"
     for method, path, more, wanted in (
+            *[("GET", "/v1/status", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", 403)] * 12,
             ("GET", "/v1/status", "", 200), ("GET", "/v1/user", "", 200), ("GET", "/v1/tokens", "", 403),
             ("POST", "/v1/cache/flush?name=a.test", "", 403), ("POST", "/v1/cache/flush?name=a.test", "X-Weir-CSRF: x\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf[:-3] + "0\r\n", 403),

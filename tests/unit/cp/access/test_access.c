@@ -132,6 +132,30 @@ static void test_lockout(void **)
 	assert_int_equal(c.of_kind[EVENT_control_locked], 1);
 }
 
+// A page of another site cannot lock its reader's address out, nor use the reader's certificate.
+static void test_foreign(void **)
+{
+	struct access_user user;
+	const struct sockaddr_storage source = {.ss_family = AF_INET};
+	struct access_try try = {.source = &source,
+		.from = "0.0.0.0",
+		.fetch_site = "cross-site",
+		.host = "box:9953",
+		.config = &config};
+	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+		assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	try.fetch_site = NULL;
+	try.origin = "https://evil.example";
+	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+		assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	try.client_name = "ops.example";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	assert_int_equal(user.role, CONTROL_NONE);
+	try.origin = "https://box:9953";
+	try.fetch_site = "none";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
+}
+
 // A good token or certificate from the same address gives no more tries.
 static void test_success_forgets_nothing(void **)
 {
@@ -233,6 +257,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lockout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_success_forgets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_lockout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
