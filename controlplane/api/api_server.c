@@ -60,7 +60,6 @@ static struct audit_entry entry_of(const struct http_exchange *x, unsigned statu
 		.from = http_from(x),
 		.method = http_is_post(x) ? "POST" : "GET",
 		.path = path ? path : "",
-		.query = http_query(x),
 		.status = status};
 }
 
@@ -72,6 +71,8 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status)
 		return;
 	struct audit_entry entry = entry_of(x, status);
 	entry.path = e->path;
+	entry.query = http_query(x);
+	entry.params = e->params;
 	audit_change(&a->access->audit, &entry);
 }
 

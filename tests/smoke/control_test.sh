@@ -110,6 +110,10 @@ check "metrics" eval 'weirctl metrics | grep -q "^weir_access_refused_total{why=
 check "no token in any log or output" eval \
 	'! { cat $dir/*.token && echo "a long password" && echo "a+long+password" && cat $tmp/secrets; } | grep -vx "weir_0*" |
 		grep -rFf - /run/weir/lab/*.log $state/ $(ls -d $tmp/* | grep -v secrets)'
+check "a secret in the URL is not in the log" eval 'https --interface 127.1.0.3 -d a=b "https://127.0.0.1:9953/v1/session?password=hunter2"
+	https -d a=b -H "Authorization: Bearer $(<$dir/admin.token)" \
+		"https://127.0.0.1:9953/v1/lists/add?name=x&format=none&place=https://eve:hunter2@127.0.0.1:9/x%3fhunter2&why=$(printf "%%01%.0s" {1..300})"
+	entries ".path == \"/lists/add\" and ((.query // \"\") | contains(\"place=https://127.0.0.1:9/x?...&why=??\"))" && ! grep -F hunter2 $state/audit.log'
 check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
 check "a user is removed" weirctl password remove eve
 "$lab" stop controlplane >/dev/null
