@@ -157,6 +157,7 @@ static bool conns_start(
 		.life_ms = s->settings.connection_ms,
 		.source_max = s->settings.source_max,
 		.rate_max = s->settings.rate_max,
+		.source_rate_max = s->settings.source_rate_max,
 		.lend = s->settings.lend,
 		.refuses = s->settings.refuses,
 		.arg = s->settings.arg};

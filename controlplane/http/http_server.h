@@ -60,7 +60,7 @@ struct http_settings {
 	// Of http_conns.h: TLS, and whom it shuts out.
 	struct ssl_st *(*lend)(void *arg);
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
-	unsigned source_max, rate_max;
+	unsigned source_max, rate_max, source_rate_max;
 	void *arg;
 };
 
