@@ -274,13 +274,14 @@ static void session_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_session_part = {
-	.endpoint = {{"/session", serve_login, API_POST | API_OPEN, CONTROL_READ,
+	.endpoint = {{"/session", serve_login, API_POST | API_OPEN | API_ALWAYS, CONTROL_READ,
 			     "form:user form:password"},
-		{"/session/end", serve_session_end, API_POST, CONTROL_READ},
-		{"/user", serve_user, API_GET, CONTROL_READ},
-		{"/passwords", serve_passwords, API_GET, CONTROL_ADMIN},
-		{"/password/set", serve_password_set, API_POST, CONTROL_ADMIN,
+		{"/session/end", serve_session_end, API_POST | API_ALWAYS, CONTROL_READ},
+		{"/user", serve_user, API_GET | API_ALWAYS, CONTROL_READ},
+		{"/passwords", serve_passwords, API_GET | API_ALWAYS, CONTROL_ADMIN},
+		{"/password/set", serve_password_set, API_POST | API_ALWAYS, CONTROL_ADMIN,
 			"name role form:password"},
-		{"/password/remove", serve_password_remove, API_POST, CONTROL_ADMIN, "name"}},
+		{"/password/remove", serve_password_remove, API_POST | API_ALWAYS, CONTROL_ADMIN,
+			"name"}},
 	.tables = session_tables,
 };
