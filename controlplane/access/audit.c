@@ -99,10 +99,10 @@ static int end_read(const char *path, struct text *to)
 	return rc;
 }
 
-// Lines that are whole objects; a crash may have cut one.
+// A crash may have cut a line.
 static bool is_entry(const char *line, size_t len)
 {
-	return len >= 2 && line[0] == '{' && line[len - 1] == '}';
+	return len >= 2 && line[0] == '{' && json_text_is_object(line, len);
 }
 
 static char *array_make(const struct text *t, unsigned limit)
