@@ -209,8 +209,11 @@ void http_server_close(struct http_server *s)
 	if (!s)
 		return;
 	struct http_exchange *x;
-	while ((x = LIST_FIRST(&s->exchange_list)))
+	while ((x = LIST_FIRST(&s->exchange_list))) {
+		if (x->request)
+			http_exchange_replied(x, 503);
 		http_exchange_detach(x);
+	}
 	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
 	http_conns_free(s->conns);

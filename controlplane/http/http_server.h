@@ -69,7 +69,7 @@ struct http_settings {
 ATTR_MUST_CHECK int http_server_open(
 	struct http_server **out, int fd, const struct http_settings *settings);
 // Hangs up on everybody. Exchanges that still wait stay valid for their http_reply, which then only
-// frees them.
+// frees them; `replied` gets 503 for each.
 void http_server_close(struct http_server *s);
 
 struct http_counts {

@@ -73,6 +73,27 @@ static void test_late(void **)
 	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
 }
 
+// A change in progress at the end is in the audit log.
+static void test_close(void **)
+{
+	struct access_job hold = {.work = hold_work, .done = hold_done};
+	char log[FOLDER_MAX + 16], *all;
+	snprintf(log, sizeof(log), "%s/audit.log", stream_folder);
+	may_go_on = false;
+	access_thread_job(api->access->thread, &hold);
+	int fd = post_begin("/token/revoke?name=ops", "");
+	while (!is_busy())
+		usleep(1000);
+	loop_stop(service);
+	assert_int_equal(pthread_join(stream_thread, NULL), 0);
+	may_go_on = true;
+	api_close(api);
+	close(fd);
+	assert_int_equal(audit_read(log, 1, &all), 0);
+	assert_non_null(strstr(all, "\"query\":\"name=ops\",\"status\":503}"));
+	free(all);
+}
+
 static int setup(void **)
 {
 	if (loop_new("service", &service) < 0)
@@ -82,7 +103,6 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	stream_end(client_connect());
 	return stream_close();
 }
 
@@ -90,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_close),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
