@@ -33,7 +33,7 @@ static_assert((int)PASSWORDS_FILE_MAX <= (int)TOKENS_FILE_MAX);
 static bool file_read(
 	const char *path, char text[TOKENS_FILE_MAX + 1], size_t *len, char why[TOKENS_WHY_MAX])
 {
-	ssize_t n;
+	ssize_t n = 0;
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	*len = 0;
 	if (fd < 0) {
@@ -43,8 +43,10 @@ static bool file_read(
 	while (*len <= TOKENS_FILE_MAX
 		&& (n = read(fd, text + *len, TOKENS_FILE_MAX + 1 - *len)) > 0)
 		*len += (size_t)n;
+	if (n < 0)
+		snprintf(why, TOKENS_WHY_MAX, "%s", strerror(errno));
 	close(fd);
-	return true;
+	return n >= 0;
 }
 
 static void file_damaged(struct access *a, const char *path, const char *why)

@@ -237,6 +237,15 @@ static void test_damaged(void **)
 	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
 }
 
+// A file that cannot be read is no empty one: a change would write over it.
+static void test_unreadable(void **)
+{
+	access_close(a);
+	assert_int_equal(mkdir(tokens_path, 0700), 0); // it opens, and read() fails
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
+}
+
 static void test_disk(void **)
 {
 	assert_int_equal(mkdir(tokens_path, 0700), 0);
@@ -261,6 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_success_forgets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_lockout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disk, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
