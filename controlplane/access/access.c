@@ -33,7 +33,7 @@ static_assert((int)PASSWORDS_FILE_MAX <= (int)TOKENS_FILE_MAX);
 static bool file_read(
 	const char *path, char text[TOKENS_FILE_MAX + 1], size_t *len, char why[TOKENS_WHY_MAX])
 {
-	ssize_t n;
+	ssize_t n = 0;
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	*len = 0;
 	if (fd < 0) {
@@ -43,8 +43,10 @@ static bool file_read(
 	while (*len <= TOKENS_FILE_MAX
 		&& (n = read(fd, text + *len, TOKENS_FILE_MAX + 1 - *len)) > 0)
 		*len += (size_t)n;
+	if (n < 0)
+		snprintf(why, TOKENS_WHY_MAX, "%s", strerror(errno));
 	close(fd);
-	return true;
+	return n >= 0;
 }
 
 static void file_damaged(struct access *a, const char *path, const char *why)
@@ -141,10 +143,11 @@ static enum access_refusal certificate_check(
 
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from)
 {
-	if (!lockout_failed(&a->lockout, source, now_s()))
+	const struct lockout_key key = lockout_source(source);
+	if (!lockout_failed(&a->lockout, key, now_s()))
 		return;
 	log_warning("control: %s is locked out for %u s: %d failed tries", from,
-		lockout_left(&a->lockout, source, now_s()), LOCKOUT_TRIES);
+		lockout_left(&a->lockout, key, now_s()), LOCKOUT_TRIES);
 	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", from}),
 		"%s is locked out of the control API: %d failed tries", from, LOCKOUT_TRIES);
 }
@@ -205,8 +208,7 @@ static enum access_refusal browser_check(
 	else if (try->client_name)
 		why = certificate_check(try->config, try->client_name, out);
 	explicit_bzero(cookie, sizeof(cookie));
-	return why == ACCESS_GRANTED && try->is_change && access_is_foreign(try) ? ACCESS_csrf
-										 : why;
+	return why;
 }
 
 enum access_refusal access_check(
@@ -214,7 +216,10 @@ enum access_refusal access_check(
 {
 	enum access_refusal why = ACCESS_no_token;
 	*out = (struct access_user){0};
-	if (access_shuts_out(a, try->source))
+	// First: a page must learn nothing of a secret, and lock nobody out.
+	if (access_is_foreign(try))
+		why = ACCESS_csrf;
+	else if (access_shuts_out(a, try->source))
 		why = ACCESS_locked;
 	else if (try->authorization)
 		why = token_check(a, try->authorization, out);
@@ -222,7 +227,6 @@ enum access_refusal access_check(
 		why = browser_check(a, try, out);
 	if (why == ACCESS_GRANTED) {
 		a->granted++;
-		lockout_succeeded(&a->lockout, try->source);
 		return why;
 	}
 	out->role = CONTROL_NONE;
@@ -241,5 +245,10 @@ void access_overstepped(struct access *a)
 
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source)
 {
-	return lockout_left(&a->lockout, source, now_s()) > 0;
+	return lockout_left(&a->lockout, lockout_source(source), now_s()) > 0;
+}
+
+bool access_shuts_out_user(struct access *a, const char *user)
+{
+	return lockout_left(&a->user_lockout, lockout_user(user), now_s()) > 0;
 }

@@ -19,18 +19,18 @@
 #include <sys/socket.h>
 
 // Why a try is refused. name, text, HTTP status
-#define ACCESS_REFUSALS(X)                                                               \
-	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)               \
-	X(not_bearer, "the Authorization header has no token of weir", 401)              \
-	X(unknown, "unknown token", 401)                                                 \
-	X(expired, "the token has expired", 401)                                         \
-	X(revoked, "the token is revoked", 401)                                          \
-	X(no_role, "the name in the certificate has no role in control.clients", 401)    \
-	X(password, "wrong user or password", 401)                                       \
-	X(session, "the session has ended: log in again", 401)                           \
-	X(csrf, "a change from a browser needs the session's token in X-Weir-CSRF", 403) \
-	X(role, "the role of this user does not allow that", 403)                        \
-	X(locked, "too many failed tries from this address: try again later", 429)
+#define ACCESS_REFUSALS(X)                                                                    \
+	X(no_token, "no token: send \"Authorization: Bearer TOKEN\"", 401)                    \
+	X(not_bearer, "the Authorization header has no token of weir", 401)                   \
+	X(unknown, "unknown token", 401)                                                      \
+	X(expired, "the token has expired", 401)                                              \
+	X(revoked, "the token is revoked", 401)                                               \
+	X(no_role, "the name in the certificate has no role in control.clients", 401)         \
+	X(password, "wrong user or password", 401)                                            \
+	X(session, "the session has ended: log in again", 401)                                \
+	X(csrf, "refused: from a page of another site, or a change without X-Weir-CSRF", 403) \
+	X(role, "the role of this user does not allow that", 403)                             \
+	X(locked, "too many failed tries from this address or as this user: try again later", 429)
 
 enum access_refusal {
 #define X(name, text, status) ACCESS_##name,
@@ -49,9 +49,9 @@ struct access {
 	struct tokens tokens;
 	struct passwords passwords;
 	struct sessions sessions;
-	bool is_damaged, is_changing; // a file is; a change of one is on its way
-	unsigned logins;              // that wait for the helper thread
-	struct lockout lockout;
+	bool is_damaged, is_changing;         // a file is; a change of one is on its way
+	unsigned logins;                      // that wait for the helper thread
+	struct lockout lockout, user_lockout; // addresses, and names that logins gave
 	uint64_t granted, refused[ACCESS_GRANTED];
 	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], audit_path[PATH_MAX];
 };
@@ -78,8 +78,9 @@ struct access_user {
 };
 // Who is it? ACCESS_GRANTED with `out`. A session counts where there is no token, a certificate
 // where there is neither. A browser sends cookies and certificates by itself, also for a page of a
-// stranger: a change by a cookie needs the session's second secret, and a change by either is
-// refused if the browser says that another site's page sends it.
+// stranger: what its browser says another site's page sends is refused before any secret is looked
+// at, and is no failed try, or each page could lock its reader's address out. A change by a cookie
+// needs the session's second secret.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
 // It is, but may not do this: counted.
@@ -89,6 +90,8 @@ bool access_is_foreign(const struct access_try *try);
 // One failed try more from there.
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from);
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
+// Of a login; the name need not be one of a user, so that a reply does not tell.
+bool access_shuts_out_user(struct access *a, const char *user);
 
 // A change of the tokens on its way to the disk; then `done`, with `err` and `why` of the job. The
 // new table is in force when `done` is called, if `a` still is. One at a time.
@@ -105,7 +108,8 @@ ATTR_MUST_CHECK int access_token_make(
 	struct access *a, struct access_change *c, const struct token *wanted);
 ATTR_MUST_CHECK int access_token_revoke(
 	struct access *a, struct access_change *c, const char *name);
-// To be called by `done` where the API is still open.
+// To be called by `done` where the API is still open, also if no client waits for the reply any
+// more.
 void access_change_end(struct access_change *c);
 
 // A password on its way through the helper thread: one that is set or removed, or a login. Then
@@ -128,3 +132,5 @@ ATTR_MUST_CHECK int access_login(struct access *a, struct access_password *c);
 // cookie's text; NULL: refused, which is counted.
 struct session *access_password_end(struct access_password *c,
 	const struct sockaddr_storage *source, const char *from, char cookie[SESSION_TEXT_LEN + 1]);
+// Instead, of a login whose client has had its 504.
+void access_login_late(struct access_password *c);

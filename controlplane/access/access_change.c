@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 static void tokens_save(struct access_job *j)
 {
@@ -152,20 +153,31 @@ static bool is_same(const struct password *a, const struct password *b)
 	       && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
+void access_login_late(struct access_password *c)
+{
+	c->access->logins--;
+}
+
 static struct session *login_end(struct access_password *c, const struct sockaddr_storage *source,
 	const char *from, char cookie[SESSION_TEXT_LEN + 1])
 {
 	struct access *a = c->access;
 	const struct password *now = passwords_find(&a->passwords, c->user.name);
+	const struct lockout_key user = lockout_user(c->user.name);
+	const uint64_t now_s = clock_mono_ms() / 1000;
 	a->logins--;
 	// It may have been set or removed meanwhile.
 	if (c->is_good && now && is_same(now, &c->user)) {
 		a->granted++;
-		lockout_succeeded(&a->lockout, source);
-		return sessions_begin(
-			&a->sessions, now->name, now->role, clock_mono_ms() / 1000, cookie);
+		lockout_succeeded(&a->lockout, lockout_source(source));
+		lockout_succeeded(&a->user_lockout, user);
+		return sessions_begin(&a->sessions, now->name, now->role, now_s, cookie);
 	}
 	a->refused[ACCESS_password]++;
+	if (lockout_failed(&a->user_lockout, user, now_s))
+		log_warning("control: logins as %s are locked out for %u s: %d failed tries",
+			now ? now->name : "a user that there is not",
+			lockout_left(&a->user_lockout, user, now_s), LOCKOUT_TRIES);
 	access_failed(a, source, from);
 	return NULL;
 }

@@ -40,6 +40,15 @@ struct access_thread {
 	struct access_job *ended; // while it stops
 };
 
+// A line that a power cut or a full disk has torn ends here, and not in the next one.
+static int torn_end(const struct access_thread *t)
+{
+	char last = '\n';
+	if (t->size && pread(t->fd, &last, 1, (off_t)t->size - 1) < 0)
+		return -errno;
+	return last == '\n' ? 0 : file_write_fd(t->fd, "\n", 1);
+}
+
 static int log_open(struct access_thread *t)
 {
 	struct stat st;
@@ -48,11 +57,11 @@ static int log_open(struct access_thread *t)
 		return 0;
 	snprintf(folder, sizeof(folder), "%s", t->path);
 	(void)!mkdir(dirname(folder), 0750);
-	t->fd = open(t->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	t->fd = open(t->path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (t->fd < 0)
 		return -errno;
 	t->size = fstat(t->fd, &st) == 0 ? (size_t)st.st_size : 0;
-	return 0;
+	return torn_end(t);
 }
 
 static void log_shut(struct access_thread *t)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "audit.h"
 
+#include "audit_text.h"
 #include "base/json_out.h"
 
 #include <errno.h>
@@ -13,33 +14,23 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char secret_mark[] = "weir_";
-
-// A token that a client sent in the URL, or a part of it, is blotted out.
-static void query_copy(const char *query, char out[AUDIT_QUERY_MAX + 1])
-{
-	snprintf(out, AUDIT_QUERY_MAX + 1, "%s", query);
-	for (char *at = out; (at = strstr(at, secret_mark));) {
-		at += sizeof(secret_mark) - 1;
-		const size_t n = strspn(at, "0123456789abcdefABCDEF");
-		memset(at, '*', n);
-	}
-}
-
 static void entry_write(struct audit *a, const struct audit_entry *e, unsigned left_out)
 {
-	char query[AUDIT_QUERY_MAX + 1];
+	enum { NUMBERS_AND_KEYS = 256 }; // the other texts are weir's own
+	char who[AUDIT_WHO_MAX + 1], from[AUDIT_WHO_MAX + 1], path[AUDIT_PATH_MAX + 1],
+		query[AUDIT_QUERY_MAX + 1];
+	static_assert(sizeof(who) + sizeof(from) + sizeof(path) + sizeof(query) + NUMBERS_AND_KEYS
+		      <= ACCESS_LINE_MAX);
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_signed(o, root, "unix_s", (int64_t)time(NULL));
-	json_out_text(o, root, "who", e->who);
-	json_out_text(o, root, "from", e->from);
+	json_out_text(o, root, "who", audit_text(e->who, who, sizeof(who)));
+	json_out_text(o, root, "from", audit_text(e->from, from, sizeof(from)));
 	json_out_text(o, root, "method", e->method);
-	json_out_text(o, root, "path", e->path);
-	if (e->query) {
-		query_copy(e->query, query);
-		json_out_text(o, root, "query", query);
-	}
+	json_out_text(o, root, "path", audit_path(e->path, path, sizeof(path)));
+	if (e->query)
+		json_out_text(
+			o, root, "query", audit_query(e->query, e->params, query, sizeof(query)));
 	json_out_count(o, root, "status", e->status);
 	if (e->why)
 		json_out_text(o, root, "refused", e->why);
@@ -108,10 +99,10 @@ static int end_read(const char *path, struct text *to)
 	return rc;
 }
 
-// Lines that are whole objects; a crash may have cut one.
+// A crash may have cut a line.
 static bool is_entry(const char *line, size_t len)
 {
-	return len >= 2 && line[0] == '{' && line[len - 1] == '}';
+	return len >= 2 && line[0] == '{' && json_text_is_object(line, len);
 }
 
 static char *array_make(const struct text *t, unsigned limit)

@@ -5,8 +5,10 @@
 // JSON object a line. Refused tries are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S
 // a second; the next one that is written says how many were left out ("left_out").
 //
-// An entry has no secret: headers and bodies are not in it, and parameters that look like a token
-// are replaced. Made on the service loop's thread; access_thread.h writes it.
+// An entry has no secret: headers, bodies, queries of refused tries and values of parameters that
+// the endpoint does not know are not in it, of URLs neither user, password nor query, and tokens
+// are blotted out (audit_text.h). It always fits its line. Made on the service loop's thread;
+// access_thread.h writes it.
 
 #include "access_thread.h"
 
@@ -15,7 +17,9 @@
 enum {
 	AUDIT_REFUSED_BURST = 20,
 	AUDIT_REFUSED_EACH_S = 2,
-	AUDIT_QUERY_MAX = 300,
+	AUDIT_WHO_MAX = 80,
+	AUDIT_PATH_MAX = 120,
+	AUDIT_QUERY_MAX = 400,
 	AUDIT_READ_MAX = 512 << 10,
 	AUDIT_LIMIT_MAX = 1000,
 };
@@ -29,9 +33,10 @@ struct audit {
 
 struct audit_entry {
 	const char *who, *from, *method, *path;
-	const char *query; // NULL: none
-	const char *why;   // of a refused try; NULL: a change
-	unsigned status;   // of the reply
+	const char *query;  // NULL: none
+	const char *params; // that the endpoint takes, in `query`; NULL: none
+	const char *why;    // of a refused try; NULL: a change
+	unsigned status;    // of the reply
 };
 
 void audit_change(struct audit *a, const struct audit_entry *e);

@@ -3,33 +3,44 @@
 
 #include <netinet/in.h>
 #include <string.h>
-#include <weir/attr.h>
+#include <weir/keyhash.h>
 
-// False: an address of another family, which is never locked out.
-static bool source_of(const struct sockaddr_storage *a, uint8_t out[LOCKOUT_SOURCE_LEN])
+enum { KIND_USER = 255 };
+static_assert(AF_INET < KIND_USER && AF_INET6 < KIND_USER);
+
+struct lockout_key lockout_source(const struct sockaddr_storage *a)
 {
-	memset(out, 0, LOCKOUT_SOURCE_LEN);
-	out[0] = (uint8_t)a->ss_family;
+	struct lockout_key out = {0};
 	if (a->ss_family == AF_INET)
-		memcpy(out + 1, &((const struct sockaddr_in *)a)->sin_addr, 4);
+		memcpy(out.bytes + 1, &((const struct sockaddr_in *)a)->sin_addr, 4);
 	else if (a->ss_family == AF_INET6)
-		memcpy(out + 1, &((const struct sockaddr_in6 *)a)->sin6_addr, 8);
-	return a->ss_family == AF_INET || a->ss_family == AF_INET6;
+		memcpy(out.bytes + 1, &((const struct sockaddr_in6 *)a)->sin6_addr, 8);
+	else
+		return out;
+	out.bytes[0] = (uint8_t)a->ss_family;
+	return out;
 }
 
-static struct lockout_entry *find(const struct lockout *l, const uint8_t source[LOCKOUT_SOURCE_LEN])
+struct lockout_key lockout_user(const char *name)
 {
-	for (unsigned i = 0; i < LOCKOUT_MAX; i++)
-		if (memcmp(l->entry[i].source, source, LOCKOUT_SOURCE_LEN) == 0)
+	struct lockout_key out = {.bytes = {KIND_USER}};
+	const uint64_t hash = contenthash(name, strlen(name));
+	static_assert(sizeof(hash) + 1 == LOCKOUT_KEY_LEN);
+	memcpy(out.bytes + 1, &hash, sizeof(hash));
+	return out;
+}
+
+static struct lockout_entry *find(const struct lockout *l, const struct lockout_key *key)
+{
+	for (unsigned i = 0; key->bytes[0] && i < LOCKOUT_MAX; i++)
+		if (memcmp(&l->entry[i].key, key, sizeof(*key)) == 0)
 			return (struct lockout_entry *)(uintptr_t)&l->entry[i];
 	return NULL;
 }
 
-unsigned lockout_left(
-	const struct lockout *l, const struct sockaddr_storage *source, uint64_t now_s)
+unsigned lockout_left(const struct lockout *l, struct lockout_key key, uint64_t now_s)
 {
-	uint8_t key[LOCKOUT_SOURCE_LEN];
-	const struct lockout_entry *e = source_of(source, key) ? find(l, key) : NULL;
+	const struct lockout_entry *e = find(l, &key);
 	return e && e->until_s > now_s ? (unsigned)(e->until_s - now_s) : 0;
 }
 
@@ -39,7 +50,7 @@ static struct lockout_entry *entry_take(struct lockout *l)
 	struct lockout_entry *oldest = &l->entry[0];
 	for (unsigned i = 0; i < LOCKOUT_MAX; i++) {
 		struct lockout_entry *e = &l->entry[i];
-		if (!e->source[0])
+		if (!e->key.bytes[0])
 			return e;
 		if (e->last_s < oldest->last_s)
 			oldest = e;
@@ -48,17 +59,15 @@ static struct lockout_entry *entry_take(struct lockout *l)
 	return oldest;
 }
 
-bool lockout_failed(struct lockout *l, const struct sockaddr_storage *source, uint64_t now_s)
+bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s)
 {
-	uint8_t key[LOCKOUT_SOURCE_LEN];
 	l->failures++;
-	if (!source_of(source, key))
+	if (!key.bytes[0])
 		return false;
-	struct lockout_entry *e = find(l, key);
+	struct lockout_entry *e = find(l, &key);
 	if (!e) {
 		e = entry_take(l);
-		*e = (struct lockout_entry){.since_s = now_s};
-		memcpy(e->source, key, sizeof(key));
+		*e = (struct lockout_entry){.key = key, .since_s = now_s};
 	}
 	if (e->until_s > now_s)
 		return false;
@@ -82,18 +91,17 @@ bool lockout_failed(struct lockout *l, const struct sockaddr_storage *source, ui
 	return true;
 }
 
-void lockout_succeeded(struct lockout *l, const struct sockaddr_storage *source)
+void lockout_succeeded(struct lockout *l, struct lockout_key key)
 {
-	uint8_t key[LOCKOUT_SOURCE_LEN];
-	struct lockout_entry *e = source_of(source, key) ? find(l, key) : NULL;
+	struct lockout_entry *e = find(l, &key);
 	if (e)
-		*e = (struct lockout_entry){0};
+		e->failures = 0;
 }
 
 unsigned lockout_used(const struct lockout *l)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < LOCKOUT_MAX; i++)
-		n += l->entry[i].source[0] != 0;
+		n += l->entry[i].key.bytes[0] != 0;
 	return n;
 }

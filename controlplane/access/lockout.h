@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Clients of the control API that fail to prove who they are: after LOCKOUT_TRIES failures within
-// LOCKOUT_WINDOW_S the client's address (of IPv6 its /64) is locked out, for LOCKOUT_FIRST_S, then
-// twice as long each time up to LOCKOUT_MOST_S. A success forgets the failures before it.
+// Clients of the control API that fail to prove who they are, by their address (of IPv6 its /64) or
+// by the name of a user: after LOCKOUT_TRIES failures within LOCKOUT_WINDOW_S the key is locked
+// out, for LOCKOUT_FIRST_S, then twice as long each time up to LOCKOUT_MOST_S. A success forgets
+// the failures before it, but neither a lock nor how many there were.
 //
-// A value of LOCKOUT_MAX addresses; one more takes the place of the one that failed longest ago
+// A value of LOCKOUT_MAX keys; one more takes the place of the one that failed longest ago
 // (counted). The service loop's thread; a call looks through the table. `now_s`: of a clock that
 // is never set.
 
@@ -19,11 +20,17 @@ enum {
 	LOCKOUT_WINDOW_S = 60,
 	LOCKOUT_FIRST_S = 60,
 	LOCKOUT_MOST_S = 960,
-	LOCKOUT_SOURCE_LEN = 9,
+	LOCKOUT_KEY_LEN = 9,
 };
 
+struct lockout_key {
+	uint8_t bytes[LOCKOUT_KEY_LEN]; // 0 the first: of nobody, who is never locked out
+};
+struct lockout_key lockout_source(const struct sockaddr_storage *a);
+struct lockout_key lockout_user(const char *name);
+
 struct lockout_entry {
-	uint8_t source[LOCKOUT_SOURCE_LEN]; // the family, 0: free
+	struct lockout_key key; // of nobody: free
 	unsigned failures, locks;
 	uint64_t since_s, last_s, until_s;
 };
@@ -33,10 +40,9 @@ struct lockout {
 	uint64_t failures, locked, evicted; // ever
 };
 
-// Seconds until the address may try again; 0: it may.
-unsigned lockout_left(
-	const struct lockout *l, const struct sockaddr_storage *source, uint64_t now_s);
-// True: the address is locked out from here on.
-bool lockout_failed(struct lockout *l, const struct sockaddr_storage *source, uint64_t now_s);
-void lockout_succeeded(struct lockout *l, const struct sockaddr_storage *source);
+// Seconds until there may be another try; 0: there may.
+unsigned lockout_left(const struct lockout *l, struct lockout_key key, uint64_t now_s);
+// True: locked out from here on.
+bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s);
+void lockout_succeeded(struct lockout *l, struct lockout_key key);
 unsigned lockout_used(const struct lockout *l);

@@ -60,7 +60,6 @@ static struct audit_entry entry_of(const struct http_exchange *x, unsigned statu
 		.from = http_from(x),
 		.method = http_is_post(x) ? "POST" : "GET",
 		.path = path ? path : "",
-		.query = http_query(x),
 		.status = status};
 }
 
@@ -72,6 +71,8 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status)
 		return;
 	struct audit_entry entry = entry_of(x, status);
 	entry.path = e->path;
+	entry.query = http_query(x);
+	entry.params = e->params;
 	audit_change(&a->access->audit, &entry);
 }
 
@@ -125,6 +126,11 @@ static bool is_allowed(const struct api_endpoint *e, enum control_role role)
 void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role)
 {
 	const struct api_endpoint *e = endpoint_find(path_of(x), flags);
+	if (e && !is_allowed(e, role)) {
+		access_overstepped(a->access);
+		api_deny(a, x, ACCESS_role);
+		return;
+	}
 	if (is_off(a) && !(e && e->flags & API_ALWAYS)) {
 		api_refuse(x, 503, "the toggle api is off");
 		return;
@@ -135,11 +141,6 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 		return;
 	}
 	const bool is_post = e->flags & API_POST;
-	if (!is_allowed(e, role)) {
-		access_overstepped(a->access);
-		api_deny(a, x, ACCESS_role);
-		return;
-	}
 	if (http_is_post(x) != is_post) {
 		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
 		return;

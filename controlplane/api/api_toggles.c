@@ -35,12 +35,32 @@ static void on_set(void *arg, int err, const char *why, const char *)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// These decide what others can do, and what is known of it.
+static bool takes_admin(enum toggle t)
+{
+	return t == TOGGLE_API || t == TOGGLE_QUERY_LOG;
+}
+
+static bool is_admin(const struct api *a, const struct http_exchange *x)
+{
+	struct access_user user;
+	const struct access_try try = api_try_of(a, x);
+	return http_source(x)->ss_family == AF_UNIX
+	       || (access_check(a->access, &try, &user) == ACCESS_GRANTED
+		       && user.role == CONTROL_ADMIN);
+}
+
 static void serve_set(struct api *a, struct http_exchange *x)
 {
 	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");
 	enum toggle toggle = name ? toggle_find(name) : TOGGLE_COUNT;
 	if (!a->deps.toggles || toggle == TOGGLE_COUNT) {
 		api_refuse(x, 404, "no such toggle");
+		return;
+	}
+	if (takes_admin(toggle) && !is_admin(a, x)) {
+		access_overstepped(a->access);
+		api_deny(a, x, ACCESS_role);
 		return;
 	}
 	struct toggles toggles = *a->deps.toggles;

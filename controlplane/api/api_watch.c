@@ -211,7 +211,7 @@ static void watch_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_watch_part = {
-	.endpoint = {{"/watch", serve_watch, API_GET, CONTROL_OPERATE,
+	.endpoint = {{"/watch", serve_watch, API_GET | API_AUDIT, CONTROL_OPERATE,
 		"seconds name client verdict frames"}},
 	.tables = watch_tables,
 	.close = watch_close,

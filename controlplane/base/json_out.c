@@ -132,3 +132,11 @@ char *json_out_error(const char *fmt, ...)
 	json_out_text(o, json_out_root(o), "error", text);
 	return json_out_finish(o);
 }
+
+bool json_text_is_object(const char *text, size_t len)
+{
+	json_t *root = json_loadb(text, len, 0, NULL);
+	const bool is = root && json_typeof(root) == JSON_OBJECT;
+	json_decref(root);
+	return is;
+}

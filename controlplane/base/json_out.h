@@ -7,6 +7,7 @@
 // call in between needs a check. In an array `key` is NULL. Text that is not UTF-8 is escaped.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_out; // a document
@@ -42,4 +43,6 @@ void json_out_bool(struct json_out *o, struct json_node *parent, const char *key
 #define JSON_AGAIN_1(...)  __VA_ARGS__
 
 char *json_out_finish(struct json_out *o); // frees the document; malloced text or NULL
+// Are these bytes the text of one JSON object? Any bytes; allocates.
+bool json_text_is_object(const char *text, size_t len);
 char *json_out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

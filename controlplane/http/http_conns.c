@@ -15,7 +15,7 @@
 #include <weir/clock.h>
 
 // Connections over the cap that one iteration may accept and then close.
-enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, SOURCE_LEN = 9 };
+enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, SOURCE_LEN = 9, RATES_MAX = 64 };
 
 #define OVER_BODY "{\"error\":\"too many connections: try again\"}"
 static_assert(sizeof(OVER_BODY) - 1 == 43);
@@ -30,14 +30,20 @@ struct conn {
 	uint64_t since_ms, until_ms;
 };
 
+struct rate {
+	uint8_t source[SOURCE_LEN];
+	unsigned count;
+};
+
 struct http_conns {
 	struct http_conns_settings settings;
 	// `soon` makes a look early: to activate `look` itself would put its next time off, each
 	// time.
 	struct event *look, *soon;
 	struct http_conns_counts counts;
-	uint64_t rate_s; // the second that `rate` is of
-	unsigned rate;
+	uint64_t rate_s; // the second that these are of:
+	unsigned made, sources;
+	struct rate rate[RATES_MAX];
 	struct conn conn[HTTP_CONNS_MAX + OVER_MAX];
 };
 
@@ -106,6 +112,28 @@ static unsigned source_count(const struct http_conns *s, const uint8_t source[SO
 	return n;
 }
 
+// A connection of a source that is admitted. A source that finds no place counts in the total
+// alone.
+static bool is_too_fast(struct http_conns *s, const uint8_t source[SOURCE_LEN])
+{
+	const uint64_t now_s = clock_mono_ms() / 1000;
+	unsigned i = 0;
+	if (s->rate_s != now_s)
+		s->made = s->sources = 0;
+	s->rate_s = now_s;
+	while (i < s->sources && memcmp(s->rate[i].source, source, SOURCE_LEN) != 0)
+		i++;
+	if (i == s->sources && i < RATES_MAX) {
+		s->sources++;
+		s->rate[i].count = 0;
+		memcpy(s->rate[i].source, source, SOURCE_LEN);
+	}
+	if (s->settings.source_rate_max && i < RATES_MAX
+		&& ++s->rate[i].count > s->settings.source_rate_max)
+		return true;
+	return s->settings.rate_max && ++s->made > s->settings.rate_max;
+}
+
 // A new connection, whose descriptor evhttp has set meanwhile.
 static void conn_know(struct http_conns *s, struct conn *c)
 {
@@ -121,7 +149,9 @@ static void conn_know(struct http_conns *s, struct conn *c)
 		return;
 	const bool is_full =
 		s->settings.source_max && source_count(s, c->source) > s->settings.source_max;
-	if (!is_full && !(s->settings.refuses && s->settings.refuses(s->settings.arg, &peer)))
+	const bool is_refused =
+		is_full || (s->settings.refuses && s->settings.refuses(s->settings.arg, &peer));
+	if (!is_refused && !is_too_fast(s, c->source))
 		return;
 	s->counts.shut_out++;
 	c->is_cut = true;
@@ -189,17 +219,6 @@ bool http_conns_has_place(struct http_conns *s)
 	return place_find(s) != NULL;
 }
 
-static bool is_too_fast(struct http_conns *s)
-{
-	const uint64_t now_s = clock_mono_ms() / 1000;
-	if (s->rate_s != now_s)
-		s->rate = 0;
-	s->rate_s = now_s;
-	const bool too_fast = s->settings.rate_max && ++s->rate > s->settings.rate_max;
-	s->counts.shut_out += too_fast;
-	return too_fast;
-}
-
 static struct bufferevent *buffer_new(
 	const struct http_conns *s, struct event_base *base, bool is_over)
 {
@@ -221,7 +240,7 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 		left_drop(s);
 	struct conn *c = place_find(s);
 	const bool is_full = s->counts.live >= s->settings.max;
-	bool is_over = is_full || is_too_fast(s);
+	bool is_over = is_full;
 	struct bufferevent *b = buffer_new(s, base, is_over);
 	// Without TLS there is nothing to be said.
 	is_over |= b && s->settings.lend && !bufferevent_openssl_get_ssl(b);
@@ -237,7 +256,7 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	s->counts.live += !c->is_over;
 	if (s->counts.live > s->counts.most)
 		s->counts.most = s->counts.live;
-	if (c->is_over || s->settings.source_max || s->settings.refuses)
+	if (c->is_over || s->settings.source_max || s->settings.rate_max || s->settings.refuses)
 		event_active(s->soon, EV_TIMEOUT, 0);
 	if (!place_find(s))
 		evconnlistener_disable(s->settings.listener);

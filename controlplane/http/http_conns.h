@@ -14,8 +14,10 @@
 // closed at the next check after its end, HTTP_CONNS_LOOK_MS later at most.
 //
 // With `lend` the connections speak TLS by libevent's bufferevent_openssl. One beyond `max`, beyond
-// `source_max` of its address (IPv6: of its /64), beyond `rate_max` of this second, or that
-// `refuses` names, is closed without a handshake and without a reply.
+// `source_max` of its address (IPv6: of its /64), or that `refuses` names, is closed without a
+// handshake and without a reply; so is, of the others, one beyond `source_rate_max` of its address
+// or beyond `rate_max` of all in this second: what is closed for its address takes nothing from the
+// rest.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +39,7 @@ struct http_conns_settings {
 	struct evconnlistener *listener;
 	unsigned max; // at most HTTP_CONNS_MAX
 	unsigned life_ms;
-	unsigned source_max, rate_max; // 0: no limit
+	unsigned source_max, rate_max, source_rate_max; // 0: no limit
 	// An end of TLS for one connection (tls_server_lend), which it frees; NULL: none now.
 	struct ssl_st *(*lend)(void *arg); // NULL: connections in clear text
 	// Is this client shut out? May be NULL.

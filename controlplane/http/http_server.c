@@ -157,6 +157,7 @@ static bool conns_start(
 		.life_ms = s->settings.connection_ms,
 		.source_max = s->settings.source_max,
 		.rate_max = s->settings.rate_max,
+		.source_rate_max = s->settings.source_rate_max,
 		.lend = s->settings.lend,
 		.refuses = s->settings.refuses,
 		.arg = s->settings.arg};
@@ -208,8 +209,11 @@ void http_server_close(struct http_server *s)
 	if (!s)
 		return;
 	struct http_exchange *x;
-	while ((x = LIST_FIRST(&s->exchange_list)))
+	while ((x = LIST_FIRST(&s->exchange_list))) {
+		if (x->request)
+			http_exchange_replied(x, 503);
 		http_exchange_detach(x);
+	}
 	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
 	http_conns_free(s->conns);
@@ -367,6 +371,11 @@ void http_reply_header(struct http_exchange *x, const char *name, const char *va
 {
 	if (x->request)
 		(void)evhttp_add_header(evhttp_request_get_output_headers(x->request), name, value);
+}
+
+bool http_is_served(const struct http_exchange *x)
+{
+	return x->server != NULL;
 }
 
 bool http_is_live(const struct http_exchange *x)

@@ -60,7 +60,7 @@ struct http_settings {
 	// Of http_conns.h: TLS, and whom it shuts out.
 	struct ssl_st *(*lend)(void *arg);
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
-	unsigned source_max, rate_max;
+	unsigned source_max, rate_max, source_rate_max;
 	void *arg;
 };
 
@@ -69,7 +69,7 @@ struct http_settings {
 ATTR_MUST_CHECK int http_server_open(
 	struct http_server **out, int fd, const struct http_settings *settings);
 // Hangs up on everybody. Exchanges that still wait stay valid for their http_reply, which then only
-// frees them.
+// frees them; `replied` gets 503 for each.
 void http_server_close(struct http_server *s);
 
 struct http_counts {
@@ -118,8 +118,10 @@ const void *http_note(const struct http_exchange *x);
 // A field of the reply's header. `name`, `value`: constants.
 void http_reply_header(struct http_exchange *x, const char *name, const char *value);
 
-// Does the server still run, and the request still need a reply? Only then may an asynchronous call
-// use arguments of the server's owner.
+// Does the server still run? Only then may an asynchronous call use arguments of the server's
+// owner.
+bool http_is_served(const struct http_exchange *x);
+// Does the request still need a reply, too? Not after its deadline.
 bool http_is_live(const struct http_exchange *x);
 
 // The reply comes later. After `deadline_ms` the client gets 504. The exchange stays valid, and

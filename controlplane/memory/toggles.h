@@ -29,7 +29,7 @@
 	X(QUERY_LOG, "query_log", 1, 1, "off: no query is logged")                          \
 	X(LIST_RELOAD, "list_reload", 1, 1,                                                 \
 		"off: lists are not fetched, and not reloaded by hand")                     \
-	X(API, "api", 1, 1, "off: the control API serves the toggles, memory and health alone")
+	X(API, "api", 1, 1, "off: the control API serves toggles, users, memory and health alone")
 
 enum toggle {
 #define X(name, text, usual, most, help) TOGGLE_##name,

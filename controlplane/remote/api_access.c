@@ -51,11 +51,11 @@ static const struct token *token_of(const struct tokens *t, const char *name)
 	return NULL;
 }
 
-// The API may be closed by now: then the exchange is not live.
+// The API may be closed by now. The exchange's deadline may be over, too, which undoes no change.
 static void on_changed(struct access_job *j)
 {
 	struct token_call *c = (struct token_call *)j;
-	if (http_is_live(c->exchange))
+	if (http_is_served(c->exchange))
 		access_change_end(&c->change);
 	const struct token *k = token_of(&c->change.next, c->name);
 	if (j->err < 0 || !k) {
@@ -209,8 +209,9 @@ static void serve_audit(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_access_part = {
-	.endpoint = {{"/tokens", serve_tokens, API_GET, CONTROL_ADMIN},
-		{"/token/create", serve_token_create, API_POST, CONTROL_ADMIN, "name role expires"},
-		{"/token/revoke", serve_token_revoke, API_POST, CONTROL_ADMIN, "name"},
-		{"/audit", serve_audit, API_GET, CONTROL_ADMIN, "limit"}},
+	.endpoint = {{"/tokens", serve_tokens, API_GET | API_ALWAYS, CONTROL_ADMIN},
+		{"/token/create", serve_token_create, API_POST | API_ALWAYS, CONTROL_ADMIN,
+			"name role expires"},
+		{"/token/revoke", serve_token_revoke, API_POST | API_ALWAYS, CONTROL_ADMIN, "name"},
+		{"/audit", serve_audit, API_GET | API_ALWAYS, CONTROL_ADMIN, "limit"}},
 };

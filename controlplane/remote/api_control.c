@@ -7,10 +7,10 @@
 // A client outside `control.allow`, or locked out, gets no handshake. TLS 1.2 and 1.3, HTTP/1.1.
 // Who it is comes first: nobody learns without a token which paths there are. Bounds for each
 // address: `control.connections`, of one client address `control.source_connections`,
-// RATE_MAX new ones a second (one more is closed without a handshake);
-// LIFE_MS for a handshake and a request and for taking its reply;
-// REQUESTS_MAX requests at a time (one more is 503). A connection takes 60 KiB at most
-// before its first request, so 64 take 4 MiB, however many try.
+// RATE_MAX new ones a second of all and SOURCE_RATE_MAX of one client address that is allowed and
+// not locked out (one more is closed without a handshake); LIFE_MS for a handshake and a request
+// and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
+// 60 KiB at most before its first request, so 64 take 4 MiB, however many try.
 //
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
@@ -29,6 +29,7 @@ enum {
 	BACKLOG = 32,
 	REQUESTS_MAX = 12,
 	RATE_MAX = 50,
+	SOURCE_RATE_MAX = 20,
 	LIFE_MS = 15000,
 	LOOK_MS = 5000,
 };
@@ -157,10 +158,10 @@ static void open_serve(struct api *a, struct http_exchange *x)
 {
 	const struct access_try try = api_try_of(a, x);
 	enum access_refusal why = ACCESS_GRANTED;
-	if (access_shuts_out(a->access, try.source))
-		why = ACCESS_locked;
-	else if (access_is_foreign(&try))
+	if (access_is_foreign(&try))
 		why = ACCESS_csrf;
+	else if (access_shuts_out(a->access, try.source))
+		why = ACCESS_locked;
 	if (why == ACCESS_GRANTED) {
 		api_serve(a, x, API_OPEN, CONTROL_READ);
 		return;
@@ -222,6 +223,7 @@ static int control_open(struct api *a)
 		.connection_ms = LIFE_MS,
 		.source_max = c->source_connections,
 		.rate_max = RATE_MAX,
+		.source_rate_max = SOURCE_RATE_MAX,
 		.admit = on_admit,
 		.handle = on_request,
 		.replied = api_replied,

@@ -77,8 +77,8 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 		metrics_count(
 			t, METRICS_LABELS({"why", access_refusal_names[i]}), a->access->refused[i]);
 	metrics_one(t, METRICS_COUNTER, "weir_access_lockouts_total",
-		"Client addresses that were locked out of the control API.",
-		a->access->lockout.locked);
+		"Client addresses and users that were locked out of the control API.",
+		a->access->lockout.locked + a->access->user_lockout.locked);
 	metrics_one(t, METRICS_GAUGE, "weir_access_connections",
 		"Open connections on control.listen.", h.conns.live);
 	metrics_one(t, METRICS_COUNTER, "weir_access_connections_refused_total",
@@ -116,6 +116,21 @@ static void connections_table(const struct api *a, struct table_registry *tables
 				       .bytes = c.conns.bytes});
 }
 
+static void lockouts_table(
+	const struct lockout *l, struct table_info info, struct table_registry *tables)
+{
+	info.owner = "control API";
+	info.eviction = "replace the one that failed longest ago";
+	info.lifetime = "life of the process";
+	info.kind = TABLE_CACHE;
+	info.cap = LOCKOUT_MAX;
+	info.used = info.high = lockout_used(l);
+	info.evicted = l->evicted;
+	info.has = TABLE_EVICTS;
+	info.bytes = sizeof(*l);
+	table_register(tables, &info);
+}
+
 static void control_tables(struct api *a, struct table_registry *tables)
 {
 	struct access_thread_counts c;
@@ -129,17 +144,9 @@ static void control_tables(struct api *a, struct table_registry *tables)
 				       .cap = TOKENS_MAX,
 				       .used = a->access->tokens.count,
 				       .bytes = sizeof(struct tokens)});
-	table_register(tables, &(struct table_info){.name = "lockouts",
-				       .owner = "control API",
-				       .eviction = "replace the one that failed longest ago",
-				       .lifetime = "life of the process",
-				       .kind = TABLE_CACHE,
-				       .cap = LOCKOUT_MAX,
-				       .used = lockout_used(&a->access->lockout),
-				       .high = lockout_used(&a->access->lockout),
-				       .evicted = a->access->lockout.evicted,
-				       .has = TABLE_EVICTS,
-				       .bytes = sizeof(struct lockout)});
+	lockouts_table(&a->access->lockout, (struct table_info){.name = "lockouts"}, tables);
+	lockouts_table(
+		&a->access->user_lockout, (struct table_info){.name = "user_lockouts"}, tables);
 	table_register(tables, &(struct table_info){.name = "audit_lines",
 				       .owner = "weir-access",
 				       .eviction = "lose the line",

@@ -58,22 +58,25 @@ static void login_reply(struct api *a, struct password_call *c)
 	explicit_bzero(text, sizeof(text));
 }
 
-// The API may be closed by now: then the exchange is not live.
+// The API may be closed by now. A login whose deadline is over begins no session: nobody would get
+// the cookie.
 static void on_login(struct access_job *j)
 {
 	struct password_call *c = (struct password_call *)j;
-	if (http_is_live(c->exchange))
+	if (http_is_live(c->exchange)) {
 		login_reply(c->api, c);
-	else
+	} else {
+		if (http_is_served(c->exchange))
+			access_login_late(&c->password);
 		http_reply(c->exchange, 503, NULL);
+	}
 	call_free(c);
 }
 
 static void on_changed(struct access_job *j)
 {
 	struct password_call *c = (struct password_call *)j;
-	const bool is_live = http_is_live(c->exchange);
-	if (is_live)
+	if (http_is_served(c->exchange))
 		(void)access_password_end(&c->password, NULL, "", NULL);
 	if (j->err < 0) {
 		api_refuse(c->exchange, 500, "%s", j->why);
@@ -133,6 +136,11 @@ static void serve_login(struct api *a, struct http_exchange *x)
 		a->access->refused[ACCESS_password]++;
 		access_failed(a->access, http_source(x), http_from(x));
 		api_deny(a, x, ACCESS_password);
+		return;
+	}
+	if (access_shuts_out_user(a->access, user)) {
+		a->access->refused[ACCESS_locked]++;
+		api_deny(a, x, ACCESS_locked);
 		return;
 	}
 	struct password_call *c = call_new(a, x, user, password, on_login);
@@ -266,13 +274,14 @@ static void session_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_session_part = {
-	.endpoint = {{"/session", serve_login, API_POST | API_OPEN, CONTROL_READ,
+	.endpoint = {{"/session", serve_login, API_POST | API_OPEN | API_ALWAYS, CONTROL_READ,
 			     "form:user form:password"},
-		{"/session/end", serve_session_end, API_POST, CONTROL_READ},
-		{"/user", serve_user, API_GET, CONTROL_READ},
-		{"/passwords", serve_passwords, API_GET, CONTROL_ADMIN},
-		{"/password/set", serve_password_set, API_POST, CONTROL_ADMIN,
+		{"/session/end", serve_session_end, API_POST | API_ALWAYS, CONTROL_READ},
+		{"/user", serve_user, API_GET | API_ALWAYS, CONTROL_READ},
+		{"/passwords", serve_passwords, API_GET | API_ALWAYS, CONTROL_ADMIN},
+		{"/password/set", serve_password_set, API_POST | API_ALWAYS, CONTROL_ADMIN,
 			"name role form:password"},
-		{"/password/remove", serve_password_remove, API_POST, CONTROL_ADMIN, "name"}},
+		{"/password/remove", serve_password_remove, API_POST | API_ALWAYS, CONTROL_ADMIN,
+			"name"}},
 	.tables = session_tables,
 };

@@ -2,7 +2,7 @@
 #pragma once
 
 // Secrets that weir makes and checks, by OpenSSL: random bytes, SHA-256, scrypt, a comparison whose
-// time says nothing. No state; any thread. Less than 1 us each for a short text.
+// time says nothing. No state; any thread. Less than 1 us each for a short text, but for scrypt.
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -75,6 +75,14 @@ same "one of another authority" 000 "$(https --cert $dir/other.pem --key $dir/ot
 same "the socket has /v1, too" 200 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/weir/control.sock http://weir/v1/upstreams)"
 same "no connection from elsewhere" 000 "$(https -m 1 --interface 127.200.0.1 https://127.0.0.1:9953/v1/upstreams)"
 
+set_toggle() { https -d a=b -H "Authorization: Bearer $(<$dir/$1.token)" "https://127.0.0.1:9953/v1/set?toggle=$2&value=$3"; }
+same "an operator turns the API off" 403 "$(set_toggle operate api off)"
+same "and the query log" 403 "$(set_toggle operate query_log off)"
+same "an admin does" 200 "$(set_toggle admin api off)"
+check "and can still see to tokens" eval 'token late --role read >$tmp/late && remote admin token revoke late && said admin upstreams'
+check "a role comes before the toggle" eval 'said read tokens; said operate cache flush a.test; says "toggle api is off"'
+same "and turns it on" 200 "$(set_toggle admin api on)"
+
 adversary() {
 	$python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) $tmp/secrets \
 		"$lab exec kdig +short +timeout=2 @$service ok-3000.cached.test A" 2>&1 | tee $tmp/adversary
@@ -110,6 +118,10 @@ check "metrics" eval 'weirctl metrics | grep -q "^weir_access_refused_total{why=
 check "no token in any log or output" eval \
 	'! { cat $dir/*.token && echo "a long password" && echo "a+long+password" && cat $tmp/secrets; } | grep -vx "weir_0*" |
 		grep -rFf - /run/weir/lab/*.log $state/ $(ls -d $tmp/* | grep -v secrets)'
+check "a secret in the URL is not in the log" eval 'https --interface 127.1.0.3 -d a=b "https://127.0.0.1:9953/v1/session?password=hunter2"
+	https -d a=b -H "Authorization: Bearer $(<$dir/admin.token)" \
+		"https://127.0.0.1:9953/v1/lists/add?name=x&format=none&place=https://eve:hunter2@127.0.0.1:9/x%3fhunter2&why=$(printf "%%01%.0s" {1..300})"
+	entries ".path == \"/lists/add\" and ((.query // \"\") | contains(\"place=https://127.0.0.1:9/x?...&why=??\"))" && ! grep -F hunter2 $state/audit.log'
 check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
 check "a user is removed" weirctl password remove eve
 "$lab" stop controlplane >/dev/null

@@ -112,7 +112,6 @@ static const struct option {
 	TEXT("--verdict", CTL_OPT_NAME, verdict),
 	TEXT("--validation", CTL_OPT_VALIDATION, validation),
 	TEXT("--since", CTL_OPT_SINCE, since),
-	TEXT("--for", CTL_OPT_FOR, purpose),
 	TEXT("--until", CTL_OPT_UNTIL, until),
 	TEXT("--limit", CTL_OPT_LIMIT, limit),
 	TEXT("--format", CTL_OPT_FORMAT, format),

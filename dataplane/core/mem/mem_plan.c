@@ -280,7 +280,8 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
 		"log_recent profile_stacks why_explanations why_searches trace http_clients "
-		"events event_readers event_outputs live_readers tokens lockouts audit_lines "
+		"events event_readers event_outputs live_readers tokens lockouts user_lockouts "
+		"audit_lines "
 		"sessions passwords");
 	if (c->control.listen_count)
 		charge(p, MEM_PLAN_CONTROLPLANE, "control API over HTTPS", "control.connections",

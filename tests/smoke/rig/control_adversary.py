@@ -177,6 +177,7 @@ def sessions():
 
     csrf = f"X-Weir-CSRF: {about['csrf']}\r\n"
     for method, path, more, wanted in (
+            *[("GET", "/v1/status", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", 403)] * 12,
             ("GET", "/v1/status", "", 200), ("GET", "/v1/user", "", 200), ("GET", "/v1/tokens", "", 403),
             ("POST", "/v1/cache/flush?name=a.test", "", 403), ("POST", "/v1/cache/flush?name=a.test", "X-Weir-CSRF: x\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf[:-3] + "0\r\n", 403),
@@ -196,14 +197,20 @@ def sessions():
         say(f"logins without a form: {got}")
     conn.close()
     many = []
-    for _ in range(12):  # more than wait for a check of a password
+    for i in range(12):  # more than wait for a check of a password
         one = connect()
         one.sendall(b"POST /v1/session HTTP/1.1\r\nHost: box\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-                    b"Content-Length: 26\r\n\r\nuser=eve&password=abcdefgh")
+                    b"Content-Length: 26\r\n\r\nuser=ev%x&password=abcdefgh" % i)
         many.append(one)
     got = [reply(one)[0] for one in many]
     if set(got) != {401, 503}:
         say(f"many logins at a time: {got}")
+    for _ in range(10):  # each from another address
+        with connect() as conn:
+            got = login(conn, "eve", "another password")[0]
+    with connect() as conn:
+        if got != 401 or login(conn, "eve", "a+long+password")[0] != 429:
+            say("a user for whom ten passwords were tried is not locked out")
 
 
 def each_endpoint():

@@ -132,6 +132,94 @@ static void test_lockout(void **)
 	assert_int_equal(c.of_kind[EVENT_control_locked], 1);
 }
 
+// A page of another site cannot lock its reader's address out, nor use the reader's certificate.
+static void test_foreign(void **)
+{
+	struct access_user user;
+	const struct sockaddr_storage source = {.ss_family = AF_INET};
+	struct access_try try = {.source = &source,
+		.from = "0.0.0.0",
+		.fetch_site = "cross-site",
+		.host = "box:9953",
+		.config = &config};
+	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+		assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	try.fetch_site = NULL;
+	try.origin = "https://evil.example";
+	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+		assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	try.client_name = "ops.example";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+	assert_int_equal(user.role, CONTROL_NONE);
+	try.origin = "https://box:9953";
+	try.fetch_site = "none";
+	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
+}
+
+// A good token or certificate from the same address gives no more tries.
+static void test_success_forgets_nothing(void **)
+{
+	struct access_user user;
+	for (unsigned i = 0; i + 1 < LOCKOUT_TRIES; i++)
+		assert_int_equal(try_from("192.0.2.1", NULL, NULL, &user), ACCESS_no_token);
+	assert_int_equal(try_from("192.0.2.1", NULL, "ops.example", &user), ACCESS_GRANTED);
+	assert_int_equal(try_from("192.0.2.1", NULL, NULL, &user), ACCESS_no_token);
+	assert_int_equal(try_from("192.0.2.1", NULL, "ops.example", &user), ACCESS_locked);
+}
+
+static struct access_password call;
+static struct session *session;
+
+static void on_password(struct access_job *)
+{
+	static const struct sockaddr_storage source = {.ss_family = AF_INET};
+	char cookie[SESSION_TEXT_LEN + 1];
+	session = access_password_end(&call, &source, "0.0.0.0", cookie);
+}
+
+static void password_begin(const char *user, const char *password)
+{
+	call = (struct access_password){.job.done = on_password, .user.role = CONTROL_READ};
+	snprintf(call.user.name, sizeof(call.user.name), "%s", user);
+	snprintf(call.password, sizeof(call.password), "%s", password);
+}
+
+static void set(const char *user)
+{
+	password_begin(user, "a long password");
+	assert_int_equal(access_password_set(a, &call), 0);
+	settle();
+}
+
+static bool logs_in(const char *user, const char *password)
+{
+	password_begin(user, password);
+	assert_int_equal(access_login(a, &call), 0);
+	for (unsigned i = 0; i < 5000 && a->logins; i++) {
+		usleep(1000);
+		loops_settle(&service, 1);
+	}
+	assert_int_equal(a->logins, 0);
+	return session != NULL;
+}
+
+// A user who logs in between two tries gets no more tries at the password of another user.
+static void test_user_lockout(void **)
+{
+	static const struct sockaddr_storage source = {.ss_family = AF_INET};
+	set("eve");
+	set("bob");
+	for (unsigned i = 0; i < LOCKOUT_TRIES; i++) {
+		assert_false(access_shuts_out_user(a, "eve"));
+		assert_false(logs_in("eve", "another password"));
+		if (i % 4 == 3)
+			assert_true(logs_in("bob", "a long password"));
+	}
+	assert_true(access_shuts_out_user(a, "eve"));
+	assert_false(access_shuts_out_user(a, "bob"));
+	assert_false(access_shuts_out(a, &source));
+}
+
 static void test_damaged(void **)
 {
 	struct access_user user;
@@ -146,6 +234,15 @@ static void test_damaged(void **)
 	access_close(a);
 	assert_int_equal(access_open(&a, service, folder, events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_unknown);
+	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
+}
+
+// A file that cannot be read is no empty one: a change would write over it.
+static void test_unreadable(void **)
+{
+	access_close(a);
+	assert_int_equal(mkdir(tokens_path, 0700), 0); // it opens, and read() fails
+	assert_int_equal(access_open(&a, service, folder, events), 0);
 	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
 }
 
@@ -169,7 +266,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lockout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_success_forgets_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_user_lockout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disk, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 // JSON, what is left out, and what a reader gets.
 
 #include "controlplane/access/audit.h"
+#include "controlplane/access/audit_text.h"
+#include "controlplane/http/http_server.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
@@ -69,6 +71,19 @@ static void test_lines(void **)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+// A line that a power cut has torn, also one that looks whole, harms no other.
+static void test_torn(void **)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("{\"a\":1}\n{\"a\":{\"b\"}\n{\"a\":{}", f);
+	assert_int_equal(fclose(f), 0);
+	put("{\"a\":2}");
+	char *all = read_all(1000);
+	assert_string_equal(all, "[{\"a\":1},{\"a\":2}]");
+	free(all);
+}
+
 static void test_nothing(void **)
 {
 	char *all = read_all(10);
@@ -82,14 +97,14 @@ static void test_rotation(void **)
 	struct stat st;
 	for (unsigned i = 0; i < 2 * ACCESS_LOG_MAX / 1000; i++) {
 		struct access_thread_counts c;
-		snprintf(line, sizeof(line), "{\"n\":%08u,\"x\":\"%0980u\"}", i, 0);
+		snprintf(line, sizeof(line), "{\"n\":1%08u,\"x\":\"%0980u\"}", i, 0);
 		do
 			access_thread_counts(t, &c);
 		while (c.waiting == ACCESS_LINES_MAX);
 		put(line);
 	}
 	char *all = read_all(2);
-	snprintf(line, sizeof(line), "{\"n\":%08u", 2 * ACCESS_LOG_MAX / 1000 - 1);
+	snprintf(line, sizeof(line), "{\"n\":1%08u", 2 * ACCESS_LOG_MAX / 1000 - 1);
 	assert_non_null(strstr(all, line));
 	free(all);
 	assert_int_equal(stat(path, &st), 0);
@@ -125,8 +140,7 @@ static struct audit_entry refused_entry(void)
 	return (struct audit_entry){.who = "",
 		.from = "192.0.2.7",
 		.method = "GET",
-		.path = "/v1/\"x\n",
-		.query = "token=weir_0123456789abcdefXYZ&a=b",
+		.path = "/v1/%77eir%5f0123456789abcdefXYZ/\"x\n\x01",
 		.why = "unknown",
 		.status = 401};
 }
@@ -134,11 +148,14 @@ static struct audit_entry refused_entry(void)
 static void test_entries(void **)
 {
 	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
-	const struct audit_entry e = refused_entry(), change = {.who = "uid 0",
-							      .from = "pid 1",
-							      .method = "POST",
-							      .path = "/set",
-							      .status = 200};
+	const struct audit_entry e = refused_entry(),
+				 change = {.who = "uid 0",
+					 .from = "pid 1",
+					 .method = "POST",
+					 .path = "/set",
+					 .query = "toggle=a%26b&value=%3a%2f%2f&x=secret&secret2",
+					 .params = "toggle value form:x",
+					 .status = 200};
 	audit_change(&a, &change);
 	for (unsigned i = 0; i < AUDIT_REFUSED_BURST + 5; i++)
 		audit_refused(&a, &e, 0);
@@ -146,13 +163,66 @@ static void test_entries(void **)
 	assert_int_equal(a.refused, AUDIT_REFUSED_BURST + 6);
 	assert_int_equal(a.refused_left_out, 5);
 	char *all = read_all(1000);
-	assert_non_null(strstr(all, "\"who\":\"uid 0\",\"from\":\"pid 1\",\"method\":\"POST\","
-				    "\"path\":\"/set\",\"status\":200}"));
-	assert_non_null(strstr(all, "\"path\":\"/v1/\\\"x\\n\""));
-	assert_non_null(strstr(all, "token=weir_****************XYZ&a=b"));
+	assert_non_null(strstr(all,
+		"\"who\":\"uid 0\",\"from\":\"pid 1\",\"method\":\"POST\","
+		"\"path\":\"/set\",\"query\":\"toggle=a%26b&value=?&x&secret2\",\"status\":200}"));
+	assert_non_null(strstr(all, "\"path\":\"/v1/weir_****************XYZ/?x??\""));
 	assert_null(strstr(all, "0123456789abcdef"));
 	assert_non_null(strstr(all, "\"refused\":\"unknown\",\"left_out\":5}"));
 	free(all);
+}
+
+// What a client fills up is cut, and the line is not lost.
+static void test_longest(void **)
+{
+	struct audit a = {.thread = t};
+	char path_[2000] = "", query[8000] = "name=", who[HTTP_WHO_MAX];
+	struct access_thread_counts c;
+	memset(path_, '\x01', sizeof(path_) - 1);
+	memset(query + 5, '"', 400);
+	memset(who, '\\', sizeof(who) - 1);
+	who[sizeof(who) - 1] = '\0';
+	for (unsigned i = 0; i < 2; i++) {
+		const struct audit_entry e = {.who = who,
+			.from = who,
+			.method = "POST",
+			.path = path_,
+			.query = query,
+			.params = "name",
+			.why = "not_bearer",
+			.status = 10000};
+		audit_change(&a, &e);
+		memset(query + 5, i ? '%' : 'a', sizeof(query) - 6);
+	}
+	access_thread_counts(t, &c);
+	assert_int_equal(c.lost, 0);
+	char *all = read_all(1000);
+	assert_non_null(strstr(all, "?????"));
+	assert_non_null(strstr(all, "\"query\":\"name\"")); // too long to tell
+	free(all);
+}
+
+static void assert_query(const char *query, const char *expected)
+{
+	char out[AUDIT_QUERY_MAX + 1];
+	assert_string_equal(
+		audit_query(query, "name place format form:password", out, sizeof(out)), expected);
+}
+
+static void test_secrets(void **)
+{
+	assert_query("", "");
+	assert_query("name=a.test&place=b", "name=a.test&place=b");
+	assert_query("user=eve&password=hunter2", "user&password");
+	assert_query("form:password=hunter2", "form:password");
+	assert_query("place=https://user:pw@lists.example/a?token=b",
+		"place=https://lists.example/a?...");
+	assert_query("place=https%3A%2F%2Fuser%3Apw%40lists.example%2Fa%3Ftoken%3Db",
+		"place=https://lists.example/a?...");
+	assert_query("place=https://user:pw", "place=?");
+	assert_query("name=weir%5f0a1b&name=weir_0a1b", "name=weir_****&name=weir_****");
+	assert_query("token=weir%5f0a1b&%77eir_0a1b", "token&weir_****");
+	assert_query("name=%00%zz%&&=&x=", "name=?%25zz%25&&&x");
 }
 
 static unsigned works, dones;
@@ -187,10 +257,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

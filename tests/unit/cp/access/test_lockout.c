@@ -9,26 +9,26 @@
 
 static struct lockout l;
 
-static struct sockaddr_storage v4(uint32_t address)
+static struct lockout_key v4(uint32_t address)
 {
 	struct sockaddr_storage out = {0};
 	struct sockaddr_in *in = (struct sockaddr_in *)&out;
 	in->sin_family = AF_INET;
 	in->sin_addr.s_addr = htonl(address);
-	return out;
+	return lockout_source(&out);
 }
 
-static struct sockaddr_storage v6(const char *text)
+static struct lockout_key v6(const char *text)
 {
 	struct sockaddr_storage out = {0};
 	struct sockaddr_in6 *in = (struct sockaddr_in6 *)&out;
 	in->sin6_family = AF_INET6;
 	assert_int_equal(inet_pton(AF_INET6, text, &in->sin6_addr), 1);
-	return out;
+	return lockout_source(&out);
 }
 
 // How many failures at that moment lock it out; 0: more than twice LOCKOUT_TRIES do not.
-static unsigned tries(const struct sockaddr_storage *a, uint64_t now_s)
+static unsigned tries(struct lockout_key a, uint64_t now_s)
 {
 	for (unsigned i = 1; i <= 2 * LOCKOUT_TRIES; i++)
 		if (lockout_failed(&l, a, now_s))
@@ -44,68 +44,83 @@ static int empty(void **)
 
 static void test_grows(void **)
 {
-	const struct sockaddr_storage a = v4(1), b = v4(2);
+	const struct lockout_key a = v4(1), b = v4(2);
 	uint64_t now_s = 1000;
 	unsigned wanted = LOCKOUT_FIRST_S;
 	for (unsigned i = 0; i < 8; i++) {
-		assert_int_equal(tries(&a, now_s), LOCKOUT_TRIES);
-		assert_int_equal(lockout_left(&l, &a, now_s), wanted);
-		assert_int_equal(lockout_left(&l, &a, now_s + wanted - 1), 1);
-		assert_int_equal(lockout_left(&l, &a, now_s + wanted), 0);
-		assert_int_equal(lockout_left(&l, &b, now_s), 0);
-		assert_false(lockout_failed(&l, &a, now_s + 1)); // it is locked already
+		assert_int_equal(tries(a, now_s), LOCKOUT_TRIES);
+		assert_int_equal(lockout_left(&l, a, now_s), wanted);
+		assert_int_equal(lockout_left(&l, a, now_s + wanted - 1), 1);
+		assert_int_equal(lockout_left(&l, a, now_s + wanted), 0);
+		assert_int_equal(lockout_left(&l, b, now_s), 0);
+		assert_false(lockout_failed(&l, a, now_s + 1)); // it is locked already
 		now_s += wanted;
 		wanted = wanted * 2 < LOCKOUT_MOST_S ? wanted * 2 : LOCKOUT_MOST_S;
 	}
 	now_s += LOCKOUT_MOST_S + 1;
-	assert_int_equal(tries(&a, now_s), LOCKOUT_TRIES);
-	assert_int_equal(lockout_left(&l, &a, now_s), LOCKOUT_FIRST_S);
+	assert_int_equal(tries(a, now_s), LOCKOUT_TRIES);
+	assert_int_equal(lockout_left(&l, a, now_s), LOCKOUT_FIRST_S);
 }
 
 static void test_slow_ones(void **)
 {
-	const struct sockaddr_storage a = v4(1);
+	const struct lockout_key a = v4(1);
 	for (unsigned i = 0; i < 100; i++)
-		assert_false(lockout_failed(&l, &a, 1000 + i * (LOCKOUT_WINDOW_S / 5)));
+		assert_false(lockout_failed(&l, a, 1000 + i * (LOCKOUT_WINDOW_S / 5)));
 	assert_int_equal(l.failures, 100);
 }
 
 static void test_success(void **)
 {
-	const struct sockaddr_storage a = v4(1);
+	const struct lockout_key a = v4(1);
 	for (unsigned i = 0; i < 5; i++) {
 		for (unsigned k = 0; k + 1 < LOCKOUT_TRIES; k++)
-			assert_false(lockout_failed(&l, &a, 1000));
-		lockout_succeeded(&l, &a);
+			assert_false(lockout_failed(&l, a, 1000));
+		lockout_succeeded(&l, a);
 	}
-	assert_int_equal(lockout_used(&l), 0);
+	assert_int_equal(l.locked, 0);
+	// Neither the lock nor how many there were.
+	assert_int_equal(tries(a, 2000), LOCKOUT_TRIES);
+	lockout_succeeded(&l, a);
+	assert_int_equal(lockout_left(&l, a, 2000), LOCKOUT_FIRST_S);
+	assert_int_equal(tries(a, 2000 + LOCKOUT_FIRST_S), LOCKOUT_TRIES);
+	assert_int_equal(lockout_left(&l, a, 2000 + LOCKOUT_FIRST_S), 2 * LOCKOUT_FIRST_S);
+}
+
+static void test_users(void **)
+{
+	assert_int_equal(tries(lockout_user("eve"), 1000), LOCKOUT_TRIES);
+	assert_int_equal(lockout_left(&l, lockout_user("bob"), 1000), 0);
+	assert_int_equal(lockout_left(&l, lockout_user("eve"), 1000), LOCKOUT_FIRST_S);
 }
 
 static void test_networks(void **)
 {
-	const struct sockaddr_storage a = v6("2001:db8:0:1::1"), same = v6("2001:db8:0:1:ff::2"),
-				      other = v6("2001:db8:0:2::1"), none = {.ss_family = AF_UNIX};
-	assert_int_equal(tries(&a, 1000), LOCKOUT_TRIES);
-	assert_true(lockout_left(&l, &same, 1000));
-	assert_false(lockout_left(&l, &other, 1000));
-	assert_int_equal(tries(&none, 1000), 0);
-	assert_int_equal(lockout_left(&l, &none, 1000), 0);
+	const struct lockout_key a = v6("2001:db8:0:1::1"), same = v6("2001:db8:0:1:ff::2"),
+				 other = v6("2001:db8:0:2::1"),
+				 none = lockout_source(
+					 &(struct sockaddr_storage){.ss_family = AF_UNIX});
+	assert_int_equal(tries(a, 1000), LOCKOUT_TRIES);
+	assert_true(lockout_left(&l, same, 1000));
+	assert_false(lockout_left(&l, other, 1000));
+	assert_int_equal(tries(none, 1000), 0);
+	assert_int_equal(lockout_left(&l, none, 1000), 0);
 }
 
 static void test_full(void **)
 {
-	const struct sockaddr_storage first = v4(0);
-	assert_int_equal(tries(&first, 1000), LOCKOUT_TRIES);
+	const struct lockout_key first = v4(0);
+	assert_int_equal(tries(first, 1000), LOCKOUT_TRIES);
 	for (uint32_t i = 1; i < LOCKOUT_MAX; i++) {
-		const struct sockaddr_storage a = v4(i);
-		assert_false(lockout_failed(&l, &a, 900));
+		const struct lockout_key a = v4(i);
+		assert_false(lockout_failed(&l, a, 900));
 	}
 	assert_int_equal(lockout_used(&l), LOCKOUT_MAX);
-	const struct sockaddr_storage more = v4(LOCKOUT_MAX);
-	assert_false(lockout_failed(&l, &more, 1001));
+	const struct lockout_key more = v4(LOCKOUT_MAX);
+	assert_false(lockout_failed(&l, more, 1001));
 	assert_int_equal(l.evicted, 1);
 	assert_int_equal(lockout_used(&l), LOCKOUT_MAX);
-	assert_true(lockout_left(&l, &first, 1001)); // it failed last
+	assert_true(lockout_left(&l, first, 1001)); // it failed last
 }
 
 int main(void)
@@ -114,6 +129,7 @@ int main(void)
 		cmocka_unit_test_setup(test_grows, empty),
 		cmocka_unit_test_setup(test_slow_ones, empty),
 		cmocka_unit_test_setup(test_success, empty),
+		cmocka_unit_test_setup(test_users, empty),
 		cmocka_unit_test_setup(test_networks, empty),
 		cmocka_unit_test_setup(test_full, empty),
 	};

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Changes of tokens, and logins, over a real socket while the helper thread is held up: what ends
+// behind its client's deadline is in force all the same.
+
+#include "controlplane/api/api_server.h"
+#include "http_stream_rig.h"
+
+static _Atomic bool may_go_on;
+
+static void hold_work(struct access_job *)
+{
+	while (!may_go_on)
+		usleep(1000);
+}
+
+static void hold_done(struct access_job *)
+{
+}
+
+static int post_begin(const char *what, const char *form)
+{
+	char text[512];
+	int fd = client_connect();
+	snprintf(text, sizeof(text),
+		"POST %s HTTP/1.1\r\nConnection: close\r\n"
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n%s",
+		what, strlen(form), form);
+	client_send(fd, text);
+	return fd;
+}
+
+static void await_end(int fd, const char *status)
+{
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
+	assert_non_null(strstr(reply, status));
+	close(fd);
+}
+
+static _Atomic bool is_taken;
+
+static void state_take(void *arg)
+{
+	*(bool *)arg = api->access->is_changing || api->access->logins > 0;
+	is_taken = true;
+}
+
+static bool is_busy(void)
+{
+	bool out = false;
+	is_taken = false;
+	assert_int_equal(loop_call(service, state_take, &out), 0);
+	while (!is_taken)
+		usleep(500);
+	return out;
+}
+
+static void test_late(void **)
+{
+	struct access_job hold = {.work = hold_work, .done = hold_done};
+	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
+	access_thread_job(api->access->thread, &hold);
+	int revoke = post_begin("/token/revoke?name=ops", "");
+	int login = post_begin("/session", "user=eve&password=abcdefghij");
+	await_end(revoke, "HTTP/1.1 504");
+	assert_reply("GET /tokens", 200, "\"valid\"");
+	await_end(login, "HTTP/1.1 504");
+	assert_true(is_busy());
+	may_go_on = true;
+	for (unsigned i = 0; i < PATIENCE_MS / 10 && is_busy(); i++)
+		usleep(10000);
+	assert_false(is_busy());
+	assert_reply("GET /tokens", 200, "\"revoked\"");
+	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
+}
+
+// A change in progress at the end is in the audit log.
+static void test_close(void **)
+{
+	struct access_job hold = {.work = hold_work, .done = hold_done};
+	char log[FOLDER_MAX + 16], *all;
+	snprintf(log, sizeof(log), "%s/audit.log", stream_folder);
+	may_go_on = false;
+	access_thread_job(api->access->thread, &hold);
+	int fd = post_begin("/token/revoke?name=ops", "");
+	while (!is_busy())
+		usleep(1000);
+	loop_stop(service);
+	assert_int_equal(pthread_join(stream_thread, NULL), 0);
+	may_go_on = true;
+	api_close(api);
+	close(fd);
+	assert_int_equal(audit_read(log, 1, &all), 0);
+	assert_non_null(strstr(all, "\"query\":\"name=ops\",\"status\":503}"));
+	free(all);
+}
+
+static int setup(void **)
+{
+	if (loop_new("service", &service) < 0)
+		return -1;
+	return stream_open((struct api_deps){.config_path = "/etc/weir/weir.yaml"});
+}
+
+static int teardown(void **)
+{
+	return stream_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_close),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// New connections a second: what one address, or one that is refused, takes of those of all.
+
+#include "controlplane/base/loop.h"
+#include "controlplane/http/http_server.h"
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { RATE = 5, SOURCE_RATE = 3, TRIES = 20, WAIT_MS = 20000 };
+
+static struct loop *loop;
+static struct http_server *server;
+static pthread_t thread;
+static struct sockaddr_in address;
+
+static bool on_admit(void *, const struct ucred *, int)
+{
+	return true;
+}
+
+static void on_request(void *, struct http_exchange *x)
+{
+	http_reply(x, 200, strdup("{}"));
+}
+
+static bool on_refuses(void *, const struct sockaddr_storage *source)
+{
+	return ((const struct sockaddr_in *)source)->sin_addr.s_addr == htonl(0x7f000009);
+}
+
+// How many of `count` connections from 127.0.0.`from` have a reply.
+static unsigned answered(unsigned from, unsigned count)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+	const struct sockaddr_in source = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + from)};
+	unsigned n = 0;
+	for (unsigned i = 0; i < count; i++) {
+		char reply[64];
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(fd, (const struct sockaddr *)&source, sizeof(source)), 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		(void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		n += recv(fd, reply, sizeof(reply), 0) > 0;
+		close(fd);
+	}
+	return n;
+}
+
+// False: not all of it was in one second.
+static bool one_second(void)
+{
+	while (clock_mono_ms() % 1000 > 100)
+		usleep(10000);
+	const uint64_t now_s = clock_mono_ms() / 1000;
+	const unsigned refused = answered(9, 2 * RATE), one = answered(1, 2 * RATE),
+		       other = answered(2, RATE);
+	if (clock_mono_ms() / 1000 != now_s)
+		return false;
+	assert_int_equal(refused, 0);
+	assert_int_equal(one, SOURCE_RATE);
+	assert_int_equal(other, RATE - SOURCE_RATE);
+	return true;
+}
+
+static void test_shares(void **)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned tries = 0;
+		while (!one_second())
+			assert_true(++tries < TRIES);
+		usleep(200000);
+	}
+}
+
+static void *run(void *arg)
+{
+	assert_int_equal(loop_run(arg), 0);
+	return NULL;
+}
+
+static int setup(void **)
+{
+	socklen_t len = sizeof(address);
+	signal(SIGPIPE, SIG_IGN);
+	address = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (loop_new("rate", &loop) < 0 || bind(fd, (struct sockaddr *)&address, len) < 0
+		|| listen(fd, 64) < 0 || getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		return -1;
+	const struct http_settings settings = {.base = loop_base(loop),
+		.exchanges_max = 4,
+		.connections_max = 16,
+		.connection_ms = WAIT_MS,
+		.rate_max = RATE,
+		.source_rate_max = SOURCE_RATE,
+		.admit = on_admit,
+		.refuses = on_refuses,
+		.handle = on_request};
+	if (http_server_open(&server, fd, &settings) < 0)
+		return -1;
+	return pthread_create(&thread, NULL, run, loop);
+}
+
+static int teardown(void **)
+{
+	loop_stop(loop);
+	pthread_join(thread, NULL);
+	http_server_close(server);
+	loop_free(loop);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shares),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
