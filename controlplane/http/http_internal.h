@@ -39,6 +39,7 @@ struct http_server {
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
 	struct http_conns *conns;
+	unsigned stream_generation; // one higher: those that are there are over
 };
 
 struct bufferevent *http_request_buffer(struct evhttp_request *r);

@@ -11,9 +11,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 
 struct http_stream {
 	struct evhttp_request *request;
+	const struct http_server *server;
+	unsigned generation; // of the server's streams when it began
+	uint64_t since_ms;
 };
 
 struct bufferevent *http_request_buffer(struct evhttp_request *r)
@@ -120,6 +124,9 @@ struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 	}
 	http_exchange_replied(x, HTTP_OK);
 	s->request = x->request;
+	s->server = x->server;
+	s->generation = x->server->stream_generation;
+	s->since_ms = clock_mono_ms();
 	exchange_free(x);
 	struct bufferevent *b = stream_buffer(s);
 	bufferevent_set_timeouts(b, NULL, NULL);
@@ -130,11 +137,26 @@ struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 
 // Asks the kernel, because the loop may not have handled the event yet. Less than 0: a signal came
 // in between (SIGHUP), so the state is unknown.
+static bool is_over(const struct http_stream *s)
+{
+	const unsigned life_ms = s->server->settings.stream_ms;
+	return s->generation != s->server->stream_generation
+	       || (life_ms && clock_mono_ms() - s->since_ms >= life_ms);
+}
+
 bool http_stream_is_live(const struct http_stream *s)
 {
+	if (is_over(s))
+		return false;
 	struct bufferevent *b = stream_buffer(s);
 	struct pollfd p = {.fd = b ? bufferevent_getfd(b) : -1, .events = POLLRDHUP};
 	return b && poll(&p, 1, 0) <= 0;
+}
+
+void http_streams_end(struct http_server *s)
+{
+	if (s)
+		s->stream_generation++;
 }
 
 bool http_stream_send(struct http_stream *s, const char *data, size_t len)

@@ -61,6 +61,7 @@ struct http_settings {
 	struct ssl_st *(*lend)(void *arg);
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
 	unsigned source_max, rate_max, source_rate_max;
+	unsigned stream_ms; // life of a stream; 0: no bound
 	void *arg;
 };
 
@@ -141,7 +142,10 @@ void http_reply_bytes(
 // Timeouts of the server do not apply; http_stream_pending shows a client that reads nothing.
 // Closed by its owner, before http_server_close.
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *type);
-bool http_stream_is_live(const struct http_stream *s); // the client has not hung up by now
+// The client has not hung up by now, and the stream is not over (stream_ms, http_streams_end).
+bool http_stream_is_live(const struct http_stream *s);
+// All streams that are there are over: their owners close them at their next look. NULL is fine.
+void http_streams_end(struct http_server *s);
 // False: no memory. Dropped if the client has hung up.
 ATTR_MUST_CHECK bool http_stream_send(struct http_stream *s, const char *data, size_t len);
 size_t http_stream_pending(const struct http_stream *s); // bytes that the kernel has no room for

@@ -39,6 +39,7 @@ static void serve_tokens(struct api *a, struct http_exchange *x)
 
 struct token_call {
 	struct access_change change; // first
+	struct api *api;
 	struct http_exchange *exchange;
 	char name[TOKEN_NAME_MAX + 1];
 };
@@ -55,8 +56,10 @@ static const struct token *token_of(const struct tokens *t, const char *name)
 static void on_changed(struct access_job *j)
 {
 	struct token_call *c = (struct token_call *)j;
-	if (http_is_served(c->exchange))
+	if (http_is_served(c->exchange)) {
 		access_change_end(&c->change);
+		api_control_streams_end(c->api);
+	}
 	const struct token *k = token_of(&c->change.next, c->name);
 	if (j->err < 0 || !k) {
 		api_refuse(c->exchange, 500, "%s", j->why);
@@ -109,13 +112,14 @@ static const char *name_take(struct http_exchange *x)
 	return NULL;
 }
 
-static struct token_call *call_new(struct http_exchange *x, const char *name)
+static struct token_call *call_new(struct api *a, struct http_exchange *x, const char *name)
 {
 	struct token_call *c = calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return NULL;
 	}
+	c->api = a;
 	c->exchange = x;
 	c->change.job.done = on_changed;
 	snprintf(c->name, sizeof(c->name), "%s", name);
@@ -146,7 +150,7 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 	}
 	if (http_param(x, "expires") && !api_param_number(x, "expires", EXPIRES_MAX_S, &expires_s))
 		return;
-	struct token_call *c = call_new(x, name);
+	struct token_call *c = call_new(a, x, name);
 	if (!c)
 		return;
 	memcpy(wanted.name, c->name, sizeof(wanted.name));
@@ -157,7 +161,7 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 static void serve_token_revoke(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
-	struct token_call *c = name ? call_new(x, name) : NULL;
+	struct token_call *c = name ? call_new(a, x, name) : NULL;
 	if (c)
 		call_begun(c, access_token_revoke(a->access, &c->change, name));
 }

@@ -12,6 +12,9 @@
 // and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
 // 60 KiB at most before its first request, so 64 take 4 MiB, however many try.
 //
+// A stream ends after STREAM_MS, and all do when a token is revoked, a password changes or a session
+// ends: their clients ask again, and prove again who they are.
+//
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
 // force as they are; without any good ones each connection is closed.
@@ -32,6 +35,7 @@ enum {
 	SOURCE_RATE_MAX = 20,
 	LIFE_MS = 15000,
 	LOOK_MS = 5000,
+	STREAM_MS = 3600000,
 };
 
 static const struct config *config_of(const struct api *a)
@@ -229,6 +233,7 @@ static int control_open(struct api *a)
 		.replied = api_replied,
 		.lend = on_lend,
 		.refuses = on_refuses,
+		.stream_ms = STREAM_MS,
 		.arg = a};
 	memcpy(k->allow, c->allow, sizeof(k->allow));
 	k->look = event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_look, a);
@@ -247,6 +252,12 @@ static int control_open(struct api *a)
 		k->count++;
 	}
 	return 0;
+}
+
+void api_control_streams_end(struct api *a)
+{
+	for (unsigned i = 0; i < a->control.count; i++)
+		http_streams_end(a->control.listener[i].server);
 }
 
 static void control_close(struct api *a)

@@ -76,8 +76,10 @@ static void on_login(struct access_job *j)
 static void on_changed(struct access_job *j)
 {
 	struct password_call *c = (struct password_call *)j;
-	if (http_is_served(c->exchange))
+	if (http_is_served(c->exchange)) {
 		(void)access_password_end(&c->password, NULL, "", NULL);
+		api_control_streams_end(c->api);
+	}
 	if (j->err < 0) {
 		api_refuse(c->exchange, 500, "%s", j->why);
 	} else {
@@ -185,6 +187,7 @@ static void serve_session_end(struct api *a, struct http_exchange *x)
 		return;
 	}
 	session_end(user.session);
+	api_control_streams_end(a);
 	http_reply_header(x, "Set-Cookie", cookie_ends);
 	struct json_out *o = json_out_new();
 	json_out_bool(o, json_out_root(o), "ok", true);

@@ -52,6 +52,13 @@ check "an admin" remote admin token list
 check "a stream" eval 'timeout 5 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json \
 	events --follow >$tmp/followed & reader=$!
 	eventually grep -q process_started $tmp/followed; found=$?; kill $reader; [ $found = 0 ]'
+check "a token for a stream" eval 'token watcher --role read >$dir/watcher.token'
+timeout 20 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/watcher.token --json events --follow \
+	>$tmp/watched 2>&1 &
+watcher=$!
+check "it runs" eventually grep -q process_started $tmp/watched
+check "the token is revoked" weirctl token revoke watcher
+check "the stream ends with it" eventually eval '! kill -0 $watcher 2>/dev/null'
 check "a role that does not suffice" said read cache flush a.test
 check "is named" says "the role of this user does not allow that"
 sleep 1
