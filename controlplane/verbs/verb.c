@@ -139,6 +139,8 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 		return;
 	}
 	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
+	if (err > 0)
+		json_out_text(v->reply, verb_root(v), "warning", why);
 	http_reply(v->exchange, 200, json_out_finish(v->reply));
 	v->reply = NULL;
 	verb_end(v);

@@ -49,7 +49,7 @@ static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSIO
 static void on_applied(void *arg, int err, const char *why, const char *)
 {
 	struct verb_ends *d = arg;
-	if (err == 0) {
+	if (err >= 0) {
 		d->again_ms = d->wait_ms = 0;
 		d->is_swept = true;
 		return;

@@ -54,6 +54,13 @@ check "with the time that is left" test "$(entries '.entries[] | select(.name ==
 check "list add" weirctl list add more $tmp/added.list
 check "it blocks" eventually blocks added.test
 check "list show" grep -q 'more .*in use' <<<"$(weirctl list show)"
+mv $tmp/added.list $tmp/away.list
+warned() { weirctl deny warned.test 2>$tmp/warned; }
+check "a list's file is away: in force with a warning" warned
+check "which names the list" grep -q 'weirctl: warning: .*except list "more"' $tmp/warned
+check "it blocks" eventually blocks warned.test
+check "and is taken back" weirctl deny --remove warned.test
+mv $tmp/away.list $tmp/added.list
 check "list disable" weirctl list disable more --why "too wide"
 check "the history has why" made '.what == "list disable more" and .why == "too wide"'
 check "it blocks no more" eventually passes ok.added.test

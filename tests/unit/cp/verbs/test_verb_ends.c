@@ -42,9 +42,9 @@ static int config_apply(void *a, const struct apply_request *r, api_config_done 
 	snprintf(apply.text, sizeof(apply.text), "%s", r->managed ? r->managed : "");
 	if (apply.rc < 0)
 		return apply.rc;
-	if (apply.err == 0 && r->managed)
+	if (apply.err >= 0 && r->managed)
 		snprintf(apply.managed, sizeof(apply.managed), "%s", r->managed);
-	if (apply.err == 0 && config.dated.count && entry.until
+	if (apply.err >= 0 && config.dated.count && entry.until
 		&& entry.until <= (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000))
 		entry.ended = true;
 	done(arg, apply.err, apply.err ? "no" : "", "");
@@ -134,6 +134,23 @@ static void test_again(void **)
 	verb_ends_close(d);
 }
 
+// What has ended is gone, though a list is not there.
+static void test_warning(void **)
+{
+	struct verb_ends *d = NULL;
+	assert_int_equal(verb_ends_open(&d, &deps), 0);
+	entry_set(0);
+	apply.err = EIO;
+	looks(1);
+	assert_int_equal(apply.applied, 1);
+	apply.err = 0;
+	entry.ended = false; // the next one is at once: no wait remains of a failure
+	entry.until = now();
+	looks(1);
+	assert_int_equal(apply.applied, 2);
+	verb_ends_close(d);
+}
+
 // What ended while no control plane ran has no effect since the start, and goes.
 static void test_start(void **)
 {
@@ -175,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_warning),
 		cmocka_unit_test(test_start),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -35,7 +35,7 @@ static int apply_double(void *, const struct apply_request *r, api_config_done d
 	assert_true(strncmp(r->who, "uid ", 4) == 0);
 	snprintf(verbs_double.what, sizeof(verbs_double.what), "%s", r->what);
 	snprintf(verbs_double.why, sizeof(verbs_double.why), "%s", r->why ? r->why : "");
-	if (verbs_double.err == 0) {
+	if (verbs_double.err >= 0) {
 		snprintf(verbs_double.managed, sizeof(verbs_double.managed), "%s", r->managed);
 		verbs_double.applied++;
 	}
@@ -199,6 +199,18 @@ static void test_members(void **)
 	assert_string_equal(verbs_double.managed, "");
 }
 
+// In force, except for a list: no failure.
+static void test_warning(void **)
+{
+	const unsigned applied = verbs_double.applied;
+	verbs_double.err = EIO;
+	assert_reply("POST /entries/add?name=w.test&verdict=deny", 200,
+		"\"needs_restart\":\"\",\"warning\":\"config: entries: bad");
+	assert_int_equal(verbs_double.applied, applied + 1);
+	verbs_double.err = 0;
+	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\"}");
+}
+
 static void test_failed(void **)
 {
 	verbs_double.err = -EINVAL;
@@ -306,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_lists_use),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_warning),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ended),
