@@ -24,6 +24,7 @@ struct verb {
 	struct config_managed *managed; // to be edited
 	struct json_out *reply;         // "ok" and what else the verb adds
 	const char *why;                // the parameter `why`, checked; NULL: none
+	char path[64];                  // of the request, which may be over when the apply ends
 };
 
 // Entries that have ended are gone from the model. NULL: it has been replied to.

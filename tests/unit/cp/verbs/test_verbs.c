@@ -4,6 +4,7 @@
 
 #include "controlplane/api/api.h"
 #include "controlplane/versions/apply.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/http/http_client.h"
 
 #include <errno.h>
@@ -25,7 +26,12 @@ static struct {
 	char what[CONFIG_VERSION_WHAT_MAX], why[CONFIG_VERSION_WHY_MAX];
 	int rc, err; // of the apply
 	unsigned applied;
+	bool is_held; // the apply ends later
+	api_config_done held;
+	void *held_arg;
 } verbs_double;
+
+static _Atomic bool is_held_now, has_ended;
 
 static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
 {
@@ -35,6 +41,12 @@ static int apply_double(void *, const struct apply_request *r, api_config_done d
 	assert_true(strncmp(r->who, "uid ", 4) == 0);
 	snprintf(verbs_double.what, sizeof(verbs_double.what), "%s", r->what);
 	snprintf(verbs_double.why, sizeof(verbs_double.why), "%s", r->why ? r->why : "");
+	if (verbs_double.is_held) {
+		verbs_double.held = done;
+		verbs_double.held_arg = arg;
+		atomic_store(&is_held_now, true);
+		return 0;
+	}
 	if (verbs_double.err >= 0) {
 		snprintf(verbs_double.managed, sizeof(verbs_double.managed), "%s", r->managed);
 		verbs_double.applied++;
@@ -211,6 +223,40 @@ static void test_warning(void **)
 	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\"}");
 }
 
+static void wake(void *)
+{
+}
+
+static void held_end(void *)
+{
+	verbs_double.held(verbs_double.held_arg, -EINVAL, "refused late", "");
+	atomic_store(&has_ended, true);
+}
+
+// The client has had its 504 when the apply ends.
+static void test_late(void **)
+{
+	verbs_double.is_held = true;
+	int fd = client_connect();
+	client_send(fd, "POST /entries/add?name=late.test&verdict=deny HTTP/1.1\r\n"
+			"Connection: close\r\n\r\n");
+	for (unsigned i = 0; i < 200 && !atomic_load(&is_held_now); i++)
+		usleep(10000);
+	assert_true(atomic_load(&is_held_now));
+	usleep(50000); // until the loop waits again
+	clock_ahead_by_ms(121000);
+	assert_int_equal(loop_call(service, wake, NULL), 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 504", 12);
+	close(fd);
+	verbs_double.is_held = false;
+	assert_int_equal(loop_call(service, held_end, NULL), 0);
+	for (unsigned i = 0; i < 200 && !atomic_load(&has_ended); i++)
+		usleep(10000);
+	assert_true(atomic_load(&has_ended));
+	assert_reply("POST /entries/remove?name=late.test", 404, "no entry");
+}
+
 static void test_failed(void **)
 {
 	verbs_double.err = -EINVAL;
@@ -319,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_warning),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ended),
