@@ -116,5 +116,5 @@ static void serve_move(struct api *a, struct http_exchange *x)
 const struct api_part api_members_part = {
 	.endpoint = {{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client group why"},
 		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN, "client group why"},
-		{"/groups/move", serve_move, API_POST, CONTROL_OPERATE, "client group why"}},
+		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN, "client group why"}},
 };

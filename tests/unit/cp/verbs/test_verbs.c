@@ -3,9 +3,10 @@
 // and which ones are refused. The applies end here.
 
 #include "controlplane/api/api.h"
+#include "controlplane/api/api_server.h"
 #include "controlplane/versions/apply.h"
 #include "tests/unit/clock_shift.h"
-#include "tests/unit/cp/http/http_client.h"
+#include "verbs_double.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,66 +21,6 @@ static struct config config = {.groups = &group_double, .group_count = 1};
 static struct loop *service;
 static struct api *api;
 static pthread_t thread;
-
-static struct {
-	char managed[CONFIG_MANAGED_MAX + 1]; // in force
-	char what[CONFIG_VERSION_WHAT_MAX], why[CONFIG_VERSION_WHY_MAX];
-	int rc, err; // of the apply
-	unsigned applied;
-	bool is_held; // the apply ends later
-	api_config_done held;
-	void *held_arg;
-} verbs_double;
-
-static _Atomic bool is_held_now, has_ended;
-
-static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
-{
-	if (verbs_double.rc < 0)
-		return verbs_double.rc;
-	assert_false(r->from_disk || r->is_internal || r->rollback_to);
-	assert_true(strncmp(r->who, "uid ", 4) == 0);
-	snprintf(verbs_double.what, sizeof(verbs_double.what), "%s", r->what);
-	snprintf(verbs_double.why, sizeof(verbs_double.why), "%s", r->why ? r->why : "");
-	if (verbs_double.is_held) {
-		verbs_double.held = done;
-		verbs_double.held_arg = arg;
-		atomic_store(&is_held_now, true);
-		return 0;
-	}
-	if (verbs_double.err >= 0) {
-		snprintf(verbs_double.managed, sizeof(verbs_double.managed), "%s", r->managed);
-		verbs_double.applied++;
-	}
-	done(arg, verbs_double.err,
-		verbs_double.err ? "config: entries: bad (managed.yaml:1:1)" : "", "");
-	return 0;
-}
-
-static const char *managed_text_double(void *)
-{
-	return verbs_double.managed;
-}
-
-static const struct config_bundle *bundle_double(void *)
-{
-	static char file[] = "/etc/weir/weir.yaml";
-	static char text[] = "blocking:\n  deny: [filed.test]\n"
-			     "  lists: [{name: filed, path: /a}]\n"
-			     "  disabled_lists: [off]\n"
-			     "local: {records: [{name: box.lan, type: A, value: 192.0.2.1}]}\n"
-			     "groups: [{name: kids, clients: [192.0.2.9]}]\n"
-			     "upstreams: {servers: [{address: 9.9.9.9}]}\n";
-	static const struct config_bundle b = {.main = {file, text, sizeof(text) - 1}};
-	return &b;
-}
-
-// The managed part has these words, or not.
-static void managed_has(const char *words, bool has)
-{
-	if ((strstr(verbs_double.managed, words) != NULL) != has)
-		fail_msg("%s", verbs_double.managed);
-}
 
 static void test_entries(void **)
 {
@@ -257,6 +198,14 @@ static void test_late(void **)
 	assert_reply("POST /entries/remove?name=late.test", 404, "no entry");
 }
 
+// A user who may move clients between groups may add them to one.
+static void test_members_role(void **)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(api_members_part.endpoint); i++)
+		if (api_members_part.endpoint[i].path)
+			assert_int_equal(api_members_part.endpoint[i].role, CONTROL_ADMIN);
+}
+
 static void test_failed(void **)
 {
 	verbs_double.err = -EINVAL;
@@ -366,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_warning),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_members_role),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ended),
