@@ -25,6 +25,12 @@ static struct {
 static struct config_dated_entry entry;
 static struct config config = {.dated = {.entries = &entry}};
 static struct api_deps deps;
+static struct versions_status versions;
+
+static const struct versions_status *versions_of(void *)
+{
+	return &versions;
+}
 
 static const char *managed_text(void *)
 {
@@ -162,6 +168,20 @@ static void test_start(void **)
 	assert_int_equal(apply.applied, 1);
 	assert_string_equal(apply.what, "end of entries while weir was down");
 	assert_null(strstr(apply.managed, "a.test"));
+	// A rollback brings it back, and its health is watched first.
+	entry_set(-5);
+	entry.ended = true;
+	config.text_hash = 7;
+	versions.watch_left_s = 10;
+	looks(2);
+	assert_int_equal(apply.applied, 0);
+	versions.watch_left_s = 0;
+	looks(1);
+	assert_int_equal(apply.applied, 1);
+	assert_string_equal(apply.what, "end of entries that came back");
+	assert_null(strstr(apply.managed, "a.test"));
+	looks(1);
+	assert_int_equal(apply.applied, 1);
 	verb_ends_close(d);
 	verb_ends_close(NULL);
 }
@@ -175,6 +195,7 @@ static int setup(void **)
 {
 	deps = (struct api_deps){.config_current = current,
 		.managed_text = managed_text,
+		.versions = versions_of,
 		.config_apply = config_apply,
 		.reload_arg = &deps};
 	return loop_new("service", &deps.service);

@@ -147,7 +147,8 @@ static void test_members(void **)
 		"everyone is no group: weirctl group remove");
 	assert_reply("POST /groups/add?group=x", 400, "client: must have");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=none", 400, "no group");
-	assert_reply("POST /groups/remove?client=192.0.2.6", 404, "192.0.2.6 is in no group");
+	assert_reply("POST /groups/remove?client=192.0.2.6", 404,
+		"no group has the client \\\"192.0.2.6\\\"; weirctl config show prints the groups");
 	assert_reply("POST /groups/remove?client=192.0.2.5", 200, "\"before\":\"");
 	assert_string_equal(verbs_double.managed, "");
 }
