@@ -81,7 +81,8 @@ static void refuse_remove(struct verb *v, const struct member_asked *asked, cons
 		verb_refuse(v, 404, "%s is in group \"%s\", not in group \"%s\"", asked->client,
 			group, asked->group);
 	else
-		verb_refuse(v, 404, "no group has the client \"%s\"; weirctl config show prints the groups",
+		verb_refuse(v, 404,
+			"no group has the client \"%s\"; weirctl config show prints the groups",
 			asked->client);
 }
 

@@ -44,6 +44,9 @@ check "remove" weirctl deny --remove ok.blocked.test
 check "allow once more" weirctl allow ok.blocked.test
 check "a pattern" weirctl deny '/^pat[0-9]/'
 check "blocks" eventually blocks pat7.test
+check "a permanent one" weirctl deny keep.test
+check "another takes its place, and says that it does not come back" grep -q 'had no end; it does not come back' <<<"$(weirctl deny keep.test --for 1h)"
+check "and goes" weirctl deny --remove keep.test
 check "a short one" weirctl deny short.test --for 4s
 short_since=$SECONDS
 check "is in force" eventually blocks short.test

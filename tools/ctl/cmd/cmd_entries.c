@@ -60,6 +60,8 @@ static void added_print(const struct json_node *root)
 	if (until)
 		end_print(until);
 	printf("%s\n", json_flag(root, "replaced") ? ", in place of the entry before" : "");
+	if (until && json_flag(root, "replaced_permanent"))
+		printf("the entry before had no end; it does not come back when this one ends\n");
 	printf("take it back: weirctl %s --remove %s", verdict, SHELL_QUOTE(name));
 	say_if(root, "group", " --group {group}");
 	printf("\n");

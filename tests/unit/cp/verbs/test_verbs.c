@@ -26,13 +26,16 @@ static void test_entries(void **)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
 		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"until\":"
-		"\"\",\"until_unix_s\":0,\"replaced\":false,\"needs_restart\":\"\"}");
+		"\"\",\"until_unix_s\":0,\"replaced\":false,\"replaced_permanent\":false,\"needs_"
+		"restart\":\"\"}");
 	assert_string_equal(verbs_double.what, "deny ads.test");
 	assert_string_equal(verbs_double.why, "für Anna");
 	managed_has("# weirctl edits", true);
 	managed_has("{name: \"ads.test\", verdict: \"deny\", why: \"für Anna\"}", true);
 	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
-		"\"replaced\":true");
+		"\"replaced\":true,\"replaced_permanent\":true");
+	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
+		"\"replaced\":true,\"replaced_permanent\":false");
 	managed_has("verdict: \"allow\", until: \"20", true);
 	managed_has("deny", false);
 	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny", 200, "\"name\":\"/^a/\"");
