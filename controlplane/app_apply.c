@@ -26,7 +26,8 @@ static void finish(struct app *a)
 	p->is_running = false;
 	config_bundle_free(&p->bundle);
 	if (p->done)
-		p->done(p->arg, p->err, n ? all : p->why, p->needs_restart);
+		p->done(p->arg, p->is_in_force && p->err < 0 ? -p->err : p->err, n ? all : p->why,
+			p->needs_restart);
 }
 
 static void not_taken(struct app *a, int err, const char *why)
@@ -121,6 +122,7 @@ static void on_ended(const struct reload *r)
 		not_taken(a, r->err, r->why);
 		return;
 	}
+	p->is_in_force = true;
 	p->err = r->err;
 	snprintf(p->why, sizeof(p->why), "%s", r->why);
 	in_force(a);

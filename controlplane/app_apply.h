@@ -22,7 +22,8 @@
 #include "versions/apply.h"
 
 // Copies what the request points to. 0: `done` is called later, when the candidate was refused
-// or is current (`why`: all its errors, a line each); -EBUSY: another change runs; -ENOMEM.
+// or is current (`why`: all its errors, a line each, or what of it is not in force); -EBUSY:
+// another change runs; -ENOMEM.
 ATTR_MUST_CHECK int app_apply(
 	void *app, const struct apply_request *r, api_config_done done, void *arg);
 

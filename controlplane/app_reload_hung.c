@@ -53,12 +53,12 @@ int app_reload_hung(struct reload *r)
 }
 
 // The caller alone: the reload goes on, and is noted with what it comes to.
-static void caller_tell(struct reload *r, const char *why)
+static void caller_tell(struct reload *r, int err, const char *why)
 {
 	if (!r->done)
 		return;
 	log_warning("configuration: %s", why);
-	r->done(r->arg, -ETIMEDOUT, why, "");
+	r->done(r->arg, err, why, "");
 	r->done = NULL;
 }
 
@@ -75,7 +75,7 @@ bool app_reload_is_late(struct reload *r)
 		"rules follow then",
 		names);
 	if (!r->of_toggles)
-		caller_tell(r, r->why);
+		caller_tell(r, ETIMEDOUT, r->why);
 	return true;
 }
 
@@ -90,7 +90,7 @@ static void on_look(void *arg)
 	r->hung_looks = names[0] ? r->hung_looks + 1 : 0;
 	if (r->hung_looks == HUNG_LOOKS) {
 		snprintf(why, sizeof(why), "%s hangs; the change waits for %s", names, r->step);
-		caller_tell(r, why);
+		caller_tell(r, -ETIMEDOUT, why);
 	}
 	look_again(r);
 }

@@ -28,6 +28,7 @@ struct version_job {
 
 struct apply { // that runs
 	bool is_running, is_stored, from_disk, is_internal;
+	bool is_in_force;     // `err` and `why` say what of it is not, or is not stored
 	api_config_done done; // NULL: the caller knows already, or no caller
 	void *arg;
 	time_t began_unix_s;

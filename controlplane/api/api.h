@@ -75,7 +75,8 @@ enum {
 	API_RELOAD_WHY_MAX = 896,
 };
 
-// Called once on the service loop. `err` 0 or -errno with `why`; `needs_restart`: the settings of
+// Called once on the service loop. `err` 0; -errno: refused, `why` says the reason; or, of an apply
+// alone, a positive errno: in force, except for what `why` says. `needs_restart`: the settings of
 // the new file that need a restart (config_needs_restart), "" without any.
 typedef void (*api_config_done)(void *arg, int err, const char *why, const char *needs_restart);
 

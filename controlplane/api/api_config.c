@@ -44,14 +44,15 @@ static char *errors_text(const char *why)
 	return json_out_finish(o);
 }
 
+// A reload, an apply or a rollback replies with an error for each part that is not in force.
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
 	struct config_call *c = arg;
-	if (rc < 0) {
+	if (rc != 0) {
 		http_reply(c->exchange,
-			rc == -ETIMEDOUT ? 503
-			: rc == -ENOENT  ? 404
-					 : 400,
+			abs(rc) == ETIMEDOUT ? 503
+			: rc == -ENOENT      ? 404
+					     : 400,
 			errors_text(why));
 		free(c);
 		return;

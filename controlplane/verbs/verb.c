@@ -70,6 +70,7 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x)
 	v->exchange = x;
 	v->why = reason;
 	v->reply = json_out_new();
+	snprintf(v->path, sizeof(v->path), "%s", http_path(x));
 	json_out_bool(v->reply, verb_root(v), "ok", true);
 	const int err = config_managed_parse(d->managed_text(d->reload_arg), &v->managed, why);
 	if (err < 0) {
@@ -133,12 +134,14 @@ static void on_applied(void *arg, int err, const char *why, const char *needs_re
 {
 	struct verb *v = arg;
 	if (err < 0) {
-		log_info("control: %s refused: %s", http_path(v->exchange), why);
+		log_info("control: %s refused: %s", v->path, why);
 		http_reply(v->exchange, err == -ETIMEDOUT ? 503 : 400, json_out_error("%s", why));
 		verb_end(v);
 		return;
 	}
 	json_out_text(v->reply, verb_root(v), "needs_restart", needs_restart);
+	if (err > 0)
+		json_out_text(v->reply, verb_root(v), "warning", why);
 	http_reply(v->exchange, 200, json_out_finish(v->reply));
 	v->reply = NULL;
 	verb_end(v);

@@ -24,6 +24,7 @@ struct verb {
 	struct config_managed *managed; // to be edited
 	struct json_out *reply;         // "ok" and what else the verb adds
 	const char *why;                // the parameter `why`, checked; NULL: none
+	char path[64];                  // of the request, which may be over when the apply ends
 };
 
 // Entries that have ended are gone from the model. NULL: it has been replied to.
@@ -37,7 +38,9 @@ void verb_fail(struct verb *v, int err);
 // says what stands there, and with `advice`, and ends the verb.
 ATTR_MUST_CHECK bool verb_is_of_file(
 	struct verb *v, const struct config_item *item, const char *what, const char *advice);
-// Applies the edited part as `what`, which stands in the history, and replies. Ends the verb.
+// Applies the edited part as `what`, which stands in the history, and replies. The reply has
+// "warning" if the change is in force except for a part (a list whose file cannot be read). Ends
+// the verb.
 void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
 int64_t verb_now(void); // by the machine's clock, in seconds, as entries end

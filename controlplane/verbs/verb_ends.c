@@ -21,7 +21,9 @@ struct verb_ends {
 	struct event *look;
 	uint64_t again_ms; // no other try before, on the monotonic clock
 	uint64_t wait_ms;  // until the next try; doubled by each that fails
-	bool is_swept;     // of what ended while no control plane ran
+	// Of entries that had ended before they came: while no control plane ran, or by a rollback.
+	bool is_swept;
+	uint64_t swept_hash; // of the texts in force then
 };
 
 // One that the configuration in force still has, though its end has passed; NULL: no such entry.
@@ -35,11 +37,13 @@ static const struct config_dated_entry *due_find(const struct config *c, int64_t
 	return NULL;
 }
 
-static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSION_WHAT_MAX])
+static void what_fill(
+	const struct config_dated_entry *e, bool is_start, char out[CONFIG_VERSION_WHAT_MAX])
 {
 	char name[DNS_NAME_TEXT_MAX];
 	if (!e)
-		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of entries while weir was down");
+		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of entries %s",
+			is_start ? "while weir was down" : "that came back");
 	else
 		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s %.60s",
 			e->allow ? "allow" : "deny",
@@ -49,9 +53,8 @@ static void what_fill(const struct config_dated_entry *e, char out[CONFIG_VERSIO
 static void on_applied(void *arg, int err, const char *why, const char *)
 {
 	struct verb_ends *d = arg;
-	if (err == 0) {
+	if (err >= 0) {
 		d->again_ms = d->wait_ms = 0;
-		d->is_swept = true;
 		return;
 	}
 	log_error("an entry that has ended is still in force: %s; weir tries again", why);
@@ -72,16 +75,26 @@ static char *text_make(const struct api_deps *deps, int64_t now)
 	return text;
 }
 
+// These entries have no effect, so they wait until the watch of the health is over, which another
+// version would end.
+static bool sweep_is_due(const struct verb_ends *d, const struct config *c)
+{
+	const struct api_deps *deps = d->deps;
+	if (d->is_swept && d->swept_hash == c->text_hash)
+		return false;
+	return !deps->versions || !deps->versions(deps->reload_arg)->watch_left_s;
+}
+
 static void on_look(evutil_socket_t, short, void *arg)
 {
 	struct verb_ends *d = arg;
 	const struct api_deps *deps = d->deps;
 	const int64_t now = verb_now();
 	const uint64_t now_ms = clock_mono_ms();
-	const struct config_dated_entry *due =
-		due_find(deps->config_current(deps->reload_arg), now);
+	const struct config *c = deps->config_current(deps->reload_arg);
+	const struct config_dated_entry *due = due_find(c, now);
 	char what[CONFIG_VERSION_WHAT_MAX];
-	if ((!due && d->is_swept) || now_ms < d->again_ms)
+	if (now_ms < d->again_ms || (!due && !sweep_is_due(d, c)))
 		return;
 	d->wait_ms = d->wait_ms ? 2 * d->wait_ms : AGAIN_MS;
 	if (d->wait_ms > AGAIN_MOST_MS)
@@ -90,10 +103,11 @@ static void on_look(evutil_socket_t, short, void *arg)
 	char *text = text_make(deps, now);
 	if (!due && !text) {
 		d->is_swept = true;
+		d->swept_hash = c->text_hash;
 		d->again_ms = d->wait_ms = 0;
 		return;
 	}
-	what_fill(due, what);
+	what_fill(due, !d->is_swept, what);
 	const struct apply_request r = {
 		.who = "timer", .what = what, .managed = text, .is_internal = true};
 	const int err = deps->config_apply(deps->reload_arg, &r, on_applied, d);

@@ -105,7 +105,8 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	struct json_node *root = verb_root(v);
 	json_out_text(v->reply, root, "until", asked.until);
 	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
-	json_out_bool(v->reply, root, "replaced", err == 1);
+	json_out_bool(v->reply, root, "replaced", err > 0);
+	json_out_bool(v->reply, root, "replaced_permanent", err == 2);
 	verb_apply(v, "%s %s%s%s", asked.verdict, asked.name, asked.group ? " --group " : "",
 		asked.group ? asked.group : "");
 }

@@ -74,6 +74,18 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		finish(v, &asked, "", "add");
 }
 
+// `group`: that which has the client; NULL: none.
+static void refuse_remove(struct verb *v, const struct member_asked *asked, const char *group)
+{
+	if (group)
+		verb_refuse(v, 404, "%s is in group \"%s\", not in group \"%s\"", asked->client,
+			group, asked->group);
+	else
+		verb_refuse(v, 404,
+			"no group has the client \"%s\"; weirctl config show prints the groups",
+			asked->client);
+}
+
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct member_asked asked;
@@ -84,9 +96,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 	const char *group = config_managed_member_group(v->managed, asked.client);
 	snprintf(before, sizeof(before), "%s", group ? group : "");
 	if (config_managed_member_remove(v->managed, asked.group, asked.client) < 0)
-		verb_refuse(v, 404, "%s is in %s%s, not in %s%s", asked.client,
-			group ? "group " : "no group", before, asked.group ? "group " : "any",
-			asked.group ? asked.group : "");
+		refuse_remove(v, &asked, group);
 	else
 		finish(v, &asked, before, "remove");
 }
@@ -116,5 +126,5 @@ static void serve_move(struct api *a, struct http_exchange *x)
 const struct api_part api_members_part = {
 	.endpoint = {{"/groups/add", serve_add, API_POST, CONTROL_ADMIN, "client group why"},
 		{"/groups/remove", serve_remove, API_POST, CONTROL_ADMIN, "client group why"},
-		{"/groups/move", serve_move, API_POST, CONTROL_OPERATE, "client group why"}},
+		{"/groups/move", serve_move, API_POST, CONTROL_ADMIN, "client group why"}},
 };

@@ -148,9 +148,11 @@ int config_managed_entry_set(struct config_managed *m, const struct managed_entr
 		entry_close(raw, raw->entries_count - 1);
 		return -ENOMEM;
 	}
-	if (is_there)
-		entry_close(raw, before);
-	return is_there;
+	if (!is_there)
+		return 0;
+	const int replaced = raw->entries[before].until ? 1 : 2;
+	entry_close(raw, before);
+	return replaced;
 }
 
 int config_managed_entry_remove(struct config_managed *m, const struct managed_entry *e)

@@ -44,6 +44,9 @@ check "remove" weirctl deny --remove ok.blocked.test
 check "allow once more" weirctl allow ok.blocked.test
 check "a pattern" weirctl deny '/^pat[0-9]/'
 check "blocks" eventually blocks pat7.test
+check "a permanent one" weirctl deny keep.test
+check "another takes its place, and says that it does not come back" grep -q 'had no end; it does not come back' <<<"$(weirctl deny keep.test --for 1h)"
+check "and goes" weirctl deny --remove keep.test
 check "a short one" weirctl deny short.test --for 4s
 short_since=$SECONDS
 check "is in force" eventually blocks short.test
@@ -54,6 +57,13 @@ check "with the time that is left" test "$(entries '.entries[] | select(.name ==
 check "list add" weirctl list add more $tmp/added.list
 check "it blocks" eventually blocks added.test
 check "list show" grep -q 'more .*in use' <<<"$(weirctl list show)"
+mv $tmp/added.list $tmp/away.list
+warned() { weirctl deny warned.test 2>$tmp/warned; }
+check "a list's file is away: in force with a warning" warned
+check "which names the list" grep -q 'weirctl: warning: .*except list "more"' $tmp/warned
+check "it blocks" eventually blocks warned.test
+check "and is taken back" weirctl deny --remove warned.test
+mv $tmp/away.list $tmp/added.list
 check "list disable" weirctl list disable more --why "too wide"
 check "the history has why" made '.what == "list disable more" and .why == "too wide"'
 check "it blocks no more" eventually passes ok.added.test

@@ -2,7 +2,7 @@
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
 import { h, fill, table, field, choice, action, mark, number, when, bytes, span, say } from './dom.js';
 import { get, post } from './api.js';
-import { LASTS } from './queries.js';
+import { LASTS, entryNotes } from './queries.js';
 
 export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div');
@@ -67,8 +67,8 @@ function addEntry(look) {
   return h('form', { onsubmit: async (e) => {
     e.preventDefault();
     try {
-      await post('/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, why: why.value });
-      say(`${name.value}: done.`);
+      const reply = await post('/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, why: why.value });
+      say(`${name.value}: done.${entryNotes(reply)}`);
       e.target.reset();
       await look();
     } catch (x) { say(x.message); }

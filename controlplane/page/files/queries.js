@@ -5,6 +5,8 @@ import { get, post, lines } from './api.js';
 
 const ROWS = 200, DRAW_MS = 500;
 const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
+// What else there is to say of a new entry, by the reply.
+export const entryNotes = (r) => (r.replaced_permanent && r.until_unix_s ? ' The entry before had no end; it does not come back when this one ends.' : '') + (r.warning ? ` Warning: ${r.warning}.` : '');
 export const LASTS = [['', 'for good'], ['600', 'for 10 minutes'], ['7200', 'for 2 hours'], ['86400', 'for a day']];
 
 export const time = (us) => new Date(us / 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
@@ -30,8 +32,8 @@ export async function details(place, signal, name, forClient, type = 'A') {
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
   const only = choice([['', 'everyone'], ...(group ? [[group, `group ${group}`]] : [])], '');
   const entry = (verdict) => async () => {
-    await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
-    return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.`;
+    const reply = await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
+    return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${entryNotes(reply)}`;
   };
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
   const aside = h('aside', { 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),

@@ -191,7 +191,8 @@ static int rows_add(struct top *t, struct query_tally *hour)
 		if (row.time_us < t->wanted->since_us - SLACK_US)
 			return 0;
 		added = row_add(t, &row, hour);
-		t->report->covered_us = row.time_us;
+		if (row.time_us < t->report->covered_us)
+			t->report->covered_us = row.time_us;
 	}
 	return added ? added : rc;
 }
@@ -201,7 +202,7 @@ static struct query_tally *hour_of(struct query_top_report *r, int64_t hour)
 {
 	if (r->hours && r->hour[r->hours - 1].hour == hour)
 		return &r->hour[r->hours - 1].tally;
-	if (r->hours == QUERY_TOP_HOURS_MAX)
+	if (r->hours == QUERY_TOP_HOURS_ROOM)
 		return NULL;
 	r->hour[r->hours] = (struct query_top_hour){.hour = hour};
 	return &r->hour[r->hours++].tally;
@@ -286,6 +287,7 @@ static int top_run(struct top *t, const char *folder)
 {
 	struct query_folder files;
 	int rc = bags_open(t->report);
+	t->report->covered_us = t->wanted->until_us; // nothing yet
 	if (rc == 0)
 		rc = query_folder_scan(&files, folder);
 	if (rc == -ENOENT) { // nothing was ever logged

@@ -17,6 +17,8 @@ enum {
 	QUERY_TOP_MS = 6000,
 	QUERY_TOP_ITEMS_MAX = 100,
 	QUERY_TOP_HOURS_MAX = 31 * 24,
+	// A span begins and ends within an hour, and rows of the hour before may belong to it.
+	QUERY_TOP_HOURS_ROOM = QUERY_TOP_HOURS_MAX + 3,
 	QUERY_TOP_FILE_NAMES = 1 << 18,
 	QUERY_TOP_FILE_OTHERS = 1 << 14,
 };
@@ -43,7 +45,7 @@ struct query_top_report {
 	struct query_top_hour {
 		int64_t hour; // hours since 1970
 		struct query_tally tally;
-	} hour[QUERY_TOP_HOURS_MAX];
+	} hour[QUERY_TOP_HOURS_ROOM];
 	bool complete; // else only what is since `covered_us`
 	int64_t covered_us;
 	unsigned unreadable; // files that were passed over

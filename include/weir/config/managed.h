@@ -42,7 +42,8 @@ struct managed_record { // of local.records
 // All that change something return 0, or -ENOMEM, or -E2BIG: too many items; else the model is as
 // it was. -EEXIST: such an item is there; -ENOENT: no such item.
 
-// In place of one with that name and group, whatever its verdict: 1 if there was one.
+// In place of one with that name and group, whatever its verdict: 1 if there was one, 2 if that
+// had no end.
 ATTR_MUST_CHECK int config_managed_entry_set(
 	struct config_managed *m, const struct managed_entry *e);
 // -ENOENT. `verdict` NULL: any.

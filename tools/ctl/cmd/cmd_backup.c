@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TAR_MS = 3600 * 1000, FILES_ROOM = CONFIG_INCLUDED_MAX + 1, ARGS_MAX = FILES_ROOM + 16 };
+enum { TAR_MS = 3600 * 1000 };
 
 struct backup {
 	const struct ctl *c;
@@ -51,28 +51,72 @@ static int head_write(const struct backup *b)
 	fprintf(f, "weir-backup 1\n%s\n", strrchr(b->main, '/') + 1);
 	if (fclose(f) != 0)
 		return ctl_fail(b->c, "%s: %s", path, strerror(errno));
-	const char *const args[] = {"/bin/tar", "--create", "--file", b->archive, "--directory",
-		b->stage, "weir-backup", NULL};
+	const char *const args[] = {"/bin/tar", "--create", "--force-local", "--file", b->archive,
+		"--directory", b->stage, "weir-backup", NULL};
 	return tar_run(b, args);
 }
 
-static int config_add(const struct backup *b, const struct config *config)
+// Behind the folder of the main file; NULL: it is not below that.
+static const char *below(const struct backup *b, const char *path)
 {
-	const char *args[ARGS_MAX] = {"/bin/tar", "--append", "--file", b->archive, "--directory",
-		b->folder, "--transform=s,^,config/,", "--", strrchr(b->main, '/') + 1};
-	unsigned n = 9;
 	const size_t len = strlen(b->folder);
-	for (unsigned i = 0; i < config->include.file_count; i++) {
-		const char *file = config->include.files[i];
-		if (strncmp(file, b->folder, len) != 0 || file[len] != '/')
+	const bool is = strncmp(path, b->folder, len) == 0 && path[len] == '/';
+	return is && !strstr(path, "/../") ? path + len + 1 : NULL;
+}
+
+// Folders of patterns. A restore would check the files of its own day in one that is elsewhere.
+static int patterns_check(const struct backup *b, const struct config_include *in)
+{
+	for (unsigned i = 0; i < in->folder_count; i++)
+		if (!below(b, in->folders[i]))
+			return ctl_fail(b->c,
+				"a pattern of `include` names files in %s, which is not below %s, "
+				"so a restore could not put them back: move the folder there, and "
+				"include its files by a relative path",
+				in->folders[i], b->folder);
+	return CTL_OK;
+}
+
+// The folders on the way to the file, for their modes and owners, and the file.
+static void name_write(FILE *f, const char *name)
+{
+	for (const char *p = name; (p = strchr(p, '/')); p++)
+		fprintf(f, "%.*s%c", (int)(p - name), name, '\0');
+	fprintf(f, "%s%c", name, '\0');
+}
+
+static int names_write(const struct backup *b, const struct config_include *in, const char *path)
+{
+	FILE *f = fopen(path, "wxe");
+	if (!f)
+		return ctl_fail(b->c, "%s: %s", path, strerror(errno));
+	name_write(f, strrchr(b->main, '/') + 1);
+	for (unsigned i = 0; i < in->file_count; i++) {
+		const char *name = below(b, in->files[i]);
+		if (!name) {
+			fclose(f);
 			return ctl_fail(b->c,
 				"%s is not below %s, so a restore could not put it back: move it "
-				"there, and "
-				"include it by a relative path",
-				file, b->folder);
-		args[n++] = file + len + 1;
+				"there, and include it by a relative path",
+				in->files[i], b->folder);
+		}
+		name_write(f, name);
 	}
-	return tar_run(b, args);
+	return fclose(f) ? ctl_fail(b->c, "%s: %s", path, strerror(errno)) : CTL_OK;
+}
+
+// What a link leads to is in the archive in its place.
+static int config_add(const struct backup *b, const struct config *config)
+{
+	char names[PATH_MAX + 8];
+	snprintf(names, sizeof(names), "%s/names", b->stage);
+	const char *const args[] = {"/bin/tar", "--append", "--force-local", "--file", b->archive,
+		"--directory", b->folder, "--transform=s,^,config/,", "--dereference",
+		"--no-recursion", "--null", "--files-from", names, NULL};
+	int rc = patterns_check(b, &config->include);
+	if (rc == CTL_OK)
+		rc = names_write(b, &config->include, names);
+	return rc == CTL_OK ? tar_run(b, args) : rc;
 }
 
 // The history of configurations; with --all everything.
@@ -83,8 +127,9 @@ static int state_add(const struct backup *b, const char *state)
 	snprintf(history, sizeof(history), "%s/config", state);
 	if (stat(b->c->all ? state : history, &st) || !S_ISDIR(st.st_mode))
 		return CTL_OK;
-	const char *const args[] = {"/bin/tar", "--append", "--file", b->archive, "--directory",
-		state, b->c->all ? "--transform=s,^\\.,state," : "--transform=s,^,state/,", "--",
+	const char *const args[] = {"/bin/tar", "--append", "--force-local", "--file", b->archive,
+		"--directory", state,
+		b->c->all ? "--transform=s,^\\.,state," : "--transform=s,^,state/,", "--",
 		b->c->all ? "." : "config", NULL};
 	return tar_run(b, args);
 }

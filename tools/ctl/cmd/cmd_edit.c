@@ -17,7 +17,7 @@ static void restart_print(const struct json_node *root)
 static int edit(struct ctl *c, const char *path, const struct http_param *params,
 	void (*print)(const struct json_node *root))
 {
-	return show_call(c, true, path, params, HTTP_BUILD_MS, print);
+	return show_change(c, path, params, print);
 }
 
 static int list_edit(struct ctl *c, const char *path, void (*print)(const struct json_node *root))

@@ -60,6 +60,8 @@ static void added_print(const struct json_node *root)
 	if (until)
 		end_print(until);
 	printf("%s\n", json_flag(root, "replaced") ? ", in place of the entry before" : "");
+	if (until && json_flag(root, "replaced_permanent"))
+		printf("the entry before had no end; it does not come back when this one ends\n");
 	printf("take it back: weirctl %s --remove %s", verdict, SHELL_QUOTE(name));
 	say_if(root, "group", " --group {group}");
 	printf("\n");
@@ -81,7 +83,7 @@ static int entry_remove(struct ctl *c, const char *verdict)
 		fprintf(stderr, "weirctl: %s --remove takes no --for\n", verdict);
 		return CTL_USAGE;
 	}
-	return show_call(c, true, "/entries/remove", params, HTTP_BUILD_MS, removed_print);
+	return show_change(c, "/entries/remove", params, removed_print);
 }
 
 static int entry_add(struct ctl *c, const char *verdict)
@@ -96,7 +98,7 @@ static int entry_add(struct ctl *c, const char *verdict)
 		fprintf(stderr, "weirctl: --for takes 1s to 366d: 90s, 15m, 2h, 7d\n");
 		return CTL_USAGE;
 	}
-	return show_call(c, true, "/entries/add", params, HTTP_BUILD_MS, added_print);
+	return show_change(c, "/entries/add", params, added_print);
 }
 
 int cmd_allow(struct ctl *c)

@@ -34,8 +34,8 @@ struct restore {
 
 static int unpack(const struct restore *r, const char *member)
 {
-	const char *const args[] = {"/bin/tar", "--extract", "--file", r->c->operand, "--directory",
-		r->stage, "--", member, NULL};
+	const char *const args[] = {"/bin/tar", "--extract", "--force-local", "--file",
+		r->c->operand, "--directory", r->stage, "--", member, NULL};
 	int rc = program_run(args, TAR_MS);
 	if (rc < 0)
 		return ctl_fail(r->c, "/bin/tar: %s", strerror(-rc));
@@ -76,16 +76,38 @@ static int config_check(const struct restore *r)
 	return ctl_fail(r->c, "the configuration of the backup is not restored");
 }
 
-static int folders_make(char *path, size_t from)
+// With the mode and the owner that it has in the backup: weir's user may need to search it.
+static int folder_make(const struct restore *r, const char *path)
 {
-	for (char *p = path + from; (p = strchr(p, '/')); p++) {
+	char model[2 * PATH_MAX];
+	struct stat st;
+	snprintf(model, sizeof(model), "%s/config/%s", r->stage, path + strlen(r->folder) + 1);
+	if (mkdir(path, 0700))
+		return errno == EEXIST ? 0 : -errno;
+	if (stat(model, &st) || chown(path, st.st_uid, st.st_gid)
+		|| chmod(path, st.st_mode & ALLPERMS))
+		return -errno;
+	return 0;
+}
+
+static int folders_make(const struct restore *r, char *path)
+{
+	for (char *p = path + strlen(r->folder) + 1; (p = strchr(p, '/')); p++) {
 		*p = '\0';
-		int rc = mkdir(path, 0750) && errno != EEXIST ? -errno : 0;
+		int rc = folder_make(r, path);
 		*p = '/';
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+// A kill at any moment leaves a file in its place.
+static int before_keep(const char *to, const char *before)
+{
+	if (unlink(before) && errno != ENOENT)
+		return -errno;
+	return link(to, before) ? -errno : 0;
 }
 
 // One file: 0, or -errno, said.
@@ -106,9 +128,9 @@ static int file_place(void *arg, const char *relative)
 	else if (is_there && !r->c->force)
 		err = -EEXIST;
 	else if (!r->is_trial)
-		err = folders_make(to, strlen(r->folder) + 1);
-	if (!err && !r->is_trial && is_there && rename(to, before))
-		err = -errno;
+		err = folders_make(r, to);
+	if (!err && !r->is_trial && is_there)
+		err = before_keep(to, before);
 	if (!err && !r->is_trial && rename(from, to))
 		err = -errno;
 	if (err)

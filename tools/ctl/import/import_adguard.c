@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/config.h>
 
 // The first of two places that is there.
@@ -120,6 +121,9 @@ static void rewrites_take(struct import_model *m, const struct yaml_tree *t)
 		struct ip_address a;
 		if (strcmp(enabled, "false") == 0)
 			import_miss(m, name, "the rewrite is disabled there, so it is left out");
+		else if (strcasecmp(answer, name) == 0)
+			import_miss(m, name,
+				"a rewrite to itself, an exemption from a wildcard, is left out");
 		else if (ip_address_parse(answer, &a) == 0)
 			import_add_address(m, name, answer, -1);
 		else if (strcmp(answer, "A") == 0 || strcmp(answer, "AAAA") == 0)
@@ -128,6 +132,22 @@ static void rewrites_take(struct import_model *m, const struct yaml_tree *t)
 		else
 			import_add_record(m, name, "CNAME", answer, -1);
 	}
+}
+
+// An address that blocked names get.
+static void blocking_address_take(
+	struct import_model *m, const char *key, uint8_t version, const char *text)
+{
+	struct ip_address a;
+	const bool is_address = ip_address_parse(text, &a) == 0 && a.version == version;
+	if (!*text)
+		return;
+	if (!is_address || strchr(text, '/'))
+		import_miss(m, key, "`%.100s` is no address, so it is left out", text);
+	else if (version == 4)
+		import_add_value(m, "blocking", "ipv4", NULL, "%s", text);
+	else
+		import_add_value(m, "blocking", "ipv6", NULL, "'%s'", text);
 }
 
 static void blocking_take(struct import_model *m, const struct yaml_tree *t)
@@ -145,14 +165,13 @@ static void blocking_take(struct import_model *m, const struct yaml_tree *t)
 		either_word(t, "filtering.filters_update_interval", "dns.filters_update_interval");
 	const char *enabled =
 		either_word(t, "filtering.protection_enabled", "dns.protection_enabled");
-	struct ip_address a;
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
 		if (strcmp(mode, modes[i].word) == 0)
 			import_add_value(m, "blocking", "mode", mode, "%s", modes[i].mode);
-	if (ip_address_parse(v4, &a) == 0 && a.version == 4 && strcmp(mode, "custom_ip") == 0)
-		import_add_value(m, "blocking", "ipv4", NULL, "%s", v4);
-	if (ip_address_parse(v6, &a) == 0 && a.version == 6 && strcmp(mode, "custom_ip") == 0)
-		import_add_value(m, "blocking", "ipv6", NULL, "'%s'", v6);
+	if (strcmp(mode, "custom_ip") == 0) {
+		blocking_address_take(m, "blocking_ipv4", 4, v4);
+		blocking_address_take(m, "blocking_ipv6", 6, v6);
+	}
 	if (*ttl)
 		import_add_number(m, "blocking", "ttl", "blocked_response_ttl",
 			strtol(ttl, NULL, 10), 1, 86400);

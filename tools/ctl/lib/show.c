@@ -25,6 +25,19 @@ int show_call(struct ctl *c, bool post, const char *path, const struct http_para
 	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
 }
 
+int show_change(struct ctl *c, const char *path, const struct http_param *params,
+	void (*print)(const struct json_node *root))
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, true, path, params, HTTP_BUILD_MS);
+	const char *warning = doc ? json_text(json_doc_root(doc), "warning") : "";
+	char shown[1100];
+	if (*warning)
+		fprintf(stderr, "weirctl: warning: %s\n", term_text(warning, shown, sizeof(shown)));
+	return show_doc(c, doc, print);
+}
+
 void show_texts(const struct json_node *texts, const char *before)
 {
 	char shown[1100];

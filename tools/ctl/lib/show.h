@@ -17,3 +17,7 @@ void show_texts(const struct json_node *texts, const char *before);
 ATTR_MUST_CHECK int show_call(struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms,
 	void (*print)(const struct json_node *root));
+
+// The same of a change of the configuration: POST, and the reply's "warning" on stderr.
+ATTR_MUST_CHECK int show_change(struct ctl *c, const char *path, const struct http_param *params,
+	void (*print)(const struct json_node *root));

@@ -25,6 +25,12 @@ static struct {
 static struct config_dated_entry entry;
 static struct config config = {.dated = {.entries = &entry}};
 static struct api_deps deps;
+static struct versions_status versions;
+
+static const struct versions_status *versions_of(void *)
+{
+	return &versions;
+}
 
 static const char *managed_text(void *)
 {
@@ -42,9 +48,9 @@ static int config_apply(void *a, const struct apply_request *r, api_config_done 
 	snprintf(apply.text, sizeof(apply.text), "%s", r->managed ? r->managed : "");
 	if (apply.rc < 0)
 		return apply.rc;
-	if (apply.err == 0 && r->managed)
+	if (apply.err >= 0 && r->managed)
 		snprintf(apply.managed, sizeof(apply.managed), "%s", r->managed);
-	if (apply.err == 0 && config.dated.count && entry.until
+	if (apply.err >= 0 && config.dated.count && entry.until
 		&& entry.until <= (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000))
 		entry.ended = true;
 	done(arg, apply.err, apply.err ? "no" : "", "");
@@ -134,6 +140,23 @@ static void test_again(void **)
 	verb_ends_close(d);
 }
 
+// What has ended is gone, though a list is not there.
+static void test_warning(void **)
+{
+	struct verb_ends *d = NULL;
+	assert_int_equal(verb_ends_open(&d, &deps), 0);
+	entry_set(0);
+	apply.err = EIO;
+	looks(1);
+	assert_int_equal(apply.applied, 1);
+	apply.err = 0;
+	entry.ended = false; // the next one is at once: no wait remains of a failure
+	entry.until = now();
+	looks(1);
+	assert_int_equal(apply.applied, 2);
+	verb_ends_close(d);
+}
+
 // What ended while no control plane ran has no effect since the start, and goes.
 static void test_start(void **)
 {
@@ -145,6 +168,20 @@ static void test_start(void **)
 	assert_int_equal(apply.applied, 1);
 	assert_string_equal(apply.what, "end of entries while weir was down");
 	assert_null(strstr(apply.managed, "a.test"));
+	// A rollback brings it back, and its health is watched first.
+	entry_set(-5);
+	entry.ended = true;
+	config.text_hash = 7;
+	versions.watch_left_s = 10;
+	looks(2);
+	assert_int_equal(apply.applied, 0);
+	versions.watch_left_s = 0;
+	looks(1);
+	assert_int_equal(apply.applied, 1);
+	assert_string_equal(apply.what, "end of entries that came back");
+	assert_null(strstr(apply.managed, "a.test"));
+	looks(1);
+	assert_int_equal(apply.applied, 1);
 	verb_ends_close(d);
 	verb_ends_close(NULL);
 }
@@ -158,6 +195,7 @@ static int setup(void **)
 {
 	deps = (struct api_deps){.config_current = current,
 		.managed_text = managed_text,
+		.versions = versions_of,
 		.config_apply = config_apply,
 		.reload_arg = &deps};
 	return loop_new("service", &deps.service);
@@ -175,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_warning),
 		cmocka_unit_test(test_start),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -3,8 +3,10 @@
 // and which ones are refused. The applies end here.
 
 #include "controlplane/api/api.h"
+#include "controlplane/api/api_server.h"
 #include "controlplane/versions/apply.h"
-#include "tests/unit/cp/http/http_client.h"
+#include "tests/unit/clock_shift.h"
+#include "verbs_double.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,66 +22,20 @@ static struct loop *service;
 static struct api *api;
 static pthread_t thread;
 
-static struct {
-	char managed[CONFIG_MANAGED_MAX + 1]; // in force
-	char what[CONFIG_VERSION_WHAT_MAX], why[CONFIG_VERSION_WHY_MAX];
-	int rc, err; // of the apply
-	unsigned applied;
-} verbs_double;
-
-static int apply_double(void *, const struct apply_request *r, api_config_done done, void *arg)
-{
-	if (verbs_double.rc < 0)
-		return verbs_double.rc;
-	assert_false(r->from_disk || r->is_internal || r->rollback_to);
-	assert_true(strncmp(r->who, "uid ", 4) == 0);
-	snprintf(verbs_double.what, sizeof(verbs_double.what), "%s", r->what);
-	snprintf(verbs_double.why, sizeof(verbs_double.why), "%s", r->why ? r->why : "");
-	if (verbs_double.err == 0) {
-		snprintf(verbs_double.managed, sizeof(verbs_double.managed), "%s", r->managed);
-		verbs_double.applied++;
-	}
-	done(arg, verbs_double.err,
-		verbs_double.err ? "config: entries: bad (managed.yaml:1:1)" : "", "");
-	return 0;
-}
-
-static const char *managed_text_double(void *)
-{
-	return verbs_double.managed;
-}
-
-static const struct config_bundle *bundle_double(void *)
-{
-	static char file[] = "/etc/weir/weir.yaml";
-	static char text[] = "blocking:\n  deny: [filed.test]\n"
-			     "  lists: [{name: filed, path: /a}]\n"
-			     "  disabled_lists: [off]\n"
-			     "local: {records: [{name: box.lan, type: A, value: 192.0.2.1}]}\n"
-			     "groups: [{name: kids, clients: [192.0.2.9]}]\n"
-			     "upstreams: {servers: [{address: 9.9.9.9}]}\n";
-	static const struct config_bundle b = {.main = {file, text, sizeof(text) - 1}};
-	return &b;
-}
-
-// The managed part has these words, or not.
-static void managed_has(const char *words, bool has)
-{
-	if ((strstr(verbs_double.managed, words) != NULL) != has)
-		fail_msg("%s", verbs_double.managed);
-}
-
 static void test_entries(void **)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
 		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"until\":"
-		"\"\",\"until_unix_s\":0,\"replaced\":false,\"needs_restart\":\"\"}");
+		"\"\",\"until_unix_s\":0,\"replaced\":false,\"replaced_permanent\":false,\"needs_"
+		"restart\":\"\"}");
 	assert_string_equal(verbs_double.what, "deny ads.test");
 	assert_string_equal(verbs_double.why, "für Anna");
 	managed_has("# weirctl edits", true);
 	managed_has("{name: \"ads.test\", verdict: \"deny\", why: \"für Anna\"}", true);
 	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
-		"\"replaced\":true");
+		"\"replaced\":true,\"replaced_permanent\":true");
+	assert_reply("POST /entries/add?name=ads.test&verdict=allow&seconds=60", 200,
+		"\"replaced\":true,\"replaced_permanent\":false");
 	managed_has("verdict: \"allow\", until: \"20", true);
 	managed_has("deny", false);
 	assert_reply("POST /entries/add?name=%2F%5Ea%2F&verdict=deny", 200, "\"name\":\"/^a/\"");
@@ -194,9 +150,64 @@ static void test_members(void **)
 		"everyone is no group: weirctl group remove");
 	assert_reply("POST /groups/add?group=x", 400, "client: must have");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=none", 400, "no group");
-	assert_reply("POST /groups/remove?client=192.0.2.6", 404, "192.0.2.6 is in no group");
+	assert_reply("POST /groups/remove?client=192.0.2.6", 404,
+		"no group has the client \\\"192.0.2.6\\\"; weirctl config show prints the groups");
 	assert_reply("POST /groups/remove?client=192.0.2.5", 200, "\"before\":\"");
 	assert_string_equal(verbs_double.managed, "");
+}
+
+// In force, except for a list: no failure.
+static void test_warning(void **)
+{
+	const unsigned applied = verbs_double.applied;
+	verbs_double.err = EIO;
+	assert_reply("POST /entries/add?name=w.test&verdict=deny", 200,
+		"\"needs_restart\":\"\",\"warning\":\"config: entries: bad");
+	assert_int_equal(verbs_double.applied, applied + 1);
+	verbs_double.err = 0;
+	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\"}");
+}
+
+static void wake(void *)
+{
+}
+
+static void held_end(void *)
+{
+	verbs_double.held(verbs_double.held_arg, -EINVAL, "refused late", "");
+	atomic_store(&has_ended, true);
+}
+
+// The client has had its 504 when the apply ends.
+static void test_late(void **)
+{
+	verbs_double.is_held = true;
+	int fd = client_connect();
+	client_send(fd, "POST /entries/add?name=late.test&verdict=deny HTTP/1.1\r\n"
+			"Connection: close\r\n\r\n");
+	for (unsigned i = 0; i < 200 && !atomic_load(&is_held_now); i++)
+		usleep(10000);
+	assert_true(atomic_load(&is_held_now));
+	usleep(50000); // until the loop waits again
+	clock_ahead_by_ms(121000);
+	assert_int_equal(loop_call(service, wake, NULL), 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 504", 12);
+	close(fd);
+	verbs_double.is_held = false;
+	assert_int_equal(loop_call(service, held_end, NULL), 0);
+	for (unsigned i = 0; i < 200 && !atomic_load(&has_ended); i++)
+		usleep(10000);
+	assert_true(atomic_load(&has_ended));
+	assert_reply("POST /entries/remove?name=late.test", 404, "no entry");
+}
+
+// A user who may move clients between groups may add them to one.
+static void test_members_role(void **)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(api_members_part.endpoint); i++)
+		if (api_members_part.endpoint[i].path)
+			assert_int_equal(api_members_part.endpoint[i].role, CONTROL_ADMIN);
 }
 
 static void test_failed(void **)
@@ -306,6 +317,9 @@ int main(void)
 		cmocka_unit_test(test_lists_use),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_warning),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_members_role),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ended),

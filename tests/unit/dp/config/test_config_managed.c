@@ -45,7 +45,7 @@ static void test_entries(void **)
 	assert_int_equal(config_managed_entry_set(m, &ads), 0);
 	assert_int_equal(config_managed_entry_set(m, &game), 0);
 	other.verdict = "allow"; // the other verdict, in its place
-	assert_int_equal(config_managed_entry_set(m, &other), 1);
+	assert_int_equal(config_managed_entry_set(m, &other), 2);
 	other.group = "kids"; // another group: beside it
 	assert_int_equal(config_managed_entry_set(m, &other), 0);
 	assert_int_equal(config_managed_entry_remove(m, &ads), -ENOENT); // it is an allow entry
@@ -238,7 +238,7 @@ static void test_caps(void **)
 	const struct managed_entry e = {.name = "more", .verdict = "deny"};
 	assert_int_equal(config_managed_entry_set(m, &e), -E2BIG);
 	const struct managed_entry there = {.name = "e7", .verdict = "allow"};
-	assert_int_equal(config_managed_entry_set(m, &there), 1);
+	assert_int_equal(config_managed_entry_set(m, &there), 2);
 	config_managed_free(m);
 }
 

@@ -30,6 +30,8 @@ upstreams: {servers: [{address: 9.9.9.9}]}
 CONFIG
 echo 'blocking: {deny: [a.example]}' >"$dir/etc/conf.d/deny.yaml"
 echo version >"$dir/lib/config/1"
+chmod 715 "$dir/etc/conf.d"
+[ "$(id -u)" != 0 ] || chown 1234:1235 "$dir/etc/conf.d"
 echo rows >"$dir/lib/store/rows"
 c="-c $dir/etc/weir.yaml"
 
@@ -51,10 +53,29 @@ c="-c $dir/etc/weir.yaml"
 	want 0 '2 files restored' -c "$dir/new/weir.yaml" restore "$dir/b.tar"
 	diff -r "$dir/etc" "$dir/new" >"$dir/said" || fail "the restored files differ"
 	want 1 'File exists (--force' -c "$dir/new/weir.yaml" restore "$dir/b.tar"
+	for get in %a %u:%g; do
+		[ "$(stat -c $get "$dir/new/conf.d")" = "$(stat -c $get "$dir/etc/conf.d")" ] ||
+			fail "the folder is not as it was: $(stat -c "%a %u:%g" "$dir/new/conf.d")"
+	done
 	echo 'blocking: {deny: [b.example]}' >"$dir/new/conf.d/deny.yaml"
 	want 0 '2 files restored' -c "$dir/new/weir.yaml" restore --force "$dir/b.tar"
 	grep -q a.example "$dir/new/conf.d/deny.yaml" || fail "--force does not replace"
 	grep -q b.example "$dir/new/conf.d/deny.yaml.before" || fail "--force keeps nothing"
+	if command -v strace >/dev/null && strace -qq -o /dev/null true 2>/dev/null; then
+		for n in 1 2 3 4; do # killed behind that call, it leaves each file in its place
+			strace -qq -o /dev/null -e inject=rename,unlink,link:signal=KILL:when=$n \
+				"$weirctl" -c "$dir/new/weir.yaml" restore --force "$dir/b.tar" >"$dir/said" 2>&1
+			[ -f "$dir/new/weir.yaml" ] && [ -f "$dir/new/conf.d/deny.yaml" ] || fail "a kill behind call $n leaves a place empty"
+		done
+	fi
+	rm -r "$dir/new" && mkdir "$dir/new"
+
+	# An included file that is a link, and a name that tar could take for another machine's.
+	mv "$dir/etc/conf.d/deny.yaml" "$dir/real.yaml" && ln -s "$dir/real.yaml" "$dir/etc/conf.d/deny.yaml"
+	# shellcheck disable=SC2164
+	(cd "$dir" && want 0 '2 files' $c backup box:1.tar && want 0 '2 files restored' -c "$dir/new/weir.yaml" restore box:1.tar; exit $bad) || bad=$?
+	[ -f "$dir/new/conf.d/deny.yaml" ] && [ ! -L "$dir/new/conf.d/deny.yaml" ] || fail "a link is restored as a link"
+	rm "$dir/etc/conf.d/deny.yaml" && mv "$dir/real.yaml" "$dir/etc/conf.d/deny.yaml"
 	rm -r "$dir/new" && mkdir "$dir/new"
 
 	# Backups that are none, or hold what must not come back.
@@ -76,6 +97,10 @@ c="-c $dir/etc/weir.yaml"
 	sed -i "s,conf.d/\*.yaml,$dir/other.yaml," "$dir/etc/weir.yaml" && echo 'cache: {min_ttl: 1}' >"$dir/other.yaml"
 	want 1 'so a restore could not put it back' $c backup "$dir/c.tar"
 	[ ! -e "$dir/c.tar" ] || fail "a refused backup leaves an archive"
+	mkdir "$dir/out" && for out in "$dir/out" ../out; do
+		sed -i "s,^include:.*,include: ['$out/*.yaml']," "$dir/etc/weir.yaml"
+		want 1 "which is not below $dir/etc, so a restore could not put them back" $c backup "$dir/c.tar"
+	done
 }
 [ $bad = 0 ] && echo "all as wanted"
 [ $bad = 0 ]

@@ -154,8 +154,39 @@ static void test_time(void **)
 {
 	struct query_top_report *r = find("", 0, 0);
 	assert_false(r->complete);
-	assert_true(r->covered_us == 0 || r->covered_us > HOUR * INT64_C(3600000000));
+	assert_true(r->covered_us > HOUR * INT64_C(3600000000));
 	query_top_free(r);
+}
+
+// A span of the longest kind is complete, though it has more hours than its length. The files
+// have no rows.
+static void test_longest(void **)
+{
+	char many[] = "/tmp/weir-top-XXXXXX", path[PATH_MAX];
+	const _Atomic bool stop = false;
+	const struct query_top_wanted w = {.since_us = HOUR * INT64_C(3600000000) + 1,
+		.until_us = (HOUR + QUERY_TOP_HOURS_MAX) * INT64_C(3600000000) + 1,
+		.for_ms = 60000};
+	struct query_top_report *r;
+	assert_non_null(mkdtemp(many));
+	for (unsigned h = 0; h < QUERY_TOP_HOURS_ROOM; h++) {
+		assert_int_equal(query_folder_path(many, HOUR - 1 + h, 1, path), 0);
+		FILE *f = fopen(path, "wx");
+		assert_non_null(f);
+		assert_int_equal(fclose(f), 0);
+	}
+	assert_int_equal(query_top_find(many, &w, &stop, &r), 0);
+	assert_int_equal(r->hours, QUERY_TOP_HOURS_ROOM);
+	assert_true(r->complete);
+	assert_int_equal(r->covered_us, w.since_us);
+	query_top_free(r);
+	const struct query_top_wanted soon = {
+		.since_us = w.since_us, .until_us = w.until_us, .for_ms = 0};
+	assert_int_equal(query_top_find(many, &soon, &stop, &r), 0);
+	assert_false(r->complete);
+	assert_int_equal(r->covered_us, soon.until_us); // no row was read
+	query_top_free(r);
+	assert_int_equal(folder_remove(many, ""), 0);
 }
 
 // The frequent ones stay, whatever comes between.
@@ -188,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_names_of_all_hours),
 		cmocka_unit_test(test_clients_and_lists),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_bag_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -57,6 +57,9 @@ refused 1 'no configuration of beyond-ads-dns' beyond-ads-dns AdGuardHome.yaml
 refused 1 'no database of Pi-hole' pihole "$dir/gravity.db"
 refused 1 'by their names' pihole blocky.yml
 refused 1 'no file of Pi-hole' pihole golden
+sed 's,blocking_ipv4: .*,blocking_ipv4: 192.168.1.80/24,' AdGuardHome.yaml >"$dir/prefix.yaml"
+"$weirctl" import adguardhome "$dir/prefix.yaml" >"$dir/out" 2>"$dir/err" && "$weirctl" config check "$dir/out" >"$dir/check" 2>&1 &&
+	grep -q 'blocking_ipv4: `192.168.1.80/24` is no address' "$dir/err" || fail "a prefix to block with: $(cat "$dir/err" "$dir/check")"
 "$weirctl" import adguardhome "$dir/circle.yaml" >/dev/null 2>&1 || fail "a circle of anchors"
 
 "$weirctl" import dnsmasq dnsmasq.conf -o "$dir/new.yaml" >"$dir/out" 2>/dev/null || fail "-o"
