@@ -186,7 +186,7 @@ struct access_try api_try_of(const struct api *a, const struct http_exchange *x)
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
 // "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.
 const char *api_user_text(const struct http_exchange *x, char out[API_USER_MAX]);
-// Streams over the network are over: somebody may have lost their right to one (api_control.c).
+// Streams over the network are over: a user may have lost the right to one (api_control.c).
 void api_control_streams_end(struct api *a);
 // Asks all loops how they are; then `reply` replies.
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l));

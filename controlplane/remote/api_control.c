@@ -12,8 +12,8 @@
 // and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
 // 60 KiB at most before its first request, so 64 take 4 MiB, however many try.
 //
-// A stream ends after STREAM_MS, and all do when a token is revoked, a password changes or a session
-// ends: their clients ask again, and prove again who they are.
+// A stream ends after STREAM_MS, and all do when a token is revoked, a password changes or a
+// session ends: their clients ask again, and prove again who they are.
 //
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
