@@ -2,6 +2,7 @@
 
 // The store of versions, differences, and texts without secrets.
 
+#include "controlplane/versions/health_watch.h"
 #include "controlplane/versions/version_diff.h"
 #include "controlplane/versions/version_mask.h"
 #include "controlplane/versions/version_store.h"
@@ -88,6 +89,30 @@ static void test_store(void **)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(version_store_stopped(folder, false, why), 0);
 	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static enum config_version_result result_of(unsigned number)
+{
+	struct config_version v;
+	assert_int_equal(config_version_read(folder, number, &v, NULL, why), 0);
+	return v.result;
+}
+
+// One verdict for all that were followed during a watch.
+static void test_verdict(void **)
+{
+	for (unsigned i = 1; i <= 5; i++)
+		put(i, "a: 1\n");
+	assert_int_equal(version_store_settle(folder, 1, CONFIG_VERSION_applied, "", why), 0);
+	assert_int_equal(version_store_settle(folder, 3, CONFIG_VERSION_not_taken, "", why), 0);
+	assert_int_equal(health_good_find(folder, 4), 1);
+	assert_int_equal(health_good_find(folder, 1), 0);
+	version_store_settle_pending(folder, 1, 4, CONFIG_VERSION_taken_back, "bad");
+	static const enum config_version_result want[] = {CONFIG_VERSION_applied,
+		CONFIG_VERSION_taken_back, CONFIG_VERSION_not_taken, CONFIG_VERSION_pending,
+		CONFIG_VERSION_pending};
+	for (unsigned i = 1; i <= 5; i++)
+		assert_int_equal(result_of(i), want[i - 1]);
 }
 
 static void test_prune(void **)
@@ -210,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verdict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_diff_random),
