@@ -6,7 +6,8 @@
 // upstream server answers; a list was loaded and none is; the rules had names and have none while
 // the configuration has lists. Or the share of SERVFAIL among the answers of the resolvers since
 // the apply is HEALTH_SHARE_MIN at least and HEALTH_SHARE_MORE higher than in the HEALTH_SAMPLES
-// seconds before, over HEALTH_ANSWERS_MIN answers.
+// seconds before, over HEALTH_ANSWERS_MIN answers. Answers count one deadline of a question after
+// the apply, and not at all after an outage.
 #include "app_apply.h"
 #include "app_events.h"
 #include "app_versions.h"
@@ -42,6 +43,7 @@ static struct health_sight sight_of(
 		if (!is_watched(one))
 			continue;
 		s.reasons |= bit;
+		s.is_out |= one->id != API_REASON_lists_none;
 		if (!s.fresh && !(a->versions->health.known & bit))
 			s.fresh = one->text;
 	}
@@ -64,7 +66,8 @@ static void event_add(struct app *a, enum event_kind kind, const char *fmt)
 
 void app_health_begin(struct app *a, const struct config_version *v)
 {
-	health_begin(&a->versions->health, v, clock_mono_ms(), APP_WATCH_S * 1000);
+	health_begin(&a->versions->health, v, clock_mono_ms(), APP_WATCH_S * 1000,
+		a->current->limits.answer_deadline_ms);
 	a->versions->status.watch_left_s = APP_WATCH_S;
 }
 

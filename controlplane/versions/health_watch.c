@@ -22,22 +22,30 @@ void health_usual(struct health *w, const struct health_sight *s)
 	w->names = s->names;
 	w->share_before = share_of(&w->last[slot], &s->counts, &all);
 	w->last[slot] = s->counts;
-	w->at_begin = s->counts;
+	w->was_out = s->is_out;
 }
 
-void health_begin(
-	struct health *w, const struct config_version *v, uint64_t now_ms, unsigned watch_ms)
+void health_begin(struct health *w, const struct config_version *v, uint64_t now_ms,
+	unsigned watch_ms, unsigned deadline_ms)
 {
 	w->version = *v;
 	w->is_running = true;
 	w->goes_back = w->has_fallen = false;
 	w->bad_looks = w->tries = 0;
 	w->until_ms = now_ms + watch_ms;
+	w->count_from_ms = now_ms + deadline_ms;
+	w->has_begin = false;
 }
 
 static void share_check(struct health *w, const struct health_sight *s)
 {
 	uint64_t all;
+	if (w->was_out || w->looks < HEALTH_SAMPLES || s->now_ms < w->count_from_ms)
+		return;
+	if (!w->has_begin) {
+		w->has_begin = true;
+		w->at_begin = s->counts;
+	}
 	const double share = share_of(&w->at_begin, &s->counts, &all);
 	if (all >= HEALTH_ANSWERS_MIN && share >= HEALTH_SHARE_MIN
 		&& share >= w->share_before + HEALTH_SHARE_MORE)

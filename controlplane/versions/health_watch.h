@@ -21,6 +21,7 @@ struct health_counts {
 struct health_sight {
 	uint64_t now_ms;
 	uint64_t reasons; // a bit for each watched reason that is there
+	bool is_out;      // one of them is that clients get no answers, or no upstream answers
 	uint64_t names;   // of the rules
 	bool has_lists;   // the configuration has some, and none is being built
 	struct health_counts counts;
@@ -39,7 +40,10 @@ struct health {
 	char bad[CONFIG_VERSION_WHY_MAX];
 	uint64_t known;                            // reasons that were there before
 	uint64_t names;                            // of the rules before
-	struct health_counts at_begin;             // when it began
+	bool was_out;                              // before: what waited then may fail now
+	bool has_begin;                            // at_begin is of this watch
+	uint64_t count_from_ms;                    // what waited at the change has ended
+	struct health_counts at_begin;             // at that time
 	struct health_counts last[HEALTH_SAMPLES]; // of the looks before
 	unsigned looks;
 	double share_before; // of failed answers
@@ -49,9 +53,11 @@ enum health_verdict { HEALTH_WATCHED, HEALTH_HELD, HEALTH_FELL };
 
 // What is usual: a look while no watch and no change runs.
 void health_usual(struct health *w, const struct health_sight *s);
-// `v` is in force, for `watch_ms` at least. A watch that runs goes on with it.
-void health_begin(
-	struct health *w, const struct config_version *v, uint64_t now_ms, unsigned watch_ms);
+// `v` is in force, and is watched for `watch_ms` at least. A watch that runs goes on with it.
+// Answers count from `deadline_ms` on, when each question asked before has its answer. They do not
+// count where it is not known what was usual, or was an outage.
+void health_begin(struct health *w, const struct config_version *v, uint64_t now_ms,
+	unsigned watch_ms, unsigned deadline_ms);
 // A look while the watch runs. HEALTH_FELL: `bad` says why.
 enum health_verdict health_judge(struct health *w, const struct health_sight *s);
 // The watch has ended; `number` is good from now on. 0: what was good still is.

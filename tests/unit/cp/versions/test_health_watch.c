@@ -5,7 +5,7 @@
 #include "controlplane/versions/health_watch.h"
 #include "tests/unit/unit.h"
 
-enum { WATCH_MS = 10000, SECOND_MS = 1000 };
+enum { WATCH_MS = 10000, DEADLINE_MS = 4500, SECOND_MS = 1000 };
 
 static struct health w;
 static struct health_sight s;
@@ -30,7 +30,7 @@ static void usual(unsigned seconds, unsigned good, unsigned failed)
 static void begin(unsigned number)
 {
 	health_begin(&w, &(struct config_version){.number = number, .before = number - 1}, s.now_ms,
-		WATCH_MS);
+		WATCH_MS, DEADLINE_MS);
 }
 
 // Looks until there is a verdict, or `seconds` are over.
@@ -91,6 +91,32 @@ static void more_servfail_is_a_fall(void **)
 	assert_int_equal(watch(10, 0, 10), HEALTH_FELL);
 }
 
+// Questions that waited on the upstreams of before fail after the change that mends them.
+static void what_waited_is_no_fall(void **)
+{
+	usual(20, 10, 0);
+	begin(2);
+	assert_int_equal(watch(4, 0, 100), HEALTH_WATCHED);
+	assert_int_equal(watch(6, 10, 0), HEALTH_HELD);
+}
+
+static void after_an_outage_the_share_says_nothing(void **)
+{
+	usual(20, 10, 0);
+	s.is_out = true;
+	usual(1, 0, 0);
+	begin(2);
+	s.is_out = false;
+	assert_int_equal(watch(10, 10, 10), HEALTH_HELD);
+}
+
+static void without_samples_the_share_says_nothing(void **)
+{
+	usual(HEALTH_SAMPLES - 1, 0, 0);
+	begin(2);
+	assert_int_equal(watch(10, 10, 10), HEALTH_HELD);
+}
+
 static void the_way_back_is_tried_again_with_a_limit(void **)
 {
 	begin(2);
@@ -108,6 +134,9 @@ int main(void)
 		cmocka_unit_test_setup(a_follower_inherits_the_watch, setup),
 		cmocka_unit_test_setup(lost_lists_are_a_fall, setup),
 		cmocka_unit_test_setup(more_servfail_is_a_fall, setup),
+		cmocka_unit_test_setup(what_waited_is_no_fall, setup),
+		cmocka_unit_test_setup(after_an_outage_the_share_says_nothing, setup),
+		cmocka_unit_test_setup(without_samples_the_share_says_nothing, setup),
 		cmocka_unit_test_setup(the_way_back_is_tried_again_with_a_limit, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
