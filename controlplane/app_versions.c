@@ -38,6 +38,7 @@ struct version_job *app_versions_job_new(struct app *a, int (*work)(struct versi
 void app_versions_job_free(struct version_job *job)
 {
 	config_bundle_free(&job->bundle);
+	config_free(job->config);
 	free(job);
 }
 
@@ -207,6 +208,7 @@ void app_versions_close(struct app *a, bool is_clean)
 	if (is_clean && v->is_serving && version_store_stopped(v->folder, true, why) < 0)
 		log_warning("configuration: %s", why);
 	config_free(v->apply.config);
+	config_free(v->disk_read);
 	config_bundle_free(&v->apply.bundle);
 	config_bundle_free(&v->bundle);
 	free(v);

@@ -26,6 +26,8 @@ struct version_job {
 	char why[CONFIG_WHY_MAX]; // of the failure
 	struct config_version version;
 	struct config_bundle bundle; // owned
+	struct config *config;       // owned; of the look at the disk
+	struct config_files files;   // that it was read from
 };
 
 struct apply { // that runs
@@ -58,7 +60,8 @@ struct app_versions {
 	unsigned newest;
 	bool is_serving, is_looking;
 	uint64_t looked_ms;
-	struct config_files disk_seen; // of the last look at the disk
+	struct config *disk_read;      // by the last look at the disk; NULL: it could not be read
+	struct config_files disk_seen; // its files
 	struct apply apply;
 	struct health health;
 };
