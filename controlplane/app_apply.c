@@ -98,6 +98,7 @@ static void in_force(struct app *a)
 	v->status.in_force = p->version;
 	v->status.since_unix_s = time(NULL);
 	v->status.applied++;
+	v->status.skipped[0] = '\0';
 	v->disk_seen = (struct config_files){0};
 	struct version_job *job =
 		p->is_stored ? app_versions_job_new(a, switch_work, switched) : NULL;

@@ -139,6 +139,8 @@ static int serve_work(struct version_job *job)
 	const struct config_version *v = &job->version;
 	unsigned current;
 	int rc = 0;
+	if (job->is_held)
+		return version_store_stopped(job->folder, false, job->why);
 	(void)!config_version_current(job->folder, &current, job->why); // damaged: 0
 	if (job->is_pending)
 		rc = version_store_settle(job->folder, v->number, v->result, "", job->why);
@@ -176,6 +178,7 @@ void app_versions_serve(struct app *a)
 		app_versions_not_stored(v, "no memory");
 		return;
 	}
+	job->is_held = v->start.is_held && !v->start.is_new;
 	job->is_pending = now->result == CONFIG_VERSION_pending;
 	// Of an apply: a control plane died while it watched the health.
 	const bool is_watched = job->is_pending && strcmp(now->what, "start") != 0;

@@ -21,6 +21,7 @@ struct version_job {
 	void (*done)(struct version_job *job, int err); // frees it
 	struct app *app;
 	bool is_pending; // the version's result was, before this job
+	bool is_held;    // `current` stays: it did not load at this start
 	unsigned good;   // of the health; kept, and the pending ones above it share the verdict
 	char folder[CONFIG_VERSION_FOLDER_MAX];
 	char why[CONFIG_WHY_MAX]; // of the failure

@@ -53,6 +53,7 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 	v->status.in_force = start.version;
 	v->status.since_unix_s = began_unix_s;
 	v->status.differs = start.differs;
+	snprintf(v->status.skipped, sizeof(v->status.skipped), "%s", start.skipped);
 	snprintf(v->status.disk_why, sizeof(v->status.disk_why), "%s", start.disk_why);
 	snprintf(v->folder, sizeof(v->folder), "%s", start.folder);
 	v->start = start;
@@ -70,24 +71,48 @@ static bool is_watched(const struct config_version *v)
 	return v->result == CONFIG_VERSION_pending || v->result == CONFIG_VERSION_watched_again;
 }
 
-// What the previous run left: versions that never came into force. Those that were followed during
-// a watch which goes on wait for its verdict.
+// How a version ended that was left without a result, by that of the one that `current` names.
+static bool left_result(const struct config_version *current, unsigned in_force, unsigned number,
+	enum config_version_result *out)
+{
+	*out = CONFIG_VERSION_not_taken;
+	if (number > current->number)
+		return true;
+	// It was followed during a watch, which goes on, or ended with a death.
+	*out = CONFIG_VERSION_taken_back;
+	if (current->result == CONFIG_VERSION_taken_back)
+		return number > in_force;
+	*out = CONFIG_VERSION_applied;
+	return !is_watched(current);
+}
+
+// What the previous run left: versions that never came into force, or were followed.
 static void left_settle(struct app_versions *v)
 {
+	static const char *const reasons[CONFIG_VERSION_RESULT_COUNT] = {
+		[CONFIG_VERSION_not_taken] = "the control plane ended before it was in force",
+		[CONFIG_VERSION_taken_back] = "the version that followed it was taken back",
+		[CONFIG_VERSION_applied] = "another version followed",
+	};
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
-	const struct config_version *now = &v->status.in_force;
-	const unsigned current = now->number;
+	const unsigned in_force = v->status.in_force.number;
+	struct config_version current = {0}, one;
+	enum config_version_result result;
+	char why[CONFIG_WHY_MAX];
+	unsigned number;
+	// What is whole and did not load keeps its history.
+	if (v->start.is_held || config_version_current(v->folder, &number, why) < 0)
+		return;
+	if (number && config_version_read(v->folder, number, &current, NULL, why) < 0)
+		current = (struct config_version){.number = number};
 	int count = config_versions_list(v->folder, numbers);
 	for (int i = 0; i < count; i++) {
-		struct config_version one;
-		char why[CONFIG_WHY_MAX];
-		if (numbers[i] == current || (numbers[i] < current && is_watched(now))
+		if (numbers[i] == number || numbers[i] == in_force
 			|| config_version_read(v->folder, numbers[i], &one, NULL, why) < 0
-			|| !is_watched(&one))
+			|| !is_watched(&one)
+			|| !left_result(&current, in_force, numbers[i], &result))
 			continue;
-		if (version_store_settle(v->folder, numbers[i], CONFIG_VERSION_not_taken,
-			    "the control plane ended before it was in force", why)
-			< 0)
+		if (version_store_settle(v->folder, numbers[i], result, reasons[result], why) < 0)
 			log_warning("configuration: version %u: %s", numbers[i], why);
 	}
 }

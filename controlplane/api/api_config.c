@@ -125,6 +125,7 @@ static void version_status(struct json_out *o, struct json_node *root, const str
 	json_out_bool(o, n, "differs", s->differs);
 	json_out_text(o, n, "disk_error", s->disk_why);
 	json_out_text(o, n, "store_error", s->store_why);
+	json_out_text(o, n, "skipped", s->skipped);
 	json_out_count(o, n, "watch_left_s", s->watch_left_s);
 	json_out_count(o, n, "taken_back", s->last_taken_back);
 	json_out_text(o, n, "taken_back_why", s->taken_back_why);
@@ -136,6 +137,11 @@ static void version_degraded(struct api_reasons *reasons, const struct api_look 
 	if (s && s->store_why[0])
 		api_reason_add(reasons, API_REASON_config_versions, "",
 			"versions of the configuration cannot be stored: %s", s->store_why);
+	else if (s && s->skipped[0])
+		api_reason_add(reasons, API_REASON_config_versions, "",
+			"version %u of the configuration is in force, as a newer one was not used: "
+			"%s",
+			s->in_force.number, s->skipped);
 }
 
 static void version_metrics(struct metrics_text *t, const struct api *a)
