@@ -142,6 +142,9 @@ static int serve_work(struct version_job *job)
 	if (job->is_held)
 		return version_store_stopped(job->folder, false, job->why);
 	(void)!config_version_current(job->folder, &current, job->why); // damaged: 0
+	if (v->result == CONFIG_VERSION_applied)
+		version_store_settle_pending(
+			job->folder, job->good, v->number, v->result, "another version followed");
 	if (job->is_pending)
 		rc = version_store_settle(job->folder, v->number, v->result, "", job->why);
 	if (rc == 0 && current != v->number)
@@ -179,10 +182,13 @@ void app_versions_serve(struct app *a)
 		return;
 	}
 	job->is_held = v->start.is_held && !v->start.is_new;
-	job->is_pending = now->result == CONFIG_VERSION_pending;
-	// Of an apply: a control plane died while it watched the health.
+	job->is_pending = now->result == CONFIG_VERSION_pending
+			  || now->result == CONFIG_VERSION_watched_again;
+	// Of an apply: a control plane ended while it watched the health.
 	const bool is_watched = job->is_pending && strcmp(now->what, "start") != 0;
-	now->result = is_watched ? CONFIG_VERSION_watched_again : CONFIG_VERSION_applied;
+	now->result = !is_watched            ? CONFIG_VERSION_applied
+		      : v->start.was_stopped ? CONFIG_VERSION_pending
+					     : CONFIG_VERSION_watched_again;
 	job->version = *now;
 	job->good = v->health.good ? v->health.good : now->before;
 	(void)app_versions_job_run(job);
@@ -192,15 +198,22 @@ void app_versions_serve(struct app *a)
 		app_health_begin(a, now);
 }
 
-void app_versions_close(struct app *a, bool is_clean)
+void app_versions_stopping(struct app *a, bool is_clean)
 {
 	struct app_versions *v = a->versions;
 	char why[CONFIG_WHY_MAX];
+	if (is_clean && v && v->is_serving && version_store_stopped(v->folder, true, why) < 0)
+		log_warning("configuration: %s", why);
+}
+
+void app_versions_close(struct app *a, bool is_clean)
+{
+	struct app_versions *v = a->versions;
 	if (!v)
 		return;
-	if (v->health.is_running && !v->health.has_fallen)
-		app_versions_settle(a, v->health.version.number, CONFIG_VERSION_applied,
-			"the control plane was stopped during the watch of the health", true);
+	// A stop is no death: the next start watches again, as for the first time.
+	if (is_clean && v->health.is_running && !v->health.has_fallen)
+		app_versions_settle(a, v->health.version.number, CONFIG_VERSION_pending, "", false);
 	struct why_runner *runner = v->runner;
 	v->runner = NULL;
 	why_runner_close(runner);
@@ -208,8 +221,7 @@ void app_versions_close(struct app *a, bool is_clean)
 		(void)!v->queue[i]->work(v->queue[i]);
 		app_versions_job_free(v->queue[i]);
 	}
-	if (is_clean && v->is_serving && version_store_stopped(v->folder, true, why) < 0)
-		log_warning("configuration: %s", why);
+	app_versions_stopping(a, is_clean); // a job of the start may have come between
 	config_free(v->apply.config);
 	config_free(v->disk_read);
 	config_bundle_free(&v->apply.bundle);

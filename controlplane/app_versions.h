@@ -74,6 +74,8 @@ ATTR_MUST_CHECK int app_versions_read(struct app *a, const char *path, char why[
 void app_versions_begin(struct app *a);
 ATTR_MUST_CHECK int app_versions_open(struct app *a); // once there is a service loop; -ENOMEM
 void app_versions_serve(struct app *a);               // the process serves
+// The stop begins: a data plane that starts beside it decides as the next control plane will.
+void app_versions_stopping(struct app *a, bool is_clean);
 // Once the loops have ended; `is_clean`: a signal stopped the process. NULL versions are fine.
 void app_versions_close(struct app *a, bool is_clean);
 

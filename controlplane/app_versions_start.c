@@ -27,7 +27,7 @@ static int start_again(const char *path, struct config_start *start, char why[AP
 static int start_read(const char *path, struct config_start *start, char why[APP_WHY_MAX])
 {
 	int rc = config_start(path, CONFIG_SECRETS_ALL, start, why);
-	if (rc == 0 && start->version.result == CONFIG_VERSION_watched_again)
+	if (rc == 0 && start->version.result == CONFIG_VERSION_watched_again && !start->was_stopped)
 		rc = start_again(path, start, why);
 	return rc;
 }

@@ -132,7 +132,7 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	const uint64_t digest = config_bundle_disk_digest(&b);
 	out->differs = out->config && digest != out->version.disk_digest;
 	const bool is_wanted =
-		out->differs && was_stopped(out->folder) && !was_taken_back(out->folder, digest);
+		out->differs && out->was_stopped && !was_taken_back(out->folder, digest);
 	if (!out->config || is_wanted) {
 		disk_use(out, &b, c);
 		out->differs = false;
@@ -198,6 +198,7 @@ int config_start(const char *path, enum config_secrets_kind secrets, struct conf
 		return rc;
 	}
 	struct search s = {.path = absolute, .secrets = CONFIG_SECRETS_NONE, .out = out};
+	out->was_stopped = was_stopped(out->folder);
 	version_find(&s);
 	rc = disk_look(&s, path, why);
 	s.secrets = secrets;

@@ -121,6 +121,7 @@ struct config_start {
 	bool differs;                  // the file on disk is another text than the version's
 	char disk_why[CONFIG_WHY_MAX]; // why the file on disk cannot be used; "": it can
 	char skipped[CONFIG_WHY_MAX];  // a version that could not be used; "": none
+	bool was_stopped;              // the control plane was, cleanly
 	bool is_held;                  // `current` is whole, but did not load: it is to stay
 	char folder[CONFIG_VERSION_FOLDER_MAX];
 };

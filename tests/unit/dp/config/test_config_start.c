@@ -30,7 +30,9 @@ static void test_start(void **)
 	assert_false(starts("one.test", 1).differs);
 	write_config("two.test");
 	assert_true(starts("one.test", 1).differs);
+	assert_false(starts("one.test", 1).was_stopped);
 	write_text("state/config/stopped", "");
+	assert_true(starts("two.test", 0).was_stopped);
 	assert_false(starts("two.test", 0).differs);
 	store(2, CONFIG_VERSION_taken_back); // that text made health fall
 	assert_true(starts("one.test", 1).differs);
