@@ -55,6 +55,10 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 	v->status.differs = start.differs;
 	snprintf(v->status.skipped, sizeof(v->status.skipped), "%s", start.skipped);
 	snprintf(v->status.disk_why, sizeof(v->status.disk_why), "%s", start.disk_why);
+	v->status.last_taken_back = start.taken_back_as;
+	if (start.taken_back_as)
+		snprintf(v->status.taken_back_why, sizeof(v->status.taken_back_why),
+			"the file on disk was taken back as version %u", start.taken_back_as);
 	snprintf(v->folder, sizeof(v->folder), "%s", start.folder);
 	v->start = start;
 	v->start.bundle = (struct config_bundle){0}; // v->bundle

@@ -84,19 +84,24 @@ static void version_find(struct search *s)
 		(void)older_take(s, rc < 0 ? UINT_MAX : s->current);
 }
 
-// Was that text in force, and its health fell?
-static bool was_taken_back(const char *folder, uint64_t disk_digest)
+// The version as which that text was taken back, by the newest one that tells of its health; 0:
+// none. Another managed part may have been the fault.
+static unsigned taken_back_as(const char *folder, uint64_t disk_digest, uint64_t digest)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
 	int count = config_versions_list(folder, numbers);
-	for (int i = 0; i < count; i++) {
+	for (int i = count - 1; i >= 0; i--) {
 		struct config_version v;
 		char why[CONFIG_WHY_MAX];
-		if (config_version_read(folder, numbers[i], &v, NULL, why) == 0
-			&& v.result == CONFIG_VERSION_taken_back && v.disk_digest == disk_digest)
-			return true;
+		if (config_version_read(folder, numbers[i], &v, NULL, why) < 0
+			|| v.disk_digest != disk_digest)
+			continue;
+		if (v.result == CONFIG_VERSION_taken_back && v.digest == digest)
+			return v.number;
+		if (v.result == CONFIG_VERSION_applied)
+			return 0;
 	}
-	return false;
+	return 0;
 }
 
 static bool was_stopped(const char *folder)
@@ -131,8 +136,9 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	}
 	const uint64_t digest = config_bundle_disk_digest(&b);
 	out->differs = out->config && digest != out->version.disk_digest;
-	const bool is_wanted =
-		out->differs && out->was_stopped && !was_taken_back(out->folder, digest);
+	if (out->differs && out->was_stopped)
+		out->taken_back_as = taken_back_as(out->folder, digest, config_bundle_digest(&b));
+	const bool is_wanted = out->differs && out->was_stopped && !out->taken_back_as;
 	if (!out->config || is_wanted) {
 		disk_use(out, &b, c);
 		out->differs = false;
@@ -221,6 +227,10 @@ void config_start_log(const struct config_start *s, const char *path)
 	if (s->disk_why[0])
 		log_warning("configuration: %s cannot be used, version %u stays in force: %s", path,
 			s->version.number, s->disk_why);
+	else if (s->taken_back_as)
+		log_warning("configuration: %s is not used, as it was taken back as version %u: "
+			    "weirctl config apply activates it all the same",
+			path, s->taken_back_as);
 	else if (s->differs)
 		log_warning("configuration: %s differs from version %u, which is in force "
 			    "(weirctl config diff, weirctl config apply)",

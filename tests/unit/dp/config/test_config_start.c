@@ -36,11 +36,37 @@ static void test_start(void **)
 	assert_false(starts("two.test", 0).differs);
 	store(2, CONFIG_VERSION_taken_back); // that text made health fall
 	assert_true(starts("one.test", 1).differs);
+	assert_int_equal(starts("one.test", 1).taken_back_as, 2);
+	store(3, CONFIG_VERSION_applied); // and not so the next time
+	starts("two.test", 0);
 	write_config("three.test");
 	starts("three.test", 0);
 	write_text("weir.yaml", "dataplane: [\n");
 	assert_int_equal(unlink(file), 0); // nor is a missing file found in the history of another
 	assert_true(config_start(file, CONFIG_SECRETS_ALL, &(struct config_start){0}, why) < 0);
+}
+
+// Entries of weirctl that were taken back do not keep the file from use.
+static void test_start_managed_taken_back(void **)
+{
+	struct config_version v = {.number = 2, .result = CONFIG_VERSION_taken_back};
+	struct config_bundle b;
+	size_t len = 0;
+	store(1, CONFIG_VERSION_applied);
+	current("1\n");
+	write_config("two.test");
+	bundle_read(&b);
+	assert_int_equal(
+		config_bundle_manage(&b, "/m/managed.yaml", "blocking: {deny: [m.test]}\n"), 0);
+	char *text = config_version_text(&v, &b, &len);
+	assert_non_null(text);
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/config/2.version", state);
+	write_bytes(path, text, len);
+	free(text);
+	config_bundle_free(&b);
+	write_text("state/config/stopped", "");
+	assert_int_equal(starts("two.test", 0).taken_back_as, 0);
 }
 
 static void test_start_broken_file(void **)
@@ -163,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_start_managed_taken_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_broken_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_without_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_file_without_secret, setup, teardown),
