@@ -316,6 +316,8 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 	if (rc < 0) {
 		p->is_running = false;
 		config_bundle_free(&p->bundle);
+		config_free(p->config); // of a trial
+		p->config = NULL;
 	}
 	return rc;
 }

@@ -19,6 +19,7 @@ static const struct versions_status *versions_of(const struct api *a)
 struct config_call {
 	struct api *api;
 	struct http_exchange *exchange;
+	bool is_trial;
 };
 
 // All lines of `why`, and in "error" the first one and how many more there are.
@@ -62,7 +63,8 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 	const struct versions_status *s = http_is_live(c->exchange) ? versions_of(c->api) : NULL;
 	if (s) {
 		json_out_count(o, json_out_root(o), "version", s->in_force.number);
-		json_out_count(o, json_out_root(o), "watch_left_s", s->watch_left_s);
+		json_out_count(
+			o, json_out_root(o), "watch_left_s", c->is_trial ? 0 : s->watch_left_s);
 	}
 	http_reply(c->exchange, 200, json_out_finish(o));
 	free(c);
@@ -76,7 +78,7 @@ static void apply(struct api *a, struct http_exchange *x, struct apply_request *
 		http_reply(x, 500, NULL);
 		return;
 	}
-	*c = (struct config_call){.api = a, .exchange = x};
+	*c = (struct config_call){.api = a, .exchange = x, .is_trial = r->is_trial};
 	http_defer(x, API_BUILD_MS);
 	int ret = a->deps.config_apply(a->deps.reload_arg, r, on_config, c);
 	if (ret == 0)
