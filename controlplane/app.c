@@ -298,6 +298,7 @@ void app_close(struct app *a)
 	if (!a)
 		return;
 	app_watchdog_end(a);
+	app_versions_stopping(a, a->is_stopped);
 	verb_ends_close(a->ends);
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);

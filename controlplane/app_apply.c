@@ -37,7 +37,7 @@ static void not_taken(struct app *a, int err, const char *why)
 	snprintf(p->why, sizeof(p->why), "%s", why);
 	a->versions->status.refused++;
 	if (p->is_stored)
-		app_versions_settle(a, p->version.number, CONFIG_VERSION_not_taken, why);
+		app_versions_settle(a, p->version.number, CONFIG_VERSION_not_taken, why, false);
 	finish(a);
 }
 
@@ -54,12 +54,13 @@ static void not_current(struct apply *p, unsigned before, const char *why)
 static void version_begin(struct app *a)
 {
 	struct apply *p = &a->versions->apply;
-	const bool is_watched = !p->is_internal;
+	const struct health *w = &a->versions->health;
 	const struct config_version version = p->version;
-	if (is_watched)
+	// What follows during a watch has the faults of what it followed.
+	if (!p->is_back && (w->is_running || !p->is_internal))
 		app_health_begin(a, &version);
 	else
-		app_versions_settle(a, version.number, CONFIG_VERSION_applied, "");
+		app_health_skip(a, &version);
 	finish(a);
 }
 
@@ -67,7 +68,7 @@ static int switch_work(struct version_job *job)
 {
 	const struct config_version *v = &job->version;
 	int rc = version_store_switch(job->folder, v->number, job->why);
-	version_store_prune(job->folder, v->number, v->before);
+	version_store_prune(job->folder, v->number, job->good);
 	return rc;
 }
 
@@ -92,18 +93,19 @@ static void in_force(struct app *a)
 		finish(a);
 		return;
 	}
-	app_health_end(a, "another version followed");
 	config_bundle_free(&v->bundle);
 	v->bundle = p->bundle;
 	p->bundle = (struct config_bundle){0};
 	v->status.in_force = p->version;
 	v->status.since_unix_s = time(NULL);
 	v->status.applied++;
+	v->status.skipped[0] = '\0';
 	v->disk_seen = (struct config_files){0};
 	struct version_job *job =
 		p->is_stored ? app_versions_job_new(a, switch_work, switched) : NULL;
 	if (job) {
 		job->version = p->version;
+		job->good = v->health.good ? v->health.good : p->version.before;
 		if (app_versions_job_run(job))
 			return;
 	}
@@ -306,6 +308,7 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 	*p = (struct apply){.is_running = true,
 		.from_disk = r->from_disk,
 		.is_internal = r->is_internal,
+		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,
 		.began_unix_s = time(NULL)};
@@ -315,6 +318,8 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 	if (rc < 0) {
 		p->is_running = false;
 		config_bundle_free(&p->bundle);
+		config_free(p->config); // of a trial
+		p->config = NULL;
 	}
 	return rc;
 }

@@ -7,9 +7,9 @@
 // An apply reads and checks the candidate, stores it as a version that is pending, takes it over
 // (app_reload.h), and makes it the current version. Then the caller's `done` is called, and the
 // health is watched for APP_WATCH_S: new reasons that clients get no answers, the share of
-// SERVFAIL, upstream servers all down, lists lost. If it fell, weir takes the version before over
-// in the same way. The next apply ends the watch of the one before. Files are written by a
-// helper thread. All functions are the service loop's.
+// SERVFAIL, upstream servers all down, lists lost. If it fell, weir takes a version before over
+// in the same way: the last version whose health held. An apply during a watch inherits it, and the
+// verdict is of both. Files are written by a helper thread. All functions are the service loop's.
 //
 // A candidate with the texts of the version in force makes no version, but its secrets, lists and
 // certificates are read again.

@@ -11,24 +11,30 @@
 
 #include "app_reload.h"
 #include "versions/apply.h"
+#include "versions/health_watch.h"
 
 struct why_runner;
-enum { VERSION_JOBS_MAX = 8, HEALTH_REASONS_MAX = 8, HEALTH_SAMPLES = 10 };
+enum { VERSION_JOBS_MAX = 8 };
 
 struct version_job {
 	int (*work)(struct version_job *job);
 	void (*done)(struct version_job *job, int err); // frees it
 	struct app *app;
 	bool is_pending; // the version's result was, before this job
+	bool is_held;    // `current` stays: it did not load at this start
+	unsigned good;   // of the health; kept, and the pending ones above it share the verdict
 	char folder[CONFIG_VERSION_FOLDER_MAX];
 	char why[CONFIG_WHY_MAX]; // of the failure
 	struct config_version version;
 	struct config_bundle bundle; // owned
+	struct config *config;       // owned; of the look at the disk
+	struct config_files files;   // that it was read from
 };
 
 struct apply { // that runs
 	bool is_running, is_stored, from_disk, is_internal;
 	bool is_in_force;     // `err` and `why` say what of it is not, or is not stored
+	bool is_back;         // the way back after a fall of the health
 	api_config_done done; // NULL: the caller knows already, or no caller
 	void *arg;
 	time_t began_unix_s;
@@ -40,27 +46,6 @@ struct apply { // that runs
 	int err; // of the reload
 	char why[APP_WHY_MAX + 64 + CONFIG_WHY_MAX];
 	char needs_restart[CONFIG_VERSION_WHY_MAX];
-};
-
-struct health_counts {
-	uint64_t good, failed; // answers of the resolvers
-};
-
-struct health {
-	bool is_running;
-	bool has_fallen; // it is to be taken back
-	bool goes_back;  // the way back has begun
-	struct config_version version;
-	uint64_t until_ms;
-	unsigned bad_looks;
-	char bad[CONFIG_VERSION_WHY_MAX];
-	unsigned known; // reasons that were there before
-	enum api_reason_id reason[HEALTH_REASONS_MAX];
-	uint64_t names;                            // of the rules before
-	struct health_counts at_begin;             // when it began
-	struct health_counts last[HEALTH_SAMPLES]; // of the looks before
-	unsigned looks;
-	double share_before; // of failed answers
 };
 
 struct app_versions {
@@ -77,7 +62,8 @@ struct app_versions {
 	unsigned newest;
 	bool is_serving, is_looking;
 	uint64_t looked_ms;
-	struct config_files disk_seen; // of the last look at the disk
+	struct config *disk_read;      // by the last look at the disk; NULL: it could not be read
+	struct config_files disk_seen; // its files
 	struct apply apply;
 	struct health health;
 };
@@ -89,6 +75,8 @@ ATTR_MUST_CHECK int app_versions_read(struct app *a, const char *path, char why[
 void app_versions_begin(struct app *a);
 ATTR_MUST_CHECK int app_versions_open(struct app *a); // once there is a service loop; -ENOMEM
 void app_versions_serve(struct app *a);               // the process serves
+// The stop begins: a data plane that starts beside it decides as the next control plane will.
+void app_versions_stopping(struct app *a, bool is_clean);
 // Once the loops have ended; `is_clean`: a signal stopped the process. NULL versions are fine.
 void app_versions_close(struct app *a, bool is_clean);
 
@@ -98,9 +86,12 @@ struct version_job *app_versions_job_new(struct app *a, int (*work)(struct versi
 void app_versions_job_free(struct version_job *job);
 // Runs it after those before. False: refused, and freed without `done`.
 bool app_versions_job_run(struct version_job *job);
-// Writes the result of a version in the background.
-void app_versions_settle(
-	struct app *a, unsigned number, enum config_version_result result, const char *reason);
+// Writes the result of a version in the background; `with_pending`: and of the pending ones between
+// the last good version and it.
+void app_versions_settle(struct app *a, unsigned number, enum config_version_result result,
+	const char *reason, bool with_pending);
+
+void app_versions_not_stored(struct app_versions *v, const char *why); // counts and logs it
 
 // Each second: is the file on disk another text?
 void app_versions_look(struct app *a);
@@ -108,4 +99,5 @@ void app_versions_look(struct app *a);
 void app_health_look(
 	struct app *a, const struct api_reasons *reasons, const struct resolver_status *s);
 void app_health_begin(struct app *a, const struct config_version *v);
-void app_health_end(struct app *a, const char *why); // settles it as applied, if it runs
+// `v` is in force without a watch: that of another version ends, as taken back or as applied.
+void app_health_skip(struct app *a, const struct config_version *v);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whether the file on disk is another text than the version in force. Files that look as they did
-// are not read again; a helper thread reads and checks the others.
+// Whether the file on disk is another text than the version in force. Files of a good text
+// that look as they did are not read again; a helper thread reads and checks the others.
 #include "app_apply.h"
 #include "app_versions.h"
 
@@ -25,8 +25,9 @@ static int disk_work(struct version_job *job)
 		return 0;
 	}
 	job->version.disk_digest = config_bundle_disk_digest(&b);
+	config_files_note(&job->files, c, job->version.unix_s);
 	config_bundle_free(&b);
-	config_free(c);
+	job->config = c;
 	return 0;
 }
 
@@ -39,6 +40,10 @@ static void disk_done(struct version_job *job, int err)
 	if (err == 0 && job->version.digest == s->in_force.digest) {
 		s->differs = job->version.disk_digest != s->in_force.disk_digest;
 		snprintf(s->disk_why, sizeof(s->disk_why), "%s", job->why);
+		config_free(v->disk_read);
+		v->disk_read = job->config;
+		v->disk_seen = job->files;
+		job->config = NULL;
 	}
 	app_versions_job_free(job);
 }
@@ -46,11 +51,10 @@ static void disk_done(struct version_job *job, int err)
 void app_versions_look(struct app *a)
 {
 	struct app_versions *v = a->versions;
-	const time_t now_unix_s = time(NULL);
 	const uint64_t now_ms = clock_mono_ms();
 	if (!v->is_serving || v->is_looking || v->apply.is_running
 		|| now_ms < v->looked_ms + LOOK_SPACE_MS
-		|| config_files_same(&v->disk_seen, a->read))
+		|| (v->disk_read && config_files_same(&v->disk_seen, v->disk_read)))
 		return;
 	struct version_job *job = app_versions_job_new(a, disk_work, disk_done);
 	if (!job)
@@ -59,7 +63,7 @@ void app_versions_look(struct app *a)
 		app_versions_job_free(job);
 		return;
 	}
-	config_files_note(&v->disk_seen, a->read, now_unix_s);
+	job->version.unix_s = time(NULL);
 	job->version.digest = v->status.in_force.digest;
 	v->looked_ms = now_ms;
 	v->is_looking = app_versions_job_run(job);

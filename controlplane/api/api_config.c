@@ -19,6 +19,7 @@ static const struct versions_status *versions_of(const struct api *a)
 struct config_call {
 	struct api *api;
 	struct http_exchange *exchange;
+	bool is_trial;
 };
 
 // All lines of `why`, and in "error" the first one and how many more there are.
@@ -63,7 +64,8 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 	const struct versions_status *s = http_is_live(c->exchange) ? versions_of(c->api) : NULL;
 	if (s) {
 		json_out_count(o, json_out_root(o), "version", s->in_force.number);
-		json_out_count(o, json_out_root(o), "watch_left_s", s->watch_left_s);
+		json_out_count(
+			o, json_out_root(o), "watch_left_s", c->is_trial ? 0 : s->watch_left_s);
 	}
 	http_reply(c->exchange, 200, json_out_finish(o));
 	free(c);
@@ -77,7 +79,7 @@ static void apply(struct api *a, struct http_exchange *x, struct apply_request *
 		http_reply(x, 500, NULL);
 		return;
 	}
-	*c = (struct config_call){.api = a, .exchange = x};
+	*c = (struct config_call){.api = a, .exchange = x, .is_trial = r->is_trial};
 	http_defer(x, API_BUILD_MS);
 	int ret = a->deps.config_apply(a->deps.reload_arg, r, on_config, c);
 	if (ret == 0)
@@ -126,6 +128,7 @@ static void version_status(struct json_out *o, struct json_node *root, const str
 	json_out_bool(o, n, "differs", s->differs);
 	json_out_text(o, n, "disk_error", s->disk_why);
 	json_out_text(o, n, "store_error", s->store_why);
+	json_out_text(o, n, "skipped", s->skipped);
 	json_out_count(o, n, "watch_left_s", s->watch_left_s);
 	json_out_count(o, n, "taken_back", s->last_taken_back);
 	json_out_text(o, n, "taken_back_why", s->taken_back_why);
@@ -137,6 +140,11 @@ static void version_degraded(struct api_reasons *reasons, const struct api_look 
 	if (s && s->store_why[0])
 		api_reason_add(reasons, API_REASON_config_versions, "",
 			"versions of the configuration cannot be stored: %s", s->store_why);
+	else if (s && s->skipped[0])
+		api_reason_add(reasons, API_REASON_config_versions, "",
+			"version %u of the configuration is in force, as a newer one was not used: "
+			"%s",
+			s->in_force.number, s->skipped);
 }
 
 static void version_metrics(struct metrics_text *t, const struct api *a)

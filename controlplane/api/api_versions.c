@@ -16,7 +16,8 @@ struct versions_call {
 	struct http_exchange *exchange;
 	void (*make)(struct versions_call *c);
 	char folder[CONFIG_VERSION_FOLDER_MAX];
-	char *path; // of the configuration file
+	char *path;                 // of the configuration file
+	struct config_text managed; // in force; bytes NULL: none
 	struct versions_status now;
 	unsigned from, to; // 0: the file on disk
 	unsigned status;
@@ -87,7 +88,9 @@ static int bundle_get(struct versions_call *c, unsigned number, struct config_bu
 			snprintf(why, sizeof(why),
 				"no version %u; weirctl config history lists versions", number);
 	} else {
-		rc = config_bundle_read(c->path, NULL, CONFIG_SECRETS_NONE, out, &config, &errors);
+		// The file may need it, as an apply reads it.
+		rc = config_bundle_read(c->path, c->managed.bytes ? &c->managed : NULL,
+			CONFIG_SECRETS_NONE, out, &config, &errors);
 		if (rc < 0)
 			config_errors_tell(&errors, why);
 		config_free(config);
@@ -176,7 +179,22 @@ static void call_done(void *arg, int err)
 		refuse(c, 503, "too busy: try again");
 	http_reply(c->exchange, c->status, c->body);
 	FREE_AND_NULL(c->path);
+	FREE_AND_NULL(c->managed.path);
+	FREE_AND_NULL(c->managed.bytes);
 	free(c);
+}
+
+// Of what is in force now: a helper thread must not look at it.
+static int managed_copy(const struct api *a, struct config_text *out)
+{
+	const struct config_bundle *b =
+		a->deps.config_bundle ? a->deps.config_bundle(a->deps.reload_arg) : NULL;
+	if (!b || !b->managed.bytes)
+		return 0;
+	*out = (struct config_text){.path = strdup(b->managed.path),
+		.bytes = strndup(b->managed.bytes, b->managed.len),
+		.len = b->managed.len};
+	return out->path && out->bytes ? 0 : -ENOMEM;
 }
 
 static void call(struct api *a, struct http_exchange *x, void (*make)(struct versions_call *c),
@@ -198,7 +216,9 @@ static void call(struct api *a, struct http_exchange *x, void (*make)(struct ver
 		.path = strdup(a->deps.config_path)};
 	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
 	http_defer(x, API_FLUSH_MS);
-	int rc = c->path ? why_runner_start(a->whys, call_work, call_done, c) : -ENOMEM;
+	int rc = managed_copy(a, &c->managed);
+	if (rc == 0)
+		rc = c->path ? why_runner_start(a->whys, call_work, call_done, c) : -ENOMEM;
 	if (rc < 0)
 		call_done(c, rc);
 }

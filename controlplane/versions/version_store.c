@@ -76,14 +76,30 @@ int version_store_settle(const char *folder, unsigned number, enum config_versio
 	return rc;
 }
 
-void version_store_prune(const char *folder, unsigned in_force, unsigned before)
+void version_store_settle_pending(const char *folder, unsigned above, unsigned below,
+	enum config_version_result result, const char *reason)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	int count = config_versions_list(folder, numbers);
+	for (int i = 0; i < count; i++) {
+		struct config_version v;
+		char why[CONFIG_WHY_MAX];
+		if (numbers[i] <= above || numbers[i] >= below
+			|| config_version_read(folder, numbers[i], &v, NULL, why) < 0)
+			continue;
+		if (v.result == CONFIG_VERSION_pending || v.result == CONFIG_VERSION_watched_again)
+			(void)!version_store_settle(folder, numbers[i], result, reason, why);
+	}
+}
+
+void version_store_prune(const char *folder, unsigned in_force, unsigned good)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT], kept = 0;
 	uint64_t bytes = 0;
 	bool fits = true; // all newer ones did
 	int count = config_versions_list(folder, numbers);
 	for (int i = count - 1; i >= 0; i--) {
-		const bool is_needed = numbers[i] == in_force || numbers[i] == before;
+		const bool is_needed = numbers[i] == in_force || numbers[i] == good;
 		char path[PATH_MAX];
 		struct stat st;
 		path_of(path, folder, numbers[i]);

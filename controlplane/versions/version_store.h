@@ -5,9 +5,9 @@
 // whole, so a death or a full disk at any moment leaves the old file or the new one.
 //
 // At most CONFIG_VERSIONS_KEPT versions and VERSION_STORE_BYTES_MAX bytes are kept, the newest
-// ones, and in any case the version in force and the one before it. Folder 0750, files 0640, so
-// that the data plane's user, which is of the same group, can read them. Blocking file I/O: a
-// helper thread, or before the loops run. One caller at a time.
+// ones, and in any case the version in force and the one that health goes back to. Folder 0750,
+// files 0640, so that the data plane's user, which is of the same group, can read them. Blocking
+// file I/O: a helper thread, or before the loops run. One caller at a time.
 
 #include "base/file_write.h"
 
@@ -29,8 +29,11 @@ ATTR_MUST_CHECK int version_store_switch(
 // Replaces the result of a version, and its reason.
 ATTR_MUST_CHECK int version_store_settle(const char *folder, unsigned number,
 	enum config_version_result result, const char *reason, char why[CONFIG_WHY_MAX]);
-// Removes what is too much. `in_force`, `before`: kept.
-void version_store_prune(const char *folder, unsigned in_force, unsigned before);
+// The same for those between two numbers, without them, whose health is being watched.
+void version_store_settle_pending(const char *folder, unsigned above, unsigned below,
+	enum config_version_result result, const char *reason);
+// Removes what is too much. `in_force`, `good`: kept.
+void version_store_prune(const char *folder, unsigned in_force, unsigned good);
 // Notes a clean stop, or that a control plane serves again.
 ATTR_MUST_CHECK int version_store_stopped(
 	const char *folder, bool is_stopped, char why[FILE_WRITE_WHY_MAX]);

@@ -2,6 +2,7 @@
 
 #include "config_keys.h"
 #include "config_raw.h"
+#include "config_walk.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -96,4 +97,88 @@ int config_places_find(const char *path, struct config_places *out, char why[CON
 		lines_load(doc.text + begin, len, out);
 	config_doc_free(&doc);
 	return 0;
+}
+
+// Is the key's path that of an unknown one, or below it?
+static bool is_below_unknown(const struct config_walk *w)
+{
+	for (unsigned i = 0; i < w->unknown_count; i++) {
+		size_t len = strlen(w->unknown[i].path);
+		if (strncmp(w->path, w->unknown[i].path, len) == 0
+			&& (w->path[len] == '.' || w->path[len] == '['))
+			return true;
+	}
+	return false;
+}
+
+void config_walk_key_check(
+	struct config_walk *w, const struct config_walk_level *l, const char *key)
+{
+	char parent[CONFIG_PATH_MAX];
+	if (!w->has_key || w->unknown_count == CONFIG_ERRORS_MAX || is_below_unknown(w))
+		return;
+	struct config_walk_unknown *u = &w->unknown[w->unknown_count];
+	snprintf(parent, sizeof(parent), "%.*s", (int)l->path_len, w->path);
+	if (w->has_key(parent, key, &u->nearest))
+		return;
+	snprintf(u->path, sizeof(u->path), "%s", w->path);
+	w->unknown_count++;
+}
+
+static struct config_walk walked(const struct config_doc *file, const char *key)
+{
+	struct config_walk w = {.doc = file, .wanted = key, .line = 1, .column = 1};
+	// Without memory the position found so far is the best there is.
+	(void)!config_walk_run(&w);
+	return w;
+}
+
+// The file that has the item at `bracket`, of the first list on the way to the key. `own` gets the
+// number that the item has in that file.
+static const struct config_doc *item_find(
+	const struct config_doc *doc, char own[CONFIG_PATH_MAX], char *bracket)
+{
+	char *behind, rest[CONFIG_PATH_MAX];
+	unsigned long item = strtoul(bracket + 1, &behind, 10);
+	snprintf(rest, sizeof(rest), "%s", behind);
+	const struct config_doc *found = doc;
+	unsigned long number = item;
+	*bracket = '\0';
+	for (unsigned i = 0; i <= doc->part_count; i++) {
+		const struct config_doc *file = config_doc_file(doc, i);
+		const unsigned items = walked(file, own).items;
+		if (number < items) {
+			found = file;
+			item = number;
+			break;
+		}
+		number -= items;
+	}
+	snprintf(bracket, (size_t)(own + CONFIG_PATH_MAX - bracket), "[%lu%s", item, rest);
+	return found;
+}
+
+const struct config_doc *config_place_find(const struct config_doc *doc, const char *key,
+	char own[CONFIG_PATH_MAX], struct config_walk *w)
+{
+	snprintf(own, CONFIG_PATH_MAX, "%s", key);
+	char *bracket = doc->part_count ? strchr(own, '[') : NULL;
+	const struct config_doc *found = bracket ? item_find(doc, own, bracket) : doc;
+	*w = walked(found, own);
+	for (unsigned i = 1; !bracket && i <= doc->part_count; i++) {
+		const struct config_walk other = walked(config_doc_file(doc, i), own);
+		if (other.found_len <= w->found_len)
+			continue;
+		*w = other;
+		found = other.doc;
+	}
+	return found;
+}
+
+void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap)
+{
+	char own[CONFIG_PATH_MAX];
+	struct config_walk w;
+	const struct config_doc *file = config_place_find(doc, key, own, &w);
+	snprintf(out, cap, "%s:%u:%u", file->path, w.line, w.column);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/config_tools.h>
 #include <weir/text.h>
 #include <yaml.h>
 
@@ -89,31 +90,6 @@ static void level_close(struct config_walk *w)
 	node_end(w);
 }
 
-// Is the key's path that of an unknown one, or below it?
-static bool is_below_unknown(const struct config_walk *w)
-{
-	for (unsigned i = 0; i < w->unknown_count; i++) {
-		size_t len = strlen(w->unknown[i].path);
-		if (strncmp(w->path, w->unknown[i].path, len) == 0
-			&& (w->path[len] == '.' || w->path[len] == '['))
-			return true;
-	}
-	return false;
-}
-
-static void key_check(struct config_walk *w, const struct config_walk_level *l, const char *key)
-{
-	char parent[CONFIG_PATH_MAX];
-	if (!w->has_key || w->unknown_count == CONFIG_ERRORS_MAX || is_below_unknown(w))
-		return;
-	struct config_walk_unknown *u = &w->unknown[w->unknown_count];
-	snprintf(parent, sizeof(parent), "%.*s", (int)l->path_len, w->path);
-	if (w->has_key(parent, key, &u->nearest))
-		return;
-	snprintf(u->path, sizeof(u->path), "%s", w->path);
-	w->unknown_count++;
-}
-
 // The name of an item on the path to the searched key: "groups[1].name" for "groups[1].lists[0]".
 static void name_take(struct config_walk *w, const char *value)
 {
@@ -159,7 +135,7 @@ static int key_read(struct config_walk *w, struct config_walk_level *l, const ya
 		return walk_refuse(w, &e->start_mark, "too many keys");
 	snprintf(l->keys[l->key_count++], CONFIG_WALK_KEY_MAX, "%s", key);
 	l->has_key = true;
-	key_check(w, l, key);
+	config_walk_key_check(w, l, key);
 	top_take(w, key);
 	node_match(w, &e->start_mark);
 	return 0;
@@ -205,8 +181,9 @@ static bool event_is_decorated(const yaml_event_t *e)
 	}
 }
 
-static int event_read(struct config_walk *w, const yaml_event_t *e)
+static int event_read(void *walk, const yaml_event_t *e)
 {
+	struct config_walk *w = walk;
 	if (event_is_decorated(e))
 		return walk_refuse(
 			w, &e->start_mark, "anchors, aliases and tags are not supported");
@@ -231,8 +208,6 @@ static int event_read(struct config_walk *w, const yaml_event_t *e)
 
 static int walk_syntax_error(struct config_walk *w, const yaml_parser_t *parser)
 {
-	if (parser->error == YAML_MEMORY_ERROR)
-		return -ENOMEM;
 	const char *problem = parser->problem ? parser->problem : "not YAML";
 	// A reader error (bad UTF-8) has an offset and no mark.
 	if (parser->error == YAML_READER_ERROR) {
@@ -249,84 +224,117 @@ static int walk_syntax_error(struct config_walk *w, const yaml_parser_t *parser)
 	return walk_refuse(w, &parser->problem_mark, problem);
 }
 
+// All events. A syntax error ends it with -EINVAL, and is left in `parser`.
+static int events_read(yaml_parser_t *parser, const char *text, size_t len,
+	int (*read)(void *arg, const yaml_event_t *e), void *arg)
+{
+	int rc = 0;
+	bool end = false;
+	yaml_parser_set_input_string(parser, (const unsigned char *)text, len);
+	while (rc == 0 && !end) {
+		yaml_event_t e;
+		if (!yaml_parser_parse(parser, &e))
+			return parser->error == YAML_MEMORY_ERROR ? -ENOMEM : -EINVAL;
+		end = e.type == YAML_STREAM_END_EVENT;
+		rc = read(arg, &e);
+		yaml_event_delete(&e);
+	}
+	return rc;
+}
+
 int config_walk_run(struct config_walk *w)
 {
 	yaml_parser_t parser;
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
-	yaml_parser_set_input_string(&parser, w->doc->text, w->doc->len);
-	int rc = 0;
-	bool end = false;
-	while (rc == 0 && !end) {
-		yaml_event_t e;
-		if (!yaml_parser_parse(&parser, &e)) {
-			rc = walk_syntax_error(w, &parser);
-			break;
-		}
-		end = e.type == YAML_STREAM_END_EVENT;
-		rc = event_read(w, &e);
-		yaml_event_delete(&e);
-	}
+	int rc = events_read(&parser, (const char *)w->doc->text, w->doc->len, event_read, w);
+	if (rc == -EINVAL && parser.error != YAML_NO_ERROR)
+		rc = walk_syntax_error(w, &parser);
 	while (w->depth)
 		FREE_AND_NULL(w->level[--w->depth].keys);
 	yaml_parser_delete(&parser);
 	return rc;
 }
 
-static struct config_walk walked(const struct config_doc *file, const char *key)
+// One open mapping or sequence of config_scalars.
+struct scalars_level {
+	bool is_mapping, has_key;
+	bool is_secret; // all of it
+	bool of_secret; // the value of the key that was read
+};
+
+struct scalars {
+	struct scalars_level level[CONFIG_SCALARS_DEPTH_MAX];
+	unsigned depth;
+	const struct config_scalars_to *to;
+	size_t characters, bytes; // a place in the text, in both: marks count characters
+	const char *text;
+	size_t len;
+};
+
+static size_t byte_of(struct scalars *s, size_t character)
 {
-	struct config_walk w = {.doc = file, .wanted = key, .line = 1, .column = 1};
-	// Without memory the position found so far is the best there is.
-	(void)!config_walk_run(&w);
-	return w;
+	while (s->characters < character && s->bytes < s->len) {
+		s->bytes++;
+		while (s->bytes < s->len && ((unsigned char)s->text[s->bytes] & 0xc0) == 0x80)
+			s->bytes++;
+		s->characters++;
+	}
+	return s->bytes;
 }
 
-// The file that has the item at `bracket`, of the first list on the way to the key. `own` gets the
-// number that the item has in that file.
-static const struct config_doc *item_find(
-	const struct config_doc *doc, char own[CONFIG_PATH_MAX], char *bracket)
+// A node begins. Is it a key, and is it in a secret?
+static bool scalars_node(struct scalars *s, bool *is_key)
 {
-	char *behind, rest[CONFIG_PATH_MAX];
-	unsigned long item = strtoul(bracket + 1, &behind, 10);
-	snprintf(rest, sizeof(rest), "%s", behind);
-	const struct config_doc *found = doc;
-	unsigned long number = item;
-	*bracket = '\0';
-	for (unsigned i = 0; i <= doc->part_count; i++) {
-		const struct config_doc *file = config_doc_file(doc, i);
-		const unsigned items = walked(file, own).items;
-		if (number < items) {
-			found = file;
-			item = number;
-			break;
+	struct scalars_level *top = s->depth ? &s->level[s->depth - 1] : NULL;
+	*is_key = top && top->is_mapping && !top->has_key;
+	if (!top || *is_key)
+		return top && top->is_secret;
+	const bool is_secret = top->is_secret || (top->is_mapping && top->of_secret);
+	top->has_key = false;
+	return is_secret;
+}
+
+static int scalars_event(void *scalars, const yaml_event_t *e)
+{
+	struct scalars *s = scalars;
+	bool is_key, is_secret;
+	if (event_is_decorated(e))
+		return -EINVAL;
+	if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT)
+		s->depth--;
+	if (e->type == YAML_SCALAR_EVENT) {
+		is_secret = scalars_node(s, &is_key);
+		const char *value = (const char *)e->data.scalar.value;
+		const size_t begin = byte_of(s, e->start_mark.index);
+		if (is_key) {
+			s->level[s->depth - 1].has_key = true;
+			s->level[s->depth - 1].of_secret = s->to->is_secret(value);
 		}
-		number -= items;
+		s->to->each(s->to->arg, &(struct config_scalar){.value = value,
+						.begin = begin,
+						.end = byte_of(s, e->end_mark.index),
+						.is_secret = is_secret && !is_key});
 	}
-	snprintf(bracket, (size_t)(own + CONFIG_PATH_MAX - bracket), "[%lu%s", item, rest);
-	return found;
+	if (e->type != YAML_SEQUENCE_START_EVENT && e->type != YAML_MAPPING_START_EVENT)
+		return 0;
+	is_secret = scalars_node(s, &is_key);
+	if (is_key || s->depth == CONFIG_SCALARS_DEPTH_MAX)
+		return -EINVAL;
+	s->level[s->depth++] = (struct scalars_level){
+		.is_mapping = e->type == YAML_MAPPING_START_EVENT, .is_secret = is_secret};
+	return 0;
 }
 
-const struct config_doc *config_place_find(const struct config_doc *doc, const char *key,
-	char own[CONFIG_PATH_MAX], struct config_walk *w)
+int config_scalars(const char *text, size_t len, const struct config_scalars_to *to)
 {
-	snprintf(own, CONFIG_PATH_MAX, "%s", key);
-	char *bracket = doc->part_count ? strchr(own, '[') : NULL;
-	const struct config_doc *found = bracket ? item_find(doc, own, bracket) : doc;
-	*w = walked(found, own);
-	for (unsigned i = 1; !bracket && i <= doc->part_count; i++) {
-		const struct config_walk other = walked(config_doc_file(doc, i), own);
-		if (other.found_len <= w->found_len)
-			continue;
-		*w = other;
-		found = other.doc;
-	}
-	return found;
-}
-
-void config_place_text(const struct config_doc *doc, const char *key, char *out, size_t cap)
-{
-	char own[CONFIG_PATH_MAX];
-	struct config_walk w;
-	const struct config_doc *file = config_place_find(doc, key, own, &w);
-	snprintf(out, cap, "%s:%u:%u", file->path, w.line, w.column);
+	struct scalars s = {.to = to, .text = text, .len = len};
+	yaml_parser_t parser;
+	if (len && (unsigned char)text[0] >= 0xef) // a mark of another encoding
+		return -EINVAL;
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	int rc = events_read(&parser, text, len, scalars_event, &s);
+	yaml_parser_delete(&parser);
+	return rc;
 }

@@ -58,6 +58,10 @@ struct config_walk {
 // `wanted` adds no error: the document has passed the check before.
 ATTR_MUST_CHECK int config_walk_run(struct config_walk *w);
 
+// Notes a key that the schema does not know, in a check. For the walk; config_places.c has it.
+void config_walk_key_check(
+	struct config_walk *w, const struct config_walk_level *l, const char *key);
+
 // In which file of a document a key stands, and where. Lists of several files are one list
 // (config_include.h), so item 5 may be item 2 of the second file. Walks the text of all files:
 // for errors.

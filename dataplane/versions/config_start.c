@@ -13,18 +13,28 @@
 struct search {
 	const char *path; // of the configuration file, absolute
 	enum config_secrets_kind secrets;
+	unsigned current; // number of the version in force; 0: none, or not known
 	struct config_start *out;
 };
 
+// Of a version's file, as opposed to a load that may succeed the next time.
+static bool is_damage(int err)
+{
+	return err == -EBADMSG || err == -EPERM || err == -ENOENT || err == -ELOOP;
+}
+
 // Takes version `number` if it can be used; else says in `skipped` why it cannot.
-static bool version_take(const struct search *s, unsigned number, bool is_current)
+static bool version_take(const struct search *s, unsigned number)
 {
 	struct config_start *out = s->out;
 	struct config_errors errors = {0};
 	struct config_version v;
 	struct config_bundle b;
 	char why[CONFIG_WHY_MAX] = "";
-	if (config_version_read(out->folder, number, &v, &b, why) < 0) {
+	const bool is_current = number == s->current;
+	int rc = config_version_read(out->folder, number, &v, &b, why);
+	if (rc < 0) {
+		out->is_held |= is_current && !is_damage(rc);
 		snprintf(out->skipped, sizeof(out->skipped), "%s", why);
 		return false;
 	}
@@ -39,45 +49,59 @@ static bool version_take(const struct search *s, unsigned number, bool is_curren
 	}
 	config_bundle_free(&b);
 	if (errors.count) {
+		out->is_held |= is_current;
 		config_errors_tell(&errors, why);
 		snprintf(out->skipped, sizeof(out->skipped), "version %u: %.450s", number, why);
 	}
 	return false;
 }
 
-static void version_find(const struct search *s)
+// The newest one below `below` that can be used.
+static bool older_take(const struct search *s, unsigned below)
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	int count = config_versions_list(s->out->folder, numbers);
+	for (int i = count - 1; i >= 0; i--)
+		if (numbers[i] < below && version_take(s, numbers[i]))
+			return true;
+	return false;
+}
+
+static void version_find(struct search *s)
 {
 	struct config_start *out = s->out;
-	unsigned numbers[2 * CONFIG_VERSIONS_KEPT], current;
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
 	int count = config_versions_list(out->folder, numbers);
 	if (count < 0 && count != -ENOENT)
 		snprintf(out->skipped, sizeof(out->skipped), "%s: %s", out->folder,
 			strerror(-count));
 	if (count <= 0)
 		return;
-	int rc = config_version_current(out->folder, &current, out->skipped);
-	if (rc == 0 && current == 0) // no version was ever in force
+	int rc = config_version_current(out->folder, &s->current, out->skipped);
+	if (rc == 0 && s->current == 0) // no version was ever in force
 		return;
-	if (rc == 0 && version_take(s, current, true))
-		return;
-	for (int i = count - 1; i >= 0; i--)
-		if ((rc < 0 || numbers[i] < current) && version_take(s, numbers[i], false))
-			return;
+	if (rc < 0 || !version_take(s, s->current))
+		(void)older_take(s, rc < 0 ? UINT_MAX : s->current);
 }
 
-// Was that text in force, and its health fell?
-static bool was_taken_back(const char *folder, uint64_t disk_digest)
+// The version as which that text was taken back, by the newest one that tells of its health; 0:
+// none. Another managed part may have been the fault.
+static unsigned taken_back_as(const char *folder, uint64_t disk_digest, uint64_t digest)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
 	int count = config_versions_list(folder, numbers);
-	for (int i = 0; i < count; i++) {
+	for (int i = count - 1; i >= 0; i--) {
 		struct config_version v;
 		char why[CONFIG_WHY_MAX];
-		if (config_version_read(folder, numbers[i], &v, NULL, why) == 0
-			&& v.result == CONFIG_VERSION_taken_back && v.disk_digest == disk_digest)
-			return true;
+		if (config_version_read(folder, numbers[i], &v, NULL, why) < 0
+			|| v.disk_digest != disk_digest)
+			continue;
+		if (v.result == CONFIG_VERSION_taken_back && v.digest == digest)
+			return v.number;
+		if (v.result == CONFIG_VERSION_applied)
+			return 0;
 	}
-	return false;
+	return 0;
 }
 
 static bool was_stopped(const char *folder)
@@ -104,7 +128,7 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	struct config_errors errors;
 	struct config_bundle b;
 	struct config *c = NULL;
-	int rc = config_bundle_read(path, managed, s->secrets, &b, &c, &errors);
+	int rc = config_bundle_read(path, managed, CONFIG_SECRETS_NONE, &b, &c, &errors);
 	if (rc < 0) {
 		config_errors_tell(&errors, out->config ? out->disk_why : why);
 		out->differs = true;
@@ -112,8 +136,9 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	}
 	const uint64_t digest = config_bundle_disk_digest(&b);
 	out->differs = out->config && digest != out->version.disk_digest;
-	const bool is_wanted =
-		out->differs && was_stopped(out->folder) && !was_taken_back(out->folder, digest);
+	if (out->differs && out->was_stopped)
+		out->taken_back_as = taken_back_as(out->folder, digest, config_bundle_digest(&b));
+	const bool is_wanted = out->differs && out->was_stopped && !out->taken_back_as;
 	if (!out->config || is_wanted) {
 		disk_use(out, &b, c);
 		out->differs = false;
@@ -121,6 +146,46 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	}
 	config_free(c);
 	config_bundle_free(&b);
+	return 0;
+}
+
+// The secrets of the file on disk, or of the version, cannot be read: the version in force, or an
+// older one.
+static bool fall_back(const struct search *s, const char *why)
+{
+	struct config_start *out = s->out;
+	const unsigned below = out->is_new ? s->current : out->version.number;
+	const bool is_disk = out->is_new;
+	if (is_disk) {
+		snprintf(out->disk_why, sizeof(out->disk_why), "%s", why);
+		out->differs = true;
+	} else {
+		out->is_held |= out->version.number == s->current;
+		snprintf(out->skipped, sizeof(out->skipped), "version %u: %.450s",
+			out->version.number, why);
+	}
+	config_free(out->config);
+	config_bundle_free(&out->bundle);
+	out->config = NULL;
+	out->is_new = false;
+	return (is_disk && s->current && version_take(s, s->current)) || older_take(s, below);
+}
+
+// What was decided without secrets, so that both processes decide the same, with them.
+static int secrets_load(const struct search *s, char why[CONFIG_WHY_MAX])
+{
+	struct config_start *out = s->out;
+	struct config_errors errors = {0};
+	struct config *c = NULL;
+	if (s->secrets == CONFIG_SECRETS_NONE)
+		return 0;
+	int rc = config_bundle_load(&out->bundle, s->secrets, &c, &errors);
+	if (rc < 0) {
+		config_errors_tell(&errors, why);
+		return fall_back(s, why) ? 0 : rc;
+	}
+	config_free(out->config);
+	out->config = c;
 	return 0;
 }
 
@@ -138,9 +203,13 @@ int config_start(const char *path, enum config_secrets_kind secrets, struct conf
 		snprintf(why, CONFIG_WHY_MAX, "%s: %s", path, strerror(-rc));
 		return rc;
 	}
-	const struct search s = {.path = absolute, .secrets = secrets, .out = out};
+	struct search s = {.path = absolute, .secrets = CONFIG_SECRETS_NONE, .out = out};
+	out->was_stopped = was_stopped(out->folder);
 	version_find(&s);
 	rc = disk_look(&s, path, why);
+	s.secrets = secrets;
+	if (rc == 0)
+		rc = secrets_load(&s, why);
 	free(absolute);
 	return rc;
 }
@@ -158,6 +227,10 @@ void config_start_log(const struct config_start *s, const char *path)
 	if (s->disk_why[0])
 		log_warning("configuration: %s cannot be used, version %u stays in force: %s", path,
 			s->version.number, s->disk_why);
+	else if (s->taken_back_as)
+		log_warning("configuration: %s is not used, as it was taken back as version %u: "
+			    "weirctl config apply activates it all the same",
+			path, s->taken_back_as);
 	else if (s->differs)
 		log_warning("configuration: %s differs from version %u, which is in force "
 			    "(weirctl config diff, weirctl config apply)",

@@ -61,3 +61,23 @@ ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]
 // by ", " in `out`; the number of them. All other settings take effect live.
 unsigned config_needs_restart(
 	const struct config *running, const struct config *loaded, char *out, size_t cap);
+
+// The scalars of any YAML text, in order, with the bytes that each stands in, quotes too: to hide
+// some of them. -EINVAL: not YAML, or with anchors, aliases, tags, keys that are no text, another
+// encoding, or deeper than CONFIG_SCALARS_DEPTH_MAX; some scalars may have been given. -ENOMEM.
+enum { CONFIG_SCALARS_DEPTH_MAX = 32 };
+
+struct config_scalar {
+	const char *value; // until the call ends
+	size_t begin, end;
+	bool is_secret; // it is below a key that is_secret says so of
+};
+
+struct config_scalars_to {
+	bool (*is_secret)(const char *key);
+	void (*each)(void *arg, const struct config_scalar *scalar);
+	void *arg;
+};
+
+ATTR_MUST_CHECK int config_scalars(
+	const char *text, size_t len, const struct config_scalars_to *to);

@@ -139,6 +139,27 @@ int LLVMFuzzerInitialize(int *, char ***)
 	return 0;
 }
 
+static bool is_secret(const char *key)
+{
+	return key[0] == 'p';
+}
+
+static void scalar_check(void *arg, const struct config_scalar *s)
+{
+	size_t *last = arg; // end of the one before; an empty one may begin sooner
+	FUZZ_CHECK(s->begin <= last[1] && s->end <= last[1]);
+	FUZZ_CHECK(s->end <= s->begin || s->begin >= last[0]);
+	last[0] = s->end > last[0] ? s->end : last[0];
+}
+
+// The bytes of the scalars lie in the text, one behind the other.
+static void scalars_check(const uint8_t *data, size_t len)
+{
+	size_t last[2] = {0, len};
+	(void)!config_scalars((const char *)data, len,
+		&(struct config_scalars_to){is_secret, scalar_check, last});
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	char why[CONFIG_WHY_MAX] = "";
@@ -152,6 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	named[file_len] = '\0';
 	refill(NAMED_FD, named, file_len);
 	refill(text_fd, data, text_len);
+	scalars_check(data, text_len);
 	struct config_places places;
 	FUZZ_CHECK(config_places_find(text_path, &places, why) == 0);
 	FUZZ_CHECK(places.directory[0] == '/' && places.hugepages[0] && !why[0]);

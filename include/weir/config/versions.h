@@ -121,12 +121,17 @@ struct config_start {
 	bool differs;                  // the file on disk is another text than the version's
 	char disk_why[CONFIG_WHY_MAX]; // why the file on disk cannot be used; "": it can
 	char skipped[CONFIG_WHY_MAX];  // a version that could not be used; "": none
+	unsigned taken_back_as; // the version that the file on disk was, which kept it from use; 0
+	bool was_stopped;       // the control plane was, cleanly
+	bool is_held;           // `current` is whole, but did not load: it is to stay
 	char folder[CONFIG_VERSION_FOLDER_MAX];
 };
 
 // Decides for the configuration file at `path`: the version in force; or the file on disk, if
 // there is no history or nothing usable in it, or if the control plane was stopped cleanly and
-// the file is a good new text that was never taken back. -errno with `why`: neither can be used.
+// the file is a good new text that was not taken back when it was last in force. It is decided
+// without secrets, the same in each process. Then, if the secrets of that choice cannot be read:
+// the version in force, or an older one. -errno with `why`: nothing can be used.
 ATTR_MUST_CHECK int config_start(const char *path, enum config_secrets_kind secrets,
 	struct config_start *out, char why[CONFIG_WHY_MAX]);
 // Logs which version a process starts with, and a warning if the file on disk differs or is

@@ -123,6 +123,7 @@ static void version_print(const struct json_node *n)
 			"  THE FILE ON DISK DIFFERS from version {version:u}, which is in force "
 			"(weirctl config diff, weirctl config apply)\n");
 	say_if(n, "taken_back", "  version {taken_back:u} was TAKEN BACK: {taken_back_why}\n");
+	say_if(n, "skipped", "  A VERSION WAS NOT USED: {skipped}\n");
 	say_if(n, "store_error", "  VERSIONS CANNOT BE STORED: {store_error}\n");
 }
 

@@ -2,6 +2,7 @@
 
 // The store of versions, differences, and texts without secrets.
 
+#include "controlplane/versions/health_watch.h"
 #include "controlplane/versions/version_diff.h"
 #include "controlplane/versions/version_mask.h"
 #include "controlplane/versions/version_store.h"
@@ -88,6 +89,30 @@ static void test_store(void **)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(version_store_stopped(folder, false, why), 0);
 	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static enum config_version_result result_of(unsigned number)
+{
+	struct config_version v;
+	assert_int_equal(config_version_read(folder, number, &v, NULL, why), 0);
+	return v.result;
+}
+
+// One verdict for all that were followed during a watch.
+static void test_verdict(void **)
+{
+	for (unsigned i = 1; i <= 5; i++)
+		put(i, "a: 1\n");
+	assert_int_equal(version_store_settle(folder, 1, CONFIG_VERSION_applied, "", why), 0);
+	assert_int_equal(version_store_settle(folder, 3, CONFIG_VERSION_not_taken, "", why), 0);
+	assert_int_equal(health_good_find(folder, 4), 1);
+	assert_int_equal(health_good_find(folder, 1), 0);
+	version_store_settle_pending(folder, 1, 4, CONFIG_VERSION_taken_back, "bad");
+	static const enum config_version_result want[] = {CONFIG_VERSION_applied,
+		CONFIG_VERSION_taken_back, CONFIG_VERSION_not_taken, CONFIG_VERSION_pending,
+		CONFIG_VERSION_pending};
+	for (unsigned i = 1; i <= 5; i++)
+		assert_int_equal(result_of(i), want[i - 1]);
 }
 
 static void test_prune(void **)
@@ -200,20 +225,71 @@ static void test_mask(void **)
 		"url: https://***@ads.example/l?***\n");
 	masked("{url: \"https://u:p@h/a\", name: x@y}", "{url: \"https://***@h/a\", name: x@y}");
 	masked("url: https://a@b@c/\n", "url: https://***@c/\n");
-	masked("sentinel_password: hunter2 # x\nport: 1\n", "sentinel_password: ***# x\nport: 1\n");
+	masked("sentinel_password: hunter2 # x\nport: 1\n",
+		"sentinel_password: *** # x\nport: 1\n");
 	masked("password_file: /etc/x\n", "password_file: /etc/x\n");
 	masked("://", "://");
 	masked("secret:", "secret:");
+	masked("secret: \nport: 1\n", "secret: \nport: 1\n");
+	masked("cookies: {secrets: [\"ab,c\", d#e], x: 1}\n",
+		"cookies: {secrets: [***, ***], x: 1}\n");
+	masked("cookies:\n  secrets:\n  - one\n  - two # x\nport: 1\n",
+		"cookies:\n  secrets:\n  - ***\n  - *** # x\nport: 1\n");
+	masked("\"password\": x\n", "\"password\": ***\n");
+	masked("pass\u00e9_password : x\nport: 1\n", "pass\u00e9_password : ***\nport: 1\n");
+	masked("\"pass\\x77ord\": x\n", "\"pass\\x77ord\": ***\n");
+	masked("password: 'a, b # c } d'\nport: 1\n", "password: ***\nport: 1\n");
+	masked("password:\n  one\n  two\nport: 1\n", "password:\n  ***\nport: 1\n");
+	masked("password: |\n  one\n  two\n\nport: 1\n", "password: ***\n\nport: 1\n");
+	masked("password: \"a\n  b\"\n", "password: ***\n");
+	masked("url: \"https://u:p,<}'w# /d?x@h/a\"\n", "url: \"https://***@h/a\"\n");
+	masked("url: \"https:\\/\\/u:p@h/a\"\n", "url: ***\n");
+	masked("# password: hunter2\na: 1 # https://u:p@h/\n# secrets:\n#   - x\n",
+		"# password:***\na: 1 # https://***@h/\n# secrets:\n#   ***\n");
+}
+
+// What is no YAML, or has what weir's has not.
+static void test_mask_lines(void **)
+{
+	masked("a: [\npassword: a, b # c\n", "a: [\npassword:***\n");
+	masked("a: [\n'password' : x\n  y\n\n  z\nb: 1\n",
+		"a: [\n'password' :***\n  ***\n\n  ***\nb: 1\n");
+	masked("a: [\n  secrets:\n  - x\n  b: 1\n", "a: [\n  secrets:\n  ***\n  b: 1\n");
+	masked("a: &x hunter2\npassword: *x\n", "a: &x hunter2\npassword:***\n");
+	masked("[ https://u:p}@h/l?k=v\n", "[ https://***@h/l?***\n");
+}
+
+// Any bytes: it ends, in bounds, and a secret that stands alone in its line is never shown.
+static void test_mask_random(void **)
+{
+	static const char *const pieces[] = {"password: ", "hunter2", "\n", "  ", "- ", "[", "]",
+		"{", "}", "\"", "'", "#", "|", ": ", "://", "@", "?", "\xc3\xa9", "\xff", ",",
+		"secrets:", "\\", "&a ", "*a", "\r\n", "\t", "a"};
+	srand(11);
+	for (unsigned round = 0; round < 20000; round++) {
+		char text[256] = "";
+		for (unsigned i = 0; i < 14; i++)
+			strcat(text, pieces[(size_t)rand() % ARRAY_LEN(pieces)]);
+		strcat(text, "\npassword: s3same\n");
+		char *got = version_mask(text, strlen(text));
+		assert_non_null(got);
+		if (strstr(got, "s3same"))
+			fail_msg("shown: %s", text);
+		free(got);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verdict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_diff_random),
 		cmocka_unit_test(test_mask),
+		cmocka_unit_test(test_mask_lines),
+		cmocka_unit_test(test_mask_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
