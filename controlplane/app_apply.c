@@ -57,7 +57,9 @@ static void version_begin(struct app *a)
 	const struct health *w = &a->versions->health;
 	const struct config_version version = p->version;
 	// What follows during a watch has the faults of what it followed.
-	if (!p->is_back && (w->is_running || !p->is_internal))
+	if (p->is_kept)
+		app_health_keep(a, &version);
+	else if (!p->is_back && (w->is_running || !p->is_internal))
 		app_health_begin(a, &version);
 	else
 		app_health_skip(a, &version);
@@ -308,6 +310,7 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 	*p = (struct apply){.is_running = true,
 		.from_disk = r->from_disk,
 		.is_internal = r->is_internal,
+		.is_kept = r->is_kept,
 		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,

@@ -82,6 +82,12 @@ static void held(struct app *a, const char *why)
 	event_add(a, EVENT_config_applied, *why ? why : "is applied, its health held");
 }
 
+void app_health_keep(struct app *a, const struct config_version *v)
+{
+	a->versions->health.version = *v;
+	held(a, "is kept, as asked");
+}
+
 void app_health_skip(struct app *a, const struct config_version *v)
 {
 	a->versions->status.watch_left_s = 0;

@@ -32,7 +32,7 @@ struct version_job {
 };
 
 struct apply { // that runs
-	bool is_running, is_stored, from_disk, is_internal;
+	bool is_running, is_stored, from_disk, is_internal, is_kept;
 	bool is_in_force;     // `err` and `why` say what of it is not, or is not stored
 	bool is_back;         // the way back after a fall of the health
 	api_config_done done; // NULL: the caller knows already, or no caller
@@ -99,5 +99,7 @@ void app_versions_look(struct app *a);
 void app_health_look(
 	struct app *a, const struct api_reasons *reasons, const struct resolver_status *s);
 void app_health_begin(struct app *a, const struct config_version *v);
+// `v` is in force, and the operator keeps it: a watch that runs ends as held.
+void app_health_keep(struct app *a, const struct config_version *v);
 // `v` is in force without a watch: that of another version ends, as taken back or as applied.
 void app_health_skip(struct app *a, const struct config_version *v);

@@ -93,14 +93,16 @@ static void apply(struct api *a, struct http_exchange *x, struct apply_request *
 
 static void serve_reload(struct api *a, struct http_exchange *x)
 {
-	apply(a, x, &(struct apply_request){.what = "config reload", .from_disk = true});
+	struct apply_request r = {.what = "config reload", .from_disk = true};
+	if (api_param_flag(x, "keep", &r.is_kept))
+		apply(a, x, &r);
 }
 
 static void serve_apply(struct api *a, struct http_exchange *x)
 {
 	struct apply_request r = {
 		.what = "config apply", .from_disk = true, .why = http_param(x, "why")};
-	if (api_param_flag(x, "dry_run", &r.is_trial))
+	if (api_param_flag(x, "dry_run", &r.is_trial) && api_param_flag(x, "keep", &r.is_kept))
 		apply(a, x, &r);
 }
 
@@ -108,7 +110,8 @@ static void serve_rollback(struct api *a, struct http_exchange *x)
 {
 	struct apply_request r = {.what = "config rollback", .why = http_param(x, "why")};
 	char what[48];
-	if (!api_param_number(x, "version", INT32_MAX, &r.rollback_to))
+	if (!api_param_number(x, "version", INT32_MAX, &r.rollback_to)
+		|| !api_param_flag(x, "keep", &r.is_kept))
 		return;
 	snprintf(what, sizeof(what), "config rollback %u", r.rollback_to);
 	r.what = what;
@@ -169,9 +172,9 @@ static void version_metrics(struct metrics_text *t, const struct api *a)
 }
 
 const struct api_part api_config_part = {
-	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN},
-		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN, "why dry_run"},
-		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN, "version why"}},
+	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN, "keep"},
+		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN, "why dry_run keep"},
+		{"/config/rollback", serve_rollback, API_POST, CONTROL_ADMIN, "version why keep"}},
 	.status = version_status,
 	.degraded = version_degraded,
 	.metrics = version_metrics,

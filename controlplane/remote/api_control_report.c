@@ -136,14 +136,16 @@ static void control_tables(struct api *a, struct table_registry *tables)
 	struct access_thread_counts c;
 	access_thread_counts(a->access->thread, &c);
 	connections_table(a, tables);
-	table_register(tables, &(struct table_info){.name = "tokens",
-				       .owner = "control API",
-				       .eviction = "replace one that is over, else refuse",
-				       .lifetime = "until it is revoked or expires",
-				       .kind = TABLE_FIXED,
-				       .cap = TOKENS_MAX,
-				       .used = a->access->tokens.count,
-				       .bytes = sizeof(struct tokens)});
+	table_register(
+		tables, &(struct table_info){.name = "tokens",
+				.owner = "control API",
+				.eviction = "replace one that is over, else refuse",
+				.lifetime = "until it is revoked or expires",
+				.kind = TABLE_FIXED,
+				.cap = TOKENS_MAX,
+				.used = a->access->tokens.count,
+				.bytes = sizeof(struct access) - 2 * sizeof(struct lockout)
+					 - sizeof(struct sessions) - sizeof(struct passwords)});
 	lockouts_table(&a->access->lockout, (struct table_info){.name = "lockouts"}, tables);
 	lockouts_table(
 		&a->access->user_lockout, (struct table_info){.name = "user_lockouts"}, tables);

@@ -16,7 +16,8 @@ struct apply_request {
 	const char *managed;  // the managed part's new text; NULL: as it is
 	bool from_disk;       // main and included files are read again; else those in force
 	unsigned rollback_to; // the texts of this version, the managed part too; 0: no
-	bool is_internal;     // its health is not watched
+	bool is_internal;     // its health is not watched by itself; it inherits a watch
+	bool is_kept;         // its health is not watched, and a watch that runs ends as held
 	bool is_trial;        // read and checked, and nothing else
 };
 

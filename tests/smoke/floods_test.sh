@@ -12,7 +12,7 @@ upstream 5301 $tmp/up.log
 must "up" "$lab" up --upstream 127.0.0.1:5301
 # The lab's limits are not those that are shipped.
 sed -i '/^limits:/d' /run/weir/lab/weir.yaml
-check "with the shipped limits" taken_over weirctl config reload
+check "with the shipped limits" taken_over weirctl config reload --keep
 # Queries wait while the worker has no CPU, as they would in a NIC's larger queue.
 client ip link set wt0 txqueuelen 10000
 # Where it serves, a worker has a CPU of its own and no client runs beside the control plane; here the worker comes before all

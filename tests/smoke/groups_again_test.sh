@@ -8,7 +8,7 @@ lab_up
 cp $config $tmp/plain.yaml
 group() { # group NAME PREFIX: the lab's configuration with this group, in force
 	printf 'query_log: {enabled: true}\ngroups:\n- {name: %s, clients: [%s]}\n' "$1" "$2" | cat $tmp/plain.yaml - >$config
-	weirctl config reload
+	weirctl config reload --keep
 }
 row_group() { # of a query, in the log
 	local name=row-$RANDOM.lab.example

@@ -44,7 +44,7 @@ servers() { # servers KEYS SERVER...: the lab's configuration with these, and th
 		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
 		echo "upstreams: {servers: [${list%, }], ca_file: $dir/${ca-ca}.pem, $keys}"
 	} >$config
-	weirctl config reload
+	weirctl config reload --keep
 }
 of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.name == \"$1\") | $2"; } # of SERVER FIELD
 is() { [ "$(of "$1" "$2")" = "$3" ]; }

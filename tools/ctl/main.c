@@ -133,6 +133,7 @@ static const struct option {
 	FLAG("--strict", NULL, CTL_OPT_STRICT, strict),
 	FLAG("--cumulative", NULL, CTL_OPT_CUMULATIVE, cumulative),
 	FLAG("--dry-run", NULL, CTL_OPT_DRY_RUN, dry_run),
+	FLAG("--keep", NULL, CTL_OPT_KEEP, keep),
 	FLAG("--once", NULL, CTL_OPT_ONCE, once),
 	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow),
 	FLAG("--remove", NULL, CTL_OPT_REMOVE, remove),

@@ -109,5 +109,5 @@ settings() { # settings UPSTREAMS
 		echo "upstreams: {root_hints: $zones/hints, $1}"
 		echo "dnssec: {anchors: $zones/anchor, validate: true}"
 	} >$config
-	taken_over weirctl config reload
+	taken_over weirctl config reload --keep
 }

@@ -138,5 +138,6 @@ static void reload_print(const struct json_node *root)
 int cmd_config_reload(struct ctl *c)
 {
 	c->service_reads_file = true;
-	return show_call(c, true, "/config/reload", NULL, HTTP_BUILD_MS, reload_print);
+	const struct http_param params[] = {{"keep", c->keep ? "1" : NULL}, {NULL, NULL}};
+	return show_call(c, true, "/config/reload", params, HTTP_BUILD_MS, reload_print);
 }

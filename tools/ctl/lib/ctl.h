@@ -35,6 +35,7 @@ enum {
 	CTL_OPT_CUMULATIVE = 65536,
 	CTL_OPT_VALIDATION = 131072,
 	CTL_OPT_DRY_RUN = 262144,
+	CTL_OPT_KEEP = 8388608,
 	CTL_OPT_ONCE = 524288,
 	CTL_OPT_SINCE = 1048576,
 	CTL_OPT_FOLLOW = 2097152,
@@ -52,7 +53,7 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove;
+	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep;
 	unsigned given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words
