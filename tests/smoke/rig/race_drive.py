@@ -48,7 +48,7 @@ PARAMS = {
     "/memory/slope": [{"seconds": "5"}],
     "/memory/history": [{"limit": "10"}],
 }
-STREAMS = ("/events", "/log/tail", "/watch")
+STREAMS = ("/events", "/live", "/log/tail", "/watch")
 
 
 class Connection(http.client.HTTPConnection):
@@ -83,9 +83,9 @@ def call(verb, path, params=(), stream_s=0.0):
 
 
 def endpoints():
-    """(those that are read, those that change something) of each api_part of controlplane/api."""
+    """(those that are read, those that change something) of each api_part."""
     reads, changes = [], []
-    for name in sorted(glob.glob(f"{HERE}/../../../controlplane/api/api_*.c")):
+    for name in sorted(n for room in ("api", "verbs", "remote") for n in glob.glob(f"{HERE}/../../../controlplane/{room}/*.c")):
         with open(name) as source:
             for path, flags in re.findall(r'\{"(/[a-z/]+)",\s+serve_\w+([^}]*)\}', source.read()):
                 (changes if "API_POST" in flags else reads).append(path)
@@ -321,9 +321,50 @@ class Drive:
         for verb in ("drain", "test", "undrain"):
             self.post(f"/upstream/{verb}", (200, 404, 503), server=server)
 
+    def versions(self):
+        _, body = call("GET", "/config/history")
+        numbers = [v["number"] for v in json.loads(body)["versions"]] if body else []
+        busy = (200, 400, 404, 503)
+        self.post("/config/apply", busy, dry_run="1")
+        self.post("/config/apply", busy, why="as it is", keep="1")
+        if numbers:
+            self.post("/config/rollback", busy, version=str(self.rng.choice(numbers)), keep="1")
+
+    def drain(self):
+        self.post("/drain")
+        self.post("/undrain")
+
+    # What is there already, gone already, in the file, or comes while another change runs, is refused.
+    def edit(self):
+        n, good = self.rng.randrange(4), (200, 400, 404, 409, 503)
+        entry = {"name": f"e{n}.entry.test", "verdict": self.rng.choice(("allow", "deny"))}
+        self.post("/entries/add", good, seconds="3", **entry)
+        self.post("/entries/remove", good, **entry)
+        name = {"name": f"race{n}"}
+        self.post("/lists/add", good, place=LIST, **name)
+        for verb in ("disable", "enable", "remove"):
+            self.post(f"/lists/{verb}", good, **name)
+        record = {"name": f"r{n}.local.test", "type": "A", "value": "192.0.2.1"}
+        self.post("/local/add", good, **record)
+        self.post("/local/remove", good, **record)
+        client = {"client": f"192.0.2.{n}", "group": "kids"}
+        for verb in ("add", "move", "remove"):
+            self.post(f"/groups/{verb}", good, **client)
+        self.post("/upstreams/add", good, server=f"127.0.0.1:{5401 + n}")
+        self.post("/upstreams/remove", good, server=f"127.0.0.1:{5401 + n}")
+
+    def access(self):
+        name = {"name": f"t{self.serial % 5}"}
+        self.post("/token/create", (200, 409, 503), role="read", **name)
+        self.post("/token/revoke", (200, 404, 409, 503), **name)
+        self.post("/password/set", (200, 400, 503), role="read", **name)
+        self.post("/password/remove", (200, 404, 409, 503), **name)
+        self.post("/session", (200, 401, 429))
+        self.post("/session/end", (200, 409))
+
     def operate(self):
         acts = [self.reload_plain, self.reload_broken, self.hang_up, self.toggle, self.flush, self.lists, self.hold, self.pause,
-                self.drops, self.heap, self.upstreams]
+                self.drops, self.heap, self.upstreams, self.versions, self.drain, self.edit, self.access]
         turns = acts + [self.reload_until_refused]  # first each once, so that a short run has them all
         while not self.stop.wait(0.05):
             if not turns:
