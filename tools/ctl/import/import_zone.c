@@ -76,15 +76,20 @@ static char *word_cut(char **rest)
 	return word;
 }
 
+// "" where it would be longer than `cap` allows: no name is.
 static void absolute(const struct zone *z, const char *name, char *out, size_t cap)
 {
 	const size_t len = strlen(name);
+	int written;
 	if (strcmp(name, "@") == 0)
-		snprintf(out, cap, "%s", *z->origin ? z->origin : ".");
+		written = snprintf(out, cap, "%s", *z->origin ? z->origin : ".");
 	else if (len && name[len - 1] == '.')
-		snprintf(out, cap, "%s", name);
+		written = snprintf(out, cap, "%s", name);
 	else
-		snprintf(out, cap, "%s.%s", name, strcmp(z->origin, ".") == 0 ? "" : z->origin);
+		written = snprintf(
+			out, cap, "%s.%s", name, strcmp(z->origin, ".") == 0 ? "" : z->origin);
+	if (written < 0 || (size_t)written >= cap)
+		*out = '\0';
 }
 
 static void origin_set(struct zone *z, const char *name)
