@@ -155,7 +155,7 @@ check "the mount of huge pages comes with them" inside test -L \
 	'/etc/systemd/system/weir-dataplane.service.wants/dev-hugepages\x2dweir.mount'
 check "no library is missing" inside sh -c '! ldd /usr/sbin/weir-* /usr/bin/weirctl /usr/bin/rulec /usr/libexec/weir/* | grep "not found"'
 completes() { inside bash -c ". /usr/share/bash-completion/completions/weirctl; COMP_WORDS=(weirctl $1 ''); COMP_CWORD=2; _weirctl; echo \${COMPREPLY[*]}"; }
-same "bash completes commands" 'get flush stats --json' "$(completes cache)"
+same "bash completes commands" 'get flush stats --json --host --token-file --ca --pin' "$(completes cache)"
 
 # --- upgrade ---------------------------------------------------------------------------------------------------------
 # again_as VERSION [SED]: the same package with another version, and its configuration edited.
