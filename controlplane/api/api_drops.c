@@ -80,7 +80,7 @@ static void serve_drops(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_drops_part = {
-	.endpoint = {{"/drops", serve_drops, API_GET, CONTROL_READ},
+	.endpoint = {{"/drops", serve_drops, API_GET, CONTROL_READ, ""},
 		{"/drops/add", serve_drops_add, API_POST, CONTROL_OPERATE, "source minutes"},
 		{"/drops/remove", serve_drops_remove, API_POST, CONTROL_OPERATE, "source"}},
 };

@@ -238,7 +238,7 @@ static void serve_services(struct api *, struct http_exchange *x)
 }
 
 const struct api_part api_groups_part = {
-	.endpoint = {{"/groups", serve_groups, API_GET, CONTROL_READ},
-		{"/services", serve_services, API_GET, CONTROL_READ}},
+	.endpoint = {{"/groups", serve_groups, API_GET, CONTROL_READ, ""},
+		{"/services", serve_services, API_GET, CONTROL_READ, ""}},
 	.status = groups_out,
 };

@@ -230,6 +230,6 @@ static void serve_errors(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_health_part = {
-	.endpoint = {{"/health", serve_health, API_ALWAYS | API_NETWORK, CONTROL_READ},
-		{"/errors", serve_errors, API_GET, CONTROL_READ}},
+	.endpoint = {{"/health", serve_health, API_ALWAYS | API_NETWORK, CONTROL_READ, ""},
+		{"/errors", serve_errors, API_GET, CONTROL_READ, ""}},
 };

@@ -197,10 +197,10 @@ static void serve_connections(struct api *, struct http_exchange *x)
 }
 
 const struct api_part api_heap_part = {
-	.endpoint = {{"/heap", serve_heap, API_ALWAYS, CONTROL_ADMIN},
+	.endpoint = {{"/heap", serve_heap, API_ALWAYS, CONTROL_ADMIN, ""},
 		{"/heap/on", serve_heap_on, API_POST, CONTROL_ADMIN, "sample_lg"},
-		{"/heap/off", serve_heap_off, API_POST, CONTROL_ADMIN},
-		{"/debug/heap", serve_debug_heap, API_ALWAYS | API_AUDIT, CONTROL_ADMIN},
-		{"/threads", serve_threads, API_GET, CONTROL_READ},
-		{"/connections", serve_connections, API_GET, CONTROL_READ}},
+		{"/heap/off", serve_heap_off, API_POST, CONTROL_ADMIN, ""},
+		{"/debug/heap", serve_debug_heap, API_ALWAYS | API_AUDIT, CONTROL_ADMIN, ""},
+		{"/threads", serve_threads, API_GET, CONTROL_READ, ""},
+		{"/connections", serve_connections, API_GET, CONTROL_READ, ""}},
 };

@@ -321,7 +321,7 @@ static void live_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_live_part = {
-	.endpoint = {{"/live", serve_live, API_GET, CONTROL_READ}},
+	.endpoint = {{"/live", serve_live, API_GET, CONTROL_READ, ""}},
 	.tables = live_tables,
 	.close = live_end,
 };

@@ -194,7 +194,7 @@ static void log_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_log_part = {
-	.endpoint = {{"/log", serve_log, API_GET, CONTROL_READ}},
+	.endpoint = {{"/log", serve_log, API_GET, CONTROL_READ, ""}},
 	.status = log_status,
 	.stats = log_status,
 	.degraded = outputs_degraded,

@@ -193,4 +193,5 @@ static void serve_mem(struct api *a, struct http_exchange *x)
 	api_look(a, x, mem_reply);
 }
 
-const struct api_part api_mem_part = {.endpoint = {{"/mem", serve_mem, API_ALWAYS, CONTROL_READ}}};
+const struct api_part api_mem_part = {
+	.endpoint = {{"/mem", serve_mem, API_ALWAYS, CONTROL_READ, ""}}};

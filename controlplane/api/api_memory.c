@@ -212,7 +212,7 @@ static void serve_memory_history(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_memory_part = {
-	.endpoint = {{"/mem/alarms", serve_memory_alarms, API_ALWAYS, CONTROL_READ},
+	.endpoint = {{"/mem/alarms", serve_memory_alarms, API_ALWAYS, CONTROL_READ, ""},
 		{"/memory/slope", serve_memory_slope, API_ALWAYS, CONTROL_READ, "seconds"},
 		{"/memory/history", serve_memory_history, API_ALWAYS, CONTROL_READ, "name limit"}},
 	.tables = meter_tables,

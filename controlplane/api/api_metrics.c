@@ -230,4 +230,4 @@ static void serve_metrics(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_metrics_part = {
-	.endpoint = {{"/metrics", serve_metrics, API_NETWORK, CONTROL_READ}}};
+	.endpoint = {{"/metrics", serve_metrics, API_NETWORK, CONTROL_READ, ""}}};

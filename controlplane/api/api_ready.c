@@ -237,8 +237,8 @@ static void ready_status(struct json_out *o, struct json_node *root, const struc
 
 const struct api_part api_ready_part = {
 	.endpoint = {{"/ready", serve_ready, API_ALWAYS | API_NETWORK, CONTROL_READ, "for strict"},
-		{"/drain", serve_drain, API_POST, CONTROL_OPERATE},
-		{"/undrain", serve_undrain, API_POST, CONTROL_OPERATE}},
+		{"/drain", serve_drain, API_POST, CONTROL_OPERATE, ""},
+		{"/undrain", serve_undrain, API_POST, CONTROL_OPERATE, ""}},
 	.status = ready_status,
 	.degraded = drained_look,
 	.metrics = ready_metrics,

@@ -236,9 +236,9 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_rules_part = {
-	.endpoint = {{"/blocklist", serve_blocklist, API_GET, CONTROL_READ},
+	.endpoint = {{"/blocklist", serve_blocklist, API_GET, CONTROL_READ, ""},
 		{"/blocklist/reload", serve_blocklist_reload, API_POST, CONTROL_OPERATE, "force"},
-		{"/blocklist/rollback", serve_blocklist_rollback, API_POST, CONTROL_OPERATE},
+		{"/blocklist/rollback", serve_blocklist_rollback, API_POST, CONTROL_OPERATE, ""},
 		{"/blocklist/pause", serve_blocklist_pause, API_POST, CONTROL_OPERATE,
 			"minutes group block_all"},
 		{"/blocklist/resume", serve_blocklist_resume, API_POST, CONTROL_OPERATE, "group"}},

@@ -235,6 +235,6 @@ static void serve_stats(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_status_part = {
-	.endpoint = {{"/status", serve_status, API_GET, CONTROL_READ},
-		{"/stats", serve_stats, API_GET, CONTROL_READ}},
+	.endpoint = {{"/status", serve_status, API_GET, CONTROL_READ, ""},
+		{"/stats", serve_stats, API_GET, CONTROL_READ, ""}},
 };

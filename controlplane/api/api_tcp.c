@@ -108,4 +108,4 @@ static void serve_tcp(struct api *a, struct http_exchange *x)
 		api_busy(x, rc);
 }
 
-const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp, API_GET, CONTROL_READ}}};
+const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp, API_GET, CONTROL_READ, ""}}};

@@ -116,7 +116,7 @@ static void serve_cache_stats(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_tiers_part = {
-	.endpoint = {{"/cache/stats", serve_cache_stats, API_GET, CONTROL_READ}},
+	.endpoint = {{"/cache/stats", serve_cache_stats, API_GET, CONTROL_READ, ""}},
 	.status = redis_out,
 	.stats = tiers_out,
 	.degraded = redis_degraded,

@@ -82,6 +82,6 @@ static void serve_set(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_toggles_part = {
-	.endpoint = {{"/toggles", serve_toggles, API_ALWAYS, CONTROL_READ},
+	.endpoint = {{"/toggles", serve_toggles, API_ALWAYS, CONTROL_READ, ""},
 		{"/set", serve_set, API_POST | API_ALWAYS, CONTROL_OPERATE, "toggle value"}},
 };

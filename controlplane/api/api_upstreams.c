@@ -315,7 +315,7 @@ static void serve_test(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_upstreams_part = {
-	.endpoint = {{"/upstreams", serve_upstreams, API_GET, CONTROL_READ},
+	.endpoint = {{"/upstreams", serve_upstreams, API_GET, CONTROL_READ, ""},
 		{"/upstream/drain", serve_drain, API_POST, CONTROL_OPERATE, "server"},
 		{"/upstream/undrain", serve_undrain, API_POST, CONTROL_OPERATE, "server"},
 		{"/upstream/test", serve_test, API_POST, CONTROL_OPERATE, "server"}},

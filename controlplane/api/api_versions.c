@@ -262,7 +262,7 @@ static void serve_diff(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_versions_part = {
-	.endpoint = {{"/config/history", serve_history, API_GET, CONTROL_READ},
+	.endpoint = {{"/config/history", serve_history, API_GET, CONTROL_READ, ""},
 		{"/config/show", serve_show, API_GET, CONTROL_ADMIN, "version"},
 		{"/config/diff", serve_diff, API_GET, CONTROL_ADMIN, "from to"}},
 };

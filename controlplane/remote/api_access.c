@@ -213,7 +213,7 @@ static void serve_audit(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_access_part = {
-	.endpoint = {{"/tokens", serve_tokens, API_GET | API_ALWAYS, CONTROL_ADMIN},
+	.endpoint = {{"/tokens", serve_tokens, API_GET | API_ALWAYS, CONTROL_ADMIN, ""},
 		{"/token/create", serve_token_create, API_POST | API_ALWAYS, CONTROL_ADMIN,
 			"name role expires"},
 		{"/token/revoke", serve_token_revoke, API_POST | API_ALWAYS, CONTROL_ADMIN, "name"},

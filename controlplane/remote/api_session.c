@@ -279,9 +279,9 @@ static void session_tables(struct api *a, struct table_registry *tables)
 const struct api_part api_session_part = {
 	.endpoint = {{"/session", serve_login, API_POST | API_OPEN | API_ALWAYS, CONTROL_READ,
 			     "form:user form:password"},
-		{"/session/end", serve_session_end, API_POST | API_ALWAYS, CONTROL_READ},
-		{"/user", serve_user, API_GET | API_ALWAYS, CONTROL_READ},
-		{"/passwords", serve_passwords, API_GET | API_ALWAYS, CONTROL_ADMIN},
+		{"/session/end", serve_session_end, API_POST | API_ALWAYS, CONTROL_READ, ""},
+		{"/user", serve_user, API_GET | API_ALWAYS, CONTROL_READ, ""},
+		{"/passwords", serve_passwords, API_GET | API_ALWAYS, CONTROL_ADMIN, ""},
 		{"/password/set", serve_password_set, API_POST | API_ALWAYS, CONTROL_ADMIN,
 			"name role form:password"},
 		{"/password/remove", serve_password_remove, API_POST | API_ALWAYS, CONTROL_ADMIN,

@@ -172,7 +172,7 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_entries_part = {
-	.endpoint = {{"/entries", serve_entries, API_GET, CONTROL_READ},
+	.endpoint = {{"/entries", serve_entries, API_GET, CONTROL_READ, ""},
 		{"/entries/add", serve_add, API_POST, CONTROL_OPERATE,
 			"name verdict group seconds why"},
 		{"/entries/remove", serve_remove, API_POST, CONTROL_OPERATE,

@@ -189,7 +189,7 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_lists_part = {
-	.endpoint = {{"/lists", serve_lists, API_GET, CONTROL_READ},
+	.endpoint = {{"/lists", serve_lists, API_GET, CONTROL_READ, ""},
 		{"/lists/add", serve_add, API_POST, CONTROL_ADMIN, "name place format allow why"},
 		{"/lists/remove", serve_remove, API_POST, CONTROL_ADMIN, "name why"},
 		{"/lists/enable", serve_enable, API_POST, CONTROL_OPERATE, "name why"},

@@ -166,7 +166,7 @@ static void serve_local(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_local_part = {
-	.endpoint = {{"/local", serve_local, API_GET, CONTROL_READ},
+	.endpoint = {{"/local", serve_local, API_GET, CONTROL_READ, ""},
 		{"/local/add", serve_local_add, API_POST, CONTROL_ADMIN, "name type value ttl why"},
 		{"/local/remove", serve_local_remove, API_POST, CONTROL_ADMIN,
 			"name type value why"}},
