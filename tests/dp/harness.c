@@ -2,8 +2,8 @@
 #include "harness.h"
 
 #include "controlplane/lists/rule_build.h"
-#include "tests/fuzz/frame_oracle.h"
-#include "tests/fuzz/reply_oracle.h"
+#include "tests/oracle/frame_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>

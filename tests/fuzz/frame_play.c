@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frame_play.h"
 
-#include "frame_oracle.h"
 #include "fuzz.h"
-#include "reply_oracle.h"
 #include "tests/dp/servers_image.h"
+#include "tests/oracle/frame_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <arpa/inet.h>
 

@@ -8,10 +8,10 @@
 // The first byte chooses: & 1: the rest is the message as it is; else it is laid over a sound one,
 // from the second byte on. & 2: over the ring's own bytes too. & 4: a query (MSG_SEND).
 
-#include "frame_oracle.h"
 #include "fuzz.h"
 #include "tests/dp/harness.h"
 #include "tests/dp/servers_image.h"
+#include "tests/oracle/frame_oracle.h"
 
 enum { RAW = 1, HEADER = 2, QUERY = 4, DNS_LEN = 64, INPUT_MOST = 5000 };
 

@@ -5,7 +5,7 @@
 // had. The oracle checks the replies for several kinds of clients.
 
 #include "fuzz.h"
-#include "reply_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <errno.h>
 #include <weir/dns_answer.h>

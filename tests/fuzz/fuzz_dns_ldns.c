@@ -4,7 +4,7 @@
 // rest is. A reply is one to its own question, from a client with DO where its AD is set.
 
 #include "fuzz.h"
-#include "ldns_twin.h"
+#include "tests/oracle/ldns_twin.h"
 
 #include <stdio.h>
 

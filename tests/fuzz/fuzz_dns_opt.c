@@ -6,7 +6,7 @@
 // another record in front (as a TSIG that is out of place).
 
 #include "fuzz.h"
-#include "reply_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <string.h>
 #include <weir/dns_reply.h>

@@ -5,7 +5,7 @@
 
 #include "dataplane/core/dns/dns_query_fast.h"
 #include "fuzz.h"
-#include "reply_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <weir/dns_reply.h>
 

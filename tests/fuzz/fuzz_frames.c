@@ -3,10 +3,10 @@
 // A client's frame through all stages of a worker (frame_play.h). The first byte chooses how the
 // rest is taken (enum): as a frame, or as a DNS message in a sound one.
 
-#include "frame_oracle.h"
 #include "frame_play.h"
 #include "fuzz.h"
 #include "tests/dp/servers_image.h"
+#include "tests/oracle/frame_oracle.h"
 
 enum {
 	MODE_MESSAGE = 1, // in a frame made here

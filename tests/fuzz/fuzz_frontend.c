@@ -11,9 +11,9 @@
 #include "controlplane/answer_policy/answer_policy.h"
 #include "controlplane/frontend/frontend.h"
 #include "controlplane/policy/policy_build.h"
-#include "reply_oracle.h"
 #include "resolver_box.h"
 #include "rule_kinds.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "controlplane/l1/l1_value.h"
 #include "controlplane/l1/redis_reader.h"
 #include "fuzz.h"
-#include "reply_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 // The first byte chooses (enum); the second, where the rest is laid over a sound message, whose
 // question it is with MODE_QUESTION.
 
-#include "reply_oracle.h"
 #include "resolver_box.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <string.h>
 #include <weir/clock.h>

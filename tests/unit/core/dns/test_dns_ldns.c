@@ -4,7 +4,7 @@
 
 #include "dns_build.h"
 #include "dns_rand.h"
-#include "tests/fuzz/ldns_twin.h"
+#include "tests/oracle/ldns_twin.h"
 
 #include <ldns/ldns.h>
 

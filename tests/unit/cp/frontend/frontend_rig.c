@@ -2,7 +2,7 @@
 #include "frontend_rig.h"
 
 #include "controlplane/policy/policy_build.h"
-#include "tests/fuzz/reply_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ldns_twin.h"
+#include "tests/oracle/ldns_twin.h"
 
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frame_oracle.h"
+#include "tests/oracle/frame_oracle.h"
 
 #include "fuzz.h"
 

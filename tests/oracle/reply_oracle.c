@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "reply_oracle.h"
+#include "tests/oracle/reply_oracle.h"
 
 #include "fuzz.h"
 
