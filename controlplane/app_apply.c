@@ -119,7 +119,7 @@ static void on_ended(const struct reload *r)
 {
 	struct app *a = r->app;
 	struct apply *p = &a->versions->apply;
-	if (!r->done) // it was told while a thread hung
+	if (!r->done) // the caller had its reply while a thread hung
 		p->done = NULL;
 	snprintf(p->needs_restart, sizeof(p->needs_restart), "%s", r->needs_restart);
 	if (!r->in_force) {

@@ -68,8 +68,8 @@ struct app_versions {
 	struct health health;
 };
 
-// Decides what the process starts with, and sets app.started. Before the log is set up: what is to
-// be said is said by app_versions_begin.
+// Chooses the version that the process starts with, and sets app.started. Runs before the log is
+// set up, so app_versions_begin logs what it found.
 ATTR_MUST_CHECK int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX]);
 // Stores the version of the start; blocks. Once there is a log.
 void app_versions_begin(struct app *a);

@@ -104,7 +104,7 @@ static void left_settle(struct app_versions *v)
 	enum config_version_result result;
 	char why[CONFIG_WHY_MAX];
 	unsigned number;
-	// What is whole and did not load keeps its history.
+	// A version that is undamaged but did not load may load at the next start.
 	if (v->start.is_held || config_version_current(v->folder, &number, why) < 0)
 		return;
 	if (number && config_version_read(v->folder, number, &current, NULL, why) < 0)

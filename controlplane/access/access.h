@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who may use the control API over the network, and as what: a token, or a client's certificate
-// that the configuration gives a role. What fails is counted, audited, an event and, if it goes on,
-// a lock-out. The service loop's thread; files are the helper thread's (access_thread.h).
+// Access to the control API over the network. A user proves a role by a token, by a password and
+// then the cookie of a session, or by a client's certificate that the configuration gives a role.
+// Failed tries are counted and audited; repeated ones end in a lock-out and an event. The service
+// loop's thread; the helper thread reads and writes files (access_thread.h).
 //
 // The file of tokens is read at the open. A file that is damaged is reported and gives no token,
 // and stays as it is: no token is made until it is gone.
@@ -76,18 +77,18 @@ struct access_user {
 	char who[80];            // "token NAME", "certificate NAME", "user NAME"
 	struct session *session; // of a browser's cookie; else NULL
 };
-// Who is it? ACCESS_GRANTED with `out`. A session counts where there is no token, a certificate
-// where there is neither. A browser sends cookies and certificates by itself, also for a page of a
-// stranger: what its browser says another site's page sends is refused before any secret is looked
-// at, and is no failed try, or each page could lock its reader's address out. A change by a cookie
-// needs the session's second secret.
+// Finds the user of a request: ACCESS_GRANTED with `out`, or the refusal. A session counts where
+// there is no token, a certificate where there is neither. A browser sends cookies and certificates
+// by itself, for pages of other sites too. So a request that the browser marks as another site's is
+// refused before any secret is read. It counts as no failed try: otherwise each page could lock out
+// the address of its reader. A change by a cookie needs the session's second secret.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
-// It is, but may not do this: counted.
+// Counts a request of a known user whose role does not allow it.
 void access_overstepped(struct access *a);
 // Does the browser say that another site's page sends the request? Other clients say nothing.
 bool access_is_foreign(const struct access_try *try);
-// One failed try more from there.
+// Counts one failed try from this address.
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from);
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 // Of a login; the name need not be one of a user, so that a reply does not tell.

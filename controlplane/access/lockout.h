@@ -24,7 +24,7 @@ enum {
 };
 
 struct lockout_key {
-	uint8_t bytes[LOCKOUT_KEY_LEN]; // 0 the first: of nobody, who is never locked out
+	uint8_t bytes[LOCKOUT_KEY_LEN]; // the first is 0: no key, which is never locked out
 };
 struct lockout_key lockout_source(const struct sockaddr_storage *a);
 struct lockout_key lockout_user(const char *name);

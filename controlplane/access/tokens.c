@@ -153,7 +153,7 @@ enum token_verdict tokens_check(
 {
 	uint8_t digest[TLS_SHA256_LEN];
 	*out = NULL;
-	// What is no token by its form is public knowledge, and costs no SHA-256.
+	// The form of a token is no secret, so another text needs no SHA-256.
 	if (strlen(text) != TOKEN_TEXT_LEN || strncmp(text, prefix, sizeof(prefix) - 1) != 0
 		|| !tls_sha256(text, TOKEN_TEXT_LEN, digest))
 		return TOKEN_UNKNOWN;

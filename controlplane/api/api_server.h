@@ -82,7 +82,7 @@ enum api_endpoint_flags {
 		1 << 1, // served while the toggle `api` is off: to look, and to turn it on again
 	API_NETWORK = 1 << 2, // served by metrics.listen as well
 	API_AUDIT = 1 << 3,   // in the audit log though it changes nothing
-	API_OPEN = 1 << 4,    // on the network also for nobody: who it is is found out there
+	API_OPEN = 1 << 4,    // served over the network before a login: it is the login
 };
 
 struct api_endpoint {

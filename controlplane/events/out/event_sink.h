@@ -18,7 +18,7 @@
 
 enum { EVENT_SINK_BEAT_MS = 200, EVENT_SINK_REST_MS = 5000 };
 
-// What the outputs are told; copied for each of them.
+// Settings of all outputs; each output has a copy.
 struct event_sink_settings {
 	struct config_events config; // its texts too
 	bool has_journal;
@@ -38,7 +38,7 @@ struct event_sink_work {
 	// Sends what can be sent. True: something waits, so that the next call comes within
 	// EVENT_SINK_BEAT_MS; else with the next event, or within EVENT_SINK_REST_MS.
 	bool (*beat)(void *arg, uint64_t now_ms);
-	// The last call: what waits may be sent, within a deadline of its own; frees `arg`.
+	// The last call. May send waiting events, within its own deadline; frees `arg`.
 	void (*end)(void *arg);
 	void *arg;
 };
