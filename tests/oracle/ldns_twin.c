@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/oracle/ldns_twin.h"
 
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <ldns/ldns.h>
 
