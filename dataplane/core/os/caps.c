@@ -64,6 +64,8 @@ static int thread_caps(const char *thread, uint64_t *out, char name[32])
 			rc = 0;
 		}
 	}
+	if (rc && ferror(f)) // ESRCH: it ended after the open
+		rc = -errno;
 	(void)fclose(f);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,37 @@ static int no_new(void)
 	return caps_no_new() || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }
 
+static void *ends_at_once(void *)
+{
+	return NULL;
+}
+
+// Each short thread may end between two steps of reading it.
+static void *makes_short_threads(void *arg)
+{
+	atomic_bool *made_all = arg;
+	pthread_t thread;
+	for (int i = 0; i < 4000; i++)
+		if (pthread_create(&thread, NULL, ends_at_once, NULL) == 0)
+			pthread_join(thread, NULL);
+	atomic_store(made_all, true);
+	return NULL;
+}
+
+static void test_threads_end(void **)
+{
+	char why[CAPS_WHY_MAX] = "";
+	atomic_bool made_all = false;
+	pthread_t maker;
+	int rc = 0;
+	assert_int_equal(pthread_create(&maker, NULL, makes_short_threads, &made_all), 0);
+	while (!atomic_load(&made_all))
+		rc = rc ? rc : caps_check(UINT64_MAX, UINT64_MAX, why);
+	pthread_join(maker, NULL);
+	assert_string_equal(why, "");
+	assert_int_equal(rc, 0);
+}
+
 static void test_keep(void **)
 {
 	assert_int_equal(child(no_new), 0);
@@ -167,7 +199,7 @@ static void test_drop_others(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keep), cmocka_unit_test(test_drop_others)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_drop_others), cmocka_unit_test(test_threads_end)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
