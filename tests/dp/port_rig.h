@@ -43,6 +43,20 @@ static inline int port_rig_start(
 	return 0;
 }
 
+// One port, `device`, which the caller keeps, without an exception interface.
+static inline struct config port_rig_config(char *device, unsigned workers)
+{
+	static char nothing[] = "";
+	return (struct config){
+		.dataplane = {.worker_count = workers,
+			.port_count = 1,
+			.ports = {{.device = device, .exception = nothing}},
+			.rx_descriptors = 128,
+			.tx_descriptors = 128},
+		.limits = {.udp_reply_size = 1232},
+	};
+}
+
 static inline int port_rig_stop(void **)
 {
 	return rte_eal_cleanup();

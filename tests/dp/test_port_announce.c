@@ -21,19 +21,6 @@ static int start_eal(void **)
 	return port_rig_start(&rig, "test_port_announce", all, ARRAY_LEN(all));
 }
 
-static struct config config_of(char *device)
-{
-	static char nothing[] = "";
-	return (struct config){
-		.dataplane = {.worker_count = 1,
-			.port_count = 1,
-			.ports = {{.device = device, .exception = nothing}},
-			.rx_descriptors = 128,
-			.tx_descriptors = 128},
-		.limits = {.udp_reply_size = 1232},
-	};
-}
-
 static void arp_announces(const struct rte_mbuf *m, const struct port *port, rte_be32_t address)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
@@ -76,7 +63,7 @@ static void service_addresses_are_announced(void **)
 		.v6_count = 1,
 		.v4 = {RTE_BE32(0xc6120035)},
 		.v6 = {{0xfd, 0x53, [15] = 0x53}}};
-	struct config config = config_of(loop_device);
+	struct config config = port_rig_config(loop_device, 1);
 	struct rte_mbuf *m[4];
 	struct ports p;
 	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);

@@ -21,23 +21,10 @@ static int start_eal(void **)
 	return port_rig_start(&rig, "test_port_gone", all, ARRAY_LEN(all));
 }
 
-static struct config config_of(char *device)
-{
-	static char nothing[] = "";
-	return (struct config){
-		.dataplane = {.worker_count = 1,
-			.port_count = 1,
-			.ports = {{.device = device, .exception = nothing}},
-			.rx_descriptors = 128,
-			.tx_descriptors = 128},
-		.limits = {.udp_reply_size = 1232},
-	};
-}
-
 // vfio asks for a device that the kernel takes back; weir touches the port no more.
 static void a_removed_device_is_noticed(void **)
 {
-	struct config config = config_of(null_device);
+	struct config config = port_rig_config(null_device, 1);
 	struct ports p;
 	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);
 	assert_int_equal(ports_start(&p, &config, rig.pool, rig.why), 0);

@@ -24,7 +24,7 @@ enum { WORKERS = PORT_RIG_WORKERS };
 static struct port_rig rig;
 
 static char ring_device[] = "net_ring0", null_device[] = "net_null0", other_device[] = "net_null1",
-	    full_device[] = "net_ring1", nothing[] = "";
+	    full_device[] = "net_ring1";
 
 static int start_eal(void **)
 {
@@ -32,18 +32,6 @@ static int start_eal(void **)
 		"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_ring0", "--vdev=net_ring1"};
 	char *const all[] = {vdevs[0], vdevs[1], vdevs[2], vdevs[3]};
 	return port_rig_start(&rig, "test_port_setup", all, ARRAY_LEN(all));
-}
-
-static struct config config_of(char *device, unsigned workers)
-{
-	return (struct config){
-		.dataplane = {.worker_count = workers,
-			.port_count = 1,
-			.ports = {{.device = device, .exception = nothing}},
-			.rx_descriptors = 128,
-			.tx_descriptors = 128},
-		.limits = {.udp_reply_size = 1232},
-	};
 }
 
 static struct rte_eth_conf chosen(const char *driver, uint64_t rx, uint64_t tx, bool trusted)
@@ -167,7 +155,7 @@ static void symmetric_key_maps_both_directions_alike(void **)
 
 static void queues_share_the_table_evenly(void **)
 {
-	struct config config = config_of(null_device, WORKERS);
+	struct config config = port_rig_config(null_device, WORKERS);
 	struct ports p;
 	struct rte_eth_dev_info info;
 	struct rte_eth_rss_reta_entry64 table[2] = {{.mask = UINT64_MAX}, {.mask = UINT64_MAX}};
@@ -211,7 +199,7 @@ static uint64_t word_of(const void *mac)
 static void workers_compare_where_all_comes_in(void **)
 {
 	static const char router[] = "\x00\x00\x5e\x00\x01\x05";
-	struct config config = config_of(other_device, 1);
+	struct config config = port_rig_config(other_device, 1);
 	struct ports p;
 	struct worker w = {.index = 0};
 	config.dataplane.ports[0].mac_count = 1;
@@ -236,7 +224,7 @@ static void workers_compare_where_all_comes_in(void **)
 
 static void refused_mac_ends_the_start(void **)
 {
-	struct config config = config_of(full_device, 1);
+	struct config config = port_rig_config(full_device, 1);
 	struct ports p;
 	config.dataplane.ports[0].mac_count = 2; // it has room for one
 	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x04", 6);
@@ -248,7 +236,7 @@ static void refused_mac_ends_the_start(void **)
 
 static void link_changes_are_noticed(void **)
 {
-	struct config config = config_of(ring_device, 1);
+	struct config config = port_rig_config(ring_device, 1);
 	struct ports p;
 	struct stats_port s = {0};
 	config.dataplane.ports[0].mac_count = 1;

@@ -8,27 +8,8 @@ dir=$tmp/hosts
 mkdir $dir
 . "$smoke_dir/upstream_lib.sh"
 check "certificates" eval "authority ca && certificate good ca DNS:moves.test && certificate wrong ca DNS:other.test"
-cat >$dir/unbound.conf <<END
-server:
-  interface: 127.0.0.1@853
-  interface: 127.0.0.2@853
-  tls-port: 853
-  tls-service-key: $dir/good.key
-  tls-service-pem: $dir/good.pem
-  directory: $dir
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  logfile: $dir/unbound.log
-  do-daemonize: no
-  access-control: 127.0.0.0/8 allow
-  local-zone: unbound.test redirect
-  local-data: "unbound.test 60 A 192.0.2.77"
-remote-control:
-  control-enable: no
-END
-sed "s/good\./wrong./; /127.0.0.2/d; s/127.0.0.1@/127.0.0.3@/; s/192.0.2.77/192.0.2.66/" $dir/unbound.conf >$dir/wrong.conf
+unbound_conf good 192.0.2.77 127.0.0.1@853 127.0.0.2@853 >$dir/unbound.conf
+unbound_conf wrong 192.0.2.66 127.0.0.3@853 >$dir/wrong.conf
 unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
 unbound -c $dir/wrong.conf 2>>$dir/unbound.err &
 

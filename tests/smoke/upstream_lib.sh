@@ -7,15 +7,18 @@ pin_of() {
 }
 listens() { [ -n "$(ss -Htnl "src $1")" ]; }
 
-# unbound_start ADDRESS PORT CERTIFICATE: over TLS on 853, over HTTPS on 443; 192.0.2.77 for all names below unbound.test
-unbound_start() {
-	cat >$dir/unbound.conf <<END
-server:
-  interface: $1@$2
+# unbound_conf CERTIFICATE ANSWER ADDRESS@PORT...: over TLS on 853, over HTTPS on 443; that answer for all names below
+# unbound.test
+unbound_conf() {
+	local certificate=$1 answer=$2
+	shift 2
+	printf 'server:\n'
+	printf '  interface: %s\n' "$@"
+	cat <<END
   tls-port: 853
   https-port: 443
-  tls-service-key: $dir/$3.key
-  tls-service-pem: $dir/$3.pem
+  tls-service-key: $dir/$certificate.key
+  tls-service-pem: $dir/$certificate.pem
   directory: $dir
   chroot: ""
   username: ""
@@ -26,10 +29,14 @@ server:
   logfile: $dir/unbound.log
   access-control: 127.0.0.0/8 allow
   local-zone: unbound.test redirect
-  local-data: "unbound.test 60 A 192.0.2.77"
+  local-data: "unbound.test 60 A $answer"
 remote-control:
   control-enable: no
 END
+}
+# unbound_start ADDRESS PORT CERTIFICATE: with 192.0.2.77
+unbound_start() {
+	unbound_conf "$3" 192.0.2.77 "$1@$2" >$dir/unbound.conf
 	unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
 	unbound=$!
 	eventually listens $1:$2

@@ -5,6 +5,7 @@
 
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
+#include "directory.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
@@ -87,17 +88,7 @@ static void settle(void)
 
 static void make_directory(uint64_t incarnation)
 {
-	const struct region_spec spec = {.name = "directory",
-		.kind = REGION_DIRECTORY,
-		.generation = 1,
-		.incarnation = incarnation,
-		.data_size = sizeof(struct directory)};
-	region_unmap(&directory_region);
-	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
-	directory = region_data(&directory_region);
-	atomic_store(&directory->epoch, 1);
-	directory->reader_file = region_header_of(&rings.reader)->incarnation;
-	region_publish(&directory_region);
+	directory = directory_make(&directory_region, &paths, incarnation, &rings.reader);
 }
 
 // An empty table; `damage`: one whose geometry lies.

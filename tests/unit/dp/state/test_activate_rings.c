@@ -5,6 +5,7 @@
 
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
+#include "directory.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
@@ -67,18 +68,9 @@ static void settle(void)
 static void serve_l0(void)
 {
 	struct region r;
-	struct region_spec spec = {.name = "directory",
-		.kind = REGION_DIRECTORY,
-		.generation = 1,
-		.incarnation = 0xc0,
-		.data_size = sizeof(struct directory)};
-	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
-	directory = region_data(&directory_region);
-	atomic_store(&directory->epoch, 1);
-	directory->reader_file = region_header_of(&rings.reader)->incarnation;
-	region_publish(&directory_region);
-	spec.name = "l0.1";
-	spec.kind = REGION_L0;
+	struct region_spec spec = {
+		.name = "l0.1", .kind = REGION_L0, .generation = 1, .incarnation = 0xc0};
+	directory = directory_make(&directory_region, &paths, 0xc0, &rings.reader);
 	assert_int_equal(l0_plan(1 << 20, 2, RESOLVERS, spec.geometry, &spec.data_size), 0);
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	region_publish(&r);
