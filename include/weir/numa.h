@@ -13,6 +13,7 @@
 
 #include "attr.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { NUMA_NODES_MAX = 64 };
@@ -23,3 +24,7 @@ uint64_t numa_nodes_of(const char *sys, const unsigned *cpus, unsigned count);
 
 // Where this thread's next pages come from: a node, several in turn, or anywhere (0). 0 or -errno.
 int numa_place(uint64_t nodes);
+
+// Is this CPU in a list as the kernel writes them, "0-3,8,10-11"? What follows other text is not
+// read.
+bool numa_list_has(const char *list, unsigned cpu);

@@ -11,8 +11,7 @@
 
 enum { CPULIST_MAX = 4096, PATH_TEXT_MAX = 512 };
 
-// "0-3,8,10-11\n": is this CPU among them?
-static bool list_has(const char *list, unsigned cpu)
+bool numa_list_has(const char *list, unsigned cpu)
 {
 	while (*list >= '0' && *list <= '9') {
 		char *end;
@@ -50,7 +49,7 @@ uint64_t numa_nodes_of(const char *sys, const unsigned *cpus, unsigned count)
 			continue;
 		there++;
 		for (unsigned i = 0; i < count; i++) {
-			if (list_has(list, cpus[i]))
+			if (numa_list_has(list, cpus[i]))
 				nodes |= UINT64_C(1) << node;
 		}
 	}

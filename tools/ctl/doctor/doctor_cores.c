@@ -9,28 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/numa.h>
 
 #define CPU "/sys/devices/system/cpu"
 enum { LIST_MAX = 1024, CORES_TEXT_MAX = 5 * CONFIG_WORKERS_MAX };
-
-// Is the core in "0-3,8"?
-static bool cores_has(const char *list, unsigned core)
-{
-	for (const char *p = list; *p;) {
-		char *end;
-		unsigned long first = strtoul(p, &end, 10), last = first;
-		if (end == p)
-			return false;
-		if (*end == '-')
-			last = strtoul(end + 1, &end, 10);
-		if (core >= first && core <= last)
-			return true;
-		p = end + (*end == ',');
-		if (*end && *end != ',')
-			return false;
-	}
-	return false;
-}
 
 unsigned doctor_cores_of_workers(struct doctor *d, unsigned out[CONFIG_WORKERS_MAX])
 {
@@ -68,7 +50,7 @@ static unsigned cores_pick(const char *list, bool is_in, const unsigned *core, u
 {
 	unsigned picked = 0;
 	for (unsigned i = 0; i < count; i++)
-		if (cores_has(list, core[i]) == is_in)
+		if (numa_list_has(list, core[i]) == is_in)
 			out[picked++] = core[i];
 	return picked;
 }
@@ -127,7 +109,7 @@ static void siblings_check(struct doctor *d, const unsigned *core, unsigned coun
 			return;
 		}
 		for (unsigned j = i + 1; j < count; j++) {
-			if (!cores_has(list, core[j]))
+			if (!numa_list_has(list, core[j]))
 				continue;
 			pairs++;
 			doctor_add(d, DOCTOR_WARNING,
@@ -245,7 +227,7 @@ static bool core_find(const unsigned *core, unsigned count, unsigned *out)
 		bool is_worker = false;
 		for (unsigned i = 0; i < count; i++)
 			is_worker |= core[i] == *out;
-		if (!is_worker && cores_has(list, *out))
+		if (!is_worker && numa_list_has(list, *out))
 			return true;
 	}
 	return false;
