@@ -8,12 +8,11 @@
 #include "api.h"
 #include "api_listener.h"
 #include "api_reasons.h"
-#include "base/file_seen.h"
 #include "base/json_out.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"
-#include "tls/tls_server.h"
+#include "tls/tls_watch.h"
 #include "why_runner.h"
 
 #include <sys/queue.h>
@@ -29,8 +28,7 @@ struct api_control {
 	struct api_listener listener[CONFIG_CONTROL_LISTEN_MAX];
 	struct tls_server *tls; // NULL: there are no good certificates
 	char why[TLS_WHY_MAX];  // why newer ones are not used; "": they are
-	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX + 1];
-	unsigned seen_count;
+	struct tls_watch watch;
 	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // as at the start
 	struct event *look;
 };
