@@ -49,9 +49,33 @@ static void control_stats(struct json_out *o, struct json_node *root, const stru
 	JSON_COUNTS_AS(o, n, "audit_", &t, written, lost, failed);
 }
 
+// What users of the network cannot do, and why.
+static void control_status(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	const struct access *a = l->api->access;
+	struct json_node *n = json_out_object(o, root, "access");
+	struct json_node *damaged = json_out_array(o, n, "damaged");
+	if (a->tokens_damaged)
+		json_out_text(o, damaged, NULL, a->tokens_path);
+	if (a->passwords_damaged)
+		json_out_text(o, damaged, NULL, a->passwords_path);
+	json_out_text(o, n, "certificates_error", l->api->control.why);
+}
+
+static void damaged_look(
+	struct api_reasons *r, bool is_damaged, const char *about, const char *path)
+{
+	if (is_damaged)
+		api_reason_add(r, API_REASON_control_file, about,
+			"%s is damaged: nothing in it is valid, nothing can be added", path);
+}
+
 static void control_degraded(struct api_reasons *r, const struct api_look *l)
 {
 	const struct api_control *k = &l->api->control;
+	const struct access *a = l->api->access;
+	damaged_look(r, a->tokens_damaged, "tokens", a->tokens_path);
+	damaged_look(r, a->passwords_damaged, "passwords", a->passwords_path);
 	for (unsigned i = 0; i < k->count; i++)
 		if (k->listener[i].error) {
 			api_reason_add(r, API_REASON_control_listen, "",
@@ -163,6 +187,7 @@ static void control_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_control_report_part = {
+	.status = control_status,
 	.stats = control_stats,
 	.degraded = control_degraded,
 	.metrics = control_metrics,

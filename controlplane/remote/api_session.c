@@ -124,8 +124,8 @@ static void call_begun(struct password_call *c, int rc)
 			x, 409, "%d users have a password, more are not possible", PASSWORDS_MAX);
 	else if (rc == -EUCLEAN)
 		api_refuse(x, 409,
-			"the file of passwords or of tokens is damaged: move it away "
-			"and restart the control plane");
+			"the file of passwords is damaged: move it away and restart the "
+			"control plane");
 	else
 		api_busy(x, rc == -EBUSY ? -EAGAIN : rc);
 	call_free(c);

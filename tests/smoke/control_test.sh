@@ -132,7 +132,12 @@ check "a secret in the URL is not in the log" eval 'https --interface 127.1.0.3 
 check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
 check "a user is removed" weirctl password remove eve
 "$lab" stop controlplane >/dev/null
+echo 'eve operate' >>$state/passwords
 "$lab" start controlplane >/dev/null
-check "tokens outlive a restart" eventually remote read upstreams
+check "tokens outlive a restart, and a damaged file of passwords" eventually remote read upstreams
+check "which status names" eval 'weirctl status | grep -q "DAMAGED .*$state/passwords"'
+check "and ready" eval 'weirctl --json ready | jq -e ".reasons | any(.id == \"control_file\" and .about == \"passwords\")"'
+check "a token is made nevertheless" token another --role read
+check "no password is set" eval '! echo "a long password" | weirctl password set eve --role operate'
 check "and so does what is revoked" said revoked upstreams
 finish
