@@ -33,6 +33,10 @@ for role in read operate admin; do token $role --role $role >$dir/$role.token; d
 check "a token has its prefix" grep -Eqx 'weir_[0-9a-f]{64}' $dir/read.token
 check "one that expires" eval 'token short --role admin --expires 1s >$dir/expired.token'
 check "one that is revoked" eval 'token gone --role admin >$dir/revoked.token && weirctl token revoke gone'
+echo $state/tokens >$tmp/path
+in_memory() { $python "$smoke_dir/rig/memory_find.py" $(pid controlplane) $1; }
+check "memory can be searched" in_memory $tmp/path
+check "no copy of a new token is left in it" eval '! in_memory $dir/admin.token'
 printf 'weir_%064d\n' 0 >$dir/unknown.token
 check "a name is used once" eval '! token read --role read && grep -q "valid already" $tmp/token.said'
 check "a role that is none" eval '! weirctl token create x --role root'
