@@ -60,6 +60,8 @@ struct api {
 	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener; // of metrics.listen
 	struct access *access;
+	const struct access_user
+		*user; // of the network, whose request is handled; NULL: a local one
 	struct api_control control;
 };
 
@@ -178,8 +180,6 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 void api_replied(void *arg, struct http_exchange *x, unsigned status);
 // Is there an endpoint of that path for a client that nobody knows?
 bool api_is_open(const struct http_exchange *x);
-// What the client shows of itself.
-struct access_try api_try_of(const struct api *a, const struct http_exchange *x);
 // A try of x's user that is refused: audited, and replied to.
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
 // "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.

@@ -107,7 +107,7 @@ static bool is_versioned(const struct http_exchange *x)
 	return path && strncmp(path, "/v1/", 4) == 0;
 }
 
-struct access_try api_try_of(const struct api *a, const struct http_exchange *x)
+static struct access_try try_of(const struct api *a, const struct http_exchange *x)
 {
 	return (struct access_try){.authorization = http_header(x, "Authorization"),
 		.client_name = http_client_name(x),
@@ -124,7 +124,7 @@ struct access_try api_try_of(const struct api *a, const struct http_exchange *x)
 
 static void open_serve(struct api *a, struct http_exchange *x)
 {
-	const struct access_try try = api_try_of(a, x);
+	const struct access_try try = try_of(a, x);
 	enum access_refusal why = ACCESS_GRANTED;
 	if (access_is_foreign(&try))
 		why = ACCESS_csrf;
@@ -155,11 +155,18 @@ static bool page_serve(const struct api *a, struct http_exchange *x)
 	return true;
 }
 
+static void user_serve(struct api *a, struct http_exchange *x, const struct access_user *user)
+{
+	a->user = user;
+	api_serve(a, x, 0, user->role);
+	a->user = NULL;
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *a = arg;
 	struct access_user user;
-	const struct access_try try = api_try_of(a, x);
+	const struct access_try try = try_of(a, x);
 	http_reply_header(x, "Cache-Control", "no-store");
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
 	if (is_versioned(x) && api_is_open(x)) {
@@ -175,7 +182,7 @@ static void on_request(void *arg, struct http_exchange *x)
 	else if (!is_versioned(x))
 		api_refuse(x, 404, "no such endpoint: paths begin with /v1/");
 	else
-		api_serve(a, x, 0, user.role);
+		user_serve(a, x, &user);
 }
 
 static int control_open(struct api *a)
