@@ -131,6 +131,7 @@ struct api_part {
 	X(health)         \
 	X(ready)          \
 	X(status)         \
+	X(dataplane)      \
 	X(state)          \
 	X(config)         \
 	X(versions)       \

@@ -48,6 +48,14 @@ remote() { local role=$1; shift; "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.
 said() { ! remote "$@" >$tmp/said 2>&1; }
 says() { grep -qF -- "$1" $tmp/said || { cat $tmp/said && false; }; }
 check "weirctl --host" remote read status
+shape() { jq -c '[paths | map(if type == "number" then 0 else . end | tostring) | join(".")] | unique'; }
+for what in status "stats --interval 0"; do
+	same "$what of another box has all" "$(weirctl --json $what | shape)" "$(remote read --json $what | shape)"
+	same "as text too" "$(weirctl $what | cut -d' ' -f1 | sort -u)" "$(remote read $what | cut -d' ' -f1 | sort -u)"
+done
+verdicts() { "$@" --json stats --interval 0 | jq -ce '.dataplane.verdicts | select(add > 0)'; }
+alike() { [ -n "$(verdicts weirctl)" ] && [ "$(verdicts weirctl)" = "$(verdicts remote read)" ]; }
+check "with the same numbers" eventually alike
 check "over IPv6 with a pin" "$WEIR_BUILD/tools/ctl/weirctl" --host '[::1]:9953' --token-file $dir/read.token upstreams --pin \
 	"$(openssl x509 -in $dir/server.pem -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)"
 check "by the environment" env WEIR_HOST=127.0.0.1 WEIR_TOKEN_FILE=$dir/read.token "$WEIR_BUILD/tools/ctl/weirctl" --ca $dir/ca.pem tcp

@@ -263,7 +263,9 @@ int cmd_status(struct ctl *c)
 		if (v.control)
 			control_print(&v);
 	}
-	bool up = (v.dataplane == PROCESS_UP || c->remote_options.host)
+	// A box of a former version does not say how its data plane is.
+	bool up = (v.dataplane == PROCESS_UP
+			  || (c->remote_options.host && v.dataplane == PROCESS_UNKNOWN))
 		  && v.controlplane == PROCESS_UP && v.control;
 	view_free(&v);
 	return up ? CTL_OK : CTL_FAILED;
