@@ -60,8 +60,7 @@ struct api {
 	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener; // of metrics.listen
 	struct access *access;
-	const struct access_user
-		*user; // of the network, whose request is handled; NULL: a local one
+	const struct access_user *user; // whose request is handled now; NULL: a local one
 	struct api_control control;
 };
 
