@@ -174,7 +174,7 @@ def measure(rig, kinds, pairs, seconds):
     """Pairs of turns, each without and with the adversary, and what reached the API."""
     before, turns = rig.counts(), []
     against = rig.adversaries(kinds)
-    time.sleep(4 * seconds)
+    rig.wait("the adversary", lambda: rig.counts()["accepted"] > before["accepted"])
     for n in range(pairs):
         values = {}
         for attacked in (n % 2 == 0, n % 2 == 1):
@@ -229,18 +229,16 @@ def main():
     os.sched_setaffinity(0, {cpus[1]})
     write_files(cpus)
     make_space()
-    rig, ok = Rig(args.build, run), True
+    rig = Rig(args.build, run)
     try:
         rig.up()
         for kinds in args.kinds:
             turns, reached = measure(rig, kinds, args.pairs, args.seconds)
             for row in rows_of(kinds, turns, reached):
                 print(json.dumps(row), flush=True)
-            ok &= reached["accepted"] > 0
     finally:
         rig.stop_all()
         namespaces.remove(run)
-    sys.exit(not ok)
 
 
 if __name__ == "__main__":
