@@ -27,6 +27,7 @@
 #include "querylog/store/query_store.h"
 #include "route/routes.h"
 #include "shm/again.h"
+#include "tls/tls_watch.h"
 
 #include <pthread.h>
 
@@ -36,7 +37,7 @@ struct event;
 struct app_certificates {
 	struct tls_server *server; // NULL: none, `why` says why if there should be any
 	char why[TLS_WHY_MAX];
-	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX], seen_clients; // of tls.client_ca
+	struct tls_watch watch;
 };
 
 // A configuration on its way to the resolvers and frontends and back. Their loops alone write and

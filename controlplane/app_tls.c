@@ -16,58 +16,36 @@
 
 enum { LOOK_MS = 5000 };
 
-static void files_see(const struct config_tls *c, struct app_certificates *out)
+// `files`: room for the paths of the settings.
+static struct tls_server_settings settings_of(
+	const struct config_tls *t, struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX])
 {
-	for (unsigned i = 0; i < c->count; i++) {
-		out->seen[2 * i] = file_seen_now(c->certificate[i].cert);
-		out->seen[2 * i + 1] = file_seen_now(c->certificate[i].key);
-	}
-	if (c->client_ca[0])
-		out->seen_clients = file_seen_now(c->client_ca);
-}
-
-// A later look compares with what cannot have changed unseen since.
-static void files_settle(
-	const struct config_tls *c, struct app_certificates *out, time_t read_unix_s)
-{
-	for (unsigned i = 0; i < c->count; i++) {
-		const struct config_certificate *one = &c->certificate[i];
-		struct file_seen *seen = &out->seen[2 * i];
-		seen[0] = file_seen_settled(&seen[0], one->cert, read_unix_s);
-		seen[1] = file_seen_settled(&seen[1], one->key, read_unix_s);
-	}
-	if (c->client_ca[0])
-		out->seen_clients =
-			file_seen_settled(&out->seen_clients, c->client_ca, read_unix_s);
-}
-
-void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out)
-{
-	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
-	struct tls_server *before = tcp_shared_tls(a->frontends.tcp_shared);
-	const struct config_tls *t = &c->tls;
-	const time_t began_unix_s = time(NULL);
-	char last_why[TLS_WHY_MAX];
-
-	frontend_tcp_shared_tls_why(a->frontends.tcp_shared, last_why);
-	*out = (struct app_certificates){0};
 	for (unsigned i = 0; i < t->count; i++)
 		files[i] = (struct tls_certificate_files){
 			t->certificate[i].cert, t->certificate[i].key};
-	const struct tls_server_settings set = {.count = t->count,
+	return (struct tls_server_settings){.count = t->count,
 		.certificate = files,
 		.secret_count = t->secret_count,
 		.secret = t->secret,
 		.only_1_3 = t->only_1_3,
 		.client_ca = t->client_ca[0] ? t->client_ca : NULL,
 		.client_required = t->client_required};
-	files_see(t, out);
+}
+
+void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out)
+{
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
+	struct tls_server *before = tcp_shared_tls(a->frontends.tcp_shared);
+	const struct tls_server_settings set = settings_of(&c->tls, files);
+	char last_why[TLS_WHY_MAX];
+
+	frontend_tcp_shared_tls_why(a->frontends.tcp_shared, last_why);
+	*out = (struct app_certificates){0};
 	// A file that is not there is looked for each time, and reported once.
-	if (t->count > 0 && tls_server_new(&out->server, &set, before, out->why) < 0
+	if (set.count > 0 && tls_watch_read(&out->watch, &set, before, &out->server, out->why) < 0
 		&& strcmp(out->why, last_why) != 0)
 		log_error("TLS: certificates: %s; %s", out->why,
 			before ? "those in force stay" : "DNS over TLS is not served");
-	files_settle(t, out, began_unix_s);
 	tls_server_free(before);
 }
 
@@ -77,23 +55,13 @@ void app_certificates_use(struct app *a, struct app_certificates *c)
 	c->server = NULL;
 }
 
-static bool files_same(const struct app *a)
-{
-	const struct app_certificates *c = &a->certificates;
-	struct app_certificates now = {0};
-
-	files_see(&a->current->tls, &now);
-	for (unsigned i = 0; i < 2 * a->current->tls.count; i++)
-		if (!file_seen_same(&c->seen[i], &now.seen[i]))
-			return false;
-	return !a->current->tls.client_ca[0] || file_seen_same(&c->seen_clients, &now.seen_clients);
-}
-
 void app_certificates_look(struct app *a)
 {
 	struct app_certificates *c = &a->certificates;
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
+	const struct tls_server_settings set = settings_of(&a->current->tls, files);
 
-	if (a->current->tls.count == 0 || files_same(a))
+	if (set.count == 0 || tls_watch_same(&c->watch, &set))
 		return;
 	app_certificates_read(a, a->current, c);
 	if (c->server)

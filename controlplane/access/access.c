@@ -49,10 +49,9 @@ static bool file_read(
 	return n >= 0;
 }
 
-static void file_damaged(struct access *a, const char *path, const char *why)
+static void file_damaged(const char *path, const char *why)
 {
-	a->is_damaged = true;
-	log_error("tokens: %s: %s; nothing in it is valid; move the file away and restart the "
+	log_error("access: %s: %s; nothing in it is valid; move the file away and restart the "
 		  "control plane",
 		path, why);
 }
@@ -61,12 +60,14 @@ static void files_load(struct access *a)
 {
 	char text[TOKENS_FILE_MAX + 1], why[TOKENS_WHY_MAX];
 	size_t len;
-	if (!file_read(a->tokens_path, text, &len, why)
-		|| (len && tokens_read(&a->tokens, text, len, why) < 0))
-		file_damaged(a, a->tokens_path, why);
-	if (!file_read(a->passwords_path, text, &len, why)
-		|| (len && passwords_read(&a->passwords, text, len, why) < 0))
-		file_damaged(a, a->passwords_path, why);
+	a->tokens_damaged = !file_read(a->tokens_path, text, &len, why)
+			    || (len && tokens_read(&a->tokens, text, len, why) < 0);
+	if (a->tokens_damaged)
+		file_damaged(a->tokens_path, why);
+	a->passwords_damaged = !file_read(a->passwords_path, text, &len, why)
+			       || (len && passwords_read(&a->passwords, text, len, why) < 0);
+	if (a->passwords_damaged)
+		file_damaged(a->passwords_path, why);
 }
 
 // The path of a file in the state directory, with room for what file_write adds.

@@ -6,8 +6,9 @@
 // Failed tries are counted and audited; repeated ones end in a lock-out and an event. The service
 // loop's thread; the helper thread reads and writes files (access_thread.h).
 //
-// The file of tokens is read at the open. A file that is damaged is reported and gives no token,
-// and stays as it is: no token is made until it is gone.
+// The files of tokens and of passwords are read at the open. One that is damaged is reported, gives
+// no entry and stays as it is: nothing is added to it until it is gone and the process has started
+// again. The other one goes on.
 
 #include "audit.h"
 #include "events/events.h"
@@ -50,9 +51,10 @@ struct access {
 	struct tokens tokens;
 	struct passwords passwords;
 	struct sessions sessions;
-	bool is_damaged, is_changing;         // a file is; a change of one is on its way
-	unsigned logins;                      // that wait for the helper thread
-	struct lockout lockout, user_lockout; // addresses, and names that logins gave
+	bool tokens_damaged, passwords_damaged; // their files
+	bool is_changing;                       // a change of one is on its way
+	unsigned logins;                        // that wait for the helper thread
+	struct lockout lockout, user_lockout;   // addresses, and names that logins gave
 	uint64_t granted, refused[ACCESS_GRANTED];
 	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], audit_path[PATH_MAX];
 };
@@ -103,8 +105,8 @@ struct access_change {
 	char text[TOKEN_TEXT_LEN + 1]; // the new token; wiped by access_change_end
 	char path[PATH_MAX];
 };
-// -EBUSY, -EUCLEAN (the file is damaged), and of tokens_make or tokens_revoke. `c` is zeroed but
-// for its `job.done`.
+// -EBUSY, -EUCLEAN (the file of tokens is damaged), and of tokens_make or tokens_revoke. `c` is
+// zeroed but for its `job.done`.
 ATTR_MUST_CHECK int access_token_make(
 	struct access *a, struct access_change *c, const struct token *wanted);
 ATTR_MUST_CHECK int access_token_revoke(
@@ -125,7 +127,8 @@ struct access_password {
 	char path[PATH_MAX];
 	bool is_login, is_good; // good: it is the user's password
 };
-// -EBUSY, -EUCLEAN, -ENOSPC, -ENOENT. `c` is zeroed but for `job.done`, `user` and `password`.
+// -EBUSY, -EUCLEAN (that of passwords is), -ENOSPC, -ENOENT. `c` is zeroed but for `job.done`,
+// `user` and `password`.
 ATTR_MUST_CHECK int access_password_set(struct access *a, struct access_password *c);
 ATTR_MUST_CHECK int access_password_remove(struct access *a, struct access_password *c);
 ATTR_MUST_CHECK int access_login(struct access *a, struct access_password *c);

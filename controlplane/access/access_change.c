@@ -25,7 +25,7 @@ static int change_begin(const struct access *a, struct access_change *c)
 	static_assert(offsetof(struct access_change, job) == 0);
 	if (a->is_changing)
 		return -EBUSY;
-	if (a->is_damaged)
+	if (a->tokens_damaged)
 		return -EUCLEAN;
 	c->next = a->tokens;
 	return 0;
@@ -88,7 +88,7 @@ static int password_begin(struct access *a, struct access_password *c)
 	static_assert(offsetof(struct access_password, job) == 0);
 	if (a->is_changing)
 		return -EBUSY;
-	if (a->is_damaged)
+	if (a->passwords_damaged)
 		return -EUCLEAN;
 	c->access = a;
 	c->next = a->passwords;

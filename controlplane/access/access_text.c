@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "access_text.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,4 +49,23 @@ bool access_fields(const char *line, size_t len, char (*field)[ACCESS_FIELD_MAX]
 		len -= i + 1 < count ? n + 1 : n;
 	}
 	return true;
+}
+
+int access_file_read(const struct access_file *f, void *table, const char *text, size_t len,
+	char why[ACCESS_FILE_WHY_MAX])
+{
+	const size_t head = strlen(f->head);
+	if (len < head || memcmp(text, f->head, head) != 0) {
+		snprintf(why, ACCESS_FILE_WHY_MAX, "not a file of %s", f->what);
+		return -EINVAL;
+	}
+	for (size_t at = head, line = 2; at < len; line++) {
+		const char *end = memchr(text + at, '\n', len - at);
+		if (!end || !f->take(table, text + at, (size_t)(end - text) - at)) {
+			snprintf(why, ACCESS_FILE_WHY_MAX, "line %zu is damaged", line);
+			return -EINVAL;
+		}
+		at = (size_t)(end - text) + 1;
+	}
+	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lockout.h"
 
-#include <netinet/in.h>
+#include "base/source_key.h"
+
 #include <string.h>
 #include <weir/keyhash.h>
 
@@ -10,14 +11,10 @@ static_assert(AF_INET < KIND_USER && AF_INET6 < KIND_USER);
 
 struct lockout_key lockout_source(const struct sockaddr_storage *a)
 {
-	struct lockout_key out = {0};
-	if (a->ss_family == AF_INET)
-		memcpy(out.bytes + 1, &((const struct sockaddr_in *)a)->sin_addr, 4);
-	else if (a->ss_family == AF_INET6)
-		memcpy(out.bytes + 1, &((const struct sockaddr_in6 *)a)->sin6_addr, 8);
-	else
-		return out;
-	out.bytes[0] = (uint8_t)a->ss_family;
+	const struct source_key key = source_key_of(a);
+	struct lockout_key out;
+	static_assert(sizeof(out) == sizeof(key));
+	memcpy(&out, &key, sizeof(out));
 	return out;
 }
 

@@ -26,26 +26,23 @@ static bool line_read(const char *line, size_t len, struct password *out)
 	return true;
 }
 
+static bool line_take(void *table, const char *line, size_t len)
+{
+	struct passwords *p = table;
+	if (p->count == PASSWORDS_MAX || !line_read(line, len, &p->user[p->count]))
+		return false;
+	p->count++;
+	return true;
+}
+
 int passwords_read(struct passwords *p, const char *text, size_t len, char why[TOKENS_WHY_MAX])
 {
-	const size_t head = sizeof(file_head) - 1;
+	static const struct access_file file = {file_head, "passwords", line_take};
 	*p = (struct passwords){0};
-	if (len < head || memcmp(text, file_head, head) != 0) {
-		snprintf(why, TOKENS_WHY_MAX, "not a file of passwords");
-		return -EINVAL;
-	}
-	for (size_t at = head, line = 2; at < len; line++) {
-		const char *end = memchr(text + at, '\n', len - at);
-		if (!end || p->count == PASSWORDS_MAX
-			|| !line_read(text + at, (size_t)(end - text) - at, &p->user[p->count])) {
-			*p = (struct passwords){0};
-			snprintf(why, TOKENS_WHY_MAX, "line %zu is damaged", line);
-			return -EINVAL;
-		}
-		p->count++;
-		at = (size_t)(end - text) + 1;
-	}
-	return 0;
+	const int rc = access_file_read(&file, p, text, len, why);
+	if (rc < 0)
+		*p = (struct passwords){0};
+	return rc;
 }
 
 size_t passwords_write(const struct passwords *p, char out[PASSWORDS_FILE_MAX])

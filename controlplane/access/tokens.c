@@ -14,6 +14,7 @@ enum { SECRET_LEN = 32, FIELDS = 6 };
 static const char prefix[] = "weir_", file_head[] = "weir-tokens 1\n";
 static_assert(sizeof(prefix) - 1 + 2 * SECRET_LEN == TOKEN_TEXT_LEN);
 static_assert((int)TOKEN_DIGEST_LEN == (int)TLS_SHA256_LEN);
+static_assert((int)TOKENS_WHY_MAX == (int)ACCESS_FILE_WHY_MAX);
 
 const char *const control_role_names[] = {"none", "read", "operate", "admin"};
 
@@ -51,26 +52,23 @@ static bool line_read(const char *line, size_t len, struct token *out)
 	return true;
 }
 
+static bool line_take(void *table, const char *line, size_t len)
+{
+	struct tokens *t = table;
+	if (t->count == TOKENS_MAX || !line_read(line, len, &t->token[t->count]))
+		return false;
+	t->count++;
+	return true;
+}
+
 int tokens_read(struct tokens *t, const char *text, size_t len, char why[TOKENS_WHY_MAX])
 {
-	const size_t head = sizeof(file_head) - 1;
+	static const struct access_file file = {file_head, "tokens", line_take};
 	*t = (struct tokens){0};
-	if (len < head || memcmp(text, file_head, head) != 0) {
-		snprintf(why, TOKENS_WHY_MAX, "not a file of tokens");
-		return -EINVAL;
-	}
-	for (size_t at = head, line = 2; at < len; line++) {
-		const char *end = memchr(text + at, '\n', len - at);
-		if (!end || t->count == TOKENS_MAX
-			|| !line_read(text + at, (size_t)(end - text) - at, &t->token[t->count])) {
-			*t = (struct tokens){0};
-			snprintf(why, TOKENS_WHY_MAX, "line %zu is damaged", line);
-			return -EINVAL;
-		}
-		t->count++;
-		at = (size_t)(end - text) + 1;
-	}
-	return 0;
+	const int rc = access_file_read(&file, t, text, len, why);
+	if (rc < 0)
+		*t = (struct tokens){0};
+	return rc;
 }
 
 size_t tokens_write(const struct tokens *t, char out[TOKENS_FILE_MAX])

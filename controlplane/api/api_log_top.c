@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of what was asked most over a span of the query store, of all clients or of one. The
-// files are read on a helper thread (why_runner.h), for a bounded time.
+// Endpoint of what was asked most over a span of the query store, of all clients or of one. A
+// helper thread (why_runner.h) reads the files, for a bounded time, sorts, and writes the reply.
 
 #include "api_param.h"
 #include "querylog/store/query_top.h"
@@ -21,13 +21,8 @@ struct top_call {
 	unsigned limit;
 	char unknown_client[API_WHY_MAX];
 	struct query_top_report *report;
+	char *text;
 };
-
-static int top_work(void *arg, const _Atomic bool *stop)
-{
-	struct top_call *c = arg;
-	return query_top_find(c->folder, &c->wanted, stop, &c->report);
-}
 
 static uint64_t count_of(const struct query_tally *t, enum query_bag_order by)
 {
@@ -69,7 +64,7 @@ static void hours_out(struct json_out *o, struct json_node *root, const struct q
 	}
 }
 
-static void report_out(const struct top_call *c)
+static char *report_text(const struct top_call *c)
 {
 	const struct query_top_report *r = c->report;
 	struct json_out *o = json_out_new();
@@ -89,7 +84,18 @@ static void report_out(const struct top_call *c)
 	bag_out(o, root, "lists", c, QUERY_TOP_lists, QUERY_BAG_BLOCKED);
 	bag_out(o, root, "groups", c, QUERY_TOP_groups, QUERY_BAG_QUERIES);
 	hours_out(o, root, r);
-	http_reply(c->exchange, 200, json_out_finish(o));
+	return json_out_finish(o);
+}
+
+static int top_work(void *arg, const _Atomic bool *stop)
+{
+	struct top_call *c = arg;
+	const int rc = query_top_find(c->folder, &c->wanted, stop, &c->report);
+	if (rc == 0)
+		c->text = report_text(c);
+	query_top_free(c->report);
+	c->report = NULL;
+	return rc;
 }
 
 static void on_found(void *arg, int err)
@@ -98,8 +104,7 @@ static void on_found(void *arg, int err)
 	if (err)
 		api_busy(c->exchange, err);
 	else
-		report_out(c);
-	query_top_free(c->report);
+		http_reply(c->exchange, 200, c->text);
 	free(c);
 }
 

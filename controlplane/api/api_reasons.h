@@ -47,6 +47,8 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 		"Give control.listen addresses of this box with a free port, and restart.")       \
 	X(control_certificates, warning,                                                          \
 		"Check the certificate files of control or tls; weirctl status has the error.")   \
+	X(control_file, warning,                                                                  \
+		"Move the file out of the state directory and restart the control plane.")        \
 	X(tables, warning, "Report it as a bug, with the output of weirctl mem tables.")          \
 	X(memory_unaccounted, warning,                                                            \
 		"Look at weirctl mem accounts, and save a weirctl mem snapshot for a report.")    \

@@ -8,12 +8,11 @@
 #include "api.h"
 #include "api_listener.h"
 #include "api_reasons.h"
-#include "base/file_seen.h"
 #include "base/json_out.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"
-#include "tls/tls_server.h"
+#include "tls/tls_watch.h"
 #include "why_runner.h"
 
 #include <sys/queue.h>
@@ -29,8 +28,7 @@ struct api_control {
 	struct api_listener listener[CONFIG_CONTROL_LISTEN_MAX];
 	struct tls_server *tls; // NULL: there are no good certificates
 	char why[TLS_WHY_MAX];  // why newer ones are not used; "": they are
-	struct file_seen seen[2 * CONFIG_CERTIFICATES_MAX + 1];
-	unsigned seen_count;
+	struct tls_watch watch;
 	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // as at the start
 	struct event *look;
 };
@@ -62,6 +60,7 @@ struct api {
 	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener; // of metrics.listen
 	struct access *access;
+	const struct access_user *user; // whose request is handled now; NULL: a local one
 	struct api_control control;
 };
 
@@ -131,6 +130,7 @@ struct api_part {
 	X(health)         \
 	X(ready)          \
 	X(status)         \
+	X(dataplane)      \
 	X(state)          \
 	X(config)         \
 	X(versions)       \
@@ -180,8 +180,6 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 void api_replied(void *arg, struct http_exchange *x, unsigned status);
 // Is there an endpoint of that path for a client that nobody knows?
 bool api_is_open(const struct http_exchange *x);
-// What the client shows of itself.
-struct access_try api_try_of(const struct api *a, const struct http_exchange *x);
 // A try of x's user that is refused: audited, and replied to.
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
 // "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "http_conns.h"
 
+#include "base/source_key.h"
+
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
@@ -15,7 +17,7 @@
 #include <weir/clock.h>
 
 // Connections over the cap that one iteration may accept and then close.
-enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, SOURCE_LEN = 9, RATES_MAX = 64 };
+enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, RATES_MAX = 64 };
 
 #define OVER_BODY "{\"error\":\"too many connections: try again\"}"
 static_assert(sizeof(OVER_BODY) - 1 == 43);
@@ -26,12 +28,12 @@ static const char over_text[] =
 struct conn {
 	struct bufferevent *b;          // NULL: free
 	bool is_over, is_cut, is_known; // known: its source is
-	uint8_t source[SOURCE_LEN];
+	struct source_key source;
 	uint64_t since_ms, until_ms;
 };
 
 struct rate {
-	uint8_t source[SOURCE_LEN];
+	struct source_key source;
 	unsigned count;
 };
 
@@ -91,42 +93,30 @@ static void left_drop(struct http_conns *s)
 			conn_drop(s, &s->conn[i]);
 }
 
-// The family and what an address is counted by; all of one connection.
-static bool source_of(const struct sockaddr_storage *peer, uint8_t out[SOURCE_LEN])
-{
-	memset(out, 0, SOURCE_LEN);
-	if (peer->ss_family == AF_INET)
-		memcpy(out + 1, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-	else if (peer->ss_family == AF_INET6)
-		memcpy(out + 1, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
-	out[0] = (uint8_t)peer->ss_family;
-	return peer->ss_family == AF_INET || peer->ss_family == AF_INET6;
-}
-
-static unsigned source_count(const struct http_conns *s, const uint8_t source[SOURCE_LEN])
+static unsigned source_count(const struct http_conns *s, const struct source_key *source)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
 		n += s->conn[i].b && s->conn[i].is_known && !s->conn[i].is_cut
-		     && memcmp(s->conn[i].source, source, SOURCE_LEN) == 0;
+		     && memcmp(&s->conn[i].source, source, sizeof(*source)) == 0;
 	return n;
 }
 
 // A connection of a source that is admitted. A source that finds no place counts in the total
 // alone.
-static bool is_too_fast(struct http_conns *s, const uint8_t source[SOURCE_LEN])
+static bool is_too_fast(struct http_conns *s, const struct source_key *source)
 {
 	const uint64_t now_s = clock_mono_ms() / 1000;
 	unsigned i = 0;
 	if (s->rate_s != now_s)
 		s->made = s->sources = 0;
 	s->rate_s = now_s;
-	while (i < s->sources && memcmp(s->rate[i].source, source, SOURCE_LEN) != 0)
+	while (i < s->sources && memcmp(&s->rate[i].source, source, sizeof(*source)) != 0)
 		i++;
 	if (i == s->sources && i < RATES_MAX) {
 		s->sources++;
 		s->rate[i].count = 0;
-		memcpy(s->rate[i].source, source, SOURCE_LEN);
+		s->rate[i].source = *source;
 	}
 	if (s->settings.source_rate_max && i < RATES_MAX
 		&& ++s->rate[i].count > s->settings.source_rate_max)
@@ -144,14 +134,16 @@ static void conn_know(struct http_conns *s, struct conn *c)
 	if (s->settings.lend)
 		(void)setsockopt(
 			bufferevent_getfd(c->b), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	if (getpeername(bufferevent_getfd(c->b), (struct sockaddr *)&peer, &len) < 0
-		|| !source_of(&peer, c->source))
+	if (getpeername(bufferevent_getfd(c->b), (struct sockaddr *)&peer, &len) < 0)
+		return;
+	c->source = source_key_of(&peer);
+	if (!c->source.bytes[0])
 		return;
 	const bool is_full =
-		s->settings.source_max && source_count(s, c->source) > s->settings.source_max;
+		s->settings.source_max && source_count(s, &c->source) > s->settings.source_max;
 	const bool is_refused =
 		is_full || (s->settings.refuses && s->settings.refuses(s->settings.arg, &peer));
-	if (!is_refused && !is_too_fast(s, c->source))
+	if (!is_refused && !is_too_fast(s, &c->source))
 		return;
 	s->counts.shut_out++;
 	c->is_cut = true;

@@ -43,7 +43,8 @@ struct http_server {
 };
 
 struct bufferevent *http_request_buffer(struct evhttp_request *r);
-// The request is evhttp's again, which frees it when the reply has left or cannot.
+// The request is evhttp's again, which frees it when the reply has left or cannot. `body`: a
+// constant.
 void http_request_reply(struct evhttp_request *r, unsigned status, const char *body);
 // From its server, which may be closing: nothing of the base is held any longer.
 void http_exchange_detach(struct http_exchange *x);

@@ -25,14 +25,29 @@ struct bufferevent *http_request_buffer(struct evhttp_request *r)
 	return evhttp_connection_get_bufferevent(evhttp_request_get_connection(r));
 }
 
-static void request_reply_as(
-	struct evhttp_request *r, unsigned status, const char *type, const char *body, size_t len)
+static void body_free(const void *body, size_t, void *)
+{
+	free((void *)(uintptr_t)body);
+}
+
+static void body_wipe(const void *body, size_t len, void *)
+{
+	explicit_bzero((void *)(uintptr_t)body, len);
+	free((void *)(uintptr_t)body);
+}
+
+// `end`: of the body, once it has left or cannot; NULL: none.
+static void request_reply_as(struct evhttp_request *r, unsigned status, const char *type,
+	const char *body, size_t len, evbuffer_ref_cleanup_cb end)
 {
 	struct evbuffer *out = evbuffer_new();
 	// From here on the connection's own time counts (http_conns.h). evhttp would end it after
 	// HTTP_TIMEOUT_S without input, however well the client reads.
 	bufferevent_set_timeouts(http_request_buffer(r), NULL, NULL);
-	if (out && evbuffer_add(out, body, len) == 0
+	const bool is_held = out && len && evbuffer_add_reference(out, body, len, end, NULL) == 0;
+	if (!is_held && end)
+		end(body, len, NULL);
+	if (out && (is_held || len == 0)
 		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
 			   == 0)
 		evhttp_send_reply(r, (int)status, NULL, out);
@@ -44,7 +59,7 @@ static void request_reply_as(
 
 void http_request_reply(struct evhttp_request *r, unsigned status, const char *body)
 {
-	request_reply_as(r, status, "application/json", body, strlen(body));
+	request_reply_as(r, status, "application/json", body, strlen(body), NULL);
 }
 
 void http_exchange_replied(struct http_exchange *x, unsigned status)
@@ -87,19 +102,31 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 	http_reply_bytes(x, status, type, body, body ? strlen(body) : 0);
 }
 
-void http_reply_bytes(
-	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len)
+static void body_reply(struct http_exchange *x, unsigned status, const char *type, char *body,
+	size_t len, evbuffer_ref_cleanup_cb end)
 {
 	if (x->request) {
 		http_conns_replied(x->server->conns, http_request_buffer(x->request));
 		http_exchange_replied(x, body ? status : 500);
 	}
 	if (x->request && body)
-		request_reply_as(x->request, status, type, body, len);
+		request_reply_as(x->request, status, type, body, len, end);
 	else if (x->request)
 		http_request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
+	else if (body)
+		end(body, len, NULL);
 	exchange_free(x);
-	free(body);
+}
+
+void http_reply_bytes(
+	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len)
+{
+	body_reply(x, status, type, body, len, body_free);
+}
+
+void http_reply_secret(struct http_exchange *x, unsigned status, char *body)
+{
+	body_reply(x, status, "application/json", body, body ? strlen(body) : 0, body_wipe);
 }
 
 // Input of a client in its stream is not read: it may fill this much, and wait.

@@ -136,6 +136,8 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 // The same of `len` bytes, which may be any.
 void http_reply_bytes(
 	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len);
+// http_reply of a body with a secret, which is overwritten once it has left, or cannot.
+void http_reply_secret(struct http_exchange *x, unsigned status, char *body);
 
 // A reply without an end, of lines of the given type: begins with status 200, and the exchange is
 // freed and no longer counts: the caller bounds streams. NULL: no memory, replied to with 500.

@@ -52,6 +52,18 @@ static const struct token *token_of(const struct tokens *t, const char *name)
 	return NULL;
 }
 
+// The only copy of the token's text in a reply, which is wiped once it has left.
+static void token_reply(struct token_call *c, char *about)
+{
+	static const char key[] = ",\"token\":\"";
+	const size_t len = about ? strlen(about) : 0, room = len + sizeof(key) + TOKEN_TEXT_LEN + 2;
+	char *body = len ? malloc(room) : NULL;
+	if (body)
+		snprintf(body, room, "%.*s%s%s\"}", (int)len - 1, about, key, c->change.text);
+	free(about);
+	http_reply_secret(c->exchange, 200, body);
+}
+
 // The API may be closed by now. The exchange's deadline may be over, too, which undoes no change.
 static void on_changed(struct access_job *j)
 {
@@ -65,11 +77,11 @@ static void on_changed(struct access_job *j)
 		api_refuse(c->exchange, 500, "%s", j->why);
 	} else {
 		struct json_out *o = json_out_new();
-		struct json_node *root = json_out_root(o);
-		token_out(o, root, k);
+		token_out(o, json_out_root(o), k);
 		if (c->change.text[0])
-			json_out_text(o, root, "token", c->change.text);
-		http_reply(c->exchange, 200, json_out_finish(o));
+			token_reply(c, json_out_finish(o));
+		else
+			http_reply(c->exchange, 200, json_out_finish(o));
 	}
 	explicit_bzero(c, sizeof(*c));
 	free(c);

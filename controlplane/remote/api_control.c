@@ -25,7 +25,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <weir/log.h>
 
 enum {
@@ -43,78 +42,43 @@ static const struct config *config_of(const struct api *a)
 	return a->deps.config_current(a->deps.reload_arg);
 }
 
-// The certificates that are configured: those of `control`, or else those of `tls`.
-static unsigned files_find(
-	const struct config *c, struct tls_certificate_files out[CONFIG_CERTIFICATES_MAX])
+// The certificates that are configured: those of `control`, or else those of `tls`. `files`: room
+// for their paths.
+static struct tls_server_settings settings_of(
+	const struct config *c, struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX])
 {
 	const bool is_own = c->control.count > 0;
 	const struct config_certificate *from =
 		is_own ? c->control.certificate : c->tls.certificate;
 	const unsigned count = is_own ? c->control.count : c->tls.count;
 	for (unsigned i = 0; i < count; i++)
-		out[i] = (struct tls_certificate_files){from[i].cert, from[i].key};
-	return count;
-}
-
-struct seen {
-	unsigned count;
-	struct file_seen file[2 * CONFIG_CERTIFICATES_MAX + 1];
-};
-
-static void files_see(const struct config *c, struct seen *out)
-{
-	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
-	const unsigned count = files_find(c, files);
-	*out = (struct seen){.count = 2 * count};
-	for (unsigned i = 0; i < count; i++) {
-		out->file[2 * i] = file_seen_now(files[i].cert);
-		out->file[2 * i + 1] = file_seen_now(files[i].key);
-	}
-	if (c->control.client_ca[0])
-		out->file[out->count++] = file_seen_now(c->control.client_ca);
-}
-
-static bool files_same(const struct api_control *k, const struct seen *now)
-{
-	for (unsigned i = 0; i < now->count; i++)
-		if (!file_seen_same(&k->seen[i], &now->file[i]))
-			return false;
-	return now->count == k->seen_count;
-}
-
-// Reads the certificates. What fails is logged once.
-static void certificates_read(struct api *a, const struct seen *seen)
-{
-	struct api_control *k = &a->control;
-	const struct config *c = config_of(a);
-	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
-	struct tls_server *next;
-	char before[TLS_WHY_MAX];
-	const struct tls_server_settings set = {.count = files_find(c, files),
+		files[i] = (struct tls_certificate_files){from[i].cert, from[i].key};
+	return (struct tls_server_settings){.count = count,
 		.certificate = files,
 		.only_1_3 = c->tls.only_1_3,
 		.client_ca = c->control.client_ca[0] ? c->control.client_ca : NULL};
-	memcpy(before, k->why, sizeof(before));
-	memcpy(k->seen, seen->file, sizeof(k->seen));
-	k->seen_count = seen->count;
-	k->why[0] = '\0';
-	if (tls_server_new(&next, &set, k->tls, k->why) == 0) {
-		tls_server_free(k->tls);
-		k->tls = next;
-		return;
-	}
-	if (strcmp(before, k->why) != 0)
-		log_error("control.listen: certificates: %s; %s", k->why,
-			k->tls ? "those in force stay" : "no connection is accepted");
 }
 
+// What fails is logged once.
 static void on_look(evutil_socket_t, short, void *arg)
 {
 	struct api *a = arg;
-	struct seen now;
-	files_see(config_of(a), &now);
-	if (!files_same(&a->control, &now))
-		certificates_read(a, &now);
+	struct api_control *k = &a->control;
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
+	const struct tls_server_settings set = settings_of(config_of(a), files);
+	struct tls_server *next;
+	char before[TLS_WHY_MAX];
+	if (tls_watch_same(&k->watch, &set))
+		return;
+	memcpy(before, k->why, sizeof(before));
+	k->why[0] = '\0';
+	if (tls_watch_read(&k->watch, &set, k->tls, &next, k->why) == 0) {
+		tls_server_free(k->tls);
+		k->tls = next;
+	} else if (strcmp(before, k->why) != 0) {
+		log_error("control.listen: certificates: %s; %s", k->why,
+			k->tls ? "those in force stay" : "no connection is accepted");
+	}
 }
 
 static struct ssl_st *on_lend(void *arg)
@@ -143,7 +107,7 @@ static bool is_versioned(const struct http_exchange *x)
 	return path && strncmp(path, "/v1/", 4) == 0;
 }
 
-struct access_try api_try_of(const struct api *a, const struct http_exchange *x)
+static struct access_try try_of(const struct api *a, const struct http_exchange *x)
 {
 	return (struct access_try){.authorization = http_header(x, "Authorization"),
 		.client_name = http_client_name(x),
@@ -160,7 +124,7 @@ struct access_try api_try_of(const struct api *a, const struct http_exchange *x)
 
 static void open_serve(struct api *a, struct http_exchange *x)
 {
-	const struct access_try try = api_try_of(a, x);
+	const struct access_try try = try_of(a, x);
 	enum access_refusal why = ACCESS_GRANTED;
 	if (access_is_foreign(&try))
 		why = ACCESS_csrf;
@@ -191,11 +155,18 @@ static bool page_serve(const struct api *a, struct http_exchange *x)
 	return true;
 }
 
+static void user_serve(struct api *a, struct http_exchange *x, const struct access_user *user)
+{
+	a->user = user;
+	api_serve(a, x, 0, user->role);
+	a->user = NULL;
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *a = arg;
 	struct access_user user;
-	const struct access_try try = api_try_of(a, x);
+	const struct access_try try = try_of(a, x);
 	http_reply_header(x, "Cache-Control", "no-store");
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
 	if (is_versioned(x) && api_is_open(x)) {
@@ -211,7 +182,7 @@ static void on_request(void *arg, struct http_exchange *x)
 	else if (!is_versioned(x))
 		api_refuse(x, 404, "no such endpoint: paths begin with /v1/");
 	else
-		api_serve(a, x, 0, user.role);
+		user_serve(a, x, &user);
 }
 
 static int control_open(struct api *a)

@@ -39,7 +39,7 @@ static void control_stats(struct json_out *o, struct json_node *root, const stru
 	json_out_text(o, n, "certificates_error", a->control.why);
 	control_counts(a, &c);
 	json_out_count(o, n, "connections", c.conns.live);
-	JSON_COUNTS_AS(o, n, "connections_", &c.conns, refused, cut, shut_out);
+	JSON_COUNTS_AS(o, n, "connections_", &c.conns, made, refused, cut, shut_out);
 	JSON_COUNTS(o, n, a->access, granted);
 	struct json_node *refused = json_out_object(o, n, "refused");
 	for (unsigned i = 0; i < ACCESS_GRANTED; i++)
@@ -49,9 +49,33 @@ static void control_stats(struct json_out *o, struct json_node *root, const stru
 	JSON_COUNTS_AS(o, n, "audit_", &t, written, lost, failed);
 }
 
+// What users of the network cannot do, and why.
+static void control_status(struct json_out *o, struct json_node *root, const struct api_look *l)
+{
+	const struct access *a = l->api->access;
+	struct json_node *n = json_out_object(o, root, "access");
+	struct json_node *damaged = json_out_array(o, n, "damaged");
+	if (a->tokens_damaged)
+		json_out_text(o, damaged, NULL, a->tokens_path);
+	if (a->passwords_damaged)
+		json_out_text(o, damaged, NULL, a->passwords_path);
+	json_out_text(o, n, "certificates_error", l->api->control.why);
+}
+
+static void damaged_look(
+	struct api_reasons *r, bool is_damaged, const char *about, const char *path)
+{
+	if (is_damaged)
+		api_reason_add(r, API_REASON_control_file, about,
+			"%s is damaged: nothing in it is valid, nothing can be added", path);
+}
+
 static void control_degraded(struct api_reasons *r, const struct api_look *l)
 {
 	const struct api_control *k = &l->api->control;
+	const struct access *a = l->api->access;
+	damaged_look(r, a->tokens_damaged, "tokens", a->tokens_path);
+	damaged_look(r, a->passwords_damaged, "passwords", a->passwords_path);
 	for (unsigned i = 0; i < k->count; i++)
 		if (k->listener[i].error) {
 			api_reason_add(r, API_REASON_control_listen, "",
@@ -79,11 +103,36 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_COUNTER, "weir_access_lockouts_total",
 		"Client addresses and users that were locked out of the control API.",
 		a->access->lockout.locked + a->access->user_lockout.locked);
+	metrics_family(t, METRICS_COUNTER, "weir_access_failures_total",
+		"Failed tries that count for a lock-out, by what they count against.");
+	metrics_count(t, METRICS_LABELS({"of", "address"}), a->access->lockout.failures);
+	metrics_count(t, METRICS_LABELS({"of", "user"}), a->access->user_lockout.failures);
+	metrics_one(t, METRICS_GAUGE, "weir_access_sessions", "Sessions of browsers that are open.",
+		sessions_used(&a->access->sessions));
+	metrics_one(t, METRICS_COUNTER, "weir_access_sessions_begun_total",
+		"Sessions of browsers that began.", a->access->sessions.begun);
+	metrics_one(t, METRICS_COUNTER, "weir_access_requests_total",
+		"Complete requests on control.listen.", h.requests);
+	metrics_one(t, METRICS_GAUGE, "weir_access_requests_waiting",
+		"Requests on control.listen that are being served.", h.waiting);
+	metrics_one(t, METRICS_COUNTER, "weir_access_requests_busy_total",
+		"Requests on control.listen that got 503, as too many were being served.",
+		h.refused_full);
+	metrics_one(t, METRICS_COUNTER, "weir_access_requests_late_total",
+		"Requests on control.listen that got 504.", h.timeouts);
 	metrics_one(t, METRICS_GAUGE, "weir_access_connections",
 		"Open connections on control.listen.", h.conns.live);
+	metrics_one(t, METRICS_COUNTER, "weir_access_connections_total",
+		"Connections on control.listen that were accepted by the kernel.", h.conns.made);
+	metrics_one(t, METRICS_COUNTER, "weir_access_connections_slow_total",
+		"Connections on control.listen that were closed for being too slow.", h.conns.cut);
 	metrics_one(t, METRICS_COUNTER, "weir_access_connections_refused_total",
 		"Connections on control.listen that were closed without a handshake.",
 		h.conns.refused + h.conns.shut_out);
+	metrics_family(t, METRICS_COUNTER, "weir_audit_entries_total",
+		"Entries made for the audit log, by what they are of.");
+	metrics_count(t, METRICS_LABELS({"of", "change"}), a->access->audit.changes);
+	metrics_count(t, METRICS_LABELS({"of", "refused"}), a->access->audit.refused);
 	metrics_one(t, METRICS_COUNTER, "weir_audit_written_total",
 		"Entries written to the audit log.", c.written);
 	metrics_one(t, METRICS_COUNTER, "weir_audit_lost_total",
@@ -163,6 +212,7 @@ static void control_tables(struct api *a, struct table_registry *tables)
 }
 
 const struct api_part api_control_report_part = {
+	.status = control_status,
 	.stats = control_stats,
 	.degraded = control_degraded,
 	.metrics = control_metrics,

@@ -124,8 +124,8 @@ static void call_begun(struct password_call *c, int rc)
 			x, 409, "%d users have a password, more are not possible", PASSWORDS_MAX);
 	else if (rc == -EUCLEAN)
 		api_refuse(x, 409,
-			"the file of passwords or of tokens is damaged: move it away "
-			"and restart the control plane");
+			"the file of passwords is damaged: move it away and restart the "
+			"control plane");
 	else
 		api_busy(x, rc == -EBUSY ? -EAGAIN : rc);
 	call_free(c);
@@ -150,43 +150,29 @@ static void serve_login(struct api *a, struct http_exchange *x)
 		call_begun(c, access_login(a->access, &c->password));
 }
 
-// Users of the control socket show nothing.
-static bool is_socket(const struct http_exchange *x)
-{
-	return http_source(x)->ss_family == AF_UNIX;
-}
-
 // Who it is, by a session or otherwise.
 static void serve_user(struct api *a, struct http_exchange *x)
 {
-	struct access_user user = {.role = CONTROL_ADMIN};
-	if (!is_socket(x)) {
-		const struct access_try try = api_try_of(a, x);
-		(void)access_check(a->access, &try, &user); // it was granted just now
-	}
+	const struct access_user *user = a->user;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	if (user.session) {
-		session_out(o, root, user.session);
+	if (user && user->session) {
+		session_out(o, root, user->session);
 	} else {
 		json_out_text(o, root, "user", http_who(x));
-		json_out_text(o, root, "role", control_role_names[user.role]);
+		json_out_text(
+			o, root, "role", control_role_names[user ? user->role : CONTROL_ADMIN]);
 	}
 	http_reply(x, 200, json_out_finish(o));
 }
 
 static void serve_session_end(struct api *a, struct http_exchange *x)
 {
-	struct access_user user = {0};
-	if (!is_socket(x)) {
-		const struct access_try try = api_try_of(a, x);
-		(void)access_check(a->access, &try, &user);
-	}
-	if (!user.session) {
+	if (!a->user || !a->user->session) {
 		api_refuse(x, 409, "no session");
 		return;
 	}
-	session_end(user.session);
+	session_end(a->user->session);
 	api_control_streams_end(a);
 	http_reply_header(x, "Set-Cookie", cookie_ends);
 	struct json_out *o = json_out_new();

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { CONTROL_PORT = 9953, METRICS_PORT = 9153 };
 
@@ -147,6 +148,10 @@ static int client_take(const struct config_doc *doc, unsigned i,
 	if (one->role == CONTROL_NONE)
 		return config_refuse(doc, config_item_key(key, section_clients, i, "role"),
 			"is not read, operate or admin");
+	for (unsigned at = 0; at < c->client_count; at++)
+		if (strcasecmp(c->client[at].name, r->name) == 0)
+			return config_refuse(doc, config_item_key(key, section_clients, i, "name"),
+				"the name \"%s\" is given twice", r->name);
 	snprintf(one->name, sizeof(one->name), "%s", r->name);
 	c->client_count++;
 	return 0;

@@ -82,6 +82,53 @@ struct stats_copy {
 	struct stats_worker_copy worker[SHM_WORKERS_MAX];
 };
 
+// The fields that `weirctl status` and `weirctl stats` show. GET /v1/dataplane has each under its
+// name (controlplane/api/api_dataplane.c), and weirctl on another machine reads it back
+// (tools/ctl/lib/stats_remote.c). What a box of another version does not send is 0.
+#define STATS_PROCESS_FIELDS(X)  \
+	X(pid)                   \
+	X(taken_ms)              \
+	X(start_ms)              \
+	X(heartbeat_ms)          \
+	X(control_seen)          \
+	X(verdict_gap)           \
+	X(limit_empty)           \
+	X(l0_generation)         \
+	X(rule_image_generation) \
+	X(config_generation)     \
+	X(policy_generation)     \
+	X(hops_generation)
+
+#define STATS_WORKER_FIELDS(X) \
+	X(lcore)               \
+	X(online)              \
+	X(bench_mode)          \
+	X(heartbeat_ms)        \
+	X(mbuf_size)           \
+	X(mbuf_free)           \
+	X(mbuf_breaches)       \
+	X(has_rings)           \
+	X(miss_used)           \
+	X(miss_size)           \
+	X(answer_used)         \
+	X(answer_size)
+
+#define STATS_PORT_FIELDS(X) \
+	X(is_exception)      \
+	X(is_xdp)            \
+	X(link_up)           \
+	X(ipackets)          \
+	X(opackets)          \
+	X(imissed)           \
+	X(ierrors)           \
+	X(oerrors)           \
+	X(rx_nombuf)         \
+	X(link_speed_mbps)   \
+	X(link_changes)      \
+	X(features)          \
+	X(mtu)               \
+	X(queues)
+
 // "rx", "tx", "drop_runt", ...; "?": no such owner.
 const char *stats_owner_name(unsigned owner);
 

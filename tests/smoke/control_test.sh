@@ -33,6 +33,10 @@ for role in read operate admin; do token $role --role $role >$dir/$role.token; d
 check "a token has its prefix" grep -Eqx 'weir_[0-9a-f]{64}' $dir/read.token
 check "one that expires" eval 'token short --role admin --expires 1s >$dir/expired.token'
 check "one that is revoked" eval 'token gone --role admin >$dir/revoked.token && weirctl token revoke gone'
+echo $state/tokens >$tmp/path
+in_memory() { $python "$smoke_dir/rig/memory_find.py" $(pid controlplane) $1; }
+check "memory can be searched" in_memory $tmp/path
+check "no copy of a new token is left in it" eval '! in_memory $dir/admin.token'
 printf 'weir_%064d\n' 0 >$dir/unknown.token
 check "a name is used once" eval '! token read --role read && grep -q "valid already" $tmp/token.said'
 check "a role that is none" eval '! weirctl token create x --role root'
@@ -44,6 +48,14 @@ remote() { local role=$1; shift; "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.
 said() { ! remote "$@" >$tmp/said 2>&1; }
 says() { grep -qF -- "$1" $tmp/said || { cat $tmp/said && false; }; }
 check "weirctl --host" remote read status
+shape() { jq -c '[paths | map(if type == "number" then 0 else . end | tostring) | join(".")] | unique'; }
+for what in status "stats --interval 0"; do
+	same "$what of another box has all" "$(weirctl --json $what | shape)" "$(remote read --json $what | shape)"
+	same "as text too" "$(weirctl $what | cut -d' ' -f1 | sort -u)" "$(remote read $what | cut -d' ' -f1 | sort -u)"
+done
+verdicts() { "$@" --json stats --interval 0 | jq -ce '.dataplane.verdicts | select(add > 0)'; }
+alike() { [ -n "$(verdicts weirctl)" ] && [ "$(verdicts weirctl)" = "$(verdicts remote read)" ]; }
+check "with the same numbers" eventually alike
 check "over IPv6 with a pin" "$WEIR_BUILD/tools/ctl/weirctl" --host '[::1]:9953' --token-file $dir/read.token upstreams --pin \
 	"$(openssl x509 -in $dir/server.pem -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)"
 check "by the environment" env WEIR_HOST=127.0.0.1 WEIR_TOKEN_FILE=$dir/read.token "$WEIR_BUILD/tools/ctl/weirctl" --ca $dir/ca.pem tcp
@@ -132,7 +144,12 @@ check "a secret in the URL is not in the log" eval 'https --interface 127.1.0.3 
 check "the log is its owner's alone" eval '[ "$(stat -c %a $state/audit.log)" = 600 ]'
 check "a user is removed" weirctl password remove eve
 "$lab" stop controlplane >/dev/null
+echo 'eve operate' >>$state/passwords
 "$lab" start controlplane >/dev/null
-check "tokens outlive a restart" eventually remote read upstreams
+check "tokens outlive a restart, and a damaged file of passwords" eventually remote read upstreams
+check "which status names" eval 'weirctl status | grep -q "DAMAGED .*$state/passwords"'
+check "and ready" eval 'weirctl --json ready | jq -e ".reasons | any(.id == \"control_file\" and .about == \"passwords\")"'
+check "a token is made nevertheless" token another --role read
+check "no password is set" eval '! echo "a long password" | weirctl password set eve --role operate'
 check "and so does what is revoked" said revoked upstreams
 finish

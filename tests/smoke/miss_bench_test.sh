@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The benches of misses work with the real binaries and the peers that are installed: each runs for a second or two. How
+# The benches of misses, and those of the control API, work with the real binaries and the peers that are installed: each runs for a second or two. How
 # fast anything is decides nothing here.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-goals=M1,M4,M4b
+goals=M1,M4,M4b,attack,timing
 rows=$tmp/rows.json
 
 # has GOAL METRIC: a row of it has a number
@@ -23,6 +23,8 @@ check "M4: the upstream's own" has M4 upstream_p99
 check "M4b: answers a CPU second" has M4b per_cpu_s_weir
 check "M4b: by memif" by_memif
 check "M4b: the worker's part" has M4b cpu_dataplane
+check "attack: what a worker keeps of its answers" has attack g1_ratio
+check "timing: of the check of a token" has timing t
 for peer in dnsdist unbound; do
 	command -v $peer >/dev/null || continue
 	check "M1: $peer" has M1 cpu_to_$peer

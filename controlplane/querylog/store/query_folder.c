@@ -2,10 +2,11 @@
 
 #include "query_folder.h"
 
+#include "query_schema.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,13 @@ int query_folder_try(const char *path)
 		rc = -errno;
 	(void)unlink(name);
 	return rc;
+}
+
+bool query_folder_in_time(const struct query_folder_file *f, int64_t since_us, int64_t until_us)
+{
+	const int64_t start_us = f->hour * QUERY_HOUR_US;
+	return start_us + QUERY_HOUR_US + QUERY_SLACK_US > since_us
+	       && start_us - QUERY_HOUR_US < until_us;
 }
 
 int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[PATH_MAX])

@@ -5,6 +5,7 @@
 // beside each. Files with other names are not touched. Blocking file I/O.
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
 
@@ -35,4 +36,6 @@ ATTR_MUST_CHECK int query_folder_path(
 	const char *folder, int64_t hour, unsigned part, char out[PATH_MAX]);
 // Bytes of a file and its WAL, 0 for a missing file.
 uint64_t query_folder_bytes(const char *path);
+// May the file have rows from `since_us` on and before `until_us`?
+bool query_folder_in_time(const struct query_folder_file *f, int64_t since_us, int64_t until_us);
 ATTR_MUST_CHECK int query_folder_remove(const char *folder, const struct query_folder_file *f);

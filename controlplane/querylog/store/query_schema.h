@@ -15,6 +15,8 @@ enum {
 	QUERY_APPLICATION_ID = 0x77656972, // "weir"
 };
 #define QUERY_HOUR_US INT64_C(3600000000)
+// Rows of a file are out of order by less than this.
+#define QUERY_SLACK_US INT64_C(30000000)
 
 // What a file of version 1 has not. Its rows of then have no validation.
 #define QUERY_VALIDATION_COLUMN "validation TEXT NOT NULL DEFAULT 'none'"

@@ -13,8 +13,6 @@
 #include <strings.h>
 #include <weir/clock.h>
 
-// Rows of a file are out of order by less than this.
-#define SLACK_US INT64_C(30000000)
 enum { MEMO_NAMES = 1 << 15, MEMO_OTHERS = 1 << 12, LOOK_ROWS = 1024 };
 
 // Whether what a number stands for fits the filter, as last found out in this file.
@@ -165,8 +163,8 @@ static int row_give(struct search *s, const struct query_raw *raw)
 // Rows after (before) this one are all out of the filter's time.
 static bool time_passed(const struct query_filter *f, int64_t time_us)
 {
-	return f->newest_first ? time_us < f->since_us - SLACK_US
-			       : time_us > f->until_us && time_us - SLACK_US > f->until_us;
+	return f->newest_first ? time_us < f->since_us - QUERY_SLACK_US
+			       : time_us > f->until_us && time_us - QUERY_SLACK_US > f->until_us;
 }
 
 static int rows_walk(struct search *s)
@@ -204,10 +202,11 @@ static int walk_start(struct search *s, const struct query_place *after)
 		id = after->id;
 	else if (f->newest_first)
 		rc = query_reader_seek(s->reader,
-			f->until_us < INT64_MAX - SLACK_US ? f->until_us + SLACK_US : INT64_MAX,
+			f->until_us < INT64_MAX - QUERY_SLACK_US ? f->until_us + QUERY_SLACK_US
+								 : INT64_MAX,
 			&id);
 	else
-		rc = query_reader_seek(s->reader, f->since_us - SLACK_US, &id);
+		rc = query_reader_seek(s->reader, f->since_us - QUERY_SLACK_US, &id);
 	if (rc)
 		return rc;
 	if (!after && !f->newest_first)
@@ -276,13 +275,6 @@ static int place_order(const struct query_filter *f, const struct query_folder_f
 	return f->newest_first ? -sign : sign;
 }
 
-static bool file_in_time(const struct query_filter *f, const struct query_folder_file *file)
-{
-	int64_t start_us = file->hour * QUERY_HOUR_US;
-	return start_us + QUERY_HOUR_US + SLACK_US > f->since_us
-	       && start_us - QUERY_HOUR_US < f->until_us;
-}
-
 static int files_search(struct search *s, const char *folder, const struct query_folder *files)
 {
 	const struct query_filter *f = s->filter;
@@ -291,7 +283,7 @@ static int files_search(struct search *s, const char *folder, const struct query
 		const struct query_folder_file *file =
 			&files->file[f->newest_first ? files->count - 1 - i : i];
 		int order = f->after.part ? place_order(f, file, &f->after) : 1;
-		if (order < 0 || !file_in_time(f, file))
+		if (order < 0 || !query_folder_in_time(file, f->since_us, f->until_us))
 			continue;
 		rc = file_search(s, folder, file, order == 0 ? &f->after : NULL);
 		if (*s->stop)

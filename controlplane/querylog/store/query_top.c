@@ -12,8 +12,6 @@
 #include <weir/clock.h>
 
 enum { RCODE_NXDOMAIN = 3 };
-// Rows of a file are out of order by less than this.
-#define SLACK_US INT64_C(30000000)
 enum { BAG_NAMES = 1 << 14, BAG_CLIENTS = 1 << 12, BAG_OTHERS = 1 << 9 };
 
 // Tallies by the numbers that a file gives its texts.
@@ -188,7 +186,7 @@ static int rows_add(struct top *t, struct query_tally *hour)
 	int rc, added = 0;
 	query_reader_start(t->reader, INT64_MAX, true);
 	while (added == 0 && (rc = query_reader_next(t->reader, &row)) > 0) {
-		if (row.time_us < t->wanted->since_us - SLACK_US)
+		if (row.time_us < t->wanted->since_us - QUERY_SLACK_US)
 			return 0;
 		added = row_add(t, &row, hour);
 		if (row.time_us < t->report->covered_us)
@@ -242,9 +240,7 @@ static int files_add(struct top *t, const char *folder, const struct query_folde
 	struct query_top_report *r = t->report;
 	for (unsigned i = files->count; i-- > 0;) {
 		const struct query_folder_file *f = &files->file[i];
-		const int64_t start_us = f->hour * QUERY_HOUR_US;
-		if (start_us + 2 * QUERY_HOUR_US <= t->wanted->since_us
-			|| start_us - QUERY_HOUR_US >= t->wanted->until_us)
+		if (!query_folder_in_time(f, t->wanted->since_us, t->wanted->until_us))
 			continue;
 		int rc = *t->stop ? -ECANCELED : file_add(t, folder, f);
 		if (rc == -ENOMEM || (rc == -ECANCELED && *t->stop))

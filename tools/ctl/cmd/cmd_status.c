@@ -98,6 +98,14 @@ static void listen_print(const struct json_node *n)
 		say(n, ", NOT LISTENING: {error}, tried {failures:n} times\n");
 }
 
+static void access_print(const struct json_node *n)
+{
+	show_texts(json_get(n, "damaged"),
+		"DAMAGED         nothing in it is valid; move it away and restart: ");
+	say_if(n, "certificates_error",
+		"CERTIFICATES    of control.listen: {certificates_error}\n");
+}
+
 static void ago_print(const char *what, int64_t unix_s)
 {
 	char text[FIGURE_MAX];
@@ -232,6 +240,7 @@ static void control_print(const struct view *v)
 	view_print_log(json_get(root, "query_log"));
 	events_print(root);
 	listen_print(json_get(root, "metrics_listen"));
+	access_print(json_get(root, "access"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));
 	upstreams_note(root);
@@ -254,7 +263,9 @@ int cmd_status(struct ctl *c)
 		if (v.control)
 			control_print(&v);
 	}
-	bool up = (v.dataplane == PROCESS_UP || c->remote_options.host)
+	// A box of a former version does not say how its data plane is.
+	bool up = (v.dataplane == PROCESS_UP
+			  || (c->remote_options.host && v.dataplane == PROCESS_UNKNOWN))
 		  && v.controlplane == PROCESS_UP && v.control;
 	view_free(&v);
 	return up ? CTL_OK : CTL_FAILED;

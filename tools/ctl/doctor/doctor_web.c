@@ -2,6 +2,7 @@
 #include "doctor_web.h"
 
 #include "doctor_ask.h"
+#include "lib/pin_text.h"
 
 #include <curl/curl.h>
 
@@ -22,32 +23,16 @@ void doctor_web_begin(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static void base64_of_pin(const uint8_t pin[CONFIG_PIN_LEN], char out[48])
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t at = 0;
-	for (size_t i = 0; i < CONFIG_PIN_LEN; i += 3) {
-		unsigned left = CONFIG_PIN_LEN - i < 3 ? CONFIG_PIN_LEN - (unsigned)i : 3;
-		uint32_t word = (uint32_t)pin[i] << 16;
-		word |= left > 1 ? (uint32_t)pin[i + 1] << 8 : 0;
-		word |= left > 2 ? pin[i + 2] : 0;
-		for (unsigned d = 0; d < 4; d++)
-			out[at++] = d <= left ? digits[word >> (18 - 6 * d) & 63] : '=';
-	}
-	out[at] = '\0';
-}
-
 // "sha256//...;sha256//...", as curl takes the pins.
 static void pins_text(const struct config_upstream_tls *tls, char out[PINS_TEXT_MAX])
 {
 	size_t len = 0;
 	*out = '\0';
 	for (unsigned i = 0; i < tls->pin_count && len < PINS_TEXT_MAX; i++) {
-		char one[48];
-		base64_of_pin(tls->pin[i], one);
-		len += (size_t)snprintf(
-			out + len, PINS_TEXT_MAX - len, "%ssha256//%s", i ? ";" : "", one);
+		char one[PIN_TEXT_MAX];
+		static_assert((int)PIN_LEN == (int)CONFIG_PIN_LEN);
+		pin_text(tls->pin[i], one);
+		len += (size_t)snprintf(out + len, PINS_TEXT_MAX - len, "%s%s", i ? ";" : "", one);
 	}
 }
 

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIGEST_LEN = 32 };
-
 static const char port_usual[] = "9953";
 
 static bool is_port(const char *text)
@@ -82,44 +80,25 @@ static int token_read(struct remote *r, const char *path, char why[REMOTE_WHY_MA
 	return -EINVAL;
 }
 
-static void base64_write(const uint8_t bytes[DIGEST_LEN], char *out)
-{
-	static const char digit[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	for (unsigned i = 0; i < DIGEST_LEN; i += 3) {
-		const unsigned left = DIGEST_LEN - i;
-		const uint32_t three = (uint32_t)bytes[i] << 16
-				       | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0)
-				       | (left > 2 ? bytes[i + 2] : 0);
-		*out++ = digit[three >> 18];
-		*out++ = digit[three >> 12 & 63];
-		*out++ = left > 1 ? digit[three >> 6 & 63] : '=';
-		*out++ = left > 2 ? digit[three & 63] : '=';
-	}
-	*out = '\0';
-}
-
 // SHA-256 of the public key: 64 hexadecimal digits, or base64 as in `pin` of the configuration.
 static bool pin_take(struct remote *r, const char *text)
 {
 	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
-	char base64[REMOTE_PIN_MAX - 8];
-	uint8_t bytes[DIGEST_LEN];
+	uint8_t bytes[PIN_LEN];
 	const size_t len = strlen(text);
-	if (len == 2 * DIGEST_LEN && strspn(text, hex) == len) {
-		for (unsigned i = 0; i < DIGEST_LEN; i++)
+	if (len == 2 * PIN_LEN && strspn(text, hex) == len) {
+		for (unsigned i = 0; i < PIN_LEN; i++)
 			bytes[i] = (uint8_t)((strchr(hex, text[2 * i]) - hex) % 16 << 4
 					     | (strchr(hex, text[2 * i + 1]) - hex) % 16);
-		base64_write(bytes, base64);
+		pin_text(bytes, r->pin);
 	} else if (len == 44 && text[43] == '='
 		   && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				   "0123456789+/")
 			      == 43) {
-		snprintf(base64, sizeof(base64), "%s", text);
+		snprintf(r->pin, sizeof(r->pin), "sha256//%s", text);
 	} else {
 		return false;
 	}
-	snprintf(r->pin, sizeof(r->pin), "sha256//%s", base64);
 	return true;
 }
 

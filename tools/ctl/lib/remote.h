@@ -5,16 +5,18 @@
 // and WEIR_TOKEN_FILE. The token is read from its file alone, so that it is in no list of processes
 // and in no history of a shell; nobody but its owner may be able to read that file.
 
+#include "pin_text.h"
+
 #include <stdbool.h>
 #include <weir/attr.h>
 
-enum { REMOTE_HOST_MAX = 253, REMOTE_TOKEN_MAX = 128, REMOTE_PIN_MAX = 64, REMOTE_WHY_MAX = 256 };
+enum { REMOTE_HOST_MAX = 253, REMOTE_TOKEN_MAX = 128, REMOTE_WHY_MAX = 256 };
 
 struct remote {
 	char authority[REMOTE_HOST_MAX + 16]; // of a URL: "box:9953", "[fd53::7]:9953"
 	char token[REMOTE_TOKEN_MAX + 1];     // "": none
 	const char *ca_file;                  // NULL: the system's authorities
-	char pin[REMOTE_PIN_MAX];             // "sha256//BASE64", or "": none
+	char pin[PIN_TEXT_MAX];               // "sha256//BASE64", or "": none
 };
 
 struct remote_options {

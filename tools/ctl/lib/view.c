@@ -5,6 +5,7 @@
 #include "cell.h"
 #include "http_get.h"
 #include "say.h"
+#include "stats_remote.h"
 #include "term_text.h"
 
 #include <stdio.h>
@@ -14,9 +15,16 @@
 static void remote_take_view(const struct ctl *c, const char *path, struct view *v)
 {
 	char why[HTTP_WHY_MAX];
+	struct json_doc *dataplane = NULL;
 	enum http_outcome outcome =
-		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
-	snprintf(v->why_stats, sizeof(v->why_stats), "its numbers are on its own box alone");
+		http_call(c, false, "/dataplane", NULL, HTTP_SHORT_MS, &dataplane, why);
+	if (outcome == HTTP_OK)
+		v->has_stats = stats_remote(
+			json_doc_root(dataplane), &v->dataplane, v->stats, v->why_stats);
+	else
+		snprintf(v->why_stats, sizeof(v->why_stats), "%s", why);
+	json_doc_free(dataplane);
+	outcome = http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
 	v->controlplane = outcome == HTTP_OK ? PROCESS_UP : PROCESS_UNKNOWN;
 	if (outcome == HTTP_OK)
 		return;

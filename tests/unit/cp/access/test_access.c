@@ -235,6 +235,31 @@ static void test_damaged(void **)
 	assert_int_equal(access_open(&a, service, folder, events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_unknown);
 	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
+	assert_false(a->passwords_damaged);
+	set("eve");
+	assert_true(logs_in("eve", "a long password"));
+}
+
+static void test_damaged_passwords(void **)
+{
+	char header[TOKEN_TEXT_LEN + 16], path[FOLDER_MAX + 16];
+	struct access_user user;
+	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
+	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	settle();
+	snprintf(path, sizeof(path), "%s/passwords", folder);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("weir-passwords 1\neve admin\n", f);
+	assert_int_equal(fclose(f), 0);
+	access_close(a);
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);
+	assert_int_equal(make("new", CONTROL_ADMIN), 0);
+	settle();
+	password_begin("eve", "a long password");
+	assert_int_equal(access_password_set(a, &call), -EUCLEAN);
+	assert_false(logs_in("eve", "a long password"));
 }
 
 // A file that cannot be read is no empty one: a change would write over it.
@@ -270,6 +295,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_success_forgets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_lockout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_passwords, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disk, setup, teardown),
 	};

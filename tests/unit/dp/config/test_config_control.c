@@ -92,6 +92,10 @@ static void test_refused(void **)
 		"control: {client_ca: /ca.pem, clients: [{name: a, role: root}]}\n",
 		"control.clients \"a\": role");
 	config_text_refused(MINIMAL
+		"control: {client_ca: /ca.pem, clients: [{name: ops.example, role: read}, "
+		"{name: OPS.example, role: admin}]}\n",
+		"control.clients \"OPS.example\": name");
+	config_text_refused(MINIMAL
 		"control: {client_ca: /ca.pem, clients: [{name: 'a b', role: read}]}\n",
 		"control.clients \"a b\": name");
 }

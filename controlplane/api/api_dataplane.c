@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint of the data plane's own statistics, for weirctl on another machine: the fields of
+// weir/stats_read.h. On this machine weirctl reads them where the data plane writes them.
+
+#include "api_server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/stats_read.h>
+
+static void counts_out(struct json_out *o, struct json_node *parent, const char *key,
+	const char *const *names, const uint64_t *values, unsigned count)
+{
+	struct json_node *n = json_out_object(o, parent, key);
+	for (unsigned i = 0; i < count; i++)
+		if (values[i])
+			json_out_count(o, n, names[i], values[i]);
+}
+
+static void worker_out(
+	struct json_out *o, struct json_node *list, const struct stats_worker_copy *w)
+{
+	struct json_node *n = json_out_object(o, list, NULL);
+#define X(field) json_out_count(o, n, #field, w->field);
+	STATS_WORKER_FIELDS(X)
+#undef X
+	struct json_node *missing = json_out_object(o, n, "mbuf_missing");
+	for (unsigned i = 0; i < MBUF_OWNERS; i++)
+		if (w->mbuf_missing[i])
+			json_out_count(o, missing, stats_owner_name(i), w->mbuf_missing[i]);
+	counts_out(o, n, "verdicts", verdict_names, w->verdict, VERDICT_COUNT);
+	counts_out(o, n, "counters", counter_names, w->counter, COUNTER_COUNT);
+}
+
+static void port_out(struct json_out *o, struct json_node *list, const struct stats_port_copy *p)
+{
+	static const char *const names[STEER_COUNTERS] = {
+#define X(name, text) #name,
+		STEER_COUNTER_LIST(X)
+#undef X
+	};
+	char mac[CONFIG_MAC_TEXT_MAX];
+	struct json_node *n = json_out_object(o, list, NULL);
+	json_out_text(o, n, "name", p->name);
+	json_out_text(o, n, "mac", config_mac_text((const struct config_mac *)p->mac, mac));
+#define X(field) json_out_count(o, n, #field, p->field);
+	STATS_PORT_FIELDS(X)
+#undef X
+	counts_out(o, n, "steering", names, p->steer, STEER_COUNTERS);
+}
+
+static void stats_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
+{
+	char incarnation[20];
+	snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, s->incarnation);
+	json_out_text(o, n, "incarnation", incarnation);
+#define X(field) json_out_count(o, n, #field, s->field);
+	STATS_PROCESS_FIELDS(X)
+#undef X
+	counts_out(o, n, "verdicts", verdict_names, s->verdict, VERDICT_COUNT);
+	counts_out(o, n, "counters", counter_names, s->counter, COUNTER_COUNT);
+	struct json_node *groups = json_out_array(o, n, "groups");
+	for (unsigned i = 0; i < STATS_GROUPS_MAX; i++) {
+		if (s->group[i] == 0)
+			continue;
+		struct json_node *one = json_out_object(o, groups, NULL);
+		json_out_count(o, one, "group", i);
+		json_out_count(o, one, "queries", s->group[i]);
+	}
+	struct json_node *workers = json_out_array(o, n, "workers");
+	for (unsigned i = 0; i < s->workers; i++)
+		worker_out(o, workers, &s->worker[i]);
+	struct json_node *ports = json_out_array(o, n, "ports");
+	for (unsigned i = 0; i < s->ports; i++)
+		port_out(o, ports, &s->port[i]);
+}
+
+static void serve_dataplane(struct api *a, struct http_exchange *x)
+{
+	char why[SHM_WHY_MAX] = "";
+	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
+	struct stats_copy *s = calloc(1, sizeof(*s));
+	if (!s) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	const bool has = paths && stats_read(paths, s, why) == 0;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	const enum process_state state =
+		paths ? dataplane_state(paths, has ? s : NULL) : PROCESS_DOWN;
+	json_out_text(o, root, "state", process_state_text(state));
+	json_out_text(o, root, "why", why);
+	if (has)
+		stats_out(o, json_out_object(o, root, "stats"), s);
+	free(s);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+const struct api_part api_dataplane_part = {
+	.endpoint = {{"/dataplane", serve_dataplane, API_GET, CONTROL_READ, ""}}};

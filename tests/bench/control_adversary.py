@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""An adversary of the control API over HTTPS, as fast as it can, for control_attack.py. It runs until it is killed.
+
+usage: control_adversary.py KIND HOST PORT
+
+handshakes: TLS handshakes one after another. tokens: requests with a wrong token, and another address once one is locked
+out. slow: a byte of a header now and then on each connection. connections: 5,000 connections open at a time. Each
+connection comes from an address of 10.66.0.0/16, which is the adversary's own.
+"""
+
+import contextlib
+import itertools
+import selectors
+import socket
+import ssl
+import sys
+import time
+
+HELD, SLOW, TIMEOUT_S, PAUSE_S, TRIES = 5000, 60, 2, 0.2, 10
+sources = itertools.count()
+
+
+def source():
+    n = next(sources)
+    return f"10.66.{n // 250 % 250}.{1 + n % 250}"
+
+
+def connect(address=None):
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    raw.settimeout(TIMEOUT_S)
+    try:
+        raw.bind((address or source(), 0))
+        raw.connect(server)
+    except OSError:
+        raw.close()
+        raise
+    return raw
+
+
+def secured(address=None):
+    raw = connect(address)
+    try:
+        return tls.wrap_socket(raw)
+    except OSError:
+        raw.close()
+        raise
+
+
+def handshakes():
+    while True:
+        with contextlib.suppress(OSError):
+            secured().close()
+
+
+def tokens():
+    head = "GET /v1/status HTTP/1.1\r\nHost: box\r\nAuthorization: Bearer weir_%064x\r\n\r\n"
+    for number in itertools.count():
+        with contextlib.suppress(OSError), secured() as conn:
+            for n in range(TRIES):
+                conn.sendall((head % (number * TRIES + n)).encode())
+                if not conn.recv(65536):
+                    break
+
+
+def slow():
+    held = []
+    while True:
+        while len(held) < SLOW:
+            try:
+                held.append(secured())
+                held[-1].sendall(b"GET /v1/status HTTP/1.1\r\nX: ")
+            except OSError:
+                break
+        for conn in list(held):
+            try:
+                conn.sendall(b"a")
+            except OSError:
+                conn.close()
+                held.remove(conn)
+        time.sleep(PAUSE_S / 10)
+
+
+def opened():
+    """A connection on its way."""
+    raw = socket.socket()
+    raw.setblocking(False)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    raw.bind((source(), 0))
+    with contextlib.suppress(BlockingIOError):
+        raw.connect(server)
+    return raw
+
+
+def connections():
+    """Each one that weir closes makes room for another one."""
+    watch = selectors.EpollSelector()
+    while True:
+        while len(watch.get_map()) < HELD:
+            with contextlib.suppress(OSError):
+                watch.register(opened(), selectors.EVENT_READ)
+        for key, _ in watch.select(PAUSE_S):
+            with contextlib.suppress(OSError):
+                if key.fileobj.recv(64):
+                    continue
+            watch.unregister(key.fileobj)
+            key.fileobj.close()
+
+
+KINDS = {"handshakes": handshakes, "tokens": tokens, "slow": slow, "connections": connections}
+
+if __name__ == "__main__":
+    server = (sys.argv[2], int(sys.argv[3]))
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    KINDS[sys.argv[1]]()
