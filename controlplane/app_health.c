@@ -6,8 +6,9 @@
 // upstream server answers; a list was loaded and none is; the rules had names and have none while
 // the configuration has lists. Or the share of SERVFAIL among the answers of the resolvers since
 // the apply is HEALTH_SHARE_MIN at least and HEALTH_SHARE_MORE higher than in the HEALTH_SAMPLES
-// seconds before, over HEALTH_ANSWERS_MIN answers. Answers count one deadline of a question after
-// the apply, and not at all after an outage.
+// seconds before, over HEALTH_ANSWERS_MIN answers, and the rate of good ones is HEALTH_GOOD_LEFT of
+// that before at most. Answers count one deadline of a question after the apply, and not at all
+// after an outage.
 #include "app_apply.h"
 #include "app_events.h"
 #include "app_versions.h"
