@@ -100,9 +100,9 @@ static void serve_reload(struct api *a, struct http_exchange *x)
 
 static void serve_apply(struct api *a, struct http_exchange *x)
 {
-	struct apply_request r = {
-		.what = "config apply", .from_disk = true, .why = http_param(x, "why")};
-	if (api_param_flag(x, "dry_run", &r.is_trial) && api_param_flag(x, "keep", &r.is_kept))
+	struct apply_request r = {.what = "config apply", .from_disk = true};
+	if (api_param_why(x, &r.why) && api_param_flag(x, "dry_run", &r.is_trial)
+		&& api_param_flag(x, "keep", &r.is_kept))
 		apply(a, x, &r);
 }
 
@@ -110,7 +110,7 @@ static void serve_rollback(struct api *a, struct http_exchange *x)
 {
 	struct apply_request r = {.what = "config rollback", .why = http_param(x, "why")};
 	char what[48];
-	if (!api_param_number(x, "version", INT32_MAX, &r.rollback_to)
+	if (!api_param_why(x, &r.why) || !api_param_number(x, "version", INT32_MAX, &r.rollback_to)
 		|| !api_param_flag(x, "keep", &r.is_kept))
 		return;
 	snprintf(what, sizeof(what), "config rollback %u", r.rollback_to);
