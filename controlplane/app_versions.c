@@ -182,8 +182,7 @@ void app_versions_serve(struct app *a)
 		return;
 	}
 	job->is_held = v->start.is_held && !v->start.is_new;
-	job->is_pending = now->result == CONFIG_VERSION_pending
-			  || now->result == CONFIG_VERSION_watched_again;
+	job->is_pending = config_version_is_watched(now);
 	// Of an apply: a control plane ended while it watched the health.
 	const bool is_watched = job->is_pending && strcmp(now->what, "start") != 0;
 	now->result = !is_watched            ? CONFIG_VERSION_applied

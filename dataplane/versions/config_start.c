@@ -39,9 +39,8 @@ static bool version_take(const struct search *s, unsigned number)
 		return false;
 	}
 	const bool is_mine = strcmp(b.main.path, s->path) == 0;
-	const bool is_watched =
-		v.result == CONFIG_VERSION_pending || v.result == CONFIG_VERSION_watched_again;
-	const bool was_good = v.result == CONFIG_VERSION_applied || (is_current && is_watched);
+	const bool was_good =
+		v.result == CONFIG_VERSION_applied || (is_current && config_version_is_watched(&v));
 	if (is_mine && was_good && config_bundle_load(&b, s->secrets, &out->config, &errors) == 0) {
 		out->version = v;
 		out->bundle = b;

@@ -91,6 +91,12 @@ struct config_version {
 	uint64_t digest, disk_digest; // of its bundle
 };
 
+// Its health is being watched, or was when the process ended.
+static inline bool config_version_is_watched(const struct config_version *v)
+{
+	return v->result == CONFIG_VERSION_pending || v->result == CONFIG_VERSION_watched_again;
+}
+
 // The text of a version's file, for free(); NULL: no memory.
 char *config_version_text(
 	const struct config_version *v, const struct config_bundle *b, size_t *len);
