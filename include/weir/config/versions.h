@@ -118,6 +118,12 @@ ATTR_MUST_CHECK int config_version_read(const char *folder, unsigned number,
 ATTR_MUST_CHECK int config_version_current(
 	const char *folder, unsigned *number, char why[CONFIG_WHY_MAX]);
 
+// The managed part of the version in force, where that is of the main file at `path`, as an apply
+// of this file would take it. All zero: without such a part or a plain file. The caller frees
+// its path and bytes. -errno with `why`: it cannot be read.
+ATTR_MUST_CHECK int config_version_managed(
+	const char *path, struct config_text *out, char why[CONFIG_WHY_MAX]);
+
 // What a start uses.
 struct config_start {
 	struct config *config;
