@@ -108,8 +108,8 @@ static void in_force(struct app *a)
 	if (job) {
 		job->version = p->version;
 		job->good = v->health.good ? v->health.good : p->version.before;
-		if (app_versions_job_run(job))
-			return;
+		app_versions_job_run(job);
+		return;
 	}
 	not_current(p, p->version.before, p->store_why);
 	version_begin(a);
@@ -189,12 +189,12 @@ static void candidate_store(struct app *a)
 		app_versions_job_free(job);
 		job = NULL;
 	}
-	if (job) {
-		job->version = p->version;
-		if (app_versions_job_run(job))
-			return;
+	if (!job) {
+		candidate_take(a);
+		return;
 	}
-	candidate_take(a);
+	job->version = p->version;
+	app_versions_job_run(job);
 }
 
 static int refuse(struct apply *p, int err, const char *why)

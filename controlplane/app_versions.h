@@ -7,14 +7,13 @@
 //
 // Jobs run one after the other, in order, so that files change in the order of the decisions.
 // There are VERSION_JOBS_MAX at most: one of the apply, one of a result, one look at the disk,
-// those of the start; one more is refused and counted as not stored.
+// those of the start; one more is refused and counted.
 
 #include "app_reload.h"
 #include "versions/apply.h"
 #include "versions/health_watch.h"
 
 struct why_runner;
-enum { VERSION_JOBS_MAX = 8 };
 
 struct version_job {
 	int (*work)(struct version_job *job);
@@ -60,7 +59,7 @@ struct app_versions {
 	struct config_start start;   // for the log, without its texts
 	struct versions_status status;
 	unsigned newest;
-	bool is_serving, is_looking;
+	bool is_serving, is_looking, is_ending;
 	uint64_t looked_ms;
 	struct config *disk_read;      // by the last look at the disk; NULL: it could not be read
 	struct config_files disk_seen; // its files
@@ -84,8 +83,8 @@ void app_versions_close(struct app *a, bool is_clean);
 struct version_job *app_versions_job_new(struct app *a, int (*work)(struct version_job *job),
 	void (*done)(struct version_job *job, int err));
 void app_versions_job_free(struct version_job *job);
-// Runs it after those before. False: refused, and freed without `done`.
-bool app_versions_job_run(struct version_job *job);
+// Runs it after those before; `done` gets -EBUSY, maybe at once, if too many wait.
+void app_versions_job_run(struct version_job *job);
 // Writes the result of a version in the background; `with_pending`: and of the pending ones between
 // the last good version and it.
 void app_versions_settle(struct app *a, unsigned number, enum config_version_result result,

@@ -66,7 +66,8 @@ void app_versions_look(struct app *a)
 	job->version.unix_s = time(NULL);
 	job->version.digest = v->status.in_force.digest;
 	v->looked_ms = now_ms;
-	v->is_looking = app_versions_job_run(job);
+	v->is_looking = true;
+	app_versions_job_run(job);
 }
 
 const struct config_bundle *app_bundle(void *app)
