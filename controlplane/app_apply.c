@@ -194,7 +194,7 @@ static void candidate_store(struct app *a)
 		return;
 	}
 	job->version = p->version;
-	app_versions_job_run(job);
+	app_versions_job_audit(job);
 }
 
 static int refuse(struct apply *p, int err, const char *why)

@@ -8,6 +8,7 @@
 #include "versions/version_store.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,18 @@ void app_versions_job_run(struct version_job *job)
 	if (v->queued > v->status.jobs_most)
 		v->status.jobs_most = v->queued;
 	queue_run(v);
+}
+
+static void audited(struct access_job *j)
+{
+	static_assert(offsetof(struct version_job, audited) == 0);
+	app_versions_job_run((struct version_job *)j);
+}
+
+void app_versions_job_audit(struct version_job *job)
+{
+	job->audited.done = audited;
+	api_audit_version(job->app->api, &job->version, &job->audited);
 }
 
 static int settle_work(struct version_job *job)
@@ -194,13 +207,17 @@ void app_versions_serve(struct app *a)
 	job->is_held = v->start.is_held && !v->start.is_new;
 	job->is_pending = config_version_is_watched(now);
 	// Of an apply: a control plane ended while it watched the health.
-	const bool is_watched = job->is_pending && strcmp(now->what, "start") != 0;
+	const bool is_new = job->is_pending && strcmp(now->what, "start") == 0;
+	const bool is_watched = job->is_pending && !is_new;
 	now->result = !is_watched            ? CONFIG_VERSION_applied
 		      : v->start.was_stopped ? CONFIG_VERSION_pending
 					     : CONFIG_VERSION_watched_again;
 	job->version = *now;
 	job->good = v->health.good ? v->health.good : now->before;
-	app_versions_job_run(job);
+	if (is_new)
+		app_versions_job_audit(job);
+	else
+		app_versions_job_run(job);
 	if (!is_watched)
 		v->health.good = now->number;
 	else

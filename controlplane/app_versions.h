@@ -9,6 +9,7 @@
 // There are VERSION_JOBS_MAX at most: one of the apply, one of a result, one look at the disk,
 // those of the start; one more is refused and counted.
 
+#include "access/access_thread.h"
 #include "app_reload.h"
 #include "versions/apply.h"
 #include "versions/health_watch.h"
@@ -16,6 +17,7 @@
 struct why_runner;
 
 struct version_job {
+	struct access_job audited; // first; while the audit log gets its version
 	int (*work)(struct version_job *job);
 	void (*done)(struct version_job *job, int err); // frees it
 	struct app *app;
@@ -85,6 +87,8 @@ struct version_job *app_versions_job_new(struct app *a, int (*work)(struct versi
 void app_versions_job_free(struct version_job *job);
 // Runs it after those before; `done` gets -EBUSY, maybe at once, if too many wait.
 void app_versions_job_run(struct version_job *job);
+// The same once the audit log has its version.
+void app_versions_job_audit(struct version_job *job);
 // Writes the result of a version in the background; `with_pending`: and of the pending ones between
 // the last good version and it.
 void app_versions_settle(struct app *a, unsigned number, enum config_version_result result,

@@ -158,7 +158,8 @@ static void job_return(void *arg)
 
 static void job_run(struct access_thread *t, struct access_job *j)
 {
-	j->work(j);
+	if (j->work)
+		j->work(j);
 	pthread_mutex_lock(&t->lock);
 	const bool stop = t->stop;
 	pthread_mutex_unlock(&t->lock);

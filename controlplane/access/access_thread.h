@@ -32,7 +32,7 @@ struct access_thread;
 struct access_job {
 	struct loop_return back;
 	struct access_job *next;
-	void (*work)(struct access_job *j);
+	void (*work)(struct access_job *j); // NULL: it only waits for the lines before it
 	void (*done)(struct access_job *j);
 	int err; // for them to use
 	char why[ACCESS_WHY_MAX];

@@ -218,6 +218,36 @@ static void test_entries(void **)
 	free(all);
 }
 
+// What has no request; and a job after an entry finds it on disk.
+static void note_find(struct access_job *j)
+{
+	char *all = NULL;
+	assert_int_equal(audit_read(path, 10, &all), 0);
+	j->err = strstr(all, "\"who\":\"timer\",\"from\":\"\",\"what\":\"end of allow "
+			     "a?.test\",\"version\":7}")
+			 ? -7
+			 : 0;
+	free(all);
+}
+
+static void test_note(void **)
+{
+	struct audit a = {.thread = t};
+	struct access_job find = {.work = note_find, .done = job_done},
+			  wait = {.work = NULL, .done = job_done, .err = -7};
+	dones = 0;
+	audit_note(&a, "timer", "", "end of allow a\".test", 7);
+	audit_note(&a, "weir", "192.0.2.7", "this address is locked out for 60 s", 0);
+	access_thread_job(t, &find);
+	access_thread_job(t, &wait);
+	char *all = read_all(10);
+	loops_settle(&service, 1);
+	assert_int_equal(dones, 2);
+	assert_non_null(strstr(
+		all, "\"from\":\"192.0.2.7\",\"what\":\"this address is locked out for 60 s\"}"));
+	free(all);
+}
+
 // What a client fills up is cut, and the line is not lost.
 static void test_longest(void **)
 {
@@ -297,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),
