@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 // The caller learns how it ended, and the next one may begin.
@@ -314,7 +315,8 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,
-		.began_unix_s = time(NULL)};
+		.began_unix_s = time(NULL),
+		.since_ms = clock_mono_ms()};
 	const bool is_same = r->from_disk && !r->managed && !r->is_trial
 			     && config_files_same(&a->read_files, a->read);
 	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_send(a, r);

@@ -39,6 +39,7 @@ struct apply { // that runs
 	api_config_done done; // NULL: the caller knows already, or no caller
 	void *arg;
 	time_t began_unix_s;
+	uint64_t since_ms;
 	struct config *config; // NULL: the reload has it
 	struct config_bundle bundle;
 	struct config_version version; // number 0: the texts are those in force
