@@ -223,17 +223,15 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
 	const char *managed = r->managed ? r->managed : app_managed_text(a);
-	struct config_bundle own = {0};
 	int rc;
 	if (r->rollback_to) {
 		rc = rollback_read(v, r->rollback_to);
 	} else if (r->from_disk) {
-		rc = config_bundle_manage(&own, v->managed_path, managed);
-		if (rc == 0)
-			rc = config_bundle_read(a->started->path, &own.managed, CONFIG_SECRETS_ALL,
-				&p->bundle, &p->config, &p->errors);
-		config_bundle_free(&own);
-		return rc;
+		const struct config_text text = {.path = v->managed_path,
+			.bytes = (char *)(uintptr_t)managed,
+			.len = strlen(managed)};
+		return config_bundle_read(a->started->path, *managed ? &text : NULL,
+			CONFIG_SECRETS_ALL, &p->bundle, &p->config, &p->errors);
 	} else {
 		rc = config_bundle_copy(&v->bundle, &p->bundle);
 		if (rc == 0)

@@ -99,9 +99,9 @@ void app_versions_not_stored(struct app_versions *v, const char *why); // counts
 
 // Each second: is the file on disk another text?
 void app_versions_look(struct app *a);
-// Each second, with the reasons that clients get no answers and what resolvers have counted.
-void app_health_look(
-	struct app *a, const struct api_reasons *reasons, const struct resolver_status *s);
+// Each second, with the reasons that clients get no answers, and what rules and resolvers say.
+void app_health_look(struct app *a, const struct api_reasons *reasons,
+	const struct rules_status *rules, const struct resolver_status *s);
 void app_health_begin(struct app *a, const struct config_version *v);
 // `v` is in force, and the operator keeps it: a watch that runs ends as held.
 void app_health_keep(struct app *a, const struct config_version *v);

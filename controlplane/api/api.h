@@ -6,7 +6,7 @@
 //   GET  /health  /ready?for=balancer|anycast|human&strict=0|1  /errors  /pending?limit=
 //        /status  /stats  /metrics  /groups  /services  /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
-//        /config/history  /config/show?version=  /config/diff?from=&to= (0: on disk)
+//        /config/history?version=  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
