@@ -136,5 +136,4 @@ for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny -
 done
 check "blocked as before" eventually blocks ok.blocked.test
 same "nothing is managed" 0 "$(entries '[.entries[] | select(.name != "filed.test")] | length')"
-"$lab" down >/dev/null
 finish

@@ -141,5 +141,4 @@ check "it starts" "$lab" start controlplane
 check "on the version before" eventually is_in_force 6
 check "it serves" eventually blocks second.test
 same "history names the damaged one" "$folder/7.version: damaged" "$(history | jq -r '.damaged[]')"
-"$lab" down >/dev/null
 finish
