@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 // The caller learns how it ended, and the next one may begin.
@@ -108,8 +109,8 @@ static void in_force(struct app *a)
 	if (job) {
 		job->version = p->version;
 		job->good = v->health.good ? v->health.good : p->version.before;
-		if (app_versions_job_run(job))
-			return;
+		app_versions_job_run(job);
+		return;
 	}
 	not_current(p, p->version.before, p->store_why);
 	version_begin(a);
@@ -189,12 +190,12 @@ static void candidate_store(struct app *a)
 		app_versions_job_free(job);
 		job = NULL;
 	}
-	if (job) {
-		job->version = p->version;
-		if (app_versions_job_run(job))
-			return;
+	if (!job) {
+		candidate_take(a);
+		return;
 	}
-	candidate_take(a);
+	job->version = p->version;
+	app_versions_job_audit(job);
 }
 
 static int refuse(struct apply *p, int err, const char *why)
@@ -222,17 +223,15 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
 	const char *managed = r->managed ? r->managed : app_managed_text(a);
-	struct config_bundle own = {0};
 	int rc;
 	if (r->rollback_to) {
 		rc = rollback_read(v, r->rollback_to);
 	} else if (r->from_disk) {
-		rc = config_bundle_manage(&own, v->managed_path, managed);
-		if (rc == 0)
-			rc = config_bundle_read(a->started->path, &own.managed, CONFIG_SECRETS_ALL,
-				&p->bundle, &p->config, &p->errors);
-		config_bundle_free(&own);
-		return rc;
+		const struct config_text text = {.path = v->managed_path,
+			.bytes = (char *)(uintptr_t)managed,
+			.len = strlen(managed)};
+		return config_bundle_read(a->started->path, *managed ? &text : NULL,
+			CONFIG_SECRETS_ALL, &p->bundle, &p->config, &p->errors);
 	} else {
 		rc = config_bundle_copy(&v->bundle, &p->bundle);
 		if (rc == 0)
@@ -314,7 +313,8 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,
-		.began_unix_s = time(NULL)};
+		.began_unix_s = time(NULL),
+		.since_ms = clock_mono_ms()};
 	const bool is_same = r->from_disk && !r->managed && !r->is_trial
 			     && config_files_same(&a->read_files, a->read);
 	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_send(a, r);

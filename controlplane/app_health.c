@@ -6,8 +6,9 @@
 // upstream server answers; a list was loaded and none is; the rules had names and have none while
 // the configuration has lists. Or the share of SERVFAIL among the answers of the resolvers since
 // the apply is HEALTH_SHARE_MIN at least and HEALTH_SHARE_MORE higher than in the HEALTH_SAMPLES
-// seconds before, over HEALTH_ANSWERS_MIN answers. Answers count one deadline of a question after
-// the apply, and not at all after an outage.
+// seconds before, over HEALTH_ANSWERS_MIN answers, and the rate of good ones is HEALTH_GOOD_LEFT of
+// that before at most. Answers count one deadline of a question after the apply, and not at all
+// after an outage.
 #include "app_apply.h"
 #include "app_events.h"
 #include "app_versions.h"
@@ -25,15 +26,13 @@ static bool is_watched(const struct api_reason *r)
 	       || r->id == API_REASON_lists_none;
 }
 
-static struct health_sight sight_of(
-	struct app *a, const struct api_reasons *reasons, const struct resolver_status *r)
+static struct health_sight sight_of(const struct app *a, const struct api_reasons *reasons,
+	const struct rules_status *rules, const struct resolver_status *r)
 {
-	struct rules_status rules;
-	rules_status(a->rules, &rules);
 	struct health_sight s = {.now_ms = clock_mono_ms(),
-		.names = rules.names,
+		.names = rules->names,
 		.has_lists = a->current->blocking.enabled && a->current->blocking.list_count > 0
-			     && !rules.building,
+			     && !rules->building,
 		.counts = {.good = r->answered + r->answered_stale,
 			.failed = r->servfail + r->failed_recently}};
 	static_assert(API_REASON_IDS <= 64, "a bit for each");
@@ -155,11 +154,11 @@ static void fell(struct app *a)
 	go_back(a);
 }
 
-void app_health_look(
-	struct app *a, const struct api_reasons *reasons, const struct resolver_status *r)
+void app_health_look(struct app *a, const struct api_reasons *reasons,
+	const struct rules_status *rules, const struct resolver_status *r)
 {
 	struct health *w = &a->versions->health;
-	const struct health_sight s = sight_of(a, reasons, r);
+	const struct health_sight s = sight_of(a, reasons, rules, r);
 	// During a change nothing is usual, and nothing can be taken back.
 	if (a->reload.running || a->versions->apply.is_running)
 		return;

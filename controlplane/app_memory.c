@@ -202,7 +202,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	fills_take(&m->sample, &tables);
 	memory_meter_take(a->meter, &m->sample);
 	app_events_look(a->events, a->api, s, &m->frontends, memory_meter_alarms(a->meter));
-	app_health_look(a, app_events_reasons(a->events), s);
+	app_health_look(a, app_events_reasons(a->events), &rules, s);
 	app_versions_look(a);
 	const char *due =
 		memory_line_take(&m->line, &m->sample, a->current->runtime.log_memory_s, text);

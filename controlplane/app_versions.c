@@ -8,6 +8,7 @@
 #include "versions/version_store.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,17 +78,39 @@ static void queue_run(struct app_versions *v)
 	}
 }
 
-bool app_versions_job_run(struct version_job *job)
+static void job_refuse(struct app_versions *v, struct version_job *job)
+{
+	v->status.jobs_refused++;
+	snprintf(job->why, sizeof(job->why), "too many changes wait for the disk");
+	if (v->is_ending)
+		app_versions_job_free(job);
+	else
+		job->done(job, -EBUSY);
+}
+
+void app_versions_job_run(struct version_job *job)
 {
 	struct app_versions *v = job->app->versions;
-	if (v->queued == VERSION_JOBS_MAX || !v->runner) {
-		app_versions_not_stored(v, "too many changes wait for the disk");
-		app_versions_job_free(job);
-		return false;
+	if (v->queued == VERSION_JOBS_MAX) {
+		job_refuse(v, job);
+		return;
 	}
 	v->queue[v->queued++] = job;
+	if (v->queued > v->status.jobs_most)
+		v->status.jobs_most = v->queued;
 	queue_run(v);
-	return true;
+}
+
+static void audited(struct access_job *j)
+{
+	static_assert(offsetof(struct version_job, audited) == 0);
+	app_versions_job_run((struct version_job *)j);
+}
+
+void app_versions_job_audit(struct version_job *job)
+{
+	job->audited.done = audited;
+	api_audit_version(job->app->api, &job->version, &job->audited);
 }
 
 static int settle_work(struct version_job *job)
@@ -125,7 +148,7 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 	job->version.number = number;
 	job->version.result = result;
 	snprintf(job->version.reason, sizeof(job->version.reason), "%s", reason);
-	(void)app_versions_job_run(job);
+	app_versions_job_run(job);
 }
 
 int app_versions_open(struct app *a)
@@ -182,16 +205,19 @@ void app_versions_serve(struct app *a)
 		return;
 	}
 	job->is_held = v->start.is_held && !v->start.is_new;
-	job->is_pending = now->result == CONFIG_VERSION_pending
-			  || now->result == CONFIG_VERSION_watched_again;
+	job->is_pending = config_version_is_watched(now);
 	// Of an apply: a control plane ended while it watched the health.
-	const bool is_watched = job->is_pending && strcmp(now->what, "start") != 0;
+	const bool is_new = job->is_pending && strcmp(now->what, "start") == 0;
+	const bool is_watched = job->is_pending && !is_new;
 	now->result = !is_watched            ? CONFIG_VERSION_applied
 		      : v->start.was_stopped ? CONFIG_VERSION_pending
 					     : CONFIG_VERSION_watched_again;
 	job->version = *now;
 	job->good = v->health.good ? v->health.good : now->before;
-	(void)app_versions_job_run(job);
+	if (is_new)
+		app_versions_job_audit(job);
+	else
+		app_versions_job_run(job);
 	if (!is_watched)
 		v->health.good = now->number;
 	else
@@ -202,6 +228,8 @@ void app_versions_stopping(struct app *a, bool is_clean)
 {
 	struct app_versions *v = a->versions;
 	char why[CONFIG_WHY_MAX];
+	if (v)
+		v->is_ending = true;
 	if (is_clean && v && v->is_serving && version_store_stopped(v->folder, true, why) < 0)
 		log_warning("configuration: %s", why);
 }
@@ -232,7 +260,8 @@ void app_versions_close(struct app *a, bool is_clean)
 
 const struct versions_status *app_versions_status(void *app)
 {
-	const struct app *a = app;
+	struct app *a = app;
+	a->versions->status.jobs = a->versions->queued;
 	return &a->versions->status;
 }
 

@@ -7,16 +7,17 @@
 //
 // Jobs run one after the other, in order, so that files change in the order of the decisions.
 // There are VERSION_JOBS_MAX at most: one of the apply, one of a result, one look at the disk,
-// those of the start; one more is refused and counted as not stored.
+// those of the start; one more is refused and counted.
 
+#include "access/access_thread.h"
 #include "app_reload.h"
 #include "versions/apply.h"
 #include "versions/health_watch.h"
 
 struct why_runner;
-enum { VERSION_JOBS_MAX = 8 };
 
 struct version_job {
+	struct access_job audited; // first; while the audit log gets its version
 	int (*work)(struct version_job *job);
 	void (*done)(struct version_job *job, int err); // frees it
 	struct app *app;
@@ -38,6 +39,7 @@ struct apply { // that runs
 	api_config_done done; // NULL: the caller knows already, or no caller
 	void *arg;
 	time_t began_unix_s;
+	uint64_t since_ms;
 	struct config *config; // NULL: the reload has it
 	struct config_bundle bundle;
 	struct config_version version; // number 0: the texts are those in force
@@ -60,7 +62,7 @@ struct app_versions {
 	struct config_start start;   // for the log, without its texts
 	struct versions_status status;
 	unsigned newest;
-	bool is_serving, is_looking;
+	bool is_serving, is_looking, is_ending;
 	uint64_t looked_ms;
 	struct config *disk_read;      // by the last look at the disk; NULL: it could not be read
 	struct config_files disk_seen; // its files
@@ -84,8 +86,10 @@ void app_versions_close(struct app *a, bool is_clean);
 struct version_job *app_versions_job_new(struct app *a, int (*work)(struct version_job *job),
 	void (*done)(struct version_job *job, int err));
 void app_versions_job_free(struct version_job *job);
-// Runs it after those before. False: refused, and freed without `done`.
-bool app_versions_job_run(struct version_job *job);
+// Runs it after those before; `done` gets -EBUSY, maybe at once, if too many wait.
+void app_versions_job_run(struct version_job *job);
+// The same once the audit log has its version.
+void app_versions_job_audit(struct version_job *job);
 // Writes the result of a version in the background; `with_pending`: and of the pending ones between
 // the last good version and it.
 void app_versions_settle(struct app *a, unsigned number, enum config_version_result result,
@@ -95,9 +99,9 @@ void app_versions_not_stored(struct app_versions *v, const char *why); // counts
 
 // Each second: is the file on disk another text?
 void app_versions_look(struct app *a);
-// Each second, with the reasons that clients get no answers and what resolvers have counted.
-void app_health_look(
-	struct app *a, const struct api_reasons *reasons, const struct resolver_status *s);
+// Each second, with the reasons that clients get no answers, and what rules and resolvers say.
+void app_health_look(struct app *a, const struct api_reasons *reasons,
+	const struct rules_status *rules, const struct resolver_status *s);
 void app_health_begin(struct app *a, const struct config_version *v);
 // `v` is in force, and the operator keeps it: a watch that runs ends as held.
 void app_health_keep(struct app *a, const struct config_version *v);

@@ -19,8 +19,8 @@ static int disk_work(struct version_job *job)
 	struct config_bundle b;
 	struct config *c = NULL;
 	const struct config_text *managed = job->bundle.managed.bytes ? &job->bundle.managed : NULL;
-	if (config_bundle_read(job->bundle.main.path, managed, CONFIG_SECRETS_NONE, &b, &c, &errors)
-		< 0) {
+	const char *path = job->app->started->path; // for the life of the process
+	if (config_bundle_read(path, managed, CONFIG_SECRETS_NONE, &b, &c, &errors) < 0) {
 		config_errors_tell(&errors, job->why);
 		return 0;
 	}
@@ -59,14 +59,16 @@ void app_versions_look(struct app *a)
 	struct version_job *job = app_versions_job_new(a, disk_work, disk_done);
 	if (!job)
 		return;
-	if (config_bundle_copy(&v->bundle, &job->bundle) < 0) {
+	const struct config_bundle read = {.managed = v->bundle.managed};
+	if (config_bundle_copy(&read, &job->bundle) < 0) {
 		app_versions_job_free(job);
 		return;
 	}
 	job->version.unix_s = time(NULL);
 	job->version.digest = v->status.in_force.digest;
 	v->looked_ms = now_ms;
-	v->is_looking = app_versions_job_run(job);
+	v->is_looking = true;
+	app_versions_job_run(job);
 }
 
 const struct config_bundle *app_bundle(void *app)

@@ -70,11 +70,6 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 	return 0;
 }
 
-static bool is_watched(const struct config_version *v)
-{
-	return v->result == CONFIG_VERSION_pending || v->result == CONFIG_VERSION_watched_again;
-}
-
 // How a version ended that was left without a result, by that of the one that `current` names.
 static bool left_result(const struct config_version *current, unsigned in_force, unsigned number,
 	enum config_version_result *out)
@@ -87,7 +82,7 @@ static bool left_result(const struct config_version *current, unsigned in_force,
 	if (current->result == CONFIG_VERSION_taken_back)
 		return number > in_force;
 	*out = CONFIG_VERSION_applied;
-	return !is_watched(current);
+	return !config_version_is_watched(current);
 }
 
 // What the previous run left: versions that never came into force, or were followed.
@@ -113,7 +108,7 @@ static void left_settle(struct app_versions *v)
 	for (int i = 0; i < count; i++) {
 		if (numbers[i] == number || numbers[i] == in_force
 			|| config_version_read(v->folder, numbers[i], &one, NULL, why) < 0
-			|| !is_watched(&one)
+			|| !config_version_is_watched(&one)
 			|| !left_result(&current, in_force, numbers[i], &result))
 			continue;
 		if (version_store_settle(v->folder, numbers[i], result, reasons[result], why) < 0)

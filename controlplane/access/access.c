@@ -145,10 +145,14 @@ static enum access_refusal certificate_check(
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from)
 {
 	const struct lockout_key key = lockout_source(source);
+	char what[AUDIT_PATH_MAX];
 	if (!lockout_failed(&a->lockout, key, now_s()))
 		return;
-	log_warning("control: %s is locked out for %u s: %d failed tries", from,
-		lockout_left(&a->lockout, key, now_s()), LOCKOUT_TRIES);
+	const unsigned for_s = lockout_left(&a->lockout, key, now_s());
+	log_warning(
+		"control: %s is locked out for %u s: %d failed tries", from, for_s, LOCKOUT_TRIES);
+	snprintf(what, sizeof(what), "this address is locked out for %u s", for_s);
+	audit_note(&a->audit, "weir", from, what, 0);
 	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", from}),
 		"%s is locked out of the control API: %d failed tries", from, LOCKOUT_TRIES);
 }

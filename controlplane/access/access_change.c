@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
@@ -158,6 +159,15 @@ void access_login_late(struct access_password *c)
 	c->access->logins--;
 }
 
+static void user_locked(struct access *a, const char *name, unsigned for_s, const char *from)
+{
+	char what[AUDIT_PATH_MAX];
+	log_warning("control: logins as %s are locked out for %u s: %d failed tries", name, for_s,
+		LOCKOUT_TRIES);
+	snprintf(what, sizeof(what), "logins as %s are locked out for %u s", name, for_s);
+	audit_note(&a->audit, "weir", from, what, 0);
+}
+
 static struct session *login_end(struct access_password *c, const struct sockaddr_storage *source,
 	const char *from, char cookie[SESSION_TEXT_LEN + 1])
 {
@@ -175,9 +185,8 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 	}
 	a->refused[ACCESS_password]++;
 	if (lockout_failed(&a->user_lockout, user, now_s))
-		log_warning("control: logins as %s are locked out for %u s: %d failed tries",
-			now ? now->name : "a user that there is not",
-			lockout_left(&a->user_lockout, user, now_s), LOCKOUT_TRIES);
+		user_locked(a, now ? now->name : "a user that there is not",
+			lockout_left(&a->user_lockout, user, now_s), from);
 	access_failed(a, source, from);
 	return NULL;
 }

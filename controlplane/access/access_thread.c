@@ -26,7 +26,7 @@ struct access_thread {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct loop *service;
-	char path[PATH_MAX], old_path[PATH_MAX + 2];
+	char path[PATH_MAX];
 	// Of the lock:
 	bool stop;
 	struct access_job *jobs, **jobs_end;
@@ -36,6 +36,7 @@ struct access_thread {
 	// Of the thread:
 	int fd; // -1: not open
 	size_t size;
+	unsigned rotated; // since the counts were last raised
 	bool is_failing;
 	struct access_job *ended; // while it stops
 };
@@ -49,10 +50,19 @@ static int torn_end(const struct access_thread *t)
 	return last == '\n' ? 0 : file_write_fd(t->fd, "\n", 1);
 }
 
+static void log_shut(struct access_thread *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
 static int log_open(struct access_thread *t)
 {
 	struct stat st;
 	char folder[PATH_MAX];
+	if (t->fd >= 0 && (fstat(t->fd, &st) < 0 || st.st_nlink == 0)) // it was deleted
+		log_shut(t);
 	if (t->fd >= 0)
 		return 0;
 	snprintf(folder, sizeof(folder), "%s", t->path);
@@ -64,21 +74,30 @@ static int log_open(struct access_thread *t)
 	return torn_end(t);
 }
 
-static void log_shut(struct access_thread *t)
+// The file becomes the newest of those that are kept, and the oldest of these goes.
+static int log_rotate(struct access_thread *t)
 {
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
+	char from[PATH_MAX + 2], to[PATH_MAX + 2];
+	static_assert(ACCESS_LOG_KEPT < 10, "one digit");
+	log_shut(t);
+	for (unsigned i = ACCESS_LOG_KEPT; i > 1; i--) {
+		snprintf(from, sizeof(from), "%s.%u", t->path, i - 1);
+		snprintf(to, sizeof(to), "%s.%u", t->path, i);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	snprintf(to, sizeof(to), "%s.1", t->path);
+	if (rename(t->path, to) < 0 && errno != ENOENT) // it was deleted
+		return -errno;
+	t->rotated++;
+	return 0;
 }
 
 static int log_append(struct access_thread *t, const char *text, size_t len)
 {
-	if (t->size + len > ACCESS_LOG_MAX && t->size > 0) {
-		log_shut(t);
-		if (rename(t->path, t->old_path) < 0)
-			return -errno;
-	}
-	int rc = log_open(t);
+	int rc = t->size + len > ACCESS_LOG_MAX && t->size > 0 ? log_rotate(t) : 0;
+	if (rc == 0)
+		rc = log_open(t);
 	if (rc == 0)
 		rc = file_write_fd(t->fd, text, len);
 	if (rc == 0)
@@ -125,7 +144,10 @@ static void lines_write(struct access_thread *t, const struct line *line, unsign
 	pthread_mutex_lock(&t->lock);
 	t->counts.written += count - failed;
 	t->counts.failed += failed;
+	t->counts.rotated += t->rotated;
+	t->counts.log_bytes = t->size;
 	pthread_mutex_unlock(&t->lock);
+	t->rotated = 0;
 }
 
 static void job_return(void *arg)
@@ -136,7 +158,8 @@ static void job_return(void *arg)
 
 static void job_run(struct access_thread *t, struct access_job *j)
 {
-	j->work(j);
+	if (j->work)
+		j->work(j);
 	pthread_mutex_lock(&t->lock);
 	const bool stop = t->stop;
 	pthread_mutex_unlock(&t->lock);
@@ -186,7 +209,6 @@ int access_thread_open(struct access_thread **out, struct loop *service, const c
 		free(t);
 		return -ENAMETOOLONG;
 	}
-	snprintf(t->old_path, sizeof(t->old_path), "%s.1", t->path);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
 	int rc = thread_start(&t->thread, "weir-access", thread_work, t);

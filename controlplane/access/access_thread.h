@@ -4,11 +4,13 @@
 // The helper thread `weir-access`: appends lines to the audit log, and does jobs with files that
 // the service loop must not wait for. Lines first, then jobs, each in order.
 //
-// The log is a file of at most ACCESS_LOG_MAX bytes; then it becomes `audit.log.1`, in place of the
-// one before, and a new one begins. Each batch of lines is synced. A line for which the queue has
-// no room is lost and counted, and so are lines that the disk does not take; the first of these in
-// a row is logged. Bounds: ACCESS_LINES_MAX lines of ACCESS_LINE_MAX bytes wait, and one job for
-// each request that waits for it. Owner: the service loop, whose mailbox brings the results.
+// The log is a file of at most ACCESS_LOG_MAX bytes; then it becomes `audit.log.1`, the one before
+// `audit.log.2` and so on, and a new one begins, as it does where the log was deleted.
+// ACCESS_LOG_KEPT of these are kept. Each batch of lines is synced before the jobs that came after
+// it. A line for which the queue has no room is lost and counted, and so are lines that the disk
+// does not take; the first of these in a row is logged. Bounds: ACCESS_LINES_MAX lines of
+// ACCESS_LINE_MAX bytes wait, and one job for each request that waits for it. Owner: the service
+// loop, whose mailbox brings the results.
 
 #include "base/loop.h"
 
@@ -19,6 +21,7 @@ enum {
 	ACCESS_LINES_MAX = 256,
 	ACCESS_LINE_MAX = 1024,
 	ACCESS_LOG_MAX = 4 << 20,
+	ACCESS_LOG_KEPT = 4,
 	ACCESS_WHY_MAX = 256,
 };
 
@@ -29,7 +32,7 @@ struct access_thread;
 struct access_job {
 	struct loop_return back;
 	struct access_job *next;
-	void (*work)(struct access_job *j);
+	void (*work)(struct access_job *j); // NULL: it only waits for the lines before it
 	void (*done)(struct access_job *j);
 	int err; // for them to use
 	char why[ACCESS_WHY_MAX];
@@ -47,7 +50,8 @@ void access_thread_job(struct access_thread *t, struct access_job *j);
 
 struct access_thread_counts {
 	uint64_t written, lost, failed; // lost: no room; failed: the disk
+	uint64_t rotated;
 	unsigned waiting, most;
-	size_t bytes;
+	size_t bytes, log_bytes; // log_bytes: of the log's newest file, once a line is written
 };
 void access_thread_counts(struct access_thread *t, struct access_thread_counts *out);

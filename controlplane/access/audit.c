@@ -14,18 +14,33 @@
 #include <time.h>
 #include <unistd.h>
 
-static void entry_write(struct audit *a, const struct audit_entry *e, unsigned left_out)
+// Its time, and who it is from where.
+static struct json_out *entry_begin(const char *who, const char *from)
 {
-	enum { NUMBERS_AND_KEYS = 256 }; // the other texts are weir's own
-	char who[AUDIT_WHO_MAX + 1], from[AUDIT_WHO_MAX + 1], path[AUDIT_PATH_MAX + 1],
-		query[AUDIT_QUERY_MAX + 1];
-	static_assert(sizeof(who) + sizeof(from) + sizeof(path) + sizeof(query) + NUMBERS_AND_KEYS
-		      <= ACCESS_LINE_MAX);
+	char text[AUDIT_WHO_MAX + 1];
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_signed(o, root, "unix_s", (int64_t)time(NULL));
-	json_out_text(o, root, "who", audit_text(e->who, who, sizeof(who)));
-	json_out_text(o, root, "from", audit_text(e->from, from, sizeof(from)));
+	json_out_text(o, root, "who", audit_text(who, text, sizeof(text)));
+	json_out_text(o, root, "from", audit_text(from, text, sizeof(text)));
+	return o;
+}
+
+static void entry_end(struct audit *a, struct json_out *o)
+{
+	char *line = json_out_finish(o);
+	access_thread_line(a->thread, line ? line : "", line ? strlen(line) : ACCESS_LINE_MAX);
+	free(line);
+}
+
+static void entry_write(struct audit *a, const struct audit_entry *e, unsigned left_out)
+{
+	enum { NUMBERS_AND_KEYS = 256 }; // the other texts are weir's own
+	char path[AUDIT_PATH_MAX + 1], query[AUDIT_QUERY_MAX + 1];
+	static_assert(2 * (AUDIT_WHO_MAX + 1) + sizeof(path) + sizeof(query) + NUMBERS_AND_KEYS
+		      <= ACCESS_LINE_MAX);
+	struct json_out *o = entry_begin(e->who, e->from);
+	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "method", e->method);
 	json_out_text(o, root, "path", audit_path(e->path, path, sizeof(path)));
 	if (e->query)
@@ -36,9 +51,18 @@ static void entry_write(struct audit *a, const struct audit_entry *e, unsigned l
 		json_out_text(o, root, "refused", e->why);
 	if (left_out)
 		json_out_count(o, root, "left_out", left_out);
-	char *line = json_out_finish(o);
-	access_thread_line(a->thread, line ? line : "", line ? strlen(line) : ACCESS_LINE_MAX);
-	free(line);
+	entry_end(a, o);
+}
+
+void audit_note(
+	struct audit *a, const char *who, const char *from, const char *what, unsigned version)
+{
+	char text[AUDIT_PATH_MAX + 1];
+	struct json_out *o = entry_begin(who, from);
+	json_out_text(o, json_out_root(o), "what", audit_text(what, text, sizeof(text)));
+	if (version)
+		json_out_count(o, json_out_root(o), "version", version);
+	entry_end(a, o);
 }
 
 void audit_change(struct audit *a, const struct audit_entry *e)

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Entries of the audit log: each change over the control API, and each try that was refused, one
-// JSON object a line. Refused tries are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S
-// a second; the next one that is written says how many were left out ("left_out").
+// Entries of the audit log, one JSON object a line: each change over the control API, each try that
+// was refused, each version of the configuration by any cause, and each lock-out. Refused tries
+// are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S a second; the next one that is
+// written says how many were left out ("left_out").
+//
+// The entry of a reply comes after the change. So a change that must not go without an entry has
+// one before it too, on disk before the change is: a version, and a request with status 0, whose
+// reply has its entry later.
 //
 // An entry has no secret: headers, bodies, queries of refused tries and values of parameters that
 // the endpoint does not know are not in it, of URLs neither user, password nor query, and tokens
@@ -36,11 +41,15 @@ struct audit_entry {
 	const char *query;  // NULL: none
 	const char *params; // that the endpoint takes, in `query`; NULL: none
 	const char *why;    // of a refused try; NULL: a change
-	unsigned status;    // of the reply
+	unsigned status;    // of the reply; 0: none yet, the work begins
 };
 
 void audit_change(struct audit *a, const struct audit_entry *e);
 void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms);
+// What happened without a request of its own, or beside it. `from`: an address, or "". `version`:
+// the number of a version of the configuration, or 0.
+void audit_note(
+	struct audit *a, const char *who, const char *from, const char *what, unsigned version);
 
 // The newest `limit` entries of the log at `path` and of the one before it, as the text of a JSON
 // array, the oldest first; malloced. -ENOMEM, -errno. Reads AUDIT_READ_MAX bytes of each at most.

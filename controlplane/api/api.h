@@ -6,7 +6,7 @@
 //   GET  /health  /ready?for=balancer|anycast|human&strict=0|1  /errors  /pending?limit=
 //        /status  /stats  /metrics  /groups  /services  /blocklist  /mem
 //        /tcp  /log /top?limit= /refresh?minutes=
-//        /config/history  /config/show?version=  /config/diff?from=&to= (0: on disk)
+//        /config/history?version=  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
@@ -153,6 +153,7 @@ struct api_deps { // all of it outlives the api
 };
 
 struct api;
+struct access_job;
 struct mem_kinds;
 
 // Unlinks a socket without a listener, binds, listens. -EADDRINUSE: it has a listener.
@@ -161,6 +162,9 @@ ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char
 // thread, before the resolver and the rules are closed; calls of theirs that arrive later (their
 // `done`) are ignored: close the loops' mailboxes after it, then nothing is left.
 void api_close(struct api *a); // NULL is fine
+// Puts a version that is to be stored into the audit log. Then, on the service loop or in
+// api_close, `after->done` is called, whether or not the disk took the entry.
+void api_audit_version(struct api *a, const struct config_version *v, struct access_job *after);
 // Mappings and descriptors of this process; NULL: not known.
 const struct mem_kinds *api_kinds(const struct api *a);
 // Why this box is not ready, or impaired, according to these statuses and the rest of the process.

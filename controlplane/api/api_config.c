@@ -100,17 +100,17 @@ static void serve_reload(struct api *a, struct http_exchange *x)
 
 static void serve_apply(struct api *a, struct http_exchange *x)
 {
-	struct apply_request r = {
-		.what = "config apply", .from_disk = true, .why = http_param(x, "why")};
-	if (api_param_flag(x, "dry_run", &r.is_trial) && api_param_flag(x, "keep", &r.is_kept))
+	struct apply_request r = {.what = "config apply", .from_disk = true};
+	if (api_param_why(x, &r.why) && api_param_flag(x, "dry_run", &r.is_trial)
+		&& api_param_flag(x, "keep", &r.is_kept))
 		apply(a, x, &r);
 }
 
 static void serve_rollback(struct api *a, struct http_exchange *x)
 {
-	struct apply_request r = {.what = "config rollback", .why = http_param(x, "why")};
+	struct apply_request r = {.what = "config rollback"};
 	char what[48];
-	if (!api_param_number(x, "version", INT32_MAX, &r.rollback_to)
+	if (!api_param_why(x, &r.why) || !api_param_number(x, "version", INT32_MAX, &r.rollback_to)
 		|| !api_param_flag(x, "keep", &r.is_kept))
 		return;
 	snprintf(what, sizeof(what), "config rollback %u", r.rollback_to);
@@ -171,6 +171,23 @@ static void version_metrics(struct metrics_text *t, const struct api *a)
 		"Writes of versions of the configuration that failed.", s->not_stored);
 }
 
+static void version_tables(struct api *a, struct table_registry *tables)
+{
+	const struct versions_status *s = versions_of(a);
+	if (!s)
+		return;
+	table_register(tables, &(struct table_info){.name = "config_jobs",
+				       .owner = "versions of the configuration",
+				       .eviction = "refuse: the version is not stored",
+				       .lifetime = "until the disk has it",
+				       .kind = TABLE_WORK,
+				       .cap = VERSION_JOBS_MAX,
+				       .used = s->jobs,
+				       .high = s->jobs_most,
+				       .refused = s->jobs_refused,
+				       .has = TABLE_REFUSES});
+}
+
 const struct api_part api_config_part = {
 	.endpoint = {{"/config/reload", serve_reload, API_POST, CONTROL_ADMIN, "keep"},
 		{"/config/apply", serve_apply, API_POST, CONTROL_ADMIN, "why dry_run keep"},
@@ -178,4 +195,5 @@ const struct api_part api_config_part = {
 	.status = version_status,
 	.degraded = version_degraded,
 	.metrics = version_metrics,
+	.tables = version_tables,
 };

@@ -47,6 +47,22 @@ bool api_param_number(struct http_exchange *x, const char *param, unsigned max, 
 	return false;
 }
 
+bool api_param_why(struct http_exchange *x, const char **out)
+{
+	char shown[CONFIG_DATED_WHY_MAX + 1];
+	const char *why = http_param(x, "why");
+	*out = why && *why ? why : NULL;
+	if (!*out)
+		return true;
+	if (strlen(why) > CONFIG_DATED_WHY_MAX)
+		api_refuse(x, 400, "why: is longer than %d bytes", CONFIG_DATED_WHY_MAX);
+	else if (strcmp(text_name(why, shown, sizeof(shown)), why) != 0)
+		api_refuse(x, 400, "why: must be text without control characters");
+	else
+		return true;
+	return false;
+}
+
 bool api_param_text(struct http_exchange *x, const char *param, char *out, size_t cap)
 {
 	const char *text = http_param(x, param);

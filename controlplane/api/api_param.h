@@ -19,6 +19,10 @@ bool api_param_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone.
 bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
 
+// The `why` parameter, an operator's reason, of CONFIG_DATED_WHY_MAX bytes at most; NULL: there is
+// none.
+bool api_param_why(struct http_exchange *x, const char **out);
+
 void api_param_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
 // With the names of all groups.
 void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text);

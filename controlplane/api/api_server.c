@@ -76,6 +76,18 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status)
 	audit_change(&a->access->audit, &entry);
 }
 
+void api_audit_begin(struct api *a, struct http_exchange *x)
+{
+	api_replied(a, x, 0);
+}
+
+void api_audit_version(struct api *a, const struct config_version *v, struct access_job *after)
+{
+	audit_note(&a->access->audit, v->who, "", v->what, v->number);
+	after->work = NULL;
+	access_thread_job(a->access->thread, after);
+}
+
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why)
 {
 	const unsigned status = access_refusal_status[why];

@@ -49,7 +49,7 @@ static void version_out(struct json_out *o, struct json_node *list, const struct
 	json_out_bool(o, n, "in_force", v->number == in_force);
 }
 
-// The newest first. One that cannot be read is in "damaged".
+// The newest first, or version `from` alone. One that cannot be read is in "damaged".
 static void history_make(struct versions_call *c)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
@@ -61,6 +61,8 @@ static void history_make(struct versions_call *c)
 	for (int i = count - 1; i >= 0; i--) {
 		struct config_version v;
 		char why[CONFIG_WHY_MAX];
+		if (c->from && numbers[i] != c->from)
+			continue;
 		int rc = config_version_read(c->folder, numbers[i], &v, NULL, why);
 		if (rc == 0)
 			version_out(o, list, &v, c->now.in_force.number);
@@ -244,7 +246,9 @@ static bool number_take(
 
 static void serve_history(struct api *a, struct http_exchange *x)
 {
-	call(a, x, history_make, 0, 0);
+	unsigned number;
+	if (number_take(x, "version", 0, &number))
+		call(a, x, history_make, number, 0);
 }
 
 static void serve_show(struct api *a, struct http_exchange *x)
@@ -262,7 +266,7 @@ static void serve_diff(struct api *a, struct http_exchange *x)
 }
 
 const struct api_part api_versions_part = {
-	.endpoint = {{"/config/history", serve_history, API_GET, CONTROL_READ, ""},
+	.endpoint = {{"/config/history", serve_history, API_GET, CONTROL_READ, "version"},
 		{"/config/show", serve_show, API_GET, CONTROL_ADMIN, "version"},
 		{"/config/diff", serve_diff, API_GET, CONTROL_ADMIN, "from to"}},
 };

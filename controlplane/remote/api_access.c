@@ -167,6 +167,7 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 		return;
 	memcpy(wanted.name, c->name, sizeof(wanted.name));
 	wanted.expires_unix_s = expires_s ? (int64_t)time(NULL) + expires_s : 0;
+	api_audit_begin(a, x);
 	call_begun(c, access_token_make(a->access, &c->change, &wanted));
 }
 
@@ -174,8 +175,10 @@ static void serve_token_revoke(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
 	struct token_call *c = name ? call_new(a, x, name) : NULL;
-	if (c)
-		call_begun(c, access_token_revoke(a->access, &c->change, name));
+	if (!c)
+		return;
+	api_audit_begin(a, x);
+	call_begun(c, access_token_revoke(a->access, &c->change, name));
 }
 
 struct audit_call {

@@ -138,6 +138,10 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_COUNTER, "weir_audit_lost_total",
 		"Entries of the audit log that were lost: no room, or the disk.",
 		c.lost + c.failed);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_rotated_total",
+		"Times that the file of the audit log was full and a new one began.", c.rotated);
+	metrics_one(t, METRICS_GAUGE, "weir_audit_log_bytes",
+		"Size of the newest file of the audit log.", c.log_bytes);
 	metrics_one(t, METRICS_COUNTER, "weir_audit_left_out_total",
 		"Refused requests left out of the audit log by its rate limit.",
 		a->access->audit.refused_left_out);

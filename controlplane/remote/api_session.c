@@ -228,6 +228,7 @@ static void serve_password_set(struct api *a, struct http_exchange *x)
 	if (!c)
 		return;
 	c->password.user.role = role;
+	api_audit_begin(a, x);
 	call_begun(c, access_password_set(a->access, &c->password));
 }
 
@@ -235,8 +236,10 @@ static void serve_password_remove(struct api *a, struct http_exchange *x)
 {
 	const char *name = name_take(x);
 	struct password_call *c = name ? call_new(a, x, name, "", on_changed) : NULL;
-	if (c)
-		call_begun(c, access_password_remove(a->access, &c->password));
+	if (!c)
+		return;
+	api_audit_begin(a, x);
+	call_begun(c, access_password_remove(a->access, &c->password));
 }
 
 static void session_tables(struct api *a, struct table_registry *tables)

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-#include <weir/text.h>
 
 enum { WHAT_MAX = CONFIG_VERSION_WHAT_MAX };
 
@@ -33,29 +32,12 @@ int64_t verb_now(void)
 	return (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000);
 }
 
-// The `why` parameter, NULL without one. False: it has been replied to.
-static bool why_take(struct http_exchange *x, const char **out)
-{
-	char shown[CONFIG_DATED_WHY_MAX + 1];
-	const char *why = http_param(x, "why");
-	*out = why && *why ? why : NULL;
-	if (!*out)
-		return true;
-	if (strlen(why) > CONFIG_DATED_WHY_MAX)
-		api_refuse(x, 400, "why: is longer than %d bytes", CONFIG_DATED_WHY_MAX);
-	else if (strcmp(text_name(why, shown, sizeof(shown)), why) != 0)
-		api_refuse(x, 400, "why: must be text without control characters");
-	else
-		return true;
-	return false;
-}
-
 struct verb *verb_begin(struct api *a, struct http_exchange *x)
 {
 	const struct api_deps *d = &a->deps;
 	const char *reason;
 	char why[CONFIG_WHY_MAX];
-	if (!why_take(x, &reason))
+	if (!api_param_why(x, &reason))
 		return NULL;
 	if (!d->config_apply || !d->managed_text || !d->config_bundle) {
 		api_refuse(x, 503, "the configuration cannot be edited: it has no versions");

@@ -6,7 +6,7 @@
 
 #include <weir/config/versions.h>
 
-enum { APP_WATCH_S = 10 };
+enum { APP_WATCH_S = 10, VERSION_JOBS_MAX = 8 };
 #define APP_MANAGED_HEAD "# weirctl edits this part of the configuration. Do not edit it by hand.\n"
 
 struct apply_request {
@@ -33,4 +33,7 @@ struct versions_status {
 	unsigned last_taken_back; // number of the last version that was; 0: none
 	char taken_back_why[CONFIG_VERSION_WHY_MAX];
 	uint64_t applied, refused, taken_back, not_stored; // of this process
+	// Jobs that wait for the disk, the most that did, and those that VERSION_JOBS_MAX refused.
+	unsigned jobs, jobs_most;
+	uint64_t jobs_refused;
 };

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const double HEALTH_SHARE_MIN = 0.3, HEALTH_SHARE_MORE = 0.25;
+static const double HEALTH_SHARE_MIN = 0.3, HEALTH_SHARE_MORE = 0.25, HEALTH_GOOD_LEFT = 0.75;
 
 // Of the answers between the two.
 static double share_of(
@@ -14,14 +14,30 @@ static double share_of(
 	return *all ? (double)failed / (double)*all : 0;
 }
 
+// Good answers a second.
+static double good_of(const struct health_counts *from, const struct health_counts *to)
+{
+	const uint64_t ms = to->at_ms - from->at_ms;
+	return ms ? 1000 * (double)(to->good - from->good) / (double)ms : 0;
+}
+
+static struct health_counts counts_of(const struct health_sight *s)
+{
+	struct health_counts c = s->counts;
+	c.at_ms = s->now_ms;
+	return c;
+}
+
 void health_usual(struct health *w, const struct health_sight *s)
 {
 	uint64_t all;
 	const unsigned slot = w->looks++ % HEALTH_SAMPLES;
 	w->known = s->reasons;
 	w->names = s->names;
-	w->share_before = share_of(&w->last[slot], &s->counts, &all);
-	w->last[slot] = s->counts;
+	const struct health_counts now = counts_of(s);
+	w->share_before = share_of(&w->last[slot], &now, &all);
+	w->good_before = good_of(&w->last[slot], &now);
+	w->last[slot] = now;
 	w->was_out = s->is_out;
 }
 
@@ -39,16 +55,18 @@ void health_begin(struct health *w, const struct config_version *v, uint64_t now
 
 static void share_check(struct health *w, const struct health_sight *s)
 {
+	const struct health_counts now = counts_of(s);
 	uint64_t all;
 	if (w->was_out || w->looks < HEALTH_SAMPLES || s->now_ms < w->count_from_ms)
 		return;
 	if (!w->has_begin) {
 		w->has_begin = true;
-		w->at_begin = s->counts;
+		w->at_begin = now;
 	}
-	const double share = share_of(&w->at_begin, &s->counts, &all);
+	const double share = share_of(&w->at_begin, &now, &all);
 	if (all >= HEALTH_ANSWERS_MIN && share >= HEALTH_SHARE_MIN
-		&& share >= w->share_before + HEALTH_SHARE_MORE)
+		&& share >= w->share_before + HEALTH_SHARE_MORE
+		&& good_of(&w->at_begin, &now) <= HEALTH_GOOD_LEFT * w->good_before)
 		snprintf(w->bad, sizeof(w->bad),
 			"%.0f%% of the resolvers' answers are SERVFAIL, %.0f%% were before",
 			100 * share, 100 * w->share_before);

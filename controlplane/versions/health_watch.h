@@ -8,6 +8,13 @@
 // inherits it: what was usual is still what was seen before the first of them, and the verdict is
 // of all of them, because none before the last was watched to its end. The way back leads to the
 // last version whose health held. The service loop's. No memory of its own.
+//
+// SERVFAIL counts against a version only where good answers are missing as well. A client that asks
+// for many names whose own servers fail adds failures, however good the configuration is, but takes
+// no good answer away; a bad configuration turns good answers into failures. So the share of
+// SERVFAIL must have risen and the rate of good answers must have fallen. Without good answers
+// before, one good answer acquits. A flood that costs other clients their answers, or that begins
+// when nobody else asks, looks like a bad version, and the version is taken back.
 
 #include <weir/config/versions.h>
 
@@ -15,6 +22,7 @@ enum { HEALTH_BAD_LOOKS = 3, HEALTH_ANSWERS_MIN = 10, HEALTH_SAMPLES = 10, HEALT
 
 struct health_counts {
 	uint64_t good, failed; // answers of the resolvers
+	uint64_t at_ms;        // when; health_watch.c fills it in
 };
 
 // What one look sees.
@@ -47,6 +55,7 @@ struct health {
 	struct health_counts last[HEALTH_SAMPLES]; // of the looks before
 	unsigned looks;
 	double share_before; // of failed answers
+	double good_before;  // good answers a second
 };
 
 enum health_verdict { HEALTH_WATCHED, HEALTH_HELD, HEALTH_FELL };

@@ -87,7 +87,7 @@ void version_store_settle_pending(const char *folder, unsigned above, unsigned b
 		if (numbers[i] <= above || numbers[i] >= below
 			|| config_version_read(folder, numbers[i], &v, NULL, why) < 0)
 			continue;
-		if (v.result == CONFIG_VERSION_pending || v.result == CONFIG_VERSION_watched_again)
+		if (config_version_is_watched(&v))
 			(void)!version_store_settle(folder, numbers[i], result, reason, why);
 	}
 }

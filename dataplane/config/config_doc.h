@@ -38,6 +38,7 @@ struct config_doc {
 	struct config_part *parts;         // CONFIG_INCLUDED_MAX and one of them, or NULL
 	unsigned part_count;
 	char *folders[CONFIG_INCLUDE_MAX]; // absolute: those that patterns of `include` search
+	bool includes_absolute;            // an entry of `include` is an absolute path
 	unsigned folder_count;
 };
 

@@ -193,6 +193,7 @@ static int entry_take(struct include *in, const char *text)
 	const int base = text[0] == '/' ? 0 : config_doc_folder_len(doc->path);
 	const int below = config_doc_folder_len(text);
 	const size_t len = strlen(text);
+	in->doc->includes_absolute |= text[0] == '/';
 	if (len == 0 || len > CONFIG_INCLUDE_PATH_MAX)
 		return config_refuse(
 			doc, in->key, "must be 1 to %d bytes long", CONFIG_INCLUDE_PATH_MAX);

@@ -141,12 +141,6 @@ static bool record_find(struct search *s)
 	return false;
 }
 
-static bool member_found(struct search *s, const char *group, const char *list, unsigned i)
-{
-	snprintf(s->out->group, sizeof(s->out->group), "%s", group ? group : "");
-	return found(s, list, i);
-}
-
 static bool member_find(struct search *s)
 {
 	const struct config_raw *raw = s->raw;
@@ -156,12 +150,12 @@ static bool member_find(struct search *s)
 			if (!same_client(raw->groups[i].clients[k], s->item->name))
 				continue;
 			snprintf(list, sizeof(list), "groups[%u].clients", i);
-			return member_found(s, raw->groups[i].name, list, k);
+			return found(s, list, k);
 		}
 	for (unsigned i = 0; i < raw->group_members_count; i++)
 		if (raw->group_members[i].client
 			&& same_client(raw->group_members[i].client, s->item->name))
-			return member_found(s, raw->group_members[i].group, "group_members", i);
+			return found(s, "group_members", i);
 	return false;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The model is what libcyaml makes of the text (config_schema.h). Its items are arrays that grow by
-// one, so that config_raw_free() frees them.
+// The model is what libcyaml makes of the text (config_schema.h), so that config_raw_free() frees
+// it.
 
 #include "config_managed.h"
 
@@ -74,8 +74,7 @@ static bool same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-// One more item of `size` bytes, all zero. NULL: no memory.
-static void *item_new(void *list, unsigned count, size_t size)
+void *managed_item_new(void *list, unsigned count, size_t size)
 {
 	char *grown = reallocarray(list, count + 1, size);
 	if (grown)
@@ -83,8 +82,7 @@ static void *item_new(void *list, unsigned count, size_t size)
 	return grown;
 }
 
-// Copies of texts that are given. False: no memory.
-static bool texts_take(char **const to[], const char *const from[], unsigned count)
+bool managed_texts_take(char **const to[], const char *const from[], unsigned count)
 {
 	bool whole = true;
 	for (unsigned i = 0; i < count; i++) {
@@ -94,13 +92,13 @@ static bool texts_take(char **const to[], const char *const from[], unsigned cou
 	return whole;
 }
 
-static void texts_free(char **const texts[], unsigned count)
+void managed_texts_free(char **const texts[], unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		FREE_AND_NULL(*texts[i]);
 }
 
-static void item_close(void *list, unsigned *count, size_t size, unsigned i)
+void managed_item_close(void *list, unsigned *count, size_t size, unsigned i)
 {
 	char *at = (char *)list + i * size;
 	memmove(at, at + size, (--*count - i) * size);
@@ -115,8 +113,8 @@ enum { ENTRY_TEXTS_COUNT = 5 };
 static void entry_close(struct config_raw *raw, unsigned i)
 {
 	char **const texts[] = ENTRY_TEXTS(&raw->entries[i]);
-	texts_free(texts, ENTRY_TEXTS_COUNT);
-	item_close(raw->entries, &raw->entries_count, sizeof(*raw->entries), i);
+	managed_texts_free(texts, ENTRY_TEXTS_COUNT);
+	managed_item_close(raw->entries, &raw->entries_count, sizeof(*raw->entries), i);
 }
 
 static unsigned entry_find(const struct config_raw *raw, const struct managed_entry *e)
@@ -138,13 +136,14 @@ int config_managed_entry_set(struct config_managed *m, const struct managed_entr
 	const bool is_there = before < raw->entries_count;
 	if (!is_there && raw->entries_count == CONFIG_DATED_MAX)
 		return -E2BIG;
-	struct config_raw_entry *grown = item_new(raw->entries, raw->entries_count, sizeof(*grown));
+	struct config_raw_entry *grown =
+		managed_item_new(raw->entries, raw->entries_count, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	raw->entries = grown;
 	char **const to[] = ENTRY_TEXTS(&grown[raw->entries_count]);
 	raw->entries_count++;
-	if (!texts_take(to, from, ENTRY_TEXTS_COUNT)) {
+	if (!managed_texts_take(to, from, ENTRY_TEXTS_COUNT)) {
 		entry_close(raw, raw->entries_count - 1);
 		return -ENOMEM;
 	}
@@ -200,8 +199,8 @@ enum { RECORD_TEXTS_COUNT = 4 };
 static void record_close(struct config_raw_local *local, unsigned i)
 {
 	char **const texts[] = RECORD_TEXTS(&local->records[i]);
-	texts_free(texts, RECORD_TEXTS_COUNT);
-	item_close(local->records, &local->records_count, sizeof(*local->records), i);
+	managed_texts_free(texts, RECORD_TEXTS_COUNT);
+	managed_item_close(local->records, &local->records_count, sizeof(*local->records), i);
 }
 
 int config_managed_record_add(struct config_managed *m, const struct managed_record *r)
@@ -213,13 +212,13 @@ int config_managed_record_add(struct config_managed *m, const struct managed_rec
 	if (local->records_count == CONFIG_RECORDS_MAX)
 		return -E2BIG;
 	struct config_raw_record *grown =
-		item_new(local->records, local->records_count, sizeof(*grown));
+		managed_item_new(local->records, local->records_count, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	local->records = grown;
 	char **const to[] = RECORD_TEXTS(&grown[local->records_count]);
 	local->records_count++;
-	if (texts_take(to, from, RECORD_TEXTS_COUNT))
+	if (managed_texts_take(to, from, RECORD_TEXTS_COUNT))
 		return 0;
 	record_close(local, local->records_count - 1);
 	return -ENOMEM;
@@ -250,7 +249,8 @@ static void member_close(struct config_raw *raw, unsigned i)
 {
 	FREE_AND_NULL(raw->group_members[i].group);
 	FREE_AND_NULL(raw->group_members[i].client);
-	item_close(raw->group_members, &raw->group_members_count, sizeof(*raw->group_members), i);
+	managed_item_close(
+		raw->group_members, &raw->group_members_count, sizeof(*raw->group_members), i);
 }
 
 int config_managed_member_add(struct config_managed *m, const char *group, const char *client)
@@ -262,14 +262,14 @@ int config_managed_member_add(struct config_managed *m, const char *group, const
 	if (raw->group_members_count == CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX)
 		return -E2BIG;
 	struct config_raw_member *grown =
-		item_new(raw->group_members, raw->group_members_count, sizeof(*grown));
+		managed_item_new(raw->group_members, raw->group_members_count, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	raw->group_members = grown;
 	char **const to[] = {
 		&grown[raw->group_members_count].group, &grown[raw->group_members_count].client};
 	raw->group_members_count++;
-	if (texts_take(to, from, ARRAY_LEN(to)))
+	if (managed_texts_take(to, from, ARRAY_LEN(to)))
 		return 0;
 	member_close(raw, raw->group_members_count - 1);
 	return -ENOMEM;

@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A copy, or NULL for none. False: no memory.
-static bool text_take(char **to, const char *from)
-{
-	*to = from ? strdup(from) : NULL;
-	return !from || *to;
-}
-
 static void pins_free(char **pin, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -26,11 +19,10 @@ static void list_close(struct config_raw_blocking *b, unsigned i)
 {
 	struct config_raw_list *l = &b->lists[i];
 	char **const texts[] = {&l->name, &l->path, &l->url, &l->format, &l->allow, &l->force,
-		&l->tsig, &l->ca_file};
-	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
-		FREE_AND_NULL(*texts[k]);
+		&l->exact, &l->tsig, &l->ca_file};
+	managed_texts_free(texts, ARRAY_LEN(texts));
 	pins_free(l->pin, l->pin_count);
-	memmove(l, l + 1, (--b->lists_count - i) * sizeof(*l));
+	managed_item_close(b->lists, &b->lists_count, sizeof(*l), i);
 }
 
 static unsigned list_find(const struct config_raw_blocking *b, const char *name)
@@ -48,15 +40,14 @@ int config_managed_list_add(struct config_managed *m, const struct managed_list 
 		return -EEXIST;
 	if (b->lists_count == CONFIG_LISTS_MAX)
 		return -E2BIG;
-	struct config_raw_list *grown = reallocarray(b->lists, b->lists_count + 1, sizeof(*grown));
+	struct config_raw_list *grown = managed_item_new(b->lists, b->lists_count, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	b->lists = grown;
-	struct config_raw_list *to = &grown[b->lists_count++];
-	*to = (struct config_raw_list){0};
-	if (text_take(&to->name, l->name) && text_take(&to->path, l->path)
-		&& text_take(&to->url, l->url) && text_take(&to->format, l->format)
-		&& text_take(&to->allow, l->allow ? "true" : NULL)) {
+	struct config_raw_list *at = &grown[b->lists_count++];
+	char **const to[] = {&at->name, &at->path, &at->url, &at->format, &at->allow};
+	const char *const from[] = {l->name, l->path, l->url, l->format, l->allow ? "true" : NULL};
+	if (managed_texts_take(to, from, ARRAY_LEN(to))) {
 		(void)!config_managed_list_enable(m, l->name);
 		return 0;
 	}
@@ -108,8 +99,8 @@ int config_managed_list_enable(struct config_managed *m, const char *name)
 	if (i == b->disabled_lists_count)
 		return -ENOENT;
 	FREE_AND_NULL(b->disabled_lists[i]);
-	memmove(&b->disabled_lists[i], &b->disabled_lists[i + 1],
-		(--b->disabled_lists_count - i) * sizeof(*b->disabled_lists));
+	managed_item_close(
+		b->disabled_lists, &b->disabled_lists_count, sizeof(*b->disabled_lists), i);
 	return 0;
 }
 
@@ -117,10 +108,9 @@ static void server_close(struct config_raw_upstreams *u, unsigned i)
 {
 	struct config_raw_server *s = &u->servers[i];
 	char **const texts[] = {&s->address, &s->name, &s->weight, &s->trust_ad};
-	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
-		FREE_AND_NULL(*texts[k]);
+	managed_texts_free(texts, ARRAY_LEN(texts));
 	pins_free(s->pin, s->pin_count);
-	memmove(s, s + 1, (--u->servers_count - i) * sizeof(*s));
+	managed_item_close(u->servers, &u->servers_count, sizeof(*s), i);
 }
 
 static unsigned server_find(const struct config_raw_upstreams *u, const char *address)
@@ -140,13 +130,14 @@ int config_managed_server_add(struct config_managed *m, const char *address, con
 	if (u->servers_count == CONFIG_UPSTREAMS_MAX)
 		return -E2BIG;
 	struct config_raw_server *grown =
-		reallocarray(u->servers, u->servers_count + 1, sizeof(*grown));
+		managed_item_new(u->servers, u->servers_count, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	u->servers = grown;
-	struct config_raw_server *to = &grown[u->servers_count++];
-	*to = (struct config_raw_server){0};
-	if (text_take(&to->address, address) && text_take(&to->name, name))
+	char **const to[] = {&grown[u->servers_count].address, &grown[u->servers_count].name};
+	const char *const from[] = {address, name};
+	u->servers_count++;
+	if (managed_texts_take(to, from, ARRAY_LEN(to)))
 		return 0;
 	server_close(u, u->servers_count - 1);
 	return -ENOMEM;

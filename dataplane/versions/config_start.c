@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config/versions.h>
 #include <weir/log.h>
@@ -39,9 +40,8 @@ static bool version_take(const struct search *s, unsigned number)
 		return false;
 	}
 	const bool is_mine = strcmp(b.main.path, s->path) == 0;
-	const bool is_watched =
-		v.result == CONFIG_VERSION_pending || v.result == CONFIG_VERSION_watched_again;
-	const bool was_good = v.result == CONFIG_VERSION_applied || (is_current && is_watched);
+	const bool was_good =
+		v.result == CONFIG_VERSION_applied || (is_current && config_version_is_watched(&v));
 	if (is_mine && was_good && config_bundle_load(&b, s->secrets, &out->config, &errors) == 0) {
 		out->version = v;
 		out->bundle = b;
@@ -210,6 +210,35 @@ int config_start(const char *path, enum config_secrets_kind secrets, struct conf
 	s.secrets = secrets;
 	if (rc == 0)
 		rc = secrets_load(&s, why);
+	free(absolute);
+	return rc;
+}
+
+int config_version_managed(const char *path, struct config_text *out, char why[CONFIG_WHY_MAX])
+{
+	struct config_places places;
+	struct config_version v;
+	struct config_bundle b = {0};
+	char folder[CONFIG_VERSION_FOLDER_MAX], unread[CONFIG_WHY_MAX], *absolute = NULL;
+	struct stat st;
+	unsigned number = 0;
+	*out = (struct config_text){0};
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) // a pipe can be read once
+		return 0;
+	(void)!config_places_find(path, &places, unread);
+	int rc = config_versions_folder(folder, places.state_directory);
+	if (rc == 0)
+		rc = config_path_absolute(path, &absolute);
+	snprintf(why, CONFIG_WHY_MAX, "%s: %s", path, strerror(-rc));
+	if (rc == 0)
+		rc = config_version_current(folder, &number, why);
+	if (rc == 0 && number)
+		rc = config_version_read(folder, number, &v, &b, why);
+	if (rc == 0 && b.main.path && strcmp(b.main.path, absolute) == 0) {
+		*out = b.managed;
+		b.managed = (struct config_text){0};
+	}
+	config_bundle_free(&b);
 	free(absolute);
 	return rc;
 }

@@ -68,11 +68,21 @@ same() {
 		printf '  want: %s\n  got:  %s\n' "$2" "$3"
 	fi
 }
+# Each change that the lab's state directory shows has its entry in the audit log, which is written in the background.
+audit_check() {
+	[ -n "$(ls /run/weir/lab/state/config/*.version /run/weir/lab/state/audit.log 2>/dev/null)" ] || return
+	eventually audited
+	check "the audit log has every change" audited
+}
+audited() { $python "$smoke_dir/rig/audit_judge.py" /run/weir/lab/state /run/weir/lab/controlplane.log; }
+# finish: also takes the lab down, once its logs have been shown
 finish() {
+	audit_check
 	# Only one that ends by itself says what it lost.
 	[ -z "${WEIR_CONTROLPLANE-}" ] || [ ! -e /run/weir/lab/up ] || "$lab" stop controlplane >/dev/null
 	[ $bad = 0 ] || { echo "--- logs"; tail -n 20 /run/weir/lab/*.log 2>/dev/null; }
 	echo "$((checks - bad)) of $checks checks passed"
+	[ ! -e /run/weir/lab/up ] || "$lab" down >/dev/null
 	[ $checks -gt 0 ] && [ $bad = 0 ]
 	exit
 }

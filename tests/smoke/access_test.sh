@@ -77,5 +77,4 @@ before=$(weirctl --json stats --interval 0 | jq -c '[.dataplane.workers[].verdic
 limited 24
 check "each of them has dropped some" test "$(weirctl --json stats --interval 0 |
 	jq --argjson before "$before" '[[.dataplane.workers[].verdicts.drop_limited], $before] | transpose | map(.[0] > .[1]) | all')" = true
-"$lab" down >/dev/null
 finish

@@ -65,5 +65,4 @@ same "blocked at once, although cached" NXDOMAIN "$(status_of ip_10_0_0_1.shop.t
 same "not below names that may" 10.0.0.1 "$(short ip_10_0_0_1.home.test A)"
 same "public addresses pass" 198.18.200.1 "$(short ok-3000.shop.test A)"
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

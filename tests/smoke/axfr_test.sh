@@ -254,5 +254,4 @@ check "has the whole zone" eventually is fourteen.test NXDOMAIN
 same "nothing of before" NOERROR "$(status_of host7999.many.test)"
 kill $knot
 same "no list fails" 0 "$(weirctl --json blocklist status | jq '.failing | length')"
-"$lab" down >/dev/null
 finish

@@ -112,5 +112,4 @@ check "without balancers" weirctl config reload
 same "no header is due" 198.18.200.1 "$(short +tcp ok-3000.cached.test A)"
 same "nor over UDP" 198.18.200.1 "$(short ok-3000.cached.test A)"
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

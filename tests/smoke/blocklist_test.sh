@@ -80,5 +80,4 @@ same "blocked without a control plane" NXDOMAIN \
 check "start again" "$lab" start controlplane
 same "the last good image is there at once" NXDOMAIN \
 	"$(client kdig @$service added-1.reload.test A | rcode_of)"
-"$lab" down >/dev/null
 finish

@@ -57,5 +57,4 @@ same "no version was made" 1 "$(ctl --json config history | jq '.versions | leng
 echo "# the slowest took $slowest ms; $(awk '/Queries per second/ { print $4 }' $tmp/load.out) queries a second"
 cp $tmp/plain.yaml $config
 check "a good one is taken" weirctl config reload
-"$lab" down >/dev/null
 finish

@@ -169,5 +169,4 @@ else
 fi
 
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

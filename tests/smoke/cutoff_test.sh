@@ -116,5 +116,4 @@ check "it runs" eventually test -S /run/weir/control.sock
 truncate -s 0 "$(region directory)"
 wait $control
 same "is 87" 87 $?
-"$lab" down >/dev/null
 finish

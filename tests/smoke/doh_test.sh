@@ -160,5 +160,4 @@ check "weirctl tcp" grep -q '413, over 65,535 bytes' <(weirctl tcp)
 metric() { curl -s --unix-socket /run/weir/control.sock http://weir/metrics | grep -q "^$1 [1-9]"; }
 check "metrics" metric 'weir_doh_requests_total{version="http2",method="post"}'
 check "its transport is counted" metric 'weir_frontend_queries_total{transport="doh",.*}'
-"$lab" down >/dev/null
 finish

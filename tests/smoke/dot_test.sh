@@ -128,5 +128,4 @@ same "none is kept" 0 "$(tls_count 'certificates | length')"
 check "nobody listens" eval '! dot @$service ok-3000.cached.test A'
 same "clear text goes on" 198.18.200.1 "$(client kdig +tcp +short @$service ok-3000.cached.test A)"
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

@@ -52,5 +52,4 @@ taken_back() { # the data plane answers, and the sockets hear nothing of it
 }
 check "it has its queries back" eventually taken_back
 check "answered from the cache" test "$(dp verdict hit)" -ge 1
-"$lab" down >/dev/null
 finish

@@ -107,5 +107,4 @@ for site in "${sites[@]}"; do
 done
 same "nothing cached was asked again" "$asked" "$(asked)"
 check "weir asks the upstream through the port" eventually by_port
-"$lab" down >/dev/null
 finish

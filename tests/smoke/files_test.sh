@@ -46,5 +46,4 @@ no_more
 asks_for 4096
 check "the default again, spelt out as in the shipped file, live" weirctl config reload
 same "it is what it was" "$questions" "$(cap)"
-"$lab" down >/dev/null
 finish

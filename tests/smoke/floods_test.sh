@@ -39,6 +39,7 @@ esac
 check "every frame has one verdict" verdicts_add_up
 check "as many as the port counted" ports_add_up
 same "it still answers" 198.18.200.1 "$(short ok.after.test A)"
+audit_check
 "$lab" down >/dev/null
 [ $load != 3 ] || { (finish) && exit $load; }
 finish

@@ -122,5 +122,4 @@ check "descriptors are back to the start" eventually fds_are "$start"
 same "no frontend hangs" 0 "$(generations frontends_hung)"
 check "an ordinary stop" "$lab" stop controlplane
 check "which says nothing of errors" eval '! grep -qE "AddressSanitizer|ThreadSanitizer|Assertion" /run/weir/lab/controlplane.log'
-"$lab" down >/dev/null
 finish

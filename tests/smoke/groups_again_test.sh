@@ -48,5 +48,4 @@ check "the folder removed" rmdir "$next"
 keeps_up() { weirctl --json status | jq -e '.controlplane.generations | .policy_lag_ms == 0 and .policy_failures > 0'; }
 check "the groups are published by themselves" eventually keeps_up
 same "and in the log" third "$(row_group)"
-"$lab" down >/dev/null
 finish

@@ -145,5 +145,4 @@ check "weirctl groups has it" grep -qE '^ *lan10 +0 +0 +1 ' <<<"$(weirctl groups
 check "no groups" groups ''
 check "activated" eventually activated
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

@@ -138,5 +138,4 @@ check "blocked as the last reload says" eventually bash -c \
 	"'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml blocklist reload"
 same "the same control plane" "$lived" "$(pid controlplane)"
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

@@ -18,5 +18,4 @@ check "every frame has one verdict" verdicts_add_up
 check "as many as the port counted" ports_add_up
 same "no packet buffer is missing" 0 "$(weirctl --json stats --interval 0 | jq '[.dataplane.workers[].mbuf_breaches] | add')"
 same "it still answers" 198.18.200.1 "$(short ok.after.test A)"
-"$lab" down >/dev/null
 finish

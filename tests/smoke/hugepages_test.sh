@@ -20,6 +20,7 @@ same "a cached name is answered" 198.18.255.80 "$(short)"
 check "the data plane restarted" bash -c "'$lab' kill dataplane && '$lab' start dataplane"
 same "a cached name is answered by L0" 198.18.255.80 "$(short)"
 check "the first query was a hit" test "$(dp verdict hit)" -ge 1 -a "$(dp verdict miss)" = 0
+audit_check
 check "down" "$lab" down
 same "nothing is left there" '' "$(ls /run/huge)"
 
@@ -28,5 +29,4 @@ echo $((in_use + 4)) >$pages
 check "up with too few pages" "$lab" up --offline
 same "it answers as well" 198.18.255.80 "$(short)"
 same "the cache is in memory" tmpfs "$(where l0_where)"
-"$lab" down >/dev/null
 finish

@@ -68,5 +68,4 @@ done
 same "dnsmasq: an alias" "nas.lan. 198.18.9.1" "$(short files.lan A | xargs)"
 if command -v unbound-checkconf >/dev/null; then check "unbound takes that file" unbound-checkconf $tmp/unbound.conf; fi
 if command -v dnsmasq >/dev/null; then check "dnsmasq takes that file" dnsmasq --test -C $tmp/dnsmasq.conf; fi
-"$lab" down >/dev/null
 finish

@@ -78,5 +78,4 @@ check "the data plane is stopped" "$lab" stop dataplane
 check "it starts with a broken file" "$lab" start dataplane
 check "by the version in force" blocked fourth.test
 check "and names the file" grep -qF "($folder/00-ports.yaml:2:1)" /run/weir/lab/dataplane.log
-"$lab" down >/dev/null
 finish

@@ -76,6 +76,7 @@ check "and down when that is" eventually link false
 client ip link set wt0 up
 check "and up again" eventually link true
 
+audit_check
 check "down" "$lab" down
 same "no process is left" '' "$(pgrep -x 'weir-.*|nsd')"
 same "no namespace is left" '' "$(ip netns list)"
@@ -117,12 +118,14 @@ check "a second up waits for the first and changes nothing" grep -q 'already up'
 check "both lists are taken" bash -c "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml why two.example | grep -q 'ads.txt (2)'"
 "$lab" exec sleep 1000 &
 eventually pgrep -x sleep
+audit_check
 check "down" "$lab" down
 same "not even what ran in the client namespace is left" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|sleep')"
 sed 's#^  lists:#  lists:\n    - path: lists/ads.txt#; s#: /var/lib/weir#: /run/own/state#; s#weir0 #weir-own #; s#9.9.9.9#127.0.0.1:5400#' \
 	"$root/tools/weir.yaml" >/run/own/weir.yaml
 check "up with a configuration" "$lab" up --offline --config /run/own/weir.yaml
 check "its list is found beside it" grep -q two.example <<<"$(weirctl why x.two.example)"
+audit_check
 check "down" "$lab" down
 same "its exception interface is gone too" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
 finish

@@ -139,5 +139,4 @@ check "takes effect" eventually eval '[ "$(short new.lan A)" = 192.168.7.21 ]'
 check "no local data" configure 'local: {special_names: false, doh_canary: false}'
 check "is nobody's" eventually eval '[ "$(status ok-3000.nas.lan A)" = "NOERROR 1" ]'
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

@@ -55,5 +55,4 @@ check "text and info again" set_log info text
 here
 check "a change" change
 check "is text" eventually eval 'behind controlplane | grep -q "weir-controlplane: rules: "'
-"$lab" down >/dev/null
 finish

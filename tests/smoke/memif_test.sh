@@ -32,6 +32,7 @@ same "is listed" 198.18.77.0/24 "$(weirctl --json drops list | jq -r '.drops[0].
 check "memif refuses it, and weirctl says so" eventually eval "weirctl drops list | grep -q 'in force on a port: 0, .*refused by all ports since start: 1'"
 check "removed" weirctl drops remove 198.18.77.9/24
 same "and gone" 0 "$(weirctl --json drops list | jq '.drops | length')"
+audit_check
 "$lab" down >/dev/null
 exec 9>&-
 check "the generator ends well" wait $load

@@ -100,5 +100,4 @@ check "the request log as text" eval '"$lab" stop controlplane; "$lab" start con
 check "a query" ask fourth.lab.example
 check "is a line of words" eventually grep -qE '^20[0-9-]+T[0-9:.]+Z 198.18.0.2 [0-9]+ udp fourth.lab.example A 1 [a-z_]+ ' \
 	$tmp/requests/requests-*.log
-"$lab" down >/dev/null
 finish

@@ -74,5 +74,6 @@ check "every frame has one verdict" verdicts_add_up
 client ip link del wt0
 sleep 1
 check "without its port it still leaves the core" leaves_core 30
+audit_check
 check "and stops on request" "$lab" down
 finish

@@ -84,6 +84,7 @@ for port in tap xdp; do
 	sed -i '/www/d' $theirs/list
 	check "$port: the data plane stops" "$lab" stop dataplane
 	check "$port: and takes its program along" eval "! ip -d link show weir0 | grep -q prog/xdp"
+	audit_check
 	check "$port: down" "$lab" down
 done
 

@@ -53,5 +53,4 @@ check "and then an answer" eventually resolves ok-3000.after.test
 same "both ended when they were asked to" 2 "$(grep -l 'stopping' /run/weir/lab/{dataplane,controlplane}.log | wc -l)"
 check "no race is reported" reported 0
 cat $reports/* 2>/dev/null | head -n 400
-"$lab" down >/dev/null
 finish

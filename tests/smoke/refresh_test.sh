@@ -28,6 +28,7 @@ check "weirctl shows it" grep -q '24 h' <(weirctl refresh stats)
 check "and the heat of a name" grep -q 'hits a minute: hot' <(weirctl cache get ok-8.hot-1.test)
 weirctl refresh stats
 weirctl cache get ok-8.hot-1.test
+audit_check
 "$lab" down >/dev/null
 kill $upstream && wait $upstream 2>/dev/null
 

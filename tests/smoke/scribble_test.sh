@@ -158,6 +158,7 @@ scribble() { # scribble VICTIM WRITER
 	check "and all is right again" load ask 20 200
 	check "through the port" eventually by_port
 	check "$victim lived through that" unharmed "$victim" "$before"
+	audit_check
 	check "down" "$lab" down
 }
 

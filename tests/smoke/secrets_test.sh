@@ -54,5 +54,4 @@ check "outputs" test -s $tmp/outputs
 check "the outputs do not have it" eval '! grep -qi 5ec2e70 $tmp/outputs $tmp/reload.out'
 check "nor do the logs" eval '! grep -qi 5ec2e70 /run/weir/lab/*.log'
 check "nor the arguments of the processes" eval '! grep -qi 5ec2e70 /proc/$(pid controlplane)/cmdline /proc/$(pid dataplane)/cmdline'
-"$lab" down >/dev/null
 finish

@@ -109,5 +109,4 @@ for size in 16 8; do
 	check "$size MiB: the old one is gone" eventually one_cache
 done
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

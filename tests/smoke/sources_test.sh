@@ -153,5 +153,4 @@ start=blocking lists true http://ok.lists.test:8080/list
 check "a start that waits for the lists" "$lab" start controlplane
 check "blocks what they name" eventually blocked ok.newest.web.test
 unserve
-"$lab" down >/dev/null
 finish

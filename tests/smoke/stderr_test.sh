@@ -64,5 +64,4 @@ check "the data plane starts" "$lab" start dataplane
 check "the control plane starts" "$lab" start controlplane
 check "their lines are there" eventually eval 'grep -qa serving $tmp/controlplane.tail && [ -s $tmp/dataplane.tail ]'
 kill $readers 2>/dev/null
-"$lab" down >/dev/null
 finish

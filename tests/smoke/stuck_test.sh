@@ -64,5 +64,4 @@ check "both answer" eventually resolves ok-3000.cached.test
 check "all is blocked that was added" eventually blocks held-0-5.test
 same "no record is damaged" 0 "$(dp counter record_anomaly)"
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

@@ -60,5 +60,4 @@ check "its tables are in the status" eval 'weirctl --json stats --interval 0 | g
 eventually eval '[ "$(tcp +short @$service ok-3000.cached.test A)" = 198.18.200.1 ]'
 same "and after a kill -9 of the control plane" 198.18.200.1 "$(tcp +short @$service ok-3000.cached.test A)"
 check "every frame has one verdict" verdicts_add_up
-"$lab" down >/dev/null
 finish

@@ -200,6 +200,7 @@ same "at once" kernel "$(of via)"
 before=$(resolver port_sent)
 same "names are resolved" 5 "$(asked 5)"
 same "by sockets" "$before" "$(resolver port_sent)"
+audit_check
 check "down" "$lab" down
 same "nothing is left" '' "$(ls -d /run/weir /run/weir-* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
 finish

@@ -110,5 +110,4 @@ echo "$dir/good.pem $dir/good.key" >&${scripted[1]}
 check "the right one: answers" eventually answers a script.test 192.0.2.81
 same "no question in clear text" "" "$(cat $tmp/clear.log 2>/dev/null)"
 same "nor one to the lab's upstream" 0 "$(up_log | grep -c 'script.test\|bind.test\|kresd.test\|unbound.test')"
-"$lab" down >/dev/null
 finish

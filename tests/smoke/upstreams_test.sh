@@ -89,5 +89,4 @@ check "race" servers 'race: 2' 5301 5302
 same "an answer" 198.18.200.1 "$(short ok.race.test A)"
 check "both were asked" test "$(clients $tmp/up.log race.test)" -ge 1 -a "$(clients $tmp/up2.log race.test)" -ge 1
 check "metrics" grep -q 'weir_upstream_checks_total{upstream="up5301"' <<<"$(weirctl metrics)"
-"$lab" down >/dev/null
 finish

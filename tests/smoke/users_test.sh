@@ -162,5 +162,4 @@ for who in controlplane dataplane; do
 done
 check "both stopped" both stop
 umount $run
-"$lab" down >/dev/null
 finish

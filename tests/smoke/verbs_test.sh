@@ -100,6 +100,12 @@ same "none of these is in force" "filed.test short.test toy.test" \
 	"$(entries '[.entries[] | select(.verdict == "deny" and (.name | startswith("/") | not)) | .name] | sort | join(" ")')"
 same "nor a list" 0 "$(weirctl --json list show | jq '[.lists[] | select(.name == "bad")] | length')"
 
+# The file as an apply would take it.
+cp $config $tmp/good.yaml && sed -i 's/name: kids/name: teens/' $config
+check "config check finds what the managed part needs" says 'managed.yaml:' weirctl config check
+cp $tmp/good.yaml $config
+check "and a good file" grep -q 'with the managed part: good' <<<"$(weirctl config check)"
+
 # The short one ends by itself; another one while nobody serves.
 check "it ends" eventually passes ok.short.test
 check "in its time" test $((SECONDS - short_since)) -ge 3
@@ -130,5 +136,4 @@ for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny -
 done
 check "blocked as before" eventually blocks ok.blocked.test
 same "nothing is managed" 0 "$(entries '[.entries[] | select(.name != "filed.test")] | length')"
-"$lab" down >/dev/null
 finish

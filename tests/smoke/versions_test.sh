@@ -58,6 +58,9 @@ check "a rollback is in force" eventually not_blocked first.test
 same "as a version of its own, whose health is watched" "config rollback 1 pending" "$(of 3 what) $(of 3 result)"
 check "no rollback to what never was" refused config rollback 99
 check "says so" says 'no version 99'
+post() { curl -s -o /dev/null -w '%{http_code}' -d a=b --unix-socket /run/weir/control.sock "http://weir/v1/config/$1"; }
+same "a reason has no control characters" 400 "$(post 'apply?why=a%0ab')"
+same "and a length" 400 "$(post "rollback?version=1&why=$(printf '%0201d' 0)")"
 
 # Health falls: the upstream is another one, which nobody serves.
 sed 's/127.0.0.1:5301/127.0.0.1:5399/' $tmp/plain.yaml >$config
@@ -138,5 +141,4 @@ check "it starts" "$lab" start controlplane
 check "on the version before" eventually is_in_force 6
 check "it serves" eventually blocks second.test
 same "history names the damaged one" "$folder/7.version: damaged" "$(history | jq -r '.damaged[]')"
-"$lab" down >/dev/null
 finish

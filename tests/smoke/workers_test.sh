@@ -44,5 +44,4 @@ same "there is one" 1 "$(weirctl --json stats --interval 0 | jq '.dataplane.work
 same "all is answered" 24 "$(flood)"
 same "from the cache" "$asked" "$(asked)"
 same "no rings of a former worker are left" rings.0 "$(ls /run/weir 2>/dev/null | grep '^rings' | xargs)"
-"$lab" down >/dev/null
 finish

@@ -183,6 +183,7 @@ ip link set dev weir0 xdp off
 check "without it, start" "$lab" start dataplane
 check "serves at the end" eventually resolves
 
+audit_check
 check "down" "$lab" down
 same "no interface is left" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
 same "no pin is left" '' "$(ls /sys/fs/bpf 2>/dev/null | grep weir_)"

@@ -100,8 +100,7 @@ struct config_item {
 enum { CONFIG_ITEM_PLACE_MAX = 320, CONFIG_ITEM_GROUP_MAX = 64 };
 
 struct config_item_place {
-	char text[CONFIG_ITEM_PLACE_MAX];  // "/etc/weir/weir.yaml:12:5"
-	char group[CONFIG_ITEM_GROUP_MAX]; // of a member
+	char text[CONFIG_ITEM_PLACE_MAX]; // "/etc/weir/weir.yaml:12:5"
 };
 
 // Where the main file or an included one has that item; false: neither has, or no memory. Domain

@@ -91,6 +91,12 @@ struct config_version {
 	uint64_t digest, disk_digest; // of its bundle
 };
 
+// Its health is being watched, or was when the process ended.
+static inline bool config_version_is_watched(const struct config_version *v)
+{
+	return v->result == CONFIG_VERSION_pending || v->result == CONFIG_VERSION_watched_again;
+}
+
 // The text of a version's file, for free(); NULL: no memory.
 char *config_version_text(
 	const struct config_version *v, const struct config_bundle *b, size_t *len);
@@ -111,6 +117,12 @@ ATTR_MUST_CHECK int config_version_read(const char *folder, unsigned number,
 // Number 0: no version is in force. -errno with `why`.
 ATTR_MUST_CHECK int config_version_current(
 	const char *folder, unsigned *number, char why[CONFIG_WHY_MAX]);
+
+// The managed part of the version in force, where that is of the main file at `path`, as an apply
+// of this file would take it. All zero: without such a part or a plain file. The caller frees
+// its path and bytes. -errno with `why`: it cannot be read.
+ATTR_MUST_CHECK int config_version_managed(
+	const char *path, struct config_text *out, char why[CONFIG_WHY_MAX]);
 
 // What a start uses.
 struct config_start {

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/config_tools.h>
 
 enum { TAR_MS = 3600 * 1000 };
 
@@ -64,9 +65,15 @@ static const char *below(const struct backup *b, const char *path)
 	return is && !strstr(path, "/../") ? path + len + 1 : NULL;
 }
 
-// Folders of patterns. A restore would check the files of its own day in one that is elsewhere.
-static int patterns_check(const struct backup *b, const struct config_include *in)
+// A restore would check the files of its own day under an absolute path, and in a folder of
+// patterns that is elsewhere.
+static int entries_check(const struct backup *b, const struct config_include *in)
 {
+	if (config_includes_absolute(b->main))
+		return ctl_fail(b->c,
+			"`include` has an absolute path, so a restore would read the files that "
+			"stand there then: include files by paths relative to %s",
+			b->folder);
 	for (unsigned i = 0; i < in->folder_count; i++)
 		if (!below(b, in->folders[i]))
 			return ctl_fail(b->c,
@@ -113,7 +120,7 @@ static int config_add(const struct backup *b, const struct config *config)
 	const char *const args[] = {"/bin/tar", "--append", "--force-local", "--file", b->archive,
 		"--directory", b->folder, "--transform=s,^,config/,", "--dereference",
 		"--no-recursion", "--null", "--files-from", names, NULL};
-	int rc = patterns_check(b, &config->include);
+	int rc = entries_check(b, &config->include);
 	if (rc == CTL_OK)
 		rc = names_write(b, &config->include, names);
 	return rc == CTL_OK ? tar_run(b, args) : rc;

@@ -7,10 +7,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <weir/config_tools.h>
+#include <weir/config/versions.h>
 
 // 0 or -errno: whether a build could read it.
 static int list_file_check(const char *path)
@@ -54,7 +55,8 @@ static unsigned lists_check(const struct config *config, struct json_node *warni
 }
 
 // On standard output, or into `warnings`; their number.
-static unsigned warnings_find(const struct config *config, struct json_node *warnings)
+static unsigned warnings_find(
+	const struct config *config, const char *unread, struct json_node *warnings)
 {
 	const bool is_unproven =
 		config->upstreams.mode == UPSTREAM_FORWARD_FIRST && !config->dnssec.validate;
@@ -63,7 +65,12 @@ static unsigned warnings_find(const struct config *config, struct json_node *war
 		warning_print(warnings, "upstreams.mode: `forward-first` without "
 					"`dnssec.validate`: weir may answer "
 					"from recursion what the servers refuse as bogus");
-	return lists_check(config, warnings) + is_unproven;
+	if (*unread) {
+		char text[CONFIG_WHY_MAX + 64];
+		snprintf(text, sizeof(text), "the managed part is not checked: %s", unread);
+		warning_print(warnings, text);
+	}
+	return lists_check(config, warnings) + is_unproven + (*unread != '\0');
 }
 
 static int errors_print(const struct ctl *c, const struct config_errors *e)
@@ -87,7 +94,7 @@ static int errors_print(const struct ctl *c, const struct config_errors *e)
 	return CTL_FAILED;
 }
 
-static void good_print_json(const struct config *config)
+static void good_print_json(const struct config *config, bool has_managed, const char *unread)
 {
 	struct json_doc *doc = json_doc_new();
 	struct json_node *root = json_doc_root(doc), *included;
@@ -97,34 +104,58 @@ static void good_print_json(const struct config *config)
 	included = json_put_array(root, "included");
 	for (unsigned i = 0; i < config->include.file_count; i++)
 		json_put_text(included, NULL, config->include.files[i]);
-	(void)warnings_find(config, json_put_array(root, "warnings"));
+	json_put_bool(root, "managed", has_managed);
+	(void)warnings_find(config, unread, json_put_array(root, "warnings"));
 	json_doc_end(doc);
 }
 
-static void good_print(const char *path, const struct config *config)
+static void good_print(
+	const char *path, const struct config *config, bool has_managed, const char *unread)
 {
-	const unsigned warnings = warnings_find(config, NULL), files = config->include.file_count;
+	const unsigned warnings = warnings_find(config, unread, NULL),
+		       files = config->include.file_count;
 	char shown[1024], with[40] = "";
 
 	if (files)
 		snprintf(with, sizeof(with), " with %u included file%s", files,
 			files == 1 ? "" : "s");
-	printf("%s%s: good%s\n", term_text(path, shown, sizeof(shown)), with,
+	printf("%s%s%s: good%s\n", term_text(path, shown, sizeof(shown)), with,
+		has_managed ? " with the managed part" : "",
 		warnings ? ", but see the warnings above" : "");
+}
+
+// Reads the files as an apply would, with the managed part of the version in force. True: there is
+// such a part; `unread`: it cannot be read, and why.
+static bool managed_load(
+	struct ctl *c, const char *path, struct config_errors *errors, char unread[CONFIG_WHY_MAX])
+{
+	struct config_bundle b = {0};
+	struct config_text managed;
+	if (config_version_managed(path, &managed, unread) == 0)
+		unread[0] = '\0';
+	const bool is_there = managed.bytes != NULL;
+	const int rc =
+		config_bundle_read(path, &managed, CONFIG_SECRETS_FOUND, &b, &c->config, errors);
+	config_bundle_free(&b);
+	free(managed.path);
+	free(managed.bytes);
+	return rc == 0 && is_there;
 }
 
 int cmd_config_check(struct ctl *c)
 {
 	const char *path = c->operand ? c->operand : c->config_path;
 	struct config_errors errors;
-	if (config_load_all(path, &c->config, &errors) == 0)
+	char unread[CONFIG_WHY_MAX];
+	const bool has_managed = managed_load(c, path, &errors, unread);
+	if (errors.count == 0)
 		config_prove(c->config, &errors);
 	if (errors.count > 0)
 		return errors_print(c, &errors);
 	if (c->json)
-		good_print_json(c->config);
+		good_print_json(c->config, has_managed, unread);
 	else
-		good_print(path, c->config);
+		good_print(path, c->config, has_managed, unread);
 	return CTL_OK;
 }
 

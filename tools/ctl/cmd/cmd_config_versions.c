@@ -78,9 +78,12 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number)
 {
 	const uint64_t until_ms = clock_mono_ms() + VERDICT_MS;
 	const struct timespec space = {.tv_nsec = POLL_MS * 1000000L};
+	char text[24];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	const struct http_param params[] = {{"version", text}, {NULL, NULL}};
 	while (clock_mono_ms() < until_ms) {
 		struct json_doc *doc =
-			http_call_or_fail(c, false, "/config/history", NULL, HTTP_FLUSH_MS);
+			http_call_or_fail(c, false, "/config/history", params, HTTP_FLUSH_MS);
 		if (!doc || !is_watched(version_find(json_doc_root(doc), number)))
 			return doc;
 		json_doc_free(doc);

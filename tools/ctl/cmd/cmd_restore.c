@@ -69,7 +69,12 @@ static int config_check(const struct restore *r)
 	snprintf(path, sizeof(path), "%s/config/%s", r->stage, r->main);
 	if (config_load_all(path, &config, &errors) == 0) {
 		config_free(config);
-		return CTL_OK;
+		return !config_includes_absolute(path)
+			       ? CTL_OK
+			       : ctl_fail(r->c,
+				       "%s includes files by an absolute path, so not those of "
+				       "the backup were checked: it is not restored",
+				       r->main);
 	}
 	for (unsigned i = 0; i < errors.count && i < CONFIG_ERRORS_MAX; i++)
 		(void)ctl_fail(r->c, "%s", errors.text[i]);

@@ -102,13 +102,25 @@ int cmd_token_revoke(struct ctl *c)
 static void entry_print(const struct json_node *n)
 {
 	char when[TIME_TEXT_MAX], who[512], path[1024], query[2048], from[512];
-	printf("%s %s from %s: %s %s%s%s", time_text(json_signed(n, "unix_s"), "-", when),
-		*json_text(n, "who") ? term_text(json_text(n, "who"), who, sizeof(who)) : "nobody",
-		term_text(json_text(n, "from"), from, sizeof(from)), json_text(n, "method"),
+	printf("%s %s", time_text(json_signed(n, "unix_s"), "-", when),
+		*json_text(n, "who") ? term_text(json_text(n, "who"), who, sizeof(who)) : "nobody");
+	if (*json_text(n, "from"))
+		printf(" from %s", term_text(json_text(n, "from"), from, sizeof(from)));
+	if (*json_text(n, "what")) {
+		printf(": %s", term_text(json_text(n, "what"), path, sizeof(path)));
+		if (json_count(n, "version"))
+			printf(" (version %llu)", json_count(n, "version"));
+		printf("\n");
+		return;
+	}
+	printf(": %s %s%s%s: ", json_text(n, "method"),
 		term_text(json_text(n, "path"), path, sizeof(path)),
 		*json_text(n, "query") ? "?" : "",
 		term_text(json_text(n, "query"), query, sizeof(query)));
-	printf(": %llu", json_count(n, "status"));
+	if (json_count(n, "status"))
+		printf("%llu", json_count(n, "status"));
+	else
+		printf("begins");
 	if (*json_text(n, "refused"))
 		printf(", refused (%s)", term_text(json_text(n, "refused"), path, sizeof(path)));
 	if (json_count(n, "left_out"))

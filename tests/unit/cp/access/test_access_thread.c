@@ -93,17 +93,36 @@ static void test_nothing(void **)
 
 static void test_rotation(void **)
 {
-	char line[ACCESS_LINE_MAX];
+	char line[ACCESS_LINE_MAX], kept[sizeof(path) + 2];
+	struct access_thread_counts c;
 	struct stat st;
+	// Those before move on, and the oldest goes.
+	for (unsigned i = 1; i <= ACCESS_LOG_KEPT; i++) {
+		snprintf(kept, sizeof(kept), "%s.%u", path, i);
+		FILE *f = fopen(kept, "w");
+		assert_non_null(f);
+		fprintf(f, "%*s", (int)i, "");
+		assert_int_equal(fclose(f), 0);
+	}
 	for (unsigned i = 0; i < 2 * ACCESS_LOG_MAX / 1000; i++) {
-		struct access_thread_counts c;
 		snprintf(line, sizeof(line), "{\"n\":1%08u,\"x\":\"%0980u\"}", i, 0);
 		do
 			access_thread_counts(t, &c);
 		while (c.waiting == ACCESS_LINES_MAX);
 		put(line);
 	}
+	do
+		access_thread_counts(t, &c);
+	while (c.written < 2 * ACCESS_LOG_MAX / 1000);
+	assert_int_equal(c.rotated, 2);
 	char *all = read_all(2);
+	for (unsigned i = 3; i <= ACCESS_LOG_KEPT; i++) {
+		snprintf(kept, sizeof(kept), "%s.%u", path, i);
+		assert_int_equal(stat(kept, &st), 0);
+		assert_int_equal(st.st_size, i - 2);
+	}
+	snprintf(kept, sizeof(kept), "%s.%u", path, ACCESS_LOG_KEPT + 1);
+	assert_int_equal(stat(kept, &st), -1);
 	snprintf(line, sizeof(line), "{\"n\":1%08u", 2 * ACCESS_LOG_MAX / 1000 - 1);
 	assert_non_null(strstr(all, line));
 	free(all);
@@ -133,6 +152,33 @@ static void test_lost(void **)
 	char *all = read_all(10);
 	assert_string_equal(all, "[{\"b\":1}]");
 	free(all);
+}
+
+static void test_deleted(void **)
+{
+	struct access_thread_counts c;
+	put("{\"a\":1}");
+	do {
+		usleep(1000);
+		access_thread_counts(t, &c);
+	} while (!c.written);
+	assert_int_equal(unlink(path), 0);
+	put("{\"b\":1}");
+	char *all = read_all(10);
+	assert_string_equal(all, "[{\"b\":1}]");
+	free(all);
+}
+
+static unsigned works, dones;
+static void job_work(struct access_job *j)
+{
+	works++;
+	j->err = -7;
+}
+static void job_done(struct access_job *j)
+{
+	assert_int_equal(j->err, -7);
+	dones++;
 }
 
 static struct audit_entry refused_entry(void)
@@ -169,6 +215,36 @@ static void test_entries(void **)
 	assert_non_null(strstr(all, "\"path\":\"/v1/weir_****************XYZ/?x??\""));
 	assert_null(strstr(all, "0123456789abcdef"));
 	assert_non_null(strstr(all, "\"refused\":\"unknown\",\"left_out\":5}"));
+	free(all);
+}
+
+// What has no request; and a job after an entry finds it on disk.
+static void note_find(struct access_job *j)
+{
+	char *all = NULL;
+	assert_int_equal(audit_read(path, 10, &all), 0);
+	j->err = strstr(all, "\"who\":\"timer\",\"from\":\"\",\"what\":\"end of allow "
+			     "a?.test\",\"version\":7}")
+			 ? -7
+			 : 0;
+	free(all);
+}
+
+static void test_note(void **)
+{
+	struct audit a = {.thread = t};
+	struct access_job find = {.work = note_find, .done = job_done},
+			  wait = {.work = NULL, .done = job_done, .err = -7};
+	dones = 0;
+	audit_note(&a, "timer", "", "end of allow a\".test", 7);
+	audit_note(&a, "weir", "192.0.2.7", "this address is locked out for 60 s", 0);
+	access_thread_job(t, &find);
+	access_thread_job(t, &wait);
+	char *all = read_all(10);
+	loops_settle(&service, 1);
+	assert_int_equal(dones, 2);
+	assert_non_null(strstr(
+		all, "\"from\":\"192.0.2.7\",\"what\":\"this address is locked out for 60 s\"}"));
 	free(all);
 }
 
@@ -225,18 +301,6 @@ static void test_secrets(void **)
 	assert_query("name=%00%zz%&&=&x=", "name=?%25zz%25&&&x");
 }
 
-static unsigned works, dones;
-static void job_work(struct access_job *j)
-{
-	works++;
-	j->err = -7;
-}
-static void job_done(struct access_job *j)
-{
-	assert_int_equal(j->err, -7);
-	dones++;
-}
-
 // Nothing runs the loop: the jobs that have not come back by then end at the close.
 static void test_jobs(void **)
 {
@@ -261,7 +325,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_deleted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),

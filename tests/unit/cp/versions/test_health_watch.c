@@ -91,6 +91,37 @@ static void more_servfail_is_a_fall(void **)
 	assert_int_equal(watch(10, 0, 10), HEALTH_FELL);
 }
 
+// Names of a zone whose servers fail, asked for by one client while the others get their answers.
+static void a_flood_of_failing_names_is_no_fall(void **)
+{
+	usual(20, 10, 0);
+	begin(2);
+	assert_int_equal(watch(10, 10, 1000), HEALTH_HELD);
+	health_end(&w, 2);
+	usual(20, 10, 1000);
+	begin(3);
+	assert_int_equal(watch(10, 8, 0), HEALTH_HELD);
+}
+
+// Views or upstreams of some clients are bad: a part of the answers is missing.
+static void a_part_that_fails_is_a_fall(void **)
+{
+	usual(20, 10, 0);
+	begin(2);
+	assert_int_equal(watch(10, 6, 6), HEALTH_FELL);
+}
+
+static void without_answers_before_each_must_fail(void **)
+{
+	usual(20, 0, 0);
+	begin(2);
+	assert_int_equal(watch(10, 1, 100), HEALTH_HELD);
+	health_end(&w, 2);
+	usual(20, 0, 0);
+	begin(3);
+	assert_int_equal(watch(10, 0, 10), HEALTH_FELL);
+}
+
 // Questions that waited on the upstreams of before fail after the change that mends them.
 static void what_waited_is_no_fall(void **)
 {
@@ -107,14 +138,14 @@ static void after_an_outage_the_share_says_nothing(void **)
 	usual(1, 0, 0);
 	begin(2);
 	s.is_out = false;
-	assert_int_equal(watch(10, 10, 10), HEALTH_HELD);
+	assert_int_equal(watch(10, 0, 20), HEALTH_HELD);
 }
 
 static void without_samples_the_share_says_nothing(void **)
 {
 	usual(HEALTH_SAMPLES - 1, 0, 0);
 	begin(2);
-	assert_int_equal(watch(10, 10, 10), HEALTH_HELD);
+	assert_int_equal(watch(10, 0, 20), HEALTH_HELD);
 }
 
 static void the_way_back_is_tried_again_with_a_limit(void **)
@@ -134,6 +165,9 @@ int main(void)
 		cmocka_unit_test_setup(a_follower_inherits_the_watch, setup),
 		cmocka_unit_test_setup(lost_lists_are_a_fall, setup),
 		cmocka_unit_test_setup(more_servfail_is_a_fall, setup),
+		cmocka_unit_test_setup(a_flood_of_failing_names_is_no_fall, setup),
+		cmocka_unit_test_setup(a_part_that_fails_is_a_fall, setup),
+		cmocka_unit_test_setup(without_answers_before_each_must_fail, setup),
 		cmocka_unit_test_setup(what_waited_is_no_fall, setup),
 		cmocka_unit_test_setup(after_an_outage_the_share_says_nothing, setup),
 		cmocka_unit_test_setup(without_samples_the_share_says_nothing, setup),

@@ -285,8 +285,6 @@ static void test_places(void **)
 		const bool is_there = config_item_find(&b, &cases[i].item, &place);
 		assert_int_equal(is_there, cases[i].place != NULL);
 		assert_string_equal(place.text, cases[i].place ? cases[i].place : "");
-		assert_string_equal(place.group,
-			is_there && cases[i].item.kind == CONFIG_ITEM_MEMBER ? "kids" : "");
 	}
 }
 

@@ -46,15 +46,12 @@ static void test_start(void **)
 	assert_true(config_start(file, CONFIG_SECRETS_ALL, &(struct config_start){0}, why) < 0);
 }
 
-// Entries of weirctl that were taken back do not keep the file from use.
-static void test_start_managed_taken_back(void **)
+// Version 2, of the file and a managed part.
+static void managed_store(enum config_version_result result)
 {
-	struct config_version v = {.number = 2, .result = CONFIG_VERSION_taken_back};
+	struct config_version v = {.number = 2, .result = result};
 	struct config_bundle b;
 	size_t len = 0;
-	store(1, CONFIG_VERSION_applied);
-	current("1\n");
-	write_config("two.test");
 	bundle_read(&b);
 	assert_int_equal(
 		config_bundle_manage(&b, "/m/managed.yaml", "blocking: {deny: [m.test]}\n"), 0);
@@ -65,8 +62,44 @@ static void test_start_managed_taken_back(void **)
 	write_bytes(path, text, len);
 	free(text);
 	config_bundle_free(&b);
+}
+
+// Entries of weirctl that were taken back do not keep the file from use.
+static void test_start_managed_taken_back(void **)
+{
+	store(1, CONFIG_VERSION_applied);
+	current("1\n");
+	write_config("two.test");
+	managed_store(CONFIG_VERSION_taken_back);
 	write_text("state/config/stopped", "");
 	assert_int_equal(starts("two.test", 0).taken_back_as, 0);
+}
+
+static void test_managed(void **)
+{
+	struct config_text t;
+	char other[2 * FOLDER_MAX], beside[3 * FOLDER_MAX];
+	assert_int_equal(config_version_managed(file, &t, why), 0);
+	assert_null(t.bytes); // no history
+	store(1, CONFIG_VERSION_applied);
+	managed_store(CONFIG_VERSION_applied);
+	current("1\n");
+	assert_int_equal(config_version_managed(file, &t, why), 0);
+	assert_null(t.bytes); // the version in force has none
+	current("2\n");
+	assert_int_equal(config_version_managed(file, &t, why), 0);
+	assert_string_equal(t.path, "/m/managed.yaml");
+	assert_string_equal(t.bytes, "blocking: {deny: [m.test]}\n");
+	free(t.path);
+	free(t.bytes);
+	snprintf(other, sizeof(other), "%s/other.yaml", folder);
+	snprintf(beside, sizeof(beside), "runtime: {state_directory: %s}\n", state);
+	write_text("other.yaml", beside);
+	assert_int_equal(config_version_managed(other, &t, why), 0);
+	assert_null(t.bytes); // that is of another file
+	write_text("state/config/2.version", "damaged");
+	assert_int_equal(config_version_managed(file, &t, why), -EBADMSG);
+	assert_non_null(strstr(why, "2.version: damaged"));
 }
 
 static void test_start_broken_file(void **)
@@ -190,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_managed_taken_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_managed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_broken_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_without_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_file_without_secret, setup, teardown),

@@ -94,13 +94,18 @@ c="-c $dir/etc/weir.yaml"
 	want 1 'something else than plain files' -c "$dir/new/weir.yaml" restore "$dir/x.tar"
 	[ -z "$(ls -A "$dir/new")" ] || fail "a refused restore leaves something: $(ls -A "$dir/new")"
 
-	sed -i "s,conf.d/\*.yaml,$dir/other.yaml," "$dir/etc/weir.yaml" && echo 'cache: {min_ttl: 1}' >"$dir/other.yaml"
+	rm "$dir/x/config" && cp -r "$dir/etc" "$dir/x/config" && sed -i "s,conf.d/,$dir/etc/&," "$dir/x/config/weir.yaml"
+	tar -cf "$dir/x.tar" -C "$dir/x" weir-backup config
+	want 1 'by an absolute path, so not those of the backup were checked' -c "$dir/new/weir.yaml" restore "$dir/x.tar"
+	[ -z "$(ls -A "$dir/new")" ] || fail "a restore by an absolute path leaves something: $(ls -A "$dir/new")"
+
+	cp "$dir/etc/weir.yaml" "$dir/good.yaml" && sed -i "s,conf.d/,$dir/etc/&," "$dir/etc/weir.yaml"
+	want 1 "include files by paths relative to $dir/etc" $c backup "$dir/c.tar"
+	sed "s,conf.d/\*.yaml,../other.yaml," "$dir/good.yaml" >"$dir/etc/weir.yaml" && echo 'cache: {min_ttl: 1}' >"$dir/other.yaml"
 	want 1 'so a restore could not put it back' $c backup "$dir/c.tar"
 	[ ! -e "$dir/c.tar" ] || fail "a refused backup leaves an archive"
-	mkdir "$dir/out" && for out in "$dir/out" ../out; do
-		sed -i "s,^include:.*,include: ['$out/*.yaml']," "$dir/etc/weir.yaml"
-		want 1 "which is not below $dir/etc, so a restore could not put them back" $c backup "$dir/c.tar"
-	done
+	mkdir "$dir/out" && sed -i "s,^include:.*,include: ['../out/*.yaml']," "$dir/etc/weir.yaml"
+	want 1 "which is not below $dir/etc, so a restore could not put them back" $c backup "$dir/c.tar"
 }
 [ $bad = 0 ] && echo "all as wanted"
 [ $bad = 0 ]

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Says which changes that a state directory shows are not in its audit log; exit status 1 if there are any.
+
+usage: audit_judge.py STATE_DIRECTORY LOG...
+
+Changes are: each version of the configuration with its number, who and what; each token and each password; and each
+lock-out that the control plane's logs name. A version by `start` that never came into force has none: its process
+ended before there was an audit log.
+"""
+
+import json
+import pathlib
+import re
+import struct
+import sys
+from urllib.parse import parse_qs
+
+RESULTS = ("pending", "watched_again", "applied", "taken_back", "not_taken")
+
+
+def lines_of(path):
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+
+
+def version_read(path):
+    """The head of a version's file (dataplane/versions/config_version.c); None: it is damaged, or no such format."""
+    data = path.read_bytes()
+    try:
+        if data[:8] != b"WEIRVER\0":
+            return None
+        form, number, _, _, result = struct.unpack_from(">IIIQI", data, 16)
+        at, words = 40, []
+        for _ in range(2):
+            size = struct.unpack_from(">I", data, at)[0]
+            words.append(data[at + 4:at + 4 + size].decode())
+            at += 4 + size
+        return {"number": number, "result": RESULTS[result], "who": words[0], "what": words[1]} if form == 1 else None
+    except (struct.error, UnicodeDecodeError, IndexError):
+        return None
+
+
+def entries_read(state):
+    """All entries; a line that a crash has cut is none."""
+    out = []
+    for path in state.glob("audit.log*"):
+        for line in lines_of(path):
+            try:
+                out.append(json.loads(line))
+            except ValueError:
+                pass
+    return out
+
+
+def shown(text):
+    """As audit_text.c writes it."""
+    text = re.sub(r"(?<=weir_)[0-9a-fA-F]+", lambda m: "*" * len(m.group()), text)
+    return re.sub(r'[^\x20-\x7e]|["\\]', "?", text.encode().decode("latin-1"))
+
+
+def names_read(path):
+    """Names in a file of tokens or passwords, and of those the revoked ones."""
+    lines = [line.split() for line in lines_of(path)[1:] if line]
+    return [f[0] for f in lines], [f[0] for f in lines if f[-1] == "revoked"]
+
+
+def missing(state, logs):
+    """A sentence for each change without an entry, and how many changes there are."""
+    state = pathlib.Path(state)
+    entries = entries_read(state)
+    noted = {(e.get("version"), e["who"], e["what"]) for e in entries if "what" in e}
+    asked = {(e["path"], name) for e in entries if "path" in e for name in parse_qs(e.get("query", "")).get("name", [])}
+    locked = sum("locked out for" in e["what"] for e in entries if "what" in e)
+    wanted = []
+    for path in state.glob("config/*.version"):
+        v = version_read(path)
+        if v and (v["who"] != "start" or v["result"] not in ("pending", "not_taken")):
+            wanted.append((f"version {v['number']}: {v['what']} by {v['who']}",
+                           (v["number"], shown(v["who"]), shown(v["what"])) in noted))
+    tokens, revoked = names_read(state / "tokens")
+    wanted += [(f"token {n} created", ("/token/create", n) in asked) for n in tokens]
+    wanted += [(f"token {n} revoked", ("/token/revoke", n) in asked) for n in revoked]
+    wanted += [(f"password of {n} set", ("/password/set", n) in asked)
+               for n in names_read(state / "passwords")[0]]
+    said = sum(re.search(r"locked out for \d+ s: ", line) is not None
+               for path in logs for line in lines_of(pathlib.Path(path)))
+    wanted += [("a lock-out", i < locked) for i in range(said)]
+    return [text for text, is_there in wanted if not is_there], len(wanted)
+
+
+def main():
+    gone, count = missing(sys.argv[1], sys.argv[2:])
+    for text in gone:
+        print("not in the audit log:", text)
+    print(count, "changes")
+    return 1 if gone else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
