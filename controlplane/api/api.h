@@ -8,7 +8,7 @@
 //        /tcp  /log /top?limit= /refresh?minutes=
 //        /config/history  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
-//        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
+//        /log/search?limit=&name=&part=&client=&group=&verdict=&rcode=&since=&until=&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /log/top?seconds=&client=&limit=

@@ -2,6 +2,7 @@
 
 #include "api_param.h"
 
+#include "base/rdata_text.h"
 #include "querylog/querylog_row.h"
 
 #include <arpa/inet.h>
@@ -222,4 +223,23 @@ bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 	if (strcmp(out, "servfail_crowd") == 0)
 		return true; // rows of an earlier version have this former name
 	return word_take(x, "verdict", out, querylog_row_verdict);
+}
+
+bool api_param_rcode(struct http_exchange *x, bool *has, uint16_t *out)
+{
+	const char *text = http_param(x, "rcode");
+	struct text_near near;
+	*has = text && *text;
+	if (!*has || rdata_rcode_from_text(text, out))
+		return true;
+	text_near_begin(&near, text);
+	for (uint16_t i = 0; strcmp(dns_rcode_text(i), "RCODE") != 0; i++)
+		text_near_try(&near, dns_rcode_text(i));
+	word_refuse(x, "response code", text, near.best);
+	return false;
+}
+
+bool api_param_part(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
+{
+	return api_param_text(x, "part", out, QUERY_NAME_TEXT_MAX);
 }

@@ -33,4 +33,8 @@ bool api_param_past_client(const struct api *a, struct http_exchange *x, char ou
 	char unknown[API_WHY_MAX]);
 bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+// `rcode`: a name or a number; *has is false when absent.
+bool api_param_rcode(struct http_exchange *x, bool *has, uint16_t *out);
+// `part`: text that names have, "" when absent.
+bool api_param_part(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
 bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX]);

@@ -109,19 +109,20 @@ const struct ctl_command ctl_commands[] = {
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"List the services that the configuration can block by name."},
 	{"log", "search", 0, 0,
-		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_SINCE | CTL_OPT_UNTIL
-			| CTL_OPT_LIMIT,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
+			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_LIMIT,
 		cmd_log_search,
-		"[--name N] [--client C] [--verdict V] [--validation W] [--since T] [--until T] "
-		"[--limit N]",
-		"Search the stored queries, newest first. T: 90s, 15m, 2h, 7d ago, or "
-		"2026-11-20T10:00. W: none, secure, insecure or bogus."},
+		"[--name N] [--part TEXT] [--client C] [--group G] [--verdict V] [--rcode R] "
+		"[--validation W] [--since T] [--until T] [--limit N]",
+		"Search the stored queries, newest first. TEXT: a part of a name. R: NXDOMAIN or "
+		"a number. T: 90s, 15m, 2h, 7d ago, or 2026-11-20T10:00. W: none, secure, "
+		"insecure or bogus."},
 	{"log", "export", 0, 0,
-		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_SINCE | CTL_OPT_UNTIL
-			| CTL_OPT_FORMAT,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
+			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_FORMAT,
 		cmd_log_export,
-		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--validation W] "
-		"[--since T] [--until T]",
+		"[--format csv|jsonl] [--name N] [--part TEXT] [--client C] [--group G] "
+		"[--verdict V] [--rcode R] [--validation W] [--since T] [--until T]",
 		"Export all stored queries that match, oldest first."},
 	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_SECONDS | CTL_OPT_FORCE | CTL_OPT_LOCAL,
 		cmd_selftest, "--rate [--seconds S] [--force]",

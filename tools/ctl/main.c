@@ -110,6 +110,8 @@ static const struct option {
 	TEXT("--type", CTL_OPT_MAC, type),
 	TEXT("--name", CTL_OPT_NAME, name),
 	TEXT("--verdict", CTL_OPT_NAME, verdict),
+	TEXT("--part", CTL_OPT_PART, part),
+	TEXT("--rcode", CTL_OPT_PART, rcode),
 	TEXT("--validation", CTL_OPT_VALIDATION, validation),
 	TEXT("--since", CTL_OPT_SINCE, since),
 	TEXT("--until", CTL_OPT_UNTIL, until),

@@ -27,7 +27,8 @@ enum {
 	CTL_OPT_UNTIL = 256,
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
-	CTL_OPT_NAME = 2048, // --name, --verdict
+	CTL_OPT_NAME = 2048,     // --name, --verdict
+	CTL_OPT_PART = 16777216, // --part, --rcode
 	CTL_OPT_SECONDS = 4096,
 	CTL_OPT_OUTPUT = 8192,
 	CTL_OPT_LOAD = 16384,
@@ -64,8 +65,9 @@ struct ctl {
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
 	const char *role, *expires;              // or NULL
 	struct remote_options remote_options;
-	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output, *load,
-		*purpose, *reason; // of the options (--for: purpose, --why: reason), or NULL
+	const char *name, *part, *rcode, *verdict, *validation, *since, *until, *limit, *format,
+		*output, *load, *purpose,
+		*reason; // of the options (--for: purpose, --why: reason), or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL

@@ -93,8 +93,9 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	char limit[16];
 	snprintf(limit, sizeof(limit), "%u", rows);
 	const struct http_param params[] = {{"limit", limit},
-		{"oldest_first", p->oldest_first ? "1" : "0"}, {"name", c->name},
-		{"client", c->client}, {"verdict", c->verdict}, {"validation", c->validation},
+		{"oldest_first", p->oldest_first ? "1" : "0"}, {"name", c->name}, {"part", c->part},
+		{"client", c->client}, {"group", c->group}, {"rcode", c->rcode},
+		{"verdict", c->verdict}, {"validation", c->validation},
 		{"since", *p->since ? p->since : NULL}, {"until", *p->until ? p->until : NULL},
 		{"after", *p->after ? p->after : NULL}, {NULL, NULL}};
 	struct json_doc *doc = http_call_or_fail(c, false, "/log/search", params, HTTP_FLUSH_MS);
