@@ -28,7 +28,7 @@ static void box_name(struct app *a)
 
 static int sinks_add(struct app *a)
 {
-	int rc = top_open(&a->top, clock_mono_ms());
+	int rc = top_open(&a->top, a->publisher, clock_mono_ms());
 	if (rc == 0) {
 		const struct querylog_sink sink = top_sink(a->top);
 		rc = querylog_add(a->log, &sink);
