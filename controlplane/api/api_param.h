@@ -24,8 +24,8 @@ void api_param_refuse_client(const struct api *a, struct http_exchange *x, const
 void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text);
 
 // For the query log, "" when absent.
-// `client`: an address, as the log spells it, or a client of the configuration; any text while the
-// log hides clients, as it then has no address.
+// `client`: an address, as the log spells it, or a client's name, of the configuration or found
+// (client_names.h); any text while the log hides clients, as it then has no address.
 bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 // For rows of any age: a name that the configuration does not have is taken as well, for a row may
 // be older. `unknown` then says that it does not have it, else it is "".

@@ -2,6 +2,7 @@
 // Endpoint of the most active clients and the most popular names.
 
 #include "api/metrics/metrics.h"
+#include "api_clients.h"
 #include "api_param.h"
 #include "querylog/sinks/top.h"
 
@@ -12,8 +13,8 @@
 
 enum { TOP_LIMIT = 10 };
 
-static void kind_out(
-	struct json_out *o, struct json_node *root, const struct top_report *r, enum top_kind kind)
+static void kind_out(struct json_out *o, struct json_node *root, const struct api *a,
+	const struct top_report *r, enum top_kind kind)
 {
 	struct json_node *n = json_out_object(o, root, top_kind_names[kind]);
 	json_out_count(o, n, "queries", r->queries[kind]);
@@ -29,6 +30,8 @@ static void kind_out(
 				title, sizeof(title), "%.*s", (int)(feed - from->text), from->text);
 			json_out_text(o, item, "list", title);
 		}
+		if (kind == TOP_CLIENTS)
+			api_client_out(o, item, a, NULL, from->text);
 		json_out_count(o, item, "queries", from->count);
 		json_out_count(o, item, "error", from->error);
 	}
@@ -56,7 +59,7 @@ static void serve_top(struct api *a, struct http_exchange *x)
 	struct json_node *totals = json_out_object(o, root, "totals");
 	JSON_COUNTS(o, totals, &r->totals, queries, hits, blocked, upstream, nxdomain, slow);
 	for (unsigned k = 0; k < TOP_KINDS; k++)
-		kind_out(o, root, r, k);
+		kind_out(o, root, a, r, k);
 	http_reply(x, 200, json_out_finish(o));
 	free(r);
 }

@@ -193,9 +193,15 @@ const struct ctl_command ctl_commands[] = {
 		"sink."},
 	{"top", NULL, 0, 0, CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT, cmd_top,
 		"[--since T] [--client C] [--limit N]",
-		"List the most queried, blocked, missing and slow names, and the busiest clients: "
-		"of "
-		"the last 30 minutes, or since T (24h, 30d) or of client C from the query store."},
+		"List the most queried, blocked, missing and slow names, the busiest clients, and "
+		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
+		"client C from the query store."},
+	{"clients", "names", 0, 0, 0, cmd_client_names, "",
+		"Show where names of clients come from: files of hosts and leases, and PTR."},
+	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,
+		"[CLIENT] [--since T] [--limit N]",
+		"List the clients since T (24h): name, address, MAC, queries, blocked, first and "
+		"last seen; of one CLIENT (address or name) its names, too."},
 	{"toggles", NULL, 0, 0, 0, cmd_toggles, "",
 		"List the runtime toggles of the control plane, with their values."},
 	{"set", NULL, 2, 2, 0, cmd_set, "TOGGLE on|off|N|default",

@@ -27,7 +27,7 @@ enum {
 	CTL_OPT_UNTIL = 256,
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
-	CTL_OPT_NAME = 2048,     // --name, --verdict
+	CTL_OPT_NAME = 2048, // --name, --verdict
 	CTL_OPT_PART = 16777216, // --part, --rcode
 	CTL_OPT_SECONDS = 4096,
 	CTL_OPT_OUTPUT = 8192,
@@ -128,6 +128,8 @@ int cmd_trace(struct ctl *c);
 int cmd_capture(struct ctl *c);
 int cmd_metrics(struct ctl *c);
 int cmd_top(struct ctl *c);
+int cmd_clients(struct ctl *c);
+int cmd_client_names(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);
 int cmd_blocklist_reload(struct ctl *c);
 int cmd_blocklist_rollback(struct ctl *c);

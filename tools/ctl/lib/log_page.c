@@ -112,3 +112,17 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	snprintf(p->after, sizeof(p->after), "%s", after);
 	return doc;
 }
+
+bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX])
+{
+	const time_t now = time(NULL);
+	int64_t since_us;
+	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now)) {
+		(void)ctl_fail(c, "--since takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or "
+				  "2026-11-20T10:00");
+		return false;
+	}
+	snprintf(out, LOG_PAGE_SPAN_MAX, "%lld",
+		c->since ? (long long)now - since_us / 1000000 : 86400LL);
+	return true;
+}
