@@ -108,7 +108,7 @@ shows() { screen | grep -q -- "$1"; }
 tmux new-session -d -s top -x 80 -y 24 "'$WEIR_BUILD/tools/ctl/weirctl' -c $config top --watch --interval 0.5; echo ended-\$?; stty -a; sleep 60"
 check "top --watch shows names" eventually shows 'www.lab.example'
 check "clients by name" shows 'tv-of-bob (198.18.0.2)'
-check "and rates" shows 'queries'
+check "and rates" shows '[0-9] queries/s .* hits'
 same "on 24 lines of at most 80 columns" 0 "$(screen | awk 'length > 80 || NR > 24' | wc -l)"
 tmux resize-window -t top -x 130 -y 40
 wide() { screen | awk '/blocked names/ { exit NR > 18 ? 0 : 1 } END { if (NR == 0) exit 1 }'; }

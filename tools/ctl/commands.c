@@ -191,11 +191,13 @@ const struct ctl_command ctl_commands[] = {
 	{"log", "status", 0, 0, 0, cmd_log_status, "",
 		"Show the query log: its rows, the queries they represent, and the counts of each "
 		"sink."},
-	{"top", NULL, 0, 0, CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT, cmd_top,
-		"[--since T] [--client C] [--limit N]",
+	{"top", NULL, 0, 0,
+		CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT | CTL_OPT_WATCH | CTL_OPT_INTERVAL,
+		cmd_top, "[--since T] [--client C] [--limit N] [--watch [--interval S]]",
 		"List the most queried, blocked, missing and slow names, the busiest clients, and "
 		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
-		"client C from the query store."},
+		"client C from the query store. --watch: on the whole screen, with rates, until "
+		"q."},
 	{"clients", "names", 0, 0, 0, cmd_client_names, "",
 		"Show where names of clients come from: files of hosts and leases, and PTR."},
 	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,

@@ -137,6 +137,7 @@ static const struct option {
 	FLAG("--dry-run", NULL, CTL_OPT_DRY_RUN, dry_run),
 	FLAG("--keep", NULL, CTL_OPT_KEEP, keep),
 	FLAG("--once", NULL, CTL_OPT_ONCE, once),
+	FLAG("--watch", "-w", CTL_OPT_WATCH, watch),
 	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow),
 	FLAG("--remove", NULL, CTL_OPT_REMOVE, remove),
 	TEXT("--interval", CTL_OPT_INTERVAL, interval),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "cmd_top_watch.h"
 #include "lib/log_page.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
@@ -97,6 +98,8 @@ static int top_since(struct ctl *c)
 int cmd_top(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"}, {NULL, NULL}};
+	if (c->watch)
+		return top_watch(c);
 	if (c->since || c->client)
 		return top_since(c);
 	return show_call(c, false, "/top", params, HTTP_SHORT_MS, top_print);

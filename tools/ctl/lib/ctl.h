@@ -28,6 +28,7 @@ enum {
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
 	CTL_OPT_NAME = 2048, // --name, --verdict
+	CTL_OPT_WATCH = 33554432,
 	CTL_OPT_PART = 16777216, // --part, --rcode
 	CTL_OPT_SECONDS = 4096,
 	CTL_OPT_OUTPUT = 8192,
@@ -54,7 +55,8 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep;
+	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
+		watch;
 	unsigned given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words
