@@ -129,6 +129,7 @@ static void deps_fill(struct app *a)
 		.log = a->log,
 		.top = a->top,
 		.tail = a->tail,
+		.client_names = a->client_names,
 		.watch = a->watch,
 		.store = a->store,
 		.meter = a->meter,

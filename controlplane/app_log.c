@@ -28,7 +28,7 @@ static void box_name(struct app *a)
 
 static int sinks_add(struct app *a)
 {
-	int rc = top_open(&a->top, clock_mono_ms());
+	int rc = top_open(&a->top, a->publisher, clock_mono_ms());
 	if (rc == 0) {
 		const struct querylog_sink sink = top_sink(a->top);
 		rc = querylog_add(a->log, &sink);
@@ -48,7 +48,11 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 	char hand[PATH_MAX];
 	snprintf(hand, sizeof(hand), "%s/" SHM_NAME_LOG_HAND, a->paths.mem);
 	const struct querylog_settings settings = {.box = a->box, .hand_path = hand};
-	int rc = querylog_open(&a->log, &settings);
+	int rc = client_names_open(&a->client_names);
+	if (rc == 0)
+		rc = querylog_open(&a->log, &settings);
+	if (rc == 0)
+		querylog_set_clients(a->log, client_names_book(a->client_names));
 	if (rc == 0)
 		rc = watch_open(&a->watch);
 	if (rc == 0)
@@ -74,6 +78,8 @@ int app_log_start(struct app *a)
 void app_log_names(struct app *a, const struct config *c, uint64_t policy_generation)
 {
 	unsigned count;
+	if (client_names_configure(a->client_names, c) < 0)
+		log_warning("no memory for other settings of client_names; keeping the old ones");
 	const struct rule_list_info *lists = rules_lists(a->rules, &count);
 	struct querylog_names *names = querylog_names_new(c, lists, count, a->book);
 	if (!names) {
@@ -104,6 +110,7 @@ void app_log_stop(struct app *a)
 void app_log_close(struct app *a)
 {
 	querylog_close(a->log);
+	client_names_close(a->client_names);
 	querylog_names_release(a->log_names);
 	top_free(a->top);
 	tail_free(a->tail);

@@ -9,6 +9,7 @@
 #include "app_why.h"
 #include "base/config_files.h"
 #include "base/wheel.h"
+#include "client_names/client_names.h"
 #include "events/out/event_outs.h"
 #include "frontend/frontend_tcp_shared.h"
 #include "l1/local_changes.h"
@@ -151,6 +152,7 @@ struct app {
 	struct verb_ends *ends; // NULL: the process does not serve yet
 	struct querylog *log;
 	struct querylog_names *log_names; // as set last
+	struct client_names *client_names;
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;

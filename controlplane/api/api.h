@@ -5,10 +5,10 @@
 //
 //   GET  /health  /ready?for=balancer|anycast|human&strict=0|1  /errors  /pending?limit=
 //        /status  /stats  /metrics  /groups  /services  /blocklist  /mem
-//        /tcp  /log /top?limit= /refresh?minutes=
+//        /tcp  /log /top?limit= /clients?seconds=&client=&limit= /refresh?minutes=
 //        /config/history?version=  /config/show?version=  /config/diff?from=&to= (0: on disk)
 //        /why?name=&client=&mac=&vlan=&group=&type=
-//        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
+//        /log/search?limit=&name=&part=&client=&group=&verdict=&rcode=&since=&until=&after=
 //        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /log/top?seconds=&client=&limit=
@@ -50,6 +50,7 @@
 
 #include "api_reasons.h"
 #include "base/loop.h"
+#include "client_names/client_names.h"
 #include "events/events.h"
 #include "events/out/event_outs.h"
 #include "frontend/frontends.h"
@@ -101,10 +102,11 @@ struct api_deps { // all of it outlives the api
 	struct loop *service;
 	struct resolvers *resolvers;
 	const struct frontends *frontends;
-	struct querylog *log; // NULL: no query log
-	struct top *top;      // may be NULL
-	struct tail *tail;    // may be NULL
-	struct watch *watch;  // may be NULL
+	struct querylog *log;              // NULL: no query log
+	struct top *top;                   // may be NULL
+	struct tail *tail;                 // may be NULL
+	struct client_names *client_names; // may be NULL
+	struct watch *watch;               // may be NULL
 	struct rules *rules;
 	struct publisher *publisher;
 	struct query_store *store;                 // NULL: no query store

@@ -45,6 +45,8 @@ static void row_out(void *arg, const struct query_found *f)
 	json_out_bool(o, n, "answered", f->kind.answered);
 	json_out_bool(o, n, "blocked", f->kind.blocked);
 	json_out_signed(o, n, "rcode", f->kind.rcode);
+	json_out_text(o, n, "rcode_text",
+		f->kind.answered ? dns_rcode_text((uint16_t)f->kind.rcode) : "");
 	json_out_signed(o, n, "ede", f->kind.ede == UINT16_MAX ? -1 : f->kind.ede);
 	json_out_text(o, n, "validation", f->kind.validation);
 	json_out_text(o, n, "list", f->kind.list);
@@ -126,6 +128,8 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct que
 		|| !api_param_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
 		|| !api_param_log_name(x, f->name)
 		|| !api_param_past_client(a, x, f->client, unknown_client)
+		|| !api_param_part(x, f->part) || !api_param_group(a, x, f->group)
+		|| !api_param_rcode(x, &f->has_rcode, &f->rcode)
 		|| !api_param_verdict(x, f->verdict) || !api_param_validation(x, f->validation)
 		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
 		return false;
@@ -166,4 +170,5 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 
 const struct api_part api_log_search_part = {
 	.endpoint = {{"/log/search", serve_log_search, API_GET, CONTROL_READ,
-		"limit name client verdict validation since until oldest_first after"}}};
+		"limit name part client group verdict validation rcode since until oldest_first "
+		"after"}}};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoint of what was asked most over a span of the query store, of all clients or of one. A
-// helper thread (why_runner.h) reads the files, for a bounded time, sorts, and writes the reply.
+// Endpoint of what was asked most over a span of the query store, of all clients or of one. The
+// files are read and sorted on a helper thread (why_runner.h), for a bounded time.
 
+#include "api_log_top.h"
+
+#include "api_clients.h"
 #include "api_param.h"
-#include "querylog/store/query_top.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,39 +16,26 @@
 
 enum { LIMIT = 10, SECONDS_MAX = QUERY_TOP_HOURS_MAX * 3600 };
 
-struct top_call {
-	struct http_exchange *exchange;
-	char folder[PATH_MAX];
-	struct query_top_wanted wanted;
-	unsigned limit;
-	char unknown_client[API_WHY_MAX];
-	struct query_top_report *report;
-	char *text;
-};
-
-static uint64_t count_of(const struct query_tally *t, enum query_bag_order by)
+static int top_work(void *arg, const _Atomic bool *stop)
 {
-	return by == QUERY_BAG_BLOCKED   ? t->blocked
-	       : by == QUERY_BAG_MISSING ? t->missing
-					 : t->queries;
+	struct log_top *c = arg;
+	return query_top_find(c->folder, &c->wanted, stop, &c->report);
 }
 
-static void bag_out(struct json_out *o, struct json_node *root, const char *name,
-	const struct top_call *c, enum query_top_of of, enum query_bag_order by)
+void log_top_bag(struct json_out *o, struct json_node *root, const char *name,
+	const struct log_top *c, enum query_top_of of, enum query_bag_order by)
 {
-	struct query_bag *b = &c->report->bag[of];
+	const struct query_top_first *first = &c->report->first[of][by];
 	struct json_node *n = json_out_object(o, root, name);
-	json_out_count(o, n, "queries", count_of(&c->report->all, by));
+	json_out_count(o, n, "queries", query_tally_count(&c->report->all, by));
 	struct json_node *list = json_out_array(o, n, "items");
-	query_bag_sort(b, by);
-	for (unsigned i = 0; i < b->count && i < c->limit; i++) {
-		const struct query_bag_item *item = &b->item[i];
-		const uint64_t count = count_of(&item->tally, by);
-		if (!count)
-			break;
+	for (unsigned i = 0; i < first->count && i < c->limit; i++) {
+		const struct query_bag_item *item = &first->item[i];
 		struct json_node *one = json_out_object(o, list, NULL);
 		json_out_text(o, one, "text", item->text);
-		json_out_count(o, one, "queries", count);
+		if (of == QUERY_TOP_clients)
+			api_client_out(o, one, c->api, NULL, item->text);
+		json_out_count(o, one, "queries", query_tally_count(&item->tally, by));
 		json_out_count(o, one, "blocked", item->tally.blocked);
 		json_out_signed(o, one, "first_unix_s", item->tally.first_us / 1000000);
 		json_out_signed(o, one, "last_unix_s", item->tally.last_us / 1000000);
@@ -64,7 +53,19 @@ static void hours_out(struct json_out *o, struct json_node *root, const struct q
 	}
 }
 
-static char *report_text(const struct top_call *c)
+static void report_out(struct json_out *o, struct json_node *root, const struct log_top *c)
+{
+	log_top_bag(o, root, "names", c, QUERY_TOP_names, QUERY_BAG_QUERIES);
+	log_top_bag(o, root, "blocked", c, QUERY_TOP_names, QUERY_BAG_BLOCKED);
+	log_top_bag(o, root, "nxdomain", c, QUERY_TOP_names, QUERY_BAG_MISSING);
+	log_top_bag(o, root, "clients", c, QUERY_TOP_clients, QUERY_BAG_QUERIES);
+	log_top_bag(o, root, "lists", c, QUERY_TOP_lists, QUERY_BAG_BLOCKED);
+	log_top_bag(o, root, "groups", c, QUERY_TOP_groups, QUERY_BAG_QUERIES);
+	hours_out(o, root, c->report);
+}
+
+// What each reply says of its span, then what it is about.
+static void reply_out(const struct log_top *c)
 {
 	const struct query_top_report *r = c->report;
 	struct json_out *o = json_out_new();
@@ -77,38 +78,23 @@ static char *report_text(const struct top_call *c)
 	json_out_text(o, root, "unknown_client", c->unknown_client);
 	json_out_count(o, root, "unreadable_files", r->unreadable);
 	json_out_count(o, root, "left_out", left_out);
-	bag_out(o, root, "names", c, QUERY_TOP_names, QUERY_BAG_QUERIES);
-	bag_out(o, root, "blocked", c, QUERY_TOP_names, QUERY_BAG_BLOCKED);
-	bag_out(o, root, "nxdomain", c, QUERY_TOP_names, QUERY_BAG_MISSING);
-	bag_out(o, root, "clients", c, QUERY_TOP_clients, QUERY_BAG_QUERIES);
-	bag_out(o, root, "lists", c, QUERY_TOP_lists, QUERY_BAG_BLOCKED);
-	bag_out(o, root, "groups", c, QUERY_TOP_groups, QUERY_BAG_QUERIES);
-	hours_out(o, root, r);
-	return json_out_finish(o);
-}
-
-static int top_work(void *arg, const _Atomic bool *stop)
-{
-	struct top_call *c = arg;
-	const int rc = query_top_find(c->folder, &c->wanted, stop, &c->report);
-	if (rc == 0)
-		c->text = report_text(c);
-	query_top_free(c->report);
-	c->report = NULL;
-	return rc;
+	c->out(o, root, c);
+	http_reply(c->exchange, 200, json_out_finish(o));
 }
 
 static void on_found(void *arg, int err)
 {
-	struct top_call *c = arg;
+	struct log_top *c = arg;
 	if (err)
 		api_busy(c->exchange, err);
 	else
-		http_reply(c->exchange, 200, c->text);
+		reply_out(c);
+	query_top_free(c->report);
 	free(c);
 }
 
-static void serve_log_top(struct api *a, struct http_exchange *x)
+void log_top_serve(struct api *a, struct http_exchange *x,
+	void (*out)(struct json_out *o, struct json_node *root, const struct log_top *c))
 {
 	struct query_top_wanted wanted = {.for_ms = QUERY_TOP_MS};
 	char unknown_client[API_WHY_MAX] = "";
@@ -122,20 +108,26 @@ static void serve_log_top(struct api *a, struct http_exchange *x)
 		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
 		return;
 	}
-	struct top_call *c = calloc(1, sizeof(*c));
+	struct log_top *c = calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;
 	}
 	wanted.until_us = (int64_t)(time(NULL) + 1) * 1000000;
 	wanted.since_us = wanted.until_us - (int64_t)seconds * 1000000;
-	*c = (struct top_call){.exchange = x, .wanted = wanted, .limit = limit};
+	*c = (struct log_top){
+		.api = a, .exchange = x, .out = out, .wanted = wanted, .limit = limit};
 	memcpy(c->unknown_client, unknown_client, sizeof(c->unknown_client));
 	snprintf(c->folder, sizeof(c->folder), "%s", query_store_folder(a->deps.store));
 	http_defer(x, API_FLUSH_MS);
 	int err = why_runner_start(a->searches, top_work, on_found, c);
 	if (err)
 		on_found(c, err);
+}
+
+static void serve_log_top(struct api *a, struct http_exchange *x)
+{
+	log_top_serve(a, x, report_out);
 }
 
 const struct api_part api_log_top_part = {

@@ -2,11 +2,13 @@
 
 #include "api_param.h"
 
+#include "base/rdata_text.h"
 #include "querylog/querylog_row.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <weir/dns_name.h>
 #include <weir/text.h>
 
@@ -153,22 +155,26 @@ static bool address_spell(char client[QUERY_TEXT_MAX])
 	       && inet_ntop(family, bytes, client, QUERY_TEXT_MAX);
 }
 
-// False: `text` is a name that the configuration does not have.
-static bool client_spell(const struct config *c, char text[QUERY_TEXT_MAX])
+// False: `text` is a name that neither the configuration nor a file or a server gave.
+static bool client_spell(const struct api *a, char text[QUERY_TEXT_MAX])
 {
+	const struct config *c = config_of(a);
+	struct client_entry found;
 	if (!text[0] || address_spell(text) || (c && c->query_log.anonymize != LOG_CLIENTS_WHOLE))
 		return true;
 	const struct config_client *known = c ? config_client_by_name(c, text) : NULL;
 	if (known)
 		snprintf(text, QUERY_TEXT_MAX, "%s", known->name);
-	return known;
+	return known
+	       || client_book_named(
+		       client_names_book(a->deps.client_names), text, time(NULL), &found);
 }
 
 bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
 {
 	if (!api_param_text(x, "client", out, QUERY_TEXT_MAX))
 		return false;
-	if (client_spell(config_of(a), out))
+	if (client_spell(a, out))
 		return true;
 	api_param_refuse_client(a, x, http_param(x, "client"));
 	return false;
@@ -181,7 +187,7 @@ bool api_param_past_client(const struct api *a, struct http_exchange *x, char ou
 	unknown[0] = '\0';
 	if (!api_param_text(x, "client", out, QUERY_TEXT_MAX))
 		return false;
-	if (client_spell(config_of(a), out))
+	if (client_spell(a, out))
 		return true;
 	near = client_near(a, out);
 	snprintf(unknown, API_WHY_MAX, "no client \"%.100s\" in the configuration%s%.64s%s", out,
@@ -238,4 +244,23 @@ bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
 	if (strcmp(out, "servfail_crowd") == 0)
 		return true; // rows of an earlier version have this former name
 	return word_take(x, "verdict", out, querylog_row_verdict);
+}
+
+bool api_param_rcode(struct http_exchange *x, bool *has, uint16_t *out)
+{
+	const char *text = http_param(x, "rcode");
+	struct text_near near;
+	*has = text && *text;
+	if (!*has || rdata_rcode_from_text(text, out))
+		return true;
+	text_near_begin(&near, text);
+	for (uint16_t i = 0; strcmp(dns_rcode_text(i), "RCODE") != 0; i++)
+		text_near_try(&near, dns_rcode_text(i));
+	word_refuse(x, "response code", text, near.best);
+	return false;
+}
+
+bool api_param_part(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
+{
+	return api_param_text(x, "part", out, QUERY_NAME_TEXT_MAX);
 }

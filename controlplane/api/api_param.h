@@ -28,8 +28,8 @@ void api_param_refuse_client(const struct api *a, struct http_exchange *x, const
 void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text);
 
 // For the query log, "" when absent.
-// `client`: an address, as the log spells it, or a client of the configuration; any text while the
-// log hides clients, as it then has no address.
+// `client`: an address, as the log spells it, or a client's name, of the configuration or found
+// (client_names.h); any text while the log hides clients, as it then has no address.
 bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 // For rows of any age: a name that the configuration does not have is taken as well, for a row may
 // be older. `unknown` then says that it does not have it, else it is "".
@@ -37,4 +37,8 @@ bool api_param_past_client(const struct api *a, struct http_exchange *x, char ou
 	char unknown[API_WHY_MAX]);
 bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+// `rcode`: a name or a number; *has is false when absent.
+bool api_param_rcode(struct http_exchange *x, bool *has, uint16_t *out);
+// `part`: text that names have, "" when absent.
+bool api_param_part(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
 bool api_param_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX]);

@@ -6,6 +6,7 @@
 
 #include "api_param.h"
 #include "lists/rule_compile.h"
+#include "lists/rule_title.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,12 +37,22 @@ static void fetch_out(struct json_out *o, struct json_node *n, const struct rule
 	json_out_text(o, n, "fetch_error", l->fetch_error);
 }
 
-static void list_out(struct json_out *o, struct json_node *lists, const struct rules_list_status *l)
+// Since the start; by the title that rows of the query log have.
+static uint64_t queries_blocked(const struct api *a, const char *name)
+{
+	char title[RULE_TITLE_MAX];
+	rule_title_make(title, name);
+	return a && a->deps.top ? top_list_hits(a->deps.top, title) : 0;
+}
+
+static void list_out(struct json_out *o, struct json_node *lists, const struct api *a,
+	const struct rules_list_status *l)
 {
 	struct json_node *n = json_out_object(o, lists, NULL);
 	json_out_text(o, n, "name", l->name);
 	json_out_text(o, n, "path", l->path);
 	json_out_bool(o, n, "allow", l->allow);
+	json_out_count(o, n, "queries_blocked", queries_blocked(a, l->name));
 	JSON_COUNTS(o, n, l, lines, names, duplicates, comments, rejected, bytes);
 	struct json_node *reasons = json_out_array(o, n, "rejected_by");
 	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++) {
@@ -107,7 +118,7 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	api_rules_failing_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");
 	for (unsigned i = 0; i < r->list_count; i++)
-		list_out(o, lists, &r->lists[i]);
+		list_out(o, lists, a, &r->lists[i]);
 	if (a)
 		api_rules_pauses_out(o, root, a);
 	return json_out_finish(o);

@@ -143,6 +143,7 @@ struct api_part {
 	X(log_search)     \
 	X(log_tail)       \
 	X(log_top)        \
+	X(clients)        \
 	X(top)            \
 	X(watch)          \
 	X(rules)          \

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of the most active clients and the most popular names.
 
+#include "api/metrics/metrics.h"
+#include "api_clients.h"
 #include "api_param.h"
 #include "querylog/sinks/top.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/clock.h>
 
 enum { TOP_LIMIT = 10 };
 
-static void kind_out(
-	struct json_out *o, struct json_node *root, const struct top_report *r, enum top_kind kind)
+static void kind_out(struct json_out *o, struct json_node *root, const struct api *a,
+	const struct top_report *r, enum top_kind kind)
 {
 	struct json_node *n = json_out_object(o, root, top_kind_names[kind]);
 	json_out_count(o, n, "queries", r->queries[kind]);
@@ -18,7 +22,16 @@ static void kind_out(
 	for (unsigned i = 0; i < r->count[kind]; i++) {
 		const struct top_item *from = &r->item[kind][i];
 		struct json_node *item = json_out_object(o, list, NULL);
-		json_out_text(o, item, "text", from->text);
+		const char *feed = kind == TOP_RULES ? strchr(from->text, '\n') : NULL;
+		json_out_text(o, item, "text", feed ? feed + 1 : from->text);
+		if (feed) {
+			char title[RULE_TITLE_MAX];
+			snprintf(
+				title, sizeof(title), "%.*s", (int)(feed - from->text), from->text);
+			json_out_text(o, item, "list", title);
+		}
+		if (kind == TOP_CLIENTS)
+			api_client_out(o, item, a, NULL, from->text);
 		json_out_count(o, item, "queries", from->count);
 		json_out_count(o, item, "error", from->error);
 	}
@@ -43,8 +56,10 @@ static void serve_top(struct api *a, struct http_exchange *x)
 	struct json_node *root = json_out_root(o);
 	json_out_count(o, root, "for_ms", clock_mono_ms() - r->since_ms);
 	json_out_count(o, root, "slow_us", TOP_SLOW_US);
+	struct json_node *totals = json_out_object(o, root, "totals");
+	JSON_COUNTS(o, totals, &r->totals, queries, hits, blocked, upstream, nxdomain, slow);
 	for (unsigned k = 0; k < TOP_KINDS; k++)
-		kind_out(o, root, r, k);
+		kind_out(o, root, a, r, k);
 	http_reply(x, 200, json_out_finish(o));
 	free(r);
 }
@@ -68,7 +83,21 @@ static void top_tables(struct api *a, struct table_registry *tables)
 				       .bytes = size.bytes});
 }
 
+// At most RULE_HIT_LISTS lists, whatever the configuration had.
+static void top_metrics(struct metrics_text *t, const struct api *a)
+{
+	char title[RULE_TITLE_MAX];
+	uint64_t queries;
+	if (!a->deps.top)
+		return;
+	metrics_family(t, METRICS_COUNTER, "weir_list_blocked_queries_total",
+		"Queries that a list blocked, of the query log.");
+	for (unsigned i = 0; top_list_at(a->deps.top, i, title, &queries); i++)
+		metrics_count(t, METRICS_LABELS({"list", title}), queries);
+}
+
 const struct api_part api_top_part = {
 	.endpoint = {{"/top", serve_top, API_GET, CONTROL_READ, "limit"}},
+	.metrics = top_metrics,
 	.tables = top_tables,
 };

@@ -16,6 +16,7 @@
 #include "rules/rules_sources.h"
 #include "why_cached.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,18 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 		words_add(c->when, "schedules change next on ", text);
 }
 
+// A client that the configuration does not name may have a name elsewhere.
+static void called_fill(struct why_call *c)
+{
+	struct why_client *client = &c->why->client;
+	const struct ip_address *ip = &c->asked.address;
+	struct client_entry found;
+	if (!*client->called && c->asked.has_address
+		&& client_book_find(client_names_book(c->api->deps.client_names), ip->version,
+			ip->bytes, time(NULL), &found))
+		snprintf(client->called, sizeof(client->called), "%s", found.name);
+}
+
 // All that takes no time, of the configuration and the image as they are now.
 static int call_gather(struct why_call *c, const struct cache_look *look)
 {
@@ -118,6 +131,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	if (!image)
 		return -ENOENT;
 	why_client_find(config, &c->asked, &w->client);
+	called_fill(c);
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
 		memcpy(w->lists, c->policy.lists, sizeof(w->lists));
@@ -157,12 +171,26 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 		call_fail(c, err);
 }
 
+// The address of a client's name that is not of the configuration, or the text as it is.
+static const char *client_text(
+	const struct api *a, const struct config *c, const char *text, char out[INET6_ADDRSTRLEN])
+{
+	struct client_entry found;
+	if (!text || config_client_by_name(c, text)
+		|| !client_book_named(
+			client_names_book(a->deps.client_names), text, time(NULL), &found))
+		return text;
+	return inet_ntop(found.address.version == 6 ? AF_INET6 : AF_INET, found.address.bytes, out,
+		INET6_ADDRSTRLEN);
+}
+
 // False: it has been replied to.
 static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked *out)
 {
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
-	const struct why_text t = {http_param(x, "client"), http_param(x, "mac"),
-		http_param(x, "vlan"), http_param(x, "group")};
+	char address[INET6_ADDRSTRLEN];
+	const struct why_text t = {client_text(a, config, http_param(x, "client"), address),
+		http_param(x, "mac"), http_param(x, "vlan"), http_param(x, "group")};
 	const char *bad;
 	if (why_asked_parse(config, &t, out, &bad) == 0)
 		return true;

@@ -49,11 +49,28 @@ bool dns_type_from_text(const char *text, uint16_t *out)
 	return value != 0 && value <= UINT16_MAX;
 }
 
+static const char *const rcode_names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
+	"REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};
+
 const char *dns_rcode_text(uint16_t rcode)
 {
-	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
-		"REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};
-	return rcode < ARRAY_LEN(names) ? names[rcode] : "RCODE";
+	return rcode < ARRAY_LEN(rcode_names) ? rcode_names[rcode] : "RCODE";
+}
+
+bool rdata_rcode_from_text(const char *text, uint16_t *out)
+{
+	const size_t len = strlen(text);
+	for (size_t i = 0; i < ARRAY_LEN(rcode_names); i++) {
+		if (strcasecmp(rcode_names[i], text) == 0) {
+			*out = (uint16_t)i;
+			return true;
+		}
+	}
+	if (len == 0 || len > 4 || strspn(text, "0123456789") != len)
+		return false;
+	unsigned long value = strtoul(text, NULL, 10);
+	*out = (uint16_t)value;
+	return value <= 0xfff; // 12 bits with EDNS (RFC 6891 6.1.3)
 }
 
 // Text that grows until it is full; what does not fit is lost and shown as "...".

@@ -17,6 +17,8 @@ char *dns_type_text(uint16_t type, char out[DNS_TYPE_TEXT_MAX]);
 // From the same, in any case, or "65280". False: no type.
 ATTR_MUST_CHECK bool dns_type_from_text(const char *text, uint16_t *out);
 const char *dns_rcode_text(uint16_t rcode); // "NXDOMAIN", or "RCODE" for one without a name
+// From the same in any case, or from a number of at most 4095. False: no response code.
+ATTR_MUST_CHECK bool rdata_rcode_from_text(const char *text, uint16_t *out);
 
 // One record of the message's answer section.
 struct rdata_record {

@@ -103,7 +103,7 @@ void frontend_close(struct frontend *f)
 	if (f->beat)
 		event_free(f->beat);
 	frontend_policy_close(&f->policy);
-	frontend_rules_close(&f->rules);
+	mapped_rules_close(&f->rules);
 	resolver_log_close(f->log);
 	frontend_shared_free(f->own_shared);
 	free(f);
@@ -286,7 +286,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 
 	// Without clients, too: an old image takes memory as long as it is mapped.
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
-	frontend_rules_look(&f->rules, f->publisher, now_ms);
+	mapped_rules_look(&f->rules, f->publisher, now_ms);
 	if (f->policy.word && f->policy.reader.has_access)
 		frontend_shared_limit(f->shared, &f->policy.reader.limit, now_ms);
 	publisher_frontend_beat(f->publisher, f->number, now_ms);

@@ -17,7 +17,7 @@ static bool is_allowed(const struct rule_reader *rules, const struct frontend_qu
 static bool is_blocked(
 	const struct frontend *f, struct frontend_question *q, const struct l0_view *v)
 {
-	const struct rule_reader *rules = frontend_rules_reader(&f->rules);
+	const struct rule_reader *rules = mapped_rules_reader(&f->rules);
 	const uint64_t *lists = q->policy->lists;
 
 	if (!v->masked || !q->blocks || !rules

@@ -8,10 +8,10 @@
 
 #include "frontend.h"
 #include "frontend_policy.h"
-#include "frontend_rules.h"
 #include "frontend_shared.h"
 #include "resolver/kept_query.h"
 #include "resolver/resolver_log.h"
+#include "shm/mapped_rules.h"
 #include "shm/publish.h"
 
 #include <weir/dns_answer.h>
@@ -65,7 +65,7 @@ struct frontend {
 	struct frontend_settings set;
 	uint32_t turn; // of local records' addresses, from reply to reply
 	struct frontend_policy policy;
-	struct frontend_rules rules;
+	struct mapped_rules rules;
 	struct resolver_log *log;
 	bool logs;                                   // a log thread empties its ring
 	struct kept_queries kept;                    // of clients that wait

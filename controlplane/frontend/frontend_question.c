@@ -265,8 +265,8 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	q->age_s = 0;
 	q->proven = false;
 	frontend_policy_look(&f->policy, f->publisher, now_ms);
-	frontend_rules_look(&f->rules, f->publisher, now_ms);
-	const struct rule_reader *rules = frontend_rules_reader(&f->rules);
+	mapped_rules_look(&f->rules, f->publisher, now_ms);
+	const struct rule_reader *rules = mapped_rules_reader(&f->rules);
 	if (frontend_policy_is_closed(&f->policy))
 		return settle_closed(f, s, client, msg, size, q, now_ms, len);
 	unsigned leaf = frontend_policy_leaf(&f->policy, client, now_ms);

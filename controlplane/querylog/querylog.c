@@ -112,6 +112,11 @@ static void *log_thread(void *arg)
 	return NULL;
 }
 
+void querylog_set_clients(struct querylog *q, struct client_book *clients)
+{
+	q->clients = clients;
+}
+
 void querylog_set_watch(struct querylog *q,
 	bool (*put)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len), void *arg)
 {

@@ -57,6 +57,10 @@ ATTR_MUST_CHECK int querylog_start(struct querylog *q); // -errno of creating th
 // stops its sink.
 void querylog_stop(struct querylog *q);
 
+// Before querylog_start: names of clients that the configuration does not name; outlives the log.
+struct client_book;
+void querylog_set_clients(struct querylog *q, struct client_book *clients);
+
 struct querylog_names;
 struct querylog_source;
 

@@ -10,8 +10,8 @@
 #include <weir/watch_msg.h>
 
 enum {
-	ROW_TEXT_MAX = QUERYLOG_NAME_MAX + QUERYLOG_CLIENT_TEXT_MAX + sizeof(struct querylog_whole)
-		       + alignof(struct querylog_whole)
+	ROW_TEXT_MAX = QUERYLOG_NAME_MAX + QUERYLOG_CLIENT_TEXT_MAX + CLIENT_NAME_MAX
+		       + sizeof(struct querylog_whole) + alignof(struct querylog_whole)
 };
 
 void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
@@ -114,8 +114,11 @@ bool querylog_carry(struct querylog *q, uint64_t now_ms)
 static enum querylog_made row_make(struct querylog *q, const uint8_t *msg, size_t len,
 	const struct log_whole_view *whole, uint64_t *weight)
 {
-	const struct querylog_maker by = {
-		.names = q->naming, .hide = &q->hide, .macs = &q->macs, .wall_us = q->wall_us};
+	const struct querylog_maker by = {.names = q->naming,
+		.hide = &q->hide,
+		.macs = &q->macs,
+		.clients = q->clients,
+		.wall_us = q->wall_us};
 	enum querylog_made made = querylog_row_make(q->filling, &by, msg, len, whole, weight);
 	if (made != QUERYLOG_FULL || !whole)
 		return made;

@@ -124,7 +124,7 @@ static void scalars(struct querylog_row *row, const struct log_record *r, int64_
 }
 
 // That of its MAC address beats those of its prefixes, as in groups.
-static struct querylog_text client_name(
+static struct querylog_text name_given(
 	const struct querylog_maker *by, unsigned version, const uint8_t address[16])
 {
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
@@ -137,6 +137,17 @@ static struct querylog_text client_name(
 	return querylog_names_client(by->names, version, address);
 }
 
+// That of the configuration, or else one that was found, into the row's text.
+static struct querylog_text client_name(struct querylog_batch *b, const struct querylog_maker *by,
+	unsigned version, const uint8_t address[16], int64_t now_s)
+{
+	struct client_entry found;
+	const struct querylog_text given = name_given(by, version, address);
+	return given.len || !client_book_find(by->clients, version, address, now_s, &found)
+		       ? given
+		       : keep(b, found.name, strlen(found.name));
+}
+
 static void client(struct querylog_batch *b, struct querylog_row *row,
 	const struct querylog_maker *by, const struct log_record *r)
 {
@@ -146,7 +157,8 @@ static void client(struct querylog_batch *b, struct querylog_row *row,
 	memcpy(row->client_bytes, r->client, sizeof(row->client_bytes));
 	if (how == LOG_CLIENTS_WHOLE) {
 		row->client_port = r->client_port;
-		row->client_name = client_name(by, row->client_version, r->client);
+		row->client_name = client_name(
+			b, by, row->client_version, r->client, (int64_t)(row->time_us / 1000000));
 	}
 	size_t len =
 		querylog_hide_client(by->hide, how, row->client_version, row->client_bytes, text);
@@ -215,8 +227,8 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 		shown.query = shown.reply = NULL;
 		whole = &shown;
 	}
-	struct querylog_row *row = querylog_batch_row(
-		b, text_len + 1 + QUERYLOG_CLIENT_TEXT_MAX + whole_size(&r, whole));
+	struct querylog_row *row = querylog_batch_row(b,
+		text_len + 1 + QUERYLOG_CLIENT_TEXT_MAX + CLIENT_NAME_MAX + whole_size(&r, whole));
 	if (!row)
 		return QUERYLOG_FULL;
 	scalars(row, &r, by->wall_us);

@@ -3,6 +3,7 @@
 
 // A record of a log ring as a row of a batch. Log thread only.
 
+#include "client_names/client_book.h"
 #include "querylog_batch.h"
 #include "querylog_hide.h"
 #include "querylog_macs.h"
@@ -37,7 +38,8 @@ struct querylog_maker {
 	const struct querylog_names *names;
 	const struct querylog_hide *hide;
 	struct querylog_macs *macs;
-	int64_t wall_us; // added to the record's time
+	struct client_book *clients; // names for clients that `names` has none for; or NULL
+	int64_t wall_us;             // added to the record's time
 };
 
 // `whole`: of a MSG_LOG_WHOLE, whose record and name are the `len` bytes; else NULL. The row of a

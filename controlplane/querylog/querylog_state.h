@@ -59,6 +59,7 @@ struct querylog {
 	struct querylog_hand hand;
 	bool (*watch)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len); // or NULL
 	void *watch_arg;
+	struct client_book *clients; // or NULL
 
 	// The log thread's own.
 	struct querylog_names *naming; // that rows are made by

@@ -30,7 +30,7 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	static config_step *const alone[] = {config_keys_apply, config_limits_apply,
 		config_cookies_apply, config_tls_apply, config_dnssec_apply, config_metrics_apply,
 		config_control_apply, config_redis_apply, config_ipv6_apply,
-		config_proxy_protocol_apply, config_events_apply};
+		config_proxy_protocol_apply, config_client_sources_apply, config_events_apply};
 	static config_step *const base[] = {config_net_apply, config_access_apply,
 		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);

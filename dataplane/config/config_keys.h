@@ -354,6 +354,7 @@
 	CONFIG_KEYS_REDIS(X)        \
 	CONFIG_KEYS_LOCAL(X)        \
 	CONFIG_KEYS_QUERY_LOG(X)    \
+	CONFIG_KEYS_CLIENT_NAMES(X) \
 	CONFIG_KEYS_EVENTS(X)
 
 // X(choices, word, value)

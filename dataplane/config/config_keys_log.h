@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The keys of query_log, of the mappings below it, and of events, in the form that config_keys.h
-// explains.
+// The keys of query_log, of the mappings below it, of client_names and of events, in the form that
+// config_keys.h explains.
 
 #define CONFIG_KEYS_QUERY_LOG(X)                                                               \
 	X(query_log, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                         \
@@ -94,6 +94,11 @@
 	X(query_log_dnstap, messages, messages, BOOL, none, "true", 0, 0, LIVE,               \
 		"Whether the receiver gets each query and reply whole, as on the wire. With " \
 		"`anonymize` it gets no messages.")
+
+#define CONFIG_KEYS_CLIENT_NAMES(X)                                                               \
+	X(client_names, usual_files, usual_files, BOOL, none, "true", 0, 0, LIVE,                 \
+		"Whether weir takes names of clients from `/etc/hosts` and from the lease files " \
+		"of dnsmasq, ISC dhcpd and Kea where Debian has them.")
 
 #define CONFIG_KEYS_EVENTS(X)                                                                      \
 	X(events, journal, journal, CHOICE, events_journal, "auto", 0, 0, LIVE,                    \

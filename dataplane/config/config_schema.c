@@ -246,15 +246,18 @@ static const cyaml_schema_field_t raw_query_log_fields[] = {
 };
 
 static const cyaml_schema_field_t raw_event_webhook_fields[] = {
-	RAW_TEXT(config_raw_event_webhook, url),
-	RAW_TEXT(config_raw_event_webhook, form),
+	RAW_TEXT(config_raw_event_webhook, url), RAW_TEXT(config_raw_event_webhook, form),
 	RAW_TEXT(config_raw_event_webhook, severity),
-	RAW_TEXT(config_raw_event_webhook, per_minute),
-	RAW_TEXT(config_raw_event_webhook, ca_file),
+	RAW_TEXT(config_raw_event_webhook, per_minute), RAW_TEXT(config_raw_event_webhook, ca_file),
 	RAW_SEQUENCE(config_raw_event_webhook, kinds, &raw_text, EVENT_KIND_COUNT),
-	CYAML_FIELD_END,
-};
+	CYAML_FIELD_END};
 RAW_ENTRY(event_webhook)
+
+static const cyaml_schema_field_t raw_client_names_fields[] = {
+	CONFIG_KEYS_CLIENT_NAMES(RAW_KEY) RAW_SEQUENCE(
+		config_raw_client_names, lease_files, &raw_text, CONFIG_LEASE_FILES_MAX),
+	RAW_SEQUENCE(config_raw_client_names, ptr_servers, &raw_text, CONFIG_CLIENT_PTR_MAX),
+	CYAML_FIELD_END};
 
 static const cyaml_schema_field_t raw_events_fields[] = {
 	CONFIG_KEYS_EVENTS(RAW_KEY)
@@ -270,30 +273,24 @@ static const cyaml_schema_field_t raw_forward_fields[] = {RAW_TEXT(config_raw_fo
 	CYAML_FIELD_END};
 RAW_ENTRY(forward)
 
-static const cyaml_schema_field_t raw_group_fields[] = {
-	RAW_TEXT(config_raw_group, name),
-	RAW_TEXT(config_raw_group, disable_cache),
-	RAW_TEXT(config_raw_group, blocking),
-	RAW_TEXT(config_raw_group, inherit),
-	RAW_TEXT(config_raw_group, upstream_policy),
+static const cyaml_schema_field_t raw_group_fields[] = {RAW_TEXT(config_raw_group, name),
+	RAW_TEXT(config_raw_group, disable_cache), RAW_TEXT(config_raw_group, blocking),
+	RAW_TEXT(config_raw_group, inherit), RAW_TEXT(config_raw_group, upstream_policy),
 	RAW_TEXT(config_raw_group, upstream_race),
 	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv4),
-	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv6),
-	RAW_TEXT(config_raw_group, dns64),
+	RAW_TEXT(config_raw_group, upstream_client_subnet_ipv6), RAW_TEXT(config_raw_group, dns64),
 	RAW_TEXT(config_raw_group, filter_aaaa),
 	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
 	RAW_SEQUENCE(config_raw_group, vlans, &raw_text, CONFIG_VLAN_MAX),
 	RAW_SEQUENCE(config_raw_group, client_names, &raw_text, CONFIG_CLIENT_NAMES_MAX),
 	RAW_SEQUENCE(config_raw_group, allow, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_group, deny, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
-	RAW_MAPPING(config_raw_group, block, block, raw_block_fields),
-	RAW_FILTER(config_raw_group),
+	RAW_MAPPING(config_raw_group, block, block, raw_block_fields), RAW_FILTER(config_raw_group),
 	RAW_SEQUENCE(config_raw_group, lists, &raw_text, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_group, upstreams, &raw_server, CONFIG_UPSTREAMS_MAX),
 	RAW_SEQUENCE(config_raw_group, local_records, &raw_record, CONFIG_RECORDS_MAX),
 	RAW_SEQUENCE(config_raw_group, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
-	CYAML_FIELD_END,
-};
+	CYAML_FIELD_END};
 RAW_ENTRY(group)
 
 static const cyaml_schema_field_t raw_entry_fields[] = {RAW_TEXT(config_raw_entry, name),
@@ -337,6 +334,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
 	RAW_SECTION_FIELD(query_log),
+	RAW_SECTION_FIELD(client_names),
 	RAW_SECTION_FIELD(events),
 	RAW_SEQUENCE(config_raw, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),

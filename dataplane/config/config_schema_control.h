@@ -2,7 +2,7 @@
 #pragma once
 
 // The part of config_schema.h about what other programs read and control: metrics, the control API
-// over the network, events.
+// over the network, names of clients, events.
 
 struct config_raw_certificate;
 
@@ -30,6 +30,12 @@ struct config_raw_event_webhook {
 	char *url, *form, *severity, *per_minute, *ca_file;
 	char **kinds;
 	unsigned kinds_count;
+};
+
+struct config_raw_client_names {
+	char *usual_files;
+	char **lease_files, **ptr_servers;
+	unsigned lease_files_count, ptr_servers_count;
 };
 
 struct config_raw_events {

@@ -210,6 +210,10 @@ ATTR_MUST_CHECK int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_query_log_free(struct config *c);
 
+// The lists of section client_names. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_client_sources_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
 // -EINVAL by config_refuse, -ENOMEM. `out` has its keys of one value.
 ATTR_MUST_CHECK int config_events_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);

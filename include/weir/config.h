@@ -356,6 +356,7 @@ struct config {
 	unsigned client_count, forward_count, group_count;
 	struct config_client *clients;
 	struct config_local local;
+	struct config_client_names client_names;
 	struct config_query_log query_log;
 	struct config_events events;
 	struct config_forward_zone *forwards;

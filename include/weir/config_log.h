@@ -91,6 +91,16 @@ struct config_query_log {
 	struct ip_address *exclude_clients; // prefixes without host bits
 };
 
+enum { CONFIG_LEASE_FILES_MAX = 8, CONFIG_CLIENT_PTR_MAX = 4, CONFIG_LEASE_PATH_MAX = 200 };
+
+// Where names of clients come from, besides `clients` (controlplane/client_names/client_names.h).
+struct config_client_names {
+	bool usual_files; // true
+	unsigned lease_file_count, ptr_server_count;
+	char lease_files[CONFIG_LEASE_FILES_MAX][CONFIG_LEASE_PATH_MAX + 1]; // absolute
+	struct socket_address ptr_servers[CONFIG_CLIENT_PTR_MAX]; // none: weir asks nobody
+};
+
 // The kinds of events (controlplane/events/events.h). A set of kinds is a bit for each.
 // name, usual severity
 #define EVENT_KINDS(X)              \

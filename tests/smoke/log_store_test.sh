@@ -17,6 +17,15 @@ client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
 check "names below one are found" eventually found \
 	"ok-1.deep.search.test ok-2.deep.search.test ok-3.deep.search.test" --name SEARCH.test
 check "a blocked one" eventually found "ads.lab.example" --verdict blocked
+check "names with a part are found" eventually found \
+	"ok-1.deep.search.test ok-2.deep.search.test ok-3.deep.search.test" --part DEEP.sea
+same "none with a part that only looks like a pattern" "" "$(names --part 'ok%')"
+check "by group" test "$(weights --group everyone)" -ge 4
+check "by the name of a response code" test "$(weights --name deep.search.test --rcode noerror)" -ge 3
+same "none with another one" "" "$(names --name deep.search.test --rcode NXDOMAIN)"
+check "a response code that there is not is refused" eval '! weirctl log search --rcode NXDOMIAN 2>$tmp/why'
+check "with the nearest" grep -q 'did you mean "NXDOMAIN"' $tmp/why
+check "the table names it" eval 'weirctl log search --part deep | grep -q NOERROR'
 check "one asked over TCP" eventually found "ok-4.tcp.test" --name tcp.test
 same "by a client that asked nothing, none" "" "$(names --client 198.18.0.99)"
 check "by the one that did, some" test "$(weights --client 198.18.0.2)" -ge 5

@@ -78,6 +78,46 @@ check "also over TCP" ask +tcp ads.lab.example
 check "is reported with its list" eventually seen ads.lab.example '.transport == "tcp" and .verdict == "blocked" and .list != ""'
 watch_end
 
+check "top: the rule that blocked" eventually eval '[ "$(top "[.rules.items[].text] | index(\"ads.lab.example\") != null")" = true ]'
+check "blocklist status counts the list" eval 'weirctl --json blocklist status | jq -e "[.lists[].queries_blocked] | add >= 2"'
+check "and so do metrics" eval 'weirctl metrics | grep -q "^weir_list_blocked_queries_total{list=.*} [1-9]"'
+
+# Names of clients from a file of leases, which changes.
+lease() { printf '0 02:00:5e:10:00:01 198.18.0.2 %s *\n' "$1" >$tmp/leases.next && mv $tmp/leases.next $tmp/leases; }
+lease laptop-of-ann
+printf 'client_names: {usual_files: false, lease_files: [%s]}\n' $tmp/leases >>$config
+check "reload: a file of leases" taken_over weirctl config reload
+named() { weirctl --json clients names | jq -e '.lease == 1 and .ptr_asked == 0' >/dev/null; }
+check "its name is known" eventually named
+watch_rows --client laptop-of-ann
+check "a query" ask n9.lab.example
+check "has the name" eventually seen n9.lab.example '.client_name == "laptop-of-ann"'
+watch_end
+check "search finds it by name" eventually eval 'weirctl --json log search --client LAPTOP-of-ann | jq -e ".rows[0].qname == \"n9.lab.example\"" '
+check "clients names it" eval 'weirctl clients | grep -q "^laptop-of-ann  *lease  *198.18.0.2  *[0-9a-f:]\{17\} "'
+check "and lists its names" eval 'weirctl clients laptop-of-ann | grep -q "n9.lab.example"'
+check "top names it" eval 'weirctl --json top | jq -e "[.clients.items[].client_name] | index(\"laptop-of-ann\")"'
+check "why takes the name" eval 'weirctl --json why www.lab.example --client laptop-of-ann | jq -e "[.. | strings] | index(\"198.18.0.2\")"'
+lease tv-of-bob
+check "the file changes" eventually eval 'weirctl --json clients | jq -e "[.clients[].client_name] | index(\"tv-of-bob\")"'
+
+# The whole screen, in a terminal of 80 by 24 that grows.
+tmux() { command tmux -L top -f /dev/null "$@"; }
+screen() { tmux capture-pane -p -t top; }
+shows() { screen | grep -q -- "$1"; }
+tmux new-session -d -s top -x 80 -y 24 "'$WEIR_BUILD/tools/ctl/weirctl' -c $config top --watch --interval 0.5; echo ended-\$?; stty -a; sleep 60"
+check "top --watch shows names" eventually shows 'www.lab.example'
+check "clients by name" shows 'tv-of-bob (198.18.0.2)'
+check "and rates" shows '[0-9] queries/s .* hits'
+same "on 24 lines of at most 80 columns" 0 "$(screen | awk 'length > 80 || NR > 24' | wc -l)"
+tmux resize-window -t top -x 130 -y 40
+wide() { screen | awk '/blocked names/ { exit NR > 18 ? 0 : 1 } END { if (NR == 0) exit 1 }'; }
+check "it takes another size" eventually wide
+tmux send-keys -t top q
+check "q ends it" eventually shows 'ended-0'
+check "and the terminal is as it was" eval 'screen | grep -q " icanon" && screen | grep -q " echo "'
+tmux kill-server
+
 check "reload: one record for ten" section '{sample: 10}'
 weights=$(logged weight) rows=$(logged rows)
 check "load" load 5

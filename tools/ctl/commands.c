@@ -109,19 +109,20 @@ const struct ctl_command ctl_commands[] = {
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"List the services that the configuration can block by name."},
 	{"log", "search", 0, 0,
-		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_SINCE | CTL_OPT_UNTIL
-			| CTL_OPT_LIMIT,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
+			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_LIMIT,
 		cmd_log_search,
-		"[--name N] [--client C] [--verdict V] [--validation W] [--since T] [--until T] "
-		"[--limit N]",
-		"Search the stored queries, newest first. T: 90s, 15m, 2h, 7d ago, or "
-		"2026-11-20T10:00. W: none, secure, insecure or bogus."},
+		"[--name N] [--part TEXT] [--client C] [--group G] [--verdict V] [--rcode R] "
+		"[--validation W] [--since T] [--until T] [--limit N]",
+		"Search the stored queries, newest first. TEXT: a part of a name. R: NXDOMAIN or "
+		"a number. T: 90s, 15m, 2h, 7d ago, or 2026-11-20T10:00. W: none, secure, "
+		"insecure or bogus."},
 	{"log", "export", 0, 0,
-		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_VALIDATION | CTL_OPT_SINCE | CTL_OPT_UNTIL
-			| CTL_OPT_FORMAT,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
+			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_FORMAT,
 		cmd_log_export,
-		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--validation W] "
-		"[--since T] [--until T]",
+		"[--format csv|jsonl] [--name N] [--part TEXT] [--client C] [--group G] "
+		"[--verdict V] [--rcode R] [--validation W] [--since T] [--until T]",
 		"Export all stored queries that match, oldest first."},
 	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_SECONDS | CTL_OPT_FORCE | CTL_OPT_LOCAL,
 		cmd_selftest, "--rate [--seconds S] [--force]",
@@ -190,11 +191,19 @@ const struct ctl_command ctl_commands[] = {
 	{"log", "status", 0, 0, 0, cmd_log_status, "",
 		"Show the query log: its rows, the queries they represent, and the counts of each "
 		"sink."},
-	{"top", NULL, 0, 0, CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT, cmd_top,
-		"[--since T] [--client C] [--limit N]",
-		"List the most queried, blocked, missing and slow names, and the busiest clients: "
-		"of "
-		"the last 30 minutes, or since T (24h, 30d) or of client C from the query store."},
+	{"top", NULL, 0, 0,
+		CTL_OPT_LIMIT | CTL_OPT_SINCE | CTL_OPT_CLIENT | CTL_OPT_WATCH | CTL_OPT_INTERVAL,
+		cmd_top, "[--since T] [--client C] [--limit N] [--watch [--interval S]]",
+		"List the most queried, blocked, missing and slow names, the busiest clients, and "
+		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
+		"client C from the query store. --watch: on the whole screen, with rates, until "
+		"q."},
+	{"clients", "names", 0, 0, 0, cmd_client_names, "",
+		"Show where names of clients come from: files of hosts and leases, and PTR."},
+	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,
+		"[CLIENT] [--since T] [--limit N]",
+		"List the clients since T (24h): name, address, MAC, queries, blocked, first and "
+		"last seen; of one CLIENT (address or name) its names, too."},
 	{"toggles", NULL, 0, 0, 0, cmd_toggles, "",
 		"List the runtime toggles of the control plane, with their values."},
 	{"set", NULL, 2, 2, 0, cmd_set, "TOGGLE on|off|N|default",

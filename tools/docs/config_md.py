@@ -40,7 +40,7 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
-  [config-query-log.md](config-query-log.md), `metrics`, `control` and `events` in
+  [config-query-log.md](config-query-log.md), `metrics`, `control`, `client_names` and `events` in
   [config-control.md](config-control.md).
 """
 
@@ -51,7 +51,7 @@ the rules for the whole file. `tools/docs/config_md.py` writes this page from
 `dataplane/config/config_keys_log.h`: edit there.
 """
 
-INTRO_CONTROL = """# The configuration file: metrics, control, events
+INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events
 
 Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
 the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes this page
@@ -104,6 +104,7 @@ SECTIONS = {
     "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](../how-to/clickhouse.md)).",
     "query_log_requests": "The log as lines of a file a day ([live.md](../how-to/live.md)).",
     "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
+    "client_names": "Where names of clients come from, besides `clients` ([clients.md](../how-to/clients.md)).",
     "events": "Where events go besides `weirctl events` ([events.md](../how-to/events.md#send-them-elsewhere)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
     "entries": "A list. Allow and deny entries that may have an end and a reason; `weirctl allow` and `weirctl deny` write such entries "
@@ -265,6 +266,13 @@ LISTS = {
          "URLs that get a message for each blocked (`on_block`) and failed (`on_error`) query and a daily `summary`; all `false` by default. `form`: `generic`, "
          "the default, or `discord`. `per_minute`: most messages a minute, 1 to 600, default 60. `ca_file`: for an https URL, absolute path of a PEM file of the "
          "authorities that may sign the server's certificate; by default the system's ([live.md](../how-to/live.md))."),
+    ],
+    "client_names": [
+        ("lease_files", "absolute path", "`[]`", "CONFIG_LEASE_FILES_MAX", "live",
+         "Further lease files of dnsmasq, ISC dhcpd or Kea (CSV). weir finds the format by the first line, and reads a file again when it changes."),
+        ("ptr_servers", "IP address, with or without port", "`[]`", "CONFIG_CLIENT_PTR_MAX", "live",
+         "Servers that weir asks for the PTR record of private addresses in the query log that have no name: the router, for instance. Empty: weir "
+         "asks nobody."),
     ],
     "events": [
         ("webhooks", "`url`, `kinds`, `severity`, `form`, `per_minute`, `ca_file`", "`[]`", "CONFIG_WEBHOOKS_MAX", "live",
@@ -470,7 +478,7 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
-    control = ["metrics", "control", "events"]
+    control = ["metrics", "control", "client_names", "events"]
     tcp = ["tcp", "tls", "dot", "doh", "proxy_protocol"]
     upstreams = ["upstreams", "forward_zones", "dnssec", "ipv6"]
     return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + control + tcp + upstreams]),

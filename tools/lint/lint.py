@@ -58,7 +58,7 @@ LIBRARY_FILES = {"cyaml/": 2, "openssl/": 6, "curl/": 2}
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
 ROOMS = {
     "controlplane": [
-        "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "querylog", "route", "tls", "access", "transfer",
+        "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "client_names", "querylog", "route", "tls", "access", "transfer",
         "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "rules", "resolver",
         "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote",
     ],

@@ -105,7 +105,7 @@ struct why_client {
 				 // and no pause lifts that
 	char name[WHY_WORD_MAX]; // of the group; "" of everyone else
 	char client[WHY_WORD_MAX]; // address, MAC and VLAN as asked
-	char called[WHY_WORD_MAX]; // its name in the configuration; ""
+	char called[WHY_WORD_MAX]; // its name in the configuration, or one that was found; ""
 	char by[WHY_WORD_MAX];     // the prefix, MAC or VLAN that was found
 	char when[WHY_TEXT_MAX];   // schedules and pauses in force; "": none
 };

@@ -3,11 +3,12 @@
 import { h, fill, table, choice, field, number, percent, span } from './dom.js';
 import { get } from './api.js';
 
-const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names'], ['lists', 'Lists that blocked'], ['groups', 'Groups']];
+const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names'], ['lists', 'Lists that blocked'], ['rules', 'Rules that blocked'], ['groups', 'Groups']];
 const SPANS = [['', 'the last 30 minutes'], ['3600', 'the last hour'], ['86400', 'the last 24 hours'], ['2592000', 'the last 30 days']];
 
 function one(title, kind, part) {
-  const link = (i) => (kind === 'clients' ? h('a', { href: `#/client/${encodeURIComponent(i.text)}` }, i.text)
+  const link = (i) => (kind === 'clients' ? h('a', { href: `#/client/${encodeURIComponent(i.text)}` }, i.client_name ? `${i.client_name} (${i.text})` : i.text)
+    : kind === 'rules' ? `${i.text || 'by a pattern or the answer'} (${i.list})`
     : ['lists', 'groups'].includes(kind) ? i.text : h('a', { href: `#/queries/name=${encodeURIComponent(i.text)}` }, i.text));
   return h('div', {}, h('h2', {}, title), table(`${title}: ${number(part.queries)} queries`, [
     { title: title, name: true, of: link }, { title: 'Queries', number: true, of: (i) => number(i.queries) },

@@ -2,6 +2,7 @@
 #include "tail.h"
 
 #include "querylog/row_text.h"
+#include "querylog/store/query_name.h"
 
 #include <errno.h>
 #include <pthread.h>

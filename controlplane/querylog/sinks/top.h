@@ -2,8 +2,9 @@
 #pragma once
 
 // The most active clients and the most popular names: a sink of the query log that counts names,
-// clients, blocked names, names that do not exist, and names that were slow, in tables (topk.h)
-// of fixed size.
+// clients, blocked names, names that do not exist, names that were slow, and the lists and rules
+// that blocked, in tables (topk.h) of fixed size. Blocked queries of each list are counted exactly,
+// too, since the start (rule_hits.h).
 //
 // Counts cover the current period and the one before, so the last TOP_PERIOD_MS to twice that;
 // `since_ms` is the exact start. Nothing survives a restart. Clients and names that the log hides
@@ -15,7 +16,18 @@
 #include "querylog/querylog.h"
 #include "topk.h"
 
-enum top_kind { TOP_NAMES, TOP_CLIENTS, TOP_BLOCKED, TOP_NXDOMAIN, TOP_SLOW, TOP_KINDS };
+#include <weir/rule_image.h>
+
+enum top_kind {
+	TOP_NAMES,
+	TOP_CLIENTS,
+	TOP_BLOCKED,
+	TOP_NXDOMAIN,
+	TOP_SLOW,
+	TOP_LISTS, // of blocked queries: the list
+	TOP_RULES, // and the rule, as "list rule" with a line feed between (rule_hits.h)
+	TOP_KINDS
+};
 extern const char *const top_kind_names[TOP_KINDS];
 
 enum {
@@ -28,8 +40,10 @@ enum {
 
 struct top;
 
-ATTR_MUST_CHECK int top_open(struct top **out, uint64_t now_ms); // -ENOMEM
-void top_free(struct top *t);                                    // NULL is fine
+// `publisher`, of the rule image, outlives it; NULL: no rules are known. -ENOMEM.
+struct publisher;
+ATTR_MUST_CHECK int top_open(struct top **out, struct publisher *publisher, uint64_t now_ms);
+void top_free(struct top *t); // NULL is fine
 struct querylog_sink top_sink(struct top *t);
 
 struct top_item {
@@ -37,7 +51,13 @@ struct top_item {
 	uint64_t count, error; // queries: `count`, less `error` at most
 };
 
+// Since the start, by the weights of rows: differences are rates.
+struct top_totals {
+	uint64_t queries, hits, blocked, upstream, nxdomain, slow; // hits: answered from L0 and L1
+};
+
 struct top_report {
+	struct top_totals totals;
 	uint64_t since_ms;           // of the same clock as now_ms
 	uint64_t queries[TOP_KINDS]; // counted queries of any text
 	unsigned count[TOP_KINDS];
@@ -45,6 +65,11 @@ struct top_report {
 };
 // The `max` largest of each kind. `out` is large: not on a stack.
 void top_read(struct top *t, unsigned max, struct top_report *out);
+
+// Any thread: blocked queries of the list with that title since the start.
+uint64_t top_list_hits(struct top *t, const char *title);
+// Of the `i`th title that was counted; false: there are no more.
+bool top_list_at(struct top *t, unsigned i, char title[RULE_TITLE_MAX], uint64_t *queries);
 
 struct top_size {
 	unsigned cap, used;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "query_absent.h"
 
-#include "query_search.h"
+#include "query_name.h"
+#include "query_reader.h"
 
 #include <ctype.h>
 #include <errno.h>

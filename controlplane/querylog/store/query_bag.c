@@ -71,6 +71,13 @@ static int by_missing(const void *a, const void *b)
 	return in_order(x, y, x->tally.missing, y->tally.missing);
 }
 
+uint64_t query_tally_count(const struct query_tally *t, enum query_bag_order of)
+{
+	return of == QUERY_BAG_BLOCKED   ? t->blocked
+	       : of == QUERY_BAG_MISSING ? t->missing
+					 : t->queries;
+}
+
 void query_bag_sort(struct query_bag *b, enum query_bag_order order)
 {
 	static int (*const by[])(const void *, const void *) = {

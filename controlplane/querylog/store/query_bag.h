@@ -42,6 +42,8 @@ ATTR_MUST_CHECK int query_bag_add(
 void query_tally_add(struct query_tally *sum, const struct query_tally *t);
 
 // The items in falling order of one of their counts; those that have none of it come last.
-enum query_bag_order { QUERY_BAG_QUERIES, QUERY_BAG_BLOCKED, QUERY_BAG_MISSING };
+enum query_bag_order { QUERY_BAG_QUERIES, QUERY_BAG_BLOCKED, QUERY_BAG_MISSING, QUERY_BAG_ORDERS };
+uint64_t query_tally_count(
+	const struct query_tally *t, enum query_bag_order of); // its queries, or of these
 // Good until the next addition.
 void query_bag_sort(struct query_bag *b, enum query_bag_order order);

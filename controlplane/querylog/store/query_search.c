@@ -3,6 +3,7 @@
 #include "query_search.h"
 
 #include "query_folder.h"
+#include "query_name.h"
 #include "query_schema.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include <weir/clock.h>
+#include <weir/config.h>
 
 enum { MEMO_NAMES = 1 << 15, MEMO_OTHERS = 1 << 12, LOOK_ROWS = 1024 };
 
@@ -55,28 +57,6 @@ void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX])
 	snprintf(out, QUERY_PLACE_MAX, "%" PRId64 ".%u.%" PRId64, p->hour, p->part, p->id);
 }
 
-bool query_name_dot_at(const char *text, size_t i)
-{
-	size_t slashes = 0;
-	while (slashes < i && text[i - 1 - slashes] == '\\')
-		slashes++;
-	return text[i] == '.' && slashes % 2 == 0;
-}
-
-size_t query_name_len(const char *text)
-{
-	size_t len = strlen(text);
-	return len > 1 && query_name_dot_at(text, len - 1) ? len - 1 : len;
-}
-
-bool query_name_below(const char *name, const char *filter)
-{
-	size_t len = query_name_len(name), tail = query_name_len(filter);
-	if (tail > len || strncasecmp(name + len - tail, filter, tail) != 0)
-		return false;
-	return tail == len || (len - tail > 0 && query_name_dot_at(name, len - tail - 1));
-}
-
 static bool search_late(void *arg)
 {
 	struct search *s = arg;
@@ -90,7 +70,9 @@ static int name_fits(struct search *s, int64_t id, bool *fits)
 		int rc = query_reader_name(s->reader, id, s->row.name);
 		if (rc)
 			return rc;
-		*m = (struct memo){id, query_name_below(s->row.name, s->filter->name)};
+		const struct query_filter *f = s->filter;
+		*m = (struct memo){id, (!f->name[0] || query_name_below(s->row.name, f->name))
+					       && strcasestr(s->row.name, f->part)};
 	}
 	*fits = m->fits;
 	return 0;
@@ -101,11 +83,14 @@ static int client_fits(struct search *s, int64_t id, bool *fits)
 	struct memo *m = &s->client[(uint64_t)id % MEMO_OTHERS];
 	if (m->id != id) {
 		const struct query_client *c = &s->row.client;
+		const struct query_filter *f = s->filter;
 		int rc = query_reader_client(s->reader, id, &s->row.client);
 		if (rc)
 			return rc;
-		*m = (struct memo){id, strcasecmp(c->address, s->filter->client) == 0
-					       || strcasecmp(c->name, s->filter->client) == 0};
+		const bool has_client = !f->client[0] || strcasecmp(c->address, f->client) == 0
+					|| strcasecmp(c->name, f->client) == 0;
+		const char *group = c->group[0] ? c->group : CONFIG_EVERYONE;
+		*m = (struct memo){id, has_client && (!f->group[0] || !strcmp(group, f->group))};
 	}
 	*fits = m->fits;
 	return 0;
@@ -124,7 +109,8 @@ static int kind_fits(struct search *s, int64_t id, bool *fits)
 					 || (k->blocked && !strcmp(f->verdict, "blocked"));
 		const bool has_validation =
 			!f->validation[0] || strcmp(k->validation, f->validation) == 0;
-		*m = (struct memo){id, has_verdict && has_validation};
+		const bool has_rcode = !f->has_rcode || (k->answered && k->rcode == f->rcode);
+		*m = (struct memo){id, has_verdict && has_validation && has_rcode};
 	}
 	*fits = m->fits;
 	return 0;
@@ -135,11 +121,11 @@ static int row_fits(struct search *s, const struct query_raw *raw, bool *fits)
 	const struct query_filter *f = s->filter;
 	int rc = 0;
 	*fits = raw->time_us >= f->since_us && raw->time_us < f->until_us;
-	if (*fits && (f->verdict[0] || f->validation[0]))
+	if (*fits && (f->verdict[0] || f->validation[0] || f->has_rcode))
 		rc = kind_fits(s, raw->kind, fits);
-	if (rc == 0 && *fits && f->client[0])
+	if (rc == 0 && *fits && (f->client[0] || f->group[0]))
 		rc = client_fits(s, raw->client, fits);
-	if (rc == 0 && *fits && f->name[0])
+	if (rc == 0 && *fits && (f->name[0] || f->part[0]))
 		rc = name_fits(s, raw->name, fits);
 	return rc;
 }

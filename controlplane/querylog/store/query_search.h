@@ -27,10 +27,14 @@ struct query_place { // of a row: its file and number; a part of 0: no place
 
 struct query_filter {
 	char name[QUERY_NAME_TEXT_MAX];  // this one and all below it, whatever case; "": any
+	char part[QUERY_NAME_TEXT_MAX];  // names that have this text, whatever case; "": any
 	char client[QUERY_TEXT_MAX];     // address as text, or name, whatever case; "": any
+	char group[QUERY_TEXT_MAX];      // CONFIG_EVERYONE: of no group; "": any
 	char verdict[QUERY_TEXT_MAX];    // or "blocked": all that were; "": any
 	char validation[QUERY_TEXT_MAX]; // a word of querylog_validation_names; "": any
 	int64_t since_us, until_us;      // from, and up to but not including
+	bool has_rcode;                  // else any, and no answer as well
+	uint16_t rcode;
 	bool newest_first;
 	unsigned rows, for_ms;
 	struct query_place after; // part 0: from the start
@@ -67,10 +71,3 @@ ATTR_MUST_CHECK int query_search(const char *folder, const struct query_filter *
 // "hour.part.id". False: it is not one.
 bool query_place_parse(const char *text, struct query_place *out);
 void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX]);
-
-// Bytes of a name as text without the dot at its end.
-size_t query_name_len(const char *name);
-// Does a label end there? A dot that a backslash makes part of a label ends none.
-bool query_name_dot_at(const char *name, size_t at);
-// Is `name` that of the filter or below it? Both as RFC 1035 5.1 text, dot at the end or not.
-bool query_name_below(const char *name, const char *filter);

@@ -299,6 +299,18 @@ static int top_run(struct top *t, const char *folder)
 	return rc;
 }
 
+static void first_pick(struct query_top_report *r, enum query_top_of of, enum query_bag_order by)
+{
+	struct query_bag *b = &r->bag[of];
+	struct query_top_first *first = &r->first[of][by];
+	query_bag_sort(b, by);
+	while (first->count < b->count && first->count < QUERY_TOP_ITEMS_MAX
+		&& query_tally_count(&b->item[first->count].tally, by)) {
+		first->item[first->count] = b->item[first->count];
+		first->count++;
+	}
+}
+
 int query_top_find(const char *folder, const struct query_top_wanted *wanted,
 	const _Atomic bool *stop, struct query_top_report **out)
 {
@@ -314,6 +326,8 @@ int query_top_find(const char *folder, const struct query_top_wanted *wanted,
 			.client.cap = QUERY_TOP_FILE_OTHERS,
 			.kind.cap = QUERY_TOP_FILE_OTHERS};
 		rc = top_run(t, folder);
+		for (unsigned i = 0; rc == 0 && i < QUERY_TOP_BAGS * QUERY_BAG_ORDERS; i++)
+			first_pick(r, i / QUERY_BAG_ORDERS, i % QUERY_BAG_ORDERS);
 		FREE_AND_NULL(t->name.tally);
 		FREE_AND_NULL(t->client.tally);
 		FREE_AND_NULL(t->kind.tally);

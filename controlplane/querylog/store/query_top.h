@@ -37,8 +37,16 @@ struct query_top_wanted {
 	unsigned for_ms;
 };
 
+// The first items of a bag that have any of a count, in falling order of it; the texts are the
+// bag's.
+struct query_top_first {
+	unsigned count;
+	struct query_bag_item item[QUERY_TOP_ITEMS_MAX];
+};
+
 struct query_top_report {
 	struct query_bag bag[QUERY_TOP_BAGS];
+	struct query_top_first first[QUERY_TOP_BAGS][QUERY_BAG_ORDERS];
 	struct query_tally all;
 	// By hour, the oldest first; of the hours that were read.
 	unsigned hours;

@@ -22,7 +22,7 @@ static const struct {
 } owner[] = {
 	{MEM_ACCOUNT_l0, "l0 publish_l0"},
 	{MEM_ACCOUNT_images,
-		"axfr drop group hosts list local policy publish rebinding rule rules"},
+		"axfr drop group hosts list local mapped policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_worker_rings, "link worker_rings"},
 	{MEM_ACCOUNT_resolver,
 		"failures answer flush inflight kept question refresh resolver resolvers rewrite "
@@ -30,7 +30,7 @@ static const struct {
 	{MEM_ACCOUNT_upstream,
 		"forward recursor route routes tls unbound upstream validator view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
-	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sql tail top topk watch"},
+	{MEM_ACCOUNT_query_log, "client log query querylog resolver_log sql tail top topk watch"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request sink_thread webhook"},
 	{MEM_ACCOUNT_http, "access api audit event events http json lockouts passwords sessions "
 			   "tokens verb why"},

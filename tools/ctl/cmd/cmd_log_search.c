@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 
@@ -37,10 +38,13 @@ static void by_cell(struct table *t, const struct json_node *r, const char *)
 
 static void rcode_cell(struct table *t, const struct json_node *r, const char *key)
 {
-	if (json_flag(r, "answered"))
+	const char *text = json_text(r, "rcode_text");
+	if (!json_flag(r, "answered"))
+		table_cell(t, "-");
+	else if (!*text || strcmp(text, "RCODE") == 0)
 		cell_count(t, r, key);
 	else
-		table_cell(t, "-");
+		table_cell(t, "%s", text);
 }
 
 static bool limit_take(const struct ctl *c, unsigned *out)
@@ -76,7 +80,7 @@ static void rows_print(const struct log_pages *p, const struct json_node *list, 
 		{"client", "client", client_cell}, {"name", "qname", cell_text},
 		{"type", "qtype", cell_text}, {"verdict", "verdict", cell_text},
 		{"validation", "validation", cell_text}, {"list, upstream", "", by_cell},
-		{">rcode", "rcode", rcode_cell}, {">us", "total_us", cell_count},
+		{"rcode", "rcode", rcode_cell}, {">us", "total_us", cell_count},
 		{">queries", "weight", cell_count}};
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
 	if (!p->complete && json_length(list) < limit)

@@ -45,8 +45,8 @@ static void lists_print(const struct json_node *lists)
 	static const struct cell_column columns[] = {{"list", "name", cell_text},
 		{"kind", "allow", kind_cell}, {">lines", "lines", cell_count},
 		{">names", "names", cell_count}, {">duplicates", "duplicates", cell_count},
-		{">rejected", "rejected", cell_count}, {">size", "bytes", cell_bytes},
-		{"last good", "last_good_unix_s", when_cell},
+		{">rejected", "rejected", cell_count}, {">blocked", "queries_blocked", cell_count},
+		{">size", "bytes", cell_bytes}, {"last good", "last_good_unix_s", when_cell},
 		{"next", "next_try_unix_s", when_cell}, {"source", "url", source_cell}};
 	printf("\n");
 	cell_rows_print(lists, columns, ARRAY_LEN(columns));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "lib/log_time.h"
+#include "cmd_top_watch.h"
+#include "lib/log_page.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 
 #include <stdio.h>
-#include <time.h>
 
 static const struct {
 	const char *key, *title;
@@ -16,8 +16,20 @@ static const struct {
 	{"nxdomain", "names that do not exist"},
 	{"slow", "slow names"},
 	{"lists", "lists that blocked"},
+	{"rules", "rules that blocked"},
 	{"groups", "groups"},
 };
+
+// A client with its name, a rule with its list.
+static void item_cell(struct table *t, const struct json_node *item)
+{
+	const char *text = json_text(item, "text"), *name = json_text(item, "client_name");
+	if (json_get(item, "list"))
+		table_cell(t, "%s (%s)", *text ? text : "by a pattern or the answer",
+			json_text(item, "list"));
+	else
+		table_cell(t, *name ? "%s (%s)" : "%s", text, name);
+}
 
 static void kind_print(const struct json_node *root, const char *key, const char *title)
 {
@@ -36,7 +48,7 @@ static void kind_print(const struct json_node *root, const char *key, const char
 		table_cell_count(t, queries);
 		table_cell_count(t, json_count(item, is_sketch ? "error" : "blocked"));
 		table_cell(t, "%.1f", all ? 100.0 * (double)queries / (double)all : 0.0);
-		table_cell(t, "%s", json_text(item, "text"));
+		item_cell(t, item);
 		table_row_end(t);
 	}
 	printf("\n");
@@ -75,16 +87,9 @@ static void stored_print(const struct json_node *root)
 // Of the query store, which reaches as far back as it is kept.
 static int top_since(struct ctl *c)
 {
-	char seconds[24];
-	int64_t since_us;
-	const time_t now = time(NULL);
-	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now)) {
-		(void)ctl_fail(c, "--since takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or "
-				  "2026-11-20T10:00");
+	char seconds[LOG_PAGE_SPAN_MAX];
+	if (!log_page_span(c, seconds))
 		return CTL_USAGE;
-	}
-	snprintf(seconds, sizeof(seconds), "%lld",
-		c->since ? (long long)now - since_us / 1000000 : 86400LL);
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"},
 		{"seconds", seconds}, {c->client ? "client" : NULL, c->client}, {NULL, NULL}};
 	return show_call(c, false, "/log/top", params, HTTP_FLUSH_MS, stored_print);
@@ -93,6 +98,8 @@ static int top_since(struct ctl *c)
 int cmd_top(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"}, {NULL, NULL}};
+	if (c->watch)
+		return top_watch(c);
 	if (c->since || c->client)
 		return top_since(c);
 	return show_call(c, false, "/top", params, HTTP_SHORT_MS, top_print);

@@ -28,6 +28,8 @@ enum {
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
 	CTL_OPT_NAME = 2048, // --name, --verdict
+	CTL_OPT_WATCH = 33554432,
+	CTL_OPT_PART = 16777216, // --part, --rcode
 	CTL_OPT_SECONDS = 4096,
 	CTL_OPT_OUTPUT = 8192,
 	CTL_OPT_LOAD = 16384,
@@ -53,7 +55,8 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep;
+	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
+		watch;
 	unsigned given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words
@@ -64,8 +67,9 @@ struct ctl {
 	const char *group, *client, *mac, *vlan; // of --group and so on, or NULL
 	const char *role, *expires;              // or NULL
 	struct remote_options remote_options;
-	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output, *load,
-		*purpose, *reason; // of the options (--for: purpose, --why: reason), or NULL
+	const char *name, *part, *rcode, *verdict, *validation, *since, *until, *limit, *format,
+		*output, *load, *purpose,
+		*reason; // of the options (--for: purpose, --why: reason), or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
@@ -126,6 +130,8 @@ int cmd_trace(struct ctl *c);
 int cmd_capture(struct ctl *c);
 int cmd_metrics(struct ctl *c);
 int cmd_top(struct ctl *c);
+int cmd_clients(struct ctl *c);
+int cmd_client_names(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);
 int cmd_blocklist_reload(struct ctl *c);
 int cmd_blocklist_rollback(struct ctl *c);

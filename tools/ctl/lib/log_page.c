@@ -93,8 +93,9 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	char limit[16];
 	snprintf(limit, sizeof(limit), "%u", rows);
 	const struct http_param params[] = {{"limit", limit},
-		{"oldest_first", p->oldest_first ? "1" : "0"}, {"name", c->name},
-		{"client", c->client}, {"verdict", c->verdict}, {"validation", c->validation},
+		{"oldest_first", p->oldest_first ? "1" : "0"}, {"name", c->name}, {"part", c->part},
+		{"client", c->client}, {"group", c->group}, {"rcode", c->rcode},
+		{"verdict", c->verdict}, {"validation", c->validation},
 		{"since", *p->since ? p->since : NULL}, {"until", *p->until ? p->until : NULL},
 		{"after", *p->after ? p->after : NULL}, {NULL, NULL}};
 	struct json_doc *doc = http_call_or_fail(c, false, "/log/search", params, HTTP_FLUSH_MS);
@@ -110,4 +111,18 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	unreadable_take(p, json_get(root, "unreadable"));
 	snprintf(p->after, sizeof(p->after), "%s", after);
 	return doc;
+}
+
+bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX])
+{
+	const time_t now = time(NULL);
+	int64_t since_us;
+	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now)) {
+		(void)ctl_fail(c, "--since takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or "
+				  "2026-11-20T10:00");
+		return false;
+	}
+	snprintf(out, LOG_PAGE_SPAN_MAX, "%lld",
+		c->since ? (long long)now - since_us / 1000000 : 86400LL);
+	return true;
 }

@@ -20,7 +20,7 @@ static inline struct top *top_double(void)
 	const struct querylog_batch b = {.count = 1, .row = &row, .weight = 7};
 	if (top_counts)
 		return top_counts;
-	assert_int_equal(top_open(&top_counts, clock_mono_ms()), 0);
+	assert_int_equal(top_open(&top_counts, NULL, clock_mono_ms()), 0);
 	const struct querylog_sink sink = top_sink(top_counts);
 	assert_true(sink.take(sink.arg, &b));
 	return top_counts;

@@ -74,6 +74,12 @@ static void test_found(void **)
 	assert_reply("GET /log/search?limit=9", 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
 	assert_reply("GET /log/search?limit=9&name=TEST", 200, "\"qtype\":\"TYPE65280\"");
 	assert_reply("GET /log/search?limit=9&client=FD53:0::1", 200, "=cmd|x.example.");
+	assert_reply("GET /log/search?limit=9&part=tHer.", 200, "other.test.");
+	assert_reply("GET /log/search?limit=9&part=absent", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&rcode=noerror", 200, "\"rcode_text\":\"NOERROR\"");
+	assert_reply("GET /log/search?limit=9&rcode=3", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&rcode=NXDOMIAN", 400, "did you mean");
+	assert_reply("GET /log/search?limit=9&rcode=4096", 400, "no response code");
 	assert_reply("GET /log/search?limit=9&name=nobody.test", 200, "{\"rows\":[],");
 	assert_reply("GET /log/search?limit=9&verdict=blocked", 200, "{\"rows\":[],");
 	assert_reply("GET /log/search?limit=9&client=192.0.2.99", 200, "{\"rows\":[],");

@@ -105,12 +105,25 @@ static void test_words(void **)
 		assert_false(dns_type_from_text(none[i], &type));
 }
 
+static void test_rcodes(void **)
+{
+	static const char *const bad[] = {"", "NX", "-1", "4096", "99999", "3 ", "RCODE"};
+	uint16_t rcode;
+	assert_true(rdata_rcode_from_text("nxdomain", &rcode) && rcode == 3);
+	assert_true(rdata_rcode_from_text("4095", &rcode) && rcode == 4095);
+	assert_string_equal(dns_rcode_text(5), "REFUSED");
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		if (rdata_rcode_from_text(bad[i], &rcode))
+			fail_msg("taken: '%s'", bad[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_rcodes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

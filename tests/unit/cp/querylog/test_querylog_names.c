@@ -2,8 +2,12 @@
 // Names of groups, by the policy image that let the client in, and titles of lists.
 
 #include "controlplane/querylog/querylog_names.h"
+#include "controlplane/querylog/querylog_row.h"
+#include "querylog_rig.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <weir/log_msg.h>
 
 static struct config_group one[] = {{.name = (char *)(uintptr_t) "child\x1bren"}};
@@ -97,6 +101,61 @@ static void test_any_byte(void **)
 	querylog_names_release(n);
 }
 
+static const char *name_in_row(
+	const struct querylog_names *n, struct client_book *book, struct querylog_rig *rig)
+{
+	static char said[CLIENT_NAME_MAX];
+	static const struct querylog_hide hide;
+	static struct querylog_macs macs;
+	const struct log_record r = {.time_us = 5,
+		.weight = 1,
+		.list = LOG_NO_LIST,
+		.ede = LOG_NO_EDE,
+		.upstream = LOG_NO_UPSTREAM,
+		.client = {192, 168, 0, 7}};
+	const struct querylog_maker by = {
+		.names = n, .hide = &hide, .macs = &macs, .clients = book};
+	uint64_t weight;
+	struct querylog_batch *b = querylog_rig_empty(rig);
+	assert_int_equal(querylog_row_make(b, &by, (const uint8_t *)&r, sizeof(r), NULL, &weight),
+		QUERYLOG_MADE);
+	assert_int_equal(b->row[0].client_name.len, strlen(b->row[0].client_name.at));
+	snprintf(said, sizeof(said), "%s", b->row[0].client_name.at);
+	querylog_release(b);
+	return said;
+}
+
+// That of the configuration counts first; a hidden client has none.
+static void test_names_that_were_found(void **)
+{
+	const struct client_entry e = {
+		.address = {.version = 4, .bytes = {192, 168, 0, 7}}, .name = "laptop"};
+	struct ip_address address = {.version = 4, .prefix_len = 32, .bytes = {192, 168, 0, 7}};
+	struct config_client client = {
+		.name = (char *)(uintptr_t) "ann", .address_count = 1, .addresses = &address};
+	struct config c = {0};
+	struct querylog_rig rig;
+	struct client_book *book;
+	querylog_rig_open(&rig, 1);
+	assert_int_equal(client_book_open(&book), 0);
+	client_book_put(book, &e, 0);
+	struct querylog_names *n = querylog_names_new(&c, NULL, 0, NULL);
+	assert_string_equal(name_in_row(n, NULL, &rig), "");
+	assert_string_equal(name_in_row(n, book, &rig), "laptop");
+	querylog_names_release(n);
+	c.clients = &client;
+	c.client_count = 1;
+	n = querylog_names_new(&c, NULL, 0, NULL);
+	assert_string_equal(name_in_row(n, book, &rig), "ann");
+	querylog_names_release(n);
+	c = (struct config){.query_log.anonymize = LOG_CLIENTS_TRUNCATED};
+	n = querylog_names_new(&c, NULL, 0, NULL);
+	assert_string_equal(name_in_row(n, book, &rig), "");
+	querylog_names_release(n);
+	client_book_close(book);
+	querylog_rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +163,7 @@ int main(void)
 		cmocka_unit_test(test_a_group_renamed),
 		cmocka_unit_test(test_a_list_that_left_keeps_its_title),
 		cmocka_unit_test(test_any_byte),
+		cmocka_unit_test(test_names_that_were_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,9 @@ static void test_default_lists_and_log(void **)
 	assert_int_equal(c->query_log.store.hours, 168);
 	assert_int_equal(c->query_log.store.max_mb, 1024);
 	assert_int_equal(c->query_log.store.max_rate, 5000);
+	assert_true(c->client_names.usual_files);
+	assert_int_equal(c->client_names.lease_file_count, 0);
+	assert_int_equal(c->client_names.ptr_server_count, 0);
 	config_free(c);
 }
 

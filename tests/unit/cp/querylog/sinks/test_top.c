@@ -53,9 +53,12 @@ static void test_kinds(void **)
 	give(&row);
 	row = row_of("ads.example.", "192.0.2.2", 3);
 	row.is_blocked = true;
+	row.list = text("ads");
+	row.tier = QUERYLOG_TIER_RULES;
 	row.rcode = DNS_RCODE_NXDOMAIN; // as blocked names can be answered: counted as blocked
 	give(&row);
 	row = row_of("none.example.", "192.0.2.2", 4);
+	row.tier = QUERYLOG_TIER_L0;
 	row.rcode = DNS_RCODE_NXDOMAIN;
 	row.total_us = TOP_SLOW_US;
 	give(&row);
@@ -77,6 +80,21 @@ static void test_kinds(void **)
 	item_check(TOP_NXDOMAIN, 0, "none.example.", 4);
 	assert_int_equal(report.count[TOP_SLOW], 1);
 	item_check(TOP_SLOW, 0, "slow.example.", 1);
+	item_check(TOP_LISTS, 0, "ads", 3);
+	item_check(TOP_RULES, 0, "ads\n", 3); // there is no image to find the rule in
+	assert_int_equal(report.totals.queries, 113);
+	assert_int_equal(report.totals.hits, 4);
+	assert_int_equal(report.totals.blocked, 3);
+	assert_int_equal(report.totals.nxdomain, 4);
+	assert_int_equal(report.totals.upstream, 0);
+	assert_int_equal(report.totals.slow, 1);
+	assert_int_equal(top_list_hits(top, "ads"), 3);
+	char title[RULE_TITLE_MAX];
+	uint64_t queries;
+	assert_true(top_list_at(top, 0, title, &queries));
+	assert_string_equal(title, "ads");
+	assert_int_equal(queries, 3);
+	assert_false(top_list_at(top, 1, title, &queries));
 	top_read(top, 2, &report);
 	assert_int_equal(report.count[TOP_NAMES], 2);
 }
@@ -129,7 +147,7 @@ static void test_fixed_size(void **)
 static int setup(void **)
 {
 	querylog_rig_open(&rig, 42);
-	int rc = top_open(&top, start_ms);
+	int rc = top_open(&top, NULL, start_ms);
 	sink = top_sink(top);
 	return rc;
 }

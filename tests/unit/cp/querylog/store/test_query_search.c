@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a search compares and takes from outside, and how many rows a flood leaves; searches
-// themselves are in test_query_store.c.
+// What a search compares and takes from outside, and how many rows a flood leaves; the
+// searches themselves are in test_query_store.c.
 
+#include "controlplane/querylog/store/query_name.h"
 #include "controlplane/querylog/store/query_rate.h"
 #include "controlplane/querylog/store/query_search.h"
+#include "query_rows.h"
 #include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 // The tail of a name whose own dots are escaped is not its parent.
 static void test_name_below(void **)
@@ -43,12 +48,56 @@ static void test_rate(void **)
 	assert_int_equal(query_rate_step(&r, 100000, 0), 1);
 }
 
+static void on_found(void *arg, const struct query_found *)
+{
+	(*(unsigned *)arg)++;
+}
+
+// Rows of query_rows.h: three, all answered with NOERROR, of clients in no group.
+static void test_filters(void **)
+{
+	static const struct {
+		struct query_filter filter;
+		unsigned rows;
+	} cases[] = {
+		{{.part = "tHer."}, 1},
+		{{.part = "example"}, 2},
+		{{.part = "example", .name = "x.example"}, 1},
+		{{.part = "%"}, 0},
+		{{.part = ".*"}, 0},
+		{{.group = "everyone"}, 3},
+		{{.group = "everyone", .client = "fd53::1"}, 1},
+		{{.group = "children"}, 0},
+		{{.has_rcode = true}, 3},
+		{{.has_rcode = true, .rcode = 3}, 0},
+		{{.rcode = 3}, 3},
+	};
+	char folder[] = "/tmp/weir-search-XXXXXX";
+	const _Atomic bool stop = false;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(query_rows_write(folder), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct query_filter f = cases[i].filter;
+		struct query_outcome end;
+		unsigned rows = 0;
+		f.until_us = INT64_MAX;
+		f.rows = 100;
+		f.for_ms = 10000;
+		assert_int_equal(query_search(folder, &f, &stop, on_found, &rows, &end), 0);
+		assert_true(end.complete);
+		if (rows != cases[i].rows)
+			fail_msg("case %u: %u rows", i, rows);
+	}
+	assert_int_equal(folder_remove(folder, ""), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_name_below),
 		cmocka_unit_test(test_places_from_outside),
 		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_filters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "frontend_rules.h"
+#include "mapped_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <weir/rule_class.h>
 
-static void take(struct frontend_rules *fr, const struct rule_reader *reader, uint64_t word)
+static void take(struct mapped_rules *fr, const struct rule_reader *reader, uint64_t word)
 {
 	fr->reader = *reader;
 	fr->word = word;
@@ -17,7 +17,7 @@ static void take(struct frontend_rules *fr, const struct rule_reader *reader, ui
 
 // The file may be gone already: then there is a newer one, which the next look finds. The sums of
 // its body are left out: they take 0.1 ms a MiB, and this process or its last life has made it.
-static bool map(struct frontend_rules *fr, const struct shm_paths *paths, uint64_t word)
+static bool map(struct mapped_rules *fr, const struct shm_paths *paths, uint64_t word)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
 	struct region region = {0};
@@ -42,18 +42,18 @@ static bool map(struct frontend_rules *fr, const struct shm_paths *paths, uint64
 	return is_good;
 }
 
-void frontend_rules_look(struct frontend_rules *fr, struct publisher *publisher, uint64_t now_ms)
+void mapped_rules_look(struct mapped_rules *fr, struct publisher *publisher, uint64_t now_ms)
 {
 	uint64_t word = atomic_load_explicit(
 		&publisher_directory(publisher)->current[REGION_RULE_IMAGE], memory_order_acquire);
 
-	if (word == 0 || word == fr->word || now_ms - fr->tried_ms < FRONTEND_RULES_RETRY_MS)
+	if (word == 0 || word == fr->word || now_ms - fr->tried_ms < MAPPED_RULES_RETRY_MS)
 		return;
 	if (!map(fr, publisher_paths(publisher), word))
 		fr->tried_ms = now_ms;
 }
 
-void frontend_rules_close(struct frontend_rules *fr)
+void mapped_rules_close(struct mapped_rules *fr)
 {
 	region_unmap(&fr->region);
 	fr->word = 0;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What is known of a client besides its queries. Service loop's thread.
+
+#include "api_server.h"
+
+struct frontend_neighbours;
+
+// Adds `client_name` (that of the configuration, or else one that was found), `name_from`
+// ("clients", or a word of client_from_names; "": it has no name) and `mac`, "" if it is not known,
+// of an address as text; of a text that is none all are "". `neighbours`: asks the kernel for the
+// MAC address; NULL: of leases alone.
+void api_client_out(struct json_out *o, struct json_node *n, const struct api *a,
+	struct frontend_neighbours *neighbours, const char *address);

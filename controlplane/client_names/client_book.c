@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client_book.h"
+
+#include "base/net_public.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <weir/keyhash.h>
+
+enum { SETS = CLIENT_BOOK_MAX / CLIENT_BOOK_WAYS, ASK_WAIT_S = 30 };
+
+const char *const client_from_names[CLIENT_FROM_COUNT] = {
+	[CLIENT_FROM_HOSTS] = "hosts", [CLIENT_FROM_LEASE] = "lease", [CLIENT_FROM_PTR] = "ptr"};
+
+struct client_book {
+	pthread_mutex_t lock;
+	struct keyhash_secret secret;
+	_Atomic bool asks;
+	_Atomic unsigned entries; // written under the lock; 0: no look is worth the lock
+	uint64_t evicted, refused;
+	unsigned wanted_first, wanted_count;
+	struct client_ip wanted[CLIENT_BOOK_WANTED];
+	struct client_entry entry[CLIENT_BOOK_MAX]; // set after set; version 0: free
+};
+
+int client_book_open(struct client_book **out)
+{
+	struct client_book *b = calloc(1, sizeof(*b));
+	int rc = b ? keyhash_secret_make(&b->secret) : -ENOMEM;
+	if (rc < 0) {
+		free(b);
+		return rc;
+	}
+	pthread_mutex_init(&b->lock, NULL);
+	*out = b;
+	return 0;
+}
+
+void client_book_close(struct client_book *b)
+{
+	if (!b)
+		return;
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+static bool is_of(const struct client_entry *e, const struct client_ip *a)
+{
+	return e->address.version == a->version
+	       && memcmp(e->address.bytes, a->bytes, sizeof(a->bytes)) == 0;
+}
+
+static struct client_entry *set_of(struct client_book *b, const struct client_ip *a)
+{
+	const uint64_t set = keyhash(&b->secret, a->bytes, sizeof(a->bytes)) % SETS;
+	return &b->entry[set * CLIENT_BOOK_WAYS];
+}
+
+static struct client_entry *entry_find(struct client_book *b, const struct client_ip *a)
+{
+	struct client_entry *set = set_of(b, a);
+	for (unsigned i = 0; i < CLIENT_BOOK_WAYS; i++)
+		if (is_of(&set[i], a))
+			return &set[i];
+	return NULL;
+}
+
+static bool has_ended(const struct client_entry *e, int64_t now_s)
+{
+	return e->ends_s && e->ends_s <= now_s;
+}
+
+// Would `a` go before `b` does?
+static bool is_worse(const struct client_entry *a, const struct client_entry *b, int64_t now_s)
+{
+	if (has_ended(a, now_s) != has_ended(b, now_s))
+		return has_ended(a, now_s);
+	if (a->from != b->from)
+		return a->from > b->from;
+	return a->ends_s && (!b->ends_s || a->ends_s < b->ends_s);
+}
+
+static void entry_clear(struct client_book *b, struct client_entry *e)
+{
+	*e = (struct client_entry){0};
+	b->entries--;
+}
+
+// A free place, or that of the worst entry.
+static struct client_entry *place_find(
+	struct client_book *b, const struct client_ip *a, int64_t now_s)
+{
+	struct client_entry *set = set_of(b, a), *worst = set;
+	for (unsigned i = 0; i < CLIENT_BOOK_WAYS; i++) {
+		if (!set[i].address.version)
+			return &set[i];
+		if (is_worse(&set[i], worst, now_s))
+			worst = &set[i];
+	}
+	b->evicted += !has_ended(worst, now_s);
+	entry_clear(b, worst);
+	return worst;
+}
+
+static void entry_put(struct client_book *b, const struct client_entry *e, int64_t now_s)
+{
+	struct client_entry *old = entry_find(b, &e->address);
+	// A better source keeps its place while it is of this pass: files are read in any order.
+	if (old && old->from < e->from && !has_ended(old, now_s)
+		&& (e->from == CLIENT_FROM_PTR || old->pass == e->pass))
+		return;
+	if (!old) {
+		old = place_find(b, &e->address, now_s);
+		b->entries++;
+	}
+	*old = *e;
+}
+
+void client_book_put(struct client_book *b, const struct client_entry *e, int64_t now_s)
+{
+	pthread_mutex_lock(&b->lock);
+	entry_put(b, e, now_s);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void client_book_drop(struct client_book *b, const struct client_ip *a, uint32_t pass)
+{
+	pthread_mutex_lock(&b->lock);
+	struct client_entry *e = entry_find(b, a);
+	if (e && e->from == CLIENT_FROM_LEASE && e->pass == pass)
+		entry_clear(b, e);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void client_book_sweep(struct client_book *b, uint32_t pass)
+{
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
+		struct client_entry *e = &b->entry[i];
+		if (e->address.version && e->from != CLIENT_FROM_PTR && e->pass != pass)
+			entry_clear(b, e);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+// Only addresses that no public server could name.
+static bool is_private(const struct client_ip *a)
+{
+	struct ip_address ip = {.version = a->version, .prefix_len = a->version == 4 ? 32 : 128};
+	memcpy(ip.bytes, a->bytes, sizeof(ip.bytes));
+	return !net_public(&ip);
+}
+
+// An entry without a name keeps it from being noted again.
+static void wanted_note(struct client_book *b, const struct client_ip *a, int64_t now_s)
+{
+	const struct client_entry waits = {
+		.address = *a, .from = CLIENT_FROM_PTR, .ends_s = now_s + ASK_WAIT_S};
+	if (!is_private(a))
+		return;
+	if (b->wanted_count == CLIENT_BOOK_WANTED) {
+		b->refused++;
+		return;
+	}
+	b->wanted[(b->wanted_first + b->wanted_count++) % CLIENT_BOOK_WANTED] = *a;
+	entry_put(b, &waits, now_s);
+}
+
+bool client_book_find(struct client_book *b, unsigned version, const uint8_t bytes[16],
+	int64_t now_s, struct client_entry *out)
+{
+	struct client_ip a = {.version = version == 6 ? 6 : 4};
+	if (!b || (!b->entries && !b->asks))
+		return false;
+	memcpy(a.bytes, bytes, version == 6 ? 16 : 4);
+	pthread_mutex_lock(&b->lock);
+	const struct client_entry *e = entry_find(b, &a);
+	if (e && has_ended(e, now_s))
+		e = NULL;
+	if (e)
+		*out = *e;
+	else if (b->asks)
+		wanted_note(b, &a, now_s);
+	pthread_mutex_unlock(&b->lock);
+	return e && *out->name;
+}
+
+bool client_book_named(
+	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out)
+{
+	bool found = false;
+	if (!b || !*name)
+		return false;
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX && !found; i++) {
+		const struct client_entry *e = &b->entry[i];
+		found = e->address.version && !has_ended(e, now_s)
+			&& strcasecmp(e->name, name) == 0;
+		if (found)
+			*out = *e;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return found;
+}
+
+void client_book_ask(struct client_book *b, bool on)
+{
+	b->asks = on;
+}
+
+bool client_book_wanted(struct client_book *b, struct client_ip *out)
+{
+	pthread_mutex_lock(&b->lock);
+	bool any = b->wanted_count > 0;
+	if (any) {
+		*out = b->wanted[b->wanted_first];
+		b->wanted_first = (b->wanted_first + 1) % CLIENT_BOOK_WANTED;
+		b->wanted_count--;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return any;
+}
+
+void client_book_status(struct client_book *b, struct client_book_status *out)
+{
+	*out = (struct client_book_status){.bytes = sizeof(*b)};
+	pthread_mutex_lock(&b->lock);
+	out->entries = b->entries;
+	out->evicted = b->evicted;
+	out->refused = b->refused;
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
+		const struct client_entry *e = &b->entry[i];
+		out->used[e->from] += *e->name != '\0';
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+bool client_name_clean(const char *text, size_t len, char out[CLIENT_NAME_MAX])
+{
+	size_t n = 0;
+	if (len && text[len - 1] == '.')
+		len--;
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char c = (unsigned char)text[i];
+		const bool plain = isascii(c) && (isalnum(c) || strchr("-._", c));
+		if (n + (c && plain ? 1 : 4) >= CLIENT_NAME_MAX)
+			break;
+		n += (size_t)snprintf(
+			out + n, CLIENT_NAME_MAX - n, c && plain ? "%c" : "\\x%02x", c);
+	}
+	out[n] = '\0';
+	return n > 0;
+}

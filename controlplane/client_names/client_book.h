@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Names of clients by address, as hosts files, DHCP leases and PTR records have them. A name that
+// the configuration gives (`clients`) counts before all of these.
+//
+// The best source of an address wins: hosts, then leases, then PTR. An entry of a file lives until
+// a pass over all files no longer finds it (client_book_sweep), one of a lease until the lease ends
+// too, one of PTR until its TTL ends. PTR entries without a name are negative answers, and
+// questions that wait.
+//
+// One table of CLIENT_BOOK_MAX entries in sets of CLIENT_BOOK_WAYS: a put costs one set. In a full
+// set the worst source goes, and of those the one that ends first (`evicted`). Names are made by
+// client_name_clean: printable ASCII, at most CLIENT_NAME_MAX - 1 bytes.
+//
+// Any thread; one lock, held for one set, or for the table by sweep, status and client_book_named.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	CLIENT_BOOK_MAX = 8192,
+	CLIENT_BOOK_WAYS = 8,
+	CLIENT_NAME_MAX = 64,
+	CLIENT_BOOK_WANTED = 64 // addresses that wait for a PTR question
+};
+
+enum client_name_from { CLIENT_FROM_HOSTS, CLIENT_FROM_LEASE, CLIENT_FROM_PTR, CLIENT_FROM_COUNT };
+extern const char *const client_from_names[CLIENT_FROM_COUNT]; // "hosts", "lease", "ptr"
+
+struct client_ip {
+	uint8_t version;   // 4 or 6
+	uint8_t bytes[16]; // IPv4 in the first 4, then zeros
+};
+
+struct client_entry {
+	struct client_ip address;
+	char name[CLIENT_NAME_MAX]; // "": none
+	uint8_t mac[6];
+	bool has_mac;
+	uint8_t from;   // enum client_name_from
+	uint32_t pass;  // over the files, of an entry of a file
+	int64_t ends_s; // unix seconds; 0: never
+};
+
+struct client_book;
+
+ATTR_MUST_CHECK int client_book_open(struct client_book **out); // -ENOMEM, -errno of getrandom
+void client_book_close(struct client_book *b);                  // NULL is fine
+
+void client_book_put(struct client_book *b, const struct client_entry *e, int64_t now_s);
+// The lease of pass `pass` has ended: a later line of its file says so.
+void client_book_drop(struct client_book *b, const struct client_ip *a, uint32_t pass);
+// Drops entries of files of any other pass.
+void client_book_sweep(struct client_book *b, uint32_t pass);
+
+// False: no name is known. NULL: there is no book.
+bool client_book_find(struct client_book *b, unsigned version, const uint8_t bytes[16],
+	int64_t now_s, struct client_entry *out);
+// The address of the first one of that name, whatever case.
+bool client_book_named(
+	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
+
+// While it is on, client_book_find notes private addresses without an entry for client_book_wanted.
+void client_book_ask(struct client_book *b, bool on);
+bool client_book_wanted(struct client_book *b, struct client_ip *out);
+
+struct client_book_status {
+	unsigned used[CLIENT_FROM_COUNT]; // with a name
+	unsigned entries;                 // all
+	uint64_t evicted, refused;        // refused: addresses that no question is noted for
+	size_t bytes;
+};
+void client_book_status(struct client_book *b, struct client_book_status *out);
+
+// A name from outside as it is shown: without its last dot; bytes that no host name has as \xNN;
+// cut at CLIENT_NAME_MAX - 1. False: nothing is left.
+bool client_name_clean(const char *text, size_t len, char out[CLIENT_NAME_MAX]);

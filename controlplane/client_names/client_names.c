@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client_names.h"
+
+#include "base/file_seen.h"
+#include "client_file.h"
+#include "client_ptr.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/thread.h>
+
+enum { TICK_MS = 1000 };
+
+// Where Debian's packages have them.
+static const struct {
+	enum client_file_kind kind;
+	const char *path;
+} usual[] = {{CLIENT_FILE_HOSTS, "/etc/hosts"},
+	{CLIENT_FILE_LEASES, "/var/lib/misc/dnsmasq.leases"},
+	{CLIENT_FILE_LEASES, "/var/lib/dhcp/dhcpd.leases"},
+	{CLIENT_FILE_LEASES, "/var/lib/kea/kea-leases4.csv"},
+	{CLIENT_FILE_LEASES, "/var/lib/kea/kea-leases6.csv"}};
+
+// A file to look at, and what the last look found.
+struct watched {
+	enum client_file_kind kind;
+	bool may_be_missing;
+	struct file_seen seen;
+	struct client_names_file report;
+};
+
+struct settings {
+	unsigned files, servers;
+	struct watched file[CLIENT_FILES_MAX];
+	struct socket_address server[CONFIG_CLIENT_PTR_MAX];
+};
+
+struct client_names {
+	struct client_book *book;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	_Atomic bool stop;
+	bool is_other;            // under the lock: `next` is to be used
+	struct settings next;     // under the lock
+	struct settings settings; // the thread's; its files' reports under the lock
+	uint32_t pass;            // the thread's
+	uint64_t look_ms;         // of the next look at the files
+	_Atomic uint64_t asked, answered, failed;
+};
+
+static void file_add(
+	struct settings *s, enum client_file_kind kind, const char *path, bool is_usual)
+{
+	if (s->files == CLIENT_FILES_MAX)
+		return;
+	struct watched *w = &s->file[s->files++];
+	*w = (struct watched){.kind = kind, .may_be_missing = is_usual};
+	snprintf(w->report.path, sizeof(w->report.path), "%s", path);
+}
+
+static void settings_make(struct settings *s, const struct config *c)
+{
+	const struct config_client_names *k = &c->client_names;
+	*s = (struct settings){.servers = k->ptr_server_count};
+	for (unsigned i = 0; k->usual_files && i < ARRAY_LEN(usual); i++)
+		file_add(s, usual[i].kind, usual[i].path, true);
+	for (unsigned i = 0; i < c->local.hosts_file_count; i++)
+		file_add(s, CLIENT_FILE_HOSTS, c->local.hosts_files[i], false);
+	for (unsigned i = 0; i < k->lease_file_count; i++)
+		file_add(s, CLIENT_FILE_LEASES, k->lease_files[i], false);
+	memcpy(s->server, k->ptr_servers, sizeof(s->server));
+}
+
+// Reads all files as one pass. A file that cannot be read gives no names.
+static void files_read(struct client_names *n)
+{
+	struct settings *s = &n->settings;
+	const time_t now_s = time(NULL);
+	n->pass++;
+	for (unsigned i = 0; i < s->files; i++) {
+		struct watched *w = &s->file[i];
+		const struct file_seen before = file_seen_now(w->report.path);
+		struct client_file_counts counts;
+		int rc =
+			client_file_read(n->book, w->kind, w->report.path, n->pass, now_s, &counts);
+		w->seen = file_seen_settled(&before, w->report.path, now_s);
+		pthread_mutex_lock(&n->lock);
+		w->report.names = counts.names;
+		w->report.bad = counts.bad;
+		snprintf(w->report.why, sizeof(w->report.why), "%s",
+			rc == 0         ? ""
+			: rc == -EFBIG  ? "over 8 MiB"
+			: rc == -EINVAL ? "is no regular file"
+					: strerror(-rc));
+		pthread_mutex_unlock(&n->lock);
+	}
+	client_book_sweep(n->book, n->pass);
+}
+
+// A file that is not there has no state, so two of none are alike.
+static bool files_changed(const struct settings *s)
+{
+	static const struct file_seen none;
+	for (unsigned i = 0; i < s->files; i++) {
+		const struct watched *w = &s->file[i];
+		const struct file_seen now = file_seen_now(w->report.path);
+		const bool is_gone = memcmp(&now, &none, sizeof(now)) == 0;
+		const bool was_gone = *w->report.why && memcmp(&w->seen, &none, sizeof(none)) == 0;
+		if (is_gone != was_gone || (!is_gone && !file_seen_same(&now, &w->seen)))
+			return true;
+	}
+	return false;
+}
+
+static int64_t kept_s(int err, uint32_t ttl_s)
+{
+	if (err == -ENOENT)
+		return CLIENT_PTR_NONE_S;
+	if (err)
+		return CLIENT_PTR_FAILED_S;
+	return ttl_s < CLIENT_PTR_LEAST_S  ? CLIENT_PTR_LEAST_S
+	       : ttl_s > CLIENT_PTR_MOST_S ? CLIENT_PTR_MOST_S
+					   : ttl_s;
+}
+
+static void address_ask(struct client_names *n, const struct client_ip *a)
+{
+	const struct settings *s = &n->settings;
+	struct client_entry e = {.address = *a, .from = CLIENT_FROM_PTR};
+	uint32_t ttl_s = 0;
+	int err = -ETIMEDOUT;
+	n->asked++;
+	for (unsigned i = 0; i < s->servers && err && err != -ENOENT && err != -ECANCELED; i++)
+		err = client_ptr_ask(&s->server[i], a, &n->stop, e.name, &ttl_s);
+	if (err == -ECANCELED)
+		return;
+	n->answered += err == 0 || err == -ENOENT;
+	n->failed += err && err != -ENOENT;
+	if (err)
+		*e.name = '\0';
+	const time_t now_s = time(NULL);
+	e.ends_s = now_s + kept_s(err, ttl_s);
+	client_book_put(n->book, &e, now_s);
+}
+
+static void addresses_ask(struct client_names *n)
+{
+	struct client_ip a;
+	for (unsigned i = 0; i < CLIENT_NAMES_ASKS && n->settings.servers && !n->stop
+			     && client_book_wanted(n->book, &a);
+		i++)
+		address_ask(n, &a);
+}
+
+// Waits for a tick, or for other settings. False: the end.
+static bool tick_wait(struct client_names *n)
+{
+	const struct timespec until = clock_deadline(TICK_MS);
+	pthread_mutex_lock(&n->lock);
+	while (!n->stop && !n->is_other
+		&& pthread_cond_timedwait(&n->wake, &n->lock, &until) != ETIMEDOUT)
+		;
+	if (n->is_other) {
+		n->settings = n->next;
+		n->is_other = false;
+		n->look_ms = 0;
+		client_book_ask(n->book, n->settings.servers > 0);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return !n->stop;
+}
+
+static void *run(void *arg)
+{
+	struct client_names *n = arg;
+	thread_background();
+	while (tick_wait(n)) {
+		const uint64_t now_ms = clock_mono_ms();
+		if (now_ms >= n->look_ms) {
+			if (n->look_ms == 0 || files_changed(&n->settings))
+				files_read(n);
+			n->look_ms = now_ms + CLIENT_NAMES_LOOK_MS;
+		}
+		addresses_ask(n);
+	}
+	return NULL;
+}
+
+int client_names_open(struct client_names **out)
+{
+	struct client_names *n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	int rc = client_book_open(&n->book);
+	if (rc < 0) {
+		free(n);
+		return rc;
+	}
+	pthread_mutex_init(&n->lock, NULL);
+	thread_cond_init(&n->wake);
+	rc = thread_start(&n->thread, "weir-names", run, n);
+	if (rc < 0) {
+		client_book_close(n->book);
+		pthread_cond_destroy(&n->wake);
+		pthread_mutex_destroy(&n->lock);
+		free(n);
+		return rc;
+	}
+	*out = n;
+	return 0;
+}
+
+int client_names_configure(struct client_names *n, const struct config *c)
+{
+	struct settings *s = malloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	settings_make(s, c);
+	pthread_mutex_lock(&n->lock);
+	n->next = *s;
+	n->is_other = true;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->lock);
+	free(s);
+	return 0;
+}
+
+void client_names_close(struct client_names *n)
+{
+	if (!n)
+		return;
+	pthread_mutex_lock(&n->lock);
+	n->stop = true;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->lock);
+	pthread_join(n->thread, NULL);
+	client_book_close(n->book);
+	pthread_cond_destroy(&n->wake);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}
+
+struct client_book *client_names_book(struct client_names *n)
+{
+	return n ? n->book : NULL;
+}
+
+void client_names_status(struct client_names *n, struct client_names_status *out)
+{
+	*out = (struct client_names_status){
+		.asked = n->asked, .answered = n->answered, .failed = n->failed};
+	client_book_status(n->book, &out->book);
+	pthread_mutex_lock(&n->lock);
+	out->servers = n->settings.servers;
+	for (unsigned i = 0; i < n->settings.files; i++) {
+		const struct watched *w = &n->settings.file[i];
+		if (!w->may_be_missing || strcmp(w->report.why, strerror(ENOENT)) != 0)
+			out->file[out->file_count++] = w->report;
+	}
+	pthread_mutex_unlock(&n->lock);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Finds names of clients (client_book.h): a thread of its own (`weir-names`) looks at the files
+// each CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just
+// changed is read again until it has settled (file_seen.h). With servers for PTR it asks these for
+// private addresses that are in the log without a name, CLIENT_NAMES_ASKS a second at most, the
+// next server where one does not answer. Without any it sends no packet.
+//
+// Names of PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and
+// CLIENT_PTR_NONE_S for an address without a name.
+//
+// client_names_open, _configure and _close on one thread; the rest on any.
+
+#include "client_book.h"
+
+#include <weir/config.h>
+
+enum {
+	CLIENT_NAMES_LOOK_MS = 5000,
+	CLIENT_NAMES_ASKS = 5,
+	CLIENT_PTR_LEAST_S = 60,
+	CLIENT_PTR_MOST_S = 86400,
+	CLIENT_PTR_NONE_S = 3600,
+	CLIENT_PTR_FAILED_S = 60,
+	CLIENT_FILES_MAX = 32,
+	CLIENT_FILE_WHY_MAX = 64,
+};
+
+struct client_names;
+
+ATTR_MUST_CHECK int client_names_open(struct client_names **out); // -errno; knows no file yet
+// The files and servers from now on. What is kept of `c` is copied. -ENOMEM: as it was.
+ATTR_MUST_CHECK int client_names_configure(struct client_names *n, const struct config *c);
+void client_names_close(struct client_names *n); // NULL is fine
+struct client_book *client_names_book(struct client_names *n);
+
+struct client_names_file {
+	char path[256];
+	unsigned names, bad;
+	char why[CLIENT_FILE_WHY_MAX]; // "": it was read
+};
+
+struct client_names_status {
+	struct client_book_status book;
+	unsigned file_count, servers;
+	struct client_names_file file[CLIENT_FILES_MAX]; // without usual ones that do not exist
+	uint64_t asked, answered, failed;                // PTR questions
+};
+void client_names_status(struct client_names *n, struct client_names_status *out);

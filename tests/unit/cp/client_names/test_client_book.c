@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table of clients' names: which source wins, what ends, what goes when it is full.
+
+#include "controlplane/client_names/client_book.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct client_book *book;
+static const int64_t now = 1000;
+
+static struct client_entry entry(
+	unsigned last, const char *name, enum client_name_from from, int64_t ends_s)
+{
+	struct client_entry e = {.address = {.version = 4, .bytes = {192, 168, 0, (uint8_t)last}},
+		.from = (uint8_t)from,
+		.pass = 1,
+		.ends_s = ends_s};
+	snprintf(e.name, sizeof(e.name), "%s", name);
+	return e;
+}
+
+static void put(const struct client_entry *e)
+{
+	client_book_put(book, e, now);
+}
+
+static const char *name_at(unsigned last, int64_t at_s)
+{
+	static struct client_entry found;
+	const uint8_t bytes[16] = {192, 168, 0, (uint8_t)last};
+	return client_book_find(book, 4, bytes, at_s, &found) ? found.name : "";
+}
+
+static void test_better_source_wins(void **)
+{
+	struct client_entry e = entry(1, "of-ptr", CLIENT_FROM_PTR, now + 60);
+	put(&e);
+	assert_string_equal(name_at(1, now), "of-ptr");
+	e = entry(1, "of-lease", CLIENT_FROM_LEASE, now + 60);
+	put(&e);
+	e = entry(1, "of-hosts", CLIENT_FROM_HOSTS, 0);
+	put(&e);
+	e = entry(1, "of-lease", CLIENT_FROM_LEASE, now + 60);
+	put(&e);
+	e = entry(1, "of-ptr", CLIENT_FROM_PTR, now + 60);
+	put(&e);
+	assert_string_equal(name_at(1, now), "of-hosts");
+	// The next pass finds it in no hosts file.
+	e = entry(1, "of-lease", CLIENT_FROM_LEASE, now + 60);
+	e.pass = 2;
+	put(&e);
+	assert_string_equal(name_at(1, now), "of-lease");
+	assert_string_equal(name_at(1, now + 60), "");
+}
+
+static void test_sweep_and_drop(void **)
+{
+	struct client_entry e = entry(1, "stays", CLIENT_FROM_PTR, now + 60);
+	put(&e);
+	e = entry(2, "goes", CLIENT_FROM_HOSTS, 0);
+	put(&e);
+	e = entry(3, "lease", CLIENT_FROM_LEASE, 0);
+	e.pass = 2;
+	put(&e);
+	client_book_sweep(book, 2);
+	assert_string_equal(name_at(1, now), "stays");
+	assert_string_equal(name_at(2, now), "");
+	assert_string_equal(name_at(3, now), "lease");
+	client_book_drop(book, &e.address, 2);
+	assert_string_equal(name_at(3, now), "");
+}
+
+static void test_named(void **)
+{
+	struct client_entry e = entry(7, "Laptop.lan", CLIENT_FROM_LEASE, now + 60), found;
+	put(&e);
+	assert_true(client_book_named(book, "laptop.LAN", now, &found));
+	assert_int_equal(found.address.bytes[3], 7);
+	assert_false(client_book_named(book, "laptop", now, &found));
+	assert_false(client_book_named(book, "", now, &found));
+	assert_false(client_book_named(book, "laptop.lan", now + 60, &found));
+	assert_false(client_book_named(NULL, "laptop.lan", now, &found));
+}
+
+static void test_bounds(void **)
+{
+	struct client_book_status s;
+	struct client_entry e = entry(1, "kept", CLIENT_FROM_HOSTS, 0);
+	put(&e);
+	for (unsigned i = 0; i < 4 * CLIENT_BOOK_MAX; i++) {
+		e = entry(0, "flood", CLIENT_FROM_PTR, now + 60);
+		e.address.bytes[1] = (uint8_t)(i >> 16);
+		e.address.bytes[2] = (uint8_t)(i >> 8);
+		e.address.bytes[0] = 10;
+		e.address.bytes[3] = (uint8_t)i;
+		put(&e);
+	}
+	client_book_status(book, &s);
+	assert_true(s.entries <= CLIENT_BOOK_MAX && s.entries > CLIENT_BOOK_MAX * 9 / 10);
+	assert_int_equal(s.entries + s.evicted, 4 * CLIENT_BOOK_MAX + 1);
+	assert_string_equal(name_at(1, now), "kept");
+	assert_int_equal(s.used[CLIENT_FROM_HOSTS], 1);
+}
+
+// Only private addresses are noted, each once, and no more than there is room for.
+static void test_wanted(void **)
+{
+	static const uint8_t public[16] = {9, 9, 9, 9};
+	struct client_book_status s;
+	struct client_entry found;
+	struct client_ip a;
+	assert_string_equal(name_at(1, now), "");
+	assert_false(client_book_wanted(book, &a));
+	client_book_ask(book, true);
+	assert_false(client_book_find(book, 4, public, now, &found));
+	assert_string_equal(name_at(1, now), "");
+	assert_string_equal(name_at(1, now), "");
+	assert_true(client_book_wanted(book, &a));
+	assert_int_equal(a.version, 4);
+	assert_int_equal(a.bytes[3], 1);
+	assert_false(client_book_wanted(book, &a));
+	for (unsigned i = 2; i < 2 + CLIENT_BOOK_WANTED + 3; i++)
+		assert_string_equal(name_at(i, now), "");
+	client_book_status(book, &s);
+	assert_int_equal(s.refused, 3);
+}
+
+static void test_names_are_cleaned(void **)
+{
+	static const struct {
+		const char *text, *name;
+	} cases[] = {{"laptop.lan.", "laptop.lan"}, {"My_TV-2", "My_TV-2"}, {"a b", "a\\x20b"},
+		{"\033[31mred", "\\x1b\\x5b31mred"}, {"\xc3\xa4", "\\xc3\\xa4"},
+		{"<b>", "\\x3cb\\x3e"}, {"a\\b\"", "a\\x5cb\\x22"}};
+	char out[CLIENT_NAME_MAX], long_name[300];
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_true(client_name_clean(cases[i].text, strlen(cases[i].text), out));
+		assert_string_equal(out, cases[i].name);
+	}
+	assert_false(client_name_clean("", 0, out));
+	assert_false(client_name_clean(".", 1, out));
+	assert_true(client_name_clean("a\0b", 3, out));
+	assert_string_equal(out, "a\\x00b");
+	memset(long_name, '\xff', sizeof(long_name));
+	assert_true(client_name_clean(long_name, sizeof(long_name), out));
+	assert_int_equal(strlen(out), 60); // whole escapes alone
+}
+
+static int setup(void **)
+{
+	return client_book_open(&book);
+}
+
+static int teardown(void **)
+{
+	client_book_close(book);
+	return 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_better_source_wins),
+		TEST(test_sweep_and_drop),
+		TEST(test_named),
+		TEST(test_bounds),
+		TEST(test_wanted),
+		cmocka_unit_test(test_names_are_cleaned),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The thread that finds names: files that come, change and go; other settings; PTR for what has no
+// name.
+
+#include "controlplane/client_names/client_names.h"
+#include "ptr_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { WAIT_MS = 20000, STEP_MS = 50 };
+
+static struct client_names *names;
+static struct config config;
+static char path[sizeof(config.client_names.lease_files[0])];
+
+static void leases_write(const char *name)
+{
+	char next[sizeof(path) + 8];
+	snprintf(next, sizeof(next), "%s.next", path);
+	FILE *f = fopen(next, "w");
+	assert_non_null(f);
+	fprintf(f, "0 02:00:5e:10:00:01 192.168.0.7 %s *\n", name);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(rename(next, path), 0);
+}
+
+static bool is_called(unsigned last, const char *name)
+{
+	const uint8_t bytes[16] = {192, 168, 0, (uint8_t)last};
+	struct client_entry found;
+	for (unsigned i = 0; i < WAIT_MS / STEP_MS; i++) {
+		const bool has =
+			client_book_find(client_names_book(names), 4, bytes, time(NULL), &found);
+		if (*name ? has && strcmp(found.name, name) == 0 : !has)
+			return true;
+		usleep(STEP_MS * 1000);
+	}
+	return false;
+}
+
+static void test_files(void **)
+{
+	struct client_names_status s;
+	leases_write("first");
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(7, "first"));
+	leases_write("second");
+	assert_true(is_called(7, "second"));
+	client_names_status(names, &s);
+	assert_int_equal(s.file_count, 1);
+	assert_string_equal(s.file[0].path, path);
+	assert_int_equal(s.file[0].names, 1);
+	unlink(path);
+	assert_true(is_called(7, ""));
+	client_names_status(names, &s);
+	assert_string_equal(s.file[0].why, "No such file or directory");
+	leases_write("third");
+	assert_true(is_called(7, "third"));
+	config.client_names.lease_file_count = 0;
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(7, ""));
+	unlink(path);
+}
+
+static void test_ptr(void **)
+{
+	struct client_names_status s;
+	struct ptr_server silent, server;
+	config.client_names.lease_file_count = 0;
+	config.client_names.ptr_servers[0] = ptr_server_start(&silent, PTR_SERVFAIL);
+	config.client_names.ptr_servers[1] = ptr_server_start(&server, PTR_NAME);
+	assert_true(is_called(8, ""));
+	usleep(3 * 1000 * 1000);
+	assert_int_equal(silent.asked + server.asked, 0); // weir asks nobody by default
+	config.client_names.ptr_server_count = 2;
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(8, "box.lan"));
+	assert_int_equal(server.asked, 1);
+	server.mode = silent.mode = PTR_NXDOMAIN;
+	(void)is_called(9, "");
+	for (unsigned i = 0; i < WAIT_MS / STEP_MS && silent.asked < 2; i++)
+		usleep(STEP_MS * 1000);
+	assert_true(is_called(9, "")); // and is not asked for again
+	assert_int_equal(silent.asked, 2);
+	assert_int_equal(server.asked, 1); // NXDOMAIN counts as an answer
+	client_names_status(names, &s);
+	assert_int_equal(s.asked, 2);
+	assert_int_equal(s.failed, 0);
+	assert_int_equal(s.book.used[CLIENT_FROM_PTR], 1);
+	ptr_server_stop(&silent);
+	ptr_server_stop(&server);
+}
+
+static int setup(void **)
+{
+	config = (struct config){0};
+	snprintf(path, sizeof(path), "/tmp/weir-names-%d", (int)getpid());
+	snprintf(config.client_names.lease_files[0], sizeof(path), "%s", path);
+	config.client_names.lease_file_count = 1;
+	return client_names_open(&names);
+}
+
+static int teardown(void **)
+{
+	client_names_close(names);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ptr, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
