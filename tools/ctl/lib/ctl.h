@@ -40,6 +40,8 @@ enum {
 	CTL_OPT_SINCE = 1048576,
 	CTL_OPT_FOLLOW = 2097152,
 	CTL_OPT_FOR = 4194304,
+	CTL_OPT_SETUP = 16777216, // --interface, --address, --lists, --upstreams, --password-file
+	CTL_OPT_YES = 33554432,
 	CTL_OPT_WHY = 134217728,
 	CTL_OPT_REMOVE = 268435456,
 	CTL_OPT_ROLE = 536870912,   // --role, --expires
@@ -53,7 +55,7 @@ struct ctl {
 	bool service_reads_file;             // and says what is wrong with it, so ctl_open does not
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
-	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep;
+	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep, yes;
 	unsigned given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words
@@ -66,6 +68,8 @@ struct ctl {
 	struct remote_options remote_options;
 	const char *name, *verdict, *validation, *since, *until, *limit, *format, *output, *load,
 		*purpose, *reason; // of the options (--for: purpose, --why: reason), or NULL
+
+	const char *interface, *address, *lists, *upstreams, *password_file; // of setup, or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
@@ -175,6 +179,7 @@ int cmd_nic_bind(struct ctl *c);
 int cmd_nic_unbind(struct ctl *c);
 int cmd_nic_remember(struct ctl *c);
 int cmd_nic_forget(struct ctl *c);
+int cmd_setup(struct ctl *c);
 int cmd_import(struct ctl *c);
 int cmd_backup(struct ctl *c);
 int cmd_restore(struct ctl *c);

@@ -53,6 +53,8 @@ want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
 want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
+want 1 '' 'no terminal; --yes' $c setup </dev/null
+want 2 '' 'that command does not take such an option' $c setup --all
 want 2 '' 'takes --role read, operate or admin' $c token create ops
 want 2 '' '--expires takes' $c token create ops --role read --expires soon
 want 2 '' '--expires takes' $c token create ops --role read --expires 2020-01-01
