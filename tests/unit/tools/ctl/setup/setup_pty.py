@@ -4,54 +4,17 @@
 
 usage: setup_pty.py WEIRCTL CONFIG SUM     SUM: a file of sha256sum with CONFIG's sum before the first run
 """
-import os
 import pathlib
-import pty
-import select
 import subprocess
 import sys
 import termios
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "smoke/rig"))
+from person import Person  # noqa: E402
+
 weirctl, config, sums = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 bad = []
-
-
-class Person:
-    def __init__(self, *options):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execv(weirctl, [weirctl, "-c", str(config), "setup", *options])
-        self.seen = ""
-
-    def until(self, text, seconds=60):
-        end = time.monotonic() + seconds
-        while text not in self.seen:
-            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
-                raise TimeoutError(f"no {text!r} in {self.seen!r}")
-            try:
-                self.seen += os.read(self.fd, 4096).decode()
-            except OSError as error:
-                raise EOFError(f"it ended without {text!r}: {self.seen!r}") from error
-        before, self.seen = self.seen.split(text, 1)
-        return before
-
-    def types(self, text):
-        os.write(self.fd, text.encode())
-
-    def answers(self, prompt, text):
-        self.until(prompt)
-        self.types(text + "\n")
-
-    def end(self):
-        """Exit status, -N for signal N, and the rest of what it said."""
-        try:
-            while True:
-                self.seen += os.read(self.fd, 4096).decode()
-        except OSError:
-            pass
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), self.seen
 
 
 def check(what, good):
@@ -63,6 +26,10 @@ def check(what, good):
 def unchanged(what):
     same = subprocess.run(["sha256sum", "-c", "--status", sums], check=False).returncode == 0
     check(f"{what}: nothing is changed", same and [p.name for p in config.parent.iterdir()] == [config.name])
+
+
+def setup(*options):
+    return Person(weirctl, "-c", str(config), "setup", *options)
 
 
 def echoes(fd):
@@ -78,7 +45,7 @@ def to_password(person):
 def ends():
     for number in range(4):
         for key, status in (("\x04", 1), ("\x03", -2)):
-            person = Person()
+            person = setup()
             for prompt in ("1/5", "2/5", "3/5", "4/5")[:number]:
                 person.answers(prompt, "")
             person.until(f"{number + 1}/5")
@@ -87,7 +54,7 @@ def ends():
             check(f"question {number + 1} ends with {key!r}", person.end()[0] == status)
             unchanged(f"question {number + 1}, {key!r}")
     for key, status in (("\x04", 1), ("\x03", -2)):
-        person = Person("--force")
+        person = setup("--force")
         to_password(person)
         time.sleep(0.2)
         check("a password is not shown", not echoes(person.fd))
@@ -99,7 +66,7 @@ def ends():
 
 
 def refusals():
-    person = Person("--force")
+    person = setup("--force")
     person.answers("[eth0]: ", "eth9")
     person.answers('has no interface "eth9"; it has far eth0', "eth0")
     person.answers("[198.18.7.2/24]: ", "198.18.300.1")
@@ -124,7 +91,7 @@ def refusals():
 
 
 def consent():
-    person = Person("--force")
+    person = setup("--force")
     to_password(person)
     person.types("\n")
     person.answers("Write it? yes or no [no]: ", "yes")
