@@ -31,7 +31,12 @@ settled() { client $python "$smoke_dir/rig/pihole_twin.py" check $tmp/pihole $se
 settled || settled # lists are read after the reload
 check "each verdict is Pi-hole's" settled
 sed 's/^/  /' $tmp/verdicts
-same "in all groups" 7 "$(grep -c ' 0 differ' $tmp/verdicts)"
+same "14,000 verdicts: 2,000 names in 7 groups and combinations of them" 7 "$(grep -c ' of 2000 names blocked, 0 differ' $tmp/verdicts)"
+same "of which one group, which is off, blocks nothing" 1 "$(grep -c '\[4\]: 0 of 2000 names blocked' $tmp/verdicts)"
+check "and each other one hundreds" eval "! grep -v '\[4\]' $tmp/verdicts | grep -vq ': [1-9][0-9][0-9]* of'"
+same "of 5 lists and 40 clients" "5 40" "$($python -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(*(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("adlist", "client")))' $tmp/pihole/gravity.db)"
 
 cat >$tmp/unbound.conf <<'CONF'
 include: "/dev/null"

@@ -164,6 +164,7 @@ again_as() {
 		sed -i "${2:-}" $tmp/x/etc/weir/weir.yaml && dpkg-deb --root-owner-group -b $tmp/x "$debian/weir-$1.deb"
 }
 echo '# edited here' >>"$debian/etc/weir/weir.yaml"
+sed -i '/^  records:/a\    - {name: nas.lan, type: A, value: 198.18.9.9}' "$debian/etc/weir/weir.yaml"
 chmod 440 "$debian/etc/weir/weir.yaml"
 before="$(pid_in dataplane) $(pid_in controlplane)"
 : >"$calls"
@@ -191,6 +192,9 @@ sed -i '/^nonsense/d' "$debian/etc/weir/weir.yaml"
 check "downgrade" eval 'apt install --allow-downgrades /weir.deb && eventually answers'
 
 # --- removal ---------------------------------------------------------------------------------------------------------
+nas() { [ "$(inside kdig +short +timeout=1 +retry=0 @198.18.0.53 nas.lan A 2>/dev/null)" = 198.18.9.9 ]; }
+check "it answers as edited" eventually nas
+check "a backup" inside weirctl backup /backup.tar
 state=$(ls "$debian/var/lib/weir" | wc -l)
 check "there is state to keep" test "$state" -gt 0
 check "remove" apt remove weir
@@ -205,6 +209,13 @@ check "purge" apt purge weir
 same "nothing is left" '' "$(find "$debian" -xdev -name '*weir*' ! -name 'weir*.deb' ! -path "$debian/usr/local/*")"
 same "nor in memory" '' "$(ls -d "$debian"/run/weir /dev/shm/* 2>/dev/null)"
 same "but the users and their groups" "2 2" "$(grep -c '^weir-' "$debian/etc/passwd") $(grep -cE '^weir(-admin)?:' "$debian/etc/group")"
+# --- restore -----------------------------------------------------------------------------------------------------------
+check "installed after the purge" eval 'apt install /weir.deb && eventually answers'
+check "it does not answer as edited" eval '! nas'
+check "restore" inside weirctl restore --force /backup.tar
+same "with the mode and owner from before" '440 root:weir' "$(mode_in /etc/weir/weir.yaml)"
+check "it answers as before the purge" eval 'inside systemctl restart weir-dataplane.service weir-controlplane.service && eventually nas && answers'
+check "purge" apt purge weir
 kill %1
 umount -l "$debian/run" "$debian/proc" "$debian/sys" "$debian/dev"
 [ $bad != 0 ] || rm -rf --one-file-system "$work"

@@ -248,6 +248,13 @@ const struct ctl_command ctl_commands[] = {
 	{"doctor", NULL, 0, 1, CTL_OPT_LOCAL, cmd_doctor, "[CHECK]",
 		"Check the machine for weir, and print the command that mends each finding; needs "
 		"no running weir. Exit status 1: something is wrong."},
+	{"setup", NULL, 0, 0,
+		CTL_OPT_SETUP | CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL,
+		cmd_setup,
+		"[--interface IF] [--address A,...] [--lists L,...] [--upstreams U,...] "
+		"[--password-file FILE|none] [--yes] [--force] [--dry-run]",
+		"Make weir serve a network: ask five questions, check the machine, write the "
+		"configuration, restart both processes; --yes: ask nothing."},
 	{"nic", "status", 0, 0, CTL_OPT_LOCAL, cmd_nic_status, "",
 		"List the network devices: driver, interface, NUMA node, IOMMU group, and what "
 		"stands in the way of a bind."},

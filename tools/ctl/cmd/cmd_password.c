@@ -3,50 +3,23 @@
 // `weirctl password`: local users of the control API, for browsers.
 
 #include "lib/cell.h"
+#include "lib/prompt.h"
 #include "lib/show.h"
 #include "lib/term_text.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 enum { PASSWORD_ROOM = 260 };
-
-// A line of stdin without its end. False: no line, or a longer one.
-static bool line_read(char out[PASSWORD_ROOM])
-{
-	if (!fgets(out, PASSWORD_ROOM, stdin))
-		return false;
-	const size_t len = strcspn(out, "\n");
-	const bool whole = out[len] == '\n' || feof(stdin);
-	out[len] = '\0';
-	return whole;
-}
-
-// The same of a terminal, which does not show it.
-static bool prompt_read(const char *prompt, char out[PASSWORD_ROOM])
-{
-	struct termios was, quiet;
-	if (tcgetattr(STDIN_FILENO, &was) < 0)
-		return false;
-	quiet = was;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	fputs(prompt, stderr);
-	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) < 0)
-		return false;
-	const bool read = line_read(out);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-	fputc('\n', stderr);
-	return read;
-}
 
 static bool password_read(char out[PASSWORD_ROOM])
 {
 	char again[PASSWORD_ROOM];
 	if (!isatty(STDIN_FILENO))
-		return line_read(out);
-	const bool same = prompt_read("Password: ", out) && prompt_read("Again: ", again)
+		return prompt_line(out, PASSWORD_ROOM);
+	const bool same = prompt_secret("Password: ", out, PASSWORD_ROOM)
+			  && prompt_secret("Again: ", again, sizeof(again))
 			  && strcmp(out, again) == 0;
 	explicit_bzero(again, sizeof(again));
 	return same;

@@ -4,6 +4,7 @@
 // is, 2 no such check.
 
 #include "doctor_checks.h"
+#include "doctor_try.h"
 #include "lib/config_prove.h"
 #include "lib/json_doc.h"
 
@@ -91,15 +92,6 @@ static void doctor_begin(struct doctor *d, struct ctl *c)
 	doctor_users_find(d);
 }
 
-static int names_print(void)
-{
-	fprintf(stderr, "weirctl: doctor takes one of:");
-	for (unsigned i = 0; i < ARRAY_LEN(checks); i++)
-		fprintf(stderr, " %s", checks[i].name);
-	fprintf(stderr, "\n");
-	return CTL_USAGE;
-}
-
 static void counts_print(const struct doctor *d, struct json_node *root)
 {
 	const unsigned *n = d->count;
@@ -112,6 +104,36 @@ static void counts_print(const struct doctor *d, struct json_node *root)
 	json_put_count(root, "warnings", n[DOCTOR_WARNING]);
 	json_put_count(root, "wrong", n[DOCTOR_WRONG]);
 	json_put_count(root, "not_checked", n[DOCTOR_UNKNOWN]);
+}
+
+unsigned doctor_try(const struct ctl *c, const char *config_path, const char *const names[])
+{
+	struct ctl its = *c;
+	struct config_errors errors = {0};
+	struct doctor d = {.c = &its, .is_brief = true};
+	its.config_path = config_path;
+	its.config = NULL;
+	if (config_load_all(config_path, &its.config, &errors) == 0)
+		d.config = its.config;
+	doctor_users_find(&d);
+	for (; *names; names++)
+		for (unsigned i = 0; i < ARRAY_LEN(checks); i++) {
+			d.check = checks[i].name;
+			if (strcmp(*names, d.check) == 0)
+				checks[i].run(&d);
+		}
+	counts_print(&d, NULL);
+	config_free(its.config);
+	return d.count[DOCTOR_WRONG];
+}
+
+static int names_print(void)
+{
+	fprintf(stderr, "weirctl: doctor takes one of:");
+	for (unsigned i = 0; i < ARRAY_LEN(checks); i++)
+		fprintf(stderr, " %s", checks[i].name);
+	fprintf(stderr, "\n");
+	return CTL_USAGE;
 }
 
 int cmd_doctor(struct ctl *c)

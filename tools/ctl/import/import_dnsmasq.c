@@ -20,7 +20,7 @@ struct reading {
 };
 
 static void file_take(struct import_model *m, const char *path, unsigned depth);
-static void line_take(struct reading *r, char *line);
+static void line_take(void *arg, char *line);
 
 static void each_file(void *arg, const char *path)
 {
@@ -154,23 +154,27 @@ static void rebind_ok_take(struct import_model *m, char *value)
 			import_add_name(m, &m->rebinding_allow, name, NULL);
 }
 
+struct resolv {
+	struct import_model *m;
+	const char *path;
+};
+
+static void resolv_line_take(void *arg, char *line)
+{
+	const struct resolv *r = arg;
+	char *word = import_file_word(&line);
+	char *server = word && strcmp(word, "nameserver") == 0 ? import_file_word(&line) : NULL;
+	if (server)
+		import_server_add(r->m, &r->m->upstreams, server, r->path);
+}
+
 // The servers of a file like /etc/resolv.conf.
 static void resolv_take(struct import_model *m, const char *path)
 {
-	char why[IMPORT_WHY_MAX], *text, *rest, *line;
-	if (import_file_read(path, &text, NULL, why) < 0) {
+	char why[IMPORT_WHY_MAX];
+	struct resolv r = {m, path};
+	if (import_file_lines(path, resolv_line_take, &r, why) < 0)
 		import_miss(m, "resolv-file", "%s; its servers are left out", why);
-		return;
-	}
-	rest = text;
-	while ((line = import_file_line(&rest))) {
-		char *word = import_file_word(&line);
-		char *server =
-			word && strcmp(word, "nameserver") == 0 ? import_file_word(&line) : NULL;
-		if (server)
-			import_server_add(m, &m->upstreams, server, path);
-	}
-	free(text);
 }
 
 // Keys with one number, or with none.
@@ -255,8 +259,9 @@ static void option_take(struct reading *r, char *key, char *value)
 		import_miss(m, key, "`%.200s` has no counterpart", value);
 }
 
-static void line_take(struct reading *r, char *line)
+static void line_take(void *arg, char *line)
 {
+	struct reading *r = arg;
 	static char none[] = "";
 	// A comment begins the line, or follows a blank.
 	for (char *p = line; *p; p++)
@@ -298,19 +303,6 @@ void import_dnsmasq_hosts_line(struct import_model *m, char *line)
 	}
 }
 
-static int lines_take(struct reading *r, char why[IMPORT_WHY_MAX])
-{
-	char *text, *rest, *line;
-	int rc = import_file_read(r->path, &text, NULL, why);
-	if (rc < 0)
-		return rc;
-	rest = text;
-	while ((line = import_file_line(&rest)))
-		line_take(r, line);
-	free(text);
-	return 0;
-}
-
 static void file_take(struct import_model *m, const char *path, unsigned depth)
 {
 	char why[IMPORT_WHY_MAX];
@@ -324,7 +316,7 @@ static void file_take(struct import_model *m, const char *path, unsigned depth)
 	if (import_file_is_folder(path))
 		return;
 	m->place = path;
-	if (lines_take(&r, why) < 0)
+	if (import_file_lines(path, line_take, &r, why) < 0)
 		import_miss(m, NULL, "%s", why);
 	m->place = before;
 }
@@ -332,7 +324,7 @@ static void file_take(struct import_model *m, const char *path, unsigned depth)
 int import_dnsmasq(struct import_model *m, const char *path, char why[IMPORT_WHY_MAX])
 {
 	struct reading r = {.m = m, .path = path};
-	int rc = lines_take(&r, why);
+	int rc = import_file_lines(path, line_take, &r, why);
 	if (rc == 0 && !r.no_hosts)
 		import_miss(m, "no-hosts",
 			"dnsmasq answers from /etc/hosts of its machine; for that too, add "

@@ -77,6 +77,20 @@ char *import_file_line(char **rest)
 	return line + strspn(line, " \t\r");
 }
 
+int import_file_lines(
+	const char *path, void (*each)(void *arg, char *line), void *arg, char why[IMPORT_WHY_MAX])
+{
+	char *text, *rest, *line;
+	int rc = import_file_read(path, &text, NULL, why);
+	if (rc < 0)
+		return rc;
+	rest = text;
+	while ((line = import_file_line(&rest)))
+		each(arg, line);
+	free(text);
+	return 0;
+}
+
 char *import_file_word(char **rest)
 {
 	char *word = *rest + strspn(*rest, " \t"), *end;

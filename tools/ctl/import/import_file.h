@@ -15,6 +15,10 @@ int import_file_read(const char *path, char **out, size_t *len, char why[IMPORT_
 // The text is changed. A NUL inside ends the line early.
 char *import_file_line(char **rest);
 
+// Calls `each` for each line of a file, cut as by import_file_line(); -errno with a sentence.
+int import_file_lines(
+	const char *path, void (*each)(void *arg, char *line), void *arg, char why[IMPORT_WHY_MAX]);
+
 // The next word of a line by blanks; quotes (" or ') around a word go. NULL: none.
 char *import_file_word(char **rest);
 

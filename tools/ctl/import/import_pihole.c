@@ -24,18 +24,23 @@ static int db_read(struct import_model *m, const char *path, char why[IMPORT_WHY
 	return rc;
 }
 
+struct lines {
+	struct import_model *m;
+	const char *path;
+	void (*take)(struct import_model *m, const char *path, char *line);
+};
+
+static void line_give(void *arg, char *line)
+{
+	const struct lines *l = arg;
+	l->take(l->m, l->path, line);
+}
+
 static int lines_read(struct import_model *m, const char *path, char why[IMPORT_WHY_MAX],
 	void (*take)(struct import_model *m, const char *path, char *line))
 {
-	char *text, *rest, *line;
-	int rc = import_file_read(path, &text, NULL, why);
-	if (rc < 0)
-		return rc;
-	rest = text;
-	while ((line = import_file_line(&rest)))
-		take(m, path, line);
-	free(text);
-	return 0;
+	struct lines l = {m, path, take};
+	return import_file_lines(path, line_give, &l, why);
 }
 
 static void hosts_take(struct import_model *m, const char *, char *line)

@@ -59,8 +59,9 @@ static void comment_cut(char *line)
 	}
 }
 
-static void line_take(struct unbound *u, char *line)
+static void line_take(void *arg, char *line)
 {
+	struct unbound *u = arg;
 	comment_cut(line);
 	for (;;) {
 		// "key:value" without a blank is the same.
@@ -91,19 +92,6 @@ static void line_take(struct unbound *u, char *line)
 		import_miss(u->m, line, "the line is not read");
 }
 
-static int lines_take(struct unbound *u, const char *path, char why[IMPORT_WHY_MAX])
-{
-	char *text, *rest, *line;
-	int rc = import_file_read(path, &text, NULL, why);
-	if (rc < 0)
-		return rc;
-	rest = text;
-	while ((line = import_file_line(&rest)))
-		line_take(u, line);
-	free(text);
-	return 0;
-}
-
 static void file_take(struct unbound *u, const char *path)
 {
 	char why[IMPORT_WHY_MAX];
@@ -115,7 +103,7 @@ static void file_take(struct unbound *u, const char *path)
 	}
 	u->depth++;
 	u->m->place = path;
-	if (lines_take(u, path, why) < 0)
+	if (import_file_lines(path, line_take, u, why) < 0)
 		import_miss(u->m, NULL, "%s", why);
 	u->m->place = before;
 	u->depth--;
@@ -125,7 +113,7 @@ int import_unbound(struct import_model *m, const char *path, char why[IMPORT_WHY
 {
 	struct unbound u = {.m = m, .path = path};
 	m->is_recursive = true;
-	int rc = lines_take(&u, path, why);
+	int rc = import_file_lines(path, line_take, &u, why);
 	import_unbound_clause_end(&u);
 	import_unbound_end(&u);
 	return rc;

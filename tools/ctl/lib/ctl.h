@@ -42,6 +42,7 @@ enum {
 	CTL_OPT_SINCE = 1048576,
 	CTL_OPT_FOLLOW = 2097152,
 	CTL_OPT_FOR = 4194304,
+	CTL_OPT_SETUP = 67108864, // --interface, --address, --lists, --upstreams, --password-file, --yes
 	CTL_OPT_WHY = 134217728,
 	CTL_OPT_REMOVE = 268435456,
 	CTL_OPT_ROLE = 536870912,   // --role, --expires
@@ -56,7 +57,7 @@ struct ctl {
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch;
+		watch, yes;
 	unsigned given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words
@@ -70,6 +71,8 @@ struct ctl {
 	const char *name, *part, *rcode, *verdict, *validation, *since, *until, *limit, *format,
 		*output, *load, *purpose,
 		*reason; // of the options (--for: purpose, --why: reason), or NULL
+
+	const char *interface, *address, *lists, *upstreams, *password_file; // of setup, or NULL
 
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
@@ -181,6 +184,7 @@ int cmd_nic_bind(struct ctl *c);
 int cmd_nic_unbind(struct ctl *c);
 int cmd_nic_remember(struct ctl *c);
 int cmd_nic_forget(struct ctl *c);
+int cmd_setup(struct ctl *c);
 int cmd_import(struct ctl *c);
 int cmd_backup(struct ctl *c);
 int cmd_restore(struct ctl *c);

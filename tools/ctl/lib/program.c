@@ -38,15 +38,28 @@ static int program_start(const char *const args[], int out_fd, pid_t *child)
 	char *const environment[] = {(char *)(uintptr_t) "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		(char *)(uintptr_t) "LC_ALL=C", NULL};
 	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	sigemptyset(&none);
 	int rc = posix_spawn_file_actions_init(&files);
 	if (rc)
 		return -rc;
+	rc = posix_spawnattr_init(&attributes);
+	if (rc) {
+		posix_spawn_file_actions_destroy(&files);
+		return -rc;
+	}
+	// Signals that the caller blocks are not blocked in the program, and in what it starts.
+	rc = posix_spawnattr_setsigmask(&attributes, &none);
+	rc = rc ? rc : posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	sysroot_path(path, "%s", args[0]);
-	rc = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	rc = rc ? rc
+		: posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	rc = rc ? rc : posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
 	rc = rc ? rc
-		: posix_spawn(
-			child, path, &files, NULL, (char *const *)(uintptr_t)args, environment);
+		: posix_spawn(child, path, &files, &attributes, (char *const *)(uintptr_t)args,
+			environment);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&files);
 	return -rc;
 }

@@ -55,6 +55,8 @@ want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
 want 2 '' 'takes --interval of 0.2 and more alone' $c top --watch --since 1h
 want 2 '' '--since takes 90s' $c clients --since soon
+want 1 '' 'no terminal; --yes' $c setup </dev/null
+want 2 '' 'that command does not take such an option' $c setup --all
 want 2 '' 'takes --role read, operate or admin' $c token create ops
 want 2 '' '--expires takes' $c token create ops --role read --expires soon
 want 2 '' '--expires takes' $c token create ops --role read --expires 2020-01-01

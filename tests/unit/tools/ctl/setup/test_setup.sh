@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# `weirctl setup` in a network namespace with an interface eth0: a person at a terminal (setup_pty.py), and its options.
+# No weir runs, and WEIR_ROOT is a tree without systemd, so it ends with the file. usage: test_setup.sh WEIRCTL
+if [ -z "${WEIR_SETUP_INSIDE-}" ]; then
+	[ "$(id -u)" = 0 ] && unshare --net --mount -- true || { echo "skipped: needs root for namespaces"; exit 77; }
+	WEIR_SETUP_INSIDE=1 exec unshare --net --mount --propagation private -- "$BASH" "$0" "$@"
+fi
+weirctl=$1
+here=$(dirname "$0")
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+export WEIR_ROOT=$dir/root
+mkdir -p "$WEIR_ROOT/proc/net" "$WEIR_ROOT/etc" "$WEIR_ROOT/usr/bin" "$WEIR_ROOT/sys/class/net/eth0" "$WEIR_ROOT/proc/sys/kernel"
+ip link set lo up && ip link add eth0 type veth peer name far && ip link set eth0 up && ip link set far up &&
+	ip address add 198.18.7.2/24 dev eth0 || exit 1
+printf 'Iface Destination Gateway Flags RefCnt Use Metric Mask\nwlan0 00000000 010712C6 0003 0 0 600 00000000\n%s\n' \
+	'eth0 00000000 010712C6 0003 0 0 100 00000000' >"$WEIR_ROOT/proc/net/route"
+printf 'nameserver 127.0.0.53\nnameserver 198.18.7.1\n' >"$WEIR_ROOT/etc/resolv.conf"
+cp -r /proc/meminfo "$WEIR_ROOT/proc/" && echo 6.1.0 >"$WEIR_ROOT/proc/sys/kernel/osrelease"
+touch "$WEIR_ROOT"/proc/net/{udp,udp6,tcp,tcp6} && echo up >"$WEIR_ROOT/sys/class/net/eth0/operstate"
+ln -s /usr/bin/openssl "$WEIR_ROOT/usr/bin/openssl"
+mkdir "$dir/etc"
+config=$dir/etc/weir.yaml
+bad=0
+check() { # WHAT COMMAND...
+	local what=$1
+	shift
+	"$@" >"$dir/checked" 2>&1 && return
+	bad=$((bad + 1)) && echo "not ok - $what: $*" && tail -n 5 "$dir/checked"
+}
+has() { grep -qF -- "$1" "$2"; }
+lacks() { ! grep -qF -- "$1" "$2"; }
+shipped() {
+	rm -f "$dir"/etc/*
+	cat >"$config" <<CONFIG
+version: 1
+runtime: {directory: $dir/run, state_directory: $dir/state}
+dataplane:
+  main_lcore: 0                      # kept
+  worker_lcores: [0]
+  ports:
+    - device: net_tap0,iface=wt0,persist
+  service_addresses:
+    - 198.18.0.53/24
+upstreams:
+  servers:
+    - address: 9.9.9.9
+  policy: failover
+groups:                              # kept, too
+  - {name: kids, clients: [198.18.7.9]}
+CONFIG
+	chmod 604 "$config"
+	sha256sum "$config" >"$dir/sum"
+}
+same() { sha256sum -c --status "$dir/sum" && [ "$(ls "$dir/etc")" = weir.yaml ]; }
+setup() { "$weirctl" -c "$config" setup "$@" </dev/null >"$dir/out" 2>"$dir/err"; }
+
+# Without a terminal.
+shipped
+setup
+check "no terminal" has 'no terminal; --yes' "$dir/err"
+check "it changes nothing" same
+setup --yes --json
+check "no JSON" has 'speaks to a person' "$dir/out"
+for wrong in '--interface eth9|no interface "eth9"; it has far eth0' '--address nonsense|"nonsense" is no IP address' \
+	'--address 198.18.9.2|198.18.9.2 is in no network of the interface' '--lists nonsense|no list that setup knows' \
+	'--lists /nonsense|no such file to read' '--upstreams nonsense:x:y|is not an IP address' '--upstreams 198.18.7.2|is an address of this service' \
+	'--lists http://a"b|' '--password-file /dev/null|less than 10 characters' '--password-file /nonsense|No such file'; do
+	# shellcheck disable=SC2086
+	setup --yes --force ${wrong%%|*} && bad=$((bad + 1)) && echo "not ok - taken: $wrong"
+	check "refused: $wrong" has "${wrong#*|}" "$dir/err"
+	check "unchanged after $wrong" same
+done
+setup --yes --upstreams 198.18.7.3
+check "nothing answers there: it refuses" has 'mend what is wrong' "$dir/err"
+check "and changes nothing" same
+setup --yes --force --dry-run --upstreams 198.18.7.3
+check "a dry run says what would be" has 'dataplane.ports:' "$dir/out"
+check "and changes nothing" same
+echo 'correct horse battery' >"$dir/password"
+echo ads.example >"$dir/ads.txt"
+check "with --force it writes" setup --yes --force --upstreams 198.18.7.3,tls://dns.example@198.18.7.4 --lists "$dir/ads.txt oisd-small" \
+	--password-file "$dir/password"
+check "the result is good" "$weirctl" -c "$config" config check
+for line in '    - xdp: "eth0"' '    - "198.18.7.2/24"' '  main_lcore: 0                      # kept' '  policy: failover' '    - name: oisd-small' \
+	"    - path: \"$dir/ads.txt\"" '    - address: "tls://dns.example@198.18.7.4"' '  page: true' '  listen: ["198.18.7.2"]' \
+	'  allow: [127.0.0.0/8, "::1", "198.18.7.0/24"]' 'groups:                              # kept, too'; do
+	check "it has: $line" has "$line" "$config"
+done
+check "and no TAP" lacks net_tap "$config"
+check "with the mode from before" test "$(stat -c %a "$config")" = 604
+check "which is kept" sha256sum --status -c <(sed 's/weir.yaml/weir.yaml.before/' "$dir/sum")
+check "a certificate for the address" eval "openssl x509 -in $dir/etc/control.pem -noout -ext subjectAltName | grep -q 198.18.7.2"
+check "a key for one reader" test "$(stat -c %a "$dir/etc/control.key")" = 400
+check "no password in the file" lacks 'correct horse' "$config"
+sum=$(sha256sum <"$config")
+check "once more, with what is there" setup --yes --force
+check "changes nothing" test "$sum" = "$(sha256sum <"$config")"
+check "then recursion" setup --yes --force --upstreams recursion
+check "has no servers" lacks 'address: "198.18.7.3"' "$config"
+check "but a mode" has '  mode: recursive' "$config"
+check "and back" setup --yes --force --upstreams 198.18.7.3
+check "without the mode" lacks 'mode: recursive' "$config"
+
+# At a terminal.
+shipped
+check "a person answers" /usr/bin/python3 "$here/setup_pty.py" "$weirctl" "$config" "$dir/sum"
+[ $bad = 0 ] || exit 1

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the questions of `weirctl setup` lead to. The text is the whole configuration file: the one
+// that is there, with the keys replaced that the answers so far decide. Nothing is on disk before
+// the last question has a yes (setup_start.h).
+
+#include "lib/ctl.h"
+
+#include <limits.h>
+#include <weir/config.h>
+
+enum {
+	SETUP_ANSWER_MAX = 1024, // bytes of an answer
+	SETUP_BLOCK_MAX = 8192,  // of the lines that it makes
+	SETUP_WHY_MAX = 1024,
+	SETUP_PASSWORD_MAX = 260,
+};
+
+struct setup {
+	struct ctl *c;
+	char folder[PATH_MAX]; // of the configuration
+	bool asks;             // a person sits at a terminal
+	char *text;            // owned
+
+	bool is_serving;             // the present configuration serves more than the package's TAP
+	char interface[64];          // of the answer; "": as it was
+	char shown[SETUP_BLOCK_MAX]; // what the answers changed, for the person
+	unsigned address_count;
+	struct ip_address address[CONFIG_ADDRESSES_MAX];
+	unsigned list_count, server_count; // of the answers
+	bool is_recursive;
+	char password[SETUP_PASSWORD_MAX]; // "": no page
+};

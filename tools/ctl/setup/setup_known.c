@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "setup_known.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/attr.h>
+
+static const struct {
+	const char *name, *url;
+} lists[] = {
+	{"oisd-small", "https://small.oisd.nl/"},
+	{"oisd-big", "https://big.oisd.nl/"},
+	{"hagezi-normal",
+		"https://raw.githubusercontent.com/hagezi/dns-blocklists/main/adblock/multi.txt"},
+	{"hagezi-pro",
+		"https://raw.githubusercontent.com/hagezi/dns-blocklists/main/adblock/pro.txt"},
+	{"stevenblack", "https://raw.githubusercontent.com/StevenBlack/hosts/master/hosts"},
+	{"adguard", "https://adguardteam.github.io/HostlistsRegistry/assets/filter_1.txt"},
+};
+
+static const struct {
+	const char *name, *servers[3];
+} resolvers[] = {
+	{"quad9", {"tls://dns.quad9.net@9.9.9.9", "tls://dns.quad9.net@149.112.112.112", NULL}},
+	{"cloudflare",
+		{"tls://cloudflare-dns.com@1.1.1.1", "tls://cloudflare-dns.com@1.0.0.1", NULL}},
+	{"google", {"tls://dns.google@8.8.8.8", "tls://dns.google@8.8.4.4", NULL}},
+};
+
+const char *setup_known_list(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		if (strcmp(lists[i].name, name) == 0)
+			return lists[i].url;
+	return NULL;
+}
+
+const char *const *setup_known_resolver(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
+		if (strcmp(resolvers[i].name, name) == 0)
+			return resolvers[i].servers;
+	return NULL;
+}
+
+static void name_add(char *out, size_t cap, const char *name)
+{
+	const size_t n = strlen(out);
+	snprintf(out + n, cap - n, "%s%s", n ? ", " : "", name);
+}
+
+void setup_known_lists(char *out, size_t cap)
+{
+	*out = '\0';
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		name_add(out, cap, lists[i].name);
+}
+
+void setup_known_resolvers(char *out, size_t cap)
+{
+	*out = '\0';
+	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
+		name_add(out, cap, resolvers[i].name);
+}
