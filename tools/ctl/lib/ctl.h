@@ -42,7 +42,8 @@ enum {
 	CTL_OPT_FOR = 4194304,
 	CTL_OPT_WHY = 134217728,
 	CTL_OPT_REMOVE = 268435456,
-	CTL_OPT_ROLE = 536870912,   // --role, --expires
+	CTL_OPT_ROLE = 536870912,
+	CTL_OPT_EXPIRES = 16777216,
 	CTL_OPT_LOCAL = 1073741824, // no option: the command works on its own box alone
 };
 
@@ -81,8 +82,16 @@ struct ctl_command {
 	const char *help;
 };
 
+// Commands that belong together: a page of the help, and a man page of its own.
+struct ctl_topic {
+	const char *name, *title;
+	const char *verbs; // first words of its commands, with blanks between
+};
+
 extern const struct ctl_command ctl_commands[];
 extern const unsigned ctl_command_count;
+extern const struct ctl_topic ctl_topics[];
+extern const unsigned ctl_topic_count;
 
 int cmd_status(struct ctl *c);
 int cmd_stats(struct ctl *c);
