@@ -89,8 +89,8 @@
 
 #define CONFIG_KEYS_QUERY_LOG_DNSTAP(X)                                                       \
 	X(query_log_dnstap, socket, socket, TEXT, none, "", 0, 100, RESTART,                  \
-		"Absolute path of the unix socket of a frame streams receiver. Empty: no "    \
-		"dnstap.")                                                                    \
+		"Absolute path of the unix socket of a frame streams receiver, or "           \
+		"`tcp:ADDRESS:PORT`. Empty: no dnstap.")                                      \
 	X(query_log_dnstap, messages, messages, BOOL, none, "true", 0, 0, LIVE,               \
 		"Whether the receiver gets each query and reply whole, as on the wire. With " \
 		"`anonymize` it gets no messages.")

@@ -209,6 +209,23 @@ static int webhooks_take(const struct config_doc *doc, const struct config_raw_q
 	return 0;
 }
 
+// dnstap.c of the control plane reads it in the same way.
+static int dnstap_check(const struct config_doc *doc, const char *to)
+{
+	static const char key[] = "query_log.dnstap.socket", tcp[] = "tcp:";
+	struct socket_address address;
+	if (!*to || *to == '/')
+		return 0;
+	if (strncmp(to, tcp, sizeof(tcp) - 1) != 0
+		|| socket_address_parse(to + sizeof(tcp) - 1, 0, &address) < 0 || address.port == 0)
+		return config_refuse(doc, key,
+			"must be an absolute path, or an address with port such as "
+			"\"tcp:192.0.2.1:6000\" or \"tcp:[2001:db8::1]:6000\"");
+	return config_address_is_host(&address.ip)
+		       ? 0
+		       : config_refuse(doc, key, "must not be a multicast or broadcast address");
+}
+
 int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
@@ -217,7 +234,7 @@ int config_query_log_apply(
 	if (rc == 0)
 		rc = path_check(doc, "query_log.requests.directory", c->requests.directory);
 	if (rc == 0)
-		rc = path_check(doc, "query_log.dnstap.socket", c->dnstap.socket);
+		rc = dnstap_check(doc, c->dnstap.socket);
 	if (rc == 0)
 		rc = webhooks_take(doc, raw->query_log, c);
 	if (rc == 0)

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # dnstap has both ends of each exchange and both messages as they were on the wire, however it was answered: by a worker, by way
-# of the control plane, over TCP. With hidden clients nothing of the wire is in it.
+# of the control plane, over TCP. With hidden clients nothing of the wire is in it. Over TCP a receiver gets the same, also one
+# that comes back.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 command -v fstrm_capture >/dev/null || { echo "skipped: no fstrm_capture"; exit 77; }
 
 output() { weirctl --json log status | jq -r ".outputs[] | select(.name == \"dnstap\") | .$1"; }
 is() { [ "$(output "$1")" = "$2" ]; }
 written() { [ "$(output written)" -ge "$1" ]; }
-capture() { # FILE
-	fstrm_capture -t protobuf:dnstap.Dnstap -u $tmp/dnstap.sock -w "$1" >$tmp/capture.log 2>&1 &
+capture() { # FILE [AT...]
+	local file=$1
+	shift
+	[ $# -gt 0 ] || set -- -u $tmp/dnstap.sock
+	fstrm_capture -t protobuf:dnstap.Dnstap "$@" -w "$file" >$tmp/capture.log 2>&1 &
 	capturer=$!
 	eventually is state up
 }
@@ -55,4 +59,15 @@ check "with nothing of the wire" $python "$smoke_dir/rig/dnstap_check.py" hidden
 same "each counted as without messages" $asked "$(output without_messages)"
 check "status says so" eval "weirctl log status | grep -q 'without messages'"
 check "and metrics" eval "weirctl metrics | grep -q 'weir_log_sink_rows_without_messages_total{sink=\"dnstap\"} $asked'"
+
+sed -i "s|socket: .*|socket: 'tcp:127.0.0.1:6000'}|; /anonymize/d" $config
+check "again with dnstap over TCP" eval '"$lab" stop controlplane && "$lab" start controlplane'
+check "no receiver" eventually is state failing
+for round in 1 2; do
+	check "receiver $round" capture $tmp/tcp$round -a 127.0.0.1 -p 6000
+	check "queries of all kinds" ask_all $tmp/asked_tcp$round
+	check "are sent over TCP" eventually written $((round * asked))
+	capture_end
+	check "with both ends and both messages" $python "$smoke_dir/rig/dnstap_check.py" whole $tmp/tcp$round $tmp/asked_tcp$round
+done
 finish

@@ -50,6 +50,9 @@ check "weirctl says when the route is announced" eval 'weirctl ready --for human
 check "the box is drained" weirctl drain
 same "which a balancer sees at once" "503 drained" "$(ready '?for=balancer') $(jq -r '.reasons[0].id' $tmp/ready.json)"
 check "and weirctl" eval '! weirctl ready && weirctl status | grep -q "^DRAINED "'
+check "status begins with it, and with what to do" eval 'weirctl status | sed -n 3,5p | grep -A2 "^PROBLEMS" | grep -q "weirctl undrain"'
+check "on a terminal in one screen" eval 'script -qec "stty cols 80 rows 24; \"$WEIR_BUILD/tools/ctl/weirctl\" -c $config status" /dev/null >$tmp/screen; [ "$(wc -l <$tmp/screen)" -le 24 ]'
+check "of 80 columns" eval '[ "$(tr -d "\\r" <$tmp/screen | wc -L)" -le 80 ]'
 check "which is an event" seen $from '.kind == "alarm_raised" and .fields.alarm == "drained" and .severity == "info"'
 same "clients get answers" 198.18.200.1 "$(short ok-1.back.test A)"
 check "it is undrained" weirctl undrain

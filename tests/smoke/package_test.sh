@@ -93,9 +93,13 @@ drwxr-x--- root/root ./etc/weir/
 -rw-r--r-- root/root ./usr/share/man/man8/weir-controlplane.8.gz
 -rw-r--r-- root/root ./usr/share/man/man8/weir-dataplane.8.gz
 -rw-r--r-- root/root ./usr/share/man/man8/weirctl.8.gz
+-rw-r--r-- root/root ./usr/share/man/man8/weirctl-config.8.gz
+-rw-r--r-- root/root ./usr/share/man/man8/weirctl-state.8.gz
 -rw-r--r-- root/root ./usr/share/weir/grafana/alerts.yml
 -rw-r--r-- root/root ./usr/share/weir/grafana/weir-clickhouse.json
 -rw-r--r-- root/root ./usr/share/weir/grafana/weir-prometheus.json
+-rw-r--r-- root/root ./usr/share/fish/vendor_completions.d/weirctl.fish
+-rw-r--r-- root/root ./usr/share/zsh/vendor-completions/_weirctl
 CONTENTS
 same "nothing in it is setuid, or for everyone to write" '' "$(grep -E '^-..s|^-.....s|^-.......w|^d.......w' $tmp/contents)"
 same "one configuration file" /etc/weir/weir.yaml "$(dpkg-deb -I "$deb" conffiles)"
@@ -155,7 +159,7 @@ check "the mount of huge pages comes with them" inside test -L \
 	'/etc/systemd/system/weir-dataplane.service.wants/dev-hugepages\x2dweir.mount'
 check "no library is missing" inside sh -c '! ldd /usr/sbin/weir-* /usr/bin/weirctl /usr/bin/rulec /usr/libexec/weir/* | grep "not found"'
 completes() { inside bash -c ". /usr/share/bash-completion/completions/weirctl; COMP_WORDS=(weirctl $1 ''); COMP_CWORD=2; _weirctl; echo \${COMPREPLY[*]}"; }
-same "bash completes commands" 'get flush stats --json --host --token-file --ca --pin' "$(completes cache)"
+same "bash completes commands" 'get flush stats --config --json --host --token-file --ca --pin --version --help' "$(completes cache)"
 
 # --- upgrade ---------------------------------------------------------------------------------------------------------
 # again_as VERSION [SED]: the same package with another version, and its configuration edited.

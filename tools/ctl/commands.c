@@ -8,8 +8,8 @@ const struct ctl_command ctl_commands[] = {
 	{"status", NULL, 0, 0, 0, cmd_status, "",
 		"Show the state of both processes. Exit status 1 unless both are up."},
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
-		"Show the counters of both processes, with rates over S seconds (1; 0: totals "
-		"only)."},
+		"Show the counters of both processes, with rates over S seconds: 1 if not given, 0 "
+		"for totals only."},
 	{"ready", NULL, 0, 0, CTL_OPT_STRICT | CTL_OPT_FOR, cmd_ready,
 		"[--strict] [--for balancer|anycast|human]",
 		"Check that this box answers clients. Exit status 1 and the reasons if not; "
@@ -66,25 +66,24 @@ const struct ctl_command ctl_commands[] = {
 		"Read the lists again. Build the rule image if a list changed; --force: in any "
 		"case."},
 	{"blocklist", "rollback", 0, 0, 0, cmd_blocklist_rollback, "",
-		"Activate the previous rule image, and keep it until the next blocklist reload."},
+		"Activate the previous rule image; it stays until the next blocklist reload."},
 	{"blocklist", "pause", 1, 1, CTL_OPT_GROUP | CTL_OPT_ALL, cmd_blocklist_pause,
 		"MINUTES [--group G|--all]",
-		"Pause blocking for all clients or for group G, for 1 to 1440 minutes. --all: "
+		"Pause blocking for 1 to 1440 minutes: for all clients, or for group G; --all: "
 		"block_all of schedules too."},
 	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
 		"End the pause of blocking."},
 	{"allow", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_allow,
 		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
 		"Allow NAME and all names below it, for all clients or for group G, for T (90s, "
-		"15m, 2h, "
-		"7d); --remove: end that."},
+		"15m, 2h, 7d); --remove: end that."},
 	{"deny", NULL, 1, 1, CTL_OPT_GROUP | CTL_OPT_FOR | CTL_OPT_WHY | CTL_OPT_REMOVE, cmd_deny,
 		"NAME|/PATTERN/ [--group G] [--for T] [--why TEXT] | --remove NAME [--group G]",
 		"Block NAME and all names below it, in the same way."},
 	{"entries", NULL, 0, 0, 0, cmd_entries, "",
-		"List the entries of allow and deny, and of `entries` in the files: end, reason."},
+		"List the entries of allow and deny: end, reason; also `entries` in the files."},
 	{"list", "show", 0, 0, 0, cmd_list_show, "",
-		"List the block lists that are defined, in use or disabled."},
+		"List the block lists: defined, in use or disabled."},
 	{"list", "add", 2, 2, CTL_OPT_FORMAT | CTL_OPT_WHY, cmd_list_add,
 		"NAME URL|PATH [--format F] [--why TEXT]", "Add a block list."},
 	{"list", "remove", 1, 1, CTL_OPT_WHY, cmd_list_remove, "NAME [--why TEXT]",
@@ -100,14 +99,14 @@ const struct ctl_command ctl_commands[] = {
 	{"group", "add", 2, 2, CTL_OPT_WHY, cmd_group_add, "CLIENT GROUP [--why TEXT]",
 		"Add a client (address, prefix, MAC, name) to a group."},
 	{"group", "remove", 1, 2, CTL_OPT_WHY, cmd_group_remove, "CLIENT [GROUP] [--why TEXT]",
-		"Take a client out of the group that group add put it into."},
+		"Take a client out of a group: the one that group add put it into."},
 	{"group", "move", 2, 2, CTL_OPT_WHY, cmd_group_move, "CLIENT GROUP [--why TEXT]",
 		"Put a client into another group."},
 	{"groups", NULL, 0, 0, 0, cmd_groups, "",
 		"List the groups of clients: their lists and services, and the schedules in "
 		"force."},
 	{"services", NULL, 0, 0, 0, cmd_services, "",
-		"List the services that the configuration can block by name."},
+		"List the services that can be blocked by name."},
 	{"log", "search", 0, 0,
 		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
 			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_LIMIT,
@@ -130,31 +129,31 @@ const struct ctl_command ctl_commands[] = {
 	{"mem", "tables", 0, 0, 0, cmd_mem_tables, "",
 		"List every table, queue, pool and buffer: use, highest use, refusals."},
 	{"mem", "alarms", 0, 0, 0, cmd_mem_alarms, "",
-		"List what grows without an explanation, in both processes, and in which code."},
+		"List what grows without an explanation: in both processes, and in which code."},
 	{"mem", "accounts", 0, 0, 0, cmd_mem_accounts, "",
-		"Show memory by subsystem, compared with the allocator and the kernel; the "
+		"Show memory by subsystem: compared with the allocator and the kernel; the "
 		"unaccounted rest."},
 	{"mem", "files", 0, 0, 0, cmd_mem_files, "", "Show memory by source file."},
 	{"mem", "sites", 0, 0, 0, cmd_mem_sites, "",
 		"Show memory by allocation site: function (file:line), most bytes first."},
 	{"mem", "regions", 0, 0, 0, cmd_mem_regions, "",
-		"List shared memory and huge pages by name, as each process maps them."},
+		"List shared memory and huge pages by name: as each process maps them."},
 	{"mem", "kinds", 0, 0, 0, cmd_mem_kinds, "",
-		"Count mappings, deleted regions that are still mapped, and descriptors, by kind, "
-		"of each process."},
+		"Count mappings and descriptors of each process by kind; deleted regions that are "
+		"still mapped, too."},
 	{"mem", "snapshot", 1, 1, CTL_OPT_LOCAL, cmd_mem_snapshot, "NAME",
 		"Save a snapshot of all memory accounts as NAME."},
 	{"mem", "plan", 0, 1, CTL_OPT_LOCAL, cmd_mem_plan, "[FILE]",
-		"Compute the most memory that FILE (or the configuration in use) needs. Exit "
+		"Compute the most memory that a configuration needs: FILE, or the one in use. Exit "
 		"status 1: it does not fit."},
 	{"mem", "diff", 1, 2, CTL_OPT_LOCAL, cmd_mem_diff, "A [B]",
 		"Show the growth between two snapshots, or since A, largest first."},
 	{"pending", NULL, 0, 0, CTL_OPT_LIMIT, cmd_pending, "[--limit N]",
-		"List questions in flight, jobs and requests, and what each waits for; the "
-		"oldest first."},
+		"List questions in flight, jobs and requests, and what each waits for; the oldest "
+		"first."},
 	{"upstreams", NULL, 0, 0, 0, cmd_upstreams, "",
-		"List the upstream servers of every set: state, share of the queries, round "
-		"trips, errors."},
+		"List the upstream servers of every set: state, share of the queries, round trips, "
+		"errors."},
 	{"upstream", "add", 1, 1, CTL_OPT_WHY, cmd_upstream_add, "SERVER [--why TEXT]",
 		"Ask an upstream server too: 9.9.9.9, tls://NAME@ADDRESS, "
 		"https://NAME@ADDRESS/PATH."},
@@ -169,7 +168,7 @@ const struct ctl_command ctl_commands[] = {
 		"Send an upstream server questions again."},
 	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",
 		"Show DNS over TCP: listeners, connections, refusals, reasons for closing."},
-	{"token", "create", 1, 1, CTL_OPT_ROLE, cmd_token_create,
+	{"token", "create", 1, 1, CTL_OPT_ROLE | CTL_OPT_EXPIRES, cmd_token_create,
 		"NAME --role read|operate|admin [--expires T]",
 		"Make a token for the control API over the network, and print it once. T: 12h, "
 		"30d, or 2027-01-31; else it never expires."},
@@ -213,15 +212,14 @@ const struct ctl_command ctl_commands[] = {
 		"Find the part that grows: change one toggle at a time for S seconds (60) while "
 		"COMMAND runs."},
 	{"heap", "status", 0, 0, 0, cmd_heap_status, "",
-		"Show the control plane's heap, its allocations per second, and whether it is "
+		"Show the control plane's heap: its allocations per second, and whether it is "
 		"profiled."},
 	{"heap", "on", 0, 1, 0, cmd_heap_on, "[BYTES|default]",
 		"Profile the heap: one sample per BYTES, a power of two (65536); default: 524288, "
-		"as "
-		"from the start."},
+		"as from the start."},
 	{"heap", "off", 0, 0, 0, cmd_heap_off, "", "Stop profiling the heap."},
 	{"heap", "dump", 1, 1, 0, cmd_heap_dump, "FILE",
-		"Write the heap profile to the new FILE, for heap diff, jeprof or pprof."},
+		"Write the heap profile to the new FILE: for heap diff, jeprof or pprof."},
 	{"heap", "diff", 1, 2, CTL_OPT_CUMULATIVE, cmd_heap_diff,
 		"[--cumulative] FILE|auto-N [FILE]",
 		"Show the growth from the first profile to the second, or to now, by call stack; "
@@ -229,9 +227,8 @@ const struct ctl_command ctl_commands[] = {
 	{"profile", NULL, 1, 1, CTL_OPT_SECONDS | CTL_OPT_OUTPUT, cmd_profile,
 		"cpu|alloc|threads [--seconds S] [-o FILE]",
 		"Profile the control plane: CPU time of S seconds (30), allocations since its "
-		"start, what "
-		"each thread does; -o: as a file for pprof, in its own format if FILE ends in "
-		".pb."},
+		"start, what each thread does; -o: as a file for pprof, in its own format if FILE "
+		"ends in .pb."},
 	{"threads", NULL, 0, 0, 0, cmd_threads, "", "List the threads of the control plane."},
 	{"connections", NULL, 0, 0, 0, cmd_connections, "",
 		"List the sockets of the control plane."},
@@ -248,8 +245,7 @@ const struct ctl_command ctl_commands[] = {
 	{"doctor", NULL, 0, 1, CTL_OPT_LOCAL, cmd_doctor, "[CHECK]",
 		"Check the machine for weir, and print the command that mends each finding; needs "
 		"no running weir. Exit status 1: something is wrong."},
-	{"setup", NULL, 0, 0,
-		CTL_OPT_SETUP | CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL,
+	{"setup", NULL, 0, 0, CTL_OPT_SETUP | CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL,
 		cmd_setup,
 		"[--interface IF] [--address A,...] [--lists L,...] [--upstreams U,...] "
 		"[--password-file FILE|none] [--yes] [--force] [--dry-run]",
@@ -272,15 +268,14 @@ const struct ctl_command ctl_commands[] = {
 	{"nic", "forget", 1, 1, CTL_OPT_LOCAL, cmd_nic_forget, "DEVICE",
 		"Stop binding a device at boot."},
 	{"import", NULL, 2, 60, CTL_OPT_OUTPUT | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_import,
-		"pihole|adguardhome|unbound|dnsmasq|blocky|technitium|beyond-ads-dns FILE... "
-		"[-o FILE] [--force]",
+		"pihole|adguardhome|unbound|dnsmasq|blocky|technitium|beyond-ads-dns FILE... [-o "
+		"FILE] [--force]",
 		"Turn the configuration of another resolver into one of weir, on stdout or in a "
 		"new FILE; name what has no counterpart on stderr. --force: replace FILE."},
 	{"backup", NULL, 1, 1, CTL_OPT_ALL | CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_backup,
 		"[--all] [--force] FILE",
 		"Write the configuration with its included files and its history to the new FILE, "
-		"a "
-		"tar archive; --all: all of the state directory, too."},
+		"a tar archive; --all: all of the state directory, too."},
 	{"restore", NULL, 1, 1, CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL, cmd_restore,
 		"[--dry-run] [--force] FILE",
 		"Put the configuration of a backup back, unless config check refuses it; --force: "
@@ -303,3 +298,22 @@ const struct ctl_command ctl_commands[] = {
 		"Activate the texts of an earlier version, as a new one."},
 };
 const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);
+
+const struct ctl_topic ctl_topics[] = {
+	{"state", "See how the box is",
+		"status stats ready drain undrain errors events metrics pending tcp"},
+	{"queries", "Follow queries, and explain an answer", "why top log clients trace capture"},
+	{"blocking", "Block and allow names, for all or for a group",
+		"blocklist allow deny entries list group groups services"},
+	{"resolve", "Cache, local records, upstream servers",
+		"cache refresh local upstreams upstream"},
+	{"config", "Change the configuration, back it up, put it back",
+		"setup config backup restore import"},
+	{"access", "Tokens, passwords and the audit log", "token password audit"},
+	{"machine", "Prepare, check and measure the machine",
+		"doctor nic ports drops xdp selftest"},
+	{"memory", "See what uses memory, and what grows", "mem heap"},
+	{"debug", "Look into a running control plane",
+		"threads connections profile toggles set bisect"},
+};
+const unsigned ctl_topic_count = ARRAY_LEN(ctl_topics);

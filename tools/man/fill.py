@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Man pages and the bash completion from their templates, at build time: what they list comes from its own source.
+"""Man pages and completions from their templates, at build time: what they list comes from its own source.
 
-usage: fill.py ROOT TEMPLATE OUTPUT
+usage: fill.py ROOT TEMPLATE OUTPUT [TOPIC]
 
-@COMMANDS@   the commands of weirctl, in scdoc, from tools/ctl/commands.c
-@WORDS@      the same for a shell: WORDS|OPTIONS, one command a line
+@TOPICS@     the topics of weirctl and their verbs, in scdoc (table.py)
+@TOPIC@, @TITLE@, @SYNOPSIS@, @COMMANDS@, @OPTIONS@   a topic: its name and title, commands, and the options of these
+@GLOBALS@    the options of every command, in scdoc
+@WORDS@      commands for a shell: WORDS|OPTIONS AND OPERANDS|OPTION=VALUE,VALUE ...|SUMMARY, one a line
+@ALWAYS@     the options of every command, for a shell; @VALUED@, @FILED@: patterns of those with a value, and with a file;
+             @VALUED_WORDS@: the former for fish
+@FISH@       commands and options as `complete` of fish takes them
 @KEYS@       the keys of weir.yaml, in scdoc, from docs/reference/config*.md (tools/docs/config_md.py writes those)
 @VERSION@    of meson.build
 """
@@ -14,26 +19,7 @@ import pathlib
 import re
 import sys
 
-STRING = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
-ROW = re.compile(r"\{(" + STRING + r"),\s*(NULL|" + STRING + r"),\s*\d+,\s*\d+,\s*([^,]+),\s*cmd_\w+,\s*(" + STRING
-                 + r"),\s*(" + STRING + r")\}")
-
-
-def text(literal):
-    """The value of adjacent C string literals."""
-    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literal)).replace('\\"', '"').replace("\\\\", "\\")
-
-
-def commands(root):
-    """[(words, usage, help)] in the order of the table; every row is one, or this fails."""
-    source = (root / "tools/ctl/commands.c").read_text()
-    table = source[source.index("ctl_commands[] = {"):]
-    table = table[:table.index("\n};")]
-    rows = [(text(m[1]) if m[2] == "NULL" else f"{text(m[1])} {text(m[2])}", text(m[4]), text(m[5]))
-            for m in ROW.finditer(table)]
-    if len(rows) != table.count("cmd_"):
-        sys.exit(f"fill.py: {len(rows)} of {table.count('cmd_')} rows of ctl_commands[] read")
-    return rows
+import table
 
 
 def scdoc(line):
@@ -41,21 +27,100 @@ def scdoc(line):
     return re.sub(r"([\\*_<#.~-])", r"\\\1", line) if line else line
 
 
-def command_list(root):
+def names(option):
+    return [n for n in (option.alias, option.name) if n]
+
+
+def topic_list(root):
     out = []
-    for words, usage, meaning in commands(root):
-        out += [f"*{scdoc(words)}*{' ' if usage else ''}{scdoc(usage)}", f"\t{scdoc(meaning)}", ""]
+    for t in table.topics(root):
+        out += [f"*weirctl-{t.name}*(8)", f"\t{scdoc(t.title)}: {', '.join(f'*{v}*' for v in t.verbs)}.", ""]
     return "\n".join(out)
 
 
-def choices(usage):
-    """What may follow a command: its options, and the words of `a|b|c` at its beginning."""
-    first = re.match(r"[a-z-]+(?:\|[a-z-]+)+(?= )", usage)
-    return (first[0].split("|") if first else []) + re.findall(r"(?<![\w-])--?[a-z]+(?:-[a-z]+)*", usage)
+def synopsis(root, topic):
+    return " ++\n".join(f"*weirctl {scdoc(c.words)}*{' ' if c.usage else ''}{scdoc(c.usage)}"
+                        for c in table.commands_of(root, topic))
+
+
+def command_list(root, topic):
+    out = []
+    for c in table.commands_of(root, topic):
+        out += [f"*{scdoc(c.words)}*{' ' if c.usage else ''}{scdoc(c.usage)}", f"\t{scdoc(c.help)}", ""]
+    return "\n".join(out)
+
+
+def option_list(root, bits):
+    out = []
+    for o in table.options(root):
+        if o.bit in bits:
+            shown = ", ".join(f"*{scdoc(n)}*" for n in names(o))
+            out += [f"{shown}{' _' + scdoc(o.value) + '_' if o.value else ''}", f"\t{scdoc(o.help[0].upper() + o.help[1:])}.", ""]
+    return "\n".join(out) or "None but those of every command."
+
+
+def topic_marks(root, name):
+    topic = next((t for t in table.topics(root) if t.name == name), None)
+    if not topic:
+        sys.exit(f"fill.py: ctl_topics[] has no {name}")
+    bits = set().union(*(c.bits for c in table.commands_of(root, topic)))
+    return {"@TOPIC@": name, "@TITLE@": topic.title[0].lower() + topic.title[1:], "@SYNOPSIS@": synopsis(root, topic),
+            "@COMMANDS@": command_list(root, topic), "@OPTIONS@": option_list(root, bits)}
+
+
+def help_words(root):
+    verbs = dict.fromkeys(c.words.split()[0] for c in table.commands(root))
+    return [*dict.fromkeys([t.name for t in table.topics(root)] + list(verbs)), "options"]
 
 
 def word_list(root):
-    return "\n".join(f"{words}|{' '.join(choices(usage))}" for words, usage, _ in commands(root))
+    lines = [f"help|{' '.join(help_words(root))}||Print the help of a topic or command."]
+    for c in table.commands(root):
+        tokens = table.operands(c.usage) + list(dict.fromkeys(table.usage_options(c.usage)))
+        taken = " ".join(f"{option}={','.join(words)}" for option, words in table.values(c.usage).items())
+        lines.append(f"{c.words}|{' '.join(tokens)}|{taken}|{table.summary(c.help)}")
+    return "\n".join(lines)
+
+
+def pattern(root, wanted):
+    """Options for `case`."""
+    return " | ".join(n for o in table.options(root) if o.value and wanted(o) for n in names(o))
+
+
+def fish_text(words):
+    return "'" + words.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def fish_option(o, where, taken):
+    line = "complete -c weirctl" + (f" -n \"__weirctl_in {fish_text(where)}\"" if where else "")
+    line += f" -s {o.alias[1:]}" if o.alias else ""
+    line += f" -l {o.name[2:]}"
+    if o.name in taken:
+        line += f" -x -a {fish_text(' '.join(taken[o.name]))}"
+    elif o.value:
+        line += " -r -F" if o.value == "FILE" else " -x"
+    return f"{line} -d {fish_text(o.help)}"
+
+
+def fish_list(root):
+    every, out, seen = table.options(root), [], set()
+    out += [fish_option(o, "", {}) for o in every if not o.bit]
+    out.append(f"complete -c weirctl -n \"__weirctl_at ''\" -a help -d 'Print help.'")
+    out.append(f"complete -c weirctl -n \"__weirctl_at help\" -a {fish_text(' '.join(help_words(root)))}")
+    for c in table.commands(root):
+        first, _, second = c.words.partition(" ")
+        if first not in seen:
+            about = "" if second else f" -d {fish_text(table.summary(c.help))}"
+            out.append(f"complete -c weirctl -n \"__weirctl_at ''\" -a {first}{about}")
+            seen.add(first)
+        if second:
+            out.append(f"complete -c weirctl -n \"__weirctl_at {first}\" -a {second} -d {fish_text(table.summary(c.help))}")
+        if table.operands(c.usage):
+            out.append(f"complete -c weirctl -n \"__weirctl_at {fish_text(c.words)}\" -a {fish_text(' '.join(table.operands(c.usage)))}")
+        if re.search(r"\b(FILE|PATH)\b", re.sub(r"-o FILE", "", c.usage)):
+            out.append(f"complete -c weirctl -n \"__weirctl_in {fish_text(c.words)}\" -F")
+        out += [fish_option(o, c.words, table.values(c.usage)) for o in every if o.bit in c.bits and o.bit]
+    return "\n".join(out)
 
 
 def plain(cell):
@@ -77,15 +142,30 @@ def key_list(root):
     return "\n".join(out)
 
 
+MADE = {
+    "@TOPICS@": topic_list,
+    "@GLOBALS@": lambda root: option_list(root, {""}),
+    "@WORDS@": word_list,
+    "@ALWAYS@": lambda root: " ".join(o.name for o in table.options(root) if not o.bit),
+    "@VALUED@": lambda root: pattern(root, lambda o: True),
+    "@VALUED_WORDS@": lambda root: pattern(root, lambda o: True).replace(" |", ""),
+    "@FILED@": lambda root: pattern(root, lambda o: o.value == "FILE"),
+    "@FISH@": fish_list,
+    "@KEYS@": key_list,
+    "@VERSION@": lambda root: re.search(r"^  version: '(.*)',", (root / "meson.build").read_text(), re.M)[1],
+}
+
+
 def main():
-    root, template, output = map(pathlib.Path, sys.argv[1:])
+    root, template, output = map(pathlib.Path, sys.argv[1:4])
     page = template.read_text()
-    version = re.search(r"^  version: '(.*)',", (root / "meson.build").read_text(), re.M)[1]
-    for mark, made in (("@COMMANDS@", command_list), ("@WORDS@", word_list), ("@KEYS@", key_list),
-                       ("@VERSION@", lambda _: version)):
-        if mark in page:
-            page = page.replace(mark, made(root))
+    made = {mark: make(root) for mark, make in MADE.items() if mark in page}
+    if len(sys.argv) > 4:
+        made.update(topic_marks(root, sys.argv[4]))
+    for mark, text in made.items():
+        page = page.replace(mark, text)
     output.write_text(page)
 
 
-main()
+if __name__ == "__main__":
+    main()

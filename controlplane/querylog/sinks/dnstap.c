@@ -4,6 +4,8 @@
 #include "dnstap_frame.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +14,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/config_filter.h>
 #include <weir/log.h>
 
 enum { BUFFER = DNSTAP_FRAME_MAX + 128 * 1024 };
 
 struct dnstap {
-	struct sockaddr_un address;
+	struct sockaddr_storage address; // of a unix socket or a TCP port
+	socklen_t address_len;
 	struct sink_thread *thread;
 	// The thread's own.
 	int fd;          // -1: none
@@ -95,14 +99,41 @@ static int control_await(int fd, enum dnstap_control wanted)
 	}
 }
 
+static bool option_set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+// A receiver whose machine is gone says nothing: the kernel probes it, and ends the connection.
+static int tcp_prepare(int fd)
+{
+	bool ok = option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+		  && option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, DNSTAP_SILENT_S / 2)
+		  && option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, DNSTAP_SILENT_S / 4)
+		  && option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1000 * DNSTAP_SILENT_S);
+	return ok ? 0 : -errno;
+}
+
+static int connection_await(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+	int rc = wait_for(fd, POLLOUT, clock_mono_ms() + DNSTAP_WAIT_MS);
+	if (rc < 0)
+		return rc;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? -errno : -err;
+}
+
 static int connect_to(const struct dnstap *d, int *out)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const bool is_tcp = d->address.ss_family != AF_UNIX;
+	int fd = socket(d->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	// Of a unix socket at once, or not at all (EAGAIN: its backlog is full).
-	int rc = connect(fd, (const struct sockaddr *)&d->address, sizeof(d->address)) < 0 ? -errno
-											   : 0;
+	int rc = is_tcp ? tcp_prepare(fd) : 0;
+	// A unix socket at once, or not at all (EAGAIN: its backlog is full).
+	if (rc == 0 && connect(fd, (const struct sockaddr *)&d->address, d->address_len) < 0)
+		rc = errno == EINPROGRESS ? connection_await(fd) : -errno;
 	if (rc == 0)
 		rc = control_send(fd, DNSTAP_READY);
 	if (rc == 0)
@@ -131,7 +162,7 @@ static void fail(struct dnstap *d, int err)
 	d->now.failing = true;
 	d->now.retry_at_ms = d->retry.at_ms;
 	snprintf(d->now.why, sizeof(d->now.why), "%s", strerror(-err));
-	log_warning("dnstap: %s: %s; next try in %llu ms", d->address.sun_path, d->now.why,
+	log_warning("dnstap: %s: %s; next try in %llu ms", d->now.target, d->now.why,
 		(unsigned long long)d->retry.wait_ms);
 }
 
@@ -206,7 +237,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 			d->retry = (struct sink_retry){0};
 			d->now.failing = false;
 			d->now.why[0] = '\0';
-			log_info("dnstap: connected to %s", d->address.sun_path);
+			log_info("dnstap: connected to %s", d->now.target);
 		}
 	}
 	d->now.sockets = d->fd >= 0;
@@ -221,15 +252,30 @@ static void on_end(void *arg)
 	leave(d);
 }
 
-int dnstap_open(struct dnstap **out, const char *path)
+static int address_of(struct dnstap *d, const char *target)
+{
+	static const char tcp[] = "tcp:";
+	struct sockaddr_un *own = (struct sockaddr_un *)&d->address;
+	struct socket_address to;
+	if (strncmp(target, tcp, sizeof(tcp) - 1) == 0)
+		return socket_address_parse(target + sizeof(tcp) - 1, 0, &to) == 0
+				       && socket_address_to_sockaddr(
+					       &to, &d->address, &d->address_len)
+			       ? 0
+			       : -EINVAL;
+	int n = snprintf(own->sun_path, sizeof(own->sun_path), "%s", target);
+	own->sun_family = AF_UNIX;
+	d->address_len = sizeof(*own);
+	return n < 0 || (size_t)n >= sizeof(own->sun_path) ? -ENAMETOOLONG : 0;
+}
+
+int dnstap_open(struct dnstap **out, const char *target)
 {
 	struct dnstap *d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	d->fd = -1;
-	d->address.sun_family = AF_UNIX;
-	int n = snprintf(d->address.sun_path, sizeof(d->address.sun_path), "%s", path);
-	snprintf(d->now.target, sizeof(d->now.target), "%s", path);
+	snprintf(d->now.target, sizeof(d->now.target), "%s", target);
 	const struct sink_work work = {.name = "dnstap",
 		.table = "log_dnstap_queue",
 		.bytes = sizeof(*d),
@@ -237,9 +283,9 @@ int dnstap_open(struct dnstap **out, const char *path)
 		.beat = on_beat,
 		.end = on_end,
 		.arg = d};
-	int rc = n < 0 || (size_t)n >= sizeof(d->address.sun_path)
-			 ? -ENAMETOOLONG
-			 : sink_thread_start(&d->thread, &work);
+	int rc = address_of(d, target);
+	if (rc == 0)
+		rc = sink_thread_start(&d->thread, &work);
 	if (rc < 0) {
 		free(d);
 		return rc;

@@ -3,6 +3,7 @@
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
+#include "lib/term_text.h"
 #include "lib/view.h"
 
 #include <stdio.h>
@@ -47,6 +48,16 @@ static void activated_cell(struct table *t, const struct view *v, uint64_t gener
 		table_cell(t, "-");
 }
 
+// Do the workers use what is published?
+static bool is_activated(const struct view *v, const struct json_node *g)
+{
+	const struct stats_copy *s = v->stats;
+	return v->has_stats && json_count(g, "l0") == s->l0_generation
+	       && json_count(g, "rule_image") == s->rule_image_generation
+	       && json_count(g, "policy") == s->policy_generation
+	       && json_count(g, "config") == s->config_generation;
+}
+
 static void generations_print(const struct view *v)
 {
 	static const char *const heads[] = {"", ">published", ">activated", ">size", "in", NULL};
@@ -76,6 +87,10 @@ static void generations_print(const struct view *v)
 	table_row_end(t);
 	printf("\n");
 	table_print(t);
+}
+
+static void lags_print(const struct json_node *g)
+{
 	if (json_count(g, "rules_lag_ms") >= RULES_LAG_SHOWN_MS)
 		say(g, "  RULES NOT ACTIVE: the data plane has not activated them for "
 		       "{rules_lag_ms:t}\n");
@@ -241,11 +256,30 @@ static void control_print(const struct view *v)
 	events_print(root);
 	listen_print(json_get(root, "metrics_listen"));
 	access_print(json_get(root, "access"));
-	generations_print(v);
+	// On a terminal only where it says something: the state is to fit one screen.
+	if (term_columns() == 0 || !is_activated(v, json_get(root, "generations")))
+		generations_print(v);
+	lags_print(json_get(root, "generations"));
 	view_print_groups(v, json_get(root, "groups"));
 	upstreams_note(root);
 	view_print_upstreams(json_get(root, "upstreams"));
 	view_print_hosts(json_get(root, "hosts"));
+}
+
+// What is wrong, and what to do (docs/reference/reasons.md), before all else.
+static void problems_print(struct ctl *c)
+{
+	const struct http_param params[] = {{"for", "human"}, {NULL, NULL}};
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	if (http_call(c, false, "/ready", params, HTTP_SHORT_MS, &doc, why) != HTTP_OK && !doc)
+		return; // it has said so to the call before
+	const struct json_node *reasons = json_get(json_doc_root(doc), "reasons");
+	if (json_length(reasons) > 0)
+		printf("PROBLEMS        since when: weirctl ready --for human\n");
+	for (size_t i = 0; i < json_length(reasons); i++)
+		say(json_at(reasons, i), "  {severity}: {text}\n    {advice}\n");
+	json_doc_free(doc);
 }
 
 int cmd_status(struct ctl *c)
@@ -260,8 +294,10 @@ int cmd_status(struct ctl *c)
 		status_json(&v);
 	} else {
 		view_print_states(&v);
-		if (v.control)
+		if (v.control) {
+			problems_print(c);
 			control_print(&v);
+		}
 	}
 	// A box of a former version does not say how its data plane is.
 	bool up = (v.dataplane == PROCESS_UP

@@ -16,37 +16,39 @@
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 enum {
-	CTL_OPT_INTERVAL = 1,
-	CTL_OPT_BELOW = 2,
-	CTL_OPT_FORCE = 4,
-	CTL_OPT_ALL = 8,
-	CTL_OPT_GROUP = 16,
-	CTL_OPT_CLIENT = 32,
-	CTL_OPT_RATE = 64, // --rate
-	CTL_OPT_MAC = 128, // --mac, --vlan and --type
-	CTL_OPT_UNTIL = 256,
-	CTL_OPT_LIMIT = 512,
-	CTL_OPT_FORMAT = 1024,
-	CTL_OPT_NAME = 2048, // --name, --verdict
-	CTL_OPT_WATCH = 33554432,
-	CTL_OPT_PART = 16777216, // --part, --rcode
-	CTL_OPT_SECONDS = 4096,
-	CTL_OPT_OUTPUT = 8192,
-	CTL_OPT_LOAD = 16384,
-	CTL_OPT_STRICT = 32768,
-	CTL_OPT_CUMULATIVE = 65536,
-	CTL_OPT_VALIDATION = 131072,
-	CTL_OPT_DRY_RUN = 262144,
-	CTL_OPT_KEEP = 8388608,
-	CTL_OPT_ONCE = 524288,
-	CTL_OPT_SINCE = 1048576,
-	CTL_OPT_FOLLOW = 2097152,
-	CTL_OPT_FOR = 4194304,
-	CTL_OPT_SETUP = 67108864, // --interface, --address, --lists, --upstreams, --password-file, --yes
-	CTL_OPT_WHY = 134217728,
-	CTL_OPT_REMOVE = 268435456,
-	CTL_OPT_ROLE = 536870912,   // --role, --expires
-	CTL_OPT_LOCAL = 1073741824, // no option: the command works on its own box alone
+	CTL_OPT_INTERVAL = 1u << 0,
+	CTL_OPT_BELOW = 1u << 1,
+	CTL_OPT_FORCE = 1u << 2,
+	CTL_OPT_ALL = 1u << 3,
+	CTL_OPT_GROUP = 1u << 4,
+	CTL_OPT_CLIENT = 1u << 5,
+	CTL_OPT_RATE = 1u << 6,
+	CTL_OPT_MAC = 1u << 7, // --mac, --vlan, --type
+	CTL_OPT_UNTIL = 1u << 8,
+	CTL_OPT_LIMIT = 1u << 9,
+	CTL_OPT_FORMAT = 1u << 10,
+	CTL_OPT_NAME = 1u << 11, // --name, --verdict
+	CTL_OPT_PART = 1u << 12, // --part, --rcode
+	CTL_OPT_WATCH = 1u << 13,
+	CTL_OPT_SECONDS = 1u << 14,
+	CTL_OPT_OUTPUT = 1u << 15,
+	CTL_OPT_LOAD = 1u << 16,
+	CTL_OPT_STRICT = 1u << 17,
+	CTL_OPT_CUMULATIVE = 1u << 18,
+	CTL_OPT_VALIDATION = 1u << 19,
+	CTL_OPT_DRY_RUN = 1u << 20,
+	CTL_OPT_KEEP = 1u << 21,
+	CTL_OPT_ONCE = 1u << 22,
+	CTL_OPT_SINCE = 1u << 23,
+	CTL_OPT_FOLLOW = 1u << 24,
+	CTL_OPT_FOR = 1u << 25,
+	// --interface, --address, --lists, --upstreams, --password-file, --yes
+	CTL_OPT_SETUP = 1u << 26,
+	CTL_OPT_WHY = 1u << 27,
+	CTL_OPT_REMOVE = 1u << 28,
+	CTL_OPT_ROLE = 1u << 29,
+	CTL_OPT_EXPIRES = 1u << 30,
+	CTL_OPT_LOCAL = 1u << 31, // no option: the command works on its own box alone
 };
 
 struct ctl {
@@ -88,8 +90,16 @@ struct ctl_command {
 	const char *help;
 };
 
+// Commands that belong together: a page of the help, and a man page of its own.
+struct ctl_topic {
+	const char *name, *title;
+	const char *verbs; // first words of its commands, with blanks between
+};
+
 extern const struct ctl_command ctl_commands[];
 extern const unsigned ctl_command_count;
+extern const struct ctl_topic ctl_topics[];
+extern const unsigned ctl_topic_count;
 
 int cmd_status(struct ctl *c);
 int cmd_stats(struct ctl *c);

@@ -88,26 +88,62 @@ static int column_width(struct table *t, unsigned column)
 	return (int)width;
 }
 
-void table_print(struct table *t)
+// Takes columns of a line away from the widest column of text, one by one.
+static void widths_fit(const struct table *t, int width[])
 {
+	const int most = (int)term_columns();
+	int all = 2 + 3 * ((int)t->columns - 1);
+	for (unsigned i = 0; i < t->columns; i++)
+		all += width[i];
+	for (; most > 0 && all > most; all--) {
+		int *widest = NULL;
+		for (unsigned i = 0; i < t->columns; i++)
+			if (!t->right[i] && width[i] > TABLE_WIDTH_MIN
+				&& (!widest || width[i] > *widest))
+				widest = &width[i];
+		if (!widest)
+			return;
+		--*widest;
+	}
+}
+
+static void cell_print(const char *cell, int width, bool is_right, bool is_last)
+{
+	char text[TABLE_CELL_MAX + 3];
+	const bool is_cut = (int)term_width(cell) > width;
+	const size_t len = is_cut ? term_cut_width(cell, (size_t)width - 3) : strlen(cell);
+	snprintf(text, sizeof(text), "%.*s%s", (int)len, cell, is_cut ? "..." : "");
+	const int pad = width - (int)term_width(text);
+	printf("%*s%s%*s", is_right ? pad : 0, "", text, is_right || is_last ? 0 : pad, "");
+}
+
+void table_print_some(struct table *t, unsigned rows, const char *more)
+{
+	int width[TABLE_COLUMNS_MAX];
 	if (!t)
 		return;
-	int width[TABLE_COLUMNS_MAX];
+	if (term_columns() > 0 && t->rows > rows) {
+		t->left_out += t->rows - rows;
+		t->rows = rows;
+	}
 	for (unsigned i = 0; i < t->columns; i++)
 		width[i] = column_width(t, i);
+	widths_fit(t, width);
 	for (unsigned row = t->headed ? 0 : 1; row <= t->rows; row++) {
 		for (unsigned i = 0; i < t->columns; i++) {
-			const char *gap = i == 0 ? "  " : "   ";
-			bool last = i + 1 == t->columns;
-			const char *cell = table_at(t, row, i);
-			int pad = width[i] - (int)term_width(cell);
-			printf("%s%*s%s%*s", gap, t->right[i] ? pad : 0, "", cell,
-				t->right[i] || last ? 0 : pad, "");
+			fputs(i == 0 ? "  " : "   ", stdout);
+			cell_print(table_at(t, row, i), width[i], t->right[i], i + 1 == t->columns);
 		}
 		putchar('\n');
 	}
 	if (t->left_out)
-		printf("  (%llu more)\n", (unsigned long long)t->left_out);
+		printf("  (%llu more%s%s)\n", (unsigned long long)t->left_out, *more ? ": " : "",
+			more);
 	free(t->cells);
 	free(t);
+}
+
+void table_print(struct table *t)
+{
+	table_print_some(t, TABLE_ROWS_MAX, "");
 }

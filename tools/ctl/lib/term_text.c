@@ -7,7 +7,10 @@
 #include <locale.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
 #include <weir/text.h>
@@ -111,4 +114,29 @@ size_t term_cut(const char *text, size_t cap)
 	while (text[n] && (len = shown_len(text + n, &c)) > 0 && n + len <= cap)
 		n += len;
 	return n;
+}
+
+size_t term_cut_width(const char *text, size_t columns)
+{
+	size_t n = 0, width = 0, len;
+	wchar_t c;
+	while (text[n] && (len = shown_len(text + n, &c)) > 0) {
+		width += len == 1 ? 1 : (size_t)wcwidth(c);
+		if (width > columns)
+			break;
+		n += len;
+	}
+	return n;
+}
+
+size_t term_columns(void)
+{
+	const char *text = getenv("COLUMNS");
+	struct winsize size = {0};
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	unsigned long columns = text && *text >= '1' && *text <= '9' ? strtoul(text, NULL, 10) : 0;
+	if (columns == 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+		columns = size.ws_col;
+	return columns;
 }

@@ -18,3 +18,8 @@ char *term_text(const char *text, char *out, size_t cap) ATTR_NONNULL;
 size_t term_width(const char *text) ATTR_NONNULL;
 // Bytes of its longest beginning of whole characters in at most `cap` bytes.
 size_t term_cut(const char *text, size_t cap) ATTR_NONNULL;
+// The same in at most that many columns.
+size_t term_cut_width(const char *text, size_t columns) ATTR_NONNULL;
+// Columns of the terminal on stdout: COLUMNS of the environment, else what the kernel says. 0:
+// stdout is no terminal, or nobody knows.
+size_t term_columns(void);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 
+enum { VIEW_ROWS = 6 }; // of a table on a terminal: the rest has a command of its own
+
 static void remote_take_view(const struct ctl *c, const char *path, struct view *v)
 {
 	char why[HTTP_WHY_MAX];
@@ -189,8 +191,13 @@ void view_print_upstreams(const struct json_node *upstreams)
 		{">sent", "sent", cell_count}, {">answered", "answered", cell_count},
 		{">timeouts", "timeouts", cell_count}, {">failures", "failures", cell_count},
 		{">srtt", "srtt_us", srtt_cell}};
+	struct table *t = cell_table(columns, ARRAY_LEN(columns));
+	for (size_t i = 0; i < json_length(upstreams); i++) {
+		cell_row(t, json_at(upstreams, i), columns, ARRAY_LEN(columns));
+		table_row_end(t);
+	}
 	printf("\n");
-	cell_rows_print(upstreams, columns, ARRAY_LEN(columns));
+	table_print_some(t, VIEW_ROWS, "weirctl upstreams");
 }
 
 static void host_print(const struct json_node *h)
@@ -247,5 +254,5 @@ void view_print_groups(const struct view *v, const struct json_node *groups)
 		table_row_end(t);
 	}
 	printf("\n");
-	table_print(t);
+	table_print_some(t, VIEW_ROWS, "weirctl groups");
 }

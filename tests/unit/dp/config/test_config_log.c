@@ -47,6 +47,14 @@ static void test_taken(void **)
 	config_free(c);
 }
 
+static void test_dnstap_over_tcp(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "query_log: {dnstap: {socket: 'tcp:[2001:db8::1]:6000'}}");
+	assert_string_equal(c->query_log.dnstap.socket, "tcp:[2001:db8::1]:6000");
+	config_free(c);
+}
+
 static void test_refused(void **)
 {
 	static const struct {
@@ -56,6 +64,10 @@ static void test_refused(void **)
 		{"requests: {format: xml}", "query_log.requests.format"},
 		{"requests: {days: 0}", "query_log.requests.days"},
 		{"dnstap: {socket: dnstap.sock}", "query_log.dnstap.socket"},
+		{"dnstap: {socket: 'tcp:192.0.2.1'}", "query_log.dnstap.socket"},
+		{"dnstap: {socket: 'tcp:192.0.2.1:0'}", "query_log.dnstap.socket"},
+		{"dnstap: {socket: 'tcp:tap.example:6000'}", "query_log.dnstap.socket"},
+		{"dnstap: {socket: 'tcp:224.0.0.1:6000'}", "query_log.dnstap.socket"},
 		{"webhooks: [{on_block: true}]", "query_log.webhooks[0].url"},
 		{"webhooks: [{url: 'ftp://a'}]", "query_log.webhooks[0].url"},
 		{"webhooks: [{url: 'http://a', form: slack}]", "query_log.webhooks[0].form"},
@@ -145,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_off_by_default),
 		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_dnstap_over_tcp),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_changes_need_a_restart),
 		cmocka_unit_test(test_clickhouse_changes),

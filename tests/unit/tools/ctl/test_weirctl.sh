@@ -38,8 +38,10 @@ unset WEIR_CONFIG
 c="-c $dir/weir.yaml"
 
 want 0 'usage: weirctl' '' --help
-want 0 'cache flush NAME' '' help cache
-want 0 '[--until T] [--limit N]' '' help log
+want 0 'cache flush' '' help cache
+want 0 '[--until T] [--limit N]' '' help log search
+want 0 'usage: weirctl cache flush NAME|--below NAME|--all' '' cache flush --help
+want 2 '' 'no such command or topic: cahce; did you mean cache?' help cahce
 want 0 'weirctl 0' '' --version
 want 2 '' 'usage: weirctl'
 want 2 '' 'no such command: nonsense' nonsense
@@ -61,6 +63,7 @@ want 2 '' 'takes --role read, operate or admin' $c token create ops
 want 2 '' '--expires takes' $c token create ops --role read --expires soon
 want 2 '' '--expires takes' $c token create ops --role read --expires 2020-01-01
 want 2 '' 'takes --role read, operate or admin' $c password set eve
+want 2 '' 'does not take such an option' $c password set eve --role read --expires 30d
 want 1 '' 'no password' $c password set eve --role read </dev/null
 want 2 '' 'works on its own box alone' --host box.example doctor
 for host in '' : box:0 box:65536 box:x 'a/b' 'a@b' '[::1' '[::1]x' 'a?b'; do
@@ -130,7 +133,7 @@ want 2 '' 'takes 1 to 1440 minutes' blocklist pause 99999999999999999999
 want 2 '' 'takes 1 to 1440 minutes' blocklist pause 5m
 want 2 '' 'no such option: -5' blocklist pause -5
 want 2 '' 'takes 1 to 1440 minutes' blocklist pause -- -5
-want 0 'blocklist pause MINUTES' '' help blocklist
+want 0 'blocklist pause MINUTES' '' help blocklist pause
 want 2 '' '--interval takes' stats --interval x
 want 2 '' '--interval takes' stats --interval=-1
 want 2 '' 'selftest takes --rate' selftest

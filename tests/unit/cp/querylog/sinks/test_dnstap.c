@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -334,9 +335,16 @@ static struct sink_status await_written(struct dnstap *d, uint64_t rows)
 	return s;
 }
 
-static void test_rows_without_messages_are_counted(void **)
+static void read_frame(int fd)
 {
 	static uint8_t bytes[DNSTAP_FRAME_MAX];
+	read_all(fd, bytes, 4);
+	assert_in_range(get_u32(bytes), 1, sizeof(bytes));
+	read_all(fd, bytes, get_u32(bytes));
+}
+
+static void test_rows_without_messages_are_counted(void **)
+{
 	const struct querylog_whole whole = {.query = asked, .reply = answer, .service_port = 53};
 	struct dnstap *d;
 	listen_now();
@@ -346,10 +354,7 @@ static void test_rows_without_messages_are_counted(void **)
 	for (unsigned i = 0; i < 5; i++) {
 		const struct querylog_row row = answered_row(i % 2 ? &whole : NULL);
 		assert_true(give(d, querylog_rig_row(&rig, &row)));
-		read_all(fd, bytes, 4);
-		uint32_t len = get_u32(bytes);
-		assert_in_range(len, 1, sizeof(bytes));
-		read_all(fd, bytes, len);
+		read_frame(fd);
 	}
 	assert_int_equal(await_written(d, 5).without_messages, 3);
 	say(fd, DNSTAP_FINISH);
@@ -360,19 +365,14 @@ static void test_rows_without_messages_are_counted(void **)
 static void test_every_row_arrives(void **)
 {
 	struct dnstap *d;
-	static uint8_t bytes[DNSTAP_FRAME_MAX];
 	listen_now();
 	assert_int_equal(dnstap_open(&d, path), 0);
 	int fd = greet();
 	await(d, false);
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(give(d, querylog_rig_batch(&rig, 100)));
-	for (unsigned i = 0; i < 300; i++) {
-		read_all(fd, bytes, 4);
-		uint32_t len = get_u32(bytes);
-		assert_in_range(len, 1, sizeof(bytes));
-		read_all(fd, bytes, len);
-	}
+	for (unsigned i = 0; i < 300; i++)
+		read_frame(fd);
 	say(fd, DNSTAP_FINISH); // what it will wait for
 	(void)await_written(d, 300);
 	dnstap_close(d);
@@ -431,6 +431,42 @@ static void test_a_slow_receiver_does_not_keep_the_end(void **)
 	close(fd);
 }
 
+static uint16_t listen_tcp(uint16_t port)
+{
+	struct sockaddr_in a = {AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, {0}};
+	socklen_t len = sizeof(a);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, 4), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	return ntohs(a.sin_port);
+}
+
+// Nobody listens at first; a receiver takes a row, goes and comes back.
+static void test_over_tcp(void **)
+{
+	const uint16_t port = listen_tcp(0);
+	struct dnstap *d;
+	char target[64];
+	close(listener);
+	snprintf(target, sizeof(target), "tcp:127.0.0.1:%u", port);
+	assert_int_equal(dnstap_open(&d, target), 0);
+	assert_string_equal(await(d, true).why, strerror(ECONNREFUSED));
+	for (unsigned round = 0; round < 2; round++) {
+		(void)listen_tcp(port);
+		int fd = greet();
+		await(d, false);
+		assert_true(give(d, querylog_rig_batch(&rig, 1)));
+		read_frame(fd);
+		(void)await_written(d, round + 1);
+		close(fd);
+		listener = close(listener) - 1; // none
+		await(d, true);
+	}
+	dnstap_close(d);
+}
+
 static void test_another_content_type(void **)
 {
 	static const uint8_t wrong[] = {
@@ -457,6 +493,7 @@ int main(void)
 		T(test_every_row_arrives),
 		T(test_a_receiver_that_goes_and_comes),
 		T(test_a_slow_receiver_does_not_keep_the_end),
+		T(test_over_tcp),
 		T(test_another_content_type),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,10 @@
 #include "printed.h"
 #include "tools/ctl/lib/table_out.h"
 
+#include <pty.h>
+#include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <weir/text.h>
 
 static void test_escape(void **)
@@ -86,6 +89,61 @@ static void test_bounds(void **)
 	table_print(t);
 }
 
+// A terminal in the place of stdout, and what the table writes to it.
+static const char *printed_on_terminal(struct table *t)
+{
+	static char out[4096];
+	int terminal, user, saved = dup(STDOUT_FILENO);
+	struct termios raw;
+	struct winsize size = {.ws_row = 24, .ws_col = 40};
+	assert_int_equal(openpty(&terminal, &user, NULL, NULL, &size), 0);
+	assert_int_equal(tcgetattr(user, &raw), 0);
+	cfmakeraw(&raw);
+	assert_int_equal(tcsetattr(user, TCSANOW, &raw), 0);
+	fflush(stdout);
+	assert_true(dup2(user, STDOUT_FILENO) >= 0);
+	table_print_some(t, 2, "weirctl all");
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	ssize_t n = read(terminal, out, sizeof(out) - 1);
+	out[n > 0 ? n : 0] = '\0';
+	close(saved);
+	close(user);
+	close(terminal);
+	return out;
+}
+
+static struct table *wide_table(void)
+{
+	static const char *const heads[] = {"name", ">count", "a long text", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < 3; i++) {
+		table_cell(t, "a.name.of.some.length.example");
+		table_cell_count(t, 1234567);
+		table_cell(t, "words that say why it is so");
+		table_row_end(t);
+	}
+	return t;
+}
+
+static void test_a_terminal(void **)
+{
+	unsetenv("COLUMNS");
+	assert_string_equal(printed_on_terminal(wide_table()),
+		"  name              count   a long text\n"
+		"  a.name.o...   1,234,567   words tha...\n"
+		"  a.name.o...   1,234,567   words tha...\n"
+		"  (1 more: weirctl all)\n");
+	setenv("COLUMNS", "60", 1);
+	assert_non_null(
+		strstr(printed_on_terminal(wide_table()), "1,234,567   words that say why ...\n"));
+	setenv("COLUMNS", "5", 1); // numbers stay whole
+	assert_non_null(
+		strstr(printed_on_terminal(wide_table()), "  a.nam...   1,234,567   words..."));
+	assert_non_null(strstr(printed(wide_table()),
+		"length.example   1,234,567   words that say why it is so\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +151,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_a_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "help.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/text.h>
+
+enum { COLUMNS = 79, OPTION_COLUMN = 24 };
+
+// Words of `text` in lines; the first line begins at column `at`, the others at `indent`.
+static void text_fill(FILE *f, const char *text, int at, int indent)
+{
+	const char *between = "";
+	for (size_t len; *text; text += len + (text[len] == ' ')) {
+		len = strcspn(text, " ");
+		if (*between && at + 1 + (int)len > COLUMNS) {
+			fprintf(f, "\n%*s", indent, "");
+			at = indent;
+			between = "";
+		}
+		fprintf(f, "%s%.*s", between, (int)len, text);
+		at += (int)(strlen(between) + len);
+		between = " ";
+	}
+	fputc('\n', f);
+}
+
+static bool has_verb(const struct ctl_topic *t, const char *verb)
+{
+	const size_t len = strlen(verb);
+	for (const char *at = t->verbs; (at = strstr(at, verb)); at += len)
+		if ((at == t->verbs || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
+			return true;
+	return false;
+}
+
+static void topics_print(FILE *f)
+{
+	fputs("usage: weirctl [OPTION]... COMMAND ...\n\n", f);
+	for (const struct ctl_topic *t = ctl_topics; t < ctl_topics + ctl_topic_count; t++) {
+		fprintf(f, "  %-9s %s\n%12s", t->name, t->title, "");
+		text_fill(f, t->verbs, 12, 12);
+	}
+	fputs("\nweirctl help TOPIC, help COMMAND, help options; man weirctl, man weirctl-TOPIC.\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+		f);
+}
+
+static int command_words(const struct ctl_command *cmd, char out[64])
+{
+	return snprintf(out, 64, "%s%s%s", cmd->word, cmd->second ? " " : "",
+		cmd->second ? cmd->second : "");
+}
+
+// What its help says first, up to the end of a sentence or clause.
+static void summary_print(const struct ctl_command *cmd, int column)
+{
+	char words[64], summary[256];
+	size_t len = 0;
+	while (cmd->help[len]
+		&& !(strchr(".:;", cmd->help[len]) && strchr(" ", cmd->help[len + 1])))
+		len++;
+	command_words(cmd, words);
+	snprintf(summary, sizeof(summary), "%.*s.", (int)len, cmd->help);
+	printf("  %-*s", column - 2, words);
+	text_fill(stdout, summary, column, column);
+}
+
+// The commands of a topic, or those of a verb.
+static void commands_print(const struct ctl_topic *topic, const char *verb)
+{
+	char words[64];
+	int column = 0;
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < ctl_command_count; i++) {
+			const struct ctl_command *cmd = &ctl_commands[i];
+			const int len = command_words(cmd, words) + 4;
+			if (topic ? !has_verb(topic, cmd->word) : strcmp(verb, cmd->word) != 0)
+				continue;
+			if (pass == 1)
+				summary_print(cmd, column);
+			else if (len > column)
+				column = len;
+		}
+}
+
+static void option_print(const struct ctl_option *o)
+{
+	char words[64];
+	const int len = snprintf(words, sizeof(words), "%s%s%s%s%s", o->alias ? o->alias : "",
+		o->alias ? ", " : "", o->name, *o->value ? " " : "", o->value);
+	printf("  %-*s ", OPTION_COLUMN - 3, words);
+	text_fill(
+		stdout, o->help, len + 3 > OPTION_COLUMN ? len + 3 : OPTION_COLUMN, OPTION_COLUMN);
+}
+
+static void options_print(unsigned wanted)
+{
+	for (const struct ctl_option *o = ctl_options; o < ctl_options + ctl_option_count; o++)
+		if (wanted ? o->option & wanted : !o->option)
+			option_print(o);
+}
+
+static void command_print(const struct ctl_command *cmd)
+{
+	char usage[256];
+	snprintf(usage, sizeof(usage), "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
+		cmd->second ? cmd->second : "", *cmd->usage ? " " : "", cmd->usage);
+	fputs("usage: weirctl ", stdout);
+	text_fill(stdout, usage, 15, 4);
+	fputc('\n', stdout);
+	text_fill(stdout, cmd->help, 0, 0);
+	if (cmd->options & ~(unsigned)CTL_OPT_LOCAL) {
+		fputc('\n', stdout);
+		options_print(cmd->options & ~(unsigned)CTL_OPT_LOCAL);
+	}
+	fputs(cmd->options & CTL_OPT_LOCAL ? "\nIt works on its own box alone, without --host.\n"
+					   : "\n",
+		stdout);
+	fputs("weirctl help options: those of every command.\n", stdout);
+}
+
+static int page_unknown(const char *word)
+{
+	struct text_near near;
+	text_near_begin(&near, word);
+	for (unsigned i = 0; i < ctl_topic_count; i++)
+		text_near_try(&near, ctl_topics[i].name);
+	for (unsigned i = 0; i < ctl_command_count; i++)
+		text_near_try(&near, ctl_commands[i].word);
+	return args_wrong_word("no such command or topic", word, near.best);
+}
+
+// Commands of `word`, and the only one of them, or that of the words, in `*one`.
+static unsigned commands_of(const char *word, const char *second, const struct ctl_command **one)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < ctl_command_count; i++) {
+		const struct ctl_command *cmd = &ctl_commands[i];
+		if (strcmp(word, cmd->word) != 0)
+			continue;
+		count++;
+		if (!cmd->second || (second && strcmp(second, cmd->second) == 0))
+			*one = cmd;
+	}
+	return count;
+}
+
+static int page_print(const char *word, const char *second)
+{
+	const struct ctl_command *one = NULL;
+	const struct ctl_topic *topic = NULL;
+	const unsigned count = commands_of(word, second, &one);
+	for (unsigned i = 0; i < ctl_topic_count; i++)
+		if (strcmp(word, ctl_topics[i].name) == 0)
+			topic = &ctl_topics[i];
+	if (strcmp(word, "options") == 0) {
+		puts("usage: weirctl [OPTION]... COMMAND ...\n\nOptions of every command:\n");
+		options_print(0);
+		return CTL_OK;
+	}
+	if (one) {
+		command_print(one);
+		return CTL_OK;
+	}
+	if (!topic && !count)
+		return page_unknown(word);
+	if (topic)
+		printf("%s (weirctl help COMMAND)\n\n", topic->title);
+	else
+		printf("usage: weirctl %s COMMAND ... (weirctl help %s COMMAND)\n\n", word, word);
+	commands_print(topic, word);
+	return CTL_OK;
+}
+
+int help_print(struct args *a, bool is_verb)
+{
+	const char *const *word = a->word + is_verb;
+	const unsigned words = a->words - is_verb;
+	int rc = CTL_OK;
+	if (words == 0)
+		topics_print(stdout);
+	else
+		rc = page_print(word[0], words > 1 ? word[1] : NULL);
+	return rc == CTL_OK && fflush(stdout) != 0 ? CTL_FAILED : rc;
+}
+
+int help_missing(void)
+{
+	topics_print(stderr);
+	return CTL_USAGE;
+}
