@@ -10,7 +10,7 @@ function diffShow(words) {
 
 export async function show(box, signal) {
   const state = h('div'), history = h('div'), about = h('div');
-  const showText = (title, node) => { fill(about, h('aside', { 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, 'Close'))); about.scrollIntoView({ block: 'nearest' }); };
+  const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, 'Close'))); about.scrollIntoView({ block: 'nearest' }); };
   const diff = async (from, to, title) => {
     const d = await get('/config/diff', { from, to });
     showText(title, d.diff ? diffShow(d.diff) : h('p', {}, 'No difference.'));
@@ -19,7 +19,7 @@ export async function show(box, signal) {
     const hist = await get('/config/history');
     if (signal.aborted) return;
     const now = hist.version;
-    fill(state, 
+    fill(state,
       facts([['In force', now ? `version ${now}` : 'the file, without a history']]),
       hist.differs ? h('p', {}, mark('warn', 'The file on disk differs from what is in force.')) : h('p', {}, mark('good', 'The file on disk is what is in force.')),
       hist.disk_error ? h('pre', { tabIndex: 0 }, hist.disk_error) : null,
