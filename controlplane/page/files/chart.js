@@ -23,13 +23,13 @@ export function chart(title, series, signal, seconds, height = 220) {
     else {
       plot = new uPlot({ width, height, cursor: { drag: { setScale: false } }, legend: { markers: { fill: (u, i) => colour(series[i - 1].colour) } },
         scales: { x: { range: () => { const end = data[0].at(-1) ?? Date.now() / 1000; return [Math.max(end - seconds, Math.min(data[0][0] ?? end, end - 60)), end]; } }, y: { range: (u, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
-        axes: [{ ...axis(), space: 75, values: (u, ticks) => tickTexts(ticks) }, { ...axis(), size: 64, values: (u, ticks) => ticks.map((t) => series[0].unit(t)) }],
+        axes: [{ ...axis(), space: 75, values: (u, ticks) => tickTexts(ticks) }, { ...axis(), size: 74, values: (u, ticks) => ticks.map((t) => series[0].unit(t)) }],
         series: [{ label: 'Time', value: (u, v) => (v ? `${seconds > 86400 ? `${date(v)} ` : ''}${clock(v, seconds < 3600)}` : '–') }, ...series.map((s) => ({ label: s.title, stroke: () => colour(s.colour), width: 2, points: { show: false }, value: (u, v) => (v === null || v === undefined ? '–' : s.unit(v)) }))] }, data, paper);
     }
   };
   const watch = new ResizeObserver(draw);
   const scheme = matchMedia('(prefers-color-scheme: dark)');
-  const repaint = () => plot?.redraw();
+  const repaint = () => { plot?.destroy(); plot = null; draw(); };
   watch.observe(paper);
   scheme.addEventListener('change', repaint);
   signal.addEventListener('abort', () => { watch.disconnect(); scheme.removeEventListener('change', repaint); plot?.destroy(); });

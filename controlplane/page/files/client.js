@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, fill, tiles, facts, field, choice, action, table, number, percent, when } from './dom.js';
+import { h, fill, tiles, facts, field, choice, action, table, number, percent, when, moment } from './dom.js';
 import { get, post } from './api.js';
 import { columns, details } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
@@ -35,7 +35,7 @@ export async function show(box, signal, argument) {
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null,
       tiles([['Name', latest?.client_name || '–'], ['Address', latest?.client || argument], ['Group', latest?.client_group || 'everyone'], ['Queries in 24 hours', number(day.names.queries)],
         ['Blocked', percent(day.blocked.queries, day.names.queries)], ['Did not exist', percent(day.nxdomain.queries, day.names.queries)],
-        ['First of the day', Number.isFinite(seen) ? when(seen) : '–'], ['Last seen', latest ? when(latest.time_us / 1e6) : 'never']]),
+        ['First of the day', Number.isFinite(seen) ? moment(seen) : '–'], ['Last seen', latest ? moment(latest.time_us / 1e6) : 'never']]),
       h('p', { class: 'soft' }, coverage(day)), h('h2', {}, 'Last 24 hours'), hours,
       h('div', { class: 'columns' }, one('Asked most', 'names', day.names, filter), one('Blocked most', 'blocked', day.blocked, filter), one('Lists that blocked', 'lists', day.lists),
         one('Names that do not exist', 'nxdomain', day.nxdomain, filter), groupShow(latest?.client || argument, latest?.client_group, groups, look)),

@@ -28,11 +28,11 @@ export function fill(e, ...children) {
 
 export const text = (s) => document.createTextNode(String(s));
 
-// columns: [{title, number, name, of: row => text or node}]
+// columns: [{title, number, name, tight, of: row => text or node}]
 export function table(caption, columns, rows, empty = 'Nothing here.') {
   const cell = (c, row) => {
     const what = c.of(row);
-    return h('td', { class: c.number ? 'number' : c.name ? 'name' : undefined }, what instanceof Node ? what : text(what ?? ''));
+    return h('td', { class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : undefined }, what instanceof Node ? what : text(what ?? ''));
   };
   return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
     h('table', {}, h('caption', {}, caption),
@@ -116,6 +116,7 @@ export function span(seconds) {
   return `${Math.round(s / 86400)} d`;
 }
 export const when = (unix_s) => (unix_s ? new Date(unix_s * 1000).toLocaleString('en-GB') : 'never');
+export const moment = (unix_s) => new Date(unix_s * 1000).toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 export const clock = (unix_s) => new Date(unix_s * 1000).toLocaleTimeString('en-GB');
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];

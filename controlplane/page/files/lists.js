@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, fill, table, field, choice, action, mark, number, when, bytes, span, say, complain } from './dom.js';
+import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain } from './dom.js';
 import { get, post } from './api.js';
 import { LASTS, entryNotes } from './queries.js';
 
@@ -24,7 +24,7 @@ export async function show(box, signal) {
       { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
       { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
       { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits ? number(hits.get(l.name) ?? 0) : '…') },
-      { title: 'Last fetch', of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
+      { title: 'Last fetch', tight: true, of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
       { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
     listsShow();
     fill(entries, table('Allowed and blocked by hand', [
@@ -48,9 +48,9 @@ function merged(loaded, defined) {
 }
 
 function fetched(l) {
-  if (!l.url) return 'a file';
-  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, `next: ${when(l.next_try_unix_s)}`) : null;
-  return h('div', {}, l.last_good_unix_s ? when(l.last_good_unix_s) : 'never', next);
+  if (!l.url) return l.path ? 'a file' : '–';
+  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, `next: ${moment(l.next_try_unix_s)}`) : null;
+  return h('div', {}, l.last_good_unix_s ? moment(l.last_good_unix_s) : 'never', next);
 }
 
 function actions(defined, look) {

@@ -9,8 +9,8 @@ const SLOPE_S = 3600;
 // Of bytes or used places in an hour; what the noise allows.
 function slope(s, unit) {
   if (!s.known) return 'too early to tell';
-  const sign = (n) => (n < 0 ? '−' : '+') + unit(Math.abs(n));
-  return `${sign(s.per_hour)} ± ${unit(s.plus_minus)}`;
+  if (Math.abs(s.per_hour) <= s.plus_minus) return `within ± ${unit(s.plus_minus)}`;
+  return `${s.per_hour < 0 ? '−' : '+'}${unit(Math.abs(s.per_hour))} ± ${unit(s.plus_minus)}`;
 }
 
 function alarm(a) {
@@ -25,7 +25,7 @@ export async function show(box, signal) {
   const growsOf = (name, unit) => { const s = slopes.get(name); return s ? slope(s, unit) : '–'; };
   box.append(h('h1', {}, 'Memory'),
     raised.length ? h('ul', { class: 'problems' }, raised.map(alarm)) : h('p', {}, mark('good', 'Nothing grows that weir cannot explain.')),
-    tiles([['Control plane', bytes(mem.process.rss)], ['its heap', bytes(mem.process.allocated)], ['unexplained', bytes(mem.unexplained)],
+    tiles([['Control plane', bytes(mem.process.rss)], ['Its heap', bytes(mem.process.allocated)], ['Unexplained', bytes(mem.unexplained)],
       ['Grows in an hour', growsOf('rss', bytes)], ...(mem.dataplane?.rss ? [['Data plane', bytes(mem.dataplane.rss)]] : [])]), day.box,
     h('h2', {}, 'Accounts'), table('Accounts of the control plane', [{ title: 'Account', name: true, of: (a) => a.name }, { title: 'What', of: (a) => a.text ?? '' }, { title: 'Bytes', number: true, of: (a) => bytes(a.bytes) },
       { title: 'Share of the heap', number: true, of: (a) => percent(a.bytes, mem.process.allocated) }], [...mem.accounts].sort((a, b) => b.bytes - a.bytes)),

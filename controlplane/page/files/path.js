@@ -16,11 +16,11 @@ const ENDS = {
 };
 const STAGE_OF = new Map(Object.entries(ENDS).flatMap(([stage, names]) => names.map((n) => [n, stage])));
 
+// Few batches are timed, so their time is that since the start.
 function stagesShow(d, before, each) {
-  const had = new Map((before?.stages ?? []).map((s) => [s.name, s]));
   const ended = (name) => Object.entries(each).reduce((n, [v, c]) => n + (STAGE_OF.get(v) === name ? c : 0), 0);
   return table('Stages, in the order in which they run', [{ title: 'Stage', of: (s) => s.name },
-    { title: 'Time for a batch', number: true, of: (s) => { const b = s.batches - (had.get(s.name)?.batches ?? 0); return b > 0 ? micros((s.ns - (had.get(s.name)?.ns ?? 0)) / b / 1000) : '–'; } },
+    { title: 'Time for a batch', number: true, of: (s) => (s.batches ? micros(s.ns / s.batches / 1000) : '–') },
     { title: 'Frames that end here, a second', number: true, of: (s) => (before && ENDS[s.name] ? rate(ended(s.name)) : '–') }], d.stages ?? [], 'The data plane is down.');
 }
 
