@@ -83,8 +83,14 @@ async function begin() {
 }
 
 document.getElementById('leave').addEventListener('click', async () => {
+  leave?.abort(); // the session's streams end with it
   await logOut().catch(() => {});
   loginShow();
+});
+// Its target is no view.
+document.querySelector('.skip').addEventListener('click', (e) => {
+  e.preventDefault();
+  document.getElementById('main').focus();
 });
 window.addEventListener('hashchange', () => { if (leave) show().then(() => document.getElementById('main').focus()); });
 whenLoggedOut(loginShow);
