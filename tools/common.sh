@@ -98,12 +98,12 @@ npm_install() {
 		</dev/null >/dev/null 2>&1 && rm -rf "$1/cache"
 }
 
-# A current ClickHouse engine, as a shared library. Fails if there is no such library.
-clickhouse_engine() {
+# npm_file PATTERN: a file of a package that packages_npm fetched. Fails without one.
+npm_file() {
 	local kind name file
 	while read -r kind name _; do
 		[ "$kind" = npm ] || continue
-		for file in "$(npm_folder "$name")"/node_modules/@chdb/*/libchdb.so; do
+		for file in "$(npm_folder "$name")"/node_modules/$1; do
 			[ -e "$file" ] && say "$file" && return
 		done
 	done <"$weir_root/tools/packages"

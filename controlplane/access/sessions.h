@@ -12,7 +12,7 @@
 #include "tokens.h"
 
 enum {
-	SESSIONS_MAX = 32,
+	SESSIONS_MAX = 64,
 	SESSION_TEXT_LEN = 64,
 	SESSION_IDLE_S = 30 * 60,
 	SESSION_LIFE_S = 12 * 3600,

@@ -102,6 +102,21 @@ static void took_out(struct json_out *o, struct json_node *n, const struct took 
 	}
 }
 
+// What batches took by stage, of those that are timed.
+static void stages_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
+{
+	struct json_node *list = json_out_array(o, n, "stages");
+	for (unsigned i = 0; i < STAGE_COUNT; i++) {
+		struct json_node *stage = json_out_object(o, list, NULL);
+		json_out_text(o, stage, "name", stage_names[i]);
+		uint64_t batches = 0;
+		for (unsigned b = 0; b < TOOK_BUCKETS; b++)
+			batches += s->stage[i].bucket[b];
+		json_out_count(o, stage, "batches", batches);
+		json_out_count(o, stage, "ns", s->stage[i].sum_ns);
+	}
+}
+
 static void dataplane_out(struct json_out *o, struct json_node *root, const struct api *a)
 {
 	char why[SHM_WHY_MAX];
@@ -119,6 +134,7 @@ static void dataplane_out(struct json_out *o, struct json_node *root, const stru
 		json_out_count(o, n, "workers", s->workers);
 		verdicts_out(o, n, s);
 		ports_out(o, n, s);
+		stages_out(o, n, s);
 		took_out(o, n, &s->outcome[OUTCOME_hit]);
 	}
 	free(s);

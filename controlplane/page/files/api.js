@@ -2,7 +2,7 @@
 // The control API, as weirctl uses it. The session is a cookie that scripts cannot read; a change
 // needs the token of the session besides.
 
-const BASE = '/v1';
+const BASE = '/v1', AGAIN_MS = 5000;
 let csrf = ''; // of the session; GET /user tells it again
 
 export class Refused extends Error {
@@ -75,10 +75,33 @@ export async function lines(path, params, signal, onLine) {
   }
 }
 
-// Server-sent events of one name, again after a break.
+// Server-sent events of one name, again after a break, which `onBreak` is told of; none while the
+// page is hidden.
 export function events(path, name, signal, onEvent, onBreak = () => {}) {
-  const source = new EventSource(BASE + path);
-  source.addEventListener(name, (e) => onEvent(JSON.parse(e.data)));
-  source.addEventListener('error', onBreak);
-  signal.addEventListener('abort', () => source.close());
+  let source = null, later = 0;
+  const open = () => {
+    source?.close();
+    source = null;
+    clearTimeout(later);
+    if (document.hidden || signal.aborted) return;
+    source = new EventSource(BASE + path);
+    source.addEventListener(name, (e) => onEvent(JSON.parse(e.data)));
+    source.addEventListener('error', () => {
+      onBreak();
+      if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again
+      later = setTimeout(open, AGAIN_MS);
+      whoAmI().catch(() => {}); // a session that has ended leads to the login
+    });
+  };
+  document.addEventListener('visibilitychange', open, { signal });
+  signal.addEventListener('abort', open);
+  open();
+}
+
+// Calls `look` every `ms` while the page is seen, and when it is seen again.
+export function every(ms, signal, look) {
+  const again = () => { if (!document.hidden) look().catch(() => {}); };
+  const timer = setInterval(again, ms);
+  document.addEventListener('visibilitychange', again, { signal });
+  signal.addEventListener('abort', () => clearInterval(timer));
 }

@@ -4,15 +4,14 @@
 import { h, say } from './dom.js';
 import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
 
-const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'],
+const VIEWS = [['now', 'Now'], ['queries', 'Queries'], ['top', 'Top'], ['client', 'Clients'], ['lists', 'Lists'], ['groups', 'Groups'], ['local', 'Local names'],
   ['cache', 'Cache'], ['config', 'Configuration'], ['memory', 'Memory'], ['path', 'Packet path']];
-const HIDDEN = ['client'];
 
 let leave = null;
 
 function place() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
-  const known = VIEWS.some(([v]) => v === name) || HIDDEN.includes(name);
+  const known = VIEWS.some(([v]) => v === name);
   return { name: known ? name : 'now', argument: decodeURIComponent(rest.join('/')) };
 }
 
@@ -30,7 +29,7 @@ async function show() {
   const main = document.getElementById('main');
   const box = h('div');
   main.replaceChildren(box);
-  document.title = `${VIEWS.find(([v]) => v === name)?.[1] ?? 'Client'} · weir`;
+  document.title = `${VIEWS.find(([v]) => v === name)[1]} · weir`;
   try {
     const view = await import(`./${name}.js`);
     if (!signal.aborted) await view.show(box, signal, argument);
@@ -84,8 +83,14 @@ async function begin() {
 }
 
 document.getElementById('leave').addEventListener('click', async () => {
+  leave?.abort(); // the session's streams end with it
   await logOut().catch(() => {});
   loginShow();
+});
+// Its target is no view.
+document.querySelector('.skip').addEventListener('click', (e) => {
+  e.preventDefault();
+  document.getElementById('main').focus();
 });
 window.addEventListener('hashchange', () => { if (leave) show().then(() => document.getElementById('main').focus()); });
 whenLoggedOut(loginShow);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the cache has of a name, and what forgets it.
-import { h, fill, table, tiles, field, action, number, bytes, percent, span, say } from './dom.js';
+import { h, fill, table, tiles, field, action, number, bytes, percent, span, complain } from './dom.js';
 import { get, post } from './api.js';
 
 const left = (ms) => (ms > 0 ? span(ms / 1000) : 'expired');
@@ -22,7 +22,7 @@ export async function show(box, signal) {
       { title: 'Kept for', number: true, of: (e) => left(e.hard_left_ms) }, { title: 'Hits a minute', number: true, of: (e) => number(e.hits_per_minute) }], found.entries, 'Nothing is cached of this name.'));
   };
   box.append(h('h1', {}, 'Cache'), state, h('h2', {}, 'Look up'),
-    h('form', { onsubmit: (e) => { e.preventDefault(); search().catch((x) => say(x.message)); } }, field('Name', name), field('Type', type), h('button', { type: 'submit', class: 'main' }, 'Look up'),
+    h('form', { onsubmit: (e) => { e.preventDefault(); search().catch(complain); } }, field('Name', name), field('Type', type), h('button', { type: 'submit', class: 'main' }, 'Look up'),
       action('Flush', async () => {
         if (!name.reportValidity()) return '';
         await post('/cache/flush', { name: name.value.trim(), below: all.checked ? 1 : 0 });

@@ -10,7 +10,7 @@ function diffShow(words) {
 
 export async function show(box, signal) {
   const state = h('div'), history = h('div'), about = h('div');
-  const showText = (title, node) => { fill(about, h('aside', { 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, 'Close'))); about.scrollIntoView({ block: 'nearest' }); };
+  const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, 'Close'))); about.scrollIntoView({ block: 'nearest' }); };
   const diff = async (from, to, title) => {
     const d = await get('/config/diff', { from, to });
     showText(title, d.diff ? diffShow(d.diff) : h('p', {}, 'No difference.'));
@@ -19,14 +19,14 @@ export async function show(box, signal) {
     const hist = await get('/config/history');
     if (signal.aborted) return;
     const now = hist.version;
-    fill(state, 
+    fill(state,
       facts([['In force', now ? `version ${now}` : 'the file, without a history']]),
       hist.differs ? h('p', {}, mark('warn', 'The file on disk differs from what is in force.')) : h('p', {}, mark('good', 'The file on disk is what is in force.')),
       hist.disk_error ? h('pre', { tabIndex: 0 }, hist.disk_error) : null,
       h('div', { class: 'row' }, action('Show differences', () => diff(now, '', 'From the version in force to the file')),
         action('Apply the file', async () => { const r = await post('/config/apply'); await look(); return r.needs_restart ? `Applied. These need a restart: ${r.needs_restart}` : 'Applied. Its health is watched for 10 seconds.'; }, { class: 'main' })));
     fill(history, table('The last versions', [{ title: 'Version', number: true, of: (v) => (v.number === now ? h('strong', {}, `${v.number} (in force)`) : v.number) },
-      { title: 'When', of: (v) => when(v.unix_s) }, { title: 'Who', of: (v) => v.who }, { title: 'What', name: true, of: (v) => v.what }, { title: 'Why', name: true, of: (v) => v.why ?? '' },
+      { title: 'When', tight: true, of: (v) => when(v.unix_s) }, { title: 'Who', of: (v) => v.who }, { title: 'What', name: true, of: (v) => v.what }, { title: 'Why', name: true, of: (v) => v.why ?? '' },
       { title: 'Result', name: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
       { title: 'Actions', of: (v) => h('div', { class: 'row' }, action('Show', async () => { const t = await get('/config/show', { version: v.number }); showText(`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
         v.before ? action('What changed', () => diff(v.before, v.number, `What version ${v.number} changed`)) : null,

@@ -14,16 +14,25 @@ export function h(name, options = {}, ...children) {
   return e;
 }
 
-// Puts these in place of what is there; what is null is left out.
-export const fill = (e, ...children) => e.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false));
+const CONTROLS = 'a[href], button, input, select, textarea, [tabindex="0"]';
+
+// Puts these in place of what is there; what is null is left out. The focus stays on the control of the same place, and
+// what is scrolled aside stays so.
+export function fill(e, ...children) {
+  const focus = [...e.querySelectorAll(CONTROLS)].indexOf(document.activeElement);
+  const lefts = [...e.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
+  e.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false));
+  e.querySelectorAll('.scroll').forEach((s, i) => { s.scrollLeft = lefts[i] ?? 0; });
+  if (focus >= 0) e.querySelectorAll(CONTROLS)[focus]?.focus({ preventScroll: true });
+}
 
 export const text = (s) => document.createTextNode(String(s));
 
-// columns: [{title, number, name, of: row => text or node}]
+// columns: [{title, number, name, tight, of: row => text or node}]
 export function table(caption, columns, rows, empty = 'Nothing here.') {
   const cell = (c, row) => {
     const what = c.of(row);
-    return h('td', { class: c.number ? 'number' : c.name ? 'name' : undefined }, what instanceof Node ? what : text(what ?? ''));
+    return h('td', { class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : undefined }, what instanceof Node ? what : text(what ?? ''));
   };
   return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
     h('table', {}, h('caption', {}, caption),
@@ -51,6 +60,11 @@ export function say(words) {
   say.timer = setTimeout(() => { box.textContent = ''; }, 8000);
 }
 
+// Of an action that failed; not of one that ended with its view.
+export function complain(e) {
+  if (e.name !== 'AbortError') say(e.message);
+}
+
 // A button whose action may fail: what it says, or what went wrong, is shown and read out.
 export function action(title, does, options = {}) {
   const b = h('button', { type: 'button', ...options }, title);
@@ -60,7 +74,7 @@ export function action(title, does, options = {}) {
       const words = await does();
       if (words) say(words);
     } catch (e) {
-      say(e.message);
+      complain(e);
     } finally {
       b.disabled = false;
     }
@@ -91,6 +105,7 @@ export function bytes(n) {
   return `${i && n < 100 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
 }
 export function micros(us) {
+  if (us < 10) return us < 1 ? `${Math.round(us * 1000)} ns` : `${us.toFixed(1)} µs`;
   return us < 1000 ? `${Math.round(us)} µs` : us < 1e6 ? `${(us / 1000).toFixed(us < 1e4 ? 1 : 0)} ms` : `${(us / 1e6).toFixed(1)} s`;
 }
 export function span(seconds) {
@@ -101,6 +116,7 @@ export function span(seconds) {
   return `${Math.round(s / 86400)} d`;
 }
 export const when = (unix_s) => (unix_s ? new Date(unix_s * 1000).toLocaleString('en-GB') : 'never');
+export const moment = (unix_s) => new Date(unix_s * 1000).toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 export const clock = (unix_s) => new Date(unix_s * 1000).toLocaleTimeString('en-GB');
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];

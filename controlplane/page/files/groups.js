@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses.
-import { h, fill, table, facts, field, choice, action, mark, number, when, span, say } from './dom.js';
+import { h, fill, table, facts, field, choice, action, mark, number, moment, span, say } from './dom.js';
 import { get, post } from './api.js';
 
 const everyone = (g) => g.group === 0;
+const days = (list) => ({ 7: 'daily', 5: list.includes('sat') || list.includes('sun') ? list.join(', ') : 'weekdays', 2: list.includes('sat') && list.includes('sun') ? 'weekends' : list.join(', ') }[list.length] ?? list.join(', '));
+const does = (s) => [s.block_all ? 'blocks everything' : '', s.pause ? 'blocks nothing' : '', s.services.length ? `blocks ${s.services.join(', ')}` : '', s.lists.length ? `uses the lists ${s.lists.join(', ')}` : '',
+  s.domains ? `blocks ${number(s.domains)} names` : ''].filter((t) => t).join('; ');
 
 function one(g, look) {
   const pause = (m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m, group: g.name }); await look(); return `Blocking is paused for ${g.name}.`; });
@@ -13,15 +16,15 @@ function one(g, look) {
     facts([['Clients', everyone(g) ? 'all that are in no group' : [...g.clients, ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || 'none'],
       ['Lists', g.all_lists ? `all: ${g.lists.join(', ')}` : g.lists.join(', ') || 'none'], ['Own entries', `${number(g.allow)} allowed, ${number(g.deny)} blocked`],
       ['Blocked services', (g.services ?? []).join(', ')], ['Safe search', safe], ['Blocked names get', `${g.block.mode}, TTL ${g.block.ttl} s`],
-      ['Next change', g.next_change_unix_s ? when(g.next_change_unix_s) : '']]),
-    g.schedules.length ? table(`Schedules of ${g.name}`, [{ title: 'Days', of: (s) => (Array.isArray(s.days) ? s.days.join(', ') : s.days ?? '') }, { title: 'From', of: (s) => s.from ?? s.begin ?? '' },
-      { title: 'To', of: (s) => s.to ?? s.end ?? '' }, { title: 'Does', of: (s) => s.action ?? s.does ?? s.name ?? '' }], g.schedules) : null,
+      ['Next change', g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
+    g.schedules.length ? table(`Schedules of ${g.name}`, [{ title: 'Name', of: (s) => s.name }, { title: 'When', of: (s) => `${days(s.days)} ${s.from} to ${s.to}` },
+      { title: 'Does', of: (s) => does(s) }, { title: 'Applies', of: (s) => (s.active ? mark('warn', `until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? `from ${moment(s.changes_unix_s)}` : 'no') }], g.schedules) : null,
     h('div', { class: 'row' }, g.paused ? action('Block again', async () => { await post('/blocklist/resume', everyone(g) ? {} : { group: g.name }); await look(); return 'Blocking goes on.'; })
       : everyone(g) ? null : [5, 30, 120].map(pause)));
 }
 
 function move(groups, look) {
-  const client = h('input', { required: true, maxLength: 80, placeholder: 'address, prefix, MAC or name' });
+  const client = h('input', { required: true, maxLength: 80, size: 28, placeholder: 'address, prefix, MAC or name' });
   const group = choice(groups.filter((g) => !everyone(g)).map((g) => [g.name, g.name]), '');
   const send = (path, words) => async () => {
     if (!client.reportValidity()) return '';
@@ -38,8 +41,8 @@ export async function show(box, signal) {
     const { groups } = await get('/groups');
     if (signal.aborted) return;
     fill(result, groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add `groups` to the configuration.'),
-      h('div', { class: 'columns' }, groups.map((g) => one(g, look))));
+      h('div', { class: 'columns wide' }, groups.map((g) => one(g, look))));
   };
-  box.append(h('h1', {}, 'Groups'), result);
+  box.append(h('h1', {}, 'Groups and schedules'), result);
   await look().catch((e) => { say(e.message); throw e; });
 }

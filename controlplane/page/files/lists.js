@@ -1,34 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, fill, table, field, choice, action, mark, number, when, bytes, span, say } from './dom.js';
+import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain } from './dom.js';
 import { get, post } from './api.js';
 import { LASTS, entryNotes } from './queries.js';
 
 export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div');
+  let hits = null; // of the last 24 hours, by list
   const look = async () => {
-    const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists').catch(() => ({ lists: [] })), get('/entries').catch(() => ({ entries: [] }))]);
+    const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists'), get('/entries')]);
     if (signal.aborted) return;
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_until_unix_s > Date.now() / 1000;
-    fill(state, 
+    fill(state,
       h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`)),
       h('div', { class: 'row' },
         action('Fetch all now', async () => { await post('/blocklist/reload'); await look(); return 'The lists are up to date.'; }),
         paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
           : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m }); await look(); return `Blocking is paused for ${span(m * 60)}.`; })),
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
-    fill(lists, table('Lists', [
-      { title: 'List', name: true, of: (l) => l.name }, { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
-      { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.error || 'failing') : mark('good', 'in force')) },
-      { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
-      { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'From', name: true, of: (l) => byName.get(l.name)?.source || l.path || '' },
-      { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
+    const listsShow = () => fill(lists, table('Lists', [
+      { title: 'List', name: true, of: (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || '')) },
+      { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
+      { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
+      { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits ? number(hits.get(l.name) ?? 0) : '…') },
+      { title: 'Last fetch', tight: true, of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
+      { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
+    listsShow();
     fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
       { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }) }],
-    own.entries ?? [], 'Nothing is allowed or blocked by hand.'));
+    own.entries, 'Nothing is allowed or blocked by hand.'));
+    get('/log/top', { seconds: 86400, limit: 100 }, { signal }).then((t) => {
+      hits = new Map(t.lists.items.map((i) => [i.text, i.queries]));
+      listsShow();
+    }).catch(() => {}); // the query store is off: the column stays empty
   };
   box.append(h('h1', {}, 'Lists'), state, lists, addList(look), h('h2', {}, 'By hand'), entries, addEntry(look));
   await look();
@@ -38,6 +45,12 @@ export async function show(box, signal) {
 function merged(loaded, defined) {
   const names = new Set(loaded.map((l) => l.name));
   return [...loaded, ...defined.filter((l) => !names.has(l.name)).map((l) => ({ ...l, names: 0, rejected: 0, bytes: 0 }))];
+}
+
+function fetched(l) {
+  if (!l.url) return l.path ? 'a file' : '–';
+  const next = l.next_try_unix_s ? h('div', { class: 'soft' }, `next: ${moment(l.next_try_unix_s)}`) : null;
+  return h('div', {}, l.last_good_unix_s ? moment(l.last_good_unix_s) : 'never', next);
 }
 
 function actions(defined, look) {
@@ -57,7 +70,7 @@ function addList(look) {
       say(`${name.value} is added.`);
       e.target.reset();
       await look();
-    } catch (x) { say(x.message); }
+    } catch (x) { complain(x); }
   } }, field('New list: its name', name), field('URL or path', place), field('Kind', kind), h('button', { type: 'submit' }, 'Add'));
 }
 
@@ -71,6 +84,6 @@ function addEntry(look) {
       say(`${name.value}: done.${entryNotes(reply)}`);
       e.target.reset();
       await look();
-    } catch (x) { say(x.message); }
+    } catch (x) { complain(x); }
   } }, field('Name, and all below it', name), field('Verdict', verdict), field('How long', lasts), field('Why', why), h('button', { type: 'submit' }, 'Add'));
 }

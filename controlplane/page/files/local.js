@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names that weir answers itself.
-import { h, fill, table, field, choice, action, say } from './dom.js';
+import { h, fill, table, field, choice, action, say, complain } from './dom.js';
 import { get, post } from './api.js';
 
 const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'].map((t) => [t, t]);
@@ -22,7 +22,7 @@ export async function show(box, signal) {
       say(`${name.value} is added.`);
       e.target.reset();
       await look();
-    } catch (x) { say(x.message); }
+    } catch (x) { complain(x); }
   } }, field('Name', name), field('Type', type), field('Value', value), h('button', { type: 'submit' }, 'Add')));
   await look();
 }

@@ -1,20 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where memory is, table by table, and whether it grows.
-import { h, table, tiles, mark, bytes, number, percent } from './dom.js';
+import { h, table, tiles, mark, bytes, number, percent, span, when } from './dom.js';
 import { get } from './api.js';
+import { chart } from './chart.js';
+
+const SLOPE_S = 3600;
+
+// Of bytes or used places in an hour; what the noise allows.
+function slope(s, unit) {
+  if (!s.known) return 'too early to tell';
+  if (Math.abs(s.per_hour) <= s.plus_minus) return `within ± ${unit(s.plus_minus)}`;
+  return `${s.per_hour < 0 ? '−' : '+'}${unit(Math.abs(s.per_hour))} ± ${unit(s.plus_minus)}`;
+}
+
+function alarm(a) {
+  return h('li', {}, `${a.name} of the ${a.process} grows: ${number(a.per_hour)} ${a.unit} an hour, for ${span(a.over_s)}.`, h('div', { class: 'soft' }, `Since ${when(a.since)}, by ${a.by}. weirctl mem sites says which code allocates it.`));
+}
 
 export async function show(box, signal) {
-  const [mem, alarms] = await Promise.all([get('/mem'), get('/mem/alarms')]);
-  if (signal.aborted) return;
-  const raised = alarms.alarms ?? [];
+  const [mem, alarms, growth, past] = await Promise.all([get('/mem', {}, { signal }), get('/mem/alarms', {}, { signal }), get('/memory/slope', { seconds: SLOPE_S }, { signal }), get('/memory/history', {}, { signal })]);
+  const raised = alarms.alarms, minutes = past.minutes.reverse();
+  const day = chart('Resident memory of the control plane over the last 24 hours', [{ title: 'resident', colour: '--hit', unit: bytes }], signal, 86400, 140);
+  const slopes = new Map([...growth.bytes, ...growth.tables].map((s) => [s.name, s]));
+  const growsOf = (name, unit) => { const s = slopes.get(name); return s ? slope(s, unit) : '–'; };
   box.append(h('h1', {}, 'Memory'),
-    raised.length ? h('ul', { class: 'problems' }, raised.map((a) => h('li', {}, a.text ?? `${a.account ?? a.name} grows`))) : h('p', {}, mark('good', 'Nothing grows that weir cannot explain.')),
-    tiles([['Control plane', bytes(mem.process.rss)], ['its heap', bytes(mem.process.allocated)], ['unexplained', bytes(mem.unexplained)],
-      ...(mem.dataplane?.rss ? [['Data plane', bytes(mem.dataplane.rss)]] : [])]),
-    h('h2', {}, 'Accounts'), table('Accounts of the control plane', [{ title: 'Account', name: true, of: (a) => a.name }, { title: 'Bytes', number: true, of: (a) => bytes(a.bytes) },
+    raised.length ? h('ul', { class: 'problems' }, raised.map(alarm)) : h('p', {}, mark('good', 'Nothing grows that weir cannot explain.')),
+    tiles([['Control plane', bytes(mem.process.rss)], ['Its heap', bytes(mem.process.allocated)], ['Unexplained', bytes(mem.unexplained)],
+      ['Grows in an hour', growsOf('rss', bytes)], ...(mem.dataplane?.rss ? [['Data plane', bytes(mem.dataplane.rss)]] : [])]), day.box,
+    h('h2', {}, 'Accounts'), table('Accounts of the control plane', [{ title: 'Account', name: true, of: (a) => a.name }, { title: 'What', of: (a) => a.text ?? '' }, { title: 'Bytes', number: true, of: (a) => bytes(a.bytes) },
       { title: 'Share of the heap', number: true, of: (a) => percent(a.bytes, mem.process.allocated) }], [...mem.accounts].sort((a, b) => b.bytes - a.bytes)),
+    h('h2', {}, 'Slopes'), table(`What grew over ${span(growth.span_ms / 1000)}, ${number(growth.samples)} samples`, [{ title: 'What', name: true, of: (s) => s.name }, { title: 'Size', number: true, of: (s) => (s.bytes === undefined ? `${number(s.used)} of ${number(s.cap)}` : bytes(s.bytes)) },
+      { title: 'In an hour', number: true, of: (s) => slope(s, s.bytes === undefined ? number : bytes) }], [...growth.bytes, ...growth.tables].filter((s) => s.known && s.per_hour !== 0).sort((a, b) => Math.abs(b.per_hour) - Math.abs(a.per_hour)).slice(0, 30),
+    'Nothing grew, or the process is too young to tell.'),
     h('h2', {}, 'Tables'), table('Tables: each has a bound', [{ title: 'Table', name: true, of: (t) => t.name }, { title: 'Bytes', number: true, of: (t) => bytes(t.bytes) },
       { title: 'Used', number: true, of: (t) => number(t.used) }, { title: 'Cap', number: true, of: (t) => (t.cap ? number(t.cap) : '–') },
       { title: 'Full', number: true, of: (t) => (t.cap ? percent(t.used, t.cap) : '–') }, { title: 'Evicted', number: true, of: (t) => (t.evicted === undefined ? '' : number(t.evicted)) },
       { title: 'Refused', number: true, of: (t) => (t.refused === undefined ? '' : number(t.refused)) }], [...mem.tables].sort((a, b) => b.bytes - a.bytes)));
+  day.set([minutes.map((m) => m.unix_s), minutes.map((m) => m.bytes)]);
 }

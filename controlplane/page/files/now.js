@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is so now: problems in words first, then rates, charts, upstream servers and memory.
 import { h, fill, table, tiles, mark, number, rate, percent, bytes, micros } from './dom.js';
-import { get, events } from './api.js';
+import { get, every, events } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
 
 const KEPT = 150, LOOK_MS = 10000;
 
-function problemsShow(ready, status) {
+function problemsShow(ready, status, servers) {
   const blocking = ready.why ?? [], impaired = ready.degraded ?? [];
   const words = (r) => (typeof r === 'string' ? r : r.text);
   const item = (r, kind) => h('li', { class: kind }, h('div', {}, words(r)), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
   const more = [];
+  for (const u of servers.filter((s) => s.state === 'down')) more.push({ text: `The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? 'weir asks the others meanwhile, and tries it again.' : 'weir serves what is in its cache, and tries the server again.' });
   if (status.config_version?.differs) more.push({ text: `The file on disk differs from version ${status.config_version.version} in force.`, advice: 'See Configuration.' });
   if (!blocking.length && !impaired.length && !more.length) return h('p', {}, mark('good', 'Everything works.'));
   return h('ul', { class: 'problems' }, blocking.map((r) => item(r, 'blocking')), [...impaired, ...more].map((r) => item(r)));
@@ -36,11 +37,12 @@ export async function show(box, signal) {
   box.append(h('h1', {}, 'Now'), problems, h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams);
 
   const look = async () => {
-    const [ready, status, up] = await Promise.all([get('/ready', { for: 'human' }), get('/status'), get('/upstreams')]);
-    if (signal.aborted) return;
-    fill(problems, problemsShow(ready, status));
+    // One after the other: a page then holds two connections, this one and that of the samples.
+    const ready = await get('/ready', { for: 'human' }, { signal }), status = await get('/status', {}, { signal }), up = await get('/upstreams', {}, { signal });
+    fill(problems, problemsShow(ready, status, up.upstreams));
     fill(upstreams, upstreamsShow(up.upstreams));
   };
+  const away = () => { if (!signal.aborted) fill(problems, h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, 'The control plane does not answer; what is below is old.'))); };
   let last = null;
   const series = [[], [], [], [], []];
   events('/live', 'sample', signal, (s) => {
@@ -63,19 +65,19 @@ export async function show(box, signal) {
       ['Answers in the cache', number(s.controlplane.l0_entries)],
       ['Memory, data plane', bytes(s.dataplane.rss)], ['Memory, control plane', bytes(s.controlplane.rss)],
       ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));
-  });
+  }, away);
   await look();
-  get('/memory/history', { limit: 1440 }).then((m) => day.set(perMinute(m.minutes ?? []))).catch(() => {});
-  const timer = setInterval(() => look().catch(() => {}), LOOK_MS);
-  signal.addEventListener('abort', () => clearInterval(timer));
+  get('/memory/history', { limit: 1440 }).then((m) => day.set(perMinute(m.minutes.reverse()))).catch(() => {});
+  every(LOOK_MS, signal, () => look().catch(away));
 }
 
+// Queries a second from a counter each minute, the oldest first; null where a life of the process began.
 function perMinute(minutes) {
   const t = [], q = [];
   for (let i = 1; i < minutes.length; i++) {
     const a = minutes[i - 1], b = minutes[i], s = b.unix_s - a.unix_s;
     t.push(b.unix_s);
-    q.push(s > 0 && s < 600 ? b.queries / 60 : null);
+    q.push(s > 0 && s < 600 && a.life === b.life ? (b.queries - a.queries) / s : null);
   }
   return [t, q];
 }

@@ -1,25 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The packet path: verdicts of frames, cores, ports.
-import { h, fill, table, tiles, number, rate, percent } from './dom.js';
+// The packet path: what its stages cost, how frames end in them, cores, ports.
+import { h, fill, table, tiles, mark, number, rate, percent, micros } from './dom.js';
 import { events } from './api.js';
 import { rates } from './live.js';
 
+// Where a frame ends with which verdict; those that are not here end in no stage of their own.
+const ENDS = {
+  net: ['to_kernel', 'arp_reply', 'ndp_reply', 'echo_reply', 'upstream_reply', 'upstream_reply_ring_full', 'drop_kernel_rate', 'drop_exception_full', 'drop_not_ours', 'drop_runt', 'drop_ip_header', 'drop_ip_csum',
+    'drop_udp_header', 'drop_udp_csum', 'drop_source_port', 'drop_fragment', 'drop_source', 'drop_proxy', 'drop_mac', 'drop_vlan', 'drop_other_host', 'drop_chained'],
+  policy: ['refused_denied', 'drop_denied', 'drop_limited', 'slip_limited', 'servfail_no_policy'],
+  parse: ['formerr', 'notimp', 'badvers', 'refused', 'badcookie', 'cookie_only', 'any_minimal', 'identity', 'notify', 'drop_notify', 'drop_dns_short', 'drop_dns_response'],
+  rules: ['blocked', 'local', 'drop_rule', 'servfail_no_rules'],
+  lookup: ['hit', 'hit_stale', 'blocked_answer'],
+  miss: ['miss', 'miss_duplicate', 'servfail_ring_full', 'servfail_fairness', 'drop_ring_full', 'servfail_no_control'],
+};
+const STAGE_OF = new Map(Object.entries(ENDS).flatMap(([stage, names]) => names.map((n) => [n, stage])));
+
+// Few batches are timed, so their time is that since the start.
+function stagesShow(d, before, each) {
+  const ended = (name) => Object.entries(each).reduce((n, [v, c]) => n + (STAGE_OF.get(v) === name ? c : 0), 0);
+  return table('Stages, in the order in which they run', [{ title: 'Stage', of: (s) => s.name },
+    { title: 'Time for a batch', number: true, of: (s) => (s.batches ? micros(s.ns / s.batches / 1000) : '–') },
+    { title: 'Frames that end here, a second', number: true, of: (s) => (before && ENDS[s.name] ? rate(ended(s.name)) : '–') }], d.stages ?? [], 'The data plane is down.');
+}
+
 export async function show(box, signal) {
-  const state = h('div'), ports = h('div'), verdicts = h('div');
-  box.append(h('h1', {}, 'Packet path'), state, h('h2', {}, 'Ports'), ports, h('h2', {}, 'Verdicts'), h('p', { class: 'soft' }, 'Each frame that a port receives ends in one of these.'), verdicts);
+  const state = h('div'), stages = h('div'), ports = h('div'), verdicts = h('div');
+  box.append(h('h1', {}, 'Packet path'), state, h('h2', {}, 'Stages'), stages, h('h2', {}, 'Ports'), ports, h('h2', {}, 'Verdicts'),
+    h('p', { class: 'soft' }, 'Each frame that a port receives ends in one of these.'), verdicts);
   let last = null;
   events('/live', 'sample', signal, (s) => {
-    const before = last, seconds = before ? (s.monotonic_ms - before.monotonic_ms) / 1000 : 0;
-    const r = before && rates(before, s);
+    const r = last && rates(last, s), before = r ? last.dataplane : null, seconds = r ? (s.monotonic_ms - last.monotonic_ms) / 1000 : 0;
     last = s;
-    const d = s.dataplane;
-    fill(state, tiles([['Data plane', d.state], ['Workers', number(d.workers)], ['Frames in a second', r ? rate((d.rx_frames - before.dataplane.rx_frames) / seconds) : '…'],
-      ['Frames out a second', r ? rate((d.tx_frames - before.dataplane.tx_frames) / seconds) : '…'], ['Workers at work', r && d.workers ? percent(r.dataplane_busy, d.workers) : '…'],
+    const d = s.dataplane, counts = Object.entries(d.verdicts ?? {}).sort((a, b) => b[1] - a[1]);
+    const each = before ? Object.fromEntries(counts.map(([n, c]) => [n, (c - (before.verdicts[n] ?? 0)) / seconds])) : {};
+    fill(state, tiles([['Data plane', mark(d.state === 'up' ? 'good' : 'bad', d.state)], ['Workers', number(d.workers)], ['Frames in a second', before ? rate((d.rx_frames - before.rx_frames) / seconds) : '…'],
+      ['Frames out a second', before ? rate((d.tx_frames - before.tx_frames) / seconds) : '…'], ['Workers at work', r && d.workers ? percent(r.dataplane_busy, d.workers) : '…'],
       ['Control plane, of a core', r ? percent(r.controlplane_busy, 1) : '…']]));
-    fill(ports, table('Ports', [{ title: 'Port', name: true, of: (p) => p.name }, { title: 'Link', of: (p) => (p.link_up ? 'up' : 'down') }, { title: 'Received', number: true, of: (p) => number(p.received) },
-      { title: 'Sent', number: true, of: (p) => number(p.sent) }, { title: 'Missed', number: true, of: (p) => number(p.missed) }, { title: 'Errors', number: true, of: (p) => number(p.errors) }], d.ports ?? []));
-    const rows = Object.entries(d.verdicts ?? {}).sort((a, b) => b[1] - a[1]);
-    fill(verdicts, table('Frames by verdict', [{ title: 'Verdict', name: true, of: ([n]) => n }, { title: 'Frames', number: true, of: ([, c]) => number(c) },
-      { title: 'A second', number: true, of: ([n, c]) => (r ? rate((c - (before.dataplane.verdicts[n] ?? 0)) / seconds) : '…') }], rows));
+    fill(stages, stagesShow(d, before, each));
+    fill(ports, table('Ports', [{ title: 'Port', name: true, of: (p) => p.name }, { title: 'Link', of: (p) => mark(p.link_up ? 'good' : 'bad', p.link_up ? 'up' : 'down') }, { title: 'Received', number: true, of: (p) => number(p.received) },
+      { title: 'Sent', number: true, of: (p) => number(p.sent) }, { title: 'Missed', number: true, of: (p) => number(p.missed) }, { title: 'Errors', number: true, of: (p) => number(p.errors) }], d.ports ?? [], 'The data plane is down.'));
+    fill(verdicts, table('Frames by verdict', [{ title: 'Verdict', name: true, of: ([n]) => n }, { title: 'Stage', of: ([n]) => STAGE_OF.get(n) ?? '–' }, { title: 'Frames', number: true, of: ([, c]) => number(c) },
+      { title: 'A second', number: true, of: ([n]) => (before ? rate(each[n]) : '…') }], counts));
   });
 }

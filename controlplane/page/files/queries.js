@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
-import { h, fill, table, field, choice, action, say, facts, micros, rcode } from './dom.js';
+import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
 import { get, post, lines } from './api.js';
 
-const ROWS = 200, DRAW_MS = 500;
+const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
 const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
+const SINCES = [['', 'any time'], ['900', '15 minutes ago'], ['3600', 'an hour ago'], ['86400', 'a day ago']];
 // What else there is to say of a new entry, by the reply.
 export const entryNotes = (r) => (r.replaced_permanent && r.until_unix_s ? ' The entry before had no end; it does not come back when this one ends.' : '') + (r.warning ? ` Warning: ${r.warning}.` : '');
 export const LASTS = [['', 'for good'], ['600', 'for 10 minutes'], ['7200', 'for 2 hours'], ['86400', 'for a day']];
@@ -36,7 +37,7 @@ export async function details(place, signal, name, forClient, type = 'A') {
     return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${entryNotes(reply)}`;
   };
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
-  const aside = h('aside', { 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
+  const aside = h('section', { class: 'about', 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
     h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
@@ -44,30 +45,42 @@ export async function details(place, signal, name, forClient, type = 'A') {
       action('Trace for 30 s', async () => {
         trace.hidden = false;
         trace.textContent = 'Waiting for a query …\n';
-        lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += `${JSON.stringify(l)}\n`; }).catch(() => { trace.textContent += 'The trace has ended.\n'; });
+        lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += traceText(l); }).catch(() => { trace.textContent += 'The trace has ended.\n'; });
       }),
       h('button', { type: 'button', onclick: () => aside.remove() }, 'Close')), trace);
   fill(place, aside);
   aside.scrollIntoView({ block: 'nearest' });
 }
 
+// One traced query, a line for each step, as `weirctl watch` prints it.
+function traceText(t) {
+  const list = (o) => Object.entries(o).filter(([k]) => !['at_us', 'step'].includes(k)).map(([k, v]) => `${k} ${v}`).join(', ');
+  const out = [[time(t.time_us), t.client, t.qname, t.qtype, t.verdict, t.outcome ?? t.rcode, t.transport].filter((x) => x).join(' ')];
+  if (t.stage_ns) out.push(`  ${Object.entries(t.stage_ns).map(([k, ns]) => `${k} ${micros(ns / 1000)}`).join(', ')}`);
+  return `${[...out, ...(t.events ?? []).map((e) => `  +${micros(e.at_us)} ${e.step} ${list(e)}`)].join('\n')}\n`;
+}
+
 export async function show(box, signal, argument) {
   const given = new URLSearchParams(argument);
+  const { groups } = await get('/groups', {}, { signal });
   const name = h('input', { value: given.get('name') ?? '', placeholder: 'example.com', maxLength: 255 });
   const who = h('input', { value: given.get('client') ?? '', placeholder: 'address or name', maxLength: 80 });
-  const verdict = choice(VERDICTS, given.get('verdict') ?? '');
-  const about = h('div'), result = h('div', { 'aria-busy': false });
+  const verdict = choice(VERDICTS, given.get('verdict') ?? ''), since = choice(SINCES, '');
+  const group = choice([['', 'any'], ...groups.map((g) => [g.name, g.name])], '');
+  const about = h('div'), result = h('div'), more = h('div');
   const open = (q) => details(about, signal, q.qname, q.client, q.qtype);
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
   let tail = null, rows = [], dirty = false;
   const draw = () => fill(result, table(tail ? 'Queries as they come' : 'The latest queries', columns(open), rows, tail ? 'Waiting for a query …' : 'No such query.'));
   const stop = () => { tail?.abort(); tail = null; follow.textContent = 'Follow'; };
-  const search = async () => {
+  const search = async (after) => {
     stop();
-    const found = await get('/log/search', { ...filter(), limit: ROWS });
+    const since_us = since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined;
+    const found = await get('/log/search', { ...filter(), since: since_us, after, limit: ROWS }, { signal });
     if (found.unknown_client) say(found.unknown_client);
-    rows = found.rows;
+    rows = after ? [...rows, ...found.rows] : found.rows;
     draw();
+    fill(more, found.complete || rows.length >= ROWS_MAX ? null : action('Older queries', () => search(found.after)));
   };
   const follow = action('Follow', async () => {
     if (tail) { stop(); draw(); return; }
@@ -75,19 +88,21 @@ export async function show(box, signal, argument) {
     const mine = tail;
     rows = [];
     queueMicrotask(() => { follow.textContent = 'Stop'; });
+    fill(more);
     draw();
-    lines('/log/tail', filter(), AbortSignal.any([signal, mine.signal]), (q) => {
+    lines('/log/tail', { ...filter(), group: group.value }, AbortSignal.any([signal, mine.signal]), (q) => {
       if (q.missed) { say(`${q.missed} queries were too many to show.`); return; }
       rows.unshift(q);
       rows.length = Math.min(rows.length, ROWS);
       dirty = true;
     }).catch((e) => { if (e.name !== 'AbortError') { say(e.message); if (tail === mine) stop(); } });
   });
-  const timer = setInterval(() => { if (dirty) { dirty = false; draw(); } }, DRAW_MS);
+  const timer = setInterval(() => { if (dirty && !document.hidden) { dirty = false; draw(); } }, DRAW_MS);
   signal.addEventListener('abort', () => clearInterval(timer));
   box.append(h('h1', {}, 'Queries'),
-    h('form', { onsubmit: (e) => { e.preventDefault(); search().catch((x) => say(x.message)); } },
-      field('Name, and all below it', name), field('Client', who), field('Verdict', verdict), h('button', { type: 'submit', class: 'main' }, 'Search'), follow),
-    about, result);
+    h('form', { onsubmit: (e) => { e.preventDefault(); search().catch(complain); } },
+      field('Name, and all below it', name), field('Client', who), field('Verdict', verdict), field('Since', since), h('button', { type: 'submit', class: 'main' }, 'Search'),
+      field('Group (to follow)', group), follow),
+    about, result, more);
   await search();
 }

@@ -2,31 +2,50 @@
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
 import { h, fill, table, choice, field, number, percent, span } from './dom.js';
 import { get } from './api.js';
+import { chart } from './chart.js';
 
-const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names'], ['lists', 'Lists that blocked'], ['rules', 'Rules that blocked'], ['groups', 'Groups']];
+const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['groups', 'Groups'], ['lists', 'Lists that blocked'],
+  ['rules', 'Rules that blocked'], ['nxdomain', 'Names that do not exist'], ['slow', 'Slow names']];
 const SPANS = [['', 'the last 30 minutes'], ['3600', 'the last hour'], ['86400', 'the last 24 hours'], ['2592000', 'the last 30 days']];
 
-function one(title, kind, part) {
+const toQueries = (filter, words) => h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, words);
+
+// What the store has of blocked queries is also said of clients and groups.
+export function one(title, kind, part, more = {}) {
   const link = (i) => (kind === 'clients' ? h('a', { href: `#/client/${encodeURIComponent(i.text)}` }, i.client_name ? `${i.client_name} (${i.text})` : i.text)
     : kind === 'rules' ? `${i.text || 'by a pattern or the answer'} (${i.list})`
-    : ['lists', 'groups'].includes(kind) ? i.text : h('a', { href: `#/queries/name=${encodeURIComponent(i.text)}` }, i.text));
-  return h('div', {}, h('h2', {}, title), table(`${title}: ${number(part.queries)} queries`, [
-    { title: title, name: true, of: link }, { title: 'Queries', number: true, of: (i) => number(i.queries) },
-    { title: 'Share', number: true, of: (i) => percent(i.queries, part.queries) }], part.items));
+    : ['lists', 'groups'].includes(kind) ? i.text || 'everyone' : toQueries({ name: i.text, ...more }, i.text));
+  const columns = [{ title: kind === 'lists' ? 'List' : kind === 'clients' ? 'Client' : kind === 'groups' ? 'Group' : kind === 'rules' ? 'Rule' : 'Name', name: true, of: link },
+    { title: 'Queries', number: true, of: (i) => number(i.queries) }, { title: 'Share', number: true, of: (i) => percent(i.queries, part.queries) }];
+  if (['clients', 'groups'].includes(kind) && part.items.some((i) => i.blocked !== undefined)) columns.push({ title: 'Blocked', number: true, of: (i) => percent(i.blocked, i.queries) });
+  return h('section', {}, h('h2', {}, title), table(`${title} of ${number(part.queries)} queries`, columns, part.items));
 }
 
-export async function show(box, signal) {
-  const over = choice(SPANS, ''), result = h('div'), note = h('p', { class: 'soft' });
+// `hours` as two lines of a chart, `seconds` wide.
+export function hoursShow(box, hours, seconds, signal) {
+  const graph = chart('Queries an hour', [{ title: 'queries', colour: '--hit', unit: number }, { title: 'blocked', colour: '--blocked', unit: number }], signal, seconds, 160);
+  box.append(graph.box);
+  graph.set([hours.map((x) => x.unix_s), hours.map((x) => x.queries), hours.map((x) => x.blocked)]);
+}
+
+export const coverage = (t) => [t.complete ? '' : `The search ended after its time: this is of the last ${span(t.covered_s)}.`, t.left_out ? `${number(t.left_out)} queries are in no table: there are too many names.` : '',
+  t.unreadable_files ? `${number(t.unreadable_files)} files of the query store cannot be read.` : ''].filter((s) => s).join(' ');
+
+export async function show(box, signal, argument) {
+  const over = choice(SPANS, argument), result = h('div'), note = h('p', { class: 'soft' });
   const look = async () => {
     result.setAttribute('aria-busy', 'true');
-    const t = over.value ? await get('/log/top', { seconds: over.value, limit: 20 }) : await get('/top', { limit: 20 });
-    if (signal.aborted) return;
-    note.textContent = over.value ? (t.complete ? '' : `The search ended after its time: this is of ${span(t.covered_s)}.`)
-      : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
+    const t = over.value ? await get('/log/top', { seconds: over.value, limit: 20 }, { signal }) : await get('/top', { limit: 20 }, { signal });
+    note.textContent = over.value ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
     fill(result, h('div', { class: 'columns' }, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k]))));
+    if (t.hours?.length > 2) {
+      const day = h('div');
+      result.prepend(day);
+      hoursShow(day, t.hours, Number(over.value), signal);
+    }
     result.removeAttribute('aria-busy');
   };
-  over.addEventListener('change', () => look().catch((e) => { note.textContent = e.message; }));
+  over.addEventListener('change', () => look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; }));
   box.append(h('h1', {}, 'Top'), h('div', { class: 'row' }, field('Over', over)), note, result);
   await look();
 }

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Uses the page as a person does, in headless Chromium over its DevTools protocol.
 
-usage: page_browser.py URL USER PASSWORD FOLDER STEP...     a line for each finding, status 1 if there is one
+usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, status 1 if there is one
 
-STEP: login, views, hostile, do:JAVASCRIPT (its value must be true within 10 s). Always found: a request to elsewhere, an error on the console, an
-exception, an element wider than the window, an alert. The first view's bytes and time are printed as `first BYTES MS`. Pictures of the views: FOLDER.
+STEP: login, first (its bytes and time, as `first BYTES MS`), views (in each size; axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile,
+do:JAVASCRIPT (its value must be true within 30 s). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the
+window, an alert.
 """
-import base64
 import json
 import pathlib
 import subprocess
@@ -18,15 +18,20 @@ import urllib.request
 
 import websocket
 
-VIEWS = ["now", "queries", "top", "lists", "groups", "local", "cache", "config", "memory", "path"]
-SIZES = [(360, 800, "dark"), (1280, 900, "light"), (1920, 1080, "dark")]
-START_S, STEP_S = 30, 10
+VIEWS = ["now", "queries", "top", "client", "lists", "groups", "local", "cache", "config", "memory", "path"]
+SIZES = [(360, 800), (1280, 900), (1920, 1080)]
+WITH_AXE = (360, 1280)  # and there in both colour schemes
+START_S, STEP_S, REPLY_S = 30, 30, 60
 EXPECTED = "the server responded with a status of 401"  # of /user before the login
 
 
+AXE = """axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.flatMap((v) =>
+  v.nodes.map((n) => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replaceAll(/\\s+/g, ' ')}`)))"""
+
+
 class Browser:
-    def __init__(self, folder):
-        self.folder, self.id, self.found, self.requests, self.bytes = folder, 0, [], [], 0
+    def __init__(self):
+        self.id, self.found, self.requests, self.bytes = 0, [], [], 0
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", "--disable-background-networking",
@@ -34,7 +39,7 @@ class Browser:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         port = self.port()
         page = next(t for t in json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json")) if t["type"] == "page")
-        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=STEP_S, suppress_origin=True)
+        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=REPLY_S, suppress_origin=True)
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
@@ -70,7 +75,13 @@ class Browser:
             self.found.append("console: " + p["entry"]["text"] + " " + p["entry"].get("url", ""))
 
     def value(self, script):
-        r = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        """None also where another page comes before there is a value."""
+        try:
+            r = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        except RuntimeError as e:
+            if "navigated" not in str(e):
+                raise
+            return None
         if "exceptionDetails" in r:
             self.found.append(f"{script}: {r['exceptionDetails']['text']}")
         return r["result"].get("value")
@@ -88,9 +99,20 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def picture(self, name):
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=False)["data"]
-        pathlib.Path(self.folder, name + ".png").write_bytes(base64.b64decode(data))
+    def key(self, name, code, modifiers=0, text=""):
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, modifiers=modifiers, text=text if kind == "keyDown" else "")
+
+    def view(self, name):
+        """Opens it, by its name or `name/ARGUMENT`, and waits for its contents."""
+        self.value(f"location.hash = '#/{name}'")
+        self.until(f"document.querySelector('nav a[aria-current]')?.hash === '#/{name.split('/')[0]}' && !!document.querySelector('main h1')"
+                   " && !!document.querySelector('main table, main .tile, main pre, main .facts')")
+
+    def axe(self):
+        """What breaks a rule, of what is shown."""
+        found = self.value(AXE)
+        return ["axe-core did not run"] if found is None else found
 
     def close(self):
         self.process.terminate()
@@ -125,19 +147,56 @@ WIDE = """[...document.querySelectorAll('body *')].filter((e) => !e.closest('.sc
   && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + '.' + e.className).slice(0, 3).join(' ')"""
 
 
-def views(b, url):
-    for width, height, scheme in SIZES:
-        b.size(width, height, scheme)
+def views(b, url, axe=""):
+    if axe:
+        b.value(pathlib.Path(axe).read_text() + "; true")
+    for width, height in SIZES:
+        b.size(width, height, "dark")
         for view in VIEWS:
-            b.value(f"location.hash = '#/{view}'")
-            b.until(f"document.querySelector('nav a[aria-current]')?.hash === '#/{view}' && !!document.querySelector('main h1')"
-                    " && !!document.querySelector('main table, main .tile, main pre, main .facts')")
+            b.view(view)
             wide, alert = b.value(WIDE), b.value("document.querySelector('main [role=alert]')?.textContent ?? ''")
             if wide:
                 b.found.append(f"{view} at {width}: wider than the window: {wide}")
             if alert:
                 b.found.append(f"{view}: {alert}")
-            b.picture(f"{view}-{width}-{scheme}")
+            for scheme in ("dark", "light") if axe and width in WITH_AXE else ():
+                b.size(width, height, scheme)
+                b.found += [f"{view} at {width}, {scheme}: {violation}" for violation in b.axe()]
+
+
+ACTIVE = """(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
+  return {what: (e.tagName + ' ' + (e.ariaLabel || e.textContent || e.name || e.placeholder)).slice(0, 60), order: [...document.querySelectorAll('*')].indexOf(e),
+    seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.right > 0 && r.bottom > 0 && r.left < innerWidth && r.top < innerHeight, body: e === document.body}; })()"""
+REACHED = """[...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')].filter((e) => !e.disabled && e.offsetParent !== null
+  || e.classList.contains('skip')).length"""
+
+
+# Each control is reached by Tab, in the order of the page, and its focus is seen; the skip link leads past the views; Enter opens one.
+def keys(b, url):
+    b.size(*SIZES[1], "light")
+    b.call("Page.navigate", url="about:blank")
+    b.call("Page.navigate", url=url + "#/lists")
+    b.until("document.querySelectorAll('main form').length === 2 && document.querySelectorAll('main table').length === 2")
+    b.key("Tab", 9)
+    if not b.value("document.activeElement.classList.contains('skip')"):
+        b.found.append("the first Tab does not reach the skip link")
+    b.key("Enter", 13, text="\r")
+    b.until("document.activeElement.id === 'main'")
+    b.value("document.activeElement.blur(); scrollTo(0, 0); document.querySelector('.skip').focus(); true")
+    controls, last = b.value(REACHED), -1
+    for i in range(controls):
+        at = b.value(ACTIVE)
+        if at["body"] or at["order"] <= last:
+            b.found.append(f"Tab {i} of {controls}: {at['what']} is out of order")
+            return
+        if not at["seen"]:
+            b.found.append(f"the focus of {at['what']} is not seen")
+        last = at["order"]
+        b.key("Tab", 9)
+    b.value("document.querySelector('nav a').focus()")
+    b.key("Tab", 9)
+    b.key("Enter", 13, text="\r")
+    b.until("location.hash === '#/queries' && document.activeElement.id === 'main' && document.querySelector('main h1')?.textContent === 'Queries'")
 
 
 # A name from the network is text, whatever it looks like.
@@ -149,8 +208,8 @@ def hostile(b, url):
 
 
 def main():
-    url, user, password, folder, *steps = sys.argv[1:]
-    b = Browser(folder)
+    url, user, password, *steps = sys.argv[1:]
+    b = Browser()
     try:
         for step in steps:
             if step == "login":
@@ -158,7 +217,8 @@ def main():
             elif step.startswith("do:"):
                 b.until(step[3:])
             else:
-                {"views": views, "hostile": hostile, "first": first}[step](b, url)
+                word, _, argument = step.partition(":")
+                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first}[word](b, url, *[argument] * bool(argument))
         b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:"))]
     finally:
         b.close()
@@ -166,4 +226,5 @@ def main():
     sys.exit(bool(b.found))
 
 
-main()
+if __name__ == "__main__":
+    main()

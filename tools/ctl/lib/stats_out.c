@@ -128,6 +128,25 @@ static void workers_print(const struct stats_copy *s)
 	table_print(t);
 }
 
+// Of the batches that are timed, since the start.
+static void stages_print(const struct stats_copy *s)
+{
+	static const char *const heads[] = {"stage", ">batches timed", ">ns a batch", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < STAGE_COUNT; i++) {
+		const struct took *took = &s->stage[i];
+		uint64_t batches = 0;
+		for (unsigned b = 0; b < TOOK_BUCKETS; b++)
+			batches += took->bucket[b];
+		table_cell(t, "%s", stage_names[i]);
+		table_cell_count(t, batches);
+		table_cell_count(t, batches ? took->sum_ns / batches : 0);
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
 static void ports_print(const struct stats_copy *s)
 {
 	static const char *const heads[] = {"port", "kind", "link", ">received", ">sent", ">missed",
@@ -201,6 +220,7 @@ void stats_print(const struct view *v, const struct stats_rates *r)
 		counts_print("counter", counter_names, counter_texts, v->stats->counter, r->counter,
 			COUNTER_COUNT, r->known);
 		workers_print(v->stats);
+		stages_print(v->stats);
 		ports_print(v->stats);
 	}
 	if (v->control)

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What open pages cost: `tools/bench --goals page`.
+
+The real binaries on a memif port, one worker on the first CPU, all else on the second; the generator asks at a steady rate. By turns no page is open,
+and 50 are: some in Chromium, each of the others as two connections over TLS that do what the page's first view does, a stream of samples and three
+requests each 10 s. Printed are the worker's cycles for a query with and without pages and their ratio, and how much more of a core the control plane
+takes. Prints JSON lines as bench_path does. Exit status 1: a reply was wrong, a page got an error, or a bound was passed.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "smoke/rig"))
+import log_run  # noqa: E402
+import memif_run  # noqa: E402
+import namespaces  # noqa: E402
+
+PORT = 9953
+LOOK_S = 10  # LOOK_MS of controlplane/page/files/now.js
+LOOKS = ["/v1/ready?for=human", "/v1/status", "/v1/upstreams"]
+OPEN_S = 0.06  # between two connections: weir takes 50 a second, and 20 from one address
+PACKET_PATH_MOST, CONTROL_PLANE_MOST = 1.02, 2.0  # the ratio of cycles, and percent of a core
+tmp = pathlib.Path("/run/page-bench")
+
+
+class Page(threading.Thread):
+    """A page at its first view, without a browser."""
+
+    def __init__(self, token, number):
+        super().__init__(daemon=True)
+        self.token, self.start_s, self.source, self.samples, self.looks, self.why, self.closed = token, 2 * number * OPEN_S, f"127.0.1.{number + 1}", 0, 0, "", threading.Event()
+        self.sockets = []
+
+    def connect(self):
+        c = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=20, context=ssl._create_unverified_context(), source_address=(self.source, 0))
+        c.connect()
+        self.sockets.append(c.sock)  # of a stream, the reply takes it from the connection
+        return c
+
+    def request(self, c, path):
+        c.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+        reply = c.getresponse()
+        if reply.status not in (200, 503):  # 503 of /ready is its answer
+            raise OSError(f"{path}: {reply.status}")
+        return reply
+
+    def look(self):
+        c = self.connect()
+        while not self.closed.is_set():
+            for path in LOOKS:
+                self.request(c, path).read()
+            self.looks += 1
+            self.closed.wait(LOOK_S)
+
+    def guarded(self, work):
+        try:
+            work()
+        except (OSError, ValueError, http.client.HTTPException) as e:
+            if not self.closed.is_set():
+                self.why = f"{type(e).__name__}: {e}"
+
+    def stream(self):
+        reply = self.request(self.connect(), "/v1/live")
+        while not self.closed.is_set() and (line := reply.readline()):
+            self.samples += line.startswith(b"data:")
+
+    def run(self):
+        if self.closed.wait(self.start_s):
+            return
+        other = threading.Thread(target=self.guarded, args=(self.look,), daemon=True)
+        other.start()
+        self.guarded(self.stream)
+        other.join()
+
+    def close(self):
+        self.closed.set()
+        for s in self.sockets:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+
+def browsers(count, token):
+    """Chromium for a page each; a tab of its own would be hidden, and a hidden page asks for nothing."""
+    import page_browser
+    page_browser.STEP_S = 60  # on a CPU that it shares with all else
+    out = [page_browser.Browser() for _ in range(count)]
+    for b in out:
+        b.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Bearer {token}"})
+    return out
+
+
+class Pages:
+    """All pages, as a context: open within it."""
+
+    def __init__(self, token, count, chromium):
+        self.token, self.count, self.samples = token, count - chromium, 0
+        self.chromium = browsers(chromium, token)
+
+    def __enter__(self):
+        for b in self.chromium:
+            b.call("Page.navigate", url=f"https://127.0.0.1:{PORT}/")
+            b.until("!!document.querySelector('.tile')")
+        self.open = [Page(self.token, i) for i in range(self.count)]
+        for p in self.open:
+            p.start()
+        time.sleep(2 * OPEN_S * self.count + 1)
+        return self
+
+    def __exit__(self, *_):
+        for p in self.open:
+            p.close()
+        for p in self.open:
+            p.join()
+        for b in self.chromium:
+            b.call("Page.navigate", url="about:blank")
+        wrong = [p.why for p in self.open if p.why] + [f for b in self.chromium for f in b.found] + ["a page got no sample" for p in self.open if not p.samples]
+        self.samples += sum(p.samples for p in self.open)
+        if wrong:
+            raise memif_run.Failed(f"{len(wrong)} pages: {wrong[0]}")
+
+    def end(self):
+        for b in self.chromium:
+            b.close()
+
+
+def configure(run, cpus):
+    memif_run.write_config(run, log_run.NAMES, None, (cpus[1], cpus[0]))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=page",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", run / "key.pem", "-out", run / "cert.pem"], check=True, stderr=subprocess.DEVNULL)
+    with open(run / "weir.yaml", "a") as config:
+        config.write(f"""\
+access: {{allow: [198.18.0.0/15], unlimited: [198.18.0.0/15]}}
+control: {{page: true, listen: [127.0.0.1], allow: [127.0.0.0/8], connections: 192, source_connections: 192,
+  certificates: [{{cert: "{run}/cert.pem", key: "{run}/key.pem"}}]}}
+""")
+
+
+def cpu_s(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def turn(rig, control, seconds):
+    """The worker's cycles for a query, and the control plane's percent of a core."""
+    time.sleep(seconds / 4)
+    before, used, began = rig.counted(), cpu_s(control), time.monotonic()
+    time.sleep(seconds)
+    used, took, after = cpu_s(control) - used, time.monotonic() - began, rig.counted()
+    queries = sum(after["verdicts"][v] - before["verdicts"][v] for v in log_run.QUERIES)
+    if not queries:
+        raise memif_run.Failed("the generator ended before the turns did")
+    return (after["counters"]["busy_cycles"] - before["counters"]["busy_cycles"]) / queries, 100 * used / took
+
+
+def measure(rig, control, token, args):
+    pages = Pages(token, args.pages, args.chromium)
+    wait_s = 2 * OPEN_S * args.pages + 10
+    generator = log_run.traffic_starts(rig, args.rate, int(args.turns * (2.5 * args.seconds + wait_s) + 30))
+    spent = {True: [], False: []}
+    try:
+        for _ in range(args.turns):
+            spent[False].append(turn(rig, control, args.seconds))
+            with pages:
+                spent[True].append(turn(rig, control, args.seconds))
+    finally:
+        pages.end()
+        rig.stop(generator)
+    # Others disturb the worker's turns upward only.
+    on, off = (min(cycles for cycles, _ in spent[k]) for k in (True, False))
+    busy, idle = (statistics.median(share for _, share in spent[k]) for k in (True, False))
+    name = f"{args.pages} pages, {args.rate} queries a second"
+    rows = [memif_run.row("page", name, *figures) for figures in (
+        ("cycles_with_pages", round(on), "cycles/query"), ("cycles_without", round(off), "cycles/query"), ("packet_path", round(on / off, 3), "of without"),
+        ("control_plane_with_pages", round(busy, 2), "% of a core"), ("control_plane_without", round(idle, 2), "% of a core"),
+        ("control_plane_more", round(busy - idle, 2), "% of a core"), ("samples", pages.samples, "samples"))]
+    return rows, args.quick or (on / off <= PACKET_PATH_MOST and busy - idle <= CONTROL_PLANE_MOST)
+
+
+def run_all(args):
+    run, cpus = tmp / "run", sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise memif_run.Failed("needs two CPUs: one for the worker, one for the rest")
+    run.mkdir()
+    configure(run, cpus)
+    rig, config = log_run.Rig(args.build, run, cpus, args.niceness), str(run / "weir.yaml")
+    out = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    try:
+        subprocess.run([rig.program("tests/bench/bench_fill"), "-c", config, "-n", str(log_run.NAMES)], check=True)
+        control = rig.put("controlplane/weir-controlplane", "-c", config, **out)
+        rig.put("dataplane/weir-dataplane", "-c", config, **out)
+        rig.wait("the data plane", rig.activated)
+        token = subprocess.run([rig.program("tools/ctl/weirctl"), "-c", config, "token", "create", "page", "--role", "read"], capture_output=True, text=True,
+                               check=True).stdout.split()[-1]
+        os.sched_setaffinity(0, {cpus[1]})
+        rows, right = measure(rig, control, token, args)
+    finally:
+        rig.stop_all()
+    print("\n".join(json.dumps(row) for row in rows), flush=True)
+    return right
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", required=True, help="a release build tree")
+    parser.add_argument("--pages", type=int, default=50)
+    parser.add_argument("--chromium", type=int, default=2, help="so many of them in browsers")
+    parser.add_argument("--rate", type=int, default=50000)
+    parser.add_argument("--turns", type=int, default=8, help="of each kind")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--niceness", type=int, default=0, help="of all that runs, below 0: before other programs")
+    parser.add_argument("--quick", action="store_true", help="short turns, which show that it works and judge nothing")
+    args = parser.parse_args()
+    if args.quick:
+        args.turns, args.seconds, args.pages = 1, 2, 12
+    if args.chromium and not shutil.which("chromium"):
+        args.chromium = 0
+    namespaces.enter(tmp)
+    os.setpriority(os.PRIO_PROCESS, 0, args.niceness)
+    try:
+        return 0 if run_all(args) else 1
+    except memif_run.Failed as why:
+        print(why, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

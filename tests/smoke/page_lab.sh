@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Sourced after _init.sh. page_up CONTROL: a lab whose page user ann (admin, "a long password") may open at $url, with CONTROL added to
+# `control`. page_house: clients, groups, lists, a server that is down, a week of queries, and clients that go on asking.
+
+dir=/run/weir/lab/page
+url=https://127.0.0.1:9953/
+
+# page_configure CONTROL: before the control plane's start
+page_configure() {
+	mkdir $dir && . "$smoke_dir/certificates.sh" && { authority ca && certificate server ca IP:127.0.0.1; } 2>/dev/null || return
+	cat >>$config <<-END
+		control: {${1:+$1, }listen: [127.0.0.1], allow: [127.0.0.0/8], certificates: [{cert: $dir/server.pem, key: $dir/server.key}]}
+	END
+}
+
+page_user() { echo 'a long password' | weirctl password set ann --role admin; }
+
+page_house() {
+	local rig="$python -B $smoke_dir/rig/page_lab.py" address
+	$rig config $config $dir/lists || return
+	$rig week /run/weir/lab/state/log || return
+	$rig lists $dir/lists 8099 &
+	upstream 5302 $tmp/up2.log
+	for address in $($rig addresses); do client ip addr add "$address/24" dev wt0 || return; done
+}
+
+# page_traffic SECONDS
+page_traffic() { client $python -B "$smoke_dir/rig/page_lab.py" ask $service "$1" & }
+
+# Changes that a person would make; each is a version of the configuration.
+page_changes() {
+	weirctl allow login.bank.example --why 'blocked by mistake' && weirctl deny casino.example --why 'asked for by Ben' &&
+		weirctl allow pixel.shop.example --for 2h --why "Anna's order" && weirctl deny chat.example.com --group kids --for 1d --why 'homework first' &&
+		weirctl local add camera.home.arpa A 198.18.0.44 --why 'new camera' && weirctl group move ben-phone office --why 'works here too'
+}
