@@ -2,9 +2,9 @@
 // The jobs that write versions, and the ends of a life: serving and the stop.
 #include "app_versions.h"
 
-#include "api/why_runner.h"
 #include "app_apply.h"
 #include "app_events.h"
+#include "base/job_runner.h"
 #include "versions/version_store.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static void queue_run(struct app_versions *v)
 		struct version_job *job = v->queue[0];
 		memmove(v->queue, v->queue + 1, --v->queued * sizeof(v->queue[0]));
 		v->is_job_running = true;
-		int rc = why_runner_start(v->runner, job_work, job_done, job);
+		int rc = job_runner_start(v->runner, job_work, job_done, job);
 		if (rc < 0)
 			job_done(job, rc);
 	}
@@ -153,7 +153,7 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 
 int app_versions_open(struct app *a)
 {
-	return why_runner_open(&a->versions->runner, a->service, JOB_WAIT_MS);
+	return job_runner_open(&a->versions->runner, a->service, JOB_WAIT_MS);
 }
 
 // The version of the start is in force, and is what a crash comes back to.
@@ -242,9 +242,9 @@ void app_versions_close(struct app *a, bool is_clean)
 	// A stop is no death: the next start watches again, as for the first time.
 	if (is_clean && v->health.is_running && !v->health.has_fallen)
 		app_versions_settle(a, v->health.version.number, CONFIG_VERSION_pending, "", false);
-	struct why_runner *runner = v->runner;
+	struct job_runner *runner = v->runner;
 	v->runner = NULL;
-	why_runner_close(runner);
+	job_runner_close(runner);
 	for (unsigned i = 0; i < v->queued; i++) { // results, and what is in force
 		(void)!v->queue[i]->work(v->queue[i]);
 		app_versions_job_free(v->queue[i]);

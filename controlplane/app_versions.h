@@ -14,7 +14,7 @@
 #include "versions/apply.h"
 #include "versions/health_watch.h"
 
-struct why_runner;
+struct job_runner;
 
 struct version_job {
 	struct access_job audited; // first; while the audit log gets its version
@@ -52,7 +52,7 @@ struct apply { // that runs
 
 struct app_versions {
 	struct app *app;
-	struct why_runner *runner;
+	struct job_runner *runner;
 	struct version_job *queue[VERSION_JOBS_MAX];
 	unsigned queued;
 	bool is_job_running;

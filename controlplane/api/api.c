@@ -20,7 +20,7 @@
 
 // As many explanations and searches as may run and wait and a profile, leave requests for all
 // else.
-static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) + 1 < (int)API_REQUESTS_MAX);
+static_assert(2 * ((int)JOB_RUNNING_MAX + (int)JOB_WAITING_MAX) + 1 < (int)API_REQUESTS_MAX);
 
 static void on_request(void *arg, struct http_exchange *x)
 {
@@ -166,11 +166,11 @@ static int parts_open(struct api *a, int fd)
 {
 	int rc = server_open(a, fd);
 	if (rc == 0)
-		rc = why_runner_open(&a->whys, a->deps.service, WHY_WAIT_MS);
+		rc = job_runner_open(&a->whys, a->deps.service, JOB_RUNNER_WAIT_MS);
 	if (rc == 0)
-		rc = why_runner_open(&a->searches, a->deps.service, WHY_WAIT_MS);
+		rc = job_runner_open(&a->searches, a->deps.service, JOB_RUNNER_WAIT_MS);
 	if (rc == 0)
-		rc = why_runner_open(&a->profiles, a->deps.service, WHY_WAIT_MS);
+		rc = job_runner_open(&a->profiles, a->deps.service, JOB_RUNNER_WAIT_MS);
 	if (rc == 0)
 		rc = mem_watch_open(&a->watch, a->deps.service);
 	if (rc == 0)
@@ -195,9 +195,9 @@ static void parts_close(struct api *a)
 	http_server_close(a->http);
 	api_listen_close(a);
 	access_close(a->access);
-	why_runner_close(a->whys);
-	why_runner_close(a->searches);
-	why_runner_close(a->profiles);
+	job_runner_close(a->whys);
+	job_runner_close(a->searches);
+	job_runner_close(a->profiles);
 }
 
 int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that searches the query store, a page at a time: weirctl asks again with the place that
 // a page ended at, so that no state is kept between two pages, and an export of any length takes
-// the memory of one page. Files are read on a helper thread (why_runner.h).
+// the memory of one page. Files are read on a helper thread (job_runner.h).
 
 #include "api_param.h"
 #include "base/rdata_text.h"
@@ -163,7 +163,7 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 	c->out = json_out_new();
 	c->rows = json_out_array(c->out, json_out_root(c->out), "rows");
 	http_defer(x, API_FLUSH_MS);
-	int err = why_runner_start(a->searches, search_work, on_searched, c);
+	int err = job_runner_start(a->searches, search_work, on_searched, c);
 	if (err)
 		on_searched(c, err);
 }

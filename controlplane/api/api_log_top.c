@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of what was asked most over a span of the query store, of all clients or of one. The
-// files are read and sorted on a helper thread (why_runner.h), for a bounded time.
+// files are read and sorted on a helper thread (job_runner.h), for a bounded time.
 
 #include "api_log_top.h"
 
@@ -120,7 +120,7 @@ void log_top_serve(struct api *a, struct http_exchange *x,
 	memcpy(c->unknown_client, unknown_client, sizeof(c->unknown_client));
 	snprintf(c->folder, sizeof(c->folder), "%s", query_store_folder(a->deps.store));
 	http_defer(x, API_FLUSH_MS);
-	int err = why_runner_start(a->searches, top_work, on_found, c);
+	int err = job_runner_start(a->searches, top_work, on_found, c);
 	if (err)
 		on_found(c, err);
 }

@@ -8,12 +8,12 @@
 #include "api.h"
 #include "api_listener.h"
 #include "api_reasons.h"
+#include "base/job_runner.h"
 #include "base/json_out.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"
 #include "tls/tls_watch.h"
-#include "why_runner.h"
 
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -36,8 +36,8 @@ struct api_control {
 struct api {
 	struct api_deps deps;
 	struct http_server *http;
-	struct why_runner *whys, *searches; // apart: an export leaves room for explanations
-	struct why_runner *profiles;
+	struct job_runner *whys, *searches; // apart: an export leaves room for explanations
+	struct job_runner *profiles;
 	bool is_profiling; // one at a time
 	gid_t group;       // (gid_t)-1: none
 	uint64_t start_ms;

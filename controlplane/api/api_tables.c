@@ -132,15 +132,15 @@ static void connections_table(
 
 // The rest of `t`, which has its name.
 static void runner_table(
-	const struct why_runner *r, struct table_info t, struct table_registry *tables)
+	const struct job_runner *r, struct table_info t, struct table_registry *tables)
 {
-	struct why_runner_counts c;
-	why_runner_counts(r, &c);
+	struct job_runner_counts c;
+	job_runner_counts(r, &c);
 	t.owner = "control API";
 	t.eviction = "refuse with 503, as does a wait that is too long";
 	t.lifetime = "8 s of waiting, then its work";
 	t.kind = TABLE_WORK;
-	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
+	t.cap = JOB_RUNNING_MAX + JOB_WAITING_MAX;
 	t.bytes = c.bytes;
 	t.used = c.used;
 	t.high = c.high;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that explains what a client gets for a name. First it reads the cached answer, then the
-// image, on the service loop; a helper thread (why_runner.h) with copies of its input does patterns
+// image, on the service loop; a helper thread (job_runner.h) with copies of its input does patterns
 // and the sources' lines.
 
 #include "answer_policy/why/why_client.h"
@@ -166,7 +166,7 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	}
 	err = call_gather(c, err ? NULL : look);
 	if (!err)
-		err = why_runner_start(c->api->whys, find_lines, on_found, c);
+		err = job_runner_start(c->api->whys, find_lines, on_found, c);
 	if (err)
 		call_fail(c, err);
 }

@@ -41,8 +41,8 @@ static int file_load(const char *path, char **text, size_t *len)
 int client_file_read(struct client_book *b, enum client_file_kind kind, const char *path,
 	uint32_t pass, int64_t now_s, struct client_file_counts *out)
 {
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	*out = (struct client_file_counts){0};
 	int rc = file_load(path, &text, &len);
 	if (rc < 0)

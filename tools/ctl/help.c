@@ -140,7 +140,7 @@ static unsigned commands_of(const char *word, const char *second, const struct c
 		if (strcmp(word, cmd->word) != 0)
 			continue;
 		count++;
-		if (!cmd->second || (second && strcmp(second, cmd->second) == 0))
+		if (cmd->second ? second && strcmp(second, cmd->second) == 0 : !*one)
 			*one = cmd;
 	}
 	return count;

@@ -39,7 +39,7 @@ c="-c $dir/weir.yaml"
 
 want 0 'usage: weirctl' '' --help
 want 0 'cache flush' '' help cache
-want 0 '[--until T] [--limit N]' '' help log search
+want 0 '[--since T] [--until T]' '' help log search
 want 0 'usage: weirctl cache flush NAME|--below NAME|--all' '' cache flush --help
 want 2 '' 'no such command or topic: cahce; did you mean cache?' help cahce
 want 0 'weirctl 0' '' --version

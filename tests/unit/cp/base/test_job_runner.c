@@ -2,7 +2,7 @@
 // Helper threads of explanations: how many, who waits and how long, what they return, and an end
 // while they run.
 
-#include "controlplane/api/why_runner.h"
+#include "controlplane/base/job_runner.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static struct loop *loop;
-static struct why_runner *runner;
+static struct job_runner *runner;
 
 static _Atomic unsigned begun;
 
@@ -40,7 +40,7 @@ static void on_done(void *arg, int err)
 	p->err = err;
 	if (p->again) { // its slot is free by now
 		p->done = p->again = false;
-		assert_int_equal(why_runner_start(runner, work, on_done, p), 0);
+		assert_int_equal(job_runner_start(runner, work, on_done, p), 0);
 		return;
 	}
 }
@@ -48,14 +48,14 @@ static void on_done(void *arg, int err)
 static int setup(void **)
 {
 	assert_int_equal(loop_new("test", &loop), 0);
-	assert_int_equal(why_runner_open(&runner, loop, 60000), 0);
+	assert_int_equal(job_runner_open(&runner, loop, 60000), 0);
 	begun = 0;
 	return 0;
 }
 
 static int teardown(void **)
 {
-	why_runner_close(runner);
+	job_runner_close(runner);
 	loop_free(loop);
 	return 0;
 }
@@ -71,17 +71,17 @@ static void turn_until(bool *done)
 
 static void both_begin(struct piece *a, struct piece *b)
 {
-	assert_int_equal(why_runner_start(runner, work, on_done, a), 0);
-	assert_int_equal(why_runner_start(runner, work, on_done, b), 0);
+	assert_int_equal(job_runner_start(runner, work, on_done, a), 0);
+	assert_int_equal(job_runner_start(runner, work, on_done, b), 0);
 	for (unsigned i = 0; i < 60000 && begun < 2; i++)
 		usleep(1000);
 	assert_int_equal(begun, 2);
 }
 
-static struct why_runner_counts counts(void)
+static struct job_runner_counts counts(void)
 {
-	struct why_runner_counts c;
-	why_runner_counts(runner, &c);
+	struct job_runner_counts c;
+	job_runner_counts(runner, &c);
 	return c;
 }
 
@@ -91,7 +91,7 @@ static void test_two_at_a_time(void **)
 	size_t bytes = counts().bytes, block = malloc_usable_size(runner);
 	assert_in_range(bytes, block - 16, block); // all of it is one block
 	both_begin(&a, &b);
-	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(job_runner_start(runner, work, on_done, &c), 0);
 	assert_int_equal(counts().bytes, bytes);
 	assert_int_equal(c.turn, 0);
 	b.go = c.go = true;
@@ -109,19 +109,19 @@ static void test_two_at_a_time(void **)
 
 static void test_many_wait_in_turn(void **)
 {
-	struct piece a = {0}, b = {0}, more[WHY_WAITING_MAX] = {0}, refused = {0};
+	struct piece a = {0}, b = {0}, more[JOB_WAITING_MAX] = {0}, refused = {0};
 	both_begin(&a, &b);
-	for (unsigned i = 0; i < WHY_WAITING_MAX; i++) {
+	for (unsigned i = 0; i < JOB_WAITING_MAX; i++) {
 		more[i].go = true;
-		assert_int_equal(why_runner_start(runner, work, on_done, &more[i]), 0);
+		assert_int_equal(job_runner_start(runner, work, on_done, &more[i]), 0);
 	}
 	assert_int_equal(counts().refused, 0);
-	assert_int_equal(why_runner_start(runner, work, on_done, &refused), -EAGAIN);
+	assert_int_equal(job_runner_start(runner, work, on_done, &refused), -EAGAIN);
 	assert_int_equal(counts().refused, 1);
-	assert_int_equal(counts().used, WHY_RUNNING_MAX + WHY_WAITING_MAX);
+	assert_int_equal(counts().used, JOB_RUNNING_MAX + JOB_WAITING_MAX);
 	assert_true(counts().since_ms > 0);
 	a.go = true; // and b keeps its thread: they come one by one
-	for (unsigned i = 0; i < WHY_WAITING_MAX; i++) {
+	for (unsigned i = 0; i < JOB_WAITING_MAX; i++) {
 		turn_until(&more[i].done);
 		assert_int_equal(more[i].err, 0);
 		assert_int_equal(more[i].turn, 3 + i);
@@ -130,18 +130,18 @@ static void test_many_wait_in_turn(void **)
 	b.go = true;
 	turn_until(&b.done);
 	assert_int_equal(counts().used, 0);
-	assert_int_equal(counts().high, WHY_RUNNING_MAX + WHY_WAITING_MAX);
+	assert_int_equal(counts().high, JOB_RUNNING_MAX + JOB_WAITING_MAX);
 	assert_int_equal(counts().since_ms, 0);
 	assert_int_equal(counts().late, 0);
 }
 
 static void test_too_late(void **)
 {
-	why_runner_close(runner);
-	assert_int_equal(why_runner_open(&runner, loop, 0), 0);
+	job_runner_close(runner);
+	assert_int_equal(job_runner_open(&runner, loop, 0), 0);
 	struct piece a = {0}, b = {0}, c = {0};
 	both_begin(&a, &b);
-	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(job_runner_start(runner, work, on_done, &c), 0);
 	a.go = b.go = true;
 	turn_until(&c.done);
 	assert_int_equal(c.err, -EAGAIN);
@@ -156,8 +156,8 @@ static void test_end_while_they_run(void **)
 {
 	struct piece a = {.ret = 7}, b = {.go = true}, c = {.go = true};
 	both_begin(&a, &b);
-	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
-	why_runner_close(runner);
+	assert_int_equal(job_runner_start(runner, work, on_done, &c), 0);
+	job_runner_close(runner);
 	runner = NULL;
 	assert_true(a.done && b.done && c.done);
 	assert_int_equal(c.err, -ECANCELED);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "why_runner.h"
+#include "job_runner.h"
 
 #include <event2/event.h>
 
@@ -9,34 +9,34 @@
 #include <weir/clock.h>
 #include <weir/thread.h>
 
-struct why_job {
+struct job {
 	int (*work)(void *arg, const _Atomic bool *stop);
 	void (*done)(void *arg, int err);
 	void *arg;
 	uint64_t came_ms; // clock_mono_ms
 };
 
-struct why_run {
+struct job_run {
 	bool taken;
 	_Atomic bool stop, ended;
 	int err;
 	pthread_t thread;
-	struct why_job job;
+	struct job job;
 };
 
-struct why_runner {
+struct job_runner {
 	struct event *poll;
 	unsigned wait_ms;
-	struct why_run run[WHY_RUNNING_MAX];
+	struct job_run run[JOB_RUNNING_MAX];
 	unsigned first, waiting; // of `queue`, a ring
-	struct why_job queue[WHY_WAITING_MAX];
+	struct job queue[JOB_WAITING_MAX];
 	unsigned high;
 	uint64_t refused, late;
 };
 
 static void *run_work(void *arg)
 {
-	struct why_run *r = arg;
+	struct job_run *r = arg;
 	thread_background();
 	r->err = r->job.work(r->job.arg, &r->stop);
 	atomic_store_explicit(&r->ended, true, memory_order_release);
@@ -44,35 +44,35 @@ static void *run_work(void *arg)
 }
 
 // The slot is free again before `done` is called, which may start another one.
-static void run_end(struct why_run *r, int err)
+static void run_end(struct job_run *r, int err)
 {
 	pthread_join(r->thread, NULL);
-	const struct why_job job = r->job;
+	const struct job job = r->job;
 	int outcome = err ? err : r->err;
 	r->taken = false;
 	job.done(job.arg, outcome);
 }
 
-static struct why_run *run_free(struct why_runner *r)
+static struct job_run *run_free(struct job_runner *r)
 {
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
 		if (!r->run[i].taken)
 			return &r->run[i];
 	return NULL;
 }
 
-static unsigned running(const struct why_runner *r)
+static unsigned running(const struct job_runner *r)
 {
 	unsigned n = 0;
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
 		n += r->run[i].taken;
 	return n;
 }
 
-static int run_start(struct why_runner *r, struct why_run *run, const struct why_job *job)
+static int run_start(struct job_runner *r, struct job_run *run, const struct job *job)
 {
-	const struct timeval interval = {.tv_usec = WHY_POLL_MS * 1000};
-	*run = (struct why_run){.taken = true, .job = *job};
+	const struct timeval interval = {.tv_usec = JOB_RUNNER_POLL_MS * 1000};
+	*run = (struct job_run){.taken = true, .job = *job};
 	int rc = thread_start(&run->thread, "weir-why", run_work, run);
 	if (rc < 0) {
 		run->taken = false;
@@ -82,19 +82,19 @@ static int run_start(struct why_runner *r, struct why_run *run, const struct why
 	return 0;
 }
 
-static struct why_job queue_take(struct why_runner *r)
+static struct job queue_take(struct job_runner *r)
 {
-	const struct why_job job = r->queue[r->first];
-	r->first = (r->first + 1) % WHY_WAITING_MAX;
+	const struct job job = r->queue[r->first];
+	r->first = (r->first + 1) % JOB_WAITING_MAX;
 	r->waiting--;
 	return job;
 }
 
-static void queue_run(struct why_runner *r)
+static void queue_run(struct job_runner *r)
 {
-	struct why_run *run;
+	struct job_run *run;
 	while (r->waiting && (run = run_free(r))) {
-		const struct why_job job = queue_take(r);
+		const struct job job = queue_take(r);
 		bool late = clock_mono_ms() >= job.came_ms + r->wait_ms;
 		r->late += late;
 		int err = late ? -EAGAIN : run_start(r, run, &job);
@@ -105,8 +105,8 @@ static void queue_run(struct why_runner *r)
 
 static void on_poll(evutil_socket_t, short, void *arg)
 {
-	struct why_runner *r = arg;
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+	struct job_runner *r = arg;
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
 		if (r->run[i].taken && atomic_load_explicit(&r->run[i].ended, memory_order_acquire))
 			run_end(&r->run[i], 0);
 	queue_run(r);
@@ -114,9 +114,9 @@ static void on_poll(evutil_socket_t, short, void *arg)
 		(void)event_del(r->poll);
 }
 
-int why_runner_open(struct why_runner **out, struct loop *loop, unsigned wait_ms)
+int job_runner_open(struct job_runner **out, struct loop *loop, unsigned wait_ms)
 {
-	struct why_runner *r = calloc(1, sizeof(*r));
+	struct job_runner *r = calloc(1, sizeof(*r));
 	if (r)
 		r->poll = event_new(loop_base(loop), -1, EV_PERSIST, on_poll, r);
 	if (!r || !r->poll) {
@@ -128,36 +128,35 @@ int why_runner_open(struct why_runner **out, struct loop *loop, unsigned wait_ms
 	return 0;
 }
 
-void why_runner_close(struct why_runner *r)
+void job_runner_close(struct job_runner *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
 		atomic_store(&r->run[i].stop, true);
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
 		if (r->run[i].taken)
 			run_end(&r->run[i], -ECANCELED);
 	while (r->waiting) {
-		const struct why_job job = queue_take(r);
+		const struct job job = queue_take(r);
 		job.done(job.arg, -ECANCELED);
 	}
 	event_free(r->poll);
 	free(r);
 }
 
-int why_runner_start(struct why_runner *r, int (*work)(void *arg, const _Atomic bool *stop),
+int job_runner_start(struct job_runner *r, int (*work)(void *arg, const _Atomic bool *stop),
 	void (*done)(void *arg, int err), void *arg)
 {
-	const struct why_job job = {
-		.work = work, .done = done, .arg = arg, .came_ms = clock_mono_ms()};
-	struct why_run *run = r->waiting ? NULL : run_free(r);
+	const struct job job = {.work = work, .done = done, .arg = arg, .came_ms = clock_mono_ms()};
+	struct job_run *run = r->waiting ? NULL : run_free(r);
 	int err = 0;
 	if (run)
 		err = run_start(r, run, &job);
-	else if (r->waiting == WHY_WAITING_MAX)
+	else if (r->waiting == JOB_WAITING_MAX)
 		err = -EAGAIN;
 	else
-		r->queue[(r->first + r->waiting++) % WHY_WAITING_MAX] = job;
+		r->queue[(r->first + r->waiting++) % JOB_WAITING_MAX] = job;
 	r->refused += err == -EAGAIN && !run;
 	unsigned used = running(r) + r->waiting;
 	if (used > r->high)
@@ -165,15 +164,15 @@ int why_runner_start(struct why_runner *r, int (*work)(void *arg, const _Atomic 
 	return err;
 }
 
-void why_runner_counts(const struct why_runner *r, struct why_runner_counts *out)
+void job_runner_counts(const struct job_runner *r, struct job_runner_counts *out)
 {
-	*out = (struct why_runner_counts){.used = running(r) + r->waiting,
+	*out = (struct job_runner_counts){.used = running(r) + r->waiting,
 		.high = r->high,
 		.refused = r->refused,
 		.late = r->late,
 		.bytes = sizeof(*r),
 		.since_ms = r->waiting ? r->queue[r->first].came_ms : 0};
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++) // these came before
+	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++) // these came before
 		if (r->run[i].taken && (!out->since_ms || r->run[i].job.came_ms < out->since_ms))
 			out->since_ms = r->run[i].job.came_ms;
 }
