@@ -15,6 +15,7 @@ enum {
 	SETUP_BLOCK_MAX = 8192,  // of the lines that it makes
 	SETUP_WHY_MAX = 1024,
 	SETUP_PASSWORD_MAX = 260,
+	SETUP_OWN_MAX = 256,
 };
 
 struct setup {
@@ -23,7 +24,9 @@ struct setup {
 	bool asks;             // a person sits at a terminal
 	char *text;            // owned
 
-	bool is_serving;             // the present configuration serves more than the package's TAP
+	// Of the present configuration.
+	bool is_serving;             // it serves more than the package's TAP
+	char own[SETUP_OWN_MAX];     // its TAPs and exception interfaces (setup_machine.h)
 	char interface[64];          // of the answer; "": as it was
 	char shown[SETUP_BLOCK_MAX]; // what the answers changed, for the person
 	unsigned address_count;

@@ -35,7 +35,7 @@ static void interface_offer(const struct setup *s, char *out, size_t cap)
 	if (s->is_serving)
 		snprintf(out, cap, "keep");
 	else
-		setup_machine_interface(out, cap);
+		setup_machine_interface(s->own, out, cap);
 }
 
 static bool interface_is_so(const struct setup *s, const struct config *c)
@@ -48,12 +48,20 @@ static bool interface_is_so(const struct setup *s, const struct config *c)
 static bool interface_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char lines[SETUP_BLOCK_MAX];
-	if (!setup_machine_has_interface(answer, why, SETUP_WHY_MAX))
+	if (!setup_machine_has_interface(s->own, answer, why, SETUP_WHY_MAX))
 		return false;
 	snprintf(s->interface, sizeof(s->interface), "%s", answer);
 	snprintf(lines, sizeof(lines), "ports:\n  - xdp: \"%s\"\n", answer);
 	const struct setup_piece piece[] = {{"dataplane", "ports", lines}};
-	return setup_change(s, piece, ARRAY_LEN(piece), interface_is_so, why);
+	if (!setup_change(s, piece, ARRAY_LEN(piece), interface_is_so, why)) {
+		*s->interface = '\0';
+		return false;
+	}
+	if (setup_machine_is_wifi(answer))
+		printf("%s is Wi-Fi: frames go through the kernel's generic XDP, which is slower "
+		       "than a cable's driver\n",
+			answer);
+	return true;
 }
 
 static void address_offer(const struct setup *s, char *out, size_t cap)
@@ -193,11 +201,12 @@ static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_W
 	const unsigned count = words_cut(copy, words);
 	if (count == 0 || count > WORDS_MAX)
 		return refuse(why, "answer with 1 to 16 servers, or with `recursion`%s", "");
+	const bool is_ipv6 = setup_machine_is_ipv6_only();
 	s->is_recursive = strcmp(answer, "recursion") == 0;
 	s->server_count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		const char *const one[] = {words[i], NULL};
-		const char *const *server = setup_known_resolver(words[i]);
+		const char *const *server = setup_known_resolver(words[i], is_ipv6);
 		for (server = server ? server : one; *server; server++, s->server_count++)
 			n += (size_t)snprintf(
 				lines + n, sizeof(lines) - n, "  - address: \"%s\"\n", *server);

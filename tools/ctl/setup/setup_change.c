@@ -77,6 +77,17 @@ bool setup_change(struct setup *s, const struct setup_piece *piece, unsigned cou
 	return true;
 }
 
+// The interfaces that a port makes: its exception, and the one of a TAP.
+static void own_add(struct setup *s, const struct config_port *port)
+{
+	const char *tap =
+		strncmp(port->device, "net_tap", 7) == 0 ? strstr(port->device, "iface=") : NULL;
+	const size_t n = strlen(s->own);
+	tap = tap ? tap + 6 : "";
+	snprintf(s->own + n, sizeof(s->own) - n, " %.*s %s ", (int)strcspn(tap, ","), tap,
+		port->exception);
+}
+
 bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 {
 	struct config *config = NULL;
@@ -87,9 +98,12 @@ bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
 		return false;
 	}
 	const struct config_dataplane *dp = &config->dataplane;
-	for (unsigned i = 0; i < dp->port_count; i++)
+	for (unsigned i = 0; i < dp->port_count; i++) {
 		s->is_serving |=
 			dp->ports[i].xdp || strncmp(dp->ports[i].device, "net_tap", 7) != 0;
+		if (!dp->ports[i].xdp)
+			own_add(s, &dp->ports[i]);
+	}
 	s->address_count = dp->address_count;
 	memcpy(s->address, dp->addresses, sizeof(s->address));
 	config_free(config);

@@ -68,7 +68,7 @@ def ends():
 def refusals():
     person = setup("--force")
     person.answers("[eth0]: ", "eth9")
-    person.answers('has no interface "eth9"; it has far eth0', "eth0")
+    person.answers('has no interface "eth9"; it has far eth0 air wlan0', "eth0")
     person.answers("[198.18.7.2/24]: ", "198.18.300.1")
     person.answers('"198.18.300.1" is no IP address', "")
     person.answers("[oisd-small]: ", "ads")

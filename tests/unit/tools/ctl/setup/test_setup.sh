@@ -14,8 +14,19 @@ export WEIR_ROOT=$dir/root
 mkdir -p "$WEIR_ROOT/proc/net" "$WEIR_ROOT/etc" "$WEIR_ROOT/usr/bin" "$WEIR_ROOT/sys/class/net/eth0" "$WEIR_ROOT/proc/sys/kernel"
 ip link set lo up && ip link add eth0 type veth peer name far && ip link set eth0 up && ip link set far up &&
 	ip address add 198.18.7.2/24 dev eth0 || exit 1
-printf 'Iface Destination Gateway Flags RefCnt Use Metric Mask\nwlan0 00000000 010712C6 0003 0 0 600 00000000\n%s\n' \
-	'eth0 00000000 010712C6 0003 0 0 100 00000000' >"$WEIR_ROOT/proc/net/route"
+# Beside eth0: a TAP of weir's, a tunnel that has half of all addresses (OpenVPN), and one that has all.
+ip link add wt0 type veth peer name tun0 && ip link add wlan0 type veth peer name air && ip link set wt0 up && ip link set tun0 up &&
+	ip address add 198.18.5.1/24 dev wt0 || exit 1
+mkdir "$WEIR_ROOT"/sys/class/net/{wt0,tun0,wlan0}
+for name in eth0 wt0 wlan0; do echo 1 >"$WEIR_ROOT/sys/class/net/$name/type"; done
+mkdir "$WEIR_ROOT/sys/class/net/wlan0/wireless" && echo 65534 >"$WEIR_ROOT/sys/class/net/tun0/type"
+{ # Destination, metric and mask
+	echo 'Iface Destination Gateway Flags RefCnt Use Metric Mask'
+	echo 'far 00000000 010712C6 0003 0 0 0 00000080'
+	echo 'tun0 00000000 010712C6 0003 0 0 50 00000000'
+	echo 'wlan0 00000000 010712C6 0003 0 0 600 00000000'
+	echo 'eth0 00000000 010712C6 0003 0 0 100 00000000'
+} >"$WEIR_ROOT/proc/net/route"
 printf 'nameserver 127.0.0.53\nnameserver 198.18.7.1\n' >"$WEIR_ROOT/etc/resolv.conf"
 cp -r /proc/meminfo "$WEIR_ROOT/proc/" && echo 6.1.0 >"$WEIR_ROOT/proc/sys/kernel/osrelease"
 touch "$WEIR_ROOT"/proc/net/{udp,udp6,tcp,tcp6} && echo up >"$WEIR_ROOT/sys/class/net/eth0/operstate"
@@ -63,7 +74,8 @@ check "no terminal" has 'no terminal; --yes' "$dir/err"
 check "it changes nothing" same
 setup --yes --json
 check "no JSON" has 'speaks to a person' "$dir/out"
-for wrong in '--interface eth9|no interface "eth9"; it has far eth0' '--address nonsense|"nonsense" is no IP address' \
+for wrong in '--interface eth9|no interface "eth9"; it has far eth0 air wlan0' '--interface tun0|tun0 is no Ethernet interface' \
+	"--interface wt0|wt0 is weir's own interface" '--address nonsense|"nonsense" is no IP address' \
 	'--address 198.18.9.2|198.18.9.2 is in no network of the interface' '--lists nonsense|no list that setup knows' \
 	'--lists /nonsense|no such file to read' '--upstreams nonsense:x:y|is not an IP address' '--upstreams 198.18.7.2|is an address of this service' \
 	'--lists http://a"b|' '--password-file /dev/null|less than 10 characters' '--password-file /nonsense|No such file'; do
@@ -75,6 +87,8 @@ done
 setup --yes --upstreams 198.18.7.3
 check "nothing answers there: it refuses" has 'mend what is wrong' "$dir/err"
 check "and changes nothing" same
+setup --yes --upstreams tls://dns.example@203.0.113.1
+check "no route to any server: it refuses" has 'none of the upstream servers could be asked' "$dir/out"
 setup --yes --force --dry-run --upstreams 198.18.7.3
 check "a dry run says what would be" has 'dataplane.ports:' "$dir/out"
 check "and changes nothing" same
@@ -102,6 +116,29 @@ check "has no servers" lacks 'address: "198.18.7.3"' "$config"
 check "but a mode" has '  mode: recursive' "$config"
 check "and back" setup --yes --force --upstreams 198.18.7.3
 check "without the mode" lacks 'mode: recursive' "$config"
+
+# Defaults on other machines.
+shipped
+mv "$WEIR_ROOT/proc/net/route" "$dir/route"
+setup --yes --force --dry-run --upstreams 198.18.7.3
+check "no default route: the first interface that is not weir's" has 'xdp: "eth0"' "$dir/out"
+six=200107fc0000000000000000000000
+ip address del 198.18.7.2/24 dev eth0
+{ # temporary, deprecated, tentative, of the router's prefix, configured, link-local
+	for address in 01:01 02:20 03:40 04:00 05:80; do echo "${six}${address%:*} 02 40 00 ${address#*:} eth0"; done
+	echo 'fe800000000000000000000000000001 02 40 20 80 eth0'
+} >"$WEIR_ROOT/proc/net/if_inet6"
+echo "00000000000000000000000000000000 00 00000000000000000000000000000000 00 ${six}ff 00000400 1 0 3 eth0" >"$WEIR_ROOT/proc/net/ipv6_route"
+setup --yes --force --dry-run --upstreams quad9
+check "IPv6 alone: the interface" has 'xdp: "eth0"' "$dir/out"
+check "with its configured address" has '"2001:7fc::5/64"' "$dir/out"
+check "and resolvers that it reaches" has '@[2620:fe::fe]' "$dir/out"
+check "alone" lacks '@9.9.9.9' "$dir/out"
+rm "$WEIR_ROOT"/proc/net/{if_inet6,ipv6_route}
+mv "$dir/route" "$WEIR_ROOT/proc/net/route"
+ip address add 198.18.7.2/24 dev eth0
+setup --yes --force --dry-run --interface wlan0 --address 198.18.7.2/24 --upstreams 198.18.7.3
+check "Wi-Fi gets a word" has 'wlan0 is Wi-Fi' "$dir/out"
 
 # At a terminal.
 shipped
