@@ -68,6 +68,7 @@ same() { sha256sum -c --status "$dir/sum" && [ "$(ls "$dir/etc")" = weir.yaml ];
 setup() { "$weirctl" -c "$config" setup "$@" </dev/null >"$dir/out" 2>"$dir/err"; }
 
 # Without a terminal.
+printf '%0300d\n' 0 >"$dir/long"
 shipped
 setup
 check "no terminal" has 'no terminal; --yes' "$dir/err"
@@ -78,18 +79,21 @@ for wrong in '--interface eth9|no interface "eth9"; it has far eth0 air wlan0' '
 	"--interface wt0|wt0 is weir's own interface" '--address nonsense|"nonsense" is no IP address' \
 	'--address 198.18.9.2|198.18.9.2 is in no network of the interface' '--lists nonsense|no list that setup knows' \
 	'--lists /nonsense|no such file to read' '--upstreams nonsense:x:y|is not an IP address' '--upstreams 198.18.7.2|is an address of this service' \
-	'--lists http://a"b|' '--password-file /dev/null|less than 10 characters' '--password-file /nonsense|No such file'; do
+	'--lists http://a"b|an answer is needed, without "' '--interface e"th0|an answer is needed, without "' '--password-file /dev/null|less than 10 characters' '--password-file /nonsense|No such file' \
+	"--password-file $dir/long|more than 258 characters"; do
 	# shellcheck disable=SC2086
 	setup --yes --force ${wrong%%|*} && bad=$((bad + 1)) && echo "not ok - taken: $wrong"
 	check "refused: $wrong" has "${wrong#*|}" "$dir/err"
 	check "unchanged after $wrong" same
 done
+setup --yes --force --address ''
+check "an empty answer is none" has 'an answer is needed' "$dir/err"
 setup --yes --upstreams 198.18.7.3
 check "nothing answers there: it refuses" has 'mend what is wrong' "$dir/err"
 check "and changes nothing" same
 setup --yes --upstreams tls://dns.example@203.0.113.1
 check "no route to any server: it refuses" has 'none of the upstream servers could be asked' "$dir/out"
-setup --yes --force --dry-run --upstreams 198.18.7.3
+check "a good dry run" setup --yes --force --dry-run --upstreams 198.18.7.3
 check "a dry run says what would be" has 'dataplane.ports:' "$dir/out"
 check "and changes nothing" same
 echo 'correct horse battery' >"$dir/password"
@@ -111,11 +115,43 @@ check "no password in the file" lacks 'correct horse' "$config"
 sum=$(sha256sum <"$config")
 check "once more, with what is there" setup --yes --force
 check "changes nothing" test "$sum" = "$(sha256sum <"$config")"
+check "and says so" has 'has all this already' "$dir/out"
 check "then recursion" setup --yes --force --upstreams recursion
+check "which shows what goes" has 'upstreams.servers is removed' "$dir/out"
 check "has no servers" lacks 'address: "198.18.7.3"' "$config"
 check "but a mode" has '  mode: recursive' "$config"
 check "and back" setup --yes --force --upstreams 198.18.7.3
 check "without the mode" lacks 'mode: recursive' "$config"
+check "which it shows, too" has 'upstreams.mode is removed' "$dir/out"
+
+# Keys of the operator's.
+shipped
+sed -i 's/^  policy: failover/  mode: forward-first/' "$config"
+check "servers before recursion" setup --yes --force --upstreams 198.18.7.3
+check "stay before it" has 'mode: forward-first' "$config"
+shipped
+sed -i 's/9.9.9.9/198.18.7.77/; s|198.18.0.53/24|198.18.7.53/24|' "$config"
+printf 'blocking:\n  lists:\n    - path: %s\n' "$dir/ads.txt" >>"$config"
+printf 'control:\n  listen: [127.0.0.1:9999]\n  allow: [198.18.7.8]\n  certificates: [{cert: %s, key: %s}]\n' /a.pem /a.key >>"$config"
+ln -s "$config" "$dir/link.yaml"
+check "a page, by a symbolic link" "$weirctl" -c "$dir/link.yaml" setup --yes --force --password-file "$dir/password"
+check "which stays one" test -L "$dir/link.yaml"
+for line in '    - xdp: "eth0"' 198.18.7.77 198.18.7.53/24 "path: $dir/ads.txt" '  page: true' '  listen: [127.0.0.1:9999]' '  allow: [198.18.7.8]' /a.pem; do
+	check "it keeps: $line" has "$line" "$config"
+done
+check "without another certificate" test ! -e "$dir/etc/control.pem"
+shipped
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=weir -addext subjectAltName=IP:198.18.7.99 \
+	-keyout "$dir/etc/control.key" -out "$dir/etc/control.pem" 2>"$dir/err"
+sum=$(sha256sum <"$dir/etc/control.pem")
+check "a page with an old certificate" setup --yes --force --password-file "$dir/password"
+check "which stays" test "$sum" = "$(sha256sum <"$dir/etc/control.pem")"
+check "and is named" has 'is for another address than 198.18.7.2' "$dir/out"
+shipped
+touch "$dir"/etc/control.{key,pem}
+setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - a page with no certificate in its file"
+check "an empty one is refused" has 'control.pem: ' "$dir/err"
+check "and nothing is changed" sha256sum -c --status "$dir/sum"
 
 # Defaults on other machines.
 shipped
