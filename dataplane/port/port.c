@@ -108,7 +108,7 @@ static int check_queues(const struct port *port, const struct rte_eth_dev_info *
 		return 0;
 	snprintf(why, PORT_WHY_MAX,
 		"port %s (%s): %u workers need as many RX and TX queues, it has %u and %u "
-		"(fewer dataplane.workers, or more queues in the device string)",
+		"(fewer dataplane.worker_lcores, or more queues in the device string)",
 		port->name, port->driver, workers, info->max_rx_queues, info->max_tx_queues);
 	return -ENOTSUP;
 }

@@ -169,6 +169,20 @@ static void zones_add(struct servers *all, const struct config_forward_zone *zon
 		servers_add(all, zones[i].servers, zones[i].server_count);
 }
 
+// The servers of everyone are set 0. None of them has a route, and there is no recursion.
+static void route_report(struct doctor *d, const struct servers *all)
+{
+	unsigned count = 0;
+	for (; count < all->count && all->probe[count].set == 0; count++)
+		if (all->probe[count].end != DOCTOR_PROBE_NOT_ASKED
+			|| all->probe[count].has_unasked)
+			return;
+	if (count == 0 || d->config->upstreams.mode != UPSTREAM_FORWARD)
+		return;
+	doctor_add(d, DOCTOR_WRONG, "none of the upstream servers could be asked");
+	doctor_do(d, "ip route; ip -6 route");
+}
+
 static void servers_report(struct doctor *d, const struct servers *all)
 {
 	for (unsigned i = 0; i < all->count; i++) {
@@ -179,6 +193,7 @@ static void servers_report(struct doctor *d, const struct servers *all)
 				  && all->probe[o].end != DOCTOR_PROBE_FAILED;
 		server_report(d, &all->probe[i], others);
 	}
+	route_report(d, all);
 	if (all->named)
 		doctor_add(d, DOCTOR_UNKNOWN,
 			"servers with a host name, which the control plane resolves: %u",

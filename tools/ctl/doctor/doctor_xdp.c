@@ -52,6 +52,29 @@ static void native_check(struct doctor *d, const char *name)
 	}
 }
 
+// One worker takes one queue (docs/how-to/af-xdp.md). `auto` takes as many as there are.
+static void queues_check(struct doctor *d, const char *name)
+{
+	const struct config_dataplane *dp = &d->config->dataplane;
+	const unsigned workers = dp->worker_count;
+	unsigned queues = 0;
+	while (sysroot_exists("/sys/class/net/%s/queues/rx-%u", name, queues))
+		queues++;
+	if (queues == 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "the receive queues of %s: none in /sys", name);
+		return;
+	}
+	if (workers == queues || (workers > queues && dp->workers_auto)) {
+		doctor_add(d, DOCTOR_OK, "%s: a worker for each receive queue (%u)", name, queues);
+		return;
+	}
+	doctor_add(d, workers > queues ? DOCTOR_WRONG : DOCTOR_WARNING,
+		"%s: receive queues: %u, workers: %u%s", name, queues, workers,
+		workers > queues ? "" : "; the kernel receives the queries on the other queues");
+	doctor_do(d, "ethtool -L %s combined %u # or dataplane.worker_lcores: [auto]",
+		SHELL_QUOTE(name), workers);
+}
+
 static void foreign_check(struct doctor *d, const char *name)
 {
 	struct xdp_program program;
@@ -107,6 +130,7 @@ void doctor_check_xdp(struct doctor *d)
 		snprintf(name, sizeof(name), "%.*s", (int)strcspn(dp->ports[i].xdp, ","),
 			dp->ports[i].xdp);
 		native_check(d, name);
+		queues_check(d, name);
 		foreign_check(d, name);
 	}
 	if (count == 0)

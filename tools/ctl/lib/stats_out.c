@@ -128,6 +128,16 @@ static void workers_print(const struct stats_copy *s)
 	table_print(t);
 }
 
+// The control API of another box has no stages.
+static bool has_stages(const struct stats_copy *s)
+{
+	uint64_t batches = 0;
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		for (unsigned b = 0; b < TOOK_BUCKETS; b++)
+			batches += s->stage[i].bucket[b];
+	return batches > 0;
+}
+
 // Of the batches that are timed, since the start.
 static void stages_print(const struct stats_copy *s)
 {
@@ -220,7 +230,8 @@ void stats_print(const struct view *v, const struct stats_rates *r)
 		counts_print("counter", counter_names, counter_texts, v->stats->counter, r->counter,
 			COUNTER_COUNT, r->known);
 		workers_print(v->stats);
-		stages_print(v->stats);
+		if (has_stages(v->stats))
+			stages_print(v->stats);
 		ports_print(v->stats);
 	}
 	if (v->control)

@@ -18,14 +18,8 @@
 #include <unistd.h>
 
 enum { TRIES = 20, PASSWORD_MIN = 10 };
-
-// Of an option, or its default. CTL_OK or CTL_FAILED (said).
-static int question_settle(struct setup *s, const struct setup_question *q, const char *answer)
-{
-	char why[SETUP_WHY_MAX] = "no default is to be found on this machine";
-	const bool is_good = strcmp(answer, "keep") == 0 || (*answer && q->take(s, answer, why));
-	return is_good ? CTL_OK : ctl_fail(s->c, "%s: %s", q->title, why);
-}
+#define NEED_ANSWER  "an answer is needed, without \", \\ and control characters"
+#define NEED_DEFAULT "no default is to be found on this machine"
 
 // Without characters that have a meaning of their own in the file.
 static bool is_plain(const char *text)
@@ -34,6 +28,17 @@ static bool is_plain(const char *text)
 		if ((unsigned char)*text < ' ' || *text == 0x7f || strchr("\"\\", *text))
 			return false;
 	return true;
+}
+
+// Of an option, or its default. CTL_OK or CTL_FAILED (said).
+static int question_settle(
+	struct setup *s, const struct setup_question *q, const char *answer, const char *need)
+{
+	char why[SETUP_WHY_MAX];
+	snprintf(why, sizeof(why), "%s", need);
+	const bool is_good = strcmp(answer, "keep") == 0
+			     || (*answer && is_plain(answer) && q->take(s, answer, why));
+	return is_good ? CTL_OK : ctl_fail(s->c, "%s: %s", q->title, why);
 }
 
 static int question_ask(struct setup *s, const struct setup_question *q, unsigned number)
@@ -53,8 +58,7 @@ static int question_ask(struct setup *s, const struct setup_question *q, unsigne
 			snprintf(answer, sizeof(answer), "%s", offer);
 		if (strcmp(answer, "keep") == 0)
 			return CTL_OK;
-		snprintf(why, sizeof(why),
-			"an answer is needed, without \", \\ and control characters");
+		snprintf(why, sizeof(why), NEED_ANSWER);
 		if (*answer && is_plain(answer) && q->take(s, answer, why))
 			return CTL_OK;
 		fprintf(stderr, "    %s\n", term_text(why, shown, sizeof(shown)));
@@ -70,9 +74,9 @@ static int questions_put(struct setup *s)
 		const struct setup_question *q = &setup_questions[i];
 		char offer[SETUP_ANSWER_MAX];
 		q->offer(s, offer, sizeof(offer));
-		int rc = given[i]  ? question_settle(s, q, is_plain(given[i]) ? given[i] : "")
+		int rc = given[i]  ? question_settle(s, q, given[i], NEED_ANSWER)
 			 : s->asks ? question_ask(s, q, i + 1)
-				   : question_settle(s, q, offer);
+				   : question_settle(s, q, offer, NEED_DEFAULT);
 		if (rc != CTL_OK)
 			return rc;
 	}
@@ -89,8 +93,14 @@ static int password_of_file(struct setup *s)
 		return ctl_fail(s->c, "%s: %s", path, strerror(errno));
 	if (!fgets(s->password, sizeof(s->password), f))
 		*s->password = '\0';
+	char *end = strchr(s->password, '\n');
+	const bool is_long = !end && !feof(f);
 	fclose(f);
-	s->password[strcspn(s->password, "\n")] = '\0';
+	if (end)
+		*end = '\0';
+	if (is_long)
+		return ctl_fail(s->c, "%s: the password has more than %d characters", path,
+			SETUP_PASSWORD_MAX - 2);
 	return strlen(s->password) >= PASSWORD_MIN
 		       ? CTL_OK
 		       : ctl_fail(s->c, "%s: the password has less than %d characters", path,
@@ -102,10 +112,12 @@ static int password_ask(struct setup *s)
 	char again[SETUP_PASSWORD_MAX];
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (!prompt_secret(
-			    "5/5 Password of the page, 10 characters or more [none: no page]: ",
+			    s->has_page ? "5/5 Password of the page, 10 characters or more [keep]: "
+					: "5/5 Password of the page, 10 characters or more [none: "
+					  "no page]: ",
 			    s->password, sizeof(s->password)))
 			return ctl_fail(s->c, "no answer; nothing is changed");
-		if (!*s->password || strcmp(s->password, "none") == 0) {
+		if (!*s->password || strcmp(s->password, s->has_page ? "keep" : "none") == 0) {
 			*s->password = '\0';
 			return CTL_OK;
 		}
@@ -155,7 +167,7 @@ static int consent_ask(const struct setup *s)
 	fflush(stdout);
 	if (s->c->dry_run) {
 		printf("--dry-run: nothing is changed\n");
-		return CTL_FAILED;
+		return CTL_OK;
 	}
 	if (s->c->yes)
 		return CTL_OK;
@@ -188,16 +200,19 @@ static int setup_run(struct setup *s)
 		rc = password_of_file(s);
 	else if (rc == CTL_OK && s->asks)
 		rc = password_ask(s);
-	if (rc == CTL_OK)
-		rc = machine_check(s);
 	if (rc == CTL_OK && *s->password && !setup_answer_page(s, why))
 		rc = ctl_fail(s->c, "%s", why);
+	if (rc == CTL_OK && !*s->password && strcmp(s->text, s->before) == 0) {
+		printf("%s has all this already: nothing is changed\n", s->c->config_path);
+		return CTL_OK;
+	}
+	if (rc == CTL_OK)
+		rc = machine_check(s);
 	if (rc == CTL_OK)
 		rc = consent_ask(s);
-	if (s->c->dry_run)
+	if (rc != CTL_OK || s->c->dry_run)
 		return rc;
-	if (rc == CTL_OK)
-		rc = setup_start(s);
+	rc = setup_start(s);
 	if (rc == CTL_OK)
 		next_print(s);
 	return rc;
@@ -208,6 +223,7 @@ int cmd_setup(struct ctl *c)
 	struct setup *s = calloc(1, sizeof(*s));
 	if (!s)
 		return ctl_fail(c, "out of memory");
+	const char *const path = c->config_path; // setup_file.h sets another
 	s->c = c;
 	s->asks = isatty(STDIN_FILENO) && !c->yes;
 	int rc;
@@ -221,6 +237,8 @@ int cmd_setup(struct ctl *c)
 	else
 		rc = setup_run(s);
 	free(s->text);
+	free(s->before);
+	c->config_path = path;
 	explicit_bzero(s, sizeof(*s));
 	free(s);
 	return rc;

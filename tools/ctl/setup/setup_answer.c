@@ -35,7 +35,7 @@ static void interface_offer(const struct setup *s, char *out, size_t cap)
 	if (s->is_serving)
 		snprintf(out, cap, "keep");
 	else
-		setup_machine_interface(out, cap);
+		setup_machine_interface(s->own, out, cap);
 }
 
 static bool interface_is_so(const struct setup *s, const struct config *c)
@@ -48,12 +48,20 @@ static bool interface_is_so(const struct setup *s, const struct config *c)
 static bool interface_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char lines[SETUP_BLOCK_MAX];
-	if (!setup_machine_has_interface(answer, why, SETUP_WHY_MAX))
+	if (!setup_machine_has_interface(s->own, answer, why, SETUP_WHY_MAX))
 		return false;
 	snprintf(s->interface, sizeof(s->interface), "%s", answer);
 	snprintf(lines, sizeof(lines), "ports:\n  - xdp: \"%s\"\n", answer);
 	const struct setup_piece piece[] = {{"dataplane", "ports", lines}};
-	return setup_change(s, piece, ARRAY_LEN(piece), interface_is_so, why);
+	if (!setup_change(s, piece, ARRAY_LEN(piece), interface_is_so, why)) {
+		*s->interface = '\0';
+		return false;
+	}
+	if (setup_machine_is_wifi(answer))
+		printf("%s is Wi-Fi: frames go through the kernel's generic XDP, which is slower "
+		       "than a cable's driver\n",
+			answer);
+	return true;
 }
 
 static void address_offer(const struct setup *s, char *out, size_t cap)
@@ -61,7 +69,7 @@ static void address_offer(const struct setup *s, char *out, size_t cap)
 	struct ip_address own;
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	*out = '\0';
-	if (!*s->interface)
+	if (!*s->interface || s->keeps_addresses)
 		snprintf(out, cap, "keep");
 	else if (setup_machine_addresses(s->interface, &own, 1) == 1)
 		snprintf(out, cap, "%s", ip_address_text(&own, true, text));
@@ -127,7 +135,7 @@ static bool address_take(struct setup *s, const char *answer, char why[SETUP_WHY
 
 static void lists_offer(const struct setup *s, char *out, size_t cap)
 {
-	snprintf(out, cap, "%s", s->is_serving ? "keep" : "oisd-small");
+	snprintf(out, cap, "%s", s->keeps_lists ? "keep" : "oisd-small");
 }
 
 static bool lists_are_so(const struct setup *s, const struct config *c)
@@ -170,7 +178,7 @@ static bool lists_take(struct setup *s, const char *answer, char why[SETUP_WHY_M
 static void upstreams_offer(const struct setup *s, char *out, size_t cap)
 {
 	*out = '\0';
-	if (s->is_serving)
+	if (s->keeps_upstreams)
 		snprintf(out, cap, "keep");
 	else
 		setup_machine_servers(s->address, s->address_count, out, cap);
@@ -180,8 +188,9 @@ static void upstreams_offer(const struct setup *s, char *out, size_t cap)
 
 static bool upstreams_are_so(const struct setup *s, const struct config *c)
 {
-	return s->is_recursive == (c->upstreams.mode == UPSTREAM_RECURSIVE)
-	       && (s->is_recursive || c->upstreams.count == s->server_count);
+	const enum upstream_mode mode = c->upstreams.mode;
+	const unsigned count = s->server_count + (mode == UPSTREAM_FORWARD_FIRST); // recursion
+	return mode == s->mode_next && (mode == UPSTREAM_RECURSIVE || c->upstreams.count == count);
 }
 
 static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
@@ -193,18 +202,23 @@ static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_W
 	const unsigned count = words_cut(copy, words);
 	if (count == 0 || count > WORDS_MAX)
 		return refuse(why, "answer with 1 to 16 servers, or with `recursion`%s", "");
-	s->is_recursive = strcmp(answer, "recursion") == 0;
+	const bool is_ipv6 = setup_machine_is_ipv6_only(),
+		   is_recursive = strcmp(answer, "recursion") == 0;
+	s->mode_next = is_recursive                    ? UPSTREAM_RECURSIVE
+		       : s->mode == UPSTREAM_RECURSIVE ? UPSTREAM_FORWARD
+						       : s->mode;
 	s->server_count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		const char *const one[] = {words[i], NULL};
-		const char *const *server = setup_known_resolver(words[i]);
+		const char *const *server = setup_known_resolver(words[i], is_ipv6);
 		for (server = server ? server : one; *server; server++, s->server_count++)
 			n += (size_t)snprintf(
 				lines + n, sizeof(lines) - n, "  - address: \"%s\"\n", *server);
 	}
-	const struct setup_piece piece[] = {{"upstreams", "servers", s->is_recursive ? "" : lines},
-		{"upstreams", "mode", s->is_recursive ? "mode: recursive\n" : ""}};
-	return setup_change(s, piece, ARRAY_LEN(piece), upstreams_are_so, why);
+	const struct setup_piece piece[] = {{"upstreams", "servers", is_recursive ? "" : lines},
+		{"upstreams", "mode", is_recursive ? "mode: recursive\n" : ""}};
+	// Servers go with each mode but recursion alone.
+	return setup_change(s, piece, s->mode_next == s->mode ? 1 : 2, upstreams_are_so, why);
 }
 
 const struct setup_question setup_questions[SETUP_QUESTIONS] = {
@@ -219,7 +233,7 @@ const struct setup_question setup_questions[SETUP_QUESTIONS] = {
 static bool page_is_so(const struct setup *s, const struct config *c)
 {
 	return c->control.page && c->control.listen_count > 0
-	       && c->control.allow_count == s->address_count + 2;
+	       && (s->has_listen || c->control.allow_count == s->address_count + 2);
 }
 
 bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX])
@@ -244,8 +258,10 @@ bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX])
 	snprintf(certificates, sizeof(certificates),
 		"certificates:\n  - {cert: \"%s/control.pem\", key: \"%s/control.key\"}\n",
 		s->folder, s->folder);
-	const struct setup_piece piece[] = {{"control", "listen", listen},
-		{"control", "allow", allow}, {"control", "certificates", certificates},
-		{"control", "page", "page: true\n"}};
-	return setup_change(s, piece, ARRAY_LEN(piece), page_is_so, why);
+	const struct setup_piece piece[] = {{"control", "page", "page: true\n"},
+		{"control", "listen", listen}, {"control", "allow", allow},
+		{"control", "certificates", certificates}};
+	if (!s->has_listen)
+		socket_address_text(&(struct socket_address){s->address[0], 9953}, s->page_at);
+	return setup_change(s, piece, s->has_listen ? 1 : ARRAY_LEN(piece), page_is_so, why);
 }

@@ -7,7 +7,7 @@
 
 #include "setup.h"
 
-// The present configuration: an interface other than the package's TAP makes `keep` the default.
+// The present configuration: what is not of the shipped file makes `keep` the default.
 // False with a sentence: it cannot be used.
 ATTR_MUST_CHECK bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX]);
 
@@ -22,5 +22,6 @@ struct setup_question {
 enum { SETUP_QUESTIONS = 4 }; // interface, address, lists, upstream servers
 extern const struct setup_question setup_questions[SETUP_QUESTIONS];
 
-// The page for browsers, with the certificate that setup_start.c makes.
+// The page for browsers, with the certificate that setup_start.c makes; where control.listen is
+// set, with what the control API has.
 ATTR_MUST_CHECK bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX]);

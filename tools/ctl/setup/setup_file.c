@@ -37,9 +37,11 @@ static bool why_errno(char why[SETUP_WHY_MAX], const char *path)
 
 int setup_file_read(struct setup *s)
 {
-	const char *slash = strrchr(s->c->config_path, '/');
-	snprintf(s->folder, sizeof(s->folder), "%.*s", slash ? (int)(slash - s->c->config_path) : 1,
-		slash ? s->c->config_path : ".");
+	if (!realpath(s->c->config_path, s->path))
+		return ctl_fail(s->c, "%s: %s", s->c->config_path, strerror(errno));
+	s->c->config_path = s->path;
+	snprintf(s->folder, sizeof(s->folder), "%.*s", (int)(strrchr(s->path, '/') - s->path),
+		s->path);
 	FILE *f = fopen(s->c->config_path, "re");
 	if (!f)
 		return ctl_fail(s->c, "%s: %s", s->c->config_path, strerror(errno));
@@ -47,9 +49,10 @@ int setup_file_read(struct setup *s)
 	const size_t len = s->text ? fread(s->text, 1, FILE_MAX + 1, f) : 0;
 	const bool failed = !s->text || ferror(f) || len > FILE_MAX || strlen(s->text) != len;
 	fclose(f);
-	return failed ? ctl_fail(
-		       s->c, "%s cannot be read as a text of at most 4 MiB", s->c->config_path)
-		      : CTL_OK;
+	s->before = failed ? NULL : strdup(s->text);
+	return s->before ? CTL_OK
+			 : ctl_fail(s->c, "%s cannot be read as a text of at most 4 MiB",
+				 s->c->config_path);
 }
 
 // As the file that it replaces.
@@ -111,7 +114,10 @@ bool setup_file_take(struct setup *s, char why[SETUP_WHY_MAX])
 		return why_errno(why, before);
 	if (rename(from, s->c->config_path) < 0)
 		return why_errno(why, s->c->config_path);
-	return folder_sync(s, why);
+	if (folder_sync(s, why))
+		return true;
+	(void)rename(before, s->c->config_path);
+	return false;
 }
 
 bool setup_file_back(struct setup *s, char why[SETUP_WHY_MAX])

@@ -7,8 +7,8 @@
 
 #include "setup.h"
 
-// The text of FILE into s->text, and the folder. CTL_OK or
-// CTL_FAILED (said).
+// The text of FILE into s->text and s->before, its real path into the configuration's, and the
+// folder. CTL_OK or CTL_FAILED (said).
 ATTR_MUST_CHECK int setup_file_read(struct setup *s);
 
 enum { SETUP_PATH_MAX = PATH_MAX + 16 };

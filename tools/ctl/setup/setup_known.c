@@ -19,12 +19,17 @@ static const struct {
 };
 
 static const struct {
-	const char *name, *servers[3];
+	const char *name, *ipv4[3], *ipv6[3];
 } resolvers[] = {
-	{"quad9", {"tls://dns.quad9.net@9.9.9.9", "tls://dns.quad9.net@149.112.112.112", NULL}},
+	{"quad9", {"tls://dns.quad9.net@9.9.9.9", "tls://dns.quad9.net@149.112.112.112", NULL},
+		{"tls://dns.quad9.net@[2620:fe::fe]", "tls://dns.quad9.net@[2620:fe::9]", NULL}},
 	{"cloudflare",
-		{"tls://cloudflare-dns.com@1.1.1.1", "tls://cloudflare-dns.com@1.0.0.1", NULL}},
-	{"google", {"tls://dns.google@8.8.8.8", "tls://dns.google@8.8.4.4", NULL}},
+		{"tls://cloudflare-dns.com@1.1.1.1", "tls://cloudflare-dns.com@1.0.0.1", NULL},
+		{"tls://cloudflare-dns.com@[2606:4700:4700::1111]",
+			"tls://cloudflare-dns.com@[2606:4700:4700::1001]", NULL}},
+	{"google", {"tls://dns.google@8.8.8.8", "tls://dns.google@8.8.4.4", NULL},
+		{"tls://dns.google@[2001:4860:4860::8888]",
+			"tls://dns.google@[2001:4860:4860::8844]", NULL}},
 };
 
 const char *setup_known_list(const char *name)
@@ -35,11 +40,11 @@ const char *setup_known_list(const char *name)
 	return NULL;
 }
 
-const char *const *setup_known_resolver(const char *name)
+const char *const *setup_known_resolver(const char *name, bool is_ipv6)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
 		if (strcmp(resolvers[i].name, name) == 0)
-			return resolvers[i].servers;
+			return is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
 	return NULL;
 }
 

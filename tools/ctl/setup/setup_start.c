@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "setup_start.h"
 
+#include "lib/config_certificates.h"
 #include "lib/http_get.h"
 #include "lib/passwd_find.h"
 #include "lib/program.h"
@@ -38,6 +39,28 @@ static bool owner_give(const char *path, char why[SETUP_WHY_MAX])
 	return false;
 }
 
+// The one that is there stays: it may be of an authority.
+static bool certificate_look(
+	const struct setup *s, const char *cert, const char *key, char why[SETUP_WHY_MAX])
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX], said[4096];
+	bool is_of_key;
+	const char *wrong = config_certificate_wrong(cert, key, &is_of_key);
+	if (wrong) {
+		snprintf(why, SETUP_WHY_MAX, "%.800s: %s", is_of_key ? key : cert, wrong);
+		return false;
+	}
+	ip_address_text(&s->address[0], false, text);
+	const char *const args[] = {
+		"/usr/bin/openssl", "x509", "-in", cert, "-noout", "-checkip", text, NULL};
+	if (program_read(args, OPENSSL_MS, said, sizeof(said)) >= 0
+		&& strstr(said, "does NOT match"))
+		printf("%s is for another address than %s: browsers warn of that. To get a new "
+		       "one, move it away and run setup again\n",
+			cert, text);
+	return true;
+}
+
 // A certificate that signs itself, unless the page has one. The key never was anyone else's.
 static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 {
@@ -46,7 +69,7 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	snprintf(cert, sizeof(cert), "%s/control.pem", s->folder);
 	snprintf(key, sizeof(key), "%s/control.key", s->folder);
 	if (access(cert, F_OK) == 0 && access(key, F_OK) == 0)
-		return true;
+		return certificate_look(s, cert, key, why);
 	for (unsigned i = 0; i < s->address_count && i < CONFIG_CONTROL_LISTEN_MAX; i++)
 		n += (size_t)snprintf(names + n, sizeof(names) - n, "%sIP:%s", i ? "," : "",
 			ip_address_text(&s->address[i], false, text));
@@ -137,8 +160,12 @@ static void ready_print(struct setup *s)
 		if (is_ready)
 			printf("weir answers clients\n");
 		else if (is_late)
-			printf("weir runs, and does not answer clients yet: %s (weirctl ready)\n",
-				term_text(why, shown, sizeof(shown)));
+			printf("weir runs, and does not answer clients yet%s%s (weirctl ready)\n",
+				outcome == HTTP_REFUSED ? "" : ": ",
+				outcome == HTTP_REFUSED ? ""
+							: term_text(why, shown, sizeof(shown)));
+		if (is_late && !is_ready)
+			show_texts(json_get(root, "why"), "  ");
 		json_doc_free(doc);
 		if (is_ready || is_late)
 			return;
@@ -160,29 +187,26 @@ static int go_back(struct setup *s, const char *because)
 
 static bool file_write(struct setup *s, char why[SETUP_WHY_MAX])
 {
-	if (*s->password && !certificate_make(s, why))
+	if (*s->password && !s->has_listen && !certificate_make(s, why))
 		return false;
 	return setup_file_make(s, s->text, why) && setup_file_take(s, why);
 }
 
-static void password_set(struct setup *s)
+static int password_set(struct setup *s)
 {
 	const struct http_param params[] = {{"name", PAGE_USER}, {"role", "admin"},
 		{HTTP_FORM "password", s->password}, {NULL, NULL}};
-	char text[SOCKET_ADDRESS_TEXT_MAX], why[HTTP_WHY_MAX];
+	char why[HTTP_WHY_MAX];
 	struct json_doc *doc = NULL;
 	const bool is_set =
 		http_call(s->c, true, "/password/set", params, HTTP_SHORT_MS, &doc, why) == HTTP_OK;
 	json_doc_free(doc);
-	if (!is_set) {
-		(void)ctl_fail(s->c, "the password is not set: %s (weirctl password set %s)", why,
+	if (!is_set)
+		return ctl_fail(s->c,
+			"weir runs, but the password is not set: %s (weirctl password set %s)", why,
 			PAGE_USER " --role admin");
-		return;
-	}
-	ip_address_text(&s->address[0], false, text);
-	printf(s->address[0].version == 4 ? "the page: https://%s:9953/, user " PAGE_USER "\n"
-					  : "the page: https://[%s]:9953/, user " PAGE_USER "\n",
-		text);
+	printf("the page: https://%s/, user " PAGE_USER "\n", s->page_at);
+	return CTL_OK;
 }
 
 static int start(struct setup *s)
@@ -202,9 +226,7 @@ static int start(struct setup *s)
 	if (!units_restart(why) || !up_wait(s, why))
 		return go_back(s, why);
 	ready_print(s);
-	if (*s->password)
-		password_set(s);
-	return CTL_OK;
+	return *s->password ? password_set(s) : CTL_OK;
 }
 
 int setup_start(struct setup *s)

@@ -251,6 +251,14 @@ file sys/class/net/lan0/flags '0x1003\n'
 want ports ok 'interface lan0 is up'
 want xdp ok 'kernel 6.1.0-32-amd64 has AF_XDP'
 want xdp ok 'lan0 is a virtual interface'
+want xdp unknown 'the receive queues of lan0'
+file sys/class/net/lan0/queues/rx-0/rps_cpus '0\n'
+want xdp wrong 'lan0: receive queues: 1, workers: 2' 'ethtool -L lan0 combined 2'
+file sys/class/net/lan0/queues/rx-1/rps_cpus '0\n'
+want xdp ok 'lan0: a worker for each receive queue (2)'
+file sys/class/net/lan0/queues/rx-2/rps_cpus '0\n'
+want xdp warning 'lan0: receive queues: 3, workers: 2; the kernel receives' 'ethtool -L lan0 combined 2'
+rm -r "$WEIR_ROOT/sys/class/net/lan0/queues/rx-2"
 mkdir -p "$WEIR_ROOT/sys/class/net/lan0/device"
 ln -s ../ice "$WEIR_ROOT/sys/class/net/lan0/device/driver"
 want xdp ok 'driver ice has XDP of its own, without copies'

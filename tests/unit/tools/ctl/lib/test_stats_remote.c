@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data plane's statistics of another box: what is read, and documents that no box should send.
 
+#include "printed.h"
 #include "tests/unit/unit.h"
+#include "tools/ctl/lib/stats_out.h"
 #include "tools/ctl/lib/stats_remote.h"
 
 #include <stdio.h>
@@ -76,12 +78,29 @@ static void test_odd(void **)
 	assert_memory_equal(s.port[0].mac, "\2\0\0\0\0\0", 6);
 }
 
+static const char *printed(void)
+{
+	printed_begin();
+	stats_print(&(struct view){.has_stats = true, .stats = &s}, &(struct stats_rates){0});
+	return printed_end();
+}
+
+// The document has none, and a table of zeros would be no measurement.
+static void test_stages(void **)
+{
+	assert_true(taken("{\"state\": \"up\", \"stats\": {\"pid\": 7}}"));
+	assert_null(strstr(printed(), "batches timed"));
+	s.stage[0].bucket[3] = 1;
+	assert_non_null(strstr(printed(), "batches timed"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_stages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ def ends():
 def refusals():
     person = setup("--force")
     person.answers("[eth0]: ", "eth9")
-    person.answers('has no interface "eth9"; it has far eth0', "eth0")
+    person.answers('has no interface "eth9"; it has far eth0 air wlan0', "eth0")
     person.answers("[198.18.7.2/24]: ", "198.18.300.1")
     person.answers('"198.18.300.1" is no IP address', "")
     person.answers("[oisd-small]: ", "ads")
@@ -76,9 +76,11 @@ def refusals():
     person.answers("[198.18.7.1]: ", "nine:x:y")
     person.answers("servers[0].address", "198.18.7.3")
     person.answers("no page]: ", "short")
-    person.answers("less than 10 characters", "a long password")
+    person.until("less than 10 characters")
+    person.answers("no page]: ", "a long password")  # before the prompt the terminal drops what is typed
     person.answers("again: ", "another password")
-    person.answers("two different ones", "a long password")
+    person.until("two different ones")
+    person.answers("no page]: ", "a long password")
     person.answers("again: ", "a long password")
     said = person.until("Write it? yes or no [no]: ")
     check("it shows the interface", 'xdp: "eth0"' in said)

@@ -14,8 +14,19 @@ export WEIR_ROOT=$dir/root
 mkdir -p "$WEIR_ROOT/proc/net" "$WEIR_ROOT/etc" "$WEIR_ROOT/usr/bin" "$WEIR_ROOT/sys/class/net/eth0" "$WEIR_ROOT/proc/sys/kernel"
 ip link set lo up && ip link add eth0 type veth peer name far && ip link set eth0 up && ip link set far up &&
 	ip address add 198.18.7.2/24 dev eth0 || exit 1
-printf 'Iface Destination Gateway Flags RefCnt Use Metric Mask\nwlan0 00000000 010712C6 0003 0 0 600 00000000\n%s\n' \
-	'eth0 00000000 010712C6 0003 0 0 100 00000000' >"$WEIR_ROOT/proc/net/route"
+# Beside eth0: a TAP of weir's, a tunnel that has half of all addresses (OpenVPN), and one that has all.
+ip link add wt0 type veth peer name tun0 && ip link add wlan0 type veth peer name air && ip link set wt0 up && ip link set tun0 up &&
+	ip address add 198.18.5.1/24 dev wt0 || exit 1
+mkdir "$WEIR_ROOT"/sys/class/net/{wt0,tun0,wlan0}
+for name in eth0 wt0 wlan0; do echo 1 >"$WEIR_ROOT/sys/class/net/$name/type"; done
+mkdir "$WEIR_ROOT/sys/class/net/wlan0/wireless" && echo 65534 >"$WEIR_ROOT/sys/class/net/tun0/type"
+{ # Destination, metric and mask
+	echo 'Iface Destination Gateway Flags RefCnt Use Metric Mask'
+	echo 'far 00000000 010712C6 0003 0 0 0 00000080'
+	echo 'tun0 00000000 010712C6 0003 0 0 50 00000000'
+	echo 'wlan0 00000000 010712C6 0003 0 0 600 00000000'
+	echo 'eth0 00000000 010712C6 0003 0 0 100 00000000'
+} >"$WEIR_ROOT/proc/net/route"
 printf 'nameserver 127.0.0.53\nnameserver 198.18.7.1\n' >"$WEIR_ROOT/etc/resolv.conf"
 cp -r /proc/meminfo "$WEIR_ROOT/proc/" && echo 6.1.0 >"$WEIR_ROOT/proc/sys/kernel/osrelease"
 touch "$WEIR_ROOT"/proc/net/{udp,udp6,tcp,tcp6} && echo up >"$WEIR_ROOT/sys/class/net/eth0/operstate"
@@ -57,25 +68,32 @@ same() { sha256sum -c --status "$dir/sum" && [ "$(ls "$dir/etc")" = weir.yaml ];
 setup() { "$weirctl" -c "$config" setup "$@" </dev/null >"$dir/out" 2>"$dir/err"; }
 
 # Without a terminal.
+printf '%0300d\n' 0 >"$dir/long"
 shipped
 setup
 check "no terminal" has 'no terminal; --yes' "$dir/err"
 check "it changes nothing" same
 setup --yes --json
 check "no JSON" has 'speaks to a person' "$dir/out"
-for wrong in '--interface eth9|no interface "eth9"; it has far eth0' '--address nonsense|"nonsense" is no IP address' \
+for wrong in '--interface eth9|no interface "eth9"; it has far eth0 air wlan0' '--interface tun0|tun0 is no Ethernet interface' \
+	"--interface wt0|wt0 is weir's own interface" '--address nonsense|"nonsense" is no IP address' \
 	'--address 198.18.9.2|198.18.9.2 is in no network of the interface' '--lists nonsense|no list that setup knows' \
 	'--lists /nonsense|no such file to read' '--upstreams nonsense:x:y|is not an IP address' '--upstreams 198.18.7.2|is an address of this service' \
-	'--lists http://a"b|' '--password-file /dev/null|less than 10 characters' '--password-file /nonsense|No such file'; do
+	'--lists http://a"b|an answer is needed, without "' '--interface e"th0|an answer is needed, without "' '--password-file /dev/null|less than 10 characters' '--password-file /nonsense|No such file' \
+	"--password-file $dir/long|more than 258 characters"; do
 	# shellcheck disable=SC2086
 	setup --yes --force ${wrong%%|*} && bad=$((bad + 1)) && echo "not ok - taken: $wrong"
 	check "refused: $wrong" has "${wrong#*|}" "$dir/err"
 	check "unchanged after $wrong" same
 done
+setup --yes --force --address ''
+check "an empty answer is none" has 'an answer is needed' "$dir/err"
 setup --yes --upstreams 198.18.7.3
 check "nothing answers there: it refuses" has 'mend what is wrong' "$dir/err"
 check "and changes nothing" same
-setup --yes --force --dry-run --upstreams 198.18.7.3
+setup --yes --upstreams tls://dns.example@203.0.113.1
+check "no route to any server: it refuses" has 'none of the upstream servers could be asked' "$dir/out"
+check "a good dry run" setup --yes --force --dry-run --upstreams 198.18.7.3
 check "a dry run says what would be" has 'dataplane.ports:' "$dir/out"
 check "and changes nothing" same
 echo 'correct horse battery' >"$dir/password"
@@ -97,11 +115,66 @@ check "no password in the file" lacks 'correct horse' "$config"
 sum=$(sha256sum <"$config")
 check "once more, with what is there" setup --yes --force
 check "changes nothing" test "$sum" = "$(sha256sum <"$config")"
+check "and says so" has 'has all this already' "$dir/out"
 check "then recursion" setup --yes --force --upstreams recursion
+check "which shows what goes" has 'upstreams.servers is removed' "$dir/out"
 check "has no servers" lacks 'address: "198.18.7.3"' "$config"
 check "but a mode" has '  mode: recursive' "$config"
 check "and back" setup --yes --force --upstreams 198.18.7.3
 check "without the mode" lacks 'mode: recursive' "$config"
+check "which it shows, too" has 'upstreams.mode is removed' "$dir/out"
+
+# Keys of the operator's.
+shipped
+sed -i 's/^  policy: failover/  mode: forward-first/' "$config"
+check "servers before recursion" setup --yes --force --upstreams 198.18.7.3
+check "stay before it" has 'mode: forward-first' "$config"
+shipped
+sed -i 's/9.9.9.9/198.18.7.77/; s|198.18.0.53/24|198.18.7.53/24|' "$config"
+printf 'blocking:\n  lists:\n    - path: %s\n' "$dir/ads.txt" >>"$config"
+printf 'control:\n  listen: [127.0.0.1:9999]\n  allow: [198.18.7.8]\n  certificates: [{cert: %s, key: %s}]\n' /a.pem /a.key >>"$config"
+ln -s "$config" "$dir/link.yaml"
+check "a page, by a symbolic link" "$weirctl" -c "$dir/link.yaml" setup --yes --force --password-file "$dir/password"
+check "which stays one" test -L "$dir/link.yaml"
+for line in '    - xdp: "eth0"' 198.18.7.77 198.18.7.53/24 "path: $dir/ads.txt" '  page: true' '  listen: [127.0.0.1:9999]' '  allow: [198.18.7.8]' /a.pem; do
+	check "it keeps: $line" has "$line" "$config"
+done
+check "without another certificate" test ! -e "$dir/etc/control.pem"
+shipped
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=weir -addext subjectAltName=IP:198.18.7.99 \
+	-keyout "$dir/etc/control.key" -out "$dir/etc/control.pem" 2>"$dir/err"
+sum=$(sha256sum <"$dir/etc/control.pem")
+check "a page with an old certificate" setup --yes --force --password-file "$dir/password"
+check "which stays" test "$sum" = "$(sha256sum <"$dir/etc/control.pem")"
+check "and is named" has 'is for another address than 198.18.7.2' "$dir/out"
+shipped
+touch "$dir"/etc/control.{key,pem}
+setup --yes --force --password-file "$dir/password" && bad=$((bad + 1)) && echo "not ok - a page with no certificate in its file"
+check "an empty one is refused" has 'control.pem: ' "$dir/err"
+check "and nothing is changed" sha256sum -c --status "$dir/sum"
+
+# Defaults on other machines.
+shipped
+mv "$WEIR_ROOT/proc/net/route" "$dir/route"
+setup --yes --force --dry-run --upstreams 198.18.7.3
+check "no default route: the first interface that is not weir's" has 'xdp: "eth0"' "$dir/out"
+six=200107fc0000000000000000000000
+ip address del 198.18.7.2/24 dev eth0
+{ # temporary, deprecated, tentative, of the router's prefix, configured, link-local
+	for address in 01:01 02:20 03:40 04:00 05:80; do echo "${six}${address%:*} 02 40 00 ${address#*:} eth0"; done
+	echo 'fe800000000000000000000000000001 02 40 20 80 eth0'
+} >"$WEIR_ROOT/proc/net/if_inet6"
+echo "00000000000000000000000000000000 00 00000000000000000000000000000000 00 ${six}ff 00000400 1 0 3 eth0" >"$WEIR_ROOT/proc/net/ipv6_route"
+setup --yes --force --dry-run --upstreams quad9
+check "IPv6 alone: the interface" has 'xdp: "eth0"' "$dir/out"
+check "with its configured address" has '"2001:7fc::5/64"' "$dir/out"
+check "and resolvers that it reaches" has '@[2620:fe::fe]' "$dir/out"
+check "alone" lacks '@9.9.9.9' "$dir/out"
+rm "$WEIR_ROOT"/proc/net/{if_inet6,ipv6_route}
+mv "$dir/route" "$WEIR_ROOT/proc/net/route"
+ip address add 198.18.7.2/24 dev eth0
+setup --yes --force --dry-run --interface wlan0 --address 198.18.7.2/24 --upstreams 198.18.7.3
+check "Wi-Fi gets a word" has 'wlan0 is Wi-Fi' "$dir/out"
 
 # At a terminal.
 shipped
