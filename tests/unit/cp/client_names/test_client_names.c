@@ -64,6 +64,36 @@ static void test_files(void **)
 	unlink(path);
 }
 
+static void kea_write(const char *at, const char *lines)
+{
+	FILE *f = fopen(at, "w");
+	assert_non_null(f);
+	fprintf(f, "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,hostname,state\n%s",
+		lines);
+	assert_int_equal(fclose(f), 0);
+}
+
+// kea-lfc moves the file to PATH.1, and leaves its result in PATH.2: newer lines win.
+static void test_kea_clean_up(void **)
+{
+	char older[2][sizeof(path) + 8];
+	for (unsigned i = 0; i < 2; i++)
+		snprintf(older[i], sizeof(older[i]), "%s.%u", path, i + 1);
+	kea_write(older[1], "192.168.0.7,,,3600,4000000000,1,oldest,0\n");
+	kea_write(older[0], "192.168.0.7,,,3600,4000000000,1,laptop,0\n"
+			    "192.168.0.9,,,3600,4000000000,1,gone,0\n");
+	kea_write(path, "192.168.0.9,,,0,4000000000,1,gone,0\n"
+			"192.168.0.8,,,3600,4000000000,1,tv,0\n");
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(8, "tv"));
+	assert_true(is_called(7, "laptop"));
+	assert_true(is_called(9, ""));
+	unlink(older[0]);
+	assert_true(is_called(7, "oldest"));
+	unlink(path);
+	unlink(older[1]);
+}
+
 static void test_ptr(void **)
 {
 	struct client_names_status s;
@@ -112,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kea_clean_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ptr, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
