@@ -123,17 +123,18 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 	if (!a->deps.client_names)
 		return;
 	client_names_status(a->deps.client_names, &s);
-	table_register(tables, &(struct table_info){.name = "client_names",
-				       .owner = "query log",
-				       .eviction = "evict the worst source in the same set",
-				       .lifetime = "until the lease, the TTL or the file ends",
-				       .kind = TABLE_CACHE,
-				       .cap = CLIENT_BOOK_MAX,
-				       .used = s.book.entries,
-				       .evicted = s.book.evicted,
-				       .refused = s.book.refused,
-				       .bytes = s.book.bytes,
-				       .has = TABLE_EVICTS | TABLE_REFUSES});
+	table_register(
+		tables, &(struct table_info){.name = "client_names",
+				.owner = "query log",
+				.eviction = "evict the worst source in the same set, or refuse",
+				.lifetime = "until the lease, the TTL or the file ends",
+				.kind = TABLE_CACHE,
+				.cap = CLIENT_BOOK_MAX,
+				.used = s.book.entries,
+				.evicted = s.book.evicted,
+				.refused = s.book.refused,
+				.bytes = s.book.bytes,
+				.has = TABLE_EVICTS | TABLE_REFUSES});
 }
 
 const struct api_part api_clients_part = {

@@ -163,9 +163,21 @@ static void addresses_ask(struct client_names *n)
 {
 	struct client_ip a;
 	for (unsigned i = 0; i < CLIENT_NAMES_ASKS && n->settings.servers && !n->stop
-			     && client_book_wanted(n->book, &a);
+			     && client_book_wanted(n->book, time(NULL), &a);
 		i++)
 		address_ask(n, &a);
+}
+
+static bool servers_same(const struct settings *a, const struct settings *b)
+{
+	bool same = a->servers == b->servers;
+	for (unsigned i = 0; same && i < a->servers; i++)
+		same = a->server[i].port == b->server[i].port
+		       && a->server[i].ip.version == b->server[i].ip.version
+		       && memcmp(a->server[i].ip.bytes, b->server[i].ip.bytes,
+				  sizeof(a->server[i].ip.bytes))
+				  == 0;
+	return same;
 }
 
 // Waits for a tick, or for other settings. False: the end.
@@ -177,10 +189,12 @@ static bool tick_wait(struct client_names *n)
 		&& pthread_cond_timedwait(&n->wake, &n->lock, &until) != ETIMEDOUT)
 		;
 	if (n->is_other) {
+		const bool asks_others = !servers_same(&n->settings, &n->next);
 		n->settings = n->next;
 		n->is_other = false;
 		n->look_ms = 0;
-		client_book_ask(n->book, n->settings.servers > 0);
+		if (asks_others)
+			client_book_ask(n->book, n->settings.servers > 0);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return !n->stop;

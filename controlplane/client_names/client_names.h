@@ -9,7 +9,7 @@
 // next server where one does not answer. Without any it sends no packet.
 //
 // Names of PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and
-// CLIENT_PTR_NONE_S for an address without a name.
+// CLIENT_PTR_NONE_S for an address without a name; other servers end them all.
 //
 // client_names_open, _configure and _close on one thread; the rest on any.
 

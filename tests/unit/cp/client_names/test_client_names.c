@@ -31,8 +31,8 @@ static bool is_called(unsigned last, const char *name)
 	const uint8_t bytes[16] = {192, 168, 0, (uint8_t)last};
 	struct client_entry found;
 	for (unsigned i = 0; i < WAIT_MS / STEP_MS; i++) {
-		const bool has =
-			client_book_find(client_names_book(names), 4, bytes, time(NULL), &found);
+		const bool has = client_book_find_or_ask(
+			client_names_book(names), 4, bytes, time(NULL), &found);
 		if (*name ? has && strcmp(found.name, name) == 0 : !has)
 			return true;
 		usleep(STEP_MS * 1000);
@@ -119,6 +119,9 @@ static void test_ptr(void **)
 	assert_int_equal(s.asked, 2);
 	assert_int_equal(s.failed, 0);
 	assert_int_equal(s.book.used[CLIENT_FROM_PTR], 1);
+	config.client_names.ptr_server_count = 0;
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(8, "")); // with its server
 	ptr_server_stop(&silent);
 	ptr_server_stop(&server);
 }
