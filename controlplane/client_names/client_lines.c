@@ -179,7 +179,7 @@ static void dhcpd_close(struct client_parse *p)
 	p->lease.address.version = 0;
 }
 
-// A statement of an open lease; those that weir does not need are any.
+// A statement of an open lease; weir passes over those that it does not need.
 static bool dhcpd_line(struct client_parse *p, struct list_text line)
 {
 	struct list_text word;

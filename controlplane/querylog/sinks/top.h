@@ -53,7 +53,7 @@ struct top_item {
 
 // Since the start, by the weights of rows: differences are rates.
 struct top_totals {
-	uint64_t queries, hits, blocked, upstream, nxdomain, slow; // hits: answered from L0 and L1
+	uint64_t queries, hits, blocked, upstream, nxdomain, slow; // hits: from L0, L1 or stale
 };
 
 struct top_report {
