@@ -74,6 +74,7 @@ bool top_list_at(struct top *t, unsigned i, char title[RULE_TITLE_MAX], uint64_t
 struct top_size {
 	unsigned cap, used;
 	uint64_t evicted, since_ms; // since_ms: the older pane began
+	uint64_t lists_left_out;    // queries of titles beyond RULE_HIT_LISTS
 	size_t bytes;
 };
 void top_size(struct top *t, struct top_size *out); // of all tables
