@@ -94,7 +94,7 @@ check "a query" ask n9.lab.example
 check "has the name" eventually seen n9.lab.example '.client_name == "laptop-of-ann"'
 watch_end
 check "search finds it by name" eventually eval 'weirctl --json log search --client LAPTOP-of-ann | jq -e ".rows[0].qname == \"n9.lab.example\"" '
-check "clients names it" eval 'weirctl clients | grep -q "^laptop-of-ann  *lease  *198.18.0.2  *[0-9a-f:]\{17\} "'
+check "clients names it" eval 'weirctl clients | grep -q "^ *laptop-of-ann  *lease  *198.18.0.2  *[0-9a-f:]\{17\} "'
 check "and lists its names" eval 'weirctl clients laptop-of-ann | grep -q "n9.lab.example"'
 check "top names it" eval 'weirctl --json top | jq -e "[.clients.items[].client_name] | index(\"laptop-of-ann\")"'
 check "why takes the name" eval 'weirctl --json why www.lab.example --client laptop-of-ann | jq -e "[.. | strings] | index(\"198.18.0.2\")"'
