@@ -34,8 +34,8 @@ unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX])
 	if (a->reload.running)
 		out[n++] = (struct api_change){"config reload", a->reload.step, a->reload.since_ms};
 	else if (a->versions->apply.is_running)
-		out[n++] = (struct api_change){
-			"config apply", "store the version", a->versions->apply.since_ms};
+		out[n++] = (struct api_change){a->versions->apply.version.what, "store the version",
+			a->versions->apply.since_ms};
 	if (a->setting.running)
 		out[n++] = (struct api_change){"toggle", a->setting.step, a->setting.since_ms};
 	return n;

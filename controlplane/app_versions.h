@@ -5,9 +5,11 @@
 // watch of its health, and jobs that write files. All of it is the service loop's; a job is its
 // helper thread's until `done` has it.
 //
-// Jobs run one after the other, in order, so that files change in the order of the decisions.
-// There are VERSION_JOBS_MAX at most: one of the apply, one of a result, one look at the disk,
-// those of the start; one more is refused and counted.
+// Jobs run one after the other, in the order in which they come to the queue. A version comes to it
+// once the audit log has its entry, so a result that is decided meanwhile is written before it.
+// VERSION_JOBS_MAX wait in the queue at most: one of the apply, one of a result, one look at the
+// disk, those of the start; one more is refused and counted. Versions that wait for the audit log,
+// one of the apply and one of the start, are beside that number and its gauge.
 
 #include "access/access_thread.h"
 #include "app_reload.h"

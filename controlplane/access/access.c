@@ -152,7 +152,7 @@ void access_failed(struct access *a, const struct sockaddr_storage *source, cons
 	log_warning(
 		"control: %s is locked out for %u s: %d failed tries", from, for_s, LOCKOUT_TRIES);
 	snprintf(what, sizeof(what), "this address is locked out for %u s", for_s);
-	audit_note(&a->audit, "weir", from, what, 0);
+	audit_locked(&a->audit, from, what, clock_mono_ms());
 	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", from}),
 		"%s is locked out of the control API: %d failed tries", from, LOCKOUT_TRIES);
 }

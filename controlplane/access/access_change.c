@@ -165,7 +165,7 @@ static void user_locked(struct access *a, const char *name, unsigned for_s, cons
 	log_warning("control: logins as %s are locked out for %u s: %d failed tries", name, for_s,
 		LOCKOUT_TRIES);
 	snprintf(what, sizeof(what), "logins as %s are locked out for %u s", name, for_s);
-	audit_note(&a->audit, "weir", from, what, 0);
+	audit_locked(&a->audit, from, what, clock_mono_ms());
 }
 
 static struct session *login_end(struct access_password *c, const struct sockaddr_storage *source,

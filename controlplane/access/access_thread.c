@@ -57,11 +57,19 @@ static void log_shut(struct access_thread *t)
 	t->fd = -1;
 }
 
+// False: the log was deleted, or has another name.
+static bool is_at_path(const struct access_thread *t)
+{
+	struct stat open_one, named;
+	return fstat(t->fd, &open_one) == 0 && lstat(t->path, &named) == 0
+	       && open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
 static int log_open(struct access_thread *t)
 {
 	struct stat st;
 	char folder[PATH_MAX];
-	if (t->fd >= 0 && (fstat(t->fd, &st) < 0 || st.st_nlink == 0)) // it was deleted
+	if (t->fd >= 0 && !is_at_path(t))
 		log_shut(t);
 	if (t->fd >= 0)
 		return 0;

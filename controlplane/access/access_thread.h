@@ -5,7 +5,7 @@
 // the service loop must not wait for. Lines first, then jobs, each in order.
 //
 // The log is a file of at most ACCESS_LOG_MAX bytes; then it becomes `audit.log.1`, the one before
-// `audit.log.2` and so on, and a new one begins, as it does where the log was deleted.
+// `audit.log.2` and so on, and a new one begins, as it does where the log was deleted or renamed.
 // ACCESS_LOG_KEPT of these are kept. Each batch of lines is synced before the jobs that came after
 // it. A line for which the queue has no room is lost and counted, and so are lines that the disk
 // does not take; the first of these in a row is logged. Bounds: ACCESS_LINES_MAX lines of

@@ -71,21 +71,42 @@ void audit_change(struct audit *a, const struct audit_entry *e)
 	entry_write(a, e, 0);
 }
 
-void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms)
+// Takes one entry from the allowance. False: it is left out.
+static bool allowance_take(struct audit *a, uint64_t now_ms)
 {
 	const uint64_t step_ms = 1000 / AUDIT_REFUSED_EACH_S;
 	const uint64_t more = (now_ms - a->refused_ms) / step_ms;
-	a->refused++;
 	a->refused_ms += more * step_ms;
 	a->allowance = more > AUDIT_REFUSED_BURST - a->allowance ? AUDIT_REFUSED_BURST
 								 : a->allowance + (unsigned)more;
 	if (a->allowance == 0) {
 		a->left_out++;
 		a->refused_left_out++;
-		return;
+		return false;
 	}
 	a->allowance--;
+	return true;
+}
+
+void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms)
+{
+	a->refused++;
+	if (!allowance_take(a, now_ms))
+		return;
 	entry_write(a, e, a->left_out);
+	a->left_out = 0;
+}
+
+void audit_locked(struct audit *a, const char *from, const char *what, uint64_t now_ms)
+{
+	char text[AUDIT_PATH_MAX + 1];
+	if (!allowance_take(a, now_ms))
+		return;
+	struct json_out *o = entry_begin("weir", from);
+	json_out_text(o, json_out_root(o), "what", audit_text(what, text, sizeof(text)));
+	if (a->left_out)
+		json_out_count(o, json_out_root(o), "left_out", a->left_out);
+	entry_end(a, o);
 	a->left_out = 0;
 }
 

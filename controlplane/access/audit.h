@@ -3,12 +3,13 @@
 
 // Entries of the audit log, one JSON object a line: each change over the control API, each try that
 // was refused, each version of the configuration by any cause, and each lock-out. Refused tries
-// are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S a second; the next one that is
-// written says how many were left out ("left_out").
+// and lock-outs together are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S a second; the
+// next one that is written says how many were left out ("left_out").
 //
 // The entry of a reply comes after the change. So a change that must not go without an entry has
-// one before it too, on disk before the change is: a version, and a request with status 0, whose
-// reply has its entry later.
+// one before it too: a version, and a request with status 0, whose reply has its entry later. It is
+// on disk before the change is, but where the queue is full or the disk refuses: the change then
+// goes on, and the entry is counted as lost or failed (access_thread.h).
 //
 // An entry has no secret: headers, bodies, queries of refused tries and values of parameters that
 // the endpoint does not know are not in it, of URLs neither user, password nor query, and tokens
@@ -46,6 +47,8 @@ struct audit_entry {
 
 void audit_change(struct audit *a, const struct audit_entry *e);
 void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms);
+// `what` is locked out, by tries from the address `from`.
+void audit_locked(struct audit *a, const char *from, const char *what, uint64_t now_ms);
 // What happened without a request of its own, or beside it. `from`: an address, or "". `version`:
 // the number of a version of the configuration, or 0.
 void audit_note(

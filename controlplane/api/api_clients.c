@@ -14,6 +14,15 @@
 #include <weir/clock.h>
 #include <weir/config.h>
 
+struct client_book *api_client_book(const struct api *a)
+{
+	const struct config *c =
+		a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
+	return c && c->query_log.anonymize == LOG_CLIENTS_WHOLE
+		       ? client_names_book(a->deps.client_names)
+		       : NULL;
+}
+
 static bool mac_find(struct frontend_neighbours *neighbours, const struct ip_address *ip,
 	uint8_t mac[FRONTEND_NEIGHBOUR_MAC])
 {
@@ -38,8 +47,8 @@ void api_client_out(struct json_out *o, struct json_node *n, const struct api *a
 	char text[CONFIG_MAC_TEXT_MAX] = "";
 	if (c && c->query_log.anonymize == LOG_CLIENTS_WHOLE
 		&& ip_address_parse(address, &ip) == 0) {
-		(void)!client_book_find(client_names_book(a->deps.client_names), ip.version,
-			ip.bytes, time(NULL), &found);
+		(void)!client_book_find(
+			api_client_book(a), ip.version, ip.bytes, time(NULL), &found);
 		bool has_mac = mac_find(neighbours, &ip, bytes);
 		if (has_mac || found.has_mac)
 			memcpy(mac.bytes, has_mac ? bytes : found.mac, sizeof(mac.bytes));
@@ -123,17 +132,18 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 	if (!a->deps.client_names)
 		return;
 	client_names_status(a->deps.client_names, &s);
-	table_register(tables, &(struct table_info){.name = "client_names",
-				       .owner = "query log",
-				       .eviction = "evict the worst source in the same set",
-				       .lifetime = "until the lease, the TTL or the file ends",
-				       .kind = TABLE_CACHE,
-				       .cap = CLIENT_BOOK_MAX,
-				       .used = s.book.entries,
-				       .evicted = s.book.evicted,
-				       .refused = s.book.refused,
-				       .bytes = s.book.bytes,
-				       .has = TABLE_EVICTS | TABLE_REFUSES});
+	table_register(
+		tables, &(struct table_info){.name = "client_names",
+				.owner = "query log",
+				.eviction = "evict the worst source in the same set, or refuse",
+				.lifetime = "until the lease, the TTL or the file ends",
+				.kind = TABLE_CACHE,
+				.cap = CLIENT_BOOK_MAX,
+				.used = s.book.entries,
+				.evicted = s.book.evicted,
+				.refused = s.book.refused,
+				.bytes = s.book.bytes,
+				.has = TABLE_EVICTS | TABLE_REFUSES});
 }
 
 const struct api_part api_clients_part = {

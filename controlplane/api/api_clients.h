@@ -7,6 +7,9 @@
 
 struct frontend_neighbours;
 
+// Names of clients that were found; NULL: there are none to show, as the log hides its clients.
+struct client_book *api_client_book(const struct api *a);
+
 // Adds `client_name` (that of the configuration, or else one that was found), `name_from`
 // ("clients", or a word of client_from_names; "": it has no name) and `mac`, "" if it is not known,
 // of an address as text; of a text that is none all are "". `neighbours`: asks the kernel for the

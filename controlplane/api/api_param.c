@@ -2,10 +2,10 @@
 
 #include "api_param.h"
 
+#include "api_clients.h"
 #include "base/rdata_text.h"
 #include "querylog/querylog_row.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -124,8 +124,8 @@ void api_param_refuse_client(const struct api *a, struct http_exchange *x, const
 	if (near)
 		word_refuse(x, "client", text, near);
 	else
-		api_refuse(x, 400,
-			"client: \"%s\" is neither an IP address nor a name of `clients`", text);
+		api_refuse(x, 400, "client: \"%s\" is neither an IP address nor a client's name",
+			text);
 }
 
 void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text)
@@ -155,19 +155,28 @@ static bool address_spell(char client[QUERY_TEXT_MAX])
 	       && inet_ntop(family, bytes, client, QUERY_TEXT_MAX);
 }
 
+bool api_param_found_client(const struct api *a, const char *text, char out[INET6_ADDRSTRLEN])
+{
+	const struct config *c = config_of(a);
+	struct client_entry found;
+	struct ip_address ip;
+	return ip_address_parse(text, &ip) < 0 && !(c && config_client_by_name(c, text))
+	       && client_book_named(api_client_book(a), text, time(NULL), &found)
+	       && inet_ntop(found.address.version == 6 ? AF_INET6 : AF_INET, found.address.bytes,
+		       out, INET6_ADDRSTRLEN);
+}
+
 // False: `text` is a name that neither the configuration nor a file or a server gave.
 static bool client_spell(const struct api *a, char text[QUERY_TEXT_MAX])
 {
 	const struct config *c = config_of(a);
-	struct client_entry found;
+	char address[INET6_ADDRSTRLEN];
 	if (!text[0] || address_spell(text) || (c && c->query_log.anonymize != LOG_CLIENTS_WHOLE))
 		return true;
 	const struct config_client *known = c ? config_client_by_name(c, text) : NULL;
 	if (known)
 		snprintf(text, QUERY_TEXT_MAX, "%s", known->name);
-	return known
-	       || client_book_named(
-		       client_names_book(a->deps.client_names), text, time(NULL), &found);
+	return known || api_param_found_client(a, text, address);
 }
 
 bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
@@ -190,7 +199,8 @@ bool api_param_past_client(const struct api *a, struct http_exchange *x, char ou
 	if (client_spell(a, out))
 		return true;
 	near = client_near(a, out);
-	snprintf(unknown, API_WHY_MAX, "no client \"%.100s\" in the configuration%s%.64s%s", out,
+	snprintf(unknown, API_WHY_MAX,
+		"no client \"%.100s\" in the configuration or among found names%s%.64s%s", out,
 		near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return true;
 }

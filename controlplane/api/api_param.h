@@ -8,6 +8,8 @@
 #include "api_server.h"
 #include "querylog/store/query_reader.h"
 
+#include <arpa/inet.h>
+
 // The `name` parameter.
 bool api_param_name(struct http_exchange *x, struct dns_name *out);
 // A parameter that fits, "" when absent.
@@ -31,10 +33,14 @@ void api_param_refuse_group(const struct api *a, struct http_exchange *x, const 
 // `client`: an address, as the log spells it, or a client's name, of the configuration or found
 // (client_names.h); any text while the log hides clients, as it then has no address.
 bool api_param_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
-// For rows of any age: a name that the configuration does not have is taken as well, for a row may
-// be older. `unknown` then says that it does not have it, else it is "".
+// For rows of any age: a name that no client has is taken as well, for a row may be older.
+// `unknown` then says that none has it, else it is "". A row has a found name only if it was known
+// when the row was made.
 bool api_param_past_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX],
 	char unknown[API_WHY_MAX]);
+// The address of a client by a name that the configuration does not have, but a file or a server.
+// False: `text` is no such name.
+bool api_param_found_client(const struct api *a, const char *text, char out[INET6_ADDRSTRLEN]);
 bool api_param_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 bool api_param_validation(struct http_exchange *x, char out[QUERY_TEXT_MAX]);
 // `rcode`: a name or a number; *has is false when absent.

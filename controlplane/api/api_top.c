@@ -88,12 +88,17 @@ static void top_metrics(struct metrics_text *t, const struct api *a)
 {
 	char title[RULE_TITLE_MAX];
 	uint64_t queries;
+	struct top_size size;
 	if (!a->deps.top)
 		return;
 	metrics_family(t, METRICS_COUNTER, "weir_list_blocked_queries_total",
 		"Queries that a list blocked, of the query log.");
 	for (unsigned i = 0; top_list_at(a->deps.top, i, title, &queries); i++)
 		metrics_count(t, METRICS_LABELS({"list", title}), queries);
+	top_size(a->deps.top, &size);
+	metrics_one(t, METRICS_COUNTER, "weir_list_blocked_queries_left_out_total",
+		"Blocked queries without a list above: too many lists since the start.",
+		size.lists_left_out);
 }
 
 const struct api_part api_top_part = {

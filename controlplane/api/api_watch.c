@@ -79,8 +79,8 @@ static void on_tick(int, short, void *arg)
 		watch_stop(w);
 }
 
-// An address, a prefix, or a client of the configuration, which must have one of either: workers
-// look for no more. False: it has been replied to.
+// An address, a prefix, a client of the configuration, which must have one of either, as workers
+// look for no more, or a found name. False: it has been replied to.
 static bool source_take(
 	struct api *a, struct http_exchange *x, const char *text, struct ip_address *out)
 {
@@ -88,6 +88,9 @@ static bool source_take(
 		return true;
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);
 	const struct config_client *known = config_client_by_name(c, text);
+	char address[INET6_ADDRSTRLEN];
+	if (api_param_found_client(a, text, address))
+		return ip_address_parse(address, out) == 0;
 	if (!known) {
 		api_param_refuse_client(a, x, text);
 		return false;

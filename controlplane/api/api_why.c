@@ -11,12 +11,12 @@
 #include "answer_policy/why/why_reply.h"
 #include "answer_policy/why/why_steps.h"
 #include "answer_policy/why/why_way.h"
+#include "api_clients.h"
 #include "api_param.h"
 #include "base/rdata_text.h"
 #include "rules/rules_sources.h"
 #include "why_cached.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,8 +116,8 @@ static void called_fill(struct why_call *c)
 	const struct ip_address *ip = &c->asked.address;
 	struct client_entry found;
 	if (!*client->called && c->asked.has_address
-		&& client_book_find(client_names_book(c->api->deps.client_names), ip->version,
-			ip->bytes, time(NULL), &found))
+		&& client_book_find(
+			api_client_book(c->api), ip->version, ip->bytes, time(NULL), &found))
 		snprintf(client->called, sizeof(client->called), "%s", found.name);
 }
 
@@ -171,25 +171,14 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 		call_fail(c, err);
 }
 
-// The address of a client's name that is not of the configuration, or the text as it is.
-static const char *client_text(
-	const struct api *a, const struct config *c, const char *text, char out[INET6_ADDRSTRLEN])
-{
-	struct client_entry found;
-	if (!text || config_client_by_name(c, text)
-		|| !client_book_named(
-			client_names_book(a->deps.client_names), text, time(NULL), &found))
-		return text;
-	return inet_ntop(found.address.version == 6 ? AF_INET6 : AF_INET, found.address.bytes, out,
-		INET6_ADDRSTRLEN);
-}
-
 // False: it has been replied to.
 static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked *out)
 {
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
+	const char *client = http_param(x, "client");
 	char address[INET6_ADDRSTRLEN];
-	const struct why_text t = {client_text(a, config, http_param(x, "client"), address),
+	const struct why_text t = {
+		client && api_param_found_client(a, client, address) ? address : client,
 		http_param(x, "mac"), http_param(x, "vlan"), http_param(x, "group")};
 	const char *bad;
 	if (why_asked_parse(config, &t, out, &bad) == 0)

@@ -11,7 +11,8 @@
 // a table where a newer address replaces an older one. A question to the kernel takes some 10 us;
 // at most FRONTEND_NEIGHBOUR_ASKS a second, counted. Beyond that a client keeps its last MAC, so
 // that a flood of forged addresses frees no client from its group; a client that is not in the
-// table has none. Owned by one thread: the resolver loop and the log thread have one each.
+// table has none. Owned by one thread: the resolver loop, the log thread and each
+// reply with clients (api_clients.c) have one each.
 
 #include "rtnl.h"
 

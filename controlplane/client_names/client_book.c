@@ -3,6 +3,7 @@
 
 #include "base/net_public.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
@@ -11,9 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/config.h>
 #include <weir/keyhash.h>
 
-enum { SETS = CLIENT_BOOK_MAX / CLIENT_BOOK_WAYS, ASK_WAIT_S = 30 };
+enum {
+	SETS = CLIENT_BOOK_MAX / CLIENT_BOOK_WAYS,
+	// Each question before it may wait for each server in vain, a second each.
+	ASK_WAIT_S = (CLIENT_BOOK_WANTED + 1) * CONFIG_CLIENT_PTR_MAX
+};
 
 const char *const client_from_names[CLIENT_FROM_COUNT] = {
 	[CLIENT_FROM_HOSTS] = "hosts", [CLIENT_FROM_LEASE] = "lease", [CLIENT_FROM_PTR] = "ptr"};
@@ -92,40 +98,48 @@ static void entry_clear(struct client_book *b, struct client_entry *e)
 	b->entries--;
 }
 
-// A free place, or that of the worst entry.
+// A free place for `e`, or that of the worst entry; NULL: `e` is of a worse source than all.
 static struct client_entry *place_find(
-	struct client_book *b, const struct client_ip *a, int64_t now_s)
+	struct client_book *b, const struct client_entry *e, int64_t now_s)
 {
-	struct client_entry *set = set_of(b, a), *worst = set;
+	struct client_entry *set = set_of(b, &e->address), *worst = set;
 	for (unsigned i = 0; i < CLIENT_BOOK_WAYS; i++) {
 		if (!set[i].address.version)
 			return &set[i];
 		if (is_worse(&set[i], worst, now_s))
 			worst = &set[i];
 	}
+	if (!has_ended(worst, now_s) && worst->from < e->from) {
+		b->refused++;
+		return NULL;
+	}
 	b->evicted += !has_ended(worst, now_s);
 	entry_clear(b, worst);
 	return worst;
 }
 
-static void entry_put(struct client_book *b, const struct client_entry *e, int64_t now_s)
+// False: there is no place for it.
+static bool entry_put(struct client_book *b, const struct client_entry *e, int64_t now_s)
 {
 	struct client_entry *old = entry_find(b, &e->address);
 	// A better source keeps its place while it is of this pass: files are read in any order.
 	if (old && old->from < e->from && !has_ended(old, now_s)
 		&& (e->from == CLIENT_FROM_PTR || old->pass == e->pass))
-		return;
+		return true;
 	if (!old) {
-		old = place_find(b, &e->address, now_s);
+		old = place_find(b, e, now_s);
+		if (!old)
+			return false;
 		b->entries++;
 	}
 	*old = *e;
+	return true;
 }
 
 void client_book_put(struct client_book *b, const struct client_entry *e, int64_t now_s)
 {
 	pthread_mutex_lock(&b->lock);
-	entry_put(b, e, now_s);
+	(void)!entry_put(b, e, now_s);
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -168,15 +182,15 @@ static void wanted_note(struct client_book *b, const struct client_ip *a, int64_
 		b->refused++;
 		return;
 	}
-	b->wanted[(b->wanted_first + b->wanted_count++) % CLIENT_BOOK_WANTED] = *a;
-	entry_put(b, &waits, now_s);
+	if (entry_put(b, &waits, now_s))
+		b->wanted[(b->wanted_first + b->wanted_count++) % CLIENT_BOOK_WANTED] = *a;
 }
 
-bool client_book_find(struct client_book *b, unsigned version, const uint8_t bytes[16],
-	int64_t now_s, struct client_entry *out)
+static bool find(struct client_book *b, unsigned version, const uint8_t bytes[16], int64_t now_s,
+	bool asks, struct client_entry *out)
 {
 	struct client_ip a = {.version = version == 6 ? 6 : 4};
-	if (!b || (!b->entries && !b->asks))
+	if (!b || (!b->entries && !(asks && b->asks)))
 		return false;
 	memcpy(a.bytes, bytes, version == 6 ? 16 : 4);
 	pthread_mutex_lock(&b->lock);
@@ -185,10 +199,22 @@ bool client_book_find(struct client_book *b, unsigned version, const uint8_t byt
 		e = NULL;
 	if (e)
 		*out = *e;
-	else if (b->asks)
+	else if (asks && b->asks)
 		wanted_note(b, &a, now_s);
 	pthread_mutex_unlock(&b->lock);
 	return e && *out->name;
+}
+
+bool client_book_find(struct client_book *b, unsigned version, const uint8_t bytes[16],
+	int64_t now_s, struct client_entry *out)
+{
+	return find(b, version, bytes, now_s, false, out);
+}
+
+bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint8_t bytes[16],
+	int64_t now_s, struct client_entry *out)
+{
+	return find(b, version, bytes, now_s, true, out);
 }
 
 bool client_book_named(
@@ -198,12 +224,13 @@ bool client_book_named(
 	if (!b || !*name)
 		return false;
 	pthread_mutex_lock(&b->lock);
-	for (unsigned i = 0; i < CLIENT_BOOK_MAX && !found; i++) {
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
 		const struct client_entry *e = &b->entry[i];
-		found = e->address.version && !has_ended(e, now_s)
-			&& strcasecmp(e->name, name) == 0;
-		if (found)
-			*out = *e;
+		if (!e->address.version || has_ended(e, now_s) || (found && e->from >= out->from)
+			|| strcasecmp(e->name, name) != 0)
+			continue;
+		*out = *e;
+		found = true;
 	}
 	pthread_mutex_unlock(&b->lock);
 	return found;
@@ -211,17 +238,25 @@ bool client_book_named(
 
 void client_book_ask(struct client_book *b, bool on)
 {
+	pthread_mutex_lock(&b->lock);
 	b->asks = on;
+	b->wanted_count = 0;
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++)
+		if (b->entry[i].address.version && b->entry[i].from == CLIENT_FROM_PTR)
+			entry_clear(b, &b->entry[i]);
+	pthread_mutex_unlock(&b->lock);
 }
 
-bool client_book_wanted(struct client_book *b, struct client_ip *out)
+bool client_book_wanted(struct client_book *b, int64_t now_s, struct client_ip *out)
 {
+	bool any = false;
 	pthread_mutex_lock(&b->lock);
-	bool any = b->wanted_count > 0;
-	if (any) {
+	while (b->wanted_count && !any) {
 		*out = b->wanted[b->wanted_first];
 		b->wanted_first = (b->wanted_first + 1) % CLIENT_BOOK_WANTED;
 		b->wanted_count--;
+		const struct client_entry *e = entry_find(b, out);
+		any = e && !has_ended(e, now_s) && e->from == CLIENT_FROM_PTR && !*e->name;
 	}
 	pthread_mutex_unlock(&b->lock);
 	return any;
@@ -255,5 +290,6 @@ bool client_name_clean(const char *text, size_t len, char out[CLIENT_NAME_MAX])
 			out + n, CLIENT_NAME_MAX - n, c && plain ? "%c" : "\\x%02x", c);
 	}
 	out[n] = '\0';
-	return n > 0;
+	struct in_addr address;
+	return n > 0 && inet_pton(AF_INET, out, &address) != 1;
 }

@@ -10,8 +10,9 @@
 // questions that wait.
 //
 // One table of CLIENT_BOOK_MAX entries in sets of CLIENT_BOOK_WAYS: a put costs one set. In a full
-// set the worst source goes, and of those the one that ends first (`evicted`). Names are made by
-// client_name_clean: printable ASCII, at most CLIENT_NAME_MAX - 1 bytes.
+// set the worst source goes, and of those the one that ends first (`evicted`); an entry of a worse
+// source than all in the set is refused. Names are made by client_name_clean: printable ASCII, at
+// most CLIENT_NAME_MAX - 1 bytes.
 //
 // Any thread; one lock, held for one set, or for the table by sweep, status and client_book_named.
 
@@ -59,22 +60,28 @@ void client_book_sweep(struct client_book *b, uint32_t pass);
 // False: no name is known. NULL: there is no book.
 bool client_book_find(struct client_book *b, unsigned version, const uint8_t bytes[16],
 	int64_t now_s, struct client_entry *out);
-// The address of the first one of that name, whatever case.
+// The same for the query log: notes a private address without an entry for client_book_wanted,
+// while client_book_ask is on.
+bool client_book_find_or_ask(struct client_book *b, unsigned version, const uint8_t bytes[16],
+	int64_t now_s, struct client_entry *out);
+// The address of that name, whatever case, as the best source has it.
 bool client_book_named(
 	struct client_book *b, const char *name, int64_t now_s, struct client_entry *out);
 
-// While it is on, client_book_find notes private addresses without an entry for client_book_wanted.
+// Other servers for PTR, or none: drops what the former ones said, and what waits for them.
 void client_book_ask(struct client_book *b, bool on);
-bool client_book_wanted(struct client_book *b, struct client_ip *out);
+// The next address to ask for; one that has a name since, or has left the table, is passed over.
+bool client_book_wanted(struct client_book *b, int64_t now_s, struct client_ip *out);
 
 struct client_book_status {
 	unsigned used[CLIENT_FROM_COUNT]; // with a name
 	unsigned entries;                 // all
-	uint64_t evicted, refused;        // refused: addresses that no question is noted for
+	uint64_t evicted, refused;        // refused: entries and PTR questions
 	size_t bytes;
 };
 void client_book_status(struct client_book *b, struct client_book_status *out);
 
 // A name from outside as it is shown: without its last dot; bytes that no host name has as \xNN;
-// cut at CLIENT_NAME_MAX - 1. False: nothing is left.
+// cut at CLIENT_NAME_MAX - 1. False: nothing is left, or an address, which is no name: it would
+// stand for another client.
 bool client_name_clean(const char *text, size_t len, char out[CLIENT_NAME_MAX]);

@@ -179,7 +179,7 @@ static void dhcpd_close(struct client_parse *p)
 	p->lease.address.version = 0;
 }
 
-// A statement of an open lease; those that weir does not need are any.
+// A statement of an open lease; weir passes over those that it does not need.
 static bool dhcpd_line(struct client_parse *p, struct list_text line)
 {
 	struct list_text word;
@@ -283,6 +283,8 @@ void client_lines_parse(struct client_book *b, enum client_file_kind kind, const
 		lines_parse(&p, whole, hosts_line);
 	else if (list_text_starts(first, LIST_TEXT("address,")))
 		lines_parse(&p, whole, kea_line);
+	else if (kind == CLIENT_FILE_KEA)
+		return;
 	else if (first.len && (first.at[0] >= '0' && first.at[0] <= '9'))
 		lines_parse(&p, whole, dnsmasq_line);
 	else if (list_text_starts(first, LIST_TEXT("duid ")))

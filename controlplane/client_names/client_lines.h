@@ -12,7 +12,11 @@
 
 enum { CLIENT_LINE_MAX = 4096 };
 
-enum client_file_kind { CLIENT_FILE_HOSTS, CLIENT_FILE_LEASES };
+enum client_file_kind {
+	CLIENT_FILE_HOSTS,
+	CLIENT_FILE_LEASES,
+	CLIENT_FILE_KEA // leases of Kea alone: a file of another format gives no names
+};
 
 struct client_file_counts {
 	unsigned names, bad; // entries with a name; lines that are none of the format

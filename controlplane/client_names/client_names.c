@@ -18,19 +18,16 @@
 enum { TICK_MS = 1000 };
 
 // Where Debian's packages have them.
-static const struct {
-	enum client_file_kind kind;
-	const char *path;
-} usual[] = {{CLIENT_FILE_HOSTS, "/etc/hosts"},
-	{CLIENT_FILE_LEASES, "/var/lib/misc/dnsmasq.leases"},
-	{CLIENT_FILE_LEASES, "/var/lib/dhcp/dhcpd.leases"},
-	{CLIENT_FILE_LEASES, "/var/lib/kea/kea-leases4.csv"},
-	{CLIENT_FILE_LEASES, "/var/lib/kea/kea-leases6.csv"}};
+static const char *const usual_leases[] = {"/var/lib/misc/dnsmasq.leases",
+	"/var/lib/dhcp/dhcpd.leases", "/var/lib/kea/kea-leases4.csv",
+	"/var/lib/kea/kea-leases6.csv"};
+static_assert(1 + CONFIG_HOSTS_FILES_MAX + 3 * (ARRAY_LEN(usual_leases) + CONFIG_LEASE_FILES_MAX)
+	      <= CLIENT_FILES_MAX);
 
 // A file to look at, and what the last look found.
 struct watched {
 	enum client_file_kind kind;
-	bool may_be_missing;
+	bool may_be_missing, is_missing;
 	struct file_seen seen;
 	struct client_names_file report;
 };
@@ -58,23 +55,34 @@ struct client_names {
 static void file_add(
 	struct settings *s, enum client_file_kind kind, const char *path, bool is_usual)
 {
-	if (s->files == CLIENT_FILES_MAX)
-		return;
 	struct watched *w = &s->file[s->files++];
 	*w = (struct watched){.kind = kind, .may_be_missing = is_usual};
 	snprintf(w->report.path, sizeof(w->report.path), "%s", path);
+}
+
+// Kea's clean-up of leases (kea-lfc) moves the file to PATH.1 and leaves its result in PATH.2.
+static void leases_add(struct settings *s, const char *path, bool is_usual)
+{
+	char older[CONFIG_LEASE_PATH_MAX + 3];
+	for (unsigned i = 2; i > 0; i--) {
+		snprintf(older, sizeof(older), "%s.%u", path, i);
+		file_add(s, CLIENT_FILE_KEA, older, true);
+	}
+	file_add(s, CLIENT_FILE_LEASES, path, is_usual);
 }
 
 static void settings_make(struct settings *s, const struct config *c)
 {
 	const struct config_client_names *k = &c->client_names;
 	*s = (struct settings){.servers = k->ptr_server_count};
-	for (unsigned i = 0; k->usual_files && i < ARRAY_LEN(usual); i++)
-		file_add(s, usual[i].kind, usual[i].path, true);
+	if (k->usual_files)
+		file_add(s, CLIENT_FILE_HOSTS, "/etc/hosts", true);
+	for (unsigned i = 0; k->usual_files && i < ARRAY_LEN(usual_leases); i++)
+		leases_add(s, usual_leases[i], true);
 	for (unsigned i = 0; i < c->local.hosts_file_count; i++)
 		file_add(s, CLIENT_FILE_HOSTS, c->local.hosts_files[i], false);
 	for (unsigned i = 0; i < k->lease_file_count; i++)
-		file_add(s, CLIENT_FILE_LEASES, k->lease_files[i], false);
+		leases_add(s, k->lease_files[i], false);
 	memcpy(s->server, k->ptr_servers, sizeof(s->server));
 }
 
@@ -92,6 +100,7 @@ static void files_read(struct client_names *n)
 			client_file_read(n->book, w->kind, w->report.path, n->pass, now_s, &counts);
 		w->seen = file_seen_settled(&before, w->report.path, now_s);
 		pthread_mutex_lock(&n->lock);
+		w->is_missing = rc == -ENOENT;
 		w->report.names = counts.names;
 		w->report.bad = counts.bad;
 		snprintf(w->report.why, sizeof(w->report.why), "%s",
@@ -154,9 +163,21 @@ static void addresses_ask(struct client_names *n)
 {
 	struct client_ip a;
 	for (unsigned i = 0; i < CLIENT_NAMES_ASKS && n->settings.servers && !n->stop
-			     && client_book_wanted(n->book, &a);
+			     && client_book_wanted(n->book, time(NULL), &a);
 		i++)
 		address_ask(n, &a);
+}
+
+static bool servers_same(const struct settings *a, const struct settings *b)
+{
+	bool same = a->servers == b->servers;
+	for (unsigned i = 0; same && i < a->servers; i++)
+		same = a->server[i].port == b->server[i].port
+		       && a->server[i].ip.version == b->server[i].ip.version
+		       && memcmp(a->server[i].ip.bytes, b->server[i].ip.bytes,
+				  sizeof(a->server[i].ip.bytes))
+				  == 0;
+	return same;
 }
 
 // Waits for a tick, or for other settings. False: the end.
@@ -168,10 +189,12 @@ static bool tick_wait(struct client_names *n)
 		&& pthread_cond_timedwait(&n->wake, &n->lock, &until) != ETIMEDOUT)
 		;
 	if (n->is_other) {
+		const bool asks_others = !servers_same(&n->settings, &n->next);
 		n->settings = n->next;
 		n->is_other = false;
 		n->look_ms = 0;
-		client_book_ask(n->book, n->settings.servers > 0);
+		if (asks_others)
+			client_book_ask(n->book, n->settings.servers > 0);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return !n->stop;
@@ -261,7 +284,7 @@ void client_names_status(struct client_names *n, struct client_names_status *out
 	out->servers = n->settings.servers;
 	for (unsigned i = 0; i < n->settings.files; i++) {
 		const struct watched *w = &n->settings.file[i];
-		if (!w->may_be_missing || strcmp(w->report.why, strerror(ENOENT)) != 0)
+		if (!w->may_be_missing || !w->is_missing)
 			out->file[out->file_count++] = w->report;
 	}
 	pthread_mutex_unlock(&n->lock);

@@ -3,12 +3,13 @@
 
 // Finds names of clients (client_book.h): a thread of its own (`weir-names`) looks at the files
 // each CLIENT_NAMES_LOOK_MS and reads all of them when one has changed; a file that has just
-// changed is read again until it has settled (file_seen.h). With servers for PTR it asks these for
+// changed is read again until it has settled (file_seen.h). Leases of Kea are in PATH.2, PATH.1 and
+// PATH, read in that order. With servers for PTR it asks these for
 // private addresses that are in the log without a name, CLIENT_NAMES_ASKS a second at most, the
 // next server where one does not answer. Without any it sends no packet.
 //
 // Names of PTR are kept for their TTL, within CLIENT_PTR_LEAST_S and CLIENT_PTR_MOST_S, and
-// CLIENT_PTR_NONE_S for an address without a name.
+// CLIENT_PTR_NONE_S for an address without a name; other servers end them all.
 //
 // client_names_open, _configure and _close on one thread; the rest on any.
 
@@ -23,7 +24,7 @@ enum {
 	CLIENT_PTR_MOST_S = 86400,
 	CLIENT_PTR_NONE_S = 3600,
 	CLIENT_PTR_FAILED_S = 60,
-	CLIENT_FILES_MAX = 32,
+	CLIENT_FILES_MAX = 56,
 	CLIENT_FILE_WHY_MAX = 64,
 };
 

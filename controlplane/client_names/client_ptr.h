@@ -3,8 +3,7 @@
 
 // Asks a server for the PTR records of an address (RFC 1035 3.5, RFC 3596 2.5), by UDP, with random
 // id and port; a reply counts only if it comes from that server and repeats the question (RFC
-// 5452). Blocks for
-// CLIENT_PTR_WAIT_MS at most: for a helper thread.
+// 5452). Blocks for CLIENT_PTR_WAIT_MS at most: for a helper thread.
 
 #include "client_book.h"
 

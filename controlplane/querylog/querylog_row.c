@@ -143,7 +143,7 @@ static struct querylog_text client_name(struct querylog_batch *b, const struct q
 {
 	struct client_entry found;
 	const struct querylog_text given = name_given(by, version, address);
-	return given.len || !client_book_find(by->clients, version, address, now_s, &found)
+	return given.len || !client_book_find_or_ask(by->clients, version, address, now_s, &found)
 		       ? given
 		       : keep(b, found.name, strlen(found.name));
 }

@@ -123,7 +123,7 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_GAUGE, "weir_access_connections",
 		"Open connections on control.listen.", h.conns.live);
 	metrics_one(t, METRICS_COUNTER, "weir_access_connections_total",
-		"Connections on control.listen that were accepted by the kernel.", h.conns.made);
+		"Connections accepted on control.listen.", h.conns.made);
 	metrics_one(t, METRICS_COUNTER, "weir_access_connections_slow_total",
 		"Connections on control.listen that were closed for being too slow.", h.conns.cut);
 	metrics_one(t, METRICS_COUNTER, "weir_access_connections_refused_total",
@@ -143,7 +143,7 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_GAUGE, "weir_audit_log_bytes",
 		"Size of the newest file of the audit log.", c.log_bytes);
 	metrics_one(t, METRICS_COUNTER, "weir_audit_left_out_total",
-		"Refused requests left out of the audit log by its rate limit.",
+		"Refused requests and lock-outs left out of the audit log by its rate limit.",
 		a->access->audit.refused_left_out);
 }
 

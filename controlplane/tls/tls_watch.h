@@ -2,9 +2,10 @@
 #pragma once
 
 // The files that a server's certificates come from, so that a look tells without reading whether
-// they, or the other settings, have changed since the last read. A file that is not there, or that
-// had changed shortly before the read (file_seen.h), is another one at each look. A value; one
-// thread at a time. Blocks as stat does; tls_watch_read reads the files (tls_server.h).
+// they, or the other settings, have changed since the last read. A file that is not there is
+// another one at each look; so is one that had changed shortly before the read (file_seen.h), until
+// it is read again. A value; one thread at a time. Blocks as stat does; tls_watch_read reads the
+// files (tls_server.h).
 
 #include "base/file_seen.h"
 #include "tls_server.h"

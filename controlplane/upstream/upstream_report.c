@@ -84,7 +84,7 @@ static uint64_t shares_sum(const struct upstreams *u)
 static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEXT_MAX])
 {
 	const char *name = s->config.tls.name;
-	char text[CONFIG_HOST_TEXT_MAX];
+	char host[CONFIG_HOST_TEXT_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
 
 	if (s->config.is_recursion) { // its address is its resolver's own affair
 		snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "recursion");
@@ -92,7 +92,7 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 	}
 	if (s->is_nowhere) {
 		snprintf(out, UPSTREAM_ADDRESS_TEXT_MAX, "%s%s%s", scheme_of(s),
-			config_server_text(&s->config, text), s->config.tls.path);
+			config_server_text(&s->config, host), s->config.tls.path);
 		return;
 	}
 	socket_address_text(&s->config.address, text);

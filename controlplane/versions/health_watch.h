@@ -12,7 +12,9 @@
 // SERVFAIL counts against a version only where good answers are missing as well. A client that asks
 // for many names whose own servers fail adds failures, however good the configuration is, but takes
 // no good answer away; a bad configuration turns good answers into failures. So the share of
-// SERVFAIL must have risen and the rate of good answers must have fallen. Without good answers
+// SERVFAIL must have risen and the rate of good answers must have fallen, by a quarter: fewer may
+// be chance at a low rate. A version that costs a fifth of the good answers is therefore acquitted,
+// however many retries add to the share. Without good answers
 // before, one good answer acquits. A flood that costs other clients their answers, or that begins
 // when nobody else asks, looks like a bad version, and the version is taken back.
 

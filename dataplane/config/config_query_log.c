@@ -268,7 +268,7 @@ static int leases_take(const struct config_doc *doc, const struct config_raw_cli
 		const char *path = raw->lease_files[i];
 		config_item_key(key, "client_names.lease_files", i, NULL);
 		if (!path || path[0] != '/')
-			return config_refuse(doc, key, "is no absolute path");
+			return config_refuse(doc, key, "must be an absolute path");
 		if (strlen(path) > CONFIG_LEASE_PATH_MAX)
 			return config_refuse(
 				doc, key, "is longer than %d bytes", CONFIG_LEASE_PATH_MAX);

@@ -30,7 +30,7 @@ check "one asked over TCP" eventually found "ok-4.tcp.test" --name tcp.test
 same "by a client that asked nothing, none" "" "$(names --client 198.18.0.99)"
 check "by the one that did, some" test "$(weights --client 198.18.0.2)" -ge 5
 check "a client that nobody knows is an error" eval '! weirctl log search --client nobody 2>$tmp/why'
-check "which says so" grep -q 'no client "nobody" in the configuration, nor in the rows searched' $tmp/why
+check "which says so" grep -q 'no client "nobody" in the configuration or among found names, nor in the rows searched' $tmp/why
 same "of the future, none" "" "$(names --since 2099-01-01)"
 check "the table" eval 'weirctl log search --name search.test | grep -q "ok-2.deep.search.test"'
 check "status has a line" eval 'weirctl status | grep -q "^query store  *up"'

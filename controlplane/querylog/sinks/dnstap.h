@@ -6,10 +6,11 @@
 //
 // A thread of its own (sink_thread.h). A connection begins with READY, ACCEPT, START and ends with
 // STOP, FINISH. Each wait is DNSTAP_WAIT_MS at most, also that for a TCP connection, that for room
-// to send, and that for all queued batches at the end. A TCP receiver that is silent for
-// DNSTAP_SILENT_S, without a FIN or a RST, is disconnected. An error ends the connection; the next
-// attempt is 1 s to 60 s later, doubling, and until then no batch is accepted. Data that the
-// receiver had not read is lost without a count: only the rows of the current batch count as lost.
+// to send, and that for all queued batches at the end. The kernel ends a TCP connection
+// whose other end acknowledges neither data nor probes (keepalive) for DNSTAP_SILENT_S. An error
+// ends the connection; the next attempt is 1 s to 60 s later, doubling, and until then no batch is
+// accepted. Data that the receiver had not read is lost without a count: only the rows of the
+// current batch count as lost.
 
 #include "sink_thread.h"
 

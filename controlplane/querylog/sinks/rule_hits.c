@@ -56,8 +56,10 @@ void rule_hits_add(struct rule_hits *h, const struct querylog_text *title, uint6
 	if (i >= h->count || !is_list(&h->list[i], title->at))
 		for (i = 0; i < h->count && !is_list(&h->list[i], title->at); i++)
 			;
-	if (i == RULE_HIT_LISTS)
+	if (i == RULE_HIT_LISTS) {
+		h->left_out += queries;
 		return;
+	}
 	if (i == h->count) {
 		snprintf(h->list[i].title, RULE_TITLE_MAX, "%s", title->at);
 		h->count++;

@@ -210,6 +210,7 @@ void top_size(struct top *t, struct top_size *out)
 {
 	*out = (struct top_size){.bytes = sizeof(*t)};
 	pthread_mutex_lock(&t->lock);
+	out->lists_left_out = t->hits.left_out;
 	out->since_ms = age_earlier(t->pane[0].since_ms, t->pane[1].since_ms);
 	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++) {
 		for (unsigned k = 0; k < TOP_KINDS; k++) {

@@ -53,7 +53,7 @@ struct top_item {
 
 // Since the start, by the weights of rows: differences are rates.
 struct top_totals {
-	uint64_t queries, hits, blocked, upstream, nxdomain, slow; // hits: answered from L0 and L1
+	uint64_t queries, hits, blocked, upstream, nxdomain, slow; // hits: from L0, L1 or stale
 };
 
 struct top_report {
@@ -74,6 +74,7 @@ bool top_list_at(struct top *t, unsigned i, char title[RULE_TITLE_MAX], uint64_t
 struct top_size {
 	unsigned cap, used;
 	uint64_t evicted, since_ms; // since_ms: the older pane began
+	uint64_t lists_left_out;    // queries of titles beyond RULE_HIT_LISTS
 	size_t bytes;
 };
 void top_size(struct top *t, struct top_size *out); // of all tables

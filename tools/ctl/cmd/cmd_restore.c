@@ -57,7 +57,7 @@ static int head_read(struct restore *r)
 	good = good && *line && !strchr(line, '/') && line[0] != '.';
 	if (!good)
 		return ctl_fail(r->c, "%s is no backup of this weir", r->c->operand);
-	snprintf(r->main, sizeof(r->main), "%s", line);
+	snprintf(r->main, sizeof(r->main), "%.*s", NAME_MAX, line);
 	return CTL_OK;
 }
 

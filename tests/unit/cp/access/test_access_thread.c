@@ -38,12 +38,7 @@ static int teardown(void **)
 static char *read_all(unsigned limit)
 {
 	char *out = NULL;
-	struct access_thread_counts c;
-	do {
-		usleep(1000);
-		access_thread_counts(t, &c);
-	} while (c.waiting);
-	access_thread_close(t);
+	access_thread_close(t); // writes what waits
 	t = NULL;
 	assert_int_equal(audit_read(path, limit, &out), 0);
 	return out;
@@ -154,19 +149,30 @@ static void test_lost(void **)
 	free(all);
 }
 
-static void test_deleted(void **)
+static void put_whole(const char *line, unsigned lines)
 {
 	struct access_thread_counts c;
-	put("{\"a\":1}");
+	put(line);
 	do {
 		usleep(1000);
 		access_thread_counts(t, &c);
-	} while (!c.written);
-	assert_int_equal(unlink(path), 0);
-	put("{\"b\":1}");
-	char *all = read_all(10);
-	assert_string_equal(all, "[{\"b\":1}]");
-	free(all);
+	} while (c.written < lines);
+}
+
+static void test_deleted_and_renamed(void **)
+{
+	char other[sizeof(path) + 8];
+	snprintf(other, sizeof(other), "%s.old", path);
+	for (unsigned i = 0; i < 2; i++) {
+		put_whole("{\"a\":1}", 2 * i + 1);
+		assert_int_equal(i ? rename(path, other) : unlink(path), 0);
+		put_whole("{\"b\":1}", 2 * i + 2);
+		char *all = NULL;
+		assert_int_equal(audit_read(path, 10, &all), 0);
+		assert_string_equal(all, "[{\"b\":1}]");
+		free(all);
+	}
+	unlink(other);
 }
 
 static unsigned works, dones;
@@ -207,7 +213,10 @@ static void test_entries(void **)
 		audit_refused(&a, &e, 0);
 	audit_refused(&a, &e, 1000);
 	assert_int_equal(a.refused, AUDIT_REFUSED_BURST + 6);
-	assert_int_equal(a.refused_left_out, 5);
+	audit_locked(&a, "192.0.2.7", "locked out", 1000);
+	audit_locked(&a, "192.0.2.7", "left out", 1000);
+	audit_locked(&a, "192.0.2.7", "locked out later", 2000);
+	assert_int_equal(a.refused_left_out, 6);
 	char *all = read_all(1000);
 	assert_non_null(strstr(all,
 		"\"who\":\"uid 0\",\"from\":\"pid 1\",\"method\":\"POST\","
@@ -215,6 +224,9 @@ static void test_entries(void **)
 	assert_non_null(strstr(all, "\"path\":\"/v1/weir_****************XYZ/?x??\""));
 	assert_null(strstr(all, "0123456789abcdef"));
 	assert_non_null(strstr(all, "\"refused\":\"unknown\",\"left_out\":5}"));
+	assert_non_null(strstr(all, "\"what\":\"locked out\"}"));
+	assert_null(strstr(all, "\"what\":\"left out\""));
+	assert_non_null(strstr(all, "\"what\":\"locked out later\",\"left_out\":1}"));
 	free(all);
 }
 
@@ -325,7 +337,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_deleted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_deleted_and_renamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),

@@ -135,10 +135,11 @@ static void test_a_client_of_then(void **)
 	assert_reply(request, 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
 	assert_reply(request, 200,
 		"\"unknown_client\":\"no client \\\"<b>\\\"Ann's\\\"</b>\\\" in the "
-		"configuration\"");
+		"configuration or among found names\"");
 	assert_reply("GET /log/search?limit=9&client=phnoe", 200, "{\"rows\":[],");
 	assert_reply("GET /log/search?limit=9&client=phnoe", 200,
-		"no client \\\"phnoe\\\" in the configuration; did you mean \\\"phone\\\"?");
+		"no client \\\"phnoe\\\" in the configuration or among found names; "
+		"did you mean \\\"phone\\\"?");
 	assert_reply("GET /log/search?limit=9&client=%27%20OR%201=1--", 200, "{\"rows\":[],");
 	assert_reply("GET /log/search?limit=9&client=TV", 200, "\"unknown_client\":\"\"");
 	assert_reply("GET /log/search?limit=9&client=192.0.2.99", 200, "\"unknown_client\":\"\"");
@@ -155,7 +156,7 @@ static void test_refused(void **)
 	assert_reply("GET /log/search?limit=9&after=1.2", 400, "after: is no place");
 	assert_reply("GET /log/search?limit=9&oldest_first=2", 400, "must be 0 or 1");
 	assert_reply("GET /log/tail?client=%27%20OR%201=1--", 400,
-		"client: \\\"' OR 1=1--\\\" is neither an IP address nor a name of `clients`");
+		"client: \\\"' OR 1=1--\\\" is neither an IP address nor a client's name");
 	assert_reply("GET /log/search?limit=9&verdict=blokced", 400,
 		"no verdict \\\"blokced\\\"; did you mean \\\"blocked\\\"?");
 	assert_reply("GET /log/search?limit=9&validation=bogos", 400,

@@ -33,6 +33,13 @@ static const char *name_at(unsigned last, int64_t at_s)
 	return client_book_find(book, 4, bytes, at_s, &found) ? found.name : "";
 }
 
+static void ask_for(unsigned last)
+{
+	struct client_entry found;
+	const uint8_t bytes[16] = {192, 168, 0, (uint8_t)last};
+	assert_false(client_book_find_or_ask(book, 4, bytes, now, &found));
+}
+
 static void test_better_source_wins(void **)
 {
 	struct client_entry e = entry(1, "of-ptr", CLIENT_FROM_PTR, now + 60);
@@ -76,6 +83,11 @@ static void test_named(void **)
 {
 	struct client_entry e = entry(7, "Laptop.lan", CLIENT_FROM_LEASE, now + 60), found;
 	put(&e);
+	// The best source has it, wherever in the table it is.
+	for (unsigned last = 100; last < 200; last++) {
+		e = entry(last, "laptop.lan", CLIENT_FROM_PTR, now + 60);
+		put(&e);
+	}
 	assert_true(client_book_named(book, "laptop.LAN", now, &found));
 	assert_int_equal(found.address.bytes[3], 7);
 	assert_false(client_book_named(book, "laptop", now, &found));
@@ -89,6 +101,18 @@ static void test_bounds(void **)
 	struct client_book_status s;
 	struct client_entry e = entry(1, "kept", CLIENT_FROM_HOSTS, 0);
 	put(&e);
+	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) { // fills some sets whole
+		e = entry(0, "host", CLIENT_FROM_HOSTS, 0);
+		e.address.bytes[1] = 0x10;
+		e.address.bytes[2] = (uint8_t)(i >> 8);
+		e.address.bytes[3] = (uint8_t)i;
+		put(&e);
+	}
+	client_book_status(book, &s);
+	const unsigned hosts = s.used[CLIENT_FROM_HOSTS];
+	const uint64_t evicted = s.evicted;
+	assert_int_equal(hosts + evicted, CLIENT_BOOK_MAX + 1);
+	assert_int_equal(s.refused, 0);
 	for (unsigned i = 0; i < 4 * CLIENT_BOOK_MAX; i++) {
 		e = entry(0, "flood", CLIENT_FROM_PTR, now + 60);
 		e.address.bytes[1] = (uint8_t)(i >> 16);
@@ -99,9 +123,9 @@ static void test_bounds(void **)
 	}
 	client_book_status(book, &s);
 	assert_true(s.entries <= CLIENT_BOOK_MAX && s.entries > CLIENT_BOOK_MAX * 9 / 10);
-	assert_int_equal(s.entries + s.evicted, 4 * CLIENT_BOOK_MAX + 1);
-	assert_string_equal(name_at(1, now), "kept");
-	assert_int_equal(s.used[CLIENT_FROM_HOSTS], 1);
+	assert_int_equal(s.entries + s.evicted + s.refused, 5 * CLIENT_BOOK_MAX + 1);
+	assert_int_equal(s.used[CLIENT_FROM_HOSTS], hosts);
+	assert_true(s.refused > 0 && s.evicted > evicted);
 }
 
 // Only private addresses are noted, each once, and no more than there is room for.
@@ -111,20 +135,32 @@ static void test_wanted(void **)
 	struct client_book_status s;
 	struct client_entry found;
 	struct client_ip a;
-	assert_string_equal(name_at(1, now), "");
-	assert_false(client_book_wanted(book, &a));
+	ask_for(1);
+	assert_false(client_book_wanted(book, now, &a));
 	client_book_ask(book, true);
-	assert_false(client_book_find(book, 4, public, now, &found));
-	assert_string_equal(name_at(1, now), "");
-	assert_string_equal(name_at(1, now), "");
-	assert_true(client_book_wanted(book, &a));
+	assert_false(client_book_find_or_ask(book, 4, public, now, &found));
+	assert_string_equal(name_at(1, now), ""); // of the API: no question
+	assert_false(client_book_wanted(book, now, &a));
+	ask_for(1);
+	ask_for(1);
+	assert_true(client_book_wanted(book, now, &a));
 	assert_int_equal(a.version, 4);
 	assert_int_equal(a.bytes[3], 1);
-	assert_false(client_book_wanted(book, &a));
+	assert_false(client_book_wanted(book, now, &a));
 	for (unsigned i = 2; i < 2 + CLIENT_BOOK_WANTED + 3; i++)
-		assert_string_equal(name_at(i, now), "");
+		ask_for(i);
 	client_book_status(book, &s);
 	assert_int_equal(s.refused, 3);
+	struct client_entry e = entry(2, "of-lease", CLIENT_FROM_LEASE, now + 60);
+	put(&e);
+	assert_true(client_book_wanted(book, now, &a));
+	assert_int_equal(a.bytes[3], 3); // 2 has a name since
+	e = entry(3, "of-ptr", CLIENT_FROM_PTR, now + 60);
+	put(&e);
+	client_book_ask(book, false);
+	assert_false(client_book_wanted(book, now, &a));
+	assert_string_equal(name_at(2, now), "of-lease");
+	assert_string_equal(name_at(3, now), "");
 }
 
 static void test_names_are_cleaned(void **)
@@ -141,6 +177,8 @@ static void test_names_are_cleaned(void **)
 	}
 	assert_false(client_name_clean("", 0, out));
 	assert_false(client_name_clean(".", 1, out));
+	assert_false(client_name_clean("192.168.1.10", 12, out));
+	assert_false(client_name_clean("192.168.1.10.", 13, out));
 	assert_true(client_name_clean("a\0b", 3, out));
 	assert_string_equal(out, "a\\x00b");
 	memset(long_name, '\xff', sizeof(long_name));

@@ -31,8 +31,8 @@ static bool is_called(unsigned last, const char *name)
 	const uint8_t bytes[16] = {192, 168, 0, (uint8_t)last};
 	struct client_entry found;
 	for (unsigned i = 0; i < WAIT_MS / STEP_MS; i++) {
-		const bool has =
-			client_book_find(client_names_book(names), 4, bytes, time(NULL), &found);
+		const bool has = client_book_find_or_ask(
+			client_names_book(names), 4, bytes, time(NULL), &found);
 		if (*name ? has && strcmp(found.name, name) == 0 : !has)
 			return true;
 		usleep(STEP_MS * 1000);
@@ -64,6 +64,36 @@ static void test_files(void **)
 	unlink(path);
 }
 
+static void kea_write(const char *at, const char *lines)
+{
+	FILE *f = fopen(at, "w");
+	assert_non_null(f);
+	fprintf(f, "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,hostname,state\n%s",
+		lines);
+	assert_int_equal(fclose(f), 0);
+}
+
+// kea-lfc moves the file to PATH.1, and leaves its result in PATH.2: newer lines win.
+static void test_kea_clean_up(void **)
+{
+	char older[2][sizeof(path) + 8];
+	for (unsigned i = 0; i < 2; i++)
+		snprintf(older[i], sizeof(older[i]), "%s.%u", path, i + 1);
+	kea_write(older[1], "192.168.0.7,,,3600,4000000000,1,oldest,0\n");
+	kea_write(older[0], "192.168.0.7,,,3600,4000000000,1,laptop,0\n"
+			    "192.168.0.9,,,3600,4000000000,1,gone,0\n");
+	kea_write(path, "192.168.0.9,,,0,4000000000,1,gone,0\n"
+			"192.168.0.8,,,3600,4000000000,1,tv,0\n");
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(8, "tv"));
+	assert_true(is_called(7, "laptop"));
+	assert_true(is_called(9, ""));
+	unlink(older[0]);
+	assert_true(is_called(7, "oldest"));
+	unlink(path);
+	unlink(older[1]);
+}
+
 static void test_ptr(void **)
 {
 	struct client_names_status s;
@@ -89,6 +119,9 @@ static void test_ptr(void **)
 	assert_int_equal(s.asked, 2);
 	assert_int_equal(s.failed, 0);
 	assert_int_equal(s.book.used[CLIENT_FROM_PTR], 1);
+	config.client_names.ptr_server_count = 0;
+	assert_int_equal(client_names_configure(names, &config), 0);
+	assert_true(is_called(8, "")); // with its server
 	ptr_server_stop(&silent);
 	ptr_server_stop(&server);
 }
@@ -112,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kea_clean_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ptr, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

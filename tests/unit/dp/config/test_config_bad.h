@@ -64,7 +64,7 @@
 {MINIMAL "runtime: {log_level: loud}\n", "8:11: runtime.log_level: must be one of: error, warning, info, debug"},
 {MINIMAL "query_log: {store: {directory: log}}\n", "8:21: query_log.store.directory: must be an absolute path"},
 {MINIMAL "client_names: {usual_files: perhaps}\n", "8:16: client_names.usual_files: must be"},
-{MINIMAL "client_names: {lease_files: [leases]}\n", "8:30: client_names.lease_files[0]: is no absolute path"},
+{MINIMAL "client_names: {lease_files: [leases]}\n", "8:30: client_names.lease_files[0]: must be an absolute path"},
 {MINIMAL "client_names: {lease_files: [/l, /m, /l]}\n", "8:38: client_names.lease_files[2]: given twice"},
 {MINIMAL "client_names: {ptr_servers: [router.lan]}\n", "8:30: client_names.ptr_servers[0]: is not an IP address"},
 {MINIMAL "client_names: {ptr_servers: [192.0.2.1, 224.0.0.1]}\n", "8:41: client_names.ptr_servers[1]: is not the address of a host"},

@@ -73,6 +73,7 @@ static void test_lists(void **)
 	}
 	rule_hits_add(&h, &ads, 4);
 	assert_int_equal(h.count, RULE_HIT_LISTS);
+	assert_int_equal(h.left_out, RULE_HIT_LISTS + 1); // beside "ads"
 	assert_int_equal(rule_hits_of(&h, "ads"), 7);
 	assert_int_equal(rule_hits_of(&h, "list-5"), 1);
 	assert_int_equal(rule_hits_of(&h, "list-1023"), 0);
