@@ -30,7 +30,7 @@ export async function show(box, signal) {
     fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
-      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }) }],
+      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
     own.entries, 'Nothing is allowed or blocked by hand.'));
     get('/log/top', { seconds: 86400, limit: 100 }, { signal }).then((t) => {
       hits = new Map(t.lists.items.map((i) => [i.text, i.queries]));
@@ -55,9 +55,9 @@ function fetched(l) {
 
 function actions(defined, look) {
   if (!defined) return '';
-  const does = (title, path, words) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; });
+  const does = (title, path, words, ask) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; }, { ask });
   return h('div', { class: 'row' }, !defined.enabled ? does('Use', '/lists/enable', `${defined.name} is used again.`) : does('Turn off', '/lists/disable', `${defined.name} is off.`),
-    does('Remove', '/lists/remove', `${defined.name} is removed.`));
+    does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
 
 function addList(look) {
