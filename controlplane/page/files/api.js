@@ -112,6 +112,23 @@ export function minutesOf(signal) {
   };
 }
 
+// Runs one load at a time into `box`: a new one ends the one before, with its charts and streams. `load` gets the signal
+// that ends it.
+export function loads(box, signal) {
+  let last = null;
+  return async (load) => {
+    last?.abort();
+    const mine = new AbortController();
+    last = mine;
+    box.setAttribute('aria-busy', 'true');
+    try {
+      return await load(AbortSignal.any([signal, mine.signal]));
+    } finally {
+      if (last === mine) box.removeAttribute('aria-busy');
+    }
+  };
+}
+
 // Calls `look` every `ms` while the page is seen, and when it is seen again.
 export function every(ms, signal, look) {
   const again = () => { if (!document.hidden) look().catch(() => {}); };
