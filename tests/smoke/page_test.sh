@@ -44,6 +44,13 @@ check "log in, every view in three sizes, by keyboard" browse login first ${axe:
 read -r _ size took < <(grep ^first $tmp/browser)
 check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -lt 150000
 echo "  first view: $took ms"
+check "a client's group by the configuration, odd arguments, a failed reply" browse login "do:location.hash = '#/client/198.18.0.9', true" \
+	"do:[...document.querySelectorAll('main .tile')].some((t) => t.textContent === 'Groupkids')" \
+	"do:location.hash = '#/client/%', true" "do:!!document.querySelector('main [role=alert]')" \
+	"do:location.hash = '#/queries/name=a%26client%3Dx%2By.test', true" "do:document.querySelector('main input')?.value === 'a&client=x+y.test' && !!document.querySelector('main table')" \
+	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
+	"do:location.hash = '#/now', true" "do:document.querySelector('.problems')?.textContent.includes('does not answer') && !!document.querySelector('.tile')" \
+	"do:(mend(), document.dispatchEvent(new Event('visibilitychange')), true)" "do:!document.querySelector('main').textContent.includes('does not answer')"
 check "block a name, and flush it" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main form')" \
 	"do:$(typed 'Name, and all below it' paged.test)" "do:$(typed Verdict deny)" \
 	"do:(() => { const f = [...document.querySelectorAll('main form')].at(-1); f.requestSubmit(); return true; })()" "do:$(said paged.test)"
