@@ -45,18 +45,18 @@ async function details(place, signal, close, name, forClient, type) {
     const reply = await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
     return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${entryNotes(reply)}`;
   };
-  const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' }), traces = loads(trace, signal);
+  const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
   const aside = h('section', { class: 'about', 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
     h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
       action('Forget cached answers', async () => { await post('/cache/flush', { name }); return `${name} is flushed.`; }),
-      action('Trace for 30 s', () => traces(async (mine) => {
+      action('Trace for 30 s', async () => {
         trace.hidden = false;
         trace.textContent = 'Waiting for a query …\n';
-        lines('/watch', { name, seconds: 30 }, mine, (l) => { if (!l.begin) trace.textContent += traceText(l); })
-          .catch((e) => { if (!mine.aborted) trace.textContent += `${e.message}\n`; });
-      })),
+        await lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += traceText(l); })
+          .catch((e) => { if (!signal.aborted) trace.textContent += `${e.message}\n`; });
+      }),
       h('button', { type: 'button', onclick: close }, 'Close')), trace);
   fill(place, aside);
   aside.scrollIntoView({ block: 'nearest' });
