@@ -51,6 +51,14 @@ check "a client's group by the configuration, odd arguments, a failed reply" bro
 	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
 	"do:location.hash = '#/now', true" "do:document.querySelector('.problems')?.textContent.includes('does not answer') && !!document.querySelector('.tile')" \
 	"do:(mend(), document.dispatchEvent(new Event('visibilitychange')), true)" "do:!document.querySelector('main').textContent.includes('does not answer')"
+while sleep 0.3; do client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A; done >/dev/null 2>&1 &
+asking=$!
+check "follow, explain one name after another, trace, close, search" browse login "do:location.hash = '#/queries', true" "do:$(press Follow)" \
+	"do:document.querySelector('main caption').textContent.includes('as they come') && document.querySelectorAll('main tbody button').length > 1" \
+	"do:(() => { const b = document.querySelectorAll('main tbody button'); b[0].click(); b[1].click(); return true; })()" "do:document.querySelectorAll('main .about').length === 1" \
+	"do:$(press 'Trace for 30 s')" "do:$(press 'Trace for 30 s')" "do:document.querySelector('main pre').textContent.includes('cached.test')" "do:$(press Close)" \
+	"do:!document.querySelector('main .about')" "do:$(press Search)" "do:document.querySelector('main caption').textContent === 'The latest queries' && !document.querySelector('[aria-busy]')"
+kill $asking
 check "block a name, and flush it" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main form')" \
 	"do:$(typed 'Name, and all below it' paged.test)" "do:$(typed Verdict deny)" \
 	"do:(() => { const f = [...document.querySelectorAll('main form')].at(-1); f.requestSubmit(); return true; })()" "do:$(said paged.test)"
