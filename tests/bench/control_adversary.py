@@ -2,23 +2,33 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An adversary of the control API over HTTPS, as fast as it can, for control_attack.py. It runs until it is killed.
 
-usage: control_adversary.py KIND HOST PORT
+usage: control_adversary.py KIND HOST PORT FILE
 
 handshakes: TLS handshakes one after another. tokens: requests with a wrong token, and another address once one is locked
-out. slow: a byte of a header now and then on each connection. connections: 5,000 connections open at a time. Each
-connection comes from an address of 10.66.0.0/16, which is the adversary's own.
+out. slow: a byte of a header now and then on each connection. connections: 5,000 sockets that try at a
+time. Each
+connection comes from an address of 10.66.0.0/16, which is the adversary's own. FILE holds how often it has reached weir,
+8 bytes: handshakes that weir took part in, tokens it refused, connections it closed.
 """
 
 import contextlib
 import itertools
+import mmap
+import os
+import resource
 import selectors
 import socket
 import ssl
+import struct
 import sys
 import time
 
-HELD, SLOW, TIMEOUT_S, PAUSE_S, TRIES = 5000, 60, 2, 0.2, 10
+HELD, OTHERS, SLOW, TIMEOUT_S, PAUSE_S, TRIES = 5000, 64, 60, 2, 0.2, 10
 sources = itertools.count()
+
+
+def reached():
+    struct.pack_into("=Q", count, 0, struct.unpack_from("=Q", count)[0] + 1)
 
 
 def source():
@@ -52,6 +62,7 @@ def handshakes():
     while True:
         with contextlib.suppress(OSError):
             secured().close()
+            reached()
 
 
 def tokens():
@@ -62,6 +73,7 @@ def tokens():
                 conn.sendall((head % (number * TRIES + n)).encode())
                 if not conn.recv(65536):
                     break
+                reached()
 
 
 def slow():
@@ -70,6 +82,7 @@ def slow():
         while len(held) < SLOW:
             try:
                 held.append(secured())
+                reached()
                 held[-1].sendall(b"GET /v1/status HTTP/1.1\r\nX: ")
             except OSError:
                 break
@@ -87,23 +100,37 @@ def opened():
     raw = socket.socket()
     raw.setblocking(False)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    raw.bind((source(), 0))
-    with contextlib.suppress(BlockingIOError):
-        raw.connect(server)
+    try:
+        raw.bind((source(), 0))
+        with contextlib.suppress(BlockingIOError):
+            raw.connect(server)
+    except OSError:
+        raw.close()
+        raise
     return raw
 
 
 def connections():
     """Each one that weir closes makes room for another one."""
+    files = HELD + OTHERS
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, max(files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    except ValueError:
+        sys.exit(f"control_adversary: {files} open files are needed (ulimit -Hn)")
     watch = selectors.EpollSelector()
     while True:
         while len(watch.get_map()) < HELD:
             with contextlib.suppress(OSError):
                 watch.register(opened(), selectors.EVENT_READ)
         for key, _ in watch.select(PAUSE_S):
-            with contextlib.suppress(OSError):
+            try:
                 if key.fileobj.recv(64):
                     continue
+                reached()
+            except ConnectionResetError:
+                reached()
+            except OSError:  # it never came in
+                pass
             watch.unregister(key.fileobj)
             key.fileobj.close()
 
@@ -115,4 +142,5 @@ if __name__ == "__main__":
     tls = ssl.create_default_context()
     tls.check_hostname = False
     tls.verify_mode = ssl.CERT_NONE
+    count = mmap.mmap(os.open(sys.argv[4], os.O_RDWR), 8)
     KINDS[sys.argv[1]]()

@@ -9,7 +9,8 @@ nobody is at `control.listen`, and one kind of adversary is, or all of them. Of 
 frames answered to those reflected, which holds for whatever speed the CPU has at the moment; and the frames of both kinds
 for each second of the worker's CPU time, which would also show what slows both. Of each pair of turns the ratios are
 taken; the figures are the medians of these.
-Prints JSON lines as bench_path does. Exit status 1: an adversary did not reach weir, or a query was no hit.
+Prints JSON lines as bench_path does. Exit status 1: an adversary did not reach weir or ended, or a
+query was no hit.
 """
 
 import argparse
@@ -159,7 +160,9 @@ class Rig(memif_run.Weir):
         return hits / reflected, verdicts * 1e9 / (cpu - idle)
 
     def adversaries(self, kinds):
-        started = [subprocess.Popen(["ip", "netns", "exec", SPACE, sys.executable, ADVERSARY, kind, OURS, str(PORT)],
+        for kind in kinds:
+            (run / kind).write_bytes(bytes(8))
+        started = [subprocess.Popen(["ip", "netns", "exec", SPACE, sys.executable, ADVERSARY, kind, OURS, str(PORT), run / kind],
                                     start_new_session=True) for kind in kinds]
         self.started += started
         return started
@@ -170,26 +173,37 @@ def send(processes, number):
         os.killpg(p.pid, number)
 
 
+def reached_of(kinds):
+    return {kind: int.from_bytes((run / kind).read_bytes(), sys.byteorder) for kind in kinds}
+
+
 def measure(rig, kinds, pairs, seconds):
-    """Pairs of turns, each without and with the adversary, and what reached the API."""
-    before, turns = rig.counts(), []
+    """Pairs of turns, each without and with the adversary, what reached the API, and by which kind a second."""
+    before, turns, attacked_s = rig.counts(), [], 0
     against = rig.adversaries(kinds)
-    rig.wait("the adversary", lambda: rig.counts()["accepted"] > before["accepted"])
+    rig.wait("each kind of adversary", lambda: all(reached_of(kinds).values()))
+    had = reached_of(kinds)
     for n in range(pairs):
         values = {}
         for attacked in (n % 2 == 0, n % 2 == 1):
             send(against, signal.SIGCONT if attacked else signal.SIGSTOP)
+            began = time.monotonic()
             values[attacked] = rig.turn(seconds)
+            attacked_s += attacked * (time.monotonic() - began)
         turns.append((values[False], values[True]))
+        dead = [kind for kind, p in zip(kinds, against) if p.poll() is not None]
+        if dead:
+            raise memif_run.Failed(f"the adversary {dead[0]} has ended")
+    rates = {kind: (count - had[kind]) / attacked_s for kind, count in reached_of(kinds).items()}
     send(against, signal.SIGKILL)
     for p in against:
         p.wait()
         rig.started.remove(p)
     after = rig.counts()
-    return turns, {name: after[name] - before[name] for name in ("refused", "accepted", "closed")}
+    return turns, {name: after[name] - before[name] for name in ("refused", "accepted", "closed")}, rates
 
 
-def rows_of(kinds, turns, reached):
+def rows_of(kinds, turns, reached, rates):
     case = f"API attacked: {kinds[0] if len(kinds) == 1 else 'all at once'}"
     out = []
     for i, (metric, reference) in enumerate((("g1", REFERENCE), ("cpu", None))):
@@ -202,7 +216,7 @@ def rows_of(kinds, turns, reached):
                                 ("pairs", len(turns), "pairs of turns"), ("accepted", reached["accepted"], "connections"),
                                 ("closed", reached["closed"], "connections"), ("refused", reached["refused"], "requests")):
         out.append(memif_run.row("attack", case, metric, value, unit))
-    return out
+    return out + [memif_run.row("attack", case, f"reached_{kind}", round(rate, 1), "a second") for kind, rate in rates.items()]
 
 
 def arguments():
@@ -233,8 +247,7 @@ def main():
     try:
         rig.up()
         for kinds in args.kinds:
-            turns, reached = measure(rig, kinds, args.pairs, args.seconds)
-            for row in rows_of(kinds, turns, reached):
+            for row in rows_of(kinds, *measure(rig, kinds, args.pairs, args.seconds)):
                 print(json.dumps(row), flush=True)
     finally:
         rig.stop_all()

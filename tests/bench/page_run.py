@@ -3,9 +3,10 @@
 """What open pages cost: `tools/bench --goals page`.
 
 The real binaries on a memif port, one worker on the first CPU, all else on the second; the generator asks at a steady rate. By turns no page is open,
-and 50 are: some in Chromium, each of the others as two connections over TLS that do what the page's first view does, a stream of samples and three
-requests each 10 s. Printed are the worker's cycles for a query with and without pages and their ratio, and how much more of a core the control plane
-takes. Prints JSON lines as bench_path does. Exit status 1: a reply was wrong, a page got an error, or a bound was passed.
+and 50 are: some in Chromium, each of the others as two connections over TLS that do what the page's first view does, a stream of samples, two
+requests each 10 s and two each minute. Printed are the worker's cycles for a query with and without pages and their ratio, and how much more of a core the control plane
+takes. Prints JSON lines as bench_path does. Exit status 1: an answer was wrong, a page got an error or too few
+samples, or a bound was passed.
 """
 
 import argparse
@@ -32,7 +33,10 @@ import namespaces  # noqa: E402
 
 PORT = 9953
 LOOK_S = 10  # LOOK_MS of controlplane/page/files/now.js
-LOOKS = ["/v1/ready?for=human", "/v1/status", "/v1/upstreams"]
+LOOKS = ["/v1/ready?for=human", "/v1/upstreams"]
+MINUTE = ["/v1/status", "/v1/memory/history?limit=12"]  # at the opening the whole day
+LOOKS_A_MINUTE = 60 // LOOK_S
+SAMPLE_S = 2  # EVERY_MS of controlplane/api/api_live.c
 OPEN_S = 0.06  # between two connections: weir takes 50 a second, and 20 from one address
 PACKET_PATH_MOST, CONTROL_PLANE_MOST = 1.02, 2.0  # the ratio of cycles, and percent of a core
 tmp = pathlib.Path("/run/page-bench")
@@ -62,8 +66,8 @@ class Page(threading.Thread):
     def look(self):
         c = self.connect()
         while not self.closed.is_set():
-            for path in LOOKS:
-                self.request(c, path).read()
+            for path in [*LOOKS, *(MINUTE if self.looks % LOOKS_A_MINUTE == 0 else [])]:
+                json.loads(self.request(c, path).read())
             self.looks += 1
             self.closed.wait(LOOK_S)
 
@@ -77,7 +81,11 @@ class Page(threading.Thread):
     def stream(self):
         reply = self.request(self.connect(), "/v1/live")
         while not self.closed.is_set() and (line := reply.readline()):
-            self.samples += line.startswith(b"data:")
+            if line.startswith(b"data:"):
+                json.loads(line[5:])
+                self.samples += 1
+        if not self.closed.is_set():
+            raise OSError("the stream of samples ended")
 
     def run(self):
         if self.closed.wait(self.start_s):
@@ -119,16 +127,19 @@ class Pages:
         for p in self.open:
             p.start()
         time.sleep(2 * OPEN_S * self.count + 1)
+        self.opened, self.had = time.monotonic(), [p.samples for p in self.open]
         return self
 
     def __exit__(self, *_):
+        least = (time.monotonic() - self.opened) / SAMPLE_S - 2  # one may be on its way, another late
+        few = sum(p.samples - had < least for p, had in zip(self.open, self.had))
         for p in self.open:
             p.close()
         for p in self.open:
             p.join()
         for b in self.chromium:
             b.call("Page.navigate", url="about:blank")
-        wrong = [p.why for p in self.open if p.why] + [f for b in self.chromium for f in b.found] + ["a page got no sample" for p in self.open if not p.samples]
+        wrong = [p.why for p in self.open if p.why] + [f for b in self.chromium for f in b.found] + ["too few samples"] * few
         self.samples += sum(p.samples for p in self.open)
         if wrong:
             raise memif_run.Failed(f"{len(wrong)} pages: {wrong[0]}")
@@ -177,6 +188,8 @@ def measure(rig, control, token, args):
             spent[False].append(turn(rig, control, args.seconds))
             with pages:
                 spent[True].append(turn(rig, control, args.seconds))
+        if log_run.traffic_result(rig, generator)["bad"]:
+            raise memif_run.Failed("an answer was wrong")
     finally:
         pages.end()
         rig.stop(generator)

@@ -26,6 +26,7 @@ same "no POST of it" 401 "$(https -d x=1 $url)"
 same "the API still asks who it is" 401 "$(https ${url}v1/queries)"
 
 if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
+	[ $bad = 0 ] || finish
 	echo "skipped: no chromium, or no python3-websocket"
 	exit 77
 fi
@@ -43,6 +44,21 @@ check "log in, every view in three sizes, by keyboard" browse login first ${axe:
 read -r _ size took < <(grep ^first $tmp/browser)
 check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -lt 150000
 echo "  first view: $took ms"
+check "a client's group by the configuration, odd arguments, a failed reply" browse login "do:location.hash = '#/client/198.18.0.9', true" \
+	"do:[...document.querySelectorAll('main .tile')].some((t) => t.textContent === 'Groupkids')" \
+	"do:location.hash = '#/client/%', true" "do:!!document.querySelector('main [role=alert]')" \
+	"do:location.hash = '#/queries/name=a%26client%3Dx%2By.test', true" "do:document.querySelector('main input')?.value === 'a&client=x+y.test' && !!document.querySelector('main table')" \
+	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
+	"do:location.hash = '#/now', true" "do:document.querySelector('.problems')?.textContent.includes('does not answer') && !!document.querySelector('.tile')" \
+	"do:(mend(), document.dispatchEvent(new Event('visibilitychange')), true)" "do:!document.querySelector('main').textContent.includes('does not answer')"
+while sleep 0.3; do client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A; done >/dev/null 2>&1 &
+asking=$!
+check "follow, explain one name after another, trace, close, search" browse login "do:location.hash = '#/queries', true" "do:$(press Follow)" \
+	"do:document.querySelector('main caption').textContent.includes('as they come') && document.querySelectorAll('main tbody button').length > 1" \
+	"do:(() => { const b = document.querySelectorAll('main tbody button'); b[0].click(); b[1].click(); return true; })()" "do:document.querySelectorAll('main .about').length === 1" \
+	"do:$(press 'Trace for 30 s')" "do:$(press 'Trace for 30 s')" "do:document.querySelector('main pre').textContent.includes('cached.test')" "do:$(press Close)" \
+	"do:!document.querySelector('main .about')" "do:$(press Search)" "do:document.querySelector('main caption').textContent === 'The latest queries' && !document.querySelector('[aria-busy]')"
+kill $asking
 check "block a name, and flush it" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main form')" \
 	"do:$(typed 'Name, and all below it' paged.test)" "do:$(typed Verdict deny)" \
 	"do:(() => { const f = [...document.querySelectorAll('main form')].at(-1); f.requestSubmit(); return true; })()" "do:$(said paged.test)"

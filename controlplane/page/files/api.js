@@ -98,6 +98,37 @@ export function events(path, name, signal, onEvent, onBreak = () => {}) {
   open();
 }
 
+// Gives the minutes of the last day, the oldest first; a call soon after another one asks only for what came since.
+export function minutesOf(signal) {
+  const DAY = 1440, FEW = 12, SOON_MS = 600000;
+  let kept = [], at = -Infinity;
+  return async () => {
+    const isSoon = Date.now() - at < SOON_MS;
+    const { minutes } = await get('/memory/history', { limit: isSoon ? FEW : DAY }, { signal });
+    const after = isSoon ? kept.at(-1)?.unix_s ?? 0 : 0;
+    at = Date.now();
+    kept = [...(isSoon ? kept : []), ...minutes.reverse().filter((m) => m.unix_s > after)].slice(-DAY);
+    return kept;
+  };
+}
+
+// Runs one load at a time into `box`: a new one ends the one before, with its charts and streams. `load` gets the signal
+// that ends it.
+export function loads(box, signal) {
+  let last = null;
+  return async (load) => {
+    last?.abort();
+    const mine = new AbortController();
+    last = mine;
+    box.setAttribute('aria-busy', 'true');
+    try {
+      return await load(AbortSignal.any([signal, mine.signal]));
+    } finally {
+      if (last === mine) box.removeAttribute('aria-busy');
+    }
+  };
+}
+
 // Calls `look` every `ms` while the page is seen, and when it is seen again.
 export function every(ms, signal, look) {
   const again = () => { if (!document.hidden) look().catch(() => {}); };

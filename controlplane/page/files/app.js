@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which view is shown: #/NAME or #/NAME/ARGUMENT. A view is loaded when it is first needed, gets an
+// Which view is shown: #/NAME or #/NAME/ARGUMENT, which the view decodes. A view is loaded when it is first needed, gets an
 // element to fill and a signal that ends it.
 import { h, say } from './dom.js';
 import { logIn, logOut, whenLoggedOut, whoAmI } from './api.js';
@@ -12,7 +12,7 @@ let leave = null;
 function place() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
   const known = VIEWS.some(([v]) => v === name);
-  return { name: known ? name : 'now', argument: decodeURIComponent(rest.join('/')) };
+  return { name: known ? name : 'now', argument: rest.join('/') };
 }
 
 function navShow(current) {

@@ -31,10 +31,9 @@ export async function show(box, signal) {
       }), field('and all names below it', all)), result,
     h('h2', {}, 'Everything'), h('p', {}, 'Without cached answers each name is asked again; answers take longer for a while.'),
     action('Flush the whole cache', async () => {
-      if (!confirm('Forget all cached answers?')) return '';
       await post('/cache/flush', { all: 1 });
       await look();
       return 'The cache is empty.';
-    }));
+    }, { ask: 'Forget all cached answers?' }));
   await look();
 }

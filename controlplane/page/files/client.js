@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
+// The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
 import { h, fill, tiles, facts, field, choice, action, table, number, percent, when, moment } from './dom.js';
-import { get, post } from './api.js';
-import { columns, details } from './queries.js';
+import { get, post, loads } from './api.js';
+import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
 
 const DAY_S = 86400;
 
 // Its group, from the configuration, and the way into another one.
-function groupShow(client, name, groups, look) {
-  const of = groups.find((g) => g.name === name) ?? groups[0];
+function groupShow(client, of, groups, look) {
   const to = choice(groups.filter((g) => g.group !== 0 && g.name !== of.name).map((g) => [g.name, g.name]), '');
   return h('section', {}, h('h2', {}, 'What applies to it'),
     facts([['Group', h('a', { href: '#/groups' }, of.name)], ['Lists', of.lists.join(', ') || 'none'], ['Blocked services', (of.services ?? []).join(', ')],
@@ -21,31 +20,58 @@ function groupShow(client, name, groups, look) {
     })) : null);
 }
 
-export async function show(box, signal, argument) {
+const seen = (unix_s) => (unix_s ? moment(unix_s) : '–');
+
+function clientsShow(day) {
+  const link = (c) => h('a', { href: `#/client/${encodeURIComponent(c.address)}` }, c.client_name || c.address);
+  return table(`Clients of the last 24 hours: ${number(day.client_count)}`, [{ title: 'Client', name: true, of: link }, { title: 'Address', name: true, of: (c) => c.address }, { title: 'MAC address', tight: true, of: (c) => c.mac || '–' },
+    { title: 'Queries', number: true, of: (c) => number(c.queries) }, { title: 'Blocked', number: true, of: (c) => percent(c.blocked, c.queries) }, { title: 'Did not exist', number: true, of: (c) => percent(c.missing, c.queries) },
+    { title: 'First seen', tight: true, of: (c) => seen(c.first_unix_s) }, { title: 'Last seen', tight: true, of: (c) => seen(c.last_unix_s) }], day.clients);
+}
+
+// What the query store has of its day.
+function dayShow(box, day, filter, signal) {
+  const hours = h('div');
+  box.append(h('p', { class: 'soft' }, coverage(day)), h('h2', {}, 'Last 24 hours'), hours,
+    h('div', { class: 'columns' }, one('Asked most', 'names', day.names, filter), one('Blocked most', 'blocked', day.blocked, filter), one('Lists that blocked', 'lists', day.lists),
+      one('Names that do not exist', 'nxdomain', day.nxdomain, filter)));
+  hoursShow(hours, day.hours, DAY_S, signal);
+}
+
+export async function show(box, signal, encoded) {
+  const argument = decodeURIComponent(encoded), filter = { client: argument };
   const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: 'address or name' });
-  const result = h('div');
+  const result = h('div'), load = loads(result, signal);
   box.append(h('h1', {}, argument ? `Client ${argument}` : 'Clients'),
     h('form', { onsubmit: (e) => { e.preventDefault(); location.hash = `#/client/${encodeURIComponent(who.value.trim())}`; } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
-  const look = async () => {
-    const [found, day, { groups }] = await Promise.all([get('/log/search', { client: argument, limit: 50 }, { signal }),
-      get('/log/top', { client: argument, seconds: DAY_S, limit: 10 }, { signal }), get('/groups', {}, { signal })]);
-    const latest = found.rows[0], about = h('div'), hours = h('div');
-    const seen = day.names.items.map((i) => i.first_unix_s).reduce((a, b) => Math.min(a, b), Infinity);
-    const filter = { client: argument };
-    fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null,
-      tiles([['Name', latest?.client_name || '–'], ['Address', latest?.client || argument], ['Group', latest?.client_group || 'everyone'], ['Queries in 24 hours', number(day.names.queries)],
-        ['Blocked', percent(day.blocked.queries, day.names.queries)], ['Did not exist', percent(day.nxdomain.queries, day.names.queries)],
-        ['First of the day', Number.isFinite(seen) ? moment(seen) : '–'], ['Last seen', latest ? moment(latest.time_us / 1e6) : 'never']]),
-      h('p', { class: 'soft' }, coverage(day)), h('h2', {}, 'Last 24 hours'), hours,
-      h('div', { class: 'columns' }, one('Asked most', 'names', day.names, filter), one('Blocked most', 'blocked', day.blocked, filter), one('Lists that blocked', 'lists', day.lists),
-        one('Names that do not exist', 'nxdomain', day.nxdomain, filter), groupShow(latest?.client || argument, latest?.client_group, groups, look)),
+  const look = () => load(async (mine) => {
+    const failures = [];
+    // Each part stands without the others.
+    const part = (path, params, without) => get(path, params, { signal: mine }).catch((e) => {
+      if (mine.aborted) throw e;
+      failures.push(e.message);
+      return without;
+    });
+    const [found, [day, known], { groups }] = await Promise.all([part('/log/search', { ...filter, limit: 50 }, { rows: [] }),
+      // One after the other: both read the day's files.
+      part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null).then(async (d) => [d, await part('/clients', { ...filter, seconds: DAY_S, limit: 1 }, { clients: [] })]),
+      part('/groups', {}, { groups: [] })]);
+    const latest = found.rows[0], it = known.clients[0], address = it?.address || latest?.client || argument;
+    const why = await part('/why', { name: latest?.qname ?? 'example.com', client: address }, {}); // for its group, by the configuration
+    const group = groups.find((g) => g.group === why.client?.group_number), about = h('div'), dayBox = h('div');
+    fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),
+      tiles([['Name', it?.client_name || latest?.client_name || '–'], ['Address', address], ['MAC address', it?.mac || '–'], ['Group', group?.name ?? '–'], ['Queries in 24 hours', day ? number(day.names.queries) : '–'],
+        ['Blocked', day ? percent(day.blocked.queries, day.names.queries) : '–'], ['Did not exist', day ? percent(day.nxdomain.queries, day.names.queries) : '–'],
+        ['First seen in 24 hours', seen(it?.first_unix_s)], ['Last seen', seen(it?.last_unix_s ?? latest?.time_us / 1e6)]]),
+      dayBox, group && groupShow(address, group, groups, look),
       h('h2', {}, 'The latest queries'), h('p', {}, h('a', { href: `#/queries/${new URLSearchParams(filter)}` }, 'Search and follow its queries')), about,
-      table('The latest queries', columns((q) => details(about, signal, q.qname, q.client, q.qtype)), found.rows, 'No query of this client is in the query store.'));
-    hoursShow(hours, day.hours, DAY_S, signal);
-  };
-  if (argument) await look();
-  else {
-    const day = await get('/log/top', { seconds: DAY_S, limit: 100 }, { signal });
-    fill(result, one('Clients of the last 24 hours', 'clients', day.clients), h('p', { class: 'soft' }, coverage(day)));
+      table('The latest queries', columns(detailsIn(about, mine)), found.rows, 'No query of this client is in the query store.'));
+    if (day) dayShow(dayBox, day, filter, mine);
+  });
+  if (argument) {
+    await look();
+    return;
   }
+  const day = await get('/clients', { seconds: DAY_S, limit: 100 }, { signal });
+  fill(result, clientsShow(day), h('p', { class: 'soft' }, coverage(day)));
 }

@@ -31,11 +31,10 @@ export async function show(box, signal) {
       { title: 'Actions', of: (v) => h('div', { class: 'row' }, action('Show', async () => { const t = await get('/config/show', { version: v.number }); showText(`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
         v.before ? action('What changed', () => diff(v.before, v.number, `What version ${v.number} changed`)) : null,
         v.number === now ? null : action('Go back to it', async () => {
-          if (!confirm(`Put version ${v.number} in force?`)) return '';
           await post('/config/rollback', { version: v.number });
           await look();
           return `Version ${v.number} is in force again.`;
-        })) }], hist.versions, 'There is no version yet.'));
+        }, { ask: `Put version ${v.number} in force?` })) }], hist.versions, 'There is no version yet.'));
   };
   box.append(h('h1', {}, 'Configuration'), state, about, h('h2', {}, 'History'), history);
   await look();

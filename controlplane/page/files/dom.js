@@ -16,14 +16,26 @@ export function h(name, options = {}, ...children) {
 
 const CONTROLS = 'a[href], button, input, select, textarea, [tabindex="0"]';
 
-// Puts these in place of what is there; what is null is left out. The focus stays on the control of the same place, and
-// what is scrolled aside stays so.
+const called = (control) => control.tagName + (control.ariaLabel ?? control.textContent);
+
+function headingFocus(e) {
+  const before = [...document.querySelectorAll('main h1, main h2')].filter((x) => x.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1);
+  before?.setAttribute('tabindex', '-1');
+  before?.focus({ preventScroll: true });
+}
+
+// Puts these in place of what is there; what is null is left out. The focus stays on the control of the same place if it
+// is called the same, or else goes to the heading before; what is scrolled aside stays so.
 export function fill(e, ...children) {
-  const focus = [...e.querySelectorAll(CONTROLS)].indexOf(document.activeElement);
+  const held = e.contains(document.activeElement) ? document.activeElement : null;
+  const focus = [...e.querySelectorAll(CONTROLS)].indexOf(held);
   const lefts = [...e.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
   e.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false));
   e.querySelectorAll('.scroll').forEach((s, i) => { s.scrollLeft = lefts[i] ?? 0; });
-  if (focus >= 0) e.querySelectorAll(CONTROLS)[focus]?.focus({ preventScroll: true });
+  if (!held || e.contains(document.activeElement)) return;
+  const same = e.querySelectorAll(CONTROLS)[focus];
+  if (same && called(same) === called(held)) same.focus({ preventScroll: true });
+  else headingFocus(e);
 }
 
 export const text = (s) => document.createTextNode(String(s));
@@ -65,18 +77,20 @@ export function complain(e) {
   if (e.name !== 'AbortError') say(e.message);
 }
 
-// A button whose action may fail: what it says, or what went wrong, is shown and read out.
-export function action(title, does, options = {}) {
+// A button whose action may fail: what it says, or what went wrong, is shown and read out. It keeps the focus while it
+// works. `ask`: the question before it does.
+export function action(title, does, { ask, ...options } = {}) {
   const b = h('button', { type: 'button', ...options }, title);
   b.addEventListener('click', async () => {
-    b.disabled = true;
+    if (b.ariaDisabled || (ask && !confirm(ask))) return;
+    b.ariaDisabled = 'true';
     try {
       const words = await does();
       if (words) say(words);
     } catch (e) {
       complain(e);
     } finally {
-      b.disabled = false;
+      b.ariaDisabled = null;
     }
   });
   return b;

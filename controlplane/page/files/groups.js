@@ -26,13 +26,13 @@ function one(g, look) {
 function move(groups, look) {
   const client = h('input', { required: true, maxLength: 80, size: 28, placeholder: 'address, prefix, MAC or name' });
   const group = choice(groups.filter((g) => !everyone(g)).map((g) => [g.name, g.name]), '');
-  const send = (path, words) => async () => {
-    if (!client.reportValidity()) return '';
+  const send = (path, words, asks = false) => async () => {
+    if (!client.reportValidity() || (asks && !confirm(`Take ${client.value} out of ${group.value}?`))) return '';
     await post(path, { client: client.value, group: group.value });
     await look();
     return `${client.value} ${words} ${group.value}.`;
   };
-  return h('div', { class: 'row' }, field('Client', client), field('Group', group), action('Add', send('/groups/add', 'is in')), action('Move', send('/groups/move', 'is moved to')), action('Take out', send('/groups/remove', 'is no longer in')));
+  return h('div', { class: 'row' }, field('Client', client), field('Group', group), action('Add', send('/groups/add', 'is in')), action('Move', send('/groups/move', 'is moved to')), action('Take out', send('/groups/remove', 'is no longer in', true)));
 }
 
 export async function show(box, signal) {

@@ -3,10 +3,11 @@
 import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain } from './dom.js';
 import { get, post } from './api.js';
 import { LASTS, entryNotes } from './queries.js';
+import { coverage } from './top.js';
 
 export async function show(box, signal) {
-  const state = h('div'), lists = h('div'), entries = h('div');
-  let hits = null; // of the last 24 hours, by list
+  const state = h('div'), lists = h('div'), entries = h('div'), note = h('p', { class: 'soft' });
+  let hits = () => '…', listsShow = () => {}; // queries that a list blocked in the last 24 hours; draws the newest state
   const look = async () => {
     const [status, defined, own] = await Promise.all([get('/blocklist'), get('/lists'), get('/entries')]);
     if (signal.aborted) return;
@@ -19,25 +20,29 @@ export async function show(box, signal) {
         paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
           : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m }); await look(); return `Blocking is paused for ${span(m * 60)}.`; })),
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
-    const listsShow = () => fill(lists, table('Lists', [
+    listsShow = () => fill(lists, table('Lists', [
       { title: 'List', name: true, of: (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || '')) },
       { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
       { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
-      { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits ? number(hits.get(l.name) ?? 0) : '…') },
+      { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits(l)) },
       { title: 'Last fetch', tight: true, of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
       { title: 'Size', number: true, of: (l) => bytes(l.bytes) }, { title: 'Actions', of: (l) => actions(byName.get(l.name), look) }], merged(status.lists, defined.lists)));
     listsShow();
     fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
-      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }) }],
+      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
     own.entries, 'Nothing is allowed or blocked by hand.'));
-    get('/log/top', { seconds: 86400, limit: 100 }, { signal }).then((t) => {
-      hits = new Map(t.lists.items.map((i) => [i.text, i.queries]));
-      listsShow();
-    }).catch(() => {}); // the query store is off: the column stays empty
   };
-  box.append(h('h1', {}, 'Lists'), state, lists, addList(look), h('h2', {}, 'By hand'), entries, addEntry(look));
+  box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), entries, addEntry(look));
+  get('/log/top', { seconds: 86400, limit: 100 }, { signal }).then((t) => {
+    const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
+    hits = (l) => number(counts.get(l.name) ?? 0);
+    note.textContent = coverage(t);
+  }).catch((e) => {
+    hits = () => '–';
+    note.textContent = `Blocked in 24 h is not known: ${e.message}.`;
+  }).then(() => { if (!signal.aborted) listsShow(); });
   await look();
 }
 
@@ -55,9 +60,9 @@ function fetched(l) {
 
 function actions(defined, look) {
   if (!defined) return '';
-  const does = (title, path, words) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; });
+  const does = (title, path, words, ask) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; }, { ask });
   return h('div', { class: 'row' }, !defined.enabled ? does('Use', '/lists/enable', `${defined.name} is used again.`) : does('Turn off', '/lists/disable', `${defined.name} is off.`),
-    does('Remove', '/lists/remove', `${defined.name} is removed.`));
+    does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
 
 function addList(look) {

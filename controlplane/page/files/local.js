@@ -12,7 +12,7 @@ export async function show(box, signal) {
     if (signal.aborted) return;
     fill(result, table('Local records', [{ title: 'Name', name: true, of: (r) => r.name }, { title: 'Type', of: (r) => r.type }, { title: 'Value', name: true, of: (r) => r.value },
       { title: 'TTL', number: true, of: (r) => `${r.ttl_s} s` }, { title: 'Group', of: (r) => r.group || 'everyone' },
-      { title: 'Actions', of: (r) => action('Remove', async () => { await post('/local/remove', { name: r.name, type: r.type, value: r.value }); await look(); return `${r.name} is removed.`; }) }], records, 'There is no local record.'));
+      { title: 'Actions', of: (r) => action('Remove', async () => { await post('/local/remove', { name: r.name, type: r.type, value: r.value }); await look(); return `${r.name} is removed.`; }, { ask: `Remove ${r.type} ${r.value} of ${r.name}?` }) }], records, 'There is no local record.'));
   };
   const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');
   box.append(h('h1', {}, 'Local names'), result, h('form', { onsubmit: async (e) => {

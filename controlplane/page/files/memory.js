@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where memory is, table by table, and whether it grows.
 import { h, table, tiles, mark, bytes, number, percent, span, when } from './dom.js';
-import { get } from './api.js';
+import { get, every, minutesOf } from './api.js';
 import { chart } from './chart.js';
 
-const SLOPE_S = 3600;
+const SLOPE_S = 3600, MINUTE_MS = 60000;
 
 // Of bytes or used places in an hour; what the noise allows.
 function slope(s, unit) {
@@ -18,8 +18,9 @@ function alarm(a) {
 }
 
 export async function show(box, signal) {
-  const [mem, alarms, growth, past] = await Promise.all([get('/mem', {}, { signal }), get('/mem/alarms', {}, { signal }), get('/memory/slope', { seconds: SLOPE_S }, { signal }), get('/memory/history', {}, { signal })]);
-  const raised = alarms.alarms, minutes = past.minutes.reverse();
+  const minutes = minutesOf(signal);
+  const [mem, alarms, growth, past] = await Promise.all([get('/mem', {}, { signal }), get('/mem/alarms', {}, { signal }), get('/memory/slope', { seconds: SLOPE_S }, { signal }), minutes()]);
+  const raised = alarms.alarms;
   const day = chart('Resident memory of the control plane over the last 24 hours', [{ title: 'resident', colour: '--hit', unit: bytes }], signal, 86400, 140);
   const slopes = new Map([...growth.bytes, ...growth.tables].map((s) => [s.name, s]));
   const growsOf = (name, unit) => { const s = slopes.get(name); return s ? slope(s, unit) : '–'; };
@@ -36,5 +37,7 @@ export async function show(box, signal) {
       { title: 'Used', number: true, of: (t) => number(t.used) }, { title: 'Cap', number: true, of: (t) => (t.cap ? number(t.cap) : '–') },
       { title: 'Full', number: true, of: (t) => (t.cap ? percent(t.used, t.cap) : '–') }, { title: 'Evicted', number: true, of: (t) => (t.evicted === undefined ? '' : number(t.evicted)) },
       { title: 'Refused', number: true, of: (t) => (t.refused === undefined ? '' : number(t.refused)) }], [...mem.tables].sort((a, b) => b.bytes - a.bytes)));
-  day.set([minutes.map((m) => m.unix_s), minutes.map((m) => m.bytes)]);
+  const draw = (list) => day.set([list.map((m) => m.unix_s), list.map((m) => m.bytes)]);
+  draw(past);
+  every(MINUTE_MS, signal, async () => draw(await minutes()));
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is so now: problems in words first, then rates, charts, upstream servers and memory.
 import { h, fill, table, tiles, mark, number, rate, percent, bytes, micros } from './dom.js';
-import { get, every, events } from './api.js';
+import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
 
-const KEPT = 150, LOOK_MS = 10000;
+const KEPT = 150, LOOK_MS = 10000, MINUTE_MS = 60000;
 
 function problemsShow(ready, status, servers) {
   const blocking = ready.why ?? [], impaired = ready.degraded ?? [];
@@ -36,19 +36,34 @@ export async function show(box, signal) {
   const day = chart('Queries a second over the last day', [{ title: 'queries', colour: '--hit', unit: rate }], signal, 86400, 140);
   box.append(h('h1', {}, 'Now'), problems, h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams);
 
+  const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} What is below is old.`));
+  let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest
+  const problemsFill = () => fill(problems, wrong, found);
+  const failed = (e) => {
+    if (signal.aborted || e.name === 'AbortError') return;
+    found = old(e.status > 0 ? `The control plane refuses: ${e.message}.` : 'The control plane does not answer.');
+    problemsFill();
+  };
   const look = async () => {
     // One after the other: a page then holds two connections, this one and that of the samples.
-    const ready = await get('/ready', { for: 'human' }, { signal }), status = await get('/status', {}, { signal }), up = await get('/upstreams', {}, { signal });
-    fill(problems, problemsShow(ready, status, up.upstreams));
+    const ready = await get('/ready', { for: 'human' }, { signal }), up = await get('/upstreams', {}, { signal });
+    found = problemsShow(ready, status, up.upstreams);
+    problemsFill();
     fill(upstreams, upstreamsShow(up.upstreams));
   };
-  const away = () => { if (!signal.aborted) fill(problems, h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, 'The control plane does not answer; what is below is old.'))); };
+  const minutes = minutesOf(signal);
+  const lookStatus = async () => { status = await get('/status', {}, { signal }); };
+  const lookDay = async () => day.set(perMinute(await minutes()));
   let last = null;
   const series = [[], [], [], [], []];
   events('/live', 'sample', signal, (s) => {
     const r = last && rates(last, s);
     const up = s.dataplane.state === 'up';
     last = s;
+    if (wrong) {
+      wrong = null;
+      problemsFill();
+    }
     if (!r) {
       if (!now.hasChildNodes()) fill(now, h('p', { class: 'soft' }, 'Measuring …'));
       return;
@@ -65,10 +80,15 @@ export async function show(box, signal) {
       ['Answers in the cache', number(s.controlplane.l0_entries)],
       ['Memory, data plane', bytes(s.dataplane.rss)], ['Memory, control plane', bytes(s.controlplane.rss)],
       ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));
-  }, away);
-  await look();
-  get('/memory/history', { limit: 1440 }).then((m) => day.set(perMinute(m.minutes.reverse()))).catch(() => {});
-  every(LOOK_MS, signal, () => look().catch(away));
+  }, () => {
+    wrong = old('The stream of samples has broken; the page opens it again.');
+    problemsFill();
+  });
+  every(LOOK_MS, signal, () => look().catch(failed));
+  every(MINUTE_MS, signal, () => lookStatus().then(lookDay));
+  await lookStatus().catch(() => {}); // what is wrong is said by the next look
+  await look().catch(failed);
+  await lookDay().catch(() => {});
 }
 
 // Queries a second from a counter each minute, the oldest first; null where a life of the process began.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
 import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
-import { get, post, lines } from './api.js';
+import { get, post, lines, loads } from './api.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
 const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
@@ -24,10 +24,19 @@ export function columns(open) {
     { title: 'Took', number: true, of: (q) => micros(q.total_us) }];
 }
 
+// Gives what opens a query's details in `place`, in place of those before.
+export function detailsIn(place, signal) {
+  const load = loads(place, signal);
+  const close = () => load(async () => fill(place));
+  return (q) => load((mine) => details(place, mine, close, q.qname, q.client, q.qtype)).catch(complain);
+}
+
 // What is known of one name, and what can be done about it.
-export async function details(place, signal, name, forClient, type = 'A') {
-  const why = await get('/why', { name, client: forClient, type }).catch((e) => ({ headline: e.message, steps: [] }));
-  if (signal.aborted) return;
+async function details(place, signal, close, name, forClient, type) {
+  const why = await get('/why', { name, client: forClient, type }, { signal }).catch((e) => {
+    if (signal.aborted) throw e;
+    return { headline: e.message, steps: [] };
+  });
   const lasts = choice(LASTS, '');
   const reason = h('input', { maxLength: 120 });
   const group = why.client?.group && why.client.group !== 'everyone' ? why.client.group : '';
@@ -45,9 +54,10 @@ export async function details(place, signal, name, forClient, type = 'A') {
       action('Trace for 30 s', async () => {
         trace.hidden = false;
         trace.textContent = 'Waiting for a query …\n';
-        lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += traceText(l); }).catch(() => { trace.textContent += 'The trace has ended.\n'; });
+        await lines('/watch', { name, seconds: 30 }, signal, (l) => { if (!l.begin) trace.textContent += traceText(l); })
+          .catch((e) => { if (!signal.aborted) trace.textContent += `${e.message}\n`; });
       }),
-      h('button', { type: 'button', onclick: () => aside.remove() }, 'Close')), trace);
+      h('button', { type: 'button', onclick: close }, 'Close')), trace);
   fill(place, aside);
   aside.scrollIntoView({ block: 'nearest' });
 }
@@ -67,42 +77,41 @@ export async function show(box, signal, argument) {
   const who = h('input', { value: given.get('client') ?? '', placeholder: 'address or name', maxLength: 80 });
   const verdict = choice(VERDICTS, given.get('verdict') ?? ''), since = choice(SINCES, '');
   const group = choice([['', 'any'], ...groups.map((g) => [g.name, g.name])], '');
-  const about = h('div'), result = h('div'), more = h('div');
-  const open = (q) => details(about, signal, q.qname, q.client, q.qtype);
+  const about = h('div'), result = h('div'), more = h('div'), load = loads(result, signal);
+  const open = detailsIn(about, signal);
   const filter = () => ({ name: name.value.trim(), client: who.value.trim(), verdict: verdict.value });
-  let tail = null, rows = [], dirty = false;
-  const draw = () => fill(result, table(tail ? 'Queries as they come' : 'The latest queries', columns(open), rows, tail ? 'Waiting for a query …' : 'No such query.'));
-  const stop = () => { tail?.abort(); tail = null; follow.textContent = 'Follow'; };
-  const search = async (after) => {
+  let following = false, rows = [], dirty = false;
+  const draw = () => fill(result, table(following ? 'Queries as they come; the table waits while the focus or the pointer is in it' : 'The latest queries', columns(open), rows, following ? 'Waiting for a query …' : 'No such query.'));
+  const stop = () => { following = dirty = false; follow.textContent = 'Follow'; };
+  const search = (filters, after) => load(async (mine) => {
     stop();
-    const since_us = since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined;
-    const found = await get('/log/search', { ...filter(), since: since_us, after, limit: ROWS }, { signal });
+    const found = await get('/log/search', { ...filters, after, limit: ROWS }, { signal: mine });
     if (found.unknown_client) say(found.unknown_client);
     rows = after ? [...rows, ...found.rows] : found.rows;
     draw();
-    fill(more, found.complete || rows.length >= ROWS_MAX ? null : action('Older queries', () => search(found.after)));
-  };
-  const follow = action('Follow', async () => {
-    if (tail) { stop(); draw(); return; }
-    tail = new AbortController();
-    const mine = tail;
+    fill(more, found.complete || rows.length >= ROWS_MAX ? null : action('Older queries', () => search(filters, found.after)));
+  });
+  const searchNew = () => search({ ...filter(), since: since.value ? (Date.now() - 1000 * since.value) * 1000 : undefined });
+  const follow = action('Follow', () => load(async (mine) => {
+    if (following) { stop(); draw(); return; }
+    following = true;
     rows = [];
-    queueMicrotask(() => { follow.textContent = 'Stop'; });
+    follow.textContent = 'Stop';
     fill(more);
     draw();
-    lines('/log/tail', { ...filter(), group: group.value }, AbortSignal.any([signal, mine.signal]), (q) => {
+    lines('/log/tail', { ...filter(), group: group.value }, mine, (q) => {
       if (q.missed) { say(`${q.missed} queries were too many to show.`); return; }
       rows.unshift(q);
       rows.length = Math.min(rows.length, ROWS);
       dirty = true;
-    }).catch((e) => { if (e.name !== 'AbortError') { say(e.message); if (tail === mine) stop(); } });
-  });
-  const timer = setInterval(() => { if (dirty && !document.hidden) { dirty = false; draw(); } }, DRAW_MS);
+    }).catch((e) => { if (!mine.aborted) { say(e.message); stop(); draw(); } });
+  }));
+  const timer = setInterval(() => { if (dirty && !document.hidden && !result.matches(':hover, :focus-within')) { dirty = false; draw(); } }, DRAW_MS);
   signal.addEventListener('abort', () => clearInterval(timer));
   box.append(h('h1', {}, 'Queries'),
-    h('form', { onsubmit: (e) => { e.preventDefault(); search().catch(complain); } },
+    h('form', { onsubmit: (e) => { e.preventDefault(); searchNew().catch(complain); } },
       field('Name, and all below it', name), field('Client', who), field('Verdict', verdict), field('Since', since), h('button', { type: 'submit', class: 'main' }, 'Search'),
       field('Group (to follow)', group), follow),
     about, result, more);
-  await search();
+  await searchNew();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who asks most, and for what: the last minutes from memory, longer spans from the query store.
 import { h, fill, table, choice, field, number, percent, span } from './dom.js';
-import { get } from './api.js';
+import { get, loads } from './api.js';
 import { chart } from './chart.js';
 
 const KINDS = [['names', 'Names'], ['blocked', 'Blocked names'], ['clients', 'Clients'], ['groups', 'Groups'], ['lists', 'Lists that blocked'],
@@ -32,19 +32,18 @@ export const coverage = (t) => [t.complete ? '' : `The search ended after its ti
   t.unreadable_files ? `${number(t.unreadable_files)} files of the query store cannot be read.` : ''].filter((s) => s).join(' ');
 
 export async function show(box, signal, argument) {
-  const over = choice(SPANS, argument), result = h('div'), note = h('p', { class: 'soft' });
-  const look = async () => {
-    result.setAttribute('aria-busy', 'true');
-    const t = over.value ? await get('/log/top', { seconds: over.value, limit: 20 }, { signal }) : await get('/top', { limit: 20 }, { signal });
-    note.textContent = over.value ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
+  const over = choice(SPANS, argument), result = h('div'), note = h('p', { class: 'soft' }), load = loads(result, signal);
+  const look = () => load(async (mine) => {
+    const seconds = over.value;
+    const t = seconds ? await get('/log/top', { seconds, limit: 20 }, { signal: mine }) : await get('/top', { limit: 20 }, { signal: mine });
+    note.textContent = seconds ? coverage(t) : `Counted in memory for ${span(t.for_ms / 1000)}; small counts may be too high.`;
     fill(result, h('div', { class: 'columns' }, KINDS.filter(([k]) => t[k]).map(([k, title]) => one(title, k, t[k]))));
     if (t.hours?.length > 2) {
       const day = h('div');
       result.prepend(day);
-      hoursShow(day, t.hours, Number(over.value), signal);
+      hoursShow(day, t.hours, Number(seconds), mine);
     }
-    result.removeAttribute('aria-busy');
-  };
+  });
   over.addEventListener('change', () => look().catch((e) => { if (e.name !== 'AbortError') note.textContent = e.message; }));
   box.append(h('h1', {}, 'Top'), h('div', { class: 'row' }, field('Over', over)), note, result);
   await look();

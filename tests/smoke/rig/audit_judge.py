@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Says which changes that a state directory shows are not in its audit log; exit status 1 if there are any.
+"""Says which changes that a state directory shows are not in its audit log; exit status 1 if there are any,
+2 if there is no such state directory.
 
 usage: audit_judge.py STATE_DIRECTORY LOG...
 
 Changes are: each version of the configuration with its number, who and what; each token and each password; and each
 lock-out that the control plane's logs name. A version by `start` that never came into force has none: its process
-ended before there was an audit log.
+ended before there was an audit log. A request that 404 or 409 refused after its first entry (status 0) is no change; one
+that failed otherwise may be.
 """
 
+import collections
 import json
 import pathlib
 import re
@@ -64,12 +67,26 @@ def names_read(path):
     return [f[0] for f in lines], [f[0] for f in lines if f[-1] == "revoked"]
 
 
+def requests_of(entries):
+    """Path and parameter `name` of each request that has changed something, or may have."""
+    begun, done = collections.Counter(), set()
+    for e in entries:
+        for name in parse_qs(e.get("query", "")).get("name", []) if "path" in e and "refused" not in e else []:
+            if e["status"] == 200:
+                done.add((e["path"], name))
+            elif e["status"] in (0, 404, 409):
+                begun[e["path"], name] += -1 if e["status"] else 1
+    return done | {request for request, count in begun.items() if count > 0}
+
+
 def missing(state, logs):
     """A sentence for each change without an entry, and how many changes there are."""
     state = pathlib.Path(state)
+    if not any(True for pattern in ("audit.log*", "config/*.version") for _ in state.glob(pattern)):
+        raise FileNotFoundError(f"{state}: neither an audit log nor a version is in it")
     entries = entries_read(state)
     noted = {(e.get("version"), e["who"], e["what"]) for e in entries if "what" in e}
-    asked = {(e["path"], name) for e in entries if "path" in e for name in parse_qs(e.get("query", "")).get("name", [])}
+    asked = requests_of(entries)
     locked = sum("locked out for" in e["what"] for e in entries if "what" in e)
     wanted = []
     for path in state.glob("config/*.version"):
@@ -89,7 +106,11 @@ def missing(state, logs):
 
 
 def main():
-    gone, count = missing(sys.argv[1], sys.argv[2:])
+    try:
+        gone, count = missing(sys.argv[1], sys.argv[2:])
+    except FileNotFoundError as why:
+        print(why)
+        return 2
     for text in gone:
         print("not in the audit log:", text)
     print(count, "changes")

@@ -58,6 +58,17 @@ class State(unittest.TestCase):
             with self.subTest(entry=entry):
                 self.assertEqual(1, len(self.gone(self.ENTRIES[:i] + self.ENTRIES[i + 1:])[0]))
 
+    def test_of_a_refused_try(self):
+        begun, *others = self.ENTRIES[2], *self.ENTRIES[:2], *self.ENTRIES[3:]
+        for entries, gone in (([begun | {"status": 400}], 1), ([begun | {"status": 403, "refused": "role"}], 1), ([begun, begun | {"status": 409}], 1),
+                              ([begun | {"status": 200}], 0), ([begun, begun | {"status": 500}], 0), ([begun, begun, begun | {"status": 409}], 0)):
+            with self.subTest(entries=entries):
+                self.assertEqual(gone, len(self.gone(others + entries)[0]))
+
+    def test_no_state(self):
+        with tempfile.TemporaryDirectory() as empty, self.assertRaises(FileNotFoundError):
+            missing(empty, [])
+
     def test_of_another(self):
         for key, value in (("who", "uid 1"), ("what", "deny b"), ("version", 7)):
             self.assertEqual(1, len(self.gone([self.ENTRIES[0] | {key: value}] + self.ENTRIES[1:])[0]))

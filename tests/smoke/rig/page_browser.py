@@ -170,8 +170,11 @@ ACTIVE = """(() => { const e = document.activeElement, s = getComputedStyle(e), 
 REACHED = """[...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')].filter((e) => !e.disabled && e.offsetParent !== null
   || e.classList.contains('skip')).length"""
 
+BUTTON = "(text) => [...document.querySelectorAll('main button')].find((e) => e.textContent === text)"
 
-# Each control is reached by Tab, in the order of the page, and its focus is seen; the skip link leads past the views; Enter opens one.
+
+# Each control is reached by Tab, in the order of the page, and its focus is seen; an action keeps the focus in its
+# view; the skip link leads past the views; Enter opens one.
 def keys(b, url):
     b.size(*SIZES[1], "light")
     b.call("Page.navigate", url="about:blank")
@@ -193,6 +196,12 @@ def keys(b, url):
             b.found.append(f"the focus of {at['what']} is not seen")
         last = at["order"]
         b.key("Tab", 9)
+    for button, then in (("Pause 5 min", "Block again"), ("Block again", "Pause 5 min")):  # the one that is pressed goes away
+        b.value(f"({BUTTON})('{button}').focus()")
+        b.key("Enter", 13, text="\r")
+        b.until(f"!!({BUTTON})('{then}')")
+        if not b.value("document.querySelector('main').contains(document.activeElement) && document.activeElement.offsetParent !== null"):
+            b.found.append(f"the focus has left the view after {button}")
     b.value("document.querySelector('nav a').focus()")
     b.key("Tab", 9)
     b.key("Enter", 13, text="\r")
