@@ -87,7 +87,8 @@ def missing(state, logs):
     entries = entries_read(state)
     noted = {(e.get("version"), e["who"], e["what"]) for e in entries if "what" in e}
     asked = requests_of(entries)
-    locked = sum("locked out for" in e["what"] for e in entries if "what" in e)
+    # Tries and lock-outs beyond the log's rate are left out, and counted.
+    locked = sum("locked out for" in e["what"] for e in entries if "what" in e) + sum(e.get("left_out", 0) for e in entries)
     wanted = []
     for path in state.glob("config/*.version"):
         v = version_read(path)

@@ -180,7 +180,7 @@ def sessions():
             *[("GET", "/v1/status", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", 403)] * 12,
             ("GET", "/v1/status", "", 200), ("GET", "/v1/user", "", 200), ("GET", "/v1/tokens", "", 403),
             ("POST", "/v1/cache/flush?name=a.test", "", 403), ("POST", "/v1/cache/flush?name=a.test", "X-Weir-CSRF: x\r\n", 403),
-            ("POST", "/v1/cache/flush?name=a.test", csrf[:-3] + "0\r\n", 403),
+            ("POST", "/v1/cache/flush?name=a.test", csrf[:-3] + ("1" if csrf[-3] == "0" else "0") + "\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: https://evil.example\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: null\r\n", 403),
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Sec-Fetch-Site: cross-site\r\n", 403),
