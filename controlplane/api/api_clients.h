@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What is known of a client besides its queries. Service loop's thread.
+// A client's name, its source, and the MAC address. Service loop's thread.
 
 #include "api_server.h"
 

@@ -31,7 +31,7 @@ enum {
 struct client_names;
 
 ATTR_MUST_CHECK int client_names_open(struct client_names **out); // -errno; knows no file yet
-// The files and servers from now on. What is kept of `c` is copied. -ENOMEM: as it was.
+// Takes the files and servers of `c`, and copies them. -ENOMEM: the former ones stay.
 ATTR_MUST_CHECK int client_names_configure(struct client_names *n, const struct config *c);
 void client_names_close(struct client_names *n); // NULL is fine
 struct client_book *client_names_book(struct client_names *n);

@@ -20,7 +20,7 @@ SIZES = [(360, 720, 1500), (1280, 800, 1000), (1920, 900, 1000)]
 COLOURS = 40
 SETTLE_S, WATCH_S = 0.5, 90  # the chart of Now has something to show
 PRESS = "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === %s); b?.click(); return !!b; })()"
-# Where a view is opened, what is done in it, and what is waited for.
+# The address of a view, the script that runs in it, and the condition to wait for.
 SCENES = {
     "queries": ("queries/verdict=blocked", "[...document.querySelectorAll('main tbody tr')].find((r) => r.textContent.includes('(ads)')).querySelector('button').click()", "!!document.querySelector('main .about')"),
     "top": ("top/86400", "", "!!document.querySelector('main canvas')"),

@@ -266,7 +266,7 @@ static void control_print(const struct view *v)
 	view_print_hosts(json_get(root, "hosts"));
 }
 
-// What is wrong, and what to do (docs/reference/reasons.md), before all else.
+// Prints the reasons of /ready, each with its advice (docs/reference/reasons.md).
 static void problems_print(struct ctl *c)
 {
 	const struct http_param params[] = {{"for", "human"}, {NULL, NULL}};

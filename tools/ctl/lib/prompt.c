@@ -44,7 +44,7 @@ bool prompt_secret(const char *prompt, char *out, size_t cap)
 	ended_by = 0;
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		sigaction(ends[i], &note, &before[i]);
-	// Before the prompt: what is typed right behind it is neither shown nor dropped.
+	// Echo ends before the prompt: TCSAFLUSH drops input that comes earlier.
 	const bool is_quiet = tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
 	const bool is_read = is_quiet && prompt_ask(prompt, out, cap);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);

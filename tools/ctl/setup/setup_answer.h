@@ -7,7 +7,8 @@
 
 #include "setup.h"
 
-// The present configuration: what is not of the shipped file makes `keep` the default.
+// Reads the present configuration. `keep` is the default of each question whose keys differ from
+// the shipped file.
 // False with a sentence: it cannot be used.
 ATTR_MUST_CHECK bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX]);
 

@@ -230,7 +230,7 @@ static void test_entries(void **)
 	free(all);
 }
 
-// What has no request; and a job after an entry finds it on disk.
+// Entries without a request. A job that runs after an entry finds it on disk.
 static void note_find(struct access_job *j)
 {
 	char *all = NULL;

@@ -13,7 +13,7 @@
 
 enum { NOW = 1795000000 };
 
-// What was called, and over how many bytes.
+// Calls of the library, and the bytes that they read.
 static struct work {
 	unsigned digests, comparisons, derivations;
 	size_t digested, compared;

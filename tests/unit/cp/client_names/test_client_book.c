@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The table of clients' names: which source wins, what ends, what goes when it is full.
+// The table of clients' names: the rank of sources, the end of entries, a full table.
 
 #include "controlplane/client_names/client_book.h"
 #include "tests/unit/unit.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The data plane's statistics of another box: what is read, and documents that no box should send.
+// Reads the data plane's statistics of another box, and refuses documents that are wrong.
 
 #include "printed.h"
 #include "tests/unit/unit.h"
