@@ -35,11 +35,6 @@ static void worker_out(
 
 static void port_out(struct json_out *o, struct json_node *list, const struct stats_port_copy *p)
 {
-	static const char *const names[STEER_COUNTERS] = {
-#define X(name, text) #name,
-		STEER_COUNTER_LIST(X)
-#undef X
-	};
 	char mac[CONFIG_MAC_TEXT_MAX];
 	struct json_node *n = json_out_object(o, list, NULL);
 	json_out_text(o, n, "name", p->name);
@@ -47,7 +42,7 @@ static void port_out(struct json_out *o, struct json_node *list, const struct st
 #define X(field) json_out_count(o, n, #field, p->field);
 	STATS_PORT_FIELDS(X)
 #undef X
-	counts_out(o, n, "steering", names, p->steer, STEER_COUNTERS);
+	counts_out(o, n, "steering", steer_counter_names, p->steer, STEER_COUNTERS);
 }
 
 static void stats_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)

@@ -109,10 +109,7 @@ static void stages_out(struct json_out *o, struct json_node *n, const struct sta
 	for (unsigned i = 0; i < STAGE_COUNT; i++) {
 		struct json_node *stage = json_out_object(o, list, NULL);
 		json_out_text(o, stage, "name", stage_names[i]);
-		uint64_t batches = 0;
-		for (unsigned b = 0; b < TOOK_BUCKETS; b++)
-			batches += s->stage[i].bucket[b];
-		json_out_count(o, stage, "batches", batches);
+		json_out_count(o, stage, "batches", took_count(&s->stage[i]));
 		json_out_count(o, stage, "ns", s->stage[i].sum_ns);
 	}
 }

@@ -132,6 +132,9 @@ struct stats_copy {
 // "rx", "tx", "drop_runt", ...; "?": no such owner.
 const char *stats_owner_name(unsigned owner);
 
+// "steered", "gate_shut", ...
+extern const char *const steer_counter_names[STEER_COUNTERS];
+
 // Missing buffers by owner, most first: "drop_runt 12, tx 1, ..."; empty if none is missing.
 enum { STATS_OWNERS_TEXT = 128 };
 void stats_owners_text(const uint32_t missing[MBUF_OWNERS], char out[STATS_OWNERS_TEXT]);

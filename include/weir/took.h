@@ -59,6 +59,15 @@ ATTR_INLINE void took_live_add(struct took_live *t, uint64_t ns, uint64_t count)
 	atomic_store_explicit(&t->sum_ns, sum + ns * count, memory_order_relaxed);
 }
 
+// How many times were added.
+ATTR_INLINE uint64_t took_count(const struct took *t)
+{
+	uint64_t count = 0;
+	for (unsigned i = 0; i < TOOK_BUCKETS; i++)
+		count += t->bucket[i];
+	return count;
+}
+
 // Adds the present values.
 ATTR_INLINE void took_live_sum(struct took *out, const struct took_live *t)
 {

@@ -190,16 +190,12 @@ static const struct metrics_field of_ports[] = {
 static void steering_out(
 	struct metrics_text *t, const struct stats_copy *s, const char *const *names)
 {
-	static const char *const ends[STEER_COUNTERS] = {
-#define X(name, text) #name,
-		STEER_COUNTER_LIST(X)
-#undef X
-	};
 	metrics_family(t, METRICS_COUNTER, "weir_port_steered_total",
 		"Frames at the XDP program of a port, by its action.");
 	for (unsigned p = 0; p < s->ports; p++)
 		for (unsigned c = 0; s->port[p].is_xdp && c < STEER_COUNTERS; c++)
-			metrics_count(t, METRICS_LABELS({"port", names[p]}, {"end", ends[c]}),
+			metrics_count(t,
+				METRICS_LABELS({"port", names[p]}, {"end", steer_counter_names[c]}),
 				s->port[p].steer[c]);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include <weir/shm_stats.h>
+#include <weir/stats_read.h>
 
 #define X_NAME(name, text) #name,
 #define X_TEXT(name, text) text,
@@ -8,6 +9,7 @@
 const char *const verdict_names[VERDICT_COUNT] = {VERDICT_LIST(X_NAME)};
 const char *const verdict_texts[VERDICT_COUNT] = {VERDICT_LIST(X_TEXT)};
 const char *const counter_names[COUNTER_COUNT] = {COUNTER_LIST(X_NAME)};
+const char *const steer_counter_names[STEER_COUNTERS] = {STEER_COUNTER_LIST(X_NAME)};
 const char *const stage_names[STAGE_COUNT] = {
 #define X(name) #name,
 	STAGE_LIST(X)

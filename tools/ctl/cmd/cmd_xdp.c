@@ -12,14 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/stats_read.h>
 #include <weir/xdp_steer.h>
 
-static const char *const counter_names[STEER_COUNTERS] = {
-#define X(name, text) #name,
-	STEER_COUNTER_LIST(X)
-#undef X
-};
-static const char *const counter_texts[STEER_COUNTERS] = {
+static const char *const steer_texts[STEER_COUNTERS] = {
 #define X(name, text) text,
 	STEER_COUNTER_LIST(X)
 #undef X
@@ -73,7 +69,7 @@ static void ports_json(const struct xdp_port *port, unsigned count)
 		json_put_bool(n, "dataplane", p->owned);
 		struct json_node *counters = json_put_object(n, "counters");
 		for (unsigned c = 0; c < STEER_COUNTERS; c++)
-			json_put_count(counters, counter_names[c], p->counters[c]);
+			json_put_count(counters, steer_counter_names[c], p->counters[c]);
 	}
 	json_doc_end(doc);
 }
@@ -99,9 +95,9 @@ static void ports_tables(const struct xdp_port *port, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		for (unsigned c = 0; c < STEER_COUNTERS; c++) {
 			table_cell(t, "%s", port[i].interface);
-			table_cell(t, "%s", counter_names[c]);
+			table_cell(t, "%s", steer_counter_names[c]);
 			table_cell_count(t, port[i].counters[c]);
-			table_cell(t, "%s", counter_texts[c]);
+			table_cell(t, "%s", steer_texts[c]);
 			table_row_end(t);
 		}
 	}

@@ -63,12 +63,7 @@ void stats_port_put(struct json_node *list, const struct stats_port_copy *p)
 	json_put_text(n, "mac", config_mac_text((const struct config_mac *)p->mac, mac));
 	json_put_bool(n, "xdp", p->is_xdp);
 	if (p->is_xdp) {
-		static const char *const names[STEER_COUNTERS] = {
-#define X(name, text) #name,
-			STEER_COUNTER_LIST(X)
-#undef X
-		};
-		counts_put(n, "steering", names, p->steer, STEER_COUNTERS);
+		counts_put(n, "steering", steer_counter_names, p->steer, STEER_COUNTERS);
 	}
 	struct json_node *features = json_put_object(n, "features");
 	for (unsigned i = 0; i < PORT_FEATURE_COUNT; i++)

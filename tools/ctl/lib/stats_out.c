@@ -131,11 +131,10 @@ static void workers_print(const struct stats_copy *s)
 // The control API of another box has no stages.
 static bool has_stages(const struct stats_copy *s)
 {
-	uint64_t batches = 0;
 	for (unsigned i = 0; i < STAGE_COUNT; i++)
-		for (unsigned b = 0; b < TOOK_BUCKETS; b++)
-			batches += s->stage[i].bucket[b];
-	return batches > 0;
+		if (took_count(&s->stage[i]) > 0)
+			return true;
+	return false;
 }
 
 // Of the batches that are timed, since the start.
@@ -145,9 +144,7 @@ static void stages_print(const struct stats_copy *s)
 	struct table *t = table_new(heads);
 	for (unsigned i = 0; i < STAGE_COUNT; i++) {
 		const struct took *took = &s->stage[i];
-		uint64_t batches = 0;
-		for (unsigned b = 0; b < TOOK_BUCKETS; b++)
-			batches += took->bucket[b];
+		const uint64_t batches = took_count(took);
 		table_cell(t, "%s", stage_names[i]);
 		table_cell_count(t, batches);
 		table_cell_count(t, batches ? took->sum_ns / batches : 0);

@@ -33,11 +33,6 @@ static void worker_take(const struct json_node *n, struct stats_worker_copy *w)
 
 static void port_take(const struct json_node *n, struct stats_port_copy *p)
 {
-	static const char *const names[STEER_COUNTERS] = {
-#define X(name, text) #name,
-		STEER_COUNTER_LIST(X)
-#undef X
-	};
 	snprintf(p->name, sizeof(p->name), "%s", json_text(n, "name"));
 	const char *mac = json_text(n, "mac");
 	for (unsigned i = 0; i < sizeof(p->mac) && strlen(mac) >= 3 * (size_t)i + 2; i++)
@@ -45,7 +40,7 @@ static void port_take(const struct json_node *n, struct stats_port_copy *p)
 #define X(field) p->field = (typeof(p->field))json_count(n, #field);
 	STATS_PORT_FIELDS(X)
 #undef X
-	counts_take(json_get(n, "steering"), names, p->steer, STEER_COUNTERS);
+	counts_take(json_get(n, "steering"), steer_counter_names, p->steer, STEER_COUNTERS);
 }
 
 static void stats_take(const struct json_node *n, struct stats_copy *s)
