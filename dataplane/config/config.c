@@ -100,19 +100,6 @@ static int doc_load(const char *path, enum config_secrets_kind secrets, struct c
 	return rc;
 }
 
-bool config_includes_absolute(const char *path)
-{
-	struct config_errors errors;
-	struct config_doc doc;
-	struct config *c = NULL;
-	config_doc_begin(&doc, path, CONFIG_SECRETS_NONE, &errors);
-	if (config_doc_read(&doc) == 0 && config_from_doc(&doc, &c) == 0)
-		config_free(c);
-	const bool is = doc.includes_absolute;
-	config_doc_free(&doc);
-	return is;
-}
-
 int config_load_all(const char *path, struct config **out, struct config_errors *errors)
 {
 	return doc_load(path, CONFIG_SECRETS_FOUND, out, errors);

@@ -291,6 +291,7 @@ int config_include_keep(const struct config_doc *doc, struct config *out)
 			return -ENOMEM;
 		in->folder_count++;
 	}
+	in->has_absolute = doc->includes_absolute;
 	out->text_hash = hash[1];
 	return 0;
 }

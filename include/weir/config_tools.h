@@ -45,10 +45,6 @@ void config_errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_
 ATTR_MUST_CHECK int config_load_all(
 	const char *path, struct config **out, struct config_errors *errors);
 
-// Does the file on disk include others by absolute paths? A copy of it elsewhere then includes the
-// same ones.
-ATTR_MUST_CHECK bool config_includes_absolute(const char *path);
-
 // config_load() without opening files of passwords and secrets, for the data plane and weirctl:
 // they are not in its memory then, and its user need not be able to read them.
 ATTR_MUST_CHECK static inline int config_load_public(

@@ -69,7 +69,7 @@ static const char *below(const struct backup *b, const char *path)
 // patterns that is elsewhere.
 static int entries_check(const struct backup *b, const struct config_include *in)
 {
-	if (config_includes_absolute(b->main))
+	if (in->has_absolute)
 		return ctl_fail(b->c,
 			"`include` has an absolute path, so a restore would read the files that "
 			"stand there then: include files by paths relative to %s",

@@ -68,8 +68,9 @@ static int config_check(const struct restore *r)
 	struct config_errors errors = {0};
 	snprintf(path, sizeof(path), "%s/config/%s", r->stage, r->main);
 	if (config_load_all(path, &config, &errors) == 0) {
+		const bool has_absolute = config->include.has_absolute;
 		config_free(config);
-		return !config_includes_absolute(path)
+		return !has_absolute
 			       ? CTL_OK
 			       : ctl_fail(r->c,
 				       "%s includes files by an absolute path, so not those of "
