@@ -10,16 +10,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static void seen_cell(struct table *t, const struct json_node *n, const char *key)
-{
-	const time_t at = (time_t)json_signed(n, key);
-	struct tm tm;
-	char text[32];
-	if (at <= 0 || !localtime_r(&at, &tm) || !strftime(text, sizeof(text), "%F %T", &tm))
-		snprintf(text, sizeof(text), "-");
-	table_cell(t, "%s", text);
-}
-
 static void or_dash_cell(struct table *t, const struct json_node *n, const char *key)
 {
 	const char *text = json_text(n, key);
@@ -42,8 +32,8 @@ static void clients_print(const struct json_node *root)
 	static const struct cell_column columns[] = {{"name", "client_name", or_dash_cell},
 		{"from", "name_from", or_dash_cell}, {"address", "address", cell_text},
 		{"MAC", "mac", or_dash_cell}, {">queries", "queries", cell_count},
-		{">blocked", "blocked", cell_count}, {"first seen", "first_unix_s", seen_cell},
-		{"last seen", "last_unix_s", seen_cell}};
+		{">blocked", "blocked", cell_count}, {"first seen", "first_unix_s", cell_time},
+		{"last seen", "last_unix_s", cell_time}};
 	const struct json_node *list = json_get(root, "clients");
 	char span[FIGURE_MAX], unknown[512];
 	if (*json_text(root, "unknown_client"))

@@ -35,11 +35,8 @@ static uint64_t lasts_parse(const char *text)
 // Of the local clock.
 static void end_print(uint64_t unix_s)
 {
-	char text[64];
-	const time_t at = (time_t)unix_s;
-	struct tm tm;
-	if (localtime_r(&at, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
-		printf(" until %s", text);
+	char text[CELL_TIME_MAX];
+	printf(" until %s", cell_time_text((int64_t)unix_s, "-", text));
 }
 
 static void who_print(const struct json_node *root)

@@ -8,22 +8,20 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char *time_text(const struct json_node *n, const char *key, char out[32])
+static const char *time_text(const struct json_node *n, const char *key, char out[CELL_TIME_MAX])
 {
-	const time_t s = (time_t)(json_signed(n, key) / 1000);
-	struct tm tm;
-	return localtime_r(&s, &tm) && strftime(out, 32, "%F %T", &tm) ? out : "-";
+	return cell_time_text(json_signed(n, key) / 1000, "-", out);
 }
 
 static void when_cell(struct table *t, const struct json_node *n, const char *key)
 {
-	char when[32];
+	char when[CELL_TIME_MAX];
 	table_cell(t, "%s", time_text(n, key, when));
 }
 
 static void reason_print(const struct json_node *n)
 {
-	char when[32];
+	char when[CELL_TIME_MAX];
 	say(n, "{severity}: {text}\n    ");
 	say(n, *json_text(n, "about") ? "{id} {about}, since " : "{id}, since ");
 	printf("%s", time_text(n, "begin_unix_ms", when));

@@ -13,27 +13,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { TIME_TEXT_MAX = 32 };
-
-static const char *time_text(int64_t unix_s, const char *none, char out[TIME_TEXT_MAX])
-{
-	const time_t at = (time_t)unix_s;
-	struct tm tm;
-	if (unix_s <= 0 || !localtime_r(&at, &tm)
-		|| !strftime(out, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm))
-		snprintf(out, TIME_TEXT_MAX, "%s", none);
-	return out;
-}
-
 // The token alone is on stdout, for a file.
 static void created_print(const struct json_node *root)
 {
-	char shown[512], name[256], expires[TIME_TEXT_MAX];
+	char shown[512], name[256], expires[CELL_TIME_MAX];
 	printf("%s\n", term_text(json_text(root, "token"), shown, sizeof(shown)));
 	fprintf(stderr,
 		"weirctl: token \"%s\" with the role %s, expires: %s; it is not shown again\n",
 		term_text(json_text(root, "name"), name, sizeof(name)), json_text(root, "role"),
-		time_text(json_signed(root, "expires_unix_s"), "never", expires));
+		cell_time_text(json_signed(root, "expires_unix_s"), "never", expires));
 }
 
 // --expires: "30d" from now, or a time to come. False: neither.
@@ -67,12 +55,6 @@ int cmd_token_create(struct ctl *c)
 	return show_call(c, true, "/token/create", params, HTTP_SHORT_MS, created_print);
 }
 
-static void cell_time(struct table *t, const struct json_node *n, const char *key)
-{
-	char text[TIME_TEXT_MAX];
-	table_cell(t, "%s", time_text(json_signed(n, key), "-", text));
-}
-
 static void list_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"name", "name", cell_text},
@@ -101,8 +83,8 @@ int cmd_token_revoke(struct ctl *c)
 
 static void entry_print(const struct json_node *n)
 {
-	char when[TIME_TEXT_MAX], who[512], path[1024], query[2048], from[512];
-	printf("%s %s", time_text(json_signed(n, "unix_s"), "-", when),
+	char when[CELL_TIME_MAX], who[512], path[1024], query[2048], from[512];
+	printf("%s %s", cell_time_text(json_signed(n, "unix_s"), "-", when),
 		*json_text(n, "who") ? term_text(json_text(n, "who"), who, sizeof(who)) : "nobody");
 	if (*json_text(n, "from"))
 		printf(" from %s", term_text(json_text(n, "from"), from, sizeof(from)));

@@ -184,10 +184,12 @@ int top_watch(struct ctl *c)
 		json_doc_free(w.now);
 		return ctl_fail(c, "--watch needs a terminal");
 	}
-	do {
-		sample_take(c, &w);
+	for (;;) {
 		frame_show(&w);
-	} while (keys_wait(&w, clock_mono_ms() + every_ms));
+		if (!keys_wait(&w, clock_mono_ms() + every_ms))
+			break;
+		sample_take(c, &w);
+	}
 	screen_leave();
 	json_doc_free(w.now);
 	json_doc_free(w.before);

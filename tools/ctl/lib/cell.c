@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <time.h>
 
 void cell_text(struct table *t, const struct json_node *n, const char *key)
 {
@@ -25,6 +26,21 @@ void cell_duration(struct table *t, const struct json_node *n, const char *key)
 {
 	char text[FIGURE_MAX];
 	table_cell(t, "%s", figure_duration(json_count(n, key), text));
+}
+
+const char *cell_time_text(int64_t unix_s, const char *none, char out[CELL_TIME_MAX])
+{
+	const time_t at = (time_t)unix_s;
+	struct tm tm;
+	if (unix_s <= 0 || !localtime_r(&at, &tm) || !strftime(out, CELL_TIME_MAX, "%F %T", &tm))
+		snprintf(out, CELL_TIME_MAX, "%s", none);
+	return out;
+}
+
+void cell_time(struct table *t, const struct json_node *n, const char *key)
+{
+	char text[CELL_TIME_MAX];
+	table_cell(t, "%s", cell_time_text(json_signed(n, key), "-", text));
 }
 
 static void items_cell(struct table *t, const struct json_node *list, const char *none)

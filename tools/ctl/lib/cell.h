@@ -7,6 +7,8 @@
 #include "json_doc.h"
 #include "table_out.h"
 
+#include <stdint.h>
+
 struct cell_column {
 	const char *head, *key; // as of table_new(); in the objects
 	void (*cell)(struct table *t, const struct json_node *n, const char *key);
@@ -16,10 +18,16 @@ void cell_text(struct table *t, const struct json_node *n, const char *key);
 void cell_count(struct table *t, const struct json_node *n, const char *key);    // 1,234
 void cell_bytes(struct table *t, const struct json_node *n, const char *key);    // "64.0 MiB"
 void cell_duration(struct table *t, const struct json_node *n, const char *key); // of ms: "12.3 s"
+void cell_time(struct table *t, const struct json_node *n, const char *key); // of Unix s, or "-"
 // Items separated by blanks, or "-".
 void cell_items(struct table *t, const struct json_node *n, const char *key);
 // The same of a group, which may have all of them, or "none".
 void cell_group_lists(struct table *t, const struct json_node *n, const char *key);
+
+enum { CELL_TIME_MAX = 32 };
+// "2026-11-20 10:00:00" of the local clock; `none` if it is not after 1970 or none that can be
+// shown.
+const char *cell_time_text(int64_t unix_s, const char *none, char out[CELL_TIME_MAX]);
 
 // A table with these columns, at most TABLE_COLUMNS_MAX, and no row.
 struct table *cell_table(const struct cell_column *columns, size_t count);

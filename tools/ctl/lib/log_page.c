@@ -9,17 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
+static int time_refuse(const struct ctl *c, const char *option)
+{
+	(void)ctl_fail(
+		c, "%s takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or 2026-11-20T10:00", option);
+	return CTL_USAGE;
+}
+
 static int time_take(
 	const struct ctl *c, const char *option, const char *text, char out[LOG_PAGE_TEXT_MAX])
 {
 	int64_t us;
 	if (!text)
 		return CTL_OK;
-	if (!log_time_parse(text, time(NULL), &us)) {
-		(void)ctl_fail(c, "%s takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or 2026-11-20T10:00",
-			option);
-		return CTL_USAGE;
-	}
+	if (!log_time_parse(text, time(NULL), &us))
+		return time_refuse(c, option);
 	snprintf(out, LOG_PAGE_TEXT_MAX, "%lld", (long long)us);
 	return CTL_OK;
 }
@@ -116,13 +120,9 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX])
 {
 	const time_t now = time(NULL);
-	int64_t since_us;
-	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now)) {
-		(void)ctl_fail(c, "--since takes 90s, 15m, 2h, 7d (ago), 2026-11-20 or "
-				  "2026-11-20T10:00");
-		return false;
-	}
-	snprintf(out, LOG_PAGE_SPAN_MAX, "%lld",
-		c->since ? (long long)now - since_us / 1000000 : 86400LL);
+	int64_t since_us = (now - INT64_C(86400)) * 1000000;
+	if (c->since && (!log_time_parse(c->since, now, &since_us) || since_us / 1000000 >= now))
+		return time_refuse(c, "--since") == CTL_OK;
+	snprintf(out, LOG_PAGE_SPAN_MAX, "%lld", (long long)now - since_us / 1000000);
 	return true;
 }

@@ -14,20 +14,24 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { FRAME_MAX = 256 * 1024, CELL_MAX = 1024 };
+enum { FRAME_MAX = 256 * 1024, CELL_MAX = 1024, WRITE_MS = 1000 };
 
 static struct termios before;
 static bool is_entered;
 static volatile sig_atomic_t is_over, is_resized, is_stopping;
 static char frame[FRAME_MAX];
 static size_t frame_len;
-static unsigned rows_left, columns_left;
+static unsigned rows_left, columns_left, frame_columns;
 
+// A terminal that takes nothing for WRITE_MS, or the end, leaves out the rest.
 static void bytes_write(const char *bytes, size_t len)
 {
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 	while (len) {
 		ssize_t n = write(STDOUT_FILENO, bytes, len);
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
+		if (n < 0 && errno == EAGAIN && poll(&p, 1, WRITE_MS) == 0)
+			return;
+		if (n < 0 && (is_over || (errno != EINTR && errno != EAGAIN)))
 			return;
 		bytes += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
@@ -116,24 +120,10 @@ static void code_add(const char *code)
 
 void screen_begin(void)
 {
-	screen_size(&rows_left, &columns_left);
+	screen_size(&rows_left, &frame_columns);
+	columns_left = frame_columns;
 	frame_len = 0;
 	code_add("\033[H");
-}
-
-// Bytes of the longest beginning that takes at most `width` columns.
-static size_t fitting(const char *text, unsigned width)
-{
-	char part[CELL_MAX];
-	size_t len = strlen(text);
-	while (len) {
-		memcpy(part, text, len);
-		part[len] = '\0';
-		if (term_width(part) <= width)
-			break;
-		len = term_cut(text, len - 1);
-	}
-	return len;
 }
 
 void screen_text(unsigned width, const char *fmt, ...)
@@ -149,7 +139,7 @@ void screen_text(unsigned width, const char *fmt, ...)
 	if (!is_cell || width > columns_left)
 		width = columns_left;
 	term_text(text, shown, sizeof(shown));
-	shown[fitting(shown, width)] = '\0';
+	shown[term_cut_width(shown, width)] = '\0';
 	const unsigned taken = (unsigned)term_width(shown);
 	code_add(shown);
 	columns_left -= taken;
@@ -165,14 +155,13 @@ void screen_bold(bool on)
 
 void screen_line_end(void)
 {
-	unsigned rows;
 	if (rows_left == 0)
 		return;
 	code_add("\033[K");
 	rows_left--;
 	if (rows_left)
 		code_add("\r\n");
-	screen_size(&rows, &columns_left);
+	columns_left = frame_columns;
 }
 
 void screen_end(void)

@@ -41,11 +41,11 @@ static int question_settle(
 	return is_good ? CTL_OK : ctl_fail(s->c, "%s: %s", q->title, why);
 }
 
-static int question_ask(struct setup *s, const struct setup_question *q, unsigned number)
+static int question_ask(
+	struct setup *s, const struct setup_question *q, const char *offer, unsigned number)
 {
-	char offer[SETUP_ANSWER_MAX], answer[SETUP_ANSWER_MAX], choices[512] = "";
+	char answer[SETUP_ANSWER_MAX], choices[512] = "";
 	char prompt[2 * SETUP_ANSWER_MAX], why[SETUP_WHY_MAX], shown[2 * SETUP_WHY_MAX];
-	q->offer(s, offer, sizeof(offer));
 	if (q->choices)
 		q->choices(choices, sizeof(choices));
 	snprintf(prompt, sizeof(prompt), "%u/%u %s%s%s%s%s%s: ", number, SETUP_QUESTIONS + 1,
@@ -73,9 +73,10 @@ static int questions_put(struct setup *s)
 	for (unsigned i = 0; i < SETUP_QUESTIONS; i++) {
 		const struct setup_question *q = &setup_questions[i];
 		char offer[SETUP_ANSWER_MAX];
-		q->offer(s, offer, sizeof(offer));
+		if (!given[i])
+			q->offer(s, offer, sizeof(offer));
 		int rc = given[i]  ? question_settle(s, q, given[i], NEED_ANSWER)
-			 : s->asks ? question_ask(s, q, i + 1)
+			 : s->asks ? question_ask(s, q, offer, i + 1)
 				   : question_settle(s, q, offer, NEED_DEFAULT);
 		if (rc != CTL_OK)
 			return rc;

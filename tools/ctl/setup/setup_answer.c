@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/bytes.h>
 
 enum { WORDS_MAX = 16 };
 
@@ -77,12 +78,8 @@ static void address_offer(const struct setup *s, char *out, size_t cap)
 
 static bool is_in(const struct ip_address *a, const struct ip_address *network)
 {
-	if (a->version != network->version)
-		return false;
-	for (unsigned bit = 0; bit < network->prefix_len; bit++)
-		if ((a->bytes[bit / 8] ^ network->bytes[bit / 8]) & (0x80 >> bit % 8))
-			return false;
-	return true;
+	return a->version == network->version
+	       && bits_same(a->bytes, network->bytes, network->prefix_len);
 }
 
 // An address, with the prefix length of the interface's network if the answer has none.
