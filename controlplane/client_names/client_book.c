@@ -29,7 +29,7 @@ struct client_book {
 	struct keyhash_secret secret;
 	_Atomic bool asks;
 	_Atomic unsigned entries; // written under the lock; 0: no look is worth the lock
-	uint64_t evicted, refused;
+	uint64_t evicted, refused, not_asked;
 	unsigned wanted_first, wanted_count;
 	struct client_ip wanted[CLIENT_BOOK_WANTED];
 	struct client_entry entry[CLIENT_BOOK_MAX]; // set after set; version 0: free
@@ -179,7 +179,7 @@ static void wanted_note(struct client_book *b, const struct client_ip *a, int64_
 	if (!is_private(a))
 		return;
 	if (b->wanted_count == CLIENT_BOOK_WANTED) {
-		b->refused++;
+		b->not_asked++;
 		return;
 	}
 	if (entry_put(b, &waits, now_s))
@@ -269,6 +269,8 @@ void client_book_status(struct client_book *b, struct client_book_status *out)
 	out->entries = b->entries;
 	out->evicted = b->evicted;
 	out->refused = b->refused;
+	out->not_asked = b->not_asked;
+	out->wanted = b->wanted_count;
 	for (unsigned i = 0; i < CLIENT_BOOK_MAX; i++) {
 		const struct client_entry *e = &b->entry[i];
 		out->used[e->from] += *e->name != '\0';

@@ -76,7 +76,9 @@ bool client_book_wanted(struct client_book *b, int64_t now_s, struct client_ip *
 struct client_book_status {
 	unsigned used[CLIENT_FROM_COUNT]; // with a name
 	unsigned entries;                 // all
-	uint64_t evicted, refused;        // refused: entries and PTR questions
+	uint64_t evicted, refused;
+	unsigned wanted;    // addresses that wait for a PTR question, of CLIENT_BOOK_WANTED
+	uint64_t not_asked; // addresses without room among them
 	size_t bytes;
 };
 void client_book_status(struct client_book *b, struct client_book_status *out);

@@ -4,10 +4,10 @@
 #include "lists/list_text.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <weir/config.h>
 
 enum { KEA_DEFAULT_STATE = 0 };
 
@@ -52,25 +52,20 @@ static bool ip_parse(struct list_text t, struct client_ip *out)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
+// "02:00:5e:10:00:01", or that behind the type of hardware and "-".
 static bool mac_parse(struct list_text t, uint8_t out[6])
 {
+	char text[CONFIG_MAC_TEXT_MAX];
+	struct config_mac mac;
 	if (t.len == 20 && t.at[2] == '-')
 		t = list_text_skip(t, 3);
-	if (t.len != 17)
+	if (t.len != sizeof(text) - 1 || t.at[2] != ':')
 		return false;
-	for (unsigned i = 0; i < 6; i++) {
-		int high = hex_digit(t.at[3 * i]), low = hex_digit(t.at[3 * i + 1]);
-		if (high < 0 || low < 0 || (i < 5 && t.at[3 * i + 2] != ':'))
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
+	memcpy(text, t.at, t.len);
+	text[t.len] = '\0';
+	if (config_mac_parse(text, &mac) < 0)
+		return false;
+	memcpy(out, mac.bytes, sizeof(mac.bytes));
 	return true;
 }
 

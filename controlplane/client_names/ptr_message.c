@@ -2,31 +2,17 @@
 #include "ptr_message.h"
 
 #include "base/rdata_text.h"
+#include "policy/hosts_file.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <weir/dns_proto.h>
 
 void ptr_message_name(const struct client_ip *a, struct dns_name *out)
 {
-	static const char digits[] = "0123456789abcdef";
-	char text[80];
-	size_t n = 0;
-	if (a->version == 4) {
-		n = (size_t)snprintf(text, sizeof(text), "%u.%u.%u.%u.in-addr.arpa", a->bytes[3],
-			a->bytes[2], a->bytes[1], a->bytes[0]);
-	} else {
-		for (unsigned i = 16; i-- > 0;) {
-			text[n++] = digits[a->bytes[i] & 15];
-			text[n++] = '.';
-			text[n++] = digits[a->bytes[i] >> 4];
-			text[n++] = '.';
-		}
-		memcpy(text + n, "ip6.arpa", 8);
-		n += 8;
-	}
-	(void)!dns_name_from_text(text, n, out);
+	struct ip_address ip = {.version = a->version};
+	memcpy(ip.bytes, a->bytes, sizeof(a->bytes));
+	hosts_reverse_name(&ip, out);
 }
 
 int ptr_message_read(const uint8_t *msg, size_t len, char name[CLIENT_NAME_MAX], uint32_t *ttl_s)

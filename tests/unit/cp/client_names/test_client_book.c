@@ -150,7 +150,7 @@ static void test_wanted(void **)
 	for (unsigned i = 2; i < 2 + CLIENT_BOOK_WANTED + 3; i++)
 		ask_for(i);
 	client_book_status(book, &s);
-	assert_int_equal(s.refused, 3);
+	assert_int_equal(s.not_asked, 3);
 	struct client_entry e = entry(2, "of-lease", CLIENT_FROM_LEASE, now + 60);
 	put(&e);
 	assert_true(client_book_wanted(book, now, &a));
