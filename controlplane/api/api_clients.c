@@ -70,25 +70,19 @@ static void clients_out(struct json_out *o, struct json_node *root, const struct
 {
 	const struct query_top_first *first =
 		&c->report->first[QUERY_TOP_clients][QUERY_BAG_QUERIES];
-	struct frontend_neighbours *neighbours = calloc(1, sizeof(*neighbours));
 	struct json_node *list = json_out_array(o, root, "clients");
-	if (neighbours)
-		frontend_neighbours_open(neighbours);
 	json_out_count(o, root, "client_count", c->report->bag[QUERY_TOP_clients].count);
 	for (unsigned i = 0; i < first->count && i < c->limit; i++) {
 		const struct query_bag_item *item = &first->item[i];
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "address", item->text);
-		api_client_out(o, n, c->api, neighbours, item->text);
+		api_client_out(o, n, c->api, c->neighbours, item->text);
 		json_out_count(o, n, "queries", item->tally.queries);
 		json_out_count(o, n, "blocked", item->tally.blocked);
 		json_out_count(o, n, "missing", item->tally.missing);
 		json_out_signed(o, n, "first_unix_s", item->tally.first_us / 1000000);
 		json_out_signed(o, n, "last_unix_s", item->tally.last_us / 1000000);
 	}
-	if (neighbours)
-		frontend_neighbours_close(neighbours);
-	free(neighbours);
 	if (!*c->wanted.client)
 		return;
 	log_top_bag(o, root, "names", c, QUERY_TOP_names, QUERY_BAG_QUERIES);
@@ -114,7 +108,7 @@ static void serve_names(struct api *a, struct http_exchange *x)
 	json_out_count(o, root, "ptr_asked", s.asked);
 	json_out_count(o, root, "ptr_answered", s.answered);
 	json_out_count(o, root, "ptr_failed", s.failed);
-	json_out_count(o, root, "ptr_refused", s.book.refused);
+	json_out_count(o, root, "ptr_refused", s.book.not_asked);
 	struct json_node *list = json_out_array(o, root, "files");
 	for (unsigned i = 0; i < s.file_count; i++) {
 		struct json_node *n = json_out_object(o, list, NULL);
@@ -144,6 +138,15 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 				.refused = s.book.refused,
 				.bytes = s.book.bytes,
 				.has = TABLE_EVICTS | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "client_ptr_waits",
+				       .owner = "query log",
+				       .eviction = "refuse",
+				       .lifetime = "until its question",
+				       .kind = TABLE_WORK,
+				       .cap = CLIENT_BOOK_WANTED,
+				       .used = s.book.wanted,
+				       .refused = s.book.not_asked,
+				       .has = TABLE_REFUSES});
 }
 
 const struct api_part api_clients_part = {

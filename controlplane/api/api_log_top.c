@@ -6,6 +6,7 @@
 
 #include "api_clients.h"
 #include "api_param.h"
+#include "base/frontend_neighbour.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -34,7 +35,7 @@ void log_top_bag(struct json_out *o, struct json_node *root, const char *name,
 		struct json_node *one = json_out_object(o, list, NULL);
 		json_out_text(o, one, "text", item->text);
 		if (of == QUERY_TOP_clients)
-			api_client_out(o, one, c->api, NULL, item->text);
+			api_client_out(o, one, c->api, c->neighbours, item->text);
 		json_out_count(o, one, "queries", query_tally_count(&item->tally, by));
 		json_out_count(o, one, "blocked", item->tally.blocked);
 		json_out_signed(o, one, "first_unix_s", item->tally.first_us / 1000000);
@@ -65,7 +66,7 @@ static void report_out(struct json_out *o, struct json_node *root, const struct 
 }
 
 // What each reply says of its span, then what it is about.
-static void reply_out(const struct log_top *c)
+static void reply_out(struct log_top *c)
 {
 	const struct query_top_report *r = c->report;
 	struct json_out *o = json_out_new();
@@ -78,7 +79,13 @@ static void reply_out(const struct log_top *c)
 	json_out_text(o, root, "unknown_client", c->unknown_client);
 	json_out_count(o, root, "unreadable_files", r->unreadable);
 	json_out_count(o, root, "left_out", left_out);
+	c->neighbours = calloc(1, sizeof(*c->neighbours));
+	if (c->neighbours)
+		frontend_neighbours_open(c->neighbours);
 	c->out(o, root, c);
+	if (c->neighbours)
+		frontend_neighbours_close(c->neighbours);
+	FREE_AND_NULL(c->neighbours);
 	http_reply(c->exchange, 200, json_out_finish(o));
 }
 

@@ -18,6 +18,7 @@ struct log_top {
 	unsigned limit;
 	char unknown_client[API_WHY_MAX];
 	struct query_top_report *report;
+	struct frontend_neighbours *neighbours; // while the reply is made; NULL: no memory
 };
 
 // `out` adds to the reply what it is about.

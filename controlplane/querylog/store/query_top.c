@@ -284,8 +284,7 @@ static int top_run(struct top *t, const char *folder)
 	struct query_folder files;
 	int rc = bags_open(t->report);
 	t->report->covered_us = t->wanted->until_us; // nothing yet
-	if (rc == 0)
-		rc = query_folder_scan(&files, folder);
+	rc = rc ? rc : query_folder_scan(&files, folder);
 	if (rc == -ENOENT) { // nothing was ever logged
 		t->report->complete = true;
 		t->report->covered_us = t->wanted->since_us;
@@ -299,16 +298,20 @@ static int top_run(struct top *t, const char *folder)
 	return rc;
 }
 
-static void first_pick(struct query_top_report *r, enum query_top_of of, enum query_bag_order by)
+// Bags, and orders of them, that a report has.
+static const uint8_t firsts[][2] = {{QUERY_TOP_names, QUERY_BAG_QUERIES},
+	{QUERY_TOP_names, QUERY_BAG_BLOCKED}, {QUERY_TOP_names, QUERY_BAG_MISSING},
+	{QUERY_TOP_clients, QUERY_BAG_QUERIES}, {QUERY_TOP_lists, QUERY_BAG_BLOCKED},
+	{QUERY_TOP_groups, QUERY_BAG_QUERIES}};
+
+static void first_pick(struct query_top_report *r, unsigned of, unsigned by)
 {
 	struct query_bag *b = &r->bag[of];
-	struct query_top_first *first = &r->first[of][by];
+	struct query_top_first *out = &r->first[of][by];
 	query_bag_sort(b, by);
-	while (first->count < b->count && first->count < QUERY_TOP_ITEMS_MAX
-		&& query_tally_count(&b->item[first->count].tally, by)) {
-		first->item[first->count] = b->item[first->count];
-		first->count++;
-	}
+	for (unsigned i = 0; i < b->count && i < QUERY_TOP_ITEMS_MAX; i++)
+		if (query_tally_count(&b->item[i].tally, by))
+			out->item[out->count++] = b->item[i];
 }
 
 int query_top_find(const char *folder, const struct query_top_wanted *wanted,
@@ -326,19 +329,17 @@ int query_top_find(const char *folder, const struct query_top_wanted *wanted,
 			.client.cap = QUERY_TOP_FILE_OTHERS,
 			.kind.cap = QUERY_TOP_FILE_OTHERS};
 		rc = top_run(t, folder);
-		for (unsigned i = 0; rc == 0 && i < QUERY_TOP_BAGS * QUERY_BAG_ORDERS; i++)
-			first_pick(r, i / QUERY_BAG_ORDERS, i % QUERY_BAG_ORDERS);
+		for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(firsts); i++)
+			first_pick(r, firsts[i][0], firsts[i][1]);
 		FREE_AND_NULL(t->name.tally);
 		FREE_AND_NULL(t->client.tally);
 		FREE_AND_NULL(t->kind.tally);
 	}
 	free(t);
-	if (rc) {
+	if (rc)
 		query_top_free(r);
-		return rc;
-	}
-	*out = r;
-	return 0;
+	*out = rc ? NULL : r;
+	return rc;
 }
 
 void query_top_free(struct query_top_report *r)

@@ -39,6 +39,7 @@ struct query_top_wanted {
 
 // The first items of a bag that have any of a count, in falling order of it; the texts are the
 // bag's.
+// Names have all three orders; clients and groups have queries, lists have blocked ones.
 struct query_top_first {
 	unsigned count;
 	struct query_bag_item item[QUERY_TOP_ITEMS_MAX];
