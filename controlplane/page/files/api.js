@@ -129,9 +129,14 @@ export function loads(box, signal) {
   };
 }
 
-// Calls `look` every `ms` while the page is seen, and when it is seen again.
+// Calls `look` every `ms` while the page is seen, and when it is seen again; never twice at a time.
 export function every(ms, signal, look) {
-  const again = () => { if (!document.hidden) look().catch(() => {}); };
+  let busy = false;
+  const again = () => {
+    if (document.hidden || busy) return;
+    busy = true;
+    look().catch(() => {}).finally(() => { busy = false; });
+  };
   const timer = setInterval(again, ms);
   document.addEventListener('visibilitychange', again, { signal });
   signal.addEventListener('abort', () => clearInterval(timer));

@@ -52,11 +52,9 @@ export async function show(box, signal, encoded) {
       failures.push(e.message);
       return without;
     });
-    const [found, [day, known], { groups }] = await Promise.all([part('/log/search', { ...filter, limit: 50 }, { rows: [] }),
-      // One after the other: both read the day's files.
-      part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null).then(async (d) => [d, await part('/clients', { ...filter, seconds: DAY_S, limit: 1 }, { clients: [] })]),
-      part('/groups', {}, { groups: [] })]);
-    const latest = found.rows[0], it = known.clients[0], address = it?.address || latest?.client || argument;
+    const [found, day, { groups }] = await Promise.all([part('/log/search', { ...filter, limit: 50 }, { rows: [] }),
+      part('/log/top', { ...filter, seconds: DAY_S, limit: 10 }, null), part('/groups', {}, { groups: [] })]);
+    const latest = found.rows[0], it = day?.clients.items[0], address = it?.text || latest?.client || argument;
     const why = await part('/why', { name: latest?.qname ?? 'example.com', client: address }, {}); // for its group, by the configuration
     const group = groups.find((g) => g.group === why.client?.group_number), about = h('div'), dayBox = h('div');
     fill(result, found.unknown_client ? h('p', { class: 'warn' }, found.unknown_client) : null, ...[...new Set(failures)].map((f) => h('p', { class: 'bad' }, f)),

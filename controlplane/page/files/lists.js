@@ -5,6 +5,8 @@ import { get, post } from './api.js';
 import { LASTS, entryNotes } from './queries.js';
 import { coverage } from './top.js';
 
+const LISTS = 100; // the most that the API gives
+
 export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div'), note = h('p', { class: 'soft' });
   let hits = () => '…', listsShow = () => {}; // queries that a list blocked in the last 24 hours; draws the newest state
@@ -35,9 +37,10 @@ export async function show(box, signal) {
     own.entries, 'Nothing is allowed or blocked by hand.'));
   };
   box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), entries, addEntry(look));
-  get('/log/top', { seconds: 86400, limit: 100 }, { signal }).then((t) => {
+  get('/log/top', { seconds: 86400, limit: LISTS }, { signal }).then((t) => {
     const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
-    hits = (l) => number(counts.get(l.name) ?? 0);
+    const rest = t.lists.items.length < LISTS ? number(0) : '–'; // of lists that the reply has no room for
+    hits = (l) => (counts.has(l.name) ? number(counts.get(l.name)) : rest);
     note.textContent = coverage(t);
   }).catch((e) => {
     hits = () => '–';
