@@ -54,15 +54,22 @@ static void entry_write(struct audit *a, const struct audit_entry *e, unsigned l
 	entry_end(a, o);
 }
 
-void audit_note(
-	struct audit *a, const char *who, const char *from, const char *what, unsigned version)
+// `n` is not 0: with it as `key`.
+static void note_write(struct audit *a, const char *who, const char *from, const char *what,
+	const char *key, unsigned n)
 {
 	char text[AUDIT_PATH_MAX + 1];
 	struct json_out *o = entry_begin(who, from);
 	json_out_text(o, json_out_root(o), "what", audit_text(what, text, sizeof(text)));
-	if (version)
-		json_out_count(o, json_out_root(o), "version", version);
+	if (n)
+		json_out_count(o, json_out_root(o), key, n);
 	entry_end(a, o);
+}
+
+void audit_note(
+	struct audit *a, const char *who, const char *from, const char *what, unsigned version)
+{
+	note_write(a, who, from, what, "version", version);
 }
 
 void audit_change(struct audit *a, const struct audit_entry *e)
@@ -99,14 +106,9 @@ void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms
 
 void audit_locked(struct audit *a, const char *from, const char *what, uint64_t now_ms)
 {
-	char text[AUDIT_PATH_MAX + 1];
 	if (!allowance_take(a, now_ms))
 		return;
-	struct json_out *o = entry_begin("weir", from);
-	json_out_text(o, json_out_root(o), "what", audit_text(what, text, sizeof(text)));
-	if (a->left_out)
-		json_out_count(o, json_out_root(o), "left_out", a->left_out);
-	entry_end(a, o);
+	note_write(a, "weir", from, what, "left_out", a->left_out);
 	a->left_out = 0;
 }
 
