@@ -148,11 +148,16 @@ static void row_count(struct top *t, struct pane *p, const struct querylog_row *
 			&row->client, row->weight);
 }
 
+static void rules_look(struct top *t, uint64_t now_ms)
+{
+	if (t->publisher)
+		mapped_rules_look(&t->rules, t->publisher, now_ms);
+}
+
 static bool on_take(void *arg, const struct querylog_batch *b)
 {
 	struct top *t = arg;
-	if (t->publisher)
-		mapped_rules_look(&t->rules, t->publisher, clock_mono_ms());
+	rules_look(t, clock_mono_ms());
 	pthread_mutex_lock(&t->lock);
 	for (unsigned i = 0; i < b->count; i++)
 		row_count(t, &t->pane[t->now], &b->row[i]);
@@ -163,6 +168,7 @@ static bool on_take(void *arg, const struct querylog_batch *b)
 static void on_beat(void *arg, uint64_t now_ms)
 {
 	struct top *t = arg;
+	rules_look(t, now_ms); // without queries, too, so that an old image does not stay mapped
 	if (now_ms - t->pane[t->now].since_ms < TOP_PERIOD_MS)
 		return;
 	pthread_mutex_lock(&t->lock);
