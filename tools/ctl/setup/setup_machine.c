@@ -139,7 +139,7 @@ static bool ipv6_of(
 	return strcmp(name, interface) == 0
 	       && !(*flags
 		       & (IFA_F_TEMPORARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED))
-	       && !IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)out->bytes);
+	       && !(out->bytes[0] == 0xfe && (out->bytes[1] & 0xc0) == 0x80); // link-local
 }
 
 unsigned setup_machine_addresses(const char *interface, struct ip_address *out, unsigned cap)
