@@ -330,7 +330,7 @@ static void test_a_miss_has_its_microseconds(void **)
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		const uint64_t us = h->w.now_ms * 1000 + (uint64_t)cases[i].clock_us;
 		// The TSC of another CPU, to which the kernel moves this test, may be behind.
-		const uint64_t tsc = rte_rdtsc() - (UINT64_C(1) << 30);
+		const uint64_t tsc = rte_rdtsc() - (UINT64_C(1) << 31);
 		h->w.log_clock = (struct log_clock){.us = us, .tsc = tsc, .scale = 1};
 		(void)shows(h, &q);
 		assert_true(harness_miss(h, &miss, question) > 0);

@@ -10,3 +10,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+
+// For work that a sanitizer makes many times slower: it is done in the trees without one.
+#ifdef __SANITIZE_ADDRESS__
+enum { UNIT_IS_SANITIZED = 1 };
+#else
+enum { UNIT_IS_SANITIZED = 0 };
+#endif

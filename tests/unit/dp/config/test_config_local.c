@@ -184,16 +184,23 @@ static void with_group(char *text, const char *list, const char *entry, unsigned
 	strcpy(p, "]\n");
 }
 
-static void test_bounds_with_groups(void **)
+static void test_records_with_groups(void **)
 {
-	static const char record[] = "{name: a%u.b, type: A, value: 1.1.1.1}\n",
-			  zone[] = "{name: a%u.b, servers: [1.1.1.1]}\n";
+	static const char record[] = "{name: a%u.b, type: A, value: 1.1.1.1}\n";
 	static char text[TEXT_MAX];
+	if (UNIT_IS_SANITIZED)
+		return; // libcyaml's array of records moves for each of them: minutes
 	with_group(text, "local:\n  records", record, CONFIG_RECORDS_MAX - 1, "local_records", 1);
 	config_free(config_text_load(whole(text)));
 	with_group(text, "local:\n  records", record, CONFIG_RECORDS_MAX - 1, "local_records", 2);
 	config_text_refused(
 		whole(text), "local.records: more than 20000 records, those of groups included");
+}
+
+static void test_zones_with_groups(void **)
+{
+	static const char zone[] = "{name: a%u.b, servers: [1.1.1.1]}\n";
+	static char text[TEXT_MAX];
 	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 1);
 	config_free(config_text_load(whole(text)));
 	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 2);
@@ -208,7 +215,8 @@ int main(void)
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_bounds_with_groups),
+		cmocka_unit_test(test_records_with_groups),
+		cmocka_unit_test(test_zones_with_groups),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { SOURCES = 12, ROUNDS = 60, ASKED = 400 };
+enum { SOURCES = 12, ROUNDS = UNIT_IS_SANITIZED ? 10 : 60, ASKED = 400 };
 
 static uint64_t state = 0x5eed;
 
@@ -181,14 +181,14 @@ static struct why *why_of(const struct dns_name *name, const struct dns_name *ot
 // More patterns than fit one portion; which ones match, and for which name.
 static void test_patterns(void **)
 {
-	enum { COUNT = 600 };
+	enum { COUNT = 200 };
 	static struct list_rule rules[COUNT];
 	static char texts[COUNT][24];
 	static const _Atomic bool go = false, stop = true;
 	struct rule_arena arena;
 	struct why_patterns p;
 	struct why *w;
-	struct dns_name name = fixture_name("x77.example"), other = fixture_name("x599.example");
+	struct dns_name name = fixture_name("x77.example"), other = fixture_name("x199.example");
 	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "^x%u\\.", i);
 		rules[i] = pattern_rule(i == 77 ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK, texts[i]);
@@ -211,7 +211,7 @@ static void test_patterns(void **)
 	assert_int_equal(w->hits, 2);
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
-	assert_string_equal(w->hit[w->decider].text, "^x599\\.");
+	assert_string_equal(w->hit[w->decider].text, "^x199\\.");
 	assert_int_equal(w->hit[w->decider].name, 1);
 	assert_string_equal(w->hit[w->next].text, "^x77\\.");
 	assert_int_equal(w->sources, 1);
