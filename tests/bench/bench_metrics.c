@@ -2,6 +2,7 @@
 
 // What a scrape costs the service loop: the text of all metrics, made of copies, for some sizes of
 // a box. Its least and its median time of many. Fails when samples are left out.
+// bench_metrics --text prints the largest of these texts (tools/docs/metrics_md.py).
 
 #include "bench_row.h"
 #include "tests/unit/cp/api/metrics/metrics_full.h"
@@ -43,8 +44,22 @@ static bool scrape(const char *name, unsigned workers, unsigned upstreams, unsig
 	return left_out == 0;
 }
 
-int main(void)
+static int text_print(void)
 {
+	struct metrics_text text = {0};
+	struct metrics_full *f =
+		metrics_full_new(SHM_WORKERS_MAX, CONFIG_UPSTREAMS_MAX, RULE_LISTS_MAX);
+	metrics_full_put(&text, f);
+	const bool ok = fwrite(text.data, 1, text.len, stdout) == text.len;
+	free(text.data);
+	free(f);
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--text") == 0)
+		return text_print();
 	bool ok = scrape("1 worker, 2 upstreams, 4 lists", 1, 2, 4);
 	ok &= scrape("16 workers, 16 upstreams, 64 lists", 16, CONFIG_UPSTREAMS_MAX, 64);
 	ok &= scrape("all that may be", SHM_WORKERS_MAX, CONFIG_UPSTREAMS_MAX, RULE_LISTS_MAX);

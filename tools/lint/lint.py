@@ -388,6 +388,7 @@ def check_attacks():
 
 
 PAGE_LINES = 350
+PAGES_AS_LONG_AS_THEY_ARE = {"docs/reference/metric-list.md"}  # a tool writes it: a row for each metric
 
 
 def anchors(name):
@@ -412,7 +413,7 @@ def check_pages():
     for name in sorted(set(pages) - led_to - {"docs/README.md"}):
         if name.startswith("docs/"):
             yield f"{name}: docs/README.md does not lead there"
-    for name in pages:
+    for name in sorted(set(pages) - PAGES_AS_LONG_AS_THEY_ARE):
         if len(lines_of(name)) - 1 > PAGE_LINES:
             yield f"{name}: {len(lines_of(name)) - 1} lines, {PAGE_LINES} allowed"
 
