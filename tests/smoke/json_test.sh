@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What `--json` of commands prints: JSON, with the keys that docs/reference/json.md has. JSON_TO=FOLDER: keeps it there, for
+# tools/docs/json_md.py.
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+
+must "up" "$lab" up --offline
+sed -i '$a groups: [{name: kids, clients: [198.18.0.8]}]' /run/weir/lab/weir.yaml
+check "a group" weirctl config reload
+echo more.example >/run/smoke/more.list
+client kdig +timeout=3 +retry=3 @$service www.lab.example A >/dev/null
+client kdig +timeout=3 +retry=3 @$service blocked.lab.example A >/dev/null
+client kdig +tcp +timeout=3 +retry=3 @$service other.lab.example A >/dev/null
+logged() { [ "$(weirctl --json top | jq '.names | length')" -ge 2 ]; }
+check "its query log has queries" eventually logged
+mkdir $tmp/json
+check "a snapshot" weirctl mem snapshot before
+while IFS='|' read -r command rest; do # what follows the bar is not a part of its name
+	# shellcheck disable=SC2086
+	weirctl --json $command $rest >"$tmp/json/$command" 2>$tmp/said
+	check "weirctl --json $command" jq . "$tmp/json/$command"
+done <<'COMMANDS'
+allow|good.example --for 1h --why tests
+deny|bad.example
+local add|new.example A 192.0.2.1
+local remove|new.example
+group add|198.18.0.9 kids
+list add|more /run/smoke/more.list
+list disable|more
+token create|reader --role read --expires 30d
+drops add|198.18.0.77 5
+audit
+blocklist status
+cache stats
+clients
+clients names
+config check
+config diff
+config history
+config show
+connections
+drops list
+entries
+errors
+events
+groups
+list show
+log search
+log status
+mem accounts
+mem alarms
+mem diff|before
+mem files
+mem kinds
+mem plan
+mem regions
+mem sites
+mem tables
+pending
+ports
+ready
+ready --for human
+refresh stats
+services
+stats
+status
+tcp
+threads
+token list
+toggles
+top
+top --since|1h
+top --since 1h --client|198.18.0.1
+upstreams
+why|www.lab.example
+cache get|www.lab.example
+cache flush|www.lab.example
+doctor
+COMMANDS
+[ -z "${JSON_TO-}" ] || cp -r $tmp/json "$JSON_TO"
+check "the page has these keys" $python "$root/tools/docs/json_md.py" "$root" $tmp/json --check
+finish
