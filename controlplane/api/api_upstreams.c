@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/dns_proto.h>
+#include <weir/text.h>
 
 // One request on its way to the resolvers' loops and back.
 struct upstreams_look {
@@ -197,10 +198,31 @@ static void serve_upstreams(struct api *a, struct http_exchange *x)
 			resolvers_upstreams(a->deps.resolvers, a->deps.service, on_upstreams, l));
 }
 
+static void servers_try(struct text_near *n, const struct config_upstream *s, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		text_near_try(n, s[i].name);
+}
+
 static void no_server(struct upstreams_look *l)
 {
-	api_refuse(l->exchange, 404,
-		"no server \"%s\": name one of weirctl upstreams, or its address", l->server);
+	const struct api_deps *d = &l->api->deps;
+	const struct config *c = d->config_current ? d->config_current(d->reload_arg) : NULL;
+	struct text_near near;
+	text_near_begin(&near, l->server);
+	if (c)
+		servers_try(&near, c->upstreams.server, c->upstreams.count);
+	for (unsigned i = 0; c && i < c->group_count; i++)
+		servers_try(&near, c->groups[i].upstreams, c->groups[i].upstream_count);
+	for (unsigned i = 0; c && i < c->forward_count; i++)
+		servers_try(&near, c->forwards[i].servers, c->forwards[i].server_count);
+	if (near.best)
+		api_refuse(l->exchange, 404, "no server \"%s\"; did you mean \"%s\"?", l->server,
+			near.best);
+	else
+		api_refuse(l->exchange, 404,
+			"no server \"%s\": name one of weirctl upstreams, or its address",
+			l->server);
 	free(l);
 }
 

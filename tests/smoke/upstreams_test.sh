@@ -53,6 +53,7 @@ same "test: no reply, exit status 1" 1 "$(weirctl upstream test up5302 >$tmp/tes
 check "said" grep -q 'UDP: no reply' $tmp/test
 rm $tmp/up2.log.down
 same "test: no such server" 1 "$(weirctl upstream test up9 2>&1 | grep -c 'no server "up9"')"
+check "one whose name is near" eval 'weirctl upstream test up531 2>&1 | grep -qF "did you mean \"up5301\"?"'
 check "back" eventually is up5302 .state up
 
 check "drain" weirctl upstream drain up5301
