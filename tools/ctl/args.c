@@ -2,7 +2,7 @@
 
 #include "args.h"
 
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <limits.h>
 #include <stdio.h>

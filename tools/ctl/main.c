@@ -2,7 +2,7 @@
 
 #include "args.h"
 #include "help.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -67,7 +67,7 @@ ROOMS = {
         "state", "stage", "port",
     ],
     "tools/ctl": [
-        "lib", "memory", "selftest", "nic", "doctor", "setup", "import", "cmd",
+        "terminal", "lib", "memory", "selftest", "nic", "doctor", "setup", "import", "cmd",
     ],
 }
 ROOM_SOURCES_MAX = 60

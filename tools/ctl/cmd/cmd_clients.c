@@ -5,7 +5,7 @@
 #include "lib/log_page.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -4,7 +4,8 @@
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
-#include "lib/term_text.h"
+#include "terminal/progress.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,8 +75,9 @@ static bool is_watched(const struct json_node *version)
 }
 
 // Waits until the health of the version is known. NULL: it is not (said).
-static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number)
+static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsigned watch_s)
 {
+	struct progress p = progress_begin("watching the health", watch_s);
 	const uint64_t until_ms = clock_mono_ms() + VERDICT_MS;
 	const struct timespec space = {.tv_nsec = POLL_MS * 1000000L};
 	char text[24];
@@ -84,11 +86,15 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number)
 	while (clock_mono_ms() < until_ms) {
 		struct json_doc *doc =
 			http_call_or_fail(c, false, "/config/history", params, HTTP_FLUSH_MS);
-		if (!doc || !is_watched(version_find(json_doc_root(doc), number)))
+		if (!doc || !is_watched(version_find(json_doc_root(doc), number))) {
+			progress_end(&p);
 			return doc;
+		}
+		progress_step(&p);
 		json_doc_free(doc);
 		nanosleep(&space, NULL);
 	}
+	progress_end(&p);
 	(void)ctl_fail(c, "no verdict on the health of version %llu after %d s",
 		(unsigned long long)number, VERDICT_MS / 1000);
 	return NULL;
@@ -133,7 +139,8 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 	json_doc_free(doc);
 	if (c->dry_run || !waits)
 		return CTL_OK;
-	struct json_doc *history = verdict_wait(c, number);
+	struct json_doc *history =
+		verdict_wait(c, number, (unsigned)json_count(root, "watch_left_s"));
 	return history ? verdict_print(c, history, number) : CTL_FAILED;
 }
 

@@ -6,7 +6,7 @@
 #include "lib/say.h"
 #include "lib/shell_quote.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

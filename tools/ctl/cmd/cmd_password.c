@@ -3,9 +3,9 @@
 // `weirctl password`: local users of the control API, for browsers.
 
 #include "lib/cell.h"
-#include "lib/prompt.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
+#include "terminal/prompt.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "lib/file_tree.h"
 #include "lib/json_doc.h"
 #include "lib/program.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <fcntl.h>

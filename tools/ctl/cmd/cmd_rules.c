@@ -3,7 +3,7 @@
 #include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
-#include "lib/term_text.h"
 #include "lib/view.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

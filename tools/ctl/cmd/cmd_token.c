@@ -6,7 +6,7 @@
 #include "lib/cell.h"
 #include "lib/log_time.h"
 #include "lib/show.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

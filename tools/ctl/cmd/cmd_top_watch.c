@@ -3,7 +3,7 @@
 
 #include "lib/figure.h"
 #include "lib/http_get.h"
-#include "lib/screen.h"
+#include "terminal/screen.h"
 
 #include <stdio.h>
 #include <string.h>

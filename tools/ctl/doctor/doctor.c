@@ -2,7 +2,7 @@
 #include "doctor.h"
 
 #include "lib/sysroot.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <stdarg.h>

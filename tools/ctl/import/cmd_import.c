@@ -11,7 +11,7 @@
 #include "import_write.h"
 #include "lib/ctl.h"
 #include "lib/json_doc.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "ctl.h"
 
 #include "json_doc.h"
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,6 +2,8 @@
 
 #include "http_get.h"
 
+#include "terminal/progress.h"
+
 #include <curl/curl.h>
 
 #include <errno.h>
@@ -174,6 +176,23 @@ static enum http_outcome outcome_of_status(
 	return status >= 400 && status < 600 ? HTTP_REFUSED : HTTP_BROKEN;
 }
 
+static int on_wait(void *arg, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
+{
+	progress_step(arg);
+	return 0;
+}
+
+static CURLcode perform(CURL *curl)
+{
+	struct progress p = progress_begin("waiting for the control plane", 0);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_wait);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &p);
+	CURLcode code = curl_easy_perform(curl);
+	progress_end(&p);
+	return code;
+}
+
 // `doc` NULL: the body is a text.
 static enum http_outcome request_run(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, struct http_body *body,
@@ -182,7 +201,7 @@ static enum http_outcome request_run(const struct ctl *c, bool post, const char 
 	struct json_doc *read = NULL;
 	enum http_outcome outcome = HTTP_BROKEN;
 	CURL *curl = request_new(c, post, path, params, timeout_ms, body_take, body);
-	CURLcode code = curl ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
+	CURLcode code = curl ? perform(curl) : CURLE_OUT_OF_MEMORY;
 	long status = 0;
 	if (!curl) {
 		snprintf(why, HTTP_WHY_MAX, "out of memory");

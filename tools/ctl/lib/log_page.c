@@ -4,7 +4,7 @@
 
 #include "http_get.h"
 #include "log_time.h"
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

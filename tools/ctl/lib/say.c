@@ -3,7 +3,7 @@
 #include "say.h"
 
 #include "figure.h"
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "show.h"
 
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 

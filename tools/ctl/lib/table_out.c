@@ -2,7 +2,7 @@
 
 #include "table_out.h"
 
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "trace_out.h"
 
 #include "say.h"
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
 #include "http_get.h"
 #include "say.h"
 #include "stats_remote.h"
-#include "term_text.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <stdio.h>

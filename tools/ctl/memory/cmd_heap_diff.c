@@ -6,7 +6,7 @@
 #include "lib/http_get.h"
 #include "lib/json_doc.h"
 #include "lib/table_out.h"
-#include "lib/term_text.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,8 +7,8 @@
 #include "lib/http_get.h"
 #include "lib/json_doc.h"
 #include "lib/table_out.h"
-#include "lib/term_text.h"
 #include "pprof_out.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mem_dataplane.h"
 
-#include "lib/term_text.h"
 #include "mem_doc.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,11 +5,11 @@
 // it does so. The end of the input, a signal and a no change nothing.
 
 #include "doctor/doctor_try.h"
-#include "lib/prompt.h"
-#include "lib/term_text.h"
 #include "setup_answer.h"
 #include "setup_file.h"
 #include "setup_start.h"
+#include "terminal/prompt.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <stdio.h>

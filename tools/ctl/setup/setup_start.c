@@ -7,9 +7,9 @@
 #include "lib/program.h"
 #include "lib/show.h"
 #include "lib/sysroot.h"
-#include "lib/term_text.h"
 #include "lib/view.h"
 #include "setup_file.h"
+#include "terminal/term_text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What weirctl shows of names that are not ASCII, by locale.
 
-#include "printed.h"
+#include "tests/unit/tools/ctl/lib/printed.h"
 #include "tools/ctl/lib/table_out.h"
-#include "tools/ctl/lib/term_text.h"
+#include "tools/ctl/terminal/term_text.h"
 
 #include <locale.h>
 #include <stdio.h>

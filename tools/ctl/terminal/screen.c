@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "screen.h"
 
+#include "progress.h"
 #include "term_text.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ bool screen_enter(void)
 {
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return false;
+	progress_off();
 	signals_take();
 	(void)atexit(screen_leave);
 	return terminal_take();
