@@ -241,6 +241,18 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 		      : config_bundle_load(&p->bundle, CONFIG_SECRETS_ALL, &p->config, &p->errors);
 }
 
+// What it wants of the machine that the configuration of the start does not lack as well: the data
+// plane would not start with it.
+static int candidate_prove(const struct app *a, struct apply *p)
+{
+	config_machine_prove_change(a->started, p->config, "", &p->errors);
+	if (p->errors.count == 0)
+		return 0;
+	config_free(p->config);
+	p->config = NULL;
+	return -EINVAL;
+}
+
 static void candidate_describe(struct app *a, const struct apply_request *r)
 {
 	struct app_versions *v = a->versions;
@@ -281,6 +293,7 @@ static int candidate_send(struct app *a, const struct apply_request *r)
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
 	int rc = candidate_read(a, r);
+	rc = rc < 0 ? rc : candidate_prove(a, p);
 	p->err = rc;
 	if (rc < 0 && p->errors.count == 0)
 		(void)refuse(p, rc, strerror(-rc));

@@ -57,6 +57,14 @@ ATTR_MUST_CHECK static inline int config_load_public(
 // configuration may often not read. Returns and fills in the same as config_load().
 ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]);
 
+// What a configuration wants of the machine and can be proven without starting anything: the Unix
+// group, the cores, the devices. Adds an error for each that is missing here. Reads the group
+// database and sysfs, below `root` ("": /).
+void config_machine_prove(const struct config *c, const char *root, struct config_errors *errors);
+// The same, without what `running` lacks as well: a change is not to blame for that.
+void config_machine_prove_change(const struct config *running, const struct config *c,
+	const char *root, struct config_errors *errors);
+
 // Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
 // by ", " in `out`; the number of them. All other settings take effect live.
 unsigned config_needs_restart(

@@ -49,6 +49,10 @@ check "with its first error" says 'blocking.enabled'
 check "and with the others" says 'refresh.max_batch: "4x" is not a whole number'
 check "each with its place" says "($config:"
 check "an unknown key, too" says 'refresh.frob: unknown key'
+sed 's/^\( *worker_lcores:\).*/\1 [127]/' $tmp/plain.yaml >$config
+check "one that wants a core that is not there is refused" refused config apply
+check "says so" says 'dataplane.worker_lcores[0]: this machine has no core 127'
+check "also by a reload" refused config reload
 check "what was in force is still" blocks first.test
 same "no version was made" 2 "$(history | jq '.versions | length')"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a configuration wants of the machine and can be proven without starting anything: the Unix
-// group, the cores, the devices, the certificates. Reads the group database, sysfs and these files.
+// What a configuration wants of the machine and can be proven without starting anything: what
+// config_machine_prove() looks at (config_tools.h), and the certificates. Reads these files.
 
 #include <weir/config_tools.h>
 

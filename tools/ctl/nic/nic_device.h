@@ -3,11 +3,10 @@
 
 // A PCI network device as sysfs shows it (Documentation/ABI/testing/sysfs-bus-pci). Any user.
 
-#include "lib/pci_name.h"
-
 #include <net/if.h>
 #include <stdbool.h>
 #include <weir/attr.h>
+#include <weir/config/pci_name.h>
 
 #define NIC_DEVICES "/sys/bus/pci/devices"
 #define NIC_DRIVERS "/sys/bus/pci/drivers"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "pci_name.h"
-
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/config/pci_name.h>
 
 bool pci_name_parse(const char *text, char out[PCI_NAME_MAX])
 {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <grp.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config/pci_name.h>
+#include <weir/config_tools.h>
+
+static void add(struct config_errors *e, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void add(struct config_errors *e, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	if (e->count < CONFIG_ERRORS_MAX)
+		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
+	va_end(args);
+	e->count++;
+}
+
+static void lcore_prove(const char *key, unsigned lcore, struct config_errors *e)
+{
+	long cores = sysconf(_SC_NPROCESSORS_CONF);
+	if (cores > 0 && lcore >= (unsigned long)cores)
+		add(e, "config: %s: this machine has no core %u, its cores are 0 to %ld", key,
+			lcore, cores - 1);
+}
+
+// Arguments of a driver stand between commas and begin with their names.
+static bool has_nameless(const char *arguments)
+{
+	for (const char *p = arguments; *p == ','; p += 1 + strcspn(p + 1, ","))
+		if (strcspn(p + 1, "=,") == 0)
+			return true;
+	return false;
+}
+
+static bool is_there(const char *root, const char *pci)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s", root, pci);
+	return n < (int)sizeof(path) && access(path, F_OK) == 0;
+}
+
+static void device_prove(unsigned i, const char *device, const char *root, struct config_errors *e)
+{
+	char name[64], pci[PCI_NAME_MAX];
+	size_t len = strcspn(device, ",");
+	snprintf(name, sizeof(name), "%.*s", (int)len, device);
+	if (has_nameless(device + len))
+		add(e, "config: dataplane.ports[%u].device: an argument has no name", i);
+	if (pci_name_parse(name, pci)) {
+		if (!is_there(root, pci))
+			add(e,
+				"config: dataplane.ports[%u].device: this machine has no PCI "
+				"device %s",
+				i, pci);
+	} else if (strncmp(name, "net_", 4) != 0 || !name[4]) {
+		add(e,
+			"config: dataplane.ports[%u].device: \"%s\" is neither a PCI address nor a "
+			"virtual device (net_...)",
+			i, name);
+	}
+}
+
+void config_machine_prove(const struct config *c, const char *root, struct config_errors *e)
+{
+	const struct config_dataplane *d = &c->dataplane;
+	if (c->runtime.group[0] && !getgrnam(c->runtime.group))
+		add(e, "config: runtime.group: this machine has no group \"%s\"", c->runtime.group);
+	lcore_prove("dataplane.main_lcore", d->main_lcore, e);
+	for (unsigned i = 0; i < d->worker_count && !d->workers_auto; i++) {
+		char key[64];
+		snprintf(key, sizeof(key), "dataplane.worker_lcores[%u]", i);
+		lcore_prove(key, d->worker_lcores[i], e);
+	}
+	for (unsigned i = 0; i < d->port_count; i++)
+		if (!d->ports[i].xdp)
+			device_prove(i, d->ports[i].device, root, e);
+}
+
+static bool has_text(const struct config_errors *e, const char *text)
+{
+	for (unsigned i = 0; i < e->count && i < CONFIG_ERRORS_MAX; i++)
+		if (strcmp(e->text[i], text) == 0)
+			return true;
+	return false;
+}
+
+void config_machine_prove_change(const struct config *running, const struct config *c,
+	const char *root, struct config_errors *errors)
+{
+	struct config_errors before = {0}, after = {0};
+	config_machine_prove(running, root, &before);
+	config_machine_prove(c, root, &after);
+	for (unsigned i = 0; i < after.count && i < CONFIG_ERRORS_MAX; i++)
+		if (!has_text(&before, after.text[i]))
+			add(errors, "%s", after.text[i]);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a configuration wants of the machine, and what a change is to blame for.
+
+#include "config_text.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+#include <weir/config_tools.h>
+
+static struct config *of(const char *dataplane)
+{
+	char text[1024];
+	snprintf(text, sizeof(text),
+		"runtime: {group: no-such-group}\n"
+		"dataplane: {%s, service_addresses: [198.18.0.53/24]}\n"
+		"upstreams: {servers: [{address: 198.18.0.1}]}\n",
+		dataplane);
+	return config_text_load(text);
+}
+
+static bool has(const struct config_errors *e, const char *part)
+{
+	for (unsigned i = 0; i < e->count; i++)
+		if (strstr(e->text[i], part))
+			return true;
+	return false;
+}
+
+static void what_the_machine_lacks(void **)
+{
+	struct config *c = of("main_lcore: 0, worker_lcores: [127], ports: [{device: "
+			      "'0000:ff:1f.7'}, {device: eth0}, {device: 'net_tap0,,x=1'}]");
+	struct config_errors e = {0};
+	config_machine_prove(c, "", &e);
+	assert_int_equal(e.count, 5);
+	assert_true(has(&e, "runtime.group: this machine has no group \"no-such-group\""));
+	assert_true(has(&e, "dataplane.worker_lcores[0]: this machine has no core 127"));
+	assert_true(
+		has(&e, "dataplane.ports[0].device: this machine has no PCI device 0000:ff:1f.7"));
+	assert_true(has(&e, "dataplane.ports[1].device: \"eth0\" is neither"));
+	assert_true(has(&e, "dataplane.ports[2].device: an argument has no name"));
+	config_free(c);
+}
+
+static void a_change_is_to_blame_for_its_own(void **)
+{
+	static const char lacking[] = "main_lcore: 0, ports: [{device: '0000:ff:1f.7'}]";
+	struct config *
+		running = of(lacking),
+	       *same = of(lacking),
+	       *worse =
+		       of("main_lcore: 127, worker_lcores: [1], ports: [{device: '0000:ff:1f.7'}]");
+	struct config_errors e = {0};
+	config_machine_prove_change(running, same, "", &e);
+	assert_int_equal(e.count, 0);
+	config_machine_prove_change(running, worse, "", &e);
+	assert_int_equal(e.count, 1);
+	assert_true(has(&e, "dataplane.main_lcore: this machine has no core 127"));
+	config_free(running);
+	config_free(same);
+	config_free(worse);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_machine_lacks),
+		cmocka_unit_test(a_change_is_to_blame_for_its_own),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
