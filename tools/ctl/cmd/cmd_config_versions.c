@@ -84,15 +84,22 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsig
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
 	const struct http_param params[] = {{"version", text}, {NULL, NULL}};
 	while (clock_mono_ms() < until_ms) {
-		struct json_doc *doc =
-			http_call_or_fail(c, false, "/config/history", params, HTTP_FLUSH_MS);
-		if (!doc || !is_watched(version_find(json_doc_root(doc), number))) {
-			progress_end(&p);
-			return doc;
+		struct json_doc *doc;
+		char why[HTTP_WHY_MAX];
+		enum http_outcome outcome =
+			http_call(c, false, "/config/history", params, HTTP_FLUSH_MS, &doc, why);
+		if (outcome == HTTP_OK && is_watched(version_find(json_doc_root(doc), number))) {
+			progress_step(&p);
+			json_doc_free(doc);
+			nanosleep(&space, NULL);
+			continue;
 		}
-		progress_step(&p);
+		progress_end(&p);
+		if (outcome == HTTP_OK)
+			return doc;
 		json_doc_free(doc);
-		nanosleep(&space, NULL);
+		http_fail(c, outcome, why);
+		return NULL;
 	}
 	progress_end(&p);
 	(void)ctl_fail(c, "no verdict on the health of version %llu after %d s",
@@ -119,7 +126,8 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 {
 	const struct json_node *root = json_doc_root(doc);
 	const uint64_t number = json_count(root, "version");
-	const bool waits = json_count(root, "watch_left_s") > 0;
+	const unsigned watch_s = (unsigned)json_count(root, "watch_left_s");
+	const bool waits = watch_s > 0;
 	if (c->json && (c->dry_run || !waits)) {
 		json_doc_end(doc);
 		return CTL_OK;
@@ -139,8 +147,7 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 	json_doc_free(doc);
 	if (c->dry_run || !waits)
 		return CTL_OK;
-	struct json_doc *history =
-		verdict_wait(c, number, (unsigned)json_count(root, "watch_left_s"));
+	struct json_doc *history = verdict_wait(c, number, watch_s);
 	return history ? verdict_print(c, history, number) : CTL_FAILED;
 }
 

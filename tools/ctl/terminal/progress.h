@@ -22,5 +22,5 @@ struct progress progress_begin(const char *what, unsigned total_s) ATTR_NONNULL;
 void progress_step(struct progress *p) ATTR_NONNULL;
 void progress_end(struct progress *p) ATTR_NONNULL;
 
-// From here on there are none: the screen is another's (screen.h).
+// Draws none any more: the screen belongs to screen.h.
 void progress_off(void);

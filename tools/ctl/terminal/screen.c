@@ -15,7 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { FRAME_MAX = 256 * 1024, CELL_MAX = 1024, WRITE_MS = 1000 };
+enum { FRAME_MAX = 256 * 1024, CELL_MAX = 1024, WRITE_MS = 1000, WRITE_MAX = 256 };
 
 static struct termios before;
 static bool is_entered;
@@ -24,15 +24,16 @@ static char frame[FRAME_MAX];
 static size_t frame_len;
 static unsigned rows_left, columns_left, frame_columns;
 
-// A terminal that takes nothing for WRITE_MS, or the end, leaves out the rest.
+// A terminal that takes nothing for WRITE_MS, as after Ctrl-S, does not get the rest.
 static void bytes_write(const char *bytes, size_t len)
 {
 	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 	while (len) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
-		if (n < 0 && errno == EAGAIN && poll(&p, 1, WRITE_MS) == 0)
-			return;
-		if (n < 0 && (is_over || (errno != EINTR && errno != EAGAIN)))
+		const int ready = poll(&p, 1, WRITE_MS);
+		ssize_t n = ready > 0
+				    ? write(STDOUT_FILENO, bytes, len < WRITE_MAX ? len : WRITE_MAX)
+				    : -1;
+		if (ready == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 			return;
 		bytes += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int master, usual;
+static int master, slave;
 
 // What the terminal has got.
 static const char *shown(void)
@@ -22,73 +22,85 @@ static const char *shown(void)
 
 static int terminal_begin(void **)
 {
-	int slave;
-	usual = dup(STDERR_FILENO);
-	if (usual < 0 || openpty(&master, &slave, NULL, NULL, NULL) < 0)
+	if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
 		return -1;
-	dup2(slave, STDERR_FILENO);
-	close(slave);
 	return fcntl(master, F_SETFL, O_NONBLOCK);
 }
 
 static int terminal_end(void **)
 {
-	dup2(usual, STDERR_FILENO);
-	close(usual);
+	close(slave);
 	return close(master);
+}
+
+// With that as stderr.
+static void with(int fd, void (*call)(struct progress *), struct progress *p)
+{
+	const int usual = dup(STDERR_FILENO);
+	assert_true(usual >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	call(p);
+	assert_true(dup2(usual, STDERR_FILENO) >= 0);
+	close(usual);
+}
+
+static void step(struct progress *p)
+{
+	with(slave, progress_step, p);
+}
+
+static void end(struct progress *p)
+{
+	with(slave, progress_end, p);
 }
 
 // One that began so many seconds ago.
 static struct progress since(unsigned s, unsigned total_s)
 {
 	struct progress p = progress_begin("working", total_s);
-	p.begin_ms -= s * 1000 + 10;
+	p.begin_ms -= s * 1000 + 400;
 	return p;
 }
 
 static void it_is_silent_for_a_second(void **)
 {
 	struct progress p = progress_begin("working", 4);
-	progress_step(&p);
-	progress_end(&p);
+	step(&p);
+	end(&p);
 	assert_string_equal(shown(), "");
 }
 
 static void a_bar_where_the_end_is_known(void **)
 {
 	struct progress p = since(2, 4);
-	progress_step(&p);
+	step(&p);
 	assert_string_equal(shown(), "\r\033[Kworking  [##########          ]  2 of 4 s");
-	progress_step(&p); // in the same second
-	progress_end(&p);
+	step(&p); // in the same second
+	end(&p);
 	assert_string_equal(shown(), "\r\033[K");
-	progress_end(&p);
+	end(&p);
 	assert_string_equal(shown(), "");
 }
 
 static void seconds_where_it_is_not(void **)
 {
 	struct progress p = since(3, 0);
-	progress_step(&p);
+	step(&p);
 	assert_string_equal(shown(), "\r\033[Kworking, 3 s");
 	p = since(9, 4); // past its end
-	progress_step(&p);
+	step(&p);
 	assert_string_equal(shown(), "\r\033[Kworking, 9 s");
 }
 
 static void nothing_where_nobody_reads(void **)
 {
-	const int terminal = dup(STDERR_FILENO), file = open("/dev/null", O_WRONLY);
+	const int file = open("/dev/null", O_WRONLY);
 	struct progress p = since(3, 0);
-	dup2(file, STDERR_FILENO);
-	progress_step(&p);
-	assert_int_equal(p.shown_s, 0);
-	dup2(terminal, STDERR_FILENO);
-	close(terminal);
+	with(file, progress_step, &p);
 	close(file);
+	assert_int_equal(p.shown_s, 0);
 	progress_off();
-	progress_step(&p);
-	progress_end(&p);
+	step(&p);
+	end(&p);
 	assert_string_equal(shown(), "");
 }
 
