@@ -11,14 +11,14 @@ echo more.example >/run/smoke/more.list
 client kdig +timeout=3 +retry=3 @$service www.lab.example A >/dev/null
 client kdig +timeout=3 +retry=3 @$service blocked.lab.example A >/dev/null
 client kdig +tcp +timeout=3 +retry=3 @$service other.lab.example A >/dev/null
-logged() { [ "$(weirctl --json top | jq '.names | length')" -ge 2 ]; }
+logged() { [ "$(weirctl --json top | jq '.names.items | length')" -ge 3 ]; }
 check "its query log has queries" eventually logged
 mkdir $tmp/json
 check "a snapshot" weirctl mem snapshot before
 while IFS='|' read -r command rest; do # what follows the bar is not a part of its name
 	# shellcheck disable=SC2086
 	weirctl --json $command $rest >"$tmp/json/$command" 2>$tmp/said
-	check "weirctl --json $command" jq . "$tmp/json/$command"
+	check "weirctl --json $command" jq -es 'length > 0 and all(type == "object" and keys != ["error"])' "$tmp/json/$command"
 done <<'COMMANDS'
 allow|good.example --for 1h --why tests
 deny|bad.example
@@ -56,6 +56,8 @@ mem plan
 mem regions
 mem sites
 mem tables
+mem slope
+mem history
 pending
 ports
 ready
@@ -67,16 +69,20 @@ status
 tcp
 threads
 token list
+password list
+heap status
+nic status
 toggles
 top
 top --since|1h
 top --since 1h --client|198.18.0.1
 upstreams
+upstream test|127.0.0.1:5400
 why|www.lab.example
 cache get|www.lab.example
 cache flush|www.lab.example
 doctor
 COMMANDS
-[ -z "${JSON_TO-}" ] || cp -r $tmp/json "$JSON_TO"
+[ -z "${JSON_TO-}" ] || cp -rT $tmp/json "$JSON_TO"
 check "the page has these keys" $python "$root/tools/docs/json_md.py" "$root" $tmp/json --check
 finish

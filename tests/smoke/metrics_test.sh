@@ -34,7 +34,7 @@ check "memory by account" eventually at_least 'weir_memory_account_bytes{account
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
 check "the previous scrape is reported" eventually at_least weir_scrape_samples 300
 echo "a scrape: $(value weir_scrape_cpu_seconds) s of the service loop, $(value weir_scrape_bytes) bytes, $(value weir_scrape_samples) samples"
-check "the list of metrics has these" $python "$weir_root/tools/docs/metrics_md.py" "$weir_root" $tmp/metrics --check
+check "the list of metrics has these" $python "$root/tools/docs/metrics_md.py" "$root" $tmp/metrics --check
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
 check "it is ready" eventually weirctl ready
 same "no error yet" "" "$(weirctl errors | grep 'E[0-9a-f]\{8\}')"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """docs/reference/json.md beside what `weirctl --json` prints: for each command, the keys of each object and their types.
 
-usage: json_md.py SOURCE_ROOT FOLDER            brings rows up to date
+usage: json_md.py SOURCE_ROOT [FOLDER]          brings rows up to date
        json_md.py SOURCE_ROOT [FOLDER] --check  fails if they are not
 FOLDER: a file for each command, by its name (tests/smoke/json_test.sh)
 

@@ -44,7 +44,8 @@ def helps(root):
 
 
 def stands_in(texts, help_text):
-    return help_text in texts or any("%" in t and re.fullmatch(re.sub(r"%\w+", ".+", re.escape(t)), help_text) for t in texts if " " in t)
+    formats = (t for t in texts if "%" in t and len(re.sub(r"%\w+|\W", "", t)) >= 8)
+    return help_text in texts or any(re.fullmatch(re.sub(r"%\w+", ".+", re.escape(t)), help_text) for t in formats)
 
 
 def page_of(page, found):
