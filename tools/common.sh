@@ -110,8 +110,14 @@ npm_file() {
 	return 1
 }
 
-# build_tree DIR [meson setup options...]: configures once, then builds everything or $build_targets; output only when
-# it fails. One at a time in a directory: two ninjas there would write the same files.
+# What `ninja` builds without the programs of tests that are not built by default: some versions of meson add those.
+default_targets() {
+	ninja -C "$1" -t query all |
+		awk '/^  input:/ {on = 1; next} /^  outputs:/ {on = 0} on && $NF !~ /^meson-(test|benchmark)-prereq$/ {print $NF}'
+}
+
+# build_tree DIR [meson setup options...]: configures once, then builds $build_targets, a word of which may be `default`
+# (default_targets), which they are if not given; output only when it fails. One at a time in a directory: two ninjas there would write the same files.
 # The lock is ninja's as well, which may outlive a script that was killed.
 build_tree() {
 	mkdir -p "$1" || return 1
@@ -122,7 +128,7 @@ build_tree() {
 }
 
 build_tree_alone() {
-	local dir=$1 log
+	local dir=$1 log targets=" ${build_targets:-default} "
 	shift
 	log=$(mktemp)
 	if [ ! -e "$dir/build.ninja" ]; then
@@ -132,8 +138,9 @@ build_tree_alone() {
 			return 1
 		fi
 	fi
+	[[ $targets != *' default '* ]] || targets=${targets/ default / $(default_targets "$dir") }
 	# shellcheck disable=SC2086 # several words
-	if ! ninja -C "$dir" ${build_targets:-} >"$log" 2>&1; then
+	if ! ninja -C "$dir" $targets >"$log" 2>&1; then
 		grep -E 'error|FAILED|warning' "$log" | head -n 30 >&2
 		tail -n 5 "$log" >&2
 		rm -f "$log"
