@@ -3,7 +3,7 @@
 """Asks many names whose address follows from the name, and compares each answer. In the client namespace.
 
 usage: fault_load.py SERVICE FIRST COUNT LABEL SECONDS [all]
-    n<FIRST>.LABEL.test and the COUNT - 1 after it, unanswered ones again each 0.3 s. A wrong answer fails; with
+    n<FIRST>-7200.LABEL.test and the COUNT - 1 after it, unanswered ones again each 0.3 s. A wrong answer fails; with
     "all" a missing one as well.
 """
 import select
@@ -17,7 +17,7 @@ need_all = len(sys.argv) > 6
 
 
 def query(n):
-    labels = [f"n{n}", label, "test"]
+    labels = [f"n{n}-7200", label, "test"]  # with a TTL that no slow machine outlives
     name = b"".join(bytes([len(x)]) + x.encode() for x in labels) + b"\0"
     return struct.pack("!6H", n, 0x0100, 1, 0, 0, 0) + name + struct.pack("!2H", 1, 1)
 
