@@ -141,7 +141,7 @@ static void clients_tables(struct api *a, struct table_registry *tables)
 	table_register(tables, &(struct table_info){.name = "client_ptr_waits",
 				       .owner = "query log",
 				       .eviction = "refuse",
-				       .lifetime = "until its question",
+				       .lifetime = "until its query",
 				       .kind = TABLE_WORK,
 				       .cap = CLIENT_BOOK_WANTED,
 				       .used = s.book.wanted,

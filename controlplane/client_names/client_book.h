@@ -25,7 +25,7 @@ enum {
 	CLIENT_BOOK_MAX = 8192,
 	CLIENT_BOOK_WAYS = 8,
 	CLIENT_NAME_MAX = 64,
-	CLIENT_BOOK_WANTED = 64 // addresses that wait for a PTR question
+	CLIENT_BOOK_WANTED = 64 // addresses that wait for a PTR query
 };
 
 enum client_name_from { CLIENT_FROM_HOSTS, CLIENT_FROM_LEASE, CLIENT_FROM_PTR, CLIENT_FROM_COUNT };
@@ -77,7 +77,7 @@ struct client_book_status {
 	unsigned used[CLIENT_FROM_COUNT]; // with a name
 	unsigned entries;                 // all
 	uint64_t evicted, refused;
-	unsigned wanted;    // addresses that wait for a PTR question, of CLIENT_BOOK_WANTED
+	unsigned wanted;    // addresses that wait for a PTR query, of CLIENT_BOOK_WANTED
 	uint64_t not_asked; // addresses without room among them
 	size_t bytes;
 };

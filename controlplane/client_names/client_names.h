@@ -46,6 +46,6 @@ struct client_names_status {
 	struct client_book_status book;
 	unsigned file_count, servers;
 	struct client_names_file file[CLIENT_FILES_MAX]; // without usual ones that do not exist
-	uint64_t asked, answered, failed;                // PTR questions
+	uint64_t asked, answered, failed;                // PTR queries
 };
 void client_names_status(struct client_names *n, struct client_names_status *out);

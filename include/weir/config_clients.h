@@ -152,6 +152,7 @@ struct config_include {
 	unsigned file_count, folder_count;
 	char **files;   // absolute, in the order in which they count
 	char **folders; // absolute: a new file in one of them may match a pattern
-	// An entry is an absolute path: a copy of the file elsewhere includes the same files.
+	// An entry is an absolute path: a copy of the file elsewhere includes the same files. False
+	// for a configuration that was read from memory.
 	bool has_absolute;
 };
