@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Either process is killed at each step of an apply and of a rollback: afterwards one whole version is in force, the earlier
+# one or the new one, and the history has the result of each. WEIR_BUILD: a build with fault points
+export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl'
+. "$(dirname "$0")/_init.sh"
+
+history() { weirctl --json config history 2>/dev/null; }
+in_force() { history | jq .version; }
+is_in_force() { [ "$(in_force)" = "$1" ]; }
+has_one() { [[ $(in_force) =~ ^[1-9] ]]; }
+denied() { weirctl config show "$1" | sed -n 's/^  deny: \[\(.*\)\]$/\1/p'; } # by version NUMBER; each denies one name
+not_blocked() { ! blocks "$1"; }
+nothing_is_open() { history | jq -e '.versions | all(.result != "pending" and .result != "watched_again")'; }
+file_of() { sed "s/^blocking:.*/&\n  deny: [$1]/" $tmp/plain.yaml >$config; }
+# change apply|rollback: a version that denies another name than the one in force; its health is not watched
+change() {
+	case $1 in
+	apply)
+		file_of "v$(date +%s%N).test"
+		weirctl config apply --keep
+		;;
+	rollback)
+		weirctl config rollback --keep "$(history | jq "[.versions[] | select(.number < $before and .result == \"applied\") | .number] | max")"
+		;;
+	esac
+}
+# whole: the version in force, which is the one before the change or a later one, is there with all of its text, and without
+# that of others.
+whole() {
+	local now name other
+	eventually has_one
+	now=$(in_force)
+	[ "$now" -ge $before ] || { echo "version $now after $before"; return 1; }
+	name=$(denied $now)
+	eventually blocks "$name" || { echo "version $now, but $name is not blocked"; return 1; }
+	for other in $(weirctl --json config history | jq -r '.versions[:3][].number' | while read -r n; do denied $n; done); do
+		[ "$other" = "$name" ] || eventually not_blocked "$other" || { echo "version $now, but $other is blocked"; return 1; }
+	done
+	eventually nothing_is_open || { history; return 1; }
+	# One that was stored and is not in force was never taken, and the history says why.
+	history | jq -e --argjson now "$now" '.versions[0] | .number == $now or (.result == "not_taken" and (.reason | length) > 0)' ||
+		{ history; return 1; }
+}
+# dies CHANGE SITE TIMES: the control plane, when it comes to that step for the TIMES-th time
+dies() {
+	runs controlplane || "$lab" start controlplane || return # where the check before this one failed
+	before=$(in_force)
+	file_of "$(denied $before)" # a start takes another file
+	"$lab" stop controlplane && WEIR_FAULT=$2:$3 "$lab" start controlplane || return
+	eventually is_in_force $before
+	change $1 >$tmp/changed 2>&1
+	for _ in {1..100}; do runs controlplane || break; sleep 0.1; done
+	runs controlplane && { echo "never came to $2"; cat $tmp/changed; return 1; }
+	"$lab" start controlplane && whole
+}
+# killed CHANGE DELAY: the data plane, so many seconds after the change began
+killed() {
+	before=$(in_force)
+	change $1 >$tmp/changed 2>&1 &
+	local changing=$!
+	sleep $2
+	"$lab" kill dataplane
+	wait $changing || { cat $tmp/changed; return 1; }
+	"$lab" start dataplane && whole && [ "$(in_force)" -gt $before ]
+}
+
+lab_up
+cp $config $tmp/plain.yaml
+before=0
+must "version 1 is in force" eventually is_in_force 1
+many() { for _ in {1..21}; do change apply || return; done; } # so that each change prunes one
+check "as many versions as are kept" many
+same "they are kept" 20 "$(history | jq '.versions | length')"
+for what in apply rollback; do
+	for site in version_stored version_switched version_settled; do
+		check "$what: the control plane dies at $site" dies $what $site 1
+	done
+	check "$what: the control plane dies at version_pruned" dies $what version_pruned 2 # a start prunes, too
+	for delay in 0 0.005 0.02 0.1; do
+		check "$what: the data plane is killed $delay s after it began" killed $what $delay
+	done
+done
+finish
