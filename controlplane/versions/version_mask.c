@@ -9,6 +9,9 @@
 
 #define MASK "***"
 
+// The path of a webhook's URL is what lets its bearer post.
+enum { IS_SECRET = 1, IS_WEBHOOK = 2 };
+
 struct mask {
 	const char *text;
 	size_t read; // of the text
@@ -27,9 +30,9 @@ static const char *find(const char *p, const char *end, const char *what)
 	return p < end ? memmem(p, (size_t)(end - p), what, strlen(what)) : NULL;
 }
 
-// The URL behind its "://", up to the end: without what stands before '@', and behind '?'. A
-// password may have the bytes that end an authority.
-static void url_copy(struct mask *m, const char *p, const char *end)
+// The URL behind its "://", up to the end: without what stands before '@', and behind '?', or its
+// path. A password may have the bytes that end an authority.
+static void url_copy(struct mask *m, const char *p, const char *end, bool has_path)
 {
 	const char *host_end = p, *user = NULL;
 	bool has_password = false;
@@ -42,26 +45,26 @@ static void url_copy(struct mask *m, const char *p, const char *end)
 		p = user;
 	}
 	const char *query = p;
-	while (query < end && *query != '?' && *query != '#')
+	while (query < end && !strchr(has_path ? "?#" : "/?#", *query))
 		query++;
 	copy(m, p, (size_t)(query - p));
 	if (query < end)
-		copy(m, "?" MASK, 1 + strlen(MASK));
+		copy(m, has_path ? "?" MASK : "/" MASK, 1 + strlen(MASK));
 }
 
 // `p` to `end`, in which a URL goes to the end.
-static void urls_copy(struct mask *m, const char *p, const char *end)
+static void urls_copy(struct mask *m, const char *p, const char *end, bool has_path)
 {
 	const char *url = find(p, end, "://");
 	const char *behind = url ? url + 3 : end;
 	copy(m, p, (size_t)(behind - p));
 	if (url)
-		url_copy(m, behind, end);
+		url_copy(m, behind, end, has_path);
 }
 
 static bool ends_secret(const char *begin, const char *end)
 {
-	static const char *const words[] = {"password", "secret", "secrets", "token"};
+	static const char *const words[] = {"password", "secret", "secrets", "token", "webhooks"};
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		const size_t len = strlen(words[i]);
 		if ((size_t)(end - begin) >= len && memcmp(end - len, words[i], len) == 0)
@@ -70,9 +73,11 @@ static bool ends_secret(const char *begin, const char *end)
 	return false;
 }
 
-static bool is_secret_key(const char *key)
+static unsigned marks_of(const char *key)
 {
-	return ends_secret(key, key + strlen(key));
+	if (strcmp(key, "webhooks") == 0)
+		return IS_WEBHOOK;
+	return ends_secret(key, key + strlen(key)) ? IS_SECRET : 0;
 }
 
 // Behind the colon of the first key of the line that names a secret; NULL: none.
@@ -108,9 +113,9 @@ static void lines_copy(struct mask *m, const char *p, const char *end)
 			of_key = in;
 		}
 		if (!secret) {
-			urls_copy(m, p, line_end);
+			urls_copy(m, p, line_end, true);
 		} else {
-			urls_copy(m, p, secret);
+			urls_copy(m, p, secret, true);
 			if (secret < line_end)
 				copy(m, MASK, strlen(MASK));
 		}
@@ -143,11 +148,11 @@ static void scalar_copy(void *arg, const struct config_scalar *s)
 	const bool is_hidden = *begin == '"' && strstr(s->value, "://")
 			       && memchr(begin, '\\', (size_t)(end - begin));
 	const bool is_quoted = end > begin + 1 && (*begin == '"' || *begin == '\'');
-	if (s->is_secret || is_hidden) {
+	if (s->marks & IS_SECRET || is_hidden) {
 		if (end > begin)
 			copy(m, MASK, strlen(MASK));
 	} else {
-		urls_copy(m, begin, end - is_quoted);
+		urls_copy(m, begin, end - is_quoted, !(s->marks & IS_WEBHOOK));
 		copy(m, end - is_quoted, is_quoted);
 	}
 	m->read = (size_t)(end - m->text);
@@ -159,7 +164,7 @@ char *version_mask(const char *text, size_t len)
 	struct mask m = {.text = text, .out = malloc(4 * len + 8)};
 	if (!m.out)
 		return NULL;
-	const struct config_scalars_to to = {is_secret_key, scalar_copy, &m};
+	const struct config_scalars_to to = {marks_of, scalar_copy, &m};
 	if (config_scalars(text, len, &to) == 0) {
 		between_copy(&m, len);
 	} else {

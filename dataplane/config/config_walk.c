@@ -259,8 +259,8 @@ int config_walk_run(struct config_walk *w)
 // One open mapping or sequence of config_scalars.
 struct scalars_level {
 	bool is_mapping, has_key;
-	bool is_secret; // all of it
-	bool of_secret; // the value of the key that was read
+	unsigned marks;    // of all of it
+	unsigned of_marks; // of the value of the key that was read
 };
 
 struct scalars {
@@ -283,46 +283,47 @@ static size_t byte_of(struct scalars *s, size_t character)
 	return s->bytes;
 }
 
-// A node begins. Is it a key, and is it in a secret?
-static bool scalars_node(struct scalars *s, bool *is_key)
+// A node begins. Is it a key, and which marks has it?
+static unsigned scalars_node(struct scalars *s, bool *is_key)
 {
 	struct scalars_level *top = s->depth ? &s->level[s->depth - 1] : NULL;
 	*is_key = top && top->is_mapping && !top->has_key;
 	if (!top || *is_key)
-		return top && top->is_secret;
-	const bool is_secret = top->is_secret || (top->is_mapping && top->of_secret);
+		return top ? top->marks : 0;
+	const unsigned marks = top->marks | (top->is_mapping ? top->of_marks : 0);
 	top->has_key = false;
-	return is_secret;
+	return marks;
 }
 
 static int scalars_event(void *scalars, const yaml_event_t *e)
 {
 	struct scalars *s = scalars;
-	bool is_key, is_secret;
+	bool is_key;
+	unsigned marks;
 	if (event_is_decorated(e))
 		return -EINVAL;
 	if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT)
 		s->depth--;
 	if (e->type == YAML_SCALAR_EVENT) {
-		is_secret = scalars_node(s, &is_key);
+		marks = scalars_node(s, &is_key);
 		const char *value = (const char *)e->data.scalar.value;
 		const size_t begin = byte_of(s, e->start_mark.index);
 		if (is_key) {
 			s->level[s->depth - 1].has_key = true;
-			s->level[s->depth - 1].of_secret = s->to->is_secret(value);
+			s->level[s->depth - 1].of_marks = s->to->marks(value);
 		}
 		s->to->each(s->to->arg, &(struct config_scalar){.value = value,
 						.begin = begin,
 						.end = byte_of(s, e->end_mark.index),
-						.is_secret = is_secret && !is_key});
+						.marks = is_key ? 0 : marks});
 	}
 	if (e->type != YAML_SEQUENCE_START_EVENT && e->type != YAML_MAPPING_START_EVENT)
 		return 0;
-	is_secret = scalars_node(s, &is_key);
+	marks = scalars_node(s, &is_key);
 	if (is_key || s->depth == CONFIG_SCALARS_DEPTH_MAX)
 		return -EINVAL;
 	s->level[s->depth++] = (struct scalars_level){
-		.is_mapping = e->type == YAML_MAPPING_START_EVENT, .is_secret = is_secret};
+		.is_mapping = e->type == YAML_MAPPING_START_EVENT, .marks = marks};
 	return 0;
 }
 

@@ -78,11 +78,11 @@ enum { CONFIG_SCALARS_DEPTH_MAX = 32 };
 struct config_scalar {
 	const char *value; // until the call ends
 	size_t begin, end;
-	bool is_secret; // it is below a key that is_secret says so of
+	unsigned marks; // of all keys that it is below
 };
 
 struct config_scalars_to {
-	bool (*is_secret)(const char *key);
+	unsigned (*marks)(const char *key); // bits, for what is below it
 	void (*each)(void *arg, const struct config_scalar *scalar);
 	void *arg;
 };

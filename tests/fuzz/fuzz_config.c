@@ -139,7 +139,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 	return 0;
 }
 
-static bool is_secret(const char *key)
+static unsigned marks_of(const char *key)
 {
 	return key[0] == 'p';
 }
@@ -156,8 +156,8 @@ static void scalar_check(void *arg, const struct config_scalar *s)
 static void scalars_check(const uint8_t *data, size_t len)
 {
 	size_t last[2] = {0, len};
-	(void)!config_scalars((const char *)data, len,
-		&(struct config_scalars_to){is_secret, scalar_check, last});
+	(void)!config_scalars(
+		(const char *)data, len, &(struct config_scalars_to){marks_of, scalar_check, last});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -225,6 +225,14 @@ static void test_mask(void **)
 		"url: https://***@ads.example/l?***\n");
 	masked("{url: \"https://u:p@h/a\", name: x@y}", "{url: \"https://***@h/a\", name: x@y}");
 	masked("url: https://a@b@c/\n", "url: https://***@c/\n");
+	masked("webhooks: [{url: \"https://chat.example/h/hunter2\", kinds: [alarm_raised]}]\n",
+		"webhooks: [{url: \"https://chat.example/***\", kinds: [alarm_raised]}]\n");
+	masked("webhooks:\n- url: https://chat.example/h?hunter2\nport: 1\n",
+		"webhooks:\n- url: https://chat.example/***\nport: 1\n");
+	masked("webhooks: [{url: https://chat.example}]\n",
+		"webhooks: [{url: https://chat.example}]\n");
+	masked("# webhooks: [{url: https://chat.example/hunter2}]\nport: 1\n",
+		"# webhooks:***\nport: 1\n");
 	masked("sentinel_password: hunter2 # x\nport: 1\n",
 		"sentinel_password: *** # x\nport: 1\n");
 	masked("password_file: /etc/x\n", "password_file: /etc/x\n");
