@@ -15,15 +15,38 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/stats_read.h>
+
+enum { RESTART_MS = 10000 };
 
 // Reasons that count although clients may get answers of the cache; a drained box is meant to be.
 static bool is_watched(const struct api_reason *r)
 {
 	return (r->is_blocking && r->id != API_REASON_drained) || r->id == API_REASON_upstreams
 	       || r->id == API_REASON_lists_none;
+}
+
+// Was the data plane stopped on request, and is not back for long? No version is to blame for that,
+// as where an operator restarts it for a setting that wants it.
+static bool is_restarted(const struct app *a)
+{
+	char why[SHM_WHY_MAX];
+	const struct shm_paths *paths = publisher_paths(a->publisher);
+	struct stats_copy *c = calloc(1, sizeof(*c));
+	bool is = false;
+	if (c && paths && stats_read(paths, c, why) == 0) {
+		const enum process_state state = dataplane_state(paths, c);
+		is = state == PROCESS_UP || state == PROCESS_STARTING
+			     ? c->former_end == STATS_STOPPED
+				       && clock_mono_ms() - c->start_ms < RESTART_MS
+			     : c->ended == STATS_STOPPED;
+	}
+	free(c);
+	return is;
 }
 
 static struct health_sight sight_of(const struct app *a, const struct api_reasons *reasons,
@@ -39,7 +62,7 @@ static struct health_sight sight_of(const struct app *a, const struct api_reason
 	for (unsigned i = 0; i < reasons->count; i++) {
 		const struct api_reason *one = &reasons->one[i];
 		const uint64_t bit = UINT64_C(1) << one->id;
-		if (!is_watched(one))
+		if (!is_watched(one) || (one->id == API_REASON_dataplane && is_restarted(a)))
 			continue;
 		s.reasons |= bit;
 		s.is_out |= one->id != API_REASON_lists_none;

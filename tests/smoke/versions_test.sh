@@ -145,4 +145,12 @@ check "it starts" "$lab" start controlplane
 check "on the version before" eventually is_in_force 6
 check "it serves" eventually blocks second.test
 same "history names the damaged one" "$folder/7.version: damaged" "$(history | jq -r '.damaged[]')"
+# A restart of the data plane is what many a change asks for: it may take longer than a fault that is held against a version.
+deny restarted.test
+weirctl config apply >$tmp/restart.out 2>&1 &
+applying=$!
+check "a change" eventually blocks restarted.test
+"$lab" stop dataplane && sleep 5 && "$lab" start dataplane
+check "is not taken back for a restart of the data plane" wait $applying
+check "it says so" grep -q "^version [0-9]* is applied" $tmp/restart.out
 finish
