@@ -36,11 +36,12 @@ check "status says that the file differs" eventually differs 1
 check "the difference shows it" eval 'weirctl config diff | grep -q "^+  deny: \[first.test\]"'
 check "a trial" eval 'weirctl config apply --dry-run | grep -q "^good"'
 check "changes nothing" not_blocked first.test
-weirctl config apply >$tmp/apply.out 2>&1
+weirctl config apply --why 'a first one' >$tmp/apply.out 2>&1
 same "an apply, whose health held" 0 $?
 same "says so" "version 2 is applied" "$(tail -n 1 $tmp/apply.out)"
 check "is in force" eventually blocks first.test
 same "by its user" "uid 0 config apply applied" "$(of 2 who) $(of 2 what) $(of 2 result)"
+same "for a reason" "a first one" "$(of 2 why)"
 same "an apply without a change makes no version" "nothing has changed: version 2 stays in force" "$(weirctl config apply)"
 
 { grep -v '^blocking:' $tmp/plain.yaml && printf 'blocking: {enabled: maybe, deny: [1]}\nrefresh: {max_batch: 4x, frob: 1}\n'; } >$config

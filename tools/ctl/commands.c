@@ -284,8 +284,8 @@ const struct ctl_command ctl_commands[] = {
 		"Check FILE (or the configuration in use); needs no running weir."},
 	{"config", "reload", 0, 0, CTL_OPT_KEEP, cmd_config_reload, "[--keep]",
 		"Activate the changed configuration; name the keys that need a restart."},
-	{"config", "apply", 0, 0, CTL_OPT_DRY_RUN | CTL_OPT_KEEP, cmd_config_apply,
-		"[--dry-run] [--keep]",
+	{"config", "apply", 0, 0, CTL_OPT_DRY_RUN | CTL_OPT_KEEP | CTL_OPT_WHY, cmd_config_apply,
+		"[--dry-run] [--keep] [--why TEXT]",
 		"Activate the files on disk as a new version, watch the health, go back if it "
 		"falls; --keep: never go back."},
 	{"config", "diff", 0, 2, 0, cmd_config_diff, "[FROM [TO]]",
@@ -294,7 +294,8 @@ const struct ctl_command ctl_commands[] = {
 		"List the versions of the configuration: who, when, what, and the result."},
 	{"config", "show", 0, 1, 0, cmd_config_show, "[VERSION]",
 		"Print the texts of a version, without secrets."},
-	{"config", "rollback", 1, 1, CTL_OPT_KEEP, cmd_config_rollback, "[--keep] VERSION",
+	{"config", "rollback", 1, 1, CTL_OPT_KEEP | CTL_OPT_WHY, cmd_config_rollback,
+		"[--keep] [--why TEXT] VERSION",
 		"Activate the texts of an earlier version, as a new one."},
 };
 const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);

@@ -164,15 +164,15 @@ static int change(struct ctl *c, const char *path, const struct http_param *para
 
 int cmd_config_apply(struct ctl *c)
 {
-	const struct http_param params[] = {
-		{"dry_run", c->dry_run ? "1" : NULL}, {"keep", c->keep ? "1" : NULL}, {NULL, NULL}};
+	const struct http_param params[] = {{"dry_run", c->dry_run ? "1" : NULL},
+		{"keep", c->keep ? "1" : NULL}, {"why", c->reason}, {NULL, NULL}};
 	return change(c, "/config/apply", params);
 }
 
 int cmd_config_rollback(struct ctl *c)
 {
-	const struct http_param params[] = {
-		{"version", c->operand}, {"keep", c->keep ? "1" : NULL}, {NULL, NULL}};
+	const struct http_param params[] = {{"version", c->operand}, {"keep", c->keep ? "1" : NULL},
+		{"why", c->reason}, {NULL, NULL}};
 	return change(c, "/config/rollback", params);
 }
 
