@@ -241,8 +241,8 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 		      : config_bundle_load(&p->bundle, CONFIG_SECRETS_ALL, &p->config, &p->errors);
 }
 
-// What it wants of the machine that the configuration of the start does not lack as well: the data
-// plane would not start with it.
+// Refuses a candidate that wants a core, a device or a group that the machine lacks: the data plane
+// would not start with it. What the configuration of the start wants in vain is no reason.
 static int candidate_prove(const struct app *a, struct apply *p)
 {
 	config_machine_prove_change(a->started, p->config, "", &p->errors);

@@ -30,8 +30,8 @@ static bool is_watched(const struct api_reason *r)
 	       || r->id == API_REASON_lists_none;
 }
 
-// Was the data plane stopped on request, and is not back for long? No version is to blame for that,
-// as where an operator restarts it for a setting that wants it.
+// Has an operator stopped or just restarted the data plane, as for a setting that needs it? No
+// version is to blame for that.
 static bool is_restarted(const struct app *a)
 {
 	char why[SHM_WHY_MAX];

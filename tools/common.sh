@@ -117,7 +117,8 @@ default_targets() {
 }
 
 # build_tree DIR [meson setup options...]: configures once, then builds $build_targets, a word of which may be `default`
-# (default_targets), which they are if not given; output only when it fails. One at a time in a directory: two ninjas there would write the same files.
+# (default_targets), which they are if not given; output only when it fails. One at a time in a directory: two ninjas there
+# would write the same files.
 # The lock is ninja's as well, which may outlive a script that was killed.
 build_tree() {
 	mkdir -p "$1" || return 1

@@ -6,6 +6,7 @@
 #include "config_sections.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,16 @@ static int doc_load(const char *path, enum config_secrets_kind secrets, struct c
 int config_load_all(const char *path, struct config **out, struct config_errors *errors)
 {
 	return doc_load(path, CONFIG_SECRETS_FOUND, out, errors);
+}
+
+void config_errors_add(struct config_errors *e, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	if (e->count < CONFIG_ERRORS_MAX)
+		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
+	va_end(args);
+	e->count++;
 }
 
 void config_errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_MAX])

@@ -20,13 +20,12 @@
 
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...)
 {
-	struct config_errors *e = doc->errors;
+	char text[CONFIG_WHY_MAX];
 	va_list args;
 	va_start(args, fmt);
-	if (e->count < CONFIG_ERRORS_MAX)
-		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	e->count++;
+	config_errors_add(doc->errors, "%s", text);
 }
 
 // Reads a pipe (`weirctl config check <(...)`) to its end; a silence of PIPE_WAIT_MS is an error.

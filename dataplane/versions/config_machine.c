@@ -2,29 +2,18 @@
 
 #include <grp.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/config/pci_name.h>
 #include <weir/config_tools.h>
 
-static void add(struct config_errors *e, const char *fmt, ...) ATTR_PRINTF(2, 3);
-static void add(struct config_errors *e, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	if (e->count < CONFIG_ERRORS_MAX)
-		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
-	va_end(args);
-	e->count++;
-}
-
 static void lcore_prove(const char *key, unsigned lcore, struct config_errors *e)
 {
 	long cores = sysconf(_SC_NPROCESSORS_CONF);
 	if (cores > 0 && lcore >= (unsigned long)cores)
-		add(e, "config: %s: this machine has no core %u, its cores are 0 to %ld", key,
+		config_errors_add(e,
+			"config: %s: this machine has no core %u, its cores are 0 to %ld", key,
 			lcore, cores - 1);
 }
 
@@ -50,15 +39,16 @@ static void device_prove(unsigned i, const char *device, const char *root, struc
 	size_t len = strcspn(device, ",");
 	snprintf(name, sizeof(name), "%.*s", (int)len, device);
 	if (has_nameless(device + len))
-		add(e, "config: dataplane.ports[%u].device: an argument has no name", i);
+		config_errors_add(
+			e, "config: dataplane.ports[%u].device: an argument has no name", i);
 	if (pci_name_parse(name, pci)) {
 		if (!is_there(root, pci))
-			add(e,
+			config_errors_add(e,
 				"config: dataplane.ports[%u].device: this machine has no PCI "
 				"device %s",
 				i, pci);
 	} else if (strncmp(name, "net_", 4) != 0 || !name[4]) {
-		add(e,
+		config_errors_add(e,
 			"config: dataplane.ports[%u].device: \"%s\" is neither a PCI address nor a "
 			"virtual device (net_...)",
 			i, name);
@@ -69,7 +59,8 @@ void config_machine_prove(const struct config *c, const char *root, struct confi
 {
 	const struct config_dataplane *d = &c->dataplane;
 	if (c->runtime.group[0] && !getgrnam(c->runtime.group))
-		add(e, "config: runtime.group: this machine has no group \"%s\"", c->runtime.group);
+		config_errors_add(e, "config: runtime.group: this machine has no group \"%s\"",
+			c->runtime.group);
 	lcore_prove("dataplane.main_lcore", d->main_lcore, e);
 	for (unsigned i = 0; i < d->worker_count && !d->workers_auto; i++) {
 		char key[64];
@@ -97,5 +88,5 @@ void config_machine_prove_change(const struct config *running, const struct conf
 	config_machine_prove(c, root, &after);
 	for (unsigned i = 0; i < after.count && i < CONFIG_ERRORS_MAX; i++)
 		if (!has_text(&before, after.text[i]))
-			add(errors, "%s", after.text[i]);
+			config_errors_add(errors, "%s", after.text[i]);
 }

@@ -36,6 +36,8 @@ struct config_errors {
 	char text[CONFIG_ERRORS_MAX][CONFIG_WHY_MAX];
 };
 
+// Adds one; those beyond CONFIG_ERRORS_MAX are counted alone.
+void config_errors_add(struct config_errors *errors, const char *fmt, ...) ATTR_PRINTF(2, 3);
 // The first of the errors, and how many more there are.
 void config_errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_MAX]);
 

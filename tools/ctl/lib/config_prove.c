@@ -4,20 +4,8 @@
 
 #include "config_certificates.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static void add(struct config_errors *e, const char *fmt, ...) ATTR_PRINTF(2, 3);
-static void add(struct config_errors *e, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	if (e->count < CONFIG_ERRORS_MAX)
-		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
-	va_end(args);
-	e->count++;
-}
 
 static void certificate_prove(
 	unsigned i, const char *cert, const char *key, struct config_errors *e)
@@ -26,8 +14,8 @@ static void certificate_prove(
 	const char *why = config_certificate_wrong(cert, key, &is_of_key);
 
 	if (why)
-		add(e, "config: tls.certificates[%u].%s: %s: %s", i, is_of_key ? "key" : "cert",
-			is_of_key ? key : cert, why);
+		config_errors_add(e, "config: tls.certificates[%u].%s: %s: %s", i,
+			is_of_key ? "key" : "cert", is_of_key ? key : cert, why);
 }
 
 static void authorities_prove(const char *path, struct config_errors *e)
@@ -35,7 +23,7 @@ static void authorities_prove(const char *path, struct config_errors *e)
 	const char *why = path[0] ? config_authorities_wrong(path) : NULL;
 
 	if (why)
-		add(e, "config: tls.client_ca: %s: %s", path, why);
+		config_errors_add(e, "config: tls.client_ca: %s: %s", path, why);
 }
 
 void config_prove(const struct config *c, struct config_errors *e)

@@ -4,7 +4,8 @@
 // A line on stderr, from the first second on, that a command still waits, and how far it is:
 //   watching the health  [########            ]  4 of 10 s
 //   waiting for the control plane, 3 s
-// Only where stderr is a terminal; it is erased at the end. One at a time, on the only thread.
+// Only where stderr is a terminal; it is erased at the end. On the only thread. One that begins
+// within another, as a call of the API within the watch, draws over it.
 
 #include <stdbool.h>
 #include <stdint.h>
