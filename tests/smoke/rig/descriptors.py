@@ -25,7 +25,7 @@ BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RE
 FIXED = {
     "controlplane": {
         "stdin, stdout, stderr": 3,
-        "controlplane.lock, log.in-hand, memory.history": 3,
+        "controlplane.lock, log.in-hand, memory.history, audit.log": 4,
         "lock of the folder on huge pages": HUGE,
         "what a region that is cut off needs": CUT_OFF,
         "loops of service, resolvers, frontends: epoll, timer, bell, a pipe for signals": (1 + RESOLVERS + FRONTENDS) * 5,
