@@ -28,7 +28,6 @@ lab=$root/tools/lab
 controlplane=${WEIR_CONTROLPLANE:-$WEIR_BUILD/controlplane/weir-controlplane} # words; tools/leaks has its own
 patience=${WEIR_PATIENCE:-1}
 config=/run/weir/lab/weir.yaml
-config=/run/weir/lab/weir.yaml
 weirctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c $config "$@"; }
 client() { "$lab" exec "$@"; }
 service=198.18.0.53
@@ -139,7 +138,6 @@ rcode() { again rcode_now "$@"; }
 rcode_now() { client kdig +timeout=5 +retry=2 "$@" | rcode_of; }
 rcode_of() { sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; } # of what kdig says
 blocks() { client kdig +timeout=1 +retry=0 @$service "${1-blocked.test}" A | grep -q NXDOMAIN; }
-blocks() { client kdig +timeout=1 +retry=0 @$service "${1-blocked.test}" A | grep -q NXDOMAIN; }
 resolves() { [ "$(client kdig +short +timeout=2 +retry=0 @$service "$1" A)" = 198.18.200.1 ]; }
 # What an upstream was asked, in lower case, once all of them have written down what has come. (On a busy machine an upstream
 # is late, so weir repeats the query, and that question still waits there when the answer to the first one has arrived.)
@@ -153,11 +151,6 @@ up_idle() {
 	for pid in $(pgrep -f '/upstream.py '); do grep -q '^State:.S' /proc/$pid/status || return; done
 }
 pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; } # pid controlplane|dataplane
-runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1" 2>/dev/null)/status" 2>/dev/null; } # a zombie does not
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-# What a process' log got since the last call of `mark`.
-mark() { local what; for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done; }
-log_since() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log"; }
 runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1" 2>/dev/null)/status" 2>/dev/null; } # a zombie does not
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 # What a process' log got since the last call of `mark`.
@@ -196,7 +189,6 @@ huge_pages() {
 }
 # A counter of the data plane: dp verdict hit, dp counter rx_frames
 dp() { weirctl --json stats --interval 0 | jq -r ".dataplane.${1}s.$2"; }
-resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1"; } # a counter of the resolver
 resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1"; } # a counter of the resolver
 verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] | add'; }
 # holds JQ: true of one snapshot of the data plane's statistics. Neighbour discovery of the client's kernel may be on its

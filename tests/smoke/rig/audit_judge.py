@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Says which changes that a state directory shows are not in its audit log; exit status 1 if there are any,
-2 if there is no such state directory.
+2 if there is no such state directory, or a log is no regular file.
 
 usage: audit_judge.py STATE_DIRECTORY LOG...
 
@@ -23,6 +23,8 @@ RESULTS = ("pending", "watched_again", "applied", "taken_back", "not_taken")
 
 
 def lines_of(path):
+    if path.exists() and not path.is_file():
+        raise FileNotFoundError(f"{path}: no regular file")
     return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
 
 
