@@ -117,6 +117,16 @@ static void test_a_stored_image_settles_the_last_reload(void **)
 	end();
 }
 
+// The data plane activates what there is, until that blocks the name.
+static bool blocked_in_time(const char *name)
+{
+	for (unsigned turn = 0; turn < 1000 && !blocked(name); turn++) {
+		atomic_store(&page.activated_rules, generation());
+		(void)generation_grows(generation(), 20);
+	}
+	return blocked(name);
+}
+
 // Nor is it forgotten where the data plane activates the one in force.
 static void test_a_refused_image_is_built_again(void **)
 {
@@ -126,10 +136,7 @@ static void test_a_refused_image_is_built_again(void **)
 	write_list(0, "second.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_FAILED);
-	refused = generation();
-	atomic_store(&page.activated_rules, refused);
-	assert_true(generation_grows(refused, 20000));
-	assert_true(blocked("second.example"));
+	assert_true(blocked_in_time("second.example"));
 	atomic_store(&page.activated_rules, generation());
 	assert_false(generation_grows(generation(), 2000));
 	rules_status(env.rules, &env.last);
