@@ -11,12 +11,14 @@ die() {
 
 # Debian packages of the given kinds (build, lab, test) that are not installed yet.
 packages_missing() {
-	local kind name kinds=" $* "
+	local kind name kinds=" $* " wanted=() there
 	while read -r kind name _; do
-		case $kind in '' | \#*) continue ;; esac
-		[[ $kinds == *" $kind "* ]] || continue
-		dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$name"
+		[[ $kind != '' && $kind != \#* && $kinds == *" $kind "* ]] && wanted+=("$name")
 	done <"$weir_root/tools/packages"
+	there=$'\n'$(dpkg-query -W -f='${binary:Package} ${Status}\n' "${wanted[@]}" 2>/dev/null)$'\n'
+	for name in "${wanted[@]}"; do
+		[[ $there =~ $'\n'"$name"(:[a-z0-9]+)?' '[a-z]+' ok installed'$'\n' ]] || printf '%s ' "$name"
+	done
 }
 
 # A subshell, so that what it makes goes also when it is interrupted.

@@ -29,7 +29,7 @@ controlplane=${WEIR_CONTROLPLANE:-$WEIR_BUILD/controlplane/weir-controlplane} # 
 patience=${WEIR_PATIENCE:-1}
 config=/run/weir/lab/weir.yaml
 weirctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c $config "$@"; }
-client() { "$lab" exec "$@"; }
+client() { nsenter --net=/run/netns/weir-client -- "$@"; } # as `tools/lab exec`, which starts a script
 service=198.18.0.53
 service6=fd53::53
 python=/usr/bin/python3
@@ -48,7 +48,6 @@ check() {
 		echo "  $*"
 		tail -n "${said_lines:-15}" $tmp/out.$$.out | sed 's/^/  | /'
 	fi
-	rm -f $tmp/out.$$.out
 }
 # must TEXT CMD...: without it nothing that follows means anything
 must() {

@@ -133,7 +133,7 @@ printf '%s\n' "runtime: {directory: $tmp/huge, hugepages: \"off\"}" 'cache: {l0_
 refuses() { ! "$WEIR_BUILD/$1" -c $tmp/other.yaml >$tmp/refused 2>&1 && grep -q 'weirctl mem plan' $tmp/refused; }
 check "a control plane that has no room does not start" refuses controlplane/weir-controlplane
 check "nor does a data plane" refuses dataplane/weir-dataplane
-asks() { while :; do "$lab" exec kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
+asks() { while :; do client kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
 printf '#!/bin/bash\ni=0\nlab=%q service=%s\n%s\nasks\n' "$lab" $service "$(declare -f asks)" >$tmp/load.sh
 lives() { weirctl --json mem history | jq -e "[.dataplane_lives[].end] == $1"; }
 "$lab" stop dataplane
