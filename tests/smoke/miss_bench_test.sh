@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The benches of misses, and those of the control API, work with the real binaries and the peers that are installed: each runs for a second or two. How
-# fast anything is decides nothing here.
+# The benches of misses, and those of the control API, work with the real binaries and the peers that are installed: each
+# runs for a second or two. How fast anything is decides nothing here.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 goals=M1,M4,M4b,attack,timing
