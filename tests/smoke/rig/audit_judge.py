@@ -5,8 +5,9 @@
 
 usage: audit_judge.py STATE_DIRECTORY LOG...
 
-Changes are: each version of the configuration with its number, who and what; each token and each password; and each
-lock-out that the control plane's logs name. A version by `start` that never came into force has none: its process
+Changes are: each version of the configuration with its number, who and what; each token and each password; each
+lock-out that the control plane's logs name; and each request for a change there (a flush, a pause, a list's reload).
+A control plane that was killed may take its last entries with it, which are written in the background. A version by `start` that never came into force has none: its process
 ended before there was an audit log. A request that 404 or 409 refused after its first entry (status 0) is no change; one
 that failed otherwise may be.
 """
@@ -81,6 +82,24 @@ def requests_of(entries):
     return done | {request for request, count in begun.items() if count > 0}
 
 
+LAST = 3  # requests before a kill
+
+
+def requests_said(lines):
+    """How often each path is asked for a change, by the log of the control plane's runs."""
+    runs = [[]]
+    for line in lines:
+        if "serving, incarnation" in line:
+            runs.append([])
+        elif found := re.search(r"control: (/[a-z0-9_/]+) .*by |(stopping: signal)", line):
+            runs[-1].append(found[1] or found[2])
+    said = collections.Counter(runs[-1])
+    for run in runs[:-1]:
+        said.update(run if run and run[-1] == "stopping: signal" else run[:-LAST])
+    del said["stopping: signal"]
+    return said
+
+
 def missing(state, logs):
     """A sentence for each change without an entry, and how many changes there are."""
     state = pathlib.Path(state)
@@ -102,6 +121,9 @@ def missing(state, logs):
     wanted += [(f"token {n} revoked", ("/token/revoke", n) in asked) for n in revoked]
     wanted += [(f"password of {n} set", ("/password/set", n) in asked)
                for n in names_read(state / "passwords")[0]]
+    replied = collections.Counter(e["path"] for e in entries if e.get("status") and "refused" not in e)
+    for path, count in sum((requests_said(lines_of(pathlib.Path(path))) for path in logs), collections.Counter()).items():
+        wanted += [(f"a request of {path}", i < replied[path]) for i in range(count)]
     said = sum(re.search(r"locked out for \d+ s: ", line) is not None
                for path in logs for line in lines_of(pathlib.Path(path)))
     wanted += [("a lock-out", i < locked) for i in range(said)]

@@ -28,7 +28,9 @@ class State(unittest.TestCase):
                {"who": "uid 0", "path": "/token/create", "query": "name=ops&role=read", "status": 0},
                {"who": "uid 0", "path": "/token/revoke", "query": "name=ops", "status": 0},
                {"who": "uid 0", "path": "/password/set", "query": "name=eve&role=read", "status": 0},
-               {"who": "weir", "what": "this address is locked out for 60 s"}]
+               {"who": "weir", "what": "this address is locked out for 60 s"},
+               {"who": "uid 0", "path": "/cache/flush", "query": "name=a.example", "status": 200},
+               {"who": "uid 0", "path": "/blocking/off", "status": 400}]
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -39,7 +41,11 @@ class State(unittest.TestCase):
         (self.state / "config" / "9.version").write_bytes(b"damaged")
         (self.state / "tokens").write_text("weir-tokens 1\nops read 00 1 0 revoked\n")
         (self.state / "passwords").write_text("weir-passwords 1\neve read 00 00\n")
-        (self.state / "control.log").write_text("control: 192.0.2.7 is locked out for 60 s: 10 failed tries\n")
+        (self.state / "control.log").write_text(
+            "serving, incarnation 1\ncontrol: /cache/flush a.example by uid 0, pid 3\nstopping: signal 15\n"
+            "serving, incarnation 2\ncontrol: /cache/flush lost.example by uid 0, pid 4\n"
+            "serving, incarnation 3\ncontrol: 192.0.2.7 is locked out for 60 s: 10 failed tries\n"
+            "[2 lines suppressed] control: /blocking/off  by ops, 192.0.2.1\n")
 
     def tearDown(self):
         self.folder.cleanup()
@@ -51,7 +57,7 @@ class State(unittest.TestCase):
         return missing(str(self.state), [str(self.state / "control.log")])
 
     def test_all_there(self):
-        self.assertEqual(([], 6), self.gone(self.ENTRIES))
+        self.assertEqual(([], 8), self.gone(self.ENTRIES))
 
     def test_each_is_missed(self):
         for i, entry in enumerate(self.ENTRIES):
