@@ -77,6 +77,12 @@ def pasted_into(lines, rng):
     lines[at:at] = rng.choice(PASTED).split("\n")
 
 
+def slips(lines, rng):
+    """A slip in each of three keys: three errors of one file."""
+    for at in rng.sample(keys(lines), 3):
+        lines[at:at + 1] = key_slip(lines[at], rng)
+
+
 MUTATIONS = [
     line_delete, cut, pasted_into,
     line_at(lambda line, rng: [line, line]),                      # given twice
@@ -86,7 +92,7 @@ MUTATIONS = [
     line_at(lambda line, rng: [line.replace(": ", ":", 1)]),      # no blank behind it
     line_at(lambda line, rng: [line.replace(":", " =", 1)]),
     line_at(lambda line, rng: [line + ": x"]),
-    line_at(key_slip), line_at(key_slip), line_at(key_slip),
+    line_at(key_slip), line_at(key_slip), slips, slips,
     lambda lines, rng: value_set(lines, rng, ["[a, b]", "{a: b}", "maybe", "-1", "1e9", "99999999999999999999999", "0x10", "''", "4x"]),
     lambda lines, rng: value_set(lines, rng, ['"unclosed', "'unclosed", "[unclosed", "{unclosed: 1", "*alias", "!tag x", "&a b", "|", "@x", "`x`", "%x"]),
     lambda lines, rng: value_set(lines, rng, ["999.1.2.3", "fe80::g", "9.9.9.9:99999", "256", "\u202e", "\u00e4" * 300, "x" * 5000]),

@@ -3,14 +3,16 @@
 
 usage: control_adversary.py OPENAPI FOLDER PID SECRETS DNS_COMMAND
 
-FOLDER has ca.pem and ROLE.token, expired.token, revoked.token, unknown.token. Tries each endpoint with each of them, odd paths and
-headers, large and slow requests, old TLS, clear text, and CONNECTIONS connections (WEIR_CONTROL_CONNECTIONS, 1000) while
-DNS_COMMAND must go on to answer. The user eve has "a long password"; what her sessions are known by is written to SECRETS. Prints what should not be; exit status 1 if there is any.
+FOLDER has ca.pem, server.pem and server.key, and ROLE.token, expired.token, revoked.token, unknown.token. Tries each endpoint with
+each of them, odd paths and headers, large and slow requests, old TLS, clear text, and CONNECTIONS connections
+(WEIR_CONTROL_CONNECTIONS, 5000) while DNS_COMMAND must go on to answer and the memory of process PID must not grow. The user eve
+has "a long password"; what her sessions are known by is written to SECRETS. Prints what should not be; exit status 1 if there is any.
 """
 import itertools
 import json
 import os
 import pathlib
+import resource
 import shlex
 import socket
 import ssl
@@ -21,7 +23,7 @@ import time
 import warnings
 
 ADDRESS = ("127.0.0.1", 9953)
-CONNECTIONS = int(os.environ.get("WEIR_CONTROL_CONNECTIONS", "1000"))
+CONNECTIONS = int(os.environ.get("WEIR_CONTROL_CONNECTIONS", "5000"))
 ROLES = ["read", "operate", "admin"]
 GROWTH_MAX_KB = 48 * 1024
 LIFE_S = 15
@@ -292,6 +294,39 @@ def large_requests():
     conn.close()
 
 
+def only(made, version):
+    made.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.minimum_version = made.maximum_version = version
+    return made
+
+
+def speaks(version, address):
+    """Does a handshake with this version of TLS alone come to its end?"""
+    raw = socket.create_connection(address, 5, source_address=(source(), 0))
+    try:
+        only(context(), version).wrap_socket(raw).close()
+        return True
+    except (ssl.SSLError, OSError):
+        return False
+
+
+def old_server(version):
+    """A server that takes one connection with this version: what a client needs for it is there."""
+    made = only(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), version)
+    made.load_cert_chain(folder / "server.pem", folder / "server.key")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def take():
+        try:
+            made.wrap_socket(listener.accept()[0], server_side=True).close()
+        except OSError:
+            pass
+    threading.Thread(target=take, daemon=True).start()
+    return listener
+
+
 def weak_connections():
     raw = socket.create_connection(ADDRESS, 5, source_address=(source(), 0))
     raw.sendall(b"GET /v1/status HTTP/1.1\r\nHost: b\r\n\r\n")
@@ -301,18 +336,12 @@ def weak_connections():
     except OSError:
         pass
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
-        old = context()
-        old.set_ciphers("ALL:@SECLEVEL=0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            old.minimum_version = old.maximum_version = version
+        with old_server(version) as lenient:
+            if not speaks(version, lenient.getsockname()):
+                say(f"{version.name} is not what this program can try")
         time.sleep(0.05)
-        raw = socket.create_connection(ADDRESS, 5, source_address=(source(), 0))
-        try:
-            old.wrap_socket(raw)
+        if speaks(version, ADDRESS):
             say(f"{version.name} is accepted")
-        except (ssl.SSLError, OSError):
-            pass
 
 
 def slow_client(conn, begin, piece):
@@ -351,8 +380,28 @@ def answers():
     return subprocess.run(shlex.split(dns), capture_output=True, timeout=20).stdout.strip() != b""
 
 
+class Memory(threading.Thread):
+    """What the process grows by until `end`, at most."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.before, self.most, self.over = resident_kb(), 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.wait(0.1):
+            self.most = max(self.most, resident_kb() - self.before)
+
+    def end(self):
+        self.over.set()
+        self.join()
+        print(f"memory grew by {self.most} KiB at most", flush=True)
+        if self.most > GROWTH_MAX_KB:
+            say(f"{self.most} KiB of memory, over {GROWTH_MAX_KB}")
+
+
 def many_connections():
-    before, held, silent = resident_kb(), [], 0
+    held, silent = [], 0
     for i in range(CONNECTIONS):
         try:
             held.append(socket.create_connection(ADDRESS, 0.3, source_address=(source(), 0)))
@@ -362,9 +411,6 @@ def many_connections():
             pass
         if i % 200 == 0:
             silent += not answers()
-    grown = resident_kb() - before
-    if grown > GROWTH_MAX_KB:
-        say(f"{CONNECTIONS} connections: {grown} KiB of memory")
     if silent:
         say(f"{CONNECTIONS} connections: {silent} questions without an answer")
     for one in held:
@@ -372,7 +418,7 @@ def many_connections():
     time.sleep(1)
     if request(connect(), "GET", "/v1/status", token["read"])[0] != 200:
         say("no reply after many connections")
-    print(f"{CONNECTIONS} connections: {len(held)} made, {grown} KiB", flush=True)
+    print(f"{CONNECTIONS} connections: {len(held)} made", flush=True)
 
 
 def run(step):
@@ -385,6 +431,9 @@ def run(step):
 
 
 def main():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    memory = Memory()
     slow = slow_clients()
     run(kinds_of_refusal)
     run(sessions)
@@ -395,6 +444,7 @@ def main():
     run(many_connections)
     for thread in slow:
         thread.join()
+    memory.end()
     if not answers():
         say("no answer in the end")
     sys.exit(bool(wrong))
