@@ -23,6 +23,7 @@ check "a reload" taken_over weirctl config reload
 check "is an event" seen $from '.kind == "config_reloaded" and .severity == "info" and .text == "configuration reloaded"'
 check "in the stream too" eventually grep -q '^event: config_reloaded' $tmp/stream
 check "and for who follows" eventually grep -q '"kind": *"config_reloaded"' $tmp/followed
+same "without control.listen nobody listens on TCP" "" "$(ss -Hltn 'sport = :9953')"
 cp $config $tmp/plain.yaml
 echo 'nonsense: 1' >>$config
 check "a wrong file is refused" eval '! weirctl config reload'

@@ -79,6 +79,10 @@ check "it is not any more" eventually not_for_kid ok.game.test
 check "upstream add" weirctl upstream add 127.0.0.1:5302
 same "weir asks it" 1 "$(weirctl --json upstreams | jq '[.upstreams[] | select(.address == "127.0.0.1:5302")] | length')"
 check "upstream remove" weirctl upstream remove 127.0.0.1:5302
+for what in "list add more" "list enable more" "local add nas.lan" "group add 198.18.0.3" "group move 198.18.0.3" \
+	"upstream add 127.0.0.1:5302" "upstream remove 127.0.0.1:5302"; do
+	check "the history has $what" made ".what | startswith(\"$what\")"
+done
 
 # Refusals.
 list=$(weirctl --json list show | jq -r '.lists[0].name')
@@ -137,4 +141,6 @@ for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny -
 done
 check "blocked as before" eventually blocks ok.blocked.test
 same "nothing is managed" 0 "$(entries '[.entries[] | select(.name != "filed.test")] | length')"
+applied() { weirctl --json events | jq -e 'select(.kind == "config_applied" and .fields.what == "group remove 198.18.0.3")'; }
+check "the last one is an event once its health held" eventually applied
 finish
