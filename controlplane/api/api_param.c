@@ -97,14 +97,13 @@ static const struct config *config_of(const struct api *a)
 	return a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
 }
 
-// Replies: no WHAT "TEXT"; did you mean "NEAREST"? The caller has found the nearest one.
-static void word_refuse(
-	struct http_exchange *x, const char *what, const char *text, const char *nearest)
+void api_param_refuse_word(struct http_exchange *x, unsigned status, const char *what,
+	const char *text, const char *nearest)
 {
 	if (nearest)
-		api_refuse(x, 400, "no %s \"%s\"; did you mean \"%s\"?", what, text, nearest);
+		api_refuse(x, status, "no %s \"%s\"; did you mean \"%s\"?", what, text, nearest);
 	else
-		api_refuse(x, 400, "no %s \"%s\"", what, text);
+		api_refuse(x, status, "no %s \"%s\"", what, text);
 }
 
 // The client of the configuration whose name is nearest; NULL: none is near.
@@ -122,7 +121,7 @@ void api_param_refuse_client(const struct api *a, struct http_exchange *x, const
 {
 	const char *near = client_near(a, text);
 	if (near)
-		word_refuse(x, "client", text, near);
+		api_param_refuse_word(x, 400, "client", text, near);
 	else
 		api_refuse(x, 400, "client: \"%s\" is neither an IP address nor a client's name",
 			text);
@@ -141,7 +140,7 @@ void api_param_refuse_group(const struct api *a, struct http_exchange *x, const 
 		snprintf(names + len, sizeof(names) - len, ", %s", c->groups[i].name);
 	}
 	if (near.best)
-		word_refuse(x, "group", text, near.best);
+		api_param_refuse_word(x, 400, "group", text, near.best);
 	else
 		api_refuse(x, 400, "no group \"%s\"; groups: %s", text, names);
 }
@@ -237,7 +236,7 @@ static bool word_take(struct http_exchange *x, const char *key, const char *out,
 			return true;
 		text_near_try(&near, word);
 	}
-	word_refuse(x, key, out, near.best);
+	api_param_refuse_word(x, 400, key, out, near.best);
 	return false;
 }
 
@@ -266,7 +265,7 @@ bool api_param_rcode(struct http_exchange *x, bool *has, uint16_t *out)
 	text_near_begin(&near, text);
 	for (uint16_t i = 0; strcmp(dns_rcode_text(i), "RCODE") != 0; i++)
 		text_near_try(&near, dns_rcode_text(i));
-	word_refuse(x, "response code", text, near.best);
+	api_param_refuse_word(x, 400, "response code", text, near.best);
 	return false;
 }
 

@@ -25,6 +25,9 @@ bool api_param_number(struct http_exchange *x, const char *param, unsigned max, 
 // none.
 bool api_param_why(struct http_exchange *x, const char **out);
 
+// Replies: no WHAT "TEXT"; did you mean "NEAREST"? NULL: none is near.
+void api_param_refuse_word(struct http_exchange *x, unsigned status, const char *what,
+	const char *text, const char *nearest);
 void api_param_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
 // With the names of all groups.
 void api_param_refuse_group(const struct api *a, struct http_exchange *x, const char *text);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoints of the toggles.
 
-#include "api_server.h"
+#include "api_param.h"
 #include "memory/toggles.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/log.h>
+#include <weir/text.h>
 
 static void serve_toggles(struct api *a, struct http_exchange *x)
 {
@@ -46,12 +47,21 @@ static bool is_admin(const struct api *a, const struct http_exchange *x)
 	return http_source(x)->ss_family == AF_UNIX || (a->user && a->user->role == CONTROL_ADMIN);
 }
 
+static void refuse_unknown(struct http_exchange *x, const char *name)
+{
+	struct text_near near;
+	text_near_begin(&near, name);
+	for (unsigned i = 0; i < TOGGLE_COUNT; i++)
+		text_near_try(&near, toggle_name(i));
+	api_param_refuse_word(x, 404, "toggle", name, near.best);
+}
+
 static void serve_set(struct api *a, struct http_exchange *x)
 {
 	const char *name = http_param(x, "toggle"), *value = http_param(x, "value");
 	enum toggle toggle = name ? toggle_find(name) : TOGGLE_COUNT;
 	if (!a->deps.toggles || toggle == TOGGLE_COUNT) {
-		api_refuse(x, 404, "no such toggle");
+		refuse_unknown(x, name ? name : "");
 		return;
 	}
 	if (takes_admin(toggle) && !is_admin(a, x)) {

@@ -119,6 +119,11 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 		|| !api_param_number(x, "seconds", WATCH_SECONDS_MAX, seconds))
 		return false;
 	if (verdict[0] && !watch_verdicts(verdict, &f->verdicts, outcomes)) {
+		const char *near = watch_verdict_near(verdict);
+		if (near) {
+			api_param_refuse_word(x, 400, "verdict", verdict, near);
+			return false;
+		}
 		api_refuse(x, 400,
 			"verdict: must be one of those of weirctl stats, malformed, dropped, "
 			"servfail, stale, upstream, cached or unanswered");

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/shm_stats.h>
+#include <weir/text.h>
 
 struct lines {
 	struct watch_join join;
@@ -321,4 +322,17 @@ bool watch_verdicts(const char *word, uint64_t *verdicts, unsigned *outcomes)
 		return false;
 	*verdicts = word[0] == 'm' ? malformed : verdicts_from("drop_");
 	return true;
+}
+
+const char *watch_verdict_near(const char *word)
+{
+	struct text_near near;
+	text_near_begin(&near, word);
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++)
+		text_near_try(&near, ends[i].word);
+	text_near_try(&near, "malformed");
+	text_near_try(&near, "dropped");
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		text_near_try(&near, verdict_names[v]);
+	return near.best;
 }

@@ -54,3 +54,5 @@ void watch_counts(struct watch *w, struct watch_counts *out);
 // "malformed", "dropped", "servfail", "stale", "upstream", "cached", "unanswered" or a verdict, as
 // bits of verdicts, and for misses of outcomes (0: all). False: no such word.
 ATTR_MUST_CHECK bool watch_verdicts(const char *word, uint64_t *verdicts, unsigned *outcomes);
+// The nearest of those words; NULL: none is near.
+const char *watch_verdict_near(const char *word);

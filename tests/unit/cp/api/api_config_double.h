@@ -90,6 +90,8 @@ static inline void test_toggles(void **)
 	assert_reply("POST /set?toggle=refresh&value=off", 503, "\"error\"");
 	set_double.rc = set_double.err = 0;
 	assert_reply("POST /set?toggle=refresh&value=7", 400, "refresh: takes on, off, or default");
-	assert_reply("POST /set?toggle=none&value=off", 404, "no such toggle");
+	assert_reply("POST /set?toggle=none&value=off", 404, "no toggle \\\"none\\\"");
+	assert_reply("POST /set?toggle=query-log&value=off", 404,
+		"no toggle \\\"query-log\\\"; did you mean \\\"query_log\\\"?");
 	toggles_reset(&toggles);
 }

@@ -358,6 +358,9 @@ static void test_words(void **)
 	assert_int_equal(bits, UINT64_C(1) << VERDICT_miss);
 	assert_false(watch_verdicts("drop", &bits, &outcomes));
 	assert_false(watch_verdicts("", &bits, &outcomes));
+	assert_string_equal(watch_verdict_near("drop_unt"), "drop_runt");
+	assert_string_equal(watch_verdict_near("malformd"), "malformed");
+	assert_null(watch_verdict_near("xyzxyzxyz"));
 }
 
 static int setup(void **)
