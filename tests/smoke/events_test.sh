@@ -107,8 +107,8 @@ check "each event has its data in one line" eval \
 middle=$(sed -n 3p <<<"$numbers")
 timeout 2 curl -sN --unix-socket /run/weir/control.sock -H "Last-Event-ID: $middle" http://weir/events >$tmp/again
 same "after a break a reader goes on behind its last event" $((middle + 1)) "$(sed -n 's/^id: //p' $tmp/again | head -1)"
-check "weirctl shows a line for each event" eval \
-	'[ "$(weirctl events | wc -l)" = "$(events | jq ".events | length")" ]'
+as_many() { [ "$(weirctl events | wc -l)" = "$(events | jq ".events | length")" ]; } # unless one comes in between
+check "weirctl shows a line for each event" eventually as_many
 check "with time, severity and kind" eval \
 	'weirctl events | grep -Eq "^[0-9-]{10} [0-9:]{8} warning dataplane_went the data plane has ended: "'
 same "since a number" "$(events $from | jq '.events | length')" "$(weirctl --json events --since $from | wc -l)"
