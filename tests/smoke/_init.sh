@@ -160,7 +160,7 @@ eventually() {
 	local eventually_end=$((SECONDS + 60 * patience)) eventually_i
 	for ((eventually_i = 0; eventually_i < 60 || SECONDS < eventually_end; eventually_i++)); do
 		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
+		sleep 0.$((eventually_i < 10 ? 1 : 3)) # a try takes a CPU from other tests
 	done
 	return 1
 }
