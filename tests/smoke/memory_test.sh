@@ -88,7 +88,7 @@ check "a reload of the same configuration allocates nothing for it" eventually r
 check "of one that was written again it does" eval 'touch $config && reloads_make -gt 100000'
 check "snapshot" weirctl mem snapshot before
 for i in $(seq 20); do client kdig +timeout=3 @$service ok-300.m$i.test A >/dev/null; done
-seq 1 50000 | sed 's/$/.blocked.test/' >>$list
+seq 1 200000 | sed 's/$/.blocked.test/' >>$list
 check "reload" weirctl blocklist reload
 check "another" weirctl mem snapshot after
 check "the longer list is what grew" grew \
