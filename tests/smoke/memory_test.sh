@@ -133,7 +133,7 @@ printf '%s\n' "runtime: {directory: $tmp/huge, hugepages: \"off\"}" 'cache: {l0_
 refuses() { ! "$WEIR_BUILD/$1" -c $tmp/other.yaml >$tmp/refused 2>&1 && grep -q 'weirctl mem plan' $tmp/refused; }
 check "a control plane that has no room does not start" refuses controlplane/weir-controlplane
 check "nor does a data plane" refuses dataplane/weir-dataplane
-asks() { while :; do client kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
+asks() { while :; do "$lab" exec kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
 printf '#!/bin/bash\ni=0\nlab=%q service=%s\n%s\nasks\n' "$lab" $service "$(declare -f asks)" >$tmp/load.sh
 lives() { weirctl --json mem history | jq -e "[.dataplane_lives[].end] == $1"; }
 "$lab" stop dataplane
@@ -143,6 +143,8 @@ rmdir /run/weir/rings.0
 check "is reported as such" eventually lives '["could not start", "stopped"]'
 check "the data plane starts" "$lab" start dataplane
 check "each run is reported once" eventually lives '["runs", "could not start", "stopped"]'
+asked=$(verdict_sum)
 check "three points: no leak" "$root/tools/memtest" --seconds 2 --idle 2 --limit 4096 -- bash $tmp/load.sh
+check "under queries" test $(($(verdict_sum) - asked)) -ge 20
 check "a load that does not run is no verdict" sh -c '"$0" --seconds 1 --idle 0 -- /nonexistent/load; [ $? = 2 ]' "$root/tools/memtest"
 finish
