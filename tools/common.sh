@@ -13,7 +13,7 @@ die() {
 packages_missing() {
 	local kind name kinds=" $* " wanted=() there
 	while read -r kind name _; do
-		[[ $kind != '' && $kind != \#* && $kinds == *" $kind "* ]] && wanted+=("$name")
+		[[ $kinds == *" $kind "* ]] && wanted+=("$name") # no kind is empty or begins with #
 	done <"$weir_root/tools/packages"
 	there=$'\n'$(dpkg-query -W -f='${binary:Package} ${Status}\n' "${wanted[@]}" 2>/dev/null)$'\n'
 	for name in "${wanted[@]}"; do

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Hosts files and DHCP leases (first byte: of which kind): what is read is within the text, names
-// are printable and live, the same text gives the same again, and a sweep leaves nothing.
+// Parses hosts files and DHCP leases. The first byte of the input selects the kind. The parser must
+// stay within the text and give the same result for the same text. Each name it stores must be
+// printable and not expired. A sweep must remove all entries.
 
 #include "controlplane/client_names/client_lines.h"
 #include "fuzz.h"

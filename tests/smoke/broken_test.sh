@@ -69,7 +69,7 @@ same "no query was lost" 0 "$(lost)"
 same "each was answered as before" "$(rcodes $tmp/first.out)" "$(rcodes $tmp/load.out)"
 same "answers are as they were" "$before" "$(answers)"
 same "no version was made" 1 "$(ctl --json config history | jq '.versions | length')"
-echo "# the slowest took $slowest ms; $meant had a suggestion, $several several errors; $(rates | xargs) queries a second"
+echo "# the slowest took $slowest ms; $meant had a suggestion, $several had several errors; $(rates | xargs) queries a second"
 cp $tmp/plain.yaml $config
 check "a good one is taken" weirctl config reload
 finish

@@ -7,9 +7,9 @@ usage: audit_judge.py STATE_DIRECTORY LOG...
 
 Changes are: each version of the configuration with its number, who and what; each token and each password; each
 lock-out that the control plane's logs name; and each request for a change there (a flush, a pause, a list's reload).
-A control plane that was killed may take its last entries with it, which are written in the background. A version by `start` that never came into force has none: its process
-ended before there was an audit log. A request that 404 or 409 refused after its first entry (status 0) is no change; one
-that failed otherwise may be.
+A control plane that was killed may take its last entries with it, which are written in the background. A version by
+`start` that never came into force has none: its process ended before there was an audit log. A request that 404 or 409
+refused after its first entry (status 0) is no change; one that failed otherwise may be.
 """
 
 import collections

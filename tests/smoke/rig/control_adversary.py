@@ -317,6 +317,7 @@ def old_server(version):
     made = only(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), version)
     made.load_cert_chain(folder / "server.pem", folder / "server.key")
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(10)
 
     def take():
         try:
