@@ -145,7 +145,9 @@ same "nobody was asked" "$before" "$(wc -l <$tmp/web.log)"
 
 start=fail lists true http://ok.lists.test:8080/none
 "$lab" stop controlplane >/dev/null
+audit_check
 rm -rf /run/weir/lab/state
+mv /run/weir/lab/controlplane.log $tmp/before.log
 check "without a last good image and with a list that fails: no start" \
 	bash -c "! timeout $((120 * patience)) $controlplane -c $config >$tmp/cp.log 2>&1"
 check "and the list is named" grep -q "not starting: .*web1: HTTP status 404" $tmp/cp.log
