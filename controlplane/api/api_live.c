@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of what happens now, for pages and screens: a stream of server-sent events, one each
-// EVERY_MS, with the counters of both processes as they are (readers take differences). A sample is
-// made once for all readers, and none is made while there is no reader. One takes a call to each
-// loop and a copy of the data plane's statistics; the next waits for the one before. A stuck client
-// (api_lines.h) is closed and counted.
+// EVERY_MS, with the counters of both processes as they are (readers take differences), and the
+// number of the newest event: a reader asks for what an event may have changed, and only then. A
+// sample is made once for all readers, and none is made while there is no reader. One takes a call
+// to each loop and a copy of the data plane's statistics; the next waits for the one before. A
+// stuck client (api_lines.h) is closed and counted.
 
 #include "api_lines.h"
 #include "api_server.h"
@@ -164,10 +165,10 @@ static char *sample_text(const struct api_live *l, const struct resolver_status 
 {
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	struct timespec now;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	json_out_signed(o, root, "unix_ms", (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	const struct events *events = l->api->deps.events;
+	json_out_signed(o, root, "unix_ms", (int64_t)clock_ms_of(CLOCK_REALTIME));
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
+	json_out_count(o, root, "newest_event", events ? events_newest(events) : 0);
 	dataplane_out(o, root, l->api);
 	controlplane_out(o, root, l, s);
 	char *data = json_out_finish(o), *text = NULL;

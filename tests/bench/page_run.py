@@ -3,8 +3,8 @@
 """What open pages cost: `tools/bench --goals page`.
 
 The real binaries on a memif port, one worker on the first CPU, all else on the second; the generator asks at a steady rate. By turns no page is open,
-and 50 are: some in Chromium, each of the others as two connections over TLS that do what the page's first view does, a stream of samples, two
-requests each 10 s and two each minute. Printed are the worker's cycles for a query with and without pages and their ratio, and how much more of a core the control plane
+and 50 are: some in Chromium, each of the others as two connections over TLS that do what the page's first view does, a stream of samples, four
+requests each minute, and two of them 10 s apart at most when there are new events. Printed are the worker's cycles for a query with and without pages and their ratio, and how much more of a core the control plane
 takes. Prints JSON lines as bench_path does. Exit status 1: an answer was wrong, a page got an error or too few
 samples, or a bound was passed.
 """
@@ -15,6 +15,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import ssl
@@ -32,10 +33,9 @@ import memif_run  # noqa: E402
 import namespaces  # noqa: E402
 
 PORT = 9953
-LOOK_S = 10  # LOOK_MS of controlplane/page/files/now.js
+LOOK_S, APART_S, MINUTE_S = 10, 2, 60  # LOOK_MS, APART_MS, MINUTE_MS of controlplane/page/files/now.js
 LOOKS = ["/v1/ready?for=human", "/v1/upstreams"]
-MINUTE = ["/v1/status", "/v1/memory/history?limit=12"]  # at the opening the whole day
-LOOKS_A_MINUTE = 60 // LOOK_S
+MINUTE = ["/v1/status", *LOOKS, "/v1/memory/history?limit=12"]  # at the opening the whole day
 SAMPLE_S = 2  # EVERY_MS of controlplane/api/api_live.c
 OPEN_S = 0.06  # between two connections: weir takes 50 a second, and 20 from one address
 PACKET_PATH_MOST, CONTROL_PLANE_MOST = 1.02, 2.0  # the ratio of cycles, and percent of a core
@@ -47,8 +47,8 @@ class Page(threading.Thread):
 
     def __init__(self, token, number):
         super().__init__(daemon=True)
-        self.token, self.start_s, self.source, self.samples, self.looks, self.why, self.closed = token, 2 * number * OPEN_S, f"127.0.1.{number + 1}", 0, 0, "", threading.Event()
-        self.sockets = []
+        self.token, self.start_s, self.source, self.why, self.closed = token, 2 * number * OPEN_S, f"127.0.1.{number + 1}", "", threading.Event()
+        self.samples, self.newest, self.sockets = 0, None, []
 
     def connect(self):
         c = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=20, context=ssl._create_unverified_context(), source_address=(self.source, 0))
@@ -63,13 +63,21 @@ class Page(threading.Thread):
             raise OSError(f"{path}: {reply.status}")
         return reply
 
-    def look(self):
-        c = self.connect()
-        while not self.closed.is_set():
-            for path in [*LOOKS, *(MINUTE if self.looks % LOOKS_A_MINUTE == 0 else [])]:
+    def ask(self, paths):
+        with contextlib.closing(self.connect()) as c:  # weir closes one that is idle for 30 s
+            for path in paths:
                 json.loads(self.request(c, path).read())
-            self.looks += 1
-            self.closed.wait(LOOK_S)
+
+    def look(self):
+        while not self.closed.is_set():
+            self.ask(MINUTE)
+            looked, minute, seen = time.monotonic(), time.monotonic() + MINUTE_S, self.newest
+            while time.monotonic() < minute and not self.closed.wait(SAMPLE_S):
+                if self.newest == seen or time.monotonic() - looked < LOOK_S:
+                    continue
+                looked, seen = time.monotonic(), self.newest
+                if not self.closed.wait(APART_S * random.random()):
+                    self.ask(LOOKS)
 
     def guarded(self, work):
         try:
@@ -82,7 +90,7 @@ class Page(threading.Thread):
         reply = self.request(self.connect(), "/v1/live")
         while not self.closed.is_set() and (line := reply.readline()):
             if line.startswith(b"data:"):
-                json.loads(line[5:])
+                self.newest = json.loads(line[5:])["newest_event"]
                 self.samples += 1
         if not self.closed.is_set():
             raise OSError("the stream of samples ended")

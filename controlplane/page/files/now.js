@@ -5,7 +5,7 @@ import { get, every, events, minutesOf } from './api.js';
 import { chart } from './chart.js';
 import { rates } from './live.js';
 
-const KEPT = 150, LOOK_MS = 10000, MINUTE_MS = 60000;
+const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 
 function problemsShow(ready, status, servers) {
   const blocking = ready.why ?? [], impaired = ready.degraded ?? [];
@@ -38,13 +38,16 @@ export async function show(box, signal) {
 
   const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} What is below is old.`));
   let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest
+  let lookedMs = 0, seen = null; // when, and the newest event then
   const problemsFill = () => fill(problems, wrong, found);
   const failed = (e) => {
     if (signal.aborted || e.name === 'AbortError') return;
+    seen = null; // looks again
     found = old(e.status > 0 ? `The control plane refuses: ${e.message}.` : 'The control plane does not answer.');
     problemsFill();
   };
   const look = async () => {
+    lookedMs = Date.now();
     // One after the other: a page then holds two connections, this one and that of the samples.
     const ready = await get('/ready', { for: 'human' }, { signal }), up = await get('/upstreams', {}, { signal });
     found = problemsShow(ready, status, up.upstreams);
@@ -56,7 +59,15 @@ export async function show(box, signal) {
   const lookDay = async () => day.set(perMinute(await minutes()));
   let last = null;
   const series = [[], [], [], [], []];
+  // All pages see an event in the same sample: each waits a moment of its own.
+  const lookSoon = (event) => {
+    if (event === seen || Date.now() - lookedMs < LOOK_MS) return;
+    seen = event;
+    lookedMs = Date.now();
+    setTimeout(() => { if (!signal.aborted) look().catch(failed); }, APART_MS * Math.random());
+  };
   events('/live', 'sample', signal, (s) => {
+    lookSoon(s.newest_event);
     const r = last && rates(last, s);
     const up = s.dataplane.state === 'up';
     last = s;
@@ -84,8 +95,7 @@ export async function show(box, signal) {
     wrong = old('The stream of samples has broken; the page opens it again.');
     problemsFill();
   });
-  every(LOOK_MS, signal, () => look().catch(failed));
-  every(MINUTE_MS, signal, () => lookStatus().then(lookDay));
+  every(MINUTE_MS, signal, () => lookStatus().then(look).then(lookDay).catch(failed));
   await lookStatus().catch(() => {}); // what is wrong is said by the next look
   await look().catch(failed);
   await lookDay().catch(() => {});
