@@ -9,6 +9,27 @@
 #include <stdlib.h>
 #include <weir/stats_read.h>
 
+const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX])
+{
+	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
+	why[0] = '\0';
+	if (!a->stats)
+		a->stats = malloc(sizeof(*a->stats));
+	a->stats_look = 0;
+	return a->stats && paths && stats_read(paths, a->stats, why) == 0 ? a->stats : NULL;
+}
+
+const struct stats_copy *api_look_stats(const struct api_look *l)
+{
+	struct api *a = l->api;
+	char why[SHM_WHY_MAX];
+	if (a->stats_look != a->looks) {
+		a->has_stats = api_stats_read(a, why) != NULL;
+		a->stats_look = a->looks;
+	}
+	return a->has_stats ? a->stats : NULL;
+}
+
 static void counts_out(struct json_out *o, struct json_node *parent, const char *key,
 	const char *const *names, const uint64_t *values, unsigned count)
 {
@@ -73,25 +94,25 @@ static void stats_out(struct json_out *o, struct json_node *n, const struct stat
 
 static void serve_dataplane(struct api *a, struct http_exchange *x)
 {
-	char why[SHM_WHY_MAX] = "";
+	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *s = calloc(1, sizeof(*s));
-	if (!s) {
-		http_reply(x, 500, NULL);
-		return;
-	}
-	const bool has = paths && stats_read(paths, s, why) == 0;
+	const struct stats_copy *s = api_stats_read(a, why);
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	const enum process_state state =
-		paths ? dataplane_state(paths, has ? s : NULL) : PROCESS_DOWN;
+	const enum process_state state = paths ? dataplane_state(paths, s) : PROCESS_DOWN;
 	json_out_text(o, root, "state", process_state_text(state));
 	json_out_text(o, root, "why", why);
-	if (has)
+	if (s)
 		stats_out(o, json_out_object(o, root, "stats"), s);
-	free(s);
 	http_reply(x, 200, json_out_finish(o));
 }
 
+static void stats_end(struct api *a)
+{
+	FREE_AND_NULL(a->stats);
+}
+
 const struct api_part api_dataplane_part = {
-	.endpoint = {{"/dataplane", serve_dataplane, API_GET, CONTROL_READ, ""}}};
+	.endpoint = {{"/dataplane", serve_dataplane, API_GET, CONTROL_READ, ""}},
+	.close = stats_end,
+};

@@ -40,16 +40,13 @@ static void buffers_look(struct api_reasons *r, const struct stats_copy *c)
 		"packet buffers are missing: %u; last owners: %s", missing, owners);
 }
 
-static void dataplane_look(struct api_reasons *r, const struct api *a,
-	const struct resolver_status *s, const struct frontend_udp_status *fallback)
+static void dataplane_look(struct api_reasons *r, const struct api_look *l)
 {
-	char why[SHM_WHY_MAX];
-	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *c = calloc(1, sizeof(*c));
-	bool has_stats = c && paths && stats_read(paths, c, why) == 0;
-	bool up = has_stats && dataplane_state(paths, c) == PROCESS_UP;
-	bool answers = up && s->link_up && c->config_generation && c->policy_generation;
-	if (!answers && fallback->bound == 0)
+	const struct api *a = l->api;
+	const struct stats_copy *c = api_look_stats(l);
+	bool up = c && dataplane_state(publisher_paths(a->deps.publisher), c) == PROCESS_UP;
+	bool answers = up && l->resolver->link_up && c->config_generation && c->policy_generation;
+	if (!answers && l->frontends.udp.bound == 0)
 		api_reason_block(r, API_REASON_dataplane,
 			up ? "the data plane has not activated its settings yet"
 			   : "no data plane, and no fallback of the control plane");
@@ -74,7 +71,6 @@ static void dataplane_look(struct api_reasons *r, const struct api *a,
 		api_reason_add(r, API_REASON_verdict_gap, "", "frames without a verdict");
 	if (up)
 		buffers_look(r, c);
-	free(c);
 }
 
 // One line for all: a load balancer reads this every second.
@@ -140,7 +136,7 @@ void api_reasons_find(const struct api_look *l, struct api_reasons *r)
 	if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
 		api_reason_block(
 			r, API_REASON_serving, "the control plane is starting or stopping");
-	dataplane_look(r, l->api, l->resolver, &l->frontends.udp);
+	dataplane_look(r, l);
 	rest_look(r, l);
 	memory_look(r, l);
 }
@@ -169,27 +165,21 @@ static void text_take(char to[LOG_RECENT_TEXT_MAX], const char from[STATS_ERROR_
 	to[i] = '\0';
 }
 
-static uint64_t dataplane_errors(
-	struct json_out *o, struct json_node *list, const struct shm_paths *paths)
+static uint64_t dataplane_errors(struct json_out *o, struct json_node *list, struct api *a)
 {
 	char why[SHM_WHY_MAX];
-	uint64_t replaced = 0;
-	struct stats_copy *c = calloc(1, sizeof(*c));
-	if (c && paths && stats_read(paths, c, why) == 0) {
-		for (unsigned i = 0; i < c->errors; i++) {
-			const struct stats_error *e = &c->error[i];
-			struct log_recent k = {.id = e->id,
-				.level = e->level,
-				.count = e->count,
-				.first_unix_ms = e->first_unix_ms,
-				.last_unix_ms = e->last_unix_ms};
-			text_take(k.text, e->text);
-			error_out(o, list, "dataplane", &k);
-		}
-		replaced = c->errors_replaced;
+	const struct stats_copy *c = api_stats_read(a, why);
+	for (unsigned i = 0; c && i < c->errors; i++) {
+		const struct stats_error *e = &c->error[i];
+		struct log_recent k = {.id = e->id,
+			.level = e->level,
+			.count = e->count,
+			.first_unix_ms = e->first_unix_ms,
+			.last_unix_ms = e->last_unix_ms};
+		text_take(k.text, e->text);
+		error_out(o, list, "dataplane", &k);
 	}
-	free(c);
-	return replaced;
+	return c ? c->errors_replaced : 0;
 }
 
 // Each list that weir cannot read or fetch at present.
@@ -224,7 +214,7 @@ static void serve_errors(struct api *a, struct http_exchange *x)
 	for (unsigned i = 0; i < count; i++)
 		if (!failing || kind[i].id != rules_failing_id())
 			error_out(o, list, "controlplane", &kind[i]);
-	replaced += dataplane_errors(o, list, publisher_paths(a->deps.publisher));
+	replaced += dataplane_errors(o, list, a);
 	json_out_count(o, root, "replaced", replaced);
 	http_reply(x, 200, json_out_finish(o));
 }

@@ -12,8 +12,9 @@ int api_lines_init(
 	struct api_lines *l, struct loop *service, void (*tick)(int, short, void *), void *arg)
 {
 	*l = (struct api_lines){.moved_ms = clock_mono_ms()};
-	l->tick = event_new(loop_base(service), -1, EV_PERSIST, tick, arg);
-	return l->tick ? 0 : -ENOMEM;
+	if (tick)
+		l->tick = event_new(loop_base(service), -1, EV_PERSIST, tick, arg);
+	return !tick || l->tick ? 0 : -ENOMEM;
 }
 
 bool api_lines_begin(struct api_lines *l, struct http_exchange *x, const char *type)
@@ -22,7 +23,8 @@ bool api_lines_begin(struct api_lines *l, struct http_exchange *x, const char *t
 	l->stream = http_stream_begin(x, type);
 	if (!l->stream)
 		return false;
-	(void)event_add(l->tick, &every);
+	if (l->tick)
+		(void)event_add(l->tick, &every);
 	return true;
 }
 
@@ -30,7 +32,8 @@ void api_lines_end(struct api_lines *l)
 {
 	if (l->stream)
 		http_stream_close(l->stream);
-	event_free(l->tick);
+	if (l->tick)
+		event_free(l->tick);
 }
 
 enum api_lines_state api_lines_look(struct api_lines *l, size_t pending_max, uint64_t now_ms)

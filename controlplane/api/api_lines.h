@@ -23,12 +23,13 @@ enum api_lines_state {
 
 struct api_lines {
 	struct http_stream *stream; // NULL: not begun
-	struct event *tick;
-	size_t pending;    // at the last check, plus the bytes sent since
-	uint64_t moved_ms; // when it was less than that, or nothing
+	struct event *tick;         // NULL: the owner's
+	size_t pending;             // at the last check, plus the bytes sent since
+	uint64_t moved_ms;          // when it was less than that, or nothing
 };
 
-// `tick` is called with `arg` from api_lines_begin() on. 0 or -ENOMEM, and then there is no end.
+// `tick` is called with `arg` from api_lines_begin() on; NULL: the owner calls api_lines_look() by
+// a timer of its own. 0 or -ENOMEM, and then there is no end.
 ATTR_MUST_CHECK int api_lines_init(
 	struct api_lines *l, struct loop *service, void (*tick)(int, short, void *), void *arg);
 // False: no memory, and the error reply is sent; the end is still called.
@@ -38,7 +39,7 @@ ATTR_MUST_CHECK bool api_lines_begin(
 // Hangs up, if it was begun.
 void api_lines_end(struct api_lines *l);
 
-// Once a tick.
+// Each time before the owner sends, and once a tick.
 enum api_lines_state api_lines_look(struct api_lines *l, size_t pending_max, uint64_t now_ms);
 // False: no memory.
 ATTR_MUST_CHECK bool api_lines_put(struct api_lines *l, const char *text, size_t len);

@@ -115,16 +115,15 @@ static void stages_out(struct json_out *o, struct json_node *n, const struct sta
 	}
 }
 
-static void dataplane_out(struct json_out *o, struct json_node *root, const struct api *a)
+static void dataplane_out(struct json_out *o, struct json_node *root, struct api *a)
 {
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *s = calloc(1, sizeof(*s));
-	const bool has = s && paths && stats_read(paths, s, why) == 0;
+	const struct stats_copy *s = api_stats_read(a, why);
 	struct json_node *n = json_out_object(o, root, "dataplane");
 	json_out_text(
-		o, n, "state", process_state_text(has ? dataplane_state(paths, s) : PROCESS_DOWN));
-	if (has) {
+		o, n, "state", process_state_text(s ? dataplane_state(paths, s) : PROCESS_DOWN));
+	if (s) {
 		uint64_t rss, anonymous;
 		process_memory_of((pid_t)s->pid, &rss, &anonymous);
 		json_out_count(o, n, "rss", rss);
@@ -135,7 +134,6 @@ static void dataplane_out(struct json_out *o, struct json_node *root, const stru
 		stages_out(o, n, s);
 		took_out(o, n, &s->outcome[OUTCOME_hit]);
 	}
-	free(s);
 }
 
 static void controlplane_out(struct json_out *o, struct json_node *root, const struct api_live *l,
@@ -230,21 +228,26 @@ static void sample(struct api_live *l)
 	l->sampling = frontends_report(d->frontends, d->service, on_frontends, l) == 0;
 }
 
+// One look at all readers, as a timer for each of 50 would take more than their samples do.
+static void readers_look(struct api_live *l)
+{
+	const uint64_t now_ms = clock_mono_ms();
+	for (struct api_live_reader *r = LIST_FIRST(&l->readers), *next; r; r = next) {
+		next = LIST_NEXT(r, link);
+		const enum api_lines_state state = api_lines_look(&r->out, PENDING_MAX, now_ms);
+		if (state == API_LINES_STUCK)
+			l->cut++;
+		if (state == API_LINES_GONE || state == API_LINES_STUCK)
+			reader_end(r);
+	}
+}
+
 static void on_every(int, short, void *arg)
 {
 	struct api_live *l = arg;
-	if (!l->sampling)
+	readers_look(l);
+	if (l->count > 0 && !l->sampling)
 		sample(l);
-}
-
-static void on_tick(int, short, void *arg)
-{
-	struct api_live_reader *r = arg;
-	enum api_lines_state state = api_lines_look(&r->out, PENDING_MAX, clock_mono_ms());
-	if (state == API_LINES_STUCK)
-		r->api->live->cut++;
-	if (state == API_LINES_GONE || state == API_LINES_STUCK)
-		reader_end(r);
 }
 
 static struct api_live *live_of(struct api *a)
@@ -268,7 +271,7 @@ static void reader_begin(struct api *a, struct http_exchange *x)
 {
 	static const struct timeval every = {.tv_sec = EVERY_MS / 1000};
 	struct api_live_reader *r = calloc(1, sizeof(*r));
-	if (!r || api_lines_init(&r->out, a->deps.service, on_tick, r) < 0) {
+	if (!r || api_lines_init(&r->out, a->deps.service, NULL, NULL) < 0) {
 		free(r);
 		http_reply(x, 500, NULL);
 		return;
@@ -283,7 +286,8 @@ static void reader_begin(struct api *a, struct http_exchange *x)
 	LIST_INSERT_HEAD(&a->live->readers, r, link);
 	if (a->live->count++ == 0)
 		(void)event_add(a->live->every, &every);
-	on_every(0, 0, a->live); // its first sample now
+	if (!a->live->sampling)
+		sample(a->live); // its first one now
 }
 
 static void serve_live(struct api *a, struct http_exchange *x)
@@ -291,7 +295,11 @@ static void serve_live(struct api *a, struct http_exchange *x)
 	struct api_live *l = live_of(a);
 	if (!l) {
 		http_reply(x, 500, NULL);
-	} else if (l->count == READERS_MAX) {
+		return;
+	}
+	if (l->count == READERS_MAX)
+		readers_look(l); // some may be gone
+	if (l->count == READERS_MAX) {
 		l->refused++;
 		api_refuse(x, 503, "%d readers of samples are there already", READERS_MAX);
 	} else {

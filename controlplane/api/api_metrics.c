@@ -57,29 +57,25 @@ static void process_out(struct metrics_text *t, const struct stats_copy *s)
 			seconds_of(&u.ru_utime) + seconds_of(&u.ru_stime));
 }
 
-static void dataplane_out(struct metrics_text *t, const struct api *a)
+static void dataplane_out(struct metrics_text *t, const struct api_look *l)
 {
 	static const char *const up = "weir_up";
-	char why[SHM_WHY_MAX];
-	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *s = calloc(1, sizeof(*s));
-	bool has_stats = s && paths && stats_read(paths, s, why) == 0;
+	const struct api *a = l->api;
+	const struct stats_copy *s = api_look_stats(l);
 	metrics_family(
 		t, METRICS_GAUGE, up, "Whether a process runs and its heartbeat is current.");
 	metrics_count(t, METRICS_LABELS({"process", "controlplane"}), 1);
 	metrics_count(t, METRICS_LABELS({"process", "dataplane"}),
-		has_stats && dataplane_state(paths, s) == PROCESS_UP);
-	process_out(t, has_stats ? s : NULL);
-	metrics_mappings(
-		t, mem_watch_kinds(a->watch), has_stats && s->kinds.looks ? &s->kinds : NULL);
-	if (has_stats) {
+		s && dataplane_state(publisher_paths(a->deps.publisher), s) == PROCESS_UP);
+	process_out(t, s);
+	metrics_mappings(t, mem_watch_kinds(a->watch), s && s->kinds.looks ? &s->kinds : NULL);
+	if (s) {
 		metrics_dataplane(t, s);
 		metrics_kinds(t, s);
 		metrics_workers(t, s);
 		metrics_ports(t, s);
 		metrics_groups(t, s, a->deps.config_current(a->deps.reload_arg));
 	}
-	free(s);
 }
 
 static void publish_out(struct metrics_text *t, const struct api *a)
@@ -207,7 +203,7 @@ static void metrics_reply(const struct api_look *l)
 	struct metrics_text t = {.data = NULL};
 	uint64_t start_us = clock_mono_us();
 	build_out(&t, l->api);
-	dataplane_out(&t, l->api);
+	dataplane_out(&t, l);
 	metrics_resolver(&t, l->resolver);
 	metrics_answers(&t, l->resolver);
 	metrics_upstreams(&t, l->resolver);

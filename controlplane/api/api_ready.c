@@ -23,6 +23,7 @@ void api_reasons(struct api *a, const struct resolver_status *s, const struct fr
 	struct api_reasons *out)
 {
 	const struct api_look l = {.api = a, .resolver = s, .frontends = *f};
+	a->looks++;
 	api_reasons_find(&l, out);
 	ready_hold_see(&a->hold, clock_mono_ms(), answers_clients(a, out));
 	a->reasons_left_out += out->left_out;

@@ -170,10 +170,12 @@ static void on_resolver(void *arg, const struct resolver_status *s)
 {
 	struct api_look *l = arg;
 	l->resolver = s;
-	if (http_is_live(l->exchange))
+	if (http_is_live(l->exchange)) {
+		l->api->looks++;
 		l->reply(l);
-	else // nobody listens, and there may be no api any more
+	} else { // nobody listens, and there may be no api any more
 		http_reply(l->exchange, 503, NULL);
+	}
 	free(l);
 }
 

@@ -56,6 +56,9 @@ struct api {
 	struct api_live *live;     // api_live.c; NULL: no reader yet
 	struct api_watch *watcher; // NULL: no watch
 	uint64_t watches_refused;
+	struct stats_copy *stats;   // room for the data plane's; NULL: not yet
+	uint64_t looks, stats_look; // how many there were; the one that read them, if has_stats
+	bool has_stats;
 	uint64_t dumped_ms;           // when the last heap dump ended; 0: none
 	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener; // of metrics.listen
@@ -102,6 +105,11 @@ struct api_look {
 	struct frontends_status frontends;
 };
 
+// The data plane's statistics (weir/stats_read.h), which take a millisecond or two to read: once
+// for a look. NULL: there are none, or no memory. Valid until the next read.
+const struct stats_copy *api_look_stats(const struct api_look *l);
+// The same outside a look; without any, `why` says why.
+const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX]);
 // All reasons of this moment (api_health.c).
 void api_reasons_find(const struct api_look *l, struct api_reasons *out);
 // How late a loop was, under `n`.

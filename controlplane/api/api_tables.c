@@ -75,15 +75,11 @@ void api_tables_dataplane(
 }
 
 // Those of the data plane, while its statistics are there.
-static void dataplane_look(
-	const struct api *a, const struct resolver_status *s, struct table_registry *tables)
+static void dataplane_look(const struct api_look *l, struct table_registry *tables)
 {
-	char why[SHM_WHY_MAX];
-	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
-	struct stats_copy *c = paths ? calloc(1, sizeof(*c)) : NULL;
-	if (c && stats_read(paths, c, why) == 0 && dataplane_state(paths, c) != PROCESS_DOWN)
-		api_tables_dataplane(c, s->answer_ring_full, tables);
-	free(c);
+	const struct stats_copy *c = api_look_stats(l);
+	if (c && dataplane_state(publisher_paths(l->api->deps.publisher), c) != PROCESS_DOWN)
+		api_tables_dataplane(c, l->resolver->answer_ring_full, tables);
 }
 
 // The rest of `t`, which has its name and owner.
@@ -217,7 +213,7 @@ void api_tables_look(const struct api_look *l, struct table_registry *tables)
 	*tables = l->resolver->tables;
 	tables_sum(tables, &l->frontends.tables);
 	api_tables(l->api, tables);
-	dataplane_look(l->api, l->resolver, tables);
+	dataplane_look(l, tables);
 }
 
 // What makes no sense for a table is not there.
