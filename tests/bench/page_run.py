@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What open pages cost: `tools/bench --goals page`.
 
@@ -69,9 +69,11 @@ class Page(threading.Thread):
                 json.loads(self.request(c, path).read())
 
     def look(self):
+        rest_s = MINUTE_S * random.random()  # of its first minute: as if it had been open for long
         while not self.closed.is_set():
             self.ask(MINUTE)
-            looked, minute, seen = time.monotonic(), time.monotonic() + MINUTE_S, self.newest
+            looked, minute, seen = time.monotonic(), time.monotonic() + rest_s, self.newest
+            rest_s = MINUTE_S
             while time.monotonic() < minute and not self.closed.wait(SAMPLE_S):
                 if self.newest == seen or time.monotonic() - looked < LOOK_S:
                     continue
