@@ -195,8 +195,8 @@ const struct ctl_command ctl_commands[] = {
 		cmd_top, "[--since T] [--client C] [--limit N] [--watch [--interval S]]",
 		"List the most queried, blocked, missing and slow names, the busiest clients, and "
 		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
-		"client C from the query store. --watch: on the whole screen, with rates, until "
-		"q."},
+		"client C from the query store. --watch: on the whole screen, with rates, until q; "
+		"asked again each S seconds: 2, or 10 with --since or --client."},
 	{"clients", "names", 0, 0, 0, cmd_client_names, "",
 		"Show where names of clients come from: files of hosts and leases, and PTR."},
 	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,
