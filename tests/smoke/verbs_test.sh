@@ -69,8 +69,19 @@ check "it blocks no more" eventually passes ok.added.test
 check "list show says so" grep -q 'more .*disabled' <<<"$(weirctl list show)"
 check "list enable" weirctl list enable more
 check "it blocks again" eventually blocks added.test
+echo ok.added.test >$tmp/good.list
+check "list add of an allow list" weirctl list add good $tmp/good.list --allow
+check "it allows" eventually passes ok.added.test
+check "what stands above it is still blocked" blocks added.test
+check "list show says so" grep -q 'good  *allow' <<<"$(weirctl list show)"
+check "list remove" weirctl list remove good
+check "it allows no more" eventually blocks ok.added.test
 check "local add" weirctl local add nas.lan A 192.0.2.77
 same "is answered" 192.0.2.77 "$(short nas.lan A)"
+check "a second record" grep -qx 'take it back: weirctl local remove nas.lan A 192.0.2.78' <<<"$(weirctl local add nas.lan A 192.0.2.78)"
+check "is not removed by another value" says 'with that value' weirctl local remove nas.lan A 192.0.2.79
+check "but by its own" weirctl local remove nas.lan A 192.0.2.78
+same "and alone" 192.0.2.77 "$(short nas.lan A)"
 check "group add" weirctl group add 198.18.0.3 kids
 check "the client is in the group" eventually for_kid game.test
 check "with the entry of the group" for_kid toy.test

@@ -122,7 +122,9 @@ want 1 '' 'control.sock' $c deny --remove a.example --why x
 want 1 '' 'control.sock' $c group move 192.0.2.1 kids --why x
 want 2 '' 'list takes one of: show, add, remove, disable, enable' list
 want 2 '' 'argument is missing' list add ads
+want 2 '' 'does not take such an option' list remove ads --allow
 want 2 '' 'argument is missing' local add nas.lan A
+want 2 '' 'too many arguments' local remove nas.lan A 192.0.2.1 60
 want 2 '' 'too many arguments' local add nas.lan A 192.0.2.1 60
 want 2 '' 'argument is missing' group move 192.0.2.1
 want 2 '' 'upstream takes one of: add, remove, test, drain, undrain' upstream
