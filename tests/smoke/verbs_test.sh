@@ -12,7 +12,7 @@ cat >>$config <<CONFIG
 groups:
 - {name: kids, clients: [198.18.0.9], deny: [game.test]}
 - {name: guests, clients: [198.18.0.10]}
-entries: [{name: filed.test, verdict: deny, why: by hand}]
+entries: [{name: filed.test, verdict: deny, why: by hand}, {name: kept.test, verdict: allow}]
 CONFIG
 check "groups" taken_over weirctl config reload
 
@@ -100,6 +100,9 @@ list=$(weirctl --json list show | jq -r '.lists[0].name')
 check "a list of the file stays" says "$config:" weirctl list remove "$list"
 check "with advice" says "weirctl list disable" weirctl list remove "$list"
 check "an entry of the file too" says "$config:" weirctl deny --remove filed.test
+check "with what beats it" says ': weirctl allow filed.test beats it; or edit the file' weirctl deny --remove filed.test
+check "which is so" eval 'weirctl allow filed.test && eventually passes ok.filed.test && weirctl allow --remove filed.test'
+check "nothing beats one that allows" says 'does not edit: edit the file, then' weirctl allow --remove kept.test
 check "an unknown list" says 'did you mean "more"?' weirctl list disable mroe
 check "an unknown group" says 'did you mean "kids"?' weirctl deny a.test --group kid
 check "a client of the file" says "$config:" weirctl group add 198.18.0.9 guests
@@ -151,7 +154,7 @@ for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny -
 	check "$undo" weirctl $undo
 done
 check "blocked as before" eventually blocks ok.blocked.test
-same "nothing is managed" 0 "$(entries '[.entries[] | select(.name != "filed.test")] | length')"
+same "nothing is managed" 0 "$(entries '[.entries[] | select(.name | IN("filed.test", "kept.test") | not)] | length')"
 applied() { weirctl --json events | jq -e 'select(.kind == "config_applied" and .fields.what == "group remove 198.18.0.3")'; }
 check "the last one is an event once its health held" eventually applied
 finish
