@@ -275,18 +275,27 @@ void watch_counts(struct watch *w, struct watch_counts *out)
 	pthread_mutex_unlock(&w->lock);
 }
 
-// Words for the results of a miss, beside the equal verdicts of workers.
+#define V(name) (UINT64_C(1) << VERDICT_##name)
+// Words for several verdicts, or for the results of a miss beside the equal verdicts of workers.
 static const struct {
-	const char *word, *verdicts; // verdicts: what their names begin with
-	unsigned outcome;
-} ends[] = {
-	{"servfail", "servfail", ANSWER_SERVFAIL},
-	{"stale", "hit_stale", ANSWER_STALE},
-	{"upstream", NULL, ANSWER_UPSTREAM},
-	{"cached", NULL, ANSWER_CACHED},
-	{"blocked_answer", "blocked_answer", ANSWER_BLOCKED},
-	{"unanswered", NULL, TRACE_NO_ANSWER},
+	const char *word;
+	uint64_t verdicts;
+	const char *begin; // and the verdicts whose names begin with it; NULL: none
+	unsigned outcomes;
+} words[] = {
+	{"servfail", V(miss), "servfail", 1u << ANSWER_SERVFAIL},
+	{"stale", V(miss), "hit_stale", 1u << ANSWER_STALE},
+	{"upstream", V(miss), NULL, 1u << ANSWER_UPSTREAM},
+	{"cached", V(miss), NULL, 1u << ANSWER_CACHED},
+	{"blocked_answer", V(miss), "blocked_answer", 1u << ANSWER_BLOCKED},
+	{"unanswered", V(miss), NULL, 1u << TRACE_NO_ANSWER},
+	{"malformed",
+		V(formerr) | V(drop_runt) | V(drop_ip_header) | V(drop_ip_csum) | V(drop_udp_header)
+			| V(drop_udp_csum) | V(drop_dns_short) | V(drop_chained),
+		NULL, 0},
+	{"dropped", 0, "drop_", 0},
 };
+#undef V
 
 static uint64_t verdicts_from(const char *begin)
 {
@@ -299,39 +308,30 @@ static uint64_t verdicts_from(const char *begin)
 
 bool watch_verdicts(const char *word, uint64_t *verdicts, unsigned *outcomes)
 {
-#define V(name) (UINT64_C(1) << VERDICT_##name)
-	static const uint64_t malformed = V(formerr) | V(drop_runt) | V(drop_ip_header)
-					  | V(drop_ip_csum) | V(drop_udp_header) | V(drop_udp_csum)
-					  | V(drop_dns_short) | V(drop_chained);
-	*outcomes = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
-		if (strcmp(word, ends[i].word) != 0)
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(word, words[i].word) != 0)
 			continue;
-		*outcomes = 1u << ends[i].outcome;
-		*verdicts = V(miss) | (ends[i].verdicts ? verdicts_from(ends[i].verdicts) : 0);
+		*outcomes = words[i].outcomes;
+		*verdicts =
+			words[i].verdicts | (words[i].begin ? verdicts_from(words[i].begin) : 0);
 		return true;
 	}
-#undef V
+	*outcomes = 0;
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
 		if (strcmp(word, verdict_names[v]) == 0) {
 			*verdicts = UINT64_C(1) << v;
 			return true;
 		}
 	}
-	if (strcmp(word, "malformed") != 0 && strcmp(word, "dropped") != 0)
-		return false;
-	*verdicts = word[0] == 'm' ? malformed : verdicts_from("drop_");
-	return true;
+	return false;
 }
 
 const char *watch_verdict_near(const char *word)
 {
 	struct text_near near;
 	text_near_begin(&near, word);
-	for (unsigned i = 0; i < ARRAY_LEN(ends); i++)
-		text_near_try(&near, ends[i].word);
-	text_near_try(&near, "malformed");
-	text_near_try(&near, "dropped");
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		text_near_try(&near, words[i].word);
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		text_near_try(&near, verdict_names[v]);
 	return near.best;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <weir/dns_name.h>
 
-enum { LASTS_MAX_S = 366 * 86400 };
+enum { LASTS_MAX_S = 366 * 86400, ADVICE_MAX = CONFIG_PATTERN_MAX + 256 };
 
 struct entry_asked {
 	char name[CONFIG_PATTERN_MAX + 3];
@@ -111,6 +111,20 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		asked.group ? asked.group : "");
 }
 
+// What to do about an entry of a file. An allow entry beats a deny entry of the same name, not the
+// other way round.
+static const char *file_advice(const struct entry_asked *asked, char out[ADVICE_MAX])
+{
+	static const char edit[] = "edit the file, then run weirctl config apply";
+	const char *group = asked->group;
+	if (asked->verdict && strcmp(asked->verdict, "deny") == 0 && asked->name[0] != '/')
+		snprintf(out, ADVICE_MAX, "weirctl allow %s%s%s beats it; or %s", asked->name,
+			group ? " --group " : "", group ? group : "", edit);
+	else
+		snprintf(out, ADVICE_MAX, "%s", edit);
+	return out;
+}
+
 static void serve_remove(struct api *a, struct http_exchange *x)
 {
 	struct entry_asked asked = {.group = group_of(x)};
@@ -123,11 +137,9 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		.name = asked.name, .verdict = asked.verdict, .group = asked.group};
 	const struct config_item item = {
 		CONFIG_ITEM_ENTRY, asked.name, asked.group, asked.verdict, NULL};
+	char advice[ADVICE_MAX];
 	const int err = config_managed_entry_remove(v->managed, &e);
-	if (err == -ENOENT
-		&& verb_is_of_file(v, &item, "that entry",
-			"edit the file, then run weirctl config apply; or write the opposite entry "
-			"with weirctl allow"))
+	if (err == -ENOENT && verb_is_of_file(v, &item, "that entry", file_advice(&asked, advice)))
 		return;
 	if (err < 0) {
 		verb_refuse(v, 404, "no %s%sentry \"%s\" of %s; weirctl entries lists them",

@@ -100,8 +100,8 @@ static void serve_local_remove(struct api *a, struct http_exchange *x)
 			v, &item, "that record", "edit the file, then run weirctl config apply"))
 		return;
 	if (removed < 0) {
-		verb_refuse(v, 404, "no local record \"%s\"%s%s", name, r.type ? " of type " : "",
-			r.type ? r.type : "");
+		verb_refuse(v, 404, "no local record \"%s\"%s%s%s", name, r.type ? " of type " : "",
+			r.type ? r.type : "", r.value ? " with that value" : "");
 		return;
 	}
 	record_out(v, &r);

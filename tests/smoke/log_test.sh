@@ -117,6 +117,16 @@ tmux send-keys -t top q
 check "q ends it" eventually shows 'ended-0'
 check "and the terminal is as it was" eval 'screen | grep -q " icanon" && screen | grep -q " echo "'
 tmux kill-server
+tmux new-session -d -s top -x 80 -y 24 "'$WEIR_BUILD/tools/ctl/weirctl' -c $config top --watch --since 1h --client tv-of-bob --interval 2; echo ended-\$?; sleep 60"
+check "top --watch --since shows the span and the client" eventually shows 'lists of the last .*, client tv-of-bob'
+check "rates in the second line" eventually shows '[0-9] queries/s .* hits'
+check "the lists that blocked" shows 'lists that blocked'
+check "a name that is new" ask later.lab.example
+check "is in the lists of another look" eventually shows 'later.lab.example'
+same "on 24 lines of at most 80 columns" 0 "$(screen | awk 'length > 80 || NR > 24' | wc -l)"
+tmux send-keys -t top q
+check "q ends it" eventually shows 'ended-0'
+tmux kill-server
 
 check "reload: one record for ten" section '{sample: 10}'
 weights=$(logged weight) rows=$(logged rows)

@@ -24,8 +24,9 @@ nothing_left() {
 		[ -z "$(find $(huge_mounts) /dev/null -mindepth 1)" ]
 }
 
-check "it runs and nothing is lost or wrong" bash -c "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json \
-	selftest --rate --seconds 1 >$tmp/found.json"
+check "it runs and nothing is lost or wrong" script -qec "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json \
+	selftest --rate --seconds 1 >$tmp/found.json" $tmp/shown
+check "a person sees how far it is" grep -q 'measuring  \[##*  *\]  [1-5] of 5 s' $tmp/shown
 cat $tmp/found.json
 same "no reply was wrong" 0 "$(found .bad)"
 same "each name was asked once to fill the cache" 10000 "$(found .warm.answered)"

@@ -42,7 +42,7 @@ release() { rm $held && wait $holder; }
 for i in 1 0; do
 	check "worker $i is held still" hold $i
 	check "weir goes on without it" eventually evicted 1
-	check "weirctl status says so" grep -q 'WORKERS HANG' <(weirctl status)
+	check "weirctl status says so" grep -q 'warning: workers that hang: 1;' <(weirctl status)
 	check "so does the log" grep -q "worker $i hangs" /run/weir/lab/controlplane.log
 	for n in 1 2 3 4 5; do
 		check "reload $n is published" eventually reload "held-$i-$n"

@@ -97,7 +97,7 @@ check "by a session of the old one" at_least dist .tls.resumed $((resumed + 1))
 check "clear text beside TLS" servers 'policy: failover' 'address: tls://dns.test@127.0.0.9, name: none' 'address: 127.0.0.1:5301, name: plain'
 same "answers" 198.18.200.1 "$(short ok.mixed.test A)"
 same "and says so" kernel "$(of plain .via)"
-clear_said() { weirctl status | grep -q '^NO SERVER OVER TLS ANSWERS'; }
+clear_said() { weirctl status | grep -q 'warning: no server over TLS answers'; }
 check "as does the status" eventually clear_said
 cp $config $tmp/mixed.yaml
 sed -i 's/policy: failover/strict: true/' $config

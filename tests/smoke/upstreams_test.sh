@@ -31,6 +31,7 @@ touch $tmp/up.log.down
 for i in 1 2 3 4 5 6 7 8; do resolves ok.dead-$i.test; done
 check "the first one is down" eventually is up5301 .state down
 same "the second one answers" 198.18.200.1 "$(short ok.dead-9.test A)"
+check "status says so among the problems, with what to do" eval 'weirctl status | sed "1,/^PROBLEMS/d" | grep -A1 "^  warning: 1 of 2 upstreams is down" | grep -q "^    .*weirctl upstreams"'
 timeouts=$(of up5301 .timeouts)
 check "one wait in all, or two at once" test "$timeouts" -ge 1 -a "$timeouts" -le 2
 asked=$(clients $tmp/up.log dead-)

@@ -12,7 +12,7 @@ cat >>$config <<CONFIG
 groups:
 - {name: kids, clients: [198.18.0.9], deny: [game.test]}
 - {name: guests, clients: [198.18.0.10]}
-entries: [{name: filed.test, verdict: deny, why: by hand}]
+entries: [{name: filed.test, verdict: deny, why: by hand}, {name: kept.test, verdict: allow}]
 CONFIG
 check "groups" taken_over weirctl config reload
 
@@ -69,8 +69,19 @@ check "it blocks no more" eventually passes ok.added.test
 check "list show says so" grep -q 'more .*disabled' <<<"$(weirctl list show)"
 check "list enable" weirctl list enable more
 check "it blocks again" eventually blocks added.test
+echo ok.added.test >$tmp/good.list
+check "list add of an allow list" weirctl list add good $tmp/good.list --allow
+check "it allows" eventually passes ok.added.test
+check "what stands above it is still blocked" blocks added.test
+check "list show says so" grep -q 'good  *allow' <<<"$(weirctl list show)"
+check "list remove" weirctl list remove good
+check "it allows no more" eventually blocks ok.added.test
 check "local add" weirctl local add nas.lan A 192.0.2.77
 same "is answered" 192.0.2.77 "$(short nas.lan A)"
+check "a second record" grep -qx 'take it back: weirctl local remove nas.lan A 192.0.2.78' <<<"$(weirctl local add nas.lan A 192.0.2.78)"
+check "is not removed by another value" says 'with that value' weirctl local remove nas.lan A 192.0.2.79
+check "but by its own" weirctl local remove nas.lan A 192.0.2.78
+same "and alone" 192.0.2.77 "$(short nas.lan A)"
 check "group add" weirctl group add 198.18.0.3 kids
 check "the client is in the group" eventually for_kid game.test
 check "with the entry of the group" for_kid toy.test
@@ -89,6 +100,9 @@ list=$(weirctl --json list show | jq -r '.lists[0].name')
 check "a list of the file stays" says "$config:" weirctl list remove "$list"
 check "with advice" says "weirctl list disable" weirctl list remove "$list"
 check "an entry of the file too" says "$config:" weirctl deny --remove filed.test
+check "with what beats it" says ': weirctl allow filed.test beats it; or edit the file' weirctl deny --remove filed.test
+check "which is so" eval 'weirctl allow filed.test && eventually passes ok.filed.test && weirctl allow --remove filed.test'
+check "nothing beats one that allows" says 'does not edit: edit the file, then' weirctl allow --remove kept.test
 check "an unknown list" says 'did you mean "more"?' weirctl list disable mroe
 check "an unknown group" says 'did you mean "kids"?' weirctl deny a.test --group kid
 check "a client of the file" says "$config:" weirctl group add 198.18.0.9 guests
@@ -140,7 +154,7 @@ for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny -
 	check "$undo" weirctl $undo
 done
 check "blocked as before" eventually blocks ok.blocked.test
-same "nothing is managed" 0 "$(entries '[.entries[] | select(.name != "filed.test")] | length')"
+same "nothing is managed" 0 "$(entries '[.entries[] | select(.name | IN("filed.test", "kept.test") | not)] | length')"
 applied() { weirctl --json events | jq -e 'select(.kind == "config_applied" and .fields.what == "group remove 198.18.0.3")'; }
 check "the last one is an event once its health held" eventually applied
 finish

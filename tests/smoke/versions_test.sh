@@ -12,8 +12,8 @@ of() { history | jq -r ".versions[] | select(.number == $1) | .$2"; }
 # A file of results: it must fail, and say TEXT.
 refused() { ! weirctl "$@" >$tmp/refused.out 2>&1; }
 says() { grep -qF -- "$1" $tmp/refused.out || { cat $tmp/refused.out && false; }; }
-differs() { weirctl status | grep -qF "THE FILE ON DISK DIFFERS from version $1"; }
-agrees() { ! weirctl status | grep -qF 'THE FILE ON DISK'; }
+differs() { weirctl status | grep -qF "warning: the file on disk differs from version $1"; }
+agrees() { ! weirctl status | grep -qF 'warning: the file on disk'; }
 is_in_force() { [ "$(history | jq .version)" = "$1" ]; }
 not_blocked() { ! blocks "$1"; }
 deny() { sed "s/^blocking:.*/&\n  deny: [$1]/" $tmp/plain.yaml >$config; }
@@ -101,7 +101,7 @@ for process in controlplane dataplane; do
 done
 check "it answers" eventually resolves ok-3000.after-kill.test
 check "by the last good version" eventually blocks second.test
-check "status names the fault" eval 'weirctl status 2>/dev/null | grep -q "THE FILE ON DISK CANNOT BE USED, version 6 stays in force: .*weir.yaml:"'
+check "status names the fault" eval 'weirctl status 2>/dev/null | grep -q "warning: the file on disk cannot be used, version 6 stays in force: .*weir.yaml:"'
 check "an event does" eval 'weirctl events | grep -q config_differs'
 
 # The control plane died while the health was watched: the next one watches again, and a clean stop is no death.

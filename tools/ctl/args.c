@@ -44,7 +44,7 @@ const struct ctl_option ctl_options[] = {
 	TEXT("--validation", NULL, CTL_OPT_VALIDATION, validation, "W",
 		"none, secure, insecure or bogus"),
 	TEXT("--since", NULL, CTL_OPT_SINCE, since, "T", "from then on"),
-	TEXT("--until", NULL, CTL_OPT_UNTIL, until, "T", "until then"),
+	TEXT("--until", NULL, CTL_OPT_PART, until, "T", "until then"),
 	TEXT("--limit", NULL, CTL_OPT_LIMIT, limit, "N", "at most N rows"),
 	TEXT("--format", NULL, CTL_OPT_FORMAT, format, "F", "the format"),
 	TEXT("--output", "-o", CTL_OPT_OUTPUT, output, "FILE", "write FILE"),
@@ -75,6 +75,7 @@ const struct ctl_option ctl_options[] = {
 	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow, "go on, until interrupted"),
 	FLAG("--yes", "-y", CTL_OPT_SETUP, yes, "ask nothing"),
 	FLAG("--remove", NULL, CTL_OPT_REMOVE, remove, "end it"),
+	FLAG("--allow", NULL, CTL_OPT_ALLOW, allow, "its names are allowed, not blocked"),
 };
 const unsigned ctl_option_count = ARRAY_LEN(ctl_options);
 #undef TEXT

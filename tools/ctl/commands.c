@@ -83,9 +83,10 @@ const struct ctl_command ctl_commands[] = {
 	{"entries", NULL, 0, 0, 0, cmd_entries, "",
 		"List the entries of allow and deny: end, reason; also `entries` in the files."},
 	{"list", "show", 0, 0, 0, cmd_list_show, "",
-		"List the block lists: defined, in use or disabled."},
-	{"list", "add", 2, 2, CTL_OPT_FORMAT | CTL_OPT_WHY, cmd_list_add,
-		"NAME URL|PATH [--format F] [--why TEXT]", "Add a block list."},
+		"List the block and allow lists: in use or disabled, and where they come from."},
+	{"list", "add", 2, 2, CTL_OPT_ALLOW | CTL_OPT_FORMAT | CTL_OPT_WHY, cmd_list_add,
+		"NAME URL|PATH [--allow] [--format F] [--why TEXT]",
+		"Add a block list; --allow: an allow list."},
 	{"list", "remove", 1, 1, CTL_OPT_WHY, cmd_list_remove, "NAME [--why TEXT]",
 		"Remove a list that list add made."},
 	{"list", "disable", 1, 1, CTL_OPT_WHY, cmd_list_disable, "NAME [--why TEXT]",
@@ -94,8 +95,9 @@ const struct ctl_command ctl_commands[] = {
 		"Use a disabled list again."},
 	{"local", "add", 3, 3, CTL_OPT_WHY, cmd_local_add, "NAME TYPE DATA [--why TEXT]",
 		"Add a local record."},
-	{"local", "remove", 1, 2, CTL_OPT_WHY, cmd_local_remove, "NAME [TYPE] [--why TEXT]",
-		"Remove the local records of NAME that local add made."},
+	{"local", "remove", 1, 3, CTL_OPT_WHY, cmd_local_remove, "NAME [TYPE [DATA]] [--why TEXT]",
+		"Remove the local records of NAME that local add made: all, those of TYPE, or the "
+		"one with DATA."},
 	{"group", "add", 2, 2, CTL_OPT_WHY, cmd_group_add, "CLIENT GROUP [--why TEXT]",
 		"Add a client (address, prefix, MAC, name) to a group."},
 	{"group", "remove", 1, 2, CTL_OPT_WHY, cmd_group_remove, "CLIENT [GROUP] [--why TEXT]",
@@ -109,7 +111,7 @@ const struct ctl_command ctl_commands[] = {
 		"List the services that can be blocked by name."},
 	{"log", "search", 0, 0,
 		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
-			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_LIMIT,
+			| CTL_OPT_SINCE | CTL_OPT_LIMIT,
 		cmd_log_search,
 		"[--name N] [--part TEXT] [--client C] [--group G] [--verdict V] [--rcode R] "
 		"[--validation W] [--since T] [--until T] [--limit N]",
@@ -118,7 +120,7 @@ const struct ctl_command ctl_commands[] = {
 		"insecure or bogus."},
 	{"log", "export", 0, 0,
 		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_PART | CTL_OPT_GROUP | CTL_OPT_VALIDATION
-			| CTL_OPT_SINCE | CTL_OPT_UNTIL | CTL_OPT_FORMAT,
+			| CTL_OPT_SINCE | CTL_OPT_FORMAT,
 		cmd_log_export,
 		"[--format csv|jsonl] [--name N] [--part TEXT] [--client C] [--group G] "
 		"[--verdict V] [--rcode R] [--validation W] [--since T] [--until T]",
@@ -195,8 +197,8 @@ const struct ctl_command ctl_commands[] = {
 		cmd_top, "[--since T] [--client C] [--limit N] [--watch [--interval S]]",
 		"List the most queried, blocked, missing and slow names, the busiest clients, and "
 		"the rules that blocked most: of the last 30 minutes, or since T (24h, 30d) or of "
-		"client C from the query store. --watch: on the whole screen, with rates, until "
-		"q."},
+		"client C from the query store. --watch: on the whole screen, with rates, until q; "
+		"asked again each S seconds: 2, or 10 with --since or --client."},
 	{"clients", "names", 0, 0, 0, cmd_client_names, "",
 		"Show where names of clients come from: files of hosts and leases, and PTR."},
 	{"clients", NULL, 0, 1, CTL_OPT_LIMIT | CTL_OPT_SINCE, cmd_clients,

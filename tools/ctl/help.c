@@ -7,6 +7,12 @@
 
 enum { COLUMNS = 79, OPTION_COLUMN = 24 };
 
+// No command of the table: main() takes the word for any command line.
+static const struct ctl_command help_command = {.word = "help",
+	.usage = "[TOPIC|COMMAND|options]",
+	.help = "Print the list of topics, the commands of a topic, how to use a command, or the "
+		"options of every command."};
+
 // Words of `text` in lines; the first line begins at column `at`, the others at `indent`.
 static void text_fill(FILE *f, const char *text, int at, int indent)
 {
@@ -124,6 +130,8 @@ static int page_unknown(const char *word)
 {
 	struct text_near near;
 	text_near_begin(&near, word);
+	text_near_try(&near, help_command.word);
+	text_near_try(&near, "options");
 	for (unsigned i = 0; i < ctl_topic_count; i++)
 		text_near_try(&near, ctl_topics[i].name);
 	for (unsigned i = 0; i < ctl_command_count; i++)
@@ -148,7 +156,7 @@ static unsigned commands_of(const char *word, const char *second, const struct c
 
 static int page_print(const char *word, const char *second)
 {
-	const struct ctl_command *one = NULL;
+	const struct ctl_command *one = strcmp(word, help_command.word) == 0 ? &help_command : NULL;
 	const struct ctl_topic *topic = NULL;
 	const unsigned count = commands_of(word, second, &one);
 	for (unsigned i = 0; i < ctl_topic_count; i++)

@@ -43,7 +43,7 @@ static void clients_print(const struct json_node *root)
 		(unsigned long long)json_count(root, "client_count"),
 		figure_duration(json_count(root, "covered_s") * 1000, span));
 	if (!json_flag(root, "complete"))
-		printf("there is more: the search ended after its time\n");
+		printf("%s\n", LOG_PAGE_TIME_OVER);
 	cell_rows_print(list, columns, ARRAY_LEN(columns));
 	names_print(root, "names", "names");
 	names_print(root, "blocked", "blocked names");

@@ -5,7 +5,9 @@
 
 #include "lib/cell.h"
 #include "lib/say.h"
+#include "lib/shell_quote.h"
 #include "lib/show.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
 
@@ -36,7 +38,8 @@ static void list_added_print(const struct json_node *root)
 int cmd_list_add(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand}, {"place", c->type},
-		{"format", c->format}, {"why", c->reason}, {NULL, NULL}};
+		{"format", c->format}, {"allow", c->allow ? "1" : NULL}, {"why", c->reason},
+		{NULL, NULL}};
 	return edit(c, "/lists/add", params, list_added_print);
 }
 
@@ -95,8 +98,11 @@ int cmd_list_show(struct ctl *c)
 
 static void record_added_print(const struct json_node *root)
 {
+	char value[SHELL_QUOTE_MAX];
+	term_text(json_text(root, "value"), value, sizeof(value));
 	say(root, "{name} {type} {value} added\n"
-		  "take it back: weirctl local remove {name} {type}\n");
+		  "take it back: weirctl local remove {name} {type} ");
+	printf("%s\n", SHELL_QUOTE(value));
 }
 
 int cmd_local_add(struct ctl *c)
@@ -113,8 +119,8 @@ static void record_removed_print(const struct json_node *root)
 
 int cmd_local_remove(struct ctl *c)
 {
-	const struct http_param params[] = {
-		{"name", c->operand}, {"type", c->type}, {"why", c->reason}, {NULL, NULL}};
+	const struct http_param params[] = {{"name", c->operand}, {"type", c->type},
+		{"value", c->third}, {"why", c->reason}, {NULL, NULL}};
 	return edit(c, "/local/remove", params, record_removed_print);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "cmd_status_problems.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
@@ -97,9 +98,6 @@ static void lags_print(const struct json_node *g)
 	if (json_count(g, "policy_lag_ms") >= RULES_LAG_SHOWN_MS)
 		say(g, "  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
 		       "limits for {policy_lag_ms:t}\n");
-	say_if(g, "workers_evicted",
-		"  {workers_evicted:u} WORKERS HANG: weir goes on without them; their clients get "
-		"no answers\n");
 	say_if(g, "retired_waiting",
 		"  {retired_waiting:u} old generations wait for a worker to release them\n");
 }
@@ -138,15 +136,7 @@ static void version_print(const struct json_node *n)
 	ago_print(", in force since", since);
 	say_if(n, "watch_left_s", ", its health is watched for {watch_left_s:u} s more");
 	printf("\n");
-	if (*json_text(n, "disk_error"))
-		say(n, "  THE FILE ON DISK CANNOT BE USED, version {version:u} stays in force: "
-		       "{disk_error}\n");
-	else
-		say_if(n, "differs",
-			"  THE FILE ON DISK DIFFERS from version {version:u}, which is in force "
-			"(weirctl config diff, weirctl config apply)\n");
 	say_if(n, "taken_back", "  version {taken_back:u} was TAKEN BACK: {taken_back_why}\n");
-	say_if(n, "skipped", "  A VERSION WAS NOT USED: {skipped}\n");
 	say_if(n, "store_error", "  VERSIONS CANNOT BE STORED: {store_error}\n");
 }
 
@@ -173,22 +163,7 @@ static void blocking_print(const struct json_node *b)
 	say_if(b, "held", "  HELD: the rules of a rollback, until weirctl blocklist reload\n");
 }
 
-// A list of servers of both kinds, of which only those in clear text are up.
-static void clear_text_note(const struct json_node *list)
-{
-	size_t tls = 0, tls_up = 0, clear_up = 0;
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *row = json_at(list, i);
-		bool is_tls = strstr(json_text(row, "address"), "://") != NULL;
-		bool is_up = json_flag(row, "up");
-		tls += is_tls;
-		tls_up += is_tls && is_up;
-		clear_up += !is_tls && is_up;
-	}
-	if (tls > 0 && tls_up == 0 && clear_up > 0)
-		printf("\nNO SERVER OVER TLS ANSWERS: queries go out in clear text\n");
-}
-
+// What clients get where a reason of /ready says that none answers.
 static void upstreams_note(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "upstreams");
@@ -199,10 +174,6 @@ static void upstreams_note(const struct json_node *root)
 	if (count && up == 0)
 		printf("\nNO UPSTREAM ANSWERS: cached, blocked and local names are served; other "
 		       "queries get stale answers or SERVFAIL\n");
-	else if (up < count)
-		printf("\n%zu of %zu upstreams %s down\n", count - up, count,
-			count - up == 1 ? "is" : "are");
-	clear_text_note(list);
 	if (sets > (count && up == 0))
 		printf("\nNO SERVER ANSWERS for %llu of the %llu sets of servers of groups and "
 		       "forwarding zones\n",
@@ -241,14 +212,11 @@ static void control_print(const struct view *v)
 	say(root, "cache           {l0_entries:n} answers\n");
 	say_if(json_get(root, "wall_clock"), "steps",
 		"  the wall clock jumped forward {steps:n} times, by {stepped_ms:t} in total: "
-		"cached "
-		"answers aged by as much\n");
+		"cached answers aged by as much\n");
 	say_each(json_get(root, "memory_alarms"),
 		"MEMORY GROWS    {kind} {name} of the {process} (weirctl mem alarms)\n");
 	view_print_redis(json_get(root, "redis"));
 	say(root, "in flight       {inflight:n} questions, {waiters:n} waiting clients\n");
-	say_each(json_get(root, "met_bounds"),
-		"  REFUSED         {who}: {bound}, {refused:n} times in the last minutes\n");
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));
@@ -266,22 +234,6 @@ static void control_print(const struct view *v)
 	view_print_hosts(json_get(root, "hosts"));
 }
 
-// Prints the reasons of /ready, each with its advice (docs/reference/reasons.md).
-static void problems_print(struct ctl *c)
-{
-	const struct http_param params[] = {{"for", "human"}, {NULL, NULL}};
-	char why[HTTP_WHY_MAX];
-	struct json_doc *doc = NULL;
-	if (http_call(c, false, "/ready", params, HTTP_SHORT_MS, &doc, why) != HTTP_OK && !doc)
-		return; // it has said so to the call before
-	const struct json_node *reasons = json_get(json_doc_root(doc), "reasons");
-	if (json_length(reasons) > 0)
-		printf("PROBLEMS        since when: weirctl ready --for human\n");
-	for (size_t i = 0; i < json_length(reasons); i++)
-		say(json_at(reasons, i), "  {severity}: {text}\n    {advice}\n");
-	json_doc_free(doc);
-}
-
 int cmd_status(struct ctl *c)
 {
 	struct view v;
@@ -295,7 +247,7 @@ int cmd_status(struct ctl *c)
 	} else {
 		view_print_states(&v);
 		if (v.control) {
-			problems_print(c);
+			status_problems_print(c, json_doc_root(v.control));
 			control_print(&v);
 		}
 	}

@@ -76,7 +76,7 @@ static void stored_print(const struct json_node *root)
 		figure_duration(json_count(root, "covered_s") * 1000, a),
 		figure_count(json_count(json_get(root, "names"), "queries"), b));
 	if (!json_flag(root, "complete"))
-		printf("there is more: the search ended after its time\n");
+		printf("%s\n", LOG_PAGE_TIME_OVER);
 	if (json_count(root, "left_out"))
 		printf("%s queries of rare names are in no line below\n",
 			figure_count(json_count(root, "left_out"), a));

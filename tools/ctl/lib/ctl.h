@@ -24,11 +24,11 @@ enum {
 	CTL_OPT_CLIENT = 1u << 5,
 	CTL_OPT_RATE = 1u << 6,
 	CTL_OPT_MAC = 1u << 7, // --mac, --vlan, --type
-	CTL_OPT_UNTIL = 1u << 8,
+	CTL_OPT_ALLOW = 1u << 8,
 	CTL_OPT_LIMIT = 1u << 9,
 	CTL_OPT_FORMAT = 1u << 10,
 	CTL_OPT_NAME = 1u << 11, // --name, --verdict
-	CTL_OPT_PART = 1u << 12, // --part, --rcode
+	CTL_OPT_PART = 1u << 12, // --part, --rcode, --until
 	CTL_OPT_WATCH = 1u << 13,
 	CTL_OPT_SECONDS = 1u << 14,
 	CTL_OPT_OUTPUT = 1u << 15,
@@ -59,7 +59,7 @@ struct ctl {
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes;
+		watch, yes, allow;
 	unsigned given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words

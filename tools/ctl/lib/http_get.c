@@ -3,6 +3,7 @@
 #include "http_get.h"
 
 #include "terminal/progress.h"
+#include "terminal/screen.h"
 
 #include <curl/curl.h>
 
@@ -179,7 +180,7 @@ static enum http_outcome outcome_of_status(
 static int on_wait(void *arg, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
 {
 	progress_step(arg);
-	return 0;
+	return screen_is_over(); // a watcher has pressed q
 }
 
 static CURLcode perform(CURL *curl)

@@ -26,6 +26,9 @@ int log_pages_end(struct log_pages *p);
 // The next page, of at most `rows` rows, to be freed by json_doc_free; NULL: failed (said).
 struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
 
+// Of a reply that is not "complete".
+#define LOG_PAGE_TIME_OVER "the search reached its time limit: older queries are not counted"
+
 // The seconds since --since, "86400" without, as a text. False: it is no time (said).
 enum { LOG_PAGE_SPAN_MAX = 24 };
 ATTR_MUST_CHECK bool log_page_span(const struct ctl *c, char out[LOG_PAGE_SPAN_MAX]);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MAX = 6, WARM_MS = 220000, SPARE_MS = 30000 };
+enum { LINES_MAX = 6, WARM_MS = 220000, SPARE_MS = 30000, PHASES = 4, ALONE_S = 1 };
 
 struct line { // of the generator
 	struct json_doc *doc;
@@ -41,6 +41,7 @@ static int lines_take(
 	struct selftest_rig *rig, unsigned seconds, struct found *f, char why[CONFIG_WHY_MAX])
 {
 	char text[SELFTEST_LINE_MAX];
+	selftest_rig_tell(rig, "filling its cache", 0);
 	while (f->count < LINES_MAX) {
 		unsigned wait_ms = f->count == 0 ? WARM_MS : 1000 * seconds + SPARE_MS;
 		int rc = selftest_rig_line(rig, wait_ms, text, why);
@@ -56,7 +57,8 @@ static int lines_take(
 		// A name that is not cached yet may take its time.
 		f->late += f->count ? json_count(l->root, "asked_again") : 0;
 		f->bad += json_count(l->root, "bad");
-		f->count++;
+		if (f->count++ == 0)
+			selftest_rig_tell(rig, "measuring", PHASES * seconds + ALONE_S);
 	}
 	return 0;
 }

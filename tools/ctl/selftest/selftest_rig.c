@@ -153,6 +153,7 @@ static int ready_wait(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 	uint64_t end = clock_mono_ms() + SELFTEST_START_MS;
 	while (!is_ready(rig)) {
 		int ret = children_check(rig, why);
+		progress_step(&rig->progress);
 		if (ret < 0)
 			return ret;
 		if (clock_mono_ms() > end)
@@ -234,6 +235,7 @@ int selftest_rig_start(struct selftest_rig *rig, const struct config *c,
 		ret = selftest_config_write(rig->config, rig->dir, c, cpus, port, &rig->lists);
 	if (ret < 0)
 		return why_set(why, ret, "%s: %s", rig->dir, strerror(-ret));
+	selftest_rig_tell(rig, "starting a weir of its own", 0);
 	ret = weir_start(rig, why);
 	if (ret < 0)
 		return ret;
@@ -261,6 +263,7 @@ int selftest_rig_line(struct selftest_rig *rig, unsigned timeout_ms, char line[S
 	uint64_t end = clock_mono_ms() + timeout_ms;
 	while (!line_take(rig, line)) {
 		int ret = children_check(rig, why);
+		progress_step(&rig->progress);
 		if (ret < 0)
 			return ret;
 		if (clock_mono_ms() > end || rig->have == sizeof(rig->text))
@@ -310,8 +313,15 @@ static void directories_remove(struct selftest_rig *rig)
 		nftw(rig->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+void selftest_rig_tell(struct selftest_rig *rig, const char *what, unsigned total_s)
+{
+	progress_end(&rig->progress);
+	rig->progress = progress_begin(what, total_s);
+}
+
 void selftest_rig_stop(struct selftest_rig *rig)
 {
+	progress_end(&rig->progress);
 	// The data plane before the generator (DPDK 22.11 takes a memif server's rings away with
 	// its client).
 	child_stop(rig, SELFTEST_DATA);

@@ -10,6 +10,7 @@
 
 #include "lib/ctl.h"
 #include "selftest_plan.h"
+#include "terminal/progress.h"
 
 #include <limits.h>
 #include <stdint.h>
@@ -32,9 +33,10 @@ struct selftest_rig {
 	int lines_fd, hold_fd;                      // the generator's output and input
 	size_t have;                                // of `text`
 	char text[SELFTEST_LINE_MAX];
-	struct ctl inner; // a weirctl of this weir
-	unsigned lists;   // that are in it
-	uint64_t listed;  // names in its rule image
+	struct ctl inner;         // a weirctl of this weir
+	unsigned lists;           // that are in it
+	uint64_t listed;          // names in its rule image
+	struct progress progress; // drawn by each wait
 };
 
 // Up to the generator's start. -errno with `why`; selftest_rig_stop is due in any case.
@@ -43,4 +45,6 @@ ATTR_MUST_CHECK int selftest_rig_start(struct selftest_rig *rig, const struct co
 // The generator's next line. -ETIME, -ECHILD, -EINTR, ... with `why`.
 ATTR_MUST_CHECK int selftest_rig_line(struct selftest_rig *rig, unsigned timeout_ms,
 	char line[SELFTEST_LINE_MAX], char why[CONFIG_WHY_MAX]);
+// What the waits that follow draw (progress.h).
+void selftest_rig_tell(struct selftest_rig *rig, const char *what, unsigned total_s);
 void selftest_rig_stop(struct selftest_rig *rig);

@@ -9,6 +9,7 @@
 #include "lib/sysroot.h"
 #include "lib/view.h"
 #include "setup_file.h"
+#include "terminal/progress.h"
 #include "terminal/term_text.h"
 
 #include <errno.h>
@@ -111,6 +112,8 @@ static bool units_restart(char why[SETUP_WHY_MAX])
 {
 	const char *const args[] = {"/usr/bin/systemctl", "restart", "weir-dataplane.service",
 		"weir-controlplane.service", NULL};
+	printf("restarting both processes\n");
+	fflush(stdout);
 	const int rc = program_run(args, SYSTEMCTL_MS);
 	if (rc != 0)
 		snprintf(why, SETUP_WHY_MAX,
@@ -133,9 +136,13 @@ static bool is_up(struct setup *s)
 static bool up_wait(struct setup *s, char why[SETUP_WHY_MAX])
 {
 	const uint64_t until_ms = clock_mono_ms() + UP_MS;
+	struct progress p = progress_begin("waiting for both processes", UP_MS / 1000);
 	bool up = false;
-	while (!(up = is_up(s)) && clock_mono_ms() < until_ms)
+	while (!(up = is_up(s)) && clock_mono_ms() < until_ms) {
+		progress_step(&p);
 		pause_take();
+	}
+	progress_end(&p);
 	if (!up)
 		snprintf(why, SETUP_WHY_MAX,
 			"the processes are not both up after %d s; `journalctl -u weir-dataplane "
@@ -149,6 +156,7 @@ static bool up_wait(struct setup *s, char why[SETUP_WHY_MAX])
 static void ready_print(struct setup *s)
 {
 	const uint64_t until_ms = clock_mono_ms() + READY_MS;
+	struct progress p = progress_begin("waiting until weir answers clients", READY_MS / 1000);
 	char why[HTTP_WHY_MAX], shown[1024];
 	for (;;) {
 		struct json_doc *doc = NULL;
@@ -157,6 +165,10 @@ static void ready_print(struct setup *s)
 		const struct json_node *root = json_doc_root(doc);
 		const bool is_ready = outcome == HTTP_OK && json_flag(root, "ready");
 		const bool is_late = clock_mono_ms() >= until_ms;
+		if (is_ready || is_late)
+			progress_end(&p);
+		else
+			progress_step(&p);
 		if (is_ready)
 			printf("weir answers clients\n");
 		else if (is_late)

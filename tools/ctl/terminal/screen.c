@@ -203,3 +203,15 @@ enum screen_key screen_key(unsigned ms)
 		return SCREEN_KEY_END;
 	return SCREEN_KEY_OTHER;
 }
+
+bool screen_is_over(void)
+{
+	if (!is_entered)
+		return false;
+	const enum screen_key key = screen_key(0);
+	if (key == SCREEN_KEY_END)
+		is_over = 1;
+	if (key == SCREEN_KEY_SIZE)
+		is_resized = 1;
+	return is_over;
+}

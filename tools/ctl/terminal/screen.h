@@ -30,3 +30,6 @@ enum screen_key { SCREEN_KEY_NONE, SCREEN_KEY_SIZE, SCREEN_KEY_END, SCREEN_KEY_O
 // Waits for a key: SCREEN_KEY_NONE: none for `ms`; _SIZE: the size is another one, or the process
 // goes on; _END: q, Q, end of input or a signal.
 enum screen_key screen_key(unsigned ms);
+// Has a key or a signal asked for the end, while the caller waits for something else? screen_key
+// says so again. False outside of the screen.
+bool screen_is_over(void);

@@ -55,7 +55,11 @@ want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
 want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
-want 2 '' 'takes --interval of 0.2 and more alone' $c top --watch --since 1h
+want 2 '' '--watch takes neither --limit nor --json' $c top --watch --limit 5
+want 2 '' '--interval must be at least 0.2 s' $c top --watch --interval 0.1
+want 2 '' 'at least 2 s with --since' $c top --watch --since 1h --interval 1
+want 2 '' '--since takes 90s' $c top --watch --since soon
+want 1 '' 'connect to server' $c top --watch --since 1h
 want 2 '' '--since takes 90s' $c clients --since soon
 want 1 '' 'no terminal; --yes' $c setup </dev/null
 want 2 '' 'that command does not take such an option' $c setup --all
@@ -118,7 +122,9 @@ want 1 '' 'control.sock' $c deny --remove a.example --why x
 want 1 '' 'control.sock' $c group move 192.0.2.1 kids --why x
 want 2 '' 'list takes one of: show, add, remove, disable, enable' list
 want 2 '' 'argument is missing' list add ads
+want 2 '' 'does not take such an option' list remove ads --allow
 want 2 '' 'argument is missing' local add nas.lan A
+want 2 '' 'too many arguments' local remove nas.lan A 192.0.2.1 60
 want 2 '' 'too many arguments' local add nas.lan A 192.0.2.1 60
 want 2 '' 'argument is missing' group move 192.0.2.1
 want 2 '' 'upstream takes one of: add, remove, test, drain, undrain' upstream

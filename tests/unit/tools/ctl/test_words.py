@@ -91,6 +91,13 @@ class Help(unittest.TestCase):
                 self.assertEqual(bool(o.bit) and o.bit in c.bits, f"{o.name} {o.value}".strip() + " " in text.split("\n\n", 2)[-1]
                                  and o.help in joined(text), (c.words, o.name))
 
+    def test_help_itself(self):
+        text = page("help", "help")
+        self.fits(text, "help")
+        self.assertTrue(text.startswith("usage: weirctl help [TOPIC|COMMAND|options]\n"), text)
+        for words in ("help", "--help"), ("--help", "help"), ("help", "help", "--help"):
+            self.assertEqual(text, page(*words))
+
     def test_options_of_every_command(self):
         text = page("help", "options")
         self.fits(text, "options")
@@ -98,9 +105,10 @@ class Help(unittest.TestCase):
             self.assertEqual(not o.bit, f"{o.name} {o.value}".strip() in text, o.name)
 
     def test_unknown(self):
-        done = run(WEIRCTL, "help", "confg")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("did you mean config?", done.stderr)
+        for word, near in ("confg", "config"), ("hepl", "help"), ("optons", "options"):
+            done = run(WEIRCTL, "help", word)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"did you mean {near}?", done.stderr)
 
 
 class Man(unittest.TestCase):
