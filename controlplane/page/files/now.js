@@ -92,7 +92,7 @@ export async function show(box, signal) {
       ['Failed', percent(r.failed, r.queries), r.failed > 0 ? 'bad' : undefined],
       ['Cached answer, median', r.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
       ['Answers in the cache', number(s.controlplane.l0_entries)],
-      ['Memory, data plane', bytes(s.dataplane.rss)], ['Memory, control plane', bytes(s.controlplane.rss)],
+      ['Memory, data plane', s.dataplane.rss ? bytes(s.dataplane.rss) : '–'], ['Memory, control plane', bytes(s.controlplane.rss)],
       ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));
   }, () => {
     wrong = old('The stream of samples has broken; the page opens it again.');
