@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, fill, tiles, facts, field, choice, action, table, number, percent, when, moment } from './dom.js';
+import { h, fill, tiles, facts, field, choice, action, table, number, percent, when, moment, notes } from './dom.js';
 import { get, post, loads } from './api.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
@@ -14,9 +14,9 @@ function groupShow(client, of, groups, look) {
     facts([['Group', h('a', { href: '#/groups' }, of.name)], ['Lists', of.lists.join(', ') || 'none'], ['Blocked services', (of.services ?? []).join(', ')],
       ['Schedules', of.schedules.map((s) => s.name + (s.active ? ' (applies now)' : '')).join(', ')], ['Next change', of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
     to.length ? h('div', { class: 'row' }, field('Another group', to), action('Move', async () => {
-      await post('/groups/move', { client, group: to.value });
+      const reply = await post('/groups/move', { client, group: to.value });
       await look();
-      return `${client} is moved to ${to.value}.`;
+      return `${client} is moved to ${to.value}.${notes(reply)}`;
     })) : null);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses.
-import { h, fill, table, facts, field, choice, action, mark, number, moment, span, when, say } from './dom.js';
+import { h, fill, table, facts, field, choice, action, mark, number, moment, span, when, say, notes } from './dom.js';
 import { get, post } from './api.js';
 
 const everyone = (g) => g.group === 0;
@@ -38,9 +38,9 @@ function move(groups, look) {
   const group = choice(groups.filter((g) => !everyone(g)).map((g) => [g.name, g.name]), '');
   const send = (path, words, asks = false) => async () => {
     if (!client.reportValidity() || (asks && !confirm(`Take ${client.value} out of ${group.value}?`))) return '';
-    await post(path, { client: client.value, group: group.value });
+    const reply = await post(path, { client: client.value, group: group.value });
     await look();
-    return `${client.value} ${words} ${group.value}.`;
+    return `${client.value} ${words} ${group.value}.${notes(reply)}`;
   };
   return h('div', { class: 'row' }, field('Client', client), field('Group', group), action('Add', send('/groups/add', 'is in')), action('Move', send('/groups/move', 'is moved to')), action('Take out', send('/groups/remove', 'is no longer in', true)));
 }

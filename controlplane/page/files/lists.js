@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain } from './dom.js';
+import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain, notes } from './dom.js';
 import { get, post } from './api.js';
-import { LASTS, entryNotes } from './queries.js';
+import { LASTS } from './queries.js';
 import { coverage } from './top.js';
 
 const LISTS = 100; // the most that the API gives
@@ -37,7 +37,7 @@ export async function show(box, signal) {
     fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
-      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
+      { title: 'Actions', of: (e) => action('Remove', async () => { const reply = await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.${notes(reply)}`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
     own.entries, 'No entry by this page or by weirctl.'));
   };
   box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), elsewhere(), entries, addEntry(look));
@@ -72,7 +72,7 @@ function fetched(l) {
 
 function actions(defined, look) {
   if (!defined) return '';
-  const does = (title, path, words, ask) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; }, { ask });
+  const does = (title, path, words, ask) => action(title, async () => { const reply = await post(path, { name: defined.name }); await look(); return words + notes(reply); }, { ask });
   return h('div', { class: 'row' }, !defined.enabled ? does('Use', '/lists/enable', `${defined.name} is used again.`) : does('Turn off', '/lists/disable', `${defined.name} is off.`),
     does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
@@ -83,8 +83,8 @@ function addList(look) {
   return h('form', { onsubmit: async (e) => {
     e.preventDefault();
     try {
-      await post('/lists/add', { name: name.value, place: place.value, allow: kind.value });
-      say(`${name.value} is added.`);
+      const reply = await post('/lists/add', { name: name.value, place: place.value, allow: kind.value });
+      say(`${name.value} is added.${notes(reply)}`);
       e.target.reset();
       await look();
     } catch (x) { complain(x); }
@@ -98,7 +98,7 @@ function addEntry(look) {
     e.preventDefault();
     try {
       const reply = await post('/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, why: why.value });
-      say(`${name.value}: done.${entryNotes(reply)}`);
+      say(`${name.value}: done.${notes(reply)}`);
       e.target.reset();
       await look();
     } catch (x) { complain(x); }
