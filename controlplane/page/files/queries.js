@@ -2,6 +2,7 @@
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
 import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain, notes } from './dom.js';
 import { get, post, lines, loads } from './api.js';
+import { flush } from './cache.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
 const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
@@ -48,7 +49,7 @@ async function details(place, signal, close, name, forClient, type) {
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
     h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
-      action('Forget cached answers', async () => { await post('/cache/flush', { name }); return `${name} is flushed.`; }),
+      action('Forget cached answers', () => flush(name, { name })),
       action('Trace for 30 s', async () => {
         trace.hidden = false;
         trace.textContent = 'Waiting for a query …\n';
