@@ -9,12 +9,16 @@ const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache']
 const SINCES = [['', 'any time'], ['900', '15 minutes ago'], ['3600', 'an hour ago'], ['86400', 'a day ago']];
 export const LASTS = [['', 'for good'], ['600', 'for 10 minutes'], ['7200', 'for 2 hours'], ['86400', 'for a day']];
 
-export const time = (us) => new Date(us / 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+// With the date if it is not today.
+function time(us) {
+  const at = new Date(us / 1000), date = at.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
+  return at.toLocaleString('en-GB', { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+}
 const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
 
 export function columns(open) {
   return [
-    { title: 'Time', of: (q) => time(q.time_us) },
+    { title: 'Time', tight: true, of: (q) => time(q.time_us) },
     { title: 'Name', name: true, of: (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname) },
     { title: 'Type', of: (q) => q.qtype },
     { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
