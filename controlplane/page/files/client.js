@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, fill, tiles, facts, field, choice, action, table, number, percent, when, moment, notes } from './dom.js';
+import { h, fill, tiles, facts, field, choice, action, complain, table, number, percent, when, moment, notes } from './dom.js';
 import { get, post, loads } from './api.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
@@ -43,7 +43,11 @@ export async function show(box, signal, encoded) {
   const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: 'address or name' });
   const result = h('div'), load = loads(result, signal);
   box.append(h('h1', {}, argument ? `Client ${argument}` : 'Clients'),
-    h('form', { onsubmit: (e) => { e.preventDefault(); location.hash = `#/client/${encodeURIComponent(who.value.trim())}`; } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
+    h('form', { onsubmit: (e) => {
+      e.preventDefault();
+      if (argument && who.value.trim() === argument) look().catch(complain); // the place is this one already
+      else location.hash = `#/client/${encodeURIComponent(who.value.trim())}`;
+    } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
   const look = () => load(async (mine) => {
     const failures = [];
     // Each part stands without the others.
