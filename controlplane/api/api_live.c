@@ -61,12 +61,17 @@ static void reader_end(struct api_live_reader *r)
 		(void)event_del(l->every);
 }
 
-static void verdicts_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
+static void verdicts_out(
+	struct json_out *o, struct json_node *n, const uint64_t verdict[VERDICT_COUNT])
 {
 	struct json_node *verdicts = json_out_object(o, n, "verdicts");
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
-		if (s->verdict[v])
-			json_out_count(o, verdicts, verdict_names[v], s->verdict[v]);
+		if (verdict[v])
+			json_out_count(o, verdicts, verdict_names[v], verdict[v]);
+}
+
+static void frames_out(struct json_out *o, struct json_node *n, const struct stats_copy *s)
+{
 	json_out_count(o, n, "rx_frames", s->counter[COUNTER_rx_frames]);
 	json_out_count(o, n, "tx_frames", s->counter[COUNTER_tx_frames]);
 	json_out_count(o, n, "busy_us",
@@ -129,7 +134,8 @@ static void dataplane_out(struct json_out *o, struct json_node *root, struct api
 		json_out_count(o, n, "rss", rss);
 		json_out_count(o, n, "started_ms", s->start_ms);
 		json_out_count(o, n, "workers", s->workers);
-		verdicts_out(o, n, s);
+		verdicts_out(o, n, s->verdict);
+		frames_out(o, n, s);
 		ports_out(o, n, s);
 		stages_out(o, n, s);
 		took_out(o, n, &s->outcome[OUTCOME_hit]);
@@ -154,6 +160,7 @@ static void controlplane_out(struct json_out *o, struct json_node *root, const s
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
 		const struct frontend_counts *c = &l->frontends.engine.of[t];
 		struct json_node *one = json_out_object(o, of, transport_names[t]);
+		verdicts_out(o, one, c->verdict);
 		JSON_COUNTS(o, one, c, answers, answers_stale, answers_servfail, answers_blocked);
 	}
 }

@@ -184,6 +184,12 @@ const char *group_source_title(const struct group_sources *s, unsigned i)
 	return s->one[i].title;
 }
 
+bool group_source_allows(const struct group_sources *s, unsigned i)
+{
+	return s->one[i].what == SOURCE_ENTRIES
+	       && s->one[i].rule_class == RULE_CLASS_OPERATOR_ALLOW;
+}
+
 void *group_source_arg(const struct group_sources *s, unsigned i)
 {
 	return &s->one[i];

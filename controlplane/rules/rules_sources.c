@@ -22,6 +22,7 @@ static struct rule_source group_source(const struct rules_sources *s, unsigned i
 		.title = group_source_title(s->groups, i),
 		.rules = group_source_rules,
 		.arg = group_source_arg(s->groups, i),
+		.allow = group_source_allows(s->groups, i),
 	};
 }
 
@@ -96,7 +97,6 @@ static int copy_from(struct rules_sources *s, const struct config *config)
 	static_assert(RULE_LIST_ALLOW == 0 && RULE_LIST_DENY == 1 && RULE_LIST_FIRST == 2);
 	for (; s->count < RULE_LIST_FIRST; s->count++)
 		s->source[s->count] = group_source(s, s->count);
-	s->source[RULE_LIST_ALLOW].allow = true;
 	for (unsigned i = 0; i < c->list_count && !err; i++)
 		err = list_add(s, &c->lists[i], state_directory, &at);
 	for (unsigned i = RULE_LIST_FIRST; i < s->groups->count; i++)

@@ -69,7 +69,7 @@ char *config_managed_text(const struct config_managed *m, const char *head)
 	return text;
 }
 
-static bool same(const char *a, const char *b)
+bool managed_text_same(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -121,8 +121,9 @@ static unsigned entry_find(const struct config_raw *raw, const struct managed_en
 {
 	unsigned i = 0;
 	while (i < raw->entries_count
-		&& !(same(raw->entries[i].name, e->name) && same(raw->entries[i].group, e->group)
-			&& (!e->verdict || same(raw->entries[i].verdict, e->verdict))))
+		&& !(managed_text_same(raw->entries[i].name, e->name)
+			&& managed_text_same(raw->entries[i].group, e->group)
+			&& (!e->verdict || managed_text_same(raw->entries[i].verdict, e->verdict))))
 		i++;
 	return i;
 }
@@ -179,68 +180,12 @@ unsigned config_managed_entries_end(struct config_managed *m, int64_t now)
 	return ended;
 }
 
-static unsigned record_find(
-	const struct config_raw_local *local, const struct managed_record *r, unsigned i)
-{
-	while (i < local->records_count
-		&& !(same(local->records[i].name, r->name)
-			&& (!r->type || same(local->records[i].type, r->type))
-			&& (!r->value || same(local->records[i].value, r->value))))
-		i++;
-	return i;
-}
-
-#define RECORD_TEXTS(r)                                        \
-	{                                                      \
-		&(r)->name, &(r)->type, &(r)->value, &(r)->ttl \
-	}
-enum { RECORD_TEXTS_COUNT = 4 };
-
-static void record_close(struct config_raw_local *local, unsigned i)
-{
-	char **const texts[] = RECORD_TEXTS(&local->records[i]);
-	managed_texts_free(texts, RECORD_TEXTS_COUNT);
-	managed_item_close(local->records, &local->records_count, sizeof(*local->records), i);
-}
-
-int config_managed_record_add(struct config_managed *m, const struct managed_record *r)
-{
-	struct config_raw_local *local = m->raw->local;
-	const char *const from[] = {r->name, r->type, r->value, r->ttl};
-	if (record_find(local, r, 0) < local->records_count)
-		return -EEXIST;
-	if (local->records_count == CONFIG_RECORDS_MAX)
-		return -E2BIG;
-	struct config_raw_record *grown =
-		managed_item_new(local->records, local->records_count, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	local->records = grown;
-	char **const to[] = RECORD_TEXTS(&grown[local->records_count]);
-	local->records_count++;
-	if (managed_texts_take(to, from, RECORD_TEXTS_COUNT))
-		return 0;
-	record_close(local, local->records_count - 1);
-	return -ENOMEM;
-}
-
-int config_managed_record_remove(struct config_managed *m, const struct managed_record *r)
-{
-	struct config_raw_local *local = m->raw->local;
-	unsigned i, removed = 0;
-	while ((i = record_find(local, r, 0)) < local->records_count) {
-		record_close(local, i);
-		removed++;
-	}
-	return removed ? (int)removed : -ENOENT;
-}
-
 static unsigned member_find(const struct config_raw *raw, const char *group, const char *client)
 {
 	unsigned i = 0;
 	while (i < raw->group_members_count
-		&& !(same(raw->group_members[i].client, client)
-			&& (!group || same(raw->group_members[i].group, group))))
+		&& !(managed_text_same(raw->group_members[i].client, client)
+			&& (!group || managed_text_same(raw->group_members[i].group, group))))
 		i++;
 	return i;
 }

@@ -19,3 +19,4 @@ void managed_item_close(void *list, unsigned *count, size_t size, unsigned i);
 // Copies of texts, NULL for NULL. False: no memory.
 bool managed_texts_take(char **const to[], const char *const from[], unsigned count);
 void managed_texts_free(char **const texts[], unsigned count);
+bool managed_text_same(const char *a, const char *b); // both NULL, or the same bytes

@@ -8,7 +8,11 @@
 lab_up
 . "$smoke_dir/page_lab.sh"
 page_configure ''
-echo 'groups: [{name: kids, clients: [198.18.0.9]}]' >>$config
+cat >>$config <<CONFIG
+groups:
+- {name: kids, clients: [198.18.0.9], deny: [game.test]}
+- {name: rest, clients: [198.18.0.10], schedules: [{name: always, from: '00:00', to: '24:00', pause: true}]}
+CONFIG
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
 https() { curl -s --cacert $dir/ca.pem -o $tmp/body -D $tmp/head -w '%{http_code}' "$@"; }
@@ -33,8 +37,10 @@ fi
 page_user >/dev/null
 client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.blocked.test' A >/dev/null
 client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
-press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1'); if (b) b.click(); return !!b; })()"; }
+# press BUTTON [ROW]: that of a row of a table
+press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
 typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
+tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
 said() { echo "document.getElementById('said').textContent.includes('$1')"; }
 browse() { $python -B "$smoke_dir/rig/page_browser.py" $url ann 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
 
@@ -45,7 +51,7 @@ read -r _ size took < <(grep ^first $tmp/browser)
 check "the first view is under 150 KB: ${size-} bytes" test "${size:-999999}" -lt 150000
 echo "  first view: $took ms"
 check "a client's group by the configuration, odd arguments, a failed reply" browse login "do:location.hash = '#/client/198.18.0.9', true" \
-	"do:[...document.querySelectorAll('main .tile')].some((t) => t.textContent === 'Groupkids')" \
+	"do:$(tile Groupkids)" \
 	"do:location.hash = '#/client/%', true" "do:!!document.querySelector('main [role=alert]')" \
 	"do:location.hash = '#/queries/name=a%26client%3Dx%2By.test', true" "do:document.querySelector('main input')?.value === 'a&client=x+y.test' && !!document.querySelector('main table')" \
 	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
@@ -63,7 +69,7 @@ check "follow, explain one name after another, trace, close, search" browse logi
 	"do:$(press 'Trace for 30 s')" "do:$(press 'Trace for 30 s')" "do:document.querySelector('main pre').textContent.includes('cached.test')" "do:$(press Close)" \
 	"do:!document.querySelector('main .about')" "do:$(press Search)" "do:document.querySelector('main caption').textContent === 'The latest queries' && !document.querySelector('[aria-busy]')"
 kill $asking
-check "block a name, and flush it" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main form')" \
+check "block a name" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main form')" \
 	"do:$(typed 'Name, and all below it' paged.test)" "do:$(typed Verdict deny)" \
 	"do:(() => { const f = [...document.querySelectorAll('main form')].at(-1); f.requestSubmit(); return true; })()" "do:$(said paged.test)"
 check "is blocked" eventually blocks paged.test
@@ -75,5 +81,31 @@ check "pause blocking" browse login "do:location.hash = '#/lists', true" "do:$(p
 check "nothing is blocked" eventually eval '! blocks blocked.test'
 check "and resume" browse login "do:location.hash = '#/lists', true" "do:$(press 'Block again')" "do:$(said 'goes on')"
 check "is blocked again" eventually blocks blocked.test
-check "log out" browse login "do:(document.getElementById('leave').click(), true)" "do:!!document.querySelector('input[name=password]')"
+asked() { up_log | grep -c " ok-3000.cached.test 1\$"; }
+short ok-3000.cached.test A >/dev/null
+before=$(asked)
+check "flush a name, turn a list off, add a record and a client of a group" browse login "do:location.hash = '#/cache', true" "do:$(typed Name ok-3000.cached.test)" \
+	"do:$(press Flush)" "do:$(said 'removed.')" "do:location.hash = '#/lists', true" "do:$(press 'Turn off' blocked.list)" "do:$(said 'is off.')" \
+	"do:location.hash = '#/local', true" "do:$(typed Value OK-3000.other.test)" "do:$(typed Name ok.www.test)" "do:$(typed Type CNAME)" "do:$(press Add)" \
+	"do:$(said 'ok.www.test is added.')" "do:location.hash = '#/groups', true" "do:$(typed Client 198.18.0.2)" "do:$(typed Group kids)" "do:$(press Add)" \
+	"do:$(said 'is in kids.')" "do:document.querySelector('[aria-label=\"Group rest\"]').textContent.includes('Paused by a schedule.')"
+check "the list blocks no more" eventually resolves ok.blocked.test
+check "the record answers" eventually eval 'short ok.www.test A | grep -qix ok-3000.other.test.'
+short ok-3000.cached.test A >/dev/null
+check "weir asks for the name again" test "$(asked)" -gt "$before"
+check "the entry of the group blocks" eventually blocks ok.game.test
+while sleep 0.3; do client kdig +tcp +timeout=1 +retry=0 @$service ok-3000.cached.test A; done >/dev/null 2>&1 &
+asking=$!
+check "hits over TCP are in the rates; and all back" browse login "do:$(tile 'From the cache[1-9].*')" "do:(window.confirm = () => true, true)" "do:location.hash = '#/lists', true" "do:$(press Use blocked.list)" "do:$(said 'is used again.')" \
+	"do:location.hash = '#/local', true" "do:$(press Remove ok.www.test)" "do:$(said 'ok.www.test is removed.')" \
+	"do:location.hash = '#/groups', true" "do:$(typed Client 198.18.0.2)" "do:$(typed Group kids)" "do:$(press 'Take out')" "do:$(said 'is no longer in kids.')"
+kill $asking
+check "the list blocks" eventually blocks blocked.test
+check "the record is gone" eventually resolves ok.www.test
+check "so is the group's entry" eventually resolves ok.game.test
+check "the data plane stops" "$lab" stop dataplane
+check "its statistics go, as at a start of the machine" rm "$(region 'stats*')"
+check "Now says what to do, and there are no figures; log out" browse login "do:document.querySelector('.problems .soft')?.textContent.startsWith('Start the data plane')" \
+	"do:location.hash = '#/path', true" "do:$(tile 'Control plane, of a core.*%') && $(tile 'Frames in a second–')" \
+	"do:(document.getElementById('leave').click(), true)" "do:!!document.querySelector('input[name=password]')"
 finish

@@ -3,6 +3,15 @@
 import { h, fill, table, tiles, field, action, number, bytes, percent, span, complain } from './dom.js';
 import { get, post } from './api.js';
 
+// Flushes by `params`. Says what went of `what`, and what did not.
+export async function flush(what, params) {
+  const r = await post('/cache/flush', params), removed = r.l0_removed + r.l1_removed;
+  return [`${what}: ${removed === 1 ? '1 cached answer is' : `${number(removed)} cached answers are`} removed.`,
+    { away: 'Redis is unreachable: its answers stay, and other boxes were not told.', partly: 'The search of Redis was not finished: flush again.' }[r.l1],
+    r.resolvers_hung ? `${number(r.resolvers_hung)} resolvers hang: their part is flushed when they are back.` : '',
+    r.recursion_failed ? 'The caches of recursion are not emptied: see the log of the control plane.' : ''].filter((s) => s).join(' ');
+}
+
 const left = (ms) => (ms > 0 ? span(ms / 1000) : 'expired');
 
 export async function show(box, signal) {
@@ -21,19 +30,19 @@ export async function show(box, signal) {
       { title: 'Age', number: true, of: (e) => span(e.age_ms / 1000) }, { title: 'Fresh for', number: true, of: (e) => left(e.soft_left_ms) },
       { title: 'Kept for', number: true, of: (e) => left(e.hard_left_ms) }, { title: 'Hits a minute', number: true, of: (e) => number(e.hits_per_minute) }], found.entries, 'Nothing is cached of this name.'));
   };
+  const forget = async (what, params) => {
+    const words = await flush(what, params);
+    fill(result); // what it shows may be gone
+    await look();
+    return words;
+  };
   box.append(h('h1', {}, 'Cache'), state, h('h2', {}, 'Look up'),
     h('form', { onsubmit: (e) => { e.preventDefault(); search().catch(complain); } }, field('Name', name), field('Type', type), h('button', { type: 'submit', class: 'main' }, 'Look up'),
       action('Flush', async () => {
         if (!name.reportValidity()) return '';
-        await post('/cache/flush', { name: name.value.trim(), below: all.checked ? 1 : 0 });
-        await look();
-        return `${name.value} is flushed.`;
+        return forget(name.value.trim(), { name: name.value.trim(), below: all.checked ? 1 : 0 });
       }), field('and all names below it', all)), result,
     h('h2', {}, 'Everything'), h('p', {}, 'Without cached answers each name is asked again; answers take longer for a while.'),
-    action('Flush the whole cache', async () => {
-      await post('/cache/flush', { all: 1 });
-      await look();
-      return 'The cache is empty.';
-    }, { ask: 'Forget all cached answers?' }));
+    action('Flush the whole cache', () => forget('Everything', { all: 1 }), { ask: 'Forget all cached answers?' }));
   await look();
 }

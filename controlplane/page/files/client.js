@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The clients of a day; and one client's day: how much it asked and when, what for, what was blocked and by which list, what applies to it.
-import { h, fill, tiles, facts, field, choice, action, table, number, percent, when, moment } from './dom.js';
+import { h, fill, tiles, facts, field, choice, action, complain, table, number, percent, when, moment, notes } from './dom.js';
 import { get, post, loads } from './api.js';
 import { columns, detailsIn } from './queries.js';
 import { coverage, hoursShow, one } from './top.js';
@@ -14,9 +14,9 @@ function groupShow(client, of, groups, look) {
     facts([['Group', h('a', { href: '#/groups' }, of.name)], ['Lists', of.lists.join(', ') || 'none'], ['Blocked services', (of.services ?? []).join(', ')],
       ['Schedules', of.schedules.map((s) => s.name + (s.active ? ' (applies now)' : '')).join(', ')], ['Next change', of.next_change_unix_s ? when(of.next_change_unix_s) : '']]),
     to.length ? h('div', { class: 'row' }, field('Another group', to), action('Move', async () => {
-      await post('/groups/move', { client, group: to.value });
+      const reply = await post('/groups/move', { client, group: to.value });
       await look();
-      return `${client} is moved to ${to.value}.`;
+      return `${client} is moved to ${to.value}.${notes(reply)}`;
     })) : null);
 }
 
@@ -43,7 +43,11 @@ export async function show(box, signal, encoded) {
   const who = h('input', { required: true, maxLength: 80, value: argument, placeholder: 'address or name' });
   const result = h('div'), load = loads(result, signal);
   box.append(h('h1', {}, argument ? `Client ${argument}` : 'Clients'),
-    h('form', { onsubmit: (e) => { e.preventDefault(); location.hash = `#/client/${encodeURIComponent(who.value.trim())}`; } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
+    h('form', { onsubmit: (e) => {
+      e.preventDefault();
+      if (argument && who.value.trim() === argument) look().catch(complain); // the place is this one already
+      else location.hash = `#/client/${encodeURIComponent(who.value.trim())}`;
+    } }, field('Client', who), h('button', { type: 'submit', class: 'main' }, 'Show its day')), result);
   const look = () => load(async (mine) => {
     const failures = [];
     // Each part stands without the others.

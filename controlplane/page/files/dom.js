@@ -96,6 +96,10 @@ export function action(title, does, { ask, ...options } = {}) {
   return b;
 }
 
+// What else there is to say of a change, by its reply.
+export const notes = (r) => (r.replaced_permanent && r.until_unix_s ? ' The entry before had no end; it does not come back when this one ends.' : '')
+  + (r.needs_restart ? ` These need a restart: ${r.needs_restart}.` : '') + (r.warning ? ` Warning: ${r.warning}.` : '');
+
 export function field(title, input) {
   return h('label', {}, title, input);
 }

@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients: who is in them, what goes for them, schedules, pauses.
-import { h, fill, table, facts, field, choice, action, mark, number, moment, span, say } from './dom.js';
+import { h, fill, table, facts, field, choice, action, mark, number, moment, span, when, say, notes } from './dom.js';
 import { get, post } from './api.js';
 
 const everyone = (g) => g.group === 0;
+const paused = (all) => all.pause_until_unix_s > Date.now() / 1000;
 const days = (list) => ({ 7: 'daily', 5: list.includes('sat') || list.includes('sun') ? list.join(', ') : 'weekdays', 2: list.includes('sat') && list.includes('sun') ? 'weekends' : list.join(', ') }[list.length] ?? list.join(', '));
 const does = (s) => [s.block_all ? 'blocks everything' : '', s.pause ? 'blocks nothing' : '', s.services.length ? `blocks ${s.services.join(', ')}` : '', s.lists.length ? `uses the lists ${s.lists.join(', ')}` : '',
   s.domains ? `blocks ${number(s.domains)} names` : ''].filter((t) => t).join('; ');
 
-function one(g, look) {
+// A pause of the group, a schedule or a pause of everyone, in the order in which they decide. `all`: GET /blocklist.
+function stateShow(g, all) {
+  if (g.pause_left_s) return mark('warn', `Paused, ${span(g.pause_left_s)} left.`);
+  if (!g.blocking) return mark('warn', 'Not blocking.');
+  if (g.block_all && !(paused(all) && all.pause_lifts_block_all)) return mark('warn', 'Everything is blocked now.');
+  if (paused(all)) return mark('warn', `Blocking is paused for everyone until ${when(all.pause_until_unix_s)}.`);
+  return g.paused ? mark('warn', 'Paused by a schedule.') : mark('good', 'Blocking.');
+}
+
+function one(g, all, look) {
   const pause = (m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m, group: g.name }); await look(); return `Blocking is paused for ${g.name}.`; });
+  const resume = (whom) => action('Block again', async () => { await post('/blocklist/resume', whom); await look(); return 'Blocking goes on.'; });
   const safe = Object.entries(g.safe_search ?? {}).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(', ');
   return h('section', { 'aria-label': `Group ${g.name}` }, h('h2', {}, g.name),
-    h('p', {}, g.paused ? mark('warn', `Paused, ${span(g.pause_left_s)} left.`) : g.block_all ? mark('warn', 'Everything is blocked now.') : g.blocking ? mark('good', 'Blocking.') : mark('warn', 'Not blocking.')),
+    h('p', {}, stateShow(g, all)),
     facts([['Clients', everyone(g) ? 'all that are in no group' : [...g.clients, ...(g.client_names ?? []), ...(g.vlans ?? []).map((v) => `VLAN ${v}`)].join(', ') || 'none'],
       ['Lists', g.all_lists ? `all: ${g.lists.join(', ')}` : g.lists.join(', ') || 'none'], ['Own entries', `${number(g.allow)} allowed, ${number(g.deny)} blocked`],
       ['Blocked services', (g.services ?? []).join(', ')], ['Safe search', safe], ['Blocked names get', `${g.block.mode}, TTL ${g.block.ttl} s`],
       ['Next change', g.next_change_unix_s ? moment(g.next_change_unix_s) : '']]),
     g.schedules.length ? table(`Schedules of ${g.name}`, [{ title: 'Name', of: (s) => s.name }, { title: 'When', of: (s) => `${days(s.days)} ${s.from} to ${s.to}` },
       { title: 'Does', of: (s) => does(s) }, { title: 'Applies', of: (s) => (s.active ? mark('warn', `until ${moment(s.changes_unix_s)}`) : s.changes_unix_s ? `from ${moment(s.changes_unix_s)}` : 'no') }], g.schedules) : null,
-    h('div', { class: 'row' }, g.paused ? action('Block again', async () => { await post('/blocklist/resume', everyone(g) ? {} : { group: g.name }); await look(); return 'Blocking goes on.'; })
-      : everyone(g) ? null : [5, 30, 120].map(pause)));
+    h('div', { class: 'row' }, g.pause_left_s ? resume({ group: g.name }) : everyone(g) ? (paused(all) ? resume({}) : null) : [5, 30, 120].map(pause)));
 }
 
 function move(groups, look) {
@@ -28,9 +38,9 @@ function move(groups, look) {
   const group = choice(groups.filter((g) => !everyone(g)).map((g) => [g.name, g.name]), '');
   const send = (path, words, asks = false) => async () => {
     if (!client.reportValidity() || (asks && !confirm(`Take ${client.value} out of ${group.value}?`))) return '';
-    await post(path, { client: client.value, group: group.value });
+    const reply = await post(path, { client: client.value, group: group.value });
     await look();
-    return `${client.value} ${words} ${group.value}.`;
+    return `${client.value} ${words} ${group.value}.${notes(reply)}`;
   };
   return h('div', { class: 'row' }, field('Client', client), field('Group', group), action('Add', send('/groups/add', 'is in')), action('Move', send('/groups/move', 'is moved to')), action('Take out', send('/groups/remove', 'is no longer in', true)));
 }
@@ -38,10 +48,10 @@ function move(groups, look) {
 export async function show(box, signal) {
   const result = h('div');
   const look = async () => {
-    const { groups } = await get('/groups');
+    const [{ groups }, all] = await Promise.all([get('/groups'), get('/blocklist')]);
     if (signal.aborted) return;
-    fill(result, groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add `groups` to the configuration.'),
-      h('div', { class: 'columns wide' }, groups.map((g) => one(g, look))));
+    fill(result, groups.length > 1 ? h('div', {}, h('h2', {}, 'Clients'), move(groups, look)) : h('p', { class: 'soft' }, 'There is no group yet: add ', h('code', {}, 'groups'), ' to the configuration.'),
+      h('div', { class: 'columns wide' }, groups.map((g) => one(g, all, look))));
   };
   box.append(h('h1', {}, 'Groups and schedules'), result);
   await look().catch((e) => { say(e.message); throw e; });

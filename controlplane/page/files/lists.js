@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists: what they are, how they fared, what to do with them; and the operator's own entries.
-import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain } from './dom.js';
+import { h, fill, table, field, choice, action, mark, number, when, moment, bytes, span, say, complain, notes } from './dom.js';
 import { get, post } from './api.js';
-import { LASTS, entryNotes } from './queries.js';
+import { LASTS } from './queries.js';
 import { coverage } from './top.js';
 
 const LISTS = 100; // the most that the API gives
+const ANSWERS = ['local data', 'special-use names', 'safe search ']; // sources of weir's own that answer
+
+const fetchedNotes = (r) => (r.failing.length ? `Not updated: ${r.failing.join('; ')}.` : 'The lists are up to date.');
+const kind = (l, isList) => (l.allow ? 'allows' : !isList && ANSWERS.some((a) => l.name.startsWith(a)) ? 'answers' : 'blocks');
 
 export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div'), note = h('p', { class: 'soft' });
@@ -18,13 +22,13 @@ export async function show(box, signal) {
     fill(state,
       h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`)),
       h('div', { class: 'row' },
-        action('Fetch all now', async () => { await post('/blocklist/reload'); await look(); return 'The lists are up to date.'; }),
+        action('Fetch all now', async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
           : [5, 30, 120].map((m) => action(`Pause ${span(m * 60)}`, async () => { await post('/blocklist/pause', { minutes: m }); await look(); return `Blocking is paused for ${span(m * 60)}.`; })),
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
     listsShow = () => fill(lists, table('Lists', [
       { title: 'List', name: true, of: (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || '')) },
-      { title: 'Kind', of: (l) => (l.allow ? 'allows' : 'blocks') },
+      { title: 'Kind', of: (l) => kind(l, byName.has(l.name)) },
       { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
       { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits(l)) },
       { title: 'Last fetch', tight: true, of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
@@ -33,10 +37,10 @@ export async function show(box, signal) {
     fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
-      { title: 'Actions', of: (e) => action('Remove', async () => { await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
-    own.entries, 'Nothing is allowed or blocked by hand.'));
+      { title: 'Actions', of: (e) => action('Remove', async () => { const reply = await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.${notes(reply)}`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
+    own.entries, 'No entry by this page or by weirctl.'));
   };
-  box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), entries, addEntry(look));
+  box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), elsewhere(), entries, addEntry(look));
   get('/log/top', { seconds: 86400, limit: LISTS }, { signal }).then((t) => {
     const counts = new Map(t.lists.items.map((i) => [i.text, i.queries]));
     const rest = t.lists.items.length < LISTS ? number(0) : '–'; // of lists that the reply has no room for
@@ -47,6 +51,11 @@ export async function show(box, signal) {
     note.textContent = `Blocked in 24 h is not known: ${e.message}.`;
   }).then(() => { if (!signal.aborted) listsShow(); });
   await look();
+}
+
+function elsewhere() {
+  const key = (words) => h('code', {}, words);
+  return h('p', { class: 'soft' }, 'Entries of ', key('blocking.allow'), ', ', key('blocking.deny'), ' and ', key('groups'), ' are in the configuration, and not in this table.');
 }
 
 // The service lists what it loaded; a list that is off is only in the configuration.
@@ -63,7 +72,7 @@ function fetched(l) {
 
 function actions(defined, look) {
   if (!defined) return '';
-  const does = (title, path, words, ask) => action(title, async () => { await post(path, { name: defined.name }); await look(); return words; }, { ask });
+  const does = (title, path, words, ask) => action(title, async () => { const reply = await post(path, { name: defined.name }); await look(); return words + notes(reply); }, { ask });
   return h('div', { class: 'row' }, !defined.enabled ? does('Use', '/lists/enable', `${defined.name} is used again.`) : does('Turn off', '/lists/disable', `${defined.name} is off.`),
     does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
@@ -74,8 +83,8 @@ function addList(look) {
   return h('form', { onsubmit: async (e) => {
     e.preventDefault();
     try {
-      await post('/lists/add', { name: name.value, place: place.value, allow: kind.value });
-      say(`${name.value} is added.`);
+      const reply = await post('/lists/add', { name: name.value, place: place.value, allow: kind.value });
+      say(`${name.value} is added.${notes(reply)}`);
       e.target.reset();
       await look();
     } catch (x) { complain(x); }
@@ -89,7 +98,7 @@ function addEntry(look) {
     e.preventDefault();
     try {
       const reply = await post('/entries/add', { name: name.value, verdict: verdict.value, seconds: lasts.value, why: why.value });
-      say(`${name.value}: done.${entryNotes(reply)}`);
+      say(`${name.value}: done.${notes(reply)}`);
       e.target.reset();
       await look();
     } catch (x) { complain(x); }

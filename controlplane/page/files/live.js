@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rates from two samples of /live. A verdict of the data plane counts a frame; those below are of queries.
+// Rates from two samples of /live. A verdict of the data plane counts a frame; those below are of queries, and the control
+// plane's frontends have the same for queries that the data plane passes on or is not there to take.
 
 const CLASSES = {
   hit: ['hit', 'hit_stale'], local: ['local', 'any_minimal', 'identity'], blocked: ['blocked', 'blocked_answer', 'drop_rule'],
@@ -10,18 +11,17 @@ const CLASSES = {
 
 // Counters of one sample, of queries over all transports.
 export function totals(s) {
-  const v = s.dataplane.verdicts ?? {}, c = s.controlplane;
-  const out = Object.fromEntries(Object.entries(CLASSES).map(([k, names]) => [k, names.reduce((sum, n) => sum + (v[n] ?? 0), 0)]));
-  const front = Object.values(c.frontend);
-  const sum = (key) => front.reduce((n, f) => n + f[key], 0);
-  out.front = sum('answers');
-  out.blocked += sum('answers_blocked');
+  const c = s.controlplane, frontends = Object.values(c.frontend);
+  const verdicts = [s.dataplane.verdicts ?? {}, ...frontends.map((f) => f.verdicts)];
+  const sum = (names) => verdicts.reduce((all, v) => names.reduce((n, name) => n + (v[name] ?? 0), all), 0);
+  const out = Object.fromEntries(Object.entries(CLASSES).map(([k, names]) => [k, sum(names)]));
+  out.queries = Object.values(out).reduce((n, k) => n + k, 0);
+  // How misses ended, which are queries already.
+  out.blocked += frontends.reduce((n, f) => n + f.answers_blocked, 0);
   out.failed += c.servfail;
-  out.queries = out.hit + out.local + v_blocked(v) + out.miss + CLASSES.failed.reduce((n, k) => n + (v[k] ?? 0), 0) + out.refused + out.front;
   out.upstream = c.upstream_sent;
   return out;
 }
-const v_blocked = (v) => CLASSES.blocked.reduce((n, k) => n + (v[k] ?? 0), 0);
 
 // Per second; null when a process is another one than before.
 export function rates(before, now) {

@@ -23,11 +23,12 @@ export async function show(box, signal) {
   const raised = alarms.alarms;
   const day = chart('Resident memory of the control plane over the last 24 hours', [{ title: 'resident', colour: '--hit', unit: bytes }], signal, 86400, 140);
   const slopes = new Map([...growth.bytes, ...growth.tables].map((s) => [s.name, s]));
+  const dataplane = slopes.get('dataplane.rss'); // none while it is down
   const growsOf = (name, unit) => { const s = slopes.get(name); return s ? slope(s, unit) : '–'; };
   box.append(h('h1', {}, 'Memory'),
     raised.length ? h('ul', { class: 'problems' }, raised.map(alarm)) : h('p', {}, mark('good', 'Nothing grows that weir cannot explain.')),
     tiles([['Control plane', bytes(mem.process.rss)], ['Its heap', bytes(mem.process.allocated)], ['Unexplained', bytes(mem.unexplained)],
-      ['Grows in an hour', growsOf('rss', bytes)], ...(mem.dataplane?.rss ? [['Data plane', bytes(mem.dataplane.rss)]] : [])]), day.box,
+      ['Grows in an hour', growsOf('rss', bytes)], ['Data plane', dataplane ? bytes(dataplane.bytes) : '–']]), day.box,
     h('h2', {}, 'Accounts'), table('Accounts of the control plane', [{ title: 'Account', name: true, of: (a) => a.name }, { title: 'What', of: (a) => a.text ?? '' }, { title: 'Bytes', number: true, of: (a) => bytes(a.bytes) },
       { title: 'Share of the heap', number: true, of: (a) => percent(a.bytes, mem.process.allocated) }], [...mem.accounts].sort((a, b) => b.bytes - a.bytes)),
     h('h2', {}, 'Slopes'), table(`What grew over ${span(growth.span_ms / 1000)}, ${number(growth.samples)} samples`, [{ title: 'What', name: true, of: (s) => s.name }, { title: 'Size', number: true, of: (s) => (s.bytes === undefined ? `${number(s.used)} of ${number(s.cap)}` : bytes(s.bytes)) },

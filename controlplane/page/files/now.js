@@ -8,14 +8,11 @@ import { rates } from './live.js';
 const KEPT = 150, LOOK_MS = 10000, APART_MS = 2000, MINUTE_MS = 60000;
 
 function problemsShow(ready, status, servers) {
-  const blocking = ready.why ?? [], impaired = ready.degraded ?? [];
-  const words = (r) => (typeof r === 'string' ? r : r.text);
-  const item = (r, kind) => h('li', { class: kind }, h('div', {}, words(r)), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
-  const more = [];
-  for (const u of servers.filter((s) => s.state === 'down')) more.push({ text: `The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? 'weir asks the others meanwhile, and tries it again.' : 'weir serves what is in its cache, and tries the server again.' });
-  if (status.config_version?.differs) more.push({ text: `The file on disk differs from version ${status.config_version.version} in force.`, advice: 'See Configuration.' });
-  if (!blocking.length && !impaired.length && !more.length) return h('p', {}, mark('good', 'Everything works.'));
-  return h('ul', { class: 'problems' }, blocking.map((r) => item(r, 'blocking')), [...impaired, ...more].map((r) => item(r)));
+  const item = (r) => h('li', { class: r.blocks ? 'blocking' : undefined }, h('div', {}, r.text), r.advice ? h('div', { class: 'soft' }, r.advice) : null);
+  const reasons = [...ready.reasons.filter((r) => r.blocks), ...ready.reasons.filter((r) => !r.blocks)];
+  for (const u of servers.filter((s) => s.state === 'down')) reasons.push({ text: `The upstream server ${u.name} is down.`, advice: servers.some((s) => s.set === u.set && s.state === 'up') ? 'weir asks the others meanwhile, and tries it again.' : 'weir serves what is in its cache, and tries the server again.' });
+  if (status.config_version?.differs) reasons.push({ text: `The file on disk differs from version ${status.config_version.version} in force.`, advice: 'See Configuration.' });
+  return reasons.length ? h('ul', { class: 'problems' }, reasons.map(item)) : h('p', {}, mark('good', 'Everything works.'));
 }
 
 function upstreamsShow(list) {
@@ -38,11 +35,11 @@ export async function show(box, signal) {
 
   const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} What is below is old.`));
   let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest
-  let lookedMs = 0, seen = null; // when, and the newest event then
+  let lookedMs = 0, seen; // when, and the newest event then; undefined: the first look has not ended, null: look again
   const problemsFill = () => fill(problems, wrong, found);
   const failed = (e) => {
     if (signal.aborted || e.name === 'AbortError') return;
-    seen = null; // looks again
+    seen = null;
     found = old(e.status > 0 ? `The control plane refuses: ${e.message}.` : 'The control plane does not answer.');
     problemsFill();
   };
@@ -59,12 +56,18 @@ export async function show(box, signal) {
   const lookDay = async () => day.set(perMinute(await minutes()));
   let last = null;
   const series = [[], [], [], [], []];
+  // The reply of /status is the largest: the page gets it again only while it shows its note.
+  const lookAgain = async () => {
+    if (status.config_version?.differs) await lookStatus();
+    await look();
+  };
   // All pages see an event in the same sample: each waits a moment of its own.
   const lookSoon = (event) => {
+    if (seen === undefined) seen = event;
     if (event === seen || Date.now() - lookedMs < LOOK_MS) return;
     seen = event;
     lookedMs = Date.now();
-    setTimeout(() => { if (!signal.aborted) look().catch(failed); }, APART_MS * Math.random());
+    setTimeout(() => { if (!signal.aborted) lookAgain().catch(failed); }, APART_MS * Math.random());
   };
   events('/live', 'sample', signal, (s) => {
     lookSoon(s.newest_event);
@@ -89,7 +92,7 @@ export async function show(box, signal) {
       ['Failed', percent(r.failed, r.queries), r.failed > 0 ? 'bad' : undefined],
       ['Cached answer, median', r.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
       ['Answers in the cache', number(s.controlplane.l0_entries)],
-      ['Memory, data plane', bytes(s.dataplane.rss)], ['Memory, control plane', bytes(s.controlplane.rss)],
+      ['Memory, data plane', s.dataplane.rss ? bytes(s.dataplane.rss) : '–'], ['Memory, control plane', bytes(s.controlplane.rss)],
       ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));
   }, () => {
     wrong = old('The stream of samples has broken; the page opens it again.');
@@ -98,6 +101,7 @@ export async function show(box, signal) {
   every(MINUTE_MS, signal, () => lookStatus().then(look).then(lookDay).catch(failed));
   await lookStatus().catch(() => {}); // what is wrong is said by the next look
   await look().catch(failed);
+  seen ??= null; // without a sample an event may have come since
   await lookDay().catch(() => {});
 }
 

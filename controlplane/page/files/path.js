@@ -30,12 +30,13 @@ export async function show(box, signal) {
     h('p', { class: 'soft' }, 'Each frame that a port receives ends in one of these.'), verdicts);
   let last = null;
   events('/live', 'sample', signal, (s) => {
-    const r = last && rates(last, s), before = r ? last.dataplane : null, seconds = r ? (s.monotonic_ms - last.monotonic_ms) / 1000 : 0;
+    const r = last && rates(last, s), d = s.dataplane, isThere = d.started_ms !== undefined;
+    const before = r && isThere ? last.dataplane : null, seconds = r ? (s.monotonic_ms - last.monotonic_ms) / 1000 : 0, none = isThere ? '…' : '–';
     last = s;
-    const d = s.dataplane, counts = Object.entries(d.verdicts ?? {}).sort((a, b) => b[1] - a[1]);
+    const counts = Object.entries(d.verdicts ?? {}).sort((a, b) => b[1] - a[1]);
     const each = before ? Object.fromEntries(counts.map(([n, c]) => [n, (c - (before.verdicts[n] ?? 0)) / seconds])) : {};
-    fill(state, tiles([['Data plane', mark(d.state === 'up' ? 'good' : 'bad', d.state)], ['Workers', number(d.workers)], ['Frames in a second', before ? rate((d.rx_frames - before.rx_frames) / seconds) : '…'],
-      ['Frames out a second', before ? rate((d.tx_frames - before.tx_frames) / seconds) : '…'], ['Workers at work', r && d.workers ? percent(r.dataplane_busy, d.workers) : '…'],
+    fill(state, tiles([['Data plane', mark(d.state === 'up' ? 'good' : 'bad', d.state)], ['Workers', isThere ? number(d.workers) : '–'], ['Frames in a second', before ? rate((d.rx_frames - before.rx_frames) / seconds) : none],
+      ['Frames out a second', before ? rate((d.tx_frames - before.tx_frames) / seconds) : none], ['Workers at work', before ? percent(r.dataplane_busy, d.workers) : none],
       ['Control plane, of a core', r ? percent(r.controlplane_busy, 1) : '…']]));
     fill(stages, stagesShow(d, before, each));
     fill(ports, table('Ports', [{ title: 'Port', name: true, of: (p) => p.name }, { title: 'Link', of: (p) => mark(p.link_up ? 'good' : 'bad', p.link_up ? 'up' : 'down') }, { title: 'Received', number: true, of: (p) => number(p.received) },

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries as they come, and those of before; one of them explained, allowed, blocked or traced.
-import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain } from './dom.js';
+import { h, fill, table, field, choice, action, say, facts, micros, rcode, complain, notes } from './dom.js';
 import { get, post, lines, loads } from './api.js';
+import { flush } from './cache.js';
 
 const ROWS = 200, ROWS_MAX = 2000, DRAW_MS = 500;
 const VERDICTS = [['', 'any'], ['blocked', 'blocked'], ['hit', 'from the cache'], ['hit_stale', 'from the cache, stale'], ['miss', 'asked on'], ['local', 'local']];
 const SINCES = [['', 'any time'], ['900', '15 minutes ago'], ['3600', 'an hour ago'], ['86400', 'a day ago']];
-// What else there is to say of a new entry, by the reply.
-export const entryNotes = (r) => (r.replaced_permanent && r.until_unix_s ? ' The entry before had no end; it does not come back when this one ends.' : '') + (r.warning ? ` Warning: ${r.warning}.` : '');
 export const LASTS = [['', 'for good'], ['600', 'for 10 minutes'], ['7200', 'for 2 hours'], ['86400', 'for a day']];
 
-export const time = (us) => new Date(us / 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+// With the date if it is not today.
+function time(us) {
+  const at = new Date(us / 1000), date = at.toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
+  return at.toLocaleString('en-GB', { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 1 });
+}
 const client = (q) => (q.client_name ? `${q.client_name} (${q.client})` : q.client);
 
 export function columns(open) {
   return [
-    { title: 'Time', of: (q) => time(q.time_us) },
+    { title: 'Time', tight: true, of: (q) => time(q.time_us) },
     { title: 'Name', name: true, of: (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname) },
     { title: 'Type', of: (q) => q.qtype },
     { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
@@ -43,14 +46,14 @@ async function details(place, signal, close, name, forClient, type) {
   const only = choice([['', 'everyone'], ...(group ? [[group, `group ${group}`]] : [])], '');
   const entry = (verdict) => async () => {
     const reply = await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
-    return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${entryNotes(reply)}`;
+    return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${notes(reply)}`;
   };
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
   const aside = h('section', { class: 'about', 'aria-label': `About ${name}` }, h('h2', {}, name), h('p', {}, why.headline ?? ''),
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
     h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
-      action('Forget cached answers', async () => { await post('/cache/flush', { name }); return `${name} is flushed.`; }),
+      action('Forget cached answers', () => flush(name, { name })),
       action('Trace for 30 s', async () => {
         trace.hidden = false;
         trace.textContent = 'Waiting for a query …\n';

@@ -60,7 +60,8 @@ ATTR_MUST_CHECK int config_managed_list_disable(struct config_managed *m, const 
 ATTR_MUST_CHECK int config_managed_list_enable(struct config_managed *m, const char *name);
 
 // -EEXIST: the same record; -ENOENT. `type` and `value` NULL: all records of the name; 0 or more is
-// how many were removed.
+// how many were removed. Values are the same if their data is, however they are written; that of a
+// removal may also be `\# LEN HEX` (RFC 3597).
 ATTR_MUST_CHECK int config_managed_record_add(
 	struct config_managed *m, const struct managed_record *r);
 ATTR_MUST_CHECK int config_managed_record_remove(

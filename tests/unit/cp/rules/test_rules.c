@@ -50,6 +50,30 @@ static void test_build(void **)
 	close_rules();
 }
 
+// The entries of a group are sources beside everyone's: each says whether it allows its names.
+static void test_group_entries(void **)
+{
+	struct dns_name name;
+	char kids_name[] = "kids";
+	assert_int_equal(dns_name_from_text("toy.example", 11, &name), 0);
+	struct config_group kids = {.name = kids_name,
+		.allow = {.count = 1, .names = &name},
+		.deny = {.count = 1, .names = &name}};
+	write_list(0, "ads.example\n");
+	env.config.groups = &kids;
+	env.config.group_count = 1;
+	open_rules();
+	run();
+	reload(1, false);
+	assert_int_equal(env.last.list_count, 5);
+	assert_string_equal(env.last.lists[3].name, "group kids: deny");
+	assert_false(env.last.lists[3].allow);
+	assert_string_equal(env.last.lists[4].name, "group kids: allow");
+	assert_true(env.last.lists[4].allow);
+	assert_false(env.last.lists[1].allow);
+	close_rules();
+}
+
 // Changed, then unreadable, then an HTML page, then good again (test_rules_missing.c).
 static void test_change_and_fail(void **)
 {
@@ -286,6 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RULES_CASE(test_build),
+		RULES_CASE(test_group_entries),
 		RULES_CASE(test_change_and_fail),
 		RULES_CASE(test_an_emptied_list_is_taken_only_by_force),
 		RULES_CASE(test_an_image_that_cannot_be_stored),

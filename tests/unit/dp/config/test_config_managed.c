@@ -129,6 +129,39 @@ static void test_records(void **)
 	is_text(m, "");
 }
 
+// A record goes by its data, however a verb writes it; GET /local has its own way.
+static void test_values(void **)
+{
+	static const struct {
+		const char *type, *value, *same, *other;
+	} cases[] = {
+		{"CNAME", "Nas.lan", "nas.lan.", "nas.lan.lan."},
+		{"PTR", "nas.lan", "nas.lan.", "nas."},
+		{"MX", "65 Nas.lan", "65 nas.lan.", "97 nas.lan."},
+		{"SRV", "1 2 5060 nas.lan", "1 2 5060 nas.lan.", "1 2 5061 nas.lan."},
+		{"TXT", "v=spf1 -all", "\"v=spf1 -all\"", "\"v=SPF1 -all\""},
+		{"AAAA", "FD00::1", "fd00:0:0::1", "fd00::2"},
+		{"CAA", "0 issue a.b", "\\# 10 00056973737565612E62",
+			"\\# 10 00056973737565612e63"},
+		{"HTTPS", "1 . alpn=h2", "\\# 10 00010000010003026832",
+			"\\# 10 0001000001000302683"},
+		{"A", "nonsense", "nonsense", "no sense"},
+	};
+	struct config_managed *m = parse("");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct managed_record r = {
+			.name = "a.lan", .type = cases[i].type, .value = cases[i].value};
+		assert_int_equal(config_managed_record_add(m, &r), 0);
+		r.value = cases[i].other;
+		assert_int_equal(config_managed_record_remove(m, &r), -ENOENT);
+		r.value = cases[i].same;
+		assert_int_equal(config_managed_record_add(m, &r), -EEXIST);
+		r.type = i % 2 ? NULL : r.type;
+		assert_int_equal(config_managed_record_remove(m, &r), 1);
+	}
+	is_text(m, "");
+}
+
 static void test_members_and_servers(void **)
 {
 	struct config_managed *m = parse("");
@@ -295,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_members_and_servers),
 		cmocka_unit_test(test_other_keys),
 		cmocka_unit_test(test_places),
