@@ -93,6 +93,8 @@ static void in_force(struct app *a)
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
 	if (!p->version.number) {
+		if (p->is_kept && v->health.is_running)
+			app_health_keep(a, &v->status.in_force);
 		finish(a);
 		return;
 	}

@@ -154,4 +154,13 @@ check "a change" eventually blocks restarted.test
 "$lab" stop dataplane && sleep 5 && "$lab" start dataplane
 check "is not taken back for a restart of the data plane" wait $applying
 check "it says so" grep -q "^version [0-9]* is applied" $tmp/restart.out
+
+# Whoever keeps what is in force ends the watch of its health, though the text is the same.
+deny kept.test
+check "a reload, which does not wait" weirctl config reload
+now=$(history | jq .version)
+same "its version is watched" pending "$(of "$now" result)"
+check "the same text is applied and kept" weirctl config apply --keep
+check "the watch has ended" eventually is_settled "$now"
+same "by that" "is kept, as asked" "$(of "$now" reason)"
 finish
