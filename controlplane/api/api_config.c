@@ -45,15 +45,15 @@ static char *errors_text(const char *why)
 	return json_out_finish(o);
 }
 
-// A reload, an apply or a rollback replies with an error for each part that is not in force.
+// Above 0: it is in force, and `why` is a warning about the part that is not.
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
 	struct config_call *c = arg;
-	if (rc != 0) {
+	if (rc < 0) {
 		http_reply(c->exchange,
-			abs(rc) == ETIMEDOUT ? 503
-			: rc == -ENOENT      ? 404
-					     : 400,
+			rc == -ETIMEDOUT ? 503
+			: rc == -ENOENT  ? 404
+					 : 400,
 			errors_text(why));
 		free(c);
 		return;
@@ -61,6 +61,8 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 	struct json_out *o = json_out_new();
 	json_out_bool(o, json_out_root(o), "ok", true);
 	json_out_text(o, json_out_root(o), "needs_restart", needs_restart);
+	if (rc > 0)
+		json_out_text(o, json_out_root(o), "warning", why);
 	const struct versions_status *s = http_is_live(c->exchange) ? versions_of(c->api) : NULL;
 	if (s) {
 		json_out_count(o, json_out_root(o), "version", s->in_force.number);

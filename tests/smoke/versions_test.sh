@@ -160,7 +160,20 @@ deny kept.test
 check "a reload, which does not wait" weirctl config reload
 now=$(history | jq .version)
 same "its version is watched" pending "$(of "$now" result)"
-check "the same text is applied and kept" weirctl config apply --keep
+same "the same text is applied and kept" "version $now is in force" "$(weirctl config apply --keep)"
 check "the watch has ended" eventually is_settled "$now"
 same "by that" "is kept, as asked" "$(of "$now" reason)"
+
+# A list that is away is a warning, not a refusal.
+echo listed.test >$tmp/away.list
+sed -i "s|^  lists:.*|&\n    - {name: away, path: $tmp/away.list}|" $tmp/plain.yaml
+deny there.test
+check "a list that is there" weirctl config apply --keep
+rm $tmp/away.list
+deny gone.test
+weirctl config apply >$tmp/away.out 2>$tmp/away.err
+same "an apply that misses it is no failure" 0 $?
+same "its version is in force" "version $((now + 2)) is applied" "$(tail -n 1 $tmp/away.out)"
+check "with a warning" grep -q 'weirctl: warning: .*away' $tmp/away.err
+check "which fails a reload" refused config reload
 finish

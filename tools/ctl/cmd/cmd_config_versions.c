@@ -135,7 +135,7 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 	if (!c->json) {
 		if (c->dry_run)
 			printf("good\n");
-		else if (waits)
+		else if (waits || c->keep)
 			say(root, "version {version:u} is in force\n");
 		else
 			say(root, "nothing has changed: version {version:u} stays in force\n");
@@ -159,7 +159,10 @@ static int change(struct ctl *c, const char *path, const struct http_param *para
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	enum http_outcome outcome = http_call(c, true, path, params, HTTP_BUILD_MS, &doc, why);
-	return outcome == HTTP_OK ? change_show(c, doc) : refused(c, outcome, doc, why);
+	if (outcome != HTTP_OK)
+		return refused(c, outcome, doc, why);
+	(void)show_warning(json_doc_root(doc));
+	return change_show(c, doc);
 }
 
 int cmd_config_apply(struct ctl *c)
