@@ -87,14 +87,24 @@ static void switched(struct version_job *job, int err)
 	version_begin(a);
 }
 
+// The texts are those in force, and an operator may keep them, or health fell with them.
+static void unchanged_keep(struct app *a)
+{
+	struct app_versions *v = a->versions;
+	const struct config_version *now = &v->status.in_force;
+	if (v->apply.is_back)
+		app_health_same(a);
+	else if (v->apply.is_kept && (v->health.is_running || now->result == CONFIG_VERSION_fallen))
+		app_health_keep(a, now);
+}
+
 // The processes have the new texts: from now on they are those in force.
 static void in_force(struct app *a)
 {
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
 	if (!p->version.number) {
-		if (p->is_kept && v->health.is_running)
-			app_health_keep(a, &v->status.in_force);
+		unchanged_keep(a);
 		finish(a);
 		return;
 	}
@@ -106,6 +116,8 @@ static void in_force(struct app *a)
 	v->status.applied++;
 	v->status.skipped[0] = '\0';
 	v->disk_seen = (struct config_files){0};
+	if (p->is_back)
+		app_health_back(a);
 	struct version_job *job =
 		p->is_stored ? app_versions_job_new(a, switch_work, switched) : NULL;
 	if (job) {

@@ -113,3 +113,7 @@ void app_health_begin(struct app *a, const struct config_version *v);
 void app_health_keep(struct app *a, const struct config_version *v);
 // `v` is in force without a watch: that of another version ends, as taken back or as applied.
 void app_health_skip(struct app *a, const struct config_version *v);
+// The way back is in force: the version whose health fell is taken back. Before app_health_skip.
+void app_health_back(struct app *a);
+// The way back leads to the texts that are in force: the version stays.
+void app_health_same(struct app *a);

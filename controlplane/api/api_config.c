@@ -137,6 +137,8 @@ static void version_status(struct json_out *o, struct json_node *root, const str
 	json_out_count(o, n, "watch_left_s", s->watch_left_s);
 	json_out_count(o, n, "taken_back", s->last_taken_back);
 	json_out_text(o, n, "taken_back_why", s->taken_back_why);
+	json_out_text(o, n, "fallen_why",
+		s->in_force.result == CONFIG_VERSION_fallen ? s->in_force.reason : "");
 }
 
 static void version_degraded(struct api_reasons *reasons, const struct api_look *l)
@@ -150,6 +152,11 @@ static void version_degraded(struct api_reasons *reasons, const struct api_look 
 			"version %u of the configuration is in force, as a newer one was not used: "
 			"%s",
 			s->in_force.number, s->skipped);
+	if (s && s->in_force.result == CONFIG_VERSION_fallen)
+		api_reason_add(reasons, API_REASON_config_health, "",
+			"health fell with version %u of the configuration, which stays in force: "
+			"%s",
+			s->in_force.number, s->in_force.reason);
 }
 
 static void version_metrics(struct metrics_text *t, const struct api *a)

@@ -110,15 +110,19 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsig
 static int verdict_print(const struct ctl *c, struct json_doc *doc, uint64_t number)
 {
 	const struct json_node *version = version_find(json_doc_root(doc), number);
-	const bool is_back = strcmp(json_text(version, "result"), "taken_back") == 0;
+	const char *result = json_text(version, "result");
+	const bool is_back = strcmp(result, "taken_back") == 0;
+	const bool has_fallen = strcmp(result, "fallen") == 0;
 	if (c->json)
 		json_print_line(version);
 	else if (is_back)
 		say(version, "TAKEN BACK, as health fell: {reason}\n");
+	else if (has_fallen)
+		say(version, "STAYS IN FORCE, though health fell: {reason}\n");
 	else
 		say(version, "version {number:u} is {result}\n");
 	json_doc_free(doc);
-	return is_back ? CTL_FAILED : CTL_OK;
+	return is_back || has_fallen ? CTL_FAILED : CTL_OK;
 }
 
 // The reply of an apply or a rollback, and its result.

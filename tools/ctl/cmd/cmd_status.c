@@ -145,6 +145,8 @@ static void version_print(const struct json_node *n)
 		say_if(n, "differs",
 			"  THE FILE ON DISK DIFFERS from version {version:u}, which is in force "
 			"(weirctl config diff, weirctl config apply)\n");
+	say_if(n, "fallen_why",
+		"  HEALTH FELL with version {version:u}, which stays in force: {fallen_why}\n");
 	say_if(n, "taken_back", "  version {taken_back:u} was TAKEN BACK: {taken_back_why}\n");
 	say_if(n, "skipped", "  A VERSION WAS NOT USED: {skipped}\n");
 	say_if(n, "store_error", "  VERSIONS CANNOT BE STORED: {store_error}\n");

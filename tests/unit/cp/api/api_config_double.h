@@ -26,7 +26,7 @@ static int apply(void *arg, const struct apply_request *r, api_config_done done,
 }
 static int reload_outcome;
 
-// What comes of a change of the configuration.
+// The replies to changes of the configuration.
 static inline void test_config_changes(void **)
 {
 	reload_outcome = 1;
