@@ -123,6 +123,12 @@ before=$(serial)
 { certificate server ca IP:127.0.0.1; } 2>/dev/null
 renewed() { [ "$(serial)" != "$before" ] && [ -n "$(serial)" ]; }
 check "a new certificate is taken without a restart" eventually renewed
+$python "$smoke_dir/rig/kept_connection.py" $dir 60 >$tmp/kept &
+kept=$!
+check "a connection with a client's certificate" eventually grep -qx 200 $tmp/kept
+{ authority clients; } 2>/dev/null
+check "when nobody vouches for it any more" wait $kept
+same "has no role any more, and is closed" "200 421 closed" "$(echo $(<$tmp/kept))"
 
 entries() { weirctl --json audit --limit 1000 | jq -e "[.entries[] | select($1)] | length > 0"; }
 check "the audit log has a change on the socket" entries '.who == "uid 0" and .path == "/token/create" and .status == 200'
