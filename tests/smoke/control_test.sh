@@ -71,6 +71,20 @@ watcher=$!
 check "it runs" eventually grep -q process_started $tmp/watched
 check "the token is revoked" weirctl token revoke watcher
 check "the stream ends with it" eventually eval '! kill -0 $watcher 2>/dev/null'
+check "a token for a while" eval 'token brief --role read --expires 3s >$dir/brief.token'
+timeout 90 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/brief.token --json events --follow \
+	>$tmp/brief 2>&1 &
+brief=$!
+check "a stream with it runs" eventually grep -q process_started $tmp/brief
+check "and ends when it has expired" eventually eval '! kill -0 $brief 2>/dev/null'
+timeout 90 curl -sN --cacert $dir/ca.pem --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/events >$tmp/certified 2>&1 &
+certified=$!
+check "a stream with a certificate runs" eventually grep -q process_started $tmp/certified
+sed -i 's/role: operate}\]$/role: read}]/' $config
+check "its role changes" weirctl config reload
+check "and the stream ends" eventually eval '! kill -0 $certified 2>/dev/null'
+sed -i 's/role: read}\]$/role: operate}]/' $config
+check "it has its role again" weirctl config reload
 check "a role that does not suffice" said read cache flush a.test
 check "is named" says "the role of this user does not allow that"
 sleep 1
