@@ -169,7 +169,8 @@ same "by that" "is kept, as asked" "$(of "$now" reason)"
 echo listed.test >$tmp/away.list
 sed -i "s|^  lists:.*|&\n    - {name: away, path: $tmp/away.list}|" $tmp/plain.yaml
 deny there.test
-check "a list that is there" weirctl config apply --keep
+check "a list that is there" weirctl config apply --keep --why "the list of a friend"
+check "the history has that reason, and the verdict's" eventually eval 'weirctl config history | grep -q "the list of a friend; is kept, as asked"'
 rm $tmp/away.list
 deny gone.test
 weirctl config apply >$tmp/away.out 2>$tmp/away.err

@@ -185,6 +185,7 @@ int cmd_config_rollback(struct ctl *c)
 
 static void history_row(struct table *t, const struct json_node *v)
 {
+	const char *reason = json_text(v, "reason"), *why = json_text(v, "why");
 	const time_t unix_s = (time_t)json_signed(v, "unix_s");
 	char when[32] = "-";
 	struct tm tm;
@@ -195,7 +196,7 @@ static void history_row(struct table *t, const struct json_node *v)
 	table_cell(t, "%s", json_text(v, "who"));
 	table_cell(t, "%s", json_text(v, "what"));
 	table_cell(t, "%s", json_text(v, "result"));
-	table_cell(t, "%s", *json_text(v, "reason") ? json_text(v, "reason") : json_text(v, "why"));
+	table_cell(t, "%s%s%s", why, *why && *reason ? "; " : "", reason);
 	table_row_end(t);
 }
 
