@@ -72,8 +72,8 @@ static void test_lists(void **)
 {
 	assert_reply("POST /lists/add?name=new&place=https://lists.test/a", 200, "\"ok\":true");
 	managed_has("{name: \"new\", url: \"https://lists.test/a\"}", true);
-	assert_reply(
-		"POST /lists/add?name=new&place=https://lists.test/b", 409, "is there already");
+	assert_reply("POST /lists/add?name=new&place=https://lists.test/b", 409,
+		"list \\\"new\\\" already exists");
 	assert_reply("POST /lists/add?name=filed&place=https://lists.test/b", 409,
 		"a list \\\"filed\\\" stands in /etc/weir/weir.yaml:3:11");
 	assert_reply("POST /lists/add?name=a&place=lists/a", 400, "must be a URL or an absolute");
