@@ -137,6 +137,11 @@ before=$(serial)
 { certificate server ca IP:127.0.0.1; } 2>/dev/null
 renewed() { [ "$(serial)" != "$before" ] && [ -n "$(serial)" ]; }
 check "a new certificate is taken without a restart" eventually renewed
+cp $dir/server.pem $tmp/good.pem
+echo rubbish >$dir/server.pem
+check "a bad one is an alarm that names the file" eventually eval \
+	'weirctl --json ready | jq -e ".reasons | any(.text | contains(\"cannot use the files of control: $dir/server.pem\"))"'
+cp $tmp/good.pem $dir/server.pem
 $python "$smoke_dir/rig/kept_connection.py" $dir 60 >$tmp/kept &
 kept=$!
 check "a connection with a client's certificate" eventually grep -qx 200 $tmp/kept
