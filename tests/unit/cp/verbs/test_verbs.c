@@ -22,6 +22,7 @@ static struct loop *service;
 static struct api *api;
 static pthread_t thread;
 
+#define LONG_LABEL "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
 static void test_entries(void **)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
@@ -46,6 +47,15 @@ static void test_entries(void **)
 	assert_reply("POST /entries/remove?name=ads.test&verdict=allow", 200, "\"ok\":true");
 	assert_reply("POST /entries/remove?name=%2F%5Ea%2F&group=everyone", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.managed, "");
+	assert_reply("POST /entries/add?name=" LONG_LABEL "." LONG_LABEL
+		     ".test&verdict=deny&group=kids",
+		200, "\"ok\":true");
+	assert_string_equal(verbs_double.what,
+		"deny --group kids abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuv...");
+	assert_reply("POST /entries/remove?name=" LONG_LABEL "." LONG_LABEL ".test&group=kids", 200,
+		"\"ok\":true");
+	assert_string_equal(verbs_double.what,
+		"entry --remove --group kids abcdefghijklmnopqrstuvwxyz0123456789abcdefghijkl...");
 	static const struct {
 		const char *request, *part;
 	} bad[] = {
