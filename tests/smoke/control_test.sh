@@ -21,6 +21,15 @@ control:
   clients: [{name: ops.example, role: operate}]
 END
 check "the file is good" weirctl config check
+sed "s|$dir/server.pem|$dir/nowhere.pem|" $config >$tmp/nowhere.yaml
+check "a certificate that is not there is an error" eval '! weirctl config check $tmp/nowhere.yaml >$tmp/said 2>&1 &&
+	grep -q "control.certificates\[0\].cert: $dir/nowhere.pem: No such file" $tmp/said'
+cp $config $tmp/good.yaml
+cp $tmp/nowhere.yaml $config
+for how in "apply --dry-run" apply reload; do
+	check "and refuses config $how" eval '! weirctl config $how >$tmp/said 2>&1 && grep -q "control: $dir/nowhere.pem: no such file" $tmp/said'
+done
+cp $tmp/good.yaml $config
 same "control.listen waits for a restart" 1 "$(weirctl config reload | grep -c control.listen)"
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
