@@ -90,7 +90,7 @@ static void json_write(const struct log_json *l)
 	log_out_write(line, log_json_line(line, l));
 }
 
-// Lines that were suppressed and that no line has told of yet.
+// Lines that were suppressed and that no line has reported yet.
 static uint64_t suppressed_take(void)
 {
 	const uint64_t refused = log_suppressed();
