@@ -87,12 +87,24 @@ static void switched(struct version_job *job, int err)
 	version_begin(a);
 }
 
+// The texts are those in force, and an operator may keep them, or health fell with them.
+static void unchanged_keep(struct app *a)
+{
+	struct app_versions *v = a->versions;
+	const struct config_version *now = &v->status.in_force;
+	if (v->apply.is_back)
+		app_health_same(a);
+	else if (v->apply.is_kept && (v->health.is_running || now->result == CONFIG_VERSION_fallen))
+		app_health_keep(a, now);
+}
+
 // The processes have the new texts: from now on they are those in force.
 static void in_force(struct app *a)
 {
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
 	if (!p->version.number) {
+		unchanged_keep(a);
 		finish(a);
 		return;
 	}
@@ -104,6 +116,8 @@ static void in_force(struct app *a)
 	v->status.applied++;
 	v->status.skipped[0] = '\0';
 	v->disk_seen = (struct config_files){0};
+	if (p->is_back)
+		app_health_back(a);
 	struct version_job *job =
 		p->is_stored ? app_versions_job_new(a, switch_work, switched) : NULL;
 	if (job) {
@@ -198,78 +212,6 @@ static void candidate_store(struct app *a)
 	app_versions_job_audit(job);
 }
 
-static int refuse(struct apply *p, int err, const char *why)
-{
-	p->errors.count = 1;
-	snprintf(p->errors.text[0], CONFIG_WHY_MAX, "%s", why);
-	return err;
-}
-
-static int rollback_read(struct app_versions *v, unsigned number)
-{
-	struct apply *p = &v->apply;
-	struct config_version old;
-	char why[CONFIG_WHY_MAX];
-	int rc = config_version_read(v->folder, number, &old, &p->bundle, why);
-	if (rc == -ENOENT)
-		snprintf(why, sizeof(why), "no version %u; weirctl config history lists versions",
-			number);
-	return rc < 0 ? refuse(p, rc, why) : 0;
-}
-
-// Reads the texts of the candidate and makes its configuration.
-static int candidate_read(struct app *a, const struct apply_request *r)
-{
-	struct app_versions *v = a->versions;
-	struct apply *p = &v->apply;
-	const char *managed = r->managed ? r->managed : app_managed_text(a);
-	int rc;
-	if (r->rollback_to) {
-		rc = rollback_read(v, r->rollback_to);
-	} else if (r->from_disk) {
-		const struct config_text text = {.path = v->managed_path,
-			.bytes = (char *)(uintptr_t)managed,
-			.len = strlen(managed)};
-		return config_bundle_read(a->started->path, *managed ? &text : NULL,
-			CONFIG_SECRETS_ALL, &p->bundle, &p->config, &p->errors);
-	} else {
-		rc = config_bundle_copy(&v->bundle, &p->bundle);
-		if (rc == 0)
-			rc = config_bundle_manage(&p->bundle, v->managed_path, managed);
-	}
-	return rc < 0 ? rc
-		      : config_bundle_load(&p->bundle, CONFIG_SECRETS_ALL, &p->config, &p->errors);
-}
-
-// Refuses a candidate that wants a core, a device or a group that the machine lacks: the data plane
-// would not start with it. What the configuration of the start wants in vain is no reason.
-static int candidate_prove(const struct app *a, struct apply *p)
-{
-	config_machine_prove_change(a->started, p->config, "", &p->errors);
-	if (p->errors.count == 0)
-		return 0;
-	config_free(p->config);
-	p->config = NULL;
-	return -EINVAL;
-}
-
-static void candidate_describe(struct app *a, const struct apply_request *r)
-{
-	struct app_versions *v = a->versions;
-	struct apply *p = &v->apply;
-	struct config_version *to = &p->version;
-	*to = (struct config_version){.before = v->status.in_force.number,
-		.unix_s = p->began_unix_s,
-		.result = CONFIG_VERSION_pending,
-		.digest = config_bundle_digest(&p->bundle),
-		.disk_digest = config_bundle_disk_digest(&p->bundle)};
-	snprintf(to->who, sizeof(to->who), "%s", r->who);
-	snprintf(to->what, sizeof(to->what), "%s", r->what);
-	snprintf(to->why, sizeof(to->why), "%s", r->why ? r->why : "");
-	(void)config_needs_restart(
-		a->started, p->config, to->needs_restart, sizeof(to->needs_restart));
-}
-
 static int refused_send(struct app *a, int err)
 {
 	struct apply *p = &a->versions->apply;
@@ -292,13 +234,8 @@ static int candidate_send(struct app *a, const struct apply_request *r)
 {
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
-	int rc = candidate_read(a, r);
-	rc = rc < 0 ? rc : candidate_prove(a, p);
+	const int rc = app_candidate_make(a, r);
 	p->err = rc;
-	if (rc < 0 && p->errors.count == 0)
-		(void)refuse(p, rc, strerror(-rc));
-	if (rc == 0)
-		candidate_describe(a, r);
 	// A file that is refused is a failed reload; a verb that is refused has changed nothing.
 	if (r->is_trial || (rc < 0 && !r->from_disk)) {
 		v->status.refused += !r->is_trial;

@@ -72,18 +72,17 @@ static struct health_sight sight_of(const struct app *a, const struct api_reason
 	return s;
 }
 
-static void event_add(struct app *a, enum event_kind kind, const char *fmt)
+// `bad`: why, of a fall; "": the operator's reason is given.
+static void event_add(struct app *a, enum event_kind kind, const char *how, const char *bad)
 {
-	struct health *w = &a->versions->health;
-	const struct config_version *v = &w->version;
+	const struct config_version *v = &a->versions->health.version;
 	char number[16];
 	snprintf(number, sizeof(number), "%u", v->number);
-	const bool is_back = kind == EVENT_config_taken_back;
 	events_add(app_events_of(a->events), kind,
 		EVENT_FIELDS({"number", number}, {"who", v->who}, {"what", v->what},
-			{"why", is_back ? w->bad : v->why}),
-		"configuration version %u (%s by %s) %s%s%s", v->number, v->what, v->who, fmt,
-		is_back ? ": " : "", is_back ? w->bad : "");
+			{"why", *bad ? bad : v->why}),
+		"configuration version %u (%s by %s) %s%s%s", v->number, v->what, v->who, how,
+		*bad ? ": " : "", bad);
 }
 
 void app_health_begin(struct app *a, const struct config_version *v)
@@ -93,15 +92,34 @@ void app_health_begin(struct app *a, const struct config_version *v)
 	a->versions->status.watch_left_s = APP_WATCH_S;
 }
 
-// The verdict on the version, and on those before it that it followed during the watch.
-static void held(struct app *a, const char *why)
+// The verdict on the version, and on those before it that it followed during the watch. `good`:
+// what a fall leads back to from now on; 0: as it is.
+static void verdict_settle(
+	struct app *a, enum config_version_result result, const char *reason, unsigned good)
 {
 	struct app_versions *v = a->versions;
-	struct health *w = &v->health;
 	v->status.watch_left_s = 0;
-	app_versions_settle(a, w->version.number, CONFIG_VERSION_applied, why, true);
-	health_end(w, w->version.number);
-	event_add(a, EVENT_config_applied, *why ? why : "is applied, its health held");
+	app_versions_settle(a, v->health.version.number, result, reason, true);
+	health_end(&v->health, good);
+}
+
+static void held(struct app *a, const char *why)
+{
+	const unsigned number = a->versions->health.version.number;
+	verdict_settle(a, CONFIG_VERSION_applied, why, number);
+	event_add(a, EVENT_config_applied, *why ? why : "is applied, its health held", "");
+}
+
+// Health fell, and nothing leads back.
+static void stays(struct app *a, unsigned good, const char *why)
+{
+	const struct health *w = &a->versions->health;
+	char reason[CONFIG_VERSION_WHY_MAX];
+	snprintf(reason, sizeof(reason), "%.250s; %.250s", w->bad, why);
+	log_error("configuration: health fell with version %u, which stays in force: %s",
+		w->version.number, reason);
+	event_add(a, EVENT_config_not_taken_back, "stays in force, though health fell", reason);
+	verdict_settle(a, CONFIG_VERSION_fallen, reason, good);
 }
 
 void app_health_keep(struct app *a, const struct config_version *v)
@@ -117,24 +135,38 @@ void app_health_skip(struct app *a, const struct config_version *v)
 	health_end(&a->versions->health, v->number);
 }
 
+void app_health_back(struct app *a)
+{
+	struct app_versions *v = a->versions;
+	const struct health *w = &v->health;
+	v->status.taken_back++;
+	v->status.last_taken_back = w->version.number;
+	snprintf(v->status.taken_back_why, sizeof(v->status.taken_back_why), "%s", w->bad);
+	app_versions_settle(a, w->version.number, CONFIG_VERSION_taken_back, w->bad, true);
+	event_add(a, EVENT_config_taken_back, "is taken back", w->bad);
+}
+
+void app_health_same(struct app *a)
+{
+	stays(a, a->versions->health.version.number, "the version before has the same text");
+}
+
+// What is in force has been noted by then, or will be where a thread hangs.
 static void went_back(void *arg, int err, const char *why, const char *)
 {
 	struct app *a = arg;
-	struct app_versions *v = a->versions;
-	struct health *w = &v->health;
-	if (err < 0 && w->is_running && health_try_again(w)) {
-		log_warning("configuration: version %u is not taken back yet: %s",
-			w->version.number, why);
+	struct health *w = &a->versions->health;
+	if (!w->is_running || err >= 0) {
+		if (err != 0)
+			log_warning("configuration: version %u is taken back, but: %s",
+				w->version.number, why);
 		return;
 	}
-	if (err < 0 && w->is_running)
-		log_error(
-			"configuration: version %u is not taken back: %s", w->version.number, why);
-	else if (err < 0)
-		log_warning(
-			"configuration: version %u is taken back, but: %s", w->version.number, why);
-	v->status.watch_left_s = 0;
-	health_end(w, 0);
+	if (health_try_again(w))
+		log_warning("configuration: version %u is not taken back yet: %s",
+			w->version.number, why);
+	else
+		stays(a, 0, why);
 }
 
 static void go_back(struct app *a)
@@ -157,23 +189,13 @@ static void go_back(struct app *a)
 
 static void fell(struct app *a)
 {
-	struct app_versions *v = a->versions;
-	struct health *w = &v->health;
+	const struct health *w = &a->versions->health;
 	if (!w->good) {
-		log_error(
-			"configuration: health fell with version %u, and no version is before it: "
-			"%s",
-			w->version.number, w->bad);
-		held(a, "its health fell, and no version is before it");
+		stays(a, w->version.number, "no version is before it");
 		return;
 	}
 	log_error("configuration: health fell with version %u, going back to version %u: %s",
 		w->version.number, w->good, w->bad);
-	v->status.taken_back++;
-	v->status.last_taken_back = w->version.number;
-	snprintf(v->status.taken_back_why, sizeof(v->status.taken_back_why), "%s", w->bad);
-	app_versions_settle(a, w->version.number, CONFIG_VERSION_taken_back, w->bad, true);
-	event_add(a, EVENT_config_taken_back, "is taken back");
 	go_back(a);
 }
 

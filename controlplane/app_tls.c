@@ -32,6 +32,55 @@ static struct tls_server_settings settings_of(
 		.client_required = t->client_required};
 }
 
+// Those of the control API, whose certificates may be those of `tls`.
+static struct tls_server_settings control_settings_of(
+	const struct config *c, struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX])
+{
+	const struct config_control *k = &c->control;
+	struct tls_server_settings set = settings_of(&c->tls, files);
+	for (unsigned i = 0; i < k->count; i++)
+		files[i] = (struct tls_certificate_files){
+			k->certificate[i].cert, k->certificate[i].key};
+	set.count = k->count ? k->count : set.count;
+	set.secret_count = 0;
+	set.client_ca = k->client_ca[0] ? k->client_ca : NULL;
+	return set;
+}
+
+// Reads the files; nobody to serve with them is fine.
+static bool is_usable(const struct tls_server_settings *set, char why[TLS_WHY_MAX])
+{
+	struct tls_server *s = NULL;
+	if (set->count == 0)
+		return true;
+	const int rc = tls_server_new(&s, set, NULL, why);
+	if (rc == 0)
+		tls_server_free(s);
+	return rc == 0;
+}
+
+static void section_prove(const char *section, const struct tls_server_settings *next,
+	const struct tls_server_settings *now, struct config_errors *e)
+{
+	char why[TLS_WHY_MAX], before[TLS_WHY_MAX];
+	if (is_usable(next, why) || (!is_usable(now, before) && strcmp(why, before) == 0))
+		return;
+	config_errors_add(e, "config: %s: %s", section, why);
+}
+
+void app_certificates_prove(const struct app *a, const struct config *c, struct config_errors *e)
+{
+	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX], now[CONFIG_CERTIFICATES_MAX];
+	const struct tls_server_settings tls = settings_of(&c->tls, files),
+					 tls_now = settings_of(&a->read->tls, now);
+	section_prove("tls", &tls, &tls_now, e);
+	if (!c->control.count && (!c->control.listen_count || e->count))
+		return;
+	const struct tls_server_settings control = control_settings_of(c, files),
+					 control_now = control_settings_of(a->read, now);
+	section_prove("control", &control, &control_now, e);
+}
+
 void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out)
 {
 	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];

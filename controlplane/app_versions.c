@@ -209,7 +209,9 @@ void app_versions_serve(struct app *a)
 	// Of an apply: a control plane ended while it watched the health.
 	const bool is_new = job->is_pending && strcmp(now->what, "start") == 0;
 	const bool is_watched = job->is_pending && !is_new;
-	now->result = !is_watched            ? CONFIG_VERSION_applied
+	const bool has_fallen = now->result == CONFIG_VERSION_fallen;
+	now->result = has_fallen             ? CONFIG_VERSION_fallen
+		      : !is_watched          ? CONFIG_VERSION_applied
 		      : v->start.was_stopped ? CONFIG_VERSION_pending
 					     : CONFIG_VERSION_watched_again;
 	job->version = *now;
@@ -219,7 +221,7 @@ void app_versions_serve(struct app *a)
 	else
 		app_versions_job_run(job);
 	if (!is_watched)
-		v->health.good = now->number;
+		v->health.good = has_fallen && v->health.good ? v->health.good : now->number;
 	else
 		app_health_begin(a, now);
 }
@@ -239,9 +241,11 @@ void app_versions_close(struct app *a, bool is_clean)
 	struct app_versions *v = a->versions;
 	if (!v)
 		return;
-	// A stop is no death: the next start watches again, as for the first time.
-	if (is_clean && v->health.is_running && !v->health.has_fallen)
-		app_versions_settle(a, v->health.version.number, CONFIG_VERSION_pending, "", false);
+	const struct health *w = &v->health;
+	if (w->is_running && w->has_fallen) // the way back is that of the next start
+		app_versions_settle(a, w->version.number, CONFIG_VERSION_taken_back, w->bad, true);
+	else if (w->is_running && is_clean) // no death: it is watched as for the first time
+		app_versions_settle(a, w->version.number, CONFIG_VERSION_pending, "", false);
 	struct job_runner *runner = v->runner;
 	v->runner = NULL;
 	job_runner_close(runner);

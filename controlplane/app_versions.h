@@ -99,6 +99,10 @@ void app_versions_settle(struct app *a, unsigned number, enum config_version_res
 
 void app_versions_not_stored(struct app_versions *v, const char *why); // counts and logs it
 
+// Fills in `config`, `bundle` and `version` of the apply that runs; its version has no number yet.
+// -errno, and `errors` says why: it is refused.
+ATTR_MUST_CHECK int app_candidate_make(struct app *a, const struct apply_request *r);
+
 // Each second: is the file on disk another text?
 void app_versions_look(struct app *a);
 // Each second, with the reasons that clients get no answers, and what rules and resolvers say.
@@ -109,3 +113,7 @@ void app_health_begin(struct app *a, const struct config_version *v);
 void app_health_keep(struct app *a, const struct config_version *v);
 // `v` is in force without a watch: that of another version ends, as taken back or as applied.
 void app_health_skip(struct app *a, const struct config_version *v);
+// The way back is in force: the version whose health fell is taken back. Before app_health_skip.
+void app_health_back(struct app *a);
+// The way back leads to the texts that are in force: the version stays.
+void app_health_same(struct app *a);

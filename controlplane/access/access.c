@@ -97,6 +97,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	a->audit = (struct audit){.thread = a->thread,
 		.refused_ms = clock_mono_ms(),
 		.allowance = AUDIT_REFUSED_BURST};
+	a->looked_unix_s = (int64_t)time(NULL);
 	files_load(a);
 	*out = a;
 	return 0;
@@ -241,6 +242,21 @@ enum access_refusal access_check(
 	if (why != ACCESS_locked && why != ACCESS_session && why != ACCESS_csrf)
 		access_failed(a, try->source, try->from);
 	return why;
+}
+
+bool access_lapsed(struct access *a, int64_t now_unix_s)
+{
+	const int64_t before = a->looked_unix_s;
+	bool has_expired = false;
+	sessions_lapse(&a->sessions, now_s());
+	for (unsigned i = 0; i < a->tokens.count; i++) {
+		const struct token *k = &a->tokens.token[i];
+		has_expired |= !token_is_over(k, before) && token_is_over(k, now_unix_s);
+	}
+	a->looked_unix_s = now_unix_s;
+	const bool has_ended = a->sessions.lapsed != a->lapsed;
+	a->lapsed = a->sessions.lapsed;
+	return has_expired || has_ended;
 }
 
 void access_overstepped(struct access *a)

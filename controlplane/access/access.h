@@ -56,6 +56,8 @@ struct access {
 	unsigned logins;                        // that wait for the helper thread
 	struct lockout lockout, user_lockout;   // addresses, and names that logins gave
 	uint64_t granted, refused[ACCESS_GRANTED];
+	int64_t looked_unix_s; // for what lapsed; and what had by then
+	uint64_t lapsed;
 	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], audit_path[PATH_MAX];
 };
 
@@ -93,6 +95,9 @@ bool access_is_foreign(const struct access_try *try);
 // Counts one failed try from this address.
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from);
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
+// Each few seconds: has a token expired, or has a session ended without a word of its user, since
+// the call before? Ends sessions whose time is over.
+bool access_lapsed(struct access *a, int64_t now_unix_s);
 // Of a login; the name need not be one of a user, so that a reply does not tell.
 bool access_shuts_out_user(struct access *a, const char *user);
 

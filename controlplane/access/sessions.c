@@ -30,12 +30,15 @@ static struct session *place_take(struct sessions *t, uint64_t now_s)
 	struct session *oldest = &t->session[0];
 	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
 		struct session *s = &t->session[i];
-		if (!s->is_used || is_over(s, now_s))
+		if (!s->is_used || is_over(s, now_s)) {
+			t->lapsed += s->is_used;
 			return s;
+		}
 		if (s->last_s < oldest->last_s)
 			oldest = s;
 	}
 	t->evicted++;
+	t->lapsed++;
 	return oldest;
 }
 
@@ -66,6 +69,7 @@ struct session *sessions_find(struct sessions *t, const char *text, uint64_t now
 	}
 	if (found && is_over(found, now_s)) {
 		session_end(found);
+		t->lapsed++;
 		return NULL;
 	}
 	if (found)
@@ -76,6 +80,15 @@ struct session *sessions_find(struct sessions *t, const char *text, uint64_t now
 void session_end(struct session *s)
 {
 	explicit_bzero(s, sizeof(*s));
+}
+
+void sessions_lapse(struct sessions *t, uint64_t now_s)
+{
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (t->session[i].is_used && is_over(&t->session[i], now_s)) {
+			session_end(&t->session[i]);
+			t->lapsed++;
+		}
 }
 
 void sessions_end_user(struct sessions *t, const char *user)

@@ -30,6 +30,7 @@ struct session {
 struct sessions {
 	struct session session[SESSIONS_MAX];
 	uint64_t begun, evicted;
+	uint64_t lapsed; // that ended by themselves, or for another one's place
 };
 
 // Begins one and gives the cookie's text. NULL: no randomness.
@@ -38,6 +39,7 @@ struct session *sessions_begin(struct sessions *t, const char *user, enum contro
 // Of a cookie's text; NULL: no such session, or it has ended.
 struct session *sessions_find(struct sessions *t, const char *text, uint64_t now_s);
 void session_end(struct session *s);
+void sessions_lapse(struct sessions *t, uint64_t now_s); // ends those whose time is over
 void sessions_end_user(struct sessions *t, const char *user);
 unsigned sessions_used(const struct sessions *t);
 bool session_csrf_is(const struct session *s, const char *text); // text may be NULL

@@ -45,15 +45,15 @@ static char *errors_text(const char *why)
 	return json_out_finish(o);
 }
 
-// A reload, an apply or a rollback replies with an error for each part that is not in force.
+// Above 0: it is in force, and `why` is a warning about the part that is not.
 static void on_config(void *arg, int rc, const char *why, const char *needs_restart)
 {
 	struct config_call *c = arg;
-	if (rc != 0) {
+	if (rc < 0) {
 		http_reply(c->exchange,
-			abs(rc) == ETIMEDOUT ? 503
-			: rc == -ENOENT      ? 404
-					     : 400,
+			rc == -ETIMEDOUT ? 503
+			: rc == -ENOENT  ? 404
+					 : 400,
 			errors_text(why));
 		free(c);
 		return;
@@ -61,6 +61,8 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 	struct json_out *o = json_out_new();
 	json_out_bool(o, json_out_root(o), "ok", true);
 	json_out_text(o, json_out_root(o), "needs_restart", needs_restart);
+	if (rc > 0)
+		json_out_text(o, json_out_root(o), "warning", why);
 	const struct versions_status *s = http_is_live(c->exchange) ? versions_of(c->api) : NULL;
 	if (s) {
 		json_out_count(o, json_out_root(o), "version", s->in_force.number);
@@ -135,6 +137,8 @@ static void version_status(struct json_out *o, struct json_node *root, const str
 	json_out_count(o, n, "watch_left_s", s->watch_left_s);
 	json_out_count(o, n, "taken_back", s->last_taken_back);
 	json_out_text(o, n, "taken_back_why", s->taken_back_why);
+	json_out_text(o, n, "fallen_why",
+		s->in_force.result == CONFIG_VERSION_fallen ? s->in_force.reason : "");
 }
 
 static void version_degraded(struct api_reasons *reasons, const struct api_look *l)
@@ -148,6 +152,11 @@ static void version_degraded(struct api_reasons *reasons, const struct api_look 
 			"version %u of the configuration is in force, as a newer one was not used: "
 			"%s",
 			s->in_force.number, s->skipped);
+	if (s && s->in_force.result == CONFIG_VERSION_fallen)
+		api_reason_add(reasons, API_REASON_config_health, "",
+			"health fell with version %u of the configuration, which stays in force: "
+			"%s",
+			s->in_force.number, s->in_force.reason);
 }
 
 static void version_metrics(struct metrics_text *t, const struct api *a)

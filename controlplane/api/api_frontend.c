@@ -41,10 +41,8 @@ static void engine_out(
 {
 	const struct frontend_status *s = &l->frontends.engine;
 	struct json_node *n = json_out_object(o, root, name);
-	counts_out(o, n, "udp", &s->of[FRONTEND_UDP]);
-	counts_out(o, n, "tcp", &s->of[FRONTEND_TCP]);
-	counts_out(o, n, "dot", &s->of[FRONTEND_DOT]);
-	counts_out(o, n, "doh", &s->of[FRONTEND_DOH]);
+	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++)
+		counts_out(o, n, frontend_transport_names[t], &s->of[t]);
 	JSON_COUNTS(o, n, s, pending, pending_max);
 	json_out_count(o, n, "pending_cap", FRONTEND_PENDING_MAX);
 	json_out_count(o, n, "macs_unasked", s->macs_unasked);

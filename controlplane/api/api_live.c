@@ -27,11 +27,6 @@ enum {
 	PENDING_MAX = 32 * 1024, // some samples
 };
 
-static const char *const transport_names[FRONTEND_TRANSPORTS] = {[FRONTEND_UDP] = "udp",
-	[FRONTEND_TCP] = "tcp",
-	[FRONTEND_DOT] = "dot",
-	[FRONTEND_DOH] = "doh"};
-
 struct api_live_reader {
 	LIST_ENTRY(api_live_reader) link;
 	struct api *api;
@@ -61,8 +56,7 @@ static void reader_end(struct api_live_reader *r)
 		(void)event_del(l->every);
 }
 
-static void verdicts_out(
-	struct json_out *o, struct json_node *n, const uint64_t verdict[VERDICT_COUNT])
+static void verdicts_out(struct json_out *o, struct json_node *n, const uint64_t *verdict)
 {
 	struct json_node *verdicts = json_out_object(o, n, "verdicts");
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
@@ -150,16 +144,16 @@ static void controlplane_out(struct json_out *o, struct json_node *root, const s
 	struct timespec cpu;
 	process_memory(&rss, &anonymous);
 	json_out_count(o, n, "rss", rss);
-	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
-		json_out_count(o, n, "busy_us",
-			(uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000);
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	json_out_count(
+		o, n, "busy_us", (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000);
 	json_out_count(o, n, "l0_entries", s->l0.entries);
 	JSON_COUNTS(o, n, s, misses, answered, answered_stale, servfail, upstream_sent,
 		upstream_replies, inflight, waiters);
 	struct json_node *of = json_out_object(o, n, "frontend");
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
 		const struct frontend_counts *c = &l->frontends.engine.of[t];
-		struct json_node *one = json_out_object(o, of, transport_names[t]);
+		struct json_node *one = json_out_object(o, of, frontend_transport_names[t]);
 		verdicts_out(o, one, c->verdict);
 		JSON_COUNTS(o, one, c, answers, answers_stale, answers_servfail, answers_blocked);
 	}

@@ -35,14 +35,14 @@ bool api_param_flag(struct http_exchange *x, const char *param, bool *out)
 bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
 {
 	const char *text = http_param(x, param);
-	unsigned n = 0;
+	uint64_t n = 0; // `max` and a digit have room in it
 	bool good = text && *text;
 	for (const char *p = text; good && *p; p++) {
-		good = *p >= '0' && *p <= '9' && n <= max;
 		n = n * 10 + (unsigned)(*p - '0');
+		good = *p >= '0' && *p <= '9' && n <= max;
 	}
-	if (good && n >= 1 && n <= max) {
-		*out = n;
+	if (good && n >= 1) {
+		*out = (unsigned)n;
 		return true;
 	}
 	api_refuse(x, 400, "%s: must be 1 to %u", param, max);

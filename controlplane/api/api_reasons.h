@@ -40,7 +40,10 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 	X(lists_none, warning, "See why no list loads with weirctl blocklist status.")            \
 	X(rules, warning, "Read the error with weirctl errors, then weirctl blocklist reload.")   \
 	X(reload, warning, "Correct the file as the text says, then weirctl config reload.")      \
-	X(config_versions, warning, "Check space and permissions of the state directory.")        \
+	X(config_versions, warning,                                                               \
+		"Check the state directory's space and rights, or the secret that is missing.")   \
+	X(config_health, warning,                                                                 \
+		"Apply a better one, roll back, or keep it with weirctl config apply --keep.")    \
 	X(metrics_listen, warning,                                                                \
 		"Give metrics.listen an address of this box with a free port, and restart.")      \
 	X(control_listen, warning,                                                                \

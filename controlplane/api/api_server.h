@@ -30,6 +30,9 @@ struct api_control {
 	char why[TLS_WHY_MAX];  // why newer ones are not used; "": they are
 	struct tls_watch watch;
 	struct ip_address allow[CONFIG_CONTROL_ALLOW_MAX]; // as at the start
+	// control.clients at the last look.
+	unsigned client_count;
+	struct config_control_client client[CONFIG_CONTROL_CLIENTS_MAX];
 	struct event *look;
 };
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 #include <weir/thread.h>
 
 const char *const event_kind_names[EVENT_KIND_COUNT] = {
@@ -54,6 +55,22 @@ void events_close(struct events *e)
 	free(e);
 }
 
+// One line of a log in JSON, which programs read; a log of text has lines in words of its own.
+static void log_add(const struct event_record *v)
+{
+	static const enum log_level levels[EVENT_SEVERITIES] = {[EVENT_IS_info] = LOG_LEVEL_INFO,
+		[EVENT_IS_warning] = LOG_LEVEL_WARNING,
+		[EVENT_IS_error] = LOG_LEVEL_ERROR};
+	struct log_event line = {.kind = event_kind_names[v->kind],
+		.text = v->text,
+		.number = v->number,
+		.count = v->fields};
+	static_assert((int)EVENT_FIELDS_MAX <= (int)LOG_EVENT_FIELDS_MAX);
+	for (unsigned i = 0; i < v->fields; i++)
+		line.field[i] = (struct log_field){v->name[i], v->value[i]};
+	log_event(levels[v->severity], &line);
+}
+
 static void add(struct events *e, enum event_kind kind, enum event_severity severity,
 	const struct event_field *fields, const char *fmt, va_list args)
 {
@@ -72,6 +89,7 @@ static void add(struct events *e, enum event_kind kind, enum event_severity seve
 	e->count++;
 	pthread_cond_broadcast(&e->more);
 	pthread_mutex_unlock(&e->lock);
+	log_add(v);
 }
 
 void events_add(struct events *e, enum event_kind kind, const struct event_field *fields,

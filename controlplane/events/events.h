@@ -11,7 +11,7 @@
 // The service loop's thread adds and reads. Any thread may copy events and wait for new ones, by
 // events_copy and events_wait: a lock protects the ring, which the loop holds while it writes one
 // event and others while they copy one. All memory is taken at the open. An addition formats one
-// line and waits for nothing else.
+// line, of the log too where that is JSON (log_event), and waits for nothing else.
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -48,6 +48,7 @@ enum frontend_transport {
 	FRONTEND_DOH,
 	FRONTEND_TRANSPORTS
 };
+extern const char *const frontend_transport_names[FRONTEND_TRANSPORTS]; // "udp", ...
 
 enum {
 	FRONTEND_PORT = 53,

@@ -4,6 +4,8 @@
 
 #include <weir/clock.h>
 
+const char *const frontend_transport_names[FRONTEND_TRANSPORTS] = {"udp", "tcp", "dot", "doh"};
+
 void frontend_status(const struct frontend *f, struct frontend_status *out)
 {
 	*out = f->status;

@@ -309,6 +309,12 @@ const char *http_client_name(const struct http_exchange *x)
 	return ssl ? tls_lent_client_name(ssl) : NULL;
 }
 
+bool http_client_is_current(const struct http_exchange *x, const struct tls_server *s)
+{
+	struct ssl_st *ssl = bufferevent_openssl_get_ssl(http_request_buffer(x->request));
+	return ssl && tls_lent_is_current(ssl, s);
+}
+
 const char *http_who(const struct http_exchange *x)
 {
 	return x->who;

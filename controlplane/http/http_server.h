@@ -30,6 +30,7 @@
 
 struct event_base;
 struct ssl_st;
+struct tls_server;
 struct http_server;
 struct http_exchange; // one request and its reply
 struct http_stream;   // one whose reply goes on and on
@@ -104,6 +105,8 @@ const char *http_header(const struct http_exchange *x, const char *name); // NUL
 const struct sockaddr_storage *http_source(const struct http_exchange *x);
 // The name in the client's certificate; NULL: it shows none, or the connection has no TLS.
 const char *http_client_name(const struct http_exchange *x);
+// Is that name still good by `s`, whose certificates are in force? tls_lent_is_current.
+bool http_client_is_current(const struct http_exchange *x, const struct tls_server *s);
 // Who sends the request, and from where: "uid 0" and "pid 77", or "" and "192.0.2.7" until the
 // server's owner knows better.
 const char *http_who(const struct http_exchange *x);

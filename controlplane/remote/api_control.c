@@ -12,8 +12,11 @@
 // and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
 // 60 KiB at most before its first request, so 64 take 4 MiB, however many try.
 //
-// A stream ends after STREAM_MS, and all do when a token is revoked, a password changes or a
-// session ends: their clients ask again, and prove again who they are.
+// A stream ends after STREAM_MS, and all do when a token is revoked or expires, a password changes,
+// a session ends, or certificates, authorities or `control.clients` have changed: their clients ask
+// again, and prove again who they are. What nobody asks for is seen within LOOK_MS. A connection
+// that showed a client's certificate proves nothing once the certificates have changed: its next
+// request gets 421, and it is closed.
 //
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
@@ -25,6 +28,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <weir/log.h>
 
 enum {
@@ -59,10 +63,15 @@ static struct tls_server_settings settings_of(
 		.client_ca = c->control.client_ca[0] ? c->control.client_ca : NULL};
 }
 
-// What fails is logged once.
-static void on_look(evutil_socket_t, short, void *arg)
+void api_control_streams_end(struct api *a)
 {
-	struct api *a = arg;
+	for (unsigned i = 0; i < a->control.count; i++)
+		http_streams_end(a->control.listener[i].server);
+}
+
+// What fails is logged once.
+static void certificates_look(struct api *a)
+{
 	struct api_control *k = &a->control;
 	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
 	const struct tls_server_settings set = settings_of(config_of(a), files);
@@ -75,10 +84,41 @@ static void on_look(evutil_socket_t, short, void *arg)
 	if (tls_watch_read(&k->watch, &set, k->tls, &next, k->why) == 0) {
 		tls_server_free(k->tls);
 		k->tls = next;
+		api_control_streams_end(a);
 	} else if (strcmp(before, k->why) != 0) {
 		log_error("control.listen: certificates: %s; %s", k->why,
 			k->tls ? "those in force stay" : "no connection is accepted");
 	}
+}
+
+static bool clients_same(const struct api_control *k, const struct config_control *c)
+{
+	if (k->client_count != c->client_count)
+		return false;
+	for (unsigned i = 0; i < c->client_count; i++)
+		if (k->client[i].role != c->client[i].role
+			|| strcmp(k->client[i].name, c->client[i].name) != 0)
+			return false;
+	return true;
+}
+
+// Who follows a stream may have lost the right to it.
+static void users_look(struct api *a)
+{
+	struct api_control *k = &a->control;
+	const struct config_control *c = &config_of(a)->control;
+	const bool has_lapsed = access_lapsed(a->access, (int64_t)time(NULL));
+	if (clients_same(k, c) && !has_lapsed)
+		return;
+	k->client_count = c->client_count;
+	memcpy(k->client, c->client, sizeof(k->client));
+	api_control_streams_end(a);
+}
+
+static void on_look(evutil_socket_t, short, void *arg)
+{
+	certificates_look(arg);
+	users_look(arg);
 }
 
 static struct ssl_st *on_lend(void *arg)
@@ -169,6 +209,11 @@ static void on_request(void *arg, struct http_exchange *x)
 	const struct access_try try = try_of(a, x);
 	http_reply_header(x, "Cache-Control", "no-store");
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
+	if (http_client_name(x) && !http_client_is_current(x, a->control.tls)) {
+		http_reply_header(x, "Connection", "close");
+		api_refuse(x, 421, "the certificates have changed: connect again");
+		return;
+	}
 	if (is_versioned(x) && api_is_open(x)) {
 		open_serve(a, x);
 		return;
@@ -223,12 +268,6 @@ static int control_open(struct api *a)
 		k->count++;
 	}
 	return 0;
-}
-
-void api_control_streams_end(struct api *a)
-{
-	for (unsigned i = 0; i < a->control.count; i++)
-		http_streams_end(a->control.listener[i].server);
 }
 
 static void control_close(struct api *a)

@@ -82,9 +82,13 @@ static void control_degraded(struct api_reasons *r, const struct api_look *l)
 				"control.listen cannot be listened on");
 			break;
 		}
+	const struct api_deps *d = &l->api->deps;
 	if (k->count && k->why[0])
 		api_reason_add(r, API_REASON_control_certificates, "",
-			"control.certificates cannot be used");
+			"the control API cannot use the files of %s: %s",
+			d->config_current(d->reload_arg)->control.count ? "control"
+									: "tls and control",
+			k->why);
 }
 
 static void control_metrics(struct metrics_text *t, const struct api *a)

@@ -219,6 +219,27 @@ const char *tls_conn_client_name(const struct tls_conn *c)
 	return c->client_name;
 }
 
+const char *tls_lent_client_name(const SSL *ssl)
+{
+	struct tls_conn *c = tls_lent_conn(ssl);
+
+	if (!c || !SSL_is_init_finished(ssl))
+		return NULL;
+	if (!c->is_done) {
+		c->is_done = true;
+		tls_clients_know(c);
+	}
+	return c->is_certified ? c->client_name : NULL;
+}
+
+bool tls_lent_is_current(const SSL *ssl, const struct tls_server *s)
+{
+	const struct tls_conn *c = tls_lent_conn(ssl);
+	const X509 *x = SSL_get0_peer_certificate(ssl);
+
+	return c && c->server == s && (!x || X509_cmp_current_time(X509_get0_notAfter(x)) > 0);
+}
+
 const char *tls_conn_server_name(const struct tls_conn *c)
 {
 	return SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);

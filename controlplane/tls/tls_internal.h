@@ -101,6 +101,8 @@ extern const char tls_why_pin[];
 // What OpenSSL says of a certificate that it refuses.
 enum tls_failure tls_verdict_failure(long verdict, char why[TLS_WHY_MAX]);
 
+// The connection that tls_server_lend gave; NULL: it did not.
+struct tls_conn *tls_lent_conn(const struct ssl_st *ssl);
 // A connection that shows the first certificate, until the client has named a server. NULL: no
 // memory.
 struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c);

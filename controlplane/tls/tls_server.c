@@ -321,17 +321,9 @@ SSL *tls_server_lend(struct tls_server *s, const char *alpn)
 	return ssl;
 }
 
-const char *tls_lent_client_name(const SSL *ssl)
+struct tls_conn *tls_lent_conn(const SSL *ssl)
 {
-	struct tls_conn *c = lent_index >= 0 ? SSL_get_ex_data(ssl, lent_index) : NULL;
-
-	if (!c || !SSL_is_init_finished(ssl))
-		return NULL;
-	if (!c->is_done) {
-		c->is_done = true;
-		tls_clients_know(c);
-	}
-	return c->is_certified ? c->client_name : NULL;
+	return lent_index >= 0 ? SSL_get_ex_data(ssl, lent_index) : NULL;
 }
 
 struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c)

@@ -127,4 +127,7 @@ bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
 struct ssl_st *tls_server_lend(struct tls_server *s, const char *alpn);
 // The name in the client's certificate once the handshake is done. NULL: none, or not done.
 const char *tls_lent_client_name(const struct ssl_st *ssl);
+// Would a new handshake be of the same certificates, authorities and lists (CRL): did `s` lend the
+// connection, and has the client's certificate not expired since?
+bool tls_lent_is_current(const struct ssl_st *ssl, const struct tls_server *s);
 size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it

@@ -135,7 +135,8 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 	char what[WHAT_MAX];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	if (vsnprintf(what, sizeof(what), fmt, args) >= (int)sizeof(what))
+		memcpy(what + sizeof(what) - sizeof("..."), "...", sizeof("..."));
 	va_end(args);
 	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
 	const int text_err = !text ? -ENOMEM : strlen(text) > CONFIG_MANAGED_MAX ? -E2BIG : 0;

@@ -38,7 +38,8 @@ void verb_fail(struct verb *v, int err);
 // says what stands there, and with `advice`, and ends the verb.
 ATTR_MUST_CHECK bool verb_is_of_file(
 	struct verb *v, const struct config_item *item, const char *what, const char *advice);
-// Applies the edited part as `what`, which stands in the history, and replies. The reply has
+// Applies the edited part as `what`, which stands in the history (cut with "..." where it is too
+// long, so what matters most comes first), and replies. The reply has
 // "warning" if the change is in force except for a part (a list whose file cannot be read). Ends
 // the verb.
 void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);

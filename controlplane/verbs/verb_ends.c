@@ -37,17 +37,18 @@ static const struct config_dated_entry *due_find(const struct config *c, int64_t
 	return NULL;
 }
 
-static void what_fill(
-	const struct config_dated_entry *e, bool is_start, char out[CONFIG_VERSION_WHAT_MAX])
+static void what_fill(const struct config *c, const struct config_dated_entry *e, bool is_start,
+	char out[CONFIG_VERSION_WHAT_MAX])
 {
 	char name[DNS_NAME_TEXT_MAX];
-	if (!e)
+	if (!e) {
 		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of entries %s",
 			is_start ? "while weir was down" : "that came back");
-	else
-		snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s %.60s",
-			e->allow ? "allow" : "deny",
-			e->pattern ? e->pattern : dns_name_to_text(&e->name, name));
+		return;
+	}
+	const char *text = e->pattern ? e->pattern : dns_name_to_text(&e->name, name);
+	snprintf(out, CONFIG_VERSION_WHAT_MAX, "end of %s%s%s %s", e->allow ? "allow" : "deny",
+		e->group ? " --group " : "", e->group ? c->groups[e->group - 1].name : "", text);
 }
 
 static void on_applied(void *arg, int err, const char *why, const char *)
@@ -107,7 +108,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 		d->again_ms = d->wait_ms = 0;
 		return;
 	}
-	what_fill(due, !d->is_swept, what);
+	what_fill(c, due, !d->is_swept, what);
 	const struct apply_request r = {
 		.who = "timer", .what = what, .managed = text, .is_internal = true};
 	const int err = deps->config_apply(deps->reload_arg, &r, on_applied, d);

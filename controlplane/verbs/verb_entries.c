@@ -107,8 +107,9 @@ static void serve_add(struct api *a, struct http_exchange *x)
 	json_out_count(v->reply, root, "until_unix_s", (uint64_t)asked.until_unix_s);
 	json_out_bool(v->reply, root, "replaced", err > 0);
 	json_out_bool(v->reply, root, "replaced_permanent", err == 2);
-	verb_apply(v, "%s %s%s%s", asked.verdict, asked.name, asked.group ? " --group " : "",
-		asked.group ? asked.group : "");
+	// The group first: a long name is cut.
+	verb_apply(v, "%s%s%s %s", asked.verdict, asked.group ? " --group " : "",
+		asked.group ? asked.group : "", asked.name);
 }
 
 // What to do about an entry of a file. An allow entry beats a deny entry of the same name, not the
@@ -148,8 +149,8 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 		return;
 	}
 	asked_out(v, &asked);
-	verb_apply(v, "%s --remove %s%s%s", asked.verdict ? asked.verdict : "entry", asked.name,
-		asked.group ? " --group " : "", asked.group ? asked.group : "");
+	verb_apply(v, "%s --remove%s%s %s", asked.verdict ? asked.verdict : "entry",
+		asked.group ? " --group " : "", asked.group ? asked.group : "", asked.name);
 }
 
 static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,

@@ -83,7 +83,9 @@ static void serve_add(struct api *a, struct http_exchange *x)
 		return;
 	const int err = config_managed_list_add(v->managed, &l);
 	if (err == -EEXIST) {
-		verb_refuse(v, 409, "a list \"%s\" is there already; weirctl list remove %s",
+		verb_refuse(v, 409,
+			"list \"%s\" already exists; to replace it, remove it first: "
+			"weirctl list remove %s",
 			l.name, l.name);
 		return;
 	}

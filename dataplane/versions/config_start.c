@@ -41,7 +41,9 @@ static bool version_take(const struct search *s, unsigned number)
 	}
 	const bool is_mine = strcmp(b.main.path, s->path) == 0;
 	const bool was_good =
-		v.result == CONFIG_VERSION_applied || (is_current && config_version_is_watched(&v));
+		v.result == CONFIG_VERSION_applied
+		|| (is_current
+			&& (config_version_is_watched(&v) || v.result == CONFIG_VERSION_fallen));
 	if (is_mine && was_good && config_bundle_load(&b, s->secrets, &out->config, &errors) == 0) {
 		out->version = v;
 		out->bundle = b;

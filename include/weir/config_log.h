@@ -103,23 +103,24 @@ struct config_client_names {
 
 // The kinds of events (controlplane/events/events.h). A set of kinds is a bit for each.
 // name, usual severity
-#define EVENT_KINDS(X)              \
-	X(process_started, info)    \
-	X(config_reloaded, info)    \
-	X(config_refused, error)    \
-	X(config_applied, info)     \
-	X(config_taken_back, error) \
-	X(config_differs, warning)  \
-	X(list_changed, info)       \
-	X(list_failed, warning)     \
-	X(upstream_down, warning)   \
-	X(upstream_up, info)        \
-	X(upstream_drained, info)   \
-	X(upstream_undrained, info) \
-	X(alarm_raised, warning)    \
-	X(alarm_over, info)         \
-	X(dataplane_came, info)     \
-	X(dataplane_went, warning)  \
+#define EVENT_KINDS(X)                  \
+	X(process_started, info)        \
+	X(config_reloaded, info)        \
+	X(config_refused, error)        \
+	X(config_applied, info)         \
+	X(config_taken_back, error)     \
+	X(config_not_taken_back, error) \
+	X(config_differs, warning)      \
+	X(list_changed, info)           \
+	X(list_failed, warning)         \
+	X(upstream_down, warning)       \
+	X(upstream_up, info)            \
+	X(upstream_drained, info)       \
+	X(upstream_undrained, info)     \
+	X(alarm_raised, warning)        \
+	X(alarm_over, info)             \
+	X(dataplane_came, info)         \
+	X(dataplane_went, warning)      \
 	X(control_locked, warning)
 
 enum event_kind {

@@ -36,6 +36,18 @@ enum log_format {
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 bool log_is_json(void);
+// Something that happened, as a line with fields of its own: in JSON alone. Else as log_line.
+enum { LOG_EVENT_FIELDS_MAX = 4, LOG_FIELD_MAX = 120 }; // a longer value is cut
+struct log_field {
+	const char *name, *value;
+};
+struct log_event {
+	const char *kind, *text; // `kind`, and names of fields: constants
+	uint64_t number;
+	unsigned count; // of fields
+	struct log_field field[LOG_EVENT_FIELDS_MAX];
+};
+void log_event(enum log_level level, const struct log_event *e);
 // A message of a library, with its newline: as it is, or as the message of an object of level info.
 void log_foreign(const char *text, size_t len);
 

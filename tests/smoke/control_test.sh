@@ -21,6 +21,15 @@ control:
   clients: [{name: ops.example, role: operate}]
 END
 check "the file is good" weirctl config check
+sed "s|$dir/server.pem|$dir/nowhere.pem|" $config >$tmp/nowhere.yaml
+check "a certificate that is not there is an error" eval '! weirctl config check $tmp/nowhere.yaml >$tmp/said 2>&1 &&
+	grep -q "control.certificates\[0\].cert: $dir/nowhere.pem: No such file" $tmp/said'
+cp $config $tmp/good.yaml
+cp $tmp/nowhere.yaml $config
+for how in "apply --dry-run" apply reload; do
+	check "and refuses config $how" eval '! weirctl config $how >$tmp/said 2>&1 && grep -q "control: $dir/nowhere.pem: no such file" $tmp/said'
+done
+cp $tmp/good.yaml $config
 same "control.listen waits for a restart" 1 "$(weirctl config reload | grep -c control.listen)"
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
@@ -71,6 +80,20 @@ watcher=$!
 check "it runs" eventually grep -q process_started $tmp/watched
 check "the token is revoked" weirctl token revoke watcher
 check "the stream ends with it" eventually eval '! kill -0 $watcher 2>/dev/null'
+check "a token for a while" eval 'token brief --role read --expires 3s >$dir/brief.token'
+timeout 90 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/brief.token --json events --follow \
+	>$tmp/brief 2>&1 &
+brief=$!
+check "a stream with it runs" eventually grep -q process_started $tmp/brief
+check "and ends when it has expired" eventually eval '! kill -0 $brief 2>/dev/null'
+timeout 90 curl -sN --cacert $dir/ca.pem --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/events >$tmp/certified 2>&1 &
+certified=$!
+check "a stream with a certificate runs" eventually grep -q process_started $tmp/certified
+sed -i 's/role: operate}\]$/role: read}]/' $config
+check "its role changes" weirctl config reload
+check "and the stream ends" eventually eval '! kill -0 $certified 2>/dev/null'
+sed -i 's/role: read}\]$/role: operate}]/' $config
+check "it has its role again" weirctl config reload
 check "a role that does not suffice" said read cache flush a.test
 check "is named" says "the role of this user does not allow that"
 sleep 1
@@ -123,6 +146,17 @@ before=$(serial)
 { certificate server ca IP:127.0.0.1; } 2>/dev/null
 renewed() { [ "$(serial)" != "$before" ] && [ -n "$(serial)" ]; }
 check "a new certificate is taken without a restart" eventually renewed
+cp $dir/server.pem $tmp/good.pem
+echo rubbish >$dir/server.pem
+check "a bad one is an alarm that names the file" eventually eval \
+	'weirctl --json ready | jq -e ".reasons | any(.text | contains(\"cannot use the files of control: $dir/server.pem\"))"'
+cp $tmp/good.pem $dir/server.pem
+$python "$smoke_dir/rig/kept_connection.py" $dir 60 >$tmp/kept &
+kept=$!
+check "a connection with a client's certificate" eventually grep -qx 200 $tmp/kept
+{ authority clients; } 2>/dev/null
+check "when nobody vouches for it any more" wait $kept
+same "has no role any more, and is closed" "200 421 closed" "$(echo $(<$tmp/kept))"
 
 entries() { weirctl --json audit --limit 1000 | jq -e "[.entries[] | select($1)] | length > 0"; }
 check "the audit log has a change on the socket" entries '.who == "uid 0" and .path == "/token/create" and .status == 200'

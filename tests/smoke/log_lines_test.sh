@@ -30,12 +30,15 @@ here
 check "a change" change
 check "each line of the control plane is an object" eventually objects controlplane
 check "with the text" eval 'behind controlplane | jq -e "select(.level == \"info\" and (.message | startswith(\"rules: \")))"'
+check "a reload" weirctl config reload
+check "is an event, with number and fields" eventually eval \
+	'behind controlplane | jq -en "any(inputs; .event == \"config_reloaded\" and .number > 1700000000000 and .fields == {needs_restart: \"\"})"'
 same "needs no restart" "" "$(weirctl --json status | jq -r '.controlplane.reload.needs_restart')"
 mv $list $list.away
 weirctl blocklist reload >/dev/null 2>&1
 mv $list.away $list
 check "a warning has its id" eventually eval \
-	'behind controlplane | jq -e "select(.level == \"warning\" and (.id | test(\"^W[0-9a-f]{8}$\")))"'
+	'behind controlplane | jq -en "any(inputs; .level == \"warning\" and (.event | not) and (.id | test(\"^W[0-9a-f]{8}$\")))"'
 here
 check "a control plane that is stopped" "$lab" stop controlplane
 check "has objects to its end" objects controlplane
@@ -54,5 +57,7 @@ same "nor does the data plane of its control plane" "" "$(behind dataplane | gre
 check "text and info again" set_log info text
 here
 check "a change" change
+check "a reload" weirctl config reload
 check "is text" eventually eval 'behind controlplane | grep -q "weir-controlplane: rules: "'
+check "without lines of events" eval '! behind controlplane | grep -q config_reloaded'
 finish

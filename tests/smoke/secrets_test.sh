@@ -48,9 +48,14 @@ echo '# a third one' >>$config
 check "a reload sees it" weirctl config reload
 check "the data plane starts without any" eval '"$lab" stop dataplane && env -u WEIR_COOKIES -u CREDENTIALS_DIRECTORY "$lab" start dataplane'
 check "and answers" eventually resolves ok-3000.dataplane.test
+check "a start without the variable" eval '"$lab" stop controlplane && env -u WEIR_COOKIES "$lab" start controlplane'
+check "is on an older version" eventually resolves ok-3000.older.test
+check "and says what to do" eval 'weirctl ready --for human | grep -A 2 "a newer one was not used" | grep -q "or the secret that is missing"'
 
-for what in status toggles errors "config check" "mem tables" "memory" metrics; do weirctl $what && weirctl --json $what; done >$tmp/outputs 2>&1
-check "outputs" test -s $tmp/outputs
+for what in status toggles errors "config check" "mem tables" "mem accounts" metrics; do
+	weirctl $what && weirctl --json $what || echo "$what" >>$tmp/failed
+done >$tmp/outputs 2>&1
+check "all outputs are there" test ! -e $tmp/failed
 check "the outputs do not have it" eval '! grep -qi 5ec2e70 $tmp/outputs $tmp/reload.out'
 check "nor do the logs" eval '! grep -qi 5ec2e70 /run/weir/lab/*.log'
 check "nor the arguments of the processes" eval '! grep -qi 5ec2e70 /proc/$(pid controlplane)/cmdline /proc/$(pid dataplane)/cmdline'

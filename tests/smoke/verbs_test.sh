@@ -149,8 +149,9 @@ check "what ended meanwhile is gone" eventually made '.who == "timer" and .what 
 same "from the entries too" 0 "$(entries '[.entries[] | select(.name == "gone.test")] | length')"
 
 # Back to what the file says.
+same "local remove" "removed 1 local record of nas.lan" "$(weirctl local remove nas.lan)"
 for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny --remove toy.test --group kids" "list remove more" \
-	"local remove nas.lan" "group remove 198.18.0.3"; do
+	"group remove 198.18.0.3"; do
 	check "$undo" weirctl $undo
 done
 check "blocked as before" eventually blocks ok.blocked.test

@@ -81,6 +81,7 @@ same "history says so" taken_back "$(of 4 result)"
 same "and what came after it" "weir take back version 4" "$(of 5 who) $(of 5 what)"
 check "status does, too" eval 'weirctl status | grep -q "version 4 was TAKEN BACK: "'
 check "and an event" eval 'weirctl events | grep -q config_taken_back'
+same "once, when the version before was in force" 1 "$(weirctl --json events | jq -c 'select(.kind == "config_taken_back")' | wc -l)"
 
 # The text that was taken back is on disk, and is not used.
 for process in controlplane dataplane; do
@@ -154,4 +155,49 @@ check "a change" eventually blocks restarted.test
 "$lab" stop dataplane && sleep 5 && "$lab" start dataplane
 check "is not taken back for a restart of the data plane" wait $applying
 check "it says so" grep -q "^version [0-9]* is applied" $tmp/restart.out
+
+# An operator who keeps what is in force ends the watch of its health, though the text is the same.
+deny kept.test
+check "a reload, which does not wait" weirctl config reload
+now=$(history | jq .version)
+same "its version is watched" pending "$(of "$now" result)"
+same "the same text is applied and kept" "version $now is in force" "$(weirctl config apply --keep)"
+check "the watch has ended" eventually is_settled "$now"
+same "by that" "is kept, as asked" "$(of "$now" reason)"
+
+# A list that is away is a warning, not a refusal.
+echo listed.test >$tmp/away.list
+sed -i "s|^  lists:.*|&\n    - {name: away, path: $tmp/away.list}|" $tmp/plain.yaml
+deny there.test
+check "a list that is there" weirctl config apply --keep --why "the list of a friend"
+check "the history has that reason, and the verdict's" eventually eval 'weirctl config history | grep -q "the list of a friend; is kept, as asked"'
+rm $tmp/away.list
+deny gone.test
+weirctl config apply >$tmp/away.out 2>$tmp/away.err
+same "an apply that misses it is no failure" 0 $?
+same "its version is in force" "version $((now + 2)) is applied" "$(tail -n 1 $tmp/away.out)"
+check "with a warning" grep -q 'weirctl: warning: .*away' $tmp/away.err
+check "which fails a reload" refused config reload
+
+# Health falls, and the version to go back to is away: the new one stays in force, and nobody says otherwise.
+echo listed.test >$tmp/away.list
+deny held.test
+check "a good version" weirctl config apply
+now=$(history | jq .version)
+sed 's/127.0.0.1:5301/127.0.0.1:5399/' $tmp/plain.yaml >$config
+load fallen
+sleep 3
+rm $folder/$now.version
+check "an apply that breaks the service fails" refused config apply
+check "as there is no way back" says "no version $now;"
+check "says that it stays" says 'STAYS IN FORCE, though health fell: '
+same "it is in force" "$((now + 1)) fallen" "$(history | jq .version) $(of $((now + 1)) result)"
+check "no event says otherwise" eval 'weirctl events | tail -n 20 | grep -q "config_not_taken_back configuration version $((now + 1)) "'
+same "nor was another version taken back" 0 "$(weirctl events | grep -c " config_taken_back ")"
+check "there is an alarm" eval 'weirctl ready --strict 2>&1 | grep -q "health fell with version $((now + 1)) of the configuration, which stays in force"'
+check "status says so" eval 'weirctl status | grep -q "HEALTH FELL with version $((now + 1)), which stays in force: "'
+wait $load
+check "to keep it ends the alarm" weirctl config apply --keep
+same "it is applied" applied "$(eventually is_settled $((now + 1)); of $((now + 1)) result)"
+check "no alarm" eval '! weirctl ready --strict 2>&1 | grep -q "health fell"'
 finish

@@ -3,8 +3,6 @@
 
 #include "metrics.h"
 
-static const char *const transports[FRONTEND_TRANSPORTS] = {"udp", "tcp", "dot", "doh"};
-
 #define FRONT(field, text)                                            \
 	METRICS_FIELD(METRICS_COUNTER, struct frontend_counts, field, \
 		"weir_frontend_" #field "_total", text, 0)
@@ -47,11 +45,11 @@ static void metrics_frontend(struct metrics_text *t, const struct frontend_statu
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
 			if (s->of[i].verdict[v])
 				metrics_count(t,
-					METRICS_LABELS({"transport", transports[i]},
+					METRICS_LABELS({"transport", frontend_transport_names[i]},
 						{"verdict", verdict_names[v]}),
 					s->of[i].verdict[v]);
 	metrics_field_rows(t, of_frontend, ARRAY_LEN(of_frontend), s->of, FRONTEND_TRANSPORTS,
-		sizeof(s->of[0]), "transport", transports);
+		sizeof(s->of[0]), "transport", frontend_transport_names);
 }
 
 #define TCP(kind, field, metric, text) \

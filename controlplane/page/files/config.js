@@ -27,7 +27,7 @@ export async function show(box, signal) {
         action('Apply the file', async () => { const r = await post('/config/apply'); await look(); return `Applied. Its health is watched for 10 seconds.${notes(r)}`; }, { class: 'main' })));
     fill(history, table('The last versions', [{ title: 'Version', number: true, of: (v) => (v.number === now ? h('strong', {}, `${v.number} (in force)`) : v.number) },
       { title: 'When', tight: true, of: (v) => when(v.unix_s) }, { title: 'Who', of: (v) => v.who }, { title: 'What', name: true, of: (v) => v.what }, { title: 'Why', name: true, of: (v) => v.why ?? '' },
-      { title: 'Result', name: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
+      { title: 'Result', name: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' || v.result === 'fallen' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
       { title: 'Actions', of: (v) => h('div', { class: 'row' }, action('Show', async () => { const t = await get('/config/show', { version: v.number }); showText(`Version ${v.number}`, h('pre', { tabIndex: 0 }, t.text ?? t.files.map((f) => `# ${f.path}\n${f.text}`).join('\n'))); }),
         v.before ? action('What changed', () => diff(v.before, v.number, `What version ${v.number} changed`)) : null,
         v.number === now ? null : action('Go back to it', async () => {

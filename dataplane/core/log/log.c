@@ -84,15 +84,19 @@ static void text_write(enum log_level level, const char *text, uint64_t more)
 	log_out_write(line, len);
 }
 
-static void json_write(enum log_level level, uint32_t id, const char *text, uint64_t more)
+static void json_write(const struct log_json *l)
 {
 	char line[LOG_JSON_MAX];
-	const size_t len = log_json_line(line, &(struct log_json){.level = level,
-						       .id = id,
-						       .process = log_program,
-						       .text = text,
-						       .suppressed = more});
-	log_out_write(line, len);
+	log_out_write(line, log_json_line(line, l));
+}
+
+// Lines that were suppressed and that no line has reported yet.
+static uint64_t suppressed_take(void)
+{
+	const uint64_t refused = log_suppressed();
+	const uint64_t told =
+		atomic_exchange_explicit(&log_refused_told, refused, memory_order_relaxed);
+	return refused > told ? refused - told : 0;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -112,13 +116,26 @@ void log_line(enum log_level level, const char *fmt, ...)
 		log_recent_add(level, fmt, text);
 	if (!is_written)
 		return;
-	uint64_t refused = log_suppressed();
-	uint64_t told = atomic_exchange_explicit(&log_refused_told, refused, memory_order_relaxed);
-	const uint64_t more = refused > told ? refused - told : 0;
 	if (log_is_json())
-		json_write(level, is_kept ? log_recent_id(fmt) : 0, text, more);
+		json_write(&(struct log_json){.level = level,
+			.id = is_kept ? log_recent_id(fmt) : 0,
+			.process = log_program,
+			.text = text,
+			.suppressed = suppressed_take()});
 	else
-		text_write(level, text, more);
+		text_write(level, text, suppressed_take());
+}
+
+void log_event(enum log_level level, const struct log_event *e)
+{
+	if (log_is_json()
+		&& (int)level <= atomic_load_explicit(&log_max_level, memory_order_relaxed)
+		&& log_admit())
+		json_write(&(struct log_json){.level = level,
+			.process = log_program,
+			.text = e->text,
+			.suppressed = suppressed_take(),
+			.event = e});
 }
 
 void log_foreign(const char *text, size_t len)
@@ -134,5 +151,6 @@ void log_foreign(const char *text, size_t len)
 		kept--;
 	copy[kept] = '\0';
 	if (kept > 0)
-		json_write(LOG_LEVEL_INFO, 0, copy, 0);
+		json_write(&(struct log_json){
+			.level = LOG_LEVEL_INFO, .process = log_program, .text = copy});
 }

@@ -51,6 +51,21 @@ static size_t string_put(char *out, const char *text)
 	return n;
 }
 
+static size_t event_put(char *out, const struct log_event *e)
+{
+	char value[LOG_FIELD_MAX];
+	size_t len = (size_t)snprintf(out, LOG_EVENT_TEXT_MAX,
+		",\"event\":\"%.40s\",\"number\":%" PRIu64 ",\"fields\":{", e->kind, e->number);
+	for (unsigned i = 0; i < e->count && i < LOG_EVENT_FIELDS_MAX; i++) {
+		len += (size_t)snprintf(
+			out + len, 40, "%s\"%.30s\":", i ? "," : "", e->field[i].name);
+		(void)snprintf(value, sizeof(value), "%s", e->field[i].value);
+		len += string_put(out + len, value);
+	}
+	out[len++] = '}';
+	return len;
+}
+
 size_t log_json_line(char out[LOG_JSON_MAX], const struct log_json *l)
 {
 	char when[TIME_TEXT_MAX], thread[THREAD_NAME_MAX] = "", id[24] = "", suppressed[48] = "";
@@ -71,6 +86,8 @@ size_t log_json_line(char out[LOG_JSON_MAX], const struct log_json *l)
 	memcpy(out + len, ",\"message\":", 11);
 	len += 11;
 	len += string_put(out + len, l->text);
+	if (l->event)
+		len += event_put(out + len, l->event);
 	memcpy(out + len, "}\n", 2);
 	return len + 2;
 }

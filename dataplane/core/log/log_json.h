@@ -9,13 +9,18 @@
 #include <weir/attr.h>
 #include <weir/log.h>
 
-enum { LOG_TEXT_MAX = 1024, LOG_JSON_MAX = 2 * LOG_TEXT_MAX + 512 };
+enum {
+	LOG_TEXT_MAX = 1024,
+	LOG_EVENT_TEXT_MAX = LOG_EVENT_FIELDS_MAX * (5 * LOG_FIELD_MAX + 40) + 128,
+	LOG_JSON_MAX = 2 * LOG_TEXT_MAX + 512 + LOG_EVENT_TEXT_MAX
+};
 
 struct log_json {
 	enum log_level level;
 	uint32_t id; // of an error or a warning (log_recent.h); 0: none
 	const char *process, *text;
-	uint64_t suppressed; // lines before it; 0: none
+	uint64_t suppressed;           // lines before it; 0: none
+	const struct log_event *event; // whose kind, number and fields it has; NULL: of none
 };
 
 // With a newline at its end. Control characters and bytes that are no UTF-8 become \xNN; a text

@@ -65,13 +65,14 @@ ATTR_MUST_CHECK int config_bundle_read(const char *path, const struct config_tex
 	enum config_secrets_kind secrets, struct config_bundle *out, struct config **config,
 	struct config_errors *errors);
 
-// The result of a version.
-#define CONFIG_VERSION_RESULTS(X)                                                  \
-	X(pending, "it is being activated, or its health is being watched")        \
-	X(watched_again, "a control plane died while its health was watched")      \
-	X(applied, "it is or was in force")                                        \
-	X(taken_back, "its health fell, and weir went back to the version before") \
-	X(not_taken, "it was never in force: the processes refused it, or one died before")
+// The result of a version. Files have the number of one: a new one is the last.
+#define CONFIG_VERSION_RESULTS(X)                                                           \
+	X(pending, "it is being activated, or its health is being watched")                 \
+	X(watched_again, "a control plane died while its health was watched")               \
+	X(applied, "it is or was in force")                                                 \
+	X(taken_back, "its health fell, and weir went back to the version before")          \
+	X(not_taken, "it was never in force: the processes refused it, or one died before") \
+	X(fallen, "its health fell, and weir could not go back")
 enum config_version_result {
 #define X(name, text) CONFIG_VERSION_##name,
 	CONFIG_VERSION_RESULTS(X)

@@ -20,7 +20,7 @@ import struct
 import sys
 from urllib.parse import parse_qs
 
-RESULTS = ("pending", "watched_again", "applied", "taken_back", "not_taken")
+RESULTS = ("pending", "watched_again", "applied", "taken_back", "not_taken", "fallen")
 
 
 def lines_of(path):

@@ -170,5 +170,10 @@ int cmd_config_reload(struct ctl *c)
 {
 	c->service_reads_file = true;
 	const struct http_param params[] = {{"keep", c->keep ? "1" : NULL}, {NULL, NULL}};
-	return show_call(c, true, "/config/reload", params, HTTP_BUILD_MS, reload_print);
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, true, "/config/reload", params, HTTP_BUILD_MS);
+	const bool is_whole = doc && !show_warning(json_doc_root(doc));
+	const int rc = show_doc(c, doc, is_whole ? reload_print : NULL);
+	return is_whole ? rc : CTL_FAILED;
 }

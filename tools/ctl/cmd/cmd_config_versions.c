@@ -110,15 +110,19 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsig
 static int verdict_print(const struct ctl *c, struct json_doc *doc, uint64_t number)
 {
 	const struct json_node *version = version_find(json_doc_root(doc), number);
-	const bool is_back = strcmp(json_text(version, "result"), "taken_back") == 0;
+	const char *result = json_text(version, "result");
+	const bool is_back = strcmp(result, "taken_back") == 0;
+	const bool has_fallen = strcmp(result, "fallen") == 0;
 	if (c->json)
 		json_print_line(version);
 	else if (is_back)
 		say(version, "TAKEN BACK, as health fell: {reason}\n");
+	else if (has_fallen)
+		say(version, "STAYS IN FORCE, though health fell: {reason}\n");
 	else
 		say(version, "version {number:u} is {result}\n");
 	json_doc_free(doc);
-	return is_back ? CTL_FAILED : CTL_OK;
+	return is_back || has_fallen ? CTL_FAILED : CTL_OK;
 }
 
 // The reply of an apply or a rollback, and its result.
@@ -135,7 +139,7 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 	if (!c->json) {
 		if (c->dry_run)
 			printf("good\n");
-		else if (waits)
+		else if (waits || c->keep)
 			say(root, "version {version:u} is in force\n");
 		else
 			say(root, "nothing has changed: version {version:u} stays in force\n");
@@ -159,7 +163,10 @@ static int change(struct ctl *c, const char *path, const struct http_param *para
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	enum http_outcome outcome = http_call(c, true, path, params, HTTP_BUILD_MS, &doc, why);
-	return outcome == HTTP_OK ? change_show(c, doc) : refused(c, outcome, doc, why);
+	if (outcome != HTTP_OK)
+		return refused(c, outcome, doc, why);
+	(void)show_warning(json_doc_root(doc));
+	return change_show(c, doc);
 }
 
 int cmd_config_apply(struct ctl *c)
@@ -178,6 +185,7 @@ int cmd_config_rollback(struct ctl *c)
 
 static void history_row(struct table *t, const struct json_node *v)
 {
+	const char *reason = json_text(v, "reason"), *why = json_text(v, "why");
 	const time_t unix_s = (time_t)json_signed(v, "unix_s");
 	char when[32] = "-";
 	struct tm tm;
@@ -188,7 +196,7 @@ static void history_row(struct table *t, const struct json_node *v)
 	table_cell(t, "%s", json_text(v, "who"));
 	table_cell(t, "%s", json_text(v, "what"));
 	table_cell(t, "%s", json_text(v, "result"));
-	table_cell(t, "%s", *json_text(v, "reason") ? json_text(v, "reason") : json_text(v, "why"));
+	table_cell(t, "%s%s%s", why, *why && *reason ? "; " : "", reason);
 	table_row_end(t);
 }
 

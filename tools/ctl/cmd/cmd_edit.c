@@ -114,7 +114,9 @@ int cmd_local_add(struct ctl *c)
 
 static void record_removed_print(const struct json_node *root)
 {
-	say(root, "{removed:n} local records of {name} removed\n");
+	say(root, json_count(root, "removed") == 1
+			  ? "removed 1 local record of {name}\n"
+			  : "removed {removed:n} local records of {name}\n");
 }
 
 int cmd_local_remove(struct ctl *c)

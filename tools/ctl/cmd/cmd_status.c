@@ -136,6 +136,8 @@ static void version_print(const struct json_node *n)
 	ago_print(", in force since", since);
 	say_if(n, "watch_left_s", ", its health is watched for {watch_left_s:u} s more");
 	printf("\n");
+	say_if(n, "fallen_why",
+		"  HEALTH FELL with version {version:u}, which stays in force: {fallen_why}\n");
 	say_if(n, "taken_back", "  version {taken_back:u} was TAKEN BACK: {taken_back_why}\n");
 	say_if(n, "store_error", "  VERSIONS CANNOT BE STORED: {store_error}\n");
 }

@@ -105,8 +105,10 @@ static void entry_print(const struct json_node *n)
 		printf("begins");
 	if (*json_text(n, "refused"))
 		printf(", refused (%s)", term_text(json_text(n, "refused"), path, sizeof(path)));
-	if (json_count(n, "left_out"))
-		printf(", %llu refused before it are left out", json_count(n, "left_out"));
+	const unsigned long long left_out = json_count(n, "left_out");
+	if (left_out)
+		printf(", after %llu refused request%s that the log left out", left_out,
+			left_out == 1 ? "" : "s");
 	printf("\n");
 }
 

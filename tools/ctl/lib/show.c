@@ -31,11 +31,18 @@ int show_change(struct ctl *c, const char *path, const struct http_param *params
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	struct json_doc *doc = http_call_or_fail(c, true, path, params, HTTP_BUILD_MS);
-	const char *warning = doc ? json_text(json_doc_root(doc), "warning") : "";
-	char shown[1100];
+	if (doc)
+		(void)show_warning(json_doc_root(doc));
+	return show_doc(c, doc, print);
+}
+
+bool show_warning(const struct json_node *root)
+{
+	char shown[SHOW_WARNING_MAX];
+	const char *warning = json_text(root, "warning");
 	if (*warning)
 		fprintf(stderr, "weirctl: warning: %s\n", term_text(warning, shown, sizeof(shown)));
-	return show_doc(c, doc, print);
+	return *warning;
 }
 
 void show_texts(const struct json_node *texts, const char *before)

@@ -10,6 +10,10 @@
 ATTR_MUST_CHECK int show_doc(
 	const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root));
 
+enum { SHOW_WARNING_MAX = 2048 };
+// The reply's "warning" on stderr: what of a change is not in force. Returns whether there is one.
+bool show_warning(const struct json_node *root);
+
 // The texts of a list, such as lists that could not be fetched: a line each.
 void show_texts(const struct json_node *texts, const char *before);
 

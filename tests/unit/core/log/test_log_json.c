@@ -55,6 +55,36 @@ static void test_fields(void **)
 	json_decref(root);
 }
 
+// The kind, the number and the fields of an event; any bytes in the longest values fit.
+static void test_event(void **)
+{
+	static char long_value[2 * LOG_FIELD_MAX];
+	struct log_event e = {.kind = "upstream_down",
+		.text = "server \"one\" is down",
+		.number = INT64_MAX,
+		.count = 2,
+		.field = {{"server", "\"one\""}, {"lasted_s", "3"}}};
+	struct log_json l = {
+		.level = LOG_LEVEL_WARNING, .process = "prog", .text = e.text, .event = &e};
+	json_t *root = parse(&l);
+	assert_string_equal(text_of(root, "message"), "server \"one\" is down");
+	assert_string_equal(text_of(root, "event"), "upstream_down");
+	assert_int_equal(json_integer_value(json_object_get(root, "number")), INT64_MAX);
+	const json_t *fields = json_object_get(root, "fields");
+	assert_string_equal(text_of(fields, "server"), "\"one\"");
+	assert_string_equal(text_of(fields, "lasted_s"), "3");
+	assert_int_equal(json_object_size(fields), 2);
+	json_decref(root);
+	memset(long_value, '\\', sizeof(long_value) - 1);
+	e.count = LOG_EVENT_FIELDS_MAX;
+	for (unsigned i = 0; i < 2 * e.count; i++) {
+		static const char *const names[] = {"one", "two", "three", "four"};
+		memset(long_value, i < e.count ? '\\' : 1, sizeof(long_value) - 1);
+		e.field[i % e.count] = (struct log_field){names[i % e.count], long_value};
+		json_decref(parse(&l));
+	}
+}
+
 static void test_levels(void **)
 {
 	static const struct {
@@ -129,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_any_text),
 		cmocka_unit_test(test_time),

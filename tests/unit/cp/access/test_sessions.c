@@ -60,6 +60,25 @@ static void test_ends(void **)
 	for (uint64_t at = 0; at < SESSION_LIFE_S; at += SESSION_IDLE_S / 2)
 		assert_non_null(sessions_find(&t, text, NOW + at));
 	assert_null(sessions_find(&t, text, NOW + SESSION_LIFE_S));
+	assert_int_equal(t.lapsed, 2);
+}
+
+// One that nobody asks for ends as well, and is noticed.
+static void test_lapse(void **)
+{
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
+	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 2, text));
+	sessions_lapse(&t, NOW + SESSION_IDLE_S - 1);
+	assert_int_equal(t.lapsed, 0);
+	sessions_lapse(&t, NOW + SESSION_IDLE_S);
+	assert_int_equal(t.lapsed, 1);
+	assert_int_equal(sessions_used(&t), 1);
+	assert_non_null(sessions_find(&t, text, NOW + SESSION_IDLE_S));
+	session_end(sessions_begin(&t, "eve", CONTROL_READ, NOW, text)); // by its user
+	assert_int_equal(t.lapsed, 1);
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
+	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + SESSION_LIFE_S, text));
+	assert_int_equal(t.lapsed, 2); // one of them had this place
 }
 
 static void test_full(void **)
@@ -72,6 +91,7 @@ static void test_full(void **)
 	assert_non_null(sessions_find(&t, first, NOW + 4));
 	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 5, text));
 	assert_int_equal(t.evicted, 1);
+	assert_int_equal(t.lapsed, 1);
 	assert_non_null(sessions_find(&t, first, NOW + 5));
 	assert_null(sessions_find(&t, second, NOW + 5));
 	sessions_end_user(&t, "bob");
@@ -132,6 +152,7 @@ int main(void)
 		cmocka_unit_test_setup(test_session, empty),
 		cmocka_unit_test_setup(test_no_session_is_none, empty),
 		cmocka_unit_test_setup(test_ends, empty),
+		cmocka_unit_test_setup(test_lapse, empty),
 		cmocka_unit_test_setup(test_full, empty),
 		cmocka_unit_test_setup(test_passwords, empty),
 		cmocka_unit_test_setup(test_passwords_full, empty),

@@ -18,11 +18,31 @@ static int apply(void *arg, const struct apply_request *r, api_config_done done,
 		done(done_arg, -EINVAL, "weir.yaml:1:1: bad", "");
 	else if (*(int *)arg == 1)
 		done(done_arg, 0, "", "dataplane.ports");
+	else if (*(int *)arg == 3)
+		done(done_arg, ENOENT, "reloaded; list \"gone\": no such file", "");
 	else
 		return -EBUSY;
 	return 0;
 }
 static int reload_outcome;
+
+// The replies to changes of the configuration.
+static inline void test_config_changes(void **)
+{
+	reload_outcome = 1;
+	assert_reply("POST /config/reload", 200, "\"needs_restart\":\"dataplane.ports\"");
+	reload_outcome = 0;
+	assert_reply("POST /config/reload", 400, "\"error\":\"weir.yaml:1:1: bad\"");
+	reload_outcome = 2;
+	assert_reply("POST /config/reload", 503, "\"error\"");
+	reload_outcome = 3;
+	assert_reply("POST /config/apply", 200,
+		"\"warning\":\"reloaded; list \\\"gone\\\": no such file\"");
+	// No number comes round to a version that nobody asked for.
+	reload_outcome = -1;
+	assert_reply("POST /config/rollback?version=4294967297", 400, "version: must be 1 to");
+	assert_reply("POST /config/rollback?version=18446744073709551617", 400, "version: must be");
+}
 
 static struct api_reload last_reload;
 

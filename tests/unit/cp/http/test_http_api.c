@@ -201,12 +201,6 @@ static void test_endpoints(void **)
 	assert_reply("GET /blocklist", 200, "\"rejected_by\":[{\"reason\":\"url\",\"count\":7}]");
 	assert_reply("GET /blocklist", 200, "\"last_try_unix_s\":1234");
 	assert_reply("GET /blocklist", 200, "\"fetch_error\":\"no route\"");
-	reload_outcome = 1;
-	assert_reply("POST /config/reload", 200, "\"needs_restart\":\"dataplane.ports\"");
-	reload_outcome = 0;
-	assert_reply("POST /config/reload", 400, "\"error\":\"weir.yaml:1:1: bad\"");
-	reload_outcome = 2;
-	assert_reply("POST /config/reload", 503, "\"error\"");
 }
 
 static void test_hold(void **)
@@ -484,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_heap_dumps),
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_toggles),
+		cmocka_unit_test(test_config_changes),
 		cmocka_unit_test(test_last_reload),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),

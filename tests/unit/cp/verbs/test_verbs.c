@@ -22,6 +22,7 @@ static struct loop *service;
 static struct api *api;
 static pthread_t thread;
 
+#define LONG_LABEL "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
 static void test_entries(void **)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
@@ -46,6 +47,15 @@ static void test_entries(void **)
 	assert_reply("POST /entries/remove?name=ads.test&verdict=allow", 200, "\"ok\":true");
 	assert_reply("POST /entries/remove?name=%2F%5Ea%2F&group=everyone", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.managed, "");
+	assert_reply("POST /entries/add?name=" LONG_LABEL "." LONG_LABEL
+		     ".test&verdict=deny&group=kids",
+		200, "\"ok\":true");
+	assert_string_equal(verbs_double.what,
+		"deny --group kids abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuv...");
+	assert_reply("POST /entries/remove?name=" LONG_LABEL "." LONG_LABEL ".test&group=kids", 200,
+		"\"ok\":true");
+	assert_string_equal(verbs_double.what,
+		"entry --remove --group kids abcdefghijklmnopqrstuvwxyz0123456789abcdefghijkl...");
 	static const struct {
 		const char *request, *part;
 	} bad[] = {
@@ -72,8 +82,8 @@ static void test_lists(void **)
 {
 	assert_reply("POST /lists/add?name=new&place=https://lists.test/a", 200, "\"ok\":true");
 	managed_has("{name: \"new\", url: \"https://lists.test/a\"}", true);
-	assert_reply(
-		"POST /lists/add?name=new&place=https://lists.test/b", 409, "is there already");
+	assert_reply("POST /lists/add?name=new&place=https://lists.test/b", 409,
+		"list \\\"new\\\" already exists");
 	assert_reply("POST /lists/add?name=filed&place=https://lists.test/b", 409,
 		"a list \\\"filed\\\" stands in /etc/weir/weir.yaml:3:11");
 	assert_reply("POST /lists/add?name=a&place=lists/a", 400, "must be a URL or an absolute");

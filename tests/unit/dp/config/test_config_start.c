@@ -46,6 +46,20 @@ static void test_start(void **)
 	assert_true(config_start(file, CONFIG_SECRETS_ALL, &(struct config_start){0}, why) < 0);
 }
 
+// One whose health fell is used as long as it is the one in force, and is no way back.
+static void test_start_fallen(void **)
+{
+	store(1, CONFIG_VERSION_applied);
+	write_config("two.test");
+	store(2, CONFIG_VERSION_fallen);
+	current("2\n");
+	starts("two.test", 2);
+	write_config("three.test");
+	store(3, CONFIG_VERSION_taken_back);
+	current("3\n");
+	starts("one.test", 1);
+}
+
 // Version 2, of the file and a managed part.
 static void managed_store(enum config_version_result result)
 {
@@ -222,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_start_fallen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_managed_taken_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_managed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_broken_file, setup, teardown),
