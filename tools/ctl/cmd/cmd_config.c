@@ -148,8 +148,10 @@ int cmd_config_check(struct ctl *c)
 	struct config_errors errors;
 	char unread[CONFIG_WHY_MAX];
 	const bool has_managed = managed_load(c, path, &errors, unread);
-	if (errors.count == 0)
+	if (errors.count == 0) {
 		config_prove(c->config, &errors);
+		config_prove_control(c->config, &errors);
+	}
 	if (errors.count > 0)
 		return errors_print(c, &errors);
 	if (c->json)

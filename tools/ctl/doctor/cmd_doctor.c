@@ -59,14 +59,17 @@ static void check_config(struct doctor *d)
 	struct config_errors errors = {0};
 	char why[CONFIG_WHY_MAX] = "";
 	const char *path = d->c->config_path;
-	if (d->config)
+	if (d->config) {
 		config_prove(d->config, &errors);
-	else if (access(path, R_OK) != 0 && errno == EACCES)
+		if (!d->is_trial)
+			config_prove_control(d->config, &errors);
+	} else if (access(path, R_OK) != 0 && errno == EACCES) {
 		doctor_add(d, DOCTOR_UNKNOWN, "%s may not be read by this user", path);
-	else if (geteuid() != 0 && config_file_check(path, why) == 0)
+	} else if (geteuid() != 0 && config_file_check(path, why) == 0) {
 		doctor_add(d, DOCTOR_UNKNOWN, "%s names secrets that this user may not read", path);
-	else if (config_load_all(path, &(struct config *){NULL}, &errors) == 0)
+	} else if (config_load_all(path, &(struct config *){NULL}, &errors) == 0) {
 		doctor_add(d, DOCTOR_UNKNOWN, "%s changes at this moment", path);
+	}
 	if (errors.count)
 		errors_add(d, &errors);
 	else if (d->config)
@@ -110,7 +113,7 @@ unsigned doctor_try(const struct ctl *c, const char *config_path, const char *co
 {
 	struct ctl its = *c;
 	struct config_errors errors = {0};
-	struct doctor d = {.c = &its, .is_brief = true};
+	struct doctor d = {.c = &its, .is_trial = true};
 	its.config_path = config_path;
 	its.config = NULL;
 	if (config_load_all(config_path, &its.config, &errors) == 0)

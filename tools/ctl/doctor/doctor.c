@@ -20,7 +20,7 @@ void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, 
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	d->count[verdict]++;
-	if (d->is_brief && verdict == DOCTOR_OK)
+	if (d->is_trial && verdict == DOCTOR_OK)
 		return;
 	if (!d->c->json) {
 		printf("%-8s %s: %s%s\n", verdict_words[verdict], d->check,

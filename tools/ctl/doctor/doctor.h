@@ -27,7 +27,7 @@ struct doctor {
 	pid_t dp_pid, cp_pid;          // 0: not running, or not known
 	bool is_hidden;                // this user may not see whether one of them runs
 	bool runs;                     // one of them does
-	bool is_brief;                 // a finding that is ok is counted, and not shown
+	bool is_trial;                 // of doctor_try(): a finding that is ok is only counted
 	struct json_node *list, *last; // with --json: the findings, the newest
 	unsigned count[DOCTOR_VERDICTS];
 };

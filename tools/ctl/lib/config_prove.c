@@ -34,6 +34,10 @@ void config_prove(const struct config *c, struct config_errors *e)
 	config_machine_prove(c, root ? root : "", e);
 	certificates_prove("tls", c->tls.count, c->tls.certificate, e);
 	authorities_prove("tls", c->tls.client_ca, e);
+}
+
+void config_prove_control(const struct config *c, struct config_errors *e)
+{
 	certificates_prove("control", c->control.count, c->control.certificate, e);
 	authorities_prove("control", c->control.client_ca, e);
 }

@@ -8,3 +8,5 @@
 
 // Adds an error for each that is missing here.
 void config_prove(const struct config *c, struct config_errors *errors);
+// The same for the certificates of `control`, which `weirctl setup` makes after its check.
+void config_prove_control(const struct config *c, struct config_errors *errors);
