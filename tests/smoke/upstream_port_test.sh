@@ -120,6 +120,7 @@ check "ICMP says so" test "$(resolver port_unreachable)" -ge 1
 check "it is started again" "$lab" start authority
 check "it is found" eventually is state up
 asks_end
+[ "$asked" = "$answered" ] || weirctl stats # which verdicts the others have
 same "each of $asked questions meanwhile has an answer" "$asked" "$answered"
 same "names are resolved" 5 "$(asked 5)"
 
