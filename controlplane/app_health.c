@@ -151,7 +151,8 @@ void app_health_same(struct app *a)
 	stays(a, a->versions->health.version.number, "the version before has the same text");
 }
 
-// What is in force has been noted by then, or will be where a thread hangs.
+// The apply that goes back has ended, or waits for a thread that hangs. app_health_back() records
+// that it is in force.
 static void went_back(void *arg, int err, const char *why, const char *)
 {
 	struct app *a = arg;

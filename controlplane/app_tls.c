@@ -32,21 +32,6 @@ static struct tls_server_settings settings_of(
 		.client_required = t->client_required};
 }
 
-// Those of the control API, whose certificates may be those of `tls`.
-static struct tls_server_settings control_settings_of(
-	const struct config *c, struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX])
-{
-	const struct config_control *k = &c->control;
-	struct tls_server_settings set = settings_of(&c->tls, files);
-	for (unsigned i = 0; i < k->count; i++)
-		files[i] = (struct tls_certificate_files){
-			k->certificate[i].cert, k->certificate[i].key};
-	set.count = k->count ? k->count : set.count;
-	set.secret_count = 0;
-	set.client_ca = k->client_ca[0] ? k->client_ca : NULL;
-	return set;
-}
-
 // Reads the files; nobody to serve with them is fine.
 static bool is_usable(const struct tls_server_settings *set, char why[TLS_WHY_MAX])
 {
@@ -76,8 +61,8 @@ void app_certificates_prove(const struct app *a, const struct config *c, struct 
 	section_prove("tls", &tls, &tls_now, e);
 	if (!c->control.count && (!c->control.listen_count || e->count))
 		return;
-	const struct tls_server_settings control = control_settings_of(c, files),
-					 control_now = control_settings_of(a->read, now);
+	const struct tls_server_settings control = api_control_tls(c, files),
+					 control_now = api_control_tls(a->read, now);
 	section_prove("control", &control, &control_now, e);
 }
 

@@ -157,6 +157,8 @@ struct api_deps { // all of it outlives the api
 struct api;
 struct access_job;
 struct mem_kinds;
+struct tls_certificate_files;
+struct tls_server_settings;
 
 // Unlinks a socket without a listener, binds, listens. -EADDRINUSE: it has a listener.
 ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX]);
@@ -167,6 +169,10 @@ void api_close(struct api *a); // NULL is fine
 // Puts a version that is to be stored into the audit log. Then, on the service loop or in
 // api_close, `after->done` is called, whether or not the disk took the entry.
 void api_audit_version(struct api *a, const struct config_version *v, struct access_job *after);
+// The TLS settings of the control API by `c`: its certificates are those of `control`, or else
+// those of `tls`. `files`: room for the paths of CONFIG_CERTIFICATES_MAX; the settings refer to it.
+struct tls_server_settings api_control_tls(
+	const struct config *c, struct tls_certificate_files *files);
 // Mappings and descriptors of this process; NULL: not known.
 const struct mem_kinds *api_kinds(const struct api *a);
 // Why this box is not ready, or impaired, according to these statuses and the rest of the process.

@@ -46,10 +46,8 @@ static const struct config *config_of(const struct api *a)
 	return a->deps.config_current(a->deps.reload_arg);
 }
 
-// The certificates that are configured: those of `control`, or else those of `tls`. `files`: room
-// for their paths.
-static struct tls_server_settings settings_of(
-	const struct config *c, struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX])
+struct tls_server_settings api_control_tls(
+	const struct config *c, struct tls_certificate_files *files)
 {
 	const bool is_own = c->control.count > 0;
 	const struct config_certificate *from =
@@ -74,7 +72,7 @@ static void certificates_look(struct api *a)
 {
 	struct api_control *k = &a->control;
 	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX];
-	const struct tls_server_settings set = settings_of(config_of(a), files);
+	const struct tls_server_settings set = api_control_tls(config_of(a), files);
 	struct tls_server *next;
 	char before[TLS_WHY_MAX];
 	if (tls_watch_same(&k->watch, &set))
