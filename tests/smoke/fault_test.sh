@@ -78,8 +78,8 @@ provoke() {
 die() {
 	local process=$1 site=$2 round=$3 died
 	known "$site" || { echo "no such site"; return 1; } # with which a process ends at once, too
-	echo "n$round.listed.test" >>$list # so that a control plane builds its rules again
 	"$lab" kill "$process" >/dev/null 2>&1
+	echo "n$round.listed.test" >>$list # so that the next control plane builds its rules again, not the one that is killed
 	[ "$site" != leftover_unlinked ] || : >"$(dirname "$(region 'rule_image.*')")/rule_image.999999" # of a control plane that died
 	case $site in # files of the last life are used again
 	answers_made) rm -f "$(dirname "$(region 'rings.0')")"/answers.* ;;
