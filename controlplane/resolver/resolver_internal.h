@@ -39,7 +39,7 @@ enum {
 	SERVFAIL_AFTER_MS = 1900, // the deadline of clients while there is little room
 	QUESTION_LIFE_MS = 5000,
 	RESOLVER_REWRITES_MAX = 4096, // questions under another name at one time
-	ANSWER_SPARE_MS = 100,        // after limits.answer_deadline_ms; then nothing is sent
+	ANSWER_SPARE_MS = 500,        // after limits.answer_deadline_ms; then nothing is sent
 	REFRESH_LOCK_S = 10,
 	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
 };

@@ -112,7 +112,10 @@ if [ "$how" = --xdp ]; then
 	check "every frame has one verdict" verdicts_add_up
 fi
 
-# Both are the same program, so no question has an answer now.
+# Both are the same program, so no question has an answer now. SERVFAIL comes 4.5 s after the question; where this machine
+# is busy with other tests weir may come to it only after another 0.5 s, sends nothing, and counts that.
+late() { weirctl --json stats --interval 0 | jq .controlplane.resolver.late; }
+before=$(late)
 asks
 check "the server is killed" "$lab" kill authority
 asked 2 >/dev/null 2>&1
@@ -120,8 +123,10 @@ check "ICMP says so" test "$(resolver port_unreachable)" -ge 1
 check "it is started again" "$lab" start authority
 check "it is found" eventually is state up
 asks_end
-[ "$asked" = "$answered" ] || weirctl stats # which verdicts the others have
-same "each of $asked questions meanwhile has an answer" "$asked" "$answered"
+late=$(($(late) - before))
+[ $((answered + late)) = "$asked" ] || weirctl stats # which verdicts the others have
+same "each of $asked questions meanwhile has an answer, but for $late that weir was late for" $((asked - late)) "$answered"
+check "and these are few" test $((late * 20)) -le "$asked"
 same "names are resolved" 5 "$(asked 5)"
 
 # Another machine gets the address, and says so (as the first packet of the client does).
@@ -181,18 +186,15 @@ check "the control plane stops" "$lab" stop controlplane
 sed -i 's/resolvers: 1/resolvers: 2/' $config
 check "and starts with two resolvers" "$lab" start controlplane
 check "through the port again" eventually is via port
-# One resolver may have its worker before the other has.
+# One resolver may have its worker before the other has; and a worker that a busy machine stops is one that hangs (above).
+# Where a reply came to the wrong resolver, half of them would in each turn.
 no_socket() {
-	opened=$(resolver sockets_opened)
-	[ "$(asked 6)" = 6 ] && [ "$opened" = "$(resolver sockets_opened)" ]
+	local opened sent strays
+	opened=$(resolver sockets_opened) sent=$(resolver port_sent) strays=$(resolver port_strays)
+	[ "$(asked 30)" = 30 ] && [ "$opened" = "$(resolver sockets_opened)" ] && [ "$strays" = "$(resolver port_strays)" ] &&
+		[ $(($(resolver port_sent) - sent)) -ge 30 ]
 }
-check "both resolvers have the port" eventually no_socket
-before=$(resolver port_sent)
-opened=$(resolver sockets_opened)
-same "names are resolved" 30 "$(asked 30)"
-check "through the port" test $(($(resolver port_sent) - before)) -ge 30
-same "no socket was opened" "$opened" "$(resolver sockets_opened)"
-same "no reply came to the other resolver" 0 "$(resolver port_strays)"
+check "30 names are resolved through the port, without a socket, each reply at its own resolver" eventually no_socket
 
 sed 's/^upstreams:/upstreams:\n  via: kernel/' $config >$tmp/kernel.yaml
 cp $tmp/kernel.yaml $config
