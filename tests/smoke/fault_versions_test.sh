@@ -77,6 +77,10 @@ for what in apply rollback; do
 		check "$what: the control plane dies at $site" dies $what $site 1
 	done
 	check "$what: the control plane dies at version_pruned" dies $what version_pruned 2 # a start prunes, too
+	for site in config_slot_written config_switched; do # a start passes them once; then the settings, and the numbers of lists
+		check "$what: the control plane dies at $site, of the settings" dies $what $site 2
+		check "$what: the control plane dies at $site, of the rules" dies $what $site 3
+	done
 	for delay in 0 0.005 0.02 0.1; do
 		check "$what: the data plane is killed $delay s after it began" killed $what $delay
 	done
