@@ -56,9 +56,9 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 // certificates for the way back, which leaves those in use.
 static int candidate_prove(const struct app *a, struct apply *p)
 {
-	config_machine_prove_change(a->started, p->config, "", &p->errors);
+	config_machine_prove_change(a->started, p->config, &p->bundle, "", &p->errors);
 	if (!p->is_back)
-		app_certificates_prove(a, p->config, &p->errors);
+		app_certificates_prove(a, p->config, &p->bundle, &p->errors);
 	if (p->errors.count == 0)
 		return 0;
 	config_free(p->config);

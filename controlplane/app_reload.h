@@ -219,9 +219,10 @@ void app_certificates_close(struct app *a);
 void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out);
 // From now on, for new connections. Any thread.
 void app_certificates_use(struct app *a, struct app_certificates *c);
-// Adds an error for each section of `c` whose files cannot be used. What those of the configuration
-// in force lack as well is no reason: they leave the certificates in use as they are.
-void app_certificates_prove(const struct app *a, const struct config *c, struct config_errors *e);
+// Adds an error for each file of `c`, whose texts are `b`, that cannot be used. What those of the
+// configuration in force lack as well is no reason: they leave the certificates in use as they are.
+void app_certificates_prove(const struct app *a, const struct config *c,
+	const struct config_bundle *b, struct config_errors *e);
 void app_certificates_look(struct app *a); // have the files changed? If so reads and uses them
 void app_frontends_loops_free(struct app *a);
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names

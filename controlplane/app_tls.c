@@ -32,38 +32,71 @@ static struct tls_server_settings settings_of(
 		.client_required = t->client_required};
 }
 
-// Reads the files; nobody to serve with them is fine.
-static bool is_usable(const struct tls_server_settings *set, char why[TLS_WHY_MAX])
+// Reads the files of one certificate and of the authorities in `ca`; NULL: none.
+static bool is_usable(
+	const struct tls_server_settings *set, unsigned i, const char *ca, char why[TLS_WHY_MAX])
 {
 	struct tls_server *s = NULL;
-	if (set->count == 0)
-		return true;
-	const int rc = tls_server_new(&s, set, NULL, why);
+	const struct tls_server_settings one = {
+		.count = 1, .certificate = &set->certificate[i], .client_ca = ca};
+	const int rc = tls_server_new(&s, &one, NULL, why);
 	if (rc == 0)
 		tls_server_free(s);
 	return rc == 0;
 }
 
-static void section_prove(const char *section, const struct tls_server_settings *next,
-	const struct tls_server_settings *now, struct config_errors *e)
+// Is that wrong with a certificate in use, or with its authorities?
+static bool is_known(const struct tls_server_settings *now, bool has_ca, const char *why)
 {
-	char why[TLS_WHY_MAX], before[TLS_WHY_MAX];
-	if (is_usable(next, why) || (!is_usable(now, before) && strcmp(why, before) == 0))
-		return;
-	config_errors_add(e, "config: %s: %s", section, why);
+	char known[TLS_WHY_MAX];
+	for (unsigned i = 0; i < now->count; i++)
+		if (!is_usable(now, i, has_ca ? now->client_ca : NULL, known)
+			&& strcmp(known, why) == 0)
+			return true;
+	return false;
 }
 
-void app_certificates_prove(const struct app *a, const struct config *c, struct config_errors *e)
+static void certificates_prove(const struct tls_server_settings *next,
+	const struct tls_server_settings *now, const char *section, const struct config_proof *p)
+{
+	char why[TLS_WHY_MAX], key[64];
+	for (unsigned i = 0; i < next->count; i++) {
+		snprintf(key, sizeof(key), "%s.certificates[%u]", section, i);
+		if (!is_usable(next, i, NULL, why) && !is_known(now, false, why))
+			config_proof_refuse(p, key, "%s", why);
+	}
+}
+
+// The authorities are read with the first certificate that can be used.
+static void authorities_prove(const struct tls_server_settings *next,
+	const struct tls_server_settings *now, const char *section, const struct config_proof *p)
+{
+	char why[TLS_WHY_MAX], key[64];
+	unsigned i = 0;
+	while (i < next->count && !is_usable(next, i, NULL, why))
+		i++;
+	snprintf(key, sizeof(key), "%s.client_ca", section);
+	if (i < next->count && !is_usable(next, i, next->client_ca, why)
+		&& !is_known(now, true, why))
+		config_proof_refuse(p, key, "%s", why);
+}
+
+void app_certificates_prove(const struct app *a, const struct config *c,
+	const struct config_bundle *b, struct config_errors *e)
 {
 	struct tls_certificate_files files[CONFIG_CERTIFICATES_MAX], now[CONFIG_CERTIFICATES_MAX];
+	const struct config_proof proof = {.texts = b, .errors = e};
 	const struct tls_server_settings tls = settings_of(&c->tls, files),
 					 tls_now = settings_of(&a->read->tls, now);
-	section_prove("tls", &tls, &tls_now, e);
-	if (!c->control.count && (!c->control.listen_count || e->count))
+	certificates_prove(&tls, &tls_now, "tls", &proof);
+	authorities_prove(&tls, &tls_now, "tls", &proof);
+	if (!c->control.count && !c->control.listen_count)
 		return;
 	const struct tls_server_settings control = api_control_tls(c, files),
 					 control_now = api_control_tls(a->read, now);
-	section_prove("control", &control, &control_now, e);
+	if (c->control.count) // else they are those of `tls`
+		certificates_prove(&control, &control_now, "control", &proof);
+	authorities_prove(&control, &control_now, "control", &proof);
 }
 
 void app_certificates_read(struct app *a, const struct config *c, struct app_certificates *out)

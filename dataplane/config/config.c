@@ -15,45 +15,65 @@
 typedef int config_step(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
 
-// Makes every step, also after one that found errors, so that all errors are reported at once. Keys
+struct fill {
+	const struct config_doc *doc;
+	const struct config_raw *raw;
+	struct config *c;
+	int rc; // the worst of all steps
+};
+
+// Makes a step, also after one that found errors, so that all errors are reported at once. Keys
 // that are refused have their defaults meanwhile.
-static int steps_make(config_step *const *steps, unsigned count, const struct config_doc *doc,
-	const struct config_raw *raw, struct config *c)
+static int step_make(struct fill *f, config_step *step)
 {
-	int rc = 0;
-	for (unsigned i = 0; i < count && rc != -ENOMEM; i++)
-		rc = config_worse(rc, steps[i](doc, raw, c));
+	int rc = f->rc == -ENOMEM ? f->rc : step(f->doc, f->raw, f->c);
+	f->rc = config_worse(f->rc, rc);
 	return rc;
+}
+
+static void steps_make(struct fill *f, config_step *const *steps, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		(void)step_make(f, steps[i]);
+}
+
+// A step whose input was refused is left out: its errors would only follow from those.
+static void sections_fill(struct fill *f)
+{
+	static config_step *const alone[] = {config_limits_apply, config_cookies_apply,
+		config_tls_apply, config_dnssec_apply, config_metrics_apply, config_control_apply,
+		config_redis_apply, config_ipv6_apply, config_proxy_protocol_apply,
+		config_client_sources_apply, config_events_apply, config_query_log_apply};
+	const int keys = step_make(f, config_keys_apply);
+	steps_make(f, alone, ARRAY_LEN(alone));
+	const int net = step_make(f, config_net_apply);
+	static config_step *const behind_net[] = {
+		config_access_apply, config_lists_apply, config_update_apply};
+	steps_make(f, behind_net, ARRAY_LEN(behind_net));
+	const int records = step_make(f, config_local_apply);
+	// Groups name clients.
+	int groups = step_make(f, config_clients_apply);
+	if (groups == 0)
+		groups = step_make(f, config_groups_apply);
+	if (groups == 0)
+		(void)step_make(f, config_dated_apply);
+	if (groups == 0 && records == 0)
+		(void)step_make(f, config_records_check);
+	(void)step_make(f, config_forwards_apply);
+	if (keys == 0)
+		(void)step_make(f, config_values_check);
+	if (keys == 0 && net == 0)
+		(void)step_make(f, config_mbufs_check);
 }
 
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
 {
-	static config_step *const alone[] = {config_keys_apply, config_limits_apply,
-		config_cookies_apply, config_tls_apply, config_dnssec_apply, config_metrics_apply,
-		config_control_apply, config_redis_apply, config_ipv6_apply,
-		config_proxy_protocol_apply, config_client_sources_apply, config_events_apply};
-	static config_step *const base[] = {config_net_apply, config_access_apply,
-		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
+	struct fill f = {.doc = doc, .raw = raw, .c = c};
 	c->path = strdup(doc->absolute);
 	if (!c->path || config_include_keep(doc, c) < 0)
 		return -ENOMEM;
-	int rc = steps_make(alone, ARRAY_LEN(alone), doc, raw, c);
-	int base_ret = rc == -ENOMEM ? rc : steps_make(base, ARRAY_LEN(base), doc, raw, c);
-	rc = config_worse(rc, base_ret);
-	// Groups name what the sections above define.
-	int rest = base_ret;
-	if (rest == 0)
-		rest = config_groups_apply(doc, raw, c);
-	if (rest == 0)
-		rest = config_dated_apply(doc, raw, c);
-	if (rest == 0)
-		rest = config_records_check(doc, c);
-	if (rest == 0)
-		rest = config_forwards_apply(doc, raw, c);
-	if (rest == 0)
-		rest = config_query_log_apply(doc, raw, c);
-	rc = config_worse(rc, rest);
-	return rc == 0 ? config_check(doc, c) : rc;
+	sections_fill(&f);
+	return f.rc == 0 ? config_check(doc, c) : f.rc;
 }
 
 static int doc_fill(struct config_doc *doc, struct config **out)

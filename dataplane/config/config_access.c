@@ -99,13 +99,13 @@ static int list_take(const struct config_doc *doc, const char *list, char *const
 	p->one = calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
+	int rc = 0;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int rc = entry_add(doc, config_item_key(key, list, i, NULL), text[i], c, words, p);
-		if (rc < 0)
-			return rc;
+		rc = config_worse(rc,
+			entry_add(doc, config_item_key(key, list, i, NULL), text[i], c, words, p));
 	}
-	return 0;
+	return rc;
 }
 
 // A list of clients that is not given is the shipped one.
@@ -148,17 +148,16 @@ int config_access_apply(
 	struct config_access *a = &out->access;
 	struct prefixes allow = {0}, deny = {0}, unlimited = {0};
 	int rc = clients_take(doc, "access.allow", r->allow, r->allow_count, out, &allow);
-	if (rc == 0)
-		rc = list_take(doc, "access.deny", r->deny, r->deny_count, out, false, &deny);
-	if (rc == 0)
-		rc = clients_take(
-			doc, "access.unlimited", r->unlimited, r->unlimited_count, out, &unlimited);
-	if (rc == 0 && allow.count == 0)
+	// Without service addresses, which are refused, `local` has none.
+	if (rc == 0 && allow.count == 0 && out->dataplane.address_count > 0)
 		rc = config_refuse(doc, "access.allow",
 			"has no prefix, so no client is allowed; remove the key to allow private "
 			"and local networks");
-	if (rc == 0)
-		rc = deny_check(doc, r, &deny);
+	rc = config_worse(
+		rc, list_take(doc, "access.deny", r->deny, r->deny_count, out, false, &deny));
+	rc = config_worse(rc, clients_take(doc, "access.unlimited", r->unlimited,
+				      r->unlimited_count, out, &unlimited));
+	rc = config_worse(rc, deny_check(doc, r, &deny));
 	a->allow = allow.one;
 	a->allow_count = allow.count;
 	a->deny = deny.one;

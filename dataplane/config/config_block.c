@@ -29,7 +29,7 @@ static int addresses_apply(const struct config_doc *doc, const char *owner, cons
 	const char *ipv6, struct ip_address *v4, struct ip_address *v6)
 {
 	int rc = address_apply(doc, owner, "ipv4", ipv4, 4, v4);
-	return rc < 0 ? rc : address_apply(doc, owner, "ipv6", ipv6, 6, v6);
+	return config_worse(rc, address_apply(doc, owner, "ipv6", ipv6, 6, v6));
 }
 
 int config_blocking_reply_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
@@ -55,9 +55,9 @@ static int values_apply(const struct config_doc *doc, const char *base,
 		out->mode = (enum dns_block_mode)value;
 		out->has_mode = true;
 	}
-	if (rc == 0 && raw->ttl) {
-		rc = config_number_parse(doc, config_sub_key(key, base, "ttl"), raw->ttl, TTL_MIN_S,
-			TTL_MAX_S, &value);
+	if (raw->ttl) {
+		rc = config_worse(rc, config_number_parse(doc, config_sub_key(key, base, "ttl"),
+					      raw->ttl, TTL_MIN_S, TTL_MAX_S, &value));
 		out->ttl_s = (uint32_t)value;
 		out->has_ttl = true;
 	}
@@ -73,9 +73,8 @@ int config_block_apply(const struct config_doc *doc, const char *owner,
 		return 0;
 	config_sub_key(base, owner, "block");
 	int rc = values_apply(doc, base, raw, out);
-	if (rc == 0)
-		rc = addresses_apply(
-			doc, base, raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6);
+	rc = config_worse(rc,
+		addresses_apply(doc, base, raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6));
 	bool has_address = out->custom_v4.version || out->custom_v6.version
 			   || everyone->custom_v4.version || everyone->custom_v6.version;
 	if (rc == 0 && out->has_mode && out->mode == DNS_BLOCK_CUSTOM && !has_address)
@@ -90,24 +89,24 @@ int config_rebinding_apply(const struct config_doc *doc, const struct config_raw
 	if (!raw)
 		return 0;
 	const char *enabled = raw->enabled ? raw->enabled : "false";
+	int rc = 0;
 	if (strcmp(enabled, "true") != 0 && strcmp(enabled, "false") != 0)
-		return config_refuse(doc, "blocking.rebinding.enabled", "must be true or false");
+		rc = config_refuse(doc, "blocking.rebinding.enabled", "must be true or false");
 	out->enabled = strcmp(enabled, "true") == 0;
 	if (raw->allow_count == 0)
-		return 0;
+		return rc;
 	out->allow = calloc(raw->allow_count, sizeof(*out->allow));
 	if (!out->allow)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->allow_count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int rc = config_entry_name(doc,
-			config_item_key(key, "blocking.rebinding.allow", i, NULL), raw->allow[i],
-			&out->allow[i]);
-		if (rc < 0)
-			return rc;
-		out->allow_count++;
+		rc = config_worse(
+			rc, config_entry_name(doc,
+				    config_item_key(key, "blocking.rebinding.allow", i, NULL),
+				    raw->allow[i], &out->allow[i]));
 	}
-	return 0;
+	out->allow_count = raw->allow_count;
+	return rc;
 }
 
 void config_rebinding_free(struct config_rebinding *r)

@@ -4,6 +4,8 @@
 #include "config_sections.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/config/versions.h>
@@ -177,4 +179,47 @@ int config_bundle_read(const char *path, const struct config_text *managed,
 	}
 	config_doc_free(&doc);
 	return rc;
+}
+
+static bool is_known(const struct config_errors *known, const char *text)
+{
+	for (unsigned i = 0; known && i < known->count && i < CONFIG_ERRORS_MAX; i++)
+		if (strcmp(known->text[i], text) == 0)
+			return true;
+	return false;
+}
+
+// With a document of the texts, which stay the bundle's.
+static void place_refuse(const struct config_bundle *b, struct config_errors *errors,
+	const char *key, const char *reason)
+{
+	struct config_part parts[CONFIG_INCLUDED_MAX + 1];
+	struct config_doc doc = {.path = b->main.path,
+		.text = (uint8_t *)b->main.bytes,
+		.len = b->main.len,
+		.errors = errors,
+		.parts = parts,
+		.part_count = b->included_count + (b->managed.bytes != NULL)};
+	for (unsigned i = 0; i < doc.part_count; i++) {
+		const struct config_text *t = i < b->included_count ? &b->included[i] : &b->managed;
+		parts[i].doc = (struct config_doc){
+			.path = t->path, .text = (uint8_t *)t->bytes, .len = t->len};
+	}
+	(void)config_refuse(&doc, key, "%s", reason);
+}
+
+void config_proof_refuse(const struct config_proof *p, const char *key, const char *fmt, ...)
+{
+	char reason[CONFIG_WHY_MAX / 2], text[CONFIG_WHY_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	snprintf(text, sizeof(text), "config: %s: %s", key, reason);
+	if (is_known(p->known, text))
+		return;
+	if (p->texts)
+		place_refuse(p->texts, p->errors, key, reason);
+	else
+		config_errors_add(p->errors, "%s", text);
 }

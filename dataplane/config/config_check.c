@@ -24,10 +24,9 @@ static int directory_check(const struct config_doc *doc, const char *key, const 
 static int runtime_check(const struct config_doc *doc, const struct config_runtime *r)
 {
 	int rc = directory_check(doc, "runtime.directory", r->directory);
-	if (rc == 0)
-		rc = directory_check(doc, "runtime.state_directory", r->state_directory);
-	if (rc == 0 && strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
-		rc = directory_check(doc, "runtime.hugepages", r->hugepages);
+	rc = config_worse(rc, directory_check(doc, "runtime.state_directory", r->state_directory));
+	if (strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
+		rc = config_worse(rc, directory_check(doc, "runtime.hugepages", r->hugepages));
 	return rc;
 }
 
@@ -46,8 +45,9 @@ static int authorities_check(const struct config_doc *doc, const struct config_u
 }
 
 // A worker must never run out of packet buffers because all of them lie in rings.
-static int mbufs_check(const struct config_doc *doc, const struct config_dataplane *d)
+int config_mbufs_check(const struct config_doc *doc, const struct config_raw *, struct config *c)
 {
+	const struct config_dataplane *d = &c->dataplane;
 	unsigned queues = 0, waiting = 0;
 	for (unsigned i = 0; i < d->port_count; i++) {
 		queues++;
@@ -81,7 +81,7 @@ static int cache_check(const struct config_doc *doc, const struct config_cache *
 
 enum { HIT_WINDOW_SWEEPS_MAX = 240 };
 
-static int refresh_check(const struct config_doc *doc, const struct config_refresh *r)
+static int sweeps_check(const struct config_doc *doc, const struct config_refresh *r)
 {
 	if (r->sweep_interval_s > r->hit_window_s)
 		return config_refuse(doc, "refresh.sweep_interval",
@@ -91,15 +91,21 @@ static int refresh_check(const struct config_doc *doc, const struct config_refre
 		return config_refuse(doc, "refresh.hit_window",
 			"is above %d times refresh.sweep_interval (%u)", HIT_WINDOW_SWEEPS_MAX,
 			r->sweep_interval_s);
+	return 0;
+}
+
+static int refresh_check(const struct config_doc *doc, const struct config_refresh *r)
+{
+	int rc = sweeps_check(doc, r);
 	// A worker's count between two sweeps ends there (shm_abi.h).
 	uint32_t most = MARK_HITS_MAX * 60 / r->sweep_interval_s;
-	if (r->hot_threshold_rate > most)
+	if (rc == 0 && r->hot_threshold_rate > most)
 		return config_refuse(doc, "refresh.hot_threshold_rate",
 			"must be at most %u with this refresh.sweep_interval", most);
 	if (r->hot_threshold_rate && r->warm_threshold > r->hot_threshold_rate)
-		return config_refuse(doc, "refresh.warm_threshold",
+		rc = config_refuse(doc, "refresh.warm_threshold",
 			"is above refresh.hot_threshold_rate (%u)", r->hot_threshold_rate);
-	return 0;
+	return rc;
 }
 
 static void used_by(const struct config *c, const struct config_group *g,
@@ -185,22 +191,17 @@ static int subnet_check(const struct config_doc *doc, const struct config *c)
 		"`client_subnet_ipv4` or `client_subnet_ipv6`: leave out one of both");
 }
 
-int config_check(const struct config_doc *doc, const struct config *c)
+int config_values_check(const struct config_doc *doc, const struct config_raw *, struct config *c)
 {
 	int rc = runtime_check(doc, &c->runtime);
-	if (rc == 0)
-		rc = mbufs_check(doc, &c->dataplane);
-	if (rc == 0)
-		rc = cache_check(doc, &c->cache);
-	if (rc == 0)
-		rc = refresh_check(doc, &c->refresh);
-	if (rc == 0)
-		rc = rule_lists_check(doc, c);
-	if (rc == 0)
-		rc = authorities_check(doc, &c->upstreams);
-	if (rc == 0)
-		rc = subnet_check(doc, c);
-	if (rc == 0)
-		rc = config_hosts_check(doc, c);
-	return rc;
+	rc = config_worse(rc, cache_check(doc, &c->cache));
+	rc = config_worse(rc, refresh_check(doc, &c->refresh));
+	return config_worse(rc, authorities_check(doc, &c->upstreams));
+}
+
+int config_check(const struct config_doc *doc, const struct config *c)
+{
+	int rc = rule_lists_check(doc, c);
+	rc = config_worse(rc, subnet_check(doc, c));
+	return config_worse(rc, config_hosts_check(doc, c));
 }

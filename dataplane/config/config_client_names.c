@@ -29,34 +29,41 @@ static const struct config_group *owner_of(const struct config *c, const char *l
 	return NULL;
 }
 
+static int name_add(const struct config_doc *doc, const char *key, const char *text,
+	const struct config *c, struct config_group *g)
+{
+	char label[CONFIG_CLIENT_NAME_MAX + 1];
+	if (!text || !label_take(text, label))
+		return config_refuse(doc, key,
+			"must be one label of a name: 1 to %d letters, digits, \"-\", \"_\"",
+			CONFIG_CLIENT_NAME_MAX);
+	const struct config_group *owner = owner_of(c, label);
+	if (owner)
+		return config_refuse(
+			doc, key, "\"%s\" is in group \"%s\" already", label, owner->name);
+	char *name = strdup(label);
+	if (!name)
+		return -ENOMEM;
+	g->client_names[g->client_name_count++] = name;
+	return 0;
+}
+
 static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
 	struct config *c)
 {
 	struct config_group *g = &c->groups[i];
-	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], label[CONFIG_CLIENT_NAME_MAX + 1];
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
 	if (raw->client_names_count == 0)
 		return 0;
 	g->client_names = calloc(raw->client_names_count, sizeof(*g->client_names));
 	if (!g->client_names)
 		return -ENOMEM;
 	config_item_key(list, "groups", i, "client_names");
-	for (unsigned k = 0; k < raw->client_names_count; k++) {
-		config_item_key(key, list, k, NULL);
-		if (!raw->client_names[k] || !label_take(raw->client_names[k], label))
-			return config_refuse(doc, key,
-				"must be one label of a name: 1 to %d letters, digits, \"-\", "
-				"\"_\"",
-				CONFIG_CLIENT_NAME_MAX);
-		const struct config_group *owner = owner_of(c, label);
-		if (owner)
-			return config_refuse(
-				doc, key, "\"%s\" is in group \"%s\" already", label, owner->name);
-		g->client_names[k] = strdup(label);
-		if (!g->client_names[k])
-			return -ENOMEM;
-		g->client_name_count++;
-	}
-	return 0;
+	for (unsigned k = 0; k < raw->client_names_count; k++)
+		rc = config_worse(rc, name_add(doc, config_item_key(key, list, k, NULL),
+					      raw->client_names[k], c, g));
+	return rc;
 }
 
 int config_group_names_apply(
@@ -70,7 +77,7 @@ int config_group_names_apply(
 		return config_refuse(doc, "groups",
 			"%u client_names in all groups, at most %d are possible", count,
 			CONFIG_CLIENT_NAMES_MAX);
-	for (unsigned i = 0; rc == 0 && i < out->group_count; i++)
-		rc = group_apply(doc, &raw->groups[i], i, out);
+	for (unsigned i = 0; i < out->group_count; i++)
+		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, out));
 	return rc;
 }

@@ -65,13 +65,48 @@ static int client_name_apply(
 	return rc;
 }
 
-static int client_apply(const struct config_doc *doc, const struct config_raw_client *raw,
+static int addresses_apply(const struct config_doc *doc, const struct config_raw_client *raw,
 	unsigned i, struct config_client *c)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
+	config_item_key(list, "clients", i, "addresses");
+	for (unsigned k = 0; k < raw->addresses_count; k++) {
+		struct ip_address *a = &c->addresses[c->address_count++];
+		config_item_key(key, list, k, NULL);
+		rc = config_worse(
+			rc, ip_address_parse(raw->addresses[k], a) == 0
+				    ? config_prefix_check(doc, key, a)
+				    : config_refuse(doc, key,
+					    "is not an IP address, with or without /prefix "
+					    "length"));
+	}
+	return rc;
+}
+
+static int macs_apply(const struct config_doc *doc, const struct config_raw_client *raw, unsigned i,
+	struct config_client *c)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
+	config_item_key(list, "clients", i, "macs");
+	for (unsigned k = 0; k < raw->macs_count; k++) {
+		struct config_mac *mac = &c->macs[c->mac_count++];
+		config_item_key(key, list, k, NULL);
+		rc = config_worse(
+			rc, config_mac_parse(raw->macs[k], mac) == 0
+				    ? config_mac_check(doc, key, mac)
+				    : config_refuse(doc, key,
+					    "is not a MAC address (\"02:00:5e:10:00:01\")"));
+	}
+	return rc;
+}
+
+static int client_apply(const struct config_doc *doc, const struct config_raw_client *raw,
+	unsigned i, struct config_client *c)
+{
+	char key[CONFIG_PATH_MAX];
 	int rc = client_name_apply(doc, raw->name, i, c);
-	if (rc < 0)
-		return rc;
 	if (raw->addresses_count + raw->macs_count == 0)
 		return config_refuse(doc, config_item_key(key, "clients", i, "addresses"),
 			"at least one address or MAC is needed");
@@ -79,25 +114,8 @@ static int client_apply(const struct config_doc *doc, const struct config_raw_cl
 	c->macs = calloc(raw->macs_count + 1, sizeof(*c->macs));
 	if (!c->addresses || !c->macs)
 		return -ENOMEM;
-	config_item_key(list, "clients", i, "addresses");
-	for (unsigned k = 0; rc == 0 && k < raw->addresses_count; k++) {
-		config_item_key(key, list, k, NULL);
-		if (ip_address_parse(raw->addresses[k], &c->addresses[k]) < 0)
-			return config_refuse(
-				doc, key, "is not an IP address, with or without /prefix length");
-		rc = config_prefix_check(doc, key, &c->addresses[k]);
-		c->address_count++;
-	}
-	config_item_key(list, "clients", i, "macs");
-	for (unsigned k = 0; rc == 0 && k < raw->macs_count; k++) {
-		config_item_key(key, list, k, NULL);
-		if (config_mac_parse(raw->macs[k], &c->macs[k]) < 0)
-			return config_refuse(
-				doc, key, "is not a MAC address (\"02:00:5e:10:00:01\")");
-		rc = config_mac_check(doc, key, &c->macs[k]);
-		c->mac_count++;
-	}
-	return rc;
+	rc = config_worse(rc, addresses_apply(doc, raw, i, c));
+	return config_worse(rc, macs_apply(doc, raw, i, c));
 }
 
 static int by_client_name(const void *a, const void *b)
@@ -143,13 +161,11 @@ int config_clients_apply(
 	out->clients = calloc(raw->clients_count, sizeof(*out->clients));
 	if (!out->clients)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->clients_count; i++) {
-		out->client_count = i + 1;
-		int rc = client_apply(doc, &raw->clients[i], i, &out->clients[i]);
-		if (rc < 0)
-			return rc;
-	}
-	return names_check(doc, out);
+	out->client_count = raw->clients_count;
+	int rc = 0;
+	for (unsigned i = 0; i < raw->clients_count; i++)
+		rc = config_worse(rc, client_apply(doc, &raw->clients[i], i, &out->clients[i]));
+	return rc == 0 ? names_check(doc, out) : rc;
 }
 
 void config_clients_free(struct config *c)

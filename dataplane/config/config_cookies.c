@@ -40,17 +40,16 @@ int config_cookies_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	const struct config_raw_cookies *r = raw->cookies;
+	int rc = 0;
 	for (unsigned i = 0; i < r->secrets_count; i++) {
 		char key[CONFIG_PATH_MAX];
 		const char *text = r->secrets[i] ? r->secrets[i] : "";
 		const struct config_secrets one = {.doc = doc,
 			.key = config_item_key(key, "cookies.secrets", i, NULL),
 			.arg = &out->cookies};
-		int rc = secret_add(&one, text, strlen(text));
-		if (rc < 0)
-			return rc;
+		rc = config_worse(rc, secret_add(&one, text, strlen(text)));
 	}
-	return file_apply(doc, &out->cookies);
+	return rc < 0 ? rc : file_apply(doc, &out->cookies); // goes not with the others
 }
 
 void config_cookies_wipe(struct config *c)

@@ -72,6 +72,7 @@ int config_dnssec_apply(
 {
 	const struct config_raw_dnssec *r = raw->dnssec;
 	struct config_dnssec *d = &out->dnssec;
+	int rc = 0;
 
 	if (r->negative_anchors_count) {
 		d->negative = calloc(r->negative_anchors_count, sizeof(*d->negative));
@@ -82,14 +83,13 @@ int config_dnssec_apply(
 		char key[CONFIG_PATH_MAX];
 		const char *text = r->negative_anchors[i] ? r->negative_anchors[i] : "";
 		config_item_key(key, "dnssec.negative_anchors", i, NULL);
-		if (!is_quotable(text))
-			return config_refuse(doc, key, "must have no quote and no backslash");
-		int rc = config_entry_name(doc, key, text, &d->negative[i]);
-		if (rc < 0)
-			return rc;
-		d->negative_count++;
+		rc = config_worse(rc,
+			is_quotable(text)
+				? config_entry_name(doc, key, text, &d->negative[i])
+				: config_refuse(doc, key, "must have no quote and no backslash"));
 	}
-	return d->anchors ? anchors_apply(doc, d) : 0;
+	d->negative_count = r->negative_anchors_count;
+	return d->anchors ? config_worse(rc, anchors_apply(doc, d)) : rc;
 }
 
 void config_dnssec_free(struct config *c)

@@ -33,14 +33,18 @@ int config_webhook_take(const struct config_doc *doc, const char *list, unsigned
 	struct url url;
 	if (rc == 0 && url_parse(w->url, &url) < 0)
 		rc = config_refuse(doc, key, "is not a URL with http or https");
-	if (rc == 0 && raw->form)
-		rc = config_choice_parse(doc, config_item_key(key, list, i, "form"), "webhook_form",
-			raw->form, &form);
-	if (rc == 0 && raw->per_minute)
-		rc = config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
-			raw->per_minute, 1, 600, &per_minute);
-	if (rc == 0 && raw->ca_file && *raw->ca_file)
-		rc = ca_file_take(doc, config_item_key(key, list, i, "ca_file"), raw->ca_file, w);
+	const bool has_url = rc == 0;
+	if (raw->form)
+		rc = config_worse(
+			rc, config_choice_parse(doc, config_item_key(key, list, i, "form"),
+				    "webhook_form", raw->form, &form));
+	if (raw->per_minute)
+		rc = config_worse(
+			rc, config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
+				    raw->per_minute, 1, 600, &per_minute));
+	if (has_url && raw->ca_file && *raw->ca_file)
+		rc = config_worse(rc, ca_file_take(doc, config_item_key(key, list, i, "ca_file"),
+					      raw->ca_file, w));
 	w->form = (enum webhook_form)form;
 	w->per_minute = (uint32_t)per_minute;
 	return rc;
@@ -90,14 +94,15 @@ static int webhook_take(const struct config_doc *doc, unsigned i,
 		raw->url, raw->form, raw->per_minute, raw->ca_file};
 	int rc = config_webhook_take(doc, list, i, &to, &w->to);
 	config_item_key(key, list, i, "kinds");
-	for (unsigned k = 0; rc == 0 && k < raw->kinds_count; k++)
-		rc = kind_take(
-			doc, config_item_key(kind_key, key, k, NULL), raw->kinds[k], &w->kinds);
+	for (unsigned k = 0; k < raw->kinds_count; k++)
+		rc = config_worse(rc, kind_take(doc, config_item_key(kind_key, key, k, NULL),
+					      raw->kinds[k], &w->kinds));
 	if (raw->kinds_count == 0)
 		w->kinds = EVENT_KINDS_ALL;
-	if (rc == 0 && raw->severity)
-		rc = config_choice_parse(doc, config_item_key(key, list, i, "severity"),
-			"event_severity", raw->severity, &severity);
+	if (raw->severity)
+		rc = config_worse(
+			rc, config_choice_parse(doc, config_item_key(key, list, i, "severity"),
+				    "event_severity", raw->severity, &severity));
 	w->severity = (enum event_severity)severity;
 	return rc;
 }
@@ -122,15 +127,14 @@ int config_events_apply(
 	const struct config_raw_events *r = raw->events;
 	struct config_events *e = &out->events;
 	int rc = syslog_take(doc, e);
-	if (rc < 0 || r->webhooks_count == 0)
+	if (r->webhooks_count == 0)
 		return rc;
 	e->webhooks = calloc(r->webhooks_count, sizeof(*e->webhooks));
 	if (!e->webhooks)
 		return -ENOMEM;
-	for (unsigned i = 0; rc == 0 && i < r->webhooks_count; i++) {
-		rc = webhook_take(doc, i, &r->webhooks[i], &e->webhooks[i]);
-		e->webhook_count = i + 1;
-	}
+	e->webhook_count = r->webhooks_count;
+	for (unsigned i = 0; i < r->webhooks_count; i++)
+		rc = config_worse(rc, webhook_take(doc, i, &r->webhooks[i], &e->webhooks[i]));
 	return rc;
 }
 

@@ -46,10 +46,30 @@ static const char *list_near(const struct config_blocking *blocking, const char 
 	struct text_near near;
 	text_near_begin(&near, text);
 	for (unsigned i = 0; i < blocking->list_count; i++)
-		text_near_try(&near, blocking->lists[i].name);
+		if (blocking->lists[i].name)
+			text_near_try(&near, blocking->lists[i].name);
 	for (unsigned i = 0; i < blocking->disabled_count; i++)
 		text_near_try(&near, blocking->disabled[i].name);
 	return near.best;
+}
+
+// The number of the list. list_count: the list is disabled, or may be one whose own name was
+// refused. -EINVAL by config_refuse.
+static int list_find(const struct config_doc *doc, const char *key, const char *text,
+	const struct config_blocking *blocking)
+{
+	char shown[CONFIG_TITLE_MAX + 1];
+	bool is_nameless = false;
+	for (unsigned k = 0; k < blocking->list_count; k++) {
+		const char *name = blocking->lists[k].name;
+		if (name && strcmp(name, text) == 0)
+			return (int)k;
+		is_nameless |= !name;
+	}
+	if (is_nameless || config_list_is_disabled(blocking, text))
+		return (int)blocking->list_count;
+	return config_refuse_near(doc, key, list_near(blocking, text), "list \"%s\" is not defined",
+		text_escape(text, shown, sizeof(shown)));
 }
 
 int config_list_names_apply(const struct config_doc *doc, const char *list, char *const *text,
@@ -62,16 +82,12 @@ int config_list_names_apply(const struct config_doc *doc, const char *list, char
 	if (!*out)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
-		char key[CONFIG_PATH_MAX], shown[CONFIG_TITLE_MAX + 1];
-		unsigned k = 0;
-		while (k < blocking->list_count && strcmp(blocking->lists[k].name, text[i]) != 0)
-			k++;
-		if (k < blocking->list_count)
-			(*out)[(*out_count)++] = k;
-		else if (!config_list_is_disabled(blocking, text[i]))
-			rc = config_refuse_near(doc, config_item_key(key, list, i, NULL),
-				list_near(blocking, text[i]), "list \"%s\" is not defined",
-				text_escape(text[i], shown, sizeof(shown)));
+		char key[CONFIG_PATH_MAX];
+		int k = list_find(doc, config_item_key(key, list, i, NULL), text[i], blocking);
+		if (k < 0)
+			rc = k;
+		else if ((unsigned)k < blocking->list_count)
+			(*out)[(*out_count)++] = (unsigned)k;
 	}
 	return rc;
 }
@@ -104,20 +120,17 @@ static int safe_search_apply(const struct config_doc *doc, const char *owner,
 	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	bool all = false;
 	config_sub_key(base, owner, "safe_search");
-	if (raw->all) {
-		int rc = config_bool_parse(doc, config_sub_key(key, base, "all"), raw->all, &all);
-		if (rc < 0)
-			return rc;
-	}
+	int rc = 0;
+	if (raw->all)
+		rc = config_bool_parse(doc, config_sub_key(key, base, "all"), raw->all, &all);
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
 		out->level[i] = all ? SAFE_LEVEL_STRICT : SAFE_LEVEL_OFF;
-		if (given[i]
-			&& level_apply(doc, config_sub_key(key, base, safe_engine_word(i)),
-				   given[i], i, &out->level[i])
-				   < 0)
-			return -EINVAL;
+		if (given[i])
+			rc = config_worse(
+				rc, level_apply(doc, config_sub_key(key, base, safe_engine_word(i)),
+					    given[i], i, &out->level[i]));
 	}
-	return 0;
+	return rc;
 }
 
 int config_filter_apply(const struct config_doc *doc, const char *owner,
@@ -127,11 +140,10 @@ int config_filter_apply(const struct config_doc *doc, const char *owner,
 	char key[CONFIG_PATH_MAX];
 	int rc = config_services_apply(doc, config_sub_key(key, owner, "services"), raw->services,
 		raw->services_count, &out->services);
-	if (rc == 0 && raw->safe_search)
-		rc = safe_search_apply(doc, owner, raw->safe_search, &out->safe_search);
-	if (rc == 0)
-		rc = config_schedules_apply(doc, owner, raw, blocking, &out->schedules);
-	return rc;
+	if (raw->safe_search)
+		rc = config_worse(
+			rc, safe_search_apply(doc, owner, raw->safe_search, &out->safe_search));
+	return config_worse(rc, config_schedules_apply(doc, owner, raw, blocking, &out->schedules));
 }
 
 void config_filter_free(struct config_filter *f)

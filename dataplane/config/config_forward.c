@@ -17,7 +17,7 @@ static int trust_apply(const struct config_doc *doc, const char *item,
 	int rc = raw->trust_ad ? config_bool_parse(
 			 doc, config_sub_key(key, item, "trust_ad"), raw->trust_ad, &trust_ad)
 			       : 0;
-	for (unsigned i = 0; rc == 0 && i < z->server_count; i++)
+	for (unsigned i = 0; i < z->server_count; i++)
 		z->servers[i].trust_ad = trust_ad;
 	return rc;
 }
@@ -32,32 +32,23 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 	z->servers = calloc(raw->servers_count, sizeof(*z->servers));
 	if (!z->servers)
 		return -ENOMEM;
+	int rc = 0;
 	for (unsigned i = 0; i < raw->servers_count; i++) {
 		const struct config_raw_server server = {.address = raw->servers[i]};
-		int rc = config_server_apply(doc, &server, list, c, z->servers, &z->server_count);
-		if (rc < 0)
-			return rc;
+		rc = config_worse(rc,
+			config_server_apply(doc, &server, list, c, z->servers, &z->server_count));
 	}
-	const struct config_raw_pick pick = {
-		raw->policy, raw->race, raw->client_subnet_ipv4, raw->client_subnet_ipv6};
-	int rc = config_pick_apply(doc, item, "", &pick, &c->upstreams, &z->pick);
-	if (rc == 0)
-		rc = trust_apply(doc, item, raw, z);
-	if (rc < 0)
-		return rc;
 	// The zone of all names is no zone of one's own.
-	return z->name.labels == 0
+	return rc == 0 && z->name.labels == 0
 		       ? config_servers_strict(doc, list, c, z->servers, z->server_count)
-		       : 0;
+		       : rc;
 }
 
-static int zone_apply(const struct config_doc *doc, const char *list,
-	const struct config_raw_forward *raw, unsigned i, const struct config *c,
-	struct config_forward_zone *zones)
+static int name_apply(const struct config_doc *doc, const char *list,
+	const struct config_raw_forward *raw, unsigned i, struct config_forward_zone *zones)
 {
-	char item[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	char key[CONFIG_PATH_MAX];
 	struct config_forward_zone *z = &zones[i];
-	config_item_key(item, list, i, NULL);
 	config_item_key(key, list, i, "name");
 	if (!raw->name || !*raw->name)
 		return config_refuse(doc, key, "has no value");
@@ -66,7 +57,25 @@ static int zone_apply(const struct config_doc *doc, const char *list,
 	for (unsigned k = 0; k < i; k++)
 		if (dns_name_equal(&zones[k].name, &z->name))
 			return config_refuse(doc, key, "given twice");
-	return servers_apply(doc, item, raw, c, z);
+	return 0;
+}
+
+static int zone_apply(const struct config_doc *doc, const char *list,
+	const struct config_raw_forward *raw, unsigned i, const struct config *c,
+	struct config_forward_zone *zones)
+{
+	const struct config_raw_pick pick = {
+		raw->policy, raw->race, raw->client_subnet_ipv4, raw->client_subnet_ipv6};
+	char item[CONFIG_PATH_MAX];
+	struct config_forward_zone *z = &zones[i];
+	config_item_key(item, list, i, NULL);
+	int rc = name_apply(doc, list, raw, i, zones);
+	if (rc < 0)
+		z->name =
+			(struct dns_name){.labels = 1}; // none that another zone has, nor all names
+	rc = config_worse(rc, servers_apply(doc, item, raw, c, z));
+	rc = config_worse(rc, config_pick_apply(doc, item, "", &pick, &c->upstreams, &z->pick));
+	return config_worse(rc, trust_apply(doc, item, raw, z));
 }
 
 static int list_apply(const struct config_doc *doc, const char *list,
@@ -78,13 +87,12 @@ static int list_apply(const struct config_doc *doc, const char *list,
 	*out = calloc(raw_count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
+	int rc = 0;
 	for (unsigned i = 0; i < raw_count; i++) {
 		*count = i + 1;
-		int rc = zone_apply(doc, list, &raw[i], i, c, *out);
-		if (rc < 0)
-			return rc;
+		rc = config_worse(rc, zone_apply(doc, list, &raw[i], i, c, *out));
 	}
-	return 0;
+	return rc;
 }
 
 static bool same_servers(const struct config_forward_zone *a, const struct config_forward_zone *b)
@@ -146,12 +154,13 @@ int config_forwards_apply(
 {
 	int rc = list_apply(doc, "forward_zones", raw->forward_zones, raw->forward_zones_count, out,
 		&out->forwards, &out->forward_count);
-	for (unsigned i = 0; rc == 0 && i < out->group_count; i++) {
+	for (unsigned i = 0; i < out->group_count; i++) {
 		char list[CONFIG_PATH_MAX];
 		struct config_group *g = &out->groups[i];
 		config_item_key(list, "groups", i, "forward_zones");
-		rc = list_apply(doc, list, raw->groups[i].forward_zones,
-			raw->groups[i].forward_zones_count, out, &g->forwards, &g->forward_count);
+		rc = config_worse(rc, list_apply(doc, list, raw->groups[i].forward_zones,
+					      raw->groups[i].forward_zones_count, out, &g->forwards,
+					      &g->forward_count));
 	}
 	return rc < 0 ? rc : totals_check(doc, out);
 }

@@ -54,10 +54,8 @@ static int entries_apply(const struct config_doc *doc, const char *owner,
 	char list[CONFIG_PATH_MAX];
 	int rc = config_entries_apply(
 		doc, config_sub_key(list, owner, "allow"), raw->allow, raw->allow_count, &g->allow);
-	if (rc == 0)
-		rc = config_entries_apply(doc, config_sub_key(list, owner, "deny"), raw->deny,
-			raw->deny_count, &g->deny);
-	return rc;
+	return config_worse(rc, config_entries_apply(doc, config_sub_key(list, owner, "deny"),
+					raw->deny, raw->deny_count, &g->deny));
 }
 
 // What would never come to anything.
@@ -121,15 +119,11 @@ static int flags_apply(const struct config_doc *doc, const struct config_raw_gro
 	struct config_group *g)
 {
 	int rc = flag_apply(doc, i, "disable_cache", raw->disable_cache, false, &g->disable_cache);
-	if (rc == 0)
-		rc = flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking);
-	if (rc == 0)
-		rc = flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits);
+	rc = config_worse(rc, flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking));
+	rc = config_worse(rc, flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits));
 	g->has_filter_aaaa = raw->filter_aaaa != NULL;
-	if (rc == 0)
-		rc = flag_apply(
-			doc, i, "filter_aaaa", raw->filter_aaaa, false, &g->ipv6.filter_aaaa);
-	return rc;
+	return config_worse(rc,
+		flag_apply(doc, i, "filter_aaaa", raw->filter_aaaa, false, &g->ipv6.filter_aaaa));
 }
 
 static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
@@ -185,11 +179,11 @@ int config_groups_apply(
 	int rc = 0;
 	for (unsigned i = 0; i < raw->groups_count && rc != -ENOMEM; i++)
 		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, out));
-	if (rc == 0)
-		rc = config_members_apply(doc, raw, out);
-	if (rc == 0)
-		rc = config_group_vlans_apply(doc, raw, out);
-	return rc == 0 ? config_group_names_apply(doc, raw, out) : rc;
+	if (rc < 0)
+		return rc;
+	rc = config_members_apply(doc, raw, out);
+	rc = config_worse(rc, config_group_vlans_apply(doc, raw, out));
+	return config_worse(rc, config_group_names_apply(doc, raw, out));
 }
 
 void config_groups_free(struct config *c)

@@ -27,26 +27,31 @@ static bool same_address(const struct socket_address *a, const struct socket_add
 	return a->port == b->port && config_address_equal(&a->ip, &b->ip);
 }
 
+static int bootstrap_add(const struct config_doc *doc, const char *key, const char *text,
+	const struct config *out, struct socket_address *servers, unsigned count)
+{
+	struct socket_address *a = &servers[count];
+	if (!text || socket_address_parse(text, DNS_PORT, a) < 0)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without port (\"9.9.9.9\", "
+			"\"[2620:fe::fe]:53\")");
+	for (unsigned i = 0; i < count; i++)
+		if (same_address(&servers[i], a))
+			return config_refuse(doc, key, "given twice");
+	return config_server_check(doc, key, out, NULL, 0, a);
+}
+
+// One that is refused counts: that it is missing must not be an error of host names too.
 int config_bootstrap_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned text_count, const struct config *out, struct socket_address *servers,
 	unsigned *count)
 {
-	for (unsigned i = 0; i < text_count; i++) {
-		char key[CONFIG_PATH_MAX];
-		struct socket_address a;
-		config_item_key(key, list, i, NULL);
-		if (!text[i] || socket_address_parse(text[i], DNS_PORT, &a) < 0)
-			return config_refuse(doc, key,
-				"is not an IP address, with or without port (\"9.9.9.9\", "
-				"\"[2620:fe::fe]:53\")");
-		if (config_server_check(doc, key, out, NULL, 0, &a) < 0)
-			return -EINVAL;
-		for (unsigned j = 0; j < i; j++)
-			if (same_address(&servers[j], &a))
-				return config_refuse(doc, key, "given twice");
-		servers[(*count)++] = a;
-	}
-	return 0;
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < text_count; i++, (*count)++)
+		rc = config_worse(rc, bootstrap_add(doc, config_item_key(key, list, i, NULL),
+					      text[i], out, servers, *count));
+	return rc;
 }
 
 // A mistyped address is no name: no top level domain has digits alone.

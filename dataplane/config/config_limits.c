@@ -15,19 +15,19 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_li
 	out->unlimited_clients = calloc(count, sizeof(*out->unlimited_clients));
 	if (!out->unlimited_clients)
 		return -ENOMEM;
+	int rc = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct ip_address *a = &out->unlimited_clients[i];
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "limits.unlimited_clients", i, NULL);
 		if (ip_address_parse(raw->unlimited_clients[i], a) < 0)
-			return config_refuse(
+			rc = config_refuse(
 				doc, key, "is not an IP address, with or without /prefix");
-		int rc = config_prefix_check(doc, key, a);
-		if (rc < 0)
-			return rc;
-		out->unlimited_client_count++;
+		else
+			rc = config_worse(rc, config_prefix_check(doc, key, a));
 	}
-	return 0;
+	out->unlimited_client_count = count;
+	return rc;
 }
 
 static int zones_take(const struct config_doc *doc, const struct config_raw_limits *raw,
@@ -39,23 +39,23 @@ static int zones_take(const struct config_doc *doc, const struct config_raw_limi
 	out->unlimited_zones = calloc(count, sizeof(*out->unlimited_zones));
 	if (!out->unlimited_zones)
 		return -ENOMEM;
+	int rc = 0;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int rc = config_entry_name(doc,
-			config_item_key(key, "limits.unlimited_zones", i, NULL),
-			raw->unlimited_zones[i], &out->unlimited_zones[i]);
-		if (rc < 0)
-			return rc;
-		out->unlimited_zone_count++;
+		rc = config_worse(
+			rc, config_entry_name(doc,
+				    config_item_key(key, "limits.unlimited_zones", i, NULL),
+				    raw->unlimited_zones[i], &out->unlimited_zones[i]));
 	}
-	return 0;
+	out->unlimited_zone_count = count;
+	return rc;
 }
 
 int config_limits_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	int rc = clients_take(doc, raw->limits, &out->limits);
-	return rc == 0 ? zones_take(doc, raw->limits, &out->limits) : rc;
+	return config_worse(rc, zones_take(doc, raw->limits, &out->limits));
 }
 
 void config_limits_free(struct config *c)

@@ -160,43 +160,42 @@ static const char *list_name_find(const struct config_list *list, char found[CON
 	return found;
 }
 
+static int list_name_apply(
+	const struct config_doc *doc, const char *text, unsigned i, struct config_blocking *b)
+{
+	char key[CONFIG_PATH_MAX], found[CONFIG_TITLE_MAX + 1];
+	struct config_list *list = &b->lists[i];
+	config_item_key(key, "blocking.lists", i, "name");
+	int rc = config_text_take(
+		doc, key, text ? text : list_name_find(list, found), CONFIG_TITLE_MAX, &list->name);
+	for (unsigned j = 0; rc == 0 && j < i; j++)
+		if (b->lists[j].name && strcmp(b->lists[j].name, list->name) == 0)
+			rc = config_refuse(doc, key, "the name \"%s\" is given twice", list->name);
+	return rc;
+}
+
 static int list_apply(const struct config_doc *doc, const struct config_raw_list *raw, unsigned i,
 	struct config_blocking *b)
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_list *list = &b->lists[i];
 	b->list_count = i + 1;
-	int rc = list_place_apply(doc, raw, i, list);
-	if (rc == 0)
-		rc = list_flag_apply(doc, raw->allow, i, "allow", &list->allow);
-	if (rc == 0)
-		rc = list_flag_apply(doc, raw->force, i, "force", &list->force);
-	if (rc == 0)
-		rc = list_flag_apply(doc, raw->exact, i, "exact", &list->exact);
-	if (rc == 0)
-		rc = list_format_apply(doc, raw->format, i, list);
-	if (rc == 0)
-		rc = list_tsig_apply(doc, raw->tsig, i, b);
-	if (rc == 0)
-		rc = config_list_tls_apply(doc, raw, i, list);
-	if (rc < 0)
-		return rc;
-
-	char found[CONFIG_TITLE_MAX + 1];
-	config_item_key(key, "blocking.lists", i, "name");
-	rc = config_text_take(doc, key, raw->name ? raw->name : list_name_find(list, found),
-		CONFIG_TITLE_MAX, &list->name);
-	if (rc < 0)
-		return rc;
-	for (unsigned j = 0; j < i; j++) {
+	const int place = list_place_apply(doc, raw, i, list);
+	int rc = config_worse(place, list_flag_apply(doc, raw->allow, i, "allow", &list->allow));
+	rc = config_worse(rc, list_flag_apply(doc, raw->force, i, "force", &list->force));
+	rc = config_worse(rc, list_flag_apply(doc, raw->exact, i, "exact", &list->exact));
+	rc = config_worse(rc, list_format_apply(doc, raw->format, i, list));
+	if (place == 0) {
+		rc = config_worse(rc, list_tsig_apply(doc, raw->tsig, i, b));
+		rc = config_worse(rc, config_list_tls_apply(doc, raw, i, list));
+	}
+	if (place == 0 || raw->name)
+		rc = config_worse(rc, list_name_apply(doc, raw->name, i, b));
+	for (unsigned j = 0; place == 0 && j < i; j++)
 		if (list->url && b->lists[j].url && strcmp(b->lists[j].url, list->url) == 0)
 			return config_refuse(doc, config_item_key(key, "blocking.lists", i, "url"),
 				"is given twice");
-		if (b->lists[j].name && strcmp(b->lists[j].name, list->name) == 0)
-			return config_refuse(
-				doc, key, "the name \"%s\" is given twice", list->name);
-	}
-	return 0;
+	return rc;
 }
 
 static int lists_apply(
@@ -219,8 +218,8 @@ static int entries_apply(
 	struct config_entries allow = {0}, deny = {0};
 	struct config_blocking *b = &out->blocking;
 	int rc = config_entries_apply(doc, "blocking.allow", raw->allow, raw->allow_count, &allow);
-	if (rc == 0)
-		rc = config_entries_apply(doc, "blocking.deny", raw->deny, raw->deny_count, &deny);
+	rc = config_worse(
+		rc, config_entries_apply(doc, "blocking.deny", raw->deny, raw->deny_count, &deny));
 	b->allow = allow.names;
 	b->allow_count = allow.count;
 	b->allow_patterns = allow.patterns;
@@ -259,9 +258,8 @@ int config_lists_apply(
 		rc = titles_check(doc, out);
 	if (rc == 0) // items have other numbers from then on
 		rc = config_disabled_apply(doc, b, &out->blocking);
-	if (rc == 0) // schedules name lists
-		rc = config_filter_apply(
-			doc, "blocking", &b->filter, &out->blocking, &out->blocking.filter);
+	rc = config_worse(rc, config_filter_apply(doc, "blocking", &b->filter, &out->blocking,
+				      &out->blocking.filter));
 	rc = config_worse(rc, entries_apply(doc, b, out));
 	rc = config_worse(rc, config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding));
 	return config_worse(rc, config_blocking_reply_apply(doc, b, &out->blocking));
@@ -296,10 +294,12 @@ int config_update_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	struct config_update *u = &out->blocking.update;
+	int rc = 0;
 	if (u->interval_s && u->interval_s < CONFIG_UPDATE_INTERVAL_MIN_S)
-		return config_refuse(doc, "blocking.update.interval", "must be 0 or at least %d",
+		rc = config_refuse(doc, "blocking.update.interval", "must be 0 or at least %d",
 			CONFIG_UPDATE_INTERVAL_MIN_S);
-	return config_bootstrap_apply(doc, "blocking.update.bootstrap",
-		raw->blocking_update->bootstrap, raw->blocking_update->bootstrap_count, out,
-		u->bootstrap, &u->bootstrap_count);
+	return config_worse(
+		rc, config_bootstrap_apply(doc, "blocking.update.bootstrap",
+			    raw->blocking_update->bootstrap, raw->blocking_update->bootstrap_count,
+			    out, u->bootstrap, &u->bootstrap_count));
 }

@@ -59,18 +59,16 @@ static int record_apply(const struct config_doc *doc, const char *list, unsigned
 	out->wildcard = name && strncmp(name, "*.", 2) == 0;
 	int rc = name_take(doc, config_item_key(key, list, i, "name"),
 		out->wildcard ? name + 2 : name, &out->name);
-	if (rc < 0)
-		return rc;
+	rc = config_worse(
+		rc, ttl_take(doc, config_item_key(key, list, i, "ttl"), raw->ttl, &out->ttl_s));
 	config_item_key(key, list, i, "type");
 	if (!raw->type)
 		return config_refuse(doc, key, "has no value");
 	if (!rdata_parse_type(raw->type, &out->type))
 		return config_refuse(doc, key,
 			"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
-	rc = ttl_take(doc, config_item_key(key, list, i, "ttl"), raw->ttl, &out->ttl_s);
-	if (rc < 0)
-		return rc;
-	return data_take(doc, config_item_key(key, list, i, "value"), raw->value, out);
+	config_item_key(key, list, i, "value");
+	return config_worse(rc, data_take(doc, key, raw->value, out));
 }
 
 static int records_apply(const struct config_doc *doc, const char *list,
@@ -82,74 +80,86 @@ static int records_apply(const struct config_doc *doc, const char *list,
 	*out = calloc(raw_count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
+	*count = raw_count;
+	int rc = 0;
 	for (unsigned i = 0; i < raw_count; i++) {
-		*count = i + 1;
 		(*out)[i].ttl_s = ttl_s;
-		int rc = record_apply(doc, list, i, &raw[i], &(*out)[i]);
-		if (rc < 0)
-			return rc;
+		rc = config_worse(rc, record_apply(doc, list, i, &raw[i], &(*out)[i]));
 	}
-	return 0;
+	return rc;
 }
 
 // Absolute: a relative path starts at the folder of the configuration file.
+static int hosts_file_add(
+	const struct config_doc *doc, const char *key, const char *path, struct config_local *l)
+{
+	char **to = &l->hosts_files[l->hosts_file_count], *text = NULL;
+	int rc = config_text_take(doc, key, path, HOSTS_PATH_MAX, &text);
+	if (rc < 0)
+		return rc;
+	const char *slash = strrchr(doc->absolute, '/');
+	int folder = slash ? (int)(slash - doc->absolute) : 0;
+	rc = text[0] == '/' ? asprintf(to, "%s", text)
+			    : asprintf(to, "%.*s/%s", folder, doc->absolute, text);
+	free(text);
+	if (rc < 0) {
+		*to = NULL;
+		return -ENOMEM;
+	}
+	l->hosts_file_count++;
+	for (char **before = l->hosts_files; before < to; before++)
+		if (strcmp(*before, *to) == 0)
+			return config_refuse(doc, key, "given twice");
+	return 0;
+}
+
 static int hosts_apply(
 	const struct config_doc *doc, const struct config_raw_local *raw, struct config_local *l)
 {
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
 	if (raw->hosts_files_count == 0)
 		return 0;
 	l->hosts_files = calloc(raw->hosts_files_count, sizeof(*l->hosts_files));
 	if (!l->hosts_files)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->hosts_files_count; i++) {
-		char key[CONFIG_PATH_MAX], *text = NULL;
-		config_item_key(key, "local.hosts_files", i, NULL);
-		int rc = config_text_take(doc, key, raw->hosts_files[i], HOSTS_PATH_MAX, &text);
-		if (rc < 0)
-			return rc;
-		const char *slash = strrchr(doc->absolute, '/');
-		int folder = slash ? (int)(slash - doc->absolute) : 0;
-		rc = text[0] == '/'
-			     ? asprintf(&l->hosts_files[i], "%s", text)
-			     : asprintf(&l->hosts_files[i], "%.*s/%s", folder, doc->absolute, text);
-		free(text);
-		if (rc < 0) {
-			l->hosts_files[i] = NULL;
-			return -ENOMEM;
-		}
-		l->hosts_file_count = i + 1;
-		for (unsigned k = 0; k < i; k++)
-			if (strcmp(l->hosts_files[k], l->hosts_files[i]) == 0)
-				return config_refuse(doc, key, "given twice");
-	}
-	return 0;
+	for (unsigned i = 0; i < raw->hosts_files_count; i++)
+		rc = config_worse(
+			rc, hosts_file_add(doc, config_item_key(key, "local.hosts_files", i, NULL),
+				    raw->hosts_files[i], l));
+	return rc;
+}
+
+static int zone_apply(const struct config_doc *doc, unsigned i, const char *name,
+	const char *unknown, struct config_local *l)
+{
+	char key[CONFIG_PATH_MAX];
+	struct config_local_zone *z = &l->zones[i];
+	int rc = name_take(doc, config_item_key(key, "local.zones", i, "name"), name, &z->name);
+	for (unsigned k = 0; rc == 0 && k < i; k++)
+		if (dns_name_equal(&l->zones[k].name, &z->name))
+			rc = config_refuse(doc, key, "given twice");
+	z->forward = unknown && strcmp(unknown, "forward") == 0;
+	if (unknown && !z->forward && strcmp(unknown, "nxdomain") != 0)
+		rc = config_refuse(doc, config_item_key(key, "local.zones", i, "unknown"),
+			"must be one of: nxdomain, forward");
+	return rc;
 }
 
 static int zones_apply(
 	const struct config_doc *doc, const struct config_raw_local *raw, struct config_local *l)
 {
+	int rc = 0;
 	if (raw->zones_count == 0)
 		return 0;
 	l->zones = calloc(raw->zones_count, sizeof(*l->zones));
 	if (!l->zones)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->zones_count; i++) {
-		char key[CONFIG_PATH_MAX];
-		const char *unknown = raw->zones[i].unknown;
-		struct config_local_zone *z = &l->zones[l->zone_count++];
-		config_item_key(key, "local.zones", i, "name");
-		int rc = name_take(doc, key, raw->zones[i].name, &z->name);
-		if (rc < 0)
-			return rc;
-		for (unsigned k = 0; k < i; k++)
-			if (dns_name_equal(&l->zones[k].name, &z->name))
-				return config_refuse(doc, key, "given twice");
-		z->forward = unknown && strcmp(unknown, "forward") == 0;
-		if (unknown && !z->forward && strcmp(unknown, "nxdomain") != 0)
-			return config_refuse(doc, config_item_key(key, "local.zones", i, "unknown"),
-				"must be one of: nxdomain, forward");
-	}
-	return 0;
+	l->zone_count = raw->zones_count;
+	for (unsigned i = 0; i < raw->zones_count; i++)
+		rc = config_worse(
+			rc, zone_apply(doc, i, raw->zones[i].name, raw->zones[i].unknown, l));
+	return rc;
 }
 
 int config_local_apply(
@@ -158,11 +168,8 @@ int config_local_apply(
 	struct config_local *l = &out->local;
 	int rc = records_apply(doc, "local.records", raw->local->records, raw->local->records_count,
 		l->ttl_s, &l->records, &l->record_count);
-	if (rc == 0)
-		rc = hosts_apply(doc, raw->local, l);
-	if (rc == 0)
-		rc = zones_apply(doc, raw->local, l);
-	return rc;
+	rc = config_worse(rc, hosts_apply(doc, raw->local, l));
+	return config_worse(rc, zones_apply(doc, raw->local, l));
 }
 
 int config_group_records_apply(const struct config_doc *doc, const struct config_raw_group *raw,

@@ -121,12 +121,13 @@ static int again_refuse(const struct config_doc *doc, const struct config *c,
 static int members_check(
 	const struct config_doc *doc, const struct config *c, const struct members *m)
 {
+	int rc = 0;
 	for (unsigned i = 1; i < m->count; i++) {
 		const struct member *first = &m->one[i - 1], *again = &m->one[i];
 		if (memcmp(&first->prefix, &again->prefix, sizeof(first->prefix)) == 0)
-			return again_refuse(doc, c, first, again);
+			rc = again_refuse(doc, c, first, again);
 	}
-	return 0;
+	return rc;
 }
 
 static int caps_check(const struct config_doc *doc, const struct members *m)
@@ -187,9 +188,10 @@ static int group_fill(const struct config_doc *doc, const struct config_raw *raw
 	if (!has_added && g->clients_count + g->vlans_count + g->client_names_count == 0)
 		return config_refuse(doc, list,
 			"at least one address, MAC, client, VLAN or client name is needed");
-	for (unsigned k = 0; rc == 0 && k < g->clients_count; k++) {
+	for (unsigned k = 0; k < g->clients_count; k++) {
 		m->from = (struct member){.group = group, .item = k};
-		rc = entry_add(doc, m, config_item_key(key, list, k, NULL), g->clients[k]);
+		config_item_key(key, list, k, NULL);
+		rc = config_worse(rc, entry_add(doc, m, key, g->clients[k]));
 	}
 	return rc;
 }
@@ -217,10 +219,10 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 	struct config *out, struct members *m)
 {
 	int rc = 0;
-	for (unsigned i = 0; rc == 0 && i < out->group_count; i++)
-		rc = group_fill(doc, raw, i, m);
-	for (unsigned i = 0; rc == 0 && i < raw->group_members_count; i++)
-		rc = added_fill(doc, raw, i, out, m);
+	for (unsigned i = 0; i < out->group_count; i++)
+		rc = config_worse(rc, group_fill(doc, raw, i, m));
+	for (unsigned i = 0; i < raw->group_members_count; i++)
+		rc = config_worse(rc, added_fill(doc, raw, i, out, m));
 	if (rc == 0)
 		rc = caps_check(doc, m);
 	if (rc == 0)

@@ -29,6 +29,20 @@ static int lcores_auto(const struct config_doc *doc, const char *key, struct con
 				       "auto: there is no core beside dataplane.main_lcore");
 }
 
+static int lcore_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_dataplane *d)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long lcore = strtoul(text, NULL, 10);
+	if (digits == 0 || digits > 4 || text[digits] || lcore > 1023)
+		return config_refuse(doc, key, "must be a core number, 0 to 1023");
+	for (unsigned i = 0; i < d->worker_count; i++)
+		if (d->worker_lcores[i] == lcore)
+			return config_refuse(doc, key, "given twice");
+	d->worker_lcores[d->worker_count++] = (unsigned)lcore;
+	return 0;
+}
+
 static int lcores_apply(
 	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
 {
@@ -38,24 +52,15 @@ static int lcores_apply(
 		d->worker_count = 1;
 		return 0;
 	}
+	int rc = 0;
 	for (unsigned i = 0; i < raw->worker_lcores_count; i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "dataplane.worker_lcores", i, NULL);
 		if (strcmp(raw->worker_lcores[i], "auto") == 0 && raw->worker_lcores_count == 1)
 			return lcores_auto(doc, key, d);
-		const char *text = raw->worker_lcores[i];
-		size_t digits = strspn(text, "0123456789");
-		unsigned long lcore = strtoul(text, NULL, 10);
-		if (digits == 0 || digits > 4 || text[digits] || lcore > 1023)
-			return config_refuse(doc, key, "must be a core number, 0 to 1023");
-		for (unsigned j = 0; j < i; j++) {
-			if (d->worker_lcores[j] == lcore)
-				return config_refuse(doc, key, "given twice");
-		}
-		d->worker_lcores[i] = (unsigned)lcore;
+		rc = config_worse(rc, lcore_add(doc, key, raw->worker_lcores[i], d));
 	}
-	d->worker_count = raw->worker_lcores_count;
-	return 0;
+	return rc;
 }
 
 static int exception_check(const struct config_doc *doc, const char *key, const char *name)
@@ -70,25 +75,31 @@ static int exception_check(const struct config_doc *doc, const char *key, const 
 	return 0;
 }
 
+static int port_mac_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_port *port)
+{
+	struct config_mac *mac = &port->macs[port->mac_count];
+	if (config_mac_parse(text, mac) < 0)
+		return config_refuse(doc, key, "is not a MAC address (\"02:00:5e:10:00:01\")");
+	if (config_mac_check(doc, key, mac) < 0)
+		return -EINVAL;
+	for (unsigned i = 0; i < port->mac_count; i++)
+		if (memcmp(&port->macs[i], mac, sizeof(*mac)) == 0)
+			return config_refuse(doc, key, "given twice");
+	port->mac_count++;
+	return 0;
+}
+
 static int port_macs_apply(const struct config_doc *doc, const struct config_raw_port *raw,
 	unsigned i, struct config_port *port)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
 	config_item_key(list, "dataplane.ports", i, "macs");
-	for (unsigned k = 0; k < raw->macs_count; k++) {
-		config_item_key(key, list, k, NULL);
-		if (config_mac_parse(raw->macs[k], &port->macs[k]) < 0)
-			return config_refuse(
-				doc, key, "is not a MAC address (\"02:00:5e:10:00:01\")");
-		if (config_mac_check(doc, key, &port->macs[k]) < 0)
-			return -EINVAL;
-		for (unsigned j = 0; j < k; j++) {
-			if (memcmp(&port->macs[j], &port->macs[k], sizeof(port->macs[k])) == 0)
-				return config_refuse(doc, key, "given twice");
-		}
-	}
-	port->mac_count = raw->macs_count;
-	return 0;
+	for (unsigned k = 0; k < raw->macs_count; k++)
+		rc = config_worse(rc,
+			port_mac_add(doc, config_item_key(key, list, k, NULL), raw->macs[k], port));
+	return rc;
 }
 
 // "eth0" or "eth0,busy_budget=0": the interface, and arguments of DPDK's driver. The steering
@@ -148,35 +159,49 @@ static int device_apply(const struct config_doc *doc, const struct config_raw_po
 	return rc < 0 ? rc : memif_check(doc, key, port->device);
 }
 
-static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
-	struct config_dataplane *d)
+// Is the device, or the interface, that of a port before?
+static int device_check(const struct config_doc *doc, unsigned i, const struct config_dataplane *d)
+{
+	char key[CONFIG_PATH_MAX];
+	const struct config_port *port = &d->ports[i];
+	config_item_key(key, "dataplane.ports", i, port->xdp ? "xdp" : "device");
+	for (unsigned j = 0; j < i; j++) {
+		const struct config_port *before = &d->ports[j];
+		if ((before->device && strcmp(before->device, port->device) == 0)
+			|| (port->xdp && before->xdp && strcmp(before->xdp, port->xdp) == 0))
+			return config_refuse(doc, key, "given twice");
+	}
+	return 0;
+}
+
+static int exception_apply(
+	const struct config_doc *doc, const char *text, unsigned i, struct config_dataplane *d)
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_port *port = &d->ports[i];
-	d->port_count = i + 1;
-	int rc = device_apply(doc, raw, i, port);
-	if (rc < 0)
-		return rc;
-	config_item_key(key, "dataplane.ports", i, port->xdp ? "xdp" : "device");
-	for (unsigned j = 0; j < i; j++) {
-		if (strcmp(d->ports[j].device, port->device) == 0
-			|| (port->xdp && d->ports[j].xdp
-				&& strcmp(d->ports[j].xdp, port->xdp) == 0))
-			return config_refuse(doc, key, "given twice");
-	}
-	const char *exception = raw->exception ? raw->exception : "";
 	config_item_key(key, "dataplane.ports", i, "exception");
-	if (*exception && exception_check(doc, key, exception) < 0)
-		return -EINVAL;
-	for (unsigned j = 0; j < i; j++) {
-		if (*exception && strcmp(d->ports[j].exception, exception) == 0)
-			return config_refuse(doc, key, "given twice");
-	}
-	port->exception = strdup(exception);
+	port->exception = strdup(text ? text : "");
 	if (!port->exception)
 		return -ENOMEM;
-	rc = port_macs_apply(doc, raw, i, port);
-	return rc < 0 ? rc : config_port_vlans_apply(doc, raw, i, port);
+	if (!*port->exception)
+		return 0;
+	for (unsigned j = 0; j < i; j++)
+		if (d->ports[j].exception && strcmp(d->ports[j].exception, port->exception) == 0)
+			return config_refuse(doc, key, "given twice");
+	return exception_check(doc, key, port->exception);
+}
+
+static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
+	struct config_dataplane *d)
+{
+	struct config_port *port = &d->ports[i];
+	d->port_count = i + 1;
+	int rc = device_apply(doc, raw, i, port);
+	if (rc == 0)
+		rc = device_check(doc, i, d);
+	rc = config_worse(rc, exception_apply(doc, raw->exception, i, d));
+	rc = config_worse(rc, port_macs_apply(doc, raw, i, port));
+	return config_worse(rc, config_port_vlans_apply(doc, raw, i, port));
 }
 
 static int ports_apply(
@@ -184,12 +209,10 @@ static int ports_apply(
 {
 	if (raw->ports_count == 0)
 		return config_refuse(doc, "dataplane.ports", "at least one port is needed");
-	for (unsigned i = 0; i < raw->ports_count; i++) {
-		int rc = port_apply(doc, &raw->ports[i], i, &out->dataplane);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	int rc = 0;
+	for (unsigned i = 0; i < raw->ports_count; i++)
+		rc = config_worse(rc, port_apply(doc, &raw->ports[i], i, &out->dataplane));
+	return rc;
 }
 
 // No host answers on these: the unspecified address, multicast, IPv4 broadcast.
@@ -207,79 +230,90 @@ bool config_address_equal(const struct ip_address *a, const struct ip_address *b
 	return a->version == b->version && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+static int address_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_dataplane *d)
+{
+	struct ip_address a;
+	if (ip_address_parse(text, &a) < 0)
+		return config_refuse(
+			doc, key, "is not an IP address, with or without /prefix length");
+	if (!config_address_is_host(&a) || a.prefix_len == 0)
+		return config_refuse(doc, key, "no host can have this address");
+	for (unsigned i = 0; i < d->address_count; i++)
+		if (config_address_equal(&d->addresses[i], &a))
+			return config_refuse(doc, key, "given twice");
+	d->addresses[d->address_count++] = a;
+	return 0;
+}
+
 static int addresses_apply(
 	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
 {
-	struct config_dataplane *d = &out->dataplane;
 	if (raw->service_addresses_count == 0)
 		return config_refuse(
 			doc, "dataplane.service_addresses", "at least one address is needed");
+	int rc = 0;
 	for (unsigned i = 0; i < raw->service_addresses_count; i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "dataplane.service_addresses", i, NULL);
-		struct ip_address a;
-		if (ip_address_parse(raw->service_addresses[i], &a) < 0)
-			return config_refuse(
-				doc, key, "is not an IP address, with or without /prefix length");
-		if (!config_address_is_host(&a) || a.prefix_len == 0)
-			return config_refuse(doc, key, "no host can have this address");
-		for (unsigned j = 0; j < i; j++) {
-			if (config_address_equal(&d->addresses[j], &a))
-				return config_refuse(doc, key, "given twice");
-		}
-		d->addresses[i] = a;
+		rc = config_worse(
+			rc, address_add(doc, key, raw->service_addresses[i], &out->dataplane));
 	}
-	d->address_count = raw->service_addresses_count;
+	return rc;
+}
+
+static int source_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_upstreams *u)
+{
+	struct ip_address a;
+	if (ip_address_parse(text, &a) < 0 || a.prefix_len != (a.version == 4 ? 32 : 128))
+		return config_refuse(doc, key, "is not an IP address");
+	if (u->source_count > 0 && a.version == u->source[0].version)
+		return config_refuse(doc, key, "one IPv4 and one IPv6 address at most");
+	u->source[u->source_count++] = a;
 	return 0;
 }
 
 static int sources_apply(const struct config_doc *doc, const struct config_raw_upstreams *raw,
 	struct config_upstreams *u)
 {
-	for (unsigned i = 0; i < raw->source_count; i++) {
-		char key[CONFIG_PATH_MAX];
-		struct ip_address a;
-		config_item_key(key, "upstreams.source", i, NULL);
-		if (ip_address_parse(raw->source[i], &a) < 0
-			|| a.prefix_len != (a.version == 4 ? 32 : 128))
-			return config_refuse(doc, key, "is not an IP address");
-		if (i > 0 && a.version == u->source[0].version)
-			return config_refuse(doc, key, "one IPv4 and one IPv6 address at most");
-		u->source[u->source_count++] = a;
-	}
-	return 0;
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < raw->source_count; i++)
+		rc = config_worse(
+			rc, source_add(doc, config_item_key(key, "upstreams.source", i, NULL),
+				    raw->source[i], u));
+	return rc;
 }
 
 static int servers_apply(
 	const struct config_doc *doc, const struct config_raw_upstreams *raw, struct config *out)
 {
+	static const char list[] = "upstreams.servers";
 	struct config_upstreams *u = &out->upstreams;
+	int rc = 0, servers = 0;
 	if (dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name) < 0)
-		return config_refuse(doc, "upstreams.check_name", "is not a domain name");
-	int rc = config_bootstrap_apply(doc, "upstreams.bootstrap", raw->bootstrap,
-		raw->bootstrap_count, out, u->bootstrap, &u->bootstrap_count);
-	for (unsigned i = 0; rc == 0 && i < raw->servers_count; i++) {
-		rc = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
-			out->upstreams.server, &out->upstreams.count);
-		if (rc < 0)
-			return rc;
-	}
-	rc = config_servers_strict(doc, "upstreams.servers", out, u->server, u->count);
-	if (rc == 0)
-		rc = config_recursion_apply(doc, u);
-	return rc < 0 ? rc : sources_apply(doc, raw, u);
+		rc = config_refuse(doc, "upstreams.check_name", "is not a domain name");
+	rc = config_worse(
+		rc, config_bootstrap_apply(doc, "upstreams.bootstrap", raw->bootstrap,
+			    raw->bootstrap_count, out, u->bootstrap, &u->bootstrap_count));
+	for (unsigned i = 0; i < raw->servers_count; i++)
+		servers = config_worse(servers, config_server_apply(doc, &raw->servers[i], list,
+							out, u->server, &u->count));
+	if (servers == 0)
+		servers = config_servers_strict(doc, list, out, u->server, u->count);
+	if (servers == 0)
+		servers = config_recursion_apply(doc, u);
+	rc = config_worse(rc, servers);
+	return config_worse(rc, sources_apply(doc, raw, u));
 }
 
 int config_net_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	int rc = lcores_apply(doc, raw->dataplane, out);
-	if (rc == 0)
-		rc = ports_apply(doc, raw->dataplane, out);
-	if (rc == 0)
-		rc = addresses_apply(doc, raw->dataplane, out);
-	if (rc == 0)
-		rc = servers_apply(doc, raw->upstreams, out);
-	return rc;
+	rc = config_worse(rc, ports_apply(doc, raw->dataplane, out));
+	rc = config_worse(rc, addresses_apply(doc, raw->dataplane, out));
+	return config_worse(rc, servers_apply(doc, raw->upstreams, out));
 }
 
 void config_net_free(struct config *c)

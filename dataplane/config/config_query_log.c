@@ -22,16 +22,16 @@ static int domains_take(const struct config_doc *doc, const struct config_raw_qu
 	out->exclude_domains = calloc(raw->exclude_domains_count, sizeof(*out->exclude_domains));
 	if (!out->exclude_domains)
 		return -ENOMEM;
+	out->exclude_domain_count = raw->exclude_domains_count;
+	int rc = 0;
 	for (unsigned i = 0; i < raw->exclude_domains_count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int rc = config_entry_name(doc,
-			config_item_key(key, "query_log.exclude_domains", i, NULL),
-			raw->exclude_domains[i], &out->exclude_domains[i]);
-		if (rc < 0)
-			return rc;
-		out->exclude_domain_count++;
+		rc = config_worse(
+			rc, config_entry_name(doc,
+				    config_item_key(key, "query_log.exclude_domains", i, NULL),
+				    raw->exclude_domains[i], &out->exclude_domains[i]));
 	}
-	return 0;
+	return rc;
 }
 
 static int clients_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
@@ -42,19 +42,19 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_qu
 	out->exclude_clients = calloc(raw->exclude_clients_count, sizeof(*out->exclude_clients));
 	if (!out->exclude_clients)
 		return -ENOMEM;
+	out->exclude_client_count = raw->exclude_clients_count;
+	int rc = 0;
 	for (unsigned i = 0; i < raw->exclude_clients_count; i++) {
 		struct ip_address *a = &out->exclude_clients[i];
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "query_log.exclude_clients", i, NULL);
 		if (ip_address_parse(raw->exclude_clients[i], a) < 0)
-			return config_refuse(
+			rc = config_refuse(
 				doc, key, "is not an IP address, with or without /prefix");
-		int rc = config_prefix_check(doc, key, a);
-		if (rc < 0)
-			return rc;
-		out->exclude_client_count++;
+		else
+			rc = config_worse(rc, config_prefix_check(doc, key, a));
 	}
-	return 0;
+	return rc;
 }
 
 // Names of tables go into statements as they are.
@@ -128,8 +128,9 @@ static int clickhouse_urls_take(const struct config_doc *doc,
 		return config_refuse(doc, list, "goes not with query_log.clickhouse.url");
 	if (*c->url)
 		return clickhouse_url_take(doc, one, c->url, c);
-	for (unsigned i = 0; rc == 0 && i < raw->urls_count; i++)
-		rc = clickhouse_url_take(doc, config_item_key(key, list, i, NULL), raw->urls[i], c);
+	for (unsigned i = 0; i < raw->urls_count; i++)
+		rc = config_worse(rc, clickhouse_url_take(doc, config_item_key(key, list, i, NULL),
+					      raw->urls[i], c));
 	return rc;
 }
 
@@ -152,19 +153,15 @@ static int clickhouse_apply(const struct config_doc *doc,
 {
 	static const char password_key[] = "query_log.clickhouse.password_file";
 	int rc = clickhouse_urls_take(doc, raw, c);
-	if (rc == 0)
-		rc = identifier_check(doc, "query_log.clickhouse.database", c->database);
-	if (rc == 0)
-		rc = identifier_check(doc, "query_log.clickhouse.table", c->table);
-	if (rc == 0)
-		rc = path_check(doc, "query_log.clickhouse.spool_directory", c->spool_directory);
-	if (rc == 0)
-		rc = path_check(doc, "query_log.clickhouse.ca_file", c->ca_file);
-	if (rc == 0 && c->url_count && *c->password_file)
-		rc = config_password_read(doc, password_key, c->password_file, &c->password);
-	if (rc == 0 && c->password)
-		rc = password_check(doc, password_key, c->password);
-	return rc;
+	rc = config_worse(rc, identifier_check(doc, "query_log.clickhouse.database", c->database));
+	rc = config_worse(rc, identifier_check(doc, "query_log.clickhouse.table", c->table));
+	rc = config_worse(
+		rc, path_check(doc, "query_log.clickhouse.spool_directory", c->spool_directory));
+	rc = config_worse(rc, path_check(doc, "query_log.clickhouse.ca_file", c->ca_file));
+	if (c->url_count && *c->password_file)
+		rc = config_worse(rc,
+			config_password_read(doc, password_key, c->password_file, &c->password));
+	return c->password ? config_worse(rc, password_check(doc, password_key, c->password)) : rc;
 }
 
 static int flag_take(const struct config_doc *doc, const char *key, const char *text, bool *out)
@@ -180,16 +177,12 @@ static int webhook_take(const struct config_doc *doc, unsigned i,
 	const struct config_raw_webhook_to to = {
 		raw->url, raw->form, raw->per_minute, raw->ca_file};
 	int rc = config_webhook_take(doc, list, i, &to, &w->to);
-	if (rc == 0)
-		rc = flag_take(doc, config_item_key(key, list, i, "on_block"), raw->on_block,
-			&w->on_block);
-	if (rc == 0)
-		rc = flag_take(doc, config_item_key(key, list, i, "on_error"), raw->on_error,
-			&w->on_error);
-	if (rc == 0)
-		rc = flag_take(
-			doc, config_item_key(key, list, i, "summary"), raw->summary, &w->summary);
-	return rc;
+	rc = config_worse(rc, flag_take(doc, config_item_key(key, list, i, "on_block"),
+				      raw->on_block, &w->on_block));
+	rc = config_worse(rc, flag_take(doc, config_item_key(key, list, i, "on_error"),
+				      raw->on_error, &w->on_error));
+	return config_worse(rc, flag_take(doc, config_item_key(key, list, i, "summary"),
+					raw->summary, &w->summary));
 }
 
 static int webhooks_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
@@ -200,13 +193,11 @@ static int webhooks_take(const struct config_doc *doc, const struct config_raw_q
 	out->webhooks = calloc(raw->webhooks_count, sizeof(*out->webhooks));
 	if (!out->webhooks)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->webhooks_count; i++) {
-		int rc = webhook_take(doc, i, &raw->webhooks[i], &out->webhooks[i]);
-		out->webhook_count = i + 1;
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	out->webhook_count = raw->webhooks_count;
+	int rc = 0;
+	for (unsigned i = 0; i < raw->webhooks_count; i++)
+		rc = config_worse(rc, webhook_take(doc, i, &raw->webhooks[i], &out->webhooks[i]));
+	return rc;
 }
 
 // dnstap.c of the control plane reads it in the same way.
@@ -231,17 +222,13 @@ int config_query_log_apply(
 {
 	struct config_query_log *c = &out->query_log;
 	int rc = path_check(doc, "query_log.store.directory", c->store.directory);
-	if (rc == 0)
-		rc = path_check(doc, "query_log.requests.directory", c->requests.directory);
-	if (rc == 0)
-		rc = dnstap_check(doc, c->dnstap.socket);
-	if (rc == 0)
-		rc = webhooks_take(doc, raw->query_log, c);
-	if (rc == 0)
-		rc = domains_take(doc, raw->query_log, c);
-	if (rc == 0)
-		rc = clients_take(doc, raw->query_log, c);
-	return rc < 0 ? rc : clickhouse_apply(doc, raw->query_log_clickhouse, &c->clickhouse);
+	rc = config_worse(
+		rc, path_check(doc, "query_log.requests.directory", c->requests.directory));
+	rc = config_worse(rc, dnstap_check(doc, c->dnstap.socket));
+	rc = config_worse(rc, webhooks_take(doc, raw->query_log, c));
+	rc = config_worse(rc, domains_take(doc, raw->query_log, c));
+	rc = config_worse(rc, clients_take(doc, raw->query_log, c));
+	return config_worse(rc, clickhouse_apply(doc, raw->query_log_clickhouse, &c->clickhouse));
 }
 
 void config_query_log_free(struct config *c)
@@ -260,49 +247,49 @@ void config_query_log_free(struct config *c)
 }
 
 // Section client_names.
-static int leases_take(const struct config_doc *doc, const struct config_raw_client_names *raw,
+static int lease_add(const struct config_doc *doc, const char *key, const char *path,
 	struct config_client_names *out)
 {
-	char key[CONFIG_PATH_MAX];
-	for (unsigned i = 0; i < raw->lease_files_count; i++) {
-		const char *path = raw->lease_files[i];
-		config_item_key(key, "client_names.lease_files", i, NULL);
-		if (!path || path[0] != '/')
-			return config_refuse(doc, key, "must be an absolute path");
-		if (strlen(path) > CONFIG_LEASE_PATH_MAX)
-			return config_refuse(
-				doc, key, "is longer than %d bytes", CONFIG_LEASE_PATH_MAX);
-		for (unsigned k = 0; k < i; k++)
-			if (strcmp(out->lease_files[k], path) == 0)
-				return config_refuse(doc, key, "given twice");
-		snprintf(out->lease_files[i], sizeof(out->lease_files[i]), "%s", path);
-		out->lease_file_count = i + 1;
-	}
+	if (!path || path[0] != '/')
+		return config_refuse(doc, key, "must be an absolute path");
+	if (strlen(path) > CONFIG_LEASE_PATH_MAX)
+		return config_refuse(doc, key, "is longer than %d bytes", CONFIG_LEASE_PATH_MAX);
+	for (unsigned i = 0; i < out->lease_file_count; i++)
+		if (strcmp(out->lease_files[i], path) == 0)
+			return config_refuse(doc, key, "given twice");
+	char *to = out->lease_files[out->lease_file_count++];
+	snprintf(to, sizeof(out->lease_files[0]), "%s", path);
 	return 0;
 }
 
-static int servers_take(const struct config_doc *doc, const struct config_raw_client_names *raw,
+static int server_add(const struct config_doc *doc, const char *key, const char *text,
 	struct config_client_names *out)
 {
-	char key[CONFIG_PATH_MAX];
-	for (unsigned i = 0; i < raw->ptr_servers_count; i++) {
-		struct socket_address *a = &out->ptr_servers[i];
-		config_item_key(key, "client_names.ptr_servers", i, NULL);
-		if (!raw->ptr_servers[i]
-			|| socket_address_parse(raw->ptr_servers[i], DNS_PORT, a) < 0)
-			return config_refuse(doc, key,
-				"is not an IP address, with or without port (\"192.0.2.1\", "
-				"\"[fd53::1]:5353\")");
-		if (!config_address_is_host(&a->ip))
-			return config_refuse(doc, key, "is not the address of a host");
-		out->ptr_server_count = i + 1;
-	}
+	struct socket_address *a = &out->ptr_servers[out->ptr_server_count];
+	if (!text || socket_address_parse(text, DNS_PORT, a) < 0)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without port (\"192.0.2.1\", "
+			"\"[fd53::1]:5353\")");
+	if (!config_address_is_host(&a->ip))
+		return config_refuse(doc, key, "is not the address of a host");
+	out->ptr_server_count++;
 	return 0;
 }
 
 int config_client_sources_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	int rc = leases_take(doc, raw->client_names, &out->client_names);
-	return rc ? rc : servers_take(doc, raw->client_names, &out->client_names);
+	const struct config_raw_client_names *r = raw->client_names;
+	struct config_client_names *n = &out->client_names;
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < r->lease_files_count; i++)
+		rc = config_worse(rc,
+			lease_add(doc, config_item_key(key, "client_names.lease_files", i, NULL),
+				r->lease_files[i], n));
+	for (unsigned i = 0; i < r->ptr_servers_count; i++)
+		rc = config_worse(rc,
+			server_add(doc, config_item_key(key, "client_names.ptr_servers", i, NULL),
+				r->ptr_servers[i], n));
+	return rc;
 }

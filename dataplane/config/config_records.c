@@ -58,19 +58,22 @@ static int ordered_make(struct ordered *o)
 static int pairs_check(const struct config_doc *doc, const struct ordered *o)
 {
 	bool alias = false; // among the records of this name
+	int rc = 0;
 	for (unsigned i = 0; i < o->count; i++) {
 		const struct config_record *r = o->by_name[i];
 		char key[CONFIG_PATH_MAX];
 		bool same = i > 0 && name_order(o->by_name[i - 1], r) == 0;
 		config_item_key(key, o->list, (unsigned)(r - o->record), NULL);
-		if (same && record_order(o->by_name[i - 1], r) == 0)
-			return config_refuse(doc, key, "given twice");
 		alias = (same && alias) || r->type == DNS_TYPE_CNAME;
-		if (same && alias)
-			return config_refuse(
+		if (same && record_order(o->by_name[i - 1], r) == 0) {
+			rc = config_refuse(doc, key, "given twice");
+		} else if (same && alias) {
+			rc = config_refuse(
 				doc, key, "a name with a CNAME can have no other record");
+			alias = false; // one error for a name
+		}
 	}
-	return 0;
+	return rc;
 }
 
 // The first record of exactly this name; NULL: none.
@@ -143,13 +146,13 @@ static int group_check(const struct config_doc *doc, const struct config *c, uns
 	int rc = ordered_make(&own);
 	if (rc == 0)
 		rc = pairs_check(doc, &own);
-	if (rc == 0)
-		rc = aliases_check(doc, &own, everyone);
+	if (rc != -ENOMEM)
+		rc = config_worse(rc, aliases_check(doc, &own, everyone));
 	free(own.by_name);
 	return rc;
 }
 
-int config_records_check(const struct config_doc *doc, const struct config *c)
+int config_records_check(const struct config_doc *doc, const struct config_raw *, struct config *c)
 {
 	struct ordered everyone = {.list = "local.records",
 		.record = c->local.records,
@@ -161,12 +164,12 @@ int config_records_check(const struct config_doc *doc, const struct config *c)
 		return config_refuse(doc, "local.records",
 			"more than %d records, those of groups included", CONFIG_RECORDS_MAX);
 	int rc = ordered_make(&everyone);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = pairs_check(doc, &everyone);
-	if (rc == 0)
-		rc = aliases_check(doc, &everyone, &everyone);
-	for (unsigned i = 0; rc == 0 && i < c->group_count; i++)
-		rc = group_check(doc, c, i, &everyone);
+		rc = config_worse(rc, aliases_check(doc, &everyone, &everyone));
+		for (unsigned i = 0; i < c->group_count; i++)
+			rc = config_worse(rc, group_check(doc, c, i, &everyone));
+	}
 	free(everyone.by_name);
 	return rc;
 }

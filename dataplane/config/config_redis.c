@@ -15,25 +15,32 @@ static bool same(const struct socket_address *a, const struct socket_address *b)
 	       && memcmp(a->ip.bytes, b->ip.bytes, a->ip.version == 4 ? 4 : 16) == 0;
 }
 
+static int address_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_redis *r)
+{
+	struct socket_address *a = &r->addresses[r->address_count++];
+	uint16_t port = r->mode == REDIS_MODE_SENTINEL ? SENTINEL_PORT : REDIS_PORT;
+	if (!text || socket_address_parse(text, port, a) < 0)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without port (\"192.0.2.7\", "
+			"\"[fd53::7]:6379\")");
+	for (const struct socket_address *before = r->addresses; before < a; before++)
+		if (same(before, a))
+			return config_refuse(doc, key, "given twice");
+	return 0;
+}
+
 static int addresses_apply(
 	const struct config_doc *doc, const struct config_raw_redis *raw, struct config_redis *r)
 {
-	uint16_t port = r->mode == REDIS_MODE_SENTINEL ? SENTINEL_PORT : REDIS_PORT;
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
 	for (unsigned i = 0; i < raw->addresses_count; i++) {
-		char key[CONFIG_PATH_MAX];
-		struct socket_address a;
-		config_item_key(key, "redis.addresses", i, NULL);
-		if (!raw->addresses[i] || socket_address_parse(raw->addresses[i], port, &a) < 0)
-			return config_refuse(doc, key,
-				"is not an IP address, with or without port (\"192.0.2.7\", "
-				"\"[fd53::7]:6379\")");
-		for (unsigned j = 0; j < i; j++) {
-			if (same(&r->addresses[j], &a))
-				return config_refuse(doc, key, "given twice");
-		}
-		r->addresses[r->address_count++] = a;
+		rc = config_worse(
+			rc, address_add(doc, config_item_key(key, "redis.addresses", i, NULL),
+				    raw->addresses[i], r));
 	}
-	return 0;
+	return rc;
 }
 
 // `password` is the value of the key itself, "" without one.
@@ -57,10 +64,9 @@ static int passwords_apply(const struct config_doc *doc, struct config_redis *r)
 {
 	int rc = password_apply(
 		doc, "redis.password_file", "redis.password", r->password_file, &r->password);
-	if (rc == 0)
-		rc = password_apply(doc, "redis.sentinel_password_file", "redis.sentinel_password",
-			r->sentinel_password_file, &r->sentinel_password);
-	return rc;
+	return config_worse(
+		rc, password_apply(doc, "redis.sentinel_password_file", "redis.sentinel_password",
+			    r->sentinel_password_file, &r->sentinel_password));
 }
 
 // It stands in keys, in patterns of SCAN and before "-meta:".
@@ -76,33 +82,33 @@ static bool is_namespace(const char *text)
 
 static int relations_check(const struct config_doc *doc, const struct config_redis *r)
 {
+	int rc = 0;
 	if (r->mode != REDIS_MODE_OFF && r->address_count == 0)
-		return config_refuse(doc, "redis.addresses", "at least one address is needed");
+		rc = config_refuse(doc, "redis.addresses", "at least one address is needed");
 	if (r->mode == REDIS_MODE_STANDALONE && r->address_count > 1)
-		return config_refuse(doc, "redis.addresses", "a standalone server has one");
+		rc = config_refuse(doc, "redis.addresses", "a standalone server has one");
 	if (r->mode == REDIS_MODE_SENTINEL && !r->master_name[0])
-		return config_refuse(doc, "redis.master_name", "is needed with sentinel");
+		rc = config_refuse(doc, "redis.master_name", "is needed with sentinel");
 	if (!is_namespace(r->space))
-		return config_refuse(doc, "redis.namespace",
+		rc = config_refuse(doc, "redis.namespace",
 			"takes letters, digits, '-', '_' and '.', and does not end in \"-meta\"");
 	if (r->mode == REDIS_MODE_CLUSTER && r->db != 0)
-		return config_refuse(doc, "redis.db", "a cluster has only database 0");
+		rc = config_refuse(doc, "redis.db", "a cluster has only database 0");
 	// A password that is not read here is empty.
 	if (r->username[0] && !r->password[0] && !r->password_file[0])
-		return config_refuse(doc, "redis.username", "needs a password");
+		rc = config_refuse(doc, "redis.username", "needs a password");
 	if (r->lookup_timeout_ms > r->timeout_ms)
-		return config_refuse(doc, "redis.lookup_timeout_ms",
-			"is above redis.timeout_ms (%u)", r->timeout_ms);
-	return 0;
+		rc = config_refuse(doc, "redis.lookup_timeout_ms", "is above redis.timeout_ms (%u)",
+			r->timeout_ms);
+	return rc;
 }
 
 int config_redis_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	int rc = addresses_apply(doc, raw->redis, &out->redis);
-	if (rc == 0)
-		rc = passwords_apply(doc, &out->redis);
-	return rc == 0 ? relations_check(doc, &out->redis) : rc;
+	rc = config_worse(rc, passwords_apply(doc, &out->redis));
+	return config_worse(rc, relations_check(doc, &out->redis));
 }
 
 void config_redis_wipe(struct config *c)

@@ -32,6 +32,7 @@ static int days_apply(const struct config_doc *doc, const char *base,
 	const struct config_raw_schedule *raw, uint8_t *out)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
 	config_sub_key(list, base, "days");
 	*out = raw->days_count == 0 ? DAYS_ALL : 0;
 	for (unsigned i = 0; i < raw->days_count; i++) {
@@ -39,15 +40,17 @@ static int days_apply(const struct config_doc *doc, const char *base,
 		while (k < ARRAY_LEN(day_words) && strcmp(day_words[k].word, raw->days[i]) != 0)
 			k++;
 		config_item_key(key, list, i, NULL);
-		if (k == ARRAY_LEN(day_words))
-			return config_refuse(doc, key,
+		if (k == ARRAY_LEN(day_words)) {
+			rc = config_refuse(doc, key,
 				"must be one of: mon, tue, wed, thu, fri, sat, sun, weekdays, "
 				"weekend");
+			continue;
+		}
 		if (*out & day_words[k].days)
-			return config_refuse(doc, key, "given twice");
+			rc = config_refuse(doc, key, "given twice");
 		*out |= day_words[k].days;
 	}
-	return 0;
+	return rc;
 }
 
 static int time_parse(
@@ -72,19 +75,18 @@ static int window_apply(const struct config_doc *doc, const char *base,
 	const struct config_raw_schedule *raw, struct config_schedule *s)
 {
 	char key[CONFIG_PATH_MAX];
-	int rc = days_apply(doc, base, raw, &s->days);
-	if (rc == 0)
-		rc = time_parse(doc, config_sub_key(key, base, "from"), raw->from, &s->from_min);
+	int days = days_apply(doc, base, raw, &s->days);
+	int rc = time_parse(doc, config_sub_key(key, base, "from"), raw->from, &s->from_min);
 	if (rc == 0 && s->from_min == CONFIG_DAY_MIN)
 		rc = config_refuse(doc, key, "a day ends at 24:00: nothing begins then");
-	if (rc == 0)
-		rc = time_parse(doc, config_sub_key(key, base, "to"), raw->to, &s->to_min);
+	rc = config_worse(
+		rc, time_parse(doc, config_sub_key(key, base, "to"), raw->to, &s->to_min));
 	if (rc == 0 && s->to_min == s->from_min)
 		rc = config_refuse(
 			doc, key, "is the same as `from` (a whole day is 00:00 to 24:00)");
 	if (s->to_min == 0)
 		s->to_min = CONFIG_DAY_MIN;
-	return rc;
+	return config_worse(days, rc);
 }
 
 static int domains_apply(const struct config_doc *doc, const char *list,
@@ -95,15 +97,14 @@ static int domains_apply(const struct config_doc *doc, const char *list,
 	s->domains = calloc(raw->domains_count, sizeof(*s->domains));
 	if (!s->domains)
 		return -ENOMEM;
+	s->domain_count = raw->domains_count;
+	int rc = 0;
 	for (unsigned i = 0; i < raw->domains_count; i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, list, i, NULL);
-		int rc = config_entry_name(doc, key, raw->domains[i], &s->domains[i]);
-		if (rc < 0)
-			return rc;
-		s->domain_count++;
+		rc = config_worse(rc, config_entry_name(doc, key, raw->domains[i], &s->domains[i]));
 	}
-	return 0;
+	return rc;
 }
 
 static int flags_apply(const struct config_doc *doc, const char *base,
@@ -114,9 +115,9 @@ static int flags_apply(const struct config_doc *doc, const char *base,
 	if (raw->pause)
 		rc = config_bool_parse(
 			doc, config_sub_key(key, base, "pause"), raw->pause, &s->pause);
-	if (rc == 0 && raw->block_all)
-		rc = config_bool_parse(
-			doc, config_sub_key(key, base, "block_all"), raw->block_all, &s->block_all);
+	if (raw->block_all)
+		rc = config_worse(rc, config_bool_parse(doc, config_sub_key(key, base, "block_all"),
+					      raw->block_all, &s->block_all));
 	if (rc == 0 && s->pause && s->block_all)
 		rc = config_refuse(doc, key, "does not go together with `pause`");
 	return rc;
@@ -128,14 +129,12 @@ static int effects_apply(const struct config_doc *doc, const char *base,
 {
 	char key[CONFIG_PATH_MAX];
 	int rc = flags_apply(doc, base, raw, s);
-	if (rc == 0)
-		rc = config_services_apply(doc, config_sub_key(key, base, "services"),
-			raw->services, raw->services_count, &s->services);
-	if (rc == 0)
-		rc = config_list_names_apply(doc, config_sub_key(key, base, "lists"), raw->lists,
-			raw->lists_count, blocking, &s->lists, &s->list_count);
-	if (rc == 0)
-		rc = domains_apply(doc, config_sub_key(key, base, "domains"), raw, s);
+	rc = config_worse(rc, config_services_apply(doc, config_sub_key(key, base, "services"),
+				      raw->services, raw->services_count, &s->services));
+	rc = config_worse(
+		rc, config_list_names_apply(doc, config_sub_key(key, base, "lists"), raw->lists,
+			    raw->lists_count, blocking, &s->lists, &s->list_count));
+	rc = config_worse(rc, domains_apply(doc, config_sub_key(key, base, "domains"), raw, s));
 	if (rc == 0 && !s->pause && !s->block_all && raw->services_count == 0
 		&& raw->lists_count == 0 && !s->domain_count)
 		rc = config_refuse(doc, base,
@@ -157,7 +156,7 @@ static int name_apply(const struct config_doc *doc, const char *base, const char
 	if (strcmp(text, "allow") == 0 || strcmp(text, "deny") == 0)
 		return config_refuse(doc, key, "is a name with a meaning of its own");
 	for (unsigned i = 0; i + 1 < before->count; i++)
-		if (strcmp(before->one[i].name, text) == 0)
+		if (before->one[i].name && strcmp(before->one[i].name, text) == 0)
 			return config_refuse(doc, key, "the name \"%s\" is given twice", text);
 	return 0;
 }
@@ -168,11 +167,8 @@ static int schedule_apply(const struct config_doc *doc, const char *base, const 
 {
 	struct config_schedule *s = &out->one[out->count++];
 	int rc = name_apply(doc, base, name, out, &s->name);
-	if (rc == 0)
-		rc = window_apply(doc, base, raw, s);
-	if (rc == 0)
-		rc = effects_apply(doc, base, raw, blocking, s);
-	return rc;
+	rc = config_worse(rc, window_apply(doc, base, raw, s));
+	return config_worse(rc, effects_apply(doc, base, raw, blocking, s));
 }
 
 static int family_time_apply(const struct config_doc *doc, const char *owner,
@@ -206,10 +202,10 @@ int config_schedules_apply(const struct config_doc *doc, const char *owner,
 	if (raw->family_time)
 		rc = family_time_apply(doc, owner, raw->family_time, blocking, out);
 	config_sub_key(list, owner, "schedules");
-	for (unsigned i = 0; rc == 0 && i < raw->schedules_count; i++) {
+	for (unsigned i = 0; i < raw->schedules_count; i++) {
 		const struct config_raw_schedule *one = &raw->schedules[i];
 		config_item_key(base, list, i, NULL);
-		rc = schedule_apply(doc, base, one->name, one, blocking, out);
+		rc = config_worse(rc, schedule_apply(doc, base, one->name, one, blocking, out));
 	}
 	return rc;
 }

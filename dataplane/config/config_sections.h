@@ -193,7 +193,8 @@ void config_local_free(struct config *c); // before config_groups_free
 
 // What records must be together, when all are there: no two alike, no CNAME beside another record
 // of its name (RFC 1034 3.6.2), none that leads in a circle.
-ATTR_MUST_CHECK int config_records_check(const struct config_doc *doc, const struct config *c);
+ATTR_MUST_CHECK int config_records_check(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
 
 // The list `forward_zones`, everyone's and groups': zones and their servers.
 
@@ -269,9 +270,15 @@ void config_tls_wipe(struct config *c);
 ATTR_MUST_CHECK int config_proxy_protocol_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 
-// Relations between the values of a configuration, checked once every single one is good.
+// Relations between the values of a configuration. -EINVAL by config_refuse.
 
-// -EINVAL by config_refuse.
+// Of single values, once every one is good.
+ATTR_MUST_CHECK int config_values_check(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+// The packet buffers, also after config_net_apply.
+ATTR_MUST_CHECK int config_mbufs_check(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+// Of sections, once all is good.
 ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct config *c);
 
 // Checks a document that was read, and makes a configuration of it. -EINVAL, -ENOMEM: with an

@@ -159,7 +159,7 @@ static int name_apply(const struct config_doc *doc, const char *key, const char 
 {
 	int rc = config_text_take(doc, key, text, CONFIG_TITLE_MAX, out);
 	for (unsigned j = 0; rc == 0 && j < count; j++) {
-		if (strcmp(servers[j].name, *out) != 0)
+		if (!servers[j].name || strcmp(servers[j].name, *out) != 0)
 			continue;
 		FREE_AND_NULL(*out);
 		return config_refuse(doc, key, "given twice");
@@ -167,54 +167,60 @@ static int name_apply(const struct config_doc *doc, const char *key, const char 
 	return rc;
 }
 
+static int server_fill(const struct config_doc *doc, const struct config_raw_server *raw,
+	const char *list, const struct config *out, const struct config_upstream *servers,
+	unsigned i, struct config_upstream *s)
+{
+	char key[CONFIG_PATH_MAX], text[CONFIG_HOST_TEXT_MAX];
+	int64_t weight = 1;
+	int rc = 0, address = 0;
+	if (raw->weight)
+		rc = config_number_parse(doc, config_item_key(key, list, i, "weight"), raw->weight,
+			1, CONFIG_WEIGHT_MAX, &weight);
+	s->weight = (unsigned)weight;
+	if (raw->trust_ad)
+		rc = config_worse(
+			rc, config_bool_parse(doc, config_item_key(key, list, i, "trust_ad"),
+				    raw->trust_ad, &s->trust_ad));
+	config_item_key(key, list, i, "address");
+	address = raw->address ? server_address(doc, key, raw->address, s)
+			       : config_refuse(doc, key, "has no value");
+	if (address == 0)
+		address = s->host[0] ? config_host_check(doc, key, out, servers, i, s)
+				     : config_server_check(doc, key, out, servers, i, &s->address);
+	rc = config_worse(rc, address);
+	if (address == 0)
+		rc = config_worse(rc, pins_apply(doc, raw, list, i, &s->tls));
+	if (address < 0 && !raw->name)
+		return rc;
+	config_server_text(s, text);
+	text[CONFIG_TITLE_MAX] = '\0';
+	config_item_key(key, list, i, "name");
+	return config_worse(
+		rc, name_apply(doc, key, raw->name ? raw->name : text, servers, i, &s->name));
+}
+
+// One that is refused keeps its number: others are named by theirs.
 int config_server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
 	const char *list, const struct config *out, struct config_upstream *servers,
 	unsigned *count)
 {
-	char key[CONFIG_PATH_MAX], text[CONFIG_HOST_TEXT_MAX];
-	struct config_upstream s = {.weight = 1};
-	config_item_key(key, list, *count, "address");
-	if (!raw->address)
-		return config_refuse(doc, key, "has no value");
-	int rc = server_address(doc, key, raw->address, &s);
-	if (rc == 0)
-		rc = s.host[0] ? config_host_check(doc, key, out, servers, *count, &s)
-			       : config_server_check(doc, key, out, servers, *count, &s.address);
-	if (rc == 0)
-		rc = pins_apply(doc, raw, list, *count, &s.tls);
-	if (rc < 0)
-		return rc;
-	int64_t weight = 1;
-	config_item_key(key, list, *count, "weight");
-	if (raw->weight)
-		rc = config_number_parse(doc, key, raw->weight, 1, CONFIG_WEIGHT_MAX, &weight);
-	if (rc < 0)
-		return rc;
-	s.weight = (unsigned)weight;
-	config_item_key(key, list, *count, "trust_ad");
-	if (raw->trust_ad)
-		rc = config_bool_parse(doc, key, raw->trust_ad, &s.trust_ad);
-	if (rc < 0)
-		return rc;
-	config_item_key(key, list, *count, "name");
-	config_server_text(&s, text);
-	text[CONFIG_TITLE_MAX] = '\0';
-	rc = name_apply(doc, key, raw->name ? raw->name : text, servers, *count, &s.name);
-	if (rc == 0)
-		servers[(*count)++] = s;
-	return rc;
+	const unsigned i = (*count)++;
+	servers[i] = (struct config_upstream){0};
+	return server_fill(doc, raw, list, out, servers, i, &servers[i]);
 }
 
 int config_servers_strict(const struct config_doc *doc, const char *list, const struct config *c,
 	const struct config_upstream *servers, unsigned count)
 {
 	char key[CONFIG_PATH_MAX];
+	int rc = 0;
 	for (unsigned i = 0; c->upstreams.strict && i < count; i++)
 		if (!servers[i].tls.is_on)
-			return config_refuse(doc, config_item_key(key, list, i, "address"),
+			rc = config_refuse(doc, config_item_key(key, list, i, "address"),
 				"would be asked in clear text, but `upstreams.strict` is true: "
 				"\"tls://NAME@ADDRESS\" or \"https://NAME@ADDRESS/PATH\"");
-	return 0;
+	return rc;
 }
 
 // A number of a key of the list; not given: *value stays.
@@ -234,9 +240,8 @@ static int subnet_apply(const struct config_doc *doc, const char *owner, const c
 	int64_t ipv4 = out->ipv4, ipv6 = out->ipv6;
 	int rc = pick_number(
 		doc, owner, prefix, "client_subnet_ipv4", raw->subnet_ipv4, 0, 32, &ipv4);
-	if (rc == 0)
-		rc = pick_number(
-			doc, owner, prefix, "client_subnet_ipv6", raw->subnet_ipv6, 0, 128, &ipv6);
+	rc = config_worse(rc, pick_number(doc, owner, prefix, "client_subnet_ipv6",
+				      raw->subnet_ipv6, 0, 128, &ipv6));
 	*out = (struct config_subnet){.ipv4 = (uint8_t)ipv4, .ipv6 = (uint8_t)ipv6};
 	return rc;
 }
@@ -255,9 +260,9 @@ int config_pick_apply(const struct config_doc *doc, const char *owner, const cha
 		out->policy = (enum upstream_policy)value;
 		out->has_policy = true;
 	}
-	if (rc == 0)
-		rc = pick_number(doc, owner, prefix, "race", raw->race, 1, RACE_MAX, &race);
+	rc = config_worse(
+		rc, pick_number(doc, owner, prefix, "race", raw->race, 1, RACE_MAX, &race));
 	out->race = (unsigned)race;
 	out->subnet = upstreams->subnet;
-	return rc < 0 ? rc : subnet_apply(doc, owner, prefix, raw, &out->subnet);
+	return config_worse(rc, subnet_apply(doc, owner, prefix, raw, &out->subnet));
 }

@@ -156,7 +156,6 @@ int config_list_tls_apply(const struct config_doc *doc, const struct config_raw_
 		return -ENOMEM;
 	list->tls->pin_count = raw->pin_count;
 	int rc = config_pins_take(doc, key, raw->pin, raw->pin_count, list->tls->pin);
-	if (rc == 0)
-		rc = ca_file_apply(doc, i, raw->ca_file, list->tls);
-	return rc < 0 ? rc : name_apply(doc, i, &url, list->tls);
+	rc = config_worse(rc, ca_file_apply(doc, i, raw->ca_file, list->tls));
+	return config_worse(rc, name_apply(doc, i, &url, list->tls));
 }

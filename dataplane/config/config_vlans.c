@@ -21,23 +21,29 @@ int config_vlan_parse(const char *text, uint16_t *out)
 }
 
 // 0 stands for frames without a tag.
+static int port_vlan_add(
+	const struct config_doc *doc, const char *key, const char *text, struct config_port *port)
+{
+	uint16_t id;
+	if (config_vlan_parse(text, &id) < 0)
+		return config_refuse(doc, key, "must be a VLAN number, 1 to 4094, or 0: no tag");
+	if (port->vlans[id / 64] >> id % 64 & 1)
+		return config_refuse(doc, key, "given twice");
+	port->vlans[id / 64] |= UINT64_C(1) << id % 64;
+	return 0;
+}
+
 int config_port_vlans_apply(const struct config_doc *doc, const struct config_raw_port *raw,
 	unsigned i, struct config_port *port)
 {
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int rc = 0;
 	config_item_key(list, "dataplane.ports", i, "vlans");
-	for (unsigned k = 0; k < raw->vlans_count; k++) {
-		uint16_t id;
-		config_item_key(key, list, k, NULL);
-		if (config_vlan_parse(raw->vlans[k], &id) < 0)
-			return config_refuse(
-				doc, key, "must be a VLAN number, 1 to 4094, or 0: no tag");
-		if (port->vlans[id / 64] >> id % 64 & 1)
-			return config_refuse(doc, key, "given twice");
-		port->vlans[id / 64] |= UINT64_C(1) << id % 64;
-	}
+	for (unsigned k = 0; k < raw->vlans_count; k++)
+		rc = config_worse(rc, port_vlan_add(doc, config_item_key(key, list, k, NULL),
+					      raw->vlans[k], port));
 	port->has_vlans = raw->vlans_count > 0;
-	return 0;
+	return rc;
 }
 
 // `taken`: by VLAN, the number of the group that has it, or 0.
@@ -51,19 +57,22 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	g->vlans = calloc(raw->vlans_count, sizeof(*g->vlans));
 	if (!g->vlans)
 		return -ENOMEM;
+	int rc = 0;
 	config_item_key(list, "groups", i, "vlans");
 	for (unsigned k = 0; k < raw->vlans_count; k++) {
 		uint16_t id;
 		config_item_key(key, list, k, NULL);
-		if (config_vlan_parse(raw->vlans[k], &id) < 0 || id == 0)
-			return config_refuse(doc, key, "must be a VLAN number, 1 to 4094");
+		if (config_vlan_parse(raw->vlans[k], &id) < 0 || id == 0) {
+			rc = config_refuse(doc, key, "must be a VLAN number, 1 to 4094");
+			continue;
+		}
 		if (taken[id])
-			return config_refuse(doc, key, "VLAN %u is in group \"%s\" already", id,
+			rc = config_refuse(doc, key, "VLAN %u is in group \"%s\" already", id,
 				c->groups[taken[id] - 1].name);
 		taken[id] = (uint8_t)(i + 1);
 		g->vlans[g->vlan_count++] = id;
 	}
-	return 0;
+	return rc;
 }
 
 int config_group_vlans_apply(
@@ -71,7 +80,7 @@ int config_group_vlans_apply(
 {
 	uint8_t taken[CONFIG_VLANS] = {0};
 	int rc = 0;
-	for (unsigned i = 0; rc == 0 && i < out->group_count; i++)
-		rc = group_apply(doc, &raw->groups[i], i, taken, out);
+	for (unsigned i = 0; i < out->group_count; i++)
+		rc = config_worse(rc, group_apply(doc, &raw->groups[i], i, taken, out));
 	return rc;
 }

@@ -8,12 +8,11 @@
 #include <weir/config/pci_name.h>
 #include <weir/config_tools.h>
 
-static void lcore_prove(const char *key, unsigned lcore, struct config_errors *e)
+static void lcore_prove(const char *key, unsigned lcore, const struct config_proof *p)
 {
 	long cores = sysconf(_SC_NPROCESSORS_CONF);
 	if (cores > 0 && lcore >= (unsigned long)cores)
-		config_errors_add(e,
-			"config: %s: this machine has no core %u, its cores are 0 to %ld", key,
+		config_proof_refuse(p, key, "this machine has no core %u, its cores are 0 to %ld",
 			lcore, cores - 1);
 }
 
@@ -33,60 +32,46 @@ static bool is_there(const char *root, const char *pci)
 	return n < (int)sizeof(path) && access(path, F_OK) == 0;
 }
 
-static void device_prove(unsigned i, const char *device, const char *root, struct config_errors *e)
+static void device_prove(
+	unsigned i, const char *device, const char *root, const struct config_proof *p)
 {
-	char name[64], pci[PCI_NAME_MAX];
+	char key[64], name[64], pci[PCI_NAME_MAX];
 	size_t len = strcspn(device, ",");
+	snprintf(key, sizeof(key), "dataplane.ports[%u].device", i);
 	snprintf(name, sizeof(name), "%.*s", (int)len, device);
 	if (has_nameless(device + len))
-		config_errors_add(
-			e, "config: dataplane.ports[%u].device: an argument has no name", i);
+		config_proof_refuse(p, key, "an argument has no name");
 	if (pci_name_parse(name, pci)) {
 		if (!is_there(root, pci))
-			config_errors_add(e,
-				"config: dataplane.ports[%u].device: this machine has no PCI "
-				"device %s",
-				i, pci);
+			config_proof_refuse(p, key, "this machine has no PCI device %s", pci);
 	} else if (strncmp(name, "net_", 4) != 0 || !name[4]) {
-		config_errors_add(e,
-			"config: dataplane.ports[%u].device: \"%s\" is neither a PCI address nor a "
-			"virtual device (net_...)",
-			i, name);
+		config_proof_refuse(p, key,
+			"\"%s\" is neither a PCI address nor a virtual device (net_...)", name);
 	}
 }
 
-void config_machine_prove(const struct config *c, const char *root, struct config_errors *e)
+void config_machine_prove(const struct config *c, const char *root, const struct config_proof *p)
 {
 	const struct config_dataplane *d = &c->dataplane;
 	if (c->runtime.group[0] && !getgrnam(c->runtime.group))
-		config_errors_add(e, "config: runtime.group: this machine has no group \"%s\"",
-			c->runtime.group);
-	lcore_prove("dataplane.main_lcore", d->main_lcore, e);
+		config_proof_refuse(
+			p, "runtime.group", "this machine has no group \"%s\"", c->runtime.group);
+	lcore_prove("dataplane.main_lcore", d->main_lcore, p);
 	for (unsigned i = 0; i < d->worker_count && !d->workers_auto; i++) {
 		char key[64];
 		snprintf(key, sizeof(key), "dataplane.worker_lcores[%u]", i);
-		lcore_prove(key, d->worker_lcores[i], e);
+		lcore_prove(key, d->worker_lcores[i], p);
 	}
 	for (unsigned i = 0; i < d->port_count; i++)
 		if (!d->ports[i].xdp)
-			device_prove(i, d->ports[i].device, root, e);
-}
-
-static bool has_text(const struct config_errors *e, const char *text)
-{
-	for (unsigned i = 0; i < e->count && i < CONFIG_ERRORS_MAX; i++)
-		if (strcmp(e->text[i], text) == 0)
-			return true;
-	return false;
+			device_prove(i, d->ports[i].device, root, p);
 }
 
 void config_machine_prove_change(const struct config *running, const struct config *c,
-	const char *root, struct config_errors *errors)
+	const struct config_bundle *texts, const char *root, struct config_errors *errors)
 {
-	struct config_errors before = {0}, after = {0};
-	config_machine_prove(running, root, &before);
-	config_machine_prove(c, root, &after);
-	for (unsigned i = 0; i < after.count && i < CONFIG_ERRORS_MAX; i++)
-		if (!has_text(&before, after.text[i]))
-			config_errors_add(errors, "%s", after.text[i]);
+	struct config_errors known = {0};
+	config_machine_prove(running, root, &(struct config_proof){.errors = &known});
+	config_machine_prove(
+		c, root, &(struct config_proof){.texts = texts, .known = &known, .errors = errors});
 }

@@ -59,13 +59,26 @@ ATTR_MUST_CHECK static inline int config_load_public(
 // configuration may often not read. Returns and fills in the same as config_load().
 ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]);
 
+// A proof that this machine has what a configuration wants, and where its errors go.
+struct config_bundle; // weir/config/versions.h
+struct config_proof {
+	const struct config_bundle *texts; // of the configuration; NULL: errors name no place
+	const struct config_errors *known; // without places: not added again; NULL: none
+	struct config_errors *errors;
+};
+// Adds the error "config: key: reason (FILE:LINE:COL)", as the checks of a document do.
+void config_proof_refuse(const struct config_proof *p, const char *key, const char *fmt, ...)
+	ATTR_PRINTF(3, 4);
+
 // What a configuration wants of the machine and can be proven without starting anything: the Unix
 // group, the cores, the devices. Adds an error for each that is missing here. Reads the group
 // database and sysfs, below `root` ("": /).
-void config_machine_prove(const struct config *c, const char *root, struct config_errors *errors);
-// The same, without what `running` lacks as well: a change is not to blame for that.
+void config_machine_prove(
+	const struct config *c, const char *root, const struct config_proof *proof);
+// The same, without what `running` lacks as well: a change is not to blame for that. `texts` are
+// those of `c`.
 void config_machine_prove_change(const struct config *running, const struct config *c,
-	const char *root, struct config_errors *errors);
+	const struct config_bundle *texts, const char *root, struct config_errors *errors);
 
 // Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
 // by ", " in `out`; the number of them. All other settings take effect live.

@@ -27,7 +27,8 @@ check "a certificate that is not there is an error" eval '! weirctl config check
 cp $config $tmp/good.yaml
 cp $tmp/nowhere.yaml $config
 for how in "apply --dry-run" apply reload; do
-	check "and refuses config $how" eval '! weirctl config $how >$tmp/said 2>&1 && grep -q "control: $dir/nowhere.pem: no such file" $tmp/said'
+	check "and refuses config $how" eval '! weirctl config $how >$tmp/said 2>&1 &&
+		grep -q "control.certificates\[0\]: $dir/nowhere.pem: no such file ($config:[0-9]*:[0-9]*)" $tmp/said'
 done
 cp $tmp/good.yaml $config
 same "control.listen waits for a restart" 1 "$(weirctl config reload | grep -c control.listen)"

@@ -55,22 +55,49 @@ address=/apps.lan/198.18.9.2
 address=/ads.example/
 cname=files.lan,nas.lan
 CONF
-asks() { # the records of either
-	same "$1: a record" 198.18.9.1 "$(short nas.lan A)"
-	same "$1: its address" nas.lan. "$(short -x 198.18.9.1)"
-	same "$1: a name below" 198.18.9.2 "$(short a.b.apps.lan A)"
-	same "$1: no other name of the zone" NXDOMAIN "$(rcode @$service other.lan A)"
-	same "$1: blocked, and all below" NXDOMAIN "$(rcode @$service www.ads.example A)"
+# The programs themselves with these files answer on this address, for comparison.
+twin=127.0.0.9
+answers() { [ "$(kdig +short +timeout=1 +retry=0 @$twin nas.lan A)" = 198.18.9.1 ]; }
+unbound_runs() {
+	{ cat $tmp/unbound.conf && printf 'server:\n%s\n' "interface: $twin" "do-daemonize: no" "chroot: ''" "username: ''" \
+		"pidfile: ''" "directory: $tmp" "use-syslog: no" "do-not-query-localhost: no"; } >$tmp/unbound.twin
+	exec unbound -c $tmp/unbound.twin
 }
+dnsmasq_runs() { exec dnsmasq -k -C $tmp/dnsmasq.conf --listen-address=$twin --bind-interfaces --no-resolv --no-hosts --pid-file --user=root; }
+# asks WHO KDIG...: the records of either file, at the program or at weir
+asks() {
+	local who=$1
+	shift
+	same "$who: a record" 198.18.9.1 "$("$@" +short nas.lan A)"
+	same "$who: its address" nas.lan. "$("$@" +short -x 198.18.9.1)"
+	same "$who: a name below" 198.18.9.2 "$("$@" +short a.b.apps.lan A)"
+	same "$who: no other name of the zone" NXDOMAIN "$("$@" other.lan A | rcode_of)"
+	same "$who: blocked, and all below" NXDOMAIN "$("$@" www.ads.example A | rcode_of)"
+}
+ours() { again client kdig +timeout=5 +retry=2 @$service "$@"; }
+theirs() { kdig +timeout=2 +retry=1 @$twin "$@"; }
 for source in unbound dnsmasq; do
+	(${source}_runs) >$tmp/$source.log 2>&1 &
+	program=$!
+	check "$source: runs with the file" eventually answers
+	asks "$source itself" theirs
+	kill $program
+	wait $program 2>/dev/null
 	check "$source: imported" weirctl import $source $tmp/$source.conf -o $tmp/$source.yaml
 	with $tmp/$source.yaml
 	check "$source: in force" weirctl config reload
 	check "$source: on all workers" eventually activated
 	check "$source: its block" eventually blocks www.ads.example
-	asks $source
+	asks "weir after $source" ours
 done
 same "dnsmasq: an alias" "nas.lan. 198.18.9.1" "$(short files.lan A | xargs)"
-if command -v unbound-checkconf >/dev/null; then check "unbound takes that file" unbound-checkconf $tmp/unbound.conf; fi
-if command -v dnsmasq >/dev/null; then check "dnsmasq takes that file" dnsmasq --test -C $tmp/dnsmasq.conf; fi
+
+# What Debian ships with either.
+check "unbound's own file" weirctl import unbound /etc/unbound/unbound.conf -o $tmp/shipped.yaml
+check "is a configuration" weirctl config check $tmp/shipped.yaml
+example=/usr/share/doc/dnsmasq-base/examples/dnsmasq.conf.example
+if [ -f $example ]; then # a system may be set to leave documentation out
+	check "dnsmasq's own example" weirctl import dnsmasq $example -o $tmp/example.yaml
+	check "is a configuration" weirctl config check $tmp/example.yaml
+fi
 finish

@@ -78,19 +78,18 @@ export async function show(box, signal) {
       wrong = null;
       problemsFill();
     }
-    if (!r) {
-      if (!now.hasChildNodes()) fill(now, h('p', { class: 'soft' }, 'Measuring …'));
-      return;
+    if (r) {
+      [s.unix_ms / 1000, r.hit + r.local, r.blocked, r.miss, r.failed].forEach((v, i) => {
+        series[i].push(v);
+        if (series[i].length > KEPT) series[i].shift();
+      });
+      graph.set(series);
     }
-    [s.unix_ms / 1000, r.hit + r.local, r.blocked, r.miss, r.failed].forEach((v, i) => {
-      series[i].push(v);
-      if (series[i].length > KEPT) series[i].shift();
-    });
-    graph.set(series);
+    const of = (value) => (r ? value(r) : '–'); // a rate needs two samples
     fill(now, tiles([
-      ['Queries a second', rate(r.queries)], ['From the cache', percent(r.hit + r.local, r.queries)], ['Blocked', percent(r.blocked, r.queries)],
-      ['Failed', percent(r.failed, r.queries), r.failed > 0 ? 'bad' : undefined],
-      ['Cached answer, median', r.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
+      ['Queries a second', of((x) => rate(x.queries))], ['From the cache', of((x) => percent(x.hit + x.local, x.queries))],
+      ['Blocked', of((x) => percent(x.blocked, x.queries))], ['Failed', of((x) => percent(x.failed, x.queries)), r?.failed > 0 ? 'bad' : undefined],
+      ['Cached answer, median', r?.hit_ns ? micros(r.hit_ns.p50 / 1000) : '–'], ['99th percentile', r?.hit_ns ? micros(r.hit_ns.p99 / 1000) : '–'],
       ['Answers in the cache', number(s.controlplane.l0_entries)],
       ['Memory, data plane', s.dataplane.rss ? bytes(s.dataplane.rss) : '–'], ['Memory, control plane', bytes(s.controlplane.rss)],
       ['Data plane', mark(up ? 'good' : 'bad', s.dataplane.state)]]));

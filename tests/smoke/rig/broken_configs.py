@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writes broken variants of a good configuration file: mutations of it, and what people paste.
 
-usage: broken_configs.py FILE FOLDER COUNT     FOLDER gets COUNT files, 000.yaml and on; the same ones each time
+usage: broken_configs.py FILE PART FOLDER COUNT     FOLDER gets COUNT files, the same ones each time: 000.yaml and on, and
+                                                    each third one, 028.part and on, of PART, a file that FILE includes
 Not every mutation breaks a file: the caller leaves out those that a check accepts, so more are written than needed.
 """
 import pathlib
@@ -101,14 +102,15 @@ MUTATIONS = [
 
 
 def main():
-    good = pathlib.Path(sys.argv[1]).read_text().rstrip("\n").split("\n")
-    folder, count = pathlib.Path(sys.argv[2]), int(sys.argv[3])
+    good = {end: pathlib.Path(path).read_text().rstrip("\n").split("\n") for end, path in zip(("yaml", "part"), sys.argv[1:])}
+    folder, count = pathlib.Path(sys.argv[3]), int(sys.argv[4])
     rng = random.Random(26)
     for i in range(count):
+        end = "part" if i >= len(PASTED) and i % 3 == 1 else "yaml"
         if i < len(PASTED):
             text = PASTED[i]
         else:
-            lines = list(good)
+            lines = list(good[end])
             MUTATIONS[i % len(MUTATIONS)](lines, rng)
             text = "\n".join(lines) + "\n"
         raw = text.encode("utf-8", "surrogatepass")
@@ -118,7 +120,7 @@ def main():
             raw = b"\xef\xbb\xbf" + raw
         if i % 97 == 50:
             raw = text.encode("utf-16")
-        (folder / f"{i:03d}.yaml").write_bytes(raw)
+        (folder / f"{i:03d}.{end}").write_bytes(raw)
 
 
 main()

@@ -124,34 +124,35 @@ static void good_print(
 		warnings ? ", but see the warnings above" : "");
 }
 
-// Reads the files as an apply would, with the managed part of the version in force. True: there is
-// such a part; `unread`: it cannot be read, and why.
-static bool managed_load(
-	struct ctl *c, const char *path, struct config_errors *errors, char unread[CONFIG_WHY_MAX])
+// Reads the files as an apply would, with the managed part of the version in force. `unread`: that
+// part cannot be read, and why.
+static int managed_load(struct ctl *c, const char *path, struct config_bundle *out,
+	struct config_errors *errors, char unread[CONFIG_WHY_MAX])
 {
-	struct config_bundle b = {0};
 	struct config_text managed;
 	if (config_version_managed(path, &managed, unread) == 0)
 		unread[0] = '\0';
-	const bool is_there = managed.bytes != NULL;
 	const int rc =
-		config_bundle_read(path, &managed, CONFIG_SECRETS_FOUND, &b, &c->config, errors);
-	config_bundle_free(&b);
+		config_bundle_read(path, &managed, CONFIG_SECRETS_FOUND, out, &c->config, errors);
 	free(managed.path);
 	free(managed.bytes);
-	return rc == 0 && is_there;
+	return rc;
 }
 
 int cmd_config_check(struct ctl *c)
 {
 	const char *path = c->operand ? c->operand : c->config_path;
 	struct config_errors errors;
+	struct config_bundle texts = {0};
 	char unread[CONFIG_WHY_MAX];
-	const bool has_managed = managed_load(c, path, &errors, unread);
-	if (errors.count == 0) {
-		config_prove(c->config, &errors);
-		config_prove_control(c->config, &errors);
+	const int rc = managed_load(c, path, &texts, &errors, unread);
+	const bool has_managed = texts.managed.bytes != NULL;
+	if (rc == 0) {
+		const struct config_proof proof = {.texts = &texts, .errors = &errors};
+		config_prove(c->config, &proof);
+		config_prove_control(c->config, &proof);
 	}
+	config_bundle_free(&texts);
 	if (errors.count > 0)
 		return errors_print(c, &errors);
 	if (c->json)

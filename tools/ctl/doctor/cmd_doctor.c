@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/config/versions.h>
 
 static void check_config(struct doctor *d);
 
@@ -54,15 +55,30 @@ static void errors_add(struct doctor *d, const struct config_errors *e)
 	}
 }
 
+// Reads it again, for the places of errors.
+static void machine_prove(const struct doctor *d, struct config_errors *errors)
+{
+	struct config_bundle texts = {0};
+	struct config *config = NULL;
+	const struct config_proof proof = {.texts = &texts, .errors = errors};
+	if (config_bundle_read(
+		    d->c->config_path, NULL, CONFIG_SECRETS_FOUND, &texts, &config, errors)
+		< 0)
+		return;
+	config_prove(config, &proof);
+	if (!d->is_trial)
+		config_prove_control(config, &proof);
+	config_bundle_free(&texts);
+	config_free(config);
+}
+
 static void check_config(struct doctor *d)
 {
 	struct config_errors errors = {0};
 	char why[CONFIG_WHY_MAX] = "";
 	const char *path = d->c->config_path;
 	if (d->config) {
-		config_prove(d->config, &errors);
-		if (!d->is_trial)
-			config_prove_control(d->config, &errors);
+		machine_prove(d, &errors);
 	} else if (access(path, R_OK) != 0 && errno == EACCES) {
 		doctor_add(d, DOCTOR_UNKNOWN, "%s may not be read by this user", path);
 	} else if (geteuid() != 0 && config_file_check(path, why) == 0) {

@@ -7,6 +7,6 @@
 #include <weir/config_tools.h>
 
 // Adds an error for each that is missing here.
-void config_prove(const struct config *c, struct config_errors *errors);
+void config_prove(const struct config *c, const struct config_proof *proof);
 // The same for the certificates of `control`, which `weirctl setup` makes after its check.
-void config_prove_control(const struct config *c, struct config_errors *errors);
+void config_prove_control(const struct config *c, const struct config_proof *proof);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a configuration wants of the machine, and what a change is to blame for.
 
-#include "config_text.h"
+#include "config_folder.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
-#include <weir/config_tools.h>
 
 static struct config *of(const char *dataplane)
 {
@@ -31,7 +30,7 @@ static void what_the_machine_lacks(void **)
 	struct config *c = of("main_lcore: 0, worker_lcores: [127], ports: [{device: "
 			      "'0000:ff:1f.7'}, {device: eth0}, {device: 'net_tap0,,x=1'}]");
 	struct config_errors e = {0};
-	config_machine_prove(c, "", &e);
+	config_machine_prove(c, "", &(struct config_proof){.errors = &e});
 	assert_int_equal(e.count, 5);
 	assert_true(has(&e, "runtime.group: this machine has no group \"no-such-group\""));
 	assert_true(has(&e, "dataplane.worker_lcores[0]: this machine has no core 127"));
@@ -51,9 +50,9 @@ static void a_change_is_to_blame_for_its_own(void **)
 	       *worse =
 		       of("main_lcore: 127, worker_lcores: [1], ports: [{device: '0000:ff:1f.7'}]");
 	struct config_errors e = {0};
-	config_machine_prove_change(running, same, "", &e);
+	config_machine_prove_change(running, same, NULL, "", &e);
 	assert_int_equal(e.count, 0);
-	config_machine_prove_change(running, worse, "", &e);
+	config_machine_prove_change(running, worse, NULL, "", &e);
 	assert_int_equal(e.count, 1);
 	assert_true(has(&e, "dataplane.main_lcore: this machine has no core 127"));
 	config_free(running);
@@ -61,11 +60,41 @@ static void a_change_is_to_blame_for_its_own(void **)
 	config_free(worse);
 }
 
+// The place is that in the file that has the key, as its own item of the list.
+static void a_proof_names_file_and_place(void **)
+{
+	struct config_bundle b;
+	struct config *c = NULL;
+	char place[FOLDER_MAX + 64];
+	more = "dataplane:\n  worker_lcores: [127]\n"
+	       "  ports:\n  - device: net_null1\n  - device: eth0\n";
+	write_config("one.test");
+	char path[] = "/managed.yaml", bytes[] = "tls:\n  certificates: []\n";
+	const struct config_text managed = {.path = path, .bytes = bytes, .len = strlen(bytes)};
+	assert_int_equal(
+		config_bundle_read(file, &managed, CONFIG_SECRETS_ALL, &b, &c, &errors), 0);
+	const struct config_proof proof = {.texts = &b, .errors = &errors};
+	config_machine_prove(c, "", &proof);
+	config_proof_refuse(&proof, "tls.certificates", "cannot be used");
+	config_proof_refuse(&proof, "dataplane.ports[0].device", "is not there");
+	assert_int_equal(errors.count, 4);
+	snprintf(place, sizeof(place), "(%s/conf.d/a.yaml:3:19)", folder);
+	assert_true(has(&errors, place));
+	snprintf(place, sizeof(place), "(net_...) (%s/conf.d/a.yaml:6:5)", folder);
+	assert_true(has(&errors, place));
+	assert_true(has(&errors, "config: tls.certificates: cannot be used (/managed.yaml:2:3)"));
+	snprintf(place, sizeof(place), "is not there (%s/weir.yaml:3:22)", folder);
+	assert_true(has(&errors, place));
+	config_bundle_free(&b);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_machine_lacks),
 		cmocka_unit_test(a_change_is_to_blame_for_its_own),
+		cmocka_unit_test(a_proof_names_file_and_place),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
