@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Either process is killed at each step of an apply and of a rollback: afterwards one whole version is in force, the earlier
-# one or the new one, and the history has the result of each. WEIR_BUILD: a build with fault points
+# Either process is killed at each step of an apply and of a rollback, and the control plane on the way back when health fell:
+# afterwards one whole version is in force, and the history has the result of each. WEIR_BUILD: a build with fault points
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl'
 . "$(dirname "$0")/_init.sh"
 
@@ -64,6 +64,43 @@ killed() {
 	wait $changing || { cat $tmp/changed; return 1; }
 	"$lab" start dataplane && whole && [ "$(in_force)" -gt $before ]
 }
+# fallen SITE: health falls after an apply, and the control plane dies when it comes to that step of the way back
+fallen() {
+	local bad good
+	runs controlplane || "$lab" start controlplane || return
+	before=$(in_force)
+	good=$(denied $before)
+	file_of "$good"
+	"$lab" stop controlplane && WEIR_FAULT=$1:4 "$lab" start controlplane || return # start 1, apply 2 and 3, way back 4 and 5
+	eventually is_in_force $before
+	bad=$(($(history | jq '.versions[0].number') + 1))
+	file_of "v$(date +%s%N).test"
+	sed -i 's/127.0.0.1:5301/127.0.0.1:5399/' $config # an upstream that nobody serves
+	weirctl config apply >$tmp/changed 2>&1
+	for _ in {1..100}; do runs controlplane || break; sleep 0.1; done
+	runs controlplane && { echo "never came to $1"; cat $tmp/changed; return 1; }
+	# The next control plane starts on the bad version, watches it again and takes it back.
+	"$lab" start controlplane && eventually is_back $bad || { cat $tmp/changed; history; return 1; }
+	whole && same_text "$good" && eventually resolves "ok-3000.back-$bad.test"
+}
+same_text() { [ "$(denied "$(in_force)")" = "$1" ]; }
+is_back() {
+	history | jq -e --argjson bad $1 '.version == $bad + 2 and
+		([.versions[] | select(.number >= $bad) | "\(.number - $bad) \(.what), \(.result)"] ==
+			["2 take back version \($bad), applied", "1 take back version \($bad), not_taken", "0 config apply, taken_back"])'
+}
+# under_load CMD...: CMD, while a client asks for new names, each of which is a miss
+under_load() {
+	local load result
+	for ((i = 0; i < 12000; i++)); do echo "ok-3000.n$(((checks << 16) + i)).load.test A"; done >$tmp/load.txt
+	nsenter --net=/run/netns/weir-client -- dnsperf -s $service -d $tmp/load.txt -Q 100 -n 1 -l 120 -t 6 >$tmp/load.out 2>&1 &
+	load=$!
+	"$@"
+	result=$?
+	kill $load
+	wait $load
+	return $result
+}
 
 lab_up
 cp $config $tmp/plain.yaml
@@ -77,8 +114,15 @@ for what in apply rollback; do
 		check "$what: the control plane dies at $site" dies $what $site 1
 	done
 	check "$what: the control plane dies at version_pruned" dies $what version_pruned 2 # a start prunes, too
+	for site in config_slot_written config_switched; do # a start passes them once; then the settings, and the numbers of lists
+		check "$what: the control plane dies at $site, of the settings" dies $what $site 2
+		check "$what: the control plane dies at $site, of the rules" dies $what $site 3
+	done
 	for delay in 0 0.005 0.02 0.1; do
 		check "$what: the data plane is killed $delay s after it began" killed $what $delay
 	done
+done
+for site in config_slot_written config_switched; do
+	check "health fell: the control plane dies at $site, on the way back" under_load fallen $site
 done
 finish
