@@ -81,6 +81,8 @@ static void candidate_describe(struct app *a, const struct apply_request *r)
 	snprintf(to->why, sizeof(to->why), "%s", r->why ? r->why : "");
 	(void)config_needs_restart(
 		a->started, p->config, to->needs_restart, sizeof(to->needs_restart));
+	config_change_find(
+		a->started, a->read, p->config, &v->bundle, &p->bundle, &v->status.change);
 }
 
 int app_candidate_make(struct app *a, const struct apply_request *r)

@@ -65,6 +65,7 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 		json_out_text(o, json_out_root(o), "warning", why);
 	const struct versions_status *s = http_is_live(c->exchange) ? versions_of(c->api) : NULL;
 	if (s) {
+		api_change_out(o, json_out_root(o), &s->change);
 		json_out_count(o, json_out_root(o), "version", s->in_force.number);
 		json_out_count(
 			o, json_out_root(o), "watch_left_s", c->is_trial ? 0 : s->watch_left_s);

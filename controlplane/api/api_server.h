@@ -115,6 +115,8 @@ const struct stats_copy *api_look_stats(const struct api_look *l);
 const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX]);
 // All reasons of this moment (api_health.c).
 void api_reasons_find(const struct api_look *l, struct api_reasons *out);
+// Which keys a change changes: `live`, `restart_controlplane`, `restart_dataplane`.
+void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c);
 // How late a loop was, under `n`.
 void api_lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag);
 

@@ -138,6 +138,29 @@ static void name_of(unsigned number, char out[32])
 		snprintf(out, 32, "on disk");
 }
 
+void api_change_out(struct json_out *o, struct json_node *n, const struct config_change *c)
+{
+	json_out_text(o, n, "live", c->live);
+	json_out_text(o, n, "restart_controlplane", c->controlplane);
+	json_out_text(o, n, "restart_dataplane", c->dataplane);
+}
+
+// What putting `b` in place of `a` changes, if this weir takes both.
+static void change_out(
+	struct json_out *o, const struct config_bundle *a, const struct config_bundle *b)
+{
+	struct config_errors errors;
+	struct config_change change;
+	struct config *from = NULL, *to = NULL;
+	if (config_bundle_load(a, CONFIG_SECRETS_NONE, &from, &errors) == 0
+		&& config_bundle_load(b, CONFIG_SECRETS_NONE, &to, &errors) == 0) {
+		config_change_find(from, from, to, a, b, &change);
+		api_change_out(o, json_out_root(o), &change);
+	}
+	config_free(from);
+	config_free(to);
+}
+
 static void diff_make(struct versions_call *c)
 {
 	struct config_bundle a, b;
@@ -158,6 +181,7 @@ static void diff_make(struct versions_call *c)
 		json_out_count(o, json_out_root(o), "from", c->from);
 		json_out_count(o, json_out_root(o), "to", c->to);
 		json_out_text(o, json_out_root(o), "diff", text);
+		change_out(o, &a, &b);
 		json_out_bool(o, json_out_root(o), "same",
 			config_bundle_digest(&a) == config_bundle_digest(&b));
 		c->body = json_out_finish(o);

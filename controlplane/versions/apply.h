@@ -27,6 +27,7 @@ struct versions_status {
 	bool differs;                   // the file on disk is another text
 	char disk_why[CONFIG_WHY_MAX];  // why the file on disk cannot be used; "": it can
 	char store_why[CONFIG_WHY_MAX]; // why versions cannot be stored; "": they can
+	struct config_change change;    // of the last apply or trial
 	char skipped[CONFIG_WHY_MAX]; // why the start used no newer version; until the next change
 	const char *folder;
 	unsigned watch_left_s;    // of the watch of the health; 0: none runs

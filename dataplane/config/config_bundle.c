@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The texts of a configuration in memory.
 
+#include "config_include.h"
+#include "config_raw.h"
 #include "config_sections.h"
 
 #include <errno.h>
@@ -122,18 +124,43 @@ uint64_t config_bundle_digest(const struct config_bundle *b)
 	return digest(b, true);
 }
 
+static int doc_begin(struct config_doc *doc, const struct config_bundle *b,
+	enum config_secrets_kind secrets, struct config_errors *errors)
+{
+	config_doc_begin(doc, b->main.path, secrets, errors);
+	doc->given = b;
+	doc->managed = b->managed.bytes ? &b->managed : NULL;
+	return config_doc_take(doc, &b->main);
+}
+
 int config_bundle_load(const struct config_bundle *b, enum config_secrets_kind secrets,
 	struct config **out, struct config_errors *errors)
 {
 	struct config_doc doc;
-	config_doc_begin(&doc, b->main.path, secrets, errors);
-	doc.given = b;
-	doc.managed = b->managed.bytes ? &b->managed : NULL;
-	int rc = config_doc_take(&doc, &b->main);
+	int rc = doc_begin(&doc, b, secrets, errors);
 	if (rc < 0)
 		config_doc_error(&doc, "%s: out of memory", b->main.path);
 	else
 		rc = config_from_doc(&doc, out);
+	config_doc_free(&doc);
+	return rc;
+}
+
+int config_bundle_raw(const struct config_bundle *b, config_raw_use *use, void *arg)
+{
+	struct config_errors errors;
+	struct config_doc doc;
+	struct config_raw *raw = NULL;
+	int rc = doc_begin(&doc, b, CONFIG_SECRETS_NONE, &errors);
+	if (rc == 0)
+		rc = config_raw_check(&doc);
+	if (rc == 0)
+		rc = config_raw_load(&doc, &raw);
+	if (rc == 0)
+		rc = config_include_read(&doc, raw);
+	if (rc == 0)
+		use(arg, raw);
+	config_raw_free(raw);
 	config_doc_free(&doc);
 	return rc;
 }

@@ -2,27 +2,45 @@
 
 #include "config_entries.h"
 #include "config_keys.h"
+#include "config_sections.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <weir/config.h>
 #include <weir/config_tools.h>
 
-struct diff {
-	char *out;
-	size_t cap, len;
-	unsigned count;
-};
+enum { BOTH = CONFIG_OF_CONTROLPLANE | CONFIG_OF_DATAPLANE };
 
-// Names that do not fit `out` are counted all the same.
-static void diff_add(struct diff *d, const char *key)
+// The last names make room for the number of those that do not fit.
+enum { MORE_MAX = sizeof(", and 999 more") };
+
+static void names_add(struct config_names *n, const char *key, unsigned process)
 {
-	d->count++;
-	size_t need = strlen(key) + (d->len ? 2 : 0);
-	if (d->len + need >= d->cap)
+	if (!(n->process & process))
 		return;
-	d->len +=
-		(size_t)snprintf(d->out + d->len, d->cap - d->len, "%s%s", d->len ? ", " : "", key);
+	n->count++;
+	const size_t need = strlen(key) + (n->len ? 2 : 0);
+	if (n->left_out || n->len + need + MORE_MAX > n->cap) {
+		n->left_out++;
+		return;
+	}
+	n->len +=
+		(size_t)snprintf(n->out + n->len, n->cap - n->len, "%s%s", n->len ? ", " : "", key);
+}
+
+void config_names_end(struct config_names *n)
+{
+	if (n->left_out)
+		snprintf(n->out + n->len, n->cap - n->len, "%sand %u more", n->len ? ", " : "",
+			n->left_out);
+}
+
+// The processes that read a key when they start.
+static unsigned processes_of(const char *key)
+{
+	return strncmp(key, "runtime.", 8) == 0      ? BOTH
+	       : strncmp(key, "dataplane.", 10) == 0 ? CONFIG_OF_DATAPLANE
+						     : CONFIG_OF_CONTROLPLANE;
 }
 
 static bool lcores_differ(const struct config_dataplane *a, const struct config_dataplane *b)
@@ -95,31 +113,81 @@ static bool has_clickhouse(const struct config *c)
 	return c->query_log.clickhouse.url_count > 0;
 }
 
+// The control plane serves UDP itself beside such a port (fallback.udp).
+static bool has_xdp(const struct config_dataplane *d)
+{
+	for (unsigned i = 0; i < d->port_count; i++)
+		if (strncmp(d->ports[i].device, "net_af_xdp", 10) == 0)
+			return true;
+	return false;
+}
+
+unsigned config_restart_names(const struct config *running, const struct config *loaded,
+	unsigned process, char *out, size_t cap)
+{
+	struct config_names d = {.out = out, .cap = cap, .process = process};
+	out[0] = '\0';
+	for (unsigned i = 0; i < config_key_count; i++) {
+		if (!config_keys[i].live && config_key_differs(&config_keys[i], running, loaded))
+			names_add(&d, config_keys[i].path, processes_of(config_keys[i].path));
+	}
+	if (lcores_differ(&running->dataplane, &loaded->dataplane))
+		names_add(&d, "dataplane.worker_lcores", CONFIG_OF_DATAPLANE);
+	if (ports_differ(&running->dataplane, &loaded->dataplane))
+		names_add(&d, "dataplane.ports",
+			has_xdp(&running->dataplane) == has_xdp(&loaded->dataplane)
+				? CONFIG_OF_DATAPLANE
+				: BOTH);
+	if (addresses_differ(&running->dataplane, &loaded->dataplane))
+		names_add(&d, "dataplane.service_addresses", BOTH);
+	if (webhooks_differ(&running->query_log, &loaded->query_log))
+		names_add(&d, "query_log.webhooks", CONFIG_OF_CONTROLPLANE);
+	if (has_clickhouse(running) != has_clickhouse(loaded))
+		names_add(&d, "query_log.clickhouse.url", CONFIG_OF_CONTROLPLANE);
+	if (scrapers_differ(&running->metrics, &loaded->metrics))
+		names_add(&d, "metrics.allow", CONFIG_OF_CONTROLPLANE);
+	if (control_listen_differs(&running->control, &loaded->control))
+		names_add(&d, "control.listen", CONFIG_OF_CONTROLPLANE);
+	if (operators_differ(&running->control, &loaded->control))
+		names_add(&d, "control.allow", CONFIG_OF_CONTROLPLANE);
+	config_names_end(&d);
+	return d.count;
+}
+
 unsigned config_needs_restart(
 	const struct config *running, const struct config *loaded, char *out, size_t cap)
 {
-	struct diff d = {.out = out, .cap = cap};
-	if (cap > 0)
-		out[0] = '\0';
+	return config_restart_names(running, loaded, BOTH, out, cap);
+}
+
+// The first server of ClickHouse comes and the last one goes with a restart, and so do its keys.
+static void live_add(struct config_names *n, const char *key)
+{
+	static const char sink[] = "query_log.clickhouse.";
+	if (!n->is_without_sink || strncmp(key, sink, strlen(sink)) != 0)
+		names_add(n, key, BOTH);
+}
+
+void config_live_begin(struct config_names *n, const struct config *running,
+	const struct config *in_force, const struct config *loaded)
+{
+	n->process = BOTH;
+	n->is_without_sink = has_clickhouse(running) != has_clickhouse(loaded);
+	n->out[0] = '\0';
 	for (unsigned i = 0; i < config_key_count; i++) {
-		if (!config_keys[i].live && config_key_differs(&config_keys[i], running, loaded))
-			diff_add(&d, config_keys[i].path);
+		if (config_keys[i].live && config_key_differs(&config_keys[i], in_force, loaded))
+			live_add(n, config_keys[i].path);
 	}
-	if (lcores_differ(&running->dataplane, &loaded->dataplane))
-		diff_add(&d, "dataplane.worker_lcores");
-	if (ports_differ(&running->dataplane, &loaded->dataplane))
-		diff_add(&d, "dataplane.ports");
-	if (addresses_differ(&running->dataplane, &loaded->dataplane))
-		diff_add(&d, "dataplane.service_addresses");
-	if (webhooks_differ(&running->query_log, &loaded->query_log))
-		diff_add(&d, "query_log.webhooks");
-	if (has_clickhouse(running) != has_clickhouse(loaded))
-		diff_add(&d, "query_log.clickhouse.url");
-	if (scrapers_differ(&running->metrics, &loaded->metrics))
-		diff_add(&d, "metrics.allow");
-	if (control_listen_differs(&running->control, &loaded->control))
-		diff_add(&d, "control.listen");
-	if (operators_differ(&running->control, &loaded->control))
-		diff_add(&d, "control.allow");
-	return d.count;
+}
+
+void config_live_leaf(struct config_names *n, const char *path)
+{
+	static const char *const at_start[] = {"version", "include", "dataplane.worker_lcores",
+		"dataplane.ports", "dataplane.service_addresses", "query_log.webhooks",
+		"metrics.allow", "control.listen", "control.allow"};
+	for (unsigned i = 0; i < ARRAY_LEN(at_start); i++)
+		if (strcmp(at_start[i], path) == 0)
+			return;
+	if (!config_key_find(path))
+		live_add(n, path);
 }

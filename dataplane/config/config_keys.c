@@ -198,12 +198,11 @@ static const char *key_text(const struct config_raw *raw, const struct config_ke
 	return *(char *const *)(const void *)(section + key->raw_offset);
 }
 
-static const struct config_key *key_find(const char *path)
+const struct config_key *config_key_find(const char *path)
 {
 	for (unsigned i = 0; i < config_key_count; i++)
 		if (strcmp(config_keys[i].path, path) == 0)
 			return &config_keys[i];
-	assert(false);
 	return NULL;
 }
 
@@ -213,7 +212,7 @@ static const char *key_fallback(const struct config_raw *raw, const struct confi
 	for (size_t i = 0; i < ARRAY_LEN(config_presets); i++) {
 		if (strcmp(config_presets[i].key, key->path) != 0)
 			continue;
-		const struct config_key *preset = key_find(config_presets[i].preset);
+		const struct config_key *preset = config_key_find(config_presets[i].preset);
 		const char *chosen = key_text(raw, preset);
 		if (strcmp(chosen ? chosen : preset->fallback, config_presets[i].word) == 0)
 			return config_presets[i].fallback;

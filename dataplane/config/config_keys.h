@@ -477,7 +477,10 @@ struct config_key {
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
 
-// Converts every key of `raw`, or its default, into `out`. -EINVAL by config_refuse, -ENOMEM.
+const struct config_key *config_key_find(const char *path); // NULL: it is none of the table
+
+// Converts every key of `raw`, or its default, into `out`.
+// -EINVAL by config_refuse, -ENOMEM.
 ATTR_MUST_CHECK int config_keys_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 // Frees the texts that config_keys_apply made.

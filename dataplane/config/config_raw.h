@@ -28,6 +28,12 @@ ATTR_MUST_CHECK int config_raw_merge(const struct config_doc *doc, struct config
 	const struct config_doc *part, struct config_raw *from);
 void config_raw_free(struct config_raw *raw);
 
+// What the texts of a bundle say, which were loaded before, for `use` alone. -EINVAL, -ENOMEM.
+struct config_bundle;
+typedef void config_raw_use(void *arg, const struct config_raw *raw);
+ATTR_MUST_CHECK int config_bundle_raw(
+	const struct config_bundle *b, config_raw_use *use, void *arg);
+
 // For the schema, behind <cyaml/cyaml.h>.
 // A section or list whose entries are all commented out is as good as absent.
 #define RAW_OPTIONAL     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)

@@ -284,3 +284,26 @@ ATTR_MUST_CHECK int config_check(const struct config_doc *doc, const struct conf
 // Checks a document that was read, and makes a configuration of it. -EINVAL, -ENOMEM: with an
 // error.
 ATTR_MUST_CHECK int config_from_doc(struct config_doc *doc, struct config **out);
+
+// Names of keys that differ between two configurations, for `config_change_find`
+// (weir/config_tools.h).
+
+enum { CONFIG_OF_CONTROLPLANE = 1, CONFIG_OF_DATAPLANE = 2 };
+
+struct config_names {
+	char *out; // "a.b, c.d, and 3 more"; the caller's, of `cap` bytes
+	size_t cap, len;
+	unsigned process; // whose keys are wanted
+	unsigned count, left_out;
+	bool is_without_sink; // keys of ClickHouse wait for a restart
+};
+
+// Those that the processes of `process` read when they start; the number of them.
+unsigned config_restart_names(const struct config *running, const struct config *loaded,
+	unsigned process, char *out, size_t cap);
+// Those with one value that take effect live; `n` has `out` and `cap`.
+void config_live_begin(struct config_names *n, const struct config *running,
+	const struct config *in_force, const struct config *loaded);
+// One whose texts differ; added if it is a list or a text that takes effect live.
+void config_live_leaf(struct config_names *n, const char *path);
+void config_names_end(struct config_names *n); // after the last name

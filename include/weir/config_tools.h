@@ -81,9 +81,25 @@ void config_machine_prove_change(const struct config *running, const struct conf
 	const struct config_bundle *texts, const char *root, struct config_errors *errors);
 
 // Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
-// by ", " in `out`; the number of them. All other settings take effect live.
+// by ", " in `out`, then "and 3 more" for those that do not fit; the number of all of them. All
+// other settings take effect live.
 unsigned config_needs_restart(
 	const struct config *running, const struct config *loaded, char *out, size_t cap);
+
+// What `loaded` changes, as such names: at once, by what is in force, and with a restart of a
+// process, by what the processes run with since their start. `before`, `after`: the texts of
+// `in_force` and `loaded`; NULL: they are the same.
+enum { CONFIG_CHANGE_MAX = 512 };
+
+struct config_bundle;
+struct config_change {
+	char live[CONFIG_CHANGE_MAX];
+	char controlplane[CONFIG_CHANGE_MAX], dataplane[CONFIG_CHANGE_MAX]; // to be restarted
+};
+
+void config_change_find(const struct config *running, const struct config *in_force,
+	const struct config *loaded, const struct config_bundle *before,
+	const struct config_bundle *after, struct config_change *out);
 
 // The scalars of any YAML text, in order, with the bytes that each stands in, quotes too: to hide
 // some of them. -EINVAL: not YAML, or with anchors, aliases, tags, keys that are no text, another

@@ -34,7 +34,10 @@ check "no difference" agrees
 deny first.test
 check "status says that the file differs" eventually differs 1
 check "the difference shows it" eval 'weirctl config diff | grep -q "^+  deny: \[first.test\]"'
+check "and the key that it changes" eval 'weirctl config diff | grep -qx "in force at once: blocking.deny"'
 check "a trial" eval 'weirctl config apply --dry-run | grep -q "^good"'
+check "names it, too" eval 'weirctl config apply --dry-run | grep -qx "in force at once: blocking.deny"'
+check "with no restart" eval 'weirctl --json config apply --dry-run | jq -e ".live == \"blocking.deny\" and .restart_controlplane == \"\" and .restart_dataplane == \"\""'
 check "changes nothing" not_blocked first.test
 weirctl config apply --why 'a first one' >$tmp/apply.out 2>&1
 same "an apply, whose health held" 0 $?
@@ -42,7 +45,16 @@ same "says so" "version 2 is applied" "$(tail -n 1 $tmp/apply.out)"
 check "is in force" eventually blocks first.test
 same "by its user" "uid 0 config apply applied" "$(of 2 who) $(of 2 what) $(of 2 result)"
 same "for a reason" "a first one" "$(of 2 why)"
+check "with the key" grep -qx "in force at once: blocking.deny" $tmp/apply.out
 same "an apply without a change makes no version" "nothing has changed: version 2 stays in force" "$(weirctl config apply)"
+
+sed -i 's/^dataplane:.*/&\n  mbufs: 16383/' $config
+sed -i 's/^controlplane:.*/controlplane: {resolvers: 2}/' $config
+echo 'identity: {version: other}' >>$config
+weirctl config apply --dry-run >$tmp/trial.out 2>&1
+check "a key that changes at once" grep -qx "in force at once: identity.version" $tmp/trial.out
+check "one that needs a restart of the data plane" grep -qx "in force after a restart of weir-dataplane: dataplane.mbufs" $tmp/trial.out
+check "and one of the control plane" grep -qx "in force after a restart of weir-controlplane: controlplane.resolvers" $tmp/trial.out
 
 { grep -v '^blocking:' $tmp/plain.yaml && printf 'blocking: {enabled: maybe, deny: [1]}\nrefresh: {max_batch: 4x, frob: 1}\n'; } >$config
 check "a wrong file is refused" refused config apply

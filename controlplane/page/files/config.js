@@ -8,12 +8,16 @@ function diffShow(words) {
     h('span', { class: l.startsWith('+') ? 'add' : l.startsWith('-') ? 'gone' : undefined }, `${l}\n`)));
 }
 
+// Which keys a change changes, and when, by its reply.
+const keys = (r) => [['In force at once', r.live], ['In force after a restart of weir-controlplane', r.restart_controlplane],
+  ['In force after a restart of weir-dataplane', r.restart_dataplane]].filter(([, names]) => names).map(([how, names]) => ` ${how}: ${names}.`).join('');
+
 export async function show(box, signal) {
   const state = h('div'), history = h('div'), about = h('div');
   const showText = (title, node) => { fill(about, h('section', { class: 'about', 'aria-label': title }, h('h2', {}, title), node, h('button', { type: 'button', onclick: () => fill(about) }, 'Close'))); about.scrollIntoView({ block: 'nearest' }); };
   const diff = async (from, to, title) => {
     const d = await get('/config/diff', { from, to });
-    showText(title, d.diff ? diffShow(d.diff) : h('p', {}, 'No difference.'));
+    showText(title, h('div', {}, d.diff ? diffShow(d.diff) : h('p', {}, 'No difference.'), keys(d) ? h('p', {}, keys(d)) : null));
   };
   const look = async () => {
     const hist = await get('/config/history');
@@ -24,7 +28,7 @@ export async function show(box, signal) {
       hist.differs ? h('p', {}, mark('warn', 'The file on disk differs from what is in force.')) : h('p', {}, mark('good', 'The file on disk is what is in force.')),
       hist.disk_error ? h('pre', { tabIndex: 0 }, hist.disk_error) : null,
       h('div', { class: 'row' }, action('Show differences', () => diff(now, '', 'From the version in force to the file')),
-        action('Apply the file', async () => { const r = await post('/config/apply'); await look(); return `Applied. Its health is watched for 10 seconds.${notes(r)}`; }, { class: 'main' })));
+        action('Apply the file', async () => { const r = await post('/config/apply'); await look(); return `Applied. Its health is watched for 10 seconds.${keys(r)}${notes({ warning: r.warning })}`; }, { class: 'main' })));
     fill(history, table('The last versions', [{ title: 'Version', number: true, of: (v) => (v.number === now ? h('strong', {}, `${v.number} (in force)`) : v.number) },
       { title: 'When', tight: true, of: (v) => when(v.unix_s) }, { title: 'Who', of: (v) => v.who }, { title: 'What', name: true, of: (v) => v.what }, { title: 'Why', name: true, of: (v) => v.why ?? '' },
       { title: 'Result', name: true, of: (v) => h('span', { class: v.result === 'applied' ? 'good' : v.result === 'taken_back' || v.result === 'fallen' ? 'bad' : undefined }, v.result.replace('_', ' ') + (v.reason ? `: ${v.reason}` : '')) },
@@ -33,7 +37,7 @@ export async function show(box, signal) {
         v.number === now ? null : action('Go back to it', async () => {
           const reply = await post('/config/rollback', { version: v.number });
           await look();
-          return `Version ${v.number} is in force again.${notes(reply)}`;
+          return `Version ${v.number} is in force again.${keys(reply)}${notes({ warning: reply.warning })}`;
         }, { ask: `Put version ${v.number} in force?` })) }], hist.versions, 'There is no version yet.'));
   };
   box.append(h('h1', {}, 'Configuration'), state, about, h('h2', {}, 'History'), history);

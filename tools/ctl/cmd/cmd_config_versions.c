@@ -21,24 +21,14 @@ static void line_print(const char *text)
 	printf("%s\n", term_text(text, shown, sizeof(shown)));
 }
 
-// The processes that a restart must be of, by the sections of keys such as "dataplane.ports,
-// tcp.x".
-static void restart_print(const char *keys)
+// Which keys a change changes, and when.
+static void keys_print(const struct json_node *root)
 {
-	bool dataplane = false, control = false;
-	if (!*keys)
-		return;
-	for (const char *p = keys; *p;) {
-		const bool both = strncmp(p, "runtime.", 8) == 0;
-		const bool is_dataplane = strncmp(p, "dataplane.", 10) == 0;
-		dataplane |= both || is_dataplane;
-		control |= both || !is_dataplane;
-		p += strcspn(p, ",");
-		p += strspn(p, ", ");
-	}
-	printf("in force after a restart of %s%s%s: ", control ? "weir-controlplane" : "",
-		control && dataplane ? " and " : "", dataplane ? "weir-dataplane" : "");
-	line_print(keys);
+	say_if(root, "live", "in force at once: {live}\n");
+	say_if(root, "restart_controlplane",
+		"in force after a restart of weir-controlplane: {restart_controlplane}\n");
+	say_if(root, "restart_dataplane",
+		"in force after a restart of weir-dataplane: {restart_dataplane}\n");
 }
 
 // All errors of a refusal.
@@ -143,7 +133,7 @@ static int change_show(struct ctl *c, struct json_doc *doc)
 			say(root, "version {version:u} is in force\n");
 		else
 			say(root, "nothing has changed: version {version:u} stays in force\n");
-		restart_print(json_text(root, "needs_restart"));
+		keys_print(root);
 		if (waits)
 			say(root, "watching the health for {watch_left_s:u} s\n");
 		fflush(stdout);
@@ -254,6 +244,7 @@ static void diff_print(const struct json_node *root)
 	if (!*diff)
 		printf(json_flag(root, "same") ? "no difference\n"
 					       : "no difference but in secrets\n");
+	keys_print(root);
 }
 
 int cmd_config_diff(struct ctl *c)

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a change of the configuration changes at once, and with the restart of which process.
+
+#include "config_text.h"
+
+#include <weir/config/versions.h>
+
+#define ADDRESSES "  service_addresses: [203.0.113.53]\n"
+#define SERVERS   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define PORT      "dataplane:\n  ports:\n  - device: net_null0\n"
+#define MINIMAL   PORT ADDRESSES SERVERS
+
+static struct config_bundle bundle_of(const char *text)
+{
+	return (struct config_bundle){.main = {
+					      .path = (char *)(uintptr_t) "/tmp/weir.yaml",
+					      .bytes = (char *)(uintptr_t)text,
+					      .len = strlen(text),
+				      }};
+}
+
+// What `after` changes in `before`, with which the processes started.
+static struct config_change change_of(const char *before, const char *after)
+{
+	struct config_change out;
+	struct config *a = config_text_load(before), *b = config_text_load(after);
+	const struct config_bundle from = bundle_of(before), to = bundle_of(after);
+	config_change_find(a, a, b, &from, &to, &out);
+	config_free(a);
+	config_free(b);
+	return out;
+}
+
+static void change_is(const char *before, const char *after, const char *live)
+{
+	const struct config_change c = change_of(before, after);
+	assert_string_equal(c.live, live);
+	assert_string_equal(c.controlplane, "");
+	assert_string_equal(c.dataplane, "");
+}
+
+static void test_live(void **)
+{
+	change_is(MINIMAL, MINIMAL "# a remark\ncache: {min_ttl: 0}\n", "");
+	change_is(MINIMAL "cache: {min_ttl: 1}\n", MINIMAL "cache:\n  min_ttl: \"1\"\n", "");
+	change_is(MINIMAL, MINIMAL "cache: {min_ttl: 1}\n", "cache.min_ttl");
+	change_is(MINIMAL, MINIMAL "blocking: {deny: [], lists: []}\n", "");
+	change_is(MINIMAL "blocking: {deny: [a.test, b.test]}\n",
+		MINIMAL "blocking: {deny: [a.test, c.test]}\n", "blocking.deny");
+	change_is(MINIMAL "blocking: {deny: [a.test]}\n", MINIMAL, "blocking.deny");
+	change_is(MINIMAL "blocking: {lists: [{name: a, path: /a}]}\n",
+		MINIMAL "blocking: {lists: [{name: a, path: /b}], rebinding: {allow: [a.test]}}\n",
+		"blocking.lists, blocking.rebinding.allow");
+	change_is(MINIMAL, MINIMAL "groups: [{name: kids, clients: [192.0.2.1]}]\n", "groups");
+	// A preset changes the keys whose defaults it has.
+	const struct config_change c =
+		change_of(MINIMAL, MINIMAL "cache: {ttl_preset: reference}\n");
+	assert_non_null(strstr(c.live, "cache.ttl_preset, "));
+	assert_non_null(strstr(c.live, "cache.min_ttl"));
+}
+
+static void test_restart(void **)
+{
+	struct config_change c =
+		change_of(MINIMAL, PORT "  - device: net_null1\n" ADDRESSES
+					"  mbufs: 16383\n  worker_lcores: [1, 2]\n" SERVERS
+					"runtime: {group: weir, log_level: debug}\nmetrics: "
+					"{listen: 127.0.0.1}\n");
+	assert_string_equal(c.live, "runtime.log_level");
+	assert_string_equal(c.controlplane, "runtime.group, metrics.listen");
+	assert_string_equal(c.dataplane,
+		"runtime.group, dataplane.mbufs, dataplane.worker_lcores, dataplane.ports");
+	c = change_of(MINIMAL, PORT "  service_addresses: [203.0.113.54]\n" SERVERS);
+	assert_string_equal(c.controlplane, "dataplane.service_addresses");
+	assert_string_equal(c.dataplane, "dataplane.service_addresses");
+	// Beside AF_XDP the control plane serves UDP, too.
+	c = change_of(MINIMAL, "dataplane:\n  ports:\n  - xdp: eth0\n" ADDRESSES SERVERS);
+	assert_string_equal(c.controlplane, "dataplane.ports");
+	assert_string_equal(c.dataplane, "dataplane.ports");
+}
+
+// A server of ClickHouse is changed at once, the first one comes and the last one goes with a
+// restart.
+static void test_sink(void **)
+{
+#define SINK(words) MINIMAL "query_log: {clickhouse: {" words "}}\n"
+	change_is(SINK("url: 'http://192.0.2.9:8123'"), SINK("url: 'http://192.0.2.8:8123'"),
+		"query_log.clickhouse.url");
+	const struct config_change c =
+		change_of(MINIMAL, SINK("url: 'http://192.0.2.9:8123', table: t"));
+	assert_string_equal(c.live, "");
+	assert_string_equal(c.controlplane, "query_log.clickhouse.url");
+}
+
+// What waits for a restart since an earlier change waits still; what is in force is no change.
+static void test_pending(void **)
+{
+	struct config_change out;
+	struct config *started = config_text_load(MINIMAL);
+	struct config *now = config_text_load(MINIMAL "cache: {l0_mb: 9, min_ttl: 1}\n");
+	config_change_find(started, now, now, NULL, NULL, &out);
+	assert_string_equal(out.live, "");
+	assert_string_equal(out.controlplane, "cache.l0_mb");
+	config_change_find(started, now, started, NULL, NULL, &out);
+	assert_string_equal(out.live, "cache.min_ttl");
+	assert_string_equal(out.controlplane, "");
+	config_free(now);
+	config_free(started);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_sink),
+		cmocka_unit_test(test_pending),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
