@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A line chart by uPlot, in the colours of the page, as wide as its box, under a title that names
-// the unit. `series`: [{title, colour, unit}].
+// the unit. `series`: [{title, colour, unit}]. Drawn once it has data: drawing takes longer than all else of a first view.
 import { h } from './dom.js';
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -15,10 +15,11 @@ const tickTexts = (ticks) => { const step = ticks[1] - ticks[0]; return ticks.ma
 export function chart(title, series, signal, seconds, height = 220) {
   const paper = h('div'), box = h('figure', { class: 'chart' }, h('figcaption', {}, title), paper);
   const axis = () => ({ stroke: () => colour('--soft'), grid: { stroke: () => colour('--line'), width: 1 }, ticks: { stroke: () => colour('--line') } });
-  let plot = null, data = [[], ...series.map(() => [])];
+  let plot = null, data = null;
+  paper.style.minHeight = `${height}px`;
   const draw = () => {
     const width = paper.clientWidth;
-    if (width <= 0) return;
+    if (width <= 0 || !data) return;
     if (plot) plot.setSize({ width, height });
     else {
       plot = new uPlot({ width, height, cursor: { drag: { setScale: false } }, legend: { markers: { fill: (u, i) => colour(series[i - 1].colour) } },
@@ -33,5 +34,12 @@ export function chart(title, series, signal, seconds, height = 220) {
   watch.observe(paper);
   scheme.addEventListener('change', repaint);
   signal.addEventListener('abort', () => { watch.disconnect(); scheme.removeEventListener('change', repaint); plot?.destroy(); });
-  return { box, set(next) { data = next; plot?.setData(data); } };
+  return {
+    box,
+    set(next) {
+      data = next;
+      if (plot) plot.setData(data);
+      else draw();
+    },
+  };
 }

@@ -136,7 +136,7 @@ def login(b, url, user, password):
 
 # When the first view is whole, in milliseconds since the navigation began, by the browser's own clock.
 WHOLE = """new MutationObserver((_, o) => {
-  if (!document.querySelector('main table') || !document.querySelector('main .tile')) return;
+  if (!document.querySelector('main caption') || !document.querySelector('main .tile')) return;
   window.wholeMs = performance.now();
   o.disconnect();
 }).observe(document, {childList: true, subtree: true})"""
