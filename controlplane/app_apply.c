@@ -267,7 +267,9 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.since_ms = clock_mono_ms()};
 	const bool is_same = r->from_disk && !r->managed && !r->is_trial
 			     && config_files_same(&a->read_files, a->read);
-	config_change_find(a->started, a->read, a->read, NULL, NULL, &a->versions->status.change);
+	if (is_same) // a candidate has its own
+		config_change_find(
+			a->started, a->read, a->read, NULL, NULL, &a->versions->status.change);
 	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_send(a, r);
 	if (rc < 0) {
 		p->is_running = false;

@@ -91,7 +91,6 @@ unsigned config_needs_restart(
 // `in_force` and `loaded`; NULL: they are the same.
 enum { CONFIG_CHANGE_MAX = 512 };
 
-struct config_bundle;
 struct config_change {
 	char live[CONFIG_CHANGE_MAX];
 	char controlplane[CONFIG_CHANGE_MAX], dataplane[CONFIG_CHANGE_MAX]; // to be restarted

@@ -92,7 +92,8 @@ static void test_sink(void **)
 	assert_string_equal(c.controlplane, "query_log.clickhouse.url");
 }
 
-// What waits for a restart since an earlier change waits still; what is in force is no change.
+// A key that has waited for a restart since an earlier change is named again. A key that is in
+// force already is not.
 static void test_pending(void **)
 {
 	struct config_change out;
