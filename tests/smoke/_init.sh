@@ -86,7 +86,7 @@ finish() {
 }
 # upstream PORT LOG: an upstream of upstream.py, which writes LOG, once it listens
 upstream() {
-	$python "$smoke_dir/rig/upstream.py" "$1" "$2" &
+	$python "$root/tests/lab/upstream.py" "$1" "$2" &
 	upstream=$!
 	eventually upstream_listens "$1"
 }
@@ -97,7 +97,7 @@ lab_by_port() {
 	local log=$1
 	shift
 	"$lab" up --upstream-by-port "$@" && "$lab" stop authority || return
-	client $python "$smoke_dir/rig/upstream.py" 53 "$log" 198.18.0.2 &
+	client $python "$root/tests/lab/upstream.py" 53 "$log" 198.18.0.2 &
 	upstream=$!
 	eventually client_upstream_listens && sed -i '/- address: .*fd53::2/d' $config && taken_over weirctl config reload
 }

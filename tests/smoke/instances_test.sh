@@ -24,7 +24,7 @@ make_box() {
 	holder[$1]=$!
 	eventually apart "$1" || return
 	box "$1" bash -c 'mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm && ip link set lo up' || return
-	sed "s/198, 18, 200, 1/198, 18, 20$1, 1/" "$smoke_dir/rig/upstream.py" >"/proc/${holder[$1]}/root/run/up.py"
+	sed "s/198, 18, 200, 1/198, 18, 20$1, 1/" "$root/tests/lab/upstream.py" >"/proc/${holder[$1]}/root/run/up.py"
 	box "$1" $python /run/up.py 5301 /run/up.log &
 	eventually box_listens "$1"
 }

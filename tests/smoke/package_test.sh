@@ -123,7 +123,7 @@ done
 # --- two commands ----------------------------------------------------------------------------------------------------
 # The upstream of the installed configuration, in this namespace alone.
 ip address add 9.9.9.9/32 dev lo
-$python "$smoke_dir/rig/upstream.py" 53 $tmp/up.log 9.9.9.9 &
+$python "$root/tests/lab/upstream.py" 53 $tmp/up.log 9.9.9.9 &
 begin=$(now_ms)
 check "apt install ./weir.deb" apt install /weir.deb
 check "kdig @198.18.0.53" eventually answers

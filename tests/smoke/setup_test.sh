@@ -18,7 +18,7 @@ ip netns add lan && ip link add eth0 type veth peer name lan0 netns lan && ip ad
 	ip link set eth0 up && ip -n lan address add 198.18.7.1/24 dev lan0 && ip -n lan address add 198.18.7.40/24 dev lan0 &&
 	ip -n lan link set lan0 up && ip -n lan link set lo up && ip route add default via 198.18.7.1 || exit 1
 lan() { ip netns exec lan "$@"; }
-lan $python "$smoke_dir/rig/upstream.py" 53 $tmp/up.log 198.18.7.1 &
+lan $python "$root/tests/lab/upstream.py" 53 $tmp/up.log 198.18.7.1 &
 echo 'nameserver 198.18.7.1' >$tmp/resolv.conf && mount --bind $tmp/resolv.conf /etc/resolv.conf || exit 1
 
 # The machine as the package leaves it.

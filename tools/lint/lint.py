@@ -279,7 +279,7 @@ def check_tests():
             stem = base[:-2]
         elif folder == "tests/fuzz" and base.startswith("fuzz_"):
             stem = base[:-2]
-        elif folder == "tests/smoke" and base.endswith("_test.sh"):
+        elif folder == "tests/smoke" and base.endswith(("_test.sh", "_test.py")):
             stem = base[:-3]
         else:
             continue
@@ -368,7 +368,7 @@ def check_attacks():
     """Each row of docs/reference/attacks.md names tests that are there, or says why none is."""
     page, there = "docs/reference/attacks.md", set()
     for name in FILES:
-        if re.match(r"tests/(smoke/\w+_test\.sh|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
+        if re.match(r"tests/(smoke/\w+_test\.(?:sh|py)|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
             there.add(pathlib.Path(name).stem)
         elif re.match(r"tests/(conformance|unit|dp)/(\w+/)*test_", name):
             there.update(re.findall(r"^(?:@case\b.*\ndef|static void) (\w+)\((?:way|void \*\*)", (root / name).read_text(), re.M))

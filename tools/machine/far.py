@@ -47,8 +47,8 @@ class Far:
         return child
 
     def upstream(self):
-        """Starts an upstream on the client's address; names as in tests/smoke/rig/upstream.py."""
-        return self.spawn("/usr/bin/python3", str(self.root / "tests/smoke/rig/upstream.py"), "53", str(self.log), CLIENT)
+        """Starts an upstream on the client's address; names as in tests/lab/upstream.py."""
+        return self.spawn("/usr/bin/python3", str(self.root / "tests/lab/upstream.py"), "53", str(self.log), CLIENT)
 
     def lists(self):
         """Serves the files of the folder `lists` over HTTP on port 8080."""

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Waiting: for a condition, with one patience for all tests, and for the product's timers, which a clock of the tests moves.
+
+A machine that serves others for a while does not use the patience up: a turn of the loop counts 0.1 s at most, however long
+it took.
+"""
+import json
+import os
+import pathlib
+import struct
+import threading
+import time
+
+PATIENCE = 60 * float(os.environ.get("WEIR_PATIENCE", 1))  # seconds
+TURN, TURN_MAX = 0.02, 0.1
+CLOCK = pathlib.Path("/run/smoke/clock")  # microseconds that the product's clocks are ahead of the kernel's
+
+
+class NotYet(AssertionError):
+    """What a test waited for did not come."""
+
+
+def turns():
+    """Turns of a loop that looks, until the patience is used up."""
+    left = PATIENCE
+    while left > 0:
+        began = time.monotonic()
+        yield
+        time.sleep(TURN)
+        left -= min(time.monotonic() - began, TURN_MAX)
+    yield
+
+
+def wait(condition, what="it did not come true"):
+    """Return what `condition` returns once that is true. An error of a socket or an assertion in it means: not yet."""
+    problem = None
+    for _ in turns():
+        try:
+            found = condition()
+            if found:
+                return found
+            problem = None
+        except (OSError, AssertionError, LookupError) as error:
+            problem = error
+    raise NotYet(f"{what}{f': {problem}' if problem else ''}")
+
+
+def becomes(want, function, *args, **named):
+    """Wait until the function returns `want`."""
+    got = None
+    for _ in turns():
+        try:
+            got = function(*args, **named)
+        except (OSError, AssertionError, LookupError) as error:
+            got = error
+        if got == want:
+            return
+    raise NotYet(f"it did not become that\n  want: {want!r}\n  got:  {got!r}")
+
+
+def clock_prepare():
+    """In a build with fault points the processes started from here on read the tests' clock."""
+    options = pathlib.Path(os.environ["WEIR_BUILD"]) / "meson-info/intro-buildoptions.json"
+    if any(o["name"] == "fault_points" and o["value"] for o in json.loads(options.read_text())):
+        CLOCK.write_bytes(bytes(8))
+        os.environ["WEIR_CLOCK"] = str(CLOCK)
+
+
+def ahead(seconds):
+    """So much later for the product: by the tests' clock, or by waiting in a build without it."""
+    if "WEIR_CLOCK" not in os.environ:
+        time.sleep(seconds)
+        return
+    with open(CLOCK, "r+b") as file:
+        now, = struct.unpack("<q", file.read(8))
+        file.seek(0)
+        file.write(struct.pack("<q", now + int(seconds * 1e6)))
+
+
+class Stalls(threading.Thread):
+    """Sleeps 5 ms at a time and remembers when that took much longer: then the machine had others to serve."""
+
+    STALL = 0.02
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.last = float("-inf")
+
+    def run(self):
+        before = time.monotonic()
+        while True:
+            time.sleep(0.005)
+            now = time.monotonic()
+            if now - before > 0.005 + self.STALL:
+                self.last = now
+            before = now
+
+
+stalls = Stalls()
