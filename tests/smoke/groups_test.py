@@ -2,17 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Groups of clients in a running lab: lists, servers and cache by source address; a reload moves clients at once, also with the
 control plane restarted or gone."""
-import pathlib
 import re
 import socket
 import struct
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lab"))
-from ask import client_namespace
-from lab import run
-from run import main
-from wait import ahead, becomes, wait
+from testing import ahead, becomes, client_namespace, main, run, wait
 
 LAB = {"upstreams": 2, "clients": ["198.18.0.3", "198.18.0.4"]}
 ANYONE, THIRD, FOURTH = "198.18.0.2", "198.18.0.3", "198.18.0.4"

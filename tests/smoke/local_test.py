@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Local data in a running lab: each type of record, wildcards, zones, hosts files and special-use names, with and without the
 control plane; local CNAMEs and forwarding zones; what a changed configuration flushes."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lab"))
-from lab import TMP
-from run import main
-from wait import becomes
+from testing import TMP, becomes, main
 
 LAB = {"upstreams": 2, "clients": ["198.18.0.3"]}
 HOSTS = TMP / "hosts"

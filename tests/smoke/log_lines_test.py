@@ -1,14 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Level and form of the log of both processes change with a reload, and hold for a process that starts."""
-import pathlib
 import re
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lab"))
-from lab import TMP
-from run import main
-from wait import wait
+from testing import TMP, main, wait
 
 BOTH = "controlplane", "dataplane"
 LIST = TMP / "blocked.list"

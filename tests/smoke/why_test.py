@@ -3,13 +3,8 @@
 """weirctl why against what clients get: its verdict, reply and line for clients of different groups, for names of each class of
 rules, with pauses, a rollback and a changed list; rulec why of the same lists."""
 import os
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lab"))
-from lab import TMP, run
-from run import main
-from wait import becomes
+from testing import TMP, becomes, main, run
 
 EVERYONE, KID, STRICT, ASLEEP = CLIENTS = [f"198.18.0.{n}" for n in (2, 3, 4, 5)]
 ALWAYS = {"from": "00:00", "to": "24:00"}
