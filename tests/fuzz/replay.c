@@ -5,6 +5,7 @@
 // Each PATH is an input, or a folder of them. The body sees every input as it is, then MUTATIONS
 // seeded mutations of each and as many random inputs, each in memory of exactly its size so that
 // ASan sees any byte read beyond. A failure names input and round; the same arguments repeat it.
+// WEIR_FUZZ_SHARE=N: one in N of the mutations.
 
 #include "fuzz.h"
 #include "tests/unit/core/dns/dns_rand.h"
@@ -109,6 +110,10 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
+	const char *share = getenv("WEIR_FUZZ_SHARE");
+	if (share && strtoul(share, NULL, 10) > 1)
+		r.mutations =
+			(r.mutations + strtoul(share, NULL, 10) - 1) / strtoul(share, NULL, 10);
 	signal(SIGABRT, on_abort);
 	if (LLVMFuzzerInitialize)
 		(void)LLVMFuzzerInitialize(&argc, &argv);

@@ -204,3 +204,7 @@ holds() {
 }
 verdicts_add_up() { holds '.counters.rx_frames == ([.verdicts[]] | add)'; }
 ports_add_up() { holds '([.ports[] | select(.exception | not) | .ipackets] | add) == ([.verdicts[]] | add)'; }
+# in_turn: true of every scene in tools/test long, else of each third one: the number of commits chooses which.
+scene=0
+commits=$(git -c safe.directory='*' -C "$root" rev-list --count HEAD 2>/dev/null || echo 0)
+in_turn() { [ -n "${WEIR_LONG-}" ] || [ $((scene++ % 3)) = $((commits % 3)) ]; }

@@ -3,7 +3,7 @@
 # Kill at every step with the real binaries: one of them is started with a fault point armed, dies there at its start or
 # under traffic, and is started again. No answer may be wrong, and all that was cached must still be there.
 # Two resolvers, which ask their upstream through the port.
-# usage: fault_test.sh [PROCESS:SITE...]     default: all but those of left_out. WEIR_BUILD: a build with fault points
+# usage: fault_test.sh [PROCESS:SITE...]     default: all but those of left_out, a third by turns without WEIR_LONG. WEIR_BUILD: a build with fault points
 export WEIR_RESOLVERS=${WEIR_RESOLVERS:-2}
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl'
 . "$(dirname "$0")/_init.sh"
@@ -35,7 +35,7 @@ known() { grep -q "X($1, " "$root/include/weir/fault.h"; }
 all_known() { local site; for site in "${!left_out[@]}"; do known "$site" || { echo "$site"; return 1; }; done; }
 
 sites=("$@")
-[ $# -gt 0 ] || read -ra sites < <(all_sites | xargs)
+[ $# -gt 0 ] || for site in $(all_sites); do in_turn && sites+=("$site"); done
 check "all sites that are left out are sites" all_known
 
 load() { client $python "$smoke_dir/rig/fault_load.py" $service "$@"; }

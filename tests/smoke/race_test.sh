@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Both processes under the thread sanitizer, with all that can happen to them at once (race_drive.py) beside loads over UDP and TCP
 # and upstreams that lie, lose and fail, with two resolvers and two frontends. Any report fails it.
-# usage: race_test.sh [--seconds N] [--seed N]    WEIR_BUILD: a build with -Db_sanitize=thread (tools/tsan makes it)
+# usage: race_test.sh [--seconds N] [--seed N]  (45, or 300 with WEIR_LONG)    WEIR_BUILD: a build with -Db_sanitize=thread (tools/tsan makes it)
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl tests/tsan/planted_race'
 export WEIR_BUILD=${WEIR_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build-tsan} WEIR_PATIENCE=${WEIR_PATIENCE:-4}
 export WEIR_RESOLVERS=${WEIR_RESOLVERS:-2} WEIR_FRONTENDS=${WEIR_FRONTENDS:-2}
 . "$(dirname "$0")/_options.sh"
-seconds=45 seed=1
+seconds=${WEIR_LONG:+300} seed=1
+seconds=${seconds:-45}
 options 'seconds seed' "$@"
 . "$(dirname "$0")/_init.sh"
 grep -q __tsan_init "$WEIR_BUILD/controlplane/weir-controlplane" 2>/dev/null ||

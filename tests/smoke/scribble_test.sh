@@ -4,11 +4,12 @@
 # both built with the address and undefined behaviour sanitizers. Nobody crashes or is held up for more than 10 ms, what
 # is odd is counted, replies are well-formed or absent, and once it is over all is well again.
 # usage: scribble_test.sh [--flips N] [--rate N] [--seed N] [--victim dataplane|controlplane] [--port tap|memif]
-#        [--resolvers N]    default: both, short, a TAP, one resolver
+#        [--resolvers N]    default: both (by turns without WEIR_LONG), short, a TAP, one resolver
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl tools/loadgen/weir-bridge tests/scribble/scribble'
 . "$(dirname "$0")/_init.sh"
 
 flips=30000 rate=10000 seed=1 victims='dataplane controlplane' port=tap
+[ -n "${WEIR_LONG-}" ] || victims=$( ((commits % 2)) && echo dataplane || echo controlplane)
 while [ $# -ge 2 ]; do
 	case $1 in
 	--flips) flips=$2 ;;

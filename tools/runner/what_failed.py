@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Name the checks that failed. usage: what_failed.py TESTLOG (meson's testlog.json)
+"""Name the checks that failed of a test.
 
-Prints for each failed test, behind its name: the "not ok" lines with the last two lines that they said; the assertions of cmocka
+capped({"result", "stdout", "stderr"}) -> lines: the "not ok" lines with the last two lines that they said; the assertions of cmocka
 and Python with file and line; the reports of sanitizers; of a test that has none of these its last lines. 20 lines a test at most.
 """
-import json
 import re
-import sys
 
 LINES, LINE = 20, 300
-PASSED = ("OK", "EXPECTEDFAIL", "SKIP")
 # Lines that say by themselves what is wrong.
 PLAIN = re.compile(r"^(BROKEN: |soak: |SUMMARY: \w+Sanitizer)|runtime error: |: Assertion `.*' failed")
 
@@ -63,16 +60,7 @@ def of_test(test):
     return found or last[-4:] or [f"{test['result']}, and said nothing"]
 
 
-def main():
-    with open(sys.argv[1], encoding="utf-8", errors="replace") as log:
-        for test in map(json.loads, log):
-            if test["result"] in PASSED:
-                continue
-            found = of_test(test)
-            more = [f"and {len(found) - LINES} more"] if len(found) > LINES else []
-            for text in found[:LINES] + more:
-                print(f"{test['name']}: {text.strip()[:LINE]}")
-
-
-if __name__ == "__main__":
-    main()
+def capped(test):
+    found = of_test(test)
+    more = [f"and {len(found) - LINES} more"] if len(found) > LINES else []
+    return [text.strip()[:LINE] for text in found[:LINES] + more]

@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Run tests of several trees at once, those that take longest first, beside the builds of the other trees.
+
+Run: one for a run of tools/test. Its threads are the sampler's, one for each test that runs and one for the builds; `changed` guards
+what they share. Each test has a session of its own, which ends with it or with the runner. A test that fails runs once more, alone,
+at the end, if starved.py has a reason for its time; RETRIES in a run at most, and a second failure is one.
+"""
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import history
+import starved
+import what_failed
+
+RETRIES, KILL_S, SHOWN_LINES = 5, 10, 100
+DEFAULT_S = 2  # of a test that has never run here
+
+
+class Interrupted(Exception):
+    pass
+
+
+@dataclasses.dataclass
+class Result:
+    test: object
+    result: str            # as history.Line
+    seconds: float
+    window: starved.Window
+    tries: int = 1
+    said: list = dataclasses.field(default_factory=list)  # the checks that failed
+
+    @property
+    def failed(self):
+        return self.result not in ("OK", "SKIP")
+
+
+class Run:
+    def __init__(self, root, what, environment, retry=True, out=print):
+        self.root, self.what, self.environment, self.retry, self.out = pathlib.Path(root), what, environment, retry, out
+        self.began, self.start = time.monotonic(), time.strftime("%Y-%m-%dT%H:%M:%S")
+        self.commit = self.git("rev-parse", "--short=8", "HEAD")
+        self.sampler = starved.Sampler()
+        self.expected = history.last_seconds(history.read())
+        self.output = self.root / "build" / "test-output"
+        shutil.rmtree(self.output, ignore_errors=True)
+        self.output.mkdir(parents=True)
+        self.changed = threading.Condition()
+        self.pending, self.running, self.results, self.sessions = [], [], [], set()
+        self.broken, self.left_out, self.building, self.stopped = [], [], None, False
+        self.phases = []                 # (text, seconds)
+
+    def git(self, *words):
+        done = subprocess.run(["git", "-C", str(self.root), *words], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else "-"
+
+    # --- tests
+
+    def add(self, tests):
+        with self.changed:
+            self.pending += tests
+            self.pending.sort(key=lambda test: -self.seconds_of(test))
+            self.changed.notify()
+
+    def seconds_of(self, test):
+        return self.expected.get((test.tree, test.name)) or test.priority or DEFAULT_S
+
+    def may_start(self, test):
+        """On N CPUs N + 1 labs and one other test, or 4 N others: all wait for most of their time. Beside a build one that is no lab."""
+        if not test.parallel:
+            return not self.running and not self.building and not any(other.parallel for other in self.pending)
+        if any(not other.parallel for other in self.running):
+            return False
+        cpus = len(self.sampler.cpus)
+        labs = sum(other.lab for other in self.running)
+        if test.lab:
+            return labs <= cpus and len(self.running) < cpus + 2
+        others = len(self.running) - labs
+        return others < (1 if labs or self.building else 4 * cpus)
+
+    def execute(self, test):
+        """Runs it to its end: Result."""
+        base = self.output / f"{test.tree}-{test.name} {test.on}".strip().replace(" ", "-")
+        begin = time.monotonic()
+        result = "ERROR"
+        with open(f"{base}.out", "wb") as out, open(f"{base}.err", "wb") as err:
+            try:
+                process = subprocess.Popen(test.command, cwd=test.folder, env={**self.environment, **test.env}, stdin=subprocess.DEVNULL,
+                                           stdout=out, stderr=err, start_new_session=True)
+            except OSError as error:
+                err.write(f"{error}\n".encode())
+            else:
+                result = self.wait(process, test.timeout)
+        end = time.monotonic()
+        outcome = Result(test, result, end - begin, self.sampler.measured(begin, end))
+        texts = [pathlib.Path(f"{base}.{kind}").read_text(errors="replace") for kind in ("out", "err")]
+        if outcome.failed:
+            outcome.said = what_failed.capped({"result": result, "stdout": texts[0], "stderr": texts[1]})
+        self.tell(outcome, texts)
+        return outcome
+
+    def wait(self, process, timeout):
+        with self.changed:
+            self.sessions.add(process.pid)
+        try:
+            status = process.wait(timeout if timeout > 0 else None)
+            return {0: "OK", 77: "SKIP"}.get(status, "INTERRUPTED" if self.stopped else "FAIL")
+        except subprocess.TimeoutExpired:
+            end_session(process)
+            return "TIMEOUT"
+        finally:
+            with self.changed:
+                self.sessions.discard(process.pid)
+
+    def tell(self, outcome, texts):
+        if outcome.result == "INTERRUPTED":
+            return
+        last = (texts[0].strip().splitlines() or [""])[-1]
+        more = f": {last}" if outcome.result == "SKIP" or outcome.test.name in ("conformance", "encrypted") else ""
+        lines = [f"{outcome.result:7} {outcome.seconds:6.1f} s  {outcome.test}{more}"]
+        if outcome.failed:
+            lines.append(f"  {outcome.window}")
+            for text in texts:
+                lines += ["  | " + line for line in text.splitlines()[-SHOWN_LINES:]]
+        self.out("\n".join(lines))
+
+    def thread_of(self, test):
+        outcome = self.execute(test)
+        with self.changed:
+            self.running.remove(test)
+            self.results.append(outcome)
+            self.changed.notify()
+
+    def run_pending(self):
+        """Until nothing is left to run or to build."""
+        begin = time.monotonic()
+        alone = None
+        with self.changed:
+            while self.pending or self.running or self.building:
+                for test in [test for test in self.pending if self.may_start(test)]:
+                    if not self.may_start(test):
+                        continue
+                    if not test.parallel and alone is None:
+                        alone = time.monotonic()
+                    self.pending.remove(test)
+                    self.running.append(test)
+                    threading.Thread(target=self.thread_of, args=(test,), daemon=True).start()
+                self.changed.wait(1)
+        end = time.monotonic()
+        self.phases.append(("tests", (alone or end) - begin))
+        if alone:
+            self.phases.append(("alone", end - alone))
+
+    def run_again(self):
+        """Those that failed while the machine starved them, once more."""
+        begin = time.monotonic()
+        starving = [outcome for outcome in self.results if outcome.failed and outcome.window.reason()] if self.retry else []
+        for outcome in starving[:RETRIES]:
+            second = self.execute(dataclasses.replace(outcome.test, on=outcome.test.on or "again"))
+            second.test, second.tries = outcome.test, 2
+            second.seconds, second.window = outcome.seconds if second.failed else second.seconds, outcome.window
+            self.results[self.results.index(outcome)] = second
+        if starving:
+            self.phases.append(("again", time.monotonic() - begin))
+
+    # --- builds
+
+    def build(self, label, command, environment, nice=0):
+        """Its standard output, or None when it failed, which is one failed test."""
+        begin = time.monotonic()
+        process = subprocess.Popen(["nice", "-n", str(nice), *command], cwd=self.root, env={**self.environment, **environment},
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   start_new_session=True)
+        with self.changed:
+            self.sessions.add(process.pid)
+        said, _ = process.communicate()
+        with self.changed:
+            self.sessions.discard(process.pid)
+        seconds = time.monotonic() - begin
+        self.phases.append((f"build {label}", seconds))
+        if process.returncode and not self.stopped:
+            self.broken.append(f"build: {label}")
+            self.out(f"FAIL    {seconds:6.1f} s  build: {label}\n" + "".join(f"  | {line}\n" for line in said.splitlines()[-60:]))
+        else:
+            self.out(f"built   {seconds:6.1f} s  {label}")
+        return None if process.returncode else said
+
+    def build_beside(self, builds):
+        """builds: functions that build and add, one after the other, in a thread beside the tests."""
+        def thread():
+            try:
+                for build in builds:
+                    if not self.stopped:
+                        build()
+            finally:
+                with self.changed:
+                    self.building = None
+                    self.changed.notify()
+        if builds:
+            self.building = threading.Thread(target=thread, daemon=True)
+            self.building.start()
+
+    # --- the end
+
+    def stop(self):
+        """Ends everything that runs."""
+        with self.changed:
+            self.stopped = True
+            self.pending.clear()
+            sessions = list(self.sessions)
+        for signal_number, patience in ((signal.SIGTERM, KILL_S / 2), (signal.SIGKILL, 1)):
+            for session in sessions:
+                signal_session(session, signal_number)
+            end = time.monotonic() + patience
+            while time.monotonic() < end and self.sessions:
+                time.sleep(0.05)
+
+    def record(self, seconds, result):
+        lines = [history.Line(self.start, self.commit, outcome.test.tree, outcome.test.name + (f" {outcome.test.on}" if outcome.test.on else ""),
+                              outcome.result, outcome.seconds, outcome.tries, str(outcome.window)) for outcome in self.results]
+        history.append([*lines, history.Line(self.start, self.commit, "run", self.what, result, seconds, 1, "")])
+
+    def summary(self, interrupted=False):
+        """Prints it, writes the history; True when all passed."""
+        seconds = time.monotonic() - self.began
+        failed = [outcome for outcome in self.results if outcome.failed and outcome.result != "INTERRUPTED"]
+        skipped = [outcome for outcome in self.results if outcome.result == "SKIP"]
+        out = self.out
+        out("\nseconds: " + ", ".join(f"{text} {spent:.0f}" for text, spent in [*self.phases, ("all", seconds)]))
+        for outcome in self.results:
+            if outcome.tries > 1:
+                out(f"again:   {outcome.test} ({outcome.window.reason()})")
+        for outcome in skipped:
+            out(f"skipped: {outcome.test}")
+        for text in self.left_out:
+            out(f"skipped: {text}")
+        for text in self.broken:
+            out(f"FAILED:  {text}")
+        for outcome in failed:
+            reason = outcome.window.reason() if self.retry and outcome.tries == 1 else None
+            out(f"FAILED:  {outcome.test} ({outcome.result}" + (f"; {RETRIES} others were run again" if reason else "") + ")")
+        said = [f"{outcome.test}: {line}" for outcome in failed for line in outcome.said]
+        for line in said[:40]:
+            out(f"not ok:  {line}")
+        if len(said) > 40:
+            out(f"not ok:  and {len(said) - 40} more")
+        if interrupted:
+            out("interrupted")
+        good = not failed and not self.broken and not interrupted
+        self.record(seconds, "INTERRUPTED" if interrupted else "OK" if good else "FAIL")
+        out(f"{sum(outcome.result == 'OK' for outcome in self.results)} passed, {len(failed) + len(self.broken)} failed, "
+            f"{len(skipped) + len(self.left_out)} skipped")
+        return good
+
+
+def signal_session(session, number):
+    try:
+        os.killpg(session, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def end_session(process):
+    signal_session(process.pid, signal.SIGTERM)
+    try:
+        process.wait(KILL_S)
+    except subprocess.TimeoutExpired:
+        pass
+    signal_session(process.pid, signal.SIGKILL)
+    process.wait()

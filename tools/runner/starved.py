@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measure whether the machine starved a test, which is the only reason to run it a second time.
+
+Sampler: a thread on each CPU sleeps SLEEP_S at a time. A sleep that takes STALL_S longer is a stall of that CPU. Beside it once a
+second: steal of /proc/stat, and `some` of /proc/pressure/cpu.
+
+measured(begin, end) -> Window of that time, in seconds of time.monotonic(). Window.reason() -> text, or None. A reason is a sum of
+stalls of one CPU over STALLED_S, or steal over STEAL_SHARE. Pressure is written down and is no reason: the runner's own tests make it.
+"""
+import dataclasses
+import os
+import threading
+import time
+
+SLEEP_S, STALL_S, STALLED_S, STEAL_SHARE = 0.005, 0.02, 0.25, 0.05
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass
+class Window:
+    seconds: float
+    stalls_s: float = 0  # of the CPU that stalled most
+    steal: float = 0     # shares of the CPUs' time
+    pressure: float = 0
+
+    def reason(self):
+        if self.stalls_s > STALLED_S:
+            return f"stalls {self.stalls_s:.1f} of {self.seconds:.0f} s"
+        if self.steal > STEAL_SHARE:
+            return f"steal {100 * self.steal:.0f} % of {self.seconds:.0f} s"
+        return None
+
+    def __str__(self):
+        return f"stalls {self.stalls_s:.2f} s, steal {100 * self.steal:.0f} %, pressure {100 * self.pressure:.0f} % of {self.seconds:.0f} s"
+
+
+def stolen_s():
+    """Seconds that the hypervisor took from all CPUs so far."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        return int(stat.readline().split()[8]) * TICK_S
+
+
+def pressed_s():
+    """Seconds so far in which a task waited for a CPU; 0 without such a file."""
+    try:
+        with open("/proc/pressure/cpu", encoding="ascii") as pressure:
+            return int(pressure.readline().rsplit("total=", 1)[1]) / 1e6
+    except OSError:
+        return 0.0
+
+
+class Sampler:
+    """One for a process; its threads end with it."""
+
+    def __init__(self):
+        self.cpus = sorted(os.sched_getaffinity(0))
+        self.stalls = []                 # (end, CPU, seconds)
+        self.looks = []                  # (time, stolen, pressed), once a second
+        self.look()
+        for cpu in self.cpus:
+            threading.Thread(target=self.sleep_on, args=(cpu,), daemon=True).start()
+        threading.Thread(target=self.look_on, daemon=True).start()
+
+    def sleep_on(self, cpu):
+        os.sched_setaffinity(threading.get_native_id(), {cpu})
+        before = time.monotonic()
+        while True:
+            time.sleep(SLEEP_S)
+            now = time.monotonic()
+            if now - before > SLEEP_S + STALL_S:
+                self.stalls.append((now, cpu, now - before - SLEEP_S))
+            before = now
+
+    def look(self):
+        self.looks.append((time.monotonic(), stolen_s(), pressed_s()))
+
+    def look_on(self):
+        while True:
+            time.sleep(1)
+            self.look()
+
+    def measured(self, begin, end):
+        self.look()
+        return window_of(begin, end, self.stalls[:], self.looks[:], len(self.cpus))
+
+
+def window_of(begin, end, stalls, looks, cpus):
+    """The Window of stalls (end, CPU, seconds) and looks (time, stolen, pressed), both ascending."""
+    by_cpu = {}
+    for at, cpu, seconds in stalls:
+        inside = min(at, end) - max(at - seconds, begin)
+        if inside > 0:
+            by_cpu[cpu] = by_cpu.get(cpu, 0) + inside
+    window = Window(end - begin, max(by_cpu.values(), default=0))
+    first = max((look for look in looks if look[0] <= begin), default=looks[0])
+    last = min((look for look in looks if look[0] >= end), default=looks[-1])
+    if last[0] > first[0]:
+        window.steal = (last[1] - first[1]) / (last[0] - first[0]) / cpus
+        window.pressure = min(1, (last[2] - first[2]) / (last[0] - first[0]))
+    return window

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The runner of tools/test: what it takes, in which order it runs it, when it runs a test again, what it remembers."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import history
+import parts
+import run
+import starved
+import tests
+
+folder = tempfile.TemporaryDirectory()
+root = pathlib.Path(folder.name)
+os.environ["WEIR_HISTORY"] = str(root / "state/tests.tsv")
+failures = []
+
+
+def same(what, want, got):
+    if want != got:
+        failures.append(f"{what}: {got!r}, not {want!r}")
+
+
+def a_test(name, script, **other):
+    return tests.Test(**{"tree": "plain", "name": name, "suites": {"unit"}, "command": ["sh", "-c", script], "env": {}, "folder": str(root),
+                         "timeout": 20, "parallel": True, **other})
+
+
+def a_run(chosen, windows=None, again=True):
+    """(Run, its output, whether it was good); windows: test name -> the Window that the sampler is to have measured."""
+    said = []
+    work = run.Run(root, "gate", dict(os.environ), retry=again, out=said.append)
+    if windows is not None:
+        execute = work.execute
+
+        def measured(test):
+            outcome = execute(test)
+            outcome.window = windows.get(test.name, starved.Window(1))
+            return outcome
+        work.execute = measured
+    work.add(chosen)
+    work.run_pending()
+    work.run_again()
+    good = work.summary()
+    return work, "\n".join(said), good
+
+
+def lives(command):
+    return subprocess.run(["pgrep", "-fx", command], capture_output=True).returncode == 0
+
+
+def results(work):
+    return {outcome.test.name: (outcome.result, outcome.tries) for outcome in work.results}
+
+
+# Windows
+looks = [(0.0, 0.0, 0.0), (10.0, 1.0, 4.0), (20.0, 9.0, 8.0)]
+window = starved.window_of(2, 12, [(1, 0, 0.5), (2.1, 0, 0.3), (5, 0, 0.2), (6, 1, 0.1), (30, 1, 9)], looks, 2)
+same("stalls: of the worst CPU, the part that lies in the window", 0.3, round(window.stalls_s, 3))
+same("steal: of both CPUs", 9 / 20 / 2, window.steal)
+same("pressure", 8 / 20, window.pressure)
+same("no reason: quiet", None, starved.Window(10, 0.25, 0.05, 1).reason())
+same("a reason: stalls", "stalls 1.3 of 21 s", starved.Window(21, 1.3).reason())
+same("a reason: steal", "steal 6 % of 21 s", starved.Window(21, 0, 0.06).reason())
+sampler = starved.Sampler()
+began = time.monotonic()
+time.sleep(0.1)
+same("a sampler measures a window as long as it was", True, 0.09 < sampler.measured(began, time.monotonic()).seconds < 5)
+
+# Results
+work, text, good = a_run([a_test("passes", "exit 0"), a_test("fails", "echo 'not ok 1 - x'; exit 1"), a_test("skips", "echo no root; exit 77"),
+                          a_test("hangs", "sleep 60", timeout=0.2), a_test("is missing", "", command=["/nonexistent"])], {})
+same("results", {"passes": ("OK", 1), "fails": ("FAIL", 1), "skips": ("SKIP", 1), "hangs": ("TIMEOUT", 1), "is missing": ("ERROR", 1)},
+     results(work))
+same("the end", "1 passed, 3 failed, 1 skipped", text.splitlines()[-1])
+for line in ("skipped: plain: skips", "FAILED:  plain: fails (FAIL)", "not ok:  plain: fails: not ok 1 - x"):
+    same(f"it says {line}", True, line in text.splitlines())
+same("so it is not good", False, good)
+same("output is kept", "not ok 1 - x\n", (root / "build/test-output/plain-fails.out").read_text())
+same("nothing failed", True, a_run([a_test("passes", "exit 0")], {})[2])
+a_run([a_test("hangs", "sleep 60.25 & wait", timeout=0.2)], {})
+same("a child of a test that hangs is gone", False, lives("sleep 60.25"))
+
+# A second try needs a reason
+once = "test -e {0} || {{ touch {0}; exit 1; }}"
+starving = starved.Window(10, 2)
+work, text, good = a_run([a_test("starved", once.format("a")), a_test("fed", once.format("b"))], {"starved": starving})
+same("with a reason again, without not", {"starved": ("OK", 2), "fed": ("FAIL", 1)}, results(work))
+same("and it is named", True, "again:   plain: starved (stalls 2.0 of 10 s)" in text.splitlines())
+work, _, good = a_run([a_test("broken", "exit 1")], {"broken": starving})
+same("a second failure is one", ({"broken": ("FAIL", 2)}, False), (results(work), good))
+names = [f"s{n}" for n in range(6)]
+work, text, good = a_run([a_test(name, once.format(name)) for name in names], dict.fromkeys(names, starving))
+same("five are run again, the sixth fails", [("FAIL", 1)] + 5 * [("OK", 2)], sorted(results(work).values()))
+same("the summary says why", True, "(FAIL; 5 others were run again)" in text)
+same("none in steady", ("FAIL", 1), results(a_run([a_test("starved", once.format("c"))], {"starved": starving}, again=False)[0])["starved"])
+
+# Order
+stamp = "echo {0} begins >>order; sleep {1}; echo {0} ends >>order"
+a_run([a_test("alone", stamp.format("alone", 0), parallel=False), a_test("short", stamp.format("short", 0.1)),
+       a_test("long", stamp.format("long", 0.3), priority=60)], {})
+order = (root / "order").read_text().splitlines()
+same("one that runs alone is the last", ["alone begins", "alone ends"], order[4:])
+work = run.Run(root, "gate", {})
+work.add([a_test("short", ""), a_test("long", ""), a_test("known", "", priority=9)])
+same("first what is said to take long, then what took longest the last time", ["known", "long", "short"], [test.name for test in work.pending])
+cpus = len(work.sampler.cpus)
+lab = a_test("lab", "", suites={"smoke"})
+work.pending, work.running = [], [lab] * (cpus + 1)
+same("labs: one more than CPUs, and beside them a test that computes", (False, True), (work.may_start(lab), work.may_start(a_test("x", ""))))
+computes = a_test("computes", "")
+work.building, work.running = True, [lab]
+same("beside a build", True, work.may_start(computes))
+work.running.append(computes)
+same("one test that computes", False, work.may_start(computes))
+
+# An interrupted run
+work = run.Run(root, "gate", dict(os.environ), out=lambda text: None)
+work.add([a_test("sleeps", "sleep 61.5 & wait")])
+threading.Timer(0.5, work.stop).start()
+work.run_pending()
+same("an interrupted test is no failure", "INTERRUPTED", work.results[0].result)
+same("and leaves nothing", False, lives("sleep 61.5"))
+
+# History
+same("a line a test and one of the run", [("sleeps", "INTERRUPTED"), ("gate", "INTERRUPTED")],
+     (work.summary(interrupted=True), [(line.name, line.result) for line in history.read()[-2:]])[1])
+history.append([history.Line("r9", "c", "plain", "crawls", "OK", 500.0, 2, "stalls 3 s")])
+with open(history.path(), "a", encoding="utf-8") as file:
+    file.write("cut\toff\n")
+same("the slowest", True, list(history.slowest(history.read(), 1))[1].endswith("plain crawls"))
+same("those that needed a reason", True, any("stalls 3 s" in line and line.endswith("plain crawls") for line in history.again(history.read(), 9)))
+same("runs", True, list(history.runs(history.read(), 1))[1].startswith("r9"))
+history.LINES_MAX = 10
+history.append([history.Line("r10", "c", "plain", "x", "OK", 1.0, 1, "")])
+same("the file has a cap", 5, len(history.path().read_text().splitlines()))
+
+# What is taken
+every = [a_test("u", ""), a_test("s", "", suites={"smoke", "benches"}), a_test("l", "", suites={"long", "benches"}),
+         a_test("n", "", suites={"unit", "unsanitized"}), a_test("v", "", suites={"long", "vm"})]
+same("the gate takes nothing of long", ["u"], [test.name for test in tests.of_gate(every, tests.TREES["asan"])])
+same("a part takes its own", ["s", "l"], [test.name for test in tests.of_part(every, next(p for p in parts.PARTS if p.name == "benches"), set())])
+same("once", [], tests.of_part(every, next(p for p in parts.PARTS if p.name == "vm"), {"v"}))
+
+# Parts
+done = subprocess.run([sys.executable, parts.__file__, "soak", "sock"], capture_output=True, text=True)
+same("an unknown part", (2, True), (done.returncode, "no part sock; the parts are: " in done.stderr and "soak" in done.stderr))
+same("no part is all of them", len(parts.PARTS), len(parts.named([])))
+page = parts.with_row("# x\n\n| part | passed | commit | seconds | tests |\n|---|---|---|---|---|\n", "soak", "0123abcd", 1234.4, 1)
+same("a row", {"soak": ("0123abcd", 1234)}, parts.passed(page))
+same("the row of a part replaces its last", {"soak": ("ffff", 5)}, parts.passed(parts.with_row(page, "soak", "ffff", 5, 1)))
+for part in parts.PARTS:
+    page = parts.with_row(page, part.name, "0123abcd", 1000, 1)
+same("no part is due", ([], []), parts.due(page, lambda commit: ["README.md"], 9000))
+same("those of a file", ["vm"], [part.name for part in parts.due(page, lambda commit: ["dataplane/port/port.c"], 9000)[0]])
+chosen, late = parts.due(page, lambda commit: ["controlplane/page/a.js", "bpf/x"], 1500)
+same("as far as they fit", (["page"], ["vm"]), ([part.name for part in chosen], [part.name for part, _ in late]))
+same("without a row, or with a commit that nobody knows, a part is due", 2 * [len(parts.PARTS)],
+     [len(parts.due("", lambda commit: [], 99999)[0]), len(parts.due(page, lambda commit: None, 99999)[0])])
+print("\n".join(failures))
+sys.exit(bool(failures))
