@@ -11,7 +11,8 @@ if [ -z "${WEIR_SMOKE_INSIDE-}" ]; then
 	[ -c /dev/net/tun ] || { echo "skipped: no /dev/net/tun"; exit 77; }
 	unshare --mount --net --pid --propagation private -- true || { echo "skipped: no namespaces (in a chroot?)"; exit 77; }
 	export WEIR_SMOKE_INSIDE=1
-	exec timeout -k 10 "${SMOKE_TIMEOUT:-240}" unshare --mount --net --pid --fork --kill-child --mount-proc \
+	export SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}
+	exec timeout -k 10 "$SMOKE_TIMEOUT" unshare --mount --net --pid --fork --kill-child --mount-proc \
 		--propagation private -- "$BASH" "$0" "$@"
 fi
 mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm || exit 1
@@ -34,16 +35,21 @@ service=198.18.0.53
 service6=fd53::53
 python=/usr/bin/python3
 
-checks=0 bad=0
-# check TEXT CMD...: CMD must succeed
+checks=0 bad=0 doing=start
+unmet=$tmp/unmet.$$ # a line for each `eventually` that failed
+: >$unmet
+exec {report}>&1
+# check TEXT CMD...: CMD must succeed, and so must each `eventually` in it
 check() {
-	local text=$1
+	local text=$1 unmet=$tmp/unmet.check
 	shift
-	checks=$((checks + 1))
-	if "$@" >$tmp/out.$$.out 2>&1; then
+	doing=$text
+	: >$unmet
+	if "$@" >$tmp/out.$$.out 2>&1 && [ ! -s $unmet ]; then
+		checks=$((checks + 1))
 		echo "ok $checks - $text"
 	else
-		bad=$((bad + 1))
+		checks=$((checks + 1)) bad=$((bad + 1))
 		echo "not ok $checks - $text"
 		echo "  $*"
 		tail -n "${said_lines:-15}" $tmp/out.$$.out | sed 's/^/  | /'
@@ -76,6 +82,9 @@ audited() { $python "$smoke_dir/rig/audit_judge.py" /run/weir/lab/state /run/wei
 # finish: also takes the lab down, once its logs have been shown
 finish() {
 	audit_check
+	local waits
+	waits=$(wc -l <$unmet)
+	checks=$((checks + waits)) bad=$((bad + waits))
 	# Only one that ends by itself says what it lost.
 	[ -z "${WEIR_CONTROLPLANE-}" ] || [ ! -e /run/weir/lab/up ] || "$lab" stop controlplane >/dev/null
 	[ $bad = 0 ] || { echo "--- logs"; tail -n 20 /run/weir/lab/*.log 2>/dev/null; }
@@ -84,6 +93,17 @@ finish() {
 	[ $checks -gt 0 ] && [ $bad = 0 ]
 	exit
 }
+# The time-out: what the script stood in, and the logs, as there is no time for more.
+timed_out() {
+	trap '' TERM
+	{
+		echo "not ok - $SMOKE_TIMEOUT s are over, in line ${BASH_LINENO[*]: -2:1}: $doing"
+		tail -n 20 /run/weir/lab/*.log 2>/dev/null
+		echo "$((checks - bad)) of $((checks + 1)) checks passed"
+	} >&$report 2>&1
+	exit 1
+}
+trap timed_out TERM
 # upstream PORT LOG: an upstream of upstream.py, which writes LOG, once it listens
 upstream() {
 	$python "$root/tests/lab/upstream.py" "$1" "$2" &
@@ -155,15 +175,22 @@ now_ms() { echo $(($(date +%s%N) / 1000000)); }
 # What a process' log got since the last call of `mark`.
 mark() { local what; for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done; }
 log_since() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log"; }
-# eventually CMD...: CMD succeeds within a minute, or 60 tries if these take longer. Only a failure takes so long.
+# eventually CMD...: CMD succeeds within a minute, or 60 tries if these take longer. Only a failure takes so long. A failure fails
+# the check around it, or else the script, also where nothing reads its status, and shows what CMD said last.
 eventually() {
-	local eventually_end=$((SECONDS + 60 * patience)) eventually_i
+	local eventually_end=$((SECONDS + 60 * patience)) eventually_i eventually_said=$tmp/said.$BASHPID
+	doing="eventually $*"
 	for ((eventually_i = 0; eventually_i < 60 || SECONDS < eventually_end; eventually_i++)); do
-		"$@" >/dev/null 2>&1 && return
+		"$@" >$eventually_said 2>&1 && return
 		sleep 0.$((eventually_i < 10 ? 1 : 3)) # a try takes a CPU from other tests
 	done
+	echo "$*" | head -n 1 >>$unmet
+	{ echo "not ok - eventually $*" && tail -n 15 $eventually_said | sed 's/^/  | /'; } >&2
 	return 1
 }
+# any_line CONDITION [JQ_OPTION...]: of the JSON values on standard input one is so. (`jq -e` alone looks at the last one; `any`
+# reads one value more than it needs, which may be half there.)
+any_line() { jq -n -e "${@:2}" "first(inputs | select($1)) | true"; }
 # taken_over CMD...: CMD, and then what it has published is what all workers use: some 20 ms later, or when a busy machine lets
 # the data plane look.
 taken_over() { "$@" && eventually activated; }

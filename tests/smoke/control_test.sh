@@ -63,7 +63,7 @@ for what in status "stats --interval 0"; do
 	same "$what of another box has all" "$(weirctl --json $what | shape)" "$(remote read --json $what | shape)"
 	same "as text too" "$(weirctl $what | cut -d' ' -f1 | sort -u)" "$(remote read $what | cut -d' ' -f1 | sort -u)"
 done
-verdicts() { "$@" --json stats --interval 0 | jq -ce '.dataplane.verdicts | select(add > 0)'; }
+verdicts() { "$@" --json stats --interval 0 | jq -c '.dataplane.verdicts | select(add > 0)'; }
 alike() { [ -n "$(verdicts weirctl)" ] && [ "$(verdicts weirctl)" = "$(verdicts remote read)" ]; }
 check "with the same numbers" eventually alike
 check "over IPv6 with a pin" "$WEIR_BUILD/tools/ctl/weirctl" --host '[::1]:9953' --token-file $dir/read.token upstreams --pin \

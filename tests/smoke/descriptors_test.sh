@@ -28,16 +28,16 @@ check "up with outputs" "$lab" start controlplane
 check "a blocked name" eventually blocks
 check "its webhook" eventually grep -q blocked.test $tmp/hook/requests
 for output in requests dnstap; do
-	check "$output is up" eventually eval "weirctl --json log status | jq -e '.outputs[] | select(.name == \"$output\") | .state == \"up\"'"
+	check "$output is up" eventually eval "weirctl --json log status | jq -e 'any(.outputs[]; .name == \"$output\" and .state == \"up\")'"
 done
-check "Redis is asked" eventually eval "weirctl --json mem tables | jq -e '.tables[] | select(.name == \"redis_buffers\") | .descriptors > 0'"
+check "Redis is asked" eventually eval "weirctl --json mem tables | jq -e 'any(.tables[]; .name == \"redis_buffers\" and .descriptors > 0)'"
 # ADDRESS PORT COUNT: connections that stay
 held_open='import socket, sys, time
 s = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in range(int(sys.argv[3]))]
 time.sleep(999)'
 $python -c "$held_open" 127.0.0.1 9153 1 &
 client $python -c "$held_open" $service 53 3 &
-held() { weirctl --json mem tables | jq -e ".tables[] | select(.name == \"$1\") | .$2 >= $3"; }
+held() { weirctl --json mem tables | jq -e "any(.tables[]; .name == \"$1\" and .$2 >= $3)"; }
 check "TCP clients" eventually held tcp_connections descriptors 3
 check "a client of metrics.listen" eventually held http_connections descriptors 1
 check "the webhook's connection" eventually held http_clients descriptors 1

@@ -1,23 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Each process stopped, not dead: noticed and named within 2 s, handled like a dead one for answers, back on continue.
+# Each process stopped, not dead: noticed and named, handled like a dead one for answers, back on continue.
 . "$(dirname "$0")/_init.sh"
 
 lab_up
-# says TEXT: does weirctl status say that? Polled for 20 s from $stopped on; a quiet machine takes 2.
-says() {
-	while ! weirctl status 2>&1 | grep -qiE "$1"; do
-		[ $(($(now_ms) - stopped)) -lt 20000 ] || return 1
-		sleep 0.1
-	done
-}
+says() { weirctl status 2>&1 | grep -iE "$1"; }
 logged() { grep -q "$2" "/run/weir/lab/$1.log"; }
 same "one that will be stale" 198.18.200.1 "$(short ok-1.stale.test A)"
 
 echo "# control plane stopped"
 kill -STOP "$(pid controlplane)"
-stopped=$(now_ms)
-check "weirctl names it" says '^control plane +hung'
+check "weirctl names it" eventually says '^control plane +hung'
 check "so does the data plane" eventually logged dataplane 'control plane hangs'
 same "a cached name is answered" 198.18.200.1 "$(short ok-3000.cached.test A)"
 check "a blocked one is blocked" grep -q NXDOMAIN <<<"$(client kdig @$service blocked.test A)"
@@ -62,8 +55,7 @@ client kdig +timeout=1 +retry=0 @$service slow.insert.test A >/dev/null & # its 
 client=$!
 check "a question is on its way" eventually asked_for
 kill -STOP "$(pid dataplane)"
-stopped=$(now_ms)
-check "weirctl names it" says '^data plane +hung'
+check "weirctl names it" eventually says '^data plane +hung'
 check "so does the control plane" eventually logged controlplane 'data plane hangs'
 for i in 1 2; do
 	echo "more-$i.test" >>$list

@@ -3,6 +3,8 @@
 # The lab as a newcomer meets it: up, two answers, all types, both families, the kernel behind the exception port, down.
 . "$(dirname "$0")/_init.sh"
 
+mounts() { grep weir /proc/self/mounts; } # those of other labs on this machine are there too, as they were at the start
+mounts=$(mounts)
 up=$("$lab" up --offline 2>&1)
 same "up succeeds" 0 $?
 same "two answers are printed" 2 "$(grep -c 'opcode: QUERY' <<<"$up")"
@@ -15,6 +17,7 @@ same "and changes nothing" "$before" "$(cat /run/weir/lab/*.pid)"
 
 short() { client kdig +short +timeout=5 +retry=2 "@$@"; }
 state() { rcode "@$@"; }
+unblocked() { client kdig +edns "@$1" "$2" A >$tmp/kdig && grep -q 'status: NXDOMAIN' $tmp/kdig && ! grep -qi 'blocked' $tmp/kdig; }
 for s in $service $service6; do
 	same "A over $s" 198.18.255.80 "$(short $s www.lab.example A)"
 	same "AAAA over $s" fd53:0:0:ffff::80 "$(short $s www.lab.example AAAA)"
@@ -27,7 +30,7 @@ for s in $service $service6; do
 	same "NODATA has no answer over $s" '' "$(short $s mail.lab.example AAAA)"
 	same "blocked over $s" NXDOMAIN "$(state $s ads.lab.example A)"
 	same "below a blocked name over $s" NXDOMAIN "$(state $s x.y.ads.lab.example A)"
-	check "a look-alike is not blocked over $s" grep -q -v ' 15 ' <<<"$(client kdig +edns @$s notads.lab.example A)"
+	check "a look-alike is not blocked over $s" unblocked $s notads.lab.example
 done
 check "SOA comes with NXDOMAIN" grep -q 'SOA' <<<"$(client kdig @$service no-such.lab.example A)"
 check "EDE says Blocked" grep -qi 'blocked' <<<"$(client kdig +edns @$service ads.lab.example A)"
@@ -82,7 +85,7 @@ same "no process is left" '' "$(pgrep -x 'weir-.*|nsd')"
 same "no namespace is left" '' "$(ip netns list)"
 same "no interface is left" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
 same "no file is left" '' "$(ls -d /run/weir* /dev/shm/*weir* 2>/dev/null; find $(huge_mounts) /dev/null -mindepth 1)"
-same "no mount is left" '' "$(grep -c weir /proc/self/mounts | grep -v '^0')"
+same "no mount is left" "$mounts" "$(mounts)"
 
 printf 'nonsense: 1\n' >$tmp/bad.$$.yaml
 check "a failed up fails" bash -c "! '$lab' up --offline --config $tmp/bad.$$.yaml"
@@ -106,11 +109,11 @@ printf 'one.example\n' >/run/own/ads.txt
 printf 'two.example\n' >/run/own/lists/ads.txt
 "$lab" up --offline >/dev/null 2>&1 &
 killed=$!
-sleep 0.7
+eventually test -s /run/weir/lab/authority.pid
 kill -9 $killed
 "$lab" up --offline --list /run/own/ads.txt --list /run/own/lists/ads.txt >/run/first.out 2>&1 &
 first=$!
-eventually grep -q building /run/first.out # the first has the lock, which a child of the killed one may have held on to
+eventually grep -q '^upstream:' /run/first.out # the first has the lock, which a child of the killed one may have held on to
 second=$("$lab" up --offline 2>&1)
 wait $first
 check "after a killed up, up works" grep -q '198.18.255.80' /run/first.out

@@ -42,7 +42,7 @@ check "dnstap fails without a receiver" eventually is dnstap state failing
 check "the request log is up" eventually is requests state up
 
 check "a query" ask first.lab.example
-row() { cat $tmp/requests/requests-*.jsonl | jq -e "select(.qname == \"$1\") | $2" >/dev/null; }
+row() { cat $tmp/requests/requests-*.jsonl | any_line ".qname == \"$1\" and ($2)"; }
 check "is a line" eventually row first.lab.example '.verdict == "resolved" and .transport == "udp"'
 check "a blocked one over TCP" ask +tcp ads.lab.example
 check "is another" eventually row ads.lab.example '.blocked and .transport == "tcp" and .list != ""'

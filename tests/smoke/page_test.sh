@@ -73,7 +73,7 @@ check "block a name" browse login "do:location.hash = '#/lists', true" "do:!!doc
 	"do:$(typed 'Name, and all below it' paged.test)" "do:$(typed Verdict deny)" \
 	"do:(() => { const f = [...document.querySelectorAll('main form')].at(-1); f.requestSubmit(); return true; })()" "do:$(said paged.test)"
 check "is blocked" eventually blocks paged.test
-check "with a history entry of the user" eval 'weirctl --json config history | jq -e ".versions[] | select(.who == \"user ann\" and (.what | startswith(\"deny paged.test\")))"'
+check "with a history entry of the user" eval 'weirctl --json config history | jq -e "any(.versions[]; .who == \"user ann\" and (.what | startswith(\"deny paged.test\")))"'
 check "go back by the history" browse login "do:location.hash = '#/config', true" "do:(window.confirm = () => true, true)" "do:$(press 'Go back to it')" \
 	"do:$(said 'in force again')"
 check "is blocked no more" eventually eval '! blocks paged.test'

@@ -25,7 +25,7 @@ done
 [ $# = 0 ] || { sed -n '/^# usage/,/^# .*default/s/^# //p' "$0" >&2; exit 2; }
 for number in "$flips" "$rate" "$seed"; do case $number in '' | 0 | *[!0-9]*) echo "no number: $number" >&2; exit 2 ;; esac; done
 case $port in tap) by_memif='' ;; memif) by_memif=--memif ;; *) echo "no port: $port" >&2; exit 2 ;; esac
-jq -e '.[] | select(.name == "b_sanitize") | .value | tostring | contains("address")' \
+jq -e 'any(.[]; .name == "b_sanitize" and (.value | tostring | contains("address")))' \
 	"$WEIR_BUILD/meson-info/intro-buildoptions.json" >/dev/null 2>&1 || { echo "skipped: a build without sanitizers"; exit 77; }
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:handle_sigbus=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 

@@ -27,7 +27,7 @@ says() {
 }
 entries() { weirctl --json entries | jq -r "$1"; }
 
-made() { weirctl --json config history | jq -e ".versions[] | select($1)"; } # made CONDITION: a version of the history
+made() { weirctl --json config history | jq -e "any(.versions[]; $1)"; } # made CONDITION: a version of the history
 
 # Entries.
 check "allow" weirctl allow ok.blocked.test --why "für Anna"
@@ -156,6 +156,6 @@ for undo in "allow --remove ok.blocked.test" "deny --remove /^pat[0-9]/" "deny -
 done
 check "blocked as before" eventually blocks ok.blocked.test
 same "nothing is managed" 0 "$(entries '[.entries[] | select(.name | IN("filed.test", "kept.test") | not)] | length')"
-applied() { weirctl --json events | jq -e 'select(.kind == "config_applied" and .fields.what == "group remove 198.18.0.3")'; }
+applied() { weirctl --json events | any_line '.kind == "config_applied" and .fields.what == "group remove 198.18.0.3"'; }
 check "the last one is an event once its health held" eventually applied
 finish

@@ -4,7 +4,7 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
-                                          phrases prose structure verbs metrics keys json_keys recipes
+                                          phrases prose scripts structure verbs metrics keys json_keys recipes
                                           imports format
 """
 import ast
@@ -19,6 +19,7 @@ import json_keys
 import memory
 import phrases
 import prose
+import scripts
 import structure
 
 FILE_LINES_MAX = 500
@@ -426,6 +427,11 @@ def check_phrases():
 def check_prose():
     """Pages are wrapped, and their paragraphs short."""
     yield from prose.breaches(root, FILES)
+
+
+def check_scripts():
+    """Scripts of tests wait, count and look without a reason of their own to fail, or to pass."""
+    yield from scripts.breaches(root, FILES)
 
 
 def check_structure():

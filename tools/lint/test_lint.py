@@ -112,6 +112,22 @@ STRUCTURE_BREACHES = {
     "structure.txt:1: not": {"tools/lint/structure.txt": "1 frob controlplane/lists\n"},
 }
 
+SMOKE = "tests/smoke/x.sh"
+SCRIPTS_BREACHES = {
+    "x.sh:1: jq -e": {SMOKE: "seen() { jq -e --arg n \"$1\" \"select(.a == \\$n) | $2\" $tmp/rows; }\n"},
+    "x.sh:2: jq -e": {SMOKE: "\ncheck x eval 'weirctl mem | jq -e \".[] | select(.a == \\\"b (c\\\") | .d\"'\n"},
+    "x.sh:1: a tmux server": {SMOKE: "tmux -L top kill-server\n"},
+    "x.sh:1: counts what the host has": {SMOKE: 'same "none" 0 "$(grep -c weir /proc/self/mounts)"\n'},
+    "x.sh:1: grep -qv": {SMOKE: "check x grep -q -v bad $tmp/said\n"},
+    "x.sh:1: a wait": {SMOKE: "while ! test -e $tmp/x; do sleep 1; done\n"},
+}
+SCRIPTS_GOOD = {SMOKE: """seen() { any_line ".a == \\$n" <$tmp/rows; }
+has() { jq -e "[.events[] | select($1)] | length > 0" && jq '.[] | select(.a)'; }
+wide() { jq -e '.a == ([.b[] | select(.c == "d")] | length)'; }
+! grep -q bad $tmp/said || grep -v x $tmp/y | grep -q z
+grep weir /proc/self/mounts
+"""}
+
 FREES_BREACHES = {
     "hold.c:5: free(*x)": {"controlplane/hold.c": FN.format("f", "free(*x)")},
     "hold.c:5: free(x[i].name)": {"dataplane/hold.c": FN.format("f", "free(x[i].name)")},
@@ -206,7 +222,7 @@ def refused():
     """How many good trees the lint refuses."""
     failed = 0
     for check, files in [*(("structure", f) for f in STRUCTURE_GOOD),
-                         ("frees", FREES_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS})]:
+                         ("frees", FREES_GOOD), ("scripts", SCRIPTS_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS})]:
         out = planted(check, files, {})
         if out.returncode != 0:
             print(f"{check}: refused: {out.stdout}{out.stderr}")
@@ -219,8 +235,8 @@ def lint(tree, *checks):
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 5
-    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES)
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 6
+    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES) + len(SCRIPTS_BREACHES)
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
@@ -255,7 +271,7 @@ def main():
             failed += 1
         failed += not_found("rooms", ROOM_BREACHES, ROOM_DOORS) + not_found("structure", STRUCTURE_BREACHES) + refused()
         failed += not_found("json_keys", JSON_BREACHES, JSON_TREE)
-        failed += not_found("tables", MEMORY_BREACHES) + not_found("frees", FREES_BREACHES)
+        failed += not_found("tables", MEMORY_BREACHES) + not_found("frees", FREES_BREACHES) + not_found("scripts", SCRIPTS_BREACHES)
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
 
