@@ -76,8 +76,6 @@ ROOM_BREACHES = {
         "controlplane/lists/high.c": '#include "base/inside.h"\n', "controlplane/base/inside.h": ""},
     "controlplane/lists: no README.md": {"controlplane/lists/high.h": ""},
     "controlplane/cellar: no room": {"controlplane/cellar/deep.c": ""},
-    "controlplane/base: 61 sources": {f"controlplane/base/n{i}.h": "" for i in range(61)},
-    "include/weir: 61 headers": {f"include/weir/n{i}.h": "" for i in range(61)},
 }
 ROOM_DOORS = {"controlplane/base/README.md": "**Door**: `low.h`.\n", "controlplane/lists/README.md": "**Door**: `high.h`.\n"}
 
@@ -108,7 +106,6 @@ STRUCTURE_BREACHES = {
     "(2 in controlplane/lists, 1 allowed)": {
         **BOOK, "controlplane/lists/good.c": FN.format("good_open", "") + FN.format("good_close", "")},
     "a function of 61 lines": {"controlplane/lists/good.c": "static void f(void)\n{\n" + "\t;\n" * 60 + "}\n"},
-    "352 lines, over 350": {"controlplane/lists/good.h": "int a;\n" * 351},
     "structure.txt:1: not": {"tools/lint/structure.txt": "1 frob controlplane/lists\n"},
 }
 
@@ -158,7 +155,7 @@ STRUCTURE_GOOD = [
     {**USER, "controlplane/base/good_list.c": FN.format("list_open", "")},
     {**BOOK, "controlplane/lists/good.c": FN.format("good_open", "")},
     {"controlplane/lists/good.c": "\nstatic void good_open(void)\n{\n\t// {\n}\n",
-     "controlplane/lists/good.h": "int a;\n" * 349, "controlplane/base/x.c": "\nvoid __wrap_x(void)\n{\n}\n"},
+     "controlplane/lists/good.h": "int a;\n" * 400, "controlplane/base/x.c": "\nvoid __wrap_x(void)\n{\n}\n"},
     {"controlplane/lists/good.c": "static void f(void)\n{\n" + "\t;\n" * 59 + "}\n"},
 ]
 
