@@ -3,14 +3,13 @@
 // answer ring and the ring indices, workers read and write nothing beyond them (run under
 // sanitizers too), end every frame in one verdict, lose no buffer, and serve again once the
 // nonsense is gone. With
-// `--flips N`, random single bits in all of that instead, N of them; the longest turn is printed.
+// `--flips N`, random single bits in all of that instead, N of them.
 #include "controlplane/lists/rule_build.h"
 #include "harness.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-enum { FLIPS = 20000, FLIPS_A_ROUND = 32, TURN_MOST_US = 10000 };
+enum { FLIPS = 20000, FLIPS_A_ROUND = 32 };
 enum { NAMES = 48, ROUNDS = 6000, RESTORE_EACH = 16, UNITS_SCRIBBLED = 4096, SANE = 3 };
 
 static uint32_t seed;
@@ -190,29 +189,9 @@ static void flip_record(struct harness *h, const struct area *l0)
 		flip(l0);
 }
 
-// Of this thread: a turn in which the machine ran another program is not the worker's fault.
-static uint64_t cpu_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-// What the round costs the worker: nothing of it may wait or walk without an end.
-static uint64_t timed_round(struct harness *h, const struct msg_answer *head)
-{
-	uint64_t start_us = cpu_us();
-	ask_some(h);
-	answer_some(h, head);
-	(void)stage_answer(&h->w);
-	harness_drain(h);
-	return cpu_us() - start_us;
-}
-
-static uint64_t flip_rounds(struct harness *h, const struct area areas[5],
+static void flip_rounds(struct harness *h, const struct area areas[5],
 	const struct msg_answer *head, uint64_t flips)
 {
-	uint64_t longest_us = 0, over_10_ms = 0;
 	for (uint64_t done = 0, i = 0; done < flips; i++) {
 		for (unsigned k = 0; k < FLIPS_A_ROUND; k++, done++) {
 			if (next(2))
@@ -221,16 +200,13 @@ static uint64_t flip_rounds(struct harness *h, const struct area areas[5],
 				flip(&areas[next(8) ? next(3) : 3 + next(2)]);
 		}
 		h->tables.config.stale_mode = (uint8_t)next(2);
-		uint64_t us = timed_round(h, head);
-		longest_us = us > longest_us ? us : longest_us;
-		over_10_ms += us > 10000;
+		ask_some(h);
+		answer_some(h, head);
+		(void)stage_answer(&h->w);
+		harness_drain(h);
 		if (i % RESTORE_EACH == RESTORE_EACH - 1)
 			restore(h, areas, SANE);
 	}
-	print_message("%llu flips, longest round %llu us of CPU, %llu over 10 ms\n",
-		(unsigned long long)flips, (unsigned long long)longest_us,
-		(unsigned long long)over_10_ms);
-	return longest_us;
 }
 
 // `flips`: 0 for wild values, else that many single bits.
@@ -256,7 +232,7 @@ static void run(uint32_t first_seed, uint64_t flips)
 	memcpy(head.path.client_ip, (uint8_t[]){198, 18, 0, 2}, 4);
 	if (flips) {
 		struct area all[] = {areas[0], areas[1], areas[2], rings[0], rings[1]};
-		assert_true(flip_rounds(h, all, &head, flips) < TURN_MOST_US);
+		flip_rounds(h, all, &head, flips);
 	}
 	for (unsigned i = 0; i < (flips ? 0 : ROUNDS); i++) {
 		for (unsigned k = next(8); k > 0; k--)

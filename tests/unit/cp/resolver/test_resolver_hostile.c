@@ -2,9 +2,8 @@
 
 // A data plane gone wild beside a serving resolver: random bits flip in all that it may write (its
 // page of each region of rings, the miss rings, the marks) while the resolver's own thread reads
-// it. Nothing crashes (run under sanitizers too), the loop is never held up, what is wrong is
-// counted, and once the words are right again every question gets its answer. `--flips N`: how
-// many.
+// it. Nothing crashes (run under sanitizers too), what is wrong is counted, and once the words are
+// right again every question gets its answer. `--flips N`: how many.
 
 #include "resolver_rig.h"
 
@@ -19,10 +18,8 @@ enum {
 	FLIPS = 20000,
 	FLIPS_A_ROUND = 16,
 	NAMES = 64,
-	LOOK_EACH = 32, // rounds, then the loop's lag is looked at and the words are put right
-	TURN_US = 150,  // for the resolver, between the rounds
-	HELD_UP_US = 10000,
-	TRIES = 3,                   // CPU time that a host took away looks like the loop's own
+	RIGHT_EACH = 32,             // rounds, then the words are put right
+	TURN_US = 150,               // for the resolver, between the rounds
 	RING_BYTES = 64 * RING_UNIT, // of a miss ring, behind the producer: where flips matter
 };
 
@@ -131,16 +128,6 @@ static void ask_some(char name[NAMES][24], uint64_t round)
 	bell_ring(dp.resolver_bell);
 }
 
-struct totals {
-	uint64_t busy_us, answers; // busy_us: CPU time of the longest turn, whenever we looked
-};
-
-static void look(struct totals *t)
-{
-	struct resolver_status s = status();
-	t->busy_us = s.loop_busy_us > t->busy_us ? s.loop_busy_us : t->busy_us;
-}
-
 // Everything is right again: each name is answered on the ring of its question.
 static void expect_service(char name[NAMES][24])
 {
@@ -169,11 +156,10 @@ static void expect_service(char name[NAMES][24])
 	}
 }
 
-// False: the loop was held up.
-static bool is_harmless(void)
+static void test_wild_data_plane(void **)
 {
 	char name[NAMES][24];
-	struct totals t = {0};
+	uint64_t answers = 0;
 	marks_create();
 	for (unsigned i = 0; i < NAMES; i++)
 		snprintf(name[i], sizeof(name[i]), "n%u.example", i);
@@ -183,36 +169,23 @@ static bool is_harmless(void)
 			flip();
 		done += FLIPS_A_ROUND;
 		usleep(TURN_US);
-		t.answers += drain();
-		if (round % LOOK_EACH == LOOK_EACH - 1) {
-			look(&t);
+		answers += drain();
+		if (round % RIGHT_EACH == RIGHT_EACH - 1)
 			put_right();
-		}
 	}
 	struct resolver_status s = status();
-	look(&t);
 	print_message("%llu flips: %llu answers, %llu ring anomalies, %llu foreign messages, "
-		      "%llu bad misses; longest turn %llu us\n",
-		(unsigned long long)flips_wanted, (unsigned long long)t.answers,
+		      "%llu bad misses\n",
+		(unsigned long long)flips_wanted, (unsigned long long)answers,
 		(unsigned long long)s.ring_anomalies, (unsigned long long)s.foreign_messages,
-		(unsigned long long)s.bad_misses, (unsigned long long)t.busy_us);
+		(unsigned long long)s.bad_misses);
 	assert_true(s.ring_anomalies > 0);
 	assert_true(s.foreign_messages > 0);
 	assert_true(s.bad_misses > 0);
-	assert_true(t.answers > 0);
+	assert_true(answers > 0);
 	expect_service(name);
 	for (unsigned i = 0; i < dp.workers; i++)
 		region_unmap(&marks[i]);
-	return t.busy_us < HELD_UP_US + LOOP_BUSY_FINE_US;
-}
-
-static void test_wild_data_plane(void **state)
-{
-	for (unsigned tries = 1; !is_harmless(); tries++) {
-		assert_true(tries < TRIES);
-		assert_int_equal(rig_teardown(state), 0);
-		assert_int_equal(rig_setup(state), 0);
-	}
 }
 
 int main(int argc, char **argv)
