@@ -184,11 +184,11 @@ class Run:
             self.sessions.discard(process.pid)
         seconds = time.monotonic() - begin
         self.phases.append((f"build {label}", seconds))
-        if process.returncode and not self.stopped:
+        if not process.returncode:
+            self.out(f"built   {seconds:6.1f} s  {label}")
+        elif not self.stopped:
             self.broken.append(f"build: {label}")
             self.out(f"FAIL    {seconds:6.1f} s  build: {label}\n" + "".join(f"  | {line}\n" for line in said.splitlines()[-60:]))
-        else:
-            self.out(f"built   {seconds:6.1f} s  {label}")
         return None if process.returncode else said
 
     def build_beside(self, builds):
