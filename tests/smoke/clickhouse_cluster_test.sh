@@ -32,6 +32,7 @@ done
 check "all rows are there" eventually in_all 4 spread.test
 check "some here" test "$(weight 3 spread.test)" -ge 1
 check "some there" test "$(weight 4 spread.test)" -ge 1
+check "all of it is confirmed" eventually ch_all_sent
 ch_kill 4
 for i in 1 2 3 4; do
 	ch_ask ok-$i.down.test

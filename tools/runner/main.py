@@ -98,6 +98,8 @@ def long(work, chosen, other):
         for name in part.trees:
             if name not in trees and built(work, name, tests.TREES[name]):
                 trees.add(name)
+                work.broken += [f"long: {test.name} is of no part" for test in tests.known(ROOT, name, tests.TREES[name])
+                                if "long" in test.suites and not test.suites & {each.name for each in parts.PARTS}]
         if part.package and package is None:
             package = package_made(work)
         if not trees.issuperset(part.trees) or part.package and not package:
@@ -137,8 +139,8 @@ def change(work, other):
     gate(work, other)
 
     def changed_since(commit):
-        done = subprocess.run(["git", "-C", str(ROOT), "diff", "--name-only", commit, "HEAD"], capture_output=True, text=True)
-        return done.stdout.splitlines() if done.returncode == 0 else None
+        names = work.git("diff", "--name-only", commit, "HEAD")
+        return None if names is None else names.splitlines()
     chosen, late = parts.due((ROOT / parts.PAGE).read_text(), changed_since, CI_LONG_S)
     for part, seconds in late:
         work.out(f"left to tools/test long: {part.name} takes {seconds} s, too long for this run")
