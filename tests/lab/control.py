@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import socket
 import subprocess
 import threading
@@ -30,7 +31,8 @@ class Socket(http.client.HTTPConnection):
 
 
 class Rows:
-    """The lines of an endpoint that streams, as they come: each a JSON value. `with lab.stream(...) as rows`."""
+    """The JSON values of an endpoint that streams, as they come: one a line, or events with all since the start.
+    `with lab.stream("events") as rows`."""
 
     def __init__(self, reply, connection):
         self.rows, self.reply, self.connection = [], reply, connection
@@ -39,7 +41,9 @@ class Rows:
     def read(self):
         try:
             for line in self.reply:
-                self.rows.append(json.loads(line))
+                text = line.decode().removeprefix("data: ")
+                if text.startswith("{"):
+                    self.rows.append(json.loads(text))
         except (OSError, ValueError, AttributeError, http.client.HTTPException):
             pass  # closed below, or with the control plane
 
@@ -111,7 +115,8 @@ class Control:
 
     @staticmethod
     def weirctl(*words, status=0):
-        """What the command prints, on both outputs; it must end with that status."""
+        """What the command prints, on both outputs; it must end with that status. One text is split as a shell would."""
+        words = shlex.split(words[0]) if len(words) == 1 else words
         done = subprocess.run([os.environ["WEIR_BUILD"] + "/tools/ctl/weirctl", "-c", CONFIG, *words],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
         assert done.returncode == status, f"weirctl {' '.join(words)}: status {done.returncode}: {done.stdout}"

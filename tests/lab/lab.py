@@ -36,6 +36,15 @@ def run(*command, status=0):
     return done.stdout
 
 
+def region(pattern):
+    """The file of a shared region: of several generations the newest."""
+    places = [pathlib.Path("/run/weir"), pathlib.Path("/dev/shm")]
+    mounts = (line.split() for line in pathlib.Path("/proc/self/mounts").read_text().splitlines())
+    places += [pathlib.Path(place) for _, place, kind, *_ in mounts if kind == "hugetlbfs"]
+    files = [path for place in places for depth in ("", "*/") for path in place.glob(depth + pattern)]
+    return max(files, key=lambda path: [int(word) if word.isdigit() else word for word in path.name.split(".")])
+
+
 def merged(old, new):
     """A configuration with changes: mappings are merged, None removes a key, other values replace the old ones."""
     out = copy.deepcopy(old)
@@ -128,9 +137,10 @@ class Lab(Control, DnsClient):
         pathlib.Path(CONFIG).write_text(yaml.dump(merged(self.base, changes), Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
     def configure(self, **changes):
-        """The lab's own configuration with these changes is in force: configure(groups=[...], blocking={"deny": [...]})."""
+        """The lab's own configuration with these changes is in force: configure(groups=[...], blocking={"deny": [...]}). weir
+        keeps it whatever happens to its health."""
         self.write(**changes)
-        return self.activate("config/reload")
+        return self.activate("config/reload", keep=1)
 
     @contextlib.contextmanager
     def configured(self, **changes):

@@ -63,12 +63,18 @@ class Asserts(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
 
 
+def differing(got, want):
+    """Of two mappings the keys with different values."""
+    if not isinstance(got, dict) or not isinstance(want, dict):
+        return got, want
+    pairs = {key: differing(got.get(key), want.get(key)) for key in {**want, **got} if got.get(key) != want.get(key)}
+    return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
+
+
 def compared(compare, got, want):
     if compare(got, want):
         return
-    if isinstance(got, dict) and isinstance(want, dict):  # what differs
-        keys = [key for key in {**want, **got} if got.get(key) != want.get(key)]
-        got, want = ({key: values.get(key) for key in keys} for values in (got, want))
+    got, want = differing(got, want)
     raise AssertionError(f"\n  want: {want!r}\n  got:  {got!r}")
 
 

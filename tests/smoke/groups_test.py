@@ -80,7 +80,7 @@ def test_no_memory_for_an_image_of_the_groups(lab):
     run("mount", "-o", f"remount,size={used + 64}k", "/run")
     try:
         lab.write(groups=[OWN])
-        assert "except the groups: No space left on device" in lab.weirctl("config", "reload", status=1)
+        assert "except the groups: No space left on device" in lab.weirctl("config reload", status=1)
         failures = lab.get("status")["generations"]["policy_failures"]
         ahead(2)
         wait(lambda: lab.get("status")["generations"]["policy_failures"] > failures, "weir did not try again")

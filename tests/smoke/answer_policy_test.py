@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What answers lead to, in a running lab: names behind aliases, addresses, patterns, rebinding; by group, and at once when the
+lists change although the answers are cached."""
+from testing import TMP, becomes, main
+
+FEW, OK = "198.18.0.3", "198.18.200.1"
+LAB = {"lists": {"blocked.list": "blocked.test\n", "other.list": "other.test\n"}, "clients": [FEW],
+       "config": {"groups": [{"name": "few", "clients": [FEW], "lists": ["other.list"]}]}}
+ALIAS = "cname_ads_blocked_test.shop.test"
+
+
+def free(lab, name):
+    """What a client of the group with its own list gets."""
+    return lab.result(name, client=FEW)
+
+
+def test_alias_of_a_listed_name(lab):
+    assert lab.result(ALIAS) == "NXDOMAIN"
+    once = lab.up1.asked(ALIAS)  # 1, or more when this upstream was late
+    assert lab.result("cname_fine_test.shop.test") == OK
+    becomes(OK, free, lab, "ok.blocked.test")
+    assert lab.result(ALIAS) == "NXDOMAIN"
+    assert free(lab, ALIAS) == OK  # from the cache, in the group with another list
+    assert lab.up1.asked(ALIAS) == once
+    assert lab.result(ALIAS) == "NXDOMAIN"
+    assert lab.verdict("blocked_answer") >= 2  # by the packet path
+
+
+def test_changed_list_counts_for_a_cached_alias(lab):
+    name = "cname_cdn_late_test.shop.test"
+    assert free(lab, name) == OK
+    once = lab.up1.asked(name)
+    for text, result in (("other.test\nlate.test\n", "NXDOMAIN"), ("other.test\n", OK)):
+        (TMP / "other.list").write_text(text)
+        lab.activate("blocklist/reload")
+        assert free(lab, name) == result
+        assert lab.up1.asked(name) == once
+
+
+def test_allow_entry_lets_the_alias_through(lab):
+    with lab.configured(blocking={"allow": ["ads.blocked.test"]}):
+        assert lab.result(ALIAS) == OK
+
+
+def test_patterns_of_the_operator(lab):
+    with lab.configured(blocking={"deny": ["/^metric[0-9]+[.]/"]}):
+        assert lab.result("metric7.shop.test") == "NXDOMAIN"
+        assert lab.up1.asked("metric7.shop.test") == 0
+        assert lab.result("ok-3000.metric.test") == OK
+        assert lab.result("cname_metric1_cdn_test.shop.test") == "NXDOMAIN"  # behind an alias too
+
+
+def test_allow_pattern_of_the_operator(lab):
+    with lab.configured(blocking={"allow": ["/^ok-[0-9]+[.]fine/"]}):
+        for _ in range(2):  # from the cache too
+            assert lab.result("ok-3000.fine.blocked.test") == OK
+        assert lab.result("ok-3000.other.blocked.test") == "NXDOMAIN"
+        assert lab.up1.asked("ok-3000.other.blocked.test") == 0
+
+
+def test_rebinding_protection(lab):
+    assert lab.result("ip_10_0_0_1.shop.test") == "10.0.0.1"
+    with lab.configured(blocking={"rebinding": {"enabled": True, "allow": ["home.test"]}}):
+        assert lab.result("ip_10_0_0_1.shop.test") == "NXDOMAIN"  # at once, although it is cached
+        assert lab.result("ip_10_0_0_1.home.test") == "10.0.0.1"
+        assert lab.result("ok-3000.shop.test") == OK
+
+
+if __name__ == "__main__":
+    main()
