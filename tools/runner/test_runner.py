@@ -106,6 +106,7 @@ a_run([a_test("alone", stamp.format("alone", 0), parallel=False), a_test("short"
        a_test("long", stamp.format("long", 0.3), priority=60)], {})
 order = (root / "order").read_text().splitlines()
 same("one that runs alone is the last", ["alone begins", "alone ends"], order[4:])
+history.append([history.Line("r", "c", "plain", name, "OK", seconds, 1, "") for name, seconds in (("short", 3.0), ("long", 5.0))])
 work = run.Run(root, "gate", {})
 work.add([a_test("short", ""), a_test("long", ""), a_test("known", "", priority=9)])
 same("first what is said to take long, then what took longest the last time", ["known", "long", "short"], [test.name for test in work.pending])
