@@ -188,16 +188,21 @@ eventually() {
 	{ echo "not ok - eventually $*" && tail -n 15 $eventually_said | sed 's/^/  | /'; } >&2
 	return 1
 }
+# wait_for CONDITION: `weirctl wait`, as patient as `eventually`, and what fails is the same.
+wait_for() {
+	doing="wait_for $*"
+	weirctl wait "$@" --for $((60 * patience))s && return
+	echo "$*" >>$unmet
+	echo "not ok - wait_for $*" >&2
+	return 1
+}
 # any_line CONDITION [JQ_OPTION...]: of the JSON values on standard input one is so. (`jq -e` alone looks at the last one; `any`
 # reads one value more than it needs, which may be half there.)
 any_line() { jq -n -e "${@:2}" "first(inputs | select($1)) | true"; }
 # taken_over CMD...: CMD, and then what it has published is what all workers use: some 20 ms later, or when a busy machine lets
 # the data plane look.
-taken_over() { "$@" && eventually activated; }
-activated() {
-	weirctl --json status | jq -e '.dataplane as $d | .controlplane.generations | .l0 == $d.l0_generation and
-		.rule_image == $d.rule_image_generation and .config == $d.config_generation and .policy == $d.policy_generation'
-}
+taken_over() { "$@" && activated; }
+activated() { wait_for generations; }
 # The file of a region of the lab, by its name or a pattern of it: of several generations the newest.
 region() { find /run/weir /dev/shm $(huge_mounts) -maxdepth 2 -name "$1" -printf '%f\t%p\n' | sort -V | tail -n 1 | cut -f 2; }
 on_huge_pages() { [ "$(stat -f -c %T "$1")" = hugetlbfs ]; }

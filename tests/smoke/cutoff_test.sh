@@ -95,7 +95,7 @@ check "and started" "$lab" start dataplane
 check "the control plane ends" eventually gone controlplane
 check "and says why" grep -q 'cannot map the cache (.*/l0[.].*status 87' /run/weir/lab/controlplane.log
 check "all is well after a restart" well
-check "with a cache that both have" eventually activated
+check "with a cache that both have" activated
 
 echo "# locks and the identity deleted while both live"
 were="$(pid controlplane) $(pid dataplane)"

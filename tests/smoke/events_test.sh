@@ -24,6 +24,12 @@ check "is an event" seen $from '.kind == "config_reloaded" and .severity == "inf
 check "in the stream too" eventually grep -q '^event: config_reloaded' $tmp/stream
 check "and for who follows" eventually grep -q '"kind": *"config_reloaded"' $tmp/followed
 same "without control.listen nobody listens on TCP" "" "$(ss -Hltn 'sport = :9953')"
+check "which weirctl finds when it waits" weirctl wait event config_reloaded --since $from
+check "not what has not happened" eval '! weirctl wait event config_refused --since $from --for 0s 2>$tmp/err && grep -q "^weirctl: not met after" $tmp/err'
+check "generations are in use" weirctl wait generations
+check "a counter is so high" weirctl wait counter stats.dataplane.counters.rx_frames '>=' 1
+check "another is not there" eval '! weirctl wait counter stats.dataplane.counters.rx_frame ">" 0 --for 0s 2>$tmp/err &&
+	grep -q "no such key: rx_frame; did you mean rx_frames?" $tmp/err'
 cp $config $tmp/plain.yaml
 echo 'nonsense: 1' >>$config
 check "a wrong file is refused" eval '! weirctl config reload'
@@ -56,7 +62,11 @@ check "on a terminal in one screen" eval 'script -qec "stty cols 80 rows 24; \"$
 check "of 80 columns" eval '[ "$(tr -d "\\r" <$tmp/screen | wc -L)" -le 80 ]'
 check "which is an event" seen $from '.kind == "alarm_raised" and .fields.alarm == "drained" and .severity == "info"'
 same "clients get answers" 198.18.200.1 "$(short ok-1.back.test A)"
+check "and a wait" weirctl wait drained
+weirctl wait ready >$tmp/waited &
+waiter=$!
 check "it is undrained" weirctl undrain
+check "which ends a wait" wait $waiter
 same "which is seen at once" 200 "$(ready '')"
 
 from=$(newest)
@@ -70,10 +80,12 @@ awk '{ print } /^blocking:/ { print "  update: {allow_private: true, timeout: 5,
 weirctl config reload >$tmp/reload.out 2>&1
 check "a list that is fetched is an event" seen $from \
 	'.kind == "list_changed" and .fields.list == "one" and .fields.bytes == "13" and (.fields.url | endswith("one.list"))'
+check "weirctl waits for it" weirctl wait list one
 rm $tmp/lists/one.list
 weirctl blocklist reload >/dev/null 2>&1
 check "one that is gone fails" seen $from '.kind == "list_failed" and .fields.list == "one" and (.fields.why | contains("404"))'
 check "which is an alarm" seen $from '.kind == "alarm_raised" and .fields.alarm == "lists"'
+check "and no list to wait for" eval '! weirctl wait list one --for 50ms 2>$tmp/err && grep -q "one: .*404" $tmp/err'
 kill $server
 mv $list $list.away
 weirctl blocklist reload >/dev/null 2>&1
@@ -89,9 +101,11 @@ kill $upstream
 ask_away() { short "away-$RANDOM.test" A; has $from '.kind == "upstream_down" and (.fields.server | contains("5301"))'; }
 check "a server that does not answer is down" eventually ask_away
 check "which is an alarm" seen $from '.kind == "alarm_raised" and .fields.alarm == "upstreams"'
+check "and its state" weirctl wait upstream 127.0.0.1:5301 down
 upstream 5301 $tmp/up.log
 ask_back() { short "ok-$RANDOM.back.test" A; has $from '.kind == "upstream_up" and (.fields.server | contains("5301"))'; }
 check "and up again" eventually ask_back
+check "which is its state" weirctl wait upstream 127.0.0.1:5301 up
 
 from=$(newest)
 check "a data plane that is killed" kill -9 "$(pid dataplane)"
@@ -128,7 +142,10 @@ readers() { [ "$(weirctl --json mem tables | jq '.tables[] | select(.name == "ev
 check "until it hangs up" eventually readers 1
 
 last=$(newest)
+weirctl wait event process_started --since $last >$tmp/waited &
+waiter=$!
 "$lab" stop controlplane >/dev/null
 "$lab" start controlplane >/dev/null
+check "a wait goes on over a restart" wait $waiter
 check "numbers go on over a restart" seen $last ".kind == \"process_started\" and .number > $last"
 finish

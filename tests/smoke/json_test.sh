@@ -92,6 +92,7 @@ top
 top --since|1h
 top --since 1h --client|198.18.0.1
 upstreams
+wait|generations
 upstream test|127.0.0.1:5400
 why|www.lab.example
 cache get|www.lab.example

@@ -89,7 +89,7 @@ two() {
 }
 cp $config $tmp/plain.yaml
 check "a reload with two upstreams" two
-check "reaches both resolvers" eventually activated
+check "reaches both resolvers" activated
 of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.name == \"$1\") | $2"; }
 check "new names" eventually all_answered second
 same "the first server had all" $count "$(asked second up)"
@@ -155,7 +155,7 @@ for number in 4 1 2; do
 	"$lab" stop controlplane >/dev/null
 	check "$number: restarted" "$lab" start controlplane
 	same "$number: threads" $number "$(threads)"
-	check "$number: workers use the new division" eventually activated
+	check "$number: workers use the new division" activated
 	check "$number: all that was cached is answered" eventually all_hit third
 	same "$number: from the cache that was kept" $before "$(third_asked)"
 	check "$number: new names are answered" eventually all_answered "with-$number"

@@ -15,6 +15,13 @@ const struct ctl_command ctl_commands[] = {
 		"Check that this box answers clients. Exit status 1 and the reasons if not; "
 		"--strict: also if anything is degraded; --for anycast: with a hold-down; --for "
 		"human: with since when, and what to do."},
+	{"wait", NULL, 1, 4, CTL_OPT_FOR | CTL_OPT_SINCE, cmd_wait,
+		"generations|ready|drained|lists|list NAME|upstream SERVER up|down|drained|event "
+		"KIND|counter PATH OP VALUE [--for T] [--since N]",
+		"Wait until that is so, for at most T (60s; 500ms, 5m, 1h). Exit status 1 and what "
+		"was seen last if it is not. OP: >= > == <= < !=; PATH: a command and keys of its "
+		"--json, as in stats.dataplane.counters.rx_frames; N: the number of an event to "
+		"begin behind."},
 	{"drain", NULL, 0, 0, 0, cmd_drain, "",
 		"Make /ready say 503, so that balancers send queries elsewhere; weir goes on "
 		"answering. A restart of the control plane ends it."},
@@ -304,7 +311,7 @@ const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);
 
 const struct ctl_topic ctl_topics[] = {
 	{"state", "See how the box is",
-		"status stats ready drain undrain errors events metrics pending tcp"},
+		"status stats ready wait drain undrain errors events metrics pending tcp"},
 	{"queries", "Follow queries, and explain an answer", "why top log clients trace capture"},
 	{"blocking", "Block and allow names, for all or for a group",
 		"blocklist allow deny entries list group groups services"},

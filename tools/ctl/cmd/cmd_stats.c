@@ -47,7 +47,7 @@ int cmd_stats(struct ctl *c)
 			return rc;
 	}
 	if (c->json)
-		stats_print_json(&after, &rates);
+		json_doc_end(stats_doc(&after, &rates));
 	else
 		stats_print(&after, &rates);
 	bool any = after.has_stats || after.control;

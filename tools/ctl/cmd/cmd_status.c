@@ -13,33 +13,6 @@
 
 enum { RULES_LAG_SHOWN_MS = 1000 };
 
-static void status_json(const struct view *v)
-{
-	struct json_doc *doc = json_doc_new();
-	struct json_node *root = json_doc_root(doc);
-	struct json_node *dp = json_put_object(root, "dataplane");
-	const struct stats_copy *s = v->stats;
-	json_put_text(dp, "state", process_state_text(v->dataplane));
-	if (v->has_stats) {
-		json_put_count(dp, "pid", s->pid);
-		json_put_count(dp, "workers", s->workers);
-		json_put_count(dp, "ports", s->ports);
-		json_put_count(dp, "uptime_ms", s->taken_ms - s->start_ms);
-		json_put_count(dp, "heartbeat_age_ms", s->taken_ms - s->heartbeat_ms);
-		json_put_bool(dp, "link_up", s->control_seen != 0);
-		json_put_text(dp, "bench", bench_mode_names[s->worker[0].bench_mode]);
-		json_put_count(dp, "l0_generation", s->l0_generation);
-		json_put_count(dp, "rule_image_generation", s->rule_image_generation);
-		json_put_count(dp, "config_generation", s->config_generation);
-		json_put_count(dp, "policy_generation", s->policy_generation);
-		json_put_count(dp, "hops_generation", s->hops_generation);
-	} else {
-		json_put_text(dp, "why", v->why_stats);
-	}
-	view_put_controlplane(root, v);
-	json_doc_end(doc);
-}
-
 // What the workers use, as far as the data plane's statistics can be read.
 static void activated_cell(struct table *t, const struct view *v, uint64_t generation)
 {
@@ -245,7 +218,7 @@ int cmd_status(struct ctl *c)
 	if (rc != CTL_OK)
 		return rc;
 	if (c->json) {
-		status_json(&v);
+		json_doc_end(view_status_doc(&v));
 	} else {
 		view_print_states(&v);
 		if (v.control) {

@@ -137,6 +137,7 @@ int cmd_log_tail(struct ctl *c);
 int cmd_errors(struct ctl *c);
 int cmd_events(struct ctl *c);
 int cmd_ready(struct ctl *c);
+int cmd_wait(struct ctl *c);
 int cmd_drain(struct ctl *c);
 int cmd_undrain(struct ctl *c);
 int cmd_trace(struct ctl *c);

@@ -110,6 +110,23 @@ unsigned long long json_count(const struct json_node *n, const char *key)
 	return value < 0 ? 0 : (uint64_t)value;
 }
 
+bool json_number(const struct json_node *n, double *out)
+{
+	const json_t *value = value_of(n);
+	*out = json_is_true(value) ? 1 : json_number_value(value);
+	return json_is_number(value) || json_is_boolean(value);
+}
+
+const char *json_key_near(const struct json_node *n, const char *key)
+{
+	struct text_near near;
+	const char *known;
+	json_t *value;
+	text_near_begin(&near, key);
+	json_object_foreach(value_of(n), known, value) text_near_try(&near, known);
+	return near.best;
+}
+
 bool json_flag(const struct json_node *n, const char *key)
 {
 	return json_is_true(value_of(json_get(n, key)));

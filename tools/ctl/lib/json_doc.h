@@ -29,6 +29,10 @@ struct json_node *json_at(const struct json_node *n, size_t i);
 const char *json_text(const struct json_node *n, const char *key);
 const char *json_item_text(const struct json_node *n, size_t i);
 int64_t json_signed(const struct json_node *n, const char *key);
+// Of a number, or 1 or 0 of a bool. False: it is neither.
+bool json_number(const struct json_node *n, double *out);
+// The key of the object whose spelling is nearest, or NULL.
+const char *json_key_near(const struct json_node *n, const char *key);
 // Negative is 0.
 unsigned long long json_count(const struct json_node *n, const char *key);
 bool json_flag(const struct json_node *n, const char *key);

@@ -115,7 +115,7 @@ static void rates_put(struct json_node *root, const struct stats_rates *r)
 		json_put_real(counters, counter_names[i], r->counter[i]);
 }
 
-void stats_print_json(const struct view *v, const struct stats_rates *r)
+struct json_doc *stats_doc(const struct view *v, const struct stats_rates *r)
 {
 	struct json_doc *doc = json_doc_new();
 	struct json_node *root = json_doc_root(doc);
@@ -128,5 +128,5 @@ void stats_print_json(const struct view *v, const struct stats_rates *r)
 	view_put_controlplane(root, v);
 	if (r->known)
 		rates_put(root, r);
-	json_doc_end(doc);
+	return doc;
 }

@@ -18,4 +18,5 @@ double stats_queries(const double verdict[VERDICT_COUNT]);
 
 void stats_port_put(struct json_node *list, const struct stats_port_copy *p);
 void stats_print(const struct view *v, const struct stats_rates *r);
-void stats_print_json(const struct view *v, const struct stats_rates *r);
+// What --json prints. NULL: out of memory.
+struct json_doc *stats_doc(const struct view *v, const struct stats_rates *r);

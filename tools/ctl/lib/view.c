@@ -127,6 +127,33 @@ void view_put_controlplane(struct json_node *root, const struct view *v)
 		json_put_text(cp, "why", v->why_control);
 }
 
+struct json_doc *view_status_doc(const struct view *v)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	struct json_node *dp = json_put_object(root, "dataplane");
+	const struct stats_copy *s = v->stats;
+	json_put_text(dp, "state", process_state_text(v->dataplane));
+	if (v->has_stats) {
+		json_put_count(dp, "pid", s->pid);
+		json_put_count(dp, "workers", s->workers);
+		json_put_count(dp, "ports", s->ports);
+		json_put_count(dp, "uptime_ms", s->taken_ms - s->start_ms);
+		json_put_count(dp, "heartbeat_age_ms", s->taken_ms - s->heartbeat_ms);
+		json_put_bool(dp, "link_up", s->control_seen != 0);
+		json_put_text(dp, "bench", bench_mode_names[s->worker[0].bench_mode]);
+		json_put_count(dp, "l0_generation", s->l0_generation);
+		json_put_count(dp, "rule_image_generation", s->rule_image_generation);
+		json_put_count(dp, "config_generation", s->config_generation);
+		json_put_count(dp, "policy_generation", s->policy_generation);
+		json_put_count(dp, "hops_generation", s->hops_generation);
+	} else {
+		json_put_text(dp, "why", v->why_stats);
+	}
+	view_put_controlplane(root, v);
+	return doc;
+}
+
 void view_print_states(const struct view *v)
 {
 	char text[FIGURE_MAX], shown[SHM_WHY_MAX * 4];

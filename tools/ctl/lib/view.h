@@ -23,6 +23,8 @@ void view_free(struct view *v);
 
 // "controlplane" in a document for machines: its state, and all that it said.
 void view_put_controlplane(struct json_node *root, const struct view *v);
+// What `status --json` prints. NULL: out of memory.
+struct json_doc *view_status_doc(const struct view *v);
 // "data plane     up, pid 12, for 3 min" and the like, one line each, on stdout.
 void view_print_states(const struct view *v);
 // One line; nothing when there is no Redis.

@@ -55,6 +55,14 @@ want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
 want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
+want 2 '' 'argument is missing' wait
+want 2 '' 'no such condition: reday; did you mean ready?' $c wait reday
+want 2 '' 'no such operator: =>' $c wait counter stats.dataplane.pid '=>' 1
+want 2 '' '--for takes 500ms' $c wait ready --for soon
+want 2 '' '--since takes the number of an event' $c wait ready --since 5
+want 2 '' '--since takes the number of an event' $c wait event list_changed --since 1h
+want 1 '' 'ms: the control plane is down' $c wait ready --for 0s
+want 1 '"error"' '' $c wait generations --for 60ms --json
 want 2 '' '--watch takes neither --limit nor --json' $c top --watch --limit 5
 want 2 '' '--interval must be at least 0.2 s' $c top --watch --interval 0.1
 want 2 '' 'at least 2 s with --since' $c top --watch --since 1h --interval 1

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Waits for a condition. It asks again at a bounded pace rather than read the stream of events, of
+// which a box has eight, and goes on while the control plane restarts.
+
+#include "lib/figure.h"
+#include "lib/http_get.h"
+#include "lib/stats_out.h"
+#include "lib/view.h"
+#include "lib/wait_condition.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { FOR_MS = 60000, PACE_MS = 25, PACE_REMOTE_MS = 250, PACE_MOST_MS = 1000 };
+#define AFTER_ALL "999999999999999999" // a number that no event has yet
+
+struct waiter {
+	const struct ctl *ctl;
+	struct wait_condition condition;
+	uint64_t begin_ms, for_ms; // by CLOCK_MONOTONIC
+	char after[24];            // number of the event to begin behind; "": not known yet
+	char seen[WAIT_TEXT_MAX];
+};
+
+static uint64_t waited_ms(const struct waiter *w)
+{
+	return clock_ms_of(CLOCK_MONOTONIC) - w->begin_ms;
+}
+
+// What two processes say together. NULL: `seen` says what there is not.
+static struct json_doc *view_look(struct waiter *w)
+{
+	const bool is_stats = w->condition.source == WAIT_STATS;
+	struct json_doc *doc = NULL;
+	struct view v;
+	if (view_take(w->ctl, is_stats ? "/stats" : "/status", &v) != CTL_OK)
+		return NULL;
+	if (v.control || v.has_stats)
+		doc = is_stats ? stats_doc(&v, &(struct stats_rates){0}) : view_status_doc(&v);
+	else
+		snprintf(w->seen, sizeof(w->seen), "%s",
+			*v.why_control ? v.why_control : "the control plane is down");
+	view_free(&v);
+	return doc;
+}
+
+// The same of one call. `*outcome` says whether it can become better.
+static struct json_doc *call_look(struct waiter *w, enum http_outcome *outcome)
+{
+	static const char *const paths[] = {[WAIT_UPSTREAMS] = "/upstreams",
+		[WAIT_BLOCKLIST] = "/blocklist",
+		[WAIT_TCP] = "/tcp",
+		[WAIT_OF_READY] = "/ready",
+		[WAIT_EVENTS] = "/events"};
+	const bool is_events = w->condition.source == WAIT_EVENTS;
+	const struct http_param params[] = {
+		{"follow", "0"}, {"after", *w->after ? w->after : AFTER_ALL}, {NULL, NULL}};
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	const char *path = paths[w->condition.source];
+	*outcome =
+		http_call(w->ctl, false, path, is_events ? params : NULL, HTTP_SHORT_MS, &doc, why);
+	// A refusal of /ready has the same document.
+	if (*outcome == HTTP_OK
+		|| (*outcome == HTTP_REFUSED && json_get(json_doc_root(doc), "ready")))
+		return doc;
+	json_doc_free(doc);
+	snprintf(w->seen, sizeof(w->seen), "%s",
+		*outcome == HTTP_NOBODY ? "the control plane is down" : why);
+	return NULL;
+}
+
+static int met_say(const struct waiter *w)
+{
+	struct json_doc *out;
+	if (!w->ctl->json) {
+		char text[FIGURE_MAX];
+		printf("after %s: ", figure_duration(waited_ms(w), text));
+		printf("%s\n", w->seen);
+		return CTL_OK;
+	}
+	out = json_doc_new();
+	json_put_text(json_doc_root(out), "seen", w->seen);
+	json_put_count(json_doc_root(out), "waited_ms", waited_ms(w));
+	json_doc_end(out);
+	return CTL_OK;
+}
+
+enum look { LOOK_MET, LOOK_NOT_MET, LOOK_NO_REPLY, LOOK_HOPELESS };
+
+static enum look look(struct waiter *w)
+{
+	const bool is_view =
+		w->condition.source == WAIT_STATUS || w->condition.source == WAIT_STATS;
+	enum http_outcome outcome = HTTP_OK;
+	struct json_doc *doc = is_view ? view_look(w) : call_look(w, &outcome);
+	const struct json_node *root = json_doc_root(doc);
+	enum look result = LOOK_NOT_MET;
+	if (outcome == HTTP_DENIED || outcome == HTTP_UNTRUSTED) {
+		http_fail(w->ctl, outcome, w->seen);
+		return LOOK_HOPELESS;
+	}
+	if (!doc)
+		return LOOK_NO_REPLY;
+	if (w->condition.kind == WAIT_EVENT && !*w->after) {
+		snprintf(w->after, sizeof(w->after), "%llu", json_count(root, "newest"));
+		snprintf(w->seen, sizeof(w->seen), "no event");
+	} else if (wait_is_met(&w->condition, root, w->seen)) {
+		result = LOOK_MET;
+	}
+	json_doc_free(doc);
+	return result;
+}
+
+static int wait_run(struct waiter *w)
+{
+	const uint64_t pace_ms = w->ctl->remote_options.host ? PACE_REMOTE_MS : PACE_MS;
+	uint64_t sleep_ms = pace_ms, gone_ms;
+	for (;;) {
+		const enum look result = look(w);
+		if (result == LOOK_MET)
+			return met_say(w);
+		if (result == LOOK_HOPELESS)
+			return CTL_FAILED;
+		gone_ms = waited_ms(w);
+		if (gone_ms >= w->for_ms)
+			break;
+		sleep_ms = result == LOOK_NO_REPLY ? 2 * sleep_ms : pace_ms;
+		sleep_ms = sleep_ms < PACE_MOST_MS ? sleep_ms : PACE_MOST_MS;
+		if (sleep_ms > w->for_ms - gone_ms)
+			sleep_ms = w->for_ms - gone_ms;
+		const struct timespec at = clock_deadline(sleep_ms);
+		(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+	}
+	char text[FIGURE_MAX];
+	return ctl_fail(w->ctl, "not met after %s: %s", figure_duration(gone_ms, text), w->seen);
+}
+
+static int usage(const struct ctl *c, const char *why)
+{
+	ctl_fail(c, "%s", why);
+	return CTL_USAGE;
+}
+
+int cmd_wait(struct ctl *c)
+{
+	struct waiter w = {.ctl = c, .begin_ms = clock_ms_of(CLOCK_MONOTONIC), .for_ms = FOR_MS};
+	char why[WAIT_TEXT_MAX];
+	if (!wait_parse(&w.condition, c->operands, c->operand_count, why))
+		return usage(c, why);
+	if (c->purpose && !wait_for_parse(c->purpose, &w.for_ms))
+		return usage(c, "--for takes 500ms, 60s, 5m or 1h, at most 24h");
+	if (c->since
+		&& (w.condition.kind != WAIT_EVENT || !*c->since
+			|| strspn(c->since, "0123456789") != strlen(c->since)
+			|| strlen(c->since) > 18))
+		return usage(
+			c, "--since takes the number of an event, and is for weirctl wait event");
+	snprintf(w.after, sizeof(w.after), "%s", c->since ? c->since : "");
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return wait_run(&w);
+}
