@@ -28,6 +28,7 @@ mkdir $tmp
 lab=$root/tools/lab
 controlplane=${WEIR_CONTROLPLANE:-$WEIR_BUILD/controlplane/weir-controlplane} # words; tools/leaks has its own
 patience=${WEIR_PATIENCE:-1}
+judges_speed() { [ -n "${WEIR_LONG-}" ]; } # rates, latencies and shares of CPU time: in `tools/test long` alone
 config=/run/weir/lab/weir.yaml
 weirctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c $config "$@"; }
 client() { nsenter --net=/run/netns/weir-client -- "$@"; } # as `tools/lab exec`, which starts a script
@@ -38,7 +39,7 @@ python=/usr/bin/python3
 checks=0 bad=0 doing=start
 unmet=$tmp/unmet.$$ # a line for each `eventually` that failed
 : >$unmet
-exec {report}>&1
+stdout=$(readlink /proc/$$/fd/1)
 # check TEXT CMD...: CMD must succeed, and so must each `eventually` in it
 check() {
 	local text=$1 unmet=$tmp/unmet.check
@@ -95,12 +96,14 @@ finish() {
 }
 # The time-out: what the script stood in, and the logs, as there is no time for more.
 timed_out() {
+	local to
 	trap '' TERM
+	for to in /proc/$$/fd/*; do [ "$(readlink "$to")" = "$stdout" ] && break; done # a check has it put by
 	{
-		echo "not ok - $SMOKE_TIMEOUT s are over, in line ${BASH_LINENO[*]: -2:1}: $doing"
+		echo "not ok - ended in line ${BASH_LINENO[*]: -2:1} (the time-out is $SMOKE_TIMEOUT s): $doing"
 		tail -n 20 /run/weir/lab/*.log 2>/dev/null
 		echo "$((checks - bad)) of $((checks + 1)) checks passed"
-	} >&$report 2>&1
+	} >&${to##*/} 2>&1
 	exit 1
 }
 trap timed_out TERM
@@ -141,20 +144,10 @@ lab_up() {
 }
 # The memif of a data plane: an abstract socket, no file.
 memif_listens() { grep -q " $1\$" /proc/net/unix; }
-# again CMD...: the output of CMD, repeated some times while that is empty or SERVFAIL: weir's reply to a miss when
-# the machine holds up its control plane or its upstream.
-again() {
-	local again_out again_i
-	for again_i in 1 2 3 4; do
-		again_out=$("$@")
-		case $again_out in '' | *SERVFAIL*) sleep 0.2 ;; *) break ;; esac
-	done
-	echo "$again_out"
-}
-short() { again client kdig +short +timeout=5 +retry=2 @$service "$@"; }
+# kdig repeats a query whose datagram was lost. A SERVFAIL is an answer: where none may come no script asks again.
+short() { client kdig +short +timeout=5 +retry=2 @$service "$@"; }
 # rcode KDIG_ARGUMENTS...
-rcode() { again rcode_now "$@"; }
-rcode_now() { client kdig +timeout=5 +retry=2 "$@" | rcode_of; }
+rcode() { client kdig +timeout=5 +retry=2 "$@" | rcode_of; }
 rcode_of() { sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; } # of what kdig says
 blocks() { client kdig +timeout=1 +retry=0 @$service "${1-blocked.test}" A | grep -q NXDOMAIN; }
 resolves() { [ "$(client kdig +short +timeout=2 +retry=0 @$service "$1" A)" = 198.18.200.1 ]; }

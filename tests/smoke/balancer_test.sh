@@ -12,7 +12,7 @@ dp_at_least() { [ "$(dp "$1" "$2")" -ge "$3" ]; }
 via() { # via CLIENT PORT KDIG_ARGUMENTS...
 	local from=$1 port=$2
 	shift 2
-	again client kdig -b "$from" +short +timeout=5 +retry=1 @$balancer -p "$port" "$@"
+	client kdig -b "$from" +short +timeout=5 +retry=1 @$balancer -p "$port" "$@"
 }
 
 lab_up --dot

@@ -9,11 +9,9 @@ redis-server --port 6401 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >
 box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
 ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "/run/weir-$number/lab/weir.yaml" "$@"; }
 # ask BOX NAME TYPE: what it is answered
-ask() { again box "$1" kdig +short +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}"; }
-state() { again state_now "$@"; }
-state_now() { box "$1" kdig +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}" | rcode_of; }
-ttl() { again ttl_now "$@"; }
-ttl_now() { box "$1" kdig +noall +answer +timeout=5 +retry=2 "@198.18.$1.53" "$2" A | awk 'NR == 1 { print $2 }'; }
+ask() { box "$1" kdig +short +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}"; }
+state() { box "$1" kdig +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}" | rcode_of; }
+ttl() { box "$1" kdig +noall +answer +timeout=5 +retry=2 "@198.18.$1.53" "$2" A | awk 'NR == 1 { print $2 }'; }
 counter() { ctl "$1" --json stats --interval 0 | jq ".controlplane.$2"; }
 is_up() { [ "$(counter "$1" redis.state)" = '"up"' ]; }
 load() { box "$1" dnsperf -s "198.18.$1.53" -d "$2" "${@:3}" | grep -E 'Queries (completed|lost)|Response codes'; }
@@ -79,15 +77,17 @@ elsewhere=$(($(counter 1 l1.refreshed_elsewhere) + $(counter 2 l1.refreshed_else
 done_by() { ctl "$1" --json refresh stats | jq .day.done; }
 echo "$queries upstream queries, the closest two of a name $closest ms apart; refreshes done: $(done_by 1) and $(done_by 2)," \
 	"left to the other: $elsewhere"
-check "they were renewed" test "$queries" -ge $((hot * 3))
+check "they were renewed" test $(($(done_by 1) + $(done_by 2))) -ge $hot
 # The first fill may be asked for by both.
 later=$(awk '{ if (count[$4]++ > 1 && (!least || $1 - last[$4] < least)) least = $1 - last[$4]; last[$4] = $1 }
 	END { printf "%d", least * 1000 }' <<<"$lines")
-check "by one box, not by both (closest $later ms)" test "$later" -ge 2000
-for number in 1 2; do
-	misses=$(ctl $number --json stats --interval 0 | jq .dataplane.verdicts.hit_stale)
-	same "box $number served nothing stale" 0 "$misses"
-done
+if judges_speed; then
+	check "by one box, not by both (closest $later ms)" test "$later" -ge 2000
+	for number in 1 2; do
+		misses=$(ctl $number --json stats --interval 0 | jq .dataplane.verdicts.hit_stale)
+		same "box $number served nothing stale" 0 "$misses"
+	done
+fi
 same "every key has a TTL" 0 "$($python -c '
 import redis
 client = redis.Redis(port=6401)

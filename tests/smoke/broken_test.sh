@@ -16,18 +16,17 @@ put() {
 	case $1 in *.part) to=$part ;; *) to=$config ;; esac
 	cp "$1" $to
 }
-# refuse FILE: it is refused, in time, and says where
+slower() { [ "$1" -le "$slowest" ] || slowest=$1; }
+# refuse FILE: it is refused, and says where
 refuse() {
-	local began took to
+	local to
 	put "$1"
-	began=$(now_ms)
+	judges_speed && began=$(now_ms)
 	if ctl --json config apply >$tmp/refused.json 2>$tmp/refused.err; then
 		echo "$1 is accepted"
 		return 1
 	fi
-	took=$(($(now_ms) - began))
-	[ $took -le $slowest ] || slowest=$took
-	[ $took -lt $((1000 * patience)) ] || { echo "$1 took $took ms"; return 1; }
+	judges_speed && slower $(($(now_ms) - began))
 	jq -e --arg place " \\(($config|$part):[0-9]+:[0-9]+\\)" --arg to "($to:" '.errors | length > 0 and any(.[]; contains($to)) and
 		all(.[]; test($place) or test("^and [0-9]+ more errors$"))' $tmp/refused.json >/dev/null ||
 		{ echo "$1:"; cat $tmp/refused.json; return 1; }
@@ -119,12 +118,15 @@ same "a certificate that is not there" "" "$(all_at_once $tmp/certificate.part '
 rm $tmp/loading
 wait $load
 check "the upstream was asked all the time" test $(($(wc -l <$tmp/up.log) - asked_before)) -gt 20
-check "at 2,000 queries a second" test "$(rates | awk '{ n += $1 } END { print int(n / NR) }')" -gt 1800
+if judges_speed; then
+	check "each refusal within a second" test "$slowest" -lt $((1000 * patience))
+	check "at 2,000 queries a second" test "$(rates | awk '{ n += $1 } END { print int(n / NR) }')" -gt 1800
+fi
 same "no query was lost" 0 "$(lost)"
 same "each was answered as before" "$(rcodes $tmp/first.out)" "$(rcodes $tmp/load.out)"
 same "answers are as they were" "$before" "$(answers)"
 same "no version was made" "$versions_before" "$(versions)"
-echo "# the slowest took $slowest ms; $meant had a suggestion, $several had several errors, $parts were of an included file; $(rates | xargs) queries a second"
+echo "# $meant had a suggestion, $several had several errors, $parts were of an included file; $(rates | xargs) queries a second"
 cp $tmp/plain.yaml $config && cp $tmp/part.yaml $part
 check "a good one is taken" weirctl config reload
 finish

@@ -21,59 +21,50 @@ have() {
 		return 1
 	done
 }
-# ask CMD...: what it prints; once more if an upstream or a forwarder was late (busy machines), as dig says on its own account.
-ask() {
-	local ask_out ask_i
-	for ask_i in 1 2 3 4; do
-		ask_out=$("$@")
-		case $ask_out in '' | *SERVFAIL* | *'timed out'* | *'no servers could be reached'*) sleep 0.2 ;; *) break ;; esac
-	done
-	echo "$ask_out"
-}
 served() { check "$1 is up" eventually "${@:2}"; } # served NAME CMD...: CMD succeeds before long
 texts() { sort -u | grep -c xxxx; }
 
 # --- kdig, dig, drill, delv: each over UDP and TCP, IPv4 and IPv6, with and without EDNS, after TC, NXDOMAIN --------------
 
 for address in $service $service6; do
-	same "kdig $address" $truth "$(ask client kdig +short @$address ok.kdig.test A)"
-	same "kdig $address +tcp" $truth "$(ask client kdig +short +tcp @$address ok.kdig.test A)"
-	same "kdig $address +noedns" $truth "$(ask client kdig +short +noedns @$address ok.kdig.test A)"
-	same "kdig $address +dnssec" $truth "$(ask client kdig +short +dnssec @$address ok.kdig.test A)"
+	same "kdig $address" $truth "$(client kdig +short @$address ok.kdig.test A)"
+	same "kdig $address +tcp" $truth "$(client kdig +short +tcp @$address ok.kdig.test A)"
+	same "kdig $address +noedns" $truth "$(client kdig +short +noedns @$address ok.kdig.test A)"
+	same "kdig $address +dnssec" $truth "$(client kdig +short +dnssec @$address ok.kdig.test A)"
 done
-same "kdig goes to TCP after TC" 20 "$(ask client kdig +short @$service big.kdig.test TXT | texts)"
+same "kdig goes to TCP after TC" 20 "$(client kdig +short @$service big.kdig.test TXT | texts)"
 same "kdig +keepopen over one connection" "$truth $truth" \
-	"$(ask client kdig +short +tcp +keepopen @$service ok.kdig.test A ok.kdig2.test A | xargs)"
+	"$(client kdig +short +tcp +keepopen @$service ok.kdig.test A ok.kdig2.test A | xargs)"
 
 if have dig; then
 	for address in $service $service6; do
 		for how in "" +tcp +noedns +dnssec +nocookie "+bufsize=512" "+ednsopt=65001:abcd" "+subnet=198.18.0.0/24" +nsid +cdflag +adflag "+ednsflags=0x40" +keepalive; do
 			# shellcheck disable=SC2086
-			same "dig $address $how" $truth "$(ask client dig +short +time=4 +tries=2 $how @$address ok.dig.test A)"
+			same "dig $address $how" $truth "$(client dig +short +time=4 +tries=2 $how @$address ok.dig.test A)"
 		done
 	done
-	same "dig goes to TCP after TC" 20 "$(ask client dig +short @$service big.dig.test TXT | texts)"
-	same "dig +ignore stays" 1 "$(ask client dig +ignore @$service big.dig.test TXT | grep -c 'flags:.* tc')"
-	same "dig finds nothing to warn of" 0 "$(ask client dig @$service ok.dig.test A | grep -ciE 'warning|malformed|mismatch|extra')"
+	same "dig goes to TCP after TC" 20 "$(client dig +short @$service big.dig.test TXT | texts)"
+	same "dig +ignore stays" 1 "$(client dig +ignore @$service big.dig.test TXT | grep -c 'flags:.* tc')"
+	same "dig finds nothing to warn of" 0 "$(client dig @$service ok.dig.test A | grep -ciE 'warning|malformed|mismatch|extra')"
 	same "dig +ednsnegotiation finds version 0" NOERROR \
-		"$(ask client dig +edns=1 +ednsnegotiation @$service ok.dig.test A | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')"
-	same "dig sees NXDOMAIN with its SOA" "NXDOMAIN 1" "$(ask client dig @$service nx.dig.test A | awk '
+		"$(client dig +edns=1 +ednsnegotiation @$service ok.dig.test A | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')"
+	same "dig sees NXDOMAIN with its SOA" "NXDOMAIN 1" "$(client dig @$service nx.dig.test A | awk '
 		/status:/ { sub(/,/, "", $6); status = $6 } /\tSOA\t/ { soa++ } END { print status, soa + 0 }')"
-	same "dig sees what is blocked" NXDOMAIN "$(ask client dig @$service blocked.test A | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')"
+	same "dig sees what is blocked" NXDOMAIN "$(client dig @$service blocked.test A | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')"
 fi
 if have delv; then
-	same "delv without validation" $truth "$(ask client delv -i +short @$service ok.delv.test A 2>&1)"
-	same "delv -i over TCP" $truth "$(ask client delv -i +tcp +short @$service ok.delv.test A 2>&1)"
-	check "delv says ncache for NXDOMAIN" grep -qi nxdomain <(ask client delv -i @$service nx.delv.test A 2>&1)
+	same "delv without validation" $truth "$(client delv -i +short @$service ok.delv.test A 2>&1)"
+	same "delv -i over TCP" $truth "$(client delv -i +tcp +short @$service ok.delv.test A 2>&1)"
+	check "delv says ncache for NXDOMAIN" grep -qi nxdomain <(client delv -i @$service nx.delv.test A 2>&1)
 fi
 if have drill; then
 	drilled() { client drill "$@" | awk '$4 == "A" && /^[^;]/ { print $5 }'; }
-	same "drill" $truth "$(ask drilled -4 ok.drill.test @$service A)"
-	same "drill over TCP" $truth "$(ask drilled -4 -t ok.drill.test @$service A)"
-	same "drill -D over IPv6" $truth "$(ask drilled -6 -D ok.drill.test @$service6 A)"
-	same "drill goes to TCP after TC" 20 "$(ask client drill -a -4 big.drill.test @$service TXT | texts)"
+	same "drill" $truth "$(drilled -4 ok.drill.test @$service A)"
+	same "drill over TCP" $truth "$(drilled -4 -t ok.drill.test @$service A)"
+	same "drill -D over IPv6" $truth "$(drilled -6 -D ok.drill.test @$service6 A)"
+	same "drill goes to TCP after TC" 20 "$(client drill -a -4 big.drill.test @$service TXT | texts)"
 fi
-have host && check "host" grep -q "has address $truth" <(ask client host -t A ok.host.test $service)
+have host && check "host" grep -q "has address $truth" <(client host -t A ok.host.test $service)
 
 # --- the C library ------------------------------------------------------------------------------------------------------------
 
@@ -86,29 +77,29 @@ printf 'passwd: files\ngroup: files\nhosts: dns\n' >$conf/nsswitch.conf
 mount --bind $conf/nsswitch.conf /etc/nsswitch.conf || bad=1
 for options in "" edns0 use-vc "edns0 trust-ad" single-request "single-request-reopen no-aaaa" rotate; do
 	stub "$options"
-	same "getent, options $options" $truth "$(ask client getent ahostsv4 "ok.glibc.test" | awk 'NR == 1 { print $1 }')"
+	same "getent, options $options" $truth "$(client getent ahostsv4 "ok.glibc.test" | awk 'NR == 1 { print $1 }')"
 	[[ $options == *no-aaaa* ]] && continue
-	same "getent AAAA, options $options" $truth6 "$(ask client getent ahostsv6 "ok.glibc6.test" | awk 'NR == 1 { print $1 }')"
+	same "getent AAAA, options $options" $truth6 "$(client getent ahostsv6 "ok.glibc6.test" | awk 'NR == 1 { print $1 }')"
 done
 stub ""
 check "getent does not find what is not there" bash -c "! '$lab' exec getent ahosts nx.glibc.test"
 same "getent follows an alias" "$truth ok.behind.test" \
-	"$(ask client getent ahostsv4 cname_ok_behind_test.glibc.test | awk 'NR == 1 { print $1, tolower($3) }')"
-same "python's resolver" $truth "$(ask client $python -c 'import socket; print(socket.gethostbyname("ok.python.test"))')"
+	"$(client getent ahostsv4 cname_ok_behind_test.glibc.test | awk 'NR == 1 { print $1, tolower($3) }')"
+same "python's resolver" $truth "$(client $python -c 'import socket; print(socket.gethostbyname("ok.python.test"))')"
 
 # --- forwarders ---------------------------------------------------------------------------------------------------------------
 
 through() { client kdig +short +timeout=2 +retry=0 @127.0.0.1 -p "$@"; }
 # forwarder NAME PORT: answers, big answers over TCP, what is not there, what is blocked, EDNS
 forwarder() {
-	same "$1: an answer" $truth "$(ask through "$2" "ok.$1.test" A)"
-	same "$1: IPv6 data" $truth6 "$(ask through "$2" "ok.$1.test" AAAA)"
-	same "$1: with DO" $truth "$(ask through "$2" "ok.$1-do.test" A +dnssec)"
-	same "$1: over TCP" $truth "$(ask through "$2" "ok.$1-tcp.test" A +tcp)"
-	same "$1: a big answer" 20 "$(ask through "$2" "big.$1.test" TXT | texts)"
-	same "$1: an alias" $truth "$(ask through "$2" "cname_ok_$1_test.$1-alias.test" A | tail -n 1)"
-	same "$1: what is not there" NXDOMAIN "$(ask status_of "$2" "nx.$1.test")"
-	same "$1: what is blocked" NXDOMAIN "$(ask status_of "$2" blocked.test)"
+	same "$1: an answer" $truth "$(through "$2" "ok.$1.test" A)"
+	same "$1: IPv6 data" $truth6 "$(through "$2" "ok.$1.test" AAAA)"
+	same "$1: with DO" $truth "$(through "$2" "ok.$1-do.test" A +dnssec)"
+	same "$1: over TCP" $truth "$(through "$2" "ok.$1-tcp.test" A +tcp)"
+	same "$1: a big answer" 20 "$(through "$2" "big.$1.test" TXT | texts)"
+	same "$1: an alias" $truth "$(through "$2" "cname_ok_$1_test.$1-alias.test" A | tail -n 1)"
+	same "$1: what is not there" NXDOMAIN "$(status_of "$2" "nx.$1.test")"
+	same "$1: what is blocked" NXDOMAIN "$(status_of "$2" blocked.test)"
 	same "$1: what fails" SERVFAIL "$(status_of "$2" "fail.$1.test")"
 }
 status_of() { client kdig +timeout=4 @127.0.0.1 -p "$1" "$2" A | rcode_of; }

@@ -115,8 +115,8 @@ tcp_answers() { [ "$(tcp @$service ok-3000.cached.test A)" = 198.18.200.1 ]; }
 check "TCP answers" eventually tcp_answers
 check "two threads again" test "$(threads)" = 2
 check "settled" eventually nothing_open
-sleep 2
-start=$(fds)
+unmoved() { start=$(fds) && for i in 1 2 3; do sleep 0.3; fds_are "$start" || return; done; }
+check "so are its descriptors" eventually unmoved
 check "64 connections again" clients many
 check "descriptors are back to the start" eventually fds_are "$start"
 same "no frontend hangs" 0 "$(generations frontends_hung)"

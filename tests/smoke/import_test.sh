@@ -74,7 +74,7 @@ asks() {
 	same "$who: no other name of the zone" NXDOMAIN "$("$@" other.lan A | rcode_of)"
 	same "$who: blocked, and all below" NXDOMAIN "$("$@" www.ads.example A | rcode_of)"
 }
-ours() { again client kdig +timeout=5 +retry=2 @$service "$@"; }
+ours() { client kdig +timeout=5 +retry=2 @$service "$@"; }
 theirs() { kdig +timeout=2 +retry=1 @$twin "$@"; }
 for source in unbound dnsmasq; do
 	(${source}_runs) >$tmp/$source.log 2>&1 &

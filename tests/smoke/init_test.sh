@@ -3,38 +3,39 @@
 # _init.sh itself: a failure that a script does not look at fails the script, and a script that is killed says where it stood.
 . "$(dirname "$0")/_init.sh"
 
-# script TEXT: runs a smoke test of these lines, with what it said in $tmp/script
+# script NAME TEXT: begins a smoke test of these lines, with its status and what it says in $tmp/NAME
 script() {
-	printf '%s\n' ". '$smoke_dir/_init.sh'" "$1" >$tmp/script.sh
-	env -u WEIR_SMOKE_INSIDE SMOKE_TIMEOUT="${seconds-60}" WEIR_PATIENCE=0 bash $tmp/script.sh >$tmp/script 2>&1
+	printf '%s\n' ". '$smoke_dir/_init.sh'" "$2" >$tmp/$1.sh
+	{ env -u WEIR_SMOKE_INSIDE SMOKE_TIMEOUT="${seconds-60}" WEIR_PATIENCE=0 bash $tmp/$1.sh 2>&1; echo "status $?"; } >$tmp/$1 &
 }
-says() { grep -q -- "$1" $tmp/script || { cat $tmp/script && false; }; }
-# passes|fails TEXT SCRIPT
-passes() { check "$1" script "$2"; }
-fails() { check "$1" script_fails "$2"; }
-script_fails() { ! script "$1"; }
+# ended NAME STATUS [TEXT...]: so it did, and it says each TEXT
+ended() {
+	local text
+	for text in "status $2" "${@:3}"; do grep -qe "$text" $tmp/$1 || { cat $tmp/$1 && return 1; }; done
+}
 
-never='never() { echo "said $((i++))" && sleep 0.01 && return 1; }; i=0;'
-passes "a script without a failure" 'check good true; eventually true; finish'
-check "says so" says '^1 of 1 checks passed'
-fails "a failed check" 'check bad false; finish'
-fails "a script without a check" 'finish'
-fails "a wait that nobody looks at" "$never check good true; eventually never; finish"
-check "with the command" says '^not ok - eventually never'
-check "with what it said last" says '| said 59'
-check "as a check that failed" says '^1 of 2 checks passed'
-fails "a wait in a subshell" "$never check good true; same none '' \"\$(eventually never)\"; finish"
-fails "a wait within a check that goes on" "$never goes_on() { eventually never; true; }; check good goes_on; finish"
-check "is that check's failure" says '^0 of 1 checks passed'
-fails "the same twice over" "$never twice() { eventually never || true; }; must good twice; check never true; finish"
-check "ends the script" says '^0 of 1 checks passed'
+never='never() { echo "said $((i++))" && return 1; }; i=0;'
+script good 'check good true; eventually true; finish'
+script bad 'check bad false; finish'
+script empty 'finish'
+script unread "$never check good true; eventually never; finish"
+script subshell "$never check good true; same none '' \"\$(eventually never)\"; finish"
+script within "$never goes_on() { eventually never; true; }; check good goes_on; finish"
+script must "$never twice() { eventually never || true; }; must good twice; check never true; finish"
+seconds=5
+script hangs 'check good true; check hangs sleep 60; finish'
+script waits 'check good true; eventually sleep 60; finish'
+wait
 
-seconds=2
-fails "a time-out in a check" 'check good true; check hangs sleep 60; finish'
-check "has the line and the check" says '^not ok - 2 s are over, in line 2: hangs'
-check "and the summary" says '^1 of 2 checks passed'
-fails "a time-out in a wait" 'check good true; eventually sleep 60; finish'
-check "has the wait" says '^not ok - 2 s are over, in line 2: eventually sleep 60'
+check "a script without a failure" ended good 0 '^1 of 1 checks passed'
+check "a failed check" ended bad 1 '^0 of 1 checks passed'
+check "a script without a check" ended empty 1 '^0 of 0 checks passed'
+check "a wait that nobody looks at" ended unread 1 '^not ok - eventually never' '| said 59' '^1 of 2 checks passed'
+check "a wait in a subshell" ended subshell 1 '^2 of 3 checks passed'
+check "a wait within a check that goes on" ended within 1 '^not ok 1 - good' '^0 of 1 checks passed'
+check "the same without which nothing follows" ended must 1 '^0 of 1 checks passed'
+check "a time-out in a check" ended hangs 124 '^not ok - ended in line 2 (the time-out is 5 s): hangs' '^1 of 2 checks passed'
+check "a time-out in a wait" ended waits 124 '^not ok - ended in line 2 (the time-out is 5 s): eventually sleep 60'
 
 lines() { printf '%s\n' '{"a": 1, "b": [2]}' '{"a": 2, "b": []}' '{"a": 3'; }
 check "any_line finds what is not the last value, before a line that is half there" eval 'lines | any_line ".a == 1"'

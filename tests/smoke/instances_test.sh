@@ -13,7 +13,7 @@ fi
 declare -A holder
 box() { local number=$1 && shift && nsenter --target "${holder[$number]}" --mount --net -- "$@"; }
 ctl() { local number=$1 && shift && box "$number" "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml "$@"; }
-ask() { again box "$1" "$lab" exec kdig +short +timeout=5 +retry=2 @$service "$2" A; }
+ask() { box "$1" "$lab" exec kdig +short +timeout=5 +retry=2 @$service "$2" A; }
 where() { ctl "$1" --json status | jq -r ".controlplane.generations.$2"; }
 hits() { ctl "$1" --json stats --interval 0 | jq .dataplane.verdicts.hit; }
 folders() { find $huge -mindepth 1 -maxdepth 1 -name 'run-weir*' | wc -l; }

@@ -50,7 +50,8 @@ print(sum(c[:1] in ("=", "+", "@") for r in csv.reader(open(sys.argv[1])) for c 
 same "none has a byte that a terminal obeys" 0 "$(LC_ALL=C grep -c '[^ -~]' $tmp/all.csv)"
 
 before=$(weights)
-sleep 2
+stored() { weirctl --json log status | jq -e 'any(.sinks[]; .name == "store" and .held_weight == 0)'; }
+check "all rows are on disk" eventually stored
 check "the control plane is killed" "$lab" kill controlplane
 check "it is started again" "$lab" start controlplane
 short ok-9.after.test A >/dev/null

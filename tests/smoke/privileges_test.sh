@@ -141,9 +141,14 @@ check "a reload" weirctl config reload
 check "which systemd hears" eventually grep -q 'RELOADING=1 MONOTONIC_USEC=[0-9]' $tmp/heard
 check "and its end" eventually eval "[ \$(grep -c READY=1 $tmp/heard) = 2 ]"
 kill -STOP $controlplane_pid
-sleep 1
+check "it is stopped" eventually grep -q '^State:.*T' /proc/$controlplane_pid/status
+# What this sends is heard behind all that was sent before.
+hear() { $python -c 'import socket, sys
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), "/run/notify")' "$1" && eventually grep -q "$1" $tmp/heard; }
+check "what it said before is heard" hear BEFORE=1
 heard=$(grep -c WATCHDOG=1 $tmp/heard)
 sleep 1.2
+check "what it says meanwhile too" hear AFTER=1
 same "a stopped one is silent" "$heard" "$(grep -c WATCHDOG=1 $tmp/heard)"
 kill -CONT $controlplane_pid
 check "until it goes on" eventually eval "[ \$(grep -c WATCHDOG=1 $tmp/heard) -gt $heard ]"

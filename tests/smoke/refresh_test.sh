@@ -8,7 +8,8 @@
 upstream 5301 $tmp/up.log
 must "up" "$lab" up --upstream 127.0.0.1:5301
 
-names=8 seconds=26
+names=8 seconds=14
+judges_speed && seconds=26
 for n in $(seq $names); do echo "ok-8.hot-$n.test A"; done >$tmp/hot
 asked() { up_log | grep -c " $1 "; }
 client kdig +short @$service ok-8.cold.test A >/dev/null
@@ -17,13 +18,16 @@ before=$(dp verdict miss)
 check "5 queries a second for each of $names names of TTL 8 s, for $seconds s" \
 	client dnsperf -s $service -d $tmp/hot -Q $((names * 5)) -l $seconds -q 4
 misses=$(($(dp verdict miss) - before))
-check "each missed at its first fill alone ($misses misses)" test $misses -le $((names + 4))
-same "nothing was served stale" 0 "$(dp verdict hit_stale)"
-refreshes=$(weirctl --json refresh stats | $python -c 'import json, sys; print(json.load(sys.stdin)["day"]["done"])')
-check "they were renewed, each some 4 times ($refreshes)" test "$refreshes" -ge $((names * 3)) -a "$refreshes" -le $((names * 6))
+day() { weirctl --json refresh stats | jq ".day.$1"; }
+refreshes=$(day done)
+check "they were renewed ($refreshes)" test "$refreshes" -ge $names
 same "a name that nobody asks for was not" $cold "$(asked ok-8.cold.test)"
-same "none came too late" 0 \
-	"$(weirctl --json refresh stats | $python -c 'import json, sys; print(json.load(sys.stdin)["day"]["hot_missed"])')"
+if judges_speed; then
+	check "each missed at its first fill alone ($misses misses)" test $misses -le $((names + 4))
+	same "nothing was served stale" 0 "$(dp verdict hit_stale)"
+	check "each was renewed some 4 times" test "$refreshes" -ge $((names * 3)) -a "$refreshes" -le $((names * 6))
+	same "none came too late" 0 "$(day hot_missed)"
+fi
 check "weirctl shows it" grep -q '24 h' <(weirctl refresh stats)
 check "and the heat of a name" grep -q 'hits a minute: hot' <(weirctl cache get ok-8.hot-1.test)
 weirctl refresh stats
@@ -31,7 +35,7 @@ weirctl cache get ok-8.hot-1.test
 audit_check
 "$lab" down >/dev/null
 kill $upstream && wait $upstream 2>/dev/null
-[ -n "${WEIR_LONG-}" ] || finish
+judges_speed || finish
 # Lives so short that a name must be hot within one: 300 questions a minute, and hits of the last 15 s.
 zipf_names=2000 zipf_rate=1500 zipf_seconds=35 zipf_ttl_min=6 zipf_ttl_max=12 zipf_hot=300 zipf_seed=1
 check "up again, with an upstream that takes $zipf_delay_ms ms" \

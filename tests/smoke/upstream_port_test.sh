@@ -108,7 +108,7 @@ same "the kernel carried no query and no reply" 0 "$(kernel_dns)"
 
 # AF_XDP: what the kernel's own sockets asked is theirs, from a port of weir's range too.
 if [ "$how" = --xdp ]; then
-	same "a program of this machine has its reply" 198.18.255.80 "$(again kdig +short +timeout=5 @$server -b $service#20011 www.lab.example A)"
+	same "a program of this machine has its reply" 198.18.255.80 "$(kdig +short +timeout=5 @$server -b $service#20011 www.lab.example A)"
 	check "every frame has one verdict" verdicts_add_up
 fi
 
@@ -126,7 +126,9 @@ asks_end
 late=$(($(late) - before))
 [ $((answered + late)) = "$asked" ] || weirctl stats # which verdicts the others have
 same "each of $asked questions meanwhile has an answer, but for $late that weir was late for" $((asked - late)) "$answered"
-check "and these are few" test $((late * 20)) -le "$asked"
+if judges_speed; then
+	check "and these are few" test $((late * 20)) -le "$asked"
+fi
 same "names are resolved" 5 "$(asked 5)"
 
 # Another machine gets the address, and says so (as the first packet of the client does).

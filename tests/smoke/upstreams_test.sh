@@ -33,12 +33,12 @@ check "the first one is down" eventually is up5301 .state down
 same "the second one answers" 198.18.200.1 "$(short ok.dead-9.test A)"
 check "status says so among the problems, with what to do" eval 'weirctl status | sed "1,/^PROBLEMS/d" | grep -A1 "^  warning: 1 of 2 upstreams is down" | grep -q "^    .*weirctl upstreams"'
 timeouts=$(of up5301 .timeouts)
-check "one wait in all, or two at once" test "$timeouts" -ge 1 -a "$timeouts" -le 2
+check "not one wait for each name ($timeouts)" test "$timeouts" -ge 1 -a "$timeouts" -lt 8
 asked=$(clients $tmp/up.log dead-)
-sleep 3
+checks_failed() { [ "$(of up5301 .checks_failed)" -ge 3 ]; }
+check "it is checked" eventually checks_failed
 for i in 1 2 3 4 5; do resolves ok.dead-later-$i.test; done
 same "no more questions for it" "$asked" "$(clients $tmp/up.log dead-)"
-check "but checks" test "$(of up5301 .checks_failed)" -ge 3
 same "no SERVFAIL, as status says" 0 "$(weirctl --json stats --interval 0 | jq .controlplane.resolver.servfail)"
 check "logged" grep -q 'upstream up5301 does not answer' /run/weir/lab/controlplane.log
 rm $tmp/up.log.down
@@ -86,7 +86,10 @@ check "round robin" servers 'policy: round-robin, check: all' 5301 5302
 before=$(clients $tmp/up.log turn-) before2=$(clients $tmp/up2.log turn-)
 for i in $(seq 40); do resolves ok.turn-$i.test; done
 turns=$(($(clients $tmp/up.log turn-) - before)) turns2=$(($(clients $tmp/up2.log turn-) - before2))
-check "half each ($turns, $turns2)" test $turns -ge 17 -a $turns2 -ge 17
+check "by turns ($turns, $turns2)" test $turns -ge 10 -a $turns2 -ge 10
+if judges_speed; then
+	check "half each" test $turns -ge 17 -a $turns2 -ge 17
+fi
 check "race" servers 'race: 2' 5301 5302
 same "an answer" 198.18.200.1 "$(short ok.race.test A)"
 check "both were asked" test "$(clients $tmp/up.log race.test)" -ge 1 -a "$(clients $tmp/up2.log race.test)" -ge 1

@@ -19,8 +19,10 @@ not_blocked() { ! blocks "$1"; }
 deny() { sed "s/^blocking:.*/&\n  deny: [$1]/" $tmp/plain.yaml >$config; }
 load() { # in the background, of new names: the rate is low, each is a miss
 	(for ((i = 0; i < 4000; i++)); do echo "ok-3000.n$1-$i.load.test A"; done) >$tmp/load.txt
+	missed=$(resolver misses)
 	client dnsperf -s $service -d $tmp/load.txt -Q 100 -n 1 -l 25 -t 6 >$tmp/load.out 2>&1 &
 	load=$!
+	eventually eval '[ $(($(resolver misses) - missed)) -ge 100 ]'
 }
 
 lab_up
@@ -83,7 +85,6 @@ same "and a length" 400 "$(post "rollback?version=1&why=$(printf '%0201d' 0)")"
 sed 's/127.0.0.1:5301/127.0.0.1:5399/' $tmp/plain.yaml >$config
 check "there is another upstream" eval '! cmp -s $config $tmp/plain.yaml'
 load back
-sleep 2
 check "an apply that breaks the service fails" refused config apply
 check "and is taken back" says 'TAKEN BACK, as health fell: '
 wait $load $rollback
@@ -198,7 +199,6 @@ check "a good version" weirctl config apply
 now=$(history | jq .version)
 sed 's/127.0.0.1:5301/127.0.0.1:5399/' $tmp/plain.yaml >$config
 load fallen
-sleep 3
 rm $folder/$now.version
 check "an apply that breaks the service fails" refused config apply
 check "as there is no way back" says "no version $now;"

@@ -116,6 +116,9 @@ SCRIPTS_BREACHES = {
     "x.sh:1: a tmux server": {SMOKE: "tmux -L top kill-server\n"},
     "x.sh:1: counts what the host has": {SMOKE: 'same "none" 0 "$(grep -c weir /proc/self/mounts)"\n'},
     "x.sh:1: grep -qv": {SMOKE: "check x grep -q -v bad $tmp/said\n"},
+    "x.sh:2: judges the machine's speed": {SMOKE: "if judges_speed; then\ncheck x test $took -lt 9\nfi\n".replace("speed;", "seed;")},
+    "x.sh:4: judges the machine's speed": {SMOKE: "if judges_speed; then\n\t:\nfi\n[ $(($(now_ms) - begun)) -lt 9 ]\n"},
+    "x_load.py:1: judges the machine's speed": {"tests/smoke/rig/x_load.py": "assert answered >= asked * 0.95\n"},
     "x.sh:1: a wait": {SMOKE: "while ! test -e $tmp/x; do sleep 1; done\n"},
 }
 SCRIPTS_GOOD = {SMOKE: """seen() { any_line ".a == \\$n" <$tmp/rows; }
@@ -123,7 +126,12 @@ has() { jq -e "[.events[] | select($1)] | length > 0" && jq '.[] | select(.a)'; 
 wide() { jq -e '.a == ([.b[] | select(.c == "d")] | length)'; }
 ! grep -q bad $tmp/said || grep -v x $tmp/y | grep -q z
 grep weir /proc/self/mounts
-"""}
+if judges_speed; then
+	check "in time" test $took -lt 9
+fi
+check "which took long" true # it took p99
+""", "tests/smoke/rig/x_load.py": "assert not JUDGES_SPEED or took < 5\n", "tests/smoke/power_test.sh": "[ $took -lt 9 ]\n",
+    "tests/smoke/meson.build": "long_parts = {\n  'benches': ['power'],\n}\n"}
 
 FREES_BREACHES = {
     "hold.c:5: free(*x)": {"controlplane/hold.c": FN.format("f", "free(*x)")},

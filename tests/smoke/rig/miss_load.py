@@ -17,6 +17,7 @@ from wire import Port, query, udp4
 
 HOT_RATE, HOT_COUNT = 20000, 120000
 OTHERS_RATE, OTHERS_COUNT = 33, 200
+JUDGES_SPEED = bool(os.environ.get("WEIR_LONG"))
 PATIENCE = float(os.environ.get("WEIR_PATIENCE", 1))  # of tools/leaks, whose control plane is slower
 
 
@@ -111,25 +112,25 @@ def expired(port, log, turn, rate):
             time.sleep(0.001)
         assert now < begin + 180, f"{sent} of {HOT_COUNT} sent in 180 s"
     others.latency.sort()
-    late, took = timeouts() - late, now - begin
+    late, lasted = timeouts() - late, now - begin
     print(f"{sent / (sent_all - begin):.0f} q/s sent, {answered} answered, {servfail} SERVFAIL, other names: {len(others.latency)} "
           f"answered, slowest {others.latency[-1] * 1000:.1f} ms, {asked(log, name)} upstream queries for the hot name")
     assert servfail == 0, f"{servfail} SERVFAIL"
     assert not others.first, f"{len(others.first)} other names unanswered"
     # Refresh-ahead renews so short a TTL at half its life.
-    assert asked(log, name) <= took / 0.5 + 3 + late, "the hot name goes upstream again and again"
+    assert asked(log, name) <= lasted / 0.5 + 3 + late, "the hot name goes upstream again and again"
     busy = answered < HOT_COUNT * 0.98 or sent / (sent_all - begin) < rate * 0.9
     return others.latency[int(len(others.latency) * 0.95)] if answered > HOT_COUNT / 2 else None, busy
 
 
 def expired_thrice(port, log):
-    """A machine with other things to do can delay a name by itself; a fault of weir delays it each time. One that is too busy
+    """Once, or in `tools/test long` until other names are in time. A machine with other things to do can delay a name by itself; a fault of weir delays it each time. One that is too busy
     for the rate gets fewer a second, down to an eighth: a wait for a lost frame, or without replies, shows nothing."""
     nearly_all, rate, turn = [], HOT_RATE, 0
     while len(nearly_all) < 3 and rate >= HOT_RATE / 8:
         took, busy = expired(port, log, turn, rate)
         turn += 1
-        if took is not None and took < 0.4 * PATIENCE:
+        if not JUDGES_SPEED or took is not None and took < 0.4 * PATIENCE:
             return
         if took is None or busy and rate > HOT_RATE / 8:
             rate /= 2
