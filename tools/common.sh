@@ -9,6 +9,9 @@ die() {
 	exit 1
 }
 
+# Root may build what another user checked out.
+in_git() { git -c safe.directory='*' -C "$weir_root" "$@"; }
+
 # Debian packages of the given kinds (build, lab, test) that are not installed yet.
 packages_missing() {
 	local kind name kinds=" $* " wanted=() there

@@ -23,7 +23,6 @@ class Part:
     trees: tuple = ("plain",)
     package: bool = False  # its tests install WEIR_DEB
     suites: frozenset = frozenset()  # whose tests of the gate it runs as well
-    full: bool = True      # with WEIR_LONG, else with the gate's rounds
 
 
 # The cheap ones first, for .ci/run takes them in this order as long as its time allows.
@@ -33,6 +32,7 @@ PARTS = [
     Part("conformance", 300, "tests/conformance/* controlplane/tls/* controlplane/doh/*", alone=False),
     Part("package", 420, "tools/package tools/packages tools/debian/* tools/systemd/* tools/system/* tools/container/* meson.build"
          " meson_options.txt */meson.build tests/smoke/package_test.sh tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
+    Part("bare", 600, "tools/bare tools/packages tools/common.sh tools/package tools/container/Containerfile", alone=False),
     Part("redis", 420, "controlplane/l1/* tests/smoke/redis_test.sh tests/smoke/rig/redis_*"),
     Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False, trees=("fault",)),
     Part("vm", 1500, "tools/vm tools/machine/* tests/vm/* tools/debian/* tools/systemd/* dataplane/port/* dataplane/xdp/* bpf/*", package=True),
@@ -40,7 +40,7 @@ PARTS = [
     Part("fuzz", 420, "tests/fuzz/*", alone=False, trees=("asan",), suites=frozenset({"fuzz"})),
     Part("leaks", 2400, "controlplane/memory/* tools/leaks* tools/memtest", alone=False, trees=("fault", "asan")),
     Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("plain", "asan")),
-    Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
+    Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"})),
     Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*"),
     Part("soak", 150, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),

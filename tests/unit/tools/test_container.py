@@ -38,6 +38,14 @@ class Containerfile(unittest.TestCase):
         self.assertIn(["ARG", "BASE=docker.io/library/debian:bookworm-slim"], self.lines)
         self.assertEqual({"${BASE}"}, {line[1] for line in self.lines if line[0] == "FROM"})
 
+    def test_what_a_build_needs_is_in_one_list(self):
+        build = self.lines[:[line[0] for line in self.lines].index("FROM", 2)]
+        installed = {word for line in build if "install" in line for word in line[line.index("install") + 1:]
+                     if not word.startswith("-")}
+        listed = (ROOT / "tools/packages").read_text().splitlines()
+        self.assertEqual(set(), installed - {line.partition(" ")[2] for line in listed if line.startswith("build ")})
+        self.assertTrue(any("/weir/tools/package" in line for line in build))
+
     def test_package_comes_from_where_it_was_put(self):
         out = next(line[line.index("--out") + 1] for line in self.lines if "--out" in line)
         self.assertTrue(any(line[0] == "COPY" and any(word.startswith(out + "/weir_") for word in line)
