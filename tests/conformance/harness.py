@@ -10,7 +10,7 @@
 	@case(resolvers=1)                      what two resolvers do twice: left out where WEIR_RESOLVERS says so many
 	@case(ways=TCP, over=TLS)               of the encrypted transports with TLS alone; over=CLEAR: with none
 
-What a test does over TCP it also does over TLS and HTTPS, in a run with --over (run.py). `over` is for a test that itself
+What a test does over TCP it also does over TLS and HTTPS, in a run with --over. `over` is for a test that itself
 writes lengths, which HTTPS has not, or that is about TCP.
 
 Every reply that a Way receives goes through `judge` (oracle.py) before the test sees it.
@@ -21,7 +21,7 @@ import pathlib
 import socket
 import ssl
 import struct
-import subprocess
+import sys
 import threading
 import time
 
@@ -32,16 +32,22 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+import ask
 import encrypted
+from ask import query
+from control import CONFIG as CONFIG_PATH, Control, Refused
 from oracle import judge
+from wait import wait as eventually
 
-SERVICE = {socket.AF_INET: "198.18.0.53", socket.AF_INET6: "fd53::53"}
+SERVICE = {socket.AF_INET: ask.SERVICE[4], socket.AF_INET6: ask.SERVICE[6]}
 CLIENT = {socket.AF_INET: "198.18.0.2", socket.AF_INET6: "fd53::2"}
 ZONE = "c.example"  # below it the honest upstream answers
 LOG = pathlib.Path("/run/smoke/authority.log")
-CONFIG = pathlib.Path("/run/weir/lab/weir.yaml")
-FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTENDS", "WEIR_RESOLVERS"))
+CONFIG = pathlib.Path(CONFIG_PATH)
+FRONTENDS, RESOLVERS = int(os.environ.setdefault("WEIR_FRONTENDS", "2")), int(os.environ.get("WEIR_RESOLVERS", 1))
 PATIENCE = 10  # seconds for what takes milliseconds on a machine with nothing else to do
+control = Control()
 
 UDP4, TCP4 = ("udp", socket.AF_INET), ("tcp", socket.AF_INET)
 UDP6, TCP6 = ("udp", socket.AF_INET6), ("tcp", socket.AF_INET6)
@@ -136,8 +142,7 @@ class Way:
                 return sock.recv(65535)
             if self.proto == "doh":
                 return sock.reply()
-            head = exactly(sock, 2)
-            return head and exactly(sock, struct.unpack("!H", head)[0])
+            return ask.exactly(sock, *struct.unpack("!H", ask.exactly(sock, 2)))
         except (socket.timeout, ConnectionError, ssl.SSLError):
             return None
 
@@ -176,30 +181,6 @@ class Way:
         return reply
 
 
-def exactly(sock, count):
-    out = b""
-    while len(out) < count:
-        more = sock.recv(count - len(out))
-        if not more:
-            return None
-        out += more
-    return out
-
-
-ids = iter(range(1, 1 << 62))
-
-
-def query(name, rdtype="A", *, rdclass="IN", flags="RD", edns=None, size=1232, do=False, options=(), version=0, eflags=0,
-          ident=None):
-    """Bytes of a query. With edns=True, do, options, version or eflags it has an OPT. Letter case stays."""
-    msg = dns.message.make_query(name, rdtype, rdclass)
-    msg.flags = dns.flags.from_text(flags)
-    msg.id = ident if ident is not None else next(ids) * 40503 & 0xffff
-    if edns or do or options or version or eflags:
-        msg.use_edns(version, eflags | (dns.flags.DO if do else 0), size, options=list(options))
-    return msg.to_wire()
-
-
 def option(number, data=b""):
     return dns.edns.GenericOption(number, data)
 
@@ -223,17 +204,10 @@ def asked(name):
     return found
 
 
-def weirctl(*words, check=True):
-    command = [os.environ["WEIR_BUILD"] + "/tools/ctl/weirctl", "-c", str(CONFIG), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert not check or done.returncode == 0, f"weirctl {' '.join(words)}: {done.stderr or done.stdout}"
-    return done.stdout
-
-
 def verdicts(*names):
     """How many frames had one of these."""
-    counts = json.loads(weirctl("--json", "stats", "--interval", "0"))["dataplane"]["verdicts"]
-    return sum(counts[name] for name in names)
+    counts = control.get("dataplane")["stats"]["verdicts"]
+    return sum(counts.get(name, 0) for name in names)
 
 
 def sections(text):
@@ -244,15 +218,6 @@ def sections(text):
             key = line.split(":")[0]
         out[key] = out.get(key, "") + line
     return out
-
-
-def activated():
-    """All workers use what is published."""
-    status = json.loads(weirctl("--json", "status", check=False) or "{}")
-    ours, published = (status.get(process, {}) for process in ("dataplane", "controlplane"))
-    if "generations" not in published:
-        return False  # the control plane had other things to do
-    return all(ours.get(f"{kind}_generation") == published["generations"][kind] for kind in ("l0", "rule_image", "config", "policy"))
 
 
 class configured:
@@ -272,8 +237,7 @@ class configured:
 
     def reload(self, text):
         CONFIG.write_text(text)
-        weirctl("config", "reload")
-        eventually(activated, 60)  # within some 20 ms, but for a busy machine
+        control.activate("config/reload", keep=1)
 
 
 def refuses(**changes):
@@ -281,7 +245,7 @@ def refuses(**changes):
     live = configured(**changes)
     try:
         live.__enter__()
-    except AssertionError:
+    except Refused:
         CONFIG.write_text(live.before)
         return True
     live.__exit__()
@@ -301,16 +265,6 @@ def configure_lab():
     now = sections(CONFIG.read_text())
     now.update(sections(OURS.read_text()))
     CONFIG.write_text("".join(text if text.endswith("\n") else text + "\n" for text in now.values()))
-
-
-def eventually(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found or time.monotonic() > end:
-            assert found, "not within the time"
-            return found
-        time.sleep(0.1)
 
 
 def together(*calls):

@@ -20,7 +20,7 @@ def rfc5452_9_2_ports_and_ids_are_random(way):
 
 @case(ways=[UDP4])
 def rfc5452_9_2_ports_that_the_operator_reserves_are_not_used(way):
-    """By net.ipv4.ip_local_reserved_ports: conformance_test.sh has 1024 to 9999 there, a seventh of all."""
+    """By net.ipv4.ip_local_reserved_ports: conformance_test.py has 1024 to 9999 there, a seventh of all."""
     names = [way.fresh("a") for _ in range(150)]
     for name in names:
         way.ask(name)

@@ -10,7 +10,7 @@ import time
 
 import dns.message
 
-from harness import CLEAR, FRONTENDS, PATIENCE, TCP, TLS, UDP, asked, case, configured, eventually, option, query, weirctl
+from harness import CLEAR, FRONTENDS, PATIENCE, TCP, TLS, UDP, asked, case, configured, control, eventually, option, query
 
 TCPI_OPT_SYN_DATA = 32  # linux/tcp.h: what went with the SYN was taken
 
@@ -314,7 +314,7 @@ def rfc7766_6_2_3_octets_that_make_no_message_do_not_keep_it(way):
 @case(ways=TCP, alone=True, over=CLEAR)
 def rfc9210_4_1_fast_open(way):
     """Where the kernel allows it, a client that has been here sends its query with the SYN (RFC 7413), and has its answer."""
-    pathlib.Path("/proc/sys/net/ipv4/tcp_fastopen").write_text("1")  # of the client; conformance_test.sh allows it for weir
+    pathlib.Path("/proc/sys/net/ipv4/tcp_fastopen").write_text("1")  # of the client; conformance_test.py allows it for weir
 
     def one():
         with socket.socket(way.family, socket.SOCK_STREAM) as sock:
@@ -328,7 +328,7 @@ def rfc9210_4_1_fast_open(way):
 def rfc9210_6_queries_are_on_record_whatever_their_transport(way):
     name = way.fresh("a")
     way.ask(name)
-    rows = eventually(lambda: json.loads(weirctl("--json", "log", "search", "--name", name, "--since", "10m"))["rows"])
+    rows = eventually(lambda: control.get("log/search", name=name, limit=10)["rows"])
     assert {row["transport"] for row in rows} == {way.proto}, rows
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Special-use names (IANA's registry): never forwarded, answered as their RFCs say, with a SOA where there is no data."""
-from harness import LOG, TCP4, TCP6, UDP4, UDP6, asked, case, configured, eventually, lab_section, weirctl
+from harness import LOG, TCP4, TCP6, UDP4, UDP6, asked, case, configured, control, eventually, lab_section
 from zoo import believed, sent
 
 # RFC 6303 4.1 and 4.2, RFC 7793 2.1
@@ -219,7 +219,7 @@ def rfc8375_4_the_ds_is_the_parent_s_wherever_home_arpa_is(way):
         eventually(lambda: way.ask(name).rcode == "NOERROR")
         believed(way.ask(name))
         before = len(asked("home.arpa"))
-        weirctl("cache", "flush", "home.arpa")
+        control.post("cache/flush", name="home.arpa")
         eventually(lambda: way.ask("home.arpa", "DS", do=True).rcode == "NOERROR" and len(asked("home.arpa")) > before)
         assert asked("home.arpa")[-1]["type"] == "DS" and not sent("home.arpa")
 

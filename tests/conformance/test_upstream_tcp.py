@@ -5,7 +5,7 @@ import json
 import threading
 import time
 
-from harness import UDP4, ZONE as HONEST, asked, case, configured, eventually, together, weirctl
+from harness import UDP4, ZONE as HONEST, asked, case, configured, control, eventually, together
 from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent, served
 
 CONNECTIONS = 4  # to one server (controlplane/upstream/upstream_streams.h)
@@ -13,7 +13,7 @@ ZONES = 2  # whose servers have some beside the zoo's: the honest one's may be i
 
 
 def counted(what):
-    return json.loads(weirctl("--json", "stats", "--interval", "0"))["controlplane"]["resolver"]["upstream_tcp_" + what]
+    return control.get("stats")["resolver"]["upstream_tcp_" + what]
 
 
 def over_tcp(name):

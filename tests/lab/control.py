@@ -9,13 +9,13 @@ import subprocess
 import threading
 import urllib.parse
 
-from wait import wait
+from wait import NotYet, wait
 
 SOCKET, CONFIG = "/run/weir/control.sock", "/run/weir/lab/weir.yaml"
 SECONDS = 60
 
 
-class Refused(AssertionError):
+class Refused(NotYet):
     """A reply that is not 200: `status`, and `text`, the reason."""
 
     def __init__(self, request, status, text):
@@ -119,5 +119,6 @@ class Control:
         words = shlex.split(words[0]) if len(words) == 1 else words
         done = subprocess.run([os.environ["WEIR_BUILD"] + "/tools/ctl/weirctl", "-c", CONFIG, *words],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
-        assert done.returncode == status, f"weirctl {' '.join(words)}: status {done.returncode}: {done.stdout}"
+        if done.returncode != status:
+            raise NotYet(f"weirctl {' '.join(words)}: status {done.returncode}: {done.stdout}")
         return done.stdout

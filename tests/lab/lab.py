@@ -14,7 +14,7 @@ from ask import DnsClient, client_namespace
 from control import CONFIG, Control
 from logs import Log
 from upstream import Upstream
-from wait import wait
+from wait import NotYet, wait
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TMP = pathlib.Path("/run/smoke")
@@ -32,7 +32,8 @@ class Dumper(yaml.SafeDumper):
 def run(*command, status=0):
     """What a command prints, on both outputs; it must end with that status."""
     done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == status, f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}"
+    if done.returncode != status:
+        raise NotYet(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}")
     return done.stdout
 
 
@@ -177,7 +178,8 @@ class Lab(Control, DnsClient):
         def adds_up():
             stats = self.stats()
             frames, verdicts = stats["counters"].get("rx_frames", 0), sum(stats["verdicts"].values())
-            assert frames == verdicts, f"{frames} frames, {verdicts} verdicts"
+            if frames != verdicts:
+                raise NotYet(f"{frames} frames, {verdicts} verdicts")
             return True
         wait(adds_up, "not every frame has one verdict")
 
@@ -187,7 +189,8 @@ class Lab(Control, DnsClient):
 
         def audited():
             gone, _ = audit_judge.missing(LOGS / "state", [LOGS / "controlplane.log"])
-            assert not gone, f"not in the audit log: {gone}"
+            if gone:
+                raise NotYet(f"not in the audit log: {gone}")
             return True
         if list(LOGS.glob("state/config/*.version")) or (LOGS / "state/audit.log").exists():
             wait(audited, "the audit log lacks changes")

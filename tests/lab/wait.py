@@ -17,7 +17,7 @@ CLOCK = pathlib.Path("/run/smoke/clock")  # microseconds that the product's cloc
 
 
 class NotYet(AssertionError):
-    """What a test waited for did not come."""
+    """What may still come true: `wait` goes on after it, as after an error of a socket, but not after an assertion."""
 
 
 def turns():
@@ -32,7 +32,7 @@ def turns():
 
 
 def wait(condition, what="it did not come true"):
-    """Return what `condition` returns once that is true. An error of a socket or an assertion in it means: not yet."""
+    """Return what `condition` returns once that is true."""
     problem = None
     for _ in turns():
         try:
@@ -40,7 +40,7 @@ def wait(condition, what="it did not come true"):
             if found:
                 return found
             problem = None
-        except (OSError, AssertionError, LookupError) as error:
+        except (OSError, LookupError, NotYet) as error:
             problem = error
     raise NotYet(f"{what}{f': {problem}' if problem else ''}")
 
@@ -51,7 +51,7 @@ def becomes(want, function, *args, **named):
     for _ in turns():
         try:
             got = function(*args, **named)
-        except (OSError, AssertionError, LookupError) as error:
+        except (OSError, LookupError, NotYet) as error:
             got = error
         if got == want:
             return

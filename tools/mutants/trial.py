@@ -40,7 +40,7 @@ class Trial:
     def __init__(self, tree, conformance, most):
         self.tree = tree
         self.most = most  # tests of one change; 0: all
-        self.conformance = conformance  # words for conformance_test.sh, or none
+        self.conformance = conformance  # words for conformance_test.py, or none
         self.scratch = tree.folder / "scratch"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
@@ -181,9 +181,9 @@ class Trial:
 
     # ---- the real programs
     def conformance_failures(self, seconds):
-        script = self.tree.src / "tests/conformance/conformance_test.sh"
+        script = self.tree.src / "tests/conformance/conformance_test.py"
         # The lab must not build: it would compile the changed source into the whole tree.
-        status, out = self.execute(["bash", str(script), *self.conformance], seconds + SPARE_SECONDS,
+        status, out = self.execute(["/usr/bin/python3", str(script), *self.conformance], seconds + SPARE_SECONDS,
                                    {"WEIR_BUILD": str(self.tree.build), "WEIR_BUILT": "1", "SMOKE_TIMEOUT": str(seconds)})
         if status in (None, TIMED_OUT):
             return {DID_NOT_END}

@@ -1,48 +1,33 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the conformance tests in the client namespace: all, or those whose name contains a word given.
+"""What the RFCs ask, test by test, of the real binaries in one start, with two frontends: all tests, or those whose name contains
+a word given.
 
-	run.py [--over WAYS] [--beside] [WORD...]
+	conformance_test.py [--over WAYS] [--beside] [WORD...]
 	--over tls,https    over TLS and HTTPS what each test does over TCP; tls4, https6: by one family
 	--beside            but for tests that run alone, which change the configuration and wait
 
-Prints "ok" or "not ok" and a name for each, and "N passed, N failed" at the end.
+Others: WEIR_FRONTENDS=1 WEIR_RESOLVERS=2. Prints "ok" or "not ok" and a name for each, and "N passed, N failed" at the end.
 """
 import argparse
 import concurrent.futures
 import importlib
 import pathlib
 import socket
+import subprocess
 import sys
-import threading
 import time
 import traceback
 
 import harness
+from ask import client_namespace
+from lab import LOGS, TMP, Lab
+from run import enter_namespaces
+from wait import becomes, stalls, wait
 
 AT_ONE_TIME = 8
-STALL_S = 0.02
 TRIES = 5
-
-
-class Stalls(threading.Thread):
-    """Sleeps 5 ms at a time and remembers when that took much longer: then the machine had others to serve."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.last = float("-inf")
-
-    def run(self):
-        before = time.monotonic()
-        while True:
-            time.sleep(0.005)
-            now = time.monotonic()
-            if now - before > 0.005 + STALL_S:
-                self.last = now
-            before = now
-
-
-stalls = Stalls()
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def run(test, way, alone):
@@ -53,7 +38,8 @@ def run(test, way, alone):
     for turn in range(alone * TRIES, alone * TRIES + TRIES):
         begin = time.monotonic()
         try:
-            test(harness.Way(*way, number=run.numbers[test.__name__] + turn * 10000))
+            with client_namespace():
+                test(harness.Way(*way, number=run.numbers[test.__name__] + turn * 10000))
             return "ok", text, time.monotonic() - began
         except Exception:
             text = traceback.format_exc()
@@ -89,13 +75,43 @@ def ways_of(ways, over, asked):
     return [(proto, family) for proto, family in asked if proto in over and ("tcp", family) in ways]
 
 
+def start_lab(encrypted):
+    for program, port, log in (("authority.py", 5301, "authority.log"), ("upstream_zoo.py", 5302, "zoo.log")):
+        subprocess.Popen([sys.executable, "-B", HERE / program, str(port), TMP / log])
+    for port in (5301, 5308):
+        wait(lambda port=port: socket.create_connection(("127.0.0.1", port)).close() is None, f"nobody listens on port {port}")
+    for name, value in (("tcp_fastopen", "3"), ("ip_local_reserved_ports", "1024-9999,60000")):
+        pathlib.Path("/proc/sys/net/ipv4", name).write_text(value)  # of weir's namespace
+    lab = Lab(lists={"blocked.list": "blocked.example\n"}, upstreams=0,
+              options=["--upstream", "127.0.0.1:5301", *(["--dot"] if encrypted else [])]).up()
+    with harness.CONFIG.open("a") as file:
+        file.write("doh: {enabled: true}\n" if encrypted else "")
+    harness.configure_lab()
+    lab.activate("config/reload", keep=1)
+    return lab
+
+
+def pids():
+    return {path.name: path.read_text() for path in LOGS.glob("*.pid")}
+
+
+def check_lab(lab, before):
+    """What holds at the end of all tests."""
+    assert pids() == before, f"a process has ended: {before} before, now {pids()}"
+    lab.check_verdicts()
+    becomes(0, lambda: sum(worker["mbuf_breaches"] for worker in lab.stats()["workers"]))
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--over", type=ways_over, default=[])
     arguments.add_argument("--beside", action="store_true")
     arguments.add_argument("words", nargs="*")
     given = arguments.parse_args()
-    for path in sorted(pathlib.Path(__file__).parent.glob("test_*.py")):
+    enter_namespaces()
+    lab = start_lab(given.over)
+    before = pids()
+    for path in sorted(HERE.glob("test_*.py")):
         importlib.import_module(path.stem)
     run.numbers = {test.__name__: i for i, (test, *_) in enumerate(harness.cases)}
     assert len(run.numbers) == len(harness.cases), "two tests of one name"
@@ -117,6 +133,13 @@ def main():
                 left.append((test, way))
     for test, way in left:
         report(name(test, way), *run(test, way, True), totals)
+    try:
+        check_lab(lab, before)
+    except AssertionError as problem:
+        report("the lab is as before", "not ok", str(problem), 0, totals)
+    if totals["not ok"]:
+        print("--- logs", *(line for log in LOGS.glob("*.log") for line in log.read_text(errors="replace").splitlines()[-20:]), sep="\n")
+    lab.down()
     print(f"{time.monotonic() - began:.0f} s")
     print(f"{totals['ok']} passed, {totals['not ok']} failed")
     return 0 if totals["ok"] and not totals["not ok"] else 1
