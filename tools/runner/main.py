@@ -36,7 +36,7 @@ def built(work, name, tree, nice=0):
 
 def with_env(chosen, env):
     for test in chosen:
-        test.env = {**test.env, **env}
+        test.env = {**env, **test.env}
     return chosen
 
 
@@ -91,7 +91,7 @@ def smoke(work, names):
 
 def long(work, chosen, other):
     """The parts, one after the other: [(part, tests, seconds)]."""
-    trees, package, seen, done = set(), None, set(), []
+    trees, package, done = set(), None, []
     if not other.prefix and not other.mounted:
         work.left_out.append(f"long {other.label}: {other.missing}")
     for part in chosen:
@@ -105,8 +105,8 @@ def long(work, chosen, other):
         if not trees.issuperset(part.trees) or part.package and not package:
             continue
         begin = time.monotonic()
-        mine = [test for name in part.trees for test in tests.of_part(tests.known(ROOT, name, tests.TREES[name]), part, seen)]
-        for test in with_env(mine, {**LONG, **({"WEIR_DEB": package} if part.package else {})}):
+        mine = tests.of_part([test for name in part.trees for test in tests.known(ROOT, name, tests.TREES[name])], part)
+        for test in with_env(mine, {**(LONG if part.full else SHORT), **({"WEIR_DEB": package} if part.package else {})}):
             test.parallel = test.parallel and not part.alone
             if not other.mounted:
                 test.command = other.prefix + test.command

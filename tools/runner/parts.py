@@ -23,6 +23,7 @@ class Part:
     trees: tuple = ("plain",)
     package: bool = False  # its tests install WEIR_DEB
     suites: frozenset = frozenset()  # whose tests of the gate it runs as well
+    full: bool = True      # with WEIR_LONG, else with the gate's rounds
 
 
 # The cheap ones first, for .ci/run takes them in this order as long as its time allows.
@@ -40,7 +41,7 @@ PARTS = [
     Part("fuzz", 420, "tests/fuzz/*", alone=False, trees=("asan",), suites=frozenset({"fuzz"})),
     Part("leaks", 2400, "controlplane/memory/* tools/leaks* tools/memtest", alone=False, trees=("fault", "asan")),
     Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("plain", "asan")),
-    Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"})),
+    Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
     Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*"),
     Part("soak", 150, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),

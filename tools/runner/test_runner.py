@@ -145,8 +145,9 @@ same("the file has a cap", 5, len(history.path().read_text().splitlines()))
 every = [a_test("u", ""), a_test("s", "", suites={"smoke", "benches"}), a_test("l", "", suites={"long", "benches"}),
          a_test("n", "", suites={"unit", "unsanitized"}), a_test("v", "", suites={"long", "vm"})]
 same("the gate takes nothing of long", ["u"], [test.name for test in tests.of_gate(every, tests.TREES["asan"])])
-same("a part takes its own", ["s", "l"], [test.name for test in tests.of_part(every, next(p for p in parts.PARTS if p.name == "benches"), set())])
-same("once", [], tests.of_part(every, next(p for p in parts.PARTS if p.name == "vm"), {"v"}))
+same("a part takes its own", ["s", "l"], [test.name for test in tests.of_part(every, next(p for p in parts.PARTS if p.name == "benches"))])
+same("each once, of the first tree", ["plain"],
+     [test.tree for test in tests.of_part([every[4], a_test("v", "", tree="asan", suites={"vm"})], next(p for p in parts.PARTS if p.name == "vm"))])
 
 # Parts
 done = subprocess.run([sys.executable, parts.__file__, "soak", "sock"], capture_output=True, text=True)

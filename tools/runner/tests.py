@@ -83,9 +83,10 @@ def of_gate(tests, tree):
     return [test for test in tests if test.suites & tree.suites and not test.suites & (tree.without | {"long"})]
 
 
-def of_part(tests, part, seen):
-    """Those of a part of `long`, each in the first tree that has it; `seen` remembers."""
-    chosen = [test for test in tests if part.name in test.suites and test.name not in seen
-              or part.suites & test.suites and "long" not in test.suites]
-    seen.update(test.name for test in chosen)
-    return chosen
+def of_part(tests, part):
+    """Those of a part of `long`, each in the first tree that has it."""
+    chosen = {}
+    for test in tests:
+        if part.name in test.suites or part.suites & test.suites and "long" not in test.suites:
+            chosen.setdefault(test.name, test)
+    return list(chosen.values())
