@@ -73,6 +73,7 @@ missing=0
 for try in 1 2 3 4 5; do
 	had=$(kept) after=ok-8$try.after.test
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do short ok-7.burst.test A >/dev/null; done
+	kill -9 "$(pid controlplane)"
 	check "the control plane is killed at once" "$lab" kill controlplane
 	check "and started" "$lab" start controlplane
 	check "it says what the store had in memory at most" eventually bound_is_reported
