@@ -70,22 +70,17 @@ def with_row(text, name, commit, seconds, tests):
     return new if times else text.rstrip("\n") + "\n" + row + "\n"
 
 
-def due(text, changed_since, budget):
-    """Parts that a change makes due, within so many seconds: (parts, [(part, seconds) that do not fit]).
+def due(text, changed_since):
+    """Parts that a change makes due, with the seconds that they last took.
 
     changed_since(commit) -> names of files that differ, or None where that commit is not known; without a row a part is due."""
-    rows, chosen, late = passed(text), [], []
+    rows, chosen = passed(text), []
     for part in PARTS:
         commit, seconds = rows.get(part.name, (None, part.seconds))
         files = changed_since(commit) if commit else None
-        if files is not None and not any(fnmatch.fnmatch(file, pattern) for file in files for pattern in part.files.split()):
-            continue
-        if seconds > budget:
-            late.append((part, seconds))
-            continue
-        budget -= seconds
-        chosen.append(part)
-    return chosen, late
+        if files is None or any(fnmatch.fnmatch(file, pattern) for file in files for pattern in part.files.split()):
+            chosen.append(dataclasses.replace(part, seconds=seconds))
+    return chosen
 
 
 if __name__ == "__main__":

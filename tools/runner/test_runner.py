@@ -8,8 +8,10 @@ import sys
 import tempfile
 import threading
 import time
+import types
 
 import history
+import main
 import parts
 import run
 import starved
@@ -158,11 +160,16 @@ same("a row", {"soak": ("0123abcd", 1234)}, parts.passed(page))
 same("the row of a part replaces its last", {"soak": ("ffff", 5)}, parts.passed(parts.with_row(page, "soak", "ffff", 5, 1)))
 for part in parts.PARTS:
     page = parts.with_row(page, part.name, "0123abcd", 1000, 1)
-same("no part is due", ([], []), parts.due(page, lambda commit: ["README.md"], 9000))
-same("those of a file", ["vm"], [part.name for part in parts.due(page, lambda commit: ["dataplane/port/port.c"], 9000)[0]])
-chosen, late = parts.due(page, lambda commit: ["controlplane/page/a.js", "bpf/x"], 1500)
-same("as far as they fit", (["page"], ["vm"]), ([part.name for part in chosen], [part.name for part, _ in late]))
-same("without a row, or with a commit that nobody knows, a part is due", 2 * [len(parts.PARTS)],
-     [len(parts.due("", lambda commit: [], 99999)[0]), len(parts.due(page, lambda commit: None, 99999)[0])])
+def due(text, files):
+    return [(part.name, part.seconds) for part in parts.due(text, lambda commit: files)]
+
+
+same("no part is due", [], due(page, ["README.md"]))
+same("those of a file, with what they last took", [("page", 1000), ("vm", 1000)], due(page, ["dataplane/port/port.c", "controlplane/page/a.js"]))
+same("without a row, or with a commit that nobody knows, a part is due", 2 * [len(parts.PARTS)], [len(due("", [])), len(due(page, None))])
+said = []
+work = run.Run(root, "change", {}, out=said.append)
+same("what does not fit is named and no test", ([], True), (main.long(work, parts.PARTS[:1], types.SimpleNamespace(prefix=["x"]), time.monotonic() + 1),
+                                                           said[0].startswith("left to tools/test long: page")))
 print("\n".join(failures))
 sys.exit(bool(failures))
