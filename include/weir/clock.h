@@ -9,6 +9,10 @@
 // CLOCK_BOOTTIME begins when the machine boots, but records of other boxes may be older and need a
 // date. So weir's clock is ahead of it by 49 days, after which every record is gone.
 
+// A build with -Dfault_points=true has a clock for tests: CLOCK_BOOTTIME and wall time as all of
+// weir reads them are ahead of the kernel's by a word that a test moves, as if the machine had been
+// suspended for so long (dataplane/core/os/clock_ahead.c says what is ahead, and what is not).
+
 #include <stdint.h>
 #include <time.h>
 

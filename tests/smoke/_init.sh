@@ -25,6 +25,22 @@ ip link set lo up
 tmp=/run/smoke
 mkdir $tmp
 
+# The tests' clock, of a build that has it (clock_ahead.c): microseconds that all processes are ahead of the kernel.
+export WEIR_CLOCK=
+if jq -e 'any(.name == "fault_points" and .value)' "$WEIR_BUILD/meson-info/intro-buildoptions.json" >/dev/null 2>&1; then
+	WEIR_CLOCK=$tmp/clock
+	head -c 8 /dev/zero >$WEIR_CLOCK
+fi
+# ahead SECONDS: it is so much later for weir; a build without that clock waits.
+ahead() {
+	[ -n "$WEIR_CLOCK" ] || { sleep "$1"; return; }
+	$python -c 'import struct, sys
+with open(sys.argv[1], "r+b") as file:
+    now, = struct.unpack("<Q", file.read(8))
+    file.seek(0)
+    file.write(struct.pack("<Q", now + int(float(sys.argv[2]) * 1e6)))' "$WEIR_CLOCK" "$1"
+}
+
 lab=$root/tools/lab
 controlplane=${WEIR_CONTROLPLANE:-$WEIR_BUILD/controlplane/weir-controlplane} # words; tools/leaks has its own
 patience=${WEIR_PATIENCE:-1}
