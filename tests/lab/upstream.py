@@ -105,6 +105,15 @@ class Upstream:
         return sum(q.name.lower() == name.lower() and q.type == TYPES[rdtype] for q in self.all())
 
     @contextlib.contextmanager
+    def silent(self):
+        """It answers nothing meanwhile."""
+        self.down = True
+        try:
+            yield
+        finally:
+            self.down = False
+
+    @contextlib.contextmanager
     def held(self):
         """Queries wait meanwhile, and are answered at the end; a list of them."""
         self.kept = []
