@@ -266,7 +266,7 @@ int validators_ask(
 {
 	uint64_t now_ms = clock_mono_ms();
 	char text[DNS_NAME_TEXT_MAX];
-	struct validation *q;
+	struct validation *q = NULL;
 	int rc = question_begin(v, question->view, &q);
 
 	if (rc < 0)

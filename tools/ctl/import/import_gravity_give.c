@@ -104,7 +104,7 @@ static void groups_make(struct import_model *m, struct combinations *c)
 {
 	int place[COMBINATIONS_MAX];
 	for (unsigned i = 0; i < c->count; i++) {
-		char name[200], note[240];
+		char name[200], note[260];
 		place[i] = -1;
 		if (c->count == 1 || (i == 0 && !c->every && !has_client(c, 0)))
 			continue;
