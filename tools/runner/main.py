@@ -50,7 +50,7 @@ def gate_tests(name, tree, other):
 
 
 def paged(name):
-    return [test for test in tests.known(ROOT, name, tests.TREES[name]) if name == "plain" and test.name in tests.PAGED]
+    return [test for test in tests.known(ROOT, name, tests.TREES[name]) if name == "test" and test.name in tests.PAGED]
 
 
 def gate(work, other):
@@ -77,10 +77,10 @@ def quick(work):
 
 def smoke(work, names):
     """The smoke tests of the gate, or those named, whatever they belong to."""
-    tree = tests.TREES["plain"]
-    if not built(work, "plain", tree):
+    tree = tests.TREES["test"]
+    if not built(work, "test", tree):
         return
-    every = list(tests.known(ROOT, "plain", tree))
+    every = list(tests.known(ROOT, "test", tree))
     unknown = [name for name in names if f"smoke_{name}" not in {test.name for test in every}]
     if unknown:
         work.broken.append(f"no such smoke test: {' '.join(unknown)}")

@@ -20,7 +20,7 @@ class Part:
     seconds: int           # until PAGE knows better
     files: str             # patterns
     alone: bool = True     # its tests judge rates, or use the whole machine
-    trees: tuple = ("plain",)
+    trees: tuple = ("test",)
     package: bool = False  # its tests install WEIR_DEB
     suites: frozenset = frozenset()  # whose tests of the gate it runs as well
     full: bool = True      # with WEIR_LONG, else with the gate's rounds
@@ -35,12 +35,12 @@ PARTS = [
          " meson_options.txt */meson.build tests/smoke/package_test.sh tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
     Part("bare", 600, "tools/bare tools/packages tools/common.sh tools/package tools/container/Containerfile", alone=False),
     Part("redis", 420, "controlplane/l1/* tests/smoke/redis_test.sh tests/smoke/rig/redis_*"),
-    Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False, trees=("fault",)),
+    Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False),
     Part("vm", 1500, "tools/vm tools/machine/* tests/vm/* tools/debian/* tools/systemd/* dataplane/port/* dataplane/xdp/* bpf/*", package=True),
     Part("race", 330, "tests/smoke/race_test.sh tests/smoke/rig/race_drive.py tests/tsan/* tools/tsan*", trees=("tsan",)),
     Part("fuzz", 420, "tests/fuzz/*", alone=False, trees=("asan",), suites=frozenset({"fuzz"})),
-    Part("leaks", 2400, "controlplane/memory/* tools/leaks* tools/memtest", alone=False, trees=("fault", "asan")),
-    Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("plain", "asan")),
+    Part("leaks", 2400, "controlplane/memory/* tools/leaks* tools/memtest", alone=False, trees=("test", "asan")),
+    Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("test", "asan")),
     Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
     Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*"),
     Part("soak", 150, "tools/soak tests/smoke/rig/soak_*"),

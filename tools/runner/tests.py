@@ -13,6 +13,7 @@ import pathlib
 LABS = {"smoke", "conformance", "fault", "leak", "scribble", "lost", "race", "vm", "machine"}
 # Tests that the gate runs once more on huge pages, or without on a machine that has them.
 PAGED = {"shm_region", "smoke_memory", "smoke_restart"}
+O1 = ["-Doptimization=1", "-Dc_args=-g1"]
 PRODUCT = "dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl"
 
 
@@ -28,20 +29,17 @@ class Tree:
     patience: int = 3      # factor of meson's time-outs, which are for tests that hang
 
 
-# In the order in which they are built. What a malloc of glibc returns is filled, so that what is not set shows.
+# In the order in which they are built, each with -O1 and few symbols: they are compiled for one run. What a malloc of glibc returns is
+# filled, so that what is not set shows. What clang says of a build without asserts is a test (tools/lint/clang.py).
 TREES = {
-    "plain": Tree("build", "default plain-tests tests/unit/test_shm_region",
-                  {"model", "tsan", "script", "lint", "plain", "smoke", "conformance"}, test_env={"MALLOC_PERTURB_": "165"}),
-    "fault": Tree("build-fault", "fault-tests " + PRODUCT, {"fault", "leak"}, options=["-Dfault_points=true", "-Dleak_demo=true"]),
+    "test": Tree("build-test", "default plain-tests tests/unit/test_shm_region fault-tests",
+                 {"model", "tsan", "script", "lint", "plain", "smoke", "conformance", "fault", "leak"},
+                 options=["-Dfault_points=true", "-Dleak_demo=true", *O1], test_env={"MALLOC_PERTURB_": "165"}),
     "asan": Tree("build-asan", f"unit-tests dp-tests fuzz-tests {PRODUCT} tests/scribble/scribble",
-                 {"unit", "fuzz", "dp", "scribble", "lost"}, {"unsanitized"},
-                 ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Doptimization=1", "-Dc_args=-g1"],
+                 {"unit", "fuzz", "dp", "scribble", "lost"}, {"unsanitized"}, ["-Db_sanitize=address,undefined", *O1],
                  test_env={"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"},
                  patience=5),
-    "tsan": Tree("build-tsan", "tsan-tests " + PRODUCT, {"tsan", "race"}, options=["-Db_sanitize=thread", "-Dc_args=-g1"], patience=10),
-    # What another compiler says of a build without asserts; nothing of it runs.
-    "clang": Tree("build-clang", "default", set(), options=["-Doptimization=0", "-Ddebug=false", "-Db_ndebug=true"],
-                  env={"CC": "clang"}),
+    "tsan": Tree("build-tsan", "tsan-tests " + PRODUCT, {"tsan", "race"}, options=["-Db_sanitize=thread", *O1], patience=10),
 }
 QUICK = Tree("build", "default unit-tests dp-tests fuzz-tests", {"unit", "dp", "fuzz", "lint", "script"}, {"slow"},
              # A table that malloc fills is all of it touched: seven times the CPU time. AddressSanitizer fills what is small.
@@ -72,10 +70,11 @@ class Test:
 def known(root, name, tree):
     """Every test that the tree's meson knows."""
     folder = pathlib.Path(root) / tree.folder
+    real = {"WEIR_BUILD": str(pathlib.Path(root) / TREES["test"].folder)}  # for a test that runs the real programs of another tree
     with open(folder / "meson-info/intro-tests.json", encoding="utf-8") as described:
         for test in json.load(described):
             yield Test(name, test["name"], {suite.partition(":")[2] for suite in test["suite"]}, test["cmd"],
-                       {**tree.test_env, **test["env"]}, test["workdir"] or str(folder), test["timeout"] * tree.patience,
+                       {**real, **tree.test_env, **test["env"]}, test["workdir"] or str(folder), test["timeout"] * tree.patience,
                        test["is_parallel"], test["priority"])
 
 

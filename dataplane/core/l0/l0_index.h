@@ -11,18 +11,11 @@
 
 #include <stdbool.h>
 #include <weir/l0_table.h>
+#include <weir/sanitized.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define L0_TAGS_SCALAR 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define L0_TAGS_SCALAR 1
-#endif
-#endif
-#if !defined(L0_TAGS_SCALAR) && defined(__SSE2__)
+#if !SANITIZED_THREAD && defined(__SSE2__)
 #include <emmintrin.h>
 #else
-#undef L0_TAGS_SCALAR
 #define L0_TAGS_SCALAR 1
 #endif
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <weir/os/caps.h>
 #include <weir/os/sandbox.h>
+#include <weir/sanitized.h>
 
 int caps_no_new(void)
 {
@@ -117,12 +118,8 @@ static int threads_check(const struct bounds *b, char why[CAPS_WHY_MAX])
 	return rc;
 }
 
-// gcc's thread sanitizer has a thread of its own, which keeps what the process had at its start.
-#ifdef __SANITIZE_THREAD__
-static const bool is_checked = false;
-#else
-static const bool is_checked = true;
-#endif
+// The thread sanitizer has a thread of its own, which keeps what the process had at its start.
+static const bool is_checked = !SANITIZED_THREAD;
 
 static int threads_settle(const struct bounds *b, char why[CAPS_WHY_MAX])
 {

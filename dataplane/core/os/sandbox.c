@@ -4,21 +4,11 @@
 #include <seccomp.h>
 #include <sys/syscall.h>
 #include <weir/os/sandbox.h>
+#include <weir/sanitized.h>
 
 bool sandbox_is_possible(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) \
-	|| __has_feature(memory_sanitizer)
-	return false;
-#else
-	return true;
-#endif
-#else
-	return true;
-#endif
+	return !SANITIZED_ADDRESS && !SANITIZED_THREAD;
 }
 
 static int allow(scmp_filter_ctx filter, const struct sandbox_call *c)
