@@ -22,7 +22,6 @@ import socket
 import ssl
 import struct
 import sys
-import threading
 import time
 
 import dns.edns
@@ -38,7 +37,7 @@ import encrypted
 from ask import query
 from control import CONFIG as CONFIG_PATH, Control, Refused
 from oracle import judge
-from wait import wait as eventually
+from wait import together, wait as eventually
 
 SERVICE = {socket.AF_INET: ask.SERVICE[4], socket.AF_INET6: ask.SERVICE[6]}
 CLIENT = {socket.AF_INET: "198.18.0.2", socket.AF_INET6: "fd53::2"}
@@ -265,24 +264,3 @@ def configure_lab():
     now = sections(CONFIG.read_text())
     now.update(sections(OURS.read_text()))
     CONFIG.write_text("".join(text if text.endswith("\n") else text + "\n" for text in now.values()))
-
-
-def together(*calls):
-    """Runs these at one time and returns what they returned, in order."""
-    results = [None] * len(calls)
-
-    def one(i, call):
-        try:
-            results[i] = call()
-        except BaseException as problem:  # handed to who waits
-            results[i] = problem
-
-    threads = [threading.Thread(target=one, args=(i, call)) for i, call in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results

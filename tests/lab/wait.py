@@ -58,6 +58,27 @@ def becomes(want, function, *args, **named):
     raise NotYet(f"it did not become that\n  want: {want!r}\n  got:  {got!r}")
 
 
+def together(*calls):
+    """Runs these at one time and returns what they returned, in order."""
+    results = [None] * len(calls)
+
+    def one(i, call):
+        try:
+            results[i] = call()
+        except BaseException as problem:  # handed to who waits
+            results[i] = problem
+
+    threads = [threading.Thread(target=one, args=(i, call)) for i, call in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
 def clock_prepare():
     """In a build with fault points the processes started from here on read the tests' clock."""
     options = pathlib.Path(os.environ["WEIR_BUILD"]) / "meson-info/intro-buildoptions.json"
