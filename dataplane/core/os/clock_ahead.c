@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The tests' clock, linked into the programs of a build with -Dfault_points=true alone. It stands
 // in for two functions of libc: the clocks named below are ahead of the kernel's by the word that
-// the file WEIR_CLOCK holds, 8 bytes, little-endian, in microseconds. Whoever adds to the word
+// the file WEIR_CLOCK holds, 8 bytes, little-endian, in microseconds. A test that adds to the word
 // moves all processes that have mapped it, at once; for weir that is a machine that wakes up. It
 // never goes back. Any thread.
 //
