@@ -108,6 +108,8 @@ def long(work, chosen, other, until=math.inf):
             package = package_made(work)
         if not trees.issuperset(part.trees) or part.package and not package:
             continue
+        if part.targets and not built(work, part.name, dataclasses.replace(tests.TREES[part.trees[0]], targets=part.targets)):
+            continue
         begin = time.monotonic()
         mine = tests.of_part([test for name in part.trees for test in tests.known(ROOT, name, tests.TREES[name])], part)
         for test in with_env(mine, {**(LONG if part.full else SHORT), **({"WEIR_DEB": package} if part.package else {})}):

@@ -24,6 +24,7 @@ class Part:
     package: bool = False  # its tests install WEIR_DEB
     suites: frozenset = frozenset()  # whose tests of the gate it runs as well
     full: bool = True      # with WEIR_LONG, else with the gate's rounds
+    targets: str = ""      # of ninja in its first tree, beside those of the tree
 
 
 # The cheap ones first, for .ci/run takes them in this order as long as its time allows.
@@ -42,7 +43,7 @@ PARTS = [
     Part("leaks", 2400, "controlplane/memory/* tools/leaks* tools/memtest", alone=False, trees=("test", "asan")),
     Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("test", "asan")),
     Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
-    Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*"),
+    Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*", targets="bench-programs"),
     Part("soak", 150, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),
 ]
