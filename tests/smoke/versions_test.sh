@@ -17,6 +17,14 @@ agrees() { ! weirctl status | grep -qF 'warning: the file on disk'; }
 is_in_force() { [ "$(history | jq .version)" = "$1" ]; }
 not_blocked() { ! blocks "$1"; }
 deny() { sed "s/^blocking:.*/&\n  deny: [$1]/" $tmp/plain.yaml >$config; }
+# applied COMMAND...: a change that waits until its health has held; that time passes at once.
+applied() {
+	local change
+	"$@" &
+	change=$!
+	wait_for counter status.controlplane.config_version.watch_left_s '>' 0 && ahead 10
+	wait $change
+}
 load() { # in the background, of new names: the rate is low, each is a miss
 	(for ((i = 0; i < 4000; i++)); do echo "ok-3000.n$1-$i.load.test A"; done) >$tmp/load.txt
 	missed=$(resolver misses)
@@ -24,6 +32,7 @@ load() { # in the background, of new names: the rate is low, each is a miss
 	load=$!
 	eventually eval '[ $(($(resolver misses) - missed)) -ge 100 ]'
 }
+load_end() { pkill -INT dnsperf && wait $load; }
 
 lab_up
 cp $config $tmp/plain.yaml
@@ -41,7 +50,7 @@ check "a trial" eval 'weirctl config apply --dry-run | grep -q "^good"'
 check "names it, too" eval 'weirctl config apply --dry-run | grep -qx "in force at once: blocking.deny"'
 check "with no restart" eval 'weirctl --json config apply --dry-run | jq -e ".live == \"blocking.deny\" and .restart_controlplane == \"\" and .restart_dataplane == \"\""'
 check "changes nothing" not_blocked first.test
-weirctl config apply --why 'a first one' >$tmp/apply.out 2>&1
+applied weirctl config apply --why 'a first one' >$tmp/apply.out 2>&1
 same "an apply, whose health held" 0 $?
 same "says so" "version 2 is applied" "$(tail -n 1 $tmp/apply.out)"
 check "is in force" eventually blocks first.test
@@ -87,7 +96,8 @@ check "there is another upstream" eval '! cmp -s $config $tmp/plain.yaml'
 load back
 check "an apply that breaks the service fails" refused config apply
 check "and is taken back" says 'TAKEN BACK, as health fell: '
-wait $load $rollback
+load_end
+wait $rollback
 check "so is the rollback that it followed during the watch" grep -qF 'TAKEN BACK, as health fell: ' $tmp/rollback.out
 check "misses are answered again" eventually resolves ok-3000.after-back.test
 same "history says so" taken_back "$(of 4 result)"
@@ -165,7 +175,8 @@ deny restarted.test
 weirctl config apply >$tmp/restart.out 2>&1 &
 applying=$!
 check "a change" eventually blocks restarted.test
-"$lab" stop dataplane && sleep 5 && "$lab" start dataplane
+"$lab" stop dataplane && ahead 5 && "$lab" start dataplane
+ahead 10
 check "is not taken back for a restart of the data plane" wait $applying
 check "it says so" grep -q "^version [0-9]* is applied" $tmp/restart.out
 
@@ -186,7 +197,7 @@ check "a list that is there" weirctl config apply --keep --why "the list of a fr
 check "the history has that reason, and the verdict's" eventually eval 'weirctl config history | grep -q "the list of a friend; is kept, as asked"'
 rm $tmp/away.list
 deny gone.test
-weirctl config apply >$tmp/away.out 2>$tmp/away.err
+applied weirctl config apply >$tmp/away.out 2>$tmp/away.err
 same "an apply that misses it is no failure" 0 $?
 same "its version is in force" "version $((now + 2)) is applied" "$(tail -n 1 $tmp/away.out)"
 check "with a warning" grep -q 'weirctl: warning: .*away' $tmp/away.err
@@ -195,7 +206,7 @@ check "which fails a reload" refused config reload
 # Health falls, and the version to go back to is away: the new one stays in force, and nobody says otherwise.
 echo listed.test >$tmp/away.list
 deny held.test
-check "a good version" weirctl config apply
+check "a good version" applied weirctl config apply
 now=$(history | jq .version)
 sed 's/127.0.0.1:5301/127.0.0.1:5399/' $tmp/plain.yaml >$config
 load fallen
@@ -208,7 +219,7 @@ check "no event says otherwise" eval 'weirctl events | tail -n 20 | grep -q "con
 same "nor was another version taken back" 0 "$(weirctl events | grep -c " config_taken_back ")"
 check "there is an alarm" eval 'weirctl ready --strict 2>&1 | grep -q "health fell with version $((now + 1)) of the configuration, which stays in force"'
 check "status says so" eval 'weirctl status | grep -q "HEALTH FELL with version $((now + 1)), which stays in force: "'
-wait $load
+load_end
 check "to keep it ends the alarm" weirctl config apply --keep
 same "it is applied" applied "$(eventually is_settled $((now + 1)); of $((now + 1)) result)"
 check "no alarm" eval '! weirctl ready --strict 2>&1 | grep -q "health fell"'
