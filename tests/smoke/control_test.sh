@@ -86,6 +86,7 @@ timeout 90 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --t
 	>$tmp/brief 2>&1 &
 brief=$!
 check "a stream with it runs" eventually grep -q process_started $tmp/brief
+ahead 8
 check "and ends when it has expired" eventually eval '! kill -0 $brief 2>/dev/null'
 timeout 90 curl -sN --cacert $dir/ca.pem --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/events >$tmp/certified 2>&1 &
 certified=$!
@@ -145,9 +146,11 @@ serial() { openssl s_client -connect 127.0.0.1:9953 </dev/null 2>/dev/null | ope
 before=$(serial)
 { certificate server ca IP:127.0.0.1; } 2>/dev/null
 renewed() { [ "$(serial)" != "$before" ] && [ -n "$(serial)" ]; }
+ahead 5
 check "a new certificate is taken without a restart" eventually renewed
 cp $dir/server.pem $tmp/good.pem
 echo rubbish >$dir/server.pem
+ahead 5
 check "a bad one is an alarm that names the file" eventually eval \
 	'weirctl --json ready | jq -e ".reasons | any(.text | contains(\"cannot use the files of control: $dir/server.pem\"))"'
 cp $tmp/good.pem $dir/server.pem
@@ -155,6 +158,7 @@ $python "$smoke_dir/rig/kept_connection.py" $dir 60 >$tmp/kept &
 kept=$!
 check "a connection with a client's certificate" eventually grep -qx 200 $tmp/kept
 { authority clients; } 2>/dev/null
+ahead 5
 check "when nobody vouches for it any more" wait $kept
 same "has no role any more, and is closed" "200 421 closed" "$(echo $(<$tmp/kept))"
 

@@ -64,12 +64,14 @@ check "a live connection" eventually grep -q '^answer 1' $tmp/live
 cp $tls/other.key $tls/kids.key
 cp $tls/other.pem $tls/kids.pem
 is_other() { [ "$(shown -servername other.example)" = DNS:other.example ]; }
+ahead 5
 check "the changed file is seen without a reload" eventually is_other
 echo >&7
 check "the live connection goes on" eventually grep -q '^answer 2' $tmp/live
 exec 7>&-
 wait $live
 echo rubbish >$tls/kids.pem
+ahead 5
 check "a bad file" eventually eval 'weirctl tcp | grep -q "certificates NOT replaced: $tls/kids.pem"'
 check "leaves what was there" is_other
 check "a reload says so" eval 'weirctl config reload 2>&1 | grep -q "certificates NOT replaced: $tls/kids.pem"'
@@ -78,6 +80,7 @@ check "and what else is wrong" eval 'weirctl config reload 2>&1 | grep -q "certi
 mv $list.away $list
 check "config check says so" eval '! weirctl config check && weirctl config check 2>&1 | grep -q "tls.certificates\[1\].cert: $tls/kids.pem"'
 rm $tls/kids.pem
+ahead 5
 check "a file that is gone" eventually eval 'weirctl tcp | grep -q "NOT replaced: $tls/kids.pem: no such file"'
 check "is looked for again" eval '! weirctl config reload && ! weirctl config reload'
 same "and reported once" 1 "$(grep -c "TLS: certificates: $tls/kids.pem: no such file" /run/weir/lab/controlplane.log)"
@@ -86,6 +89,7 @@ cp $tls/key.pem $tls/kids.key
 check "config check: another key" eval 'weirctl config check 2>&1 | grep -q "is not the key of the certificate"'
 cp $tls/other.key $tls/kids.key
 check "good again" weirctl config check
+ahead 5
 check "and read" eventually eval '[ "$(tls_count error)" = "" ]'
 
 sed -i 's/^tcp:/&\n  idle_timeout: 600/' $config
@@ -112,6 +116,7 @@ client $python "$smoke_dir/rig/dot_live.py" slow $slow >$tmp/slow <$tmp/ask & id
 exec 7>$tmp/ask
 check "$slow slow ones, half of them in their handshake" eventually_twice grep -q "^open $slow" $tmp/slow
 check "a cached name meanwhile" [ "$(dot +short @$service ok-3000.cached.test A)" = 198.18.200.1 ]
+ahead 10
 check "they are ended, though nobody closes them" eventually none
 check "as late, or for others" test "$(($(tls_count failed.late) + $(tls_count failed.evicted)))" -ge $((slow / 2))
 exec 7>&-
