@@ -2,8 +2,7 @@
 // A control plane gone wild: whatever stands in the table, the images of rules and policy, the
 // answer ring and the ring indices, workers read and write nothing beyond them (run under
 // sanitizers too), end every frame in one verdict, lose no buffer, and serve again once the
-// nonsense is gone. With
-// `--flips N`, random single bits in all of that instead, N of them.
+// nonsense is gone. With `WEIR_FLIPS`, random single bits in all of that instead, so many.
 #include "controlplane/lists/rule_build.h"
 #include "harness.h"
 
@@ -284,10 +283,11 @@ static void test_random_bits(void **)
 	run(13, flips_wanted);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc == 3 && strcmp(argv[1], "--flips") == 0)
-		flips_wanted = strtoull(argv[2], NULL, 10);
+	const char *wanted = getenv("WEIR_FLIPS");
+	if (wanted)
+		flips_wanted = strtoull(wanted, NULL, 10);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wild_control_plane),
 		cmocka_unit_test(test_random_bits),

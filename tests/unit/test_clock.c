@@ -12,7 +12,7 @@ static uint64_t ns_of(struct timespec t)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void test_deadline(void **)
+TEST(test_deadline)
 {
 	static const uint64_t ms[] = {0, 1, 999, 1000, 1001, 86400999};
 	for (unsigned i = 0; i < 1000; i++) {
@@ -27,7 +27,7 @@ static void test_deadline(void **)
 }
 
 // The clock runs on in a suspend, and the one that workers read follows at their next look.
-static void test_suspend(void **)
+TEST(test_suspend)
 {
 	enum { HOUR_MS = 3600000, COARSE_MS = 20 };
 	uint64_t was_ms = clock_suspended_ms(0); // by the machine itself, before
@@ -45,7 +45,7 @@ static void test_suspend(void **)
 }
 
 // What reading two clocks differs by is no suspend.
-static void test_no_suspend(void **)
+TEST(test_no_suspend)
 {
 	uint64_t was_ms = clock_suspended_ms(0);
 	for (unsigned i = 0; i < 10000; i++)
@@ -59,7 +59,7 @@ static void test_no_suspend(void **)
 
 // In a suspended machine's kernel, whose clock stands still meanwhile; not a moment later, however
 // long the readings take.
-static void test_kernel_time(void **)
+TEST(test_kernel_time)
 {
 	enum { HOUR_MS = 3600000, LEFT_MS = 500 };
 	clock_suspend_ms(HOUR_MS);
@@ -74,15 +74,4 @@ static void test_kernel_time(void **)
 	}
 	assert_int_equal(clock_kernel_ms(0), 0);
 	assert_int_equal(clock_kernel_ms(clock_mono_ms() - 1), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deadline),
-		cmocka_unit_test(test_no_suspend),
-		cmocka_unit_test(test_suspend),
-		cmocka_unit_test(test_kernel_time),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

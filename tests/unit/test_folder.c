@@ -62,7 +62,7 @@ static bool is_there(const struct made *m)
 	return is;
 }
 
-static void test_the_next_start_cleans(void **)
+TEST(test_the_next_start_cleans)
 {
 	struct made dead, alive, next;
 	pid_t first = child_start(&dead), second = child_start(&alive);
@@ -77,7 +77,7 @@ static void test_the_next_start_cleans(void **)
 	child_kill(third);
 }
 
-static void test_an_end_cleans(void **)
+TEST(test_an_end_cleans)
 {
 	struct made m;
 	int pipes[2], status;
@@ -93,13 +93,4 @@ static void test_an_end_cleans(void **)
 	assert_true(m.folder[0] && !is_there(&m));
 	close(pipes[0]);
 	close(pipes[1]);
-}
-
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_next_start_cleans),
-		cmocka_unit_test(test_an_end_cleans),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <weir/took.h>
 
 // Each bucket ends where the next begins, and no time lies in another's.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	assert_int_equal(took_bucket(0), 0);
 	assert_int_equal(took_bound_ns(0), 256);
@@ -19,7 +19,7 @@ static void test_bounds(void **)
 	assert_int_equal(took_bucket(UINT64_MAX), TOOK_BUCKETS - 1);
 }
 
-static void test_sums(void **)
+TEST(test_sums)
 {
 	static struct took_live live;
 	static struct took sum;
@@ -30,13 +30,4 @@ static void test_sums(void **)
 	assert_int_equal(sum.bucket[took_bucket(300)], 6);
 	assert_int_equal(sum.bucket[took_bucket(1000)], 1);
 	assert_int_equal(sum.sum_ns, 6 * 300 + 1000);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_sums),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,3 +17,29 @@ enum { UNIT_IS_SANITIZED = 1 };
 #else
 enum { UNIT_IS_SANITIZED = 0 };
 #endif
+
+// A case, and the function that is it, up to its body. A file's cases are a module of its name
+// without "test_", run in the file's order by a program that has many: PROGRAM MODULE
+// (unit_main.c), each module in a process of its own. Before and after a case go `setup` and
+// `teardown`, which may be NULL; before and after all of a file's, those of its TEST_GROUP.
+struct unit_case {
+	struct CMUnitTest test; // test_func NULL: a TEST_GROUP
+	const char *file;
+	int line;
+	struct unit_case *next;
+};
+void unit_add(struct unit_case *c);
+
+#define UNIT_ADD(fn, ...)                                                                \
+	__attribute__((constructor)) static void fn##_add(void)                          \
+	{                                                                                \
+		static struct unit_case unit_self = {                                    \
+			.test = {__VA_ARGS__}, .file = __BASE_FILE__, .line = __LINE__}; \
+		unit_add(&unit_self);                                                    \
+	}
+#define TEST_WITH(fn, setup, teardown)               \
+	static void fn(void **unit_state);           \
+	UNIT_ADD(fn, #fn, fn, setup, teardown, NULL) \
+	static void fn([[maybe_unused]] void **unit_state)
+#define TEST(fn)                    TEST_WITH(fn, NULL, NULL)
+#define TEST_GROUP(setup, teardown) UNIT_ADD(unit_group, "", NULL, setup, teardown, NULL)

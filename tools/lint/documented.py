@@ -78,5 +78,5 @@ def recipes(root, files):
             elif not ((path / anchor).exists() if path.is_dir() else anchor in path.read_text(errors="replace")):
                 yield f"{RECIPES}: `{title}`: {name} does not have {anchor}"
         for test in " ".join(re.findall(r"^.*meson test -C \S+ ([\w ]+)", body, re.M)).split():
-            if not re.search(rf"'({test}|{re.sub('^(fuzz|smoke|fault)_', '', test)})'", builds):
+            if not re.search(rf"['\s]({test}|{re.sub('^(fuzz|smoke|fault)_', '', test)})['\s]", builds):
                 yield f"{RECIPES}: `{title}`: there is no test {test}"

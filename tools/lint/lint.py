@@ -277,7 +277,7 @@ def check_tests():
         builds = {root / folder / "meson.build", *([root / "tests/unit/meson.build"] if folder.startswith("tests/unit/") else [])}
         text = "".join(build.read_text() for build in builds if build.exists())
         short = re.sub(r"^(test|fuzz|bench)_|_test$", "", stem)
-        if not re.search(rf"['/]({re.escape(stem)}|{re.escape(short)})(\.c|\.sh)?'", text):
+        if not re.search(rf"['/\s]({re.escape(stem)}|{re.escape(short)})(\.c|\.sh)?['\s]", text):
             yield f"{name}: not registered in {folder}/meson.build"
 
 
@@ -335,7 +335,7 @@ def check_musts():
         if name.startswith("tests/conformance/test_"):
             outside.update(re.findall(r"^@case\b.*\ndef (\w+)\(", (root / name).read_text(), re.M))
         elif re.match(r"tests/unit/(\w+/)*test_", name):
-            there.update(re.findall(r"^static void (\w+)\(void \*\*", (root / name).read_text(), re.M))
+            there.update(re.findall(r"^TEST(?:_WITH)?\(\s*(\w+)", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page), 1):
         cells = line.split("|")
         if cells[0] or len(cells) < 2 or cells[1].strip() in ("section", "---"):
@@ -362,7 +362,7 @@ def check_attacks():
         if re.match(r"tests/(smoke/\w+_test\.(?:sh|py)|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
             there.add(pathlib.Path(name).stem)
         elif re.match(r"tests/(conformance|unit|dp)/(\w+/)*test_", name):
-            there.update(re.findall(r"^(?:@case\b.*\ndef|static void) (\w+)\((?:way|void \*\*)", (root / name).read_text(), re.M))
+            there.update(re.findall(r"^(?:@case\b.*\ndef |static void |TEST(?:_WITH)?\(\s*)(\w+)", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page) if (root / page).exists() else [], 1):
         cells = line.split("|")
         if cells[0] or len(cells) < 2 or cells[1].strip() in ("attack", "---"):

@@ -83,7 +83,7 @@ class Notices(unittest.TestCase):
             judge.unchanged, judge.kills = {"t": 1}, {}
             left = list(statuses)
             judge.run_test = lambda *_: left.pop(0)
-            noticed = judge.notices(next(sites.file_sites("a.c", "a < b")), "t", {"o": True})
+            noticed = judge.notices(next(sites.file_sites("a.c", "a < b")), "t", {"o": True}, {})
             self.assertEqual(left, [])
             return noticed
 

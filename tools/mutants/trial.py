@@ -120,22 +120,25 @@ class Trial:
         names = sorted((n for n in names if self.unchanged.get(n, 0) is not None), key=rank)
         return names[:self.most] if self.most else names
 
-    def notices(self, site, name, changes):
-        """Does this test fail with the changed objects, twice?"""
-        seconds = self.unchanged_seconds(name)
-        if seconds is None:
-            return False
-        programs = {}
-        for program in self.tree.tests[name]["programs"]:
+    def changed(self, program, changes, linked):
+        """The program with the changed objects, linked once for a change; None: it has none."""
+        if program not in linked:
             mine = [o for o in changes if o in self.tree.linked(program)]
             for obj in mine:
                 if changes[obj] is Ellipsis:
                     changes[obj] = self.object_change(obj)
-            if not any(changes[o] for o in mine):
-                continue
-            out = self.scratch / os.path.basename(program)
-            self.link(program, out)
-            programs[program] = out
+            linked[program] = None
+            if any(changes[o] for o in mine):
+                linked[program] = self.scratch / os.path.basename(program)
+                self.link(program, linked[program])
+        return linked[program]
+
+    def notices(self, site, name, changes, linked):
+        """Does this test fail with the changed objects, twice?"""
+        seconds = self.unchanged_seconds(name)
+        if seconds is None:
+            return False
+        programs = {p: out for p in self.tree.tests[name]["programs"] if (out := self.changed(p, changes, linked))}
         if not programs:
             return False
         limit = 5 * seconds + SPARE_SECONDS
@@ -143,8 +146,6 @@ class Trial:
         # A machine with others on it fails a test now and then, or takes its time; a change does so each time.
         if status != 0:
             status = self.run_test(name, programs, limit)
-        for out in programs.values():
-            out.unlink()
         if status == 0:
             return False
         self.kills[site.path, name] = self.kills.get((site.path, name), 0) + 1
@@ -161,6 +162,7 @@ class Trial:
             self.base_object(obj)
         text = sites.changed(source.read_text(), site)
         self.tree.keep(source)
+        linked = {}  # program: the one with the change, or None
         try:
             source.write_text(text)
             changes = dict.fromkeys(sorted(objects), Ellipsis)
@@ -171,12 +173,14 @@ class Trial:
             if changes[first] is False and site.path.endswith(".c"):
                 return "same", None
             for name in self.order(site.path, tests):
-                if self.notices(site, name, changes):
+                if self.notices(site, name, changes, linked):
                     return "killed", name
             if self.conformance and self.conformance_notices(changes):
                 return "killed", "conformance"
             return ("survived", None) if any(c for c in changes.values() if c is not Ellipsis) else ("same", None)
         finally:
+            for out in filter(None, linked.values()):
+                out.unlink(missing_ok=True)
             self.tree.restore()
 
     # ---- the real programs

@@ -32,7 +32,7 @@ class Tree:
 # In the order in which they are built, each with -O1 and few symbols: they are compiled for one run. What a malloc of glibc returns is
 # filled, so that what is not set shows. What clang says of a build without asserts is a test (tools/lint/clang.py).
 TREES = {
-    "test": Tree("build-test", "default plain-tests tests/unit/test_shm_region fault-tests",
+    "test": Tree("build-test", "default plain-tests tests/unit/unit-core-shm fault-tests",
                  {"model", "tsan", "script", "lint", "plain", "smoke", "conformance", "fault", "leak"},
                  options=["-Dfault_points=true", "-Dleak_demo=true", *O1], test_env={"MALLOC_PERTURB_": "165"}),
     "asan": Tree("build-asan", f"unit-tests dp-tests fuzz-tests {PRODUCT} tests/scribble/scribble",

@@ -110,5 +110,3 @@ static inline const char *newest(void)
 	static struct log_recent kind;
 	return log_recent_copy(&kind, 1, NULL) == 1 ? kind.text : "";
 }
-
-#define HOUSEKEEP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

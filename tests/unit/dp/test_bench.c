@@ -27,7 +27,7 @@ static void put_pair(unsigned i, unsigned rx, unsigned reflect, unsigned answer)
 		.turns = 50};
 }
 
-static void test_two_levels(void **)
+TEST(test_two_levels)
 {
 	struct bench_figures f;
 	// One in four is far, in turn with the others; the far ones cost twice.
@@ -47,7 +47,7 @@ static void test_two_levels(void **)
 	assert_int_equal(f.busy_answered, (75 * 240 + 25 * 400) * FRAMES);
 }
 
-static void test_one_level(void **)
+TEST(test_one_level)
 {
 	struct bench_figures f;
 	for (unsigned i = 0; i < PAIRS; i++)
@@ -65,7 +65,7 @@ static void test_one_level(void **)
 	assert_float_equal(f.far.ratio, 0.5, 1e-9);
 }
 
-static void test_left_out(void **)
+TEST(test_left_out)
 {
 	struct bench_figures f;
 	for (unsigned i = 0; i < PAIRS; i++)
@@ -81,7 +81,7 @@ static void test_left_out(void **)
 	assert_int_equal(f.near.pairs + f.far.pairs + f.slices, 0);
 }
 
-static void test_modes(void **)
+TEST(test_modes)
 {
 	enum bench_mode mode = BENCH_OFF;
 	assert_int_equal(bench_mode_parse("reflect", &mode), 0);
@@ -104,7 +104,7 @@ static const char *live_port(const char *first, const char *second, const char *
 	return bench_live_port(&c);
 }
 
-static void test_live_ports(void **)
+TEST(test_live_ports)
 {
 	assert_null(live_port("net_memif0,role=server", "net_ring0", ""));
 	assert_null(live_port("net_null0", "net_pcap0,rx_pcap=x", ""));
@@ -113,7 +113,7 @@ static void test_live_ports(void **)
 	assert_string_equal(live_port("net_null0", "net_memif1", "weir0"), "net_memif1");
 }
 
-static void test_slices_in_order(void **)
+TEST(test_slices_in_order)
 {
 	struct stats_worker stats = {0};
 	struct worker w = {.stats = &stats};
@@ -135,17 +135,4 @@ static void test_slices_in_order(void **)
 	assert_false(s[0].reflected);
 	assert_true(s[1].reflected);
 	free(b.slice);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_two_levels),
-		cmocka_unit_test(test_one_level),
-		cmocka_unit_test(test_left_out),
-		cmocka_unit_test(test_modes),
-		cmocka_unit_test(test_live_ports),
-		cmocka_unit_test(test_slices_in_order),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

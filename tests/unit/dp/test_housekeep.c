@@ -17,7 +17,7 @@ static uint64_t table_used(enum stats_worker_table t)
 	return worker.stats->table[t].used;
 }
 
-static void every_table_says_how_full_it_is(void **)
+TEST_WITH(every_table_says_how_full_it_is, setup, teardown)
 {
 	enum { POSTED = ARRAY_LEN(posted), MORE = 10 };
 	static struct recent_way way[DEDUP_SETS][DEDUP_WAYS];
@@ -63,7 +63,7 @@ static void every_table_says_how_full_it_is(void **)
 }
 
 // A control plane that looks at once must not see a port without MAC, MTU and queues.
-static void ports_are_told_before_anything_else(void **)
+TEST_WITH(ports_are_told_before_anything_else, setup, teardown)
 {
 	static struct ports one = {.count = 1,
 		.client_count = 1,
@@ -79,7 +79,7 @@ static void ports_are_told_before_anything_else(void **)
 	assert_int_equal(h.stats->port[0].mac, UINT64_C(0x020000000009));
 }
 
-static void memory_that_no_account_knows_alarms(void **)
+TEST_WITH(memory_that_no_account_knows_alarms, setup, teardown)
 {
 	const struct stats_memory *m = &h.stats->memory;
 	pass_ms(HOUSEKEEP_MEMORY_MS + 10);
@@ -103,7 +103,7 @@ static void memory_that_no_account_knows_alarms(void **)
 }
 
 // An image that stays mapped after two more of its kind were activated.
-static void a_mapping_that_stays_is_stale(void **)
+TEST_WITH(a_mapping_that_stays_is_stale, setup, teardown)
 {
 	const struct stats_kinds *k = &h.stats->kinds;
 	void *map[3];
@@ -132,7 +132,7 @@ static void a_mapping_that_stays_is_stale(void **)
 	assert_int_equal(k->deleted[REGION_RULE_IMAGE].files, 0);
 }
 
-static void a_gap_is_told_only_when_nothing_moves(void **)
+TEST_WITH(a_gap_is_told_only_when_nothing_moves, setup, teardown)
 {
 	for (unsigned i = 0; i < 30; i++) {
 		stats_add(&worker.stats->counter[COUNTER_rx_frames], 1);
@@ -145,7 +145,7 @@ static void a_gap_is_told_only_when_nothing_moves(void **)
 	assert_int_equal(h.stats->verdict_gap, 30);
 }
 
-static void the_heartbeat_and_the_link_decide_who_is_alive(void **)
+TEST_WITH(the_heartbeat_and_the_link_decide_who_is_alive, setup, teardown)
 {
 	const struct region_spec spec = {.name = "directory",
 		.kind = REGION_DIRECTORY,
@@ -205,7 +205,7 @@ static void the_heartbeat_and_the_link_decide_who_is_alive(void **)
 	region_unmap(&r);
 }
 
-static void a_packet_has_room_for_the_longest_reply(void **)
+TEST(a_packet_has_room_for_the_longest_reply)
 {
 	const unsigned headers = 14 + 4 + 40 + 8;
 	const unsigned sizes[] = {512, 1232, 4096};
@@ -215,16 +215,4 @@ static void a_packet_has_room_for_the_longest_reply(void **)
 	assert_int_equal(mbuf_pool_room(65535), mbuf_pool_room(4096));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		HOUSEKEEP_TEST(every_table_says_how_full_it_is),
-		HOUSEKEEP_TEST(ports_are_told_before_anything_else),
-		HOUSEKEEP_TEST(memory_that_no_account_knows_alarms),
-		HOUSEKEEP_TEST(a_mapping_that_stays_is_stale),
-		HOUSEKEEP_TEST(a_gap_is_told_only_when_nothing_moves),
-		HOUSEKEEP_TEST(the_heartbeat_and_the_link_decide_who_is_alive),
-		cmocka_unit_test(a_packet_has_room_for_the_longest_reply),
-	};
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
-}
+TEST_GROUP(start_eal, stop_eal)

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <weir/stats_read.h>
 
-static void one_lost_buffer_is_noticed_within_seconds(void **)
+TEST_WITH(one_lost_buffer_is_noticed_within_seconds, setup, teardown)
 {
 	pass_ms(3000);
 	assert_int_equal(worker.stats->mbuf_breaches, 0);
@@ -58,7 +58,7 @@ static void check_log(unsigned owner)
 	assert_non_null(strstr(newest(), text));
 }
 
-static void a_lost_buffer_names_its_last_owner(void **)
+TEST_WITH(a_lost_buffer_names_its_last_owner, setup, teardown)
 {
 	pass_ms(2000);
 	for (unsigned i = 0; i < ARRAY_LEN(owners); i++) {
@@ -74,7 +74,7 @@ static void a_lost_buffer_names_its_last_owner(void **)
 }
 
 // Half a buffer a second, while frames flow and another verdict drops ten thousand a second.
-static void a_slow_leak_under_load_names_its_owner(void **)
+TEST_WITH(a_slow_leak_under_load_names_its_owner, setup, teardown)
 {
 	enum { SECONDS = 60, EACH_S = 2, STEPS = 10, FRAMES = 1000 };
 	struct rte_mbuf *lost[SECONDS / EACH_S];
@@ -100,7 +100,7 @@ static void a_slow_leak_under_load_names_its_owner(void **)
 }
 
 // What ports keep of sent frames, and frames that wait for the kernel, are not missing.
-static void buffers_that_ports_and_queue_hold_are_not_missing(void **)
+TEST_WITH(buffers_that_ports_and_queue_hold_are_not_missing, setup, teardown)
 {
 	enum { HELD = 5 };
 	struct rte_mbuf *m[2 * HELD];
@@ -126,7 +126,7 @@ static void buffers_that_ports_and_queue_hold_are_not_missing(void **)
 }
 
 // Nor are missing ones in a transmit ring.
-static void a_missing_buffer_is_in_no_ring(void **)
+TEST_WITH(a_missing_buffer_is_in_no_ring, setup, teardown)
 {
 	static struct ports one = {.count = 1,
 		.client_count = 1,
@@ -149,7 +149,7 @@ static void a_missing_buffer_is_in_no_ring(void **)
 }
 
 // A buffer without a mark: its port has it.
-static void a_port_that_loses_buffers_is_named(void **)
+TEST_WITH(a_port_that_loses_buffers_is_named, setup, teardown)
 {
 	pass_ms(2000);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(worker.pool);
@@ -160,7 +160,7 @@ static void a_port_that_loses_buffers_is_named(void **)
 }
 
 // Where marks mean nothing, the frames that went in and came out are compared.
-static void ports_that_keep_marks_are_judged_by_frames(void **)
+TEST_WITH(ports_that_keep_marks_are_judged_by_frames, setup, teardown)
 {
 	pass_ms(2000);
 	h.walks = false;
@@ -174,7 +174,7 @@ static void ports_that_keep_marks_are_judged_by_frames(void **)
 	rte_pktmbuf_free(m);
 }
 
-static void a_buffer_in_flight_is_no_leak(void **)
+TEST_WITH(a_buffer_in_flight_is_no_leak, setup, teardown)
 {
 	struct rte_mbuf *flying[WORKER_BATCH];
 	assert_int_equal(rte_pktmbuf_alloc_bulk(worker.pool, flying, WORKER_BATCH), 0);
@@ -188,7 +188,7 @@ static void a_buffer_in_flight_is_no_leak(void **)
 
 // The machine takes the core from a worker that has just received; what is lost meanwhile shows
 // once it runs again.
-static void a_worker_that_is_held_up_is_no_leak(void **)
+TEST_WITH(a_worker_that_is_held_up_is_no_leak, setup, teardown)
 {
 	struct rte_mbuf *burst[WORKER_BATCH];
 	pass_ms(2000);
@@ -216,7 +216,7 @@ static void *run(void *arg)
 }
 
 // The real loop counts; without that no check of this kind would work.
-static void the_loop_counts_its_pool(void **)
+TEST_WITH(the_loop_counts_its_pool, setup, teardown)
 {
 	enum { COUNTS = 3, DEADLINE_MS = 60000 };
 	pthread_t thread;
@@ -231,19 +231,4 @@ static void the_loop_counts_its_pool(void **)
 	assert_int_equal((uint32_t)worker.pool_told, ARRAY_LEN(posted));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		HOUSEKEEP_TEST(one_lost_buffer_is_noticed_within_seconds),
-		HOUSEKEEP_TEST(a_lost_buffer_names_its_last_owner),
-		HOUSEKEEP_TEST(a_slow_leak_under_load_names_its_owner),
-		HOUSEKEEP_TEST(buffers_that_ports_and_queue_hold_are_not_missing),
-		HOUSEKEEP_TEST(a_missing_buffer_is_in_no_ring),
-		HOUSEKEEP_TEST(a_port_that_loses_buffers_is_named),
-		HOUSEKEEP_TEST(ports_that_keep_marks_are_judged_by_frames),
-		HOUSEKEEP_TEST(a_buffer_in_flight_is_no_leak),
-		HOUSEKEEP_TEST(a_worker_that_is_held_up_is_no_leak),
-		HOUSEKEEP_TEST(the_loop_counts_its_pool),
-	};
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
-}
+TEST_GROUP(start_eal, stop_eal)

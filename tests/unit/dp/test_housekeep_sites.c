@@ -20,7 +20,7 @@ static const struct stats_site *site_of(const char *function)
 	return NULL;
 }
 
-static void blocks_of_dpdk_name_their_call(void **)
+TEST_WITH(blocks_of_dpdk_name_their_call, setup, teardown)
 {
 	enum { EACH = 100000 };
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
@@ -53,7 +53,7 @@ static void blocks_of_dpdk_name_their_call(void **)
 }
 
 // Whose bytes grow is among the largest soon.
-static void blocks_of_the_heap_name_their_call(void **)
+TEST_WITH(blocks_of_the_heap_name_their_call, setup, teardown)
 {
 	enum { MANY = 50, EACH = 20000 };
 	void *p[MANY];
@@ -75,7 +75,7 @@ static void blocks_of_the_heap_name_their_call(void **)
 enum { LARGE = 100 }; // sites
 
 // A slow leak is small for long: each site is there, however many hold more.
-static void a_small_site_is_there_beside_many(void **)
+TEST_WITH(a_small_site_is_there_beside_many, setup, teardown)
 {
 	void *large[LARGE], *small = malloc(8);
 	unsigned n = 0;
@@ -99,7 +99,7 @@ static void a_small_site_is_there_beside_many(void **)
 }
 
 // A copy that is made while the list is written has no sites.
-static void half_a_list_is_not_shown(void **)
+TEST_WITH(half_a_list_is_not_shown, setup, teardown)
 {
 	pass_ms(HOUSEKEEP_MEMORY_MS);
 	atomic_fetch_add(&h.stats->sites.sequence, 1);
@@ -112,13 +112,4 @@ static void half_a_list_is_not_shown(void **)
 	assert_int_equal(copy.sites, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		HOUSEKEEP_TEST(blocks_of_dpdk_name_their_call),
-		HOUSEKEEP_TEST(blocks_of_the_heap_name_their_call),
-		HOUSEKEEP_TEST(a_small_site_is_there_beside_many),
-		HOUSEKEEP_TEST(half_a_list_is_not_shown),
-	};
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
-}
+TEST_GROUP(start_eal, stop_eal)

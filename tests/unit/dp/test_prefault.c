@@ -29,7 +29,7 @@ static unsigned resident(uintptr_t at, unsigned pages)
 	return n;
 }
 
-static void test_data(void **)
+TEST(test_data)
 {
 	const uintptr_t first = ((uintptr_t)untouched + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
 
@@ -52,7 +52,7 @@ static void *count_stack(void *arg)
 	return NULL;
 }
 
-static void test_stack(void **)
+TEST(test_stack)
 {
 	unsigned count[2] = {0};
 	pthread_t thread;
@@ -76,7 +76,7 @@ static bool has_locked(void)
 }
 
 // In a process of its own: all is locked, or the limit forbids it and nothing is.
-static void test_lock(void **)
+TEST(test_lock)
 {
 	int status;
 	if (!sandbox_is_possible()) // a sanitizer's shadow is too large
@@ -90,14 +90,4 @@ static void test_lock(void **)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_data),
-		cmocka_unit_test(test_stack),
-		cmocka_unit_test(test_lock),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static bool is_untouched(const struct stats_error *e)
 	return memcmp(e, &poisoned, sizeof(poisoned)) == 0;
 }
 
-static void test_as_many_as_there_are(void **)
+TEST(test_as_many_as_there_are)
 {
 	static const char *const fmt[] = {"first %d", "second %d", "third %d"};
 	uint64_t seen = 0;
@@ -32,10 +32,4 @@ static void test_as_many_as_there_are(void **)
 	assert_int_equal(out.sequence, 2);
 	recent_errors_report(&out, &seen);
 	assert_int_equal(out.sequence, 2); // nothing new: not written again
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_many_as_there_are)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void stop(void)
 		assert_true(condition);                            \
 	} while (0)
 
-static void takes_what_is_published(void **)
+TEST_WITH(takes_what_is_published, setup, teardown)
 {
 	start(POLL_ADAPTIVE);
 	EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[0]);
@@ -102,7 +102,7 @@ static void takes_what_is_published(void **)
 }
 
 // It takes tables meanwhile, but has not begun to beat when it is let go.
-static void a_worker_on_hold_takes_tables_alone(void **)
+TEST_WITH(a_worker_on_hold_takes_tables_alone, setup, teardown)
 {
 	for (unsigned ends_on_hold = 0; ends_on_hold < 2; ends_on_hold++) {
 		atomic_store(&worker.stop, 0);
@@ -123,7 +123,7 @@ static void a_worker_on_hold_takes_tables_alone(void **)
 	}
 }
 
-static void an_idle_worker_sleeps_offline_and_delays_nobody(void **)
+TEST_WITH(an_idle_worker_sleeps_offline_and_delays_nobody, setup, teardown)
 {
 	atomic_store(&worker.next_epoch, &epoch[0]);
 	start(POLL_ADAPTIVE);
@@ -139,7 +139,7 @@ static void an_idle_worker_sleeps_offline_and_delays_nobody(void **)
 	stop();
 }
 
-static void a_busy_worker_stays_online_and_quiescent(void **)
+TEST_WITH(a_busy_worker_stays_online_and_quiescent, setup, teardown)
 {
 	atomic_store(&worker.next_epoch, &epoch[0]);
 	start(POLL_BUSY);
@@ -155,7 +155,7 @@ static void a_busy_worker_stays_online_and_quiescent(void **)
 }
 
 // At the top of its loop, where it holds no reference; asleep as well.
-static void an_evicted_worker_says_that_it_knows(void **)
+TEST_WITH(an_evicted_worker_says_that_it_knows, setup, teardown)
 {
 	const struct region *r = &worker_rings.rings[0].answers[0];
 	for (unsigned i = 0; i < 2; i++) {
@@ -174,7 +174,7 @@ static void an_evicted_worker_says_that_it_knows(void **)
 }
 
 // By what the main lcore finds.
-static void follows_a_suspend(void **)
+TEST_WITH(follows_a_suspend, setup, teardown)
 {
 	enum { HOUR_MS = 3600000 };
 	start(POLL_ADAPTIVE);
@@ -202,26 +202,10 @@ static bool watches_until(uint64_t more_ms)
 	return worker.watching;
 }
 
-static void a_watch_has_an_end(void **)
+TEST_WITH(a_watch_has_an_end, setup, teardown)
 {
 	assert_false(watches_until(0));
 	assert_true(watches_until(WATCH_SECONDS_MAX * 1000));
 	assert_false(watches_until(1));
 	assert_false(watches_until(2 * WATCH_SECONDS_MAX * 1000));
-}
-
-#define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		LOOP_TEST(a_watch_has_an_end),
-		LOOP_TEST(follows_a_suspend),
-		LOOP_TEST(an_evicted_worker_says_that_it_knows),
-		LOOP_TEST(takes_what_is_published),
-		LOOP_TEST(a_worker_on_hold_takes_tables_alone),
-		LOOP_TEST(an_idle_worker_sleeps_offline_and_delays_nobody),
-		LOOP_TEST(a_busy_worker_stays_online_and_quiescent),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

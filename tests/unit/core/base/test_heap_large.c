@@ -5,7 +5,7 @@
 #include <weir/heap_site.h>
 
 // A large block is address space until it is written.
-static void large_blocks_say_what_is_touched(void **)
+TEST(large_blocks_say_what_is_touched)
 {
 	enum { SIZE = 32 << 20, WRITTEN = 4 << 20, HUGE_PAGE = 2 << 20 };
 	static struct heap_large before[HEAP_LARGE_MAX], after[HEAP_LARGE_MAX];
@@ -28,12 +28,4 @@ static void large_blocks_say_what_is_touched(void **)
 	free(p);
 	free(small);
 	assert_int_equal(heap_large_blocks(after), n);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(large_blocks_say_what_is_touched),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static const struct heap_site *site_named(const char *name)
 	return NULL;
 }
 
-static void every_kind_is_counted_and_settled(void **)
+TEST(every_kind_is_counted_and_settled)
 {
 	uint64_t bytes = bytes_here(), blocks = blocks_here();
 	void *p[] = {
@@ -74,7 +74,7 @@ static void every_kind_is_counted_and_settled(void **)
 }
 
 // Whatever size was asked for is the caller's to write, to the last byte.
-static void a_block_is_the_callers_as_a_whole(void **)
+TEST(a_block_is_the_callers_as_a_whole)
 {
 	for (size_t n = 0; n < 300; n++) {
 		uint64_t blocks = blocks_here();
@@ -95,7 +95,7 @@ static void a_block_is_the_callers_as_a_whole(void **)
 	free(zero);
 }
 
-static void a_librarys_block_is_let_be(void **)
+TEST(a_librarys_block_is_let_be)
 {
 	uint64_t blocks = blocks_here();
 	char *text = NULL;
@@ -109,7 +109,7 @@ static void a_librarys_block_is_let_be(void **)
 	assert_int_equal(blocks_here(), blocks);
 }
 
-static void sizes_that_do_not_fit_are_refused(void **)
+TEST(sizes_that_do_not_fit_are_refused)
 {
 	volatile size_t huge = SIZE_MAX;
 	uint64_t blocks = blocks_here();
@@ -128,7 +128,7 @@ static void sizes_that_do_not_fit_are_refused(void **)
 	assert_int_equal(blocks_here(), blocks);
 }
 
-static void who_made_a_block_is_settled_with(void **)
+TEST(who_made_a_block_is_settled_with)
 {
 	struct heap_site *jansson = heap_site_library(HEAP_LIBRARY_jansson);
 	uint64_t here = blocks_here();
@@ -151,7 +151,7 @@ static char *three_bytes(void)
 }
 enum { THREE_BYTES_LINE = __LINE__ - 2 };
 
-static void each_call_is_a_site_of_its_own(void **)
+TEST(each_call_is_a_site_of_its_own)
 {
 	char name[HEAP_SITE_NAME];
 	char *two[2] = {three_bytes(), three_bytes()}, *other = malloc(30);
@@ -174,7 +174,7 @@ static void each_call_is_a_site_of_its_own(void **)
 	assert_string_equal(heap_site_name(heap_site_library(HEAP_LIBRARY_curl), name), "curl");
 }
 
-static void calls_may_nest(void **)
+TEST(calls_may_nest)
 {
 	uint64_t blocks = blocks_here();
 	char *inner, *outer = strdup(strcpy(inner = malloc(8), "nested"));
@@ -185,7 +185,7 @@ static void calls_may_nest(void **)
 	assert_int_equal(blocks_here(), blocks);
 }
 
-static void sites_of_a_file_are_side_by_side(void **)
+TEST(sites_of_a_file_are_side_by_side)
 {
 	const struct heap_site *site[HEAP_SITES_MAX];
 	unsigned n = heap_sites(site, HEAP_SITES_MAX), changes = 0;
@@ -227,7 +227,7 @@ APART static void second_caller(void)
 	__asm__ volatile("nop"); // not the same code as the first, which would be made one
 }
 
-static void a_librarys_block_has_its_callers(void **)
+TEST(a_librarys_block_has_its_callers)
 {
 	first_caller();
 	const struct heap_site *s = site_named("libevent < library_call < first_caller");
@@ -249,7 +249,7 @@ static void a_librarys_block_has_its_callers(void **)
 	made_below = NULL;
 }
 
-static void some_libraries_look_for_few_callers(void **)
+TEST(some_libraries_look_for_few_callers)
 {
 	struct heap_site *own = heap_site_library(HEAP_LIBRARY_jansson);
 	uint64_t made = atomic_load(&own->made);
@@ -258,7 +258,7 @@ static void some_libraries_look_for_few_callers(void **)
 	assert_int_equal(atomic_load(&own->made), made + 70); // the others have a caller
 }
 
-static void what_is_freed_leaves_no_pointer(void **)
+TEST(what_is_freed_leaves_no_pointer)
 {
 	uint64_t blocks = blocks_here();
 	struct {
@@ -274,7 +274,7 @@ static void what_is_freed_leaves_no_pointer(void **)
 	assert_int_equal(blocks_here(), blocks);
 }
 
-static void files_belong_to_accounts(void **)
+TEST(files_belong_to_accounts)
 {
 	assert_int_equal(mem_account_of("l0_writer.c"), MEM_ACCOUNT_l0);
 	assert_int_equal(mem_account_of("../a/l0/l0_writer.c"), MEM_ACCOUNT_l0);
@@ -287,7 +287,7 @@ static void files_belong_to_accounts(void **)
 	assert_int_equal(mem_account_of(""), MEM_ACCOUNT_other);
 }
 
-static void accounts_add_up(void **)
+TEST(accounts_add_up)
 {
 	struct mem_sum before[MEM_ACCOUNT_COUNT], after[MEM_ACCOUNT_COUNT];
 	struct mem_sum all_before = mem_accounts(before);
@@ -306,7 +306,7 @@ static void accounts_add_up(void **)
 	assert_int_equal(mem_accounts(after).bytes, all_before.bytes);
 }
 
-static void the_rest_alarms_when_it_is_much(void **)
+TEST(the_rest_alarms_when_it_is_much)
 {
 	struct mem_sum all = {.bytes = 100 << 20};
 	struct mem_process p = {.allocated = 104 << 20, .rss = 150 << 20};
@@ -321,25 +321,4 @@ static void the_rest_alarms_when_it_is_much(void **)
 	assert_int_equal(mem_unexplained(&p, &all), 1 << 20);
 	p.allocated = 1 << 20; // read a moment apart
 	assert_int_equal(mem_unexplained(&p, &all), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_kind_is_counted_and_settled),
-		cmocka_unit_test(a_block_is_the_callers_as_a_whole),
-		cmocka_unit_test(a_librarys_block_is_let_be),
-		cmocka_unit_test(sizes_that_do_not_fit_are_refused),
-		cmocka_unit_test(who_made_a_block_is_settled_with),
-		cmocka_unit_test(each_call_is_a_site_of_its_own),
-		cmocka_unit_test(calls_may_nest),
-		cmocka_unit_test(sites_of_a_file_are_side_by_side),
-		cmocka_unit_test(a_librarys_block_has_its_callers),
-		cmocka_unit_test(some_libraries_look_for_few_callers),
-		cmocka_unit_test(what_is_freed_leaves_no_pointer),
-		cmocka_unit_test(files_belong_to_accounts),
-		cmocka_unit_test(accounts_add_up),
-		cmocka_unit_test(the_rest_alarms_when_it_is_much),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,13 +7,13 @@
 
 // Published values of XXH3-64 with seed 0: they pin the function, since checksums of images on disk
 // must mean the same after an upgrade of the library.
-static void test_known_values(void **)
+TEST(test_known_values)
 {
 	assert_int_equal(contenthash("", 0), UINT64_C(0x2d06800538d394c2));
 	assert_int_equal(contenthash("abc", 3), UINT64_C(0x78af5f94892f3950));
 }
 
-static void test_secret_decides(void **)
+TEST(test_secret_decides)
 {
 	struct keyhash_secret a, b;
 	assert_int_equal(keyhash_secret_make(&a), 0);
@@ -28,7 +28,7 @@ static void test_secret_decides(void **)
 	}
 }
 
-static void test_unaligned_and_bit_sensitive(void **)
+TEST(test_unaligned_and_bit_sensitive)
 {
 	struct keyhash_secret s;
 	assert_int_equal(keyhash_secret_make(&s), 0);
@@ -63,7 +63,7 @@ static void spread_check(const struct keyhash_secret *s, uint8_t *name, size_t l
 
 // Names that differ in a few letters spread evenly over buckets and tags alike, whatever the secret
 // and the length.
-static void test_spread(void **)
+TEST(test_spread)
 {
 	uint8_t name[64] = "\4aaaa\3com";
 	for (unsigned i = 0; i < 120; i++) { // most of them short: one product each
@@ -95,7 +95,7 @@ static size_t aimed_name(uint32_t n, uint8_t name[24])
 
 // Who knows a function, or the secret of another box, finds names that all fall into one bucket
 // there. Here they are as any others (reliability rule 23).
-static void test_names_aimed_at_one_bucket(void **)
+TEST(test_names_aimed_at_one_bucket)
 {
 	enum { CRC, ZERO, LEAKED, AIMS };
 	enum { AIMED = 4096 };
@@ -122,7 +122,7 @@ static void test_names_aimed_at_one_bucket(void **)
 	}
 }
 
-static void test_incremental(void **)
+TEST(test_incremental)
 {
 	uint8_t data[3000];
 	for (size_t i = 0; i < sizeof(data); i++)
@@ -137,17 +137,4 @@ static void test_incremental(void **)
 		contenthash_update(&s, NULL, 0);
 		assert_int_equal(contenthash_finish(&s), contenthash(data, sizeof(data)));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_values),
-		cmocka_unit_test(test_secret_decides),
-		cmocka_unit_test(test_unaligned_and_bit_sensitive),
-		cmocka_unit_test(test_spread),
-		cmocka_unit_test(test_names_aimed_at_one_bucket),
-		cmocka_unit_test(test_incremental),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static unsigned ask(struct rig *r, unsigned worker, uint32_t client, unsigned co
 	return through;
 }
 
-static void test_burst_then_rate(void **)
+TEST(test_burst_then_rate)
 {
 	struct rig r = rig_begin(100, 0, 2);
 	assert_int_equal(ask(&r, 0, 1, 1000), 200);
@@ -65,7 +65,7 @@ static void test_burst_then_rate(void **)
 
 // Whichever workers a client comes through, in sum it gets its rate: at first a burst from each,
 // which is then owed.
-static void test_sum_of_workers(void **)
+TEST(test_sum_of_workers)
 {
 	struct rig r = rig_begin(100, 0, 1);
 	unsigned through = 0;
@@ -92,7 +92,7 @@ static void test_sum_of_workers(void **)
 
 // Who comes through all workers at once each time a bucket is full again gets no more than its rate
 // from that.
-static void test_pulses(void **)
+TEST(test_pulses)
 {
 	struct rig r = rig_begin(100, 0, 1);
 	unsigned through = 0, most = WORKERS * 100;
@@ -107,7 +107,7 @@ static void test_pulses(void **)
 
 // A flood from a network with many addresses is bounded by the network's rate; others are not
 // touched.
-static void test_network(void **)
+TEST(test_network)
 {
 	struct rig r = rig_begin(100, 300, 1);
 	unsigned flood = 0, other = 0;
@@ -123,7 +123,7 @@ static void test_network(void **)
 }
 
 // 100,000 forged addresses a second, all over: a client within the limit gets nearly all of it.
-static void test_among_forgers(void **)
+TEST(test_among_forgers)
 {
 	struct rig r = rig_begin(20, 0, 2);
 	struct dns_rand rnd = {.state = 3};
@@ -142,7 +142,7 @@ static void test_among_forgers(void **)
 
 // A crowd that is over its limit takes few others with it, as the header says: 1,000 beside each of
 // whom is (1000/32768)^2 + 1000/131072, 0.9 %. Where they fall is drawn, so 2 % is far off.
-static void test_beside_a_crowd(void **)
+TEST(test_beside_a_crowd)
 {
 	enum { CROWD = 1000, OTHERS = 20000 };
 	struct rig r = rig_begin(20, 0, 1);
@@ -156,7 +156,7 @@ static void test_beside_a_crowd(void **)
 	limiter_free(r.l);
 }
 
-static void test_ipv6_is_by_prefix(void **)
+TEST(test_ipv6_is_by_prefix)
 {
 	struct rig r = rig_begin(10, 25, 1);
 	struct limit_table *t = limiter_table(r.l, 0);
@@ -177,7 +177,7 @@ static void test_ipv6_is_by_prefix(void **)
 	limiter_free(r.l);
 }
 
-static void test_change_and_off(void **)
+TEST(test_change_and_off)
 {
 	struct rig r = rig_begin(10, 0, 1);
 	assert_int_equal(ask(&r, 0, 1, 100), 10);
@@ -195,7 +195,7 @@ static void test_change_and_off(void **)
 }
 
 // Counts go round at 32 bits, and a main lcore that was away owes nobody an hour.
-static void test_wraps_and_pauses(void **)
+TEST(test_wraps_and_pauses)
 {
 	struct rig r = rig_begin(100, 0, 2);
 	struct limit_table *t = limiter_table(r.l, 2);
@@ -211,7 +211,7 @@ static void test_wraps_and_pauses(void **)
 }
 
 // What is paid with bytes is owed, counts for the network too, and comes back with time.
-static void test_replies_take_more(void **)
+TEST(test_replies_take_more)
 {
 	const uint8_t ip[4] = {0, 0, 0, 1};
 	struct rig r = rig_begin(100, 0, 2);
@@ -240,7 +240,7 @@ static void test_replies_take_more(void **)
 	limiter_free(r.l);
 }
 
-static void test_slip(void **)
+TEST(test_slip)
 {
 	struct rig r = rig_begin(1, 0, 1);
 	struct limit_table *t = limiter_table(r.l, 0);
@@ -255,7 +255,7 @@ static void test_slip(void **)
 }
 
 // However many workers a flood reaches, one look is bounded, and each cell's turn comes.
-static void test_look_is_bounded(void **)
+TEST(test_look_is_bounded)
 {
 	enum { MANY = 32, TURNS = MANY / 4 };
 	const struct policy_limit limit = {.rate = 10, .network_rate = 10, .burst_s = 1};
@@ -280,7 +280,7 @@ static void test_look_is_bounded(void **)
 }
 
 // Two cells of one line, one in each half; where the CPU finds them is where the C code does.
-static void test_places(void **)
+TEST(test_places)
 {
 	enum { CELL = sizeof(struct limit_cell) };
 	struct rig r = rig_begin(1, 1, 1);
@@ -306,7 +306,7 @@ static void test_places(void **)
 }
 
 // The word of a client by its address alone and from its packet.
-static void test_word(void **)
+TEST(test_word)
 {
 	uint8_t packet[40];
 	uint64_t eight, far = 0;
@@ -331,7 +331,7 @@ static unsigned ask_proven(struct rig *r, const uint8_t ip[4], unsigned count)
 
 // Over its limits, a client that has proven its address has a bucket as large as a network's, which
 // neither its address nor its network has part in.
-static void test_proven_have_their_own(void **)
+TEST(test_proven_have_their_own)
 {
 	const uint8_t ip[4] = {0, 0, 0, 1}, other[4] = {0, 0, 0, 2};
 	struct rig r = rig_begin(10, 50, 2);
@@ -355,26 +355,4 @@ static void test_proven_have_their_own(void **)
 	r = rig_begin(10, 0, 2);
 	assert_int_equal(ask_proven(&r, ip, 100000), 100000);
 	limiter_free(r.l);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_look_is_bounded),
-		cmocka_unit_test(test_burst_then_rate),
-		cmocka_unit_test(test_sum_of_workers),
-		cmocka_unit_test(test_pulses),
-		cmocka_unit_test(test_network),
-		cmocka_unit_test(test_among_forgers),
-		cmocka_unit_test(test_beside_a_crowd),
-		cmocka_unit_test(test_ipv6_is_by_prefix),
-		cmocka_unit_test(test_change_and_off),
-		cmocka_unit_test(test_wraps_and_pauses),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_word),
-		cmocka_unit_test(test_slip),
-		cmocka_unit_test(test_replies_take_more),
-		cmocka_unit_test(test_proven_have_their_own),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

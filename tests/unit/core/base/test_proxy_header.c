@@ -80,7 +80,7 @@ static void client_is(const struct proxy_header *p, const char *text)
 		assert_memory_equal(p->ip + 4, zero, sizeof(zero));
 }
 
-static void test_kinds(void **)
+TEST(test_kinds)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct proxy_header p = {0};
@@ -93,7 +93,7 @@ static void test_kinds(void **)
 }
 
 // A reader that has a part asks for no byte behind the header, and comes to its end.
-static void test_parts(void **)
+TEST(test_parts)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		if (cases[i].kind == PROXY_HEADER_BAD)
@@ -107,7 +107,7 @@ static void test_parts(void **)
 }
 
 // Bytes behind the header are not its own, and 536 bytes are not too many.
-static void test_longest(void **)
+TEST(test_longest)
 {
 	static const uint8_t head[] = {SIGNATURE, 0x21, 0x11, 0x02, 0x08, V4};
 	uint8_t bytes[PROXY_HEADER_MAX + 1] = {0};
@@ -122,7 +122,7 @@ static void test_longest(void **)
 }
 
 // Nothing is read behind the end, whatever it says.
-static void test_any(void **)
+TEST(test_any)
 {
 	srand(2010);
 	for (unsigned i = 0; i < ANY; i++) {
@@ -137,15 +137,4 @@ static void test_any(void **)
 		assert_true(kind == PROXY_HEADER_BAD || p.len <= PROXY_HEADER_MAX);
 		assert_true(kind != PROXY_HEADER_PART || p.len > len);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_longest),
-		cmocka_unit_test(test_any),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <weir/text.h>
 
-static void test_escapes(void **)
+TEST(test_escapes)
 {
 	char out[32];
 	assert_string_equal(text_escape("plain text ~", out, sizeof(out)), "plain text ~");
@@ -13,7 +13,7 @@ static void test_escapes(void **)
 	assert_string_equal(text_escape("\xc3\xa4\x7f", out, sizeof(out)), "\\xc3\\xa4\\x7f");
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	static const struct {
 		const char *text, *wanted;
@@ -40,7 +40,7 @@ static void test_names(void **)
 }
 
 // No character is cut, whatever the room.
-static void test_names_cut(void **)
+TEST(test_names_cut)
 {
 	static const char text[] = "\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80";
 	for (size_t cap = 1; cap < 16; cap++) {
@@ -55,7 +55,7 @@ static void test_names_cut(void **)
 }
 
 // Whole forms only, whatever the room.
-static void test_cut(void **)
+TEST(test_cut)
 {
 	for (size_t cap = 1; cap < 20; cap++) {
 		char out[24];
@@ -67,15 +67,4 @@ static void test_cut(void **)
 		for (size_t i = cap; i < sizeof(out); i++)
 			assert_int_equal(out[i], 'Z');
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_names_cut),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

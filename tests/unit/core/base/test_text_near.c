@@ -15,7 +15,7 @@ static const char *nearest(const char *word, const char *const *words, size_t co
 	return n.best ? n.best : "-";
 }
 
-static void test_nearest(void **)
+TEST(test_nearest)
 {
 	static const char *const words[] = {"ads", "adult", "status", "stats", "blocklist",
 		"upstreams", "service_addresses", ""};
@@ -43,7 +43,7 @@ static void test_nearest(void **)
 		assert_string_equal(nearest(cases[i].word, words, ARRAY_LEN(words)), cases[i].best);
 }
 
-static void test_long(void **)
+TEST(test_long)
 {
 	char word[TEXT_NEAR_MAX + 2], other[TEXT_NEAR_MAX + 2];
 	const char *const words[] = {other};
@@ -59,13 +59,4 @@ static void test_long(void **)
 	other[TEXT_NEAR_MAX] = 'a';
 	other[TEXT_NEAR_MAX + 1] = '\0';
 	assert_string_equal(nearest(word, words, 1), "-");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_long),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

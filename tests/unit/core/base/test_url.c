@@ -11,7 +11,7 @@ static void shown(const char *text, const char *expected)
 	assert_string_equal(url_shown(text, out, sizeof(out)), expected);
 }
 
-static void test_secrets_are_not_shown(void **)
+TEST(test_secrets_are_not_shown)
 {
 	shown("https://lists.example/ads.txt", "https://lists.example/ads.txt");
 	shown("http://user:pass@lists.example:8080/a?token=secret#x",
@@ -27,7 +27,7 @@ static void test_secrets_are_not_shown(void **)
 	assert_string_equal(url_shown("http://lists.example/", out, sizeof(out)), "http://list");
 }
 
-static void test_what_is_refused(void **)
+TEST(test_what_is_refused)
 {
 	static const char *const bad[] = {"", "http", "http://", "http:///a", "ftp://a/",
 		"HTTP://a/", "file:///a", "http://a b/", "http://a\n/", "http://a:/",
@@ -39,7 +39,7 @@ static void test_what_is_refused(void **)
 			fail_msg("taken: %s", bad[i]);
 }
 
-static void test_parts(void **)
+TEST(test_parts)
 {
 	struct url u;
 	assert_int_equal(url_parse("https://u:p@h.example:1/a/b?c", &u), 0);
@@ -70,14 +70,4 @@ static void test_parts(void **)
 	assert_int_equal(url_parse_list("axfr:h.example/rpz", &u), -EINVAL);
 	assert_int_equal(url_parse_list("ixfr", &u), -EINVAL);
 	assert_int_equal(url_parse_list("ixfr+http://h.example/rpz", &u), -EINVAL);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_secrets_are_not_shown),
-		cmocka_unit_test(test_what_is_refused),
-		cmocka_unit_test(test_parts),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

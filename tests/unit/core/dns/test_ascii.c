@@ -36,7 +36,7 @@ static void check(uint8_t *dst, uint8_t *src, size_t len)
 	assert_memory_equal(dst, want, len);
 }
 
-static void test_every_length_at_both_edges(void **)
+TEST(test_every_length_at_both_edges)
 {
 	struct guard from = guard_open(), to = guard_open();
 	memset(to.first, UNTOUCHED, GUARD_ROOM);
@@ -54,7 +54,7 @@ static void test_every_length_at_both_edges(void **)
 	guard_close(&to);
 }
 
-static void test_eight_are_eight_times_one(void **)
+TEST(test_eight_are_eight_times_one)
 {
 	for (unsigned round = 0; round < 100000; round++) {
 		uint8_t in[8], out[8];
@@ -76,7 +76,7 @@ static bool bit_of(const uint8_t *bits, size_t i)
 
 // Letters in upper case by bits, and their bits again: every length, beside the end of what may be
 // touched.
-static void test_case_by_bits(void **)
+TEST(test_case_by_bits)
 {
 	struct guard text = guard_open();
 	uint8_t upper[LENGTHS / 8 + 1], found[LENGTHS / 8 + 1], want[LENGTHS];
@@ -98,14 +98,4 @@ static void test_case_by_bits(void **)
 			assert_int_equal(bit_of(found, i), i < len && p[i] >= 'A' && p[i] <= 'Z');
 	}
 	guard_close(&text);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_length_at_both_edges),
-		cmocka_unit_test(test_eight_are_eight_times_one),
-		cmocka_unit_test(test_case_by_bits),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

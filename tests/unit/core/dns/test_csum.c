@@ -44,7 +44,7 @@ static void check(const uint8_t *p, size_t len)
 	assert_int_equal(csum_fold(csum_widen(want)), want);
 }
 
-static void test_every_length_at_both_edges(void **)
+TEST(test_every_length_at_both_edges)
 {
 	struct guard g = guard_open();
 	for (unsigned kind = 0; kind < FILLS; kind++) {
@@ -58,7 +58,7 @@ static void test_every_length_at_both_edges(void **)
 	guard_close(&g);
 }
 
-static void test_parts_at_every_byte(void **)
+TEST(test_parts_at_every_byte)
 {
 	uint8_t msg[97];
 	for (unsigned round = 0; round < 4 * FILLS; round++) {
@@ -76,7 +76,7 @@ static void test_parts_at_every_byte(void **)
 	}
 }
 
-static void test_carries(void **)
+TEST(test_carries)
 {
 	static const uint64_t edges[] = {0, 1, 0xffff, 0x10000, 0xffffffff, 0x100000000,
 		0xffff0000ffff0000, 0x8000000000000000, UINT64_MAX - 1, UINT64_MAX};
@@ -90,14 +90,4 @@ static void test_carries(void **)
 			assert_int_equal(csum_add(csum_fold(edges[i]), csum_fold(edges[k])), want);
 		}
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_length_at_both_edges),
-		cmocka_unit_test(test_parts_at_every_byte),
-		cmocka_unit_test(test_carries),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

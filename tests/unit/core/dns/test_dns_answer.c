@@ -53,7 +53,7 @@ static const char *print(void)
 	return printed;
 }
 
-static void test_positive(void **)
+TEST(test_positive)
 {
 	build_reply(&b, 0, "WWW.Example.com", DNS_TYPE_A);
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
@@ -73,7 +73,7 @@ static void test_positive(void **)
 	assert_memory_equal(answer.bytes, "\xc0\x0c\0\1\0\1\0\0\0\xc8\0\4\1\2\3\4", 16);
 }
 
-static void test_chain_in_any_order(void **)
+TEST(test_chain_in_any_order)
 {
 	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
 	build_rr(&b, SECTION_ANSWER, "c.cdn.net", DNS_TYPE_A, 20, "\1\2\3\4", 4);
@@ -101,7 +101,7 @@ static void build_chain(unsigned hops)
 	build_rr(&b, SECTION_ANSWER, to, DNS_TYPE_A, 60, "\1\2\3\4", 4);
 }
 
-static void test_chain_limit(void **)
+TEST(test_chain_limit)
 {
 	build_chain(DNS_ANSWER_CNAME_MAX);
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
@@ -121,7 +121,7 @@ static void test_chain_limit(void **)
 }
 
 // Asked for themselves all of a name's are kept, and one that came twice is returned once.
-static void test_aliases_that_came_twice(void **)
+TEST(test_aliases_that_came_twice)
 {
 	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY, DNS_TYPE_A};
 	for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
@@ -134,7 +134,7 @@ static void test_aliases_that_came_twice(void **)
 	}
 }
 
-static void test_dname(void **)
+TEST(test_dname)
 {
 	build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
@@ -150,7 +150,7 @@ static void test_dname(void **)
 	assert_int_equal(answer.ancount, 4);
 }
 
-static void test_dname_of_a_cname_asked_for(void **)
+TEST(test_dname_of_a_cname_asked_for)
 {
 	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY};
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
@@ -170,7 +170,7 @@ static void test_dname_of_a_cname_asked_for(void **)
 
 // What a DNAME makes too long is answered by YXDOMAIN and the DNAME (RFC 6672 2.2), also at the end
 // of a chain; a YXDOMAIN without one that does is a failure like any other rcode.
-static void test_dname_that_makes_too_long(void **)
+TEST(test_dname_that_makes_too_long)
 {
 	enum { LONG = 250, FITS = 4 }; // of the target, and of the label that goes in front of it
 	char target[LONG], text[512];
@@ -208,7 +208,7 @@ static void test_dname_that_makes_too_long(void **)
 }
 
 // It may be above its own target, and have made the CNAMEs before.
-static void test_dname_that_makes_longer_and_longer(void **)
+TEST(test_dname_that_makes_longer_and_longer)
 {
 	char label[50] = {0}, target[200], made[204];
 	memset(label, 'x', sizeof(label) - 1);
@@ -222,7 +222,7 @@ static void test_dname_that_makes_longer_and_longer(void **)
 	assert_int_equal(answer.ancount, 2);
 }
 
-static void test_negative_ttl(void **)
+TEST(test_negative_ttl)
 {
 	static const struct {
 		uint32_t soa_ttl, minimum, auth, stored;
@@ -252,7 +252,7 @@ static void test_negative_ttl(void **)
 		}
 }
 
-static void test_negative_without_soa(void **)
+TEST(test_negative_without_soa)
 {
 	build_reply(&b, 0, "no.example.com", DNS_TYPE_A);
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
@@ -270,7 +270,7 @@ static void test_negative_without_soa(void **)
 }
 
 // RFC 2181 5.2: the least of each set, and of each set its own.
-static void test_one_ttl_in_a_set(void **)
+TEST(test_one_ttl_in_a_set)
 {
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 900, "a.cdn.net");
@@ -283,7 +283,7 @@ static void test_one_ttl_in_a_set(void **)
 				     "a.cdn.net 100 1 [4]\na.cdn.net 100 1 [4]\n");
 }
 
-static void test_negative_behind_a_chain(void **)
+TEST(test_negative_behind_a_chain)
 {
 	build_reply(&b, 3, "www.example.com", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 30, "gone.cdn.net");
@@ -295,7 +295,7 @@ static void test_negative_behind_a_chain(void **)
 				     "cdn.net 600 6 [33]\n");
 }
 
-static void test_referral_is_no_answer(void **)
+TEST(test_referral_is_no_answer)
 {
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_AUTHORITY, "com", DNS_TYPE_NS, 30, "a.gtld.net");
@@ -308,7 +308,7 @@ static void test_referral_is_no_answer(void **)
 	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
 }
 
-static void test_ttl_limits(void **)
+TEST(test_ttl_limits)
 {
 	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 3600, .negative_s = 60};
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
@@ -324,7 +324,7 @@ static void test_ttl_limits(void **)
 		"c.example.com 3600 5 d.example.com\nd.example.com 3600 1 [4]\n");
 }
 
-static void test_failure_and_truncation(void **)
+TEST(test_failure_and_truncation)
 {
 	build_reply(&b, DNS_RCODE_SERVFAIL, "www.example.com", DNS_TYPE_A);
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
@@ -352,7 +352,7 @@ static void test_failure_and_truncation(void **)
 
 // Of the additional section owners and lengths are read, for the OPT; what data are there reach
 // nobody.
-static void test_bad_names_in_additional_data_reach_nobody(void **)
+TEST(test_bad_names_in_additional_data_reach_nobody)
 {
 	static const char *const rdata[] = {"\xc0\xff", "\xff\xff", "\xc0\0", "\x3fx", ""};
 	static struct dns_answer clean;
@@ -371,7 +371,7 @@ static void test_bad_names_in_additional_data_reach_nobody(void **)
 	}
 }
 
-static void test_dnssec_records(void **)
+TEST(test_dnssec_records)
 {
 	for (unsigned dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
 		build_reply(&b, 3, "no.example.com", DNS_TYPE_A);
@@ -399,7 +399,7 @@ static void test_dnssec_records(void **)
 	}
 }
 
-static void test_any(void **)
+TEST(test_any)
 {
 	build_reply(&b, 0, "example.com", DNS_TYPE_ANY);
 	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
@@ -413,7 +413,7 @@ static void test_any(void **)
 	assert_memory_equal(answer.bytes + 16 + 12, "\xc0\x0c", 2); // unknown type: as it came
 }
 
-static void test_cut_short_anywhere(void **)
+TEST(test_cut_short_anywhere)
 {
 	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "b.example.com");
@@ -430,7 +430,7 @@ static void test_cut_short_anywhere(void **)
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
-static void test_more_records_than_bytes(void **)
+TEST(test_more_records_than_bytes)
 {
 	build_reply(&b, 0, "example.com", DNS_TYPE_A);
 	wr_bytes(&b.w, "\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\1", 16);
@@ -440,7 +440,7 @@ static void test_more_records_than_bytes(void **)
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
-static void test_text_has_a_string(void **)
+TEST(test_text_has_a_string)
 {
 	for (unsigned strings = 0; strings <= 2; strings++) {
 		build_reply(&b, 0, "example.com", DNS_TYPE_TXT);
@@ -454,7 +454,7 @@ static void test_text_has_a_string(void **)
 	}
 }
 
-static void test_too_many_records(void **)
+TEST(test_too_many_records)
 {
 	for (unsigned n = DNS_ANSWER_RECORDS_MAX; n <= DNS_ANSWER_RECORDS_MAX + 1; n++) {
 		build_reply(&b, 0, "example.com", DNS_TYPE_A);
@@ -467,33 +467,4 @@ static void test_too_many_records(void **)
 			n == DNS_ANSWER_RECORDS_MAX ? 0 : -E2BIG);
 	}
 	assert_int_equal(answer.ancount, DNS_ANSWER_RECORDS_MAX);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_positive),
-		cmocka_unit_test(test_chain_in_any_order),
-		cmocka_unit_test(test_chain_limit),
-		cmocka_unit_test(test_aliases_that_came_twice),
-		cmocka_unit_test(test_dname),
-		cmocka_unit_test(test_dname_of_a_cname_asked_for),
-		cmocka_unit_test(test_dname_that_makes_too_long),
-		cmocka_unit_test(test_dname_that_makes_longer_and_longer),
-		cmocka_unit_test(test_negative_ttl),
-		cmocka_unit_test(test_negative_without_soa),
-		cmocka_unit_test(test_one_ttl_in_a_set),
-		cmocka_unit_test(test_negative_behind_a_chain),
-		cmocka_unit_test(test_referral_is_no_answer),
-		cmocka_unit_test(test_ttl_limits),
-		cmocka_unit_test(test_failure_and_truncation),
-		cmocka_unit_test(test_bad_names_in_additional_data_reach_nobody),
-		cmocka_unit_test(test_dnssec_records),
-		cmocka_unit_test(test_any),
-		cmocka_unit_test(test_cut_short_anywhere),
-		cmocka_unit_test(test_too_many_records),
-		cmocka_unit_test(test_more_records_than_bytes),
-		cmocka_unit_test(test_text_has_a_string),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static struct dns_answer answer;
 // 2,048 records of one set whose name is as long as there are: each owner is a pointer to it, read
 // once. With owners that are 100 pointers, by turns, each is read again, and 65,535 bytes do not
 // make anybody walk through a million.
-static void test_names_lead_through_no_more_than_a_few_bytes_each(void **)
+TEST(test_names_lead_through_no_more_than_a_few_bytes_each)
 {
 	enum { TURNS = 100 };
 	for (unsigned by_turns = 0; by_turns < 2; by_turns++) {
@@ -45,7 +45,7 @@ static void test_names_lead_through_no_more_than_a_few_bytes_each(void **)
 }
 
 // The same of the names in the data.
-static void test_names_in_data_lead_through_no_more(void **)
+TEST(test_names_in_data_lead_through_no_more)
 {
 	for (unsigned n = 100; n <= 2000; n += 1900) {
 		char name[2 * DNS_LABELS_MAX + 1] = "";
@@ -65,7 +65,7 @@ static void test_names_in_data_lead_through_no_more(void **)
 }
 
 // Twins whose owners are two pointers to one name are one record.
-static void test_twins_by_two_pointers(void **)
+TEST(test_twins_by_two_pointers)
 {
 	build_reply(&b, 0, "example.com", DNS_TYPE_A);
 	wr_bytes(&b.w, "\0\xff\0\0\1\0\0\0\5\0\2\xc0\x0c", 13); // data that nobody reads
@@ -80,7 +80,7 @@ static void test_twins_by_two_pointers(void **)
 }
 
 // One that came twice is kept for a step each of the chain that it leads through.
-static void test_a_dname_of_two_steps_is_told_once(void **)
+TEST(test_a_dname_of_two_steps_is_told_once)
 {
 	build_reply(&b, 0, "a.old.example", DNS_TYPE_A);
 	for (unsigned i = 0; i < 2; i++)
@@ -95,7 +95,7 @@ static void test_a_dname_of_two_steps_is_told_once(void **)
 
 // A DNAME that would have made another target, or of another length, is not where the CNAME is
 // from.
-static void test_a_dname_of_another_target_is_left_out(void **)
+TEST(test_a_dname_of_another_target_is_left_out)
 {
 	static const struct {
 		const char *target;
@@ -114,7 +114,7 @@ static void test_a_dname_of_another_target_is_left_out(void **)
 }
 
 // Counts that no message of this length can hold are a lie; those that it could hold are too many.
-static void test_counts_of_more_than_there_is_room_for(void **)
+TEST(test_counts_of_more_than_there_is_room_for)
 {
 	enum { TOTAL = DNS_ANSWER_RECORDS_MAX + 1, LEAST = TOTAL * 11 };
 	static uint8_t msg[LEAST];
@@ -168,7 +168,7 @@ static void find_pair(const char *below, uint32_t pair[2])
 }
 
 // Two names of one hash, as the owners of a reply: many of the other one end the search.
-static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
+TEST(test_names_of_one_hash_are_told_apart_so_many_times)
 {
 	static const char below[] = ".example.com";
 	uint32_t pair[2];
@@ -200,7 +200,7 @@ static size_t put_ns(unsigned labels, const char *top)
 
 // Labels of one hash: all suffixes that end in them and are the same but for them share theirs.
 // Each is compared, and once that was often enough a name is written whole.
-static void test_suffixes_of_one_hash_are_compared_so_many_times(void **)
+TEST(test_suffixes_of_one_hash_are_compared_so_many_times)
 {
 	enum { OWNER = 1, FIXED = 10, POINTER = 2, LABEL = 2 };
 	char top[2][4 * ONE_HASH_LEN];
@@ -220,7 +220,7 @@ static void test_suffixes_of_one_hash_are_compared_so_many_times(void **)
 
 // A chain of names, each a label above the one before. Ours leads through so many pointers, then a
 // name is written whole.
-static void test_pointers_lead_through_so_many(void **)
+TEST(test_pointers_lead_through_so_many)
 {
 	enum { NAMES = 4 * DNS_COMPRESS_DEPTH };
 	static uint8_t msg[DNS_MESSAGE_MAX];
@@ -241,20 +241,4 @@ static void test_pointers_lead_through_so_many(void **)
 		most = pointers > most ? pointers : most;
 	}
 	assert_int_equal(most, DNS_COMPRESS_DEPTH);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_lead_through_no_more_than_a_few_bytes_each),
-		cmocka_unit_test(test_names_in_data_lead_through_no_more),
-		cmocka_unit_test(test_names_of_one_hash_are_told_apart_so_many_times),
-		cmocka_unit_test(test_suffixes_of_one_hash_are_compared_so_many_times),
-		cmocka_unit_test(test_pointers_lead_through_so_many),
-		cmocka_unit_test(test_twins_by_two_pointers),
-		cmocka_unit_test(test_a_dname_of_two_steps_is_told_once),
-		cmocka_unit_test(test_a_dname_of_another_target_is_left_out),
-		cmocka_unit_test(test_counts_of_more_than_there_is_room_for),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = 86400, .negative
 static struct dns_build b;
 static struct dns_answer answer;
 
-static void test_question_must_match(void **)
+TEST(test_question_must_match)
 {
 	build_reply(&b, 0, "a.example.com", DNS_TYPE_HTTPS);
 	struct dns_query q = build_query(&b, false);
@@ -41,7 +41,7 @@ static void test_question_must_match(void **)
 	}
 }
 
-static void test_query_write(void **)
+TEST(test_query_write)
 {
 	static const uint8_t question[] = "\3WwW\0\0\1\0\1";
 	uint8_t msg[64];
@@ -62,7 +62,7 @@ static void test_query_write(void **)
 }
 
 // The longest message there is, and one byte more.
-static void test_lengths_of_messages(void **)
+TEST(test_lengths_of_messages)
 {
 	static uint8_t msg[DNS_MESSAGE_MAX + 1];
 	static struct dns_records records;
@@ -72,14 +72,4 @@ static void test_lengths_of_messages(void **)
 	assert_int_equal(dns_records_read(msg, DNS_HEADER_LEN, DNS_HEADER_LEN, &records), 0);
 	assert_int_equal(
 		dns_records_read(msg, DNS_HEADER_LEN - 1, DNS_HEADER_LEN, &records), -EBADMSG);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_question_must_match),
-		cmocka_unit_test(test_query_write),
-		cmocka_unit_test(test_lengths_of_messages),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,7 @@ static void check_once(const struct guard *memory, struct tally *tally)
 	tally->full_room += len == room;
 }
 
-static void test_twin(void **)
+TEST(test_twin)
 {
 	struct guard memory = guard_open();
 	struct tally tally = {0};
@@ -129,12 +129,4 @@ static void test_twin(void **)
 	}
 	assert_true(tally.full_size > 100 && tally.full_limit > 100 && tally.full_room > 100);
 	guard_close(&memory);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_twin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

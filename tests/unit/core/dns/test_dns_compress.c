@@ -217,7 +217,7 @@ static void write_too_many(const struct stream *s)
 	free(copy);
 }
 
-static void test_as_the_plain_twin(void **)
+TEST(test_as_the_plain_twin)
 {
 	enum { STREAMS = 300 };
 	struct stream *s = &stream;
@@ -241,7 +241,7 @@ static void test_as_the_plain_twin(void **)
 
 // Names that each stand above the one before, until the last leads through all the pointers that it
 // may; then some above that and one above each, from where pointers no longer lead, or nearly so.
-static void test_deep_and_far(void **)
+TEST(test_deep_and_far)
 {
 	enum { CHAIN = DNS_COMPRESS_DEPTH + 1, ABOVE = 3, NEAR = 32 };
 	struct stream *s = &stream;
@@ -283,7 +283,7 @@ static void one_hash_complete(uint8_t *label)
 
 // Two names of one hash. At one byte, in the label or at its begin, they part: there the first has
 // what would be a pointer, were it one, to bytes that go on as the second does.
-static void test_bytes_that_look_like_a_pointer(void **)
+TEST(test_bytes_that_look_like_a_pointer)
 {
 	enum { THERE = 0xf61 }; // 0xf is the label's length, where the reader expects a length
 	for (unsigned at = 0; at < 6; at++) {
@@ -306,7 +306,7 @@ static void test_bytes_that_look_like_a_pointer(void **)
 }
 
 // A label above one whose hash is 0, and above the root: one hash.
-static void test_names_of_one_hash_that_end_elsewhere(void **)
+TEST(test_names_of_one_hash_that_end_elsewhere)
 {
 	uint8_t below[DNS_NAME_MAX] = "\1a\17bcdefgh", alone[DNS_NAME_MAX] = "\1a";
 	struct dns_query q = {0};
@@ -338,7 +338,7 @@ static int by_number(const void *one, const void *other)
 }
 
 // Those of one hash are not one name. Eight pairs are expected.
-static void test_bytes_that_are_no_letters(void **)
+TEST(test_bytes_that_are_no_letters)
 {
 	enum { LABELS = 1 << 18 };
 	uint64_t *hashed = calloc(LABELS, sizeof(*hashed));
@@ -370,7 +370,7 @@ static void test_bytes_that_are_no_letters(void **)
 }
 
 // Wherever the label stands, and whatever is behind it.
-static void test_hash_of_a_label(void **)
+TEST(test_hash_of_a_label)
 {
 	struct dns_rand r = {7};
 	for (unsigned len = 1; len <= DNS_LABEL_MAX; len++) {
@@ -392,7 +392,7 @@ static void test_hash_of_a_label(void **)
 	}
 }
 
-static void test_labels_of_one_hash_have_it(void **)
+TEST(test_labels_of_one_hash_have_it)
 {
 	struct dns_name name[2] = {0};
 	for (unsigned i = 0; i < 9; i++) {
@@ -400,18 +400,4 @@ static void test_labels_of_one_hash_have_it(void **)
 		assert_true(dns_compress_label(&name[i > 0], 0) == dns_compress_label(&name[0], 0));
 		assert_true(i == 0 || memcmp(name[0].wire, name[1].wire, ONE_HASH_LEN) != 0);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_the_plain_twin),
-		cmocka_unit_test(test_deep_and_far),
-		cmocka_unit_test(test_bytes_that_look_like_a_pointer),
-		cmocka_unit_test(test_names_of_one_hash_that_end_elsewhere),
-		cmocka_unit_test(test_bytes_that_are_no_letters),
-		cmocka_unit_test(test_hash_of_a_label),
-		cmocka_unit_test(test_labels_of_one_hash_have_it),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@ static const struct vector {
 		"22681ab97d52c298010000005cf7c609a6bb79d16625507a"},
 };
 
-static void test_rfc9018_vectors(void **)
+TEST(test_rfc9018_vectors)
 {
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
 		const struct vector *v = &vectors[i];
@@ -76,7 +76,7 @@ static void test_rfc9018_vectors(void **)
 }
 
 // Appendix A.3: what is reserved is not zero, and is taken as it is (4.2).
-static void test_rfc9018_reserved_octets(void **)
+TEST(test_rfc9018_reserved_octets)
 {
 	struct dns_cookie_terms t = terms_of(secret_a);
 	uint8_t cookie[DNS_COOKIE_LEN];
@@ -99,7 +99,7 @@ static enum dns_cookie_kind check_at(
 }
 
 // RFC 9018 4.3.
-static void test_age(void **)
+TEST(test_age)
 {
 	static const struct {
 		int32_t age_s;
@@ -118,7 +118,7 @@ static void test_age(void **)
 	}
 }
 
-static void test_for_one_client(void **)
+TEST(test_for_one_client)
 {
 	struct dns_cookie_terms t = terms_of(secret_a);
 	bool fresh;
@@ -137,7 +137,7 @@ static void test_for_one_client(void **)
 }
 
 // All secrets verify; what the first one did not sign is renewed.
-static void test_secrets(void **)
+TEST(test_secrets)
 {
 	struct dns_cookie_terms t = terms_of(secret_b);
 	bool fresh;
@@ -186,7 +186,7 @@ static enum dns_query_status settle(const struct dns_cookie_terms *t, const uint
 		t, peer(&p, vectors[0].client, vectors[0].made_s + 10), status, q, kind);
 }
 
-static void test_lengths(void **)
+TEST(test_lengths)
 {
 	struct dns_cookie_terms t = terms_of(secret_a), off = {0};
 	uint8_t bytes[64] = {0};
@@ -209,7 +209,7 @@ static void test_lengths(void **)
 }
 
 // A young one comes back as it is; of the others the client's part stays.
-static void test_reply(void **)
+TEST(test_reply)
 {
 	struct dns_cookie_terms t = terms_of(secret_a);
 	uint8_t cookie[DNS_COOKIE_LEN], msg[512];
@@ -250,7 +250,7 @@ static void test_reply(void **)
 }
 
 // RFC 7873 5.2: of several only the first counts.
-static void test_first_counts(void **)
+TEST(test_first_counts)
 {
 	uint8_t msg[512] = {0};
 	struct dns_query q;
@@ -261,19 +261,4 @@ static void test_first_counts(void **)
 	assert_int_equal(dns_query_parse(msg, w.pos, &q), DNS_QUERY_OK);
 	assert_int_equal(q.cookie_len, 8);
 	assert_memory_equal(q.cookie, "aaaaaaaa", 8);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rfc9018_vectors),
-		cmocka_unit_test(test_rfc9018_reserved_octets),
-		cmocka_unit_test(test_age),
-		cmocka_unit_test(test_for_one_client),
-		cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_reply),
-		cmocka_unit_test(test_first_counts),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

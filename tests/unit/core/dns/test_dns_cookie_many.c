@@ -50,7 +50,7 @@ static void make(struct asked *a, const struct dns_cookie_terms *t, unsigned ver
 		a->address[below(version == 4 ? 4 : 16)] ^= 1;
 }
 
-static void test_as_one_by_one(void **)
+TEST(test_as_one_by_one)
 {
 	unsigned fresh_seen = 0, other_seen = 0;
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -108,7 +108,7 @@ static void hash_both(unsigned version, unsigned count)
 	}
 }
 
-static void test_hashes(void **)
+TEST(test_hashes)
 {
 	if (!dns_cookie_many_has_lanes())
 		print_message("no AVX2 here: one by one alone\n");
@@ -116,13 +116,4 @@ static void test_hashes(void **)
 		hash_both(4, count);
 		hash_both(6, count);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_one_by_one),
-		cmocka_unit_test(test_hashes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static const char text[] = "limits.zone_inflight reached";
 enum { TEXT_LEN = sizeof(text) - 1 };
 
 // Option and OPT have its length, and the sum covers it, at odd and even places.
-static void test_is_in_option_and_sum(void **)
+TEST(test_is_in_option_and_sum)
 {
 	uint8_t msg[1500];
 	struct dns_query q;
@@ -64,7 +64,7 @@ static void test_is_in_option_and_sum(void **)
 }
 
 // A byte short of room in the client's size, in weir's, or in the buffer: left out.
-static void test_is_left_out_without_room(void **)
+TEST(test_is_left_out_without_room)
 {
 	uint8_t msg[1500];
 	struct dns_query q;
@@ -88,7 +88,7 @@ static void test_is_left_out_without_room(void **)
 	assert_int_equal(dns_reply_ede_text(msg, whole, &q, text, whole, &len, &sum), TEXT_LEN);
 }
 
-static void test_is_for_an_error_alone(void **)
+TEST(test_is_for_an_error_alone)
 {
 	uint8_t msg[1500];
 	struct dns_query q;
@@ -99,14 +99,4 @@ static void test_is_for_an_error_alone(void **)
 	(void)ask(msg, 5, true, &q);
 	len = servfail(msg, &q, DNS_EDE_NONE, &sum);
 	assert_int_equal(dns_reply_ede_text(msg, sizeof(msg), &q, text, 1232, &len, &sum), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_is_in_option_and_sum),
-		cmocka_unit_test(test_is_left_out_without_room),
-		cmocka_unit_test(test_is_for_an_error_alone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void build_case(unsigned which)
 	}
 }
 
-static void test_replies(void **)
+TEST(test_replies)
 {
 	static const unsigned records[] = {10, 2, 4, 4, 4};
 	for (unsigned which = 0; which < 5; which++) {
@@ -77,7 +77,7 @@ static void test_replies(void **)
 	}
 }
 
-static void test_mutated_replies(void **)
+TEST(test_mutated_replies)
 {
 	unsigned compared = 0;
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -93,7 +93,7 @@ static void test_mutated_replies(void **)
 	assert_true(compared > ROUNDS / 10);
 }
 
-static void test_our_replies(void **)
+TEST(test_our_replies)
 {
 	static const enum dns_block_mode modes[] = {DNS_BLOCK_NXDOMAIN, DNS_BLOCK_NULL,
 		DNS_BLOCK_NODATA, DNS_BLOCK_REFUSED, DNS_BLOCK_CUSTOM};
@@ -125,7 +125,7 @@ static void test_our_replies(void **)
 }
 
 // With an OPT that holds a cookie and padding, and the result.
-static void test_mutated_queries(void **)
+TEST(test_mutated_queries)
 {
 	static const uint8_t options[] = "\0\12\0\10cookie..\0\14\0\4\0\0\0";
 	unsigned compared = 0;
@@ -146,7 +146,7 @@ static void test_mutated_queries(void **)
 	assert_true(compared > ROUNDS / 10);
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	unsigned compared = 0;
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -166,16 +166,4 @@ static void test_names(void **)
 		compared += ldns_twin_text(text, len);
 	}
 	assert_true(compared > ROUNDS / 50);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_replies),
-		cmocka_unit_test(test_mutated_replies),
-		cmocka_unit_test(test_mutated_queries),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_our_replies),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

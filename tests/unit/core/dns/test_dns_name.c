@@ -13,7 +13,7 @@ static int from_text(const char *text, struct dns_name *out)
 	return dns_name_from_text(text, strlen(text), out);
 }
 
-static void test_lower_every_byte_in_every_lane(void **)
+TEST(test_lower_every_byte_in_every_lane)
 {
 	for (unsigned c = 0; c < 256; c++) {
 		uint8_t want = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : (uint8_t)c;
@@ -29,7 +29,7 @@ static void test_lower_every_byte_in_every_lane(void **)
 	}
 }
 
-static void test_read(void **)
+TEST(test_read)
 {
 	static const uint8_t wire[] = "\3WwW\7eXample\3COM\0rest";
 	struct dns_name name;
@@ -46,7 +46,7 @@ static void test_read(void **)
 	assert_int_equal(name.labels, 0);
 }
 
-static void test_read_refuses(void **)
+TEST(test_read_refuses)
 {
 	static const struct {
 		const char *wire;
@@ -72,7 +72,7 @@ static void test_read_refuses(void **)
 }
 
 // One-byte labels up to the longest name that is allowed, and one byte more.
-static void test_length_limits(void **)
+TEST(test_length_limits)
 {
 	uint8_t wire[300];
 	struct dns_name name;
@@ -97,7 +97,7 @@ static void test_length_limits(void **)
 	assert_int_equal(dns_name_read(&r, &name), -EBADMSG);
 }
 
-static void test_compressed(void **)
+TEST(test_compressed)
 {
 	static const uint8_t msg[] = "hdrhdrhdrhdr\3CoM\0\7Example\xc0\x0c\3www\xc0\x11!";
 	struct dns_name name;
@@ -113,7 +113,7 @@ static void test_compressed(void **)
 	assert_memory_equal(spelled, "\3www\7Example\3CoM", 17);
 }
 
-static void test_compressed_refuses(void **)
+TEST(test_compressed_refuses)
 {
 	static const struct {
 		const char *wire;
@@ -141,7 +141,7 @@ static void test_compressed_refuses(void **)
 }
 
 // 126 pointers in a row are the most that is followed.
-static void test_pointer_chain(void **)
+TEST(test_pointer_chain)
 {
 	uint8_t msg[12 + 3 + 127 * 2] = {0};
 	memcpy(msg + 12, "\1a", 3);
@@ -157,7 +157,7 @@ static void test_pointer_chain(void **)
 	assert_int_equal(dns_name_read_compressed(&r, &name, NULL), -EBADMSG);
 }
 
-static void test_text(void **)
+TEST(test_text)
 {
 	static const struct {
 		const char *in, *out;
@@ -185,7 +185,7 @@ static void test_text(void **)
 	}
 }
 
-static void test_text_refuses(void **)
+TEST(test_text_refuses)
 {
 	static const char *const bad[] = {
 		"", "..", ".a", "a..b", "a..", "a\\", "a\\1", "a\\12", "a\\25x", "a\\256", "\\999"};
@@ -210,7 +210,7 @@ static void test_text_refuses(void **)
 	assert_int_equal(dns_name_from_text(text, 254, &name), 0);
 }
 
-static void test_text_longest(void **)
+TEST(test_text_longest)
 {
 	uint8_t wire[255];
 	memset(wire, 0xff, sizeof(wire));
@@ -226,7 +226,7 @@ static void test_text_longest(void **)
 	assert_true(dns_name_equal(&name, &again));
 }
 
-static void test_under(void **)
+TEST(test_under)
 {
 	static const struct {
 		const char *name, *apex;
@@ -252,22 +252,4 @@ static void test_under(void **)
 		assert_int_equal(
 			dns_name_equal(&name, &apex), name.len == apex.len && cases[i].under);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lower_every_byte_in_every_lane),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_read_refuses),
-		cmocka_unit_test(test_length_limits),
-		cmocka_unit_test(test_compressed),
-		cmocka_unit_test(test_compressed_refuses),
-		cmocka_unit_test(test_pointer_chain),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_text_refuses),
-		cmocka_unit_test(test_text_longest),
-		cmocka_unit_test(test_under),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static enum dns_query_status parse(const struct wr *w, struct dns_query *q)
 	return status;
 }
 
-static void test_plain(void **)
+TEST(test_plain)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -62,7 +62,7 @@ static void test_plain(void **)
 	assert_int_equal(q.label_off[2], 12);
 }
 
-static void test_opt(void **)
+TEST(test_opt)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -84,7 +84,7 @@ static void test_opt(void **)
 }
 
 // RFC 7871 7.1.1, 7.1.2: in whole bytes, the shortest one; a malformed option says nothing.
-static void test_wish_to_hide_the_subnet(void **)
+TEST(test_wish_to_hide_the_subnet)
 {
 	static const struct {
 		const char *option;
@@ -118,7 +118,7 @@ static void test_wish_to_hide_the_subnet(void **)
 	assert_false(dns_opt_allows_subnet(3 << DNS_OPT_SUBNET_SHIFT, 25));
 }
 
-static void test_badvers(void **)
+TEST(test_badvers)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -132,7 +132,7 @@ static void test_badvers(void **)
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 }
 
-static void test_other_additional_records(void **)
+TEST(test_other_additional_records)
 {
 	uint8_t buf[1024];
 	struct dns_query q;
@@ -153,7 +153,7 @@ static void test_other_additional_records(void **)
 }
 
 // RFC 6891 6.1.1, 7: where an OPT can be read the FORMERR has one, whatever else is wrong.
-static void test_opt_is_found_in_what_is_malformed(void **)
+TEST(test_opt_is_found_in_what_is_malformed)
 {
 	static const uint8_t question[] = "\1b\0\0\1\0\1", record[] = "\0\0\x10\0\1\0\0\0\0\0\0";
 	uint8_t buf[2048];
@@ -191,7 +191,7 @@ static void test_opt_is_found_in_what_is_malformed(void **)
 	assert_int_equal(q.has_opt, DNS_OPT_NONE);
 }
 
-static void test_trailing_bytes_are_ignored(void **)
+TEST(test_trailing_bytes_are_ignored)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -201,7 +201,7 @@ static void test_trailing_bytes_are_ignored(void **)
 	assert_int_equal(q.question_len, 21);
 }
 
-static void test_options_are_bounded(void **)
+TEST(test_options_are_bounded)
 {
 	uint8_t buf[2048], rdata[1024] = {0};
 	struct dns_query q;
@@ -235,7 +235,7 @@ static void test_options_are_bounded(void **)
 	}
 }
 
-static void test_opt_owner_must_be_root(void **)
+TEST(test_opt_owner_must_be_root)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -247,7 +247,7 @@ static void test_opt_owner_must_be_root(void **)
 }
 
 // As BIND and unbound have it: a pointer to a root byte before it is one, any other is none.
-static void test_opt_owner_may_be_a_pointer_to_the_root(void **)
+TEST(test_opt_owner_may_be_a_pointer_to_the_root)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -267,7 +267,7 @@ static void test_opt_owner_may_be_a_pointer_to_the_root(void **)
 }
 
 // A name has 255 bytes at most, wherever it stands: nobody walks on through a message of labels.
-static void test_owner_is_no_longer_than_a_name(void **)
+TEST(test_owner_is_no_longer_than_a_name)
 {
 	for (size_t len = DNS_NAME_MAX - 2; len <= DNS_NAME_MAX + 2; len++) {
 		struct dns_query q;
@@ -284,7 +284,7 @@ static void test_owner_is_no_longer_than_a_name(void **)
 }
 
 // Longer labels are the label types that nobody uses (RFC 6891 5), up to those of pointers.
-static void test_owner_has_labels_of_63_bytes_at_most(void **)
+TEST(test_owner_has_labels_of_63_bytes_at_most)
 {
 	for (unsigned first = 1; first < 0x100; first++) {
 		struct dns_query q;
@@ -299,7 +299,7 @@ static void test_owner_has_labels_of_63_bytes_at_most(void **)
 	}
 }
 
-static void test_counts(void **)
+TEST(test_counts)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -319,7 +319,7 @@ static void test_counts(void **)
 	assert_int_equal(q.question_len, 21);
 }
 
-static void test_compressed_question(void **)
+TEST(test_compressed_question)
 {
 	static const uint8_t msg[] = "\0\1\1\0\0\1\0\0\0\0\0\0\3www\xc0\0\0\1\0\1";
 	struct dns_query q;
@@ -327,7 +327,7 @@ static void test_compressed_question(void **)
 	assert_int_equal(q.question_len, 0);
 }
 
-static void test_short_and_response(void **)
+TEST(test_short_and_response)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -341,7 +341,7 @@ static void test_short_and_response(void **)
 	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
 }
 
-static void test_other_opcodes(void **)
+TEST(test_other_opcodes)
 {
 	uint8_t buf[512];
 	struct dns_query q;
@@ -363,7 +363,7 @@ static void test_other_opcodes(void **)
 // RFC 6891 6.1.3, RFC 7873 5.2: the OPT means the same whatever the opcode, with a question alone,
 // as an UPDATE with its records, with none, where a record behind it is missing, or after as many
 // as make a QUERY malformed.
-static void test_version_and_cookie_of_other_opcodes(void **)
+TEST(test_version_and_cookie_of_other_opcodes)
 {
 	static const uint8_t record[] = "\0\0\x10\0\1\0\0\0\0\0\0",
 			     cookie[] = "\0\x0a\0\x08mycookie";
@@ -393,7 +393,7 @@ static void test_version_and_cookie_of_other_opcodes(void **)
 		}
 }
 
-static void test_longest_name(void **)
+TEST(test_longest_name)
 {
 	uint8_t buf[300];
 	struct dns_query q;
@@ -409,29 +409,4 @@ static void test_longest_name(void **)
 		assert_int_equal(q.label_off[i], i * 2);
 	buf[12 + 252] = 2;
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_opt),
-		cmocka_unit_test(test_wish_to_hide_the_subnet),
-		cmocka_unit_test(test_badvers),
-		cmocka_unit_test(test_other_additional_records),
-		cmocka_unit_test(test_opt_is_found_in_what_is_malformed),
-		cmocka_unit_test(test_trailing_bytes_are_ignored),
-		cmocka_unit_test(test_options_are_bounded),
-		cmocka_unit_test(test_opt_owner_must_be_root),
-		cmocka_unit_test(test_opt_owner_may_be_a_pointer_to_the_root),
-		cmocka_unit_test(test_owner_is_no_longer_than_a_name),
-		cmocka_unit_test(test_owner_has_labels_of_63_bytes_at_most),
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_compressed_question),
-		cmocka_unit_test(test_short_and_response),
-		cmocka_unit_test(test_other_opcodes),
-		cmocka_unit_test(test_version_and_cookie_of_other_opcodes),
-		cmocka_unit_test(test_longest_name),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,7 @@ static void check_cookie(
 	assert_false(line->asks_nsid);
 }
 
-static void test_twin(void **)
+TEST(test_twin)
 {
 	struct guard g = guard_open();
 	const struct keyhash_secret secret = {{1, 2, 3}};
@@ -122,12 +122,4 @@ static void test_twin(void **)
 	}
 	assert_true(taken > ROUNDS / 10 && cookies > ROUNDS / 10);
 	guard_close(&g);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_twin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

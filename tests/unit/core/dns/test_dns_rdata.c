@@ -8,7 +8,7 @@ static struct dns_build b;
 static struct dns_answer answer;
 
 // An upstream that compresses the name in an SRV: ours must be whole, and so must an MX's be right.
-static void test_names_in_rdata(void **)
+TEST(test_names_in_rdata)
 {
 	build_reply(&b, 0, "_x._tcp.example.com", DNS_TYPE_SRV);
 	build_rr(&b, SECTION_ANSWER, "_x._tcp.example.com", DNS_TYPE_SRV, 300,
@@ -27,7 +27,7 @@ static void test_names_in_rdata(void **)
 	assert_memory_equal(answer.bytes + 12, "\0\12\4mail\xc0\x0c", 9);
 }
 
-static void test_malformed_rdata(void **)
+TEST(test_malformed_rdata)
 {
 	static const struct {
 		uint16_t type;
@@ -57,7 +57,7 @@ static void test_malformed_rdata(void **)
 }
 
 // Pointers in the reply that, decompressed, exceed what a message can hold.
-static void test_too_long_when_decompressed(void **)
+TEST(test_too_long_when_decompressed)
 {
 	char name[256];
 	memset(name, 'x', sizeof(name));
@@ -78,14 +78,4 @@ static void test_too_long_when_decompressed(void **)
 		build_end(&b, at);
 	}
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), -E2BIG);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_in_rdata),
-		cmocka_unit_test(test_malformed_rdata),
-		cmocka_unit_test(test_too_long_when_decompressed),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static size_t ask(uint8_t *msg, uint16_t flags, unsigned labels, unsigned label_
 	return w.pos;
 }
 
-static void test_csum_partial(void **)
+TEST(test_csum_partial)
 {
 	uint8_t buf[300];
 	for (unsigned fill = 0; fill < 3; fill++) {
@@ -146,7 +146,7 @@ static void check_answer(const uint8_t *msg, uint16_t len, uint16_t sum, const s
 	assert_memory_equal(msg + opt_at, opt, ede ? 17 : 11);
 }
 
-static void test_answers_at_random(void **)
+TEST(test_answers_at_random)
 {
 	static struct random_answer r;
 	static uint8_t msg[8192], asked[512];
@@ -176,7 +176,7 @@ static void test_answers_at_random(void **)
 	}
 }
 
-static void test_exact_fit(void **)
+TEST(test_exact_fit)
 {
 	static struct random_answer r;
 	uint8_t msg[8192];
@@ -206,7 +206,7 @@ static void test_exact_fit(void **)
 }
 
 // Over TCP the size in the client's OPT says nothing.
-static void test_stream_limit(void **)
+TEST(test_stream_limit)
 {
 	static struct random_answer r;
 	static uint8_t msg[8192];
@@ -223,7 +223,7 @@ static void test_stream_limit(void **)
 }
 
 // The largest message there is has no room for an OPT, and TC would send the client nowhere.
-static void test_no_opt_where_nothing_else_fits(void **)
+TEST(test_no_opt_where_nothing_else_fits)
 {
 	static uint8_t msg[DNS_MESSAGE_MAX + 64], bytes[DNS_MESSAGE_MAX];
 	struct dns_query q;
@@ -250,7 +250,7 @@ static void test_no_opt_where_nothing_else_fits(void **)
 	assert_true(msg[2] & 2);
 }
 
-static void test_damaged_ttl_offsets(void **)
+TEST(test_damaged_ttl_offsets)
 {
 	uint8_t msg[512], bytes[8] = {0}, after[512];
 	uint16_t off[] = {0, 5, 65535}, sum;
@@ -268,7 +268,7 @@ static void test_damaged_ttl_offsets(void **)
 }
 
 // A stored answer without records is its counts and its code, which only the sum vouches for.
-static void test_wrong_sum_of_an_empty_answer(void **)
+TEST(test_wrong_sum_of_an_empty_answer)
 {
 	uint8_t msg[512];
 	struct dns_query q;
@@ -284,7 +284,7 @@ static void test_wrong_sum_of_an_empty_answer(void **)
 	}
 }
 
-static void test_rcode(void **)
+TEST(test_rcode)
 {
 	uint8_t msg[512];
 	struct dns_query q;
@@ -366,7 +366,7 @@ static void check_blocked(
 	}
 }
 
-static void test_blocked(void **)
+TEST(test_blocked)
 {
 	check_blocked(DNS_BLOCK_NXDOMAIN, 3, DNS_TYPE_A, DNS_RCODE_NXDOMAIN, DNS_TYPE_SOA);
 	check_blocked(DNS_BLOCK_NODATA, 3, DNS_TYPE_AAAA, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
@@ -386,7 +386,7 @@ static void test_blocked(void **)
 	check_blocked(DNS_BLOCK_MODES, 3, DNS_TYPE_A, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
 }
 
-static void test_any(void **)
+TEST(test_any)
 {
 	static const uint8_t record[] = "\xc0\x0c\0\x0d\0\1\0\0\x0e\x10\0\x09\7RFC8482";
 	uint8_t msg[512];
@@ -417,7 +417,7 @@ static size_t ask_chaos(
 	return w.pos;
 }
 
-static void test_identity(void **)
+TEST(test_identity)
 {
 	static const struct {
 		const char *name;
@@ -456,22 +456,4 @@ static void test_identity(void **)
 	q.qclass = DNS_CLASS_IN;
 	identity.name[0] = 'n';
 	assert_int_equal(dns_identity_reply(msg, sizeof(msg), &q, &identity, 1232, &sum), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_csum_partial),
-		cmocka_unit_test(test_answers_at_random),
-		cmocka_unit_test(test_exact_fit),
-		cmocka_unit_test(test_stream_limit),
-		cmocka_unit_test(test_no_opt_where_nothing_else_fits),
-		cmocka_unit_test(test_damaged_ttl_offsets),
-		cmocka_unit_test(test_wrong_sum_of_an_empty_answer),
-		cmocka_unit_test(test_rcode),
-		cmocka_unit_test(test_blocked),
-		cmocka_unit_test(test_any),
-		cmocka_unit_test(test_identity),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void put_a(struct wr *w, uint8_t *msg, uint16_t owner, uint8_t last)
 }
 
 // A CNAME of 5 bytes, then four addresses, then a signature: only the addresses move.
-static void test_alias_first(void **)
+TEST(test_alias_first)
 {
 	for (size_t question = 7; question <= 8; question++) {
 		uint8_t before[256], msg[256];
@@ -65,7 +65,7 @@ static void test_alias_first(void **)
 }
 
 // Each set by itself: a run ends where owner, type or class change.
-static void test_sets_apart(void **)
+TEST(test_sets_apart)
 {
 	uint8_t msg[512];
 	struct wr w = begin(msg, sizeof(msg), 9);
@@ -86,7 +86,7 @@ static void test_sets_apart(void **)
 }
 
 // Records of other sections, and texts of an address's length, stay.
-static void test_others_stay(void **)
+TEST(test_others_stay)
 {
 	uint8_t msg[256], before[256];
 	struct wr w = begin(msg, sizeof(msg), 5);
@@ -102,7 +102,7 @@ static void test_others_stay(void **)
 }
 
 // An owner that is spelled out has its length in front, which is none of the record's.
-static void test_owner_spelled_out(void **)
+TEST(test_owner_spelled_out)
 {
 	uint8_t msg[128], before[128];
 	for (unsigned owner = 0xbf; owner <= 0xc0; owner++) {
@@ -123,7 +123,7 @@ static void test_owner_spelled_out(void **)
 }
 
 // Whatever the bytes say, nothing beyond the end is touched, and no byte is lost.
-static void test_hostile(void **)
+TEST(test_hostile)
 {
 	struct guard g = guard_open();
 	for (unsigned round = 0; round < 20000; round++) {
@@ -144,16 +144,4 @@ static void test_hostile(void **)
 			assert_int_equal(count[i], 0);
 	}
 	guard_close(&g);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alias_first),
-		cmocka_unit_test(test_sets_apart),
-		cmocka_unit_test(test_others_stay),
-		cmocka_unit_test(test_owner_spelled_out),
-		cmocka_unit_test(test_hostile),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

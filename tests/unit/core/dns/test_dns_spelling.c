@@ -121,7 +121,7 @@ static void compare(const uint8_t *msg, size_t len, size_t at, unsigned *good)
 	compare_left(msg, len, at, plain.followed);
 }
 
-static void test_as_the_plain_twin(void **)
+TEST(test_as_the_plain_twin)
 {
 	unsigned good = 0;
 	for (uint64_t seed = 1; seed <= 400; seed++) {
@@ -138,7 +138,7 @@ static void test_as_the_plain_twin(void **)
 }
 
 // The most that names may have: 127 labels, 126 pointers, and one more of each.
-static void test_the_longest(void **)
+TEST(test_the_longest)
 {
 	uint8_t msg[DNS_HEADER_LEN + 3 + 4 * 127] = {0};
 	unsigned good = 0;
@@ -150,13 +150,4 @@ static void test_the_longest(void **)
 		to = at;
 	}
 	assert_int_equal(good, POINTERS);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_the_plain_twin),
-		cmocka_unit_test(test_the_longest),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

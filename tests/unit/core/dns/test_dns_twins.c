@@ -53,7 +53,7 @@ static unsigned dropped(void)
 	return n;
 }
 
-static void test_the_first_one_stays(void **)
+TEST(test_the_first_one_stays)
 {
 	begin(5, 0);
 	record(POINTER, 1, 7);
@@ -65,7 +65,7 @@ static void test_the_first_one_stays(void **)
 	assert_true(records.rec[0].keep && records.rec[1].keep);
 }
 
-static void test_what_differs_in_anything_stays(void **)
+TEST(test_what_differs_in_anything_stays)
 {
 	begin(4, 2);
 	record(POINTER, 1, 7);
@@ -77,7 +77,7 @@ static void test_what_differs_in_anything_stays(void **)
 	assert_int_equal(dropped(), 0);
 }
 
-static void test_what_is_not_kept_drops_nothing(void **)
+TEST(test_what_is_not_kept_drops_nothing)
 {
 	begin(2, 0);
 	record(POINTER, 1, 7);
@@ -89,7 +89,7 @@ static void test_what_is_not_kept_drops_nothing(void **)
 	assert_true(records.rec[1].keep);
 }
 
-static void test_as_many_as_there_can_be(void **)
+TEST(test_as_many_as_there_can_be)
 {
 	enum { HALF = DNS_ANSWER_RECORDS_MAX / 2 };
 
@@ -99,15 +99,4 @@ static void test_as_many_as_there_can_be(void **)
 	assert_in_range(dropped(), HALF - HALF / 100, HALF); // but for what probing gives up on
 	for (unsigned i = 0; i < HALF; i++)
 		assert_true(records.rec[i].keep);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_first_one_stays),
-		cmocka_unit_test(test_what_differs_in_anything_stays),
-		cmocka_unit_test(test_what_is_not_kept_drops_nothing),
-		cmocka_unit_test(test_as_many_as_there_can_be),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 enum { LEN_MOST = 255, ROUNDS = 200 };
 
-static void test_twin(void **)
+TEST(test_twin)
 {
 	struct dns_rand rnd = {13};
 	struct guard from = guard_open(), to = guard_open();
@@ -29,12 +29,4 @@ static void test_twin(void **)
 		}
 	guard_close(&from);
 	guard_close(&to);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_twin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

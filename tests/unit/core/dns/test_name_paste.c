@@ -7,7 +7,7 @@
 #include <weir/attr.h>
 #include <weir/dns_name.h>
 
-static void test_taken(void **)
+TEST(test_taken)
 {
 	static const struct {
 		const char *text, *name;
@@ -48,7 +48,7 @@ static void test_taken(void **)
 	}
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -82,13 +82,4 @@ static void test_refused(void **)
 			fail_msg("%d for \"%s\"", ret, bad[i].text);
 		assert_string_equal(why, bad[i].why);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,7 @@ static int parse(uint16_t type, const char *text, const char **why)
 	return rc;
 }
 
-static void test_dnspython(void **)
+TEST(test_dnspython)
 {
 	for (size_t i = 0; i < ARRAY_LEN(dnspython); i++) {
 		const struct example *e = &dnspython[i];
@@ -158,7 +158,7 @@ static void test_dnspython(void **)
 	}
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		const struct refused *e = &refused[i];
@@ -170,7 +170,7 @@ static void test_refused(void **)
 	}
 }
 
-static void test_types(void **)
+TEST(test_types)
 {
 	uint16_t type;
 	assert_true(rdata_parse_type("https", &type));
@@ -182,7 +182,7 @@ static void test_types(void **)
 }
 
 // Where we go further than the format: a text without quotes, and strings over 255 bytes.
-static void test_txt_long_and_bare(void **)
+TEST(test_txt_long_and_bare)
 {
 	char text[700];
 	const char *why;
@@ -202,7 +202,7 @@ static void test_txt_long_and_bare(void **)
 	assert_int_equal(got_len, 256);
 }
 
-static void test_caa_tag(void **)
+TEST(test_caa_tag)
 {
 	char text[320] = "0 ";
 	const char *why = "";
@@ -217,7 +217,7 @@ static void test_caa_tag(void **)
 	assert_non_null(strstr(why, "has a tag that is too long"));
 }
 
-static void test_caa_tag_letters(void **)
+TEST(test_caa_tag_letters)
 {
 	static const char good[] = "azAZ09mM5", bad[] = "`{@[/:.-_";
 	for (const char *p = good; *p; p++) {
@@ -237,7 +237,7 @@ static void test_caa_tag_letters(void **)
 }
 
 // Three digits up to 255, or one character that is no digit.
-static void test_escapes(void **)
+TEST(test_escapes)
 {
 	static const char *const bad[] = {
 		"\\", "\\1", "\\12", "\\1a2", "\\12a", "\\1ab", "\\256", "\\300", "\\999"};
@@ -255,7 +255,7 @@ static void test_escapes(void **)
 		5);
 }
 
-static void test_bounded(void **)
+TEST(test_bounded)
 {
 	static char text[3 * RDATA_PARSE_MAX];
 	const char *why = "";
@@ -340,7 +340,7 @@ static uint16_t text_make(struct dns_rand *r, char *p)
 	}
 }
 
-static void test_random_against_ldns(void **)
+TEST(test_random_against_ldns)
 {
 	struct dns_rand rnd = {21};
 	char text[2048], line[2200];
@@ -365,7 +365,7 @@ static void test_random_against_ldns(void **)
 }
 
 // Whatever the text, nothing but a reason or data comes of it.
-static void test_random_damage(void **)
+TEST(test_random_damage)
 {
 	struct dns_rand rnd = {22};
 	char text[2600];
@@ -385,21 +385,4 @@ static void test_random_damage(void **)
 		free(exact);
 		assert_true(rc == 0 ? got_len <= RDATA_PARSE_MAX : why != NULL);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dnspython),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_txt_long_and_bare),
-		cmocka_unit_test(test_caa_tag),
-		cmocka_unit_test(test_caa_tag_letters),
-		cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_random_against_ldns),
-		cmocka_unit_test(test_random_damage),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void all_live_records(unsigned writers, unsigned writers_now)
 	box_close(&b);
 }
 
-static void test_all_live_records_with_their_times(void **)
+TEST(test_all_live_records_with_their_times)
 {
 	all_live_records(1, 1);
 	all_live_records(1, 4);
@@ -90,7 +90,7 @@ static void fresh_first(unsigned writers)
 	box_close(&b);
 }
 
-static void test_a_smaller_table_takes_the_fresh_first(void **)
+TEST(test_a_smaller_table_takes_the_fresh_first)
 {
 	fresh_first(1);
 	fresh_first(4);
@@ -110,7 +110,7 @@ static struct l0_key subnet_key(const struct l0_reader *r, uint32_t id, struct b
 	return key;
 }
 
-static void test_answers_for_subnets_follow_their_resolver(void **)
+TEST(test_answers_for_subnets_follow_their_resolver)
 {
 	enum { N = 100 };
 	struct box a, b;
@@ -141,7 +141,7 @@ static void test_answers_for_subnets_follow_their_resolver(void **)
 }
 
 // Random bytes all over the old table: whatever is copied is a whole answer.
-static void test_a_scribbled_table(void **)
+TEST(test_a_scribbled_table)
 {
 	enum { N = 2500 };
 	struct box a, b;
@@ -167,15 +167,4 @@ static void test_a_scribbled_table(void **)
 	audit(&b);
 	box_close(&a);
 	box_close(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_live_records_with_their_times),
-		cmocka_unit_test(test_a_smaller_table_takes_the_fresh_first),
-		cmocka_unit_test(test_answers_for_subnets_follow_their_resolver),
-		cmocka_unit_test(test_a_scribbled_table),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

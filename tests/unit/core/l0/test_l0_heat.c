@@ -59,7 +59,7 @@ static void must_put(struct box *b, uint32_t id, uint64_t now_ms)
 	assert_int_equal(box_put(b, id, 1, 60, now_ms, HOUR_MS), 0);
 }
 
-static void test_steady_state_is_hits_a_window(void **)
+TEST(test_steady_state_is_hits_a_window)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -85,7 +85,7 @@ static void test_steady_state_is_hits_a_window(void **)
 	box_close(&b);
 }
 
-static void test_half_a_hit_a_sweep_adds_up(void **)
+TEST(test_half_a_hit_a_sweep_adds_up)
 {
 	struct box b;
 	uint64_t sum = 0;
@@ -101,7 +101,7 @@ static void test_half_a_hit_a_sweep_adds_up(void **)
 	box_close(&b);
 }
 
-static void test_heat_outlives_replacement_and_not_deletion(void **)
+TEST(test_heat_outlives_replacement_and_not_deletion)
 {
 	struct box b;
 	struct box_name n;
@@ -135,7 +135,7 @@ static void test_heat_outlives_replacement_and_not_deletion(void **)
 	box_close(&b);
 }
 
-static void test_hits_without_a_mark_count(void **)
+TEST(test_hits_without_a_mark_count)
 {
 	static struct box_put p;
 	struct box b;
@@ -159,7 +159,7 @@ static void test_hits_without_a_mark_count(void **)
 }
 
 // A worker ends: what a round has gathered of its hits stays, the later ones go with its marks.
-static void test_gathered_hits_outlive_their_worker(void **)
+TEST(test_gathered_hits_outlive_their_worker)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -177,7 +177,7 @@ static void test_gathered_hits_outlive_their_worker(void **)
 	box_close(&b);
 }
 
-static void test_saved_misses(void **)
+TEST(test_saved_misses)
 {
 	static struct box_put p;
 	struct box b;
@@ -207,7 +207,7 @@ static void test_saved_misses(void **)
 }
 
 // A request for a record past soft expiry that came to nothing can be made again.
-static void test_sweep_clears_requests_for_expired_records(void **)
+TEST(test_sweep_clears_requests_for_expired_records)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -221,18 +221,4 @@ static void test_sweep_clears_requests_for_expired_records(void **)
 	(void)sweep(&b, 1000 + HOUR_MS / 2, 1);
 	assert_int_equal(b.marks[record_of(&b, 7)], MARK_VISITED);
 	box_close(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_steady_state_is_hits_a_window),
-		cmocka_unit_test(test_half_a_hit_a_sweep_adds_up),
-		cmocka_unit_test(test_heat_outlives_replacement_and_not_deletion),
-		cmocka_unit_test(test_hits_without_a_mark_count),
-		cmocka_unit_test(test_gathered_hits_outlive_their_worker),
-		cmocka_unit_test(test_saved_misses),
-		cmocka_unit_test(test_sweep_clears_requests_for_expired_records),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

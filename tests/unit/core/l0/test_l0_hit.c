@@ -111,7 +111,7 @@ static bool check_once(const struct guard *table, const struct guard *message)
 	return true;
 }
 
-static void test_twin(void **)
+TEST(test_twin)
 {
 	struct guard table = guard_open(), message = guard_open();
 	unsigned answered = 0;
@@ -120,12 +120,4 @@ static void test_twin(void **)
 	assert_in_range(answered, ROUNDS / 20, ROUNDS * 3 / 4);
 	guard_close(&table);
 	guard_close(&message);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_twin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

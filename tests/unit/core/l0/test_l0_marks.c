@@ -100,7 +100,7 @@ static bool drop(struct crowd *c, uint32_t id)
 	return l0_writer_delete(c->b.w, &key);
 }
 
-static void test_a_gathered_hit_goes_with_its_record(void **)
+TEST(test_a_gathered_hit_goes_with_its_record)
 {
 	struct crowd c;
 	crowd_open(&c);
@@ -118,7 +118,7 @@ static void test_a_gathered_hit_goes_with_its_record(void **)
 }
 
 // The units of a deleted record are another's soon: what was gathered for the first is not its.
-static void test_no_record_gets_the_hits_of_another(void **)
+TEST(test_no_record_gets_the_hits_of_another)
 {
 	struct crowd c;
 	uint32_t id = 8;
@@ -143,7 +143,7 @@ static void test_no_record_gets_the_hits_of_another(void **)
 }
 
 // More than one byte has room for.
-static void test_the_hits_of_many_workers_add_up(void **)
+TEST(test_the_hits_of_many_workers_add_up)
 {
 	struct crowd c;
 	crowd_open(&c);
@@ -164,7 +164,7 @@ static void test_the_hits_of_many_workers_add_up(void **)
 }
 
 // A successor copies the visits from there.
-static void test_marks_of_an_ended_worker_are_not_changed(void **)
+TEST(test_marks_of_an_ended_worker_are_not_changed)
 {
 	struct crowd c;
 	crowd_open(&c);
@@ -179,7 +179,7 @@ static void test_marks_of_an_ended_worker_are_not_changed(void **)
 }
 
 // Requests that were made before the marks were taken have nobody who serves them; later ones do.
-static void test_requests_of_an_earlier_life_are_forgotten(void **)
+TEST(test_requests_of_an_earlier_life_are_forgotten)
 {
 	struct crowd c;
 	crowd_open(&c);
@@ -233,7 +233,7 @@ static void random_step(struct crowd *c)
 	l0_writer_reclaim(c->b.w);
 }
 
-static void test_each_hit_counts_once(void **)
+TEST(test_each_hit_counts_once)
 {
 	struct crowd c;
 	uint64_t all = 0;
@@ -254,7 +254,7 @@ static void test_each_hit_counts_once(void **)
 }
 
 // Shares begin at any unit, so words of marks lie across their ends.
-static void test_hits_of_each_share(void **)
+TEST(test_hits_of_each_share)
 {
 	enum { WRITERS = 3, N = 3000 };
 	struct box b;
@@ -284,18 +284,4 @@ static void test_hits_of_each_share(void **)
 		assert_int_equal(marks[number], 0);
 	}
 	box_close(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_gathered_hit_goes_with_its_record),
-		cmocka_unit_test(test_no_record_gets_the_hits_of_another),
-		cmocka_unit_test(test_the_hits_of_many_workers_add_up),
-		cmocka_unit_test(test_marks_of_an_ended_worker_are_not_changed),
-		cmocka_unit_test(test_requests_of_an_earlier_life_are_forgotten),
-		cmocka_unit_test(test_each_hit_counts_once),
-		cmocka_unit_test(test_hits_of_each_share),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

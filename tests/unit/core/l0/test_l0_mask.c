@@ -7,7 +7,7 @@
 #include <errno.h>
 
 // The mask comes, changes and goes, and all the rest stays: the stamp, the times, the answer.
-static void test_answer_policy(void **)
+TEST(test_answer_policy)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -52,7 +52,7 @@ static void test_answer_policy(void **)
 }
 
 // Nothing is free: a record that cannot be judged anew must not stay as it was.
-static void test_mask_without_room(void **)
+TEST(test_mask_without_room)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 3));
@@ -77,7 +77,7 @@ static void test_mask_without_room(void **)
 }
 
 // A new life of the control plane takes masks over, and drops a record whose mask was damaged.
-static void test_recovery(void **)
+TEST(test_recovery)
 {
 	struct box b;
 	struct l0_view v;
@@ -100,7 +100,7 @@ static void test_recovery(void **)
 }
 
 // Made earlier by as much, and all the rest stays; without room it is gone.
-static void test_age(void **)
+TEST(test_age)
 {
 	struct box b;
 	struct l0_view v;
@@ -135,15 +135,4 @@ static void test_age(void **)
 	assert_true(lost > 1000);
 	audit(&b);
 	box_close(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answer_policy),
-		cmocka_unit_test(test_mask_without_room),
-		cmocka_unit_test(test_recovery),
-		cmocka_unit_test(test_age),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,13 +197,13 @@ static void run_model(
 	box_close(&m.b);
 }
 
-static void test_against_the_model(void **)
+TEST(test_against_the_model)
 {
 	run_model(1, 1 << 20, 2, 1, 100000); // tight, many evictions
 	run_model(2, 4 << 20, 4, 1, 100000); // roomy
 }
 
-static void test_several_writers_against_the_model(void **)
+TEST(test_several_writers_against_the_model)
 {
 	run_model(3, 1 << 20, 2, 2, 50000);
 	run_model(4, 2 << 20, 4, 3, 50000);
@@ -211,7 +211,7 @@ static void test_several_writers_against_the_model(void **)
 }
 
 // Only fresh keys and no deletions: then evictions must account for each missing record.
-static void test_evictions_are_all_counted(void **)
+TEST(test_evictions_are_all_counted)
 {
 	static struct model m;
 	memset(&m, 0, sizeof(m));
@@ -296,7 +296,7 @@ static void churn_mark(struct churn *c, _Atomic uint8_t *marks, uint32_t i)
 		marks[number] |= MARK_VISITED;
 }
 
-static void test_fragmentation(void **)
+TEST(test_fragmentation)
 {
 	static struct churn c;
 	assert_true(box_open(&c.b, 4 << 20, 30));
@@ -359,7 +359,7 @@ static double popular_hits(unsigned flood, bool mark)
 
 // The flood is twice the questions and 27 times the table. A queue without marks shows what the
 // marks are worth.
-static void test_flood_leaves_the_popular(void **)
+TEST(test_flood_leaves_the_popular)
 {
 	double calm = popular_hits(0, true), flooded = popular_hits(2, true);
 	double unmarked = popular_hits(2, false);
@@ -369,16 +369,4 @@ static void test_flood_leaves_the_popular(void **)
 	assert_true(calm > 99);
 	assert_true(calm - flooded <= 2);
 	assert_true(flooded - unmarked >= 3);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_against_the_model),
-		cmocka_unit_test(test_several_writers_against_the_model),
-		cmocka_unit_test(test_evictions_are_all_counted),
-		cmocka_unit_test(test_fragmentation),
-		cmocka_unit_test(test_flood_leaves_the_popular),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 
 static struct dns_rand rnd = {5};
 
-static void test_key_compare(void **)
+TEST(test_key_compare)
 {
 	struct guard a = guard_open(), b = guard_open();
 	for (unsigned n = 1; n <= DNS_NAME_MAX; n++) {
@@ -72,7 +72,7 @@ static void make_reply(const struct l0_view *v, const struct guard *room)
 	assert_int_equal(dns_reply_answer(msg, cap, &q, &v->answer, &o, &sum), cap);
 }
 
-static void test_records_at_the_end(void **)
+TEST(test_records_at_the_end)
 {
 	struct guard g = guard_open(), room = guard_open();
 	struct l0_reader r = {.units = g.first, .unit_count = GUARD_ROOM / L0_UNIT};
@@ -107,13 +107,4 @@ static void test_records_at_the_end(void **)
 	assert_true(read > 10000 && refused > 10000);
 	guard_close(&g);
 	guard_close(&room);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_key_compare),
-		cmocka_unit_test(test_records_at_the_end),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

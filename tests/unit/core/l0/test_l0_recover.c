@@ -12,7 +12,7 @@ static void fill(struct box *b, uint32_t n, uint64_t *seed)
 			id % 10 ? 1 << 20 : 500);
 }
 
-static void test_warm_restart(void **)
+TEST(test_warm_restart)
 {
 	struct box b;
 	uint64_t seed = 1;
@@ -66,7 +66,7 @@ static uint8_t *units_of(const struct box *b)
 
 // What a death between any two stores of the writer can leave: a tag of 0 before its record is
 // replaced, a new record number without its tag, wrong overflow counts, records that no slot names.
-static void test_death_between_stores(void **)
+TEST(test_death_between_stores)
 {
 	struct box b;
 	uint64_t seed = 2, count;
@@ -91,7 +91,7 @@ static void test_death_between_stores(void **)
 	box_close(&b);
 }
 
-static void test_two_slots_of_one_record(void **)
+TEST(test_two_slots_of_one_record)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -111,7 +111,7 @@ static void test_two_slots_of_one_record(void **)
 	box_close(&b);
 }
 
-static void test_record_from_the_future(void **)
+TEST(test_record_from_the_future)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -127,7 +127,7 @@ static void test_record_from_the_future(void **)
 
 // One bit at a time in index and records. The fields of a record that nothing else in it confirms
 // (times, counts, rcode) may change; lengths, key, TTL offsets and answer may not.
-static void test_scribbled_table(void **)
+TEST(test_scribbled_table)
 {
 	struct box b;
 	uint64_t seed = 3, discarded = 0;
@@ -159,7 +159,7 @@ static void test_scribbled_table(void **)
 }
 
 // Not bits but all of it.
-static void test_random_table(void **)
+TEST(test_random_table)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 4));
@@ -178,7 +178,7 @@ static void test_random_table(void **)
 	box_close(&b);
 }
 
-static void test_other_geometry_is_refused(void **)
+TEST(test_other_geometry_is_refused)
 {
 	struct box b;
 	struct l0_writer *w = NULL;
@@ -194,7 +194,7 @@ static void test_other_geometry_is_refused(void **)
 }
 
 // TTLs that overlap, in a record whose check says that nobody damaged it.
-static void test_overlapping_ttls(void **)
+TEST(test_overlapping_ttls)
 {
 	enum { FIRST = 8, LEN = 41 };
 	for (uint16_t second = FIRST + 3; second <= FIRST + 4; second++) {
@@ -215,19 +215,4 @@ static void test_overlapping_ttls(void **)
 		assert_int_equal(stats_of(&b).discarded, second != FIRST + 4);
 		box_close(&b);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_warm_restart),
-		cmocka_unit_test(test_death_between_stores),
-		cmocka_unit_test(test_two_slots_of_one_record),
-		cmocka_unit_test(test_record_from_the_future),
-		cmocka_unit_test(test_scribbled_table),
-		cmocka_unit_test(test_random_table),
-		cmocka_unit_test(test_other_geometry_is_refused),
-		cmocka_unit_test(test_overlapping_ttls),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 enum { NOW_MS = 1000, LONG_MS = 1 << 30 };
 
 // Shares follow each other without a gap, and each key's two buckets lie in its resolver's.
-static void test_shares_tile_the_table(void **)
+TEST(test_shares_tile_the_table)
 {
 	uint64_t seed = 1;
 	for (unsigned n = 1; n <= SHM_RESOLVERS_MAX; n++) {
@@ -45,7 +45,7 @@ static void test_shares_tile_the_table(void **)
 	}
 }
 
-static void test_a_foreign_key_is_refused(void **)
+TEST(test_a_foreign_key_is_refused)
 {
 	struct box b;
 	static struct box_put p;
@@ -73,7 +73,7 @@ static void test_a_foreign_key_is_refused(void **)
 
 // Each eighth of the smallest table, full of small records that clients ask for, takes the longest
 // answer within a few tries.
-static void test_the_longest_answer_in_the_smallest_share(void **)
+TEST(test_the_longest_answer_in_the_smallest_share)
 {
 	struct box b;
 	bool stored[SHM_RESOLVERS_MAX] = {0};
@@ -112,7 +112,7 @@ static void count_met(void *arg, const struct l0_swept *s)
 	met[s->record]++;
 }
 
-static void test_walks_stay_in_the_share(void **)
+TEST(test_walks_stay_in_the_share)
 {
 	enum { N = 3000, WRITERS = 3 };
 	struct box b;
@@ -156,7 +156,7 @@ static void test_walks_stay_in_the_share(void **)
 }
 
 // One writer's restart, or what it does with marks, leaves the other's records alone.
-static void test_one_writer_starts_again(void **)
+TEST(test_one_writer_starts_again)
 {
 	enum { N = 3000 };
 	struct box b;
@@ -190,7 +190,7 @@ static void test_one_writer_starts_again(void **)
 }
 
 // A slot that leads into the other share is none to go on with: two writers would own its units.
-static void test_a_record_of_another_share_is_dropped(void **)
+TEST(test_a_record_of_another_share_is_dropped)
 {
 	struct box b;
 	static struct box_put p;
@@ -225,7 +225,7 @@ static void test_a_record_of_another_share_is_dropped(void **)
 	box_close(&b);
 }
 
-static void test_marks_of_the_own_share(void **)
+TEST(test_marks_of_the_own_share)
 {
 	struct box b;
 	assert_true(box_open_for(&b, 1 << 20, 3, 2));
@@ -246,7 +246,7 @@ static void test_marks_of_the_own_share(void **)
 	box_close(&b);
 }
 
-static void test_no_writer_beyond_the_geometry(void **)
+TEST(test_no_writer_beyond_the_geometry)
 {
 	struct box b;
 	struct l0_writer *w = NULL;
@@ -254,19 +254,4 @@ static void test_no_writer_beyond_the_geometry(void **)
 	assert_int_equal(l0_writer_open(&w, b.base, b.size, 2, true, &b.ew, 0), -EPROTO);
 	assert_null(w);
 	box_close(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shares_tile_the_table),
-		cmocka_unit_test(test_a_foreign_key_is_refused),
-		cmocka_unit_test(test_the_longest_answer_in_the_smallest_share),
-		cmocka_unit_test(test_walks_stay_in_the_share),
-		cmocka_unit_test(test_one_writer_starts_again),
-		cmocka_unit_test(test_a_record_of_another_share_is_dropped),
-		cmocka_unit_test(test_marks_of_the_own_share),
-		cmocka_unit_test(test_no_writer_beyond_the_geometry),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-static void test_plan(void **)
+TEST(test_plan)
 {
 	uint64_t g[SHM_GEOMETRY_WORDS];
 	size_t data;
@@ -31,7 +31,7 @@ static void test_plan(void **)
 	}
 }
 
-static void test_geometry_is_checked(void **)
+TEST(test_geometry_is_checked)
 {
 	struct box b;
 	assert_true(box_map(&b, 1 << 20, 2));
@@ -56,7 +56,7 @@ static void test_geometry_is_checked(void **)
 	box_close(&b);
 }
 
-static void test_match_twins(void **)
+TEST(test_match_twins)
 {
 	uint64_t seed = 1;
 	static struct l0_bucket b;
@@ -76,7 +76,7 @@ static void test_match_twins(void **)
 	}
 }
 
-static void test_buckets_of_a_key(void **)
+TEST(test_buckets_of_a_key)
 {
 	uint64_t seed = 2;
 	for (int i = 0; i < 100000; i++) {
@@ -93,7 +93,7 @@ static void test_buckets_of_a_key(void **)
 	}
 }
 
-static void test_every_part_of_the_key_counts(void **)
+TEST(test_every_part_of_the_key_counts)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -120,7 +120,7 @@ static void test_every_part_of_the_key_counts(void **)
 	box_close(&b);
 }
 
-static void test_key_of_query(void **)
+TEST(test_key_of_query)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -144,7 +144,7 @@ static void test_key_of_query(void **)
 	box_close(&b);
 }
 
-static void test_wrong_candidate_is_no_harm(void **)
+TEST(test_wrong_candidate_is_no_harm)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -165,7 +165,7 @@ static void test_wrong_candidate_is_no_harm(void **)
 }
 
 // Each length in a record, one at a time, made too large or nothing.
-static void test_bad_record_is_absent_and_counted(void **)
+TEST(test_bad_record_is_absent_and_counted)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -222,7 +222,7 @@ static uint32_t touch(const void *p, size_t n)
 
 // Whatever the table holds, nothing outside it is read (ASan watches). Lengths are often made
 // plausible, so that the later checks are reached as well.
-static void test_hostile_table(void **)
+TEST(test_hostile_table)
 {
 	struct box b;
 	assert_true(box_map(&b, 1 << 20, 2));
@@ -267,7 +267,7 @@ static void test_hostile_table(void **)
 }
 
 // A run that ends where its word does, behind a gap too short: the free unit next to it is found.
-static void test_run_behind_a_used_end(void **)
+TEST(test_run_behind_a_used_end)
 {
 	enum { WANTED = 40, USED_AT = 32, USED = 32 };
 	struct l0_alloc a;
@@ -280,7 +280,7 @@ static void test_run_behind_a_used_end(void **)
 }
 
 // The search goes on behind what it found last, also when room before that has come free.
-static void test_search_goes_on(void **)
+TEST(test_search_goes_on)
 {
 	enum { BEGIN = 2, EACH = 4 };
 	struct box b;
@@ -297,22 +297,4 @@ static void test_search_goes_on(void **)
 	assert_int_equal(l0_alloc_take(&a, EACH), 1); // and from the start
 	l0_alloc_destroy(&a);
 	free(b.base);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan),
-		cmocka_unit_test(test_geometry_is_checked),
-		cmocka_unit_test(test_match_twins),
-		cmocka_unit_test(test_buckets_of_a_key),
-		cmocka_unit_test(test_every_part_of_the_key_counts),
-		cmocka_unit_test(test_key_of_query),
-		cmocka_unit_test(test_wrong_candidate_is_no_harm),
-		cmocka_unit_test(test_bad_record_is_absent_and_counted),
-		cmocka_unit_test(test_hostile_table),
-		cmocka_unit_test(test_run_behind_a_used_end),
-		cmocka_unit_test(test_search_goes_on),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ static struct l0_view must_get(const struct box *b, uint32_t id, uint32_t *numbe
 	return v;
 }
 
-static void test_refusals(void **)
+TEST(test_refusals)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -57,7 +57,7 @@ static void test_refusals(void **)
 	box_close(&b);
 }
 
-static void test_fields_and_restamp(void **)
+TEST(test_fields_and_restamp)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -146,9 +146,9 @@ static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p
 	return seen;
 }
 
-static void test_a_flipped_bit_shows_in_the_sum(void **state)
+TEST(test_a_flipped_bit_shows_in_the_sum)
 {
-	(void)state;
+	(void)unit_state;
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
 	static struct box_put p;
@@ -172,9 +172,9 @@ static void test_a_flipped_bit_shows_in_the_sum(void **state)
 }
 
 // Which answers need no table, and that their offsets come back as they went in.
-static void test_even_answers(void **state)
+TEST(test_even_answers)
 {
-	(void)state;
+	(void)unit_state;
 	static const struct {
 		uint16_t off[3], count, len, step;
 	} cases[] = {
@@ -212,7 +212,7 @@ static void test_even_answers(void **state)
 	box_close(&b);
 }
 
-static void test_flush_by_name_and_subtree(void **)
+TEST(test_flush_by_name_and_subtree)
 {
 	struct box b;
 	assert_true(box_open(&b, 4 << 20, 2));
@@ -253,7 +253,7 @@ static void test_flush_by_name_and_subtree(void **)
 	box_close(&b);
 }
 
-static void test_sweep(void **)
+TEST(test_sweep)
 {
 	struct box b;
 	assert_true(box_open(&b, 4 << 20, 2));
@@ -276,7 +276,7 @@ static void test_sweep(void **)
 
 // A worker that never passes a quiescent state: puts go on while there is free space, then are
 // refused, and the cache is not emptied by that. Then it moves, and all is well.
-static void test_stuck_worker(void **)
+TEST(test_stuck_worker)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 3));
@@ -309,7 +309,7 @@ static void test_stuck_worker(void **)
 	box_close(&b);
 }
 
-static void test_marks(void **)
+TEST(test_marks)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -340,7 +340,7 @@ static void test_marks(void **)
 }
 
 // The oldest records, all visited, and their worker dies: the hand spares them once all the same.
-static void test_visits_outlive_their_worker(void **)
+TEST(test_visits_outlive_their_worker)
 {
 	enum { WANTED = 300 };
 	struct box b;
@@ -369,7 +369,7 @@ static void test_visits_outlive_their_worker(void **)
 }
 
 // Two full buckets: expired goes before unvisited, that before the oldest.
-static void test_victim_of_full_buckets(void **)
+TEST(test_victim_of_full_buckets)
 {
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
@@ -403,7 +403,7 @@ static void test_victim_of_full_buckets(void **)
 }
 
 // Full size, no marks: the memory figure is the sum of what is allocated, by geometry alone.
-static void test_memory_is_a_function_of_geometry(void **)
+TEST(test_memory_is_a_function_of_geometry)
 {
 	struct box a, b;
 	assert_true(box_open(&a, 8 << 20, 2) && box_open(&b, 8 << 20, 2));
@@ -420,7 +420,7 @@ static void test_memory_is_a_function_of_geometry(void **)
 }
 
 // The gap before the TTL offsets is filled without touching them: one beyond a byte stays.
-static void test_a_ttl_far_into_the_answer(void **)
+TEST(test_a_ttl_far_into_the_answer)
 {
 	enum { FAR = 0x12c, LEN = 400 };
 	static struct box_put p;
@@ -439,7 +439,7 @@ static void test_a_ttl_far_into_the_answer(void **)
 
 // A table full of small records and answers that need a long run: those that lie where it is to be
 // give way, and each is counted.
-static void test_who_gives_way_to_a_large_one_is_counted(void **)
+TEST(test_who_gives_way_to_a_large_one_is_counted)
 {
 	enum { SMALL = 40, LARGE = 4000, LARGE_ONES = 20 };
 	struct box b;
@@ -465,24 +465,4 @@ static void test_who_gives_way_to_a_large_one_is_counted(void **)
 	assert_int_equal(s.entries, puts + large - s.evicted_space - s.evicted_bucket);
 	audit(&b);
 	box_close(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_fields_and_restamp),
-		cmocka_unit_test(test_a_flipped_bit_shows_in_the_sum),
-		cmocka_unit_test(test_even_answers),
-		cmocka_unit_test(test_flush_by_name_and_subtree),
-		cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_stuck_worker),
-		cmocka_unit_test(test_marks),
-		cmocka_unit_test(test_visits_outlive_their_worker),
-		cmocka_unit_test(test_victim_of_full_buckets),
-		cmocka_unit_test(test_memory_is_a_function_of_geometry),
-		cmocka_unit_test(test_a_ttl_far_into_the_answer),
-		cmocka_unit_test(test_who_gives_way_to_a_large_one_is_counted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,49 @@ static size_t capture(void (*body)(void), char *out, size_t cap)
 	return len;
 }
 
+static void say_live(void)
+{
+	log_init("prog", LOG_LEVEL_INFO);
+	log_debug("quiet");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("loud");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("quiet");
+	log_set_level(LOG_LEVEL_INFO);
+}
+
+TEST(test_level_changes_live)
+{
+	char out[1024];
+	capture(say_live, out, sizeof(out));
+	assert_string_equal(out, "<7>prog: loud\n");
+}
+
+static void say_formats(void)
+{
+	log_init("prog", LOG_LEVEL_INFO);
+	log_set_format(LOG_FORMAT_JSON);
+	log_error("bad \"%s\"", "name");
+	log_foreign("EAL: one\n", 9);
+	log_foreign("\n", 1);
+	log_set_format(LOG_FORMAT_TEXT);
+	log_info("text");
+	log_foreign("EAL: two\n", 9);
+}
+
+TEST(test_format_changes_live)
+{
+	char out[2048], id[16];
+	capture(say_formats, out, sizeof(out));
+	assert_memory_equal(out, "{\"time\":\"2", 10);
+	snprintf(id, sizeof(id), "\"E%08x\"", (unsigned)log_recent_id("bad \"%s\""));
+	assert_non_null(strstr(out, id));
+	assert_non_null(strstr(out, "\"message\":\"bad \\\"name\\\"\"}\n{\"time\":"));
+	const char *text = strstr(out, "\"message\":\"EAL: one\"}\n");
+	assert_non_null(text);
+	assert_string_equal(strchr(text, '\n'), "\n<6>prog: text\nEAL: two\n");
+}
+
 static void say_levels(void)
 {
 	log_init("prog", LOG_LEVEL_WARNING);
@@ -38,7 +81,7 @@ static void say_levels(void)
 	log_info("quiet");
 }
 
-static void test_levels(void **)
+TEST(test_levels)
 {
 	char out[1024];
 	capture(say_levels, out, sizeof(out));
@@ -53,7 +96,7 @@ static void say_long(void)
 	log_error("%s", text);
 }
 
-static void test_long_line_is_cut(void **)
+TEST(test_long_line_is_cut)
 {
 	char out[8192];
 	size_t len = capture(say_long, out, sizeof(out));
@@ -67,7 +110,7 @@ static void say_much(void)
 		log_error("again");
 }
 
-static void test_flood_is_bounded(void **)
+TEST(test_flood_is_bounded)
 {
 	static char out[1 << 20];
 	size_t len = capture(say_much, out, sizeof(out));
@@ -80,7 +123,7 @@ static void test_flood_is_bounded(void **)
 
 // The reader stands still: nobody who logs waits for it, what finds no room is lost and counted,
 // and the reader gets their number once it goes on.
-static void test_stalled_reader(void **)
+TEST(test_stalled_reader)
 {
 	static char text[LOG_OUT_BYTES / 64 - 1], got[4 * LOG_OUT_BYTES];
 	enum { LINES = 200 };
@@ -126,60 +169,4 @@ static void test_stalled_reader(void **)
 	close(fds[0]);
 	assert_non_null(strstr(got, "\nlast\ndirect\n"));
 	assert_int_equal(log_out_lost(), lost);
-}
-
-static void say_live(void)
-{
-	log_init("prog", LOG_LEVEL_INFO);
-	log_debug("quiet");
-	log_set_level(LOG_LEVEL_DEBUG);
-	log_debug("loud");
-	log_set_level(LOG_LEVEL_ERROR);
-	log_warning("quiet");
-	log_set_level(LOG_LEVEL_INFO);
-}
-
-static void test_level_changes_live(void **)
-{
-	char out[1024];
-	capture(say_live, out, sizeof(out));
-	assert_string_equal(out, "<7>prog: loud\n");
-}
-
-static void say_formats(void)
-{
-	log_init("prog", LOG_LEVEL_INFO);
-	log_set_format(LOG_FORMAT_JSON);
-	log_error("bad \"%s\"", "name");
-	log_foreign("EAL: one\n", 9);
-	log_foreign("\n", 1);
-	log_set_format(LOG_FORMAT_TEXT);
-	log_info("text");
-	log_foreign("EAL: two\n", 9);
-}
-
-static void test_format_changes_live(void **)
-{
-	char out[2048], id[16];
-	capture(say_formats, out, sizeof(out));
-	assert_memory_equal(out, "{\"time\":\"2", 10);
-	snprintf(id, sizeof(id), "\"E%08x\"", (unsigned)log_recent_id("bad \"%s\""));
-	assert_non_null(strstr(out, id));
-	assert_non_null(strstr(out, "\"message\":\"bad \\\"name\\\"\"}\n{\"time\":"));
-	const char *text = strstr(out, "\"message\":\"EAL: one\"}\n");
-	assert_non_null(text);
-	assert_string_equal(strchr(text, '\n'), "\n<6>prog: text\nEAL: two\n");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_level_changes_live),
-		cmocka_unit_test(test_format_changes_live),
-		cmocka_unit_test(test_long_line_is_cut),
-		cmocka_unit_test(test_flood_is_bounded),
-		cmocka_unit_test(test_stalled_reader),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

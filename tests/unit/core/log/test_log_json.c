@@ -33,7 +33,7 @@ static const char *text_of(const json_t *root, const char *key)
 	return text ? text : "(none)";
 }
 
-static void test_fields(void **)
+TEST(test_fields)
 {
 	assert_int_equal(pthread_setname_np(pthread_self(), "a \"thread\""), 0);
 	json_t *root = parse(&(struct log_json){.level = LOG_LEVEL_ERROR,
@@ -56,7 +56,7 @@ static void test_fields(void **)
 }
 
 // The kind, the number and the fields of an event; any bytes in the longest values fit.
-static void test_event(void **)
+TEST(test_event)
 {
 	static char long_value[2 * LOG_FIELD_MAX];
 	struct log_event e = {.kind = "upstream_down",
@@ -85,7 +85,7 @@ static void test_event(void **)
 	}
 }
 
-static void test_levels(void **)
+TEST(test_levels)
 {
 	static const struct {
 		enum log_level level;
@@ -103,7 +103,7 @@ static void test_levels(void **)
 }
 
 // All bytes, in texts of all lengths: each line is an object, and no line is too long.
-static void test_any_text(void **)
+TEST(test_any_text)
 {
 	char text[LOG_TEXT_MAX];
 	for (unsigned byte = 1; byte < 256; byte++)
@@ -128,7 +128,7 @@ static void test_any_text(void **)
 	json_decref(root);
 }
 
-static void test_time(void **)
+TEST(test_time)
 {
 	// Begins and ends of months and years, leap days, and every 41st day of 200 years.
 	static const int64_t days[] = {951782400, 951868800, 1709164800, 1709251200, 1735689599,
@@ -153,16 +153,4 @@ static void test_time(void **)
 		assert_int_equal(shown[23], 'Z');
 		json_decref(root);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_event),
-		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_any_text),
-		cmocka_unit_test(test_time),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

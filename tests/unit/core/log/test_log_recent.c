@@ -9,7 +9,7 @@
 
 static struct log_recent kind[LOG_RECENT_MAX];
 
-static void test_kinds(void **)
+TEST(test_kinds)
 {
 	uint64_t changes = log_recent_changes();
 	log_warning("disk %s is full", "a");
@@ -29,7 +29,7 @@ static void test_kinds(void **)
 }
 
 // A long text is cut; more kinds than there is room for: the oldest goes.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	char text[1000], fmt[LOG_RECENT_MAX + 1][16];
 	uint64_t replaced = 0;
@@ -64,7 +64,7 @@ static void test_add(unsigned n)
 
 // Any number of kinds: the ring stays as large as it is, each one that goes is counted, and it is
 // always the one that is longest ago, not the one that came first.
-static void test_flood(void **)
+TEST(test_flood)
 {
 	struct log_recent_counts before, after;
 	uint64_t replaced;
@@ -99,14 +99,4 @@ static void test_flood(void **)
 	test_add(9999);
 	assert_int_equal(place_of(id), 0);
 	assert_int_equal(kind[0].count, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_flood),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,14 +40,14 @@ static void are(struct counts counts, unsigned resolvers, unsigned frontends)
 	assert_int_equal(counts.frontends, frontends);
 }
 
-static void a_number_stands_on_any_machine(void **)
+TEST(a_number_stands_on_any_machine)
 {
 	are(counts_on("1", 64), 1, 1);
 	are(counts_on("3", 1), 3, 3);
 	are(counts_on("8", 2), SHM_RESOLVERS_MAX, EPOCH_OWN_MAX);
 }
 
-static void auto_counts_the_cpus_that_are_not_workers(void **)
+TEST(auto_counts_the_cpus_that_are_not_workers)
 {
 	static const unsigned of_cpus[][3] = {{0, 1, 1}, {1, 1, 1}, {2, 1, 1}, {5, 1, 1}, {6, 2, 1},
 		{7, 2, 1}, {8, 3, 1}, {10, 4, 2}, {18, 8, 4}, {33, 8, 7}, {34, 8, 8}, {64, 8, 8}};
@@ -56,20 +56,10 @@ static void auto_counts_the_cpus_that_are_not_workers(void **)
 		are(counts_on("auto", of_cpus[i][0]), of_cpus[i][1], of_cpus[i][2]);
 }
 
-static void the_shipped_configuration_has_one(void **)
+TEST(the_shipped_configuration_has_one)
 {
 	struct config *c = config_text_load(HEAD);
 	assert_int_equal(config_resolvers(c, NULL), 1);
 	assert_int_equal(config_frontends(c, NULL), 1);
 	config_free(c);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_number_stands_on_any_machine),
-		cmocka_unit_test(auto_counts_the_cpus_that_are_not_workers),
-		cmocka_unit_test(the_shipped_configuration_has_one),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

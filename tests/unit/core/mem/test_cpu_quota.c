@@ -40,7 +40,7 @@ static void put(const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void without_cgroups_there_is_none(void **)
+TEST_WITH(without_cgroups_there_is_none, setup, teardown)
 {
 	assert_int_equal(cpu_quota(root), 0);
 	put("proc/self/cgroup", "0::/\n");
@@ -48,7 +48,7 @@ static void without_cgroups_there_is_none(void **)
 }
 
 // As Linux 6.1 writes it, for a service.
-static void of_version_2(void **)
+TEST_WITH(of_version_2, setup, teardown)
 {
 	put("proc/self/cgroup", "0::/system.slice/weir-controlplane.service\n");
 	put("sys/fs/cgroup/system.slice/weir-controlplane.service/cpu.max", "max 100000\n");
@@ -65,7 +65,7 @@ static void of_version_2(void **)
 
 // In a container its own group is the root of the mount; without a namespace for cgroups the path
 // is the host's.
-static void in_a_container(void **)
+TEST_WITH(in_a_container, setup, teardown)
 {
 	put("proc/self/cgroup", "0::/\n");
 	put("sys/fs/cgroup/cpu.max", "150000 100000\n");
@@ -77,7 +77,7 @@ static void in_a_container(void **)
 }
 
 // As Linux 4.19 does, with version 2 beside it, which has no CPU controller then.
-static void of_version_1(void **)
+TEST_WITH(of_version_1, setup, teardown)
 {
 	put("proc/self/cgroup", "11:cpuset:/a\n"
 				"4:cpu,cpuacct:/system.slice/weir.service\n"
@@ -93,7 +93,7 @@ static void of_version_1(void **)
 	assert_int_equal(cpu_quota(root), 50);
 }
 
-static void nonsense_is_none(void **)
+TEST_WITH(nonsense_is_none, setup, teardown)
 {
 	static const char *const texts[] = {"", "\n", "max", "100000", "100000\n", "100000 \n",
 		"100000 0\n", "0 100000\n", "-5 100000\n", "100000 -5\n", "1e5 100000\n",
@@ -122,7 +122,7 @@ static void nonsense_is_none(void **)
 }
 
 // Whole CPUs of it count, and never more than there are.
-static void threads_within_it(void **)
+TEST(threads_within_it)
 {
 	struct config c = {.controlplane = {CONFIG_THREADS_AUTO, CONFIG_THREADS_AUTO}};
 	cpu_set_t cpus;
@@ -139,19 +139,4 @@ static void threads_within_it(void **)
 	c.controlplane.resolvers = c.controlplane.frontends = 3; // a number stands
 	assert_int_equal(threads_for_resolvers(&c, &cpus, 100), 3);
 	assert_int_equal(threads_for_frontends(&c, &cpus, 100), 3);
-}
-
-#define QUOTA_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		QUOTA_TEST(without_cgroups_there_is_none),
-		QUOTA_TEST(of_version_2),
-		QUOTA_TEST(in_a_container),
-		QUOTA_TEST(of_version_1),
-		QUOTA_TEST(nonsense_is_none),
-		cmocka_unit_test(threads_within_it),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

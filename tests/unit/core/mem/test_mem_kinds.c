@@ -49,7 +49,7 @@ static void *deleted_map(const char *name, size_t bytes)
 	return p;
 }
 
-static void mappings_have_kinds(void **)
+TEST(mappings_have_kinds)
 {
 	struct mem_kinds before = now(NULL);
 	void *heap =
@@ -64,7 +64,7 @@ static void mappings_have_kinds(void **)
 	munmap(reserved, 64 * MIB);
 }
 
-static void an_image_that_stays_mapped_is_stale(void **)
+TEST(an_image_that_stays_mapped_is_stale)
 {
 	void *p[4];
 	struct mem_kinds before = now(NULL);
@@ -99,7 +99,7 @@ static void an_image_that_stays_mapped_is_stale(void **)
 	assert_int_equal(now(NULL).deleted[REGION_RULE_IMAGE].files, 0);
 }
 
-static void names_of_regions_are_read(void **)
+TEST(names_of_regions_are_read)
 {
 	void *marks[] = {deleted_map("marks.0.5", 4096), deleted_map("marks.1.7", 4096)};
 	void *rings = deleted_map("rings.3", 4096);
@@ -118,7 +118,7 @@ static void names_of_regions_are_read(void **)
 	munmap(strange, 4096);
 }
 
-static void descriptors_have_kinds(void **)
+TEST(descriptors_have_kinds)
 {
 	struct mem_kinds before = now(NULL);
 	int fd[8], pair[2], n = 0;
@@ -144,7 +144,7 @@ static void descriptors_have_kinds(void **)
 }
 
 // Each step is bounded, so many mappings and descriptors are many steps.
-static void much_is_read_in_steps(void **)
+TEST(much_is_read_in_steps)
 {
 	enum { MAPS = 1000, FDS = 900 };
 	static int fd[FDS];
@@ -171,7 +171,7 @@ static void much_is_read_in_steps(void **)
 		close(fd[i]);
 }
 
-static void a_look_can_be_given_up(void **)
+TEST(a_look_can_be_given_up)
 {
 	struct mem_kinds before = now(NULL), k;
 	assert_int_equal(mem_look_begin(&look), 0);
@@ -180,17 +180,4 @@ static void a_look_can_be_given_up(void **)
 	assert_int_equal(mem_look_step(&look, &k), 0); // none is in progress
 	struct mem_kinds after = now(NULL);
 	assert_memory_equal(&after.descriptors, &before.descriptors, sizeof(after.descriptors));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mappings_have_kinds),
-		cmocka_unit_test(an_image_that_stays_mapped_is_stale),
-		cmocka_unit_test(names_of_regions_are_read),
-		cmocka_unit_test(descriptors_have_kinds),
-		cmocka_unit_test(much_is_read_in_steps),
-		cmocka_unit_test(a_look_can_be_given_up),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static struct mem_plan plan_of(const char *text)
 	return p;
 }
 
-static void the_bill_follows_the_settings(void **)
+TEST(the_bill_follows_the_settings)
 {
 	struct mem_plan small = plan_of(HEAD "cache: {l0_mb: 1}\n");
 	struct mem_plan large = plan_of(HEAD "cache: {l0_mb: 1025}\n");
@@ -52,7 +52,7 @@ static const struct mem_plan_line *line_of(const struct mem_plan *p, const char 
 }
 
 // Both processes know how many there are.
-static void each_resolver_is_billed(void **)
+TEST(each_resolver_is_billed)
 {
 	struct mem_plan one = plan_of(HEAD), four = plan_of(HEAD "controlplane: {resolvers: 4}\n");
 	assert_null(line_of(&one, "more resolvers"));
@@ -65,7 +65,7 @@ static void each_resolver_is_billed(void **)
 		line_of(&four, "worker_rings")->bytes > 2 * line_of(&one, "worker_rings")->bytes);
 }
 
-static void each_frontend_is_billed(void **)
+TEST(each_frontend_is_billed)
 {
 	struct mem_plan one = plan_of(HEAD), three = plan_of(HEAD "controlplane: {frontends: 3}\n");
 	assert_null(line_of(&one, "more frontends"));
@@ -74,7 +74,7 @@ static void each_frontend_is_billed(void **)
 }
 
 // Where there are names, once for all resolvers.
-static void host_names_are_billed(void **)
+TEST(host_names_are_billed)
 {
 #define NAMES \
 	"controlplane: {resolvers: 4}\nupstreams: {bootstrap: [198.18.0.2, 198.18.0.3], servers: "
@@ -89,7 +89,7 @@ static void host_names_are_billed(void **)
 
 // A box of 512 MiB runs the defaults (docs/reference/memory.md has the measure), from huge pages it
 // does not.
-static void the_defaults_fit_in_half_a_gibibyte(void **)
+TEST(the_defaults_fit_in_half_a_gibibyte)
 {
 	struct mem_plan p = plan_of(HEAD);
 	assert_in_range(p.total >> 20, 250, 400);
@@ -136,7 +136,7 @@ static uint64_t images_of(const char *folder, const char *lists)
 }
 
 // By the texts as long as there is no image of them, and by that from then on.
-static void images_are_billed_by_what_is_on_the_disk(void **)
+TEST(images_are_billed_by_what_is_on_the_disk)
 {
 	enum { MIB = 1 << 20, FIXED = 3 * MIB };
 	char folder[] = "/tmp/weir-test-plan-XXXXXX", sub[64], list[128], both[256];
@@ -178,7 +178,7 @@ static int check(
 }
 
 // An exabyte's part fits nowhere, the default everywhere where this is built.
-static void what_has_no_room_does_not_start(void **)
+TEST(what_has_no_room_does_not_start)
 {
 	static const char huge[] = HEAD "cache: {l0_mb: 1048576}\ntcp: {buffer_kb: 1048576}\n";
 	char why[MEM_PLAN_WHY_MAX];
@@ -195,7 +195,7 @@ static void what_has_no_room_does_not_start(void **)
 }
 
 // Memory that a previous run has mapped is not needed again.
-static void regions_that_are_there_count(void **)
+TEST(regions_that_are_there_count)
 {
 	char folder[] = "/tmp/weir-test-plan-XXXXXX", path[64], why[MEM_PLAN_WHY_MAX];
 	static const char huge[] = HEAD "cache: {l0_mb: 1048576}\n";
@@ -209,19 +209,4 @@ static void regions_that_are_there_count(void **)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(check(huge, MEM_PLAN_CONTROLPLANE, folder, why), -ENOMEM);
 	assert_int_equal(rmdir(folder), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_bill_follows_the_settings),
-		cmocka_unit_test(each_resolver_is_billed),
-		cmocka_unit_test(each_frontend_is_billed),
-		cmocka_unit_test(host_names_are_billed),
-		cmocka_unit_test(the_defaults_fit_in_half_a_gibibyte),
-		cmocka_unit_test(images_are_billed_by_what_is_on_the_disk),
-		cmocka_unit_test(what_has_no_room_does_not_start),
-		cmocka_unit_test(regions_that_are_there_count),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static struct mem_process now(void)
 	return p;
 }
 
-static void the_parts_are_the_whole(void **)
+TEST(the_parts_are_the_whole)
 {
 	struct mem_process p = now();
 	assert_int_equal(
@@ -29,7 +29,7 @@ static void the_parts_are_the_whole(void **)
 	assert_true(p.maps > 5 && p.threads == 1 && p.files >= 3);
 }
 
-static void heap_is_heap(void **)
+TEST(heap_is_heap)
 {
 	struct mem_process before = now();
 	volatile char *p = malloc(32 * MIB);
@@ -45,7 +45,7 @@ static void heap_is_heap(void **)
 	free((void *)(uintptr_t)p);
 }
 
-static void a_region_has_its_name(void **)
+TEST(a_region_has_its_name)
 {
 	struct mem_region region[MEM_REGIONS_MAX];
 	struct mem_process before = now();
@@ -75,7 +75,7 @@ static void a_region_has_its_name(void **)
 	unlink(path);
 }
 
-static void many_regions_end_in_one(void **)
+TEST(many_regions_end_in_one)
 {
 	struct mem_region region[MEM_REGIONS_MAX];
 	void *mapped[MEM_REGIONS_MAX + 8];
@@ -113,7 +113,7 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-static void a_threads_stack_is_a_stack(void **)
+TEST(a_threads_stack_is_a_stack)
 {
 	struct mem_process before = now();
 	_Atomic int ready = 0;
@@ -130,21 +130,8 @@ static void a_threads_stack_is_a_stack(void **)
 	pthread_join(t, NULL);
 }
 
-static void a_process_that_is_not_there(void **)
+TEST(a_process_that_is_not_there)
 {
 	struct mem_region region[MEM_REGIONS_MAX];
 	assert_true(mem_regions_read(0x7fffffff, region) < 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_parts_are_the_whole),
-		cmocka_unit_test(heap_is_heap),
-		cmocka_unit_test(a_region_has_its_name),
-		cmocka_unit_test(many_regions_end_in_one),
-		cmocka_unit_test(a_threads_stack_is_a_stack),
-		cmocka_unit_test(a_process_that_is_not_there),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

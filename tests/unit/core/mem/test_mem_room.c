@@ -67,7 +67,7 @@ static void limit(const char *folder, const char *max, const char *now)
 	put(name, now);
 }
 
-static void the_least_from_our_group_to_the_root_counts(void **)
+TEST_WITH(the_least_from_our_group_to_the_root_counts, setup, teardown)
 {
 	folder_make("a.slice");
 	folder_make("a.slice/b.service");
@@ -83,7 +83,7 @@ static void the_least_from_our_group_to_the_root_counts(void **)
 }
 
 // A container sees its own group as the root.
-static void the_root_of_a_container_counts(void **)
+TEST_WITH(the_root_of_a_container_counts, setup, teardown)
 {
 	limit(".", "9000\n", "2000\n");
 	assert_int_equal(group("0::/\n"), 7000);
@@ -93,7 +93,7 @@ static void the_root_of_a_container_counts(void **)
 }
 
 // A group fills up to its limit with files that were read once, and is none the worse for it.
-static void page_cache_is_room(void **)
+TEST_WITH(page_cache_is_room, setup, teardown)
 {
 	folder_make("g");
 	limit("g", "100000\n", "100000\n");
@@ -116,7 +116,7 @@ static void limit_v1(const char *folder, const char *max, const char *now)
 }
 
 // The memory controller's own tree, wherever it stands among the lines.
-static void version_1_counts_as_well(void **)
+TEST_WITH(version_1_counts_as_well, setup, teardown)
 {
 	static const char own[] = "5:cpuacct,cpu:/no\n4:memory:/docker/1\n1:name=memory:/no\n";
 	folder_make("memory");
@@ -139,7 +139,7 @@ static void version_1_counts_as_well(void **)
 	assert_int_equal(group("4:memory:/docker/1\n0::/\n"), 700);
 }
 
-static void a_kernel_that_says_nothing_limits_nobody(void **)
+TEST_WITH(a_kernel_that_says_nothing_limits_nobody, setup, teardown)
 {
 	limit(".", "9000\n", "2000\n");
 	assert_true(group("12:memory:/docker/1\n1:name=systemd:/docker/1\n") == UINT64_MAX);
@@ -148,7 +148,7 @@ static void a_kernel_that_says_nothing_limits_nobody(void **)
 	assert_int_equal(mem_room_huge("/nowhere"), 0);
 }
 
-static void huge_pages_of_all_sizes_count(void **)
+TEST_WITH(huge_pages_of_all_sizes_count, setup, teardown)
 {
 	folder_make("hugepages-2048kB");
 	folder_make("hugepages-1048576kB");
@@ -158,7 +158,7 @@ static void huge_pages_of_all_sizes_count(void **)
 }
 
 // No limit of a group counts huge pages.
-static void huge_pages_are_beside_both(void **)
+TEST(huge_pages_are_beside_both)
 {
 	struct mem_room r = {.available = 500, .huge = 4000, .group = 300};
 	assert_int_equal(mem_room_all(&r), 4300);
@@ -166,20 +166,4 @@ static void huge_pages_are_beside_both(void **)
 	assert_int_equal(mem_room_all(&r), 4500);
 	r.available = UINT64_MAX;
 	assert_true(mem_room_all(&r) == UINT64_MAX);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			the_least_from_our_group_to_the_root_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_root_of_a_container_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(page_cache_is_room, setup, teardown),
-		cmocka_unit_test_setup_teardown(version_1_counts_as_well, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_kernel_that_says_nothing_limits_nobody, setup, teardown),
-		cmocka_unit_test_setup_teardown(huge_pages_of_all_sizes_count, setup, teardown),
-		cmocka_unit_test(huge_pages_are_beside_both),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,7 +165,7 @@ static void *makes_short_threads(void *arg)
 	return NULL;
 }
 
-static void test_threads_end(void **)
+TEST(test_threads_end)
 {
 	char why[CAPS_WHY_MAX] = "";
 	atomic_bool made_all = false;
@@ -179,7 +179,7 @@ static void test_threads_end(void **)
 	assert_int_equal(rc, 0);
 }
 
-static void test_keep(void **)
+TEST(test_keep)
 {
 	assert_int_equal(child(no_new), 0);
 	if (geteuid() != 0) // nothing to give up
@@ -189,17 +189,10 @@ static void test_keep(void **)
 	assert_int_equal(child(raised_again), 0);
 }
 
-static void test_drop_others(void **)
+TEST(test_drop_others)
 {
 	if (geteuid() != 0) // nothing to drop
 		skip();
 	assert_int_equal(child(library_drops), 0);
 	assert_int_equal(child(library_blocks), 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_keep),
-		cmocka_unit_test(test_drop_others), cmocka_unit_test(test_threads_end)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

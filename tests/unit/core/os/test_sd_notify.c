@@ -60,7 +60,7 @@ static void talk(const char *name)
 	close(fd);
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	char abstract[64], path[128];
 	snprintf(abstract, sizeof(abstract), "@weir-test-notify-%d", (int)getpid());
@@ -71,7 +71,7 @@ static void test_names(void **)
 }
 
 // Of a watchdog for another process nothing comes, and long messages are cut.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	char abstract[64], text[2048];
 	snprintf(abstract, sizeof(abstract), "@weir-test-bounds-%d", (int)getpid());
@@ -89,7 +89,7 @@ static void test_bounds(void **)
 	close(fd);
 }
 
-static void test_bad(void **)
+TEST(test_bad)
 {
 	char text[256];
 	memset(text, 'x', sizeof(text) - 1);
@@ -104,11 +104,4 @@ static void test_bad(void **)
 	assert_int_equal(sd_notify_open(), 0);
 	sd_notify_send("READY=1"); // nowhere
 	assert_false(sd_notify_wants_alive(UINT64_MAX));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-		cmocka_unit_test(test_bounds), cmocka_unit_test(test_bad)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static void compare(const struct hops_server *key)
 }
 
 // Each server, and its neighbours by one bit.
-static void test_servers(void **)
+TEST(test_servers)
 {
 	static const unsigned counts[] = {1, 2, 17, 400, HOPS_SERVERS_MAX};
 	for (unsigned c = 0; c < ARRAY_LEN(counts); c++) {
@@ -101,7 +101,7 @@ static void test_servers(void **)
 	}
 }
 
-static void test_ports(void **)
+TEST(test_ports)
 {
 	make(1);
 	assert_int_equal(take(), 0);
@@ -112,7 +112,7 @@ static void test_ports(void **)
 	}
 }
 
-static void test_without_servers(void **)
+TEST(test_without_servers)
 {
 	image = (struct hops_image){0};
 	assert_int_equal(take(), 0);
@@ -122,7 +122,7 @@ static void test_without_servers(void **)
 	assert_false(hops_port_is_ours(&reader, 1024));
 }
 
-static void test_damaged(void **)
+TEST(test_damaged)
 {
 	make(3);
 	hops_image_seal(&image);
@@ -146,7 +146,7 @@ static void test_damaged(void **)
 		assert_true(why[0]);               \
 	} while (0)
 
-static void test_lies(void **)
+TEST(test_lies)
 {
 	LIE(hop_count, HOPS_MAX + 1);
 	LIE(hop_count, 1); // and a server is behind the second
@@ -185,7 +185,7 @@ static void test_lies(void **)
 }
 
 // A version of which there is no server needs no source address.
-static void test_one_version(void **)
+TEST(test_one_version)
 {
 	make(1);
 	image.has_v6 = 0;
@@ -201,7 +201,7 @@ static union {
 	uint8_t bytes[sizeof(struct msg_heard) + MSG_DNS_MAX + 1];
 } message;
 
-static void test_send_read(void **)
+TEST(test_send_read)
 {
 	struct msg_send out;
 	const size_t head = sizeof(out);
@@ -221,7 +221,7 @@ static void test_send_read(void **)
 	assert_false(msg_send_read(&out, &message, head + 12));
 }
 
-static void test_heard_read(void **)
+TEST(test_heard_read)
 {
 	struct msg_heard out;
 	const size_t head = sizeof(out);
@@ -243,14 +243,4 @@ static void test_heard_read(void **)
 	assert_false(msg_heard_read(&out, &message, head)); // of no version
 	message.heard.ip_version = 4;
 	assert_true(msg_heard_read(&out, &message, head));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_servers),
-		cmocka_unit_test(test_ports), cmocka_unit_test(test_without_servers),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_one_version), cmocka_unit_test(test_send_read),
-		cmocka_unit_test(test_heard_read)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

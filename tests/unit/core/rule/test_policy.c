@@ -24,7 +24,7 @@ static void compare_near(const struct ip_address *p)
 	}
 }
 
-static void test_model(void **)
+TEST(test_model)
 {
 	rnd.state = 4711;
 	for (unsigned round = 0; round < 12; round++) {
@@ -49,7 +49,7 @@ static void test_model(void **)
 }
 
 // Few prefixes of a length and nearly alike: the smallest tables, where a seed has least choice.
-static void test_small_tables(void **)
+TEST(test_small_tables)
 {
 	for (unsigned length = 0; length <= 128; length++)
 		for (unsigned count = 1; count <= 9 && (length > 3 || count <= 1u << length);
@@ -77,7 +77,7 @@ static unsigned group_of(const char *text)
 	return look(a.version, a.bytes);
 }
 
-static void test_longest_wins(void **)
+TEST(test_longest_wins)
 {
 	world_clear(3);
 	add_text(0, "0.0.0.0/0");
@@ -104,7 +104,7 @@ static void test_longest_wins(void **)
 	free(w.image.head);
 }
 
-static void test_none(void **)
+TEST(test_none)
 {
 	world_clear(0);
 	w.what[0].lists[3] = 5;
@@ -117,7 +117,7 @@ static void test_none(void **)
 }
 
 // As many addresses as may be, each far from the others: the largest image, and nothing overflows.
-static void test_full(void **)
+TEST(test_full)
 {
 	world_clear(2);
 	rnd.state = 1;
@@ -155,7 +155,7 @@ static unsigned look_mac(uint64_t bytes, unsigned group)
 }
 
 // Dense and scattered ones, from one to as many as may be: each is found, and no other.
-static void test_macs(void **)
+TEST(test_macs)
 {
 	static const unsigned counts[] = {1, 2, 3, 8, 100, POLICY_MACS_MAX};
 	for (unsigned c = 0; c < 2 * ARRAY_LEN(counts); c++) {
@@ -185,7 +185,7 @@ static void test_macs(void **)
 	}
 }
 
-static void test_macs_too_many_or_equal(void **)
+TEST(test_macs_too_many_or_equal)
 {
 	struct policy_image image;
 	world_clear(2);
@@ -200,7 +200,7 @@ static void test_macs_too_many_or_equal(void **)
 }
 
 // Each number that a group has, and no other; and a group by address or MAC stays.
-static void test_vlans(void **)
+TEST(test_vlans)
 {
 	world_clear(3);
 	add_text(0, "198.18.7.9");
@@ -223,7 +223,7 @@ static void test_vlans(void **)
 	free(w.image.head);
 }
 
-static void test_what_groups_have(void **)
+TEST(test_what_groups_have)
 {
 	world_clear(1);
 	w.what[1].safe_view = 9;
@@ -252,7 +252,7 @@ static void refused(size_t size)
 	assert_true(why[0]);
 }
 
-static void test_damaged(void **)
+TEST(test_damaged)
 {
 	world_clear(2);
 	add_text(0, "198.18.7.9");
@@ -276,7 +276,7 @@ static bool is_balancer(const char *text)
 	return policy_is_balancer(&w.reader, a.version, a.bytes);
 }
 
-static void test_balancers(void **)
+TEST(test_balancers)
 {
 	static const char *const from[] = {
 		"198.18.7.9", "10.0.0.0/8", "fd53::9", "fd54:0:0:ff00::/56"};
@@ -311,7 +311,7 @@ static void test_balancers(void **)
 }
 
 // A head whose sums fit, but whose numbers lie: each is refused.
-static void test_lies(void **)
+TEST(test_lies)
 {
 	world_clear(2);
 	add_text(0, "198.18.7.9");
@@ -376,7 +376,7 @@ static void test_lies(void **)
 
 // Written over while it is in use: any answer will do that is a group, and none reads outside
 // (what the sanitizer is for: the image is its own allocation).
-static void test_scribbled(void **)
+TEST(test_scribbled)
 {
 	world_clear(2);
 	rnd.state = 99;
@@ -404,7 +404,7 @@ static void test_scribbled(void **)
 }
 
 // Room for the prefixes of each list of `access`, whichever of them has any.
-static void test_room_for_each_list(void **)
+TEST(test_room_for_each_list)
 {
 	enum { MANY = 300 };
 	static struct ip_address one[MANY];
@@ -421,25 +421,4 @@ static void test_room_for_each_list(void **)
 		assert_int_equal(look(4, one[MANY - 1].bytes), 0); // of no group
 		free(w.image.head);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_room_for_each_list),
-		cmocka_unit_test(test_model),
-		cmocka_unit_test(test_small_tables),
-		cmocka_unit_test(test_longest_wins),
-		cmocka_unit_test(test_none),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_macs),
-		cmocka_unit_test(test_macs_too_many_or_equal),
-		cmocka_unit_test(test_vlans),
-		cmocka_unit_test(test_what_groups_have),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_balancers),
-		cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_scribbled),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

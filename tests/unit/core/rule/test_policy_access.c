@@ -60,7 +60,7 @@ static void compare_leaves(const struct ip_address *list, unsigned count)
 }
 
 // Groups and access each by their own longest prefix, however the prefixes lie to each other.
-static void test_groups_and_access(void **)
+TEST(test_groups_and_access)
 {
 	static struct access_lists l;
 	for (unsigned round = 0; round < 20; round++) {
@@ -91,12 +91,4 @@ static void test_groups_and_access(void **)
 		free(w.image.head);
 	}
 	memset(&w.config.access, 0, sizeof(w.config.access));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_groups_and_access),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,7 @@ static const char *answer(const struct rule_reader *r, const char *text, uint16_
 
 #define EXPECT(name, type, text) assert_string_equal(answer(&r, name, type), text)
 
-static void test_answers(void **)
+TEST(test_answers)
 {
 	static const struct record records[] = {
 		{"host.lan", DNS_TYPE_A, 300, "1111", 0},
@@ -145,7 +145,7 @@ static void test_answers(void **)
 }
 
 // RFC 2181 5.2: of the set, the least; of others, each its own.
-static void test_one_ttl_for_a_set(void **)
+TEST(test_one_ttl_for_a_set)
 {
 	static const struct record records[] = {
 		{.owner = "a.lan", .type = DNS_TYPE_A, .ttl_s = 70, .value = "1111"},
@@ -163,7 +163,7 @@ static void test_one_ttl_for_a_set(void **)
 	rule_arena_free(&arena);
 }
 
-static void test_cnames(void **)
+TEST(test_cnames)
 {
 	static const struct record records[] = {
 		{"host.lan", DNS_TYPE_A, 300, "1111", 0},
@@ -195,7 +195,7 @@ static void test_cnames(void **)
 }
 
 // What is too much for an answer is left out and counted.
-static void test_limits(void **)
+TEST(test_limits)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
@@ -236,7 +236,7 @@ static void test_limits(void **)
 }
 
 // Thousands of names in two lists, against what was handed.
-static void test_many(void **)
+TEST(test_many)
 {
 	enum { NAMES = 5000 };
 	struct rule_builder *b = fixture_builder();
@@ -289,7 +289,7 @@ static int add_prefix(struct rule_builder *b, enum rule_class rule_class, const 
 }
 
 // A list of more patterns than there is room for costs the rest of its patterns, not the image.
-static void test_too_many_patterns(void **)
+TEST(test_too_many_patterns)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
@@ -307,7 +307,7 @@ static void test_too_many_patterns(void **)
 	rule_arena_free(&a);
 }
 
-static void test_patterns_and_prefixes(void **)
+TEST(test_patterns_and_prefixes)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
@@ -361,7 +361,7 @@ static unsigned sum_of(const struct dns_answer_view *a)
 
 // Damaged after it was checked: whatever is answered lies inside (the sanitizer build sees it).
 // Each number of an answer, at its bound and one behind it.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	static const struct record records[] = {{"host.lan", DNS_TYPE_A, 300, "1111", 0}};
 	struct rule_arena a;
@@ -414,7 +414,7 @@ static void test_bounds(void **)
 	rule_arena_free(&a);
 }
 
-static void test_damage(void **)
+TEST(test_damage)
 {
 	static const struct record records[] = {
 		{"host.lan", DNS_TYPE_A, 300, "1111", 0},
@@ -451,20 +451,4 @@ static void test_damage(void **)
 	assert_true(answered > 30000 && sum > 0);
 	free(copy);
 	rule_arena_free(&a);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_one_ttl_for_a_set),
-		cmocka_unit_test(test_cnames),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_patterns_and_prefixes),
-		cmocka_unit_test(test_too_many_patterns),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_damage),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static bool find_at(uint32_t at, uint32_t from, uint32_t to)
 	return found;
 }
 
-static void test_slot(void **)
+TEST_WITH(test_slot, setup, NULL)
 {
 	assert_true(find_at(10, 10, 11));
 	assert_false(find_at(11, 10, 11));
@@ -75,7 +75,7 @@ static void test_slot(void **)
 	assert_false(find_at(ENTRIES - 19, ENTRIES - 21, ENTRIES - 19));
 }
 
-static void test_end_of_the_entries(void **)
+TEST_WITH(test_end_of_the_entries, setup, NULL)
 {
 	r.data_count = 50;
 	assert_true(find_at(49, 40, 51));
@@ -86,7 +86,7 @@ static void test_end_of_the_entries(void **)
 	assert_false(find_at(40, 40, 50));
 }
 
-static void test_most_entries_of_a_slot(void **)
+TEST_WITH(test_most_entries_of_a_slot, setup, NULL)
 {
 	static const uint32_t from[] = {0, 1, RULE_DATA_SCAN_MAX, 2 * RULE_DATA_SCAN_MAX - 1};
 	for (unsigned i = 0; i < ARRAY_LEN(from); i++) {
@@ -97,7 +97,7 @@ static void test_most_entries_of_a_slot(void **)
 	}
 }
 
-static void test_other_names_and_lists(void **)
+TEST_WITH(test_other_names_and_lists, setup, NULL)
 {
 	slot[3] = 3;
 	entry[0] =
@@ -119,7 +119,7 @@ static bool find_type(uint32_t first, uint16_t types, uint16_t type)
 	return find(type);
 }
 
-static void test_types(void **)
+TEST_WITH(test_types, setup, NULL)
 {
 	assert_true(find_type(1, 2, 102));
 	assert_false(find_type(1, 2, 103));
@@ -138,7 +138,7 @@ static void test_types(void **)
 	assert_false(find_type(UINT32_MAX, 1, 100));
 }
 
-static void test_alias(void **)
+TEST_WITH(test_alias, setup, NULL)
 {
 	answer[1].type = DNS_TYPE_CNAME;
 	assert_true(find_type(0, 3, 999));
@@ -146,18 +146,4 @@ static void test_alias(void **)
 	answer[1].records = 0; // damaged: it is the one that is taken
 	assert_false(find_type(0, 3, 999));
 	assert_true(find_type(0, 3, 102));
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup(name, setup)
-	const struct CMUnitTest tests[] = {
-		T(test_slot),
-		T(test_end_of_the_entries),
-		T(test_most_entries_of_a_slot),
-		T(test_other_names_and_lists),
-		T(test_types),
-		T(test_alias),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

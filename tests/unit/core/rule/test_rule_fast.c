@@ -27,7 +27,7 @@ static void put_bits(struct rule_bloom_block *blocks, uint64_t hash, struct list
 	block->word[bit / 3] &= ~(UINT64_C(1) << (hash >> 6 * bit & 63));
 }
 
-static void test_bloom_of_two(void **)
+TEST(test_bloom_of_two)
 {
 	struct rule_bloom_block blocks[BLOCKS];
 	const struct rule_reader r = {.bloom = blocks, .bloom_blocks = BLOCKS};
@@ -103,7 +103,7 @@ static void ask(const struct rule_reader *r, struct listgen *g, struct tally *t)
 }
 
 // Most of what is blocked is plain, and of that some lies behind.
-static void test_decisions(void **)
+TEST(test_decisions)
 {
 	struct listgen g = {.state = 77};
 	struct tally t = {0};
@@ -122,7 +122,7 @@ static void test_decisions(void **)
 }
 
 // Lists of each word, plain or not, whatever lies around the masks of the image.
-static void test_each_list_is_plain_or_not(void **)
+TEST(test_each_list_is_plain_or_not)
 {
 	for (unsigned list = 0; list < RULE_LISTS_MAX; list++) {
 		for (unsigned around = 0; around < 4; around++) {
@@ -138,14 +138,4 @@ static void test_each_list_is_plain_or_not(void **)
 			assert_false(rule_fast_blocks(&r, &set, (const uint64_t[4]){0}));
 		}
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bloom_of_two),
-		cmocka_unit_test(test_decisions),
-		cmocka_unit_test(test_each_list_is_plain_or_not),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

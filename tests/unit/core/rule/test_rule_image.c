@@ -73,7 +73,7 @@ static void check_verdict(const struct rule_verdict *v, size_t i)
 			(unsigned long long)v->set.lists[0]);
 }
 
-static void test_decisions(void **)
+TEST(test_decisions)
 {
 	struct rule_arena arena;
 	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), &arena);
@@ -88,7 +88,7 @@ static void test_decisions(void **)
 }
 
 // The three steps over a query, as the data plane takes them, say the same.
-static void test_probe_of_a_query(void **)
+TEST(test_probe_of_a_query)
 {
 	struct rule_arena arena;
 	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), &arena);
@@ -116,7 +116,7 @@ static void test_probe_of_a_query(void **)
 }
 
 // Entries from 1 to 40 labels, and long labels; queries for names of up to 127 labels.
-static void test_depths_and_long_labels(void **)
+TEST(test_depths_and_long_labels)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena arena;
@@ -177,7 +177,7 @@ static void test_depths_and_long_labels(void **)
 }
 
 // False positives of the bloom filter: at most one in a thousand, at three sizes.
-static void test_bloom_rate(void **)
+TEST(test_bloom_rate)
 {
 	for (unsigned size = 1000; size <= 100000; size *= 10) {
 		struct rule_builder *b = fixture_builder();
@@ -263,7 +263,7 @@ static size_t align_page(size_t size)
 	return (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE;
 }
 
-static void test_refusals(void **)
+TEST(test_refusals)
 {
 	struct rule_arena arena;
 	mixed_image(&arena);
@@ -379,7 +379,7 @@ static unsigned ask_all(const struct rule_reader *r)
 
 // Flipped bits with sums that fit again, as a hostile writer would make them: the image is refused,
 // or whatever the reader does stays inside (the sanitizer build sees it).
-static void test_mutations_stay_in_bounds(void **)
+TEST(test_mutations_stay_in_bounds)
 {
 	struct rule_arena arena;
 	struct rule_reader r;
@@ -427,17 +427,4 @@ static void test_mutations_stay_in_bounds(void **)
 	assert_true(bytes > 0);
 	free(copy);
 	rule_arena_free(&arena);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decisions),
-		cmocka_unit_test(test_probe_of_a_query),
-		cmocka_unit_test(test_depths_and_long_labels),
-		cmocka_unit_test(test_bloom_rate),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_mutations_stay_in_bounds),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

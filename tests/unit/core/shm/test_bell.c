@@ -33,7 +33,7 @@ static bool has_rung(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
-static void test_rings_both_ways(void **)
+TEST_WITH(test_rings_both_ways, setup, teardown)
 {
 	for (unsigned i = 0; i < BELL_ENDS; i++) {
 		assert_false(has_rung(end[i]));
@@ -48,7 +48,7 @@ static void test_rings_both_ways(void **)
 }
 
 // Rung for long while nobody listened: one clear, and it rings again.
-static void test_full(void **)
+TEST_WITH(test_full, setup, teardown)
 {
 	for (unsigned i = 0; i < RINGS; i++)
 		bell_ring(end[0]);
@@ -59,7 +59,7 @@ static void test_full(void **)
 }
 
 // The other process has the same open files, and asks them to wait.
-static void test_cannot_be_made_to_wait(void **)
+TEST_WITH(test_cannot_be_made_to_wait, setup, teardown)
 {
 	for (unsigned i = 0; i < BELL_ENDS; i++)
 		assert_int_equal(fcntl(end[i], F_SETFL, fcntl(end[i], F_GETFL) & ~O_NONBLOCK), 0);
@@ -68,26 +68,17 @@ static void test_cannot_be_made_to_wait(void **)
 		bell_ring(end[0]);
 }
 
-static void test_shut_down(void **)
+TEST_WITH(test_shut_down, setup, teardown)
 {
 	assert_int_equal(shutdown(end[1], SHUT_RDWR), 0);
 	bell_ring(end[0]); // no SIGPIPE
 	assert_false(bell_clear(end[0]));
 }
 
-static void test_no_socket(void **)
+TEST_WITH(test_no_socket, setup, teardown)
 {
 	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	bell_ring(file);
 	assert_false(bell_clear(file));
 	close(file);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {T(test_rings_both_ways), T(test_full),
-		T(test_cannot_be_made_to_wait), T(test_shut_down), T(test_no_socket)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static void drain(struct rig *g, unsigned most)
 	ring_release(&g->consumer);
 }
 
-static void test_every_query_has_its_record(void **)
+TEST(test_every_query_has_its_record)
 {
 	static struct rig g;
 	rig_open(&g, 1);
@@ -80,7 +80,7 @@ static void test_every_query_has_its_record(void **)
 	assert_int_equal(g.writer.full, 0);
 }
 
-static void test_a_full_ring_is_made_good(void **)
+TEST(test_a_full_ring_is_made_good)
 {
 	static struct rig g;
 	rig_open(&g, 2);
@@ -96,7 +96,7 @@ static void test_a_full_ring_is_made_good(void **)
 	assert_int_equal(atomic_load(&g.owed), 0);
 }
 
-static void test_sampled(void **)
+TEST(test_sampled)
 {
 	static struct rig g;
 	rig_open(&g, 3);
@@ -115,7 +115,7 @@ static void test_sampled(void **)
 }
 
 // Random bursts, drains, samples; a writer ends with a full ring and another uses its words.
-static void test_the_sum_is_exact(void **)
+TEST(test_the_sum_is_exact)
 {
 	static struct rig g;
 	static const uint32_t samples[] = {1, 2, 7, 100, 100000, 0, 1};
@@ -145,7 +145,7 @@ static void test_the_sum_is_exact(void **)
 	assert_true(g.asked > 100000);
 }
 
-static void test_what_is_owed_is_said_after_a_second_of_silence(void **)
+TEST(test_what_is_owed_is_said_after_a_second_of_silence)
 {
 	static struct rig g;
 	rig_open(&g, 5);
@@ -165,7 +165,7 @@ static void test_what_is_owed_is_said_after_a_second_of_silence(void **)
 }
 
 // More than a weight can say goes into several records.
-static void test_more_than_a_weight_holds(void **)
+TEST(test_more_than_a_weight_holds)
 {
 	static struct rig g;
 	rig_open(&g, 6);
@@ -176,17 +176,4 @@ static void test_more_than_a_weight_holds(void **)
 	assert_false(log_writer_rest(&g.writer, 1));
 	drain(&g, UINT32_MAX);
 	assert_true(g.weight == UINT64_C(3) << 32);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_query_has_its_record),
-		cmocka_unit_test(test_a_full_ring_is_made_good),
-		cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_the_sum_is_exact),
-		cmocka_unit_test(test_what_is_owed_is_said_after_a_second_of_silence),
-		cmocka_unit_test(test_more_than_a_weight_holds),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,7 +55,7 @@ static uint64_t nodes_of(unsigned a, unsigned b)
 	return numa_nodes_of(dir, (const unsigned[]){a, b}, 2);
 }
 
-static void finds_the_nodes_of_cpus(void **)
+TEST_WITH(finds_the_nodes_of_cpus, setup, teardown)
 {
 	make_node(0, "0-3,8-11\n");
 	make_node(2, "4-7,12\n"); // numbers may have gaps
@@ -68,7 +68,7 @@ static void finds_the_nodes_of_cpus(void **)
 	assert_true(numa_nodes_of(dir, NULL, 0) == 0);
 }
 
-static void one_node_is_no_choice(void **)
+TEST_WITH(one_node_is_no_choice, setup, teardown)
 {
 	assert_true(nodes_of(0, 1) == 0); // the kernel does not tell
 	make_node(0, "0-1\n");
@@ -77,7 +77,7 @@ static void one_node_is_no_choice(void **)
 	assert_true(nodes_of(0, 1) == 1);
 }
 
-static void nonsense_is_no_node(void **)
+TEST_WITH(nonsense_is_no_node, setup, teardown)
 {
 	make_node(0, "x0-3\n");
 	make_node(1, "0-\n");
@@ -93,7 +93,7 @@ static int mode_now(unsigned long *mask)
 	return mode;
 }
 
-static void the_kernel_takes_the_policy(void **)
+TEST(the_kernel_takes_the_policy)
 {
 	unsigned long mask;
 	if (mode_now(&mask) < 0 || numa_place(1) == -EPERM)
@@ -111,17 +111,4 @@ static void the_kernel_takes_the_policy(void **)
 	assert_int_equal(mode_now(&mask), MPOL_INTERLEAVE);
 	assert_true(mask & 1);
 	assert_int_equal(numa_place(0), 0);
-}
-
-#define NUMA_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		NUMA_TEST(finds_the_nodes_of_cpus),
-		NUMA_TEST(one_node_is_no_choice),
-		NUMA_TEST(nonsense_is_no_node),
-		cmocka_unit_test(the_kernel_takes_the_policy),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

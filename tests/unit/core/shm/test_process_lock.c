@@ -26,7 +26,7 @@ static int teardown(void **)
 	return 0;
 }
 
-static void test_held_and_free(void **)
+TEST(test_held_and_free)
 {
 	assert_int_equal(process_lock_probe(path), -ENOENT); // no file: nobody can tell
 	int fd = process_lock(path);
@@ -42,7 +42,7 @@ static void test_held_and_free(void **)
 }
 
 // Another process: seen as held while it lives, as free as soon as it is reaped.
-static void test_dies_with_its_holder(void **)
+TEST(test_dies_with_its_holder)
 {
 	int ready[2];
 	assert_int_equal(pipe(ready), 0);
@@ -67,18 +67,8 @@ static void test_dies_with_its_holder(void **)
 	close(ready[1]);
 }
 
-static void test_errors(void **)
-{
-	assert_int_equal(process_lock("/no/such/dir/lock"), -ENOENT);
-	assert_int_equal(process_lock_probe("/no/such/dir/lock"), -ENOENT);
-	unlink(path);
-	assert_int_equal(symlink("/tmp/weir-nowhere", path), 0);
-	assert_int_equal(process_lock(path), -ELOOP);
-	assert_int_equal(process_lock_probe(path), -ELOOP);
-}
-
 // Any process that may open the file may hold a read lock on it, which keeps its owner out.
-static void test_nobody_else_can_open_it(void **)
+TEST(test_nobody_else_can_open_it)
 {
 	struct stat st;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640); // of an earlier version
@@ -101,7 +91,7 @@ static void test_nobody_else_can_open_it(void **)
 }
 
 // The other of two users may read the file, and so may hold a read lock on it.
-static void test_a_read_lock_keeps_nobody_out(void **)
+TEST(test_a_read_lock_keeps_nobody_out)
 {
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	struct stat before, after;
@@ -121,7 +111,7 @@ static void test_a_read_lock_keeps_nobody_out(void **)
 	close(fd);
 }
 
-static void test_deleted_while_held(void **)
+TEST(test_deleted_while_held)
 {
 	int fd = process_lock(path);
 	assert_true(fd >= 0);
@@ -144,7 +134,17 @@ static void test_deleted_while_held(void **)
 	close(fd);
 }
 
-static void test_incarnations_differ(void **)
+TEST(test_errors)
+{
+	assert_int_equal(process_lock("/no/such/dir/lock"), -ENOENT);
+	assert_int_equal(process_lock_probe("/no/such/dir/lock"), -ENOENT);
+	unlink(path);
+	assert_int_equal(symlink("/tmp/weir-nowhere", path), 0);
+	assert_int_equal(process_lock(path), -ELOOP);
+	assert_int_equal(process_lock_probe(path), -ELOOP);
+}
+
+TEST(test_incarnations_differ)
 {
 	uint64_t seen[64];
 	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
@@ -155,16 +155,4 @@ static void test_incarnations_differ(void **)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_held_and_free),
-		cmocka_unit_test(test_dies_with_its_holder),
-		cmocka_unit_test(test_nobody_else_can_open_it),
-		cmocka_unit_test(test_a_read_lock_keeps_nobody_out),
-		cmocka_unit_test(test_deleted_while_held),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_incarnations_differ),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -76,7 +76,7 @@ static uint64_t pages_made(void)
 }
 
 // A file with holes whose header is right: nobody who only looks at it makes pages for it.
-static void test_holes(void **)
+TEST(test_holes)
 {
 	struct region w = create_rings(3 * SHM_PAGE);
 	struct region_header *h = (void *)w.base;
@@ -94,7 +94,7 @@ static void test_holes(void **)
 }
 
 // All its pages are there, but rings are never that large.
-static void test_larger_than_its_kind(void **)
+TEST(test_larger_than_its_kind)
 {
 	const size_t most = RINGS_MISS_RING - SHM_PAGE
 			    + (size_t)(RINGS_MISS_UNITS + RINGS_LOG_UNITS) * RING_UNIT;
@@ -122,7 +122,7 @@ static void publish_rings_of(uint64_t word, struct region *out)
 }
 
 // A reader finds the former region, or zeros, and the new one once there is memory.
-static void test_no_memory_to_put_it_in_place(void **)
+TEST(test_no_memory_to_put_it_in_place)
 {
 	struct region w, at;
 	assert_int_equal(region_place(2 * SHM_PAGE, &at, why), 0);
@@ -148,12 +148,4 @@ static void test_no_memory_to_put_it_in_place(void **)
 	region_unmap(&at);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_larger_than_its_kind),
-		cmocka_unit_test(test_no_memory_to_put_it_in_place),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

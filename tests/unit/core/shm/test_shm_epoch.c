@@ -24,7 +24,7 @@ static void world_init(struct world *w)
 	}
 }
 
-static void test_offline_never_delays(void **)
+TEST(test_offline_never_delays)
 {
 	struct world w;
 	world_init(&w);
@@ -36,7 +36,7 @@ static void test_offline_never_delays(void **)
 	assert_true(epoch_passed(&w.writer, e));
 }
 
-static void test_every_online_reader_counts(void **)
+TEST(test_every_online_reader_counts)
 {
 	struct world w;
 	world_init(&w);
@@ -55,7 +55,7 @@ static void test_every_online_reader_counts(void **)
 }
 
 // Online after the advance: what was retired before it cannot be found any more.
-static void test_late_reader_does_not_delay(void **)
+TEST(test_late_reader_does_not_delay)
 {
 	struct world w;
 	world_init(&w);
@@ -64,7 +64,7 @@ static void test_late_reader_does_not_delay(void **)
 	assert_true(epoch_passed(&w.writer, e));
 }
 
-static void test_detached_reader_is_not_asked(void **)
+TEST(test_detached_reader_is_not_asked)
 {
 	struct world w;
 	world_init(&w);
@@ -77,7 +77,7 @@ static void test_detached_reader_is_not_asked(void **)
 
 // A reader of the writers' own process counts like a worker, in every writer's book, with and
 // without workers; offline it delays nobody.
-static void test_own_reader_counts(void **)
+TEST(test_own_reader_counts)
 {
 	struct world w;
 	world_init(&w);
@@ -100,7 +100,7 @@ static void test_own_reader_counts(void **)
 }
 
 // Each writer waits for its own epoch, by its own book, and takes a number that no other has.
-static void test_writers_advance_one_epoch(void **)
+TEST(test_writers_advance_one_epoch)
 {
 	struct world w;
 	world_init(&w);
@@ -121,7 +121,7 @@ static void test_writers_advance_one_epoch(void **)
 }
 
 // The life that reads: attached in one book, known to be dead for all.
-static void test_a_life_is_known_by_each_book(void **)
+TEST(test_a_life_is_known_by_each_book)
 {
 	struct world w;
 	_Atomic uint64_t reader = 7, dead = 0;
@@ -140,7 +140,7 @@ static void test_a_life_is_known_by_each_book(void **)
 }
 
 // Quiescent between two stores writes nothing; the line stays the reader's own.
-static void test_quiescent_writes_only_on_change(void **)
+TEST(test_quiescent_writes_only_on_change)
 {
 	struct world w;
 	world_init(&w);
@@ -154,7 +154,7 @@ static void test_quiescent_writes_only_on_change(void **)
 }
 
 // A word that was never given out delays; it must not free anything.
-static void test_nonsense_only_delays(void **)
+TEST(test_nonsense_only_delays)
 {
 	struct world w;
 	world_init(&w);
@@ -212,7 +212,7 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
-static void test_threads_never_read_reused_memory(void **)
+TEST(test_threads_never_read_reused_memory)
 {
 	static struct shared s;
 	world_init(&s.w);
@@ -238,21 +238,4 @@ static void test_threads_never_read_reused_memory(void **)
 		assert_int_equal(s.poison_seen[i], 0);
 		assert_true(s.reads[i] > 0);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_offline_never_delays),
-		cmocka_unit_test(test_every_online_reader_counts),
-		cmocka_unit_test(test_late_reader_does_not_delay),
-		cmocka_unit_test(test_detached_reader_is_not_asked),
-		cmocka_unit_test(test_own_reader_counts),
-		cmocka_unit_test(test_writers_advance_one_epoch),
-		cmocka_unit_test(test_a_life_is_known_by_each_book),
-		cmocka_unit_test(test_quiescent_writes_only_on_change),
-		cmocka_unit_test(test_nonsense_only_delays),
-		cmocka_unit_test(test_threads_never_read_reused_memory),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static void check_filled(const struct region_fill *fill, size_t data_size)
 	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "rule_image.1"), 0);
 }
 
-static void test_filled(void **)
+TEST_WITH(test_filled, setup, teardown)
 {
 	const struct region_fill from_file = {.len = SIZE, .fd = file};
 	struct region_fill from_memory = {.len = SIZE, .from = source};
@@ -94,7 +94,7 @@ static void test_filled(void **)
 	assert_true(all_zero(source, SIZE)); // the pages are gone
 }
 
-static void test_short_file(void **)
+TEST_WITH(test_short_file, setup, teardown)
 {
 	struct region r;
 	struct region_fill fill = {.len = SIZE, .fd = file};
@@ -107,7 +107,7 @@ static void test_short_file(void **)
 
 // What is given back as it is copied is copied before there is room for all of it: behind its first
 // piece there is nothing to copy.
-static void test_step_by_step(void **)
+TEST(test_step_by_step)
 {
 	enum { LARGE = 4 * SHM_HUGE_PAGE, READABLE = 1 << 20 };
 	uint8_t *from = mmap(NULL, LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -127,7 +127,7 @@ static void test_step_by_step(void **)
 }
 
 // As on hugetlbfs.
-static void test_in_memory(void **)
+TEST_WITH(test_in_memory, setup, teardown)
 {
 	uint8_t *to = malloc(SIZE);
 	struct region_fill fill = {.len = SIZE, .fd = file};
@@ -141,15 +141,4 @@ static void test_in_memory(void **)
 	assert_int_equal(ftruncate(file, 100), 0);
 	assert_int_equal(shm_fill_memory(to, &fill), -EIO);
 	free(to);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_filled, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_short_file, setup, teardown),
-		cmocka_unit_test(test_step_by_step),
-		cmocka_unit_test_setup_teardown(test_in_memory, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

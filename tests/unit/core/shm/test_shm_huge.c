@@ -54,7 +54,7 @@ static void check_size(size_t size)
 }
 
 // When its CPU or its time is over nothing more is made, and what was stays.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		int fd = memfd_create("weir-test", MFD_CLOEXEC);
@@ -100,14 +100,14 @@ static void check_steps(size_t size)
 	close(fd);
 }
 
-static void test_steps(void **)
+TEST(test_steps)
 {
 	check_steps(SHM_HUGE_PAGE - SHM_PAGE);
 	check_steps(SHM_HUGE_PAGE);
 	check_steps(3 * SHM_HUGE_PAGE + 5 * SHM_PAGE);
 }
 
-static void test_sizes(void **)
+TEST(test_sizes)
 {
 	check_size(SHM_PAGE);
 	check_size(SHM_HUGE_PAGE - SHM_PAGE);
@@ -115,21 +115,10 @@ static void test_sizes(void **)
 	check_size(3 * SHM_HUGE_PAGE + 5 * SHM_PAGE);
 }
 
-static void test_refusal(void **)
+TEST(test_refusal)
 {
 	int fd = memfd_create("weir-test", MFD_CLOEXEC);
 	assert_true(fd >= 0 && close(fd) == 0);
 	assert_true(shm_huge_map(fd, SHM_HUGE_PAGE, PROT_READ, MAP_SHARED) == MAP_FAILED);
 	assert_true(shm_huge_map(fd, SHM_PAGE, PROT_READ, MAP_SHARED) == MAP_FAILED);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_refusal),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

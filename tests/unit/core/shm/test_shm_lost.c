@@ -82,7 +82,7 @@ static int touch(const char *own)
 	return status;
 }
 
-static void test_its_maker_ends(void **)
+TEST_WITH(test_its_maker_ends, setup, teardown)
 {
 	assert_false(region_is_cut(&paths, &region, "l0.1"));
 	cut_off("l0.1");
@@ -92,7 +92,7 @@ static void test_its_maker_ends(void **)
 	assert_int_equal(WEXITSTATUS(status), REGION_LOST_STATUS);
 }
 
-static void test_who_reads_it_goes_on(void **)
+TEST_WITH(test_who_reads_it_goes_on, setup, teardown)
 {
 	cut_off("l0.1");
 	int status = touch("rings.");
@@ -128,7 +128,7 @@ static int touch_with_stderr(int fd)
 	return status;
 }
 
-static void test_nobody_reads_stderr(void **)
+TEST_WITH(test_nobody_reads_stderr, setup, teardown)
 {
 	int ends[2];
 	cut_off("l0.1");
@@ -144,7 +144,7 @@ static void test_nobody_reads_stderr(void **)
 	}
 }
 
-static void test_stderr_has_the_line(void **)
+TEST_WITH(test_stderr_has_the_line, setup, teardown)
 {
 	int ends[2];
 	char line[600];
@@ -163,7 +163,7 @@ static void test_stderr_has_the_line(void **)
 }
 
 // Workers and frontends, whose filters open no file or none to write, go on and say so.
-static void test_under_filters(void **)
+TEST_WITH(test_under_filters, setup, teardown)
 {
 	static const struct sandbox_kind *const kinds[] = {&privilege_worker, &privilege_frontend};
 	static const char *const others[] = {"rings.", NULL};
@@ -206,7 +206,7 @@ static void raise_at(const volatile uint8_t *at)
 
 // Workers use the same table, so they fall over it together: the second one finds zeros. The
 // next region that is cut off is dealt with as well.
-static void test_two_threads_at_once(void **)
+TEST_WITH(test_two_threads_at_once, setup, teardown)
 {
 	static const char *const others[] = {"rings.", NULL};
 	cut_off("l0.1");
@@ -231,7 +231,7 @@ static void test_two_threads_at_once(void **)
 	assert_int_equal(WEXITSTATUS(status), 1);
 }
 
-static void test_another_file_of_that_name_is_not_ours(void **)
+TEST_WITH(test_another_file_of_that_name_is_not_ours, setup, teardown)
 {
 	struct region old = region;
 	region = (struct region){0};
@@ -243,7 +243,7 @@ static void test_another_file_of_that_name_is_not_ours(void **)
 }
 
 // A file that is no region, which zeros would only make wrong.
-static void test_any_other_file_kills(void **)
+TEST_WITH(test_any_other_file_kills, setup, teardown)
 {
 	static const char *const none[] = {NULL};
 	pid_t child = fork();
@@ -263,7 +263,7 @@ static void test_any_other_file_kills(void **)
 	assert_int_equal(WTERMSIG(status), SIGBUS);
 }
 
-static void test_any_other_bus_error_kills(void **)
+TEST_WITH(test_any_other_bus_error_kills, setup, teardown)
 {
 	static const char *const none[] = {NULL};
 	pid_t child = fork();
@@ -277,21 +277,4 @@ static void test_any_other_bus_error_kills(void **)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGBUS);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_its_maker_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_who_reads_it_goes_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nobody_reads_stderr, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stderr_has_the_line, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_under_filters, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_another_file_of_that_name_is_not_ours, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_threads_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_any_other_file_kills, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_any_other_bus_error_kills, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

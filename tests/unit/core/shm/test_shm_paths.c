@@ -38,7 +38,7 @@ static void skip_without_disk(struct shm_paths *p)
 }
 
 // A directory on a tmpfs is itself the place for regions; find makes nothing, init makes 0750.
-static void test_run_on_tmpfs(void **)
+TEST(test_run_on_tmpfs)
 {
 	char run[64], slashes[80];
 	struct shm_paths p = {.run = "untouched"};
@@ -63,7 +63,7 @@ static void test_run_on_tmpfs(void **)
 	assert_int_equal(rmdir(run), 0);
 }
 
-static void test_run_on_disk(void **)
+TEST(test_run_on_disk)
 {
 	char run[64], mem[96];
 	struct shm_paths p, found;
@@ -90,7 +90,7 @@ static void file_of(char path[2 * SHM_PATH_MAX], const char *run, const char *na
 }
 
 // Kept over restarts; one that was copied or damaged is nobody's.
-static void test_identity(void **)
+TEST(test_identity)
 {
 	char run[2][64], file[2][2 * SHM_PATH_MAX], command[5 * SHM_PATH_MAX];
 	struct shm_paths p[2], again;
@@ -129,7 +129,7 @@ static void test_identity(void **)
 }
 
 // A folder stays while a process holds it, or while its runtime directory may come back to it.
-static void test_folders_of_others(void **)
+TEST(test_folders_of_others)
 {
 	char run[3][64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p[3], again;
@@ -181,7 +181,7 @@ static bool is_held(const char *folder)
 }
 
 // A process that deletes the lock of a folder in use does not free it for the next weir's sweep.
-static void test_folder_lock_deleted(void **)
+TEST(test_folder_lock_deleted)
 {
 	char run[64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
@@ -213,7 +213,7 @@ static void test_folder_lock_deleted(void **)
 }
 
 // A process that starts may be making another identity just then.
-static void test_identity_restored_under_the_lock(void **)
+TEST(test_identity_restored_under_the_lock)
 {
 	char run[64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
@@ -248,7 +248,7 @@ static int keep_status(const struct shm_paths *p, int lock)
 }
 
 // One of two users cannot end the other one by a file that it made.
-static void test_identity_replaced(void **)
+TEST(test_identity_replaced)
 {
 	char run[64], file[2 * SHM_PATH_MAX], lock[2 * SHM_PATH_MAX];
 	struct shm_paths p;
@@ -291,7 +291,7 @@ static void folder_make(const char *folder, const char *const *names)
 }
 
 // Folders without an identity, as versions before identities made them, go once their weir is gone.
-static void test_folder_without_identity(void **)
+TEST(test_folder_without_identity)
 {
 	static const char *const made[] = {"directory", "l0.7", "stats", NULL};
 	char run[64], old[96], file[2 * SHM_PATH_MAX];
@@ -342,7 +342,7 @@ static bool is_left(const char *run, const char *old)
 }
 
 // /a/b and /a-b had one name, so the folder may be that of a weir that runs in the other one.
-static void test_folder_of_either_directory(void **)
+TEST(test_folder_of_either_directory)
 {
 	char run[64], up[64], other[96], old[96], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
@@ -369,7 +369,7 @@ static void test_folder_of_either_directory(void **)
 }
 
 // Too many directories had that name to look at each: it is left alone.
-static void test_folder_of_too_many_directories(void **)
+TEST(test_folder_of_too_many_directories)
 {
 	char run[96], old[96], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
@@ -387,7 +387,7 @@ static void test_folder_of_too_many_directories(void **)
 }
 
 // Anyone may make folders in /dev/shm, with any name: only ours are swept.
-static void test_folders_of_strangers(void **)
+TEST(test_folders_of_strangers)
 {
 	if (geteuid() != 0)
 		skip();
@@ -410,7 +410,7 @@ static void test_folders_of_strangers(void **)
 	assert_int_equal(rmdir(run), 0);
 }
 
-static void test_refusals(void **)
+TEST(test_refusals)
 {
 	char run[64], below[80], longer[SHM_PATH_MAX + 2];
 	struct shm_paths p;
@@ -438,7 +438,7 @@ static void test_refusals(void **)
 }
 
 // The directory in /dev/shm, where everyone may make one, must not be a stranger's.
-static void test_planted_mem_dir(void **)
+TEST(test_planted_mem_dir)
 {
 	if (geteuid() != 0)
 		skip();
@@ -454,7 +454,7 @@ static void test_planted_mem_dir(void **)
 	assert_int_equal(rmdir(run), 0);
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	char name[SHM_NAME_MAX];
 	shm_name_generation(name, "l0", 7);
@@ -467,25 +467,4 @@ static void test_names(void **)
 	assert_string_equal(name, "rings.63.7");
 	shm_name_marks(name, 0, 7);
 	assert_string_equal(name, "marks.0.7");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_run_on_tmpfs),
-		cmocka_unit_test(test_run_on_disk),
-		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_folders_of_others),
-		cmocka_unit_test(test_folder_lock_deleted),
-		cmocka_unit_test(test_identity_restored_under_the_lock),
-		cmocka_unit_test(test_identity_replaced),
-		cmocka_unit_test(test_folder_without_identity),
-		cmocka_unit_test(test_folder_of_either_directory),
-		cmocka_unit_test(test_folder_of_too_many_directories),
-		cmocka_unit_test(test_folders_of_strangers),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_planted_mem_dir),
-		cmocka_unit_test(test_names),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

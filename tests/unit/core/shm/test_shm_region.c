@@ -83,7 +83,7 @@ static void remove_rings(struct region *r)
 	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "rings.3"), -ENOENT);
 }
 
-static void test_create_and_attach(void **)
+TEST(test_create_and_attach)
 {
 	mode_t old = umask(0077);
 	struct region w = create_rings(), r;
@@ -119,7 +119,7 @@ static void test_create_and_attach(void **)
 }
 
 // A process that has the old file mapped keeps it; the new one is another.
-static void test_recreate_replaces(void **)
+TEST(test_recreate_replaces)
 {
 	struct region old = create_rings(), new;
 	region_publish(&old);
@@ -132,7 +132,7 @@ static void test_recreate_replaces(void **)
 	remove_rings(&new);
 }
 
-static void test_mode_beats_umask(void **)
+TEST(test_mode_beats_umask)
 {
 	struct region_spec spec = rings_spec();
 	spec.kind = REGION_STATS;
@@ -146,7 +146,7 @@ static void test_mode_beats_umask(void **)
 	remove_rings(&r);
 }
 
-static void test_bad_names(void **)
+TEST(test_bad_names)
 {
 	const char *bad[] = {"", ".", "..", "a/b", "/x", "rtemap_0", "map_", ".hidden"};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
@@ -167,7 +167,7 @@ static struct region_header *header(struct region *r)
 	return (struct region_header *)(void *)r->base;
 }
 
-static void test_foreign_and_skewed(void **)
+TEST(test_foreign_and_skewed)
 {
 	struct region w = create_rings(), r;
 	region_publish(&w);
@@ -195,7 +195,7 @@ static void test_foreign_and_skewed(void **)
 }
 
 // As it lies there where two weirs share a folder.
-static void test_of_another_weir(void **)
+TEST(test_of_another_weir)
 {
 	struct region w = create_rings(), r = {.base = NULL};
 	struct shm_paths other = paths;
@@ -209,7 +209,7 @@ static void test_of_another_weir(void **)
 }
 
 // Every bit of the header that is flipped without its sum is found out.
-static void test_scribbled_header(void **)
+TEST(test_scribbled_header)
 {
 	struct region w = create_rings(), r;
 	region_publish(&w);
@@ -225,7 +225,7 @@ static void test_scribbled_header(void **)
 	remove_rings(&w);
 }
 
-static void test_truncated_and_grown(void **)
+TEST(test_truncated_and_grown)
 {
 	struct region w = create_rings();
 	region_publish(&w);
@@ -242,7 +242,7 @@ static void test_truncated_and_grown(void **)
 	remove_rings(&w);
 }
 
-static void test_not_a_file(void **)
+TEST(test_not_a_file)
 {
 	struct region r = {.base = NULL};
 	assert_int_equal(symlink("/dev/zero", mem_path("rings.3")), 0);
@@ -261,7 +261,7 @@ static void test_not_a_file(void **)
 	assert_int_equal(rmdir(mem_path("rings.3")), 0);
 }
 
-static void test_foreign_owner(void **)
+TEST(test_foreign_owner)
 {
 	if (geteuid() != 0)
 		skip();
@@ -277,7 +277,7 @@ static void test_foreign_owner(void **)
 	remove_rings(&w);
 }
 
-static void test_no_room(void **)
+TEST(test_no_room)
 {
 	struct region_spec spec = rings_spec();
 	struct region r = {.base = NULL};
@@ -334,7 +334,7 @@ static int left_as(const char *name, enum region_kind kind, uid_t owner, mode_t 
 	return rc;
 }
 
-static void test_two_users(void **)
+TEST(test_two_users)
 {
 	enum { OTHER = 64002 };
 	struct stat st;
@@ -363,7 +363,7 @@ static void test_two_users(void **)
 
 // Zeros in a place that readers keep, until the file is there; another file of that name replaces
 // it.
-static void test_over_a_place(void **)
+TEST(test_over_a_place)
 {
 	const uint64_t other[SHM_GEOMETRY_WORDS] = {64, 33};
 	struct region w = create_rings(), at;
@@ -394,7 +394,7 @@ static void test_over_a_place(void **)
 	region_unmap(&at);
 }
 
-static void test_read_only(void **)
+TEST(test_read_only)
 {
 	struct region w = create_rings(), r;
 	region_publish(&w);
@@ -418,7 +418,7 @@ static uint64_t huge_pages_free(const struct statfs *fs)
 }
 
 // On huge pages where there are some, else in memory; both directions of the choice.
-static void test_huge_or_fallback(void **)
+TEST(test_huge_or_fallback)
 {
 	struct region_spec spec = rings_spec();
 	struct region r, a;
@@ -456,7 +456,7 @@ static void test_huge_or_fallback(void **)
 	assert_int_equal(region_unlink(&paths, where, "rings.3"), 0);
 }
 
-static void test_huge_absent(void **)
+TEST(test_huge_absent)
 {
 	struct shm_paths none = paths;
 	struct region r;
@@ -466,25 +466,4 @@ static void test_huge_absent(void **)
 	assert_non_null(strstr(why, "no hugetlbfs"));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_and_attach),
-		cmocka_unit_test(test_recreate_replaces),
-		cmocka_unit_test(test_mode_beats_umask),
-		cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_foreign_and_skewed),
-		cmocka_unit_test(test_of_another_weir),
-		cmocka_unit_test(test_scribbled_header),
-		cmocka_unit_test(test_truncated_and_grown),
-		cmocka_unit_test(test_not_a_file),
-		cmocka_unit_test(test_foreign_owner),
-		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_read_only),
-		cmocka_unit_test(test_two_users),
-		cmocka_unit_test(test_over_a_place),
-		cmocka_unit_test(test_huge_or_fallback),
-		cmocka_unit_test(test_huge_absent),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -3,7 +3,7 @@
 #include "ring_fixture.h"
 #include "ring_used.h"
 
-static void test_invisible_until_published(void **)
+TEST(test_invisible_until_published)
 {
 	struct fixture f;
 	fixture_init(&f, 0);
@@ -22,7 +22,7 @@ static void test_invisible_until_published(void **)
 	fixture_end(&f);
 }
 
-static void test_length_limits(void **)
+TEST(test_length_limits)
 {
 	struct fixture f;
 	fixture_init(&f, 0);
@@ -45,7 +45,7 @@ static void test_length_limits(void **)
 }
 
 // Every length at every place, across the end of the ring and of the counter.
-static void test_wrap_everywhere(void **)
+TEST(test_wrap_everywhere)
 {
 	struct fixture f;
 	fixture_init(&f, UINT64_MAX - 100);
@@ -67,7 +67,7 @@ static void test_wrap_everywhere(void **)
 }
 
 // The pad counts as used: a message that does not fit behind it leaves nothing behind.
-static void test_full_at_the_wrap(void **)
+TEST(test_full_at_the_wrap)
 {
 	struct fixture f;
 	fixture_init(&f, UNITS - 2);
@@ -86,7 +86,7 @@ static void test_full_at_the_wrap(void **)
 	fixture_end(&f);
 }
 
-static void test_overlong_is_skipped(void **)
+TEST(test_overlong_is_skipped)
 {
 	struct fixture f;
 	fixture_init(&f, 5);
@@ -101,7 +101,7 @@ static void test_overlong_is_skipped(void **)
 	fixture_end(&f);
 }
 
-static void test_restart_of_each_side(void **)
+TEST(test_restart_of_each_side)
 {
 	struct fixture f;
 	fixture_init(&f, 0);
@@ -128,7 +128,7 @@ static void test_restart_of_each_side(void **)
 	fixture_end(&f);
 }
 
-static void test_doorbell(void **)
+TEST(test_doorbell)
 {
 	struct fixture f;
 	fixture_init(&f, 0);
@@ -161,7 +161,7 @@ static void put_span(struct ring_producer *p, uint64_t n)
 	ring_span_take(p, 2);
 }
 
-static void test_span(void **)
+TEST(test_span)
 {
 	struct fixture f;
 	fixture_init(&f, UINT64_MAX - UNITS + 1);
@@ -186,19 +186,4 @@ static void test_span(void **)
 	assert_null(ring_span(&f.p, 1)); // that is nonsense
 	assert_int_equal(f.p.anomalies, 1);
 	fixture_end(&f);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_invisible_until_published),
-		cmocka_unit_test(test_length_limits),
-		cmocka_unit_test(test_wrap_everywhere),
-		cmocka_unit_test(test_full_at_the_wrap),
-		cmocka_unit_test(test_overlong_is_skipped),
-		cmocka_unit_test(test_restart_of_each_side),
-		cmocka_unit_test(test_doorbell),
-		cmocka_unit_test(test_span),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 // Each index out of range: refused, counted, and both sides work again without a restart.
-static void test_scribbled_indices_heal(void **)
+TEST(test_scribbled_indices_heal)
 {
 	const uint64_t by[] = {UNITS + 1, 1000, (uint64_t)-1, UINT64_C(1) << 63};
 	for (unsigned k = 0; k < 2 * ARRAY_LEN(by); k++) {
@@ -51,7 +51,7 @@ static void test_scribbled_indices_heal(void **)
 	fixture_end(&f);
 }
 
-static void test_bad_headers_reset(void **)
+TEST(test_bad_headers_reset)
 {
 	const struct ring_unit bad[] = {
 		{.len = 0, .units = 0, .type = 1},              // would loop for ever
@@ -88,7 +88,7 @@ static void test_bad_headers_reset(void **)
 }
 
 // A message that would reach behind the array, and a pad with nothing behind it.
-static void test_bad_headers_at_the_end(void **)
+TEST(test_bad_headers_at_the_end)
 {
 	struct fixture f;
 	fixture_init(&f, UNITS - 1);
@@ -115,7 +115,7 @@ static void test_bad_headers_at_the_end(void **)
 
 // Random damage to indices and data between any two steps. The guard pages catch an access outside,
 // the loop is bounded, and after the damage ends the ring works again.
-static void test_scribbler(void **)
+TEST(test_scribbler)
 {
 	struct fixture f;
 	fixture_init(&f, 0);
@@ -233,7 +233,7 @@ static void kill_round(struct shared *s, _Atomic uint64_t *number, struct ring_c
 	}
 }
 
-static void test_killed_producers(void **)
+TEST(test_killed_producers)
 {
 	struct fixture f;
 	fixture_init(&f, 0);
@@ -249,16 +249,4 @@ static void test_killed_producers(void **)
 	assert_true(read_total > 10000);
 	munmap(number, SHM_PAGE);
 	fixture_end(&f);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scribbled_indices_heal),
-		cmocka_unit_test(test_bad_headers_reset),
-		cmocka_unit_test(test_bad_headers_at_the_end),
-		cmocka_unit_test(test_scribbler),
-		cmocka_unit_test(test_killed_producers),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

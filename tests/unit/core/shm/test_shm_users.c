@@ -91,14 +91,14 @@ static void says(const char *want)
 		fail_msg("\"%s\" is not in \"%s\"", want, why);
 }
 
-static void test_no_member(void **)
+TEST_WITH(test_no_member, setup, teardown)
 {
 	for_two_users();
 	run_as(USER, USER, paths_open);
 	says("start weir as one of its two users");
 }
 
-static void test_owned_by_another(void **)
+TEST_WITH(test_owned_by_another, setup, teardown)
 {
 	if (geteuid() != 0)
 		skip();
@@ -106,14 +106,14 @@ static void test_owned_by_another(void **)
 	says("start weir as a user who may, or give this one the folder");
 }
 
-static void test_one_user_where_two_are_meant(void **)
+TEST_WITH(test_one_user_where_two_are_meant, setup, teardown)
 {
 	for_two_users();
 	run_as(USER, GROUP, both_sides);
 	says("both processes run as uid 64001, and their folder is set up for two users: run ");
 }
 
-static void test_lock_of_root(void **)
+TEST_WITH(test_lock_of_root, setup, teardown)
 {
 	for_two_users();
 	int fd = process_lock(lock);
@@ -121,14 +121,4 @@ static void test_lock_of_root(void **)
 	close(fd);
 	run_as(USER, GROUP, lock_take);
 	says("uid 0 left it in a run by hand; once none of its processes runs, remove");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_member, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_owned_by_another, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_user_where_two_are_meant, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lock_of_root, setup, teardown)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

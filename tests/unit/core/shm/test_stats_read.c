@@ -32,7 +32,7 @@ static struct region stats_make(uint64_t workers, uint64_t ports, uint64_t verdi
 	return r;
 }
 
-static void test_absent(void **)
+TEST(test_absent)
 {
 	char why[SHM_WHY_MAX] = "";
 	uint64_t silent_ms = 0;
@@ -41,7 +41,7 @@ static void test_absent(void **)
 	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_DOWN);
 }
 
-static void test_copy(void **)
+TEST(test_copy)
 {
 	char why[SHM_WHY_MAX] = "";
 	struct region r = stats_make(2, 1, VERDICT_COUNT, 2);
@@ -84,7 +84,7 @@ static void test_copy(void **)
 
 // Down: nobody holds the lock. Hung: held, and no heartbeat for STATS_HUNG_MS. Without the file the
 // heartbeat alone tells.
-static void test_states(void **)
+TEST(test_states)
 {
 	char lock[SHM_PATH_MAX + 32];
 	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_UP);
@@ -105,7 +105,7 @@ static void test_states(void **)
 	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_DOWN);
 }
 
-static void test_control_states(void **)
+TEST(test_control_states)
 {
 	uint64_t silent_ms = 0;
 	char lock[SHM_PATH_MAX + 32], why[SHM_WHY_MAX] = "";
@@ -144,7 +144,7 @@ static void test_control_states(void **)
 }
 
 // Geometry that does not fit the region, or another version's lists.
-static void test_hostile(void **)
+TEST(test_hostile)
 {
 	static const struct {
 		uint64_t workers, ports, verdicts;
@@ -168,7 +168,7 @@ static void test_hostile(void **)
 	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "stats"), 0);
 }
 
-static void test_ratios(void **)
+TEST(test_ratios)
 {
 	double v[VERDICT_COUNT] = {0};
 	assert_true(stats_hit_ratio(v) < 0);
@@ -199,15 +199,4 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_control_states),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_ratios),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -75,7 +75,7 @@ static enum access_refusal try_from(
 	return access_check(a, &try, out);
 }
 
-static void test_token(void **)
+TEST_WITH(test_token, setup, teardown)
 {
 	char header[TOKEN_TEXT_LEN + 16];
 	struct access_user user;
@@ -105,7 +105,7 @@ static void test_token(void **)
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_revoked);
 }
 
-static void test_certificate(void **)
+TEST_WITH(test_certificate, setup, teardown)
 {
 	struct access_user user;
 	assert_int_equal(try_from("192.0.2.1", NULL, "OPS.example", &user), ACCESS_GRANTED);
@@ -118,7 +118,7 @@ static void test_certificate(void **)
 		try_from("192.0.2.1", "Bearer weir_0", "ops.example", &user), ACCESS_unknown);
 }
 
-static void test_lockout(void **)
+TEST_WITH(test_lockout, setup, teardown)
 {
 	struct access_user user;
 	for (unsigned i = 0; i < LOCKOUT_TRIES; i++)
@@ -133,7 +133,7 @@ static void test_lockout(void **)
 }
 
 // A page of another site cannot lock its reader's address out, nor use the reader's certificate.
-static void test_foreign(void **)
+TEST_WITH(test_foreign, setup, teardown)
 {
 	struct access_user user;
 	const struct sockaddr_storage source = {.ss_family = AF_INET};
@@ -157,7 +157,7 @@ static void test_foreign(void **)
 }
 
 // A good token or certificate from the same address gives no more tries.
-static void test_success_forgets_nothing(void **)
+TEST_WITH(test_success_forgets_nothing, setup, teardown)
 {
 	struct access_user user;
 	for (unsigned i = 0; i + 1 < LOCKOUT_TRIES; i++)
@@ -204,7 +204,7 @@ static bool logs_in(const char *user, const char *password)
 }
 
 // A user who logs in between two tries gets no more tries at the password of another user.
-static void test_user_lockout(void **)
+TEST_WITH(test_user_lockout, setup, teardown)
 {
 	static const struct sockaddr_storage source = {.ss_family = AF_INET};
 	set("eve");
@@ -220,7 +220,7 @@ static void test_user_lockout(void **)
 	assert_false(access_shuts_out(a, &source));
 }
 
-static void test_damaged(void **)
+TEST_WITH(test_damaged, setup, teardown)
 {
 	struct access_user user;
 	char header[TOKEN_TEXT_LEN + 16];
@@ -240,7 +240,7 @@ static void test_damaged(void **)
 	assert_true(logs_in("eve", "a long password"));
 }
 
-static void test_damaged_passwords(void **)
+TEST_WITH(test_damaged_passwords, setup, teardown)
 {
 	char header[TOKEN_TEXT_LEN + 16], path[FOLDER_MAX + 16];
 	struct access_user user;
@@ -263,7 +263,7 @@ static void test_damaged_passwords(void **)
 }
 
 // A file that cannot be read is no empty one: a change would write over it.
-static void test_unreadable(void **)
+TEST_WITH(test_unreadable, setup, teardown)
 {
 	access_close(a);
 	assert_int_equal(mkdir(tokens_path, 0700), 0); // it opens, and read() fails
@@ -271,7 +271,7 @@ static void test_unreadable(void **)
 	assert_int_equal(make("new", CONTROL_ADMIN), -EUCLEAN);
 }
 
-static void test_disk(void **)
+TEST_WITH(test_disk, setup, teardown)
 {
 	assert_int_equal(mkdir(tokens_path, 0700), 0);
 	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
@@ -283,21 +283,4 @@ static void test_disk(void **)
 	settle();
 	assert_int_equal(change.job.err, 0);
 	assert_int_equal(a->tokens.count, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lockout, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_success_forgets_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_user_lockout, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_passwords, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_disk, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

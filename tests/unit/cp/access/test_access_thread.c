@@ -49,7 +49,7 @@ static void put(const char *line)
 	access_thread_line(t, line, strlen(line));
 }
 
-static void test_lines(void **)
+TEST_WITH(test_lines, setup, teardown)
 {
 	struct stat st;
 	put("{\"a\":1}");
@@ -67,7 +67,7 @@ static void test_lines(void **)
 }
 
 // A line that a power cut has torn, also one that looks whole, harms no other.
-static void test_torn(void **)
+TEST_WITH(test_torn, setup, teardown)
 {
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
@@ -79,14 +79,14 @@ static void test_torn(void **)
 	free(all);
 }
 
-static void test_nothing(void **)
+TEST_WITH(test_nothing, setup, teardown)
 {
 	char *all = read_all(10);
 	assert_string_equal(all, "[]");
 	free(all);
 }
 
-static void test_rotation(void **)
+TEST_WITH(test_rotation, setup, teardown)
 {
 	char line[ACCESS_LINE_MAX], kept[sizeof(path) + 2];
 	struct access_thread_counts c;
@@ -127,7 +127,7 @@ static void test_rotation(void **)
 	assert_true(st.st_size <= ACCESS_LOG_MAX && st.st_size > ACCESS_LOG_MAX - 2000);
 }
 
-static void test_lost(void **)
+TEST_WITH(test_lost, setup, teardown)
 {
 	struct access_thread_counts c;
 	char line[ACCESS_LINE_MAX + 1];
@@ -159,7 +159,7 @@ static void put_whole(const char *line, unsigned lines)
 	} while (c.written < lines);
 }
 
-static void test_deleted_and_renamed(void **)
+TEST_WITH(test_deleted_and_renamed, setup, teardown)
 {
 	char other[sizeof(path) + 8];
 	snprintf(other, sizeof(other), "%s.old", path);
@@ -197,7 +197,7 @@ static struct audit_entry refused_entry(void)
 		.status = 401};
 }
 
-static void test_entries(void **)
+TEST_WITH(test_entries, setup, teardown)
 {
 	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
 	const struct audit_entry e = refused_entry(),
@@ -242,7 +242,7 @@ static void note_find(struct access_job *j)
 	free(all);
 }
 
-static void test_note(void **)
+TEST_WITH(test_note, setup, teardown)
 {
 	struct audit a = {.thread = t};
 	struct access_job find = {.work = note_find, .done = job_done},
@@ -261,7 +261,7 @@ static void test_note(void **)
 }
 
 // What a client fills up is cut, and the line is not lost.
-static void test_longest(void **)
+TEST_WITH(test_longest, setup, teardown)
 {
 	struct audit a = {.thread = t};
 	char path_[2000] = "", query[8000] = "name=", who[HTTP_WHO_MAX];
@@ -297,7 +297,7 @@ static void assert_query(const char *query, const char *expected)
 		audit_query(query, "name place format form:password", out, sizeof(out)), expected);
 }
 
-static void test_secrets(void **)
+TEST_WITH(test_secrets, setup, teardown)
 {
 	assert_query("", "");
 	assert_query("name=a.test&place=b", "name=a.test&place=b");
@@ -314,7 +314,7 @@ static void test_secrets(void **)
 }
 
 // Nothing runs the loop: the jobs that have not come back by then end at the close.
-static void test_jobs(void **)
+TEST_WITH(test_jobs, setup, teardown)
 {
 	struct access_job jobs[3];
 	works = dones = 0;
@@ -327,22 +327,4 @@ static void test_jobs(void **)
 	loops_settle(&service, 1);
 	assert_int_equal(works, 3);
 	assert_int_equal(dones, 3);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_deleted_and_renamed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_note, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ static int empty(void **)
 	return 0;
 }
 
-static void test_grows(void **)
+TEST_WITH(test_grows, empty, NULL)
 {
 	const struct lockout_key a = v4(1), b = v4(2);
 	uint64_t now_s = 1000;
@@ -62,7 +62,7 @@ static void test_grows(void **)
 	assert_int_equal(lockout_left(&l, a, now_s), LOCKOUT_FIRST_S);
 }
 
-static void test_slow_ones(void **)
+TEST_WITH(test_slow_ones, empty, NULL)
 {
 	const struct lockout_key a = v4(1);
 	for (unsigned i = 0; i < 100; i++)
@@ -70,7 +70,7 @@ static void test_slow_ones(void **)
 	assert_int_equal(l.failures, 100);
 }
 
-static void test_success(void **)
+TEST_WITH(test_success, empty, NULL)
 {
 	const struct lockout_key a = v4(1);
 	for (unsigned i = 0; i < 5; i++) {
@@ -87,14 +87,14 @@ static void test_success(void **)
 	assert_int_equal(lockout_left(&l, a, 2000 + LOCKOUT_FIRST_S), 2 * LOCKOUT_FIRST_S);
 }
 
-static void test_users(void **)
+TEST_WITH(test_users, empty, NULL)
 {
 	assert_int_equal(tries(lockout_user("eve"), 1000), LOCKOUT_TRIES);
 	assert_int_equal(lockout_left(&l, lockout_user("bob"), 1000), 0);
 	assert_int_equal(lockout_left(&l, lockout_user("eve"), 1000), LOCKOUT_FIRST_S);
 }
 
-static void test_networks(void **)
+TEST_WITH(test_networks, empty, NULL)
 {
 	const struct lockout_key a = v6("2001:db8:0:1::1"), same = v6("2001:db8:0:1:ff::2"),
 				 other = v6("2001:db8:0:2::1"),
@@ -107,7 +107,7 @@ static void test_networks(void **)
 	assert_int_equal(lockout_left(&l, none, 1000), 0);
 }
 
-static void test_full(void **)
+TEST_WITH(test_full, empty, NULL)
 {
 	const struct lockout_key first = v4(0);
 	assert_int_equal(tries(first, 1000), LOCKOUT_TRIES);
@@ -121,17 +121,4 @@ static void test_full(void **)
 	assert_int_equal(l.evicted, 1);
 	assert_int_equal(lockout_used(&l), LOCKOUT_MAX);
 	assert_true(lockout_left(&l, first, 1001)); // it failed last
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_grows, empty),
-		cmocka_unit_test_setup(test_slow_ones, empty),
-		cmocka_unit_test_setup(test_success, empty),
-		cmocka_unit_test_setup(test_users, empty),
-		cmocka_unit_test_setup(test_networks, empty),
-		cmocka_unit_test_setup(test_full, empty),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

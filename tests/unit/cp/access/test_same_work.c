@@ -76,7 +76,7 @@ static void token_try(const char *text, enum token_verdict want)
 	work_is(&each);
 }
 
-static void test_tokens(void **)
+TEST(test_tokens)
 {
 	char text[TOKEN_TEXT_LEN + 1];
 	for (unsigned i = 0; i < TOKENS_MAX; i++) {
@@ -96,7 +96,7 @@ static void test_tokens(void **)
 	}
 }
 
-static void test_sessions(void **)
+TEST(test_sessions)
 {
 	static struct sessions sessions;
 	static const struct work each = {.digests = 1,
@@ -154,7 +154,7 @@ static void login(struct loop *service, struct access *a, const char *user, cons
 	assert_int_equal(work.compared, TLS_SHA256_LEN);
 }
 
-static void test_logins(void **)
+TEST(test_logins)
 {
 	char folder[FOLDER_MAX];
 	struct loop *service;
@@ -180,14 +180,4 @@ static void test_logins(void **)
 	loop_free(service);
 	events_close(events);
 	assert_int_equal(folder_remove(folder, ""), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_logins),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static int empty(void **)
 	return 0;
 }
 
-static void test_session(void **)
+TEST_WITH(test_session, empty, NULL)
 {
 	struct session *s = sessions_begin(&t, "eve", CONTROL_OPERATE, NOW, text);
 	assert_non_null(s);
@@ -41,7 +41,7 @@ static void test_session(void **)
 	assert_null(sessions_find(&t, text, NOW));
 }
 
-static void test_no_session_is_none(void **)
+TEST_WITH(test_no_session_is_none, empty, NULL)
 {
 	char zeros[SESSION_TEXT_LEN + 1];
 	memset(zeros, '0', SESSION_TEXT_LEN);
@@ -49,7 +49,7 @@ static void test_no_session_is_none(void **)
 	assert_null(sessions_find(&t, zeros, NOW));
 }
 
-static void test_ends(void **)
+TEST_WITH(test_ends, empty, NULL)
 {
 	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
 	assert_non_null(sessions_find(&t, text, NOW + SESSION_IDLE_S - 1));
@@ -64,7 +64,7 @@ static void test_ends(void **)
 }
 
 // One that nobody asks for ends as well, and is noticed.
-static void test_lapse(void **)
+TEST_WITH(test_lapse, empty, NULL)
 {
 	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
 	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 2, text));
@@ -81,7 +81,7 @@ static void test_lapse(void **)
 	assert_int_equal(t.lapsed, 2); // one of them had this place
 }
 
-static void test_full(void **)
+TEST_WITH(test_full, empty, NULL)
 {
 	char first[SESSION_TEXT_LEN + 1], second[SESSION_TEXT_LEN + 1];
 	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, first));
@@ -107,7 +107,7 @@ static void put(const char *name, const char *password, enum control_role role)
 	assert_int_equal(passwords_put(&p, &user), 0);
 }
 
-static void test_passwords(void **)
+TEST_WITH(test_passwords, empty, NULL)
 {
 	static char file[PASSWORDS_FILE_MAX];
 	char why[TOKENS_WHY_MAX];
@@ -133,7 +133,7 @@ static void test_passwords(void **)
 			assert_int_equal(passwords_read(&p, file, i, why), -EINVAL);
 }
 
-static void test_passwords_full(void **)
+TEST_WITH(test_passwords_full, empty, NULL)
 {
 	struct password user = {.role = CONTROL_READ};
 	for (unsigned i = 0; i < PASSWORDS_MAX; i++) {
@@ -144,18 +144,4 @@ static void test_passwords_full(void **)
 	assert_int_equal(passwords_put(&p, &user), -ENOSPC);
 	snprintf(user.name, sizeof(user.name), "u3");
 	assert_int_equal(passwords_put(&p, &user), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_session, empty),
-		cmocka_unit_test_setup(test_no_session_is_none, empty),
-		cmocka_unit_test_setup(test_ends, empty),
-		cmocka_unit_test_setup(test_lapse, empty),
-		cmocka_unit_test_setup(test_full, empty),
-		cmocka_unit_test_setup(test_passwords, empty),
-		cmocka_unit_test_setup(test_passwords_full, empty),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static int empty(void **)
 	return 0;
 }
 
-static void test_good(void **)
+TEST_WITH(test_good, empty, NULL)
 {
 	struct token *k;
 	assert_int_equal(make("ops", CONTROL_OPERATE, 0), 0);
@@ -44,7 +44,7 @@ static void test_good(void **)
 	assert_int_equal(k->used_unix_s, NOW + 5);
 }
 
-static void test_unknown(void **)
+TEST_WITH(test_unknown, empty, NULL)
 {
 	char other[TOKEN_TEXT_LEN + 8];
 	assert_int_equal(make("ops", CONTROL_ADMIN, 0), 0);
@@ -61,7 +61,7 @@ static void test_unknown(void **)
 	assert_int_equal(check("", NOW), TOKEN_UNKNOWN);
 }
 
-static void test_two_differ(void **)
+TEST_WITH(test_two_differ, empty, NULL)
 {
 	char first[TOKEN_TEXT_LEN + 1];
 	assert_int_equal(make("a", CONTROL_READ, 0), 0);
@@ -72,7 +72,7 @@ static void test_two_differ(void **)
 	assert_int_equal(check(text, NOW), TOKEN_GOOD);
 }
 
-static void test_over(void **)
+TEST_WITH(test_over, empty, NULL)
 {
 	assert_int_equal(make("ops", CONTROL_READ, NOW + 10), 0);
 	assert_int_equal(check(text, NOW + 9), TOKEN_GOOD);
@@ -83,7 +83,7 @@ static void test_over(void **)
 	assert_int_equal(tokens_revoke(&t, "other"), -ENOENT);
 }
 
-static void test_name_again(void **)
+TEST_WITH(test_name_again, empty, NULL)
 {
 	char first[TOKEN_TEXT_LEN + 1];
 	assert_int_equal(make("ops", CONTROL_ADMIN, 0), 0);
@@ -96,7 +96,7 @@ static void test_name_again(void **)
 	assert_int_equal(check(first, NOW), TOKEN_UNKNOWN);
 }
 
-static void test_full(void **)
+TEST_WITH(test_full, empty, NULL)
 {
 	char name[8];
 	for (unsigned i = 0; i < TOKENS_MAX; i++) {
@@ -110,7 +110,7 @@ static void test_full(void **)
 	assert_string_equal(t.token[7].name, "more");
 }
 
-static void test_file(void **)
+TEST_WITH(test_file, empty, NULL)
 {
 	static char file[TOKENS_FILE_MAX];
 	char why[TOKENS_WHY_MAX], kept[TOKEN_TEXT_LEN + 1];
@@ -127,7 +127,7 @@ static void test_file(void **)
 	assert_int_equal(check(text, NOW), TOKEN_REVOKED);
 }
 
-static void test_damaged(void **)
+TEST_WITH(test_damaged, empty, NULL)
 {
 	static char file[TOKENS_FILE_MAX], copy[TOKENS_FILE_MAX];
 	char why[TOKENS_WHY_MAX];
@@ -155,7 +155,7 @@ static void test_damaged(void **)
 	}
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	assert_true(token_name_is_good("a"));
 	assert_true(token_name_is_good("12345678901234567890123456789012"));
@@ -166,20 +166,4 @@ static void test_names(void **)
 	assert_int_equal(control_role_find("none"), CONTROL_NONE);
 	assert_int_equal(control_role_find(NULL), CONTROL_NONE);
 	assert_int_equal(control_role_find("admin"), CONTROL_ADMIN);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_good, empty),
-		cmocka_unit_test_setup(test_unknown, empty),
-		cmocka_unit_test_setup(test_two_differ, empty),
-		cmocka_unit_test_setup(test_over, empty),
-		cmocka_unit_test_setup(test_name_again, empty),
-		cmocka_unit_test_setup(test_full, empty),
-		cmocka_unit_test_setup(test_file, empty),
-		cmocka_unit_test_setup(test_damaged, empty),
-		cmocka_unit_test(test_names),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

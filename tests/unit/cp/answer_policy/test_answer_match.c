@@ -27,7 +27,7 @@ static bool blocks(const struct answer_match *f, uint64_t group)
 	return list >= 0;
 }
 
-static void test_nothing(void **)
+TEST(test_nothing)
 {
 	struct answer_match f = {0};
 	struct rule_set mask;
@@ -40,7 +40,7 @@ static void test_nothing(void **)
 }
 
 // A list of each 64, for a group that has it alone, and for one that has its neighbours.
-static void test_each_word_counts(void **)
+TEST(test_each_word_counts)
 {
 	for (unsigned list = 0; list < 256; list += 21) {
 		struct answer_match f = {0};
@@ -61,7 +61,7 @@ static void test_each_word_counts(void **)
 }
 
 // Lists 0 to 3 block, 4 and 5 allow.
-static void test_one_clause_has_a_mask(void **)
+TEST(test_one_clause_has_a_mask)
 {
 	struct answer_match f = {0}, back;
 	struct rule_set mask;
@@ -77,7 +77,7 @@ static void test_one_clause_has_a_mask(void **)
 	}
 }
 
-static void test_unconditional_makes_others_idle(void **)
+TEST(test_unconditional_makes_others_idle)
 {
 	struct answer_match f = {0};
 	struct rule_set mask;
@@ -95,7 +95,7 @@ static void test_unconditional_makes_others_idle(void **)
 }
 
 // Any clauses: as they say as long as there is room, never less than they say.
-static void test_model(void **)
+TEST(test_model)
 {
 	struct dns_rand r = {.state = 11};
 	for (unsigned round = 0; round < 5000; round++) {
@@ -132,7 +132,7 @@ static void test_model(void **)
 	}
 }
 
-static void test_overflow_blocks(void **)
+TEST(test_overflow_blocks)
 {
 	struct answer_match f = {0};
 	for (unsigned i = 0; i < 2 * ANSWER_POLICY_CLAUSES_MAX; i++)
@@ -145,7 +145,7 @@ static void test_overflow_blocks(void **)
 
 // An allow rule that is for one client goes with the block rules of its source for that client; one
 // for all clients with each.
-static void test_guards_of_clients(void **)
+TEST(test_guards_of_clients)
 {
 	static const char *const clients[] = {"", "desk", "phone"};
 	static const enum rule_class classes[] = {RULE_CLASS_BLOCK, RULE_CLASS_ALLOW};
@@ -183,18 +183,4 @@ static void test_guards_of_clients(void **)
 	}
 	assert_int_equal(guarded, 2 * (1 + 2 + 2)); // for all: one; for a client: two
 	fixture_close(&f);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_each_word_counts),
-		cmocka_unit_test(test_one_clause_has_a_mask),
-		cmocka_unit_test(test_unconditional_makes_others_idle),
-		cmocka_unit_test(test_model),
-		cmocka_unit_test(test_overflow_blocks),
-		cmocka_unit_test(test_guards_of_clients),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static bool has(const struct answer_patterns *p, const char *name, unsigned list
 	return set.lists[list / 64] >> list % 64 & 1;
 }
 
-static void test_matches(void **)
+TEST(test_matches)
 {
 	static const char *const text[] = {
 		"^ad[0-9]*\\.", "tracker", "\\.zip$", "^$", "(^|\\.)ADS\\."};
@@ -61,7 +61,7 @@ static void test_matches(void **)
 	answer_patterns_free(p);
 }
 
-static void test_dot_star_matches_everything(void **)
+TEST(test_dot_star_matches_everything)
 {
 	static const char *const text[] = {".*"};
 	static const unsigned list[] = {3};
@@ -71,7 +71,7 @@ static void test_dot_star_matches_everything(void **)
 	answer_patterns_free(p);
 }
 
-static void test_refuses_and_goes_on(void **)
+TEST(test_refuses_and_goes_on)
 {
 	static const char nul[] = "a\0b";
 	static char longest[ANSWER_PATTERN_LEN_MAX + 1];
@@ -101,7 +101,7 @@ static void test_refuses_and_goes_on(void **)
 	answer_patterns_free(p);
 }
 
-static void test_none_left(void **)
+TEST(test_none_left)
 {
 	static const char *const text[] = {"("};
 	static const unsigned list[] = {2};
@@ -123,7 +123,7 @@ static struct answer_pattern *many(unsigned count, char (*text)[32])
 }
 
 // Beyond the limit the rest is refused, in the order given; what is left works in every portion.
-static void test_count_limit(void **)
+TEST(test_count_limit)
 {
 	enum { COUNT = ANSWER_PATTERNS_MAX + 10 };
 	static char text[COUNT][32];
@@ -149,7 +149,7 @@ static void test_count_limit(void **)
 	free(pattern);
 }
 
-static void test_time_and_size(void **)
+TEST(test_time_and_size)
 {
 	enum { COUNT = 200, FIRST = 32 };
 	static char text[COUNT][32];
@@ -195,7 +195,7 @@ static void *no_memory_for_errors(size_t size)
 }
 
 // The library blames no single pattern: every pattern of the portion is counted as too large.
-static void test_the_library_refuses_a_portion(void **)
+TEST(test_the_library_refuses_a_portion)
 {
 	enum { COUNT = 5 };
 	static char text[COUNT][32];
@@ -220,18 +220,4 @@ static void test_the_library_refuses_a_portion(void **)
 	assert_int_equal(hs_set_misc_allocator(NULL, NULL), HS_SUCCESS);
 	assert_int_equal(hs_set_database_allocator(NULL, NULL), HS_SUCCESS);
 	free(pattern);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matches),
-		cmocka_unit_test(test_dot_star_matches_everything),
-		cmocka_unit_test(test_refuses_and_goes_on),
-		cmocka_unit_test(test_none_left),
-		cmocka_unit_test(test_count_limit),
-		cmocka_unit_test(test_time_and_size),
-		cmocka_unit_test(test_the_library_refuses_a_portion),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

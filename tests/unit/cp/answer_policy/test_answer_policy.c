@@ -79,7 +79,7 @@ static int teardown(void **)
 	return 0;
 }
 
-static void test_chain(void **)
+TEST_WITH(test_chain, setup, teardown)
 {
 	answer_chain("www.shop.example", "198.18.0.1");
 	assert_int_equal(finding.count, 0);
@@ -97,7 +97,7 @@ static void test_chain(void **)
 	assert_true(blocks(NULL, NULL)); // the operator's entries are everyone's
 }
 
-static void test_allowed_targets(void **)
+TEST_WITH(test_allowed_targets, setup, teardown)
 {
 	answer_chain("www.shop.example fine.tracker.example", "198.18.0.1"); // by the operator
 	assert_false(blocks("ads", "malware"));
@@ -119,7 +119,7 @@ static void test_allowed_targets(void **)
 	assert_true(blocks("ads", "good"));
 }
 
-static void test_patterns(void **)
+TEST_WITH(test_patterns, setup, teardown)
 {
 	answer_chain("ad3.shop.example", "198.18.0.1");
 	assert_true(blocks("ads", NULL));
@@ -154,7 +154,7 @@ static void typed_pattern(struct answer_policy_fixture *g, enum rule_class rule_
 
 // Workers leave names to us that a list blocks, whether or not libhs took the pattern that may
 // allow them.
-static void test_refused_allow_pattern(void **)
+TEST_WITH(test_refused_allow_pattern, setup, teardown)
 {
 	struct answer_policy_fixture was = f;
 	fixture_open(&f);
@@ -174,7 +174,7 @@ static void test_refused_allow_pattern(void **)
 }
 
 // The last allow pattern goes: until workers know, names are checked as before.
-static void test_follows_allow_pattern(void **)
+TEST_WITH(test_follows_allow_pattern, setup, teardown)
 {
 	const struct dns_name name = fixture_name("tracker.example");
 	struct answer_policy_fixture next[2];
@@ -197,7 +197,7 @@ static void test_follows_allow_pattern(void **)
 }
 
 // A pattern for some types ($dnstype) says nothing of others, be it that it blocks or allows.
-static void test_pattern_types(void **)
+TEST_WITH(test_pattern_types, setup, teardown)
 {
 	static const struct {
 		const char *name;
@@ -229,7 +229,7 @@ static void test_pattern_types(void **)
 	}
 }
 
-static void test_addresses(void **)
+TEST_WITH(test_addresses, setup, teardown)
 {
 	answer_chain("www.shop.example", "192.0.2.77");
 	assert_true(blocks("malware", NULL));
@@ -250,7 +250,7 @@ static void test_addresses(void **)
 	assert_true(blocks("malware", "rebinding"));
 }
 
-static void test_question_allowed(void **)
+TEST_WITH(test_question_allowed, setup, teardown)
 {
 	static const uint64_t all[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
 	const uint64_t none[4] = {0};
@@ -428,7 +428,7 @@ static void check_group(char (*name)[256], unsigned count, unsigned sources)
 			want);
 }
 
-static void test_model(void **)
+TEST(test_model)
 {
 	struct dns_rand r = {.state = 17};
 	unsigned masks = 0, blocked = 0, all = 0;
@@ -456,22 +456,4 @@ static void test_model(void **)
 	}
 	assert_true(blocked > all / 4 && blocked < all);
 	assert_true(masks > all / 4);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_chain),
-		T(test_allowed_targets),
-		T(test_refused_allow_pattern),
-		T(test_follows_allow_pattern),
-		T(test_patterns),
-		T(test_pattern_types),
-		T(test_addresses),
-		T(test_question_allowed),
-		cmocka_unit_test(test_model),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,7 +215,7 @@ static void check_finding(const struct model *m, const struct question *q, unsig
 		fail_question(q, want, "another mask");
 }
 
-static void test_findings(void **)
+TEST(test_findings)
 {
 	static struct model m;
 	unsigned masks = 0;
@@ -231,10 +231,4 @@ static void test_findings(void **)
 		rule_arena_free(&m.arena);
 	}
 	assert_true(masks > IMAGES);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_findings)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void expect(const struct answer_prefixes *p, const char *text, uint64_t l
 			(unsigned long long)lists);
 }
 
-static void test_finds_all_that_cover(void **)
+TEST(test_finds_all_that_cover)
 {
 	const struct answer_prefix prefix[] = {
 		parse(1, "10.0.0.0/8"),
@@ -83,7 +83,7 @@ static void test_finds_all_that_cover(void **)
 	answer_prefixes_free(p);
 }
 
-static void test_ipv4_in_ipv6(void **)
+TEST(test_ipv4_in_ipv6)
 {
 	const struct answer_prefix prefix[] = {
 		parse(1, "10.0.0.0/8"), parse(2, "64:ff9b::/96"), parse(3, "::ffff:10.0.0.1")};
@@ -98,7 +98,7 @@ static void test_ipv4_in_ipv6(void **)
 	answer_prefixes_free(p);
 }
 
-static void test_all_and_nothing(void **)
+TEST(test_all_and_nothing)
 {
 	const struct answer_prefix prefix[] = {parse(1, "0.0.0.0/0"), parse(2, "::/0")};
 	struct answer_prefix_counts c;
@@ -136,7 +136,7 @@ static bool covers(const struct ip_address *p, const struct ip_address *a)
 	return true;
 }
 
-static void test_model(void **)
+TEST(test_model)
 {
 	enum { PREFIXES = 400 };
 	static struct answer_prefix prefix[PREFIXES];
@@ -172,7 +172,7 @@ static void test_model(void **)
 	}
 }
 
-static void test_a_million(void **)
+TEST(test_a_million)
 {
 	enum { MOST = ANSWER_PREFIXES_MAX + 5 };
 	struct answer_prefix *prefix = calloc(MOST, sizeof(*prefix));
@@ -195,16 +195,4 @@ static void test_a_million(void **)
 	expect(p, "0.32.0.0", 0); // refused
 	answer_prefixes_free(p);
 	free(prefix);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_finds_all_that_cover),
-		cmocka_unit_test(test_ipv4_in_ipv6),
-		cmocka_unit_test(test_all_and_nothing),
-		cmocka_unit_test(test_model),
-		cmocka_unit_test(test_a_million),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

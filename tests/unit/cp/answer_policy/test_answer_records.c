@@ -53,7 +53,7 @@ static void walk(const struct dns_answer_view *v, char *names, struct seen *s)
 	}
 }
 
-static void test_chain(void **)
+TEST(test_chain)
 {
 	char names[4096];
 	struct seen s = {0};
@@ -72,7 +72,7 @@ static void test_chain(void **)
 	assert_memory_equal(s.address[1], "\xc0\0\2\2", 4);
 }
 
-static void test_service(void **)
+TEST(test_service)
 {
 	static const uint8_t rdata[] = "\0\1\3svc\7example\0"
 				       "\0\1\0\3\2h2"
@@ -93,7 +93,7 @@ static void test_service(void **)
 	assert_int_equal(s.address[2][0], 0xfd);
 }
 
-static void test_other_types_and_sections_are_left_alone(void **)
+TEST(test_other_types_and_sections_are_left_alone)
 {
 	char names[4096];
 	struct seen s = {0};
@@ -111,7 +111,7 @@ static void test_other_types_and_sections_are_left_alone(void **)
 }
 
 // Bytes that nobody ever made: the walk ends, and ASan says when it left the answer.
-static void test_damaged(void **)
+TEST(test_damaged)
 {
 	struct dns_rand rand = {.state = 3};
 	char names[65536];
@@ -139,7 +139,7 @@ static void test_damaged(void **)
 	}
 }
 
-static void test_pointer_loops_end(void **)
+TEST(test_pointer_loops_end)
 {
 	// Owner c00c, CNAME, rdata: a pointer to itself (12 + 9 + 4 bytes before the view).
 	static const uint8_t bytes[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 37};
@@ -154,7 +154,7 @@ static void test_pointer_loops_end(void **)
 }
 
 // A pointer of which the answer has the first byte alone, whatever lies behind it.
-static void test_half_a_pointer(void **)
+TEST(test_half_a_pointer)
 {
 	static const uint8_t bytes[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12};
 	static const uint8_t half[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 1, 0xc0, 12};
@@ -174,7 +174,7 @@ static void test_half_a_pointer(void **)
 }
 
 // An owner in full, one that ends in a pointer, and the label types that nobody uses.
-static void test_owners_in_full(void **)
+TEST(test_owners_in_full)
 {
 	static const uint8_t full[] = "\3www\7example\0\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\1"
 				      "\3www\xc0\x0c\0\1\0\1\0\0\0\x9\0\4\xc0\0\2\2"
@@ -195,18 +195,4 @@ static void test_owners_in_full(void **)
 		walk(&v, names, &s);
 		assert_int_equal(s.count, 0);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_chain),
-		cmocka_unit_test(test_service),
-		cmocka_unit_test(test_other_types_and_sections_are_left_alone),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_pointer_loops_end),
-		cmocka_unit_test(test_half_a_pointer),
-		cmocka_unit_test(test_owners_in_full),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

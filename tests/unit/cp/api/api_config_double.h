@@ -27,7 +27,7 @@ static int apply(void *arg, const struct apply_request *r, api_config_done done,
 static int reload_outcome;
 
 // The replies to changes of the configuration.
-static inline void test_config_changes(void **)
+TEST(test_config_changes)
 {
 	reload_outcome = 1;
 	assert_reply("POST /config/reload", 200, "\"needs_restart\":\"dataplane.ports\"");
@@ -52,7 +52,7 @@ static const struct api_reload *last_reload_double(void *)
 }
 
 // What came of reloads is in the status, in the metrics and in ready.
-static inline void test_last_reload(void **)
+TEST(test_last_reload)
 {
 	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 1\n");
 	assert_reply("GET /metrics", 200, "\nweir_config_restart_pending 0\n");
@@ -91,7 +91,7 @@ static int toggles_set(void *, const struct toggles *wanted, api_config_done don
 }
 
 // A toggle reads no file, and is in force only once the application says so.
-static inline void test_toggles(void **)
+TEST(test_toggles)
 {
 	reload_outcome = -1; // fails the test
 	assert_reply("GET /toggles", 200, "{\"name\":\"refresh\",");

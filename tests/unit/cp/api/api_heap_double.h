@@ -48,7 +48,7 @@ static inline void heap_double_limited(const char *request, int status)
 	assert_int_equal(got, 429);
 }
 
-static inline void test_heap_dumps(void **)
+TEST(test_heap_dumps)
 {
 	// None was taken, so none was taken just now.
 	for (unsigned i = 0; i < 2; i++)
@@ -73,7 +73,7 @@ static inline void test_heap_dumps(void **)
 	heap_double_limited("POST /heap/on?sample_lg=12", 500);
 }
 
-static inline void test_profiles(void **)
+TEST(test_profiles)
 {
 	assert_reply("GET /profile/cpu?seconds=0", 400, "seconds");
 	assert_reply("GET /profile/cpu?seconds=101", 400, "seconds");

@@ -45,7 +45,7 @@ static bool admits(const struct api_listener_set *c, const char *peer)
 	return api_listener_admits(c, &a);
 }
 
-static void test_prefixes(void **)
+TEST(test_prefixes)
 {
 	static const char *const allow[] = {
 		"192.0.2.128/25", "198.51.100.7", "fd53:1:2::/47", "2001:db8::5"};
@@ -102,7 +102,7 @@ static void check_filter(const struct api_listener_set *c, const char *const *fr
 	close(server);
 }
 
-static void test_kernel_drops_others(void **)
+TEST(test_kernel_drops_others)
 {
 	static const char *const allow[] = {"127.0.2.128/25", "::1", "127.0.3.1"};
 	static const char *const from[] = {
@@ -112,7 +112,7 @@ static void test_kernel_drops_others(void **)
 	check_filter(&c, from, wanted, ARRAY_LEN(from));
 }
 
-static void test_anybody(void **)
+TEST(test_anybody)
 {
 	static const char *const allow[] = {"0.0.0.0/0"}, *const from[] = {"127.9.9.9"};
 	static const bool wanted[] = {true};
@@ -120,7 +120,7 @@ static void test_anybody(void **)
 	check_filter(&c, from, wanted, 1);
 }
 
-static void test_ipv6(void **)
+TEST(test_ipv6)
 {
 	static const char *const exact[] = {"127.0.0.0/8", "fd53::/16", "::1"},
 				 *const wide[] = {"::/127"}, *const other[] = {"::2/127"};
@@ -149,7 +149,7 @@ static void *listen_without_rights(void *arg)
 
 // As in the units, whose control plane has no CAP_NET_ADMIN: weir listens, whatever the kernel
 // says about the filter.
-static void test_no_capability(void **)
+TEST(test_no_capability)
 {
 	static const char *const allow[] = {"127.0.0.0/8"}, *const from[] = {"127.9.9.9"};
 	struct api_listener_set c = of(0, "127.0.0.1", allow, 1);
@@ -166,16 +166,4 @@ static void test_no_capability(void **)
 	assert_false(connected.revents & (POLLERR | POLLHUP));
 	close(client);
 	close(server);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_kernel_drops_others),
-		cmocka_unit_test(test_anybody),
-		cmocka_unit_test(test_ipv6),
-		cmocka_unit_test(test_no_capability),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

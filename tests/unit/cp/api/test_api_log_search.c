@@ -66,7 +66,7 @@ static int teardown(void **)
 	return folder_remove(folder, "");
 }
 
-static void test_found(void **)
+TEST(test_found)
 {
 	assert_reply("GET /log/search?limit=9", 200, "\"complete\":true,\"after\":\"\"");
 	assert_reply(
@@ -94,7 +94,7 @@ static void test_found(void **)
 	assert_reply("GET /log/search?limit=9", 200, "\"ede\":-1");
 }
 
-static void test_top(void **)
+TEST(test_top)
 {
 	assert_reply("GET /log/top", 200, "\"complete\":true,\"covered_s\":86400");
 	assert_reply("GET /log/top", 200, "\"names\":{\"queries\":3,\"items\":[{\"text\":");
@@ -107,7 +107,7 @@ static void test_top(void **)
 }
 
 // One row a page, from either end.
-static void test_pages(void **)
+TEST(test_pages)
 {
 	char request[128], after[32];
 	const struct {
@@ -129,7 +129,7 @@ static void test_pages(void **)
 }
 
 // A name that the configuration no longer has is looked for all the same.
-static void test_a_client_of_then(void **)
+TEST(test_a_client_of_then)
 {
 	const char *request = "GET /log/search?limit=9&client=%3Cb%3E%22Ann%27s%22%3C%2Fb%3E";
 	assert_reply(request, 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
@@ -145,7 +145,7 @@ static void test_a_client_of_then(void **)
 	assert_reply("GET /log/search?limit=9&client=192.0.2.99", 200, "\"unknown_client\":\"\"");
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	assert_reply("POST /log/search?limit=9", 405, "use GET");
 	assert_reply("GET /log/search", 400, "limit: must be 1 to 1000");
@@ -178,14 +178,4 @@ static void test_refused(void **)
 	config.query_log.anonymize = LOG_CLIENTS_WHOLE;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_found),
-		cmocka_unit_test(test_top),
-		cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_a_client_of_then),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

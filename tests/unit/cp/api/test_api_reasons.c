@@ -15,7 +15,7 @@ static int fresh(void **)
 	return 0;
 }
 
-static void each_kind_says_what_to_do(void **)
+TEST_WITH(each_kind_says_what_to_do, fresh, NULL)
 {
 	for (unsigned i = 0; i < API_REASON_IDS; i++) {
 		const struct api_reason_kind *k = &api_reason_kinds[i];
@@ -27,7 +27,7 @@ static void each_kind_says_what_to_do(void **)
 	assert_null(api_reason_kind_of(""));
 }
 
-static void a_name_is_the_id_and_what_it_is_about(void **)
+TEST_WITH(a_name_is_the_id_and_what_it_is_about, fresh, NULL)
 {
 	char name[32];
 	api_reason_add(&r, API_REASON_sink, "dnstap", "no reader of %d", 3);
@@ -40,7 +40,7 @@ static void a_name_is_the_id_and_what_it_is_about(void **)
 	assert_string_equal(r.one[0].text, "no reader of 3");
 }
 
-static void one_that_blocks_is_an_error_but_for_the_operators_word(void **)
+TEST_WITH(one_that_blocks_is_an_error_but_for_the_operators_word, fresh, NULL)
 {
 	api_reason_add(&r, API_REASON_dataplane, "", "weak");
 	api_reason_block(&r, API_REASON_dataplane, "gone");
@@ -51,7 +51,7 @@ static void one_that_blocks_is_an_error_but_for_the_operators_word(void **)
 	assert_int_equal(r.blocking, 2);
 }
 
-static void those_without_room_are_counted(void **)
+TEST_WITH(those_without_room_are_counted, fresh, NULL)
 {
 	for (unsigned i = 0; i < API_REASONS_MAX; i++)
 		api_reason_add(&r, API_REASON_lists, "", "%u", i);
@@ -61,16 +61,4 @@ static void those_without_room_are_counted(void **)
 	assert_int_equal(r.count, API_REASONS_MAX);
 	assert_int_equal(r.left_out, 2);
 	assert_int_equal(r.blocking, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(each_kind_says_what_to_do, fresh),
-		cmocka_unit_test_setup(a_name_is_the_id_and_what_it_is_about, fresh),
-		cmocka_unit_test_setup(
-			one_that_blocks_is_an_error_but_for_the_operators_word, fresh),
-		cmocka_unit_test_setup(those_without_room_are_counted, fresh),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

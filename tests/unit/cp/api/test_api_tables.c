@@ -26,7 +26,7 @@ static int fresh(void **)
 	return 0;
 }
 
-static void all_tables_are_there(void **)
+TEST_WITH(all_tables_are_there, fresh, NULL)
 {
 	stats.workers = 1;
 	api_tables_dataplane(&stats, 0, &tables);
@@ -41,7 +41,7 @@ static void all_tables_are_there(void **)
 	}
 }
 
-static void workers_are_summed_and_the_fullest_is_named(void **)
+TEST_WITH(workers_are_summed_and_the_fullest_is_named, fresh, NULL)
 {
 	stats.workers = 3;
 	for (unsigned w = 0; w < 3; w++)
@@ -66,7 +66,7 @@ static void workers_are_summed_and_the_fullest_is_named(void **)
 }
 
 // The region is the other process's: what it says beyond a table's notions is not shown.
-static void what_makes_no_sense_is_left_out(void **)
+TEST_WITH(what_makes_no_sense_is_left_out, fresh, NULL)
 {
 	stats.workers = 1;
 	memset(stats.worker[0].table, 0xff, sizeof(stats.worker[0].table));
@@ -76,14 +76,4 @@ static void what_makes_no_sense_is_left_out(void **)
 	assert_int_equal(table("dp_miss_ring")->oldest_ms, 0);
 	assert_int_equal(table("dp_errors")->refused, 0);
 	assert_true(table("dp_errors")->evicted > 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(all_tables_are_there, fresh),
-		cmocka_unit_test_setup(workers_are_summed_and_the_fullest_is_named, fresh),
-		cmocka_unit_test_setup(what_makes_no_sense_is_left_out, fresh),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static unsigned comes_back_after(void)
 	return s - 1;
 }
 
-static void a_start_has_to_be_well_first(void **)
+TEST_WITH(a_start_has_to_be_well_first, fresh, NULL)
 {
 	look(5, false);
 	assert_false(hold.is_announced);
@@ -45,7 +45,7 @@ static void a_start_has_to_be_well_first(void **)
 	assert_int_equal(hold.leaves, 0);
 }
 
-static void short_trouble_withdraws_nothing(void **)
+TEST_WITH(short_trouble_withdraws_nothing, fresh, NULL)
 {
 	look(31, true);
 	for (unsigned i = 0; i < 20; i++) {
@@ -58,7 +58,7 @@ static void short_trouble_withdraws_nothing(void **)
 	assert_int_equal(hold.leaves, 1);
 }
 
-static void it_comes_back_after_a_stable_time_alone(void **)
+TEST_WITH(it_comes_back_after_a_stable_time_alone, fresh, NULL)
 {
 	look(31, true);
 	look(4, false);
@@ -70,7 +70,7 @@ static void it_comes_back_after_a_stable_time_alone(void **)
 	assert_true(hold.is_announced);
 }
 
-static void each_withdrawal_doubles_the_time_up_to_its_bound(void **)
+TEST_WITH(each_withdrawal_doubles_the_time_up_to_its_bound, fresh, NULL)
 {
 	static const unsigned back_s[] = {30, 60, 120, 240, 300, 300};
 	look(31, true);
@@ -82,15 +82,4 @@ static void each_withdrawal_doubles_the_time_up_to_its_bound(void **)
 	look(READY_CALM_MS / 1000, true);
 	look(4, false);
 	assert_int_equal(comes_back_after(), 30);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_start_has_to_be_well_first, fresh),
-		cmocka_unit_test_setup(short_trouble_withdraws_nothing, fresh),
-		cmocka_unit_test_setup(it_comes_back_after_a_stable_time_alone, fresh),
-		cmocka_unit_test_setup(each_withdrawal_doubles_the_time_up_to_its_bound, fresh),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

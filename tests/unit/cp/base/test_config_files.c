@@ -78,7 +78,7 @@ static struct config_files noted(void)
 	return f;
 }
 
-static void test_each_file_counts(void **)
+TEST_WITH(test_each_file_counts, write_files, NULL)
 {
 	for (unsigned i = 0; i < CONFIG_FILES_FOLDERS; i++) {
 		struct config_files f = noted();
@@ -96,7 +96,7 @@ static void test_each_file_counts(void **)
 }
 
 // A pattern may match one that comes, so the folder counts.
-static void test_each_folder_counts(void **)
+TEST_WITH(test_each_folder_counts, write_files, NULL)
 {
 	for (unsigned i = 0; i < CONFIG_INCLUDE_MAX; i++) {
 		char name[FOLDER_MAX + 20];
@@ -119,14 +119,14 @@ static void test_each_folder_counts(void **)
 }
 
 // A write in the same tick of the file system's clock would not show.
-static void test_files_just_written(void **)
+TEST_WITH(test_files_just_written, write_files, NULL)
 {
 	struct config_files f;
 	config_files_note(&f, &config, time(NULL));
 	assert_false(config_files_same(&f, &config));
 }
 
-static void test_files_that_are_not_named(void **)
+TEST_WITH(test_files_that_are_not_named, write_files, NULL)
 {
 	struct config few = {.path = path[0],
 		.redis.password_file = (char[]){""},
@@ -139,7 +139,7 @@ static void test_files_that_are_not_named(void **)
 	assert_true(config_files_same(&f, &few));
 }
 
-static void test_nothing_is_known(void **)
+TEST_WITH(test_nothing_is_known, write_files, NULL)
 {
 	const struct config_files none = {0};
 	struct config unread = {0};
@@ -150,14 +150,4 @@ static void test_nothing_is_known(void **)
 	assert_false(config_files_same(&f, &unread));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_each_file_counts, write_files),
-		cmocka_unit_test_setup(test_each_folder_counts, write_files),
-		cmocka_unit_test_setup(test_files_just_written, write_files),
-		cmocka_unit_test_setup(test_files_that_are_not_named, write_files),
-		cmocka_unit_test_setup(test_nothing_is_known, write_files),
-	};
-	return cmocka_run_group_tests(tests, make_files, remove_files);
-}
+TEST_GROUP(make_files, remove_files)

@@ -57,7 +57,7 @@ static int mac_at(const char *address, uint32_t scope, uint64_t now_ms)
 	return mac[5];
 }
 
-static void test_segment(void **)
+TEST_WITH(test_segment, setup, teardown)
 {
 	net_segment_need();
 	assert_int_equal(mac_at("198.18.7.2", 0, 1), 2);
@@ -68,7 +68,7 @@ static void test_segment(void **)
 }
 
 // A router's MAC means nobody; without a route there is none at all.
-static void test_elsewhere(void **)
+TEST_WITH(test_elsewhere, setup, teardown)
 {
 	net_segment_need();
 	assert_int_equal(mac_at("198.18.9.2", 0, 1), -1);
@@ -77,7 +77,7 @@ static void test_elsewhere(void **)
 	assert_int_equal(table.refused, 0);
 }
 
-static void test_kept_for_a_while(void **)
+TEST_WITH(test_kept_for_a_while, setup, teardown)
 {
 	net_segment_need();
 	assert_int_equal(mac_at("198.18.7.9", 0, 1000), -1);
@@ -95,7 +95,7 @@ static void test_kept_for_a_while(void **)
 
 // A client with made-up addresses does not keep the loop in system calls, and displaces nobody from
 // a group.
-static void test_bounded(void **)
+TEST_WITH(test_bounded, setup, teardown)
 {
 	net_segment_need();
 	assert_int_equal(mac_at("fd53:7::2", 0, 0), 3);
@@ -110,13 +110,4 @@ static void test_bounded(void **)
 	assert_int_equal(mac_at("198.18.7.2", 0, 6000), 2);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_segment, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kept_for_a_while, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, group_setup, NULL);
-}
+TEST_GROUP(group_setup, NULL)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void the_oldest_is_known_whoever_leaves(void **)
+TEST(the_oldest_is_known_whoever_leaves)
 {
 	struct age_list l = {0};
 	struct age_link k[4];
@@ -35,7 +35,7 @@ static void the_oldest_is_known_whoever_leaves(void **)
 	assert_int_equal(age_earlier(7, 5), 5);
 }
 
-static void steps_add_up(void **)
+TEST(steps_add_up)
 {
 	struct growth g = {0};
 	growth_step(&g, 0, 4096);
@@ -52,7 +52,7 @@ static void steps_add_up(void **)
 	assert_true(growth_is_over(8193, 4096, GROWTH_IDLE_MS));
 }
 
-static void what_redis_is_told_is_given_back_when_idle(void **)
+TEST(what_redis_is_told_is_given_back_when_idle)
 {
 	struct growth g = {0};
 	struct redis_out o = {0};
@@ -78,7 +78,7 @@ static void what_redis_is_told_is_given_back_when_idle(void **)
 }
 
 // A reply of 48,000 bytes, of which the block stays for the next one, until nobody asks.
-static void what_redis_said_is_given_back_when_idle(void **)
+TEST(what_redis_said_is_given_back_when_idle)
 {
 	enum { LONG = 48000 };
 	static char text[LONG + 32];
@@ -108,15 +108,4 @@ static void what_redis_said_is_given_back_when_idle(void **)
 	assert_int_equal(redis_reply_count(reply), 2);
 	redis_reader_free(r);
 	assert_int_equal(g.bytes, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_oldest_is_known_whoever_leaves),
-		cmocka_unit_test(steps_add_up),
-		cmocka_unit_test(what_redis_is_told_is_given_back_when_idle),
-		cmocka_unit_test(what_redis_said_is_given_back_when_idle),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,7 @@ static struct job_runner_counts counts(void)
 	return c;
 }
 
-static void test_two_at_a_time(void **)
+TEST_WITH(test_two_at_a_time, setup, teardown)
 {
 	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {0};
 	size_t bytes = counts().bytes, block = malloc_usable_size(runner);
@@ -107,7 +107,7 @@ static void test_two_at_a_time(void **)
 	assert_int_equal(b.turn, 4);
 }
 
-static void test_many_wait_in_turn(void **)
+TEST_WITH(test_many_wait_in_turn, setup, teardown)
 {
 	struct piece a = {0}, b = {0}, more[JOB_WAITING_MAX] = {0}, refused = {0};
 	both_begin(&a, &b);
@@ -135,7 +135,7 @@ static void test_many_wait_in_turn(void **)
 	assert_int_equal(counts().late, 0);
 }
 
-static void test_too_late(void **)
+TEST_WITH(test_too_late, setup, teardown)
 {
 	job_runner_close(runner);
 	assert_int_equal(job_runner_open(&runner, loop, 0), 0);
@@ -152,7 +152,7 @@ static void test_too_late(void **)
 	turn_until(&b.done);
 }
 
-static void test_end_while_they_run(void **)
+TEST_WITH(test_end_while_they_run, setup, teardown)
 {
 	struct piece a = {.ret = 7}, b = {.go = true}, c = {.go = true};
 	both_begin(&a, &b);
@@ -164,15 +164,4 @@ static void test_end_while_they_run(void **)
 	assert_int_equal(c.turn, 0);
 	assert_int_equal(a.err, -ECANCELED);
 	assert_int_equal(b.err, -ECANCELED);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_two_at_a_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_wait_in_turn, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_end_while_they_run, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static void test_document(void **)
+TEST(test_document)
 {
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
@@ -24,7 +24,7 @@ static void test_document(void **)
 	free(text);
 }
 
-static void test_counts_of_fields(void **)
+TEST(test_counts_of_fields)
 {
 	const struct {
 		uint64_t large;
@@ -41,7 +41,7 @@ static void test_counts_of_fields(void **)
 }
 
 // One part that failed fails the whole, and what hangs below it is dropped.
-static void test_failure(void **)
+TEST(test_failure)
 {
 	struct json_out *o = json_out_new();
 	json_out_count(o, json_out_object(o, NULL, "lost"), "n", 1);
@@ -51,20 +51,9 @@ static void test_failure(void **)
 	assert_null(json_out_finish(NULL));
 }
 
-static void test_error(void **)
+TEST(test_error)
 {
 	char *text = json_out_error("no such %s", "name");
 	assert_string_equal(text, "{\"error\":\"no such name\"}");
 	free(text);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_document),
-		cmocka_unit_test(test_counts_of_fields),
-		cmocka_unit_test(test_failure),
-		cmocka_unit_test(test_error),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

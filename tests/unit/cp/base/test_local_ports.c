@@ -30,7 +30,7 @@ static struct local_ports parsed(const char *text)
 	return out;
 }
 
-static void test_text(void **)
+TEST(test_text)
 {
 	struct local_ports p = parsed("53,1024-1026,60000-65535\n");
 
@@ -44,7 +44,7 @@ static void test_text(void **)
 	assert_true(local_ports_reserved(&p, 65535));
 }
 
-static void test_odd_text(void **)
+TEST(test_odd_text)
 {
 	static const struct {
 		const char *text;
@@ -67,7 +67,7 @@ static void test_odd_text(void **)
 		assert_int_equal(parsed(cases[i].text).count, cases[i].count);
 }
 
-static void test_many(void **)
+TEST(test_many)
 {
 	char text[4096];
 	size_t used = 0;
@@ -116,7 +116,7 @@ static unsigned bound_port(struct rng *rng)
 
 // Over all of the range, in the upper and in the lower bits; none tells of the next one, of either
 // kind.
-static void test_ports_and_ids_are_even(void **)
+TEST(test_ports_and_ids_are_even)
 {
 	static struct drawn port_high, port_low, port_pair, id_high, id_low, id_pair, both;
 	struct rng rng = {0};
@@ -154,7 +154,7 @@ static union local_address address(const char *text, unsigned port)
 }
 
 // A program has the one port that is not reserved, on another address: both have it then.
-static void test_other_addresses_keep_their_ports(void **)
+TEST(test_other_addresses_keep_their_ports)
 {
 	struct rng rng = {0};
 	const union local_address other = address("127.0.0.2", 0), peer = address("127.0.0.1", 53);
@@ -190,7 +190,7 @@ static void test_other_addresses_keep_their_ports(void **)
 }
 
 // An address that the machine does not have.
-static void test_no_such_address(void **)
+TEST(test_no_such_address)
 {
 	static const struct local_ports none;
 	struct rng rng = {0};
@@ -199,17 +199,4 @@ static void test_no_such_address(void **)
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	assert_int_equal(local_port_bind(&rng, &none, fd, &gone, &bound), -EADDRNOTAVAIL);
 	close(fd);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_odd_text),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_ports_and_ids_are_even),
-		cmocka_unit_test(test_other_addresses_keep_their_ports),
-		cmocka_unit_test(test_no_such_address),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

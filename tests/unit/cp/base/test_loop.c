@@ -40,10 +40,10 @@ static void sleep_call(void *arg)
 	usleep((useconds_t)(uintptr_t)arg);
 }
 
-static void test_calls_run_in_order_before_a_stop(void **state)
+TEST(test_calls_run_in_order_before_a_stop)
 {
 	struct loop *l;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	for (uintptr_t i = 0; i < 100; i++)
@@ -55,10 +55,10 @@ static void test_calls_run_in_order_before_a_stop(void **state)
 	loop_free(l);
 }
 
-static void test_full_mailbox_refuses_and_counts(void **state)
+TEST(test_full_mailbox_refuses_and_counts)
 {
 	struct loop *l;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	for (uintptr_t i = 0; i < LOOP_CALLS_MAX; i++)
@@ -87,11 +87,11 @@ static void on_back(void *arg)
 }
 
 // A waiting thread would wait forever.
-static void test_a_full_mailbox_takes_what_comes_back(void **state)
+TEST(test_a_full_mailbox_takes_what_comes_back)
 {
 	struct loop *l;
 	struct back back[3];
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	for (uintptr_t i = 0; i < LOOP_CALLS_MAX; i++)
@@ -159,11 +159,11 @@ static void on_end(void *arg)
 }
 
 // Nothing happens but that the lag timer rings, so a turn that waited would have waited for that.
-static void test_a_watch_that_saw_something_is_not_waited_for(void **state)
+TEST(test_a_watch_that_saw_something_is_not_waited_for)
 {
 	struct watcher w = {0};
 	struct loop_lag_minute lag;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &w.loop), 0);
 	w.found = event_new(loop_base(w.loop), -1, 0, on_found, &w);
 	loop_set_watch(w.loop,
@@ -183,12 +183,12 @@ static void *run_loop(void *arg)
 	return (void *)(intptr_t)loop_run(arg);
 }
 
-static void test_other_threads_call_into_a_running_loop(void **state)
+TEST(test_other_threads_call_into_a_running_loop)
 {
 	struct loop *l;
 	pthread_t thread;
 	void *rc;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
@@ -204,11 +204,11 @@ static void test_other_threads_call_into_a_running_loop(void **state)
 	loop_free(l);
 }
 
-static void test_a_blocking_call_shows_as_lag(void **state)
+TEST(test_a_blocking_call_shows_as_lag)
 {
 	struct loop *l;
 	pthread_t thread;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
 	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)120000), 0);
@@ -237,11 +237,11 @@ static void work_call(void *arg)
 	clock_still_work_us((uint32_t)(uintptr_t)arg);
 }
 
-static void test_busy_is_work_and_not_waiting(void **state)
+TEST(test_busy_is_work_and_not_waiting)
 {
 	struct loop *l;
 	pthread_t thread;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
 	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)100000), 0);
@@ -293,10 +293,10 @@ static const struct loop_watch quiet = {.begin = on_quiet_begin, .look = on_quie
 
 // Something to do in each turn: it is done in some thousand turns a second and not in a million. A
 // loop that the machine keeps from running looks idle for a while, so each window may begin again.
-static void test_a_busy_loop_rests(void **state)
+TEST(test_a_busy_loop_rests)
 {
 	struct turner t;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &t.loop), 0);
 	loop_set_watch(t.loop, &quiet);
 	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
@@ -311,11 +311,11 @@ static void test_a_busy_loop_rests(void **state)
 }
 
 // It knows no source that it could poll meanwhile, so a pause would only delay its events.
-static void test_a_busy_loop_without_a_watch_never_pauses(void **state)
+TEST(test_a_busy_loop_without_a_watch_never_pauses)
 {
 	struct turner t;
 	struct rusage before, after;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &t.loop), 0);
 	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
 	t.count_from_us = t.turns = 0;
@@ -348,10 +348,10 @@ static bool on_rester_begin(void *arg, bool resting)
 }
 
 // It pauses, counts its turns without pauses for a while, and pauses again.
-static void test_pauses_are_earned_again(void **state)
+TEST(test_pauses_are_earned_again)
 {
 	struct rester r = {.until_us = clock_mono_us() + 20000000};
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &r.loop), 0);
 	loop_set_watch(r.loop,
 		&(struct loop_watch){
@@ -361,11 +361,11 @@ static void test_pauses_are_earned_again(void **state)
 	loop_free(r.loop);
 }
 
-static void test_quantiles_are_never_too_low(void **state)
+TEST(test_quantiles_are_never_too_low)
 {
 	static struct loop_lag_live live;
 	struct loop_lag before, now;
-	(void)state;
+	(void)unit_state;
 	loop_lag_read(&live, &before);
 	assert_int_equal(loop_lag_us(&before, NULL, 990), 0);
 	for (unsigned us = 1; us <= 1000; us++)
@@ -409,10 +409,10 @@ static void answer_make(void *arg)
 }
 
 // A question that is on its way when both loops end gets its answer, for what that gives back.
-static void test_questions_of_ended_loops_are_answered(void **state)
+TEST(test_questions_of_ended_loops_are_answered)
 {
 	struct asked one = {0}, two = {0};
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("from", &one.from), 0);
 	assert_int_equal(loop_new("to", &one.to), 0);
 	two.from = one.from;
@@ -441,10 +441,10 @@ static uint64_t libevent_bytes(void)
 }
 
 // What the loop keeps for the number of a descriptor is there from the start on.
-static void test_new_descriptors_take_no_memory(void **state)
+TEST(test_new_descriptors_take_no_memory)
 {
 	struct loop *l;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LOOP_SLOTS - 1);
 	if (fd < 0)
@@ -467,24 +467,4 @@ static void test_new_descriptors_take_no_memory(void **state)
 	}
 	assert_int_equal(libevent_bytes(), before);
 	loop_free(l);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_calls_run_in_order_before_a_stop),
-		cmocka_unit_test(test_full_mailbox_refuses_and_counts),
-		cmocka_unit_test(test_a_full_mailbox_takes_what_comes_back),
-		cmocka_unit_test(test_a_watch_that_saw_something_is_not_waited_for),
-		cmocka_unit_test(test_other_threads_call_into_a_running_loop),
-		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
-		cmocka_unit_test(test_busy_is_work_and_not_waiting),
-		cmocka_unit_test(test_a_busy_loop_rests),
-		cmocka_unit_test(test_a_busy_loop_without_a_watch_never_pauses),
-		cmocka_unit_test(test_pauses_are_earned_again),
-		cmocka_unit_test(test_questions_of_ended_loops_are_answered),
-		cmocka_unit_test(test_new_descriptors_take_no_memory),
-		cmocka_unit_test(test_quantiles_are_never_too_low),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

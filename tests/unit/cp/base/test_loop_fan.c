@@ -84,7 +84,7 @@ static void threads_stop(void)
 }
 
 // Each loop does its part once, on its own thread; one delivery, where it was asked.
-static void test_all_parts_are_delivered_together(void **)
+TEST_WITH(test_all_parts_are_delivered_together, setup, teardown)
 {
 	threads_start();
 	for (unsigned n = 1; n <= 50; n++) {
@@ -106,7 +106,7 @@ static void nothing(void *)
 }
 
 // Nothing is sent; others with a full mailbox take their part.
-static void test_a_full_mailbox_of_the_first_refuses(void **)
+TEST_WITH(test_a_full_mailbox_of_the_first_refuses, setup, teardown)
 {
 	for (unsigned i = 0; i < LOOP_CALLS_MAX; i++) {
 		assert_int_equal(loop_call(loops[0], nothing, NULL), 0);
@@ -160,7 +160,7 @@ static void back_are(bool first, bool second, bool third)
 }
 
 // Neither those that hang before the call nor those that begin to during it.
-static void test_a_loop_that_hangs_is_left_out(void **)
+TEST_WITH(test_a_loop_that_hangs_is_left_out, setup, teardown)
 {
 	threads_start();
 	hung = 0;
@@ -194,17 +194,4 @@ static void test_a_loop_that_hangs_is_left_out(void **)
 	threads_stop();
 	loops_settle((struct loop *[]){loops[0], loops[1], loops[2], asking}, LOOPS + 1);
 	assert_int_equal(delivered, 1 + 2 * LOOPS);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_all_parts_are_delivered_together, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_full_mailbox_of_the_first_refuses, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_loop_that_hangs_is_left_out, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static void run_for(uint64_t ms)
 		event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
 }
 
-static void test_all_in_time(void **)
+TEST_WITH(test_all_in_time, setup, teardown)
 {
 	hanging = 7; // nobody asks: all are back before
 	loop_wait_done(&wait, 2);
@@ -64,7 +64,7 @@ static void test_all_in_time(void **)
 }
 
 // One that is merely slow is waited for; when it hangs too, both are left out.
-static void test_left_out(void **)
+TEST_WITH(test_left_out, setup, teardown)
 {
 	hanging = 1 << 1;
 	loop_wait_done(&wait, 0);
@@ -83,12 +83,4 @@ static void test_left_out(void **)
 	loop_wait_done(&wait, 1);
 	assert_int_equal(wait.late, 0);
 	assert_int_equal(ended, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_all_in_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_left_out, setup, teardown)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

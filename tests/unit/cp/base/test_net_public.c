@@ -13,7 +13,7 @@ static void check(const char *const *text, size_t count, bool expected)
 	}
 }
 
-static void test_public(void **)
+TEST(test_public)
 {
 	static const char *const text[] = {"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255",
 		"100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0",
@@ -23,7 +23,7 @@ static void test_public(void **)
 	check(text, ARRAY_LEN(text), true);
 }
 
-static void test_not_public(void **)
+TEST(test_not_public)
 {
 	static const char *const text[] = {"0.0.0.0", "0.1.2.3", "10.0.0.0", "10.255.255.255",
 		"100.64.0.0", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.169.254",
@@ -34,13 +34,4 @@ static void test_not_public(void **)
 		"2001:db8::1", "3fff::1", "100::1", "64:ff9b:1::1.1.1.1", "::ffff:127.0.0.1",
 		"::ffff:10.0.0.1", "64:ff9b::192.168.0.1", "2002:7f00:1::1", "4000::1"};
 	check(text, ARRAY_LEN(text), false);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_public),
-		cmocka_unit_test(test_not_public),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void work(struct pace *p, uint64_t us)
 	p->mark_us -= us;
 }
 
-static void test_rests(void **)
+TEST(test_rests)
 {
 	struct pace p = {0};
 	pace_begin(&p);
@@ -28,7 +28,7 @@ static void test_rests(void **)
 	pace(NULL);
 }
 
-static void test_all_rests_are_bounded(void **)
+TEST(test_all_rests_are_bounded)
 {
 	struct pace p = {0};
 	pace_begin(&p);
@@ -51,7 +51,7 @@ static void *rest_long(void *arg)
 	return NULL;
 }
 
-static void test_hurry_ends_a_rest(void **)
+TEST(test_hurry_ends_a_rest)
 {
 	struct pace p = {0};
 	pthread_t thread;
@@ -83,7 +83,7 @@ static struct rule_arena compile(struct pace *p)
 	return a;
 }
 
-static void test_the_image_is_the_same(void **)
+TEST_WITH(test_the_image_is_the_same, make_env, remove_env)
 {
 	struct pace p = {0};
 	write_names(1);
@@ -110,7 +110,7 @@ static void configure(void)
 }
 
 // Neither the first load nor a change by hand waits.
-static void test_only_a_reload_rests(void **)
+TEST_WITH(test_only_a_reload_rests, make_env, remove_env)
 {
 	write_names(1);
 	open_rules();
@@ -142,16 +142,4 @@ static void test_only_a_reload_rests(void **)
 	assert_int_equal(loop_call(env.service, call_reload, &c), 0);
 	usleep(30000);
 	close_rules();
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rests),
-		cmocka_unit_test(test_all_rests_are_bounded),
-		cmocka_unit_test(test_hurry_ends_a_rest),
-		RULES_CASE(test_the_image_is_the_same),
-		RULES_CASE(test_only_a_reload_rests),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static const struct {
 	RDATA(16, "\\# 2 0541", "\5A"),                       // string longer than its record
 };
 
-static void test_records(void **)
+TEST(test_records)
 {
 	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
 		uint8_t buf[4096];
@@ -72,7 +72,7 @@ static void test_records(void **)
 	}
 }
 
-static void test_too_long(void **)
+TEST(test_too_long)
 {
 	static uint8_t rdata[3000], buf[4096];
 	struct rd msg = rd_init(buf, message(buf, 65280, rdata, sizeof(rdata)));
@@ -84,7 +84,7 @@ static void test_too_long(void **)
 	assert_string_equal(r.data + RDATA_TEXT_MAX - 5, "0...");
 }
 
-static void test_words(void **)
+TEST(test_words)
 {
 	char text[DNS_TYPE_TEXT_MAX];
 	assert_string_equal(dns_type_text(65, text), "HTTPS");
@@ -105,7 +105,7 @@ static void test_words(void **)
 		assert_false(dns_type_from_text(none[i], &type));
 }
 
-static void test_rcodes(void **)
+TEST(test_rcodes)
 {
 	static const char *const bad[] = {"", "NX", "-1", "4096", "99999", "3 ", "RCODE"};
 	uint16_t rcode;
@@ -115,15 +115,4 @@ static void test_rcodes(void **)
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
 		if (rdata_rcode_from_text(bad[i], &rcode))
 			fail_msg("taken: '%s'", bad[i]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_records),
-		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_rcodes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

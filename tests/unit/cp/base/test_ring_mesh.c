@@ -99,7 +99,7 @@ static void begin(void *arg)
 	ask_more(arg);
 }
 
-static void test_everything_arrives_in_order(void **)
+TEST(test_everything_arrives_in_order)
 {
 	mesh_new(512);
 	for (unsigned i = 0; i < 2; i++) {
@@ -138,7 +138,7 @@ static void on_counted(void *, unsigned, uint16_t, uint8_t *, uint32_t)
 }
 
 // A ring that nobody reads refuses when it is full, and says how often; read, it takes more.
-static void test_full_is_refused_and_counted(void **)
+TEST(test_full_is_refused_and_counted)
 {
 	struct ring_mesh_status s;
 	unsigned fit = 0;
@@ -172,7 +172,7 @@ static void test_full_is_refused_and_counted(void **)
 }
 
 // More than a burst: the rest comes in the next turns, without a bell.
-static void test_burst_is_bounded(void **)
+TEST(test_burst_is_bounded)
 {
 	enum { MANY = 3 * RING_MESH_BURST };
 	taken = 0;
@@ -191,14 +191,4 @@ static void test_burst_is_bounded(void **)
 	thread_close(&querier[0]);
 	thread_close(&answerer[0]);
 	ring_mesh_free(mesh);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_everything_arrives_in_order),
-		cmocka_unit_test(test_full_is_refused_and_counted),
-		cmocka_unit_test(test_burst_is_bounded),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 enum { THREADS = 4, ROUNDS = 200000, BOUND = 64 };
 
-static void one_thread_has_all(void **)
+TEST(one_thread_has_all)
 {
 	struct share_pool pool = {.threads = 1};
 	struct share s = {.pool = &pool};
@@ -23,7 +23,7 @@ static void one_thread_has_all(void **)
 	assert_true(share_take(&s, 9, 9));
 }
 
-static void half_is_divided_and_half_is_common(void **)
+TEST(half_is_divided_and_half_is_common)
 {
 	struct share_pool pool = {.threads = 2};
 	struct share a = {.pool = &pool}, b = {.pool = &pool};
@@ -48,7 +48,7 @@ static void half_is_divided_and_half_is_common(void **)
 	assert_int_equal(pool.common, 0);
 }
 
-static void each_has_one_at_least(void **)
+TEST(each_has_one_at_least)
 {
 	struct share_pool pool = {.threads = 3};
 	struct share s[3] = {{.pool = &pool}, {.pool = &pool}, {.pool = &pool}};
@@ -59,7 +59,7 @@ static void each_has_one_at_least(void **)
 		assert_false(share_take(&s[i], 1, 1));
 }
 
-static void a_lower_bound_waits_for_returns(void **)
+TEST(a_lower_bound_waits_for_returns)
 {
 	struct share_pool pool = {.threads = 1};
 	struct share s = {.pool = &pool};
@@ -98,7 +98,7 @@ static void *take_and_give(void *)
 	return NULL;
 }
 
-static void threads_never_pass_the_bound(void **)
+TEST(threads_never_pass_the_bound)
 {
 	pthread_t thread[THREADS];
 
@@ -108,16 +108,4 @@ static void threads_never_pass_the_bound(void **)
 		pthread_join(thread[i], NULL);
 	assert_true(most > 0 && most <= BOUND);
 	assert_int_equal(raced.common, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_thread_has_all),
-		cmocka_unit_test(half_is_divided_and_half_is_common),
-		cmocka_unit_test(each_has_one_at_least),
-		cmocka_unit_test(a_lower_bound_waits_for_returns),
-		cmocka_unit_test(threads_never_pass_the_bound),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,9 +69,9 @@ static void run(void)
 	assert_true(event_base_dispatch(fx.base) >= 0);
 }
 
-static void test_each_rings_once_and_not_early(void **state)
+TEST_WITH(test_each_rings_once_and_not_early, begin, end)
 {
-	(void)state;
+	(void)unit_state;
 	for (unsigned i = 0; i < TIMERS; i++)
 		start(&fx.r[i], i * 7919 % 200);
 	run();
@@ -81,9 +81,9 @@ static void test_each_rings_once_and_not_early(void **state)
 	}
 }
 
-static void test_stopped_ones_do_not_ring(void **state)
+TEST_WITH(test_stopped_ones_do_not_ring, begin, end)
 {
-	(void)state;
+	(void)unit_state;
 	for (unsigned i = 0; i < TIMERS; i++)
 		start(&fx.r[i], i % 60);
 	for (unsigned i = 0; i < TIMERS; i += 3) {
@@ -95,9 +95,9 @@ static void test_stopped_ones_do_not_ring(void **state)
 		assert_int_equal(fx.r[i].rung, i % 3 != 0);
 }
 
-static void test_started_anew_it_rings_at_the_new_time(void **state)
+TEST_WITH(test_started_anew_it_rings_at_the_new_time, begin, end)
 {
-	(void)state;
+	(void)unit_state;
 	start(&fx.r[0], 20);
 	start(&fx.r[1], 60);
 	start(&fx.r[0], 80);
@@ -109,9 +109,9 @@ static void test_started_anew_it_rings_at_the_new_time(void **state)
 }
 
 // Both of one tick, whichever comes first.
-static void test_one_stops_the_other(void **state)
+TEST_WITH(test_one_stops_the_other, begin, end)
 {
-	(void)state;
+	(void)unit_state;
 	fx.r[0].stops = &fx.r[1];
 	fx.r[1].stops = &fx.r[0];
 	uint64_t now_ms = clock_mono_ms() / WHEEL_TICK_MS * WHEEL_TICK_MS;
@@ -121,9 +121,9 @@ static void test_one_stops_the_other(void **state)
 	assert_int_equal(fx.r[0].rung + fx.r[1].rung, 1);
 }
 
-static void test_a_ringing_timer_starts_itself(void **state)
+TEST_WITH(test_a_ringing_timer_starts_itself, begin, end)
 {
-	(void)state;
+	(void)unit_state;
 	fx.r[0].again = 5;
 	start(&fx.r[0], 1);
 	uint64_t before_ms = clock_mono_ms();
@@ -132,9 +132,9 @@ static void test_a_ringing_timer_starts_itself(void **state)
 	assert_true(clock_mono_ms() - before_ms >= 4 * WHEEL_TICK_MS); // in a tick of its own each
 }
 
-static void test_a_lap_more_is_later(void **state)
+TEST_WITH(test_a_lap_more_is_later, begin, end)
 {
-	(void)state;
+	(void)unit_state;
 	start(&fx.r[0], LAP_MS + 40);
 	start(&fx.r[1], 40);
 	fx.r[1].stops = &fx.r[2];
@@ -150,18 +150,4 @@ static void test_a_lap_more_is_later(void **state)
 	wheel_start(fx.wheel, &fx.r[0].timer, LAP_MS + 40, clock_mono_ms() - LAP_MS);
 	run();
 	assert_int_equal(fx.r[0].rung, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_each_rings_once_and_not_early, begin, end),
-		cmocka_unit_test_setup_teardown(test_stopped_ones_do_not_ring, begin, end),
-		cmocka_unit_test_setup_teardown(
-			test_started_anew_it_rings_at_the_new_time, begin, end),
-		cmocka_unit_test_setup_teardown(test_one_stops_the_other, begin, end),
-		cmocka_unit_test_setup_teardown(test_a_ringing_timer_starts_itself, begin, end),
-		cmocka_unit_test_setup_teardown(test_a_lap_more_is_later, begin, end),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

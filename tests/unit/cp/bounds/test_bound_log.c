@@ -30,7 +30,7 @@ static void expect(unsigned i, enum bound bound, const char *who, uint64_t count
 	assert_int_equal(top.met[i].count, count);
 }
 
-static void test_the_largest_first(void **)
+TEST_WITH(test_the_largest_first, setup, NULL)
 {
 	add(BOUND_client, "192.0.2.1", 5);
 	add(BOUND_zone, "victim.example", 7);
@@ -43,7 +43,7 @@ static void test_the_largest_first(void **)
 }
 
 // What has a sixteenth of all stays, whatever comes once; its count is not too low.
-static void test_a_flood_of_others(void **)
+TEST_WITH(test_a_flood_of_others, setup, NULL)
 {
 	char who[32];
 	for (unsigned i = 0; i < 16000; i++) {
@@ -60,7 +60,7 @@ static void test_a_flood_of_others(void **)
 }
 
 // This window and the one before it; then it is over.
-static void test_minutes(void **)
+TEST_WITH(test_minutes, setup, NULL)
 {
 	add(BOUND_zone, "a.example", 3);
 	now_ms += BOUND_LOG_SPAN_MS;
@@ -83,7 +83,7 @@ static void test_minutes(void **)
 }
 
 // Lists of two resolvers; a text that is too long is cut off, and still one.
-static void test_lists_are_added(void **)
+TEST_WITH(test_lists_are_added, setup, NULL)
 {
 	char text[BOUND_WHO_MAX + 20];
 	struct bound_met met = {.bound = BOUND_client, .who = "b", .count = 10};
@@ -107,17 +107,4 @@ static void test_lists_are_added(void **)
 	assert_int_equal(top.count, 1);
 	assert_int_equal(top.met[0].count, 2);
 	assert_int_equal(strlen(top.met[0].who), BOUND_WHO_MAX - 1);
-}
-
-#define T(name) cmocka_unit_test_setup(name, setup)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_the_largest_first),
-		T(test_a_flood_of_others),
-		T(test_minutes),
-		T(test_lists_are_added),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,18 @@ static void ask_for(unsigned last)
 	assert_false(client_book_find_or_ask(book, 4, bytes, now, &found));
 }
 
-static void test_better_source_wins(void **)
+static int setup(void **)
+{
+	return client_book_open(&book);
+}
+
+static int teardown(void **)
+{
+	client_book_close(book);
+	return 0;
+}
+
+TEST_WITH(test_better_source_wins, setup, teardown)
 {
 	struct client_entry e = entry(1, "of-ptr", CLIENT_FROM_PTR, now + 60);
 	put(&e);
@@ -62,7 +73,7 @@ static void test_better_source_wins(void **)
 	assert_string_equal(name_at(1, now + 60), "");
 }
 
-static void test_sweep_and_drop(void **)
+TEST_WITH(test_sweep_and_drop, setup, teardown)
 {
 	struct client_entry e = entry(1, "stays", CLIENT_FROM_PTR, now + 60);
 	put(&e);
@@ -79,7 +90,7 @@ static void test_sweep_and_drop(void **)
 	assert_string_equal(name_at(3, now), "");
 }
 
-static void test_named(void **)
+TEST_WITH(test_named, setup, teardown)
 {
 	struct client_entry e = entry(7, "Laptop.lan", CLIENT_FROM_LEASE, now + 60), found;
 	put(&e);
@@ -96,7 +107,7 @@ static void test_named(void **)
 	assert_false(client_book_named(NULL, "laptop.lan", now, &found));
 }
 
-static void test_bounds(void **)
+TEST_WITH(test_bounds, setup, teardown)
 {
 	struct client_book_status s;
 	struct client_entry e = entry(1, "kept", CLIENT_FROM_HOSTS, 0);
@@ -129,7 +140,7 @@ static void test_bounds(void **)
 }
 
 // Only private addresses are noted, each once, and no more than there is room for.
-static void test_wanted(void **)
+TEST_WITH(test_wanted, setup, teardown)
 {
 	static const uint8_t public[16] = {9, 9, 9, 9};
 	struct client_book_status s;
@@ -163,7 +174,7 @@ static void test_wanted(void **)
 	assert_string_equal(name_at(3, now), "");
 }
 
-static void test_names_are_cleaned(void **)
+TEST(test_names_are_cleaned)
 {
 	static const struct {
 		const char *text, *name;
@@ -184,29 +195,4 @@ static void test_names_are_cleaned(void **)
 	memset(long_name, '\xff', sizeof(long_name));
 	assert_true(client_name_clean(long_name, sizeof(long_name), out));
 	assert_int_equal(strlen(out), 60); // whole escapes alone
-}
-
-static int setup(void **)
-{
-	return client_book_open(&book);
-}
-
-static int teardown(void **)
-{
-	client_book_close(book);
-	return 0;
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		TEST(test_better_source_wins),
-		TEST(test_sweep_and_drop),
-		TEST(test_named),
-		TEST(test_bounds),
-		TEST(test_wanted),
-		cmocka_unit_test(test_names_are_cleaned),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

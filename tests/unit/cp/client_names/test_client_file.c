@@ -30,7 +30,18 @@ static const char *name_of(const char *address)
 	return client_book_find(book, is_v6 ? 6 : 4, bytes, now, &found) ? found.name : "";
 }
 
-static void test_hosts(void **)
+static int setup(void **)
+{
+	return client_book_open(&book);
+}
+
+static int teardown(void **)
+{
+	client_book_close(book);
+	return 0;
+}
+
+TEST_WITH(test_hosts, setup, teardown)
 {
 	parse(CLIENT_FILE_HOSTS, "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
 				 "0.0.0.0 ads.example\n# 192.168.0.9 not\n\n"
@@ -47,7 +58,7 @@ static void test_hosts(void **)
 	assert_int_equal(counts.bad, 3);
 }
 
-static void test_dnsmasq(void **)
+TEST_WITH(test_dnsmasq, setup, teardown)
 {
 	parse(CLIENT_FILE_LEASES,
 		"1700003600 02:00:5e:10:00:01 192.168.0.7 laptop 01:02:00:5e:10:00:01\n"
@@ -82,7 +93,7 @@ static const char dhcpd[] =
 	"lease 192.168.0.10 {\n  ends 2 2020/01/01 00:00:00;\n  client-hostname \"ended\";\n}\n"
 	"lease 192.168.0.11 {\n  client-hostname \"cut short\";\n";
 
-static void test_dhcpd(void **)
+TEST_WITH(test_dhcpd, setup, teardown)
 {
 	parse(CLIENT_FILE_LEASES, dhcpd);
 	assert_string_equal(name_of("192.168.0.7"), "laptop");
@@ -95,7 +106,7 @@ static void test_dhcpd(void **)
 	assert_int_equal(counts.bad, 0);
 }
 
-static void test_kea(void **)
+TEST_WITH(test_kea, setup, teardown)
 {
 	parse(CLIENT_FILE_LEASES,
 		"address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,"
@@ -121,7 +132,7 @@ static void test_kea(void **)
 }
 
 // Every beginning of a file, and every file with one byte changed, is read without harm.
-static void test_any_bytes(void **)
+TEST_WITH(test_any_bytes, setup, teardown)
 {
 	char text[sizeof(dhcpd)];
 	for (size_t len = 0; len < sizeof(dhcpd); len++) {
@@ -141,7 +152,7 @@ static void test_any_bytes(void **)
 	assert_true(s.entries < 200);
 }
 
-static void test_files(void **)
+TEST_WITH(test_files, setup, teardown)
 {
 	char path[] = "/tmp/weir-leases-XXXXXX";
 	int fd = mkstemp(path);
@@ -158,29 +169,4 @@ static void test_files(void **)
 	assert_int_equal(
 		client_file_read(book, CLIENT_FILE_HOSTS, "/dev", 1, now, &counts), -EINVAL);
 	assert_int_equal(counts.names, 0);
-}
-
-static int setup(void **)
-{
-	return client_book_open(&book);
-}
-
-static int teardown(void **)
-{
-	client_book_close(book);
-	return 0;
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		TEST(test_hosts),
-		TEST(test_dnsmasq),
-		TEST(test_dhcpd),
-		TEST(test_kea),
-		TEST(test_any_bytes),
-		TEST(test_files),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,22 @@ static bool is_called(unsigned last, const char *name)
 	return false;
 }
 
-static void test_files(void **)
+static int setup(void **)
+{
+	config = (struct config){0};
+	snprintf(path, sizeof(path), "/tmp/weir-names-%d", (int)getpid());
+	snprintf(config.client_names.lease_files[0], sizeof(path), "%s", path);
+	config.client_names.lease_file_count = 1;
+	return client_names_open(&names);
+}
+
+static int teardown(void **)
+{
+	client_names_close(names);
+	return 0;
+}
+
+TEST_WITH(test_files, setup, teardown)
 {
 	struct client_names_status s;
 	leases_write("first");
@@ -74,7 +89,7 @@ static void kea_write(const char *at, const char *lines)
 }
 
 // kea-lfc moves the file to PATH.1, and leaves its result in PATH.2: newer lines win.
-static void test_kea_clean_up(void **)
+TEST_WITH(test_kea_clean_up, setup, teardown)
 {
 	char older[2][sizeof(path) + 8];
 	for (unsigned i = 0; i < 2; i++)
@@ -94,7 +109,7 @@ static void test_kea_clean_up(void **)
 	unlink(older[1]);
 }
 
-static void test_ptr(void **)
+TEST_WITH(test_ptr, setup, teardown)
 {
 	struct client_names_status s;
 	struct ptr_server silent, server;
@@ -124,29 +139,4 @@ static void test_ptr(void **)
 	assert_true(is_called(8, "")); // with its server
 	ptr_server_stop(&silent);
 	ptr_server_stop(&server);
-}
-
-static int setup(void **)
-{
-	config = (struct config){0};
-	snprintf(path, sizeof(path), "/tmp/weir-names-%d", (int)getpid());
-	snprintf(config.client_names.lease_files[0], sizeof(path), "%s", path);
-	config.client_names.lease_file_count = 1;
-	return client_names_open(&names);
-}
-
-static int teardown(void **)
-{
-	client_names_close(names);
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kea_clean_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ptr, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ static uint32_t ttl_s;
 
 static const struct client_ip laptop = {.version = 4, .bytes = {192, 168, 0, 7}};
 
-static void test_reverse_names(void **)
+TEST(test_reverse_names)
 {
 	struct client_ip six = {.version = 6, .bytes = {0xfd, 0x53, [15] = 0x2a}};
 	struct dns_name out;
@@ -38,7 +38,7 @@ static int ask(enum ptr_mode mode)
 	return rc;
 }
 
-static void test_replies(void **)
+TEST(test_replies)
 {
 	assert_int_equal(ask(PTR_NAME), 0);
 	assert_string_equal(name, "box.lan");
@@ -49,7 +49,7 @@ static void test_replies(void **)
 	assert_int_equal(ask(PTR_FORGED), -ETIMEDOUT);
 }
 
-static void test_nobody_there(void **)
+TEST(test_nobody_there)
 {
 	struct ptr_server s;
 	const struct socket_address at = ptr_server_start(&s, PTR_NAME);
@@ -58,7 +58,7 @@ static void test_nobody_there(void **)
 }
 
 // Every beginning of a reply, and one with any byte changed, is read within its bounds.
-static void test_any_bytes(void **)
+TEST(test_any_bytes)
 {
 	uint8_t whole[128] = {0x12, 0x34, 1, 0, 0, 1};
 	const uint8_t question[] = {1, '7', 0, 0, 12, 0, 1};
@@ -77,15 +77,4 @@ static void test_any_bytes(void **)
 		}
 		free(msg);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reverse_names),
-		cmocka_unit_test(test_replies),
-		cmocka_unit_test(test_nobody_there),
-		cmocka_unit_test(test_any_bytes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void check_answer(const struct rig_response *a)
 	assert_int_equal(a->error, NGHTTP2_NO_ERROR);
 }
 
-static void test_post_and_get_are_answered(void **)
+TEST(test_post_and_get_are_answered)
 {
 	struct rig r;
 
@@ -68,7 +68,7 @@ static void test_post_and_get_are_answered(void **)
 	rig_close(&r);
 }
 
-static void test_refusals(void **)
+TEST(test_refusals)
 {
 	static const uint8_t big[DOH_MESSAGE_MAX + 1];
 	char path[DOH_HEADERS_MAX + 1];
@@ -112,7 +112,7 @@ static void test_refusals(void **)
 
 // A response may leave before the end of its request: weir takes what the window of the stream lets
 // come, and no more.
-static void test_an_endless_body_is_cut(void **)
+TEST(test_an_endless_body_is_cut)
 {
 	const size_t len = 2 * (size_t)DOH_WINDOW;
 	uint8_t *endless = calloc(1, len);
@@ -136,7 +136,7 @@ static void test_an_endless_body_is_cut(void **)
 	rig_close(&r);
 }
 
-static void test_the_largest_messages_pass(void **)
+TEST(test_the_largest_messages_pass)
 {
 	uint8_t *big = calloc(1, DOH_MESSAGE_MAX);
 	struct rig r;
@@ -154,7 +154,7 @@ static void test_the_largest_messages_pass(void **)
 	rig_close(&r);
 }
 
-static void test_a_question_without_an_answer_has_a_status(void **)
+TEST(test_a_question_without_an_answer_has_a_status)
 {
 	struct rig r;
 
@@ -170,7 +170,7 @@ static void test_a_question_without_an_answer_has_a_status(void **)
 	rig_close(&r);
 }
 
-static void test_requests_wait_for_the_owner(void **)
+TEST(test_requests_wait_for_the_owner)
 {
 	struct rig r;
 
@@ -188,7 +188,7 @@ static void test_requests_wait_for_the_owner(void **)
 	rig_close(&r);
 }
 
-static void test_parting_answers_what_was_asked(void **)
+TEST(test_parting_answers_what_was_asked)
 {
 	struct rig r;
 
@@ -204,7 +204,7 @@ static void test_parting_answers_what_was_asked(void **)
 	rig_close(&r);
 }
 
-static void test_a_client_that_leaves(void **)
+TEST(test_a_client_that_leaves)
 {
 	struct rig r;
 
@@ -218,7 +218,7 @@ static void test_a_client_that_leaves(void **)
 	rig_close(&r);
 }
 
-static void test_no_call_after_a_fatal_error(void **)
+TEST(test_no_call_after_a_fatal_error)
 {
 	struct rig r;
 
@@ -233,20 +233,4 @@ static void test_no_call_after_a_fatal_error(void **)
 	assert_int_equal(sends, 0);
 	no_memory = false;
 	rig_close(&r);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_post_and_get_are_answered),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_an_endless_body_is_cut),
-		cmocka_unit_test(test_the_largest_messages_pass),
-		cmocka_unit_test(test_a_question_without_an_answer_has_a_status),
-		cmocka_unit_test(test_requests_wait_for_the_owner),
-		cmocka_unit_test(test_parting_answers_what_was_asked),
-		cmocka_unit_test(test_a_client_that_leaves),
-		cmocka_unit_test(test_no_call_after_a_fatal_error),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

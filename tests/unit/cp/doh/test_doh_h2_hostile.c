@@ -63,7 +63,7 @@ static uint32_t goaway_sent(const struct rig *r)
 	return UINT32_MAX;
 }
 
-static void test_rapid_reset_is_ended(void **)
+TEST(test_rapid_reset_is_ended)
 {
 	uint8_t head[256], code[4] = {0, 0, 0, NGHTTP2_CANCEL};
 	const size_t n = get_headers(head);
@@ -88,7 +88,7 @@ static void test_rapid_reset_is_ended(void **)
 	rig_close(&r);
 }
 
-static void test_resets_of_the_server_count(void **)
+TEST(test_resets_of_the_server_count)
 {
 	uint8_t head[256], much[4] = {0x7f, 0xff, 0xff, 0xff};
 	const size_t n = get_headers(head);
@@ -105,7 +105,7 @@ static void test_resets_of_the_server_count(void **)
 	rig_close(&r);
 }
 
-static void test_a_client_may_reset_now_and_then(void **)
+TEST(test_a_client_may_reset_now_and_then)
 {
 	uint8_t head[256], code[4] = {0, 0, 0, NGHTTP2_CANCEL};
 	const size_t n = get_headers(head);
@@ -149,7 +149,7 @@ static void continuation_flood(bool trailers)
 	rig_close(&r);
 }
 
-static void test_continuation_flood_is_ended(void **)
+TEST(test_continuation_flood_is_ended)
 {
 	struct rig r;
 
@@ -163,7 +163,7 @@ static void test_continuation_flood_is_ended(void **)
 	rig_close(&r);
 }
 
-static void test_a_header_may_be_continued_in_any_pieces(void **)
+TEST(test_a_header_may_be_continued_in_any_pieces)
 {
 	uint8_t head[256], frames[512];
 	size_t n = get_headers(head), len = frame(frames, 5, HEADERS, END_STREAM, 1, head);
@@ -195,14 +195,14 @@ static void flood(unsigned type, size_t len, uint32_t stream)
 	rig_close(&r);
 }
 
-static void test_floods_of_small_frames_are_ended(void **)
+TEST(test_floods_of_small_frames_are_ended)
 {
 	flood(PING, 8, 0);
 	flood(SETTINGS, 0, 0);
 	flood(PRIORITY, 5, 3);
 }
 
-static void test_acknowledgements_are_not_gathered(void **)
+TEST(test_acknowledgements_are_not_gathered)
 {
 	static const uint8_t payload[8];
 	size_t most = 0;
@@ -219,7 +219,7 @@ static void test_acknowledgements_are_not_gathered(void **)
 	rig_close(&r);
 }
 
-static void test_unread_replies_are_bounded(void **)
+TEST(test_unread_replies_are_bounded)
 {
 	struct rig r;
 
@@ -234,7 +234,7 @@ static void test_unread_replies_are_bounded(void **)
 	rig_close(&r);
 }
 
-static void test_memory_of_a_connection_has_an_end(void **)
+TEST(test_memory_of_a_connection_has_an_end)
 {
 	uint8_t head[256], body[16384] = {0};
 	size_t n = get_headers(head);
@@ -257,7 +257,7 @@ static void test_memory_of_a_connection_has_an_end(void **)
 	rig_close(&r);
 }
 
-static void test_a_slow_request_is_reset(void **)
+TEST(test_a_slow_request_is_reset)
 {
 	struct rig r;
 	uint8_t head[256];
@@ -280,7 +280,7 @@ static void test_a_slow_request_is_reset(void **)
 	rig_close(&r);
 }
 
-static void test_a_silent_or_foreign_client_ends(void **)
+TEST(test_a_silent_or_foreign_client_ends)
 {
 	struct rig r;
 
@@ -320,27 +320,8 @@ static void window_ends(bool trickles)
 	rig_close(&r);
 }
 
-static void test_a_closed_window_has_a_deadline(void **)
+TEST(test_a_closed_window_has_a_deadline)
 {
 	window_ends(false);
 	window_ends(true);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rapid_reset_is_ended),
-		cmocka_unit_test(test_resets_of_the_server_count),
-		cmocka_unit_test(test_a_client_may_reset_now_and_then),
-		cmocka_unit_test(test_continuation_flood_is_ended),
-		cmocka_unit_test(test_a_header_may_be_continued_in_any_pieces),
-		cmocka_unit_test(test_floods_of_small_frames_are_ended),
-		cmocka_unit_test(test_acknowledgements_are_not_gathered),
-		cmocka_unit_test(test_unread_replies_are_bounded),
-		cmocka_unit_test(test_memory_of_a_connection_has_an_end),
-		cmocka_unit_test(test_a_slow_request_is_reset),
-		cmocka_unit_test(test_a_silent_or_foreign_client_ends),
-		cmocka_unit_test(test_a_closed_window_has_a_deadline),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

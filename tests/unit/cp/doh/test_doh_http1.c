@@ -42,7 +42,7 @@ static void check_answered(struct rig *r, const char *tail)
 	r->out_len = 0;
 }
 
-static void test_get_and_post_on_one_connection(void **)
+TEST(test_get_and_post_on_one_connection)
 {
 	char text[512];
 	struct rig r;
@@ -64,7 +64,7 @@ static void test_get_and_post_on_one_connection(void **)
 	rig_close(&r);
 }
 
-static void test_any_piece_and_chunks(void **)
+TEST(test_any_piece_and_chunks)
 {
 	char text[512];
 
@@ -89,7 +89,7 @@ static void test_any_piece_and_chunks(void **)
 }
 
 // As a client sends it to a proxy.
-static void test_a_whole_url_as_target(void **)
+TEST(test_a_whole_url_as_target)
 {
 	static const char text[] = "GET https://dns.example" RIG_GET " HTTP/1.1\r\n" HOST
 				   "Content-Encoding: identity\r\n\r\n";
@@ -108,7 +108,7 @@ static void test_a_whole_url_as_target(void **)
 	}
 }
 
-static void test_a_pipelined_request_waits(void **)
+TEST(test_a_pipelined_request_waits)
 {
 	struct rig r;
 
@@ -140,7 +140,7 @@ static void refused(const char *request, const char *status, bool last)
 	rig_close(&r);
 }
 
-static void test_refusals(void **)
+TEST(test_refusals)
 {
 	refused("GET /other HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 404 Not Found\r\n", false);
 	refused("DELETE /dns-query HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 405 ", false);
@@ -171,7 +171,7 @@ static void test_refusals(void **)
 		"HTTP/1.1 400 ", true);
 }
 
-static void test_sizes_are_bounded(void **)
+TEST(test_sizes_are_bounded)
 {
 	char *text = malloc(1 << 18);
 	struct rig r;
@@ -205,7 +205,7 @@ static void test_sizes_are_bounded(void **)
 	free(text);
 }
 
-static void test_old_clients_and_close(void **)
+TEST(test_old_clients_and_close)
 {
 	struct rig r;
 
@@ -228,7 +228,7 @@ static void test_old_clients_and_close(void **)
 	rig_close(&r);
 }
 
-static void test_expect_continue(void **)
+TEST(test_expect_continue)
 {
 	char text[512];
 	struct rig r;
@@ -245,7 +245,7 @@ static void test_expect_continue(void **)
 }
 
 // A wish for another protocol, or for a proxy, is none of a server's.
-static void test_upgrade_is_passed_over(void **)
+TEST(test_upgrade_is_passed_over)
 {
 	struct rig r;
 
@@ -260,7 +260,7 @@ static void test_upgrade_is_passed_over(void **)
 	refused("CONNECT a:443 HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 404 ", false);
 }
 
-static void test_a_slow_request_ends(void **)
+TEST(test_a_slow_request_ends)
 {
 	struct rig r;
 
@@ -278,21 +278,4 @@ static void test_a_slow_request_ends(void **)
 	assert_true(said(&r, "HTTP/1.1 408 "));
 	assert_int_equal(doh_conn_end(r.c), DOH_END_slow_query);
 	rig_close(&r);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get_and_post_on_one_connection),
-		cmocka_unit_test(test_any_piece_and_chunks),
-		cmocka_unit_test(test_a_whole_url_as_target),
-		cmocka_unit_test(test_a_pipelined_request_waits),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_sizes_are_bounded),
-		cmocka_unit_test(test_old_clients_and_close),
-		cmocka_unit_test(test_expect_continue),
-		cmocka_unit_test(test_upgrade_is_passed_over),
-		cmocka_unit_test(test_a_slow_request_ends),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static enum doh_status settle(const struct given *g, size_t *len)
 	return status;
 }
 
-static void test_each_request_has_its_status(void **)
+TEST(test_each_request_has_its_status)
 {
 	static const struct {
 		struct given given;
@@ -116,7 +116,7 @@ static enum doh_status named(const char *path, const char *target, char name[DOH
 	return status;
 }
 
-static void test_names_behind_the_path(void **)
+TEST(test_names_behind_the_path)
 {
 	static const struct {
 		const char *path, *target, *name; // NULL: 404
@@ -150,7 +150,7 @@ static void test_names_behind_the_path(void **)
 	assert_int_equal(named("/a", target, name), DOH_404);
 }
 
-static void test_header_fields_are_bounded(void **)
+TEST(test_header_fields_are_bounded)
 {
 	struct growth all = {0};
 	struct doh_memory m = {.all = &all};
@@ -169,7 +169,7 @@ static void test_header_fields_are_bounded(void **)
 	assert_int_equal(all.bytes, 0);
 }
 
-static void test_base64url_is_strict(void **)
+TEST(test_base64url_is_strict)
 {
 	static const struct {
 		const char *text, *bytes;
@@ -220,7 +220,7 @@ static size_t message(
 	return w.pos;
 }
 
-static void test_a_reply_is_kept_as_long_as_its_records(void **)
+TEST(test_a_reply_is_kept_as_long_as_its_records)
 {
 	static const struct {
 		unsigned rcode, answers;
@@ -246,7 +246,7 @@ static void test_a_reply_is_kept_as_long_as_its_records(void **)
 	assert_int_equal(doh_max_age(msg, len), 0);
 }
 
-static void test_fields_of_a_response(void **)
+TEST(test_fields_of_a_response)
 {
 	const struct doh_response r = {.status = DOH_200, .len = 45, .max_age_s = 300};
 	const struct doh_response refused = {.status = DOH_405, .len = 3};
@@ -263,17 +263,4 @@ static void test_fields_of_a_response(void **)
 	assert_int_equal(doh_response_fields(&refused, &date, f), DOH_FIELDS_MAX);
 	assert_string_equal(f[2].value, "no-store");
 	assert_string_equal(f[4].value, "GET, POST");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_request_has_its_status),
-		cmocka_unit_test(test_names_behind_the_path),
-		cmocka_unit_test(test_header_fields_are_bounded),
-		cmocka_unit_test(test_base64url_is_strict),
-		cmocka_unit_test(test_a_reply_is_kept_as_long_as_its_records),
-		cmocka_unit_test(test_fields_of_a_response),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

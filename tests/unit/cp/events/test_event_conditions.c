@@ -61,7 +61,7 @@ static void assert_quiet(void)
 	assert_null(events_next(events, after, &missed));
 }
 
-static void begins_and_ends_once(void **)
+TEST_WITH(begins_and_ends_once, fresh, gone)
 {
 	see(&server_kind, "a");
 	const struct event_record *e = next(EVENT_upstream_down, "a at 5000");
@@ -82,7 +82,7 @@ static void begins_and_ends_once(void **)
 	assert_int_equal(conditions.count, 0);
 }
 
-static void ends_when_so_many_looks_have_not_seen_it(void **)
+TEST_WITH(ends_when_so_many_looks_have_not_seen_it, fresh, gone)
 {
 	see(&alarm_kind, "a");
 	(void)next(EVENT_alarm_raised, "a at 5000");
@@ -100,7 +100,7 @@ static void ends_when_so_many_looks_have_not_seen_it(void **)
 	(void)next(EVENT_alarm_raised, "a at 12000");
 }
 
-static void others_stay_when_one_ends(void **)
+TEST_WITH(others_stay_when_one_ends, fresh, gone)
 {
 	see(&server_kind, "a");
 	see(&alarm_kind, "a");
@@ -121,7 +121,7 @@ static void others_stay_when_one_ends(void **)
 }
 
 // The same id, which stands for both.
-static void an_alarm_that_becomes_an_outage_is_another(void **)
+TEST_WITH(an_alarm_that_becomes_an_outage_is_another, fresh, gone)
 {
 	see(&alarm_kind, "a");
 	assert_int_equal(next(EVENT_alarm_raised, "a at 5000")->severity, EVENT_IS_warning);
@@ -137,7 +137,7 @@ static void an_alarm_that_becomes_an_outage_is_another(void **)
 	assert_int_equal(conditions.count, 1);
 }
 
-static void more_than_the_cap_are_left_out_and_counted(void **)
+TEST_WITH(more_than_the_cap_are_left_out_and_counted, fresh, gone)
 {
 	char about[16];
 	for (unsigned i = 0; i < EVENT_CONDITIONS_MAX + 4; i++) {
@@ -150,7 +150,7 @@ static void more_than_the_cap_are_left_out_and_counted(void **)
 	assert_int_equal(c.left_out, 4);
 }
 
-static void a_name_that_is_too_long_is_one_condition(void **)
+TEST_WITH(a_name_that_is_too_long_is_one_condition, fresh, gone)
 {
 	char about[2 * EVENT_ABOUT_MAX];
 	memset(about, 'a', sizeof(about));
@@ -160,7 +160,7 @@ static void a_name_that_is_too_long_is_one_condition(void **)
 	assert_int_equal(conditions.count, 1);
 }
 
-static void the_latest_that_ended_are_kept(void **)
+TEST_WITH(the_latest_that_ended_are_kept, fresh, gone)
 {
 	char about[16];
 	for (unsigned i = 0; i < EVENT_CONDITIONS_ENDED + 2; i++) {
@@ -178,30 +178,11 @@ static void the_latest_that_ended_are_kept(void **)
 	assert_true(conditions.ended[1].until_ms > conditions.ended[1].since_ms);
 }
 
-static void one_that_lasts_is_found_by_its_begin(void **)
+TEST_WITH(one_that_lasts_is_found_by_its_begin, fresh, gone)
 {
 	see(&server_kind, "a");
 	see(&alarm_kind, "b");
 	assert_null(event_conditions_find(&conditions, EVENT_alarm_raised, "a"));
 	assert_int_equal(
 		event_conditions_find(&conditions, EVENT_alarm_raised, "b")->since_ms, now_ms);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(begins_and_ends_once, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			ends_when_so_many_looks_have_not_seen_it, fresh, gone),
-		cmocka_unit_test_setup_teardown(others_stay_when_one_ends, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			an_alarm_that_becomes_an_outage_is_another, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			more_than_the_cap_are_left_out_and_counted, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			a_name_that_is_too_long_is_one_condition, fresh, gone),
-		cmocka_unit_test_setup_teardown(the_latest_that_ended_are_kept, fresh, gone),
-		cmocka_unit_test_setup_teardown(one_that_lasts_is_found_by_its_begin, fresh, gone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static int fresh(void **)
 	return 0;
 }
 
-static void an_event_is_a_line_a_field(void **)
+TEST_WITH(an_event_is_a_line_a_field, fresh, NULL)
 {
 	char text[EVENT_JOURNAL_MAX];
 	static const char want[] = "MESSAGE=list \"ads\" failed\nPRIORITY=4\n"
@@ -32,7 +32,7 @@ static void an_event_is_a_line_a_field(void **)
 	assert_memory_equal(text, want, sizeof(want) - 1);
 }
 
-static void a_value_with_a_line_end_makes_no_field(void **)
+TEST_WITH(a_value_with_a_line_end_makes_no_field, fresh, NULL)
 {
 	char text[EVENT_JOURNAL_MAX];
 	static const char want[] = "WEIR_WHY\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\n";
@@ -41,7 +41,7 @@ static void a_value_with_a_line_end_makes_no_field(void **)
 	assert_memory_equal(text + len - (sizeof(want) - 1), want, sizeof(want) - 1);
 }
 
-static void the_longest_event_fits(void **)
+TEST_WITH(the_longest_event_fits, fresh, NULL)
 {
 	char text[EVENT_JOURNAL_MAX], syslog[EVENT_SYSLOG_MAX], box[400];
 	memset(box, 'b', sizeof(box) - 1);
@@ -60,7 +60,7 @@ static void the_longest_event_fits(void **)
 	assert_int_equal(syslog[sent - 1], '?'); // the text's last byte
 }
 
-static void a_message_of_syslog_has_the_fields_as_data(void **)
+TEST_WITH(a_message_of_syslog_has_the_fields_as_data, fresh, NULL)
 {
 	char text[EVENT_SYSLOG_MAX];
 	static const char want[] = "<28>1 2026-11-25T14:00:00.123Z box-1 weir 42 list_failed "
@@ -70,7 +70,7 @@ static void a_message_of_syslog_has_the_fields_as_data(void **)
 	assert_memory_equal(text, want, sizeof(want) - 1);
 }
 
-static void a_control_character_ends_nothing(void **)
+TEST_WITH(a_control_character_ends_nothing, fresh, NULL)
 {
 	char text[EVENT_SYSLOG_MAX];
 	strcpy(event.text, "one\n<0>1 two\x7f");
@@ -81,16 +81,4 @@ static void a_control_character_ends_nothing(void **)
 	assert_non_null(strstr(text, "<27>1 "));
 	assert_non_null(strstr(text, "Z - weir 1 "));
 	assert_non_null(strstr(text, "why=\"?[31m\"] one?<0>1 two?"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(an_event_is_a_line_a_field, fresh),
-		cmocka_unit_test_setup(a_value_with_a_line_end_makes_no_field, fresh),
-		cmocka_unit_test_setup(the_longest_event_fits, fresh),
-		cmocka_unit_test_setup(a_message_of_syslog_has_the_fields_as_data, fresh),
-		cmocka_unit_test_setup(a_control_character_ends_nothing, fresh),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ static void failing_wait(bool is_failing)
 	assert_int_equal(status().failing, is_failing);
 }
 
-static void an_output_begins_with_the_next_event(void **)
+TEST_WITH(an_output_begins_with_the_next_event, fresh, gone)
 {
 	int fd = journal_listen();
 	add(3);
@@ -139,7 +139,7 @@ static void an_output_begins_with_the_next_event(void **)
 	assert_int_equal(unlink(journal.sun_path), 0);
 }
 
-static void one_that_is_away_gets_what_the_ring_has(void **)
+TEST_WITH(one_that_is_away_gets_what_the_ring_has, fresh, gone)
 {
 	config.journal = EVENTS_JOURNAL_ON;
 	configure();
@@ -173,7 +173,7 @@ static int udp_listen(uint16_t *port)
 }
 
 // The kernel says that a datagram was refused when the next one is sent: both come.
-static void a_refused_datagram_is_sent_again(void **)
+TEST_WITH(a_refused_datagram_is_sent_again, fresh, gone)
 {
 	uint16_t port = 0;
 	char address[32];
@@ -196,7 +196,7 @@ static void a_refused_datagram_is_sent_again(void **)
 	close(fd);
 }
 
-static void the_journal_is_known_by_its_stream(void **)
+TEST(the_journal_is_known_by_its_stream)
 {
 	struct stat st;
 	char text[64];
@@ -211,14 +211,4 @@ static void the_journal_is_known_by_its_stream(void **)
 	assert_false(event_journal_has_stderr());
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(an_output_begins_with_the_next_event, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			one_that_is_away_gets_what_the_ring_has, fresh, gone),
-		cmocka_unit_test(the_journal_is_known_by_its_stream),
-		cmocka_unit_test_setup_teardown(a_refused_datagram_is_sent_again, fresh, gone),
-	};
-	return cmocka_run_group_tests(tests, folder_make, folder_remove);
-}
+TEST_GROUP(folder_make, folder_remove)

@@ -96,7 +96,7 @@ static unsigned count_of(const char *text, const char *part)
 	return n;
 }
 
-static void a_target_gets_what_it_chose(void **)
+TEST_WITH(a_target_gets_what_it_chose, fresh, gone)
 {
 	target.kinds = (1 << EVENT_list_failed) | (1 << EVENT_config_reloaded);
 	target.severity = EVENT_IS_warning;
@@ -112,7 +112,7 @@ static void a_target_gets_what_it_chose(void **)
 	assert_int_equal(count_of(body[0], "\"number\""), 1);
 }
 
-static void a_flood_is_few_messages(void **)
+TEST_WITH(a_flood_is_few_messages, fresh, gone)
 {
 	status = 500; // the first message, of whatever had come by then, comes again
 	configure();
@@ -129,7 +129,7 @@ static void a_flood_is_few_messages(void **)
 	assert_int_equal(sink().failures, 1);
 }
 
-static void what_is_overwritten_is_said(void **)
+TEST_WITH(what_is_overwritten_is_said, fresh, gone)
 {
 	status = 503;
 	configure();
@@ -147,7 +147,7 @@ static void what_is_overwritten_is_said(void **)
 	assert_string_equal(sink().target, "1 targets");
 }
 
-static void discord_gets_lines_without_its_own_marks(void **)
+TEST_WITH(discord_gets_lines_without_its_own_marks, fresh, gone)
 {
 	target.to.form = WEBHOOK_DISCORD;
 	configure();
@@ -159,7 +159,7 @@ static void discord_gets_lines_without_its_own_marks(void **)
 }
 
 // A target that stays in the settings goes on where it was.
-static void other_settings_lose_nothing(void **)
+TEST_WITH(other_settings_lose_nothing, fresh, gone)
 {
 	status = 500;
 	configure();
@@ -173,7 +173,7 @@ static void other_settings_lose_nothing(void **)
 	written_wait(1);
 }
 
-static void at_the_end_what_waits_is_sent(void **)
+TEST_WITH(at_the_end_what_waits_is_sent, fresh, gone)
 {
 	configure();
 	events_add(events, EVENT_alarm_raised, NULL, "first");
@@ -184,18 +184,4 @@ static void at_the_end_what_waits_is_sent(void **)
 	outs = NULL;
 	assert_int_equal(received, 2);
 	assert_non_null(strstr(body[1], "\"last\""));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_target_gets_what_it_chose, fresh, gone),
-		cmocka_unit_test_setup_teardown(a_flood_is_few_messages, fresh, gone),
-		cmocka_unit_test_setup_teardown(what_is_overwritten_is_said, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			discord_gets_lines_without_its_own_marks, fresh, gone),
-		cmocka_unit_test_setup_teardown(other_settings_lose_nothing, fresh, gone),
-		cmocka_unit_test_setup_teardown(at_the_end_what_waits_is_sent, fresh, gone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void add(unsigned count)
 		events_add(events, EVENT_list_changed, NULL, "change %u", i);
 }
 
-static void numbers_go_up_by_one(void **)
+TEST_WITH(numbers_go_up_by_one, fresh, gone)
 {
 	const uint64_t before = events_newest(events);
 	assert_null(events_next(events, 0, &missed));
@@ -46,7 +46,7 @@ static void numbers_go_up_by_one(void **)
 }
 
 // A process that is started later begins at a higher number.
-static void numbers_go_on_after_a_restart(void **)
+TEST_WITH(numbers_go_on_after_a_restart, fresh, gone)
 {
 	struct events *later;
 	const struct timespec short_time = {.tv_nsec = 20000000};
@@ -62,7 +62,7 @@ static void numbers_go_on_after_a_restart(void **)
 	events_close(later);
 }
 
-static void a_number_of_another_life_begins_at_the_oldest(void **)
+TEST_WITH(a_number_of_another_life_begins_at_the_oldest, fresh, gone)
 {
 	add(2);
 	const struct event_record *e =
@@ -71,7 +71,7 @@ static void a_number_of_another_life_begins_at_the_oldest(void **)
 	assert_string_equal(e->text, "change 0");
 }
 
-static void the_oldest_is_overwritten_and_counted(void **)
+TEST_WITH(the_oldest_is_overwritten_and_counted, fresh, gone)
 {
 	struct events_counts c;
 	add(EVENTS_MAX);
@@ -95,7 +95,7 @@ static void the_oldest_is_overwritten_and_counted(void **)
 	assert_int_equal(missed, 0);
 }
 
-static void texts_and_fields_are_cut(void **)
+TEST_WITH(texts_and_fields_are_cut, fresh, gone)
 {
 	char text[2 * EVENT_TEXT_MAX];
 	memset(text, 'x', sizeof(text));
@@ -113,7 +113,7 @@ static void texts_and_fields_are_cut(void **)
 	assert_string_equal(e->name[3], "d");
 }
 
-static void kinds_have_a_severity(void **)
+TEST_WITH(kinds_have_a_severity, fresh, gone)
 {
 	events_add(events, EVENT_config_refused, NULL, "1");
 	events_add(events, EVENT_dataplane_went, NULL, "2");
@@ -132,24 +132,9 @@ static void kinds_have_a_severity(void **)
 	assert_string_equal(event_severity_names[EVENT_IS_warning], "warning");
 }
 
-static void no_ring_takes_nothing(void **)
+TEST_WITH(no_ring_takes_nothing, fresh, gone)
 {
 	events_add(NULL, EVENT_list_changed, NULL, "to nobody");
 	events_add_as(NULL, EVENT_list_changed, EVENT_IS_error, NULL, "to nobody");
 	assert_null(events_next(events, 0, &missed));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(numbers_go_up_by_one, fresh, gone),
-		cmocka_unit_test_setup_teardown(numbers_go_on_after_a_restart, fresh, gone),
-		cmocka_unit_test_setup_teardown(
-			a_number_of_another_life_begins_at_the_oldest, fresh, gone),
-		cmocka_unit_test_setup_teardown(the_oldest_is_overwritten_and_counted, fresh, gone),
-		cmocka_unit_test_setup_teardown(texts_and_fields_are_cut, fresh, gone),
-		cmocka_unit_test_setup_teardown(kinds_have_a_severity, fresh, gone),
-		cmocka_unit_test_setup_teardown(no_ring_takes_nothing, fresh, gone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

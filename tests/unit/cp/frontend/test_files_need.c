@@ -23,7 +23,7 @@ static struct config base(void)
 	return c;
 }
 
-static void test_everyone_s_servers(void **)
+TEST(test_everyone_s_servers)
 {
 	struct config c = base();
 	struct files_need need;
@@ -37,7 +37,7 @@ static void test_everyone_s_servers(void **)
 }
 
 // The library has sockets beside those of the servers.
-static void test_validation(void **)
+TEST(test_validation)
 {
 	struct config c = base();
 	struct files_need plain, need;
@@ -49,7 +49,7 @@ static void test_validation(void **)
 	assert_int_equal(need.all - plain.all, VALIDATOR_FETCHES + VALIDATOR_CONTEXTS);
 }
 
-static void test_recursion(void **)
+TEST(test_recursion)
 {
 	struct config c = base();
 	struct files_need plain, need;
@@ -62,7 +62,7 @@ static void test_recursion(void **)
 }
 
 // Connections without their PROXY header are not among tcp.connections.
-static void test_balancers(void **)
+TEST(test_balancers)
 {
 	struct config c = base();
 	struct files_need plain, need;
@@ -75,7 +75,7 @@ static void test_balancers(void **)
 }
 
 // Each group with servers of its own has a set, even of the same ones; zones share theirs.
-static void test_each_set_counts(void **)
+TEST(test_each_set_counts)
 {
 	struct config c = base();
 	struct config_upstream turned[2] = {server[1], server[0]};
@@ -100,7 +100,7 @@ static void test_each_set_counts(void **)
 }
 
 // Bootstrap servers are the first resolver's, and asked only where there are names.
-static void test_host_names(void **)
+TEST(test_host_names)
 {
 	struct config c = base();
 	struct files_need plain, need;
@@ -124,7 +124,7 @@ static void test_host_names(void **)
 }
 
 // Sockets and connections are each resolver's; the questions are divided.
-static void test_each_resolver_counts(void **)
+TEST(test_each_resolver_counts)
 {
 	struct config c = base();
 	struct files_need one, need;
@@ -138,7 +138,7 @@ static void test_each_resolver_counts(void **)
 		3 * (64 + 2 * (UPSTREAM_STREAMS_EACH + UPSTREAM_SOCKETS_AHEAD)));
 }
 
-static void test_what_is_left_for_tcp(void **)
+TEST(test_what_is_left_for_tcp)
 {
 	const struct files_need need = {.least = 5000, .all = 20000};
 
@@ -150,7 +150,7 @@ static void test_what_is_left_for_tcp(void **)
 }
 
 // What a default gives way to: few files, and then TCP has as many of them as questions.
-static void test_questions_that_fit(void **)
+TEST(test_questions_that_fit)
 {
 	struct config c = base();
 	struct files_need need;
@@ -181,7 +181,7 @@ static void test_questions_that_fit(void **)
 }
 
 // Where questions are few one zone, or TCP, may no more have most of them than where they are many.
-static void test_parts_of_fewer_questions(void **)
+TEST(test_parts_of_fewer_questions)
 {
 	struct config c = base();
 	c.limits.zone_inflight = 256;
@@ -198,21 +198,4 @@ static void test_parts_of_fewer_questions(void **)
 	c.limits.zone_inflight = 0; // no bound was asked for
 	files_questions_lower(&c, 381);
 	assert_int_equal(c.limits.zone_inflight, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_everyone_s_servers),
-		cmocka_unit_test(test_validation),
-		cmocka_unit_test(test_recursion),
-		cmocka_unit_test(test_balancers),
-		cmocka_unit_test(test_each_set_counts),
-		cmocka_unit_test(test_host_names),
-		cmocka_unit_test(test_each_resolver_counts),
-		cmocka_unit_test(test_what_is_left_for_tcp),
-		cmocka_unit_test(test_questions_that_fit),
-		cmocka_unit_test(test_parts_of_fewer_questions),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

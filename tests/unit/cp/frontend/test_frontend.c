@@ -53,9 +53,17 @@ static void expect_said(enum frontend_outcome outcome, uint16_t id, unsigned rco
 	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, rcode);
 }
 
+static int setup_small(void **state)
+{
+	rig_setup_small(state);
+	frontend_rig_open();
+	frontend_rig_admit_all();
+	return 0;
+}
+
 // A miss is answered later, with the client's letter case, id and address; then it is a hit for
 // every transport and for the data plane.
-static void test_miss_then_hits(void **)
+TEST_WITH(test_miss_then_hits, setup, teardown)
 {
 	const struct frontend_rig_query q = {.name = "wWw.Example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
@@ -80,7 +88,7 @@ static void test_miss_then_hits(void **)
 }
 
 // The question of a worker's client and those of both transports is one.
-static void test_joined(void **)
+TEST_WITH(test_joined, setup, teardown)
 {
 	fake[0].held = true;
 	ask("joined.example", 1);
@@ -110,7 +118,7 @@ static struct dns_name long_name(char letter)
 }
 
 // Over UDP no longer than the client says, over TCP whatever it says.
-static void test_sizes(void **)
+TEST_WITH(test_sizes, setup, teardown)
 {
 	static struct dns_name target;
 	const struct dns_name name = long_name('q');
@@ -141,7 +149,7 @@ static void test_sizes(void **)
 }
 
 // A connection that dies takes its questions with it, and nobody else's.
-static void test_session_ends(void **)
+TEST_WITH(test_session_ends, setup, teardown)
 {
 	fake[0].held = true;
 	for (uint16_t i = 0; i < 3; i++) {
@@ -167,7 +175,7 @@ static void test_session_ends(void **)
 }
 
 // A question that waits takes a place, until it is answered; a hit takes none.
-static void test_places_are_counted(void **)
+TEST_WITH(test_places_are_counted, setup, teardown)
 {
 	const struct frontend_rig_query cached = {
 		.name = "hot.example", .type = DNS_TYPE_A, .id = 1};
@@ -235,7 +243,7 @@ static void ask_many(struct many *m)
 
 // Full: what is cached is still answered, the rest refused at once, and all others in time, with
 // SERVFAIL and an extended error.
-static void test_full(void **)
+TEST_WITH(test_full, setup, teardown)
 {
 	struct many m;
 	const struct frontend_rig_query cached = {
@@ -263,7 +271,7 @@ static void test_full(void **)
 
 // One question has so many waiters at most; the next gets its error at once, as a stream asks but
 // once.
-static void test_too_many_waiters(void **)
+TEST_WITH(test_too_many_waiters, setup_small, teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (uint16_t i = 0; i < 9; i++) {
@@ -279,7 +287,7 @@ static void test_too_many_waiters(void **)
 
 // Questions in one turn for which the resolver's ring has no room are refused at once, and counted;
 // those that it took are answered, and then others find room.
-static void test_full_ring(void **)
+TEST_WITH(test_full_ring, setup, teardown)
 {
 	enum { MORE = 8 * PORTION };
 	struct many m = {.last = FRONTEND_LATER};
@@ -304,7 +312,7 @@ static unsigned rcode_of(const struct frontend_rig_reply *l)
 
 // One answer for many clients, and so long that half of the ring takes few: the others get
 // SERVFAIL.
-static void test_long_answers_leave_room(void **)
+TEST_WITH(test_long_answers_leave_room, setup_for_tcp, teardown)
 {
 	struct many m = {.last = FRONTEND_LATER};
 	unsigned whole = 0;
@@ -347,7 +355,7 @@ static const struct frontend_rig_reply *expect_refused(unsigned n, uint16_t id)
 
 // Over UDP a client waits for so many answers at most, as its address may be forged; a stream has
 // bounds of its own.
-static void test_a_client_waits_for_so_much(void **)
+TEST_WITH(test_a_client_waits_for_so_much, setup, teardown)
 {
 	on_loop(bound_clients, NULL);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
@@ -373,14 +381,6 @@ static void test_a_client_waits_for_so_much(void **)
 	assert_memory_equal(l->msg + l->len - sizeof(text) + 1, text, sizeof(text) - 1);
 }
 
-static int setup_small(void **state)
-{
-	rig_setup_small(state);
-	frontend_rig_open();
-	frontend_rig_admit_all();
-	return 0;
-}
-
 struct odd {
 	const char *what;
 	uint8_t msg[64];
@@ -392,7 +392,7 @@ struct odd {
 
 #define HEAD(flags, qd) 0, 5, flags, 0, 0, qd, 0, 0, 0, 0, 0, 0
 
-static void test_odd_messages(void **)
+TEST_WITH(test_odd_messages, setup, teardown)
 {
 	static const struct odd odd[] = {
 		{"empty", {0}, 0, FRONTEND_BROKEN, 0, VERDICT_drop_dns_short},
@@ -459,7 +459,7 @@ static void ask_mutants(void *arg)
 }
 
 // Whatever comes: one verdict, and no reply that is none.
-static void test_mutants(void **)
+TEST_WITH(test_mutants, setup, teardown)
 {
 	struct mutants m = {0};
 	uint64_t sum = 0;
@@ -474,23 +474,9 @@ static void test_mutants(void **)
 	assert_true(s.of[FRONTEND_UDP].verdict[VERDICT_formerr] > 100);
 }
 
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_miss_then_hits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_session_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_places_are_counted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_long_answers_leave_room, setup_for_tcp, teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_waiters, setup_small, teardown),
-		cmocka_unit_test_setup_teardown(test_a_client_waits_for_so_much, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_odd_messages, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mutants, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -97,7 +97,7 @@ static bool admits(const char *client)
 }
 
 // Records of an earlier run are for the clients of its policy, which is not known yet.
-static void test_closed_without_policy(void **)
+TEST_WITH(test_closed_without_policy, setup, teardown)
 {
 	assert_true(admits("::ffff:198.18.0.65")); // to get its error
 	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.1"), FRONTEND_REPLY);
@@ -116,7 +116,7 @@ static void test_closed_without_policy(void **)
 // Over UDP few get a reply; a TCP client has proven its address.
 // An image that cannot be mapped is tried again after FRONTEND_POLICY_RETRY_MS, not with each
 // message.
-static void test_retry_of_an_image(void **)
+TEST_WITH(test_retry_of_an_image, setup, teardown)
 {
 	static struct frontend_policy fp;
 	char file[2 * SHM_PATH_MAX], away[2 * SHM_PATH_MAX + 8];
@@ -138,7 +138,7 @@ static void test_retry_of_an_image(void **)
 	frontend_policy_close(&fp);
 }
 
-static void test_closed_tells_few(void **)
+TEST_WITH(test_closed_tells_few, setup, teardown)
 {
 	enum { ASKED = 1000 };
 	const uint64_t began_ms = clock_mono_ms();
@@ -154,7 +154,7 @@ static void test_closed_tells_few(void **)
 
 // A client without a reply takes no place from allowed ones; a client that gets REFUSED is read
 // first, but for that there is no handshake.
-static void test_admitted(void **)
+TEST_WITH(test_admitted, setup, teardown)
 {
 	access_publish(false);
 	assert_false(admits("::ffff:198.18.0.66"));
@@ -170,7 +170,7 @@ static void test_admitted(void **)
 }
 
 // Over TCP the stream is not worth keeping.
-static void test_denied(void **)
+TEST_WITH(test_denied, setup, teardown)
 {
 	access_publish(false);
 	answer_cached();
@@ -185,7 +185,7 @@ static void test_denied(void **)
 }
 
 // A reply of 45 bytes costs three queries over UDP; TCP has no rate.
-static void test_long_replies_cost_more(void **)
+TEST_WITH(test_long_replies_cost_more, setup, teardown)
 {
 	unsigned answered = 0;
 
@@ -204,7 +204,7 @@ static void test_long_replies_cost_more(void **)
 	assert_true(get_u16(frontend_said + 6) > 0);
 }
 
-static void test_denied_is_told(void **)
+TEST_WITH(test_denied_is_told, setup, teardown)
 {
 	access_publish(true);
 	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.0.66"), FRONTEND_REPLY);
@@ -245,7 +245,7 @@ static unsigned group_settled(
 }
 
 // The log names the group of a refused client, too, as a worker's does.
-static void test_group_of_who_is_turned_away(void **)
+TEST_WITH(test_group_of_who_is_turned_away, setup, teardown)
 {
 	static char name[] = "guests";
 	struct ip_address clients = prefix("198.18.0.0/24");
@@ -271,7 +271,7 @@ static void test_group_of_who_is_turned_away(void **)
 }
 
 // The rate holds over UDP; a TCP client has proven its address.
-static void test_limited(void **)
+TEST_WITH(test_limited, setup, teardown)
 {
 	unsigned replies = 0, slips = 0;
 
@@ -293,20 +293,4 @@ static void test_limited(void **)
 		assert_int_equal(ask_from(FRONTEND_TCP, "198.18.2.1"), FRONTEND_REPLY);
 		assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.77"), FRONTEND_REPLY);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_long_replies_cost_more, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_closed_without_policy, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_retry_of_an_image, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_closed_tells_few, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_group_of_who_is_turned_away, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limited, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,7 @@ static uint32_t heat_of(const char *name)
 	return h.heat;
 }
 
-static void test_hits_are_the_frontends_own(void **)
+TEST_WITH(test_hits_are_the_frontends_own, setup, teardown)
 {
 	fill("www.example");
 	hit("www.example", 9);
@@ -88,7 +88,7 @@ static void test_hits_are_the_frontends_own(void **)
 }
 
 // A hit past its time requests a renewal, once; so no client finds the record gone.
-static void test_hits_renew(void **)
+TEST_WITH(test_hits_renew, setup, teardown)
 {
 	fill("hot.example");
 	hit("hot.example", HOT);
@@ -114,7 +114,7 @@ static void stale_at_once(void *)
 }
 
 // A record past its TTL is served where the configuration says so, and renewed.
-static void test_stale_where_it_may(void **)
+TEST_WITH(test_stale_where_it_may, setup, teardown)
 {
 	rig.config.cache.stale_ttl_s = 30;
 	fill("old.example");
@@ -145,7 +145,7 @@ static void epoch_look(void *arg)
 }
 
 // Between two look-ups the frontend delays no reclaim; a reader in the middle of one does.
-static void test_idle_frontend_holds_nothing_back(void **)
+TEST_WITH(test_idle_frontend_holds_nothing_back, setup, teardown)
 {
 	struct waiting w = {0};
 	fake_dataplane_close(&dp);
@@ -157,15 +157,9 @@ static void test_idle_frontend_holds_nothing_back(void **)
 	fake_dataplane_open(&dp, &rig.paths, 2);
 }
 
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_hits_are_the_frontends_own, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hits_renew, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stale_where_it_may, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_idle_frontend_holds_nothing_back, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

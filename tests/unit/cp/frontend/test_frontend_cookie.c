@@ -89,7 +89,7 @@ static struct frontend_counts counts(enum frontend_transport t)
 static const char *const names[FRONTEND_TRANSPORTS] = {
 	"udp.example", "tcp.example", "dot.example", "doh.example"};
 
-static void test_miss_and_hit(void **)
+TEST_WITH(test_miss_and_hit, setup, teardown)
 {
 	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
 	const uint8_t *mine = (const uint8_t *)"abcdefgh";
@@ -113,7 +113,7 @@ static void test_miss_and_hit(void **)
 	}
 }
 
-static void test_new_settings_keep_own_secrets(void **)
+TEST_WITH(test_new_settings_keep_own_secrets, setup, teardown)
 {
 	const uint64_t none[4] = {0};
 	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
@@ -131,7 +131,7 @@ static void test_new_settings_keep_own_secrets(void **)
 	assert_int_equal(frontend_said_reply.opt, frontend_said_reply.len - DNS_OPT_FIXED_LEN);
 }
 
-static void test_malformed(void **)
+TEST_WITH(test_malformed, setup, teardown)
 {
 	const uint8_t *mine = (const uint8_t *)"abcdefgh";
 	assert_int_equal(ask_with(FRONTEND_TCP, "a.example", mine, 7), FRONTEND_REPLY);
@@ -140,7 +140,7 @@ static void test_malformed(void **)
 }
 
 // Before there is a policy no client is served; a client with a cookie gets the same error.
-static void test_closed(void **)
+TEST_WITH(test_closed, setup_closed, teardown)
 {
 	static char nsid[] = "box 1";
 	const uint8_t bytes[] = "abcdefgh\0\3\0";
@@ -219,7 +219,7 @@ static bool verdict_of(const uint8_t *cookie, uint16_t len, enum verdict v)
 	return false;
 }
 
-static void test_over_limit(void **)
+TEST_WITH(test_over_limit, setup, teardown)
 {
 	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN], back[DNS_COOKIE_LEN];
 	const uint8_t *mine = (const uint8_t *)"abcdefgh";
@@ -251,7 +251,7 @@ static void test_over_limit(void **)
 }
 
 // What a right cookie lets through beyond the limits is not taken from the neighbours.
-static void test_proven_client_pays_itself(void **)
+TEST_WITH(test_proven_client_pays_itself, setup, teardown)
 {
 	enum { NETWORK_RATE = 100, ASKED = 400 };
 	uint8_t good[DNS_COOKIE_LEN];
@@ -278,7 +278,7 @@ static void test_proven_client_pays_itself(void **)
 }
 
 // Beside a cookie in the query: of a miss, of a hit, of an error.
-static void test_nsid(void **)
+TEST_WITH(test_nsid, setup, teardown)
 {
 	enum { NSID_LEN = 5, OPTIONS_LEN = 4 + DNS_COOKIE_LEN + 4 + NSID_LEN };
 	static char nsid[] = "box 1";
@@ -302,20 +302,4 @@ static void test_nsid(void **)
 	rig.config.identity.nsid = NULL;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 	frontend_configure(rig.frontend, &rig.config);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_miss_and_hit),
-		T(test_new_settings_keep_own_secrets),
-		T(test_malformed),
-		T(test_over_limit),
-		T(test_proven_client_pays_itself),
-		T(test_nsid),
-		cmocka_unit_test_setup_teardown(test_closed, setup_closed, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

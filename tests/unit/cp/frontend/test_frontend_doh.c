@@ -58,7 +58,7 @@ static void http1_is(struct dot d, unsigned status, uint16_t id, size_t len)
 	assert_true(status != 200 || (n == len && get_u16(body) == id));
 }
 
-static void test_requests_in_a_row_by_http_1(void **)
+TEST_WITH(test_requests_in_a_row_by_http_1, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t text[3 * DOH_TEXT];
 	size_t n = 0;
@@ -90,7 +90,7 @@ static void test_requests_in_a_row_by_http_1(void **)
 }
 
 // A client without ALPN speaks HTTP/1.1.
-static void test_questions_without_an_answer(void **)
+TEST_WITH(test_questions_without_an_answer, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t text[DOH_TEXT];
 
@@ -113,7 +113,7 @@ static void test_questions_without_an_answer(void **)
 	dot_close(d);
 }
 
-static void test_streams_of_http_2(void **)
+TEST_WITH(test_streams_of_http_2, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -137,7 +137,7 @@ static void test_streams_of_http_2(void **)
 }
 
 // Its client's other connection has all places that the client may have.
-static void test_questions_wait_for_places(void **)
+TEST_WITH(test_questions_wait_for_places, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -158,7 +158,7 @@ static void test_questions_wait_for_places(void **)
 }
 
 // Requests that are reset at once: their questions keep their places, and the connection ends.
-static void test_rapid_reset(void **)
+TEST_WITH(test_rapid_reset, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t cancel[4] = {0, 0, 0, 8};
 	uint32_t value;
@@ -182,7 +182,7 @@ static void test_rapid_reset(void **)
 	tcp_rig_until(buffered, 0);
 }
 
-static void test_half_a_request(void **)
+TEST_WITH(test_half_a_request, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -200,7 +200,7 @@ static void test_half_a_request(void **)
 	dot_close(new);
 }
 
-static void test_memory_is_of_the_buffers(void **)
+TEST_WITH(test_memory_is_of_the_buffers, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t part[DOH_TEXT * 4 - 16];
 	struct frontend_tcp_status s;
@@ -232,7 +232,7 @@ static void test_memory_is_of_the_buffers(void **)
 	tcp_rig_until(doh.bytes, 0);
 }
 
-static void test_an_old_connection_parts(void **)
+TEST_WITH(test_an_old_connection_parts, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -252,7 +252,7 @@ static void test_an_old_connection_parts(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 }
 
-static void test_turned_off(void **)
+TEST_WITH(test_turned_off, tcp_rig_each_start, tcp_rig_each_end)
 {
 	doh_start();
 	struct dot idle = http2_connect(), asking = http2_connect();
@@ -266,9 +266,7 @@ static void test_turned_off(void **)
 	dot_close(asking);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-static void test_no_memory_for_a_connection(void **)
+TEST_WITH(test_no_memory_for_a_connection, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -285,19 +283,4 @@ static void test_no_memory_for_a_connection(void **)
 	tcp_rig_until(doh.bytes, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_requests_in_a_row_by_http_1),
-		TEST(test_questions_without_an_answer),
-		TEST(test_streams_of_http_2),
-		TEST(test_questions_wait_for_places),
-		TEST(test_rapid_reset),
-		TEST(test_half_a_request),
-		TEST(test_memory_is_of_the_buffers),
-		TEST(test_an_old_connection_parts),
-		TEST(test_turned_off),
-		TEST(test_no_memory_for_a_connection),
-	};
-	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
-}
+TEST_GROUP(dot_group_start, dot_group_stop)

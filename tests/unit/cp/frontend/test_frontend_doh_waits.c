@@ -17,7 +17,7 @@ static void reset(struct dot d, uint32_t stream)
 }
 
 // The place of a reset request is free when its answer comes: nothing more comes from the client.
-static void test_a_request_waits_for_a_reset_one(void **)
+TEST_WITH(test_a_request_waits_for_a_reset_one, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -37,7 +37,7 @@ static void test_a_request_waits_for_a_reset_one(void **)
 	dot_close(d);
 }
 
-static void test_the_last_response_leaves_whole(void **)
+TEST_WITH(test_the_last_response_leaves_whole, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t window[6] = {0, 4, 0, 0, 0, FIRST_WINDOW}, more[4] = {0, 0, 64, 0};
 	static uint8_t payload[DOH_TEXT * 8];
@@ -65,7 +65,7 @@ static void test_the_last_response_leaves_whole(void **)
 }
 
 // Requests that weir has not asked are refused, so that the client may repeat them.
-static void test_what_is_not_asked_is_refused(void **)
+TEST_WITH(test_what_is_not_asked_is_refused, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t msg[DOH_QUERY];
 	uint32_t value;
@@ -91,7 +91,7 @@ static void test_what_is_not_asked_is_refused(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 }
 
-static void test_an_idle_client_hears_of_the_end(void **)
+TEST_WITH(test_an_idle_client_hears_of_the_end, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint32_t value;
 
@@ -123,7 +123,7 @@ static void write_through(struct dot d, const void *p, size_t n)
 }
 
 // A connection with much to ask leaves turns to others.
-static void test_connections_take_turns(void **)
+TEST_WITH(test_connections_take_turns, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { EACH = 64, TURN = 32 };
 	uint8_t text[EACH * HTTP2_POST];
@@ -150,7 +150,7 @@ static void test_connections_take_turns(void **)
 }
 
 // Requests that get 404 for their name cost as much of a turn as questions do.
-static void test_unknown_names_leave_turns_to_others(void **)
+TEST_WITH(test_unknown_names_leave_turns_to_others, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { ROUNDS = 4, UNKNOWN = 33 };
 	uint8_t text[ROUNDS * (UNKNOWN + 1) * HTTP2_POST];
@@ -178,16 +178,4 @@ static void test_unknown_names_leave_turns_to_others(void **)
 	tcp_rig_until(pending, 0);
 }
 
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-	const struct CMUnitTest tests[] = {
-		TEST(test_a_request_waits_for_a_reset_one),
-		TEST(test_the_last_response_leaves_whole),
-		TEST(test_what_is_not_asked_is_refused),
-		TEST(test_an_idle_client_hears_of_the_end),
-		TEST(test_connections_take_turns),
-		TEST(test_unknown_names_leave_turns_to_others),
-	};
-	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
-}
+TEST_GROUP(dot_group_start, dot_group_stop)

@@ -13,7 +13,7 @@
 
 enum { MANY = 900, PADDED = 468 };
 
-static void test_queries_over_tls(void **)
+TEST_WITH(test_queries_over_tls, tcp_rig_each_start, tcp_rig_each_end)
 {
 	dot_start();
 	struct dot d = dot_connect(1);
@@ -38,7 +38,7 @@ static void test_queries_over_tls(void **)
 }
 
 // Who may not ask gets REFUSED in clear text, and no handshake for it.
-static void test_denied(void **)
+TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 {
 	dot_start();
 	for (unsigned i = 0; i < 3; i++)
@@ -55,7 +55,7 @@ static void test_denied(void **)
 }
 
 // In one piece, which is longer than a record and than what a turn may do; then byte by byte.
-static void test_any_pieces(void **)
+TEST_WITH(test_any_pieces, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static uint8_t frames[MANY * (2 + DOT_SHORTEST)];
 	size_t len = 0;
@@ -74,7 +74,7 @@ static void test_any_pieces(void **)
 }
 
 // A client that reads late gets all, of replies that are longer than a record.
-static void test_large_replies(void **)
+TEST_WITH(test_large_replies, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { REPLIES = 12 };
 	dot_start();
@@ -108,7 +108,7 @@ static size_t query_make(uint8_t *out, bool pads)
 	return 2 + len;
 }
 
-static void test_padding(void **)
+TEST_WITH(test_padding, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t query[512], reply[TCP_MESSAGE_MAX];
 	dot_start();
@@ -127,7 +127,7 @@ static void test_padding(void **)
 	close(clear);
 }
 
-static void test_half_open_handshakes(void **)
+TEST_WITH(test_half_open_handshakes, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t hello[] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
 	tcp_config.query_timeout_s = 1;
@@ -146,7 +146,7 @@ static void test_half_open_handshakes(void **)
 	tcp_rig_until(open, 0);
 }
 
-static void test_garbage_for_a_hello(void **)
+TEST_WITH(test_garbage_for_a_hello, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frame[2 + DOT_SHORTEST];
 	dot_start();
@@ -170,7 +170,7 @@ static void test_garbage_for_a_hello(void **)
 }
 
 // An onlooker could send it again. The client asks once more, and has one answer.
-static void test_early_data_is_no_question(void **)
+TEST_WITH(test_early_data_is_no_question, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frame[2 + DOT_SHORTEST];
 	dot_start();
@@ -192,7 +192,7 @@ static void test_early_data_is_no_question(void **)
 }
 
 // The one that began it first makes room, and no other is harmed.
-static void test_too_many_handshakes(void **)
+TEST_WITH(test_too_many_handshakes, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { HALF = FRONTEND_TLS_SHAKING };
 	static int fd[HALF];
@@ -219,7 +219,7 @@ static void test_too_many_handshakes(void **)
 }
 
 // Connections go on with what they began with.
-static void test_another_certificate(void **)
+TEST_WITH(test_another_certificate, tcp_rig_each_start, tcp_rig_each_end)
 {
 	dot_start();
 	struct dot before = dot_connect(1);
@@ -237,7 +237,7 @@ static void test_another_certificate(void **)
 	dot_close(after);
 }
 
-static void test_no_certificate(void **)
+TEST_WITH(test_no_certificate, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 	tcp_rig_dot = true;
@@ -253,7 +253,7 @@ static void test_no_certificate(void **)
 }
 
 // A live connection keeps what it began with; nobody else does.
-static void test_no_certificate_any_more(void **)
+TEST_WITH(test_no_certificate_any_more, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 	dot_start();
@@ -268,7 +268,7 @@ static void test_no_certificate_any_more(void **)
 	dot_close(d);
 }
 
-static void test_turned_off(void **)
+TEST_WITH(test_turned_off, tcp_rig_each_start, tcp_rig_each_end)
 {
 	dot_start();
 	struct dot d = dot_connect(1);
@@ -289,7 +289,7 @@ static void test_turned_off(void **)
 }
 
 // What is open then is closed, in whatever state it is.
-static void test_a_stop(void **)
+TEST_WITH(test_a_stop, tcp_rig_each_start, tcp_rig_each_end)
 {
 	dot_start();
 	struct dot idle = dot_connect(1), asking = dot_connect(1);
@@ -306,25 +306,4 @@ static void test_a_stop(void **)
 	dot_start(); // for the end of the test
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_queries_over_tls),
-		TEST(test_denied),
-		TEST(test_any_pieces),
-		TEST(test_large_replies),
-		TEST(test_padding),
-		TEST(test_half_open_handshakes),
-		TEST(test_garbage_for_a_hello),
-		TEST(test_early_data_is_no_question),
-		TEST(test_too_many_handshakes),
-		TEST(test_another_certificate),
-		TEST(test_no_certificate),
-		TEST(test_no_certificate_any_more),
-		TEST(test_turned_off),
-		TEST(test_a_stop),
-	};
-	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
-}
+TEST_GROUP(dot_group_start, dot_group_stop)

@@ -34,7 +34,7 @@ static enum frontend_outcome ask_for(const char *name)
 	return frontend_rig_ask(FRONTEND_TCP, &q);
 }
 
-static void test_miss_and_hit(void **)
+TEST_WITH(test_miss_and_hit, setup, teardown)
 {
 	assert_int_equal(ask_for("wWw.Example"), FRONTEND_LATER);
 	expect_later(0, 1500);
@@ -57,7 +57,7 @@ static void reconfigure(void *)
 }
 
 // A server's AD that is trusted, of a miss and of a hit; and what nobody vouches for.
-static void test_validation(void **)
+TEST_WITH(test_validation, setup, teardown)
 {
 	rig.config.upstreams.server[0].trust_ad = rig.config.upstreams.server[1].trust_ad = true;
 	on_loop(reconfigure, NULL);
@@ -75,7 +75,7 @@ static void test_validation(void **)
 	assert_int_equal(row_watch_await(4).validation, QUERYLOG_NOT_VALIDATED);
 }
 
-static void test_over_tls(void **)
+TEST_WITH(test_over_tls, setup, teardown)
 {
 	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_DOT, &q), FRONTEND_LATER);
@@ -86,7 +86,7 @@ static void test_over_tls(void **)
 	assert_int_equal(row.transport, QUERYLOG_DOT);
 }
 
-static void test_over_https(void **)
+TEST_WITH(test_over_https, setup, teardown)
 {
 	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_DOH, &q), FRONTEND_LATER);
@@ -94,7 +94,7 @@ static void test_over_https(void **)
 	assert_int_equal(row_watch_await(1).transport, QUERYLOG_DOH);
 }
 
-static void test_client_left(void **)
+TEST_WITH(test_client_left, setup, teardown)
 {
 	fake[0].held = fake[1].held = true;
 	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
@@ -130,7 +130,7 @@ static bool has_step(const struct trace *t, enum trace_step step)
 }
 
 // A query that no resolver saw is shown too; without a watch none is.
-static void test_watched(void **)
+TEST_WITH(test_watched, setup, teardown)
 {
 	const struct dp_watch watch = {.id = 5, .until_ms = clock_mono_ms() + 600000};
 	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
@@ -151,17 +151,4 @@ static void test_watched(void **)
 	assert_true(has_step(t, TRACE_l0_miss));
 	assert_int_equal(t->worker, TRACE_OF_FRONTEND);
 	assert_int_equal(t->outcome, ANSWER_UPSTREAM);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_miss_and_hit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_validation, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_over_tls, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_over_https, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_client_left, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_watched, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

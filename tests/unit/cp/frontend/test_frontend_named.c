@@ -44,7 +44,7 @@ static struct dot connect_as(enum frontend_tcp_kind kind, const char *server, in
 	return connect_with(kind, server, minor, TLS_CLIENT_NONE);
 }
 
-static void test_server_names(void **)
+TEST_WITH(test_server_names, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const struct {
 		const char *server;
@@ -64,7 +64,7 @@ static void test_server_names(void **)
 }
 
 // A live connection has the groups of the configuration in force.
-static void test_another_configuration(void **)
+TEST_WITH(test_another_configuration, tcp_rig_each_start, tcp_rig_each_end)
 {
 	names_set();
 	dot_start();
@@ -101,7 +101,7 @@ static unsigned post(struct dot d, const char *path)
 	return (unsigned)strtoul(head + strlen("HTTP/1.1 "), NULL, 10);
 }
 
-static void test_paths(void **)
+TEST_WITH(test_paths, tcp_rig_each_start, tcp_rig_each_end)
 {
 	names_set();
 	tcp_rig_doh = true;
@@ -140,7 +140,7 @@ static void server_asks(bool required)
 }
 
 // A certificate that no group knows leaves it to the name that the client uses.
-static void test_certificates(void **)
+TEST_WITH(test_certificates, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const struct {
 		enum tls_client_kind shows;
@@ -164,7 +164,7 @@ static void test_certificates(void **)
 	tcp_rig_until(tls.certified, 4);
 }
 
-static void test_certificates_before_paths(void **)
+TEST_WITH(test_certificates_before_paths, tcp_rig_each_start, tcp_rig_each_end)
 {
 	names_set();
 	tcp_rig_doh = true;
@@ -188,7 +188,7 @@ static void fails(enum tls_client_kind shows)
 	dot_close(d);
 }
 
-static void test_certificates_are_required(void **)
+TEST_WITH(test_certificates_are_required, tcp_rig_each_start, tcp_rig_each_end)
 {
 	names_set();
 	tcp_rig_dot = true;
@@ -208,7 +208,7 @@ static void test_certificates_are_required(void **)
 	assert_int_equal(tcp_rig_asked(), asked);
 }
 
-static void test_bad_certificates(void **)
+TEST_WITH(test_bad_certificates, tcp_rig_each_start, tcp_rig_each_end)
 {
 	names_set();
 	tcp_rig_dot = true;
@@ -234,13 +234,4 @@ static int stop(void **state)
 	return dot_group_stop(state);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {TEST(test_server_names),
-		TEST(test_another_configuration), TEST(test_paths), TEST(test_certificates),
-		TEST(test_certificates_before_paths), TEST(test_certificates_are_required),
-		TEST(test_bad_certificates)};
-	return cmocka_run_group_tests(tests, start, stop);
-}
+TEST_GROUP(start, stop)

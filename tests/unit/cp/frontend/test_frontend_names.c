@@ -23,7 +23,7 @@ static unsigned find(const char *label)
 	return frontend_names_find(&names, label, strlen(label));
 }
 
-static void test_labels(void **)
+TEST(test_labels)
 {
 	char longest[CONFIG_CLIENT_NAME_MAX + 2];
 
@@ -40,7 +40,7 @@ static void test_labels(void **)
 	assert_int_equal(frontend_names_find(&names, longest, sizeof(longest)), 0);
 }
 
-static void test_servers(void **)
+TEST(test_servers)
 {
 	frontend_names_of(&config, &names);
 	assert_int_equal(frontend_names_find_server(&names, "kid.dns.example"), 1);
@@ -61,7 +61,7 @@ static void test_servers(void **)
 }
 
 // A label, or a name below that of the server.
-static void test_certified(void **)
+TEST(test_certified)
 {
 	frontend_names_of(&config, &names);
 	assert_int_equal(frontend_names_find_certified(&names, "Kid"), 1);
@@ -73,7 +73,7 @@ static void test_certified(void **)
 }
 
 // The table has room for what a configuration may have.
-static void test_full(void **)
+TEST(test_full)
 {
 	static char label[CONFIG_CLIENT_NAMES_MAX + 1][8], *all[CONFIG_CLIENT_NAMES_MAX + 1];
 	const struct config_group kept = groups[1];
@@ -90,15 +90,4 @@ static void test_full(void **)
 	assert_int_equal(find("n253"), 2);
 	assert_int_equal(find("n254"), 0); // two places are others'
 	groups[1] = kept;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_labels),
-		cmocka_unit_test(test_servers),
-		cmocka_unit_test(test_certified),
-		cmocka_unit_test(test_full),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

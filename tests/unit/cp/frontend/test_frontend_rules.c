@@ -168,7 +168,7 @@ static uint64_t verdicts(enum verdict v)
 }
 
 // Blocked for whom, and how, goes by the client's group, by either family.
-static void test_blocked_by_group(void **)
+TEST_WITH(test_blocked_by_group, setup, teardown)
 {
 	assert_int_equal(ask_as("198.18.0.2", "x.ads.example"), FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
@@ -183,7 +183,7 @@ static void test_blocked_by_group(void **)
 	expect_later(1, 1500);
 }
 
-static void test_local_data_and_drop(void **)
+TEST_WITH(test_local_data_and_drop, setup, teardown)
 {
 	assert_int_equal(ask_as("198.18.0.2", "nas.lan"), FRONTEND_REPLY);
 	assert_int_equal(get_u16(frontend_said + 6), 50);
@@ -201,7 +201,7 @@ static void test_local_data_and_drop(void **)
 	assert_int_equal(verdicts(VERDICT_local), 3);
 }
 
-static void test_all_blocked_but_allowed(void **)
+TEST_WITH(test_all_blocked_but_allowed, setup, teardown)
 {
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
@@ -222,7 +222,7 @@ static void test_all_blocked_but_allowed(void **)
 }
 
 // By a pattern before any query upstream, and by the records of the answer, also when it is cached.
-static void test_masked(void **)
+TEST_WITH(test_masked, setup, teardown)
 {
 	assert_int_equal(ask_as("198.18.0.2", "ad7.example"), FRONTEND_LATER);
 	const struct frontend_rig_reply *l = expect_later(0, 1500);
@@ -243,7 +243,7 @@ static void test_masked(void **)
 }
 
 // While blocking is paused local data stays.
-static void test_paused(void **)
+TEST_WITH(test_paused, setup, teardown)
 {
 	pause_until(clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
@@ -258,7 +258,7 @@ static void test_paused(void **)
 }
 
 // blocking.closed: nobody is answered as long as there is no image.
-static void test_without_rules(void **)
+TEST_WITH(test_without_rules, setup_without_rules, teardown)
 {
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONTEND_LATER);
 	rig.config.blocking.closed = rig.config.blocking.enabled = true;
@@ -276,7 +276,7 @@ static void test_without_rules(void **)
 }
 
 // A new rule image decides from the next question on.
-static void test_new_image(void **)
+TEST_WITH(test_new_image, setup, teardown)
 {
 	image_make(&later_image, "late.example");
 	assert_int_equal(ask_as("198.18.0.2", "late.example"), FRONTEND_LATER);
@@ -288,7 +288,7 @@ static void test_new_image(void **)
 }
 
 // A new policy image is active from the next question on.
-static void test_new_groups(void **)
+TEST_WITH(test_new_groups, setup, teardown)
 {
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_REPLY);
 	groups[1].client_count = 0;
@@ -298,7 +298,7 @@ static void test_new_groups(void **)
 }
 
 // A client that waits is answered by the image under which it was let in.
-static void test_new_groups_while_one_waits(void **)
+TEST_WITH(test_new_groups_while_one_waits, setup, teardown)
 {
 	static const char *const other[GROUPS] = {"more", "ads", "more"};
 	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
@@ -314,7 +314,7 @@ static void test_new_groups_while_one_waits(void **)
 }
 
 // By asking over a socket nobody leaves the group of his MAC address.
-static void test_group_by_mac(void **)
+TEST_WITH(test_group_by_mac, setup, teardown)
 {
 	net_segment_need();
 	assert_int_equal(ask_as("198.18.0.77", "more.example"), FRONTEND_REPLY);
@@ -332,19 +332,4 @@ static int group_setup(void **state)
 		"neigh add 198.18.0.77 lladdr 02:00:00:00:00:77 dev seg0 nud permanent\n");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_blocked_by_group, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_local_data_and_drop, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_blocked_but_allowed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_masked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_without_rules, setup_without_rules, teardown),
-		cmocka_unit_test_setup_teardown(test_new_image, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_new_groups, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_new_groups_while_one_waits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_group_by_mac, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, group_setup, NULL);
-}
+TEST_GROUP(group_setup, NULL)

@@ -18,7 +18,7 @@ static unsigned ask(unsigned frontend, unsigned count)
 }
 
 // The other one hangs: it neither beats nor counts.
-static void test_either_one_refills(void **)
+TEST(test_either_one_refills)
 {
 	for (unsigned n = 0; n < FRONTENDS; n++) {
 		uint64_t now_ms = 5000;
@@ -37,7 +37,7 @@ static void test_either_one_refills(void **)
 	}
 }
 
-static void test_one_look_at_a_time(void **)
+TEST(test_one_look_at_a_time)
 {
 	assert_int_equal(frontend_shared_new(&shared, FRONTENDS), 0);
 	frontend_shared_limit(shared, &limit, 5000);
@@ -52,13 +52,4 @@ static void test_one_look_at_a_time(void **)
 	assert_int_equal(ask(0, 1000), RATE / 10);
 	assert_false(shared->limiting);
 	frontend_shared_free(shared);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_either_one_refills),
-		cmocka_unit_test(test_one_look_at_a_time),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

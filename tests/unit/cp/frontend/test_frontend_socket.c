@@ -97,18 +97,18 @@ static void with_type(int type)
 	frontend_sockets_end(&sockets);
 }
 
-static void test_tcp(void **)
+TEST(test_tcp)
 {
 	with_type(SOCK_STREAM);
 }
 
-static void test_udp(void **)
+TEST(test_udp)
 {
 	with_type(SOCK_DGRAM);
 }
 
 // The frontends move one by one to a port where a foreign server is.
-static void test_another_port(void **)
+TEST(test_another_port)
 {
 	uint16_t port, next;
 	int before[2], fd[2];
@@ -136,7 +136,7 @@ static void test_another_port(void **)
 	frontend_sockets_end(&sockets);
 }
 
-static void test_one_frontend_shares_with_nobody(void **)
+TEST(test_one_frontend_shares_with_nobody)
 {
 	const struct socket_address at = address_of(0);
 
@@ -148,15 +148,4 @@ static void test_one_frontend_shares_with_nobody(void **)
 	assert_int_equal(shares, 0);
 	frontend_socket_close(&sockets, 0, at.port, fd);
 	frontend_sockets_end(&sockets);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tcp),
-		cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_another_port),
-		cmocka_unit_test(test_one_frontend_shares_with_nobody),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

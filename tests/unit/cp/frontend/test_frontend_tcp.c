@@ -13,7 +13,7 @@ enum { SHORTEST = 13, MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_BYTES = 1 <<
 
 static uint8_t reply[TCP_MESSAGE_MAX];
 
-static void test_pieces(void **)
+TEST_WITH(test_pieces, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frames[3 * 400];
 	size_t n = 0;
@@ -36,7 +36,7 @@ static void test_pieces(void **)
 }
 
 // What was asked at once leaves at once: in one segment here, with each length before its reply.
-static void test_replies_together(void **)
+TEST_WITH(test_replies_together, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frames[4 * 15];
 	size_t n = 0;
@@ -51,7 +51,7 @@ static void test_replies_together(void **)
 	close(fd);
 }
 
-static void test_longest(void **)
+TEST_WITH(test_longest, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t *frame = malloc(2 + TCP_MESSAGE_MAX);
 
@@ -64,7 +64,7 @@ static void test_longest(void **)
 	free(frame);
 }
 
-static void test_out_of_order(void **)
+TEST_WITH(test_out_of_order, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = tcp_connect(1, 0);
@@ -78,7 +78,7 @@ static void test_out_of_order(void **)
 	close(fd);
 }
 
-static void test_half_close(void **)
+TEST_WITH(test_half_close, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frame[64];
 
@@ -100,7 +100,7 @@ static void test_half_close(void **)
 }
 
 // What a connection waited for may be answered after its end.
-static void test_gone(void **)
+TEST_WITH(test_gone, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = tcp_connect(1, 0);
@@ -115,7 +115,7 @@ static void test_gone(void **)
 	tcp_rig_until(replies, 0);
 }
 
-static void test_broken(void **)
+TEST_WITH(test_broken, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const size_t lengths[] = {0, 1, 11};
 	uint8_t frames[64];
@@ -142,7 +142,7 @@ static void test_broken(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_broken], 4);
 }
 
-static void test_keepalive(void **)
+TEST_WITH(test_keepalive, tcp_rig_each_start, tcp_rig_each_end)
 {
 	// A query for the root with an OPT that has the option, without a length; the order lies
 	// where the name begins.
@@ -163,7 +163,7 @@ static void test_keepalive(void **)
 	close(fd);
 }
 
-static void test_no_reply(void **)
+TEST_WITH(test_no_reply, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = tcp_connect(1, 0);
@@ -173,7 +173,7 @@ static void test_no_reply(void **)
 	close(fd);
 }
 
-static void test_off_and_on(void **)
+TEST_WITH(test_off_and_on, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = tcp_connect(1, 0);
@@ -215,7 +215,7 @@ static void model_round(int fd)
 		tcp_reply_is(fd, id[read], len[read]);
 }
 
-static void test_model(void **)
+TEST_WITH(test_model, tcp_rig_each_start, tcp_rig_each_end)
 {
 	srand(7766);
 	tcp_rig_start();
@@ -230,7 +230,7 @@ static void test_model(void **)
 
 // What had to wait is given back as it goes: while little of it is left the buffer is small again,
 // and what is left is still whole.
-static void test_buffer_shrinks(void **)
+TEST_WITH(test_buffer_shrinks, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { ASKED = 130, AT_ONCE = 8, FRAME = 2 + SHORTEST, SMALL = 512 };
 	uint8_t frames[ASKED * FRAME];
@@ -262,25 +262,4 @@ static void test_buffer_shrinks(void **)
 		seen[get_u16(reply)] = true;
 	}
 	close(fd);
-}
-
-#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		EACH(test_pieces),
-		EACH(test_replies_together),
-		EACH(test_longest),
-		EACH(test_out_of_order),
-		EACH(test_half_close),
-		EACH(test_gone),
-		EACH(test_broken),
-		EACH(test_keepalive),
-		EACH(test_no_reply),
-		EACH(test_off_and_on),
-		EACH(test_buffer_shrinks),
-		EACH(test_model),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static struct tcp_client *join(const char *text)
 	return client;
 }
 
-static void test_same(void **)
+TEST_WITH(test_same, each_start, each_end)
 {
 	struct tcp_client *four = join("198.18.0.2"), *six = join("fd53::2");
 
@@ -73,7 +73,7 @@ static void test_same(void **)
 	assert_int_equal(tcp_clients_count(clients), 5);
 }
 
-static void test_busiest(void **)
+TEST_WITH(test_busiest, each_start, each_end)
 {
 	struct ip_address most;
 
@@ -91,7 +91,7 @@ static void test_busiest(void **)
 	assert_int_equal(most.bytes[3], 2);
 }
 
-static void test_many(void **)
+TEST_WITH(test_many, each_start, each_end)
 {
 	static struct tcp_client *all[MANY];
 	union client_address a = address_of("198.18.0.0");
@@ -108,16 +108,4 @@ static void test_many(void **)
 		tcp_client_leave(clients, all[i]);
 	assert_int_equal(tcp_clients_count(clients), 0);
 	assert_int_equal(tcp_clients_memory(clients), empty);
-}
-
-#define EACH(name) cmocka_unit_test_setup_teardown(name, each_start, each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		EACH(test_same),
-		EACH(test_busiest),
-		EACH(test_many),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

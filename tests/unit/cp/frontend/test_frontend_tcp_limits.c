@@ -21,7 +21,7 @@ static void served(int fd)
 	tcp_reply_is(fd, 77, SHORTEST);
 }
 
-static void test_pipelined(void **)
+TEST_WITH(test_pipelined, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.pipelined = 4;
 	tcp_rig_start();
@@ -50,7 +50,7 @@ static void test_pipelined(void **)
 
 // The total is shared: those that find it full go on in turn, and none is forgotten, also when what
 // the first of them asks next takes no place.
-static void test_queries(void **)
+TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static uint8_t reply[TCP_MESSAGE_MAX];
 	int fd[4];
@@ -80,7 +80,7 @@ static void test_queries(void **)
 
 // One that has more to ask the moment a question of its own is answered does not take the place
 // from under another that has waited for it.
-static void test_queries_in_order(void **)
+TEST_WITH(test_queries_in_order, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static uint8_t reply[TCP_MESSAGE_MAX];
 
@@ -108,7 +108,7 @@ static void test_queries_in_order(void **)
 
 // Of the total a client has a part, however many connections it makes; what becomes free goes to
 // any of them, also when one dies with its questions.
-static void test_queries_of_a_client(void **)
+TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { CONNS = 4, PIPELINED = 3 };
 	int greedy[CONNS];
@@ -148,7 +148,7 @@ static void test_queries_of_a_client(void **)
 }
 
 // More than a turn takes from all that have something to say at once.
-static void test_turns(void **)
+TEST_WITH(test_turns, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { CONNS = 40, EACH_ASKS = 50 };
 	static uint8_t frames[EACH_ASKS * (2 + SHORTEST)];
@@ -173,7 +173,7 @@ static void test_turns(void **)
 	tcp_rig_until(held, 0); // a turn is not a limit that anybody has reached
 }
 
-static void test_idle(void **)
+TEST_WITH(test_idle, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int silent = tcp_connect(1, 0), asked = tcp_connect(1, 0), waits = tcp_connect(1, 0);
@@ -191,7 +191,7 @@ static void test_idle(void **)
 	tcp_is_closed(waits);
 }
 
-static void test_slow_query(void **)
+TEST_WITH(test_slow_query, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t begun[] = {1, 0, 0, 0};
 
@@ -214,7 +214,7 @@ static void test_slow_query(void **)
 	close(well);
 }
 
-static void rfc9210_4_2_connections_of_all_are_limited(void **)
+TEST_WITH(rfc9210_4_2_connections_of_all_are_limited, tcp_rig_each_start, tcp_rig_each_end)
 {
 	int fd[4];
 
@@ -251,7 +251,7 @@ static void rfc9210_4_2_connections_of_all_are_limited(void **)
 }
 
 // A client that may not ask displaces no other.
-static void test_denied(void **)
+TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.connections = 2;
 	tcp_rig_start();
@@ -268,7 +268,7 @@ static void test_denied(void **)
 	close(fd[1]);
 }
 
-static void test_per_client(void **)
+TEST_WITH(test_per_client, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.per_client = 2;
 	tcp_rig_start();
@@ -294,7 +294,7 @@ static void test_per_client(void **)
 }
 
 // As the last quarter of the places fills, less and less silence is allowed.
-static void test_idle_shrinks(void **)
+TEST_WITH(test_idle_shrinks, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 	int fd[16];
@@ -319,7 +319,7 @@ static void test_idle_shrinks(void **)
 }
 
 // When the memory for slow clients is used up the one that has stalled longest goes.
-static void test_memory(void **)
+TEST_WITH(test_memory, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { SLOW = 8, PART = 60000 };
 	int fd[SLOW];
@@ -352,7 +352,7 @@ static void test_memory(void **)
 }
 
 // Without a free file a connection waits in the kernel; the loop neither turns nor forgets it.
-static void test_files(void **)
+TEST_WITH(test_files, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { FILES = 128 };
 	struct few_files files;
@@ -392,7 +392,7 @@ static void test_files(void **)
 	few_files_close(&files);
 }
 
-static void test_errors_of_accept(void **)
+TEST(test_errors_of_accept)
 {
 	static const struct {
 		int err;
@@ -406,7 +406,7 @@ static void test_errors_of_accept(void **)
 		assert_int_equal(frontend_tcp_accept_error_of(expected[i].err), expected[i].kind);
 }
 
-static void test_files_cap(void **)
+TEST_WITH(test_files_cap, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start_files(2);
 	int fd[3];
@@ -418,28 +418,4 @@ static void test_files_cap(void **)
 	tcp_is_closed(fd[0]);
 	close(fd[1]);
 	close(fd[2]);
-}
-
-#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		EACH(test_pipelined),
-		EACH(test_queries),
-		EACH(test_queries_in_order),
-		EACH(test_queries_of_a_client),
-		EACH(test_turns),
-		EACH(test_idle),
-		EACH(test_slow_query),
-		EACH(rfc9210_4_2_connections_of_all_are_limited),
-		EACH(test_denied),
-		cmocka_unit_test(test_errors_of_accept),
-		EACH(test_per_client),
-		EACH(test_idle_shrinks),
-		EACH(test_memory),
-		EACH(test_files),
-		EACH(test_files_cap),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

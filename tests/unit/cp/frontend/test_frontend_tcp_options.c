@@ -37,7 +37,7 @@ static const struct {
 		{HEADER(1), QUESTION, OPT(11), PADDING, KEEPALIVE}},
 };
 
-static void test_asked(void **)
+TEST(test_asked)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint8_t *msg = malloc(cases[i].len);
@@ -48,7 +48,7 @@ static void test_asked(void **)
 }
 
 // Nothing is read behind the end, whatever it says.
-static void test_asked_any(void **)
+TEST(test_asked_any)
 {
 	srand(7828);
 	for (unsigned i = 0; i < QUERIES; i++) {
@@ -64,7 +64,7 @@ static void test_asked_any(void **)
 	}
 }
 
-static void test_tell(void **)
+TEST(test_tell)
 {
 	static const uint8_t before[] = {HEADER(1), QUESTION, OPT(6), COOKIE};
 	static const uint8_t after[] = {
@@ -85,7 +85,7 @@ static void test_tell(void **)
 }
 
 // One that has no room left goes as it is.
-static void test_tell_full(void **)
+TEST(test_tell_full)
 {
 	uint8_t *room = calloc(1, REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM);
 	struct frontend_reply r = {room + REPLY_HEADROOM, DNS_MESSAGE_MAX - 5, 12};
@@ -98,7 +98,7 @@ static void test_tell_full(void **)
 	free(room);
 }
 
-static void test_padding(void **)
+TEST(test_padding)
 {
 	static const uint8_t before[] = {HEADER(1), QUESTION, OPT(6), COOKIE};
 	uint8_t msg[2 * TCP_PADDING_BLOCK];
@@ -125,16 +125,4 @@ static void test_padding(void **)
 	r.len = sizeof(before);
 	r.opt = 0;
 	assert_int_equal(tcp_padding_of(&r), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_asked),
-		cmocka_unit_test(test_asked_any),
-		cmocka_unit_test(test_tell),
-		cmocka_unit_test(test_tell_full),
-		cmocka_unit_test(test_padding),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

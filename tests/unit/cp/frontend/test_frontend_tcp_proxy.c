@@ -50,7 +50,7 @@ static void served(int fd, uint8_t host)
 	assert_int_equal(tcp_rig_host, host);
 }
 
-static void test_the_named_client_is_the_client(void **)
+TEST_WITH(test_the_named_client_is_the_client, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 	balanced();
@@ -71,7 +71,7 @@ static void test_the_named_client_is_the_client(void **)
 }
 
 // A header and a query in one piece, then byte by byte.
-static void test_any_pieces(void **)
+TEST_WITH(test_any_pieces, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t both[HEADER + 2 + SHORTEST];
 	balanced();
@@ -92,7 +92,7 @@ static void test_any_pieces(void **)
 	close(fd);
 }
 
-static void test_a_denied_client_is_refused(void **)
+TEST_WITH(test_a_denied_client_is_refused, tcp_rig_each_start, tcp_rig_each_end)
 {
 	balanced();
 	tcp_rig_start();
@@ -104,7 +104,7 @@ static void test_a_denied_client_is_refused(void **)
 }
 
 // Many clients share the balancer's address, and none of them its place.
-static void test_per_client(void **)
+TEST_WITH(test_per_client, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { WAITS = 5 };
 	int fd[WAITS];
@@ -131,7 +131,7 @@ static void test_per_client(void **)
 }
 
 // A health check, by a balancer that speaks for itself.
-static void test_local(void **)
+TEST_WITH(test_local, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 	balanced();
@@ -147,7 +147,7 @@ static void test_local(void **)
 	tcp_rig_until(accepted, 2);
 }
 
-static void test_a_header_is_due(void **)
+TEST_WITH(test_a_header_is_due, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const char text[] = "PROXY TCP4 127.0.0.7 192.0.2.1 2313 53\r\n";
 	balanced();
@@ -167,7 +167,7 @@ static void test_a_header_is_due(void **)
 }
 
 // Of others it is the begin of a long message.
-static void test_strangers_are_not_believed(void **)
+TEST_WITH(test_strangers_are_not_believed, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.query_timeout_s = 1;
 	balanced();
@@ -180,7 +180,7 @@ static void test_strangers_are_not_believed(void **)
 	assert_int_equal(tcp_rig_asked(), 0);
 }
 
-static void test_a_slow_header(void **)
+TEST_WITH(test_a_slow_header, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.query_timeout_s = 1;
 	balanced();
@@ -194,7 +194,7 @@ static void test_a_slow_header(void **)
 }
 
 // The one that has waited longest makes room; connections with a header are not touched.
-static void test_too_many_waits(void **)
+TEST_WITH(test_too_many_waits, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static int fd[FRONTEND_PROXY_WAITS];
 	balanced();
@@ -218,7 +218,7 @@ static void test_too_many_waits(void **)
 }
 
 // The header comes before the handshake.
-static void test_over_tls(void **)
+TEST_WITH(test_over_tls, tcp_rig_each_start, tcp_rig_each_end)
 {
 	balanced();
 	dot_start();
@@ -238,7 +238,7 @@ static void test_over_tls(void **)
 }
 
 // New connections go by the new list; those of a kind that is turned off end.
-static void test_reload(void **)
+TEST_WITH(test_reload, tcp_rig_each_start, tcp_rig_each_end)
 {
 	balanced();
 	tcp_rig_start();
@@ -265,22 +265,4 @@ static void test_reload(void **)
 	close(late);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_the_named_client_is_the_client),
-		TEST(test_any_pieces),
-		TEST(test_a_denied_client_is_refused),
-		TEST(test_per_client),
-		TEST(test_local),
-		TEST(test_a_header_is_due),
-		TEST(test_strangers_are_not_believed),
-		TEST(test_a_slow_header),
-		TEST(test_too_many_waits),
-		TEST(test_over_tls),
-		TEST(test_reload),
-	};
-	return cmocka_run_group_tests(tests, dot_group_start, dot_group_stop);
-}
+TEST_GROUP(dot_group_start, dot_group_stop)

@@ -28,7 +28,7 @@ static void ask_whoever_is_there(int fd, uint16_t id)
 	(void)send(fd, frame, tcp_message(frame, id, TCP_ECHO, SHORTEST), MSG_NOSIGNAL);
 }
 
-static void test_queries(void **)
+TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frames[5 * (2 + SHORTEST)];
 	size_t len = 0;
@@ -55,7 +55,7 @@ static void test_queries(void **)
 
 // Queries whose answers are not there yet are waited for, and then a client that does not close is
 // not waited for for long.
-static void test_queries_under_way(void **)
+TEST_WITH(test_queries_under_way, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.connection_queries = 2;
 	tcp_rig_start();
@@ -75,7 +75,7 @@ static void test_queries_under_way(void **)
 }
 
 // Both may go on for ever, and both may be taken back, of connections that are there.
-static void test_live(void **)
+TEST_WITH(test_live, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = tcp_connect(1, 0);
@@ -93,7 +93,7 @@ static void test_live(void **)
 }
 
 // A client's reset, too, is the end that was waited for, and no error.
-static void test_reset_at_the_end(void **)
+TEST_WITH(test_reset_at_the_end, tcp_rig_each_start, tcp_rig_each_end)
 {
 	const struct linger reset = {.l_onoff = 1};
 
@@ -123,7 +123,7 @@ static void ends_when_lowered(uint32_t *time_s, enum frontend_tcp_end end)
 
 // Times that are lowered hold for a connection that has nothing to do, and would not have been
 // checked for minutes.
-static void test_lower_times(void **)
+TEST_WITH(test_lower_times, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.idle_timeout_s = 600;
 	tcp_rig_start();
@@ -151,7 +151,7 @@ static void many_have_ended(const int fd[MANY], uint64_t began_ms)
 }
 
 // Many are over at one time, and end one after the other, so that the loop serves others meanwhile.
-static void test_many_ends(void **)
+TEST_WITH(test_many_ends, tcp_rig_each_start, tcp_rig_each_end)
 {
 	int fd[MANY];
 
@@ -165,7 +165,7 @@ static void test_many_ends(void **)
 }
 
 // So do all that there are when TCP is turned off.
-static void test_many_ends_when_off(void **)
+TEST_WITH(test_many_ends_when_off, tcp_rig_each_start, tcp_rig_each_end)
 {
 	int fd[MANY];
 
@@ -179,7 +179,7 @@ static void test_many_ends_when_off(void **)
 
 // A query that had to wait for those of another connection goes on when the limits are raised, and
 // not only with the end of one in flight: none of these was the last that fitted.
-static void test_raised_limits(void **)
+TEST_WITH(test_raised_limits, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.queries = tcp_config.pipelined = 2;
 	tcp_rig_start();
@@ -200,7 +200,7 @@ static void test_raised_limits(void **)
 	close(waits);
 }
 
-static void test_age(void **)
+TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t begun[] = {1, 0, 0, 0};
 	uint64_t began_ms = clock_mono_ms();
@@ -241,7 +241,7 @@ static void test_age(void **)
 
 // Whole queries that wait for others' to be answered are dropped with it, and nothing is left of
 // it.
-static void test_age_of_a_held_one(void **)
+TEST_WITH(test_age_of_a_held_one, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.queries = tcp_config.pipelined = 1;
 	tcp_rig_start();
@@ -262,23 +262,4 @@ static void test_age_of_a_held_one(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_age], 2);
 	assert_int_equal(tcp_rig_asked(), 1);
 	tcp_rig_until(buffered, 0);
-}
-
-#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		EACH(test_queries),
-		EACH(test_queries_under_way),
-		EACH(test_reset_at_the_end),
-		EACH(test_lower_times),
-		EACH(test_many_ends),
-		EACH(test_many_ends_when_off),
-		EACH(test_raised_limits),
-		EACH(test_live),
-		EACH(test_age),
-		EACH(test_age_of_a_held_one),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

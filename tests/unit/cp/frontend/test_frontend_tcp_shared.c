@@ -194,7 +194,7 @@ static void end_all(int *fds, unsigned count)
 		close(fds[i]);
 }
 
-static void a_client_gives_one_at_the_other_server(void **)
+TEST_WITH(a_client_gives_one_at_the_other_server, each_start, each_end)
 {
 	int fds[4];
 
@@ -219,7 +219,7 @@ static void on_stuck(void *)
 }
 
 // The server with the idle ones is stuck until the client has been refused: it closes none then.
-static void a_late_claim_closes_nothing(void **)
+TEST_WITH(a_late_claim_closes_nothing, each_start, each_end)
 {
 	int fds[4];
 
@@ -239,7 +239,7 @@ static void a_late_claim_closes_nothing(void **)
 }
 
 // Connections with a question have nothing to give.
-static void a_client_without_an_idle_one_is_refused(void **)
+TEST_WITH(a_client_without_an_idle_one_is_refused, each_start, each_end)
 {
 	int fds[4];
 
@@ -257,7 +257,7 @@ static void a_client_without_an_idle_one_is_refused(void **)
 	end_all(fds, 4);
 }
 
-static void the_last_place_of_all_is_given_by_the_other_server(void **)
+TEST_WITH(the_last_place_of_all_is_given_by_the_other_server, each_start, each_end)
 {
 	int fds[17];
 
@@ -274,7 +274,7 @@ static void the_last_place_of_all_is_given_by_the_other_server(void **)
 }
 
 // One that has stalled, with a part of a message, is closed when none is idle anywhere.
-static void one_that_has_stalled_gives_its_place(void **)
+TEST_WITH(one_that_has_stalled_gives_its_place, each_start, each_end)
 {
 	int fds[4];
 
@@ -292,7 +292,7 @@ static void one_that_has_stalled_gives_its_place(void **)
 }
 
 // A server of which all questions wait has its part of tcp.queries left by the other one.
-static void a_server_keeps_its_part_of_the_questions(void **)
+TEST_WITH(a_server_keeps_its_part_of_the_questions, each_start, each_end)
 {
 	int fds[17];
 
@@ -308,19 +308,4 @@ static void a_server_keeps_its_part_of_the_questions(void **)
 	until_waiting(1, 3);
 	assert_int_equal(status_of(0).pending, 12);
 	end_all(fds, 17);
-}
-
-#define EACH(name) cmocka_unit_test_setup_teardown(name, each_start, each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		EACH(a_client_gives_one_at_the_other_server),
-		EACH(a_late_claim_closes_nothing),
-		EACH(a_client_without_an_idle_one_is_refused),
-		EACH(the_last_place_of_all_is_given_by_the_other_server),
-		EACH(one_that_has_stalled_gives_its_place),
-		EACH(a_server_keeps_its_part_of_the_questions),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

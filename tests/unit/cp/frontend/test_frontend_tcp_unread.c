@@ -20,7 +20,7 @@ static void served(int fd)
 }
 
 // A client that asks and does not read is not read either; when it reads it gets all.
-static void test_unread(void **)
+TEST_WITH(test_unread, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { ASKED = 400 };
 	struct frontend_tcp_status s;
@@ -48,7 +48,7 @@ static void test_unread(void **)
 
 // It has asked nothing for longer than it may, but has not read its replies either, of which the
 // kernel has all: it is not cut off from them.
-static void test_idle_while_it_reads(void **)
+TEST_WITH(test_idle_while_it_reads, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { ASKED = 3 };
 	struct frontend_tcp_status s;
@@ -85,7 +85,7 @@ static void is_cut(int fd)
 }
 
 // Replies to questions in flight may be more than is kept for one connection.
-static void test_unread_later(void **)
+TEST_WITH(test_unread_later, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = tcp_connect(1, 4096);
@@ -100,7 +100,7 @@ static void test_unread_later(void **)
 
 // All of it is the kernel's by now: the end of one that makes room drops it there, unless it is no
 // more than may be on its way to a client that reads.
-static void test_unread_evicted(void **)
+TEST_WITH(test_unread_evicted, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { MIDDLING = 4500 }; // more than the client takes at first, by less than is dropped
 	static uint8_t frame[2 + MIDDLING];
@@ -180,7 +180,7 @@ static int asks_and_ends(unsigned host)
 
 // It may read when it likes, within what all have for that, and counts as a connection until it
 // has: nothing of it is left to the kernel alone.
-static void test_unread_at_its_end(void **)
+TEST_WITH(test_unread_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = asks_and_ends(1);
@@ -191,7 +191,7 @@ static void test_unread_at_its_end(void **)
 	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
 }
 
-static void test_never_read_at_its_end(void **)
+TEST_WITH(test_never_read_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int fd = asks_and_ends(1);
@@ -203,7 +203,7 @@ static void test_never_read_at_its_end(void **)
 
 // A reset drops what it has not read, and there is nothing to wait for: it ends before one that was
 // there before it and may still read.
-static void test_reset_at_its_end(void **)
+TEST_WITH(test_reset_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int still = asks_and_ends(1), fd = asks_and_ends(2);
@@ -214,7 +214,7 @@ static void test_reset_at_its_end(void **)
 	close(still);
 }
 
-static void test_makes_room_at_its_end(void **)
+TEST_WITH(test_makes_room_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.connections = 1;
 	tcp_rig_start();
@@ -226,7 +226,7 @@ static void test_makes_room_at_its_end(void **)
 }
 
 // The same where it is the server that ends it first.
-static void test_never_read_when_spent(void **)
+TEST_WITH(test_never_read_when_spent, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 
@@ -245,22 +245,4 @@ static void test_never_read_when_spent(void **)
 	clock_ahead_by_ms(DRAIN_MS);
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 	is_cut(fd);
-}
-
-#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		EACH(test_unread),
-		EACH(test_idle_while_it_reads),
-		EACH(test_unread_later),
-		EACH(test_unread_evicted),
-		EACH(test_unread_at_its_end),
-		EACH(test_never_read_at_its_end),
-		EACH(test_reset_at_its_end),
-		EACH(test_makes_room_at_its_end),
-		EACH(test_never_read_when_spent),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include <semaphore.h>
 
 // Also for a client that is answered later, and on each address by itself.
-static void test_answers_from_the_address_asked(void **)
+TEST_WITH(test_answers_from_the_address_asked, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77", "127.0.0.78"};
 	open_on(FALLBACK_ON, addresses, 2);
@@ -33,7 +33,7 @@ static void hold(void *arg)
 	(void)arg;
 }
 
-static void test_many_at_once(void **)
+TEST_WITH(test_many_at_once, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	bool heard[200] = {false};
@@ -47,7 +47,7 @@ static void test_many_at_once(void **)
 	assert_int_equal(udp_status().sent, 200);
 }
 
-static void test_what_is_no_query(void **)
+TEST_WITH(test_what_is_no_query, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	static uint8_t large[FRONTEND_UDP_QUERY_MAX + 1];
@@ -62,7 +62,7 @@ static void test_what_is_no_query(void **)
 }
 
 // As a worker does, with the same list.
-static void test_source_ports(void **)
+TEST_WITH(test_source_ports, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	static const uint16_t dropped[] = {7, 13, 17, 19, 53};
@@ -90,7 +90,7 @@ static void test_source_ports(void **)
 }
 
 // An address that another program holds is reported, and bound once that program is gone.
-static void test_address_in_use(void **)
+TEST_WITH(test_address_in_use, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77", "127.0.0.78"};
 	int squatter = bound_socket("127.0.0.77", port);
@@ -122,7 +122,7 @@ static void tables_now(void *arg)
 	assert_int_equal(frontends_report(&all, rig.loop, on_report, arg), 0);
 }
 
-static void test_tables(void **)
+TEST_WITH(test_tables, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	static const char *const expected[] = {"frontend_limits", "frontend_pending",
@@ -147,7 +147,7 @@ static void test_tables(void **)
 	}
 }
 
-static void test_when_it_is_wanted(void **)
+TEST_WITH(test_when_it_is_wanted, setup, teardown)
 {
 	static char tap[] = "net_tap0,iface=wt0", xdp[] = "net_af_xdp0,iface=eth0";
 	static const char *const addresses[] = {"127.0.0.77"};
@@ -166,17 +166,4 @@ static void test_when_it_is_wanted(void **)
 	d->port_count = 0;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_answers_from_the_address_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_is_no_query, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source_ports, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_address_in_use, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_when_it_is_wanted, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, alone, NULL);
-}
+TEST_GROUP(alone, NULL)

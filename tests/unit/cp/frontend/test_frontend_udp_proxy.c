@@ -31,7 +31,7 @@ static void balancers_are(unsigned count)
 
 // The client that may not ask is the one in the header, and the reply goes to the balancer: of a
 // question that waits, and of one that is known.
-static void test_a_balancer_names_the_client(void **)
+TEST_WITH(test_a_balancer_names_the_client, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	struct ip_address allow[2], deny;
@@ -59,7 +59,7 @@ static void test_a_balancer_names_the_client(void **)
 	assert_int_equal(udp_status().bad_proxy, 0);
 }
 
-static void test_a_datagram_without_a_header(void **)
+TEST_WITH(test_a_datagram_without_a_header, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	open_on(FALLBACK_ON, addresses, 1);
@@ -77,7 +77,7 @@ static void test_a_datagram_without_a_header(void **)
 }
 
 // Closed while such questions wait.
-static void test_forwarded_questions_end(void **)
+TEST_WITH(test_forwarded_questions_end, setup, teardown)
 {
 	static const char *const addresses[] = {"127.0.0.77"};
 	open_on(FALLBACK_ON, addresses, 1);
@@ -92,12 +92,4 @@ static void test_forwarded_questions_end(void **)
 	assert_int_equal(frontend_now().of[FRONTEND_UDP].left, 3);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_balancer_names_the_client, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_datagram_without_a_header, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_forwarded_questions_end, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, alone, NULL);
-}
+TEST_GROUP(alone, NULL)

@@ -14,7 +14,7 @@ static int setup(void **)
 	return 0;
 }
 
-static void counters_add_and_the_worst_is_shown(void **)
+TEST_WITH(counters_add_and_the_worst_is_shown, setup, NULL)
 {
 	sum.engine.of[FRONTEND_TCP].verdict[VERDICT_hit] = 10;
 	one.engine.of[FRONTEND_TCP].verdict[VERDICT_hit] = 5;
@@ -43,7 +43,7 @@ static void counters_add_and_the_worst_is_shown(void **)
 }
 
 // Bounds, clients and addresses are those of all frontends.
-static void what_is_there_once_is_counted_once(void **)
+TEST_WITH(what_is_there_once_is_counted_once, setup, NULL)
 {
 	sum.udp.sockets = one.udp.sockets = 3;
 	sum.udp.bound = 3, one.udp.bound = 2;
@@ -72,7 +72,7 @@ static void what_is_there_once_is_counted_once(void **)
 	assert_int_equal(sum.tcp.buffered_cap, 4096);
 }
 
-static void tables_of_one_name_are_added(void **)
+TEST_WITH(tables_of_one_name_are_added, setup, NULL)
 {
 	table_register(&sum.tables,
 		&(struct table_info){
@@ -85,14 +85,4 @@ static void tables_of_one_name_are_added(void **)
 	assert_int_equal(sum.tables.table[0].cap, 10);
 	assert_int_equal(sum.tables.table[0].used, 7);
 	assert_int_equal(sum.tables.table[0].high, 10);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(counters_add_and_the_worst_is_shown, setup),
-		cmocka_unit_test_setup(what_is_there_once_is_counted_once, setup),
-		cmocka_unit_test_setup(tables_of_one_name_are_added, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fake_https.h"
 
+#include "tests/source_root.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>

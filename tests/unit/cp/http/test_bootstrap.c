@@ -49,7 +49,7 @@ static int resolve(const char *host)
 	return 0;
 }
 
-static void test_an_answer_is_taken(void **)
+TEST_WITH(test_an_answer_is_taken, start, stop)
 {
 	assert_int_equal(resolve("lists.some-example.net"), 0);
 	assert_int_equal(fake[0].udp_queries, 2); // A and AAAA
@@ -58,7 +58,7 @@ static void test_an_answer_is_taken(void **)
 }
 
 // Each of the kernel's choice: of the others workers take the replies.
-static void test_ports(void **)
+TEST_WITH(test_ports, start, stop)
 {
 	unsigned first = 0, last = 0, changes = 0;
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
@@ -75,7 +75,7 @@ static void test_ports(void **)
 	assert_in_range(changes, 16, 31);
 }
 
-static void test_what_is_no_answer_is_passed_over(void **)
+TEST_WITH(test_what_is_no_answer_is_passed_over, start, stop)
 {
 	static const int modes[] = {
 		FAKE_WRONG_ID, FAKE_WRONG_QUESTION, FAKE_GARBAGE, FAKE_BAD_BODY};
@@ -86,7 +86,7 @@ static void test_what_is_no_answer_is_passed_over(void **)
 	assert_int_equal(fake[1].udp_queries, 0);
 }
 
-static void test_the_next_server_is_asked(void **)
+TEST_WITH(test_the_next_server_is_asked, start, stop)
 {
 	static const int modes[] = {FAKE_SERVFAIL, FAKE_REFUSED, FAKE_TRUNCATE};
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
@@ -96,7 +96,7 @@ static void test_the_next_server_is_asked(void **)
 	assert_int_equal(fake[1].udp_queries, 2 * ARRAY_LEN(modes));
 }
 
-static void test_silence_has_an_end(void **)
+TEST_WITH(test_silence_has_an_end, start, stop)
 {
 	uint64_t before = clock_mono_ms();
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
@@ -109,14 +109,14 @@ static void test_silence_has_an_end(void **)
 	assert_int_equal(resolve("lists.example"), -ECANCELED);
 }
 
-static void test_a_server_that_changes_letter_case(void **)
+TEST_WITH(test_a_server_that_changes_letter_case, start, stop)
 {
 	options.server_count = 1;
 	fake[0].mode = FAKE_LOWERCASE;
 	assert_int_equal(resolve("lists.many-letters.example"), 0);
 }
 
-static void test_no_such_host(void **)
+TEST_WITH(test_no_such_host, start, stop)
 {
 	fake[0].mode = FAKE_NXDOMAIN;
 	assert_int_equal(resolve("lists.example"), -ENOENT);
@@ -124,20 +124,4 @@ static void test_no_such_host(void **)
 	assert_int_equal(resolve(""), -EINVAL);
 	options.server_count = 0;
 	assert_int_equal(resolve("lists.example"), -ETIMEDOUT);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_an_answer_is_taken),
-		CASE(test_ports),
-		CASE(test_what_is_no_answer_is_passed_over),
-		CASE(test_the_next_server_is_asked),
-		CASE(test_silence_has_an_end),
-		CASE(test_a_server_that_changes_letter_case),
-		CASE(test_no_such_host),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

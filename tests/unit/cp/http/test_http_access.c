@@ -54,7 +54,7 @@ static bool is_busy(void)
 	return out;
 }
 
-static void test_late(void **)
+TEST(test_late)
 {
 	struct access_job hold = {.work = hold_work, .done = hold_done};
 	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
@@ -74,7 +74,7 @@ static void test_late(void **)
 }
 
 // A change in progress at the end is in the audit log.
-static void test_close(void **)
+TEST(test_close)
 {
 	struct access_job hold = {.work = hold_work, .done = hold_done};
 	char log[FOLDER_MAX + 16], *all;
@@ -106,11 +106,4 @@ static int teardown(void **)
 	return stream_close();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_close),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -154,7 +154,7 @@ static void *service_run(void *)
 	return NULL;
 }
 
-static void test_endpoints(void **)
+TEST(test_endpoints)
 {
 	assert_reply("GET /health", 200, "{\"ok\":true}");
 	assert_reply("GET /status", 200, "\"names\":150000");
@@ -203,7 +203,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /blocklist", 200, "\"fetch_error\":\"no route\"");
 }
 
-static void test_hold(void **)
+TEST(test_hold)
 {
 	assert_reply("POST /blocklist/rollback", 200, "\"held\":true");
 	assert_reply("POST /blocklist/pause?minutes=1440", 200,
@@ -233,7 +233,7 @@ static void test_hold(void **)
 	assert_int_equal(hold.minutes, 5);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	API_DROPS_ASSERT();
 	assert_reply("GET /nothing", 404, "{\"error\":\"no such endpoint\"}");
@@ -295,7 +295,7 @@ static void held_release(void)
 }
 
 // An answer that never comes is 504; a late answer is dropped.
-static void test_no_answer(void **)
+TEST(test_no_answer)
 {
 	int fd = client_held();
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
@@ -306,7 +306,7 @@ static void test_no_answer(void **)
 }
 
 // One request more than may be served at once gets a 503.
-static void test_too_many(void **)
+TEST(test_too_many)
 {
 	int fd[API_REQUESTS_MAX];
 	for (unsigned i = 0; i < API_REQUESTS_MAX; i++)
@@ -328,7 +328,7 @@ static void thread_be(uid_t uid)
 }
 
 // A user that the mode let in, but that is nobody to us, changes nothing.
-static void test_peer(void **)
+TEST(test_peer)
 {
 	if (geteuid() != 0)
 		skip();
@@ -342,7 +342,7 @@ static void test_peer(void **)
 	assert_reply("GET /stats", 200, "\"refused_peer\":1,");
 }
 
-static void test_groups(void **)
+TEST(test_groups)
 {
 	assert_reply("GET /groups", 200, "{\"groups\":[{\"group\":0,\"name\":\"everyone\",");
 	assert_reply("GET /groups", 200, "\"services\":[\"tiktok\"],\"safe_search\":{\"bing\":");
@@ -384,7 +384,7 @@ static struct api_deps deps_make(void)
 		.toggles_set = toggles_set};
 }
 
-static void test_socket(void **)
+TEST(test_socket)
 {
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
@@ -403,7 +403,7 @@ static void test_socket(void **)
 	assert_null(second);
 }
 
-static void test_group(void **)
+TEST(test_group)
 {
 	const struct group *group = getgrnam("daemon");
 	if (geteuid() != 0 || !group)
@@ -423,7 +423,7 @@ static void test_group(void **)
 }
 
 // Closed while a client waits: it is hung up on, and the late answer hurts nobody.
-static void test_close_waiting(void **)
+TEST(test_close_waiting)
 {
 	int fd = client_held();
 	loop_stop(service);
@@ -437,7 +437,7 @@ static void test_close_waiting(void **)
 }
 
 // What a process that was killed leaves behind is no obstacle.
-static void test_stale_socket(void **)
+TEST(test_stale_socket)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
@@ -471,25 +471,4 @@ static int teardown(void **)
 	return folder_remove(folder, folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_heap_dumps),
-		cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_toggles),
-		cmocka_unit_test(test_config_changes),
-		cmocka_unit_test(test_last_reload),
-		cmocka_unit_test(test_hold),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_answer),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_peer),
-		cmocka_unit_test(test_socket),
-		cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_group),
-		cmocka_unit_test(test_close_waiting),
-		cmocka_unit_test(test_stale_socket),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -142,7 +142,7 @@ static bool over_is_refused(void)
 	return counts.refused - before.refused == 1;
 }
 
-static void test_cap(void **)
+TEST(test_cap)
 {
 	unsigned tries = 0;
 	while (!over_is_refused())
@@ -159,7 +159,7 @@ static void on_busy(void *)
 }
 
 // More at once than there are places for, with those that get a 503: each gets one in its turn.
-static void test_flood(void **)
+TEST(test_flood)
 {
 	static_assert((int)FLOOD > 64 + (int)HTTP_CONNS_MAX);
 	int fd[FLOOD];
@@ -178,7 +178,7 @@ static void test_flood(void **)
 }
 
 // A byte now and then is no silence, yet its time ends. The test checks that while it sends.
-static void test_slow_sender(void **)
+TEST(test_slow_sender)
 {
 	struct http_conns_counts before = count();
 	int fd = client_connect();
@@ -196,7 +196,7 @@ static void test_slow_sender(void **)
 }
 
 // An early look, of which each one over the cap has one, does not put off the next one.
-static void test_over_puts_nothing_off(void **)
+TEST(test_over_puts_nothing_off)
 {
 	for (unsigned i = 0; i < OVERS; i++)
 		(void)over_is_refused();
@@ -205,7 +205,7 @@ static void test_over_puts_nothing_off(void **)
 }
 
 // Takes some of a long reply now and then.
-static void test_slow_reader(void **)
+TEST(test_slow_reader)
 {
 	char some[16];
 	int fd = asked("GET /big HTTP/1.1\r\n\r\n");
@@ -219,7 +219,7 @@ static void test_slow_reader(void **)
 }
 
 // One that does not read its reply and sends on: nobody keeps what it sends.
-static void test_sends_on(void **)
+TEST(test_sends_on)
 {
 	enum { MANY = 8 << 20 };
 	static char junk[1 << 16];
@@ -238,7 +238,7 @@ static void test_sends_on(void **)
 }
 
 // One that asks again and again has its time from each request on.
-static void test_many_requests(void **)
+TEST(test_many_requests)
 {
 	struct http_conns_counts before = count();
 	unsigned made = 50;
@@ -298,7 +298,7 @@ static void on_held(void *)
 }
 
 // What the server takes its time for is not slow: the connection's own time begins with the reply.
-static void test_late_reply(void **)
+TEST(test_late_reply)
 {
 	int waits = asked("GET /held HTTP/1.1\r\nConnection: close\r\n\r\n");
 	int streams = asked("GET /stream HTTP/1.1\r\n\r\n");
@@ -316,17 +316,4 @@ static void test_late_reply(void **)
 	await_live(0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cap),
-		cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_slow_sender),
-		cmocka_unit_test(test_over_puts_nothing_off),
-		cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_sends_on),
-		cmocka_unit_test(test_many_requests),
-		cmocka_unit_test(test_late_reply),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

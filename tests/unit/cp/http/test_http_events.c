@@ -81,7 +81,7 @@ static int follow(const char *query, const char *header)
 	return stream_begin(what, header);
 }
 
-static void test_stream(void **)
+TEST(test_stream)
 {
 	char id[64];
 	int fd = follow("", "");
@@ -103,7 +103,7 @@ static void test_stream(void **)
 	readers_wait(0);
 }
 
-static void test_goes_on_after_a_break(void **)
+TEST(test_goes_on_after_a_break)
 {
 	char query[64], header[64];
 	const uint64_t number = add(1, "before");
@@ -124,7 +124,7 @@ static void test_goes_on_after_a_break(void **)
 	readers_wait(0);
 }
 
-static void test_missed(void **)
+TEST(test_missed)
 {
 	char query[64];
 	const uint64_t number = add(1, "old");
@@ -138,7 +138,7 @@ static void test_missed(void **)
 	assert_int_equal(table("events").used, EVENTS_MAX);
 }
 
-static void test_document(void **)
+TEST(test_document)
 {
 	char request[64], text[64];
 	const uint64_t number = add(1, "one");
@@ -155,7 +155,7 @@ static void test_document(void **)
 	assert_reply(request, 200, "\"events\":[]");
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	int fd[READERS_MAX];
 	assert_reply("GET /events?after=x", 400, "after: must be the number of an event");
@@ -176,7 +176,7 @@ static void test_refused(void **)
 }
 
 // The data that waits for a reader that reads nothing is bounded, and its connection is closed.
-static void test_stuck_is_cut(void **)
+TEST(test_stuck_is_cut)
 {
 	char text[EVENT_TEXT_MAX];
 	memset(text, 'y', sizeof(text));
@@ -194,7 +194,7 @@ static void test_stuck_is_cut(void **)
 	close(fd);
 }
 
-static void test_close_while_followed(void **)
+TEST(test_close_while_followed)
 {
 	int fd = follow("", "");
 	readers_wait(1);
@@ -214,16 +214,4 @@ static int teardown(void **)
 	return stream_close();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_goes_on_after_a_break),
-		cmocka_unit_test(test_missed),
-		cmocka_unit_test(test_document),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_stuck_is_cut),
-		cmocka_unit_test(test_close_while_followed),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -67,7 +67,7 @@ static int send_body(const void *body, size_t len, unsigned timeout_ms)
 	return err;
 }
 
-static void test_posts_share_a_connection(void **)
+TEST_WITH(test_posts_share_a_connection, start, stop)
 {
 	static uint8_t big[600000];
 	for (size_t i = 0; i < sizeof(big); i++)
@@ -99,7 +99,7 @@ static uint64_t sockets(void)
 	return c.sockets;
 }
 
-static void test_none_is_kept_when_single(void **)
+TEST_WITH(test_none_is_kept_when_single, start, stop)
 {
 	assert_int_equal(sockets(), 0);
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
@@ -116,7 +116,7 @@ static void test_none_is_kept_when_single(void **)
 	assert_int_equal(sockets(), 1);
 }
 
-static void test_a_status_is_a_reply(void **)
+TEST_WITH(test_a_status_is_a_reply, start, stop)
 {
 	outcome = 500;
 	memset(said, 'x', 1000);
@@ -132,7 +132,7 @@ static void test_a_status_is_a_reply(void **)
 
 // A server that took the rows and died must not get them a second time behind our back, which
 // libcurl would do on a connection that was used before.
-static void test_nothing_is_sent_twice(void **)
+TEST_WITH(test_nothing_is_sent_twice, start, stop)
 {
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 	outcome = FAKE_POST_CLOSE;
@@ -145,7 +145,7 @@ static void test_nothing_is_sent_twice(void **)
 	assert_int_equal(server.requests, 3);
 }
 
-static void test_half_of_anything_is_an_error(void **)
+TEST_WITH(test_half_of_anything_is_an_error, start, stop)
 {
 	static const uint8_t zeros[400000];
 	outcome = FAKE_POST_HALF;
@@ -156,7 +156,7 @@ static void test_half_of_anything_is_an_error(void **)
 	assert_false(reply.is_unsent);
 }
 
-static void test_nobody_listens(void **)
+TEST_WITH(test_nobody_listens, start, stop)
 {
 	fake_post_stop(&server);
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), -EIO);
@@ -172,7 +172,7 @@ static void *stop_soon(void *)
 	return NULL;
 }
 
-static void test_waits_end(void **)
+TEST_WITH(test_waits_end, start, stop)
 {
 	pthread_t stopper;
 	uint64_t began_ms = clock_mono_ms();
@@ -190,7 +190,7 @@ static void test_waits_end(void **)
 	assert_true(reply.is_unsent);
 }
 
-static void test_what_is_no_address(void **)
+TEST_WITH(test_what_is_no_address, start, stop)
 {
 	static const char *const url[] = {"file:///etc/passwd", "http:///x", "nonsense:", ""};
 	for (unsigned i = 0; i < ARRAY_LEN(url); i++) {
@@ -201,27 +201,11 @@ static void test_what_is_no_address(void **)
 	}
 }
 
-static void test_escape(void **)
+TEST(test_escape)
 {
 	char out[64];
 	assert_true(http_url_escape("INSERT INTO `a.b`\t%", out, sizeof(out)));
 	assert_string_equal(out, "INSERT%20INTO%20%60a.b%60%09%25");
 	assert_false(http_url_escape("12345678", out, 8));
 	assert_true(http_url_escape("", out, 1));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_posts_share_a_connection, start, stop),
-		cmocka_unit_test_setup_teardown(test_none_is_kept_when_single, start, stop),
-		cmocka_unit_test_setup_teardown(test_a_status_is_a_reply, start, stop),
-		cmocka_unit_test_setup_teardown(test_nothing_is_sent_twice, start, stop),
-		cmocka_unit_test_setup_teardown(test_half_of_anything_is_an_error, start, stop),
-		cmocka_unit_test_setup_teardown(test_nobody_listens, start, stop),
-		cmocka_unit_test_setup_teardown(test_waits_end, start, stop),
-		cmocka_unit_test_setup_teardown(test_what_is_no_address, start, stop),
-		cmocka_unit_test(test_escape),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

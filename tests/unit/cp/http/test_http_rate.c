@@ -73,7 +73,7 @@ static bool one_second(void)
 	return true;
 }
 
-static void test_shares(void **)
+TEST(test_shares)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		unsigned tries = 0;
@@ -122,10 +122,4 @@ static int teardown(void **)
 	return 0;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shares),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -102,7 +102,7 @@ static int ask_raw(const char *text, size_t len)
 	return status;
 }
 
-static void test_hostile(void **)
+TEST(test_hostile)
 {
 	static const struct {
 		int status;
@@ -133,7 +133,7 @@ static void test_hostile(void **)
 	assert_reply("GET /", 200, "bad 0");
 }
 
-static void test_sizes(void **)
+TEST(test_sizes)
 {
 	static char text[8192 + 128] = "GET /health HTTP/1.1\r\nConnection: close\r\nX: ";
 	size_t head = strlen(text);
@@ -156,7 +156,7 @@ static void test_sizes(void **)
 }
 
 // Two requests at once on one connection: two replies, in order.
-static void test_keep_alive(void **)
+TEST(test_keep_alive)
 {
 	static const char two[] = "POST /body HTTP/1.1\r\n\r\n"
 				  "GET /body HTTP/1.1\r\nConnection: close\r\n\r\n";
@@ -165,7 +165,7 @@ static void test_keep_alive(void **)
 }
 
 // The client goes away, or sends what nobody asked for, or closes its half; then the answer comes.
-static void test_while_waiting(void **)
+TEST(test_while_waiting)
 {
 	static char more[20000];
 	int gone = client_held("GET /held"), half = client_held("GET /held"),
@@ -185,7 +185,7 @@ static void test_while_waiting(void **)
 }
 
 // Clients that do not send, however many, end on time. Those that do not read: test_http_conns.c.
-static void test_silent(void **)
+TEST(test_silent)
 {
 	int silent[100], slow = client_connect();
 	uint64_t start = clock_mono_ms();
@@ -203,7 +203,7 @@ static void test_silent(void **)
 }
 
 // A client that stands still for longer than evhttp's own limit gets the whole reply.
-static void test_a_reader_that_pauses(void **)
+TEST(test_a_reader_that_pauses)
 {
 	int fd = client_connect();
 	size_t total = 0;
@@ -216,7 +216,7 @@ static void test_a_reader_that_pauses(void **)
 }
 
 // A reply that is too late is 504, and comes to nothing.
-static void test_deadline(void **)
+TEST(test_deadline)
 {
 	uint64_t start = clock_mono_ms();
 	int fd = client_held("GET /late");
@@ -231,7 +231,7 @@ static void test_deadline(void **)
 
 // One request more than may be served at once gets a 503; those that hung up count until their
 // reply.
-static void test_too_many(void **)
+TEST(test_too_many)
 {
 	int fd[REQUESTS_MAX];
 	for (unsigned i = 0; i < REQUESTS_MAX; i++)
@@ -251,7 +251,7 @@ static void on_warning(int, const char *)
 }
 
 // Without a free file a connection waits in the kernel; the loop neither turns nor forgets it.
-static void test_files(void **)
+TEST(test_files)
 {
 	enum { FILES = 128, WAIT_US = 300000 };
 	struct few_files files;
@@ -269,7 +269,7 @@ static void test_files(void **)
 }
 
 // A client may have an address of its own, as long as it likes.
-static void test_client_address(void **)
+TEST(test_client_address)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX}, mine = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
@@ -284,7 +284,7 @@ static void test_client_address(void **)
 }
 
 // Closed while a client waits: its connection ends, and the late reply goes nowhere.
-static void test_close(void **)
+TEST(test_close)
 {
 	int fd = client_held("GET /held");
 	loop_stop(loop);
@@ -331,20 +331,4 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_keep_alive),
-		cmocka_unit_test(test_while_waiting),
-		cmocka_unit_test(test_silent),
-		cmocka_unit_test(test_a_reader_that_pauses),
-		cmocka_unit_test(test_deadline),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_client_address),
-		cmocka_unit_test(test_close),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -40,7 +40,7 @@ static int watch(const char *query, unsigned readers)
 	return fd;
 }
 
-static void test_rows_come(void **)
+TEST(test_rows_come)
 {
 	int fd = watch("", 1), other = watch("?client=203.0.113.9", 2);
 	feed(2);
@@ -56,7 +56,7 @@ static void test_rows_come(void **)
 	assert_int_equal(counts().cut, 0);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	int fd[TAIL_READERS_MAX];
 	for (unsigned i = 0; i < TAIL_READERS_MAX; i++)
@@ -70,7 +70,7 @@ static void test_refused(void **)
 }
 
 // Takes nothing: what it may have in memory is bounded, then the connection ends without a word.
-static void test_stuck_is_cut(void **)
+TEST(test_stuck_is_cut)
 {
 	int fd = watch("", 1);
 	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
@@ -85,7 +85,7 @@ static void test_stuck_is_cut(void **)
 }
 
 // What it sends into its stream is not kept, and hurts nobody.
-static void test_talks_back(void **)
+TEST(test_talks_back)
 {
 	static char noise[1 << 20];
 	int fd = watch("", 1);
@@ -99,7 +99,7 @@ static void test_talks_back(void **)
 	readers_wait(0);
 }
 
-static void test_close_while_watched(void **)
+TEST(test_close_while_watched)
 {
 	int fd = watch("", 1);
 	stream_end(fd);
@@ -123,14 +123,4 @@ static int teardown(void **)
 	return rc;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows_come),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_stuck_is_cut),
-		cmocka_unit_test(test_talks_back),
-		cmocka_unit_test(test_close_while_watched),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

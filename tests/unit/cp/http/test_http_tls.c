@@ -63,7 +63,7 @@ static int send_path(struct http_post *p, const char *path)
 	return send_patiently(p, "127.0.0.1", path);
 }
 
-static void test_whom_the_file_vouches_for(void **)
+TEST(test_whom_the_file_vouches_for)
 {
 	struct http_post *p = post_open(server.ca);
 	assert_int_equal(send_path(p, "/first"), 0);
@@ -86,7 +86,7 @@ static void refused(const char *ca_file, const char *host, const char *why)
 	assert_int_equal(fake_https_count(&server, "/refused"), 0);
 }
 
-static void test_who_is_not_trusted(void **)
+TEST(test_who_is_not_trusted)
 {
 	refused(server.other, "127.0.0.1", "certificate");
 	refused("", "127.0.0.1", "certificate"); // the system's authorities
@@ -96,12 +96,12 @@ static void test_who_is_not_trusted(void **)
 }
 
 // One of an authority that the file vouches for; without these points it is good.
-static void test_points_relative_to_the_issuer(void **)
+TEST(test_points_relative_to_the_issuer)
 {
 	refused(server.ca, "127.0.0.2", "certificate chain too long");
 }
 
-static void test_a_redirect_leads_nowhere(void **)
+TEST(test_a_redirect_leads_nowhere)
 {
 	struct http_post *p = post_open(server.ca);
 	assert_int_equal(send_path(p, "/redirect"), 0);
@@ -110,7 +110,7 @@ static void test_a_redirect_leads_nowhere(void **)
 	http_post_close(p);
 }
 
-static void test_replies_without_an_end(void **)
+TEST(test_replies_without_an_end)
 {
 	struct http_post *p = post_open(server.ca);
 	assert_int_equal(send_path(p, "/endless"), -EFBIG);
@@ -127,7 +127,7 @@ static int never(void *, const struct fake_post_request *, char[1024])
 }
 
 // Who takes the connection and says nothing in the handshake.
-static void test_a_handshake_without_an_end(void **)
+TEST(test_a_handshake_without_an_end)
 {
 	struct fake_post plain = {.answer = never};
 	struct http_post *p = post_open(server.ca);
@@ -138,7 +138,7 @@ static void test_a_handshake_without_an_end(void **)
 	fake_post_stop(&plain);
 }
 
-static void test_when_to_ask_again(void **)
+TEST(test_when_to_ask_again)
 {
 	struct http_post *p = post_open(server.ca);
 	assert_int_equal(send_path(p, "/limited?7"), 0);
@@ -158,7 +158,7 @@ static void test_when_to_ask_again(void **)
 }
 
 // Of the TLS library, where that is OpenSSL.
-static void test_its_memory_is_counted(void **)
+TEST(test_its_memory_is_counted)
 {
 	const struct heap_site *site[HEAP_SITES_MAX];
 	struct mem_sum sum = {0};
@@ -175,17 +175,4 @@ static void test_its_memory_is_counted(void **)
 	assert_true(sum.bytes > 10000 && sum.bytes < sum.made_bytes);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whom_the_file_vouches_for),
-		cmocka_unit_test(test_who_is_not_trusted),
-		cmocka_unit_test(test_points_relative_to_the_issuer),
-		cmocka_unit_test(test_a_redirect_leads_nowhere),
-		cmocka_unit_test(test_replies_without_an_end),
-		cmocka_unit_test(test_a_handshake_without_an_end),
-		cmocka_unit_test(test_when_to_ask_again),
-		cmocka_unit_test(test_its_memory_is_counted),
-	};
-	return cmocka_run_group_tests(tests, start, stop);
-}
+TEST_GROUP(start, stop)

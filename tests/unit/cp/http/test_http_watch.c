@@ -45,7 +45,7 @@ static void begin_wait(int fd)
 	}
 }
 
-static void test_one_at_a_time(void **)
+TEST(test_one_at_a_time)
 {
 	int fd = watch_ask();
 	begin_wait(fd);
@@ -54,7 +54,7 @@ static void test_one_at_a_time(void **)
 }
 
 // Nobody has to wait for the tick in which it would be seen that the one before has gone.
-static void test_right_behind(void **)
+TEST(test_right_behind)
 {
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		int fd = watch_ask();
@@ -103,11 +103,4 @@ static int teardown(void **)
 	return folder_remove(paths.run, paths.mem);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_at_a_time),
-		cmocka_unit_test(test_right_behind),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

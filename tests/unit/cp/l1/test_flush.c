@@ -20,7 +20,7 @@ static struct flush flush_of(enum flush_kind kind, const char *text)
 	return (struct flush){kind, name_of(text)};
 }
 
-static void test_messages_come_back_as_they_were(void **)
+TEST(test_messages_come_back_as_they_were)
 {
 	static const char *const names[] = {".", "a.example", "\\000\\255.b\\.c.example", "*.x"};
 	for (unsigned kind = FLUSH_NAME; kind <= FLUSH_ALL; kind++) {
@@ -39,7 +39,7 @@ static void test_messages_come_back_as_they_were(void **)
 }
 
 // Four bytes of text for each of the name's, the longest there can be.
-static void test_longest_name(void **)
+TEST(test_longest_name)
 {
 	struct flush f = flush_of(FLUSH_BELOW, "."), got;
 	char text[FLUSH_MESSAGE_MAX];
@@ -58,7 +58,7 @@ static void test_longest_name(void **)
 	assert_true(dns_name_equal(&got.name, &f.name));
 }
 
-static void test_hostile_messages(void **)
+TEST(test_hostile_messages)
 {
 	static const char *const bad[] = {"", "1", "1 ", "2 0123456789abcdef name a.example",
 		"1 0123456789ABCDEF name a.example", "1 0123456789abcdef name A.example",
@@ -84,7 +84,7 @@ static void test_hostile_messages(void **)
 		assert_false(flush_parse(large, len, &got, &box));
 }
 
-static void test_fits(void **)
+TEST(test_fits)
 {
 	struct flush one = flush_of(FLUSH_NAME, "b.example");
 	struct flush below = flush_of(FLUSH_BELOW, "b.example"), all = flush_of(FLUSH_ALL, ".");
@@ -106,7 +106,7 @@ static unsigned admitted(struct flush_gate *g, enum flush_kind kind, uint64_t fr
 }
 
 // A flood for three hours: what it can do is bounded, and the one kind does not use up the other.
-static void test_gate(void **)
+TEST(test_gate)
 {
 	struct flush_gate g = {0};
 	enum { HOUR = 3600000 };
@@ -123,7 +123,7 @@ static void test_gate(void **)
 		admitted(&g, FLUSH_ALL, 1000, 1000 + 3 * HOUR, 500), 3 * FLUSH_WIDE_AN_HOUR);
 }
 
-static void test_what_was_asked_before_is_covered(void **)
+TEST(test_what_was_asked_before_is_covered)
 {
 	static struct flush_log l;
 	const struct flush f = flush_of(FLUSH_BELOW, "b.example");
@@ -141,7 +141,7 @@ static void test_what_was_asked_before_is_covered(void **)
 }
 
 // More than it can hold: what is too old to be known counts as flushed, for so long.
-static void test_full_log_covers_more(void **)
+TEST(test_full_log_covers_more)
 {
 	static struct flush_log l;
 	const struct dns_name other = name_of("c.example"), first = name_of("n0.example");
@@ -156,18 +156,4 @@ static void test_full_log_covers_more(void **)
 	assert_true(flush_log_covers(&l, &other, 1003, 2000));
 	assert_false(flush_log_covers(&l, &other, 1004, 2000));
 	assert_false(flush_log_covers(&l, &other, 1003, 1003 + FLUSH_REMEMBER_MS));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_messages_come_back_as_they_were),
-		cmocka_unit_test(test_longest_name),
-		cmocka_unit_test(test_hostile_messages),
-		cmocka_unit_test(test_fits),
-		cmocka_unit_test(test_gate),
-		cmocka_unit_test(test_what_was_asked_before_is_covered),
-		cmocka_unit_test(test_full_log_covers_more),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

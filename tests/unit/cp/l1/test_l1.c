@@ -43,7 +43,13 @@ static enum l1_found get(const char *name)
 	return got.found;
 }
 
-static void test_what_is_put_is_found(void **)
+static int fresh(void **state)
+{
+	got.calls = 0;
+	return l1_rig_setup(state);
+}
+
+TEST_WITH(test_what_is_put_is_found, fresh, l1_rig_teardown)
 {
 	l1_rig_put("www.example.com", 300, 0, 7);
 	l1_rig_settle();
@@ -62,7 +68,7 @@ static void test_what_is_put_is_found(void **)
 	assert_int_equal(get("other.example.com"), L1_MISS);
 }
 
-static void test_ages(void **)
+TEST_WITH(test_ages, fresh, l1_rig_teardown)
 {
 	l1_rig_put("old.example", 300, 100, 0);
 	l1_rig_put("stale.example", 300, 1000, 0);
@@ -79,7 +85,7 @@ static void test_ages(void **)
 	l1_rig_every_key_has_ttl();
 }
 
-static void test_hostile_values(void **)
+TEST_WITH(test_hostile_values, fresh, l1_rig_teardown)
 {
 	char now[24], soft[24], big[2000];
 	uint64_t s = clock_ms_of(CLOCK_REALTIME) / 1000;
@@ -131,7 +137,7 @@ static enum l1_found get_made(int64_t ahead_s)
 
 // An answer must not stay fresh for as long as the clock of its box is ahead of this one's. Nor may
 // this one delete what the others can use, as its own clock may be the wrong one.
-static void test_clocks_differ(void **)
+TEST_WITH(test_clocks_differ, fresh, l1_rig_teardown)
 {
 	assert_int_equal(get_made(4), L1_HIT);
 	assert_int_equal(got.value.age_s, 0);
@@ -141,7 +147,7 @@ static void test_clocks_differ(void **)
 	assert_string_equal(l1_rig_say("EXISTS weir:when.example:1:1"), ":1\r\n");
 }
 
-static void test_wrong_types(void **)
+TEST_WITH(test_wrong_types, fresh, l1_rig_teardown)
 {
 	l1_rig_say("SET weir:text.example:1:1 hello");
 	l1_rig_say("LPUSH weir:list.example:1:1 a b");
@@ -162,7 +168,7 @@ static void on_lock(void *arg, bool yes)
 	*(int *)arg = yes;
 }
 
-static void test_one_refresher(void **)
+TEST_WITH(test_one_refresher, fresh, l1_rig_teardown)
 {
 	struct l1_key key;
 	int first = -1, second = -1;
@@ -180,7 +186,7 @@ static void test_one_refresher(void **)
 	assert_int_equal(second, 1);
 }
 
-static void test_delete(void **)
+TEST_WITH(test_delete, fresh, l1_rig_teardown)
 {
 	struct l1_key key;
 	l1_rig_put("www.example.com", 300, 0, 0);
@@ -192,7 +198,7 @@ static void test_delete(void **)
 		l1_rig_say("EXISTS weir:www.example.com:1:1 weir-meta:expiry"), ":0\r\n");
 }
 
-static void test_nobody_waits_any_more(void **)
+TEST_WITH(test_nobody_waits_any_more, fresh, l1_rig_teardown)
 {
 	struct l1_key key;
 	l1_rig_key("www.example.com", &key);
@@ -203,7 +209,7 @@ static void test_nobody_waits_any_more(void **)
 	l1_get_stop(NULL);
 }
 
-static void test_server_goes_and_comes(void **)
+TEST_WITH(test_server_goes_and_comes, fresh, l1_rig_teardown)
 {
 	struct l1_key key;
 	l1_rig_key("www.example.com", &key);
@@ -216,7 +222,7 @@ static void test_server_goes_and_comes(void **)
 	assert_int_equal(get("www.example.com"), L1_MISS);
 }
 
-static void test_more_looks_than_there_is_room_for(void **)
+TEST_WITH(test_more_looks_than_there_is_room_for, fresh, l1_rig_teardown)
 {
 	struct l1_key key;
 	struct l1_status s;
@@ -233,27 +239,4 @@ static void test_more_looks_than_there_is_room_for(void **)
 	assert_int_equal(s.looking, 0);
 }
 
-static int fresh(void **state)
-{
-	got.calls = 0;
-	return l1_rig_setup(state);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, l1_rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_put_is_found),
-		TEST(test_ages),
-		TEST(test_hostile_values),
-		TEST(test_clocks_differ),
-		TEST(test_wrong_types),
-		TEST(test_one_refresher),
-		TEST(test_delete),
-		TEST(test_nobody_waits_any_more),
-		TEST(test_server_goes_and_comes),
-		TEST(test_more_looks_than_there_is_room_for),
-	};
-	return cmocka_run_group_tests(tests, l1_rig_server_up, l1_rig_server_down);
-}
+TEST_GROUP(l1_rig_server_up, l1_rig_server_down)

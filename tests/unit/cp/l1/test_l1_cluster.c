@@ -82,7 +82,7 @@ static void flush(enum flush_kind kind, const char *name, uint64_t want)
 	assert_int_equal(removed, want);
 }
 
-static void test_flush_reaches_every_master(void **)
+TEST(test_flush_reaches_every_master)
 {
 	char name[64];
 	for (unsigned i = 0; i < NAMES; i++) {
@@ -104,10 +104,4 @@ static void test_flush_reaches_every_master(void **)
 	assert_int_equal(indexed(), 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flush_reaches_every_master),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -79,7 +79,7 @@ static void put_variants(const char *name)
 	}
 }
 
-static void test_name_with_all_its_variants(void **)
+TEST_WITH(test_name_with_all_its_variants, l1_rig_setup, l1_rig_teardown)
 {
 	put_variants("www.example");
 	put_variants("x.www.example");
@@ -93,7 +93,7 @@ static void test_name_with_all_its_variants(void **)
 	l1_rig_every_key_has_ttl();
 }
 
-static void test_names_below(void **)
+TEST_WITH(test_names_below, l1_rig_setup, l1_rig_teardown)
 {
 	static const char *const names[] = {"b.example", "a.b.example", "z.a.b.example",
 		"ab.example", "example", "b.example.org", "a\\.b.example", "x*.b.example"};
@@ -121,7 +121,7 @@ static void put_many(unsigned count)
 }
 
 // What is not ours stays, and the index is as empty as the rest.
-static void test_all(void **)
+TEST_WITH(test_all, l1_rig_setup, l1_rig_teardown)
 {
 	put_many(3000);
 	l1_rig_say("SET other:key 1 EX 100");
@@ -139,7 +139,7 @@ static void test_all(void **)
 }
 
 // One name among many costs few steps, as the server sends only what fits.
-static void test_one_among_many(void **)
+TEST_WITH(test_one_among_many, l1_rig_setup, l1_rig_teardown)
 {
 	put_many(2000);
 	struct l1_status before, after;
@@ -150,7 +150,7 @@ static void test_one_among_many(void **)
 	assert_in_range(after.redis.commands - before.redis.commands, 3, 12);
 }
 
-static void test_wrong_type_under_our_name(void **)
+TEST_WITH(test_wrong_type_under_our_name, l1_rig_setup, l1_rig_teardown)
 {
 	l1_rig_say("SET weir:a.example:1:1 text EX 100");
 	l1_rig_say("LPUSH weir:a.example:28:1 text");
@@ -166,7 +166,7 @@ static void test_wrong_type_under_our_name(void **)
 	assert_int_equal(number("EXISTS weir:b.example:1:1"), 0);
 }
 
-static void test_server_dies_or_is_away(void **)
+TEST_WITH(test_server_dies_or_is_away, l1_rig_setup, l1_rig_teardown)
 {
 	put_many(1000);
 	assert_non_null(start(FLUSH_ALL, "."));
@@ -180,7 +180,7 @@ static void test_server_dies_or_is_away(void **)
 }
 
 // Dropped at once, and ended amid its work: no callback into freed memory (ASan).
-static void test_stopped(void **)
+TEST_WITH(test_stopped, l1_rig_setup, l1_rig_teardown)
 {
 	put_many(1000);
 	l1_flush_stop(start(FLUSH_ALL, "."));
@@ -194,18 +194,4 @@ static void test_stopped(void **)
 		l1_flush_stop(f);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, l1_rig_setup, l1_rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_name_with_all_its_variants),
-		TEST(test_names_below),
-		TEST(test_all),
-		TEST(test_one_among_many),
-		TEST(test_wrong_type_under_our_name),
-		TEST(test_server_dies_or_is_away),
-		TEST(test_stopped),
-	};
-	return cmocka_run_group_tests(tests, l1_rig_server_up, l1_rig_server_down);
-}
+TEST_GROUP(l1_rig_server_up, l1_rig_server_down)

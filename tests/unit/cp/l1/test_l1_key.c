@@ -25,7 +25,7 @@ static void expect_key(
 	assert_int_equal(k.len, strlen(want));
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	expect_key("www.Example.COM.", 1, 0, 0, "weir:www.example.com:1:1");
 	expect_key(".", 2, L0_KEY_DO | L0_KEY_CD, 0, "weir:.:2:1:do:cd");
@@ -56,7 +56,7 @@ static void random_name(struct dns_rand *r, struct dns_name *n)
 }
 
 // Every key comes back as what it was made of, and fits its patterns alone.
-static void test_there_and_back(void **)
+TEST(test_there_and_back)
 {
 	struct dns_rand r = {.state = 7};
 	for (unsigned i = 0; i < 20000; i++) {
@@ -85,7 +85,7 @@ static void test_there_and_back(void **)
 	}
 }
 
-static void test_below(void **)
+TEST(test_below)
 {
 	struct dns_name n;
 	struct l1_key p;
@@ -100,7 +100,7 @@ static void test_below(void **)
 }
 
 // Keys of one namespace are none of another, also where one begins with the other.
-static void test_namespaces(void **)
+TEST(test_namespaces)
 {
 	static const char longest[] = "abcdefghijklmnopqrstuvwxyz012345"; // CONFIG_NAMESPACE_MAX
 	static const char *const spaces[] = {"weir", "weir2", "we", "a-b_c.D", longest};
@@ -125,7 +125,7 @@ static void test_namespaces(void **)
 }
 
 // Nothing but what l1_key_write writes is taken.
-static void test_hostile_keys(void **)
+TEST(test_hostile_keys)
 {
 	static const char *const bad[] = {"", "weir:", "weir::1:1", "weir:a", "weir:a:1",
 		"weir:a:1:", "weir:a:1:1:", "weir:a:1:1:cd:do", "weir:a:01:1", "weir:a:+1:1",
@@ -149,16 +149,4 @@ static void test_hostile_keys(void **)
 		(void)!l1_key_parse("weir", (char *)exact, len, &parts);
 		free(exact);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_below),
-		cmocka_unit_test(test_namespaces),
-		cmocka_unit_test(test_hostile_keys),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

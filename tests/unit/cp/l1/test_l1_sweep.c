@@ -104,7 +104,7 @@ static long keys(const char *pattern)
 		l1_rig_say("EVAL \"return #redis.call('KEYS','%s')\" 0", pattern) + 1, NULL, 10);
 }
 
-static void test_cap_keeps_what_is_asked_for(void **)
+TEST_WITH(test_cap_keeps_what_is_asked_for, setup, teardown)
 {
 	put_many("cold", 900, 0);
 	put_many("hot", 100, 50);
@@ -121,7 +121,7 @@ static void test_cap_keeps_what_is_asked_for(void **)
 
 // The hits in a key are those of its last write: it may be popular here since. The oldest, so that
 // these are first in line.
-static void test_cap_spares_what_is_popular_here(void **)
+TEST_WITH(test_cap_spares_what_is_popular_here, setup, teardown)
 {
 	put_many("busy", 40, 0);
 	put_many("cold", 900, 0);
@@ -134,7 +134,7 @@ static void test_cap_spares_what_is_popular_here(void **)
 	assert_int_equal(deleted, status().evicted);
 }
 
-static void test_cap_holds_when_all_is_popular(void **)
+TEST_WITH(test_cap_holds_when_all_is_popular, setup, teardown)
 {
 	put_many("busy", 1000, 0);
 	sweep_start(200);
@@ -146,7 +146,7 @@ static void test_cap_holds_when_all_is_popular(void **)
 	assert_int_equal(deleted, 0);
 }
 
-static void test_no_cap(void **)
+TEST_WITH(test_no_cap, setup, teardown)
 {
 	put_many("n", 300, 0);
 	sweep_start(0);
@@ -155,7 +155,7 @@ static void test_no_cap(void **)
 	assert_int_equal(keys("weir:*"), 300);
 }
 
-static void test_index_loses_what_is_gone(void **)
+TEST_WITH(test_index_loses_what_is_gone, setup, teardown)
 {
 	put_many("n", 100, 0);
 	l1_rig_say("EVAL \"for i=0,49 do redis.call('DEL','weir:n'..i..'.example:1:1') end\" 0");
@@ -178,7 +178,7 @@ static void test_index_loses_what_is_gone(void **)
 }
 
 // The index is of all boxes: one that does not know the time takes nothing out of it.
-static void test_clock_of_1970(void **)
+TEST_WITH(test_clock_of_1970, setup, teardown)
 {
 	put_many("n", 60, 0);
 	in_1970 = true;
@@ -193,7 +193,7 @@ static void test_clock_of_1970(void **)
 	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 60);
 }
 
-static void test_cold_keys(void **)
+TEST_WITH(test_cold_keys, setup, teardown)
 {
 	l1_rig.config.redis.sweep_min_hits = 1;
 	l1_rig.config.redis.sweep_hit_window_s = 100;
@@ -212,7 +212,7 @@ static void test_cold_keys(void **)
 	assert_int_equal(keys("weir:*"), 16);
 }
 
-static void test_hostile_index(void **)
+TEST_WITH(test_hostile_index, setup, teardown)
 {
 	put_many("n", 60, 0);
 	l1_rig_say("DEL weir-meta:expiry");
@@ -228,7 +228,7 @@ static void test_hostile_index(void **)
 	l1_rig_every_key_has_ttl();
 }
 
-static void test_one_box_at_a_time(void **)
+TEST_WITH(test_one_box_at_a_time, setup, teardown)
 {
 	put_many("n", 300, 0);
 	l1_rig_say("SET weir-meta:sweep other EX 60");
@@ -240,7 +240,7 @@ static void test_one_box_at_a_time(void **)
 }
 
 // The lock of a round whose end did not reach Redis does not stop this box itself.
-static void test_own_lock_is_left(void **)
+TEST_WITH(test_own_lock_is_left, setup, teardown)
 {
 	put_many("n", 300, 0);
 	sweep_start(100);
@@ -261,7 +261,7 @@ static void test_own_lock_is_left(void **)
 	assert_int_equal(keys("weir:*"), 100);
 }
 
-static void test_lock_of_another_type(void **)
+TEST_WITH(test_lock_of_another_type, setup, teardown)
 {
 	put_many("n", 300, 0);
 	l1_rig_say("RPUSH weir-meta:sweep x");
@@ -274,7 +274,7 @@ static void test_lock_of_another_type(void **)
 }
 
 // Ends while a round runs: nothing is called back into what is gone (ASan).
-static void test_ends_amid_a_round(void **)
+TEST_WITH(test_ends_amid_a_round, setup, teardown)
 {
 	put_many("n", 300, 0);
 	sweep_start(100);
@@ -282,23 +282,4 @@ static void test_ends_amid_a_round(void **)
 		l1_rig_turn(1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_cap_keeps_what_is_asked_for),
-		TEST(test_cap_spares_what_is_popular_here),
-		TEST(test_cap_holds_when_all_is_popular),
-		TEST(test_no_cap),
-		TEST(test_index_loses_what_is_gone),
-		TEST(test_clock_of_1970),
-		TEST(test_cold_keys),
-		TEST(test_hostile_index),
-		TEST(test_one_box_at_a_time),
-		TEST(test_own_lock_is_left),
-		TEST(test_lock_of_another_type),
-		TEST(test_ends_amid_a_round),
-	};
-	return cmocka_run_group_tests(tests, l1_rig_server_up, l1_rig_server_down);
-}
+TEST_GROUP(l1_rig_server_up, l1_rig_server_down)

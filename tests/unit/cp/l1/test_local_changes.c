@@ -93,7 +93,7 @@ static void expect(const char *wanted)
 	assert_string_equal(text, wanted);
 }
 
-static void test_nothing(void **)
+TEST_WITH(test_nothing, setup, NULL)
 {
 	record(&old, "a.lan", "1");
 	record(&old, "b.lan", "a.lan");
@@ -106,7 +106,7 @@ static void test_nothing(void **)
 	expect("");
 }
 
-static void test_each(void **)
+TEST_WITH(test_each, setup, NULL)
 {
 	record(&old, "gone.lan", "1");
 	record(&new, "came.lan", "1");
@@ -122,7 +122,7 @@ static void test_each(void **)
 	assert_int_equal(changes.names, 6);
 }
 
-static void test_records_ttl(void **)
+TEST_WITH(test_records_ttl, setup, NULL)
 {
 	record(&old, "a.lan", "1");
 	record(&new, "a.lan", "1");
@@ -131,7 +131,7 @@ static void test_records_ttl(void **)
 }
 
 // A CNAME that is as before leads elsewhere.
-static void test_way_behind(void **)
+TEST_WITH(test_way_behind, setup, NULL)
 {
 	record(&old, "a.lan", "b.lan");
 	record(&new, "a.lan", "b.lan");
@@ -143,7 +143,7 @@ static void test_way_behind(void **)
 }
 
 // The servers of the zone that a CNAME ends in, or what a group's CNAME leads to.
-static void test_zone_behind(void **)
+TEST_WITH(test_zone_behind, setup, NULL)
 {
 	struct config_group group = {0};
 	record(&old, "a.lan", "host.corp");
@@ -170,7 +170,7 @@ static void many(const char *suffix)
 	}
 }
 
-static void test_many(void **)
+TEST_WITH(test_many, setup, NULL)
 {
 	many("a.lan");
 	expect("*.a.lan");
@@ -179,17 +179,4 @@ static void test_many(void **)
 	expect("*.lan");
 	record(&new, "x.b.example", "1");
 	expect("all");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_nothing, setup),
-		cmocka_unit_test_setup(test_each, setup),
-		cmocka_unit_test_setup(test_records_ttl, setup),
-		cmocka_unit_test_setup(test_way_behind, setup),
-		cmocka_unit_test_setup(test_zone_behind, setup),
-		cmocka_unit_test_setup(test_many, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

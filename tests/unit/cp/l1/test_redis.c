@@ -40,7 +40,7 @@ static int teardown(void **)
 	return 0;
 }
 
-static void test_commands(void **)
+TEST_WITH(test_commands, setup, teardown)
 {
 	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 b 2");
 	assert_int_equal(s.end, REDIS_DONE);
@@ -60,7 +60,7 @@ static void test_commands(void **)
 	redis_rig_empties(&rig);
 }
 
-static void test_any_bytes(void **)
+TEST_WITH(test_any_bytes, setup, teardown)
 {
 	char key[300], value[70000];
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -78,7 +78,7 @@ static void test_any_bytes(void **)
 	assert_int_equal(len.integer, sizeof(value));
 }
 
-static void test_transaction(void **)
+TEST_WITH(test_transaction, setup, teardown)
 {
 	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 | EXPIRE k 100 | TTL k");
 	assert_int_equal(s.end, REDIS_DONE);
@@ -107,7 +107,7 @@ static void on_counted(void *arg, enum redis_end end, const struct redis_reply *
 		o->wrong = true;
 }
 
-static void test_pipeline(void **)
+TEST_WITH(test_pipeline, setup, teardown)
 {
 	enum { MANY = 4000 };
 	struct order o = {0};
@@ -122,7 +122,7 @@ static void test_pipeline(void **)
 	redis_rig_empties(&rig);
 }
 
-static void test_bounds(void **)
+TEST_WITH(test_bounds, setup, teardown)
 {
 	struct redis_seen s[REDIS_PENDING_MAX] = {0}, over = {0};
 	for (unsigned i = 0; i < REDIS_PENDING_MAX; i++)
@@ -147,7 +147,7 @@ static void test_bounds(void **)
 	rig.config.buffer_kb = 4096;
 }
 
-static void test_stopped_server(void **)
+TEST_WITH(test_stopped_server, setup, teardown)
 {
 	struct redis_seen s[20] = {0};
 	unsigned given = 0;
@@ -174,7 +174,7 @@ static void test_stopped_server(void **)
 	assert_int_equal(s[0].ends, 1);
 }
 
-static void test_killed_server(void **)
+TEST_WITH(test_killed_server, setup, teardown)
 {
 	struct redis_seen s[100] = {0};
 	// A waiting command gets the error of its end, however late that comes.
@@ -196,7 +196,7 @@ static void test_killed_server(void **)
 	assert_int_equal(redis_rig_do(&rig, "GET x").kind, REDIS_NIL);
 }
 
-static void test_full_and_readonly(void **)
+TEST_WITH(test_full_and_readonly, setup, teardown)
 {
 	redis_server_say(&server, "CONFIG SET maxmemory 1");
 	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 | EXPIRE k 100");
@@ -213,7 +213,7 @@ static void test_full_and_readonly(void **)
 	assert_string_equal(redis_rig_status(&rig).state, "up");
 }
 
-static void test_log_in(void **)
+TEST_WITH(test_log_in, setup, teardown)
 {
 	char user[] = "weir", right[] = "s3cret", wrong[] = "secret-nobody-may-see";
 	redis_server_say(&server, "ACL SETUSER weir on >s3cret ~* &* +@all");
@@ -244,7 +244,7 @@ static void test_log_in(void **)
 }
 
 // What was given before a change ends as if there had been none.
-static void test_configure(void **)
+TEST_WITH(test_configure, setup, teardown)
 {
 	struct redis_seen s = {0}, t = {0};
 	struct config_redis same = rig.config, off = rig.config;
@@ -265,7 +265,7 @@ static void test_configure(void **)
 	assert_int_equal(redis_rig_status(&rig).lost, 0);
 }
 
-static void test_free_calls_back(void **)
+TEST_WITH(test_free_calls_back, setup, teardown)
 {
 	struct redis_seen s = {0};
 	assert_true(redis_rig_give(&rig, "GET x", &s));
@@ -292,7 +292,7 @@ static void on_gap(void *arg)
 	((struct heard *)arg)->gaps++;
 }
 
-static void test_subscription(void **)
+TEST_WITH(test_subscription, setup, teardown)
 {
 	struct heard h = {0};
 	redis_subscribe(rig.redis, "weir-meta:flush", on_message, on_gap, &h);
@@ -324,7 +324,7 @@ static void test_subscription(void **)
 	assert_string_equal(h.last, "two");
 }
 
-static void test_no_server(void **)
+TEST(test_no_server)
 {
 	struct redis_rig g = {0};
 	struct redis_seen s = {0};
@@ -343,23 +343,4 @@ static void test_no_server(void **)
 	redis_rig_stop(&g);
 }
 
-int main(void)
-{
-#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		WITH(test_commands),
-		WITH(test_any_bytes),
-		WITH(test_transaction),
-		WITH(test_pipeline),
-		WITH(test_bounds),
-		WITH(test_stopped_server),
-		WITH(test_killed_server),
-		WITH(test_full_and_readonly),
-		WITH(test_log_in),
-		WITH(test_configure),
-		WITH(test_free_calls_back),
-		WITH(test_subscription),
-		cmocka_unit_test(test_no_server),
-	};
-	return cmocka_run_group_tests(tests, server_up, server_down);
-}
+TEST_GROUP(server_up, server_down)

@@ -6,6 +6,7 @@
 #include "controlplane/l1/l1_flush.h"
 #include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
+#include "tests/source_root.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -142,7 +143,7 @@ static void await(const int *what, int wanted)
 	assert_int_equal(*what, wanted);
 }
 
-static void test_everything_is_allowed(void **)
+TEST_WITH(test_everything_is_allowed, l1_rig_setup, teardown)
 {
 	static const char channel[] = "weir-meta:flush";
 	int found = -1, got = -1, flushed = -1, heard = 0, said = -1;
@@ -183,7 +184,7 @@ static void test_everything_is_allowed(void **)
 }
 
 // What is only said to a cluster or with redis.db, and nothing beside.
-static void test_rights_are_those_that_are_needed(void **)
+TEST_WITH(test_rights_are_those_that_are_needed, l1_rig_setup, teardown)
 {
 	static const char *const allowed[] = {
 		"CLUSTER SLOTS", "ASKING", "SELECT 3", "ROLE", "CLIENT SETNAME weir", "PING"};
@@ -197,7 +198,7 @@ static void test_rights_are_those_that_are_needed(void **)
 }
 
 // Without GET no round ever ends: 3,001 keys where 1,000 may be, and nobody said so.
-static void test_housekeeping_without_a_right_is_told(void **)
+TEST_WITH(test_housekeeping_without_a_right_is_told, l1_rig_setup, teardown)
 {
 	as_user(" -get");
 	put_many(300);
@@ -236,26 +237,26 @@ static void refuses_every_write(const char *begin, const char *end, const char *
 	assert_string_equal(status().redis.state, "up");
 }
 
-static void test_full_server_is_not_up(void **)
+TEST_WITH(test_full_server_is_not_up, l1_rig_setup, teardown)
 {
 	refuses_every_write("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM");
 	assert_int_equal(status().redis.oom, L1_REFUSALS_MAX);
 }
 
-static void test_replica_is_not_up(void **)
+TEST_WITH(test_replica_is_not_up, l1_rig_setup, teardown)
 {
 	refuses_every_write("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "READONLY");
 	assert_int_equal(status().redis.readonly, L1_REFUSALS_MAX);
 }
 
-static void test_server_that_denies_is_not_up(void **)
+TEST_WITH(test_server_that_denies_is_not_up, l1_rig_setup, teardown)
 {
 	refuses_every_write("ACL SETUSER weir -hset", "ACL SETUSER weir +hset", "NOPERM");
 	assert_int_equal(status().redis.denied, L1_REFUSALS_MAX);
 }
 
 // A key of another type is one key's matter.
-static void test_wrong_type_is_no_refusal(void **)
+TEST_WITH(test_wrong_type_is_no_refusal, l1_rig_setup, teardown)
 {
 	as_user("");
 	for (unsigned i = 0; i < 2 * L1_REFUSALS_MAX; i++) {
@@ -267,18 +268,4 @@ static void test_wrong_type_is_no_refusal(void **)
 	assert_string_equal(status().redis.state, "up");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, l1_rig_setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_everything_is_allowed),
-		T(test_rights_are_those_that_are_needed),
-		T(test_housekeeping_without_a_right_is_told),
-		T(test_full_server_is_not_up),
-		T(test_replica_is_not_up),
-		T(test_server_that_denies_is_not_up),
-		T(test_wrong_type_is_no_refusal),
-	};
-	return cmocka_run_group_tests(tests, documented_user, l1_rig_server_down);
-}
+TEST_GROUP(documented_user, l1_rig_server_down)

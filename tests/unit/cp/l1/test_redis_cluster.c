@@ -38,7 +38,7 @@ static void start(void)
 	assert_int_equal(redis_nodes(rig.redis), NODES);
 }
 
-static void test_slots(void **)
+TEST(test_slots)
 {
 	start();
 	for (unsigned i = 0; i < 300; i++) {
@@ -63,7 +63,7 @@ static void test_slots(void **)
 }
 
 // A slot moves from one node to another, key by key, while it is used.
-static void test_reshard(void **)
+TEST(test_reshard)
 {
 	unsigned slot = redis_slot("{move}", 6), from = slot / 5461, to = (from + 1) % NODES;
 	start();
@@ -94,7 +94,7 @@ static void test_reshard(void **)
 }
 
 // Keys of the others are served while one is away, and it comes back.
-static void test_dead_node(void **)
+TEST(test_dead_node)
 {
 	char on_dead[] = "GET {x00}", on_live[] = "GET {y00}";
 	start();
@@ -127,7 +127,7 @@ static void on_message(void *arg, const char *, size_t)
 	++*(unsigned *)arg;
 }
 
-static void test_subscription(void **)
+TEST(test_subscription)
 {
 	unsigned heard = 0;
 	start();
@@ -141,13 +141,4 @@ static void test_subscription(void **)
 	redis_rig_stop(&rig);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_reshard),
-		cmocka_unit_test(test_subscription),
-		cmocka_unit_test(test_dead_node),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -150,7 +150,7 @@ static void assert_closed(const char *text)
 	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
 }
 
-static void test_garbage(void **)
+TEST_WITH(test_garbage, setup, teardown)
 {
 	static const char *const lies[] = {
 		"HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -180,7 +180,7 @@ static void await_reconnects(uint64_t wanted)
 }
 
 // Replies that nobody asked for, behind one that was: hiredis' own client asserts here.
-static void test_too_many(void **)
+TEST_WITH(test_too_many, setup, teardown)
 {
 	static const char text[] = "+OK\r\n+MORE\r\n";
 	lie(text, sizeof(text) - 1, 1);
@@ -196,7 +196,7 @@ static void test_too_many(void **)
 }
 
 // Texts that never end, promised or not: memory stays within the bound of one reply.
-static void test_flood(void **)
+TEST_WITH(test_flood, setup, teardown)
 {
 	enum { MOST = 6 << 20, FLOOD_MS = 60000 };
 	static char block[1 << 16];
@@ -228,7 +228,7 @@ static void test_flood(void **)
 	}
 }
 
-static void test_half_replies(void **)
+TEST_WITH(test_half_replies, setup, teardown)
 {
 	static const char whole[] = "*2\r\n$3\r\nabc\r\n*1\r\n:7\r\n";
 	struct redis_seen s = {0};
@@ -252,7 +252,7 @@ static void test_half_replies(void **)
 }
 
 // A reply that comes after its deadline belongs to its own command, not to the next one.
-static void test_late(void **)
+TEST_WITH(test_late, setup, teardown)
 {
 	struct redis_seen s = {0}, t = {0};
 	fake.silent = true;
@@ -274,7 +274,7 @@ static void test_late(void **)
 	assert_int_equal(redis_rig_status(&rig).timeouts, 1);
 }
 
-static void test_never_answers(void **)
+TEST_WITH(test_never_answers, setup, teardown)
 {
 	struct redis_seen s[8] = {0};
 	fake.silent = true;
@@ -293,7 +293,7 @@ static void test_never_answers(void **)
 }
 
 // It answers, but slower than any look waits.
-static void test_slow(void **)
+TEST_WITH(test_slow, setup, teardown)
 {
 	struct redis_seen s[8] = {0};
 	fake.silent = true;
@@ -317,7 +317,7 @@ static void test_slow(void **)
 }
 
 // A pause delays the commands in flight, and is over before `timeout_ms`: no reason to go away.
-static void test_pause(void **)
+TEST_WITH(test_pause, setup, teardown)
 {
 	struct redis_seen s[20] = {0};
 	struct redis_command c = {.count = 2, .word = {{"GET", 3}, {"x", 1}}};
@@ -336,7 +336,7 @@ static void test_pause(void **)
 
 // Each command closes the connection: after eight in a row there are only probes. On a machine so
 // slow that the first probe comes before the eighth, after that one.
-static void test_closes(void **)
+TEST_WITH(test_closes, setup, teardown)
 {
 	fake.closes = true;
 	lie("", 0, 1);
@@ -356,7 +356,7 @@ static void test_closes(void **)
 }
 
 // It does not read: what we keep for it stays under the bound.
-static void test_does_not_read(void **)
+TEST_WITH(test_does_not_read, setup, teardown)
 {
 	static char value[64 << 10];
 	struct redis_seen s = {0};
@@ -377,7 +377,7 @@ static void test_does_not_read(void **)
 	assert_int_equal(s.ends, given);
 }
 
-static void test_errors(void **)
+TEST(test_errors)
 {
 	static const struct {
 		const char *reply, *where;
@@ -415,7 +415,7 @@ static void test_errors(void **)
 }
 
 // Known slots (redis-cli cluster keyslot) and hash tags.
-static void test_slots(void **)
+TEST(test_slots)
 {
 	assert_int_equal(redis_slot("123456789", 9), 0x31c3 % REDIS_SLOTS);
 	assert_int_equal(redis_slot("foo", 3), 12182);
@@ -425,24 +425,4 @@ static void test_slots(void **)
 	assert_int_not_equal(redis_slot("{}foo", 5), 12182);
 	assert_int_equal(redis_slot("foo{", 4), redis_slot("foo{", 4));
 	assert_int_not_equal(redis_slot("foo{}", 5), redis_slot("foo", 3));
-}
-
-int main(void)
-{
-#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		WITH(test_garbage),
-		WITH(test_too_many),
-		WITH(test_flood),
-		WITH(test_half_replies),
-		WITH(test_late),
-		WITH(test_never_answers),
-		WITH(test_slow),
-		WITH(test_pause),
-		WITH(test_closes),
-		WITH(test_does_not_read),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_slots),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static void await_failover(unsigned ms)
 	redis_rig_await(&rig, "up", 5000);
 }
 
-static void test_failover(void **)
+TEST_WITH(test_failover, setup, teardown)
 {
 	char name[] = "weir";
 	rig.config.master_name = name;
@@ -102,7 +102,7 @@ static void test_failover(void **)
 	redis_rig_stop(&rig);
 }
 
-static void test_killed_master(void **)
+TEST_WITH(test_killed_master, setup, teardown)
 {
 	char name[] = "weir";
 	rig.config.master_name = name;
@@ -119,21 +119,11 @@ static void test_killed_master(void **)
 	redis_rig_stop(&rig);
 }
 
-static void test_wrong_name(void **)
+TEST_WITH(test_wrong_name, setup, teardown)
 {
 	char name[] = "other";
 	rig.config.master_name = name;
 	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
 	redis_rig_await(&rig, "away", 2000);
 	redis_rig_stop(&rig);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_wrong_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failover, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_killed_master, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

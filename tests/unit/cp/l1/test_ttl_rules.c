@@ -202,7 +202,7 @@ static void looks(const struct life *l, const struct l0_view *v, struct dns_quer
 	look(l, v, q, created_ms, 0);
 }
 
-static void test_answers_age_as_the_model_says(void **)
+TEST(test_answers_age_as_the_model_says)
 {
 	struct dns_rand r = {.state = 20261120};
 	static struct dns_build b;
@@ -241,7 +241,7 @@ static void test_answers_age_as_the_model_says(void **)
 	box_close(&box);
 }
 
-static void test_hard_expiry(void **)
+TEST(test_hard_expiry)
 {
 	struct ttl_rules rules = {.stale_window_s = 3600};
 	uint32_t soft, hard;
@@ -256,13 +256,4 @@ static void test_hard_expiry(void **)
 	ttl_record_times(&rules, UINT32_MAX, &soft, &hard);
 	assert_int_equal(soft, UINT32_MAX);
 	assert_int_equal(hard, UINT32_MAX);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers_age_as_the_model_says),
-		cmocka_unit_test(test_hard_expiry),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,25 +163,25 @@ static const struct list_row patterns[] = {
 	{"/^ad[0-9]", "", NO(URL)},
 };
 
-static void test_rules(void **)
+TEST(test_rules)
 {
 	static const struct list_options block = {0};
 	list_rig_check(&block, rules, ARRAY_LEN(rules));
 }
 
-static void test_options(void **)
+TEST(test_options)
 {
 	static const struct list_options block = {0};
 	list_rig_check(&block, options, ARRAY_LEN(options));
 }
 
-static void test_pages(void **)
+TEST(test_pages)
 {
 	static const struct list_options block = {0};
 	list_rig_check(&block, pages, ARRAY_LEN(pages));
 }
 
-static void test_patterns(void **)
+TEST(test_patterns)
 {
 	static const struct list_options block = {0};
 	static struct list_rig r;
@@ -197,7 +197,7 @@ static void test_patterns(void **)
 	assert_int_equal(r.counts.rejected[LIST_REJECT_PATTERN], 1);
 }
 
-static void test_role_allow(void **)
+TEST(test_role_allow)
 {
 	static const struct list_options allow = {.role = LIST_ROLE_ALLOW};
 	static const struct list_row rows[] = {
@@ -211,16 +211,4 @@ static void test_role_allow(void **)
 		{"||example.com/x", "", NO(URL)},
 	};
 	list_rig_check(&allow, rows, ARRAY_LEN(rows));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_options),
-		cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_role_allow),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static bool is_host(const char *text)
 	return list_name_is_host(&name);
 }
 
-static void test_hosts(void **)
+TEST(test_hosts)
 {
 	assert_true(is_host("a"));
 	assert_true(is_host("a-b_c.0.example"));
@@ -34,7 +34,7 @@ static void test_hosts(void **)
 	assert_false(is_host("a.example*"));
 }
 
-static void test_bytes(void **)
+TEST(test_bytes)
 {
 	assert_int_equal(read_name("a.example"), LIST_REJECT_COUNT);
 	assert_int_equal(read_name("a\x7f.example"), LIST_REJECT_CHARACTER);
@@ -45,7 +45,7 @@ static void test_bytes(void **)
 	assert_int_equal(read_name(".a.example"), LIST_REJECT_EMPTY_LABEL);
 }
 
-static void test_lengths(void **)
+TEST(test_lengths)
 {
 	char text[400];
 	for (unsigned label = 62; label <= 65; label++) {
@@ -72,7 +72,7 @@ static void test_lengths(void **)
 	}
 }
 
-static void test_labels(void **)
+TEST(test_labels)
 {
 	char text[4 * RULE_LABELS_MAX] = "";
 	for (unsigned labels = 1; labels <= RULE_LABELS_MAX + 1; labels++) {
@@ -88,7 +88,7 @@ static bool is_special(const char *text)
 	return list_name_is_special(&name);
 }
 
-static void test_special(void **)
+TEST(test_special)
 {
 	static const char *const special[] = {"localhost", "local", "ip6-allhosts", "in-addr.arpa",
 		"ip6.arpa", "home.arpa", "localhost.localdomain", "localhost4.localdomain4"};
@@ -107,7 +107,7 @@ static enum list_reject answer_policy(const char *text, bool force)
 	return list_name_check(&name, force);
 }
 
-static void test_last_labels(void **)
+TEST(test_last_labels)
 {
 	assert_int_equal(answer_policy("a.123", true), LIST_REJECT_ADDRESS);
 	assert_int_equal(answer_policy("a.0", true), LIST_REJECT_ADDRESS);
@@ -123,7 +123,7 @@ static bool prefix(const char *text)
 	return list_prefix_read(text_of(text), &a);
 }
 
-static void test_prefixes(void **)
+TEST(test_prefixes)
 {
 	assert_true(prefix("192.0.2.1"));
 	assert_true(prefix("192.0.2.1/32"));
@@ -138,18 +138,4 @@ static void test_prefixes(void **)
 	assert_false(prefix("2001:db8::1/127"));
 	assert_false(prefix("::/0"));
 	assert_false(prefix("example"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_labels),
-		cmocka_unit_test(test_special),
-		cmocka_unit_test(test_last_labels),
-		cmocka_unit_test(test_prefixes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,20 +143,20 @@ static const struct list_row addresses[] = {
 	{"example.com", "", NO(PREFIX)},
 };
 
-static void test_lines(void **)
+TEST(test_lines)
 {
 	list_rig_check(&block, domains, ARRAY_LEN(domains));
 	list_rig_check(&block, hosts, ARRAY_LEN(hosts));
 	list_rig_check(&block, dnsmasq, ARRAY_LEN(dnsmasq));
 }
 
-static void test_addresses(void **)
+TEST(test_addresses)
 {
 	const struct list_options options = {.format = LIST_FORMAT_ADDRESSES};
 	list_rig_check(&options, addresses, ARRAY_LEN(addresses));
 }
 
-static void test_role_allow(void **)
+TEST(test_role_allow)
 {
 	static const struct list_row rows[] = {
 		{"example.com", "allow:example.com", GOOD},
@@ -170,7 +170,7 @@ static void test_role_allow(void **)
 	list_rig_check(&allow, rows, ARRAY_LEN(rows));
 }
 
-static void test_force(void **)
+TEST(test_force)
 {
 	const struct list_options options = {.force = true};
 	static const struct list_row rows[] = {
@@ -185,7 +185,7 @@ static void test_force(void **)
 }
 
 // As Pi-hole reads its lists: what says `below` itself still covers what is below.
-static void test_exact(void **)
+TEST(test_exact)
 {
 	const struct list_options options = {.exact = true};
 	static const struct list_row rows[] = {
@@ -199,7 +199,7 @@ static void test_exact(void **)
 }
 
 // A format that is configured takes its own lines and comments only.
-static void test_formats(void **)
+TEST(test_formats)
 {
 	static const struct {
 		enum list_format format;
@@ -221,7 +221,7 @@ static void test_formats(void **)
 	}
 }
 
-static void test_byte_by_byte_zero(void **)
+TEST(test_byte_by_byte_zero)
 {
 	static const char text[] = "a.exa\0mple.com\nb.example\n\0\n||\0.example^\n@@\0\n";
 	static struct list_rig r;
@@ -237,7 +237,7 @@ static uint64_t parse_one(const char *text, size_t len, enum list_reject why)
 	return why == GOOD ? r.counts.names : r.counts.rejected[why];
 }
 
-static void test_lengths(void **)
+TEST(test_lengths)
 {
 	char text[600];
 	memset(text, 'a', sizeof(text));
@@ -271,7 +271,7 @@ static void test_lengths(void **)
 	assert_int_equal(parse_one(text, 507, NO(NON_ASCII)), 1);
 }
 
-static void test_long_line_costs_itself_only(void **)
+TEST(test_long_line_costs_itself_only)
 {
 	static struct list_rig r;
 	char *text = malloc(1 << 20);
@@ -296,7 +296,7 @@ static void test_long_line_costs_itself_only(void **)
 	free(text);
 }
 
-static void test_whole_file(void **)
+TEST(test_whole_file)
 {
 	static const char text[] =
 		"\xef\xbb\xbf# title\r\n0.0.0.0 a.example\r\n\r\nb.example\r\ncom";
@@ -310,7 +310,7 @@ static void test_whole_file(void **)
 }
 
 // LF, CR and CRLF; a CR that is the last byte of a piece.
-static void test_line_ends(void **)
+TEST(test_line_ends)
 {
 	static const char text[] = "a.example\rb.example\r\nc.example\n\rd.example\r\r\ne.example";
 	static struct list_rig r = {.number_lines = true};
@@ -323,7 +323,7 @@ static void test_line_ends(void **)
 }
 
 // However the bytes are cut into pieces, the result is the same.
-static void test_pieces(void **)
+TEST(test_pieces)
 {
 	static const char *const words[] = {"a", "b.", ".example", "\n", "\r", "\r\n", "#", "! ",
 		" ", "\t", "0.0.0.0 ", "::1 ", "/", "||", "|", "^", "$important", "$dnstype=A",
@@ -355,7 +355,7 @@ static int take_two(void *arg, const struct list_rule *)
 	return ++*(unsigned *)arg == 3 ? -12 : 0;
 }
 
-static void test_taker_stops(void **)
+TEST(test_taker_stops)
 {
 	static struct list_parser p;
 	unsigned taken = 0;
@@ -396,7 +396,7 @@ static void find(const struct list_wanted *wanted, unsigned count, unsigned foun
 	assert_int_equal(f.found, out->count);
 }
 
-static void test_find(void **)
+TEST(test_find)
 {
 	static const char text[] = "# title\nexample.com\n0.0.0.0 x.example example.com # why\n"
 				   "www.example.com\n||example.com^$important\n/^ad[0-9]/\n"
@@ -424,7 +424,7 @@ static void test_find(void **)
 }
 
 // The bitmap in front of libpsl keeps no suffix from it: all rules of the list, if it is there.
-static void test_suffixes(void **)
+TEST(test_suffixes)
 {
 	static const char *const suffixes[] = {"co.uk", "github.io", "com.br", "kawasaki.jp",
 		"foo.kawasaki.jp", "compute.amazonaws.com", "x.ck", "blogspot.com",
@@ -442,26 +442,4 @@ static void test_suffixes(void **)
 		if (list_suffix_is_public(&name))
 			fail_msg("%s", others[i]);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_role_allow),
-		cmocka_unit_test(test_force),
-		cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_formats),
-		cmocka_unit_test(test_byte_by_byte_zero),
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_long_line_costs_itself_only),
-		cmocka_unit_test(test_whole_file),
-		cmocka_unit_test(test_line_ends),
-		cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_taker_stops),
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_suffixes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void expect(unsigned count, uint64_t now_ms, unsigned want_count)
 	assert_int_equal(list_rest_add(&rest, lists, count, now_ms), want_count);
 }
 
-static void test_a_minute(void **)
+TEST_WITH(test_a_minute, begin, NULL)
 {
 	put(2, "ads");
 	put(5, "old");
@@ -42,7 +42,7 @@ static void test_a_minute(void **)
 }
 
 // Later images without the list do not end its rest, and one with it begins the rest again.
-static void test_many_images(void **)
+TEST_WITH(test_many_images, begin, NULL)
 {
 	put(5, "old");
 	list_rest_note(&rest, image, 6, 1000);
@@ -53,7 +53,7 @@ static void test_many_images(void **)
 	expect(3, 5000 + LIST_REST_MS - 1, 6);
 }
 
-static void test_no_list_is_refused_for_a_rest(void **)
+TEST_WITH(test_no_list_is_refused_for_a_rest, begin, NULL)
 {
 	for (unsigned i = RULE_LIST_FIRST; i < 100; i++)
 		put(i, "old");
@@ -67,14 +67,4 @@ static void test_no_list_is_refused_for_a_rest(void **)
 	expect(131, 1000, 131);
 	assert_false(lists[2].kind.covers);
 	assert_true(lists[100].kind.covers);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_a_minute, begin),
-		cmocka_unit_test_setup(test_many_images, begin),
-		cmocka_unit_test_setup(test_no_list_is_refused_for_a_rest, begin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void join(const char *const *line, size_t count, const char *end, char *o
 		snprintf(out + strlen(out), room - strlen(out), "%s%s", line[i], end);
 }
 
-static void test_hosts(void **)
+TEST(test_hosts)
 {
 	static const char *const ends[] = {"\n", "\r\n", "\r"};
 	static struct list_rig r = {.number_lines = true};
@@ -57,7 +57,7 @@ static void test_hosts(void **)
 	}
 }
 
-static void test_adblock(void **)
+TEST(test_adblock)
 {
 	static const char text[] = "[Adblock Plus]\n"
 				   "! Title: HaGeZi's Pro DNS Blocklist\n"
@@ -78,7 +78,7 @@ static void test_adblock(void **)
 }
 
 // A list for browsers, loaded by mistake: what it says about whole names, and nothing else.
-static void test_page_filters(void **)
+TEST(test_page_filters)
 {
 	static const char text[] = "[Adblock Plus 2.0]\n"
 				   "! *** easylist_general_block.txt ***\n"
@@ -104,7 +104,7 @@ static void test_page_filters(void **)
 	assert_int_equal(r.counts.ruled, 1);
 }
 
-static void test_rpz(void **)
+TEST(test_rpz)
 {
 	static const char text[] =
 		"$TTL 300\n"
@@ -123,7 +123,7 @@ static void test_rpz(void **)
 }
 
 // What a server sends when the list is gone.
-static void test_html(void **)
+TEST(test_html)
 {
 	static const char text[] = "<!DOCTYPE html>\n<html>\n<head><title>404</title></head>\n"
 				   "<body>\n<h1>Not Found</h1>\n"
@@ -133,16 +133,4 @@ static void test_html(void **)
 	list_rig_parse(&r, &block, text, sizeof(text) - 1, 64);
 	assert_string_equal(r.text, "");
 	assert_int_equal(r.counts.refused, 8);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_adblock),
-		cmocka_unit_test(test_page_filters),
-		cmocka_unit_test(test_rpz),
-		cmocka_unit_test(test_html),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static bool scan_twins(const char *text, size_t len)
 }
 
 // Every byte in every place of a name, behind which nothing may be read.
-static void test_every_byte(void **)
+TEST(test_every_byte)
 {
 	for (size_t len = 1; len <= 70; len++) {
 		char *text = malloc(len);
@@ -43,7 +43,7 @@ static void test_every_byte(void **)
 	}
 }
 
-static void test_heaps_of_dots(void **)
+TEST(test_heaps_of_dots)
 {
 	unsigned good = 0;
 	uint32_t x = 1;
@@ -58,13 +58,4 @@ static void test_heaps_of_dots(void **)
 		good += scan_twins(text, len);
 	}
 	assert_in_range(good, 10000, 95000);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_heaps_of_dots),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,19 +105,19 @@ static const struct list_row names[] = {
 	{"$TTL 2147483648\n", "", NO(ZONE_SYNTAX)},
 };
 
-static void test_rules(void **)
+TEST(test_rules)
 {
 	static const struct list_options block = {0};
 	list_rig_check(&block, rules, ARRAY_LEN(rules));
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	static const struct list_options block = {0};
 	list_rig_check(&block, names, ARRAY_LEN(names));
 }
 
-static void test_forced(void **)
+TEST(test_forced)
 {
 	static const struct list_options zone = {.format = LIST_FORMAT_RPZ, .force = true};
 	static const struct list_row rows[] = {
@@ -128,7 +128,7 @@ static void test_forced(void **)
 	list_rig_check(&zone, rows, ARRAY_LEN(rows));
 }
 
-static void test_role_allow(void **)
+TEST(test_role_allow)
 {
 	static const struct list_options allow = {.role = LIST_ROLE_ALLOW};
 	static const struct list_row rows[] = {
@@ -140,7 +140,7 @@ static void test_role_allow(void **)
 }
 
 // A parenthesis that never closes costs the lines of one record at most, and not the list.
-static void test_open_parenthesis(void **)
+TEST(test_open_parenthesis)
 {
 	static struct list_rig r;
 	static const struct list_options block = {0};
@@ -161,7 +161,7 @@ static void test_open_parenthesis(void **)
 }
 
 // The line of a rule is the first of its record.
-static void test_line_numbers(void **)
+TEST(test_line_numbers)
 {
 	static struct list_rig r = {.number_lines = true};
 	static const struct list_options block = {0};
@@ -172,7 +172,7 @@ static void test_line_numbers(void **)
 }
 
 // A backslash takes away what the next byte means, if there is one.
-static void test_tokens(void **)
+TEST(test_tokens)
 {
 	static const struct {
 		const char *text, *token, *rest;
@@ -188,18 +188,4 @@ static void test_tokens(void **)
 		assert_int_equal(rest.len, strlen(cases[i].rest));
 		assert_memory_equal(rest.at, cases[i].rest, rest.len);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_forced),
-		cmocka_unit_test(test_role_allow),
-		cmocka_unit_test(test_open_parenthesis),
-		cmocka_unit_test(test_line_numbers),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void make_three_lists(struct rule_arena *out)
 	fixture_finish(b, out);
 }
 
-static void test_same_input_same_bytes(void **)
+TEST(test_same_input_same_bytes)
 {
 	struct rule_arena a, b;
 	make_three_lists(&a);
@@ -46,7 +46,7 @@ static void test_same_input_same_bytes(void **)
 	rule_arena_free(&b);
 }
 
-static void test_head_and_lists(void **)
+TEST(test_head_and_lists)
 {
 	struct rule_arena a;
 	struct rule_reader r;
@@ -75,7 +75,7 @@ static void test_head_and_lists(void **)
 	rule_arena_free(&a);
 }
 
-static void test_empty_image_passes_all(void **)
+TEST(test_empty_image_passes_all)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
@@ -92,7 +92,7 @@ static void test_empty_image_passes_all(void **)
 }
 
 // As many as there are numbers; one more is counted, and the image refused.
-static void test_most_lists(void **)
+TEST(test_most_lists)
 {
 	for (unsigned over = 0; over < 2; over++) {
 		struct rule_builder *b = fixture_builder();
@@ -129,7 +129,7 @@ static void test_most_lists(void **)
 }
 
 // More combinations of lists than there are set numbers: every name keeps exactly its own lists.
-static void test_more_combinations_than_sets(void **)
+TEST(test_more_combinations_than_sets)
 {
 	enum { NAMES = 70000, LISTS = 40 };
 	uint64_t *member = malloc(NAMES * sizeof(*member));
@@ -173,7 +173,7 @@ static void test_more_combinations_than_sets(void **)
 
 // A build holds at most twice what it makes: three quarters of a million names in one list, as many
 // in two more that overlap.
-static void test_peak(void **)
+TEST(test_peak)
 {
 	enum { NAMES = 750000 };
 	struct rule_builder *b = fixture_builder();
@@ -210,7 +210,7 @@ static int compare_u64(const void *a, const void *b)
 }
 
 // The sort against qsort, on even, clustered and repeated values.
-static void test_sort(void **)
+TEST(test_sort)
 {
 	static uint64_t a[20000], b[20000];
 	struct listgen g = {.state = 3};
@@ -299,7 +299,7 @@ static bool listed(const char (*text)[256], size_t count, const char *name)
 	return false;
 }
 
-static void test_whole_list(void **)
+TEST(test_whole_list)
 {
 	static struct list_parser p;
 	struct list_options options = {0};
@@ -357,19 +357,4 @@ static void test_whole_list(void **)
 	free(sorted);
 	free(n.name);
 	rule_arena_free(&a);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_input_same_bytes),
-		cmocka_unit_test(test_head_and_lists),
-		cmocka_unit_test(test_empty_image_passes_all),
-		cmocka_unit_test(test_most_lists),
-		cmocka_unit_test(test_more_combinations_than_sets),
-		cmocka_unit_test(test_peak),
-		cmocka_unit_test(test_sort),
-		cmocka_unit_test(test_whole_list),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

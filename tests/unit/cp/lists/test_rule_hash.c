@@ -61,7 +61,7 @@ static struct dns_name random_name(unsigned len)
 	return name;
 }
 
-static void test_formula(void **)
+TEST(test_formula)
 {
 	struct keyhash_secret secret = fixture_secret();
 	for (unsigned round = 0; round < 60; round++) {
@@ -73,7 +73,7 @@ static void test_formula(void **)
 	}
 }
 
-static void test_suffixes(void **)
+TEST(test_suffixes)
 {
 	struct keyhash_secret secret = fixture_secret();
 	struct rule_reader r = {.bloom_blocks = 1, .depths = (UINT64_C(2) << RULE_LABELS_MAX) - 2};
@@ -104,7 +104,7 @@ static void test_suffixes(void **)
 }
 
 // Nothing behind the name's array is read, not even to be masked off.
-static void test_suffixes_at_the_end(void **)
+TEST(test_suffixes_at_the_end)
 {
 	struct keyhash_secret secret = fixture_secret();
 	struct guard g = guard_open();
@@ -118,14 +118,4 @@ static void test_suffixes_at_the_end(void **)
 		assert_int_equal(rule_suffix_hash(key, chain, name, at),
 			formula(&secret, name->wire + at, DNS_NAME_MAX - at));
 	guard_close(&g);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_formula),
-		cmocka_unit_test(test_suffixes),
-		cmocka_unit_test(test_suffixes_at_the_end),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ static bool blocks(uint64_t mask, uint64_t group)
 	return rule_mask_blocks(&m, allowing, g);
 }
 
-static void test_small(void **)
+TEST(test_small)
 {
 	assert_false(blocks(0, 0xff));
 	assert_true(blocks(0x01, 0x01));
@@ -23,7 +23,7 @@ static void test_small(void **)
 	assert_true(blocks(0x13, 0x0f));
 }
 
-static void test_all_words(void **)
+TEST(test_all_words)
 {
 	for (unsigned list = 0; list < RULE_LISTS_MAX - 1; list++) {
 		struct rule_set m = {{0}};
@@ -38,13 +38,4 @@ static void test_all_words(void **)
 		g[3] |= UINT64_C(1) << 63;
 		assert_false(rule_mask_blocks(&m, allowing, g));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small),
-		cmocka_unit_test(test_all_words),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

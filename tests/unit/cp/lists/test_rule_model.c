@@ -252,7 +252,7 @@ static void check_matches(const struct model *m, const struct dns_name *name, ui
 	assert_int_equal(names, n);
 }
 
-static void test_random_rules(void **)
+TEST(test_random_rules)
 {
 	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT, DNS_TYPE_MX};
 	static struct model m;
@@ -325,7 +325,7 @@ static int decides(const struct one *rule, unsigned count, const char *name)
 #define BELOW RULE_COVERS_BELOW
 
 // $denyallow and prefixes, case by case.
-static void test_exceptions(void **)
+TEST(test_exceptions)
 {
 	static const struct one rules[] = {
 		{2, RULE_CLASS_BLOCK, ALL, "shop"},
@@ -346,7 +346,7 @@ static void test_exceptions(void **)
 	assert_int_equal(decides(rules, n, "x.other.good.shop"), -1);
 }
 
-static void test_covers(void **)
+TEST(test_covers)
 {
 	static const struct one rules[] = {
 		{2, RULE_CLASS_BLOCK, SELF, "a.example"},
@@ -365,14 +365,4 @@ static void test_covers(void **)
 	assert_int_equal(decides(rules, n, "nas.lan"), 3);
 	assert_int_equal(decides(rules, n, "x.nas.lan"), 2);
 	assert_int_equal(decides(rules, n, "free.lan"), 2); // local, though farther, comes first
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_rules),
-		cmocka_unit_test(test_exceptions),
-		cmocka_unit_test(test_covers),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static int number(struct rule_numbers *n, unsigned source, unsigned title, enum 
 }
 
 // Lists that stay keep their number; a new one never gets that of a list that just left.
-static void test_numbers_stay(void **)
+TEST(test_numbers_stay)
 {
 	static struct rule_numbers a, b;
 	rule_numbers_init(&a, NULL, 0);
@@ -52,7 +52,7 @@ static void test_numbers_stay(void **)
 }
 
 // Sources with one title and kind are still two lists.
-static void test_same_titles(void **)
+TEST(test_same_titles)
 {
 	static struct rule_numbers a, b;
 	rule_numbers_init(&a, NULL, 0);
@@ -65,7 +65,7 @@ static void test_same_titles(void **)
 	rule_numbers_free(&b);
 }
 
-static void test_too_many(void **)
+TEST(test_too_many)
 {
 	static struct rule_numbers a, b;
 	rule_numbers_init(&a, NULL, 0);
@@ -85,7 +85,7 @@ static void test_too_many(void **)
 }
 
 // A list made of odd rules costs only these.
-static void test_kinds_of_a_source(void **)
+TEST(test_kinds_of_a_source)
 {
 	static struct rule_numbers n;
 	char title[RULE_TITLE_MAX];
@@ -106,7 +106,7 @@ static void test_kinds_of_a_source(void **)
 }
 
 // The builder asks the image before.
-static void test_images_in_a_row(void **)
+TEST(test_images_in_a_row)
 {
 	struct rule_arena a, c;
 	struct rule_reader r;
@@ -134,16 +134,4 @@ static void test_images_in_a_row(void **)
 	assert_string_equal(rule_list_info(&r, 3)->title, "three");
 	assert_string_equal(rule_list_info(&r, 4)->title, "new");
 	rule_arena_free(&c);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers_stay),
-		cmocka_unit_test(test_same_titles),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_kinds_of_a_source),
-		cmocka_unit_test(test_images_in_a_row),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

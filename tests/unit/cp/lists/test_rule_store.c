@@ -54,7 +54,7 @@ static void make_image(struct rule_arena *out, const char *names)
 	(void)fixture_image(lists, 2, out);
 }
 
-static void test_round_trip(void **)
+TEST_WITH(test_round_trip, make_folder, remove_folder)
 {
 	struct rule_arena a, b, back;
 	struct rule_reader r;
@@ -75,7 +75,7 @@ static void test_round_trip(void **)
 	rule_arena_free(&back);
 }
 
-static void test_nothing_there(void **)
+TEST_WITH(test_nothing_there, make_folder, remove_folder)
 {
 	struct rule_arena a = {0};
 	struct rule_reader r;
@@ -104,7 +104,7 @@ static void expect_bad(const void *bytes, size_t len, const char *what)
 }
 
 // Every truncation at a step, damage at many places, an old version: refused, moved aside.
-static void test_bad_images(void **)
+TEST_WITH(test_bad_images, make_folder, remove_folder)
 {
 	struct rule_arena a;
 	make_image(&a, "one.example two.example three.example");
@@ -134,7 +134,7 @@ static void test_bad_images(void **)
 }
 
 // No room on the disk (here: a limit on file size) leaves the old image and no temporary file.
-static void test_write_fails(void **)
+TEST_WITH(test_write_fails, make_folder, remove_folder)
 {
 	struct rule_arena a, b, back;
 	struct rule_reader r;
@@ -160,7 +160,7 @@ static void test_write_fails(void **)
 	rule_arena_free(&back);
 }
 
-static void test_half_written_temporary_is_ignored(void **)
+TEST_WITH(test_half_written_temporary_is_ignored, make_folder, remove_folder)
 {
 	struct rule_arena a, back;
 	struct rule_reader r;
@@ -194,7 +194,7 @@ static int hand_entry(void *arg, list_rule_take take, void *take_arg)
 }
 
 // From files: hashes tell what changed, a bad source fails the whole or is left out, by choice.
-static void test_compile(void **)
+TEST_WITH(test_compile, make_folder, remove_folder)
 {
 	char list[128], why[RULE_COMPILE_WHY_MAX];
 	struct dns_name entry = fixture_name("mine.example");
@@ -246,19 +246,4 @@ static void test_compile(void **)
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), 0);
 	assert_int_equal(((struct rule_image_head *)a.base)->names, 1);
 	rule_arena_free(&a);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_round_trip),
-		CASE(test_nothing_there),
-		CASE(test_bad_images),
-		CASE(test_write_fails),
-		CASE(test_half_written_temporary_is_ignored),
-		CASE(test_compile),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static const struct expected expected[] = {
 
 // Sources with five lists each, so that each kind is in each word of the sets; one by one, with
 // only the others, and with all of them.
-static void test_each_of_many_lists(void **)
+TEST(test_each_of_many_lists)
 {
 	enum { SOURCES = 50 };
 	struct rule_builder *b = fixture_builder();
@@ -121,7 +121,7 @@ static int decides(const struct rule_reader *r, const char *text, const uint64_t
 
 // Exceptions of two sources on the way from a name to the top; each takes its own source away, and
 // only for groups that have it.
-static void test_exceptions_add_up(void **)
+TEST(test_exceptions_add_up)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
@@ -164,7 +164,7 @@ static unsigned bits(uint64_t *state, unsigned bound)
 
 // 100 sources block a name, and any of them has an exception at each of 40 names below it. Groups
 // have all lists, or lack any of them.
-static void test_exceptions_of_many(void **)
+TEST(test_exceptions_of_many)
 {
 	enum { SOURCES = 100, NAMES = 40, GROUPS = 50, ALONE = 2 };
 	static bool excepts[NAMES][SOURCES];
@@ -208,7 +208,7 @@ static void test_exceptions_of_many(void **)
 }
 
 // At one name: of the lists that hold it, the verdict names those whose rules fit the question.
-static void test_set_has_what_fits(void **)
+TEST(test_set_has_what_fits)
 {
 	struct rule_builder *b = fixture_builder();
 	struct rule_arena a;
@@ -239,15 +239,4 @@ static void test_set_has_what_fits(void **)
 		assert_int_equal(v.set.lists[0], asked[i].lists << RULE_LIST_FIRST);
 	}
 	rule_arena_free(&a);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_of_many_lists),
-		cmocka_unit_test(test_exceptions_add_up),
-		cmocka_unit_test(test_exceptions_of_many),
-		cmocka_unit_test(test_set_has_what_fits),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void write_good(void)
 	assert_int_equal(state_file_write(&f, path, why), 0);
 }
 
-static void test_what_is_written_is_read(void **)
+TEST(test_what_is_written_is_read)
 {
 	struct state_file f;
 	char value[32];
@@ -44,7 +44,7 @@ static void test_what_is_written_is_read(void **)
 }
 
 // Every byte changed, every shorter file.
-static void test_damage_is_found(void **)
+TEST(test_damage_is_found)
 {
 	struct state_file f;
 	uint8_t bytes[256];
@@ -68,7 +68,7 @@ static void test_damage_is_found(void **)
 	assert_int_equal(unlink(path), 0);
 }
 
-static void test_too_much_is_not_written(void **)
+TEST(test_too_much_is_not_written)
 {
 	struct state_file f;
 	char why[STATE_FILE_WHY_MAX], text[1000];
@@ -79,14 +79,4 @@ static void test_too_much_is_not_written(void **)
 		state_file_text(&f, "key", text);
 	assert_int_equal(state_file_write(&f, path, why), -EFBIG);
 	assert_int_equal(state_file_read(&f, path, "kind", 3), -ENOENT);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_written_is_read),
-		cmocka_unit_test(test_damage_is_found),
-		cmocka_unit_test(test_too_much_is_not_written),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void expect(const char *text, const char *zone, const char *suffix)
 		dns_name_wire_to_text(name.wire + of.suffix, name.len - of.suffix, buf), suffix);
 }
 
-static void test_names_and_their_zones(void **)
+TEST(test_names_and_their_zones)
 {
 	expect("a.b.victim.co.uk", "victim.co.uk", "co.uk");
 	expect("victim.co.uk", "victim.co.uk", "co.uk");
@@ -37,7 +37,7 @@ static void test_names_and_their_zones(void **)
 }
 
 // Bytes of a label that are those of others.
-static void test_labels_within_a_label(void **)
+TEST(test_labels_within_a_label)
 {
 	expect("x\\003ip6\\004arpa", "x\\003ip6\\004arpa", "x\\003ip6\\004arpa");
 	expect("a.b.x\\007in-addr\\004arpa", "b.x\\007in-addr\\004arpa", "x\\007in-addr\\004arpa");
@@ -45,7 +45,7 @@ static void test_labels_within_a_label(void **)
 	expect("ip6.arpa", "ip6.arpa", "ip6.arpa");
 }
 
-static void test_a_name_of_127_labels(void **)
+TEST(test_a_name_of_127_labels)
 {
 	char text[256];
 	for (unsigned i = 0; i < 127; i++)
@@ -60,7 +60,7 @@ static uint32_t key_of(const char *text, const struct keyhash_secret *secret)
 	return zone_key(&name, secret);
 }
 
-static void test_keys_of_zones(void **)
+TEST(test_keys_of_zones)
 {
 	struct keyhash_secret secret, other;
 	memset(secret.bytes, 0x5a, sizeof(secret.bytes));
@@ -74,15 +74,4 @@ static void test_keys_of_zones(void **)
 	assert_int_equal(zone_count(keys, 3, victim), 2);
 	assert_int_equal(zone_count(keys, 2, victim), 1);
 	assert_int_equal(zone_count(keys, 0, victim), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_and_their_zones),
-		cmocka_unit_test(test_labels_within_a_label),
-		cmocka_unit_test(test_a_name_of_127_labels),
-		cmocka_unit_test(test_keys_of_zones),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

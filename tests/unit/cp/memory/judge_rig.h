@@ -56,5 +56,3 @@ static inline const struct judge_alarm *alarm_of(enum judge_kind kind, const cha
 		assert_int_equal(status->count, 1);    \
 		assert_non_null(alarm_of(kind, name)); \
 	} while (0)
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

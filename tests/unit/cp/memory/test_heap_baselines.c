@@ -38,7 +38,7 @@ static unsigned files_count(void)
 	return n;
 }
 
-static void three_are_kept(void **)
+TEST(three_are_kept)
 {
 	struct heap_baselines *b;
 	struct heap_stats stats;
@@ -79,10 +79,4 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(three_are_kept),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -37,7 +37,7 @@ static bool is_there(void)
 	return s.jemalloc;
 }
 
-static void test_what_stays_counts(void **)
+TEST(test_what_stays_counts)
 {
 	if (!is_there())
 		skip();
@@ -57,7 +57,7 @@ static void test_what_stays_counts(void **)
 	give(p);
 }
 
-static void test_sites_count_for_themselves(void **)
+TEST(test_sites_count_for_themselves)
 {
 	struct heap_site *site = heap_site_library(HEAP_LIBRARY_curl);
 	struct heap_meter m = heap_meter_begin();
@@ -75,7 +75,7 @@ static void test_sites_count_for_themselves(void **)
 }
 
 // As where the library calls weir, which calls another context of it.
-static void test_within_each_other(void **)
+TEST(test_within_each_other)
 {
 	if (!is_there())
 		skip();
@@ -97,7 +97,7 @@ static void test_within_each_other(void **)
 }
 
 // As where the library calls weir, which calls a library that nobody measures.
-static void test_what_is_skipped(void **)
+TEST(test_what_is_skipped)
 {
 	if (!is_there())
 		skip();
@@ -109,15 +109,4 @@ static void test_what_is_skipped(void **)
 	assert_int_equal(heap_meter_end(&outer, library), 0);
 	assert_int_equal(held(), before);
 	give(p);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_stays_counts),
-		cmocka_unit_test(test_sites_count_for_themselves),
-		cmocka_unit_test(test_within_each_other),
-		cmocka_unit_test(test_what_is_skipped),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 // Places that are never given back, though no entry is old: within a minute, while the load is more
 // than what is lost in that time.
-static void places_without_an_entry_alarm(void **)
+TEST_WITH(places_without_an_entry_alarm, setup, teardown)
 {
 	enum { LOAD = 100, LOST = 10 };
 	for (uint64_t n = 0; n < 3 * WARM + 60; n++) {
@@ -29,7 +29,7 @@ static void places_without_an_entry_alarm(void **)
 }
 
 // Upstream servers become slow: questions stay, and are as old as that.
-static void slow_answers_are_no_leak(void **)
+TEST_WITH(slow_answers_are_no_leak, setup, teardown)
 {
 	enum { LOAD = 100 };
 	for (uint64_t n = 0; n < 1000; n++) {
@@ -51,7 +51,7 @@ static void slow_answers_are_no_leak(void **)
 	assert_int_equal(status->raised, 0);
 }
 
-static void a_table_without_ages_is_allowed_its_longest_stay(void **)
+TEST(a_table_without_ages_is_allowed_its_longest_stay)
 {
 	struct judge_ages a = {0};
 	const struct memory_table without = {.oldest_ms = 10},
@@ -66,14 +66,4 @@ static void a_table_without_ages_is_allowed_its_longest_stay(void **)
 	assert_true(judge_ages_see(&a, &old, 3000 + AGES_SPAN_MS, 5) == 5);
 	assert_true(judge_ages_see(&a, &with, 1000 + 2 * (uint64_t)AGES_SPAN_MS, 5) == 5);
 	assert_true(judge_ages_see(&a, &with, 1000 + 3 * (uint64_t)AGES_SPAN_MS, 5) < 1.1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(places_without_an_entry_alarm),
-		TEST(slow_answers_are_no_leak),
-		cmocka_unit_test(a_table_without_ages_is_allowed_its_longest_stay),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static unsigned count_run(const char *name, unsigned each_s, unsigned entries)
 	return UINT32_MAX;
 }
 
-static void counts_alarm_in_time(void **)
+TEST_WITH(counts_alarm_in_time, setup, teardown)
 {
 	assert_true(count_run("dataplane.buffers", 2, 0) <= 60);
 	assert_alone(JUDGE_BUFFERS, "buffers");
@@ -34,7 +34,7 @@ static void counts_alarm_in_time(void **)
 	assert_alone(JUDGE_DESCRIPTORS, "file");
 }
 
-static void descriptors_of_tables_are_explained(void **)
+TEST_WITH(descriptors_of_tables_are_explained, setup, teardown)
 {
 	assert_true(count_run("descriptors socket", 0, 1) == UINT32_MAX);
 	assert_int_equal(status->raised, 0);
@@ -42,7 +42,7 @@ static void descriptors_of_tables_are_explained(void **)
 
 // Connections come and go, and weir counts them each five seconds, when some are in no table yet;
 // one in two seconds stays open.
-static void sockets_that_waver_hide_no_leak(void **)
+TEST_WITH(sockets_that_waver_hide_no_leak, setup, teardown)
 {
 	enum { BEGINS = 3000, SECONDS = 60 };
 	uint64_t random = 88172645463325252u, leaked = 0, open = 0, held = 0;
@@ -63,7 +63,7 @@ static void sockets_that_waver_hide_no_leak(void **)
 	assert_alone(JUDGE_DESCRIPTORS, "socket");
 }
 
-static void deleted_mappings_alarm_at_once(void **)
+TEST_WITH(deleted_mappings_alarm_at_once, setup, teardown)
 {
 	for (uint64_t n = 0; n < 100; n++) {
 		sample_begin();
@@ -73,15 +73,4 @@ static void deleted_mappings_alarm_at_once(void **)
 	}
 	assert_alone(JUDGE_DELETED_MAPPINGS, "deleted");
 	assert_string_equal(status->alarm[0].by, "rule_image");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(counts_alarm_in_time),
-		TEST(descriptors_of_tables_are_explained),
-		TEST(sockets_that_waver_hide_no_leak),
-		TEST(deleted_mappings_alarm_at_once),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

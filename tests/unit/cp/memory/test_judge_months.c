@@ -29,7 +29,7 @@ static const struct judge_status *second(void)
 	return memory_judge_status(judge);
 }
 
-static void a_month_has_one_false_alarm_at_most(void **)
+TEST(a_month_has_one_false_alarm_at_most)
 {
 	const char *given = getenv("WEIR_MONTHS");
 	const unsigned months = given ? (unsigned)atoi(given) : 1, days = given ? MONTH : DAYS;
@@ -89,7 +89,7 @@ static void planted_check(const struct planted *p, unsigned runs)
 	assert_true(late * 10 <= runs); // as a build or a burst may be in the way
 }
 
-static void leaks_alarm_in_time(void **)
+TEST(leaks_alarm_in_time)
 {
 	static const char *const account[] = {
 		"resolver", "upstream", "http", "query_log", "libraries", "frontend", "l0"};
@@ -109,7 +109,7 @@ static void leaks_alarm_in_time(void **)
 				rate[i].most_s < 900 ? 10 : 2);
 }
 
-static void other_leaks_alarm_in_time(void **)
+TEST(other_leaks_alarm_in_time)
 {
 	const double mib = 1048576.0 / 3600;
 	const struct planted leak[] = {
@@ -124,14 +124,10 @@ static void other_leaks_alarm_in_time(void **)
 		planted_check(&leak[i], 5);
 }
 
-int main(void)
+static int judge_end(void **)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_month_has_one_false_alarm_at_most),
-		cmocka_unit_test(leaks_alarm_in_time),
-		cmocka_unit_test(other_leaks_alarm_in_time),
-	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	memory_judge_close(judge);
-	return failed;
+	return 0;
 }
+
+TEST_GROUP(NULL, judge_end)

@@ -19,7 +19,7 @@ static void take(void *p)
 }
 
 // SQLite fills its cache for 100 s; curl loses 12 KB a second from the 60th second on.
-static void what_has_filled_is_not_blamed(void **)
+TEST(what_has_filled_is_not_blamed)
 {
 	char by[HEAP_SITE_NAME];
 	for (unsigned n = 1; n <= SECONDS; n++) {
@@ -38,7 +38,7 @@ static void what_has_filled_is_not_blamed(void **)
 }
 
 // As the statistics of the data plane have them: the order changes, names are anyone's.
-static void sites_of_the_data_plane_have_names(void **)
+TEST(sites_of_the_data_plane_have_names)
 {
 	static struct judge_far far;
 	static struct judge_sites of_far = {.far = &far};
@@ -69,11 +69,4 @@ static void sites_of_the_data_plane_have_names(void **)
 	judge_sites_begin(&of_far);
 	judge_sites_by(&of_far, 1000 * SECONDS, account, 150.0 * LEAK, 150, by, sizeof(by));
 	assert_string_equal(by, "");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(what_has_filled_is_not_blamed),
-		cmocka_unit_test(sites_of_the_data_plane_have_names)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

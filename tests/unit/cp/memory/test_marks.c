@@ -17,7 +17,7 @@ static void window(double a, double b)
 	marks_end(&m, 0);
 }
 
-static void the_least_of_a_window_is_its_mark(void **)
+TEST(the_least_of_a_window_is_its_mark)
 {
 	struct marks_rise r;
 	marks_begin(&m);
@@ -37,7 +37,7 @@ static void the_least_of_a_window_is_its_mark(void **)
 	assert_int_equal(r.falls, 1);
 }
 
-static void steps_are_no_steady_rise(void **)
+TEST(steps_are_no_steady_rise)
 {
 	struct marks_rise r;
 	marks_begin(&m);
@@ -49,7 +49,7 @@ static void steps_are_no_steady_rise(void **)
 	assert_int_equal(r.rises, 2);
 }
 
-static void what_is_excused_is_left_out(void **)
+TEST(what_is_excused_is_left_out)
 {
 	double excused[MARKS_MAX] = {0};
 	struct marks_rise r;
@@ -64,7 +64,7 @@ static void what_is_excused_is_left_out(void **)
 	assert_int_equal(r.falls, 0);
 }
 
-static void a_window_without_a_value_repeats_the_mark(void **)
+TEST(a_window_without_a_value_repeats_the_mark)
 {
 	struct marks_rise r;
 	marks_begin(&m);
@@ -77,15 +77,4 @@ static void a_window_without_a_value_repeats_the_mark(void **)
 	marks_rise(&m, 0, none, &r);
 	assert_float_equal(r.gain, 2, 0);
 	assert_int_equal(r.rises, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_least_of_a_window_is_its_mark),
-		cmocka_unit_test(steps_are_no_steady_rise),
-		cmocka_unit_test(what_is_excused_is_left_out),
-		cmocka_unit_test(a_window_without_a_value_repeats_the_mark),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static void see(struct mem_watch *w, struct table_registry *r, uint64_t used, ui
 	mem_watch_see(w, r);
 }
 
-static void the_most_is_kept(void **)
+TEST(the_most_is_kept)
 {
 	struct table_registry r;
 	struct mem_watch *w = watch_new();
@@ -56,7 +56,7 @@ static void the_most_is_kept(void **)
 	mem_watch_close(w);
 }
 
-static void a_registry_that_is_full_keeps_what_it_has(void **)
+TEST(a_registry_that_is_full_keeps_what_it_has)
 {
 	static char name[TABLES_MAX + 1][16];
 	struct table_registry r = {0};
@@ -79,7 +79,7 @@ static void a_registry_that_is_full_keeps_what_it_has(void **)
 	mem_watch_close(w);
 }
 
-static void memory_that_nobody_knows_alarms(void **)
+TEST(memory_that_nobody_knows_alarms)
 {
 	struct mem_reading r;
 	struct mem_watch *w = watch_new();
@@ -115,7 +115,7 @@ static void stop(void *arg)
 		wheel_start(loop_wheel(service), &check, 10, clock_mono_ms());
 }
 
-static void descriptors_are_counted_while_the_loop_runs(void **)
+TEST(descriptors_are_counted_while_the_loop_runs)
 {
 	struct table_registry r = {0};
 	struct mem_watch *w = watch_new();
@@ -139,13 +139,4 @@ static void descriptors_are_counted_while_the_loop_runs(void **)
 	mem_watch_close(w);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_most_is_kept),
-		cmocka_unit_test(a_registry_that_is_full_keeps_what_it_has),
-		cmocka_unit_test(memory_that_nobody_knows_alarms),
-		cmocka_unit_test(descriptors_are_counted_while_the_loop_runs),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -33,7 +33,7 @@ static uint64_t taken(const char *account)
 	return memory_sample_get(&sample, MEMORY_BYTES, name);
 }
 
-static void each_account_has_a_series(void **)
+TEST_WITH(each_account_has_a_series, fresh, NULL)
 {
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		stats.memory.account[i] = 100 + i;
@@ -64,7 +64,7 @@ static void each_account_has_a_series(void **)
 	assert_int_equal(taken("drivers"), 170);
 }
 
-static void what_holds_nothing_takes_no_place(void **)
+TEST_WITH(what_holds_nothing_takes_no_place, fresh, NULL)
 {
 	stats.memory.account[MEM_ACCOUNT_config] = 1;
 	memory_dataplane_take(&sample, &stats);
@@ -101,7 +101,7 @@ static const struct trend *line(const char *name)
 	return NULL;
 }
 
-static void a_leak_is_alarmed_by_its_account(void **)
+TEST_WITH(a_leak_is_alarmed_by_its_account, fresh, NULL)
 {
 	assert_int_equal(memory_meter_open(&meter, NULL), 0);
 	run(2400, 2048);
@@ -115,7 +115,7 @@ static void a_leak_is_alarmed_by_its_account(void **)
 	memory_meter_close(meter);
 }
 
-static void a_restart_of_ours_finds_the_history(void **)
+TEST_WITH(a_restart_of_ours_finds_the_history, fresh, NULL)
 {
 	char path[] = "/tmp/weir-test-memory-XXXXXX";
 	int fd = mkstemp(path);
@@ -134,15 +134,4 @@ static void a_restart_of_ours_finds_the_history(void **)
 	assert_int_equal(memory_ring_row(r, 5)->value[i], 3000000);
 	memory_meter_close(meter);
 	unlink(path);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(each_account_has_a_series, fresh),
-		cmocka_unit_test_setup(what_holds_nothing_takes_no_place, fresh),
-		cmocka_unit_test_setup(a_leak_is_alarmed_by_its_account, fresh),
-		cmocka_unit_test_setup(a_restart_of_ours_finds_the_history, fresh),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-static void a_restart_finds_the_samples(void **)
+TEST_WITH(a_restart_finds_the_samples, setup, teardown)
 {
 	start();
 	for (uint64_t i = 0; i < 5; i++)
@@ -75,7 +75,7 @@ static void a_restart_finds_the_samples(void **)
 	stop();
 }
 
-static void the_ring_goes_round(void **)
+TEST_WITH(the_ring_goes_round, setup, teardown)
 {
 	start();
 	for (uint64_t i = 0; i < 3 * LENGTH + 3; i++)
@@ -108,7 +108,7 @@ static off_t size_of_file(void)
 	return st.st_size;
 }
 
-static void a_damaged_row_is_one_row_less(void **)
+TEST_WITH(a_damaged_row_is_one_row_less, setup, teardown)
 {
 	start();
 	for (uint64_t i = 0; i < LENGTH; i++)
@@ -123,7 +123,7 @@ static void a_damaged_row_is_one_row_less(void **)
 }
 
 // The disk was full for a while: rows of the lap before are still there.
-static void rows_of_an_older_lap_are_left_out(void **)
+TEST_WITH(rows_of_an_older_lap_are_left_out, setup, teardown)
 {
 	start();
 	for (uint64_t i = 0; i < LENGTH; i++)
@@ -146,7 +146,7 @@ static void rows_of_an_older_lap_are_left_out(void **)
 }
 
 // Wherever a bit flips and wherever the file ends, the next start works and says sane things.
-static void no_damage_stops_a_start(void **)
+TEST_WITH(no_damage_stops_a_start, setup, teardown)
 {
 	start();
 	for (uint64_t i = 0; i < LENGTH; i++)
@@ -174,7 +174,7 @@ static void no_damage_stops_a_start(void **)
 	}
 }
 
-static void lives_say_how_they_ended(void **)
+TEST_WITH(lives_say_how_they_ended, setup, teardown)
 {
 	struct memory_place place = {.wall_s = 100, .boot = "one"};
 	start();
@@ -203,7 +203,7 @@ static void lives_say_how_they_ended(void **)
 	stop();
 }
 
-static void what_is_no_file_is_refused(void **)
+TEST_WITH(what_is_no_file_is_refused, setup, teardown)
 {
 	struct memory_ring r;
 	assert_int_equal(memory_ring_open(&r, LENGTH), 0);
@@ -230,7 +230,7 @@ static void follow(struct memory_other o, const struct memory_place *place)
 }
 
 // The lock is held by one that starts, and the statistics are still the last one's.
-static void a_life_is_told_once(void **)
+TEST_WITH(a_life_is_told_once, setup, teardown)
 {
 	struct memory_lives *l = &all_lives[MEMORY_DATAPLANE];
 	const struct memory_place place = {.wall_s = 100, .boot = "one"};
@@ -261,7 +261,7 @@ static void a_life_is_told_once(void **)
 }
 
 // Another process, which goes on while ours begins anew; each of its ends by itself.
-static void lives_of_the_data_plane(void **)
+TEST_WITH(lives_of_the_data_plane, setup, teardown)
 {
 	static const enum memory_end ends[] = {MEMORY_RUNS, MEMORY_REBOOTED, MEMORY_OUT_KILLED,
 		MEMORY_UNSEEN, MEMORY_KILLED, MEMORY_STOPPED, MEMORY_KILLED, MEMORY_FAILED,
@@ -298,20 +298,4 @@ static void lives_of_the_data_plane(void **)
 	assert_null(memory_life_get(l, ARRAY_LEN(ends)));
 	assert_null(memory_life_get(&lives, 0)); // of the other one
 	stop();
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_restart_finds_the_samples, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_ring_goes_round, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_damaged_row_is_one_row_less, setup, teardown),
-		cmocka_unit_test_setup_teardown(rows_of_an_older_lap_are_left_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_damage_stops_a_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(lives_say_how_they_ended, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_life_is_told_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(lives_of_the_data_plane, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

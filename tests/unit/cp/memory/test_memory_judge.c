@@ -24,7 +24,7 @@ static unsigned bytes_run(const char *name, unsigned seconds, double leak)
 	return seconds + 1;
 }
 
-static void a_leak_alarms_in_time(void **)
+TEST_WITH(a_leak_alarms_in_time, setup, teardown)
 {
 	static const struct {
 		double mib_an_hour;
@@ -50,7 +50,7 @@ static void a_leak_alarms_in_time(void **)
 }
 
 // What is lost with each reload comes seldom, and in lumps: 3 MiB each 10 s, 95 KB each 10 s.
-static void a_leak_in_lumps_alarms_in_time(void **)
+TEST_WITH(a_leak_in_lumps_alarms_in_time, setup, teardown)
 {
 	static const struct {
 		uint64_t lump;
@@ -75,7 +75,7 @@ static void a_leak_in_lumps_alarms_in_time(void **)
 }
 
 // What starts takes less and less, and keeps it.
-static void what_settles_is_no_leak(void **)
+TEST_WITH(what_settles_is_no_leak, setup, teardown)
 {
 	double bytes = 0, step = 8 << 20;
 	for (uint64_t n = 0; n < 4000; n++) {
@@ -90,7 +90,7 @@ static void what_settles_is_no_leak(void **)
 	assert_int_equal(status->raised, 0);
 }
 
-static void an_alarm_ends_when_the_growth_does(void **)
+TEST_WITH(an_alarm_ends_when_the_growth_does, setup, teardown)
 {
 	bytes_run("http", WARM, 0);
 	bytes_run("http", 60, 300000);
@@ -102,7 +102,7 @@ static void an_alarm_ends_when_the_growth_does(void **)
 	assert_int_equal(status->raised, 1);
 }
 
-static void a_start_is_not_checked(void **)
+TEST_WITH(a_start_is_not_checked, setup, teardown)
 {
 	assert_int_equal(bytes_run("http", 25, 1e7), 26);
 	bytes_run("http", 3600, 0);
@@ -110,7 +110,7 @@ static void a_start_is_not_checked(void **)
 	assert_in_range(status->judged_s, 3590, 3595);
 }
 
-static void the_data_plane_starts_anew(void **)
+TEST_WITH(the_data_plane_starts_anew, setup, teardown)
 {
 	bytes_run("dataplane.images", WARM, 0);
 	bytes_run("dataplane.images", 60, 1e6);
@@ -150,13 +150,13 @@ static void fill_run(const char *leak)
 	}
 }
 
-static void a_table_that_fills_explains_its_own_bytes(void **)
+TEST_WITH(a_table_that_fills_explains_its_own_bytes, setup, teardown)
 {
 	fill_run("");
 	assert_int_equal(status->raised, 0);
 }
 
-static void and_hides_no_leak_beside_it(void **)
+TEST_WITH(and_hides_no_leak_beside_it, setup, teardown)
 {
 	static const struct {
 		const char *series, *name;
@@ -185,7 +185,7 @@ static void unpruned_run(struct table_info t, unsigned seconds, unsigned entries
 	}
 }
 
-static void a_table_that_is_never_pruned_is_judged_itself(void **)
+TEST_WITH(a_table_that_is_never_pruned_is_judged_itself, setup, teardown)
 {
 	unpruned_run((struct table_info){.name = "inflight", .kind = TABLE_WORK, .cap = 4000}, 400,
 		10, 200);
@@ -194,7 +194,7 @@ static void a_table_that_is_never_pruned_is_judged_itself(void **)
 }
 
 // A table over its cap is not what its kind says.
-static void a_cache_over_its_cap_explains_no_more(void **)
+TEST_WITH(a_cache_over_its_cap_explains_no_more, setup, teardown)
 {
 	unpruned_run((struct table_info){.name = "inflight", .kind = TABLE_CACHE, .cap = 4000}, 500,
 		10, 30000);
@@ -204,7 +204,7 @@ static void a_cache_over_its_cap_explains_no_more(void **)
 	assert_alone(JUDGE_ACCOUNT, "resolver");
 }
 
-static void memory_that_was_there_from_the_start_explains_nothing(void **)
+TEST_WITH(memory_that_was_there_from_the_start_explains_nothing, setup, teardown)
 {
 	struct table_info t = {
 		.name = "inflight", .kind = TABLE_WORK, .cap = 1000000, .has = TABLE_RESERVED};
@@ -220,7 +220,7 @@ static void memory_that_was_there_from_the_start_explains_nothing(void **)
 	assert_alone(JUDGE_ACCOUNT, "resolver");
 }
 
-static void entries_that_stay_too_long_alarm(void **)
+TEST_WITH(entries_that_stay_too_long_alarm, setup, teardown)
 {
 	struct table_info t = {
 		.name = "waiters", .kind = TABLE_WORK, .cap = 1000, .used = 3, .stay_ms = 2000};
@@ -240,7 +240,7 @@ static void entries_that_stay_too_long_alarm(void **)
 }
 
 // Work follows the load, which grows tenfold within minutes.
-static void load_is_no_leak(void **)
+TEST_WITH(load_is_no_leak, setup, teardown)
 {
 	uint64_t misses = 0;
 	for (uint64_t n = 0; n < 2000; n++) {
@@ -257,7 +257,7 @@ static void load_is_no_leak(void **)
 }
 
 // All questions come in one second of five.
-static void bursts_are_no_leak(void **)
+TEST_WITH(bursts_are_no_leak, setup, teardown)
 {
 	for (uint64_t n = 0; n < 1000; n++) {
 		uint64_t slow = n < WARM ? 0 : n < WARM + 60 ? n - WARM : 60;
@@ -274,7 +274,7 @@ static void bursts_are_no_leak(void **)
 	assert_int_equal(status->raised, 0);
 }
 
-static void builds_are_no_leak(void **)
+TEST_WITH(builds_are_no_leak, setup, teardown)
 {
 	for (uint64_t n = 0; n < 3000; n++) {
 		uint64_t at = n % 300;
@@ -294,7 +294,7 @@ static void builds_are_no_leak(void **)
 }
 
 // The account's bytes are a library's, of which the heap says how many it has.
-static void the_site_that_grew_is_named(void **)
+TEST_WITH(the_site_that_grew_is_named, setup, teardown)
 {
 	static void *block[300];
 	for (unsigned n = 0; n < ARRAY_LEN(block); n++) {
@@ -309,7 +309,7 @@ static void the_site_that_grew_is_named(void **)
 		heap_free(block[n]);
 }
 
-static void alarms_over_the_cap_are_counted(void **)
+TEST_WITH(alarms_over_the_cap_are_counted, setup, teardown)
 {
 	char name[MEMORY_NAME_MAX];
 	for (uint64_t n = 0; n < 300; n++) {
@@ -323,28 +323,4 @@ static void alarms_over_the_cap_are_counted(void **)
 	assert_int_equal(status->count, JUDGE_ALARMS_MAX);
 	assert_int_equal(status->left_out, 3);
 	assert_int_equal(status->raised, JUDGE_ALARMS_MAX + 3);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(a_leak_alarms_in_time),
-		TEST(a_leak_in_lumps_alarms_in_time),
-		TEST(what_settles_is_no_leak),
-		TEST(an_alarm_ends_when_the_growth_does),
-		TEST(a_start_is_not_checked),
-		TEST(the_data_plane_starts_anew),
-		TEST(a_table_that_fills_explains_its_own_bytes),
-		TEST(and_hides_no_leak_beside_it),
-		TEST(a_table_that_is_never_pruned_is_judged_itself),
-		TEST(a_cache_over_its_cap_explains_no_more),
-		TEST(memory_that_was_there_from_the_start_explains_nothing),
-		TEST(entries_that_stay_too_long_alarm),
-		TEST(load_is_no_leak),
-		TEST(bursts_are_no_leak),
-		TEST(builds_are_no_leak),
-		TEST(the_site_that_grew_is_named),
-		TEST(alarms_over_the_cap_are_counted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

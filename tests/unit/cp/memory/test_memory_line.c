@@ -45,7 +45,7 @@ static int setup(void **)
 	return 0;
 }
 
-static void test_it_is_off(void **)
+TEST_WITH(test_it_is_off, setup, NULL)
 {
 	for (unsigned second = 1; second < 1000; second++) {
 		sample_make(second, 0, 0);
@@ -53,7 +53,7 @@ static void test_it_is_off(void **)
 	}
 }
 
-static void test_it_comes_each_interval(void **)
+TEST_WITH(test_it_comes_each_interval, setup, NULL)
 {
 	unsigned lines = 0;
 	for (unsigned second = 1; second <= 301; second++) {
@@ -63,7 +63,7 @@ static void test_it_comes_each_interval(void **)
 	assert_int_equal(lines, 5);
 }
 
-static void test_it_says_what_grew_and_what_is_full(void **)
+TEST_WITH(test_it_says_what_grew_and_what_is_full, setup, NULL)
 {
 	sample_make(1, 2, 7);
 	assert_null(memory_line_take(&line, &sample, 10, text));
@@ -75,14 +75,4 @@ static void test_it_says_what_grew_and_what_is_full(void **)
 	sample_make(21, 5, 6);
 	assert_non_null(memory_line_take(&line, &sample, 10, text));
 	assert_non_null(strstr(text, "; gained in 10 s: none; fullest: l0 99%"));
-}
-
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_it_is_off, setup),
-		cmocka_unit_test_setup(test_it_comes_each_interval, setup),
-		cmocka_unit_test_setup(test_it_says_what_grew_and_what_is_full, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static const struct memory_slope *slope(const char *name)
 	return NULL;
 }
 
-static void growth_is_measured(void **)
+TEST_WITH(growth_is_measured, setup, teardown)
 {
 	rss_now = 0, entries_now = 1000;
 	run(200, 2048, 0);
@@ -69,7 +69,7 @@ static void growth_is_measured(void **)
 	assert_float_equal(t->slope, 0, 1e-9);
 }
 
-static void a_table_that_fills_is_named(void **)
+TEST_WITH(a_table_that_fills_is_named, setup, teardown)
 {
 	rss_now = 0, entries_now = 1000;
 	run(100, 2048, 10);
@@ -86,7 +86,7 @@ static void a_table_that_fills_is_named(void **)
 	assert_true(report.steady);
 }
 
-static void an_hour_is_seen_by_the_minute(void **)
+TEST_WITH(an_hour_is_seen_by_the_minute, setup, teardown)
 {
 	rss_now = 0, entries_now = 1000;
 	run(2 * 3600, 1000, 0);
@@ -111,7 +111,7 @@ static void leak_run(const char *series, unsigned seconds, uint64_t leak)
 	memory_meter_report(meter, 60, &report);
 }
 
-static void an_alarm_is_in_the_report(void **)
+TEST_WITH(an_alarm_is_in_the_report, setup, teardown)
 {
 	leak_run("dataplane.images", 300, 0);
 	assert_false(report.alarm);
@@ -142,7 +142,7 @@ static void dataplane_run(unsigned seconds, uint64_t id, uint64_t from, uint64_t
 }
 
 // Another life of it is larger from its first moment on, which is no growth.
-static void another_data_plane_begins_anew(void **)
+TEST_WITH(another_data_plane_begins_anew, setup, teardown)
 {
 	const struct memory_lives *l = memory_meter_lives(meter, MEMORY_DATAPLANE);
 	dataplane_run(1000, 7, 1000000, 0);
@@ -168,7 +168,7 @@ static void many_take(unsigned from, unsigned count)
 	memory_meter_take(meter, &s);
 }
 
-static void series_over_the_cap_are_counted(void **)
+TEST_WITH(series_over_the_cap_are_counted, setup, teardown)
 {
 	many_take(0, MEMORY_SERIES_MAX);
 	memory_meter_report(meter, 10, &report);
@@ -190,7 +190,7 @@ static void series_over_the_cap_are_counted(void **)
 }
 
 // Damage cost the lives, so that this one has the number of the one whose samples were kept.
-static void another_life_of_one_number_is_left_out(void **)
+TEST(another_life_of_one_number_is_left_out)
 {
 	struct memory_ring r;
 	assert_int_equal(memory_ring_open(&r, 16), 0);
@@ -202,24 +202,9 @@ static void another_life_of_one_number_is_left_out(void **)
 	memory_ring_close(&r);
 }
 
-static void nothing_yet_is_an_empty_report(void **)
+TEST_WITH(nothing_yet_is_an_empty_report, setup, teardown)
 {
 	memory_meter_report(meter, 3600, &report);
 	assert_int_equal(report.count, 0);
 	assert_int_equal(report.samples, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nothing_yet_is_an_empty_report, setup, teardown),
-		cmocka_unit_test_setup_teardown(growth_is_measured, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_table_that_fills_is_named, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_hour_is_seen_by_the_minute, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_alarm_is_in_the_report, setup, teardown),
-		cmocka_unit_test_setup_teardown(another_data_plane_begins_anew, setup, teardown),
-		cmocka_unit_test_setup_teardown(series_over_the_cap_are_counted, setup, teardown),
-		cmocka_unit_test(another_life_of_one_number_is_left_out),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static void assert_peer(const char *kind, const char *host, unsigned sockets, ui
 	assert_int_equal(p->unsent, sockets);
 }
 
-static void test_by_kind_and_host(void **)
+TEST(test_by_kind_and_host)
 {
 	peers = calloc(1, sizeof(*peers));
 	add("tcp", "198.18.0.1:1024", 2);
@@ -57,7 +57,7 @@ static void test_by_kind_and_host(void **)
 }
 
 // Those for whom there is no place are counted all the same, and who has one keeps it.
-static void test_too_many(void **)
+TEST(test_too_many)
 {
 	enum { MORE = 500 };
 	char peer[64];
@@ -74,13 +74,4 @@ static void test_too_many(void **)
 	for (unsigned i = 0; i < PROCESS_PEERS_MAX; i++)
 		assert_int_equal(peers->peer[i].sockets, 2);
 	free(peers);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_kind_and_host),
-		cmocka_unit_test(test_too_many),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static bool text_names(const char *text, const void *function)
 	return false;
 }
 
-static void equal_stacks_are_one(void **)
+TEST(equal_stacks_are_one)
 {
 	struct stacks *t = calloc(1, sizeof(*t));
 	void *a[] = {a, a + 1}, *b[] = {a, a + 2};
@@ -56,7 +56,7 @@ static void equal_stacks_are_one(void **)
 	free(t);
 }
 
-static void a_full_table_counts_what_it_lost(void **)
+TEST(a_full_table_counts_what_it_lost)
 {
 	struct stacks *t = calloc(1, sizeof(*t));
 	assert_non_null(t);
@@ -75,7 +75,7 @@ void *test_allocates(size_t n)
 	return p;
 }
 
-static void allocations_are_in_their_functions(void **)
+TEST(allocations_are_in_their_functions)
 {
 	char *text;
 	size_t len;
@@ -112,7 +112,7 @@ void *test_waits(void *arg)
 	return w;
 }
 
-static void a_thread_says_where_it_waits(void **)
+TEST(a_thread_says_where_it_waits)
 {
 	struct waiter w;
 	pthread_t thread;
@@ -161,7 +161,7 @@ static uint64_t words_read(const char *text, size_t len, bool *is_named)
 	return samples;
 }
 
-static void time_is_in_the_busy_function(void **)
+TEST(time_is_in_the_busy_function)
 {
 	static const _Atomic bool stop = false;
 	pthread_t thread;
@@ -182,7 +182,7 @@ static void time_is_in_the_busy_function(void **)
 	raise(SIGPROF); // one that comes late does nothing
 }
 
-static void a_stopped_profile_is_whole(void **)
+TEST(a_stopped_profile_is_whole)
 {
 	static const _Atomic bool stop = true;
 	char *text;
@@ -191,17 +191,4 @@ static void a_stopped_profile_is_whole(void **)
 	assert_int_equal(profile_cpu(100, &stop, &text, &len), 0);
 	assert_int_equal(words_read(text, len, &is_named), 0);
 	free(text);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equal_stacks_are_one),
-		cmocka_unit_test(a_full_table_counts_what_it_lost),
-		cmocka_unit_test(allocations_are_in_their_functions),
-		cmocka_unit_test(a_thread_says_where_it_waits),
-		cmocka_unit_test(time_is_in_the_busy_function),
-		cmocka_unit_test(a_stopped_profile_is_whole),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static int setup(void **)
 	return 0;
 }
 
-static void as_usual_nothing_changes(void **)
+TEST_WITH(as_usual_nothing_changes, setup, NULL)
 {
 	for (unsigned i = 0; i < TOGGLE_COUNT; i++)
 		assert_int_equal(toggles.value[i], toggle_usual(i));
@@ -32,7 +32,7 @@ static void as_usual_nothing_changes(void **)
 	assert_int_equal(config.upstreams.socket_uses, 0);
 }
 
-static void each_turns_its_own_part_off(void **)
+TEST_WITH(each_turns_its_own_part_off, setup, NULL)
 {
 	static const char *const names[] = {"refresh", "l1", "query_log", "list_reload"};
 	for (unsigned i = 0; i < 4; i++)
@@ -44,7 +44,7 @@ static void each_turns_its_own_part_off(void **)
 	assert_false(config.resolver_off);
 }
 
-static void the_resolver_takes_refresh_with_it(void **)
+TEST_WITH(the_resolver_takes_refresh_with_it, setup, NULL)
 {
 	assert_int_equal(toggle_set(&toggles, TOGGLE_RESOLVER, "off"), 0);
 	toggles_apply(&toggles, &config);
@@ -52,7 +52,7 @@ static void the_resolver_takes_refresh_with_it(void **)
 	assert_false(config.refresh.enabled);
 }
 
-static void sockets_are_recycled(void **)
+TEST_WITH(sockets_are_recycled, setup, NULL)
 {
 	assert_int_equal(toggle_set(&toggles, TOGGLE_UPSTREAM_RECYCLE, "7"), 0);
 	toggles_apply(&toggles, &config);
@@ -71,7 +71,7 @@ static void sockets_are_recycled(void **)
 	assert_int_equal(config.upstreams.socket_uses, 1);
 }
 
-static void no_connection_is_kept(void **)
+TEST_WITH(no_connection_is_kept, setup, NULL)
 {
 	assert_false(config.http_single);
 	assert_int_equal(toggle_set(&toggles, toggle_find("http.keepalive"), "off"), 0);
@@ -81,7 +81,7 @@ static void no_connection_is_kept(void **)
 }
 
 // What was read stays as it was, so a toggle that is as usual again brings it back.
-static void laid_over_a_copy(void **)
+TEST_WITH(laid_over_a_copy, setup, NULL)
 {
 	assert_int_equal(toggle_set(&toggles, TOGGLE_REFRESH, "off"), 0);
 	assert_int_equal(toggle_set(&toggles, TOGGLE_L1, "off"), 0);
@@ -100,7 +100,7 @@ static void laid_over_a_copy(void **)
 	free(laid);
 }
 
-static void wrong_values_change_nothing(void **)
+TEST_WITH(wrong_values_change_nothing, setup, NULL)
 {
 	static const char *const wrong[] = {
 		"", "00", "10001", "-1", "1x", "off", "99999999999", " 2"};
@@ -112,7 +112,7 @@ static void wrong_values_change_nothing(void **)
 	assert_int_equal(toggle_find("none"), TOGGLE_COUNT);
 }
 
-static void default_is_as_usual(void **)
+TEST_WITH(default_is_as_usual, setup, NULL)
 {
 	for (unsigned i = 0; i < TOGGLE_COUNT; i++) {
 		assert_int_equal(toggle_find(toggle_name(i)), i);
@@ -121,19 +121,4 @@ static void default_is_as_usual(void **)
 		assert_int_equal(toggle_set(&toggles, i, "default"), 0);
 		assert_int_equal(toggles.value[i], toggle_usual(i));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(as_usual_nothing_changes, setup),
-		cmocka_unit_test_setup(each_turns_its_own_part_off, setup),
-		cmocka_unit_test_setup(the_resolver_takes_refresh_with_it, setup),
-		cmocka_unit_test_setup(sockets_are_recycled, setup),
-		cmocka_unit_test_setup(no_connection_is_kept, setup),
-		cmocka_unit_test_setup(laid_over_a_copy, setup),
-		cmocka_unit_test_setup(wrong_values_change_nothing, setup),
-		cmocka_unit_test_setup(default_is_as_usual, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static double noise(void)
 	return sum / 4;
 }
 
-static void a_line_is_found_exactly(void **)
+TEST(a_line_is_found_exactly)
 {
 	struct trend t;
 	for (unsigned i = 0; i < N; i++)
@@ -35,7 +35,7 @@ static void a_line_is_found_exactly(void **)
 	assert_false(trend_is_above(&t, 3.6) || t.slope + t.half < 3.4);
 }
 
-static void a_constant_has_no_slope(void **)
+TEST(a_constant_has_no_slope)
 {
 	struct trend t;
 	for (unsigned i = 0; i < N; i++)
@@ -46,7 +46,7 @@ static void a_constant_has_no_slope(void **)
 	assert_float_equal(t.half, 0, 1e-9);
 }
 
-static void too_few_samples_know_nothing(void **)
+TEST(too_few_samples_know_nothing)
 {
 	struct trend t;
 	x[0] = 0, x[1] = 1, y[0] = 0, y[1] = 5;
@@ -83,7 +83,7 @@ static unsigned rounds_held(double memory, double slope)
 	return held;
 }
 
-static void the_interval_holds_the_slope(void **)
+TEST(the_interval_holds_the_slope)
 {
 	state = 1;
 	unsigned plain = rounds_held(0, 0.25);
@@ -91,7 +91,7 @@ static void the_interval_holds_the_slope(void **)
 }
 
 // Without a widening it would hold half of them.
-static void also_where_samples_follow_one_another(void **)
+TEST(also_where_samples_follow_one_another)
 {
 	state = 2;
 	unsigned held = rounds_held(0.8, 0.25);
@@ -99,24 +99,11 @@ static void also_where_samples_follow_one_another(void **)
 }
 
 // A step is no growth: what follows it is too much alike.
-static void one_step_is_not_sure_growth(void **)
+TEST(one_step_is_not_sure_growth)
 {
 	struct trend t;
 	for (unsigned i = 0; i < N; i++)
 		x[i] = i, y[i] = i < N / 2 ? 0 : 1000;
 	trend_fit(x, y, N, &t);
 	assert_false(trend_is_above(&t, 0));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_is_found_exactly),
-		cmocka_unit_test(a_constant_has_no_slope),
-		cmocka_unit_test(too_few_samples_know_nothing),
-		cmocka_unit_test(the_interval_holds_the_slope),
-		cmocka_unit_test(also_where_samples_follow_one_another),
-		cmocka_unit_test(one_step_is_not_sure_growth),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static void expect_count(unsigned count)
 	assert_int_equal(designated_any(&config), count > 0);
 }
 
-static void test_services(void **)
+TEST_WITH(test_services, setup, NULL)
 {
 	expect_count(0);
 	config.dot.enabled = true;
@@ -65,7 +65,7 @@ static void test_services(void **)
 	expect(0, "1 dns.example alpn=h2,http/1.1 dohpath=/dns-query{?dns}");
 }
 
-static void test_ports_and_addresses(void **)
+TEST_WITH(test_ports_and_addresses, setup, NULL)
 {
 	config.dot = (struct config_dot){.enabled = true, .port = 8853};
 	config.doh.enabled = true;
@@ -80,7 +80,7 @@ static void test_ports_and_addresses(void **)
 		  "ipv6hint=2001:db8::53 dohpath=/dns-query{?dns}");
 }
 
-static void test_no_name(void **)
+TEST_WITH(test_no_name, setup, NULL)
 {
 	config.dot.enabled = config.doh.enabled = true;
 	name[0] = '\0';
@@ -90,7 +90,7 @@ static void test_no_name(void **)
 }
 
 // The longest of all has room.
-static void test_longest(void **)
+TEST_WITH(test_longest, setup, NULL)
 {
 	struct designated d;
 	memset(name, 'a', sizeof(name) - 1);
@@ -106,12 +106,4 @@ static void test_longest(void **)
 	designated_make(&config, &d);
 	assert_int_equal(d.count, 2);
 	assert_int_equal(d.record[1].rdata_len, 2 + 255 + 4 + 12 + 6 + 8 + 4 + 15 * 16 + 4 + 126);
-}
-
-int main(void)
-{
-#define T(test) cmocka_unit_test_setup(test, setup)
-	const struct CMUnitTest tests[] = {
-		T(test_services), T(test_ports_and_addresses), T(test_no_name), T(test_longest)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

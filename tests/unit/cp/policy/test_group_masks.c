@@ -194,7 +194,7 @@ static void compare(time_t t)
 	}
 }
 
-static void test_two_weeks(void **)
+TEST(test_two_weeks)
 {
 	static const time_t jumps[] = {1774746000, 1792890000}; // 2026, Berlin
 	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
@@ -205,7 +205,7 @@ static void test_two_weeks(void **)
 }
 
 // The operator's pause: nothing blocks, whatever the time.
-static void test_paused(void **)
+TEST(test_paused)
 {
 	setenv("TZ", "UTC0", 1);
 	tzset();
@@ -230,11 +230,4 @@ static void test_paused(void **)
 		}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_two_weeks),
-		cmocka_unit_test(test_paused),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -32,7 +32,7 @@ static int setup(void **)
 	return 0;
 }
 
-static void test_pauses(void **)
+TEST_WITH(test_pauses, setup, NULL)
 {
 	assert_int_equal(group_pause_begin(&pauses, &config, "nobody", 5, 0), -ENOENT);
 	assert_int_equal(group_pause_begin(&pauses, &config, kids, 0, 0), -ERANGE);
@@ -56,7 +56,7 @@ static void test_pauses(void **)
 }
 
 // A group that a reload takes away is forgotten; another one keeps its pause by its name.
-static void test_reload(void **)
+TEST_WITH(test_reload, setup, NULL)
 {
 	assert_int_equal(group_pause_begin(&pauses, &config, kids, 10, 0), 0);
 	assert_int_equal(group_pause_begin(&pauses, &config, off, 10, 0), 0);
@@ -90,7 +90,7 @@ static void pass(struct clocks *c, uint64_t ms)
 }
 
 // A day and a half of waking: the state between two wakings never changes.
-static void test_timer(void **)
+TEST_WITH(test_timer, setup, NULL)
 {
 	struct clocks c = {{MIDNIGHT + 12 * 3600, 250000000}, 777};
 	unsigned wakings = 0, changes = 0;
@@ -115,7 +115,7 @@ static void test_timer(void **)
 }
 
 // The clock is set: within GROUP_LOOK_MS it is noticed, and a pause is as long as before.
-static void test_clock_jump(void **)
+TEST_WITH(test_clock_jump, setup, NULL)
 {
 	struct clocks c = {{MIDNIGHT + 12 * 3600, 0}, 1000};
 	assert_int_equal(group_wait_ms(&pauses, &config, &c.wall, c.mono_ms), GROUP_LOOK_MS);
@@ -145,7 +145,7 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 }
 
 // A clock that is a tick behind would be seen, at a second's begin, to be in the one before.
-static void test_moment_is_exact(void **)
+TEST_WITH(test_moment_is_exact, setup, NULL)
 {
 	for (unsigned i = 0; i < 100; i++) {
 		struct timespec before, after;
@@ -156,13 +156,4 @@ static void test_moment_is_exact(void **)
 		assert_false(is_before(&m.wall, &before));
 		assert_false(is_before(&after, &m.wall));
 	}
-}
-
-#define T(name) cmocka_unit_test_setup(name, setup)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {T(test_pauses), T(test_reload), T(test_timer),
-		T(test_clock_jump), T(test_moment_is_exact)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

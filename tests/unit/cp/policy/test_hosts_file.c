@@ -69,7 +69,7 @@ static void expect(unsigned i, const char *name, bool own, unsigned line)
 	assert_int_equal(taken[i].line, line);
 }
 
-static void test_lines_and_words(void **)
+TEST_WITH(test_lines_and_words, setup, teardown)
 {
 	assert_int_equal(
 		read_text("192.0.2.1 a.lan\tb.lan \r\n\n# all of it\n \t\r\n"
@@ -87,7 +87,7 @@ static void test_lines_and_words(void **)
 	assert_int_equal(counts.rejected, 0);
 }
 
-static void test_what_is_none_is_rejected(void **)
+TEST_WITH(test_what_is_none_is_rejected, setup, teardown)
 {
 	assert_int_equal(read_text("192.0.2.1 . a\\b a..b good.lan\n"), 0);
 	expect(0, "good.lan", true, 1);
@@ -101,7 +101,7 @@ static void test_what_is_none_is_rejected(void **)
 	assert_int_equal(counts.rejected, 4);
 }
 
-static void test_longest_address(void **)
+TEST_WITH(test_longest_address, setup, teardown)
 {
 	assert_int_equal(read_text("0000:0000:0000:0000:0000:ffff:192.168.100.200 a.lan\n"), 0);
 	expect(0, "a.lan", true, 1);
@@ -112,7 +112,7 @@ static void test_longest_address(void **)
 	assert_int_equal(counts.rejected, 1);
 }
 
-static void test_a_taker_that_has_enough(void **)
+TEST_WITH(test_a_taker_that_has_enough, setup, teardown)
 {
 	stop_at = 2;
 	assert_int_equal(read_text("192.0.2.1 a.lan b.lan c.lan\n192.0.2.2 d.lan\n"), -E2BIG);
@@ -120,7 +120,7 @@ static void test_a_taker_that_has_enough(void **)
 	stop_at = 0;
 }
 
-static void test_files(void **)
+TEST_WITH(test_files, setup, NULL)
 {
 	assert_int_equal(read_text(""), 0);
 	assert_int_equal(counts.lines, 0);
@@ -134,7 +134,7 @@ static void test_files(void **)
 	assert_int_equal(unlink(path), 0);
 }
 
-static void test_largest_file(void **)
+TEST_WITH(test_largest_file, setup, teardown)
 {
 	assert_int_equal(read_text(""), 0);
 	assert_int_equal(truncate(path, HOSTS_BYTES_MAX), 0);
@@ -157,24 +157,9 @@ static void expect_reverse(const char *address, const char *wanted)
 	assert_string_equal(text, wanted);
 }
 
-static void test_reverse_names(void **)
+TEST(test_reverse_names)
 {
 	expect_reverse("192.0.2.10", "10.2.0.192.in-addr.arpa");
 	expect_reverse("2001:db8::fe",
 		"e.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_lines_and_words),
-		T(test_what_is_none_is_rejected),
-		T(test_longest_address),
-		T(test_a_taker_that_has_enough),
-		cmocka_unit_test_setup(test_files, setup),
-		T(test_largest_file),
-		cmocka_unit_test(test_reverse_names),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

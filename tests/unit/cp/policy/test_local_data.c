@@ -169,7 +169,7 @@ static void expect_group(const char *name, uint16_t type, const char *wanted)
 		fail_msg("of the group: %s %u: \"%s\", not \"%s\"", name, type, got, wanted);
 }
 
-static void test_records(void **)
+TEST_WITH(test_records, setup, teardown)
 {
 	everyone("nas.lan", "A", "192.0.2.1");
 	everyone("nas.lan", "A", "192.0.2.2");
@@ -193,7 +193,7 @@ static void test_records(void **)
 	expect("svc.lan", DNS_TYPE_HTTPS, "1");
 }
 
-static void test_aliases(void **)
+TEST_WITH(test_aliases, setup, teardown)
 {
 	everyone("host.lan", "A", "192.0.2.1");
 	everyone("*.wild.lan", "A", "192.0.2.2");
@@ -217,7 +217,7 @@ static void test_aliases(void **)
 	expect("gone.lan", DNS_TYPE_A, "1"); // nothing there, and no query upstream
 }
 
-static void test_zones(void **)
+TEST_WITH(test_zones, setup, teardown)
 {
 	everyone("lan", "TXT", "ours");
 	everyone("a.b.c.lan", "A", "192.0.2.1");
@@ -244,7 +244,7 @@ static void test_zones(void **)
 	expect("x.other.example", DNS_TYPE_A, "");
 }
 
-static void test_special(void **)
+TEST_WITH(test_special, setup, teardown)
 {
 	forward("168.192.in-addr.arpa");
 	forward("1.10.in-addr.arpa");
@@ -290,7 +290,7 @@ static void test_special(void **)
 }
 
 // RFC 9462: the records, and nothing else below resolver.arpa.
-static void test_designated(void **)
+TEST_WITH(test_designated, setup, teardown)
 {
 	static char host[] = "dns.example";
 	config.tls.name = host;
@@ -310,7 +310,7 @@ static void test_designated(void **)
 	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "");
 }
 
-static void test_special_switches(void **)
+TEST_WITH(test_special_switches, setup, teardown)
 {
 	config.local.test_names = true;
 	config.local.doh_canary = false;
@@ -326,7 +326,7 @@ static void test_special_switches(void **)
 	expect("localhost", DNS_TYPE_A, "");
 }
 
-static void test_hosts(void **)
+TEST_WITH(test_hosts, setup, teardown)
 {
 	hosts("# comment\n"
 	      "127.0.0.1\tlocalhost loop.alias\n"
@@ -362,7 +362,7 @@ static void test_hosts(void **)
 	expect("over.lan", DNS_TYPE_A, "2");
 }
 
-static void test_groups(void **)
+TEST_WITH(test_groups, setup, teardown)
 {
 	everyone("nas.lan", "A", "192.0.2.1");
 	everyone("nas.lan", "A", "192.0.2.2");
@@ -394,7 +394,7 @@ static int host_count(void *arg, const struct ip_address *, const struct dns_nam
 }
 
 // Names that are none, and addresses that are none with all their names.
-static void test_hosts_are_counted(void **)
+TEST_WITH(test_hosts_are_counted, setup, teardown)
 {
 	struct hosts_counts counts = {0};
 	unsigned taken = 0;
@@ -404,21 +404,4 @@ static void test_hosts_are_counted(void **)
 	assert_int_equal(counts.rejected, 3);
 	assert_int_equal(counts.names, 2);
 	assert_int_equal(taken, 2);
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_records),
-		T(test_aliases),
-		T(test_zones),
-		T(test_special),
-		T(test_designated),
-		T(test_special_switches),
-		T(test_hosts),
-		T(test_groups),
-		T(test_hosts_are_counted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

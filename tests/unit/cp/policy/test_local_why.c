@@ -80,7 +80,7 @@ static void expect(
 		fail_msg("%s: \"%s\", not \"%s\"", name, all, wanted);
 }
 
-static void test_steps(void **)
+TEST(test_steps)
 {
 	const struct config_group *kids = &config->groups[0];
 	char line[256];
@@ -109,8 +109,4 @@ static void test_steps(void **)
 	expect(NULL, "9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, line);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps)};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -26,7 +26,7 @@ static bool blocked(const char *name, const char *address)
 	return answer_match_list(&finding, group.lists) >= 0;
 }
 
-static void test_addresses_and_names(void **)
+TEST(test_addresses_and_names)
 {
 	struct dns_name allow[] = {fixture_name("home.example")};
 	struct config_forward_zone zone = {.name = fixture_name("corp.example")},
@@ -74,19 +74,10 @@ static void test_addresses_and_names(void **)
 	fixture_close(&f);
 }
 
-static void test_off(void **)
+TEST(test_off)
 {
 	const struct config c = {0};
 	struct rebinding_source *s;
 	assert_int_equal(rebinding_source_new(&c, &s), 0);
 	assert_null(s);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses_and_names),
-		cmocka_unit_test(test_off),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

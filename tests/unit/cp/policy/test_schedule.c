@@ -114,13 +114,13 @@ enum {
 	NEW_YORK_AUTUMN = 1793512800,
 };
 
-static void test_no_jump(void **)
+TEST(test_no_jump)
 {
 	compare("UTC0", BERLIN_SPRING);
 	compare("<+0545>-5:45", BERLIN_SPRING); // Nepal
 }
 
-static void test_jumps(void **)
+TEST(test_jumps)
 {
 	static const char berlin[] = "CET-1CEST,M3.5.0,M10.5.0/3";
 	static const char new_york[] = "EST5EDT,M3.2.0,M11.1.0";
@@ -134,7 +134,7 @@ static void test_jumps(void **)
 }
 
 // 02:15 to 02:45 does not come in spring, and comes twice in autumn.
-static void test_skipped_and_twice(void **)
+TEST(test_skipped_and_twice)
 {
 	struct config_schedule s = make("sun 02:15 02:45");
 	zone_set("CET-1CEST,M3.5.0,M10.5.0/3");
@@ -151,7 +151,7 @@ static void test_skipped_and_twice(void **)
 	assert_int_equal(schedule_change(&s, BERLIN_SPRING - 600), BERLIN_SPRING);
 }
 
-static void test_several(void **)
+TEST(test_several)
 {
 	struct config_schedule one[] = {
 		make("mon 10:00 12:00"), make("mon 11:00 13:00"), make("all 00:00 24:00")};
@@ -169,15 +169,4 @@ static void test_several(void **)
 	assert_int_equal(schedules_change(&always, monday), 0);
 	assert_int_equal(schedules_active(&none, monday), 0);
 	assert_int_equal(schedules_change(&none, monday), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_jump),
-		cmocka_unit_test(test_jumps),
-		cmocka_unit_test(test_skipped_and_twice),
-		cmocka_unit_test(test_several),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static int stop(void *arg, const struct dns_name *name)
 }
 
 // Every service has domains of two labels or more, each once and none below another.
-static void test_tables(void **)
+TEST(test_tables)
 {
 	static struct seen s;
 	for (unsigned i = 0; i < SERVICE_COUNT; i++) {
@@ -74,7 +74,7 @@ static void assert_target(
 			expected ? expected : "none");
 }
 
-static void test_targets(void **)
+TEST(test_targets)
 {
 	struct config_safe_search all, none = {{0}};
 	memset(all.level, SAFE_LEVEL_STRICT, sizeof(all.level));
@@ -113,7 +113,7 @@ static int check_safe(void *arg, const struct list_rule *rule)
 
 // The image says so of a name, then the resolver must have a target: the same hosts in both. No
 // target is itself a host, or it would be sent on and on.
-static void test_safe_rules(void **)
+TEST(test_safe_rules)
 {
 	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
 		struct config_safe_search s = {{0}}, all;
@@ -141,7 +141,7 @@ static int tell(void *arg, const struct list_rule *rule)
 	return 0;
 }
 
-static void test_sources(void **)
+TEST(test_sources)
 {
 	struct dns_name allow[] = {name_of("a.example")}, deny[] = {name_of("d.example")},
 			domains[] = {name_of("game.example"), name_of("play.example")};
@@ -192,15 +192,4 @@ static void test_sources(void **)
 		"service signal = 0:signal.org 0:whispersystems.org 0:signal.me 0:signal.group "
 		"0:signal.art 0:signal.link\n"
 		"safe search brave = 8:search.brave.com\n");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_safe_rules),
-		cmocka_unit_test(test_sources),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,7 +152,7 @@ static void run_through(struct querylog *q)
 	querylog_stop(q);
 }
 
-static void test_a_record_becomes_a_row(void **)
+TEST(test_a_record_becomes_a_row)
 {
 	static struct ring r;
 	static struct kept k;
@@ -200,7 +200,7 @@ static void test_a_record_becomes_a_row(void **)
 }
 
 // Control bytes, quotes, NUL, halves of UTF-8, a dot within a label: escaped, and nothing lost.
-static void test_malicious_names(void **)
+TEST(test_malicious_names)
 {
 	static const struct {
 		const char *wire;
@@ -233,7 +233,7 @@ static void test_malicious_names(void **)
 	querylog_close(q);
 }
 
-static void test_left_out(void **)
+TEST(test_left_out)
 {
 	static struct ring r;
 	static struct kept k;
@@ -255,7 +255,7 @@ static void test_left_out(void **)
 	querylog_close(q);
 }
 
-static void test_clients_are_hidden(void **)
+TEST(test_clients_are_hidden)
 {
 	static struct ring r;
 	static struct kept k;
@@ -289,7 +289,7 @@ static void test_clients_are_hidden(void **)
 	}
 }
 
-static void test_records_that_make_no_sense(void **)
+TEST(test_records_that_make_no_sense)
 {
 	static struct ring r;
 	static struct kept k;
@@ -335,7 +335,7 @@ static void test_records_that_make_no_sense(void **)
 
 // Only their time is wrong, as after hours without a control plane: their queries are none the
 // less. The next row tells them, or one of its own.
-static void test_weight_of_records_out_of_time(void **)
+TEST(test_weight_of_records_out_of_time)
 {
 	for (unsigned behind = 0; behind <= 2; behind += 2) {
 		static struct ring r;
@@ -368,7 +368,7 @@ static void test_weight_of_records_out_of_time(void **)
 }
 
 // Three writers, one of which ends with a full ring, sampled and not, while the thread runs.
-static void test_weights_through_the_thread(void **)
+TEST(test_weights_through_the_thread)
 {
 	static struct ring r[3];
 	static struct kept k;
@@ -404,7 +404,7 @@ static void test_weights_through_the_thread(void **)
 	querylog_close(q);
 }
 
-static void test_worker_rings_end_with_a_debt(void **)
+TEST(test_worker_rings_end_with_a_debt)
 {
 	static struct ring r;
 	static struct kept k;
@@ -427,17 +427,4 @@ static void test_worker_rings_end_with_a_debt(void **)
 	querylog_close(q);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_record_becomes_a_row),
-		cmocka_unit_test(test_malicious_names),
-		cmocka_unit_test(test_left_out),
-		cmocka_unit_test(test_clients_are_hidden),
-		cmocka_unit_test(test_records_that_make_no_sense),
-		cmocka_unit_test(test_weight_of_records_out_of_time),
-		cmocka_unit_test(test_weights_through_the_thread),
-		cmocka_unit_test(test_worker_rings_end_with_a_debt),
-	};
-	return cmocka_run_group_tests(tests, set_up, NULL);
-}
+TEST_GROUP(set_up, NULL)

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-static void test_pool_is_bounded_and_shrinks(void **)
+TEST(test_pool_is_bounded_and_shrinks)
 {
 	struct querylog_rig rig;
 	struct querylog_pool_counts c;
@@ -32,7 +32,7 @@ static void test_pool_is_bounded_and_shrinks(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_full_by_rows(void **)
+TEST(test_full_by_rows)
 {
 	struct querylog_rig rig;
 	querylog_rig_open(&rig, 2);
@@ -51,7 +51,7 @@ static void test_full_by_rows(void **)
 }
 
 // Rows of the longest names: the text is what ends the batch, and no row is half in it.
-static void test_full_by_text(void **)
+TEST(test_full_by_text)
 {
 	struct querylog_rig rig;
 	querylog_rig_open(&rig, 3);
@@ -70,7 +70,7 @@ static void on_drop(void *arg)
 	(*(unsigned *)arg)++;
 }
 
-static void test_last_one_out_drops_what_was_kept(void **)
+TEST(test_last_one_out_drops_what_was_kept)
 {
 	struct querylog_rig rig;
 	unsigned dropped = 0;
@@ -87,7 +87,7 @@ static void test_last_one_out_drops_what_was_kept(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_rig_repeats_itself(void **)
+TEST(test_rig_repeats_itself)
 {
 	struct querylog_rig one, other;
 	querylog_rig_open(&one, 5);
@@ -106,7 +106,7 @@ static void test_rig_repeats_itself(void **)
 	querylog_rig_close(&other);
 }
 
-static void test_queue_is_bounded_and_in_order(void **)
+TEST(test_queue_is_bounded_and_in_order)
 {
 	struct querylog_rig rig;
 	struct querylog_queue *q;
@@ -162,7 +162,7 @@ static bool put(void *arg, const struct querylog_batch *b)
 }
 
 // Two sinks with threads of their own: what each took and what the log counts agree.
-static void test_sinks_take_by_threads(void **)
+TEST(test_sinks_take_by_threads)
 {
 	struct querylog_rig rig;
 	struct taker t[2] = {0};
@@ -208,7 +208,7 @@ static void on_beat(void *arg, uint64_t)
 	atomic_fetch_add((_Atomic unsigned *)arg, 1);
 }
 
-static void test_the_thread_beats_and_stops(void **)
+TEST(test_the_thread_beats_and_stops)
 {
 	struct querylog *log;
 	_Atomic unsigned beats = 0;
@@ -230,7 +230,7 @@ static void test_the_thread_beats_and_stops(void **)
 }
 
 // Of the authors' reference: key 00..0f, message 00..0f is the 17th vector.
-static void test_siphash(void **)
+TEST(test_siphash)
 {
 	static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
 	uint8_t message[16];
@@ -239,7 +239,7 @@ static void test_siphash(void **)
 	assert_true(querylog_siphash(key, message) == UINT64_C(0x3f2acc7f57c29bdb));
 }
 
-static void test_salt_is_drawn_anew_each_day(void **)
+TEST(test_salt_is_drawn_anew_each_day)
 {
 	enum { DAY_MS = 24 * 3600 * 1000 };
 	struct querylog_hide h = {0};
@@ -249,21 +249,4 @@ static void test_salt_is_drawn_anew_each_day(void **)
 	assert_true(h.key[0] == first);
 	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS), 0);
 	assert_true(h.key[0] != first);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pool_is_bounded_and_shrinks),
-		cmocka_unit_test(test_full_by_rows),
-		cmocka_unit_test(test_full_by_text),
-		cmocka_unit_test(test_last_one_out_drops_what_was_kept),
-		cmocka_unit_test(test_rig_repeats_itself),
-		cmocka_unit_test(test_queue_is_bounded_and_in_order),
-		cmocka_unit_test(test_sinks_take_by_threads),
-		cmocka_unit_test(test_the_thread_beats_and_stops),
-		cmocka_unit_test(test_siphash),
-		cmocka_unit_test(test_salt_is_drawn_anew_each_day),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

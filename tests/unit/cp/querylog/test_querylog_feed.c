@@ -80,7 +80,7 @@ static struct querylog_sink_counts counts(struct stage *s, unsigned i)
 	return out[i];
 }
 
-static void test_what_is_owed_goes_into_later_rows(void **)
+TEST(test_what_is_owed_goes_into_later_rows)
 {
 	struct stage s;
 	uint64_t refused = 0;
@@ -106,7 +106,7 @@ static void test_what_is_owed_goes_into_later_rows(void **)
 	stage_close(&s);
 }
 
-static void test_each_sink_for_itself(void **)
+TEST(test_each_sink_for_itself)
 {
 	struct stage s;
 	stage_open(&s);
@@ -126,7 +126,7 @@ static void test_each_sink_for_itself(void **)
 }
 
 // No batch comes any more: a row that stands for what is owed, and for nothing else.
-static void test_paid_without_a_batch(void **)
+TEST(test_paid_without_a_batch)
 {
 	struct stage s;
 	stage_open(&s);
@@ -147,7 +147,7 @@ static void test_paid_without_a_batch(void **)
 	stage_close(&s);
 }
 
-static void test_given_up_when_it_takes_too_long(void **)
+TEST(test_given_up_when_it_takes_too_long)
 {
 	struct stage s;
 	stage_open(&s);
@@ -171,7 +171,7 @@ static void test_given_up_when_it_takes_too_long(void **)
 }
 
 // A sink that takes one batch in some, and refuses when the log ends but for a moment.
-static void test_paid_at_the_end(void **)
+TEST(test_paid_at_the_end)
 {
 	struct stage s;
 	stage_open(&s);
@@ -189,7 +189,7 @@ static void test_paid_at_the_end(void **)
 }
 
 // One that takes nothing to the last: counted, and the end does not wait for it for ever.
-static void test_given_up_at_the_end(void **)
+TEST(test_given_up_at_the_end)
 {
 	struct stage s;
 	stage_open(&s);
@@ -203,17 +203,4 @@ static void test_given_up_at_the_end(void **)
 	assert_true(c.dropped_weight == s.weight);
 	assert_int_equal(c.owed_weight + c.owed_rows, 0);
 	stage_close(&s);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_owed_goes_into_later_rows),
-		cmocka_unit_test(test_each_sink_for_itself),
-		cmocka_unit_test(test_paid_without_a_batch),
-		cmocka_unit_test(test_given_up_when_it_takes_too_long),
-		cmocka_unit_test(test_paid_at_the_end),
-		cmocka_unit_test(test_given_up_at_the_end),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

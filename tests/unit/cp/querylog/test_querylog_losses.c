@@ -94,7 +94,7 @@ static unsigned warnings_of_losses(void)
 	return lines;
 }
 
-static void test_one_sum_of_what_is_dropped_and_lost(void **)
+TEST_WITH(test_one_sum_of_what_is_dropped_and_lost, setup, teardown)
 {
 	struct querylog_rig rig;
 	bool takes = false;
@@ -152,7 +152,7 @@ static void life_killed(uint64_t *weight)
 	close(pipe_of[1]);
 }
 
-static void test_the_next_life_says_what_a_kill_cost(void **)
+TEST_WITH(test_the_next_life_says_what_a_kill_cost, setup, teardown)
 {
 	uint64_t weight;
 	bool takes = true;
@@ -171,7 +171,7 @@ static void test_the_next_life_says_what_a_kill_cost(void **)
 }
 
 // The start that follows a kill may fail before it has reported anything: the next one reports it.
-static void test_a_start_that_fails_reports_nothing(void **)
+TEST_WITH(test_a_start_that_fails_reports_nothing, setup, teardown)
 {
 	uint64_t weight;
 	bool takes = true;
@@ -225,7 +225,7 @@ static struct querylog_hand_rows left(void)
 }
 
 // Rows that no sink has seen yet are in no ring either: a kill loses them too.
-static void test_rows_of_the_batch_being_filled_count(void **)
+TEST_WITH(test_rows_of_the_batch_being_filled_count, setup, teardown)
 {
 	bool takes = true;
 	struct querylog *q = log_open(&takes);
@@ -247,7 +247,7 @@ static void test_rows_of_the_batch_being_filled_count(void **)
 }
 
 // Cut, changed, of another form: it says nothing.
-static void test_a_file_that_makes_no_sense(void **)
+TEST_WITH(test_a_file_that_makes_no_sense, setup, teardown)
 {
 	uint64_t weight;
 	struct querylog_hand h;
@@ -275,17 +275,4 @@ static void test_a_file_that_makes_no_sense(void **)
 	close(fd);
 	snprintf(path, sizeof(path), "%s/none/here", folder);
 	assert_true(querylog_hand_open(&h, path) < 0);
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_one_sum_of_what_is_dropped_and_lost),
-		T(test_the_next_life_says_what_a_kill_cost),
-		T(test_a_start_that_fails_reports_nothing),
-		T(test_rows_of_the_batch_being_filled_count),
-		T(test_a_file_that_makes_no_sense),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

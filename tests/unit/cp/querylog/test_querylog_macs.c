@@ -97,7 +97,7 @@ static struct querylog_names *names_of(unsigned first, unsigned count, enum log_
 	return n;
 }
 
-static void test_a_mac_names(void **)
+TEST_WITH(test_a_mac_names, setup, teardown)
 {
 	net_segment_need();
 	struct querylog_names *n = names_of(0, 3, LOG_CLIENTS_WHOLE);
@@ -112,7 +112,7 @@ static void test_a_mac_names(void **)
 	querylog_names_release(n);
 }
 
-static void test_it_follows_the_card(void **)
+TEST_WITH(test_it_follows_the_card, setup, teardown)
 {
 	net_segment_need();
 	struct querylog_names *n = names_of(0, 3, LOG_CLIENTS_WHOLE);
@@ -126,7 +126,7 @@ static void test_it_follows_the_card(void **)
 	querylog_names_release(n);
 }
 
-static void test_the_kernel_is_asked_for_names_alone(void **)
+TEST_WITH(test_the_kernel_is_asked_for_names_alone, setup, teardown)
 {
 	net_segment_need();
 	struct querylog_names *n = names_of(1, 1, LOG_CLIENTS_WHOLE); // none by MAC
@@ -139,13 +139,4 @@ static void test_the_kernel_is_asked_for_names_alone(void **)
 	assert_int_equal(macs.neighbours.kernel.fd, -1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_mac_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_it_follows_the_card, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_the_kernel_is_asked_for_names_alone, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
-}
+TEST_GROUP(group_setup, group_teardown)

@@ -27,7 +27,7 @@ static void expect(const struct querylog_names *n, unsigned group, uint64_t imag
 	assert_string_equal(querylog_names_group(n, group_in_image(group, image)).at, name);
 }
 
-static void test_images_before_keep_their_names(void **)
+TEST(test_images_before_keep_their_names)
 {
 	struct querylog_names *first = names_of(one, 1), *next = names_of(two, 2);
 	querylog_names_follow(next, first, 70);
@@ -48,7 +48,7 @@ static void test_images_before_keep_their_names(void **)
 }
 
 // The same image, in which a group has another name: that of its number.
-static void test_a_group_renamed(void **)
+TEST(test_a_group_renamed)
 {
 	struct querylog_names *first = names_of(two, 2), *next = names_of(one, 1);
 	querylog_names_follow(next, first, 70);
@@ -69,7 +69,7 @@ static struct querylog_names *names_with(const struct rule_list_info *lists, uns
 }
 
 // A row of a query before the reload has the title of that time, until the number is given away.
-static void test_a_list_that_left_keeps_its_title(void **)
+TEST(test_a_list_that_left_keeps_its_title)
 {
 	static const struct rule_list_info both[] = {{.title = "ads"}, {.title = "trackers"}};
 	static const struct rule_list_info other[] = {{.title = ""}, {.title = "new"}};
@@ -90,7 +90,7 @@ static void test_a_list_that_left_keeps_its_title(void **)
 }
 
 // Whatever byte a ring holds.
-static void test_any_byte(void **)
+TEST(test_any_byte)
 {
 	struct querylog_names *n = names_of(two, 2);
 	for (unsigned byte = 0; byte <= UINT8_MAX; byte++) {
@@ -126,7 +126,7 @@ static const char *name_in_row(
 }
 
 // That of the configuration counts first; a hidden client has none.
-static void test_names_that_were_found(void **)
+TEST(test_names_that_were_found)
 {
 	const struct client_entry e = {
 		.address = {.version = 4, .bytes = {192, 168, 0, 7}}, .name = "laptop"};
@@ -154,16 +154,4 @@ static void test_names_that_were_found(void **)
 	querylog_names_release(n);
 	client_book_close(book);
 	querylog_rig_close(&rig);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_images_before_keep_their_names),
-		cmocka_unit_test(test_a_group_renamed),
-		cmocka_unit_test(test_a_list_that_left_keeps_its_title),
-		cmocka_unit_test(test_any_byte),
-		cmocka_unit_test(test_names_that_were_found),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

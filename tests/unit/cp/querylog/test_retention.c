@@ -30,18 +30,18 @@ static int64_t look(int64_t clock_s, uint64_t mono_s)
 	return retention_now(&r, clock_s, mono_s * 1000, start, count, HOUR);
 }
 
-static void test_a_right_clock_is_believed_at_once(void **)
+TEST_WITH(test_a_right_clock_is_believed_at_once, setup, NULL)
 {
 	data(NOW, 200);
 	assert_int_equal(look(NOW + 1800, 1), NOW + 1800);
 }
 
-static void test_without_data_the_clock_is_all_there_is(void **)
+TEST_WITH(test_without_data_the_clock_is_all_there_is, setup, NULL)
 {
 	assert_int_equal(look(NOW, 1), NOW);
 }
 
-static void test_a_clock_ahead_ages_by_the_newest_data(void **)
+TEST_WITH(test_a_clock_ahead_ages_by_the_newest_data, setup, NULL)
 {
 	data(NOW, 200);
 	assert_int_equal(look(NOW + 400 * (int64_t)DAY, 1), NOW + HOUR - 1);
@@ -51,7 +51,7 @@ static void test_a_clock_ahead_ages_by_the_newest_data(void **)
 }
 
 // Two wrong clocks, years apart, each of which wrote for an hour.
-static void test_several_clocks_ahead_are_no_proof(void **)
+TEST_WITH(test_several_clocks_ahead_are_no_proof, setup, NULL)
 {
 	const int64_t first = NOW + 400 * (int64_t)DAY, second = NOW + 5000 * (int64_t)DAY;
 	data(NOW, 200);
@@ -61,7 +61,7 @@ static void test_several_clocks_ahead_are_no_proof(void **)
 }
 
 // A machine that runs for six hours each third day is trusted after five such days.
-static void test_hours_now_and_then(void **)
+TEST_WITH(test_hours_now_and_then, setup, NULL)
 {
 	for (int i = 0; i < 20; i++)
 		data(NOW + i * (int64_t)(3 * DAY), 6);
@@ -69,7 +69,7 @@ static void test_hours_now_and_then(void **)
 		look(NOW + 57 * (int64_t)DAY + 60, 1), NOW + 15 * (int64_t)(3 * DAY) + HOUR - 1);
 }
 
-static void test_data_of_a_day_by_that_clock_proves_it(void **)
+TEST_WITH(test_data_of_a_day_by_that_clock_proves_it, setup, NULL)
 {
 	data(NOW, 200);
 	data(NOW + 400 * (int64_t)DAY, 25);
@@ -78,7 +78,7 @@ static void test_data_of_a_day_by_that_clock_proves_it(void **)
 	assert_int_equal(look(NOW + 400 * (int64_t)DAY + HOUR, 2), NOW + 400 * (int64_t)DAY + HOUR);
 }
 
-static void test_a_day_without_a_step_proves_it(void **)
+TEST_WITH(test_a_day_without_a_step_proves_it, setup, NULL)
 {
 	data(NOW, 200);
 	int64_t ahead = NOW + 400 * (int64_t)DAY;
@@ -87,7 +87,7 @@ static void test_a_day_without_a_step_proves_it(void **)
 	assert_int_equal(look(ahead + DAY, 10 + DAY), ahead + DAY);
 }
 
-static void test_a_step_begins_the_day_again(void **)
+TEST_WITH(test_a_step_begins_the_day_again, setup, NULL)
 {
 	data(NOW, 200);
 	assert_int_equal(look(NOW, 10), NOW);
@@ -98,7 +98,7 @@ static void test_a_step_begins_the_day_again(void **)
 	assert_int_equal(look(NOW + 60, 10 + DAY + 180), NOW + 60);
 }
 
-static void test_slow_drift_is_no_step(void **)
+TEST_WITH(test_slow_drift_is_no_step, setup, NULL)
 {
 	data(NOW, 200);
 	assert_int_equal(look(NOW + 10 * (int64_t)DAY, 0), NOW + HOUR - 1);
@@ -107,7 +107,7 @@ static void test_slow_drift_is_no_step(void **)
 	assert_int_equal(look(clock + 1 + RETENTION_STEP_S, DAY), NOW + HOUR - 1);
 }
 
-static void test_data_of_the_future_proves_nothing(void **)
+TEST_WITH(test_data_of_the_future_proves_nothing, setup, NULL)
 {
 	data(NOW, 200);
 	data(NOW + 400 * (int64_t)DAY, 100);
@@ -115,7 +115,7 @@ static void test_data_of_the_future_proves_nothing(void **)
 	assert_int_equal(retention_present(NOW + 200 * (int64_t)DAY, start, count), 200);
 }
 
-static void test_what_begins_within_the_hour_is_of_the_present(void **)
+TEST_WITH(test_what_begins_within_the_hour_is_of_the_present, setup, NULL)
 {
 	data(NOW, 5);
 	assert_int_equal(retention_present(NOW - RETENTION_FUTURE_S, start, count), 5);
@@ -123,7 +123,7 @@ static void test_what_begins_within_the_hour_is_of_the_present(void **)
 	assert_int_equal(retention_present(NOW - DAY, start, count), 0);
 }
 
-static void test_an_hour_of_data_from_a_clock_that_fell_back(void **)
+TEST_WITH(test_an_hour_of_data_from_a_clock_that_fell_back, setup, NULL)
 {
 	int64_t back = NOW - 3000 * (int64_t)DAY;
 	data(back, 1);
@@ -137,7 +137,7 @@ static void test_an_hour_of_data_from_a_clock_that_fell_back(void **)
 	assert_int_equal(look(NOW + 2 * HOUR, 2 * DAY + 60), NOW + HOUR - 1);
 }
 
-static void test_steady_after_a_day_without_a_step(void **)
+TEST_WITH(test_steady_after_a_day_without_a_step, setup, NULL)
 {
 	assert_int_equal(look(NOW, 10), NOW);
 	assert_false(retention_is_steady(&r, 10 * 1000));
@@ -145,25 +145,4 @@ static void test_steady_after_a_day_without_a_step(void **)
 	assert_true(retention_is_steady(&r, (10 + DAY) * 1000));
 	assert_int_equal(look(NOW + 2 * (int64_t)DAY, 10 + DAY), NOW + 2 * (int64_t)DAY);
 	assert_false(retention_is_steady(&r, (10 + DAY) * 1000));
-}
-
-int main(void)
-{
-#define T(f) cmocka_unit_test_setup(f, setup)
-	const struct CMUnitTest tests[] = {
-		T(test_a_right_clock_is_believed_at_once),
-		T(test_without_data_the_clock_is_all_there_is),
-		T(test_a_clock_ahead_ages_by_the_newest_data),
-		T(test_several_clocks_ahead_are_no_proof),
-		T(test_hours_now_and_then),
-		T(test_data_of_a_day_by_that_clock_proves_it),
-		T(test_a_day_without_a_step_proves_it),
-		T(test_a_step_begins_the_day_again),
-		T(test_slow_drift_is_no_step),
-		T(test_data_of_the_future_proves_nothing),
-		T(test_what_begins_within_the_hour_is_of_the_present),
-		T(test_an_hour_of_data_from_a_clock_that_fell_back),
-		T(test_steady_after_a_day_without_a_step),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

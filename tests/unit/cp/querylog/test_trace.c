@@ -52,7 +52,18 @@ static unsigned step(unsigned i)
 	return last.event[i].step;
 }
 
-static void test_alone(void **)
+static int setup(void **)
+{
+	return traces_new(&traces);
+}
+
+static int teardown(void **)
+{
+	traces_free(traces);
+	return 0;
+}
+
+TEST_WITH(test_alone, setup, teardown)
 {
 	begin(&(struct dp_watch){.id = 7});
 	trace_handle h = start(7, 3);
@@ -82,7 +93,7 @@ static void test_alone(void **)
 }
 
 // Two clients of one question: each has its own beginning, both see the following steps.
-static void test_chain(void **)
+TEST_WITH(test_chain, setup, teardown)
 {
 	trace_handle first = 0, other = 0;
 	begin(&(struct dp_watch){.id = 7});
@@ -108,7 +119,7 @@ static void test_chain(void **)
 	assert_int_equal(put_count, 3);
 }
 
-static void test_bounds(void **)
+TEST_WITH(test_bounds, setup, teardown)
 {
 	trace_handle h[TRACES_MAX];
 	struct traces_counts c;
@@ -136,7 +147,7 @@ static void test_bounds(void **)
 }
 
 // In one second, which does not pass here by itself.
-static void test_rate(void **)
+TEST_WITH(test_rate, setup, teardown)
 {
 	unsigned begun = 0;
 	usleep(1000000 - (unsigned)(clock_mono_us() % 1000000));
@@ -160,7 +171,7 @@ static void test_rate(void **)
 }
 
 // A watch ends, and another begins in its place.
-static void test_former(void **)
+TEST_WITH(test_former, setup, teardown)
 {
 	begin(&(struct dp_watch){.id = 7});
 	trace_handle h = start(7, 1);
@@ -180,7 +191,7 @@ static void test_former(void **)
 }
 
 // Who should have ended it is gone.
-static void test_ends_by_itself(void **)
+TEST_WITH(test_ends_by_itself, setup, teardown)
 {
 	begin(&(struct dp_watch){.id = 7});
 	traces_beat(traces, clock_mono_ms() + 60000);
@@ -214,7 +225,7 @@ static bool frontend_passes(const char *name, uint8_t last_byte, unsigned verdic
 }
 
 // Queries to the control plane itself: no worker has asked the filter.
-static void test_frontend(void **)
+TEST_WITH(test_frontend, setup, teardown)
 {
 	const struct dp_watch f = {.id = 9,
 		.verdicts = UINT64_C(1) << VERDICT_hit,
@@ -236,7 +247,7 @@ static void test_frontend(void **)
 	assert_false(frontend_passes("example", 16, VERDICT_hit));
 }
 
-static void test_words(void **)
+TEST(test_words)
 {
 	for (unsigned s = 0; s < TRACE_STEP_COUNT; s++) {
 		assert_true(strlen(trace_step_names[s]) > 0);
@@ -248,30 +259,4 @@ static void test_words(void **)
 		assert_non_null(trace_outcome_names[o]);
 	assert_int_not_equal(watch_trace_number(0, 0), 0);
 	assert_int_equal(watch_trace_number(3, 0), watch_trace_number(3, UINT16_MAX));
-}
-
-static int setup(void **)
-{
-	return traces_new(&traces);
-}
-
-static int teardown(void **)
-{
-	traces_free(traces);
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_former, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ends_by_itself, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_frontend, setup, teardown),
-		cmocka_unit_test(test_words),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

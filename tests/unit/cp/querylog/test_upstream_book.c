@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <weir/log_msg.h>
 
-static void test_a_name_keeps_its_number(void **)
+TEST(test_a_name_keeps_its_number)
 {
 	struct upstream_book *b;
 	assert_int_equal(upstream_book_open(&b), 0);
@@ -23,7 +23,7 @@ static void test_a_name_keeps_its_number(void **)
 	upstream_book_close(b);
 }
 
-static void test_full(void **)
+TEST(test_full)
 {
 	struct upstream_book *b;
 	struct table_registry tables = {0};
@@ -45,18 +45,8 @@ static void test_full(void **)
 	upstream_book_close(b);
 }
 
-static void test_no_book(void **)
+TEST(test_no_book)
 {
 	assert_int_equal(upstream_book_number(NULL, "one"), LOG_NO_UPSTREAM);
 	assert_string_equal(upstream_book_name(NULL, 0), "");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_name_keeps_its_number),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_no_book),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

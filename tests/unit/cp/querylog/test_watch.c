@@ -36,7 +36,18 @@ static size_t make(uint8_t kept)
 	return sizeof(m) + sizeof(name) + kept;
 }
 
-static void test_line(void **)
+static int setup(void **)
+{
+	return watch_open(&watch);
+}
+
+static int teardown(void **)
+{
+	watch_free(watch);
+	return 0;
+}
+
+TEST_WITH(test_line, setup, teardown)
 {
 	uint64_t missed;
 	assert_int_equal(watch_begin(watch, 0, &id), 0);
@@ -62,7 +73,7 @@ static void test_line(void **)
 }
 
 // What was on its way when a watch ended is nothing for the next one.
-static void test_former(void **)
+TEST_WITH(test_former, setup, teardown)
 {
 	struct watch_counts c;
 	uint64_t missed;
@@ -84,7 +95,7 @@ static void test_former(void **)
 }
 
 // Lengths from another process are checked; each cut is one too short or too long.
-static void test_hostile(void **)
+TEST_WITH(test_hostile, setup, teardown)
 {
 	struct watch_counts c;
 	assert_int_equal(watch_begin(watch, 0, &id), 0);
@@ -99,7 +110,7 @@ static void test_hostile(void **)
 	watch_end(watch);
 }
 
-static void test_full(void **)
+TEST_WITH(test_full, setup, teardown)
 {
 	uint64_t missed, put = 0;
 	assert_int_equal(watch_begin(watch, 0, &id), 0);
@@ -166,7 +177,7 @@ static unsigned take(void)
 }
 
 // One line, whichever part comes first.
-static void test_joined(void **)
+TEST_WITH(test_joined, setup, teardown)
 {
 	for (unsigned control_first = 0; control_first < 2; control_first++) {
 		char wanted[64];
@@ -208,7 +219,7 @@ static void test_joined(void **)
 }
 
 // A query whose answer went to its worker is shown once that has left, with the time of that.
-static void test_answer_left(void **)
+TEST_WITH(test_answer_left, setup, teardown)
 {
 	for (unsigned order = 0; order < 3; order++) {
 		assert_int_equal(watch_begin(watch, 0, &id), 0);
@@ -260,7 +271,7 @@ static void test_answer_left(void **)
 }
 
 // More than may wait: those that have waited longest are shown as they are, and none is lost.
-static void test_join_full(void **)
+TEST_WITH(test_join_full, setup, teardown)
 {
 	struct watch_counts c;
 	assert_int_equal(watch_begin(watch, 0, &id), 0);
@@ -285,7 +296,7 @@ static void test_join_full(void **)
 }
 
 // The end of a miss comes from the control plane; a query that a worker settled is shown at once.
-static void test_outcomes(void **)
+TEST_WITH(test_outcomes, setup, teardown)
 {
 	uint64_t bits;
 	unsigned outcomes;
@@ -312,7 +323,7 @@ static void test_outcomes(void **)
 }
 
 // The longest names there are, everywhere, and each event with a server: a whole line of JSON.
-static void test_longest(void **)
+TEST_WITH(test_longest, setup, teardown)
 {
 	uint8_t name[255];
 	for (unsigned i = 0; i < 252; i += 4)
@@ -338,7 +349,7 @@ static void test_longest(void **)
 	watch_end(watch);
 }
 
-static void test_words(void **)
+TEST(test_words)
 {
 	uint64_t bits;
 	unsigned outcomes;
@@ -361,32 +372,4 @@ static void test_words(void **)
 	assert_string_equal(watch_verdict_near("drop_unt"), "drop_runt");
 	assert_string_equal(watch_verdict_near("malformd"), "malformed");
 	assert_null(watch_verdict_near("xyzxyzxyz"));
-}
-
-static int setup(void **)
-{
-	return watch_open(&watch);
-}
-
-static int teardown(void **)
-{
-	watch_free(watch);
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_line, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_former, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_answer_left, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_join_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
-		cmocka_unit_test(test_words),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void test_an_answer(void **)
+TEST_WITH(test_an_answer, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
 	uint8_t got[512];
@@ -29,7 +29,7 @@ static void test_an_answer(void **)
 	assert_int_equal(now().questions, 0);
 }
 
-static void test_failures_are_servfail(void **)
+TEST_WITH(test_failures_are_servfail, recursor_setup, recursor_teardown)
 {
 	static uint8_t large[65508];
 	const struct library_answer none = {.rcode = 2},
@@ -51,7 +51,7 @@ static void test_failures_are_servfail(void **)
 	assert_int_equal(now().questions, 0);
 }
 
-static void test_a_repeated_query_asks_once(void **)
+TEST_WITH(test_a_repeated_query_asks_once, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
 	uint8_t got[512], other[sizeof(query)];
@@ -73,7 +73,7 @@ static void test_a_repeated_query_asks_once(void **)
 	assert_int_equal(now().repeated, 1);
 }
 
-static void test_questions_are_bounded(void **)
+TEST_WITH(test_questions_are_bounded, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
 	struct table_registry tables = {0};
@@ -94,7 +94,7 @@ static void test_questions_are_bounded(void **)
 }
 
 // One zone has as many as it leaves free.
-static void test_a_zone_leaves_room(void **)
+TEST_WITH(test_a_zone_leaves_room, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
 	uint8_t got[512];
@@ -118,7 +118,7 @@ static void test_a_zone_leaves_room(void **)
 	assert_int_equal(now().questions, 4);
 }
 
-static void test_a_zone_has_half_of_the_sockets(void **)
+TEST_WITH(test_a_zone_has_half_of_the_sockets, recursor_setup, recursor_teardown)
 {
 	const unsigned most = RECURSOR_SOCKETS / 2;
 
@@ -140,7 +140,7 @@ static void test_a_zone_has_half_of_the_sockets(void **)
 	assert_non_null(strstr(library_double.config, "outgoing-num-tcp: 64\n"));
 }
 
-static void test_what_is_no_query(void **)
+TEST_WITH(test_what_is_no_query, recursor_setup, recursor_teardown)
 {
 	uint8_t bad[sizeof(query)];
 
@@ -155,20 +155,4 @@ static void test_what_is_no_query(void **)
 	assert_int_equal(now().malformed, 4);
 	assert_int_equal(library_double.calls, 0);
 	assert_int_equal(reply(0, bad, sizeof(bad)), 0);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, recursor_setup, recursor_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_an_answer),
-		T(test_failures_are_servfail),
-		T(test_a_repeated_query_asks_once),
-		T(test_questions_are_bounded),
-		T(test_a_zone_leaves_room),
-		T(test_a_zone_has_half_of_the_sockets),
-		T(test_what_is_no_query),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

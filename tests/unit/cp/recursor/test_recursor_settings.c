@@ -8,14 +8,14 @@
 #include <string.h>
 
 // By default the library would leave a name server that was silent alone for 15 minutes.
-static void test_silent_servers_come_back(void **)
+TEST_WITH(test_silent_servers_come_back, recursor_setup, recursor_teardown)
 {
 	assert_non_null(strstr(library_double.config, "infra-host-ttl: 60\n"));
 	assert_non_null(strstr(library_double.config, "infra-keep-probing: yes\n"));
 }
 
 // Workers take replies of upstream servers to these.
-static void test_ports_of_workers_are_avoided(void **)
+TEST_WITH(test_ports_of_workers_are_avoided, recursor_setup, recursor_teardown)
 {
 	struct recursor_settings shares = set;
 
@@ -29,7 +29,7 @@ static void test_ports_of_workers_are_avoided(void **)
 	assert_int_equal(library_double.open, 1);
 }
 
-static void test_settings(void **)
+TEST_WITH(test_settings, recursor_setup, recursor_teardown)
 {
 	const struct recursor_settings other = {.is_on = true, .root_hints = "/x", .hash = 2},
 				       off = {.root_hints = ""};
@@ -56,7 +56,7 @@ static void test_settings(void **)
 }
 
 // The configuration goes with a reload that something else refuses.
-static void test_settings_are_copied(void **)
+TEST_WITH(test_settings_are_copied, recursor_setup, recursor_teardown)
 {
 	char path[] = "/hints", anchors[] = "/anchors";
 	struct dns_name negative;
@@ -79,7 +79,7 @@ static void test_settings_are_copied(void **)
 }
 
 // The hash is of contents, and a flush reads the files again.
-static void test_a_file_that_moved(void **)
+TEST_WITH(test_a_file_that_moved, recursor_setup, recursor_teardown)
 {
 	struct recursor_settings other = {.is_on = true, .root_hints = "/before", .hash = 5};
 
@@ -96,7 +96,7 @@ static void test_a_file_that_moved(void **)
 }
 
 // It answers from NSEC records that it has proven (RFC 8198), and gives bogus answers too.
-static void test_validating(void **)
+TEST_WITH(test_validating, recursor_setup, recursor_teardown)
 {
 	const struct recursor_settings other = {.is_on = true,
 		.root_hints = "",
@@ -117,7 +117,7 @@ static void test_validating(void **)
 }
 
 // Of hints that the library does not take, before any question.
-static void test_bad_settings(void **)
+TEST_WITH(test_bad_settings, recursor_setup, recursor_teardown)
 {
 	const struct recursor_settings other = {.is_on = true, .root_hints = "/x", .hash = 2};
 
@@ -133,7 +133,7 @@ static void test_bad_settings(void **)
 }
 
 // Questions that run have their answers; later ones find empty caches.
-static void test_flush(void **)
+TEST_WITH(test_flush, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
 	uint8_t got[512];
@@ -158,7 +158,7 @@ static void test_flush(void **)
 }
 
 // Questions of before a flush keep its library for a while, whatever flushes come meanwhile.
-static void test_flushes_one_after_the_other(void **)
+TEST_WITH(test_flushes_one_after_the_other, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};
 	uint8_t got[512];
@@ -198,7 +198,7 @@ static void test_flushes_one_after_the_other(void **)
 	assert_int_equal(now().questions, 1);
 }
 
-static void test_flush_while_off(void **)
+TEST_WITH(test_flush_while_off, recursor_setup, recursor_teardown)
 {
 	const struct recursor_settings off = {.root_hints = ""};
 
@@ -208,23 +208,4 @@ static void test_flush_while_off(void **)
 	expect_servfail(0);
 	assert_int_equal(recursor_flush(r), 0);
 	assert_int_equal(library_double.open, 0);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, recursor_setup, recursor_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_silent_servers_come_back),
-		T(test_ports_of_workers_are_avoided),
-		T(test_settings),
-		T(test_settings_are_copied),
-		T(test_a_file_that_moved),
-		T(test_validating),
-		T(test_bad_settings),
-		T(test_flush),
-		T(test_flushes_one_after_the_other),
-		T(test_flush_while_off),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,5 +65,3 @@ static inline void asks(const char *name, const char *client, enum answer_kind k
 	from((struct fake_miss){.name = name}, client);
 	expect(kind, x, 24);
 }
-
-#define SUBNET_TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)

@@ -31,7 +31,7 @@ static uint64_t lasts_ms(uint64_t now_ms)
 	return ms;
 }
 
-static void test_it_lasts_longer_each_time(void **)
+TEST_WITH(test_it_lasts_longer_each_time, setup, teardown)
 {
 	const unsigned expected_ms[] = {1000, 2000, 4000, 8000, 8000, 8000};
 	uint64_t now_ms = 5000;
@@ -50,7 +50,7 @@ static void test_it_lasts_longer_each_time(void **)
 }
 
 // The only one there is, while it lasts.
-static void test_the_first_one_is_cleared(void **)
+TEST_WITH(test_the_first_one_is_cleared, setup, teardown)
 {
 	uint64_t now_ms = 5000;
 	failures_add(failures, HASH, now_ms);
@@ -61,7 +61,7 @@ static void test_the_first_one_is_cleared(void **)
 	assert_false(failures_recent(failures, HASH, now_ms));
 }
 
-static void test_what_is_long_ago_is_forgotten(void **)
+TEST_WITH(test_what_is_long_ago_is_forgotten, setup, teardown)
 {
 	failures_add(failures, HASH, 5000);
 	failures_add(failures, HASH, 6000);
@@ -70,7 +70,7 @@ static void test_what_is_long_ago_is_forgotten(void **)
 }
 
 // RFC 2308 7.1, RFC 9520 3.2: however often it failed, and however the failures fell.
-static void rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most(void **)
+TEST_WITH(rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most, setup, teardown)
 {
 	static const unsigned apart_ms[] = {0, 1, 100, 1000, 7999, 59999};
 
@@ -88,7 +88,7 @@ static void rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most(void **)
 
 // RFC 9520 3.2, 5: more failures than there is room for take no more room. The last is always
 // there, and what lasts longer stays.
-static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
+TEST_WITH(rfc9520_3_2_the_table_is_of_bounded_size, setup, teardown)
 {
 	enum { MANY = 100000 };
 	struct table_info empty, full;
@@ -111,7 +111,7 @@ static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
 }
 
 // The error of a bogus answer stays with it, and goes with another failure.
-static void test_bogus(void **)
+TEST_WITH(test_bogus, setup, teardown)
 {
 	assert_int_equal(failures_bogus(failures, HASH), DNS_EDE_NONE);
 	failures_add_bogus(failures, HASH, DNS_EDE_SIGNATURE_EXPIRED, 5000);
@@ -120,19 +120,4 @@ static void test_bogus(void **)
 	assert_int_equal(failures_bogus(failures, HASH + FAILURES_BUCKETS), DNS_EDE_NONE);
 	failures_add(failures, HASH, 7000);
 	assert_int_equal(failures_bogus(failures, HASH), DNS_EDE_NONE);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_the_first_one_is_cleared),
-		T(test_it_lasts_longer_each_time),
-		T(test_what_is_long_ago_is_forgotten),
-		T(test_bogus),
-		T(rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most),
-		T(rfc9520_3_2_the_table_is_of_bounded_size),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static void test_full_key_is_compared(void **state)
+TEST(test_full_key_is_compared)
 {
 	struct inflight *f;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(inflight_new(&f, 16, 16, &kept), 0);
 	struct dns_query a = query_of("a.example", DNS_TYPE_A),
 			 b = query_of("b.example", DNS_TYPE_A);
@@ -40,11 +40,11 @@ static void test_full_key_is_compared(void **state)
 	inflight_free(f);
 }
 
-static void test_questions_are_capped_and_come_back(void **state)
+TEST(test_questions_are_capped_and_come_back)
 {
 	struct inflight *f;
 	struct question *q[8];
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(inflight_new(&f, 8, 8, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	for (unsigned round = 0; round < 3; round++) {
@@ -67,12 +67,12 @@ static void test_questions_are_capped_and_come_back(void **state)
 	inflight_free(f);
 }
 
-static void test_waiters_are_bounded_and_in_order(void **state)
+TEST(test_waiters_are_bounded_and_in_order)
 {
 	struct inflight *f;
 	struct inflight_stats s;
 	struct waiter w = {.id = 0};
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(inflight_new(&f, 4, 10, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
@@ -98,7 +98,7 @@ static void test_waiters_are_bounded_and_in_order(void **state)
 }
 
 // A few names for which everybody waits, and new ones.
-static void test_the_last_quarter_is_for_who_has_few(void **)
+TEST(test_the_last_quarter_is_for_who_has_few)
 {
 	enum { ALL = 64, QUARTER = ALL / 4 };
 	struct inflight *f;
@@ -128,11 +128,11 @@ static void test_the_last_quarter_is_for_who_has_few(void **)
 	inflight_free(f);
 }
 
-static void test_letter_case_is_kept(void **state)
+TEST(test_letter_case_is_kept)
 {
 	struct waiter w;
 	uint8_t name[DNS_NAME_MAX], lower[DNS_NAME_MAX];
-	(void)state;
+	(void)unit_state;
 	// The longest name: labels of 63, 63, 63, 61 bytes, every second letter upper case.
 	memset(name, 0, sizeof(name));
 	unsigned pos = 0;
@@ -151,7 +151,7 @@ static void test_letter_case_is_kept(void **state)
 }
 
 // Two buckets for each question, rounded up, at four bytes.
-static void test_bytes_of_buckets(void **)
+TEST(test_bytes_of_buckets)
 {
 	struct inflight *small, *large;
 	static struct table_registry few, many;
@@ -164,17 +164,4 @@ static void test_bytes_of_buckets(void **)
 	assert_int_equal(many.table[0].bytes - few.table[0].bytes, (2048 - 64) * sizeof(uint32_t));
 	inflight_free(small);
 	inflight_free(large);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full_key_is_compared),
-		cmocka_unit_test(test_questions_are_capped_and_come_back),
-		cmocka_unit_test(test_waiters_are_bounded_and_in_order),
-		cmocka_unit_test(test_the_last_quarter_is_for_who_has_few),
-		cmocka_unit_test(test_letter_case_is_kept),
-		cmocka_unit_test(test_bytes_of_buckets),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static unsigned fill(struct inflight *f, const char *below, unsigned most, enum 
 	return fill_of(f, below, 0, most, why);
 }
 
-static void test_a_zone_has_its_share(void **)
+TEST(test_a_zone_has_its_share)
 {
 	struct inflight *f;
 	enum bound why;
@@ -60,7 +60,7 @@ static void test_a_zone_has_its_share(void **)
 
 // Servers that do not answer for a domain leave room for its names that other servers have; all of
 // them together have the share of their suffix.
-static void test_a_share_for_each_set_of_servers(void **)
+TEST(test_a_share_for_each_set_of_servers)
 {
 	enum { PUBLIC = 1, OWN, SETS = 20 };
 	struct inflight *f;
@@ -84,7 +84,7 @@ static void test_a_share_for_each_set_of_servers(void **)
 }
 
 // Each name another registrable domain.
-static void test_a_suffix_leaves_a_quarter(void **)
+TEST(test_a_suffix_leaves_a_quarter)
 {
 	struct inflight *f;
 	enum bound why;
@@ -104,7 +104,7 @@ static void test_a_suffix_leaves_a_quarter(void **)
 }
 
 // Of eight, six: so few that the sketch counts them exactly.
-static void test_a_suffix_leaves_a_quarter_of_few(void **)
+TEST(test_a_suffix_leaves_a_quarter_of_few)
 {
 	struct inflight *f;
 	enum bound why;
@@ -115,7 +115,7 @@ static void test_a_suffix_leaves_a_quarter_of_few(void **)
 	inflight_free(f);
 }
 
-static void test_a_client_has_its_share(void **)
+TEST(test_a_client_has_its_share)
 {
 	struct inflight *f;
 	const uint8_t a[4] = {192, 0, 2, 1}, b[4] = {192, 0, 2, 2};
@@ -168,7 +168,7 @@ static void exempt_one(struct inflight *f, const char *client, const char *zone)
 }
 
 // The company's own domain has no share of its own; all names below its suffix have theirs.
-static void test_an_exempt_zone_has_its_suffix_share(void **)
+TEST(test_an_exempt_zone_has_its_suffix_share)
 {
 	struct inflight *f;
 	struct inflight_stats s;
@@ -191,7 +191,7 @@ static void test_an_exempt_zone_has_its_suffix_share(void **)
 }
 
 // It may wait for more answers than others, but not for all.
-static void test_an_exempt_client_leaves_a_quarter(void **)
+TEST(test_an_exempt_client_leaves_a_quarter)
 {
 	enum { ALL = 400 };
 	struct inflight *f;
@@ -223,7 +223,7 @@ static void test_an_exempt_client_leaves_a_quarter(void **)
 }
 
 // All lengths of a prefix, at each bit beside its end.
-static void test_prefixes(void **)
+TEST(test_prefixes)
 {
 	static struct exempt e;
 	const uint8_t address[16] = {
@@ -243,19 +243,4 @@ static void test_prefixes(void **)
 		}
 		assert_true(exempt_has_client(&e, 6, address));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_zone_has_its_share),
-		cmocka_unit_test(test_a_share_for_each_set_of_servers),
-		cmocka_unit_test(test_a_suffix_leaves_a_quarter),
-		cmocka_unit_test(test_a_suffix_leaves_a_quarter_of_few),
-		cmocka_unit_test(test_a_client_has_its_share),
-		cmocka_unit_test(test_an_exempt_zone_has_its_suffix_share),
-		cmocka_unit_test(test_an_exempt_client_leaves_a_quarter),
-		cmocka_unit_test(test_prefixes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ static void end_all(enum refresh_end end)
 
 // In the longest window that the configuration takes for its sweeps, and with as many hits as can
 // be counted: it is hot, and not for ever.
-static void test_heat_fades_in_a_long_window(void **)
+TEST_WITH(test_heat_fades_in_a_long_window, setup, teardown)
 {
 	struct config_refresh c = settings();
 	struct box_name n;
@@ -158,7 +158,7 @@ static void test_heat_fades_in_a_long_window(void **)
 
 // Renewed before their time: the hot one earlier than the warm one, the cold one never. No hit is
 // needed for it.
-static void test_sweep_plans_what_is_due_before_the_next(void **)
+TEST_WITH(test_sweep_plans_what_is_due_before_the_next, setup, teardown)
 {
 	put(1, 60, 30);
 	put(2, 60, 3);
@@ -221,17 +221,17 @@ static void sweep_first(void)
 	sweep();
 }
 
-static void test_what_the_next_sweep_sees_is_not_planned(void **)
+TEST_WITH(test_what_the_next_sweep_sees_is_not_planned, setup, teardown)
 {
 	due_in_time_of_next_sweep(tell_one);
 }
 
-static void test_what_the_next_sweep_sees_is_left_to_it(void **)
+TEST_WITH(test_what_the_next_sweep_sees_is_left_to_it, setup, teardown)
 {
 	due_in_time_of_next_sweep(sweep_first);
 }
 
-static void test_most_urgent_first_and_bounded(void **)
+TEST_WITH(test_most_urgent_first_and_bounded, setup, teardown)
 {
 	struct config_refresh c = settings();
 	c.max_batch = 20;
@@ -263,7 +263,7 @@ static void test_most_urgent_first_and_bounded(void **)
 }
 
 // Clients come first: refreshes are a quarter of the questions at most.
-static void test_share_of_the_questions(void **)
+TEST_WITH(test_share_of_the_questions, setup, teardown)
 {
 	const struct config_refresh c = settings();
 	refresh_configure(refresh, &c, 16, 40);
@@ -280,7 +280,7 @@ static void test_share_of_the_questions(void **)
 	end_all(REFRESH_ABANDONED);
 }
 
-static void test_what_is_planned_is_looked_at_again(void **)
+TEST_WITH(test_what_is_planned_is_looked_at_again, setup, teardown)
 {
 	struct box_name n;
 	for (uint32_t i = 1; i <= 4; i++)
@@ -299,7 +299,7 @@ static void test_what_is_planned_is_looked_at_again(void **)
 	end_all(REFRESH_DONE);
 }
 
-static void test_failures_are_held_back(void **)
+TEST_WITH(test_failures_are_held_back, setup, teardown)
 {
 	put(1, 30, 200);
 	now_ms += 25000;
@@ -325,7 +325,7 @@ static void test_failures_are_held_back(void **)
 }
 
 // Another box asks: its answer is looked for a second later, and again while it is not there.
-static void test_elsewhere_is_looked_for_again(void **)
+TEST_WITH(test_elsewhere_is_looked_for_again, setup, teardown)
 {
 	put(1, 30, 200);
 	now_ms += 25000;
@@ -347,7 +347,7 @@ static void test_elsewhere_is_looked_for_again(void **)
 }
 
 // A name that fails is one entry of a table of fixed size.
-static void test_back_off_is_capped(void **)
+TEST_WITH(test_back_off_is_capped, setup, teardown)
 {
 	struct table_registry tables = {0};
 	for (uint32_t i = 0; i < 4000; i++) {
@@ -366,7 +366,7 @@ static void test_back_off_is_capped(void **)
 	assert_in_range(tables.table[2].used, 3500, 4000);
 }
 
-static void test_no_room_and_asked_already(void **)
+TEST_WITH(test_no_room_and_asked_already, setup, teardown)
 {
 	put(1, 30, 200);
 	now_ms += 31000;
@@ -383,7 +383,7 @@ static void test_no_room_and_asked_already(void **)
 	end_all(REFRESH_DONE);
 }
 
-static void test_the_root_is_left_out(void **)
+TEST_WITH(test_the_root_is_left_out, setup, teardown)
 {
 	static struct box_put p;
 	box_put_fill(l0_writer_reader(box.w), &p, 1, 1, 48, now_ms, 60000);
@@ -401,7 +401,7 @@ static void test_the_root_is_left_out(void **)
 	assert_int_equal(asked_count, 0);
 }
 
-static void test_off(void **)
+TEST_WITH(test_off, setup, teardown)
 {
 	struct config_refresh c = settings();
 	c.enabled = false;
@@ -419,7 +419,7 @@ static void test_off(void **)
 }
 
 // A round that comes late weighs less for each hit, so that the rate stays what it is.
-static void test_rate_does_not_depend_on_the_sweep(void **)
+TEST_WITH(test_rate_does_not_depend_on_the_sweep, setup, teardown)
 {
 	static const uint64_t between_ms[] = {5000, 15000, 17321, 59999, 90000, 120000};
 	const struct refresh_policy *p = refresh_policy(refresh);
@@ -440,7 +440,7 @@ static void test_rate_does_not_depend_on_the_sweep(void **)
 }
 
 // Served past its expiry all the same: what that was is counted.
-static void test_late_hot_names_are_counted(void **)
+TEST_WITH(test_late_hot_names_are_counted, setup, teardown)
 {
 	struct box_name n;
 	struct l0_view v;
@@ -458,28 +458,4 @@ static void test_late_hot_names_are_counted(void **)
 	box.marks[number] = MARK_HITS;
 	sweep();
 	assert_in_range(counts().hot_stale, 50, 63 + 50);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_sweep_plans_what_is_due_before_the_next),
-		T(test_what_the_next_sweep_sees_is_not_planned),
-		T(test_what_the_next_sweep_sees_is_left_to_it),
-		T(test_most_urgent_first_and_bounded),
-		T(test_share_of_the_questions),
-		T(test_what_is_planned_is_looked_at_again),
-		T(test_failures_are_held_back),
-		T(test_elsewhere_is_looked_for_again),
-		T(test_back_off_is_capped),
-		T(test_no_room_and_asked_already),
-		T(test_the_root_is_left_out),
-		T(test_heat_fades_in_a_long_window),
-		T(test_off),
-		T(test_rate_does_not_depend_on_the_sweep),
-		T(test_late_hot_names_are_counted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

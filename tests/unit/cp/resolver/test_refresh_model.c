@@ -242,7 +242,7 @@ static void model_close(struct model *m)
 	free(m);
 }
 
-static void test_no_hot_name_is_ever_late(void **)
+TEST(test_no_hot_name_is_ever_late)
 {
 	struct refresh_counts sum;
 	struct model *without = model_open(false), *with = model_open(true);
@@ -273,10 +273,4 @@ static void test_no_hot_name_is_ever_late(void **)
 	assert_true(spent < saved);
 	model_close(without);
 	model_close(with);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_hot_name_is_ever_late)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static struct refresh_policy policy_of(const struct config_refresh *c, uint32_t 
 
 enum { HIT = L0_HEAT_ONE };
 
-static void test_thresholds(void **)
+TEST(test_thresholds)
 {
 	static const struct {
 		const char *what;
@@ -57,7 +57,7 @@ static void test_thresholds(void **)
 }
 
 // No heat makes a record due before hits are told of, nor after its expiry.
-static void test_order_of_ages(void **)
+TEST(test_order_of_ages)
 {
 	static const struct {
 		uint32_t hot, warm, min_ttl_s;
@@ -84,7 +84,7 @@ static void test_order_of_ages(void **)
 	}
 }
 
-static void test_settings(void **)
+TEST(test_settings)
 {
 	struct config_refresh c = refresh_shipped;
 	struct refresh_policy p = policy_of(&c, 300);
@@ -127,7 +127,7 @@ static void test_settings(void **)
 	assert_int_equal(refresh_told_ms(&p, 300000, 300), REFRESH_NEVER);
 }
 
-static void test_plan_keeps_the_most_urgent(void **)
+TEST(test_plan_keeps_the_most_urgent)
 {
 	enum { CAP = 50, PUTS = 1000 };
 	struct refresh_plan p;
@@ -157,7 +157,7 @@ static void test_plan_keeps_the_most_urgent(void **)
 	refresh_plan_destroy(&p);
 }
 
-static void test_plan_has_nothing_twice_and_shrinks(void **)
+TEST(test_plan_has_nothing_twice_and_shrinks)
 {
 	struct refresh_plan p;
 	struct refresh_planned e = {0};
@@ -178,7 +178,7 @@ static void test_plan_has_nothing_twice_and_shrinks(void **)
 	refresh_plan_destroy(&p);
 }
 
-static void test_minutes(void **)
+TEST(test_minutes)
 {
 	static struct refresh_stats s;
 	struct refresh_counts sum;
@@ -203,17 +203,4 @@ static void test_minutes(void **)
 	refresh_stats_now(&s, start_ms + day_ms + 60000)->late_ms = 9;
 	refresh_stats_sum(&s, start_ms + day_ms + 60000, REFRESH_MINUTES, &sum);
 	assert_int_equal(sum.late_ms, UINT32_MAX);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thresholds),
-		cmocka_unit_test(test_order_of_ages),
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_plan_keeps_the_most_urgent),
-		cmocka_unit_test(test_plan_has_nothing_twice_and_shrinks),
-		cmocka_unit_test(test_minutes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,9 @@
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
 
-static void test_a_miss_is_resolved_stored_and_answered(void **state)
+TEST_WITH(test_a_miss_is_resolved_stored_and_answered, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	ask("WwW.Example", 77);
 	expect_answer(1000, 77, 0, ANSWER_UPSTREAM);
 	assert_memory_equal(got.dns + DNS_HEADER_LEN, "\3WwW\7Example\0\0\1\0\1", 17);
@@ -26,10 +26,10 @@ static void test_a_miss_is_resolved_stored_and_answered(void **state)
 	assert_int_equal(s.worker_rings, 2);
 }
 
-static void test_ten_thousand_clients_one_upstream_packet(void **state)
+TEST_WITH(test_ten_thousand_clients_one_upstream_packet, rig_setup, rig_teardown)
 {
 	unsigned sent = 0, answered = 0;
-	(void)state;
+	(void)unit_state;
 	fake[0].delay_ms = 300;
 	for (unsigned i = 0; i < 10000; i++) {
 		const struct fake_miss m = {.name = i % 2 ? "hot.example" : "HOT.example",
@@ -62,9 +62,9 @@ static void test_ten_thousand_clients_one_upstream_packet(void **state)
 	assert_int_equal(s.waiters, 0);
 }
 
-static void test_failures_are_remembered(void **state)
+TEST_WITH(test_failures_are_remembered, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].mode = FAKE_REFUSED;
 	ask("bad.example", 1);
@@ -84,19 +84,19 @@ static void test_failures_are_remembered(void **state)
 	expect_answer(1000, 9, 0, ANSWER_UPSTREAM);
 }
 
-static void test_servfail_goes_to_the_next_server(void **state)
+TEST_WITH(test_servfail_goes_to_the_next_server, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SERVFAIL;
 	ask("next.example", 5);
 	expect_answer(1000, 5, 0, ANSWER_UPSTREAM);
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
-static void test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill(void **state)
+TEST_WITH(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill, rig_setup, rig_teardown)
 {
 	uint64_t start = clock_mono_ms();
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask("dead.example", 3);
 	expect_answer(2500, 3, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
@@ -127,7 +127,7 @@ static void set_deadline(uint32_t ms)
 
 // An answer after 2.5 s: clients that wait for 5 s get it, whether they asked first or a moment
 // ago.
-static void test_a_late_answer_reaches_who_still_waits(void **)
+TEST_WITH(test_a_late_answer_reaches_who_still_waits, rig_setup, rig_teardown)
 {
 	set_deadline(4500);
 	fake[0].delay_ms = fake[1].delay_ms = 2500;
@@ -142,7 +142,7 @@ static void test_a_late_answer_reaches_who_still_waits(void **)
 }
 
 // Each client is answered by the time that has passed since it asked, not since the first did.
-static void test_each_client_has_its_own_deadline(void **)
+TEST_WITH(test_each_client_has_its_own_deadline, rig_setup, rig_teardown)
 {
 	set_deadline(2200);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
@@ -160,7 +160,7 @@ static void test_each_client_has_its_own_deadline(void **)
 }
 
 // Shorter than the stale timer: SERVFAIL comes in time all the same.
-static void test_a_short_deadline(void **)
+TEST_WITH(test_a_short_deadline, rig_setup, rig_teardown)
 {
 	set_deadline(600);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
@@ -170,9 +170,9 @@ static void test_a_short_deadline(void **)
 	assert_in_range(clock_mono_ms() - start, 550, 800);
 }
 
-static void test_stale_at_1800_ms_then_held(void **state)
+TEST_WITH(test_stale_at_1800_ms_then_held, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -192,9 +192,9 @@ static void test_stale_at_1800_ms_then_held(void **state)
 	expect_answer(300, 4, 0, ANSWER_STALE);
 }
 
-static void test_failing_upstreams_give_stale_at_once(void **state)
+TEST_WITH(test_failing_upstreams_give_stale_at_once, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -205,10 +205,10 @@ static void test_failing_upstreams_give_stale_at_once(void **state)
 	assert_int_equal(status().servfail, 0);
 }
 
-static void test_inflight_and_waiters_are_capped(void **state)
+TEST_WITH(test_inflight_and_waiters_are_capped, rig_setup_small, rig_teardown)
 {
 	unsigned refused = 0;
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < 40; i++) {
 		char name[32];
@@ -235,9 +235,9 @@ static void test_inflight_and_waiters_are_capped(void **state)
 	assert_int_equal(s.inflight_cap, 16);
 }
 
-static void test_refresh_has_no_waiter_and_late_misses_no_answer(void **state)
+TEST_WITH(test_refresh_has_no_waiter_and_late_misses_no_answer, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	const struct fake_miss refresh = {
 		.name = "re.example", .type = DNS_TYPE_A, .refresh = true};
 	assert_true(fake_dataplane_ask(&dp, &refresh));
@@ -251,9 +251,9 @@ static void test_refresh_has_no_waiter_and_late_misses_no_answer(void **state)
 	assert_int_equal(s.late, 1);
 }
 
-static void test_hostile_misses_are_counted(void **state)
+TEST_WITH(test_hostile_misses_are_counted, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	struct fake_miss m = {.name = "x.example", .type = DNS_TYPE_AXFR};
 	assert_true(fake_dataplane_ask(&dp, &m));
 	uint64_t right = dp.incarnation;
@@ -271,27 +271,4 @@ static void test_hostile_misses_are_counted(void **state)
 	struct resolver_status s = status();
 	assert_int_equal(s.bad_misses, 1);
 	assert_int_equal(s.foreign_messages, 2);
-}
-
-#define T(name)       cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-#define T_SMALL(name) cmocka_unit_test_setup_teardown(name, rig_setup_small, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_a_miss_is_resolved_stored_and_answered),
-		T(test_ten_thousand_clients_one_upstream_packet),
-		T(test_failures_are_remembered),
-		T(test_servfail_goes_to_the_next_server),
-		T(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill),
-		T(test_a_late_answer_reaches_who_still_waits),
-		T(test_each_client_has_its_own_deadline),
-		T(test_a_short_deadline),
-		T(test_stale_at_1800_ms_then_held),
-		T(test_failing_upstreams_give_stale_at_once),
-		T_SMALL(test_inflight_and_waiters_are_capped),
-		T(test_refresh_has_no_waiter_and_late_misses_no_answer),
-		T(test_hostile_misses_are_counted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void expect_first(const char *name, uint16_t id, enum answer_kind kind, u
 }
 
 // Each reply begins with the next address; the others follow in their order.
-static void test_addresses_take_turns(void **)
+TEST_WITH(test_addresses_take_turns, setup_rotating, rig_teardown)
 {
 	expect_first("many.example", 1, ANSWER_UPSTREAM, 0);
 	for (uint16_t i = 1; i <= 2 * ADDRESSES; i++)
@@ -64,7 +64,7 @@ static void test_addresses_take_turns(void **)
 		(2 * ADDRESSES + 1) % ADDRESSES);
 }
 
-static void test_addresses_stay_as_they_are(void **)
+TEST_WITH(test_addresses_stay_as_they_are, setup_many, rig_teardown)
 {
 	expect_first("many.example", 1, ANSWER_UPSTREAM, 0);
 	for (uint16_t i = 2; i < 5; i++)
@@ -80,7 +80,7 @@ static void ask_aged(const char *name, uint16_t id, uint64_t age_ms)
 }
 
 // A question that has waited for a worker: answered until its client has given up.
-static void test_a_late_question(void **)
+TEST_WITH(test_a_late_question, rig_setup, rig_teardown)
 {
 	ask("www.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -97,7 +97,7 @@ static void test_a_late_question(void **)
 }
 
 // More than the 1,232 bytes that a client takes; the id of a reply is no flag of it.
-static void test_truncated_replies_are_counted(void **)
+TEST_WITH(test_truncated_replies_are_counted, rig_setup, rig_teardown)
 {
 	enum { MANY = 80, LIKE_TC = DNS_FLAG_TC };
 	struct fake_miss m = {.name = "many.example", .type = DNS_TYPE_A};
@@ -115,17 +115,9 @@ static void test_truncated_replies_are_counted(void **)
 	}
 }
 
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_addresses_take_turns, setup_rotating, rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_addresses_stay_as_they_are, setup_many, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_a_late_question, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_truncated_replies_are_counted, rig_setup, rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

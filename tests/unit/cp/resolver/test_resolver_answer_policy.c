@@ -142,7 +142,7 @@ static void expect_as(unsigned group, const char *name, enum answer_kind kind)
 		assert_int_equal(ede_of_answer(), DNS_EDE_BLOCKED);
 }
 
-static void test_cloaked_for_one_group(void **)
+TEST_WITH(test_cloaked_for_one_group, setup, teardown)
 {
 	upstream_alias("other.example");
 	expect_as(1, "www.shop.example", ANSWER_BLOCKED);
@@ -157,7 +157,7 @@ static void test_cloaked_for_one_group(void **)
 	assert_int_equal(status().l0.entries, 1);
 }
 
-static void test_waiters_of_one_question(void **)
+TEST_WITH(test_waiters_of_one_question, setup, teardown)
 {
 	upstream_alias("tracker.example");
 	fake[0].held = true;
@@ -175,7 +175,7 @@ static void test_waiters_of_one_question(void **)
 	assert_int_equal(queries(), 1);
 }
 
-static void test_an_allow_list_of_a_group(void **)
+TEST_WITH(test_an_allow_list_of_a_group, setup, teardown)
 {
 	upstream_alias("shared.example");
 	expect_as(0, "www.shop.example", ANSWER_UPSTREAM);
@@ -183,7 +183,7 @@ static void test_an_allow_list_of_a_group(void **)
 	expect_as(2, "www.shop.example", ANSWER_CACHED);
 }
 
-static void test_addresses(void **)
+TEST_WITH(test_addresses, setup, teardown)
 {
 	fake[0].address = fake[1].address = 0xc0000263;
 	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
@@ -192,7 +192,7 @@ static void test_addresses(void **)
 	expect_as(1, "www.wanted.example", ANSWER_CACHED);
 }
 
-static void test_patterns_ask_nobody(void **)
+TEST_WITH(test_patterns_ask_nobody, setup, teardown)
 {
 	expect_as(0, "ad7.shop.example", ANSWER_BLOCKED);
 	expect_as(3, "never.shop.example", ANSWER_UPSTREAM);
@@ -206,7 +206,7 @@ static void test_patterns_ask_nobody(void **)
 	assert_int_equal(status().answer_policy.questions_blocked, 4);
 }
 
-static void test_pause(void **)
+TEST_WITH(test_pause, setup, teardown)
 {
 	upstream_alias("tracker.example");
 	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
@@ -218,7 +218,7 @@ static void test_pause(void **)
 }
 
 // The upstreams fail: what is served stale is judged as well.
-static void test_stale(void **)
+TEST_WITH(test_stale, setup, teardown)
 {
 	upstream_alias("tracker.example");
 	fake[0].ttl_s = fake[1].ttl_s = 1;
@@ -230,7 +230,7 @@ static void test_stale(void **)
 }
 
 // What is on record of a blocked answer, fresh and cached: the list of the group that blocked it.
-static void test_rows_name_the_list(void **)
+TEST_WITH(test_rows_name_the_list, setup, teardown)
 {
 	static const char *const titles[] = {"allowed", "denied", "ads", "more", "good"};
 	row_watch_start(titles, ARRAY_LEN(titles));
@@ -269,7 +269,7 @@ static void recheck_by(const struct answer_policy_fixture *f)
 	await(&walked);
 }
 
-static void test_new_image_acts_on_cached_answers(void **)
+TEST_WITH(test_new_image_acts_on_cached_answers, setup, teardown)
 {
 	upstream_alias("cdn.fresh.example");
 	expect_as(1, "www.shop.example", ANSWER_UPSTREAM);
@@ -307,7 +307,7 @@ static void recheck_at_once(void *answer_policy)
 }
 
 // As at a start that waits for its lists: the image may be published when the call returns.
-static void test_walk_at_once(void **)
+TEST_WITH(test_walk_at_once, setup, teardown)
 {
 	upstream_alias("cdn.fresh.example");
 	expect_as(1, "www.shop.example", ANSWER_UPSTREAM);
@@ -318,7 +318,7 @@ static void test_walk_at_once(void **)
 }
 
 // Two names, one blocked by a list, the other by another unless a third allows it: no mask says so.
-static void test_without_a_mask_nothing_is_kept(void **)
+TEST_WITH(test_without_a_mask_nothing_is_kept, setup, teardown)
 {
 	upstream_alias("shared.example");
 	expect_as(1, "ad1.shop.example", ANSWER_BLOCKED);  // by the pattern
@@ -413,7 +413,7 @@ static void recheck_and_fill(void *answer_policy)
 	fill(&some);
 }
 
-static void test_model(void **)
+TEST_WITH(test_model, setup, teardown)
 {
 	rand_state.state = 23;
 	unsigned many = 5000, some = 20;
@@ -434,7 +434,7 @@ static void test_model(void **)
 	assert_true(status().answer_policy.rechecked_changed > 1000);
 }
 
-static void test_tables_count_every_refusal(void **)
+TEST_WITH(test_tables_count_every_refusal, setup, teardown)
 {
 	static struct resolver r;
 	static struct table_registry tables;
@@ -454,33 +454,16 @@ static void test_tables_count_every_refusal(void **)
 }
 
 // As resolver_open() does when it fails before anything walks.
-static void test_close_of_what_never_was(void **)
+TEST(test_close_of_what_never_was)
 {
 	static struct resolver r;
 	resolver_check_close(&r);
 	assert_null(r.recheck);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_cloaked_for_one_group),
-		T(test_waiters_of_one_question),
-		T(test_an_allow_list_of_a_group),
-		T(test_addresses),
-		T(test_patterns_ask_nobody),
-		T(test_pause),
-		T(test_rows_name_the_list),
-		T(test_stale),
-		T(test_new_image_acts_on_cached_answers),
-		T(test_walk_at_once),
-		T(test_without_a_mask_nothing_is_kept),
-		T(test_tables_count_every_refusal),
-		cmocka_unit_test(test_close_of_what_never_was),
-		T(test_model),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -55,7 +55,7 @@ static void expect_refused(unsigned count, unsigned wait_ms, enum bound met)
 	}
 }
 
-static void test_water_torture_leaves_other_zones(void **)
+TEST_WITH(test_water_torture_leaves_other_zones, rig_setup, rig_teardown)
 {
 	fake[0].silent_below = fake[1].silent_below = "victim.co.uk";
 	set_limits(4096, 16, 0);
@@ -83,7 +83,7 @@ static void test_water_torture_leaves_other_zones(void **)
 }
 
 // Answers that an upstream held back, let go all at once: no more than one client may wait for.
-static void test_a_forged_client_gets_few_answers(void **)
+TEST_WITH(test_a_forged_client_gets_few_answers, rig_setup, rig_teardown)
 {
 	set_limits(4096, 0, 8);
 	fake[0].delay_ms = fake[1].delay_ms = 300;
@@ -114,7 +114,7 @@ static void test_a_forged_client_gets_few_answers(void **)
 }
 
 // An answer that comes when its clients have given up is kept and not sent.
-static void test_no_answer_after_its_time(void **)
+TEST_WITH(test_no_answer_after_its_time, rig_setup, rig_teardown)
 {
 	fake[0].delay_ms = fake[1].delay_ms = 2300;
 	ask("slow.example", 1);
@@ -126,7 +126,7 @@ static void test_no_answer_after_its_time(void **)
 }
 
 // The table full of what nobody answers: when the clients have been told, the places are free.
-static void test_a_full_table_is_not_full_for_long(void **)
+TEST_WITH(test_a_full_table_is_not_full_for_long, rig_setup, rig_teardown)
 {
 	fake[0].silent_below = fake[1].silent_below = "dead";
 	set_limits(64, 0, 0);
@@ -146,7 +146,7 @@ static void test_a_full_table_is_not_full_for_long(void **)
 }
 
 // Each name another registrable domain: a quarter is left for other suffixes.
-static void test_a_suffix_is_named(void **)
+TEST_WITH(test_a_suffix_is_named, rig_setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	set_limits(16, 8, 0);
@@ -158,7 +158,7 @@ static void test_a_suffix_is_named(void **)
 }
 
 // A company's own servers that do not answer: its public names are resolved all the same.
-static void test_silent_servers_take_no_other_share(void **)
+TEST_WITH(test_silent_servers_take_no_other_share, rig_setup, rig_teardown)
 {
 	struct config_upstream own = rig.config.upstreams.server[1];
 	struct config_forward_zone zone = {.server_count = 1, .servers = &own};
@@ -176,19 +176,4 @@ static void test_silent_servers_take_no_other_share(void **)
 	assert_int_equal(status().refused_zone, 4);
 	rig.config.forward_count = 0;
 	set_limits(4096, 8, 0);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_water_torture_leaves_other_zones),
-		T(test_a_forged_client_gets_few_answers),
-		T(test_no_answer_after_its_time),
-		T(test_a_full_table_is_not_full_for_long),
-		T(test_a_suffix_is_named),
-		T(test_silent_servers_take_no_other_share),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,7 +151,7 @@ static void await_key(const char *key)
 	assert_true(has_key(key));
 }
 
-static void test_both_tiers(void **)
+TEST_WITH(test_both_tiers, setup, rig_teardown)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	fill("b.a.example", ANSWER_UPSTREAM);
@@ -180,7 +180,7 @@ static void test_both_tiers(void **)
 }
 
 // Asked for before the flush and answered after it: its client is served, and that is all.
-static void test_answer_under_way_is_not_stored(void **)
+TEST_WITH(test_answer_under_way_is_not_stored, setup, rig_teardown)
 {
 	fake[0].held = true;
 	ask("late.example", 7);
@@ -201,7 +201,7 @@ static void test_answer_under_way_is_not_stored(void **)
 }
 
 // Its failures are remembered like answers, and go like them.
-static void test_failures_are_forgotten(void **)
+TEST_WITH(test_failures_are_forgotten, setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	ask("failing.example", 8);
@@ -214,7 +214,7 @@ static void test_failures_are_forgotten(void **)
 }
 
 // As if SCAN had not come to it yet, or another box had written it a moment before it heard.
-static void test_old_value_in_redis_is_not_believed(void **)
+TEST_WITH(test_old_value_in_redis_is_not_believed, setup, rig_teardown)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	fill("b.example", ANSWER_UPSTREAM);
@@ -228,7 +228,7 @@ static void test_old_value_in_redis_is_not_believed(void **)
 	assert_int_equal(status().flush.kept_out, 1);
 }
 
-static void test_redis_is_away(void **)
+TEST_WITH(test_redis_is_away, setup, rig_teardown)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	redis_server_stop(&server);
@@ -242,7 +242,7 @@ static void test_redis_is_away(void **)
 	redis_server_start(&server, NULL);
 }
 
-static void test_other_box(void **)
+TEST_WITH(test_other_box, setup_two, teardown_two)
 {
 	fill("x.example", ANSWER_UPSTREAM);
 	fill("y.example", ANSWER_UPSTREAM);
@@ -272,7 +272,7 @@ static void test_other_box(void **)
 }
 
 // The other box answers a question that it had asked before it heard of the flush.
-static void test_other_box_stores_nothing_old(void **)
+TEST_WITH(test_other_box_stores_nothing_old, setup_two, teardown_two)
 {
 	fake[0].held = true;
 	box_swap();
@@ -312,7 +312,7 @@ static void await_messages(uint64_t n)
 	assert_int_equal(messages_seen(), n);
 }
 
-static void test_hostile_messages(void **)
+TEST_WITH(test_hostile_messages, setup, rig_teardown)
 {
 	enum { FLOOD = 60 };
 	static const char *const bad[] = {"", "all", "1 0123456789abcdef all kept.example",
@@ -375,7 +375,7 @@ static const struct look_wait *look(const char *name, uint16_t qtype)
 	return &w;
 }
 
-static void test_look_at_both_tiers(void **)
+TEST_WITH(test_look_at_both_tiers, setup, rig_teardown)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	await_key(rig_l1_key("a.example"));
@@ -410,7 +410,7 @@ static void test_look_at_both_tiers(void **)
 }
 
 // A look still waits for Redis when the resolver ends: nobody is called back.
-static void test_ends_amid_a_look(void **)
+TEST_WITH(test_ends_amid_a_look, setup, rig_teardown)
 {
 	enum { ALL_TYPES = 50 /* keys, at least */, PATIENCE_MS = 20000 };
 	static struct look_wait w;
@@ -441,7 +441,7 @@ static void test_ends_amid_a_look(void **)
 }
 
 // The end comes while everything is under way (ASan).
-static void test_ends_amid_flushes(void **)
+TEST_WITH(test_ends_amid_flushes, setup, rig_teardown)
 {
 	static struct flush_wait w[3];
 	fill("a.example", ANSWER_UPSTREAM);
@@ -450,24 +450,9 @@ static void test_ends_amid_flushes(void **)
 	publish("1 0123456789abcdef below example");
 }
 
-#define T(name)  cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
-#define T2(name) cmocka_unit_test_setup_teardown(name, setup_two, teardown_two)
-
-int main(void)
+static int sends_once(void **state)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_both_tiers),
-		T(test_answer_under_way_is_not_stored),
-		T(test_failures_are_forgotten),
-		T(test_old_value_in_redis_is_not_believed),
-		T(test_redis_is_away),
-		T2(test_other_box),
-		T2(test_other_box_stores_nothing_old),
-		T(test_hostile_messages),
-		T(test_look_at_both_tiers),
-		T(test_ends_amid_a_look),
-		T(test_ends_amid_flushes),
-	};
-	return cmocka_run_group_tests(tests, server_up, server_down);
+	return server_up(state);
 }
+TEST_GROUP(sends_once, server_down)

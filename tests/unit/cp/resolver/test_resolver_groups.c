@@ -85,7 +85,7 @@ static void expect_queries(unsigned everyone, unsigned own)
 	assert_int_equal(fake[1].udp_queries, own);
 }
 
-static void test_each_its_server_and_cache(void **)
+TEST_WITH(test_each_its_server_and_cache, setup, rig_teardown)
 {
 	uint16_t own = view_of(OWN);
 	assert_int_not_equal(own, 0);
@@ -103,7 +103,7 @@ static void test_each_its_server_and_cache(void **)
 	assert_int_equal(status().l0.entries, 2);
 }
 
-static void test_without_cache(void **)
+TEST_WITH(test_without_cache, setup, rig_teardown)
 {
 	uint16_t bare = view_of(BARE);
 	ask_in(0, "www.example", 1);
@@ -120,7 +120,7 @@ static void test_without_cache(void **)
 }
 
 // Who asks at the same time shares an answer with the same group, and with no other.
-static void test_without_cache_coalesces_in_the_group(void **)
+TEST_WITH(test_without_cache_coalesces_in_the_group, setup, rig_teardown)
 {
 	fake[0].held = true;
 	for (uint16_t i = 1; i <= 3; i++)
@@ -136,7 +136,7 @@ static void test_without_cache_coalesces_in_the_group(void **)
 	assert_int_equal(status().coalesced, 2);
 }
 
-static void test_unknown_view_is_dropped(void **)
+TEST_WITH(test_unknown_view_is_dropped, setup, rig_teardown)
 {
 	ask_in(60000, "www.example", 1);
 	assert_false(fake_dataplane_answer(&dp, &got, 300));
@@ -144,7 +144,7 @@ static void test_unknown_view_is_dropped(void **)
 	expect_queries(0, 0);
 }
 
-static void test_impossible_group_is_dropped(void **)
+TEST_WITH(test_impossible_group_is_dropped, setup, rig_teardown)
 {
 	struct fake_miss m = {
 		.name = "www.example", .type = DNS_TYPE_A, .id = 1, .group = POLICY_GROUPS_MAX};
@@ -182,7 +182,7 @@ static void reload(void)
 }
 
 // A changed definition never gets what was stored for the one before, nor does the next life.
-static void test_changed_definition(void **)
+TEST_WITH(test_changed_definition, setup, rig_teardown)
 {
 	uint16_t before = view_of(OWN);
 	ask_in(before, "www.example", 1);
@@ -273,7 +273,7 @@ static void box_asks(const struct socket_address *own, uint16_t view, enum answe
 	expect_answer(3000, id, 0, kind);
 }
 
-static void test_boxes_with_one_redis(void **)
+TEST_WITH(test_boxes_with_one_redis, setup, rig_teardown)
 {
 	const struct socket_address first = rig.config.upstreams.server[1].address;
 	const struct socket_address second = rig.config.upstreams.server[0].address;
@@ -325,7 +325,7 @@ static void redis_box(struct socket_address everyone)
 }
 
 // A box whose upstream filters serves nothing that a box with another upstream stored.
-static void test_boxes_with_other_upstreams(void **)
+TEST_WITH(test_boxes_with_other_upstreams, setup_everyone, rig_teardown)
 {
 	const struct socket_address first = rig.config.upstreams.server[0].address,
 				    second = rig.config.upstreams.server[1].address;
@@ -358,7 +358,7 @@ static void await_said(const char *command, const char *wanted)
 }
 
 // From a reload on, keys and the channel are those of the new namespace.
-static void test_another_namespace(void **)
+TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 {
 	static char space[] = "other";
 	static struct config other;
@@ -407,7 +407,7 @@ static void restart(void)
 }
 
 // What the upstreams of before said goes with them, by a reload and by a start.
-static void test_other_upstreams_empty_the_cache(void **)
+TEST_WITH(test_other_upstreams_empty_the_cache, setup_everyone, rig_teardown)
 {
 	ask_in(0, "www.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -432,7 +432,7 @@ static void test_other_upstreams_empty_the_cache(void **)
 }
 
 // So does what a start finds that other zones of everyone's gave.
-static void test_other_zones_empty_the_cache_at_start(void **)
+TEST_WITH(test_other_zones_empty_the_cache_at_start, setup_everyone, rig_teardown)
 {
 	struct config_upstream there = {.address = rig.config.upstreams.server[1].address};
 	struct config_forward_zone zone = {.server_count = 1, .servers = &there};
@@ -449,7 +449,7 @@ static void test_other_zones_empty_the_cache_at_start(void **)
 }
 
 // A question that was asked of the upstreams of before is answered, and kept nowhere.
-static void test_answer_of_former_upstreams_is_not_kept(void **)
+TEST_WITH(test_answer_of_former_upstreams_is_not_kept, setup_everyone, rig_teardown)
 {
 	fake[0].held = true;
 	ask_in(0, "www.example", 1);
@@ -465,25 +465,9 @@ static void test_answer_of_former_upstreams_is_not_kept(void **)
 	assert_int_equal(status().stored, 1);
 }
 
-#define T(name)     cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
-#define T_ALL(name) cmocka_unit_test_setup_teardown(name, setup_everyone, rig_teardown)
-
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_each_its_server_and_cache),
-		T(test_without_cache),
-		T(test_without_cache_coalesces_in_the_group),
-		T(test_unknown_view_is_dropped),
-		T(test_impossible_group_is_dropped),
-		T(test_changed_definition),
-		T(test_boxes_with_one_redis),
-		T_ALL(test_boxes_with_other_upstreams),
-		T_ALL(test_another_namespace),
-		T_ALL(test_other_upstreams_empty_the_cache),
-		T_ALL(test_other_zones_empty_the_cache_at_start),
-		T_ALL(test_answer_of_former_upstreams_is_not_kept),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -3,7 +3,7 @@
 // A data plane gone wild beside a serving resolver: random bits flip in all that it may write (its
 // page of each region of rings, the miss rings, the marks) while the resolver's own thread reads
 // it. Nothing crashes (run under sanitizers too), what is wrong is counted, and once the words are
-// right again every question gets its answer. `--flips N`: how many.
+// right again every question gets its answer. `WEIR_FLIPS`: how many.
 
 #include "resolver_rig.h"
 
@@ -156,7 +156,7 @@ static void expect_service(char name[NAMES][24])
 	}
 }
 
-static void test_wild_data_plane(void **)
+TEST_WITH(test_wild_data_plane, rig_setup, rig_teardown)
 {
 	char name[NAMES][24];
 	uint64_t answers = 0;
@@ -188,12 +188,12 @@ static void test_wild_data_plane(void **)
 		region_unmap(&marks[i]);
 }
 
-int main(int argc, char **argv)
+static int flips_read(void **)
 {
-	if (argc == 3 && strcmp(argv[1], "--flips") == 0)
-		flips_wanted = strtoull(argv[2], NULL, 10);
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_wild_data_plane, rig_setup, rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const char *wanted = getenv("WEIR_FLIPS");
+	if (wanted)
+		flips_wanted = strtoull(wanted, NULL, 10);
+	return 0;
 }
+
+TEST_GROUP(flips_read, NULL)

@@ -66,7 +66,7 @@ static const uint8_t *last_address(void)
 	return got.dns + got.head.dns_len - 11 - 16;
 }
 
-static void test_views_differ(void **)
+TEST_WITH(test_views_differ, setup, rig_teardown)
 {
 	assert_int_not_equal(view[NAT64].view, 0);
 	assert_int_not_equal(view[NO_IPV6].view, 0);
@@ -74,7 +74,7 @@ static void test_views_differ(void **)
 	assert_int_equal(view[PLAIN].view, 0);
 }
 
-static void test_dns64_makes_aaaa_of_a(void **)
+TEST_WITH(test_dns64_makes_aaaa_of_a, setup, rig_teardown)
 {
 	char text[INET6_ADDRSTRLEN];
 	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 1);
@@ -94,7 +94,7 @@ static void test_dns64_makes_aaaa_of_a(void **)
 	assert_int_equal(fake[0].udp_queries, 3);
 }
 
-static void test_others_get_no_aaaa_from_it(void **)
+TEST_WITH(test_others_get_no_aaaa_from_it, setup, rig_teardown)
 {
 	ask_type(NAT64, "www.example", DNS_TYPE_AAAA, 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -104,7 +104,7 @@ static void test_others_get_no_aaaa_from_it(void **)
 	assert_int_equal(status().dns64, 1);
 }
 
-static void test_dns64_when_a_fails_too(void **)
+TEST_WITH(test_dns64_when_a_fails_too, setup, rig_teardown)
 {
 	fake[0].mode = FAKE_NO_NAME;
 	ask_type(NAT64, "none.example", DNS_TYPE_AAAA, 1);
@@ -126,7 +126,7 @@ static void queries_wait(unsigned count)
 }
 
 // A reload ends everyone's DNS64 while weir waits for the A of a question.
-static void test_dns64_ends_while_a_is_asked(void **)
+TEST_WITH(test_dns64_ends_while_a_is_asked, setup, rig_teardown)
 {
 	char text[INET6_ADDRSTRLEN];
 	static struct config with, without;
@@ -148,7 +148,7 @@ static void test_dns64_ends_while_a_is_asked(void **)
 	assert_string_equal(text, "64:ff9b::c000:201");
 }
 
-static void test_reverse_name(void **)
+TEST_WITH(test_reverse_name, setup, rig_teardown)
 {
 	ask_type(NAT64, "1.2.2.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
 		DNS_TYPE_PTR, 1);
@@ -157,7 +157,7 @@ static void test_reverse_name(void **)
 	assert_true(answers() >= 1); // the CNAME
 }
 
-static void test_filter_asks_nobody(void **)
+TEST_WITH(test_filter_asks_nobody, setup, rig_teardown)
 {
 	ask_type(NO_IPV6, "www.example", DNS_TYPE_AAAA, 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -172,19 +172,9 @@ static void test_filter_asks_nobody(void **)
 	assert_int_equal(answers(), 1);
 }
 
-int main(void)
+static int sends_once(void **)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_views_differ, setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_dns64_makes_aaaa_of_a, setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_others_get_no_aaaa_from_it, setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_dns64_when_a_fails_too, setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_dns64_ends_while_a_is_asked, setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_reverse_name, setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_filter_asks_nobody, setup, rig_teardown),
-	};
 	rig_max_sends = 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -168,7 +168,7 @@ static void expect_age(uint64_t age_s, uint64_t ttl_s, uint64_t start_ms)
 	assert_int_equal(entry.age_ms + entry.soft_left_ms, ttl_s * 1000);
 }
 
-static void test_what_is_there_is_not_asked_for(void **)
+TEST_WITH(test_what_is_there_is_not_asked_for, setup, rig_teardown)
 {
 	uint64_t start_ms = clock_mono_ms();
 	value_write(&(struct value){"there.example", "there.example", 300, 100});
@@ -181,7 +181,7 @@ static void test_what_is_there_is_not_asked_for(void **)
 }
 
 // Who answered is on record: Redis, or which server.
-static void test_rows_tell_who_answered(void **)
+TEST_WITH(test_rows_tell_who_answered, setup, rig_teardown)
 {
 	char server_name[64];
 	row_watch_start(NULL, 0);
@@ -241,7 +241,7 @@ static void expect_steps(const char *name, uint16_t id, enum answer_kind kind, c
 	assert_string_equal(text, wanted);
 }
 
-static void test_a_watch_sees_each_tier(void **)
+TEST_WITH(test_a_watch_sees_each_tier, setup, rig_teardown)
 {
 	const struct dp_watch f = {.id = 7, .until_ms = clock_mono_ms() + 600000};
 	assert_int_equal(resolver_watch(rig.resolver, &f, on_trace, NULL), 0);
@@ -261,7 +261,7 @@ static void test_a_watch_sees_each_tier(void **)
 }
 
 // Days may have passed since it was made, and this machine may have been on for a minute.
-static void test_a_value_older_than_the_machine_keeps_its_age(void **)
+TEST_WITH(test_a_value_older_than_the_machine_keeps_its_age, setup, rig_teardown)
 {
 	uint64_t start_ms = clock_mono_ms();
 	value_write(&(struct value){"week.example", "week.example", 604800, 604000});
@@ -271,7 +271,7 @@ static void test_a_value_older_than_the_machine_keeps_its_age(void **)
 	expect_age(604000, 604800, start_ms);
 }
 
-static void test_the_answer_to_another_name_is_refused_and_deleted(void **)
+TEST_WITH(test_the_answer_to_another_name_is_refused_and_deleted, setup, rig_teardown)
 {
 	value_write(&(struct value){"victim.example", "evil.example", 300, 0});
 	ask("victim.example", 1);
@@ -280,7 +280,7 @@ static void test_the_answer_to_another_name_is_refused_and_deleted(void **)
 	assert_int_equal(status().l1.bad, 1);
 }
 
-static void test_a_stale_value_helps_when_nobody_answers(void **)
+TEST_WITH(test_a_stale_value_helps_when_nobody_answers, setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_REFUSED;
 	value_write(&(struct value){"stale.example", "stale.example", 60, 100});
@@ -290,7 +290,7 @@ static void test_a_stale_value_helps_when_nobody_answers(void **)
 }
 
 // An error that is left out for want of room (RFC 8914 3) was told to nobody.
-static void test_rows_have_the_errors_that_were_told(void **)
+TEST_WITH(test_rows_have_the_errors_that_were_told, setup_tight, rig_teardown)
 {
 	static const char *const names[] = {"old.example", "older.example"};
 	row_watch_start(NULL, 0);
@@ -330,7 +330,7 @@ static void make_due(const char *name)
 	fake_dataplane_ring(&dp);
 }
 
-static void test_another_box_renews(void **)
+TEST_WITH(test_another_box_renews, setup, rig_teardown)
 {
 	make_hot("shared.example");
 	redis_server_say(
@@ -352,7 +352,7 @@ static void test_another_box_renews(void **)
 }
 
 // How often it is asked for goes along, or the cap would choose among keys that are all alike.
-static void test_hits_are_written(void **)
+TEST_WITH(test_hits_are_written, setup, rig_teardown)
 {
 	unsigned long hits = 0;
 	make_hot("counted.example");
@@ -371,7 +371,7 @@ static void test_hits_are_written(void **)
 }
 
 // By the hits in its key it is cold, and by those on this box it is not.
-static void test_what_became_popular_here_is_not_deleted_as_cold(void **)
+TEST_WITH(test_what_became_popular_here_is_not_deleted_as_cold, setup, rig_teardown)
 {
 	value_write(&(struct value){"busy.example", "busy.example", 300, 100});
 	value_write(&(struct value){"quiet.example", "quiet.example", 300, 100});
@@ -407,7 +407,7 @@ static void await_looks(unsigned count)
 }
 
 // A server that hangs costs the questions that wait for it its time-out.
-static void test_it_answers_while_redis_hangs(void **)
+TEST_WITH(test_it_answers_while_redis_hangs, setup_hasty, rig_teardown)
 {
 	redis_server_signal(&server, SIGSTOP);
 	ask("waits.example", 1);
@@ -417,7 +417,7 @@ static void test_it_answers_while_redis_hangs(void **)
 }
 
 // And questions that wait for it end with us.
-static void test_it_ends_while_redis_hangs(void **)
+TEST_WITH(test_it_ends_while_redis_hangs, setup, rig_teardown)
 {
 	redis_server_signal(&server, SIGSTOP);
 	for (uint16_t i = 0; i < 100; i++)
@@ -438,7 +438,7 @@ static void configure(void *arg)
 	configured = true;
 }
 
-static void test_it_is_turned_off_while_questions_wait(void **)
+TEST_WITH(test_it_is_turned_off_while_questions_wait, setup_hasty, rig_teardown)
 {
 	static struct config off;
 
@@ -458,26 +458,4 @@ static void test_it_is_turned_off_while_questions_wait(void **)
 	assert_int_equal(status().l1.looking, 0);
 }
 
-#define T(name)     cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
-#define HASTY(name) cmocka_unit_test_setup_teardown(name, setup_hasty, rig_teardown)
-#define TIGHT(name) cmocka_unit_test_setup_teardown(name, setup_tight, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_what_is_there_is_not_asked_for),
-		T(test_rows_tell_who_answered),
-		T(test_a_watch_sees_each_tier),
-		T(test_a_value_older_than_the_machine_keeps_its_age),
-		T(test_the_answer_to_another_name_is_refused_and_deleted),
-		T(test_a_stale_value_helps_when_nobody_answers),
-		TIGHT(test_rows_have_the_errors_that_were_told),
-		T(test_another_box_renews),
-		T(test_hits_are_written),
-		T(test_what_became_popular_here_is_not_deleted_as_cold),
-		HASTY(test_it_answers_while_redis_hangs),
-		T(test_it_ends_while_redis_hangs),
-		HASTY(test_it_is_turned_off_while_questions_wait),
-	};
-	return cmocka_run_group_tests(tests, server_up, server_down);
-}
+TEST_GROUP(server_up, server_down)

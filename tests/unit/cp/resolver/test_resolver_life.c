@@ -16,7 +16,7 @@
 #include <weir/bell.h>
 #include <weir/dns_proto.h>
 
-static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **)
+TEST_WITH(test_second_data_plane_is_refused_and_a_death_is_noticed, rig_setup, rig_teardown)
 {
 	struct link_welcome welcome;
 	struct fake_dataplane second = dp;
@@ -55,12 +55,12 @@ static int link_connect(void)
 }
 
 // Without a free file whoever comes waits in the kernel; the loop neither turns nor forgets them.
-static void test_no_file_for_a_data_plane(void **state)
+TEST_WITH(test_no_file_for_a_data_plane, rig_setup, rig_teardown)
 {
 	enum { FILES = 256, LOOK_US = 300000, BUSY_US = 6000 };
 	struct few_files files;
 	struct link_welcome welcome;
-	(void)state;
+	(void)unit_state;
 
 	few_files_begin(&files, FILES);
 	int fd = link_connect(); // has the last one
@@ -75,9 +75,9 @@ static void test_no_file_for_a_data_plane(void **state)
 	assert_in_range(busy_us, 0, BUSY_US);
 }
 
-static void test_a_restart_serves_warm(void **state)
+TEST_WITH(test_a_restart_serves_warm, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	ask("warm.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	uint64_t before = publisher_incarnation(rig.publisher);
@@ -94,7 +94,7 @@ static void test_a_restart_serves_warm(void **state)
 
 // A worker rings with each burst until we are awake: more often than a socket holds. The next ring
 // must come all the same.
-static void test_a_bell_rung_too_often_is_emptied(void **)
+TEST_WITH(test_a_bell_rung_too_often_is_emptied, rig_setup, rig_teardown)
 {
 	struct pollfd p = {.fd = dp.resolver_bell, .events = POLLOUT};
 	for (unsigned round = 0; round < 20; round++) {
@@ -105,9 +105,9 @@ static void test_a_bell_rung_too_often_is_emptied(void **)
 }
 
 // Its bell may never ring: what tells a worker that we sleep lies in shared memory.
-static void test_a_question_without_a_bell_is_found(void **state)
+TEST_WITH(test_a_question_without_a_bell_is_found, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	ask("first.example", 1); // then the resolver sleeps again
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	const struct fake_miss m = {.name = "silent.example", .type = 1, .id = 2};
@@ -116,10 +116,10 @@ static void test_a_question_without_a_bell_is_found(void **state)
 }
 
 // A worker that sleeps is rung for; for one that polls nothing is written.
-static void test_a_sleeping_worker_is_woken_for_its_answer(void **state)
+TEST_WITH(test_a_sleeping_worker_is_woken_for_its_answer, rig_setup, rig_teardown)
 {
 	struct pollfd p = {.fd = dp.bell[0], .events = POLLIN};
-	(void)state;
+	(void)unit_state;
 	ask("busy.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(poll(&p, 1, 0), 0);
@@ -166,12 +166,12 @@ static void wait_for(struct cache_wait *w)
 	w->there = false;
 }
 
-static void test_cache_is_looked_at_and_flushed(void **state)
+TEST_WITH(test_cache_is_looked_at_and_flushed, rig_setup, rig_teardown)
 {
 	static struct cache_wait w;
 	struct dns_name name;
 	struct flush above = {.kind = FLUSH_NAME};
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(dns_name_from_text("a.look.example", 14, &name), 0);
 	assert_int_equal(dns_name_from_text("look.example", 12, &above.name), 0);
 	ask("a.look.example", 1);
@@ -207,7 +207,7 @@ static void hold(void *arg)
 		usleep(100);
 }
 
-static void test_too_many_looks_are_refused(void **)
+TEST_WITH(test_too_many_looks_are_refused, rig_setup, rig_teardown)
 {
 	enum { LOOKS = 3 * RESOLVER_WALKS_MAX };
 	static struct cache_wait w[LOOKS];
@@ -235,7 +235,7 @@ static void on_refused_or_flushed(void *arg, int err, const struct cache_flushed
 	w->there = true;
 }
 
-static void test_too_many_flushes_are_refused(void **)
+TEST_WITH(test_too_many_flushes_are_refused, rig_setup, rig_teardown)
 {
 	enum { FLUSHES = RESOLVER_WALKS_MAX + 3 };
 	static struct cache_wait w[FLUSHES];
@@ -288,7 +288,7 @@ static uint32_t marks_left(const struct region *marks, uint32_t units)
 }
 
 // A refresh mark that nobody clears keeps its record from ever being renewed.
-static void test_no_refresh_mark_stays_behind(void **)
+TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 {
 	uint32_t units;
 	ask("old.example", 1);
@@ -317,9 +317,9 @@ static void reconfigure(void *arg)
 }
 
 // The name failed at servers that may be others now.
-static void test_new_settings_forget_failures(void **state)
+TEST_WITH(test_new_settings_forget_failures, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	ask("failing.example", 1);
 	expect_answer(1500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
@@ -331,7 +331,7 @@ static void test_new_settings_forget_failures(void **state)
 	expect_answer(1500, 2, 0, ANSWER_UPSTREAM);
 }
 
-static void test_every_table_is_registered(void **)
+TEST_WITH(test_every_table_is_registered, rig_setup, rig_teardown)
 {
 	static const char *const expected[] = {"l0", "rule_image", "l0_marks", "inflight",
 		"waiters", "inflight_bounds", "kept_queries", "upstream_tcp", "upstream_https",
@@ -376,7 +376,7 @@ static void publish_rules(void *)
 }
 
 // An image that workers still read is memory like the newest.
-static void test_images_in_use_are_counted(void **)
+TEST_WITH(test_images_in_use_are_counted, rig_setup, rig_teardown)
 {
 	struct resolver_status s;
 	on_loop(publish_rules, NULL);
@@ -405,7 +405,7 @@ static unsigned views_after(unsigned ms)
 }
 
 // While a new table of groups cannot be published its clients are the old one's.
-static void test_views_stay_until_groups_are_published(void **)
+TEST_WITH(test_views_stay_until_groups_are_published, rig_setup, rig_teardown)
 {
 	static char name[] = "own";
 	struct config_upstream own = rig.config.upstreams.server[1];
@@ -453,7 +453,7 @@ static void on_flush_back(void *arg, int, const struct cache_flushed *)
 }
 
 // Each holds one of the few requests that the control API serves at once.
-static void test_replies_come_to_a_loop_with_a_full_mailbox(void **)
+TEST_WITH(test_replies_come_to_a_loop_with_a_full_mailbox, rig_setup, rig_teardown)
 {
 	struct loop *busy;
 	struct resolvers *all = &rig.all;
@@ -472,28 +472,4 @@ static void test_replies_come_to_a_loop_with_a_full_mailbox(void **)
 	assert_int_equal(loop_run(busy), 0);
 	assert_int_equal(replies, 4);
 	loop_free(busy);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
-		T(test_no_file_for_a_data_plane),
-		T(test_a_restart_serves_warm),
-		T(test_a_question_without_a_bell_is_found),
-		T(test_a_bell_rung_too_often_is_emptied),
-		T(test_a_sleeping_worker_is_woken_for_its_answer),
-		T(test_cache_is_looked_at_and_flushed),
-		T(test_too_many_looks_are_refused),
-		T(test_no_refresh_mark_stays_behind),
-		T(test_new_settings_forget_failures),
-		T(test_replies_come_to_a_loop_with_a_full_mailbox),
-		T(test_every_table_is_registered),
-		T(test_too_many_flushes_are_refused),
-		T(test_images_in_use_are_counted),
-		T(test_views_stay_until_groups_are_published),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,7 @@ static struct resolver_log *begin(struct querylog **q)
 	return begin_with(q, LOG_DETAIL_NONE, LOG_CLIENTS_WHOLE);
 }
 
-static void test_clients(void **)
+TEST(test_clients)
 {
 	static const char *const expected[] = {"198.18.0.1", "198.18.255.2", "2001:db8::3",
 		"::fffe:198.18.0.4", "198.18.0.5", "2001:db8::6"};
@@ -215,21 +215,21 @@ static void expect_exchanges(enum log_detail detail, enum log_clients anonymize,
 	resolver_log_close(l);
 }
 
-static void test_both_ends_and_messages(void **)
+TEST(test_both_ends_and_messages)
 {
 	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_WHOLE, true);
 	expect_exchanges(LOG_DETAIL_ENDS, LOG_CLIENTS_WHOLE, false);
 }
 
 // Records that were written before clients were hidden are read after it.
-static void test_no_messages_of_hidden_clients(void **)
+TEST(test_no_messages_of_hidden_clients)
 {
 	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_TRUNCATED, false);
 	expect_exchanges(LOG_DETAIL_MESSAGES, LOG_CLIENTS_HASHED, false);
 }
 
 // Of an answer's source; a query without a reply has none.
-static void test_validation(void **)
+TEST(test_validation)
 {
 	static const uint8_t reply[DNS_HEADER_LEN] = {[3] = DNS_RCODE_SERVFAIL};
 	const struct return_path path = {.ip_version = 4};
@@ -258,7 +258,7 @@ static void test_validation(void **)
 }
 
 // As many as there is room for, and no byte behind it.
-static void test_a_full_ring(void **)
+TEST(test_a_full_ring)
 {
 	enum { ASKED = 40000, LEAST = 16000, MOST = 32768 };
 	struct querylog *q;
@@ -273,7 +273,7 @@ static void test_a_full_ring(void **)
 }
 
 // A refusal's row says which bound the client met; one that no server answered has none.
-static void test_verdict_of_a_bound(void **)
+TEST(test_verdict_of_a_bound)
 {
 	static const char *const expected[BOUNDS] = {"servfail", "servfail_inflight",
 		"servfail_zone", "servfail_suffix", "servfail_waiters", "servfail_waiters",
@@ -287,17 +287,4 @@ static void test_verdict_of_a_bound(void **)
 							 - LOG_VERDICT_RESOLVED),
 			expected[met]);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdict_of_a_bound),
-		cmocka_unit_test(test_clients),
-		cmocka_unit_test(test_both_ends_and_messages),
-		cmocka_unit_test(test_no_messages_of_hidden_clients),
-		cmocka_unit_test(test_validation),
-		cmocka_unit_test(test_a_full_ring),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,7 +160,7 @@ static void expect_asked(unsigned server, unsigned queries, const char *name)
 		assert_string_equal(fake[server].last_name, name);
 }
 
-static void test_alias(void **)
+TEST_WITH(test_alias, setup, rig_teardown)
 {
 	for (uint16_t i = 1; i <= 2; i++) {
 		ask_of(0, "ALIAS.lan", DNS_TYPE_A, i);
@@ -175,7 +175,7 @@ static void test_alias(void **)
 	assert_int_equal(status().rewritten, 1);
 }
 
-static void test_alias_of_alias_and_wildcard(void **)
+TEST_WITH(test_alias_of_alias_and_wildcard, setup, rig_teardown)
 {
 	ask_of(0, "two.lan", DNS_TYPE_A, 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -189,7 +189,7 @@ static void test_alias_of_alias_and_wildcard(void **)
 	expect_asked(0, 3, "host.wild.lan");
 }
 
-static void test_alias_itself_and_nothing_there(void **)
+TEST_WITH(test_alias_itself_and_nothing_there, setup, rig_teardown)
 {
 	ask_of(0, "alias.lan", DNS_TYPE_CNAME, 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -205,7 +205,7 @@ static void test_alias_itself_and_nothing_there(void **)
 	assert_int_equal(status().inflight, 0);
 }
 
-static void test_zones(void **)
+TEST_WITH(test_zones, setup, rig_teardown)
 {
 	ask_of(0, "a.corp.example", DNS_TYPE_A, 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -230,7 +230,7 @@ static void test_zones(void **)
 	assert_int_equal(status().forwarded, 5);
 }
 
-static void test_group_first(void **)
+TEST_WITH(test_group_first, setup, rig_teardown)
 {
 	uint16_t own = group_view();
 	assert_int_not_equal(own, 0);
@@ -256,7 +256,7 @@ static void test_group_first(void **)
 }
 
 // In the safe view a search engine's host is another one, for addresses.
-static void test_safe_search(void **)
+TEST_WITH(test_safe_search, setup, rig_teardown)
 {
 	(void)group_view();
 	uint16_t safe = call.group.safe_view;
@@ -279,7 +279,7 @@ static void test_safe_search(void **)
 }
 
 // A zone that leaves while its server is thinking: the answer still arrives, then its set goes.
-static void test_zone_leaves(void **)
+TEST_WITH(test_zone_leaves, setup, rig_teardown)
 {
 	fake[1].held = true;
 	ask_of(0, "slow.corp.example", DNS_TYPE_A, 1);
@@ -332,7 +332,7 @@ static void box_again(const struct redis_server *redis)
 }
 
 // L1 knows the target alone, and a zone's answers by the zone's definition.
-static void test_l1(void **)
+TEST_WITH(test_l1, setup, rig_teardown)
 {
 	static struct redis_server redis;
 	redis_server_start(&redis, NULL);
@@ -412,7 +412,7 @@ static int nonsense_looked_for(const struct redis_server *redis)
 
 // The DS of home.arpa is asked for above it, and named so in L1; who looks for it there does so by
 // the same name. Each has some tries, as Redis may be late on a busy machine.
-static void test_ds_of_home_arpa(void **)
+TEST_WITH(test_ds_of_home_arpa, setup, rig_teardown)
 {
 	static struct redis_server redis;
 	unsigned tries = 0;
@@ -437,7 +437,7 @@ static void expect_ds(const char *name, uint16_t id, unsigned server)
 }
 
 // The DS of a zone is a record of the zone above (RFC 4035 3.1.4.1), and asked for there.
-static void test_ds_of_zones(void **)
+TEST_WITH(test_ds_of_zones, setup, rig_teardown)
 {
 	expect_ds("corp.example", 1, 0);
 	expect_ds("public.corp.example", 2, 1); // above it is corp.example
@@ -447,7 +447,7 @@ static void test_ds_of_zones(void **)
 
 // The root has no zone above it, and private reverse zones none that knows them: their DS is asked
 // of the zone's own servers, and leaks nothing.
-static void test_ds_of_zones_without_one_above(void **)
+TEST_WITH(test_ds_of_zones_without_one_above, setup, rig_teardown)
 {
 	zone_set(&zones[0], ".", 1);
 	zone_set(&zones[1], "1.168.192.in-addr.arpa", 0);
@@ -461,7 +461,7 @@ static void test_ds_of_zones_without_one_above(void **)
 }
 
 // What a zone's servers say of its address is not what the zone above says of its DS.
-static void test_ds_after_no_name(void **)
+TEST_WITH(test_ds_after_no_name, setup, rig_teardown)
 {
 	fake[0].mode = FAKE_NO_NAME;
 	ask_of(0, "gone.example", DNS_TYPE_A, 1);
@@ -474,24 +474,9 @@ static void test_ds_after_no_name(void **)
 	expect_asked(0, 2, "gone.example");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
-
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_alias),
-		T(test_alias_of_alias_and_wildcard),
-		T(test_alias_itself_and_nothing_there),
-		T(test_zones),
-		T(test_group_first),
-		T(test_safe_search),
-		T(test_zone_leaves),
-		T(test_l1),
-		T(test_ds_of_home_arpa),
-		T(test_ds_of_zones),
-		T(test_ds_of_zones_without_one_above),
-		T(test_ds_after_no_name),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -131,7 +131,7 @@ static void expect_kept(const char *name, uint16_t type, bool listed)
 
 // What was found against another name's answer says nothing of a name that no list has. Without
 // patterns no name is checked before its answer is.
-static void test_of_others_nothing_is_found(void **)
+TEST_WITH(test_of_others_nothing_is_found, setup, teardown)
 {
 	static struct dns_name tracker;
 	on_loop(set_answer_policy, no_patterns.answer_policy);
@@ -146,7 +146,7 @@ static void test_of_others_nothing_is_found(void **)
 }
 
 // The other way round: an answer that is not listed clears no other one that is.
-static void test_its_own_finding_is_kept(void **)
+TEST_WITH(test_its_own_finding_is_kept, setup, teardown)
 {
 	expect(1, "ad5.shop.example", DNS_TYPE_A, ANSWER_UPSTREAM);
 	expect(1, "nope.example", DNS_TYPE_A, ANSWER_UPSTREAM);
@@ -156,7 +156,7 @@ static void test_its_own_finding_is_kept(void **)
 }
 
 // A pattern for the type A says nothing of the type AAAA, whose answer comes from that of A.
-static void test_rules_of_another_type(void **)
+TEST_WITH(test_rules_of_another_type, setup, teardown)
 {
 	expect(1, "four.shop.example", DNS_TYPE_A, ANSWER_UPSTREAM);
 	expect(0, "four.shop.example", DNS_TYPE_A, ANSWER_BLOCKED);
@@ -175,7 +175,7 @@ static void wait_ms(unsigned ms)
 // A client never gets an answer that workers cannot find yet: if the process died in between, they
 // would give the next client an older one. So it is stored first, and if there is no room the
 // older one goes.
-static void test_stored_before_it_is_answered(void **)
+TEST_WITH(test_stored_before_it_is_answered, setup, teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	expect(1, "gone.example", DNS_TYPE_AAAA, ANSWER_UPSTREAM);
@@ -195,16 +195,9 @@ static void test_stored_before_it_is_answered(void **)
 	expect_kept("gone.example", DNS_TYPE_AAAA, false);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_of_others_nothing_is_found),
-		T(test_its_own_finding_is_kept),
-		T(test_rules_of_another_type),
-		T(test_stored_before_it_is_answered),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -53,14 +53,14 @@ static void expect(unsigned i, const char *name, unsigned clients, enum pending_
 	assert_false(q->is_renewal);
 }
 
-static void test_nothing_is_pending(void **)
+TEST_WITH(test_nothing_is_pending, rig_setup, rig_teardown)
 {
 	look(KEPT);
 	assert_int_equal(seen.p.total, 0);
 	assert_int_equal(seen.p.count, 0);
 }
 
-static void test_questions_are_listed(void **)
+TEST_WITH(test_questions_are_listed, rig_setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask("one.example", 1);
@@ -81,13 +81,4 @@ static void test_questions_are_listed(void **)
 	assert_int_equal(seen.p.total, 2);
 	assert_int_equal(seen.p.count, 1);
 	expect(0, "one.example", 1, PENDING_udp);
-}
-
-int main(void)
-{
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_nothing_is_pending, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_questions_are_listed, rig_setup, rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,7 @@ static void waiters_await(unsigned count)
 	assert_int_equal(status().waiters, count);
 }
 
-static void test_waiters_across_a_reload(void **)
+TEST_WITH(test_waiters_across_a_reload, setup, teardown)
 {
 	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
 	fake[0].held = true;
@@ -123,7 +123,7 @@ static void test_waiters_across_a_reload(void **)
 
 // Images that nobody can be waiting under any more are forgotten; whoever names one of those, or
 // one that never was, is told what the newest says.
-static void test_forgotten_images(void **)
+TEST_WITH(test_forgotten_images, setup, teardown)
 {
 	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
 	for (unsigned i = 0; i < POLICY_KEPT - 1; i++)
@@ -138,7 +138,7 @@ static void test_forgotten_images(void **)
 }
 
 // The next control plane has the image that workers still go by.
-static void test_a_restart(void **)
+TEST_WITH(test_a_restart, setup, teardown)
 {
 	static const uint64_t none[4];
 	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
@@ -156,15 +156,9 @@ static void test_a_restart(void **)
 	expect_as(2, second, ANSWER_BLOCKED);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_waiters_across_a_reload),
-		T(test_forgotten_images),
-		T(test_a_restart),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -108,7 +108,7 @@ static void serve(const struct fake_send *s, unsigned worker)
 	assert_true(fake_dataplane_hear(&dp, worker, &m, dns));
 }
 
-static void test_over_the_rings(void **)
+TEST_WITH(test_over_the_rings, setup, teardown)
 {
 	struct fake_send s;
 	unsigned worker[2];
@@ -144,7 +144,7 @@ static void expect_foreign(unsigned worker, const struct msg_heard *m, const uin
 }
 
 // Any bit that flips on the ring: else that answer would be every client's.
-static void test_a_reply_that_changed_on_the_way(void **)
+TEST_WITH(test_a_reply_that_changed_on_the_way, setup, teardown)
 {
 	uint8_t dns[MSG_DNS_MAX];
 	struct fake_send s;
@@ -163,7 +163,7 @@ static void test_a_reply_that_changed_on_the_way(void **)
 	expect_answer(WAIT_MS, 9, 0, ANSWER_UPSTREAM);
 }
 
-static void test_only_of_this_data_plane(void **)
+TEST_WITH(test_only_of_this_data_plane, setup, teardown)
 {
 	uint8_t dns[MSG_DNS_MAX];
 	struct fake_send s;
@@ -178,7 +178,7 @@ static void test_only_of_this_data_plane(void **)
 	expect_answer(WAIT_MS, 9, 0, ANSWER_UPSTREAM);
 }
 
-static void test_a_dead_worker_gets_no_queries(void **)
+TEST_WITH(test_a_dead_worker_gets_no_queries, setup, teardown)
 {
 	struct fake_send s;
 	unsigned worker;
@@ -214,7 +214,7 @@ static void ask_many(unsigned first)
 }
 
 // A beat for each slice would take three seconds.
-static void test_many_move_within_a_second(void **)
+TEST_WITH(test_many_move_within_a_second, setup_many, teardown)
 {
 	for (unsigned i = 0; i < MANY; i += AT_ONCE)
 		ask_many(i);
@@ -229,7 +229,7 @@ static void test_many_move_within_a_second(void **)
 }
 
 // A worker without an image sends nothing.
-static void test_no_image(void **)
+TEST_WITH(test_no_image, setup, teardown)
 {
 	for (unsigned i = 0; i < 2; i++)
 		atomic_store(&dp.dp[i]->activated_hops, 0);
@@ -237,20 +237,4 @@ static void test_no_image(void **)
 	ask("www.example", 3);
 	expect_answer(WAIT_MS, 3, 0, ANSWER_UPSTREAM);
 	assert_int_equal(status().port.sent, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_over_the_rings, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_only_of_this_data_plane, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_reply_that_changed_on_the_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_dead_worker_gets_no_queries, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_many_move_within_a_second, setup_many, teardown),
-		cmocka_unit_test_setup_teardown(test_no_image, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

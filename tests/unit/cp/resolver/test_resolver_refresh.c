@@ -56,7 +56,7 @@ static void wait_until_asked(unsigned queries)
 	assert_int_equal(asked(), queries);
 }
 
-static void test_cold_and_absent_records_are_left_alone(void **)
+TEST_WITH(test_cold_and_absent_records_are_left_alone, rig_setup, rig_teardown)
 {
 	tell("absent.example");
 	ask("cold.example", 1);
@@ -71,7 +71,7 @@ static void test_cold_and_absent_records_are_left_alone(void **)
 }
 
 // TTL 2 s: due at half of it. Told of early, it is planned and waits for its time.
-static void test_hot_record_is_renewed_before_it_expires(void **)
+TEST_WITH(test_hot_record_is_renewed_before_it_expires, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 2;
 	make_hot("hot.example");
@@ -96,7 +96,7 @@ static void test_hot_record_is_renewed_before_it_expires(void **)
 }
 
 // A record of those who ask with CD is asked for with CD again.
-static void test_cd_is_asked_for_again(void **)
+TEST_WITH(test_cd_is_asked_for_again, rig_setup, rig_teardown)
 {
 	struct fake_miss m = {.name = "cd.example", .type = DNS_TYPE_A, .cd = true};
 	fake[0].ttl_s = fake[1].ttl_s = 2;
@@ -112,7 +112,7 @@ static void test_cd_is_asked_for_again(void **)
 	assert_int_equal(fake[0].cd_queries + fake[1].cd_queries, 2);
 }
 
-static void test_failed_refresh_keeps_the_record_and_is_held_back(void **)
+TEST_WITH(test_failed_refresh_keeps_the_record_and_is_held_back, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 3;
 	make_hot("fails.example");
@@ -135,7 +135,7 @@ static void test_failed_refresh_keeps_the_record_and_is_held_back(void **)
 }
 
 // stale: immediate. A request for a record past its soft expiry is served whatever its heat.
-static void test_expired_record_is_renewed_though_cold(void **)
+TEST_WITH(test_expired_record_is_renewed_though_cold, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	ask("stale.example", 1);
@@ -150,7 +150,7 @@ static void test_expired_record_is_renewed_though_cold(void **)
 	expect_answer(1000, 2, 0, ANSWER_CACHED);
 }
 
-static void test_clients_join_a_refresh(void **)
+TEST_WITH(test_clients_join_a_refresh, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	ask("join.example", 1);
@@ -164,19 +164,4 @@ static void test_clients_join_a_refresh(void **)
 	assert_int_equal(status().coalesced, 1);
 	assert_int_equal(counts().asked, 1);
 	assert_int_equal(counts().done, 1);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_cold_and_absent_records_are_left_alone),
-		T(test_hot_record_is_renewed_before_it_expires),
-		T(test_failed_refresh_keeps_the_record_and_is_held_back),
-		T(test_expired_record_is_renewed_though_cold),
-		T(test_clients_join_a_refresh),
-		T(test_cd_is_asked_for_again),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

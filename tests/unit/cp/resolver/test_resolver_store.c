@@ -133,7 +133,7 @@ static void go_on(void)
 }
 
 // A renewal that no client waits for; nobody knows the newer answer.
-static void test_no_room_leaves_the_old_record(void **)
+TEST_WITH(test_no_room_leaves_the_old_record, rig_setup, rig_teardown)
 {
 	char name[32];
 	stick(name);
@@ -153,7 +153,7 @@ static void test_no_room_leaves_the_old_record(void **)
 
 // Workers would give a client that has the newer answer the older one again, as soon as they serve
 // stale records.
-static void test_no_room_ends_a_record_that_clients_are_past(void **)
+TEST_WITH(test_no_room_ends_a_record_that_clients_are_past, rig_setup, rig_teardown)
 {
 	char name[32];
 	stick(name);
@@ -176,7 +176,7 @@ static void test_no_room_ends_a_record_that_clients_are_past(void **)
 }
 
 // Whoever has the answer must not get the one before it again.
-static void test_what_may_not_be_kept_ends_the_old_record(void **)
+TEST_WITH(test_what_may_not_be_kept_ends_the_old_record, rig_setup, rig_teardown)
 {
 	char name[32];
 	uint64_t now_ms = clock_mono_ms();
@@ -205,7 +205,7 @@ static void test_what_may_not_be_kept_ends_the_old_record(void **)
 }
 
 // The longest answer that is stored, which is as long as it may be.
-static void test_the_longest_answer(void **)
+TEST_WITH(test_the_longest_answer, rig_setup, rig_teardown)
 {
 	struct put p = {.name = "long.example",
 		.len = L0_ANSWER_MAX,
@@ -213,17 +213,4 @@ static void test_the_longest_answer(void **)
 		.created_ms = clock_mono_ms()};
 	on_loop(put, &p);
 	assert_int_equal(made_ms("long.example"), p.created_ms);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_no_room_leaves_the_old_record),
-		T(test_no_room_ends_a_record_that_clients_are_past),
-		T(test_what_may_not_be_kept_ends_the_old_record),
-		T(test_the_longest_answer),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include <weir/dns_query.h>
 
-static void test_each_subnet_has_its_answer(void **)
+TEST_WITH(test_each_subnet_has_its_answer, setup, rig_teardown)
 {
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
 	asks("www.example", "198.51.100.9", ANSWER_CACHED, 100);
@@ -22,7 +22,7 @@ static void test_each_subnet_has_its_answer(void **)
 	assert_int_equal(s.l0.entries, 2);
 }
 
-static void test_scope_0_is_for_everyone(void **)
+TEST_WITH(test_scope_0_is_for_everyone, setup, rig_teardown)
 {
 	fake[0].scope_more = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -32,7 +32,7 @@ static void test_scope_0_is_for_everyone(void **)
 	assert_int_equal(status().subnet_answers, 0);
 }
 
-static void test_a_reply_without_the_option_is_for_everyone(void **)
+TEST_WITH(test_a_reply_without_the_option_is_for_everyone, setup, rig_teardown)
 {
 	fake[0].scope_more = 0;
 	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
@@ -42,7 +42,7 @@ static void test_a_reply_without_the_option_is_for_everyone(void **)
 }
 
 // A server that got no subnet answers for weir's own network.
-static void test_a_query_without_the_option_is_for_its_client(void **)
+TEST_WITH(test_a_query_without_the_option_is_for_its_client, setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SUBNET_REFUSED;
 	for (unsigned i = 0; i < 2; i++) {
@@ -54,7 +54,7 @@ static void test_a_query_without_the_option_is_for_its_client(void **)
 }
 
 // 7.3.1: the longest one that fits decides; and one for 198.51.0.0/16 is not for the rest.
-static void test_the_longest_scope_counts(void **)
+TEST_WITH(test_the_longest_scope_counts, setup, rig_teardown)
 {
 	fake[0].scope_more = 1 + 16;
 	asks("www.example", "198.51.1.1", ANSWER_UPSTREAM, 1);
@@ -69,7 +69,7 @@ static void test_the_longest_scope_counts(void **)
 }
 
 // The stale answer of a longer scope does not hide the fresh one of a shorter scope.
-static void test_fresh_goes_before_stale(void **)
+TEST_WITH(test_fresh_goes_before_stale, setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -81,7 +81,7 @@ static void test_fresh_goes_before_stale(void **)
 }
 
 // Up to a multiple of 4, so that a lookup has few lengths to try: /17 is kept for a /20.
-static void test_a_scope_is_rounded_up(void **)
+TEST_WITH(test_a_scope_is_rounded_up, setup, rig_teardown)
 {
 	fake[0].scope_more = 1 + 17;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -93,7 +93,7 @@ static void test_a_scope_is_rounded_up(void **)
 	asks("other.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
 }
 
-static void test_a_scope_over_the_source_is_the_source(void **)
+TEST_WITH(test_a_scope_over_the_source_is_the_source, setup, rig_teardown)
 {
 	fake[0].scope_more = 1 + 32;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -102,7 +102,7 @@ static void test_a_scope_over_the_source_is_the_source(void **)
 }
 
 // 7.1.2, 7.3.1: nothing of its address leaves, and its answer is for such clients alone.
-static void test_a_client_that_hides(void **)
+TEST_WITH(test_a_client_that_hides, setup, rig_teardown)
 {
 	const struct fake_miss m = {.name = "www.example", .hides = true};
 	fake[0].scope_more = 1;
@@ -119,7 +119,7 @@ static void test_a_client_that_hides(void **)
 }
 
 // 7.1.2: weir never sends more bits than the client says, and fewer would be for others too.
-static void test_a_client_that_shows_less(void **)
+TEST_WITH(test_a_client_that_shows_less, setup, rig_teardown)
 {
 	const struct fake_miss m = {
 		.name = "www.example", .has_opt = DNS_OPT_PLAIN | 2 << DNS_OPT_SUBNET_SHIFT};
@@ -132,7 +132,7 @@ static void test_a_client_that_shows_less(void **)
 	expect(ANSWER_CACHED, 100, 24);
 }
 
-static void test_versions_are_apart(void **)
+TEST_WITH(test_versions_are_apart, setup, rig_teardown)
 {
 	static const uint8_t six[16] = {0x20, 1, 0xd, 0xb8, 0, 1, 2, 3, 4};
 	fake[0].scope_more = 1 + 48;
@@ -149,7 +149,7 @@ static void test_versions_are_apart(void **)
 }
 
 // In flight: one question for each subnet, one for all its clients.
-static void test_questions_are_joined_by_subnet(void **)
+TEST_WITH(test_questions_are_joined_by_subnet, setup, rig_teardown)
 {
 	fake[0].held = true;
 	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
@@ -176,7 +176,7 @@ static void test_questions_are_joined_by_subnet(void **)
 }
 
 // An answer for one subnet takes the place of that for everyone: workers must not go on with it.
-static void test_scoped_replaces_everyones(void **)
+TEST_WITH(test_scoped_replaces_everyones, setup, rig_teardown)
 {
 	fake[0].scope_more = 1;
 	fake[0].ttl_s = 1;
@@ -190,7 +190,7 @@ static void test_scoped_replaces_everyones(void **)
 }
 
 // Not one for a client that hides its address: then a stale one for everyone is left to them.
-static void test_hidden_leaves_everyones(void **)
+TEST_WITH(test_hidden_leaves_everyones, setup, rig_teardown)
 {
 	fake[0].scope_more = 1;
 	fake[0].ttl_s = 1;
@@ -203,7 +203,7 @@ static void test_hidden_leaves_everyones(void **)
 }
 
 // No server answers: the stale answer of the subnet, and of no other one.
-static void test_stale_by_subnet(void **)
+TEST_WITH(test_stale_by_subnet, setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -216,7 +216,7 @@ static void test_stale_by_subnet(void **)
 }
 
 // A failure for one subnet says nothing of the others.
-static void test_failures_by_subnet(void **)
+TEST_WITH(test_failures_by_subnet, setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;
 	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
@@ -232,7 +232,7 @@ static void test_failures_by_subnet(void **)
 static struct config_forward_zone zone;
 static struct config_upstream zone_server;
 
-static void test_by_zone(void **)
+TEST_WITH(test_by_zone, setup, rig_teardown)
 {
 	zone_server = (struct config_upstream){.address = rig.config.upstreams.server[0].address};
 	zone = (struct config_forward_zone){.server_count = 1, .servers = &zone_server};
@@ -251,28 +251,4 @@ static void test_by_zone(void **)
 	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
 	expect_answer(3000, id, 0, ANSWER_UPSTREAM);
 	assert_int_equal(fake[0].subnet_len, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		SUBNET_TEST(test_each_subnet_has_its_answer),
-		SUBNET_TEST(test_scope_0_is_for_everyone),
-		SUBNET_TEST(test_a_reply_without_the_option_is_for_everyone),
-		SUBNET_TEST(test_a_query_without_the_option_is_for_its_client),
-		SUBNET_TEST(test_the_longest_scope_counts),
-		SUBNET_TEST(test_fresh_goes_before_stale),
-		SUBNET_TEST(test_a_scope_is_rounded_up),
-		SUBNET_TEST(test_a_scope_over_the_source_is_the_source),
-		SUBNET_TEST(test_a_client_that_hides),
-		SUBNET_TEST(test_a_client_that_shows_less),
-		SUBNET_TEST(test_versions_are_apart),
-		SUBNET_TEST(test_questions_are_joined_by_subnet),
-		SUBNET_TEST(test_scoped_replaces_everyones),
-		SUBNET_TEST(test_hidden_leaves_everyones),
-		SUBNET_TEST(test_stale_by_subnet),
-		SUBNET_TEST(test_failures_by_subnet),
-		SUBNET_TEST(test_by_zone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "controlplane/upstream/subnet_key.h"
 #include "subnet_rig.h"
 
-static void test_keys(void **)
+TEST(test_keys)
 {
 	static const uint8_t www[] = "\3www\7example", long_name[255] = {63};
 	const struct ip_address all = {
@@ -35,7 +35,7 @@ static void test_keys(void **)
 }
 
 // A reply that names no subnet would fit any of them: while there are several, TCP decides.
-static void test_replies_without_the_subnet_are_proven_by_tcp(void **)
+TEST_WITH(test_replies_without_the_subnet_are_proven_by_tcp, setup, rig_teardown)
 {
 	fake[0].scope_more = 0;
 	from((struct fake_miss){.name = "alone.example"}, "198.51.100.7");
@@ -111,7 +111,7 @@ static uint64_t flush(enum flush_kind kind, const char *text)
 	return w.got.l0;
 }
 
-static void test_shown_and_flushed_by_name(void **)
+TEST_WITH(test_shown_and_flushed_by_name, setup, rig_teardown)
 {
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
 	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
@@ -128,7 +128,7 @@ static void test_shown_and_flushed_by_name(void **)
 	assert_int_equal(flush(FLUSH_BELOW, "example"), 1);
 }
 
-static void test_a_look_says_what_it_leaves_out(void **)
+TEST_WITH(test_a_look_says_what_it_leaves_out, setup, rig_teardown)
 {
 	for (unsigned i = 0; i < CACHE_GET_MAX + 3; i++) {
 		char client[32];
@@ -141,7 +141,7 @@ static void test_a_look_says_what_it_leaves_out(void **)
 
 // A flood of questions from forged subnets meets the share of their zone, as one of many names
 // does.
-static void test_a_flood_of_subnets_meets_the_bound_of_the_zone(void **)
+TEST_WITH(test_a_flood_of_subnets_meets_the_bound_of_the_zone, setup, rig_teardown)
 {
 	enum { ZONE = 16, ASKED = 200 };
 	rig.config.limits.zone_inflight = ZONE;
@@ -184,31 +184,17 @@ static void renewal_asked(void)
 }
 
 // A renewal has no client: its answer would be for weir's own network.
-static void test_nothing_is_renewed(void **)
+TEST_WITH(test_nothing_is_renewed, setup, rig_teardown)
 {
 	renewal_asked();
 	assert_int_equal(status().l0.entries, 1);
 	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
 }
 
-static void test_expired_for_everyone_is_deleted_where_workers_serve_it(void **)
+TEST_WITH(test_expired_for_everyone_is_deleted_where_workers_serve_it, setup, rig_teardown)
 {
 	rig.config.cache.stale_immediate = true;
 	on_loop(reconfigure, NULL);
 	renewal_asked();
 	assert_int_equal(status().l0.entries, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		SUBNET_TEST(test_shown_and_flushed_by_name),
-		SUBNET_TEST(test_a_look_says_what_it_leaves_out),
-		SUBNET_TEST(test_a_flood_of_subnets_meets_the_bound_of_the_zone),
-		SUBNET_TEST(test_replies_without_the_subnet_are_proven_by_tcp),
-		SUBNET_TEST(test_nothing_is_renewed),
-		SUBNET_TEST(test_expired_for_everyone_is_deleted_where_workers_serve_it),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 enum { HOUR_MS = 3600000, TTL_S = 300 };
 
-static void test_records_age(void **)
+TEST_WITH(test_records_age, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
 	ask("www.example", 1);
@@ -42,7 +42,7 @@ static void walked(uint64_t steps, uint64_t records)
 }
 
 // The host paused the machine, and somebody set its wall clock right: what is cached is older.
-static void test_a_step_ahead_ages_records(void **)
+TEST_WITH(test_a_step_ahead_ages_records, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
 	ask("www.example", 1);
@@ -62,7 +62,7 @@ static void test_a_step_ahead_ages_records(void **)
 }
 
 // A box that starts in 1970 learns the time: what it has cached is gone, once.
-static void test_a_step_of_half_a_century(void **)
+TEST_WITH(test_a_step_of_half_a_century, rig_setup, rig_teardown)
 {
 	const int64_t years_ms = INT64_C(50) * 365 * 86400 * 1000;
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
@@ -81,7 +81,7 @@ static void test_a_step_of_half_a_century(void **)
 }
 
 // A clock that is set back says nothing of records, nor does one that is set right by a little.
-static void test_other_steps_are_not_believed(void **)
+TEST_WITH(test_other_steps_are_not_believed, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
 	ask("www.example", 1);
@@ -108,7 +108,7 @@ static unsigned hung(void)
 }
 
 // By this process, which may be the first to wake up. One that stays silent hangs.
-static void test_workers_do_not_hang(void **)
+TEST_WITH(test_workers_do_not_hang, rig_setup, rig_teardown)
 {
 	atomic_store(&dp.dp[0]->heartbeat_ms, clock_mono_ms());
 	clock_suspend_ms(HOUR_MS);
@@ -122,7 +122,7 @@ static void test_workers_do_not_hang(void **)
 }
 
 // The loop's timer stands still with the machine, and so does what it is late by.
-static void test_the_loop_is_not_late(void **)
+TEST_WITH(test_the_loop_is_not_late, rig_setup, rig_teardown)
 {
 	clock_suspend_ms(HOUR_MS);
 	usleep(300000);
@@ -131,18 +131,9 @@ static void test_the_loop_is_not_late(void **)
 	assert_int_equal(loop_lag_above(&lag, HOUR_MS / 2 * UINT64_C(1000)), 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
+static int sends_once(void **)
 {
 	rig_max_sends = 1;
-	const struct CMUnitTest tests[] = {
-		T(test_records_age),
-		T(test_a_step_ahead_ages_records),
-		T(test_a_step_of_half_a_century),
-		T(test_other_steps_are_not_believed),
-		T(test_workers_do_not_hang),
-		T(test_the_loop_is_not_late),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(sends_once, NULL)

@@ -86,7 +86,7 @@ static const struct trace_event *event_of(const struct trace *t, unsigned step, 
 	return NULL;
 }
 
-static void test_answered(void **)
+TEST_WITH(test_answered, rig_setup, rig_teardown)
 {
 	watch_begin_now();
 	const uint64_t asked_us = clock_mono_us();
@@ -110,7 +110,7 @@ static void test_answered(void **)
 	assert_int_equal(seen_count, 2);
 }
 
-static void test_who_asks(void **)
+TEST_WITH(test_who_asks, rig_setup, rig_teardown)
 {
 	static const uint8_t home[16] = {127, 0, 0, 2}, address[16] = "\x20\1\xd\xb8............";
 	static const uint8_t name[] = "\3www\7example";
@@ -132,7 +132,7 @@ static void test_who_asks(void **)
 	client6 = NULL;
 }
 
-static void test_tcp_after_tc(void **)
+TEST_WITH(test_tcp_after_tc, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_TRUNCATE;
 	watch_begin_now();
@@ -149,7 +149,7 @@ static void test_tcp_after_tc(void **)
 		event_of(t, TRACE_tcp_sent, 0)->server, event_of(t, TRACE_udp_sent, 0)->server);
 }
 
-static void test_next_server(void **)
+TEST_WITH(test_next_server, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SILENT;
 	watch_begin_now();
@@ -170,7 +170,7 @@ static void test_next_server(void **)
 		event_of(t, TRACE_reply, 0)->server, event_of(t, TRACE_udp_sent, 1)->server);
 }
 
-static void test_all_fail(void **)
+TEST_WITH(test_all_fail, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].mode = FAKE_REFUSED;
@@ -191,7 +191,7 @@ static void test_all_fail(void **)
 }
 
 // Nobody answers any more: the stale answer after 1.8 s, while the question waits on.
-static void test_stale(void **)
+TEST_WITH(test_stale, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	ask("old.example", 1);
@@ -212,7 +212,7 @@ static void test_stale(void **)
 }
 
 // The second one comes while the first one waits.
-static void test_joined(void **)
+TEST_WITH(test_joined, rig_setup, rig_teardown)
 {
 	fake[0].held = true;
 	watch_begin_now();
@@ -236,7 +236,7 @@ static void test_joined(void **)
 }
 
 // Over the bound the queries are answered as ever.
-static void test_too_many(void **)
+TEST_WITH(test_too_many, rig_setup, rig_teardown)
 {
 	char name[32];
 	unsigned left_out = 0;
@@ -255,7 +255,7 @@ static void test_too_many(void **)
 }
 
 // A watch that ends takes what goes on with it; the resolver may end in its midst.
-static void test_end(void **)
+TEST_WITH(test_end, rig_setup, rig_teardown)
 {
 	fake[0].held = true;
 	watch_begin_now();
@@ -273,20 +273,4 @@ static void test_end(void **)
 	ask_traced("end2.example", 2);
 	while (status().inflight == 0)
 		usleep(1000);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_answered, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_who_asks, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_tcp_after_tc, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_next_server, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_all_fail, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_stale, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_joined, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_too_many, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_end, rig_setup, rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static bool ad_of(struct fake_miss m, enum answer_kind kind)
 	return get_u16(got.dns + 2) & DNS_FLAG_AD;
 }
 
-static void test_for_clients_that_ask_for_it(void **)
+TEST_WITH(test_for_clients_that_ask_for_it, setup, rig_teardown)
 {
 	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
 	assert_int_equal(fake[0].ad_queries, 1); // RFC 6840 5.7
@@ -79,13 +79,13 @@ static void test_for_clients_that_ask_for_it(void **)
 	assert_false(ad_of((struct fake_miss){.name = "b.example", .ad = true}, ANSWER_UPSTREAM));
 }
 
-static void test_with_checking_disabled(void **)
+TEST_WITH(test_with_checking_disabled, setup, rig_teardown)
 {
 	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true, .cd = true},
 		ANSWER_UPSTREAM));
 }
 
-static void test_not_of_other_servers(void **)
+TEST_WITH(test_not_of_other_servers, setup, rig_teardown)
 {
 	assert_false(
 		ad_of((struct fake_miss){.name = "a.corp.example", .ad = true}, ANSWER_UPSTREAM));
@@ -99,7 +99,7 @@ static void test_not_of_other_servers(void **)
 }
 
 // Of one set: the server that answers counts.
-static void test_not_of_the_next_server(void **)
+TEST_WITH(test_not_of_the_next_server, setup, rig_teardown)
 {
 	rig.config.upstreams.count = 2;
 	on_loop(reconfigure, NULL);
@@ -109,14 +109,14 @@ static void test_not_of_the_next_server(void **)
 	assert_int_equal(fake[1].ad_queries, 0);
 }
 
-static void test_not_of_rewritten_answers(void **)
+TEST_WITH(test_not_of_rewritten_answers, setup, rig_teardown)
 {
 	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_UPSTREAM));
 	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_CACHED));
 }
 
 // The fake server answers AAAA with A records, so there are none.
-static void test_not_of_dns64(void **)
+TEST_WITH(test_not_of_dns64, setup, rig_teardown)
 {
 	assert_int_equal(ip_address_parse("64:ff9b::/96", &rig.config.ipv6.dns64), 0);
 	on_loop(reconfigure, NULL);
@@ -127,7 +127,7 @@ static void test_not_of_dns64(void **)
 }
 
 // What was kept while the server was trusted goes when it is not.
-static void test_not_after_a_reload_without_it(void **)
+TEST_WITH(test_not_after_a_reload_without_it, setup, rig_teardown)
 {
 	const struct fake_miss m = {.name = "www.example", .ad = true};
 	assert_true(ad_of(m, ANSWER_UPSTREAM));
@@ -139,7 +139,7 @@ static void test_not_after_a_reload_without_it(void **)
 }
 
 // A question with CD is not validated.
-static void test_not_where_weir_validates(void **)
+TEST_WITH(test_not_where_weir_validates, setup, rig_teardown)
 {
 	rig.config.dnssec.validate = true;
 	rig.config.dnssec.hash = 7;
@@ -160,7 +160,7 @@ static void box_again(const struct redis_server *redis)
 }
 
 // Boxes with the same trusted servers share it; L1 has the target of a local CNAME alone.
-static void test_from_l1(void **)
+TEST_WITH(test_from_l1, setup, rig_teardown)
 {
 	static struct redis_server redis;
 	redis_server_start(&redis, NULL);
@@ -175,22 +175,4 @@ static void test_from_l1(void **)
 	box_again(&redis);
 	assert_false(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_UPSTREAM));
 	redis_server_clean(&redis);
-}
-
-#define TRUST_AD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TRUST_AD_TEST(test_for_clients_that_ask_for_it),
-		TRUST_AD_TEST(test_with_checking_disabled),
-		TRUST_AD_TEST(test_not_of_other_servers),
-		TRUST_AD_TEST(test_not_of_the_next_server),
-		TRUST_AD_TEST(test_not_of_rewritten_answers),
-		TRUST_AD_TEST(test_not_of_dns64),
-		TRUST_AD_TEST(test_not_after_a_reload_without_it),
-		TRUST_AD_TEST(test_not_where_weir_validates),
-		TRUST_AD_TEST(test_from_l1),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static const struct table_info *table_of(const struct table_registry *t, const c
 }
 
 // Nine questions in all: four for each; 65,536 places.
-static void test_status_is_of_both(void **)
+TEST_WITH(test_status_is_of_both, resolvers_setup, resolvers_teardown)
 {
 	unsigned asked = both_filled();
 	errand_on(asking, ask_status);
@@ -73,7 +73,7 @@ static void ask_flush(struct errand *e)
 }
 
 // A name's types are spread over both parts; here each part has some names.
-static void test_all_parts_are_looked_at_and_flushed(void **)
+TEST_WITH(test_all_parts_are_looked_at_and_flushed, resolvers_setup, resolvers_teardown)
 {
 	const unsigned asked = both_filled();
 	char name[32];
@@ -107,7 +107,7 @@ static void set_policy(struct errand *e)
 }
 
 // The first one's loop is told once both have looked through their part.
-static void test_an_answer_policy_is_in_force_when_all_have_it(void **)
+TEST_WITH(test_an_answer_policy_is_in_force_when_all_have_it, resolvers_setup, resolvers_teardown)
 {
 	for (unsigned n = 1; n <= 3; n++) {
 		errand_on(part[0].loop, set_policy);
@@ -129,7 +129,7 @@ static void reconfigure(struct errand *e)
 }
 
 // A group's view has one number with both; the second takes it from the first.
-static void test_views_have_the_same_numbers(void **)
+TEST_WITH(test_views_have_the_same_numbers, resolvers_setup, resolvers_teardown)
 {
 	unsigned before = 0;
 
@@ -153,7 +153,7 @@ static void test_views_have_the_same_numbers(void **)
 }
 
 // Other servers for everyone: each part is emptied, and the cache counts as theirs when both are.
-static void test_other_servers_empty_all_parts(void **)
+TEST_WITH(test_other_servers_empty_all_parts, resolvers_setup, resolvers_teardown)
 {
 	_Atomic uint64_t *filled = &publisher_directory(published)->filled_by;
 
@@ -186,7 +186,7 @@ static void reconfigure_behind_a_full_mailbox(struct errand *e)
 }
 
 // A part whose end cannot be said at once counts all the same.
-static void test_a_full_mailbox_does_not_lose_a_part(void **)
+TEST_WITH(test_a_full_mailbox_does_not_lose_a_part, resolvers_setup, resolvers_teardown)
 {
 	_Atomic uint64_t *filled = &publisher_directory(published)->filled_by;
 
@@ -196,19 +196,4 @@ static void test_a_full_mailbox_does_not_lose_a_part(void **)
 	for (unsigned i = 0; i < PATIENCE_MS && *filled != view_everyone_hash(&config); i++)
 		usleep(1000);
 	assert_true(*filled == view_everyone_hash(&config));
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, resolvers_setup, resolvers_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_status_is_of_both),
-		T(test_all_parts_are_looked_at_and_flushed),
-		T(test_an_answer_policy_is_in_force_when_all_have_it),
-		T(test_views_have_the_same_numbers),
-		T(test_other_servers_empty_all_parts),
-		T(test_a_full_mailbox_does_not_lose_a_part),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

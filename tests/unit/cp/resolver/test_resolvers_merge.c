@@ -15,7 +15,7 @@ static int setup(void **)
 	return 0;
 }
 
-static void counters_add_and_the_worst_is_shown(void **)
+TEST_WITH(counters_add_and_the_worst_is_shown, setup, NULL)
 {
 	sum.misses = 10, one.misses = 5;
 	sum.inflight = 3, one.inflight = 4;
@@ -55,7 +55,7 @@ static void counters_add_and_the_worst_is_shown(void **)
 }
 
 // What the process has once is the first one's.
-static void what_is_there_once_is_counted_once(void **)
+TEST_WITH(what_is_there_once_is_counted_once, setup, NULL)
 {
 	sum.link_up = 1, one.link_up = 0;
 	sum.worker_rings = 4, one.worker_rings = 4;
@@ -88,7 +88,7 @@ static struct upstream_status handshake(uint64_t done_ms, uint64_t failed_ms, co
 }
 
 // One resolver had its failure before another one's good handshake, or after it.
-static void the_latest_handshake_is_shown(void **)
+TEST(the_latest_handshake_is_shown)
 {
 	struct upstream_status a = handshake(0, 100, "old"), b = handshake(200, 0, "");
 	resolvers_merge_upstream(&a, &b);
@@ -100,7 +100,7 @@ static void the_latest_handshake_is_shown(void **)
 	assert_string_equal(a.tls_about, "TLS of 200");
 }
 
-static void the_latest_exchange_is_shown(void **)
+TEST(the_latest_exchange_is_shown)
 {
 	struct upstream_status a = {.https = {.why_ms = 5,
 					    .status_ms = 5,
@@ -117,7 +117,7 @@ static void the_latest_exchange_is_shown(void **)
 	assert_int_equal(a.https.failed[UPSTREAM_HTTPS_status], 3);
 }
 
-static void a_server_is_the_same_for_all(void **)
+TEST_WITH(a_server_is_the_same_for_all, setup, NULL)
 {
 	sum.upstream_count = 2;
 	one.upstream_count = 3; // it has one more address of a host name by now, in front
@@ -147,7 +147,7 @@ static void a_server_is_the_same_for_all(void **)
 	assert_int_equal(sum.upstream[1].srtt_us, 1000);
 }
 
-static void tables_of_one_name_are_one(void **)
+TEST_WITH(tables_of_one_name_are_one, setup, NULL)
 {
 	const struct table_info inflight = {.name = "inflight",
 		.kind = TABLE_WORK,
@@ -177,7 +177,7 @@ static void tables_of_one_name_are_one(void **)
 	assert_string_equal(sum.tables.table[1].name, "alone");
 }
 
-static void minutes_of_refresh_ahead_add(void **)
+TEST(minutes_of_refresh_ahead_add)
 {
 	static struct refresh_report a, b;
 	a.stats.minute[5] = 3000, a.stats.count[5].done = 2;
@@ -195,7 +195,7 @@ static void minutes_of_refresh_ahead_add(void **)
 	assert_int_equal(a.stats.count[7].done, 6);
 }
 
-static void the_oldest_questions_of_all_are_listed(void **)
+TEST(the_oldest_questions_of_all_are_listed)
 {
 	struct pending_question of_a[2] = {{.age_ms = 90}, {.age_ms = 10}};
 	struct pending_question of_b[3] = {{.age_ms = 95}, {.age_ms = 50}, {.age_ms = 5}};
@@ -211,19 +211,4 @@ static void the_oldest_questions_of_all_are_listed(void **)
 	static const unsigned ages[] = {95, 90, 50, 10};
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(a.question[i].age_ms, ages[i]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(counters_add_and_the_worst_is_shown, setup),
-		cmocka_unit_test_setup(what_is_there_once_is_counted_once, setup),
-		cmocka_unit_test_setup(a_server_is_the_same_for_all, setup),
-		cmocka_unit_test(the_latest_handshake_is_shown),
-		cmocka_unit_test(the_latest_exchange_is_shown),
-		cmocka_unit_test_setup(tables_of_one_name_are_one, setup),
-		cmocka_unit_test(minutes_of_refresh_ahead_add),
-		cmocka_unit_test(the_oldest_questions_of_all_are_listed),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

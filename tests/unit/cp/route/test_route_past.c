@@ -62,7 +62,7 @@ static bool keep(uint8_t version, unsigned first, unsigned count, uint64_t now_m
 	return route_past_keep(&past, &image, now_ms);
 }
 
-static void test_until_replies_are_past(void **)
+TEST_WITH(test_until_replies_are_past, setup, NULL)
 {
 	assert_true(keep(4, 1, 3, T));
 	check(3);
@@ -82,7 +82,7 @@ static void test_until_replies_are_past(void **)
 }
 
 // One that comes back is as new: it stays as long once more.
-static void test_it_comes_back(void **)
+TEST_WITH(test_it_comes_back, setup, NULL)
 {
 	keep(4, 1, 1, T);
 	keep(4, 0, 0, T + 1);
@@ -95,7 +95,7 @@ static void test_it_comes_back(void **)
 	check(0);
 }
 
-static void test_sources(void **)
+TEST_WITH(test_sources, setup, NULL)
 {
 	keep(4, 1, 1, T);
 	keep(6, 2, 1, T); // the other version has a source of its own
@@ -110,20 +110,9 @@ static void test_sources(void **)
 	assert_int_equal(image.server[1].ip[3], 2);
 }
 
-static void test_no_room(void **)
+TEST_WITH(test_no_room, setup, NULL)
 {
 	keep(4, 1, HOPS_MAX, T);
 	keep(4, 1 + HOPS_MAX, HOPS_MAX - 1, T); // one hop is left
 	check(HOPS_MAX);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_until_replies_are_past, setup),
-		cmocka_unit_test_setup(test_it_comes_back, setup),
-		cmocka_unit_test_setup(test_sources, setup),
-		cmocka_unit_test_setup(test_no_room, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

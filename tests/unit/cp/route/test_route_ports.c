@@ -18,7 +18,7 @@ static void expect(const struct route_ports *p, unsigned i, unsigned first, unsi
 	assert_int_equal(p->range[i].last, last);
 }
 
-static void test_shipped(void **)
+TEST(test_shipped)
 {
 	struct route_ports p = parse("32768\t60999\n");
 	assert_int_equal(p.range_count, 2);
@@ -28,7 +28,7 @@ static void test_shipped(void **)
 	assert_true(p.count >= ROUTE_PORTS_LEAST);
 }
 
-static void test_ends(void **)
+TEST(test_ends)
 {
 	struct route_ports p = parse("1024 65535\n");
 	assert_int_equal(p.range_count, 0);
@@ -49,7 +49,7 @@ static void test_ends(void **)
 	expect(&p, 0, 1024, 9999);
 }
 
-static void test_other_text(void **)
+TEST(test_other_text)
 {
 	static const char *const bad[] = {"", "\n", "32768", "32768 ", "a b", "60999 32768",
 		"1 65536", "99999999999999999999 1", "-1 5"};
@@ -71,7 +71,7 @@ static unsigned left(const char *reserved)
 }
 
 // Ports that are not drawn do not make up the least number.
-static void test_reserved(void **)
+TEST(test_reserved)
 {
 	assert_int_equal(left("\n"), 36280);
 	assert_int_equal(left("8080\n"), 36279);
@@ -82,15 +82,4 @@ static void test_reserved(void **)
 	assert_int_equal(left("9000,x,9001"), 36279);
 	assert_int_equal(left("1-65535,1-65535"), 0);
 	assert_true(left("20000-23600") < ROUTE_PORTS_LEAST);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_other_text),
-		cmocka_unit_test(test_reserved),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

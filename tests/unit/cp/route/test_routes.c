@@ -3,7 +3,7 @@
 
 #include "routes_rig.h"
 
-static void test_ways(void **)
+TEST_WITH(test_ways, setup, teardown)
 {
 	static const char *const server[] = {"198.18.7.2", "198.18.9.5", "198.18.10.5:5353",
 		"198.18.12.1", "203.0.113.1", "198.18.88.2", "198.18.7.77", "fd53:7::2",
@@ -36,7 +36,7 @@ static void test_ways(void **)
 	assert_int_equal(hop_to(7)->destination[5], 3);
 }
 
-static void test_vlan(void **)
+TEST_WITH(test_vlan, setup, teardown)
 {
 	static const char *const server[] = {"198.18.77.2"};
 	need();
@@ -60,7 +60,7 @@ static void test_vlan(void **)
 	assert_int_equal(image.server_count, 1); // replies may be in flight
 }
 
-static void test_source(void **)
+TEST_WITH(test_source, setup, teardown)
 {
 	static const char *const server[] = {"198.18.7.2", "fd53:7::2"};
 	need();
@@ -77,7 +77,7 @@ static void test_source(void **)
 
 // Replies to queries that left from the old address may be in flight, so for some seconds sockets
 // ask.
-static void test_source_that_changes(void **)
+TEST_WITH(test_source_that_changes, setup, teardown)
 {
 	static const char *const server[] = {"198.18.11.5"};
 	need();
@@ -92,7 +92,7 @@ static void test_source_that_changes(void **)
 		net_segment_ip("route replace 198.18.11.0/24 via 198.18.7.2 src 198.18.7.54\n"), 0);
 }
 
-static void test_servers_of_groups_and_zones(void **)
+TEST_WITH(test_servers_of_groups_and_zones, setup, teardown)
 {
 	static const char *const server[] = {"198.18.7.2"};
 	struct config_upstream own = {0}, zone_servers[2] = {0};
@@ -112,7 +112,7 @@ static void test_servers_of_groups_and_zones(void **)
 	assert_int_equal(route_board_way(&zone_servers[0].address), ROUTE_port);
 }
 
-static void test_by_the_kernel(void **)
+TEST_WITH(test_by_the_kernel, setup, teardown)
 {
 	static const char *const server[] = {"198.18.7.2"};
 	need();
@@ -135,7 +135,7 @@ static void test_by_the_kernel(void **)
 }
 
 // The resolver keeps off the ports of workers, whether or not a name has an address by now.
-static void test_ranges(void **)
+TEST_WITH(test_ranges, setup, teardown)
 {
 	struct hops_range range[HOPS_RANGES_MAX];
 	struct config_upstream *s = &config.upstreams.server[0];
@@ -165,7 +165,7 @@ static void test_ranges(void **)
 }
 
 // The port shares an interface with the kernel, and has no exception.
-static void test_xdp(void **)
+TEST_WITH(test_xdp, setup, teardown)
 {
 	static const char *const server[] = {"198.18.9.5"};
 	static char name[] = "seg0";
@@ -180,7 +180,7 @@ static void test_xdp(void **)
 	assert_memory_equal(hop_to(0)->source, "\2\0\0\0\0\1", 6);
 }
 
-static void test_changes_are_followed(void **)
+TEST_WITH(test_changes_are_followed, setup, teardown)
 {
 	static const char *const server[] = {"198.18.9.5"};
 	need();
@@ -207,7 +207,7 @@ static void test_changes_are_followed(void **)
 }
 
 // A datagram of its own makes the kernel ask for the MAC address, and keep asking.
-static void test_a_missing_neighbour_is_asked_for(void **)
+TEST_WITH(test_a_missing_neighbour_is_asked_for, setup, teardown)
 {
 	static const char *const server[] = {"198.18.7.200"};
 	need();
@@ -223,7 +223,7 @@ static void test_a_missing_neighbour_is_asked_for(void **)
 	assert_int_equal(hop_to(0)->destination[5], 0x99);
 }
 
-static void test_a_failed_publication_is_tried_again(void **)
+TEST_WITH(test_a_failed_publication_is_tried_again, setup, teardown)
 {
 	static const char *const server[] = {"198.18.7.2"};
 	need();
@@ -237,22 +237,4 @@ static void test_a_failed_publication_is_tried_again(void **)
 	assert_int_equal(image.server_count, 1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_ways, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_vlan, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source_that_changes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_servers_of_groups_and_zones, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_by_the_kernel, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_xdp, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_changes_are_followed, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_missing_neighbour_is_asked_for, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_failed_publication_is_tried_again, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, group_setup, NULL);
-}
+TEST_GROUP(group_setup, NULL)

@@ -4,7 +4,7 @@
 #include "routes_rig.h"
 
 // Rules by protocol and port hold for the queries too.
-static void test_rules_by_port(void **)
+TEST_WITH(test_rules_by_port, setup, teardown)
 {
 	static const char *const server[] = {"198.18.9.5", "198.18.9.5:5353"};
 	need();
@@ -17,7 +17,7 @@ static void test_rules_by_port(void **)
 }
 
 // A tunnel of the route's own wraps what the kernel sends.
-static void test_encapsulation(void **)
+TEST_WITH(test_encapsulation, setup, teardown)
 {
 	static const char *const server[] = {"198.18.14.5"};
 	need();
@@ -29,7 +29,7 @@ static void test_encapsulation(void **)
 }
 
 // The kernel has routes from IPv6 addresses of others too.
-static void test_source_of_another(void **)
+TEST_WITH(test_source_of_another, setup, teardown)
 {
 	static const char *const server[] = {"fd53:7::2", "198.18.7.2"};
 	need();
@@ -44,12 +44,4 @@ static void test_source_of_another(void **)
 	assert_int_equal(image.source_v6[15], 1);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_rules_by_port, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_encapsulation, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source_of_another, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, group_setup, NULL);
-}
+TEST_GROUP(group_setup, NULL)

@@ -239,5 +239,3 @@ static inline time_t image_inode(void)
 	assert_int_equal(stat(path, &st), 0);
 	return (time_t)st.st_ino;
 }
-
-#define RULES_CASE(f) cmocka_unit_test_setup_teardown(f, make_env, remove_env)

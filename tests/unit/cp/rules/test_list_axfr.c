@@ -7,7 +7,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-static void test_a_zone_becomes_a_file(void **)
+TEST_WITH(test_a_zone_becomes_a_file, axfr_rig_start, axfr_rig_stop)
 {
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
 	assert_string_equal(body, whole);
@@ -20,7 +20,7 @@ static void test_a_zone_becomes_a_file(void **)
 	assert_string_equal(body, whole);
 }
 
-static void test_a_zone_of_the_same_serial_is_left_alone(void **)
+TEST_WITH(test_a_zone_of_the_same_serial_is_left_alone, axfr_rig_start, axfr_rig_stop)
 {
 	request.etag = "serial 7";
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);
@@ -46,7 +46,7 @@ static void test_a_zone_of_the_same_serial_is_left_alone(void **)
 	request.etag = "";
 }
 
-static void test_what_is_no_whole_zone_is_an_error(void **)
+TEST_WITH(test_what_is_no_whole_zone_is_an_error, axfr_rig_start, axfr_rig_stop)
 {
 	static const struct {
 		enum fake_axfr_how how;
@@ -78,7 +78,7 @@ static void test_what_is_no_whole_zone_is_an_error(void **)
 	request.etag = "";
 }
 
-static void test_a_signed_zone(void **)
+TEST_WITH(test_a_signed_zone, axfr_rig_start, axfr_rig_stop)
 {
 	static const enum fake_tsig_how how[] = {FAKE_TSIG_ALL, FAKE_TSIG_ENDS};
 	for (unsigned i = 0; i < 4; i++) {
@@ -103,7 +103,7 @@ static void test_a_signed_zone(void **)
 }
 
 // A serial says nothing of a copy that anyone may have made.
-static void test_a_copy_that_the_key_has_not_signed(void **)
+TEST_WITH(test_a_copy_that_the_key_has_not_signed, axfr_rig_start, axfr_rig_stop)
 {
 	static const char *const etag[] = {"serial 7", "serial 7, signed by weir-key",
 		"serial 7, signed by weir-key2 0123456789abcdef",
@@ -136,7 +136,7 @@ static void test_a_copy_that_the_key_has_not_signed(void **)
 	request.etag = "";
 }
 
-static void test_what_is_not_signed_right_is_an_error(void **)
+TEST_WITH(test_what_is_not_signed_right_is_an_error, axfr_rig_start, axfr_rig_stop)
 {
 	static const struct {
 		enum fake_axfr_how how;
@@ -169,7 +169,7 @@ static void test_what_is_not_signed_right_is_an_error(void **)
 	assert_int_equal(primary.wrong_asked, 0);
 }
 
-static void test_an_endless_zone_is_cut_off(void **)
+TEST_WITH(test_an_endless_zone_is_cut_off, axfr_rig_start, axfr_rig_stop)
 {
 	request.max_bytes = 200000;
 	assert_int_equal(fetch(FAKE_AXFR_ENDLESS), -EFBIG);
@@ -181,7 +181,7 @@ static void test_an_endless_zone_is_cut_off(void **)
 	request.max_bytes = 1 << 20;
 }
 
-static void test_no_wait_is_without_an_end(void **)
+TEST_WITH(test_no_wait_is_without_an_end, axfr_rig_start, axfr_rig_stop)
 {
 	uint64_t from_ms = clock_mono_ms();
 	request.low_speed_s = 1;
@@ -203,7 +203,7 @@ static void test_no_wait_is_without_an_end(void **)
 	request.stop = NULL;
 }
 
-static void test_where_it_may_connect(void **)
+TEST_WITH(test_where_it_may_connect, axfr_rig_start, axfr_rig_stop)
 {
 	assert_int_equal(fetch_at("127.0.0.1", 1), -EIO); // nobody listens
 	assert_string_equal(result.why, "cannot connect: Connection refused");
@@ -220,21 +220,4 @@ static void test_where_it_may_connect(void **)
 	request.server_count = 0;
 	assert_int_equal(fetch_at("primary.example", primary.port), -ETIMEDOUT);
 	request.server_count = 1;
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, axfr_rig_start, axfr_rig_stop)
-	const struct CMUnitTest tests[] = {
-		TEST(a_zone_becomes_a_file),
-		TEST(a_zone_of_the_same_serial_is_left_alone),
-		TEST(what_is_no_whole_zone_is_an_error),
-		TEST(a_signed_zone),
-		TEST(a_copy_that_the_key_has_not_signed),
-		TEST(what_is_not_signed_right_is_an_error),
-		TEST(an_endless_zone_is_cut_off),
-		TEST(no_wait_is_without_an_end),
-		TEST(where_it_may_connect),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

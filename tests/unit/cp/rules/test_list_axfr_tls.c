@@ -26,7 +26,7 @@ static int fetch_over_tls(struct ssl_ctx_st *context, const char *name, const ch
 	return err;
 }
 
-static void test_a_zone_over_tls(void **)
+TEST_WITH(test_a_zone_over_tls, axfr_rig_start, axfr_rig_stop)
 {
 	struct ssl_ctx_st *good = tls_rig_context(TLS_RIG_GOOD);
 	assert_int_equal(fetch_over_tls(good, "dns.example", tls_rig_ca), 0);
@@ -58,7 +58,7 @@ static void test_a_zone_over_tls(void **)
 }
 
 // A serial says nothing of a copy that another server may have made.
-static void test_a_copy_from_another_server(void **)
+TEST_WITH(test_a_copy_from_another_server, axfr_rig_start, axfr_rig_stop)
 {
 	char etag[LIST_FETCH_ETAG_MAX];
 	request.etag = "serial 7";
@@ -76,7 +76,7 @@ static void test_a_copy_from_another_server(void **)
 	whom.pin_count = 0;
 }
 
-static void test_a_server_that_is_not_whom_the_list_says(void **)
+TEST_WITH(test_a_server_that_is_not_whom_the_list_says, axfr_rig_start, axfr_rig_stop)
 {
 	static const struct {
 		enum tls_rig_kind kind;
@@ -108,7 +108,7 @@ static void test_a_server_that_is_not_whom_the_list_says(void **)
 	assert_int_equal(primary.axfr_asked, 0);
 }
 
-static void test_a_handshake_has_an_end(void **)
+TEST_WITH(test_a_handshake_has_an_end, axfr_rig_start, axfr_rig_stop)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
@@ -138,15 +138,9 @@ static int certificates_drop(void **)
 	return 0;
 }
 
-int main(void)
+static int no_pipe_signal(void **state)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, axfr_rig_start, axfr_rig_stop)
-	const struct CMUnitTest tests[] = {
-		TEST(a_zone_over_tls),
-		TEST(a_copy_from_another_server),
-		TEST(a_server_that_is_not_whom_the_list_says),
-		TEST(a_handshake_has_an_end),
-	};
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	return cmocka_run_group_tests(tests, certificates_make, certificates_drop);
+	return certificates_make(state);
 }
+TEST_GROUP(no_pipe_signal, certificates_drop)

@@ -56,7 +56,7 @@ static int apply(const char *copy, size_t len, void *arg)
 	return err;
 }
 
-static void test_lines(void **)
+TEST_WITH(test_lines, start, stop)
 {
 	static const char copy[] = "soa 1\na\nb\nb\nc\n";
 	assert_int_equal(apply(copy, strlen(copy), NULL), -EBADMSG); // no such SOA joined
@@ -72,7 +72,7 @@ static void test_lines(void **)
 	assert_int_equal(apply(copy, strlen(copy), &(int){-EFBIG}), -EFBIG);
 }
 
-static void test_a_copy_that_does_not_fit(void **)
+TEST_WITH(test_a_copy_that_does_not_fit, start, stop)
 {
 	static const char *const bad[] = {"", "soa 1\na\n", "soa 1\nb\nd\n", "soa 1\nb", "b\n",
 		"soa 1\nb\nsoa 2\n", "soa 1\nb\n\0"};
@@ -90,7 +90,7 @@ static void test_a_copy_that_does_not_fit(void **)
 }
 
 // Lines cross the ends of the windows in which the file is read.
-static void test_a_large_copy(void **)
+TEST_WITH(test_a_large_copy, start, stop)
 {
 	enum { LINES = 50000 };
 	char *copy = malloc(LINES * 40), line[40];
@@ -113,7 +113,7 @@ static void test_a_large_copy(void **)
 	free(copy);
 }
 
-static void test_too_many(void **)
+TEST_WITH(test_too_many, start, stop)
 {
 	static char line[4096];
 	int err = 0;
@@ -132,16 +132,4 @@ static void test_too_many(void **)
 		err = list_diff_change(diff, true, line, sizeof(line) - 1);
 	}
 	assert_int_equal(err, -E2BIG);
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, start, stop)
-	const struct CMUnitTest tests[] = {
-		TEST(lines),
-		TEST(a_copy_that_does_not_fit),
-		TEST(a_large_copy),
-		TEST(too_many),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,7 @@ static int fetch(const char *path)
 	return fetch_at("127.0.0.1", path);
 }
 
-static void test_fetched_then_not_modified_then_changed(void **)
+TEST_WITH(test_fetched_then_not_modified_then_changed, start, stop)
 {
 	assert_int_equal(fetch("/list"), 0);
 	assert_int_equal(result.http_status, 200);
@@ -105,7 +105,7 @@ static void test_fetched_then_not_modified_then_changed(void **)
 }
 
 // What goes back in the next request must be text.
-static void test_a_header_with_odd_bytes_is_none(void **)
+TEST_WITH(test_a_header_with_odd_bytes_is_none, start, stop)
 {
 	static const struct {
 		const char *sent, *kept;
@@ -118,7 +118,7 @@ static void test_a_header_with_odd_bytes_is_none(void **)
 	}
 }
 
-static void test_unpacked(void **)
+TEST_WITH(test_unpacked, start, stop)
 {
 	static const char *const path[] = {"/gzip", "/zstd", "/br"};
 	for (unsigned i = 0; i < ARRAY_LEN(path); i++) {
@@ -130,7 +130,7 @@ static void test_unpacked(void **)
 	assert_int_equal(fetch("/notgzip"), -EIO);
 }
 
-static void test_what_is_not_whole_is_an_error(void **)
+TEST_WITH(test_what_is_not_whole_is_an_error, start, stop)
 {
 	assert_int_equal(fetch("/truncated"), -EIO);
 	assert_int_equal(fetch("/chunk"), -EIO);
@@ -146,7 +146,7 @@ static void test_what_is_not_whole_is_an_error(void **)
 	assert_int_equal(result.http_status, 0);
 }
 
-static void test_what_is_too_large_is_cut_off(void **)
+TEST_WITH(test_what_is_too_large_is_cut_off, start, stop)
 {
 	assert_int_equal(fetch("/bomb"), -EFBIG);
 	assert_true(result.wire_bytes < 1 << 20);
@@ -156,7 +156,7 @@ static void test_what_is_too_large_is_cut_off(void **)
 	assert_non_null(strstr(result.why, "1 MiB"));
 }
 
-static void test_what_is_too_slow_is_cut_off(void **)
+TEST_WITH(test_what_is_too_slow_is_cut_off, start, stop)
 {
 	enum { TRIES = 5 };
 	uint64_t took = UINT64_MAX, before;
@@ -183,7 +183,7 @@ static void *turn_true(void *flag)
 	return NULL;
 }
 
-static void test_stopped_from_outside(void **)
+TEST_WITH(test_stopped_from_outside, start, stop)
 {
 	static _Atomic bool flag;
 	pthread_t thread;
@@ -196,7 +196,7 @@ static void test_stopped_from_outside(void **)
 	assert_in_range(clock_mono_ms() - before, 100, 50000);
 }
 
-static void test_redirects(void **)
+TEST_WITH(test_redirects, start, stop)
 {
 	assert_int_equal(fetch("/hop"), 0);
 	assert_string_equal(body, "ads.example\n");
@@ -212,7 +212,7 @@ static void test_redirects(void **)
 	assert_int_equal(fetch_url("ftp://127.0.0.1/"), -EPROTO);
 }
 
-static void test_addresses_that_are_not_public(void **)
+TEST_WITH(test_addresses_that_are_not_public, start, stop)
 {
 	static const char *const host[] = {"127.0.0.1", "localhost", "127.1", "0x7f.1",
 		"2130706433", "lists.example", "[::1]", "[::ffff:127.0.0.1]"};
@@ -224,7 +224,7 @@ static void test_addresses_that_are_not_public(void **)
 	assert_int_equal(http.requests, 0);
 }
 
-static void test_names_are_asked_of_the_bootstrap_servers(void **)
+TEST_WITH(test_names_are_asked_of_the_bootstrap_servers, start, stop)
 {
 	assert_int_equal(fetch_at("lists.example", "/list"), 0);
 	assert_string_equal(body, "ads.example\n");
@@ -243,7 +243,7 @@ static void test_names_are_asked_of_the_bootstrap_servers(void **)
 	assert_int_equal(http.requests, 1);
 }
 
-static void test_passwords_stay_with_their_host(void **)
+TEST_WITH(test_passwords_stay_with_their_host, start, stop)
 {
 	assert_int_equal(fetch_at("user:secret@127.0.0.1", "/list?token=secret"), 0);
 	assert_true(fake_http_last_has(&http, "Authorization: Basic dXNlcjpzZWNyZXQ="));
@@ -253,7 +253,7 @@ static void test_passwords_stay_with_their_host(void **)
 	assert_int_equal(fetch_at("user:secret@127.0.0.1", "/500?token=secret"), -EPROTO);
 }
 
-static void test_a_file_that_takes_no_more(void **)
+TEST_WITH(test_a_file_that_takes_no_more, start, stop)
 {
 	char url[64];
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/list", http.port);
@@ -264,25 +264,4 @@ static void test_a_file_that_takes_no_more(void **)
 	assert_int_equal(list_fetch(&request, &result), -EIO);
 	assert_non_null(strstr(result.why, "No space"));
 	fclose(full);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_fetched_then_not_modified_then_changed),
-		CASE(test_unpacked),
-		CASE(test_a_header_with_odd_bytes_is_none),
-		CASE(test_what_is_not_whole_is_an_error),
-		CASE(test_what_is_too_large_is_cut_off),
-		CASE(test_what_is_too_slow_is_cut_off),
-		CASE(test_stopped_from_outside),
-		CASE(test_redirects),
-		CASE(test_addresses_that_are_not_public),
-		CASE(test_names_are_asked_of_the_bootstrap_servers),
-		CASE(test_passwords_stay_with_their_host),
-		CASE(test_a_file_that_takes_no_more),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

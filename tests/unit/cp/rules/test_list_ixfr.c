@@ -49,7 +49,7 @@ static void is_copy(uint32_t serial, const char *less, const char *more)
 
 #define NX "nx.example.rpz.test. 60 IN CNAME .\n"
 
-static void test_a_difference(void **)
+TEST_WITH(test_a_difference, axfr_rig_start, axfr_rig_stop)
 {
 	assert_int_equal(fetch_since(8, "8 7 nx 8 new newer 8"), 0);
 	is_copy(8, NX,
@@ -68,7 +68,7 @@ static void test_a_difference(void **)
 	assert_int_equal(primary.axfr_asked, 0);
 }
 
-static void test_differences_in_a_row(void **)
+TEST_WITH(test_differences_in_a_row, axfr_rig_start, axfr_rig_stop)
 {
 	// What joins may leave again, and what left may come back; serials may leave gaps.
 	assert_int_equal(fetch_since(20, "20 7 nx 8 a b 8 a 9 c 9 c 12 nx 12 20 d 20"), 0);
@@ -79,7 +79,7 @@ static void test_differences_in_a_row(void **)
 	assert_int_equal(primary.axfr_asked, 0);
 }
 
-static void test_an_unchanged_zone(void **)
+TEST_WITH(test_an_unchanged_zone, axfr_rig_start, axfr_rig_stop)
 {
 	assert_int_equal(fetch_since(7, "7"), 0);
 	assert_true(result.not_modified);
@@ -89,7 +89,7 @@ static void test_an_unchanged_zone(void **)
 	assert_int_equal(primary.soa_asked + primary.axfr_asked, 0);
 }
 
-static void test_a_whole_zone_in_the_reply(void **)
+TEST_WITH(test_a_whole_zone_in_the_reply, axfr_rig_start, axfr_rig_stop)
 {
 	assert_int_equal(fetch_since(9, "9 nx new 9"), 0);
 	assert_string_equal(body,
@@ -108,7 +108,7 @@ static void test_a_whole_zone_in_the_reply(void **)
 }
 
 // The file is the whole zone by AXFR.
-static void test_what_makes_weir_ask_for_the_whole_zone(void **)
+TEST_WITH(test_what_makes_weir_ask_for_the_whole_zone, axfr_rig_start, axfr_rig_stop)
 {
 	static const char *const bad[] = {NULL, // the server knows no differences
 		"6", "6 8 nx 6",                // an older zone
@@ -143,7 +143,7 @@ static void test_what_makes_weir_ask_for_the_whole_zone(void **)
 }
 
 // The SOA alone, before the copy is read.
-static void test_the_serial_alone(void **)
+TEST_WITH(test_the_serial_alone, axfr_rig_start, axfr_rig_stop)
 {
 	request.only_serial = true;
 	assert_int_equal(fetch_since(8, "8 7 nx 8 8"), 0);
@@ -154,7 +154,7 @@ static void test_the_serial_alone(void **)
 	request.only_serial = false;
 }
 
-static void test_axfr_never_asks_for_differences(void **)
+TEST_WITH(test_axfr_never_asks_for_differences, axfr_rig_start, axfr_rig_stop)
 {
 	by_ixfr = false;
 	request.etag = "serial 6";
@@ -164,7 +164,7 @@ static void test_axfr_never_asks_for_differences(void **)
 	request.etag = "";
 }
 
-static void test_a_signed_difference(void **)
+TEST_WITH(test_a_signed_difference, axfr_rig_start, axfr_rig_stop)
 {
 	char etag[LIST_FETCH_ETAG_MAX];
 	static const enum fake_tsig_how good[] = {FAKE_TSIG_ALL, FAKE_TSIG_ENDS},
@@ -195,7 +195,7 @@ static void test_a_signed_difference(void **)
 	request.etag = "";
 }
 
-static void test_a_difference_over_tls(void **)
+TEST_WITH(test_a_difference_over_tls, axfr_rig_start, axfr_rig_stop)
 {
 	char etag[LIST_FETCH_ETAG_MAX];
 	primary.context = tls_rig_context(TLS_RIG_GOOD);
@@ -215,7 +215,7 @@ static void test_a_difference_over_tls(void **)
 	primary.context = NULL;
 }
 
-static void test_bounds(void **)
+TEST_WITH(test_bounds, axfr_rig_start, axfr_rig_stop)
 {
 	// Text of the copy counts, and messages of each question.
 	request.max_bytes = strlen(whole) + 20;
@@ -244,21 +244,9 @@ static int certificates_drop(void **)
 	return 0;
 }
 
-int main(void)
+static int no_pipe_signal(void **state)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, axfr_rig_start, axfr_rig_stop)
-	const struct CMUnitTest tests[] = {
-		TEST(a_difference),
-		TEST(differences_in_a_row),
-		TEST(an_unchanged_zone),
-		TEST(a_whole_zone_in_the_reply),
-		TEST(what_makes_weir_ask_for_the_whole_zone),
-		TEST(the_serial_alone),
-		TEST(axfr_never_asks_for_differences),
-		TEST(a_signed_difference),
-		TEST(a_difference_over_tls),
-		TEST(bounds),
-	};
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	return cmocka_run_group_tests(tests, certificates_make, certificates_drop);
+	return certificates_make(state);
 }
+TEST_GROUP(no_pipe_signal, certificates_drop)

@@ -85,7 +85,7 @@ static enum list_notify_outcome take(uint8_t last, const char *zone)
 	return list_notify_take(notify, &from, &name, (const uint8_t[12]){0}, 12, &reply);
 }
 
-static void test_who_may_notify(void **)
+TEST_WITH(test_who_may_notify, start, stop)
 {
 	struct list_notify_counts n;
 	const struct ip_address v6 = {6, 128, {0x20, 1, 0xd, 0xb8}};
@@ -115,7 +115,7 @@ static void test_who_may_notify(void **)
 	assert_int_equal(n.not_signed, 1);
 }
 
-static void test_a_flood_is_one_question_in_ten_seconds(void **)
+TEST_WITH(test_a_flood_is_one_question_in_ten_seconds, start, stop)
 {
 	const uint64_t from_ms = clock_mono_ms();
 	struct list_notify_counts n;
@@ -158,7 +158,7 @@ static enum list_notify_outcome take_signed(const uint8_t *msg, size_t len)
 	return list_notify_take(notify, &from, &name, msg, len, &reply);
 }
 
-static void test_two_lists_of_one_zone(void **)
+TEST_WITH(test_two_lists_of_one_zone, start, stop)
 {
 	const struct ip_address server = {4, 32, {192, 0, 2, 1}};
 	struct config_tsig_key other = key;
@@ -205,7 +205,7 @@ static size_t answer_refused(uint8_t *msg, size_t len, uint8_t out[2048])
 	return answer_len;
 }
 
-static void test_a_refusal_says_why(void **)
+TEST_WITH(test_a_refusal_says_why, start, stop)
 {
 	static uint8_t msg[512], out[DNS_MESSAGE_MAX];
 	const uint64_t now_s = (uint64_t)time(NULL);
@@ -257,7 +257,7 @@ static void test_a_refusal_says_why(void **)
 	assert_int_equal(answer_refused(msg, len - 1, out), bare);
 }
 
-static void test_a_signed_one(void **)
+TEST_WITH(test_a_signed_one, start, stop)
 {
 	uint8_t msg[512], answer[512];
 	struct tsig t;
@@ -297,7 +297,7 @@ static void test_a_signed_one(void **)
 }
 
 // As a worker hands one over: the question, a cookie, the message.
-static void test_one_from_a_worker(void **)
+TEST_WITH(test_one_from_a_worker, start, stop)
 {
 	static uint8_t behind[DNS_NAME_MAX + DNS_COOKIE_LEN + 600], out[DNS_MESSAGE_MAX];
 	struct msg_answer head;
@@ -331,18 +331,4 @@ static void test_one_from_a_worker(void **)
 	assert_false(list_notify_of_worker(notify, &m, behind, out, &head));
 	m.whole_len = 0;
 	assert_false(list_notify_of_worker(notify, &m, behind, out, &head));
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, start, stop)
-	const struct CMUnitTest tests[] = {
-		TEST(who_may_notify),
-		TEST(a_flood_is_one_question_in_ten_seconds),
-		TEST(two_lists_of_one_zone),
-		TEST(a_signed_one),
-		TEST(a_refusal_says_why),
-		TEST(one_from_a_worker),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static ino_t stored_is(const char *path, const char *expected)
 	return st.st_ino;
 }
 
-static void test_kept_until_it_changes(void **)
+TEST_WITH(test_kept_until_it_changes, start, stop)
 {
 	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
 	ino_t inode = stored_is("/list", "ads.example\n");
@@ -105,7 +105,7 @@ static void test_kept_until_it_changes(void **)
 	stored_is("/list", "new.example\n");
 }
 
-static void test_what_is_no_list_changes_nothing(void **)
+TEST_WITH(test_what_is_no_list_changes_nothing, start, stop)
 {
 	static const char *const bad[] = {"<html><p>Log in</p></html>\n", "", "# nothing\n"};
 	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
@@ -129,7 +129,7 @@ static void test_what_is_no_list_changes_nothing(void **)
 	stored_is("/list", "# nothing\n");
 }
 
-static void test_failed_downloads_leave_nothing(void **)
+TEST_WITH(test_failed_downloads_leave_nothing, start, stop)
 {
 	static const char *const bad[] = {"/truncated", "/chunk", "/500", "/empty", "/html",
 		"/bomb", "/loop", "/tofile", "/notgzip"};
@@ -144,7 +144,7 @@ static void test_failed_downloads_leave_nothing(void **)
 }
 
 // A file that is not what was stored is fetched as if there were none.
-static void test_damage_is_fetched_anew(void **)
+TEST_WITH(test_damage_is_fetched_anew, start, stop)
 {
 	struct list_store_paths p;
 	struct list_stored s;
@@ -164,7 +164,7 @@ static void test_damage_is_fetched_anew(void **)
 	}
 }
 
-static void test_many_at_a_time(void **)
+TEST_WITH(test_many_at_a_time, start, stop)
 {
 	char path[32];
 	for (unsigned i = 0; i < ARRAY_LEN(list); i++) {
@@ -185,7 +185,7 @@ static void test_many_at_a_time(void **)
 	options.stop = NULL;
 }
 
-static void test_what_nobody_needs_is_removed(void **)
+TEST_WITH(test_what_nobody_needs_is_removed, start, stop)
 {
 	struct list_store_paths p[2];
 	char other[128];
@@ -218,35 +218,18 @@ static int open_of_length(size_t len)
 	return rc;
 }
 
-static void test_a_state_directory_that_cannot_be(void **)
+TEST_WITH(test_a_state_directory_that_cannot_be, start, stop)
 {
 	enum { LONGEST = PATH_MAX - sizeof "/lists" };
 	assert_int_equal(open_of_length(LONGEST), -ENOENT);
 	assert_int_equal(open_of_length(LONGEST + 1), -ENAMETOOLONG);
 }
 
-static void test_a_folder_has_no_content(void **)
+TEST_WITH(test_a_folder_has_no_content, start, stop)
 {
 	uint64_t size = 1, hash = 1;
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(list_store_hash(fd, &size, &hash), -EISDIR);
 	close(fd);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_kept_until_it_changes),
-		CASE(test_what_is_no_list_changes_nothing),
-		CASE(test_failed_downloads_leave_nothing),
-		CASE(test_damage_is_fetched_anew),
-		CASE(test_many_at_a_time),
-		CASE(test_what_nobody_needs_is_removed),
-		CASE(test_a_state_directory_that_cannot_be),
-		CASE(test_a_folder_has_no_content),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include <malloc.h>
 #include <weir/clock.h>
 
-static void test_build(void **)
+TEST_WITH(test_build, make_env, remove_env)
 {
 	write_list(0, "ads.example\ncom\n0.0.0.0 evil.example evil.example\n");
 	open_rules();
@@ -51,7 +51,7 @@ static void test_build(void **)
 }
 
 // The entries of a group are sources beside everyone's: each says whether it allows its names.
-static void test_group_entries(void **)
+TEST_WITH(test_group_entries, make_env, remove_env)
 {
 	struct dns_name name;
 	char kids_name[] = "kids";
@@ -75,7 +75,7 @@ static void test_group_entries(void **)
 }
 
 // Changed, then unreadable, then an HTML page, then good again (test_rules_missing.c).
-static void test_change_and_fail(void **)
+TEST_WITH(test_change_and_fail, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	open_rules();
@@ -107,7 +107,7 @@ static void test_change_and_fail(void **)
 }
 
 // A download that was cut off at its first byte must not let everything through.
-static void test_an_emptied_list_is_taken_only_by_force(void **)
+TEST_WITH(test_an_emptied_list_is_taken_only_by_force, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	open_rules();
@@ -132,7 +132,7 @@ static void test_an_emptied_list_is_taken_only_by_force(void **)
 }
 
 // The first image is used although it cannot be stored; with one in use the old one stays.
-static void test_an_image_that_cannot_be_stored(void **)
+TEST_WITH(test_an_image_that_cannot_be_stored, make_env, remove_env)
 {
 	char elsewhere[96];
 	snprintf(elsewhere, sizeof(elsewhere), "%s/none/deeper", env.folder);
@@ -152,7 +152,7 @@ static void test_an_image_that_cannot_be_stored(void **)
 }
 
 // Comments, order and spelling make no other image: nothing is published or written.
-static void test_other_text_with_the_same_rules(void **)
+TEST_WITH(test_other_text_with_the_same_rules, make_env, remove_env)
 {
 	write_list(0, "ads.example\nother.example\n");
 	open_rules();
@@ -177,7 +177,7 @@ static void test_other_text_with_the_same_rules(void **)
 }
 
 // The status says why lines were refused also after reloads that did not read the list again.
-static void test_reasons_stay_until_it_is_read_again(void **)
+TEST_WITH(test_reasons_stay_until_it_is_read_again, make_env, remove_env)
 {
 	write_list(0, "ads.example\nno name at all\n");
 	open_rules();
@@ -196,7 +196,7 @@ static void test_reasons_stay_until_it_is_read_again(void **)
 
 // Of a file whose times are old enough nothing stays on the heap. Takes 3 s:
 // nobody can set when an inode changed.
-static void test_unchanged_costs_next_to_nothing(void **)
+TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 {
 	enum { NAMES = 200000, TRIES = 400, NOISE = 4096 };
 	FILE *f = fopen(env.list_path[0], "w");
@@ -224,7 +224,7 @@ static void test_unchanged_costs_next_to_nothing(void **)
 	close_rules();
 }
 
-static void test_storm_is_coalesced(void **)
+TEST_WITH(test_storm_is_coalesced, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	open_rules();
@@ -237,7 +237,7 @@ static void test_storm_is_coalesced(void **)
 	close_rules();
 }
 
-static void test_restart_serves_the_last_image(void **)
+TEST_WITH(test_restart_serves_the_last_image, make_env, remove_env)
 {
 	struct rules_status s;
 	char path[96];
@@ -283,7 +283,7 @@ static void test_restart_serves_the_last_image(void **)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
-static void test_close_while_building(void **)
+TEST_WITH(test_close_while_building, make_env, remove_env)
 {
 	FILE *f = fopen(env.list_path[0], "w");
 	assert_non_null(f);
@@ -298,22 +298,4 @@ static void test_close_while_building(void **)
 		usleep(i * 9000);
 		close_rules();
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		RULES_CASE(test_build),
-		RULES_CASE(test_group_entries),
-		RULES_CASE(test_change_and_fail),
-		RULES_CASE(test_an_emptied_list_is_taken_only_by_force),
-		RULES_CASE(test_an_image_that_cannot_be_stored),
-		RULES_CASE(test_other_text_with_the_same_rules),
-		RULES_CASE(test_reasons_stay_until_it_is_read_again),
-		RULES_CASE(test_unchanged_costs_next_to_nothing),
-		RULES_CASE(test_storm_is_coalesced),
-		RULES_CASE(test_restart_serves_the_last_image),
-		RULES_CASE(test_close_while_building),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

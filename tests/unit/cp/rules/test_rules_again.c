@@ -65,7 +65,7 @@ static void end(void)
 	close_rules();
 }
 
-static void test_the_image_is_published_again(void **)
+TEST_WITH(test_the_image_is_published_again, make_env, remove_env)
 {
 	uint64_t refused = begin();
 	assert_true(generation_grows(refused, 10000));
@@ -81,7 +81,7 @@ static void test_the_image_is_published_again(void **)
 	end();
 }
 
-static void test_without_a_stored_image_it_is_built(void **)
+TEST_WITH(test_without_a_stored_image_it_is_built, make_env, remove_env)
 {
 	char path[96];
 	uint64_t refused = begin();
@@ -96,7 +96,7 @@ static void test_without_a_stored_image_it_is_built(void **)
 }
 
 // One that was stored and could not be published is no failure once it is in force.
-static void test_a_stored_image_settles_the_last_reload(void **)
+TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 {
 	uint64_t refused = begin();
 	assert_true(generation_grows(refused, 10000));
@@ -128,7 +128,7 @@ static bool blocked_in_time(const char *name)
 }
 
 // Nor is it forgotten where the data plane activates the one in force.
-static void test_a_refused_image_is_built_again(void **)
+TEST_WITH(test_a_refused_image_is_built_again, make_env, remove_env)
 {
 	uint64_t refused = begin();
 	assert_true(generation_grows(refused, 10000));
@@ -150,7 +150,7 @@ static void call_rollback(void *)
 		abort();
 }
 
-static void test_a_held_image_is_that_one_again(void **)
+TEST_WITH(test_a_held_image_is_that_one_again, make_env, remove_env)
 {
 	(void)begin();
 	atomic_store(&has_rings, false);
@@ -166,7 +166,7 @@ static void test_a_held_image_is_that_one_again(void **)
 }
 
 // Two images that the data plane did not take are kept for it; a third would be one too many.
-static void test_not_for_ever(void **)
+TEST_WITH(test_not_for_ever, make_env, remove_env)
 {
 	uint64_t refused = begin();
 	assert_true(generation_grows(refused, 10000));
@@ -175,17 +175,4 @@ static void test_not_for_ever(void **)
 	rules_status(env.rules, &env.last);
 	assert_int_not_equal(env.last.outcome, RULES_FAILED);
 	end();
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		RULES_CASE(test_the_image_is_published_again),
-		RULES_CASE(test_without_a_stored_image_it_is_built),
-		RULES_CASE(test_a_stored_image_settles_the_last_reload),
-		RULES_CASE(test_a_refused_image_is_built_again),
-		RULES_CASE(test_a_held_image_is_that_one_again),
-		RULES_CASE(test_not_for_ever),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

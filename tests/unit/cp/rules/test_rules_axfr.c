@@ -70,7 +70,7 @@ static void open_with_zone(void)
 	assert_int_equal(axfr.axfr_asked, 1);
 }
 
-static void test_a_key_by_reload(void **)
+TEST_WITH(test_a_key_by_reload, start, stop)
 {
 	open_with_zone();
 	const unsigned asked = axfr.soa_asked;
@@ -85,7 +85,7 @@ static void test_a_key_by_reload(void **)
 	close_rules();
 }
 
-static void test_a_key_by_restart(void **)
+TEST_WITH(test_a_key_by_restart, start, stop)
 {
 	open_with_zone();
 	close_rules();
@@ -112,7 +112,7 @@ static void secret_change(void)
 }
 
 // A thief of the old one may have made the copy.
-static void test_another_secret_of_the_key(void **)
+TEST_WITH(test_another_secret_of_the_key, start, stop)
 {
 	env.list[1].tsig = 1;
 	open_with_zone();
@@ -131,7 +131,7 @@ static void test_another_secret_of_the_key(void **)
 	assert_int_equal(axfr.wrong_asked, 0);
 }
 
-static void test_a_key_while_it_is_fetched(void **)
+TEST_WITH(test_a_key_while_it_is_fetched, start, stop)
 {
 	open_with_zone();
 	const unsigned asked = axfr.soa_asked;
@@ -211,7 +211,7 @@ static void close_with_notify(void)
 	list_notify_free(notify);
 }
 
-static void test_a_notify_in_vain_is_tried_again(void **)
+TEST_WITH(test_a_notify_in_vain_is_tried_again, start, stop)
 {
 	open_with_notify();
 	notify_and_wait();
@@ -221,7 +221,7 @@ static void test_a_notify_in_vain_is_tried_again(void **)
 }
 
 // The list's own next try is 10 s after the first one.
-static void test_a_notify_takes_no_try(void **)
+TEST_WITH(test_a_notify_takes_no_try, start, stop)
 {
 	uint64_t start_ms = 0, planned_unix_s = 0;
 	open_with_notify();
@@ -244,7 +244,7 @@ static void test_a_notify_takes_no_try(void **)
 
 // One that changed nothing is a question for the SOA: the copy is not read and its state is not
 // written. One behind a change brings the zone.
-static void test_a_notify_of_an_unchanged_zone(void **)
+TEST_WITH(test_a_notify_of_an_unchanged_zone, start, stop)
 {
 	struct list_store_paths p;
 	struct stat before, after;
@@ -257,19 +257,4 @@ static void test_a_notify_of_an_unchanged_zone(void **)
 	assert_int_equal(after.st_ino, before.st_ino); // each write makes another file
 	assert_int_equal(axfr.axfr_asked, 1);
 	close_with_notify();
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-	const struct CMUnitTest tests[] = {
-		TEST(test_a_key_by_reload),
-		TEST(test_a_key_by_restart),
-		TEST(test_a_key_while_it_is_fetched),
-		TEST(test_a_notify_in_vain_is_tried_again),
-		TEST(test_another_secret_of_the_key),
-		TEST(test_a_notify_takes_no_try),
-		TEST(test_a_notify_of_an_unchanged_zone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

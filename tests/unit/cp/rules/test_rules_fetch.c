@@ -65,7 +65,7 @@ static const struct rules_list_status *fetched(void)
 	return NULL;
 }
 
-static void test_fetched_and_fetched_again(void **)
+TEST_WITH(test_fetched_and_fetched_again, start, stop)
 {
 	const uint64_t from_s = (uint64_t)time(NULL);
 	open_rules();
@@ -107,7 +107,7 @@ static void test_fetched_and_fetched_again(void **)
 	close_rules();
 }
 
-static void test_one_that_never_came_keeps_nobody_else_back(void **)
+TEST_WITH(test_one_that_never_came_keeps_nobody_else_back, start, stop)
 {
 	set_url("/500");
 	open_rules();
@@ -135,7 +135,7 @@ static void configure(void)
 }
 
 // While a list's new URL says nothing, what the list had stays, and all else changes at once.
-static void test_a_new_url_is_waited_for_by_nobody(void **)
+TEST_WITH(test_a_new_url_is_waited_for_by_nobody, start, stop)
 {
 	static struct dns_name denied;
 	assert_int_equal(dns_name_from_text("denied.example", 14, &denied), 0);
@@ -154,7 +154,7 @@ static void test_a_new_url_is_waited_for_by_nobody(void **)
 }
 
 // Settings that a failure may be due to are tried at once, and not when the failures say.
-static void test_a_corrected_setting_is_tried_at_once(void **)
+TEST_WITH(test_a_corrected_setting_is_tried_at_once, start, stop)
 {
 	env.config.blocking.update.allow_private = false;
 	open_rules();
@@ -187,7 +187,7 @@ static void remove_stored(const char *ending)
 	closedir(d);
 }
 
-static void test_a_restart_needs_no_network(void **)
+TEST_WITH(test_a_restart_needs_no_network, start, stop)
 {
 	open_rules();
 	run();
@@ -229,7 +229,7 @@ static void call_rollback(void *)
 		abort();
 }
 
-static void test_by_itself_unless_held(void **)
+TEST_WITH(test_by_itself_unless_held, start, stop)
 {
 	env.config.blocking.update.interval_s = 1;
 	open_rules();
@@ -259,7 +259,7 @@ static void call_reload_then_drop(void *)
 }
 
 // A caller that waits for a round gets a reply although its lists leave the configuration first.
-static void test_no_list_left_to_wait_for(void **)
+TEST_WITH(test_no_list_left_to_wait_for, start, stop)
 {
 	set_url("/slow");
 	env.config.blocking.update.timeout_s = 1;
@@ -311,7 +311,7 @@ static uint64_t start_ms(enum update_start how, unsigned timeout_s)
 	return begun.at_ms - from_ms;
 }
 
-static void test_start_blocking(void **)
+TEST_WITH(test_start_blocking, start, stop)
 {
 	(void)start_ms(UPDATE_START_BLOCKING, 10);
 	assert_false(begun.failed);
@@ -332,7 +332,7 @@ static void test_start_blocking(void **)
 	close_rules();
 }
 
-static void test_start_fast(void **)
+TEST_WITH(test_start_fast, start, stop)
 {
 	set_url("/slow");
 	(void)start_ms(UPDATE_START_FAST, 10);
@@ -341,7 +341,7 @@ static void test_start_fast(void **)
 	close_rules();
 }
 
-static void test_start_or_fail(void **)
+TEST_WITH(test_start_or_fail, start, stop)
 {
 	set_url("/500");
 	(void)start_ms(UPDATE_START_FAIL, 10);
@@ -374,7 +374,7 @@ static void test_start_or_fail(void **)
 	close_rules();
 }
 
-static void test_close_while_fetching(void **)
+TEST_WITH(test_close_while_fetching, start, stop)
 {
 	set_url("/slow");
 	env.config.blocking.update.timeout_s = 60;
@@ -386,24 +386,4 @@ static void test_close_while_fetching(void **)
 		close_rules();
 		assert_true(clock_mono_ms() - from_ms < SLOW_MS - 1000);
 	}
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_fetched_and_fetched_again),
-		CASE(test_one_that_never_came_keeps_nobody_else_back),
-		CASE(test_a_new_url_is_waited_for_by_nobody),
-		CASE(test_a_corrected_setting_is_tried_at_once),
-		CASE(test_a_restart_needs_no_network),
-		CASE(test_by_itself_unless_held),
-		CASE(test_no_list_left_to_wait_for),
-		CASE(test_start_blocking),
-		CASE(test_start_fast),
-		CASE(test_start_or_fail),
-		CASE(test_close_while_fetching),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

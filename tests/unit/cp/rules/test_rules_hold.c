@@ -65,7 +65,7 @@ static void open_with_two(void)
 	reload(1, false);
 }
 
-static void test_rollback_holds_until_a_reload_by_hand(void **)
+TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 {
 	write_list(0, "first.example\n");
 	open_rules();
@@ -111,7 +111,7 @@ static void test_rollback_holds_until_a_reload_by_hand(void **)
 	close_rules();
 }
 
-static void test_a_forced_build_keeps_the_way_back(void **)
+TEST_WITH(test_a_forced_build_keeps_the_way_back, make_env, remove_env)
 {
 	open_with_two();
 	reload(1, true);
@@ -124,7 +124,7 @@ static void test_a_forced_build_keeps_the_way_back(void **)
 }
 
 // What lies there without being current (it could be stored and not published) is no way back.
-static void test_only_what_was_current_is_a_way_back(void **)
+TEST_WITH(test_only_what_was_current_is_a_way_back, make_env, remove_env)
 {
 	char path[96];
 	open_with_two();
@@ -143,7 +143,7 @@ static void test_only_what_was_current_is_a_way_back(void **)
 	close_rules();
 }
 
-static void test_a_damaged_previous_image_changes_nothing(void **)
+TEST_WITH(test_a_damaged_previous_image_changes_nothing, make_env, remove_env)
 {
 	char previous[128];
 	open_with_two();
@@ -161,7 +161,7 @@ static void test_a_damaged_previous_image_changes_nothing(void **)
 }
 
 // What is built in place of an image that was held and is gone is not held, also not later.
-static void test_a_held_image_that_is_gone(void **)
+TEST_WITH(test_a_held_image_that_is_gone, make_env, remove_env)
 {
 	char path[96];
 	open_with_two();
@@ -187,7 +187,7 @@ static void on_pause(void *)
 	pause_changes++;
 }
 
-static void test_a_pause_outlives_a_restart(void **)
+TEST_WITH(test_a_pause_outlives_a_restart, make_env, remove_env)
 {
 	write_list(0, "first.example\n");
 	open_rules();
@@ -217,7 +217,7 @@ static void test_a_pause_outlives_a_restart(void **)
 	close_rules();
 }
 
-static void test_a_pause_of_block_all_outlives_a_restart(void **)
+TEST_WITH(test_a_pause_of_block_all_outlives_a_restart, make_env, remove_env)
 {
 	write_list(0, "first.example\n");
 	open_rules();
@@ -236,7 +236,7 @@ static void test_a_pause_of_block_all_outlives_a_restart(void **)
 }
 
 // Setting the wall clock back makes no pause longer; once it is past its end, the pause is over.
-static void test_a_pause_and_the_wall_clock(void **)
+TEST_WITH(test_a_pause_and_the_wall_clock, make_env, remove_env)
 {
 	write_list(0, "first.example\n");
 	open_rules();
@@ -251,19 +251,4 @@ static void test_a_pause_and_the_wall_clock(void **)
 	wall_ahead_s = 0;
 	run();
 	close_rules();
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		RULES_CASE(test_rollback_holds_until_a_reload_by_hand),
-		RULES_CASE(test_a_forced_build_keeps_the_way_back),
-		RULES_CASE(test_only_what_was_current_is_a_way_back),
-		RULES_CASE(test_a_damaged_previous_image_changes_nothing),
-		RULES_CASE(test_a_held_image_that_is_gone),
-		RULES_CASE(test_a_pause_outlives_a_restart),
-		RULES_CASE(test_a_pause_of_block_all_outlives_a_restart),
-		RULES_CASE(test_a_pause_and_the_wall_clock),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

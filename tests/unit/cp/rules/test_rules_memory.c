@@ -24,7 +24,7 @@ static void call_reload_starved(void *)
 	atomic_fetch_add(&env.replies, 1);
 }
 
-static void test_a_reload_makes_up_for_it(void **)
+TEST_WITH(test_a_reload_makes_up_for_it, make_env, remove_env)
 {
 	static struct fake_http http;
 	static char url[128];
@@ -49,13 +49,4 @@ static void test_a_reload_makes_up_for_it(void **)
 	assert_int_equal(ask("ads2.example").verdict.d.action, RULE_BLOCK);
 	close_rules();
 	fake_http_stop(&http);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_a_reload_makes_up_for_it, make_env, remove_env),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void begin(void)
 	reload(1, false);
 }
 
-static void test_a_missing_file_holds_nothing_back(void **)
+TEST_WITH(test_a_missing_file_holds_nothing_back, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	write_list(1, "old.example\n");
@@ -82,7 +82,7 @@ static void test_a_missing_file_holds_nothing_back(void **)
 }
 
 // The copy outlives the process and the stored image.
-static void test_the_copy_outlives_the_image(void **)
+TEST_WITH(test_the_copy_outlives_the_image, make_env, remove_env)
 {
 	char image[128];
 	write_list(0, "ads.example\n");
@@ -98,7 +98,7 @@ static void test_the_copy_outlives_the_image(void **)
 	close_rules();
 }
 
-static void test_one_that_was_never_there(void **)
+TEST_WITH(test_one_that_was_never_there, make_env, remove_env)
 {
 	write_list(1, "old.example\n");
 	begin();
@@ -115,7 +115,7 @@ static void test_one_that_was_never_there(void **)
 
 // What a web server says in place of a list is no list, though a line of it may look like one; nor
 // is what cannot be read, or is empty all of a sudden.
-static void test_pages_folders_and_empty_files(void **)
+TEST_WITH(test_pages_folders_and_empty_files, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	write_list(1, "old.example\n");
@@ -141,7 +141,7 @@ static void test_pages_folders_and_empty_files(void **)
 }
 
 // One that goes wrong after some of its rules were read gives none of these.
-static void test_an_error_in_the_middle(void **)
+TEST_WITH(test_an_error_in_the_middle, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	write_list(1, "old.example\n");
@@ -158,7 +158,7 @@ static void test_an_error_in_the_middle(void **)
 }
 
 // A list that blocked is no list of names to allow, though both have one title.
-static void test_a_copy_has_the_role_it_was_read_in(void **)
+TEST_WITH(test_a_copy_has_the_role_it_was_read_in, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	write_list(1, "sub.ads.example\n");
@@ -185,7 +185,7 @@ static unsigned copies(void)
 }
 
 // What `weirctl errors` has of a list is the kind that docs/reference/errors.md explains.
-static void test_the_id_is_that_of_the_log(void **)
+TEST_WITH(test_the_id_is_that_of_the_log, make_env, remove_env)
 {
 	static struct log_recent kind[LOG_RECENT_MAX];
 	write_list(1, "old.example\n");
@@ -197,7 +197,7 @@ static void test_the_id_is_that_of_the_log(void **)
 	assert_int_equal(found, 1);
 }
 
-static void test_copies_of_lists_that_left_go(void **)
+TEST_WITH(test_copies_of_lists_that_left_go, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	write_list(1, "old.example\n");
@@ -217,7 +217,7 @@ static void test_copies_of_lists_that_left_go(void **)
 }
 
 // Copies count from before the first build, also when no build makes or removes one.
-static void test_bytes_of_copies(void **)
+TEST_WITH(test_bytes_of_copies, make_env, remove_env)
 {
 	struct rules_status s;
 	write_list(0, "ads.example\n");
@@ -262,7 +262,7 @@ static int number_of(const char *title)
 }
 
 // However many images come in a minute, rows of the query log that lie in a ring name their lists.
-static void test_numbers_of_lists_that_left_rest(void **)
+TEST_WITH(test_numbers_of_lists_that_left_rest, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
 	write_list(1, "old.example\n");
@@ -308,7 +308,7 @@ static void write_long_list(const char *name, size_t bytes)
 }
 
 // Copies never take the room of the image.
-static void test_a_small_state_directory(void **)
+TEST_WITH(test_a_small_state_directory, make_env, remove_env)
 {
 	char room[32];
 	struct stat list;
@@ -344,22 +344,4 @@ static void test_a_small_state_directory(void **)
 	assert_int_equal(copies(), 1);
 	close_rules();
 	assert_int_equal(umount2(env.state, MNT_DETACH), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		RULES_CASE(test_a_missing_file_holds_nothing_back),
-		RULES_CASE(test_the_copy_outlives_the_image),
-		RULES_CASE(test_one_that_was_never_there),
-		RULES_CASE(test_pages_folders_and_empty_files),
-		RULES_CASE(test_an_error_in_the_middle),
-		RULES_CASE(test_a_copy_has_the_role_it_was_read_in),
-		RULES_CASE(test_the_id_is_that_of_the_log),
-		RULES_CASE(test_copies_of_lists_that_left_go),
-		RULES_CASE(test_bytes_of_copies),
-		RULES_CASE(test_numbers_of_lists_that_left_rest),
-		RULES_CASE(test_a_small_state_directory),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void settle(void)
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
 }
 
-static void test_nothing_is_allocated(void **)
+TEST_WITH(test_nothing_is_allocated, start, remove_env)
 {
 	settle();
 	assert_true(made() > 0); // the sites are counted
@@ -102,7 +102,7 @@ static void call_configure(void *config)
 }
 
 // A file that is read again is another object with the same text.
-static void test_nor_for_the_same_configuration(void **)
+TEST_WITH(test_nor_for_the_same_configuration, start, remove_env)
 {
 	struct config again = env.config, toggled = env.config, edited = env.config;
 	env.config.text_hash = again.text_hash = toggled.text_hash = 1;
@@ -122,7 +122,7 @@ static void test_nor_for_the_same_configuration(void **)
 }
 
 // A server that says 304, by hand and by the clock.
-static void test_nor_for_a_fetch_without_change(void **)
+TEST_WITH(test_nor_for_a_fetch_without_change, start, remove_env)
 {
 	static struct fake_http http;
 	static char url[128];
@@ -169,7 +169,7 @@ static void set_times(const char *path, const struct stat *st)
 }
 
 // Same size, same time of modification: written in place, and another file in its place.
-static void test_a_list_that_hides_its_change(void **)
+TEST_WITH(test_a_list_that_hides_its_change, start, remove_env)
 {
 	struct stat st;
 	char other[128];
@@ -193,7 +193,7 @@ static void test_a_list_that_hides_its_change(void **)
 }
 
 // Twice within a tick of the file system's clock: such a file is read again.
-static void test_a_list_that_just_changed(void **)
+TEST_WITH(test_a_list_that_just_changed, start, remove_env)
 {
 	wall_ahead_s = -1000;
 	settle();
@@ -201,7 +201,7 @@ static void test_a_list_that_just_changed(void **)
 	close_rules();
 }
 
-static void test_a_list_that_is_gone_and_back(void **)
+TEST_WITH(test_a_list_that_is_gone_and_back, start, remove_env)
 {
 	char other[128];
 	settle();
@@ -219,7 +219,7 @@ static void test_a_list_that_is_gone_and_back(void **)
 	close_rules();
 }
 
-static void test_hosts_files(void **)
+TEST_WITH(test_hosts_files, start, remove_env)
 {
 	settle();
 	write_file(hosts_path, "192.0.2.2 nas.example\n");
@@ -246,7 +246,7 @@ static void call_follow(void *arg)
 }
 
 // Another configuration that nobody builds for, as when a toggle is set: the next reload does.
-static void test_another_configuration(void **)
+TEST_WITH(test_another_configuration, start, remove_env)
 {
 	struct config other = env.config;
 	other.blocking.deny = &env.allow;
@@ -260,7 +260,7 @@ static void test_another_configuration(void **)
 	close_rules();
 }
 
-static void test_a_copy_that_is_gone_is_made_again(void **)
+TEST_WITH(test_a_copy_that_is_gone_is_made_again, start, remove_env)
 {
 	struct rules_status s;
 	char all[128];
@@ -285,7 +285,7 @@ static void call_rollback(void *)
 }
 
 // The files are as they were, and the image is not theirs.
-static void test_after_a_rollback(void **)
+TEST_WITH(test_after_a_rollback, start, remove_env)
 {
 	settle();
 	write_list(0, "new.example\n");
@@ -300,7 +300,7 @@ static void test_after_a_rollback(void **)
 }
 
 // The files were read, and the image that they give was not stored.
-static void test_after_a_build_that_failed(void **)
+TEST_WITH(test_after_a_build_that_failed, start, remove_env)
 {
 	char from[128], to[128];
 	settle();
@@ -317,24 +317,4 @@ static void test_after_a_build_that_failed(void **)
 	reload_publishes();
 	assert_true(blocked("new.example"));
 	close_rules();
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, remove_env)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_nothing_is_allocated),
-		CASE(test_nor_for_the_same_configuration),
-		CASE(test_nor_for_a_fetch_without_change),
-		CASE(test_a_list_that_hides_its_change),
-		CASE(test_a_list_that_just_changed),
-		CASE(test_a_list_that_is_gone_and_back),
-		CASE(test_hosts_files),
-		CASE(test_another_configuration),
-		CASE(test_a_copy_that_is_gone_is_made_again),
-		CASE(test_after_a_rollback),
-		CASE(test_after_a_build_that_failed),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

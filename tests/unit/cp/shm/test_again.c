@@ -6,7 +6,7 @@
 
 enum { LOOK_MS = 500 };
 
-static void test_waits_double(void **)
+TEST(test_waits_double)
 {
 	struct again a = {0};
 	uint64_t last_ms = 0, times = 0, wait_ms = 0;
@@ -27,7 +27,7 @@ static void test_waits_double(void **)
 	assert_in_range(times, 30, 40);
 }
 
-static void test_begins_anew(void **)
+TEST(test_begins_anew)
 {
 	struct again a = {0};
 	for (uint64_t lag_ms = 0; lag_ms < 100000; lag_ms += LOOK_MS)
@@ -37,13 +37,4 @@ static void test_begins_anew(void **)
 	assert_true(again_due(&a, PUBLISH_AGAIN_MS));
 	assert_false(again_due(&a, PUBLISH_AGAIN_MS + LOOK_MS));
 	assert_true(again_due(&a, 2 * PUBLISH_AGAIN_MS));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_waits_double),
-		cmocka_unit_test(test_begins_anew),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static unsigned listed(uint64_t now_ms)
 	return n;
 }
 
-static void entries_end_with_their_time(void **)
+TEST_WITH(entries_end_with_their_time, setup, teardown)
 {
 	struct ip_address a = source("198.18.0.77/24"), seen;
 	uint64_t left_ms;
@@ -67,7 +67,7 @@ static void entries_end_with_their_time(void **)
 	assert_int_equal(dir->drops.entry[0].version, 6);
 }
 
-static void same_source_is_one_entry(void **)
+TEST_WITH(same_source_is_one_entry, setup, teardown)
 {
 	uint64_t before = dir->drops.sequence;
 	assert_int_equal(add("198.18.0.7", 1, 0), 0);
@@ -83,7 +83,7 @@ static void same_source_is_one_entry(void **)
 	assert_int_equal(drop_list_remove(dir, &a, MINUTE_MS), -ENOENT); // over by then
 }
 
-static void nonsense_is_refused(void **)
+TEST_WITH(nonsense_is_refused, setup, teardown)
 {
 	assert_int_equal(add("198.0.0.0/7", 1, 0), -EINVAL);
 	assert_int_equal(add("fd53::/23", 1, 0), -EINVAL);
@@ -93,7 +93,7 @@ static void nonsense_is_refused(void **)
 	assert_int_equal(dir->drops.sequence, 0);
 }
 
-static void full_list_refuses(void **)
+TEST_WITH(full_list_refuses, setup, teardown)
 {
 	for (unsigned i = 0; i < DIRECTORY_DROPS_MAX; i++) {
 		struct ip_address a = source("198.18.0.0/32");
@@ -105,7 +105,7 @@ static void full_list_refuses(void **)
 	assert_int_equal(add("198.18.9.9", 1, MINUTE_MS), 0);
 }
 
-static void half_written_list_is_cleared(void **)
+TEST_WITH(half_written_list_is_cleared, setup, teardown)
 {
 	assert_int_equal(add("198.18.0.7", 5, 0), 0);
 	drop_list_open(dir);
@@ -118,16 +118,4 @@ static void half_written_list_is_cleared(void **)
 	dir->drops.entry[9] = (struct directory_drop){.version = 5};
 	drop_list_open(dir);
 	assert_int_equal(listed(0), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(entries_end_with_their_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(same_source_is_one_entry, setup, teardown),
-		cmocka_unit_test_setup_teardown(nonsense_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(full_list_refuses, setup, teardown),
-		cmocka_unit_test_setup_teardown(half_written_list_is_cleared, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

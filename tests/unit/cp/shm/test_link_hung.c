@@ -23,7 +23,7 @@ static void reopen(void)
 
 // The second resolver hangs while two data planes come, one after the other. The first one serves
 // them; when the second is back it serves the latest.
-static void test_a_data_plane_is_not_kept_from_others(void **)
+TEST_WITH(test_a_data_plane_is_not_kept_from_others, setup, teardown)
 {
 	fake_dataplane_grow(&dp);
 	link_now();
@@ -47,11 +47,4 @@ static void test_a_data_plane_is_not_kept_from_others(void **)
 	assert_int_equal(answered(&dp.second.answers[0]), 1);
 	ask_both();
 	assert_int_equal(holds(&side[1]), WORKERS + 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(
-		test_a_data_plane_is_not_kept_from_others, setup, teardown)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

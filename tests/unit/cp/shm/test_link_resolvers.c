@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static void test_each_answers_on_its_own_rings(void **)
+TEST_WITH(test_each_answers_on_its_own_rings, setup, teardown)
 {
 	fake_dataplane_grow(&dp);
 	link_now();
@@ -21,7 +21,7 @@ static void test_each_answers_on_its_own_rings(void **)
 
 // The data plane makes them when it has activated the cache, which may be after its hello. Then no
 // bell has been heard for what lies there already.
-static void test_later_rings_are_found(void **)
+TEST_WITH(test_later_rings_are_found, setup, teardown)
 {
 	link_now();
 	ask(&dp.misses[0], 0, dp.resolver_bell);
@@ -34,7 +34,7 @@ static void test_later_rings_are_found(void **)
 
 // One that has too few bells is refused by the second resolver, and the first lets it go; one that
 // comes after it is welcome.
-static void test_a_refusal_of_one_is_a_refusal_of_all(void **)
+TEST_WITH(test_a_refusal_of_one_is_a_refusal_of_all, setup, teardown)
 {
 	struct link_welcome w = {0};
 	fake_dataplane_grow(&dp);
@@ -49,7 +49,7 @@ static void test_a_refusal_of_one_is_a_refusal_of_all(void **)
 }
 
 // Each keeps its book of the workers, and empties it when the process is dead.
-static void test_both_let_a_dead_one_go(void **)
+TEST_WITH(test_both_let_a_dead_one_go, setup, teardown)
 {
 	fake_dataplane_grow(&dp);
 	link_now();
@@ -68,7 +68,7 @@ static void test_both_let_a_dead_one_go(void **)
 
 // As after a restart with fewer of them: the workers go on with the rings of the second one until
 // they have activated the cache. The first one answers these misses, on its own rings.
-static void test_misses_for_one_that_is_gone_are_answered(void **)
+TEST_WITH(test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown)
 {
 	fake_dataplane_grow(&dp);
 	for (unsigned i = 0; i < WORKERS; i++)
@@ -83,7 +83,7 @@ static void test_misses_for_one_that_is_gone_are_answered(void **)
 
 // The second worker's heart stops, so its questions are taken as ever, and answered no more: by
 // neither resolver. The first worker's go on. When it is back, so do its own.
-static void test_an_evicted_worker_is_not_answered(void **)
+TEST_WITH(test_an_evicted_worker_is_not_answered, setup, teardown)
 {
 	const uint64_t end = clock_mono_ms() + WAIT_MS;
 	fake_dataplane_grow(&dp);
@@ -125,7 +125,7 @@ static void wait_for_unsent(unsigned count)
 // Our half of the first worker's rings is gone when the data plane attaches again. The worker has
 // read one of two answers there, and was evicted: it takes nothing in the new half for its own
 // before it has found its end.
-static void test_a_half_is_made_again(void **)
+TEST_WITH(test_a_half_is_made_again, setup, teardown)
 {
 	const struct rings_cp_page *cp = (const void *)(dp.halves[0].base + ANSWERS_CP_PAGE);
 	const struct epoch_reader stuck = {.evicted = &cp->evicted};
@@ -210,7 +210,7 @@ static void wait_until_mapped(bool are_replaced, unsigned n)
 }
 
 // Each resolver keeps those of an ended worker until a successor has its own, or for a while.
-static void test_marks_of_ended_workers_are_let_go(void **)
+TEST_WITH(test_marks_of_ended_workers_are_let_go, setup, teardown)
 {
 	fake_dataplane_grow(&dp);
 	marks_make();
@@ -228,24 +228,4 @@ static void test_marks_of_ended_workers_are_let_go(void **)
 	fake_dataplane_close(&dp);
 	dp_open = false;
 	wait_until_mapped(false, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_each_answers_on_its_own_rings, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_later_rings_are_found, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_refusal_of_one_is_a_refusal_of_all, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_an_evicted_worker_is_not_answered, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_half_is_made_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_both_let_a_dead_one_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_marks_of_ended_workers_are_let_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

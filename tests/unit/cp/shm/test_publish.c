@@ -70,17 +70,17 @@ static int publish_image(void)
 	return rc;
 }
 
-static void test_only_one_lives(void **state)
+TEST_WITH(test_only_one_lives, setup, teardown)
 {
 	struct publisher *second;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(publisher_open(&second, &paths, &config, why), -EAGAIN);
 	assert_non_null(strstr(why, "running"));
 }
 
-static void test_directory_outlives_a_restart(void **state)
+TEST_WITH(test_directory_outlives_a_restart, setup, teardown)
 {
-	(void)state;
+	(void)unit_state;
 	struct directory *d = publisher_directory(p);
 	assert_int_equal(atomic_load(&d->epoch), 1);
 	atomic_store(&d->epoch, 77);
@@ -106,11 +106,11 @@ static void test_directory_outlives_a_restart(void **state)
 	assert_int_equal(s.rule_image_generation, 2);
 }
 
-static void test_l0_is_kept_unless_its_size_changes(void **state)
+TEST_WITH(test_l0_is_kept_unless_its_size_changes, setup, teardown)
 {
 	struct region l0;
 	bool fresh;
-	(void)state;
+	(void)unit_state;
 	publisher_l0(p, &l0, &fresh);
 	assert_true(fresh);
 	assert_int_equal(atomic_load(&publisher_directory(p)->current[REGION_L0]), 0);
@@ -137,10 +137,10 @@ static void test_l0_is_kept_unless_its_size_changes(void **state)
 		atomic_load(&publisher_directory(p)->current[REGION_L0]), 2 << 1 | SHM_IN_MEM);
 }
 
-static void test_a_damaged_directory_is_replaced(void **state)
+TEST_WITH(test_a_damaged_directory_is_replaced, setup, teardown)
 {
 	char path[SHM_PATH_MAX + 64];
-	(void)state;
+	(void)unit_state;
 	publisher_close(p);
 	snprintf(path, sizeof(path), "%s/directory", paths.mem);
 	FILE *f = fopen(path, "r+");
@@ -151,12 +151,12 @@ static void test_a_damaged_directory_is_replaced(void **state)
 	assert_int_equal(atomic_load(&publisher_directory(p)->epoch), 1);
 }
 
-static void test_silent_workers_are_told_of(void **state)
+TEST_WITH(test_silent_workers_are_told_of, setup, teardown)
 {
 	static struct rings_dp_page page[2];
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
-	(void)state;
+	(void)unit_state;
 	enum { NOW_MS = 100000 };
 	atomic_store(&page[0].heartbeat_ms, NOW_MS + 5); // another clock, a little ahead
 	publisher_rings(p, 0, 0xd0, pages, 2);
@@ -183,7 +183,7 @@ static uint64_t rules_lag(uint64_t now_ms)
 }
 
 // One that hangs is another thing.
-static void test_a_worker_without_the_newest_image(void **)
+TEST_WITH(test_a_worker_without_the_newest_image, setup, teardown)
 {
 	static struct rings_dp_page page[2];
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
@@ -212,7 +212,7 @@ static uint64_t policy_lag(uint64_t now_ms)
 	return s.policy_lag_ms;
 }
 
-static void test_a_worker_without_the_newest_groups(void **)
+TEST_WITH(test_a_worker_without_the_newest_groups, setup, teardown)
 {
 	static struct rings_dp_page page;
 	const struct rings_dp_page *pages[1] = {&page};
@@ -269,7 +269,7 @@ static int ends_within_an_hour(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void test_a_cache_without_a_file(void **)
+TEST_WITH(test_a_cache_without_a_file, setup, teardown)
 {
 	char path[SHM_PATH_MAX + 64], aside[SHM_PATH_MAX + 80], command[1024];
 	publish_l0(p);
@@ -287,12 +287,12 @@ static void test_a_cache_without_a_file(void **)
 	assert_int_equal(ends_within_an_hour(), 0);
 }
 
-static void test_images_wait_for_the_slowest_worker(void **state)
+TEST_WITH(test_images_wait_for_the_slowest_worker, setup, teardown)
 {
 	static struct rings_dp_page page[2];
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
-	(void)state;
+	(void)unit_state;
 	publisher_rings(p, 0, 0xd0, pages, 2);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(publish_image(), 0);
@@ -365,11 +365,11 @@ static bool passes(void)
 	return epoch_passed(publisher_epoch(p, 0), epoch_advance(publisher_epoch(p, 0)));
 }
 
-static void test_a_living_data_plane_holds_the_epoch_back(void **state)
+TEST_WITH(test_a_living_data_plane_holds_the_epoch_back, setup, teardown)
 {
 	static struct rings_dp_page page;
 	const struct rings_dp_page *pages[1] = {&page};
-	(void)state;
+	(void)unit_state;
 	assert_true(passes());
 	publisher_close(p);
 	open_now();
@@ -389,11 +389,11 @@ static void test_a_living_data_plane_holds_the_epoch_back(void **state)
 }
 
 // Lives that came and went, or came, while this control plane was stopped.
-static void test_a_data_plane_unseen_holds_the_epoch_back(void **state)
+TEST_WITH(test_a_data_plane_unseen_holds_the_epoch_back, setup, teardown)
 {
 	static struct rings_dp_page page;
 	const struct rings_dp_page *pages[1] = {&page};
-	(void)state;
+	(void)unit_state;
 	atomic_store(&page.seen_epoch, EPOCH_OFFLINE); // it died asleep
 	struct reader r = reader_open(0xd1);
 	publisher_rings(p, 0, 0xd1, pages, 1);
@@ -417,7 +417,7 @@ static void test_a_data_plane_unseen_holds_the_epoch_back(void **state)
 }
 
 // A file that somebody deleted says nothing of the process that holds a lock on it.
-static void test_a_deleted_lock_holds_the_epoch_back(void **)
+TEST_WITH(test_a_deleted_lock_holds_the_epoch_back, setup, teardown)
 {
 	char path[SHM_PATH_MAX + 32];
 	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
@@ -435,7 +435,7 @@ static void test_a_deleted_lock_holds_the_epoch_back(void **)
 }
 
 // Zeros in its place would say that no data plane reads.
-static void test_a_lost_reader_holds_the_epoch_back(void **)
+TEST_WITH(test_a_lost_reader_holds_the_epoch_back, setup, teardown)
 {
 	struct reader r = reader_open(0xd1);
 	assert_false(passes());
@@ -450,10 +450,10 @@ static void test_a_lost_reader_holds_the_epoch_back(void **)
 	reader_close(&r);
 }
 
-static void test_configuration_goes_round_its_slots(void **state)
+TEST_WITH(test_configuration_goes_round_its_slots, setup, teardown)
 {
 	const uint64_t lists[4] = {UINT64_MAX};
-	(void)state;
+	(void)unit_state;
 	for (uint32_t i = 1; i <= 9; i++) {
 		config.blocking.ttl_s = i;
 		publish_config(p, &config, lists, i % 2, i, 0);
@@ -467,27 +467,4 @@ static void test_configuration_goes_round_its_slots(void **state)
 		assert_int_equal(c->udp_limit, 1232);
 		assert_int_equal(c->stale_mode, STALE_ON_FAILURE);
 	}
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_only_one_lives),
-		T(test_directory_outlives_a_restart),
-		T(test_l0_is_kept_unless_its_size_changes),
-		T(test_a_damaged_directory_is_replaced),
-		T(test_silent_workers_are_told_of),
-		T(test_a_worker_without_the_newest_image),
-		T(test_a_worker_without_the_newest_groups),
-		T(test_a_cache_without_a_file),
-		T(test_images_wait_for_the_slowest_worker),
-		T(test_a_living_data_plane_holds_the_epoch_back),
-		T(test_a_data_plane_unseen_holds_the_epoch_back),
-		T(test_a_deleted_lock_holds_the_epoch_back),
-		T(test_a_lost_reader_holds_the_epoch_back),
-		T(test_configuration_goes_round_its_slots),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static void run(unsigned ms, unsigned silent)
 	run_some(ms, ~(1u << silent));
 }
 
-static void test_each_is_looked_at(void **)
+TEST_WITH(test_each_is_looked_at, NULL, teardown)
 {
 	assert_int_equal(open_with(RESOLVERS), 0);
 	for (unsigned silent = 0; silent < RESOLVERS; silent++) {
@@ -74,7 +74,7 @@ static void test_each_is_looked_at(void **)
 	}
 }
 
-static void test_all_but_one_hang(void **)
+TEST_WITH(test_all_but_one_hang, NULL, teardown)
 {
 	assert_int_equal(open_with(RESOLVERS), 0);
 	for (unsigned one = 0; one < RESOLVERS; one++) {
@@ -85,7 +85,7 @@ static void test_all_but_one_hang(void **)
 }
 
 // A stop that is hardly shorter than what counts as a hang: the other's last heartbeat was earlier.
-static void test_a_short_stop_is_no_hang(void **)
+TEST_WITH(test_a_short_stop_is_no_hang, NULL, teardown)
 {
 	assert_int_equal(open_with(RESOLVERS), 0);
 	run(3 * PUBLISH_HUNG_MS, RESOLVERS);
@@ -98,7 +98,7 @@ static void test_a_short_stop_is_no_hang(void **)
 }
 
 // All stood still at once: a stopped process, or a suspended machine.
-static void test_a_stop_of_all_is_no_hang(void **)
+TEST_WITH(test_a_stop_of_all_is_no_hang, NULL, teardown)
 {
 	assert_int_equal(open_with(RESOLVERS), 0);
 	run(3 * PUBLISH_HUNG_MS, RESOLVERS);
@@ -123,7 +123,7 @@ static struct publish_status beat_both(unsigned ms, unsigned resolvers, unsigned
 }
 
 // Frontends and resolvers look at each other, and are counted apart.
-static void test_a_frontend_hangs(void **)
+TEST_WITH(test_a_frontend_hangs, NULL, teardown)
 {
 	assert_int_equal(open_both(1, 2), 0);
 	struct publish_status s = beat_both(3 * PUBLISH_HUNG_MS, 1, 2);
@@ -142,23 +142,10 @@ static void test_a_frontend_hangs(void **)
 	assert_int_equal(s.resolvers_hung, 0);
 }
 
-static void test_one_alone_looks_at_nobody(void **)
+TEST_WITH(test_one_alone_looks_at_nobody, NULL, teardown)
 {
 	assert_int_equal(open_with(1), 0);
 	publisher_resolver_beat(p, 0, now_ms);
 	publisher_resolver_beat(p, 0, now_ms + 10 * PUBLISH_HUNG_MS);
 	assert_int_equal(hung(), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_each_is_looked_at, teardown),
-		cmocka_unit_test_teardown(test_all_but_one_hang, teardown),
-		cmocka_unit_test_teardown(test_a_short_stop_is_no_hang, teardown),
-		cmocka_unit_test_teardown(test_a_stop_of_all_is_no_hang, teardown),
-		cmocka_unit_test_teardown(test_a_frontend_hangs, teardown),
-		cmocka_unit_test_teardown(test_one_alone_looks_at_nobody, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,7 +70,7 @@ static enum dns_cookie_kind kind_of(const struct dns_cookie_terms *made_by, bool
 	return dns_cookie_check(&now, &client, cookie, sizeof(cookie), fresh);
 }
 
-static void test_own_secrets_change_each_day(void **)
+TEST_WITH(test_own_secrets_change_each_day, setup, teardown)
 {
 	bool fresh;
 	publish();
@@ -114,7 +114,7 @@ static unsigned lasts_min(uint64_t *now_ms)
 }
 
 // Within a day, but nobody can tell when (RFC 7873 7.1: up to 40% earlier, at random).
-static void test_own_secrets_change_at_no_foreseeable_time(void **)
+TEST_WITH(test_own_secrets_change_at_no_foreseeable_time, setup, teardown)
 {
 	enum { ROUNDS = 12, DAY_MIN = DAY_MS / 60000, LEAST_MIN = LEAST_MS / 60000 };
 	unsigned first = 0, same = 0;
@@ -129,7 +129,7 @@ static void test_own_secrets_change_at_no_foreseeable_time(void **)
 	assert_true(same < ROUNDS);
 }
 
-static void test_the_other_settings_stay(void **)
+TEST_WITH(test_the_other_settings_stay, setup, teardown)
 {
 	publish();
 	const struct directory *d = publisher_directory(p);
@@ -143,7 +143,7 @@ static void test_the_other_settings_stay(void **)
 	assert_memory_equal(&before, &after, sizeof(before));
 }
 
-static void test_a_reload_changes_no_secret(void **)
+TEST_WITH(test_a_reload_changes_no_secret, setup, teardown)
 {
 	publish();
 	const struct dns_cookie_terms first = terms();
@@ -152,7 +152,7 @@ static void test_a_reload_changes_no_secret(void **)
 	assert_memory_equal(&first, &again, sizeof(first));
 }
 
-static void test_configured_secrets_stay(void **)
+TEST_WITH(test_configured_secrets_stay, setup, teardown)
 {
 	config.cookies.count = 1;
 	memset(config.cookies.secret[0], 0x5a, DNS_COOKIE_SECRET_LEN);
@@ -168,18 +168,4 @@ static void test_configured_secrets_stay(void **)
 	publisher_heartbeat(p, clock_mono_ms() + 4 * (uint64_t)DAY_MS);
 	assert_int_equal(generation(), before + 1);
 	assert_int_equal(terms().is_on, 0);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_own_secrets_change_each_day),
-		T(test_own_secrets_change_at_no_foreseeable_time),
-		T(test_the_other_settings_stay),
-		T(test_a_reload_changes_no_secret),
-		T(test_configured_secrets_stay),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

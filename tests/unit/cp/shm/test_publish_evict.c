@@ -97,7 +97,7 @@ static bool both_reuse(unsigned stuck)
 	return passed;
 }
 
-static void test_writers_go_on(void **)
+TEST_WITH(test_writers_go_on, setup, teardown)
 {
 	run(1000, 7);
 	assert_false(both_reuse(1));
@@ -115,7 +115,7 @@ static void test_writers_go_on(void **)
 	assert_int_equal(own[1].evicted, 1); // once
 }
 
-static void test_it_counts_again_once_it_is_back(void **)
+TEST_WITH(test_it_counts_again_once_it_is_back, setup, teardown)
 {
 	run(1000, 7);
 	run(EVICT_MS, 5);
@@ -149,7 +149,7 @@ static void beat_and_return(unsigned ms)
 	}
 }
 
-static void test_damaged_words_heal(void **)
+TEST_WITH(test_damaged_words_heal, setup, teardown)
 {
 	run(1000, 7);
 	run(EVICT_MS, 5);
@@ -169,7 +169,7 @@ static void test_damaged_words_heal(void **)
 	assert_false(both_reuse(1)); // it counts
 }
 
-static void test_a_stop_of_all_evicts_nobody(void **)
+TEST_WITH(test_a_stop_of_all_evicts_nobody, setup, teardown)
 {
 	run(1000, 7);
 	run(3 * EVICT_MS, 0); // the data plane is stopped
@@ -184,14 +184,14 @@ static void test_a_stop_of_all_evicts_nobody(void **)
 	assert_int_equal(evicted_now(), 1);
 }
 
-static void test_before_its_first_heartbeat(void **)
+TEST_WITH(test_before_its_first_heartbeat, setup, teardown)
 {
 	run(3 * EVICT_MS, 5);
 	assert_int_equal(evicted_now(), 0);
 }
 
 // A successor begins strictly; the words go on from where they are.
-static void test_a_new_control_plane(void **)
+TEST_WITH(test_a_new_control_plane, setup, teardown)
 {
 	run(1000, 7);
 	run(EVICT_MS, 5);
@@ -219,7 +219,7 @@ static int publish_image(void)
 	return rc;
 }
 
-static void test_images_go_on_without_it(void **)
+TEST_WITH(test_images_go_on_without_it, setup, teardown)
 {
 	struct publish_status s;
 	unsigned generation = 0;
@@ -238,19 +238,4 @@ static void test_images_go_on_without_it(void **)
 	run(300, 5);
 	publish_status(p, &s);
 	assert_true(s.rules_lag_ms > 0); // of the others
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_writers_go_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_it_counts_again_once_it_is_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_words_heal, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_stop_of_all_evicts_nobody, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_before_its_first_heartbeat, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_new_control_plane, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_images_go_on_without_it, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

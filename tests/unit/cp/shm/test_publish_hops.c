@@ -86,7 +86,7 @@ static bool is_there(uint64_t generation)
 	return true;
 }
 
-static void test_generations(void **)
+TEST_WITH(test_generations, setup, teardown)
 {
 	char why[SHM_WHY_MAX];
 	struct publish_status status;
@@ -107,7 +107,7 @@ static void test_generations(void **)
 
 // The last life's servers are not this one's; a worker that has that image must see another
 // generation.
-static void test_another_life_begins_without(void **)
+TEST_WITH(test_another_life_begins_without, setup, teardown)
 {
 	char why[SHM_WHY_MAX];
 	const struct hops_image image = image_of(1);
@@ -121,13 +121,4 @@ static void test_another_life_begins_without(void **)
 	assert_int_equal(publish_hops(publisher, &image, why), 0);
 	assert_int_equal(word() >> 1, 3);
 	assert_true(current()->has_servers);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_another_life_begins_without, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

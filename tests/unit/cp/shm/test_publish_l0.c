@@ -53,7 +53,7 @@ static uint64_t cache_there(bool *fresh)
 	return region_header_of(&l0)->generation;
 }
 
-static void test_the_number_stays(void **)
+TEST_WITH(test_the_number_stays, setup, teardown)
 {
 	bool fresh;
 
@@ -71,18 +71,9 @@ static void test_the_number_stays(void **)
 }
 
 // A cache of another size is not what the operator asked for.
-static void test_another_size_is_an_error(void **)
+TEST_WITH(test_another_size_is_an_error, setup, teardown)
 {
 	config.cache.l0_mb = 2;
 	assert_true(publisher_open(&p, &paths, &config, why) < 0);
 	p = NULL;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_the_number_stays, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_another_size_is_an_error, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <weir/mem_account.h>
 
-static void test_a_good_server(void **)
+TEST(test_a_good_server)
 {
 	char about[TLS_ABOUT_MAX];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -26,7 +26,7 @@ static void test_a_good_server(void **)
 	end();
 }
 
-static void test_old_versions(void **)
+TEST(test_old_versions)
 {
 	char about[TLS_ABOUT_MAX];
 	t.context = tls_rig_context_1_2(TLS_RIG_GOOD);
@@ -65,14 +65,14 @@ static void broken_handshake(const char *bytes, const char *why)
 	end();
 }
 
-static void test_no_handshake(void **)
+TEST(test_no_handshake)
 {
 	broken_handshake("", "ended");
 	broken_handshake("220 mail.example ESMTP\r\n", "version");
 	broken_handshake("\x16\x03\x03", "ended");
 }
 
-static void test_ends(void **)
+TEST(test_ends)
 {
 	char buf[8];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -97,7 +97,7 @@ static void test_ends(void **)
 	end();
 }
 
-static void test_no_renegotiation(void **)
+TEST(test_no_renegotiation)
 {
 	char buf[8];
 	t.context = tls_rig_context_1_2(TLS_RIG_GOOD);
@@ -112,7 +112,7 @@ static void test_no_renegotiation(void **)
 	end();
 }
 
-static void test_bytes_behind_those_read(void **)
+TEST(test_bytes_behind_those_read)
 {
 	char buf[4];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -133,7 +133,7 @@ static void test_bytes_behind_those_read(void **)
 	end();
 }
 
-static void test_too_long_a_chain(void **)
+TEST(test_too_long_a_chain)
 {
 	t.context = tls_rig_context(TLS_RIG_LONG);
 	peer_make(&tls_pair_target);
@@ -146,7 +146,7 @@ static void test_too_long_a_chain(void **)
 }
 
 // One of an authority that weir trusts; without these points it is good.
-static void test_points_relative_to_the_issuer(void **)
+TEST(test_points_relative_to_the_issuer)
 {
 	t.context = tls_rig_context(TLS_RIG_RELATIVE);
 	peer_make(&tls_pair_target);
@@ -158,7 +158,7 @@ static void test_points_relative_to_the_issuer(void **)
 }
 
 // A few are kept, more are read all the same, and too many end the connection.
-static void test_a_flood_of_tickets(void **)
+TEST(test_a_flood_of_tickets)
 {
 	char buf[8];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -179,7 +179,7 @@ static void test_a_flood_of_tickets(void **)
 }
 
 // Of a library: each call comes back, though the next message is there already.
-static void test_a_flood_of_tickets_on_a_lent_connection(void **)
+TEST(test_a_flood_of_tickets_on_a_lent_connection)
 {
 	char buf[8];
 	size_t n = 0;
@@ -209,7 +209,7 @@ static void test_a_flood_of_tickets_on_a_lent_connection(void **)
 	end();
 }
 
-static void test_a_server_that_reads_nothing(void **)
+TEST(test_a_server_that_reads_nothing)
 {
 	static char much[4 << 20], buf[65536];
 	size_t put = 0, got = 0;
@@ -242,7 +242,7 @@ static struct mem_sum library_memory(void)
 }
 
 // One round after another takes no more than the one before it.
-static void test_memory_comes_back(void **)
+TEST(test_memory_comes_back)
 {
 	uint64_t before = 0, rounds = 0;
 	for (; rounds < 4; rounds++) {
@@ -256,21 +256,4 @@ static void test_memory_comes_back(void **)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_good_server),
-		cmocka_unit_test(test_old_versions),
-		cmocka_unit_test(test_no_handshake),
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_no_renegotiation),
-		cmocka_unit_test(test_bytes_behind_those_read),
-		cmocka_unit_test(test_too_long_a_chain),
-		cmocka_unit_test(test_points_relative_to_the_issuer),
-		cmocka_unit_test(test_a_flood_of_tickets),
-		cmocka_unit_test(test_a_flood_of_tickets_on_a_lent_connection),
-		cmocka_unit_test(test_a_server_that_reads_nothing),
-		cmocka_unit_test(test_memory_comes_back),
-	};
-	return cmocka_run_group_tests(tests, tls_pair_start, tls_pair_stop);
-}
+TEST_GROUP(tls_pair_start, tls_pair_stop)

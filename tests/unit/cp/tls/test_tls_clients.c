@@ -105,7 +105,7 @@ static void refused(enum tls_client_kind kind, enum tls_refusal refusal)
 	}
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	for (unsigned required = 0; required < 2; required++) {
 		asks(TLS_CLIENT_CA_ONE, required);
@@ -121,7 +121,7 @@ static void test_names(void **)
 }
 
 // Whether it may do without a certificate or not: it may not show a bad one.
-static void test_bad_certificates(void **)
+TEST(test_bad_certificates)
 {
 	static const enum tls_client_kind kinds[] = {
 		TLS_CLIENT_EXPIRED, TLS_CLIENT_STRANGER, TLS_CLIENT_SERVING};
@@ -133,7 +133,7 @@ static void test_bad_certificates(void **)
 	end();
 }
 
-static void test_no_certificate(void **)
+TEST(test_no_certificate)
 {
 	asks(TLS_CLIENT_CA_ONE, false);
 	name_is(TLS_CLIENT_NONE, false, NULL);
@@ -142,14 +142,14 @@ static void test_no_certificate(void **)
 	end();
 }
 
-static void test_without_authorities(void **)
+TEST(test_without_authorities)
 {
 	server_asks(NULL, false);
 	name_is(TLS_CLIENT_NAMED, false, NULL);
 	end();
 }
 
-static void test_long_chains(void **)
+TEST(test_long_chains)
 {
 	for (unsigned required = 0; required < 2; required++) {
 		asks(TLS_CLIENT_CA_ONE, required);
@@ -166,7 +166,7 @@ static void test_long_chains(void **)
 	end();
 }
 
-static void test_revoked(void **)
+TEST(test_revoked)
 {
 	asks(TLS_CLIENT_CA_ONE, true);
 	name_is(TLS_CLIENT_REVOKED, true, "kid");
@@ -179,7 +179,7 @@ static void test_revoked(void **)
 }
 
 // With the certificate that the client's SNI chooses.
-static void test_another_certificate_of_ours(void **)
+TEST(test_another_certificate_of_ours)
 {
 	asks(TLS_CLIENT_CA_ONE, true);
 	for (int minor = 2; minor <= 3; minor++) {
@@ -222,7 +222,7 @@ static void comes_back(struct ssl_session_st *session, int minor, bool is_resume
 	part(&m);
 }
 
-static void test_a_ticket_keeps_the_name(void **)
+TEST(test_a_ticket_keeps_the_name)
 {
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, minor == 3);
@@ -233,7 +233,7 @@ static void test_a_ticket_keeps_the_name(void **)
 	end();
 }
 
-static void test_a_ticket_ends_with_its_authorities(void **)
+TEST(test_a_ticket_ends_with_its_authorities)
 {
 	static const enum tls_client_ca others[] = {
 		TLS_CLIENT_CA_STRANGER, TLS_CLIENT_CA_BOTH, TLS_CLIENT_CA_LISTS};
@@ -253,7 +253,7 @@ static void test_a_ticket_ends_with_its_authorities(void **)
 }
 
 // One that was made while clients could do without a certificate.
-static void test_a_ticket_is_no_way_in(void **)
+TEST(test_a_ticket_is_no_way_in)
 {
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, false);
@@ -268,7 +268,7 @@ static void test_a_ticket_is_no_way_in(void **)
 	end();
 }
 
-static void test_a_ticket_ends_with_its_certificate(void **)
+TEST(test_a_ticket_ends_with_its_certificate)
 {
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, false);
@@ -291,7 +291,7 @@ static void bad_file(const char *ca, const char *why)
 		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
 }
 
-static void test_bad_files(void **)
+TEST(test_bad_files)
 {
 	struct tls_rig_files files;
 	tls_rig_files(TLS_RIG_GOOD, &files);
@@ -318,21 +318,4 @@ static int stop(void **state)
 	return tls_accept_stop(state);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_bad_certificates),
-		cmocka_unit_test(test_no_certificate),
-		cmocka_unit_test(test_without_authorities),
-		cmocka_unit_test(test_long_chains),
-		cmocka_unit_test(test_revoked),
-		cmocka_unit_test(test_another_certificate_of_ours),
-		cmocka_unit_test(test_a_ticket_keeps_the_name),
-		cmocka_unit_test(test_a_ticket_ends_with_its_authorities),
-		cmocka_unit_test(test_a_ticket_is_no_way_in),
-		cmocka_unit_test(test_a_ticket_ends_with_its_certificate),
-		cmocka_unit_test(test_bad_files),
-	};
-	return cmocka_run_group_tests(tests, start, stop);
-}
+TEST_GROUP(start, stop)

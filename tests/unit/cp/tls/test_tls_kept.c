@@ -84,7 +84,7 @@ static size_t planned(void)
 	return 0;
 }
 
-static void test_the_plan(void **)
+TEST(test_the_plan)
 {
 	static const enum tls_client_kind kinds[] = {
 		TLS_CLIENT_NAMED, TLS_CLIENT_CHAIN_3, TLS_CLIENT_SIMPLE, TLS_CLIENT_LARGE};
@@ -96,7 +96,7 @@ static void test_the_plan(void **)
 }
 
 // Of the others in a chain nothing is kept, whether they vouch for it or not.
-static void test_the_clients_own_alone(void **)
+TEST(test_the_clients_own_alone)
 {
 	server_asks();
 	for (int minor = 2; minor <= 3; minor++) {
@@ -120,11 +120,4 @@ static int stop(void **state)
 	return tls_accept_stop(state);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_plan),
-		cmocka_unit_test(test_the_clients_own_alone),
-	};
-	return cmocka_run_group_tests(tests, start, stop);
-}
+TEST_GROUP(start, stop)

@@ -27,7 +27,7 @@ static bool accept_fails_at(unsigned long n)
 	return rc < 0;
 }
 
-static void test_accept(void **)
+TEST(test_accept)
 {
 	unsigned long n = 1;
 
@@ -38,7 +38,7 @@ static void test_accept(void **)
 	end();
 }
 
-static void test_read(void **)
+TEST(test_read)
 {
 	int of_client;
 	char buf[8];
@@ -76,7 +76,7 @@ static enum tls_refusal handshake_at(unsigned long n)
 }
 
 // OpenSSL has made before what it keeps for the process. Not each of its errors names the cause.
-static void test_handshake(void **)
+TEST(test_handshake)
 {
 	unsigned by[TLS_REFUSAL_COUNT + 1] = {0};
 	int of_client;
@@ -95,12 +95,4 @@ static void test_handshake(void **)
 	end();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_handshake),
-	};
-	return cmocka_run_group_tests(tests, tls_accept_start, tls_accept_stop);
-}
+TEST_GROUP(tls_accept_start, tls_accept_stop)

@@ -30,7 +30,7 @@ static void sees_certificate_for(const char *name, bool is_there)
 	t.peer = NULL;
 }
 
-static void test_certificates_by_name(void **)
+TEST(test_certificates_by_name)
 {
 	const enum tls_rig_kind kinds[] = {TLS_RIG_GOOD, TLS_RIG_WILD, TLS_RIG_WRONG};
 	struct tls_certificate_about about;
@@ -48,7 +48,7 @@ static void test_certificates_by_name(void **)
 	end();
 }
 
-static void test_another_certificate_beside_a_live_connection(void **)
+TEST(test_another_certificate_beside_a_live_connection)
 {
 	int of_client;
 	t.server = good_server();
@@ -76,7 +76,7 @@ static void bad_files(const char *cert, const char *key, const char *why)
 		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
 }
 
-static void test_bad_files(void **)
+TEST(test_bad_files)
 {
 	struct tls_rig_files good, other;
 	const struct tls_server_settings none = {.count = 0};
@@ -121,7 +121,7 @@ static void refused_bytes(const char *bytes, size_t len, enum tls_refusal refusa
 	close_both();
 }
 
-static void test_who_is_refused(void **)
+TEST(test_who_is_refused)
 {
 	t.server = good_server();
 	refused(1, NULL, TLS_REFUSED_version);
@@ -134,7 +134,7 @@ static void test_who_is_refused(void **)
 	end();
 }
 
-static void test_only_1_3(void **)
+TEST(test_only_1_3)
 {
 	struct tls_rig_files files;
 	tls_rig_files(TLS_RIG_GOOD, &files);
@@ -146,7 +146,7 @@ static void test_only_1_3(void **)
 	end();
 }
 
-static void test_no_renegotiation(void **)
+TEST(test_no_renegotiation)
 {
 	char buf[8];
 	t.server = good_server();
@@ -177,7 +177,7 @@ static bool pass(int from, int to, size_t most)
 }
 
 // Each record of the client's handshake comes byte by byte.
-static void test_a_handshake_in_pieces(void **)
+TEST(test_a_handshake_in_pieces)
 {
 	int between[2], rc = -EAGAIN, other = -EAGAIN;
 	t.server = good_server();
@@ -203,7 +203,7 @@ static void test_a_handshake_in_pieces(void **)
 }
 
 // A client that says it sends nothing more still gets what it asked for.
-static void test_a_half_close(void **)
+TEST(test_a_half_close)
 {
 	char buf[8];
 	int of_client;
@@ -232,7 +232,7 @@ static uint64_t library_blocks(void)
 	return sum.blocks;
 }
 
-static void test_memory_comes_back(void **)
+TEST(test_memory_comes_back)
 {
 	uint64_t before = 0;
 	for (unsigned round = 0; round < 4; round++) {
@@ -249,18 +249,4 @@ static void test_memory_comes_back(void **)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_certificates_by_name),
-		cmocka_unit_test(test_another_certificate_beside_a_live_connection),
-		cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_who_is_refused),
-		cmocka_unit_test(test_only_1_3),
-		cmocka_unit_test(test_no_renegotiation),
-		cmocka_unit_test(test_a_handshake_in_pieces),
-		cmocka_unit_test(test_a_half_close),
-		cmocka_unit_test(test_memory_comes_back),
-	};
-	return cmocka_run_group_tests(tests, tls_accept_start, tls_accept_stop);
-}
+TEST_GROUP(tls_accept_start, tls_accept_stop)

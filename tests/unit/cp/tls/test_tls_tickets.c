@@ -21,7 +21,7 @@ time_t time(time_t *out)
 	return now.tv_sec;
 }
 
-static void test_tickets_of_one_process(void **)
+TEST(test_tickets_of_one_process)
 {
 	t.server = good_server();
 	peer_make("dns.example");
@@ -40,7 +40,7 @@ static void test_tickets_of_one_process(void **)
 	end();
 }
 
-static void test_tickets_of_several_boxes(void **)
+TEST(test_tickets_of_several_boxes)
 {
 	static const uint8_t secret[TLS_SECRET_LEN] = {1, 2, 3}, other[TLS_SECRET_LEN] = {4};
 	const enum tls_rig_kind kind = TLS_RIG_GOOD;
@@ -57,7 +57,7 @@ static void test_tickets_of_several_boxes(void **)
 }
 
 // Boxes whose clocks are in neighbouring periods take each other's tickets.
-static void test_keys_of_secrets(void **)
+TEST(test_keys_of_secrets)
 {
 	static const uint8_t secret[2][TLS_SECRET_LEN] = {{1}, {2}};
 	struct tls_ticket_key made, found;
@@ -86,7 +86,7 @@ static void test_keys_of_secrets(void **)
 	tls_tickets_free(two);
 }
 
-static void test_random_keys(void **)
+TEST(test_random_keys)
 {
 	struct tls_ticket_key made, next, found;
 	struct tls_tickets *one, *same, *other;
@@ -108,13 +108,4 @@ static void test_random_keys(void **)
 	tls_tickets_free(other);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tickets_of_one_process),
-		cmocka_unit_test(test_tickets_of_several_boxes),
-		cmocka_unit_test(test_keys_of_secrets),
-		cmocka_unit_test(test_random_keys),
-	};
-	return cmocka_run_group_tests(tests, tls_accept_start, tls_accept_stop);
-}
+TEST_GROUP(tls_accept_start, tls_accept_stop)

@@ -44,7 +44,7 @@ static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tl
 	end();
 }
 
-static void test_an_address_in_place_of_a_name(void **)
+TEST(test_an_address_in_place_of_a_name)
 {
 	struct tls_target of = {.ca_file = tls_rig_ca, .alpn = "dot"};
 	assert_int_equal(ip_address_parse("127.0.0.1", &of.address), 0);
@@ -59,7 +59,7 @@ static void test_an_address_in_place_of_a_name(void **)
 	refused(TLS_RIG_WRONG, &of, TLS_FAILURE_name, "another name");
 }
 
-static void test_who_is_refused(void **)
+TEST(test_who_is_refused)
 {
 	const struct tls_target system = {.name = "dns.example", .alpn = "dot"};
 	refused(TLS_RIG_WRONG, &tls_pair_target, TLS_FAILURE_name, "another name");
@@ -70,7 +70,7 @@ static void test_who_is_refused(void **)
 	refused(TLS_RIG_GOOD, &system, TLS_FAILURE_certificate, "issuer");
 }
 
-static void test_pins(void **)
+TEST(test_pins)
 {
 	uint8_t pin[2][CONFIG_PIN_LEN];
 	struct tls_target of = tls_pair_target;
@@ -90,7 +90,7 @@ static void test_pins(void **)
 	end();
 }
 
-static void test_sessions_are_resumed(void **)
+TEST(test_sessions_are_resumed)
 {
 	// Two tickets of each full handshake, one of each resumed one, which used one up.
 	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
@@ -100,7 +100,7 @@ static void test_sessions_are_resumed(void **)
 }
 
 // A server that ends connections itself, in one of three ways, still knows its sessions.
-static void test_sessions_outlive_an_end(void **)
+TEST(test_sessions_outlive_an_end)
 {
 	char buf[8];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -126,7 +126,7 @@ static void test_sessions_outlive_an_end(void **)
 }
 
 // A resumed handshake shows no certificate: that of the session has its last day all the same.
-static void test_a_session_ends_with_its_certificate(void **)
+TEST(test_a_session_ends_with_its_certificate)
 {
 	resumption(tls_rig_context(TLS_RIG_BRIEF), 2);
 	later = 700;
@@ -154,14 +154,14 @@ static void hangs_at_sessions(struct ssl_ctx_st *context, unsigned kept)
 	end();
 }
 
-static void test_a_server_that_hangs_at_sessions(void **)
+TEST(test_a_server_that_hangs_at_sessions)
 {
 	hangs_at_sessions(tls_rig_context(TLS_RIG_GOOD), 2);
 	hangs_at_sessions(tls_rig_context_1_2(TLS_RIG_GOOD), 1);
 }
 
 // A peer has at most so many, however many come.
-static void test_sessions_are_bounded(void **)
+TEST(test_sessions_are_bounded)
 {
 	enum { CONNS = 6 };
 	struct tls_conn *conn[CONNS];
@@ -192,7 +192,7 @@ static void test_sessions_are_bounded(void **)
 }
 
 // After a restart the server has other keys for its tickets, and perhaps another certificate.
-static void test_a_server_that_forgot(void **)
+TEST(test_a_server_that_forgot)
 {
 	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
 	struct ssl_ctx_st *first = t.context;
@@ -213,7 +213,7 @@ static void test_a_server_that_forgot(void **)
 	end();
 }
 
-static void test_authorities_that_are_none(void **)
+TEST(test_authorities_that_are_none)
 {
 	struct tls_target of = tls_pair_target;
 	of.ca_file = "/nowhere/ca.pem";
@@ -235,7 +235,7 @@ static void *read_slowly(void *path)
 }
 
 // Another thread gets its peer while the file, a FIFO, is being read.
-static void test_a_slow_file_of_authorities(void **)
+TEST(test_a_slow_file_of_authorities)
 {
 	char path[] = "/tmp/weir-tls-XXXXXX", file[64];
 	pthread_t reader;
@@ -259,7 +259,7 @@ static void test_a_slow_file_of_authorities(void **)
 
 // Nobody was there, or the connection ended in the handshake: of the sessions only what was sent is
 // used up.
-static void test_a_server_that_is_away(void **)
+TEST(test_a_server_that_is_away)
 {
 	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
 	open_both();
@@ -281,21 +281,4 @@ static void test_a_server_that_is_away(void **)
 	end();
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_address_in_place_of_a_name),
-		cmocka_unit_test(test_who_is_refused),
-		cmocka_unit_test(test_pins),
-		cmocka_unit_test(test_sessions_are_resumed),
-		cmocka_unit_test(test_sessions_outlive_an_end),
-		cmocka_unit_test(test_a_session_ends_with_its_certificate),
-		cmocka_unit_test(test_a_server_that_hangs_at_sessions),
-		cmocka_unit_test(test_sessions_are_bounded),
-		cmocka_unit_test(test_a_server_that_forgot),
-		cmocka_unit_test(test_a_server_that_is_away),
-		cmocka_unit_test(test_authorities_that_are_none),
-		cmocka_unit_test(test_a_slow_file_of_authorities),
-	};
-	return cmocka_run_group_tests(tests, tls_pair_start, tls_pair_stop);
-}
+TEST_GROUP(tls_pair_start, tls_pair_stop)

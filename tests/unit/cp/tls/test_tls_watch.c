@@ -50,7 +50,7 @@ static int stop(void **)
 	return 0;
 }
 
-static void test_changes(void **)
+TEST(test_changes)
 {
 	assert_false(tls_watch_same(&w, &set)); // nothing is read
 	assert_int_equal(read_all(), 0);
@@ -73,7 +73,7 @@ static void test_changes(void **)
 	assert_false(tls_watch_same(&w, &set));
 }
 
-static void test_no_file(void **)
+TEST(test_no_file)
 {
 	settle();
 	assert_int_equal(unlink(paths.cert), 0);
@@ -84,11 +84,4 @@ static void test_no_file(void **)
 	assert_true(tls_watch_same(&w, &set)); // no file may come
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_no_file),
-	};
-	return cmocka_run_group_tests(tests, start, stop);
-}
+TEST_GROUP(start, stop)

@@ -76,7 +76,7 @@ static const char *made_with(const char *prefix_text)
 }
 
 // The table of RFC 6052 2.4.
-static void test_each_length_of_rfc6052(void **)
+TEST(test_each_length_of_rfc6052)
 {
 	assert_string_equal(made_with("2001:db8::/32"), "2001:db8:c000:221::");
 	assert_string_equal(made_with("2001:db8:100::/40"), "2001:db8:1c0:2:21::");
@@ -96,7 +96,7 @@ static void answer_read(size_t n)
 	assert_int_equal(dns_answer_read(out, n, &q, &limits, &answer), 0);
 }
 
-static void test_a_chain_is_read_as_an_answer_to_aaaa(void **)
+TEST(test_a_chain_is_read_as_an_answer_to_aaaa)
 {
 	const struct ip_address prefix = prefix_of("64:ff9b::/96");
 	const struct dns_name target = name_of("host.example");
@@ -119,7 +119,7 @@ static void test_a_chain_is_read_as_an_answer_to_aaaa(void **)
 	assert_int_equal(answer.auth_ttl_s, 500);
 }
 
-static void test_what_has_no_a_only_changes_its_type(void **)
+TEST(test_what_has_no_a_only_changes_its_type)
 {
 	const struct ip_address prefix = prefix_of("64:ff9b::/96");
 	struct message m;
@@ -130,7 +130,7 @@ static void test_what_has_no_a_only_changes_its_type(void **)
 	assert_int_equal(get_u16(out + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
 }
 
-static void test_what_counts_as_no_aaaa(void **)
+TEST(test_what_counts_as_no_aaaa)
 {
 	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 192};
 	static const uint8_t real[16] = {0x20, 1, 0xd, 0xb8};
@@ -146,7 +146,7 @@ static void test_what_counts_as_no_aaaa(void **)
 }
 
 // Every cut of a message is refused, and nothing is read behind its end (under ASan).
-static void test_cut_messages(void **)
+TEST(test_cut_messages)
 {
 	const struct ip_address prefix = prefix_of("64:ff9b::/96");
 	const struct dns_name target = name_of("host.example");
@@ -166,7 +166,7 @@ static void test_cut_messages(void **)
 		assert_int_equal(aaaa_made(&prefix, m.bytes, m.w.pos, 60, out, cap), 0);
 }
 
-static void test_none_is_kept_for_its_time(void **)
+TEST(test_none_is_kept_for_its_time)
 {
 	size_t n = aaaa_none(&www, out, sizeof(out));
 	answer_read(n);
@@ -177,7 +177,7 @@ static void test_none_is_kept_for_its_time(void **)
 
 #define TAIL_96 "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa"
 
-static void test_reverse_names(void **)
+TEST(test_reverse_names)
 {
 	const struct ip_address prefix = prefix_of("64:ff9b::/96");
 	const struct ip_address longer = prefix_of("2001:db8:122:344::/64");
@@ -198,17 +198,9 @@ static void test_reverse_names(void **)
 	}
 }
 
-int main(void)
+static int www_set(void **)
 {
 	www = name_of("www.example");
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_length_of_rfc6052),
-		cmocka_unit_test(test_a_chain_is_read_as_an_answer_to_aaaa),
-		cmocka_unit_test(test_what_has_no_a_only_changes_its_type),
-		cmocka_unit_test(test_what_counts_as_no_aaaa),
-		cmocka_unit_test(test_cut_messages),
-		cmocka_unit_test(test_none_is_kept_for_its_time),
-		cmocka_unit_test(test_reverse_names),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(www_set, NULL)

@@ -8,9 +8,9 @@
 
 #include <weir/clock.h>
 
-static void test_one_query_one_reply(void **state)
+TEST_WITH(test_one_query_one_reply, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
 	assert_memory_equal(fx.first, "\300\0\2\1", 4);
@@ -23,11 +23,11 @@ static void test_one_query_one_reply(void **state)
 	assert_true(status(0).up);
 }
 
-static void test_ports_ids_and_case_are_drawn_anew(void **state)
+TEST_WITH(test_ports_ids_and_case_are_drawn_anew, rig_setup, rig_teardown)
 {
 	enum { SEEN = 200 };
 	unsigned same_port = 0, same_id = 0, low = 0;
-	(void)state;
+	(void)unit_state;
 	for (unsigned i = 0; i < 2 * SEEN && fake[0].udp_queries < SEEN; i++)
 		ask(2000);
 	assert_true(fake[0].udp_queries >= SEEN);
@@ -45,9 +45,9 @@ static void test_ports_ids_and_case_are_drawn_anew(void **state)
 	assert_true(fake[0].upper_seen);
 }
 
-static void test_wrong_question_is_ignored(void **state)
+TEST_WITH(test_wrong_question_is_ignored, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_WRONG_QUESTION;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -56,9 +56,9 @@ static void test_wrong_question_is_ignored(void **state)
 	assert_int_equal(totals().mismatched, 1);
 }
 
-static void test_garbage_is_ignored(void **state)
+TEST_WITH(test_garbage_is_ignored, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_GARBAGE;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -70,9 +70,9 @@ static void test_garbage_is_ignored(void **state)
 	assert_int_equal(fake[0].udp_queries, 2);
 }
 
-static void test_wrong_id_moves_to_tcp(void **state)
+TEST_WITH(test_wrong_id_moves_to_tcp, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_WRONG_ID;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -81,9 +81,9 @@ static void test_wrong_id_moves_to_tcp(void **state)
 	assert_int_equal(status(0).tcp_retries, 1);
 }
 
-static void test_wrong_id_without_tcp_still_resolves(void **state)
+TEST_WITH(test_wrong_id_without_tcp_still_resolves, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	fake[0].mode = FAKE_WRONG_ID;
@@ -93,9 +93,9 @@ static void test_wrong_id_without_tcp_still_resolves(void **state)
 	assert_int_equal(fake[0].udp_queries, 2);
 }
 
-static void test_truncated_goes_to_tcp(void **state)
+TEST_WITH(test_truncated_goes_to_tcp, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_TRUNCATE;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -108,9 +108,9 @@ static void test_truncated_goes_to_tcp(void **state)
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
-static void test_timeout_fails_over_and_backs_off(void **state)
+TEST_WITH(test_timeout_fails_over_and_backs_off, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
 		ask(2000);
@@ -126,9 +126,9 @@ static void test_timeout_fails_over_and_backs_off(void **state)
 	assert_int_equal(fake[0].udp_queries, before); // asked last, so not at all
 }
 
-static void test_failures_go_to_the_next(void **state)
+TEST_WITH(test_failures_go_to_the_next, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SERVFAIL;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -141,9 +141,9 @@ static void test_failures_go_to_the_next(void **state)
 	assert_int_equal(status(1).failures, 1);
 }
 
-static void test_all_dead_ends_at_the_deadline(void **state)
+TEST_WITH(test_all_dead_ends_at_the_deadline, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask(1200);
 	assert_int_equal(fx.ended, 1);
@@ -156,10 +156,10 @@ static void test_all_dead_ends_at_the_deadline(void **state)
 	assert_int_equal(totals().sets_down, 1);
 }
 
-static void test_sends_are_bounded_over_all_causes(void **state)
+TEST_WITH(test_sends_are_bounded_over_all_causes, rig_setup, rig_teardown)
 {
 	struct upstream_totals t;
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
 	fake[0].refuse_tcp = fake[1].refuse_tcp = true;
 	ask(2000);
@@ -175,9 +175,9 @@ static void test_sends_are_bounded_over_all_causes(void **state)
 	assert_true(t.sent - before <= 2);
 }
 
-static void test_lower_casing_server_is_tolerated(void **state)
+TEST_WITH(test_lower_casing_server_is_tolerated, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_LOWERCASE;
 	for (unsigned i = 0; i < 20; i++) {
 		ask(2000);
@@ -194,9 +194,9 @@ static void test_lower_casing_server_is_tolerated(void **state)
 	assert_int_equal(fx.replies, 1);
 }
 
-static void test_server_without_edns_is_asked_without_opt(void **state)
+TEST_WITH(test_server_without_edns_is_asked_without_opt, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_NO_EDNS;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -212,9 +212,9 @@ static void test_server_without_edns_is_asked_without_opt(void **state)
 	assert_int_equal(fake[0].udp_queries, 2 * UPSTREAM_STRIKES + 1);
 }
 
-static void test_formerr_without_a_question_is_understood(void **state)
+TEST_WITH(test_formerr_without_a_question_is_understood, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_NO_EDNS_HEADER;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -223,9 +223,9 @@ static void test_formerr_without_a_question_is_understood(void **state)
 	assert_true(status(0).edns); // once is no habit
 }
 
-static void test_server_in_back_off_is_asked_once(void **state)
+TEST_WITH(test_server_in_back_off_is_asked_once, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -245,9 +245,9 @@ static void test_server_in_back_off_is_asked_once(void **state)
 // However long the configuration lets one be (300 s are the most of it), and with no query that
 // could show that it is there again. RFC 2308 has it that a server is dead for one question; here
 // it is asked last for all of them, and so for each.
-static void rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most(void **state)
+TEST_WITH(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.backoff_s = 300;
 	upstreams_configure(fx.up, &fx.config);
 	fake[0].mode = FAKE_SILENT;
@@ -267,9 +267,9 @@ static void rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most(void **st
 	assert_int_equal(fake[0].udp_queries, before + 1);
 }
 
-static void test_new_servers_while_asking(void **state)
+TEST_WITH(test_new_servers_while_asking, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -283,9 +283,9 @@ static void test_new_servers_while_asking(void **state)
 }
 
 // From the last moment on that the server is known to lack it; the fake one lacks it still.
-static void test_edns_is_tried_again(void **state)
+TEST_WITH(test_edns_is_tried_again, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_NO_EDNS;
 	fx.up->server[0].no_edns.until_ms = clock_mono_ms() + 1;
 	ask(2000);
@@ -298,10 +298,10 @@ static void test_edns_is_tried_again(void **state)
 	assert_int_equal(fake[0].udp_queries, 1 + 2);
 }
 
-static void test_letter_case_is_tried_again(void **state)
+TEST_WITH(test_letter_case_is_tried_again, rig_setup, rig_teardown)
 {
 	struct upstream *s = &fx.up->server[0];
-	(void)state;
+	(void)unit_state;
 	s->no_case = (struct upstream_lack){UPSTREAM_STRIKES, clock_mono_ms() + 1};
 	fake[0].mode = FAKE_LOWERCASE;
 	ask(2000);
@@ -318,32 +318,4 @@ static void test_letter_case_is_tried_again(void **state)
 	ask(2000); // and now no longer
 	assert_int_equal(s->no_case.strikes, 0);
 	assert_true(status(0).mixed_case);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_one_query_one_reply),
-		T(test_ports_ids_and_case_are_drawn_anew),
-		T(test_wrong_question_is_ignored),
-		T(test_garbage_is_ignored),
-		T(test_wrong_id_moves_to_tcp),
-		T(test_wrong_id_without_tcp_still_resolves),
-		T(test_truncated_goes_to_tcp),
-		T(test_timeout_fails_over_and_backs_off),
-		T(test_failures_go_to_the_next),
-		T(test_all_dead_ends_at_the_deadline),
-		T(test_sends_are_bounded_over_all_causes),
-		T(test_lower_casing_server_is_tolerated),
-		T(test_server_without_edns_is_asked_without_opt),
-		T(test_formerr_without_a_question_is_understood),
-		T(test_server_in_back_off_is_asked_once),
-		T(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most),
-		T(test_new_servers_while_asking),
-		T(test_edns_is_tried_again),
-		T(test_letter_case_is_tried_again),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

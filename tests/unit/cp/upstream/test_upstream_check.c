@@ -28,9 +28,9 @@ static void run_for(unsigned ms)
 }
 
 // One wait in all, by whichever client is the first; the server is back as soon as a check says so.
-static void test_a_dead_first_server_costs_one_wait(void **state)
+TEST_WITH(test_a_dead_first_server_costs_one_wait, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].mode = FAKE_SILENT;
 	ask(2000);
@@ -58,9 +58,9 @@ static void test_a_dead_first_server_costs_one_wait(void **state)
 }
 
 // A lost packet makes others come first for as long as a round trip.
-static void test_a_lost_packet_is_soon_forgotten(void **state)
+TEST_WITH(test_a_lost_packet_is_soon_forgotten, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.first_timeout_ms = 100;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].silent_below = "www.example";
@@ -76,9 +76,9 @@ static void test_a_lost_packet_is_soon_forgotten(void **state)
 }
 
 // A resolver whose own uplink is dead answers checks from its cache.
-static void test_answered_checks_do_not_excuse_silence(void **state)
+TEST_WITH(test_answered_checks_do_not_excuse_silence, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].silent_below = "www.example";
 	for (unsigned i = 0; i < 10; i++) {
@@ -97,9 +97,9 @@ static void test_answered_checks_do_not_excuse_silence(void **state)
 }
 
 // Many questions wait for the servers when they die; a check brings them back all the same.
-static void test_a_check_brings_back_what_left_many_unanswered(void **state)
+TEST_WITH(test_a_check_brings_back_what_left_many_unanswered, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
@@ -116,9 +116,9 @@ static void test_a_check_brings_back_what_left_many_unanswered(void **state)
 	assert_int_equal(status(0).answered, 0);
 }
 
-static void test_all_are_checked_without_clients(void **state)
+TEST_WITH(test_all_are_checked_without_clients, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_ALL);
 	fake[0].mode = FAKE_SILENT;
 	fake[1].mode = FAKE_REFUSED; // is there
@@ -136,10 +136,10 @@ static void test_all_are_checked_without_clients(void **state)
 }
 
 // Two sets with the same servers send as many checks as one.
-static void test_sets_share_the_checks(void **state)
+TEST_WITH(test_sets_share_the_checks, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
-	(void)state;
+	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_ALL);
 	assert_int_equal(
 		upstreams_new(&other, &(struct upstream_shared){.loop = fx.loop}, &fx.config), 0);
@@ -157,9 +157,9 @@ static void test_sets_share_the_checks(void **state)
 }
 
 // Neither the timer nor a check of the long interval holds back those of the short one.
-static void test_a_shorter_interval_holds_at_once(void **state)
+TEST_WITH(test_a_shorter_interval_holds_at_once, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.first_timeout_ms = 100;
 	use_checks(UPSTREAM_CHECK_ALL);
 	fx.config.check_interval_s = 3600;
@@ -176,9 +176,9 @@ static void test_a_shorter_interval_holds_at_once(void **state)
 	assert_in_range(status(1).checks, 2, 3);
 }
 
-static void test_no_checks(void **state)
+TEST_WITH(test_no_checks, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_OFF);
 	fake[0].mode = FAKE_SILENT;
 	ask(2000);
@@ -196,9 +196,9 @@ static void use_race(void)
 	upstreams_configure(fx.up, &fx.config);
 }
 
-static void test_race_first_good_answer(void **state)
+TEST_WITH(test_race_first_good_answer, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_race();
 	fake[0].delay_ms = 30;
 	fake[0].address = 0xc0000207;
@@ -212,9 +212,9 @@ static void test_race_first_good_answer(void **state)
 	assert_int_equal(fx.up->server[0].under_way, 0);
 }
 
-static void test_race_one_fails(void **state)
+TEST_WITH(test_race_one_fails, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_race();
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].delay_ms = 40;
@@ -229,9 +229,9 @@ static void test_race_one_fails(void **state)
 	assert_int_equal(status(2).answered, 1);
 }
 
-static void test_race_both_are_silent(void **state)
+TEST_WITH(test_race_both_are_silent, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_race();
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask(2000);
@@ -243,34 +243,13 @@ static void test_race_both_are_silent(void **state)
 	assert_int_equal(totals().sent, 3);
 }
 
-static void test_race_alone(void **state)
+TEST_WITH(test_race_alone, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_race();
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
 	assert_int_equal(totals().sent, 1);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_a_dead_first_server_costs_one_wait),
-		T(test_a_lost_packet_is_soon_forgotten),
-		T(test_answered_checks_do_not_excuse_silence),
-		T(test_a_check_brings_back_what_left_many_unanswered),
-		T(test_all_are_checked_without_clients),
-		T(test_sets_share_the_checks),
-		T(test_a_shorter_interval_holds_at_once),
-		T(test_no_checks),
-		T(test_race_first_good_answer),
-		T(test_race_one_fails),
-		T(test_race_both_are_silent),
-		T(test_race_alone),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

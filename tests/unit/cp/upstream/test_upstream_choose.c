@@ -85,7 +85,7 @@ static void known_set(struct upstream_known out[SERVERS], const struct known in[
 			.latency_us = in[i].latency_us};
 }
 
-static void test_table(void **)
+TEST(test_table)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		struct upstream_known known[SERVERS];
@@ -107,7 +107,7 @@ static uint16_t draw(void)
 	return (uint16_t)(x >> 24);
 }
 
-static void test_turns_by_weight(void **)
+TEST(test_turns_by_weight)
 {
 	static const struct known three[SERVERS] = {
 		{.weight = 5}, {.weight = 1}, {.weight = 1}, {.gone = true}};
@@ -121,7 +121,7 @@ static void test_turns_by_weight(void **)
 }
 
 // One that comes back is owed no more than one turn: it is not asked alone for a while.
-static void test_turns_after_an_absence(void **)
+TEST(test_turns_after_an_absence)
 {
 	static const struct known all[SERVERS] = {{0}};
 	struct upstream_known known[SERVERS];
@@ -139,7 +139,7 @@ static void test_turns_after_an_absence(void **)
 	assert_in_range(got[1], 1, 3);
 }
 
-static void test_share_of_the_slower_ones(void **)
+TEST(test_share_of_the_slower_ones)
 {
 	enum { QUERIES = 64000 };
 	static const struct known near_and_far[SERVERS] = {{.latency_us = 30000},
@@ -157,7 +157,7 @@ static void test_share_of_the_slower_ones(void **)
 }
 
 // The nearer one is slow for a while: few questions wait for it then, and it is found again.
-static void test_a_recovered_one_is_found(void **)
+TEST(test_a_recovered_one_is_found)
 {
 	static const struct known two[SERVERS] = {{0}, {0}, {.gone = true}, {.gone = true}};
 	struct upstream_known known[SERVERS];
@@ -175,16 +175,4 @@ static void test_a_recovered_one_is_found(void **)
 	}
 	assert_in_range(slow, 10, 60);   // one before it shows, and one of 32
 	assert_in_range(back, 555, 599); // of 600, one of 32 to the other
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_turns_by_weight),
-		cmocka_unit_test(test_turns_after_an_absence),
-		cmocka_unit_test(test_share_of_the_slower_ones),
-		cmocka_unit_test(test_a_recovered_one_is_found),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ static union upstream_peer peer(uint32_t address, uint16_t port)
 					     .sin_addr.s_addr = htonl(address)}};
 }
 
-static void test_one_for_each_address(void **)
+TEST(test_one_for_each_address)
 {
 	const union upstream_peer a = peer(0xc0000201, 53), b = peer(0xc0000201, 54);
 	struct upstream_health *first = upstream_health_take(&a);
@@ -35,7 +35,7 @@ static void test_one_for_each_address(void **)
 	upstream_health_give(NULL);
 }
 
-static void test_full(void **)
+TEST(test_full)
 {
 	struct upstream_health *h[UPSTREAM_HEALTH_MAX];
 	union upstream_peer a;
@@ -52,13 +52,4 @@ static void test_full(void **)
 	assert_non_null(h[5]);
 	for (unsigned i = 0; i < UPSTREAM_HEALTH_MAX; i++)
 		upstream_health_give(h[i]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_for_each_address),
-		cmocka_unit_test(test_full),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

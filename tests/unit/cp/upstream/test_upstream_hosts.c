@@ -15,7 +15,7 @@ static void set_configure(void)
 }
 
 // Questions wait for the first address, and go there.
-static void test_question_waits(void **)
+TEST_WITH(test_question_waits, host_setup, host_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	upstream_lookups_configure(lookups, &config);
@@ -40,7 +40,7 @@ static void test_question_waits(void **)
 }
 
 // Not longer than their deadline, and not at all where another server answers.
-static void test_question_ends(void **)
+TEST_WITH(test_question_ends, host_setup, host_teardown)
 {
 	set_configure();
 	host_board_configure(NULL, 0, 0);
@@ -88,7 +88,7 @@ static void put_failure(unsigned server, const char *why)
 }
 
 // No question waits for a name whose first lookup has failed, those that wait already included.
-static void test_lookup_fails(void **)
+TEST_WITH(test_lookup_fails, host_setup, host_teardown)
 {
 	board_configure();
 	set_configure();
@@ -111,7 +111,7 @@ static void test_lookup_fails(void **)
 
 // Addresses change: a query in flight ends at the old one, and what is known of an address that
 // stays is kept.
-static void test_change(void **)
+TEST_WITH(test_change, host_setup, host_teardown)
 {
 	static const char *const old[] = {"127.0.0.1", "127.0.0.2"}, *const new[] = {"127.0.0.2"};
 	board_configure();
@@ -153,7 +153,7 @@ static bool drained_in(const struct upstreams *u)
 }
 
 // By the name: that of other sets as well, but not what has its address; and back by either.
-static void test_drain(void **)
+TEST_WITH(test_drain, host_setup, host_teardown)
 {
 	static const char *const found[] = {"127.0.0.1"};
 	board_configure();
@@ -193,7 +193,7 @@ static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTR
 	memcpy(arg, tried[0].why, TLS_WHY_MAX);
 }
 
-static void test_try(void **)
+TEST_WITH(test_try, host_setup, host_teardown)
 {
 	static const char *const found[] = {"127.0.0.1"};
 	char why[TLS_WHY_MAX] = "";
@@ -218,7 +218,7 @@ static void test_try(void **)
 }
 
 // 16 servers at most: each name has one, the rest is shared; no address twice.
-static void test_expand(void **)
+TEST_WITH(test_expand, host_setup, host_teardown)
 {
 	static const char *const many[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
 		"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4"};
@@ -254,7 +254,7 @@ static void test_expand(void **)
 }
 
 // A name whose addresses are all those of names before it gets one that they can spare.
-static void test_expand_shared(void **)
+TEST_WITH(test_expand_shared, host_setup, host_teardown)
 {
 	static const char *const many[] = {"192.0.2.1", "192.0.2.2", "2001:db8::1"};
 	struct upstream_list list;
@@ -288,20 +288,4 @@ static void test_expand_shared(void **)
 	assert_int_equal(list.count, 3);
 	assert_false(upstream_hosts_is_nowhere(&list.server[0]));
 	assert_true(upstream_hosts_is_nowhere(&list.server[1]));
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
-	const struct CMUnitTest tests[] = {
-		TEST(test_question_waits),
-		TEST(test_question_ends),
-		TEST(test_lookup_fails),
-		TEST(test_change),
-		TEST(test_drain),
-		TEST(test_try),
-		TEST(test_expand),
-		TEST(test_expand_shared),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

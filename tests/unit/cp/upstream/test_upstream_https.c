@@ -10,7 +10,7 @@
 #include <weir/clock.h>
 #include <weir/mem_account.h>
 
-static void test_queries_share_a_connection(void **)
+TEST_WITH(test_queries_share_a_connection, https_stream_setup, https_stream_teardown)
 {
 	asks_replied(1);
 	assert_true(server_status().srtt_us > 0); // its clock began after the handshake
@@ -33,7 +33,7 @@ static void test_queries_share_a_connection(void **)
 }
 
 // What reaches the server: the id 0, padding, and nothing of the client or the software.
-static void test_what_a_request_says(void **)
+TEST_WITH(test_what_a_request_says, https_stream_setup, https_stream_teardown)
 {
 	asks_replied(2);
 	assert_int_equal(fake_https_count(&https_server, "\":method\": \"POST\""), 2);
@@ -63,7 +63,7 @@ static const struct {
 	{"/reset", "", UPSTREAM_HTTPS_connection},
 };
 
-static void test_replies_that_are_none(void **)
+TEST_WITH(test_replies_that_are_none, https_stream_setup, https_stream_teardown)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		https_is("dns.example", bad[i].path);
@@ -83,7 +83,7 @@ static void test_replies_that_are_none(void **)
 }
 
 // It answers, but never with an answer: after three in a row weir asks others first.
-static void test_a_server_of_failures_is_down(void **)
+TEST_WITH(test_a_server_of_failures_is_down, https_stream_setup, https_stream_teardown)
 {
 	https_is("dns.example", "/status");
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
@@ -96,14 +96,14 @@ static void test_a_server_of_failures_is_down(void **)
 	assert_true(server_status().up);
 }
 
-static void test_another_question_is_no_reply(void **)
+TEST_WITH(test_another_question_is_no_reply, https_stream_setup, https_stream_teardown)
 {
 	https_is("dns.example", "/other");
 	ask_fails();
 	assert_int_equal(server_status().bad_replies, 1);
 }
 
-static void test_an_end_after_each_answer(void **)
+TEST_WITH(test_an_end_after_each_answer, https_stream_setup, https_stream_teardown)
 {
 	https_is("dns.example", "/close");
 	for (unsigned i = 0; i < 5; i++)
@@ -116,7 +116,7 @@ static void test_an_end_after_each_answer(void **)
 	assert_true(s.up);
 }
 
-static void test_an_end_without_an_answer(void **)
+TEST_WITH(test_an_end_without_an_answer, https_stream_setup, https_stream_teardown)
 {
 	https_is("dns.example", "/break");
 	ask_fails();
@@ -131,7 +131,7 @@ static bool has_stalled(const void *arg)
 }
 
 // The query goes out a second time, on a connection of its own making, and then fails.
-static void test_silence(void **)
+TEST_WITH(test_silence, https_stream_setup, https_stream_teardown)
 {
 	unsigned one = 1, two = 2;
 	https_is("dns.example", "/stall");
@@ -153,7 +153,7 @@ static bool is_full(const void *)
 	return https().full > 0;
 }
 
-static void test_the_most_queries(void **)
+TEST_WITH(test_the_most_queries, https_stream_setup, https_stream_teardown)
 {
 	https_is("dns.example", "/stall");
 	unsigned first = ask_more(UPSTREAM_HTTPS_QUERIES + 1);
@@ -174,7 +174,7 @@ static void handshake_fails(enum tls_failure f, const char *why)
 	assert_int_equal(server_status().sent, 0);
 }
 
-static void test_who_is_not_believed(void **)
+TEST_WITH(test_who_is_not_believed, https_stream_setup, https_stream_teardown)
 {
 	https_is("else.example", "/dns-query");
 	handshake_fails(TLS_FAILURE_name, "another name");
@@ -194,7 +194,7 @@ static void test_who_is_not_believed(void **)
 }
 
 // All who wait for a handshake that fails count it once; the next one is not begun at once.
-static void test_back_off(void **)
+TEST_WITH(test_back_off, https_stream_setup, https_stream_teardown)
 {
 	https_is("else.example", "/dns-query");
 	ask_more(20);
@@ -209,7 +209,7 @@ static void test_back_off(void **)
 	assert_int_equal(server_status().tls_failed[TLS_FAILURE_name], 2);
 }
 
-static void test_nobody_listens(void **)
+TEST_WITH(test_nobody_listens, https_stream_setup, https_stream_teardown)
 {
 	https_server.port ^= 1;
 	https_is("dns.example", "/dns-query");
@@ -241,7 +241,7 @@ static void try_it(void)
 }
 
 // What the operator sees, also while weir opens no connection.
-static void test_a_trial_says_why(void **)
+TEST_WITH(test_a_trial_says_why, https_stream_setup, https_stream_teardown)
 {
 	try_it();
 	assert_true(tried.is_answered);
@@ -259,7 +259,7 @@ static void test_a_trial_says_why(void **)
 	assert_string_equal(tried.why, "HTTP status 500");
 }
 
-static void test_reload(void **)
+TEST_WITH(test_reload, https_stream_setup, https_stream_teardown)
 {
 	unsigned one = 1;
 	asks_replied(1);
@@ -275,7 +275,7 @@ static void test_reload(void **)
 	assert_int_equal(https().open, 1);
 }
 
-static void test_idle_ones_end(void **)
+TEST_WITH(test_idle_ones_end, https_stream_setup, https_stream_teardown)
 {
 	asks_replied(3);
 	assert_int_equal(https().open, 1);
@@ -290,7 +290,7 @@ static bool has_replied(const void *)
 	return server_status().https.replies > 0;
 }
 
-static void test_checks_go_over_https(void **)
+TEST_WITH(test_checks_go_over_https, https_stream_setup, https_stream_teardown)
 {
 	rig.config.check = UPSTREAM_CHECK_ALL;
 	rig.config.check_interval_s = 1;
@@ -304,7 +304,7 @@ static void test_checks_go_over_https(void **)
 	assert_int_equal(s.sent, 0);
 }
 
-static void test_memory_comes_back(void **)
+TEST_WITH(test_memory_comes_back, https_stream_setup, https_stream_teardown)
 {
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
 	uint64_t before = 0;
@@ -320,28 +320,4 @@ static void test_memory_comes_back(void **)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, https_stream_setup, https_stream_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_queries_share_a_connection),
-		TEST(test_what_a_request_says),
-		TEST(test_replies_that_are_none),
-		TEST(test_a_server_of_failures_is_down),
-		TEST(test_another_question_is_no_reply),
-		TEST(test_an_end_after_each_answer),
-		TEST(test_an_end_without_an_answer),
-		TEST(test_silence),
-		TEST(test_the_most_queries),
-		TEST(test_who_is_not_believed),
-		TEST(test_back_off),
-		TEST(test_nobody_listens),
-		TEST(test_a_trial_says_why),
-		TEST(test_reload),
-		TEST(test_idle_ones_end),
-		TEST(test_checks_go_over_https),
-		TEST(test_memory_comes_back),
-	};
-	return cmocka_run_group_tests(tests, https_stream_start, NULL);
-}
+TEST_GROUP(https_stream_start, NULL)

@@ -31,7 +31,7 @@ static void late_reply_comes(void)
 }
 
 // Of a dropped query a reply is late; anything else is a failure alone.
-static void test_replies_that_are_late(void **)
+TEST_WITH(test_replies_that_are_late, https_stream_setup, https_stream_teardown)
 {
 	static const char *const path[] = {"/dns-query?late", "/status?late"};
 
@@ -48,7 +48,7 @@ static void test_replies_that_are_late(void **)
 }
 
 // RFC 9111 5.1: of several values the first one; one that is no number is none.
-static void test_age(void **)
+TEST_WITH(test_age, https_stream_setup, https_stream_teardown)
 {
 	static const struct {
 		const char *path;
@@ -64,7 +64,7 @@ static void test_age(void **)
 }
 
 // Of those that wait for a handshake only the one that makes it goes on without its leg.
-static void test_dropped_in_a_handshake(void **)
+TEST_WITH(test_dropped_in_a_handshake, https_stream_setup, https_stream_teardown)
 {
 	const uint16_t port = https_server.port;
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -86,14 +86,4 @@ static void test_dropped_in_a_handshake(void **)
 	close(silent);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, https_stream_setup, https_stream_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_replies_that_are_late),
-		TEST(test_age),
-		TEST(test_dropped_in_a_handshake),
-	};
-	return cmocka_run_group_tests(tests, https_stream_start, NULL);
-}
+TEST_GROUP(https_stream_start, NULL)

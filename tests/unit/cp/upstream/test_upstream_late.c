@@ -31,9 +31,9 @@ static void use_servers(unsigned count, unsigned first_timeout_ms)
 	upstreams_configure(fx.up, &fx.config);
 }
 
-static void test_second_of_delay_costs_a_second(void **state)
+TEST_WITH(test_second_of_delay_costs_a_second, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(1, 400);
 	fake[0].delay_ms = 1000;
 	ask(5000);
@@ -42,9 +42,9 @@ static void test_second_of_delay_costs_a_second(void **state)
 	assert_int_equal(totals().sent, 2);
 }
 
-static void test_repeated_query_is_the_same(void **state)
+TEST_WITH(test_repeated_query_is_the_same, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(1, 60);
 	fake[0].mode = FAKE_SILENT;
 	ask(400);
@@ -57,9 +57,9 @@ static void test_repeated_query_is_the_same(void **state)
 	}
 }
 
-static void test_first_slow_second_dead(void **state)
+TEST_WITH(test_first_slow_second_dead, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(2, 100);
 	fake[0].delay_ms = 280; // asked at 0 and 200 ms
 	fake[1].mode = FAKE_SILENT;
@@ -73,9 +73,9 @@ static void test_first_slow_second_dead(void **state)
 	assert_int_equal(status(1).timeouts, 1);
 }
 
-static void test_late_reply_after_failover_counts(void **state)
+TEST_WITH(test_late_reply_after_failover_counts, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(2, 200);
 	fake[0].delay_ms = 250;
 	fake[1].mode = FAKE_SILENT;
@@ -91,9 +91,9 @@ static void test_late_reply_after_failover_counts(void **state)
 		status(0).srtt_us, 245000, 390000); // since it was sent, not since the failover
 }
 
-static void test_failure_leaves_the_other_leg_open(void **state)
+TEST_WITH(test_failure_leaves_the_other_leg_open, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.max_sends = 2;
 	use_servers(2, 60);
 	fake[0].delay_ms = 150;
@@ -105,9 +105,9 @@ static void test_failure_leaves_the_other_leg_open(void **state)
 	assert_int_equal(totals().sent, 2);
 }
 
-static void test_late_failure_does_not_hurry(void **state)
+TEST_WITH(test_late_failure_does_not_hurry, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(2, 150);
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[0].delay_ms = 190;
@@ -128,9 +128,9 @@ static void test_late_failure_does_not_hurry(void **state)
 	assert_in_range(fx.took_ms, 295, 600);
 }
 
-static void test_wrong_id_on_an_earlier_leg(void **state)
+TEST_WITH(test_wrong_id_on_an_earlier_leg, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(2, 150);
 	fake[0].mode = FAKE_WRONG_ID;
 	fake[0].delay_ms = 220;
@@ -143,9 +143,9 @@ static void test_wrong_id_on_an_earlier_leg(void **state)
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
-static void test_tcp_one_server_after_the_other(void **state)
+TEST_WITH(test_tcp_one_server_after_the_other, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.max_sends = 4;
 	use_servers(2, 150);
 	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
@@ -159,9 +159,9 @@ static void test_tcp_one_server_after_the_other(void **state)
 	assert_int_equal(totals().streams.queries, 0);
 }
 
-static void test_legs_are_few_and_all_closed(void **state)
+TEST_WITH(test_legs_are_few_and_all_closed, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(4, 60);
 	for (unsigned i = 0; i < 4; i++)
 		fake[i].mode = FAKE_SILENT;
@@ -173,9 +173,9 @@ static void test_legs_are_few_and_all_closed(void **state)
 	assert_int_equal(in_use(), 0);
 }
 
-static void test_leg_outlives_a_new_list(void **state)
+TEST_WITH(test_leg_outlives_a_new_list, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(1, 60);
 	fake[0].delay_ms = 150;
 	ask_start(2000);
@@ -191,10 +191,10 @@ static void test_leg_outlives_a_new_list(void **state)
 		assert_int_equal(fake[0].source_port[1], fake[0].source_port[0]);
 }
 
-static void test_no_socket_is_a_send_error(void **state)
+TEST_WITH(test_no_socket_is_a_send_error, rig_setup, rig_teardown)
 {
 	struct rlimit all, none;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
 	none = all;
 	none.rlim_cur = 3;
@@ -209,9 +209,9 @@ static void test_no_socket_is_a_send_error(void **state)
 	assert_int_equal(fx.replies, 1);
 }
 
-static void test_closed_port_is_silence(void **state)
+TEST_WITH(test_closed_port_is_silence, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(1, 60);
 	for (unsigned i = 0; i < RIG_SERVERS; i++)
 		fake[i].mode = FAKE_SILENT; // if one has that port
@@ -227,9 +227,9 @@ static void test_closed_port_is_silence(void **state)
 }
 
 // The second server of a race has its own time, whatever the host of the first one says.
-static void test_closed_port_in_a_race(void **state)
+TEST_WITH(test_closed_port_in_a_race, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(3, 1000);
 	fake[0].delay_ms = 200;
 	for (unsigned i = 1; i < RIG_SERVERS; i++)
@@ -247,9 +247,9 @@ static void test_closed_port_in_a_race(void **state)
 
 // Where there is another server the refusal ends the wait for this one; both refuse: no tries are
 // spent sooner than by silence, and the question waits for its replies to the end.
-static void test_closed_port_ends_the_try(void **state)
+TEST_WITH(test_closed_port_ends_the_try, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(2, 1000);
 	for (unsigned i = 1; i < RIG_SERVERS; i++)
 		fake[i].mode = FAKE_SILENT; // if one has that port
@@ -274,9 +274,9 @@ static void test_closed_port_ends_the_try(void **state)
 
 // A server that was quick and is slow now: no repeated query tells how slow (Karn), so waits grow
 // until one is answered at its first sending.
-static void test_wait_follows_a_server_that_slows_down(void **state)
+TEST_WITH(test_wait_follows_a_server_that_slows_down, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	use_servers(1, 1000);
 	for (unsigned i = 0; i < 8; i++)
 		ask(2000);
@@ -291,13 +291,13 @@ static void test_wait_follows_a_server_that_slows_down(void **state)
 	assert_true(status(0).srtt_us >= quick_us + 5000);
 }
 
-static void test_server_that_answers_others_is_not_down(void **state)
+TEST(test_server_that_answers_others_is_not_down)
 {
 	struct upstream s = {.name = "slow", .health = &s.own};
 	struct upstream_ask ask = {0};
 	struct upstreams *u = calloc(1, sizeof(*u));
 	struct upstream_leg leg = {.ask = &ask, .sends = 1, .last_sent_us = clock_mono_us()};
-	(void)state;
+	(void)unit_state;
 	u->backoff_s = 30;
 	upstream_server_answered(&s, 1000000, leg.last_sent_us + 1);
 	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)
@@ -311,29 +311,4 @@ static void test_server_that_answers_others_is_not_down(void **state)
 	upstream_server_answered(&s, 0, clock_mono_us());
 	assert_false(upstream_server_down(u, &s, clock_mono_ms()));
 	free(u);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_second_of_delay_costs_a_second),
-		T(test_repeated_query_is_the_same),
-		T(test_first_slow_second_dead),
-		T(test_late_reply_after_failover_counts),
-		T(test_failure_leaves_the_other_leg_open),
-		T(test_late_failure_does_not_hurry),
-		T(test_wrong_id_on_an_earlier_leg),
-		T(test_tcp_one_server_after_the_other),
-		T(test_legs_are_few_and_all_closed),
-		T(test_leg_outlives_a_new_list),
-		T(test_no_socket_is_a_send_error),
-		T(test_closed_port_is_silence),
-		T(test_closed_port_ends_the_try),
-		T(test_closed_port_in_a_race),
-		T(test_wait_follows_a_server_that_slows_down),
-		cmocka_unit_test(test_server_that_answers_others_is_not_down),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static struct upstream_limit known_for(unsigned queries, uint64_t now_ms)
 	return l;
 }
 
-static void test_an_accident_is_soon_forgotten(void **)
+TEST(test_an_accident_is_soon_forgotten)
 {
 	struct upstream_limit l = {0};
 	unsigned limit, conns = 0;
@@ -36,7 +36,7 @@ static void test_an_accident_is_soon_forgotten(void **)
 	assert_int_equal(l.strikes, 0);
 }
 
-static void test_that_it_answered_none_says_nothing(void **)
+TEST(test_that_it_answered_none_says_nothing)
 {
 	struct upstream_limit l = {0};
 
@@ -46,7 +46,7 @@ static void test_that_it_answered_none_says_nothing(void **)
 }
 
 // Restarts after 3, 7 and 20 replies are no habit; ends after 20, 7 and 3 may be one.
-static void test_a_server_that_answers_more_has_no_habit(void **)
+TEST(test_a_server_that_answers_more_has_no_habit)
 {
 	struct upstream_limit up = {0}, down = {0};
 
@@ -61,7 +61,7 @@ static void test_a_server_that_answers_more_has_no_habit(void **)
 }
 
 // The first query alone on a connection says nothing of a limit of 8.
-static void test_one_for_fewer_says_nothing(void **)
+TEST(test_one_for_fewer_says_nothing)
 {
 	struct upstream_limit l = {0};
 
@@ -70,7 +70,7 @@ static void test_one_for_fewer_says_nothing(void **)
 	assert_int_equal(upstream_limit_now(&l, 1000), 8);
 }
 
-static void test_a_known_one_is_tried_less_and_less(void **)
+TEST(test_a_known_one_is_tried_less_and_less)
 {
 	uint64_t now_ms = 1000, wait_ms = UPSTREAM_LIMIT_PROBE_MS;
 	struct upstream_limit l = known_for(4, now_ms);
@@ -90,7 +90,7 @@ static void test_a_known_one_is_tried_less_and_less(void **)
 	assert_true(wait_ms < UPSTREAM_LIMIT_KEEP_MS); // so that it is tried before it is forgotten
 }
 
-static void test_one_that_takes_more_is_known_no_longer(void **)
+TEST(test_one_that_takes_more_is_known_no_longer)
 {
 	uint64_t now_ms = 1000;
 	struct upstream_limit l = known_for(4, now_ms);
@@ -105,7 +105,7 @@ static void test_one_that_takes_more_is_known_no_longer(void **)
 }
 
 // On the millisecond: known until then, and no probe of what is forgotten.
-static void test_it_is_forgotten_on_time(void **)
+TEST(test_it_is_forgotten_on_time)
 {
 	struct upstream_limit l = known_for(4, 1000), before = l;
 	uint64_t end_ms = 1000 + UPSTREAM_LIMIT_KEEP_MS;
@@ -118,7 +118,7 @@ static void test_it_is_forgotten_on_time(void **)
 	assert_false(upstream_limit_opened(&l, 4, end_ms - 1));
 }
 
-static void test_what_nothing_confirms_is_forgotten(void **)
+TEST(test_what_nothing_confirms_is_forgotten)
 {
 	struct upstream_limit l = known_for(4, 1000);
 
@@ -127,19 +127,4 @@ static void test_what_nothing_confirms_is_forgotten(void **)
 	assert_int_equal(upstream_limit_now(&l, 1000 + UPSTREAM_LIMIT_KEEP_MS), 0);
 	assert_false(upstream_limit_ended(&l, 4, 2000 + UPSTREAM_LIMIT_KEEP_MS)); // from the start
 	assert_int_equal(upstream_limit_known(&l, 2000 + UPSTREAM_LIMIT_KEEP_MS), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_accident_is_soon_forgotten),
-		cmocka_unit_test(test_that_it_answered_none_says_nothing),
-		cmocka_unit_test(test_a_server_that_answers_more_has_no_habit),
-		cmocka_unit_test(test_one_for_fewer_says_nothing),
-		cmocka_unit_test(test_a_known_one_is_tried_less_and_less),
-		cmocka_unit_test(test_one_that_takes_more_is_known_no_longer),
-		cmocka_unit_test(test_it_is_forgotten_on_time),
-		cmocka_unit_test(test_what_nothing_confirms_is_forgotten),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ static struct host_state wait_lookups(uint64_t count)
 	return state_of(0);
 }
 
-static void test_lookup(void **)
+TEST_WITH(test_lookup, host_setup, host_teardown)
 {
 	upstream_lookups_configure(lookups, &config);
 	assert_int_equal(state_of(0).count, 0);
@@ -41,7 +41,7 @@ static uint64_t bytes_registered(void)
 }
 
 // The accounts know what lookups hold.
-static void test_memory(void **)
+TEST_WITH(test_memory, host_setup, host_teardown)
 {
 	assert_int_equal(bytes_registered(), 0);
 	config.upstreams.count = 2;
@@ -62,7 +62,7 @@ static void test_memory(void **)
 	assert_int_equal(bytes_registered(), 0);
 }
 
-static void test_ttl_limits(void **)
+TEST_WITH(test_ttl_limits, host_setup, host_teardown)
 {
 	fake[0].ttl_s = 0;
 	upstream_lookups_configure(lookups, &config);
@@ -79,7 +79,7 @@ static void test_ttl_limits(void **)
 }
 
 // The first bootstrap server is dead, the second one has the address.
-static void test_second_bootstrap(void **)
+TEST_WITH(test_second_bootstrap, host_setup, host_teardown)
 {
 	fake[0].mode = FAKE_SILENT;
 	upstream_lookups_configure(lookups, &config);
@@ -90,7 +90,7 @@ static void test_second_bootstrap(void **)
 }
 
 // A name that no bootstrap server resolves keeps its address, and lookups come ever later.
-static void test_failure_keeps(void **)
+TEST_WITH(test_failure_keeps, host_setup, host_teardown)
 {
 	upstream_lookups_configure(lookups, &config);
 	struct host_state h = wait_lookups(1);
@@ -116,7 +116,7 @@ static void test_failure_keeps(void **)
 }
 
 // A name that has no address (any more) is a failure like silence.
-static void test_no_address(void **)
+TEST_WITH(test_no_address, host_setup, host_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_NXDOMAIN;
 	upstream_lookups_configure(lookups, &config);
@@ -127,7 +127,7 @@ static void test_no_address(void **)
 }
 
 // Forged or broken replies of a bootstrap server are passed over like an upstream's.
-static void test_hostile_replies(void **)
+TEST_WITH(test_hostile_replies, host_setup, host_teardown)
 {
 	static const int modes[] = {FAKE_WRONG_QUESTION, FAKE_GARBAGE, FAKE_BAD_BODY};
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
@@ -140,7 +140,7 @@ static void test_hostile_replies(void **)
 	}
 }
 
-static void test_too_many(void **)
+TEST_WITH(test_too_many, host_setup, host_teardown)
 {
 	fake[0].addresses = 7;
 	upstream_lookups_configure(lookups, &config);
@@ -150,7 +150,7 @@ static void test_too_many(void **)
 }
 
 // weir's own service address, with a port that it serves: queries would loop.
-static void test_own_address(void **)
+TEST_WITH(test_own_address, host_setup, host_teardown)
 {
 	config.dataplane.address_count = 1;
 	assert_int_equal(ip_address_parse("127.0.0.1", &config.dataplane.addresses[0]), 0);
@@ -171,7 +171,7 @@ static struct upstream_found found_of(const char *const *text, unsigned count)
 }
 
 // Addresses in use go first where there are too many, and so a rotating answer changes nothing.
-static void test_choice(void **)
+TEST_WITH(test_choice, host_setup, host_teardown)
 {
 	static const char *const first[] = {"127.0.0.9", "127.0.0.8", "127.0.0.7", "127.0.0.6"};
 	static const char *const again[] = {"127.0.0.1", "127.0.0.2", "127.0.0.6", "127.0.0.7",
@@ -201,22 +201,4 @@ static void test_choice(void **)
 	assert_int_equal(upstream_found_take(&h, &config, &none, &one, false, true), 1);
 	assert_true(h.count >= 4);
 	assert_address(&h.address[0], "127.0.0.6");
-}
-
-int main(void)
-{
-#define TEST(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
-	const struct CMUnitTest tests[] = {
-		TEST(test_lookup),
-		TEST(test_memory),
-		TEST(test_ttl_limits),
-		TEST(test_second_bootstrap),
-		TEST(test_failure_keeps),
-		TEST(test_no_address),
-		TEST(test_hostile_replies),
-		TEST(test_too_many),
-		TEST(test_own_address),
-		TEST(test_choice),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,11 +9,11 @@
 #include <weir/clock.h>
 
 // Another set knows of it at once, and how quick it is.
-static void test_sets_share_what_they_learn(void **state)
+TEST_WITH(test_sets_share_what_they_learn, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
 		ask(2000);
@@ -45,9 +45,9 @@ static void use_policy(enum upstream_policy policy, unsigned servers)
 	upstreams_configure(fx.up, &fx.config);
 }
 
-static void test_policy_latency(void **state)
+TEST_WITH(test_policy_latency, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.first_timeout_ms = 400;
 	use_policy(UPSTREAM_LATENCY, 3);
 	fake[0].delay_ms = 40;
@@ -60,9 +60,9 @@ static void test_policy_latency(void **state)
 	assert_true(status(0).srtt_us >= 40000);
 }
 
-static void test_policy_round_robin(void **state)
+TEST_WITH(test_policy_round_robin, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.server[0].weight = 3;
 	use_policy(UPSTREAM_ROUND_ROBIN, 2);
 	for (unsigned i = 0; i < 40; i++)
@@ -72,7 +72,7 @@ static void test_policy_round_robin(void **state)
 }
 
 // A question that waits at the first server sends the next one to the second.
-static void test_policy_least_outstanding(void **state)
+TEST_WITH(test_policy_least_outstanding, rig_setup, rig_teardown)
 {
 	static const struct upstream_callbacks nobody = {0};
 	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
@@ -81,7 +81,7 @@ static void test_policy_least_outstanding(void **state)
 		.question_len = 17,
 		.deadline_ms = clock_mono_ms() + 2000};
 	struct upstream_ask waiting = {0};
-	(void)state;
+	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	fx.config.first_timeout_ms = 1000;
 	use_policy(UPSTREAM_LEAST, 2);
@@ -92,17 +92,4 @@ static void test_policy_least_outstanding(void **state)
 	upstream_ask_stop(&waiting);
 	assert_int_equal(fx.up->server[0].under_way, 0);
 	assert_int_equal(fake[1].udp_queries, 1);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_sets_share_what_they_learn),
-		T(test_policy_latency),
-		T(test_policy_round_robin),
-		T(test_policy_least_outstanding),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

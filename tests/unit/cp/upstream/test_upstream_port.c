@@ -3,7 +3,7 @@
 
 #include "port_rig.h"
 
-static void test_no_socket_is_opened(void **)
+TEST_WITH(test_no_socket_is_opened, port_rig_setup, port_rig_teardown)
 {
 	for (unsigned i = 0; i < 100; i++) {
 		ask(5000);
@@ -26,7 +26,7 @@ static bool is_ours(unsigned port, unsigned resolver, unsigned resolvers)
 }
 
 // Each query has a port of its own, any of this resolver's.
-static void test_ports_are_drawn_anew(void **)
+TEST_WITH(test_ports_are_drawn_anew, port_rig_setup, port_rig_teardown)
 {
 	static uint8_t seen[65536];
 	unsigned distinct = 0, high = 0;
@@ -47,7 +47,7 @@ static void test_ports_are_drawn_anew(void **)
 	assert_in_range(high, 60, 200);
 }
 
-static void test_truncated_goes_to_tcp(void **)
+TEST_WITH(test_truncated_goes_to_tcp, port_rig_setup, port_rig_teardown)
 {
 	fake[0].mode = FAKE_TRUNCATE;
 	ask(5000);
@@ -57,7 +57,7 @@ static void test_truncated_goes_to_tcp(void **)
 }
 
 // Longer than a ring takes.
-static void test_cut_goes_to_tcp(void **)
+TEST_WITH(test_cut_goes_to_tcp, port_rig_setup, port_rig_teardown)
 {
 	worker.is_cut = true;
 	ask(5000);
@@ -67,7 +67,7 @@ static void test_cut_goes_to_tcp(void **)
 }
 
 // The beginning of a reply may be anyone's, with any bytes: nothing but a fit ends the wait.
-static void test_cut_must_fit(void **)
+TEST_WITH(test_cut_must_fit, port_rig_setup, port_rig_teardown)
 {
 	uint8_t dns[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX];
 
@@ -98,7 +98,7 @@ static void test_cut_must_fit(void **)
 	assert_int_equal(fake[0].tcp_queries, 1);
 }
 
-static void test_unreachable_ends_the_wait(void **)
+TEST_WITH(test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown)
 {
 	fx.config.first_timeout_ms = 1500;
 	upstreams_configure(fx.up, &fx.config);
@@ -120,7 +120,7 @@ static void test_unreachable_ends_the_wait(void **)
 }
 
 // From another server, to another port, with another question.
-static void test_strangers_are_not_believed(void **)
+TEST_WITH(test_strangers_are_not_believed, port_rig_setup, port_rig_teardown)
 {
 	uint8_t dns[64] = {0};
 
@@ -148,7 +148,7 @@ static void test_strangers_are_not_believed(void **)
 	assert_int_equal(fake[0].tcp_queries, 0);
 }
 
-static void test_the_board_decides(void **)
+TEST_WITH(test_the_board_decides, port_rig_setup, port_rig_teardown)
 {
 	board_say(ROUTE_no_neighbour);
 	ask(5000);
@@ -158,27 +158,4 @@ static void test_the_board_decides(void **)
 	board_say(ROUTE_port);
 	ask(5000);
 	assert_int_equal(worker.count, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_no_socket_is_opened, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_ports_are_drawn_anew, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_truncated_goes_to_tcp, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_cut_goes_to_tcp, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_cut_must_fit, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_strangers_are_not_believed, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_the_board_decides, port_rig_setup, port_rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

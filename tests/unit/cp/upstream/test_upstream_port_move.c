@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-static void test_no_worker_takes_it(void **)
+TEST_WITH(test_no_worker_takes_it, port_rig_setup, port_rig_teardown)
 {
 	worker.full = -EAGAIN;
 	ask(5000);
@@ -18,7 +18,7 @@ static void test_no_worker_takes_it(void **)
 	assert_int_equal(status(0).sent_port, 0);
 }
 
-static void test_a_worker_refuses_it(void **)
+TEST_WITH(test_a_worker_refuses_it, port_rig_setup, port_rig_teardown)
 {
 	fake[0].held = true;
 	ask_start(5000);
@@ -40,7 +40,7 @@ static void test_a_worker_refuses_it(void **)
 }
 
 // The query that the dead worker had is sent again by a socket, well before the wait is over.
-static void test_a_worker_dies(void **)
+TEST_WITH(test_a_worker_dies, port_rig_setup, port_rig_teardown)
 {
 	fx.config.first_timeout_ms = 1500;
 	upstreams_configure(fx.up, &fx.config);
@@ -110,7 +110,7 @@ static void many_move(void)
 }
 
 // Meanwhile a worker of that number gets nothing, in another life too.
-static void test_many_move_in_slices(void **)
+TEST_WITH(test_many_move_in_slices, port_rig_setup, port_rig_teardown)
 {
 	static struct upstream_ask asks[MANY];
 	struct rlimit files;
@@ -137,7 +137,7 @@ static void test_many_move_in_slices(void **)
 }
 
 // Where no socket can be opened the leg is tried again with the next beat.
-static void test_a_move_is_tried_again(void **)
+TEST_WITH(test_a_move_is_tried_again, port_rig_setup, port_rig_teardown)
 {
 	struct rlimit all, none;
 	worker.is_deaf = true;
@@ -159,7 +159,7 @@ static void test_a_move_is_tried_again(void **)
 }
 
 // Another life has the same numbers.
-static void test_another_data_plane(void **)
+TEST_WITH(test_another_data_plane, port_rig_setup, port_rig_teardown)
 {
 	worker.is_deaf = true;
 	ask_start(5000);
@@ -192,7 +192,7 @@ static void hand_over_failure(void)
 }
 
 // A worker that listens on the port of a socket hands over its reply.
-static void test_a_reply_to_a_socket(void **)
+TEST_WITH(test_a_reply_to_a_socket, port_rig_setup, port_rig_teardown)
 {
 	worker.full = -EAGAIN;
 	fake[0].mode = FAKE_SILENT;
@@ -205,7 +205,7 @@ static void test_a_reply_to_a_socket(void **)
 }
 
 // All workers were held up, and listen on the ports of before when they go on.
-static void test_a_reply_to_a_socket_of_a_pause(void **)
+TEST_WITH(test_a_reply_to_a_socket_of_a_pause, port_rig_setup, port_rig_teardown)
 {
 	worker.live = 0;
 	upstream_port_beat(fx.port);
@@ -222,7 +222,7 @@ static void test_a_reply_to_a_socket_of_a_pause(void **)
 }
 
 // All sets of a resolver share its ports, and one set may go before the others.
-static void test_sets_share_it(void **)
+TEST_WITH(test_sets_share_it, port_rig_setup, port_rig_teardown)
 {
 	const struct upstream_shared shared = {.loop = fx.loop, .port = fx.port};
 	struct upstreams *other;
@@ -237,29 +237,4 @@ static void test_sets_share_it(void **)
 	ask_finish();
 	assert_int_equal(fx.replies, 1);
 	assert_int_equal(port_stats().open, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_no_worker_takes_it, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_worker_refuses_it, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_worker_dies, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_many_move_in_slices, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_move_is_tried_again, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_another_data_plane, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_reply_to_a_socket, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_reply_to_a_socket_of_a_pause, port_rig_setup, port_rig_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_sets_share_it, port_rig_setup, port_rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

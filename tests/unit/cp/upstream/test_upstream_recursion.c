@@ -21,7 +21,7 @@ static void use_servers(unsigned count)
 	upstreams_configure(fx.up, &fx.config);
 }
 
-static void test_a_lost_datagram_is_no_silence(void **)
+TEST_WITH(test_a_lost_datagram_is_no_silence, rig_setup, rig_teardown)
 {
 	use_servers(2);
 	fake[0].lost = 1;
@@ -32,7 +32,7 @@ static void test_a_lost_datagram_is_no_silence(void **)
 }
 
 // Each of two servers loses one: weir asks both again.
-static void test_lost_datagrams_of_two(void **)
+TEST_WITH(test_lost_datagrams_of_two, rig_setup, rig_teardown)
 {
 	use_servers(3);
 	fake[0].lost = 2;
@@ -43,7 +43,7 @@ static void test_lost_datagrams_of_two(void **)
 	assert_int_equal(fake[2].udp_queries, 0);
 }
 
-static void test_asked_where_no_server_answers(void **)
+TEST_WITH(test_asked_where_no_server_answers, rig_setup, rig_teardown)
 {
 	use_servers(2);
 	fake[0].mode = FAKE_SILENT;
@@ -59,7 +59,7 @@ static void test_asked_where_no_server_answers(void **)
 	assert_int_equal(fake[0].udp_queries, before); // it is down: recursion at once
 }
 
-static void test_asked_at_once_after_a_failure(void **)
+TEST_WITH(test_asked_at_once_after_a_failure, rig_setup, rig_teardown)
 {
 	use_servers(2);
 	fake[0].mode = FAKE_SERVFAIL;
@@ -70,7 +70,7 @@ static void test_asked_at_once_after_a_failure(void **)
 }
 
 // A closed port is known at once, and waited for no second time.
-static void test_asked_at_once_after_a_refusal(void **)
+TEST_WITH(test_asked_at_once_after_a_refusal, rig_setup, rig_teardown)
 {
 	fake_upstream_stop(&fake[0]);
 	use_servers(2);
@@ -84,7 +84,7 @@ static void test_asked_at_once_after_a_refusal(void **)
 }
 
 // The last query of a question is for recursion, however few there are.
-static void test_asked_by_the_last_query(void **)
+TEST_WITH(test_asked_by_the_last_query, rig_setup, rig_teardown)
 {
 	fx.config.max_sends = 2;
 	use_servers(2);
@@ -96,7 +96,7 @@ static void test_asked_by_the_last_query(void **)
 }
 
 // Names that take long to find say nothing of other names.
-static void test_never_down(void **)
+TEST_WITH(test_never_down, rig_setup, rig_teardown)
 {
 	use_servers(1);
 	fake[0].mode = FAKE_SILENT;
@@ -114,7 +114,7 @@ static void test_never_down(void **)
 }
 
 // Each resolver has recursion at a port of its own; state, text and drains are of one server.
-static void test_one_server_of_all_resolvers(void **)
+TEST_WITH(test_one_server_of_all_resolvers, rig_setup, rig_teardown)
 {
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
 	struct upstreams *other;
@@ -155,7 +155,7 @@ static bool takes_ports(struct config_upstreams upstreams)
 }
 
 // No datagram to it leaves by a port of the data plane, so no route to it is looked for.
-static void test_on_no_board(void **)
+TEST_WITH(test_on_no_board, rig_setup, rig_teardown)
 {
 	static struct route_board board;
 	use_servers(2);
@@ -181,7 +181,7 @@ static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTR
 	event_base_loopbreak(loop_base(fx.loop));
 }
 
-static void test_tried_by_udp_alone(void **)
+TEST_WITH(test_tried_by_udp_alone, rig_setup, rig_teardown)
 {
 	struct upstream_tried tried[UPSTREAM_TRANSPORTS] = {0};
 	char address[SOCKET_ADDRESS_TEXT_MAX];
@@ -193,23 +193,4 @@ static void test_tried_by_udp_alone(void **)
 	assert_false(tried[1].is_sent || tried[1].is_answered);
 	assert_string_not_equal(tried[1].why, "");
 	assert_int_equal(fake[1].tcp_queries, 0);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_a_lost_datagram_is_no_silence),
-		T(test_lost_datagrams_of_two),
-		T(test_asked_where_no_server_answers),
-		T(test_asked_at_once_after_a_failure),
-		T(test_asked_at_once_after_a_refusal),
-		T(test_asked_by_the_last_query),
-		T(test_never_down),
-		T(test_on_no_board),
-		T(test_tried_by_udp_alone),
-		T(test_one_server_of_all_resolvers),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,11 +7,11 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-static void test_random_ports_used_again(void **state)
+TEST_WITH(test_random_ports_used_again, rig_setup, rig_teardown)
 {
 	static bool seen[65536];
 	unsigned ports = 0;
-	(void)state;
+	(void)unit_state;
 	wait_for_idle(MANY);
 	uint64_t opened = now().opened, made = now().made;
 	for (unsigned i = 0; i < 600; i++)
@@ -27,9 +27,9 @@ static void test_random_ports_used_again(void **state)
 	assert_in_range(ports, 330, 540);
 }
 
-static void test_unanswered_goes(void **state)
+TEST_WITH(test_unanswered_goes, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.max_sends = 1;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -58,9 +58,9 @@ static void test_unanswered_goes(void **state)
 }
 
 // No socket blocks the loop, and no child inherits one.
-static void test_flags(void **state)
+TEST_WITH(test_flags, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	ask_start(50);
@@ -71,9 +71,9 @@ static void test_flags(void **state)
 	assert_int_equal(fx.replies, 1);
 }
 
-static void test_asked_twice_goes(void **state)
+TEST_WITH(test_asked_twice_goes, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	wait_for_idle(MANY);
@@ -93,11 +93,11 @@ static void test_asked_twice_goes(void **state)
 	assert_int_equal(now().open, now().idle);
 }
 
-static void test_worn_out_goes(void **state)
+TEST_WITH(test_worn_out_goes, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s = NULL;
 	unsigned uses = 0;
-	(void)state;
+	(void)unit_state;
 	wait_for_idle(MANY);
 	struct upstream_leg leg = {.ask = &fx.ask};
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
@@ -116,7 +116,7 @@ static void test_worn_out_goes(void **state)
 	assert_true(first->fd < 0);
 }
 
-static void test_last_use(void **)
+TEST_WITH(test_last_use, rig_setup, rig_teardown)
 {
 	static const struct {
 		unsigned most, uses;
@@ -141,13 +141,13 @@ static void test_last_use(void **)
 	}
 }
 
-static void test_stray_closes(void **state)
+TEST_WITH(test_stray_closes, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s;
 	struct upstream_leg leg = {.ask = &fx.ask};
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
-	(void)state;
+	(void)unit_state;
 	make_busy(0);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
@@ -172,11 +172,11 @@ static void test_stray_closes(void **state)
 	assert_true(!is_idle(s) || s->until_ms != until_ms || its.sin_port != sin.sin_port);
 }
 
-static void test_too_old_goes(void **state)
+TEST_WITH(test_too_old_goes, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s;
 	struct upstream_leg leg = {.ask = &fx.ask};
-	(void)state;
+	(void)unit_state;
 	make_busy(0);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	assert_in_range(s->until_ms - clock_mono_ms(), 9900, 20000);
@@ -189,11 +189,11 @@ static void test_too_old_goes(void **state)
 	assert_true(s->fd != fd || s->until_ms > clock_mono_ms());
 }
 
-static void test_new_list(void **state)
+TEST_WITH(test_new_list, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s, *idle;
 	struct upstream_leg leg = {.ask = &fx.ask};
-	(void)state;
+	(void)unit_state;
 	make_busy(0);
 	make_busy(1);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, clock_mono_ms(), &s), 0);
@@ -220,14 +220,14 @@ static void on_nothing(struct upstream_socket *)
 }
 
 // Descriptor 0 is one like others, where it was free.
-static void test_descriptor_0_is_closed(void **state)
+TEST_WITH(test_descriptor_0_is_closed, rig_setup, rig_teardown)
 {
 	const union upstream_peer peer = fx.up->server[0].address;
 	const socklen_t len = sizeof(peer.v4);
 	struct upstream_leg leg = {.ask = &fx.ask};
 	struct upstream_sockets *p;
 	struct upstream_socket *s;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(upstream_sockets_new(&p, fx.loop, &fx.up->rng, on_nothing), 0);
 	upstream_sockets_configure(p, &peer, &len, 1);
 	upstream_sockets_uses(p, 0);
@@ -243,23 +243,4 @@ static void test_descriptor_0_is_closed(void **state)
 	assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
 	assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
 	close(saved);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_random_ports_used_again),
-		T(test_unanswered_goes),
-		T(test_flags),
-		T(test_asked_twice_goes),
-		T(test_worn_out_goes),
-		T(test_last_use),
-		T(test_stray_closes),
-		T(test_too_old_goes),
-		T(test_new_list),
-		T(test_descriptor_0_is_closed),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

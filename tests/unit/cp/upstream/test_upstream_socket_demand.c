@@ -5,9 +5,9 @@
 #include <arpa/inet.h>
 #include <sys/resource.h>
 
-static void test_opened_ahead_in_steps(void **state)
+TEST_WITH(test_opened_ahead_in_steps, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	run_for(300);
 	assert_int_equal(now().opened, 0); // nobody asks
 	make_busy(0);
@@ -22,7 +22,7 @@ static void test_opened_ahead_in_steps(void **state)
 }
 
 // One query less in the second, and each has a socket of its own, which ends with it.
-static void test_quiet_has_a_port_for_each_query(void **)
+TEST_WITH(test_quiet_has_a_port_for_each_query, rig_setup, rig_teardown)
 {
 	enum { QUERIES = UPSTREAM_SHELF_BUSY - 1 };
 	static bool seen[65536];
@@ -47,7 +47,7 @@ static void test_quiet_has_a_port_for_each_query(void **)
 }
 
 // The last busy second was almost ten seconds ago: all are closed soon, and no timer runs on.
-static void test_closed_when_nobody_asks(void **)
+TEST_WITH(test_closed_when_nobody_asks, rig_setup, rig_teardown)
 {
 	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
 	make_busy_of(fx.up->sockets, 0, 9900);
@@ -61,9 +61,9 @@ static void test_closed_when_nobody_asks(void **)
 	assert_int_equal(now().opened, opened + 1);
 }
 
-static void test_few_idle_ones_are_not_used(void **state)
+TEST_WITH(test_few_idle_ones_are_not_used, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	for (unsigned i = 0; i < 20; i++)
 		ask(2000);
 	assert_int_equal(now().made, 20);
@@ -75,10 +75,10 @@ static void test_few_idle_ones_are_not_used(void **state)
 	wait_for_idle(20); // they come to lie ready
 }
 
-static void test_few_files_few_sockets(void **state)
+TEST_WITH(test_few_files_few_sockets, rig_setup, rig_teardown)
 {
 	struct rlimit all, few;
-	(void)state;
+	(void)unit_state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
 	few = all;
 	few.rlim_cur = 400;
@@ -92,9 +92,9 @@ static void test_few_files_few_sockets(void **state)
 }
 
 // However few queries keep a server busy, each socket is another one before it is 21 s old.
-static void test_all_are_drawn_anew(void **state)
+TEST_WITH(test_all_are_drawn_anew, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
 	const uint64_t opened = now().opened;
 	for (unsigned s = 0; s < 21; s++) {
@@ -103,19 +103,4 @@ static void test_all_are_drawn_anew(void **state)
 	}
 	assert_true(now().opened - opened >= UPSTREAM_SOCKETS_AHEAD);
 	assert_true(now().idle >= UPSTREAM_SOCKETS_AHEAD - 2 * UPSTREAM_SOCKET_STEP);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_opened_ahead_in_steps),
-		T(test_quiet_has_a_port_for_each_query),
-		T(test_closed_when_nobody_asks),
-		T(test_few_idle_ones_are_not_used),
-		T(test_few_files_few_sockets),
-		T(test_all_are_drawn_anew),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void test_a_connection_is_used_again(void **)
+TEST_WITH(test_a_connection_is_used_again, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -28,7 +28,8 @@ static void test_a_connection_is_used_again(void **)
 	assert_int_equal(server_status().tcp_retries, 20);
 }
 
-static void test_queries_are_pipelined_and_replies_taken_in_any_order(void **)
+TEST_WITH(test_queries_are_pipelined_and_replies_taken_in_any_order, stream_rig_setup,
+	stream_rig_teardown)
 {
 	enum { N = UPSTREAM_STREAM_SPREAD };
 	struct stream_query q[N];
@@ -59,7 +60,7 @@ static void answer_all(unsigned conn, unsigned count)
 }
 
 // One segment: what a reader gets that looks once is all of it.
-static void rfc7766_8_the_length_leaves_with_the_message(void **)
+TEST_WITH(rfc7766_8_the_length_leaves_with_the_message, stream_rig_setup, stream_rig_teardown)
 {
 	uint8_t bytes[700];
 
@@ -76,7 +77,7 @@ static void rfc7766_8_the_length_leaves_with_the_message(void **)
 }
 
 // As many as there is room for, each with an id of its own; one more waits for a reply.
-static void test_four_connections_at_most(void **)
+TEST_WITH(test_four_connections_at_most, stream_rig_setup, stream_rig_teardown)
 {
 	enum { ALL = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES };
 	static struct stream_query q;
@@ -162,7 +163,7 @@ static unsigned teach(struct short_server *s)
 	return done;
 }
 
-static void test_a_server_that_closes_after_each_query(void **)
+TEST_WITH(test_a_server_that_closes_after_each_query, stream_rig_setup, stream_rig_teardown)
 {
 	static struct short_server s;
 
@@ -183,7 +184,7 @@ static void test_a_server_that_closes_after_each_query(void **)
 }
 
 // It was given another server's software: one connection finds that out, the next ones use it.
-static void test_a_server_that_does_so_no_longer(void **)
+TEST_WITH(test_a_server_that_does_so_no_longer, stream_rig_setup, stream_rig_teardown)
 {
 	static struct short_server s;
 
@@ -203,7 +204,8 @@ static void test_a_server_that_does_so_no_longer(void **)
 }
 
 // One of four closes after a reply, the others say nothing yet: what was on it has few places.
-static void rfc7766_6_2_2_never_more_than_four_after_an_accident(void **)
+TEST_WITH(
+	rfc7766_6_2_2_never_more_than_four_after_an_accident, stream_rig_setup, stream_rig_teardown)
 {
 	enum { EACH = UPSTREAM_STREAM_SPREAD, ALL = UPSTREAM_STREAMS_EACH * EACH };
 	static struct short_server s;
@@ -228,7 +230,7 @@ static void rfc7766_6_2_2_never_more_than_four_after_an_accident(void **)
 }
 
 // It ends all four at one time, and that is one time.
-static void test_a_restart_is_no_habit(void **)
+TEST_WITH(test_a_restart_is_no_habit, stream_rig_setup, stream_rig_teardown)
 {
 	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH * UPSTREAM_STREAM_SPREAD };
 	static struct short_server s = {.each = ALL, .first = EACH};
@@ -246,7 +248,7 @@ static void test_a_restart_is_no_habit(void **)
 	assert_int_equal(server_status().tcp_limit, 0);
 }
 
-static void test_a_server_that_closes_after_three(void **)
+TEST_WITH(test_a_server_that_closes_after_three, stream_rig_setup, stream_rig_teardown)
 {
 	static struct short_server s;
 
@@ -278,18 +280,18 @@ static void end_midway(bool reset)
 	assert_int_equal(streams().closed_peer, 1);
 }
 
-static void test_closed_with_queries_on_it(void **)
+TEST_WITH(test_closed_with_queries_on_it, stream_rig_setup, stream_rig_teardown)
 {
 	end_midway(false);
 }
 
-static void test_reset_with_queries_on_it(void **)
+TEST_WITH(test_reset_with_queries_on_it, stream_rig_setup, stream_rig_teardown)
 {
 	end_midway(true);
 }
 
 // Once more, then alone, and that was it.
-static void test_closed_each_time(void **)
+TEST_WITH(test_closed_each_time, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -312,7 +314,7 @@ static void test_closed_each_time(void **)
 	assert_int_equal(server_status().tcp_retries, 2);
 }
 
-static void test_closed_under_its_only_query(void **)
+TEST_WITH(test_closed_under_its_only_query, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -331,7 +333,7 @@ static void test_closed_under_its_only_query(void **)
 	assert_int_equal(sent_again(), 1);
 }
 
-static void test_refused(void **)
+TEST_WITH(test_refused, stream_rig_setup, stream_rig_teardown)
 {
 	close(rig.listener);
 	rig.listener = -1;
@@ -345,7 +347,7 @@ static void test_refused(void **)
 	assert_int_equal(rig.steps[TRACE_tcp_sent], 0);
 }
 
-static void test_a_connection_that_was_closed_idle_is_not_used(void **)
+TEST_WITH(test_a_connection_that_was_closed_idle_is_not_used, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -363,7 +365,7 @@ static void test_a_connection_that_was_closed_idle_is_not_used(void **)
 	assert_int_equal(replied(0, 2), 2);
 }
 
-static void test_a_server_that_never_answers(void **)
+TEST_WITH(test_a_server_that_never_answers, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -380,7 +382,7 @@ static void test_a_server_that_never_answers(void **)
 	answer_one(1, -1);
 }
 
-static void test_a_server_that_says_half(void **)
+TEST_WITH(test_a_server_that_says_half, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 	uint8_t out[700];
@@ -405,7 +407,7 @@ static void test_a_server_that_says_half(void **)
 }
 
 // With a query for each connection four leave at a time. So many wait, and one more is refused.
-static void test_no_more_than_all_wait(void **)
+TEST_WITH(test_no_more_than_all_wait, stream_rig_setup, stream_rig_teardown)
 {
 	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH + UPSTREAM_STREAMS_WAITING_EACH };
 
@@ -429,7 +431,7 @@ static void test_no_more_than_all_wait(void **)
 }
 
 // Who gives up leaves the queue; whom nobody asked is not to blame for it.
-static void test_time_runs_out_in_the_queue(void **)
+TEST_WITH(test_time_runs_out_in_the_queue, stream_rig_setup, stream_rig_teardown)
 {
 	enum { EACH = UPSTREAM_STREAMS_EACH };
 
@@ -455,32 +457,4 @@ static void test_time_runs_out_in_the_queue(void **)
 	assert_int_equal(queries_sent(), EACH + 2 + EACH + 1); // TCP: all but the one that left
 	assert_int_equal(rig.steps[TRACE_tcp_sent] + rig.steps[TRACE_udp_sent], queries_sent());
 	assert_int_equal(server_status().sent, queries_sent());
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_a_connection_is_used_again),
-		T(test_queries_are_pipelined_and_replies_taken_in_any_order),
-		T(rfc7766_8_the_length_leaves_with_the_message),
-		T(test_four_connections_at_most),
-		T(test_a_server_that_closes_after_each_query),
-		T(test_a_server_that_does_so_no_longer),
-		T(rfc7766_6_2_2_never_more_than_four_after_an_accident),
-		T(test_a_restart_is_no_habit),
-		T(test_a_server_that_closes_after_three),
-		T(test_closed_with_queries_on_it),
-		T(test_reset_with_queries_on_it),
-		T(test_closed_each_time),
-		T(test_closed_under_its_only_query),
-		T(test_refused),
-		T(test_a_connection_that_was_closed_idle_is_not_used),
-		T(test_a_server_that_never_answers),
-		T(test_a_server_that_says_half),
-		T(test_no_more_than_all_wait),
-		T(test_time_runs_out_in_the_queue),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ static int in_clear(struct upstreams *, const struct upstream_leg *, struct tls_
 	return 0;
 }
 
-static void test_one_query_gives_up_the_others_as_it_closes(void **)
+TEST(test_one_query_gives_up_the_others_as_it_closes)
 {
 	const struct upstream_stream_calls calls = {.limit = no_limit,
 		.written = upstream_tcp_calls.written,
@@ -139,7 +139,7 @@ static void test_one_query_gives_up_the_others_as_it_closes(void **)
 }
 
 // A part of what waits has been written: the rest moves to the front before more is put behind it.
-static void test_put_behind_what_is_written_in_part(void **)
+TEST(test_put_behind_what_is_written_in_part)
 {
 	enum { PART = 5, EACH = 2 + DNS_HEADER_LEN + QUESTION, MANY = 3 };
 	static struct upstream_streams none;
@@ -170,13 +170,4 @@ static void test_put_behind_what_is_written_in_part(void **)
 		assert_memory_equal(p + 2 + DNS_HEADER_LEN, query[i].ask.question, QUESTION);
 	}
 	free(s.out);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_query_gives_up_the_others_as_it_closes),
-		cmocka_unit_test(test_put_behind_what_is_written_in_part),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

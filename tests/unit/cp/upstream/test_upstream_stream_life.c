@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void test_silence_ends_it(void **)
+TEST_WITH(test_silence_ends_it, stream_rig_setup, stream_rig_teardown)
 {
 	answer_one(0, -1);
 	clock_turn(UPSTREAM_STREAM_IDLE_MS - 100);
@@ -20,7 +20,7 @@ static void test_silence_ends_it(void **)
 }
 
 // RFC 7828 3.4: as long as the server says, but not for ever.
-static void rfc7828_3_4_the_server_says_for_how_long(void **)
+TEST_WITH(rfc7828_3_4_the_server_says_for_how_long, stream_rig_setup, stream_rig_teardown)
 {
 	answer_one(0, 100); // 10 s
 	clock_turn(8600);
@@ -34,7 +34,7 @@ static void rfc7828_3_4_the_server_says_for_how_long(void **)
 	assert_int_equal(streams().open, 0);
 }
 
-static void test_the_server_says_no_longer(void **)
+TEST_WITH(test_the_server_says_no_longer, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[2];
 	uint8_t out[700];
@@ -53,7 +53,7 @@ static void test_the_server_says_no_longer(void **)
 	wait_closed(rig.conn[0]);
 }
 
-static void test_keep_alive_off(void **)
+TEST_WITH(test_keep_alive_off, stream_rig_setup, stream_rig_teardown)
 {
 	rig.config.socket_uses = 1;
 	stream_configure();
@@ -65,7 +65,7 @@ static void test_keep_alive_off(void **)
 	assert_int_equal(streams().reused, 0);
 }
 
-static void test_recycled_after_so_many(void **)
+TEST_WITH(test_recycled_after_so_many, stream_rig_setup, stream_rig_teardown)
 {
 	rig.config.socket_uses = 3;
 	stream_configure();
@@ -75,7 +75,7 @@ static void test_recycled_after_so_many(void **)
 }
 
 // A server that leaves the list answers what it was asked.
-static void test_a_server_that_leaves(void **)
+TEST_WITH(test_a_server_that_leaves, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -92,7 +92,7 @@ static void test_a_server_that_leaves(void **)
 }
 
 // Queries that it lets lie fill no connection for good.
-static void test_a_server_that_answers_nobody_in_time(void **)
+TEST_WITH(test_a_server_that_answers_nobody_in_time, stream_rig_setup, stream_rig_teardown)
 {
 	const unsigned all = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES;
 
@@ -116,7 +116,7 @@ static void fill(void)
 
 // Three are idle, and the fourth ends after a reply, so what was on it is sent on a connection for
 // one query, and what comes next on another.
-static void test_the_one_idle_longest_makes_room(void **)
+TEST_WITH(test_the_one_idle_longest_makes_room, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[EACH], one;
 
@@ -153,7 +153,7 @@ static void test_the_one_idle_longest_makes_room(void **)
 }
 
 // It has room, and replies to come that nobody waits for: it is used, and not ended to make room.
-static void test_one_that_is_to_be_used_does_not_make_room(void **)
+TEST_WITH(test_one_that_is_to_be_used_does_not_make_room, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -182,7 +182,7 @@ static void half_send(unsigned conn, const struct stream_query *q, bool rest)
 }
 
 // Half a message is what a busy connection has most of the time; it is no sign of anything.
-static void test_half_a_message_that_has_just_begun(void **)
+TEST_WITH(test_half_a_message_that_has_just_begun, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[3];
 
@@ -203,7 +203,7 @@ static void test_half_a_message_that_has_just_begun(void **)
 }
 
 // Nor is the first byte of its length.
-static void test_a_length_that_has_just_begun(void **)
+TEST_WITH(test_a_length_that_has_just_begun, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[2];
 	uint8_t out[700];
@@ -227,7 +227,7 @@ static void test_a_length_that_has_just_begun(void **)
 
 // Those that came last to a connection which is dead are asked elsewhere when the first is given
 // up, and have time for that.
-static void test_the_others_leave_a_silent_one(void **)
+TEST_WITH(test_the_others_leave_a_silent_one, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -260,7 +260,7 @@ static void test_the_others_leave_a_silent_one(void **)
 }
 
 // It may be a large one on a slow way.
-static void test_all_but_the_one_that_is_coming_leave(void **)
+TEST_WITH(test_all_but_the_one_that_is_coming_leave, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[3], again;
 
@@ -286,7 +286,7 @@ static void test_all_but_the_one_that_is_coming_leave(void **)
 
 // Half a message and then nothing comes from any of four, and somebody needs a place: one ends, and
 // the query whose reply that was is sent again like those that have left.
-static void test_a_stalled_one_makes_room(void **)
+TEST_WITH(test_a_stalled_one_makes_room, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query part[CONNS], gone[CONNS], q;
 
@@ -329,7 +329,7 @@ static void end_is_there(int fd)
 
 // A server that starts again ends all four at one time: what was on one of them does not go to
 // another that is dead as well.
-static void test_all_end_at_once(void **)
+TEST_WITH(test_all_end_at_once, stream_rig_setup, stream_rig_teardown)
 {
 	const unsigned left = 2; // on each, so that all fit one new connection
 	struct stream_query q;
@@ -356,7 +356,7 @@ static void test_all_end_at_once(void **)
 }
 
 // A query that comes as a place becomes free does not overtake the one that waits for it.
-static void test_who_waits_comes_first(void **)
+TEST_WITH(test_who_waits_comes_first, stream_rig_setup, stream_rig_teardown)
 {
 	const unsigned all = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES;
 	struct stream_query q;
@@ -381,7 +381,7 @@ static void test_who_waits_comes_first(void **)
 }
 
 // What two groups of connections say of themselves, put together.
-static void test_sums(void **)
+TEST_WITH(test_sums, stream_rig_setup, stream_rig_teardown)
 {
 	struct upstream_streams_stats one = {.since_ms = 18};
 	unsigned *const few[] = {
@@ -403,30 +403,4 @@ static void test_sums(void **)
 		*many[i] *= 2;
 	one.bytes *= 2;
 	assert_memory_equal(&sum.streams, &one, sizeof(one));
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_silence_ends_it),
-		T(rfc7828_3_4_the_server_says_for_how_long),
-		T(test_the_server_says_no_longer),
-		T(test_keep_alive_off),
-		T(test_recycled_after_so_many),
-		T(test_a_server_that_leaves),
-		T(test_a_server_that_answers_nobody_in_time),
-		T(test_the_one_idle_longest_makes_room),
-		T(test_one_that_is_to_be_used_does_not_make_room),
-		T(test_half_a_message_that_has_just_begun),
-		T(test_the_others_leave_a_silent_one),
-		T(test_all_but_the_one_that_is_coming_leave),
-		T(test_a_stalled_one_makes_room),
-		T(test_all_end_at_once),
-		T(test_who_waits_comes_first),
-		T(test_sums),
-		T(test_a_length_that_has_just_begun),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

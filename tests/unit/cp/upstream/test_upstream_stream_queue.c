@@ -25,7 +25,7 @@ static int second_server(void)
 }
 
 // A server that hangs leaves the others half of the queue.
-static void test_a_server_fills_no_more_than_its_part(void **)
+TEST_WITH(test_a_server_fills_no_more_than_its_part, stream_rig_setup, stream_rig_teardown)
 {
 	enum { EACH = UPSTREAM_STREAMS_EACH + UPSTREAM_STREAMS_WAITING_EACH };
 	const int other = second_server();
@@ -41,13 +41,4 @@ static void test_a_server_fills_no_more_than_its_part(void **)
 	}
 	rig.only = 0;
 	close(other);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_server_fills_no_more_than_its_part,
-			stream_rig_setup, stream_rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "tests/unit/unit.h"
 
 // It was we who ended it: no sign that the server takes no more than those queries.
-static void test_nonsense_is_no_limit(void **)
+TEST_WITH(test_nonsense_is_no_limit, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[2];
 
@@ -29,7 +29,7 @@ static void test_nonsense_is_no_limit(void **)
 }
 
 // Another id: whoever says that is not asked further on this connection; the others are sent again.
-static void test_a_reply_to_no_query(void **)
+TEST_WITH(test_a_reply_to_no_query, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[3];
 
@@ -54,7 +54,7 @@ static void test_a_reply_to_no_query(void **)
 }
 
 // RFC 7766 7: then the id is all there is. It fails, the others on the connection go on.
-static void test_a_reply_without_a_question(void **)
+TEST_WITH(test_a_reply_without_a_question, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[3];
 	uint8_t bare[2 + DNS_HEADER_LEN] = {0, DNS_HEADER_LEN};
@@ -78,7 +78,7 @@ static void test_a_reply_without_a_question(void **)
 }
 
 // It may be the keepalive option: the same server is asked without an OPT, on the same connection.
-static void test_formerr_to_the_option(void **)
+TEST_WITH(test_formerr_to_the_option, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 	uint8_t out[700];
@@ -107,7 +107,7 @@ static void test_formerr_to_the_option(void **)
 }
 
 // What is said of the option is said of nothing else: EDNS stays, over TCP too.
-static void test_formerr_to_the_option_is_remembered(void **)
+TEST_WITH(test_formerr_to_the_option_is_remembered, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 	uint8_t out[700];
@@ -136,7 +136,7 @@ static void test_formerr_to_the_option_is_remembered(void **)
 
 // RFC 7828 3.5: what stands before the server resets each connection that begins with the option,
 // whoever's queries are on it. Three that went through without it are enough to leave it out.
-static void test_reset_for_the_option(void **)
+TEST_WITH(test_reset_for_the_option, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 	unsigned conns = 0;
@@ -165,7 +165,7 @@ static void test_reset_for_the_option(void **)
 }
 
 // One accident, as a server's restart, is one sign and not as many as there were queries.
-static void test_one_end_under_many(void **)
+TEST_WITH(test_one_end_under_many, stream_rig_setup, stream_rig_teardown)
 {
 	enum { MANY = 2 * UPSTREAM_STRIKES };
 	struct stream_query q;
@@ -192,7 +192,7 @@ static void test_one_end_under_many(void **)
 	wait_done(MANY + 1);
 }
 
-static void test_a_reply_to_another_question(void **)
+TEST_WITH(test_a_reply_to_another_question, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[2];
 
@@ -210,7 +210,7 @@ static void test_a_reply_to_another_question(void **)
 	assert_int_equal(streams().bad, 1);
 }
 
-static void test_messages_of_no_bytes(void **)
+TEST_WITH(test_messages_of_no_bytes, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -224,7 +224,7 @@ static void test_messages_of_no_bytes(void **)
 }
 
 // The id of a query that was given up belongs to it until its reply comes.
-static void test_a_late_reply_is_dropped(void **)
+TEST_WITH(test_a_late_reply_is_dropped, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
@@ -240,7 +240,7 @@ static void test_a_late_reply_is_dropped(void **)
 	assert_false(rig.replied[0]);
 }
 
-static void test_replies_in_any_pieces(void **)
+TEST_WITH(test_replies_in_any_pieces, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[3];
 	uint8_t out[3 * 700];
@@ -258,24 +258,4 @@ static void test_replies_in_any_pieces(void **)
 	}
 	wait_done(3);
 	assert_int_equal(replied(0, 3), 3);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_nonsense_is_no_limit),
-		T(test_a_reply_to_no_query),
-		T(test_a_reply_without_a_question),
-		T(test_formerr_to_the_option),
-		T(test_formerr_to_the_option_is_remembered),
-		T(test_reset_for_the_option),
-		T(test_one_end_under_many),
-		T(test_a_reply_to_another_question),
-		T(test_messages_of_no_bytes),
-		T(test_a_late_reply_is_dropped),
-		T(test_replies_in_any_pieces),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

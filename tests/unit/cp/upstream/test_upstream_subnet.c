@@ -11,7 +11,7 @@
 
 static const uint8_t ipv4[4] = {192, 0, 2, 129}, ipv6[16] = {0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5};
 
-static void test_an_address_is_cut(void **)
+TEST(test_an_address_is_cut)
 {
 	struct ip_address a = upstream_subnet_cut(4, ipv4, 24);
 	assert_int_equal(a.version, 4);
@@ -41,7 +41,7 @@ static size_t query_make(const struct ip_address *subnet, uint8_t *msg, const ui
 	return all;
 }
 
-static void test_the_option_of_a_query(void **)
+TEST(test_the_option_of_a_query)
 {
 	uint8_t msg[512];
 	const uint8_t *option;
@@ -57,7 +57,7 @@ static void test_the_option_of_a_query(void **)
 }
 
 // A query is as good as a reply here.
-static void test_the_scope_of_a_reply(void **)
+TEST(test_the_scope_of_a_reply)
 {
 	uint8_t msg[512];
 	const uint8_t *option;
@@ -78,7 +78,7 @@ static void test_the_scope_of_a_reply(void **)
 	assert_int_equal(scope, UPSTREAM_NO_SCOPE);
 }
 
-static void test_what_does_not_fit(void **)
+TEST(test_what_does_not_fit)
 {
 	uint8_t msg[512];
 	const uint8_t *option;
@@ -125,7 +125,7 @@ static void use(unsigned servers, unsigned bits4, unsigned bits6)
 	upstreams_configure(fx.up, &fx.config);
 }
 
-static void test_servers_get_their_bits_at_most(void **)
+TEST_WITH(test_servers_get_their_bits_at_most, rig_setup, rig_teardown)
 {
 	use(1, 16, 0);
 	fake[0].scope_more = 17;
@@ -150,7 +150,7 @@ static void test_servers_get_their_bits_at_most(void **)
 	assert_int_equal(totals().subnet_sent, 3);
 }
 
-static void test_a_reply_for_another_subnet_is_dropped(void **)
+TEST_WITH(test_a_reply_for_another_subnet_is_dropped, rig_setup, rig_teardown)
 {
 	static const uint8_t other[] = {0, 0, 0, 0, 0, 0, 1};
 	use(2, 24, 0);
@@ -162,7 +162,7 @@ static void test_a_reply_for_another_subnet_is_dropped(void **)
 	assert_int_equal(status(0).answered, 0);
 }
 
-static void test_formerr_to_it(void **)
+TEST_WITH(test_formerr_to_it, rig_setup, rig_teardown)
 {
 	use(1, 24, 0);
 	fake[0].mode = FAKE_NO_SUBNET;
@@ -179,7 +179,7 @@ static void test_formerr_to_it(void **)
 }
 
 // It may be for this name or client alone, so the next one has the option again.
-static void test_refused_because_of_it(void **)
+TEST_WITH(test_refused_because_of_it, rig_setup, rig_teardown)
 {
 	use(1, 24, 0);
 	fake[0].mode = FAKE_SUBNET_REFUSED;
@@ -192,7 +192,7 @@ static void test_refused_because_of_it(void **)
 	assert_true(status(0).sends_subnet);
 }
 
-static void test_servers_without_edns_get_none(void **)
+TEST_WITH(test_servers_without_edns_get_none, rig_setup, rig_teardown)
 {
 	use(1, 24, 0);
 	fake[0].mode = FAKE_NO_EDNS;
@@ -201,7 +201,7 @@ static void test_servers_without_edns_get_none(void **)
 	assert_int_equal(fake[0].subnet_len, 0);
 }
 
-static void test_over_tcp_with_the_other_options(void **)
+TEST_WITH(test_over_tcp_with_the_other_options, rig_setup, rig_teardown)
 {
 	use(1, 24, 0);
 	fake[0].scope_more = 25;
@@ -210,23 +210,4 @@ static void test_over_tcp_with_the_other_options(void **)
 	assert_int_equal(fake[0].tcp_queries, 1);
 	assert_int_equal(fx.scope, 24);
 	assert_false(fx.is_unproven);
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_address_is_cut),
-		cmocka_unit_test(test_the_option_of_a_query),
-		cmocka_unit_test(test_the_scope_of_a_reply),
-		cmocka_unit_test(test_what_does_not_fit),
-		T(test_servers_get_their_bits_at_most),
-		T(test_a_reply_for_another_subnet_is_dropped),
-		T(test_formerr_to_it),
-		T(test_refused_because_of_it),
-		T(test_servers_without_edns_get_none),
-		T(test_over_tcp_with_the_other_options),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

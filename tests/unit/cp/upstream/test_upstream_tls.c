@@ -9,7 +9,7 @@
 #include <string.h>
 #include <weir/mem_account.h>
 
-static void test_queries_share_a_connection(void **)
+TEST_WITH(test_queries_share_a_connection, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q[3];
 	unsigned first = ask_more(3);
@@ -38,7 +38,7 @@ static void test_queries_share_a_connection(void **)
 }
 
 // The option of padding, behind that of keepalive or alone, is what the length says.
-static void test_padding_is_an_option(void **)
+TEST_WITH(test_padding_is_an_option, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	for (unsigned n = 0; n < 2; n++) {
@@ -68,7 +68,7 @@ static bool waits_to_write(void)
 }
 
 // Amid a ticket TLS reads before it writes; the socket has room all the time.
-static void test_a_write_that_waits_for_a_read(void **)
+TEST_WITH(test_a_write_that_waits_for_a_read, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	answer_ask(0);
@@ -89,7 +89,7 @@ static void test_a_write_that_waits_for_a_read(void **)
 }
 
 // It is slower than a wait, but not than the question's life: the handshake goes on.
-static void test_a_slow_handshake(void **)
+TEST_WITH(test_a_slow_handshake, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	unsigned first = ask_more(1);
@@ -103,7 +103,7 @@ static void test_a_slow_handshake(void **)
 	assert_int_equal(rig.conns, 1);
 }
 
-static void test_an_end_after_each_answer(void **)
+TEST_WITH(test_an_end_after_each_answer, tls_stream_setup, tls_stream_teardown)
 {
 	for (unsigned i = 0; i < 5; i++) {
 		answer_ask(i);
@@ -117,7 +117,7 @@ static void test_an_end_after_each_answer(void **)
 }
 
 // A connection that is there and says nothing any more: the query goes out on another one.
-static void test_silence(void **)
+TEST_WITH(test_silence, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	answer_ask(0);
@@ -131,7 +131,7 @@ static void test_silence(void **)
 	assert_int_equal(server_status().timeouts, 1);
 }
 
-static void test_checks_go_over_tls(void **)
+TEST_WITH(test_checks_go_over_tls, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	rig.config.check = UPSTREAM_CHECK_ALL;
@@ -158,7 +158,7 @@ static bool no_check(const void *)
 
 // A server far away: the handshake alone takes longer than a check may, and the next turn of checks
 // comes meanwhile.
-static void test_a_check_waits_for_the_handshake(void **)
+TEST_WITH(test_a_check_waits_for_the_handshake, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	rig.config.check = UPSTREAM_CHECK_ALL;
@@ -183,7 +183,7 @@ static void test_a_check_waits_for_the_handshake(void **)
 	assert_true(server_status().checks_failed > 0);
 }
 
-static void test_a_new_name_ends_connections(void **)
+TEST_WITH(test_a_new_name_ends_connections, tls_stream_setup, tls_stream_teardown)
 {
 	answer_ask(0);
 	stream_configure();
@@ -203,7 +203,7 @@ static bool one_left(const void *)
 	return streams().open == 0;
 }
 
-static void test_memory_comes_back(void **)
+TEST_WITH(test_memory_comes_back, tls_stream_setup, tls_stream_teardown)
 {
 	struct mem_sum by[MEM_ACCOUNT_COUNT];
 	uint64_t before = 0;
@@ -219,21 +219,4 @@ static void test_memory_comes_back(void **)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tls_stream_setup, tls_stream_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_queries_share_a_connection),
-		TEST(test_padding_is_an_option),
-		TEST(test_a_write_that_waits_for_a_read),
-		TEST(test_a_slow_handshake),
-		TEST(test_an_end_after_each_answer),
-		TEST(test_silence),
-		TEST(test_checks_go_over_tls),
-		TEST(test_a_check_waits_for_the_handshake),
-		TEST(test_a_new_name_ends_connections),
-		TEST(test_memory_comes_back),
-	};
-	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
-}
+TEST_GROUP(tls_stream_start, tls_stream_stop)

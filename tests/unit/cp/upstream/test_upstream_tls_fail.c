@@ -17,22 +17,22 @@ static void refused(enum tls_rig_kind kind, enum tls_failure failure)
 	assert_int_equal(conn[0].len, 0);
 }
 
-static void test_a_wrong_name(void **)
+TEST_WITH(test_a_wrong_name, tls_stream_setup, tls_stream_teardown)
 {
 	refused(TLS_RIG_WRONG, TLS_FAILURE_name);
 }
 
-static void test_an_expired_certificate(void **)
+TEST_WITH(test_an_expired_certificate, tls_stream_setup, tls_stream_teardown)
 {
 	refused(TLS_RIG_EXPIRED, TLS_FAILURE_certificate);
 }
 
-static void test_a_stranger(void **)
+TEST_WITH(test_a_stranger, tls_stream_setup, tls_stream_teardown)
 {
 	refused(TLS_RIG_UNTRUSTED, TLS_FAILURE_certificate);
 }
 
-static void test_another_key(void **)
+TEST_WITH(test_another_key, tls_stream_setup, tls_stream_teardown)
 {
 	struct config_upstream_tls *t = &rig.config.server[0].tls;
 	t->pin_count = 1;
@@ -45,7 +45,7 @@ static void test_another_key(void **)
 	assert_int_equal(server_status().tls_failed[TLS_FAILURE_pin], 1);
 }
 
-static void test_no_authorities(void **)
+TEST_WITH(test_no_authorities, tls_stream_setup, tls_stream_teardown)
 {
 	rig.config.ca_file = (char[]){"/nowhere/ca.pem"};
 	stream_configure();
@@ -56,7 +56,7 @@ static void test_no_authorities(void **)
 }
 
 // After a failure no connection is opened for 250 ms, then for twice as long.
-static void test_backoff(void **)
+TEST_WITH(test_backoff, tls_stream_setup, tls_stream_teardown)
 {
 	server_is(TLS_RIG_WRONG);
 	ask_fails();
@@ -84,7 +84,7 @@ static bool all_failed(const void *arg)
 }
 
 // A restart ends all connections: one accident, one unanswered query, the first back-off.
-static void test_connections_that_fail_together(void **)
+TEST_WITH(test_connections_that_fail_together, tls_stream_setup, tls_stream_teardown)
 {
 	const unsigned count = 4;
 	rig.config.check = UPSTREAM_CHECK_OFF;
@@ -110,7 +110,7 @@ static bool is_checked(const void *)
 }
 
 // Handshakes that fail are no questions left unanswered: the first check that is answered ends it.
-static void test_a_check_brings_it_back(void **)
+TEST_WITH(test_a_check_brings_it_back, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	rig.config.check = UPSTREAM_CHECK_DOWN;
@@ -130,7 +130,7 @@ static void test_a_check_brings_it_back(void **)
 	wait_for(is_checked, NULL);
 }
 
-static void test_a_handshake_that_stalls(void **)
+TEST_WITH(test_a_handshake_that_stalls, tls_stream_setup, tls_stream_teardown)
 {
 	enum tls_failure handshake = TLS_FAILURE_handshake;
 	unsigned first = ask_more(1);
@@ -146,7 +146,7 @@ static void test_a_handshake_that_stalls(void **)
 }
 
 // It is one unanswered query, not one for each question that waits for it.
-static void test_a_handshake_that_stalls_counts_once(void **)
+TEST_WITH(test_a_handshake_that_stalls_counts_once, tls_stream_setup, tls_stream_teardown)
 {
 	const unsigned questions = 5;
 	rig.config.check = UPSTREAM_CHECK_OFF;
@@ -164,7 +164,7 @@ static void test_a_handshake_that_stalls_counts_once(void **)
 }
 
 // On a connection that was good until then.
-static void test_what_is_no_tls(void **)
+TEST_WITH(test_what_is_no_tls, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	answer_ask(0);
@@ -179,7 +179,7 @@ static void test_what_is_no_tls(void **)
 	assert_int_equal(server_status().bad_replies, 1);
 }
 
-static void test_resets(void **)
+TEST_WITH(test_resets, tls_stream_setup, tls_stream_teardown)
 {
 	enum tls_failure handshake = TLS_FAILURE_handshake;
 	unsigned first = ask_more(1);
@@ -201,23 +201,4 @@ static void test_resets(void **)
 	assert_int_equal(server_status().tls_failed[TLS_FAILURE_handshake], 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tls_stream_setup, tls_stream_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_a_wrong_name),
-		TEST(test_an_expired_certificate),
-		TEST(test_a_stranger),
-		TEST(test_another_key),
-		TEST(test_no_authorities),
-		TEST(test_backoff),
-		TEST(test_connections_that_fail_together),
-		TEST(test_a_check_brings_it_back),
-		TEST(test_a_handshake_that_stalls),
-		TEST(test_a_handshake_that_stalls_counts_once),
-		TEST(test_what_is_no_tls),
-		TEST(test_resets),
-	};
-	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
-}
+TEST_GROUP(tls_stream_start, tls_stream_stop)

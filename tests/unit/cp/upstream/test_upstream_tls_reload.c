@@ -16,7 +16,7 @@ static void clear_until_now(void)
 }
 
 // Its reply says: ask over TCP. The server that did is not there any more.
-static void test_a_datagram_under_way(void **)
+TEST_WITH(test_a_datagram_under_way, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	int udp = rig.udp;
@@ -40,7 +40,7 @@ static void test_a_datagram_under_way(void **)
 }
 
 // It has had no connection until now, and gets none in clear text.
-static void test_a_query_that_waits(void **)
+TEST_WITH(test_a_query_that_waits, tls_stream_setup, tls_stream_teardown)
 {
 	struct stream_query q;
 	int fd[CLEAR];
@@ -69,13 +69,4 @@ static void test_a_query_that_waits(void **)
 		close(fd[i]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, tls_stream_setup, tls_stream_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(test_a_datagram_under_way),
-		TEST(test_a_query_that_waits),
-	};
-	return cmocka_run_group_tests(tests, tls_stream_start, tls_stream_stop);
-}
+TEST_GROUP(tls_stream_start, tls_stream_stop)

@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static void test_drained(void **state)
+TEST_WITH(test_drained, rig_setup, rig_teardown)
 {
 	char address[32];
-	(void)state;
+	(void)unit_state;
 	snprintf(address, sizeof(address), "127.0.0.1:%u", fake[0].port);
 	assert_int_equal(upstreams_drain(fx.up, address, true), 1);
 	assert_int_equal(upstreams_drain(fx.up, "127.0.0.1", true), 0);
@@ -40,11 +40,11 @@ static void test_drained(void **state)
 }
 
 // Questions would fail, of a set that another one shares servers with, too.
-static void test_all_drained(void **state)
+TEST_WITH(test_all_drained, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
-	(void)state;
+	(void)unit_state;
 	fx.config.server[0].name = (char[]){"near"};
 	upstreams_configure(fx.up, &fx.config);
 	assert_int_equal(upstreams_drain(fx.up, "near", true), 1);
@@ -60,9 +60,9 @@ static void test_all_drained(void **state)
 	assert_int_equal(fake[0].udp_queries, 1);
 }
 
-static void test_share(void **state)
+TEST_WITH(test_share, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	fx.config.server[0].weight = 3;
 	fx.config.policy = UPSTREAM_ROUND_ROBIN;
 	upstreams_configure(fx.up, &fx.config);
@@ -104,9 +104,9 @@ static void name_servers(void)
 	upstreams_configure(fx.up, &fx.config);
 }
 
-static void test_try(void **state)
+TEST_WITH(test_try, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	name_servers();
 	fake[1].mode = FAKE_NXDOMAIN;
 	fake[1].delay_ms = 20;
@@ -130,9 +130,9 @@ static void test_try(void **state)
 	assert_int_equal(upstreams_try(fx.up, "none", on_tried, tried), -ENOENT);
 }
 
-static void test_try_ends_with_the_list(void **state)
+TEST_WITH(test_try_ends_with_the_list, rig_setup, rig_teardown)
 {
-	(void)state;
+	(void)unit_state;
 	name_servers();
 	fake[0].mode = FAKE_SILENT;
 	tries = 0;
@@ -144,18 +144,4 @@ static void test_try_ends_with_the_list(void **state)
 	assert_int_equal(upstreams_try(fx.up, "near", on_tried, tried), 0);
 	upstreams_try_stop(fx.up);
 	assert_int_equal(tries, 2);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_drained),
-		T(test_all_drained),
-		T(test_share),
-		T(test_try),
-		T(test_try_ends_with_the_list),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static unsigned number(unsigned group)
 	return views_of_group(views, group)->number;
 }
 
-static void test_hash(void **)
+TEST_WITH(test_hash, setup, teardown)
 {
 	group_set(0, "192.0.2.1 192.0.2.2:5353 fd53::1");
 	group_set(1, "fd53::1 192.0.2.1:53 192.0.2.2:5353");
@@ -122,7 +122,7 @@ static void group_pin(unsigned i, uint8_t first, uint8_t second)
 }
 
 // Neither a set of servers nor an answer in L1 is shared by those who trust other keys.
-static void test_pins_keep_groups_apart(void **)
+TEST_WITH(test_pins_keep_groups_apart, setup, teardown)
 {
 	group_pin(0, 1, 2);
 	group_pin(1, 1, 3);
@@ -161,7 +161,7 @@ static void everyone_set(unsigned count, const char *const list[])
 }
 
 // A question that validation changed under is not kept, also if the change is taken back.
-static void test_validation_changes(void **)
+TEST_WITH(test_validation_changes, setup, teardown)
 {
 	group_set(0, "192.0.2.1");
 	config.dnssec.hash = 7;
@@ -184,7 +184,7 @@ static void test_validation_changes(void **)
 }
 
 // What asks everyone's servers is another view when they are others; what has its own is not.
-static void test_everyone_is_keyed_by_servers(void **)
+TEST_WITH(test_everyone_is_keyed_by_servers, setup, teardown)
 {
 	everyone_set(2, (const char *const[]){"192.0.2.1", "192.0.2.2"});
 	group_set(0, "192.0.2.2 192.0.2.1");
@@ -220,7 +220,7 @@ static void test_everyone_is_keyed_by_servers(void **)
 	assert_false(views_same_servers(views, left, views_turn(views)));
 }
 
-static void test_who_shares(void **)
+TEST_WITH(test_who_shares, setup, teardown)
 {
 	group_set(0, "192.0.2.1 192.0.2.2");
 	group_set(1, "192.0.2.2 192.0.2.1");
@@ -257,7 +257,7 @@ static unsigned safe_number(unsigned group)
 
 // Groups 0 and 1 and everyone share the safe view that `blocking` asks for, 2 has another level, 3
 // other servers, 4 no cache, 5 none.
-static void test_safe_views(void **)
+TEST_WITH(test_safe_views, setup, teardown)
 {
 	group_set(0, "");
 	group_set(1, "");
@@ -302,7 +302,7 @@ static void test_safe_views(void **)
 	assert_null(views_find(views, 5));
 }
 
-static void test_recover_safe(void **)
+TEST_WITH(test_recover_safe, setup, teardown)
 {
 	group_set(0, "");
 	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_BING, SAFE_LEVEL_STRICT);
@@ -319,7 +319,7 @@ static void test_recover_safe(void **)
 }
 
 // Another definition is another number, also when the first comes back after its grace.
-static void test_numbers_are_not_reused(void **)
+TEST_WITH(test_numbers_are_not_reused, setup, teardown)
 {
 	group_set(0, "192.0.2.1");
 	configure(1, 1000);
@@ -349,7 +349,7 @@ static void test_numbers_are_not_reused(void **)
 }
 
 // The next life: what is defined as before keeps its number, all else gets one never used.
-static void test_recover(void **)
+TEST_WITH(test_recover, setup, teardown)
 {
 	group_set(0, "192.0.2.1");
 	group_set(1, "192.0.2.2");
@@ -378,7 +378,7 @@ static void test_recover(void **)
 
 // Another resolver takes the number that the first one gave the definition meanwhile, while its own
 // view of before still answers.
-static void test_the_known_number_counts(void **)
+TEST_WITH(test_the_known_number_counts, setup, teardown)
 {
 	group_set(0, "192.0.2.1");
 	configure(1, 1000);
@@ -395,7 +395,7 @@ static void test_the_known_number_counts(void **)
 	}
 }
 
-static void test_full(void **)
+TEST_WITH(test_full, setup, teardown)
 {
 	char server[32];
 	for (unsigned round = 0; round < 6; round++) {
@@ -429,7 +429,7 @@ static const struct forward_set *forwards_of(const char *name)
 
 // Servers of zones are asked as `upstreams` says, also by what a toggle says; not as a refused
 // configuration does.
-static void test_forwards_follow(void **)
+TEST_WITH(test_forwards_follow, setup, teardown)
 {
 	struct config_upstream server = {.name = names[0]};
 	assert_int_equal(socket_address_parse("192.0.2.9", 53, &server.address), 0);
@@ -460,7 +460,7 @@ static void test_forwards_follow(void **)
 	views_sweep(views, 4000);
 }
 
-static void test_numbers_run_out(void **)
+TEST_WITH(test_numbers_run_out, setup, teardown)
 {
 	atomic_store(&next, VIEW_NUMBER_MAX - 1);
 	group_set(0, "192.0.2.1");
@@ -473,16 +473,4 @@ static void test_numbers_run_out(void **)
 	group_set(0, "192.0.2.2"); // needs none
 	configure(2, 3000);
 	assert_int_equal(number(0), VIEW_NUMBER_MAX);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {T(test_hash), T(test_validation_changes),
-		T(test_everyone_is_keyed_by_servers), T(test_pins_keep_groups_apart),
-		T(test_who_shares), T(test_safe_views), T(test_recover_safe),
-		T(test_numbers_are_not_reused), T(test_recover), T(test_the_known_number_counts),
-		T(test_full), T(test_forwards_follow), T(test_numbers_run_out)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static const struct upstreams *set_of(unsigned i)
 	return found->set->upstreams;
 }
 
-static void test_zones(void **)
+TEST_WITH(test_zones, setup, teardown)
 {
 	zone[1].pick = (struct config_pick){.has_policy = true, .policy = UPSTREAM_FAILOVER};
 	zone[2].pick = zone[1].pick;
@@ -96,7 +96,7 @@ static void test_zones(void **)
 	assert_int_equal(set_of(0)->policy, UPSTREAM_LEAST);
 }
 
-static void test_groups(void **)
+TEST_WITH(test_groups, setup, teardown)
 {
 	const struct upstreams *set;
 
@@ -120,7 +120,7 @@ static void test_groups(void **)
 }
 
 // Answers of another root are no answers of this one.
-static void test_root_hints(void **)
+TEST_WITH(test_root_hints, setup, teardown)
 {
 	config.upstreams.mode = UPSTREAM_RECURSIVE;
 	config.upstreams.count = 1;
@@ -141,13 +141,4 @@ static void test_root_hints(void **)
 	const uint64_t forward = view_everyone_hash(&config);
 	config.upstreams.root_hints_hash = 0;
 	assert_true(view_everyone_hash(&config) == forward); // nobody reads them
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_zones, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_root_hints, setup, teardown)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-static void test_verdicts(void **)
+TEST_WITH(test_verdicts, rig_setup, rig_teardown)
 {
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 	assert_int_equal(get_u16(fx.msg + 6), 2); // the address and its signature
@@ -29,7 +29,7 @@ static void test_verdicts(void **)
 }
 
 // L0 keeps answers: a question that comes again is a renewal. Keys are kept.
-static void test_asks_again(void **)
+TEST_WITH(test_asks_again, rig_setup, rig_teardown)
 {
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 	unsigned first = fx.root.queries;
@@ -38,7 +38,7 @@ static void test_asks_again(void **)
 }
 
 // The wall clock was set back: no key is kept.
-static void test_forget(void **)
+TEST_WITH(test_forget, rig_setup, rig_teardown)
 {
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 	unsigned first = fx.root.queries;
@@ -49,7 +49,7 @@ static void test_forget(void **)
 	assert_int_equal(status().contexts, 1);
 }
 
-static void test_negative_anchor(void **)
+TEST_WITH(test_negative_anchor, rig_setup, rig_teardown)
 {
 	struct dns_name name;
 	assert_int_equal(dns_name_from_text("unsigned", 8, &name), 0);
@@ -68,7 +68,7 @@ static void test_negative_anchor(void **)
 	expect("unsigned", VALIDATOR_BOGUS, DNS_EDE_NSEC_MISSING);
 }
 
-static void test_servers_fail(void **)
+TEST_WITH(test_servers_fail, rig_setup, rig_teardown)
 {
 	fx.root.is_failing = true;
 	expect("good", VALIDATOR_FAILED, DNS_EDE_NONE);
@@ -79,7 +79,7 @@ static void test_servers_fail(void **)
 }
 
 // It goes on without its caller, and its place is free afterwards. So it is with all of them.
-static void test_stopped(void **)
+TEST_WITH(test_stopped, rig_setup, rig_teardown)
 {
 	struct validation *slot[QUESTIONS + 1] = {0};
 
@@ -105,7 +105,7 @@ static void test_stopped(void **)
 }
 
 // The library's question goes on, and ends without a caller.
-static void test_deadline(void **)
+TEST_WITH(test_deadline, rig_setup, rig_teardown)
 {
 	struct validation *slot = NULL;
 
@@ -126,7 +126,7 @@ static void test_deadline(void **)
 }
 
 // A context that is retired keeps its questions, and ends with them.
-static void test_retired(void **)
+TEST_WITH(test_retired, rig_setup, rig_teardown)
 {
 	struct validation *slot = NULL;
 	struct table_registry tables = {0};
@@ -149,7 +149,7 @@ static void test_retired(void **)
 }
 
 // With reloads in a row retired ones have all places, and one of them ends early.
-static void test_retired_give_way(void **)
+TEST_WITH(test_retired_give_way, rig_setup, rig_teardown)
 {
 	struct validation *slot[VALIDATOR_CONTEXTS + 1] = {0};
 
@@ -171,7 +171,7 @@ static void test_retired_give_way(void **)
 }
 
 // The end of the process while a question runs.
-static void test_abandoned(void **)
+TEST_WITH(test_abandoned, rig_setup, rig_teardown)
 {
 	struct validation *slot = NULL;
 
@@ -184,7 +184,7 @@ static void test_abandoned(void **)
 }
 
 // Keys in the settings: no file is read.
-static void test_keys(void **)
+TEST_WITH(test_keys, rig_setup, rig_teardown)
 {
 	char record[512], keys[512];
 	FILE *f = fopen(fx.anchors, "re");
@@ -201,7 +201,7 @@ static void test_keys(void **)
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 }
 
-static void test_no_anchors(void **)
+TEST_WITH(test_no_anchors, rig_setup, rig_teardown)
 {
 	struct validation *slot = NULL;
 
@@ -212,23 +212,4 @@ static void test_no_anchors(void **)
 	assert_null(slot);
 	assert_int_equal(status().questions, 0);
 	assert_true(status().broken > 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_verdicts, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_asks_again, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_forget, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_negative_anchor, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_servers_fail, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_stopped, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_deadline, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_retired, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_retired_give_way, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_abandoned, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_keys, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_no_anchors, rig_setup, rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

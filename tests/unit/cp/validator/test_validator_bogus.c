@@ -53,7 +53,7 @@ static struct table_info table(uint64_t now_ms)
 	return all.table[0];
 }
 
-static void test_by_name_and_type(void **)
+TEST_WITH(test_by_name_and_type, setup, teardown)
 {
 	struct bogus_found found[2];
 	assert_int_equal(find("a.example", 0, NOW_MS, found), 0);
@@ -75,7 +75,7 @@ static void test_by_name_and_type(void **)
 	assert_true(t.bytes > 0);
 }
 
-static void test_it_leaves(void **)
+TEST_WITH(test_it_leaves, setup, teardown)
 {
 	struct bogus_found found[2];
 	add("a.example", DNS_TYPE_A, 1, "old", NOW_MS);
@@ -93,7 +93,7 @@ static void test_it_leaves(void **)
 	assert_int_equal(table(NOW_MS).used, 0);
 }
 
-static void test_as_many_as_there_is_room_for(void **)
+TEST_WITH(test_as_many_as_there_is_room_for, setup, teardown)
 {
 	enum { MANY = 2000 };
 	char text[32];
@@ -110,7 +110,7 @@ static void test_as_many_as_there_is_room_for(void **)
 	assert_int_equal(find("n0.example", 0, NOW_MS + MANY, found), 0);
 }
 
-static void test_reasons_are_short_and_printable(void **)
+TEST_WITH(test_reasons_are_short_and_printable, setup, teardown)
 {
 	struct bogus_found found[2];
 	char why[500];
@@ -122,16 +122,4 @@ static void test_reasons_are_short_and_printable(void **)
 	assert_int_equal(find("a.example", 0, NOW_MS, found), 1);
 	assert_int_equal(strlen(found[0].why), VALIDATOR_WHY_MAX - 1);
 	assert_memory_equal(found[0].why, "??xx", 4);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_by_name_and_type, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_it_leaves, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_as_many_as_there_is_room_for, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_reasons_are_short_and_printable, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

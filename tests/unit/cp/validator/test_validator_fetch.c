@@ -11,7 +11,7 @@
 
 // As DNS64 does: two wait for the same answer, and the verdict of the first one leads to another
 // question while the library is about to tell the second one.
-static void test_asks_within_a_verdict(void **)
+TEST_WITH(test_asks_within_a_verdict, rig_setup, rig_teardown)
 {
 	struct validation *slot[2] = {0};
 
@@ -30,7 +30,7 @@ static void test_asks_within_a_verdict(void **)
 }
 
 // Nobody has proven anything against the zone. The library holds its key for bad for a minute.
-static void test_no_key_to_be_had(void **)
+TEST_WITH(test_no_key_to_be_had, rig_setup, rig_teardown)
 {
 	struct validation *slot = NULL;
 
@@ -48,7 +48,7 @@ static void test_no_key_to_be_had(void **)
 }
 
 // Another program of this machine that found the socket.
-static void test_foreign(void **)
+TEST_WITH(test_foreign, rig_setup, rig_teardown)
 {
 	static const uint8_t query[] = "\0\7\1\0\0\1\0\0\0\0\0\0\4good\0\0\1\0\1";
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -103,7 +103,7 @@ static void fetches_wait(unsigned fetching, unsigned refused)
 }
 
 // A flood of names below a zone whose servers are silent.
-static void test_share_of_a_zone(void **)
+TEST_WITH(test_share_of_a_zone, rig_setup, rig_teardown)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	char name[32];
@@ -118,16 +118,4 @@ static void test_share_of_a_zone(void **)
 	query_send(fd, "name.other.example", 1000);
 	fetches_wait(VALIDATOR_ZONE_FETCHES + 1, 1);
 	close(fd);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_asks_within_a_verdict, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_no_key_to_be_had, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_foreign, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_share_of_a_zone, rig_setup, rig_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include <weir/dns_proto.h>
 
-static void test_errors(void **)
+TEST(test_errors)
 {
 	static const struct {
 		const char *why;
@@ -31,12 +31,4 @@ static void test_errors(void **)
 
 	for (unsigned i = 0; i < ARRAY_LEN(text); i++)
 		assert_int_equal(validator_reason_ede(text[i].why), text[i].ede);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,7 @@ static void entry_set(int64_t left_s)
 		config_time_text(entry.until, until));
 }
 
-static void test_steps(void **)
+TEST(test_steps)
 {
 	struct verb_ends *d = NULL;
 	assert_int_equal(verb_ends_open(&d, &deps), 0);
@@ -107,7 +107,7 @@ static void test_steps(void **)
 	verb_ends_close(d);
 }
 
-static void test_file(void **)
+TEST(test_file)
 {
 	struct verb_ends *d = NULL;
 	assert_int_equal(verb_ends_open(&d, &deps), 0);
@@ -121,7 +121,7 @@ static void test_file(void **)
 	verb_ends_close(d);
 }
 
-static void test_again(void **)
+TEST(test_again)
 {
 	struct verb_ends *d = NULL;
 	assert_int_equal(verb_ends_open(&d, &deps), 0);
@@ -141,7 +141,7 @@ static void test_again(void **)
 }
 
 // What has ended is gone, though a list is not there.
-static void test_warning(void **)
+TEST(test_warning)
 {
 	struct verb_ends *d = NULL;
 	assert_int_equal(verb_ends_open(&d, &deps), 0);
@@ -158,7 +158,7 @@ static void test_warning(void **)
 }
 
 // What ended while no control plane ran has no effect since the start, and goes.
-static void test_start(void **)
+TEST(test_start)
 {
 	struct verb_ends *d = NULL;
 	entry_set(-5);
@@ -207,14 +207,4 @@ static int teardown(void **)
 	return 0;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_file),
-		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_warning),
-		cmocka_unit_test(test_start),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

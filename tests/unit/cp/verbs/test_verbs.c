@@ -23,7 +23,7 @@ static struct api *api;
 static pthread_t thread;
 
 #define LONG_LABEL "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
-static void test_entries(void **)
+TEST(test_entries)
 {
 	assert_reply("POST /entries/add?name=Ads.Test.&verdict=deny&why=f%C3%BCr+Anna", 200,
 		"{\"ok\":true,\"name\":\"ads.test\",\"verdict\":\"deny\",\"group\":\"\",\"until\":"
@@ -78,7 +78,7 @@ static void test_entries(void **)
 	assert_int_equal(verbs_double.applied, applied);
 }
 
-static void test_lists(void **)
+TEST(test_lists)
 {
 	assert_reply("POST /lists/add?name=new&place=https://lists.test/a", 200, "\"ok\":true");
 	managed_has("{name: \"new\", url: \"https://lists.test/a\"}", true);
@@ -99,7 +99,7 @@ static void test_lists(void **)
 	assert_string_equal(verbs_double.managed, "");
 }
 
-static void test_lists_use(void **)
+TEST(test_lists_use)
 {
 	static char on[] = "on", off[] = "off", filed[] = "/a";
 	static struct config_list used = {.name = on, .path = filed},
@@ -121,7 +121,7 @@ static void test_lists_use(void **)
 	config.blocking.list_count = config.blocking.disabled_count = 0;
 }
 
-static void test_others(void **)
+TEST(test_others)
 {
 	assert_reply("POST /local/add?name=NAS.lan&type=a&value=192.0.2.7", 200, "\"type\":\"A\"");
 	managed_has("{name: \"nas.lan\", type: \"A\", value: \"192.0.2.7\"}", true);
@@ -142,7 +142,7 @@ static void test_others(void **)
 	assert_string_equal(verbs_double.managed, "");
 }
 
-static void test_members(void **)
+TEST(test_members)
 {
 	static const char group[] = "kids";
 	char request[200], words[200];
@@ -167,7 +167,7 @@ static void test_members(void **)
 }
 
 // In force, except for a list: no failure.
-static void test_warning(void **)
+TEST(test_warning)
 {
 	const unsigned applied = verbs_double.applied;
 	verbs_double.err = EIO;
@@ -189,7 +189,7 @@ static void held_end(void *)
 }
 
 // The client has had its 504 when the apply ends.
-static void test_late(void **)
+TEST(test_late)
 {
 	verbs_double.is_held = true;
 	int fd = client_connect();
@@ -213,14 +213,14 @@ static void test_late(void **)
 }
 
 // A user who may move clients between groups may add them to one.
-static void test_members_role(void **)
+TEST(test_members_role)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(api_members_part.endpoint); i++)
 		if (api_members_part.endpoint[i].path)
 			assert_int_equal(api_members_part.endpoint[i].role, CONTROL_ADMIN);
 }
 
-static void test_failed(void **)
+TEST(test_failed)
 {
 	verbs_double.err = -EINVAL;
 	assert_reply("POST /entries/add?name=a.test&verdict=deny", 400,
@@ -237,7 +237,7 @@ static void test_failed(void **)
 }
 
 // What it prints could not be read again.
-static void test_full(void **)
+TEST(test_full)
 {
 	char *at = verbs_double.managed, *end = at + sizeof(verbs_double.managed);
 	const unsigned applied = verbs_double.applied;
@@ -252,7 +252,7 @@ static void test_full(void **)
 }
 
 // What has ended goes with the next change.
-static void test_ended(void **)
+TEST(test_ended)
 {
 	strcpy(verbs_double.managed,
 		"entries: [{name: old, verdict: deny, until: 2020-01-01T00:00:00Z}]");
@@ -263,7 +263,7 @@ static void test_ended(void **)
 }
 
 // Entries in force, of the managed part and of files.
-static void test_shown(void **)
+TEST(test_shown)
 {
 	static char reason[] = "by hand", none[] = "", pattern[] = "^a";
 	static struct config_dated_entry entries[] = {
@@ -319,21 +319,4 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_lists_use),
-		cmocka_unit_test(test_others),
-		cmocka_unit_test(test_members),
-		cmocka_unit_test(test_warning),
-		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_members_role),
-		cmocka_unit_test(test_failed),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_ended),
-		cmocka_unit_test(test_shown),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -46,7 +46,7 @@ static enum health_verdict watch(unsigned seconds, unsigned good, unsigned faile
 	return verdict;
 }
 
-static void health_holds(void **)
+TEST_WITH(health_holds, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
@@ -58,7 +58,7 @@ static void health_holds(void **)
 
 // The one that follows a bad one is seen against what was usual before the bad one, and the way
 // back leads behind both.
-static void a_follower_inherits_the_watch(void **)
+TEST_WITH(a_follower_inherits_the_watch, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
@@ -76,7 +76,7 @@ static void a_follower_inherits_the_watch(void **)
 	assert_int_equal(watch(10, 10, 0), HEALTH_HELD);
 }
 
-static void lost_lists_are_a_fall(void **)
+TEST_WITH(lost_lists_are_a_fall, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
@@ -84,7 +84,7 @@ static void lost_lists_are_a_fall(void **)
 	assert_int_equal(watch(3, 10, 0), HEALTH_FELL);
 }
 
-static void more_servfail_is_a_fall(void **)
+TEST_WITH(more_servfail_is_a_fall, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
@@ -92,7 +92,7 @@ static void more_servfail_is_a_fall(void **)
 }
 
 // Names of a zone whose servers fail, asked for by one client while the others get their answers.
-static void a_flood_of_failing_names_is_no_fall(void **)
+TEST_WITH(a_flood_of_failing_names_is_no_fall, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
@@ -104,14 +104,14 @@ static void a_flood_of_failing_names_is_no_fall(void **)
 }
 
 // Views or upstreams of some clients are bad: a part of the answers is missing.
-static void a_part_that_fails_is_a_fall(void **)
+TEST_WITH(a_part_that_fails_is_a_fall, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
 	assert_int_equal(watch(10, 6, 6), HEALTH_FELL);
 }
 
-static void without_answers_before_each_must_fail(void **)
+TEST_WITH(without_answers_before_each_must_fail, setup, NULL)
 {
 	usual(20, 0, 0);
 	begin(2);
@@ -123,7 +123,7 @@ static void without_answers_before_each_must_fail(void **)
 }
 
 // Questions that waited on the upstreams of before fail after the change that mends them.
-static void what_waited_is_no_fall(void **)
+TEST_WITH(what_waited_is_no_fall, setup, NULL)
 {
 	usual(20, 10, 0);
 	begin(2);
@@ -131,7 +131,7 @@ static void what_waited_is_no_fall(void **)
 	assert_int_equal(watch(6, 10, 0), HEALTH_HELD);
 }
 
-static void after_an_outage_the_share_says_nothing(void **)
+TEST_WITH(after_an_outage_the_share_says_nothing, setup, NULL)
 {
 	usual(20, 10, 0);
 	s.is_out = true;
@@ -141,14 +141,14 @@ static void after_an_outage_the_share_says_nothing(void **)
 	assert_int_equal(watch(10, 0, 20), HEALTH_HELD);
 }
 
-static void without_samples_the_share_says_nothing(void **)
+TEST_WITH(without_samples_the_share_says_nothing, setup, NULL)
 {
 	usual(HEALTH_SAMPLES - 1, 0, 0);
 	begin(2);
 	assert_int_equal(watch(10, 0, 20), HEALTH_HELD);
 }
 
-static void the_way_back_is_tried_again_with_a_limit(void **)
+TEST_WITH(the_way_back_is_tried_again_with_a_limit, setup, NULL)
 {
 	begin(2);
 	for (unsigned i = 1; i < HEALTH_TRIES_MAX; i++)
@@ -156,22 +156,4 @@ static void the_way_back_is_tried_again_with_a_limit(void **)
 	assert_false(health_try_again(&w));
 	health_end(&w, 0);
 	assert_int_equal(w.good, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(health_holds, setup),
-		cmocka_unit_test_setup(a_follower_inherits_the_watch, setup),
-		cmocka_unit_test_setup(lost_lists_are_a_fall, setup),
-		cmocka_unit_test_setup(more_servfail_is_a_fall, setup),
-		cmocka_unit_test_setup(a_flood_of_failing_names_is_no_fall, setup),
-		cmocka_unit_test_setup(a_part_that_fails_is_a_fall, setup),
-		cmocka_unit_test_setup(without_answers_before_each_must_fail, setup),
-		cmocka_unit_test_setup(what_waited_is_no_fall, setup),
-		cmocka_unit_test_setup(after_an_outage_the_share_says_nothing, setup),
-		cmocka_unit_test_setup(without_samples_the_share_says_nothing, setup),
-		cmocka_unit_test_setup(the_way_back_is_tried_again_with_a_limit, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static bool there(unsigned number)
 	return access(path, F_OK) == 0;
 }
 
-static void test_store(void **)
+TEST_WITH(test_store, setup, teardown)
 {
 	struct config_version v;
 	struct stat st;
@@ -99,7 +99,7 @@ static enum config_version_result result_of(unsigned number)
 }
 
 // One verdict for all that were followed during a watch.
-static void test_verdict(void **)
+TEST_WITH(test_verdict, setup, teardown)
 {
 	for (unsigned i = 1; i <= 5; i++)
 		put(i, "a: 1\n");
@@ -115,7 +115,7 @@ static void test_verdict(void **)
 		assert_int_equal(result_of(i), want[i - 1]);
 }
 
-static void test_prune(void **)
+TEST_WITH(test_prune, setup, teardown)
 {
 	for (unsigned i = 1; i <= 30; i++) {
 		put(i, "a: 1\n");
@@ -151,7 +151,7 @@ static void differs(const char *from, const char *to, const char *want)
 	config_bundle_free(&b);
 }
 
-static void test_diff(void **)
+TEST(test_diff)
 {
 	differs("a\nb\n", "a\nb\n", "");
 	differs("a\nb\nc\n", "a\nx\nc\n", "@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n");
@@ -167,7 +167,7 @@ static void test_diff(void **)
 }
 
 // Whatever changed: applied to the first text, the difference gives the second one.
-static void test_diff_random(void **)
+TEST(test_diff_random)
 {
 	enum { LINES = 60 };
 	srand(7);
@@ -218,7 +218,7 @@ static void masked(const char *text, const char *want)
 	free(got);
 }
 
-static void test_mask(void **)
+TEST(test_mask)
 {
 	masked("url: https://ads.example/list.txt\n", "url: https://ads.example/list.txt\n");
 	masked("url: https://user:hunter2@ads.example/l?key=hunter2\n",
@@ -257,7 +257,7 @@ static void test_mask(void **)
 }
 
 // What is no YAML, or has what weir's has not.
-static void test_mask_lines(void **)
+TEST(test_mask_lines)
 {
 	masked("a: [\npassword: a, b # c\n", "a: [\npassword:***\n");
 	masked("a: [\n'password' : x\n  y\n\n  z\nb: 1\n",
@@ -268,7 +268,7 @@ static void test_mask_lines(void **)
 }
 
 // Any bytes: it ends, in bounds, and a secret that stands alone in its line is never shown.
-static void test_mask_random(void **)
+TEST(test_mask_random)
 {
 	static const char *const pieces[] = {"password: ", "hunter2", "\n", "  ", "- ", "[", "]",
 		"{", "}", "\"", "'", "#", "|", ": ", "://", "@", "?", "\xc3\xa9", "\xff", ",",
@@ -285,19 +285,4 @@ static void test_mask_random(void **)
 			fail_msg("shown: %s", text);
 		free(got);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_verdict, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
-		cmocka_unit_test(test_diff),
-		cmocka_unit_test(test_diff_random),
-		cmocka_unit_test(test_mask),
-		cmocka_unit_test(test_mask_lines),
-		cmocka_unit_test(test_mask_random),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "config_text.h"
 #include "controlplane/frontend/files_need.h"
+#include "tests/source_root.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -24,7 +25,7 @@ static void file_write(const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -36,7 +37,7 @@ static void test_refused(void **)
 	assert_true(ARRAY_LEN(bad) >= 60);
 }
 
-static void test_refused_bytes(void **)
+TEST(test_refused_bytes)
 {
 	static const char bad_utf8[] = MINIMAL "limits:\n  waiters: \xff\xfe\n";
 	config_text_refused_at(bad_utf8, "9:12: ");
@@ -46,7 +47,7 @@ static void test_refused_bytes(void **)
 	config_text_refused_at(escape, "8:1: \\x1b[31m: unknown key");
 }
 
-static void test_groups(void **)
+TEST(test_groups)
 {
 	struct config *c = config_text_load(
 		MINIMAL "blocking:\n  lists: [{path: /a, name: ads}, {path: /b, name: adult}]\n"
@@ -82,7 +83,7 @@ static void test_groups(void **)
 }
 
 // As many prefixes as may be, and one more.
-static void test_groups_full(void **)
+TEST(test_groups_full)
 {
 	enum { EACH = 24 };
 	static char text[sizeof(MINIMAL) + 64 + (CONFIG_PREFIXES_MAX + 1) * EACH];
@@ -102,7 +103,7 @@ static void test_groups_full(void **)
 	}
 }
 
-static void test_password_file(void **)
+TEST(test_password_file)
 {
 	char path[sizeof(folder) + 32], text[1024];
 	snprintf(path, sizeof(path), "%s/password", folder);
@@ -120,7 +121,7 @@ static void test_password_file(void **)
 	assert_int_equal(unlink(path), 0);
 }
 
-static void test_empty_sections(void **)
+TEST(test_empty_sections)
 {
 	struct config *c =
 		config_text_load(MINIMAL "cache:\nblocking:\n  lists:\n  allow:\n  # - x.example\n"
@@ -131,7 +132,7 @@ static void test_empty_sections(void **)
 	config_free(c);
 }
 
-static void test_shipped(void **)
+TEST(test_shipped)
 {
 	struct config *c = NULL;
 	char why[CONFIG_WHY_MAX] = "";
@@ -154,7 +155,7 @@ static void test_shipped(void **)
 	config_free(c);
 }
 
-static void test_files(void **)
+TEST(test_files)
 {
 	struct config *c = NULL;
 	char why[CONFIG_WHY_MAX] = "";
@@ -176,7 +177,7 @@ static void test_files(void **)
 }
 
 // All that is wrong with a file at once, by the names of its groups and lists, with what is meant.
-static void test_all(void **)
+TEST(test_all)
 {
 	static const char text[] =
 		MINIMAL "cahce: {min_ttl: 1, more: 2}\n"
@@ -241,7 +242,7 @@ static void test_all(void **)
 }
 
 // More than are reported, and none twice.
-static void test_many(void **)
+TEST(test_many)
 {
 	static struct config_errors errors;
 	char text[4096] = MINIMAL "blocking: {deny: [";
@@ -256,7 +257,7 @@ static void test_many(void **)
 }
 
 // As of `weirctl config check <(...)`.
-static void test_pipe(void **)
+TEST(test_pipe)
 {
 	static const char text[] = MINIMAL "cache: {min_ttl: 7}\n";
 	struct config *c = NULL;
@@ -273,7 +274,7 @@ static void test_pipe(void **)
 }
 
 // A path as the operator types it: messages keep it, list paths become absolute all the same.
-static void test_relative(void **)
+TEST(test_relative)
 {
 	static const char text[] = MINIMAL "blocking:\n  lists:\n  - path: a.txt\n";
 	file_write(text);
@@ -292,7 +293,7 @@ static void test_relative(void **)
 	config_free(c);
 }
 
-static void test_needs_restart(void **)
+TEST(test_needs_restart)
 {
 	struct config *a = config_text_load(MINIMAL);
 	struct config *b = config_text_load(MINIMAL "cache: {max_ttl: 100, stale: immediate}\n"
@@ -318,7 +319,7 @@ static void test_needs_restart(void **)
 }
 
 // Documents cut off anywhere are loaded or refused, never more.
-static void test_cut_short(void **)
+TEST(test_cut_short)
 {
 	static const char text[] =
 		MINIMAL "blocking: {lists: [{name: a, path: \"b\"}], deny: [x]}\n";
@@ -346,23 +347,4 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_bytes),
-		cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_groups_full),
-		cmocka_unit_test(test_password_file),
-		cmocka_unit_test(test_empty_sections),
-		cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_all),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_pipe),
-		cmocka_unit_test(test_relative),
-		cmocka_unit_test(test_needs_restart),
-		cmocka_unit_test(test_cut_short),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

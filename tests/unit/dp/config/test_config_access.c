@@ -19,7 +19,7 @@ static bool has(const struct ip_address *list, unsigned count, const char *text)
 }
 
 // Nobody becomes an open resolver by what they leave out.
-static void test_shipped(void **)
+TEST(test_shipped)
 {
 	static const char *const texts[] = {
 		MINIMAL, MINIMAL "access:\n", MINIMAL "access:\n  allow:\n  unlimited:\n"};
@@ -45,7 +45,7 @@ static void test_shipped(void **)
 	}
 }
 
-static void test_given(void **)
+TEST(test_given)
 {
 	struct config *c = config_text_load(
 		MINIMAL "access:\n  allow: [any, 10.0.0.0/8, 10.0.0.0/8, local]\n  deny: "
@@ -68,7 +68,7 @@ static void test_given(void **)
 	config_free(c);
 }
 
-static void test_nobody_unlimited(void **)
+TEST(test_nobody_unlimited)
 {
 	struct config *c = config_text_load(MINIMAL "access:\n  unlimited: []\n");
 	assert_int_equal(c->access.unlimited_count, 0);
@@ -77,7 +77,7 @@ static void test_nobody_unlimited(void **)
 }
 
 // From what a word stands for there may be exceptions, of the same length too (policy_leaves.c).
-static void test_denied_of_a_word(void **)
+TEST(test_denied_of_a_word)
 {
 	static const char *const texts[] = {
 		"", "  allow: [private, local]\n", "  allow: [any, private, 10.0.0.0/9]\n"};
@@ -92,7 +92,7 @@ static void test_denied_of_a_word(void **)
 	}
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -116,7 +116,7 @@ static void test_refused(void **)
 }
 
 // No service address has a prefix, so no network is local. Nobody is not everybody.
-static void test_nothing_local(void **)
+TEST(test_nothing_local)
 {
 	static const char text[] = "dataplane:\n  ports:\n  - device: net_null0\n"
 				   "  service_addresses: [192.0.2.1]\n"
@@ -125,7 +125,7 @@ static void test_nothing_local(void **)
 	config_text_refused(text, "access.allow: has no prefix");
 }
 
-static void test_limits_without_bounds(void **)
+TEST(test_limits_without_bounds)
 {
 	struct config *c =
 		config_text_load(MINIMAL "limits: {unlimited_clients: [192.0.2.25, 2001:db8::/56], "
@@ -142,18 +142,4 @@ static void test_limits_without_bounds(void **)
 	assert_int_equal(c->limits.unlimited_client_count, 0);
 	assert_int_equal(c->limits.unlimited_zone_count, 0);
 	config_free(c);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_given),
-		cmocka_unit_test(test_nobody_unlimited),
-		cmocka_unit_test(test_limits_without_bounds),
-		cmocka_unit_test(test_denied_of_a_word),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_nothing_local),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

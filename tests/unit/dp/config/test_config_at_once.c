@@ -128,7 +128,7 @@ static void check(unsigned n, const char *path, const struct config_errors *e)
 	assert_int_equal(e->count > CONFIG_ERRORS_MAX ? CONFIG_ERRORS_MAX : e->count, count);
 }
 
-static void every_error_of_a_document_is_reported(void **)
+TEST(every_error_of_a_document_is_reported)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(documents); i++) {
 		char path[] = "/tmp/weir-test-config-XXXXXX";
@@ -143,12 +143,4 @@ static void every_error_of_a_document_is_reported(void **)
 		assert_int_equal(unlink(path), 0);
 		check(i, path, &errors);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_error_of_a_document_is_reported),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

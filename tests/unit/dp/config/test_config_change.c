@@ -39,7 +39,7 @@ static void change_is(const char *before, const char *after, const char *live)
 	assert_string_equal(c.dataplane, "");
 }
 
-static void test_live(void **)
+TEST(test_live)
 {
 	change_is(MINIMAL, MINIMAL "# a remark\ncache: {min_ttl: 0}\n", "");
 	change_is(MINIMAL "cache: {min_ttl: 1}\n", MINIMAL "cache:\n  min_ttl: \"1\"\n", "");
@@ -59,7 +59,7 @@ static void test_live(void **)
 	assert_non_null(strstr(c.live, "cache.min_ttl"));
 }
 
-static void test_restart(void **)
+TEST(test_restart)
 {
 	struct config_change c =
 		change_of(MINIMAL, PORT "  - device: net_null1\n" ADDRESSES
@@ -81,7 +81,7 @@ static void test_restart(void **)
 
 // A server of ClickHouse is changed at once, the first one comes and the last one goes with a
 // restart.
-static void test_sink(void **)
+TEST(test_sink)
 {
 #define SINK(words) MINIMAL "query_log: {clickhouse: {" words "}}\n"
 	change_is(SINK("url: 'http://192.0.2.9:8123'"), SINK("url: 'http://192.0.2.8:8123'"),
@@ -94,7 +94,7 @@ static void test_sink(void **)
 
 // A key that has waited for a restart since an earlier change is named again. A key that is in
 // force already is not.
-static void test_pending(void **)
+TEST(test_pending)
 {
 	struct config_change out;
 	struct config *started = config_text_load(MINIMAL);
@@ -107,15 +107,4 @@ static void test_pending(void **)
 	assert_string_equal(out.controlplane, "");
 	config_free(now);
 	config_free(started);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_live),
-		cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_sink),
-		cmocka_unit_test(test_pending),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

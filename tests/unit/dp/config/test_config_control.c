@@ -11,7 +11,7 @@
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 #define CERTIFIED "certificates: [{cert: /c.pem, key: /k.pem}]"
 
-static void test_off(void **)
+TEST(test_off)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->control.listen_count, 0);
@@ -19,7 +19,7 @@ static void test_off(void **)
 	config_free(c);
 }
 
-static void test_loopback_unless_said(void **)
+TEST(test_loopback_unless_said)
 {
 	struct config *c = config_text_load(
 		MINIMAL "control: {listen: [127.0.0.1, '[::1]:99'], " CERTIFIED "}\n");
@@ -33,7 +33,7 @@ static void test_loopback_unless_said(void **)
 	config_free(c);
 }
 
-static void test_certificates_of_tls(void **)
+TEST(test_certificates_of_tls)
 {
 	struct config *c =
 		config_text_load(MINIMAL "tls: {" CERTIFIED "}\ncontrol: {listen: [127.0.0.1]}\n");
@@ -42,7 +42,7 @@ static void test_certificates_of_tls(void **)
 	config_text_refused(MINIMAL "control: {listen: [127.0.0.1]}\n", "control.listen");
 }
 
-static void test_restart(void **)
+TEST(test_restart)
 {
 	char keys[256];
 	struct config *c = config_text_load(
@@ -57,7 +57,7 @@ static void test_restart(void **)
 	config_free(c);
 }
 
-static void test_clients(void **)
+TEST(test_clients)
 {
 	struct config *c = config_text_load(
 		MINIMAL "control: {client_ca: /ca.pem, clients: [{name: a.example, role: read}, "
@@ -70,7 +70,7 @@ static void test_clients(void **)
 	config_free(c);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	config_text_refused(
 		MINIMAL "control: {listen: [localhost], " CERTIFIED "}\n", "control.listen[0]");
@@ -98,17 +98,4 @@ static void test_refused(void **)
 	config_text_refused(MINIMAL
 		"control: {client_ca: /ca.pem, clients: [{name: 'a b', role: read}]}\n",
 		"control.clients \"a b\": name");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off),
-		cmocka_unit_test(test_loopback_unless_said),
-		cmocka_unit_test(test_certificates_of_tls),
-		cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_clients),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_bad_secrets(void **)
+TEST(test_bad_secrets)
 {
 	static const char *const bad[] = {"0123", "g0112233445566778899aabbccddeeff",
 		"00112233445566778899aabbccddeeff0", "''"};
@@ -20,7 +20,7 @@ static void test_bad_secrets(void **)
 }
 
 // More than is read of one.
-static void test_long_file(void **)
+TEST(test_long_file)
 {
 	char path[] = "/tmp/weir-test-secrets-XXXXXX", text[1024];
 	int fd = mkstemp(path);
@@ -33,7 +33,7 @@ static void test_long_file(void **)
 	assert_int_equal(unlink(path), 0);
 }
 
-static void test_secret_file(void **)
+TEST(test_secret_file)
 {
 	static const char secrets[] = "00112233445566778899aabbccddeeff\r\n\n"
 				      "10112233445566778899aabbccddeeff";
@@ -49,14 +49,4 @@ static void test_secret_file(void **)
 	config_free(c);
 	assert_int_equal(unlink(path), 0);
 	config_text_refused(text, "cookies.secret_file");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_secrets),
-		cmocka_unit_test(test_secret_file),
-		cmocka_unit_test(test_long_file),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

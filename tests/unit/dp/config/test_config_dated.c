@@ -19,7 +19,7 @@ static void name_is(const struct dns_name *name, const char *want)
 	assert_string_equal(dns_name_to_text(name, text), want);
 }
 
-static void test_entries(void **)
+TEST(test_entries)
 {
 	struct config *c = config_text_load(
 		MINIMAL "entries:\n"
@@ -52,7 +52,7 @@ static void test_entries(void **)
 	config_free(c);
 }
 
-static void test_entries_refused(void **)
+TEST(test_entries_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -85,7 +85,7 @@ static void test_entries_refused(void **)
 		config_text_refused_at(bad[i].text, bad[i].why);
 }
 
-static void test_times(void **)
+TEST(test_times)
 {
 	static const char *const bad[] = {"", "2026-11-25", "2026-11-25T20:00:00",
 		"2026-11-25T20:00:00+01:00", "2026-02-30T00:00:00Z", "2026-1-05T00:00:00Z",
@@ -102,7 +102,7 @@ static void test_times(void **)
 		assert_int_equal(config_time_parse(bad[i], &at), -EINVAL);
 }
 
-static void test_members(void **)
+TEST(test_members)
 {
 	struct config *c =
 		config_text_load(MINIMAL "clients: [{name: tablet, addresses: [192.0.2.9]}]\n"
@@ -123,7 +123,7 @@ static void test_members(void **)
 	config_free(c);
 }
 
-static void test_members_refused(void **)
+TEST(test_members_refused)
 {
 	config_text_refused_at(MINIMAL "group_members: [{group: kid, client: 192.0.2.3}]\n",
 		"6:18: group_members[0].group: no group is called \"kid\"; did you mean \"kids\"?");
@@ -142,7 +142,7 @@ static void test_members_refused(void **)
 		"3:18: group_members[0].group: no group is called \"kids\"");
 }
 
-static void test_disabled_lists(void **)
+TEST(test_disabled_lists)
 {
 	struct config *c = config_text_load(MINIMAL LISTS ", disabled_lists: [ads]}\n");
 	assert_int_equal(c->blocking.list_count, 1);
@@ -167,17 +167,4 @@ static void test_disabled_lists(void **)
 	config_text_refused_at(MINIMAL LISTS ", disabled_lists: [ad]}\n",
 		"6:86: blocking.disabled_lists[0]: list \"ad\" is not defined; did you mean "
 		"\"ads\"?");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_entries_refused),
-		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_members),
-		cmocka_unit_test(test_members_refused),
-		cmocka_unit_test(test_disabled_lists),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static uint64_t hash_with(const char *keys)
 	return hash;
 }
 
-static void test_off(void **)
+TEST(test_off)
 {
 	struct config *c = config_text_load(MINIMAL "dnssec: {anchors: /nonexistent}\n");
 	assert_false(c->dnssec.validate);
@@ -43,7 +43,7 @@ static void test_off(void **)
 	config_free(c);
 }
 
-static void test_negative_anchors(void **)
+TEST(test_negative_anchors)
 {
 	char text[1024];
 	snprintf(text, sizeof(text),
@@ -59,7 +59,7 @@ static void test_negative_anchors(void **)
 }
 
 // Another hash stands for other answers.
-static void test_hash(void **)
+TEST(test_hash)
 {
 	uint64_t none = hash_with("validate: true");
 	assert_true(none != 0);
@@ -86,7 +86,7 @@ static void anchors_write(const char *text)
 	";;state=" #state " [ WORD ] ;;count=" #count " ;;lastchange=17 ;;Mon Nov 23\n"
 
 // Of a file that is kept by RFC 5011, valid keys alone: neither pending nor revoked ones.
-static void test_kept_file(void **)
+TEST(test_kept_file)
 {
 	char text[1024];
 	snprintf(text, sizeof(text), MINIMAL "dnssec: {anchors: %s, validate: true}\n", anchors);
@@ -108,7 +108,7 @@ static void test_kept_file(void **)
 }
 
 // The validator asks without a client.
-static void test_no_client_subnets(void **)
+TEST(test_no_client_subnets)
 {
 	char text[1024];
 	anchors_write(KEPT_HEAD KEPT(1, 2, 0));
@@ -118,7 +118,7 @@ static void test_no_client_subnets(void **)
 	config_text_refused(text, "dnssec.validate: weir validates answers without a client");
 }
 
-static void test_kept_file_refused(void **)
+TEST(test_kept_file_refused)
 {
 	static const char *const bad[] = {
 		KEPT(1, 2, 0) ". IN DNSKEY 257 3 13 key2==\n", // without a state
@@ -141,7 +141,7 @@ static void test_kept_file_refused(void **)
 	config_free(config_text_load(text));
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	char text[1024];
 	config_text_refused(MINIMAL "dnssec: {validate: true, anchors: /nonexistent/anchors}\n",
@@ -158,16 +158,4 @@ static void test_refused(void **)
 	config_text_refused(text, "dnssec.anchors: has no DNSKEY");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off),
-		cmocka_unit_test(test_negative_anchors),
-		cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_no_client_subnets),
-		cmocka_unit_test(test_kept_file),
-		cmocka_unit_test(test_kept_file_refused),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -10,7 +10,7 @@
 	"  service_addresses: [203.0.113.53/25]\n"      \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void the_journal_alone_is_the_default(void **)
+TEST(the_journal_alone_is_the_default)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->events.journal, EVENTS_JOURNAL_AUTO);
@@ -19,7 +19,7 @@ static void the_journal_alone_is_the_default(void **)
 	config_free(c);
 }
 
-static void each_place_is_taken(void **)
+TEST(each_place_is_taken)
 {
 	struct config *c = config_text_load(
 		MINIMAL "events:\n  journal: off\n  syslog: '[2001:db8::7]'\n"
@@ -45,7 +45,7 @@ static void each_place_is_taken(void **)
 	config_free(c);
 }
 
-static void what_cannot_be_is_refused(void **)
+TEST(what_cannot_be_is_refused)
 {
 	static const struct {
 		const char *section, *key;
@@ -70,7 +70,7 @@ static void what_cannot_be_is_refused(void **)
 	}
 }
 
-static void each_value_is_a_change_without_a_restart(void **)
+TEST(each_value_is_a_change_without_a_restart)
 {
 	static const char *const other[] = {"journal: on", "syslog: 192.0.2.1",
 		"syslog_transport: tcp", "webhooks: [{url: 'http://b'}]",
@@ -88,15 +88,4 @@ static void each_value_is_a_change_without_a_restart(void **)
 		config_free(b);
 	}
 	config_free(a);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_journal_alone_is_the_default),
-		cmocka_unit_test(each_place_is_taken),
-		cmocka_unit_test(what_cannot_be_is_refused),
-		cmocka_unit_test(each_value_is_a_change_without_a_restart),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

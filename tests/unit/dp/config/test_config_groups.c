@@ -12,7 +12,7 @@
 // One group, with these keys.
 #define GROUP(keys) MINIMAL LISTS "groups: [{name: kids, clients: [192.0.2.1], " keys "}]\n"
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -23,7 +23,7 @@ static void test_refused(void **)
 		config_text_refused_at(bad[i].text, bad[i].why);
 }
 
-static void test_clients(void **)
+TEST(test_clients)
 {
 	struct config *c = config_text_load(
 		MINIMAL "clients:\n"
@@ -62,7 +62,7 @@ static void test_clients(void **)
 }
 
 // A group may have VLANs alone.
-static void test_vlans(void **)
+TEST(test_vlans)
 {
 	struct config *c =
 		config_text_load(MINIMAL "groups:\n"
@@ -79,7 +79,7 @@ static void test_vlans(void **)
 	config_free(c);
 }
 
-static void test_client_names(void **)
+TEST(test_client_names)
 {
 	struct config *c = config_text_load(
 		MINIMAL "groups:\n- {name: kids, client_names: [Kid, tab_let-2]}\n"
@@ -98,7 +98,7 @@ static void test_client_names(void **)
 	config_text_refused(text, "257 client_names in all groups, at most 256 are possible");
 }
 
-static void test_entries(void **)
+TEST(test_entries)
 {
 	struct config *c = config_text_load(MINIMAL
 		"blocking: {allow: [a.example, '/^x[0-9]+\\./'], deny: ['/ads/', b.example]}\n"
@@ -118,7 +118,7 @@ static void test_entries(void **)
 	config_free(c);
 }
 
-static void test_block(void **)
+TEST(test_block)
 {
 	struct config *c = config_text_load(
 		MINIMAL "blocking: {mode: address, ipv4: 192.0.2.80, ttl: 60}\n"
@@ -141,7 +141,7 @@ static bool has(const struct service_set *s, const char *word)
 	return service_set_has(s, (unsigned)service_find(word));
 }
 
-static void test_inherited(void **)
+TEST(test_inherited)
 {
 	struct config *c = config_text_load(MINIMAL
 		"blocking:\n  services: [tiktok]\n  safe_search: {google: true}\n"
@@ -175,7 +175,7 @@ static void test_inherited(void **)
 	config_free(c);
 }
 
-static void test_schedules(void **)
+TEST(test_schedules)
 {
 	struct config *c = config_text_load(GROUP(
 		"family_time: {days: [sun], from: '18:00', to: '20:00', services: [netflix], "
@@ -203,7 +203,7 @@ static void test_schedules(void **)
 }
 
 // A client of many addresses counts with each of them.
-static void test_caps(void **)
+TEST(test_caps)
 {
 	enum { EACH = 24, COUNT = CONFIG_MACS_MAX + 1 };
 	static char text[sizeof(MINIMAL) + 256 + COUNT * EACH];
@@ -224,7 +224,7 @@ static void test_caps(void **)
 }
 
 // Group i has allow and deny entries and domains of two schedules.
-static void test_lists_of_rules(void **)
+TEST(test_lists_of_rules)
 {
 	static char text[sizeof(MINIMAL) + 64 * 512];
 	for (unsigned more = 0; more < 2; more++) {
@@ -245,21 +245,4 @@ static void test_lists_of_rules(void **)
 		else
 			config_free(config_text_load(text));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_clients),
-		cmocka_unit_test(test_vlans),
-		cmocka_unit_test(test_client_names),
-		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_block),
-		cmocka_unit_test(test_inherited),
-		cmocka_unit_test(test_schedules),
-		cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_lists_of_rules),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

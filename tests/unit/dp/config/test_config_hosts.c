@@ -13,7 +13,7 @@
 	"tls: {certificates: [{cert: /a/cert.pem, key: /a/key.pem}]}\n"
 #define BOOTSTRAP BEFORE "upstreams:\n  bootstrap: [9.9.9.9, '[2620:fe::fe]:5353']\n"
 
-static void test_forms(void **)
+TEST(test_forms)
 {
 	struct config *c = config_text_load(BOOTSTRAP
 		"  servers: [{address: DNS.Example.net}, {address: 'dns.example.net:5353'},"
@@ -51,7 +51,7 @@ static void test_forms(void **)
 }
 
 // One for each name and port.
-static void test_all_lists(void **)
+TEST(test_all_lists)
 {
 	const struct config_upstream *hosts[CONFIG_HOSTS_MAX];
 	struct config *c = config_text_load(BOOTSTRAP
@@ -70,7 +70,7 @@ static void test_all_lists(void **)
 	config_free(c);
 }
 
-static void test_refusals(void **)
+TEST(test_refusals)
 {
 	static const char *const with_bootstrap[][2] = {
 		{"a.example}, {address: a.example", "given twice"},
@@ -97,7 +97,7 @@ static void test_refusals(void **)
 }
 
 // The message says the line and what to add.
-static void test_without_bootstrap(void **)
+TEST(test_without_bootstrap)
 {
 	config_text_refused_at(BEFORE "upstreams:\n  servers: [{address: tls://dns.quad9.net}]\n",
 		"8:14: upstreams.servers[0].address: is a host name");
@@ -108,7 +108,7 @@ static void test_without_bootstrap(void **)
 		"forward_zones \"a.example\": servers[0].address: is a host name");
 }
 
-static void test_bootstrap_refusals(void **)
+TEST(test_bootstrap_refusals)
 {
 	static const char *const cases[][2] = {
 		{"dns.quad9.net", "upstreams.bootstrap[0]: is not an IP address"},
@@ -128,7 +128,7 @@ static void test_bootstrap_refusals(void **)
 }
 
 // In zones of ten servers each.
-static void test_too_many(void **)
+TEST(test_too_many)
 {
 	for (unsigned more = 0; more < 2; more++) {
 		char text[16384];
@@ -144,17 +144,4 @@ static void test_too_many(void **)
 		else
 			config_free(config_text_load(text));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_all_lists),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_without_bootstrap),
-		cmocka_unit_test(test_bootstrap_refusals),
-		cmocka_unit_test(test_too_many),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,22 @@ static void refused_one(const char *want)
 	refused(&want, 1);
 }
 
-static void test_merge(void **)
+static int setup(void **)
+{
+	char path[PATH_MAX];
+	if (folder_make(folder, "config_include"))
+		return -1;
+	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
+	snprintf(path, sizeof(path), "%s/conf.d", folder);
+	return mkdir(path, 0700);
+}
+
+static int teardown(void **)
+{
+	return folder_remove(folder, "");
+}
+
+TEST_WITH(test_merge, setup, teardown)
 {
 	write_text("weir.yaml",
 		MINIMAL PARTS "cache: {max_ttl: 7000}\n"
@@ -100,7 +115,7 @@ static void test_merge(void **)
 }
 
 // As it is typed: messages keep it, and what is watched is absolute all the same.
-static void test_relative(void **)
+TEST_WITH(test_relative, setup, teardown)
 {
 	char here[PATH_MAX], path[PATH_MAX], why[CONFIG_WHY_MAX];
 	struct config *c = NULL;
@@ -123,7 +138,7 @@ static void test_relative(void **)
 }
 
 // Each error names its file, and a list's item its number there.
-static void test_places(void **)
+TEST_WITH(test_places, setup, teardown)
 {
 	static const char *const want[] = {
 		"config: cache.min_ttl: \"4x\" is not a whole number (%/conf.d/a.yaml:1:9)",
@@ -161,7 +176,7 @@ static void test_places(void **)
 	refused(unknown, ARRAY_LEN(unknown));
 }
 
-static void test_conflicts(void **)
+TEST_WITH(test_conflicts, setup, teardown)
 {
 	static const char *const want[] = {
 		"config: cache.min_ttl: has a value in another file, too: %/weir.yaml:4:9 "
@@ -176,7 +191,7 @@ static void test_conflicts(void **)
 	refused(want, ARRAY_LEN(want));
 }
 
-static void test_first_file_alone(void **)
+TEST_WITH(test_first_file_alone, setup, teardown)
 {
 	static const char *const want[] = {
 		"config: version: is not possible in an included file: move it to the file that "
@@ -191,7 +206,7 @@ static void test_first_file_alone(void **)
 	refused(want, ARRAY_LEN(want));
 }
 
-static void test_paths(void **)
+TEST_WITH(test_paths, setup, teardown)
 {
 	static const struct {
 		const char *include, *why;
@@ -229,7 +244,7 @@ static void test_paths(void **)
 	}
 }
 
-static void test_bounds(void **)
+TEST_WITH(test_bounds, setup, teardown)
 {
 	char name[32];
 	write_text("weir.yaml", MINIMAL PARTS);
@@ -247,7 +262,7 @@ static void test_bounds(void **)
 }
 
 // A list has as many entries as it may, whatever number of files they come from.
-static void test_list_bound(void **)
+TEST_WITH(test_list_bound, setup, teardown)
 {
 	static char text[256];
 	snprintf(text, sizeof(text), "metrics: {allow: [");
@@ -264,7 +279,7 @@ static void test_list_bound(void **)
 	refused_one(want);
 }
 
-static void test_bytes(void **)
+TEST_WITH(test_bytes, setup, teardown)
 {
 	char path[PATH_MAX];
 	static char line[1 << 21];
@@ -281,7 +296,7 @@ static void test_bytes(void **)
 }
 
 // A list that another file leaves empty is not one that is absent.
-static void test_empty_list(void **)
+TEST_WITH(test_empty_list, setup, teardown)
 {
 	write_text("weir.yaml", MINIMAL PARTS "access: {rate: 5}\n");
 	write_text("conf.d/a.yaml", "access: {allow: []}\n");
@@ -294,7 +309,7 @@ static void test_empty_list(void **)
 }
 
 // The running weir is found whatever is wrong with an included file.
-static void test_found_all_the_same(void **)
+TEST_WITH(test_found_all_the_same, setup, teardown)
 {
 	struct config_places places;
 	char why[CONFIG_WHY_MAX];
@@ -303,39 +318,4 @@ static void test_found_all_the_same(void **)
 	assert_int_equal(config_file_check(file, why), -EINVAL);
 	assert_int_equal(config_places_find(file, &places, why), 0);
 	assert_string_equal(places.directory, "/run/other");
-}
-
-static int setup(void **)
-{
-	char path[PATH_MAX];
-	if (folder_make(folder, "config_include"))
-		return -1;
-	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
-	snprintf(path, sizeof(path), "%s/conf.d", folder);
-	return mkdir(path, 0700);
-}
-
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IN_FOLDER(test_merge),
-		IN_FOLDER(test_relative),
-		IN_FOLDER(test_places),
-		IN_FOLDER(test_conflicts),
-		IN_FOLDER(test_first_file_alone),
-		IN_FOLDER(test_paths),
-		IN_FOLDER(test_bounds),
-		IN_FOLDER(test_list_bound),
-		IN_FOLDER(test_bytes),
-		IN_FOLDER(test_empty_list),
-		IN_FOLDER(test_found_all_the_same),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_off_by_default(void **)
+TEST(test_off_by_default)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->ipv6.dns64.version, 0);
@@ -17,7 +17,7 @@ static void test_off_by_default(void **)
 	config_free(c);
 }
 
-static void test_groups_have_their_own(void **)
+TEST(test_groups_have_their_own)
 {
 	struct config *c = config_text_load(MINIMAL
 		"ipv6: {dns64: '64:ff9b::/96', filter_aaaa: true}\n"
@@ -37,13 +37,4 @@ static void test_groups_have_their_own(void **)
 	assert_int_equal(none.dns64.version, 0);
 	assert_false(none.filter_aaaa);
 	config_free(c);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off_by_default),
-		cmocka_unit_test(test_groups_have_their_own),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

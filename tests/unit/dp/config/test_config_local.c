@@ -27,7 +27,7 @@ static const char *name_of(const struct dns_name *name)
 	return dns_name_to_text(name, text);
 }
 
-static void test_defaults(void **)
+TEST(test_defaults)
 {
 	struct config *c = config_text_load(whole(""));
 	assert_int_equal(c->local.ttl_s, 300);
@@ -39,7 +39,7 @@ static void test_defaults(void **)
 	config_free(c);
 }
 
-static void test_taken(void **)
+TEST(test_taken)
 {
 	struct config *c = config_text_load(
 		whole("local:\n"
@@ -86,7 +86,7 @@ static void test_taken(void **)
 #define RECORDS(text)   "local: {records: [" text "]}\n"
 #define CNAME(name, to) "{name: " name ", type: CNAME, value: " to "},"
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -150,7 +150,7 @@ static void test_refused(void **)
 		config_text_refused_at(whole(bad[i].text), bad[i].why);
 }
 
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	static char text[TEXT_MAX];
 	char *p = stpcpy(text, "forward_zones:\n");
@@ -184,7 +184,7 @@ static void with_group(char *text, const char *list, const char *entry, unsigned
 	strcpy(p, "]\n");
 }
 
-static void test_records_with_groups(void **)
+TEST(test_records_with_groups)
 {
 	static const char record[] = "{name: a%u.b, type: A, value: 1.1.1.1}\n";
 	static char text[TEXT_MAX];
@@ -197,7 +197,7 @@ static void test_records_with_groups(void **)
 		whole(text), "local.records: more than 20000 records, those of groups included");
 }
 
-static void test_zones_with_groups(void **)
+TEST(test_zones_with_groups)
 {
 	static const char zone[] = "{name: a%u.b, servers: [1.1.1.1]}\n";
 	static char text[TEXT_MAX];
@@ -206,17 +206,4 @@ static void test_zones_with_groups(void **)
 	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 2);
 	config_text_refused(
 		whole(text), "forward_zones: more than 256 zones, those of groups included");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_records_with_groups),
-		cmocka_unit_test(test_zones_with_groups),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 	"  service_addresses: [203.0.113.53/25]\n"      \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_off_by_default(void **)
+TEST(test_off_by_default)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_false(c->query_log.requests.enabled);
@@ -19,7 +19,7 @@ static void test_off_by_default(void **)
 	config_free(c);
 }
 
-static void test_taken(void **)
+TEST(test_taken)
 {
 	struct config *c = config_text_load(
 		MINIMAL "query_log:\n  requests: {enabled: true, format: json, days: 3}\n"
@@ -47,7 +47,7 @@ static void test_taken(void **)
 	config_free(c);
 }
 
-static void test_dnstap_over_tcp(void **)
+TEST(test_dnstap_over_tcp)
 {
 	struct config *c =
 		config_text_load(MINIMAL "query_log: {dnstap: {socket: 'tcp:[2001:db8::1]:6000'}}");
@@ -55,7 +55,7 @@ static void test_dnstap_over_tcp(void **)
 	config_free(c);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *section, *key;
@@ -88,7 +88,7 @@ static void test_refused(void **)
 	}
 }
 
-static void test_changes_need_a_restart(void **)
+TEST(test_changes_need_a_restart)
 {
 	char keys[256];
 	struct config *a = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'http://a'}]"),
@@ -109,7 +109,7 @@ static void test_changes_need_a_restart(void **)
 }
 
 // A change of the server is live; the first server, and its removal, need a restart.
-static void test_clickhouse_changes(void **)
+TEST(test_clickhouse_changes)
 {
 	static const char *const section[] = {MINIMAL "query_log:\n  sample: 1\n",
 		MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1'}\n",
@@ -137,7 +137,7 @@ static void test_clickhouse_changes(void **)
 }
 
 // One URL is a list of one.
-static void test_clickhouse_urls(void **)
+TEST(test_clickhouse_urls)
 {
 	struct config *c =
 		config_text_load(MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1'}\n");
@@ -150,18 +150,4 @@ static void test_clickhouse_urls(void **)
 	assert_string_equal(c->query_log.clickhouse.urls[0], "http://192.0.2.1");
 	assert_string_equal(c->query_log.clickhouse.urls[1], "https://ch.example:8443/x");
 	config_free(c);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off_by_default),
-		cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_dnstap_over_tcp),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_changes_need_a_restart),
-		cmocka_unit_test(test_clickhouse_changes),
-		cmocka_unit_test(test_clickhouse_urls),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static bool has(const struct config_errors *e, const char *part)
 	return false;
 }
 
-static void what_the_machine_lacks(void **)
+TEST(what_the_machine_lacks)
 {
 	struct config *c = of("main_lcore: 0, worker_lcores: [127], ports: [{device: "
 			      "'0000:ff:1f.7'}, {device: eth0}, {device: 'net_tap0,,x=1'}]");
@@ -41,7 +41,7 @@ static void what_the_machine_lacks(void **)
 	config_free(c);
 }
 
-static void a_change_is_to_blame_for_its_own(void **)
+TEST(a_change_is_to_blame_for_its_own)
 {
 	static const char lacking[] = "main_lcore: 0, ports: [{device: '0000:ff:1f.7'}]";
 	struct config *
@@ -61,7 +61,7 @@ static void a_change_is_to_blame_for_its_own(void **)
 }
 
 // The place is that in the file that has the key, as its own item of the list.
-static void a_proof_names_file_and_place(void **)
+TEST(a_proof_names_file_and_place)
 {
 	struct config_bundle b;
 	struct config *c = NULL;
@@ -89,12 +89,4 @@ static void a_proof_names_file_and_place(void **)
 	config_free(c);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_the_machine_lacks),
-		cmocka_unit_test(a_change_is_to_blame_for_its_own),
-		cmocka_unit_test(a_proof_names_file_and_place),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -32,7 +32,7 @@ static void is_text(struct config_managed *m, const char *want)
 	config_managed_free(m);
 }
 
-static void test_entries(void **)
+TEST(test_entries)
 {
 	struct config_managed *m = parse("");
 	const struct managed_entry ads = {.name = "ads.example", .verdict = "deny"};
@@ -59,7 +59,7 @@ static void test_entries(void **)
 		   "  - {name: \"ads.example\", verdict: \"allow\"}\n");
 }
 
-static void test_ends(void **)
+TEST(test_ends)
 {
 	struct config_managed *m =
 		parse("entries:\n"
@@ -77,7 +77,7 @@ static void test_ends(void **)
 	is_text(m, "");
 }
 
-static void test_lists(void **)
+TEST(test_lists)
 {
 	struct config_managed *m = parse("");
 	assert_int_equal(config_managed_list_disable(m, "old"), 0);
@@ -106,7 +106,7 @@ static void test_lists(void **)
 	is_text(m, "");
 }
 
-static void test_records(void **)
+TEST(test_records)
 {
 	struct config_managed *m = parse("");
 	const struct managed_record a = {.name = "nas.lan", .type = "A", .value = "192.0.2.1"};
@@ -130,7 +130,7 @@ static void test_records(void **)
 }
 
 // A record goes by its data, however a verb writes it; GET /local has its own way.
-static void test_values(void **)
+TEST(test_values)
 {
 	static const struct {
 		const char *type, *value, *same, *other;
@@ -162,7 +162,7 @@ static void test_values(void **)
 	is_text(m, "");
 }
 
-static void test_members_and_servers(void **)
+TEST(test_members_and_servers)
 {
 	struct config_managed *m = parse("");
 	assert_int_equal(config_managed_member_add(m, "kids", "192.0.2.9"), 0);
@@ -191,7 +191,7 @@ static void test_members_and_servers(void **)
 }
 
 // What verbs do not know stays.
-static void test_other_keys(void **)
+TEST(test_other_keys)
 {
 	struct config_managed *m =
 		parse("# a comment\n"
@@ -215,7 +215,7 @@ static void test_other_keys(void **)
 		   "[\"mon\", \"tue\"]}\n");
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -247,7 +247,7 @@ static void test_refused(void **)
 	free(big);
 }
 
-static void test_caps(void **)
+TEST(test_caps)
 {
 	struct config_managed *m = parse("");
 	char name[32];
@@ -287,7 +287,7 @@ static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}]\
 			  "entries: [{name: x.example, verdict: allow, group: kids}]\n"
 			  "local: {records: [{name: '*.lan', type: a, value: 192.0.2.1}]}\n";
 
-static void test_places(void **)
+TEST(test_places)
 {
 	struct config_text part = {part_path, part_text, strlen(part_text)};
 	const struct config_bundle b = {.main = {main_path, main_text, strlen(main_text)},
@@ -319,21 +319,4 @@ static void test_places(void **)
 		assert_int_equal(is_there, cases[i].place != NULL);
 		assert_string_equal(place.text, cases[i].place ? cases[i].place : "");
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_records),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_members_and_servers),
-		cmocka_unit_test(test_other_keys),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_caps),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

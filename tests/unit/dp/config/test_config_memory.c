@@ -127,12 +127,12 @@ static void sweep(unsigned step, bool ever)
 	}
 }
 
-static void test_each(void **)
+TEST(test_each)
 {
 	sweep(1, false);
 }
 
-static void test_from_there_on(void **)
+TEST(test_from_there_on)
 {
 	sweep(7, true);
 }
@@ -144,11 +144,4 @@ static int include_open(void **)
 	return dup2(fd, INCLUDED_FD) == INCLUDED_FD && close(fd) == 0 ? 0 : -1;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each),
-		cmocka_unit_test(test_from_there_on),
-	};
-	return cmocka_run_group_tests(tests, include_open, NULL);
-}
+TEST_GROUP(include_open, NULL)

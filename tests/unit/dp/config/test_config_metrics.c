@@ -10,14 +10,14 @@
 	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_off(void **)
+TEST(test_off)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_string_equal(c->metrics.listen, "");
 	config_free(c);
 }
 
-static void test_loopback_unless_said(void **)
+TEST(test_loopback_unless_said)
 {
 	struct config *c = config_text_load(MINIMAL "metrics: {listen: 127.0.0.1}\n");
 	assert_int_equal(c->metrics.address.port, 9153);
@@ -27,7 +27,7 @@ static void test_loopback_unless_said(void **)
 	config_free(c);
 }
 
-static void test_given(void **)
+TEST(test_given)
 {
 	char keys[256];
 	struct config *c = config_text_load(
@@ -44,7 +44,7 @@ static void test_given(void **)
 	config_free(c);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	config_text_refused(MINIMAL "metrics: {listen: localhost}\n", "metrics.listen");
 	config_text_refused(MINIMAL "metrics: {listen: '192.0.2.7:99999'}\n", "metrics.listen");
@@ -52,15 +52,4 @@ static void test_refused(void **)
 	config_text_refused(MINIMAL "metrics: {allow: [any]}\n", "metrics.allow[0]");
 	config_text_refused(
 		MINIMAL "metrics: {listen: 192.0.2.7, allow: ['fd53::/48']}\n", "metrics.allow");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off),
-		cmocka_unit_test(test_loopback_unless_said),
-		cmocka_unit_test(test_given),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_off(void **)
+TEST(test_off)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->proxy_protocol.from_count, 0);
@@ -22,7 +22,7 @@ static void test_off(void **)
 	config_free(c);
 }
 
-static void test_given(void **)
+TEST(test_given)
 {
 	char keys[256];
 	struct config *none = config_text_load(MINIMAL);
@@ -38,7 +38,7 @@ static void test_given(void **)
 	config_free(none);
 }
 
-static void test_most(void **)
+TEST(test_most)
 {
 	char text[4096] = MINIMAL "proxy_protocol:\n  from:\n";
 	for (unsigned i = 0; i < CONFIG_BALANCERS_MAX; i++)
@@ -50,7 +50,7 @@ static void test_most(void **)
 	config_text_refused(text, "proxy_protocol.from");
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	config_text_refused(
 		MINIMAL "proxy_protocol: {from: [balancer.example]}\n", "proxy_protocol.from[0]");
@@ -59,15 +59,4 @@ static void test_refused(void **)
 		"proxy_protocol.from[1]");
 	config_text_refused(MINIMAL "proxy_protocol: {from: 192.0.2.1}\n", "proxy_protocol.from");
 	config_text_refused(MINIMAL "proxy_protocol: {to: [192.0.2.1]}\n", "proxy_protocol.to");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off),
-		cmocka_unit_test(test_given),
-		cmocka_unit_test(test_most),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static void write_secret(const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void test_credential(void **)
+TEST(test_credential)
 {
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
 	write_secret("redis-1.pass", "swordfish\nmore\n");
@@ -40,7 +40,7 @@ static void test_credential(void **)
 	config_free(c);
 }
 
-static void test_variable(void **)
+TEST(test_variable)
 {
 	assert_int_equal(setenv("WEIR_TEST_PASSWORD", "swordfish", 1), 0);
 	assert_int_equal(setenv("WEIR_TEST_TICKETS", SECRET SECRET " " SECRET SECRET, 1), 0);
@@ -58,7 +58,7 @@ static void test_variable(void **)
 }
 
 // No name leads out of the folder, and no error repeats what stands there.
-static void test_names(void **)
+TEST(test_names)
 {
 	static const char *const bad[] = {"credential:", "credential:../secret", "credential:a/b",
 		"credential:..", "credential:.hidden", "credential:/etc/hostname",
@@ -83,7 +83,7 @@ static void test_names(void **)
 		"3:11: cookies.secret_file: has no secret");
 }
 
-static void test_longest(void **)
+TEST(test_longest)
 {
 	static char text[CONFIG_ENTRIES_MAX];
 	memset(text, 'x', 512);
@@ -101,7 +101,7 @@ static void test_longest(void **)
 }
 
 // The control plane needs them; weirctl and the data plane read the same configuration without.
-static void test_absent(void **)
+TEST(test_absent)
 {
 	static const struct {
 		const char *value, *why;
@@ -149,14 +149,4 @@ static int teardown(void **)
 	return folder_remove(folder, "");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_credential),
-		cmocka_unit_test(test_variable),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_longest),
-		cmocka_unit_test(test_absent),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

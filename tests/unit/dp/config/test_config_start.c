@@ -21,7 +21,7 @@ static struct config_start starts(const char *name, unsigned number)
 	return s;
 }
 
-static void test_start(void **)
+TEST_WITH(test_start, setup, teardown)
 {
 	starts("one.test", 0); // no history
 	store(1, CONFIG_VERSION_applied);
@@ -47,7 +47,7 @@ static void test_start(void **)
 }
 
 // One whose health fell is used as long as it is the one in force, and is no way back.
-static void test_start_fallen(void **)
+TEST_WITH(test_start_fallen, setup, teardown)
 {
 	store(1, CONFIG_VERSION_applied);
 	write_config("two.test");
@@ -79,7 +79,7 @@ static void managed_store(enum config_version_result result)
 }
 
 // Entries of weirctl that were taken back do not keep the file from use.
-static void test_start_managed_taken_back(void **)
+TEST_WITH(test_start_managed_taken_back, setup, teardown)
 {
 	store(1, CONFIG_VERSION_applied);
 	current("1\n");
@@ -89,7 +89,7 @@ static void test_start_managed_taken_back(void **)
 	assert_int_equal(starts("two.test", 0).taken_back_as, 0);
 }
 
-static void test_managed(void **)
+TEST_WITH(test_managed, setup, teardown)
 {
 	struct config_text t;
 	char other[2 * FOLDER_MAX], beside[3 * FOLDER_MAX];
@@ -116,7 +116,7 @@ static void test_managed(void **)
 	assert_non_null(strstr(why, "2.version: damaged"));
 }
 
-static void test_start_broken_file(void **)
+TEST_WITH(test_start_broken_file, setup, teardown)
 {
 	struct config_start s;
 	char text[512];
@@ -146,7 +146,7 @@ static struct config_start begins(enum config_secrets_kind secrets, const char *
 }
 
 // A secret that is missing at a start is no reason to give the version up for good.
-static void test_start_without_secret(void **)
+TEST_WITH(test_start_without_secret, setup, teardown)
 {
 	char key[2 * FOLDER_MAX], text[3 * FOLDER_MAX];
 	struct config_start s;
@@ -175,7 +175,7 @@ static void test_start_without_secret(void **)
 }
 
 // A new file after a clean stop: both processes take it, or the control plane says why it cannot.
-static void test_start_file_without_secret(void **)
+TEST_WITH(test_start_file_without_secret, setup, teardown)
 {
 	struct config_start s;
 	char text[2 * FOLDER_MAX];
@@ -199,7 +199,7 @@ static void test_start_file_without_secret(void **)
 }
 
 // What is in the folder is not trusted: the next older version serves.
-static void test_start_untrusted(void **)
+TEST_WITH(test_start_untrusted, setup, teardown)
 {
 	char path[PATH_MAX];
 	store(1, CONFIG_VERSION_applied);
@@ -230,19 +230,4 @@ static void test_start_untrusted(void **)
 	}
 	write_text("state/config/1.version", "");
 	starts("three.test", 0); // nothing usable: the file on disk
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_start_fallen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_start_managed_taken_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_managed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_start_broken_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_start_without_secret, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_start_file_without_secret, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_start_untrusted, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 
 // Bits of a client's address: lists have their own, or those of `upstreams`, each version by
 // itself.
-static void test_client_subnets(void **)
+TEST(test_client_subnets)
 {
 	struct config *c = config_text_load(BEFORE
 		"  servers: [{address: 9.9.9.9}]\n"
@@ -40,7 +40,7 @@ static void test_client_subnets(void **)
 	config_free(c);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const char *const bad[][2] = {
 		{"  servers: [{address: 9.9.9.9}]\n  client_subnet_ipv4: 33\n",
@@ -58,13 +58,4 @@ static void test_refused(void **)
 		snprintf(text, sizeof(text), BEFORE "%s", bad[i][0]);
 		config_text_refused(text, bad[i][1]);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_client_subnets),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

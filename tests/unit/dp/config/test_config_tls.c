@@ -10,7 +10,7 @@
 #define ONE   "tls: {certificates: [{cert: /a/cert.pem, key: /a/key.pem}]}\n"
 #define HEX16 "00112233445566778899aabbccddeeff"
 
-static void test_defaults(void **)
+TEST(test_defaults)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->tls.count, 0);
@@ -23,7 +23,7 @@ static void test_defaults(void **)
 }
 
 // The files need not be there.
-static void test_certificates(void **)
+TEST(test_certificates)
 {
 	struct config *c = config_text_load(
 		MINIMAL "tls:\n  min_version: 1.3\n  certificates:\n"
@@ -37,7 +37,7 @@ static void test_certificates(void **)
 	config_free(c);
 }
 
-static void test_name(void **)
+TEST(test_name)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_string_equal(c->tls.name, "");
@@ -50,7 +50,7 @@ static void test_name(void **)
 	config_text_refused(MINIMAL "tls: {name: .}\n", "tls.name: is not the name");
 }
 
-static void test_clients(void **)
+TEST(test_clients)
 {
 	struct config *c = config_text_load(MINIMAL "tls: {client_ca: /a/ca.pem}\n");
 	assert_string_equal(c->tls.client_ca, "/a/ca.pem");
@@ -65,7 +65,7 @@ static void test_clients(void **)
 		"tls.client_required: needs tls.client_ca");
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	config_text_refused(MINIMAL "dot: {enabled: true}\n", "dot.enabled: needs a certificate");
 	config_text_refused(MINIMAL ONE "dot: {enabled: true, port: 53}\n", "dot.port: is that of");
@@ -82,7 +82,7 @@ static void test_refused(void **)
 		    "dot: {enabled: " dot ", port: 8853}\n"
 
 // weir would ask itself.
-static void test_own_port_is_no_upstream(void **)
+TEST(test_own_port_is_no_upstream)
 {
 	static const char why[] = "is an address of this service";
 	config_text_refused(OF_ZONE("tls://x.example@192.0.2.1:8853", "true"), why);
@@ -111,7 +111,7 @@ static void tickets_are(const char *content, const char *why)
 	config_text_refused(text, "tls.tickets_file: cannot be read");
 }
 
-static void test_tickets_file(void **)
+TEST(test_tickets_file)
 {
 	tickets_are(HEX16 HEX16 "\n00112233445566778899AABBCCDDEEFF"
 				"00112233445566778899aabbccddeefe\n",
@@ -121,18 +121,4 @@ static void test_tickets_file(void **)
 	tickets_are(HEX16 "g0112233445566778899aabbccddeeff\n", "64 hexadecimal digits");
 	tickets_are(HEX16 HEX16 " " HEX16 HEX16 " " HEX16 HEX16 " " HEX16 HEX16 " " HEX16 HEX16,
 		"more than 4 secrets");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_certificates),
-		cmocka_unit_test(test_name),
-		cmocka_unit_test(test_clients),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_own_port_is_no_upstream),
-		cmocka_unit_test(test_tickets_file),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_lists_that_are_fetched(void **)
+TEST(test_lists_that_are_fetched)
 {
 	struct config *c = config_text_load(MINIMAL
 		"blocking:\n"
@@ -52,7 +52,7 @@ static void test_lists_that_are_fetched(void **)
 	config_free(c);
 }
 
-static void test_a_zone_over_tls(void **)
+TEST(test_a_zone_over_tls)
 {
 	struct config *c = config_text_load(
 		MINIMAL "blocking:\n"
@@ -93,7 +93,7 @@ static char *with_key(const char *secret, const char *lists, char text[2048])
 	return path;
 }
 
-static void test_a_zone_with_a_key(void **)
+TEST(test_a_zone_with_a_key)
 {
 	static const char list[] = "  - {url: 'axfr://[fd53::1]:5353/rpz.example', tsig: weir-key}";
 	char text[2048];
@@ -111,7 +111,7 @@ static void test_a_zone_with_a_key(void **)
 	config_text_refused(text, "secret_file: cannot be read");
 }
 
-static void test_bad_keys(void **)
+TEST(test_bad_keys)
 {
 	static const struct {
 		const char *secret, *list, *why;
@@ -145,7 +145,7 @@ static void test_bad_keys(void **)
 		"blocking.tsig_keys \"a\": algorithm");
 }
 
-static void test_who_takes_notify(void **)
+TEST(test_who_takes_notify)
 {
 	static const struct {
 		const char *list;
@@ -162,16 +162,4 @@ static void test_who_takes_notify(void **)
 		assert_int_equal(workers.takes_notify, given[i].takes);
 		config_free(c);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists_that_are_fetched),
-		cmocka_unit_test(test_a_zone_over_tls),
-		cmocka_unit_test(test_a_zone_with_a_key),
-		cmocka_unit_test(test_bad_keys),
-		cmocka_unit_test(test_who_takes_notify),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

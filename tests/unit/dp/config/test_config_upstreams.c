@@ -12,7 +12,7 @@
 	"  service_addresses: [192.0.2.53]\n"           \
 	"upstreams:\n"
 
-static void test_defaults(void **)
+TEST(test_defaults)
 {
 	struct config *c = config_text_load(BEFORE "  servers: [{address: 9.9.9.9}]\n");
 	assert_int_equal(c->upstreams.server[0].weight, 1);
@@ -26,7 +26,7 @@ static void test_defaults(void **)
 	config_free(c);
 }
 
-static void test_values(void **)
+TEST(test_values)
 {
 	struct config *c = config_text_load(BEFORE
 		"  servers: [{address: 9.9.9.9, weight: 100}, {address: 1.1.1.1, weight: 1}]\n"
@@ -51,7 +51,7 @@ static void test_values(void **)
 	config_free(c);
 }
 
-static void test_trust_ad(void **)
+TEST(test_trust_ad)
 {
 	struct config *c = config_text_load(
 		BEFORE "  servers: [{address: 9.9.9.9, trust_ad: true}, {address: 1.1.1.1}]\n"
@@ -69,7 +69,7 @@ static void test_trust_ad(void **)
 }
 
 // Lists of groups and zones have their own, or those of `upstreams`.
-static void test_own_policies(void **)
+TEST(test_own_policies)
 {
 	struct config *c = config_text_load(BEFORE
 		"  servers: [{address: 9.9.9.9}]\n"
@@ -93,7 +93,7 @@ static void test_own_policies(void **)
 
 #define PIN "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-static void test_over_tls(void **)
+TEST(test_over_tls)
 {
 	struct config *c = config_text_load(
 		BEFORE "  servers: [{address: tls://DNS.Quad9.net@9.9.9.9, pin: [\"" PIN "\"]},"
@@ -123,7 +123,7 @@ static void test_over_tls(void **)
 	config_free(c);
 }
 
-static void test_over_https(void **)
+TEST(test_over_https)
 {
 	struct config *c = config_text_load(BEFORE
 		"  strict: true\n"
@@ -145,7 +145,7 @@ static void test_over_https(void **)
 	config_free(c);
 }
 
-static void test_strict(void **)
+TEST(test_strict)
 {
 	static const char tls[] =
 		"  strict: true\n  servers: [{address: tls://a.example@9.9.9.9}]\n";
@@ -173,7 +173,7 @@ static void test_strict(void **)
 		text, "forward_zones \".\": servers[0].address: would be asked in clear text");
 }
 
-static void test_recursion(void **)
+TEST(test_recursion)
 {
 	struct config *c = config_text_load(
 		BEFORE "  mode: recursive\n  root_hints: /usr/share/dns/root.hints\n");
@@ -210,7 +210,7 @@ static void test_recursion(void **)
 }
 
 // What libunbound would find out with the first question.
-static void test_root_hints(void **)
+TEST(test_root_hints)
 {
 	static const struct {
 		const char *text, *why; // NULL: good
@@ -246,7 +246,7 @@ static void test_root_hints(void **)
 	assert_int_equal(folder_remove(folder, ""), 0);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -303,21 +303,4 @@ static void test_refused(void **)
 		snprintf(text, sizeof(text), BEFORE "%s", bad[i].text);
 		config_text_refused(text, bad[i].why);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_trust_ad),
-		cmocka_unit_test(test_own_policies),
-		cmocka_unit_test(test_over_tls),
-		cmocka_unit_test(test_over_https),
-		cmocka_unit_test(test_strict),
-		cmocka_unit_test(test_recursion),
-		cmocka_unit_test(test_root_hints),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

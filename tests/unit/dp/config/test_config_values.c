@@ -11,7 +11,7 @@
 	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static void test_default_process(void **)
+TEST(test_default_process)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_string_equal(c->runtime.directory, "/run/weir");
@@ -32,7 +32,7 @@ static void test_default_process(void **)
 	config_free(c);
 }
 
-static void test_default_cache(void **)
+TEST(test_default_cache)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->cache.min_ttl_s, 0);
@@ -57,7 +57,7 @@ static void test_default_cache(void **)
 	config_free(c);
 }
 
-static void test_default_lists_and_log(void **)
+TEST(test_default_lists_and_log)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_true(c->blocking.enabled);
@@ -80,7 +80,7 @@ static void test_default_lists_and_log(void **)
 	config_free(c);
 }
 
-static void test_default_upstreams(void **)
+TEST(test_default_upstreams)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->upstreams.count, 1);
@@ -112,7 +112,7 @@ static void test_default_upstreams(void **)
 }
 
 // A preset changes what stands for keys that are not given, and no others.
-static void test_refresh_modes(void **)
+TEST(test_refresh_modes)
 {
 	struct config *c =
 		config_text_load(MINIMAL "refresh: {mode: aggressive, warm_ttl_percent: 40}\n");
@@ -129,7 +129,7 @@ static void test_refresh_modes(void **)
 	config_free(c);
 }
 
-static void test_ttl_preset(void **)
+TEST(test_ttl_preset)
 {
 	struct config *c =
 		config_text_load(MINIMAL "cache: {max_ttl: 7200, ttl_preset: reference}\n");
@@ -201,7 +201,7 @@ static const char every_value[] =
 	"  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
 	"  max_keys: 0, sweep_min_hits: 2, sweep_hit_window: 60}\n";
 
-static void test_process_values(void **)
+TEST(test_process_values)
 {
 	struct config *c = config_text_load(every_value);
 	assert_string_equal(c->runtime.hugepages, "off");
@@ -220,7 +220,7 @@ static void test_process_values(void **)
 	config_free(c);
 }
 
-static void test_port_values(void **)
+TEST(test_port_values)
 {
 	struct config *c = config_text_load(every_value);
 	assert_int_equal(c->dataplane.port_count, 3);
@@ -240,7 +240,7 @@ static void test_port_values(void **)
 	config_free(c);
 }
 
-static void test_cache_values(void **)
+TEST(test_cache_values)
 {
 	struct config *c = config_text_load(every_value);
 	assert_true(c->cache.stale_immediate);
@@ -249,7 +249,7 @@ static void test_cache_values(void **)
 	config_free(c);
 }
 
-static void test_blocking_values(void **)
+TEST(test_blocking_values)
 {
 	struct config *c = config_text_load(every_value);
 	assert_false(c->blocking.enabled);
@@ -269,7 +269,7 @@ static void test_blocking_values(void **)
 	config_free(c);
 }
 
-static void test_upstream_values(void **)
+TEST(test_upstream_values)
 {
 	struct config *c = config_text_load(every_value);
 	assert_string_equal(c->upstreams.server[0].name, "near");
@@ -289,7 +289,7 @@ static void test_upstream_values(void **)
 	config_free(c);
 }
 
-static void test_redis_values(void **)
+TEST(test_redis_values)
 {
 	struct config *c = config_text_load(every_value);
 	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
@@ -308,7 +308,7 @@ static void test_redis_values(void **)
 }
 
 // In hundreds for the workers, whole ones, as a little is not none.
-static void test_kernel_frames(void **)
+TEST(test_kernel_frames)
 {
 	static const struct {
 		const char *text;
@@ -329,22 +329,9 @@ static void test_kernel_frames(void **)
 }
 
 // The first and the last printable character; their neighbours: test_config.
-static void test_printable_names(void **)
+TEST(test_printable_names)
 {
 	struct config *c = config_text_load(MINIMAL "    name: \" ~\"\n");
 	assert_string_equal(c->upstreams.server[0].name, " ~");
 	config_free(c);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_default_process),
-		cmocka_unit_test(test_default_cache), cmocka_unit_test(test_default_lists_and_log),
-		cmocka_unit_test(test_default_upstreams), cmocka_unit_test(test_ttl_preset),
-		cmocka_unit_test(test_refresh_modes), cmocka_unit_test(test_process_values),
-		cmocka_unit_test(test_port_values), cmocka_unit_test(test_cache_values),
-		cmocka_unit_test(test_blocking_values), cmocka_unit_test(test_upstream_values),
-		cmocka_unit_test(test_kernel_frames), cmocka_unit_test(test_redis_values),
-		cmocka_unit_test(test_printable_names)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

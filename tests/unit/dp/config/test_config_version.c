@@ -11,7 +11,7 @@
 	" is newer than this weir, which knows version 1; install a newer weir, or use a file of " \
 	"version 1"
 
-static void test_version(void **)
+TEST(test_version)
 {
 	config_free(config_text_load("version: 1\n" MINIMAL));
 	config_text_refused_at(MINIMAL "version: 2\n", "3:1: version: 2" NEWER);
@@ -25,20 +25,11 @@ static void test_version(void **)
 }
 
 // What a newer version calls its keys is unknown, and no mistake.
-static void test_version_before_its_keys(void **)
+TEST(test_version_before_its_keys)
 {
 	struct config *c = NULL;
 	char why[CONFIG_WHY_MAX];
 	int ret = config_text_try("galaxy: {depth: 3}\nversion: 7\n" MINIMAL, &c, why);
 	assert_int_equal(ret, -EINVAL);
 	assert_string_equal(why, "2:1: version: 7" NEWER);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_version),
-		cmocka_unit_test(test_version_before_its_keys),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

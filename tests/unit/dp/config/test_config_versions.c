@@ -4,7 +4,7 @@
 
 #include "config_folder.h"
 
-static void test_bundle(void **)
+TEST_WITH(test_bundle, setup, teardown)
 {
 	struct config_bundle b, copy;
 	struct config *c = NULL;
@@ -31,7 +31,7 @@ static void test_bundle(void **)
 }
 
 // Errors name the files that the texts are of.
-static void test_errors(void **)
+TEST_WITH(test_errors, setup, teardown)
 {
 	struct config_bundle b;
 	struct config *c = NULL;
@@ -57,7 +57,7 @@ static void test_errors(void **)
 }
 
 // Any byte changed, any end cut off: refused, and nothing is leaked.
-static void test_damaged(void **)
+TEST_WITH(test_damaged, setup, teardown)
 {
 	struct config_version v = {.number = 7, .who = "uid 0"}, got;
 	struct config_bundle b, back;
@@ -78,14 +78,4 @@ static void test_damaged(void **)
 	}
 	free(text);
 	config_bundle_free(&b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_bundle, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static struct config *load(const char *lcores)
 }
 
 // As many as this process may run on, whatever machine the test runs on.
-static void auto_is_all_cores_but_main(void **)
+TEST(auto_is_all_cores_but_main)
 {
 	cpu_set_t set;
 	unsigned cores = 0;
@@ -40,7 +40,7 @@ static void auto_is_all_cores_but_main(void **)
 	config_free(c);
 }
 
-static void named_cores_are_those(void **)
+TEST(named_cores_are_those)
 {
 	struct config *c = load("3, 1");
 	assert_non_null(c);
@@ -54,7 +54,7 @@ static void named_cores_are_those(void **)
 }
 
 // The process that looks at the file may see other cores than the one that started.
-static void auto_and_named_differ(void **)
+TEST(auto_and_named_differ)
 {
 	char names[256];
 	struct config *a = load("1"), *b = load("1");
@@ -66,14 +66,4 @@ static void auto_and_named_differ(void **)
 	assert_string_equal(names, "dataplane.worker_lcores");
 	config_free(a);
 	config_free(b);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(auto_is_all_cores_but_main),
-		cmocka_unit_test(named_cores_are_those),
-		cmocka_unit_test(auto_and_named_differ),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

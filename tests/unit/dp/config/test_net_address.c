@@ -7,7 +7,7 @@
 #include <string.h>
 #include <weir/config.h>
 
-static void test_ip_good(void **)
+TEST(test_ip_good)
 {
 	static const struct {
 		const char *text;
@@ -32,7 +32,7 @@ static void test_ip_good(void **)
 	}
 }
 
-static void test_ip_bad(void **)
+TEST(test_ip_bad)
 {
 	static const char *const bad[] = {"", "/24", "198.18.0", "198.18.0.256", "198.18.0.1/33",
 		"198.18.0.1/", "198.18.0.1/ 1", "198.18.0.1/+1", "198.18.0.1/024", "fd53::1/129",
@@ -46,7 +46,7 @@ static void test_ip_bad(void **)
 	}
 }
 
-static void test_socket_good(void **)
+TEST(test_socket_good)
 {
 	static const struct {
 		const char *text, *back;
@@ -65,7 +65,7 @@ static void test_socket_good(void **)
 	}
 }
 
-static void test_socket_bad(void **)
+TEST(test_socket_bad)
 {
 	static const char *const bad[] = {"", "1.1.1.1:", "1.1.1.1:0", "1.1.1.1:65536",
 		"1.1.1.1:-1", "1.1.1.1:053", "1.1.1.1:53 ", "[fd53::1", "[fd53::1]53",
@@ -77,7 +77,7 @@ static void test_socket_bad(void **)
 	}
 }
 
-static void test_sockaddr(void **)
+TEST(test_sockaddr)
 {
 	struct socket_address a;
 	struct sockaddr_storage ss;
@@ -100,16 +100,4 @@ static void test_sockaddr(void **)
 
 	a.ip.version = 0;
 	assert_false(socket_address_to_sockaddr(&a, &ss, &len));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ip_good),
-		cmocka_unit_test(test_ip_bad),
-		cmocka_unit_test(test_socket_good),
-		cmocka_unit_test(test_socket_bad),
-		cmocka_unit_test(test_sockaddr),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <weir/log.h>
 
-static void test_noise(void **)
+TEST(test_noise)
 {
 	assert_true(dpdk_log_is_noise(
 		"tap_mp_req_on_rxtx(): Failed to send start req to secondary 95\n"));
@@ -19,7 +19,7 @@ static void test_noise(void **)
 	assert_false(dpdk_log_is_noise(""));
 }
 
-static void test_taken(void **)
+TEST(test_taken)
 {
 	char got[256] = "";
 	int fds[2];
@@ -35,13 +35,4 @@ static void test_taken(void **)
 	assert_true(read(fds[0], got, sizeof(got) - 1) > 0);
 	close(fds[0]);
 	assert_string_equal(got, "port 7: gone\n");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_taken),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

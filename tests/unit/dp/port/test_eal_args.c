@@ -54,7 +54,7 @@ static const char *value_of(const struct eal_args *a, const char *option)
 	return NULL;
 }
 
-static void laptop_has_two_taps_and_no_pci(void **)
+TEST(laptop_has_two_taps_and_no_pci)
 {
 	struct config c = laptop();
 	struct eal_args a;
@@ -76,7 +76,7 @@ static void laptop_has_two_taps_and_no_pci(void **)
 	assert_int_equal(a.argc, 0);
 }
 
-static void a_nic_is_allowed_and_huge_pages_stay_private(void **)
+TEST(a_nic_is_allowed_and_huge_pages_stay_private)
 {
 	struct config c = laptop();
 	struct eal_args a;
@@ -101,7 +101,7 @@ static void a_nic_is_allowed_and_huge_pages_stay_private(void **)
 	eal_args_free(&a);
 }
 
-static void main_may_share_a_core_with_a_worker(void **)
+TEST(main_may_share_a_core_with_a_worker)
 {
 	struct config c = laptop();
 	struct eal_args a;
@@ -115,7 +115,7 @@ static void main_may_share_a_core_with_a_worker(void **)
 	eal_args_free(&a);
 }
 
-static void a_shared_interface_gets_queues_and_the_steering_program(void **)
+TEST(a_shared_interface_gets_queues_and_the_steering_program)
 {
 	static char device[] = "net_af_xdp0,iface=eth0,busy_budget=0", eth0[] = "eth0";
 	struct config c = laptop();
@@ -132,7 +132,7 @@ static void a_shared_interface_gets_queues_and_the_steering_program(void **)
 	eal_args_free(&a);
 }
 
-static void an_exception_port_keeps_its_mac(void **)
+TEST(an_exception_port_keeps_its_mac)
 {
 	static char other_run[] = "/run/weir8", other_name[] = "weir1";
 	const char *vdev = "--vdev=net_tap_exception0";
@@ -156,7 +156,7 @@ static void an_exception_port_keeps_its_mac(void **)
 		eal_args_free(&a[i]);
 }
 
-static void names_are_those_that_dpdk_gives(void **)
+TEST(names_are_those_that_dpdk_gives)
 {
 	char name[EAL_ARG_TEXT_MAX];
 	assert_int_equal(eal_device_name(wt0, name), 0);
@@ -185,7 +185,7 @@ static void refuse(const struct config *c, const char *word)
 	assert_int_equal(a.argc, 77);
 }
 
-static void what_eal_would_refuse_obscurely_is_refused_clearly(void **)
+TEST(what_eal_would_refuse_obscurely_is_refused_clearly)
 {
 	struct config c = laptop();
 	c.dataplane.worker_count = 2;
@@ -213,18 +213,4 @@ static void what_eal_would_refuse_obscurely_is_refused_clearly(void **)
 	static char too_long[] = "weir-exception-0";
 	c.dataplane.ports[0].exception = too_long;
 	refuse(&c, "no interface name");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(laptop_has_two_taps_and_no_pci),
-		cmocka_unit_test(a_nic_is_allowed_and_huge_pages_stay_private),
-		cmocka_unit_test(main_may_share_a_core_with_a_worker),
-		cmocka_unit_test(a_shared_interface_gets_queues_and_the_steering_program),
-		cmocka_unit_test(an_exception_port_keeps_its_mac),
-		cmocka_unit_test(names_are_those_that_dpdk_gives),
-		cmocka_unit_test(what_eal_would_refuse_obscurely_is_refused_clearly),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

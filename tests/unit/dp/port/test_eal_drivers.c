@@ -68,37 +68,28 @@ static unsigned found_for(const char *device, const char *exception)
 
 enum { ALWAYS = 1 << 1 | 1 << 2 | 1 << 7, XDP = 1 << 3, TAP = 1 << 5, ALL = (1 << FILE_COUNT) - 1 };
 
-static void a_virtual_device_needs_its_driver(void **)
+TEST(a_virtual_device_needs_its_driver)
 {
 	assert_int_equal(found_for("net_tap0,iface=wt0,persist", ""), ALWAYS | TAP);
 	assert_int_equal(found_for("net_af_xdp_weir0,iface=weir0", ""), ALWAYS | XDP);
 	assert_int_equal(found_for("net_null0", ""), ALWAYS);
 }
 
-static void an_exception_needs_the_tap(void **)
+TEST(an_exception_needs_the_tap)
 {
 	assert_int_equal(found_for("net_null0", "weir0"), ALWAYS | TAP);
 }
 
-static void other_devices_get_all(void **)
+TEST(other_devices_get_all)
 {
 	assert_int_equal(found_for("0000:03:00.0", "weir0"), ALL);
 	assert_int_equal(found_for("net_virtio_user0,path=/dev/vhost-net", ""), ALL);
 }
 
-static void afterwards_all_are_found(void **)
+TEST(afterwards_all_are_found)
 {
 	(void)found_for("net_tap0", "");
 	assert_int_equal(found(), ALL);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_virtual_device_needs_its_driver),
-		cmocka_unit_test(an_exception_needs_the_tap),
-		cmocka_unit_test(other_devices_get_all),
-		cmocka_unit_test(afterwards_all_are_found),
-	};
-	return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_GROUP(set_up, tear_down)

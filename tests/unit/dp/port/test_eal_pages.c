@@ -23,7 +23,7 @@ static void pages_set(const char *size, const char *file, unsigned n)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void test_pages(void **)
+TEST(test_pages)
 {
 	char why[EAL_PAGES_WHY_MAX] = "", command[64];
 	assert_int_equal(eal_pages_check("/nonexistent", 64, why), 0); // nobody says
@@ -51,10 +51,4 @@ static void test_pages(void **)
 	assert_int_equal(eal_pages_check(sysfs, 64, why), -ENOMEM);
 	snprintf(command, sizeof(command), "rm -r %s", sysfs);
 	assert_int_equal(system(command), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pages)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static uint64_t slept_ms(long ns)
 }
 
 // A busy machine makes sleeps longer, never shorter: the shortest of some is what counts.
-static void only_eals_sleep_is_shorter(void **)
+TEST(only_eals_sleep_is_shorter)
 {
 	uint64_t least = UINT64_MAX;
 	eal_tsc_begin();
@@ -30,19 +30,10 @@ static void only_eals_sleep_is_shorter(void **)
 	assert_true(slept_ms(100000000) >= 100);
 }
 
-static void errors_are_those_of_nanosleep(void **)
+TEST(errors_are_those_of_nanosleep)
 {
 	const struct timespec bad = {.tv_nsec = -1};
 	errno = 0;
 	assert_int_equal(nanosleep(&bad, NULL), -1);
 	assert_int_equal(errno, EINVAL);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_eals_sleep_is_shorter),
-		cmocka_unit_test(errors_are_those_of_nanosleep),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,7 @@ static void parse(struct ip_address *out, const char *text)
 	assert_int_equal(ip_address_parse(text, out), 0);
 }
 
-static void sets_up_and_addresses_twice_without_harm(void **)
+TEST(sets_up_and_addresses_twice_without_harm)
 {
 	need_namespace();
 	struct ip_address a[3];
@@ -92,7 +92,7 @@ static void sets_up_and_addresses_twice_without_harm(void **)
 	}
 }
 
-static void usable_at_once(void **)
+TEST(usable_at_once)
 {
 	need_namespace();
 	struct ip_address a;
@@ -107,7 +107,7 @@ static void usable_at_once(void **)
 	close(fd);
 }
 
-static void says_what_is_wrong(void **)
+TEST(says_what_is_wrong)
 {
 	need_namespace();
 	struct ip_address a = {.version = 4, .prefix_len = 33, .bytes = {198, 18, 79, 1}};
@@ -119,7 +119,7 @@ static void says_what_is_wrong(void **)
 }
 
 // One that no port names any more is removed, with its addresses; others are not touched.
-static void removes_what_is_left_of_an_earlier_configuration(void **)
+TEST(removes_what_is_left_of_an_earlier_configuration)
 {
 	need_namespace();
 	char name[] = "xtest0", none[] = "";
@@ -144,7 +144,7 @@ static bool has_alias(const char *alias)
 }
 
 // An operator may have named the interface. Such a name stays, and the interface with it.
-static void keeps_the_alias_of_an_operator(void **)
+TEST(keeps_the_alias_of_an_operator)
 {
 	need_namespace();
 	char none[] = "";
@@ -163,7 +163,7 @@ static void keeps_the_alias_of_an_operator(void **)
 }
 
 // Other names by the hundred, with which the kernel's description is longer than weir reads.
-static void keeps_an_alias_that_it_cannot_read(void **)
+TEST(keeps_an_alias_that_it_cannot_read)
 {
 	need_namespace();
 	assert_int_equal(system("ip tuntap add xtest0 mode tap"), 0);
@@ -176,15 +176,4 @@ static void keeps_an_alias_that_it_cannot_read(void **)
 	assert_int_equal(system("ip link del xtest0"), 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sets_up_and_addresses_twice_without_harm),
-		cmocka_unit_test(usable_at_once),
-		cmocka_unit_test(says_what_is_wrong),
-		cmocka_unit_test(removes_what_is_left_of_an_earlier_configuration),
-		cmocka_unit_test(keeps_the_alias_of_an_operator),
-		cmocka_unit_test(keeps_an_alias_that_it_cannot_read),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -81,7 +81,7 @@ static void ring_fd(int fd)
 	assert_int_equal(eventfd_write(fd, 1), 0);
 }
 
-static void pauses_before_it_sleeps(void **)
+TEST_WITH(pauses_before_it_sleeps, setup, teardown)
 {
 	for (unsigned i = 0; i < IDLE_SLEEP_SPINS_BELL; i++)
 		assert_false(idle_sleep_turn(&d, &w));
@@ -96,7 +96,7 @@ static void pauses_before_it_sleeps(void **)
 	assert_false(idle_sleep_turn(&d, &w));
 }
 
-static void a_port_and_the_bell_wake_it(void **)
+TEST_WITH(a_port_and_the_bell_wake_it, setup, teardown)
 {
 	ring_fd(port_fd);
 	sleep_once();
@@ -115,7 +115,7 @@ static void a_port_and_the_bell_wake_it(void **)
 }
 
 // Or it would never sleep again.
-static void a_bell_that_is_shut_down_is_left_alone(void **)
+TEST_WITH(a_bell_that_is_shut_down_is_left_alone, setup, teardown)
 {
 	assert_int_equal(shutdown(w.bell_far, SHUT_RDWR), 0);
 	sleep_once();
@@ -128,7 +128,7 @@ static void a_bell_that_is_shut_down_is_left_alone(void **)
 }
 
 // A port whose interrupts never arrive: its frames would wait for the backstop each time.
-static void interrupts_that_never_arrive_are_not_trusted(void **)
+TEST_WITH(interrupts_that_never_arrive_are_not_trusted, setup, teardown)
 {
 	for (unsigned i = 0; i < IDLE_SLEEP_MISSED; i++) {
 		assert_true(d.ports_ring);
@@ -145,7 +145,7 @@ static void interrupts_that_never_arrive_are_not_trusted(void **)
 }
 
 // Frames that come just as a sleep ends, and sleeps that nothing follows, are no reason.
-static void interrupts_that_arrive_are_trusted(void **)
+TEST_WITH(interrupts_that_arrive_are_trusted, setup, teardown)
 {
 	eventfd_t left;
 	for (unsigned i = 0; i < 2 * IDLE_SLEEP_MISSED; i++) {
@@ -164,7 +164,7 @@ static void interrupts_that_arrive_are_trusted(void **)
 	assert_true(d.ports_ring);
 }
 
-static void does_not_sleep_beside_an_answer(void **)
+TEST_WITH(does_not_sleep_beside_an_answer, setup, teardown)
 {
 	w.epoch.epoch = &epoch;
 	epoch_online(&w.epoch);
@@ -181,7 +181,7 @@ static void does_not_sleep_beside_an_answer(void **)
 	assert_int_equal(atomic_load(&dp.seen_epoch), 1);
 }
 
-static void is_online_and_awake_again_afterwards(void **)
+TEST_WITH(is_online_and_awake_again_afterwards, setup, teardown)
 {
 	w.epoch.epoch = &epoch;
 	epoch_online(&w.epoch);
@@ -191,7 +191,7 @@ static void is_online_and_awake_again_afterwards(void **)
 	assert_false(ring_wants_wake(&answers));
 }
 
-static void time_alone_grows_to_its_most(void **)
+TEST_WITH(time_alone_grows_to_its_most, setup, teardown)
 {
 	d.fd_count = 1;
 	d.ports_ring = false;
@@ -213,7 +213,7 @@ static void time_alone_grows_to_its_most(void **)
 	assert_int_equal(d.idle_turns, 0);
 }
 
-static void a_queue_that_cries_wolf_is_left_to_time(void **)
+TEST_WITH(a_queue_that_cries_wolf_is_left_to_time, setup, teardown)
 {
 	ring_fd(port_fd); // and nobody ever reads it
 	for (unsigned i = 0; i < IDLE_SLEEP_FRUITLESS; i++)
@@ -229,7 +229,7 @@ static void a_queue_that_cries_wolf_is_left_to_time(void **)
 	assert_int_equal(counted(COUNTER_sleeps_woken), IDLE_SLEEP_FRUITLESS + 1);
 }
 
-static void a_queue_that_is_gone_is_left_to_time(void **)
+TEST_WITH(a_queue_that_is_gone_is_left_to_time, setup, teardown)
 {
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
@@ -245,7 +245,7 @@ static void a_queue_that_is_gone_is_left_to_time(void **)
 }
 
 // An armed queue's interrupt may have been before: one turn looks between arming and sleeping.
-static void an_armed_queue_is_looked_at_before_the_sleep(void **)
+TEST_WITH(an_armed_queue_is_looked_at_before_the_sleep, setup, teardown)
 {
 	d.queue[1] = (struct idle_sleep_queue){.port_id = NO_SUCH_PORT, .arm = true};
 	d.idle_turns = IDLE_SLEEP_SPINS_BELL;
@@ -266,7 +266,7 @@ static void an_armed_queue_is_looked_at_before_the_sleep(void **)
 	assert_false(d.armed);
 }
 
-static void only_some_ports_are_asked(void **)
+TEST(only_some_ports_are_asked)
 {
 	assert_true(idle_sleep_asks_port("net_tap", "net_tap0"));
 	assert_true(idle_sleep_asks_port("net_ixgbe", "0000:03:00.0"));
@@ -275,7 +275,7 @@ static void only_some_ports_are_asked(void **)
 	assert_false(idle_sleep_asks_port("net_ring", "net_ring0"));
 }
 
-static void waits_in_the_cpu_only_where_every_queue_is_watched(void **)
+TEST(waits_in_the_cpu_only_where_every_queue_is_watched)
 {
 	assert_int_equal(idle_monitor_way_of(false, false, 1, 1), IDLE_MONITOR_PAUSE);
 	assert_int_equal(idle_monitor_way_of(true, false, 1, 1), IDLE_MONITOR_ONE_LINE);
@@ -283,26 +283,4 @@ static void waits_in_the_cpu_only_where_every_queue_is_watched(void **)
 	assert_int_equal(idle_monitor_way_of(true, true, 2, 2), IDLE_MONITOR_ALL_LINES);
 	assert_int_equal(idle_monitor_way_of(true, true, 1, 2), IDLE_MONITOR_PAUSE);
 	assert_int_equal(idle_monitor_way_of(true, true, 0, 0), IDLE_MONITOR_PAUSE);
-}
-
-#define IDLE_SLEEP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IDLE_SLEEP_TEST(pauses_before_it_sleeps),
-		IDLE_SLEEP_TEST(a_port_and_the_bell_wake_it),
-		IDLE_SLEEP_TEST(a_bell_that_is_shut_down_is_left_alone),
-		IDLE_SLEEP_TEST(interrupts_that_never_arrive_are_not_trusted),
-		IDLE_SLEEP_TEST(interrupts_that_arrive_are_trusted),
-		IDLE_SLEEP_TEST(does_not_sleep_beside_an_answer),
-		IDLE_SLEEP_TEST(is_online_and_awake_again_afterwards),
-		IDLE_SLEEP_TEST(time_alone_grows_to_its_most),
-		IDLE_SLEEP_TEST(a_queue_that_cries_wolf_is_left_to_time),
-		IDLE_SLEEP_TEST(a_queue_that_is_gone_is_left_to_time),
-		IDLE_SLEEP_TEST(an_armed_queue_is_looked_at_before_the_sleep),
-		cmocka_unit_test(only_some_ports_are_asked),
-		cmocka_unit_test(waits_in_the_cpu_only_where_every_queue_is_watched),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void window(struct mbuf_audit *audit, const uint32_t *samples, unsigned c
 		mbuf_audit_sample(audit, samples[i]);
 }
 
-static void full_bursts_are_sound_under_load(void **)
+TEST(full_bursts_are_sound_under_load)
 {
 	struct mbuf_audit audit = tap();
 	const uint32_t samples[] = {1096, 1400, 1064, 1096};
@@ -24,7 +24,7 @@ static void full_bursts_are_sound_under_load(void **)
 	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
 }
 
-static void one_leaked_buffer_shows_at_rest(void **)
+TEST(one_leaked_buffer_shows_at_rest)
 {
 	struct mbuf_audit audit = tap();
 	mbuf_audit_sample(&audit, 1000);
@@ -33,7 +33,7 @@ static void one_leaked_buffer_shows_at_rest(void **)
 	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_LEAK);
 }
 
-static void a_leak_shows_under_load_once_it_exceeds_what_may_fly(void **)
+TEST(a_leak_shows_under_load_once_it_exceeds_what_may_fly)
 {
 	struct mbuf_audit audit = tap();
 	const uint32_t below[] = {1096, 1120}, above[] = {1097, 1500, 1098};
@@ -43,7 +43,7 @@ static void a_leak_shows_under_load_once_it_exceeds_what_may_fly(void **)
 	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_LEAK);
 }
 
-static void a_window_forgets_the_last_one(void **)
+TEST(a_window_forgets_the_last_one)
 {
 	struct mbuf_audit audit = tap();
 	mbuf_audit_sample(&audit, 1000);
@@ -54,7 +54,7 @@ static void a_window_forgets_the_last_one(void **)
 	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
 }
 
-static void tx_rings_may_keep_what_they_sent(void **)
+TEST(tx_rings_may_keep_what_they_sent)
 {
 	struct mbuf_audit audit = tap();
 	audit.tx_hold = 512;
@@ -64,7 +64,7 @@ static void tx_rings_may_keep_what_they_sent(void **)
 	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_LEAK);
 }
 
-static void fewer_than_posted_means_freed_twice(void **)
+TEST(fewer_than_posted_means_freed_twice)
 {
 	struct mbuf_audit audit = tap();
 	mbuf_audit_sample(&audit, 999);
@@ -79,13 +79,13 @@ static void fewer_than_posted_means_freed_twice(void **)
 	assert_int_equal(mbuf_audit_check(&audit, false), MBUF_SOUND);
 }
 
-static void no_sample_is_no_verdict(void **)
+TEST(no_sample_is_no_verdict)
 {
 	struct mbuf_audit audit = tap();
 	assert_int_equal(mbuf_audit_check(&audit, true), MBUF_SOUND);
 }
 
-static void the_stage_that_keeps_frames_is_named(void **)
+TEST(the_stage_that_keeps_frames_is_named)
 {
 	static struct stats_worker w;
 	struct mbuf_flows a, b;
@@ -122,7 +122,7 @@ static void the_stage_that_keeps_frames_is_named(void **)
 }
 
 // A leak grows over many windows that were sound, and shows in one that lost a single frame.
-static void a_slow_leak_is_named_by_all_that_it_took(void **)
+TEST(a_slow_leak_is_named_by_all_that_it_took)
 {
 	static struct stats_worker w;
 	struct mbuf_flows a, b;
@@ -144,7 +144,7 @@ static void a_slow_leak_is_named_by_all_that_it_took(void **)
 }
 
 // The verdict with the most drops need not be the one that loses them.
-static void of_two_verdicts_none_is_named(void **)
+TEST(of_two_verdicts_none_is_named)
 {
 	static struct stats_worker w;
 	struct mbuf_flows a, b;
@@ -156,21 +156,4 @@ static void of_two_verdicts_none_is_named(void **)
 	mbuf_flows_read(&b, &w);
 	assert_int_equal(mbuf_suspect(&a, &b, 7), MBUF_OWNER_port);
 	assert_int_equal(mbuf_suspect(&a, &b, 8), MBUF_OWNER_VERDICTS + VERDICT_drop_denied);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_bursts_are_sound_under_load),
-		cmocka_unit_test(one_leaked_buffer_shows_at_rest),
-		cmocka_unit_test(a_leak_shows_under_load_once_it_exceeds_what_may_fly),
-		cmocka_unit_test(a_window_forgets_the_last_one),
-		cmocka_unit_test(tx_rings_may_keep_what_they_sent),
-		cmocka_unit_test(fewer_than_posted_means_freed_twice),
-		cmocka_unit_test(no_sample_is_no_verdict),
-		cmocka_unit_test(the_stage_that_keeps_frames_is_named),
-		cmocka_unit_test(a_slow_leak_is_named_by_all_that_it_took),
-		cmocka_unit_test(of_two_verdicts_none_is_named),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static struct seen seen_in(unsigned worker, enum mbuf_pool_layout layout)
 	return s;
 }
 
-static void dense_buffers_lie_side_by_side(void **)
+TEST(dense_buffers_lie_side_by_side)
 {
 	const struct seen s = seen_in(0, MBUF_POOL_DENSE);
 	assert_int_equal(s.wrong_address, 0);
@@ -67,20 +67,20 @@ static void dense_buffers_lie_side_by_side(void **)
 	assert_true(s.most - s.least < (uintptr_t)MBUFS * (mbuf_pool_room(1232) + 512));
 }
 
-static void no_paged_buffer_lies_in_two_pages(void **)
+TEST(no_paged_buffer_lies_in_two_pages)
 {
 	const struct seen s = seen_in(1, MBUF_POOL_PAGED);
 	assert_int_equal(s.wrong_address, 0);
 	assert_int_equal(s.in_two_pages, 0);
 }
 
-static void a_freed_pool_gives_its_memory_back(void **)
+TEST(a_freed_pool_gives_its_memory_back)
 {
 	for (unsigned i = 0; i < 40; i++) // 32 MiB have room for 12
 		(void)seen_in(2, MBUF_POOL_DENSE);
 }
 
-static void too_many_say_what_to_set(void **)
+TEST(too_many_say_what_to_set)
 {
 	struct rte_mempool *pool = NULL;
 	for (unsigned i = 0; i < 3; i++) {
@@ -92,13 +92,4 @@ static void too_many_say_what_to_set(void **)
 	assert_null(pool);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dense_buffers_lie_side_by_side),
-		cmocka_unit_test(no_paged_buffer_lies_in_two_pages),
-		cmocka_unit_test(a_freed_pool_gives_its_memory_back),
-		cmocka_unit_test(too_many_say_what_to_set),
-	};
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
-}
+TEST_GROUP(start_eal, stop_eal)

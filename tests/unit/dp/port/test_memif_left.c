@@ -54,7 +54,7 @@ static int listen_there(void)
 
 #define SERVER "net_memif0,role=server,socket-abstract=no,socket=%s"
 
-static void test_of_a_killed_process(void **)
+TEST_WITH(test_of_a_killed_process, setup, teardown)
 {
 	assert_int_equal(remove_as(SERVER), 0); // no file
 	close(listen_there());
@@ -67,7 +67,7 @@ static void test_of_a_killed_process(void **)
 	assert_int_equal(remove_as(SERVER ",bsize=2048"), 1);
 }
 
-static void test_what_stays(void **)
+TEST_WITH(test_what_stays, setup, teardown)
 {
 	int fd = listen_there();
 	assert_int_equal(remove_as(SERVER), 0); // of a process that lives
@@ -82,15 +82,4 @@ static void test_what_stays(void **)
 	close(fd);
 	assert_int_equal(remove_as(SERVER), 0); // no socket
 	assert_true(is_there());
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_of_a_killed_process),
-		T(test_what_stays),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ static void other_ends(const struct other *o)
 	assert_int_equal(status, 0);
 }
 
-static void test_one_user(void **)
+TEST_WITH(test_one_user, setup, teardown)
 {
 	assert_int_equal(xdp_claimed(folder, IFINDEX), 0);
 	int fd = xdp_claim(folder, IFINDEX);
@@ -85,7 +85,7 @@ static void test_one_user(void **)
 }
 
 // Root sees the claim of the service's user, and takes it when that process is gone.
-static void test_of_the_service(void **)
+TEST_WITH(test_of_the_service, setup, teardown)
 {
 	if (geteuid() != 0)
 		skip(); // it must be able to change its user
@@ -105,7 +105,7 @@ static void test_of_the_service(void **)
 }
 
 // The service sees root's, and can take its place only when root's file is gone.
-static void test_of_root(void **)
+TEST_WITH(test_of_root, setup, teardown)
 {
 	if (geteuid() != 0)
 		skip();
@@ -129,7 +129,7 @@ static void planted(int made)
 	assert_int_equal(remove(path), 0);
 }
 
-static void test_planted(void **)
+TEST_WITH(test_planted, setup, teardown)
 {
 	char target[FOLDER_MAX + 32];
 	struct stat st;
@@ -151,7 +151,7 @@ static void test_planted(void **)
 }
 
 // A service's user does not trust a file of the other one in its group.
-static void test_of_the_other(void **)
+TEST_WITH(test_of_the_other, setup, teardown)
 {
 	if (geteuid() != 0)
 		skip();
@@ -163,15 +163,4 @@ static void test_of_the_other(void **)
 	assert_int_equal(service.rc, -EPERM);
 	other_ends(&service);
 	close(fd);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_one_user, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_of_the_service, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_of_root, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_planted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_of_the_other, setup, teardown)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,7 +137,7 @@ static bool exists(const char *name)
 
 // A control plane that is there and does not answer, since it is stopped, is not waited for. It
 // must find the word that someone reads.
-static void a_silent_control_planes_cache_is_served(void **)
+TEST_WITH(a_silent_control_planes_cache_is_served, setup, teardown)
 {
 	char path[2 * SHM_PATH_MAX];
 	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
@@ -160,7 +160,7 @@ static void a_silent_control_planes_cache_is_served(void **)
 }
 
 // Until workers have the tables of what lies there, or there is nothing.
-static void settled_once_workers_have_it(void **)
+TEST_WITH(settled_once_workers_have_it, setup, teardown)
 {
 	assert_false(activate_is_settled(&activate));
 	settle();
@@ -192,7 +192,7 @@ static void next_life(unsigned count)
 		activate_init(&activate, &paths, worker_list, &rings, &defaults, &stats), 0);
 }
 
-static void a_later_life_goes_on_with_the_visits(void **)
+TEST_WITH(a_later_life_goes_on_with_the_visits, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(3, 0xc0);
@@ -221,7 +221,7 @@ static void a_later_life_goes_on_with_the_visits(void **)
 	assert_int_equal(atomic_load(&workers[0].tables->marks[0][5]), 0);
 }
 
-static void without_a_directory_there_are_empty_tables(void **)
+TEST_WITH(without_a_directory_there_are_empty_tables, setup, teardown)
 {
 	settle();
 	const struct worker_tables *t = workers[0].tables;
@@ -234,7 +234,7 @@ static void without_a_directory_there_are_empty_tables(void **)
 	assert_true(activate_heartbeat_age_ms(&activate, now_ms) == UINT64_MAX);
 }
 
-static void a_dead_control_planes_cache_is_served(void **)
+TEST_WITH(a_dead_control_planes_cache_is_served, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(3, 0xc0);
@@ -270,7 +270,7 @@ static void a_dead_control_planes_cache_is_served(void **)
 	assert_true(workers[0].tables->has_l0);
 }
 
-static void the_old_goes_only_when_every_worker_left_it(void **)
+TEST_WITH(the_old_goes_only_when_every_worker_left_it, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
@@ -301,7 +301,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	assert_true(exists("marks.1.3"));
 }
 
-static void settings_alone_keep_the_tables(void **)
+TEST_WITH(settings_alone_keep_the_tables, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
@@ -319,7 +319,7 @@ static void settings_alone_keep_the_tables(void **)
 	assert_true(exists("marks.0.1"));
 }
 
-static void what_fails_its_checks_is_refused(void **)
+TEST_WITH(what_fails_its_checks_is_refused, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
@@ -347,7 +347,7 @@ static void what_fails_its_checks_is_refused(void **)
 	assert_int_equal(workers[0].tables->l0_generation, 2);
 }
 
-static void an_image_of_zeros_is_refused(void **)
+TEST_WITH(an_image_of_zeros_is_refused, setup, teardown)
 {
 	const struct region_spec spec = {.name = "rule_image.1",
 		.kind = REGION_RULE_IMAGE,
@@ -365,7 +365,7 @@ static void an_image_of_zeros_is_refused(void **)
 	assert_int_equal(workers[0].tables->rule_image_generation, 0);
 }
 
-static void a_file_under_a_false_name_is_refused(void **)
+TEST_WITH(a_file_under_a_false_name_is_refused, setup, teardown)
 {
 	char from[2 * SHM_PATH_MAX], to[2 * SHM_PATH_MAX];
 	make_directory(0xc0);
@@ -378,7 +378,7 @@ static void a_file_under_a_false_name_is_refused(void **)
 	assert_false(workers[0].tables->has_l0);
 }
 
-static void a_restarted_control_planes_same_table_stays(void **)
+TEST_WITH(a_restarted_control_planes_same_table_stays, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
@@ -396,7 +396,7 @@ static void a_restarted_control_planes_same_table_stays(void **)
 }
 
 // The same generation number, but all of it made anew: another directory, another table.
-static void a_control_plane_that_starts_afresh_is_followed(void **)
+TEST_WITH(a_control_plane_that_starts_afresh_is_followed, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
@@ -424,7 +424,7 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 
 // Everything made anew, and published only after the link was up again, under the numbers that the
 // last life used: a number alone does not make it the same.
-static void a_later_one_of_the_same_number_is_taken(void **)
+TEST_WITH(a_later_one_of_the_same_number_is_taken, setup, teardown)
 {
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
@@ -446,7 +446,7 @@ static void a_later_one_of_the_same_number_is_taken(void **)
 	assert_int_equal(workers[0].tables->config.udp_limit, 700);
 }
 
-static void a_stuck_worker_keeps_the_old_directory_mapped(void **)
+TEST_WITH(a_stuck_worker_keeps_the_old_directory_mapped, setup, teardown)
 {
 	make_directory(0xc0);
 	activate_link(&activate, true);
@@ -463,27 +463,4 @@ static void a_stuck_worker_keeps_the_old_directory_mapped(void **)
 	assert_int_equal(atomic_load(epoch), 1);
 	settle();
 	assert_int_equal(atomic_load(atomic_load(&workers[1].epoch_in_use)), 44);
-}
-
-#define ACTIVATE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		ACTIVATE_TEST(without_a_directory_there_are_empty_tables),
-		ACTIVATE_TEST(a_silent_control_planes_cache_is_served),
-		ACTIVATE_TEST(settled_once_workers_have_it),
-		ACTIVATE_TEST(a_dead_control_planes_cache_is_served),
-		ACTIVATE_TEST(a_later_life_goes_on_with_the_visits),
-		ACTIVATE_TEST(the_old_goes_only_when_every_worker_left_it),
-		ACTIVATE_TEST(settings_alone_keep_the_tables),
-		ACTIVATE_TEST(what_fails_its_checks_is_refused),
-		ACTIVATE_TEST(an_image_of_zeros_is_refused),
-		ACTIVATE_TEST(a_file_under_a_false_name_is_refused),
-		ACTIVATE_TEST(a_restarted_control_planes_same_table_stays),
-		ACTIVATE_TEST(a_control_plane_that_starts_afresh_is_followed),
-		ACTIVATE_TEST(a_later_one_of_the_same_number_is_taken),
-		ACTIVATE_TEST(a_stuck_worker_keeps_the_old_directory_mapped),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,7 +106,7 @@ static void on_hops(void *, const struct hops_reader *hops)
 	hops_before &= &atomic_load(&worker.next_tables)->hops != hops;
 }
 
-static void hops_are_followed(void **)
+TEST_WITH(hops_are_followed, setup, teardown)
 {
 	activate.on_hops = on_hops;
 	hops_before = true;
@@ -144,11 +144,4 @@ static void hops_are_followed(void **)
 	assert_int_equal(page.activated_hops, 4);
 	assert_int_equal(hops_calls, 3); // not for the damaged ones, nor for those it has
 	assert_true(hops_before);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(hops_are_followed, setup, teardown)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

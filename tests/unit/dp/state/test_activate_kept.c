@@ -102,7 +102,7 @@ static void check_whole(const struct worker_tables *t, unsigned generation)
 		atomic_store(&t->marks[i][7], MARK_VISITED);
 }
 
-static void others_go_on_and_it_comes_back(void **)
+TEST_WITH(others_go_on_and_it_comes_back, setup, teardown)
 {
 	serve_l0(1);
 	activate_link(&activate, true);
@@ -134,7 +134,7 @@ static void others_go_on_and_it_comes_back(void **)
 }
 
 // Several at a time, stuck in different tables: no more is kept than is allowed for.
-static void what_is_kept_is_bounded(void **)
+TEST_WITH(what_is_kept_is_bounded, setup, teardown)
 {
 	serve_l0(1);
 	run(500, 7);
@@ -159,7 +159,7 @@ static void what_is_kept_is_bounded(void **)
 	assert_int_equal(activate.kept_count, 0);
 }
 
-static void a_stop_of_all_is_waited_for(void **)
+TEST_WITH(a_stop_of_all_is_waited_for, setup, teardown)
 {
 	serve_l0(1);
 	run(500, 7);
@@ -174,7 +174,7 @@ static void a_stop_of_all_is_waited_for(void **)
 }
 
 // Closed while a worker is stuck: all that is kept goes, once.
-static void the_end_beside_a_stuck_worker(void **)
+TEST_WITH(the_end_beside_a_stuck_worker, setup, teardown)
 {
 	serve_l0(1);
 	run(500, 7);
@@ -183,17 +183,4 @@ static void the_end_beside_a_stuck_worker(void **)
 		run(ACTIVATE_STUCK_MS + 200, 5);
 	}
 	assert_int_equal(activate.kept_count, 2);
-}
-
-#define KEPT_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		KEPT_TEST(others_go_on_and_it_comes_back),
-		KEPT_TEST(what_is_kept_is_bounded),
-		KEPT_TEST(a_stop_of_all_is_waited_for),
-		KEPT_TEST(the_end_beside_a_stuck_worker),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

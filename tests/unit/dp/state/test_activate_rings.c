@@ -84,7 +84,7 @@ static uint64_t life(void)
 }
 
 // One that runs and has not mapped our word could reuse what the workers read.
-static void a_control_plane_that_does_not_see_us_is_waited_for(void **)
+TEST_WITH(a_control_plane_that_does_not_see_us_is_waited_for, setup, teardown)
 {
 	char path[2 * SHM_PATH_MAX];
 	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
@@ -103,7 +103,7 @@ static void a_control_plane_that_does_not_see_us_is_waited_for(void **)
 }
 
 // The next one finds the file.
-static void a_control_plane_that_does_not_run_is_not_waited_for(void **)
+TEST_WITH(a_control_plane_that_does_not_run_is_not_waited_for, setup, teardown)
 {
 	char path[2 * SHM_PATH_MAX];
 	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
@@ -116,7 +116,7 @@ static void a_control_plane_that_does_not_run_is_not_waited_for(void **)
 	assert_true(workers[0].tables->has_l0);
 }
 
-static void the_word_is_back_when_its_file_was_deleted(void **)
+TEST_WITH(the_word_is_back_when_its_file_was_deleted, setup, teardown)
 {
 	const uint64_t file = region_header_of(&rings.reader)->incarnation;
 	worker_rings_announce(&rings);
@@ -128,7 +128,7 @@ static void the_word_is_back_when_its_file_was_deleted(void **)
 	assert_int_equal(life(), 0xd0); // this run may be reading
 }
 
-static void with_few_rings_the_cache_is_used(void **)
+TEST_WITH(with_few_rings_the_cache_is_used, setup, teardown)
 {
 	snprintf(blocked, sizeof(blocked), "%s/rings.1.2", paths.mem);
 	assert_int_equal(mkdir(blocked, 0700), 0);
@@ -149,17 +149,4 @@ static void with_few_rings_the_cache_is_used(void **)
 	assert_int_equal(workers[1].tables->l0.resolvers, RESOLVERS);
 	assert_int_equal(rings.resolvers, RESOLVERS);
 	assert_int_equal(workers[1].tables->config.udp_limit, 700);
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(with_few_rings_the_cache_is_used),
-		T(a_control_plane_that_does_not_see_us_is_waited_for),
-		T(a_control_plane_that_does_not_run_is_not_waited_for),
-		T(the_word_is_back_when_its_file_was_deleted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static struct dedup fresh(void)
 	return r;
 }
 
-static void test_counts_clients(void **)
+TEST(test_counts_clients)
 {
 	struct dedup r = fresh();
 	for (uint32_t i = 0; i < DEDUP_WAITERS; i++)
@@ -24,7 +24,7 @@ static void test_counts_clients(void **)
 	assert_int_equal(r.replaced, 0);
 }
 
-static void test_window_ends(void **)
+TEST(test_window_ends)
 {
 	struct dedup r = fresh();
 	assert_int_equal(dedup_ask(&r, 42, 5000).before, 0);
@@ -35,7 +35,7 @@ static void test_window_ends(void **)
 
 // A fifth live key of one set: the one whose window began first makes room, not the first way,
 // which an expired key has left to a younger one.
-static void test_oldest_is_replaced(void **)
+TEST(test_oldest_is_replaced)
 {
 	struct dedup r = fresh();
 	for (uint64_t i = 0; i < DEDUP_WAYS; i++)
@@ -51,7 +51,7 @@ static void test_oldest_is_replaced(void **)
 }
 
 // An expired way is taken before a live one, and that replaces nothing.
-static void test_expired_goes_first(void **)
+TEST(test_expired_goes_first)
 {
 	struct dedup r = fresh();
 	assert_int_equal(dedup_ask(&r, 7, 1000).before, 0);
@@ -63,7 +63,7 @@ static void test_expired_goes_first(void **)
 }
 
 // A wait ends by its answer, or as its question could not be sent.
-static void test_end(void **)
+TEST(test_end)
 {
 	struct dedup r = fresh();
 	struct recent_wait first = dedup_ask(&r, 42, 5000);
@@ -80,7 +80,7 @@ static void test_end(void **)
 }
 
 // Those beyond the bound do not wait, so as many answers as waits make room for all.
-static void test_no_more_than_wait(void **)
+TEST(test_no_more_than_wait)
 {
 	struct dedup r = fresh();
 	struct recent_wait wait = {0};
@@ -95,7 +95,7 @@ static void test_no_more_than_wait(void **)
 }
 
 // The way belongs to another key by then, and a ticket may come back with any bits.
-static void test_ticket_of_another(void **)
+TEST(test_ticket_of_another)
 {
 	struct dedup r = fresh();
 	struct recent_wait old = dedup_ask(&r, 42, 5000);
@@ -109,26 +109,11 @@ static void test_ticket_of_another(void **)
 }
 
 // The low halves of the clock wrap inside a window.
-static void test_clock_wraps(void **)
+TEST(test_clock_wraps)
 {
 	struct dedup r = fresh();
 	uint64_t start = UINT64_C(0x1fffffff0);
 	assert_int_equal(dedup_ask(&r, 42, start).before, 0);
 	assert_int_equal(dedup_ask(&r, 42, start + 100).before, 1);
 	assert_int_equal(dedup_ask(&r, 42, start + DEDUP_WINDOW_MS).before, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counts_clients),
-		cmocka_unit_test(test_window_ends),
-		cmocka_unit_test(test_oldest_is_replaced),
-		cmocka_unit_test(test_expired_goes_first),
-		cmocka_unit_test(test_end),
-		cmocka_unit_test(test_no_more_than_wait),
-		cmocka_unit_test(test_ticket_of_another),
-		cmocka_unit_test(test_clock_wraps),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,19 +59,19 @@ static void expect_flood_refused(const char *below, bool one_client, const char 
 	assert_int_equal(r.honest, 0);
 }
 
-static void test_a_zone_under_torture_from_everywhere(void **)
+TEST_WITH(test_a_zone_under_torture_from_everywhere, fresh, NULL)
 {
 	expect_flood_refused(".victim.example", false, ".example.net");
 }
 
-static void test_a_client_with_names_of_everywhere(void **)
+TEST_WITH(test_a_client_with_names_of_everywhere, fresh, NULL)
 {
 	expect_flood_refused(".a", true, ".example.net");
 }
 
 // The suffix that the victim shares with others is not to blame: at most while its zone was
 // not yet known as a crowd.
-static void test_neighbours_of_a_victim(void **)
+TEST_WITH(test_neighbours_of_a_victim, fresh, NULL)
 {
 	struct refused r = rounds(".victim.co.uk", false, ".co.uk");
 	assert_true(r.flood > 19000);
@@ -80,7 +80,7 @@ static void test_neighbours_of_a_victim(void **)
 	assert_int_equal(r.honest, 0);
 }
 
-static void test_many_equal_ones_are_no_crowd(void **)
+TEST_WITH(test_many_equal_ones_are_no_crowd, fresh, NULL)
 {
 	unsigned refused = 0;
 	for (unsigned i = 0; i < 50000; i++) {
@@ -91,25 +91,11 @@ static void test_many_equal_ones_are_no_crowd(void **)
 	assert_int_equal(refused, 0);
 }
 
-static void test_few_are_not_judged_and_old_ones_forgotten(void **)
+TEST_WITH(test_few_are_not_judged_and_old_ones_forgotten, fresh, NULL)
 {
 	for (unsigned i = 0; i < FAIRNESS_LEAST - 1; i++)
 		assert_false(ask("x.victim.example", 1));
 	assert_true(ask("x.victim.example", 1));
 	now_ms += FAIRNESS_PAUSE_MS;
 	assert_false(ask("x.victim.example", 1));
-}
-
-#define T(name) cmocka_unit_test_setup(name, fresh)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		T(test_a_zone_under_torture_from_everywhere),
-		T(test_a_client_with_names_of_everywhere),
-		T(test_neighbours_of_a_victim),
-		T(test_many_equal_ones_are_no_crowd),
-		T(test_few_are_not_judged_and_old_ones_forgotten),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

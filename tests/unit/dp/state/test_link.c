@@ -105,7 +105,7 @@ static void welcome(int fd, int32_t error)
 	assert_int_equal(send(fd, &w, sizeof(w), 0), sizeof(w));
 }
 
-static void comes_up_and_notices_the_hang_up(void **)
+TEST_WITH(comes_up_and_notices_the_hang_up, setup, teardown)
 {
 	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
 	listen_here();
@@ -130,7 +130,7 @@ static void comes_up_and_notices_the_hang_up(void **)
 	close(fd);
 }
 
-static void a_refusal_is_retried(void **)
+TEST_WITH(a_refusal_is_retried, setup, teardown)
 {
 	listen_here();
 	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
@@ -148,7 +148,7 @@ static void a_refusal_is_retried(void **)
 	close(fd);
 }
 
-static void a_mute_server_is_given_up(void **)
+TEST_WITH(a_mute_server_is_given_up, setup, teardown)
 {
 	listen_here();
 	assert_int_equal(link_poll(&client, 1000), LINK_NOTHING);
@@ -160,7 +160,7 @@ static void a_mute_server_is_given_up(void **)
 	close(fd);
 }
 
-static void nonsense_ends_the_connection(void **)
+TEST_WITH(nonsense_ends_the_connection, setup, teardown)
 {
 	listen_here();
 	struct link_welcome wrong = {.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION + 1};
@@ -190,7 +190,7 @@ static void nonsense_ends_the_connection(void **)
 	close(fd);
 }
 
-static void a_long_directory_is_refused(void **)
+TEST_WITH(a_long_directory_is_refused, setup, teardown)
 {
 	struct link_client c = {.fd = 99};
 	char path[LINK_PATH_MAX + 1];
@@ -198,16 +198,4 @@ static void a_long_directory_is_refused(void **)
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(link_init(&c, path, bells, WORKERS, RESOLVERS, 1), -ENAMETOOLONG);
 	assert_int_equal(c.fd, 99);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(comes_up_and_notices_the_hang_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_refusal_is_retried, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_mute_server_is_given_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(nonsense_ends_the_connection, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_long_directory_is_refused, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

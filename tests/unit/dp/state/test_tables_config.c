@@ -29,7 +29,7 @@ static int take(const struct dp_config *c, uint64_t generation)
 	return tables_take_config(&set, &directory, generation, why);
 }
 
-static void test_taken(void **)
+TEST_WITH(test_taken, setup, NULL)
 {
 	const struct dp_config json = {
 		.udp_limit = 1232, .log_level = LOG_LEVEL_ERROR, .log_format = LOG_FORMAT_JSON};
@@ -43,7 +43,7 @@ static void test_taken(void **)
 	assert_true(log_is_json());
 }
 
-static void test_refused(void **)
+TEST_WITH(test_refused, setup, NULL)
 {
 	const struct dp_config good = {.udp_limit = 1232, .log_level = LOG_LEVEL_ERROR};
 	const struct dp_config bad[] = {
@@ -68,11 +68,4 @@ static void test_refused(void **)
 		assert_memory_equal(&set.t.config, &good, sizeof(good));
 		assert_false(log_is_json());
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test_setup(test_taken, setup),
-		cmocka_unit_test_setup(test_refused, setup)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static bool is_there(unsigned worker)
 }
 
 // The control plane keeps marks that it has mapped, so none may be there before all are.
-static void test_for_all_workers_or_for_none(void **)
+TEST_WITH(test_for_all_workers_or_for_none, setup, teardown)
 {
 	char path[2 * SHM_PATH_MAX];
 	const uint64_t word = GENERATION << 1 | SHM_IN_MEM;
@@ -81,12 +81,4 @@ static void test_for_all_workers_or_for_none(void **)
 	assert_int_equal(tables_take_l0(set, &source, word, why), 0);
 	assert_true(is_there(0) && is_there(1));
 	assert_ptr_equal(set->t.marks[1], region_data(&set->marks[1]));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_for_all_workers_or_for_none, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,7 @@ static unsigned group(void)
 	return policy_leaf_v4(&set->t.policy, client);
 }
 
-static void test_balancers_come_and_go(void **)
+TEST_WITH(test_balancers_come_and_go, setup, teardown)
 {
 	assert_false(set->t.has_balancers);
 	balancers = 1;
@@ -99,7 +99,7 @@ static void test_balancers_come_and_go(void **)
 	assert_false(set->t.has_balancers);
 }
 
-static void test_come_change_and_go(void **)
+TEST_WITH(test_come_change_and_go, setup, teardown)
 {
 	make(1, 1, 2, REGION_POLICY, false);
 	assert_int_equal(take(1), 0);
@@ -117,7 +117,7 @@ static void test_come_change_and_go(void **)
 	assert_int_equal(set->t.policy_generation, 3);
 }
 
-static void test_refused(void **)
+TEST_WITH(test_refused, setup, teardown)
 {
 	make(1, 1, 2, REGION_POLICY, false);
 	assert_int_equal(take(1), 0);
@@ -136,7 +136,7 @@ static void test_refused(void **)
 
 // Another process truncates the file, or writes zeros to it, while it is in use: it stays as it was
 // read.
-static void test_cut_off_in_use(void **)
+TEST_WITH(test_cut_off_in_use, setup, teardown)
 {
 	char path[2 * SHM_PATH_MAX];
 	make(1, 1, 2, REGION_POLICY, false);
@@ -152,7 +152,7 @@ static void test_cut_off_in_use(void **)
 }
 
 // Only an image that says who may ask opens the door.
-static void test_closed_until_the_first(void **)
+TEST_WITH(test_closed_until_the_first, setup, teardown)
 {
 	make(1, 1, 2, REGION_POLICY, true);
 	assert_int_equal(take(1), -EPROTO);
@@ -163,14 +163,4 @@ static void test_closed_until_the_first(void **)
 	make(3, 3, 0, REGION_POLICY, true);
 	assert_int_equal(take(3), -EPROTO);
 	assert_false(set->t.is_closed);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {T(test_come_change_and_go),
-		T(test_balancers_come_and_go), T(test_refused), T(test_cut_off_in_use),
-		T(test_closed_until_the_first)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ static bool exists(const char *name, mode_t *mode)
 	return true;
 }
 
-static void statistics_can_be_read_by_the_group(void **)
+TEST(statistics_can_be_read_by_the_group)
 {
 	struct region r;
 	mode_t mode = 0;
@@ -101,7 +101,7 @@ static void make_answers(struct region *out, unsigned worker, uint64_t incarnati
 }
 
 // Those of another run are not taken; new ones are, in the place that the worker reads.
-static void answers_are_taken_when_they_are_there(void **)
+TEST(answers_are_taken_when_they_are_there)
 {
 	struct worker w = {.index = 0};
 	struct region half;
@@ -139,7 +139,7 @@ static void answers_are_taken_when_they_are_there(void **)
 }
 
 // The control plane then evicts no worker, as none would see it.
-static void lost_answers_are_withdrawn(void **)
+TEST(lost_answers_are_withdrawn)
 {
 	const struct rings_dp_page *dp =
 		(const void *)(worker_rings.rings[0].region[0].base + RINGS_DP_PAGE);
@@ -157,7 +157,7 @@ static void lost_answers_are_withdrawn(void **)
 }
 
 // A miss goes over, an answer comes back, through mappings of the same two files.
-static void worker_rings_carry_messages_both_ways(void **)
+TEST(worker_rings_carry_messages_both_ways)
 {
 	struct worker w = {.index = 1};
 	struct region r, half;
@@ -219,7 +219,7 @@ static void worker_rings_carry_messages_both_ways(void **)
 }
 
 // Rings of more resolvers: made once, handed to each worker, and none has a log ring.
-static void worker_rings_grow_for_more_resolvers(void **)
+TEST(worker_rings_grow_for_more_resolvers)
 {
 	struct worker w[WORKERS] = {{.index = 0}, {.index = 1}};
 	struct worker *const list[WORKERS] = {&w[0], &w[1]};
@@ -259,7 +259,7 @@ static void worker_rings_grow_for_more_resolvers(void **)
 	assert_int_equal(worker_rings_grow(&worker_rings, &paths, list, 4, why), 0);
 }
 
-static void the_other_side_cannot_be_overwritten(void **)
+TEST(the_other_side_cannot_be_overwritten)
 {
 	// read(2) into a read-only page fails where a plain store would kill the test.
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
@@ -279,7 +279,7 @@ static void the_other_side_cannot_be_overwritten(void **)
 	close(fd);
 }
 
-static void a_smaller_life_leaves_no_rings_behind(void **)
+TEST(a_smaller_life_leaves_no_rings_behind)
 {
 	mode_t mode;
 	worker_rings_close(&worker_rings);
@@ -305,7 +305,7 @@ static uint32_t ended(void)
 }
 
 // As the control plane reads it while nobody is there, and as the next life tells it.
-static void an_end_is_told(void **)
+TEST(an_end_is_told)
 {
 	assert_int_equal(ended(), STATS_UNTOLD);
 	worker_rings_close(&worker_rings);
@@ -324,17 +324,4 @@ static void an_end_is_told(void **)
 	assert_int_equal(worker_rings_stats(&worker_rings)->former_end, STATS_FELL);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(statistics_can_be_read_by_the_group),
-		cmocka_unit_test(worker_rings_carry_messages_both_ways),
-		cmocka_unit_test(answers_are_taken_when_they_are_there),
-		cmocka_unit_test(lost_answers_are_withdrawn),
-		cmocka_unit_test(the_other_side_cannot_be_overwritten),
-		cmocka_unit_test(worker_rings_grow_for_more_resolvers),
-		cmocka_unit_test(a_smaller_life_leaves_no_rings_behind),
-		cmocka_unit_test(an_end_is_told),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -42,7 +42,7 @@ static void is_choice(const struct selftest_cpus *c, unsigned worker, unsigned m
 	assert_int_equal(c->load, load);
 }
 
-static void test_cpus_idle(void **)
+TEST(test_cpus_idle)
 {
 	struct selftest_cpus c;
 	struct config_dataplane d = dataplane(0, 1, 1);
@@ -58,7 +58,7 @@ static void test_cpus_idle(void **)
 	is_choice(&c, 0, 1, 1);
 }
 
-static void test_cpus_beside_an_appliance(void **)
+TEST(test_cpus_beside_an_appliance)
 {
 	struct selftest_cpus c;
 	struct config_dataplane d = dataplane(0, 2, 1);
@@ -69,7 +69,7 @@ static void test_cpus_beside_an_appliance(void **)
 	is_choice(&c, 1, 0, 2);
 }
 
-static void test_config(void **)
+TEST(test_config)
 {
 	char dir[] = "/tmp/weir-test-selftest-XXXXXX", path[64], why[CONFIG_WHY_MAX] = "";
 	assert_non_null(mkdtemp(dir));
@@ -118,7 +118,7 @@ static size_t query_make(uint8_t out[SELFTEST_REPLY_MAX], const char *name, uint
 	return w.pos;
 }
 
-static void test_upstream(void **)
+TEST(test_upstream)
 {
 	uint8_t q[SELFTEST_REPLY_MAX], r[SELFTEST_REPLY_MAX];
 	size_t len = query_make(q, "\5N1027\4lOad\4test", 1);
@@ -142,7 +142,7 @@ static void test_upstream(void **)
 	}
 }
 
-static void test_upstream_broken(void **)
+TEST(test_upstream_broken)
 {
 	uint8_t q[SELFTEST_REPLY_MAX], r[SELFTEST_REPLY_MAX];
 	size_t len = query_make(q, "\5n1027\4load\4test", 1);
@@ -164,7 +164,7 @@ static void note_only(int)
 }
 
 // weirctl catches SIGTERM, and ends its upstream by one.
-static void test_upstream_ends_by_a_signal(void **)
+TEST(test_upstream_ends_by_a_signal)
 {
 	const struct timespec look = {.tv_nsec = 10000000};
 	pid_t pid = 0, ended = 0;
@@ -184,17 +184,4 @@ static void test_upstream_ends_by_a_signal(void **)
 		waitpid(pid, NULL, 0);
 	}
 	assert_int_equal(ended, pid);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cpus_idle),
-		cmocka_unit_test(test_cpus_beside_an_appliance),
-		cmocka_unit_test(test_config),
-		cmocka_unit_test(test_upstream),
-		cmocka_unit_test(test_upstream_broken),
-		cmocka_unit_test(test_upstream_ends_by_a_signal),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

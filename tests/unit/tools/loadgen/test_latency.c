@@ -21,14 +21,14 @@ static void near_(double got, double want)
 		fail_msg("%f where about %f was expected", got, want);
 }
 
-static void test_none(void **)
+TEST_WITH(test_none, setup, NULL)
 {
 	assert_true(latency_quantile(&l, 0.5) < 0);
 }
 
 // Each value by itself comes back within the width of its bucket, at all magnitudes and on both
 // sides of each power of two.
-static void test_magnitudes(void **)
+TEST_WITH(test_magnitudes, setup, NULL)
 {
 	for (unsigned bit = 0; bit < 32; bit++) {
 		for (int d = -1; d <= 1; d++) {
@@ -41,14 +41,14 @@ static void test_magnitudes(void **)
 	}
 }
 
-static void test_over_the_end(void **)
+TEST_WITH(test_over_the_end, setup, NULL)
 {
 	latency_add(&l, UINT64_C(1) << 40);
 	near_(latency_quantile(&l, 0.5), 4294967295.0);
 	assert_int_equal(l.longest, UINT64_C(1) << 40);
 }
 
-static void test_quantiles(void **)
+TEST_WITH(test_quantiles, setup, NULL)
 {
 	for (unsigned i = 0; i < 100000; i++)
 		latency_add(&l, 1000 + i);
@@ -60,23 +60,11 @@ static void test_quantiles(void **)
 }
 
 // One late reply of a thousand is what p99.9 is there to show.
-static void test_tail(void **)
+TEST_WITH(test_tail, setup, NULL)
 {
 	for (unsigned i = 0; i < 999; i++)
 		latency_add(&l, 2000);
 	latency_add(&l, 5000000);
 	near_(latency_quantile(&l, 0.99), 2000);
 	near_(latency_quantile(&l, 0.999), 5000000);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_none, setup),
-		cmocka_unit_test_setup(test_magnitudes, setup),
-		cmocka_unit_test_setup(test_over_the_end, setup),
-		cmocka_unit_test_setup(test_quantiles, setup),
-		cmocka_unit_test_setup(test_tail, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

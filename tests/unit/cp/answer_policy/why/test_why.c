@@ -50,7 +50,7 @@ static int rule_of(const struct situation *s, const struct why_hit *h)
 	return -1;
 }
 
-static void test_situations(void **)
+TEST(test_situations)
 {
 	for (size_t i = 0; i < ARRAY_LEN(situations); i++) {
 		const struct situation *s = &situations[i];
@@ -73,7 +73,7 @@ static void test_situations(void **)
 
 // A schedule that blocks all: what a rule at the name decides stays, all else is blocked as the
 // group says, for as long as anything is.
-static void test_all_blocked(void **)
+TEST(test_all_blocked)
 {
 	static const struct dns_block null = {.mode = DNS_BLOCK_NULL, .ttl_s = 9};
 	static const struct {
@@ -132,7 +132,7 @@ static void test_all_blocked(void **)
 
 // What the cached answer leads to decides only where the name does not, and an allow rule for one
 // of its names keeps that name alone from being blocked.
-static void test_answer(void **)
+TEST(test_answer)
 {
 	struct why *w;
 	struct dns_name name = fixture_name("www.example"),
@@ -175,7 +175,7 @@ static void test_answer(void **)
 
 // A name that the answer leads to is checked together with its patterns; an allow rule at it beats
 // every pattern, an exception at the name asked takes an address rule of its list away.
-static void test_answer_patterns(void **)
+TEST(test_answer_patterns)
 {
 	struct why *w;
 	struct dns_name name = fixture_name("www.example"), other = fixture_name("fine.example");
@@ -219,7 +219,7 @@ static const char *step_text(const struct why *w, enum why_stage stage)
 	return NULL;
 }
 
-static void test_words(void **)
+TEST(test_words)
 {
 	struct why *w = why_of(&situations[2]);
 	why_line_add(w, (unsigned)w->decider, 4711, "@@||ads.example^\n", 16);
@@ -258,7 +258,7 @@ static void test_words(void **)
 }
 
 // A name that no rule blocks, and whose answer the validator refused.
-static void test_bogus(void **)
+TEST(test_bogus)
 {
 	static const struct situation plain = {.name = "www.example", .qtype = A};
 	struct why *w = why_of(&plain);
@@ -283,7 +283,7 @@ static void test_bogus(void **)
 }
 
 // As many hits and lines as one likes, and text that would not be good for a terminal.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	struct why *w;
 	char longest[DNS_NAME_MAX * 4], odd[600];
@@ -321,18 +321,4 @@ static void test_bounds(void **)
 		assert_int_equal(why_name_add(w, &name), (int)i);
 	assert_int_equal(why_name_add(w, &name), -ENOSPC);
 	why_free(w);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_situations),
-		cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_answer_patterns),
-		cmocka_unit_test(test_all_blocked),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_bogus),
-		cmocka_unit_test(test_bounds),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include "tests/unit/cp/lists/rule_fixture.h"
 
 // Of the answers for subnets that of the client's longest one, unless there is one for everyone.
-static void test_cached_by_subnet(void **)
+TEST(test_cached_by_subnet)
 {
 	static struct cache_entry e[3];
 	struct dns_name name = fixture_name("a");
@@ -38,12 +38,4 @@ static void test_cached_by_subnet(void **)
 	why_cached(w, &look, &who);
 	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
 	why_free(w);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cached_by_subnet),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static int parse(const char *who, const char *mac, const char *vlan, const char 
 	return why_asked_parse(&config, &t, out, bad);
 }
 
-static void test_group(void **)
+TEST(test_group)
 {
 	struct why_client c = find(NULL, NULL, NULL);
 	assert_int_equal(c.found, WHY_FOUND_NOBODY);
@@ -141,7 +141,7 @@ static void test_group(void **)
 	assert_int_equal(find("198.18.0.5", NULL, "everyone").group, 0);
 }
 
-static void test_bad(void **)
+TEST(test_bad)
 {
 	static const char *const addresses[] = {
 		"", "198.18.0", "198.18.0.0/24", "198.18.0.1 ", "fd53::1::2", "fd53::1%eth0"};
@@ -163,7 +163,7 @@ static void test_bad(void **)
 }
 
 // A MAC address and a prefix beat the VLAN.
-static void test_vlan(void **)
+TEST(test_vlan)
 {
 	struct why_client c = find_vlan("20", NULL, NULL);
 	assert_int_equal(c.found, WHY_FOUND_VLAN);
@@ -186,7 +186,7 @@ static void test_vlan(void **)
 }
 
 // A client by the name that the configuration gives it: all that is known of it counts.
-static void test_by_name(void **)
+TEST(test_by_name)
 {
 	struct ip_address addresses[] = {address_of("198.18.0.5"), address_of("fd53::5")};
 	struct config_mac macs[] = {{{2, 0, 0, 0, 0, 9}}};
@@ -234,7 +234,7 @@ static void way(const char *name_text, const char *group, const char *zone, cons
 	way_of(DNS_TYPE_A, name_text, group, zone, servers);
 }
 
-static void test_way(void **)
+TEST(test_way)
 {
 	way("www.example", NULL, "", "9.9.9.9");
 	way("xcorp.example", NULL, "", "9.9.9.9");
@@ -247,7 +247,7 @@ static void test_way(void **)
 }
 
 // As the resolver does: a zone's DS belongs to the zone above, whoever serves that.
-static void test_way_of_a_ds(void **)
+TEST(test_way_of_a_ds)
 {
 	const char *text = "home.arpa has servers of its own, but its DS is asked for above it";
 	char both[WHY_TEXT_MAX];
@@ -294,7 +294,7 @@ static struct why *cached(uint16_t view, size_t len)
 	return w;
 }
 
-static void test_cached(void **)
+TEST(test_cached)
 {
 	struct why *w = cached(3, sizeof(message));
 	char text[DNS_NAME_TEXT_MAX], address[SOCKET_ADDRESS_TEXT_MAX];
@@ -314,7 +314,7 @@ static void test_cached(void **)
 }
 
 // Of the view and the type; the latest.
-static void test_bogus(void **)
+TEST(test_bogus)
 {
 	struct dns_name name = fixture_name("a");
 	struct why *w;
@@ -333,17 +333,4 @@ static void test_bogus(void **)
 	why_free(w);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_group),
-		cmocka_unit_test(test_vlan),
-		cmocka_unit_test(test_by_name),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_way),
-		cmocka_unit_test(test_way_of_a_ds),
-		cmocka_unit_test(test_cached),
-		cmocka_unit_test(test_bogus),
-	};
-	return cmocka_run_group_tests(tests, setup, NULL);
-}
+TEST_GROUP(setup, NULL)

@@ -23,7 +23,7 @@ static struct why *why_of(const char *text, unsigned group)
 	return w;
 }
 
-static void test_found(void **)
+TEST(test_found)
 {
 	static char empty[] = "", reason[] = "für Anna", pattern[] = "^ads", kids[] = "kids";
 	struct config_dated_entry entries[] = {
@@ -68,7 +68,7 @@ static void test_found(void **)
 	why_free(w);
 }
 
-static void test_cap(void **)
+TEST(test_cap)
 {
 	static char empty[] = "";
 	struct config_dated_entry entries[WHY_ENTRIES_MAX + 1];
@@ -79,13 +79,4 @@ static void test_cap(void **)
 	why_entries_find(w, &c);
 	assert_int_equal(w->entries, WHY_ENTRIES_MAX);
 	why_free(w);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_found),
-		cmocka_unit_test(test_cap),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

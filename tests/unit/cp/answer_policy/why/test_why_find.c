@@ -103,7 +103,7 @@ static void decides(const char *name, uint16_t qtype, unsigned line, const char 
 	fail_msg("%s: not by line %u", name, line);
 }
 
-static void test_lines(void **)
+TEST(test_lines)
 {
 	decides("x.ads.example", DNS_TYPE_A, 2, "||ads.example^");
 	decides("x.ads.example", DNS_TYPE_A, 8, "ads.example");
@@ -122,7 +122,7 @@ static void test_lines(void **)
 }
 
 // Each source that has a pattern that matches is read, and its changes are reported.
-static void test_patterns_of_two_sources(void **)
+TEST(test_patterns_of_two_sources)
 {
 	static const struct rule_source two[] = {
 		{.title = "allow entries"},
@@ -145,7 +145,7 @@ static void test_patterns_of_two_sources(void **)
 }
 
 // A rule for one type is a list of its own: its line is not given to the other one.
-static void test_kinds(void **)
+TEST(test_kinds)
 {
 	struct why *w = why_of(list_text, NULL, "ads.example", DNS_TYPE_AAAA);
 	unsigned found = 0;
@@ -158,7 +158,7 @@ static void test_kinds(void **)
 	why_free(w);
 }
 
-static void test_changed(void **)
+TEST(test_changed)
 {
 	static const char text[] = "ads.example\n", other[] = "# new\nads.example\n";
 	struct why *w = why_of(text, other, "ads.example", DNS_TYPE_A);
@@ -174,7 +174,7 @@ static void test_changed(void **)
 	why_free(w);
 }
 
-static void test_no_source(void **)
+TEST(test_no_source)
 {
 	struct why *w = why_of("ads.example\n", NULL, "ads.example", DNS_TYPE_A);
 	struct rule_source gone[] = {
@@ -187,14 +187,4 @@ static void test_no_source(void **)
 	why_free(w);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_patterns_of_two_sources),
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_changed),
-		cmocka_unit_test(test_no_source),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -125,7 +125,7 @@ static void compare(const struct rule_reader *r, const struct dns_name *name, ui
 	why_free(w);
 }
 
-static void test_as_the_packet_path(void **)
+TEST(test_as_the_packet_path)
 {
 	unsigned decided = 0;
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -179,7 +179,7 @@ static struct why *why_of(const struct dns_name *name, const struct dns_name *ot
 }
 
 // More patterns than fit one portion; which ones match, and for which name.
-static void test_patterns(void **)
+TEST(test_patterns)
 {
 	enum { COUNT = 200 };
 	static struct list_rule rules[COUNT];
@@ -227,7 +227,7 @@ static struct ip_address address_of(const char *text)
 	return a;
 }
 
-static void test_addresses(void **)
+TEST(test_addresses)
 {
 	struct list_rule rules[] = {
 		{.what = LIST_RULE_ADDRESS, .prefix = address_of("198.51.100.0/24")},
@@ -257,14 +257,4 @@ static void test_addresses(void **)
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
 	why_free(w);
 	rule_arena_free(&arena);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_the_packet_path),
-		cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_addresses),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static int fresh(void **)
 	return 0;
 }
 
-static void test_samples(void **)
+TEST_WITH(test_samples, fresh, NULL)
 {
 	metrics_family(&text, METRICS_COUNTER, "weir_x_total", "Help of %s.", "x");
 	metrics_count(&text, NULL, UINT64_MAX);
@@ -33,14 +33,14 @@ static void test_samples(void **)
 }
 
 // Names of lists and servers come from a configuration: they must not end a value or a line.
-static void test_hostile_label(void **)
+TEST_WITH(test_hostile_label, fresh, NULL)
 {
 	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
 	metrics_count(&text, METRICS_LABELS({"list", "a\"b\\c\nd\x01\xff"}), 1);
 	assert_non_null(strstr(text.data, "weir_x{list=\"a\\\"b\\\\c?d??\"} 1\n"));
 }
 
-static void test_label_too_long(void **)
+TEST_WITH(test_label_too_long, fresh, NULL)
 {
 	char name[4096];
 	memset(name, 'n', sizeof(name) - 1);
@@ -52,7 +52,7 @@ static void test_label_too_long(void **)
 	assert_int_equal(text.left_out, 1);
 }
 
-static void test_histogram(void **)
+TEST_WITH(test_histogram, fresh, NULL)
 {
 	static const uint64_t bucket[] = {2, 0, 3, 1};
 	static const double bound[] = {1e-6, 1.5e-6, 2e-6};
@@ -67,7 +67,7 @@ static void test_histogram(void **)
 }
 
 // What has no room is left out whole, and counted.
-static void test_full(void **)
+TEST_WITH(test_full, fresh, NULL)
 {
 	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
 	char name[1000];
@@ -83,7 +83,7 @@ static void test_full(void **)
 }
 
 // Host names of servers: families only where there are any.
-static void test_hosts(void **)
+TEST_WITH(test_hosts, fresh, NULL)
 {
 	const struct config_upstream s = {.host = "dns.example", .address.port = 853}, *one = &s;
 	struct host_state h;
@@ -102,7 +102,7 @@ static void test_hosts(void **)
 		text.data, "weir_upstream_host_refused_total{host=\"dns.example:853\"} 5\n"));
 }
 
-static void test_memory(void **)
+TEST_WITH(test_memory, fresh, NULL)
 {
 	struct mem_reading none = {0}, r = {.process = {.rss = 1}, .unexplained = 3};
 	struct memory_report nothing = {0}, look = {.samples = 5, .steady = true, .count = 3};
@@ -136,7 +136,7 @@ static void test_memory(void **)
 }
 
 // A renamed family is there under both names, its help names the new one.
-static void test_aliases(void **)
+TEST_WITH(test_aliases, fresh, NULL)
 {
 	metrics_family(&text, METRICS_COUNTER, "weir_frontend_x_total", "X.");
 	metrics_count(&text, METRICS_LABELS({"transport", "tcp"}), 7);
@@ -159,7 +159,7 @@ static void test_aliases(void **)
 }
 
 // The most that a configuration can lead to has room.
-static void test_most(void **)
+TEST_WITH(test_most, fresh, fresh)
 {
 	struct metrics_full *f =
 		metrics_full_new(SHM_WORKERS_MAX, CONFIG_UPSTREAMS_MAX, RULE_LISTS_MAX);
@@ -168,20 +168,4 @@ static void test_most(void **)
 	assert_int_equal(text.left_out, 0);
 	assert_true(text.len < METRICS_TEXT_MAX / 2);
 	free(f);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_samples, fresh),
-		cmocka_unit_test_setup(test_hostile_label, fresh),
-		cmocka_unit_test_setup(test_label_too_long, fresh),
-		cmocka_unit_test_setup(test_histogram, fresh),
-		cmocka_unit_test_setup(test_full, fresh),
-		cmocka_unit_test_setup(test_hosts, fresh),
-		cmocka_unit_test_setup(test_memory, fresh),
-		cmocka_unit_test_setup(test_aliases, fresh),
-		cmocka_unit_test_setup_teardown(test_most, fresh, fresh),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-static void test_rows_arrive(void **)
+TEST_WITH(test_rows_arrive, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	feed(20, 500);
@@ -32,7 +32,7 @@ static void test_rows_arrive(void **)
 	assert_null(strstr(server.last_insert, "distributed_sync"));
 }
 
-static void test_a_newer_server_gets_zstd_and_a_token(void **)
+TEST_WITH(test_a_newer_server_gets_zstd_and_a_token, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.version = "24.8.1.2";
 	sink_open();
@@ -45,7 +45,7 @@ static void test_a_newer_server_gets_zstd_and_a_token(void **)
 	expect_each_once();
 }
 
-static void test_a_distributed_table_is_waited_for(void **)
+TEST_WITH(test_a_distributed_table_is_waited_for, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.is_distributed = true;
 	sink_open();
@@ -55,7 +55,7 @@ static void test_a_distributed_table_is_waited_for(void **)
 }
 
 // The tables behind it are not known: whose owner has to add the column there first.
-static void test_a_distributed_table_lacks_a_column(void **)
+TEST_WITH(test_a_distributed_table_lacks_a_column, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.is_distributed = server.lacks_column = true;
 	sink_open();
@@ -74,7 +74,7 @@ static bool is_tidy(void)
 	return status.sender.dropped_partitions > 0;
 }
 
-static void test_the_schema_is_made_and_mended(void **)
+TEST_WITH(test_the_schema_is_made_and_mended, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.has_table = false;
 	server.lacks_column = true;
@@ -88,7 +88,7 @@ static void test_the_schema_is_made_and_mended(void **)
 
 // Rows of two hours, mixed, are two chunks: an insert is all or nothing only within a partition.
 // What the server's version has, and nothing that it has not.
-static void test_a_table_is_made_for_the_server(void **)
+TEST_WITH(test_a_table_is_made_for_the_server, clickhouse_rig_open, clickhouse_rig_close)
 {
 	static const char *const current[] = {"`time` DateTime('UTC') CODEC(Delta, ZSTD(1))",
 		"`at` DateTime64(6, 'UTC') ALIAS", "`client_ip` IPv6 MATERIALIZED",
@@ -110,7 +110,7 @@ static void test_a_table_is_made_for_the_server(void **)
 		assert_null(strstr(server.last_create, current[i]));
 }
 
-static void test_chunks_end_with_their_hour(void **)
+TEST_WITH(test_chunks_end_with_their_hour, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	for (unsigned i = 0; i < 40; i++) {
@@ -123,7 +123,7 @@ static void test_chunks_end_with_their_hour(void **)
 	assert_true(server.chunks >= 2);
 }
 
-static void test_what_is_there_at_the_end_is_sent(void **)
+TEST_WITH(test_what_is_there_at_the_end_is_sent, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.flush_ms = 60000;
 	sink_open();
@@ -141,7 +141,7 @@ static int64_t in_2026(void)
 
 #define IN_2026 "1795219260"
 
-static void test_old_partitions_go(void **)
+TEST_WITH(test_old_partitions_go, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2026;
 	strcpy(server.parts, "20261113\t1000\t5000\n20261114\t1000\t5000\n20261121\t3000\t5000\n");
@@ -153,7 +153,7 @@ static void test_old_partitions_go(void **)
 	assert_int_equal(status.sender.dropped_partitions, 1);
 }
 
-static void test_a_large_table_loses_its_oldest_partitions(void **)
+TEST_WITH(test_a_large_table_loses_its_oldest_partitions, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2026;
 	settings.schema.max_bytes = 3500;
@@ -168,7 +168,7 @@ static void test_a_large_table_loses_its_oldest_partitions(void **)
 	assert_int_equal(status.sender.table_bytes, 3000);
 }
 
-static void test_the_newest_partition_stays(void **)
+TEST_WITH(test_the_newest_partition_stays, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2026;
 	settings.schema.max_bytes = 1;
@@ -202,7 +202,7 @@ static void parts_of_a_week(const char *now)
 }
 
 // The box's clock is wrong, the server's is right.
-static void test_a_clock_far_ahead_drops_nothing(void **)
+TEST_WITH(test_a_clock_far_ahead_drops_nothing, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2027;
 	parts_of_a_week(IN_2026);
@@ -214,7 +214,7 @@ static void test_a_clock_far_ahead_drops_nothing(void **)
 }
 
 // Both are: they are one machine's. Rows by the wrong clock are there already.
-static void test_two_clocks_far_ahead_drop_nothing(void **)
+TEST_WITH(test_two_clocks_far_ahead_drop_nothing, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2027;
 	parts_of_a_week("1829779260");
@@ -227,7 +227,7 @@ static void test_two_clocks_far_ahead_drop_nothing(void **)
 }
 
 // Another box keeps 400 hours, and any number of bytes.
-static void test_the_widest_limits_of_all_boxes_hold(void **)
+TEST_WITH(test_the_widest_limits_of_all_boxes_hold, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2026;
 	parts_of_a_week(IN_2026);
@@ -247,7 +247,7 @@ static void test_the_widest_limits_of_all_boxes_hold(void **)
 }
 
 // Boxes of one name do not overwrite each other's limits, and it is said that there are such.
-static void test_two_boxes_of_one_name(void **)
+TEST_WITH(test_two_boxes_of_one_name, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2026;
 	parts_of_a_week(IN_2026);
@@ -262,7 +262,7 @@ static void test_two_boxes_of_one_name(void **)
 		"WHERE box NOT IN ('a\\'box#0123456789abcdef', 'a\\'box') AND"));
 }
 
-static void test_the_instance_of_a_machine(void **)
+TEST(test_the_instance_of_a_machine)
 {
 	char a[CLICKHOUSE_INSTANCE_MAX], b[CLICKHOUSE_INSTANCE_MAX], path[] = "/tmp/weir-id-XXXXXX";
 	int fd = mkstemp(path);
@@ -293,7 +293,7 @@ static bool is_tidy_well(void)
 }
 
 // A box that may not see the limits of others drops nothing, and sends rows all the same.
-static void test_without_limits_nothing_is_dropped(void **)
+TEST_WITH(test_without_limits_nothing_is_dropped, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.unix_s = in_2026;
 	parts_of_a_week(IN_2026);
@@ -310,30 +310,4 @@ static void test_without_limits_nothing_is_dropped(void **)
 	server.limits_code = 0;
 	pthread_mutex_unlock(&server.lock);
 	assert_true(eventually(is_tidy_well));
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_rows_arrive),
-		CASE(test_a_newer_server_gets_zstd_and_a_token),
-		CASE(test_a_distributed_table_is_waited_for),
-		CASE(test_a_distributed_table_lacks_a_column),
-		CASE(test_the_schema_is_made_and_mended),
-		CASE(test_a_table_is_made_for_the_server),
-		CASE(test_chunks_end_with_their_hour),
-		CASE(test_what_is_there_at_the_end_is_sent),
-		CASE(test_old_partitions_go),
-		CASE(test_a_large_table_loses_its_oldest_partitions),
-		CASE(test_the_newest_partition_stays),
-		CASE(test_a_clock_far_ahead_drops_nothing),
-		CASE(test_two_clocks_far_ahead_drop_nothing),
-		CASE(test_the_widest_limits_of_all_boxes_hold),
-		CASE(test_two_boxes_of_one_name),
-		cmocka_unit_test(test_the_instance_of_a_machine),
-		CASE(test_without_limits_nothing_is_dropped),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

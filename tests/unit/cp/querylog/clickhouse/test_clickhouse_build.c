@@ -61,7 +61,7 @@ static void seal(unsigned rows, uint64_t now_ms)
 	free(body);
 }
 
-static void a_large_chunk_grows_it(void **)
+TEST_WITH(a_large_chunk_grows_it, setup, teardown)
 {
 	assert_int_equal(builder.cap, CLICKHOUSE_RAW_MIN);
 	fill(LARGE, START_MS);
@@ -72,7 +72,7 @@ static void a_large_chunk_grows_it(void **)
 	assert_int_equal(builder.cap, 4 * CLICKHOUSE_RAW_MIN); // the next one may be as large
 }
 
-static void small_chunks_halve_it(void **)
+TEST_WITH(small_chunks_halve_it, setup, teardown)
 {
 	uint64_t now_ms = START_MS;
 	fill(LARGE, now_ms);
@@ -89,7 +89,7 @@ static void small_chunks_halve_it(void **)
 	}
 }
 
-static void idle_it_is_as_at_the_start(void **)
+TEST_WITH(idle_it_is_as_at_the_start, setup, teardown)
 {
 	fill(LARGE, START_MS);
 	clickhouse_builder_idle(&builder, START_MS + GROWTH_IDLE_MS);
@@ -102,14 +102,4 @@ static void idle_it_is_as_at_the_start(void **)
 	assert_int_equal(builder.shrunk, 1);
 	fill(LARGE, START_MS + 2 * GROWTH_IDLE_MS); // and it goes on
 	seal(LARGE, START_MS + 2 * GROWTH_IDLE_MS);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_large_chunk_grows_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(small_chunks_halve_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(idle_it_is_as_at_the_start, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

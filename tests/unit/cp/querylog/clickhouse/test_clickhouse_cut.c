@@ -96,7 +96,7 @@ static void halves_of(enum clickhouse_coding coding, unsigned rows)
 	free(whole.body);
 }
 
-static void test_halves_are_the_whole(void **)
+TEST_WITH(test_halves_are_the_whole, setup, teardown)
 {
 	halves_of(CLICKHOUSE_GZIP, 2);
 	halves_of(CLICKHOUSE_GZIP, 1999);
@@ -104,7 +104,7 @@ static void test_halves_are_the_whole(void **)
 	halves_of(CLICKHOUSE_ZSTD, 2000);
 }
 
-static void test_a_row_alone_is_not_cut(void **)
+TEST_WITH(test_a_row_alone_is_not_cut, setup, teardown)
 {
 	struct clickhouse_spooled what;
 	struct clickhouse_half half[2];
@@ -114,7 +114,7 @@ static void test_a_row_alone_is_not_cut(void **)
 }
 
 // A file's body may be anything, whatever its head says.
-static void test_a_body_that_is_not_what_it_says(void **)
+TEST_WITH(test_a_body_that_is_not_what_it_says, setup, teardown)
 {
 	struct clickhouse_spooled what, other;
 	struct clickhouse_half half[2];
@@ -143,7 +143,7 @@ static void test_a_body_that_is_not_what_it_says(void **)
 }
 
 // A little that unpacks to more than any chunk has.
-static void test_a_body_that_swells(void **)
+TEST_WITH(test_a_body_that_swells, setup, teardown)
 {
 	struct clickhouse_packer *packer;
 	struct clickhouse_half half[2];
@@ -171,7 +171,7 @@ static void test_a_body_that_swells(void **)
 	free(body);
 }
 
-static void test_numbers_of_pieces(void **)
+TEST_WITH(test_numbers_of_pieces, setup, teardown)
 {
 	const uint64_t first = clickhouse_number_half(7, 0), second = clickhouse_number_half(7, 1),
 		       third = clickhouse_number_half(first, 1);
@@ -194,7 +194,7 @@ static void test_numbers_of_pieces(void **)
 }
 
 // As deep as 65,536 rows go, and not for ever.
-static void test_pieces_of_pieces(void **)
+TEST_WITH(test_pieces_of_pieces, setup, teardown)
 {
 	uint64_t number = 1;
 	unsigned depth = 0;
@@ -211,19 +211,4 @@ static void test_pieces_of_pieces(void **)
 	what.chunk.number = number;
 	assert_int_equal(clickhouse_cut(NULL, &what, body, half), -E2BIG);
 	free(body);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_halves_are_the_whole),
-		CASE(test_a_row_alone_is_not_cut),
-		CASE(test_a_body_that_is_not_what_it_says),
-		CASE(test_a_body_that_swells),
-		CASE(test_numbers_of_pieces),
-		CASE(test_pieces_of_pieces),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static bool has_dropped_there(void)
 }
 
 // Rows that a failover left at a server expire there, though it is not in use.
-static void test_the_other_server_drops_its_own(void **)
+TEST_WITH(test_the_other_server_drops_its_own, setup, teardown)
 {
 	settings.unix_s = in_2026;
 	strcpy(second.parts, "20261113\t1000\t5000\n20261121\t3000\t5000\n");
@@ -68,7 +68,7 @@ static void test_the_other_server_drops_its_own(void **)
 }
 
 // An unreachable server that is not in use is no failure.
-static void test_the_other_server_is_away(void **)
+TEST_WITH(test_the_other_server_is_away, setup, teardown)
 {
 	second.is_down = true;
 	sink_open();
@@ -107,7 +107,7 @@ static void expect_refused_there(const char *why)
 }
 
 // The status has what the other server refuses, with its URL, until that server itself does it.
-static void test_the_other_server_refuses(void **)
+TEST_WITH(test_the_other_server_refuses, setup, teardown)
 {
 	second.limits_code = 497;
 	expect_refused_there("code 497: said 497");
@@ -117,7 +117,7 @@ static void test_the_other_server_refuses(void **)
 	assert_true(eventually(is_well));
 }
 
-static void test_the_other_server_refuses_the_schema(void **)
+TEST_WITH(test_the_other_server_refuses_the_schema, setup, teardown)
 {
 	second.has_table = false;
 	expect_refused_there("code 60: said 60");
@@ -129,7 +129,7 @@ static bool is_visited(void)
 }
 
 // A whole visit takes no longer than one statement may.
-static void test_a_visit_has_an_end(void **)
+TEST_WITH(test_a_visit_has_an_end, setup, teardown)
 {
 	settings.client.ask_ms = 300;
 	statement_ms = 100;
@@ -142,7 +142,7 @@ static void test_a_visit_has_an_end(void **)
 }
 
 // Chunks are packed for the server that gets them, also during a visit.
-static void test_the_coding_is_of_the_server_in_use(void **)
+TEST_WITH(test_the_coding_is_of_the_server_in_use, setup, teardown)
 {
 	second.version = "24.8.1.2";
 	statement_ms = 50;
@@ -167,7 +167,7 @@ static void one_more_chunk(void)
 	assert_true(eventually(has_sent_one));
 }
 
-static void test_chunks_go_before_a_visit(void **)
+TEST_WITH(test_chunks_go_before_a_visit, setup, teardown)
 {
 	server.late_ms = 200;
 	sink_open();
@@ -182,20 +182,4 @@ static void test_chunks_go_before_a_visit(void **)
 		one_more_chunk();
 	assert_true(status.outbox.chunks > 0);
 	assert_int_equal(statements, asked);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_the_other_server_drops_its_own),
-		CASE(test_the_other_server_is_away),
-		CASE(test_the_other_server_refuses),
-		CASE(test_the_other_server_refuses_the_schema),
-		CASE(test_a_visit_has_an_end),
-		CASE(test_the_coding_is_of_the_server_in_use),
-		CASE(test_chunks_go_before_a_visit),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void expect_once_in_all(void)
 }
 
 // Nobody listens at the first URL: the second one gets all, without a wait.
-static void test_the_next_url_at_once(void **)
+TEST_WITH(test_the_next_url_at_once, setup, teardown)
 {
 	fake_post_stop(&server.http);
 	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
@@ -91,7 +91,7 @@ static bool has_tried_both(void)
 	return status.sender.failures >= 2;
 }
 
-static void test_a_wait_after_all_were_tried(void **)
+TEST_WITH(test_a_wait_after_all_were_tried, setup, teardown)
 {
 	down_set(&server, true);
 	down_set(&second, true);
@@ -109,7 +109,7 @@ static void test_a_wait_after_all_were_tried(void **)
 
 // An error without the rows taken: the server says that it has none of them, and the next gets
 // them.
-static void test_each_failure_goes_on(void **)
+TEST_WITH(test_each_failure_goes_on, setup, teardown)
 {
 	static const enum fake_fault faults[] = {
 		FAKE_ERROR, FAKE_DISK_FULL, FAKE_GATEWAY, FAKE_LOST, FAKE_PASSWORD, FAKE_FORBIDDEN};
@@ -130,7 +130,7 @@ static void test_each_failure_goes_on(void **)
 }
 
 // Taken without a reply: weir asks the server that has it, and no other one gets it.
-static void test_what_was_taken_is_found(void **)
+TEST_WITH(test_what_was_taken_is_found, setup, teardown)
 {
 	static const enum fake_fault faults[] = {
 		FAKE_TAKEN_LOST, FAKE_TAKEN_HALF, FAKE_TAKEN_ERROR, FAKE_TAKEN_SILENT};
@@ -159,7 +159,7 @@ static bool has_gone_round(void)
 }
 
 // The server dies with the chunk: it waits for that server, which then says that it has it.
-static void test_a_chunk_waits_for_the_server_that_may_have_it(void **)
+TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, setup, teardown)
 {
 	server.choose = take_and_die;
 	sink_open();
@@ -181,7 +181,7 @@ static void test_a_chunk_waits_for_the_server_that_may_have_it(void **)
 }
 
 // It does not come back: the rows go to the next one after hold_ms, and are counted.
-static void test_not_for_ever(void **)
+TEST_WITH(test_not_for_ever, setup, teardown)
 {
 	server.choose = take_and_die;
 	settings.hold_ms = 300;
@@ -205,7 +205,7 @@ static bool was_sent_to_second(void)
 
 // The first server was not waited for any longer, and the second one refuses the chunk. When the
 // first one is back weir asks it before it sends the chunk again.
-static void test_a_server_given_up_is_asked(void **)
+TEST_WITH(test_a_server_given_up_is_asked, setup, teardown)
 {
 	server.choose = take_and_die;
 	second.fault = FAKE_DISK_FULL;
@@ -234,7 +234,7 @@ static int64_t in_2026(void)
 }
 
 // What was counted of a server stays counted when a reload leaves it out.
-static void test_dropped_partitions_never_fall(void **)
+TEST_WITH(test_dropped_partitions_never_fall, setup, teardown)
 {
 	down_set(&server, true);
 	settings.unix_s = in_2026;
@@ -254,7 +254,7 @@ static void test_dropped_partitions_never_fall(void **)
 }
 
 // A wait for one server takes nothing off the wait for the next one.
-static void test_each_wait_is_whole(void **)
+TEST(test_each_wait_is_whole)
 {
 	enum { HOLD_MS = 200 };
 	static struct clickhouse_sender s;
@@ -295,7 +295,7 @@ static void replicas(const char *zxid_of_second)
 	assert_true(eventually(has_failed));
 }
 
-static void test_a_replica_gets_it_at_once(void **)
+TEST_WITH(test_a_replica_gets_it_at_once, setup, teardown)
 {
 	replicas("4294967298\t1795219260");
 	assert_true(eventually(all_sent));
@@ -305,7 +305,7 @@ static void test_a_replica_gets_it_at_once(void **)
 }
 
 // The same path in another Keeper is another table.
-static void test_another_cluster_is_no_replica(void **)
+TEST_WITH(test_another_cluster_is_no_replica, setup, teardown)
 {
 	replicas("17\t1795219260");
 	assert_true(eventually(has_gone_round));
@@ -321,7 +321,7 @@ static enum fake_fault any_of(struct fake_clickhouse *f)
 }
 
 // Any fault after any other, of both, with a restart of the sink in between.
-static void test_any_faults(void **)
+TEST_WITH(test_any_faults, setup, teardown)
 {
 	server.choose = second.choose = any_of;
 	settings.stop_ms = 50;
@@ -337,25 +337,4 @@ static void test_any_faults(void **)
 	clickhouse_status(sink, &status);
 	expect_once_in_all();
 	assert_true(server.rows && second.rows);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_the_next_url_at_once),
-		CASE(test_a_wait_after_all_were_tried),
-		CASE(test_each_failure_goes_on),
-		CASE(test_what_was_taken_is_found),
-		CASE(test_a_chunk_waits_for_the_server_that_may_have_it),
-		CASE(test_not_for_ever),
-		CASE(test_a_server_given_up_is_asked),
-		CASE(test_dropped_partitions_never_fall),
-		cmocka_unit_test(test_each_wait_is_whole),
-		CASE(test_a_replica_gets_it_at_once),
-		CASE(test_another_cluster_is_no_replica),
-		CASE(test_any_faults),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,17 +75,17 @@ static void each_taken_fault(enum fake_fault fault)
 	assert_false(server.was_out_of_order);
 }
 
-static void test_answering_500(void **)
+TEST_WITH(test_answering_500, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_fault(FAKE_ERROR, "insert: code 999: said 999");
 }
 
-static void test_disk_full(void **)
+TEST_WITH(test_disk_full, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_fault(FAKE_DISK_FULL, "insert: code 243: said 243");
 }
 
-static void test_password_refused(void **)
+TEST_WITH(test_password_refused, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_fault(FAKE_PASSWORD, "code 193: said 193");
 }
@@ -115,23 +115,23 @@ static void older_server(bool in_another_life)
 	assert_int_equal(status.sender.version, 1816);
 }
 
-static void test_an_older_server_in_its_place(void **)
+TEST_WITH(test_an_older_server_in_its_place, clickhouse_rig_open, clickhouse_rig_close)
 {
 	older_server(false);
 }
 
-static void test_an_older_server_after_a_restart(void **)
+TEST_WITH(test_an_older_server_after_a_restart, clickhouse_rig_open, clickhouse_rig_close)
 {
 	older_server(true);
 }
 
-static void test_forbidden_by_a_proxy(void **)
+TEST_WITH(test_forbidden_by_a_proxy, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_fault(FAKE_FORBIDDEN, "HTTP status 403: ");
 }
 
 // The server may yet begin with what the proxy passed on: it must have answered for a while first.
-static void test_a_proxy_that_gives_up(void **)
+TEST_WITH(test_a_proxy_that_gives_up, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.settle_ms = 400;
 	sink_open();
@@ -154,35 +154,35 @@ static void test_a_proxy_that_gives_up(void **)
 }
 
 // Once a cycle: a body that no connection stands for long is cut (test_clickhouse_size).
-static void test_closing_behind_the_body(void **)
+TEST_WITH(test_closing_behind_the_body, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
 	each_fault(FAKE_LOST, "insert: ");
 }
 
-static void test_taken_but_not_said(void **)
+TEST_WITH(test_taken_but_not_said, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_taken_fault(FAKE_TAKEN_LOST);
 }
 
-static void test_taken_and_half_said(void **)
+TEST_WITH(test_taken_and_half_said, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_taken_fault(FAKE_TAKEN_HALF);
 }
 
-static void test_taken_and_called_an_error(void **)
+TEST_WITH(test_taken_and_called_an_error, clickhouse_rig_open, clickhouse_rig_close)
 {
 	each_taken_fault(FAKE_TAKEN_ERROR);
 }
 
-static void test_taken_and_silent(void **)
+TEST_WITH(test_taken_and_silent, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.client.insert_ms = 50;
 	each_taken_fault(FAKE_TAKEN_SILENT);
 	assert_true(status.sender.unclear >= 1);
 }
 
-static void test_closing_in_the_body(void **)
+TEST_WITH(test_closing_in_the_body, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
@@ -196,7 +196,7 @@ static void test_closing_in_the_body(void **)
 	assert_false(server.was_out_of_order);
 }
 
-static void test_slow(void **)
+TEST_WITH(test_slow, clickhouse_rig_open, clickhouse_rig_close)
 {
 	enum { BATCHES = 40, TRIES = 20 };
 	unsigned inserts = BATCHES;
@@ -224,7 +224,7 @@ static void test_slow(void **)
 	expect_each_once();
 }
 
-static void test_stopped_and_started_again(void **)
+TEST_WITH(test_stopped_and_started_again, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
@@ -247,7 +247,7 @@ static bool is_without_table(void)
 }
 
 // Seen where nothing may make it again, and mended where the sink may.
-static void test_the_schema_is_dropped(void **)
+TEST_WITH(test_the_schema_is_dropped, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
@@ -271,7 +271,7 @@ static void test_the_schema_is_dropped(void **)
 }
 
 // An insert that still runs is neither counted nor sent again.
-static void test_an_insert_that_still_runs(void **)
+TEST_WITH(test_an_insert_that_still_runs, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_LOST;
 	server.running = 1;
@@ -297,7 +297,7 @@ static bool server_has_a_chunk(void)
 	return has;
 }
 
-static void test_a_restart_goes_on_with_the_spool(void **)
+TEST_WITH(test_a_restart_goes_on_with_the_spool, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TAKEN_SILENT;
 	sink_open();
@@ -321,7 +321,7 @@ static bool is_given_up(void)
 	return status.sender.refused_rows == 100;
 }
 
-static void test_a_body_refused_for_good_is_left(void **)
+TEST_WITH(test_a_body_refused_for_good_is_left, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_BAD_BODY;
 	sink_open();
@@ -344,7 +344,7 @@ static bool has_failed_often(void)
 }
 
 // A damaged part of the table fails questions by such a code too: the chunk is none the worse.
-static void test_a_question_that_cannot_be_answered(void **)
+TEST_WITH(test_a_question_that_cannot_be_answered, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TAKEN_LOST;
 	server.count_code = 33;
@@ -366,7 +366,7 @@ static bool is_put(void)
 	return !status.open_rows && status.taken_rows == fed_rows;
 }
 
-static void test_a_full_spool_drops_the_oldest_and_counts(void **)
+TEST_WITH(test_a_full_spool_drops_the_oldest_and_counts, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.spool_max_bytes = 30000;
 	settings.memory_max_bytes = 30000;
@@ -394,7 +394,7 @@ static bool is_waiting(void)
 }
 
 // Nowhere to put anything: the batches stay with the log, which owes them.
-static void test_no_disk_and_no_server(void **)
+TEST_WITH(test_no_disk_and_no_server, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.memory_max_bytes = 1;
 	settings.folder = "/proc/no/such";
@@ -430,7 +430,7 @@ static enum fake_fault any_fault(struct fake_clickhouse *f)
 	return n < 50 ? FAKE_WELL : faults[n % ARRAY_LEN(faults)];
 }
 
-static void test_any_fault_after_any_other(void **)
+TEST_WITH(test_any_fault_after_any_other, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.choose = any_fault;
 	settings.flush_ms = 3;
@@ -457,36 +457,4 @@ static void test_any_fault_after_any_other(void **)
 	sink = NULL;
 	expect_each_once();
 	assert_true(server.inserts > server.chunks);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_answering_500),
-		CASE(test_disk_full),
-		CASE(test_password_refused),
-		CASE(test_an_older_server_in_its_place),
-		CASE(test_an_older_server_after_a_restart),
-		CASE(test_forbidden_by_a_proxy),
-		CASE(test_a_proxy_that_gives_up),
-		CASE(test_closing_behind_the_body),
-		CASE(test_taken_but_not_said),
-		CASE(test_taken_and_half_said),
-		CASE(test_taken_and_called_an_error),
-		CASE(test_taken_and_silent),
-		CASE(test_closing_in_the_body),
-		CASE(test_slow),
-		CASE(test_stopped_and_started_again),
-		CASE(test_the_schema_is_dropped),
-		CASE(test_an_insert_that_still_runs),
-		CASE(test_a_restart_goes_on_with_the_spool),
-		CASE(test_a_body_refused_for_good_is_left),
-		CASE(test_a_question_that_cannot_be_answered),
-		CASE(test_a_full_spool_drops_the_oldest_and_counts),
-		CASE(test_no_disk_and_no_server),
-		CASE(test_any_fault_after_any_other),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static void head_sign(void)
 	put_u32(file + head - SUM + 4, (uint32_t)sum);
 }
 
-static void test_what_was_written_is_read(void **)
+TEST_WITH(test_what_was_written_is_read, setup, NULL)
 {
 	assert_int_equal(parse(), 0);
 	assert_string_equal(read.box, origin.box);
@@ -58,7 +58,7 @@ static void test_what_was_written_is_read(void **)
 	assert_int_equal(body_len, BODY);
 }
 
-static void test_every_cut_and_every_changed_byte_is_refused(void **)
+TEST_WITH(test_every_cut_and_every_changed_byte_is_refused, setup, NULL)
 {
 	size_t whole = len;
 	for (len = 0; len < whole; len++)
@@ -71,7 +71,7 @@ static void test_every_cut_and_every_changed_byte_is_refused(void **)
 	assert_int_equal(parse(), 0);
 }
 
-static void test_it_must_be_what_its_name_says(void **)
+TEST_WITH(test_it_must_be_what_its_name_says, setup, NULL)
 {
 	for (unsigned i = 0; i < 6; i++) {
 		struct clickhouse_spooled other = chunk;
@@ -85,14 +85,14 @@ static void test_it_must_be_what_its_name_says(void **)
 }
 
 // A later build's file is whole, and not for this build.
-static void test_another_version_is_another_error(void **)
+TEST_WITH(test_another_version_is_another_error, setup, NULL)
 {
 	file[9] = 2;
 	head_sign();
 	assert_int_equal(parse(), -EPROTONOSUPPORT);
 }
 
-static void test_columns_that_are_not_known(void **)
+TEST_WITH(test_columns_that_are_not_known, setup, NULL)
 {
 	char *at = memmem(file, head, "UInt8", 5);
 	assert_non_null(at);
@@ -101,7 +101,7 @@ static void test_columns_that_are_not_known(void **)
 	assert_int_equal(parse(), -EPROTONOSUPPORT);
 }
 
-static void test_a_length_of_its_own_is_not_believed(void **)
+TEST_WITH(test_a_length_of_its_own_is_not_believed, setup, NULL)
 {
 	const size_t box_at = 8 + 2 + 2 + 4 + 24 + 8 + 16;
 	assert_int_equal(get_u16(file + box_at), strlen(origin.box));
@@ -114,7 +114,7 @@ static void test_a_length_of_its_own_is_not_believed(void **)
 	assert_int_equal(parse(), -EBADMSG);
 }
 
-static void test_a_body_without_a_head(void **)
+TEST_WITH(test_a_body_without_a_head, setup, NULL)
 {
 	static const uint8_t gzip[] = {0x1f, 0x8b, 8}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd, 0};
 	struct clickhouse_spooled what = chunk;
@@ -137,7 +137,7 @@ static int layout(const char *text, struct clickhouse_layout *out)
 	return clickhouse_layout_read(text, strlen(text), out);
 }
 
-static void test_layouts(void **)
+TEST_WITH(test_layouts, setup, NULL)
 {
 	static struct clickhouse_layout l;
 	static const char *const bad[] = {"", "time DateTime('UTC')", "time,", "a UInt8,",
@@ -161,7 +161,7 @@ static void test_layouts(void **)
 	assert_int_equal(layout(need, &l), 0);
 }
 
-static void test_too_many_columns(void **)
+TEST_WITH(test_too_many_columns, setup, NULL)
 {
 	static struct clickhouse_layout l;
 	char text[CLICKHOUSE_LAYOUT_MAX];
@@ -173,7 +173,7 @@ static void test_too_many_columns(void **)
 	assert_int_equal(layout(text, &l), -EINVAL);
 }
 
-static void test_rows_end_with_their_bytes(void **)
+TEST_WITH(test_rows_end_with_their_bytes, setup, NULL)
 {
 	static struct clickhouse_layout l;
 	uint8_t row[64] = {0};
@@ -196,23 +196,4 @@ static void test_rows_end_with_their_bytes(void **)
 	memset(row + 4, 0xff, 8);
 	r = rd_init(row, sizeof(row));
 	assert_false(clickhouse_layout_row(&l, &r, &chunk_at, &weight));
-}
-
-#define CASE(f) cmocka_unit_test_setup(f, setup)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_what_was_written_is_read),
-		CASE(test_every_cut_and_every_changed_byte_is_refused),
-		CASE(test_it_must_be_what_its_name_says),
-		CASE(test_another_version_is_another_error),
-		CASE(test_columns_that_are_not_known),
-		CASE(test_a_length_of_its_own_is_not_believed),
-		CASE(test_a_body_without_a_head),
-		CASE(test_layouts),
-		CASE(test_too_many_columns),
-		CASE(test_rows_end_with_their_bytes),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

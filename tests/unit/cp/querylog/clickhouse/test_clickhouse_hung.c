@@ -26,7 +26,7 @@ int fsync(int fd)
 	return (int)syscall(SYS_fsync, fd);
 }
 
-static void test_counts_do_not_wait_for_the_disk(void **)
+TEST_WITH(test_counts_do_not_wait_for_the_disk, clickhouse_rig_open, clickhouse_rig_close)
 {
 	struct querylog_held held;
 	hangs = true;
@@ -50,13 +50,4 @@ static void test_counts_do_not_wait_for_the_disk(void **)
 	fault_set(FAKE_WELL);
 	assert_true(eventually(all_sent));
 	expect_each_once();
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_counts_do_not_wait_for_the_disk,
-			clickhouse_rig_open, clickhouse_rig_close),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void expect_all(uint64_t from)
 	assert_int_equal(from, number + 1);
 }
 
-static void test_behind_a_server_the_maker_waits(void **)
+TEST_WITH(test_behind_a_server_the_maker_waits, setup, teardown)
 {
 	struct clickhouse_parcel p;
 	fill();
@@ -104,7 +104,7 @@ static void test_behind_a_server_the_maker_waits(void **)
 	expect_all(2);
 }
 
-static void test_of_a_server_that_is_away_the_oldest_go(void **)
+TEST_WITH(test_of_a_server_that_is_away_the_oldest_go, setup, teardown)
 {
 	struct clickhouse_parcel p;
 	fill();
@@ -127,7 +127,7 @@ static void test_of_a_server_that_is_away_the_oldest_go(void **)
 }
 
 // One error of a server that is behind costs no row.
-static void test_a_failure_spills_what_there_is_room_for(void **)
+TEST_WITH(test_a_failure_spills_what_there_is_room_for, setup, teardown)
 {
 	struct clickhouse_parcel p;
 	for (unsigned i = 0; i < IN_MEMORY; i++)
@@ -145,7 +145,7 @@ static void test_a_failure_spills_what_there_is_room_for(void **)
 	expect_all(2);
 }
 
-static void test_in_a_hurry_nobody_waits(void **)
+TEST_WITH(test_in_a_hurry_nobody_waits, setup, teardown)
 {
 	fill();
 	assert_int_equal(put(), -EAGAIN);
@@ -179,7 +179,7 @@ static void expect_halves(uint64_t of)
 }
 
 // Where it was: in memory, also when younger ones went to disk meanwhile; and on disk.
-static void test_halves_are_next(void **)
+TEST_WITH(test_halves_are_next, setup, teardown)
 {
 	struct clickhouse_parcel p;
 	struct clickhouse_half half[2];
@@ -205,7 +205,7 @@ static void test_halves_are_next(void **)
 }
 
 // A disk that takes no halves: they wait in memory, and go first.
-static void test_halves_without_a_disk(void **)
+TEST_WITH(test_halves_without_a_disk, setup, teardown)
 {
 	struct rlimit before, small;
 	struct clickhouse_parcel p;
@@ -251,7 +251,7 @@ int fsync(int fd)
 
 // What a disk may say only when it is to keep what it took: the halves are not on it. Then it has
 // room again.
-static void test_halves_that_are_not_synced(void **)
+TEST_WITH(test_halves_that_are_not_synced, setup, teardown)
 {
 	struct clickhouse_parcel p;
 	struct clickhouse_half half[2];
@@ -281,7 +281,7 @@ static void test_halves_that_are_not_synced(void **)
 }
 
 // What this build cannot send is put aside where a file has it, and lost, counted, where none has.
-static void test_what_cannot_be_sent_is_refused(void **)
+TEST_WITH(test_what_cannot_be_sent_is_refused, setup, teardown)
 {
 	struct clickhouse_parcel p;
 	fill();
@@ -296,7 +296,7 @@ static void test_what_cannot_be_sent_is_refused(void **)
 }
 
 // At the end there is nobody to wait for.
-static void test_the_end_keeps_the_newest(void **)
+TEST_WITH(test_the_end_keeps_the_newest, setup, teardown)
 {
 	fill();
 	clickhouse_outbox_close(outbox);
@@ -305,22 +305,4 @@ static void test_the_end_keeps_the_newest(void **)
 	assert_int_equal(counts().spooled, ON_DISK);
 	assert_int_equal(counts().dropped_chunks, IN_MEMORY);
 	assert_int_equal(counts().lost_chunks, 0);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_behind_a_server_the_maker_waits),
-		CASE(test_of_a_server_that_is_away_the_oldest_go),
-		CASE(test_a_failure_spills_what_there_is_room_for),
-		CASE(test_in_a_hurry_nobody_waits),
-		CASE(test_halves_are_next),
-		CASE(test_halves_without_a_disk),
-		CASE(test_halves_that_are_not_synced),
-		CASE(test_what_cannot_be_sent_is_refused),
-		CASE(test_the_end_keeps_the_newest),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

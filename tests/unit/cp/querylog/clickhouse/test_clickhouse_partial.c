@@ -13,7 +13,7 @@ static bool is_partial(void)
 }
 
 // One shard of two took its half. Where the shards know the chunk's token, all is sent once more.
-static void test_half_taken_goes_again(void **)
+TEST_WITH(test_half_taken_goes_again, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.version = "24.8.1.2";
 	server.is_distributed = server.dedups = true;
@@ -30,7 +30,7 @@ static void test_half_taken_goes_again(void **)
 }
 
 // Where they do not, nothing is doubled: the missing rows are counted, and their queries.
-static void test_half_taken_without_tokens(void **)
+TEST_WITH(test_half_taken_without_tokens, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.version = "24.8.1.2";
 	server.is_distributed = true;
@@ -47,7 +47,7 @@ static void test_half_taken_without_tokens(void **)
 }
 
 // A replica that lags says for long that it has none: the chunk is sent again, and known.
-static void test_a_replica_that_lags(void **)
+TEST_WITH(test_a_replica_that_lags, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.version = "24.8.1.2";
 	server.dedups = true;
@@ -60,16 +60,4 @@ static void test_a_replica_that_lags(void **)
 	assert_true(eventually(all_sent));
 	expect_each_once();
 	assert_int_equal(status.sender.partial_rows, 0);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_half_taken_goes_again),
-		CASE(test_half_taken_without_tokens),
-		CASE(test_a_replica_that_lags),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

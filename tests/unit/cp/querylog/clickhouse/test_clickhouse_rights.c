@@ -4,6 +4,7 @@
 // no statement without its right, no right without a statement.
 
 #include "clickhouse_rig.h"
+#include "tests/source_root.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -100,7 +101,7 @@ static void live(const char *version, bool is_distributed)
 	server.on_statement = NULL;
 }
 
-static void test_each_statement_has_a_right(void **)
+TEST_WITH(test_each_statement_has_a_right, clickhouse_rig_open, clickhouse_rig_close)
 {
 	live("24.8.1.2", false);
 	if (unknown)
@@ -110,7 +111,7 @@ static void test_each_statement_has_a_right(void **)
 			fail_msg("nothing was sent that needs %s", rights[i].right);
 }
 
-static void test_a_distributed_table(void **)
+TEST_WITH(test_a_distributed_table, clickhouse_rig_open, clickhouse_rig_close)
 {
 	live("24.8.1.2", true);
 	assert_null(unknown);
@@ -156,7 +157,7 @@ static unsigned granted_count(const char *section)
 }
 
 // After the others, which collect what is needed.
-static void test_the_documented_rights(void **)
+TEST(test_the_documented_rights)
 {
 	const char *section = section_read();
 	unsigned needed = 2; // SELECT on system, REMOTE
@@ -183,16 +184,10 @@ static void test_the_documented_rights(void **)
 	assert_int_equal(system_tables, commas + 1);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
-
-int main(void)
+static int unknown_free(void **)
 {
-	const struct CMUnitTest tests[] = {
-		CASE(test_each_statement_has_a_right),
-		CASE(test_a_distributed_table),
-		cmocka_unit_test(test_the_documented_rights),
-	};
-	int ret = cmocka_run_group_tests(tests, NULL, NULL);
 	free((char *)(uintptr_t)unknown);
-	return ret;
+	return 0;
 }
+
+TEST_GROUP(NULL, unknown_free)

@@ -58,7 +58,7 @@ static size_t row_text_len(const struct querylog_row *row)
 	       + row->list.len + row->upstream.len;
 }
 
-static void test_a_row_byte_by_byte(void **)
+TEST(test_a_row_byte_by_byte)
 {
 	struct querylog_row row = row_plain();
 	row.transport = QUERYLOG_UDP;
@@ -88,7 +88,7 @@ static void test_a_row_byte_by_byte(void **)
 	assert_memory_equal(out + n - (sizeof(end) - 1), end, sizeof(end) - 1);
 }
 
-static void test_no_ede_is_minus_one(void **)
+TEST(test_no_ede_is_minus_one)
 {
 	struct querylog_row row = row_plain();
 	uint8_t out[ROW_MAX];
@@ -98,7 +98,7 @@ static void test_no_ede_is_minus_one(void **)
 	assert_memory_equal(out + n - 22, "\xff\xff\xff\xff", 4);
 }
 
-static void test_a_long_name_has_a_length_of_two_bytes(void **)
+TEST(test_a_long_name_has_a_length_of_two_bytes)
 {
 	char name[QUERYLOG_NAME_MAX];
 	struct querylog_row row = row_plain();
@@ -113,7 +113,7 @@ static void test_a_long_name_has_a_length_of_two_bytes(void **)
 	assert_memory_equal(at + 2, name, 1000);
 }
 
-static void test_no_byte_behind_what_a_row_may_take(void **)
+TEST(test_no_byte_behind_what_a_row_may_take)
 {
 	struct querylog_row row = row_plain();
 	size_t max = clickhouse_row_max("box", &row);
@@ -125,7 +125,7 @@ static void test_no_byte_behind_what_a_row_may_take(void **)
 }
 
 // Its length is that of its parts: a column left out or written twice would show.
-static void test_rows_of_every_kind(void **)
+TEST(test_rows_of_every_kind)
 {
 	enum { FIXED = 4 + 4 + 8 * 3 + 2 + 2 + 2 + 1 + 1 + 2 + 4 + 4 + 4 + 2 + 2, TEXTS = 11 };
 	struct querylog_rig rig;
@@ -157,7 +157,7 @@ static size_t unpack(enum clickhouse_coding coding, void *from, size_t len, void
 	return cap - z.avail_out;
 }
 
-static void test_bodies_come_out_again(void **)
+TEST(test_bodies_come_out_again)
 {
 	static const size_t lens[] = {0, 1, 1000, 65536, BODY_MAX};
 	struct clickhouse_packer *p;
@@ -183,7 +183,7 @@ static void test_bodies_come_out_again(void **)
 	free(back);
 }
 
-static void test_no_room_is_said(void **)
+TEST(test_no_room_is_said)
 {
 	struct clickhouse_packer *p;
 	uint8_t plain[1000], out[8];
@@ -194,18 +194,4 @@ static void test_no_room_is_said(void **)
 		assert_int_equal(clickhouse_pack(p, coding, plain, sizeof(plain), out, sizeof(out)),
 			-ENOSPC);
 	clickhouse_packer_close(p);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_row_byte_by_byte),
-		cmocka_unit_test(test_no_ede_is_minus_one),
-		cmocka_unit_test(test_a_long_name_has_a_length_of_two_bytes),
-		cmocka_unit_test(test_no_byte_behind_what_a_row_may_take),
-		cmocka_unit_test(test_rows_of_every_kind),
-		cmocka_unit_test(test_bodies_come_out_again),
-		cmocka_unit_test(test_no_room_is_said),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static void wait_long(void)
 }
 
 // 413 is final for that size: cut at once, without a wait, until it fits.
-static void test_a_chunk_too_large_is_cut(void **)
+TEST_WITH(test_a_chunk_too_large_is_cut, clickhouse_rig_open, clickhouse_rig_close)
 {
 	enum { MOST = 300, MORE = 2 }; // too few to grow by
 	server.fault = FAKE_TOO_LARGE;
@@ -64,7 +64,7 @@ static void test_a_chunk_too_large_is_cut(void **)
 	assert_int_equal(pieces_taken(), 8);
 }
 
-static void test_one_from_the_spool_is_cut_there(void **)
+TEST_WITH(test_one_from_the_spool_is_cut_there, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_ERROR;
 	server.rows_most = 200;
@@ -80,7 +80,7 @@ static void test_one_from_the_spool_is_cut_there(void **)
 }
 
 // Pieces on disk, a restart between them; the first piece was taken, and not said to be.
-static void test_a_restart_between_pieces(void **)
+TEST_WITH(test_a_restart_between_pieces, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_ERROR;
 	server.rows_most = 600;
@@ -112,7 +112,7 @@ static void test_a_restart_between_pieces(void **)
 	expect_each_once();
 }
 
-static void test_a_row_alone_and_too_large_is_counted(void **)
+TEST_WITH(test_a_row_alone_and_too_large_is_counted, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TOO_LARGE;
 	wait_long();
@@ -135,7 +135,7 @@ static void test_a_row_alone_and_too_large_is_counted(void **)
 }
 
 // The word of it is lost: the connection ends under the body each time, and all else is answered.
-static void test_a_body_that_no_connection_stands(void **)
+TEST_WITH(test_a_body_that_no_connection_stands, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TOO_LONG;
 	wait_long();
@@ -151,7 +151,7 @@ static void test_a_body_that_no_connection_stands(void **)
 	assert_true(status.sender.unclear >= 3 * CLICKHOUSE_BROKEN_TRIES);
 }
 
-static void test_a_row_that_no_connection_stands_is_left(void **)
+TEST_WITH(test_a_row_that_no_connection_stands_is_left, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TOO_LONG;
 	wait_long();
@@ -170,7 +170,7 @@ static void test_a_row_that_no_connection_stands_is_left(void **)
 }
 
 // Slowly: a quarter more after each CLICKHOUSE_GROW_AFTER chunks that were taken.
-static void test_chunks_grow_again(void **)
+TEST_WITH(test_chunks_grow_again, clickhouse_rig_open, clickhouse_rig_close)
 {
 	enum { MOST = 100 };
 	server.fault = FAKE_TOO_LARGE;
@@ -240,7 +240,7 @@ static void spool_begin(void)
 	clickhouse_close(sink);
 }
 
-static void test_rows_of_another_build_go_by_their_columns(void **)
+TEST_WITH(test_rows_of_another_build_go_by_their_columns, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.extra = "extra UInt32";
 	spool_begin();
@@ -253,7 +253,7 @@ static void test_rows_of_another_build_go_by_their_columns(void **)
 	assert_int_equal(status.outbox.unreadable, 0);
 }
 
-static void test_and_are_cut_by_them(void **)
+TEST_WITH(test_and_are_cut_by_them, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.extra = "extra UInt32";
 	server.fault = FAKE_TOO_LARGE;
@@ -267,7 +267,7 @@ static void test_and_are_cut_by_them(void **)
 	assert_int_equal(status.sender.cut_chunks, 3);
 }
 
-static void test_and_wait_for_their_table(void **)
+TEST_WITH(test_and_wait_for_their_table, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.extra = "extra UInt32";
 	server.fault = FAKE_ERROR;
@@ -291,7 +291,7 @@ static bool is_aside(void)
 }
 
 // A table without that column: nothing of it is sent, and nothing behind it waits.
-static void test_rows_that_fit_no_table_are_put_aside(void **)
+TEST_WITH(test_rows_that_fit_no_table_are_put_aside, clickhouse_rig_open, clickhouse_rig_close)
 {
 	spool_begin();
 	other_build_spools(100);
@@ -320,7 +320,7 @@ static void garbage_spool(unsigned i, long bytes)
 	fclose(f);
 }
 
-static void test_garbage_holds_nothing_up(void **)
+TEST_WITH(test_garbage_holds_nothing_up, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.spool_max_bytes = 1 << 20;
 	spool_begin();
@@ -343,7 +343,7 @@ static bool is_failing_by_password(void)
 }
 
 // A wrong password, put right while rows wait: no restart, no row lost, none twice.
-static void test_another_password(void **)
+TEST_WITH(test_another_password, clickhouse_rig_open, clickhouse_rig_close)
 {
 	struct clickhouse_settings right = settings;
 	server.key = "secret";
@@ -359,7 +359,7 @@ static void test_another_password(void **)
 
 static struct fake_clickhouse second = {.has_table = true, .may_create = true};
 
-static void test_another_server_and_table(void **)
+TEST_WITH(test_another_server_and_table, clickhouse_rig_open, clickhouse_rig_close)
 {
 	char other[64];
 	sink_open();
@@ -385,27 +385,4 @@ static void test_another_server_and_table(void **)
 	clickhouse_close(sink);
 	sink = NULL;
 	fake_clickhouse_stop(&second);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_a_chunk_too_large_is_cut),
-		CASE(test_one_from_the_spool_is_cut_there),
-		CASE(test_a_restart_between_pieces),
-		CASE(test_a_row_alone_and_too_large_is_counted),
-		CASE(test_a_body_that_no_connection_stands),
-		CASE(test_a_row_that_no_connection_stands_is_left),
-		CASE(test_chunks_grow_again),
-		CASE(test_rows_of_another_build_go_by_their_columns),
-		CASE(test_and_are_cut_by_them),
-		CASE(test_and_wait_for_their_table),
-		CASE(test_rows_that_fit_no_table_are_put_aside),
-		CASE(test_garbage_holds_nothing_up),
-		CASE(test_another_password),
-		CASE(test_another_server_and_table),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

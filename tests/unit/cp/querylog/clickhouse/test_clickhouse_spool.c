@@ -84,7 +84,7 @@ static void expect_first(uint64_t number, size_t units)
 	free(read);
 }
 
-static void test_in_the_order_of_puts(void **)
+TEST_WITH(test_in_the_order_of_puts, setup, teardown)
 {
 	for (unsigned i = 1; i <= 4; i++)
 		assert_int_equal(put(5, i, 100 + i), 0);
@@ -98,7 +98,7 @@ static void test_in_the_order_of_puts(void **)
 	assert_int_equal(spool.dropped_files, 0);
 }
 
-static void test_a_restart_finds_all_of_it(void **)
+TEST_WITH(test_a_restart_finds_all_of_it, setup, teardown)
 {
 	assert_int_equal(put(6, 1, 30), 0);
 	assert_int_equal(put(5, 300, 20), 0);
@@ -119,7 +119,7 @@ static void test_a_restart_finds_all_of_it(void **)
 	expect_first(1, 30);
 }
 
-static void test_the_oldest_goes_when_full(void **)
+TEST_WITH(test_the_oldest_goes_when_full, setup, teardown)
 {
 	for (unsigned i = 1; i <= 4; i++)
 		assert_int_equal(put(5, i, 300), 0);
@@ -138,7 +138,7 @@ static void test_the_oldest_goes_when_full(void **)
 }
 
 // What is being sent must still be there when the server says that it has it.
-static void test_the_one_being_sent_stays(void **)
+TEST_WITH(test_the_one_being_sent_stays, setup, teardown)
 {
 	const struct clickhouse_spooled sent = chunk(5, 1, 300);
 	for (unsigned i = 2; i <= 3; i++)
@@ -159,7 +159,7 @@ static void test_the_one_being_sent_stays(void **)
 	expect_first(6, 900);
 }
 
-static void test_a_smaller_spool_after_a_restart(void **)
+TEST_WITH(test_a_smaller_spool_after_a_restart, setup, teardown)
 {
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(put(5, i, 300), 0);
@@ -191,7 +191,7 @@ static bool file_there(const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static void test_other_files_are_left_alone_and_unfinished_ones_go(void **)
+TEST_WITH(test_other_files_are_left_alone_and_unfinished_ones_go, setup, teardown)
 {
 	static const char *const others[] = {"notes.txt", "-1.chunk",
 		"0000000000000005-0000000000000001-00000003-0000000a-0000000000000046-9.chunk",
@@ -207,7 +207,7 @@ static void test_other_files_are_left_alone_and_unfinished_ones_go(void **)
 }
 
 // A file may be no longer than 100 units: what a full disk looks like to write().
-static void test_a_disk_that_takes_half(void **)
+TEST_WITH(test_a_disk_that_takes_half, setup, teardown)
 {
 	struct rlimit before, small;
 	assert_int_equal(put(5, 1, 50), 0);
@@ -243,7 +243,7 @@ static int read_first(void)
 	return ret;
 }
 
-static void test_a_body_cut_on_disk_is_said(void **)
+TEST_WITH(test_a_body_cut_on_disk_is_said, setup, teardown)
 {
 	char path[256];
 	assert_int_equal(put(5, 1, 200), 0);
@@ -258,7 +258,7 @@ static void test_a_body_cut_on_disk_is_said(void **)
 	assert_int_equal(spool.count, 0);
 }
 
-static void test_an_byte_changed_on_disk_is_said(void **)
+TEST_WITH(test_an_byte_changed_on_disk_is_said, setup, teardown)
 {
 	char path[256];
 	assert_int_equal(put(5, 1, 20), 0);
@@ -279,7 +279,7 @@ static void test_an_byte_changed_on_disk_is_said(void **)
 }
 
 // A user who can write into the folder cannot make weir read another file.
-static void test_a_link_is_no_file(void **)
+TEST_WITH(test_a_link_is_no_file, setup, teardown)
 {
 	char path[256], other[256];
 	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
@@ -293,7 +293,7 @@ static void test_a_link_is_no_file(void **)
 }
 
 // What another build, or a box by another name, has left says so, and keeps doing so when cut.
-static void test_files_of_others_say_whose_they_are(void **)
+TEST_WITH(test_files_of_others_say_whose_they_are, setup, teardown)
 {
 	static const char columns[] = "time DateTime('UTC'),box String,run UInt64,chunk UInt64,"
 				      "weight UInt64,old UInt16,";
@@ -332,7 +332,7 @@ static void test_files_of_others_say_whose_they_are(void **)
 }
 
 // Of builds that wrote the body alone: the columns are those of that time, the box is ours.
-static void test_a_file_without_a_head(void **)
+TEST_WITH(test_a_file_without_a_head, setup, teardown)
 {
 	static const uint8_t zstd[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0};
 	file_copy(name_of_1, zstd, sizeof(zstd));
@@ -349,7 +349,7 @@ static const struct clickhouse_spooled *at(unsigned i)
 	return &spool.file[(spool.first + i) % CLICKHOUSE_SPOOL_SLOTS];
 }
 
-static void test_halves_take_the_place_of_the_whole(void **)
+TEST_WITH(test_halves_take_the_place_of_the_whole, setup, teardown)
 {
 	for (unsigned i = 1; i <= 2; i++)
 		assert_int_equal(put(5, i, 100), 0);
@@ -372,7 +372,7 @@ static void test_halves_take_the_place_of_the_whole(void **)
 }
 
 // A kill between the halves and the whole's end: the whole goes on, its pieces were never sent.
-static void test_a_cut_that_a_kill_has_left(void **)
+TEST_WITH(test_a_cut_that_a_kill_has_left, setup, teardown)
 {
 	uint64_t piece = clickhouse_number_half(clickhouse_number_half(1, 1), 0);
 	assert_int_equal(put(5, clickhouse_number_half(1, 0), 30), 0);
@@ -405,7 +405,7 @@ static unsigned files_aside(void)
 }
 
 // For an operator to look at; as many, and as large, as a folder may have beside its spool.
-static void test_what_is_put_aside_is_bounded(void **)
+TEST_WITH(test_what_is_put_aside_is_bounded, setup, teardown)
 {
 	for (unsigned i = 1; i <= CLICKHOUSE_ASIDE_MAX + 4; i++) {
 		assert_int_equal(put(5, i, 10), 0);
@@ -434,7 +434,7 @@ static void test_what_is_put_aside_is_bounded(void **)
 
 // More files than the list has places: the oldest go, whatever order the folder has. In memory, for
 // a disk takes its time for as many.
-static void test_more_files_than_a_list_holds(void **)
+TEST_WITH(test_more_files_than_a_list_holds, setup, teardown)
 {
 	enum { MORE = 10 };
 	char name[128];
@@ -465,34 +465,8 @@ static void test_more_files_than_a_list_holds(void **)
 	assert_int_equal(spool.dropped_files, MORE + 1);
 }
 
-static void test_no_folder(void **)
+TEST(test_no_folder)
 {
 	struct clickhouse_spool s;
 	assert_int_equal(clickhouse_spool_open(&s, "/proc/no/such", "box", 1000), -ENOENT);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_in_the_order_of_puts),
-		CASE(test_a_restart_finds_all_of_it),
-		CASE(test_the_oldest_goes_when_full),
-		CASE(test_the_one_being_sent_stays),
-		CASE(test_a_smaller_spool_after_a_restart),
-		CASE(test_other_files_are_left_alone_and_unfinished_ones_go),
-		CASE(test_a_disk_that_takes_half),
-		CASE(test_a_body_cut_on_disk_is_said),
-		CASE(test_an_byte_changed_on_disk_is_said),
-		CASE(test_a_link_is_no_file),
-		CASE(test_files_of_others_say_whose_they_are),
-		CASE(test_a_file_without_a_head),
-		CASE(test_halves_take_the_place_of_the_whole),
-		CASE(test_a_cut_that_a_kill_has_left),
-		CASE(test_what_is_put_aside_is_bounded),
-		CASE(test_more_files_than_a_list_holds),
-		cmocka_unit_test(test_no_folder),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static int setup(void **state)
 	return ret;
 }
 
-static void test_the_future_goes_first_for_size(void **)
+TEST_WITH(test_the_future_goes_first_for_size, setup, clickhouse_rig_close)
 {
 	tidy(true, 5000);
 	assert_int_equal(server.drops, 0);
@@ -57,7 +57,7 @@ static void test_the_future_goes_first_for_size(void **)
 }
 
 // The last one of the future is no newest: it goes too, and the newest of the present stays.
-static void test_all_of_the_future_may_go(void **)
+TEST_WITH(test_all_of_the_future_may_go, setup, clickhouse_rig_close)
 {
 	strcpy(server.parts, "20261121\t3000\t3000\n");
 	tidy(true, 3000);
@@ -69,7 +69,7 @@ static void test_all_of_the_future_may_go(void **)
 }
 
 // With no partition of the present, those of the future still go for size.
-static void test_a_table_of_the_future_alone(void **)
+TEST_WITH(test_a_table_of_the_future_alone, setup, clickhouse_rig_close)
 {
 	server.newest[0] = '\0';
 	strcpy(server.parts, "");
@@ -83,7 +83,7 @@ static void test_a_table_of_the_future_alone(void **)
 	assert_int_equal(server.drops, 0);
 }
 
-static void test_a_clock_that_is_not_steady_drops_none_of_the_future(void **)
+TEST_WITH(test_a_clock_that_is_not_steady_drops_none_of_the_future, setup, clickhouse_rig_close)
 {
 	tidy(false, 3000);
 	assert_int_equal(server.drops, 1);
@@ -92,7 +92,7 @@ static void test_a_clock_that_is_not_steady_drops_none_of_the_future(void **)
 
 // 48 partitions of the future would fill the reply: they are not asked for. A server whose clock
 // is behind says so in the same reply: the earlier clock counts.
-static void test_the_newest_is_of_the_present(void **)
+TEST_WITH(test_the_newest_is_of_the_present, setup, clickhouse_rig_close)
 {
 	tidy(false, 0);
 	assert_non_null(strstr(server.last_newest, "partition <= '2026112101'"));
@@ -100,18 +100,4 @@ static void test_the_newest_is_of_the_present(void **)
 	strcpy(server.parts, "20261120\t1000\t5000\n");
 	tidy(false, 1);
 	assert_int_equal(server.drops, 0);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, clickhouse_rig_close)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(test_the_future_goes_first_for_size),
-		CASE(test_all_of_the_future_may_go),
-		CASE(test_a_table_of_the_future_alone),
-		CASE(test_a_clock_that_is_not_steady_drops_none_of_the_future),
-		CASE(test_the_newest_is_of_the_present),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

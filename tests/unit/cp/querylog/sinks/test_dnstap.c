@@ -166,7 +166,7 @@ static bool field_of(const uint8_t *bytes, size_t len, unsigned number, struct f
 	return found;
 }
 
-static void test_a_row_as_a_message(void **)
+TEST_WITH(test_a_row_as_a_message, setup, teardown)
 {
 	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
@@ -249,7 +249,7 @@ static struct querylog_row answered_row(const struct querylog_whole *whole)
 }
 
 // Both ends, and both messages byte for byte, of any length.
-static void test_a_row_with_messages(void **)
+TEST_WITH(test_a_row_with_messages, setup, teardown)
 {
 	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
@@ -297,7 +297,7 @@ static void test_a_row_with_messages(void **)
 }
 
 // A balancer may use the other family than the client that it names.
-static void test_a_service_of_another_family(void **)
+TEST_WITH(test_a_service_of_another_family, setup, teardown)
 {
 	static const uint8_t mapped[16] = {[10] = 0xff, 0xff, 198, 18, 0, 53};
 	static uint8_t frame[DNSTAP_FRAME_MAX];
@@ -343,7 +343,7 @@ static void read_frame(int fd)
 	read_all(fd, bytes, get_u32(bytes));
 }
 
-static void test_rows_without_messages_are_counted(void **)
+TEST_WITH(test_rows_without_messages_are_counted, setup, teardown)
 {
 	const struct querylog_whole whole = {.query = asked, .reply = answer, .service_port = 53};
 	struct dnstap *d;
@@ -362,7 +362,7 @@ static void test_rows_without_messages_are_counted(void **)
 	close(fd);
 }
 
-static void test_every_row_arrives(void **)
+TEST_WITH(test_every_row_arrives, setup, teardown)
 {
 	struct dnstap *d;
 	listen_now();
@@ -379,7 +379,7 @@ static void test_every_row_arrives(void **)
 	close(fd);
 }
 
-static void test_a_receiver_that_goes_and_comes(void **)
+TEST_WITH(test_a_receiver_that_goes_and_comes, setup, teardown)
 {
 	struct dnstap *d;
 	assert_int_equal(dnstap_open(&d, path), 0);
@@ -413,7 +413,7 @@ static void *read_slowly(void *arg)
 }
 
 // Each piece is taken within its time: all of the queue would take half a minute.
-static void test_a_slow_receiver_does_not_keep_the_end(void **)
+TEST_WITH(test_a_slow_receiver_does_not_keep_the_end, setup, teardown)
 {
 	struct dnstap *d;
 	pthread_t reader;
@@ -444,7 +444,7 @@ static uint16_t listen_tcp(uint16_t port)
 }
 
 // Nobody listens at first; a receiver takes a row, goes and comes back.
-static void test_over_tcp(void **)
+TEST_WITH(test_over_tcp, setup, teardown)
 {
 	const uint16_t port = listen_tcp(0);
 	struct dnstap *d;
@@ -467,7 +467,7 @@ static void test_over_tcp(void **)
 	dnstap_close(d);
 }
 
-static void test_another_content_type(void **)
+TEST_WITH(test_another_content_type, setup, teardown)
 {
 	static const uint8_t wrong[] = {
 		0, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 3, 'a', 'b', 'c'};
@@ -480,21 +480,4 @@ static void test_another_content_type(void **)
 	assert_string_equal(s.why, strerror(EBADMSG));
 	dnstap_close(d);
 	close(fd);
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_a_row_as_a_message),
-		T(test_a_row_with_messages),
-		T(test_a_service_of_another_family),
-		T(test_rows_without_messages_are_counted),
-		T(test_every_row_arrives),
-		T(test_a_receiver_that_goes_and_comes),
-		T(test_a_slow_receiver_does_not_keep_the_end),
-		T(test_over_tcp),
-		T(test_another_content_type),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

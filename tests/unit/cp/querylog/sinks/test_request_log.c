@@ -116,7 +116,7 @@ static struct querylog_row row_like(void)
 		.is_blocked = true};
 }
 
-static void test_a_line_of_words(void **)
+TEST_WITH(test_a_line_of_words, setup, teardown)
 {
 	struct querylog_row row = row_like();
 	char line[ROW_LINE_MAX];
@@ -142,7 +142,7 @@ static unsigned lines_of(const char *text)
 	return n;
 }
 
-static void test_a_file_a_day(void **)
+TEST_WITH(test_a_file_a_day, setup, teardown)
 {
 	struct request_log *l = open_log(false, 1 << 20);
 	for (unsigned day = 0; day < 3; day++) {
@@ -179,7 +179,7 @@ static bool is_there(const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static void test_a_clock_400_days_ahead_deletes_nothing(void **)
+TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 {
 	touch("requests-2026-11-17.log");
 	struct request_log *l = open_log(false, 1 << 20);
@@ -217,7 +217,7 @@ static void file_write(const char *name, const char *bytes, size_t len)
 }
 
 // As logrotate does it without copytruncate, whoever owns the next file.
-static void test_a_file_that_was_moved_is_left(void **)
+TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 {
 	char from[128], to[128];
 	snprintf(from, sizeof(from), "%s/%s", folder, TODAY);
@@ -244,7 +244,7 @@ static void test_a_file_that_was_moved_is_left(void **)
 }
 
 // Room is what the file takes, not what was written to it.
-static void test_a_file_that_was_copied_and_truncated(void **)
+TEST_WITH(test_a_file_that_was_copied_and_truncated, setup, teardown)
 {
 	char path[128];
 	struct stat st;
@@ -264,7 +264,7 @@ static void test_a_file_that_was_copied_and_truncated(void **)
 }
 
 // What a power cut leaves: half a line, and NULs where no bytes came to the disk.
-static void test_a_torn_end_is_cut_off(void **)
+TEST_WITH(test_a_torn_end_is_cut_off, setup, teardown)
 {
 	static const char torn[] = "one whole line\nhalf a li\0\0\0\0\0\0\0\0";
 	static const struct {
@@ -296,7 +296,7 @@ static void test_a_torn_end_is_cut_off(void **)
 }
 
 // Longer than what is read at a time.
-static void test_a_long_torn_end(void **)
+TEST_WITH(test_a_long_torn_end, setup, teardown)
 {
 	enum { LEN = 200000 };
 	char *bytes = calloc(1, LEN);
@@ -314,7 +314,7 @@ static void test_a_long_torn_end(void **)
 }
 
 // What ext4 leaves where it wrote the block behind and not the rest of the one before.
-static void test_torn_in_the_middle(void **)
+TEST_WITH(test_torn_in_the_middle, setup, teardown)
 {
 	enum { LINE = 100, LINES = 2000, TORN = 1200, NULS = 117 };
 	char *bytes = malloc(LINE * LINES);
@@ -336,7 +336,7 @@ static void test_torn_in_the_middle(void **)
 	free(bytes);
 }
 
-static void test_other_files_stay(void **)
+TEST_WITH(test_other_files_stay, setup, teardown)
 {
 	static const char *const others[] = {
 		"requests-2001-01-01.log.gz", "requests-2001-13-01.log", "requests-2001-01-01.txt"};
@@ -364,7 +364,7 @@ static void test_other_files_stay(void **)
 	free(text);
 }
 
-static void test_a_day_has_a_bound(void **)
+TEST_WITH(test_a_day_has_a_bound, setup, teardown)
 {
 	struct request_log *l = open_log(false, 4096);
 	struct sink_status s;
@@ -389,7 +389,7 @@ static void test_a_day_has_a_bound(void **)
 	request_log_close(l);
 }
 
-static void test_what_fails_is_tried_again(void **)
+TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 {
 	char path[128], moved[140];
 	snprintf(path, sizeof(path), "%s/gone/deeper", folder);
@@ -420,23 +420,4 @@ static void test_what_fails_is_tried_again(void **)
 	request_log_close(l);
 	*strrchr(folder, '/') = '\0';
 	*strrchr(folder, '/') = '\0';
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_a_line_of_words),
-		T(test_a_file_a_day),
-		T(test_a_clock_400_days_ahead_deletes_nothing),
-		T(test_a_file_that_was_moved_is_left),
-		T(test_a_file_that_was_copied_and_truncated),
-		T(test_a_torn_end_is_cut_off),
-		T(test_a_long_torn_end),
-		T(test_torn_in_the_middle),
-		T(test_other_files_stay),
-		T(test_a_day_has_a_bound),
-		T(test_what_fails_is_tried_again),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

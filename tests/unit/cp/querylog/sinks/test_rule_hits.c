@@ -21,7 +21,7 @@ static void source_add(struct rule_builder *b, const char *title, const char *na
 		assert_int_equal(fixture_add(b, RULE_CLASS_BLOCK, word), 0);
 }
 
-static void test_rules(void **)
+TEST(test_rules)
 {
 	static const struct {
 		const char *name, *list, *found;
@@ -60,7 +60,7 @@ static void test_rules(void **)
 	rule_arena_free(&image);
 }
 
-static void test_lists(void **)
+TEST(test_lists)
 {
 	static struct rule_hits h;
 	char title[16];
@@ -78,13 +78,4 @@ static void test_lists(void **)
 	assert_int_equal(rule_hits_of(&h, "list-5"), 1);
 	assert_int_equal(rule_hits_of(&h, "list-1023"), 0);
 	assert_int_equal(rule_hits_of(&h, "none"), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_lists),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,22 @@ static bool comes(const struct tail_filter *f, const char *name)
 	return len > 0;
 }
 
-static void test_filters(void **)
+static int setup(void **)
+{
+	querylog_rig_open(&rig, 7);
+	int rc = tail_open(&tail);
+	sink = tail_sink(tail);
+	return rc;
+}
+
+static int teardown(void **)
+{
+	tail_free(tail);
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+TEST_WITH(test_filters, setup, teardown)
 {
 	assert_true(comes(&(struct tail_filter){0}, "a.example"));
 	assert_true(comes(&(struct tail_filter){.name = "example"}, "a.example"));
@@ -85,7 +100,7 @@ static void text_check(json_t *o, const char *key, struct querylog_text is)
 }
 
 // Every line is JSON that says what the row says; by another parser.
-static void test_lines(void **)
+TEST_WITH(test_lines, setup, teardown)
 {
 	enum { ROWS = 300 };
 	char line[ROW_LINE_MAX];
@@ -117,7 +132,7 @@ static void test_lines(void **)
 
 // A reader that does not fetch its rows loses them and all that follow, until it gets the number
 // lost.
-static void test_full(void **)
+TEST_WITH(test_full, setup, teardown)
 {
 	unsigned slow, quick;
 	struct tail_counts c;
@@ -153,7 +168,7 @@ static void test_full(void **)
 	assert_int_equal(c.cut, 1);
 }
 
-static void test_as_many_as_may(void **)
+TEST_WITH(test_as_many_as_may, setup, teardown)
 {
 	unsigned reader[TAIL_READERS_MAX], more;
 	struct tail_counts c;
@@ -169,30 +184,4 @@ static void test_as_many_as_may(void **)
 	assert_int_equal(c.refused, 1);
 	assert_int_equal(c.readers, 0);
 	assert_int_equal(c.joined, TAIL_READERS_MAX + 1);
-}
-
-static int setup(void **)
-{
-	querylog_rig_open(&rig, 7);
-	int rc = tail_open(&tail);
-	sink = tail_sink(tail);
-	return rc;
-}
-
-static int teardown(void **)
-{
-	tail_free(tail);
-	querylog_rig_close(&rig);
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_as_many_as_may, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

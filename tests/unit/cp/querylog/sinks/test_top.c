@@ -47,7 +47,22 @@ static void item_check(enum top_kind kind, unsigned i, const char *name, uint64_
 	assert_int_equal(report.item[kind][i].error, 0);
 }
 
-static void test_kinds(void **)
+static int setup(void **)
+{
+	querylog_rig_open(&rig, 42);
+	int rc = top_open(&top, NULL, start_ms);
+	sink = top_sink(top);
+	return rc;
+}
+
+static int teardown(void **)
+{
+	top_free(top);
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+TEST_WITH(test_kinds, setup, teardown)
 {
 	struct querylog_row row = row_of("a.example.", "192.0.2.1", 5);
 	give(&row);
@@ -99,7 +114,7 @@ static void test_kinds(void **)
 	assert_int_equal(report.count[TOP_NAMES], 2);
 }
 
-static void test_forgets(void **)
+TEST_WITH(test_forgets, setup, teardown)
 {
 	uint64_t now_ms = start_ms;
 	struct querylog_row row = row_of("old.example.", "192.0.2.1", 5);
@@ -127,7 +142,7 @@ static void test_forgets(void **)
 }
 
 // Whatever comes, no byte more.
-static void test_fixed_size(void **)
+TEST_WITH(test_fixed_size, setup, teardown)
 {
 	struct top_size before, after;
 	top_size(top, &before);
@@ -142,29 +157,4 @@ static void test_fixed_size(void **)
 	assert_true(after.used > TOP_CAP && after.used <= after.cap);
 	top_read(top, TOP_ITEMS_MAX + 1, &report);
 	assert_int_equal(report.count[TOP_NAMES], TOP_ITEMS_MAX);
-}
-
-static int setup(void **)
-{
-	querylog_rig_open(&rig, 42);
-	int rc = top_open(&top, NULL, start_ms);
-	sink = top_sink(top);
-	return rc;
-}
-
-static int teardown(void **)
-{
-	top_free(top);
-	querylog_rig_close(&rig);
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_forgets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fixed_size, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

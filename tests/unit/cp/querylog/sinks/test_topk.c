@@ -55,8 +55,15 @@ static void promise_check(const struct topk *now, const struct topk *before, uns
 	assert_int_equal(found, heavy);
 }
 
+static int setup(void **)
+{
+	seed = 88172645463325252;
+	memset(truth, 0, sizeof(truth));
+	return 0;
+}
+
 // Two heavy ones, and a tail that pushes each entry out all the time.
-static void test_against_a_flat_tail(void **)
+TEST_WITH(test_against_a_flat_tail, setup, NULL)
 {
 	struct topk *s;
 	assert_int_equal(topk_open(&s, CAP, 64), 0);
@@ -76,7 +83,7 @@ static void test_against_a_flat_tail(void **)
 }
 
 // Names as clients query them: the k-th as often as 1 / k. The ten largest, to 1 %, in order.
-static void test_of_names_as_they_come(void **)
+TEST_WITH(test_of_names_as_they_come, setup, NULL)
 {
 	struct topk *s;
 	double sum = 0, at[2000];
@@ -100,7 +107,7 @@ static void test_of_names_as_they_come(void **)
 }
 
 // Large weights, and one that comes last, after all others have been there.
-static void test_weights(void **)
+TEST_WITH(test_weights, setup, NULL)
 {
 	struct topk *s;
 	assert_int_equal(topk_open(&s, CAP, 64), 0);
@@ -113,7 +120,7 @@ static void test_weights(void **)
 }
 
 // Two periods are as good as one: what one of them forgot is in its error.
-static void test_two_as_one(void **)
+TEST_WITH(test_two_as_one, setup, NULL)
 {
 	struct topk *a, *b;
 	assert_int_equal(topk_open(&a, CAP, 64), 0);
@@ -131,7 +138,7 @@ static void test_two_as_one(void **)
 	topk_free(b);
 }
 
-static void test_clear_and_long_texts(void **)
+TEST_WITH(test_clear_and_long_texts, setup, NULL)
 {
 	struct topk *s;
 	static const char same[] = "0123456789abcdef", longer[] = "0123456789abcdeX";
@@ -151,23 +158,4 @@ static void test_clear_and_long_texts(void **)
 	assert_int_equal(topk_bytes(s), bytes);
 	topk_free(s);
 	assert_int_equal(topk_open(&s, TOPK_CAP_MAX, 8), -EINVAL);
-}
-
-static int setup(void **)
-{
-	seed = 88172645463325252;
-	memset(truth, 0, sizeof(truth));
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_against_a_flat_tail, setup),
-		cmocka_unit_test_setup(test_of_names_as_they_come, setup),
-		cmocka_unit_test_setup(test_weights, setup),
-		cmocka_unit_test_setup(test_two_as_one, setup),
-		cmocka_unit_test_setup(test_clear_and_long_texts, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,7 +127,7 @@ static bool said(const char *what)
 	return is;
 }
 
-static void test_wanted_kinds_are_sent(void **)
+TEST_WITH(test_wanted_kinds_are_sent, setup, teardown)
 {
 	target.on_block = true;
 	struct webhook *w = open_one();
@@ -143,7 +143,7 @@ static void test_wanted_kinds_are_sent(void **)
 	assert_int_equal(received, 1);
 }
 
-static void test_errors_for_discord(void **)
+TEST_WITH(test_errors_for_discord, setup, teardown)
 {
 	target.on_error = true;
 	target.to.form = WEBHOOK_DISCORD;
@@ -156,7 +156,7 @@ static void test_errors_for_discord(void **)
 }
 
 // What a failed message had is in the next one; the URL's path is nowhere.
-static void test_a_failure_is_sent_later(void **)
+TEST_WITH(test_a_failure_is_sent_later, setup, teardown)
 {
 	target.on_block = true;
 	status = 500;
@@ -195,7 +195,7 @@ static const char *logged(void)
 }
 
 // Between two messages there is a second, which the end does not wait for.
-static void test_the_end_tells_what_waits(void **)
+TEST_WITH(test_the_end_tells_what_waits, setup, teardown)
 {
 	target.on_block = true;
 	struct webhook *w = open_one();
@@ -226,13 +226,13 @@ static uint64_t end_beside_a_silent_one_ms(void)
 
 // A target that is slow holds the end up no longer than the bound; nor is it silent. Once is proof,
 // as a busy machine only takes longer.
-static void test_the_end_is_not_held_up(void **state)
+TEST_WITH(test_the_end_is_not_held_up, setup, teardown)
 {
 	enum { TRIES = 5, MOST_MS = WEBHOOK_TIMEOUT_MS - 1000 };
 	uint64_t took_ms = end_beside_a_silent_one_ms();
 	for (unsigned i = 1; i < TRIES && took_ms >= MOST_MS; i++) {
-		(void)teardown(state);
-		(void)setup(state);
+		(void)teardown(unit_state);
+		(void)setup(unit_state);
 		took_ms = end_beside_a_silent_one_ms();
 	}
 	assert_true(took_ms < MOST_MS);
@@ -247,7 +247,7 @@ static int answer_well(void *, const struct fake_post_request *, char[1024])
 }
 
 // Nor does it take the time of one that takes messages.
-static void test_the_end_reaches_who_is_not_silent(void **)
+TEST_WITH(test_the_end_reaches_who_is_not_silent, setup, teardown)
 {
 	struct fake_post well = {.answer = answer_well};
 	char well_url[64];
@@ -278,7 +278,7 @@ static void names_serve(struct fake_upstream *f, struct socket_address *at)
 }
 
 // The server that knows the target's name is another one from a reload on.
-static void test_other_servers_for_names(void **)
+TEST_WITH(test_other_servers_for_names, setup, teardown)
 {
 	static struct fake_upstream names[2];
 	struct socket_address at[2];
@@ -308,7 +308,7 @@ static void test_other_servers_for_names(void **)
 		fake_upstream_stop(&names[i]);
 }
 
-static void test_a_flood_is_few_messages(void **)
+TEST_WITH(test_a_flood_is_few_messages, setup, teardown)
 {
 	target.on_block = true;
 	target.to.per_minute = 1;
@@ -321,7 +321,7 @@ static void test_a_flood_is_few_messages(void **)
 	assert_int_equal(received, 1); // the next is due in a minute
 }
 
-static void test_a_day(void **)
+TEST_WITH(test_a_day, setup, teardown)
 {
 	target.summary = true;
 	target.on_block = true;
@@ -342,7 +342,7 @@ static void test_a_day(void **)
 }
 
 // However long its names are, a message has its bound, and JSON is whole.
-static void test_a_message_has_a_bound(void **)
+TEST_WITH(test_a_message_has_a_bound, setup, teardown)
 {
 	static struct webhook_note n;
 	char name[260];
@@ -357,22 +357,4 @@ static void test_a_message_has_a_bound(void **)
 	assert_non_null(text);
 	assert_true(strlen(text) < WEBHOOK_CONTENT_MAX + 200);
 	free(text);
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_wanted_kinds_are_sent),
-		T(test_errors_for_discord),
-		T(test_a_failure_is_sent_later),
-		T(test_the_end_tells_what_waits),
-		T(test_the_end_is_not_held_up),
-		T(test_the_end_reaches_who_is_not_silent),
-		T(test_other_servers_for_names),
-		T(test_a_flood_is_few_messages),
-		T(test_a_day),
-		T(test_a_message_has_a_bound),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

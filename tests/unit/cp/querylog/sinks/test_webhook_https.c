@@ -84,7 +84,7 @@ static struct sink_status send_one(const char *path, char *ca_file)
 	return s;
 }
 
-static void test_sent(void **)
+TEST(test_sent)
 {
 	struct sink_status s = send_one("/sent", server.ca);
 	assert_int_equal(s.written, 1);
@@ -94,7 +94,7 @@ static void test_sent(void **)
 	assert_int_equal(fake_https_count(&server, "allowed_mentions"), 1);
 }
 
-static void test_nobody_vouches(void **)
+TEST(test_nobody_vouches)
 {
 	struct sink_status s = send_one("/untrusted", server.other);
 	assert_int_equal(s.untrusted, 1);
@@ -105,7 +105,7 @@ static void test_nobody_vouches(void **)
 	assert_int_equal(fake_https_count(&server, "/untrusted"), 0);
 }
 
-static void test_a_redirect_is_a_failure(void **)
+TEST(test_a_redirect_is_a_failure)
 {
 	struct sink_status s = send_one("/redirect", server.ca);
 	assert_int_equal(s.failures, 1);
@@ -115,7 +115,7 @@ static void test_a_redirect_is_a_failure(void **)
 }
 
 // The wait after a first failure is a second, unless the server asks for more.
-static void test_when_a_server_asks_for_patience(void **)
+TEST(test_when_a_server_asks_for_patience)
 {
 	struct sink_status s = send_one("/limited?600", server.ca);
 	assert_non_null(strstr(s.why, "HTTP 429"));
@@ -127,13 +127,4 @@ static void test_when_a_server_asks_for_patience(void **)
 	assert_in_range(s.retry_in_ms, 0, 100 * 1000);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sent),
-		cmocka_unit_test(test_nobody_vouches),
-		cmocka_unit_test(test_a_redirect_is_a_failure),
-		cmocka_unit_test(test_when_a_server_asks_for_patience),
-	};
-	return cmocka_run_group_tests(tests, start, stop);
-}
+TEST_GROUP(start, stop)

@@ -82,7 +82,7 @@ static void lacks(const char *name, const char *client)
 	assert_int_equal(end.looked_at, 0);
 }
 
-static void test_what_is_there_is_found_and_what_is_not_costs_nothing(void **)
+TEST_WITH(test_what_is_there_is_found_and_what_is_not_costs_nothing, setup, teardown)
 {
 	struct query_file *f = file_open();
 	row_put(f, 0, "www.a\\.b.Example.", "192.0.2.7");
@@ -107,7 +107,7 @@ static void test_what_is_there_is_found_and_what_is_not_costs_nothing(void **)
 }
 
 // Opened again for more rows a file has no filter until it is closed.
-static void test_a_filter_is_never_older_than_the_rows(void **)
+TEST_WITH(test_a_filter_is_never_older_than_the_rows, setup, teardown)
 {
 	struct query_file *f = file_open();
 	row_put(f, 0, "first.test", "192.0.2.7");
@@ -125,7 +125,7 @@ static void test_a_filter_is_never_older_than_the_rows(void **)
 }
 
 // Of thousands of names none is missed, and few that are not there are looked for.
-static void test_many_names(void **)
+TEST_WITH(test_many_names, setup, teardown)
 {
 	char name[64];
 	unsigned found, in_vain = 0;
@@ -146,15 +146,4 @@ static void test_many_names(void **)
 		assert_int_equal(found, 0);
 	}
 	assert_true(in_vain <= 25);
-}
-
-int main(void)
-{
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		T(test_what_is_there_is_found_and_what_is_not_costs_nothing),
-		T(test_a_filter_is_never_older_than_the_rows),
-		T(test_many_names),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,7 +55,7 @@ static void row_of_hour(struct query_store *s, struct querylog_rig *rig, int64_t
 }
 
 // All files were over their hours in one look.
-static void test_a_clock_400_days_ahead_deletes_nothing(void **)
+TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 {
 	const struct query_store_settings settings = {
 		.folder = folder, .hours = 10, .max_bytes = 64 << 20, .unix_s = clock_s};
@@ -123,7 +123,7 @@ static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 	query_folder_free(&files);
 }
 
-static void test_size_takes_the_future_first(void **)
+TEST_WITH(test_size_takes_the_future_first, setup, teardown)
 {
 	expect_left(true, 6000, " 0 1 2 3 100 101");
 	expect_left(true, 5000, " 0 1 2 3 101");
@@ -134,22 +134,10 @@ static void test_size_takes_the_future_first(void **)
 
 // A clock that has not run for a day yet may be wrong: the newest of its present stays all the
 // same.
-static void test_size_and_a_clock_that_is_not_steady(void **)
+TEST_WITH(test_size_and_a_clock_that_is_not_steady, setup, teardown)
 {
 	expect_left(false, 6000, " 0 1 2 3 100 101");
 	expect_left(false, 4000, " 2 3 100 101");
 	expect_left(false, 2000, " 3 101");
 	expect_left(false, 1, " 3");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_size_takes_the_future_first, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_size_and_a_clock_that_is_not_steady, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_clock_400_days_ahead_deletes_nothing, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,7 +130,7 @@ static bool killed_at(unsigned at, _Atomic uint64_t *committed)
 	return true;
 }
 
-static void test_killed_at_each_step(void **state)
+TEST(test_killed_at_each_step)
 {
 	void *shared = mmap(
 		NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -138,7 +138,7 @@ static void test_killed_at_each_step(void **state)
 	unsigned at = 1;
 	assert_ptr_not_equal(shared, MAP_FAILED);
 	for (bool killed = true; killed; at++) {
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(setup(unit_state), 0);
 		*committed = 0;
 		killed = killed_at(at, committed);
 		uint64_t found = rows_found(), safe = *committed;
@@ -146,14 +146,14 @@ static void test_killed_at_each_step(void **state)
 		assert_true(found == safe || (killed && found == safe + ROWS));
 		write_file(1, committed);
 		assert_int_equal(rows_found(), found + COMMITS * ROWS);
-		assert_int_equal(teardown(state), 0);
+		assert_int_equal(teardown(unit_state), 0);
 	}
 	assert_true(at > 30); // else the calls were not ours
 	munmap(shared, sizeof(uint64_t));
 }
 
 // The power goes and takes what the disk was not waited for: here all but the file itself.
-static void test_synced(void **)
+TEST_WITH(test_synced, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_file *f;
@@ -185,7 +185,7 @@ static void test_synced(void **)
 }
 
 // A search keeps a checkpoint from what was committed after it began: the disk has it nevertheless.
-static void test_sync_beside_a_search(void **)
+TEST_WITH(test_sync_beside_a_search, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_file *f;
@@ -214,14 +214,4 @@ static void test_sync_beside_a_search(void **)
 	sql_close(reader);
 	query_file_free(f);
 	querylog_rig_close(&rig);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_synced, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sync_beside_a_search, setup, teardown),
-		cmocka_unit_test(test_killed_at_each_step),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

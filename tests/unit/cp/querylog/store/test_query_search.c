@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 // The tail of a name whose own dots are escaped is not its parent.
-static void test_name_below(void **)
+TEST(test_name_below)
 {
 	assert_true(query_name_below("a.b.", "b"));
 	assert_true(query_name_below("b.", "b."));
@@ -25,7 +25,7 @@ static void test_name_below(void **)
 	assert_false(query_name_below("ab.", "b"));
 }
 
-static void test_places_from_outside(void **)
+TEST(test_places_from_outside)
 {
 	static const char *const bad[] = {"", "1", "1.1", "1.0.1", "1.1.1.1", "-1.1.1", "1.1.-1",
 		" 1.1.1", "1.1.1 ", "01.1.1", "1.1.9999999999999999999", "x.1.1"};
@@ -37,7 +37,7 @@ static void test_places_from_outside(void **)
 			fail_msg("taken: '%s'", bad[i]);
 }
 
-static void test_rate(void **)
+TEST(test_rate)
 {
 	struct query_rate r;
 	query_rate_start(&r, 1000, 5000);
@@ -55,7 +55,7 @@ static void on_found(void *arg, const struct query_found *)
 }
 
 // Rows of query_rows.h: three, all answered with NOERROR, of clients in no group.
-static void test_filters(void **)
+TEST(test_filters)
 {
 	static const struct {
 		struct query_filter filter;
@@ -90,15 +90,4 @@ static void test_filters(void **)
 			fail_msg("case %u: %u rows", i, rows);
 	}
 	assert_int_equal(folder_remove(folder, ""), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_name_below),
-		cmocka_unit_test(test_places_from_outside),
-		cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_filters),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,7 @@ static struct querylog_row plain_row(int64_t time_us, const char *name, const ch
 		.is_blocked = true};
 }
 
-static void test_every_column_comes_back(void **)
+TEST_WITH(test_every_column_comes_back, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct sum sum;
@@ -186,7 +186,7 @@ static void test_every_column_comes_back(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_all_rows_in_both_directions(void **)
+TEST_WITH(test_all_rows_in_both_directions, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
@@ -221,7 +221,7 @@ static void test_all_rows_in_both_directions(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_filters(void **)
+TEST_WITH(test_filters, setup, teardown)
 {
 	static const struct {
 		const char *name, *client, *verdict;
@@ -268,7 +268,7 @@ static void test_filters(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_a_file_for_each_hour_and_old_ones_go(void **)
+TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_folder files;
@@ -293,7 +293,7 @@ static void test_a_file_for_each_hour_and_old_ones_go(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_bytes_are_bounded_within_an_hour_too(void **)
+TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_folder files;
@@ -311,7 +311,7 @@ static void test_bytes_are_bounded_within_an_hour_too(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_sums_stay_when_rows_do_not(void **)
+TEST_WITH(test_sums_stay_when_rows_do_not, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct sum sum;
@@ -332,7 +332,7 @@ static void test_sums_stay_when_rows_do_not(void **)
 }
 
 // Killed in the middle of its writing: what was committed is there and the file is sound.
-static void test_kill(void **)
+TEST_WITH(test_kill, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
@@ -392,7 +392,7 @@ static void damage(const char *path)
 }
 
 // A damaged file is left alone, its hour goes on in another part, and searches pass it over.
-static void test_damaged_file(void **)
+TEST_WITH(test_damaged_file, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
@@ -426,7 +426,7 @@ static void test_damaged_file(void **)
 }
 
 // A folder that cannot be used is said, keeps nobody waiting, and used as soon as it can be.
-static void test_folder_that_comes_later(void **)
+TEST_WITH(test_folder_that_comes_later, setup, teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
@@ -463,7 +463,7 @@ static void test_folder_that_comes_later(void **)
 	querylog_rig_close(&rig);
 }
 
-static void test_foreign_files_are_left_alone(void **)
+TEST_WITH(test_foreign_files_are_left_alone, setup, teardown)
 {
 	static const char *const names[] = {"queries-20231114T22-1.sqlite",
 		"queries-20231314T22-001.sqlite", "queries-20231114T22-001.sqlite.bak", "notes.txt",
@@ -477,23 +477,4 @@ static void test_foreign_files_are_left_alone(void **)
 	assert_int_equal(query_folder_scan(&files, folder), 0);
 	assert_int_equal(files.count, 0);
 	query_folder_free(&files);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_every_column_comes_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_rows_in_both_directions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_file_for_each_hour_and_old_ones_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_bytes_are_bounded_within_an_hour_too, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sums_stay_when_rows_do_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_folder_that_comes_later, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,7 @@ static void names_check(const struct query_bag *b, unsigned from_hour)
 	assert_int_equal(seen, 0);
 }
 
-static void test_names_of_all_hours(void **)
+TEST(test_names_of_all_hours)
 {
 	for (unsigned from = 0; from < HOURS; from++) {
 		struct query_top_report *r = find("", from, 60000);
@@ -121,7 +121,7 @@ static void test_names_of_all_hours(void **)
 	}
 }
 
-static void test_clients_and_lists(void **)
+TEST(test_clients_and_lists)
 {
 	struct query_top_report *r = find("", 0, 60000);
 	const struct query_bag *clients = &r->bag[QUERY_TOP_clients];
@@ -150,7 +150,7 @@ static void test_clients_and_lists(void **)
 }
 
 // Out of time it says so, and since when its figures are.
-static void test_time(void **)
+TEST(test_time)
 {
 	struct query_top_report *r = find("", 0, 0);
 	assert_false(r->complete);
@@ -160,7 +160,7 @@ static void test_time(void **)
 
 // A span of the longest kind is complete, though it has more hours than its length. The files
 // have no rows.
-static void test_longest(void **)
+TEST(test_longest)
 {
 	char many[] = "/tmp/weir-top-XXXXXX", path[PATH_MAX];
 	const _Atomic bool stop = false;
@@ -190,7 +190,7 @@ static void test_longest(void **)
 }
 
 // The frequent ones stay, whatever comes between.
-static void test_bag_is_bounded(void **)
+TEST(test_bag_is_bounded)
 {
 	struct query_bag b;
 	const struct query_tally one = {.queries = 1}, many = {.queries = 50};
@@ -213,14 +213,4 @@ static void test_bag_is_bounded(void **)
 	query_bag_close(&b);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_of_all_hours),
-		cmocka_unit_test(test_clients_and_lists),
-		cmocka_unit_test(test_time),
-		cmocka_unit_test(test_longest),
-		cmocka_unit_test(test_bag_is_bounded),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -108,7 +108,7 @@ static int teardown(void **)
 	return folder_remove(folder, "");
 }
 
-static void test_read_as_it_is(void **)
+TEST_WITH(test_read_as_it_is, setup, teardown)
 {
 	assert_int_equal(search(""), 1);
 	assert_string_equal(seen.name[0], "old.example.");
@@ -130,7 +130,7 @@ static void write_row(uint8_t validation)
 	query_file_free(f);
 }
 
-static void test_upgraded_by_its_writer(void **)
+TEST_WITH(test_upgraded_by_its_writer, setup, teardown)
 {
 	write_row(QUERYLOG_SECURE);
 	write_row(QUERYLOG_INSECURE); // opened once more: upgraded once
@@ -148,7 +148,7 @@ static void test_upgraded_by_its_writer(void **)
 	assert_int_equal(number_of("SELECT count(*) FROM queries WHERE client = '192.0.2.7'"), 1);
 }
 
-static void test_a_later_version_is_refused(void **)
+TEST_WITH(test_a_later_version_is_refused, setup, teardown)
 {
 	struct query_file *f;
 	sql_on_file("PRAGMA user_version=3");
@@ -156,14 +156,4 @@ static void test_a_later_version_is_refused(void **)
 	assert_int_equal(query_file_open(f, path, HOUR), -EUCLEAN);
 	query_file_free(f);
 	assert_int_equal(number_of("PRAGMA user_version"), 3);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_read_as_it_is, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_upgraded_by_its_writer, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_later_version_is_refused, setup, teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,7 @@ static enum http_outcome call(const char *text, unsigned times, const struct htt
 	return outcome;
 }
 
-static void test_ok(void **)
+TEST(test_ok)
 {
 	struct json_doc *doc;
 	char why[HTTP_WHY_MAX];
@@ -88,7 +88,7 @@ static void test_ok(void **)
 	json_doc_free(doc);
 }
 
-static void test_other_outcomes(void **)
+TEST(test_other_outcomes)
 {
 	static const struct {
 		const char *text;
@@ -117,7 +117,7 @@ static void test_other_outcomes(void **)
 }
 
 // A peer that never stops sending ends at the cap, not with our memory.
-static void test_endless(void **)
+TEST(test_endless)
 {
 	static const char head[] = "HTTP/1.1 200 X\r\n\r\n";
 	static char text[1 << 20];
@@ -129,7 +129,7 @@ static void test_endless(void **)
 	assert_null(doc);
 }
 
-static void test_nobody(void **)
+TEST(test_nobody)
 {
 	struct json_doc *doc;
 	char why[HTTP_WHY_MAX];
@@ -155,13 +155,4 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ok),
-		cmocka_unit_test(test_other_outcomes),
-		cmocka_unit_test(test_endless),
-		cmocka_unit_test(test_nobody),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -9,7 +9,7 @@
 
 enum { NOW = 1700000000 };
 
-static void test_taken(void **)
+TEST(test_taken)
 {
 	static const struct {
 		const char *text;
@@ -34,7 +34,7 @@ static void test_taken(void **)
 	}
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const char *const bad[] = {"", "s", "5", "5x", "5 m", "-5m", "5mm", "99999999s",
 		"9999999d", "2023", "2023-13-01", "2023-11-14 22:13", "2023-11-14T22:13:20ZZ",
@@ -44,13 +44,4 @@ static void test_refused(void **)
 		if (log_time_parse(bad[i], NOW, &us))
 			fail_msg("taken: '%s'", bad[i]);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

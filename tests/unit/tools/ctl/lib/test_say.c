@@ -22,7 +22,7 @@ static const char *said(const char *text)
 	return printed_end();
 }
 
-static void test_forms(void **)
+TEST(test_forms)
 {
 	assert_string_equal(said(""), "");
 	assert_string_equal(said("no key, 50 %s\n"), "no key, 50 %s\n");
@@ -32,7 +32,7 @@ static void test_forms(void **)
 	assert_string_equal(said("{gone}|{gone:u}|{less:n}|{zero:b}"), "|0|0|0 B");
 }
 
-static void test_conditions(void **)
+TEST(test_conditions)
 {
 	static const char *const yes[] = {"text", "n", "on"};
 	static const char *const no[] = {"none", "zero", "less", "off", "gone", "list"};
@@ -48,7 +48,7 @@ static void test_conditions(void **)
 	}
 }
 
-static void test_lists(void **)
+TEST(test_lists)
 {
 	static const struct cell_column columns[] = {{"name", "name", cell_text},
 		{">n", "n", cell_count}, {">as bytes", "n", cell_bytes},
@@ -65,7 +65,7 @@ static void test_lists(void **)
 					   "             0        0 B   -\n");
 }
 
-static void test_counters(void **)
+TEST(test_counters)
 {
 	static const struct cell_counter counters[] = {{"n", "of these"}, {"gone", "of those"}};
 	static const char *const keys[] = {"zero", "n"};
@@ -91,13 +91,4 @@ static int teardown(void **)
 	return 0;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_conditions),
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_counters),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -24,7 +24,7 @@ static bool taken(const char *json)
 	return has;
 }
 
-static void test_all(void **)
+TEST(test_all)
 {
 	assert_true(taken("{\"state\": \"up\", \"stats\": {\"pid\": 7, \"incarnation\": "
 			  "\"fedcba9876543210\", \"taken_ms\": 5000, \"verdicts\": {\"hit\": 3}, "
@@ -49,7 +49,7 @@ static void test_all(void **)
 	assert_true(s.port[0].link_up);
 }
 
-static void test_none(void **)
+TEST(test_none)
 {
 	assert_false(taken("{\"state\": \"down\", \"why\": \"no data plane has run\"}"));
 	assert_int_equal(state, PROCESS_DOWN);
@@ -59,7 +59,7 @@ static void test_none(void **)
 }
 
 // Nothing of a document is an index without a check.
-static void test_odd(void **)
+TEST(test_odd)
 {
 	static char many[SHM_WORKERS_MAX * 80];
 	size_t at = (size_t)snprintf(many, sizeof(many),
@@ -86,21 +86,10 @@ static const char *printed(void)
 }
 
 // The document has none, and a table of zeros would be no measurement.
-static void test_stages(void **)
+TEST(test_stages)
 {
 	assert_true(taken("{\"state\": \"up\", \"stats\": {\"pid\": 7}}"));
 	assert_null(strstr(printed(), "batches timed"));
 	s.stage[0].bucket[3] = 1;
 	assert_non_null(strstr(printed(), "batches timed"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all),
-		cmocka_unit_test(test_none),
-		cmocka_unit_test(test_odd),
-		cmocka_unit_test(test_stages),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

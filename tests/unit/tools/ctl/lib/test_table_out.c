@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <weir/text.h>
 
-static void test_escape(void **)
+TEST(test_escape)
 {
 	char out[16];
 	assert_string_equal(text_escape("a\x1b[m", out, sizeof(out)), "a\\x1b[m");
@@ -22,7 +22,7 @@ static void test_escape(void **)
 	assert_string_equal(text_escape("ab\x01yz", out, 6), "ab");
 }
 
-static void test_numbers(void **)
+TEST(test_numbers)
 {
 	char out[FIGURE_MAX];
 	assert_string_equal(figure_count(0, out), "0");
@@ -49,7 +49,7 @@ static const char *printed(struct table *t)
 	return printed_end();
 }
 
-static void test_columns(void **)
+TEST(test_columns)
 {
 	static const char *const heads[] = {"name", ">count", "text", NULL};
 	struct table *t = table_new(heads);
@@ -64,7 +64,7 @@ static void test_columns(void **)
 					"  longer           \n");
 }
 
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	static const char *const heads[] = {"", "", NULL};
 	struct table *t = table_new(heads);
@@ -126,7 +126,7 @@ static struct table *wide_table(void)
 	return t;
 }
 
-static void test_a_terminal(void **)
+TEST(test_a_terminal)
 {
 	unsetenv("COLUMNS");
 	assert_string_equal(printed_on_terminal(wide_table()),
@@ -142,16 +142,4 @@ static void test_a_terminal(void **)
 		strstr(printed_on_terminal(wide_table()), "  a.nam...   1,234,567   words..."));
 	assert_non_null(strstr(printed(wide_table()),
 		"length.example   1,234,567   words that say why it is so\n"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_a_terminal),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static const char *printed(const char *json)
 	return printed_by(view_print_clickhouse, json);
 }
 
-static void test_clickhouse(void **)
+TEST(test_clickhouse)
 {
 	assert_string_equal(printed("{}"), ""); // no log
 	assert_string_equal(printed("{\"state\": \"up\", \"rows\": 5000}"),
@@ -33,7 +33,7 @@ static void test_clickhouse(void **)
 		"not written to disk, cannot write to the spool\n");
 }
 
-static void test_several_urls(void **)
+TEST(test_several_urls)
 {
 	assert_string_equal(printed("{\"state\": \"up\", \"url\": \"http://b:8123/\","
 				    " \"url_number\": 2, \"urls\": 3, \"uncertain_rows\": 1200,"
@@ -44,7 +44,7 @@ static void test_several_urls(void **)
 		"clickhouse      up, 0 rows sent, 0 B in 0 files wait on disk\n");
 }
 
-static void test_nothing_is_dropped(void **)
+TEST(test_nothing_is_dropped)
 {
 	assert_string_equal(printed("{\"state\": \"up\", \"tidy_why\": \"code 497: weir: Not enough"
 				    " privileges\", \"table_limits\": {\"same_name\": 1}}"),
@@ -55,7 +55,7 @@ static void test_nothing_is_dropped(void **)
 }
 
 // Rows in memory are not "0 B", and a try that is due is not "in 0 ms".
-static void test_a_server_that_is_away(void **)
+TEST(test_a_server_that_is_away)
 {
 	assert_string_equal(
 		printed("{\"state\": \"failing\", \"held_rows\": 12000, \"why\": \"insert: cannot"
@@ -70,7 +70,7 @@ static void test_a_server_that_is_away(void **)
 		" next try now)\n");
 }
 
-static void test_what_is_lost(void **)
+TEST(test_what_is_lost)
 {
 	assert_string_equal(printed_by(view_print_log, "{}"), "");
 	assert_string_equal(
@@ -82,16 +82,4 @@ static void test_what_is_lost(void **)
 		"query log       store LOST 10,435 rows (20,000 queries)\n"
 		"query log       clickhouse lost up to 700 rows (900 queries) when the previous "
 		"control plane was killed\n");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clickhouse),
-		cmocka_unit_test(test_several_urls),
-		cmocka_unit_test(test_nothing_is_dropped),
-		cmocka_unit_test(test_a_server_that_is_away),
-		cmocka_unit_test(test_what_is_lost),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

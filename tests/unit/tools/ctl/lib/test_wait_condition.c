@@ -20,7 +20,7 @@ static bool parse(struct wait_condition *w, char *text, char why[WAIT_TEXT_MAX])
 	return wait_parse(w, word, words, why);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	static const struct {
 		const char *text, *why;
@@ -55,7 +55,7 @@ static void test_refused(void **)
 	}
 }
 
-static void test_times(void **)
+TEST(test_times)
 {
 	static const struct {
 		const char *text;
@@ -140,7 +140,7 @@ static const struct {
 	{"event upstream_down", EVENTS, false, "2 events of other kinds, the last upstream_up"},
 };
 
-static void test_met(void **)
+TEST(test_met)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(replies); i++) {
 		char text[128], why[WAIT_TEXT_MAX], seen[WAIT_TEXT_MAX] = "";
@@ -154,14 +154,4 @@ static void test_met(void **)
 			fail_msg("%s: %s", replies[i].text, seen);
 		json_doc_free(doc);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_met),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

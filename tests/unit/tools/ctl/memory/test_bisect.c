@@ -63,8 +63,14 @@ static void usual(unsigned i, double upstream, double store)
 	memory(&step[i], store);
 }
 
+static int setup(void **)
+{
+	memset(step, 0, sizeof(step));
+	return 0;
+}
+
 // The sum hardly changes when the resolver is off, as the store takes more then; upstream stops.
-static void a_small_account_beside_one_that_fills(void **)
+TEST_WITH(a_small_account_beside_one_that_fills, setup, NULL)
 {
 	usual(0, 20, 100);
 	slopes(&step[1], "resolver", 119, 0, 119);
@@ -82,7 +88,7 @@ static void a_small_account_beside_one_that_fills(void **)
 }
 
 // What a table takes is no growth, also where a toggle stops it.
-static void a_table_that_fills_has_no_suspect(void **)
+TEST_WITH(a_table_that_fills_has_no_suspect, setup, NULL)
 {
 	usual(0, 0, 100);
 	slopes(&step[1], "query_log", 0, 0, 0);
@@ -94,7 +100,7 @@ static void a_table_that_fills_has_no_suspect(void **)
 	assert_null(bisect_grower(&step[0]));
 }
 
-static void growth_that_no_toggle_stops(void **)
+TEST_WITH(growth_that_no_toggle_stops, setup, NULL)
 {
 	usual(0, 20, 0);
 	slopes(&step[1], "resolver", 20, 20, 0);
@@ -116,7 +122,7 @@ static void growth_that_no_toggle_stops(void **)
 }
 
 // Memory that is in no account is seen in the heap alone.
-static void growth_in_no_account(void **)
+TEST_WITH(growth_in_no_account, setup, NULL)
 {
 	slopes(&step[0], "", 50, 0, 0);
 	slopes(&step[1], "resolver", 50, 0, 0);
@@ -128,7 +134,7 @@ static void growth_in_no_account(void **)
 	assert_string_equal(f.series, "heap");
 }
 
-static void growth_by_query(void **)
+TEST_WITH(growth_by_query, setup, NULL)
 {
 	usual(0, 36, 0); // 1,000 queries a second are 3.6 million an hour
 	assert_float_equal(bisect_per_million(&step[0], 36 * 1048576.0), 10 * 1048576.0, 1);
@@ -136,30 +142,11 @@ static void growth_by_query(void **)
 	assert_float_equal(bisect_per_million(&step[0], 36 * 1048576.0), 0, 0);
 }
 
-static void the_fastest_sites_stay(void **)
+TEST_WITH(the_fastest_sites_stay, setup, NULL)
 {
 	usual(0, 20, 100);
 	assert_int_equal(step[0].sites, 3);
 	assert_string_equal(step[0].site[0].name, "texts (c.c:3)");
 	assert_string_equal(step[0].site[2].name, "old (a.c:1)");
 	assert_float_equal(step[0].site[2].slope, 500, 0.1);
-}
-
-static int setup(void **)
-{
-	memset(step, 0, sizeof(step));
-	return 0;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_small_account_beside_one_that_fills, setup),
-		cmocka_unit_test_setup(a_table_that_fills_has_no_suspect, setup),
-		cmocka_unit_test_setup(growth_that_no_toggle_stops, setup),
-		cmocka_unit_test_setup(growth_in_no_account, setup),
-		cmocka_unit_test_setup(growth_by_query, setup),
-		cmocka_unit_test_setup(the_fastest_sites_stay, setup),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static struct heap_text *read_text(const char *profile)
 	return h;
 }
 
-static void samples_are_scaled(void **)
+TEST(samples_are_scaled)
 {
 	struct heap_text *h = read_text("heap_v2/1000\n  t*: 9: 9 [0: 0]\n@ 0x10 0x20\n"
 					"  t*: 2: 200 [0: 0]\n  t0: 7: 700 [0: 0]\n"
@@ -41,7 +41,7 @@ static void samples_are_scaled(void **)
 	heap_text_free(h);
 }
 
-static void absurd_numbers_stay_finite(void **)
+TEST(absurd_numbers_stay_finite)
 {
 	struct heap_text *h = read_text("heap_v2/18446744073709551615\n@ 0x10\n"
 					"  t*: 18446744073709551615: 1 [0: 0]\n");
@@ -50,7 +50,7 @@ static void absurd_numbers_stay_finite(void **)
 	heap_text_free(h);
 }
 
-static void what_is_no_profile_is_refused(void **)
+TEST(what_is_no_profile_is_refused)
 {
 	static const char *const wrong[] = {"", "heap", "heap_v2/", "heap_v2/0\n", "heap_v2/x\n",
 		"heap_v2/-5\n", "heap_v2/99999999999999999999999\n", "heap profile: 1: 2\n"};
@@ -61,7 +61,7 @@ static void what_is_no_profile_is_refused(void **)
 	}
 }
 
-static void over_the_caps_is_counted(void **)
+TEST(over_the_caps_is_counted)
 {
 	size_t room = (HEAP_STACKS_MAX + 5) * 8 + 64, len = 0;
 	char *many = malloc(room);
@@ -77,7 +77,7 @@ static void over_the_caps_is_counted(void **)
 	free(many);
 }
 
-static void maps_say_where_code_is(void **)
+TEST(maps_say_where_code_is)
 {
 	struct heap_text *h = read_text("heap_v2/1\n\nMAPPED_LIBRARIES:\n"
 					"1000-2000 r-xp 00000400 08:01 12 /bin/a b\n"
@@ -111,7 +111,7 @@ static struct heap_text *own_profile(unsigned long bytes, const char *more)
 	return read_text(text);
 }
 
-static void the_grower_is_named(void **)
+TEST(the_grower_is_named)
 {
 	struct heap_text *a = own_profile(1000, "@ 0x1\n  t*: 1: 50000 [0: 0]\n");
 	struct heap_text *b = own_profile(900000, "@ 0x1\n  t*: 1: 50000 [0: 0]\n"
@@ -173,7 +173,7 @@ static bool leaks_are_made_again(const char *before, const char *after)
 	return made_again;
 }
 
-static void blocks_made_again_are_no_growth(void **)
+TEST(blocks_made_again_are_no_growth)
 {
 	static const char before[] = "heap_test_leaks 400000 400000 a.c\nother 0 0 a.c\n";
 	assert_true(
@@ -188,7 +188,7 @@ static void blocks_made_again_are_no_growth(void **)
 		"f 400000 400000 a.c\nother 0 0 a.c\n", "f 400000 400000 a.c\nother 0 0 a.c\n"));
 }
 
-static void functions_have_all_their_stacks(void **)
+TEST(functions_have_all_their_stacks)
 {
 	struct heap_text *a = read_text("heap_v2/1\n@ 0x1 0x7 0x9\n  t*: 1: 1000 [0: 0]\n@ 0x2 0x7 "
 					"0x7\n  t*: 1: 500 [0: 0]\n");
@@ -204,7 +204,7 @@ static void functions_have_all_their_stacks(void **)
 	heap_text_free(a);
 }
 
-static void deep_stacks_are_told_apart(void **)
+TEST(deep_stacks_are_told_apart)
 {
 	size_t len = (size_t)snprintf(text, sizeof(text), "heap_v2/1\n");
 	for (unsigned s = 0; s < 2; s++) {
@@ -223,7 +223,7 @@ static void deep_stacks_are_told_apart(void **)
 	heap_text_free(h);
 }
 
-static void allocations_are_read(void **)
+TEST(allocations_are_read)
 {
 	struct heap_text *h = read_text(
 		"heap profile:      0:        0 [     3:     3000] @ heap_v2/1000\n"
@@ -240,7 +240,7 @@ static void allocations_are_read(void **)
 	heap_text_free(h);
 }
 
-static void threads_are_read(void **)
+TEST(threads_are_read)
 {
 	struct heap_text *h =
 		read_text("threads profile: total 3\n# a id 1: takes this profile\n"
@@ -265,7 +265,7 @@ static int cpu_read(struct heap_text **out, size_t len)
 	return heap_text_read_cpu(out, text, len);
 }
 
-static void cpu_time_is_read(void **)
+TEST(cpu_time_is_read)
 {
 	struct heap_text *h;
 	assert_int_equal(cpu_read(&h, sizeof(cpu_words) + sizeof(cpu_maps) - 1), 0);
@@ -284,7 +284,7 @@ static void cpu_time_is_read(void **)
 		assert_int_equal(cpu_read(&h, len), -EPROTO);
 }
 
-static void unreadable_files_give_places(void **)
+TEST(unreadable_files_give_places)
 {
 	char name[SYMBOL_NAME_MAX];
 	symbols_name(symbols, "/nonexistent/lib.so", 0x1234, name);
@@ -309,22 +309,4 @@ static int teardown(void **)
 	return 0;
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(samples_are_scaled),
-		cmocka_unit_test(absurd_numbers_stay_finite),
-		cmocka_unit_test(what_is_no_profile_is_refused),
-		cmocka_unit_test(over_the_caps_is_counted),
-		cmocka_unit_test(maps_say_where_code_is),
-		cmocka_unit_test(the_grower_is_named),
-		cmocka_unit_test(blocks_made_again_are_no_growth),
-		cmocka_unit_test(functions_have_all_their_stacks),
-		cmocka_unit_test(deep_stacks_are_told_apart),
-		cmocka_unit_test(allocations_are_read),
-		cmocka_unit_test(threads_are_read),
-		cmocka_unit_test(cpu_time_is_read),
-		cmocka_unit_test(unreadable_files_give_places),
-	};
-	return cmocka_run_group_tests(tests, setup, teardown);
-}
+TEST_GROUP(setup, teardown)

@@ -29,7 +29,7 @@ static struct heap_text *crowded_profile(unsigned bytes, char **text)
 	return h;
 }
 
-static void as_many_sites_as_a_file_may_say(void **)
+TEST(as_many_sites_as_a_file_may_say)
 {
 	char *text[2];
 	struct heap_text *a = crowded_profile(10, &text[0]), *b = crowded_profile(90, &text[1]);
@@ -46,12 +46,4 @@ static void as_many_sites_as_a_file_may_say(void **)
 	symbols_free(symbols);
 	free(text[0]);
 	free(text[1]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(as_many_sites_as_a_file_may_say),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

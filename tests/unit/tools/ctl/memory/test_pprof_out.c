@@ -122,7 +122,7 @@ static struct heap_growth two[] = {
 	{.stack = {other, main_}, .depth = 2, .blocks = 200, .bytes = 1e30},
 };
 
-static void stacks_have_their_names_and_values(void **)
+TEST(stacks_have_their_names_and_values)
 {
 	const struct got *g = written(HEAP_ALLOCATED, two, 1, NULL);
 	assert_string_equal(g->string[0], "");
@@ -138,7 +138,7 @@ static void stacks_have_their_names_and_values(void **)
 	}
 }
 
-static void a_function_is_there_once(void **)
+TEST(a_function_is_there_once)
 {
 	const struct got *g = written(HEAP_CPU, two, 2, NULL);
 	assert_int_equal(g->samples, 2);
@@ -149,7 +149,7 @@ static void a_function_is_there_once(void **)
 	assert_true(g->values[1] >= UINT64_C(9000000000000000000)); // no more than an int64 holds
 }
 
-static void threads_have_labels(void **)
+TEST(threads_have_labels)
 {
 	const struct got *g = written(HEAP_THREADS, two, 1, "weir-log 77");
 	assert_int_equal(g->types, 1);
@@ -157,7 +157,7 @@ static void threads_have_labels(void **)
 	assert_string_equal(g->string[g->label[1]], "weir-log 77");
 }
 
-static void a_full_disk_is_an_error(void **)
+TEST(a_full_disk_is_an_error)
 {
 	FILE *f = fopen("/dev/full", "we");
 	struct pprof_out *p = pprof_out_new(HEAP_CPU, f);
@@ -165,15 +165,4 @@ static void a_full_disk_is_an_error(void **)
 	assert_int_equal(pprof_out_end(p), -EIO);
 	fclose(f);
 	free(text);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stacks_have_their_names_and_values),
-		cmocka_unit_test(a_function_is_there_once),
-		cmocka_unit_test(threads_have_labels),
-		cmocka_unit_test(a_full_disk_is_an_error),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

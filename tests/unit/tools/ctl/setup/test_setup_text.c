@@ -39,7 +39,7 @@ static const struct {
 	{"flow style", "dp: {ports: [a]}\n", "dp", "ports", "ports: b\n", NULL},
 };
 
-static void test_put(void **)
+TEST(test_put)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const char *why;
@@ -55,10 +55,4 @@ static void test_put(void **)
 		}
 		free(got);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_put)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

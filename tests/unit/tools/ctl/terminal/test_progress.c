@@ -61,7 +61,7 @@ static struct progress since(unsigned s, unsigned total_s)
 	return p;
 }
 
-static void it_is_silent_for_a_second(void **)
+TEST(it_is_silent_for_a_second)
 {
 	struct progress p = progress_begin("working", 4);
 	step(&p);
@@ -69,7 +69,7 @@ static void it_is_silent_for_a_second(void **)
 	assert_string_equal(shown(), "");
 }
 
-static void a_bar_where_the_end_is_known(void **)
+TEST(a_bar_where_the_end_is_known)
 {
 	struct progress p = since(2, 4);
 	step(&p);
@@ -81,7 +81,7 @@ static void a_bar_where_the_end_is_known(void **)
 	assert_string_equal(shown(), "");
 }
 
-static void seconds_where_it_is_not(void **)
+TEST(seconds_where_it_is_not)
 {
 	struct progress p = since(3, 0);
 	step(&p);
@@ -91,7 +91,7 @@ static void seconds_where_it_is_not(void **)
 	assert_string_equal(shown(), "\r\033[Kworking, 9 s");
 }
 
-static void nothing_where_nobody_reads(void **)
+TEST(nothing_where_nobody_reads)
 {
 	const int file = open("/dev/null", O_WRONLY);
 	struct progress p = since(3, 0);
@@ -104,13 +104,4 @@ static void nothing_where_nobody_reads(void **)
 	assert_string_equal(shown(), "");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_is_silent_for_a_second),
-		cmocka_unit_test(a_bar_where_the_end_is_known),
-		cmocka_unit_test(seconds_where_it_is_not),
-		cmocka_unit_test(nothing_where_nobody_reads),
-	};
-	return cmocka_run_group_tests(tests, terminal_begin, terminal_end);
-}
+TEST_GROUP(terminal_begin, terminal_end)

@@ -37,7 +37,7 @@ static void press(char key)
 }
 
 // As during a search that takes seconds.
-static void a_wait_sees_the_key_that_ends(void **)
+TEST_WITH(a_wait_sees_the_key_that_ends, terminal_begin, terminal_end)
 {
 	assert_true(screen_enter());
 	assert_false(screen_is_over());
@@ -48,13 +48,4 @@ static void a_wait_sees_the_key_that_ends(void **)
 	assert_int_equal(screen_key(0), SCREEN_KEY_END);
 	screen_leave();
 	assert_false(screen_is_over());
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_wait_sees_the_key_that_ends, terminal_begin, terminal_end),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

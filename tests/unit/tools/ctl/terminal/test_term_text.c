@@ -63,7 +63,7 @@ static const struct {
 	{"\xff", "\\xff", 4},
 };
 
-static void test_utf8(void **)
+TEST_WITH(test_utf8, in_utf8, NULL)
 {
 	char out[64];
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -72,7 +72,7 @@ static void test_utf8(void **)
 	}
 }
 
-static void test_c_locale(void **)
+TEST_WITH(test_c_locale, in_c, NULL)
 {
 	char out[64];
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -85,7 +85,7 @@ static void test_c_locale(void **)
 }
 
 // No character and no escape is cut, whatever the room.
-static void test_cut(void **)
+TEST_WITH(test_cut, in_utf8, NULL)
 {
 	static const char text[] = "\xc3\xbc\xe6\x97\xa5\xff\xc3\xbc\xe6\x97\xa5\xff";
 	static const char whole[] = "\xc3\xbc\xe6\x97\xa5\\xff\xc3\xbc\xe6\x97\xa5\\xff";
@@ -109,7 +109,7 @@ static const char *printed(struct table *t)
 	return printed_end();
 }
 
-static void test_columns_line_up(void **)
+TEST_WITH(test_columns_line_up, in_utf8, NULL)
 {
 	static const char *const heads[] = {"name", ">count", "end", NULL};
 	struct table *t = table_new(heads);
@@ -128,7 +128,7 @@ static void test_columns_line_up(void **)
 					"  \xe6\x97\xa5\xe6\x9c\xac       12   x\n");
 }
 
-static void test_cell_is_cut_between_characters(void **)
+TEST_WITH(test_cell_is_cut_between_characters, in_utf8, NULL)
 {
 	static const char *const heads[] = {"", NULL};
 	struct table *t = table_new(heads);
@@ -142,16 +142,4 @@ static void test_cell_is_cut_between_characters(void **)
 	size_t len = strlen(out);
 	assert_string_equal(out + len - 7, "\xe6\x97\xa5...\n");
 	assert_int_equal((len - 2 - 1 - 4) % 3, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_utf8, in_utf8),
-		cmocka_unit_test_setup(test_cut, in_utf8),
-		cmocka_unit_test_setup(test_columns_line_up, in_utf8),
-		cmocka_unit_test_setup(test_cell_is_cut_between_characters, in_utf8),
-		cmocka_unit_test_setup(test_c_locale, in_c),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }
