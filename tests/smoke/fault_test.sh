@@ -51,6 +51,12 @@ check "100 names are cached" load 1000 100 kept 30 all
 asked() { up_log | awk '{print $4}' | grep -c kept; }
 asked=$(asked)
 
+# change: a new version of the configuration
+change() {
+	sed -i "/^  failure_ttl/d; s/^cache:.*/&\n  failure_ttl: $((RANDOM % 200 + 1))/" /run/weir/lab/weir.yaml
+	weirctl config reload
+}
+
 # provoke SITE: what passes it, where starts and new names do not.
 provoke() {
 	case $1 in
@@ -65,10 +71,8 @@ provoke() {
 			[ "$1" = l0_restamp_written ] && touch $tmp/up.log.down
 		sleep 1.2
 		;;
-	version_*) # a change of the configuration
-		sed -i "/^  failure_ttl/d; s/^cache:.*/&\n  failure_ttl: $((RANDOM % 200 + 1))/" /run/weir/lab/weir.yaml
-		weirctl config reload
-		;;
+	version_settled) if settled; then change; else ahead 10; fi ;; # the health watch of a change ends, for no other change follows
+	version_*) change ;;
 	ring_pad_written) load 10000 8000 pad$RANDOM 10 ;; # around the ring
 	esac >/dev/null 2>&1
 	return 0
