@@ -9,4 +9,4 @@ from control import CONFIG, Refused
 from lab import LOGS, ROOT, TMP, region, run
 from run import LONG, main, own_lab
 from upstream import Upstream
-from wait import ahead, becomes, together, wait
+from wait import PATIENCE, ahead, becomes, together, wait
