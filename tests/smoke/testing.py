@@ -8,5 +8,6 @@ from ask import Reply, client_namespace, query
 from control import CONFIG, Refused
 from lab import LOGS, ROOT, TMP, region, run
 from run import LONG, main, own_lab
+from servers import authority, certificate, serve, unbound
 from upstream import Upstream
 from wait import PATIENCE, ahead, becomes, together, wait

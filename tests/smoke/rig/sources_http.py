@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Lists over HTTP for sources_test.sh. usage: sources_http.py FOLDER LOGFILE PEMFILE ADDRESS:PORT...
+"""Lists over HTTP for sources_test.py. usage: sources_http.py FOLDER LOGFILE PEMFILE ADDRESS:PORT...
 
 Port 8443 is https with the key and certificate of PEMFILE, the others are http.
 
