@@ -72,14 +72,9 @@ int harness_start(void **)
 	return 0;
 }
 
-static int stop_eal(void **)
+int harness_stop(void **)
 {
 	return rte_eal_cleanup();
-}
-
-int harness_main(const struct CMUnitTest *tests, size_t n)
-{
-	return _cmocka_run_group_tests("dp", tests, n, harness_start, stop_eal);
 }
 
 static void *zeroed(size_t size)

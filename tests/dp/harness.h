@@ -5,7 +5,7 @@
 // product, net_ring ports for clients and kernel, L0 and rule tables made by their real writers in
 // ordinary memory, real worker rings with the test as the control plane.
 //
-// One EAL per program (harness_main), one struct harness per test (harness_begin and harness_end,
+// One EAL per process (harness_start), one struct harness per test (harness_begin and harness_end,
 // which also checks the laws that hold for every test: as many verdicts as frames, every packet
 // buffer back in its pool). Failures fail the running cmocka test.
 
@@ -58,10 +58,9 @@ struct harness {
 };
 
 typedef void harness_test(void **);
-// EAL, then the tests. The program's exit status.
-int harness_main(const struct CMUnitTest *tests, size_t n);
-int harness_start(void **state); // EAL alone, for a program with a main of its own
-#define HARNESS_MAIN(tests) harness_main(tests, sizeof(tests) / sizeof((tests)[0]))
+// EAL, for a TEST_GROUP.
+int harness_start(void **state);
+int harness_stop(void **state);
 
 struct harness *harness_begin(const struct harness_options *o);
 void harness_end(struct harness *h);

@@ -84,7 +84,7 @@ static void step(struct twins *t)
 	}
 }
 
-static void test_agrees_with_rte_rcu_qsbr(void **)
+TEST(test_agrees_with_rte_rcu_qsbr)
 {
 	srandom(31);
 	unsigned passed = 0, waiting = 0;
@@ -105,10 +105,4 @@ static void test_agrees_with_rte_rcu_qsbr(void **)
 	}
 	// Both outcomes were met often, so the comparison means something.
 	assert_true(passed > 10000 && waiting > 10000);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_agrees_with_rte_rcu_qsbr)};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

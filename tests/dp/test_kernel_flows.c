@@ -39,7 +39,7 @@ static void sees(struct kernel_flows *by, const uint8_t *frame, size_t len, uint
 
 // Not who got a RST, an accepted SYN or a bare ACK, as anybody does, but with whom it opens a
 // connection, says something in it or ends it; that far end, and no other.
-static void test_flows(void **)
+TEST_WITH(test_flows, fresh, NULL)
 {
 	static const struct {
 		uint8_t version, protocol, sent, comes;
@@ -89,7 +89,7 @@ static void test_flows(void **)
 }
 
 // Frames that end before their ports, later fragments, ARP; and one with a tag in front.
-static void test_odd_flows(void **)
+TEST_WITH(test_odd_flows, fresh, NULL)
 {
 	uint8_t f[WIRE_MAX], odd[WIRE_MAX];
 	size_t len = make_tcp(f, 4, ACK);
@@ -114,7 +114,7 @@ static void test_odd_flows(void **)
 }
 
 // The table is full and no fuller, the last ones are in it, and who is sent to again stays.
-static void test_full(void **)
+TEST_WITH(test_full, fresh, NULL)
 {
 	enum { CAP = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS, FLOWS = 2 * CAP, OFTEN = 64 };
 	uint8_t f[WIRE_MAX], often[WIRE_MAX];
@@ -134,7 +134,7 @@ static void test_full(void **)
 
 // Questions that are over make way for new ones, so that a connection stays in which nothing is
 // said for long.
-static void test_silent(void **)
+TEST_WITH(test_silent, fresh, NULL)
 {
 	enum { ROUNDS = 16, ROUND_MS = 4096 };
 	uint8_t f[WIRE_MAX], silent[WIRE_MAX];
@@ -150,7 +150,7 @@ static void test_silent(void **)
 }
 
 // Workers look at the clock when a batch begins, so one's may be behind; ticks come round.
-static void test_clocks(void **)
+TEST_WITH(test_clocks, fresh, NULL)
 {
 	const uint64_t times_ms[] = {1000000, UINT64_C(128) << 24, (UINT64_C(128) << 24) - 100,
 		(UINT64_C(128) << 24) + 1000};
@@ -182,7 +182,7 @@ static struct worker second_worker(const struct harness *h, struct stats_worker 
 
 // What one worker's queue of the kernel's port sent, and the segments of which come to another's:
 // they are a connection's to both, whichever of them has strangers over their rate.
-static void test_workers(void **)
+TEST(test_workers)
 {
 	enum { HUNDREDS = 1, STRANGERS = 200, SEGMENTS = WORKER_BATCH };
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
@@ -215,15 +215,4 @@ static void test_workers(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_flows, fresh),
-		cmocka_unit_test_setup(test_odd_flows, fresh),
-		cmocka_unit_test_setup(test_full, fresh),
-		cmocka_unit_test_setup(test_silent, fresh),
-		cmocka_unit_test_setup(test_clocks, fresh),
-		cmocka_unit_test(test_workers),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

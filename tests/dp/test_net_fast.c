@@ -80,7 +80,7 @@ static uint8_t *place(const struct guard *g, const uint8_t *made, size_t len, bo
 	return frame;
 }
 
-static void test_twin(void **)
+TEST(test_twin)
 {
 	struct guard g = guard_open();
 	unsigned taken = 0, damaged = 0;
@@ -113,12 +113,4 @@ static void test_twin(void **)
 	}
 	assert_true(taken > ROUNDS / 5 && damaged > ROUNDS / 50);
 	guard_close(&g);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_twin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

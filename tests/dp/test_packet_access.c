@@ -48,7 +48,7 @@ static struct wire_query from(const char *address)
 		.name = "a.example", .src = address, .version = strchr(address, ':') ? 6 : 4};
 }
 
-static void test_denied_gets_nothing(void **)
+TEST(test_denied_gets_nothing)
 {
 	static const char *const denied[] = {
 		"198.18.0.66", "198.19.0.1", "10.0.0.1", "fd54::1", "2001:db8::1"};
@@ -70,7 +70,7 @@ static void test_denied_gets_nothing(void **)
 }
 
 // Only to a query: no other packet from there gets a reply.
-static void test_denied_is_told(void **)
+TEST(test_denied_is_told)
 {
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
@@ -89,7 +89,7 @@ static void test_denied_is_told(void **)
 }
 
 // As after a start whose policy image is not usable: the cache holds what others were let ask.
-static void test_closed_without_policy(void **)
+TEST(test_closed_without_policy)
 {
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
@@ -111,7 +111,7 @@ static void test_closed_without_policy(void **)
 }
 
 // Without known limits few clients get a reply in all: forged queries make no reflector of it.
-static void test_closed_tells_few(void **)
+TEST(test_closed_tells_few)
 {
 	enum { ASKED = 2000 };
 	struct harness *h = harness_begin(NULL);
@@ -145,7 +145,7 @@ static unsigned ask(struct harness *h, const char *address, unsigned count)
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
 }
 
-static void test_rate_of_address_and_network(void **)
+TEST(test_rate_of_address_and_network)
 {
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
@@ -228,7 +228,7 @@ static void ask_in_batches(const struct each *each)
 	harness_end(h);
 }
 
-static void test_limits_within_a_batch(void **)
+TEST(test_limits_within_a_batch)
 {
 	static const struct each each[] = {
 		{0},
@@ -244,7 +244,7 @@ static void test_limits_within_a_batch(void **)
 }
 
 // A client over its rate is answered once there are no limits.
-static void test_limits_end(void **)
+TEST(test_limits_end)
 {
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
@@ -260,7 +260,7 @@ static void test_limits_end(void **)
 }
 
 // Without a rate no client is limited, except for denied clients.
-static void test_no_rate(void **)
+TEST(test_no_rate)
 {
 	enum { EACH = 8 };
 	struct harness *h = harness_begin(NULL);
@@ -285,7 +285,7 @@ static void test_no_rate(void **)
 }
 
 // Who gets long replies gets fewer, by hits as by answers that come later; others as before.
-static void test_reply_octets(void **)
+TEST(test_reply_octets)
 {
 	enum { REPLY_BYTES = 100, COSTS = 4 }; // a reply of 12 + 15 + 20 * 16 bytes
 	struct harness *h = harness_begin(NULL);
@@ -328,7 +328,7 @@ static void answer_late(struct harness *h, const char *client)
 	harness_drain(h);
 }
 
-static void test_late_answers_are_charged(void **)
+TEST(test_late_answers_are_charged)
 {
 	enum { REPLY_BYTES = 100, MORE = 3 }; // that 400 bytes cost beside the query itself
 	static const char *const limited[] = {"198.18.2.1", "fd53:0:0:201::1"};
@@ -355,7 +355,7 @@ static void test_late_answers_are_charged(void **)
 	harness_end(h);
 }
 
-static void test_slip(void **)
+TEST(test_slip)
 {
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
@@ -376,7 +376,7 @@ static void test_slip(void **)
 }
 
 // Nothing that answers whatever it gets is answered.
-static void test_source_ports(void **)
+TEST(test_source_ports)
 {
 	static const uint16_t refused[] = {7, 13, 17, 19, 53}, taken[] = {1, 22, 52, 54, 65535};
 	struct harness *h = harness_begin(NULL);
@@ -395,7 +395,7 @@ static void test_source_ports(void **)
 }
 
 // All hosts of a service network, whatever its size; RFC 3021 has no broadcast for two.
-static void test_broadcast_sources(void **)
+TEST(test_broadcast_sources)
 {
 	static const struct {
 		const char *service, *broadcast, *host;
@@ -423,22 +423,4 @@ static void test_broadcast_sources(void **)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_closed_without_policy),
-		cmocka_unit_test(test_closed_tells_few),
-		cmocka_unit_test(test_denied_gets_nothing),
-		cmocka_unit_test(test_denied_is_told),
-		cmocka_unit_test(test_rate_of_address_and_network),
-		cmocka_unit_test(test_limits_within_a_batch),
-		cmocka_unit_test(test_limits_end),
-		cmocka_unit_test(test_no_rate),
-		cmocka_unit_test(test_reply_octets),
-		cmocka_unit_test(test_late_answers_are_charged),
-		cmocka_unit_test(test_slip),
-		cmocka_unit_test(test_source_ports),
-		cmocka_unit_test(test_broadcast_sources),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

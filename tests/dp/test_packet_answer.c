@@ -33,7 +33,7 @@ static size_t make_answer(
 	return n;
 }
 
-static void test_frames(void **)
+TEST(test_frames)
 {
 	struct harness *h = harness_begin(NULL);
 	for (unsigned i = 0; i < 16; i++) {
@@ -74,7 +74,7 @@ static void refused(struct harness *h, const struct msg_answer *head, const uint
 	assert_int_equal(harness_waiting(h), 0);
 }
 
-static void test_foreign(void **)
+TEST(test_foreign)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -92,7 +92,7 @@ static void test_foreign(void **)
 }
 
 // One field wrong at a time.
-static void test_bad_fields(void **)
+TEST(test_bad_fields)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -152,7 +152,7 @@ static void test_bad_fields(void **)
 
 // Longer than a frame on its port can be: the question with TC. A message that has none is dropped
 // and counted, no buffer lost.
-static void test_large(void **)
+TEST(test_large)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cOLd.example"};
@@ -183,7 +183,7 @@ static void test_large(void **)
 }
 
 // No buffer left: counted, and the ring moves on.
-static void test_no_buffer(void **)
+TEST(test_no_buffer)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -203,7 +203,7 @@ static void test_no_buffer(void **)
 }
 
 // Nonsense in either ring's indices or headers is counted, wherever it is met.
-static void test_anomalies(void **)
+TEST(test_anomalies)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -229,7 +229,7 @@ static void test_anomalies(void **)
 }
 
 // A bounded number per turn.
-static void test_bound(void **)
+TEST(test_bound)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -248,7 +248,7 @@ static void test_bound(void **)
 }
 
 // Fewer, while they take long.
-static void test_pace(void **)
+TEST(test_pace)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -270,7 +270,7 @@ static void test_pace(void **)
 }
 
 // But not of a ring that is over half full.
-static void test_pace_of_a_full_ring(void **)
+TEST(test_pace_of_a_full_ring)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -292,7 +292,7 @@ static void test_pace_of_a_full_ring(void **)
 }
 
 // As many ports as a worker may have: worker 0 has the rest queues of all behind them.
-static void test_every_port(void **)
+TEST(test_every_port)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
@@ -317,19 +317,4 @@ static void test_every_port(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_bad_fields),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_no_buffer),
-		cmocka_unit_test(test_anomalies),
-		cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_pace),
-		cmocka_unit_test(test_pace_of_a_full_ring),
-		cmocka_unit_test(test_every_port),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -41,7 +41,7 @@ static void check_swapped(const uint8_t *q, const uint8_t *r, size_t len, int ve
 	assert_memory_equal(r + udp + 4, q + udp + 4, len - udp - 4);
 }
 
-static void test_reflect(void **)
+TEST(test_reflect)
 {
 	struct harness *h = harness_begin(&(struct harness_options){0});
 	struct bench b;
@@ -68,7 +68,7 @@ static void test_reflect(void **)
 	harness_end(h);
 }
 
-static void test_alternate(void **)
+TEST(test_alternate)
 {
 	struct harness *h = harness_begin(&(struct harness_options){0});
 	struct bench b;
@@ -91,7 +91,7 @@ static void test_alternate(void **)
 	harness_end(h);
 }
 
-static void test_interrupted_turns_do_not_count(void **)
+TEST(test_interrupted_turns_do_not_count)
 {
 	struct harness *h = harness_begin(&(struct harness_options){0});
 	struct bench b;
@@ -106,12 +106,4 @@ static void test_interrupted_turns_do_not_count(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reflect),
-		cmocka_unit_test(test_alternate),
-		cmocka_unit_test(test_interrupted_turns_do_not_count),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

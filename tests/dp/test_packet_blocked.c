@@ -7,7 +7,7 @@
 
 static const char *const listed[] = {"ads.example", "x.tracker.example"};
 
-static void test_names(void **)
+TEST(test_names)
 {
 	struct harness *h = harness_begin(NULL);
 	static const char *const blocked[] = {"ads.example", "ADS.Example", "a.ads.example",
@@ -29,7 +29,7 @@ static void test_names(void **)
 	harness_end(h);
 }
 
-static void test_nxdomain(void **)
+TEST(test_nxdomain)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "ads.example", .edns = true, .has_vlan = true};
@@ -45,7 +45,7 @@ static void test_nxdomain(void **)
 	harness_end(h);
 }
 
-static void test_null(void **)
+TEST(test_null)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query a = {.name = "ads.example"};
@@ -106,7 +106,7 @@ static void check_beside_more(unsigned mode, unsigned rcode)
 	harness_end(h);
 }
 
-static void test_beside_more(void **)
+TEST(test_beside_more)
 {
 	check_beside_more(DNS_BLOCK_NULL, DNS_RCODE_NOERROR);
 	check_beside_more(DNS_BLOCK_NODATA, DNS_RCODE_NOERROR);
@@ -114,7 +114,7 @@ static void test_beside_more(void **)
 }
 
 // Blocking comes before the cache, and can be paused.
-static void test_before_cache(void **)
+TEST(test_before_cache)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
@@ -135,7 +135,7 @@ static void test_before_cache(void **)
 }
 
 // As a data plane is that starts with a damaged image.
-static void test_without_rules(void **)
+TEST(test_without_rules)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
@@ -165,7 +165,7 @@ static void test_without_rules(void **)
 
 // The image turns to zeros while a worker uses it, as shm_lost.c makes it: no query that reads the
 // zeros is answered as if no list held its name.
-static void test_lost_rules(void **)
+TEST(test_lost_rules)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
@@ -195,7 +195,7 @@ static void test_lost_rules(void **)
 }
 
 // A pause ends by the clock, with nobody's help.
-static void test_pause(void **)
+TEST(test_pause)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
@@ -217,7 +217,7 @@ static void test_pause(void **)
 }
 
 // Each group's clients get their group's reply.
-static void test_reply_of_group(void **)
+TEST(test_reply_of_group)
 {
 	static const char *const prefixes[] = {"198.18.1.0/24", "198.18.2.0/24 fd53:2::/64"};
 	static const uint8_t v4[] = {198, 18, 0, 80};
@@ -256,7 +256,7 @@ static void test_reply_of_group(void **)
 }
 
 // Mixed batches: order kept among what goes on, each packet its own answer.
-static void test_mixed_batch(void **)
+TEST(test_mixed_batch)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "warm.example", .count = 1};
@@ -282,19 +282,4 @@ static void test_mixed_batch(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_nxdomain),
-		cmocka_unit_test(test_null),
-		cmocka_unit_test(test_beside_more),
-		cmocka_unit_test(test_before_cache),
-		cmocka_unit_test(test_without_rules),
-		cmocka_unit_test(test_lost_rules),
-		cmocka_unit_test(test_pause),
-		cmocka_unit_test(test_reply_of_group),
-		cmocka_unit_test(test_mixed_batch),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

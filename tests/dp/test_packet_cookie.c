@@ -61,7 +61,7 @@ static const uint8_t *ask(struct harness *h, const char *name, const uint8_t *co
 	return out + got - DNS_COOKIE_LEN;
 }
 
-static void test_comes_back(void **)
+TEST(test_comes_back)
 {
 	struct harness *h = begin();
 	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN];
@@ -83,7 +83,7 @@ static void test_comes_back(void **)
 	harness_end(h);
 }
 
-static void test_without_question(void **)
+TEST(test_without_question)
 {
 	struct harness *h = begin();
 	uint8_t good[DNS_COOKIE_LEN];
@@ -105,7 +105,7 @@ static void test_without_question(void **)
 }
 
 // Behind the question, and has_opt says so.
-static void test_miss(void **)
+TEST(test_miss)
 {
 	struct harness *h = begin();
 	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX], question[300];
@@ -138,7 +138,7 @@ static size_t frame_with(
 
 // A whole cookie alone is read in line. Where cookies are off it is as if there were none; where
 // the question goes to the general parser after all, it counts once.
-static void test_whole_alone(void **)
+TEST(test_whole_alone)
 {
 	static const struct wire_query plain = {.name = "a.example", .edns = true},
 				       chaos = {.name = "a.example", .edns = true, .qclass = 3};
@@ -161,7 +161,7 @@ static void test_whole_alone(void **)
 }
 
 // Of texts with an odd and an even number of bytes, alone, and between a cookie and an error.
-static void test_nsid(void **)
+TEST(test_nsid)
 {
 	static const uint8_t asks[] = {0, 3, 0, 0},
 			     asks_twice[] = {0, 3, 0, 2, 'x', 'y', 0, 3, 0, 0};
@@ -263,7 +263,7 @@ static void mixed_check(struct harness *h, unsigned i, const uint8_t cookie[DNS_
 	assert_int_equal(memcmp(back, cookie, DNS_COOKIE_LEN) == 0, kind == MIXED_GOOD);
 }
 
-static void test_mixed_batch(void **)
+TEST(test_mixed_batch)
 {
 	struct harness *h = begin();
 	uint8_t cookie[BATCH][DNS_COOKIE_LEN], frame[WIRE_MAX];
@@ -291,7 +291,7 @@ static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, u
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
 }
 
-static void test_over_limit(void **)
+TEST(test_over_limit)
 {
 	struct harness *h = begin();
 	struct ip_address allow;
@@ -352,7 +352,7 @@ static unsigned neighbour_passed(struct harness *h, unsigned count)
 
 // A client with a right cookie pays for what goes beyond its limits from a bucket of its own, so
 // its neighbours have what they had.
-static void test_proven_client_pays_itself(void **)
+TEST(test_proven_client_pays_itself)
 {
 	struct harness *h = begin_limited();
 	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX];
@@ -372,7 +372,7 @@ static void test_proven_client_pays_itself(void **)
 }
 
 // The same where the answers are the control plane's and come later.
-static void test_proven_client_pays_late(void **)
+TEST(test_proven_client_pays_late)
 {
 	enum { ANSWER_LEN = 400, ASKED = 80 };
 	struct harness *h = begin_limited();
@@ -404,18 +404,4 @@ static void test_proven_client_pays_late(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_comes_back),
-		cmocka_unit_test(test_without_question),
-		cmocka_unit_test(test_miss),
-		cmocka_unit_test(test_whole_alone),
-		cmocka_unit_test(test_mixed_batch),
-		cmocka_unit_test(test_nsid),
-		cmocka_unit_test(test_over_limit),
-		cmocka_unit_test(test_proven_client_pays_itself),
-		cmocka_unit_test(test_proven_client_pays_late),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

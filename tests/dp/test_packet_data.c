@@ -24,7 +24,7 @@ static struct harness *begin(void)
 	return h;
 }
 
-static void test_size(void **)
+TEST(test_size)
 {
 	static const struct {
 		bool edns;
@@ -52,7 +52,7 @@ static void test_size(void **)
 	harness_end(h);
 }
 
-static void test_types(void **)
+TEST(test_types)
 {
 	struct harness *h = begin();
 	struct wire_query q = {.name = "Host.example", .edns = true, .dnssec_ok = true};
@@ -86,7 +86,7 @@ static void test_types(void **)
 	harness_end(h);
 }
 
-static void test_ttl_cap(void **)
+TEST(test_ttl_cap)
 {
 	struct harness *h = begin();
 	struct wire_query q = {.name = "rpz.example"};
@@ -101,7 +101,7 @@ static void test_ttl_cap(void **)
 }
 
 // The packet behind an allowed one, in the same place a turn later and in the next of one batch.
-static void test_allowed_is_for_one(void **)
+TEST(test_allowed_is_for_one)
 {
 	static const struct rule_set cloaked = {{1 << 7}};
 	static const char *const names[] = {"www.good.example", "cloak.example"};
@@ -126,13 +126,4 @@ static void test_allowed_is_for_one(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_size),
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_ttl_cap),
-		cmocka_unit_test(test_allowed_is_for_one),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -105,7 +105,7 @@ static void check_reply(const uint8_t *frame, size_t len)
 	wire_check_answers(frame, len, &query, &reply);
 }
 
-static void pcap_reads_and_writes_files(void **)
+TEST(pcap_reads_and_writes_files)
 {
 	static const uint8_t pcap_mac[6] = {2, 'p', 'c', 'a', 'p', 0}; // the driver's first
 	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 1};
@@ -143,7 +143,7 @@ static void pcap_reads_and_writes_files(void **)
 	check_reply(frame, seen[2]);
 }
 
-static void null_frames_all_have_a_verdict(void **)
+TEST(null_frames_all_have_a_verdict)
 {
 	struct rig r;
 	rig_begin(&r, "net_null0", "size=64");
@@ -177,7 +177,7 @@ static void exchange_by_socket(struct rig *r, const char *interface)
 	close(fd);
 }
 
-static void tap_answers_the_kernel(void **)
+TEST(tap_answers_the_kernel)
 {
 	struct rig r;
 	if (!has_namespace || access("/dev/net/tun", R_OK | W_OK) != 0)
@@ -188,7 +188,7 @@ static void tap_answers_the_kernel(void **)
 	rig_end(&r);
 }
 
-static void af_packet_answers_on_a_veth(void **)
+TEST(af_packet_answers_on_a_veth)
 {
 	struct rig r;
 	if (!has_namespace
@@ -205,18 +205,18 @@ static void af_packet_answers_on_a_veth(void **)
 	rig_end(&r);
 }
 
-int main(void)
+static int begin(void **state)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pcap_reads_and_writes_files),
-		cmocka_unit_test(null_frames_all_have_a_verdict),
-		cmocka_unit_test(tap_answers_the_kernel),
-		cmocka_unit_test(af_packet_answers_on_a_veth),
-	};
 	log_init("test_packet_drivers", LOG_LEVEL_ERROR);
 	if (!mkdtemp(dir))
-		return 1;
+		return -1;
 	has_namespace = geteuid() == 0 && unshare(CLONE_NEWNET) == 0;
-	int failed = HARNESS_MAIN(tests);
-	return folder_remove(dir, "") != 0 || failed;
+	return harness_start(state);
 }
+
+static int end(void **state)
+{
+	return harness_stop(state) | folder_remove(dir, "");
+}
+
+TEST_GROUP(begin, end)

@@ -20,7 +20,7 @@ static void ask_both(struct harness *h)
 	(void)worker_turn(&h->w, 0);
 }
 
-static void test_no_reply_leaves(void **)
+TEST(test_no_reply_leaves)
 {
 	struct harness *h = harness_begin(NULL);
 	struct msg_miss miss;
@@ -70,7 +70,7 @@ static unsigned rows(void)
 }
 
 // A row has the name and the code of a reply that may be wrong.
-static void test_no_row_is_logged(void **)
+TEST(test_no_row_is_logged)
 {
 	struct harness *h = harness_begin(NULL);
 	struct msg_miss miss;
@@ -98,11 +98,4 @@ static void test_no_row_is_logged(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_reply_leaves),
-		cmocka_unit_test(test_no_row_is_logged),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -119,7 +119,7 @@ static uint64_t over(const struct harness *h, enum exception_class c)
 
 // Each kind comes until no more of it passes, which is when its class has had a batch and what the
 // time brought since; kinds of the same class share that. What is over that is counted by class.
-static void test_classes(void **)
+TEST(test_classes)
 {
 	enum { RATE = 100, FRAMES = 2 * RATE };
 	struct harness *h = begin(RATE / DP_KERNEL_FRAMES_UNIT);
@@ -145,7 +145,7 @@ static void test_classes(void **)
 
 // While SYNs come without end we can be found, connections that are there go on, and hits are
 // answered, in the same burst.
-static void test_syn_flood(void **)
+TEST(test_syn_flood)
 {
 	struct harness *h = begin(1);
 	const struct harness_record record = {.name = "warm.example"};
@@ -188,7 +188,7 @@ static unsigned fill(struct harness *h, const uint8_t *frame, size_t len, unsign
 }
 
 // It comes back by time alone.
-static void test_again(void **)
+TEST(test_again)
 {
 	struct harness *h = begin(1);
 	uint8_t f[WIRE_MAX];
@@ -202,7 +202,7 @@ static void test_again(void **)
 }
 
 // A change of the setting holds at once, and 0 is no limit.
-static void test_live(void **)
+TEST(test_live)
 {
 	struct harness *h = begin(1);
 	uint8_t f[WIRE_MAX];
@@ -225,7 +225,7 @@ static unsigned takes(struct exception *p, enum exception_class c, uint64_t now)
 }
 
 // The bucket itself, by a clock of the test's.
-static void test_bucket(void **)
+TEST(test_bucket)
 {
 	enum { HZ = 1000000, RATE = 1000, AT_ONCE = RATE / 4, LATER = 12345 };
 	const uint64_t t = UINT64_C(1) << 40;
@@ -254,7 +254,7 @@ static void test_bucket(void **)
 
 // A burst for the kernel with a hit in it: the answer is out before any of the others, which follow
 // in their order: one while clients wait too, or as many as there is time for.
-static void test_turns(void **)
+TEST(test_turns)
 {
 	struct harness *h = begin(0);
 	const struct harness_record record = {.name = "warm.example"};
@@ -286,7 +286,7 @@ static void test_turns(void **)
 }
 
 // A turn's frames have a bound, however much time there is.
-static void test_turn_is_bounded(void **)
+TEST(test_turn_is_bounded)
 {
 	enum { FRAMES = 3 * EXCEPTION_PER_TURN + 1 };
 	struct harness *h = begin(0);
@@ -305,7 +305,7 @@ static void test_turn_is_bounded(void **)
 
 // A look at the kernel's frames that brings none is the last one for a while; a look that brings
 // some is not. A clock that is set back delays no look.
-static void test_looks(void **)
+TEST(test_looks)
 {
 	enum { APART = 1000 };
 	const uint64_t t = UINT64_C(1) << 40;
@@ -330,7 +330,7 @@ static void test_looks(void **)
 }
 
 // A worker that has to stop first passes on all waiting frames, in order.
-static void test_stop(void **)
+TEST(test_stop)
 {
 	enum { FRAMES = EXCEPTION_WAITING - EXCEPTION_FOR_FLOWS };
 	struct harness *h = begin(0);
@@ -351,7 +351,7 @@ static void test_stop(void **)
 }
 
 // Conversations have places that strangers have not, and what we are found by has the last ones.
-static void test_full(void **)
+TEST(test_full)
 {
 	struct harness *h = begin(0);
 	uint8_t f[WIRE_MAX];
@@ -374,19 +374,4 @@ static void test_full(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_syn_flood),
-		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_live),
-		cmocka_unit_test(test_bucket),
-		cmocka_unit_test(test_turns),
-		cmocka_unit_test(test_turn_is_bounded),
-		cmocka_unit_test(test_looks),
-		cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_full),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -144,7 +144,7 @@ static void pour(struct harness *h)
 	harness_turns(h);
 }
 
-static void test_nothing_but_counters_moves(void **)
+TEST(test_nothing_but_counters_moves)
 {
 	uint64_t expected[VERDICT_COUNT] = {0};
 	struct harness *h = harness_begin(NULL);
@@ -180,11 +180,11 @@ static void test_nothing_but_counters_moves(void **)
 	harness_end(h);
 }
 
-int main(void)
+static int frames_begin(void **state)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_but_counters_moves)};
 	make_frames();
 	make_sources();
 	make_messages();
-	return HARNESS_MAIN(tests);
+	return harness_start(state);
 }
+TEST_GROUP(frames_begin, harness_stop)

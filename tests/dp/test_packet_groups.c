@@ -38,7 +38,7 @@ static struct wire_query query(const char *name, const struct client *c)
 }
 
 // The group decides the view that a miss carries, and is counted.
-static void test_view_of_source(void **)
+TEST(test_view_of_source)
 {
 	struct harness *h = harness_begin(NULL);
 	unsigned counted[3] = {0};
@@ -61,7 +61,7 @@ static void test_view_of_source(void **)
 }
 
 // What is kept for one view no other sees, whichever has it.
-static void test_views_are_apart(void **)
+TEST(test_views_are_apart)
 {
 	struct harness *h = harness_begin(NULL);
 	harness_groups(h, prefixes, 2, groups);
@@ -86,7 +86,7 @@ static void test_views_are_apart(void **)
 	harness_end(h);
 }
 
-static void test_lists_of_source(void **)
+TEST(test_lists_of_source)
 {
 	static const char *const listed[] = {"ads.example"};
 	struct harness *h = harness_begin(NULL);
@@ -105,7 +105,7 @@ static void test_lists_of_source(void **)
 }
 
 // One batch with clients of all groups: each by its own.
-static void test_mixed_batch(void **)
+TEST(test_mixed_batch)
 {
 	static const char *const listed[] = {"ads.example"};
 	static const enum verdict expected[] = {VERDICT_blocked, VERDICT_blocked, VERDICT_hit};
@@ -130,7 +130,7 @@ static void test_mixed_batch(void **)
 }
 
 // Clients of both families in one batch, in any order: each is in its own group.
-static void test_whole_batches(void **)
+TEST(test_whole_batches)
 {
 	enum { BATCH = 32, BATCHES = 5 };
 	struct harness *h = harness_begin(NULL);
@@ -157,7 +157,7 @@ static void test_whole_batches(void **)
 }
 
 // A MAC that is in a group beats the address, and the miss carries the group.
-static void test_macs(void **)
+TEST(test_macs)
 {
 	static const char *const with_macs[] = {
 		"198.18.1.0/24 02:00:00:00:01:01 fd53:1::/64", "198.18.2.0/24 02:00:00:00:01:02"};
@@ -204,7 +204,7 @@ static void test_macs(void **)
 }
 
 // The VLAN decides for clients that are in no group by MAC and address; its miss has the group.
-static void test_vlans(void **)
+TEST(test_vlans)
 {
 	static const char *const with_vlans[] = {
 		"198.18.1.0/24 vlan10 vlan4094", "fd53:2::/64 02:00:00:00:01:02 vlan20"};
@@ -261,7 +261,7 @@ static void test_vlans(void **)
 }
 
 // A client moves with the next image, and out of all groups with an empty one.
-static void test_moves(void **)
+TEST(test_moves)
 {
 	static const char *const turned[] = {"198.18.2.0/24", "198.18.1.0/24"};
 	struct harness *h = harness_begin(NULL);
@@ -282,7 +282,7 @@ static void test_moves(void **)
 }
 
 // The view reaches the control plane also while there is no cache to look into.
-static void test_without_l0(void **)
+TEST(test_without_l0)
 {
 	struct harness_options o = {.no_l0 = true};
 	struct harness *h = harness_begin(&o);
@@ -296,18 +296,4 @@ static void test_without_l0(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_view_of_source),
-		cmocka_unit_test(test_views_are_apart),
-		cmocka_unit_test(test_lists_of_source),
-		cmocka_unit_test(test_mixed_batch),
-		cmocka_unit_test(test_whole_batches),
-		cmocka_unit_test(test_macs),
-		cmocka_unit_test(test_vlans),
-		cmocka_unit_test(test_moves),
-		cmocka_unit_test(test_without_l0),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -17,7 +17,7 @@ static void check_heard(struct harness *h, enum heard_kind kind, unsigned versio
 	assert_int_equal(heard.head.is_cut, 0);
 }
 
-static void test_heard(void **)
+TEST(test_heard)
 {
 	struct harness *h = begin(0);
 	for (unsigned i = 0; i < 32; i++) {
@@ -60,7 +60,7 @@ static void goes_to_kernel(struct harness *h, const struct wire_query *q)
 	assert_false(hear_on(&h->miss));
 }
 
-static void test_not_heard(void **)
+TEST(test_not_heard)
 {
 	struct harness *h = begin(0);
 	for (unsigned version = 4; version <= 6; version += 2) {
@@ -111,7 +111,7 @@ static size_t put_extension(size_t len, uint8_t kind, const uint8_t header[8])
 }
 
 // IPv6 behind options, and behind fragment headers that are not those of a first one of UDP.
-static void test_extensions(void **)
+TEST(test_extensions)
 {
 	enum { FRAGMENT = 44, OPTIONS = 60, UDP = 17, TCP = 6 };
 	static const struct {
@@ -135,7 +135,7 @@ static void test_extensions(void **)
 }
 
 // So many replies a query, and for so long.
-static void test_bounds(void **)
+TEST(test_bounds)
 {
 	struct harness *h = begin(0);
 	const struct wire_query q = reply_of(4, LOCAL);
@@ -170,7 +170,7 @@ static void dropped(struct harness *h, size_t len, enum verdict v)
 	assert_false(hear_on(&h->miss));
 }
 
-static void test_dropped(void **)
+TEST(test_dropped)
 {
 	struct harness *h = begin(0);
 	for (unsigned version = 4; version <= 6; version += 2) {
@@ -202,7 +202,7 @@ static void test_dropped(void **)
 }
 
 // A resolver whose rings this worker does not have yet, and then has.
-static void test_resolvers(void **)
+TEST(test_resolvers)
 {
 	static struct ring_index tail, head;
 	static struct ring_consumer other;
@@ -227,7 +227,7 @@ static void test_resolvers(void **)
 }
 
 // Longer than a message may be: only with frames that large does it come in one piece.
-static void test_cut(void **)
+TEST(test_cut)
 {
 	enum { LONG = MSG_DNS_MAX + 1 };
 	static uint8_t large[LONG], out[2 * WIRE_MAX];
@@ -257,7 +257,7 @@ static void test_cut(void **)
 
 // The first fragment of a reply is handed over as what it is, without a look at its checksum and at
 // the length of the whole.
-static void test_first_fragment(void **)
+TEST(test_first_fragment)
 {
 	struct harness *h = begin(0);
 	ask(h, 4, LOCAL);
@@ -298,7 +298,7 @@ static void test_first_fragment(void **)
 }
 
 // Of IPv6 too: with more to come, or as the only one.
-static void test_first_fragment_ipv6(void **)
+TEST(test_first_fragment_ipv6)
 {
 	struct harness *h = begin(0);
 	struct wire_query q = reply_of(6, LOCAL);
@@ -339,12 +339,4 @@ static void test_first_fragment_ipv6(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_heard),
-		cmocka_unit_test(test_not_heard), cmocka_unit_test(test_extensions),
-		cmocka_unit_test(test_bounds), cmocka_unit_test(test_dropped),
-		cmocka_unit_test(test_resolvers), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_first_fragment), cmocka_unit_test(test_first_fragment_ipv6)};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -24,7 +24,7 @@ static void check_records(const struct wire_reply *r, const struct wire_query *q
 
 // Both IP versions, with and without tag, EDNS and UDP checksum; names and RDATA of odd and even
 // lengths; TTLs of 300 s that are 100 s old.
-static void test_layouts(void **)
+TEST(test_layouts)
 {
 	struct harness *h = harness_begin(NULL);
 	static const char *const names[] = {"www.Lab.example", "wwww.lab.examplE"};
@@ -64,7 +64,7 @@ static void test_layouts(void **)
 }
 
 // Random TTLs, ages and contents: each sum that comes out by difference must be right.
-static void test_checksums(void **)
+TEST(test_checksums)
 {
 	struct harness *h = harness_begin(NULL);
 	uint32_t seed = 4711;
@@ -95,7 +95,7 @@ static void test_checksums(void **)
 }
 
 // An id that makes the reply's checksum come out as 0, which is sent as 0xffff: 0 says "none".
-static void test_checksum_of_zero(void **)
+TEST(test_checksum_of_zero)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 1};
@@ -112,7 +112,7 @@ static void test_checksum_of_zero(void **)
 	harness_end(h);
 }
 
-static void test_client_cap(void **)
+TEST(test_client_cap)
 {
 	struct harness *h = harness_begin(NULL);
 	h->tables.config.client_ttl_cap_s = 77;
@@ -127,7 +127,7 @@ static void test_client_cap(void **)
 
 // 60 A records are 960 bytes: truncated for 512, whole for 1232; 100 are too much for our own
 // limit, whatever the client takes.
-static void test_truncation(void **)
+TEST(test_truncation)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record fits = {.name = "sixty.example", .count = 60};
@@ -162,7 +162,7 @@ static void test_truncation(void **)
 }
 
 // DO and CD are part of the key; AD only goes to who can understand it.
-static void test_key_flags(void **)
+TEST(test_key_flags)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record plain = {.name = "a.example", .count = 1, .authenticated = true};
@@ -192,7 +192,7 @@ static void test_key_flags(void **)
 }
 
 // IPv4 options are taken out, Ethernet padding is cut off, both with a tag and without.
-static void test_options_and_padding(void **)
+TEST(test_options_and_padding)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 4};
@@ -210,7 +210,7 @@ static void test_options_and_padding(void **)
 	harness_end(h);
 }
 
-static void test_negative(void **)
+TEST(test_negative)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "no.example", .rcode = 3};
@@ -225,7 +225,7 @@ static void test_negative(void **)
 }
 
 // A full burst, and more than one.
-static void test_bursts(void **)
+TEST(test_bursts)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 1};
@@ -249,7 +249,7 @@ static void test_bursts(void **)
 }
 
 // A port that takes nothing more: replies are freed and counted, verdicts stay.
-static void test_tx_full(void **)
+TEST(test_tx_full)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 1};
@@ -270,7 +270,7 @@ static void test_tx_full(void **)
 }
 
 // Each reply begins with another address, as stored otherwise; sums are checked with every reply.
-static void test_rotate(void **)
+TEST(test_rotate)
 {
 	enum { COUNT = 3 };
 	struct harness *h = harness_begin(NULL);
@@ -309,20 +309,4 @@ static void test_rotate(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rotate),
-		cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_checksums),
-		cmocka_unit_test(test_checksum_of_zero),
-		cmocka_unit_test(test_client_cap),
-		cmocka_unit_test(test_truncation),
-		cmocka_unit_test(test_key_flags),
-		cmocka_unit_test(test_options_and_padding),
-		cmocka_unit_test(test_negative),
-		cmocka_unit_test(test_bursts),
-		cmocka_unit_test(test_tx_full),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -270,7 +270,7 @@ static void run(uint32_t first_seed, uint64_t flips)
 	harness_end(h);
 }
 
-static void test_wild_control_plane(void **)
+TEST(test_wild_control_plane)
 {
 	run(11, 0);
 	run(12, 0);
@@ -278,19 +278,16 @@ static void test_wild_control_plane(void **)
 
 static uint64_t flips_wanted = FLIPS;
 
-static void test_random_bits(void **)
+TEST(test_random_bits)
 {
 	run(13, flips_wanted);
 }
 
-int main(void)
+static int flips_read(void **state)
 {
 	const char *wanted = getenv("WEIR_FLIPS");
 	if (wanted)
 		flips_wanted = strtoull(wanted, NULL, 10);
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wild_control_plane),
-		cmocka_unit_test(test_random_bits),
-	};
-	return HARNESS_MAIN(tests);
+	return harness_start(state);
 }
+TEST_GROUP(flips_read, harness_stop)

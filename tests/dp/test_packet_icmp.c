@@ -43,7 +43,7 @@ static bool icmp_is_heard(struct harness *h, size_t len)
 	return is;
 }
 
-static void test_icmp(void **)
+TEST(test_icmp)
 {
 	struct harness *h = begin(0);
 	for (unsigned version = 4; version <= 6; version += 2) {
@@ -93,8 +93,4 @@ static void test_icmp(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_icmp)};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

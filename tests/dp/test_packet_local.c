@@ -32,7 +32,7 @@ static size_t ask(struct harness *h, uint8_t *f, size_t len, enum verdict v)
 	return harness_take(h, f);
 }
 
-static void test_arp(void **)
+TEST(test_arp)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX], ip[8];
@@ -110,7 +110,7 @@ static void check_advertisement(const uint8_t *f, size_t len, const char *dst, u
 	assert_int_equal(wire_fold(wire_sum(f + 22, 32) + 58 + 32 + wire_sum(f + 54, 32)), 0xffff);
 }
 
-static void test_solicitation(void **)
+TEST(test_solicitation)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX];
@@ -138,7 +138,7 @@ static void test_solicitation(void **)
 	harness_end(h);
 }
 
-static void test_echo_ipv6(void **)
+TEST(test_echo_ipv6)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX], request[WIRE_MAX];
@@ -178,7 +178,7 @@ static size_t make_echo(uint8_t *f, unsigned ip_option_len)
 	return len;
 }
 
-static void test_echo_ipv4(void **)
+TEST(test_echo_ipv4)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX], request[WIRE_MAX];
@@ -208,7 +208,7 @@ static void test_echo_ipv4(void **)
 }
 
 // Where there is an exception port all of it is the kernel's.
-static void test_not_with_exception_port(void **)
+TEST(test_not_with_exception_port)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
@@ -221,14 +221,4 @@ static void test_not_with_exception_port(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arp),
-		cmocka_unit_test(test_solicitation),
-		cmocka_unit_test(test_echo_ipv6),
-		cmocka_unit_test(test_echo_ipv4),
-		cmocka_unit_test(test_not_with_exception_port),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

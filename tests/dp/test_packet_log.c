@@ -76,7 +76,7 @@ static void expect_client(const struct log_record *r, const char *text)
 	assert_int_equal(r->client_port, 4242);
 }
 
-static void test_hits(void **)
+TEST(test_hits)
 {
 	struct harness *h = begin(1);
 	struct wire_reply reply;
@@ -118,7 +118,7 @@ static unsigned validation_of(const struct log_record *r)
 
 // Of each kind of hit by both forms of a record, whether or not the client asked for AD; and not of
 // a question that the record does not answer.
-static void test_validation(void **)
+TEST(test_validation)
 {
 	static const struct harness_record records[] = {
 		{.name = "secure.example", .count = 1, .authenticated = true},
@@ -157,7 +157,7 @@ static void test_validation(void **)
 	}
 }
 
-static void test_error_without_room(void **)
+TEST(test_error_without_room)
 {
 	enum { SIZE = 512, TYPE = 65280, DATA_LEN = SIZE - 12 - 17 - 12 - 11 };
 	struct wire_query q = {
@@ -182,7 +182,7 @@ static void test_error_without_room(void **)
 	harness_end(h);
 }
 
-static void test_rules(void **)
+TEST(test_rules)
 {
 	static const struct harness_rule rules[] = {
 		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
@@ -210,7 +210,7 @@ static void test_rules(void **)
 	harness_end(h);
 }
 
-static void test_what_has_no_answer_of_its_own(void **)
+TEST(test_what_has_no_answer_of_its_own)
 {
 	struct harness *h = begin(1);
 	struct wire_reply reply;
@@ -238,7 +238,7 @@ static void test_what_has_no_answer_of_its_own(void **)
 }
 
 // The question of a client that may not ask is not read, so the record has none.
-static void test_denied_has_no_question(void **)
+TEST(test_denied_has_no_question)
 {
 	struct harness *h = begin(1);
 	struct ip_address other;
@@ -251,7 +251,7 @@ static void test_denied_has_no_question(void **)
 	harness_end(h);
 }
 
-static void test_the_longest_name(void **)
+TEST(test_the_longest_name)
 {
 	char name[256];
 	struct harness *h = begin(1);
@@ -311,7 +311,7 @@ static void weights(uint32_t sample)
 	harness_end(h);
 }
 
-static void test_weights(void **)
+TEST(test_weights)
 {
 	weights(1);
 	weights(7);
@@ -344,7 +344,7 @@ static void expect_twins(struct harness *h, const struct wire_query *q, enum ver
 	assert_false(next());
 }
 
-static void test_twins(void **)
+TEST(test_twins)
 {
 	static const char *const prefixes[] = {WIRE_CLIENT4 " " WIRE_CLIENT6};
 	static const struct policy_group group[2];
@@ -371,7 +371,7 @@ static void test_twins(void **)
 	harness_end(h);
 }
 
-static void test_off(void **)
+TEST(test_off)
 {
 	struct harness *h = begin(0);
 	struct wire_reply reply;
@@ -383,19 +383,4 @@ static void test_off(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hits),
-		cmocka_unit_test(test_validation),
-		cmocka_unit_test(test_error_without_room),
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_what_has_no_answer_of_its_own),
-		cmocka_unit_test(test_denied_has_no_question),
-		cmocka_unit_test(test_the_longest_name),
-		cmocka_unit_test(test_weights),
-		cmocka_unit_test(test_twins),
-		cmocka_unit_test(test_off),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -135,24 +135,24 @@ static void ask(const struct mix *m)
 	harness_end(h);
 }
 
-static void test_hits(void **)
+TEST(test_hits)
 {
 	ask(&(struct mix){0});
 }
 
-static void test_between_blocked(void **)
+TEST(test_between_blocked)
 {
 	ask(&(struct mix){.has_blocked = true});
 }
 
-static void test_between_special(void **)
+TEST(test_between_special)
 {
 	ask(&(struct mix){.has_special = true});
 	ask(&(struct mix){.has_special = true, .has_blocked = true});
 }
 
 // Frames and their bytes, of several in one turn.
-static void test_bytes_are_counted(void **)
+TEST(test_bytes_are_counted)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
@@ -170,13 +170,4 @@ static void test_bytes_are_counted(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hits),
-		cmocka_unit_test(test_between_blocked),
-		cmocka_unit_test(test_between_special),
-		cmocka_unit_test(test_bytes_are_counted),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

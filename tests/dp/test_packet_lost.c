@@ -113,7 +113,7 @@ static void walk(const struct harness *h, uint32_t missing[MBUF_OWNERS])
 	mbuf_walk_end(h->w.pool, missing);
 }
 
-static void test_owner(void **)
+TEST(test_owner)
 {
 	uint32_t missing[MBUF_OWNERS];
 	char text[STATS_OWNERS_TEXT], expected[STATS_OWNERS_TEXT];
@@ -139,7 +139,7 @@ static void test_owner(void **)
 }
 
 // What goes on meanwhile is no loss: a buffer that is used again, and one in a receive ring.
-static void test_in_use(void **)
+TEST(test_in_use)
 {
 	struct harness *h = harness_begin(NULL);
 	uint32_t missing[MBUF_OWNERS];
@@ -165,7 +165,7 @@ static void test_in_use(void **)
 	harness_end(h);
 }
 
-static void test_text(void **)
+TEST(test_text)
 {
 	uint32_t missing[MBUF_OWNERS] = {[MBUF_OWNER_tx] = 2,
 		[MBUF_OWNER_rx] = 2,
@@ -179,12 +179,4 @@ static void test_text(void **)
 	assert_string_equal(stats_owner_name(MBUF_OWNERS), "?");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_owner),
-		cmocka_unit_test(test_in_use),
-		cmocka_unit_test(test_text),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

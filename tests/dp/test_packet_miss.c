@@ -43,7 +43,7 @@ static void check_message(struct harness *h, const struct wire_query *q, const c
 	assert_int_equal(harness_miss(h, &m, question), 0);
 }
 
-static void test_message(void **)
+TEST(test_message)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query v4 = {.name = "Some.Name.example",
@@ -66,7 +66,7 @@ static void test_message(void **)
 }
 
 // 10,000 clients ask one cold name: 256 messages, the rest settled without a reply.
-static void test_duplicates(void **)
+TEST(test_duplicates)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
@@ -116,7 +116,7 @@ static void answer_servfail(struct harness *h)
 
 // A name whose answers are never cached: who has an answer counts no more, so every question of a
 // busy name gets through, and one client cannot silence it for the others.
-static void test_answered_clients_count_no_more(void **)
+TEST(test_answered_clients_count_no_more)
 {
 	struct harness *h = harness_begin(NULL);
 	const struct wire_query q = {.name = "fails.example"};
@@ -136,7 +136,7 @@ static void test_answered_clients_count_no_more(void **)
 }
 
 // More questions at a time than are remembered: some are forgotten early, and that is counted.
-static void test_many_questions(void **)
+TEST(test_many_questions)
 {
 	struct harness *h = harness_begin(NULL);
 	for (unsigned i = 0; i < DEDUP_SETS * DEDUP_WAYS + 2000; i++) {
@@ -153,7 +153,7 @@ static void test_many_questions(void **)
 
 // The ring full: SERVFAIL for the first client each time, silence for a query whose question is in
 // flight.
-static void test_ring_full(void **)
+TEST(test_ring_full)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct wire_query asked = {.name = "asked.example", .edns = true};
@@ -173,7 +173,7 @@ static void test_ring_full(void **)
 }
 
 // A flood below one zone from everywhere: the last quarter of the ring is not for it.
-static void test_a_crowd_leaves_room(void **)
+TEST(test_a_crowd_leaves_room)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 8192});
 	struct wire_reply r;
@@ -212,7 +212,7 @@ static void test_a_crowd_leaves_room(void **)
 	harness_end(h);
 }
 
-static void test_no_control(void **)
+TEST(test_no_control)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "warm.example", .count = 1};
@@ -236,7 +236,7 @@ static void test_no_control(void **)
 
 // Before any directory there is neither L0 nor a control plane; with a control plane but no L0
 // yet, questions still reach it, and duplicates are still known.
-static void test_no_tables(void **)
+TEST(test_no_tables)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.no_l0 = true});
 	struct wire_query q = {.name = "cold.example"};
@@ -251,7 +251,7 @@ static void test_no_tables(void **)
 }
 
 // The doorbell is rung only when the consumer says that it sleeps, once per batch.
-static void test_doorbell(void **)
+TEST(test_doorbell)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
@@ -285,7 +285,7 @@ static void test_doorbell(void **)
 }
 
 // Also while nobody could be asked; what is blocked stays blocked.
-static void test_any_is_minimal(void **)
+TEST(test_any_is_minimal)
 {
 	static const char *const blocked[] = {"bad.example"};
 	struct harness *h = harness_begin(NULL);
@@ -310,19 +310,4 @@ static void test_any_is_minimal(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_message),
-		cmocka_unit_test(test_duplicates),
-		cmocka_unit_test(test_answered_clients_count_no_more),
-		cmocka_unit_test(test_many_questions),
-		cmocka_unit_test(test_ring_full),
-		cmocka_unit_test(test_a_crowd_leaves_room),
-		cmocka_unit_test(test_no_control),
-		cmocka_unit_test(test_no_tables),
-		cmocka_unit_test(test_any_is_minimal),
-		cmocka_unit_test(test_doorbell),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -29,7 +29,7 @@ static void goes_to_kernel(struct harness *h, const uint8_t *frame, size_t len)
 	assert_memory_equal(got, frame, len);
 }
 
-static void test_headers(void **)
+TEST(test_headers)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
@@ -63,7 +63,7 @@ static void test_headers(void **)
 	harness_end(h);
 }
 
-static void test_udp(void **)
+TEST(test_udp)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
@@ -93,7 +93,7 @@ static void test_udp(void **)
 }
 
 // Partial checksums, as a kernel sender leaves them on veth: not verified, and the reply is whole.
-static void test_partial_checksums(void **)
+TEST(test_partial_checksums)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
 	struct harness_record record = {.name = "warm.example", .count = 3};
@@ -109,7 +109,7 @@ static void test_partial_checksums(void **)
 	harness_end(h);
 }
 
-static void test_sources(void **)
+TEST(test_sources)
 {
 	struct harness *h = harness_begin(NULL);
 	static const char *const bad4[] = {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1",
@@ -139,7 +139,7 @@ static void test_sources(void **)
 	harness_end(h);
 }
 
-static void test_fragments(void **)
+TEST(test_fragments)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
@@ -176,7 +176,7 @@ static void test_fragments(void **)
 
 // Headers between IPv6 and UDP: a query behind them gets no answer, and no port unreachable of the
 // kernel either; all else is the kernel's.
-static void test_extensions(void **)
+TEST(test_extensions)
 {
 	static const uint8_t types[] = {0, 43, 60};
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
@@ -223,7 +223,7 @@ static void test_extensions(void **)
 }
 
 // The frames that go to the kernel, unchanged, and the frames from it.
-static void test_exception(void **)
+TEST(test_exception)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
@@ -268,7 +268,7 @@ static void test_exception(void **)
 }
 
 // The kernel's side takes no more: dropped and counted, nothing waits.
-static void test_exception_full(void **)
+TEST(test_exception_full)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	struct wire_query q = {.name = "a.example", .dst_port = 80};
@@ -286,7 +286,7 @@ static void test_exception_full(void **)
 }
 
 // Frames in several segments: the kernel's are passed on whole, ours are not answered.
-static void test_chained(void **)
+TEST(test_chained)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX], got[WIRE_MAX];
@@ -308,7 +308,7 @@ static void test_chained(void **)
 
 // Of a port with VLANs only their frames are taken; a tag that the driver took off counts, and the
 // reply has it again (wire_check_answers).
-static void test_vlans(void **)
+TEST(test_vlans)
 {
 	static const uint64_t vlans[CONFIG_VLANS / 64] = {1 << 0 | 1 << 7};
 	struct harness *h = harness_begin(NULL);
@@ -336,7 +336,7 @@ static void test_vlans(void **)
 
 // A port that sees frames for other hosts takes those for its addresses and for many, and drops the
 // rest, the kernel's too. Ports without the list take all.
-static void test_other_hosts(void **)
+TEST(test_other_hosts)
 {
 	static const uint8_t router[] = {0, 0, 0x5e, 0, 1, 5}, other[] = {2, 0, 0, 0, 0, 0x54},
 			     above[] = {2, 0, 0, 0, 0, 0x53, 1}, many[] = {1, 0, 0x5e, 0, 0, 5};
@@ -373,20 +373,4 @@ static void test_other_hosts(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vlans),
-		cmocka_unit_test(test_other_hosts),
-		cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_partial_checksums),
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_fragments),
-		cmocka_unit_test(test_extensions),
-		cmocka_unit_test(test_exception),
-		cmocka_unit_test(test_exception_full),
-		cmocka_unit_test(test_chained),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

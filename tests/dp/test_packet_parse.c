@@ -23,7 +23,7 @@ static void ask_dns(struct harness *h, const struct wire_query *q, const uint8_t
 	assert_int_equal(r->dst_port, 4242);
 }
 
-static void test_dropped(void **)
+TEST(test_dropped)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t dns[WIRE_MAX];
@@ -35,7 +35,7 @@ static void test_dropped(void **)
 	harness_end(h);
 }
 
-static void test_formerr(void **)
+TEST(test_formerr)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t dns[WIRE_MAX];
@@ -60,7 +60,7 @@ static void test_formerr(void **)
 }
 
 // A NOTIFY goes to the control plane with its TSIG and all, where some list takes one.
-static void test_notify(void **)
+TEST(test_notify)
 {
 	struct harness *h = harness_begin(NULL);
 	static uint8_t dns[WIRE_MAX], behind[MSG_WHOLE_MAX + 300];
@@ -107,7 +107,7 @@ static void test_notify(void **)
 }
 
 // Of a flood a thousand a second go; the rest is dropped without a reply.
-static void test_a_flood_of_notify(void **)
+TEST(test_a_flood_of_notify)
 {
 	struct harness *h = harness_begin(NULL);
 	static uint8_t dns[WIRE_MAX], behind[MSG_WHOLE_MAX + 300];
@@ -132,7 +132,7 @@ static void test_a_flood_of_notify(void **)
 	harness_end(h);
 }
 
-static void test_notimp_and_badvers(void **)
+TEST(test_notimp_and_badvers)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t dns[WIRE_MAX];
@@ -152,7 +152,7 @@ static void test_notimp_and_badvers(void **)
 	harness_end(h);
 }
 
-static void test_types_and_classes(void **)
+TEST(test_types_and_classes)
 {
 	struct harness *h = harness_begin(NULL);
 	static const struct {
@@ -195,7 +195,7 @@ static void test_types_and_classes(void **)
 
 // weir's identity is returned where there is a text for it, with or without a cache and a control
 // plane.
-static void test_identity(void **)
+TEST(test_identity)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "Version.bind", .qtype = 16, .qclass = 3, .edns = true};
@@ -217,7 +217,7 @@ static void test_identity(void **)
 }
 
 // Bytes that the IP packet has and UDP's length has not are no part of the message.
-static void test_udp_length_rules(void **)
+TEST(test_udp_length_rules)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
 	struct harness_record record = {.name = "a.example", .count = 1};
@@ -234,17 +234,4 @@ static void test_udp_length_rules(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dropped),
-		cmocka_unit_test(test_formerr),
-		cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_a_flood_of_notify),
-		cmocka_unit_test(test_notimp_and_badvers),
-		cmocka_unit_test(test_types_and_classes),
-		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_udp_length_rules),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

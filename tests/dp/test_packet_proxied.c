@@ -6,7 +6,7 @@
 
 enum { LOG_UNITS = 1024, KIDS = 1 };
 
-static void test_access_is_the_clients(void **)
+TEST(test_access_is_the_clients)
 {
 	struct harness *h = begin();
 	struct ip_address allow[2], deny;
@@ -35,7 +35,7 @@ static void test_access_is_the_clients(void **)
 }
 
 // One client's rate is not the balancer's, behind which the others go on.
-static void test_rate_is_the_clients(void **)
+TEST(test_rate_is_the_clients)
 {
 	enum { RATE = 10, BURST_S = 2 };
 	struct harness *h = begin();
@@ -63,7 +63,7 @@ static void test_rate_is_the_clients(void **)
 }
 
 // By the address alone: the tag and the MAC address of the frame are the balancer's.
-static void test_group_is_the_clients(void **)
+TEST(test_group_is_the_clients)
 {
 	static const char *const listed[] = {"ads.example"};
 	static const char *const prefixes[] = {KID " 2001:db8::/64", "02:00:00:00:00:22 vlan7"};
@@ -122,7 +122,7 @@ static void miss_and_answer(
 	wire_check_answers(frame, harness_take(h, frame), q, &r);
 }
 
-static void test_misses(void **)
+TEST(test_misses)
 {
 	static const char *const clients[] = {CLIENT4, CLIENT6};
 	struct harness *h = begin();
@@ -184,7 +184,7 @@ static void recorded(struct harness *h, const struct wire_query *q, const char *
 	assert_non_null(end.view.reply);
 }
 
-static void test_log_has_the_client(void **)
+TEST(test_log_has_the_client)
 {
 	static const enum log_detail details[] = {LOG_DETAIL_NONE, LOG_DETAIL_MESSAGES};
 	static const char *const listed[] = {"ads.example"};
@@ -210,14 +210,4 @@ static void test_log_has_the_client(void **)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_access_is_the_clients),
-		cmocka_unit_test(test_rate_is_the_clients),
-		cmocka_unit_test(test_group_is_the_clients),
-		cmocka_unit_test(test_misses),
-		cmocka_unit_test(test_log_has_the_client),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

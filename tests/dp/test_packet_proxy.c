@@ -5,7 +5,7 @@
 #include "proxy_wire.h"
 
 // Frames of each kind around each client, with headers up to the longest.
-static void test_hits(void **)
+TEST(test_hits)
 {
 	static const char *const clients[] = {CLIENT4, CLIENT6, CLIENT_MAPPED, "127.0.0.1"};
 	static const size_t tlvs[] = {0, 3, 480};
@@ -34,7 +34,7 @@ static void test_hits(void **)
 }
 
 // Health checks, and balancers that name no address: the sender is the client, with its own access.
-static void test_the_sender_itself(void **)
+TEST(test_the_sender_itself)
 {
 	struct harness *h = begin();
 	struct header local[] = {plain(LOCAL, 0, 0), plain(LOCAL, 0x12, 12), plain(LOCAL, 0xff, 7),
@@ -61,7 +61,7 @@ static void test_the_sender_itself(void **)
 }
 
 // Each header that is none, at its first wrong byte, and queries without.
-static void test_without_a_right_header(void **)
+TEST(test_without_a_right_header)
 {
 	struct harness *h = begin();
 	struct header good = naming(CLIENT4, 0), six = naming(CLIENT6, 0);
@@ -85,7 +85,7 @@ static void test_without_a_right_header(void **)
 }
 
 // A frame that ends in its header, at each byte, or in the head of its message.
-static void test_cut_short(void **)
+TEST(test_cut_short)
 {
 	static const char *const clients[] = {CLIENT4, CLIENT6};
 	struct harness *h = begin();
@@ -110,7 +110,7 @@ static void test_cut_short(void **)
 }
 
 // It is a message of another opcode, as every such was; and its own queries need no header.
-static void test_headers_of_strangers(void **)
+TEST(test_headers_of_strangers)
 {
 	static const char *const senders[] = {"198.18.0.3", "fd53:0:0:1::2"};
 	struct harness *h = begin();
@@ -129,7 +129,7 @@ static void test_headers_of_strangers(void **)
 }
 
 // Balancers' queries among others in each batch, of which some are settled early.
-static void test_mixed_batch(void **)
+TEST(test_mixed_batch)
 {
 	enum { FRAMES = 96 };
 	static const char *const clients[] = {CLIENT4, CLIENT6};
@@ -170,7 +170,7 @@ static void test_mixed_batch(void **)
 }
 
 // An evicted worker drops the replies of its batch, forwarded ones among them.
-static void test_evicted(void **)
+TEST(test_evicted)
 {
 	static _Atomic uint64_t evicted, returned;
 	struct harness *h = begin();
@@ -185,7 +185,7 @@ static void test_evicted(void **)
 }
 
 // A way back that a worker would not have made.
-static void test_ways_that_lead_nowhere(void **)
+TEST(test_ways_that_lead_nowhere)
 {
 	struct harness *h = begin();
 	const struct wire_query q = {.name = "cold.example"};
@@ -215,17 +215,4 @@ static void test_ways_that_lead_nowhere(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hits),
-		cmocka_unit_test(test_the_sender_itself),
-		cmocka_unit_test(test_without_a_right_header),
-		cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_headers_of_strangers),
-		cmocka_unit_test(test_ways_that_lead_nowhere),
-		cmocka_unit_test(test_mixed_batch),
-		cmocka_unit_test(test_evicted),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -170,29 +170,21 @@ static void run(const struct harness_options *o, uint32_t first_seed, bool mutat
 		assert_true(zeros.verdict[VERDICT_hit] > 50 && zeros.replies > 200);
 }
 
-static void test_mutated(void **)
+TEST(test_mutated)
 {
 	run(NULL, 1, true);
 	run(&(struct harness_options){.rx_csum_compute = true}, 2, true);
 }
 
-static void test_mutated_with_exception(void **)
+TEST(test_mutated_with_exception)
 {
 	run(&(struct harness_options){.has_exception = true, .rx_csum_compute = true}, 3, true);
 }
 
-static void test_noise(void **)
+TEST(test_noise)
 {
 	run(NULL, 4, false);
 	run(&(struct harness_options){.has_exception = true}, 5, false);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mutated),
-		cmocka_unit_test(test_mutated_with_exception),
-		cmocka_unit_test(test_noise),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

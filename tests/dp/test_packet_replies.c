@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static void test_ring_full(void **)
+TEST(test_ring_full)
 {
 	struct harness *h = begin(64);
 	const struct wire_query q = reply_of(4, LOCAL);
@@ -29,7 +29,7 @@ static void test_ring_full(void **)
 
 // Forged replies to every port, of which a query left from a few: a resolver gets at most
 // ASKED_REPLIES for each of these, and cached names and misses go on.
-static void test_flood(void **)
+TEST(test_flood)
 {
 	enum { FIRST = 2000, PORTS = 2000, EACH = 100, ASKED = PORTS / EACH, LAPS = 20 };
 	struct harness *h = begin(0);
@@ -64,7 +64,7 @@ static void test_flood(void **)
 }
 
 // Misses that nobody reads leave room for replies.
-static void test_room_for_replies(void **)
+TEST(test_room_for_replies)
 {
 	enum { UNITS = 1024 };
 	for (unsigned by_port = 0; by_port < 2; by_port++) {
@@ -100,9 +100,4 @@ static void test_room_for_replies(void **)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring_full),
-		cmocka_unit_test(test_flood), cmocka_unit_test(test_room_for_replies)};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

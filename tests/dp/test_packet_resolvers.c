@@ -17,7 +17,7 @@ static void put(void)
 	ring_publish(&second);
 }
 
-static void test_a_resolver_less(void **)
+TEST(test_a_resolver_less)
 {
 	struct harness *h = harness_begin(NULL);
 
@@ -44,8 +44,4 @@ static void test_a_resolver_less(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_resolver_less)};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

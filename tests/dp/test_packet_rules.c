@@ -29,7 +29,7 @@ static void expect_address(const struct wire_reply *r, const char *bytes, uint32
 }
 
 // A rule's own reply beats the group's, whose TTL it takes.
-static void test_replies(void **)
+TEST(test_replies)
 {
 	static const struct harness_rule rules[] = {
 		{"group.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
@@ -82,7 +82,7 @@ static const struct harness_rule local_rules[] = {
 
 // Local data is answered whatever is cached, blocked or paused; what it leaves to the control plane
 // goes there.
-static void test_local(void **)
+TEST(test_local)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
@@ -112,7 +112,7 @@ static void test_local(void **)
 }
 
 // Data of a block list is a way to block.
-static void test_data_of_a_block_list(void **)
+TEST(test_data_of_a_block_list)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "rpz.example", .edns = true};
@@ -146,7 +146,7 @@ static uint16_t view_of_miss(struct harness *h, const struct wire_query *q)
 
 // Who has safe search asks for those names, and finds what is kept of them, in another view; all
 // others, and all other names, stay in their own.
-static void test_safe_view(void **)
+TEST(test_safe_view)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
@@ -192,7 +192,7 @@ static const struct harness_rule some_rules[] = {
 
 // Clients that may ask for nothing now: cached or not, but for what an allow rule names and local
 // data. It goes by the group's own reply, and is blocking like any other: off is off.
-static void test_block_all(void **)
+TEST(test_block_all)
 {
 	static const struct policy_group all[] = {
 		{.lists = {-1, -1, -1, -1}},
@@ -239,7 +239,7 @@ static void test_block_all(void **)
 }
 
 // There are no groups, but everyone has what only groups can have.
-static void test_everyone(void **)
+TEST(test_everyone)
 {
 	struct policy_group everyone = {.lists = {-1, -1, -1, -1}, .safe_view = SAFE_VIEW};
 	struct harness *h = harness_begin(NULL);
@@ -268,7 +268,7 @@ static const struct harness_rule judging[] = {
 
 // A record whose answer leads to a listed name is blocked for groups with that list, unless a rule
 // allows its name, or one of their lists what it leads to.
-static void test_masked_records(void **)
+TEST(test_masked_records)
 {
 	static const struct policy_group with[] = {
 		{.lists = {1 << 2 | 1 << 4}, .block = {.mode = DNS_BLOCK_NODATA, .ttl_s = 5}},
@@ -317,7 +317,7 @@ static void test_masked_records(void **)
 }
 
 // Nor is it served stale, and nobody is sent to renew it.
-static void test_masked_and_stale(void **)
+TEST(test_masked_and_stale)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
 	struct harness *h = harness_begin(NULL);
@@ -341,7 +341,7 @@ static void test_masked_and_stale(void **)
 
 // What a list blocks by name, for a group that also has a list with a pattern that allows: the
 // control plane knows whether it does, as long as it lives; and the mask has its verdict.
-static void test_pattern_may_allow(void **)
+TEST(test_pattern_may_allow)
 {
 	static const struct harness_rule rules[] = {
 		{"ads.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}, // list 2
@@ -378,7 +378,7 @@ static void test_pattern_may_allow(void **)
 }
 
 // What a pattern lets through in the end is resolved with safe search like all else.
-static void test_pattern_may_allow_safe(void **)
+TEST(test_pattern_may_allow_safe)
 {
 	static const struct harness_rule rules[] = {
 		{"search.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
@@ -401,7 +401,7 @@ static void test_pattern_may_allow_safe(void **)
 }
 
 // An image without names keeps the verdicts of the answer policy.
-static void test_checked_by_patterns_alone(void **)
+TEST(test_checked_by_patterns_alone)
 {
 	static const struct harness_rule rules[] = {
 		{"/^ad/", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}};
@@ -418,7 +418,7 @@ static void test_checked_by_patterns_alone(void **)
 	harness_end(h);
 }
 
-static void test_masked_and_ring_full(void **)
+TEST(test_masked_and_ring_full)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
 	struct harness_options o = {.miss_units = 16};
@@ -445,7 +445,7 @@ static void test_masked_and_ring_full(void **)
 }
 
 // One batch of all kinds: each its own, the rest in order.
-static void test_mixed_batch(void **)
+TEST(test_mixed_batch)
 {
 	static const struct {
 		const char *name;
@@ -477,22 +477,4 @@ static void test_mixed_batch(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_replies),
-		cmocka_unit_test(test_local),
-		cmocka_unit_test(test_data_of_a_block_list),
-		cmocka_unit_test(test_safe_view),
-		cmocka_unit_test(test_block_all),
-		cmocka_unit_test(test_everyone),
-		cmocka_unit_test(test_masked_records),
-		cmocka_unit_test(test_masked_and_stale),
-		cmocka_unit_test(test_masked_and_ring_full),
-		cmocka_unit_test(test_pattern_may_allow),
-		cmocka_unit_test(test_pattern_may_allow_safe),
-		cmocka_unit_test(test_checked_by_patterns_alone),
-		cmocka_unit_test(test_mixed_batch),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -24,7 +24,7 @@ static void check_sent(const struct wire_query *q, size_t len)
 	}
 }
 
-static void test_sent(void **)
+TEST(test_sent)
 {
 	struct harness *h = begin(0);
 	static const char *const names[] = {"a.example", "An.other.example", ""};
@@ -76,7 +76,7 @@ static void refused(
 	assert_memory_equal(heard.head.server_ip, m->server_ip, 16);
 }
 
-static void test_refused(void **)
+TEST(test_refused)
 {
 	struct harness *h = begin(0);
 	const size_t len = make_dns("a.example");
@@ -105,7 +105,7 @@ static void test_refused(void **)
 }
 
 // The longest that the MTU of the hop allows, with or without a tag, and one byte more.
-static void test_mtu(void **)
+TEST(test_mtu)
 {
 	struct harness *h = begin(0);
 	memset(dns, 0x5a, sizeof(dns));
@@ -128,7 +128,7 @@ static void test_mtu(void **)
 }
 
 // Of another life, or with numbers that do not fit: the resolver hears nothing.
-static void test_unsound(void **)
+TEST(test_unsound)
 {
 	struct harness *h = begin(0);
 	const size_t len = make_dns("a.example");
@@ -160,7 +160,7 @@ static void test_unsound(void **)
 
 // An AF_XDP port: no query leaves while the kernel would get the reply. Those that do are noted
 // where the steering programs look.
-static void test_steered(void **)
+TEST(test_steered)
 {
 	struct harness *h = begin(0);
 	static struct asked_ports steered;
@@ -188,7 +188,7 @@ static void test_steered(void **)
 	harness_end(h);
 }
 
-static void test_no_buffer(void **)
+TEST(test_no_buffer)
 {
 	struct harness *h = begin(0);
 	static struct rte_mbuf *held[4096];
@@ -202,11 +202,4 @@ static void test_no_buffer(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sent),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_mtu),
-		cmocka_unit_test(test_unsound), cmocka_unit_test(test_steered),
-		cmocka_unit_test(test_no_buffer)};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

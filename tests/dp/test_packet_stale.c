@@ -44,7 +44,7 @@ static void check_stale(const struct wire_reply *r, uint32_t ttl_s, int ede)
 	assert_int_equal(r->ede, ede);
 }
 
-static void test_soft_expired_is_a_miss(void **)
+TEST(test_soft_expired_is_a_miss)
 {
 	struct harness *h = harness_begin(NULL);
 	harness_put(h, &expired);
@@ -54,7 +54,7 @@ static void test_soft_expired_is_a_miss(void **)
 }
 
 // Upstreams fail: the control plane stamped the record. Its stamp counts from creation.
-static void test_stamped(void **)
+TEST(test_stamped)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = expired;
@@ -70,7 +70,7 @@ static void test_stamped(void **)
 	harness_end(h);
 }
 
-static void test_no_control(void **)
+TEST(test_no_control)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
@@ -84,7 +84,7 @@ static void test_no_control(void **)
 }
 
 // The client's TTL cap holds for stale answers as well.
-static void test_stale_ttl_is_capped(void **)
+TEST(test_stale_ttl_is_capped)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
@@ -96,7 +96,7 @@ static void test_stale_ttl_is_capped(void **)
 	harness_end(h);
 }
 
-static void test_immediate(void **)
+TEST(test_immediate)
 {
 	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
@@ -112,7 +112,7 @@ static void test_immediate(void **)
 	harness_end(h);
 }
 
-static void test_nxdomain_says_so(void **)
+TEST(test_nxdomain_says_so)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = expired;
@@ -128,7 +128,7 @@ static void test_nxdomain_says_so(void **)
 }
 
 // Whatever else holds, a record past its hard expiry is not there.
-static void test_hard_expired(void **)
+TEST(test_hard_expired)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct harness_record record = expired;
@@ -147,7 +147,7 @@ static void test_hard_expired(void **)
 	harness_end(h);
 }
 
-static void test_ring_full_serves_stale(void **)
+TEST(test_ring_full_serves_stale)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct wire_reply r;
@@ -161,7 +161,7 @@ static void test_ring_full_serves_stale(void **)
 }
 
 // Fresh but due: one message, however many hits; none before it is due.
-static void test_refresh_ahead(void **)
+TEST(test_refresh_ahead)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = due("due.example");
@@ -189,7 +189,7 @@ static void test_refresh_ahead(void **)
 }
 
 // No room for the request: the mark stays clear, so that a later hit asks.
-static void test_refresh_ring_full(void **)
+TEST(test_refresh_ring_full)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct harness_record record = due("due.example");
@@ -206,7 +206,7 @@ static void test_refresh_ring_full(void **)
 
 // Hits are counted one by one until the byte is full, and again once they were taken. The refresh
 // mark lies beside them and is not touched.
-static void test_hits_are_counted_and_saturate(void **)
+TEST(test_hits_are_counted_and_saturate)
 {
 	struct harness *h = harness_begin(NULL);
 	struct harness_record record = due("count.example");
@@ -233,7 +233,7 @@ static void test_hits_are_counted_and_saturate(void **)
 }
 
 // Without marks nothing remembers that a refresh was asked for, so none is.
-static void test_no_marks(void **)
+TEST(test_no_marks)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.no_marks = true});
 	struct harness_record record = due("due.example");
@@ -245,21 +245,4 @@ static void test_no_marks(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_soft_expired_is_a_miss),
-		cmocka_unit_test(test_stamped),
-		cmocka_unit_test(test_no_control),
-		cmocka_unit_test(test_stale_ttl_is_capped),
-		cmocka_unit_test(test_immediate),
-		cmocka_unit_test(test_nxdomain_says_so),
-		cmocka_unit_test(test_hard_expired),
-		cmocka_unit_test(test_ring_full_serves_stale),
-		cmocka_unit_test(test_refresh_ahead),
-		cmocka_unit_test(test_refresh_ring_full),
-		cmocka_unit_test(test_hits_are_counted_and_saturate),
-		cmocka_unit_test(test_no_marks),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -78,7 +78,7 @@ static bool shows(struct harness *h, const struct wire_query *q)
 	return shown;
 }
 
-static void test_a_frame_as_it_came(void **)
+TEST(test_a_frame_as_it_came)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.frames = 1, .id = 7});
 	const struct wire_query q = {.name = "WWW.example", .version = 6};
@@ -109,7 +109,7 @@ static uint64_t hash_of(const char *text)
 	return contenthash(wire, wire_name(text, wire));
 }
 
-static void test_names(void **)
+TEST(test_names)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.name_hash = hash_of("example")});
 	assert_true(shows(h, &(struct wire_query){.name = "www.EXAMPLE"}));
@@ -126,7 +126,7 @@ static void test_names(void **)
 	harness_end(h);
 }
 
-static void test_clients(void **)
+TEST(test_clients)
 {
 	const struct dp_watch filter = {
 		.client_version = 4, .client_bits = 31, .client = {198, 18, 0, 2}};
@@ -146,7 +146,7 @@ static void test_clients(void **)
 	harness_end(h);
 }
 
-static void test_verdicts(void **)
+TEST(test_verdicts)
 {
 	const struct dp_watch filter = {.verdicts = UINT64_C(1) << VERDICT_drop_udp_csum};
 	struct harness *h = begin(0, &filter);
@@ -161,7 +161,7 @@ static void test_verdicts(void **)
 }
 
 // Both at once: the record is whole, and comes first.
-static void test_beside_the_query_log(void **)
+TEST(test_beside_the_query_log)
 {
 	struct harness *h = begin(1, &(struct dp_watch){0});
 	struct wire_reply reply;
@@ -187,7 +187,7 @@ static bool answer_is_shown(struct harness *h, const struct msg_answer *head, co
 }
 
 // The answer's way out, of a miss that was numbered, during a watch.
-static void test_an_answer_that_leaves(void **)
+TEST(test_an_answer_that_leaves)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
 	const struct wire_query q = {.name = "cold.example"};
@@ -220,7 +220,7 @@ static void test_an_answer_that_leaves(void **)
 	harness_end(h);
 }
 
-static void test_half_of_the_ring(void **)
+TEST(test_half_of_the_ring)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
 	const struct wire_query q = {.name = "www.example"}, other = {.name = "other.example"};
@@ -261,7 +261,7 @@ static uint32_t trace_of_miss(struct harness *h, uint8_t *kind)
 }
 
 // A query that goes to the control plane has one number there and here; without a watch none.
-static void test_a_miss_has_a_number(void **)
+TEST(test_a_miss_has_a_number)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.name_hash = hash_of("test"), .id = 7});
 	const struct wire_query here = {.name = "here.test"}, other = {.name = "other.example"};
@@ -297,7 +297,7 @@ static void test_a_miss_has_a_number(void **)
 }
 
 // A hit that asks for a refresh is followed to its own end; the refresh is nobody's query.
-static void test_a_refresh_has_none(void **)
+TEST(test_a_refresh_has_none)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
 	const struct wire_query q = {.name = "due.example"};
@@ -316,7 +316,7 @@ static void test_a_refresh_has_none(void **)
 
 // Its milliseconds are those of a clock that ticks slowly; the rest is only asked for where
 // the query log needs it, and is never below 0.
-static void test_a_miss_has_its_microseconds(void **)
+TEST(test_a_miss_has_its_microseconds)
 {
 	static const struct {
 		int64_t clock_us; // of the log, since the millisecond
@@ -347,19 +347,4 @@ static void test_a_miss_has_its_microseconds(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_frame_as_it_came),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_clients),
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_beside_the_query_log),
-		cmocka_unit_test(test_an_answer_that_leaves),
-		cmocka_unit_test(test_half_of_the_ring),
-		cmocka_unit_test(test_a_miss_has_a_number),
-		cmocka_unit_test(test_a_refresh_has_none),
-		cmocka_unit_test(test_a_miss_has_its_microseconds),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

@@ -95,7 +95,7 @@ static void expect_exchange(struct harness *h, const struct wire_query *q, enum 
 	assert_false(next());
 }
 
-static void test_whatever_becomes_of_it(void **)
+TEST(test_whatever_becomes_of_it)
 {
 	static const struct harness_rule rules[] = {
 		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
@@ -134,7 +134,7 @@ static void test_whatever_becomes_of_it(void **)
 }
 
 // Its record comes from the control plane, which gets the query along with the miss.
-static void test_a_miss(void **)
+TEST(test_a_miss)
 {
 	uint8_t asked[WIRE_MAX], behind[2048];
 	struct msg_miss m;
@@ -156,7 +156,7 @@ static void test_a_miss(void **)
 	harness_end(h);
 }
 
-static void test_only_the_ends(void **)
+TEST(test_only_the_ends)
 {
 	struct harness *h = begin(LOG_DETAIL_ENDS);
 	struct wire_reply reply;
@@ -179,7 +179,7 @@ static void test_only_the_ends(void **)
 }
 
 // One that is longer than what is kept of a frame is left out, and its reply is there.
-static void test_a_query_that_is_too_long(void **)
+TEST(test_a_query_that_is_too_long)
 {
 	uint8_t asked[WIRE_MAX], reply[WIRE_MAX];
 	struct harness *h = begin(LOG_DETAIL_MESSAGES);
@@ -197,7 +197,7 @@ static void test_a_query_that_is_too_long(void **)
 
 // Nobody reads. Records go on without messages once half of the ring is full, so there are more of
 // them than if each had its messages; and every message is whole.
-static void test_records_come_first(void **)
+TEST(test_records_come_first)
 {
 	struct harness *h = begin(LOG_DETAIL_MESSAGES);
 	struct wire_reply reply;
@@ -221,14 +221,4 @@ static void test_records_come_first(void **)
 	harness_end(h);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whatever_becomes_of_it),
-		cmocka_unit_test(test_a_miss),
-		cmocka_unit_test(test_only_the_ends),
-		cmocka_unit_test(test_a_query_that_is_too_long),
-		cmocka_unit_test(test_records_come_first),
-	};
-	return HARNESS_MAIN(tests);
-}
+TEST_GROUP(harness_start, harness_stop)

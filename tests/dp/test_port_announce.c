@@ -57,7 +57,7 @@ static void advertises(const struct rte_mbuf *m, const struct port *port, const 
 }
 
 // A port that loops back what it sends.
-static void service_addresses_are_announced(void **)
+TEST(service_addresses_are_announced)
 {
 	const struct worker_service service = {.v4_count = 1,
 		.v6_count = 1,
@@ -79,10 +79,4 @@ static void service_addresses_are_announced(void **)
 	ports_stop(&p);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(service_addresses_are_announced),
-	};
-	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
-}
+TEST_GROUP(start_eal, port_rig_stop)

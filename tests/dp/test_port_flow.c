@@ -60,7 +60,7 @@ static bool leads_to(uint16_t port_id, unsigned first, unsigned last)
 	return good;
 }
 
-static void dns_goes_to_the_workers_and_the_rest_elsewhere(void **)
+TEST(dns_goes_to_the_workers_and_the_rest_elsewhere)
 {
 	struct ports p;
 	fake_flow = (struct fake_flow){0};
@@ -99,7 +99,7 @@ static void dns_goes_to_the_workers_and_the_rest_elsewhere(void **)
 	assert_int_equal(fake_flow.count, 0);
 }
 
-static void all_rules_or_none(void **)
+TEST(all_rules_or_none)
 {
 	struct ports p;
 	fake_flow = (struct fake_flow){.no_vlan = true};
@@ -110,7 +110,7 @@ static void all_rules_or_none(void **)
 	ports_stop(&p);
 }
 
-static void off_means_no_rule_and_no_queue(void **)
+TEST(off_means_no_rule_and_no_queue)
 {
 	struct ports p;
 	struct worker w = {.index = 0};
@@ -124,7 +124,7 @@ static void off_means_no_rule_and_no_queue(void **)
 }
 
 // One worker, a NIC without a table and with one level of priority.
-static void plain_nics_are_steered_too(void **)
+TEST(plain_nics_are_steered_too)
 {
 	struct port_flow flow = {0};
 	const struct wire_query dns = {.name = "a.example"}, ntp = {.name = "", .dst_port = 123};
@@ -154,7 +154,7 @@ static struct ip_address source(const char *text)
 	return a;
 }
 
-static void drops_end_with_their_time(void **)
+TEST(drops_end_with_their_time)
 {
 	static struct drops d;
 	const uint16_t id = 0;
@@ -193,7 +193,7 @@ static void drops_end_with_their_time(void **)
 	assert_int_equal(fake_flow.count, 0);
 }
 
-static void drops_have_caps(void **)
+TEST(drops_have_caps)
 {
 	static struct drops d;
 	const uint16_t ids[2] = {0, 1};
@@ -241,7 +241,7 @@ static void drops_have_caps(void **)
 
 // What the operator asks for comes through shared memory: read once, never while it is being
 // written, and nonsense is passed over.
-static void directory_is_read_as_hostile(void **)
+TEST(directory_is_read_as_hostile)
 {
 	struct directory *dir = aligned_alloc(SHM_PAGE, sizeof(*dir));
 	static struct drops d;
@@ -288,7 +288,7 @@ static void directory_is_read_as_hostile(void **)
 }
 
 // A control plane that makes its directory again counts from the beginning.
-static void new_directory_is_looked_at(void **)
+TEST(new_directory_is_looked_at)
 {
 	struct directory *old = aligned_alloc(SHM_PAGE, sizeof(*old));
 	struct directory *new = aligned_alloc(SHM_PAGE, sizeof(*new));
@@ -311,17 +311,4 @@ static void new_directory_is_looked_at(void **)
 	free(new);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dns_goes_to_the_workers_and_the_rest_elsewhere),
-		cmocka_unit_test(all_rules_or_none),
-		cmocka_unit_test(off_means_no_rule_and_no_queue),
-		cmocka_unit_test(plain_nics_are_steered_too),
-		cmocka_unit_test(drops_end_with_their_time),
-		cmocka_unit_test(drops_have_caps),
-		cmocka_unit_test(directory_is_read_as_hostile),
-		cmocka_unit_test(new_directory_is_looked_at),
-	};
-	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
-}
+TEST_GROUP(start_eal, port_rig_stop)

@@ -22,7 +22,7 @@ static int start_eal(void **)
 }
 
 // vfio asks for a device that the kernel takes back; weir touches the port no more.
-static void a_removed_device_is_noticed(void **)
+TEST(a_removed_device_is_noticed)
 {
 	struct config config = port_rig_config(null_device, 1);
 	struct ports p;
@@ -48,10 +48,4 @@ static void a_removed_device_is_noticed(void **)
 	assert_non_null(strstr(port_gone_text(&p.port[0].gone), "set up again"));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_removed_device_is_noticed),
-	};
-	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
-}
+TEST_GROUP(start_eal, port_rig_stop)

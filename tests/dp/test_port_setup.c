@@ -43,7 +43,7 @@ static struct rte_eth_conf chosen(const char *driver, uint64_t rx, uint64_t tx, 
 	return conf;
 }
 
-static void offloads_are_few(void **)
+TEST(offloads_are_few)
 {
 	const uint64_t all = UINT64_MAX;
 	const uint64_t csums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
@@ -63,7 +63,7 @@ static void offloads_are_few(void **)
 	assert_int_equal(chosen("net_tap", all, all, true).rxmode.offloads, 0);
 }
 
-static void link_interrupts_are_asked_for_where_they_come(void **)
+TEST(link_interrupts_are_asked_for_where_they_come)
 {
 	const uint32_t flags = RTE_ETH_DEV_INTR_LSC;
 	const struct {
@@ -82,7 +82,7 @@ static void link_interrupts_are_asked_for_where_they_come(void **)
 	}
 }
 
-static void one_queue_needs_no_hash(void **)
+TEST(one_queue_needs_no_hash)
 {
 	const struct rte_eth_dev_info info = {.flow_type_rss_offloads = UINT64_MAX};
 	struct rte_eth_conf conf = {0};
@@ -94,7 +94,7 @@ static void one_queue_needs_no_hash(void **)
 	assert_int_equal(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_NONE);
 }
 
-static void key_has_the_ports_length_and_is_new_each_time(void **)
+TEST(key_has_the_ports_length_and_is_new_each_time)
 {
 	const struct rte_eth_dev_info info = {
 		.flow_type_rss_offloads = UINT64_MAX, .hash_key_size = 52};
@@ -119,7 +119,7 @@ static uint32_t hash_of(
 
 // One client with many source ports, as behind a NAT, and many clients with one port each: no
 // worker gets more than a fifth more than its share.
-static void both_keys_spread_clients(void **)
+TEST(both_keys_spread_clients)
 {
 	enum { CLIENTS = 20000, TABLE = 128, QUEUES = 6, FAIR = CLIENTS / QUEUES };
 	const struct rte_eth_dev_info info = {.flow_type_rss_offloads = UINT64_MAX};
@@ -143,7 +143,7 @@ static void both_keys_spread_clients(void **)
 	}
 }
 
-static void symmetric_key_maps_both_directions_alike(void **)
+TEST(symmetric_key_maps_both_directions_alike)
 {
 	const struct rte_eth_dev_info info = {.flow_type_rss_offloads = UINT64_MAX};
 	uint8_t key[PORT_RSS_KEY_MAX];
@@ -153,7 +153,7 @@ static void symmetric_key_maps_both_directions_alike(void **)
 		hash_of(key, 0xc6120035, 53, 0xc6120002, 40000));
 }
 
-static void queues_share_the_table_evenly(void **)
+TEST(queues_share_the_table_evenly)
 {
 	struct config config = port_rig_config(null_device, WORKERS);
 	struct ports p;
@@ -196,7 +196,7 @@ static uint64_t word_of(const void *mac)
 
 // Workers of a port that takes everything compare: with its own address, the kernel interface's,
 // which comes first, and those of the configuration, which such a port need not know.
-static void workers_compare_where_all_comes_in(void **)
+TEST(workers_compare_where_all_comes_in)
 {
 	static const char router[] = "\x00\x00\x5e\x00\x01\x05";
 	struct config config = port_rig_config(other_device, 1);
@@ -222,7 +222,7 @@ static void workers_compare_where_all_comes_in(void **)
 	ports_stop(&p);
 }
 
-static void refused_mac_ends_the_start(void **)
+TEST(refused_mac_ends_the_start)
 {
 	struct config config = port_rig_config(full_device, 1);
 	struct ports p;
@@ -234,7 +234,7 @@ static void refused_mac_ends_the_start(void **)
 	assert_non_null(strstr(rig.why, "00:00:5e:00:01:05"));
 }
 
-static void link_changes_are_noticed(void **)
+TEST(link_changes_are_noticed)
 {
 	struct config config = port_rig_config(ring_device, 1);
 	struct ports p;
@@ -283,7 +283,7 @@ static void link_changes_are_noticed(void **)
 
 // A pool holds what full rings take, what waits for the kernel where there is a port to it, and
 // some to go on with.
-static void a_pool_has_room_for_what_waits(void **)
+TEST(a_pool_has_room_for_what_waits)
 {
 	enum { RX = 128, TX = 256, ON = CONFIG_MBUF_SPARE };
 	struct ports p = {.client_count = 1, .count = 1};
@@ -303,20 +303,4 @@ static void a_pool_has_room_for_what_waits(void **)
 		ports_mbufs_least(&p), 2 * (RX + TX) + CONFIG_KERNEL_WAITING + CONFIG_MBUF_SPARE);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(offloads_are_few),
-		cmocka_unit_test(link_interrupts_are_asked_for_where_they_come),
-		cmocka_unit_test(one_queue_needs_no_hash),
-		cmocka_unit_test(key_has_the_ports_length_and_is_new_each_time),
-		cmocka_unit_test(both_keys_spread_clients),
-		cmocka_unit_test(symmetric_key_maps_both_directions_alike),
-		cmocka_unit_test(queues_share_the_table_evenly),
-		cmocka_unit_test(a_pool_has_room_for_what_waits),
-		cmocka_unit_test(workers_compare_where_all_comes_in),
-		cmocka_unit_test(link_changes_are_noticed),
-		cmocka_unit_test(refused_mac_ends_the_start),
-	};
-	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
-}
+TEST_GROUP(start_eal, port_rig_stop)

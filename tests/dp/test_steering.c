@@ -24,7 +24,7 @@ static uint64_t gate_after(struct steering *s, uint64_t beat_ms, uint64_t now_ms
 	return s->until_ms;
 }
 
-static void gate_is_open_while_workers_turn(void **)
+TEST(gate_is_open_while_workers_turn)
 {
 	struct steering s = {.count = 1, .start_ms = 500};
 	atomic_store(&stats.l0_generation, 0);
@@ -40,7 +40,7 @@ static void gate_is_open_while_workers_turn(void **)
 	assert_int_equal(s.until_ms, 0);
 }
 
-static void gate_opens_without_a_control_plane(void **)
+TEST(gate_opens_without_a_control_plane)
 {
 	struct steering s = {.count = 1, .start_ms = 500};
 	atomic_store(&stats.l0_generation, 0);
@@ -49,7 +49,7 @@ static void gate_opens_without_a_control_plane(void **)
 }
 
 // Of an interface that cannot be asked the driver takes one queue to be there.
-static void auto_workers_fit_the_queues(void **)
+TEST(auto_workers_fit_the_queues)
 {
 	char interface[] = "weir-no-such", run[] = "/nonexistent";
 	struct config_dataplane dp = {
@@ -67,7 +67,7 @@ static void auto_workers_fit_the_queues(void **)
 }
 
 // A MAC is the word that the program reads from the frame; the loopback's is all zeros.
-static void macs_are_words(void **)
+TEST(macs_are_words)
 {
 	const struct config_port port = {
 		.mac_count = 2, .macs = {{{0, 0, 0x5e, 0, 1, 5}}, {{2, 0, 0, 0, 0, 9}}}};
@@ -85,7 +85,7 @@ static void macs_are_words(void **)
 }
 
 // tests/smoke/xdp_test.sh has an interface that does strip.
-static void tags_stay_on_the_loopback(void **)
+TEST(tags_stay_on_the_loopback)
 {
 	static char lo[] = "lo", none[] = "weir-no-such";
 	struct config_port port = {.xdp = lo, .has_vlans = true};
@@ -94,15 +94,9 @@ static void tags_stay_on_the_loopback(void **)
 	assert_int_equal(steering_tags_check(&port, why, sizeof(why)), 0);
 }
 
-int main(void)
+static int log_begin(void **)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(gate_is_open_while_workers_turn),
-		cmocka_unit_test(gate_opens_without_a_control_plane),
-		cmocka_unit_test(macs_are_words),
-		cmocka_unit_test(tags_stay_on_the_loopback),
-		cmocka_unit_test(auto_workers_fit_the_queues),
-	};
 	log_init("test_steering", LOG_LEVEL_ERROR);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return 0;
 }
+TEST_GROUP(log_begin, NULL)
