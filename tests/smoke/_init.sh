@@ -26,14 +26,14 @@ tmp=/run/smoke
 mkdir $tmp
 
 # The tests' clock, of a build that has it (clock_ahead.c): microseconds that all processes are ahead of the kernel.
-export WEIR_CLOCK=
+unset WEIR_CLOCK
 if jq -e 'any(.name == "fault_points" and .value)' "$WEIR_BUILD/meson-info/intro-buildoptions.json" >/dev/null 2>&1; then
-	WEIR_CLOCK=$tmp/clock
+	export WEIR_CLOCK=$tmp/clock
 	head -c 8 /dev/zero >$WEIR_CLOCK
 fi
 # ahead SECONDS: it is so much later for weir; a build without that clock waits.
 ahead() {
-	[ -n "$WEIR_CLOCK" ] || { sleep "$1"; return; }
+	[ -n "${WEIR_CLOCK-}" ] || { sleep "$1"; return; }
 	$python -c 'import struct, sys
 with open(sys.argv[1], "r+b") as file:
     now, = struct.unpack("<Q", file.read(8))

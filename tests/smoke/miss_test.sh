@@ -27,7 +27,7 @@ same "SERVFAIL everywhere is SERVFAIL" SERVFAIL "$(state fail.test A)"
 
 same "short TTL" 198.18.200.1 "$(short ok-1.stale.test A)"
 touch $tmp/up.log.down $tmp/up2.log.down
-sleep 1.5
+ahead 2
 stale=$(client kdig +edns +timeout=20 +retry=0 @$service ok-1.stale.test A)
 check "upstreams dead: the stale answer comes" grep -q 198.18.200.1 <<<"$stale"
 check "with EDE 3" grep -qi 'stale' <<<"$stale"

@@ -8,15 +8,24 @@
 upstream 5301 $tmp/up.log
 must "up" "$lab" up --upstream 127.0.0.1:5301
 
-names=8 seconds=14
-judges_speed && seconds=26
+names=8
 for n in $(seq $names); do echo "ok-8.hot-$n.test A"; done >$tmp/hot
 asked() { up_log | grep -c " $1 "; }
 client kdig +short @$service ok-8.cold.test A >/dev/null
 cold=$(asked ok-8.cold.test) # 1, or more when the upstream was late
 before=$(dp verdict miss)
-check "5 queries a second for each of $names names of TTL 8 s, for $seconds s" \
-	client dnsperf -s $service -d $tmp/hot -Q $((names * 5)) -l $seconds -q 4
+more_asked() { [ $(($(verdict_sum) - asked_before)) -ge $((names * 5)) ]; }
+queries() { # of 14 s, each by the tests' clock, or of 26 s
+	judges_speed && { client dnsperf -s $service -d $tmp/hot -Q $((names * 5)) -l 26 -q 4; return; }
+	client dnsperf -s $service -d $tmp/hot -Q $((names * 25)) -l 600 -q 4 &
+	for _ in {1..14}; do
+		asked_before=$(verdict_sum)
+		ahead 1
+		eventually more_asked || return
+	done
+	pkill -INT dnsperf && wait $!
+}
+check "5 queries a second for each of $names names of TTL 8 s" queries
 misses=$(($(dp verdict miss) - before))
 day() { weirctl --json refresh stats | jq ".day.$1"; }
 refreshes=$(day done)
