@@ -189,9 +189,13 @@ def steady(work, turns, names, other):
 
 
 def end_on_signals():
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def end(_number, _frame):
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)  # a terminal may send several
         raise run.Interrupted
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in signals:
         signal.signal(number, end)
 
 

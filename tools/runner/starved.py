@@ -3,23 +3,25 @@
 """Measure whether the machine starved a test, which is the only reason to run it a second time.
 
 Sampler: a thread on each CPU sleeps SLEEP_S at a time. A sleep that takes STALL_S longer is a stall of that CPU. Beside it once a
-second: steal of /proc/stat, and `some` of /proc/pressure/cpu.
+second: steal of /proc/stat, `some` of /proc/pressure/cpu, and how many tasks could run (/proc/loadavg).
 
 measured(begin, end) -> Window of that time, in seconds of time.monotonic(). Window.reason() -> text, or None. A reason is a sum of
-stalls of one CPU over STALLED_S, or steal over STEAL_SHARE. Pressure is written down and is no reason: the runner's own tests make it.
+stalls of one CPU over STALLED_S, steal over STEAL_SHARE, or over CROWDED runnable tasks a CPU, which the runner's own tests and builds
+do not make. Pressure is written down and is no reason: they do make that.
 
 Why 100 ms: on 2 CPUs, in 10 s, stalls of a CPU were (over 20 ms; over 100 ms)
   nothing else, or a build of two jobs        0 s; 0 s
   three labs and a busy loop on each CPU      1.0 to 2.1 s; 0 to 0.4 s
   three labs and four busy loops on each CPU  0.6 to 3.4 s; 0 to 1.4 s
-Short ones are how a scheduler shares a CPU; tests live with them.
+Short ones are how a scheduler shares a CPU; tests live with them. A thread that sleeps is woken at once even among 15 tasks that
+compute, which get a fifteenth of a CPU each: that shows in the tasks alone. N + 2 tests and a build of N + 2 jobs are some 4 a CPU.
 """
 import dataclasses
 import os
 import threading
 import time
 
-SLEEP_S, STALL_S, STALLED_S, STEAL_SHARE = 0.005, 0.1, 0.25, 0.05
+SLEEP_S, STALL_S, STALLED_S, STEAL_SHARE, CROWDED = 0.005, 0.1, 0.25, 0.05, 8
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -29,16 +31,20 @@ class Window:
     stalls_s: float = 0  # of the CPU that stalled most
     steal: float = 0     # shares of the CPUs' time
     pressure: float = 0
+    tasks: float = 0     # that could run, a CPU
 
     def reason(self):
         if self.stalls_s > STALLED_S:
             return f"stalls {self.stalls_s:.1f} of {self.seconds:.0f} s"
         if self.steal > STEAL_SHARE:
             return f"steal {100 * self.steal:.0f} % of {self.seconds:.0f} s"
+        if self.tasks > CROWDED:
+            return f"{self.tasks:.0f} tasks a CPU for {self.seconds:.0f} s"
         return None
 
     def __str__(self):
-        return f"stalls {self.stalls_s:.2f} s, steal {100 * self.steal:.0f} %, pressure {100 * self.pressure:.0f} % of {self.seconds:.0f} s"
+        return (f"stalls {self.stalls_s:.2f} s, steal {100 * self.steal:.0f} %, pressure {100 * self.pressure:.0f} %, "
+                f"{self.tasks:.1f} tasks a CPU in {self.seconds:.0f} s")
 
 
 def stolen_s():
@@ -56,13 +62,19 @@ def pressed_s():
         return 0.0
 
 
+def runnable():
+    """Tasks that run or could."""
+    with open("/proc/loadavg", encoding="ascii") as load:
+        return int(load.read().split()[3].split("/")[0])
+
+
 class Sampler:
     """One for a process; its threads end with it."""
 
     def __init__(self):
         self.cpus = sorted(os.sched_getaffinity(0))
         self.stalls = []                 # (end, CPU, seconds)
-        self.looks = []                  # (time, stolen, pressed), once a second
+        self.looks = []                  # (time, stolen, pressed, tasks), once a second
         self.look()
         for cpu in self.cpus:
             threading.Thread(target=self.sleep_on, args=(cpu,), daemon=True).start()
@@ -79,7 +91,7 @@ class Sampler:
             before = now
 
     def look(self):
-        self.looks.append((time.monotonic(), stolen_s(), pressed_s()))
+        self.looks.append((time.monotonic(), stolen_s(), pressed_s(), runnable()))
 
     def look_on(self):
         while True:
@@ -92,7 +104,7 @@ class Sampler:
 
 
 def window_of(begin, end, stalls, looks, cpus):
-    """The Window of stalls (end, CPU, seconds) and looks (time, stolen, pressed), both ascending."""
+    """The Window of stalls (end, CPU, seconds) and looks (time, stolen, pressed, tasks), both ascending."""
     by_cpu = {}
     for at, cpu, seconds in stalls:
         inside = min(at, end) - max(at - seconds, begin)
@@ -104,4 +116,6 @@ def window_of(begin, end, stalls, looks, cpus):
     if last[0] > first[0]:
         window.steal = (last[1] - first[1]) / (last[0] - first[0]) / cpus
         window.pressure = min(1, (last[2] - first[2]) / (last[0] - first[0]))
+    tasks = [look[3] for look in looks if first[0] <= look[0] <= last[0]]
+    window.tasks = sum(tasks) / len(tasks) / cpus
     return window

@@ -61,13 +61,15 @@ def results(work):
 
 
 # Windows
-looks = [(0.0, 0.0, 0.0), (10.0, 1.0, 4.0), (20.0, 9.0, 8.0)]
+looks = [(0.0, 0.0, 0.0, 2), (10.0, 1.0, 4.0, 4), (20.0, 9.0, 8.0, 6), (30.0, 9.0, 8.0, 99)]
 window = starved.window_of(2, 12, [(1, 0, 0.5), (2.1, 0, 0.3), (5, 0, 0.2), (6, 1, 0.1), (30, 1, 9)], looks, 2)
 same("stalls: of the worst CPU, the part that lies in the window", 0.3, round(window.stalls_s, 3))
 same("steal: of both CPUs", 9 / 20 / 2, window.steal)
 same("pressure", 8 / 20, window.pressure)
-same("no reason: quiet", None, starved.Window(10, 0.25, 0.05, 1).reason())
+same("tasks a CPU", 2, window.tasks)
+same("no reason: quiet", None, starved.Window(10, 0.25, 0.05, 1, 8).reason())
 same("a reason: stalls", "stalls 1.3 of 21 s", starved.Window(21, 1.3).reason())
+same("a reason: tasks", "9 tasks a CPU for 21 s", starved.Window(21, tasks=9).reason())
 same("a reason: steal", "steal 6 % of 21 s", starved.Window(21, 0, 0.06).reason())
 sampler = starved.Sampler()
 began = time.monotonic()
