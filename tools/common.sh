@@ -144,6 +144,8 @@ build_tree_alone() {
 			return 1
 		fi
 	fi
+	# What default is depends on the meson files, which may be newer than the tree.
+	ninja -C "$dir" build.ninja >"$log" 2>&1 || { tail -n 30 "$log" >&2 && rm -f "$log" && return 1; }
 	[[ $targets != *' default '* ]] || targets=${targets/ default / $(default_targets "$dir") }
 	# shellcheck disable=SC2086 # several words
 	if ! ninja -C "$dir" $targets >"$log" 2>&1; then

@@ -33,7 +33,8 @@ PARTS = [
     Part("clickhouse", 120, "controlplane/querylog/clickhouse/* tests/smoke/clickhouse_* tests/smoke/rig/clickhouse_*", alone=False),
     Part("conformance", 300, "tests/conformance/* controlplane/tls/* controlplane/doh/*", alone=False),
     Part("package", 420, "tools/package tools/packages tools/debian/* tools/systemd/* tools/system/* tools/container/* meson.build"
-         " meson_options.txt */meson.build tests/smoke/package_test.sh tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
+         " meson_options.txt dataplane/*meson.build controlplane/*meson.build tools/*meson.build tests/smoke/package_test.sh"
+         " tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
     Part("bare", 600, "tools/bare tools/packages tools/common.sh tools/package tools/container/Containerfile", alone=False),
     Part("redis", 420, "controlplane/l1/* tests/smoke/redis_test.sh tests/smoke/rig/redis_*"),
     Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False),
