@@ -123,6 +123,7 @@ check "a session is resumed" kept
 check "with the certificate in it" counted certified $((certified + 1))
 cp $tmp/stranger.pem $tmp/clients.pem
 others() { [ "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)" = NXDOMAIN ]; }
+ahead 5
 check "other authorities are seen without a reload" eventually others
 same "the former ones do not count" NOERROR "$(shows kid -p 8853 +tls +tls-hostname=doh.test)"
 check "nor do sessions of their time" eval '! kept'
@@ -138,6 +139,7 @@ check "and over HTTPS" eval '! https -o /dev/null "$get"'
 check "weirctl tcp says so" eval 'weirctl tcp | grep -q "the client shows no certificate"'
 echo rubbish >$tmp/clients.pem
 check "config check reads the file" eval 'weirctl config check 2>&1 | grep -q "tls.client_ca: $tmp/clients.pem"'
+ahead 5
 check "a bad one changes nothing" eventually eval 'weirctl tcp | grep -q "certificates NOT replaced: $tmp/clients.pem"'
 same "as one sees" NXDOMAIN "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)"
 sed -i '/^  client_/d' "$(readlink -f $config)"

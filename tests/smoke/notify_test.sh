@@ -88,6 +88,7 @@ zone 2 "two.test CNAME ."
 nsd_stop
 check "a new zone" nsd_start NOKEY
 check "NOTIFY" eventually at_least taken 1
+ahead 10 # weir fetches a list at most so often
 check "it is there, without a reload" eventually is two.test NXDOMAIN
 check "as the status says" grep -q 'NOTIFY .* taken' <(weirctl blocklist status)
 
@@ -102,6 +103,7 @@ nsd_stop
 zone 4 "four.test CNAME ."
 : >$tmp/nsd.log
 check "NSD with it" nsd_start weir-key
+ahead 10
 check "has the zone" eventually is four.test NXDOMAIN
 check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
 nsd_stop

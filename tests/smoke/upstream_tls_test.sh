@@ -32,6 +32,7 @@ check "test" weirctl upstream test tls
 same "says TLS alone" true "$(weirctl --json upstream test tls | jq -r "if .udp or .tcp then false else .tls.answered end")"
 
 # A restart: the next connection resumes a session where the server still knows its tickets; unbound makes new keys.
+ahead 5
 check "idle ones are closed" eventually eval '[ "$(resolver upstream_tcp_open)" = 0 ]'
 same "an answer after that" 192.0.2.77 "$(short idle.unbound.test A)"
 check "by a session of before" at_least tls .tls.resumed 1
