@@ -4,7 +4,7 @@
 
 usage: json_md.py SOURCE_ROOT [FOLDER]          brings rows up to date
        json_md.py SOURCE_ROOT [FOLDER] --check  fails if they are not
-FOLDER: a file for each command, by its name (tests/smoke/json_test.sh)
+FOLDER: a file for each command, by its name (tests/smoke/json_test.py)
 
 A key that FOLDER lacks keeps its place while the sources have its name: some come with a setting, or with what happened.
 Keys of tools/lint/json_keys.txt that no command printed stand at the end, by the file that writes them. --check wants each
