@@ -2,8 +2,6 @@
 
 // A port whose device goes away, by the events that DPDK reports.
 
-#define ALLOW_EXPERIMENTAL_API // rte_dev_event_callback_process
-
 #include "port_rig.h"
 
 #include <rte_dev.h>

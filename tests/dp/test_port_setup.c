@@ -3,8 +3,6 @@
 // How ports are set up: offloads and hash by what a driver says of itself, and the whole of
 // ports_start on drivers that have a hash and a table (net_null) or a link to pull (net_ring).
 
-#define ALLOW_EXPERIMENTAL_API // rte_eth_dev_conf_get
-
 #include "dataplane/port/eal_args.h"
 #include "dataplane/port/mbuf_pool.h"
 #include "dataplane/port/port_mac.h"

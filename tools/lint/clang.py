@@ -16,6 +16,7 @@ import sys
 
 LEFT_OUT = ("tests/unit/", "tests/dp/", "tests/fuzz/")
 NOT_FOR_CLANG = ("-mno-stv", "-fpch-preprocess", "-Winvalid-pch")  # of gcc alone
+PRECOMPILED = "dpdk.h"
 WITH_VALUE = ("-o", "-MF", "-MQ", "-MT")
 
 
@@ -27,6 +28,8 @@ def clangs(command):
             next(words)
         elif word.startswith("-") and word not in (*NOT_FOR_CLANG, "-c", "-MD") or word.endswith(".c"):
             out.append(word)
+        elif out[-1] == "-include" and word == PRECOMPILED:
+            out.pop()  # which clang does without: so each file includes what it uses
         elif out[-1] in ("-include", "-I", "-isystem", "-D"):
             out.append(word)
     return out

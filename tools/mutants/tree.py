@@ -158,6 +158,9 @@ class Tree:
             at = args.index(option)
             del args[at:at + 2]
         args.remove("-MD")
+        if "-fpch-preprocess" in args:  # what is precompiled is so for other options
+            at = args.index("-fpch-preprocess") + 1
+            del args[at - 1:at + 2]
         args[1:1] = ["-w"]
         args = [a for a in args if a != "-Werror"] + ["-O1", "-g0"]
         return subprocess.run(args, cwd=self.build, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
