@@ -7,6 +7,7 @@
 export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl'
 . "$(dirname "$0")/_init.sh"
 kinds() { weirctl --json mem kinds | jq -e "$1"; }
+looked() { ahead 10 && kinds "$1"; } # at the next look
 of() { [ $1 = dataplane ] && echo .dataplane || echo .; }      # the object of a process
 stale() { echo "([$(of $1) | .deleted_mappings[] | select(.name == \"rule_image\") | .stale] | add // 0)"; }
 open_files() { weirctl --json mem kinds | jq "[$(of $1) | .descriptors[] | select(.name == \"file\") | .open] | add"; }
@@ -22,7 +23,7 @@ restart() { "$lab" stop $1 && WEIR_LEAK=$2 "$lab" start $1; }
 
 lab_up
 check "reloads" reload 5
-check "mappings and descriptors of both processes are counted" eventually kinds \
+check "mappings and descriptors of both processes are counted" eventually looked \
 	'[., .dataplane] | all((.mappings | length) >= 4 and ([.descriptors[].open] | add) > 5)'
 clean() { sleep 25 && kinds "$(stale controlplane) == 0 and $(stale dataplane) == 0"; } # two looks each
 check "without a leak no image stays" clean
@@ -34,14 +35,14 @@ cat $tmp/memtest
 for process in controlplane dataplane; do
 	check "$process that keeps images mapped" restart $process regions
 	check "reloads" reload 6
-	check "they are counted" eventually kinds "$(stale $process) >= 3"
+	check "they are counted" eventually looked "$(stale $process) >= 3"
 	check "as deleted by its metrics" eventually eval \
 		"weirctl metrics | grep -E '^weir_process_stale_mappings\{process=\"$process\",region=\"rule_image\"\} ([3-9]|[1-9][0-9])$'"
 	check "it keeps files open" restart $process files
-	eventually kinds "$(of $process) | .descriptors | length > 0" >/dev/null
+	eventually looked "$(of $process) | .descriptors | length > 0" >/dev/null
 	before=$(open_files $process)
 	check "reloads" reload 6
-	more() { [ $(open_files $process) -ge $((before + 6)) ]; }
+	more() { ahead 10 && [ $(open_files $process) -ge $((before + 6)) ]; }
 	check "they are counted" eventually more
 	check "no leak any more" restart $process none
 done
