@@ -19,7 +19,7 @@ static struct harness *h;
 static uint8_t *message;
 static struct hops_image image;
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	FUZZ_CHECK(harness_start(NULL) == 0);
 	h = harness_begin(NULL);
@@ -145,7 +145,7 @@ static void check_heard(void)
 	ring_release(&h->miss);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	uint8_t out[WIRE_MAX];
 	if (len < 3 || len > INPUT_MOST)

@@ -138,7 +138,7 @@ static void names_ask(void)
 		continue;
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
 	box_open();
@@ -230,7 +230,7 @@ static int connect_to(uint8_t how)
 	return fd;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	char request[TARGET_MOST + 64];
 	if (len < 1 || len > INPUT_MOST)

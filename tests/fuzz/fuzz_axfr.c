@@ -53,7 +53,7 @@ static int on_text(void *arg, const char *line, size_t len)
 	return 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static struct axfr_reader r;
 	static struct taken t;

@@ -12,7 +12,7 @@
 
 static struct http_post_reply reply;
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static const unsigned status[] = {0, 200, 200, 204, 302, 401, 404, 500, 503};
 	struct clickhouse_answer a;

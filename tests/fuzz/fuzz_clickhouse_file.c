@@ -123,7 +123,7 @@ static void head_again(const struct clickhouse_origin *o, const struct clickhous
 	free(file);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static struct clickhouse_origin origin;
 	if (len < NAME + 1)

@@ -14,7 +14,7 @@ static const int64_t now_s = 1700000000;
 static struct client_book *book;
 static uint32_t pass;
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	FUZZ_CHECK(client_book_open(&book) == 0);
 	return 0;
@@ -75,7 +75,7 @@ static struct client_file_counts parse(const uint8_t *data, size_t len, unsigned
 	return counts;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	unsigned found, again;
 	if (len == 0)

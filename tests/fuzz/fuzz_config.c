@@ -127,7 +127,7 @@ static void refill(int fd, const void *data, size_t len)
 	FUZZ_CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, len, 0) == (ssize_t)len);
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	int fd = memfd_create("named", MFD_CLOEXEC);
 	FUZZ_CHECK(fd >= 0 && fd < NAMED_FD && fcntl(NAMED_FD, F_GETFD) < 0);
@@ -160,7 +160,7 @@ static void scalars_check(const uint8_t *data, size_t len)
 		(const char *)data, len, &(struct config_scalars_to){marks_of, scalar_check, last});
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	char why[CONFIG_WHY_MAX] = "";
 	struct config *c = NULL;

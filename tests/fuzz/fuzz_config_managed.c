@@ -65,7 +65,7 @@ static void edit(struct config_managed *m)
 	check_again(m);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	char why[CONFIG_WHY_MAX] = "", text[TEXT_MAX + 1];
 	struct config_managed *m = NULL;

@@ -43,7 +43,7 @@ static void parse(const char *text, size_t len)
 	config_bundle_free(&b);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+FUZZ_BODY(data, size)
 {
 	static const char magic[8] = "WEIRVER";
 	char *text = malloc(HEAD_LEN + size);

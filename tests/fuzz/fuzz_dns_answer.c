@@ -115,7 +115,7 @@ static void check_again(void)
 	first.sum = second.sum;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct dns_query q;
 	if (!question_of(data, len, &q) || dns_answer_read(data, len, &q, &limits, &first))

@@ -22,7 +22,7 @@ static void tell(void)
 		taken[NAME], compared[TEXT], taken[TEXT]);
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	return atexit(tell);
 }
@@ -42,7 +42,7 @@ static bool reply_compare(const uint8_t *data, size_t len)
 	return ldns_twin_reply(data, len, &q, &answer);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len < 1 || data[0] >= KINDS)
 		return 0;

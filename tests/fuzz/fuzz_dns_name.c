@@ -22,7 +22,7 @@ static void check_name(const struct dns_name *name)
 	FUZZ_CHECK(dns_name_is_under(name, &again));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct dns_name name;
 	struct rd r = rd_init(data, len);

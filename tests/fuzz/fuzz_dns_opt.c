@@ -52,7 +52,7 @@ static void check(
 	FUZZ_CHECK(q->dnssec_ok == (data[5] >> 7));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	uint8_t buf[BUF], reply[BUF];
 	struct dns_query q;

@@ -67,7 +67,7 @@ static void check_query(const struct dns_query *q, const uint8_t *data)
 	FUZZ_CHECK(q->udp_size >= DNS_UDP_PLAIN_MAX);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct dns_query q;
 	enum dns_query_status status = dns_query_parse(data, len, &q);

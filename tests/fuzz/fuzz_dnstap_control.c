@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	enum dnstap_control type = DNSTAP_STOP, other = DNSTAP_STOP;
 	size_t used = 0, again = 0;

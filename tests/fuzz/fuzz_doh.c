@@ -135,7 +135,7 @@ static void play(struct run *r, const uint8_t *data, size_t len, size_t piece)
 	doh_free(r->d);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len < HEAD || len > INPUT_MOST)
 		return 0;

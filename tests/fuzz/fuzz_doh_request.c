@@ -65,7 +65,7 @@ static void request_check(const uint8_t *data, size_t len, const char *method)
 	FUZZ_CHECK(all.bytes == 0 && m.bytes == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	base64url_check(data, len);
 	request_check(data, len, "GET");

@@ -18,7 +18,7 @@ enum {
 	MODE_BALANCER = 64, // a message: a balancer's; sealed: behind the signature of a header
 };
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	(void)frame_play_begin();
 	return 0;
@@ -70,7 +70,7 @@ static size_t make(uint8_t *frame, unsigned mode, const uint8_t *data, size_t le
 	return len;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	uint8_t frame[WIRE_MAX];
 	if (len < 1 + FRAME_PLAY_MIN || len > FRAME_PLAY_MOST)

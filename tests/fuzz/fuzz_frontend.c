@@ -160,7 +160,7 @@ static void rules_publish(void)
 	free(image.head);
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	config_fill(&box.config);
 	box_open();
@@ -220,7 +220,7 @@ static uint64_t verdicts(const struct frontend_counts *c)
 	return n;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct frontend_reply r;
 	if (len < 1 || len > INPUT_MOST || data[0] / WHO >= ARRAY_LEN(ways))

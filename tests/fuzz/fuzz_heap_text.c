@@ -28,7 +28,7 @@ static void check(const struct heap_text *h, const char *text, size_t len)
 		FUZZ_CHECK(h->map[i].path >= text && h->map[i].path < text + len);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct heap_text *h;
 	char *text = malloc(len + 1);

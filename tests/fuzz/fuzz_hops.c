@@ -106,7 +106,7 @@ static void make_good(struct hops_image *image)
 }
 
 // Or no input would get past the head; and each damage is seen.
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	static struct hops_image image;
 	make_good(&image);
@@ -121,7 +121,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 }
 
 // Four images: the input all over one, and over the head, the hops or the servers of a good one.
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static struct hops_image image;
 	const size_t from[] = {offsetof(struct hops_image, hop_count),

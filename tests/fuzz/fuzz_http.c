@@ -40,7 +40,7 @@ static void on_request(void *, struct http_exchange *x)
 	http_reply(x, http_is_post(x) ? 200 : 404, strdup("{}"));
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	signal(SIGPIPE, SIG_IGN); // as the server asks for
 	base = event_base_new();
@@ -65,7 +65,7 @@ static void turns(void)
 		FUZZ_CHECK(event_base_loop(base, EVLOOP_NONBLOCK) >= 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static char reply[1 << 16];
 	if (len < 2 || len > INPUT_MOST)

@@ -112,7 +112,7 @@ static void result_check(const struct import_model *m)
 	free(text);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct import_model m = {0};
 	char path[PATH_ROOM];

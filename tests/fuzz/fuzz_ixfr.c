@@ -112,7 +112,7 @@ static void apply(void)
 	FUZZ_CHECK(err || written + 1 == model.count);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static struct ixfr_reader r;
 	struct rd input = rd_init(data, len);

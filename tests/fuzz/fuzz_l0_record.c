@@ -16,7 +16,7 @@ static struct box box;
 static uint32_t number;
 static uint8_t kept[KEPT];
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	struct l0_view v;
 	FUZZ_CHECK(box_open(&box, 1 << 20, 2));
@@ -79,7 +79,7 @@ static void look(const struct l0_reader *r, uint32_t id)
 	reply(&v, id & 1);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	const struct l0_reader *r = l0_writer_reader(box.w);
 	if (len < 2)

@@ -65,7 +65,7 @@ static void use(const struct l1_value *v)
 	reply_oracle_check(&oracle, reply, n);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static char made[REPLY_MAX];
 	struct redis_reader *reader;

@@ -49,7 +49,7 @@ static void say_nothing(int, const char *)
 
 static unsigned descriptors(void);
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	const struct rlimit few = {.rlim_cur = DESCRIPTORS_MOST, .rlim_max = DESCRIPTORS_MOST};
 	FUZZ_CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
@@ -241,7 +241,7 @@ static void another_check(int welcome)
 	box_turn();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct input in;
 	struct link_welcome w;

@@ -79,7 +79,7 @@ static void count_found(void *arg, const struct list_found *found)
 	++*(unsigned *)arg;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	static struct list_finder finder;
 	struct taken whole, cut;

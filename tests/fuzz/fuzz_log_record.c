@@ -21,7 +21,7 @@ static struct querylog_hide hide;
 static struct querylog_macs macs;
 static struct querylog_pool *pool;
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	static struct config config;
 	for (unsigned i = 0; i < WAYS; i++) {
@@ -103,7 +103,7 @@ static void take_whole(unsigned way, const uint8_t *msg, size_t len)
 	take(way, msg, whole.record_len, &whole);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len == 0)
 		return 0;

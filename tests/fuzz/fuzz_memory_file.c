@@ -78,7 +78,7 @@ static void clean(void)
 	rmdir(folder);
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	struct memory_place place = {.boot = "here"};
 	struct memory_file *f;
@@ -222,7 +222,7 @@ static void check_next_start(void)
 	FUZZ_CHECK(memcmp(rows, rows_again, LENGTH * sizeof(*rows)) == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct memory_file *f;
 	memcpy(changed, intact, SIZE);

@@ -36,7 +36,7 @@ static struct {
 	size_t len;
 } sent;
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	box_open();
 	box_link();
@@ -160,7 +160,7 @@ static unsigned answers_take(void)
 	return answers;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len < 3 || len > INPUT_MOST || data[0] >= MODE_KINDS)
 		return 0;

@@ -9,7 +9,7 @@
 
 enum { TRUSTED = 1, GOOD = 2, SEALED = 4, FRAME_MIN = 15, FRAME_MOST = 1600 };
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	FUZZ_CHECK(twin_serve());
 	return 0;
@@ -30,7 +30,7 @@ static void check_kept(const struct packet *line, const struct rte_mbuf *m)
 		FUZZ_CHECK(csum_fold(line->rest_sum) == csum_partial(rest, p->dns_len - 12u));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len < 1 + FRAME_MIN || len > FRAME_MOST)
 		return 0;

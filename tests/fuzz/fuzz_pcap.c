@@ -8,13 +8,13 @@
 
 enum { INPUT_MOST = 16384 };
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	(void)frame_play_begin();
 	return 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	struct pcap_reader p;
 	const uint8_t *frame;

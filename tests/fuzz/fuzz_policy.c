@@ -152,13 +152,13 @@ static bool try_both(const uint8_t *data, size_t len)
 }
 
 // Or no input would get past the head; and each damage is seen.
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	FUZZ_CHECK(try_both(NULL, 0));
 	return 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	try_both(data, len);
 	return 0;

@@ -91,7 +91,7 @@ static void check(const uint8_t *p, size_t len)
 		FUZZ_CHECK(read_exactly(p, whole.len, &part) == kind && part.len == whole.len);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	uint8_t bytes[SIGNATURE + MOST];
 	if (len > MOST)

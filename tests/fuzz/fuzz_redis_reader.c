@@ -108,7 +108,7 @@ static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool id
 	return t;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len > REDIS_REPLY_MAX)
 		len = REDIS_REPLY_MAX;

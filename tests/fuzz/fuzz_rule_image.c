@@ -191,7 +191,7 @@ static void check_intact(void)
 	}
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	rule_kinds_build(&intact);
 	check_intact();
@@ -252,7 +252,7 @@ static void try_laid(const uint8_t *data, size_t len)
 	free(image);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	try_laid(data, len);
 	try_changed(data, len);

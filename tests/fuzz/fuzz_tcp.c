@@ -47,7 +47,7 @@ static void engine_end(struct frontend *, struct frontend_session *)
 {
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	const struct frontend_tcp_engine engine = {
 		.ask = engine_ask, .begin = engine_begin, .end = engine_end};
@@ -86,7 +86,7 @@ static bool all_asked(void)
 	return expected_len < 2 || expected_len < 2u + get_u16(expected);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	union client_address peer = {.v4 = {.sin_family = AF_INET, .sin_port = 1}};
 	int pair[2];

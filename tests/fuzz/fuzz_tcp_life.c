@@ -180,13 +180,13 @@ static void all_end(void)
 	FUZZ_CHECK(tcp_server->growth.bytes == 0);
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	tcp_players_begin();
 	return 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	if (len < 1)
 		return 0;

@@ -269,7 +269,7 @@ static int in_clear(struct upstreams *, const struct upstream_leg *, struct tls_
 	return 0;
 }
 
-int LLVMFuzzerInitialize(int *, char ***)
+FUZZ_BEGIN
 {
 	const struct upstream_stream_calls calls = {.limit = no_limit,
 		.written = upstream_tcp_calls.written,
@@ -348,7 +348,7 @@ static void accepted_close(void)
 		close(fd);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+FUZZ_BODY(data, len)
 {
 	told_check(data, len);
 	if (len < HEAD || len > INPUT_MOST)

@@ -25,7 +25,7 @@ static void written_is_read(const struct ip_address *subnet)
 	FUZZ_CHECK(scope == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+FUZZ_BODY(data, size)
 {
 	int scope;
 

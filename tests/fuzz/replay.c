@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Runs a fuzz body without a fuzzer: replay [-n MUTATIONS] [-s SEED] PATH...
+// Runs a fuzz body without a fuzzer: replay BODY [-n MUTATIONS] [-s SEED] PATH...
 //
-// Each PATH is an input, or a folder of them. The body sees every input as it is, then MUTATIONS
-// seeded mutations of each and as many random inputs, each in memory of exactly its size so that
-// ASan sees any byte read beyond. A failure names input and round; the same arguments repeat it.
-// WEIR_FUZZ_SHARE=N: one in N of the mutations.
+// BODY is that of fuzz_BODY.c; without arguments, replay lists what it has. Each PATH is an input,
+// or a folder of them. The body sees every input as it is, then MUTATIONS seeded mutations of each
+// and as many random inputs, each in memory of exactly its size so that ASan sees any byte read
+// beyond. A failure names input and round; the same arguments repeat it. WEIR_FUZZ_SHARE=N: one in
+// N of the mutations.
 
 #include "fuzz.h"
 #include "tests/unit/core/dns/dns_rand.h"
@@ -25,15 +26,50 @@ struct replay {
 	unsigned long runs;
 };
 
-#pragma weak LLVMFuzzerInitialize
-
+static struct fuzz_part *parts;
+static int (*body)(const uint8_t *data, size_t len);
 static const char *current_path = ""; // for the message of a body that aborts
 static unsigned long current_round;
+
+void fuzz_add(struct fuzz_part *p)
+{
+	p->next = parts;
+	parts = p;
+}
+
+static const char *name_of(const struct fuzz_part *p)
+{
+	return strrchr(p->file, '/') + strlen("/fuzz_");
+}
+
+static int list(void)
+{
+	for (const struct fuzz_part *p = parts; p; p = p->next)
+		if (p->body)
+			printf("%.*s\n", (int)strlen(name_of(p)) - 2, name_of(p));
+	return 0;
+}
+
+// False: there is no such body.
+static bool begin(const char *name)
+{
+	char file[64];
+	snprintf(file, sizeof(file), "%s.c", name);
+	for (const struct fuzz_part *p = parts; p; p = p->next) {
+		if (strcmp(name_of(p), file) != 0)
+			continue;
+		if (p->body)
+			body = p->body;
+		else
+			(void)p->begin(NULL, NULL);
+	}
+	return body;
+}
 
 static void run(struct replay *r, const uint8_t *data, size_t len)
 {
 	uint8_t *copy = dns_exact_copy(data, len);
-	(void)LLVMFuzzerTestOneInput(copy, len);
+	(void)body(copy, len);
 	free(copy);
 	r->runs++;
 }
@@ -102,6 +138,13 @@ int main(int argc, char **argv)
 {
 	struct replay r = {.rnd = {1}};
 	int option, failed = 0;
+	if (argc == 1)
+		return list();
+	if (!begin(argv[1])) {
+		fprintf(stderr, "%s: no body %s\n", argv[0], argv[1]);
+		return 2;
+	}
+	optind = 2;
 	while ((option = getopt(argc, argv, "n:s:")) != -1) {
 		if (option == 'n')
 			r.mutations = strtoul(optarg, NULL, 0);
@@ -115,8 +158,6 @@ int main(int argc, char **argv)
 		r.mutations =
 			(r.mutations + strtoul(share, NULL, 10) - 1) / strtoul(share, NULL, 10);
 	signal(SIGABRT, on_abort);
-	if (LLVMFuzzerInitialize)
-		(void)LLVMFuzzerInitialize(&argc, &argv);
 	for (int i = optind; i < argc; i++)
 		failed |= replay_path(&r, argv[i]);
 	printf("%lu inputs, %lu runs\n", r.inputs, r.runs);
