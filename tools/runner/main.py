@@ -23,7 +23,7 @@ import tests
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHORT = {"WEIR_FUZZ_SHARE": "10"}
 LONG = {"WEIR_LONG": "1"}
-CHANGE_S, CHANGE_LONG_S = 75 * 60, 20 * 60  # of all that `change` runs, and of its parts of long
+CHANGE_S, CHANGE_LONG_S = 75 * 60, 15 * 60  # of all that `change` runs, and of its parts of long
 GATE_PAGES, LONG_PAGES, LEAST_PAGES = 512, 1024, 256
 STEADY_TURNS = 3
 

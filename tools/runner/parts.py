@@ -45,7 +45,7 @@ PARTS = [
     Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("test", "asan")),
     Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
     Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*", targets="bench-programs"),
-    Part("soak", 150, "tools/soak tests/smoke/rig/soak_*"),
+    Part("soak", 210, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),
 ]
 
