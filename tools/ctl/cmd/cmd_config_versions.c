@@ -78,7 +78,10 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsig
 		char why[HTTP_WHY_MAX];
 		enum http_outcome outcome =
 			http_call(c, false, "/config/history", params, HTTP_FLUSH_MS, &doc, why);
-		if (outcome == HTTP_OK && is_watched(version_find(json_doc_root(doc), number))) {
+		// One that is silent may be busy with what it has just taken over.
+		if (outcome == HTTP_SILENT
+			|| (outcome == HTTP_OK
+				&& is_watched(version_find(json_doc_root(doc), number)))) {
 			progress_step(&p);
 			json_doc_free(doc);
 			nanosleep(&space, NULL);
