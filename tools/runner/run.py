@@ -6,6 +6,7 @@ Run: one for a run of tools/test. Its threads are the sampler's, one for each te
 what they share. Each test has a session of its own, which ends with it or with the runner. A test that fails runs once more, alone,
 at the end, if starved.py has a reason for its time; RETRIES in a run at most, and a second failure is one.
 """
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -261,10 +262,11 @@ class Run:
 
 
 def signal_session(session, number):
-    try:
-        os.killpg(session, number)
-    except (ProcessLookupError, PermissionError):
-        pass
+    """Signals every process of a session: `timeout` makes a group of its own, which a signal to the group would miss."""
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == session:
+                os.kill(int(stat.parent.name), number)
 
 
 def end_session(process):

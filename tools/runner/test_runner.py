@@ -87,7 +87,7 @@ for line in ("skipped: plain: skips", "FAILED:  plain: fails (FAIL)", "not ok:  
 same("so it is not good", False, good)
 same("output is kept", "not ok 1 - x\n", (root / "build/test-output/plain-fails.out").read_text())
 same("nothing failed", True, a_run([a_test("passes", "exit 0")], {})[2])
-a_run([a_test("hangs", "sleep 60.25 & wait", timeout=0.2)], {})
+a_run([a_test("hangs", "timeout 70 sleep 60.25 & wait", timeout=0.2)], {})
 same("a child of a test that hangs is gone", False, lives("sleep 60.25"))
 
 # A second try needs a reason
