@@ -85,21 +85,29 @@ static uint64_t above(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+// As much of `bytes` as is `left`, which shrinks by it.
+static uint64_t taken_of(uint64_t *left, uint64_t bytes)
+{
+	uint64_t taken = bytes < *left ? bytes : *left;
+	*left -= taken;
+	return taken;
+}
+
 static void resident_make(struct mem_reading *r, const struct heap_stats *h)
 {
 	const struct mem_process *p = &r->process;
 	struct mem_resident m = {
 		.accounts = above(r->all.bytes, mem_untouched(r->account)),
-		.caches = h->threads_cached,
-		.slack = above(h->active, h->allocated + h->profiler),
 		.regions = p->rss_regions,
 		.code = p->rss_code,
 		.stacks = p->rss_stacks,
 		.other = p->rss_other,
 	};
-	uint64_t spare = above(h->resident, h->active + h->metadata) + h->metadata + h->profiler,
-		 left = above(p->rss_heap, m.accounts + m.caches + m.slack);
-	m.allocator = spare < left ? spare : left;
+	uint64_t left = above(p->rss_heap, m.accounts);
+	m.caches = taken_of(&left, h->threads_cached);
+	m.slack = taken_of(&left, above(h->active, h->allocated + h->profiler));
+	m.allocator = taken_of(
+		&left, above(h->resident, h->active + h->metadata) + h->metadata + h->profiler);
 	m.explained = m.accounts + m.caches + m.slack + m.allocator + m.regions + m.code + m.stacks
 		      + m.other;
 	r->resident = m;

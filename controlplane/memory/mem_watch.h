@@ -25,14 +25,14 @@ void mem_watch_close(struct mem_watch *w); // NULL is fine
 void mem_watch_see(struct mem_watch *w, struct table_registry *tables);
 
 // What the resident set is made of, in bytes. `explained` is the sum of the others; what the
-// allocator has handed out to no account is not among them.
+// allocator has handed out to no account is not among them. Of caches, slack and allocator, in this
+// order, no more is counted than the kernel counts beyond those before: nobody knows which of their
+// pages are touched.
 struct mem_resident {
-	uint64_t accounts; // less the pages of large blocks that are not touched
-	uint64_t caches;   // freed blocks in caches of threads
-	uint64_t slack;    // the rest of pages that blocks are in
-	// Pages without blocks, and the allocator's and profiler's own: as much of them as the
-	// kernel counts beyond the above, as the allocator does not know which of them are touched.
-	uint64_t allocator;
+	uint64_t accounts;  // less the pages of large blocks that are not touched
+	uint64_t caches;    // freed blocks in caches of threads
+	uint64_t slack;     // the rest of pages that blocks are in
+	uint64_t allocator; // pages without blocks, and the allocator's and profiler's own
 	uint64_t regions, code, stacks, other;
 	uint64_t explained;
 };
