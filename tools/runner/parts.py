@@ -73,16 +73,19 @@ def with_row(text, name, commit, seconds, tests):
 
 
 def due(text, changed_since):
-    """Parts that a change makes due, with the seconds that they last took.
+    """(parts that a change makes due, with the seconds that they last took; names of parts that have never passed)
 
-    changed_since(commit) -> names of files that differ, or None where that commit is not known; without a row a part is due."""
+    changed_since(commit) -> names of files that differ, or None where that commit is not known: then a part is due. What has never
+    passed says nothing of a change: `tools/test long PART` writes its first row."""
     rows, chosen = passed(text), []
     for part in PARTS:
-        commit, seconds = rows.get(part.name, (None, part.seconds))
-        files = changed_since(commit) if commit else None
+        if part.name not in rows:
+            continue
+        commit, seconds = rows[part.name]
+        files = changed_since(commit)
         if files is None or any(fnmatch.fnmatch(file, pattern) for file in files for pattern in part.files.split()):
             chosen.append(dataclasses.replace(part, seconds=seconds))
-    return chosen
+    return chosen, [part.name for part in PARTS if part.name not in rows]
 
 
 if __name__ == "__main__":
