@@ -85,8 +85,8 @@ static int log_open(struct access_thread *t)
 // The file becomes the newest of those that are kept, and the oldest of these goes.
 static int log_rotate(struct access_thread *t)
 {
-	char from[PATH_MAX + 12],
-		to[PATH_MAX + 12]; // a point, and what gcc thinks a number may have
+	// A point, the ten digits that gcc allows for, and the end.
+	char from[PATH_MAX + 12], to[PATH_MAX + 12];
 	static_assert(ACCESS_LOG_KEPT < 10, "one digit");
 	log_shut(t);
 	for (unsigned i = ACCESS_LOG_KEPT; i > 1; i--) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The tests' clock moves both processes: what is cached has aged, timers have rung, and nobody is said to hang. In a build
-# without that clock the same takes its time.
+# The tests' clock moves both processes: cached records have aged, timers have rung, and no thread is reported as hung. In a
+# build without that clock the test waits in real time.
 . "$(dirname "$0")/_init.sh"
 
 asked() { up_log | grep -c cached.test; }

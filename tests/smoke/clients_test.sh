@@ -98,8 +98,8 @@ forwarder() {
 	same "$1: over TCP" $truth "$(through "$2" "ok.$1-tcp.test" A +tcp)"
 	same "$1: a big answer" 20 "$(through "$2" "big.$1.test" TXT | texts)"
 	same "$1: an alias" $truth "$(through "$2" "cname_ok_$1_test.$1-alias.test" A | tail -n 1)"
-	same "$1: what is not there" NXDOMAIN "$(status_of "$2" "nx.$1.test")"
-	same "$1: what is blocked" NXDOMAIN "$(status_of "$2" blocked.test)"
+	same "$1: a name that does not exist" NXDOMAIN "$(status_of "$2" "nx.$1.test")"
+	same "$1: a blocked name" NXDOMAIN "$(status_of "$2" blocked.test)"
 	same "$1: what fails" SERVFAIL "$(status_of "$2" "fail.$1.test")"
 }
 status_of() { client kdig +timeout=4 @127.0.0.1 -p "$1" "$2" A | rcode_of; }

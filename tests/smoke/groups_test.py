@@ -117,7 +117,7 @@ def test_groups_with_rules_of_their_own(lab):
     replies = {
         (ANYONE, "ok-3100.cached.test"): OK, (THIRD, "ok.blocked.test"): OK, (ANYONE, "ok.blocked.test"): "",
         (THIRD, "www.signal.org"): DENIED, (THIRD, "ok-3101.cached.test"): DENIED,
-        (FOURTH, NAME): "", (FOURTH, "ok-3102.cached.test"): OK}  # all is blocked, what is cached too, but what is allowed
+        (FOURTH, NAME): "", (FOURTH, "ok-3102.cached.test"): OK}  # all names but allowed ones are blocked, cached ones too
     assert {(client, name): lab.short(name, client=client) for client, name in replies} == replies
     assert re.search("^ *bed +bed +daily +00:00 +24:00 +block all +on", lab.weirctl("groups"), re.M)
 

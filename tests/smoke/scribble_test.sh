@@ -165,7 +165,7 @@ scribble() { # scribble VICTIM WRITER
 
 list=$tmp/scribble.list
 for ((i = 0; i < 50; i++)); do echo "b$i.blocked.test"; done >$list
-# CPU time that a host took away looks like the victim's own; what is ours shows each of three times.
+# CPU time that a host took away looks like the victim's own. A slow turn of the victim itself shows in each of three tries.
 three_tries() { # three_tries VICTIM WRITER SLOW: SLOW prints how many turns took too long
 	local try slow
 	for try in 1 2 3; do

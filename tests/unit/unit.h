@@ -10,13 +10,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <weir/sanitized.h>
 
 // For work that a sanitizer makes many times slower: it is done in the trees without one.
-#ifdef __SANITIZE_ADDRESS__
-enum { UNIT_IS_SANITIZED = 1 };
-#else
-enum { UNIT_IS_SANITIZED = 0 };
-#endif
+enum { UNIT_IS_SANITIZED = SANITIZED_ADDRESS };
 
 // A case, and the function that is it, up to its body. A file's cases are a module of its name
 // without "test_", run in the file's order by a program that has many: PROGRAM MODULE

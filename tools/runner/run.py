@@ -3,8 +3,8 @@
 """Run tests of several trees at once, those that take longest first, beside the builds of the other trees.
 
 Run: one for a run of tools/test. Its threads are the sampler's, one for each test that runs and one for the builds; `changed` guards
-what they share. Each test has a session of its own, which ends with it or with the runner. A test that fails runs once more, alone,
-at the end, if starved.py has a reason for its time; RETRIES in a run at most, and a second failure is one.
+the state that they share. Each test has a session of its own, which ends with the test or with the runner. A test that fails runs
+once more, alone, at the end, if starved.py has a reason for its time; RETRIES in a run at most, and a second failure is one.
 """
 import contextlib
 import dataclasses

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The runner of tools/test: what it takes, in which order it runs it, when it runs a test again, what it remembers."""
+"""The runner of tools/test: which tests it chooses, in which order it runs them, when it runs one again, and its history."""
 import os
 import pathlib
 import subprocess

@@ -84,7 +84,7 @@ TEST_WITH(memory_that_no_account_knows_alarms, setup, teardown)
 	const struct stats_memory *m = &h.stats->memory;
 	pass_ms(HOUSEKEEP_MEMORY_MS + 10);
 	assert_int_equal(m->alarming, 0);
-#ifndef __SANITIZE_ADDRESS__ // there the allocator tells nothing
+#if !SANITIZED_ADDRESS // there the allocator tells nothing
 	enum { MANY = 64, EACH = 64 << 10 };
 	static void *block[MANY]; // a test's own allocations belong to no account
 	for (unsigned i = 0; i < MANY; i++)

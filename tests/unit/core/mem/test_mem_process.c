@@ -38,7 +38,7 @@ TEST(heap_is_heap)
 	struct mem_process after = now();
 	assert_true(after.rss_heap >= before.rss_heap + 31 * MIB);
 	assert_true(after.rss_regions == before.rss_regions);
-#ifndef __SANITIZE_ADDRESS__ // which has an allocator of its own
+#if !SANITIZED_ADDRESS // which has an allocator of its own
 	assert_true(after.allocated >= before.allocated + 32 * MIB);
 	assert_true(after.held >= after.allocated);
 #endif
@@ -123,7 +123,7 @@ TEST(a_threads_stack_is_a_stack)
 		usleep(1000);
 	struct mem_process after = now();
 	assert_int_equal(after.threads, before.threads + 1);
-#ifndef __SANITIZE_ADDRESS__ // locals may lie elsewhere there
+#if !SANITIZED_ADDRESS // locals may lie elsewhere there
 	assert_true(after.rss_stacks >= before.rss_stacks + (512 << 10));
 #endif
 	stop = 1;

@@ -86,7 +86,7 @@ TEST(memory_that_nobody_knows_alarms)
 	assert_int_equal(mem_watch_read(w, &r), 0);
 	assert_false(r.alarming);
 	assert_true(r.process.rss > 0 && r.all.bytes > 0);
-#ifndef __SANITIZE_ADDRESS__ // there the allocator tells nothing
+#if !SANITIZED_ADDRESS // there the allocator tells nothing
 	enum { MANY = 512, EACH = 64 << 10 };
 	static void *block[MANY]; // a test's own allocations belong to no account
 	for (unsigned i = 0; i < MANY; i++)

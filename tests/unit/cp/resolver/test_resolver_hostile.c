@@ -2,8 +2,8 @@
 
 // A data plane gone wild beside a serving resolver: random bits flip in all that it may write (its
 // page of each region of rings, the miss rings, the marks) while the resolver's own thread reads
-// it. Nothing crashes (run under sanitizers too), what is wrong is counted, and once the words are
-// right again every question gets its answer. `WEIR_FLIPS`: how many.
+// it. Nothing crashes (run under sanitizers too), each wrong word is counted, and once the words
+// are right again every question gets its answer. `WEIR_FLIPS`: how many.
 
 #include "resolver_rig.h"
 
