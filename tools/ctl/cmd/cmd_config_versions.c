@@ -78,8 +78,10 @@ static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsig
 		char why[HTTP_WHY_MAX];
 		enum http_outcome outcome =
 			http_call(c, false, "/config/history", params, HTTP_FLUSH_MS, &doc, why);
-		// One that is silent may be busy with the version that it has just activated.
-		if (outcome == HTTP_SILENT
+		// A reply that does not come, or not whole, says nothing of the version: the
+		// control plane may be busy with it, or the machine was suspended. The next look
+		// may.
+		if (outcome == HTTP_SILENT || outcome == HTTP_BROKEN
 			|| (outcome == HTTP_OK
 				&& is_watched(version_find(json_doc_root(doc), number)))) {
 			progress_step(&p);
