@@ -25,7 +25,7 @@
 // goes on from the loop. Full: no room among FRONTEND_PENDING_MAX pending questions of all
 // frontends, or on the ring of the resolver, is SERVFAIL with EDE 0 at once, counted; by `pending`
 // of a session a transport knows when to stop reading. A session has no cap of its own here. Costs:
-// a hit some 0.1 us (tests/bench/bench_frontend.c); nothing is allocated.
+// a hit some 0.1 us; nothing is allocated.
 
 #include "base/table_registry.h"
 #include "resolver/resolver_client.h"
