@@ -11,9 +11,6 @@
 
 #include <arpa/inet.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <weir/clock.h>
 
 enum { RING_SIZE = 1024, POOL_SIZE = 2047, RINGS_UNITS = 32768 };
 

@@ -4,8 +4,6 @@
 #include "controlplane/policy/policy_build.h"
 #include "harness.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <weir/dns_name.h>
 
 static void key_of(const struct harness *h, const struct dns_name *name, uint16_t qtype,

@@ -7,7 +7,6 @@
 
 #include <rte_rcu_qsbr.h>
 
-#include <stdlib.h>
 #include <weir/shm_epoch.h>
 
 enum { READERS = 5, STEPS = 4000, SEQUENCES = 50, TOKENS = 8 };

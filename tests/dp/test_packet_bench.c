@@ -6,8 +6,6 @@
 #include "harness.h"
 #include "tests/bench/dataplane/bench.h"
 
-#include <stdlib.h>
-
 static const struct wire_query asked = {.name = "www.example.test", .version = 4};
 
 static void begin(struct harness *h, struct bench *b, enum bench_mode mode)

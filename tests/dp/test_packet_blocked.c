@@ -2,9 +2,6 @@
 // Blocked names: each way to answer them, and which names are.
 #include "harness.h"
 
-#include <unistd.h>
-#include <weir/clock.h>
-
 static const char *const listed[] = {"ads.example", "x.tracker.example"};
 
 TEST(test_names)

@@ -3,7 +3,6 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <time.h>
 
 enum { RATE = 10, BURST_S = 2 };

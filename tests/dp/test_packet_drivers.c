@@ -17,11 +17,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log.h>
 
 enum { MBUFS = 8191, DEADLINE_MS = 60000, NULL_FRAMES = 1000, FRAME_MAX = 2048 };

@@ -7,7 +7,6 @@
 #include "tests/unit/core/dns/dns_rand.h"
 
 #include <malloc.h>
-#include <stdlib.h>
 
 enum { ROUNDS = 2000, NOISE = 24, BATCH = 256 };
 

@@ -2,8 +2,6 @@
 // Hits: the reply frame in all layouts that a client can ask in.
 #include "harness.h"
 
-#include <stdio.h>
-
 static void check_records(const struct wire_reply *r, const struct wire_query *q, unsigned count,
 	unsigned rdata_len, uint32_t ttl_s)
 {

@@ -6,8 +6,6 @@
 #include "controlplane/lists/rule_build.h"
 #include "harness.h"
 
-#include <stdlib.h>
-
 enum { FLIPS = 20000, FLIPS_A_ROUND = 32 };
 enum { NAMES = 48, ROUNDS = 6000, RESTORE_EACH = 16, UNITS_SCRIBBLED = 4096, SANE = 3 };
 

@@ -4,8 +4,6 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
-#include <weir/clock.h>
 #include <weir/dns_name.h>
 
 enum { UNITS = 1024 };

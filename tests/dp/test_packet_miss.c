@@ -2,9 +2,6 @@
 // Misses: what goes on the ring, and what happens when it cannot.
 #include "harness.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
 #include <weir/bell.h>
 
 static void check_message(struct harness *h, const struct wire_query *q, const char *wire_client,

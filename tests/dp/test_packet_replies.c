@@ -4,8 +4,6 @@
 #include "servers_rig.h"
 #include "tests/unit/core/shm/ring_used.h"
 
-#include <stdio.h>
-
 TEST(test_ring_full)
 {
 	struct harness *h = begin(64);

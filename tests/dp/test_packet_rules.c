@@ -3,8 +3,6 @@
 // answer policy.
 #include "harness.h"
 
-#include <weir/clock.h>
-
 static void all_lists(struct harness *h)
 {
 	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));

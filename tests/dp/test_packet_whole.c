@@ -4,7 +4,6 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 #include <weir/log_msg.h>
 
 enum { UNITS = 1024, ETHER = 14, TAG = 4, UDP = 8 };

@@ -9,8 +9,6 @@
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 
-#include <string.h>
-
 static struct port_rig rig;
 static char loop_device[] = "net_ring0";
 

@@ -10,9 +10,6 @@
 
 #include <rte_ethdev.h>
 
-#include <stdlib.h>
-#include <string.h>
-
 enum { WORKERS = PORT_RIG_WORKERS, SEEN_MS = 1000 };
 
 static struct port_rig rig;

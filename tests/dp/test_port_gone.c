@@ -7,8 +7,6 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
-#include <string.h>
-
 static struct port_rig rig;
 static char null_device[] = "net_null0";
 

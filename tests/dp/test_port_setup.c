@@ -14,9 +14,6 @@
 #include <rte_ethdev.h>
 #include <rte_thash.h>
 
-#include <stdio.h>
-#include <string.h>
-
 enum { WORKERS = PORT_RIG_WORKERS };
 
 static struct port_rig rig;

@@ -6,7 +6,6 @@
 #include "dataplane/port/steering.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <weir/log.h>
 
 static struct worker worker;

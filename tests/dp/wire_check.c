@@ -3,7 +3,6 @@
 #include "wire.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 // A name at `pos`, as text with its letter case; the position behind it.
 static size_t check_name(const uint8_t *dns, size_t len, size_t pos, char *text)

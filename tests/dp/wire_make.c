@@ -3,7 +3,6 @@
 #include "wire.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 const uint8_t wire_client_mac[6] = {0x02, 0, 0, 0, 0, 0x22};
 const uint8_t wire_service_mac[6] = {0x02, 0, 0, 0, 0, 0x53};

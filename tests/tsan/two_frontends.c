@@ -17,12 +17,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_name.h>
 #include <weir/log.h>
 

@@ -17,12 +17,6 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/clock.h>
 #include <weir/dns_name.h>
 #include <weir/log.h>
 

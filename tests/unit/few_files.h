@@ -7,7 +7,6 @@
 #include "unit.h"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
 enum { FEW_FILES_MAX = 256 };
 

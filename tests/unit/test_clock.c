@@ -5,7 +5,6 @@
 #include "unit.h"
 
 #include <weir/attr.h>
-#include <weir/clock.h>
 
 static uint64_t ns_of(struct timespec t)
 {

@@ -7,13 +7,8 @@
 #include "unit.h"
 
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 struct made {
 	char folder[FOLDER_MAX], shared[2 * FOLDER_MAX];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// cmocka and the headers that it wants before it, in its order. Each unit test includes this.
+// cmocka and the headers that it wants before it, in its order, and those of the C library and of
+// weir that most tests use. Each unit test includes this, and none of them again.
 
 // clang-format off
 #include <setjmp.h>
@@ -10,6 +11,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/clock.h>
 #include <weir/sanitized.h>
 
 // For work that a sanitizer makes many times slower: it is done in the trees without one.

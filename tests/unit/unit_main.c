@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "unit.h"
 
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-
 enum { CASES_MAX = 128 }; // of a module
 
 static struct unit_case *first; // by file, then by line

@@ -6,11 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static char folder[FOLDER_MAX], tokens_path[FOLDER_MAX + 16];
 static struct loop *service;

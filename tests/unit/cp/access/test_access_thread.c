@@ -8,11 +8,7 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static char folder[FOLDER_MAX], path[FOLDER_MAX + 16], old[FOLDER_MAX + 16];
 static struct loop *service;

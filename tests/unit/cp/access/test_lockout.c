@@ -5,7 +5,6 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 
 static struct lockout l;
 

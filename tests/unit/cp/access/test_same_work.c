@@ -7,10 +7,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 enum { NOW = 1795000000 };
 
 // Calls of the library, and the bytes that they read.

@@ -5,10 +5,6 @@
 #include "controlplane/access/sessions.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 enum { NOW = 5000 };
 
 static struct sessions t;

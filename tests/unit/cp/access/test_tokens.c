@@ -4,10 +4,6 @@
 #include "controlplane/access/tokens.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 enum { NOW = 1795000000 };
 
 static struct tokens t;

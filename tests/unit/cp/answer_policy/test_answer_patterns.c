@@ -3,9 +3,6 @@
 #include "tests/unit/unit.h"
 
 #include <hs.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static struct answer_pattern_counts counts;
 

@@ -5,7 +5,6 @@
 #include "controlplane/answer_policy/answer_rank.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <stdio.h>
 #include <weir/rule_image.h>
 
 enum { SOURCES = 5, RULES_MAX = 20, IMAGES = 1000, QUESTIONS = 100 };

@@ -3,8 +3,6 @@
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-
 static struct answer_prefix parse(unsigned list, const char *text)
 {
 	struct answer_prefix p = {.list = (uint16_t)list};

@@ -7,8 +7,6 @@
 #include "controlplane/memory/toggles.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <errno.h>
-
 static int apply(void *arg, const struct apply_request *r, api_config_done done, void *done_arg)
 {
 	assert_true(r->from_disk && r->who && r->what);

@@ -8,8 +8,6 @@
 #include "controlplane/api/api.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-
 static void group_now(void *, unsigned group, struct group_now *out)
 {
 	assert_int_equal(group, 0);

@@ -7,7 +7,6 @@
 #include "controlplane/memory/heap.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <errno.h>
 #include <fcntl.h>
 
 static struct {

@@ -8,10 +8,6 @@
 #include "controlplane/api/api.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
 #include <weir/log_msg.h>
 
 int resolvers_pending(struct resolvers *, unsigned limit, struct loop *,

@@ -7,9 +7,6 @@
 #include "controlplane/rules/rules.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <errno.h>
-#include <weir/clock.h>
-
 static _Atomic bool forced; // the last reload was
 
 void rules_status(struct rules *, struct rules_status *out)

@@ -6,8 +6,6 @@
 #include "controlplane/frontend/frontends.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <errno.h>
-
 int frontends_report(const struct frontends *, struct loop *,
 	void (*done)(void *arg, const struct frontends_status *s), void *arg)
 {

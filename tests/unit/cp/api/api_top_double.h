@@ -7,8 +7,6 @@
 #include "tests/unit/cp/http/http_client.h"
 #include "tests/unit/unit.h"
 
-#include <weir/clock.h>
-
 static struct top *top_counts; // reachable until the process ends
 
 static inline struct top *top_double(void)

@@ -8,10 +8,6 @@
 #include "controlplane/route/route_board.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 int resolvers_upstreams(struct resolvers *, struct loop *,
 	void (*done)(void *arg, const struct resolvers_upstreams *u), void *arg)
 {

@@ -5,12 +5,9 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/os/caps.h>
 
 static struct ip_address prefixes[3][API_LISTENER_ALLOW_MAX];

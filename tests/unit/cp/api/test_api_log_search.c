@@ -9,9 +9,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static char folder[] = "/tmp/weir-test-log-XXXXXX";
 static struct loop *service;

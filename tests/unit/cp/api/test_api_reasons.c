@@ -4,9 +4,6 @@
 #include "controlplane/api/api_reasons.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct api_reasons r;
 
 static int fresh(void **)

@@ -4,7 +4,6 @@
 #include "controlplane/api/api_tables.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/stats_read.h>
 
 static struct stats_copy stats;

@@ -9,11 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <weir/config.h>
 
 enum ptr_mode { PTR_NAME, PTR_NXDOMAIN, PTR_SERVFAIL, PTR_SILENT, PTR_FORGED };

@@ -4,9 +4,6 @@
 #include "controlplane/client_names/client_book.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct client_book *book;
 static const int64_t now = 1000;
 

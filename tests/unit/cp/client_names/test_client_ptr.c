@@ -5,9 +5,6 @@
 #include "controlplane/client_names/ptr_message.h"
 #include "ptr_server.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 static _Atomic bool stop;
 static char name[CLIENT_NAME_MAX];
 static uint32_t ttl_s;

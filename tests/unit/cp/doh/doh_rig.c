@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "doh_rig.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 const uint8_t rig_query[] = "\xab\xcd\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07"
 			    "example\x03"
 			    "com\x00\x00\x01\x00\x01";

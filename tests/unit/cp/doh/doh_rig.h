@@ -8,8 +8,6 @@
 #include "tests/unit/unit.h"
 
 #include <nghttp2/nghttp2.h>
-#include <string.h>
-#include <weir/bytes.h>
 
 enum { RIG_ASKED = 512, RIG_STREAMS = 2048, RIG_TEXT = 1 << 20, RIG_QUERY = 29 };
 

@@ -4,7 +4,6 @@
 #include "doh_rig.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 
 #define DNS "application/dns-message"
 

@@ -3,8 +3,6 @@
 
 #include "doh_rig.h"
 
-#include <stdlib.h>
-
 enum { HEADERS = 1, PRIORITY, RST_STREAM, SETTINGS, PING = 6, WINDOW_UPDATE = 8, CONTINUATION };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 enum { MEMORY_IDLE = 65536 };

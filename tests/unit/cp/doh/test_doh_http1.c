@@ -3,9 +3,6 @@
 
 #include "doh_rig.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #define HOST "Host: dns.example\r\n"
 #define TYPE "Content-Type: application/dns-message\r\n"
 #define GET  "GET " RIG_GET " HTTP/1.1\r\n" HOST "\r\n"

@@ -6,10 +6,7 @@
 #include "controlplane/doh/doh_response.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/attr.h>
-#include <weir/bytes.h>
 
 struct given {
 	const char *method, *path, *type, *length;

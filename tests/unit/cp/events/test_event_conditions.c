@@ -4,9 +4,6 @@
 #include "controlplane/events/event_conditions.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static const struct event_condition_kind alarm_kind = {
 	EVENT_alarm_raised, EVENT_alarm_over, EVENT_IS_warning, "alarm", "over", 3};
 static const struct event_condition_kind outage_kind = {

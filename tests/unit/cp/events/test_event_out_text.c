@@ -4,8 +4,6 @@
 #include "controlplane/events/out/event_out_text.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct event_record event;
 
 static int fresh(void **)

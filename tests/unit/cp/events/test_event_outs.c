@@ -6,17 +6,11 @@
 #include "controlplane/events/out/event_outs.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 enum { WAIT_MS = 10000 };
 

@@ -6,12 +6,6 @@
 #include "tests/unit/cp/http/fake_post.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 enum { WAIT_MS = 10000, BODIES_MAX = 16 };
 
 static struct fake_post server;

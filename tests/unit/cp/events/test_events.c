@@ -4,7 +4,6 @@
 #include "controlplane/events/events.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <time.h>
 
 static struct events *events;

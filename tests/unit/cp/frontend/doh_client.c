@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "doh_client.h"
 
-#include <string.h>
-#include <weir/bytes.h>
-
 enum { FRAME_HEAD = 9 };
 
 void doh_start(void)

@@ -4,8 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 
 struct tls_server *dot_certificate(enum tls_rig_kind kind)
 {

@@ -5,9 +5,6 @@
 #include "tests/oracle/reply_oracle.h"
 
 #include <arpa/inet.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_name.h>
 
 enum { PATIENCE_MS = 20000, QUERY_MAX = 600, QUERIES_KEPT = 512 };

@@ -4,14 +4,10 @@
 #include "controlplane/frontend/frontend_tcp_shared.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { PORT = 53053, PORT_DOT, PORT_DOH, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };

@@ -4,10 +4,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { ORDER_AT = DNS_HEADER_LEN };

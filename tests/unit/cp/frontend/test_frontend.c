@@ -5,10 +5,6 @@
 #include "frontend_rig.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/dns_name.h>
 
 static int setup(void **state)

@@ -6,10 +6,6 @@
 #include "frontend_rig.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 enum { RATE = 5, BURST_S = 2 };
 

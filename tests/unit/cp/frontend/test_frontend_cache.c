@@ -5,7 +5,6 @@
 #include "frontend_rig.h"
 #include "tests/unit/clock_shift.h"
 
-#include <unistd.h>
 #include <weir/shm_epoch.h>
 
 enum { TTL_S = 300, HOT = 80 };

@@ -3,10 +3,6 @@
 #include "controlplane/policy/policy_build.h"
 #include "frontend_rig.h"
 
-#include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/clock.h>
-
 enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN, EDE_LEN = 6 };
 
 static int setup_closed(void **state)

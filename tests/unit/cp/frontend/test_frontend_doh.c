@@ -6,11 +6,6 @@
 
 #include <dlfcn.h>
 #include <nghttp2/nghttp2.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { CALM = 11 };

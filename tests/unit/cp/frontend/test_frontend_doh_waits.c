@@ -5,8 +5,6 @@
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 
 enum { REFUSED = 7, CANCEL = 8, FIRST_WINDOW = 16 };
 

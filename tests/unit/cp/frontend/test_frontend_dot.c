@@ -5,10 +5,7 @@
 #include "dot_rig.h"
 #include "tests/unit/cp/tls/tls_client.h"
 
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { MANY = 900, PADDED = 468 };

@@ -6,9 +6,6 @@
 #include "frontend_rig.h"
 #include "tests/unit/cp/querylog/row_watch.h"
 
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log_msg.h>
 
 static int setup(void **state)

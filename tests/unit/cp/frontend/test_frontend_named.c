@@ -5,11 +5,6 @@
 #include "dot_rig.h"
 #include "tests/unit/cp/tls/tls_client.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 enum { KIDS = 1, GUESTS = 2, TEXT = 512 };
 
 static void names_set(void)

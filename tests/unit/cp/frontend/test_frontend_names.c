@@ -5,9 +5,6 @@
 #include "controlplane/frontend/frontend_names.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static char server[] = "dns.example", kid[] = "kid", tablet[] = "tablet", guest[] = "guest";
 static char *kids_names[] = {tablet, kid}, *guests_names[] = {guest};
 static struct config_group groups[3] = {

@@ -9,8 +9,6 @@
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 #include "tests/unit/dp/config/net_segment.h"
 
-#include <weir/clock.h>
-
 enum { GROUPS = 3 };
 static struct answer_policy_fixture image, later_image;
 static struct config_group groups[GROUPS - 1];

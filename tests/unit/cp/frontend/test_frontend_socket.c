@@ -5,11 +5,8 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { CLIENTS = 64, WAIT_MS = 20000 };
 

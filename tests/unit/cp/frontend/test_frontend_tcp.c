@@ -3,11 +3,7 @@
 
 #include "tcp_rig.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 
 enum { SHORTEST = 13, MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_BYTES = 1 << 18 };
 

@@ -5,7 +5,6 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 enum { MANY = 20000, JOINED_MAX = 16 };
 

@@ -5,13 +5,7 @@
 #include "tests/unit/few_files.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/clock.h>
 
 enum { SHORTEST = 13, LATER_LEN = 12 };
 

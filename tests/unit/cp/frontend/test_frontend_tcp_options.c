@@ -4,9 +4,6 @@
 #include "controlplane/frontend/frontend_tcp_options.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { QUERIES = 20000, QUERY_MAX = 96 };

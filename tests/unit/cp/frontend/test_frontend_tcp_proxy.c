@@ -5,10 +5,7 @@
 #include "dot_rig.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 
 enum { HEADER = 28, SHORTEST = 13, BALANCER = 10, LOCAL = 0x20, PROXY = 0x21 };
 

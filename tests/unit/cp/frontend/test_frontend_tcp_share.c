@@ -5,8 +5,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 // MANY: two descriptors each. A tick of 4 ms has turns for 32 of them.
 enum { SHORTEST = 13, LATER_LEN = 12, MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };

@@ -8,14 +8,10 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { SERVERS = 2, PORT = 53054, WAIT_MS = 20000, QUERY = DNS_HEADER_LEN + 1, FRAME = 2 + QUERY };

@@ -5,11 +5,8 @@
 #include "tests/unit/clock_shift.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { SHORTEST = 13, DRAIN_MS = 10000 };
 

@@ -5,7 +5,6 @@
 #include "controlplane/frontend/frontends.h"
 #include "udp_rig.h"
 
-#include <errno.h>
 #include <semaphore.h>
 
 // Also for a client that is answered later, and on each address by itself.

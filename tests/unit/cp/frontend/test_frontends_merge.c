@@ -3,8 +3,6 @@
 #include "controlplane/frontend/frontends.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct frontends_status sum, one;
 
 static int setup(void **)

@@ -9,9 +9,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 static struct frontend_udp *sockets;
 static uint16_t port;

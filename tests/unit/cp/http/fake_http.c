@@ -5,11 +5,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { REPLY_MAX = 4096, PIECE = 16384 };
 

@@ -6,11 +6,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { START_MS = 30000, LINE_MAX_BYTES = 8192 };
 

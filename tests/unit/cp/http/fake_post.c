@@ -5,11 +5,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { HEAD_MAX = 8192, LOOK_MS = 5 };
 

@@ -5,14 +5,9 @@
 
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <weir/config_tools.h> // before `path`, which its parameters would shadow
 
 enum { PATIENCE_MS = 20000 };

@@ -10,8 +10,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <weir/clock.h>
 
 enum { STREAM_WAIT_MS = 20000 };
 

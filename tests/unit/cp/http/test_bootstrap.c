@@ -4,11 +4,6 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 static struct fake_upstream fake[2];
 static struct bootstrap options;
 

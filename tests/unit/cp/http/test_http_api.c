@@ -13,19 +13,14 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/umask_watch.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 static char folder[] = "/tmp/weir-test-api-XXXXXX";
 static struct loop *service;

@@ -8,8 +8,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <weir/clock.h>
 
 enum {
 	CONNECTIONS = 4,

@@ -4,13 +4,7 @@
 #include "fake_post.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 enum { PATIENCE_MS = 60000 }; // for what takes none on a machine with nothing else to do
 

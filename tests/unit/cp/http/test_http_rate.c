@@ -9,10 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 enum { RATE = 5, SOURCE_RATE = 3, TRIES = 20, WAIT_MS = 20000 };
 

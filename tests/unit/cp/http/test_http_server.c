@@ -11,8 +11,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <weir/clock.h>
 
 enum { REQUESTS_MAX = 8, LATE_MS = 200, TICK_MS = 5, BIG_LEN = 1 << 21 };
 

@@ -7,10 +7,6 @@
 #include "tests/unit/unit.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
 #include <weir/mem_account.h>
 
 static struct fake_https server;

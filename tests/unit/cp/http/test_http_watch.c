@@ -10,7 +10,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 
 enum { ROUNDS = 20 };
 

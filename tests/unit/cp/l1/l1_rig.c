@@ -6,11 +6,6 @@
 
 #include <event2/event.h>
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 enum { PATIENCE_MS = 20000 };
 
 struct l1_rig l1_rig;

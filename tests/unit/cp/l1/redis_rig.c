@@ -5,10 +5,6 @@
 
 #include <event2/event.h>
 
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 enum { GIVE_MAX = 1024, DO_MS = 20000 };
 
 void redis_rig_address(struct redis_rig *g, uint16_t port)

@@ -3,10 +3,7 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
-#include <weir/clock.h>
 
 enum { NODES = REDIS_TRIO_NODES };
 

@@ -5,9 +5,6 @@
 #include "controlplane/l1/flush_log.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct dns_name name_of(const char *text)
 {
 	struct dns_name n;

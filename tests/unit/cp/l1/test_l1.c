@@ -5,10 +5,6 @@
 #include "l1_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <weir/clock.h>
-
 static struct {
 	unsigned calls;
 	enum l1_found found;

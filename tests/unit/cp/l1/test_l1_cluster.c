@@ -7,11 +7,6 @@
 #include "redis_trio.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <weir/clock.h>
-
 enum { NODES = REDIS_TRIO_NODES, NAMES = 600 };
 
 static int setup(void **)

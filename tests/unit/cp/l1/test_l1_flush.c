@@ -6,11 +6,6 @@
 #include "l1_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <weir/clock.h>
-
 static unsigned ended;
 static enum l1_flush_end end;
 static uint64_t removed;

@@ -5,7 +5,6 @@
 #include "tests/unit/unit.h"
 
 #include <fnmatch.h>
-#include <stdio.h>
 
 static struct l0_key key_of(const struct dns_name *n, uint16_t qtype, uint8_t flags)
 {

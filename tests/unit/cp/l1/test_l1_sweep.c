@@ -6,12 +6,8 @@
 #include "l1_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 static struct l1_sweep *sweep;
 static bool in_1970; // the wall clock has not been set yet

@@ -6,10 +6,6 @@
 #include "tests/unit/unit.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <weir/clock.h>
 
 static struct redis_server server;
 static struct redis_rig rig;

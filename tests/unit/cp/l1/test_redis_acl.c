@@ -9,8 +9,6 @@
 #include "tests/source_root.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/log_recent.h>
 
 static struct l1_sweep *sweep;

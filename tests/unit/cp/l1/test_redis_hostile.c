@@ -12,15 +12,10 @@
 #include <event2/event.h>
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 enum { PEERS_MAX = 64 };
 

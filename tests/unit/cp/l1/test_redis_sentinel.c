@@ -5,11 +5,6 @@
 #include "redis_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <weir/clock.h>
-
 static struct redis_server server[2], sentinel;
 static struct redis_rig rig;
 

@@ -5,8 +5,6 @@
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 
-#include <stdio.h>
-
 // What an upstream's reply becomes with time, against the rules of docs/explanation/architecture.md
 // written down once more in plain 64-bit arithmetic: reply -> dns_answer_read -> ttl_record_times
 // -> L0 -> age -> reply to a client, under a clock that goes wherever it wants.

@@ -5,7 +5,6 @@
 #include "controlplane/policy/designated.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/rdata_parse.h>
 
 static char name[254], path[CONFIG_DOH_PATH_MAX + 1];

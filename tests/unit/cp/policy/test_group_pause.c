@@ -6,10 +6,6 @@
 #include "controlplane/policy/group_pause.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 static char kids[] = "kids", off[] = "off", evening[] = "evening";
 static struct config_schedule schedule = {
 	.name = evening, .days = 0x7f, .from_min = 18 * 60, .to_min = 6 * 60, .block_all = true};

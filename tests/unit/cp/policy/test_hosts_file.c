@@ -4,12 +4,7 @@
 #include "controlplane/policy/hosts_file.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { TAKEN_MAX = 16 };
 

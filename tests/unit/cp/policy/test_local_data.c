@@ -8,11 +8,6 @@
 #include "controlplane/policy/special_names.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/dns_proto.h>
 #include <weir/log.h>
 #include <weir/rdata_parse.h>

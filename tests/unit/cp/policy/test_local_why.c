@@ -5,10 +5,6 @@
 #include "controlplane/policy/local_why.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/dns_proto.h>
 
 static char folder[] = "/tmp/weir-test-local-why-XXXXXX";

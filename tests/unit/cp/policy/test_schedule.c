@@ -5,10 +5,6 @@
 #include "controlplane/policy/schedule.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 static void zone_set(const char *zone)
 {
 	assert_int_equal(setenv("TZ", zone, 1), 0);

@@ -7,9 +7,6 @@
 #include "controlplane/policy/services_table.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct dns_name name_of(const char *text)
 {
 	struct dns_name name;

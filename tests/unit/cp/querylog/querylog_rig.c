@@ -4,8 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
 
 static uint64_t draw(struct querylog_rig *rig)
 {

@@ -5,9 +5,6 @@
 #include "tests/unit/cp/resolver/resolver_rig.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 static struct querylog *log_of_rig;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -11,11 +11,6 @@
 
 #include <arpa/inet.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log_writer.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>

@@ -6,10 +6,8 @@
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
 TEST(test_pool_is_bounded_and_shrinks)
 {

@@ -6,9 +6,6 @@
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <unistd.h>
-#include <weir/clock.h>
-
 struct sink {
 	_Atomic bool refuses;
 	_Atomic uint64_t batches, rows, weight, share_most;

@@ -9,12 +9,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log_recent.h>
 #include <weir/log_writer.h>
 

@@ -8,7 +8,6 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 static struct querylog_rig rig;
 static struct querylog_macs macs;

@@ -6,8 +6,6 @@
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/log_msg.h>
 
 static struct config_group one[] = {{.name = (char *)(uintptr_t) "child\x1bren"}};

@@ -5,10 +5,6 @@
 #include "tests/unit/clock_still.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/keyhash.h>
 #include <weir/shm_stats.h>
 

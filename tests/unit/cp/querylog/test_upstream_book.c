@@ -3,7 +3,6 @@
 #include "controlplane/querylog/upstream_book.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
 #include <weir/log_msg.h>
 
 TEST(test_a_name_keeps_its_number)

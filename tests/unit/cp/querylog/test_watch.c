@@ -4,10 +4,6 @@
 #include "controlplane/querylog/watch_join.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/shm_stats.h>
 
 static struct watch *watch;

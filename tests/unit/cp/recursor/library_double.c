@@ -3,9 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 struct library_double library_double;
 
 static int one[DOUBLE_LIBRARIES];

@@ -7,9 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 const uint8_t query[QUERY_LEN] = {ID >> 8, ID & 255, 1, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 2, 'A', 'b',
 	7, 'E', 'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 1, 0, 1};

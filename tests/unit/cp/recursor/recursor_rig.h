@@ -7,7 +7,6 @@
 #include "recursor/recursor.h"
 #include "tests/unit/unit.h"
 
-#include <weir/bytes.h>
 #include <weir/dns_proto.h>
 
 enum { QUESTIONS = 8, ID = 0x1234, QUERY_LEN = 28, ANSWER_LEN = 44 };

@@ -4,9 +4,6 @@
 #include "base/table_registry.h"
 #include "recursor_rig.h"
 
-#include <string.h>
-#include <unistd.h>
-
 TEST_WITH(test_an_answer, recursor_setup, recursor_teardown)
 {
 	const struct library_answer a = {.msg = answer, .len = sizeof(answer)};

@@ -4,9 +4,6 @@
 #include "recursor_rig.h"
 #include "tests/unit/clock_shift.h"
 
-#include <errno.h>
-#include <string.h>
-
 // By default the library would leave a name server that was silent alone for 15 minutes.
 TEST_WITH(test_silent_servers_come_back, recursor_setup, recursor_teardown)
 {

@@ -9,11 +9,7 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log.h>
 
 #define NEXT_HOP "02:00:00:00:00:02"

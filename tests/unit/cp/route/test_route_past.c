@@ -4,8 +4,6 @@
 #include "controlplane/route/route_past.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 enum { T = 50000 };
 
 static struct hops_image image;

@@ -2,8 +2,6 @@
 #include "controlplane/route/route_ports.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct route_ports parse(const char *text)
 {
 	struct route_ports p;

@@ -4,11 +4,8 @@
 #include "tests/unit/unit.h"
 #include "tls_pair.h"
 
-#include <errno.h>
 #include <openssl/ssl.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <weir/mem_account.h>
 
 TEST(test_a_good_server)

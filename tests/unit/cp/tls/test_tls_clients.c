@@ -5,8 +5,6 @@
 #include "tls_accept.h"
 #include "tls_client.h"
 
-#include <errno.h>
-#include <string.h>
 #include <time.h>
 
 static time_t later; // seconds

@@ -5,9 +5,7 @@
 #include "tls_accept.h"
 #include "tls_client.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <unistd.h>
 #include <weir/config.h>
 #include <weir/mem_plan.h>
 

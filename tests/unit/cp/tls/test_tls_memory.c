@@ -5,9 +5,7 @@
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 
-#include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { ALLOCATIONS_MAX = 2000, HANDSHAKES = 100 };
 

@@ -4,11 +4,8 @@
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 #include <weir/mem_account.h>
 
 static void sees_certificate_for(const char *name, bool is_there)

@@ -5,7 +5,6 @@
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 
-#include <string.h>
 #include <time.h>
 
 static time_t later; // seconds

@@ -4,16 +4,11 @@
 #include "tests/unit/unit.h"
 #include "tls_pair.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 static time_t later; // seconds
 

@@ -6,10 +6,6 @@
 #include "tests/unit/unit.h"
 #include "tls_rig.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
-
 static struct tls_watch w;
 static struct tls_rig_files paths;
 static struct tls_certificate_files files[2];

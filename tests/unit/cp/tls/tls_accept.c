@@ -3,11 +3,8 @@
 
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 struct tls_accept t;
 

@@ -7,10 +7,8 @@
 #include <ldns/ldns.h>
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { DAY_S = 86400, NAMES_MAX = 16 };
 

@@ -4,11 +4,6 @@
 #include "controlplane/base/table_registry.h"
 #include "validator_rig.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 TEST_WITH(test_verdicts, rig_setup, rig_teardown)
 {
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);

@@ -4,10 +4,6 @@
 #include "validator_rig.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 // As DNS64 does: two wait for the same answer, and the verdict of the first one leads to another
 // question while the library is about to tell the second one.

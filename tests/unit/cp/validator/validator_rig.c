@@ -3,11 +3,6 @@
 
 #include <event2/event.h>
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 struct validator_rig fx;
 
 static bool servers(

@@ -10,11 +10,6 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 static struct {
 	char managed[1024], what[CONFIG_VERSION_WHAT_MAX], text[1024];
 	bool has_text;

@@ -8,10 +8,8 @@
 #include "tests/unit/clock_shift.h"
 #include "verbs_double.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <weir/config/managed.h>
 
 static char folder[] = "/tmp/weir-test-verbs-XXXXXX";

@@ -9,13 +9,8 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static char state[FOLDER_MAX], folder[FOLDER_MAX + 16];
 static char why[CONFIG_WHY_MAX];

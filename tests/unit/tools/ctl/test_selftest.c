@@ -6,15 +6,9 @@
 #include "tools/ctl/selftest/selftest_plan.h"
 #include "tools/ctl/selftest/selftest_upstream.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 
 enum { CPUS = 8 };
 

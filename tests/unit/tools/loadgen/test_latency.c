@@ -5,8 +5,6 @@
 #include "tests/unit/unit.h"
 #include "tools/loadgen/latency.h"
 
-#include <stdlib.h>
-
 static struct latency l;
 
 static int setup(void **)

@@ -7,8 +7,6 @@
 #include "controlplane/api/why_cached.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <stdio.h>
-
 static struct ip_address address_of(const char *text)
 {
 	struct ip_address a;

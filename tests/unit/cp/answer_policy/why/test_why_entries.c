@@ -5,8 +5,6 @@
 #include "controlplane/answer_policy/why/why_entries.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct dns_name name_of(const char *text)
 {
 	struct dns_name name;

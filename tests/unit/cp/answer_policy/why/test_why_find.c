@@ -5,9 +5,6 @@
 #include "controlplane/answer_policy/why/why_read.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 static char path[] = "/tmp/weir-why-find-XXXXXX";
 static const _Atomic bool go = false, halt = true;
 

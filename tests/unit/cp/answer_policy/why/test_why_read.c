@@ -7,7 +7,6 @@
 #include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 
 enum { SOURCES = 12, ROUNDS = UNIT_IS_SANITIZED ? 10 : 60, ASKED = 400 };
 

@@ -4,10 +4,6 @@
 #include "route/host_board.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 static struct metrics_text text;
 
 static int fresh(void **)

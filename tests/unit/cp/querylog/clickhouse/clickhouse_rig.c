@@ -5,11 +5,6 @@
 #include "tests/unit/unit.h"
 
 #include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 static char folder[64], spool[80], url[64];
 struct fake_clickhouse server;

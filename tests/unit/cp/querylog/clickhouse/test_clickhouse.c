@@ -6,12 +6,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_instance.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 TEST_WITH(test_rows_arrive, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();

@@ -6,10 +6,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_pack.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { FLUSH_MS = 1000, LARGE = 1500, START_MS = 50000 };
 
 static struct clickhouse_builder builder;

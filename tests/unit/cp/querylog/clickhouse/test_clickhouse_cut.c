@@ -7,10 +7,6 @@
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 static struct querylog_rig rig;
 static struct clickhouse_builder builder;
 

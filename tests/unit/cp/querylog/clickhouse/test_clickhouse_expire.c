@@ -6,9 +6,6 @@
 #include "tests/unit/unit.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 static struct fake_clickhouse second;
 static char second_url[64];

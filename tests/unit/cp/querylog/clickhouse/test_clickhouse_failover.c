@@ -6,10 +6,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_sender_internal.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 enum { NEVER_MS = 3600000 };
 
 static struct fake_clickhouse second;

@@ -5,11 +5,6 @@
 #include "clickhouse_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 static bool is_empty(void)
 {
 	return !status.outbox.chunks && !status.outbox.spooled && !status.open_rows;

@@ -4,9 +4,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_file.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <weir/keyhash.h>
 
 enum { BODY = 300, SUM = 8 };
@@ -19,7 +16,7 @@ static const struct clickhouse_spooled chunk = {.chunk = {UINT64_C(0x11223344556
 	.hour = 480000,
 	.bytes = BODY,
 	.coding = CLICKHOUSE_ZSTD};
-static struct clickhouse_origin origin, read;
+static struct clickhouse_origin origin, seen;
 static uint8_t file[CLICKHOUSE_FILE_HEAD_MAX + BODY];
 static size_t head, len, body_at, body_len;
 
@@ -38,7 +35,7 @@ static int setup(void **)
 
 static int parse(void)
 {
-	return clickhouse_file_read(file, len, &chunk, &read, &body_at, &body_len);
+	return clickhouse_file_read(file, len, &chunk, &seen, &body_at, &body_len);
 }
 
 // After a change of the head, so that it is whole.
@@ -52,8 +49,8 @@ static void head_sign(void)
 TEST_WITH(test_what_was_written_is_read, setup, NULL)
 {
 	assert_int_equal(parse(), 0);
-	assert_string_equal(read.box, origin.box);
-	assert_string_equal(read.columns, origin.columns);
+	assert_string_equal(seen.box, origin.box);
+	assert_string_equal(seen.columns, origin.columns);
 	assert_int_equal(body_at, head);
 	assert_int_equal(body_len, BODY);
 }
@@ -79,7 +76,7 @@ TEST_WITH(test_it_must_be_what_its_name_says, setup, NULL)
 			i < 3;
 		*(uint32_t *[]){&other.rows, &other.hour, &other.coding}[i % 3] -= i >= 3;
 		assert_int_equal(
-			clickhouse_file_read(file, len, &other, &read, &body_at, &body_len),
+			clickhouse_file_read(file, len, &other, &seen, &body_at, &body_len),
 			-EBADMSG);
 	}
 }
@@ -119,17 +116,17 @@ TEST_WITH(test_a_body_without_a_head, setup, NULL)
 	static const uint8_t gzip[] = {0x1f, 0x8b, 8}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd, 0};
 	struct clickhouse_spooled what = chunk;
 	assert_int_equal(
-		clickhouse_file_read(zstd, sizeof(zstd), &what, &read, &body_at, &body_len), 0);
-	assert_string_equal(read.box, "");
-	assert_string_equal(read.columns, clickhouse_layout_first);
+		clickhouse_file_read(zstd, sizeof(zstd), &what, &seen, &body_at, &body_len), 0);
+	assert_string_equal(seen.box, "");
+	assert_string_equal(seen.columns, clickhouse_layout_first);
 	assert_int_equal(body_at, 0);
 	assert_int_equal(body_len, sizeof(zstd));
 	assert_int_equal(
-		clickhouse_file_read(gzip, sizeof(gzip), &what, &read, &body_at, &body_len),
+		clickhouse_file_read(gzip, sizeof(gzip), &what, &seen, &body_at, &body_len),
 		-EBADMSG);
 	what.coding = CLICKHOUSE_GZIP;
 	assert_int_equal(
-		clickhouse_file_read(gzip, sizeof(gzip), &what, &read, &body_at, &body_len), 0);
+		clickhouse_file_read(gzip, sizeof(gzip), &what, &seen, &body_at, &body_len), 0);
 }
 
 static int layout(const char *text, struct clickhouse_layout *out)

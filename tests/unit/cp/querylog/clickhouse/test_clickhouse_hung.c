@@ -7,8 +7,6 @@
 
 #include <stdatomic.h>
 #include <sys/syscall.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 enum { HANG_MS = 5000 };
 

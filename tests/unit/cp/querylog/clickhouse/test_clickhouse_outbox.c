@@ -7,14 +7,9 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 enum { BODY = 1000, IN_MEMORY = 3, ON_DISK = 5 };
 

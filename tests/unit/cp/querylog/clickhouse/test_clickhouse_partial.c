@@ -5,8 +5,6 @@
 #include "clickhouse_rig.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static bool is_partial(void)
 {
 	return status.sender.partial_rows > 0;

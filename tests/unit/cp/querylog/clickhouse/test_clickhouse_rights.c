@@ -7,11 +7,6 @@
 #include "tests/source_root.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 enum { SYSTEM_MAX = 16, SYSTEM_NAME_MAX = 40 };
 
 // What a statement has, which is sent for one right.

@@ -7,9 +7,6 @@
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 

@@ -7,12 +7,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 static bool all_told(void)
 {
 	return status.sender.rows + status.sender.refused_rows == fed_rows;

@@ -7,15 +7,10 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { UNIT = 100 }; // sizes here are in so many bytes, of a file with its head
 

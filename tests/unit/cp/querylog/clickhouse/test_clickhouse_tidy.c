@@ -6,10 +6,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_schema.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 // 2026-11-21 00:01
 #define NOW_S 1795219260
 #define NOW   "1795219260"

@@ -4,18 +4,11 @@
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/clock.h>
 #include <weir/dns_proto.h>
 
 static struct querylog_rig rig;

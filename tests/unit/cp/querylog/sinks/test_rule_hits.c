@@ -4,9 +4,6 @@
 #include "controlplane/querylog/sinks/rule_hits.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct querylog_text text(const char *s)
 {
 	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};

@@ -8,9 +8,6 @@
 
 #include <jansson.h>
 
-#include <errno.h>
-#include <string.h>
-
 static struct querylog_rig rig;
 static struct tail *tail;
 static struct querylog_sink sink;

@@ -4,11 +4,6 @@
 #include "controlplane/querylog/sinks/topk.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { CAP = 256, TEXTS = 20000, STREAM = 300000 };
 
 static const uint64_t key[2] = {7, 11};

@@ -8,11 +8,6 @@
 #include "tests/unit/unit.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log_recent.h>
 
 static struct querylog_rig rig;

@@ -6,10 +6,6 @@
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 static struct querylog_rig rig;
 static struct fake_https server;
 static struct config_webhook target;

@@ -8,10 +8,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 enum { HOUR = 472222, NAMES = 3000 };
 
 static char folder[64];

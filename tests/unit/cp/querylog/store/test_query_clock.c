@@ -8,12 +8,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 enum { FIRST_HOUR = 472222 };
 
 static char folder[64];

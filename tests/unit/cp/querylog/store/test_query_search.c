@@ -10,9 +10,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 // The tail of a name whose own dots are escaped is not its parent.
 TEST(test_name_below)
 {

@@ -9,15 +9,10 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { RIG_HOUR = 472222 }; // 2023-11-14T22, where the rig's clock begins
 #define RIG_HOUR_US (RIG_HOUR * INT64_C(3600000000))

@@ -7,10 +7,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 enum { HOUR = 472222, HOURS = 3, NAMES = 40, ROWS = 2000 };
 
 static char folder[64];

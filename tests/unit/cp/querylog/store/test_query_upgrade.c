@@ -10,10 +10,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 enum { HOUR = 472222 };
 
 static char folder[64], path[PATH_MAX];

@@ -5,9 +5,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 static FILE *printed_file;
 static int printed_stdout;
 

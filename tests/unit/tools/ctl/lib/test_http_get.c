@@ -5,14 +5,9 @@
 #include "tools/ctl/lib/http_get.h"
 
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { PATIENCE_MS = 60000, SILENCE_MS = 500 };
 

@@ -5,8 +5,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/log_time.h"
 
-#include <stdlib.h>
-
 enum { NOW = 1700000000 };
 
 TEST(test_taken)

@@ -5,8 +5,6 @@
 #include "tools/ctl/lib/cell.h"
 #include "tools/ctl/lib/say.h"
 
-#include <string.h>
-
 static const char json[] =
 	"{\"text\": \"a\\u0007b\", \"none\": \"\", \"n\": 1234567, \"zero\": 0, \"less\": -1, "
 	"\"on\": "

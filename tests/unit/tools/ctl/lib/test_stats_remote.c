@@ -6,9 +6,6 @@
 #include "tools/ctl/lib/stats_out.h"
 #include "tools/ctl/lib/stats_remote.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct stats_copy s;
 static enum process_state state;
 static char why[SHM_WHY_MAX];

@@ -4,8 +4,6 @@
 #include "tools/ctl/lib/table_out.h"
 
 #include <pty.h>
-#include <stdlib.h>
-#include <string.h>
 #include <termios.h>
 #include <weir/text.h>
 

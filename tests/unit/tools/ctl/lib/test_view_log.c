@@ -4,8 +4,6 @@
 #include "printed.h"
 #include "tools/ctl/lib/view.h"
 
-#include <string.h>
-
 // What `print` writes on stdout of such a document.
 static const char *printed_by(void (*print)(const struct json_node *), const char *json)
 {

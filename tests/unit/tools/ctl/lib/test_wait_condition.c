@@ -4,8 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/wait_condition.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/attr.h>
 
 enum { WORDS_MAX = 5 };

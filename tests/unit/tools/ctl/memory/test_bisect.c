@@ -4,10 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/memory/bisect.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 static struct bisect_step step[4];
 
 static struct json_doc *parse(const char *text)

@@ -4,11 +4,7 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/memory/heap_diff.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static _Alignas(uint64_t) char text[1 << 16];
 static struct symbols *symbols;

@@ -4,9 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/memory/heap_diff.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 // As many stacks and sites as are read, all of one function and file: to compare each stack with
 // each pair of sites would take years.
 static struct heap_text *crowded_profile(unsigned bytes, char **text)

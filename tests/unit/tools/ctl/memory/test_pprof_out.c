@@ -5,11 +5,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/memory/pprof_out.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { STRINGS_MAX = 64, FIELDS_MAX = 16 };
 
 struct got {

@@ -4,9 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/setup/setup_text.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static const struct {
 	const char *what, *text, *section, *key, *lines, *want; // want NULL: refused
 } cases[] = {

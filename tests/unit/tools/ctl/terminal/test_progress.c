@@ -6,8 +6,6 @@
 
 #include <fcntl.h>
 #include <pty.h>
-#include <string.h>
-#include <unistd.h>
 
 static int master, slave;
 

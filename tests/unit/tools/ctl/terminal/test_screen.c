@@ -5,7 +5,6 @@
 #include "tests/unit/unit.h"
 
 #include <pty.h>
-#include <unistd.h>
 
 static int master, usual_in, usual_out;
 

@@ -6,10 +6,6 @@
 #include "tools/ctl/terminal/term_text.h"
 
 #include <locale.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static int in_utf8(void **)
 {
