@@ -26,7 +26,7 @@ enum {
 	HOUSEKEEP_START_MS = 500,
 	HOUSEKEEP_BEAT_MS = 100,
 	HOUSEKEEP_REPORT_MS = 1000,
-	CONTROL_HUNG_MS = 500, // with a heartbeat older than this no process drains the miss rings
+	CONTROL_HUNG_MS = 1000, // with a heartbeat older than this no process drains the miss rings
 };
 
 enum { TABLE_REPORT_PARTS = 16, TABLE_REPORT_SETS = DEDUP_SETS / TABLE_REPORT_PARTS };

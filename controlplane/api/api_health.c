@@ -45,7 +45,8 @@ static void dataplane_look(struct api_reasons *r, const struct api_look *l)
 	const struct api *a = l->api;
 	const struct stats_copy *c = api_look_stats(l);
 	bool up = c && dataplane_state(publisher_paths(a->deps.publisher), c) == PROCESS_UP;
-	bool answers = up && l->resolver->link_up && c->config_generation && c->policy_generation;
+	bool answers = up && l->resolver->link_up && c->control_seen && c->config_generation
+		       && c->policy_generation;
 	if (!answers && l->frontends.udp.bound == 0)
 		api_reason_block(r, API_REASON_dataplane,
 			up ? "the data plane has not activated its settings yet"

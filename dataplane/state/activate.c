@@ -95,12 +95,29 @@ static void tell_activated(struct activate *a, const struct worker_tables *table
 	}
 }
 
+// For the statistics. NULL: none.
+static void tell_generations(struct activate *a, const struct worker_tables *tables)
+{
+	static const struct worker_tables none;
+	const struct worker_tables *t = tables ? tables : &none;
+	struct stats_region *s = a->stats;
+	atomic_store_explicit(&s->l0_generation, t->l0_generation, memory_order_relaxed);
+	atomic_store_explicit(
+		&s->rule_image_generation, t->rule_image_generation, memory_order_relaxed);
+	atomic_store_explicit(&s->config_generation, t->config_generation, memory_order_relaxed);
+	atomic_store_explicit(&s->policy_generation, t->policy_generation, memory_order_relaxed);
+	atomic_store_explicit(&s->hops_generation, t->hops_generation, memory_order_relaxed);
+}
+
 void activate_link(struct activate *a, bool up)
 {
 	a->linked = up;
 	if (up) {
 		a->attach = true;
 		a->next_attach_ms = 0;
+		// The numbers of its predecessor may be those of its own regions, which no worker
+		// uses yet.
+		tell_generations(a, NULL);
 	} else {
 		// The next control plane may count from 1 again; it must not take the progress with
 		// its predecessor as progress with its own regions.
@@ -285,14 +302,7 @@ static void tell(struct activate *a)
 	const struct worker_tables *t = &a->current->t;
 	if (a->linked)
 		tell_activated(a, t);
-	atomic_store_explicit(&a->stats->l0_generation, t->l0_generation, memory_order_relaxed);
-	atomic_store_explicit(
-		&a->stats->rule_image_generation, t->rule_image_generation, memory_order_relaxed);
-	atomic_store_explicit(
-		&a->stats->config_generation, t->config_generation, memory_order_relaxed);
-	atomic_store_explicit(
-		&a->stats->policy_generation, t->policy_generation, memory_order_relaxed);
-	atomic_store_explicit(&a->stats->hops_generation, t->hops_generation, memory_order_relaxed);
+	tell_generations(a, t);
 }
 
 void activate_poll(struct activate *a, uint64_t now_ms)

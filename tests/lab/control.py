@@ -103,9 +103,10 @@ class Control:
         raise AssertionError(f"{path} {params} was accepted: {reply}")
 
     def activated(self):
-        """All workers use what is published."""
-        published, used = self.get("status")["generations"], self.get("dataplane").get("stats", {})
-        return all(used.get(f"{kind}_generation") == published[kind] for kind in ("l0", "rule_image", "config", "policy"))
+        """All workers use what is published, by this control plane and none before it."""
+        status, used = self.get("status"), self.get("dataplane").get("stats", {})
+        return status["link_up"] and used.get("control_seen") == 1 and all(
+            used.get(f"{kind}_generation") == status["generations"][kind] for kind in ("l0", "rule_image", "config", "policy"))
 
     def activate(self, path, **params):
         """This change, and then all workers use it."""

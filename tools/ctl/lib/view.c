@@ -78,9 +78,10 @@ int view_take(const struct ctl *c, const char *path, struct view *out)
 		remote_take_view(c, path, out);
 		return CTL_OK;
 	}
+	control_take(c, path, out);
+	// Behind that: where it tells of a link, the data plane knows no control plane before it.
 	out->has_stats = stats_read(&c->paths, out->stats, out->why_stats) == 0;
 	out->dataplane = dataplane_state(&c->paths, out->has_stats ? out->stats : NULL);
-	control_take(c, path, out);
 	return CTL_OK;
 }
 

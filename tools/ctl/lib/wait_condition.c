@@ -187,13 +187,14 @@ static bool seen_put(char seen[WAIT_TEXT_MAX], bool is_met, const char *text)
 	return is_met;
 }
 
-// Does the data plane say the same as the control plane?
+// Does the data plane say the same as the control plane? Numbers of the last control plane's life,
+// of which the data plane knows nothing yet, may be the same: it must have this one's link.
 static bool generations_met(const struct json_node *root, char seen[WAIT_TEXT_MAX])
 {
 	static const char *const of[][2] = {{"l0", "l0_generation"},
 		{"rule_image", "rule_image_generation"}, {"config", "config_generation"},
 		{"policy", "policy_generation"}};
-	const struct json_node *g = json_get(json_get(root, "controlplane"), "generations"),
+	const struct json_node *c = json_get(root, "controlplane"), *g = json_get(c, "generations"),
 			       *d = json_get(root, "dataplane");
 	bool is_met = g && json_get(d, of[0][1]);
 	int n = 0;
@@ -201,6 +202,8 @@ static bool generations_met(const struct json_node *root, char seen[WAIT_TEXT_MA
 		return seen_put(seen, false,
 			g ? "no statistics of the data plane"
 			  : "no generations of the control plane");
+	if (!json_flag(c, "link_up") || !json_flag(d, "link_up"))
+		return seen_put(seen, false, "no link between the processes");
 	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
 		unsigned long long published = json_count(g, of[i][0]),
 				   used = json_count(d, of[i][1]);

@@ -388,11 +388,14 @@ TEST_WITH(a_restarted_control_planes_same_table_stays, setup, teardown)
 	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
 	activate_link(&activate, false);
 	settle();
+	assert_int_equal(stats.l0_generation, 1);
 	activate_link(&activate, true);
+	assert_int_equal(stats.l0_generation, 0); // until it is known to be this one's too
 	settle();
 	assert_ptr_equal(workers[0].tables->l0.units, units);
 	assert_ptr_equal(atomic_load(&workers[0].epoch_in_use), epoch);
 	assert_int_equal(pages[0].activated_l0, 1);
+	assert_int_equal(stats.l0_generation, 1);
 }
 
 // The same generation number, but all of it made anew: another directory, another table.

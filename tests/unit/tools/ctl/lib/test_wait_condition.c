@@ -70,9 +70,12 @@ TEST(test_times)
 			fail_msg("%s", bad[i]);
 }
 
-#define GENERATIONS(dp)                                                                       \
+#define GENERATIONS(linked, dp)                                                               \
 	"{\"controlplane\": {\"generations\": {\"l0\": 3, \"rule_image\": 2, \"config\": 1, " \
-	"\"policy\": 1}}, \"dataplane\": {" dp "}}"
+	"\"policy\": 1}, \"link_up\": " linked "}, \"dataplane\": {" dp "}}"
+#define ALL                                                                              \
+	"\"l0_generation\": 3, \"rule_image_generation\": 2, \"config_generation\": 1, " \
+	"\"policy_generation\": 1"
 #define LISTS                                                                                \
 	"\"names\": 5, \"lists\": [{\"name\": \"file\", \"names\": 5, \"failing\": false}, " \
 	"{\"name\": \"new\", \"url\": \"u\", \"last_good_unix_s\": 0, \"failing\": false}, " \
@@ -91,15 +94,16 @@ static const struct {
 	bool is_met;
 	const char *seen;
 } replies[] = {
+	{"generations", GENERATIONS("true", "\"link_up\": true, " ALL), true,
+		"l0 3 of 3, rule_image 2 of 2, config 1 of 1, policy 1 of 1"},
+	{"generations", GENERATIONS("false", "\"link_up\": true, " ALL), false, "no link"},
+	{"generations", GENERATIONS("true", "\"link_up\": false, " ALL), false, "no link"},
 	{"generations",
-		GENERATIONS("\"l0_generation\": 3, \"rule_image_generation\": 2, "
-			    "\"config_generation\": 1, \"policy_generation\": 1"),
-		true, "l0 3 of 3, rule_image 2 of 2, config 1 of 1, policy 1 of 1"},
-	{"generations",
-		GENERATIONS("\"l0_generation\": 3, \"rule_image_generation\": 2, "
-			    "\"config_generation\": 0, \"policy_generation\": 1"),
+		GENERATIONS("true",
+			"\"link_up\": true, \"l0_generation\": 3, \"rule_image_generation\": 2, "
+			"\"config_generation\": 0, \"policy_generation\": 1"),
 		false, "config 0 of 1"},
-	{"generations", GENERATIONS("\"state\": \"down\""), false, "of the data plane"},
+	{"generations", GENERATIONS("false", "\"state\": \"down\""), false, "of the data plane"},
 	{"generations", "{\"controlplane\": {}}", false, "of the control plane"},
 	{"lists", "{" LISTS "}", false, "new: not fetched yet"},
 	{"lists", "{\"names\": 0, \"lists\": []}", true, "0 names in force"},
