@@ -17,9 +17,7 @@
 #include "controlplane/querylog/sinks/tail.h"
 #include "controlplane/querylog/watch.h"
 #include "resolver_box.h"
-#include "tests/unit/cp/api/api_rules_double.h"
-#include "tests/unit/cp/api/api_tcp_double.h"
-#include "tests/unit/cp/api/api_top_double.h"
+#include "tests/unit/cp/api/api_rooms_double.h"
 
 #include <event2/event.h>
 #include <jansson.h>

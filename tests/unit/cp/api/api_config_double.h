@@ -52,24 +52,23 @@ static const struct api_reload *last_reload_double(void *)
 // What came of reloads is in the status, in the metrics and in ready.
 TEST(test_last_reload)
 {
-	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 1\n");
-	assert_reply("GET /metrics", 200, "\nweir_config_restart_pending 0\n");
+	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 1\n",
+		"\nweir_config_restart_pending 0\n");
 	last_reload = (struct api_reload){.tried_unix_s = 1700000100,
 		.loaded_unix_s = 1700000000,
 		.err = -EINVAL,
 		.why = "weir.yaml:1:1: bad",
 		.restart_count = 2,
 		.restart = "dataplane.mbufs, dataplane.ports"};
-	assert_reply("GET /status", 200, "\"restart_pending\":2");
-	assert_reply("GET /status", 200, "\"needs_restart\":\"dataplane.mbufs, dataplane.ports\"");
-	assert_reply("GET /status", 200, "\"why\":\"weir.yaml:1:1: bad\"");
+	assert_reply("GET /status", 200, "\"restart_pending\":2",
+		"\"needs_restart\":\"dataplane.mbufs, dataplane.ports\"",
+		"\"why\":\"weir.yaml:1:1: bad\"");
 	assert_reply("GET /ready", 503, "the last reload of the configuration failed: weir.yaml");
 	assert_reply("GET /ready?strict=2", 400, "strict: must be 0 or 1");
-	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 0\n");
-	assert_reply(
-		"GET /metrics", 200, "\nweir_config_last_reload_timestamp_seconds 1700000100\n");
-	assert_reply("GET /metrics", 200, "\nweir_config_loaded_timestamp_seconds 1700000000\n");
-	assert_reply("GET /metrics", 200, "\nweir_config_restart_pending 2\n");
+	assert_reply("GET /metrics", 200, "\nweir_config_last_reload_successful 0\n",
+		"\nweir_config_last_reload_timestamp_seconds 1700000100\n",
+		"\nweir_config_loaded_timestamp_seconds 1700000000\n",
+		"\nweir_config_restart_pending 2\n");
 	last_reload = (struct api_reload){0};
 	assert_reply("GET /status", 200, "\"ok\":true");
 }

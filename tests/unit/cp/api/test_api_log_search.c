@@ -2,73 +2,41 @@
 //
 // Searches of the query store over the control API's real socket, on files of query_rows.h.
 
-#include "controlplane/api/api.h"
-#include "tests/unit/cp/http/http_client.h"
+#include "tests/unit/cp/http/api_rig.h"
 #include "tests/unit/cp/querylog/store/query_rows.h"
-#include "tests/unit/folder.h"
 
 #include <pthread.h>
 #include <signal.h>
 
-static char folder[] = "/tmp/weir-test-log-XXXXXX";
-static struct loop *service;
-static struct api *api;
 static struct query_store *store;
-static pthread_t thread;
-
 static struct config_client clients[] = {{.name = (char[]){"tv"}}, {.name = (char[]){"phone"}}};
 static struct config_group groups[] = {{.name = (char[]){"kids"}}};
-static struct config config = {
-	.client_count = 2, .clients = clients, .group_count = 1, .groups = groups};
-
-static const struct config *config_current(void *)
-{
-	return &config;
-}
-
-static void *service_run(void *)
-{
-	assert_int_equal(loop_run(service), 0);
-	return NULL;
-}
 
 static int setup(void **)
 {
-	char why[API_WHY_MAX];
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(folder) || query_rows_write(folder) || loop_new("service", &service))
+	config = (struct config){
+		.client_count = 2, .clients = clients, .group_count = 1, .groups = groups};
+	if (api_rig_begin() < 0 || query_rows_write(api_folder))
 		return -1;
 	const struct query_store_settings settings = {
-		.folder = folder, .hours = 10, .max_bytes = 16 << 20};
+		.folder = api_folder, .hours = 10, .max_bytes = 16 << 20};
 	if (query_store_open(&store, &settings))
 		return -1;
-	snprintf(path, sizeof(path), "%s/control.sock", folder);
-	const struct api_deps deps = {.service = service,
-		.store = store,
-		.state_directory = folder,
-		.socket_path = path,
-		.config_current = config_current};
-	if (api_open(&api, &deps, why))
-		return -1;
-	return pthread_create(&thread, NULL, service_run, NULL);
+	return api_rig_open((struct api_deps){.store = store});
 }
 
 static int teardown(void **)
 {
-	loop_stop(service);
-	pthread_join(thread, NULL);
-	api_close(api);
+	api_rig_end();
 	query_store_close(store);
-	loop_free(service);
-	return folder_remove(folder, "");
+	return api_rig_close();
 }
 
 TEST(test_found)
 {
-	assert_reply("GET /log/search?limit=9", 200, "\"complete\":true,\"after\":\"\"");
-	assert_reply(
-		"GET /log/search?limit=9", 200, "\"qname\":\"a\\\\\\\"\\\\000\\\\255.example.\"");
-	assert_reply("GET /log/search?limit=9", 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
+	assert_reply("GET /log/search?limit=9", 200, "\"complete\":true,\"after\":\"\"",
+		"\"qname\":\"a\\\\\\\"\\\\000\\\\255.example.\"",
+		"\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
 	assert_reply("GET /log/search?limit=9&name=TEST", 200, "\"qtype\":\"TYPE65280\"");
 	assert_reply("GET /log/search?limit=9&client=FD53:0::1", 200, "=cmd|x.example.");
 	assert_reply("GET /log/search?limit=9&part=tHer.", 200, "other.test.");
@@ -93,8 +61,8 @@ TEST(test_found)
 
 TEST(test_top)
 {
-	assert_reply("GET /log/top", 200, "\"complete\":true,\"covered_s\":86400");
-	assert_reply("GET /log/top", 200, "\"names\":{\"queries\":3,\"items\":[{\"text\":");
+	assert_reply("GET /log/top", 200, "\"complete\":true,\"covered_s\":86400",
+		"\"names\":{\"queries\":3,\"items\":[{\"text\":");
 	assert_reply("GET /log/top?client=FD53::1", 200, "\"names\":{\"queries\":1,");
 	assert_reply("GET /log/top?limit=1", 200, "\"blocked\":{\"queries\":0,\"items\":[]}");
 	assert_reply("GET /log/top?client=TV&seconds=60", 200, "\"names\":{\"queries\":0,");
@@ -129,12 +97,10 @@ TEST(test_pages)
 TEST(test_a_client_of_then)
 {
 	const char *request = "GET /log/search?limit=9&client=%3Cb%3E%22Ann%27s%22%3C%2Fb%3E";
-	assert_reply(request, 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"");
-	assert_reply(request, 200,
+	assert_reply(request, 200, "\"client_name\":\"<b>\\\"Ann's\\\"</b>\"",
 		"\"unknown_client\":\"no client \\\"<b>\\\"Ann's\\\"</b>\\\" in the "
 		"configuration or among found names\"");
-	assert_reply("GET /log/search?limit=9&client=phnoe", 200, "{\"rows\":[],");
-	assert_reply("GET /log/search?limit=9&client=phnoe", 200,
+	assert_reply("GET /log/search?limit=9&client=phnoe", 200, "{\"rows\":[],",
 		"no client \\\"phnoe\\\" in the configuration or among found names; "
 		"did you mean \\\"phone\\\"?");
 	assert_reply("GET /log/search?limit=9&client=%27%20OR%201=1--", 200, "{\"rows\":[],");

@@ -70,9 +70,15 @@ static inline int ask(const char *request)
 	return status;
 }
 
-static inline void assert_reply(const char *request, int status, const char *part)
+// The reply has this status, and each of the texts.
+#define assert_reply(request, status, ...) \
+	assert_reply_has(request, status, (const char *const[]){__VA_ARGS__, NULL})
+static inline void assert_reply_has(const char *request, int status, const char *const *texts)
 {
-	assert_int_equal(ask(request), status);
-	if (!strstr(reply, part))
-		fail_msg("%s: %s", request, reply);
+	const int got = ask(request);
+	if (got != status)
+		fail_msg("%s: not %d: %s", request, status, reply);
+	for (; *texts; texts++)
+		if (!strstr(reply, *texts))
+			fail_msg("%s: no %s: %s", request, *texts, reply);
 }

@@ -2,8 +2,8 @@
 // Changes of tokens, and logins, over a real socket while the helper thread is held up: what ends
 // behind its client's deadline is in force all the same.
 
+#include "api_rig.h"
 #include "controlplane/api/api_server.h"
-#include "http_stream_rig.h"
 
 static _Atomic bool may_go_on;
 
@@ -78,14 +78,14 @@ TEST(test_close)
 {
 	struct access_job hold = {.work = hold_work, .done = hold_done};
 	char log[FOLDER_MAX + 16], *all;
-	snprintf(log, sizeof(log), "%s/audit.log", stream_folder);
+	snprintf(log, sizeof(log), "%s/audit.log", api_folder);
 	may_go_on = false;
 	access_thread_job(api->access->thread, &hold);
 	int fd = post_begin("/token/revoke?name=ops", "");
 	while (!is_busy())
 		usleep(1000);
 	loop_stop(service);
-	assert_int_equal(pthread_join(stream_thread, NULL), 0);
+	assert_int_equal(pthread_join(api_thread, NULL), 0);
 	may_go_on = true;
 	api_close(api);
 	close(fd);
@@ -96,14 +96,12 @@ TEST(test_close)
 
 static int setup(void **)
 {
-	if (loop_new("service", &service) < 0)
-		return -1;
-	return stream_open((struct api_deps){.config_path = "/etc/weir/weir.yaml"});
+	return api_rig_open((struct api_deps){.config_path = "/etc/weir/weir.yaml"});
 }
 
 static int teardown(void **)
 {
-	return stream_close();
+	return api_rig_close();
 }
 
 TEST_GROUP(setup, teardown)

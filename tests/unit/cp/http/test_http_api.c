@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The control API over its real socket, loop and HTTP server; all else ends in functions here.
 
-#include "http_client.h"
+#include "api_rig.h"
+#include "tests/unit/cp/api/api_box_double.h"
 #include "tests/unit/cp/api/api_config_double.h"
-#include "tests/unit/cp/api/api_groups_double.h"
 #include "tests/unit/cp/api/api_heap_double.h"
-#include "tests/unit/cp/api/api_metrics_double.h"
-#include "tests/unit/cp/api/api_pending_double.h"
-#include "tests/unit/cp/api/api_rules_double.h"
-#include "tests/unit/cp/api/api_tcp_double.h"
-#include "tests/unit/cp/api/api_top_double.h"
-#include "tests/unit/folder.h"
+#include "tests/unit/cp/api/api_rooms_double.h"
 #include "tests/unit/umask_watch.h"
 
 #include <grp.h>
@@ -22,13 +17,8 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-static char folder[] = "/tmp/weir-test-api-XXXXXX";
-static struct loop *service;
-static struct api *api;
-static pthread_t thread;
 static _Atomic bool hold_replies; // the other side does not answer
 static _Atomic unsigned held;
-static struct config config = {.blocking.enabled = true, .runtime.state_directory = folder};
 
 // A call on its way back to the service loop.
 struct answer {
@@ -138,45 +128,30 @@ int resolvers_refresh_report(struct resolvers *, struct loop *,
 	return answer_later(&(struct answer){.report = done, .arg = arg});
 }
 
-static const struct config *current(void *)
-{
-	return &config;
-}
-
-static void *service_run(void *)
-{
-	assert_int_equal(loop_run(service), 0);
-	return NULL;
-}
-
 TEST(test_endpoints)
 {
 	assert_reply("GET /health", 200, "{\"ok\":true}");
-	assert_reply("GET /status", 200, "\"names\":150000");
-	assert_reply("GET /status", 200, "\"srtt_us\":1234");
+	assert_reply("GET /status", 200, "\"names\":150000", "\"srtt_us\":1234");
 	assert_reply("GET /stats", 200, "\"misses\":7");
 	metrics_double_check();
-	assert_reply("GET /stats", 200, "\"failed_recently\":3");
-	assert_reply("GET /stats", 200, "\"server\":\"127.0.0.1:6379\"");
-	assert_reply("GET /stats", 200, "\"tables\":[{\"name\":\"things\",");
-	assert_reply("GET /cache?name=a.example", 200, "\"data\":\"198.18.255.80\"");
-	assert_reply("GET /cache?name=a.example", 200, "\"hard_left_ms\":-5");
-	assert_reply("GET /cache?name=a.example", 200, "\"tier\":\"L1\",\"type\":\"A\"");
+	assert_reply("GET /stats", 200, "\"failed_recently\":3", "\"server\":\"127.0.0.1:6379\"",
+		"\"tables\":[{\"name\":\"things\",");
+	assert_reply("GET /cache?name=a.example", 200, "\"data\":\"198.18.255.80\"",
+		"\"hard_left_ms\":-5", "\"tier\":\"L1\",\"type\":\"A\"");
 	assert_reply("GET /cache?name=a.example&type=aaaa", 200, "\"type\":\"AAAA\"");
 	assert_reply("GET /cache?name=a.example&type=TYPE65280", 200, "\"type\":\"TYPE65280\"");
 	assert_reply("GET /cache?name=a.example", 200,
 		"\"entries_left_out\":3,\"l1\":{\"asked\":8,\"views\":2,\"lost\":2,"
 		"\"bad\":0,\"types\":[\"A\",\"TYPE65280\"]}");
-	assert_reply("GET /cache/stats", 200, "\"l0\":{\"entries\":0,");
-	assert_reply("GET /cache/stats", 200, "\"refused\":4,");
+	assert_reply("GET /cache/stats", 200, "\"l0\":{\"entries\":0,", "\"refused\":4,");
 	assert_reply("POST /cache/flush?name=a.example", 200,
 		"{\"l0_removed\":1,\"l1_removed\":11,\"l1\":\"partly\",\"boxes_told\":true,"
 		"\"recursion_failed\":true,\"resolvers_hung\":1}");
 	assert_reply("POST /cache/flush?name=a.example&below=1", 200, "{\"l0_removed\":2,");
 	assert_reply("POST /cache/flush?all=1", 200, "{\"l0_removed\":3,\"l1_removed\":1,");
 	assert_reply("GET /cache?name=a.example", 200, "\"heat\":\"cold\"");
-	assert_reply("GET /refresh", 200, "\"day\":{\"asked\":0,\"done\":11,");
-	assert_reply("GET /refresh", 200, "{\"ago\":1,\"asked\":0,\"done\":8,");
+	assert_reply("GET /refresh", 200, "\"day\":{\"asked\":0,\"done\":11,",
+		"{\"ago\":1,\"asked\":0,\"done\":8,");
 	assert_reply("GET /refresh?minutes=1", 200, "\"done\":3,");
 	tcp_double_check();
 	pending_double_check();
@@ -192,10 +167,9 @@ TEST(test_endpoints)
 	assert_true(forced);
 	assert_reply("POST /blocklist/reload", 500, "\"error\":\"no such file\"");
 	assert_false(forced);
-	assert_reply("GET /blocklist", 200, "\"has_previous\":true");
-	assert_reply("GET /blocklist", 200, "\"rejected_by\":[{\"reason\":\"url\",\"count\":7}]");
-	assert_reply("GET /blocklist", 200, "\"last_try_unix_s\":1234");
-	assert_reply("GET /blocklist", 200, "\"fetch_error\":\"no route\"");
+	assert_reply("GET /blocklist", 200, "\"has_previous\":true",
+		"\"rejected_by\":[{\"reason\":\"url\",\"count\":7}]", "\"last_try_unix_s\":1234",
+		"\"fetch_error\":\"no route\"");
 }
 
 TEST(test_hold)
@@ -230,7 +204,7 @@ TEST(test_hold)
 
 TEST(test_refused)
 {
-	API_DROPS_ASSERT();
+	drops_double_check();
 	assert_reply("GET /nothing", 404, "{\"error\":\"no such endpoint\"}");
 	assert_reply("POST /status", 405, "use GET");
 	assert_reply("GET /config/reload", 405, "use POST");
@@ -327,8 +301,11 @@ TEST(test_peer)
 {
 	if (geteuid() != 0)
 		skip();
+	char above[FOLDER_MAX + 8];
 	reload_outcome = -1; // fails the test
-	assert_int_equal(chmod(folder, 0755), 0);
+	snprintf(above, sizeof(above), "%s/..", api_folder);
+	assert_int_equal(chmod(above, 0755), 0);
+	assert_int_equal(chmod(api_folder, 0755), 0);
 	assert_int_equal(chmod(path, 0666), 0);
 	thread_be(65534);
 	assert_reply("POST /config/reload", 403, "{\"error\":\"not permitted\"}");
@@ -339,12 +316,12 @@ TEST(test_peer)
 
 TEST(test_groups)
 {
-	assert_reply("GET /groups", 200, "{\"groups\":[{\"group\":0,\"name\":\"everyone\",");
-	assert_reply("GET /groups", 200, "\"services\":[\"tiktok\"],\"safe_search\":{\"bing\":");
-	assert_reply("GET /groups", 200, "\"pause_left_s\":61,\"next_change_unix_s\":1774742400,");
-	assert_reply("GET /groups", 200, "{\"name\":\"bed\",\"days\":[\"mon\",\"sun\"],");
-	assert_reply("GET /groups", 200, "\"from\":\"22:30\",\"to\":\"06:05\",");
-	assert_reply("GET /groups", 200, "\"domains\":0,\"active\":true,\"changes_unix_s\":");
+	assert_reply("GET /groups", 200, "{\"groups\":[{\"group\":0,\"name\":\"everyone\",",
+		"\"services\":[\"tiktok\"],\"safe_search\":{\"bing\":",
+		"\"pause_left_s\":61,\"next_change_unix_s\":1774742400,",
+		"{\"name\":\"bed\",\"days\":[\"mon\",\"sun\"],",
+		"\"from\":\"22:30\",\"to\":\"06:05\",",
+		"\"domains\":0,\"active\":true,\"changes_unix_s\":");
 	assert_reply("GET /services", 200, "{\"name\":\"tiktok\",\"domains\":[\"tiktok.com\",");
 	assert_reply("POST /blocklist/pause?minutes=7&group=kids", 200,
 		"{\"pause_left_s\":420,\"note\":\"\",\"group\":\"kids\"}");
@@ -366,9 +343,9 @@ static struct api_deps deps_make(void)
 	return (struct api_deps){.service = service,
 		.top = top_double(),
 		.socket_path = path,
-		.state_directory = folder,
+		.state_directory = api_folder,
 		.config_path = "/etc/weir/weir.yaml",
-		.config_current = current,
+		.config_current = config_now,
 		.group_now = group_now,
 		.group_pause = group_pause,
 		.reload_arg = &reload_outcome,
@@ -404,7 +381,7 @@ TEST(test_group)
 	if (geteuid() != 0 || !group)
 		skip();
 	char other[80], why[API_WHY_MAX];
-	snprintf(other, sizeof(other), "%s/group.sock", folder);
+	snprintf(other, sizeof(other), "%s/group.sock", api_folder);
 	struct api_deps deps = deps_make();
 	deps.socket_path = other;
 	deps.group = group->gr_name;
@@ -421,10 +398,7 @@ TEST(test_group)
 TEST(test_close_waiting)
 {
 	int fd = client_held();
-	loop_stop(service);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	api_close(api);
-	api = NULL;
+	api_rig_end();
 	assert_int_equal(client_read(fd, PATIENCE_MS), 0);
 	close(fd);
 	answer_run(&held_answers[0]);
@@ -448,22 +422,15 @@ TEST(test_stale_socket)
 
 static int setup(void **)
 {
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/control.sock", folder);
+	config.blocking.enabled = true;
+	config.runtime.state_directory = api_folder;
 	toggles_reset(&toggles);
-	struct api_deps deps = deps_make();
-	char why[API_WHY_MAX];
-	if (api_open(&api, &deps, why) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, service_run, NULL);
+	return api_rig_open(deps_make());
 }
 
 static int teardown(void **)
 {
-	loop_free(service);
-	return folder_remove(folder, folder);
+	return api_rig_close();
 }
 
 TEST_GROUP(setup, teardown)

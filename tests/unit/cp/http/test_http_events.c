@@ -2,7 +2,7 @@
 // The stream of events over a real socket: as server-sent events, on after a break, for more
 // readers than there may be, for one that reads nothing; and as one document.
 
-#include "http_stream_rig.h"
+#include "api_rig.h"
 
 enum { READERS_MAX = 8 };
 
@@ -203,15 +203,15 @@ TEST(test_close_while_followed)
 
 static int setup(void **)
 {
-	if (loop_new("service", &service) < 0 || events_open(&events) < 0)
+	if (events_open(&events) < 0)
 		return -1;
-	return stream_open((struct api_deps){.events = events});
+	return api_rig_open((struct api_deps){.events = events});
 }
 
 static int teardown(void **)
 {
 	events_close(events);
-	return stream_close();
+	return api_rig_close();
 }
 
 TEST_GROUP(setup, teardown)

@@ -2,7 +2,7 @@
 // The stream of the control API over a real socket: the rows; clients that are refused, hang up or
 // are cut off; and the end of the API with readers on it.
 
-#include "http_stream_rig.h"
+#include "api_rig.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
 
 static struct tail *tail;
@@ -109,15 +109,15 @@ TEST(test_close_while_watched)
 static int setup(void **)
 {
 	querylog_rig_open(&rig, 3);
-	if (loop_new("service", &service) < 0 || tail_open(&tail) < 0)
+	if (tail_open(&tail) < 0)
 		return -1;
 	sink = tail_sink(tail);
-	return stream_open((struct api_deps){.tail = tail});
+	return api_rig_open((struct api_deps){.tail = tail});
 }
 
 static int teardown(void **)
 {
-	const int rc = stream_close();
+	const int rc = api_rig_close();
 	tail_free(tail);
 	querylog_rig_close(&rig);
 	return rc;

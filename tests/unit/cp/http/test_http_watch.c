@@ -2,11 +2,9 @@
 // The watch of the control API over a real socket: one at a time, and the next one at once when its
 // client has hung up.
 
-#include "controlplane/api/api.h"
+#include "api_rig.h"
 #include "controlplane/querylog/watch.h"
 #include "controlplane/shm/publish.h"
-#include "http_client.h"
-#include "tests/unit/folder.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -14,12 +12,8 @@
 enum { ROUNDS = 20 };
 
 static struct shm_paths paths;
-static struct config config;
 static struct publisher *publisher;
-static struct loop *service;
-static struct api *api;
 static struct watch *watch;
-static pthread_t thread;
 
 static int watch_ask(void)
 {
@@ -66,40 +60,23 @@ TEST(test_right_behind)
 	assert_int_equal(c.refused, 1); // test_one_at_a_time's
 }
 
-static void *service_run(void *)
-{
-	assert_int_equal(loop_run(service), 0);
-	return NULL;
-}
-
 static int setup(void **)
 {
-	char run[FOLDER_MAX], why_shm[SHM_WHY_MAX], why[API_WHY_MAX];
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	assert_int_equal(folder_make(run, "watch"), 0);
-	snprintf(path, sizeof(path), "%s/control.sock", run);
+	char why[SHM_WHY_MAX];
 	config.cache.l0_mb = 2;
-	if (shm_paths_init(&paths, run, "off", why_shm) < 0
-		|| publisher_open(&publisher, &paths, &config, why_shm) < 0
-		|| watch_open(&watch) < 0 || loop_new("service", &service) < 0)
+	if (api_rig_begin() < 0 || shm_paths_init(&paths, api_folder, "off", why) < 0
+		|| publisher_open(&publisher, &paths, &config, why) < 0 || watch_open(&watch) < 0)
 		return -1;
-	const struct api_deps deps = {
-		.service = service, .socket_path = path, .publisher = publisher, .watch = watch};
-	if (api_open(&api, &deps, why) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, service_run, NULL);
+	return api_rig_open((struct api_deps){.publisher = publisher, .watch = watch});
 }
 
 static int teardown(void **)
 {
-	loop_stop(service);
-	pthread_join(thread, NULL);
-	api_close(api);
-	loop_free(service);
+	api_rig_end();
 	watch_free(watch);
 	publisher_close(publisher);
 	shm_paths_close(&paths);
-	return folder_remove(paths.run, paths.mem);
+	return api_rig_close() + folder_remove(paths.mem, "");
 }
 
 TEST_GROUP(setup, teardown)

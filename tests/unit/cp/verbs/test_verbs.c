@@ -2,7 +2,6 @@
 // Verbs over the real socket, loop and HTTP server: what each request makes of the managed part,
 // and which ones are refused. The applies end here.
 
-#include "controlplane/api/api.h"
 #include "controlplane/api/api_server.h"
 #include "controlplane/versions/apply.h"
 #include "tests/unit/clock_shift.h"
@@ -12,13 +11,8 @@
 #include <signal.h>
 #include <weir/config/managed.h>
 
-static char folder[] = "/tmp/weir-test-verbs-XXXXXX";
 static char kids[] = "kids";
 static struct config_group group_double = {.name = kids};
-static struct config config = {.groups = &group_double, .group_count = 1};
-static struct loop *service;
-static struct api *api;
-static pthread_t thread;
 
 #define LONG_LABEL "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
 TEST(test_entries)
@@ -272,49 +266,25 @@ TEST(test_shown)
 	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
 	assert_reply("GET /entries", 200,
 		"{\"name\":\"a.test\",\"verdict\":\"allow\",\"group\":\"kids\",\"why\":\"by "
-		"hand\",\"until\":\"2100-01-01T00:00:00Z\",\"until_unix_s\":4102444800,");
-	assert_reply("GET /entries", 200, "{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\"");
-	assert_reply("GET /entries", 200, "\"left_s\":0,\"ended\":true");
+		"hand\",\"until\":\"2100-01-01T00:00:00Z\",\"until_unix_s\":4102444800,",
+		"{\"name\":\"/^a/\",\"verdict\":\"deny\",\"group\":\"\"",
+		"\"left_s\":0,\"ended\":true");
 	config.dated.count = 0;
-}
-
-static const struct config *current(void *)
-{
-	return &config;
-}
-
-static void *service_run(void *)
-{
-	(void)loop_run(service);
-	return NULL;
 }
 
 static int setup(void **)
 {
-	static const struct api_deps deps = {.socket_path = path,
-		.config_current = current,
-		.config_apply = apply_double,
+	config.groups = &group_double;
+	config.group_count = 1;
+	return api_rig_open((struct api_deps){.config_apply = apply_double,
 		.managed_text = managed_text_double,
-		.config_bundle = bundle_double};
-	char why[API_WHY_MAX];
-	struct api_deps with_loop = deps;
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/control.sock", folder);
-	with_loop.service = service;
-	if (api_open(&api, &with_loop, why) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, service_run, NULL);
+		.config_bundle = bundle_double});
 }
 
 static int teardown(void **)
 {
-	loop_stop(service);
-	(void)pthread_join(thread, NULL);
-	api_close(api);
-	loop_free(service);
-	return rmdir(folder);
+	api_rig_end();
+	return api_rig_close();
 }
 
 TEST_GROUP(setup, teardown)

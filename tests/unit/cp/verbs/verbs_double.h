@@ -3,9 +3,8 @@
 
 // For test_verbs: applies that end here, and the configuration in force.
 
-#include "controlplane/api/api.h"
 #include "controlplane/versions/apply.h"
-#include "tests/unit/cp/http/http_client.h"
+#include "tests/unit/cp/http/api_rig.h"
 
 #include <stdatomic.h>
 #include <weir/config/managed.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The control API on a loop of its own thread and a socket in a folder of its own, for tests of its
-// streams.
+// The control API on a loop of its own thread and a socket in a folder of its own, and clients of
+// its streams.
 
 #include "controlplane/api/api.h"
 #include "http_client.h"
@@ -13,48 +13,69 @@
 
 enum { STREAM_WAIT_MS = 20000 };
 
-static char stream_folder[] = "/tmp/weir-test-stream-XXXXXX";
+static char api_folder[FOLDER_MAX];
 static struct loop *service;
 static struct api *api;
-static pthread_t stream_thread;
+static pthread_t api_thread;
+static struct config config;                // in force
 static char stream_text[4 * sizeof(reply)]; // of the last stream_wait
 
-static void *stream_run(void *)
+static inline const struct config *config_now(void *)
+{
+	return &config;
+}
+
+static void *api_rig_run(void *)
 {
 	assert_int_equal(loop_run(service), 0);
 	return NULL;
 }
 
-// Behind loop_new of `service`. `deps` without service and socket_path.
-static inline int stream_open(struct api_deps deps)
+// Folder and loop, for what has to be there before the API; else api_rig_open does it.
+static inline int api_rig_begin(void)
+{
+	signal(SIGPIPE, SIG_IGN); // as the control plane does
+	if (folder_make(api_folder, "api") < 0 || loop_new("service", &service) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/control.sock", api_folder);
+	return 0;
+}
+
+// `deps` without service, socket_path and state_directory.
+static inline int api_rig_open(struct api_deps deps)
 {
 	char why[API_WHY_MAX];
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(stream_folder))
+	if (!service && api_rig_begin() < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/control.sock", stream_folder);
 	deps.service = service;
 	deps.socket_path = path;
-	deps.state_directory = stream_folder;
+	deps.state_directory = api_folder;
+	deps.config_current = config_now;
 	if (api_open(&api, &deps, why) < 0)
 		return -1;
-	return pthread_create(&stream_thread, NULL, stream_run, NULL);
+	return pthread_create(&api_thread, NULL, api_rig_run, NULL);
+}
+
+static inline void api_rig_end(void)
+{
+	loop_stop(service);
+	assert_int_equal(pthread_join(api_thread, NULL), 0);
+	api_close(api);
+}
+
+// After api_rig_end.
+static inline int api_rig_close(void)
+{
+	loop_free(service);
+	return folder_remove(api_folder, "");
 }
 
 // The API ends while `fd` has a stream of it.
 static inline void stream_end(int fd)
 {
-	loop_stop(service);
-	assert_int_equal(pthread_join(stream_thread, NULL), 0);
-	api_close(api);
+	api_rig_end();
 	assert_true(client_read(fd, PATIENCE_MS) >= 0);
 	close(fd);
-}
-
-static inline int stream_close(void)
-{
-	loop_free(service);
-	return folder_remove(stream_folder, "");
 }
 
 // Sends the request, and reads nothing of its stream.
