@@ -13,28 +13,23 @@ Prints JSON lines as bench_path does. Exit status 1: an adversary did not reach 
 query was no hit, or G1 was lower than REFERENCE of that of the quiet turns by more than twice its standard error.
 """
 
-import argparse
 import io
-import json
 import math
 import os
 import pathlib
 import signal
-import socket
 import statistics
-import struct
 import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import memif_run  # noqa: E402
-import namespaces  # noqa: E402
 
 NAMES, FRAMES, REFERENCE = 1000, 4096, 0.99
-SERVICE, CLIENT, OURS, THEIRS, PORT = "198.18.0.53", "198.18.0.2", "10.65.0.1", "10.65.0.2", 9953
-PORT_MAC, CLIENT_MAC = b"\2pcap\0", b"\2\0\0\0\0\2"
+OURS, THEIRS, PORT = "10.65.0.1", "10.65.0.2", 9953
 SPACE, SETTLE_S, MASK = "adversary", 0.1, (1 << 64) - 1
 KINDS = ["handshakes", "tokens", "slow", "connections"]
 ADVERSARY = str(pathlib.Path(__file__).resolve().with_name("control_adversary.py"))
@@ -60,50 +55,18 @@ def cached_name(ident):
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
-def frame(serial):
-    dns = struct.pack("!6H", serial, 0x0100, 1, 0, 0, 0) + cached_name(mix(serial) % NAMES) + b"\0\1\0\1"
-    udp = struct.pack("!4H", 1024 + serial, 53, 8 + len(dns), 0) + dns
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, socket.inet_aton(CLIENT),
-                       socket.inet_aton(SERVICE))
-    total = sum(struct.unpack("!10H", head))
-    total = (total & 0xFFFF) + (total >> 16)
-    head = head[:10] + struct.pack("!H", ~total & 0xFFFF) + head[12:]
-    return PORT_MAC + CLIENT_MAC + b"\x08\0" + head + udp
-
-
-def write_pcap(path):
-    out = struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-    for made in map(frame, range(FRAMES)):
-        out += struct.pack("<4I", 0, 0, len(made), len(made)) + made
-    path.write_bytes(out)
-
-
 def write_files(cpus):
-    write_pcap(run / "queries.pcap")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
-                    "2", "-subj", "/CN=box", "-keyout", run / "box.key", "-out", run / "box.pem"], check=True,
-                   stderr=subprocess.DEVNULL)
-    (run / "state").mkdir()
-    (run / "weir.yaml").write_text(f"""\
-runtime: {{directory: "{run}", state_directory: "{run}/state", hugepages: auto}}
-dataplane:
-  main_lcore: {cpus[1]}
-  worker_lcores: [{cpus[0]}]
+    bench_rig.write_pcap(run / "queries.pcap", [cached_name(mix(serial) % NAMES) for serial in range(FRAMES)])
+    bench_rig.certificate(run)
+    memif_run.write_config(run, NAMES, None, (cpus[1], cpus[0]), f"net_pcap0,rx_pcap={run}/queries.pcap,infinite_rx=1", f"""\
   mbufs: 16383
-  ports: [{{device: "net_pcap0,rx_pcap={run}/queries.pcap,infinite_rx=1"}}]
-  service_addresses: [{SERVICE}/15]
-  poll: busy
 access: {{allow: [any], unlimited: [any]}}
-cache: {{l0_mb: 64}}
-query_log: {{enabled: false}}
-local: {{test_names: true}}
-upstreams: {{servers: [{{address: "127.0.0.1:9"}}]}}
 control:
   listen: ["{OURS}:{PORT}"]
   allow: [10.0.0.0/8]
   connections: 192
   source_connections: 192
-  certificates: [{{cert: {run}/box.pem, key: {run}/box.key}}]
+  certificates: [{{cert: {run}/cert.pem, key: {run}/key.pem}}]
 """)
 
 
@@ -143,11 +106,7 @@ class Rig(memif_run.Weir):
 
     def others(self):
         """CPU time of its threads but the worker, in ns."""
-        total = 0
-        for task in pathlib.Path(f"/proc/{self.dataplane.pid}/task").iterdir():
-            if not (task / "comm").read_text().startswith(("rte-worker", "lcore-worker")):
-                total += int((task / "schedstat").read_text().split()[0])
-        return total
+        return sum(map(bench_rig.ran_ns, bench_rig.tasks(self.dataplane.pid, of_worker=False)))
 
     def turn(self, seconds):
         """G1, and frames for each second of CPU."""
@@ -157,7 +116,7 @@ class Rig(memif_run.Weir):
         ended, idle = self.sample(), self.others() - idle
         hits, reflected, verdicts, cpu = (b - a for a, b in zip(began, ended))
         if hits + reflected != verdicts:
-            raise memif_run.Failed(f"{verdicts - hits - reflected} of {verdicts} queries were no hits")
+            raise bench_rig.Failed(f"{verdicts - hits - reflected} of {verdicts} queries were no hits")
         return hits / reflected, verdicts * 1e9 / (cpu - idle)
 
     def adversaries(self, kinds):
@@ -194,7 +153,7 @@ def measure(rig, kinds, pairs, seconds):
         turns.append((values[False], values[True]))
         dead = [kind for kind, p in zip(kinds, against) if p.poll() is not None]
         if dead:
-            raise memif_run.Failed(f"the adversary {dead[0]} has ended")
+            raise bench_rig.Failed(f"the adversary {dead[0]} has ended")
     rates = {kind: (count - had[kind]) / attacked_s for kind, count in reached_of(kinds).items()}
     send(against, signal.SIGKILL)
     for p in against:
@@ -213,13 +172,13 @@ def rows_of(kinds, turns, reached, rates):
         # Of a median, as for a normal distribution: 1.253 of the mean's, whose deviation is 0.741 of the quarters' distance.
         error = 0.93 * (high - low) / math.sqrt(len(ratios))
         for name, value in (("ratio", statistics.median(ratios)), ("error", error), ("low", low), ("high", high)):
-            out.append(memif_run.row("attack", case, f"{metric}_{name}", round(value, 4), "of nobody there",
+            out.append(bench_rig.row("attack", case, f"{metric}_{name}", round(value, 4), "of nobody there",
                                      reference if name == "ratio" else None))
     for metric, value, unit in (("g1", round(statistics.median(quiet[0] for quiet, _ in turns), 3), "of reflector"),
                                 ("pairs", len(turns), "pairs of turns"), ("accepted", reached["accepted"], "connections"),
                                 ("closed", reached["closed"], "connections"), ("refused", reached["refused"], "requests")):
-        out.append(memif_run.row("attack", case, metric, value, unit))
-    return out + [memif_run.row("attack", case, f"reached_{kind}", round(rate, 1), "a second") for kind, rate in rates.items()]
+        out.append(bench_rig.row("attack", case, metric, value, unit))
+    return out + [bench_rig.row("attack", case, f"reached_{kind}", round(rate, 1), "a second") for kind, rate in rates.items()]
 
 
 def is_lost(rows):
@@ -229,15 +188,11 @@ def is_lost(rows):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", required=True)
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--pairs", type=int, default=40, help="of turns, for each kind (40)")
     parser.add_argument("--seconds", type=float, default=0.5, help="of each turn (0.5)")
     parser.add_argument("--kind", choices=[*KINDS, "all"], help="of adversary (each, then all at once)")
-    parser.add_argument("--quick", action="store_true", help="whether it works, not how much it is")
-    args = parser.parse_args()
-    if args.quick:
-        args.pairs, args.seconds, args.kind = 1, 0.2, "all"
+    args = bench_rig.parse(parser, pairs=1, seconds=0.2, kind="all")
     alone = [[kind] for kind in KINDS if args.kind in (None, kind)]
     args.kinds = alone + [KINDS] * (args.kind in (None, "all"))
     return args
@@ -245,10 +200,8 @@ def arguments():
 
 def main():
     args = arguments()
-    cpus = sorted(os.sched_getaffinity(0))
-    namespaces.enter(run)
-    if len(cpus) < 2:
-        raise memif_run.Failed("two CPUs are needed: one for the worker, one for all others")
+    cpus = bench_rig.two_cpus()
+    bench_rig.enter(run)
     os.sched_setaffinity(0, {cpus[1]})
     write_files(cpus)
     make_space()
@@ -257,17 +210,17 @@ def main():
         rig.up()
         for kinds in args.kinds:
             rows = rows_of(kinds, *measure(rig, kinds, args.pairs, args.seconds))
-            print("\n".join(json.dumps(row) for row in rows), flush=True)
+            bench_rig.say(*rows)
             lost += not args.quick and is_lost(rows)
     finally:
         rig.stop_all()
-        namespaces.remove(run)
+        bench_rig.remove(run)
     if lost:
-        raise memif_run.Failed(f"{lost} of {len(args.kinds)} attacks cost the packet path more than 1 %")
+        raise bench_rig.Failed(f"{lost} of {len(args.kinds)} attacks cost the packet path more than 1 %")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except memif_run.Failed as why:
+    except bench_rig.Failed as why:
         sys.exit(f"control_attack: {why}")

@@ -10,10 +10,9 @@ wait of any, and for weir what it says of its own builds. Prints JSON lines as b
 Exit status 1: a server did not answer, or weir lost a query or blocked what it should not.
 """
 
-import argparse
 import json
-import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -25,30 +24,24 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import lists_corpus  # noqa: E402
-import namespaces  # noqa: E402
 
-root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/lists-peers")
 RATE, SECONDS, LOAD_LIMIT_S = 5000, 14, 120
-TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl", "tools/rule/rulec"]
+TARGETS = [*bench_rig.TARGETS, "tools/rule/rulec"]
 
 
 def is_blocked(address, port, name, timeout=0.5):
     """NXDOMAIN: blocked; anything else: not yet. None: no answer."""
-    wire = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(timeout)
         s.connect((address, port))
         try:
-            s.send(os.urandom(2) + b"\1\0\0\1\0\0\0\0\0\0" + wire + b"\0\1\0\1")
+            s.send(bench_rig.query(name, random.getrandbits(16)))
             return s.recv(4096)[3] & 15 == 3
         except OSError:
             return None
-
-
-def rss_bytes(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
 
 
 class Peer:
@@ -67,7 +60,7 @@ class Peer:
 
     def start(self, names):
         self.write(names)
-        self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=(tmp / "log").open("a"))
+        self.process = bench_rig.start(tmp, self.command())
         return self.wait(names[-1])
 
     def wait(self, name):
@@ -87,7 +80,7 @@ class Peer:
         self.process.wait()
 
     def memory(self):
-        return rss_bytes(self.process.pid)
+        return bench_rig.memory_bytes(self.process.pid)
 
 
 class Dnsmasq(Peer):
@@ -108,11 +101,7 @@ class Unbound(Peer):
         return f"local-zone: \"{name}\" always_nxdomain\n"
 
     def command(self):
-        (tmp / "unbound.conf").write_text(
-            f"server:\n  interface: 127.0.0.1\n  port: {self.port}\n  num-threads: 1\n  do-daemonize: no\n  username: \"\"\n"
-            f"  chroot: \"\"\n  directory: \"{tmp}\"\n  pidfile: \"\"\n  use-syslog: no\n  do-ip6: no\n"
-            f"  access-control: 127.0.0.0/8 allow\n  include: \"{self.file}\"\nremote-control:\n  control-enable: no\n")
-        return ["unbound", "-d", "-c", str(tmp / "unbound.conf")]
+        return bench_rig.unbound(tmp, "127.0.0.1", "127.0.0.0/8", f'include: "{self.file}"', port=self.port)
 
 
 class Dnsdist(Peer):
@@ -122,7 +111,7 @@ class Dnsdist(Peer):
         return f"{name}\n"
 
     def command(self):
-        (tmp / "dnsdist.conf").write_text(f"""setLocal('127.0.0.1:{self.port}')
+        return bench_rig.dnsdist(tmp, f"""setLocal('127.0.0.1:{self.port}')
 setACL({{'127.0.0.0/8'}})
 local seen = 0
 local function load()
@@ -141,15 +130,13 @@ function maintenance()
   end
 end
 """)
-        return ["dnsdist", "--supervised", "--disable-syslog", "-C", str(tmp / "dnsdist.conf")]
 
     def reload(self):
         (tmp / "dnsdist.again").touch()
 
 
 class Weir(Peer):
-    name, address = "weir", "198.18.0.53"
-    prefix = ["nsenter", "--net=/run/netns/weir-client", "--"]
+    name, address, prefix = "weir", bench_rig.SERVICE, bench_rig.CLIENT
 
     def __init__(self, build):
         super().__init__(53)
@@ -159,19 +146,12 @@ class Weir(Peer):
         return f"{name}\n"
 
     def ctl(self, *words):
-        done = subprocess.run([f"{self.build}/tools/ctl/weirctl", "-c", "/run/weir/lab/weir.yaml", "--json", *words],
-                              stdout=subprocess.PIPE, text=True)
-        return json.loads(done.stdout)
+        return json.loads(bench_rig.weirctl(self.build, "--json", *words) or "{}")
 
     def start(self, names):
         self.write(names)
-        own = {"WEIR_BUILD": self.build, "build_targets": " ".join(TARGETS)}
-        up = subprocess.run([f"{root}/tools/lab", "up", "--offline", "--list", str(self.file)],
-                            env=dict(os.environ, **own), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if up.returncode != 0:
-            raise RuntimeError(up.stdout)
-        self.pids = [int(pathlib.Path(f"/run/weir/lab/{p}.pid").read_text().split()[0])
-                     for p in ("controlplane", "dataplane")]
+        bench_rig.lab_up(self.build, "--offline", "--list", str(self.file), targets=TARGETS)
+        self.pids = [bench_rig.lab_pid(process) for process in ("controlplane", "dataplane")]
         return self.ctl("blocklist", "status")["build_ms"] / 1000
 
     def reload(self):
@@ -189,19 +169,15 @@ class Weir(Peer):
 
     def memory(self):
         """All of both processes; what they share counts once."""
-        return sum(int(re.search(r"Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()).group(1)) * 1024
-                   for pid in self.pids)
+        return sum(bench_rig.memory_bytes(pid, "Pss", "smaps_rollup") for pid in self.pids)
 
     def stop(self):
-        subprocess.run([f"{root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+        bench_rig.lab(self.build, "down")
 
 
 def under_load(peer, names, work):
     """Queries for listed names while work() runs: lost, and the longest wait in ms."""
-    (tmp / "names").write_text("".join(f"{name} A\n" for name in names))
-    load = subprocess.Popen(peer.prefix + ["dnsperf", "-s", peer.address, "-p", str(peer.port), "-d", str(tmp / "names"),
-                                           "-Q", str(RATE), "-l", str(SECONDS), "-t", "3", "-q", "60000"],
-                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    load = bench_rig.dnsperf(peer.prefix, peer.address, peer.port, names, "-Q", RATE, "-l", SECONDS, "-t", 3, "-q", 60000, file=tmp / "names")
     time.sleep(1)
     took = work()
     out = load.communicate()[0]
@@ -259,19 +235,17 @@ def weir_itself(peer, emit):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--names", type=int, default=1000000)
     parser.add_argument("--only", default="weir,dnsmasq,unbound,dnsdist")
     args = parser.parse_args()
-    namespaces.enter(tmp)
+    bench_rig.enter(tmp)
     names = lists_corpus.names(args.names, 1)
     changed = lists_corpus.changed(names, 0.01, 2)
     good = True
 
     def emit(case, metric, value, unit):
-        print(json.dumps({"goal": "G13", "case": case, "metric": metric, "value": round(value, 3), "unit": unit,
-                          "reference": None, "ratio": None}), flush=True)
+        bench_rig.say(bench_rig.row("G13", case, metric, value, unit, digits=3))
     peers = {"weir": Weir(args.build), "dnsmasq": Dnsmasq(5311), "unbound": Unbound(5312), "dnsdist": Dnsdist(5313)}
     for name in args.only.split(","):
         if name != "weir" and not shutil.which(name):

@@ -10,7 +10,6 @@ for a query at the first rate, with the log and without it by turns.
 Prints JSON lines as bench_path does. Exit status 1: a sum was wrong, or a reply was.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -25,8 +24,8 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import memif_run  # noqa: E402
-import namespaces  # noqa: E402
 
 SERVER = "clickhouse-server"
 HTTP = 8123
@@ -82,19 +81,8 @@ def server_start(disk, cpu, niceness):
             return p
         except OSError as why:
             if p.poll() is not None or time.monotonic() > end:
-                raise memif_run.Failed(f"{SERVER}: {why}")
+                raise bench_rig.Failed(f"{SERVER}: {why}")
             time.sleep(0.2)
-
-
-def write_config(run, disk, cpus):
-    memif_run.write_config(run, NAMES, None, (cpus[1], cpus[0]))
-    with open(run / "weir.yaml", "a") as config:
-        config.write(f"""\
-access: {{allow: [198.18.0.0/15], unlimited: [198.18.0.0/15]}}
-query_log:
-  store: {{enabled: false}}
-  clickhouse: {{url: 'http://127.0.0.1:{HTTP}', spool_directory: "{disk}/spool"}}
-""")
 
 
 class Rig(memif_run.Weir):
@@ -127,12 +115,6 @@ class Rig(memif_run.Weir):
     def clickhouse(self):
         return self.ask("status").get("controlplane", {}).get("clickhouse", {})
 
-    def rss_kb(self, p):
-        for line in pathlib.Path(f"/proc/{p.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1])
-        return 0
-
 
 def settle(rig):
     """Waits until the log owes nothing and the server has what it took."""
@@ -144,7 +126,7 @@ def settle(rig):
                 and rig.clickhouse().get("rows") == sink["rows"]:
             return
         time.sleep(0.5)
-    raise memif_run.Failed(f"not all arrived in {SETTLE_S} s: received {rig.received()}, log {rig.log()}")
+    raise bench_rig.Failed(f"not all arrived in {SETTLE_S} s: received {rig.received()}, log {rig.log()}")
 
 
 def traffic_starts(rig, rate, seconds):
@@ -162,20 +144,20 @@ def traffic_result(rig, generator):
     """The result that the generator prints at its end."""
     result = generator.stdout.readline()
     if not result:
-        raise memif_run.Failed("the generator failed: " + (rig.run / "weir-loadgen.log").read_text()[-800:])
+        raise bench_rig.Failed("the generator failed: " + (rig.run / "weir-loadgen.log").read_text()[-800:])
     return json.loads(result)
 
 
 def measure(rig, control, rate, seconds):
     """Rows; whether all was right; whether each query had a row of its own."""
     result = traffic_result(rig, traffic_starts(rig, rate, seconds))
-    rss = rig.rss_kb(control)
+    rss = bench_rig.memory_bytes(control.pid) // 1024
     settle(rig)
     status, sink = rig.log()
     rows, weight = map(int, sql("SELECT count(), sum(weight) FROM weir.queries").split())
     received, folded = rig.received(), sink["folded_weight"]
     name = f"{rate} queries a second for {seconds} s"
-    out = [memif_run.row("log", name, *figures) for figures in (
+    out = [bench_rig.row("log", name, *figures) for figures in (
         ("received", received, "queries"), ("sum_of_weights", weight, "queries"), ("rows", rows, "rows"),
         ("received_per_s", round(received / seconds), "queries/s"), ("rows_per_s", round(rows / seconds), "rows/s"),
         ("ring_was_full", status["unlogged"], "queries"), ("sink_was_behind", folded, "queries"),
@@ -186,69 +168,75 @@ def measure(rig, control, rate, seconds):
 
 
 @contextlib.contextmanager
-def running(args, disk, rate):
-    """The rig with both processes up, and the control plane's process."""
-    run = tmp / f"run-{rate}"
+def running(args, run, more="", **settings):
+    """The rig with both processes up, with these settings of memif_run.write_config, and the control plane's process."""
     shutil.rmtree(run, ignore_errors=True)
     run.mkdir()
-    cpus = sorted(os.sched_getaffinity(0))
-    write_config(run, disk, cpus)
-    sql("DROP DATABASE IF EXISTS weir")
-    rig, config = Rig(args.build, run, cpus, args.niceness), str(run / "weir.yaml")
+    cpus = bench_rig.two_cpus()
+    access = "access: {allow: [198.18.0.0/15], unlimited: [198.18.0.0/15]}\n"
+    memif_run.write_config(run, NAMES, None, (cpus[1], cpus[0]), more=access + more, **settings)
+    rig, config = Rig(args.build, run, cpus, args.niceness), run / "weir.yaml"
     try:
         subprocess.run([rig.program("tests/bench/bench_fill"), "-c", config, "-n", str(NAMES)], check=True)
         out = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         control = rig.put("controlplane/weir-controlplane", "-c", config, **out)
         rig.put("dataplane/weir-dataplane", "-c", config, **out)
         rig.wait("the data plane", rig.activated)
-        rig.wait("ClickHouse", lambda: rig.clickhouse().get("state") == "up")
         yield rig, control
     finally:
         rig.stop_all()
 
 
-def turn(rig, logged):
-    """Cycles the worker spends on a query for a while, with the log on or off."""
-    if rig.ask("set", "query_log", "on" if logged else "off") == {}:
-        raise memif_run.Failed("weirctl set query_log failed")
-    time.sleep(TURN_S / 4)
-    before, _ = rig.counted(), time.sleep(TURN_S)
-    after = rig.counted()
+@contextlib.contextmanager
+def logging(args, disk, rate):
+    """The same, with every query on its way to ClickHouse."""
+    sql("DROP DATABASE IF EXISTS weir")
+    log = f"""{{store: {{enabled: false}}, clickhouse: {{url: 'http://127.0.0.1:{HTTP}', spool_directory: "{disk}/spool"}}}}"""
+    with running(args, tmp / f"run-{rate}", log=log) as (rig, control):
+        rig.wait("ClickHouse", lambda: rig.clickhouse().get("state") == "up")
+        yield rig, control
+
+
+def turn(rig, control, seconds):
+    """The worker's cycles for a query, and the control plane's percent of a core."""
+    time.sleep(seconds / 4)
+    before, used, began = rig.counted(), bench_rig.cpu_s(control.pid), time.monotonic()
+    time.sleep(seconds)
+    used, took, after = bench_rig.cpu_s(control.pid) - used, time.monotonic() - began, rig.counted()
     queries = sum(after["verdicts"][v] - before["verdicts"][v] for v in QUERIES)
     if not queries:
-        raise memif_run.Failed("the generator ended before the turns did")
-    return (after["counters"]["busy_cycles"] - before["counters"]["busy_cycles"]) / queries
+        raise bench_rig.Failed("the generator ended before the turns did")
+    return (after["counters"]["busy_cycles"] - before["counters"]["busy_cycles"]) / queries, 100 * used / took
 
 
 def cycles(args, disk):
     """With its record and without by turns: the first quartile of each, as others disturb a turn upward only."""
     spent = {True: [], False: []}
-    with running(args, disk, args.rate) as (rig, _):
+    with logging(args, disk, args.rate) as (rig, control):
         generator = traffic_starts(rig, args.rate, int(2 * TURNS * (TURN_S * 1.25 + 1)))
         for i in range(2 * TURNS):
-            spent[i % 2 == 0].append(turn(rig, i % 2 == 0))
+            if rig.ask("set", "query_log", "off" if i % 2 else "on") == {}:
+                raise bench_rig.Failed("weirctl set query_log failed")
+            spent[i % 2 == 0].append(turn(rig, control, TURN_S)[0])
         if traffic_result(rig, generator)["bad"]:
-            raise memif_run.Failed("a reply was wrong")
+            raise bench_rig.Failed("a reply was wrong")
     on, off = (statistics.quantiles(spent[logged], n=4)[0] for logged in (True, False))
-    return [memif_run.row("log", f"{args.rate} queries a second, worker", *figures) for figures in (
+    return [bench_rig.row("log", f"{args.rate} queries a second, worker", *figures) for figures in (
         ("cycles_logged", round(on), "cycles/query"), ("cycles_unlogged", round(off), "cycles/query"),
         ("cycles_more", round(100 * (on / off - 1), 1), "%"))]
 
 
 def run_all(args, disk):
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
-        raise memif_run.Failed("needs two CPUs: one for the worker, one for the rest")
-    server, ok = server_start(disk, cpus[1], args.niceness), True
+    server, ok = server_start(disk, bench_rig.two_cpus()[1], args.niceness), True
     try:
         for rate, seconds in [(args.rate, args.seconds)] + [(r, 10) for r in LADDER if args.ladder and r < args.rate]:
-            with running(args, disk, rate) as (rig, control):
+            with logging(args, disk, rate) as (rig, control):
                 rows, right, own = measure(rig, control, rate, seconds)
-            print("\n".join(json.dumps(row) for row in rows), flush=True)
+            bench_rig.say(*rows)
             ok &= right
             if own:
                 break
-        print("\n".join(json.dumps(row) for row in cycles(args, disk)), flush=True)
+        bench_rig.say(*cycles(args, disk))
         return ok
     finally:
         server.kill()
@@ -256,8 +244,7 @@ def run_all(args, disk):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", required=True, help="a release build tree")
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--rate", type=int, default=200000)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--no-ladder", dest="ladder", action="store_false", help="that rate alone")
@@ -266,12 +253,12 @@ def main():
     args = parser.parse_args()
     if not shutil.which(SERVER):
         sys.exit(SKIPPED)
-    namespaces.enter(tmp)
+    bench_rig.enter(tmp)
     disk = pathlib.Path(args.disk or tempfile.mkdtemp(prefix="weir-log-bench-", dir="/var/tmp"))
     disk.mkdir(exist_ok=True)
     try:
         return 0 if run_all(args, disk) else 1
-    except memif_run.Failed as why:
+    except bench_rig.Failed as why:
         print(why, file=sys.stderr)
         return 1
     finally:

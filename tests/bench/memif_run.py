@@ -20,7 +20,7 @@ import time
 
 import bench_tables
 import latency_rows
-import namespaces
+from bench_rig import Failed, remove, row, tasks, two_cpus
 
 LISTED = 1000000
 WAIT_S = 60
@@ -47,15 +47,6 @@ TARGETS = [
 FIRST = ("dataplane/weir-dataplane", BENCHED, "tools/loadgen/weir-loadgen")
 
 
-class Failed(Exception):
-    """What went wrong, in one line."""
-
-
-def row(goal, case, metric, value, unit, reference=None):
-    ratio = round(value / reference, 3) if reference and value is not None else None
-    return dict(goal=goal, case=case, metric=metric, value=value, unit=unit, reference=reference, ratio=ratio)
-
-
 def come_first():
     """In the child: before all other programs, as far as that is allowed. Where the kernel groups processes by session
     it is the group's niceness that counts among them."""
@@ -65,19 +56,21 @@ def come_first():
         pathlib.Path("/proc/self/autogroup").write_text("-20")
 
 
-def write_config(run, names, list_path, cpus):
+def write_config(run, names, list_path, cpus, port=None, more="", log="{enabled: false}"):
+    """`port`: another one than memif. `more`: lines behind those of `dataplane`."""
     (run / "state").mkdir()
     lists = f'[{{name: bench, path: "{list_path}"}}]' if list_path else "[]"
+    port = port or f"net_memif0,role=server,socket-abstract=no,socket={run}/memif.sock"
     (run / "weir.yaml").write_text(f"""\
 runtime: {{directory: "{run}", state_directory: "{run}/state", hugepages: auto}}
 dataplane:
   main_lcore: {cpus[0]}
   worker_lcores: [{cpus[1]}]
-  ports: [{{device: "net_memif0,role=server,socket-abstract=no,socket={run}/memif.sock"}}]
+  ports: [{{device: "{port}"}}]
   service_addresses: [198.18.0.53/15]
   poll: busy
-cache: {{l0_mb: {256 if names > 100000 else 64}}}
-query_log: {{enabled: false}}
+{more}cache: {{l0_mb: {256 if names > 100000 else 64}}}
+query_log: {log}
 blocking: {{mode: "null", lists: {lists}}}
 local: {{test_names: true}}
 upstreams: {{servers: [{{address: "127.0.0.1:9"}}]}}
@@ -153,10 +146,8 @@ def count_syscalls(weir, dataplane, verdicts):
     """System calls of the worker in SYSCALL_S, and what it answered meanwhile; the same of the main thread as a proof
     that they are seen."""
     tracer = weir.program("tests/bench/bench_syscalls")
-    tasks = pathlib.Path(f"/proc/{dataplane.pid}/task")
-    worker = [t.name for t in tasks.iterdir() if (t / "comm").read_text().startswith(("rte-worker", "lcore-worker"))]
     calls = {}
-    for who, tid, seconds in (("main", str(dataplane.pid), 0.3), ("worker", worker[0], SYSCALL_S)):
+    for who, tid, seconds in (("main", str(dataplane.pid), 0.3), ("worker", tasks(dataplane.pid)[0].name, SYSCALL_S)):
         before = sum(weir.verdict(v) for v in verdicts)
         done = subprocess.run([tracer, tid, str(seconds)], stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
@@ -229,7 +220,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
         return rows, wrong == 0
     finally:
         weir.stop_all()
-        namespaces.remove(run)
+        remove(run)
 
 
 def cases_of(goals):
@@ -238,9 +229,7 @@ def cases_of(goals):
 
 def run_all(tree, goals, seconds, alone_s=3, loads_s=2):
     """Rows of all cases of `goals` (a list, or None for all), and whether all was right."""
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
-        raise Failed("memif needs two CPUs: one for the worker, one for the generator")
+    cpus = two_cpus()
     rows, ok = [], True
     with tempfile.TemporaryDirectory(prefix="weir-bench-list-") as folder:
         list_path = f"{folder}/list"

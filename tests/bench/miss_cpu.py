@@ -13,11 +13,9 @@ Exit status 1: a run lost more than a hundredth of its queries, or something oth
 only when nothing was answered.
 """
 
-import argparse
 import json
 import os
 import pathlib
-import re
 import shutil
 import statistics
 import subprocess
@@ -26,51 +24,26 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import namespaces  # noqa: E402
+import bench_rig  # noqa: E402
+from bench_rig import CLIENT, CLIENT_ADDRESS, SERVICE, cpu_s, weirctl  # noqa: E402
 
-root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/miss-cpu")
-service = "198.18.0.53"
 UPSTREAM_PORT, DNSDIST_PORT, UNBOUND_PORT = 5301, 5302, 5303
-CLIENT, CLIENT_ADDRESS = ["nsenter", "--net=/run/netns/weir-client", "--"], "198.18.0.2"
 GOAL_US = {"G12": {"sockets": 10.0}, "M1": {"sockets": 18.0, "port": 6.0}}
 LISTED = 1000000
 LAG_RATE, LAG_SECONDS, GOAL_LAG_MS = 2000, 15, 1.0
-TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl", "tests/bench/bench_upstream",
-           "tests/bench/bench_exchange"]
+TARGETS = [*bench_rig.TARGETS, "tests/bench/bench_upstream", "tests/bench/bench_exchange"]
 LOST_MOST, PATIENCE_S = 0.01, 60
 
 DNSDIST = f"""setLocal('127.0.0.1:{DNSDIST_PORT}')
 setACL({{'127.0.0.0/8'}})
 newServer({{address='127.0.0.1:{UPSTREAM_PORT}', healthCheckMode='up'}})
 """
-UNBOUND = f"""server:
-  interface: 127.0.0.1
-  port: {UNBOUND_PORT}
-  num-threads: 1
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{tmp}"
-  pidfile: ""
-  use-syslog: no
-  verbosity: 0
-  do-ip6: no
-  do-not-query-localhost: no
-  module-config: "iterator"
-  so-rcvbuf: 4m
-  access-control: 127.0.0.0/8 allow
-remote-control:
-  control-enable: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{UPSTREAM_PORT}
-"""
 
 
-def cpu_s(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def start_unbound(*lines):
+    return start(bench_rig.unbound(tmp, "127.0.0.1", "127.0.0.0/8", 'module-config: "iterator"', *lines, port=UNBOUND_PORT,
+                                   asks=UPSTREAM_PORT))
 
 
 def answered_upstream(counter):
@@ -86,26 +59,20 @@ class Server:
 
     def load(self, number, rate, seconds):
         """A running dnsperf with names of this run alone."""
-        names = tmp / "names"
-        with names.open("w") as out:
-            out.writelines(f"{self.name}-{number}-{i}.miss.example A\n" for i in range(rate * seconds))
-        command = ["dnsperf", "-s", self.address, "-p", str(self.port), "-d", str(names), "-n", "1", "-Q", str(rate)]
-        return subprocess.Popen(self.prefix + command + ["-q", "512", "-t", "2"], stdout=subprocess.PIPE, text=True)
+        names = (f"{self.name}-{number}-{i}.miss.example" for i in range(rate * seconds))
+        return bench_rig.dnsperf(self.prefix, self.address, self.port, names, "-n", 1, "-Q", rate, "-q", 512, "-t", 2,
+                                 file=tmp / "names")
 
     def run(self, number, rate, seconds, is_quick):
         asked, before = answered_upstream(self.counter), cpu_s(self.pid)
-        done = self.load(number, rate, seconds).communicate()[0]
+        sent, completed, good = bench_rig.dnsperf_figures(self.load(number, rate, seconds))
         used, misses = cpu_s(self.pid) - before, answered_upstream(self.counter) - asked
-        completed = int(re.search(r"Queries completed:\s+(\d+)", done).group(1))
-        sent = int(re.search(r"Queries sent:\s+(\d+)", done).group(1))
-        good = re.search(r"NOERROR (\d+)", done)
         self.us.append(used * 1e6 / max(completed, 1))
         print(f"{self.name}: {sent} sent, {completed} answered, {misses} asked upstream, {self.us[-1]:.2f} us each",
               file=sys.stderr)
         if is_quick:
-            return completed > 0 and good
-        return completed > sent * (1 - LOST_MOST) and good and int(good.group(1)) == completed \
-            and abs(misses - completed) < sent * 2 * LOST_MOST
+            return completed > 0 and good > 0
+        return completed > sent * (1 - LOST_MOST) and good == completed and abs(misses - completed) < sent * 2 * LOST_MOST
 
 
 class Sockets:
@@ -124,7 +91,7 @@ class Sockets:
 
 
 def start(command, **kw):
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(tmp / "log").open("a"), **kw)
+    return bench_rig.start(tmp, command, **kw)
 
 
 def start_client(command):
@@ -154,41 +121,20 @@ def start_servers(build, which, via="sockets"):
     (tmp / "list").write_text("listed.example\n")
     start([f"{build}/tests/bench/bench_upstream", str(UPSTREAM_PORT), str(tmp / "counter")])
     if "dnsdist" in which:
-        (tmp / "dnsdist.conf").write_text(DNSDIST)
-        p = start(["dnsdist", "--supervised", "--disable-syslog", "-C", str(tmp / "dnsdist.conf")])
-        servers.append(Server("dnsdist", p.pid, "127.0.0.1", DNSDIST_PORT))
+        servers.append(Server("dnsdist", start(bench_rig.dnsdist(tmp, DNSDIST)).pid, "127.0.0.1", DNSDIST_PORT))
     if "unbound" in which:
-        (tmp / "unbound.conf").write_text(UNBOUND)
-        p = start(["unbound", "-d", "-c", str(tmp / "unbound.conf")])
-        servers.append(Server("unbound", p.pid, "127.0.0.1", UNBOUND_PORT))
-    own = {"WEIR_BUILD": build, "build_targets": " ".join(TARGETS)}
+        servers.append(Server("unbound", start_unbound().pid, "127.0.0.1", UNBOUND_PORT))
     if by_port:
         (tmp / "counter.client").write_bytes(bytes(8))
         start_client([f"{build}/tests/bench/bench_upstream", str(UPSTREAM_PORT), str(tmp / "counter.client"), "0.0.0.0"])
     upstream = f"{CLIENT_ADDRESS if by_port else '127.0.0.1'}:{UPSTREAM_PORT}"
-    up = subprocess.run([f"{root}/tools/lab", "up", "--upstream", upstream, "--list", str(tmp / "list")],
-                        env=dict(os.environ, **own), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if up.returncode != 0:
-        sys.exit(up.stdout)
-    if weirctl(build, "set", "query_log", "off") is None:  # the others keep none either
-        sys.exit("weirctl set query_log failed")
-    pid = int(pathlib.Path("/run/weir/lab/controlplane.pid").read_text().split()[0])
-    servers.insert(0, Server("weir", pid, service, 53, CLIENT, "counter.client" if by_port else "counter"))
+    bench_rig.lab_up(build, "--upstream", upstream, "--list", str(tmp / "list"), targets=TARGETS)
+    bench_rig.weirctl_must(build, "set", "query_log", "off")  # the others keep none either
+    servers.insert(0, Server("weir", bench_rig.lab_pid(), SERVICE, 53, CLIENT, "counter.client" if by_port else "counter"))
     if by_port:
         wait_for_port(build)
     time.sleep(1)
     return servers
-
-
-def row(goal, case, metric, value, unit, reference):
-    return {"goal": goal, "case": case, "metric": metric, "value": round(value, 3), "unit": unit,
-            "reference": reference, "ratio": round(value / reference, 3) if reference else None}
-
-
-def weirctl(build, *words):
-    done = subprocess.run([f"{build}/tools/ctl/weirctl", "-c", "/run/weir/lab/weir.yaml", *words], stdout=subprocess.PIPE,
-                          text=True)
-    return done.stdout if done.returncode == 0 else None
 
 
 def cpu_first(pid):
@@ -223,26 +169,22 @@ def lag_run(build, server, how):
           f"p50 {after['loop_lag_p50_us']} us, p99 {after['loop_lag_p99_us']} us, most {after['loop_lag_max_us']} us",
           file=sys.stderr)
     case = f"publishing {LISTED} domains, {LAG_RATE} misses/s, {how}"
-    print(json.dumps(row("G12", case, "late_over_1ms", late / max(samples, 1), "of ringings", 0.01)))
+    bench_rig.say(bench_rig.row("G12", case, "late_over_1ms", late / max(samples, 1), "of ringings", 0.01, digits=3))
     return published > 0 and misses > LAG_RATE * LAG_SECONDS * (1 - 2 * LOST_MOST)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--rate", type=int, default=10000, help="queries a second (10000)")
     parser.add_argument("--seconds", type=int, default=5, help="length of a run (5)")
     parser.add_argument("--runs", type=int, default=3, help="of each; the median counts (3)")
     parser.add_argument("--goal", choices=GOAL_US, default="G12", help="M1: without the lag (G12)")
     parser.add_argument("--via", choices=("sockets", "port"), default="sockets", help="how weir asks (sockets)")
     parser.add_argument("--only", default="weir,sockets,dnsdist,unbound,lag", help="which of these; weir always")
-    parser.add_argument("--quick", action="store_true", help="a second of each: whether it works, not how fast")
-    args = parser.parse_args()
-    if args.quick:
-        args.runs, args.seconds, args.rate = 1, 1, 500
+    args = bench_rig.parse(parser, runs=1, seconds=1, rate=500)
     if args.via not in GOAL_US[args.goal]:
         parser.error("--via port goes with --goal M1")
-    namespaces.enter(tmp)
+    bench_rig.enter(tmp)
     which = [name for name in args.only.split(",") if name in ("weir", "sockets", "lag") or shutil.which(name)]
     if args.goal == "M1":
         which = [name for name in which if name != "lag"]
@@ -256,11 +198,10 @@ def main():
         good = False
     case = f"miss, {args.rate} q/s" if args.goal == "G12" else f"miss by {args.via}, {args.rate} q/s"
     us = {server.name: statistics.median(server.us) for server in servers}
-    print(json.dumps(row(args.goal, case, "cpu", us["weir"], "us per miss", GOAL_US[args.goal][args.via])))
-    for name in us.keys() - {"weir"}:
-        print(json.dumps(row(args.goal, case, f"cpu_to_{name}", us["weir"], "us per miss", round(us[name], 3))))
+    asked = {"cpu": GOAL_US[args.goal][args.via], **{f"cpu_to_{name}": round(us[name], 3) for name in us.keys() - {"weir"}}}
+    bench_rig.say(*(bench_rig.row(args.goal, case, metric, us["weir"], "us per miss", of, 3) for metric, of in asked.items()))
     good &= "lag" not in which or lag_while_publishing(args.build, servers[0])
-    subprocess.run([f"{root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+    bench_rig.lab(args.build, "down")
     return 0 if good else 1
 
 

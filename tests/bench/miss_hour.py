@@ -14,8 +14,6 @@ bench_path does.
 Exit status 1: an answer was wrong, or a turn lost more than a hundredth; with --quick only when none was right.
 """
 
-import argparse
-import json
 import os
 import pathlib
 import shutil
@@ -29,10 +27,10 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import miss_cpu  # noqa: E402
-import namespaces  # noqa: E402
 
-tmp, root = miss_cpu.tmp, miss_cpu.root
+tmp = miss_cpu.tmp
 TTL_S, DELAY_MS = (20, 3600), 10
 TURN_S, PATIENCE_S = 60, 120
 L0_MB = 256
@@ -49,14 +47,8 @@ local listed = newSuffixMatchNode()
 for line in io.lines('{tmp}/list') do listed:add(newDNSName(line)) end
 addAction(SuffixMatchNodeRule(listed, true), RCodeAction(DNSRCode.NXDOMAIN))
 """
-UNBOUND = miss_cpu.UNBOUND.replace("server:\n", f"""server:
-  msg-cache-size: 256m
-  rrset-cache-size: 512m
-  outgoing-range: 4096
-  num-queries-per-thread: 4096
-  incoming-num-tcp: 64
-  include: "{tmp}/unbound.list"
-""", 1)
+UNBOUND = ("msg-cache-size: 256m", "rrset-cache-size: 512m", "outgoing-range: 4096", "num-queries-per-thread: 4096",
+           "incoming-num-tcp: 64", f'include: "{tmp}/unbound.list"')
 
 
 class Stream(socketserver.StreamRequestHandler):
@@ -104,10 +96,10 @@ class Server:
     def turn(self, args, seconds, seed):
         if not self.load:
             self.start_load(args)
-        before = list(map(miss_cpu.cpu_s, self.pids))
+        before = list(map(bench_rig.cpu_s, self.pids))
         print(seconds, seed, file=self.load.stdin, flush=True)
         answered, tcp, blocked, wrong, lost = map(int, self.load.stdout.readline().split())
-        each = [miss_cpu.cpu_s(pid) - was for pid, was in zip(self.pids, before)]
+        each = [bench_rig.cpu_s(pid) - was for pid, was in zip(self.pids, before)]
         used = sum(each)
         self.us_each.append([cpu_s * 1e6 / max(answered, 1) for cpu_s in each])
         print(f"{self.name}: {answered} answered, {tcp} over TCP, {blocked} blocked, {wrong} wrong, {lost} lost, "
@@ -131,16 +123,11 @@ def upstream(build, address):
 
 
 def start_weir(build, port):
-    own = {"WEIR_BUILD": build, "build_targets": " ".join(TARGETS)}
-    lab = lambda *words: subprocess.run([f"{root}/tools/lab", *words], env=dict(os.environ, **own), text=True,  # noqa: E731
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    address, more = ("127.0.0.1", []) if port == "tap" else (miss_cpu.CLIENT_ADDRESS, ["--memif"])
+    address, more = ("127.0.0.1", []) if port == "tap" else (bench_rig.CLIENT_ADDRESS, ["--memif"])
     if port == "memif":
         miss_cpu.start_client(upstream(build, "0.0.0.0"))
-    up = lab("up", "--upstream", f"{address}:{miss_cpu.UPSTREAM_PORT}", "--list", str(tmp / "list"), *more)
+    bench_rig.lab_up(build, "--upstream", f"{address}:{miss_cpu.UPSTREAM_PORT}", "--list", str(tmp / "list"), *more, targets=TARGETS)
     config = pathlib.Path("/run/weir/lab/weir.yaml")
-    if up.returncode != 0:
-        sys.exit(up.stdout)
     text = config.read_text().replace("l0_mb: 64\n", f"l0_mb: {L0_MB}\n")
     load = ["bench_hour"]
     if port == "memif":
@@ -148,13 +135,12 @@ def start_weir(build, port):
         text = text.replace("  ports:\n", f"  ports:\n    - device: {device % 'server'}\n")
         load = ["bench_hour_port", device % "client", min(os.sched_getaffinity(0)), LOAD_CLIENT]
     config.write_text(text)
-    if any(lab(word, process).returncode for word in ("stop", "start") for process in PROCESSES) \
-            or miss_cpu.weirctl(build, "set", "query_log", "off") is None:
+    if any(bench_rig.lab(build, word, process, targets=TARGETS).returncode for word in ("stop", "start") for process in PROCESSES):
         sys.exit("weir does not start again with a larger cache")
+    bench_rig.weirctl_must(build, "set", "query_log", "off")
     if port == "memif":
         miss_cpu.wait_for_port(build)
-    pids = [int(pathlib.Path(f"/run/weir/lab/{p}.pid").read_text().split()[0]) for p in PROCESSES]
-    return Server("weir", pids, miss_cpu.service, 53, ["nsenter", "--net=/run/netns/weir-client", "--"], load)
+    return Server("weir", list(map(bench_rig.lab_pid, PROCESSES)), bench_rig.SERVICE, 53, bench_rig.CLIENT, load)
 
 
 def start_servers(args):
@@ -162,21 +148,18 @@ def start_servers(args):
     miss_cpu.start(upstream(args.build, "127.0.0.1"))
     threading.Thread(target=Streams(("127.0.0.1", miss_cpu.UPSTREAM_PORT), Stream).serve_forever, daemon=True).start()
     servers = [start_weir(args.build, args.port)]
-    commands = {"dnsdist": (miss_cpu.DNSDIST_PORT, DNSDIST, ["dnsdist", "--supervised", "--disable-syslog", "-C"]),
-                "unbound": (miss_cpu.UNBOUND_PORT, UNBOUND, ["unbound", "-d", "-c"])}
-    for name, (port, config, command) in commands.items():
+    starts = {"dnsdist": (miss_cpu.DNSDIST_PORT, lambda: miss_cpu.start(bench_rig.dnsdist(tmp, DNSDIST))),
+              "unbound": (miss_cpu.UNBOUND_PORT, lambda: miss_cpu.start_unbound(*UNBOUND))}
+    for name, (port, start) in starts.items():
         if name in args.only.split(",") and shutil.which(name):
-            path = tmp / f"{name}.conf"
-            path.write_text(config)
-            servers.append(Server(name, [miss_cpu.start([*command, str(path)]).pid], "127.0.0.1", port))
+            servers.append(Server(name, [start().pid], "127.0.0.1", port))
     for server in servers:
         server.wait(last)
     return servers
 
 
 def row(case, metric, value, unit, reference=None):
-    return {"goal": "M4b", "case": case, "metric": metric, "value": round(value, 3), "unit": unit, "reference": reference,
-            "ratio": round(value / reference, 3) if reference else None}
+    return bench_rig.row("M4b", case, metric, value, unit, reference, digits=3)
 
 
 def rows(case, servers):
@@ -190,25 +173,21 @@ def rows(case, servers):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--seconds", type=int, default=3600, help="load of each server (3600)")
     parser.add_argument("--turn", type=int, default=TURN_S, help=f"length of a turn ({TURN_S})")
     parser.add_argument("--names", type=int, default=1000000, help="that Zipf draws from (1000000)")
     parser.add_argument("--listed", type=int, default=1000000, help="names of the list (1000000)")
     parser.add_argument("--only", default="weir,dnsdist,unbound", help="which of these; weir always")
     parser.add_argument("--port", choices=("tap", "memif"), default="tap", help="weir's port (tap)")
-    parser.add_argument("--quick", action="store_true", help="a second of each: whether it works, not how fast")
-    args = parser.parse_args()
-    if args.quick:
-        args.seconds, args.names, args.listed = 2, 10000, 1000
-    namespaces.enter(tmp)
+    args = bench_rig.parse(parser, seconds=2, names=10000, listed=1000)
+    bench_rig.enter(tmp)
     servers = start_servers(args)
     turns = max(args.seconds // args.turn, 2)
     good = all([s.turn(args, args.seconds / turns, n + 1) for n in range(turns) for s in servers])
     case = f"{args.port}: Zipf(1.0) of {args.names} names, {args.listed} listed, {args.seconds} s"
-    print("\n".join(json.dumps(made) for made in rows(case, servers)))
-    subprocess.run([f"{root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+    bench_rig.say(*rows(case, servers))
+    bench_rig.lab(args.build, "down")
     return 0 if good else 1
 
 

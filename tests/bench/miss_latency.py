@@ -10,9 +10,7 @@ each second from programs with real-time priority. Prints JSON lines as bench_pa
 Exit status 1: an answer was wrong, or a run lost more than a hundredth of its queries; with --quick only when none was right.
 """
 
-import argparse
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -22,8 +20,8 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import miss_cpu  # noqa: E402
-import namespaces  # noqa: E402
 
 QUANTILES = {"p50": 60.0, "p99": 300.0}  # with what M4 asks for by the port, in us
 LOST_MOST = 0.01
@@ -60,8 +58,7 @@ def rows(case, upstream, servers):
 
 
 def row(case, metric, value, reference=None):
-    return {"goal": "M4", "case": case, "metric": metric, "value": round(value, 1), "unit": "us", "reference": reference,
-            "ratio": round(value / reference, 3) if reference else None}
+    return bench_rig.row("M4", case, metric, round(value, 1), "us", reference)
 
 
 def come_first():
@@ -80,8 +77,7 @@ def come_next(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default=str(miss_cpu.root / "build-bench"))
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--rate", type=int, default=1000, help="queries a second (1000)")
     parser.add_argument("--seconds", type=float, default=5, help="length of a turn (5)")
     parser.add_argument("--runs", type=int, default=5, help="turns of each (5)")
@@ -89,18 +85,15 @@ def main():
                         help="how weir asks; the upstream of the port is asked by no other server (sockets)")
     parser.add_argument("--poll", choices=("adaptive", "busy"), default="adaptive", help="what weir's idle worker does")
     parser.add_argument("--only", default="weir,dnsdist,unbound", help="which of these; weir always")
-    parser.add_argument("--quick", action="store_true", help="a second of each: whether it works, not how fast")
-    args = parser.parse_args()
-    if args.quick:
-        args.runs, args.seconds, args.rate = 1, 1, 200
-    namespaces.enter(miss_cpu.tmp)
+    args = bench_rig.parse(parser, runs=1, seconds=1, rate=200)
+    bench_rig.enter(miss_cpu.tmp)
     come_first()
     os.environ["WEIR_POLL"] = args.poll
     which = [name for name in args.only.split(",") if name == "weir" or (args.via == "sockets" and shutil.which(name))]
     servers = [Ask(args.build, s) for s in miss_cpu.start_servers(args.build, which, args.via)]
     if args.poll == "busy":
-        come_next(int(pathlib.Path("/run/weir/lab/dataplane.pid").read_text().split()[0]))
-    where = (miss_cpu.CLIENT_ADDRESS, miss_cpu.CLIENT) if args.via == "port" else ("127.0.0.1", ())
+        come_next(bench_rig.lab_pid("dataplane"))
+    where = (bench_rig.CLIENT_ADDRESS, bench_rig.CLIENT) if args.via == "port" else ("127.0.0.1", ())
     upstream = Ask(args.build, miss_cpu.Server("upstream", 0, where[0], miss_cpu.UPSTREAM_PORT, where[1]))
     before = miss_cpu.sent_by_port(args.build)
     good = all([s.turn(n, args.rate, args.seconds, args.quick) for n in range(args.runs) for s in [upstream, *servers]])
@@ -108,9 +101,8 @@ def main():
         print("most queries did not go through the port", file=sys.stderr)
         good = False
     polls = ", worker polls" if args.poll == "busy" else ""
-    for made in rows(f"miss by {args.via}{polls}, {args.rate} q/s", upstream, servers):
-        print(json.dumps(made))
-    subprocess.run([f"{miss_cpu.root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+    bench_rig.say(*rows(f"miss by {args.via}{polls}, {args.rate} q/s", upstream, servers))
+    bench_rig.lab(args.build, "down")
     return 0 if good else 1
 
 

@@ -2,7 +2,7 @@
 """The receiving end of an interface in a kernel thread of its own (threaded NAPI), on a CPU and at a priority of one's choice.
 
 Without it a veth receives where the packet was sent from, at the sender's cost. The kernel makes these threads when NAPI
-is switched on, and they are seen only outside of the PID namespace in which a benchmark runs (namespaces.py), so a helper
+is switched on, and they are seen only outside of the PID namespace in which a benchmark runs (bench_rig.py), so a helper
 that is forked before that one is entered does the pinning; it ends with the benchmark, when its socket is closed.
 """
 

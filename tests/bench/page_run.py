@@ -9,7 +9,6 @@ takes. Prints JSON lines as bench_path does. Exit status 1: an answer was wrong,
 samples, or a bound was passed.
 """
 
-import argparse
 import contextlib
 import http.client
 import json
@@ -28,9 +27,8 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "smoke/rig"))
+import bench_rig  # noqa: E402
 import log_run  # noqa: E402
-import memif_run  # noqa: E402
-import namespaces  # noqa: E402
 
 PORT = 9953
 LOOK_S, APART_S, MINUTE_S = 10, 2, 60  # LOOK_MS, APART_MS, MINUTE_MS of controlplane/page/files/now.js
@@ -152,40 +150,11 @@ class Pages:
         wrong = [p.why for p in self.open if p.why] + [f for b in self.chromium for f in b.found] + ["too few samples"] * few
         self.samples += sum(p.samples for p in self.open)
         if wrong:
-            raise memif_run.Failed(f"{len(wrong)} pages: {wrong[0]}")
+            raise bench_rig.Failed(f"{len(wrong)} pages: {wrong[0]}")
 
     def end(self):
         for b in self.chromium:
             b.close()
-
-
-def configure(run, cpus):
-    memif_run.write_config(run, log_run.NAMES, None, (cpus[1], cpus[0]))
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=page",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", run / "key.pem", "-out", run / "cert.pem"], check=True, stderr=subprocess.DEVNULL)
-    with open(run / "weir.yaml", "a") as config:
-        config.write(f"""\
-access: {{allow: [198.18.0.0/15], unlimited: [198.18.0.0/15]}}
-control: {{page: true, listen: [127.0.0.1], allow: [127.0.0.0/8], connections: 192, source_connections: 192,
-  certificates: [{{cert: "{run}/cert.pem", key: "{run}/key.pem"}}]}}
-""")
-
-
-def cpu_s(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def turn(rig, control, seconds):
-    """The worker's cycles for a query, and the control plane's percent of a core."""
-    time.sleep(seconds / 4)
-    before, used, began = rig.counted(), cpu_s(control), time.monotonic()
-    time.sleep(seconds)
-    used, took, after = cpu_s(control) - used, time.monotonic() - began, rig.counted()
-    queries = sum(after["verdicts"][v] - before["verdicts"][v] for v in log_run.QUERIES)
-    if not queries:
-        raise memif_run.Failed("the generator ended before the turns did")
-    return (after["counters"]["busy_cycles"] - before["counters"]["busy_cycles"]) / queries, 100 * used / took
 
 
 def measure(rig, control, token, args):
@@ -195,11 +164,11 @@ def measure(rig, control, token, args):
     spent = {True: [], False: []}
     try:
         for _ in range(args.turns):
-            spent[False].append(turn(rig, control, args.seconds))
+            spent[False].append(log_run.turn(rig, control, args.seconds))
             with pages:
-                spent[True].append(turn(rig, control, args.seconds))
+                spent[True].append(log_run.turn(rig, control, args.seconds))
         if log_run.traffic_result(rig, generator)["bad"]:
-            raise memif_run.Failed("an answer was wrong")
+            raise bench_rig.Failed("an answer was wrong")
     finally:
         pages.end()
         rig.stop(generator)
@@ -207,7 +176,7 @@ def measure(rig, control, token, args):
     on, off = (min(cycles for cycles, _ in spent[k]) for k in (True, False))
     busy, idle = (statistics.median(share for _, share in spent[k]) for k in (True, False))
     name = f"{args.pages} pages, {args.rate} queries a second"
-    rows = [memif_run.row("page", name, *figures) for figures in (
+    rows = [bench_rig.row("page", name, *figures) for figures in (
         ("cycles_with_pages", round(on), "cycles/query"), ("cycles_without", round(off), "cycles/query"), ("packet_path", round(on / off, 3), "of without"),
         ("control_plane_with_pages", round(busy, 2), "% of a core"), ("control_plane_without", round(idle, 2), "% of a core"),
         ("control_plane_more", round(busy - idle, 2), "% of a core"), ("samples", pages.samples, "samples"))]
@@ -215,48 +184,35 @@ def measure(rig, control, token, args):
 
 
 def run_all(args):
-    run, cpus = tmp / "run", sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
-        raise memif_run.Failed("needs two CPUs: one for the worker, one for the rest")
-    run.mkdir()
-    configure(run, cpus)
-    rig, config = log_run.Rig(args.build, run, cpus, args.niceness), str(run / "weir.yaml")
-    out = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    try:
-        subprocess.run([rig.program("tests/bench/bench_fill"), "-c", config, "-n", str(log_run.NAMES)], check=True)
-        control = rig.put("controlplane/weir-controlplane", "-c", config, **out)
-        rig.put("dataplane/weir-dataplane", "-c", config, **out)
-        rig.wait("the data plane", rig.activated)
-        token = subprocess.run([rig.program("tools/ctl/weirctl"), "-c", config, "token", "create", "page", "--role", "read"], capture_output=True, text=True,
-                               check=True).stdout.split()[-1]
-        os.sched_setaffinity(0, {cpus[1]})
+    bench_rig.certificate(tmp, "subjectAltName=IP:127.0.0.1")
+    with log_run.running(args, tmp / "run", f"""\
+control: {{page: true, listen: [127.0.0.1], allow: [127.0.0.0/8], connections: 192, source_connections: 192,
+  certificates: [{{cert: "{tmp}/cert.pem", key: "{tmp}/key.pem"}}]}}
+""") as (rig, control):
+        token = subprocess.run([rig.program("tools/ctl/weirctl"), "-c", rig.run / "weir.yaml", "token", "create", "page", "--role", "read"],
+                               capture_output=True, text=True, check=True).stdout.split()[-1]
+        os.sched_setaffinity(0, {rig.cpus[1]})
         rows, right = measure(rig, control, token, args)
-    finally:
-        rig.stop_all()
-    print("\n".join(json.dumps(row) for row in rows), flush=True)
+    bench_rig.say(*rows)
     return right
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", required=True, help="a release build tree")
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--pages", type=int, default=50)
     parser.add_argument("--chromium", type=int, default=2, help="so many of them in browsers")
     parser.add_argument("--rate", type=int, default=50000)
     parser.add_argument("--turns", type=int, default=8, help="of each kind")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--niceness", type=int, default=0, help="of all that runs, below 0: before other programs")
-    parser.add_argument("--quick", action="store_true", help="short turns, which show that it works and judge nothing")
-    args = parser.parse_args()
-    if args.quick:
-        args.turns, args.seconds, args.pages = 1, 2, 12
+    args = bench_rig.parse(parser, turns=1, seconds=2, pages=12)
     if args.chromium and not shutil.which("chromium"):
         args.chromium = 0
-    namespaces.enter(tmp)
+    bench_rig.enter(tmp)
     os.setpriority(os.PRIO_PROCESS, 0, args.niceness)
     try:
         return 0 if run_all(args) else 1
-    except memif_run.Failed as why:
+    except bench_rig.Failed as why:
         print(why, file=sys.stderr)
         return 1
 

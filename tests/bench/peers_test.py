@@ -12,9 +12,9 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import cpu_share  # noqa: E402
 import latency_rows  # noqa: E402
-import memif_run  # noqa: E402
 import xdp_peers  # noqa: E402
 
 
@@ -26,7 +26,7 @@ def line(percent, answer, reflect, again=0):
 
 
 def by_metric(lines):
-    return {r["metric"]: r for r in latency_rows.loads_rows(memif_run.row, "memif, hits", lines)}
+    return {r["metric"]: r for r in latency_rows.loads_rows(bench_rig.row, "memif, hits", lines)}
 
 
 class Loads(unittest.TestCase):

@@ -10,9 +10,7 @@ NSD on kernel sockets behind a veth, in turn with ours; and bursts after silence
 Prints JSON lines as bench_path does. Exit status 1: an answer was lost or wrong.
 """
 
-import argparse
 import ctypes
-import json
 import os
 import pathlib
 import random
@@ -26,8 +24,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import memif_run  # noqa: E402
-import namespaces  # noqa: E402
 
 SERVICE, CLIENT, AUTHORITY, QUERIER = "198.18.0.53", "198.18.0.2", "198.18.1.53", "198.18.1.2"
 IDLE_S, ASKS, MISSES, BURSTS, BURST = 5, 80, 40, 20, 256
@@ -39,22 +37,8 @@ CASES = [
     ("af_packet, adaptive: by time", "af_packet", 5, 1500),
 ]
 
-NSD = f"""\
-server:
-  ip-address: {AUTHORITY}
-  username: ""
-  database: ""
-  pidfile: "{tmp}/nsd.pid"
-  xfrdfile: "{tmp}/nsd.xfrd"
-  zonelistfile: "{tmp}/nsd.zones"
-  zonesdir: "{tmp}"
-remote-control:
-  control-enable: no
-zone:
-  name: lab.example
-  zonefile: zone
-"""
 ZONE = """\
+$ORIGIN lab.example.
 @ 3600 IN SOA ns.lab.example. admin.lab.example. 1 3600 900 86400 60
 @ 3600 IN NS ns.lab.example.
 * 3600 IN A 198.18.255.80
@@ -63,11 +47,6 @@ ZONE = """\
 
 def run(command):
     subprocess.run(command, shell=True, check=True)
-
-
-def query(name, ident):
-    wire = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
-    return ident.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + wire + b"\0\1\0\1"
 
 
 class Client:
@@ -82,7 +61,7 @@ class Client:
 
     def send(self, name):
         self.ident = (self.ident + 1) % 65536
-        self.sock.send(query(name, self.ident))
+        self.sock.send(bench_rig.query(name, self.ident))
         return self.ident
 
     def ask(self, name, seconds=2):
@@ -114,7 +93,7 @@ def in_client(function):
     libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/self/ns/net", "rb") as here, open("/run/netns/client", "rb") as there:
         if libc.setns(there.fileno(), 0) != 0:
-            raise memif_run.Failed(os.strerror(ctypes.get_errno()))
+            raise bench_rig.Failed(os.strerror(ctypes.get_errno()))
         try:
             return function()
         finally:
@@ -149,7 +128,7 @@ def start(tree, kind, cpus):
         run("ip link add wt0 type veth peer name wt1 && ip link set wt0 up && ip link set wt1 netns client")
     write_config(kind, cpus)
     weir = memif_run.Weir(tree, tmp)
-    weir.nsd = subprocess.Popen(["nsd", "-d", "-c", f"{tmp}/nsd.conf"], stderr=subprocess.DEVNULL)
+    weir.nsd = bench_rig.nsd(tmp, AUTHORITY, {"lab.example.": ZONE})
     weir.start("controlplane/weir-controlplane")
     dataplane = weir.start("dataplane/weir-dataplane")
     weir.wait("the data plane", weir.activated)
@@ -172,10 +151,8 @@ def stop(weir):
 
 def cpu_s(dataplane):
     """CPU seconds of the worker's thread."""
-    for task in pathlib.Path(f"/proc/{dataplane.pid}/task").iterdir():
-        if (task / "comm").read_text().startswith(("rte-worker", "lcore-worker")):
-            return int((task / "schedstat").read_text().split()[0]) / 1e9
-    raise memif_run.Failed("the worker has no thread")
+    worker, = bench_rig.tasks(dataplane.pid)
+    return bench_rig.ran_ns(worker) / 1e9
 
 
 def busy_percent(dataplane, seconds, rate, client):
@@ -236,7 +213,7 @@ def measure(tree, case, cpus):
         rows += [(f"at_{rate}", percent, "% of a core", None) for rate, percent in loaded]
         rows += [("lost", ours.lost, "queries", None), ("wrong", ours.wrong, "queries", None)]
         for metric, value, unit, reference in rows:
-            print(json.dumps(memif_run.row("power", name, metric, round(value, 2), unit, reference)), flush=True)
+            bench_rig.say(bench_rig.row("power", name, metric, value, unit, reference, digits=2))
         return ours.lost == 0 and ours.wrong == 0
     finally:
         os.sched_setaffinity(0, cpus)
@@ -244,17 +221,13 @@ def measure(tree, case, cpus):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", required=True)
-    args = parser.parse_args()
-    namespaces.enter(tmp)
-    (tmp / "nsd.conf").write_text(NSD)
-    (tmp / "zone").write_text("$ORIGIN lab.example.\n" + ZONE)
+    args = bench_rig.options(__doc__).parse_args()
+    bench_rig.enter(tmp)
     cpus, good = sorted(os.sched_getaffinity(0))[:2], True
     for case in CASES:
         try:
             good &= measure(args.build, case, cpus)
-        except (memif_run.Failed, subprocess.CalledProcessError) as why:
+        except (bench_rig.Failed, subprocess.CalledProcessError) as why:
             print(f"{case[0]}: {why}", file=sys.stderr)
             good = False
     return 0 if good else 1

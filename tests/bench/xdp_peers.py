@@ -19,11 +19,9 @@ the socket. Without --peer both are measured, the second in one round.
 Prints JSON lines as bench_path does. Exit status 1: a server did not answer, or a reply was not NOERROR.
 """
 
-import argparse
 import json
 import os
 import pathlib
-import re
 import shutil
 import statistics
 import subprocess
@@ -32,14 +30,13 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_rig  # noqa: E402
 import cpu_share  # noqa: E402
 import memif_run  # noqa: E402
-import namespaces  # noqa: E402
 import napi_threads  # noqa: E402
+from bench_rig import Failed, figures  # noqa: E402
 
-root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/xdp-peers")
-TARGETS = ["dataplane/weir-dataplane", memif_run.BENCHED, "controlplane/weir-controlplane", "tools/ctl/weirctl"]
 SERVER, CLIENT, CLIENT_SPACE, INTERFACE = "198.18.0.53", "198.18.0.2", "bench-client", "bench-server"
 CLIENT_INTERFACE = napi_threads.own_name("client")
 AUTHORITY_PORT = 5300
@@ -49,10 +46,6 @@ SHARE = 20  # % of a core
 PEERS = ["thread", "softirq"]  # where the client's end receives
 WAIT_S = 30
 REFERENCES = {"reflector": 0.8, "knot": 1.5, "dnsdist": 3.0, "unbound": 3.0}  # weir's replies/s to theirs
-
-
-class Failed(Exception):
-    """What went wrong, in one line."""
 
 
 def run(command, **kw):
@@ -190,44 +183,19 @@ class Dnsdist(Server):
     name = "dnsdist"
 
     def command(self):
-        path = tmp / "dnsdist.conf"
-        path.write_text(f"""setLocal('{SERVER}:53')
+        return bench_rig.dnsdist(tmp, f"""setLocal('{SERVER}:53')
 setACL({{'198.18.0.0/15'}})
 newServer({{address='127.0.0.1:{AUTHORITY_PORT}', healthCheckMode='up'}})
 getPool(''):setCache(newPacketCache(100000))
 """)
-        return ["dnsdist", "--supervised", "--disable-syslog", "-C", str(path)]
 
 
 class Unbound(Server):
     name = "unbound"
 
     def command(self):
-        path = tmp / "unbound.conf"
-        path.write_text(f"""server:
-  interface: {SERVER}
-  num-threads: 1
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{tmp}"
-  pidfile: ""
-  use-syslog: no
-  do-ip6: no
-  do-not-query-localhost: no
-  module-config: "iterator"
-  so-rcvbuf: 4m
-  so-sndbuf: 4m
-  minimal-responses: yes
-  local-zone: "test." nodefault
-  access-control: 198.18.0.0/15 allow
-remote-control:
-  control-enable: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{AUTHORITY_PORT}
-""")
-        return ["unbound", "-d", "-c", str(path)]
+        return bench_rig.unbound(tmp, SERVER, "198.18.0.0/15", 'module-config: "iterator"', "so-sndbuf: 4m", "minimal-responses: yes",
+                                 'local-zone: "test." nodefault', asks=AUTHORITY_PORT)
 
 
 class Weir(Server):
@@ -295,11 +263,6 @@ class Reflector(Weir):
         return self.ctl("stats", "--interval", "0")["dataplane"]["verdicts"]["reflected"] >= replies
 
 
-def figures(out, sent, replies, noerror, per_s):
-    """Those four numbers of what a generator printed; 0 for what is not there."""
-    return tuple(int((re.search(what, out) or [0, "0"])[1]) for what in (sent, replies, noerror, per_s))
-
-
 def kxdpgun_figures(out):
     return figures(out, r"total queries:\s+(\d+)", r"total replies:\s+(\d+)", r"NOERROR:\s+(\d+)",
                    r"total replies:\s+\d+ \((\d+) pps\)")
@@ -359,8 +322,7 @@ def turn(server, generator, loads, seconds):
 
 
 def row(case, metric, value, unit, reference=None):
-    return dict(goal="G10", case=case, metric=metric, value=round(value, 3), unit=unit, reference=reference,
-                ratio=round(value / reference, 3) if reference else None)
+    return bench_rig.row("G10", case, metric, value, unit, reference, digits=3)
 
 
 def rows(servers, case, has_goal=True):
@@ -380,8 +342,7 @@ def rows(servers, case, has_goal=True):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=1, help="of each rate (1)")
     parser.add_argument("--loads", default=LOADS, help=f"RATE:BATCH,... of kxdpgun ({LOADS})")
@@ -423,14 +384,14 @@ def rounds_of(args, cpus, peer, rounds):
     case += "" if peer == "thread" else ", paying for the client's receiving"
     print(case, file=sys.stderr)
     good = all([turn(s, generator, loads, args.seconds) for _ in range(rounds) for s in servers])
-    print("\n".join(json.dumps(r) for r in rows(servers, case, has_goal=peer == "thread")), flush=True)
+    bench_rig.say(*rows(servers, case, has_goal=peer == "thread"))
     return good
 
 
 def main():
     args = arguments()
     napi_threads.before_namespaces()
-    namespaces.enter(tmp)
+    bench_rig.enter(tmp)
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         sys.exit("xdp_peers: needs two CPUs: one for the server, one for the generator")

@@ -11,10 +11,7 @@ Prints JSON lines as bench_path does.
 Exit status 1: a run lost an answer, or a session was not resumed.
 """
 
-import argparse
 import base64
-import json
-import os
 import pathlib
 import re
 import resource
@@ -27,25 +24,20 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1]))
-import namespaces  # noqa: E402
-import nsd_run  # noqa: E402
-from lists_peers import rss_bytes  # noqa: E402
-from miss_cpu import CLIENT, cpu_s, row, service, weirctl  # noqa: E402
+import bench_rig  # noqa: E402
+from bench_rig import CLIENT, SERVICE, cpu_s, memory_bytes  # noqa: E402
 
-root = pathlib.Path(__file__).resolve().parents[3]
 tmp = pathlib.Path("/run/tls-peers")
 NAMES, CONNECTIONS, PATIENCE_S = 1000, 10, 30
 PORTS = {"weir": {"dot": 853, "doh": 443}, "dnsdist": {"dot": 8853, "doh": 8443}}
-TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl"]
-CERTIFICATE = """openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=dns.lab.example
--addext subjectAltName=DNS:dns.lab.example -keyout key.pem -out cert.pem""".split()
+NSD_PORT = 5301
 DNSDIST = f"""setACL({{'0.0.0.0/0'}})
 setTCPRecvTimeout(600)
-newServer({{address='127.0.0.1:{nsd_run.PORT}', healthCheckMode='up'}})
+newServer({{address='127.0.0.1:{NSD_PORT}', healthCheckMode='up'}})
 getPool(''):setCache(newPacketCache(100000))
 local cert, key = '{tmp}/cert.pem', '{tmp}/key.pem'
-addTLSLocal('{service}:{PORTS['dnsdist']['dot']}', cert, key, {{provider='openssl'}})
-addDOHLocal('{service}:{PORTS['dnsdist']['doh']}', cert, key, '/dns-query', {{idleTimeout=600}})
+addTLSLocal('{SERVICE}:{PORTS['dnsdist']['dot']}', cert, key, {{provider='openssl'}})
+addDOHLocal('{SERVICE}:{PORTS['dnsdist']['doh']}', cert, key, '/dns-query', {{idleTimeout=600}})
 """
 # Beside the lab's own keys.
 WEIR = f"""tls:
@@ -64,8 +56,7 @@ def context_make():
 
 
 def question(number):
-    name = b"".join(bytes([len(part)]) + part.encode() for part in f"n{number % NAMES}.tls.example".split(".")) + b"\0"
-    return number.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + name + b"\0\1\0\1"
+    return bench_rig.query(f"n{number % NAMES}.tls.example", number)
 
 
 def ask(connection, number):
@@ -83,7 +74,7 @@ def ask(connection, number):
 
 
 def connect(context, port, session=None):
-    plain = socket.create_connection((service, port), PATIENCE_S)
+    plain = socket.create_connection((SERVICE, port), PATIENCE_S)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return context.wrap_socket(plain, session=session)
 
@@ -125,14 +116,14 @@ class Server:
         """CPU of an answer, us; 0 if one is missing."""
         before, asked = cpu_s(self.pid), rate * seconds
         if kind == "dot":
-            out = self.run("dnsperf", "-m", "dot", "-s", service, "-p", self.ports[kind], "-d", tmp / "names", "-Q", rate,
-                           "-l", seconds, "-c", CONNECTIONS, "-q", 200, "-t", 5)
-            done = int((re.search(r"NOERROR (\d+)", out) or [0, 0])[1])
-            asked = int(re.search(r"Queries sent:\s+(\d+)", out)[1])
+            names = (f"n{i}.tls.example" for i in range(NAMES))
+            asked, _, done = bench_rig.dnsperf_figures(bench_rig.dnsperf(
+                CLIENT, SERVICE, self.ports[kind], names, "-m", "dot", "-Q", rate, "-l", seconds, "-c", CONNECTIONS, "-q", 200, "-t", 5,
+                file=tmp / "names"))
         else:  # dnsperf waits for the id that it sent, dnsdist gives 0
             out = self.run("h2load", "-n", asked, "-c", CONNECTIONS, "-m", 20, f"--rps={rate / CONNECTIONS}",
                            "-i", tmp / f"{self.name}.urls")
-            done = int((re.search(r"status codes: (\d+) 2xx", out) or [0, 0])[1])
+            done, = bench_rig.figures(out, r"status codes: (\d+) 2xx")
         used = cpu_s(self.pid) - before
         print(f"{self.name} {kind}: {asked} sent, {done} answered, {used * 1e6 / max(done, 1):.2f} us each", file=sys.stderr)
         return used * 1e6 / done if 0 < asked == done else 0
@@ -146,11 +137,11 @@ class Server:
 
     def idle(self, count):
         """Bytes of a connection; 0 if one was refused."""
-        before = rss_bytes(self.pid)
+        before = memory_bytes(self.pid)
         client = self.client("idle", self.ports["dot"], count, stdin=subprocess.PIPE)
         opened = client.stdout.readline().strip()
         time.sleep(1)
-        bytes_each = (rss_bytes(self.pid) - before) / count
+        bytes_each = (memory_bytes(self.pid) - before) / count
         client.communicate("")
         print(f"{self.name}: {opened} of {count} connections wait, {bytes_each:.0f} bytes each", file=sys.stderr)
         return bytes_each if opened == str(count) else 0
@@ -158,9 +149,8 @@ class Server:
 
 def wait_for(servers):
     """Until each port of each answers all names, which are in its cache then."""
-    (tmp / "names").write_text("".join(f"n{i}.tls.example A\n" for i in range(NAMES)))
     for server in servers:
-        uri = f"https://{service}:{server.ports['doh']}/dns-query?dns="
+        uri = f"https://{SERVICE}:{server.ports['doh']}/dns-query?dns="
         texts = [base64.urlsafe_b64encode(question(i)).decode().rstrip("=") for i in range(NAMES)]
         (tmp / f"{server.name}.urls").write_text("".join(f"{uri}{text}\n" for text in texts))
     end = time.monotonic() + PATIENCE_S
@@ -171,34 +161,23 @@ def wait_for(servers):
                     sys.exit(f"{server.name} does not answer {kind}: " + (tmp / "log").read_text()[-2000:])
 
 
-def start(command):
-    return subprocess.Popen(command, cwd=tmp, stdout=subprocess.DEVNULL, stderr=(tmp / "log").open("a"))
-
-
 def start_servers(build):
-    subprocess.run(CERTIFICATE, cwd=tmp, check=True, stderr=subprocess.DEVNULL)
+    bench_rig.certificate(tmp, "subjectAltName=DNS:dns.lab.example", name="dns.lab.example")
     (tmp / "key.pem").chmod(0o644)
-    (tmp / "dnsdist.conf").write_text(DNSDIST)
-    nsd_run.start(tmp)  # dnsdist asks over TCP what it was asked over TLS
-    own = {"WEIR_BUILD": build, "build_targets": " ".join(TARGETS)}
-    up = subprocess.run([f"{root}/tools/lab", "up", "--upstream", f"127.0.0.1:{nsd_run.PORT}"],
-                        env=dict(os.environ, **own), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if up.returncode != 0:
-        sys.exit(up.stdout)
+    bench_rig.nsd(tmp, f"127.0.0.1@{NSD_PORT}", {".": bench_rig.ROOT_ZONE})  # dnsdist asks over TCP what it was asked over TLS
+    bench_rig.lab_up(build, "--upstream", f"127.0.0.1:{NSD_PORT}")
     config = pathlib.Path("/run/weir/lab/weir.yaml")
     config.write_text(re.sub(r"^tcp:\n(  .*\n)*", WEIR_TCP, config.read_text(), flags=re.M) + WEIR)
-    if weirctl(build, "config", "reload") is None or weirctl(build, "set", "query_log", "off") is None:
-        sys.exit("weir does not take the configuration")
-    pid = int(pathlib.Path("/run/weir/lab/controlplane.pid").read_text().split()[0])
-    dnsdist = start(["dnsdist", "--supervised", "--disable-syslog", "-C", str(tmp / "dnsdist.conf")])
-    return [Server("weir", pid), Server("dnsdist", dnsdist.pid)]
+    bench_rig.weirctl_must(build, "config", "reload")
+    bench_rig.weirctl_must(build, "set", "query_log", "off")
+    return [Server("weir", bench_rig.lab_pid()), Server("dnsdist", bench_rig.start(tmp, bench_rig.dnsdist(tmp, DNSDIST)).pid)]
 
 
 def emit(goal, case, metric, unit, found, part=1):
     """The goal is `part` of dnsdist's figure."""
     weir, dnsdist = (statistics.median(found[name]) for name in ("weir", "dnsdist"))
-    print(json.dumps(row(goal, case, metric, weir, unit, None)))
-    print(json.dumps(row(goal, case, f"{metric}_to_dnsdist", weir, unit, round(dnsdist * part, 3))), flush=True)
+    asked = {metric: None, f"{metric}_to_dnsdist": round(dnsdist * part, 3)}
+    bench_rig.say(*(bench_rig.row(goal, case, name, weir, unit, of, 3) for name, of in asked.items()))
 
 
 def measure(args, servers):
@@ -232,23 +211,19 @@ def main():
         what, port, count, *how = sys.argv[2:]
         client_idle(int(port), int(count)) if what == "idle" else client_handshakes(int(port), int(count), how == ["resumed"])
         return 0
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser = bench_rig.options(__doc__)
     parser.add_argument("--goals", default="T1,T2,T4", type=lambda text: text.split(","))
     parser.add_argument("--rate", type=int, default=5000, help="queries a second of T1 (5000)")
     parser.add_argument("--seconds", type=int, default=5, help="length of a run of T1 (5)")
     parser.add_argument("--runs", type=int, default=3, help="of each in T1 and T2; the median counts (3)")
     parser.add_argument("--handshakes", type=int, default=1000, help="a run of T2 (1000)")
     parser.add_argument("--connections", type=int, default=2000, help="of T4 (2000)")
-    parser.add_argument("--quick", action="store_true", help="a second of each: whether it works, not how fast")
-    args = parser.parse_args()
-    if args.quick:
-        args.runs, args.seconds, args.rate, args.handshakes, args.connections = 1, 1, 500, 50, 100
-    namespaces.enter(tmp)
+    args = bench_rig.parse(parser, runs=1, seconds=1, rate=500, handshakes=50, connections=100)
+    bench_rig.enter(tmp)
     servers = start_servers(args.build)
     wait_for(servers)
     good = measure(args, servers)
-    subprocess.run([f"{root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+    bench_rig.lab(args.build, "down")
     return 0 if good else 1
 
 
