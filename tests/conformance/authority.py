@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The honest upstream of the conformance tests: what a good resolver says, by the first label of the name.
 
@@ -22,7 +22,7 @@ whatever the word, but for these:
   upper           every owner in upper case;  name: the rdata has names in mixed case
 """
 import json
-import socket
+import pathlib
 import struct
 import sys
 import threading
@@ -38,6 +38,10 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from dnswire import OWN, record
+from scripted import Late, Server
+
 RECORDS = {
     "A": "198.18.200.1", "AAAA": "fd53:0:0:c8::1", "TXT": '"conformance" "second string"', "MX": "10 Mail.c.example.",
     "NS": "Ns.c.example.", "SRV": "1 2 5060 Sip.c.example.", "PTR": "Host.c.example.", "CAA": '0 issue "ca.example"',
@@ -51,23 +55,6 @@ SOA = "ns.c.example. hostmaster.c.example. 7 3600 900 604800 %d"
 APEX = dns.name.from_text("c.example.")
 tries = {}
 lock = threading.Lock()
-
-
-class Log:
-    def __init__(self, path):
-        self.file = open(path, "a", buffering=1)
-
-    def write(self, proto, wire, query, port):
-        entry = {"time": time.monotonic(), "proto": proto, "port": port, "id": query.id, "flags": int(query.flags), "wire": wire.hex()}
-        if query.question:
-            question = query.question[0]
-            entry.update(name=question.name.to_text(), type=dns.rdatatype.to_text(question.rdtype), qclass=question.rdclass)
-        if query.edns >= 0:
-            entry["edns"] = {"version": query.edns, "size": query.payload, "do": bool(query.ednsflags & dns.flags.DO),
-                             "flags": query.ednsflags & 0xffff, "options": [int(option.otype) for option in query.options],
-                             "subnet": [f"{o.address}/{o.srclen}/{o.scopelen}" for o in subnets(query)]}
-        with lock:
-            self.file.write(json.dumps(entry) + "\n")
 
 
 def subnets(query):
@@ -99,8 +86,6 @@ def records(owner, rdtype, word, numbers):
     if word == "raw":
         ttl = numbers[1] if len(numbers) > 1 else ttl
         return [generic(owner, rdtype, ttl, bytes((0xc0 | i & 1) if i % 2 == 0 else 0x0c for i in range(numbers[0])))]
-    if word == "big":
-        return [rrset(owner, "TXT", ttl, '"by texts()"')]
     if word == "turns" and text == "A":
         return [rrset(owner, "A", numbers[0], f"198.18.201.{count_up(owner) % 250}")]
     if word == "order" and text == "A":
@@ -148,24 +133,14 @@ def with_aliases(owner, rdtype, word, numbers):
     return records(owner, rdtype, word, numbers)
 
 
-def answer(query):
+def answer(query, word, numbers):
     """The reply, or None for silence."""
     reply = dns.message.make_response(query, recursion_available=True, our_payload=1232)
-    if not query.question:
-        reply.set_rcode(dns.rcode.FORMERR)
-        return reply
-    question = query.question[0]
-    owner, rdtype = question.name, question.rdtype
-    first = owner.labels[0].decode("latin-1").lower() if owner.labels[0] else ""
-    word, *tail = first.split("-")
-    numbers = [int(t) for t in tail if t.isdigit()]
+    owner, rdtype = query.question[0].name, query.question[0].rdtype
     if word == "dead":
         return None
-    if word == "flaky":
-        if count_up(owner) <= numbers[0]:
-            return None
-    if word == "wait":
-        time.sleep(numbers[0] / 1000)
+    if word == "flaky" and count_up(owner) <= numbers[0]:
+        return None
     if word == "gone":
         with lock:
             word = "ttl" if time.monotonic() - tries.setdefault(owner, time.monotonic()) < 1 else "nx"
@@ -203,22 +178,35 @@ def answer(query):
     return reply
 
 
-def to_wire(query, reply, proto):
-    limit = 65535 if proto == "tcp" else max(512, query.payload if query.edns >= 0 else 512)
-    first = query.question[0].name.labels[0].lower() if query.question else b""
-    if first.startswith((b"ttls", b"ttlof-")):
-        return three_ttls(query)
-    if first.startswith(b"big-"):
-        return texts(query, reply, limit)
-    if first.startswith(b"wide-"):
-        return wide(query, reply, limit)
-    if first.startswith(b"upper"):
+def wires(query, reply, q):
+    """What is sent for it."""
+    limit = 65535 if q.proto == "tcp" else max(512, query.payload if query.edns >= 0 else 512)
+    if q.word in ("ttls", "ttlof"):
+        # What dnspython does not say: an RRset with three TTLs, an error (RFC 2181 5.2), or with any number of 32 bits.
+        ttls = (300, 100, 200) if q.word == "ttls" else q.numbers * 3
+        yield q.reply(*(q.address(bytes([198, 18, 200, i]), ttl) for i, ttl in enumerate(ttls)))
+        return
+    if q.word == "wait":
+        yield Late(q.number() / 1000)
+    if q.word == "big":
+        # dnspython takes 0.1 s for hundreds, and a machine with other things to do much longer than an upstream has. COUNT says
+        # how many, whatever the type.
+        texts = [record(OWN, 16, 300, b"\xc8%03d" % i + b"x" * 197) for i in range(q.number())]
+        whole = with_records(q, reply, texts, limit)
+        if not whole[2] & 2:
+            yield Late(sum(q.numbers[1:]) / 1000)
+        yield whole
+        return
+    if q.word == "wide":
+        yield with_records(q, reply, wide(q), limit)
+        return
+    if q.word == "upper":
         reply.answer = [rrset(dns.name.from_text(r.name.to_text().upper()), r.rdtype, r.ttl, *(d.to_text() for d in r))
                         for r in reply.answer]
     try:
-        return reply.to_wire(max_size=limit)
+        yield reply.to_wire(max_size=limit)
     except dns.exception.TooBig:
-        return cut(reply, dns.flags.TC)
+        yield cut(reply, dns.flags.TC)
 
 
 def cut(reply, flags=0):
@@ -229,102 +217,58 @@ def cut(reply, flags=0):
     return reply.to_wire()
 
 
-def texts(query, reply, limit):
-    """That many texts of 200 bytes: dnspython takes 0.1 s for hundreds, and a machine with other things to do much longer than an
-    upstream has. COUNT says how many, whatever the type."""
-    first = query.question[0].name.labels[0].decode("latin-1")
-    count, *late = map(int, first.split("-")[1:])
-    records = [struct.pack("!HHHIHB", 0xc00c, 16, 1, 300, 201, 200) + b"%03d" % i + b"x" * 197 for i in range(count)]
-    return with_records(query, reply, records, limit, sum(late) / 1000)
-
-
-def with_records(query, reply, records, limit, late=0):
-    whole = cut(reply)
-    end = 12 + len(query.question[0].name.to_wire()) + 4
+def with_records(q, reply, records, limit):
+    whole, end = cut(reply), 12 + len(q.question)
     out = whole[:6] + struct.pack("!H", len(records)) + whole[8:end] + b"".join(records) + whole[end:]
-    if len(out) > limit:
-        return cut(reply, dns.flags.TC)
-    time.sleep(late)
-    return out
+    return out if len(out) <= limit else cut(reply, dns.flags.TC)
 
 
-def wide(query, reply, limit):
+def wide(q):
     """A set as it may be, of any type that may have more than one record."""
-    question = query.question[0]
     host = b"\4%04d\xc0\x0c"
     data = {"A": b"\xc6\x12%c%c", "AAAA": b"\xfd\x53" + b"\0" * 12 + b"%c%c", "NS": host, "PTR": host, "MX": b"\0\x0a" + host,
             "SRV": b"\0\1\0\2\x13\xc4\4%04d\1c\7example\0", "HTTPS": b"\0\1\4%04d\1c\7example\0\0\1\0\3\2h2",
             "CAA": b"\0\5issueca%04d.example", "DS": b"\0\1\x0d\2" + b"%04d" * 8, "DNSKEY": b"\1\1\3\x0d" + b"%04d" * 16,
             "RRSIG": b"\0\1\x0d\3\0\0\1\x2c" + b"\x70\0\0\0\x60\0\0\0" + b"\0\1\1c\7example\0" + b"%04d" * 16,
-            "TXT": b"\x40" + b"%04d" * 16}[dns.rdatatype.to_text(question.rdtype)]
-    length, records = int(question.name.labels[0].split(b"-")[1]), []
-    while sum(map(len, records)) < length:
+            "TXT": b"\x40" + b"%04d" * 16}[dns.rdatatype.to_text(q.type)]
+    records = []
+    while sum(map(len, records)) < q.number():
         i = len(records)
-        rdata = data % ((i,) * data.count(b"%04d") or (i >> 8, i & 255))
-        records.append(struct.pack("!HHHIH", 0xc00c, question.rdtype, 1, 300, len(rdata)) + rdata)
-    return with_records(query, reply, records, limit)
+        records.append(record(OWN, q.type, 300, data % ((i,) * data.count(b"%04d") or (i >> 8, i & 255))))
+    return records
 
 
-def three_ttls(query):
-    """What dnspython does not say: an RRset with three TTLs, an error (RFC 2181 5.2), or with any number of 32 bits."""
-    question = query.to_wire()[12:]
-    end = 0
-    while question[end]:
-        end += 1 + question[end]
-    question = question[:end + 5]
-    out = struct.pack("!6H", query.id, 0x8180, 1, 3, 0, 0) + question
-    ttls = (300, 100, 200) if question[1:5].lower() == b"ttls" else (int(question[7:17].decode()),) * 3
-    for i, ttl in enumerate(ttls):
-        out += struct.pack("!HHHIH4B", 0xc00c, 1, 1, ttl, 4, 198, 18, 200, i)
-    return out
+class Authority(Server):
+    def __init__(self, port, log):
+        self.log = open(log, "a", buffering=1)
+        super().__init__(port)
 
+    def remember(self, q):
+        try:
+            q.query = query = dns.message.from_wire(q.wire)
+        except dns.exception.DNSException:
+            q.query = None
+            return
+        entry = {"time": time.monotonic(), "proto": q.proto, "port": q.source, "id": query.id, "flags": int(query.flags),
+                 "wire": q.wire.hex()}
+        if query.question:
+            question = query.question[0]
+            entry.update(name=question.name.to_text(), type=dns.rdatatype.to_text(question.rdtype), qclass=question.rdclass)
+        if query.edns >= 0:
+            entry["edns"] = {"version": query.edns, "size": query.payload, "do": bool(query.ednsflags & dns.flags.DO),
+                             "flags": query.ednsflags & 0xffff, "options": [int(option.otype) for option in query.options],
+                             "subnet": [f"{o.address}/{o.srclen}/{o.scopelen}" for o in subnets(query)]}
+        with lock:
+            self.log.write(json.dumps(entry) + "\n")
 
-def handle(wire, proto, log, port, send):
-    try:
-        query = dns.message.from_wire(wire)
-    except dns.exception.DNSException:
-        return
-    log.write(proto, wire, query, port)
-    reply = answer(query)
-    if reply is not None:
-        send(to_wire(query, reply, proto))
+    def forks(self, q):
+        return q.proto == "udp" and q.word == "wait"
 
-
-def serve_udp(port, log):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-    sock.bind(("127.0.0.1", port))
-    while True:
-        wire, peer = sock.recvfrom(65535)
-        work = (wire, "udp", log, peer[1], lambda out, peer=peer: sock.sendto(out, peer))
-        if wire[13:18].lower() == b"wait-":
-            threading.Thread(target=handle, args=work, daemon=True).start()
-        else:
-            handle(*work)
-
-
-def serve_connection(conn, log, port):
-    conn.settimeout(10)
-    try:
-        while True:
-            head = conn.recv(2, socket.MSG_WAITALL)
-            if len(head) < 2:
-                break
-            wire = conn.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL)
-            handle(wire, "tcp", log, port, lambda out: conn.sendall(struct.pack("!H", len(out)) + out))
-    except OSError:
-        pass
-    conn.close()
-
-
-def serve_tcp(port, log):
-    server = socket.create_server(("127.0.0.1", port), backlog=128)
-    while True:
-        conn, peer = server.accept()
-        threading.Thread(target=serve_connection, args=(conn, log, peer[1]), daemon=True).start()
+    def answer(self, q):
+        reply = q.query and answer(q.query, q.word, q.numbers)
+        return wires(q.query, reply, q) if reply else ()
 
 
 if __name__ == "__main__":
-    the_log = Log(sys.argv[2])
-    threading.Thread(target=serve_tcp, args=(int(sys.argv[1]), the_log), daemon=True).start()
-    serve_udp(int(sys.argv[1]), the_log)
+    Authority(int(sys.argv[1]), sys.argv[2]).start()
+    threading.Event().wait()

@@ -20,7 +20,6 @@ import os
 import pathlib
 import socket
 import ssl
-import struct
 import sys
 import time
 
@@ -35,6 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 import ask
 import encrypted
 from ask import query
+from dnswire import framed, message_from
 from control import CONFIG as CONFIG_PATH, Control, Refused
 from oracle import judge
 from wait import together, wait as eventually
@@ -131,7 +131,7 @@ class Way:
             for wire in wires:
                 sock.sendall(wire)
         else:
-            sock.sendall(b"".join(struct.pack("!H", len(wire)) + wire for wire in wires))
+            sock.sendall(b"".join(map(framed, wires)))
 
     def receive(self, sock, seconds=PATIENCE):
         """The next message, or None at the end of time or of the connection."""
@@ -141,8 +141,8 @@ class Way:
                 return sock.recv(65535)
             if self.proto == "doh":
                 return sock.reply()
-            return ask.exactly(sock, *struct.unpack("!H", ask.exactly(sock, 2)))
-        except (socket.timeout, ConnectionError, ssl.SSLError):
+            return message_from(sock)
+        except (socket.timeout, ConnectionError, EOFError, ssl.SSLError):
             return None
 
     def exchange(self, wire, seconds=PATIENCE, source=None):

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import socket
-import struct
 import time
 
 import dns.edns
@@ -15,6 +14,7 @@ import dns.rdatatype
 import dns.reversename
 
 import encrypted
+from dnswire import framed, message_from
 from wait import PATIENCE, NotYet, stalls
 
 SERVICE = {4: "198.18.0.53", 6: "fd53::53"}
@@ -83,16 +83,6 @@ class Reply:
         return [int(option.code) for option in self.msg.options if option.otype == dns.edns.EDE]
 
 
-def exactly(sock, count):
-    out = b""
-    while len(out) < count:
-        more = sock.recv(count - len(out))
-        if not more:
-            raise ConnectionError("the connection ended")
-        out += more
-    return out
-
-
 class DnsClient:
     """ask("a.test") returns the Reply. A SERVFAIL fails the test, unless it may_fail; it asks again only if the machine stood
     still meanwhile. `lost` counts datagrams that it sent again, `again` those questions."""
@@ -118,8 +108,8 @@ class DnsClient:
                 sock.flush()
                 return sock.reply()
             if over != "udp":
-                sock.sendall(struct.pack("!H", len(wire)) + wire)
-                return exactly(sock, *struct.unpack("!H", exactly(sock, 2)))
+                sock.sendall(framed(wire))
+                return message_from(sock)
             sock.settimeout(AGAIN)
             for _ in range(max(1, int(PATIENCE / AGAIN))):
                 sock.send(wire)

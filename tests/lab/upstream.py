@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A scripted upstream server: it answers by the first label of the name and remembers each query.
 
-In a test: Upstream(5301), whose `queries` are exact. For scripts: upstream.py PORT LOGFILE [ADDRESS] writes a line for each
+In a test: Upstream(5301), whose `queries` are exact. For scripts: upstream.py PORT LOGFILE [ADDRESS [OK]] writes a line for each
 query: time proto id name type [SUBNET]; while a file LOGFILE.down exists it is silent; LOGFILE.moves has the addresses of `moves`.
 
 A first label is WORD[-TTL]:
-  ok     A 198.18.200.1, or that AAAA;      serial  a counter in the address;   n<NUMBER>  A 198.19.x.y from the number
+  ok     A 198.18.200.1 (OK), or that AAAA;      serial  a counter in the address;   n<NUMBER>  A 198.19.x.y from the number
   slow, wait, lag  ok after 1 s, 0.25 s; after 0.3 s over UDP, for a thousand a second
   dead   never;  fail  SERVFAIL;            nx  NXDOMAIN with SOA;              empty  NODATA;   v4  NODATA for AAAA
   tc     TC over UDP, ok over TCP;          big  20 texts;                      huge  60 over TCP, TC over UDP
@@ -26,32 +26,20 @@ import sys
 import threading
 import time
 
+from dnswire import OWN, Query, name_wire, opt, option, record, soa
+from scripted import Server
+
 DELAYS = {"slow": 1, "wait": 0.25}  # each such query has a thread to itself
 LAG = 0.3  # these have one together
-OWN = b"\xc0\x0c"
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "DS": 43, "DNSKEY": 48, "HTTPS": 65}
-Query = collections.namedtuple("Query", "time proto id name type subnet")
+SUBNET = 8
+Asked = collections.namedtuple("Asked", "time proto id name type subnet")
 
 
-def parse(msg):
-    """Labels, type and the bytes of the question."""
-    labels, at = [], 12
-    while msg[at]:
-        labels.append("".join(chr(c) if 32 < c < 127 else "?" for c in msg[at + 1:at + 1 + msg[at]]))
-        at += 1 + msg[at]
-    return labels, struct.unpack("!H", msg[at + 1:at + 3])[0], msg[12:at + 5]
-
-
-def subnet_of(msg, question):
+def subnet_of(q):
     """(family, source prefix length, address bytes) of the query's option, or None."""
-    at = 12 + len(question) + 11
-    while struct.unpack("!H", msg[10:12])[0] and at + 4 <= len(msg):
-        code, size = struct.unpack("!HH", msg[at:at + 4])
-        if code == 8:
-            family, source, _ = struct.unpack("!HBB", msg[at + 4:at + 8])
-            return family, source, msg[at + 8:at + 4 + size]
-        at += 4 + size
-    return None
+    data = q.option(SUBNET)
+    return data and (*struct.unpack("!HB", data[:3]), data[4:])
 
 
 def subnet_text(found):
@@ -62,34 +50,19 @@ def subnet_text(found):
 
 def with_scope(out, found, scope):
     family, source, data = found
-    option = struct.pack("!HHHBB", 8, 4 + len(data), family, source, scope) + data
-    return out[:10] + struct.pack("!H", 1) + out[12:] + b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(option)) + option
+    return out[:10] + b"\0\1" + out[12:] + opt(options=option(SUBNET, struct.pack("!HBB", family, source, scope) + data))
 
 
-def reply(msg, question, rcode=0, answers=(), authority=(), flags=0x8180):
-    head = struct.pack("!2s5H", msg[:2], flags | rcode, 1, len(answers), len(authority), 0)
-    return head + question + b"".join(answers) + b"".join(authority)
+class Upstream(Server):
+    """`down`: it is silent. `ok`: what most names have."""
 
-
-def rr(owner, rtype, ttl, rdata):
-    return owner + struct.pack("!HHIH", rtype, 1, ttl, len(rdata)) + rdata
-
-
-class Upstream:
-    """Listens once it is made. `down`: it is silent. `inside`: a context in which the sockets are opened."""
-
-    threads = "serve_tcp", "serve_lagging", "serve_udp"
+    ok, lasting, threads = bytes([198, 18, 200, 1]), False, ("serve_tcp", "serve_lagging", "serve_udp")
 
     def __init__(self, port, address="127.0.0.1", inside=contextlib.nullcontext):
+        super().__init__(port, address, inside)
         self.address, self.queries, self.serial, self.moves, self.down = f"{address}:{port}", [], 0, [], False
         self.lock, self.lagging, self.kept = threading.Lock(), queue.SimpleQueue(), None
-        with inside():
-            self.tcp = socket.create_server((address, port))
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-            self.udp.bind((address, port))
-        for work in self.threads:
-            threading.Thread(target=getattr(self, work), daemon=True).start()
+        self.start()
 
     # What a test asks.
     def all(self):
@@ -125,48 +98,42 @@ class Upstream:
                 send()
 
     # What it answers.
-    def remember(self, proto, msg):
-        labels, qtype, question = parse(msg)
-        found = subnet_of(msg, question)
-        self.queries.append(Query(time.monotonic(), proto, struct.unpack("!H", msg[:2])[0], ".".join(labels), qtype,
-                                  subnet_text(found) if found else ""))
+    def remember(self, q):
+        name, found = "".join(c if " " < c < "\x7f" else "?" for c in ".".join(q.labels)), subnet_of(q)
+        self.queries.append(Asked(time.monotonic(), q.proto, q.id, name, q.type, subnet_text(found) if found else ""))
 
-    def answer(self, msg, proto):
+    def answer(self, q):
         """The replies, after the word's delay."""
-        labels, qtype, question = parse(msg)
-        word, _, ttl = labels[0].lower().partition("-") if labels else ("ok", "", "")
-        if word == "dead" or self.down:
+        if q.word == "dead" or self.down:
             return []
-        time.sleep(DELAYS.get(word, 0))
-        found = subnet_of(msg, question)
-        out = self.answer_of(msg, question, qtype, proto, found, word, int(ttl) if ttl.isdigit() else 300)
-        return [with_scope(one, found, found[1] if word == "near" else 0) for one in out] if found else out
+        time.sleep(DELAYS.get(q.word, 0))
+        found, out = subnet_of(q), self.answer_of(q)
+        return [with_scope(one, found, found[1] if q.word == "near" else 0) for one in out] if found else out
 
-    def answer_of(self, msg, question, qtype, proto, found, word, ttl):
-        soa = rr(OWN, 6, 60, b"\0\0" + struct.pack("!5I", 1, 3600, 900, 604800, 60))
+    def answer_of(self, q):
+        word, ttl, no_data = q.word or "ok", q.number(300), {"counts": (1, 0, 1, 0)}
         if word == "fail":
-            return [reply(msg, question, 2)]
+            return [q.reply(flags=0x8182)]
         if word == "nx":
-            return [reply(msg, question, 3, authority=[soa])]
-        if word in ("tc", "huge") and proto == "udp":
-            return [reply(msg, question, flags=0x8380)]
-        if word == "moves" and qtype == 1:
-            return [reply(msg, question, answers=[rr(OWN, 1, ttl, socket.inet_aton(a)) for a in self.moves])]
-        if word in ("empty", "moves") or (word == "v4" and qtype == 28) or qtype not in (1, 16, 28):
-            return [reply(msg, question, authority=[soa])]
-        if qtype == 16 or word == "big":
-            text = [rr(OWN, 16, ttl, bytes([200]) + b"x" * 199 + bytes([65 + i])) for i in range(60)]
-            return [reply(msg, question, answers=text[:{"big": 20, "huge": 60}.get(word, 1)])]
-        rdata = self.address_of(word, found)
-        if qtype == 28:
+            return [q.reply(soa(OWN), flags=0x8183, **no_data)]
+        if word in ("tc", "huge") and q.proto == "udp":
+            return [q.truncated()]
+        if word == "moves" and q.type == 1:
+            return [q.reply(*(q.address(socket.inet_aton(a), ttl) for a in self.moves))]
+        if word in ("empty", "moves") or (word == "v4" and q.type == 28) or q.type not in (1, 16, 28):
+            return [q.reply(soa(OWN), **no_data)]
+        if q.type == 16 or word == "big":
+            text = [record(OWN, 16, ttl, bytes([200]) + b"x" * 199 + bytes([65 + i])) for i in range(60)]
+            return [q.reply(*text[:{"big": 20, "huge": 60}.get(word, 1)])]
+        rdata = self.address_of(word, subnet_of(q))
+        if q.type == 28:
             rdata = bytes.fromhex("fd53") + b"\0" * 12 + rdata[2:]
-        good = reply(msg, question, answers=[rr(OWN, qtype, ttl, rdata)])
+        good = q.reply(record(OWN, q.type, ttl, rdata))
         if word.startswith("cname_"):
-            target = b"".join(bytes([len(part)]) + part.encode() for part in word.split("_")[1:]) + b"\0"
-            good = reply(msg, question, answers=[rr(OWN, 5, ttl, target), rr(target, qtype, ttl, rdata)])
+            target = name_wire(word.removeprefix("cname_").replace("_", "."))
+            good = q.reply(record(OWN, 5, ttl, target), record(target, q.type, ttl, rdata))
         if word == "lie":
-            wrong_id = struct.pack("!H", struct.unpack("!H", msg[:2])[0] ^ 1) + good[2:]
-            return [good[:12] + b"\x04evil" + good[12 + 5:], wrong_id, good]
+            return [good[:12] + b"\x04evil" + good[12 + 5:], struct.pack("!H", q.id ^ 1) + good[2:], good]
         return [good]
 
     def address_of(self, word, found):
@@ -179,45 +146,35 @@ class Upstream:
             return bytes([198, 19, int(word[1:]) >> 8 & 255, int(word[1:]) & 255])
         if word.startswith("ip_"):
             return bytes(int(byte) for byte in word.split("_")[1:])
-        return bytes([198, 18, 200, 1])
+        return self.ok
 
     # How it serves.
-    def send_udp(self, msg, peer):
-        for out in self.answer(msg, "udp"):
-            with contextlib.suppress(OSError):  # the interface is away with its data plane
-                self.udp.sendto(out, peer)
+    def forks(self, q):
+        return q.proto == "udp" and q.word in DELAYS
 
     def serve_udp(self):
         while True:
             select.select([self.udp], [], [])
             with self.lock:
-                msg, peer = self.udp.recvfrom(65535)
-                self.remember("udp", msg)
+                wire, peer = self.udp.recvfrom(65535)
+                q = Query(wire, "udp", peer[1])
+                self.remember(q)
+
+                def perform(q=q, peer=peer):
+                    self.perform(q, lambda item: self.send_udp(item, peer))
                 if self.kept is not None:
-                    self.kept.append(lambda msg=msg, peer=peer: self.send_udp(msg, peer))
+                    self.kept.append(perform)
                     continue
-            if msg[13:17].lower() in (b"slow", b"wait"):
-                threading.Thread(target=self.send_udp, args=(msg, peer), daemon=True).start()
-            elif msg[13:17].lower() == b"lag-":
-                self.lagging.put((time.monotonic() + LAG, msg, peer))
+            if q.word == "lag":
+                self.lagging.put((time.monotonic() + LAG, perform))
             else:
-                self.send_udp(msg, peer)
+                perform()
 
     def serve_lagging(self):
         while True:
-            due, msg, peer = self.lagging.get()
+            due, perform = self.lagging.get()
             time.sleep(max(due - time.monotonic(), 0))
-            self.send_udp(msg, peer)
-
-    def serve_tcp(self):
-        while True:
-            conn, _ = self.tcp.accept()
-            conn.settimeout(3)
-            with conn, contextlib.suppress(OSError, struct.error):
-                msg = conn.recv(struct.unpack("!H", conn.recv(2, socket.MSG_WAITALL))[0], socket.MSG_WAITALL)
-                self.remember("tcp", msg)
-                for out in self.answer(msg, "tcp"):
-                    conn.sendall(struct.pack("!H", len(out)) + out)
+            perform()
 
 
 class Logged(Upstream):
@@ -230,18 +187,20 @@ class Logged(Upstream):
         self.log, self.path = open(log, "a", buffering=1), log
         super().__init__(port, *address)
 
-    def remember(self, proto, msg):
-        super().remember(proto, msg)
-        q = self.queries.pop()
-        self.log.write(f"{q.time:.6f} {proto} {q.id} {q.name} {q.type} {q.subnet}".rstrip() + "\n")
+    def remember(self, q):
+        super().remember(q)
+        one = self.queries.pop()
+        self.log.write(f"{one.time:.6f} {one.proto} {one.id} {one.name} {one.type} {one.subnet}".rstrip() + "\n")
 
-    def answer(self, msg, proto):
+    def answer(self, q):
         self.down = os.path.exists(self.path + ".down")
-        if msg[13:18].lower() == b"moves":
+        if q.word == "moves":
             with open(self.path + ".moves") as file:
                 self.moves = file.read().split()
-        return super().answer(msg, proto)
+        return super().answer(q)
 
 
 if __name__ == "__main__":
-    Logged(int(sys.argv[1]), *sys.argv[2:]).serve_udp()
+    server = Logged(int(sys.argv[1]), *sys.argv[2:4])
+    server.ok = socket.inet_aton((sys.argv[4:] or ["198.18.200.1"])[0])
+    server.serve_udp()

@@ -142,7 +142,7 @@ lab_by_port() {
 }
 client_upstream_listens() { [ "$(client ss -Htunl 'src 198.18.0.2 and sport = :53' | wc -l)" = 2 ]; }
 by_port() { weirctl --json upstreams | jq -e '.upstreams[] | .via == "port" and .state == "up"'; } # is that server asked so?
-# zone PORT LOG: an upstream of chaos_zone.py, which has no TCP
+# zone PORT LOG: an upstream of chaos_zone.py, which serves UDP alone
 zone() {
 	$python "$smoke_dir/rig/chaos_zone.py" "$1" "$2" &
 	zone=$!

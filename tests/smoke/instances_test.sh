@@ -10,6 +10,7 @@ if [ -z "$huge" ]; then
 	huge=/mnt
 	mount -t hugetlbfs -o pagesize=2M none $huge || { echo "skipped: no hugetlbfs"; exit 77; }
 fi
+unset WEIR_CLOCK # a file of this /run, where a box has its own
 declare -A holder
 box() { local number=$1 && shift && nsenter --target "${holder[$number]}" --mount --net -- "$@"; }
 ctl() { local number=$1 && shift && box "$number" "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml "$@"; }
@@ -24,8 +25,7 @@ make_box() {
 	holder[$1]=$!
 	eventually apart "$1" || return
 	box "$1" bash -c 'mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm && ip link set lo up' || return
-	sed "s/198, 18, 200, 1/198, 18, 20$1, 1/" "$root/tests/lab/upstream.py" >"/proc/${holder[$1]}/root/run/up.py"
-	box "$1" $python /run/up.py 5301 /run/up.log &
+	box "$1" $python "$root/tests/lab/upstream.py" 5301 /run/up.log 127.0.0.1 198.18.20$1.1 &
 	eventually box_listens "$1"
 }
 apart() { [ "$(readlink "/proc/${holder[$1]}/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
@@ -78,5 +78,5 @@ same "and removed the folder that nobody has" 1 "$(folders)"
 same "box 2 answers" 198.18.202.1 "$(ask 2 ok-3000.x.test)"
 check "box 2 goes down" box 2 "$lab" down
 same "nothing is left in the mount" '' "$(ls -A $huge)"
-kill "${holder[@]}" $(pgrep -f /run/up.py) 2>/dev/null
+kill "${holder[@]}" $(pgrep -f /run/up.log) 2>/dev/null
 finish

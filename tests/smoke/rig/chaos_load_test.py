@@ -8,9 +8,15 @@ from types import SimpleNamespace
 
 sys.dont_write_bytecode = True
 import chaos_zone  # noqa: E402
+from dnswire import Query  # noqa: E402
 from chaos_load import Question  # noqa: E402
 
 NAME = "s1.short.test"
+
+
+def answer_to(question, serial):
+    asked = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + question.body
+    return chaos_zone.answer(Query(asked), serial)
 
 
 class Oracle(unittest.TestCase):
@@ -18,8 +24,7 @@ class Oracle(unittest.TestCase):
         self.question = Question("short", NAME, SimpleNamespace(peer=bytes(6), mac=bytes(6)), "198.18.0.100")
 
     def reply(self, serial, sent, received):
-        asked = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + self.question.body
-        return self.question.judge(chaos_zone.answer(asked, serial)[0], sent, received)[0]
+        return self.question.judge(answer_to(self.question, serial), sent, received)[0]
 
     def test_in_order(self):
         self.assertEqual([self.reply(n, n, n + 0.1) for n in (1, 2, 2, 7)], ["ok"] * 4)
@@ -41,8 +46,7 @@ class Oracle(unittest.TestCase):
 
     def test_other_faults_stay_faults(self):
         other = Question("short", "s2.short.test", SimpleNamespace(peer=bytes(6), mac=bytes(6)), "198.18.0.100")
-        asked = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + other.body
-        self.assertEqual(self.question.judge(chaos_zone.answer(asked, 1)[0], 1, 2)[0], "another question")
+        self.assertEqual(self.question.judge(answer_to(other, 1), 1, 2)[0], "another question")
 
 
 if __name__ == "__main__":

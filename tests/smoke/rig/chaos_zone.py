@@ -8,45 +8,42 @@ Three AAAA records, fd53:0:0:<CRC-32 of the name>:<serial, 32 bits>:<1, 2, 3>; t
 whatever the name. So an answer that mixes two, belongs to another name or is older than one seen before shows itself.
 The first letter of a name sets its TTL.
 """
-import socket
+import itertools
+import pathlib
 import struct
 import sys
 import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
+from dnswire import OWN, record  # noqa: E402
+from scripted import Server  # noqa: E402
 
 TTL = {"c": 3600, "s": 1, "m": 3}
 RECORDS = 3
 
 
-def rdata(name, serial, index):
-    return b"\xfd\x53\0\0\0\0" + struct.pack("!IIH", zlib.crc32(name), serial, index)
+def answer(q, serial):
+    head = b"\xfd\x53\0\0\0\0" + struct.pack("!II", zlib.crc32(q.text.encode()), serial)
+    return q.reply(*(record(OWN, 28, TTL.get(q.text[:1], 60), head + struct.pack("!H", i + 1)) for i in range(RECORDS)))
 
 
-def answer(msg, serial):
-    """The reply and the name in lower case."""
-    labels, at = [], 12
-    while msg[at]:
-        labels.append(msg[at + 1:at + 1 + msg[at]].decode("ascii", "replace").lower())
-        at += 1 + msg[at]
-    name = ".".join(labels)
-    ttl = TTL.get(name[:1], 60)
-    records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", 28, 1, ttl, 16) + rdata(name.encode(), serial, i + 1)
-                       for i in range(RECORDS))
-    return msg[:2] + struct.pack("!5H", 0x8180, 1, RECORDS, 0, 0) + msg[12:at + 5] + records, name
+def zone_pairs(log):
+    """(name, serial) of each answer that was given."""
+    with open(log) as lines:
+        return {(name, int(serial)) for name, serial in (line.split() for line in lines if line.endswith("\n"))}
 
 
-def main():
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-    sock.bind(("127.0.0.1", int(sys.argv[1])))
-    with open(sys.argv[2], "a", buffering=1) as log:
-        serial = 0
-        while True:
-            msg, addr = sock.recvfrom(65535)
-            serial += 1
-            out, name = answer(msg, serial)
-            log.write(f"{name or '.'} {serial}\n")  # the root: weir's own check of a server
-            sock.sendto(out, addr)
+class Zone(Server):
+    threads = ("serve_udp",)
+    serials = itertools.count(1)
+    log = None
+
+    def answer(self, q):
+        serial = next(self.serials)
+        self.log.write(f"{q.text or '.'} {serial}\n")  # the root: weir's own check of a server
+        yield answer(q, serial)
 
 
 if __name__ == "__main__":
-    main()
+    Zone.log = open(sys.argv[2], "a", buffering=1)
+    Zone(int(sys.argv[1])).serve_udp()
