@@ -57,14 +57,14 @@ check "nor a blocked name" eventually logged blocked.test none rules
 server='address: 127.0.0.1:5303, name: nsd, trust_ad: true'
 check "validation" settings 'validate: true'
 questions >$tmp/questions
-$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 <$tmp/questions >$tmp/unbound.txt
-client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$tmp/questions >$tmp/weir.txt
+$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
 check "more than 300 answers" test "$(wc -l <$tmp/weir.txt)" -gt 300
 check "those of unbound" diff $tmp/unbound.txt $tmp/weir.txt
 check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80
 check "some bogus" test "$(grep -c SERVFAIL $tmp/weir.txt)" -gt 80
 check "some insecure" test "$(grep -c 'NOERROR -- A' $tmp/weir.txt)" -gt 10
-client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$tmp/questions >$tmp/again.txt
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/again.txt
 check "the same from the cache" diff $tmp/weir.txt $tmp/again.txt
 
 check "counted: secure" test "$(validation secure)" -gt 40

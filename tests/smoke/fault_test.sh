@@ -38,7 +38,7 @@ sites=("$@")
 [ $# -gt 0 ] || for site in $(all_sites); do in_turn && sites+=("$site"); done
 check "all sites that are left out are sites" all_known
 
-load() { client $python "$smoke_dir/rig/fault_load.py" $service "$@"; }
+load() { client $python "$smoke_dir/rig/fault_load.py" "$@"; }
 
 list=$tmp/grows.list
 echo n0.listed.test >$list

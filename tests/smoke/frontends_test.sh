@@ -30,7 +30,7 @@ sys.path.insert(0, "$smoke_dir/rig")
 from tcp_load import *
 
 def asked(sock, name="ok-3000.cached.test"):
-    sock.sendall(frame(query(name)))
+    sock.sendall(framed(query(name)))
     reply = read_reply(sock)
     assert reply and good(reply), reply
     return sock

@@ -37,7 +37,7 @@ restarts() { # restarts KIND SIGNAL RATE RESTARTS
 	local ready=serving:
 	[ "$1" = xdp ] && ready='workers receive the queries'
 	"$lab" stop dataplane || return
-	$python "$smoke_dir/rig/restart_load.py" $ns $service ok-3000.cached.test "$3" "$4" "$2" "$ready" \
+	$python "$smoke_dir/rig/restart_load.py" $service ok-3000.cached.test "$3" "$4" "$2" "$ready" \
 		/run/weir/lab/dataplane.log ${into[@]+"${into[@]}"} "$dataplane" -c $config >$tmp/rows
 }
 removed() { # removed KIND: the data plane ends with status 1, and says why

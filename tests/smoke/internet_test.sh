@@ -7,7 +7,7 @@ SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}
 . "$(dirname "$0")/_init.sh"
 . "$smoke_dir/rig/internet.sh"
 
-ask() { $python "$smoke_dir/rig/internet_ask.py" "$@"; }
+ask() { $python "$smoke_dir/rig/dnssec_ask.py" "$@"; }
 check "zones" $python "$smoke_dir/rig/internet_make.py" $zones
 check "their servers" servers_start 1 2 3 4 5 6 7
 check "more than 200 zones" test "$(cat $zones/ns[1-5].list | wc -l)" -gt 200
@@ -37,7 +37,7 @@ lines_of() { awk -F '\t' "NR == FNR { of[\$1]; next } \$1 in of && ($2) { print 
 again_from() {
 	local address=$1 in=
 	[ $address != weir ] || { address=$service in=client; }
-	$in $python "$smoke_dir/rig/internet_ask.py" $address "$2" >$zones/new &&
+	$in $python "$smoke_dir/rig/dnssec_ask.py" $address "$2" >$zones/new &&
 		awk -F '\t' 'FILENAME == ARGV[1] { new[$1] = $0; next } { print $1 in new ? new[$1] : $0 }' $zones/new "$3" >$zones/merged && mv $zones/merged "$3"
 }
 # intended FILE: the broken zones with another error than the one that is meant
@@ -53,9 +53,9 @@ timeouts_again() {
 }
 ask 127.0.0.1 5302 <$zones/questions >$zones/unbound
 check "a validating forwarder" settings "servers: [{address: 127.0.0.1:5304, name: unbound}]"
-client $python "$smoke_dir/rig/internet_ask.py" $service 53 <$zones/questions >$zones/forward
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$zones/questions >$zones/forward
 check "from the root" settings "mode: recursive"
-client $python "$smoke_dir/rig/internet_ask.py" $service 53 <$zones/questions >$zones/recursive
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$zones/questions >$zones/recursive
 wait $asks_bind
 for mode in forward recursive; do
 	check "$mode: answers and verdicts of unbound and BIND" compared $zones/$mode
@@ -69,7 +69,7 @@ done
 # Random names below a signed zone: once their NSEC records are proven nothing leaves for its server.
 names() { for i in $(seq "$1"); do echo "r$RANDOM-$i.$2 A"; done; } # names COUNT ZONE
 nxdomains() { # nxdomains COUNT ZONE: answers of weir to so many random names
-	names "$1" "$2" | client $python "$smoke_dir/rig/internet_ask.py" $service 53 | grep -c $'NXDOMAIN\tAD'
+	names "$1" "$2" | client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 | grep -c $'NXDOMAIN\tAD'
 }
 asked() { # nothing if one of them has no count
 	local one other
@@ -85,7 +85,7 @@ check "come from what is proven" test $more -ge 0 -a $more -lt 10
 
 # A zone of which one server is right, and another one is not.
 for i in 0 1 2 3 4 5 6 7; do echo "w$i.half.alpha. A"; done |
-	client $python "$smoke_dir/rig/internet_ask.py" $service 53 >$tmp/half
+	client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 >$tmp/half
 same "a wrong server beside a right one" 8 "$(grep -c $'NOERROR\tAD\t.* A 192\.0\.2\.1 ' $tmp/half)"
 
 # The next answer to a name that was flushed is its server's.

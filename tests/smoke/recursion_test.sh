@@ -41,8 +41,8 @@ check "weirctl why" grep -q recursion <(weirctl why www.good.alpha)
 
 check "and validated" settings 'mode: recursive' true
 questions >$tmp/questions
-$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 <$tmp/questions >$tmp/unbound.txt
-client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 <$tmp/questions >$tmp/weir.txt
+$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
 check "more than 120 names" test "$(wc -l <$tmp/questions)" -gt 120
 check "answers and verdicts of unbound" diff $tmp/unbound.txt $tmp/weir.txt
 check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80

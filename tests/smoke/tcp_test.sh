@@ -45,7 +45,7 @@ client timeout 60 $python -c "
 import sys; sys.path.insert(0, '$smoke_dir/rig')
 from tcp_load import *
 socks = [connect() for _ in range(10)]
-socks[-1].sendall(frame(query('ok-3000.cached.test')))
+socks[-1].sendall(framed(query('ok-3000.cached.test')))
 assert good(read_reply(socks[-1]))"
 same "of ten connections of one client three stay" 7 "$(tcp_count ended.evicted_client)"
 sed -i 's/per_client: 3/enabled: false/' "$config"

@@ -8,34 +8,26 @@ import random
 import sys
 import time
 
-from wire import Port, query, udp4
+from wire import SERVICE4, Port, query, udp4
+import ask_many
+from dnswire import rcode
 
 
-def ask_all(port, names, rate=4000):
-    """rcode by name; queries every name until it is answered, at most 8 times. SERVFAIL is weir's reply to a miss when its
-    upstream is late, as on a machine with other things to do: asked again, and ever slower."""
-    rcode, left = {}, dict(enumerate(names))
-    for turn in range(8):
-        for count, (ident, name) in enumerate(list(left.items())):
-            port.send(udp4(port.mac, port.peer, "198.18.0.60", 1024 + ident % 60000,
-                           query(name, ident=ident & 0xFFFF)))
-            if count % 40 == 0:
-                time.sleep(40 * 2 ** turn / rate)
-        late = set()
-        for _, dport, msg in port.collect(4, len(left)):
-            ident = int.from_bytes(msg[:2], "big")
-            if ident in left and msg[3] & 15 != 2:
-                rcode[left.pop(ident)] = msg[3] & 15
-            elif ident in left:
-                late.add(ident)
-        if not left:
-            break
-        time.sleep(2 if late else 0)  # for so long a failure is kept
+def ask_all(names):
+    """rcode by name. SERVFAIL is weir's reply to a miss when its upstream is late, as on a machine with other things to do: asked
+    again when the failure is kept no longer."""
+    codes = {}
+
+    def answered(ident, reply):
+        codes[names[ident]] = rcode(reply)
+        return rcode(reply) != 2
+
+    left = ask_many.ask_all(SERVICE4, {i: query(name, ident=i) for i, name in enumerate(names)}, answered, 60, again_s=2)
     assert not left, f"{len(left)} names got no answer"
-    return rcode
+    return codes
 
 
-def names(port, path):
+def names(path):
     rng = random.Random(5)
     listed_all = [line.strip() for line in open(path)]
     known = set(listed_all)
@@ -48,7 +40,7 @@ def names(port, path):
     below = [f"a.b{i}.{n}" for i, n in enumerate(listed[:700])]
     alike = [m for n in listed for m in (f"x{n}", f"{n}x", n.split(".", 1)[1]) if m.count(".") and not covered(m)]
     for kind, asked, want in (("listed", listed, 3), ("below", below, 3), ("look-alike", alike[:2500], 0)):
-        got = ask_all(port, asked)
+        got = ask_all(asked)
         wrong = [n for n, rcode in got.items() if rcode != want]
         print(f"{len(asked)} {kind}: {len(wrong)} wrong {wrong[:5]}")
         assert asked and not wrong
@@ -57,7 +49,7 @@ def names(port, path):
 def steady(port):
     """24,000 queries, 2,000 a second on a machine that can: half cached, half blocked; each must be answered, and rightly."""
     rate, count = 2000, 24000
-    assert set(ask_all(port, [f"ok-3000.{number}.steady.test" for number in range(50)]).values()) == {0}
+    assert set(ask_all([f"ok-3000.{number}.steady.test" for number in range(50)]).values()) == {0}
     port.collect(1)  # late ones too
     print("begins", flush=True)
     begin, sent, got, wrong, silence, last = time.monotonic(), 0, set(), 0, 0.0, time.monotonic()
@@ -87,6 +79,6 @@ def steady(port):
 
 if __name__ == "__main__":
     if sys.argv[1] == "names":
-        names(Port(), sys.argv[2])
+        names(sys.argv[2])
     else:
         steady(Port())

@@ -29,15 +29,11 @@ def sweep(load):
     load.good["cached"].clear()
     for attempt in range(TRIES):
         for n, q in enumerate(missing):
-            load.waiting[(20000 + attempt, n)] = (q, time.monotonic())
-            load.port.sock.send(q.frame(20000 + attempt, n))
+            load.send(q, (20000 + attempt, n), time.monotonic())
             if n % BURST == BURST - 1:
                 time.sleep(PAUSE_S)
                 load.take(time.monotonic())
-        end = time.monotonic() + WAIT_S
-        while load.waiting and time.monotonic() < end:
-            load.take(time.monotonic())
-            time.sleep(0.001)
+        load.settle(WAIT_S)
         missing = [q for q, _ in load.waiting.values()]
         load.waiting.clear()
         if not missing:
@@ -61,9 +57,8 @@ def first_service(load, timeout_s=60):
     q, ident = load.pools["cached"][0], 0
     while time.monotonic() < end:
         ident += 1
-        load.waiting[(19999, ident)] = (q, time.monotonic())
         try:
-            load.port.sock.send(q.frame(19999, ident))
+            load.send(q, (19999, ident), time.monotonic())
             time.sleep(0.002)
             load.take(time.monotonic())
         except OSError:
@@ -102,8 +97,7 @@ def one_kill(load, lab, what, dice):
 def main():
     chaos_load.CACHED, chaos_load.BLOCKED, chaos_load.SHORT = int(NAMES), 1, 1
     load, lab, dice = chaos_load.Load(1000, int(SEED)), Lab(LAB), random.Random(int(SEED))
-    if not load.warm():
-        raise SystemExit(f"cannot warm up: {len(load.waiting)} unanswered, {load.bad[:3]}")
+    load.warm()
     what = ["controlplane", "dataplane"] if PROCESS == "both" else [PROCESS]
     rows = []
     for n in range(int(TIMES)):

@@ -151,32 +151,45 @@ class Load(threading.Thread):
         self.port.sock = sock
         self.reopened += 1
 
-    def send_one(self, now):
+    def miss_name(self, n):
+        return f"m{n}.miss.test"
+
+    def pick(self):
         kind = self.random.choice(self.kinds)
-        if kind == "miss":
-            self.misses += 1
-            q = self.ask("miss", f"m{self.misses}.miss.test", self.misses)
-        else:
-            q = self.random.choice(self.pools[kind])
+        if kind != "miss":
+            return self.random.choice(self.pools[kind])
+        self.misses += 1
+        return self.ask("miss", self.miss_name(self.misses), self.misses)
+
+    def send_one(self, now):
+        q = self.pick()
         self.seq += 1
         key = (10000 + (self.seq >> 16) % 50000, self.seq & 0xFFFF)
+        self.sent[q.kind] += 1
+        self.send(q, key, now)
+
+    def send(self, q, key, now):
         self.waiting[key] = (q, now)
-        self.sent[kind] += 1
         self.port.sock.send(q.frame(*key))
 
     def take(self, now):
         for _, dport, msg in self.port.drain():
-            entry = self.waiting.pop((dport, struct.unpack("!H", msg[:2])[0]), None)
-            if entry is None:
-                continue  # the probe of reopen, or later than the deadline
-            q, when = entry
-            verdict, serial = q.judge(msg, when, now)
-            if verdict == "ok":
-                self.good[q.kind].append((now, q, serial))
-                if serial:
-                    self.pairs.add((q.name, serial))
-            else:
-                self.bad.append((when, q.kind, verdict, q.name))
+            self.judge(now, (dport, struct.unpack("!H", msg[:2])[0]), msg)
+
+    def judge(self, now, key, msg):
+        """When the question was sent that this is the right answer to, or None."""
+        entry = self.waiting.pop(key, None)
+        if entry is None:
+            return None  # the probe of reopen, or later than the deadline
+        q, when = entry
+        verdict, serial = q.judge(msg, when, now)
+        if verdict != "ok":
+            self.bad.append((when, q.kind, verdict, q.name))
+            return None
+        self.good[q.kind].append((now, q, serial))
+        if serial:
+            self.pairs.add((q.name, serial))
+        return when
 
     def expire(self, now):
         for key, (q, when) in list(self.waiting.items()):
@@ -219,16 +232,23 @@ class Load(threading.Thread):
             raise
 
     def warm(self):
-        """Every pooled name once, slowly; true when all are right."""
+        """Every pooled name once, slowly; all are right."""
         for pool in self.pools.values():
-            for n, q in enumerate(pool):
-                self.waiting[(9000, n)] = (q, time.monotonic())
-                self.port.sock.send(q.frame(9000, n))
-                if n % 10 == 9:
-                    time.sleep(0.005 * PATIENCE ** 2)
-                    self.take(time.monotonic())
-            end = time.monotonic() + 20
-            while self.waiting and time.monotonic() < end:
+            self.ask_each(pool, 10, 0.005)
+
+    def ask_each(self, pool, burst, pause_s):
+        for n, q in enumerate(pool):
+            self.send(q, (9000, n), time.monotonic())
+            if n % burst == burst - 1:
+                time.sleep(pause_s * PATIENCE ** 2)
                 self.take(time.monotonic())
-                time.sleep(0.002)
-        return not self.waiting and not self.bad
+        self.settle(20)
+        if self.waiting or self.bad:
+            raise SystemExit(f"cannot warm up: {len(self.waiting)} unanswered, {self.bad[:3]}")
+
+    def settle(self, seconds):
+        """Until all is answered, or that time is over."""
+        end = time.monotonic() + seconds
+        while self.waiting and time.monotonic() < end:
+            self.take(time.monotonic())
+            time.sleep(0.002)

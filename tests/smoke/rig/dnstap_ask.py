@@ -6,8 +6,9 @@ NAME... A line of FILE is an exchange as JSON."""
 import json
 import os
 import socket
-import struct
 import sys
+
+import wire
 
 KEEPALIVE = b"\0\x0b\0\0"
 SUBNET = b"\0\x08\0\x07\0\x01\x18\0\xc0\0\x02"  # 192.0.2.0/24
@@ -16,28 +17,15 @@ SUBNET = b"\0\x08\0\x07\0\x01\x18\0\xc0\0\x02"  # 192.0.2.0/24
 def query(number, name):
     options = KEEPALIVE + SUBNET if number % 2 else SUBNET
     spelt = "".join(c.upper() if i % 3 == number % 3 else c for i, c in enumerate(name))
-    out = struct.pack(">H", int.from_bytes(os.urandom(2), "big")) + struct.pack(">5H", 0x0120, 1, 0, 0, 1)
-    for label in spelt.encode().split(b"."):
-        out += bytes([len(label)]) + label
-    return out + b"\0\0\1\0\1" + b"\0\0\x29\x04\xd0\0\0\0\0" + struct.pack(">H", len(options)) + options
-
-
-def all_of(s, size):
-    out = b""
-    while len(out) < size:
-        part = s.recv(size - len(out))
-        if not part:
-            raise EOFError
-        out += part
-    return out
+    return wire.query(spelt, ident=int.from_bytes(os.urandom(2), "big"), edns=1232, flags=0x0120, options=options)
 
 
 def exchange(s, transport, message):
     if transport == "udp":
         s.send(message)
         return s.recv(65535)
-    s.sendall(struct.pack(">H", len(message)) + message)
-    return all_of(s, struct.unpack(">H", all_of(s, 2))[0])
+    s.sendall(wire.framed(message))
+    return wire.message_from(s)
 
 
 def main():

@@ -14,7 +14,7 @@ import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from tcp_load import PATIENCE, frame, good, read_reply
+from tcp_load import PATIENCE, framed, good, read_reply
 from wire import SERVICE4, query
 
 PORT = int(os.environ.get("DOT_PORT", 853))
@@ -50,7 +50,7 @@ def main():
         return
     sock = connect(context)
     for number, _ in enumerate(sys.stdin, 1):
-        sock.sendall(frame(query("ok-3000.cached.test")))
+        sock.sendall(framed(query("ok-3000.cached.test")))
         assert good(read_reply(sock))
         print("answer", number, flush=True)
 

@@ -97,6 +97,13 @@ class Honest:
         else:
             self.servfail += 1
 
+    def figures(self, misses=(.5, .99)):
+        """Of a row of JSON; `misses`: the parts of these times."""
+        return {"hits": self.hits, "hits_answered": len(self.hit_ms), "hit_ms": [part(self.hit_ms, p) for p in (.5, .99)],
+                "blocks": self.blocks, "blocks_answered": len(self.block_ms),
+                "block_ms": [part(self.block_ms, p) for p in (.5, .99)],
+                "misses": self.misses, "misses_answered": len(self.miss_ms), "miss_ms": [part(self.miss_ms, p) for p in misses]}
+
     def run(self, seconds):
         begin = time.monotonic()
         while (now := time.monotonic()) < begin + seconds + 2:

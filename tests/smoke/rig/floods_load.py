@@ -29,10 +29,10 @@ import subprocess
 import sys
 import time
 
-from floods_honest import BLOCKS, HITS, PATIENCE, Honest, Worker, hear_only, part
+from floods_honest import BLOCKS, HITS, PATIENCE, Honest, Worker, hear_only
 from floods_judge import Judge, Steal
 from floods_kinds import HOT, LONG, Clients, Domains, Garbage, ExceptionTraffic, Spoofed, Torture, rng
-from wire import SERVICE4, Port, query, udp4
+from wire import SERVICE4, Port, framed, query, udp4
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
 PHASES = sys.argv[7:]
@@ -179,12 +179,8 @@ def phase(name, kind, seconds, rate, stalls=False, lag=0):
     diff = {k: after[k] - before[k] for k in after}
     clock["long_turns"] = diff["turns_long_us"] / 1000
     grown = {k: v - rss[k] for k, v in memory_kb().items()}
-    row = {"phase": name, "flood_qps": round(sent / seconds), "received": diff["rx_frames"], "hits": honest.hits,
-           "hits_answered": len(honest.hit_ms), "blocks": honest.blocks, "blocks_answered": len(honest.block_ms),
-           "misses": honest.misses, "misses_answered": len(honest.miss_ms),
-           "servfail": honest.servfail, "stolen": stolen, "worker_ms": clock, "hit_ms": [part(honest.hit_ms, p) for p in (.5, .99)],
-           "block_ms": [part(honest.block_ms, p) for p in (.5, .99)],
-           "miss_ms": [part(honest.miss_ms, p) for p in (.5, .95, .99)],
+    row = {"phase": name, "flood_qps": round(sent / seconds), "received": diff["rx_frames"],
+           **honest.figures((.5, .95, .99)), "servfail": honest.servfail, "stolen": stolen, "worker_ms": clock,
            "hit_batch_us": [batch_us(took, took_after, p) for p in (.5, .99)], "slow_frames": round(diff["frames_slow"] / max(diff["rx_frames"], 1), 5), "inflight": inflight, "waiters": waiters,
            "upstream_sent": diff["cp_upstream_sent"], "refused_zone": diff["cp_refused_zone"],
            "refused_inflight": diff["cp_refused_inflight"], "refused_client": diff["cp_refused_client"],
@@ -256,7 +252,7 @@ def over_tcp():
     """Whether a cached name is answered over TCP."""
     message = query("ok-3000.hot1.test", ident=7)
     with socket.create_connection((SERVICE4, 53), 10) as sock:
-        sock.sendall(struct.pack("!H", len(message)) + message)
+        sock.sendall(framed(message))
         sock.settimeout(10)
         return sock.recv(4)[2:] == message[:2]
 
@@ -344,14 +340,18 @@ def wanted(name):
     return not PHASES or name in PHASES or name.split("_")[0] in PHASES
 
 
+def warm(port):
+    for i in range(HOT):
+        port.send(udp4(port.mac, port.peer, "198.18.0.98", 1024 + i, query(f"ok-3000.hot{i}.test", ident=i)))
+    port.collect(5, HOT)
+
+
 def main():
     for asked in PHASES:
         if not any(asked in (name, name.split("_")[0]) for name in BODIES):
             sys.exit(f"{asked}: no such phase")
     port = Port()
-    for i in range(HOT):
-        port.send(udp4(port.mac, port.peer, "198.18.0.98", 1024 + i, query(f"ok-3000.hot{i}.test", ident=i)))
-    port.collect(5, HOT)
+    warm(port)
     for i in range(HOT):  # both processes have touched what a flood will
         port.send(Torture(port).frame())
     for name, body in BODIES.items():

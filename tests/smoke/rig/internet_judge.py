@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compares answers of internet_ask.py: rcode, AD and records of weir with those of unbound and BIND. Prints a line for each
+"""Compares answers of dnssec_ask.py: rcode, AD and records of weir with those of unbound and BIND. Prints a line for each
 question that differs and is not in a table here, and exits with 1 if there is one; with 2 if asking again cannot make it right:
 unbound and BIND have answers, and weir one whose AD or records neither has. usage: internet_judge.py UNBOUND BIND WEIR"""
 import re

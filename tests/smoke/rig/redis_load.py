@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from chaos_load import Load, PATIENCE
+from chaos_load import Load
 
 STAMPS = 35  # SO_TIMESTAMPNS
 DEEP = 6000  # names with a long TTL, more than an L0 of 1 MiB keeps beside the others
@@ -19,11 +19,10 @@ class RedisLoad(Load):
     def __init__(self, rate, seed, tag):
         super().__init__(rate, seed)
         self.tag = tag
-        self.pools = {"cached": self.pools["cached"], "short": self.pools["short"]}
+        del self.pools["blocked"]
         self.kinds = [kind for kind, share in SHARES for _ in range(share)]
         self.good["deep"] = []
         self.latency = []  # (when sent, seconds) of each miss, monotonic
-        self.deep = [self.ask("deep", f"c{n}.deep-{tag}.test", n) for n in range(DEEP)]
         self.sent_at = {}
         self.stamp()
 
@@ -37,23 +36,16 @@ class RedisLoad(Load):
     def miss_name(self, n):
         return f"m{n}.{self.tag}.test"
 
-    def send_one(self, now):
-        kind = self.random.choice(self.kinds)
-        if kind == "miss":
-            self.misses += 1
-            q = self.ask("miss", self.miss_name(self.misses), self.misses)
-        elif kind == "deep":
-            q = self.random.choice(self.deep)
+    def pick(self):
+        q = super().pick()
+        if q.kind == "deep":
             q.forget()  # of two valid answers Redis may keep the older one when it was away
-        else:
-            q = self.random.choice(self.pools[kind])
-        self.seq += 1
-        key = (10000 + (self.seq >> 16) % 50000, self.seq & 0xFFFF)
-        self.waiting[key] = (q, now)
-        self.sent[kind] += 1
-        if kind == "miss":
+        return q
+
+    def send(self, q, key, now):
+        if q.kind == "miss":
             self.sent_at[key] = time.time()
-        self.port.sock.send(q.frame(*key))
+        super().send(q, key, now)
 
     def take(self, now):
         while True:
@@ -65,23 +57,10 @@ class RedisLoad(Load):
             if not reply:
                 continue
             seconds, nanos = struct.unpack("qq", controls[0][2][:16])
-            self.judge(now, reply[1], reply[2], seconds + nanos / 1e9)
-
-    def judge(self, now, dport, msg, stamp):
-        key = (dport, struct.unpack("!H", msg[:2])[0])
-        entry = self.waiting.pop(key, None)
-        if entry is None:
-            return
-        q, when = entry
-        sent_at = self.sent_at.pop(key, None)
-        verdict, serial = q.judge(msg, when, now)
-        if verdict != "ok":
-            self.bad.append((when, q.kind, verdict))
-            return
-        if sent_at is not None:
-            self.latency.append((when, max(0, stamp - sent_at)))
-        self.good[q.kind].append((now, q, serial))
-        self.pairs.add((q.name, serial))
+            key = (reply[1], struct.unpack("!H", reply[2][:2])[0])
+            sent_at, when = self.sent_at.pop(key, None), self.judge(now, key, reply[2])
+            if sent_at is not None and when is not None:
+                self.latency.append((when, max(0, seconds + nanos / 1e9 - sent_at)))
 
     def between(self, begin, end):
         """Sorted latencies in ms of the misses sent in that time."""
@@ -89,14 +68,5 @@ class RedisLoad(Load):
 
     def warm_deep(self):
         """So that Redis knows them."""
-        for at in range(0, DEEP, 40):
-            for n, q in enumerate(self.deep[at:at + 40]):
-                self.waiting[(9001, at + n)] = (q, time.monotonic())
-                self.port.sock.send(q.frame(9001, at + n))
-            time.sleep(0.01 * PATIENCE ** 2)
-            self.take(time.monotonic())
-        end = time.monotonic() + 20
-        while self.waiting and time.monotonic() < end:
-            self.take(time.monotonic())
-            time.sleep(0.002)
-        return not self.waiting and not self.bad
+        self.pools["deep"] = [self.ask("deep", f"c{n}.deep-{self.tag}.test", n) for n in range(DEEP)]
+        self.ask_each(self.pools["deep"], 40, 0.01)

@@ -2,16 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Queries at an even rate while the data plane is restarted; what was lost, and for how long.
 
-usage: restart_load.py NAMESPACE SERVICE NAME RATE RESTARTS TERM|KILL READY LOG COMMAND...
+usage: restart_load.py SERVICE NAME RATE RESTARTS TERM|KILL READY LOG COMMAND...
 
 Runs COMMAND, a data plane whose output goes to LOG, as a service manager does: signal, end, start again. The client is one
-socket in NAMESPACE. Prints one JSON line for each restart: queries sent and lost, the longest time without a reply, what
+socket in its namespace. Prints one JSON line for each restart: queries sent and lost, the longest time without a reply, what
 the end took (signal to exit) and the start (to the log's line with READY), all in milliseconds. Exit status 1: a reply was
 wrong, or a query was lost outside a restart.
 """
-import ctypes
 import json
-import os
+import pathlib
 import re
 import select
 import signal
@@ -21,31 +20,24 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
+from ask import client_namespace  # noqa: E402
+from dnswire import query  # noqa: E402
+
 BEFORE_S, AFTER_S, LATE_S = 0.5, 1.5, 3
 
 
-def query(name, ident):
-    wire = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
-    return ident.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + wire + b"\0\1\0\1"
-
-
-def socket_in(namespace):
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/ns/net", "rb") as here, open(f"/run/netns/{namespace}", "rb") as there:
-        if libc.setns(there.fileno(), 0) != 0:
-            sys.exit(f"{namespace}: {os.strerror(ctypes.get_errno())}")
-        try:
-            return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        finally:
-            libc.setns(here.fileno(), 0)
+def client_socket():
+    with client_namespace():
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
 class Client(threading.Thread):
     """Sends and receives in one loop. `sent` and `came` hold times in seconds by the query's number."""
 
-    def __init__(self, namespace, service, name, rate):
+    def __init__(self, service, name, rate):
         super().__init__()
-        self.sock = socket_in(namespace)
+        self.sock = client_socket()
         self.sock.setblocking(False)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.sock.connect((service, 53))
@@ -77,7 +69,7 @@ class Client(threading.Thread):
             while ends is None and len(self.sent) < (now - began) * self.rate:
                 self.sent.append(time.monotonic())
                 try:
-                    self.sock.send(query(self.name, len(self.sent) - 1 & 0xffff))
+                    self.sock.send(query(self.name, ident=len(self.sent) - 1 & 0xffff))
                 except OSError:  # an ICMP error, or no neighbour yet: lost like others
                     pass
             wait = began + len(self.sent) / self.rate - time.monotonic()
@@ -87,13 +79,13 @@ class Client(threading.Thread):
                 return
 
 
-def wait_answer(namespace, service, name):
+def wait_answer(service, name):
     """Until the cache has the answer."""
-    sock, end = socket_in(namespace), time.monotonic() + 60
+    sock, end = client_socket(), time.monotonic() + 60
     sock.settimeout(0.5)
     while time.monotonic() < end:
         try:
-            sock.sendto(query(name, 1), (service, 53))
+            sock.sendto(query(name), (service, 53))
             reply = sock.recv(4096)
             if reply[3] & 15 == 0 and reply[7]:
                 return
@@ -141,10 +133,10 @@ def gap(client, since, until):
 
 
 def main():
-    namespace, service, name, rate, restarts, how, ready, log, *command = sys.argv[1:]
+    service, name, rate, restarts, how, ready, log, *command = sys.argv[1:]
     dataplane = DataPlane(ready, log, command)
-    wait_answer(namespace, service, name)
-    client = Client(namespace, service, name, int(rate))
+    wait_answer(service, name)
+    client = Client(service, name, int(rate))
     client.start()
     time.sleep(BEFORE_S)
     spans = []

@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 
-from wire import Port, SERVICE4, query, udp4, udp6
+from wire import Port, SERVICE4, framed, query, udp4, udp6
 
 UDP_RATE, TCP_RATE, TCP_OPEN_MAX = 200, 20, 200
 ENDS = ("read", "half", "reset", "leave", "torn", "idle")
@@ -36,8 +36,7 @@ def tcp_open(rng, serial):
     sock.connect((SERVICE4, 53))
     wire = b""
     for i in range(rng.randint(1, 20)):
-        message = query(f"t{serial}-{i}.churn.soak.test" if i % 4 else f"h{i}.hot.soak.test", ident=i)
-        wire += struct.pack("!H", len(message)) + message
+        wire += framed(query(f"t{serial}-{i}.churn.soak.test" if i % 4 else f"h{i}.hot.soak.test", ident=i))
     sock.sendall(wire[:-3] if how == "torn" else wire)
     if how == "half":
         sock.shutdown(socket.SHUT_WR)

@@ -4,6 +4,7 @@
 
 usage: tcp_load.py pipeline|half|keepalive|broken|many|slow
 """
+import contextlib
 import os
 import resource
 import selectors
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 
-from wire import SERVICE4, query
+from wire import SERVICE4, framed, message_from, query
 
 PATIENCE = 120  # seconds before the test gives up a wait that should take far less
 JUDGES_SPEED = bool(os.environ.get("WEIR_LONG"))
@@ -24,24 +25,10 @@ def connect(source="198.18.0.2"):
     return socket.create_connection((SERVICE4, 53), PATIENCE, (source, 0))
 
 
-def frame(message):
-    return struct.pack("!H", len(message)) + message
-
-
-def read_exactly(sock, count):
-    out = b""
-    while len(out) < count:
-        more = sock.recv(count - len(out))
-        if not more:
-            return None
-        out += more
-    return out
-
-
 def read_reply(sock):
     """The next message, or None at the connection's end."""
-    head = read_exactly(sock, 2)
-    return head and read_exactly(sock, struct.unpack("!H", head)[0])
+    with contextlib.suppress(EOFError):
+        return message_from(sock)
 
 
 def ident(message):
@@ -69,7 +56,7 @@ def pipeline(turn):
     """200 questions in one piece, every tenth of them slow: all are answered, and the slow ones last."""
     names = [f"{'slow' if i % 10 == 0 else 'ok'}.pipe-{turn}-{i}.test" for i in range(200)]
     sock, late = connect(), 0
-    sock.sendall(b"".join(frame(query(name, ident=i)) for i, name in enumerate(names)))
+    sock.sendall(b"".join(framed(query(name, ident=i)) for i, name in enumerate(names)))
     order = []
     while len(order) < len(names):
         reply = read_reply(sock)
@@ -91,7 +78,7 @@ def half(turn):
     """Says all, closes its side, and still gets the answers, and then the end."""
     sock = connect()
     for i in range(5):
-        sock.sendall(frame(query(f"wait.half-{turn}-{i}.test", ident=i)))
+        sock.sendall(framed(query(f"wait.half-{turn}-{i}.test", ident=i)))
     sock.shutdown(socket.SHUT_WR)
     got = [read_reply(sock) for _ in range(5)]
     assert sorted(ident(reply) for reply in got) == list(range(5))
@@ -103,9 +90,9 @@ def keepalive():
     """The option is answered with the idle time, to clients that send it."""
     plain = query("ok-3000.cached.test", ident=1, edns=1232)
     sock = connect()
-    sock.sendall(frame(plain))
+    sock.sendall(framed(plain))
     assert struct.pack("!HH", 11, 2) not in read_reply(sock)
-    sock.sendall(frame(plain[:-2] + struct.pack("!HHH", 4, 11, 0)))
+    sock.sendall(framed(plain[:-2] + struct.pack("!HHH", 4, 11, 0)))
     reply = read_reply(sock)
     code, length, timeout = struct.unpack("!HHH", reply[-6:])
     assert (code, length) == (11, 2) and timeout == 100, reply[-6:]
@@ -115,13 +102,13 @@ def broken():
     """What is no query ends the connection; a query that cannot be read is FORMERR."""
     for message in (b"", b"x", query("a.test")[:11], query("a.test", flags=0x8100)):
         sock = connect()
-        sock.sendall(frame(query("ok-3000.cached.test", ident=1)) + frame(message))
+        sock.sendall(framed(query("ok-3000.cached.test", ident=1)) + framed(message))
         assert good(read_reply(sock))
         assert read_reply(sock) is None, f"{message} did not end the connection"
     sock = connect()
-    sock.sendall(frame(query("a.test", ident=2) + b"\xff" * 65000))
+    sock.sendall(framed(query("a.test", ident=2) + b"\xff" * 65000))
     assert ident(read_reply(sock)) == 2
-    sock.sendall(frame(query(b"\x3f" + b"a" * 9, ident=3)))
+    sock.sendall(framed(query(b"\x3f" + b"a" * 9, ident=3)))
     assert read_reply(sock)[3] & 15 == 1, "no FORMERR"
 
 
@@ -194,12 +181,12 @@ def many():
     hits = Hits()
     hits.start()
     begin = time.monotonic()
-    socks, failed = connect_many(10000, lambda i: frame(query("ok-3000.cached.test", ident=i)))
+    socks, failed = connect_many(10000, lambda i: framed(query("ok-3000.cached.test", ident=i)))
     assert failed == 0 and len(socks) == 10000, f"{len(socks)} open, {failed} failed"
     opened = time.monotonic() - begin
     for i, sock in enumerate(socks):
         sock.settimeout(PATIENCE)
-        sock.sendall(frame(query("ok-3000.cached.test", ident=i)))
+        sock.sendall(framed(query("ok-3000.cached.test", ident=i)))
     for i, sock in enumerate(socks):
         for _ in range(2):
             reply = read_reply(sock)
@@ -214,7 +201,7 @@ def another():
     for _ in range(5 if JUDGES_SPEED else 1):
         begin = time.monotonic()
         with connect() as sock:
-            sock.sendall(frame(query("ok-3000.cached.test", ident=9)))
+            sock.sendall(framed(query("ok-3000.cached.test", ident=9)))
             assert good(read_reply(sock))
         took = time.monotonic() - begin
         if took < NEW_CLIENT:
@@ -228,7 +215,7 @@ def slow():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     hits = Hits()
     hits.start()
-    whole = frame(query("ok.slow-client.test", ident=1))
+    whole = framed(query("ok.slow-client.test", ident=1))
     socks, _ = connect_many(5000, lambda i: None if i % 2 else whole[:1])
     took = []
     for turn in range(1, 6):

@@ -4,10 +4,15 @@
 Runs inside the lab's client namespace. Nothing here shares code with the product.
 """
 import fcntl
+import pathlib
 import socket
 import struct
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
+from dnswire import framed, message_from, name_wire, query  # noqa: E402, F401: those who have frames have messages
 
 SERVICE4, SERVICE6 = "198.18.0.53", "fd53::53"
 IFACE = "wt0"
@@ -38,20 +43,6 @@ def checksum(data):
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
-
-
-def name_wire(text):
-    labels = [l for l in text.split(".") if l]
-    return b"".join(bytes([len(l)]) + l.encode() for l in labels) + b"\0"
-
-
-def query(name, qtype=1, ident=0, edns=None, flags=0x0100):
-    """A query; edns is the UDP size to advertise or None."""
-    msg = struct.pack("!6H", ident, flags, 1, 0, 0, 1 if edns else 0)
-    msg += (name if isinstance(name, bytes) else name_wire(name)) + struct.pack("!2H", qtype, 1)
-    if edns:
-        msg += b"\0" + struct.pack("!HHIH", 41, edns, 0, 0)
-    return msg
 
 
 def udp4(src_mac, dst_mac, src, sport, payload, dst=SERVICE4, dport=53):
