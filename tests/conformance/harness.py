@@ -13,6 +13,8 @@
 What a test does over TCP it also does over TLS and HTTPS, in a run with --over. `over` is for a test that itself
 writes lengths, which HTTPS has not, or that is about TCP.
 
+	alike(check, NAME=(ways, argument...), ...)   tests that are alike: each is check(way, argument...)
+
 Every reply that a Way receives goes through `judge` (oracle.py) before the test sees it.
 """
 import json
@@ -62,6 +64,15 @@ def case(function=None, *, ways=EVERY, alone=False, resolvers=RESOLVERS, over=EN
             cases.append((test, ways, alone, over))
         return test
     return register(function) if function else register
+
+
+def alike(check, alone=False, **tests):
+    """Tests that are alike, NAME=(ways, argument...): each is check(way, argument...)."""
+    for name, (ways, *arguments) in tests.items():
+        def test(way, arguments=arguments):
+            check(way, *arguments)
+        test.__name__ = name
+        case(ways=ways, alone=alone)(test)
 
 
 class Reply:

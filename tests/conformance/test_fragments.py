@@ -4,7 +4,7 @@ import random
 import socket
 import struct
 
-from harness import CLIENT, SERVICE, UDP, case, eventually, query, verdicts
+from harness import CLIENT, SERVICE, UDP, alike, eventually, query, verdicts
 from zoo import ZOO, believed
 
 UDP_HEADER, MORE = 8, 0x2000
@@ -65,32 +65,14 @@ def fragments_are_not_answered(way, cut, count=20):
     believed(way.ask(way.fresh("good", ZOO)))
 
 
-@case(ways=UDP, alone=True)
-def rfc9715_query_in_two_fragments_is_not_answered(way):
-    fragments_are_not_answered(way, lambda whole: [(0, whole[:24], True), (24, whole[24:], False)])
-
-
-@case(ways=UDP, alone=True)
-def rfc9715_query_in_tiny_fragments_is_not_answered(way):
-    fragments_are_not_answered(way, lambda whole: [(at, whole[at:at + 8], at + 8 < len(whole))
-                                                   for at in range(0, len(whole), 8)])
-
-
-@case(ways=UDP, alone=True)
-def rfc9715_overlapping_fragments_are_not_answered(way):
-    fragments_are_not_answered(way, lambda whole: [(0, whole[:32], True), (16, whole[16:], False), (8, whole[8:], False)])
-
-
-@case(ways=UDP, alone=True)
-def rfc9715_fragments_in_the_wrong_order_are_not_answered(way):
-    fragments_are_not_answered(way, lambda whole: [(24, whole[24:], False), (0, whole[:24], True)])
-
-
-@case(ways=UDP, alone=True)
-def rfc9715_first_fragments_alone_do_no_harm(way):
-    fragments_are_not_answered(way, lambda whole: [(0, whole, True)], count=200)
-
-
-@case(ways=UDP, alone=True)
-def rfc9715_second_fragments_alone_do_no_harm(way):
-    fragments_are_not_answered(way, lambda whole: [(24, whole[24:], False)], count=200)
+alike(
+    fragments_are_not_answered, alone=True,
+    rfc9715_query_in_two_fragments_is_not_answered=(UDP, lambda whole: [(0, whole[:24], True), (24, whole[24:], False)]),
+    rfc9715_query_in_tiny_fragments_is_not_answered=(UDP, lambda whole: [
+        (at, whole[at:at + 8], at + 8 < len(whole)) for at in range(0, len(whole), 8)]),
+    rfc9715_overlapping_fragments_are_not_answered=(UDP, lambda whole: [
+        (0, whole[:32], True), (16, whole[16:], False), (8, whole[8:], False)]),
+    rfc9715_fragments_in_the_wrong_order_are_not_answered=(UDP, lambda whole: [(24, whole[24:], False), (0, whole[:24], True)]),
+    rfc9715_first_fragments_alone_do_no_harm=(UDP, lambda whole: [(0, whole, True)], 200),
+    rfc9715_second_fragments_alone_do_no_harm=(UDP, lambda whole: [(24, whole[24:], False)], 200),
+)

@@ -2,13 +2,62 @@
 """RFC 8906: every test of its section 8, of a server that knows the name asked for; and the DNS flag days."""
 import dns.opcode
 
-from harness import TCP, UDP, asked, case, option, query
+from harness import EVERY, TCP, UDP, asked, alike, case, option, query
 
 
-@case
-def rfc8906_8_1_1_the_server_answers_for_the_name(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="")
-    assert reply.rcode == "NOERROR" and reply.records("SOA") and reply.msg.edns == -1
+def soa(way, how, *others):
+    """Answered, with an OPT for who sent one and never with these options."""
+    reply = way.ask(way.fresh("a"), "SOA", flags="", **how)
+    assert reply.rcode == "NOERROR" and reply.records("SOA") and reply.msg.edns == (0 if how else -1)
+    assert not any(reply.option(number) for number in others)
+    return reply
+
+
+def badvers(way, how, *others):
+    reply = way.ask(way.fresh("a"), "SOA", flags="", version=1, **how)
+    assert reply.rcode == "BADVERS" and reply.msg.edns == 0 and not reply.msg.answer
+    assert reply.msg.ednsflags & 0xffff == (0x8000 if "do" in how else 0)
+    assert not any(reply.option(number) for number in others)
+
+
+alike(
+    soa,
+    rfc8906_8_1_1_the_server_answers_for_the_name=(EVERY, {}),
+    rfc8906_8_1_5_tcp=(TCP, {}),
+    rfc8906_8_2_1_minimal_edns=(EVERY, {"edns": True}),
+    rfc8906_8_2_3_unknown_options=(EVERY, {"options": [option(100)]}, 100),
+)
+alike(
+    badvers,
+    rfc8906_8_2_2_version_negotiation=(EVERY, {}),
+    rfc8906_8_2_5_version_negotiation_with_unknown_flags=(EVERY, {"eflags": 0x40}),
+    rfc8906_8_2_6_version_negotiation_with_unknown_options=(EVERY, {"options": [option(100)]}, 100),
+    rfc8906_8_2_9_version_negotiation_with_do=(EVERY, {"do": True}),
+)
+
+
+def eflags(way, how, want):
+    assert soa(way, how).msg.ednsflags & 0xffff == want
+
+
+alike(
+    eflags,
+    rfc8906_8_2_4_unknown_flags=(EVERY, {"eflags": 0x40}, 0),
+    rfc8906_8_2_8_do=(EVERY, {"do": True}, 0x8000),
+)
+
+
+def flags(way, asked_with, set_in_reply):
+    reply = way.ask(way.fresh("a"), "SOA", flags=asked_with)
+    assert reply.records("SOA") and all(map(reply.has, set_in_reply))
+
+
+alike(
+    flags,
+    rfc8906_8_1_3_1_cd=(EVERY, "CD", ()),
+    rfc8906_8_1_3_2_ad=(EVERY, "AD", ()),
+    rfc8906_8_1_3_4_recursive_queries=(EVERY, "RD", ("RA",)),
+)
 
 
 @case
@@ -18,27 +67,11 @@ def rfc8906_8_1_2_unknown_types(way):
 
 
 @case
-def rfc8906_8_1_3_1_cd(way):
-    assert way.ask(way.fresh("a"), "SOA", flags="CD").records("SOA")
-
-
-@case
-def rfc8906_8_1_3_2_ad(way):
-    assert way.ask(way.fresh("a"), "SOA", flags="AD").records("SOA")
-
-
-@case
 def rfc8906_8_1_3_3_the_reserved_bit(way):
     wire = bytearray(query(way.fresh("a"), "SOA", flags=""))
     wire[3] |= 0x40
     reply = way.raw(bytes(wire))
     assert reply.records("SOA") and not reply.wire[3] & 0x40
-
-
-@case
-def rfc8906_8_1_3_4_recursive_queries(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="RD")
-    assert reply.records("SOA") and reply.has("RA")
 
 
 @case
@@ -51,48 +84,6 @@ def rfc8906_8_1_4_unknown_opcodes(way):
         assert not reply.msg.answer
 
 
-@case(ways=TCP)
-def rfc8906_8_1_5_tcp(way):
-    assert way.ask(way.fresh("a"), "SOA", flags="").records("SOA")
-
-
-@case
-def rfc8906_8_2_1_minimal_edns(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", edns=True)
-    assert reply.records("SOA") and reply.msg.edns == 0
-
-
-@case
-def rfc8906_8_2_2_version_negotiation(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", version=1)
-    assert reply.rcode == "BADVERS" and reply.msg.edns == 0 and not reply.msg.answer
-
-
-@case
-def rfc8906_8_2_3_unknown_options(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", options=[option(100)])
-    assert reply.records("SOA") and reply.msg.edns == 0 and not reply.option(100)
-
-
-@case
-def rfc8906_8_2_4_unknown_flags(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", eflags=0x40)
-    assert reply.records("SOA") and reply.msg.ednsflags & 0xffff == 0
-
-
-@case
-def rfc8906_8_2_5_version_negotiation_with_unknown_flags(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", version=1, eflags=0x40)
-    assert reply.rcode == "BADVERS" and reply.msg.edns == 0 and reply.msg.ednsflags & 0xffff == 0
-    assert not reply.msg.answer
-
-
-@case
-def rfc8906_8_2_6_version_negotiation_with_unknown_options(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", version=1, options=[option(100)])
-    assert reply.rcode == "BADVERS" and reply.msg.edns == 0 and not reply.option(100)
-
-
 @case(ways=UDP)
 def rfc8906_8_2_7_truncated_replies(way):
     name = way.fresh("big-10")
@@ -100,18 +91,6 @@ def rfc8906_8_2_7_truncated_replies(way):
         reply = way.ask(name, "TXT", flags="", do=True, size=512)
         assert reply.rcode == "NOERROR" and reply.has("TC") and len(reply.wire) <= 512
         assert reply.msg.edns == 0 and reply.msg.ednsflags & 0x8000
-
-
-@case
-def rfc8906_8_2_8_do(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", do=True)
-    assert reply.records("SOA") and reply.msg.ednsflags & 0x8000
-
-
-@case
-def rfc8906_8_2_9_version_negotiation_with_do(way):
-    reply = way.ask(way.fresh("a"), "SOA", flags="", do=True, version=1)
-    assert reply.rcode == "BADVERS" and reply.msg.edns == 0 and reply.msg.ednsflags & 0x8000
 
 
 @case

@@ -2,7 +2,7 @@
 """Upstreams that are silent, truncate, break TCP off or fail, what that costs them (RFC 9520), and what the client sees."""
 import time
 
-from harness import TCP4, UDP4, case, configured, eventually, query, refuses
+from harness import TCP4, UDP4, alike, case, configured, eventually, query, refuses
 from zoo import GRAVE, PACK, ZOO, believed, log, questions, refused, sent, served
 
 SENDS_MAX = 6  # upstreams.max_sends: for one question, whatever goes wrong
@@ -89,9 +89,22 @@ def rfc1035_4_2_1_the_wait_follows_how_long_a_server_takes(way):
         eventually(fast)
 
 
-@case(ways=[UDP4, TCP4])
-def rfc1035_7_late_reply_still_answers(way):
-    believed(way.ask(way.fresh("late-900", ZOO)))
+alike(
+    lambda way, word: believed(way.ask(way.fresh(word, ZOO))),
+    rfc1035_7_late_reply_still_answers=([UDP4, TCP4], "late-900"),
+    rfc2181_9_records_beside_tc_are_not_used=([UDP4], "tcwithanswer"),
+    rfc7766_8_reply_octet_by_octet_is_read=([UDP4], "drip"),
+)
+alike(
+    lambda way, word: refused(way.ask(way.fresh(word, GRAVE))),
+    tc_over_tcp_too_is_servfail=([UDP4, TCP4], "tcever"),
+    tcp_that_says_nothing_is_servfail=([UDP4], "tchang"),
+    tcp_closed_at_once_is_servfail=([UDP4], "tcclose"),
+    tcp_closed_in_a_message_is_servfail=([UDP4], "tchalf"),
+    tcp_with_another_id_is_servfail=([UDP4], "tcliar"),
+    rfc7766_7_tcp_with_another_question_is_servfail=([UDP4], "tcotherquestion"),
+    tcp_message_of_no_octets_is_no_answer=([UDP4], "tcempty"),
+)
 
 
 @case(ways=[UDP4], alone=True)
@@ -111,76 +124,27 @@ def rfc7766_5_tc_is_asked_again_over_tcp(way):
     assert [one.proto for one in sent(name)] == ["udp", "tcp"]
 
 
-@case(ways=[UDP4])
-def rfc2181_9_records_beside_tc_are_not_used(way):
-    believed(way.ask(way.fresh("tcwithanswer", ZOO)))
+def an_rcode(way, number):
+    name = way.fresh(f"rcode-{number}", GRAVE)
+    refused(way.ask(name))
+    assert len(sent(name)) <= 3, sent(name)
 
 
-@case(ways=[UDP4, TCP4])
-def tc_over_tcp_too_is_servfail(way):
-    refused(way.ask(way.fresh("tcever", GRAVE)))
+alike(an_rcode, **{f"rfc6895_2_3_rcode_{number}_with_records_is_servfail": ([UDP4], number)
+                   for number in (*(n for n in range(1, 16) if n != 3), 16, 17, 23, 24, 2048, 4095)})
 
 
-@case(ways=[UDP4])
-def tcp_that_says_nothing_is_servfail(way):
-    refused(way.ask(way.fresh("tchang", GRAVE)))
-
-
-@case(ways=[UDP4])
-def tcp_closed_at_once_is_servfail(way):
-    refused(way.ask(way.fresh("tcclose", GRAVE)))
-
-
-@case(ways=[UDP4])
-def tcp_closed_in_a_message_is_servfail(way):
-    refused(way.ask(way.fresh("tchalf", GRAVE)))
-
-
-@case(ways=[UDP4])
-def tcp_with_another_id_is_servfail(way):
-    refused(way.ask(way.fresh("tcliar", GRAVE)))
-
-
-@case(ways=[UDP4])
-def rfc7766_7_tcp_with_another_question_is_servfail(way):
-    refused(way.ask(way.fresh("tcotherquestion", GRAVE)))
-
-
-@case(ways=[UDP4])
-def tcp_message_of_no_octets_is_no_answer(way):
-    refused(way.ask(way.fresh("tcempty", GRAVE)))
-
-
-@case(ways=[UDP4])
-def rfc7766_8_reply_octet_by_octet_is_read(way):
-    believed(way.ask(way.fresh("drip", ZOO)))
-
-
-def an_rcode(number):
-    def test(way):
-        name = way.fresh(f"rcode-{number}", GRAVE)
-        refused(way.ask(name))
-        assert len(sent(name)) <= 3, sent(name)
-    test.__name__ = f"rfc6895_2_3_rcode_{number}_with_records_is_servfail"
-    case(ways=[UDP4])(test)
-
-
-for rcode in (*(n for n in range(1, 16) if n != 3), 16, 17, 23, 24, 2048, 4095):
-    an_rcode(rcode)
-
-
-@case(ways=[UDP4, TCP4])
-def rfc1035_7_2_an_error_of_one_server_is_the_other_s_question(way):
-    name = way.fresh("failsfirst", PACK)
+def the_other_is_asked(way, word, most):
+    name = way.fresh(word, PACK)
     believed(way.ask(name))
-    assert len({one.port for one in sent(name)}) == 2, sent(name)
+    assert len({one.port for one in sent(name)[:most]}) == 2, sent(name)
 
 
-@case(ways=[UDP4, TCP4])
-def rfc1035_4_2_1_after_a_time_out_the_other_server_is_asked(way):
-    name = way.fresh("silentfirst", PACK)
-    believed(way.ask(name))
-    assert len({one.port for one in sent(name)[:2]}) == 2, sent(name)
+alike(
+    the_other_is_asked,
+    rfc1035_7_2_an_error_of_one_server_is_the_other_s_question=([UDP4, TCP4], "failsfirst", None),
+    rfc1035_4_2_1_after_a_time_out_the_other_server_is_asked=([UDP4, TCP4], "silentfirst", 2),
+)
 
 
 @case(ways=[UDP4, TCP4])

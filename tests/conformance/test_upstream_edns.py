@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Upstreams that do not know EDNS, or know it badly (RFC 6891, the DNS flag days), and letter case (0x20)."""
 
-from harness import TCP4, UDP4, UDP6, case
+from harness import TCP4, UDP4, UDP6, alike, case
 from zoo import CASE, EDNS, GRAVE, ZOO, believed, questions, refused, sent
 
 
@@ -17,24 +17,13 @@ def asked_without_opt(way, first):
     assert not found[-1].edns and len(found) <= 2, found
 
 
-@case(ways=[UDP4, UDP6])
-def rfc6891_6_2_2_formerr_is_asked_again_without_opt(way):
-    asked_without_opt(way, "oldformerr")
-
-
-@case(ways=[UDP4])
-def rfc6891_6_2_2_notimp_is_asked_again_without_opt(way):
-    asked_without_opt(way, "oldnotimp")
-
-
-@case(ways=[UDP4])
-def rfc6891_6_2_2_formerr_of_a_header_alone_is_asked_again_without_opt(way):
-    asked_without_opt(way, "oldheader")
-
-
-@case(ways=[UDP4])
-def rfc6891_6_2_2_formerr_with_the_query_in_it_is_asked_again_without_opt(way):
-    asked_without_opt(way, "oldecho")
+alike(
+    asked_without_opt,
+    rfc6891_6_2_2_formerr_is_asked_again_without_opt=([UDP4, UDP6], "oldformerr"),
+    rfc6891_6_2_2_notimp_is_asked_again_without_opt=([UDP4], "oldnotimp"),
+    rfc6891_6_2_2_formerr_of_a_header_alone_is_asked_again_without_opt=([UDP4], "oldheader"),
+    rfc6891_6_2_2_formerr_with_the_query_in_it_is_asked_again_without_opt=([UDP4], "oldecho"),
+)
 
 
 @case(ways=[UDP4], alone=True)
@@ -83,8 +72,6 @@ def rfc6891_6_1_1_no_opt_for_who_sent_none_whatever_upstream_says(way):
 def dns_flag_day_2020_larger_reply_than_allowed_is_cut_for_the_client(way):
     reply = way.ask(way.fresh("large", ZOO), "TXT", edns=True, size=4096)
     assert reply.has("TC") and len(reply.wire) <= 1232
-
-
 
 
 @case(ways=[UDP4, TCP4])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Upstreams whose replies cannot be read, or say what must not be followed (RFC 9267, RFC 2181, RFC 2308)."""
-from harness import TCP4, UDP4, UDP6, case
+from harness import TCP4, UDP4, UDP6, alike, case
 from upstream_zoo import Query, broken
 from harness import query
 from zoo import GRAVE, LIE, TRUTH, ZOO, believed, questions, refused, sent
@@ -8,44 +8,57 @@ from zoo import GRAVE, LIE, TRUTH, ZOO, believed, questions, refused, sent
 BROKEN = list(broken(Query(query("a.example"), "udp")))
 
 
-def a_broken_one(number, title):
-    """Three tests of it: alone it is no answer, by UDP or TCP, before the right one it is waited over."""
-    words, rdtype = "_".join(title.lower().split()), "TXT" if title.startswith("text") else "A"
-
-    def alone(way):
-        name = way.fresh(f"bad-{number}", GRAVE)
-        refused(way.ask(name, rdtype))
-        assert len(sent(name)) <= 6, sent(name)
-
-    def over_tcp(way):
-        name = way.fresh(f"tcbad-{number}", GRAVE)
-        refused(way.ask(name, rdtype))
-        assert "tcp" in {one.proto for one in sent(name)} and len(sent(name)) <= 6, sent(name)
-
-    def before(way):
-        reply = way.ask(way.fresh(f"badthengood-{number}", ZOO), rdtype)
-        assert reply.records(rdtype) == [{"A": TRUTH, "TXT": '"truth"'}[rdtype]], reply.msg
-
-    alone.__name__ = f"rfc9267_{words}_is_no_answer"
-    over_tcp.__name__ = f"rfc9267_{words}_over_tcp_is_no_answer"
-    before.__name__ = f"rfc9267_{words}_is_waited_over"
-    case(ways=[UDP4])(alone)
-    case(ways=[TCP4])(over_tcp)
-    case(ways=[UDP6])(before)
+def is_no_answer(way, word, rdtype, proto):
+    name = way.fresh(word, GRAVE)
+    refused(way.ask(name, rdtype))
+    assert proto in {one.proto for one in sent(name)} and len(sent(name)) <= 6, sent(name)
 
 
+def is_waited_over(way, word, rdtype):
+    reply = way.ask(way.fresh(word, ZOO), rdtype)
+    assert reply.records(rdtype) == [{"A": TRUTH, "TXT": '"truth"'}[rdtype]], reply.msg
+
+
+# Three tests of each: alone it is no answer, by UDP or TCP, before the right one it is waited over.
 for at, what in enumerate(BROKEN):
-    a_broken_one(at, what)
+    words, kind = "rfc9267_" + "_".join(what.lower().split()), "TXT" if what.startswith("text") else "A"
+    alike(is_no_answer, **{words + "_is_no_answer": ([UDP4], f"bad-{at}", kind, "udp"),
+                           words + "_over_tcp_is_no_answer": ([TCP4], f"tcbad-{at}", kind, "tcp")})
+    alike(is_waited_over, **{words + "_is_waited_over": ([UDP6], f"badthengood-{at}", kind)})
 
 
-@case(ways=[UDP4, TCP4])
-def rfc1034_3_6_2_alias_of_itself_is_no_answer(way):
-    refused(way.ask(way.fresh("selfloop", GRAVE)))
+alike(
+    lambda way, *words: [refused(way.ask(way.fresh(word, GRAVE))) for word in words],
+    rfc1034_3_6_2_alias_of_itself_is_no_answer=([UDP4, TCP4], "selfloop"),
+    rfc1034_3_6_2_circle_of_aliases_is_no_answer=([UDP4], "loop"),
+    rfc6672_2_2_yxdomain_without_a_dname_for_it_is_no_answer=([UDP4], "yxdomain-1", "rcode-6"),
+    rfc2308_2_2_referral_is_no_answer=([UDP4, TCP4], "lame"),
+)
 
 
-@case(ways=[UDP4])
-def rfc1034_3_6_2_circle_of_aliases_is_no_answer(way):
-    refused(way.ask(way.fresh("loop", GRAVE)))
+def is_empty(way, word):
+    reply = way.ask(way.fresh(word, ZOO))
+    assert not reply.msg.answer
+
+
+alike(
+    is_empty,
+    records_of_another_name_are_no_answer=([UDP4], "wronganswer-0"),
+    records_of_another_type_are_no_answer=([UDP4], "wronganswer-1"),
+)
+
+
+def refused_in_time(way, word):
+    name = way.fresh(word, GRAVE)
+    refused(way.ask(name))
+    assert len(sent(name)) <= 6
+
+
+alike(
+    refused_in_time,
+    dns_unchained_chain_of_200_aliases_is_no_answer=([UDP4], "chain-200"),
+    many_4000_records_are_refused=([TCP4], "many-4000"),
+)
 
 
 @case(ways=[UDP4, TCP4])
@@ -63,13 +76,6 @@ def rfc1034_3_6_2_chain_in_the_wrong_order_is_put_right(way):
     for rrset in reply.msg.answer[:-1]:
         assert rrset.name == at
         at = rrset[0].target
-
-
-@case(ways=[UDP4])
-def dns_unchained_chain_of_200_aliases_is_no_answer(way):
-    name = way.fresh("chain-200", GRAVE)
-    refused(way.ask(name))
-    assert len(sent(name)) <= 6
 
 
 @case(ways=[UDP4])
@@ -120,32 +126,9 @@ def rfc6672_2_2_yxdomain_of_a_dname_is_passed_on_and_kept(way):
 
 
 @case(ways=[UDP4])
-def rfc6672_2_2_yxdomain_without_a_dname_for_it_is_no_answer(way):
-    refused(way.ask(way.fresh("yxdomain-1", GRAVE)))
-    refused(way.ask(way.fresh("rcode-6", GRAVE)))
-
-
-@case(ways=[UDP4, TCP4])
-def rfc2308_2_2_referral_is_no_answer(way):
-    refused(way.ask(way.fresh("lame", GRAVE)))
-
-
-@case(ways=[UDP4])
 def rfc2308_5_soa_of_another_zone_is_not_passed_on(way):
     reply = way.ask(way.fresh("foreignsoa", ZOO))
     assert reply.rcode == "NXDOMAIN" and "bank.test" not in str(reply.msg)
-
-
-@case(ways=[UDP4])
-def records_of_another_name_are_no_answer(way):
-    reply = way.ask(way.fresh("wronganswer-0", ZOO))
-    assert not reply.msg.answer
-
-
-@case(ways=[UDP4])
-def records_of_another_type_are_no_answer(way):
-    reply = way.ask(way.fresh("wronganswer-1", ZOO))
-    assert not reply.msg.answer
 
 
 @case(ways=[TCP4])
@@ -170,13 +153,6 @@ def rfc1035_4_2_2_message_of_65535_octets_is_cut_over_udp(way):
 @case(ways=[TCP4])
 def many_2000_records_are_given(way):
     assert len(way.ask(way.fresh("many-2000", ZOO)).records("A")) == 2000
-
-
-@case(ways=[TCP4])
-def many_4000_records_are_refused(way):
-    name = way.fresh("many-4000", GRAVE)
-    refused(way.ask(name))
-    assert len(sent(name)) <= 6
 
 
 def kept(way, first):
