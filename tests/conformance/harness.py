@@ -181,6 +181,11 @@ class Way:
     def ask(self, name, rdtype="A", **how):
         return self.raw(query(name, rdtype, **how))
 
+    def twice(self, name, rdtype="A", **how):
+        """Both replies, of a miss and of a hit."""
+        for _ in range(2):
+            yield self.ask(name, rdtype, **how)
+
     def cached(self, name, rdtype="A", **how):
         """This was asked before: four more times bring fewer than four queries upstream. None, but on a busy machine the
         first one's may have been repeated."""

@@ -7,7 +7,7 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
-from harness import TCP, UDP, asked, case, query
+from harness import EVERY, TCP, UDP, alike, asked, case, query
 
 
 def header(ident=7, flags=0x0100, counts=(1, 0, 0, 0)):
@@ -76,16 +76,16 @@ def rfc1035_4_1_2_a_question_cut_short_is_formerr(way):
         assert way.raw(wire[:-cut]).rcode == "FORMERR", cut
 
 
-@case
-def rfc1035_4_1_4_a_pointer_in_a_question_is_formerr(way):
-    for name in (b"\xc0\x0c", b"\x01a\xc0\x0c", b"\x01a\xc0\xff"):
+def name_is_formerr(way, *names):
+    for name in names:
         assert way.raw(header() + name + b"\0\x01\0\x01").rcode == "FORMERR", name
 
 
-@case
-def rfc1035_4_1_4_reserved_label_types_are_formerr(way):
-    for name in (b"\x40\x01a\0", b"\x80\x01a\0", b"\x41\x08\0"):
-        assert way.raw(header() + name + b"\0\x01\0\x01").rcode == "FORMERR", name
+alike(
+    name_is_formerr,
+    rfc1035_4_1_4_a_pointer_in_a_question_is_formerr=(EVERY, b"\xc0\x0c", b"\x01a\xc0\x0c", b"\x01a\xc0\xff"),
+    rfc1035_4_1_4_reserved_label_types_are_formerr=(EVERY, b"\x40\x01a\0", b"\x80\x01a\0", b"\x41\x08\0"),
+)
 
 
 @case
@@ -185,9 +185,7 @@ def rfc1035_7_4_an_answer_is_cached(way):
 
 @case(ways=UDP)
 def rfc1035_4_2_1_udp_without_edns_is_512_octets_at_most(way):
-    name = way.fresh("big-3")
-    for _ in range(2):  # as a miss and as a hit
-        reply = way.ask(name, "TXT")
+    for reply in way.twice(way.fresh("big-3"), "TXT"):  # as a miss and as a hit
         assert len(reply.wire) <= 512 and reply.has("TC")
     small = way.ask(way.fresh("big-2"), "TXT")
     assert len(small.wire) <= 512 and not small.has("TC") and len(small.records("TXT")) == 2

@@ -28,9 +28,7 @@ def rfc2181_4_replies_come_from_where_the_query_went(way):
 @case
 def rfc2181_5_2_one_ttl_within_an_rrset(way):
     """Upstream says 300, 100 and 200. The oracle refuses different ones; the least is what all may be trusted for."""
-    name = way.fresh("ttls")
-    for _ in range(2):
-        reply = way.ask(name)
+    for reply in way.twice(way.fresh("ttls")):
         assert len(reply.records("A")) == 3 and reply.ttls()[0] <= 100
 
 
@@ -54,9 +52,7 @@ def rfc2181_8_the_largest_ttl_is_capped(way):
 
 @case(ways=UDP)
 def rfc2181_9_what_does_not_fit_has_tc(way):
-    name = way.fresh("big-30")
-    for _ in range(2):
-        reply = way.ask(name, "TXT", edns=True)
+    for reply in way.twice(way.fresh("big-30"), "TXT", edns=True):
         assert reply.has("TC") and len(reply.wire) <= 1232
         assert len(reply.records("TXT")) in (0, 30), "a part of an RRset"
 
@@ -124,9 +120,7 @@ def rfc2181_11_underscores_and_digits_are_names(way):
 @case
 def rfc2181_5_a_record_that_came_twice_is_there_once(way):
     """Two of the same label, class, type and data are one; so is an RRset in its section (5.5)."""
-    name = way.fresh("twins", ZOO)
-    for _ in range(2):
-        reply = way.ask(name)
+    for reply in way.twice(way.fresh("twins", ZOO)):
         assert reply.wire[6:8] == b"\0\2" and reply.records("A") == ["198.18.200.1", "198.18.200.2"], str(reply.msg)
 
 

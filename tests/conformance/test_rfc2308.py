@@ -9,8 +9,7 @@ from zoo import ZOO
 def negative(way, word, rcode, aliases):
     """With the SOA, and cached."""
     name = way.fresh(word)
-    for _ in range(2):
-        reply = way.ask(name)
+    for reply in way.twice(name):
         assert reply.rcode == rcode and reply.soa() and len(reply.records("CNAME")) == len(reply.msg.answer) == aliases
     way.cached(name)
 
@@ -28,9 +27,7 @@ alike(
 def understood(way, word, rcode, kinds):
     """1: with SOA and NS; 2: SOA alone; 3: neither; 4: NS alone. What is known of the zone goes no further than its SOA."""
     for kind in kinds:
-        name = way.fresh(f"{word}-{kind}", ZOO)
-        for _ in range(2):
-            reply = way.ask(name)
+        for reply in way.twice(way.fresh(f"{word}-{kind}", ZOO)):
             assert reply.rcode == rcode and not reply.msg.answer, kind
             assert bool(reply.soa()) == (kind < 3) and not reply.records("NS", "authority"), kind
 
@@ -89,8 +86,7 @@ def rfc6604_2_an_alias_of_no_name_is_itself_there(way):
     """A query for the alias itself gets it with NOERROR, also where NXDOMAIN of its target is cached."""
     name = way.fresh("cnamenx-60")
     assert way.ask(name).rcode == "NXDOMAIN"
-    for _ in range(2):
-        reply = way.ask(name, "CNAME")
+    for reply in way.twice(name, "CNAME"):
         assert reply.rcode == "NOERROR" and len(reply.records("CNAME")) == 1
     assert way.ask(name, "TXT").rcode == "NXDOMAIN"
 
@@ -100,13 +96,11 @@ def rfc2308_5_what_proves_a_negative_answer_is_kept_with_it(way):
     """NSEC and signatures (RFC 4035 3.1.3, 4.5), for who sets DO."""
     for word, rcode in (("signednx", "NXDOMAIN"), ("signednodata", "NOERROR")):
         name = way.fresh(word)
-        for _ in range(2):
-            reply = way.ask(name, do=True)
+        for reply in way.twice(name, do=True):
             assert reply.rcode == rcode and reply.soa() and len(reply.records("NSEC", "authority")) == 1
             covered = sorted(sig.split()[0] for sig in reply.records("RRSIG", "authority"))
             assert covered == ["NSEC", "SOA"], covered
-        for _ in range(2):
-            reply = way.ask(name, edns=True)
+        for reply in way.twice(name, edns=True):
             assert reply.rcode == rcode and reply.soa() and len(reply.msg.authority) == 1
 
 
@@ -114,17 +108,14 @@ def rfc2308_5_what_proves_a_negative_answer_is_kept_with_it(way):
 def rfc4035_3_2_1_no_proofs_for_who_did_not_ask(way):
     """Also where upstream gives them to everyone."""
     for how in ({}, {"edns": True}):
-        name = way.fresh("provenx")
-        for _ in range(2):
-            reply = way.ask(name, **how)
+        for reply in way.twice(way.fresh("provenx"), **how):
             assert reply.rcode == "NXDOMAIN" and reply.soa() and len(reply.msg.authority) == 1
 
 
 @case
 def rfc4035_3_1_3_3_what_proves_a_wildcard_is_kept_with_the_answer(way):
     name = way.fresh("signedwild")
-    for _ in range(2):
-        reply = way.ask(name, do=True)
+    for reply in way.twice(name, do=True):
         assert reply.records("A") and reply.records("RRSIG") and reply.records("NSEC", "authority")
         assert not way.ask(name, edns=True).msg.authority
 

@@ -14,8 +14,7 @@ def rfc3597_3_rdata_of_unknown_types_is_untouched(way):
         for length in (0, 1, 2, 17, 200):
             name = way.fresh(f"raw-{length}")
             want = bytes(0xc0 | i & 1 if i % 2 == 0 else 0x0c for i in range(length))
-            for _ in range(2):
-                reply = way.ask(name, f"TYPE{number}")
+            for reply in way.twice(name, f"TYPE{number}"):
                 assert [rdata.data for rrset in reply.msg.answer for rdata in rrset] == [want], (number, length)
             way.cached(name, f"TYPE{number}")
 
@@ -42,8 +41,7 @@ def rfc3597_4_names_that_upstream_compressed_are_whole(way):
     for rdtype in ("SRV", "RP", "AFSDB", "RT", "PX", "NAPTR"):
         name = way.fresh("packed", ZOO)
         want = b"\x03sip" + dns.name.from_text(name).to_wire()
-        for _ in range(2):
-            reply = way.ask(name, rdtype)
+        for reply in way.twice(name, rdtype):
             names = 2 if rdtype in ("RP", "PX") else 1
             assert len(reply.records(rdtype)) == 1 and reply.wire.lower().count(want) == names, rdtype
 
@@ -74,9 +72,7 @@ def rfc3597_5_types_of_today_pass(way):
 
 @case
 def rfc3597_8_a_type_that_is_not_there_is_nodata(way):
-    name = way.fresh("empty")
-    for _ in range(2):
-        reply = way.ask(name, "TYPE4711")
+    for reply in way.twice(way.fresh("empty"), "TYPE4711"):
         assert reply.rcode == "NOERROR" and not reply.msg.answer and reply.soa()
 
 

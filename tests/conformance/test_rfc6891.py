@@ -144,9 +144,7 @@ def rfc6891_6_2_3_sizes_below_512_are_512(way):
 @case(ways=UDP)
 def rfc6891_6_2_3_a_reply_is_no_larger_than_the_client_takes(way):
     for size in (512, 600, 700, 800, 1000, 1232):
-        name = way.fresh("big-4")
-        for _ in range(2):
-            reply = way.ask(name, "TXT", edns=True, size=size)
+        for reply in way.twice(way.fresh("big-4"), "TXT", edns=True, size=size):
             assert len(reply.wire) <= size, (size, len(reply.wire))
             assert reply.has("TC") == (size < 900)
 

@@ -5,8 +5,7 @@ from harness import asked, case, configured, eventually, option
 
 @case
 def rfc8482_4_any_is_answered(way):
-    for _ in range(2):
-        reply = way.ask("any.rfc8482.c.example", "ANY", edns=True)
+    for reply in way.twice("any.rfc8482.c.example", "ANY", edns=True):
         assert reply.rcode == "NOERROR" and reply.msg.answer
 
 
@@ -26,8 +25,7 @@ def rfc8482_4_1_any_is_forwarded_where_the_operator_wants_it(way):
     name = way.fresh("any")
     with configured(access="access: {allow: [private, 198.18.0.0/15], unlimited: [private, 198.18.0.0/15], any: forward}"):
         eventually(lambda: way.ask(way.fresh("any"), "ANY").records("A"))
-        for _ in range(2):
-            reply = way.ask(name, "ANY", edns=True)
+        for reply in way.twice(name, "ANY", edns=True):
             assert {len(reply.records(kind)) for kind in ("A", "AAAA", "TXT", "MX")} == {1}, str(reply.msg)
         way.cached(name, "ANY", edns=True)
 

@@ -86,9 +86,7 @@ def rfc8906_8_1_4_unknown_opcodes(way):
 
 @case(ways=UDP)
 def rfc8906_8_2_7_truncated_replies(way):
-    name = way.fresh("big-10")
-    for _ in range(2):
-        reply = way.ask(name, "TXT", flags="", do=True, size=512)
+    for reply in way.twice(way.fresh("big-10"), "TXT", flags="", do=True, size=512):
         assert reply.rcode == "NOERROR" and reply.has("TC") and len(reply.wire) <= 512
         assert reply.msg.edns == 0 and reply.msg.ednsflags & 0x8000
 

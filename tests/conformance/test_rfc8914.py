@@ -321,9 +321,7 @@ def rfc8914_4_16_an_address_in_place_of_the_true_one_is_blocked(way):
 @case
 def rfc8914_3_several_extended_errors_of_an_upstream_are_no_harm(way):
     """With and without text, of codes nobody knows, with NOERROR: the answer is what it is."""
-    name = way.fresh("errors", ZOO)
-    for _ in range(2):
-        reply = way.ask(name, edns=True)
+    for reply in way.twice(way.fresh("errors", ZOO), edns=True):
         believed(reply)
         assert reply.ede() == []
 

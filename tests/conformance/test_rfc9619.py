@@ -71,8 +71,7 @@ def rfc3225_3_do_is_passed_on(way):
 def rfc3225_3_no_signatures_for_who_did_not_ask(way):
     name = way.fresh("signed")
     way.ask(name, do=True)
-    for _ in range(2):
-        reply = way.ask(name, edns=True)
+    for reply in way.twice(name, edns=True):
         assert reply.records("A") and not reply.records("RRSIG")
 
 
@@ -101,9 +100,7 @@ def rfc7871_11_1_no_client_subnet_goes_upstream(way):
 
 @case
 def rfc6672_3_1_a_dname_and_its_cname_are_passed_on(way):
-    name = way.fresh("dname")
-    for _ in range(2):
-        reply = way.ask(name)
+    for reply in way.twice(way.fresh("dname")):
         assert len(reply.records("DNAME")) == 1 and len(reply.records("CNAME")) == 1 and reply.records("A")
 
 
@@ -112,8 +109,7 @@ def rfc6672_3_1_a_dname_is_there_for_who_asks_for_its_cname_too(way):
     """Without it a client that validates has a CNAME without a signature."""
     name = way.fresh("dname")
     for how in ({}, {"do": True}):
-        for _ in range(2):
-            reply = way.ask(name, "CNAME", **how)
+        for reply in way.twice(name, "CNAME", **how):
             assert len(reply.records("DNAME")) == 1 and len(reply.records("CNAME")) == 1 and not reply.records("A")
 
 
@@ -123,8 +119,7 @@ def rfc6840_5_8_ad_of_an_upstream_is_not_passed_on_with_or_without_its_opt(way):
     for word in ("adbare", "adwithopt"):
         name = way.fresh(word, ZOO)
         for how in ({}, {"flags": "RD AD"}, {"do": True}, {"edns": True}, {"flags": "RD AD", "do": True}):
-            for _ in range(2):
-                reply = way.ask(name, **how)
+            for reply in way.twice(name, **how):
                 assert reply.records("A") and not reply.has("AD"), (word, how)
 
 
