@@ -3,28 +3,13 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 enum { REPLY_MAX = 4096, PIECE = 16384 };
 
-static bool say(int fd, const void *bytes, size_t len)
-{
-	const char *from = bytes;
-	while (len > 0) {
-		ssize_t n = send(fd, from, len, MSG_NOSIGNAL);
-		if (n <= 0)
-			return false;
-		from += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 static bool say_text(int fd, const char *text)
 {
-	return say(fd, text, strlen(text));
+	return fake_listener_say(fd, text, strlen(text));
 }
 
 static void reply(int fd, const char *status, const char *headers, const void *body, size_t len)
@@ -34,7 +19,7 @@ static void reply(int fd, const char *status, const char *headers, const void *b
 		"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", status, len,
 		headers);
 	if (say_text(fd, head))
-		say(fd, body, len);
+		fake_listener_say(fd, body, len);
 }
 
 static void redirect(int fd, const char *to)
@@ -132,15 +117,15 @@ static void say_long(int fd)
 	memset(piece, 'a', sizeof(piece));
 	bool more = say_text(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
 	for (unsigned i = 0; more && i < 256; i++)
-		more = say(fd, piece, sizeof(piece));
+		more = fake_listener_say(fd, piece, sizeof(piece));
 }
 
 static void say_slowly(struct fake_http *f, int fd)
 {
 	bool more = say_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
-	for (unsigned i = 0; more && i < 1200 && !f->stop; i++) {
+	for (unsigned i = 0; more && i < 1200 && !f->listener.stop; i++) {
 		more = say_text(fd, "a.example\n");
-		usleep(50000);
+		fake_listener_wait(&f->listener, 50);
 	}
 }
 
@@ -170,8 +155,7 @@ static void answer(struct fake_http *f, int fd, const char *request, const char 
 	else if (strcmp(path, "/slow") == 0)
 		say_slowly(f, fd);
 	else if (strcmp(path, "/silent") == 0)
-		for (unsigned i = 0; i < 60 && !f->stop; i++)
-			usleep(50000);
+		fake_listener_wait(&f->listener, 3000);
 	else if (strcmp(path, "/500") == 0)
 		reply(fd, "500 Internal Server Error", "", "ads.example\n", 12);
 	else if (strcmp(path, "/404cut") == 0)
@@ -195,19 +179,14 @@ static void answer(struct fake_http *f, int fd, const char *request, const char 
 		reply(fd, "404 Not Found", "", "", 0);
 }
 
-static void serve(struct fake_http *f, int fd)
+static void serve(void *arg, int fd)
 {
+	struct fake_http *f = arg;
 	char request[2048] = "", path[64] = "";
-	size_t len = 0;
-	while (!strstr(request, "\r\n\r\n") && len < sizeof(request) - 1) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		if (f->stop || poll(&p, 1, 1000) <= 0)
+	for (size_t len = 0, n; !strstr(request, "\r\n\r\n"); len += n) {
+		n = fake_listener_hear(&f->listener, fd, request + len, sizeof(request) - 1 - len);
+		if (n == 0)
 			return;
-		ssize_t n = recv(fd, request + len, sizeof(request) - 1 - len, 0);
-		if (n <= 0)
-			return;
-		len += (size_t)n;
-		request[len] = '\0';
 	}
 	pthread_mutex_lock(&f->lock);
 	strcpy(f->last, request);
@@ -215,46 +194,21 @@ static void serve(struct fake_http *f, int fd)
 	f->requests++;
 	(void)sscanf(request, "GET %63[^ ?]", path);
 	answer(f, fd, request, path);
-}
-
-static void *run(void *arg)
-{
-	struct fake_http *f = arg;
-	while (!f->stop) {
-		struct pollfd p = {.fd = f->fd, .events = POLLIN};
-		if (poll(&p, 1, 20) <= 0)
-			continue;
-		int fd = accept(f->fd, NULL, NULL);
-		if (fd < 0)
-			continue;
-		serve(f, fd);
-		shutdown(fd, SHUT_WR);
-		close(fd);
-	}
-	return NULL;
+	shutdown(fd, SHUT_WR);
 }
 
 void fake_http_start(struct fake_http *f)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
 	memset(f, 0, sizeof(*f));
 	pthread_mutex_init(&f->lock, NULL);
 	fake_http_body(f, "ads.example\n", "\"v1\"");
-	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(f->fd >= 0);
-	assert_int_equal(bind(f->fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(f->fd, 16), 0);
-	assert_int_equal(getsockname(f->fd, (struct sockaddr *)&a, &len), 0);
-	f->port = ntohs(a.sin_port);
-	assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
+	fake_listener_start(&f->listener, 0, serve, f);
+	f->port = f->listener.port;
 }
 
 void fake_http_stop(struct fake_http *f)
 {
-	f->stop = true;
-	pthread_join(f->thread, NULL);
-	close(f->fd);
+	fake_listener_stop(&f->listener);
 	pthread_mutex_destroy(&f->lock);
 }
 

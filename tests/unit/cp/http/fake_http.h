@@ -4,16 +4,11 @@
 // An HTTP server on 127.0.0.1, in a thread of the test, one connection at a time, that behaves as
 // the path of the request says (fake_http.c).
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "fake_listener.h"
 
 struct fake_http {
-	int fd;
+	struct fake_listener listener;
 	uint16_t port;
-	pthread_t thread;
-	_Atomic bool stop;
 	_Atomic unsigned requests;
 	pthread_mutex_t lock; // protects the fields below
 	char body[256], etag[32];

@@ -5,11 +5,7 @@
 // kept open between requests. A function of the test looks at each request and says what becomes
 // of it.
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "fake_listener.h"
 
 enum {
 	FAKE_POST_CLOSE = 1, // the connection, without a word
@@ -25,10 +21,8 @@ struct fake_post_request {
 };
 
 struct fake_post {
-	int fd;
+	struct fake_listener listener;
 	uint16_t port; // 0 before the first start: any
-	pthread_t thread;
-	_Atomic bool stop;
 	_Atomic unsigned connections, requests;
 	_Atomic unsigned cut_after; // closes when so much of a body was read; 0: never
 	// On the server's thread. A status or one of the above; `reply` is the body of the reply.

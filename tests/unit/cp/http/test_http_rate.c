@@ -3,6 +3,7 @@
 
 #include "controlplane/base/loop.h"
 #include "controlplane/http/http_server.h"
+#include "fake_listener.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -87,13 +88,13 @@ static void *run(void *arg)
 
 static int setup(void **)
 {
-	socklen_t len = sizeof(address);
+	uint16_t port = 0;
+	const int fd = loopback_listen(&port);
 	signal(SIGPIPE, SIG_IGN);
-	address = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (loop_new("rate", &loop) < 0 || bind(fd, (struct sockaddr *)&address, len) < 0
-		|| listen(fd, 64) < 0 || getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+	address = (struct sockaddr_in){.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (loop_new("rate", &loop) < 0)
 		return -1;
 	const struct http_settings settings = {.base = loop_base(loop),
 		.exchanges_max = 4,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis_server.h"
 
+#include "tests/unit/cp/http/fake_listener.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -24,14 +25,9 @@ static struct sockaddr_in loopback(uint16_t port)
 
 uint16_t redis_free_port(void)
 {
-	struct sockaddr_in a = loopback(0);
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	close(fd);
-	return ntohs(a.sin_port);
+	uint16_t port = 0;
+	close(loopback_listen(&port));
+	return port;
 }
 
 static void child_exec(const struct redis_server *s, const char *const *args)

@@ -7,6 +7,7 @@
 #include "controlplane/l1/redis_reader.h"
 #include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
+#include "tests/unit/cp/http/fake_listener.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>
@@ -95,14 +96,8 @@ static void on_accept(evutil_socket_t fd, short, void *)
 
 static int setup(void **)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
 	fake = (struct fake){.polite_login = true, .times = 1};
-	fake.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fake.listen_fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(fake.listen_fd, 64), 0);
-	assert_int_equal(getsockname(fake.listen_fd, (struct sockaddr *)&a, &len), 0);
-	fake.port = ntohs(a.sin_port);
+	fake.listen_fd = loopback_listen(&fake.port);
 	rig.config.connections = 1;
 	redis_rig_start(&rig, REDIS_MODE_STANDALONE, fake.port);
 	fake.accept = event_new(

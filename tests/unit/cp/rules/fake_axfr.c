@@ -3,8 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -81,7 +79,7 @@ static void put_soa(struct answer *a, uint32_t serial)
 
 static bool say(struct answer *a)
 {
-	size_t len = a->w.pos, sent = 0, says = len - 2;
+	size_t len = a->w.pos, says = len - 2;
 	if (a->f->how == FAKE_AXFR_CUT)
 		says += 100;
 	if (a->f->how == FAKE_AXFR_SHORT)
@@ -95,13 +93,7 @@ static bool say(struct answer *a)
 	put_u16(a->bytes, (uint16_t)says);
 	if (a->side)
 		tls_side_write(a->side, a->bytes, len);
-	while (!a->side && sent < len) {
-		ssize_t n = send(a->fd, a->bytes + sent, len - sent, MSG_NOSIGNAL);
-		if (n <= 0)
-			return false;
-		sent += (size_t)n;
-	}
-	return true;
+	return a->side || fake_listener_say(a->fd, a->bytes, len);
 }
 
 // All but the SOAs: what a policy zone has, and what must not break the file's lines.
@@ -135,7 +127,7 @@ static void put_policies(struct answer *a, unsigned from, unsigned to)
 static void say_endless(struct answer *a)
 {
 	bool more = true;
-	while (more && !a->f->stop) {
+	while (more && !a->f->listener.stop) {
 		begin(a, 0);
 		for (unsigned i = 0; i < POLICIES && a->f->how != FAKE_AXFR_EMPTY; i++)
 			put_name(a, "more.example.rpz.test", DNS_TYPE_CNAME, ".");
@@ -172,10 +164,10 @@ static void say_transfer(struct answer *a)
 		return;
 	if (how == FAKE_AXFR_ENDLESS || how == FAKE_AXFR_EMPTY)
 		say_endless(a);
-	for (unsigned i = 0; how == FAKE_AXFR_STALL && i < 200 && !a->f->stop; i++)
-		usleep(50000);
-	if (how == FAKE_AXFR_STALL)
+	if (how == FAKE_AXFR_STALL) {
+		fake_listener_wait(&a->f->listener, 10000);
 		return;
+	}
 	if (!is_piecemeal) {
 		begin(a, 0);
 		put_policies(a, 5, 14);
@@ -216,8 +208,8 @@ static void answer(struct answer *a)
 		a->f->axfr_asked++;
 	else
 		a->f->ixfr_asked++;
-	for (unsigned i = 0; a->f->how == FAKE_AXFR_MUTE && i < 200 && !a->f->stop; i++)
-		usleep(50000);
+	for (unsigned i = 0; a->f->how == FAKE_AXFR_MUTE && i < 200; i++)
+		fake_listener_wait(&a->f->listener, 50);
 	enum fake_axfr_how how = a->f->how;
 	if (how == FAKE_AXFR_MUTE)
 		return;
@@ -247,13 +239,9 @@ static void serve(struct fake_axfr *f, int fd, struct tls_side *side)
 	uint8_t query[1024];
 	size_t len = 0;
 	while (len < 2 || len < 2u + get_u16(query)) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		if (f->stop || len == sizeof(query))
-			return;
-		if (!side && poll(&p, 1, 20) <= 0)
-			continue;
-		ssize_t n = side ? tls_side_read(side, query + len, sizeof(query) - len)
-				 : recv(fd, query + len, sizeof(query) - len, 0);
+		const size_t room = sizeof(query) - len;
+		ssize_t n = side ? tls_side_read(side, query + len, room)
+				 : (ssize_t)fake_listener_hear(&f->listener, fd, query + len, room);
 		if (n <= 0)
 			return;
 		len += (size_t)n;
@@ -289,44 +277,25 @@ static void serve_tls(struct fake_axfr *f, int fd)
 	tls_side_free(side);
 }
 
-static void *run(void *arg)
+static void serve_one(void *arg, int fd)
 {
 	struct fake_axfr *f = arg;
-	while (!f->stop) {
-		struct pollfd p = {.fd = f->fd, .events = POLLIN};
-		if (poll(&p, 1, 20) <= 0)
-			continue;
-		int fd = accept(f->fd, NULL, NULL);
-		if (fd < 0)
-			continue;
-		if (f->context)
-			serve_tls(f, fd);
-		else
-			serve(f, fd, NULL);
-		shutdown(fd, SHUT_WR);
-		close(fd);
-	}
-	return NULL;
+	if (f->context)
+		serve_tls(f, fd);
+	else
+		serve(f, fd, NULL);
+	shutdown(fd, SHUT_WR);
 }
 
 void fake_axfr_start(struct fake_axfr *f)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
 	memset(f, 0, sizeof(*f));
 	f->serial = 7;
-	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(f->fd >= 0);
-	assert_int_equal(bind(f->fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(f->fd, 16), 0);
-	assert_int_equal(getsockname(f->fd, (struct sockaddr *)&a, &len), 0);
-	f->port = ntohs(a.sin_port);
-	assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
+	fake_listener_start(&f->listener, 0, serve_one, f);
+	f->port = f->listener.port;
 }
 
 void fake_axfr_stop(struct fake_axfr *f)
 {
-	f->stop = true;
-	pthread_join(f->thread, NULL);
-	close(f->fd);
+	fake_listener_stop(&f->listener);
 }

@@ -7,12 +7,9 @@
 // words are owners below example.rpz.test of CNAME records to the root, "|" ends a message.
 
 #include "fake_tsig.h"
+#include "tests/unit/cp/http/fake_listener.h"
 #include "tests/unit/cp/tls/tls_rig.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <weir/bytes.h>
 
 enum fake_axfr_how {
@@ -40,10 +37,8 @@ enum fake_axfr_how {
 };
 
 struct fake_axfr {
-	int fd;
+	struct fake_listener listener;
 	uint16_t port;
-	pthread_t thread;
-	_Atomic bool stop;
 	_Atomic enum fake_axfr_how how;
 	_Atomic uint32_t serial;
 	const char *_Atomic ixfr; // NULL: NOTIMP
