@@ -2,7 +2,6 @@
 #include "dot_rig.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 struct tls_server *dot_certificate(enum tls_rig_kind kind)
@@ -80,17 +79,4 @@ void dot_gone(int fd)
 		n = recv(fd, buf, sizeof(buf), 0);
 	} while (n > 0); // an alert
 	close(fd);
-}
-
-int dot_group_start(void **)
-{
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	tls_rig_start();
-	return 0;
-}
-
-int dot_group_stop(void **)
-{
-	tls_rig_stop();
-	return 0;
 }

@@ -8,8 +8,6 @@
 
 enum { DOT_SHORTEST = 13 };
 
-int dot_group_start(void **state);
-int dot_group_stop(void **state);
 struct tls_server *dot_certificate(enum tls_rig_kind kind);
 void dot_start(void); // tcp_rig_start, with TLS_RIG_GOOD
 

@@ -121,6 +121,11 @@ struct frontend_status frontend_now(void)
 	return s;
 }
 
+struct frontend_counts frontend_counts(enum frontend_transport t)
+{
+	return frontend_now().of[t];
+}
+
 void frontend_rig_end(enum frontend_transport t)
 {
 	on_loop(session_end, &frontend_session[t]);
@@ -132,14 +137,46 @@ void frontend_rig_close(void)
 		frontend_rig_end((enum frontend_transport)i);
 }
 
+void frontend_rig_policy(const struct policy_group *groups)
+{
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+}
+
 void frontend_rig_admit_all(void)
 {
 	static const struct policy_group everyone;
-	struct policy_image image;
-	char why[SHM_WHY_MAX];
-	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
-	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
-	free(image.head);
+	frontend_rig_policy(&everyone);
+}
+
+int frontend_rig_setup_closed(void **state)
+{
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	frontend_rig_open();
+	return 0;
+}
+
+int frontend_rig_setup(void **state)
+{
+	frontend_rig_setup_closed(state);
+	frontend_rig_admit_all();
+	return 0;
+}
+
+int frontend_rig_teardown(void **state)
+{
+	frontend_rig_close();
+	return rig_teardown(state);
+}
+
+void frontend_rig_configure(void)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	frontend_configure(rig.frontend, &rig.config);
 }
 
 size_t query_write(uint8_t msg[600], const struct frontend_rig_query *q)
@@ -210,6 +247,12 @@ enum frontend_outcome frontend_rig_ask(
 	uint8_t msg[600];
 	size_t len = query_write(msg, q);
 	return frontend_rig_ask_bytes(t, q->client ? q->client : "198.18.0.2", msg, len);
+}
+
+enum frontend_outcome ask_for(const char *name)
+{
+	const struct frontend_rig_query q = {.name = name, .type = DNS_TYPE_A, .id = 7};
+	return frontend_rig_ask(FRONTEND_TCP, &q);
 }
 
 const struct frontend_rig_reply *expect_later(unsigned n, unsigned wait_ms)

@@ -28,6 +28,13 @@ void frontend_rig_open(void);  // after rig_setup
 void frontend_rig_close(void); // before rig_teardown
 // Before that it answers nobody.
 void frontend_rig_admit_all(void);
+struct policy_group;
+void frontend_rig_policy(const struct policy_group *groups); // everyone's, then those of rig.config
+void frontend_rig_configure(void);                           // rig.config, of resolver and frontend
+// Around a test: all of this and the resolver's rig, with answers that live for 300 s.
+int frontend_rig_setup(void **state);
+int frontend_rig_setup_closed(void **state); // admits nobody
+int frontend_rig_teardown(void **state);
 
 struct frontend_rig_query {
 	const char *name; // without escapes
@@ -43,5 +50,7 @@ enum frontend_outcome frontend_rig_ask_bytes(
 	enum frontend_transport t, const char *client, const uint8_t *msg, size_t len);
 // Waits for number n of the later replies. wait_ms: as expect_answer.
 const struct frontend_rig_reply *expect_later(unsigned n, unsigned wait_ms);
-struct frontend_status frontend_now(void);        // on the loop
+enum frontend_outcome ask_for(const char *name); // its address, over TCP
+struct frontend_status frontend_now(void);       // on the loop
+struct frontend_counts frontend_counts(enum frontend_transport t);
 void frontend_rig_end(enum frontend_transport t); // as when its connection dies

@@ -7,38 +7,18 @@
 
 #include <weir/dns_name.h>
 
-static int setup(void **state)
-{
-	rig_setup(state);
-	fake[0].ttl_s = fake[1].ttl_s = 300;
-	frontend_rig_open();
-	frontend_rig_admit_all();
-	return 0;
-}
-
 // A second send, over TCP.
 static int setup_for_tcp(void **state)
 {
 	rig_max_sends = 6;
-	const int rc = setup(state);
+	const int rc = frontend_rig_setup(state);
 	rig_max_sends = 1;
 	return rc;
-}
-
-static int teardown(void **state)
-{
-	frontend_rig_close();
-	return rig_teardown(state);
 }
 
 static unsigned queries(void)
 {
 	return fake[0].udp_queries + fake[1].udp_queries;
-}
-
-static struct frontend_counts counts(enum frontend_transport t)
-{
-	return frontend_now().of[t];
 }
 
 static void expect_said(enum frontend_outcome outcome, uint16_t id, unsigned rcode)
@@ -59,7 +39,7 @@ static int setup_small(void **state)
 
 // A miss is answered later, with the client's letter case, id and address; then it is a hit for
 // every transport and for the data plane.
-TEST_WITH(test_miss_then_hits, setup, teardown)
+TEST_WITH(test_miss_then_hits, frontend_rig_setup, frontend_rig_teardown)
 {
 	const struct frontend_rig_query q = {.name = "wWw.Example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
@@ -77,14 +57,14 @@ TEST_WITH(test_miss_then_hits, setup, teardown)
 	ask("www.example", 9);
 	expect_answer(1000, 9, DNS_RCODE_NOERROR, ANSWER_CACHED);
 	assert_int_equal(queries(), 1);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_miss], 1);
-	assert_int_equal(counts(FRONTEND_UDP).answers, 1);
-	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_hit], 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_miss], 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).answers, 1);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_hit], 1);
 	assert_int_equal(frontend_now().pending, 0);
 }
 
 // The question of a worker's client and those of both transports is one.
-TEST_WITH(test_joined, setup, teardown)
+TEST_WITH(test_joined, frontend_rig_setup, frontend_rig_teardown)
 {
 	fake[0].held = true;
 	ask("joined.example", 1);
@@ -114,7 +94,7 @@ static struct dns_name long_name(char letter)
 }
 
 // Over UDP no longer than the client says, over TCP whatever it says.
-TEST_WITH(test_sizes, setup, teardown)
+TEST_WITH(test_sizes, frontend_rig_setup, frontend_rig_teardown)
 {
 	static struct dns_name target;
 	const struct dns_name name = long_name('q');
@@ -136,16 +116,16 @@ TEST_WITH(test_sizes, setup, teardown)
 	expect_said(frontend_rig_ask(FRONTEND_UDP, &q), 1, DNS_RCODE_NOERROR);
 	assert_true(get_u16(frontend_said + 2) & DNS_FLAG_TC);
 	assert_true(frontend_said_reply.len <= DNS_UDP_PLAIN_MAX);
-	assert_int_equal(counts(FRONTEND_UDP).truncated, 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).truncated, 1);
 	const struct frontend_rig_query large = {
 		.name = text, .type = DNS_TYPE_A, .id = 1, .udp_size = 1232};
 	expect_said(frontend_rig_ask(FRONTEND_UDP, &large), 1, DNS_RCODE_NOERROR);
 	assert_int_equal(get_u16(frontend_said + 6), 2);
-	assert_int_equal(counts(FRONTEND_TCP).truncated, 0);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).truncated, 0);
 }
 
 // A connection that dies takes its questions with it, and nobody else's.
-TEST_WITH(test_session_ends, setup, teardown)
+TEST_WITH(test_session_ends, frontend_rig_setup, frontend_rig_teardown)
 {
 	fake[0].held = true;
 	for (uint16_t i = 0; i < 3; i++) {
@@ -162,8 +142,8 @@ TEST_WITH(test_session_ends, setup, teardown)
 	assert_int_equal(expect_later(0, 1500)->transport, FRONTEND_UDP);
 	usleep(50000);
 	assert_int_equal(later_count, 1);
-	assert_int_equal(counts(FRONTEND_TCP).left, 3);
-	assert_int_equal(counts(FRONTEND_TCP).answers, 0);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).left, 3);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).answers, 0);
 	// Their places are used again, and the tickets of before lead nowhere.
 	const struct frontend_rig_query next = {
 		.name = "two.example", .type = DNS_TYPE_A, .id = 10};
@@ -171,7 +151,7 @@ TEST_WITH(test_session_ends, setup, teardown)
 }
 
 // A question that waits takes a place, until it is answered; a hit takes none.
-TEST_WITH(test_places_are_counted, setup, teardown)
+TEST_WITH(test_places_are_counted, frontend_rig_setup, frontend_rig_teardown)
 {
 	const struct frontend_rig_query cached = {
 		.name = "hot.example", .type = DNS_TYPE_A, .id = 1};
@@ -239,7 +219,7 @@ static void ask_many(struct many *m)
 
 // Full: what is cached is still answered, the rest refused at once, and all others in time, with
 // SERVFAIL and an extended error.
-TEST_WITH(test_full, setup, teardown)
+TEST_WITH(test_full, frontend_rig_setup, frontend_rig_teardown)
 {
 	struct many m;
 	const struct frontend_rig_query cached = {
@@ -254,20 +234,20 @@ TEST_WITH(test_full, setup, teardown)
 	const struct frontend_rig_query fresh = {
 		.name = "more.example", .type = DNS_TYPE_A, .id = 2};
 	expect_said(frontend_rig_ask(FRONTEND_UDP, &fresh), 2, DNS_RCODE_SERVFAIL);
-	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_servfail_ring_full], 1);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_hit], 1);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_servfail_ring_full], 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_hit], 1);
 	const struct frontend_rig_reply *l = expect_later(FRONTEND_PENDING_MAX, 10000);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - 6);
-	assert_int_equal(counts(FRONTEND_TCP).answers_servfail, FRONTEND_PENDING_MAX);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).answers_servfail, FRONTEND_PENDING_MAX);
 	assert_int_equal(frontend_now().pending, 0);
 	assert_int_equal(frontend_now().pending_max, FRONTEND_PENDING_MAX);
 }
 
 // One question has so many waiters at most; the next gets its error at once, as a stream asks but
 // once.
-TEST_WITH(test_too_many_waiters, setup_small, teardown)
+TEST_WITH(test_too_many_waiters, setup_small, frontend_rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (uint16_t i = 0; i < 9; i++) {
@@ -283,7 +263,7 @@ TEST_WITH(test_too_many_waiters, setup_small, teardown)
 
 // Questions in one turn for which the resolver's ring has no room are refused at once, and counted;
 // those that it took are answered, and then others find room.
-TEST_WITH(test_full_ring, setup, teardown)
+TEST_WITH(test_full_ring, frontend_rig_setup, frontend_rig_teardown)
 {
 	enum { MORE = 8 * PORTION };
 	struct many m = {.last = FRONTEND_LATER};
@@ -292,7 +272,7 @@ TEST_WITH(test_full_ring, setup, teardown)
 	assert_int_equal(m.last, FRONTEND_REPLY);
 	assert_in_range(m.asked, PORTION, MORE);
 	assert_int_equal(frontend_now().pending, m.asked);
-	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
 	fake[0].held = fake[1].held = false;
 	expect_later(m.asked - 1, 1500);
 	const struct frontend_rig_query next = {.name = "next.example", .type = DNS_TYPE_A};
@@ -308,7 +288,7 @@ static unsigned rcode_of(const struct frontend_rig_reply *l)
 
 // One answer for many clients, and so long that half of the ring takes few: the others get
 // SERVFAIL.
-TEST_WITH(test_long_answers_leave_room, setup_for_tcp, teardown)
+TEST_WITH(test_long_answers_leave_room, setup_for_tcp, frontend_rig_teardown)
 {
 	struct many m = {.last = FRONTEND_LATER};
 	unsigned whole = 0;
@@ -328,8 +308,8 @@ TEST_WITH(test_long_answers_leave_room, setup_for_tcp, teardown)
 			assert_int_equal(rcode_of(&later[i]), DNS_RCODE_SERVFAIL);
 	}
 	assert_in_range(whole, 1, PORTION / 2);
-	assert_int_equal(counts(FRONTEND_TCP).answers_servfail, PORTION - whole);
-	assert_int_equal(counts(FRONTEND_TCP).lost, 0);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).answers_servfail, PORTION - whole);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).lost, 0);
 	assert_int_equal(frontend_now().pending, 0);
 }
 
@@ -351,7 +331,7 @@ static const struct frontend_rig_reply *expect_refused(unsigned n, uint16_t id)
 
 // Over UDP a client waits for so many answers at most, as its address may be forged; a stream has
 // bounds of its own.
-TEST_WITH(test_a_client_waits_for_so_much, setup, teardown)
+TEST_WITH(test_a_client_waits_for_so_much, frontend_rig_setup, frontend_rig_teardown)
 {
 	on_loop(bound_clients, NULL);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
@@ -388,7 +368,7 @@ struct odd {
 
 #define HEAD(flags, qd) 0, 5, flags, 0, 0, qd, 0, 0, 0, 0, 0, 0
 
-TEST_WITH(test_odd_messages, setup, teardown)
+TEST_WITH(test_odd_messages, frontend_rig_setup, frontend_rig_teardown)
 {
 	static const struct odd odd[] = {
 		{"empty", {0}, 0, FRONTEND_BROKEN, 0, VERDICT_drop_dns_short},
@@ -412,7 +392,7 @@ TEST_WITH(test_odd_messages, setup, teardown)
 		const struct odd *o = &odd[i];
 		enum frontend_outcome outcome =
 			frontend_rig_ask_bytes(FRONTEND_TCP, "198.18.0.2", o->msg, o->len);
-		if (outcome != o->outcome || counts(FRONTEND_TCP).verdict[o->verdict] == 0)
+		if (outcome != o->outcome || frontend_counts(FRONTEND_TCP).verdict[o->verdict] == 0)
 			fail_msg("%s: outcome %d", o->what, outcome);
 		if (outcome == FRONTEND_REPLY)
 			expect_said(outcome, 5, o->rcode);
@@ -455,7 +435,7 @@ static void ask_mutants(void *arg)
 }
 
 // Whatever comes: one verdict, and no reply that is none.
-TEST_WITH(test_mutants, setup, teardown)
+TEST_WITH(test_mutants, frontend_rig_setup, frontend_rig_teardown)
 {
 	struct mutants m = {0};
 	uint64_t sum = 0;

@@ -2,7 +2,6 @@
 
 // Who may ask the control plane's own server, and how often: the data plane's lists.
 #include "controlplane/frontend/frontend_internal.h"
-#include "controlplane/policy/policy_build.h"
 #include "frontend_rig.h"
 
 #include <arpa/inet.h>
@@ -23,8 +22,6 @@ static void access_publish(bool refuse)
 	static const struct policy_group groups[2]; // everyone's, and that of the test with one
 	struct ip_address allow[] = {prefix("198.18.0.0/16"), prefix("fd53::/48")};
 	struct ip_address deny = prefix("198.18.0.66"), unlimited = prefix("198.18.1.0/24");
-	struct policy_image image;
-	char why[SHM_WHY_MAX];
 
 	rig.config.access = (struct config_access){
 		.refuse = refuse,
@@ -39,24 +36,8 @@ static void access_publish(bool refuse)
 		.slip = 2,
 		.reply_octets = reply_octets,
 	};
-	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
-	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
-	free(image.head);
+	frontend_rig_policy(groups);
 	memset(&rig.config.access, 0, sizeof(rig.config.access));
-}
-
-static int setup(void **state)
-{
-	rig_setup(state);
-	fake[0].ttl_s = fake[1].ttl_s = 300;
-	frontend_rig_open();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	frontend_rig_close();
-	return rig_teardown(state);
 }
 
 static enum frontend_outcome ask_from(enum frontend_transport t, const char *client)
@@ -64,11 +45,6 @@ static enum frontend_outcome ask_from(enum frontend_transport t, const char *cli
 	uint8_t msg[600];
 	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 9};
 	return frontend_rig_ask_bytes(t, client, msg, query_write(msg, &q));
-}
-
-static struct frontend_counts counts(enum frontend_transport t)
-{
-	return frontend_now().of[t];
 }
 
 static void answer_cached(void)
@@ -93,7 +69,7 @@ static bool admits(const char *client)
 }
 
 // Records of an earlier run are for the clients of its policy, which is not known yet.
-TEST_WITH(test_closed_without_policy, setup, teardown)
+TEST_WITH(test_closed_without_policy, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	assert_true(admits("::ffff:198.18.0.65")); // to get its error
 	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.1.1"), FRONTEND_REPLY);
@@ -102,8 +78,8 @@ TEST_WITH(test_closed_without_policy, setup, teardown)
 	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(frontend_rig_ask_bytes(FRONTEND_UDP, "198.18.1.1", (const uint8_t *)"", 0),
 		FRONTEND_BROKEN);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy], 1);
-	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_servfail_no_policy], 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy], 1);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_no_policy], 1);
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
 	access_publish(false);
 	answer_cached();
@@ -112,7 +88,7 @@ TEST_WITH(test_closed_without_policy, setup, teardown)
 // Over UDP few get a reply; a TCP client has proven its address.
 // An image that cannot be mapped is tried again after FRONTEND_POLICY_RETRY_MS, not with each
 // message.
-TEST_WITH(test_retry_of_an_image, setup, teardown)
+TEST_WITH(test_retry_of_an_image, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	static struct frontend_policy fp;
 	char file[2 * SHM_PATH_MAX], away[2 * SHM_PATH_MAX + 8];
@@ -134,7 +110,7 @@ TEST_WITH(test_retry_of_an_image, setup, teardown)
 	frontend_policy_close(&fp);
 }
 
-TEST_WITH(test_closed_tells_few, setup, teardown)
+TEST_WITH(test_closed_tells_few, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	enum { ASKED = 1000 };
 	const uint64_t began_ms = clock_mono_ms();
@@ -142,15 +118,16 @@ TEST_WITH(test_closed_tells_few, setup, teardown)
 		(void)ask_from(FRONTEND_UDP, "198.18.1.1");
 		assert_int_equal(ask_from(FRONTEND_TCP, "198.18.1.1"), FRONTEND_REPLY);
 	}
-	const uint64_t failed = counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy];
+	const uint64_t failed = frontend_counts(FRONTEND_UDP).verdict[VERDICT_servfail_no_policy];
 	assert_true(
 		failed >= CLOSED_BURST && failed <= CLOSED_BURST + clock_mono_ms() - began_ms + 1);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_drop_limited], ASKED - failed);
+	assert_int_equal(
+		frontend_counts(FRONTEND_UDP).verdict[VERDICT_drop_limited], ASKED - failed);
 }
 
 // A client without a reply takes no place from allowed ones; a client that gets REFUSED is read
 // first, but for that there is no handshake.
-TEST_WITH(test_admitted, setup, teardown)
+TEST_WITH(test_admitted, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	access_publish(false);
 	assert_false(admits("::ffff:198.18.0.66"));
@@ -166,7 +143,7 @@ TEST_WITH(test_admitted, setup, teardown)
 }
 
 // Over TCP the stream is not worth keeping.
-TEST_WITH(test_denied, setup, teardown)
+TEST_WITH(test_denied, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	access_publish(false);
 	answer_cached();
@@ -176,12 +153,12 @@ TEST_WITH(test_denied, setup, teardown)
 	assert_int_equal(ask_from(FRONTEND_TCP, "::ffff:198.18.0.66"), FRONTEND_BROKEN);
 	assert_int_equal(ask_from(FRONTEND_TCP, "::ffff:198.18.0.65"), FRONTEND_REPLY);
 	assert_int_equal(ask_from(FRONTEND_UDP, "fd53::9"), FRONTEND_REPLY);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_drop_denied], 2);
-	assert_int_equal(counts(FRONTEND_TCP).verdict[VERDICT_drop_denied], 2);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_drop_denied], 2);
+	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_drop_denied], 2);
 }
 
 // A reply of 45 bytes costs three queries over UDP; TCP has no rate.
-TEST_WITH(test_long_replies_cost_more, setup, teardown)
+TEST_WITH(test_long_replies_cost_more, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	unsigned answered = 0;
 
@@ -200,12 +177,12 @@ TEST_WITH(test_long_replies_cost_more, setup, teardown)
 	assert_true(get_u16(frontend_said + 6) > 0);
 }
 
-TEST_WITH(test_denied_is_told, setup, teardown)
+TEST_WITH(test_denied_is_told, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	access_publish(true);
 	assert_int_equal(ask_from(FRONTEND_UDP, "198.18.0.66"), FRONTEND_REPLY);
 	assert_int_equal(get_u16(frontend_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_REFUSED);
-	assert_int_equal(counts(FRONTEND_UDP).verdict[VERDICT_refused_denied], 1);
+	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_refused_denied], 1);
 	assert_int_equal(
 		frontend_rig_ask_bytes(FRONTEND_UDP, "198.18.0.66", (const uint8_t *)"", 0),
 		FRONTEND_BROKEN);
@@ -241,7 +218,7 @@ static unsigned group_settled(
 }
 
 // The log names the group of a refused client, too, as a worker's does.
-TEST_WITH(test_group_of_who_is_turned_away, setup, teardown)
+TEST_WITH(test_group_of_who_is_turned_away, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	static char name[] = "guests";
 	struct ip_address clients = prefix("198.18.0.0/24");
@@ -267,7 +244,7 @@ TEST_WITH(test_group_of_who_is_turned_away, setup, teardown)
 }
 
 // The rate holds over UDP; a TCP client has proven its address.
-TEST_WITH(test_limited, setup, teardown)
+TEST_WITH(test_limited, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	unsigned replies = 0, slips = 0;
 

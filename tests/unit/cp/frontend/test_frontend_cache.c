@@ -9,27 +9,6 @@
 
 enum { TTL_S = 300, HOT = 80 };
 
-static int setup(void **state)
-{
-	rig_setup(state);
-	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	frontend_rig_open();
-	frontend_rig_admit_all();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	frontend_rig_close();
-	return rig_teardown(state);
-}
-
-static enum frontend_outcome ask_for(const char *name)
-{
-	const struct frontend_rig_query q = {.name = name, .type = DNS_TYPE_A, .id = 7};
-	return frontend_rig_ask(FRONTEND_TCP, &q);
-}
-
 static void fill(const char *name)
 {
 	const unsigned before = later_count;
@@ -50,7 +29,7 @@ static unsigned asked(void)
 
 static uint64_t verdicts(enum verdict v)
 {
-	return frontend_now().of[FRONTEND_TCP].verdict[v];
+	return frontend_counts(FRONTEND_TCP).verdict[v];
 }
 
 struct heat {
@@ -77,7 +56,7 @@ static uint32_t heat_of(const char *name)
 	return h.heat;
 }
 
-TEST_WITH(test_hits_are_the_frontends_own, setup, teardown)
+TEST_WITH(test_hits_are_the_frontends_own, frontend_rig_setup, frontend_rig_teardown)
 {
 	fill("www.example");
 	hit("www.example", 9);
@@ -87,7 +66,7 @@ TEST_WITH(test_hits_are_the_frontends_own, setup, teardown)
 }
 
 // A hit past its time requests a renewal, once; so no client finds the record gone.
-TEST_WITH(test_hits_renew, setup, teardown)
+TEST_WITH(test_hits_renew, frontend_rig_setup, frontend_rig_teardown)
 {
 	fill("hot.example");
 	hit("hot.example", HOT);
@@ -108,12 +87,11 @@ TEST_WITH(test_hits_renew, setup, teardown)
 static void stale_at_once(void *)
 {
 	rig.config.cache.stale_immediate = true;
-	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
-	frontend_configure(rig.frontend, &rig.config);
+	frontend_rig_configure();
 }
 
 // A record past its TTL is served where the configuration says so, and renewed.
-TEST_WITH(test_stale_where_it_may, setup, teardown)
+TEST_WITH(test_stale_where_it_may, frontend_rig_setup, frontend_rig_teardown)
 {
 	rig.config.cache.stale_ttl_s = 30;
 	fill("old.example");
@@ -144,7 +122,7 @@ static void epoch_look(void *arg)
 }
 
 // Between two look-ups the frontend delays no reclaim; a reader in the middle of one does.
-TEST_WITH(test_idle_frontend_holds_nothing_back, setup, teardown)
+TEST_WITH(test_idle_frontend_holds_nothing_back, frontend_rig_setup, frontend_rig_teardown)
 {
 	struct waiting w = {0};
 	fake_dataplane_close(&dp);

@@ -278,4 +278,4 @@ TEST_WITH(test_no_memory_for_a_connection, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(doh.bytes, 0);
 }
 
-TEST_GROUP(dot_group_start, dot_group_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

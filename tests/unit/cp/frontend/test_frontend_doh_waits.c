@@ -176,4 +176,4 @@ TEST_WITH(test_unknown_names_leave_turns_to_others, tcp_rig_each_start, tcp_rig_
 	tcp_rig_until(pending, 0);
 }
 
-TEST_GROUP(dot_group_start, dot_group_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

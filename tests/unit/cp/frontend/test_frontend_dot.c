@@ -303,4 +303,4 @@ TEST_WITH(test_a_stop, tcp_rig_each_start, tcp_rig_each_end)
 	dot_start(); // for the end of the test
 }
 
-TEST_GROUP(dot_group_start, dot_group_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -10,10 +10,7 @@
 
 static int setup(void **state)
 {
-	rig_setup(state);
-	fake[0].ttl_s = fake[1].ttl_s = 300;
-	frontend_rig_open();
-	frontend_rig_admit_all();
+	frontend_rig_setup(state);
 	row_watch_start(NULL, 0);
 	return 0;
 }
@@ -21,14 +18,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	row_watch_stop();
-	frontend_rig_close();
-	return rig_teardown(state);
-}
-
-static enum frontend_outcome ask_for(const char *name)
-{
-	const struct frontend_rig_query q = {.name = name, .type = DNS_TYPE_A, .id = 7};
-	return frontend_rig_ask(FRONTEND_TCP, &q);
+	return frontend_rig_teardown(state);
 }
 
 TEST_WITH(test_miss_and_hit, setup, teardown)

@@ -216,17 +216,4 @@ TEST_WITH(test_bad_certificates, tcp_rig_each_start, tcp_rig_each_end)
 	assert_int_equal(tcp_rig_asked(), asked);
 }
 
-static int start(void **state)
-{
-	const int rc = dot_group_start(state);
-	tls_client_start();
-	return rc;
-}
-
-static int stop(void **state)
-{
-	tls_client_stop();
-	return dot_group_stop(state);
-}
-
-TEST_GROUP(start, stop)
+TEST_GROUP(tls_client_group_start, tls_client_group_stop)

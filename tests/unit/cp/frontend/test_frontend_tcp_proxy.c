@@ -262,4 +262,4 @@ TEST_WITH(test_reload, tcp_rig_each_start, tcp_rig_each_end)
 	close(late);
 }
 
-TEST_GROUP(dot_group_start, dot_group_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

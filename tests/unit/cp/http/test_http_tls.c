@@ -4,10 +4,9 @@
 #include "controlplane/http/http_post.h"
 #include "fake_https.h"
 #include "fake_post.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/cp/tls/library_memory.h"
 
 #include <dlfcn.h>
-#include <weir/mem_account.h>
 
 static struct fake_https server;
 static struct http_post_reply reply;
@@ -156,17 +155,12 @@ TEST(test_when_to_ask_again)
 // Of the TLS library, where that is OpenSSL.
 TEST(test_its_memory_is_counted)
 {
-	const struct heap_site *site[HEAP_SITES_MAX];
-	struct mem_sum sum = {0};
 	struct http_post *p = post_open(server.ca);
 	assert_int_equal(send_path(p, "/first"), 0);
 	http_post_close(p);
 	if (!dlsym(RTLD_DEFAULT, "CRYPTO_set_mem_functions"))
 		skip();
-	unsigned n = heap_sites(site, HEAP_SITES_MAX);
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(site[i]->file, "openssl") == 0)
-			mem_sum_add(&sum, site[i]);
+	const struct mem_sum sum = library_memory();
 	assert_true(sum.made > 1000);
 	assert_true(sum.bytes > 10000 && sum.bytes < sum.made_bytes);
 }

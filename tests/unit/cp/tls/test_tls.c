@@ -1,47 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Connections over TLS: their handshake, their bytes, their end.
-#include "tests/unit/unit.h"
+#include "library_memory.h"
 #include "tls_pair.h"
 
 #include <openssl/ssl.h>
 #include <sys/socket.h>
-#include <weir/mem_account.h>
 
 TEST(test_a_good_server)
 {
 	char about[TLS_ABOUT_MAX];
-	t.context = tls_rig_context(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
 	assert_string_equal(tls_side_name(t.side), "dns.example");
 	assert_true(tls_side_alpn(t.side, "dot"));
 	exchange();
 	assert_non_null(strstr(tls_conn_about(t.conn, about), "TLSv1.3 TLS_AES"));
-	close_both();
-	end();
+	pair_close();
 }
 
 TEST(test_old_versions)
 {
 	char about[TLS_ABOUT_MAX];
-	t.context = tls_rig_context_1_2(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&tls_pair_target, tls_rig_context_1_2(TLS_RIG_GOOD), 1);
 	exchange();
 	assert_non_null(strstr(tls_conn_about(t.conn, about), "TLSv1.2"));
-	close_both();
-	end();
-	t.context = tls_rig_context_1_1(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), -EPROTO);
+	pair_close();
+	pair_open(&tls_pair_target, tls_rig_context_1_1(TLS_RIG_GOOD), -EPROTO);
 	assert_int_equal(t.failure, TLS_FAILURE_handshake);
 	assert_non_null(strstr(t.why, "version"));
-	close_both();
-	end();
+	pair_close();
 }
 
 static void broken_handshake(const char *bytes, const char *why)
@@ -58,8 +45,7 @@ static void broken_handshake(const char *bytes, const char *why)
 	assert_int_equal(tls_conn_failure(t.conn, t.why), TLS_FAILURE_handshake);
 	if (!strstr(t.why, why))
 		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
-	close_both();
-	end();
+	pair_close();
 }
 
 TEST(test_no_handshake)
@@ -97,25 +83,18 @@ TEST(test_ends)
 TEST(test_no_renegotiation)
 {
 	char buf[8];
-	t.context = tls_rig_context_1_2(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&tls_pair_target, tls_rig_context_1_2(TLS_RIG_GOOD), 1);
 	exchange();
 	(void)tls_side_renegotiate(t.side);
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EAGAIN);
 	assert_true(tls_side_failed(t.side)); // no_renegotiation
-	close_both();
-	end();
+	pair_close();
 }
 
 TEST(test_bytes_behind_those_read)
 {
 	char buf[4];
-	t.context = tls_rig_context(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
 	exchange();
 	assert_false(tls_conn_has_more(t.conn));
 	tls_side_write(t.side, "12345678", 8);
@@ -126,42 +105,30 @@ TEST(test_bytes_behind_those_read)
 	assert_true(tls_conn_has_more(t.conn)); // of the next one, already off the socket
 	assert_int_equal(tls_conn_read(t.conn, buf, 4), 1);
 	assert_false(tls_conn_has_more(t.conn));
-	close_both();
-	end();
+	pair_close();
 }
 
 TEST(test_too_long_a_chain)
 {
-	t.context = tls_rig_context(TLS_RIG_LONG);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), -EPROTO);
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_LONG), -EPROTO);
 	assert_int_equal(t.failure, TLS_FAILURE_handshake);
 	assert_non_null(strstr(t.why, "excessive message size"));
-	close_both();
-	end();
+	pair_close();
 }
 
 // One of an authority that weir trusts; without these points it is good.
 TEST(test_points_relative_to_the_issuer)
 {
-	t.context = tls_rig_context(TLS_RIG_RELATIVE);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), -EPROTO);
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_RELATIVE), -EPROTO);
 	assert_non_null(strstr(t.why, "certificate chain too long"));
-	close_both();
-	end();
+	pair_close();
 }
 
 // A few are kept, more are read all the same, and too many end the connection.
 TEST(test_a_flood_of_tickets)
 {
 	char buf[8];
-	t.context = tls_rig_context(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
 	tls_side_tickets(t.side, 20);
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EAGAIN);
 	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
@@ -171,8 +138,7 @@ TEST(test_a_flood_of_tickets)
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EPROTO);
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
 	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
-	close_both();
-	end();
+	pair_close();
 }
 
 // Of a library: each call comes back, though the next message is there already.
@@ -202,8 +168,7 @@ TEST(test_a_flood_of_tickets_on_a_lent_connection)
 	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
 	SSL_free(ssl);
 	SSL_CTX_free(x);
-	close_both();
-	end();
+	pair_close();
 }
 
 TEST(test_a_server_that_reads_nothing)
@@ -211,10 +176,7 @@ TEST(test_a_server_that_reads_nothing)
 	static char much[4 << 20], buf[65536];
 	size_t put = 0, got = 0;
 	ssize_t n;
-	t.context = tls_rig_context(TLS_RIG_GOOD);
-	peer_make(&tls_pair_target);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
 	while ((n = tls_conn_write(t.conn, much + put, sizeof(much) - put)) > 0)
 		put += (size_t)n;
 	assert_int_equal(n, -EAGAIN);
@@ -223,19 +185,7 @@ TEST(test_a_server_that_reads_nothing)
 		got += (size_t)n;
 	assert_int_equal(got, put);
 	assert_true(tls_conn_write(t.conn, much + put, sizeof(much) - put) > 0);
-	close_both();
-	end();
-}
-
-static struct mem_sum library_memory(void)
-{
-	const struct heap_site *site[HEAP_SITES_MAX];
-	struct mem_sum sum = {0};
-	unsigned n = heap_sites(site, HEAP_SITES_MAX);
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(site[i]->file, "openssl") == 0)
-			mem_sum_add(&sum, site[i]);
-	return sum;
+	pair_close();
 }
 
 // One round after another takes no more than the one before it.
@@ -253,4 +203,4 @@ TEST(test_memory_comes_back)
 	}
 }
 
-TEST_GROUP(tls_pair_start, tls_pair_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

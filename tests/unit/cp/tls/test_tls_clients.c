@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Clients' certificates: the name that each gives, the refused ones, and the contents of a ticket.
+#include "tests/unit/cp/rules/wall_ahead.h"
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 #include "tls_client.h"
-
-#include <time.h>
-
-static time_t later; // seconds
-
-// In place of the C library's, for OpenSSL too.
-time_t time(time_t *out)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	now.tv_sec += later;
-	if (out)
-		*out = now.tv_sec;
-	return now.tv_sec;
-}
 
 // In place of t.server, whose ticket keys go on.
 static void server_asks(const char *ca, bool required)
@@ -53,7 +39,6 @@ struct meeting {
 // What weir's side comes to.
 static int meet(struct meeting *m)
 {
-	int rc = -EAGAIN;
 	accept_one();
 	m->side = tls_side_client(t.fd[0], m->minor, NULL);
 	tls_client_shows(m->side, m->kind);
@@ -61,11 +46,7 @@ static int meet(struct meeting *m)
 		tls_side_wants(m->side, m->wants);
 	if (m->session)
 		tls_client_resumes(m->side, m->session);
-	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
-		(void)tls_side_turn(m->side);
-		rc = tls_conn_handshake(t.conn);
-	}
-	return rc;
+	return meet_side(m->side);
 }
 
 static void part(struct meeting *m)
@@ -271,9 +252,9 @@ TEST(test_a_ticket_ends_with_its_certificate)
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, false);
 		struct ssl_session_st *session = session_of(TLS_CLIENT_BRIEF, minor);
-		later = 700;
+		wall_ahead_s = 700;
 		comes_back(session, minor, false, NULL);
-		later = 0;
+		wall_ahead_s = 0;
 	}
 	end();
 }
@@ -303,17 +284,4 @@ TEST(test_bad_files)
 	end();
 }
 
-static int start(void **state)
-{
-	int rc = tls_accept_start(state);
-	tls_client_start();
-	return rc;
-}
-
-static int stop(void **state)
-{
-	tls_client_stop();
-	return tls_accept_stop(state);
-}
-
-TEST_GROUP(start, stop)
+TEST_GROUP(tls_client_group_start, tls_client_group_stop)

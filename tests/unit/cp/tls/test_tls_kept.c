@@ -24,15 +24,10 @@ static void server_asks(void)
 // The client's side of it is gone.
 static struct tls_conn *one(enum tls_client_kind kind, int minor, int *fd)
 {
-	int rc = -EAGAIN;
 	accept_one();
 	struct tls_side *side = tls_side_client(t.fd[0], minor, NULL);
 	tls_client_shows(side, kind);
-	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
-		(void)tls_side_turn(side);
-		rc = tls_conn_handshake(t.conn);
-	}
-	assert_int_equal(rc, 1);
+	assert_int_equal(meet_side(side), 1);
 	assert_int_equal(tls_conn_is_certified(t.conn), kind != TLS_CLIENT_NONE);
 	tls_side_free(side);
 	close(t.fd[0]);
@@ -105,17 +100,4 @@ TEST(test_the_clients_own_alone)
 	end();
 }
 
-static int start(void **state)
-{
-	int rc = tls_accept_start(state);
-	tls_client_start();
-	return rc;
-}
-
-static int stop(void **state)
-{
-	tls_client_stop();
-	return tls_accept_stop(state);
-}
-
-TEST_GROUP(start, stop)
+TEST_GROUP(tls_client_group_start, tls_client_group_stop)

@@ -38,13 +38,9 @@ TEST(test_accept)
 
 TEST(test_read)
 {
-	int of_client;
 	char buf[8];
 
-	t.server = good_server();
-	peer_make("dns.example");
-	open_both();
-	assert_int_equal(handshake(&of_client), 1);
+	open_good();
 	exchange();
 	assert_int_equal(tls_conn_write(t.client, "asked", 5), 5);
 	memory_fails_at(1, true);
@@ -77,12 +73,8 @@ static enum tls_refusal handshake_at(unsigned long n)
 TEST(test_handshake)
 {
 	unsigned by[TLS_REFUSAL_COUNT + 1] = {0};
-	int of_client;
 
-	t.server = good_server();
-	peer_make("dns.example");
-	open_both();
-	assert_int_equal(handshake(&of_client), 1);
+	open_good();
 	close_both();
 	for (unsigned long n = 1; n <= HANDSHAKES; n++)
 		by[handshake_at(n)]++;
@@ -93,4 +85,4 @@ TEST(test_handshake)
 	end();
 }
 
-TEST_GROUP(tls_accept_start, tls_accept_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // TLS for clients: which certificate they see, and what is refused.
-#include "tests/unit/unit.h"
+#include "library_memory.h"
 #include "tls_accept.h"
 
 #include <sys/socket.h>
 #include <time.h>
-#include <weir/mem_account.h>
 
 static void sees_certificate_for(const char *name, bool is_there)
 {
@@ -47,11 +46,7 @@ TEST(test_certificates_by_name)
 
 TEST(test_another_certificate_beside_a_live_connection)
 {
-	int of_client;
-	t.server = good_server();
-	peer_make("dns.example");
-	open_both();
-	assert_int_equal(handshake(&of_client), 1);
+	open_good();
 	struct tls_server *newer =
 		server_of(&(enum tls_rig_kind){TLS_RIG_OTHER_KEY}, 1, NULL, t.server);
 	tls_server_free(t.server);
@@ -91,14 +86,9 @@ TEST(test_bad_files)
 // With a client that speaks as it likes.
 static void refused(int minor, const char *alpn, enum tls_refusal refusal)
 {
-	int rc = -EAGAIN;
 	accept_one();
 	struct tls_side *side = tls_side_client(t.fd[0], minor, alpn);
-	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
-		(void)tls_side_turn(side);
-		rc = tls_conn_handshake(t.conn);
-	}
-	assert_int_equal(rc, -EPROTO);
+	assert_int_equal(meet_side(side), -EPROTO);
 	assert_int_equal(tls_conn_refusal(t.conn, t.why), refusal);
 	assert_false(tls_side_turn(side));
 	tls_side_free(side);
@@ -203,11 +193,7 @@ TEST(test_a_handshake_in_pieces)
 TEST(test_a_half_close)
 {
 	char buf[8];
-	int of_client;
-	t.server = good_server();
-	peer_make("dns.example");
-	open_both();
-	assert_int_equal(handshake(&of_client), 1);
+	open_good();
 	exchange();
 	tls_conn_finish(t.client);
 	shutdown(t.fd[0], SHUT_WR);
@@ -216,17 +202,6 @@ TEST(test_a_half_close)
 	assert_int_equal(tls_conn_read(t.client, buf, sizeof(buf)), 4);
 	close_both();
 	end();
-}
-
-static uint64_t library_blocks(void)
-{
-	const struct heap_site *site[HEAP_SITES_MAX];
-	struct mem_sum sum = {0};
-	unsigned n = heap_sites(site, HEAP_SITES_MAX);
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(site[i]->file, "openssl") == 0)
-			mem_sum_add(&sum, site[i]);
-	return sum.blocks;
 }
 
 TEST(test_memory_comes_back)
@@ -240,10 +215,10 @@ TEST(test_memory_comes_back)
 		refused(1, NULL, TLS_REFUSED_version);
 		end();
 		if (round > 1)
-			assert_int_equal(library_blocks(), before);
-		before = library_blocks();
+			assert_int_equal(library_memory().blocks, before);
+		before = library_memory().blocks;
 		assert_true(before > 100);
 	}
 }
 
-TEST_GROUP(tls_accept_start, tls_accept_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

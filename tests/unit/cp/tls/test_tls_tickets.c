@@ -2,23 +2,9 @@
 
 // Session tickets: which are taken, for how long, and by whom.
 #include "controlplane/tls/tls_tickets.h"
+#include "tests/unit/cp/rules/wall_ahead.h"
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
-
-#include <time.h>
-
-static time_t later; // seconds
-
-// In place of the C library's, for OpenSSL too.
-time_t time(time_t *out)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	now.tv_sec += later;
-	if (out)
-		*out = now.tv_sec;
-	return now.tv_sec;
-}
 
 TEST(test_tickets_of_one_process)
 {
@@ -26,16 +12,16 @@ TEST(test_tickets_of_one_process)
 	peer_make("dns.example");
 	assert_false(connects_resumed());
 	assert_true(connects_resumed());
-	later = TLS_TICKET_PERIOD_S - 60; // the client keeps a ticket for a period
+	wall_ahead_s = TLS_TICKET_PERIOD_S - 60; // the client keeps a ticket for a period
 	assert_true(connects_resumed());
-	later += TLS_TICKET_PERIOD_S - 60;
+	wall_ahead_s += TLS_TICKET_PERIOD_S - 60;
 	assert_true(connects_resumed());
-	later += 2 * TLS_TICKET_PERIOD_S;
+	wall_ahead_s += 2 * TLS_TICKET_PERIOD_S;
 	assert_false(connects_resumed());
 	tls_server_free(t.server);
 	t.server = good_server();
 	assert_false(connects_resumed()); // another process
-	later = 0;
+	wall_ahead_s = 0;
 	end();
 }
 
@@ -67,13 +53,13 @@ TEST(test_keys_of_secrets)
 	assert_int_equal(tls_tickets_find(two, made.name, &found), TLS_TICKET_GOOD);
 	assert_memory_equal(&made, &found, sizeof(made));
 	for (int periods = -2; periods <= 2; periods++) {
-		later = (time_t)periods * TLS_TICKET_PERIOD_S;
+		wall_ahead_s = (time_t)periods * TLS_TICKET_PERIOD_S;
 		const enum tls_ticket is = tls_tickets_find(two, made.name, &found);
 		assert_int_equal(is, periods == 0                    ? TLS_TICKET_GOOD
 				     : periods == -1 || periods == 1 ? TLS_TICKET_OLD
 								     : TLS_TICKET_UNKNOWN);
 	}
-	later = 0;
+	wall_ahead_s = 0;
 	tls_tickets_free(one);
 	// A new secret in front: the other one's tickets are still good.
 	assert_int_equal(tls_tickets_new(&one, &secret[1], 1, NULL), 0);
@@ -95,16 +81,16 @@ TEST(test_random_keys)
 	tls_tickets_now(one, &made);
 	assert_int_equal(tls_tickets_find(same, made.name, &found), TLS_TICKET_GOOD);
 	assert_int_equal(tls_tickets_find(other, made.name, &found), TLS_TICKET_UNKNOWN);
-	later = TLS_TICKET_PERIOD_S;
+	wall_ahead_s = TLS_TICKET_PERIOD_S;
 	tls_tickets_now(same, &next);
 	assert_memory_not_equal(&made, &next, sizeof(made));
 	assert_int_equal(tls_tickets_find(one, made.name, &found), TLS_TICKET_OLD);
-	later *= 2;
+	wall_ahead_s *= 2;
 	assert_int_equal(tls_tickets_find(one, made.name, &found), TLS_TICKET_UNKNOWN);
-	later = 0;
+	wall_ahead_s = 0;
 	tls_tickets_free(one);
 	tls_tickets_free(same);
 	tls_tickets_free(other);
 }
 
-TEST_GROUP(tls_accept_start, tls_accept_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Which servers are trusted, and which sessions are resumed.
+#include "tests/unit/cp/rules/wall_ahead.h"
 #include "tests/unit/unit.h"
 #include "tls_pair.h"
 
@@ -8,49 +9,27 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
-
-static time_t later; // seconds
-
-// In place of the C library's, for OpenSSL too.
-time_t time(time_t *out)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	now.tv_sec += later;
-	if (out)
-		*out = now.tv_sec;
-	return now.tv_sec;
-}
 
 static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tls_failure failure,
 	const char *why)
 {
-	t.context = tls_rig_context(kind);
-	peer_make(of);
-	open_both();
-	assert_int_equal(handshake(), -EPROTO);
+	pair_open(of, tls_rig_context(kind), -EPROTO);
 	assert_int_equal(t.failure, failure);
 	if (!strstr(t.why, why))
 		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
 	assert_int_equal(tls_conn_read(t.conn, &(char){0}, 1), 0);
 	assert_int_equal(tls_conn_write(t.conn, "secret", 6), -EPIPE);
-	close_both();
-	end();
+	pair_close();
 }
 
 TEST(test_an_address_in_place_of_a_name)
 {
 	struct tls_target of = {.ca_file = tls_rig_ca, .alpn = "dot"};
 	assert_int_equal(ip_address_parse("127.0.0.1", &of.address), 0);
-	t.context = tls_rig_context(TLS_RIG_GOOD);
-	peer_make(&of);
-	open_both();
-	assert_int_equal(handshake(), 1);
+	pair_open(&of, tls_rig_context(TLS_RIG_GOOD), 1);
 	assert_null(tls_side_name(t.side));
 	exchange();
-	close_both();
-	end();
+	pair_close();
 	refused(TLS_RIG_WRONG, &of, TLS_FAILURE_name, "another name");
 }
 
@@ -77,12 +56,8 @@ TEST(test_pins)
 	// A pin vouches for nothing by itself.
 	refused(TLS_RIG_UNTRUSTED, &of, TLS_FAILURE_certificate, "issuer");
 	of.pin_count = 2;
-	t.context = tls_rig_context(TLS_RIG_OTHER_KEY);
-	peer_make(&of);
-	open_both();
-	assert_int_equal(handshake(), 1);
-	close_both();
-	end();
+	pair_open(&of, tls_rig_context(TLS_RIG_OTHER_KEY), 1);
+	pair_close();
 }
 
 TEST(test_sessions_are_resumed)
@@ -124,7 +99,7 @@ TEST(test_sessions_outlive_an_end)
 TEST(test_a_session_ends_with_its_certificate)
 {
 	resumption(tls_rig_context(TLS_RIG_BRIEF), 2);
-	later = 700;
+	wall_ahead_s = 700;
 	open_both();
 	assert_int_equal(handshake(), -EPROTO);
 	assert_int_equal(t.failure, TLS_FAILURE_certificate);
@@ -132,7 +107,7 @@ TEST(test_a_session_ends_with_its_certificate)
 	assert_true(tls_side_resumed(t.side));
 	assert_int_equal(tls_peer_sessions(t.peer), 0);
 	close_both();
-	later = 0;
+	wall_ahead_s = 0;
 	end();
 }
 
@@ -272,8 +247,7 @@ TEST(test_a_server_that_is_away)
 	open_both();
 	assert_int_equal(handshake(), 1);
 	assert_true(tls_conn_is_resumed(t.conn));
-	close_both();
-	end();
+	pair_close();
 }
 
-TEST_GROUP(tls_pair_start, tls_pair_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -3,7 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <signal.h>
 #include <sys/socket.h>
 
 struct tls_accept t;
@@ -63,6 +62,25 @@ int handshake(int *of_client)
 	return rc;
 }
 
+int meet_side(struct tls_side *side)
+{
+	int rc = -EAGAIN;
+	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
+		(void)tls_side_turn(side);
+		rc = tls_conn_handshake(t.conn);
+	}
+	return rc;
+}
+
+void open_good(void)
+{
+	int of_client;
+	t.server = good_server();
+	peer_make("dns.example");
+	open_both();
+	assert_int_equal(handshake(&of_client), 1);
+}
+
 void exchange(void)
 {
 	char buf[16] = "";
@@ -104,17 +122,4 @@ bool connects_resumed(void)
 	assert_int_equal(tls_conn_is_resumed(t.client), resumed);
 	close_both();
 	return resumed;
-}
-
-int tls_accept_start(void **)
-{
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	tls_rig_start();
-	return 0;
-}
-
-int tls_accept_stop(void **)
-{
-	tls_rig_stop();
-	return 0;
 }

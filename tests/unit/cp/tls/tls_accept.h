@@ -17,17 +17,16 @@ struct tls_accept {
 
 extern struct tls_accept t;
 
-int tls_accept_start(void **state);
-int tls_accept_stop(void **state);
-
 struct tls_server *server_of(const enum tls_rig_kind *kind, unsigned count,
 	const uint8_t (*secret)[TLS_SECRET_LEN], const struct tls_server *before);
 struct tls_server *good_server(void);
 void peer_make(const char *name); // a client that wants this name
 void accept_one(void);            // weir's side alone
 void open_both(void);
-int handshake(int *of_client); // what weir's side comes to; *of_client: the other one
-void exchange(void);           // a message each way, and the ticket of TLS 1.3
+int meet_side(struct tls_side *side); // what weir's side comes to with that one
+int handshake(int *of_client);        // what weir's side comes to; *of_client: the other one
+void open_good(void);                 // both of a good server and dns.example, which is well
+void exchange(void);                  // a message each way, and the ticket of TLS 1.3
 void close_both(void);
 void end(void); // of peer and server
 // A connection with the present server and peer; is its session an old one?

@@ -189,6 +189,19 @@ void tls_client_stop(void)
 	(void)folder_remove(rig_.folder, "");
 }
 
+int tls_client_group_start(void **state)
+{
+	const int rc = tls_rig_group_start(state);
+	tls_client_start();
+	return rc;
+}
+
+int tls_client_group_stop(void **state)
+{
+	tls_client_stop();
+	return tls_rig_group_stop(state);
+}
+
 const char *tls_client_ca(enum tls_client_ca kind)
 {
 	return rig_.path[kind];

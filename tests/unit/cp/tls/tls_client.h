@@ -45,6 +45,9 @@ enum tls_client_ca {
 
 void tls_client_start(void);
 void tls_client_stop(void);
+// The same for a TEST_GROUP, with the rig.
+int tls_client_group_start(void **state);
+int tls_client_group_stop(void **state);
 const char *tls_client_ca(enum tls_client_ca kind); // the path of the file
 void tls_client_shows(struct tls_side *s, enum tls_client_kind kind);
 

@@ -4,7 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 struct tls_pair t;
@@ -52,6 +51,20 @@ void end(void)
 	t.peer = NULL;
 }
 
+void pair_open(const struct tls_target *of, struct ssl_ctx_st *context, int rc)
+{
+	t.context = context;
+	peer_make(of);
+	open_both();
+	assert_int_equal(handshake(), rc);
+}
+
+void pair_close(void)
+{
+	close_both();
+	end();
+}
+
 void exchange(void)
 {
 	char buf[16] = "";
@@ -79,17 +92,4 @@ void resumption(struct ssl_ctx_st *context, unsigned kept)
 		close_both();
 	}
 	assert_int_equal(tls_peer_sessions(t.peer), kept);
-}
-
-int tls_pair_start(void **)
-{
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	tls_rig_start();
-	return 0;
-}
-
-int tls_pair_stop(void **)
-{
-	tls_rig_stop();
-	return 0;
 }

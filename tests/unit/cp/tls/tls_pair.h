@@ -20,14 +20,14 @@ struct tls_pair {
 extern struct tls_pair t;
 extern const struct tls_target tls_pair_target; // dns.example, of the rig's authority
 
-int tls_pair_start(void **state);
-int tls_pair_stop(void **state);
-
 void peer_make(const struct tls_target *of);
 void open_both(void);
 int handshake(void); // what tls_conn_handshake comes to, at last
 void close_both(void);
-void end(void);      // of peer and context
-void exchange(void); // a message each way; the tickets of TLS 1.3 come with the second one
+// A peer of a server with `context`, and a connection whose handshake comes to `rc`.
+void pair_open(const struct tls_target *of, struct ssl_ctx_st *context, int rc);
+void pair_close(void); // close_both, end
+void end(void);        // of peer and context
+void exchange(void);   // a message each way; the tickets of TLS 1.3 come with the second one
 // Three connections one after another, the later ones resumed; leaves peer and context.
 void resumption(struct ssl_ctx_st *context, unsigned kept);

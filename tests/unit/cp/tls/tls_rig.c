@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 enum {
@@ -107,6 +108,19 @@ void tls_rig_stop(void)
 	EVP_PKEY_free(rig_.key);
 	EVP_PKEY_free(rig_.other_key);
 	folder_remove(rig_.folder, "");
+}
+
+int tls_rig_group_start(void **)
+{
+	signal(SIGPIPE, SIG_IGN); // as the control plane does
+	tls_rig_start();
+	return 0;
+}
+
+int tls_rig_group_stop(void **)
+{
+	tls_rig_stop();
+	return 0;
 }
 
 static EVP_PKEY *key_of(enum tls_rig_kind kind)

@@ -30,6 +30,9 @@ extern char tls_rig_ca[]; // the file with the authority
 
 void tls_rig_start(void); // makes all of it, in a folder of its own
 void tls_rig_stop(void);
+// The same for a TEST_GROUP.
+int tls_rig_group_start(void **state);
+int tls_rig_group_stop(void **state);
 void tls_rig_pin(enum tls_rig_kind kind, uint8_t out[TLS_RIG_PIN_LEN]);
 
 // The certificate and its key, written to files.

@@ -219,4 +219,4 @@ TEST_WITH(test_memory_comes_back, tls_stream_setup, tls_stream_teardown)
 	}
 }
 
-TEST_GROUP(tls_stream_start, tls_stream_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -201,4 +201,4 @@ TEST_WITH(test_resets, tls_stream_setup, tls_stream_teardown)
 	assert_int_equal(server_status().tls_failed[TLS_FAILURE_handshake], 1);
 }
 
-TEST_GROUP(tls_stream_start, tls_stream_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

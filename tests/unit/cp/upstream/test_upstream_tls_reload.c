@@ -69,4 +69,4 @@ TEST_WITH(test_a_query_that_waits, tls_stream_setup, tls_stream_teardown)
 		close(fd[i]);
 }
 
-TEST_GROUP(tls_stream_start, tls_stream_stop)
+TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -4,7 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,17 +143,4 @@ bool has_failed(const void *arg)
 {
 	serve_all();
 	return server_status().tls_failed[*(const enum tls_failure *)arg] > 0;
-}
-
-int tls_stream_start(void **)
-{
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	tls_rig_start();
-	return 0;
-}
-
-int tls_stream_stop(void **)
-{
-	tls_rig_stop();
-	return 0;
 }

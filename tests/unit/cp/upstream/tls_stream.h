@@ -17,8 +17,6 @@ struct tls_stream {
 
 extern struct tls_stream conn[TLS_STREAM_CONNS]; // as rig.conn
 
-int tls_stream_start(void **state); // of all tests
-int tls_stream_stop(void **state);
 // A server for dns.example, as configured; afterwards: no query came in clear text.
 int tls_stream_setup(void **state);
 int tls_stream_teardown(void **state);
