@@ -7,7 +7,8 @@
 #include <malloc.h>
 
 static char folder[64], spool[80], url[64];
-struct fake_clickhouse server;
+struct fake_clickhouse server, second;
+char second_url[64];
 struct querylog_rig rig;
 struct clickhouse *sink;
 struct clickhouse_settings settings;
@@ -18,6 +19,17 @@ void sink_open(void)
 {
 	settings.run++;
 	assert_int_equal(clickhouse_open(&sink, &settings), 0);
+}
+
+void sink_close(void)
+{
+	clickhouse_close(sink);
+	sink = NULL;
+}
+
+int64_t in_2026(void)
+{
+	return 1795219200; // 2026-11-21 00:00
 }
 
 int clickhouse_rig_open(void **)
@@ -53,11 +65,28 @@ int clickhouse_rig_open(void **)
 
 int clickhouse_rig_close(void **)
 {
-	clickhouse_close(sink);
-	sink = NULL;
+	sink_close();
 	querylog_rig_close(&rig);
 	fake_clickhouse_stop(&server);
 	return folder_remove(folder, "");
+}
+
+int clickhouse_rig_open_two(void **state)
+{
+	const int rc = clickhouse_rig_open(state);
+	second = (struct fake_clickhouse){.has_table = true, .may_create = true, .seed = 2};
+	fake_clickhouse_start(&second);
+	snprintf(second_url, sizeof(second_url), "http://127.0.0.1:%u", second.http.port);
+	settings.client.urls[1] = second_url;
+	settings.hold_ms = NEVER_MS;
+	return rc;
+}
+
+int clickhouse_rig_close_two(void **state)
+{
+	sink_close();
+	fake_clickhouse_stop(&second);
+	return clickhouse_rig_close(state);
 }
 
 void feed(unsigned batches, unsigned rows)
@@ -91,6 +120,18 @@ bool all_sent(void)
 	return status.sender.rows == fed_rows;
 }
 
+void send_all(unsigned batches, unsigned rows)
+{
+	feed(batches, rows);
+	assert_true(eventually(all_sent));
+}
+
+void expect_sent_once(void)
+{
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
 bool is_up(void)
 {
 	return status.sender.is_up;
@@ -109,9 +150,7 @@ bool is_failing_and_spooled(void)
 
 void fault_set(enum fake_fault fault)
 {
-	pthread_mutex_lock(&server.lock);
-	server.fault = fault;
-	pthread_mutex_unlock(&server.lock);
+	server_set(&server, fault, fault);
 }
 
 size_t heap_used(void)

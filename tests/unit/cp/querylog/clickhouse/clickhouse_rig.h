@@ -8,9 +8,10 @@
 #include "fake_clickhouse.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
 
-enum { PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = 30000, NEVER_MS = 3600000 };
 
-extern struct fake_clickhouse server;
+extern struct fake_clickhouse server, second;
+extern char second_url[64];
 extern struct querylog_rig rig;
 extern struct clickhouse *sink; // NULL: the test has closed it
 extern struct clickhouse_settings settings;
@@ -19,8 +20,13 @@ extern uint64_t fed_rows, fed_weight;
 
 int clickhouse_rig_open(void **); // server and settings, no sink yet
 int clickhouse_rig_close(void **);
+int clickhouse_rig_open_two(void **); // and `second` behind a second URL
+int clickhouse_rig_close_two(void **);
 void sink_open(void); // each time as another run
+void sink_close(void);
+int64_t in_2026(void); // for settings.unix_s
 void feed(unsigned batches, unsigned rows);
+void send_all(unsigned batches, unsigned rows); // feed, until all is sent
 // Looks at the status until it is so. False: it was not within PATIENCE_MS.
 bool eventually(bool (*is_so)(void));
 bool all_sent(void);
@@ -28,10 +34,17 @@ bool is_up(void);
 bool is_failing(void);
 bool is_failing_and_spooled(void); // all that was fed is on disk
 void fault_set(enum fake_fault fault);
+#define server_set(server, field, value)               \
+	do {                                           \
+		pthread_mutex_lock(&(server)->lock);   \
+		(server)->field = (value);             \
+		pthread_mutex_unlock(&(server)->lock); \
+	} while (0)
 // Bytes of the heap without the batches of the rig, and the rows not yet sealed, which the status
 // tells. 0: a sanitizer's heap does not say.
 size_t heap_used(void);
 // Of a test that repeats itself: what is kept after a cycle comes down to what was after the
 // first (0).
 void expect_flat_heap(unsigned cycle);
+void expect_sent_once(void); // that, once all is sent
 void expect_each_once(void); // the server has what was fed, and nothing twice

@@ -10,8 +10,7 @@ TEST_WITH(test_rows_arrive, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	feed(20, 500);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(status.sender.weight, fed_weight);
 	assert_int_equal(status.sender.failures, 0);
 	assert_int_equal(status.outbox.spooled_most, 0);
@@ -31,8 +30,7 @@ TEST_WITH(test_a_newer_server_gets_zstd_and_a_token, clickhouse_rig_open, clickh
 	server.version = "24.8.1.2";
 	sink_open();
 	assert_true(eventually(is_up));
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_non_null(strstr(server.last_insert, "Content-Encoding: zstd"));
 	assert_non_null(strstr(server.last_insert, "insert_deduplication_token=weir-"));
 	assert_non_null(strstr(server.last_insert, "&async_insert=0&"));
@@ -43,8 +41,7 @@ TEST_WITH(test_a_distributed_table_is_waited_for, clickhouse_rig_open, clickhous
 {
 	server.is_distributed = true;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_non_null(strstr(server.last_insert, "&insert_distributed_sync=1"));
 }
 
@@ -59,8 +56,7 @@ TEST_WITH(test_a_distributed_table_lacks_a_column, clickhouse_rig_open, clickhou
 	assert_int_equal(server.alters, 0);
 	assert_int_equal(server.inserts, 0);
 	server.lacks_column = false;
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 }
 
 static bool is_tidy(void)
@@ -73,8 +69,7 @@ TEST_WITH(test_the_schema_is_made_and_mended, clickhouse_rig_open, clickhouse_ri
 	server.has_table = false;
 	server.lacks_column = true;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_true(server.creates >= 1);
 	assert_int_equal(server.alters, 1);
 	expect_each_once();
@@ -112,8 +107,7 @@ TEST_WITH(test_chunks_end_with_their_hour, clickhouse_rig_open, clickhouse_rig_c
 			      - 3000 + i;
 		feed(1, 7);
 	}
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_true(server.chunks >= 2);
 }
 
@@ -123,14 +117,8 @@ TEST_WITH(test_what_is_there_at_the_end_is_sent, clickhouse_rig_open, clickhouse
 	sink_open();
 	assert_true(eventually(is_up));
 	feed(1, 100);
-	clickhouse_close(sink);
-	sink = NULL;
+	sink_close();
 	expect_each_once();
-}
-
-static int64_t in_2026(void)
-{
-	return 1795219200; // 2026-11-21 00:00
 }
 
 #define IN_2026 "1795219260"
@@ -294,14 +282,11 @@ TEST_WITH(test_without_limits_nothing_is_dropped, clickhouse_rig_open, clickhous
 	settings.schema.hours = 1;
 	server.limits_code = 497;
 	sink_open();
-	feed(1, 10);
-	assert_true(eventually(all_sent));
+	send_all(1, 10);
 	assert_true(eventually(is_tidy_failing));
 	assert_false(status.sender.limits.are_known);
 	assert_int_equal(server.drops, 0);
 	assert_string_equal(status.sender.tidy_why, "code 497: said 497");
-	pthread_mutex_lock(&server.lock);
-	server.limits_code = 0;
-	pthread_mutex_unlock(&server.lock);
+	server_set(&server, limits_code, 0);
 	assert_true(eventually(is_tidy_well));
 }

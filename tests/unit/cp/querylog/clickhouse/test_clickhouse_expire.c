@@ -7,8 +7,6 @@
 
 #include <stdatomic.h>
 
-static struct fake_clickhouse second;
-static char second_url[64];
 static atomic_uint statements; // at the second server
 static unsigned statement_ms;  // that each of them takes
 
@@ -20,28 +18,12 @@ static void second_asked(const char *)
 
 static int setup(void **state)
 {
-	int ret = clickhouse_rig_open(state);
-	second = (struct fake_clickhouse){.has_table = true, .on_statement = second_asked};
-	fake_clickhouse_start(&second);
-	snprintf(second_url, sizeof(second_url), "http://127.0.0.1:%u", second.http.port);
-	settings.client.urls[1] = second_url;
-	settings.hold_ms = 3600000;
+	const int rc = clickhouse_rig_open_two(state);
+	second.may_create = false;
+	second.on_statement = second_asked;
 	settings.tidy_ms = 1;
 	statements = statement_ms = 0;
-	return ret;
-}
-
-static int teardown(void **state)
-{
-	clickhouse_close(sink);
-	sink = NULL;
-	fake_clickhouse_stop(&second);
-	return clickhouse_rig_close(state);
-}
-
-static int64_t in_2026(void)
-{
-	return 1795219200; // 2026-11-21 00:00
+	return rc;
 }
 
 static bool has_dropped_there(void)
@@ -50,7 +32,7 @@ static bool has_dropped_there(void)
 }
 
 // Rows that a failover left at a server expire there, though it is not in use.
-TEST_WITH(test_the_other_server_drops_its_own, setup, teardown)
+TEST_WITH(test_the_other_server_drops_its_own, setup, clickhouse_rig_close_two)
 {
 	settings.unix_s = in_2026;
 	strcpy(second.parts, "20261113\t1000\t5000\n20261121\t3000\t5000\n");
@@ -58,22 +40,19 @@ TEST_WITH(test_the_other_server_drops_its_own, setup, teardown)
 			      "1795219260\t20261119\n1795219260\t20261113\n");
 	sink_open();
 	assert_true(eventually(has_dropped_there));
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_int_equal(status.sender.url_at, 1);
 	assert_int_equal(status.sender.failovers, 0);
 }
 
 // An unreachable server that is not in use is no failure.
-TEST_WITH(test_the_other_server_is_away, setup, teardown)
+TEST_WITH(test_the_other_server_is_away, setup, clickhouse_rig_close_two)
 {
 	second.is_down = true;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	usleep(300 * 1000);
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_int_equal(status.sender.url_at, 1);
 	assert_int_equal(status.sender.failures, 0);
 	assert_int_equal(status.sender.tidy_failures, 0);
@@ -104,17 +83,15 @@ static void expect_refused_there(const char *why)
 }
 
 // The status has what the other server refuses, with its URL, until that server itself does it.
-TEST_WITH(test_the_other_server_refuses, setup, teardown)
+TEST_WITH(test_the_other_server_refuses, setup, clickhouse_rig_close_two)
 {
 	second.limits_code = 497;
 	expect_refused_there("code 497: said 497");
-	pthread_mutex_lock(&second.lock);
-	second.limits_code = 0;
-	pthread_mutex_unlock(&second.lock);
+	server_set(&second, limits_code, 0);
 	assert_true(eventually(is_well));
 }
 
-TEST_WITH(test_the_other_server_refuses_the_schema, setup, teardown)
+TEST_WITH(test_the_other_server_refuses_the_schema, setup, clickhouse_rig_close_two)
 {
 	second.has_table = false;
 	expect_refused_there("code 60: said 60");
@@ -126,7 +103,7 @@ static bool is_visited(void)
 }
 
 // A whole visit takes no longer than one statement may.
-TEST_WITH(test_a_visit_has_an_end, setup, teardown)
+TEST_WITH(test_a_visit_has_an_end, setup, clickhouse_rig_close_two)
 {
 	settings.client.ask_ms = 300;
 	statement_ms = 100;
@@ -139,15 +116,14 @@ TEST_WITH(test_a_visit_has_an_end, setup, teardown)
 }
 
 // Chunks are packed for the server that gets them, also during a visit.
-TEST_WITH(test_the_coding_is_of_the_server_in_use, setup, teardown)
+TEST_WITH(test_the_coding_is_of_the_server_in_use, setup, clickhouse_rig_close_two)
 {
 	second.version = "24.8.1.2";
 	statement_ms = 50;
 	sink_open();
 	assert_true(eventually(is_visited));
 	for (unsigned i = 0; i < 100; i++, usleep(10 * 1000))
-		feed(1, 10);
-	assert_true(eventually(all_sent));
+		send_all(1, 10);
 	assert_int_equal(status.sender.recoded_chunks, 0);
 }
 
@@ -164,7 +140,7 @@ static void one_more_chunk(void)
 	assert_true(eventually(has_sent_one));
 }
 
-TEST_WITH(test_chunks_go_before_a_visit, setup, teardown)
+TEST_WITH(test_chunks_go_before_a_visit, setup, clickhouse_rig_close_two)
 {
 	server.late_ms = 200;
 	sink_open();

@@ -6,44 +6,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_sender_internal.h"
 #include "tests/unit/unit.h"
 
-enum { NEVER_MS = 3600000 };
-
-static struct fake_clickhouse second;
-static char second_url[64];
-
-static int setup(void **state)
-{
-	int ret = clickhouse_rig_open(state);
-	second = (struct fake_clickhouse){.has_table = true, .may_create = true, .seed = 2};
-	fake_clickhouse_start(&second);
-	snprintf(second_url, sizeof(second_url), "http://127.0.0.1:%u", second.http.port);
-	settings.client.urls[1] = second_url;
-	settings.hold_ms = NEVER_MS;
-	return ret;
-}
-
-static int teardown(void **state)
-{
-	clickhouse_close(sink);
-	sink = NULL;
-	fake_clickhouse_stop(&second);
-	return clickhouse_rig_close(state);
-}
-
-static void down_set(struct fake_clickhouse *f, bool is_down)
-{
-	pthread_mutex_lock(&f->lock);
-	f->is_down = is_down;
-	pthread_mutex_unlock(&f->lock);
-}
-
-static void fault_of(struct fake_clickhouse *f, enum fake_fault fault)
-{
-	pthread_mutex_lock(&f->lock);
-	f->fault = fault;
-	pthread_mutex_unlock(&f->lock);
-}
-
 static uint64_t rows_of(const struct fake_clickhouse *f, uint64_t run, uint64_t number)
 {
 	for (unsigned i = 0; i < f->chunks; i++)
@@ -64,13 +26,12 @@ static void expect_once_in_all(void)
 }
 
 // Nobody listens at the first URL: the second one gets all, without a wait.
-TEST_WITH(test_the_next_url_at_once, setup, teardown)
+TEST_WITH(test_the_next_url_at_once, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	fake_post_stop(&server.http);
 	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
 	sink_open();
-	feed(2, 100);
-	assert_true(eventually(all_sent));
+	send_all(2, 100);
 	expect_once_in_all();
 	assert_int_equal(second.rows, 200);
 	assert_true(status.sender.is_up);
@@ -87,10 +48,10 @@ static bool has_tried_both(void)
 	return status.sender.failures >= 2;
 }
 
-TEST_WITH(test_a_wait_after_all_were_tried, setup, teardown)
+TEST_WITH(test_a_wait_after_all_were_tried, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
-	down_set(&server, true);
-	down_set(&second, true);
+	server_set(&server, is_down, true);
+	server_set(&second, is_down, true);
 	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
 	sink_open();
 	feed(1, 100);
@@ -105,7 +66,7 @@ TEST_WITH(test_a_wait_after_all_were_tried, setup, teardown)
 
 // An error without the rows taken: the server says that it has none of them, and the next gets
 // them.
-TEST_WITH(test_each_failure_goes_on, setup, teardown)
+TEST_WITH(test_each_failure_goes_on, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	static const enum fake_fault faults[] = {
 		FAKE_ERROR, FAKE_DISK_FULL, FAKE_GATEWAY, FAKE_LOST, FAKE_PASSWORD, FAKE_FORBIDDEN};
@@ -114,29 +75,27 @@ TEST_WITH(test_each_failure_goes_on, setup, teardown)
 		struct fake_clickhouse *ill = i % 2 ? &second : &server,
 				       *well = i % 2 ? &server : &second;
 		uint64_t before = well->rows;
-		fault_of(ill, faults[i]);
-		feed(2, 100);
-		assert_true(eventually(all_sent));
+		server_set(ill, fault, faults[i]);
+		send_all(2, 100);
 		assert_int_equal(well->rows, before + 200);
 		assert_int_equal(status.sender.url_at, i % 2 ? 1 : 2);
-		fault_of(ill, FAKE_WELL);
+		server_set(ill, fault, FAKE_WELL);
 	}
 	expect_once_in_all();
 	assert_int_equal(status.sender.failovers, ARRAY_LEN(faults) - 1);
 }
 
 // Taken without a reply: weir asks the server that has it, and no other one gets it.
-TEST_WITH(test_what_was_taken_is_found, setup, teardown)
+TEST_WITH(test_what_was_taken_is_found, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	static const enum fake_fault faults[] = {
 		FAKE_TAKEN_LOST, FAKE_TAKEN_HALF, FAKE_TAKEN_ERROR, FAKE_TAKEN_SILENT};
 	settings.client.insert_ms = 300;
 	sink_open();
 	for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
-		fault_of(&server, faults[i]);
-		fault_of(&second, faults[i]);
-		feed(2, 100);
-		assert_true(eventually(all_sent));
+		server_set(&server, fault, faults[i]);
+		server_set(&second, fault, faults[i]);
+		send_all(2, 100);
 	}
 	expect_once_in_all();
 	assert_true(status.sender.found_chunks >= ARRAY_LEN(faults));
@@ -155,7 +114,8 @@ static bool has_gone_round(void)
 }
 
 // The server dies with the chunk: it waits for that server, which then says that it has it.
-TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, setup, teardown)
+TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, clickhouse_rig_open_two,
+	clickhouse_rig_close_two)
 {
 	server.choose = take_and_die;
 	sink_open();
@@ -165,31 +125,26 @@ TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, setup, teardown)
 	clickhouse_status(sink, &status);
 	assert_int_equal(second.inserts, 0);
 	assert_true(status.sender.is_failing);
-	pthread_mutex_lock(&server.lock);
-	server.choose = NULL;
-	pthread_mutex_unlock(&server.lock);
-	down_set(&server, false);
+	server_set(&server, choose, NULL);
+	server_set(&server, is_down, false);
 	assert_true(eventually(all_sent));
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	expect_once_in_all();
 	assert_int_equal(server.rows, 200);
 }
 
 // It does not come back: the rows go to the next one after hold_ms, and are counted.
-TEST_WITH(test_not_for_ever, setup, teardown)
+TEST_WITH(test_not_for_ever, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	server.choose = take_and_die;
 	settings.hold_ms = 300;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_int_equal(server.rows, 100);
 	assert_int_equal(second.rows, 100);
 	assert_int_equal(status.sender.uncertain_rows, 100);
 	assert_int_equal(status.sender.uncertain_weight, fed_weight);
-	feed(2, 100);
-	assert_true(eventually(all_sent));
+	send_all(2, 100);
 	assert_int_equal(second.rows, 300);
 	assert_int_equal(status.sender.uncertain_rows, 100);
 }
@@ -201,7 +156,7 @@ static bool was_sent_to_second(void)
 
 // The first server was not waited for any longer, and the second one refuses the chunk. When the
 // first one is back weir asks it before it sends the chunk again.
-TEST_WITH(test_a_server_given_up_is_asked, setup, teardown)
+TEST_WITH(test_a_server_given_up_is_asked, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	server.choose = take_and_die;
 	second.fault = FAKE_DISK_FULL;
@@ -209,10 +164,8 @@ TEST_WITH(test_a_server_given_up_is_asked, setup, teardown)
 	sink_open();
 	feed(1, 100);
 	assert_true(eventually(was_sent_to_second));
-	pthread_mutex_lock(&server.lock);
-	server.choose = NULL;
-	pthread_mutex_unlock(&server.lock);
-	down_set(&server, false);
+	server_set(&server, choose, NULL);
+	server_set(&server, is_down, false);
 	assert_true(eventually(all_sent));
 	assert_int_equal(server.rows, 100);
 	assert_int_equal(second.rows, 0);
@@ -224,15 +177,10 @@ static bool has_dropped_one(void)
 	return status.sender.dropped_partitions == 1;
 }
 
-static int64_t in_2026(void)
-{
-	return 1795219200; // 2026-11-21 00:00
-}
-
 // What was counted of a server stays counted when a reload leaves it out.
-TEST_WITH(test_dropped_partitions_never_fall, setup, teardown)
+TEST_WITH(test_dropped_partitions_never_fall, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
-	down_set(&server, true);
+	server_set(&server, is_down, true);
 	settings.unix_s = in_2026;
 	settings.tidy_ms = NEVER_MS;
 	strcpy(second.parts, "20261113\t1000\t5000\n20261121\t3000\t5000\n");
@@ -240,11 +188,10 @@ TEST_WITH(test_dropped_partitions_never_fall, setup, teardown)
 			      "1795219260\t20261119\n1795219260\t20261113\n");
 	sink_open();
 	assert_true(eventually(has_dropped_one));
-	down_set(&server, false);
+	server_set(&server, is_down, false);
 	settings.client.urls[1] = NULL;
 	assert_int_equal(clickhouse_reconfigure(sink, &settings), 0);
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_int_equal(status.sender.urls, 1);
 	assert_int_equal(status.sender.dropped_partitions, 1);
 }
@@ -291,7 +238,7 @@ static void replicas(const char *zxid_of_second)
 	assert_true(eventually(has_failed));
 }
 
-TEST_WITH(test_a_replica_gets_it_at_once, setup, teardown)
+TEST_WITH(test_a_replica_gets_it_at_once, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	replicas("4294967298\t1795219260");
 	assert_true(eventually(all_sent));
@@ -301,7 +248,7 @@ TEST_WITH(test_a_replica_gets_it_at_once, setup, teardown)
 }
 
 // The same path in another Keeper is another table.
-TEST_WITH(test_another_cluster_is_no_replica, setup, teardown)
+TEST_WITH(test_another_cluster_is_no_replica, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	replicas("17\t1795219260");
 	assert_true(eventually(has_gone_round));
@@ -317,7 +264,7 @@ static enum fake_fault any_of(struct fake_clickhouse *f)
 }
 
 // Any fault after any other, of both, with a restart of the sink in between.
-TEST_WITH(test_any_faults, setup, teardown)
+TEST_WITH(test_any_faults, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	server.choose = second.choose = any_of;
 	settings.stop_ms = 50;

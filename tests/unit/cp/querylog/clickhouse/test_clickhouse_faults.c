@@ -17,13 +17,12 @@ static void expect_none_lost(void)
 	assert_int_equal(status.sender.partial_rows, 0);
 }
 
-enum { CYCLES = 3, NEVER_MS = 3600000 };
+enum { CYCLES = 3 };
 
 // How a cycle ends: the server has each row once, and here nothing is left of the fault.
 static void expect_whole(unsigned cycle)
 {
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	expect_none_lost();
 	assert_false(status.sender.is_failing);
 	assert_string_equal(status.sender.why, "");
@@ -62,8 +61,7 @@ static void each_taken_fault(enum fake_fault fault)
 	sink_open();
 	fault_set(fault);
 	feed(5, 200);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(status.sender.found_chunks, server.chunks);
 	assert_int_equal(server.inserts, server.chunks);
 	assert_true(status.sender.failures >= server.chunks);
@@ -102,8 +100,7 @@ static void older_server(bool in_another_life)
 	pthread_mutex_unlock(&server.lock);
 	if (in_another_life)
 		sink_open();
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_non_null(strstr(server.last_insert, "Content-Encoding: gzip"));
 	assert_int_equal(status.sender.refused_rows, 0);
 	assert_true(status.sender.recoded_chunks >= 1);
@@ -130,8 +127,7 @@ TEST_WITH(test_a_proxy_that_gives_up, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.settle_ms = 400;
 	sink_open();
-	feed(1, 50);
-	assert_true(eventually(all_sent));
+	send_all(1, 50);
 	usleep(500000);
 	fault_set(FAKE_GATEWAY);
 	uint64_t began_ms = clock_mono_ms(); // it begins to count when that has failed
@@ -144,8 +140,7 @@ TEST_WITH(test_a_proxy_that_gives_up, clickhouse_rig_open, clickhouse_rig_close)
 	pthread_mutex_unlock(&server.lock);
 	if (clock_mono_ms() - began_ms < settings.settle_ms) // else this thread came late
 		assert_int_equal(inserts, 2);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 }
 
 // Once a cycle: a body that no connection stands for long is cut (test_clickhouse_size).
@@ -200,8 +195,7 @@ TEST_WITH(test_slow, clickhouse_rig_open, clickhouse_rig_close)
 	// Fewer and larger ones, once a chunk fills within its second, which a busy machine delays.
 	for (unsigned i = 0; i < TRIES && inserts >= BATCHES; i++) {
 		unsigned before = server.inserts;
-		feed(BATCHES, CLICKHOUSE_ROWS_MIN);
-		assert_true(eventually(all_sent));
+		send_all(BATCHES, CLICKHOUSE_ROWS_MIN);
 		inserts = server.inserts - before;
 	}
 	assert_true(inserts < BATCHES);
@@ -210,8 +204,7 @@ TEST_WITH(test_slow, clickhouse_rig_open, clickhouse_rig_close)
 	assert_true(status.sender.is_up);
 	assert_int_equal(status.sender.failures, 0);
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
-		feed(BATCHES / 4, CLICKHOUSE_ROWS_MIN);
-		assert_true(eventually(all_sent));
+		send_all(BATCHES / 4, CLICKHOUSE_ROWS_MIN);
 		assert_true(status.outbox.bytes <= CLICKHOUSE_MEMORY_MAX);
 		assert_true(eventually(is_empty));
 		expect_flat_heap(cycle);
@@ -223,8 +216,7 @@ TEST_WITH(test_stopped_and_started_again, clickhouse_rig_open, clickhouse_rig_cl
 {
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
-		feed(2, 500);
-		assert_true(eventually(all_sent));
+		send_all(2, 500);
 		fake_post_stop(&server.http);
 		feed(20, 500);
 		assert_true(eventually(is_failing_and_spooled));
@@ -246,8 +238,7 @@ TEST_WITH(test_the_schema_is_dropped, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
-		feed(2, 100);
-		assert_true(eventually(all_sent));
+		send_all(2, 100);
 		pthread_mutex_lock(&server.lock);
 		server.has_table = false;
 		server.may_create = cycle > 0;
@@ -256,9 +247,7 @@ TEST_WITH(test_the_schema_is_dropped, clickhouse_rig_open, clickhouse_rig_close)
 		if (cycle == 0) {
 			assert_true(eventually(is_without_table));
 			assert_true(eventually(is_failing_and_spooled));
-			pthread_mutex_lock(&server.lock);
-			server.may_create = true;
-			pthread_mutex_unlock(&server.lock);
+			server_set(&server, may_create, true);
 		}
 		expect_whole(cycle);
 	}
@@ -277,11 +266,8 @@ TEST_WITH(test_an_insert_that_still_runs, clickhouse_rig_open, clickhouse_rig_cl
 	usleep(100000);
 	assert_int_equal(server.inserts, 1);
 	assert_int_equal(server.counts, 0);
-	pthread_mutex_lock(&server.lock);
-	server.running = 0;
-	pthread_mutex_unlock(&server.lock);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	server_set(&server, running, 0);
+	expect_sent_once();
 }
 
 static bool server_has_a_chunk(void)
@@ -305,8 +291,7 @@ TEST_WITH(test_a_restart_goes_on_with_the_spool, clickhouse_rig_open, clickhouse
 	server.fault = FAKE_WELL;
 	fake_post_start(&server.http);
 	sink_open();
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(status.sender.found_chunks, 1); // the first one was there
 	assert_false(server.was_out_of_order);
 }
@@ -347,11 +332,8 @@ TEST_WITH(test_a_question_that_cannot_be_answered, clickhouse_rig_open, clickhou
 	feed(1, 100);
 	assert_true(eventually(has_failed_often));
 	assert_int_equal(status.sender.refused_rows, 0);
-	pthread_mutex_lock(&server.lock);
-	server.count_code = 0;
-	pthread_mutex_unlock(&server.lock);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	server_set(&server, count_code, 0);
+	expect_sent_once();
 	assert_int_equal(status.sender.found_chunks, 1);
 	assert_int_equal(server.inserts, 1);
 }
@@ -379,8 +361,7 @@ TEST_WITH(test_a_full_spool_drops_the_oldest_and_counts, clickhouse_rig_open, cl
 	fault_set(FAKE_WELL);
 	fed_rows -= status.outbox.dropped_rows;
 	fed_weight -= status.outbox.dropped_weight;
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 }
 
 static bool is_waiting(void)
@@ -412,8 +393,7 @@ TEST_WITH(test_no_disk_and_no_server, clickhouse_rig_open, clickhouse_rig_close)
 	assert_int_not_equal(status.outbox.spool_err, 0);
 	assert_true(status.outbox.chunks <= 1);
 	fault_set(FAKE_WELL);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 }
 
 static enum fake_fault any_fault(struct fake_clickhouse *f)
@@ -448,8 +428,7 @@ TEST_WITH(test_any_fault_after_any_other, clickhouse_rig_open, clickhouse_rig_cl
 		pthread_mutex_unlock(&server.lock);
 		usleep(2000);
 	}
-	clickhouse_close(sink);
-	sink = NULL;
+	sink_close();
 	expect_each_once();
 	assert_true(server.inserts > server.chunks);
 }

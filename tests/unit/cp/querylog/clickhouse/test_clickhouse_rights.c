@@ -62,11 +62,6 @@ static bool has_found(void)
 	return status.sender.found_chunks > 0;
 }
 
-static int64_t in_2026(void)
-{
-	return 1795219260;
-}
-
 // What a sink sends in its life, to a server that has nothing yet.
 static void live(const char *version, bool is_distributed)
 {
@@ -91,8 +86,7 @@ static void live(const char *version, bool is_distributed)
 	feed(2, 100);
 	assert_true(eventually(has_found));
 	assert_true(is_distributed || eventually(has_dropped));
-	clickhouse_close(sink);
-	sink = NULL;
+	sink_close();
 	server.on_statement = NULL;
 }
 

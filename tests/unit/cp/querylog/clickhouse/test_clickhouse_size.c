@@ -36,8 +36,7 @@ TEST_WITH(test_a_chunk_too_large_is_cut, clickhouse_rig_open, clickhouse_rig_clo
 	settings.retry_min_ms = settings.retry_max_ms = 3600000; // a wait would be seen
 	sink_open();
 	feed(1, CLICKHOUSE_ROWS_MIN);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(status.sender.refused_rows, 0);
 	assert_int_equal(server.chunks, 8);
 	assert_int_equal(pieces_taken(), 8);
@@ -51,8 +50,7 @@ TEST_WITH(test_a_chunk_too_large_is_cut, clickhouse_rig_open, clickhouse_rig_clo
 	// Later chunks are smaller.
 	for (unsigned i = 0; i < MORE; i++)
 		feed(1, CLICKHOUSE_ROWS_MIN);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(server.too_large, 7);
 	assert_int_equal(status.rows_max, CLICKHOUSE_ROWS_MIN / 8);
 	assert_int_equal(pieces_taken(), 8);
@@ -66,8 +64,7 @@ TEST_WITH(test_one_from_the_spool_is_cut_there, clickhouse_rig_open, clickhouse_
 	feed(3, CLICKHOUSE_ROWS_MIN);
 	assert_true(eventually(is_failing_and_spooled));
 	fault_set(FAKE_TOO_LARGE);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_false(server.was_out_of_order);
 	assert_int_equal(status.sender.refused_rows, 0);
 	assert_true(pieces_taken() >= 3 * 16);
@@ -101,8 +98,7 @@ TEST_WITH(test_a_restart_between_pieces, clickhouse_rig_open, clickhouse_rig_clo
 		pthread_mutex_unlock(&server.lock);
 		usleep(1000);
 	}
-	clickhouse_close(sink);
-	sink = NULL;
+	sink_close();
 	expect_each_once();
 }
 
@@ -122,8 +118,7 @@ TEST_WITH(test_a_row_alone_and_too_large_is_counted, clickhouse_rig_open, clickh
 	assert_int_equal(status.rows_max, 1);
 	fed_rows = fed_weight = 0;
 	fault_set(FAKE_WELL);
-	feed(1, 40);
-	assert_true(eventually(all_sent));
+	send_all(1, 40);
 	assert_int_equal(server.rows, 40);
 	assert_int_equal(server.weight, fed_weight);
 }
@@ -136,8 +131,7 @@ TEST_WITH(test_a_body_that_no_connection_stands, clickhouse_rig_open, clickhouse
 	server.rows_most = 60;
 	sink_open();
 	feed(1, 200);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(server.chunks, 4);
 	assert_int_equal(server.too_large, 3 * CLICKHOUSE_BROKEN_TRIES);
 	assert_true(server.counts >= 3 * CLICKHOUSE_BROKEN_TRIES);
@@ -158,8 +152,7 @@ TEST_WITH(test_a_row_that_no_connection_stands_is_left, clickhouse_rig_open, cli
 	assert_int_equal(server.inserts, CLICKHOUSE_ALONE_TRIES);
 	fault_set(FAKE_WELL);
 	fed_rows = fed_weight = 0;
-	feed(1, 10);
-	assert_true(eventually(all_sent));
+	send_all(1, 10);
 	assert_int_equal(server.rows, 10);
 }
 
@@ -171,16 +164,13 @@ TEST_WITH(test_chunks_grow_again, clickhouse_rig_open, clickhouse_rig_close)
 	server.rows_most = MOST;
 	settings.flush_ms = 5;
 	sink_open();
-	feed(1, 400);
-	assert_true(eventually(all_sent));
-	feed(1, 1);
-	assert_true(eventually(all_sent));
+	send_all(1, 400);
+	send_all(1, 1);
 	unsigned small = status.rows_max;
 	assert_int_equal(small, 100);
 	fault_set(FAKE_WELL);
 	while (status.rows_max == small && status.sender.chunks < 4 * CLICKHOUSE_GROW_AFTER) {
-		feed(1, 1);
-		assert_true(eventually(all_sent));
+		send_all(1, 1);
 	}
 	assert_int_equal(status.rows_max, small + small / 4 + 1);
 	assert_in_range(status.sender.chunks, CLICKHOUSE_GROW_AFTER, 2 * CLICKHOUSE_GROW_AFTER);
@@ -241,8 +231,7 @@ TEST_WITH(test_rows_of_another_build_go_by_their_columns, clickhouse_rig_open, c
 	other_build_spools(100);
 	sink_open();
 	feed(1, 50);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(server.extra_sum, 100 * 1000);
 	assert_int_equal(status.outbox.unreadable, 0);
 }
@@ -255,8 +244,7 @@ TEST_WITH(test_and_are_cut_by_them, clickhouse_rig_open, clickhouse_rig_close)
 	spool_begin();
 	other_build_spools(100);
 	sink_open();
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(server.extra_sum, 100 * 1000);
 	assert_int_equal(status.sender.cut_chunks, 3);
 }
@@ -273,8 +261,7 @@ TEST_WITH(test_and_wait_for_their_table, clickhouse_rig_open, clickhouse_rig_clo
 	server.has_table = false;
 	server.fault = FAKE_WELL;
 	pthread_mutex_unlock(&server.lock);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(server.creates, 1);
 	assert_int_equal(status.outbox.unreadable, 0);
 }
@@ -294,8 +281,7 @@ TEST_WITH(test_rows_that_fit_no_table_are_put_aside, clickhouse_rig_open, clickh
 	sink_open();
 	assert_true(eventually(is_aside));
 	feed(1, 50);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(status.outbox.lost_rows, 100);
 	assert_int_equal(status.outbox.lost_weight, weight);
 	assert_int_equal(status.outbox.unreadable, 1);
@@ -323,8 +309,7 @@ TEST_WITH(test_garbage_holds_nothing_up, clickhouse_rig_open, clickhouse_rig_clo
 	garbage_spool(31, (1 << 18) + 1); // over a quarter: not kept, nor anything gone for it
 	sink_open();
 	feed(1, 50);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 	assert_int_equal(status.outbox.unreadable, 31);
 	assert_int_equal(status.outbox.lost_rows, 310);
 	assert_int_equal(status.outbox.lost_weight, 620);
@@ -347,36 +332,25 @@ TEST_WITH(test_another_password, clickhouse_rig_open, clickhouse_rig_close)
 	feed(2, 100);
 	assert_true(eventually(is_failing_by_password));
 	assert_int_equal(clickhouse_reconfigure(sink, &right), 0);
-	assert_true(eventually(all_sent));
-	expect_each_once();
+	expect_sent_once();
 }
 
-static struct fake_clickhouse second = {.has_table = true, .may_create = true};
-
-TEST_WITH(test_another_server_and_table, clickhouse_rig_open, clickhouse_rig_close)
+TEST_WITH(test_another_server_and_table, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
-	char other[64];
+	settings.client.urls[1] = NULL;
 	sink_open();
 	feed(2, 100);
-	assert_true(eventually(all_sent));
-	expect_each_once();
-	fake_clickhouse_start(&second);
-	snprintf(other, sizeof(other), "http://127.0.0.1:%u", second.http.port);
+	expect_sent_once();
 	struct clickhouse_settings next = settings;
-	next.client.urls[0] = other;
+	next.client.urls[0] = second_url;
 	strcpy(next.schema.table, "elsewhere");
 	assert_int_equal(clickhouse_reconfigure(sink, &next), 0);
-	feed(3, 100);
-	assert_true(eventually(all_sent));
+	send_all(3, 100);
 	assert_int_equal(server.rows, 200);
 	assert_int_equal(second.rows, 300);
 	assert_non_null(strstr(second.last_insert, "elsewhere"));
 	next.client.urls[0] = "";
 	assert_int_equal(clickhouse_reconfigure(sink, &next), -EINVAL);
-	feed(1, 100);
-	assert_true(eventually(all_sent));
+	send_all(1, 100);
 	assert_int_equal(second.rows, 400);
-	clickhouse_close(sink);
-	sink = NULL;
-	fake_clickhouse_stop(&second);
 }
