@@ -154,9 +154,8 @@ static void peer(pid_t pid)
 	atomic_store(stop, 1);
 }
 
-static void audit(enum fault_site died_at)
+static void audit(enum fault_site)
 {
-	(void)died_at;
 	struct link_welcome welcome;
 	hang_up();
 	for (unsigned i = 0; i < 2; i++) {

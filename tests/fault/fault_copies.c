@@ -129,15 +129,4 @@ static void audit(enum fault_site)
 	FAULT_CHECK(access(kept[STAY], F_OK) != 0);
 }
 
-int main(int argc, char **argv)
-{
-	static const struct fault_scene scene = {
-		.name = "copies",
-		.groups = 1u << FAULT_GROUP_COPIES,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
-	ledger = fault_shared(sizeof(*ledger));
-	return fault_run(&scene, argc, argv);
-}
+FAULT_MAIN("copies", 1u << FAULT_GROUP_COPIES, ledger = fault_shared(sizeof(*ledger)))

@@ -324,9 +324,8 @@ static void check_files(void)
 	FAULT_CHECK(worker_rings == WORKERS * REIGNS && marks == WORKERS);
 }
 
-static void audit(enum fault_site died_at)
+static void audit(enum fault_site)
 {
-	(void)died_at;
 	check_left();
 	for (unsigned i = 0; i < 2; i++) {
 		live();
@@ -335,16 +334,10 @@ static void audit(enum fault_site died_at)
 	}
 }
 
-int main(int argc, char **argv)
+static void tables_make(void)
 {
-	static const struct fault_scene scene = {
-		.name = "data",
-		.groups = 1u << FAULT_GROUP_DATAPLANE | 1u << FAULT_GROUP_REGION,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
 	static const char *const lists[] = {"", "one.example"};
 	(void)fixture_image(lists, 2, &image);
-	return fault_run(&scene, argc, argv);
 }
+
+FAULT_MAIN("data", 1u << FAULT_GROUP_DATAPLANE | 1u << FAULT_GROUP_REGION, tables_make())

@@ -388,26 +388,19 @@ static void audit_successor(uint64_t now_ms)
 	life_close(&l);
 }
 
-static void audit(enum fault_site died_at)
+static void audit(enum fault_site)
 {
-	(void)died_at;
 	audit_orphan();
 	audit_successor(60000);
 	audit_orphan();
 	audit_successor(60001);
 }
 
-int main(int argc, char **argv)
+static void settings_make(void)
 {
-	static const struct fault_scene scene = {
-		.name = "l0",
-		.groups = 1u << FAULT_GROUP_L0,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
 	ledger = fault_shared(sizeof(*ledger));
 	config.cache.l0_mb = 1;
 	config.controlplane.resolvers = WRITERS;
-	return fault_run(&scene, argc, argv);
 }
+
+FAULT_MAIN("l0", 1u << FAULT_GROUP_L0, settings_make())

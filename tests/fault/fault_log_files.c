@@ -120,15 +120,4 @@ static void audit(enum fault_site)
 	store_look(true);
 }
 
-int main(int argc, char **argv)
-{
-	static const struct fault_scene scene = {
-		.name = "log_files",
-		.groups = 1u << FAULT_GROUP_LOG_FILES,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
-	ledger = fault_shared(sizeof(*ledger));
-	return fault_run(&scene, argc, argv);
-}
+FAULT_MAIN("log_files", 1u << FAULT_GROUP_LOG_FILES, ledger = fault_shared(sizeof(*ledger)))

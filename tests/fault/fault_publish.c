@@ -286,24 +286,13 @@ static void audit_successor(uint32_t l0_mb)
 	life_close(&l);
 }
 
-static void audit(enum fault_site died_at)
+static void audit(enum fault_site)
 {
-	(void)died_at;
 	audit_orphan();
 	audit_successor(1);
 	audit_orphan();
 	audit_successor(2);
 }
 
-int main(int argc, char **argv)
-{
-	static const struct fault_scene scene = {
-		.name = "publish",
-		.groups = 1u << FAULT_GROUP_PUBLISH | 1u << FAULT_GROUP_REGION,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
-	ledger = fault_shared(sizeof(*ledger));
-	return fault_run(&scene, argc, argv);
-}
+FAULT_MAIN("publish", 1u << FAULT_GROUP_PUBLISH | 1u << FAULT_GROUP_REGION,
+	ledger = fault_shared(sizeof(*ledger)))

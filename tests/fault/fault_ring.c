@@ -189,15 +189,5 @@ static void audit(enum fault_site died_at)
 	}
 }
 
-int main(int argc, char **argv)
-{
-	static const struct fault_scene scene = {
-		.name = "ring",
-		.groups = 1u << FAULT_GROUP_RING_PRODUCER | 1u << FAULT_GROUP_RING_CONSUMER,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
-	shared = fault_shared(sizeof(*shared));
-	return fault_run(&scene, argc, argv);
-}
+FAULT_MAIN("ring", 1u << FAULT_GROUP_RING_PRODUCER | 1u << FAULT_GROUP_RING_CONSUMER,
+	shared = fault_shared(sizeof(*shared)))

@@ -26,6 +26,19 @@ struct fault_scene {
 
 int fault_run(const struct fault_scene *scene, int argc, char **argv);
 
+// A program: `first`, then a scene of its prepare(), work() and audit().
+#define FAULT_MAIN(title, its_groups, first)                            \
+	int main(int argc, char **argv)                                 \
+	{                                                               \
+		static const struct fault_scene scene = {.name = title, \
+			.groups = its_groups,                           \
+			.prepare = prepare,                             \
+			.work = work,                                   \
+			.audit = audit};                                \
+		first;                                                  \
+		return fault_run(&scene, argc, argv);                   \
+	}
+
 // Ends the program, naming site and passage, unless the condition holds.
 #define FAULT_CHECK(cond)                                      \
 	do {                                                   \

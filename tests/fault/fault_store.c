@@ -62,10 +62,9 @@ static void load(void)
 	FAULT_CHECK(access(bad, F_OK) != 0);
 }
 
-static void audit(enum fault_site died_at)
+static void audit(enum fault_site)
 {
 	char temporary[SHM_PATH_MAX + 64];
-	(void)died_at;
 	load();
 	for (unsigned i = 0; i < 2; i++) {
 		write_next();
@@ -76,19 +75,13 @@ static void audit(enum fault_site died_at)
 	FAULT_CHECK(access(temporary, F_OK) != 0);
 }
 
-int main(int argc, char **argv)
+static void tables_make(void)
 {
-	static const struct fault_scene scene = {
-		.name = "store",
-		.groups = 1u << FAULT_GROUP_STORE,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
 	static const char *const few[] = {"", "one.example"};
 	static const char *const more[] = {"", "one.example two.example three.example"};
 	(void)fixture_image(few, 2, &image[0]);
 	(void)fixture_image(more, 2, &image[1]);
 	ledger = fault_shared(sizeof(*ledger));
-	return fault_run(&scene, argc, argv);
 }
+
+FAULT_MAIN("store", 1u << FAULT_GROUP_STORE, tables_make())

@@ -101,15 +101,4 @@ static void audit(enum fault_site)
 	FAULT_CHECK(config_versions_list(folder, numbers) <= CONFIG_VERSIONS_KEPT + 1);
 }
 
-int main(int argc, char **argv)
-{
-	static const struct fault_scene scene = {
-		.name = "versions",
-		.groups = 1u << FAULT_GROUP_VERSIONS,
-		.prepare = prepare,
-		.work = work,
-		.audit = audit,
-	};
-	ledger = fault_shared(sizeof(*ledger));
-	return fault_run(&scene, argc, argv);
-}
+FAULT_MAIN("versions", 1u << FAULT_GROUP_VERSIONS, ledger = fault_shared(sizeof(*ledger)))

@@ -7,73 +7,34 @@
 #include "controlplane/frontend/frontend_shared.h"
 #include "controlplane/frontend/frontend_tcp_shared.h"
 #include "controlplane/frontend/frontends.h"
-#include "controlplane/policy/policy_build.h"
-#include "controlplane/resolver/resolvers.h"
-#include "stress.h"
-#include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/cp/resolver/resolver_config.h"
-#include "tests/unit/cp/upstream/fake_upstream.h"
-#include "tests/unit/folder.h"
+#include "two_rig.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <sys/socket.h>
-#include <weir/dns_name.h>
 #include <weir/log.h>
 
-enum { COUNT = 2, CLIENTS = 3, KEPT = 6, IN_A_ROW = 8, PER_CLIENT = 4, NAMES = 300 };
-enum { PORT = 53056, FRAME = 128 };
+enum { CLIENTS = 3, KEPT = 6, IN_A_ROW = 8, PER_CLIENT = 4, NAMES = 300 };
+enum { PORT = 53056 };
 
 static struct box {
-	struct shm_paths paths;
-	struct config config;
-	struct ip_address allow, address;
-	struct publisher *publisher;
-	struct link_server *link;
-	struct upstream_book *book;
-	struct loop *resolver_loop[COUNT], *service;
-	struct views *views[COUNT];
-	struct resolvers resolvers;
-	struct ring_mesh *mesh;
+	struct two_box of;
+	struct ip_address address;
+	struct loop *service;
 	struct frontends frontends;
-	struct fake_upstream upstream;
-	pthread_t thread[2 * COUNT + 1];
+	pthread_t thread[2 * TWO + 1];
 } box;
 static _Atomic uint64_t answered[2]; // UDP, TCP
 static _Atomic unsigned reports, changes;
 static _Atomic bool stop;
 
-static void policy_open(void)
-{
-	static const struct policy_group everyone;
-	struct policy_image image;
-	char why[SHM_WHY_MAX];
-
-	CHECK(ip_address_parse("127.0.0.0/8", &box.allow) == 0);
-	box.config.access =
-		(struct config_access){.refuse = true, .allow = &box.allow, .allow_count = 1};
-	CHECK(policy_build(&box.config, &everyone, &image) == 0);
-	CHECK(publish_policy(box.publisher, image.head, image.size, why) == 0);
-	free(image.head);
-}
-
 static void config_fill(void)
 {
-	struct config *c = &box.config;
+	struct config *c = &box.of.config;
 	const unsigned pid = (unsigned)getpid();
-	char text[32];
 
-	resolver_config_fill(c);
-	c->controlplane = (struct config_controlplane){COUNT, COUNT};
-	c->limits.inflight = 4096;
-	c->limits.waiters = 1024;
+	c->controlplane = (struct config_controlplane){TWO, TWO};
 	c->limits.answer_deadline_ms = 4500;
-	c->redis = redis_local(0);
-	c->upstreams.count = 1;
-	c->upstreams.first_timeout_ms = 5000;
-	c->upstreams.max_sends = 2;
-	snprintf(text, sizeof(text), "127.0.0.1:%u", box.upstream.port);
-	CHECK(socket_address_parse(text, 53, &c->upstreams.server[0].address) == 0);
 	box.address = (struct ip_address){4, 32, {127, 77, (uint8_t)(pid >> 8), (uint8_t)pid}};
 	c->dataplane.addresses[0] = box.address;
 	c->dataplane.address_count = 1;
@@ -88,42 +49,19 @@ static void config_fill(void)
 		.buffer_kb = 256};
 }
 
-static void resolvers_start(void)
-{
-	char why[SHM_WHY_MAX] = "";
-
-	for (unsigned i = 0; i < COUNT; i++)
-		CHECK(loop_new("resolver", &box.resolver_loop[i]) == 0);
-	CHECK(link_open(&box.link, box.resolver_loop, box.publisher, why) == 0);
-	box.resolvers = (struct resolvers){.count = COUNT};
-	for (unsigned i = 0; i < COUNT; i++) {
-		CHECK(resolver_views_open(&box.views[i], box.resolver_loop[i], box.book, NULL,
-			      box.publisher, &box.config)
-			== 0);
-		const struct resolver_given given = {.all = &box.resolvers,
-			.index = i,
-			.loop = box.resolver_loop[i],
-			.publisher = box.publisher,
-			.link = box.link,
-			.views = box.views[i],
-			.frontends = box.mesh};
-		CHECK(resolver_open(&box.resolvers.one[i], &given, &box.config, why) == 0);
-	}
-	box.resolvers.running = true;
-}
-
 static void frontend_start(unsigned i)
 {
 	struct frontends_one *f = &box.frontends.one[i];
-	const struct frontend_tcp_settings set = {.tcp = box.config.tcp, .serves = {{true, PORT}}};
+	const struct frontend_tcp_settings set = {
+		.tcp = box.of.config.tcp, .serves = {{true, PORT}}};
 	const struct frontend_given given = {.number = i,
 		.loop = f->loop,
-		.resolvers = box.mesh,
-		.publisher = box.publisher,
+		.resolvers = box.of.mesh,
+		.publisher = box.of.publisher,
 		.shared = box.frontends.shared};
 
-	CHECK(frontend_open(&f->engine, &given, &box.config) == 0);
-	CHECK(frontend_udp_open(&f->udp, f->engine, box.publisher, f->loop, &box.config, PORT)
+	CHECK(frontend_open(&f->engine, &given, &box.of.config) == 0);
+	CHECK(frontend_udp_open(&f->udp, f->engine, box.of.publisher, f->loop, &box.of.config, PORT)
 		== 0);
 	const struct frontend_tcp_engine engine = {.frontend = f->engine,
 		.ask = frontend_ask,
@@ -145,45 +83,39 @@ static void *run(void *loop)
 
 static void box_open(void)
 {
-	char dir[64], why[SHM_WHY_MAX] = "";
-
-	CHECK(folder_make(dir, "frontends") == 0);
-	CHECK(shm_paths_init(&box.paths, dir, "off", why) == 0);
-	fake_upstream_start(&box.upstream);
-	box.upstream.ttl_s = 1;
+	two_begin(&box.of);
+	box.of.upstream.ttl_s = 1;
 	config_fill();
-	CHECK(publisher_open(&box.publisher, &box.paths, &box.config, why) == 0);
-	CHECK(upstream_book_open(&box.book) == 0 && !resolver_client_mesh(&box.mesh, COUNT, COUNT));
-	resolvers_start();
-	policy_open();
-	CHECK(frontend_shared_new(&box.frontends.shared, COUNT) == 0);
-	CHECK(frontend_tcp_shared_new(&box.frontends.tcp_shared, COUNT) == 0);
-	box.frontends.count = COUNT;
+	two_open(&box.of, "frontends", TWO, TWO);
+	two_policy(&box.of, "127.0.0.0/8", NULL);
+	CHECK(frontend_shared_new(&box.frontends.shared, TWO) == 0);
+	CHECK(frontend_tcp_shared_new(&box.frontends.tcp_shared, TWO) == 0);
+	box.frontends.count = TWO;
 	CHECK(loop_new("service", &box.service) == 0);
-	for (unsigned i = 0; i < COUNT; i++)
+	for (unsigned i = 0; i < TWO; i++)
 		CHECK(loop_new("frontend", &box.frontends.one[i].loop) == 0);
-	for (unsigned i = 0; i < COUNT; i++)
+	for (unsigned i = 0; i < TWO; i++)
 		frontend_start(i);
-	CHECK(pthread_create(&box.thread[2 * COUNT], NULL, run, box.service) == 0);
-	for (unsigned i = 0; i < COUNT; i++) {
-		CHECK(pthread_create(&box.thread[i], NULL, run, box.resolver_loop[i]) == 0);
-		CHECK(pthread_create(&box.thread[COUNT + i], NULL, run, box.frontends.one[i].loop)
+	CHECK(pthread_create(&box.thread[2 * TWO], NULL, run, box.service) == 0);
+	for (unsigned i = 0; i < TWO; i++) {
+		CHECK(pthread_create(&box.thread[i], NULL, run, box.of.loop[i]) == 0);
+		CHECK(pthread_create(&box.thread[TWO + i], NULL, run, box.frontends.one[i].loop)
 			== 0);
 	}
 }
 
 static void box_close(void)
 {
-	struct loop *loops[2 * COUNT + 1] = {box.resolver_loop[0], box.resolver_loop[1],
+	struct loop *loops[2 * TWO + 1] = {box.of.loop[0], box.of.loop[1],
 		box.frontends.one[0].loop, box.frontends.one[1].loop, box.service};
 
-	for (unsigned i = 0; i <= 2 * COUNT; i++) {
+	for (unsigned i = 0; i <= 2 * TWO; i++) {
 		loop_stop(loops[i]);
 		pthread_join(box.thread[i], NULL);
 	}
-	box.resolvers.running = false;
-	loops_settle(loops, 2 * COUNT + 1);
-	for (unsigned i = 0; i < COUNT; i++) {
+	box.of.resolvers.running = false;
+	loops_settle(loops, 2 * TWO + 1);
+	for (unsigned i = 0; i < TWO; i++) {
 		frontend_tcp_close(box.frontends.one[i].tcp);
 		frontend_udp_close(box.frontends.one[i].udp);
 		frontend_close(box.frontends.one[i].engine);
@@ -193,38 +125,9 @@ static void box_close(void)
 	CHECK(box.frontends.shared->pending.common == 0);
 	frontend_tcp_shared_free(box.frontends.tcp_shared);
 	frontend_shared_free(box.frontends.shared);
-	for (unsigned i = COUNT; i-- > 0;) {
-		resolver_close(box.resolvers.one[i]);
-		views_free(box.views[i]);
-	}
-	ring_mesh_free(box.mesh);
-	upstream_book_close(box.book);
-	link_close(box.link);
-	publisher_close(box.publisher);
-	for (unsigned i = 0; i <= 2 * COUNT; i++)
+	two_close(&box.of);
+	for (unsigned i = TWO; i <= 2 * TWO; i++)
 		loop_free(loops[i]);
-	fake_upstream_stop(&box.upstream);
-	shm_paths_close(&box.paths);
-	CHECK(folder_remove(box.paths.run, box.paths.mem) == 0);
-}
-
-static size_t query_make(uint8_t msg[FRAME], unsigned id)
-{
-	char text[32];
-	struct dns_name name;
-	struct wr w = wr_init(msg, FRAME);
-
-	snprintf(text, sizeof(text), "n%u.shared.test", id % NAMES);
-	CHECK(dns_name_from_text(text, strlen(text), &name) == 0);
-	wr_u16(&w, (uint16_t)id);
-	wr_u16(&w, DNS_FLAG_RD);
-	wr_u16(&w, 1);
-	wr_bytes(&w, "\0\0\0\0\0\0", 6);
-	wr_bytes(&w, name.wire, name.len);
-	wr_u16(&w, DNS_TYPE_A);
-	wr_u16(&w, DNS_CLASS_IN);
-	CHECK(wr_ok(&w));
-	return w.pos;
 }
 
 static int client_socket(int type)
@@ -251,8 +154,8 @@ static void reply_check(const uint8_t *reply, unsigned id, unsigned transport)
 // False: the server has closed the connection for another one of this client.
 static bool ask_tcp(int fd, unsigned id)
 {
-	uint8_t frame[2 + FRAME], reply[2 + 512];
-	const size_t len = query_make(frame + 2, id);
+	uint8_t frame[2 + TWO_QUERY_MAX], reply[2 + 512];
+	const size_t len = two_query(frame + 2, id, NAMES);
 
 	put_u16(frame, (uint16_t)len);
 	if (send(fd, frame, len + 2, MSG_NOSIGNAL) < 0 || recv(fd, reply, 2, MSG_WAITALL) != 2)
@@ -267,8 +170,8 @@ static bool ask_tcp(int fd, unsigned id)
 
 static void ask_udp(int fd, unsigned id)
 {
-	uint8_t msg[FRAME], reply[512];
-	const size_t len = query_make(msg, id);
+	uint8_t msg[TWO_QUERY_MAX], reply[512];
+	const size_t len = two_query(msg, id, NAMES);
 
 	CHECK(send(fd, msg, len, MSG_NOSIGNAL) == (ssize_t)len);
 	CHECK(recv(fd, reply, sizeof(reply), 0) > 12); // on loopback none is lost
@@ -313,7 +216,7 @@ static void *meddler(void *)
 	for (unsigned n = 0; !atomic_load(&stop); n++) {
 		const unsigned before = atomic_load(&changes), seen = atomic_load(&reports);
 		CHECK(frontends_report(&box.frontends, box.service, on_report, NULL) == 0);
-		frontends_configure(&box.frontends, &box.config, FRONTEND_TCP_FILES_ALL,
+		frontends_configure(&box.frontends, &box.of.config, FRONTEND_TCP_FILES_ALL,
 			box.service, on_changed, NULL);
 		while (atomic_load(&changes) == before || atomic_load(&reports) == seen)
 			usleep(500);
@@ -338,7 +241,7 @@ int main(int argc, char **argv)
 	pthread_join(other, NULL);
 	box_close();
 	CHECK(answered[0] == (uint64_t)CLIENTS * rounds && answered[1] > rounds / 4);
-	CHECK(reports > 0 && changes > 0 && box.upstream.udp_queries >= NAMES);
+	CHECK(reports > 0 && changes > 0 && box.of.upstream.udp_queries >= NAMES);
 	printf("%llu answers over UDP, %llu over TCP\n", (unsigned long long)answered[0],
 		(unsigned long long)answered[1]);
 	return 0;

@@ -14,6 +14,7 @@ import ssl
 
 import vmtest
 from far import CLIENT, SERVICE
+from vmtest import until
 
 LISTED, SIGNED = "listed.example", "www.alpha"
 UPSTREAM = "198.18.200.1"  # the address of each name ok.*
@@ -23,16 +24,6 @@ DNS_PORT = 5303
 
 def query_store(box):
     return box.ctl("status || :").get("controlplane", {}).get("query_store", {"state": "", "why": "", "rows": 0})
-
-
-def until(condition, seconds=90):
-    """The last value of `condition`, which is called until it is true."""
-    end = time.monotonic() + seconds
-    value = condition()
-    while not value and time.monotonic() < end:
-        time.sleep(1)
-        value = condition()
-    return value
 
 
 def doctor(box, check):

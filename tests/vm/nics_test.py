@@ -6,6 +6,7 @@ import re
 import time
 
 import vmtest
+from vmtest import address, port, until
 
 # Of emulated NICs: no RX interrupt on e1000e, no spread of UDP by its ports but on virtio (docs/measurements/appliance.md).
 NICS = ({"model": "virtio-net-pci", "queues": 2, "spreads": True, "interrupts": True},
@@ -14,16 +15,8 @@ NICS = ({"model": "virtio-net-pci", "queues": 2, "spreads": True, "interrupts": 
 WORKERS = 2
 
 
-def address(number):
-    return f"0000:00:{5 + number:02x}.0"
-
-
 def workers(box):
     return box.ctl("stats --interval 0")["dataplane"]["workers"]
-
-
-def port(box):
-    return next(p for p in box.ctl("ports")["ports"] if not p["exception"])
 
 
 def frames(box):
@@ -34,13 +27,6 @@ def vfio_interrupts(box):
     """Interrupts of queues that vfio delivered by now."""
     lines = box.do("grep vfio /proc/interrupts || :").split("\n")
     return sum(int(n) for line in lines for n in re.findall(r"(?<=\s)\d+(?=\s)", line))
-
-
-def wait(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.5)
-    return condition()
 
 
 def answers(t, box, name, nic):
@@ -73,10 +59,10 @@ def frames_of_others(t, box, name):
 
 def link(t, box, name, number):
     box.qemu.ask("set_link", name=f"nic{number}", up=False)
-    t.check(f"{name}: weir sees that the link is down", wait(lambda: not port(box)["link_up"]))
+    t.check(f"{name}: weir sees that the link is down", until(lambda: not port(box)["link_up"]))
     t.same(f"{name}: no answer comes through a link that is down", "", box.far.ask("here.lan")[0])
     box.qemu.ask("set_link", name=f"nic{number}", up=True)
-    t.check(f"{name}: weir sees that it is up", wait(lambda: port(box)["link_up"]))
+    t.check(f"{name}: weir sees that it is up", until(lambda: port(box)["link_up"]))
     t.check(f"{name}: it serves again", box.serves(30) is not None)
 
 

@@ -9,6 +9,7 @@ import time
 
 import vmtest
 from far import CLIENT, CLIENT6, SERVICE, SERVICE6
+from vmtest import address, port, until
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)  # here it says that lo has no address
 from scapy.all import DNS, DNSQR, IP, UDP, Ether, IPv6, Raw, conf, get_if_hwaddr, raw, sendp, srp1  # noqa: E402
 
@@ -26,10 +27,6 @@ LARGE_MTU = 4096 + 48
 RECORDS = "".join(f", {{name: large.lan, type: TXT, value: '{chr(97 + n) * 250}'}}" for n in range(LARGE))
 
 
-def address(number):
-    return f"0000:00:{5 + number:02x}.0"
-
-
 def mac(number):
     return f"52:54:00:00:00:{number + 1:02x}"
 
@@ -42,10 +39,6 @@ def configuration(number, macs="[]", reply=1232):
         assert old in text, old
         text = text.replace(old, new)
     return text
-
-
-def port(box):
-    return next(p for p in box.ctl("ports")["ports"] if not p["exception"])
 
 
 def dataplane(box):
@@ -78,18 +71,11 @@ def sums_fit(reply):
     return raw(Ether(raw(again))) == raw(reply)
 
 
-def wait(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.5)
-    return condition()
-
-
 def counted(t, box, text, name, frame):
     """A frame has no reply and adds one to a verdict."""
     before = verdict(box, name)
     t.check(f"{text} has no reply", ask(box, frame) is None)
-    t.check(f"{text} is counted: {name}", wait(lambda: verdict(box, name) == before + 1), f"{before} before, {verdict(box, name)} after")
+    t.check(f"{text} is counted: {name}", until(lambda: verdict(box, name) == before + 1), f"{before} before, {verdict(box, name)} after")
 
 
 def macs(t, box, name, number, nic):
@@ -127,7 +113,7 @@ def rules(t, box, name, mark):
     t.check(f"{name}: weirctl ports shows no steering", not port(box)["features"]["steering"], port(box))
     box.do("weirctl drops add 198.51.100.0/24 30")
     want = "in force on a port: 0, of which in part: 0"
-    t.check(f"{name}: no port takes a drop rule, which weirctl drops says", wait(
+    t.check(f"{name}: no port takes a drop rule, which weirctl drops says", until(
         lambda: "refused by all ports since start: 1" in box.do("weirctl drops list")) and want in box.do("weirctl drops list"),
             box.do("weirctl drops list"))
     box.do("weirctl drops remove 198.51.100.0/24")
@@ -178,7 +164,7 @@ def one(t, box, number, nic):
     if not nic["macs"]:
         said = f"does not take the MAC {ROUTER} beside its own"
         t.check(f"{name}: weir does not start with a MAC that the NIC does not take, and says so",
-                wait(lambda: said in box.do(f"{LOG} --since @{mark}")))
+                until(lambda: said in box.do(f"{LOG} --since @{mark}")))
         box.configure(configuration(number))
         box.do("systemctl restart weir-dataplane", 180)
     if not t.check(f"{name}: weir serves", box.serves() is not None):

@@ -16,6 +16,24 @@ import box as machine  # noqa: E402
 import scope  # noqa: E402
 
 
+def address(number):
+    """Of a NIC, by its number in the order of a box."""
+    return f"0000:00:{5 + number:02x}.0"
+
+
+def port(box):
+    """What weirctl says of the first port that is no exception port."""
+    return next(p for p in box.ctl("ports")["ports"] if not p["exception"])
+
+
+def until(condition, seconds=90):
+    """The last value of `condition`, which is called until it is true."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.5)
+    return value
+
+
 class Checks:
     """The checks of one test, and its boxes, which end with it."""
 
