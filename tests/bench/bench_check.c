@@ -67,13 +67,7 @@ static const struct path_case what = {.goal = "G9",
 
 static void say(const char *metric, double value, const char *unit, double reference)
 {
-	const struct bench_row row = {.goal = what.goal,
-		.name = what.name,
-		.metric = metric,
-		.unit = unit,
-		.value = value,
-		.reference = reference};
-	bench_row_print(&row);
+	bench_say(what.goal, what.name, metric, value, unit, reference);
 }
 
 static void write_queries(struct client *a)

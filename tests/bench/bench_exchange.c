@@ -6,17 +6,11 @@
 // ready, at most one in 250 us). Prints "ASKED ANSWERED CPU": CPU in us of this thread for each
 // question, user and system. One sendto and one recv for each, and an epoll_wait for some, is all.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "bench_tools.h"
+
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { SOCKETS = 1024, READY = 64, REST_US = 250 };
 
@@ -24,19 +18,6 @@ struct exchange {
 	int epoll, fd[SOCKETS];
 	uint64_t asked, answered;
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
-
-static double clock_s(clockid_t clock)
-{
-	struct timespec t;
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void open_sockets(struct exchange *x, uint16_t port)
 {
@@ -50,10 +31,10 @@ static void open_sockets(struct exchange *x, uint16_t port)
 	for (unsigned i = 0; i < SOCKETS; i++) {
 		x->fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (x->fd[i] < 0 || connect(x->fd[i], (const struct sockaddr *)&to, sizeof(to)) < 0)
-			die("socket");
+			bench_die("socket");
 		struct epoll_event e = {.events = EPOLLIN, .data.fd = x->fd[i]};
 		if (epoll_ctl(x->epoll, EPOLL_CTL_ADD, x->fd[i], &e) < 0)
-			die("epoll_ctl");
+			bench_die("epoll_ctl");
 	}
 }
 
@@ -89,16 +70,16 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	open_sockets(&x, (uint16_t)atoi(argv[1]));
-	const double gap = 1 / atof(argv[2]), begin = clock_s(CLOCK_MONOTONIC);
-	const double end = begin + atof(argv[3]), cpu = clock_s(CLOCK_THREAD_CPUTIME_ID);
+	const double gap = 1 / atof(argv[2]), begin = bench_clock_s(CLOCK_MONOTONIC);
+	const double end = begin + atof(argv[3]), cpu = bench_clock_s(CLOCK_THREAD_CPUTIME_ID);
 	double next = begin;
-	for (double now = begin; now < end; now = clock_s(CLOCK_MONOTONIC)) {
+	for (double now = begin; now < end; now = bench_clock_s(CLOCK_MONOTONIC)) {
 		for (; next <= now; next += gap)
 			ask(&x);
 		take(&x, 0);
 		(void)nanosleep(&(struct timespec){.tv_nsec = REST_US * 1000}, NULL);
 	}
-	const double used = clock_s(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	const double used = bench_clock_s(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	take(&x, 100);
 	printf("%lu %lu %.2f\n", x.asked, x.answered, used * 1e6 / (double)x.asked);
 	return 0;

@@ -6,19 +6,13 @@
 // reply (SO_TIMESTAMPNS), so this program's own wake-up is no part of it. Prints "SENT ANSWERED
 // WRONG P50 P99 MOST", times in us. An answer is wrong unless it is NOERROR with a record.
 
-#include <arpa/inet.h>
+#include "bench_tools.h"
+
 #include <math.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdalign.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { SOCKETS = 64, MESSAGE_MAX = 1500, QUERIES_MAX = 1 << 20, PATIENCE_MS = 6000, HEADER = 12 };
 
@@ -29,17 +23,9 @@ struct latency {
 	unsigned sent, answered, wrong;
 };
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
-
 static uint64_t now_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return bench_clock_ns(CLOCK_REALTIME);
 }
 
 static void open_sockets(struct latency *l, const char *address, uint16_t port)
@@ -48,12 +34,12 @@ static void open_sockets(struct latency *l, const char *address, uint16_t port)
 	const int on = 1;
 
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1)
-		die(address);
+		bench_die(address);
 	for (unsigned i = 0; i < SOCKETS; i++) {
 		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0
 			|| setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) < 0)
-			die("socket");
+			bench_die("socket");
 		l->poll[i] = (struct pollfd){.fd = fd, .events = POLLIN};
 	}
 }
@@ -128,12 +114,6 @@ static void wait_until(struct latency *l, uint64_t until_ns)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
 int main(int argc, char **argv)
 {
 	static struct latency l;
@@ -153,7 +133,7 @@ int main(int argc, char **argv)
 	}
 	for (unsigned ms = 0; ms < PATIENCE_MS && l.answered < l.sent; ms++)
 		wait_until(&l, now_ns() + 1000000);
-	qsort(l.took_us, l.answered, sizeof(*l.took_us), by_value);
+	qsort(l.took_us, l.answered, sizeof(*l.took_us), bench_by_value);
 	const unsigned n = l.answered;
 	printf("%u %u %u %.1f %.1f %.1f\n", l.sent, n, l.wrong, n ? l.took_us[n / 2] : 0,
 		n ? l.took_us[(uint64_t)n * 99 / 100] : 0, n ? l.took_us[n - 1] : 0);

@@ -15,6 +15,7 @@
 // missing, never because it is slow.
 
 #include "bench_row.h"
+#include "bench_tools.h"
 #include "controlplane/app_reload.h"
 #include "resolver/querier.h"
 #include "resolver/seam.h"
@@ -137,12 +138,6 @@ static bool measure(void)
 	return ok;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
 static void report(void)
 {
 	static double alone[ROUNDS_MAX], ratio[ROUNDS_MAX];
@@ -158,8 +153,8 @@ static void report(void)
 		alone[n] = sum / resolvers;
 		ratio[n] = together / alone[n];
 	}
-	qsort(alone, rounds, sizeof(*alone), by_value);
-	qsort(ratio, rounds, sizeof(*ratio), by_value);
+	qsort(alone, rounds, sizeof(*alone), bench_by_value);
+	qsort(ratio, rounds, sizeof(*ratio), bench_by_value);
 	snprintf(name, sizeof(name), "%u resolver%s, upstream in the process", resolvers,
 		resolvers > 1 ? "s" : "");
 	bench_say(

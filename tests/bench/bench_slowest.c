@@ -10,14 +10,13 @@
 // of its plain ones that are read whole: a ratio within one run, whatever the machine.
 
 #include "bench_row.h"
+#include "bench_tools.h"
 #include "dataplane/core/dns/dns_query_fast.h"
 #include "slowest_made.h"
 
 #include <dirent.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/dns_answer.h>
 
 #define GOAL "slowest"
@@ -33,9 +32,7 @@ static const size_t class_max[SLOW_PARSERS][CLASSES] = {[SLOW_QUERY] = {DNS_MESS
 
 static uint64_t cpu_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return bench_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static bool read_query(const struct slow_input *in)
@@ -166,12 +163,6 @@ static bool corpus_read(enum slow_parser parser, struct slow_set *s, const char 
 	return s->count > 0;
 }
 
-static int by_cost(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 // The median of the plain ones; 0: there are none.
 static double median(const struct slow_set *s, size_t above, size_t most)
 {
@@ -184,7 +175,7 @@ static double median(const struct slow_set *s, size_t above, size_t most)
 		if (in->is_whole && !in->is_evil && in->size > above && in->size <= most)
 			cost[n++] = in->ns / (double)in->size;
 	}
-	qsort(cost, n, sizeof(*cost), by_cost);
+	qsort(cost, n, sizeof(*cost), bench_by_value);
 	middle = n ? cost[n / 2] : 0;
 	free(cost);
 	return middle;

@@ -6,24 +6,16 @@
 // ptrace stops the thread at each call and at nothing else, so a thread that makes none runs at its
 // own speed. Prints the number. Exit status 1: the thread cannot be traced (no right, or gone).
 
+#include "bench_tools.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { POLL_US = 1000, CALL_STOP = SIGTRAP | 0x80 };
-
-static double now_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static bool die(const char *what)
 {
@@ -41,7 +33,7 @@ static int wait_stop(pid_t tid, double end_s, int *status)
 			return WIFSTOPPED(*status) ? 1 : -1;
 		if (got < 0)
 			return -1;
-		if (now_s() >= end_s)
+		if (bench_clock_s(CLOCK_MONOTONIC) >= end_s)
 			return 0;
 		nanosleep(&pause, NULL);
 	}
@@ -52,7 +44,8 @@ static bool attach(pid_t tid)
 	int status;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)PTRACE_O_TRACESYSGOOD))
 		return die("seize");
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || wait_stop(tid, now_s() + 2, &status) != 1
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL)
+		|| wait_stop(tid, bench_clock_s(CLOCK_MONOTONIC) + 2, &status) != 1
 		|| ptrace(PTRACE_SYSCALL, tid, NULL, NULL))
 		return die("interrupt");
 	return true;
@@ -61,7 +54,8 @@ static bool attach(pid_t tid)
 static bool detach(pid_t tid)
 {
 	int status;
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || wait_stop(tid, now_s() + 2, &status) != 1
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL)
+		|| wait_stop(tid, bench_clock_s(CLOCK_MONOTONIC) + 2, &status) != 1
 		|| ptrace(PTRACE_DETACH, tid, NULL, NULL))
 		return die("detach");
 	return true;
@@ -71,7 +65,7 @@ static bool detach(pid_t tid)
 static bool count(pid_t tid, double seconds, unsigned long *calls)
 {
 	unsigned long stops = 0;
-	double end_s = now_s() + seconds;
+	double end_s = bench_clock_s(CLOCK_MONOTONIC) + seconds;
 	int status, got;
 	while ((got = wait_stop(tid, end_s, &status)) == 1) {
 		bool call = WSTOPSIG(status) == CALL_STOP;
@@ -80,7 +74,7 @@ static bool count(pid_t tid, double seconds, unsigned long *calls)
 		long pass_on = signal ? WSTOPSIG(status) : 0;
 		if (ptrace(PTRACE_SYSCALL, tid, NULL, (void *)pass_on))
 			return die("continue");
-		if (now_s() >= end_s)
+		if (bench_clock_s(CLOCK_MONOTONIC) >= end_s)
 			break;
 	}
 	*calls = (stops + 1) / 2;

@@ -6,17 +6,9 @@
 // by a signal.
 
 #include "bench_answer.h"
+#include "bench_tools.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { BATCH = 64, MESSAGE_MAX = 1500 };
 
@@ -26,12 +18,6 @@ struct batch {
 	struct iovec iov[BATCH];
 	struct mmsghdr in[BATCH], out[BATCH];
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
 
 static unsigned serve(int fd, struct batch *b)
 {
@@ -61,26 +47,12 @@ static unsigned serve(int fd, struct batch *b)
 int main(int argc, char **argv)
 {
 	static struct batch b;
-	const int room = 4 << 20;
-
 	if (argc != 3 && argc != 4) {
 		fputs("usage: bench_upstream PORT COUNTER [ADDRESS]\n", stderr);
 		return 2;
 	}
-	struct sockaddr_in here = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)atoi(argv[1])),
-		.sin_addr.s_addr = argc == 4 ? inet_addr(argv[3]) : htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) < 0)
-		die("socket");
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	int file = open(argv[2], O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (file < 0 || ftruncate(file, sizeof(uint64_t)) < 0)
-		die(argv[2]);
-	volatile uint64_t *counter =
-		mmap(NULL, sizeof(*counter), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	if (counter == MAP_FAILED)
-		die("mmap");
+	int fd = bench_server(argv[1], argv[3]);
+	volatile uint64_t *counter = bench_counter(argv[2], sizeof(*counter));
 	for (;;)
 		*counter += serve(fd, &b);
 }

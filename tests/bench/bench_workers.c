@@ -10,6 +10,7 @@
 // because it is slow.
 
 #include "bench_row.h"
+#include "bench_tools.h"
 #include "dataplane/state/worker.h"
 #include "tests/bench/path/path_load.h"
 #include "tests/dp/wire.h"
@@ -21,12 +22,8 @@
 #include <rte_lcore.h>
 #include <rte_pause.h>
 
-#include <arpa/inet.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include <weir/clock.h>
 
 enum {
@@ -67,22 +64,15 @@ static void *zeroed(size_t size)
 	return memset(p, 0, size);
 }
 
-static double thread_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void slice(struct runner *r, unsigned number)
 {
 	uint64_t count = 0, end_us = clock_mono_us() + SLICE_US;
-	double began_s = thread_s();
+	double began_s = bench_clock_s(CLOCK_THREAD_CPUTIME_ID);
 	while (clock_mono_us() < end_us) {
 		for (unsigned i = 0; i < 16; i++)
 			count += worker_turn(&r->w, 0);
 	}
-	r->rate[number] = (double)count / (thread_s() - began_s);
+	r->rate[number] = (double)count / (bench_clock_s(CLOCK_THREAD_CPUTIME_ID) - began_s);
 }
 
 // A worker's core: a slice for each order.
@@ -168,12 +158,6 @@ static void run_slice(unsigned number, unsigned first, unsigned end)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
 static void report(const char *name)
 {
 	double ratio[ROUNDS], alone[ROUNDS];
@@ -182,8 +166,8 @@ static void report(const char *name)
 		alone[i] = (first[0] + second[1]) / 2;
 		ratio[i] = (first[2] + second[2]) / alone[i];
 	}
-	qsort(alone, ROUNDS, sizeof(*alone), by_value);
-	qsort(ratio, ROUNDS, sizeof(*ratio), by_value);
+	qsort(alone, ROUNDS, sizeof(*alone), bench_by_value);
+	qsort(ratio, ROUNDS, sizeof(*ratio), bench_by_value);
 	const struct bench_row rows[] = {
 		{"G11", name, "ratio", "times one worker", ratio[ROUNDS / 2], 1.9},
 		{"G11", name, "p10", "times one worker", ratio[ROUNDS / 10], 0},

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A part of its CPU for a server, and how much of it was had.
 
-Slices: a program of higher priority has the CPU for the rest of each 2 ms, and all other programs there share what is left.
-A server stops for no longer than that, so its rings hold the frames that arrive meanwhile, and it works in the same way
-as with more or less of the core.
-runs is the same as with more or less of the core.
-Share: a control group of its own (version 1 or 2). It limits and meters only those threads that may run on that CPU alone,
-because a thread on another CPU takes from the group's budget 5 ms at a time: weir's main thread did so, and the worker
-stopped meanwhile. Groups of version 2 hold whole processes here. The kernel enforces the limit at its clock ticks, so a
-thread runs for one or several ticks, then stops for several, and may get more than its part. So the figure is the work
-done by the CPU time used (Meter), which the scheduler counts; the time in which the CPU was not idle would include all
-other programs.
+A program of higher priority has the CPU for the rest of each 2 ms, and all other programs there share what is left. A server
+stops for no longer than that, so its rings hold the frames that arrive meanwhile, and it works in the same way as with more or
+less of the core. The figure is the work done by the CPU time used (Meter), which the scheduler counts; the time in which the
+CPU was not idle would include all other programs.
 """
 
 import contextlib
@@ -21,21 +15,9 @@ import sys
 import threading
 import time
 
-ROOT = pathlib.Path("/sys/fs/cgroup")
-PERIOD_US = 10000
 SAMPLE_S, WINDOW = 0.1, 5  # half a second
 SLICE_S = 0.002
 LEAST, MOST = 6, 94  # % in slices: the kernel lets such a program have 95 % of a CPU
-
-
-def folder_and_limit(percent):
-    """Where a group goes, and what is written to which of its files."""
-    quota = PERIOD_US * percent // 100
-    controllers = ROOT / "cgroup.controllers"
-    if controllers.exists() and "cpu" in controllers.read_text().split():
-        (ROOT / "cgroup.subtree_control").write_text("+cpu")
-        return ROOT, {"cpu.max": f"{quota} {PERIOD_US}"}
-    return ROOT / "cpu", {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(quota)}
 
 
 def threads_on(pid, cpu):
@@ -46,31 +28,6 @@ def threads_on(pid, cpu):
             if os.sched_getaffinity(tid) == {cpu}:
                 found.append(tid)
     return found
-
-
-class Share:
-    """Holds these threads of a process, or all of it, until it ends."""
-
-    def __init__(self, percent, pid, threads):
-        parent, limits = folder_and_limit(percent)
-        self.folder = parent / f"weir-bench-{os.getpid()}-{pid}"
-        self.folder.mkdir()
-        try:
-            for name, value in limits.items():
-                (self.folder / name).write_text(value)
-            one_by_one = self.folder / "tasks"
-            if one_by_one.exists():
-                for tid in threads:
-                    one_by_one.write_text(str(tid))
-            else:
-                (self.folder / "cgroup.procs").write_text(str(pid))
-        except OSError:
-            self.folder.rmdir()
-            raise
-
-    def close(self):
-        """Its process is gone."""
-        self.folder.rmdir()
 
 
 def take_rest(cpu, percent):

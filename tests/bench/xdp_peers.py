@@ -115,7 +115,7 @@ class Server:
     def __init__(self, cpus, build):
         self.cpus, self.build, self.best, self.started = cpus, pathlib.Path(build), [], []
         self.share, self.had = None, []  # the part of its core that it may have, in %; what it had in each turn
-        self.group, self.threaded = False, True  # how that is held; the client receives in a thread
+        self.threaded = True  # the client receives in a thread
 
     def spawn(self, command, cpus):
         def child():
@@ -149,9 +149,7 @@ class Server:
         return found
 
     def limit(self):
-        if self.share and not self.group:
-            return cpu_share.Slices(self.share, self.cpus[1])
-        return cpu_share.Share(self.share, self.started[-1].pid, self.answering()) if self.share else None
+        return cpu_share.Slices(self.share, self.cpus[1]) if self.share else None
 
     def answered(self, _):
         """True when the server itself counts that many answers."""
@@ -350,7 +348,6 @@ def arguments():
     parser.add_argument("--dnsperf", action="store_true", help="dnsperf instead of kxdpgun")
     parser.add_argument("--peer", choices=PEERS, help="where the client's end receives (both, softirq in one round)")
     parser.add_argument("--share", type=int, default=SHARE, help=f"%% of its core that each server gets ({SHARE}; 0: all)")
-    parser.add_argument("--group", action="store_true", help="hold the share by a control group, not by slices of 2 ms")
     args = parser.parse_args()
     if args.share and not cpu_share.LEAST <= args.share <= cpu_share.MOST:
         parser.error(f"--share of {cpu_share.LEAST} to {cpu_share.MOST}, or 0")
@@ -368,7 +365,7 @@ def contenders(args, cpus):
         elif not (args.dnsperf and name == "reflector"):
             servers.append(classes[name](cpus, args.build))
     for server in servers:
-        server.share, server.group = args.share, args.group
+        server.share = args.share
     return servers
 
 

@@ -4,21 +4,15 @@
 // address, that answers each question of one after DELAY_MS as zipf_names.h says, whatever else its
 // name is; an A question gets 198.18.200.1. COUNTER is a file of two numbers of 64 bits: questions,
 // and those that were dropped because too many waited. Ends by a signal.
+#include "tests/bench/bench_answer.h"
+#include "tests/bench/bench_tools.h"
 #include "zipf_names.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <weir/bytes.h>
 
-enum { HEADER = 12, QUESTION_MAX = 260, WAITING = 1 << 15, BATCH = 64, BUFFER = 4 << 20 };
+enum { HEADER = 12, QUESTION_MAX = 260, WAITING = 1 << 15 };
 
 struct question {
 	uint64_t due_us;
@@ -39,24 +33,6 @@ struct upstream {
 	uint32_t first, count, serial;
 	struct question waiting[WAITING]; // a ring: all wait equally long
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
-
-// Where the one question ends; 0: no question to answer.
-static size_t question_end(const uint8_t *m, size_t len)
-{
-	size_t at = HEADER;
-
-	if (len < HEADER || m[2] & 0x80 || m[4] != 0 || m[5] != 1)
-		return 0;
-	while (at < len && m[at] != 0 && m[at] < 64)
-		at += 1u + m[at];
-	return at + 5 <= len && at + 5 <= HEADER + QUESTION_MAX && m[at] == 0 ? at + 5 : 0;
-}
 
 // The digits after the first letter of the name.
 static uint32_t number_of(const uint8_t *question)
@@ -80,8 +56,8 @@ static void take(struct upstream *u)
 			(struct sockaddr *)&from, &from_len);
 		if (n < 0)
 			return;
-		size_t end = question_end(message, (size_t)n);
-		if (end == 0)
+		size_t end = bench_question_end(message, (size_t)n);
+		if (end == 0 || end > HEADER + QUESTION_MAX)
 			continue;
 		u->counter->questions++;
 		if (u->count == WAITING) {
@@ -173,29 +149,17 @@ static uint32_t number_arg(const char *text)
 int main(int argc, char **argv)
 {
 	static struct upstream u;
-	const int room = BUFFER;
 
 	if (argc != 6 && argc != 7) {
 		fputs("usage: zipf_upstream PORT COUNTER TTL_MIN TTL_MAX DELAY_MS [ADDRESS]\n",
 			stderr);
 		return 2;
 	}
-	struct sockaddr_in here = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)number_arg(argv[1])),
-		.sin_addr.s_addr = argc == 7 ? inet_addr(argv[6]) : htonl(INADDR_LOOPBACK)};
 	u.ttl = (struct zipf_ttl){number_arg(argv[3]), number_arg(argv[4])};
 	u.delay_us = UINT64_C(1000) * number_arg(argv[5]);
 	if (u.ttl.min_s == 0 || u.ttl.max_s < u.ttl.min_s)
 		return 2;
-	u.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (u.fd < 0 || bind(u.fd, (struct sockaddr *)&here, sizeof(here)) < 0)
-		die("socket");
-	(void)setsockopt(u.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	int file = open(argv[2], O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (file < 0 || ftruncate(file, sizeof(*u.counter)) < 0)
-		die(argv[2]);
-	u.counter = mmap(NULL, sizeof(*u.counter), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	if (u.counter == MAP_FAILED)
-		die("mmap");
+	u.fd = bench_server(argv[1], argv[6]);
+	u.counter = bench_counter(argv[2], sizeof(*u.counter));
 	serve(&u);
 }

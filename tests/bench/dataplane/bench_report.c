@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench_report.h"
 
+#include "tests/bench/bench_tools.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
@@ -44,12 +46,6 @@ static int by_rx(const void *a, const void *b)
 	return (x->rx > y->rx) - (x->rx < y->rx);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 // Number of pairs on the near side: the cut that leaves the least variance, which is the one with
 // the largest sum of squared sums over counts.
 static uint32_t cut(const struct pair *p, uint32_t n)
@@ -81,7 +77,7 @@ static double median(const struct pair *p, uint32_t n, size_t offset, double *ro
 {
 	for (uint32_t i = 0; i < n; i++)
 		memcpy(&room[i], (const char *)&p[i] + offset, sizeof(*room));
-	qsort(room, n, sizeof(*room), by_value);
+	qsort(room, n, sizeof(*room), bench_by_value);
 	return room[n / 2];
 }
 

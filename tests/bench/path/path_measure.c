@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_measure.h"
 
+#include "tests/bench/bench_tools.h"
+
 #include <rte_cycles.h>
 
 #include <stdlib.h>
@@ -17,17 +19,11 @@ enum {
 	WRITES_PAIRS = 400
 };
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 double path_decile(const double *samples, unsigned count)
 {
 	static double sorted[PATH_PAIRS];
 	memcpy(sorted, samples, count * sizeof(*samples));
-	qsort(sorted, count, sizeof(sorted[0]), by_value);
+	qsort(sorted, count, sizeof(sorted[0]), bench_by_value);
 	return sorted[count / 10 - 1];
 }
 
@@ -35,7 +31,7 @@ static double second_least(const double samples[PATH_ROUNDS])
 {
 	double sorted[PATH_ROUNDS];
 	memcpy(sorted, samples, sizeof(sorted));
-	qsort(sorted, PATH_ROUNDS, sizeof(sorted[0]), by_value);
+	qsort(sorted, PATH_ROUNDS, sizeof(sorted[0]), bench_by_value);
 	return sorted[1];
 }
 

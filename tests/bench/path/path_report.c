@@ -11,15 +11,7 @@
 void path_report_one(const struct path_case *c, const char *metric, double value, const char *unit,
 	double reference)
 {
-	const struct bench_row row = {
-		.goal = c->goal,
-		.name = c->name,
-		.metric = metric,
-		.unit = unit,
-		.value = value,
-		.reference = reference,
-	};
-	bench_row_print(&row);
+	bench_say(c->goal, c->name, metric, value, unit, reference);
 }
 
 // All that the worker does for misses is put on the hits. The bench asks as fast as it can, so the

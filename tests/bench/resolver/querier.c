@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "querier.h"
 
+#include "tests/unit/cp/shm/fake_dataplane.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <weir/bell.h>
 #include <weir/bytes.h>
@@ -21,36 +21,6 @@ enum {
 	BATCH = 64, // answers of a resolver in a turn
 	ADDRESS_LEN = 4,
 };
-
-static bool rings_open(
-	struct querier *a, unsigned resolver, const struct shm_paths *paths, char why[SHM_WHY_MAX])
-{
-	struct querier_rings *rings = &a->of[resolver];
-	char name[SHM_NAME_MAX];
-
-	shm_name_rings(name, 0, resolver);
-	const struct region_spec spec = {
-		.name = name,
-		.kind = REGION_RINGS,
-		.generation = 1,
-		.incarnation = a->incarnation,
-		.data_size = RINGS_MISS_RING - SHM_PAGE + RINGS_MISS_UNITS * RING_UNIT,
-		.geometry = {RINGS_MISS_UNITS, 0, 0, resolver},
-	};
-	if (region_create(paths, &spec, &rings->region, why) < 0
-		|| region_place(ANSWERS_SIZE, &rings->half, why) < 0)
-		return false;
-	uint8_t *base = rings->region.base;
-	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
-	const struct rings_cp_page *cp = (const void *)(rings->half.base + ANSWERS_CP_PAGE);
-	atomic_store(&dp->seen_epoch, EPOCH_OFFLINE);
-	ring_producer_init(&rings->misses, &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING,
-		RINGS_MISS_UNITS);
-	ring_consumer_init(&rings->answers, &cp->answer_tail, &dp->answer_head,
-		rings->half.base + ANSWERS_RING, RINGS_ANSWER_UNITS);
-	region_publish(&rings->region);
-	return true;
-}
 
 // The control plane makes its half of the other resolvers' rings some time after the welcome.
 static bool halves_map(struct querier *a, const struct shm_paths *paths, char why[SHM_WHY_MAX])
@@ -72,43 +42,6 @@ static bool halves_map(struct querier *a, const struct shm_paths *paths, char wh
 	return true;
 }
 
-static bool hello_send(const struct querier *a)
-{
-	const size_t fds = sizeof(int) * (1 + a->resolvers);
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(a->bell_far))] = {0};
-	struct link_hello hello = {.magic = SHM_MAGIC,
-		.abi_version = SHM_ABI_VERSION,
-		.workers = 1,
-		.dp_incarnation = a->incarnation,
-		.resolver_bells = a->resolvers};
-	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(fds)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(fds);
-	memcpy(CMSG_DATA(c), a->bell_far, fds);
-	return sendmsg(a->link_fd, &msg, MSG_NOSIGNAL) == sizeof(hello);
-}
-
-static bool link_open_now(struct querier *a, const struct shm_paths *paths, char why[SHM_WHY_MAX])
-{
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	struct link_welcome welcome = {.error = -EPROTO};
-
-	snprintf(to.sun_path, sizeof(to.sun_path), "%.90s/link.sock", paths->run);
-	a->link_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool ok = connect(a->link_fd, (struct sockaddr *)&to, sizeof(to)) == 0 && hello_send(a)
-		  && recv(a->link_fd, &welcome, sizeof(welcome), 0) == sizeof(welcome);
-	if (!ok || welcome.error)
-		snprintf(why, SHM_WHY_MAX, "link: %s", strerror(ok ? -welcome.error : errno));
-	return ok && welcome.error == 0;
-}
-
 bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM_WHY_MAX])
 {
 	char lock[SHM_PATH_MAX + 32];
@@ -118,8 +51,11 @@ bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM
 	a->lock_fd = process_lock(lock);
 	snprintf(why, SHM_WHY_MAX, "dataplane.lock: %s", strerror(-a->lock_fd));
 	bool ok = a->lock_fd >= 0;
-	for (unsigned i = 0; i < a->resolvers && ok; i++)
-		ok = rings_open(a, i, paths, why);
+	for (unsigned i = 0; i < a->resolvers && ok; i++) {
+		struct querier_rings *of = &a->of[i];
+		(void)fake_rings_make(paths, a->incarnation, 0, i, &of->region, &of->half,
+			&of->misses, &of->answers);
+	}
 	for (unsigned i = 0; i <= a->resolvers && ok; i++) {
 		int pair[BELL_ENDS];
 		int rc = bell_open(pair);
@@ -128,7 +64,14 @@ bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM
 		a->bell[i] = ok ? pair[0] : -1;
 		a->bell_far[i] = ok ? pair[1] : -1;
 	}
-	return ok && link_open_now(a, paths, why) && halves_map(a, paths, why);
+	if (!ok)
+		return false;
+	struct link_welcome welcome;
+	const struct link_hello hello = {
+		.workers = 1, .dp_incarnation = a->incarnation, .resolver_bells = a->resolvers};
+	int rc = fake_hello(paths, &hello, a->bell_far, &a->link_fd, &welcome);
+	snprintf(why, SHM_WHY_MAX, "link: %s", strerror(-rc));
+	return rc == 0 && halves_map(a, paths, why);
 }
 
 void querier_close(struct querier *a)

@@ -23,24 +23,23 @@ static void bell_make(int *ours, int *far)
 	*far = pair[1];
 }
 
-// Of worker i for a resolver; dp: its page there.
-static struct rings_dp_page *rings_make(struct fake_dataplane *f, unsigned i, unsigned resolver,
-	struct region *r, struct region *half, struct ring_producer *misses,
-	struct ring_consumer *answers)
+struct rings_dp_page *fake_rings_make(const struct shm_paths *paths, uint64_t incarnation,
+	unsigned worker, unsigned resolver, struct region *r, struct region *half,
+	struct ring_producer *misses, struct ring_consumer *answers)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
 
-	shm_name_rings(name, i, resolver);
+	shm_name_rings(name, worker, resolver);
 	const struct region_spec spec = {
 		.name = name,
 		.kind = REGION_RINGS,
 		.generation = 1,
-		.incarnation = f->incarnation,
-		.index = i,
+		.incarnation = incarnation,
+		.index = worker,
 		.data_size = RINGS_MISS_RING - SHM_PAGE + MISS_UNITS * RING_UNIT,
 		.geometry = {MISS_UNITS, 0, 0, resolver},
 	};
-	int rc = region_create(&f->paths, &spec, r, why);
+	int rc = region_create(paths, &spec, r, why);
 	assert(rc == 0);
 	rc = region_place(ANSWERS_SIZE, half, why);
 	assert(rc == 0);
@@ -57,15 +56,16 @@ static struct rings_dp_page *rings_make(struct fake_dataplane *f, unsigned i, un
 
 static void rings_open(struct fake_dataplane *f, unsigned i)
 {
-	f->dp[i] = rings_make(f, i, 0, &f->rings[i], &f->halves[i], &f->misses[i], &f->answers[i]);
+	f->dp[i] = fake_rings_make(&f->paths, f->incarnation, i, 0, &f->rings[i], &f->halves[i],
+		&f->misses[i], &f->answers[i]);
 	bell_make(&f->bell[i], &f->bell_far[i]);
 }
 
 void fake_dataplane_grow(struct fake_dataplane *f)
 {
 	for (unsigned i = 0; i < f->workers; i++)
-		(void)rings_make(f, i, 1, &f->second.rings[i], &f->second.halves[i],
-			&f->second.misses[i], &f->second.answers[i]);
+		(void)fake_rings_make(&f->paths, f->incarnation, i, 1, &f->second.rings[i],
+			&f->second.halves[i], &f->second.misses[i], &f->second.answers[i]);
 }
 
 void fake_dataplane_reader(const struct fake_dataplane *f)
@@ -103,39 +103,47 @@ void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths
 	bell_make(&f->second.bell, &f->bell_far[workers + 1]);
 }
 
-int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
+int fake_hello(const struct shm_paths *paths, const struct link_hello *hello, const int *bells,
+	int *link_fd, struct link_welcome *welcome)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = 20};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_BELLS_MAX)] = {0};
-	const size_t fds = sizeof(int) * (f->workers + f->resolver_bells);
-	struct link_hello hello = {.magic = SHM_MAGIC,
-		.abi_version = SHM_ABI_VERSION,
-		.workers = f->workers,
-		.dp_incarnation = f->incarnation,
-		.resolver_bells = f->resolver_bells};
-	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * LINK_BELLS_MAX)] = {0};
+	const size_t fds = sizeof(int) * (hello->workers + hello->resolver_bells);
+	struct link_hello said = *hello;
+	said.magic = SHM_MAGIC;
+	said.abi_version = SHM_ABI_VERSION;
+	struct iovec iov = {.iov_base = &said, .iov_len = sizeof(said)};
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
 		.msg_controllen = CMSG_SPACE(fds)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", f->paths.run);
-	f->link_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	setsockopt(f->link_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(f->link_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", paths->run);
+	*link_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	setsockopt(*link_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(*link_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(fds);
-	memcpy(CMSG_DATA(c), f->bell_far, fds);
-	if (sendmsg(f->link_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+	memcpy(CMSG_DATA(c), bells, fds);
+	if (sendmsg(*link_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return -errno;
-	if (recv(f->link_fd, welcome, sizeof(*welcome), 0) != sizeof(*welcome))
+	if (recv(*link_fd, welcome, sizeof(*welcome), 0) != sizeof(*welcome))
 		return -EPROTO;
-	fake_dataplane_look(f);
 	return welcome->error;
+}
+
+int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
+{
+	const struct link_hello hello = {.workers = f->workers,
+		.dp_incarnation = f->incarnation,
+		.resolver_bells = f->resolver_bells};
+	int rc = fake_hello(&f->paths, &hello, f->bell_far, &f->link_fd, welcome);
+	fake_dataplane_look(f);
+	return rc;
 }
 
 static void half_map(struct fake_dataplane *f, unsigned i, unsigned resolver,

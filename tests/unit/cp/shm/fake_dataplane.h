@@ -54,6 +54,14 @@ int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome);
 void fake_dataplane_look(struct fake_dataplane *f);
 void fake_dataplane_close(struct fake_dataplane *f); // as if killed
 
+// Its pieces. The rings of a worker for a resolver, and the worker's page there.
+struct rings_dp_page *fake_rings_make(const struct shm_paths *paths, uint64_t incarnation,
+	unsigned worker, unsigned resolver, struct region *r, struct region *half,
+	struct ring_producer *misses, struct ring_consumer *answers);
+// Hello with these doorbells on a new link; the welcome's error, or -errno.
+int fake_hello(const struct shm_paths *paths, const struct link_hello *hello, const int *bells,
+	int *link_fd, struct link_welcome *welcome);
+
 // Asks for a name (text, letter case kept) as a client with this port would.
 struct fake_miss {
 	const char *name;
