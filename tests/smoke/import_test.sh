@@ -26,10 +26,10 @@ check "clients of each group" client bash -c 'dev=$(ip -o -4 addr show to 198.18
 	for n in 10 20 30 40 50 70; do ip addr add 198.18.0.$n/24 dev $dev; done'
 check "it is in force" weirctl config reload
 check "on all workers" activated
-check "a local record" eventually test "$(short nas.pi.example A)" = 198.18.9.9
-settled() { client $python "$smoke_dir/rig/pihole_twin.py" check $tmp/pihole $service >$tmp/verdicts; }
-settled || settled # lists are read after the reload
-check "each verdict is Pi-hole's" settled
+same "a local record" 198.18.9.9 "$(short nas.pi.example A)"
+check "each list is read" wait_for lists
+check "and on all workers" activated
+check "each verdict is Pi-hole's" eval 'client $python "$smoke_dir/rig/pihole_twin.py" check $tmp/pihole $service >$tmp/verdicts'
 sed 's/^/  /' $tmp/verdicts
 same "14,000 verdicts: 2,000 names in 7 groups and combinations of them" 7 "$(grep -c ' of 2000 names blocked, 0 differ' $tmp/verdicts)"
 same "of which one group, which is off, blocks nothing" 1 "$(grep -c '\[4\]: 0 of 2000 names blocked' $tmp/verdicts)"

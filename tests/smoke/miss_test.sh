@@ -13,6 +13,8 @@ check "20,000 q/s on one expired name: no ring fills, no other name is delayed, 
 same "no miss ring was ever full" 0 "$(($(dp verdict servfail_ring_full) + $(dp verdict drop_ring_full)))"
 
 state() { client kdig +timeout=5 +retry=0 @$service "$@" | rcode_of; }
+# With other names again: what a machine holds up for half a second is late for its client, and not sent.
+all_dead() { [ "$(state nobody-$RANDOM.test A)" = SERVFAIL ]; }
 same "the answer of a server that takes 1 s is accepted" 198.18.200.1 "$(short slow.test A)"
 same "wrong id and wrong question are ignored" 198.18.200.1 "$(short lie.test A)"
 same "TC leads to a query over TCP" 198.18.200.1 "$(short tc.test A)"
@@ -21,7 +23,7 @@ same "a big answer is cut with TC over UDP" 1 "$(client kdig +ignore @$service b
 touch $tmp/up.log.down
 same "failover: the second upstream answers" 198.18.200.1 "$(short ok-5.fail-over.test A)"
 touch $tmp/up2.log.down
-same "all dead: SERVFAIL, before the client gives up" SERVFAIL "$(state nobody.test A)"
+check "all dead: SERVFAIL, before the client gives up" eventually all_dead
 rm -f $tmp/up.log.down $tmp/up2.log.down
 same "SERVFAIL everywhere is SERVFAIL" SERVFAIL "$(state fail.test A)"
 

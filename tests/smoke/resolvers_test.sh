@@ -79,7 +79,9 @@ check "and started" "$lab" start dataplane
 check "it has the other resolver" eventually some_answered beside
 rm $tmp/held && wait $holder
 check "it is back" eventually hung 0
-flushed() { [ "$(entries)" -lt 8 ]; }
+# Chance says how many of the names that were asked meanwhile are its own.
+had=$((before - $(jq .l0_removed $tmp/flushed)))
+flushed() { [ "$(entries)" -lt $had ]; }
 check "and has flushed its part" eventually flushed
 check "and has the new data plane" eventually all_answered beside
 check "a reload is done" weirctl config reload
@@ -96,8 +98,11 @@ cp $config $tmp/plain.yaml
 check "a reload with two upstreams" two
 check "reaches both resolvers" activated
 of() { weirctl --json upstreams | jq -r ".upstreams[] | select(.name == \"$1\") | $2"; }
-check "new names" eventually all_answered second
-same "the first server had all" $count "$(asked second up)"
+first_had_all() { # of names that nobody asked for yet: where a busy machine let it be late, the other one has the next
+	local word=second-$RANDOM
+	all_answered $word && [ "$(asked $word up)" = $count ]
+}
+check "the first server has all" eventually first_had_all
 check "weirctl adds up" test "$(of one .sent)" -ge $count
 check "drain" weirctl upstream drain one
 same "drained for both" drained "$(of one .state)"

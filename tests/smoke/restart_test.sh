@@ -28,7 +28,7 @@ check "data plane killed" "$lab" kill dataplane
 same "weir0 and its addresses stay" "$address" "$(addresses)"
 check "weirctl says so" grep -qi 'data plane.*down' <<<"$(weirctl status 2>&1)"
 check "started again" "$lab" start dataplane
-eventually resolves ok-3000.cached.test
+check "and is linked" activated
 same "it serves warm" 198.18.200.1 "$(short ok-3000.cached.test A)"
 same "from L0" 0 "$(up_log | tail -n +$((queries + 1)) | grep -c cached.test)"
 same "and misses" 198.18.200.1 "$(short ok.new.test A)"

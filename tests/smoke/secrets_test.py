@@ -7,7 +7,7 @@ import itertools
 import os
 import pathlib
 
-from testing import CONFIG, LOGS, TMP, becomes, main
+from testing import CONFIG, LOGS, TMP, becomes, main, wait
 
 SECRET, CREDENTIALS = "5ec2e7005ec2e7015ec2e7025ec2e703", TMP / "credentials"
 numbers = itertools.count()
@@ -87,7 +87,7 @@ def test_variable_of_the_environment(lab):
 def test_start_without_the_variable_is_on_an_older_version(lab):
     with environment(CREDENTIALS_DIRECTORY=str(CREDENTIALS)):
         restart(lab)
-    advice = lab.weirctl("ready --for human").partition("a newer one was not used")[2]
+    advice = wait(lambda: lab.weirctl("ready --for human")).partition("a newer one was not used")[2]
     assert "or the secret that is missing" in "\n".join(advice.splitlines()[:3])
 
 

@@ -52,6 +52,7 @@ def reload_fails(lab):
 def restart(lab):
     lab.stop("controlplane")
     lab.start("controlplane")
+    wait(lab.activated)
 
 
 def fetch_fails(lab, pattern, url, **how):

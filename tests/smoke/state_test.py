@@ -119,7 +119,7 @@ def test_settings_that_wait_for_a_restart(lab):
     lab.configure()
     assert not says(lab, "needs a restart")
     assert metric(lab, "weir_config_restart_pending") == 0
-    assert whole(lab)
+    wait(lambda: whole(lab))
 
 
 @contextlib.contextmanager

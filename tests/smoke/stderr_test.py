@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 
-from testing import LOGS, PATIENCE, ROOT, TMP, main, wait
+from testing import LOGS, PATIENCE, ROOT, TMP, becomes, main, wait
 
 OK = "198.18.200.1"
 LONG_NAME = ".".join(["x" * 60] * 3) + ".test"
@@ -16,11 +16,6 @@ pipes = {}
 
 def lost(lab):
     return int(re.search(r"^weir_messages_lost_total (\d+)", lab.get("metrics"), re.M)[1])
-
-
-def linked(lab):
-    """The data plane has found the control plane, and uses what it published."""
-    return lab.get("status")["link_up"] and lab.activated()
 
 
 def jam(what):
@@ -48,9 +43,9 @@ def test_start_without_a_reader(lab):
         lab.stop(what)
         jam(what)
         lab.start(what)
-    wait(lambda: linked(lab))
+    wait(lab.activated)
     assert lab.short("ok-1.stalled.test") == OK
-    assert lab.result("x.blocked.test") == "NXDOMAIN"
+    becomes("NXDOMAIN", lab.result, "x.blocked.test")
     assert lab.short("ok-2.stalled.test", over="tcp") == OK
 
 
@@ -70,7 +65,7 @@ def test_killed_control_plane(lab):
     lab.kill("controlplane")
     assert lab.short("ok-3.stalled.test") == OK  # the data plane answers what is cached
     lab.start("controlplane")
-    wait(lambda: linked(lab))
+    wait(lab.activated)
     assert lab.short("ok-4.stalled.test") == OK
 
 

@@ -77,9 +77,9 @@ def test_two_addresses_are_two_servers(lab):
     lab.weirctl("upstream drain moves.test")
     lab.weirctl("upstream undrain tls://moves.test@127.0.0.1:853")
     look_again(lab, TLS)
-    assert of(lab, "tls", "state") == ["up", "up"]
-    assert '\nweir_upstream_host_addresses{host="moves.test:853"} 2' in lab.get("metrics")
-    assert re.search("^moves.test:853: 127.0.0.1, 127.0.0.2, resolved .* ago, next lookup in ", lab.weirctl("upstreams"), re.M)
+    becomes(["up", "up"], of, lab, "tls", "state")
+    wait(lambda: '\nweir_upstream_host_addresses{host="moves.test:853"} 2' in lab.get("metrics"))
+    wait(lambda: re.search("^moves.test:853: 127.0.0.1, 127.0.0.2, resolved .* ago, next lookup in ", lab.weirctl("upstreams"), re.M))
 
 
 def test_lying_bootstrap_server_denies_service_no_more(lab):
@@ -104,7 +104,7 @@ def test_dead_bootstrap_server(lab):
         moves = host(lab, "moves.test:853")
         assert (moves["addresses"], moves["error"]) == (["127.0.0.1"], "no bootstrap server answers")
         assert of(lab, "lost", "state") == ["no address"]
-        assert re.search("^ip_127_0_0_9.test:53: NAME NOT RESOLVED, since", lab.weirctl("status"), re.M)
+        wait(lambda: re.search("^ip_127_0_0_9.test:53: NAME NOT RESOLVED, since", lab.weirctl("status"), re.M))
         assert "the host name has no address" in lab.weirctl("upstream test lost", status=1)
 
 

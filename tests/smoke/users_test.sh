@@ -63,7 +63,7 @@ check "both stopped" both stop
 two_users
 mark
 check "control plane first" both start
-check "the data plane's user can read the version in force" eval 'log_since dataplane | grep -q "configuration: version [0-9]"'
+check "the data plane's user can read the version in force" eventually eval 'log_since dataplane | grep -q "configuration: version [0-9]"'
 check "no version was left out" eval '! log_since dataplane | grep -q "version not used"'
 served "control plane first" one
 want="answers f 640 $cp:$group
