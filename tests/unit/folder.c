@@ -156,3 +156,16 @@ int folder_make(char out[FOLDER_MAX], const char *name)
 	int n = snprintf(out, FOLDER_MAX, "%s/%s.%u", own.path, name, own.made++);
 	return n < FOLDER_MAX ? mkdir(out, 0700) : -1;
 }
+
+char own_folder[FOLDER_MAX];
+
+int own_folder_setup(void **)
+{
+	snprintf(own_folder, sizeof(own_folder), "/tmp/weir-test-XXXXXX");
+	return mkdtemp(own_folder) ? 0 : -1;
+}
+
+int own_folder_teardown(void **)
+{
+	return folder_remove(own_folder, "");
+}

@@ -12,3 +12,8 @@ enum { FOLDER_MAX = 64 };
 int folder_make(char out[FOLDER_MAX], const char *name);
 // Removes what a test has made, with all that is in it; `b` may be "". 0: for a teardown to return.
 int folder_remove(const char *a, const char *b);
+
+// One for each case: TEST_WITH(name, own_folder_setup, own_folder_teardown).
+extern char own_folder[FOLDER_MAX];
+int own_folder_setup(void **state);
+int own_folder_teardown(void **state);

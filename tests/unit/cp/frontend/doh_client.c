@@ -64,6 +64,12 @@ struct dot http2_connect(void)
 	return d;
 }
 
+struct dot http2_start(void)
+{
+	doh_start();
+	return http2_connect();
+}
+
 static size_t head_put(uint8_t *out, uint32_t stream, const char *path)
 {
 	static const char rest[] = "\x01\x01"

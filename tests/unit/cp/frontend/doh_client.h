@@ -5,7 +5,7 @@
 
 #include "dot_rig.h"
 
-enum { DOH_TEXT = 4096, DOH_QUERY = DOT_SHORTEST };
+enum { DOH_TEXT = 4096, DOH_QUERY = TCP_SHORTEST };
 enum { DATA, HEADERS, RST_STREAM = 3, SETTINGS, GOAWAY = 7, WINDOW_UPDATE, CONTINUATION };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 
@@ -15,6 +15,7 @@ void doh_query(uint8_t out[DOH_QUERY], uint16_t id, char order);
 void doh_read(struct dot d, void *out, size_t len);
 
 struct dot http2_connect(void); // with the preface
+struct dot http2_start(void);   // doh_start, and one such
 void http2_frame(struct dot d, size_t len, unsigned type, unsigned flags, uint32_t stream,
 	const void *payload);
 void http2_head(struct dot d, uint32_t stream); // of a POST

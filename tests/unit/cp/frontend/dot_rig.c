@@ -39,8 +39,8 @@ void dot_close(struct dot d)
 
 void dot_ask(struct dot d, uint16_t id, char order)
 {
-	uint8_t frame[2 + DOT_SHORTEST];
-	tls_side_write(d.side, frame, tcp_message(frame, id, order, DOT_SHORTEST));
+	uint8_t frame[2 + TCP_SHORTEST];
+	tls_side_write(d.side, frame, tcp_message(frame, id, order, TCP_SHORTEST));
 }
 
 static void read_all(struct dot d, uint8_t *out, size_t len)
@@ -67,6 +67,12 @@ void dot_reply_is(struct dot d, uint16_t id, size_t len)
 	assert_int_equal(get_u16(msg), id);
 	for (size_t i = 2; i < len; i++)
 		assert_int_equal(msg[i], id & 0xff);
+}
+
+void dot_echo(struct dot d, uint16_t id)
+{
+	dot_ask(d, id, TCP_ECHO);
+	dot_reply_is(d, id, TCP_SHORTEST);
 }
 
 void dot_gone(int fd)

@@ -6,8 +6,6 @@
 #include "tcp_rig.h"
 #include "tests/unit/cp/tls/tls_rig.h"
 
-enum { DOT_SHORTEST = 13 };
-
 struct tls_server *dot_certificate(enum tls_rig_kind kind);
 void dot_start(void); // tcp_rig_start, with TLS_RIG_GOOD
 
@@ -21,4 +19,5 @@ void dot_close(struct dot d);
 void dot_ask(struct dot d, uint16_t id, char order);
 size_t dot_reply(struct dot d, uint8_t *out);
 void dot_reply_is(struct dot d, uint16_t id, size_t len);
-void dot_gone(int fd); // is closed, perhaps after an alert; and closes it
+void dot_echo(struct dot d, uint16_t id); // asks, and is answered
+void dot_gone(int fd);                    // is closed, perhaps after an alert; and closes it

@@ -17,6 +17,8 @@ enum {
 	TCP_LOST = 'L', // when the test says so, with no bytes
 	TCP_OPT = 'o',  // at once, with an OPT
 	TCP_BIG_LEN = 20000,
+	TCP_SHORTEST = 13,
+	TCP_LATER_LEN = 12, // of what is said later
 	TCP_MESSAGE_MAX = 65535,
 	TCP_DENIED_HOST = 99,   // may not ask
 	TCP_REFUSED_HOST = 100, // may not ask, and gets REFUSED in clear text
@@ -30,7 +32,8 @@ extern struct config_proxy_protocol tcp_rig_balancers; // in force then and at t
 // The certificates, before tcp_rig_start or later; takes the reference. NULL: none. Once for each
 // start, at least.
 void tcp_rig_certify(struct tls_server *server);
-void tcp_rig_start(void); // tcp_config, one listener
+void tcp_rig_start(void);    // tcp_config, one listener
+int tcp_rig_start_one(void); // and a client of 127.0.0.1
 void tcp_rig_start_files(unsigned files);
 void tcp_rig_stop(void);
 void tcp_rig_configure(void); // tcp_config
@@ -44,6 +47,7 @@ void tcp_rig_hold(void);               // the loop waits
 void tcp_rig_go_on(void);
 // Those that wait, answered; the last that came first.
 void tcp_rig_release(void);
+void tcp_rig_release_at(unsigned count); // when the engine saw so many
 // Until `field` of the status is `value`; fails the test if it never is.
 #define tcp_rig_until(field, value)                                                               \
 	do {                                                                                      \
@@ -71,7 +75,8 @@ void tcp_ask(int fd, uint16_t id, char order); // the shortest such
 // The next reply into `out` (TCP_MESSAGE_MAX bytes); its length, or 0 at the connection's end.
 size_t tcp_reply(int fd, uint8_t *out);
 void tcp_reply_is(int fd, uint16_t id, size_t len);
-void tcp_is_closed(int fd); // and closes it
+void tcp_echo(int fd, uint16_t id); // asks, and is answered
+void tcp_is_closed(int fd);         // and closes it
 
 // Around each test: bounds that none comes near, and the server stopped.
 int tcp_rig_each_start(void **state);

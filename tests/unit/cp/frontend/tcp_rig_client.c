@@ -100,3 +100,21 @@ void tcp_is_closed(int fd)
 	assert_false(read_all(fd, &byte, 1));
 	close(fd);
 }
+
+void tcp_echo(int fd, uint16_t id)
+{
+	tcp_ask(fd, id, TCP_ECHO);
+	tcp_reply_is(fd, id, TCP_SHORTEST);
+}
+
+int tcp_rig_start_one(void)
+{
+	tcp_rig_start();
+	return tcp_connect(1, 0);
+}
+
+void tcp_rig_release_at(unsigned count)
+{
+	tcp_rig_until_asked(count);
+	tcp_rig_release();
+}

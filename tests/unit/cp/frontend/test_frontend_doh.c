@@ -65,15 +65,13 @@ TEST_WITH(test_requests_in_a_row_by_http_1, tcp_rig_each_start, tcp_rig_each_end
 	n += http1_post(text + n, 3, TCP_BIG);
 	tls_side_write(d.side, text, n);
 	http1_is(d, 200, 1, DOH_QUERY);
-	tcp_rig_until_asked(2); // the third one waits for the answer of the second
-	tcp_rig_release();
+	tcp_rig_release_at(2); // the third one waits for the answer of the second
 	http1_is(d, 200, 2, DNS_HEADER_LEN);
 	http1_is(d, 200, 3, TCP_BIG_LEN);
 	for (size_t i = 0; i < n; i++)
 		tls_side_write(d.side, text + i, 1);
 	http1_is(d, 200, 1, DOH_QUERY);
-	tcp_rig_until_asked(5);
-	tcp_rig_release();
+	tcp_rig_release_at(5);
 	http1_is(d, 200, 2, DNS_HEADER_LEN);
 	http1_is(d, 200, 3, TCP_BIG_LEN);
 	tcp_rig_until(pending, 0);
@@ -100,8 +98,7 @@ TEST_WITH(test_questions_without_an_answer, tcp_rig_each_start, tcp_rig_each_end
 	tls_side_write(d.side, text, n);
 	http1_is(d, 400, 0, 0);
 	tls_side_write(d.side, text, http1_post(text, 2, TCP_LOST));
-	tcp_rig_until_asked(4);
-	tcp_rig_release();
+	tcp_rig_release_at(4);
 	http1_is(d, 503, 0, 0);
 	tls_side_write(d.side, text, http1_post(text, 3, TCP_ECHO));
 	http1_is(d, 200, 3, DOH_QUERY);
@@ -113,8 +110,7 @@ TEST_WITH(test_streams_of_http_2, tcp_rig_each_start, tcp_rig_each_end)
 	uint32_t value;
 
 	tcp_config.pipelined = 2;
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	for (uint32_t stream = 1; stream < 4; stream += 2)
 		http2_post(d, stream, TCP_LATER);
 	tcp_rig_until_asked(2);
@@ -137,8 +133,7 @@ TEST_WITH(test_questions_wait_for_places, tcp_rig_each_start, tcp_rig_each_end)
 	uint32_t value;
 
 	tcp_config.pipelined = tcp_config.queries = 4;
-	doh_start();
-	struct dot first = http2_connect(), second = http2_connect();
+	struct dot first = http2_start(), second = http2_connect();
 	for (uint32_t stream = 1; stream < 8; stream += 2)
 		http2_post(first, stream, TCP_LATER);
 	tcp_rig_until_asked(4);
@@ -158,8 +153,7 @@ TEST_WITH(test_rapid_reset, tcp_rig_each_start, tcp_rig_each_end)
 	static const uint8_t cancel[4] = {0, 0, 0, 8};
 	uint32_t value;
 
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	for (uint32_t stream = 1; stream < 300; stream += 2) {
 		http2_post(d, stream, TCP_LATER);
 		http2_frame(d, sizeof(cancel), RST_STREAM, 0, stream, cancel);
@@ -232,14 +226,12 @@ TEST_WITH(test_an_old_connection_parts, tcp_rig_each_start, tcp_rig_each_end)
 	uint32_t value;
 
 	tcp_config.connection_queries = 2;
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	http2_post(d, 1, TCP_LATER);
 	http2_post(d, 3, TCP_LATER);
 	(void)http2_next(d, GOAWAY, 4, &value);
 	assert_int_equal(value, 0);
-	tcp_rig_until_asked(2);
-	tcp_rig_release();
+	tcp_rig_release_at(2);
 	assert_int_equal(http2_next(d, DATA, 0, &value), 3);
 	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
 	assert_true(tls_side_ended(d.side));
@@ -249,8 +241,7 @@ TEST_WITH(test_an_old_connection_parts, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_turned_off, tcp_rig_each_start, tcp_rig_each_end)
 {
-	doh_start();
-	struct dot idle = http2_connect(), asking = http2_connect();
+	struct dot idle = http2_start(), asking = http2_connect();
 	http2_post(asking, 1, TCP_LATER);
 	tcp_rig_until_asked(1);
 	tcp_rig_doh = false;

@@ -20,8 +20,7 @@ TEST_WITH(test_a_request_waits_for_a_reset_one, tcp_rig_each_start, tcp_rig_each
 	uint32_t value;
 
 	tcp_config.pipelined = 1;
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	http2_post(d, 1, TCP_LATER);
 	tcp_rig_until_asked(1);
 	reset(d, 1);
@@ -44,8 +43,7 @@ TEST_WITH(test_the_last_response_leaves_whole, tcp_rig_each_start, tcp_rig_each_
 	size_t got = FIRST_WINDOW;
 
 	tcp_config.connection_queries = 1;
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	http2_frame(d, sizeof(window), SETTINGS, 0, 0, window);
 	http2_post(d, 1, TCP_BIG);
 	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
@@ -69,8 +67,7 @@ TEST_WITH(test_what_is_not_asked_is_refused, tcp_rig_each_start, tcp_rig_each_en
 	uint32_t value;
 
 	tcp_config.connection_queries = 1;
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	doh_query(msg, 5, TCP_LATER);
 	for (uint32_t stream = 1; stream < 6; stream += 2)
 		http2_head(d, stream);
@@ -94,8 +91,7 @@ TEST_WITH(test_an_idle_client_hears_of_the_end, tcp_rig_each_start, tcp_rig_each
 	uint32_t value;
 
 	tcp_config.idle_timeout_s = 1;
-	doh_start();
-	struct dot d = http2_connect();
+	struct dot d = http2_start();
 	http2_post(d, 1, TCP_ECHO);
 	assert_int_equal(http2_next(d, DATA, 0, &value), 1);
 	(void)http2_next(d, GOAWAY, 0, &value);
@@ -128,8 +124,7 @@ TEST_WITH(test_connections_take_turns, tcp_rig_each_start, tcp_rig_each_end)
 	size_t n = 0;
 	uint32_t value;
 
-	doh_start();
-	struct dot one = http2_connect(), other = http2_connect();
+	struct dot one = http2_start(), other = http2_connect();
 	http2_post(one, 1, TCP_ECHO);
 	http2_post(other, 1, TCP_ECHO);
 	tcp_rig_until_asked(2);
@@ -155,8 +150,7 @@ TEST_WITH(test_unknown_names_leave_turns_to_others, tcp_rig_each_start, tcp_rig_
 	uint32_t stream = 3;
 	size_t n = 0;
 
-	doh_start();
-	struct dot one = http2_connect(), other = http2_connect();
+	struct dot one = http2_start(), other = http2_connect();
 	http2_post(one, 1, TCP_ECHO);
 	http2_post(other, 1, TCP_ECHO);
 	tcp_rig_until_asked(2);

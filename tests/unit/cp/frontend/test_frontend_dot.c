@@ -15,16 +15,13 @@ TEST_WITH(test_queries_over_tls, tcp_rig_each_start, tcp_rig_each_end)
 	dot_start();
 	struct dot d = dot_connect(1);
 	for (uint16_t id = 1; id <= 20; id++) {
-		dot_ask(d, id, TCP_ECHO);
-		dot_reply_is(d, id, DOT_SHORTEST);
+		dot_echo(d, id);
 	}
 	dot_ask(d, 30, TCP_LATER);
-	tcp_rig_until_asked(21);
-	tcp_rig_release();
+	tcp_rig_release_at(21);
 	dot_reply_is(d, 30, DNS_HEADER_LEN);
 	int clear = tcp_connect(2, 0);
-	tcp_ask(clear, 31, TCP_ECHO);
-	tcp_reply_is(clear, 31, DOT_SHORTEST);
+	tcp_echo(clear, 31);
 	close(clear);
 	tcp_rig_until(tls.handshakes, 1);
 	tcp_rig_until(tls.open, 1);
@@ -42,8 +39,7 @@ TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 		dot_gone(tcp_connect_dot(TCP_REFUSED_HOST));
 	tcp_rig_until(refused_denied, 3);
 	int clear = tcp_connect(TCP_REFUSED_HOST, 0);
-	tcp_ask(clear, 1, TCP_ECHO);
-	tcp_reply_is(clear, 1, DOT_SHORTEST);
+	tcp_echo(clear, 1);
 	close(clear);
 	struct frontend_tcp_status s;
 	tcp_rig_status(&s);
@@ -54,19 +50,19 @@ TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 // In one piece, which is longer than a record and than what a turn may do; then byte by byte.
 TEST_WITH(test_any_pieces, tcp_rig_each_start, tcp_rig_each_end)
 {
-	static uint8_t frames[MANY * (2 + DOT_SHORTEST)];
+	static uint8_t frames[MANY * (2 + TCP_SHORTEST)];
 	size_t len = 0;
 	dot_start();
 	struct dot d = dot_connect(1);
 	for (uint16_t id = 0; id < MANY; id++)
-		len += tcp_message(frames + len, id, TCP_ECHO, DOT_SHORTEST);
+		len += tcp_message(frames + len, id, TCP_ECHO, TCP_SHORTEST);
 	tls_side_write(d.side, frames, len);
 	for (uint16_t id = 0; id < MANY; id++)
-		dot_reply_is(d, id, DOT_SHORTEST);
-	for (size_t i = 0; i < 3 * (2 + DOT_SHORTEST); i++)
+		dot_reply_is(d, id, TCP_SHORTEST);
+	for (size_t i = 0; i < 3 * (2 + TCP_SHORTEST); i++)
 		tls_side_write(d.side, frames + i, 1);
 	for (uint16_t id = 0; id < 3; id++)
-		dot_reply_is(d, id, DOT_SHORTEST);
+		dot_reply_is(d, id, TCP_SHORTEST);
 	dot_close(d);
 }
 
@@ -116,7 +112,7 @@ TEST_WITH(test_padding, tcp_rig_each_start, tcp_rig_each_end)
 	assert_int_equal(dot_reply(d, reply), PADDED);
 	assert_int_equal(get_u16(reply + DNS_HEADER_LEN + DNS_OPT_FIXED_LEN), 12);
 	dot_ask(d, 3, TCP_ECHO); // no OPT in its reply
-	dot_reply_is(d, 3, DOT_SHORTEST);
+	dot_reply_is(d, 3, TCP_SHORTEST);
 	dot_close(d);
 	int clear = tcp_connect(1, 0);
 	tcp_send(clear, query, query_make(query, true));
@@ -145,10 +141,10 @@ TEST_WITH(test_half_open_handshakes, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_garbage_for_a_hello, tcp_rig_each_start, tcp_rig_each_end)
 {
-	uint8_t frame[2 + DOT_SHORTEST];
+	uint8_t frame[2 + TCP_SHORTEST];
 	dot_start();
 	int fd = tcp_connect_dot(1);
-	tcp_send(fd, frame, tcp_message(frame, 1, TCP_ECHO, DOT_SHORTEST));
+	tcp_send(fd, frame, tcp_message(frame, 1, TCP_ECHO, TCP_SHORTEST));
 	dot_gone(fd);
 	fd = tcp_connect_dot(1);
 	tcp_send(fd, "GET / HTTP/1.1\r\n\r\n", 18);
@@ -169,20 +165,18 @@ TEST_WITH(test_garbage_for_a_hello, tcp_rig_each_start, tcp_rig_each_end)
 // An onlooker could send it again. The client asks once more, and has one answer.
 TEST_WITH(test_early_data_is_no_question, tcp_rig_each_start, tcp_rig_each_end)
 {
-	uint8_t frame[2 + DOT_SHORTEST];
+	uint8_t frame[2 + TCP_SHORTEST];
 	dot_start();
 	struct dot d = dot_connect(1);
-	dot_ask(d, 1, TCP_ECHO);
-	dot_reply_is(d, 1, DOT_SHORTEST); // the ticket comes before
+	dot_echo(d, 1); // the ticket comes before
 	struct ssl_session_st *session = tls_client_session(d.side);
 	tls_side_goodbye(d.side);
 	dot_close(d);
 	const int fd = tcp_connect_dot(1);
 	d = (struct dot){fd, tls_side_client(fd, 3, "\3dot")};
-	const size_t len = tcp_message(frame, 2, TCP_ECHO, DOT_SHORTEST);
+	const size_t len = tcp_message(frame, 2, TCP_ECHO, TCP_SHORTEST);
 	assert_false(tls_client_early(d.side, session, frame, len));
-	dot_ask(d, 3, TCP_ECHO);
-	dot_reply_is(d, 3, DOT_SHORTEST);
+	dot_echo(d, 3);
 	tcp_rig_until(tls.resumed, 1);
 	assert_int_equal(tcp_rig_asked(), 2);
 	dot_close(d);
@@ -200,10 +194,8 @@ TEST_WITH(test_too_many_handshakes, tcp_rig_each_start, tcp_rig_each_end)
 		fd[i] = tcp_connect_dot(1);
 	tcp_rig_until(tls.shaking, HALF);
 	struct dot d = dot_connect(2);
-	dot_ask(d, 1, TCP_ECHO);
-	dot_reply_is(d, 1, DOT_SHORTEST);
-	dot_ask(live, 2, TCP_ECHO);
-	dot_reply_is(live, 2, DOT_SHORTEST);
+	dot_echo(d, 1);
+	dot_echo(live, 2);
 	tcp_rig_until(ended[FRONTEND_TCP_END_evicted_handshake], 1);
 	tcp_rig_until(tls.failed[TLS_REFUSED_evicted], 1);
 	dot_gone(fd[0]);
@@ -222,10 +214,8 @@ TEST_WITH(test_another_certificate, tcp_rig_each_start, tcp_rig_each_end)
 	struct dot before = dot_connect(1);
 	tcp_rig_certify(dot_certificate(TLS_RIG_WILD));
 	struct dot after = dot_connect(1);
-	dot_ask(before, 1, TCP_ECHO);
-	dot_reply_is(before, 1, DOT_SHORTEST);
-	dot_ask(after, 2, TCP_ECHO);
-	dot_reply_is(after, 2, DOT_SHORTEST);
+	dot_echo(before, 1);
+	dot_echo(after, 2);
 	struct frontend_tcp_status s;
 	tcp_rig_status(&s);
 	assert_int_equal(s.tls.certificates, 1);
@@ -258,8 +248,7 @@ TEST_WITH(test_no_certificate_any_more, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_certify(NULL);
 	tcp_rig_status(&s);
 	assert_int_equal(s.tls.certificates, 0);
-	dot_ask(d, 1, TCP_ECHO);
-	dot_reply_is(d, 1, DOT_SHORTEST);
+	dot_echo(d, 1);
 	dot_gone(tcp_connect_dot(1));
 	tcp_rig_until(tls.failed[TLS_REFUSED_other], 1);
 	dot_close(d);
@@ -276,8 +265,7 @@ TEST_WITH(test_turned_off, tcp_rig_each_start, tcp_rig_each_end)
 	assert_true(tls_side_ended(d.side));
 	dot_gone(half);
 	tcp_rig_until(open, 1);
-	tcp_ask(clear, 1, TCP_ECHO);
-	tcp_reply_is(clear, 1, DOT_SHORTEST);
+	tcp_echo(clear, 1);
 	struct frontend_tcp_status s;
 	tcp_rig_status(&s);
 	assert_int_equal(s.listener_count, 1);

@@ -51,8 +51,7 @@ TEST_WITH(test_server_names, tcp_rig_each_start, tcp_rig_each_end)
 	dot_start();
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(rows); i++) {
 		struct dot d = connect_as(FRONTEND_TCP_DOT, rows[i / 2].server, 2 + (int)i % 2);
-		dot_ask(d, 1, TCP_ECHO);
-		dot_reply_is(d, 1, DOT_SHORTEST);
+		dot_echo(d, 1);
 		assert_int_equal(tcp_rig_group, rows[i / 2].group);
 		dot_close(d);
 	}
@@ -64,28 +63,26 @@ TEST_WITH(test_another_configuration, tcp_rig_each_start, tcp_rig_each_end)
 	names_set();
 	dot_start();
 	struct dot d = connect_as(FRONTEND_TCP_DOT, "kid.dns.example", 3);
-	dot_ask(d, 1, TCP_ECHO);
-	dot_reply_is(d, 1, DOT_SHORTEST);
+	dot_echo(d, 1);
 	assert_int_equal(tcp_rig_group, KIDS);
 	tcp_rig_names.count = 0;
 	tcp_rig_configure();
-	dot_ask(d, 2, TCP_ECHO);
-	dot_reply_is(d, 2, DOT_SHORTEST);
+	dot_echo(d, 2);
 	assert_int_equal(tcp_rig_group, 0);
 	dot_close(d);
 }
 
 static unsigned post(struct dot d, const char *path)
 {
-	uint8_t text[TEXT], framed[2 + DOT_SHORTEST];
+	uint8_t text[TEXT], framed[2 + TCP_SHORTEST];
 	char head[TEXT] = "";
 	int n = sprintf((char *)text,
 		"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n"
 		"Content-Type: application/dns-message\r\n\r\n",
-		path, DOT_SHORTEST);
-	(void)tcp_message(framed, 1, TCP_ECHO, DOT_SHORTEST);
-	memcpy(text + n, framed + 2, DOT_SHORTEST);
-	tls_side_write(d.side, text, (size_t)n + DOT_SHORTEST);
+		path, TCP_SHORTEST);
+	(void)tcp_message(framed, 1, TCP_ECHO, TCP_SHORTEST);
+	memcpy(text + n, framed + 2, TCP_SHORTEST);
+	tls_side_write(d.side, text, (size_t)n + TCP_SHORTEST);
 	for (size_t got = 0; !strstr(head, "\r\n\r\n"); got++) {
 		assert_true(got < sizeof(head) - 1);
 		assert_int_equal(tls_side_read(d.side, head + got, 1), 1);
@@ -150,8 +147,7 @@ TEST_WITH(test_certificates, tcp_rig_each_start, tcp_rig_each_end)
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
 		struct dot d = connect_with(
 			FRONTEND_TCP_DOT, "guest.dns.example", 2 + (int)i % 2, rows[i].shows);
-		dot_ask(d, 1, TCP_ECHO);
-		dot_reply_is(d, 1, DOT_SHORTEST);
+		dot_echo(d, 1);
 		assert_int_equal(tcp_rig_group, rows[i].group);
 		dot_close(d);
 	}
@@ -190,8 +186,7 @@ TEST_WITH(test_certificates_are_required, tcp_rig_each_start, tcp_rig_each_end)
 	server_asks(true);
 	tcp_rig_start();
 	struct dot d = connect_with(FRONTEND_TCP_DOT, NULL, 3, TLS_CLIENT_NAMED);
-	dot_ask(d, 1, TCP_ECHO);
-	dot_reply_is(d, 1, DOT_SHORTEST);
+	dot_echo(d, 1);
 	assert_int_equal(tcp_rig_group, KIDS);
 	dot_close(d);
 	const unsigned asked = tcp_rig_asked();

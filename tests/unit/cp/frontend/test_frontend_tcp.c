@@ -5,7 +5,7 @@
 
 #include <sys/socket.h>
 
-enum { SHORTEST = 13, MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_BYTES = 1 << 18 };
+enum { MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_BYTES = 1 << 18 };
 
 static uint8_t reply[TCP_MESSAGE_MAX];
 
@@ -14,8 +14,7 @@ TEST_WITH(test_pieces, tcp_rig_each_start, tcp_rig_each_end)
 	uint8_t frames[3 * 400];
 	size_t n = 0;
 
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= 3; id++)
 		n += tcp_message(frames + n, id, TCP_ECHO, id * 100U);
 	for (size_t i = 0; i < n; i++)
@@ -37,10 +36,9 @@ TEST_WITH(test_replies_together, tcp_rig_each_start, tcp_rig_each_end)
 	uint8_t frames[4 * 15];
 	size_t n = 0;
 
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= 4; id++)
-		n += tcp_message(frames + n, id, TCP_ECHO, SHORTEST);
+		n += tcp_message(frames + n, id, TCP_ECHO, TCP_SHORTEST);
 	tcp_send(fd, frames, n);
 	assert_int_equal(recv(fd, reply, 1, MSG_PEEK), 1);
 	assert_int_equal(recv(fd, reply, sizeof(reply), MSG_DONTWAIT), n);
@@ -51,8 +49,7 @@ TEST_WITH(test_longest, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t *frame = malloc(2 + TCP_MESSAGE_MAX);
 
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	size_t n = tcp_message(frame, 7, TCP_ECHO, TCP_MESSAGE_MAX);
 	tcp_send(fd, frame, n);
 	tcp_reply_is(fd, 7, TCP_MESSAGE_MAX);
@@ -62,15 +59,13 @@ TEST_WITH(test_longest, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_out_of_order, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= 3; id++)
 		tcp_ask(fd, id, TCP_LATER);
-	tcp_ask(fd, 4, TCP_ECHO);
-	tcp_reply_is(fd, 4, SHORTEST);
+	tcp_echo(fd, 4);
 	tcp_rig_release();
 	for (uint16_t id = 3; id >= 1; id--)
-		tcp_reply_is(fd, id, SHORTEST - 1);
+		tcp_reply_is(fd, id, TCP_SHORTEST - 1);
 	close(fd);
 }
 
@@ -78,19 +73,18 @@ TEST_WITH(test_half_close, tcp_rig_each_start, tcp_rig_each_end)
 {
 	uint8_t frame[64];
 
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0), partial = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one(), partial = tcp_connect(1, 0);
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_ask(fd, 2, TCP_ECHO);
 	shutdown(fd, SHUT_WR);
-	tcp_reply_is(fd, 2, SHORTEST);
+	tcp_reply_is(fd, 2, TCP_SHORTEST);
 	tcp_ask(partial, 3, TCP_ECHO);
 	tcp_send(partial, frame, tcp_message(frame, 4, TCP_ECHO, 50) - 1);
 	shutdown(partial, SHUT_WR);
-	tcp_reply_is(partial, 3, SHORTEST);
+	tcp_reply_is(partial, 3, TCP_SHORTEST);
 	tcp_is_closed(partial);
 	tcp_rig_release();
-	tcp_reply_is(fd, 1, SHORTEST - 1);
+	tcp_reply_is(fd, 1, TCP_SHORTEST - 1);
 	tcp_is_closed(fd);
 	assert_int_equal(tcp_rig_asked(), 3);
 }
@@ -98,8 +92,7 @@ TEST_WITH(test_half_close, tcp_rig_each_start, tcp_rig_each_end)
 // What a connection waited for may be answered after its end.
 TEST_WITH(test_gone, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	const struct linger at_once = {.l_onoff = 1};
@@ -119,10 +112,10 @@ TEST_WITH(test_broken, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	for (unsigned i = 0; i < 3; i++) {
 		int fd = tcp_connect(1, 0);
-		size_t n = tcp_message(frames, 1, TCP_ECHO, SHORTEST);
+		size_t n = tcp_message(frames, 1, TCP_ECHO, TCP_SHORTEST);
 		n += tcp_message(frames + n, 2, TCP_ECHO, lengths[i]);
 		tcp_send(fd, frames, n);
-		tcp_reply_is(fd, 1, SHORTEST); // what was well is answered
+		tcp_reply_is(fd, 1, TCP_SHORTEST); // what was well is answered
 		tcp_is_closed(fd);
 	}
 	tcp_rig_until(ended[FRONTEND_TCP_END_broken], 3);
@@ -131,9 +124,8 @@ TEST_WITH(test_broken, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_send(fd, frames, tcp_message(frames, 2, TCP_ECHO, 1));
 	tcp_rig_until(pending, 1);
-	tcp_rig_until_asked(8);
-	tcp_rig_release();
-	tcp_reply_is(fd, 1, SHORTEST - 1);
+	tcp_rig_release_at(8);
+	tcp_reply_is(fd, 1, TCP_SHORTEST - 1);
 	tcp_is_closed(fd);
 	tcp_rig_until(ended[FRONTEND_TCP_END_broken], 4);
 }
@@ -146,8 +138,7 @@ TEST_WITH(test_keepalive, tcp_rig_each_start, tcp_rig_each_end)
 		0, 32, 0, 9, [7] = 1, [13] = 1, [19] = 0, [21] = 41, [29] = 4, [31] = 11};
 
 	tcp_config.idle_timeout_s = 20;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	tcp_ask(fd, 1, TCP_OPT);
 	assert_int_equal(tcp_reply(fd, reply), 23);
 	tcp_send(fd, query, sizeof(query));
@@ -161,18 +152,15 @@ TEST_WITH(test_keepalive, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_no_reply, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	tcp_ask(fd, 1, TCP_NONE);
-	tcp_ask(fd, 2, TCP_ECHO);
-	tcp_reply_is(fd, 2, SHORTEST);
+	tcp_echo(fd, 2);
 	close(fd);
 }
 
 TEST_WITH(test_off_and_on, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	tcp_config.enabled = false;
@@ -183,8 +171,7 @@ TEST_WITH(test_off_and_on, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_config.enabled = true;
 	tcp_rig_configure();
 	fd = tcp_connect(1, 0);
-	tcp_ask(fd, 2, TCP_ECHO);
-	tcp_reply_is(fd, 2, SHORTEST);
+	tcp_echo(fd, 2);
 	close(fd);
 }
 
@@ -197,7 +184,7 @@ static void model_round(int fd)
 	unsigned count = 1 + (unsigned)rand() % MODEL_MESSAGES, read = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		len[i] = SHORTEST + (size_t)(rand() % (rand() % 20 ? 60 : 9000));
+		len[i] = TCP_SHORTEST + (size_t)(rand() % (rand() % 20 ? 60 : 9000));
 		id[i] = (uint16_t)rand();
 		n += tcp_message(bytes + n, id[i], TCP_ECHO, len[i]);
 		assert_true(n + 9100 < MODEL_BYTES);
@@ -214,8 +201,7 @@ static void model_round(int fd)
 TEST_WITH(test_model, tcp_rig_each_start, tcp_rig_each_end)
 {
 	srand(7766);
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	setsockopt(fd, 6, 1, &(int){1}, sizeof(int)); // TCP_NODELAY: pieces stay pieces
 	for (unsigned i = 0; i < MODEL_ROUNDS; i++)
 		model_round(fd);
@@ -228,17 +214,16 @@ TEST_WITH(test_model, tcp_rig_each_start, tcp_rig_each_end)
 // and what is left is still whole.
 TEST_WITH(test_buffer_shrinks, tcp_rig_each_start, tcp_rig_each_end)
 {
-	enum { ASKED = 130, AT_ONCE = 8, FRAME = 2 + SHORTEST, SMALL = 512 };
+	enum { ASKED = 130, AT_ONCE = 8, FRAME = 2 + TCP_SHORTEST, SMALL = 512 };
 	uint8_t frames[ASKED * FRAME];
 	bool seen[ASKED + 1] = {false};
 	size_t n = 0, held = (ASKED - AT_ONCE) * (size_t)FRAME, left = held;
 	struct frontend_tcp_status s;
 
 	tcp_config.pipelined = AT_ONCE;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= ASKED; id++)
-		n += tcp_message(frames + n, id, TCP_LATER, SHORTEST);
+		n += tcp_message(frames + n, id, TCP_LATER, TCP_SHORTEST);
 	tcp_send(fd, frames, n);
 	tcp_rig_until_asked(AT_ONCE);
 	tcp_rig_until(buffered, held);

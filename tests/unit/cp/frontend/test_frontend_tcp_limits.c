@@ -7,35 +7,24 @@
 #include <dirent.h>
 #include <sys/socket.h>
 
-enum { SHORTEST = 13, LATER_LEN = 12 };
-
-static void served(int fd)
-{
-	tcp_ask(fd, 77, TCP_ECHO);
-	tcp_reply_is(fd, 77, SHORTEST);
-}
-
 TEST_WITH(test_pipelined, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.pipelined = 4;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= 10; id++)
 		tcp_ask(fd, id, TCP_LATER);
 	tcp_rig_until_asked(4);
 	int other = tcp_connect(1, 0);
-	served(other);
+	tcp_echo(other, 77);
 	tcp_rig_until(pending, 4);
 	tcp_rig_release();
 	for (uint16_t id = 4; id >= 1; id--)
-		tcp_reply_is(fd, id, LATER_LEN);
-	tcp_rig_until_asked(9); // with the one of the other
-	tcp_rig_release();
-	tcp_rig_until_asked(11);
-	tcp_rig_release();
+		tcp_reply_is(fd, id, TCP_LATER_LEN);
+	tcp_rig_release_at(9); // with the one of the other
+	tcp_rig_release_at(11);
 	for (unsigned i = 5; i <= 10; i++) {
 		static uint8_t reply[TCP_MESSAGE_MAX];
-		assert_int_equal(tcp_reply(fd, reply), LATER_LEN);
+		assert_int_equal(tcp_reply(fd, reply), TCP_LATER_LEN);
 	}
 	tcp_rig_until(buffered, 0);
 	close(fd);
@@ -61,11 +50,10 @@ TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 		tcp_rig_release();
 		usleep(1000);
 	}
-	tcp_rig_until_asked(12);
-	tcp_rig_release();
+	tcp_rig_release_at(12);
 	for (unsigned i = 0; i < 4; i++) {
 		for (unsigned k = 0; k < 3; k++)
-			assert_true(tcp_reply(fd[i], reply) >= LATER_LEN);
+			assert_true(tcp_reply(fd[i], reply) >= TCP_LATER_LEN);
 		close(fd[i]);
 	}
 	tcp_rig_until(pending, 0);
@@ -87,15 +75,12 @@ TEST_WITH(test_queries_in_order, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_ask(patient, 77, TCP_LATER);
 	tcp_rig_until(held, 2);
 	tcp_rig_release();
-	tcp_rig_until_asked(4);
-	tcp_rig_release();
-	tcp_reply_is(patient, 77, LATER_LEN);
-	tcp_rig_until_asked(6);
-	tcp_rig_release();
-	tcp_rig_until_asked(7);
-	tcp_rig_release();
+	tcp_rig_release_at(4);
+	tcp_reply_is(patient, 77, TCP_LATER_LEN);
+	tcp_rig_release_at(6);
+	tcp_rig_release_at(7);
 	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(tcp_reply(greedy, reply), LATER_LEN);
+		assert_int_equal(tcp_reply(greedy, reply), TCP_LATER_LEN);
 	close(greedy);
 	close(patient);
 }
@@ -128,13 +113,12 @@ TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(queries, 3 + PIPELINED + 2);
 	tcp_rig_release();
 	for (uint16_t id = PIPELINED; id >= 1; id--)
-		tcp_reply_is(other, id, LATER_LEN);
+		tcp_reply_is(other, id, TCP_LATER_LEN);
 	for (unsigned i = 0; tcp_rig_asked() < 2 * CONNS + PIPELINED && i < TCP_WAIT_MS; i++) {
 		tcp_rig_release();
 		usleep(1000);
 	}
-	tcp_rig_until_asked(2 * CONNS + PIPELINED);
-	tcp_rig_release();
+	tcp_rig_release_at(2 * CONNS + PIPELINED);
 	tcp_rig_until(pending, 0);
 	for (unsigned i = 1; i < CONNS; i++)
 		close(greedy[i]);
@@ -145,12 +129,12 @@ TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 TEST_WITH(test_turns, tcp_rig_each_start, tcp_rig_each_end)
 {
 	enum { CONNS = 40, EACH_ASKS = 50 };
-	static uint8_t frames[EACH_ASKS * (2 + SHORTEST)];
+	static uint8_t frames[EACH_ASKS * (2 + TCP_SHORTEST)];
 	int fd[CONNS];
 	size_t n = 0;
 
 	for (uint16_t id = 0; id < EACH_ASKS; id++)
-		n += tcp_message(frames + n, id, TCP_ECHO, SHORTEST);
+		n += tcp_message(frames + n, id, TCP_ECHO, TCP_SHORTEST);
 	tcp_rig_start();
 	for (unsigned round = 0; round < 5; round++) {
 		for (unsigned i = 0; i < CONNS; i++) {
@@ -159,7 +143,7 @@ TEST_WITH(test_turns, tcp_rig_each_start, tcp_rig_each_end)
 		}
 		for (unsigned i = 0; i < CONNS; i++) {
 			for (uint16_t id = 0; id < EACH_ASKS; id++)
-				tcp_reply_is(fd[i], id, SHORTEST);
+				tcp_reply_is(fd[i], id, TCP_SHORTEST);
 			close(fd[i]);
 		}
 	}
@@ -171,7 +155,7 @@ TEST_WITH(test_idle, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_rig_start();
 	int silent = tcp_connect(1, 0), asked = tcp_connect(1, 0), waits = tcp_connect(1, 0);
-	served(asked);
+	tcp_echo(asked, 77);
 	tcp_ask(waits, 1, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
@@ -181,7 +165,7 @@ TEST_WITH(test_idle, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_is_closed(asked);
 	tcp_rig_until(ended[FRONTEND_TCP_END_idle], 2);
 	tcp_rig_release(); // a client that waits for an answer is not idle
-	tcp_reply_is(waits, 1, LATER_LEN);
+	tcp_reply_is(waits, 1, TCP_LATER_LEN);
 	tcp_is_closed(waits);
 }
 
@@ -193,7 +177,7 @@ TEST_WITH(test_slow_query, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	int slow[2] = {tcp_connect(1, 0), tcp_connect(1, 0)}, well = tcp_connect(1, 0);
 	tcp_send(slow[0], begun, 1);
-	served(slow[1]);
+	tcp_echo(slow[1], 77);
 	tcp_send(slow[1], begun, sizeof(begun));
 	// A byte now and then does not help; on a busy machine the last ones come too late.
 	for (unsigned i = 0; i < 5; i++) {
@@ -202,7 +186,7 @@ TEST_WITH(test_slow_query, tcp_rig_each_start, tcp_rig_each_end)
 	}
 	tcp_is_closed(slow[0]);
 	tcp_is_closed(slow[1]);
-	served(well);
+	tcp_echo(well, 77);
 	tcp_rig_until(ended[FRONTEND_TCP_END_slow_query], 2);
 	tcp_rig_until(buffered, 0);
 	close(well);
@@ -216,18 +200,18 @@ TEST_WITH(rfc9210_4_2_connections_of_all_are_limited, tcp_rig_each_start, tcp_ri
 	tcp_rig_start();
 	for (unsigned i = 0; i < 4; i++) {
 		fd[i] = tcp_connect(1 + i, 0);
-		served(fd[i]);
+		tcp_echo(fd[i], 77);
 	}
-	served(fd[0]); // so the second was idle longest
+	tcp_echo(fd[0], 77); // so the second was idle longest
 	tcp_ask(fd[2], 1, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	int more[2] = {tcp_connect(9, 0), tcp_connect(9, 0)};
-	served(more[0]);
-	served(more[1]);
+	tcp_echo(more[0], 77);
+	tcp_echo(more[1], 77);
 	tcp_is_closed(fd[1]);
 	tcp_is_closed(fd[3]);
 	tcp_rig_until(ended[FRONTEND_TCP_END_evicted], 2);
-	served(fd[0]);
+	tcp_echo(fd[0], 77);
 	// When all have asked, there is no place.
 	tcp_ask(fd[0], 1, TCP_LATER);
 	tcp_ask(more[0], 1, TCP_LATER);
@@ -236,7 +220,7 @@ TEST_WITH(rfc9210_4_2_connections_of_all_are_limited, tcp_rig_each_start, tcp_ri
 	tcp_is_closed(tcp_connect(10, 0));
 	tcp_rig_until(refused_full, 1);
 	tcp_rig_release();
-	tcp_reply_is(fd[2], 1, LATER_LEN);
+	tcp_reply_is(fd[2], 1, TCP_LATER_LEN);
 	close(fd[0]);
 	close(fd[2]);
 	close(more[0]);
@@ -250,13 +234,13 @@ TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_config.connections = 2;
 	tcp_rig_start();
 	int fd[2] = {tcp_connect(1, 0), tcp_connect(2, 0)};
-	served(fd[0]);
-	served(fd[1]);
+	tcp_echo(fd[0], 77);
+	tcp_echo(fd[1], 77);
 	for (unsigned i = 0; i < 5; i++)
 		tcp_is_closed(tcp_connect(TCP_DENIED_HOST, 0));
 	tcp_rig_until(refused_denied, 5);
-	served(fd[0]);
-	served(fd[1]);
+	tcp_echo(fd[0], 77);
+	tcp_echo(fd[1], 77);
 	tcp_rig_until(accepted, 2);
 	close(fd[0]);
 	close(fd[1]);
@@ -267,20 +251,20 @@ TEST_WITH(test_per_client, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_config.per_client = 2;
 	tcp_rig_start();
 	int other = tcp_connect(2, 0), first = tcp_connect(1, 0), second = tcp_connect(1, 0);
-	served(other);
-	served(first);
-	served(second);
+	tcp_echo(other, 77);
+	tcp_echo(first, 77);
+	tcp_echo(second, 77);
 	tcp_rig_until(clients, 2);
 	tcp_rig_until(busiest_open, 2);
 	int third = tcp_connect(1, 0);
-	served(third);
+	tcp_echo(third, 77);
 	tcp_is_closed(first);
 	tcp_ask(second, 1, TCP_LATER);
 	tcp_ask(third, 1, TCP_LATER);
 	tcp_rig_until(pending, 2);
 	tcp_is_closed(tcp_connect(1, 0));
 	tcp_rig_until(refused_client, 1);
-	served(other); // was idle longest of all, but is another's
+	tcp_echo(other, 77); // was idle longest of all, but is another's
 	tcp_rig_release();
 	close(other);
 	close(second);
@@ -299,7 +283,7 @@ TEST_WITH(test_idle_shrinks, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	for (unsigned i = 0; i < 16; i++) {
 		fd[i] = tcp_connect(1, 0);
-		served(fd[i]);
+		tcp_echo(fd[i], 77);
 		tcp_rig_status(&s);
 		if (i < 11)
 			assert_int_equal(s.idle_ms, 100000);
@@ -335,7 +319,7 @@ TEST_WITH(test_memory, tcp_rig_each_start, tcp_rig_each_end)
 	}
 	tcp_is_closed(fd[0]);
 	int well = tcp_connect(20, 0);
-	served(well);
+	tcp_echo(well, 77);
 	close(well);
 	tcp_send(fd[SLOW - 1], frame + PART, sizeof(frame) - PART);
 	tcp_reply_is(fd[SLOW - 1], 1, TCP_MESSAGE_MAX);
@@ -355,13 +339,13 @@ TEST_WITH(test_files, tcp_rig_each_start, tcp_rig_each_end)
 
 	tcp_rig_start();
 	sockets[0] = tcp_connect(1, 0);
-	served(sockets[0]);
+	tcp_echo(sockets[0], 77);
 	few_files_begin(&files, FILES);
 	sockets[1] = tcp_connect(1, 0);
 	tcp_ask(sockets[1], 1, TCP_ECHO);
 	tcp_is_closed(sockets[0]); // the only idle one makes room: its client's end, and its own
 	sockets[0] = dup(0);
-	tcp_reply_is(sockets[1], 1, SHORTEST);
+	tcp_reply_is(sockets[1], 1, TCP_SHORTEST);
 	tcp_ask(sockets[1], 2, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	int third = sockets[0];
@@ -380,7 +364,7 @@ TEST_WITH(test_files, tcp_rig_each_start, tcp_rig_each_end)
 	assert_in_range(s.accept_paused, paused + 1, paused + 2 + (clock_mono_ms() - from_ms) / 12);
 	assert_int_equal(s.accept_errors[FRONTEND_TCP_ACCEPT_files], s.accept_paused);
 	few_files_lift(&files);
-	tcp_reply_is(third, 3, SHORTEST);
+	tcp_reply_is(third, 3, TCP_SHORTEST);
 	close(third);
 	close(sockets[1]);
 	few_files_close(&files);
@@ -406,7 +390,7 @@ TEST_WITH(test_files_cap, tcp_rig_each_start, tcp_rig_each_end)
 	int fd[3];
 	for (unsigned i = 0; i < 3; i++) {
 		fd[i] = tcp_connect(1, 0);
-		served(fd[i]);
+		tcp_echo(fd[i], 77);
 	}
 	tcp_rig_until(cap, 2);
 	tcp_is_closed(fd[0]);

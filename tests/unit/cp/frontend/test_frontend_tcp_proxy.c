@@ -7,7 +7,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-enum { HEADER = 28, SHORTEST = 13, BALANCER = 10, LOCAL = 0x20, PROXY = 0x21 };
+enum { HEADER = 28, BALANCER = 10, LOCAL = 0x20, PROXY = 0x21 };
 
 static const uint8_t signature[] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -42,8 +42,7 @@ static int connect_for(uint8_t host)
 
 static void served(int fd, uint8_t host)
 {
-	tcp_ask(fd, 77, TCP_ECHO);
-	tcp_reply_is(fd, 77, SHORTEST);
+	tcp_echo(fd, 77);
 	assert_int_equal(tcp_rig_host, host);
 }
 
@@ -70,21 +69,21 @@ TEST_WITH(test_the_named_client_is_the_client, tcp_rig_each_start, tcp_rig_each_
 // A header and a query in one piece, then byte by byte.
 TEST_WITH(test_any_pieces, tcp_rig_each_start, tcp_rig_each_end)
 {
-	uint8_t both[HEADER + 2 + SHORTEST];
+	uint8_t both[HEADER + 2 + TCP_SHORTEST];
 	balanced();
 	tcp_rig_start();
 	header_make(both, PROXY, 8);
-	tcp_message(both + HEADER, 5, TCP_ECHO, SHORTEST);
+	tcp_message(both + HEADER, 5, TCP_ECHO, TCP_SHORTEST);
 	int fd = tcp_connect(BALANCER, 0);
 	tcp_send(fd, both, sizeof(both));
-	tcp_reply_is(fd, 5, SHORTEST);
+	tcp_reply_is(fd, 5, TCP_SHORTEST);
 	close(fd);
 	fd = tcp_connect(BALANCER, 0);
 	for (size_t i = 0; i < sizeof(both); i++) {
 		tcp_send(fd, &both[i], 1);
 		tcp_rig_until(bytes_in, sizeof(both) + i + 1);
 	}
-	tcp_reply_is(fd, 5, SHORTEST);
+	tcp_reply_is(fd, 5, TCP_SHORTEST);
 	assert_int_equal(tcp_rig_host, 8);
 	close(fd);
 }
@@ -223,8 +222,7 @@ TEST_WITH(test_over_tls, tcp_rig_each_start, tcp_rig_each_end)
 	header_send(fd, PROXY, 7);
 	const struct dot d = {fd, tls_side_client(fd, 3, "\3dot")};
 	assert_true(tls_side_turn(d.side));
-	dot_ask(d, 1, TCP_ECHO);
-	dot_reply_is(d, 1, DOT_SHORTEST);
+	dot_echo(d, 1);
 	assert_int_equal(tcp_rig_host, 7);
 	dot_close(d);
 	const int denied = tcp_connect_dot(BALANCER);

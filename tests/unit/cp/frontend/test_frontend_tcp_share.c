@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 // MANY: two descriptors each. A tick of 4 ms has turns for 32 of them.
-enum { SHORTEST = 13, LATER_LEN = 12, MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };
+enum { MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };
 
 // The server has closed its side, and did not reset the connection.
 static void at_its_end(int fd)
@@ -22,30 +22,28 @@ static void at_its_end(int fd)
 // A query to a server that may have closed by now, on a machine that let us sleep so long.
 static void ask_whoever_is_there(int fd, uint16_t id)
 {
-	uint8_t frame[2 + SHORTEST];
-	(void)send(fd, frame, tcp_message(frame, id, TCP_ECHO, SHORTEST), MSG_NOSIGNAL);
+	uint8_t frame[2 + TCP_SHORTEST];
+	(void)send(fd, frame, tcp_message(frame, id, TCP_ECHO, TCP_SHORTEST), MSG_NOSIGNAL);
 }
 
 TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 {
-	uint8_t frames[5 * (2 + SHORTEST)];
+	uint8_t frames[5 * (2 + TCP_SHORTEST)];
 	size_t len = 0;
 
 	tcp_config.connection_queries = 3;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0), other = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one(), other = tcp_connect(1, 0);
 	for (uint16_t id = 1; id <= 5; id++)
-		len += tcp_message(frames + len, id, TCP_ECHO, SHORTEST);
+		len += tcp_message(frames + len, id, TCP_ECHO, TCP_SHORTEST);
 	tcp_send(fd, frames, len - 1); // the last one not whole
 	for (uint16_t id = 1; id <= 3; id++)
-		tcp_reply_is(fd, id, SHORTEST);
+		tcp_reply_is(fd, id, TCP_SHORTEST);
 	at_its_end(fd);
 	ask_whoever_is_there(fd, 6);
 	close(fd);
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 	assert_int_equal(tcp_rig_asked(), 3);
-	tcp_ask(other, 7, TCP_ECHO);
-	tcp_reply_is(other, 7, SHORTEST);
+	tcp_echo(other, 7);
 	close(other);
 	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
 	tcp_rig_until(buffered, 0);
@@ -56,15 +54,14 @@ TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 TEST_WITH(test_queries_under_way, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.connection_queries = 2;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= 3; id++)
 		tcp_ask(fd, id, TCP_LATER);
 	tcp_rig_until_asked(2);
 	tcp_rig_until(open, 1);
 	tcp_rig_release();
-	tcp_reply_is(fd, 2, LATER_LEN);
-	tcp_reply_is(fd, 1, LATER_LEN);
+	tcp_reply_is(fd, 2, TCP_LATER_LEN);
+	tcp_reply_is(fd, 1, TCP_LATER_LEN);
 	at_its_end(fd);
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 	tcp_rig_until(open, 0);
@@ -75,16 +72,13 @@ TEST_WITH(test_queries_under_way, tcp_rig_each_start, tcp_rig_each_end)
 // Both may go on for ever, and both may be taken back, of connections that are there.
 TEST_WITH(test_live, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
+	int fd = tcp_rig_start_one();
 	for (uint16_t id = 1; id <= 3; id++) {
-		tcp_ask(fd, id, TCP_ECHO);
-		tcp_reply_is(fd, id, SHORTEST);
+		tcp_echo(fd, id);
 	}
 	tcp_config.connection_queries = 2;
 	tcp_rig_configure();
-	tcp_ask(fd, 4, TCP_ECHO);
-	tcp_reply_is(fd, 4, SHORTEST);
+	tcp_echo(fd, 4);
 	at_its_end(fd);
 	close(fd);
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
@@ -96,10 +90,8 @@ TEST_WITH(test_reset_at_the_end, tcp_rig_each_start, tcp_rig_each_end)
 	const struct linger reset = {.l_onoff = 1};
 
 	tcp_config.connection_queries = 1;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
-	tcp_ask(fd, 1, TCP_ECHO);
-	tcp_reply_is(fd, 1, SHORTEST);
+	int fd = tcp_rig_start_one();
+	tcp_echo(fd, 1);
 	at_its_end(fd);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
 	close(fd);
@@ -190,10 +182,10 @@ TEST_WITH(test_raised_limits, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_config.queries = 1024;
 	tcp_config.pipelined = 100;
 	tcp_rig_configure();
-	tcp_reply_is(waits, 3, SHORTEST);
+	tcp_reply_is(waits, 3, TCP_SHORTEST);
 	tcp_rig_release();
-	tcp_reply_is(busy, 2, LATER_LEN);
-	tcp_reply_is(busy, 1, LATER_LEN);
+	tcp_reply_is(busy, 2, TCP_LATER_LEN);
+	tcp_reply_is(busy, 1, TCP_LATER_LEN);
 	close(busy);
 	close(waits);
 }
@@ -209,7 +201,7 @@ TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 	int busy = tcp_connect(1, 0);
 	tcp_send(part, begun, sizeof(begun));
 	tcp_ask(waits, 1, TCP_LATER);
-	tcp_rig_until(bytes_in, sizeof(begun) + 2 + SHORTEST);
+	tcp_rig_until(bytes_in, sizeof(begun) + 2 + TCP_SHORTEST);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
 	tcp_config.connection_age_s = 1;
 	tcp_rig_configure();
@@ -227,7 +219,7 @@ TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 	at_its_end(part);
 	assert_int_equal(recv(waits, &(uint8_t){0}, 1, MSG_DONTWAIT), -1);
 	tcp_rig_release();
-	tcp_reply_is(waits, 1, LATER_LEN);
+	tcp_reply_is(waits, 1, TCP_LATER_LEN);
 	at_its_end(waits);
 	close(idle);
 	close(part);
@@ -242,8 +234,7 @@ TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 TEST_WITH(test_age_of_a_held_one, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.queries = tcp_config.pipelined = 1;
-	tcp_rig_start();
-	int fd = tcp_connect(1, 0), other = tcp_connect(2, 0);
+	int fd = tcp_rig_start_one(), other = tcp_connect(2, 0);
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	tcp_ask(other, 2, TCP_LATER);
@@ -254,7 +245,7 @@ TEST_WITH(test_age_of_a_held_one, tcp_rig_each_start, tcp_rig_each_end)
 	close(other);
 	tcp_rig_until(ended[FRONTEND_TCP_END_age], 1);
 	tcp_rig_release();
-	tcp_reply_is(fd, 1, LATER_LEN);
+	tcp_reply_is(fd, 1, TCP_LATER_LEN);
 	at_its_end(fd);
 	close(fd);
 	tcp_rig_until(ended[FRONTEND_TCP_END_age], 2);

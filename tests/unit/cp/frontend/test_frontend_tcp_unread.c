@@ -8,13 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-enum { SHORTEST = 13, DRAIN_MS = 10000 };
-
-static void served(int fd)
-{
-	tcp_ask(fd, 77, TCP_ECHO);
-	tcp_reply_is(fd, 77, SHORTEST);
-}
+enum { DRAIN_MS = 10000 };
 
 // A client that asks and does not read is not read either; when it reads it gets all.
 TEST_WITH(test_unread, tcp_rig_each_start, tcp_rig_each_end)
@@ -35,7 +29,7 @@ TEST_WITH(test_unread, tcp_rig_each_start, tcp_rig_each_end)
 	assert_true(tcp_rig_asked() < ASKED);
 	tcp_rig_status(&s);
 	assert_in_range(s.buffered, 1, 200000);
-	served(well);
+	tcp_echo(well, 77);
 	for (uint16_t id = 1; id <= ASKED; id++)
 		tcp_reply_is(fd, id, TCP_BIG_LEN);
 	tcp_rig_until(buffered, 0);
@@ -55,7 +49,7 @@ TEST_WITH(test_idle_while_it_reads, tcp_rig_each_start, tcp_rig_each_end)
 	for (uint16_t id = 1; id <= ASKED; id++)
 		tcp_ask(fd, id, TCP_BIG);
 	tcp_rig_until(replies, ASKED);
-	served(silent); // idle later than the other
+	tcp_echo(silent, 77); // idle later than the other
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
 	tcp_config.idle_timeout_s = 1;
 	tcp_rig_configure();
@@ -111,7 +105,7 @@ TEST_WITH(test_unread_evicted, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_status(&s);
 	assert_int_equal(s.buffered, 0);
 	int other = tcp_connect(2, 0);
-	served(other);
+	tcp_echo(other, 77);
 	tcp_rig_until(ended[FRONTEND_TCP_END_evicted], 1);
 	is_cut(fd);
 	fd = tcp_connect(3, 4096);
@@ -119,7 +113,7 @@ TEST_WITH(test_unread_evicted, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(replies, 3);
 	close(other);
 	other = tcp_connect(4, 0);
-	served(other);
+	tcp_echo(other, 77);
 	tcp_rig_until(ended[FRONTEND_TCP_END_evicted], 3);
 	tcp_reply_is(fd, 1, MIDDLING);
 	tcp_is_closed(fd);
@@ -216,7 +210,7 @@ TEST_WITH(test_makes_room_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_config.connections = 1;
 	tcp_rig_start();
 	int fd = asks_and_ends(1), other = tcp_connect(2, 0);
-	served(other);
+	tcp_echo(other, 77);
 	tcp_rig_until(ended[FRONTEND_TCP_END_evicted], 1);
 	is_cut(fd);
 	close(other);

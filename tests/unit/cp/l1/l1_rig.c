@@ -59,9 +59,7 @@ void l1_rig_settle(void)
 
 void l1_rig_await_usable(bool usable)
 {
-	for (unsigned i = 0; i < 7000 && l1_usable(l1_rig.l1) != usable; i++)
-		l1_rig_turn(10);
-	assert_int_equal(l1_usable(l1_rig.l1), usable);
+	l1_rig_until(l1_usable(l1_rig.l1) == usable);
 }
 
 int l1_rig_setup(void **)
@@ -108,6 +106,18 @@ void l1_rig_put(const char *name, uint32_t stored_ttl_s, uint32_t age_s, uint32_
 	};
 	l1_rig_key(name, &key);
 	l1_put(l1_rig.l1, &key, &p);
+}
+
+void l1_rig_put_many(unsigned count)
+{
+	char name[64];
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "n%u.example", i);
+		l1_rig_put(name, 300, 0, 0);
+		if (i % 500 == 499)
+			l1_rig_settle();
+	}
+	l1_rig_settle();
 }
 
 void l1_rig_every_key_has_ttl(void)

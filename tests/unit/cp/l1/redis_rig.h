@@ -5,6 +5,7 @@
 
 #include "controlplane/l1/redis.h"
 #include "redis_server.h"
+#include "tests/unit/unit.h"
 
 struct redis_seen {
 	unsigned ends; // calls of the done function
@@ -25,6 +26,7 @@ void redis_rig_start(struct redis_rig *g, enum redis_mode mode, uint16_t port);
 void redis_rig_stop(struct redis_rig *g);
 void redis_rig_address(struct redis_rig *g, uint16_t port); // one more in g->config
 void redis_rig_turn(struct redis_rig *g, unsigned ms);      // lets the loop run for so long
+#define redis_rig_until(g, is_so) redis_until(is_so, 10, redis_rig_turn(g, 10))
 
 // One command of words that are separated by blanks; several by `|` are one transaction.
 bool redis_rig_give(struct redis_rig *g, const char *text, struct redis_seen *seen);

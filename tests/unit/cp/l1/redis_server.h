@@ -25,3 +25,13 @@ void redis_server_signal(const struct redis_server *s, int sig);
 // One inline command ("SET a b"), blocking, 2 s at most. The reply as it comes (RESP), "" for none.
 const char *redis_server_say(const struct redis_server *s, const char *command);
 uint16_t redis_free_port(void);
+
+// Turns a loop until it is so; fails when it never is. `turn` takes so many `ms`.
+enum { REDIS_UNTIL_MS = 60000 };
+#define redis_until(is_so, ms, turn)                                \
+	for (unsigned so_far_ms = 0; !(is_so); so_far_ms += (ms)) { \
+		if (so_far_ms >= REDIS_UNTIL_MS)                    \
+			fail_msg("never: %s", #is_so);              \
+		turn;                                               \
+	}                                                           \
+	static_assert(true)

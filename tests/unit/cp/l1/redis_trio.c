@@ -45,7 +45,7 @@ void redis_trio_node_start(unsigned n)
 					"--cluster-require-full-coverage", "no", NULL});
 }
 
-void redis_trio_start(void)
+int redis_trio_start(void **)
 {
 	for (unsigned n = 0; n < NODES; n++) {
 		bus[n] = redis_free_port();
@@ -58,10 +58,12 @@ void redis_trio_start(void)
 	for (unsigned n = 1; n < NODES; n++)
 		redis_trio_say(n, "CLUSTER MEET 127.0.0.1 %u %u", redis_trio[0].port, bus[0]);
 	redis_trio_await();
+	return 0;
 }
 
-void redis_trio_stop(void)
+int redis_trio_stop(void **)
 {
 	for (unsigned n = 0; n < NODES; n++)
 		redis_server_clean(&redis_trio[n]);
+	return 0;
 }

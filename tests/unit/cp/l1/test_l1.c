@@ -31,9 +31,7 @@ static enum l1_found get(const char *name)
 	unsigned calls = got.calls;
 	l1_rig_key(name, &key);
 	assert_non_null(l1_get(l1_rig.l1, &key, on_got, &got));
-	for (unsigned i = 0; i < 2000 && got.calls == calls; i++)
-		l1_rig_turn(5);
-	assert_int_equal(got.calls, calls + 1);
+	l1_rig_until(got.calls == calls + 1);
 	l1_status(l1_rig.l1, &s);
 	assert_int_equal(s.looking, 0);
 	return got.found;
@@ -227,9 +225,7 @@ TEST_WITH(test_more_looks_than_there_is_room_for, fresh, l1_rig_teardown)
 	for (unsigned i = 0; i < L1_LOOKUPS_MAX + 10; i++)
 		sent += l1_get(l1_rig.l1, &key, on_got, &got) != NULL;
 	assert_int_equal(sent, L1_LOOKUPS_MAX);
-	for (unsigned i = 0; i < 1000 && got.calls < sent; i++)
-		l1_rig_turn(20);
-	assert_int_equal(got.calls, sent);
+	l1_rig_until(got.calls == sent);
 	l1_status(l1_rig.l1, &s);
 	assert_int_equal(s.skipped, 10);
 	assert_int_equal(s.looking, 0);

@@ -12,16 +12,13 @@ enum { NODES = REDIS_TRIO_NODES, NAMES = 600 };
 static int setup(void **)
 {
 	static struct config clustered;
-	redis_trio_start();
+	redis_trio_start(NULL);
 	l1_rig.server = redis_trio[1];
 	l1_rig_setup(NULL);
 	clustered = l1_rig.config;
 	clustered.redis.mode = REDIS_MODE_CLUSTER;
 	l1_configure(l1_rig.l1, &clustered);
-	uint64_t end = clock_mono_ms() + 20000;
-	while (redis_nodes(l1_redis(l1_rig.l1)) < NODES && clock_mono_ms() < end)
-		l1_rig_turn(10);
-	assert_int_equal(redis_nodes(l1_redis(l1_rig.l1)), NODES);
+	l1_rig_until(redis_nodes(l1_redis(l1_rig.l1)) == NODES);
 	l1_rig_await_usable(true);
 	return 0;
 }
@@ -29,8 +26,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	l1_rig_teardown(NULL);
-	redis_trio_stop();
-	return 0;
+	return redis_trio_stop(NULL);
 }
 
 // Over all nodes, what the script returns.
@@ -70,9 +66,7 @@ static void flush(enum flush_kind kind, const char *name, uint64_t want)
 	assert_int_equal(dns_name_from_text(name, strlen(name), &f.name), 0);
 	ended = false;
 	assert_non_null(l1_flush_start(l1_rig.loop, l1_rig.l1, &f, on_flushed, NULL));
-	for (unsigned i = 0; i < 10000 && !ended; i++)
-		l1_rig_turn(10);
-	assert_true(ended);
+	l1_rig_until(ended);
 	assert_int_equal(end, L1_FLUSH_DONE);
 	assert_int_equal(removed, want);
 }

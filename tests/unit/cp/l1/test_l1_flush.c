@@ -28,9 +28,7 @@ static struct l1_flush *start(enum flush_kind kind, const char *name)
 
 static void await(enum l1_flush_end how)
 {
-	for (unsigned i = 0; i < 10000 && !ended; i++)
-		l1_rig_turn(10);
-	assert_int_equal(ended, 1);
+	l1_rig_until(ended == 1);
 	assert_int_equal(end, how);
 }
 
@@ -103,22 +101,10 @@ TEST_WITH(test_names_below, l1_rig_setup, l1_rig_teardown)
 	assert_int_equal(index_size(), 0);
 }
 
-static void put_many(unsigned count)
-{
-	char name[64];
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "n%u.example", i);
-		l1_rig_put(name, 300, 0, 0);
-		if (i % 500 == 499)
-			l1_rig_settle();
-	}
-	l1_rig_settle();
-}
-
 // What is not ours stays, and the index is as empty as the rest.
 TEST_WITH(test_all, l1_rig_setup, l1_rig_teardown)
 {
-	put_many(3000);
+	l1_rig_put_many(3000);
 	l1_rig_say("SET other:key 1 EX 100");
 	l1_rig_say("SET weir:nonsense 1 EX 100");
 	l1_rig_say("SET weir:UPPER.example:1:1 1 EX 100");
@@ -136,7 +122,7 @@ TEST_WITH(test_all, l1_rig_setup, l1_rig_teardown)
 // One name among many costs few steps, as the server sends only what fits.
 TEST_WITH(test_one_among_many, l1_rig_setup, l1_rig_teardown)
 {
-	put_many(2000);
+	l1_rig_put_many(2000);
 	struct l1_status before, after;
 	l1_status(l1_rig.l1, &before);
 	flush(FLUSH_NAME, "n77.example", 1);
@@ -155,15 +141,13 @@ TEST_WITH(test_wrong_type_under_our_name, l1_rig_setup, l1_rig_teardown)
 	l1_rig_put("b.example", 300, 0, 0);
 	l1_rig_settle();
 	assert_non_null(start(FLUSH_NAME, "b.example"));
-	for (unsigned i = 0; i < 10000 && !ended; i++)
-		l1_rig_turn(10);
-	assert_int_equal(ended, 1);
+	l1_rig_until(ended == 1);
 	assert_int_equal(number("EXISTS weir:b.example:1:1"), 0);
 }
 
 TEST_WITH(test_server_dies_or_is_away, l1_rig_setup, l1_rig_teardown)
 {
-	put_many(1000);
+	l1_rig_put_many(1000);
 	assert_non_null(start(FLUSH_ALL, "."));
 	redis_server_stop(&l1_rig.server);
 	await(L1_FLUSH_PARTLY);
@@ -177,14 +161,13 @@ TEST_WITH(test_server_dies_or_is_away, l1_rig_setup, l1_rig_teardown)
 // Dropped at once, and ended amid its work: no callback into freed memory (ASan).
 TEST_WITH(test_stopped, l1_rig_setup, l1_rig_teardown)
 {
-	put_many(1000);
+	l1_rig_put_many(1000);
 	l1_flush_stop(start(FLUSH_ALL, "."));
 	l1_rig_turn(300);
 	assert_int_equal(ended, 0);
 	assert_int_equal(keys(), 1000);
 	struct l1_flush *f = start(FLUSH_ALL, ".");
-	for (unsigned i = 0; i < 6000 && keys() == 1000; i++)
-		l1_rig_turn(1);
+	redis_until(keys() != 1000, 1, l1_rig_turn(1));
 	if (!ended)
 		l1_flush_stop(f);
 }

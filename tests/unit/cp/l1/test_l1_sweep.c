@@ -71,8 +71,7 @@ static void sweep_start(unsigned max_keys)
 static void await_round(void)
 {
 	uint64_t rounds = status().rounds;
-	for (unsigned i = 0; i < 1000 && status().rounds == rounds; i++)
-		l1_rig_turn(50);
+	l1_rig_until(status().rounds != rounds);
 	assert_int_equal(status().failed, 0);
 	assert_true(status().rounds > rounds);
 }
@@ -262,9 +261,7 @@ TEST_WITH(test_lock_of_another_type, setup, teardown)
 	put_many("n", 300, 0);
 	l1_rig_say("RPUSH weir-meta:sweep x");
 	sweep_start(100);
-	for (unsigned i = 0; i < 1000 && status().rounds == 0; i++)
-		l1_rig_turn(50);
-	assert_int_equal(status().rounds, 1);
+	l1_rig_until(status().rounds == 1);
 	assert_int_equal(keys("weir:n*"), 100);
 	l1_rig_every_key_has_ttl();
 }

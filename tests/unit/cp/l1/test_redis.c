@@ -292,21 +292,14 @@ TEST_WITH(test_subscription, setup, teardown)
 {
 	struct heard h = {0};
 	redis_subscribe(rig.redis, "weir-meta:flush", on_message, on_gap, &h);
-	for (unsigned i = 0; i < 1000 && h.gaps == 0; i++)
-		redis_rig_turn(&rig, 10);
-	assert_int_equal(h.gaps, 1);
+	redis_rig_until(&rig, h.gaps == 1);
 	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush one").integer, 1);
-	for (unsigned i = 0; i < 1000 && h.messages == 0; i++)
-		redis_rig_turn(&rig, 10);
-	assert_int_equal(h.messages, 1);
+	redis_rig_until(&rig, h.messages == 1);
 	assert_string_equal(h.last, "one");
 	redis_server_say(&server, "CLIENT KILL TYPE pubsub");
-	for (unsigned i = 0; i < 2000 && h.gaps == 1; i++)
-		redis_rig_turn(&rig, 10);
-	assert_int_equal(h.gaps, 2);
+	redis_rig_until(&rig, h.gaps == 2);
 	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush two").integer, 1);
-	for (unsigned i = 0; i < 1000 && h.messages == 1; i++)
-		redis_rig_turn(&rig, 10);
+	redis_rig_until(&rig, h.messages != 1);
 	assert_string_equal(h.last, "two");
 	redis_subscribe(rig.redis, NULL, NULL, NULL, NULL);
 	// Nobody hears it once the server has seen our end.

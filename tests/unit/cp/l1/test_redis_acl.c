@@ -79,18 +79,6 @@ static void sweep_start(unsigned max_keys)
 		0);
 }
 
-static void put_many(unsigned count)
-{
-	char name[64];
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "n%u.example", i);
-		l1_rig_put(name, 300, 0, 0);
-		if (i % 500 == 499)
-			l1_rig_settle();
-	}
-	l1_rig_settle();
-}
-
 static struct l1_status status(void)
 {
 	struct l1_status s;
@@ -136,9 +124,7 @@ static void on_reply(void *arg, enum redis_end end, const struct redis_reply *)
 
 static void await(const int *what, int wanted)
 {
-	for (unsigned i = 0; i < 2000 && *what != wanted; i++)
-		l1_rig_turn(5);
-	assert_int_equal(*what, wanted);
+	l1_rig_until(*what == wanted);
 }
 
 TEST_WITH(test_everything_is_allowed, l1_rig_setup, teardown)
@@ -148,7 +134,7 @@ TEST_WITH(test_everything_is_allowed, l1_rig_setup, teardown)
 	struct l1_key key;
 	as_user("");
 	redis_subscribe(l1_redis(l1_rig.l1), channel, on_message, NULL, &heard);
-	put_many(300);
+	l1_rig_put_many(300);
 	l1_rig_key("n7.example", &key);
 	assert_non_null(l1_get(l1_rig.l1, &key, on_value, &found));
 	await(&found, L1_HIT);
@@ -157,9 +143,7 @@ TEST_WITH(test_everything_is_allowed, l1_rig_setup, teardown)
 	l1_unlock(l1_rig.l1, &key);
 	l1_bad(l1_rig.l1, &key);
 	sweep_start(100);
-	for (unsigned i = 0; i < 400 && swept().rounds == 0; i++)
-		l1_rig_turn(50);
-	assert_int_equal(swept().rounds, 1);
+	l1_rig_until(swept().rounds == 1);
 	assert_int_equal(swept().failed, 0);
 	assert_int_equal(swept().keys, 100);
 	const struct flush all = {.kind = FLUSH_ALL, .name = {.len = 1}};
@@ -199,19 +183,16 @@ TEST_WITH(test_rights_are_those_that_are_needed, l1_rig_setup, teardown)
 TEST_WITH(test_housekeeping_without_a_right_is_told, l1_rig_setup, teardown)
 {
 	as_user(" -get");
-	put_many(300);
+	l1_rig_put_many(300);
 	sweep_start(100);
-	for (unsigned i = 0; i < 600 && swept().failed_in_a_row < SWEEP_FAILURES_MAX; i++)
-		l1_rig_turn(50);
-	assert_int_equal(swept().failed_in_a_row, SWEEP_FAILURES_MAX);
+	l1_rig_until(swept().failed_in_a_row == SWEEP_FAILURES_MAX);
 	assert_int_equal(swept().rounds, 0);
 	assert_non_null(strstr(swept().error, "NOPERM"));
 	assert_true(status().redis.denied >= SWEEP_FAILURES_MAX);
 	assert_true(has_been_logged("housekeeping fails"));
 	assert_string_equal(status().redis.state, "up"); // it takes writes
 	as_user("");
-	for (unsigned i = 0; i < 600 && swept().rounds == 0; i++)
-		l1_rig_turn(50);
+	l1_rig_until(swept().rounds != 0);
 	assert_int_equal(swept().failed_in_a_row, 0);
 	assert_string_equal(swept().error, "");
 	assert_int_equal(swept().keys, 100);
@@ -220,18 +201,18 @@ TEST_WITH(test_housekeeping_without_a_right_is_told, l1_rig_setup, teardown)
 static void refuses_every_write(const char *begin, const char *end, const char *word)
 {
 	as_user("");
-	put_many(L1_REFUSALS_MAX);
+	l1_rig_put_many(L1_REFUSALS_MAX);
 	assert_string_equal(status().redis.state, "up");
 	assert_int_equal(l1_rig_say("%s", begin)[0], '+');
-	put_many(L1_REFUSALS_MAX - 1);
+	l1_rig_put_many(L1_REFUSALS_MAX - 1);
 	assert_string_equal(status().redis.state, "up");
-	put_many(1);
+	l1_rig_put_many(1);
 	assert_string_equal(status().redis.state, "refusing");
 	assert_non_null(strstr(status().redis.error, word));
 	assert_true(has_been_logged("every write is refused"));
 	assert_true(l1_usable(l1_rig.l1)); // what is there may be read still
 	assert_int_equal(l1_rig_say("%s", end)[0], '+');
-	put_many(1);
+	l1_rig_put_many(1);
 	assert_string_equal(status().redis.state, "up");
 }
 
@@ -260,7 +241,7 @@ TEST_WITH(test_wrong_type_is_no_refusal, l1_rig_setup, teardown)
 	for (unsigned i = 0; i < 2 * L1_REFUSALS_MAX; i++) {
 		l1_rig_say("DEL weir:n0.example:1:1");
 		l1_rig_say("SET weir:n0.example:1:1 text EX 100");
-		put_many(1);
+		l1_rig_put_many(1);
 	}
 	assert_true(status().redis.wrongtype >= L1_REFUSALS_MAX);
 	assert_string_equal(status().redis.state, "up");

@@ -11,26 +11,11 @@ enum { NODES = REDIS_TRIO_NODES };
 
 static struct redis_rig rig;
 
-static int setup(void **)
-{
-	redis_trio_start();
-	return 0;
-}
-
-static int teardown(void **)
-{
-	redis_trio_stop();
-	return 0;
-}
-
 static void start(void)
 {
 	redis_rig_start(&rig, REDIS_MODE_CLUSTER, redis_trio[1].port);
 	redis_rig_await(&rig, "up", 3000);
-	uint64_t end = clock_mono_ms() + 20000;
-	while (redis_nodes(rig.redis) < NODES && clock_mono_ms() < end)
-		redis_rig_turn(&rig, 10);
-	assert_int_equal(redis_nodes(rig.redis), NODES);
+	redis_rig_until(&rig, redis_nodes(rig.redis) == NODES);
 }
 
 TEST(test_slots)
@@ -136,4 +121,4 @@ TEST(test_subscription)
 	redis_rig_stop(&rig);
 }
 
-TEST_GROUP(setup, teardown)
+TEST_GROUP(redis_trio_start, redis_trio_stop)

@@ -34,7 +34,7 @@ struct querylog_batch *querylog_rig_empty(struct querylog_rig *rig)
 static struct querylog_text copy(struct querylog_batch *b, struct querylog_text from)
 {
 	char *at = querylog_batch_text(b, from.len + 1u);
-	memcpy(at, from.at, from.len);
+	memcpy(at, from.at ? from.at : "", from.len);
 	at[from.len] = '\0';
 	return (struct querylog_text){.at = at, .len = from.len};
 }
@@ -54,11 +54,6 @@ static void put_row(struct querylog_batch *b, const struct querylog_row *row)
 	to->list = copy(b, row->list);
 	to->upstream = copy(b, row->upstream);
 	querylog_batch_end_row(b);
-}
-
-static struct querylog_text text_of(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
 }
 
 static struct querylog_text draw_name(struct querylog_rig *rig, char out[QUERYLOG_NAME_MAX])
@@ -86,10 +81,10 @@ static void draw_client(struct querylog_rig *rig, struct querylog_row *row, char
 	for (unsigned i = 0; i < (row->client_version == 4 ? 4 : 16); i++)
 		row->client_bytes[i] = (uint8_t)draw(rig);
 	inet_ntop(row->client_version == 4 ? AF_INET : AF_INET6, row->client_bytes, out, 64);
-	row->client = text_of(out);
+	row->client = querylog_rig_text(out);
 	row->client_port = (uint16_t)draw(rig);
-	row->client_name = text_of(draw(rig) % 3 ? "" : "laptop of Ann");
-	row->group = text_of(draw(rig) % 2 ? "" : "children");
+	row->client_name = querylog_rig_text(draw(rig) % 3 ? "" : "laptop of Ann");
+	row->group = querylog_rig_text(draw(rig) % 2 ? "" : "children");
 }
 
 static void draw_row(struct querylog_rig *rig, struct querylog_batch *b)
@@ -103,9 +98,9 @@ static void draw_row(struct querylog_rig *rig, struct querylog_batch *b)
 		.time_us = rig->time_us,
 		.weight = 1 + draw(rig) % 9,
 		.qname = draw_name(rig, name),
-		.verdict = text_of(verdicts[kind]),
-		.list = text_of(kind == 2 ? "ads" : ""),
-		.upstream = text_of(kind == 3 ? "192.0.2.53" : ""),
+		.verdict = querylog_rig_text(verdicts[kind]),
+		.list = querylog_rig_text(kind == 2 ? "ads" : ""),
+		.upstream = querylog_rig_text(kind == 3 ? "192.0.2.53" : ""),
 		.dataplane_us = (uint32_t)(draw(rig) % 50),
 		.total_us = (uint32_t)(draw(rig) % 100000),
 		.qtype = types[draw(rig) % ARRAY_LEN(types)],

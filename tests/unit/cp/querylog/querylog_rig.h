@@ -6,6 +6,8 @@
 
 #include "controlplane/querylog/querylog.h"
 
+#include <string.h>
+
 struct querylog_rig {
 	struct querylog_pool *pool;
 	uint64_t seed;
@@ -20,7 +22,12 @@ void querylog_rig_close(struct querylog_rig *rig); // all batches are released
 // address families, blocked ones with a list, failed ones with an EDE, weights 1 to 9.
 const struct querylog_batch *querylog_rig_batch(struct querylog_rig *rig, unsigned rows);
 
-// One row of one's own in a batch of one. The texts are copied.
+static inline struct querylog_text querylog_rig_text(const char *s)
+{
+	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
+}
+
+// One row of one's own in a batch of one. The texts are copied; NULL is an empty one.
 const struct querylog_batch *querylog_rig_row(
 	struct querylog_rig *rig, const struct querylog_row *row);
 

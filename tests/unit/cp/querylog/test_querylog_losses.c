@@ -13,7 +13,7 @@
 #include <weir/log_recent.h>
 #include <weir/log_writer.h>
 
-static char folder[64], path[80];
+static char path[FOLDER_MAX + 16];
 static struct querylog_held said; // by the sink
 
 static struct {
@@ -24,19 +24,13 @@ static struct {
 } rings;
 static uint64_t released_then; // of the rings, when the sink was asked what it holds
 
-static int setup(void **)
+static int setup(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/weir-losses-XXXXXX");
 	said = (struct querylog_held){0};
-	if (!mkdtemp(folder))
+	if (own_folder_setup(state))
 		return -1;
-	snprintf(path, sizeof(path), "%s/log.in-hand", folder);
+	snprintf(path, sizeof(path), "%s/log.in-hand", own_folder);
 	return 0;
-}
-
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
 }
 
 static bool take(void *arg, const struct querylog_batch *)
@@ -89,7 +83,7 @@ static unsigned warnings_of_losses(void)
 	return lines;
 }
 
-TEST_WITH(test_one_sum_of_what_is_dropped_and_lost, setup, teardown)
+TEST_WITH(test_one_sum_of_what_is_dropped_and_lost, setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	bool takes = false;
@@ -147,7 +141,7 @@ static void life_killed(uint64_t *weight)
 	close(pipe_of[1]);
 }
 
-TEST_WITH(test_the_next_life_says_what_a_kill_cost, setup, teardown)
+TEST_WITH(test_the_next_life_says_what_a_kill_cost, setup, own_folder_teardown)
 {
 	uint64_t weight;
 	bool takes = true;
@@ -166,7 +160,7 @@ TEST_WITH(test_the_next_life_says_what_a_kill_cost, setup, teardown)
 }
 
 // The start that follows a kill may fail before it has reported anything: the next one reports it.
-TEST_WITH(test_a_start_that_fails_reports_nothing, setup, teardown)
+TEST_WITH(test_a_start_that_fails_reports_nothing, setup, own_folder_teardown)
 {
 	uint64_t weight;
 	bool takes = true;
@@ -220,7 +214,7 @@ static struct querylog_hand_rows left(void)
 }
 
 // Rows that no sink has seen yet are in no ring either: a kill loses them too.
-TEST_WITH(test_rows_of_the_batch_being_filled_count, setup, teardown)
+TEST_WITH(test_rows_of_the_batch_being_filled_count, setup, own_folder_teardown)
 {
 	bool takes = true;
 	struct querylog *q = log_open(&takes);
@@ -242,7 +236,7 @@ TEST_WITH(test_rows_of_the_batch_being_filled_count, setup, teardown)
 }
 
 // Cut, changed, of another form: it says nothing.
-TEST_WITH(test_a_file_that_makes_no_sense, setup, teardown)
+TEST_WITH(test_a_file_that_makes_no_sense, setup, own_folder_teardown)
 {
 	uint64_t weight;
 	struct querylog_hand h;
@@ -268,6 +262,6 @@ TEST_WITH(test_a_file_that_makes_no_sense, setup, teardown)
 	assert_int_equal(h.was_count, 1);
 	querylog_hand_close(&h);
 	close(fd);
-	snprintf(path, sizeof(path), "%s/none/here", folder);
+	snprintf(path, sizeof(path), "%s/none/here", own_folder);
 	assert_true(querylog_hand_open(&h, path) < 0);
 }

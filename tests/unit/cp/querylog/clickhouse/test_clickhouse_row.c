@@ -14,22 +14,17 @@ enum { ROW_MAX = 4096, BODY_MAX = 1 << 20 };
 
 static const struct clickhouse_chunk chunk = {0x0102030405060708, 9};
 
-static struct querylog_text text(const char *t)
-{
-	return (struct querylog_text){t, (uint16_t)strlen(t)};
-}
-
 static struct querylog_row row_plain(void)
 {
 	return (struct querylog_row){.time_us = 1700000000000123,
 		.weight = 7,
-		.qname = text("a.example."),
-		.client = text("192.0.2.1"),
-		.client_name = text(""),
-		.group = text("kids"),
-		.verdict = text("blocked"),
-		.list = text("ads"),
-		.upstream = text(""),
+		.qname = querylog_rig_text("a.example."),
+		.client = querylog_rig_text("192.0.2.1"),
+		.client_name = querylog_rig_text(""),
+		.group = querylog_rig_text("kids"),
+		.verdict = querylog_rig_text("blocked"),
+		.list = querylog_rig_text("ads"),
+		.upstream = querylog_rig_text(""),
 		.dataplane_us = 5,
 		.total_us = 6,
 		.qtype = 28,

@@ -7,7 +7,6 @@
 
 #include <sys/stat.h>
 
-static char folder[64];
 static _Atomic int64_t now_s;
 static struct querylog_rig rig;
 
@@ -16,24 +15,23 @@ static int64_t clock_s(void)
 	return now_s;
 }
 
-static int setup(void **)
+static int setup(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/weir-requests-XXXXXX");
 	now_s = 1795000000; // 2026-11-18T
 	querylog_rig_open(&rig, 7);
-	return mkdtemp(folder) ? 0 : -1;
+	return own_folder_setup(state);
 }
 
-static int teardown(void **)
+static int teardown(void **state)
 {
 	querylog_rig_close(&rig);
-	return folder_remove(folder, "");
+	return own_folder_teardown(state);
 }
 
 static struct request_log *open_log(bool json, uint64_t max_bytes)
 {
 	struct request_log *l;
-	const struct request_log_settings s = {.folder = folder,
+	const struct request_log_settings s = {.folder = own_folder,
 		.json = json,
 		.days = 2,
 		.max_bytes = max_bytes,
@@ -69,7 +67,7 @@ static char *file_of(const char *name)
 {
 	char path[128];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
 	FILE *f = fopen(path, "r");
 	if (!f)
 		return NULL;
@@ -164,14 +162,14 @@ TEST_WITH(test_a_file_a_day, setup, teardown)
 static void touch(const char *name)
 {
 	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
 	fclose(fopen(path, "w"));
 }
 
 static bool is_there(const char *name)
 {
 	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
 	return access(path, F_OK) == 0;
 }
 
@@ -205,7 +203,7 @@ TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 static void file_write(const char *name, const char *bytes, size_t len)
 {
 	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
 	FILE *f = fopen(path, "w");
 	assert_int_equal(fchmod(fileno(f), 0600), 0);
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
@@ -216,8 +214,8 @@ static void file_write(const char *name, const char *bytes, size_t len)
 TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 {
 	char from[128], to[128];
-	snprintf(from, sizeof(from), "%s/%s", folder, TODAY);
-	snprintf(to, sizeof(to), "%s/moved", folder);
+	snprintf(from, sizeof(from), "%s/%s", own_folder, TODAY);
+	snprintf(to, sizeof(to), "%s/moved", own_folder);
 	struct request_log *l = open_log(false, 1 << 20);
 	assert_true(give(l, querylog_rig_batch(&rig, 10)));
 	await(l, 10, 0);
@@ -244,7 +242,7 @@ TEST_WITH(test_a_file_that_was_copied_and_truncated, setup, teardown)
 {
 	char path[128];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/%s", folder, TODAY);
+	snprintf(path, sizeof(path), "%s/%s", own_folder, TODAY);
 	struct request_log *l = open_log(false, 4096);
 	assert_true(give(l, querylog_rig_batch(&rig, 20)));
 	await(l, 20, 0);
@@ -338,10 +336,10 @@ TEST_WITH(test_other_files_stay, setup, teardown)
 		"requests-2001-01-01.log.gz", "requests-2001-13-01.log", "requests-2001-01-01.txt"};
 	char path[128];
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, others[i]);
+		snprintf(path, sizeof(path), "%s/%s", own_folder, others[i]);
 		fclose(fopen(path, "w"));
 	}
-	snprintf(path, sizeof(path), "%s/requests-2026-11-15.jsonl", folder);
+	snprintf(path, sizeof(path), "%s/requests-2026-11-15.jsonl", own_folder);
 	fclose(fopen(path, "w"));
 	touch("requests-2026-11-16.log");
 	touch("requests-2026-11-17.log");
@@ -351,7 +349,7 @@ TEST_WITH(test_other_files_stay, setup, teardown)
 	request_log_close(l);
 	assert_int_equal(access(path, F_OK), -1);
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, others[i]);
+		snprintf(path, sizeof(path), "%s/%s", own_folder, others[i]);
 		assert_int_equal(access(path, F_OK), 0);
 	}
 	char *text = file_of("requests-2026-11-18.jsonl");
@@ -388,8 +386,8 @@ TEST_WITH(test_a_day_has_a_bound, setup, teardown)
 TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 {
 	char path[128], moved[140];
-	snprintf(path, sizeof(path), "%s/gone/deeper", folder);
-	memmove(folder, path, sizeof(folder)); // its parent is not there
+	snprintf(path, sizeof(path), "%s/gone/deeper", own_folder);
+	memmove(own_folder, path, sizeof(own_folder)); // its parent is not there
 	struct request_log *l = open_log(false, 1 << 20);
 	struct sink_status s = {0};
 	for (unsigned i = 0; i < 4000 && !s.failing; i++) {
@@ -403,7 +401,7 @@ TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 	sink_thread_status(request_log_thread(l), &s);
 	assert_true(s.retry_in_ms < wait_ms); // it does not stand still
 	assert_false(give(l, querylog_rig_batch(&rig, 1)));
-	snprintf(moved, sizeof(moved), "%s", folder);
+	snprintf(moved, sizeof(moved), "%s", own_folder);
 	*strrchr(moved, '/') = '\0';
 	assert_int_equal(mkdir(moved, 0700), 0);
 	for (unsigned i = 0; i < 4000 && s.failing; i++) {
@@ -414,6 +412,6 @@ TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 	assert_true(give(l, querylog_rig_batch(&rig, 1)));
 	await(l, 1, 0);
 	request_log_close(l);
-	*strrchr(folder, '/') = '\0';
-	*strrchr(folder, '/') = '\0';
+	*strrchr(own_folder, '/') = '\0';
+	*strrchr(own_folder, '/') = '\0';
 }

@@ -3,11 +3,7 @@
 
 #include "controlplane/querylog/sinks/rule_hits.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
-
-static struct querylog_text text(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
+#include "tests/unit/cp/querylog/querylog_rig.h"
 
 static void source_add(struct rule_builder *b, const char *title, const char *names)
 {
@@ -44,8 +40,8 @@ TEST(test_rules)
 	fixture_finish(b, &image);
 	assert_int_equal(rule_reader_init(&r, image.base, image.size, true, why), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct querylog_row row = {.qname = text(cases[i].name),
-			.list = text(cases[i].list),
+		const struct querylog_row row = {.qname = querylog_rig_text(cases[i].name),
+			.list = querylog_rig_text(cases[i].list),
 			.qtype = 1,
 			.is_blocked = true};
 		const size_t len = rule_hits_text(&r, &row, out);
@@ -61,11 +57,11 @@ TEST(test_lists)
 {
 	static struct rule_hits h;
 	char title[16];
-	struct querylog_text ads = text("ads");
+	struct querylog_text ads = querylog_rig_text("ads");
 	rule_hits_add(&h, &ads, 3);
 	for (unsigned i = 0; i < 2 * RULE_HIT_LISTS; i++) {
 		snprintf(title, sizeof(title), "list-%u", i);
-		struct querylog_text t = text(title);
+		struct querylog_text t = querylog_rig_text(title);
 		rule_hits_add(&h, &t, 1);
 	}
 	rule_hits_add(&h, &ads, 4);

@@ -14,23 +14,16 @@ static struct querylog_sink sink;
 static char out[TAIL_BUFFER_MAX + 1];
 static uint64_t missed;
 
-static struct querylog_text text(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
-
 static bool by_answer; // blocked, for what its answer led to
 
 static struct querylog_row row_of(const char *name)
 {
-	return (struct querylog_row){.qname = text(name),
-		.client = text("192.0.2.1"),
-		.client_name = text("phone"),
-		.group = text("children"),
-		.verdict = text(by_answer ? "blocked_answer" : "hit"),
+	return (struct querylog_row){.qname = querylog_rig_text(name),
+		.client = querylog_rig_text("192.0.2.1"),
+		.client_name = querylog_rig_text("phone"),
+		.group = querylog_rig_text("children"),
+		.verdict = querylog_rig_text(by_answer ? "blocked_answer" : "hit"),
 		.is_blocked = by_answer,
-		.list = text(""),
-		.upstream = text(""),
 		.validation = QUERYLOG_INSECURE,
 		.weight = 1};
 }

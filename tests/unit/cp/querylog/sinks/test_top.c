@@ -13,20 +13,11 @@ static struct querylog_sink sink;
 static struct top_report report;
 static const uint64_t start_ms = 1000000;
 
-static struct querylog_text text(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
-
 static struct querylog_row row_of(const char *name, const char *client, uint64_t weight)
 {
-	return (struct querylog_row){.qname = text(name),
-		.client = text(client),
-		.client_name = text(""),
-		.group = text(""),
-		.verdict = text("hit"),
-		.list = text(""),
-		.upstream = text(""),
+	return (struct querylog_row){.qname = querylog_rig_text(name),
+		.client = querylog_rig_text(client),
+		.verdict = querylog_rig_text("hit"),
 		.weight = weight,
 		.is_answered = true};
 }
@@ -67,7 +58,7 @@ TEST_WITH(test_kinds, setup, teardown)
 	give(&row);
 	row = row_of("ads.example.", "192.0.2.2", 3);
 	row.is_blocked = true;
-	row.list = text("ads");
+	row.list = querylog_rig_text("ads");
 	row.tier = QUERYLOG_TIER_RULES;
 	row.rcode = DNS_RCODE_NXDOMAIN; // as blocked names can be answered: counted as blocked
 	give(&row);

@@ -63,20 +63,14 @@ static struct webhook *open_one(void)
 	return w;
 }
 
-static const struct querylog_text none = {"", 0};
-
 static struct querylog_row row_of(const char *name, bool blocked, unsigned rcode)
 {
 	return (struct querylog_row){.time_us = 1795000000000000,
 		.weight = 2,
 		.qname = {name, (uint16_t)strlen(name)},
 		.client = {"192.0.2.7", 9},
-		.client_name = none,
-		.group = none,
-		.verdict = blocked ? (struct querylog_text){"blocked", 7}
-				   : (struct querylog_text){"resolved", 8},
-		.list = blocked ? (struct querylog_text){"ads", 3} : none,
-		.upstream = none,
+		.verdict = querylog_rig_text(blocked ? "blocked" : "resolved"),
+		.list = querylog_rig_text(blocked ? "ads" : ""),
 		.qtype = 1,
 		.qclass = 1,
 		.rcode = (uint16_t)rcode,

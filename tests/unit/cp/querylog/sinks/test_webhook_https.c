@@ -25,19 +25,14 @@ static int stop(void **)
 	return 0;
 }
 
-static const struct querylog_text none = {"", 0};
-
 static void give_blocked(struct webhook *w)
 {
 	const struct querylog_row row = {.time_us = 1795000000000000,
 		.weight = 1,
 		.qname = {"ads.example", 11},
 		.client = {"192.0.2.7", 9},
-		.client_name = none,
-		.group = none,
 		.verdict = {"blocked", 7},
 		.list = {"ads", 3},
-		.upstream = none,
 		.qtype = 1,
 		.qclass = 1,
 		.ede = QUERYLOG_NO_EDE,

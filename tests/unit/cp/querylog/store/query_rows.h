@@ -6,14 +6,9 @@
 
 #include "controlplane/querylog/store/query_file.h"
 #include "controlplane/querylog/store/query_folder.h"
+#include "tests/unit/cp/querylog/querylog_rig.h"
 
-#include <string.h>
 #include <time.h>
-
-static inline struct querylog_text query_rows_text(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
 
 static inline struct querylog_row query_rows_row(int64_t hour, unsigned i)
 {
@@ -21,13 +16,13 @@ static inline struct querylog_row query_rows_row(int64_t hour, unsigned i)
 		"a\\\"\\000\\255.example.", "=cmd|x.example.", "other.test."};
 	return (struct querylog_row){.time_us = (uint64_t)(hour * INT64_C(3600000000)) + 1 + i,
 		.weight = 1,
-		.qname = query_rows_text(names[i]),
-		.client = query_rows_text(i == 1 ? "fd53::1" : "198.18.0.2"),
-		.client_name = query_rows_text("<b>\"Ann's\"</b>"),
-		.group = query_rows_text(""),
-		.verdict = query_rows_text("hit"),
-		.list = query_rows_text(""),
-		.upstream = query_rows_text(""),
+		.qname = querylog_rig_text(names[i]),
+		.client = querylog_rig_text(i == 1 ? "fd53::1" : "198.18.0.2"),
+		.client_name = querylog_rig_text("<b>\"Ann's\"</b>"),
+		.group = querylog_rig_text(""),
+		.verdict = querylog_rig_text("hit"),
+		.list = querylog_rig_text(""),
+		.upstream = querylog_rig_text(""),
 		.qtype = i == 2 ? 65280 : 28,
 		.ede = QUERYLOG_NO_EDE,
 		.tier = QUERYLOG_TIER_L0,

@@ -10,24 +10,11 @@
 
 enum { HOUR = 472222, NAMES = 3000 };
 
-static char folder[64];
-
-static int setup(void **)
-{
-	snprintf(folder, sizeof(folder), "/tmp/weir-absent-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
-
 static struct query_file *file_open(void)
 {
 	struct query_file *f;
 	char path[PATH_MAX];
-	assert_int_equal(query_folder_path(folder, HOUR, 1, path), 0);
+	assert_int_equal(query_folder_path(own_folder, HOUR, 1, path), 0);
 	assert_int_equal(query_file_new(&f), 0);
 	assert_int_equal(query_file_open(f, path, HOUR), 0);
 	return f;
@@ -37,9 +24,9 @@ static void row_put(struct query_file *f, unsigned i, const char *name, const ch
 {
 	struct querylog_row row = query_rows_row(HOUR, 0);
 	row.time_us += i;
-	row.qname = query_rows_text(name);
-	row.client = query_rows_text(client);
-	row.client_name = query_rows_text("Ann's Laptop");
+	row.qname = querylog_rig_text(name);
+	row.client = querylog_rig_text(client);
+	row.client_name = querylog_rig_text("Ann's Laptop");
 	assert_int_equal(query_file_put(f, "box", &row, 1), 0);
 }
 
@@ -56,7 +43,7 @@ static struct query_outcome search(const char *name, const char *client, unsigne
 	snprintf(f.name, sizeof(f.name), "%s", name);
 	snprintf(f.client, sizeof(f.client), "%s", client);
 	*found = 0;
-	assert_int_equal(query_search(folder, &f, &stop, on_found, found, &end), 0);
+	assert_int_equal(query_search(own_folder, &f, &stop, on_found, found, &end), 0);
 	assert_true(end.complete);
 	return end;
 }
@@ -78,7 +65,8 @@ static void lacks(const char *name, const char *client)
 	assert_int_equal(end.looked_at, 0);
 }
 
-TEST_WITH(test_what_is_there_is_found_and_what_is_not_costs_nothing, setup, teardown)
+TEST_WITH(test_what_is_there_is_found_and_what_is_not_costs_nothing, own_folder_setup,
+	own_folder_teardown)
 {
 	struct query_file *f = file_open();
 	row_put(f, 0, "www.a\\.b.Example.", "192.0.2.7");
@@ -103,7 +91,7 @@ TEST_WITH(test_what_is_there_is_found_and_what_is_not_costs_nothing, setup, tear
 }
 
 // Opened again for more rows a file has no filter until it is closed.
-TEST_WITH(test_a_filter_is_never_older_than_the_rows, setup, teardown)
+TEST_WITH(test_a_filter_is_never_older_than_the_rows, own_folder_setup, own_folder_teardown)
 {
 	struct query_file *f = file_open();
 	row_put(f, 0, "first.test", "192.0.2.7");
@@ -121,7 +109,7 @@ TEST_WITH(test_a_filter_is_never_older_than_the_rows, setup, teardown)
 }
 
 // Of thousands of names none is missed, and few that are not there are looked for.
-TEST_WITH(test_many_names, setup, teardown)
+TEST_WITH(test_many_names, own_folder_setup, own_folder_teardown)
 {
 	char name[64];
 	unsigned found, in_vain = 0;

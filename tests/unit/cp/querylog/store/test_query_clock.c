@@ -10,23 +10,11 @@
 
 enum { FIRST_HOUR = 472222 };
 
-static char folder[64];
 static _Atomic int64_t now_s;
 
 static int64_t clock_s(void)
 {
 	return now_s;
-}
-
-static int setup(void **)
-{
-	snprintf(folder, sizeof(folder), "/tmp/weir-clock-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
 }
 
 // A row of that hour, by a clock that says the hour too; until it is in its file.
@@ -49,10 +37,10 @@ static void row_of_hour(struct query_store *s, struct querylog_rig *rig, int64_t
 }
 
 // All files were over their hours in one look.
-TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
+TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, own_folder_setup, own_folder_teardown)
 {
 	const struct query_store_settings settings = {
-		.folder = folder, .hours = 10, .max_bytes = 64 << 20, .unix_s = clock_s};
+		.folder = own_folder, .hours = 10, .max_bytes = 64 << 20, .unix_s = clock_s};
 	struct querylog_rig rig;
 	struct query_folder files;
 	struct query_store_status status;
@@ -74,7 +62,7 @@ TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 	assert_int_equal(status.dropped_files, 2);
 	assert_int_equal(status.clock_ahead_s, 0);
 	query_store_close(s);
-	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	assert_int_equal(files.count, 4);
 	assert_int_equal(files.file[0].hour, FIRST_HOUR + 2);
 	query_folder_free(&files);
@@ -96,16 +84,16 @@ static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 		.retention = {.has_looked = steady,
 			.offset_s = now_s - (int64_t)(mono_ms / 1000),
 			.since_ms = mono_ms - 2 * RETENTION_PROOF_S * UINT64_C(1000)}};
-	snprintf(s.folder, sizeof(s.folder), "%s", folder);
+	snprintf(s.folder, sizeof(s.folder), "%s", own_folder);
 	for (unsigned i = 0; i < ARRAY_LEN(hours); i++) {
-		assert_int_equal(query_folder_path(folder, FIRST_HOUR + hours[i], 1, path), 0);
+		assert_int_equal(query_folder_path(own_folder, FIRST_HOUR + hours[i], 1, path), 0);
 		FILE *f = fopen(path, "w");
 		assert_non_null(f);
 		assert_int_equal(ftruncate(fileno(f), 1000), 0);
 		fclose(f);
 	}
 	assert_int_equal(query_store_tidy(&s, 0), 0);
-	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	for (unsigned i = 0; i < files.count; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d",
 			(int)(files.file[i].hour - FIRST_HOUR));
@@ -117,7 +105,7 @@ static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 	query_folder_free(&files);
 }
 
-TEST_WITH(test_size_takes_the_future_first, setup, teardown)
+TEST_WITH(test_size_takes_the_future_first, own_folder_setup, own_folder_teardown)
 {
 	expect_left(true, 6000, " 0 1 2 3 100 101");
 	expect_left(true, 5000, " 0 1 2 3 101");
@@ -128,7 +116,7 @@ TEST_WITH(test_size_takes_the_future_first, setup, teardown)
 
 // A clock that has not run for a day yet may be wrong: the newest of its present stays all the
 // same.
-TEST_WITH(test_size_and_a_clock_that_is_not_steady, setup, teardown)
+TEST_WITH(test_size_and_a_clock_that_is_not_steady, own_folder_setup, own_folder_teardown)
 {
 	expect_left(false, 6000, " 0 1 2 3 100 101");
 	expect_left(false, 4000, " 2 3 100 101");

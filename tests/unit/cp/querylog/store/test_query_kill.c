@@ -55,17 +55,11 @@ int unlink(const char *path)
 	return (int)syscall(SYS_unlink, path);
 }
 
-static char folder[64], path[PATH_MAX];
+static char path[PATH_MAX];
 
-static int setup(void **)
+static int setup(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/weir-kill-XXXXXX");
-	return mkdtemp(folder) ? query_folder_path(folder, HOUR, 1, path) : -1;
-}
-
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
+	return own_folder_setup(state) || query_folder_path(own_folder, HOUR, 1, path);
 }
 
 // Adds to *committed what is safe from now on.
@@ -102,7 +96,7 @@ static uint64_t rows_found(void)
 	const _Atomic bool stop = false;
 	struct query_outcome end;
 	uint64_t rows = 0;
-	assert_int_equal(query_search(folder, &all, &stop, on_found, &rows, &end), 0);
+	assert_int_equal(query_search(own_folder, &all, &stop, on_found, &rows, &end), 0);
 	assert_true(end.complete);
 	assert_int_equal(end.unreadable, 0);
 	return rows;
@@ -142,14 +136,14 @@ TEST(test_killed_at_each_step)
 		assert_true(found == safe || (killed && found == safe + ROWS));
 		write_file(1, committed);
 		assert_int_equal(rows_found(), found + COMMITS * ROWS);
-		assert_int_equal(teardown(unit_state), 0);
+		assert_int_equal(own_folder_teardown(unit_state), 0);
 	}
 	assert_true(at > 30); // else the calls were not ours
 	munmap(shared, sizeof(uint64_t));
 }
 
 // The power goes and takes what the disk was not waited for: here all but the file itself.
-TEST_WITH(test_synced, setup, teardown)
+TEST_WITH(test_synced, setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_file *f;
@@ -168,10 +162,10 @@ TEST_WITH(test_synced, setup, teardown)
 	}
 	querylog_release(b);
 	assert_int_equal(rows_found(), 2 * ROWS);
-	snprintf(command, sizeof(command), "cp %s %s/kept", path, folder);
+	snprintf(command, sizeof(command), "cp %s %s/kept", path, own_folder);
 	assert_int_equal(system(command), 0);
 	query_file_close(f);
-	snprintf(command, sizeof(command), "mv %s/kept %s", folder, path);
+	snprintf(command, sizeof(command), "mv %s/kept %s", own_folder, path);
 	snprintf(wal, sizeof(wal), "%s-wal", path);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(access(wal, F_OK), -1);
@@ -181,7 +175,7 @@ TEST_WITH(test_synced, setup, teardown)
 }
 
 // A search keeps a checkpoint from what was committed after it began: the disk has it nevertheless.
-TEST_WITH(test_sync_beside_a_search, setup, teardown)
+TEST_WITH(test_sync_beside_a_search, setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_file *f;

@@ -17,27 +17,14 @@
 enum { RIG_HOUR = 472222 }; // 2023-11-14T22, where the rig's clock begins
 #define RIG_HOUR_US (RIG_HOUR * INT64_C(3600000000))
 
-static char folder[64];
-
 static int64_t rig_unix_s(void)
 {
 	return INT64_C(1700000000);
 }
 
-static int setup(void **)
-{
-	snprintf(folder, sizeof(folder), "/tmp/weir-store-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
-
 static struct query_store *store_open(unsigned max_rate, uint64_t max_bytes)
 {
-	const struct query_store_settings settings = {.folder = folder,
+	const struct query_store_settings settings = {.folder = own_folder,
 		.hours = 10,
 		.max_bytes = max_bytes,
 		.max_rate = max_rate,
@@ -101,28 +88,23 @@ static void search_all(struct query_filter f, struct sum *out, struct query_outc
 	out->newest_first = f.newest_first;
 	do {
 		char text[QUERY_PLACE_MAX];
-		assert_int_equal(query_search(folder, &f, &stop, on_found, out, end), 0);
+		assert_int_equal(query_search(own_folder, &f, &stop, on_found, out, end), 0);
 		query_place_print(&end->place, text);
 		assert_true(end->complete || query_place_parse(text, &f.after));
 	} while (!end->complete);
-}
-
-static struct querylog_text text_of(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
 }
 
 static struct querylog_row plain_row(int64_t time_us, const char *name, const char *client)
 {
 	return (struct querylog_row){.time_us = (uint64_t)time_us,
 		.weight = 1,
-		.qname = text_of(name),
-		.client = text_of(client),
-		.client_name = text_of("laptop"),
-		.group = text_of("children"),
-		.verdict = text_of("blocked_answer"),
-		.list = text_of("ads"),
-		.upstream = text_of("192.0.2.53"),
+		.qname = querylog_rig_text(name),
+		.client = querylog_rig_text(client),
+		.client_name = querylog_rig_text("laptop"),
+		.group = querylog_rig_text("children"),
+		.verdict = querylog_rig_text("blocked_answer"),
+		.list = querylog_rig_text("ads"),
+		.upstream = querylog_rig_text("192.0.2.53"),
 		.dataplane_us = 7,
 		.total_us = 4000000000,
 		.qtype = 65535,
@@ -140,7 +122,7 @@ static struct querylog_row plain_row(int64_t time_us, const char *name, const ch
 		.is_blocked = true};
 }
 
-TEST_WITH(test_every_column_comes_back, setup, teardown)
+TEST_WITH(test_every_column_comes_back, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct sum sum;
@@ -181,7 +163,7 @@ TEST_WITH(test_every_column_comes_back, setup, teardown)
 	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_all_rows_in_both_directions, setup, teardown)
+TEST_WITH(test_all_rows_in_both_directions, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
@@ -216,7 +198,7 @@ TEST_WITH(test_all_rows_in_both_directions, setup, teardown)
 	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_filters, setup, teardown)
+TEST_WITH(test_filters, own_folder_setup, own_folder_teardown)
 {
 	static const struct {
 		const char *name, *client, *verdict;
@@ -263,7 +245,7 @@ TEST_WITH(test_filters, setup, teardown)
 	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, setup, teardown)
+TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_folder files;
@@ -277,7 +259,7 @@ TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, setup, teardown)
 		give(s, querylog_rig_row(&rig, &row));
 	}
 	query_store_close(s);
-	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	assert_int_equal(files.count, 11);
 	assert_int_equal(files.file[0].hour, RIG_HOUR - 10);
 	query_folder_free(&files);
@@ -288,7 +270,7 @@ TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, setup, teardown)
 	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
+TEST_WITH(test_bytes_are_bounded_within_an_hour_too, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_folder files;
@@ -297,7 +279,7 @@ TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
 	for (unsigned i = 0; i < 40; i++)
 		give(s, querylog_rig_batch(&rig, 2048));
 	query_store_close(s);
-	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	assert_true(files.count > 1);
 	uint64_t newest = files.file[files.count - 1].bytes;
 	assert_true(files.bytes - newest <= 1 << 20);
@@ -306,7 +288,7 @@ TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
 	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_sums_stay_when_rows_do_not, setup, teardown)
+TEST_WITH(test_sums_stay_when_rows_do_not, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct sum sum;
@@ -327,7 +309,7 @@ TEST_WITH(test_sums_stay_when_rows_do_not, setup, teardown)
 }
 
 // Killed in the middle of its writing: what was committed is there and the file is sound.
-TEST_WITH(test_kill, setup, teardown)
+TEST_WITH(test_kill, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
@@ -387,14 +369,14 @@ static void damage(const char *path)
 }
 
 // A damaged file is left alone, its hour goes on in another part, and searches pass it over.
-TEST_WITH(test_damaged_file, setup, teardown)
+TEST_WITH(test_damaged_file, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
 	struct sum sum;
 	struct query_outcome end;
 	char path[PATH_MAX];
-	assert_int_equal(query_folder_path(folder, RIG_HOUR, 1, path), 0);
+	assert_int_equal(query_folder_path(own_folder, RIG_HOUR, 1, path), 0);
 	damage(path);
 	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
@@ -421,14 +403,14 @@ TEST_WITH(test_damaged_file, setup, teardown)
 }
 
 // A folder that cannot be used is said, keeps nobody waiting, and used as soon as it can be.
-TEST_WITH(test_folder_that_comes_later, setup, teardown)
+TEST_WITH(test_folder_that_comes_later, own_folder_setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_store_status st;
-	char real[sizeof(folder)], command[128];
-	strcpy(real, folder);
-	assert_int_equal(rmdir(folder), 0);
-	damage(folder); // a file where the folder should be
+	char real[sizeof(own_folder)], command[128];
+	strcpy(real, own_folder);
+	assert_int_equal(rmdir(own_folder), 0);
+	damage(own_folder); // a file where the folder should be
 	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
 	give(s, querylog_rig_batch(&rig, 10));
@@ -458,7 +440,7 @@ TEST_WITH(test_folder_that_comes_later, setup, teardown)
 	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_foreign_files_are_left_alone, setup, teardown)
+TEST_WITH(test_foreign_files_are_left_alone, own_folder_setup, own_folder_teardown)
 {
 	static const char *const names[] = {"queries-20231114T22-1.sqlite",
 		"queries-20231314T22-001.sqlite", "queries-20231114T22-001.sqlite.bak", "notes.txt",
@@ -466,10 +448,10 @@ TEST_WITH(test_foreign_files_are_left_alone, setup, teardown)
 	struct query_folder files;
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
 		char path[256];
-		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", own_folder, names[i]);
 		damage(path);
 	}
-	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	assert_int_equal(files.count, 0);
 	query_folder_free(&files);
 }

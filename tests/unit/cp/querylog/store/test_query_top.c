@@ -9,7 +9,6 @@
 
 enum { HOUR = 472222, HOURS = 3, NAMES = 40, ROWS = 2000 };
 
-static char folder[64];
 static uint64_t asked[HOURS][NAMES], blocked[HOURS][NAMES], of_client[2];
 
 static const char *client_of(unsigned i)
@@ -30,11 +29,11 @@ static void row_put(struct query_file *f, unsigned h, unsigned i)
 	struct querylog_row row = query_rows_row(HOUR + h, 0);
 	row.time_us += i * 1000;
 	row.weight = 1 + i % 4;
-	row.qname = query_rows_text(name);
-	row.client = query_rows_text(client_of(i));
+	row.qname = querylog_rig_text(name);
+	row.client = querylog_rig_text(client_of(i));
 	row.client_version = i % 3 ? 4 : 6;
 	row.is_blocked = is_blocked(n);
-	row.list = query_rows_text(is_blocked(n) ? "ads" : "");
+	row.list = querylog_rig_text(is_blocked(n) ? "ads" : "");
 	row.rcode = is_blocked(n) || n % 5 == 3 ? 3 : 0;
 	assert_int_equal(query_file_put(f, "box", &row, row.weight), 0);
 	asked[h][n] += row.weight;
@@ -42,15 +41,14 @@ static void row_put(struct query_file *f, unsigned h, unsigned i)
 	of_client[i % 3 != 0] += row.weight;
 }
 
-static int setup(void **)
+static int setup(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/weir-top-XXXXXX");
-	if (!mkdtemp(folder))
+	if (own_folder_setup(state))
 		return -1;
 	for (unsigned h = 0; h < HOURS; h++) {
 		struct query_file *f;
 		char path[PATH_MAX];
-		assert_int_equal(query_folder_path(folder, HOUR + h, 1, path), 0);
+		assert_int_equal(query_folder_path(own_folder, HOUR + h, 1, path), 0);
 		assert_int_equal(query_file_new(&f), 0);
 		assert_int_equal(query_file_open(f, path, HOUR + h), 0);
 		for (unsigned i = 0; i < ROWS; i++)
@@ -61,11 +59,6 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
-
 static struct query_top_report *find(const char *client, unsigned from_hour, unsigned for_ms)
 {
 	const _Atomic bool stop = false;
@@ -74,7 +67,7 @@ static struct query_top_report *find(const char *client, unsigned from_hour, uns
 		.until_us = INT64_MAX,
 		.for_ms = for_ms};
 	snprintf(w.client, sizeof(w.client), "%s", client);
-	assert_int_equal(query_top_find(folder, &w, &stop, &r), 0);
+	assert_int_equal(query_top_find(own_folder, &w, &stop, &r), 0);
 	return r;
 }
 
@@ -209,4 +202,4 @@ TEST(test_bag_is_bounded)
 	query_bag_close(&b);
 }
 
-TEST_GROUP(setup, teardown)
+TEST_GROUP(setup, own_folder_teardown)

@@ -12,7 +12,7 @@
 
 enum { HOUR = 472222 };
 
-static char folder[64], path[PATH_MAX];
+static char path[PATH_MAX];
 
 // As it was, to the letter.
 static const char version_1[] =
@@ -58,7 +58,7 @@ static unsigned search_both(const char *verdict, const char *validation)
 	snprintf(f.validation, sizeof(f.validation), "%s", validation);
 	snprintf(f.verdict, sizeof(f.verdict), "%s", verdict);
 	seen.rows = 0;
-	assert_int_equal(query_search(folder, &f, &stop, on_found, NULL, &end), 0);
+	assert_int_equal(query_search(own_folder, &f, &stop, on_found, NULL, &end), 0);
 	assert_int_equal(end.unreadable, 0);
 	return seen.rows;
 }
@@ -86,11 +86,10 @@ static int64_t number_of(const char *sql)
 	return n;
 }
 
-static int setup(void **)
+static int setup(void **state)
 {
 	char middle[96];
-	snprintf(folder, sizeof(folder), "/tmp/weir-upgrade-XXXXXX");
-	if (!mkdtemp(folder) || query_folder_path(folder, HOUR, 1, path))
+	if (own_folder_setup(state) || query_folder_path(own_folder, HOUR, 1, path))
 		return -1;
 	sql_on_file(version_1);
 	snprintf(middle, sizeof(middle), "INSERT INTO file VALUES(%lld)",
@@ -99,12 +98,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
-
-TEST_WITH(test_read_as_it_is, setup, teardown)
+TEST_WITH(test_read_as_it_is, setup, own_folder_teardown)
 {
 	assert_int_equal(search(""), 1);
 	assert_string_equal(seen.name[0], "old.example.");
@@ -126,7 +120,7 @@ static void write_row(uint8_t validation)
 	query_file_free(f);
 }
 
-TEST_WITH(test_upgraded_by_its_writer, setup, teardown)
+TEST_WITH(test_upgraded_by_its_writer, setup, own_folder_teardown)
 {
 	write_row(QUERYLOG_SECURE);
 	write_row(QUERYLOG_INSECURE); // opened once more: upgraded once
@@ -144,7 +138,7 @@ TEST_WITH(test_upgraded_by_its_writer, setup, teardown)
 	assert_int_equal(number_of("SELECT count(*) FROM queries WHERE client = '192.0.2.7'"), 1);
 }
 
-TEST_WITH(test_a_later_version_is_refused, setup, teardown)
+TEST_WITH(test_a_later_version_is_refused, setup, own_folder_teardown)
 {
 	struct query_file *f;
 	sql_on_file("PRAGMA user_version=3");
