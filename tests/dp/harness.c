@@ -9,7 +9,6 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
-#include <arpa/inet.h>
 #include <sched.h>
 
 enum { RING_SIZE = 1024, POOL_SIZE = 2047, RINGS_UNITS = 32768 };

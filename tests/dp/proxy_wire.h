@@ -5,8 +5,6 @@
 
 #include "harness.h"
 
-#include <arpa/inet.h>
-
 enum { HEADER_MAX = 600, LOCAL = 0x20, PROXY = 0x21 };
 
 #define SIGNATURE     "\r\n\r\n\0\r\nQUIT\n"

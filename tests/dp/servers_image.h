@@ -6,7 +6,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
 #include <weir/hops.h>
 
 #define SOURCE4 "198.18.0.60"

@@ -13,11 +13,9 @@
 #include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
 
-#include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <weir/log.h>
 
 enum { MBUFS = 8191, DEADLINE_MS = 60000, NULL_FRAMES = 1000, FRAME_MAX = 2048 };

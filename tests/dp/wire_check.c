@@ -2,8 +2,6 @@
 #include "tests/unit/unit.h"
 #include "wire.h"
 
-#include <arpa/inet.h>
-
 // A name at `pos`, as text with its letter case; the position behind it.
 static size_t check_name(const uint8_t *dns, size_t len, size_t pos, char *text)
 {

@@ -2,8 +2,6 @@
 #include "tests/unit/unit.h"
 #include "wire.h"
 
-#include <arpa/inet.h>
-
 const uint8_t wire_client_mac[6] = {0x02, 0, 0, 0, 0, 0x22};
 const uint8_t wire_service_mac[6] = {0x02, 0, 0, 0, 0, 0x53};
 

@@ -9,8 +9,6 @@
 #include "controlplane/frontend/frontend.h"
 #include "two_rig.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <weir/log.h>
 
 enum { BOXES = 2, BATCH = 32, NAMES = 500, PATIENCE_MS = 60000 };

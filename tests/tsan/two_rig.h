@@ -12,7 +12,6 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/folder.h"
 
-#include <weir/bytes.h>
 #include <weir/dns_name.h>
 
 enum { TWO = 2, TWO_QUERY_MAX = 128 };

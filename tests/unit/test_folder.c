@@ -6,8 +6,6 @@
 #include "folder.h"
 #include "unit.h"
 
-#include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 struct made {

@@ -2,7 +2,7 @@
 #pragma once
 
 // cmocka and the headers that it wants before it, in its order, and those of the C library and of
-// weir that most tests use. Each unit test includes this, and none of them again.
+// weir that many tests use. Each unit test includes this, and none of them again.
 
 // clang-format off
 #include <setjmp.h>
@@ -11,11 +11,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>

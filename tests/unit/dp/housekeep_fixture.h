@@ -12,10 +12,6 @@
 
 #include <rte_eal.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/log_recent.h>
 

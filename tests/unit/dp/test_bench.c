@@ -5,10 +5,6 @@
 #include "tests/bench/dataplane/bench.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { FRAMES = 1000, PAIRS = 100 };
 
 static struct bench_slice slices[2 * PAIRS];

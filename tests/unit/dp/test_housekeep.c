@@ -3,11 +3,8 @@
 // Housekeeping over a real packet pool, with a control plane that this test plays. No ports.
 #include "housekeep_fixture.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <weir/shm_msg.h>
 
 enum { SUSPEND_MS = 3600000 };

@@ -5,8 +5,6 @@
 #include "dataplane/state/mbuf_owner.h"
 #include "housekeep_fixture.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <weir/stats_read.h>
 
 TEST_WITH(one_lost_buffer_is_noticed_within_seconds, setup, teardown)

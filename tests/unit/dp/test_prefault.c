@@ -4,13 +4,8 @@
 #include "dataplane/prefault.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <weir/os/sandbox.h>
 
 enum { PAGE = 4096, PAGES = 64 };

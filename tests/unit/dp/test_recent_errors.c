@@ -4,7 +4,6 @@
 #include "dataplane/housekeep.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/log_recent.h>
 
 static struct stats_errors out;

@@ -8,13 +8,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log.h>
 
 enum { DEADLINE_MS = 60000 };

@@ -2,7 +2,6 @@
 #define WEIR_HEAP_SITES
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
 #include <weir/heap_site.h>
 #include <weir/mem_account.h>
 

@@ -2,7 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/keyhash.h>
 
 // Published values of XXH3-64 with seed 0: they pin the function, since checksums of images on disk

@@ -4,8 +4,6 @@
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <weir/limit.h>
 
 enum { LOOK_MS = 10, WORKERS = 4 };

@@ -3,9 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/sender.h>
 
 enum { HEADER_MAX = 128, ANY = 20000 };

@@ -2,7 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/text.h>
 
 TEST(test_escapes)

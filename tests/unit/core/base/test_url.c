@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <string.h>
 #include <weir/url.h>
 
 static void shown(const char *text, const char *expected)

@@ -6,7 +6,6 @@
 #include "dns_rand.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
 #include <weir/dns_answer.h>
 
 struct dns_build {

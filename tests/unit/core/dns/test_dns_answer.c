@@ -3,8 +3,6 @@
 #include "dns_build.h"
 #include "dns_rand.h"
 
-#include <errno.h>
-
 static struct dns_build b;
 static struct dns_answer answer;
 static char printed[8192];

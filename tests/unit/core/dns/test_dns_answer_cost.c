@@ -7,10 +7,6 @@
 #include "dns_build.h"
 #include "dns_one_hash.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 static struct dns_build b;
 static struct dns_answer answer;
 

@@ -9,7 +9,6 @@
 #include "tests/unit/unit.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 enum { SUFFIXES = 4096, POINTER_TARGETS = 0x4000, NAMES = 60, DATA_MOST = 700, LETTERS = 4 };
 

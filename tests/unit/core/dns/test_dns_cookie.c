@@ -2,8 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <weir/bytes.h>
 #include <weir/dns_cookie.h>
 #include <weir/dns_reply.h>
 

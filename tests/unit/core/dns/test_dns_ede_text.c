@@ -3,7 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/dns_reply.h>
 
 // The checksum as RFC 1071 tells it, byte by byte.

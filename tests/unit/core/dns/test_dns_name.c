@@ -3,8 +3,6 @@
 #include "dns_rand.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <weir/ascii.h>
 #include <weir/dns_name.h>
 

@@ -2,8 +2,6 @@
 
 #include "dns_build.h"
 
-#include <errno.h>
-
 static struct dns_build b;
 static struct dns_answer answer;
 

@@ -4,7 +4,6 @@
 #include "dns_rand.h"
 #include "tests/unit/guard.h"
 
-#include <weir/bytes.h>
 #include <weir/csum.h>
 #include <weir/dns_proto.h>
 #include <weir/dns_reply.h>

@@ -4,8 +4,6 @@
 #include "dataplane/core/dns/dns_records.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static uint8_t msg[65535];
 static struct dns_records records;
 static struct wr w;

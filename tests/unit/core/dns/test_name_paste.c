@@ -2,8 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <string.h>
 #include <weir/attr.h>
 #include <weir/dns_name.h>
 

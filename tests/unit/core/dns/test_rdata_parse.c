@@ -8,8 +8,6 @@
 
 #include <ldns/ldns.h>
 
-#include <errno.h>
-#include <stdio.h>
 #include <weir/dns_name.h>
 #include <weir/rdata_parse.h>
 

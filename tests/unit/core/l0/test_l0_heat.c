@@ -3,7 +3,6 @@
 #include "l0_fixture.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
 #include <weir/shm_abi.h>
 
 enum { KEEP = 192, HOUR_MS = 3600000 }; // a window of 1 min, a sweep each 15 s

@@ -4,7 +4,6 @@
 #include "l0_fixture.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <weir/shm_abi.h>
 
 enum { WORKERS = 3, IDS = 64, NOW_MS = 1000, HARD_MS = 3600000, STEP_BUCKETS = 33, ROOM = 1 << 20 };

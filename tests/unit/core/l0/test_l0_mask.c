@@ -4,8 +4,6 @@
 
 #include "l0_check.h"
 
-#include <errno.h>
-
 // The mask comes, changes and goes, and all the rest stays: the stamp, the times, the answer.
 TEST(test_answer_policy)
 {

@@ -2,9 +2,7 @@
 
 #include "l0_check.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 
 // Long seeded runs of one writer, or of several on one table, against what a simple map says.
 

@@ -3,8 +3,6 @@
 #include "dataplane/core/l0/l0_state.h"
 #include "l0_check.h"
 
-#include <errno.h>
-
 static void fill(struct box *b, uint32_t n, uint64_t *seed)
 {
 	for (uint32_t id = 0; id < n; id++)

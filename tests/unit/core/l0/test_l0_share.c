@@ -4,8 +4,6 @@
 
 #include "l0_check.h"
 
-#include <errno.h>
-
 enum { NOW_MS = 1000, LONG_MS = 1 << 30 };
 
 // Shares follow each other without a gap, and each key's two buckets lie in its resolver's.

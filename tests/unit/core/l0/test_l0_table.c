@@ -6,8 +6,6 @@
 #include "l0_fixture.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-
 TEST(test_plan)
 {
 	uint64_t g[SHM_GEOMETRY_WORDS];

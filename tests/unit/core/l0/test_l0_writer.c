@@ -2,9 +2,6 @@
 
 #include "l0_check.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 static struct l0_view must_get(const struct box *b, uint32_t id, uint32_t *number)
 {
 	struct l0_view v = {0};

@@ -2,11 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/log_recent.h>
 

@@ -8,10 +8,6 @@
 
 #include <jansson.h>
 
-#include <pthread.h>
-#include <string.h>
-#include <time.h>
-
 static char line[LOG_JSON_MAX];
 
 static json_t *parse(const struct log_json *l)

@@ -2,9 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/log_recent.h>
 
 static struct log_recent kind[LOG_RECENT_MAX];

@@ -3,8 +3,6 @@
 
 #include "tests/unit/dp/config/config_text.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <weir/list_file.h>
 #include <weir/mem_plan.h>
 #include <weir/shm_region.h>

@@ -4,10 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <weir/mem_plan.h>
 
 static char root[64];

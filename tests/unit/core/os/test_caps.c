@@ -3,19 +3,10 @@
 // Capabilities of threads: what is dropped is gone, and a thread that keeps one is found.
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <linux/capability.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <weir/os/caps.h>
 
 static pthread_barrier_t made, checked;

@@ -6,14 +6,10 @@
 #include "dataplane/privilege_calls.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <linux/if_tun.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <weir/os/caps.h>
 
 static const struct sandbox_kind *const kinds[] = {&privilege_main, &privilege_worker,

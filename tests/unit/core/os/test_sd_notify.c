@@ -3,13 +3,7 @@
 // Messages for systemd, read from a socket of the test's own: a path and an abstract name.
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <weir/os/sd_notify.h>
 
 static int listen_at(const char *name)

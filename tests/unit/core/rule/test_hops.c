@@ -5,7 +5,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <weir/hops.h>
 #include <weir/shm_msg.h>
 

@@ -4,8 +4,6 @@
 
 #include "policy_world.h"
 
-#include <errno.h>
-
 // The first and last address of each prefix, their neighbours outside of it, and random ones.
 static void compare_near(const struct ip_address *p)
 {

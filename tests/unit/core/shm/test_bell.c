@@ -3,10 +3,6 @@
 // The bell, and what a hostile far end can make of it.
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <weir/bell.h>
 
 enum { RINGS = 5000, SECONDS = 60 };

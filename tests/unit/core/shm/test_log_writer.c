@@ -4,8 +4,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <weir/log_writer.h>
 #include <weir/shm_msg.h>
 

@@ -4,14 +4,8 @@
 
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <linux/mempolicy.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #include <weir/numa.h>
 
 static char dir[64];

@@ -7,11 +7,6 @@
 #include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <weir/shm_region.h>
 
 static struct shm_paths paths;

@@ -2,7 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <weir/shm_epoch.h>
 

@@ -6,12 +6,7 @@
 #include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 // Of the whole process; without anything that maps memory itself.
 static unsigned long mapped_pages(void)

@@ -3,15 +3,8 @@
 #include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <weir/shm_lost.h>
 #include <weir/shm_region.h>
 

@@ -5,14 +5,9 @@
 #include "ring_fixture.h"
 #include "ring_used.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 // Each index out of range: refused, counted, and both sides work again without a restart.
 TEST(test_scribbled_indices_heal)

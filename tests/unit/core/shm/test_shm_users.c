@@ -4,12 +4,7 @@
 // command that mends it. Each case is a process of another user.
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <weir/shm_region.h>
 
 enum { USER = 64001, GROUP = 64000 };

@@ -4,12 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/stats_out.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/stats_read.h>
 
 static char folder[FOLDER_MAX];

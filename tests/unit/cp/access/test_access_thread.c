@@ -8,8 +8,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <sys/stat.h>
-
 static char folder[FOLDER_MAX], path[FOLDER_MAX + 16], old[FOLDER_MAX + 16];
 static struct loop *service;
 static struct access_thread *t;

@@ -4,8 +4,6 @@
 #include "controlplane/access/lockout.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-
 static struct lockout l;
 
 static struct lockout_key v4(uint32_t address)

@@ -4,10 +4,6 @@
 #include "controlplane/api/api_listener.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <weir/os/caps.h>
 
 static struct ip_address prefixes[3][API_LISTENER_ALLOW_MAX];

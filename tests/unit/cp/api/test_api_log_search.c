@@ -5,9 +5,6 @@
 #include "tests/unit/cp/http/api_rig.h"
 #include "tests/unit/cp/querylog/store/query_rows.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 static struct query_store *store;
 static struct config_client clients[] = {{.name = (char[]){"tv"}}, {.name = (char[]){"phone"}}};
 static struct config_group groups[] = {{.name = (char[]){"kids"}}};

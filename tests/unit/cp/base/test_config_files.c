@@ -5,10 +5,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 enum { SETTLED_S = FILE_SEEN_SETTLED_S + 8 };
 
 static char folder[FOLDER_MAX], path[CONFIG_FILES][FOLDER_MAX + 11];

@@ -6,10 +6,7 @@
 #include "tests/unit/dp/config/net_segment.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
-#include <stdio.h>
-#include <string.h>
 
 static struct frontend_neighbours table;
 

@@ -7,9 +7,6 @@
 #include "controlplane/l1/redis_wire.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 TEST(the_oldest_is_known_whoever_leaves)
 {
 	struct age_list l = {0};

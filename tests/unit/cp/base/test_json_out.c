@@ -3,8 +3,6 @@
 #include "controlplane/base/json_out.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-
 TEST(test_document)
 {
 	struct json_out *o = json_out_new();

@@ -7,14 +7,7 @@
 #include "controlplane/upstream/upstream_socket.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <math.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/attr.h>
 
 static struct local_ports parsed(const char *text)

@@ -5,8 +5,6 @@
 
 #include <event2/event.h>
 
-#include <weir/clock.h>
-
 enum { PARTS = 3, PATIENCE_MS = 20000 };
 
 static struct loop *loop;

@@ -3,7 +3,6 @@
 #include "controlplane/base/rdata_text.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/attr.h>
 
 // A message with the question "a.example. A" and one record of that name (compressed).

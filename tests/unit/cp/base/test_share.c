@@ -3,8 +3,6 @@
 #include "controlplane/base/share.h"
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
-
 enum { THREADS = 4, ROUNDS = 200000, BOUND = 64 };
 
 TEST(one_thread_has_all)

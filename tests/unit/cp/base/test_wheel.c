@@ -4,9 +4,6 @@
 
 #include <event2/event.h>
 
-#include <string.h>
-#include <weir/clock.h>
-
 enum { TIMERS = 300, LAP_MS = WHEEL_TICK_MS * WHEEL_SLOTS };
 
 struct ringing {

@@ -3,9 +3,6 @@
 #include "controlplane/bounds/bound_log.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct bound_log l;
 static struct bound_top top;
 static uint64_t now_ms = 1000;

@@ -5,11 +5,7 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
 #include <weir/config.h>
 
 enum ptr_mode { PTR_NAME, PTR_NXDOMAIN, PTR_SERVFAIL, PTR_SILENT, PTR_FORGED };

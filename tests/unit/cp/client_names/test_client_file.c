@@ -5,8 +5,6 @@
 #include "controlplane/client_names/client_file.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-
 static struct client_book *book;
 static struct client_entry found;
 static struct client_file_counts counts;

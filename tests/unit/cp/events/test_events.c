@@ -4,8 +4,6 @@
 #include "controlplane/events/events.h"
 #include "tests/unit/unit.h"
 
-#include <time.h>
-
 static struct events *events;
 static uint64_t missed;
 

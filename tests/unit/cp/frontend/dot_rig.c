@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dot_rig.h"
 
-#include <poll.h>
-#include <sys/socket.h>
-
 struct tls_server *dot_certificate(enum tls_rig_kind kind)
 {
 	struct tls_rig_files files;

@@ -2,9 +2,6 @@
 // Clients of tcp_rig.h's server.
 #include "tcp_rig.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <weir/dns_proto.h>
 
 enum { ORDER_AT = DNS_HEADER_LEN };

@@ -4,8 +4,6 @@
 #include "controlplane/frontend/frontend_internal.h"
 #include "frontend_rig.h"
 
-#include <arpa/inet.h>
-
 enum { RATE = 5, BURST_S = 2 };
 
 static struct ip_address prefix(const char *text)

@@ -5,7 +5,6 @@
 #include "dot_rig.h"
 #include "tests/unit/cp/tls/tls_client.h"
 
-#include <sys/socket.h>
 #include <weir/dns_proto.h>
 
 enum { MANY = 900, PADDED = 468 };

@@ -4,10 +4,6 @@
 #include "controlplane/frontend/frontend_socket.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-
 enum { CLIENTS = 64, WAIT_MS = 20000 };
 
 static struct frontend_sockets sockets;

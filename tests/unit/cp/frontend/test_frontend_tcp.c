@@ -3,8 +3,6 @@
 
 #include "tcp_rig.h"
 
-#include <sys/socket.h>
-
 enum { MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_BYTES = 1 << 18 };
 
 static uint8_t reply[TCP_MESSAGE_MAX];

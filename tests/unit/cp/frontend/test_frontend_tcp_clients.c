@@ -4,8 +4,6 @@
 #include "controlplane/frontend/frontend_tcp_clients.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-
 enum { MANY = 20000, JOINED_MAX = 16 };
 
 static struct frontend_tcp_shared *shared;

@@ -4,9 +4,6 @@
 
 #include "dot_rig.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 enum { HEADER = 28, BALANCER = 10, LOCAL = 0x20, PROXY = 0x21 };
 
 static const uint8_t signature[] = "\r\n\r\n\0\r\nQUIT\n";

@@ -3,9 +3,6 @@
 
 #include "tcp_rig.h"
 
-#include <poll.h>
-#include <sys/socket.h>
-
 // MANY: two descriptors each. A tick of 4 ms has turns for 32 of them.
 enum { MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };
 

@@ -7,10 +7,6 @@
 #include "frontend_rig.h"
 #include "tests/unit/dp/config/net_segment.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 static struct frontend_udp *sockets;
 static uint16_t port;
 static int client_fd;

@@ -8,9 +8,6 @@
 #include "http_client.h"
 #include "tests/unit/folder.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 enum { STREAM_WAIT_MS = 20000 };
 
 static char api_folder[FOLDER_MAX];

@@ -4,8 +4,6 @@
 #include "tests/source_root.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/wait.h>
 
 enum { START_MS = 30000, LINE_MAX_BYTES = 8192 };

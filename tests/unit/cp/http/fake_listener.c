@@ -3,10 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 enum { LOOK_MS = 5 };
 
 int loopback_listen(uint16_t *port)

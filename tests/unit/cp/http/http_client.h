@@ -5,8 +5,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <weir/config_tools.h> // before `path`, which its parameters would shadow
 

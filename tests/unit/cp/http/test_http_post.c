@@ -4,8 +4,6 @@
 #include "fake_post.h"
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
-
 enum { PATIENCE_MS = 60000 }; // for what takes none on a machine with nothing else to do
 
 static struct fake_post server;

@@ -6,11 +6,6 @@
 #include "fake_listener.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-
 enum { RATE = 5, SOURCE_RATE = 3, TRIES = 20, WAIT_MS = 20000 };
 
 static struct loop *loop;

@@ -6,9 +6,6 @@
 #include "controlplane/querylog/watch.h"
 #include "controlplane/shm/publish.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 enum { ROUNDS = 20 };
 
 static struct shm_paths paths;

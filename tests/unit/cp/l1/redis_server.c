@@ -4,13 +4,8 @@
 #include "tests/unit/cp/http/fake_listener.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 

@@ -3,8 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <time.h>
-
 enum { NODES = REDIS_TRIO_NODES };
 
 struct redis_server redis_trio[NODES];

@@ -7,7 +7,6 @@
 #include "tests/unit/unit.h"
 
 #include <sys/syscall.h>
-#include <time.h>
 
 static struct l1_sweep *sweep;
 static bool in_1970; // the wall clock has not been set yet

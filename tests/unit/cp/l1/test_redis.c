@@ -5,8 +5,6 @@
 #include "redis_rig.h"
 #include "tests/unit/unit.h"
 
-#include <signal.h>
-
 static struct redis_server server;
 static struct redis_rig rig;
 

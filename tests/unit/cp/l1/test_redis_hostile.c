@@ -12,11 +12,7 @@
 
 #include <event2/event.h>
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <malloc.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 enum { PEERS_MAX = 64 };
 

@@ -4,10 +4,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <weir/rdata_parse.h>
 
 static void add(struct list_rig *r, const char *format, ...) ATTR_PRINTF(2, 3);

@@ -6,10 +6,6 @@
 #include "controlplane/lists/rule_build.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 static inline struct keyhash_secret fixture_secret(void)
 {
 	struct keyhash_secret s;

@@ -5,7 +5,6 @@
 #include "rule_fixture.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/rule_image.h>
 
 static struct list_text text_of(const char *text)

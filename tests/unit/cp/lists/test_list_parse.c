@@ -6,9 +6,6 @@
 #include "list_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #define GOOD       LIST_REJECT_COUNT
 #define NO(reason) LIST_REJECT_##reason
 

@@ -5,9 +5,6 @@
 #include "list_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 static const struct list_options block = {0};
 
 static const char *const hosts_sample[] = {

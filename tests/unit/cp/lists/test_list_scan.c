@@ -5,8 +5,6 @@
 #include "controlplane/lists/list_name.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-
 // Both must say the same. Is it a name?
 static bool scan_twins(const char *text, size_t len)
 {

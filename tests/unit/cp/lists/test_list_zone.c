@@ -3,9 +3,6 @@
 #include "list_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #define GOOD       LIST_REJECT_COUNT
 #define NO(reason) LIST_REJECT_##reason
 #define HEAD       "$TTL 60\n@ SOA localhost. root.localhost. 1 2 3 4 5\n  NS localhost.\n"

@@ -5,9 +5,6 @@
 #include "listgen.h"
 #include "rule_fixture.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 static const uint64_t everyone[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
 
 static void add_generated(struct rule_builder *b, uint64_t seed, unsigned count)

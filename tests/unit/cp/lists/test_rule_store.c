@@ -5,11 +5,7 @@
 #include "controlplane/lists/rule_store.h"
 #include "rule_fixture.h"
 
-#include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static char folder[64], path[96];
 

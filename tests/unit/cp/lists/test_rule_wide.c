@@ -5,8 +5,6 @@
 
 #include "rule_fixture.h"
 
-#include <stdio.h>
-
 static const uint64_t everyone[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
 
 static void add(struct rule_builder *b, enum rule_class rule_class, uint8_t covers, uint16_t type,

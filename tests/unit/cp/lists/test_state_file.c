@@ -2,11 +2,6 @@
 #include "controlplane/lists/state_file.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 static const char path[] = "state_file.test";
 
 static void write_good(void)

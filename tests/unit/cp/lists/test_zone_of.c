@@ -2,8 +2,6 @@
 #include "controlplane/lists/zone_of.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static void expect(const char *text, const char *zone, const char *suffix)
 {
 	struct dns_name name;

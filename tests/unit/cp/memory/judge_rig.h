@@ -7,9 +7,6 @@
 #include "controlplane/memory/memory_judge.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 enum { WARM = 120 }; // seconds before anything grows
 
 static struct memory_judge *judge;

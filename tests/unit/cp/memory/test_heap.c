@@ -5,13 +5,8 @@
 #include "controlplane/memory/heap.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/heap_site.h>
 
 static struct heap_stats stats;

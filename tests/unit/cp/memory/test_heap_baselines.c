@@ -7,11 +7,6 @@
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static char folder[] = "/tmp/weir-test-XXXXXX";
 static struct loop *service;

@@ -4,10 +4,6 @@
 #include "controlplane/memory/heap_meter.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { LARGE = 100000, SMALL = 3000 };
 
 static const enum heap_library library = HEAP_LIBRARY_unbound;

@@ -5,10 +5,6 @@
 #include "judge_box.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { DAYS = 10, MONTH = 30 };
 
 static struct memory_judge *judge;

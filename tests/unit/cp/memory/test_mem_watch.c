@@ -4,10 +4,6 @@
 #include "controlplane/memory/mem_watch.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <weir/clock.h>
-
 static struct loop *service;
 static struct wheel_timer check;
 static uint64_t deadline_ms;

@@ -6,10 +6,6 @@
 #include "tests/unit/cp/memory/sample_fill.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/mem_account.h>
 
 static struct stats_copy stats;

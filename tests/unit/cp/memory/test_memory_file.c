@@ -5,14 +5,6 @@
 #include "tests/unit/cp/memory/sample_fill.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 enum { LENGTH = 8 };
 
 static char folder[64], path[96];

@@ -3,8 +3,6 @@
 
 #include "judge_rig.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/heap_site.h>
 
 // For `seconds`, or until there is an alarm, `leak` a second; how long it took.

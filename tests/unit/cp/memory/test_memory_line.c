@@ -5,7 +5,6 @@
 #include "controlplane/memory/memory_meter.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/mem_account.h>
 
 enum { MIB = 1 << 20 };

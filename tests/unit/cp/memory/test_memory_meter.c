@@ -5,9 +5,6 @@
 #include "tests/unit/cp/memory/sample_fill.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct memory_meter *meter;
 static struct memory_report report;
 static uint64_t second;

@@ -2,10 +2,6 @@
 #include "controlplane/memory/process_sockets.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 static struct process_peers *peers;
 
 static void add(const char *kind, const char *peer, uint64_t unread)

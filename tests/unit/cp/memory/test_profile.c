@@ -6,13 +6,7 @@
 #include "controlplane/memory/stacks.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/heap_site.h>
 #include <weir/thread.h>
 

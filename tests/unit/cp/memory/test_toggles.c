@@ -4,10 +4,6 @@
 #include "controlplane/memory/toggles.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 static struct toggles toggles;
 static struct config config;
 

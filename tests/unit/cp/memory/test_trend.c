@@ -4,8 +4,6 @@
 #include "controlplane/memory/trend.h"
 #include "tests/unit/unit.h"
 
-#include <stdint.h>
-
 enum { N = 300, ROUNDS = 400 };
 
 static double x[N], y[N];

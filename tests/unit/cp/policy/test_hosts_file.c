@@ -4,8 +4,6 @@
 #include "controlplane/policy/hosts_file.h"
 #include "tests/unit/unit.h"
 
-#include <sys/stat.h>
-
 enum { TAKEN_MAX = 16 };
 
 static char path[64];

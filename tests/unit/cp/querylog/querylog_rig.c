@@ -3,8 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-
 static uint64_t draw(struct querylog_rig *rig)
 {
 	rig->seed ^= rig->seed << 13;

@@ -4,8 +4,6 @@
 #include "controlplane/querylog/querylog_names.h"
 #include "tests/unit/cp/resolver/resolver_rig.h"
 
-#include <pthread.h>
-
 static struct querylog *log_of_rig;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct row_watch_row last;

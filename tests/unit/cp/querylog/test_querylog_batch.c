@@ -6,7 +6,6 @@
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 TEST(test_pool_is_bounded_and_shrinks)

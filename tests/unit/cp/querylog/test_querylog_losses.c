@@ -8,7 +8,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <weir/log_recent.h>
 #include <weir/log_writer.h>

@@ -7,8 +7,6 @@
 #include "tests/unit/dp/config/net_segment.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-
 static struct querylog_rig rig;
 static struct querylog_macs macs;
 static struct querylog_hide hide;

@@ -5,10 +5,6 @@
 
 #include <event2/event.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 const uint8_t query[QUERY_LEN] = {ID >> 8, ID & 255, 1, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 2, 'A', 'b',
 	7, 'E', 'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 1, 0, 1};
 const uint8_t answer[ANSWER_LEN] = {0, 0, 0x84, 0x20, 0, 1, 0, 1, 0, 0, 0, 0, 2, 'a', 'b', 7, 'e',

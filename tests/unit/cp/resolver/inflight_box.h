@@ -7,8 +7,6 @@
 #include "controlplane/resolver/kept_query.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct kept_queries kept;
 
 static inline struct dns_query query_of(const char *text, uint16_t type)

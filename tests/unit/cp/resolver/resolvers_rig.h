@@ -8,8 +8,6 @@
 #include "controlplane/resolver/resolvers.h"
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
-
 enum { COUNT = 2, PATIENCE_MS = 20000 };
 
 struct part {

@@ -6,10 +6,6 @@
 
 #include "resolver_rig.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/dns_name.h>
 #include <weir/dns_proto.h>
 

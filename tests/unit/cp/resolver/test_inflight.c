@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "inflight_box.h"
 
-#include <stdio.h>
-#include <string.h>
-
 TEST(test_full_key_is_compared)
 {
 	struct inflight *f;

@@ -2,9 +2,6 @@
 // What a zone, a suffix or a client may have of the questions and the waiters.
 #include "inflight_box.h"
 
-#include <stdio.h>
-#include <string.h>
-
 // Adds questions of the names until there is no room for one more; how many there was room for.
 static unsigned fill_of(
 	struct inflight *f, const char *below, uint64_t servers, unsigned most, enum bound *why)

@@ -6,7 +6,6 @@
 #include "tests/unit/core/l0/l0_fixture.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
 #include <weir/shm_abi.h>
 
 enum { ASKED_MAX = 512 };

@@ -9,8 +9,6 @@
 #include "tests/unit/core/l0/l0_fixture.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-
 enum {
 	NAMES = 100000,
 	PER_MS = 5, // 5,000 q/s

@@ -6,7 +6,6 @@
 #include "refresh_shipped.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
 #include <weir/l0_writer.h>
 
 static struct refresh_policy policy_of(const struct config_refresh *c, uint32_t cap_s)

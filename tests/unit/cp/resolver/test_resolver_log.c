@@ -9,11 +9,6 @@
 #include "controlplane/resolver/resolver_log.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 enum { ROWS = 8, CLIENT_MAX = 64, MESSAGE_MAX = 65535 };
 
 static struct {

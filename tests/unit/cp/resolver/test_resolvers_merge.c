@@ -3,9 +3,6 @@
 #include "controlplane/resolver/resolvers_merge.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct resolver_status sum, one;
 
 static int setup(void **)

@@ -9,7 +9,6 @@
 
 #include <event2/event.h>
 
-#include <fcntl.h>
 #include <weir/log.h>
 
 #define NEXT_HOP "02:00:00:00:00:02"

@@ -4,10 +4,7 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 struct fake_axfr primary;
 static struct fake_upstream dns;

@@ -3,10 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <weir/dns_name.h>
 
 enum { MESSAGE_MAX = 16384, POLICIES = 200 };

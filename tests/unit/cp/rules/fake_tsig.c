@@ -4,7 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <openssl/hmac.h>
-#include <time.h>
 #include <weir/dns_name.h>
 
 enum { DIGESTED_MAX = (1 << 20) + 4096 };

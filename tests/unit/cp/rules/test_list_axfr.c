@@ -3,10 +3,6 @@
 #include "axfr_rig.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <string.h>
-#include <weir/clock.h>
-
 TEST_WITH(test_a_zone_becomes_a_file, axfr_rig_start, axfr_rig_stop)
 {
 	assert_int_equal(fetch(FAKE_AXFR_GOOD), 0);

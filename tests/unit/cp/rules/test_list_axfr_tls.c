@@ -4,13 +4,6 @@
 #include "axfr_rig.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 static struct config_list_tls whom;
 
 // A server with this certificate; the list wants one for `name`, of `ca_file`.

@@ -4,12 +4,7 @@
 #include "controlplane/rules/list_diff.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static struct list_diff *diff;
 static char made[1 << 16];

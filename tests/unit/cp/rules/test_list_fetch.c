@@ -5,13 +5,7 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
-#include <weir/clock.h>
 
 static struct fake_http http;
 static struct fake_upstream dns;

@@ -4,12 +4,7 @@
 #include "axfr_rig.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static struct config_list_tls whom;
 

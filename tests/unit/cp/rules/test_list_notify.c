@@ -7,12 +7,6 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 static struct loop *loop;
 static struct list_notify *notify;
 static struct config_tsig_key key;

@@ -4,16 +4,8 @@
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 #include <weir/log.h>
 
 static struct fake_http http;

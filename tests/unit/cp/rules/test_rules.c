@@ -6,7 +6,6 @@
 #include "rules_rig.h"
 
 #include <malloc.h>
-#include <weir/clock.h>
 
 TEST_WITH(test_build, make_env, remove_env)
 {

@@ -4,8 +4,6 @@
 
 #include "rules_rig.h"
 
-#include <weir/clock.h>
-
 static struct rings_dp_page page; // of its only worker
 static _Atomic bool has_rings;
 

@@ -3,10 +3,6 @@
 #include "controlplane/shm/drop_list.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { MINUTE_MS = 60000 };
 
 static struct directory *dir;

@@ -5,13 +5,7 @@
 #include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/l0_writer.h>
 #include <weir/shm_lost.h>
 

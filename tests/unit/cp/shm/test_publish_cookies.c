@@ -4,11 +4,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/dns_cookie.h>
 
 enum { DAY_MS = 24 * 3600 * 1000, LEAST_MS = DAY_MS / 10 * 6, NOW_S = 1000 };

@@ -5,7 +5,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/log.h>
 
 static char dir[FOLDER_MAX];

@@ -4,9 +4,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <weir/log.h>
 
 static struct shm_paths paths;

@@ -5,7 +5,6 @@
 #include "tls_pair.h"
 
 #include <openssl/ssl.h>
-#include <sys/socket.h>
 
 TEST(test_a_good_server)
 {

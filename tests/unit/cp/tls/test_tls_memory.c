@@ -5,8 +5,6 @@
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 
-#include <sys/socket.h>
-
 enum { ALLOCATIONS_MAX = 2000, HANDSHAKES = 100 };
 
 // Of the accept; -ENOMEM is all that it may come to.

@@ -4,9 +4,6 @@
 #include "library_memory.h"
 #include "tls_accept.h"
 
-#include <sys/socket.h>
-#include <time.h>
-
 static void sees_certificate_for(const char *name, bool is_there)
 {
 	int of_client;

@@ -3,8 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <sys/socket.h>
-
 struct tls_accept t;
 
 struct tls_server *server_of(const enum tls_rig_kind *kind, unsigned count,

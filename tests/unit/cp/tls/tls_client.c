@@ -8,7 +8,6 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <time.h>
 
 enum { DAY_S = 86400, MANY = 33, CHAIN = 40, BETWEEN = 4, PATH_LEN = FOLDER_MAX + 16 };
 // Of alternative names. The certificate around them has 38 elements, their list is one more.

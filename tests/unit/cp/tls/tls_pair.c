@@ -3,9 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
 struct tls_pair t;
 
 const struct tls_target tls_pair_target = {

@@ -10,8 +10,6 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <signal.h>
-#include <sys/socket.h>
 
 enum {
 	DAY_S = 86400,

@@ -10,11 +10,6 @@
 
 #include <event2/event.h>
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
-
 // fake[0] and fake[1] are the bootstrap servers, fake[2] the server with the name. Its address is
 // 127.0.0.1, and its port that of the configuration.
 static struct config config;

@@ -3,9 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <signal.h>
-#include <stdio.h>
-
 struct fake_https https_server;
 
 void https_is(const char *name, const char *path)

@@ -13,11 +13,6 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/clock.h>
 #include <weir/csum.h>
 
 enum { SENT_MAX = 1200, WORKERS = 2 };

@@ -9,8 +9,6 @@
 
 #include <event2/event.h>
 
-#include <weir/clock.h>
-
 enum { MANY = 700 }; // more than half of UPSTREAM_SOCKETS_AHEAD
 
 static inline struct upstream_sockets_stats now(void)

@@ -5,14 +5,7 @@
 
 #include <event2/event.h>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/dns_answer.h>
 
 struct stream_rig rig;

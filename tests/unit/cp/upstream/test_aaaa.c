@@ -5,9 +5,6 @@
 #include "controlplane/upstream/aaaa.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/dns_answer.h>
 
 static uint8_t out[DNS_MESSAGE_MAX];

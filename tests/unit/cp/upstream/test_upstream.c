@@ -6,8 +6,6 @@
 
 #include <event2/event.h>
 
-#include <weir/clock.h>
-
 TEST_WITH(test_one_query_one_reply, rig_setup, rig_teardown)
 {
 	(void)unit_state;

@@ -8,9 +8,6 @@
 
 #include <event2/event.h>
 
-#include <string.h>
-#include <weir/clock.h>
-
 static void use_checks(enum upstream_check_mode mode)
 {
 	fx.config.check = mode;

@@ -5,9 +5,6 @@
 #include "controlplane/upstream/upstream_choose.h"
 #include "tests/unit/unit.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 enum { NOBODY = -1, SERVERS = 4 };
 
 struct known {

@@ -5,9 +5,6 @@
 #include "https_stream.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <weir/clock.h>
 #include <weir/mem_account.h>
 
 TEST_WITH(test_queries_share_a_connection, https_stream_setup, https_stream_teardown)

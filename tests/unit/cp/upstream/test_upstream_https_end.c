@@ -6,10 +6,6 @@
 #include "tests/unit/unit.h"
 
 #include <limits.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static bool are_sent(const void *queries)
 {

@@ -6,10 +6,7 @@
 
 #include <event2/event.h>
 
-#include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <weir/clock.h>
 
 static unsigned in_use(void)
 {

@@ -6,8 +6,6 @@
 #include "tests/unit/unit.h"
 #include "upstream_rig.h"
 
-#include <weir/clock.h>
-
 // Another set knows of it at once, and how quick it is.
 TEST_WITH(test_sets_share_what_they_learn, rig_setup, rig_teardown)
 {

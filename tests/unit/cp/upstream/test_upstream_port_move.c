@@ -4,7 +4,6 @@
 #include "port_rig.h"
 
 #include <sys/resource.h>
-#include <time.h>
 
 TEST_WITH(test_no_worker_takes_it, port_rig_setup, port_rig_teardown)
 {

@@ -9,9 +9,6 @@
 
 #include <event2/event.h>
 
-#include <stdio.h>
-#include <string.h>
-
 // fake[0] and, of three, fake[1] are servers; the last one is recursion.
 static void use_servers(unsigned count)
 {

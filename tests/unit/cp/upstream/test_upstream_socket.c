@@ -2,11 +2,6 @@
 // Sockets kept ready: who may use one again, and when it goes.
 #include "socket_rig.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 TEST_WITH(test_random_ports_used_again, rig_setup, rig_teardown)
 {
 	static bool seen[65536];

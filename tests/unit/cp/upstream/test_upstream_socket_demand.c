@@ -2,7 +2,6 @@
 // How many sockets are open: none at rest, one for each query, or enough to draw from.
 #include "socket_rig.h"
 
-#include <arpa/inet.h>
 #include <sys/resource.h>
 
 TEST_WITH(test_opened_ahead_in_steps, rig_setup, rig_teardown)

@@ -4,9 +4,6 @@
 #include "stream_rig.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-#include <unistd.h>
-
 TEST_WITH(test_a_connection_is_used_again, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;

@@ -8,14 +8,8 @@
 
 #include <event2/event.h>
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 enum { QUERIES = 4, QUESTION = 7 };
 

@@ -4,10 +4,6 @@
 #include "stream_rig.h"
 #include "tests/unit/unit.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 static int second_server(void)
 {
 	struct sockaddr_in sin;

@@ -6,7 +6,6 @@
 #include "tests/unit/unit.h"
 #include "upstream_rig.h"
 
-#include <string.h>
 #include <weir/dns_answer.h>
 
 static const uint8_t ipv4[4] = {192, 0, 2, 129}, ipv6[16] = {0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5};

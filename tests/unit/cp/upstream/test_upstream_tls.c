@@ -6,7 +6,6 @@
 
 #include <event2/event.h>
 
-#include <string.h>
 #include <weir/mem_account.h>
 
 TEST_WITH(test_queries_share_a_connection, tls_stream_setup, tls_stream_teardown)

@@ -4,8 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tls_stream.h"
 
-#include <string.h>
-
 static void refused(enum tls_rig_kind kind, enum tls_failure failure)
 {
 	server_is(kind);

@@ -4,9 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tls_stream.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 enum { CLEAR = 4 }; // connections that a server may have
 
 static void clear_until_now(void)

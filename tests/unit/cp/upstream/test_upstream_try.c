@@ -8,10 +8,6 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 TEST_WITH(test_drained, rig_setup, rig_teardown)
 {
 	char address[32];

@@ -6,9 +6,6 @@
 #include "controlplane/upstream/views.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <weir/dns_name.h>
 
 static struct loop *loop;

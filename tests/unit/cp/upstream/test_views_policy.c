@@ -6,7 +6,6 @@
 #include "controlplane/upstream/views.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/dns_name.h>
 
 enum { ZONES = 4 };

@@ -3,10 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-
 struct tls_stream conn[TLS_STREAM_CONNS];
 static struct ssl_ctx_st *context;
 

@@ -5,10 +5,7 @@
 
 #include <event2/event.h>
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <weir/clock.h>
 #include <weir/dns_answer.h>
 
 enum { FILES = 16384 };

@@ -6,10 +6,6 @@
 #include <event2/event.h>
 #include <ldns/ldns.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <time.h>
-
 enum { DAY_S = 86400, NAMES_MAX = 16 };
 
 static struct {

@@ -3,8 +3,6 @@
 
 #include "validator_rig.h"
 
-#include <arpa/inet.h>
-
 // As DNS64 does: two wait for the same answer, and the verdict of the first one leads to another
 // question while the library is about to tell the second one.
 TEST_WITH(test_asks_within_a_verdict, rig_setup, rig_teardown)

@@ -10,7 +10,6 @@
 #include "tests/unit/unit.h"
 
 #include <limits.h>
-#include <sys/stat.h>
 
 static char state[FOLDER_MAX], folder[FOLDER_MAX + 16];
 static char why[CONFIG_WHY_MAX];

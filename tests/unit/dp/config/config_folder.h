@@ -7,9 +7,6 @@
 #include "tests/unit/folder.h"
 
 #include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <weir/config/versions.h>
 
 static char folder[FOLDER_MAX], file[FOLDER_MAX + 16], state[FOLDER_MAX + 16];

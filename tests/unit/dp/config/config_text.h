@@ -5,11 +5,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/config.h>
 
 // "config: KEY: REASON (FILE:LINE:COL); TAIL" as "LINE:COL: KEY: REASON; TAIL", for tests to begin

@@ -8,7 +8,6 @@
 #include "tests/unit/unit.h"
 
 #include <sched.h>
-#include <stdio.h>
 
 static bool net_segment_is_there;
 

@@ -5,7 +5,6 @@
 #include "tests/source_root.h"
 
 #include <limits.h>
-#include <sys/stat.h>
 #include <weir/config_tools.h>
 
 static char folder[] = "/tmp/weir-test-config-XXXXXX";

@@ -3,8 +3,6 @@
 
 #include "config_text.h"
 
-#include <fcntl.h>
-
 #define MINIMAL                                               \
 	"dataplane:\n  ports:\n  - device: net_null0\n"       \
 	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \

@@ -3,9 +3,6 @@
 
 #include "config_text.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #define BEFORE                                          \
 	"dataplane:\n  ports:\n  - device: net_null0\n" \
 	"  service_addresses: [192.0.2.53]\n"           \

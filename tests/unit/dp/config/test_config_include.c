@@ -6,7 +6,6 @@
 #include "tests/unit/folder.h"
 
 #include <limits.h>
-#include <sys/stat.h>
 #include <weir/config_tools.h>
 
 #define MINIMAL                                                                            \

@@ -4,8 +4,6 @@
 #include "config_folder.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct config *of(const char *dataplane)
 {
 	char text[1024];

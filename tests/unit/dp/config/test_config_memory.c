@@ -6,7 +6,6 @@
 #include "config_text.h"
 #include "tests/unit/cp/memory/memory_fails.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
 #define PORTS "dataplane: {ports: [{device: net_null0, macs: ['02:00:5e:10:00:09']}], "

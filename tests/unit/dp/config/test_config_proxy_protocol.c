@@ -3,8 +3,6 @@
 
 #include "config_text.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/config_tools.h>
 
 #define MINIMAL                                               \

@@ -4,9 +4,6 @@
 #include "config_text.h"
 #include "tests/unit/folder.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #define BEFORE                                          \
 	"dataplane:\n  ports:\n  - device: net_null0\n" \
 	"  service_addresses: [192.0.2.53]\n"           \

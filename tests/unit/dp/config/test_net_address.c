@@ -2,9 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <string.h>
 #include <weir/config.h>
 
 TEST(test_ip_good)

@@ -5,7 +5,6 @@
 
 #include <rte_log.h>
 
-#include <unistd.h>
 #include <weir/log.h>
 
 TEST(test_noise)

@@ -3,9 +3,6 @@
 #include "dataplane/port/eal_args.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <string.h>
-
 static char run[] = "/run/weir7";
 static char wt0[] = "net_tap0,iface=wt0,persist";
 static char nic[] = "0000:03:00.0,queues=2";

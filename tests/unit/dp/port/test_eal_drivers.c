@@ -3,11 +3,6 @@
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static const char *const files[] = {"librte_bus_pci.so.23.0", "librte_bus_vdev.so.23.0",
 	"librte_mempool_ring.so.23", "librte_net_af_xdp.so.23.0", "librte_net_ice.so.23.0",

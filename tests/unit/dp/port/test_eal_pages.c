@@ -3,12 +3,6 @@
 #include "dataplane/port/eal_args.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 static char sysfs[] = "/tmp/weir-pages-XXXXXX";
 
 static void pages_set(const char *size, const char *file, unsigned n)

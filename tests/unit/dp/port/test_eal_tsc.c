@@ -2,10 +2,6 @@
 #include "dataplane/port/eal_tsc.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <time.h>
-#include <weir/clock.h>
-
 static uint64_t slept_ms(long ns)
 {
 	const struct timespec t = {.tv_nsec = ns};

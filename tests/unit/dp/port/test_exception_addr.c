@@ -5,17 +5,11 @@
 #include "dataplane/port/exception_addr.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 static const char *skip_reason;
 static int tap = -1;

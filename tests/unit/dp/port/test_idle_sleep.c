@@ -7,12 +7,8 @@
 #include "dataplane/port/idle_sleep.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <weir/bell.h>
-#include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/shm_msg.h>
 

@@ -3,8 +3,6 @@
 #include "dataplane/port/mbuf_audit.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
-
 static struct mbuf_audit tap(void)
 {
 	return (struct mbuf_audit){.base = 1000, .in_flight = 96};

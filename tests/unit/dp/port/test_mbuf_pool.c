@@ -5,10 +5,6 @@
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
-#include <errno.h>
-#include <stdint.h>
-#include <string.h>
-
 enum { MBUFS = 1023, PAGE = 4096 };
 
 static char why[MBUF_POOL_WHY_MAX];

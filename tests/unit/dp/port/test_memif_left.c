@@ -4,13 +4,7 @@
 #include "dataplane/port/memif_left.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 static char folder[] = "/tmp/weir-memif-XXXXXX", path[64], device[160];
 

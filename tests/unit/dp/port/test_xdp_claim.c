@@ -5,12 +5,7 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <weir/xdp_steer.h>
 
 enum { SERVICE = 64001, OTHER = 64002, GROUP = 64000, IFINDEX = 7 };

@@ -9,7 +9,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/log.h>
 
 static char dir[64], why[SHM_WHY_MAX];

@@ -8,7 +8,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <string.h>
 #include <weir/log.h>
 
 enum { WORKERS = 3, POLL_MS = 10 };

@@ -3,7 +3,6 @@
 #include "tests/unit/unit.h"
 
 #include <stdalign.h>
-#include <string.h>
 
 static alignas(64) struct recent_way memory[DEDUP_SETS][DEDUP_WAYS];
 

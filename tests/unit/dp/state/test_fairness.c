@@ -2,9 +2,6 @@
 #include "dataplane/state/fairness.h"
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static struct fairness fairness;
 static struct keyhash_secret secret;
 static uint64_t now_ms;

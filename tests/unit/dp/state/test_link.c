@@ -5,14 +5,7 @@
 #include "dataplane/state/link.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <weir/bell.h>
 #include <weir/log.h>
 

@@ -5,8 +5,6 @@
 #include "dataplane/state/tables.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <string.h>
 #include <weir/log.h>
 
 static struct directory directory;

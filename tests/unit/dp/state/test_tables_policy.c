@@ -7,12 +7,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 static char dir[64], why[SHM_WHY_MAX];
 static struct tables_source source = {.workers = 1, .incarnation = 0xd0};
 static struct tables_set *set;

@@ -7,13 +7,6 @@
 #include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <weir/log.h>
 #include <weir/shm_msg.h>
 

@@ -6,9 +6,7 @@
 #include "tools/ctl/selftest/selftest_plan.h"
 #include "tools/ctl/selftest/selftest_upstream.h"
 
-#include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { CPUS = 8 };
 

@@ -7,7 +7,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 

@@ -7,10 +7,7 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 enum { UNIT = 100 }; // sizes here are in so many bytes, of a file with its head
 

@@ -12,8 +12,6 @@
 #include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>

@@ -4,8 +4,6 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/http_get.h"
 
-#include <signal.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 

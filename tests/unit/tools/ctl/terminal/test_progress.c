@@ -4,7 +4,6 @@
 #include "terminal/progress.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
 #include <pty.h>
 
 static int master, slave;
