@@ -3,6 +3,7 @@
 # A rollover of the root's key by RFC 5011: unbound-anchor follows it through weir, and weir trusts the keys that are
 # valid by then: not one that waits for its hold-down time, the new one behind it, and not the old one once it is revoked.
 . "$(dirname "$0")/_init.sh"
+. "$smoke_dir/rig/servers.sh"
 
 zones=$tmp/zones
 mkdir $zones && cd $zones || exit 1
@@ -25,24 +26,7 @@ served() { # served KEY...: the root, signed with these and the zone's own
 	nsd=$!
 	eventually answers
 }
-cat >nsd.conf <<-END
-	server:
-	  ip-address: 127.0.0.1@5303
-	  username: ""
-	  chroot: ""
-	  zonesdir: "$zones"
-	  database: ""
-	  pidfile: ""
-	  xfrdfile: "$zones/xfrd"
-	  zonelistfile: "$zones/list"
-	  server-count: 1
-	  rrl-ratelimit: 0
-	remote-control:
-	  control-enable: no
-	zone:
-	  name: "."
-	  zonefile: "root.signed"
-END
+{ nsd_conf "$zones" 127.0.0.1@5303 && nsd_zone . root.signed; } >nsd.conf
 lab_up
 cp $config $tmp/plain.yaml
 cp $old.key $tmp/root.key

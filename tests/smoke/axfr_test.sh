@@ -17,37 +17,12 @@ zone() { # zone SERIAL RECORDS: the policy zone, with a line that weir does not 
 	} >$tmp/rpz.zone
 }
 nsd_start() { # nsd_start ACCESS: NSD, which gives the zone to whom ACCESS says
-	cat >$tmp/nsd.conf <<-END
-		server:
-		  ip-address: 127.0.0.1@5353
-		  ip-address: 127.0.0.1@8853
-		  tls-port: 8853
-		  tls-service-key: "$tmp/server.key"
-		  tls-service-pem: "$tmp/server.pem"
-		  username: ""
-		  chroot: ""
-		  zonesdir: "$tmp"
-		  database: ""
-		  pidfile: ""
-		  xfrdfile: "$tmp/xfrd"
-		  zonelistfile: "$tmp/zonelist"
-		  logfile: "$tmp/nsd.log"
-		  server-count: 1
-		remote-control:
-		  control-enable: no
-		key:
-		  name: weir-key
-		  algorithm: hmac-sha256
-		  secret: "$secret"
-		key:
-		  name: long-key
-		  algorithm: hmac-sha512
-		  secret: "$long"
-		zone:
-		  name: rpz.test
-		  zonefile: rpz.zone
-		  provide-xfr: $1
-	END
+	{
+		nsd_conf $tmp 127.0.0.1@5353 'ip-address: 127.0.0.1@8853' 'tls-port: 8853' "tls-service-key: $tmp/server.key" \
+			"tls-service-pem: $tmp/server.pem"
+		printf 'key:\n  name: %s\n  algorithm: %s\n  secret: "%s"\n' weir-key hmac-sha256 "$secret" long-key hmac-sha512 "$long"
+		nsd_zone rpz.test rpz.zone "provide-xfr: $1"
+	} >$tmp/nsd.conf
 	nsd -d -c $tmp/nsd.conf &
 	nsd=$!
 	eventually nsd_answers

@@ -3,6 +3,7 @@
 # NOTIFY from NSD, signed and not, by kernel sockets and through the port: the list has the new zone at once. From others:
 # refused.
 . "$(dirname "$0")/_init.sh"
+. "$smoke_dir/rig/servers.sh"
 
 zone() { # zone SERIAL RECORD
 	printf '%s\n' '$ORIGIN rpz.test.' '$TTL 60' "@ SOA ns.rpz.test. admin.rpz.test. $1 3600 600 86400 60" \
@@ -10,31 +11,11 @@ zone() { # zone SERIAL RECORD
 }
 at=$service where=() # NSD: its address, and in whose namespace it runs
 nsd_start() { # nsd_start KEY
-	cat >$tmp/nsd.conf <<-END
-		server:
-		  ip-address: $at@5353
-		  username: ""
-		  chroot: ""
-		  zonesdir: "$tmp"
-		  database: ""
-		  pidfile: ""
-		  xfrdfile: "$tmp/xfrd"
-		  zonelistfile: "$tmp/zonelist"
-		  logfile: "$tmp/nsd.log"
-		  server-count: 1
-		remote-control:
-		  control-enable: no
-		key:
-		  name: weir-key
-		  algorithm: hmac-sha256
-		  secret: "$secret"
-		zone:
-		  name: rpz.test
-		  zonefile: rpz.zone
-		  notify: $service $1
-		  outgoing-interface: $at
-		  provide-xfr: 0.0.0.0/0 $1
-	END
+	{
+		nsd_conf $tmp $at@5353
+		printf 'key:\n  name: weir-key\n  algorithm: hmac-sha256\n  secret: "%s"\n' "$secret"
+		nsd_zone rpz.test rpz.zone "notify: $service $1" "outgoing-interface: $at" "provide-xfr: 0.0.0.0/0 $1"
+	} >$tmp/nsd.conf
 	"${where[@]}" nsd -d -c $tmp/nsd.conf &
 	nsd=$!
 	eventually nsd_answers
@@ -105,11 +86,11 @@ check "NSD without it" nsd_start NOKEY
 check "is refused" eventually at_least not_signed $((was + 1))
 nsd_stop
 zone 4 "four.test CNAME ."
-: >$tmp/nsd.log
+: >"$tmp/nsd.$at@5353.log"
 check "NSD with it" nsd_start weir-key
 ahead 10
 check "has the zone" eventually is four.test NXDOMAIN
-check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
+check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' "$tmp/nsd.$at@5353.log")"
 nsd_stop
 
 # NSD on the client's side: its messages come to a worker.
@@ -124,11 +105,11 @@ check "the list is there" eventually eval 'is five.test NXDOMAIN || { weirctl bl
 nsd_stop
 was=$(accepted)
 zone 6 "six.test CNAME ."
-: >$tmp/nsd.log
+: >"$tmp/nsd.$at@5353.log"
 check "a new zone" nsd_start weir-key
 check "NOTIFY through the port" eventually accepts $was
 check "brings it" eventually is six.test NXDOMAIN
-check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' $tmp/nsd.log)"
+check "and NSD accepts the reply" test -z "$(grep -i 'notify.*\(error\|bad\|fail\)' "$tmp/nsd.$at@5353.log")"
 nsd_stop
 same "without the key" NOTAUTH "$(ask udp rpz.test)"
 finish

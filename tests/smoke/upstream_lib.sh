@@ -2,41 +2,17 @@
 # Sourced by the tests of upstreams over TLS and HTTPS: certificates in $dir (certificates.sh), and the servers that weir asks.
 
 . "$smoke_dir/certificates.sh"
+. "$smoke_dir/rig/servers.sh"
 pin_of() {
 	openssl x509 -in $dir/$1.pem -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
 }
 listens() { [ -n "$(ss -Htnl "src $1")" ]; }
 
-# unbound_conf CERTIFICATE ANSWER ADDRESS@PORT...: over TLS on 853, over HTTPS on 443; that answer for all names below
-# unbound.test
-unbound_conf() {
-	local certificate=$1 answer=$2
-	shift 2
-	printf 'server:\n'
-	printf '  interface: %s\n' "$@"
-	cat <<END
-  tls-port: 853
-  https-port: 443
-  tls-service-key: $dir/$certificate.key
-  tls-service-pem: $dir/$certificate.pem
-  directory: $dir
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  do-daemonize: no
-  log-queries: yes
-  logfile: $dir/unbound.log
-  access-control: 127.0.0.0/8 allow
-  local-zone: unbound.test redirect
-  local-data: "unbound.test 60 A $answer"
-remote-control:
-  control-enable: no
-END
-}
-# unbound_start ADDRESS PORT CERTIFICATE: with 192.0.2.77
+# unbound_start ADDRESS PORT CERTIFICATE: over TLS on 853, over HTTPS on 443; 192.0.2.77 for all names below unbound.test
 unbound_start() {
-	unbound_conf "$3" 192.0.2.77 "$1@$2" >$dir/unbound.conf
+	unbound_conf $dir unbound "interface: $1@$2" 'tls-port: 853' 'https-port: 443' "tls-service-key: $dir/$3.key" \
+		"tls-service-pem: $dir/$3.pem" 'log-queries: yes' 'local-zone: "unbound.test" redirect' \
+		'local-data: "unbound.test 60 A 192.0.2.77"' >$dir/unbound.conf
 	unbound -c $dir/unbound.conf 2>>$dir/unbound.err &
 	unbound=$!
 	eventually listens $1:$2

@@ -2,6 +2,7 @@
 # A signed tree of zones, made with ldns: root, two TLDs (NSEC, NSEC3), and zones that are right, unsigned and wrong in
 # several ways. One NSD serves all of them on 127.0.0.1:5303, as a forwarder that knows them would, or three serve the root,
 # the TLDs and the others. Sourced by dnssec_test.sh and recursion_test.sh.
+. "$smoke_dir/rig/servers.sh"
 
 zones=$tmp/zones
 mkdir $zones
@@ -98,25 +99,8 @@ nsd_run() { # nsd_run ADDRESS ZONES...: its process is $!
 	local address=$1 zone
 	shift
 	{
-		cat <<-END
-			server:
-			  ip-address: $address
-			  username: ""
-			  chroot: ""
-			  zonesdir: "$zones"
-			  database: ""
-			  pidfile: ""
-			  xfrdfile: "$zones/xfrd.$address"
-			  zonelistfile: "$zones/list.$address"
-			  logfile: "$zones/nsd.$address.log"
-			  server-count: 1
-			  rrl-ratelimit: 0
-			remote-control:
-			  control-enable: no
-		END
-		for zone in "$@"; do
-			printf 'zone:\n  name: "%s"\n  zonefile: "%s.signed"\n' "$zone" "$(file_of $zone)"
-		done
+		nsd_conf $zones "$address"
+		for zone in "$@"; do nsd_zone "$zone" "$(file_of $zone).signed"; done
 	} >"$zones/nsd.$address.conf"
 	nsd -d -c "$zones/nsd.$address.conf" &
 }
@@ -150,25 +134,8 @@ internet_answers() {
 # Another implementation's view of it: unbound on 127.0.0.1:5302, which validates and asks NSD at that one address, or, with
 # an argument, resolves from the root.
 unbound_start() {
-	cat >$zones/unbound.conf <<-END
-		server:
-		  interface: 127.0.0.1@5302
-		  directory: $zones
-		  chroot: ""
-		  username: ""
-		  pidfile: ""
-		  use-syslog: no
-		  do-daemonize: no
-		  logfile: $zones/unbound.log
-		  access-control: 127.0.0.0/8 allow
-		  do-not-query-localhost: no
-		  module-config: "validator iterator"
-		  trust-anchor-file: "$zones/${key_of[.]}.key"
-		  minimal-responses: no
-		  ${1:+root-hints: $zones/hints}
-		remote-control:
-		  control-enable: no
-	END
+	unbound_conf $zones unbound 'interface: 127.0.0.1@5302' 'do-not-query-localhost: no' 'module-config: "validator iterator"' \
+		"trust-anchor-file: '$zones/${key_of[.]}.key'" 'minimal-responses: no' ${1:+"root-hints: $zones/hints"} >$zones/unbound.conf
 	[ $# -gt 0 ] || printf 'forward-zone:\n  name: "."\n  forward-addr: 127.0.0.1@5303\n' >>$zones/unbound.conf
 	unbound -c $zones/unbound.conf 2>>$zones/unbound.err &
 	unbound=$!

@@ -21,48 +21,56 @@ def heads(port, payload):
     return [udp4(STRANGER, port.peer, f"198.18.{64 + i // 64}.{i % 64}", 1024 + i, payload)[:40] + b"\0\0" for i in range(4096)]
 
 
+def add(total, more):
+    """A sum of the Internet checksum with the 16-bit words of a number more."""
+    while more:
+        total += more & 65535
+        more >>= 16
+    while total >> 16:
+        total = (total & 65535) + (total >> 16)
+    return total
+
+
 class Torture:
     """New names below one zone, IPv4 without a UDP checksum, some thousand clients."""
 
     def __init__(self, port, below="victim.test", word="dead"):
-        size = len(f"{word}-{0:012x}")
+        self.prepare(port, bytes([len(f"{word}-{0:012x}")]) + word.encode() + b"-", below)
+
+    def prepare(self, port, first, below):
+        """Questions whose names are `first`, twelve hexadecimal digits, and what they are below."""
+        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + first
         self.tail = name_wire(below) + b"\0\1\0\1" + OPT
-        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + bytes([size]) + word.encode() + b"-"
         self.heads = heads(port, bytes(2) + self.before + bytes(12) + self.tail)
         self.count = 0
+
+    def digits(self):
+        return rng.getrandbits(48)
 
     def frame(self):
         self.count += 1
         return b"%b%b%b%012x%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.before,
-                                   rng.getrandbits(48), self.tail)
+                                   self.digits(), self.tail)
 
 
 class Domains(Torture):
     """New names, each below a domain of its own and with long labels, from the same clients."""
 
     def __init__(self, port):
-        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead" + name_wire(LONG)[:-1] + b"\x0d" + b"d"
-        self.tail = name_wire("com") + b"\0\1\0\1" + OPT
-        self.heads = heads(port, bytes(2) + self.before + bytes(12) + self.tail)
-        self.count = 0
+        self.prepare(port, b"\4dead" + name_wire(LONG)[:-1] + b"\x0dd", "com")
 
 
-class Clients:
+class Clients(Torture):
     """Names without an answer, each below a domain of its own and with queries from CLIENTS clients, fewer than a worker's limit."""
     CLIENTS = 200
 
     def __init__(self, port):
-        self.before = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + b"\4dead\x0d" + b"a"
-        self.tail = name_wire("net") + b"\0\1\0\1" + OPT
-        self.heads = heads(port, bytes(2) + self.before + bytes(12) + self.tail)
-        self.count, self.name = 0, b""
+        self.prepare(port, b"\4dead\x0da", "net")
 
-    def frame(self):
-        if self.count % self.CLIENTS == 0:
-            self.name = b"%012x" % rng.getrandbits(48)
-        self.count += 1
-        return b"%b%b%b%b%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.before, self.name,
-                                self.tail)
+    def digits(self):
+        if self.count % self.CLIENTS == 1:
+            self.name = rng.getrandbits(48)
+        return self.name
 
 
 class Spoofed:
@@ -78,14 +86,8 @@ class Spoofed:
         self.count += 1
         before, between, total, rest = self.frames[self.count % len(self.frames)]
         address = rng.getrandbits(80)
-        words = address
-        while words:
-            total += words & 65535
-            words >>= 16
-        while total >> 16:
-            total = (total & 65535) + (total >> 16)
-        return b"%b%b%b%b%b" % (before, address.to_bytes(10, "big"), between,
-                                (~total & 65535 or 65535).to_bytes(2, "big"), rest)
+        total = ~add(total, address) & 65535 or 65535
+        return b"%b%b%b%b%b" % (before, address.to_bytes(10, "big"), between, total.to_bytes(2, "big"), rest)
 
 
 class Garbage:

@@ -19,6 +19,7 @@ import sys
 import time
 
 import floods_load
+from floods_kinds import add
 from floods_load import HOT, Honest, counts, expect, log_octets, memory_kb, warm, weirctl_json
 from wire import Port, query, udp4, udp6
 
@@ -43,15 +44,6 @@ def capture(path, frames):
         f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         for frame in frames:
             f.write(struct.pack("=4I", 0, 0, len(frame), len(frame)) + frame)
-
-
-def add(total, more):
-    while more:
-        total += more & 65535
-        more >>= 16
-    while total >> 16:
-        total = (total & 65535) + (total >> 16)
-    return total
 
 
 def clients():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A private Internet of some 270 zones on name servers of their own (NSD), and resolvers that know its root: unbound, BIND and
 # an unbound that does not validate. Sourced by internet_test.sh and internet_load_test.sh.
+. "$smoke_dir/rig/servers.sh"
 
 zones=$tmp/internet
 mkdir $zones
@@ -16,24 +17,9 @@ server_start() {
 	local name file
 	ip addr add 198.18.210.$1/32 dev lo || return
 	{
-		cat <<-END
-			server:
-			  ip-address: 198.18.210.$1
-			  username: ""
-			  chroot: ""
-			  zonesdir: "$zones"
-			  database: ""
-			  pidfile: ""
-			  xfrdfile: "$zones/xfrd.$1"
-			  zonelistfile: "$zones/zones.$1"
-			  logfile: "$zones/nsd.$1.log"
-			  server-count: 1
-			  rrl-ratelimit: 0
-			remote-control:
-			  control-enable: yes
-			  control-interface: $zones/nsd.$1.socket
-		END
-		while read -r name file; do printf 'zone:\n  name: "%s"\n  zonefile: "%s"\n' "$name" "$file"; done <$zones/ns$1.list
+		nsd_conf $zones 198.18.210.$1
+		printf 'remote-control:\n  control-enable: yes\n  control-interface: %s\n' $zones/nsd.$1.socket
+		while read -r name file; do nsd_zone "$name" "$file"; done <$zones/ns$1.list
 	} >$zones/nsd.$1.conf
 	nsd -d -c $zones/nsd.$1.conf &
 	started+=($!)
@@ -45,27 +31,8 @@ server_queries() { nsd-control -c $zones/nsd.$1.conf stats_noreset | sed -n 's/^
 
 # unbound_start PORT MODULES
 unbound_start() {
-	cat >$zones/unbound.$1.conf <<-END
-		server:
-		  interface: 127.0.0.1@$1
-		  directory: $zones
-		  chroot: ""
-		  username: ""
-		  pidfile: ""
-		  use-syslog: no
-		  do-daemonize: no
-		  do-ip6: no
-		  logfile: $zones/unbound.$1.log
-		  access-control: 127.0.0.0/8 allow
-		  module-config: "$2"
-		  trust-anchor-file: "$zones/anchor"
-		  root-hints: "$zones/hints"
-		  minimal-responses: no
-		  aggressive-nsec: no
-		  ede: yes
-		remote-control:
-		  control-enable: no
-	END
+	unbound_conf $zones unbound.$1 "interface: 127.0.0.1@$1" 'do-ip6: no' "module-config: '$2'" "trust-anchor-file: $zones/anchor" \
+		"root-hints: $zones/hints" 'minimal-responses: no' 'aggressive-nsec: no' 'ede: yes' >$zones/unbound.$1.conf
 	unbound -c $zones/unbound.$1.conf 2>>$zones/unbound.$1.err &
 	started+=($!)
 	eventually resolver_answers $1

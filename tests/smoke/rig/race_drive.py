@@ -25,6 +25,7 @@ import time
 import urllib.parse
 
 import redis_rig
+from soak_rig import eventually
 
 LAB, FOLDER, SECONDS, SEED, CLICKHOUSE = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -101,14 +102,6 @@ def lab(*words):
 def pid_of(what):
     with open(f"{RUN}/lab/{what}.pid") as record:
         return int(record.read().split()[0])
-
-
-def eventually(what, holds):
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > end:
-            raise SystemExit(f"not within {PATIENCE_S} s: {what}")
-        time.sleep(0.1)
 
 
 class Server(http.server.BaseHTTPRequestHandler):

@@ -251,8 +251,8 @@ def sentinel(c, load):
             counter=[("redis", "failovers")])
     c.phase("the other is master")
     first.start("--replicaof", f"127.0.0.1 {c.rig.masters()[0].port}")
-    rig.wait(lambda: first.client().info("replication")["role"] == "slave"
-             and first.client().info("replication")["master_link_status"] == "up", 60, "the old master follows")
+    rig.eventually("the old master follows", lambda: first.client().info("replication")["role"] == "slave"
+                   and first.client().info("replication")["master_link_status"] == "up")
     c.phase("failover asked for", lambda: c.rig.sentinels[0].say("SENTINEL", "FAILOVER", "weir"), None,
             seconds=SECONDS + 1.5, counter=[("redis", "failovers")])
     c.expect("two failovers were followed", lambda: stats()["redis"]["failovers"] >= moved + 2, 5)

@@ -80,7 +80,7 @@ def answer_policy_load(said, warm):
 def main():
     kind = rig.Standalone(FOLDER)
     subprocess.run([WEIRCTL, "-c", CONFIG, "config", "reload"], check=True, capture_output=True)
-    rig.wait(lambda: stats()["redis"]["state"] == "up", 60, "Redis is up")
+    rig.eventually("Redis is up", lambda: stats()["redis"]["state"] == "up")
     first, begin, samples = stats(), time.monotonic(), []
     said = load(0, kind.servers[0], samples)
     warm = next(sample["rss_kb"] for sample in samples if sample["misses"] >= NAMES * WARM)

@@ -12,6 +12,8 @@ import time
 
 import redis
 
+from soak_rig import eventually
+
 SLOTS = 16384
 
 
@@ -38,7 +40,7 @@ class Server:
             ["nsenter", "--net=/proc/1/ns/net", "--", "redis-server", *config, *args, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=die_with_parent)
-        wait(self.answers, 60, f"redis-server on port {self.port}")
+        eventually(f"redis-server on port {self.port}", self.answers)
         return self
 
     def answers(self):
@@ -64,14 +66,6 @@ class Server:
             os.unlink(self.socket)
 
 
-def wait(what, seconds, text):
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            raise SystemExit(f"not within {seconds} s: {text}")
-        time.sleep(0.02)
-
-
 class Standalone:
     mode = "standalone"
 
@@ -90,7 +84,7 @@ class Sentinels:
 
     def __init__(self, folder):
         self.servers = [Server(folder, 6401).start(), Server(folder, 6402, "--replicaof", "127.0.0.1 6401").start()]
-        wait(lambda: self.servers[0].client().info("replication").get("connected_slaves") == 1, 60, "a replica")
+        eventually("a replica", lambda: self.servers[0].client().info("replication").get("connected_slaves") == 1)
         self.sentinels = [Server(folder, 26401 + i, sentinel=True) for i in range(3)]
         for s in self.sentinels:
             with open(f"{s.folder}/sentinel.conf", "w") as out:
@@ -98,8 +92,8 @@ class Sentinels:
                           f"logfile {s.folder}/log\nsentinel monitor weir 127.0.0.1 6401 2\n"
                           "sentinel down-after-milliseconds weir 700\nsentinel failover-timeout weir 4000\n")
             s.start()
-        wait(lambda: all(self.known(s, b"num-other-sentinels") == b"2" for s in self.sentinels)
-             and self.known(self.sentinels[0], b"num-slaves") == b"1", 60, "the sentinels know each other")
+        eventually("the sentinels know each other", lambda: all(
+            self.known(s, b"num-other-sentinels") == b"2" for s in self.sentinels) and self.known(self.sentinels[0], b"num-slaves") == b"1")
 
     @staticmethod
     def known(sentinel, what):
@@ -131,8 +125,8 @@ class Cluster:
             s.say("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for s in self.servers[1:]:
             s.say("CLUSTER", "MEET", "127.0.0.1", 6401)
-        wait(lambda: all(self.info(s).get("cluster_state") == "ok" and self.info(s).get("cluster_known_nodes") == "3"
-                         for s in self.servers), 60, "the cluster is formed")
+        eventually("the cluster is formed", lambda: all(
+            self.info(s).get("cluster_state") == "ok" and self.info(s).get("cluster_known_nodes") == "3" for s in self.servers))
 
     @staticmethod
     def info(server):

@@ -27,7 +27,7 @@ def eventually(what, true, seconds=60):
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
-            raise SystemExit(f"soak: not within {seconds} s: {what}")
+            raise SystemExit(f"not within {seconds} s: {what}")
         time.sleep(0.2)
 
 

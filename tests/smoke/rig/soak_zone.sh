@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Sourced (bash): the upstream of tools/soak and tools/strangers, nsd with a zone whose names say by their end which record they have.
+. "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
 # soak_up: nsd on 127.0.0.1 port 5301, a list in $tmp/soak.list, and the lab with both.
 soak_up() {
@@ -16,27 +17,7 @@ ns      IN A 127.0.0.1
 *.new   IN AAAA fd53::feed
 *.churn IN A 198.18.254.4
 ZONE
-	cat >$tmp/nsd/conf <<CONF
-server:
-	ip-address: 127.0.0.1@5301
-	do-ip6: no
-	username: ""
-	chroot: ""
-	zonesdir: "$tmp/nsd"
-	database: ""
-	pidfile: "$tmp/nsd/pid"
-	xfrdfile: "$tmp/nsd/xfrd.state"
-	zonelistfile: "$tmp/nsd/zone.list"
-	xfrdir: "$tmp/nsd"
-	logfile: "$tmp/nsd/log"
-	server-count: 1
-	rrl-ratelimit: 0
-remote-control:
-	control-enable: no
-zone:
-	name: soak.test
-	zonefile: zone
-CONF
+	{ nsd_conf $tmp/nsd 127.0.0.1@5301 'do-ip6: no' && nsd_zone soak.test zone; } >$tmp/nsd/conf
 	nsd -d -c $tmp/nsd/conf &
 	for ((i = 0; i < 2000; i++)); do echo "b$i.blocked.test"; done >$tmp/soak.list
 	"$lab" up --upstream 127.0.0.1:5301 --list $tmp/soak.list >$tmp/up.out 2>&1 ||
