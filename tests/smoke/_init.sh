@@ -214,7 +214,6 @@ taken_over() { "$@" && activated; }
 activated() { wait_for generations; }
 # The file of a region of the lab, by its name or a pattern of it: of several generations the newest.
 region() { find /run/weir /dev/shm $(huge_mounts) -maxdepth 2 -name "$1" -printf '%f\t%p\n' | sort -V | tail -n 1 | cut -f 2; }
-on_huge_pages() { [ "$(stat -f -c %T "$1")" = hugetlbfs ]; }
 # huge_pages N: at least N free pages of 2 MiB until the test ends, or it is skipped.
 huge_pages() {
 	local pages=/proc/sys/vm/nr_hugepages

@@ -14,11 +14,12 @@ import pathlib
 import random
 import socket
 import sqlite3
-import struct
 import sys
 import time
 
 import yaml
+
+from wire import query
 
 LISTS_PORT = 8099
 # name, address, group, share of the queries
@@ -136,11 +137,6 @@ def week(store):
         file.close()
 
 
-def message(rng, name):
-    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
-    return struct.pack("!6H", rng.randrange(65536), 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", rng.choice([1, 1, 28]), 1)
-
-
 def ask(service, seconds):
     rng, sockets = random.Random(2), []
     for client in CLIENTS:
@@ -156,7 +152,7 @@ def ask(service, seconds):
             if became == MISS:
                 name = f"n{rng.randrange(9999)}.{name}"
             try:
-                sockets[i].sendto(message(rng, name), (service, 53))
+                sockets[i].sendto(query(name, ident=rng.randrange(65536), qtype=rng.choice([1, 1, 28])), (service, 53))
                 while sockets[i].recv(2048):
                     pass
             except BlockingIOError:
