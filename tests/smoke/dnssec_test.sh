@@ -11,7 +11,7 @@ check "NSD" nsd_start
 check "unbound" unbound_start
 lab_up
 cp $config $tmp/plain.yaml
-anchors=$zones/${key_of[.]}.key
+anchors=$zones/anchor
 server='address: 127.0.0.1:5303, name: nsd'
 settings() { # settings DNSSEC_KEYS: the lab's configuration with these, and $server
 	{
@@ -131,12 +131,12 @@ check "logged as secure" eventually logged www.nsec3.alpha secure l1
 check "and insecure" eventually logged www.unsigned.alpha insecure l1
 
 # The zone breaks while an answer of it is cached: no stale record takes the place of the bogus one.
-sed -i 's/^\(www\.good\.alpha\.\)\([[:space:]]*\)300\(.*192\.0\.2\.1\)$/\1\21\3/' $zones/good.alpha.signed
+sed -i 's/^\(www\.good\.alpha\.\)\([[:space:]]*\)300\(.*192\.0\.2\.1\)$/\1\21\3/' $zones/good.alpha.zone
 nsd_stop
 check "a short TTL" nsd_start
 check "settings again" settings 'validate: true'
 check "an answer" has_ad +adflag www.good.alpha A
-sed -i 's/^\(www\.good\.alpha\..*\)192\.0\.2\.1$/\1192.0.2.9/' $zones/good.alpha.signed
+sed -i 's/^\(www\.good\.alpha\..*\)192\.0\.2\.1$/\1192.0.2.9/' $zones/good.alpha.zone
 nsd_stop
 check "the zone breaks" nsd_start
 check "SERVFAIL" eventually is_bogus www.good.alpha A

@@ -15,7 +15,7 @@ settings() { # settings UPSTREAMS VALIDATE MORE...: the lab's configuration with
 	{
 		sed '/^upstreams:/,/^[^ ]/{/^upstreams:/d;/^ /d}' $tmp/plain.yaml
 		echo "upstreams: {root_hints: $zones/hints, $1}"
-		echo "dnssec: {anchors: $zones/${key_of[.]}.key, validate: $2}"
+		echo "dnssec: {anchors: $zones/anchor, validate: $2}"
 		printf '%s\n' "${@:3}"
 	} >$config
 	taken_over weirctl config reload

@@ -14,12 +14,11 @@ servers_start() {
 	for i; do eventually server_answers $i || return; done
 }
 server_start() {
-	local name file
 	ip addr add 198.18.210.$1/32 dev lo || return
 	{
 		nsd_conf $zones 198.18.210.$1
 		printf 'remote-control:\n  control-enable: yes\n  control-interface: %s\n' $zones/nsd.$1.socket
-		while read -r name file; do nsd_zone "$name" "$file"; done <$zones/ns$1.list
+		nsd_zones $zones/ns$1.list
 	} >$zones/nsd.$1.conf
 	nsd -d -c $zones/nsd.$1.conf &
 	started+=($!)

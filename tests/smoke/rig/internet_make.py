@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Makes a private Internet of signed zones: zone files, a list of zones for each server, root hints, the trust anchor, the
-questions about it, and what is intended of them. With `load` the zones that make work, and few beside them.
-usage: internet_make.py FOLDER [load]"""
+questions about it, and what is intended of them. With `load` the zones that make work, and few beside them; with `tree` those
+of dnssec_zones.sh. usage: internet_make.py FOLDER [load|tree]"""
 import sys
 
 import internet_evil
@@ -33,14 +33,22 @@ ASKED = (
     "to-none A", "to-plain A", "www.dn A", "www.dn-bad A", "www.dn-plain A", "none.dn A", "dn A", "y.alias A", "y.alias MX", "sub DS",
     "x.sub A", "@ DS", "@ DNSKEY", "@ SOA", "@ NS", "mail MX", "copy.wild A", "*.wild A", "@ NSEC3PARAM",
 )
+TREE = ("good", "nsec3", "badsig", "expired", "early", "nods", "wrongds", "stripped", "unsigned", "algo")
+TREE_KINDS = {"badsig": "changed", "expired": "expired", "early": "early", "nods": "no-ds", "wrongds": "ds-no-key", "algo": "ds-alg200"}
+TREE_TLDS = (("alpha.", 13, None), ("beta.", 13, (1, "cd", 0)))
+TREE_RECORDS = (
+    ("www", "A", "192.0.2.1"), ("www", "TXT", '"text"'), ("*.wild", "A", "192.0.2.2"), ("a.b.deep", "A", "192.0.2.3"),
+    ("inside", "CNAME", "www.{}"), ("across", "CNAME", "www.good.alpha."), ("to-bad", "CNAME", "www.badsig.alpha."),
+    ("to-none", "CNAME", "none.good.alpha."),
+)
 EACH = 9  # questions of a zone, besides `www A`
 
 
 class Internet:
-    def __init__(self):
+    def __init__(self, tlds):
         self.zones, self.intended = [], {}
         self.root = self.zone(".", "ns1.host.", 8)
-        self.tld = {name: self.zone(name, "ns2.host.", algorithm, nsec3) for name, algorithm, nsec3 in TLDS}
+        self.tld = {name: self.zone(name, "ns2.host.", algorithm, nsec3) for name, algorithm, nsec3 in tlds}
         for i in range(1, SERVERS + 1):
             self.root.add(f"ns{i}.host.", "A", f"{PREFIX}{i}")
 
@@ -107,6 +115,21 @@ def few(net):
     net.leaf("ok14", net.tld["alpha."], 14)
 
 
+def tree(net):
+    """A zone for each way to be right, unsigned or wrong, which have the same names."""
+    def stripped(z):
+        key = z.keys.pop()
+        z.ds = lambda child: [key.ds(child.name)]
+    faults = {label: internet_kinds.KINDS[kind][0] for label, kind in TREE_KINDS.items()} | {"stripped": stripped}
+    for parent, labels in (("alpha.", TREE), ("beta.", ("good", "unsigned"))):
+        for label in labels:
+            z = net.zone(f"{label}.{parent}", "ns3.host.", None if label == "unsigned" else 13, (1, "ab", 0) if label == "nsec3" else None)
+            for name, rdtype, text in TREE_RECORDS:
+                z.add(name, rdtype, text.format(z.name))
+            faults.get(label, lambda z: None)(z)
+            net.tld[parent].delegate(z)
+
+
 def half(net):
     """A zone on two servers, of which one has wrong addresses."""
     tld = net.tld["alpha."]
@@ -138,21 +161,17 @@ def questions(net):
 
 def main():
     folder = sys.argv[1]
-    net = Internet()
-    if sys.argv[2:] == ["load"]:
-        few(net)
-    else:
-        right(net)
-        kinds(net)
-        below(net)
-    internet_evil.add(net)
-    half(net)
+    which = "".join(sys.argv[2:])
+    net = Internet(TREE_TLDS if which == "tree" else TLDS)
+    for part in {"load": (few, internet_evil.add, half), "tree": (tree,)}.get(which, (right, kinds, below, internet_evil.add, half)):
+        part(net)
     for name, z in net.tld.items():
         net.root.delegate(z)
     servers = {}
     for z in net.zones:
         servers.setdefault(z.server, []).append(f"{z.name} {z.write(folder)}\n")
-    half_wrong(servers, f"{folder}/half.alpha.zone")
+    if which != "tree":
+        half_wrong(servers, f"{folder}/half.alpha.zone")
     for server, lines in servers.items():
         with open(f"{folder}/{server.split('.')[0]}.list", "w", encoding="ascii") as f:
             f.writelines(lines)

@@ -26,6 +26,10 @@ nsd_zone() { # nsd_zone NAME FILE [OPTION...]
 	printf 'zone:\n  name: "%s"\n  zonefile: "%s"\n' "$1" "$2"
 	options_of "${@:3}"
 }
+nsd_zones() { # nsd_zones LIST...: those of the lists, with a line NAME FILE for each
+	local name file
+	cat "$@" | while read -r name file; do nsd_zone "$name" "$file"; done
+}
 # unbound_conf FOLDER NAME [OPTION...]: of unbound, which logs into NAME.log.
 unbound_conf() {
 	cat <<END
