@@ -5,10 +5,6 @@
 #include "resolver_box.h"
 #include "tests/unit/cp/querylog/store/query_rows.h"
 
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/stats_read.h>
 
 enum { WORKERS = 2, PORTS = 2, GROUPS = 3, TEXT_MOST = 4096 };

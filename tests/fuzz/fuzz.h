@@ -2,12 +2,19 @@
 #pragma once
 
 // What every fuzz body shares. A body runs one input; it returns 0, or does not return at all when
-// a property is broken. The same body is linked by libFuzzer (option `fuzz`) and by replay.c.
+// a property is broken. The same body is linked by libFuzzer (option `fuzz`) and by replay.c. The
+// headers that most bodies use are here, and in none of them again.
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/clock.h>
 
 #define FUZZ_CHECK(property)                                                                   \
 	do {                                                                                   \

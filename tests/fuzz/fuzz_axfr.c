@@ -10,9 +10,6 @@
 #include "controlplane/transfer/tsig.h"
 #include "fuzz.h"
 
-#include <errno.h>
-#include <string.h>
-
 enum { ID = 7, NOW_S = 1700000000 };
 
 // The reply to a signed query: refused, or an unsigned error.

@@ -6,8 +6,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_client.h"
 #include "fuzz.h"
 
-#include <errno.h>
-#include <string.h>
 #include <weir/attr.h>
 
 static struct http_post_reply reply;

@@ -9,8 +9,6 @@
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "fuzz.h"
 
-#include <errno.h>
-#include <string.h>
 #include <weir/keyhash.h>
 
 enum { NAME = 41, HEAD_SUM = 8, LENGTH_AT = 12, BODY_SUM_AT = 56, SUMS = 1 };

@@ -8,7 +8,6 @@
 #include "fuzz.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 static const int64_t now_s = 1700000000;
 static struct client_book *book;

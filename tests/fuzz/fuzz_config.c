@@ -7,11 +7,8 @@
 
 #include "fuzz.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include <weir/config.h>
 #include <weir/config_tools.h>
 

@@ -5,9 +5,6 @@
 
 #include "fuzz.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/config/managed.h>
 
 enum { TEXT_MAX = 64 * 1024 };

@@ -6,9 +6,6 @@
 
 #include "fuzz.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <weir/config/versions.h>
 #include <weir/keyhash.h>
 

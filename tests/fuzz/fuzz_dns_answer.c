@@ -7,7 +7,6 @@
 #include "fuzz.h"
 #include "tests/oracle/reply_oracle.h"
 
-#include <errno.h>
 #include <weir/dns_answer.h>
 
 static const struct dns_ttl_limits limits = {.min_s = 5, .max_s = 86400, .negative_s = 3600};

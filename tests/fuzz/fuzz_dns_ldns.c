@@ -6,8 +6,6 @@
 #include "fuzz.h"
 #include "tests/oracle/ldns_twin.h"
 
-#include <stdio.h>
-
 enum kind { QUERY, REPLY, NAME, TEXT, KINDS };
 
 static struct dns_answer answer; // too large for a stack

@@ -8,7 +8,6 @@
 #include "fuzz.h"
 #include "tests/oracle/reply_oracle.h"
 
-#include <string.h>
 #include <weir/dns_reply.h>
 
 enum { FIXED = 7, MOST = 1400, BUF = MOST + 128, TWICE = 1, BEHIND = 2 };

@@ -5,8 +5,6 @@
 #include "controlplane/querylog/sinks/dnstap_frame.h"
 #include "fuzz.h"
 
-#include <errno.h>
-
 FUZZ_BODY(data, len)
 {
 	enum dnstap_control type = DNSTAP_STOP, other = DNSTAP_STOP;

@@ -9,9 +9,6 @@
 #include "controlplane/doh/doh.h"
 #include "fuzz.h"
 
-#include <string.h>
-#include <weir/bytes.h>
-
 enum { HEAD = 2, INPUT_MOST = 16384, ASKED_MOST = 512, HELD_MOST = 8 };
 enum { IS_H2 = 1, HAS_PREFACE = 2, WHEN_SHIFT = 2, WHEN_MASK = 3, TIME_PASSES = 16 };
 enum { AT_ONCE, LATER, NEVER, REFUSED };

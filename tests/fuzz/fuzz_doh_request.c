@@ -9,7 +9,6 @@
 #include "controlplane/doh/doh_response.h"
 #include "fuzz.h"
 
-#include <string.h>
 #include <weir/dns_proto.h>
 
 static void spell(const uint8_t *p, size_t len, char *out)

@@ -16,8 +16,6 @@
 #include "tests/oracle/reply_oracle.h"
 
 #include <arpa/inet.h>
-#include <string.h>
-#include <time.h>
 #include <weir/attr.h>
 #include <weir/dns_cookie.h>
 

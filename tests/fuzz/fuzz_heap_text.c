@@ -7,7 +7,6 @@
 #include "tools/ctl/memory/heap_text.h"
 
 #include <math.h>
-#include <string.h>
 
 static void check(const struct heap_text *h, const char *text, size_t len)
 {

@@ -7,7 +7,6 @@
 
 #include "fuzz.h"
 
-#include <errno.h>
 #include <weir/hops.h>
 #include <weir/shm_msg.h>
 

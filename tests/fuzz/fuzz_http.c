@@ -10,9 +10,7 @@
 #include <event2/event.h>
 
 #include <signal.h>
-#include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <weir/attr.h>
 
 enum { INPUT_MOST = 4096, TURNS = 4, REQUESTS_MOST = 8 };

@@ -12,9 +12,7 @@
 #include "tools/ctl/import/import_sources.h"
 #include "tools/ctl/import/import_write.h"
 
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include <weir/config_tools.h>
 
 enum { PATH_ROOM = 40 };

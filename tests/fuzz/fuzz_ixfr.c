@@ -9,11 +9,7 @@
 #include "controlplane/transfer/ixfr_read.h"
 #include "fuzz.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { ID = 7, HAVE = 7, LINES = 128 };
 

@@ -10,8 +10,6 @@
 #include "fuzz.h"
 #include "tests/oracle/reply_oracle.h"
 
-#include <string.h>
-
 enum { NOW_S = 1700000000, REPLY_MAX = L1_MESSAGE_MAX + 512, NUMBERS = 4, QUERY_MAX = 300 };
 
 static const struct ttl_rules rules = {

@@ -15,13 +15,10 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <weir/bell.h>
 #include <weir/keyhash.h>
 

@@ -8,7 +8,6 @@
 #include "controlplane/lists/list_suffix.h"
 #include "fuzz.h"
 
-#include <string.h>
 #include <weir/rule_image.h>
 
 struct taken {

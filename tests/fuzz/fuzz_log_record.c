@@ -8,7 +8,6 @@
 #include "controlplane/querylog/querylog_row.h"
 #include "fuzz.h"
 
-#include <string.h>
 #include <weir/log_msg.h>
 
 enum { HIDE_SHIFT = 1, WAYS = 3, WHOLE = 1 << 7 };

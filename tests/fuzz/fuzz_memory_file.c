@@ -14,9 +14,6 @@
 
 #include <fcntl.h>
 #include <math.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/bytes.h>
 #include <weir/keyhash.h>
 
 enum {

@@ -10,8 +10,6 @@
 #include "resolver_box.h"
 #include "tests/oracle/reply_oracle.h"
 
-#include <string.h>
-#include <weir/clock.h>
 #include <weir/dns_query.h>
 
 enum {

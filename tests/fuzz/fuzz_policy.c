@@ -6,8 +6,6 @@
 
 #include "fuzz.h"
 
-#include <errno.h>
-#include <string.h>
 #include <weir/keyhash.h>
 #include <weir/policy.h>
 

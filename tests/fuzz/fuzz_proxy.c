@@ -7,8 +7,6 @@
 
 #include "fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <weir/sender.h>
 
 enum { MOST = 700, SIGNATURE = 12, HEAD = 16 };

@@ -8,9 +8,6 @@
 #include "controlplane/l1/redis_reader.h"
 #include "fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 // What stays: after a reply, and once nothing was asked for long.
 enum { KEPT = 64 << 10, KEPT_IDLE = 2 * (16 << 10) };
 

@@ -10,9 +10,6 @@
 #include "rule_kinds.h"
 #include "tests/unit/core/rule/rule_fast_twin.h"
 
-#include <errno.h>
-#include <string.h>
-#include <weir/bytes.h>
 #include <weir/rule_data.h>
 
 enum { LISTS_LOOKED_AT = 32 };

@@ -9,10 +9,7 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { INPUT_MOST = 4096, TURNS_MOST = 64 };
 

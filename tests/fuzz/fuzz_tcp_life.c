@@ -11,8 +11,6 @@
 
 #include "tcp_players.h"
 
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
 
 enum op {

@@ -5,8 +5,6 @@
 #include "controlplane/access/tokens.h"
 #include "fuzz.h"
 
-#include <string.h>
-
 FUZZ_BODY(data, len)
 {
 	static char again[TOKENS_FILE_MAX];

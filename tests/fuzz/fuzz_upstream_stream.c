@@ -14,12 +14,9 @@
 #include <event2/event.h>
 
 #include <ctype.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 enum {
 	INPUT_MOST = 4096,

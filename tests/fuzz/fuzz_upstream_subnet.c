@@ -7,7 +7,6 @@
 #include "controlplane/upstream/upstream_subnet.h"
 #include "fuzz.h"
 
-#include <string.h>
 #include <weir/dns_answer.h>
 
 enum { FIXED = 18, MOST = 2048 };

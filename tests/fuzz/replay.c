@@ -13,9 +13,7 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { INPUT_MAX = 1 << 16, RANDOM_MAX = 600, PATH_LEN_MAX = 4096 };
 

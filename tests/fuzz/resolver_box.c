@@ -8,9 +8,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <weir/dns_proto.h>
 #include <weir/log.h>
 

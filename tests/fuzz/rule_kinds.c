@@ -3,7 +3,6 @@
 
 #include "fuzz.h"
 
-#include <string.h>
 #include <weir/dns_proto.h>
 
 #define RULE(source_, class_, covers_, reply_, name_, ...)                     \

@@ -3,11 +3,8 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 struct tcp_player tcp_player[TCP_PLAYERS];
 struct tcp_question tcp_question[TCP_QUESTIONS_MOST];

@@ -38,6 +38,13 @@ static char *read_all(unsigned limit)
 	return out;
 }
 
+static void log_is(unsigned limit, const char *text)
+{
+	char *all = read_all(limit);
+	assert_string_equal(all, text);
+	free(all);
+}
+
 static void put(const char *line)
 {
 	access_thread_line(t, line, strlen(line));
@@ -50,9 +57,8 @@ TEST_WITH(test_lines, setup, teardown)
 	put("{\"a\":2}");
 	put("no entry");
 	put("{\"a\":3}");
-	char *all = read_all(1000);
-	assert_string_equal(all, "[{\"a\":1},{\"a\":2},{\"a\":3}]");
-	free(all);
+	log_is(1000, "[{\"a\":1},{\"a\":2},{\"a\":3}]");
+	char *all;
 	assert_int_equal(audit_read(path, 1, &all), 0);
 	assert_string_equal(all, "[{\"a\":3}]");
 	free(all);
@@ -68,16 +74,12 @@ TEST_WITH(test_torn, setup, teardown)
 	fputs("{\"a\":1}\n{\"a\":{\"b\"}\n{\"a\":{}", f);
 	assert_int_equal(fclose(f), 0);
 	put("{\"a\":2}");
-	char *all = read_all(1000);
-	assert_string_equal(all, "[{\"a\":1},{\"a\":2}]");
-	free(all);
+	log_is(1000, "[{\"a\":1},{\"a\":2}]");
 }
 
 TEST_WITH(test_nothing, setup, teardown)
 {
-	char *all = read_all(10);
-	assert_string_equal(all, "[]");
-	free(all);
+	log_is(10, "[]");
 }
 
 TEST_WITH(test_rotation, setup, teardown)
@@ -138,9 +140,7 @@ TEST_WITH(test_lost, setup, teardown)
 	assert_int_equal(c.failed, 1);
 	assert_int_equal(rmdir(path), 0);
 	put("{\"b\":1}");
-	char *all = read_all(10);
-	assert_string_equal(all, "[{\"b\":1}]");
-	free(all);
+	log_is(10, "[{\"b\":1}]");
 }
 
 static void put_whole(const char *line, unsigned lines)

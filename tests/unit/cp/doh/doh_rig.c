@@ -265,3 +265,23 @@ int32_t rig_post(struct rig *r)
 	return rig_request(
 		r, "POST", "/dns-query", "application/dns-message", rig_query, RIG_QUERY);
 }
+
+struct rig rig;
+
+int rig_http1(void **)
+{
+	rig_open(&rig, DOH_http1, false);
+	return 0;
+}
+
+int rig_http2(void **)
+{
+	rig_open(&rig, DOH_http2, true);
+	return 0;
+}
+
+int rig_end(void **)
+{
+	rig_close(&rig);
+	return 0;
+}

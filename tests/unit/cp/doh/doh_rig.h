@@ -42,6 +42,7 @@ struct rig {
 	size_t out_len;
 };
 
+extern struct rig rig;                     // one at a time
 extern const uint8_t rig_query[RIG_QUERY]; // www.example.com A, id 0xabcd
 enum { RIG_REPLY = 45 };
 void rig_reply(uint8_t out[RIG_REPLY], uint16_t id, uint32_t ttl); // to it
@@ -49,6 +50,10 @@ void rig_reply(uint8_t out[RIG_REPLY], uint16_t id, uint32_t ttl); // to it
 void rig_open(struct rig *r, enum doh_version version, bool has_client);
 // Frees all, and checks that no memory is left.
 void rig_close(struct rig *r);
+// Around a case: `rig` open by HTTP/1.1, or with a client of HTTP/2.
+int rig_http1(void **state);
+int rig_http2(void **state);
+int rig_end(void **state);
 void rig_pump(struct rig *r); // until nothing moves
 // Bytes by hand; returns how many were taken.
 size_t rig_put(struct rig *r, const void *p, size_t n);

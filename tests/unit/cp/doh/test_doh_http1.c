@@ -39,26 +39,23 @@ static void check_answered(struct rig *r, const char *tail)
 	r->out_len = 0;
 }
 
-TEST(test_get_and_post_on_one_connection)
+TEST_WITH(test_get_and_post_on_one_connection, rig_http1, rig_end)
 {
 	char text[512];
-	struct rig r;
 
-	rig_open(&r, DOH_http1, false);
-	assert_int_equal(put_text(&r, GET), strlen(GET));
-	assert_int_equal(r.asked, 1);
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "\r\n\r\n");
+	assert_int_equal(put_text(&rig, GET), strlen(GET));
+	assert_int_equal(rig.asked, 1);
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "\r\n\r\n");
 	size_t n = post(text, sizeof(text), "Content-Length: 29\r\n");
 	memcpy(text + n, rig_query, RIG_QUERY);
-	assert_int_equal(rig_put(&r, text, n + RIG_QUERY), n + RIG_QUERY);
-	assert_int_equal(r.asked, 2);
-	assert_memory_equal(r.question[1].head + 2, rig_query + 2, RIG_QUERY - 2);
-	rig_answer(&r, 1, 7);
-	check_answered(&r, "\r\n\r\n");
-	assert_int_equal(doh_conn_end(r.c), DOH_OPEN);
-	assert_int_equal(rig_counts(&r).requests[DOH_http1][DOH_METHOD_post], 1);
-	rig_close(&r);
+	assert_int_equal(rig_put(&rig, text, n + RIG_QUERY), n + RIG_QUERY);
+	assert_int_equal(rig.asked, 2);
+	assert_memory_equal(rig.question[1].head + 2, rig_query + 2, RIG_QUERY - 2);
+	rig_answer(&rig, 1, 7);
+	check_answered(&rig, "\r\n\r\n");
+	assert_int_equal(doh_conn_end(rig.c), DOH_OPEN);
+	assert_int_equal(rig_counts(&rig).requests[DOH_http1][DOH_METHOD_post], 1);
 }
 
 TEST(test_any_piece_and_chunks)
@@ -66,8 +63,7 @@ TEST(test_any_piece_and_chunks)
 	char text[512];
 
 	for (size_t piece = 1; piece < 40; piece++) {
-		struct rig r;
-		rig_open(&r, DOH_http1, false);
+		rig_open(&rig, DOH_http1, false);
 		size_t n = post(text, sizeof(text), "Transfer-Encoding: chunked\r\n");
 		n += (size_t)sprintf(text + n, "9;x=y\r\n");
 		memcpy(text + n, rig_query, 9);
@@ -75,13 +71,13 @@ TEST(test_any_piece_and_chunks)
 		memcpy(text + n, rig_query + 9, 20);
 		n += 20 + (size_t)sprintf(text + n + 20, "\r\n0\r\nX-Trailer: 1\r\n\r\n");
 		for (size_t at = 0; at < n; at += piece)
-			(void)rig_put(&r, text + at, n - at < piece ? n - at : piece);
-		assert_int_equal(r.asked, 1);
-		assert_int_equal(r.question[0].len, RIG_QUERY);
-		assert_memory_equal(r.question[0].head + 2, rig_query + 2, RIG_QUERY - 2);
-		rig_answer(&r, 0, 7);
-		check_answered(&r, "\r\n\r\n");
-		rig_close(&r);
+			(void)rig_put(&rig, text + at, n - at < piece ? n - at : piece);
+		assert_int_equal(rig.asked, 1);
+		assert_int_equal(rig.question[0].len, RIG_QUERY);
+		assert_memory_equal(rig.question[0].head + 2, rig_query + 2, RIG_QUERY - 2);
+		rig_answer(&rig, 0, 7);
+		check_answered(&rig, "\r\n\r\n");
+		rig_close(&rig);
 	}
 }
 
@@ -92,49 +88,42 @@ TEST(test_a_whole_url_as_target)
 				   "Content-Encoding: identity\r\n\r\n";
 
 	for (size_t piece = 1; piece < 40; piece++) {
-		struct rig r;
-		rig_open(&r, DOH_http1, false);
+		rig_open(&rig, DOH_http1, false);
 		for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
 			const size_t left = sizeof(text) - 1 - at;
-			(void)rig_put(&r, text + at, left < piece ? left : piece);
+			(void)rig_put(&rig, text + at, left < piece ? left : piece);
 		}
-		assert_int_equal(r.asked, 1);
-		rig_answer(&r, 0, 7);
-		check_answered(&r, "\r\n\r\n");
-		rig_close(&r);
+		assert_int_equal(rig.asked, 1);
+		rig_answer(&rig, 0, 7);
+		check_answered(&rig, "\r\n\r\n");
+		rig_close(&rig);
 	}
 }
 
-TEST(test_a_pipelined_request_waits)
+TEST_WITH(test_a_pipelined_request_waits, rig_http1, rig_end)
 {
-	struct rig r;
-
-	rig_open(&r, DOH_http1, false);
-	assert_int_equal(put_text(&r, GET GET GET), strlen(GET));
-	assert_int_equal(put_text(&r, GET GET), 0);
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "\r\n\r\n");
-	assert_int_equal(put_text(&r, GET GET), strlen(GET));
-	assert_int_equal(r.asked, 2);
-	rig_close(&r);
+	assert_int_equal(put_text(&rig, GET GET GET), strlen(GET));
+	assert_int_equal(put_text(&rig, GET GET), 0);
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "\r\n\r\n");
+	assert_int_equal(put_text(&rig, GET GET), strlen(GET));
+	assert_int_equal(rig.asked, 2);
 }
 
 static void refused(const char *request, const char *status, bool last)
 {
-	struct rig r;
-
-	rig_open(&r, DOH_http1, false);
-	(void)put_text(&r, request);
-	print_message("%s: %s\n", status, r.out);
-	assert_int_equal(r.asked, 0);
-	assert_true(said(&r, status));
-	assert_int_equal(said(&r, "connection: close\r\n"), last);
-	assert_int_equal(doh_conn_end(r.c), last ? DOH_END_broken : DOH_OPEN);
+	rig_open(&rig, DOH_http1, false);
+	(void)put_text(&rig, request);
+	print_message("%s: %s\n", status, rig.out);
+	assert_int_equal(rig.asked, 0);
+	assert_true(said(&rig, status));
+	assert_int_equal(said(&rig, "connection: close\r\n"), last);
+	assert_int_equal(doh_conn_end(rig.c), last ? DOH_END_broken : DOH_OPEN);
 	if (!last) {
-		assert_int_equal(put_text(&r, GET), strlen(GET));
-		assert_int_equal(r.asked, 1);
+		assert_int_equal(put_text(&rig, GET), strlen(GET));
+		assert_int_equal(rig.asked, 1);
 	}
-	rig_close(&r);
+	rig_close(&rig);
 }
 
 TEST(test_refusals)
@@ -171,108 +160,96 @@ TEST(test_refusals)
 TEST(test_sizes_are_bounded)
 {
 	char *text = malloc(1 << 18);
-	struct rig r;
 
 	assert_non_null(text);
 	size_t n = (size_t)sprintf(text, "GET / HTTP/1.1\r\n" HOST "X-Long: ");
 	memset(text + n, 'x', 65536);
-	rig_open(&r, DOH_http1, false);
-	(void)rig_put(&r, text, n + 65536);
-	assert_true(said(&r, "HTTP/1.1 431 "));
-	assert_int_equal(doh_conn_end(r.c), DOH_END_broken);
-	assert_true(doh_conn_memory(r.c) < 4096);
-	rig_close(&r);
+	rig_open(&rig, DOH_http1, false);
+	(void)rig_put(&rig, text, n + 65536);
+	assert_true(said(&rig, "HTTP/1.1 431 "));
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_broken);
+	assert_true(doh_conn_memory(rig.c) < 4096);
+	rig_close(&rig);
 
 	n = post(text, 1 << 18, "Transfer-Encoding: chunked\r\n");
 	n += (size_t)sprintf(text + n, "10000\r\n");
 	memset(text + n, 'x', 65536);
-	rig_open(&r, DOH_http1, false);
-	(void)rig_put(&r, text, n + 65536);
-	assert_true(said(&r, "HTTP/1.1 413 "));
-	assert_int_equal(doh_conn_end(r.c), DOH_END_broken);
-	rig_close(&r);
+	rig_open(&rig, DOH_http1, false);
+	(void)rig_put(&rig, text, n + 65536);
+	assert_true(said(&rig, "HTTP/1.1 413 "));
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_broken);
+	rig_close(&rig);
 
 	n = post(text, 1 << 18, "Content-Length: 65535\r\n");
 	memset(text + n, 'x', 65535);
-	rig_open(&r, DOH_http1, false);
-	assert_int_equal(rig_put(&r, text, n + 65535), n + 65535);
-	assert_int_equal(r.asked, 1);
-	assert_int_equal(r.question[0].len, DOH_MESSAGE_MAX);
-	rig_close(&r);
+	rig_open(&rig, DOH_http1, false);
+	assert_int_equal(rig_put(&rig, text, n + 65535), n + 65535);
+	assert_int_equal(rig.asked, 1);
+	assert_int_equal(rig.question[0].len, DOH_MESSAGE_MAX);
+	rig_close(&rig);
 	free(text);
 }
 
 TEST(test_old_clients_and_close)
 {
-	struct rig r;
+	rig_open(&rig, DOH_http1, false);
+	(void)put_text(&rig, "GET " RIG_GET " HTTP/1.0\r\n\r\n" GET);
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "connection: close\r\n\r\n");
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_client);
+	assert_int_equal(put_text(&rig, GET), 0);
+	rig_close(&rig);
 
-	rig_open(&r, DOH_http1, false);
-	(void)put_text(&r, "GET " RIG_GET " HTTP/1.0\r\n\r\n" GET);
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "connection: close\r\n\r\n");
-	assert_int_equal(doh_conn_end(r.c), DOH_END_client);
-	assert_int_equal(put_text(&r, GET), 0);
-	rig_close(&r);
-
-	rig_open(&r, DOH_http1, false);
-	(void)put_text(&r, GET);
-	doh_conn_part(r.c);
-	rig_pump(&r);
-	assert_int_equal(doh_conn_end(r.c), DOH_OPEN);
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "connection: close\r\n\r\n");
-	assert_int_equal(doh_conn_end(r.c), DOH_END_client);
-	rig_close(&r);
+	rig_open(&rig, DOH_http1, false);
+	(void)put_text(&rig, GET);
+	doh_conn_part(rig.c);
+	rig_pump(&rig);
+	assert_int_equal(doh_conn_end(rig.c), DOH_OPEN);
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "connection: close\r\n\r\n");
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_client);
+	rig_close(&rig);
 }
 
-TEST(test_expect_continue)
+TEST_WITH(test_expect_continue, rig_http1, rig_end)
 {
 	char text[512];
-	struct rig r;
 	size_t n = post(text, sizeof(text), "Expect: 100-continue\r\nContent-Length: 29\r\n");
 
-	rig_open(&r, DOH_http1, false);
-	assert_int_equal(rig_put(&r, text, n), n);
-	assert_true(said(&r, "HTTP/1.1 100 Continue\r\n\r\n"));
-	(void)rig_put(&r, rig_query, RIG_QUERY);
-	assert_int_equal(r.asked, 1);
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "HTTP/1.1 200 OK\r\n");
-	rig_close(&r);
+	assert_int_equal(rig_put(&rig, text, n), n);
+	assert_true(said(&rig, "HTTP/1.1 100 Continue\r\n\r\n"));
+	(void)rig_put(&rig, rig_query, RIG_QUERY);
+	assert_int_equal(rig.asked, 1);
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "HTTP/1.1 200 OK\r\n");
 }
 
 // A wish for another protocol, or for a proxy, is none of a server's.
 TEST(test_upgrade_is_passed_over)
 {
-	struct rig r;
-
-	rig_open(&r, DOH_http1, false);
-	(void)put_text(&r, "GET " RIG_GET " HTTP/1.1\r\n" HOST
-			   "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "HTTP/1.1 200 OK\r\n");
-	(void)put_text(&r, GET);
-	assert_int_equal(r.asked, 2);
-	rig_close(&r);
+	rig_open(&rig, DOH_http1, false);
+	(void)put_text(&rig, "GET " RIG_GET " HTTP/1.1\r\n" HOST
+			     "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "HTTP/1.1 200 OK\r\n");
+	(void)put_text(&rig, GET);
+	assert_int_equal(rig.asked, 2);
+	rig_close(&rig);
 	refused("CONNECT a:443 HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 404 ", false);
 }
 
-TEST(test_a_slow_request_ends)
+TEST_WITH(test_a_slow_request_ends, rig_http1, rig_end)
 {
-	struct rig r;
-
-	rig_open(&r, DOH_http1, false);
-	assert_int_equal(doh_conn_deadline(r.c), r.now_ms + r.set.request_ms);
-	(void)put_text(&r, GET);
-	rig_answer(&r, 0, 7);
-	check_answered(&r, "\r\n\r\n");
-	assert_true(doh_conn_deadline(r.c) == UINT64_MAX);
-	r.now_ms += 5;
-	(void)put_text(&r, "G");
-	assert_int_equal(doh_conn_deadline(r.c), r.now_ms + r.set.request_ms);
-	doh_conn_expire(r.c, r.now_ms + r.set.request_ms);
-	rig_pump(&r);
-	assert_true(said(&r, "HTTP/1.1 408 "));
-	assert_int_equal(doh_conn_end(r.c), DOH_END_slow_query);
-	rig_close(&r);
+	assert_int_equal(doh_conn_deadline(rig.c), rig.now_ms + rig.set.request_ms);
+	(void)put_text(&rig, GET);
+	rig_answer(&rig, 0, 7);
+	check_answered(&rig, "\r\n\r\n");
+	assert_true(doh_conn_deadline(rig.c) == UINT64_MAX);
+	rig.now_ms += 5;
+	(void)put_text(&rig, "G");
+	assert_int_equal(doh_conn_deadline(rig.c), rig.now_ms + rig.set.request_ms);
+	doh_conn_expire(rig.c, rig.now_ms + rig.set.request_ms);
+	rig_pump(&rig);
+	assert_true(said(&rig, "HTTP/1.1 408 "));
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_slow_query);
 }

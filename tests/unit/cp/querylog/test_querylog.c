@@ -140,6 +140,14 @@ static struct querylog *log_open(struct kept *k, enum log_clients how)
 	return q;
 }
 
+static struct querylog *log_of_ring(struct kept *k, struct ring *r, enum log_clients how)
+{
+	struct querylog *q = log_open(k, how);
+	ring_open(r, 1);
+	ring_join(r, q);
+	return q;
+}
+
 static void run_through(struct querylog *q)
 {
 	assert_int_equal(querylog_start(q), 0);
@@ -150,9 +158,7 @@ TEST(test_a_record_becomes_a_row)
 {
 	static struct ring r;
 	static struct kept k;
-	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
-	ring_open(&r, 1);
-	ring_join(&r, q);
+	struct querylog *q = log_of_ring(&k, &r, LOG_CLIENTS_WHOLE);
 	struct log_record resolved = plain;
 	resolved.upstream = 1;
 	resolved.rcode = (uint16_t)(0xc000 | LOG_VALIDATION_BOGUS << LOG_VALIDATION_SHIFT | 0xfff);
@@ -210,9 +216,7 @@ TEST(test_malicious_names)
 	};
 	static struct ring r;
 	static struct kept k;
-	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
-	ring_open(&r, 1);
-	ring_join(&r, q);
+	struct querylog *q = log_of_ring(&k, &r, LOG_CLIENTS_WHOLE);
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
 		put(&r, &plain, names[i].wire, names[i].len);
 	run_through(q);
@@ -231,12 +235,10 @@ TEST(test_left_out)
 {
 	static struct ring r;
 	static struct kept k;
-	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	struct querylog *q = log_of_ring(&k, &r, LOG_CLIENTS_WHOLE);
 	struct querylog_status s;
 	struct log_record other = plain;
 	other.client[3] = 200;
-	ring_open(&r, 1);
-	ring_join(&r, q);
 	put(&r, &other, "\1a", 3);
 	put(&r, &plain, "\1a\6secret\7example", 18);
 	put(&r, &plain, "\7xsecret\7example", 17);
@@ -258,9 +260,7 @@ TEST(test_clients_are_hidden)
 	assert_int_equal(inet_pton(AF_INET6, "2001:db8:1:2::3", v6.client), 1);
 	other.client[3] = 8;
 	for (unsigned how = LOG_CLIENTS_HASHED; how <= LOG_CLIENTS_TRUNCATED; how++) {
-		struct querylog *q = log_open(&k, how);
-		ring_open(&r, 1);
-		ring_join(&r, q);
+		struct querylog *q = log_of_ring(&k, &r, how);
 		put(&r, &plain, "\1a", 3);
 		put(&r, &v6, "\1a", 3);
 		put(&r, &plain, "\1a", 3);
@@ -287,11 +287,9 @@ TEST(test_records_that_make_no_sense)
 {
 	static struct ring r;
 	static struct kept k;
-	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	struct querylog *q = log_of_ring(&k, &r, LOG_CLIENTS_WHOLE);
 	struct querylog_status s;
 	struct log_record bad = plain;
-	ring_open(&r, 1);
-	ring_join(&r, q);
 	put(&r, &plain, "\5abc", 5);    // a label past the end
 	put(&r, &plain, "\1a\0\0", 4);  // bytes behind the name
 	put(&r, &plain, "\300\014", 2); // a pointer
@@ -334,11 +332,9 @@ TEST(test_weight_of_records_out_of_time)
 	for (unsigned behind = 0; behind <= 2; behind += 2) {
 		static struct ring r;
 		static struct kept k;
-		struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+		struct querylog *q = log_of_ring(&k, &r, LOG_CLIENTS_WHOLE);
 		struct querylog_status s;
 		struct log_record late = plain;
-		ring_open(&r, 1);
-		ring_join(&r, q);
 		late.time_us = clock_mono_us() - UINT64_C(90000000000); // 25 hours ago
 		put(&r, &late, "\1a", 3);
 		late.time_us = clock_mono_us() + UINT64_C(7200000000); // in two hours

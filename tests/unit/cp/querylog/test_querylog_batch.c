@@ -8,13 +8,25 @@
 
 #include <stdatomic.h>
 
-TEST(test_pool_is_bounded_and_shrinks)
+static struct querylog_rig rig;
+
+static int setup(void **)
 {
-	struct querylog_rig rig;
+	querylog_rig_open(&rig, 1);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+TEST_WITH(test_pool_is_bounded_and_shrinks, setup, teardown)
+{
 	struct querylog_pool_counts c;
 	const struct querylog_batch *b[QUERYLOG_BATCHES_MAX];
 
-	querylog_rig_open(&rig, 1);
 	for (unsigned i = 0; i < QUERYLOG_BATCHES_MAX; i++)
 		b[i] = querylog_rig_empty(&rig);
 	assert_null(querylog_pool_take(rig.pool, "box", 1));
@@ -26,13 +38,10 @@ TEST(test_pool_is_bounded_and_shrinks)
 	querylog_pool_counts(rig.pool, &c);
 	assert_int_equal(c.out, 0);
 	assert_int_equal(c.made, QUERYLOG_SPARE_MAX);
-	querylog_rig_close(&rig);
 }
 
-TEST(test_full_by_rows)
+TEST_WITH(test_full_by_rows, setup, teardown)
 {
-	struct querylog_rig rig;
-	querylog_rig_open(&rig, 2);
 	struct querylog_batch *b = querylog_rig_empty(&rig);
 	for (unsigned i = 0; i < QUERYLOG_ROWS_MAX; i++) {
 		struct querylog_row *row = querylog_batch_row(b, 0);
@@ -44,14 +53,11 @@ TEST(test_full_by_rows)
 	assert_int_equal(b->count, QUERYLOG_ROWS_MAX);
 	assert_int_equal(b->weight, (uint64_t)QUERYLOG_ROWS_MAX * (QUERYLOG_ROWS_MAX - 1) / 2);
 	querylog_release(b);
-	querylog_rig_close(&rig);
 }
 
 // Rows of the longest names: the text is what ends the batch, and no row is half in it.
-TEST(test_full_by_text)
+TEST_WITH(test_full_by_text, setup, teardown)
 {
-	struct querylog_rig rig;
-	querylog_rig_open(&rig, 3);
 	struct querylog_batch *b = querylog_rig_empty(&rig);
 	while (querylog_batch_row(b, QUERYLOG_NAME_MAX)) {
 		memset(querylog_batch_text(b, QUERYLOG_NAME_MAX), 'x', QUERYLOG_NAME_MAX);
@@ -59,7 +65,6 @@ TEST(test_full_by_text)
 	}
 	assert_int_equal(b->count, QUERYLOG_TEXT_MAX / QUERYLOG_NAME_MAX);
 	querylog_release(b);
-	querylog_rig_close(&rig);
 }
 
 static void on_drop(void *arg)
@@ -67,11 +72,9 @@ static void on_drop(void *arg)
 	(*(unsigned *)arg)++;
 }
 
-TEST(test_last_one_out_drops_what_was_kept)
+TEST_WITH(test_last_one_out_drops_what_was_kept, setup, teardown)
 {
-	struct querylog_rig rig;
 	unsigned dropped = 0;
-	querylog_rig_open(&rig, 4);
 	struct querylog_batch *b = querylog_rig_empty(&rig);
 	querylog_batch_keep(b, on_drop, &dropped);
 	querylog_hold(b);
@@ -81,7 +84,6 @@ TEST(test_last_one_out_drops_what_was_kept)
 	assert_int_equal(dropped, 1);
 	querylog_release(querylog_rig_batch(&rig, 1)); // the same memory, kept for nothing
 	assert_int_equal(dropped, 1);
-	querylog_rig_close(&rig);
 }
 
 TEST(test_rig_repeats_itself)
@@ -103,12 +105,10 @@ TEST(test_rig_repeats_itself)
 	querylog_rig_close(&other);
 }
 
-TEST(test_queue_is_bounded_and_in_order)
+TEST_WITH(test_queue_is_bounded_and_in_order, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct querylog_queue *q;
 	struct querylog_queue_counts c;
-	querylog_rig_open(&rig, 6);
 	assert_int_equal(querylog_queue_open(&q, 2), 0);
 	assert_null(querylog_queue_take(q, 0, NULL));
 	for (unsigned round = 0; round < 3; round++)
@@ -131,7 +131,6 @@ TEST(test_queue_is_bounded_and_in_order)
 	assert_false(querylog_queue_put(q, b, 0));
 	querylog_release(b);
 	querylog_queue_free(q);
-	querylog_rig_close(&rig);
 }
 
 struct taker {
@@ -159,16 +158,14 @@ static bool put(void *arg, const struct querylog_batch *b)
 }
 
 // Two sinks with threads of their own: what each took and what the log counts agree.
-TEST(test_sinks_take_by_threads)
+TEST_WITH(test_sinks_take_by_threads, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct taker t[2] = {0};
 	pthread_t thread[2];
 	struct querylog *log;
 	struct querylog_sink_counts counts[QUERYLOG_SINKS_MAX];
 	uint64_t weight = 0;
 
-	querylog_rig_open(&rig, 7);
 	assert_int_equal(querylog_open(&log, &(struct querylog_settings){.box = "b"}), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(querylog_queue_open(&t[i].queue, i ? 1 : QUERYLOG_QUEUE_MAX), 0);
@@ -197,7 +194,6 @@ TEST(test_sinks_take_by_threads)
 	}
 	assert_int_equal(counts[0].dropped_rows, 0);
 	querylog_close(log);
-	querylog_rig_close(&rig);
 }
 
 static void on_beat(void *arg, uint64_t)

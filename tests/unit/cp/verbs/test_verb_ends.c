@@ -80,10 +80,21 @@ static void entry_set(int64_t left_s)
 		config_time_text(entry.until, until));
 }
 
-TEST(test_steps)
+static struct verb_ends *ends;
+
+static int ends_open(void **)
 {
-	struct verb_ends *d = NULL;
-	assert_int_equal(verb_ends_open(&d, &deps), 0);
+	return verb_ends_open(&ends, &deps);
+}
+
+static int ends_close(void **)
+{
+	verb_ends_close(ends);
+	return 0;
+}
+
+TEST_WITH(test_steps, ends_open, ends_close)
+{
 	entry_set(3600);
 	looks(1);
 	assert_int_equal(apply.applied, 0);
@@ -99,13 +110,10 @@ TEST(test_steps)
 	clock_step_ms(-3600 * 1000); // it stays away
 	looks(1);
 	assert_int_equal(apply.applied, 1);
-	verb_ends_close(d);
 }
 
-TEST(test_file)
+TEST_WITH(test_file, ends_open, ends_close)
 {
-	struct verb_ends *d = NULL;
-	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	entry_set(0);
 	strcpy(apply.managed, "");
 	looks(1);
@@ -113,13 +121,10 @@ TEST(test_file)
 	assert_false(apply.has_text); // the texts stay, and are read again
 	looks(1);
 	assert_int_equal(apply.applied, 1);
-	verb_ends_close(d);
 }
 
-TEST(test_again)
+TEST_WITH(test_again, ends_open, ends_close)
 {
-	struct verb_ends *d = NULL;
-	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	entry_set(0);
 	apply.rc = -EBUSY; // at the next look
 	looks(2);
@@ -132,14 +137,11 @@ TEST(test_again)
 	clock_suspend_ms(11000);
 	looks(1);
 	assert_int_equal(apply.applied, 4);
-	verb_ends_close(d);
 }
 
 // What has ended is gone, though a list is not there.
-TEST(test_warning)
+TEST_WITH(test_warning, ends_open, ends_close)
 {
-	struct verb_ends *d = NULL;
-	assert_int_equal(verb_ends_open(&d, &deps), 0);
 	entry_set(0);
 	apply.err = EIO;
 	looks(1);
@@ -149,7 +151,6 @@ TEST(test_warning)
 	entry.until = now();
 	looks(1);
 	assert_int_equal(apply.applied, 2);
-	verb_ends_close(d);
 }
 
 // What ended while no control plane ran has no effect since the start, and goes.

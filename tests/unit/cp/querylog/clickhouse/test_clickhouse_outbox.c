@@ -71,6 +71,12 @@ static void fill(void)
 	assert_int_equal(counts().chunks, IN_MEMORY);
 }
 
+static void fill_and_take(struct clickhouse_parcel *p)
+{
+	fill();
+	assert_int_equal(clickhouse_outbox_take(outbox, 0, p), 0);
+}
+
 // In order, none missing, from `from` on.
 static void expect_all(uint64_t from)
 {
@@ -101,8 +107,7 @@ TEST_WITH(test_behind_a_server_the_maker_waits, setup, teardown)
 TEST_WITH(test_of_a_server_that_is_away_the_oldest_go, setup, teardown)
 {
 	struct clickhouse_parcel p;
-	fill();
-	assert_int_equal(clickhouse_outbox_take(outbox, 0, &p), 0);
+	fill_and_take(&p);
 	clickhouse_outbox_failed(outbox, &p);
 	// What is in memory has no place on disk, and makes none: it may be a moment only.
 	assert_int_equal(counts().chunks, IN_MEMORY);
@@ -278,8 +283,7 @@ TEST_WITH(test_halves_that_are_not_synced, setup, teardown)
 TEST_WITH(test_what_cannot_be_sent_is_refused, setup, teardown)
 {
 	struct clickhouse_parcel p;
-	fill();
-	assert_int_equal(clickhouse_outbox_take(outbox, 0, &p), 0);
+	fill_and_take(&p);
 	clickhouse_outbox_refuse(outbox, &p);
 	assert_int_equal(counts().aside, 1);
 	assert_int_equal(counts().unreadable, 1);

@@ -159,9 +159,19 @@ static bool field_of(const uint8_t *bytes, size_t len, unsigned number, struct f
 	return found;
 }
 
+static uint8_t frame[DNSTAP_FRAME_MAX];
+
+// The message within the frame of a row.
+static struct field message_of(const struct querylog_row *row)
+{
+	struct field m;
+	size_t len = dnstap_frame_row(row, "box", frame, sizeof(frame));
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	return m;
+}
+
 TEST_WITH(test_a_row_as_a_message, setup, teardown)
 {
-	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
 	struct querylog_row row = {.time_us = 1795000000000123,
 		.weight = 1,
@@ -201,8 +211,7 @@ TEST_WITH(test_a_row_as_a_message, setup, teardown)
 		assert_int_equal(dnstap_frame_row(&row, "box", frame, cap), 0);
 	memset(row.client_bytes, 0, sizeof(row.client_bytes)); // hidden
 	row.is_answered = false;
-	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	m = message_of(&row);
 	assert_false(field_of(m.bytes, m.len, 4, &f));
 	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 5);
 	assert_true(field_of(m.bytes, m.len, 10, &f));
@@ -236,7 +245,6 @@ static struct querylog_row answered_row(const struct querylog_whole *whole)
 // Both ends, and both messages byte for byte, of any length.
 TEST_WITH(test_a_row_with_messages, setup, teardown)
 {
-	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
 	struct querylog_whole whole = {.query = asked,
 		.reply = answer,
@@ -265,16 +273,14 @@ TEST_WITH(test_a_row_with_messages, setup, teardown)
 	assert_memory_equal(f.bytes, answer, sizeof(answer));
 	row.is_answered = false; // so there is no reply
 	assert_true(dnstap_frame_is_whole(&row));
-	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	m = message_of(&row);
 	assert_true(field_of(m.bytes, m.len, 1, &f) && f.value == 5);
 	assert_true(field_of(m.bytes, m.len, 10, &f) && f.len == sizeof(asked));
 	assert_false(field_of(m.bytes, m.len, 14, &f));
 	whole.query = whole.reply = NULL; // both ends alone
 	row.is_answered = true;
 	assert_false(dnstap_frame_is_whole(&row));
-	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	m = message_of(&row);
 	assert_true(field_of(m.bytes, m.len, 7, &f) && f.value == 53);
 	assert_false(field_of(m.bytes, m.len, 10, &f));
 	assert_true(field_of(m.bytes, m.len, 14, &f));
@@ -285,24 +291,20 @@ TEST_WITH(test_a_row_with_messages, setup, teardown)
 TEST_WITH(test_a_service_of_another_family, setup, teardown)
 {
 	static const uint8_t mapped[16] = {[10] = 0xff, 0xff, 198, 18, 0, 53};
-	static uint8_t frame[DNSTAP_FRAME_MAX];
 	struct field f, m;
 	struct querylog_whole whole = {
 		.service_bytes = {198, 18, 0, 53}, .service_version = 4, .service_port = 53};
 	struct querylog_row row = answered_row(&whole);
-	size_t len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	m = message_of(&row);
 	assert_true(field_of(m.bytes, m.len, 2, &f) && f.value == 2);
 	assert_true(field_of(m.bytes, m.len, 5, &f) && f.len == 16);
 	assert_memory_equal(f.bytes, mapped, 16);
 	row.client_version = 4;
-	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	m = message_of(&row);
 	assert_true(field_of(m.bytes, m.len, 5, &f) && f.len == 4);
 	assert_memory_equal(f.bytes, whole.service_bytes, 4);
 	whole.service_version = 6;
-	len = dnstap_frame_row(&row, "box", frame, sizeof(frame));
-	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	m = message_of(&row);
 	assert_false(field_of(m.bytes, m.len, 5, &f));
 	assert_true(field_of(m.bytes, m.len, 7, &f) && f.value == 53);
 }
@@ -328,14 +330,22 @@ static void read_frame(int fd)
 	read_all(fd, bytes, get_u32(bytes));
 }
 
-TEST_WITH(test_rows_without_messages_are_counted, setup, teardown)
+// One that is connected.
+static struct dnstap *greeted(int *fd)
 {
-	const struct querylog_whole whole = {.query = asked, .reply = answer, .service_port = 53};
 	struct dnstap *d;
 	listen_now();
 	assert_int_equal(dnstap_open(&d, path), 0);
-	int fd = greet();
+	*fd = greet();
 	await(d, false);
+	return d;
+}
+
+TEST_WITH(test_rows_without_messages_are_counted, setup, teardown)
+{
+	const struct querylog_whole whole = {.query = asked, .reply = answer, .service_port = 53};
+	int fd;
+	struct dnstap *d = greeted(&fd);
 	for (unsigned i = 0; i < 5; i++) {
 		const struct querylog_row row = answered_row(i % 2 ? &whole : NULL);
 		assert_true(give(d, querylog_rig_row(&rig, &row)));
@@ -349,11 +359,8 @@ TEST_WITH(test_rows_without_messages_are_counted, setup, teardown)
 
 TEST_WITH(test_every_row_arrives, setup, teardown)
 {
-	struct dnstap *d;
-	listen_now();
-	assert_int_equal(dnstap_open(&d, path), 0);
-	int fd = greet();
-	await(d, false);
+	int fd;
+	struct dnstap *d = greeted(&fd);
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(give(d, querylog_rig_batch(&rig, 100)));
 	for (unsigned i = 0; i < 300; i++)
@@ -400,12 +407,9 @@ static void *read_slowly(void *arg)
 // Each piece is taken within its time: all of the queue would take half a minute.
 TEST_WITH(test_a_slow_receiver_does_not_keep_the_end, setup, teardown)
 {
-	struct dnstap *d;
 	pthread_t reader;
-	listen_now();
-	assert_int_equal(dnstap_open(&d, path), 0);
-	int fd = greet();
-	await(d, false);
+	int fd;
+	struct dnstap *d = greeted(&fd);
 	for (unsigned i = 0; i < SINK_QUEUE; i++)
 		assert_true(give(d, querylog_rig_batch(&rig, QUERYLOG_ROWS_MAX)));
 	assert_int_equal(pthread_create(&reader, NULL, read_slowly, &fd), 0);

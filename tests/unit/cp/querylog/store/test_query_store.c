@@ -22,6 +22,20 @@ static int64_t rig_unix_s(void)
 	return INT64_C(1700000000);
 }
 
+static struct querylog_rig rig;
+
+static int setup(void **state)
+{
+	querylog_rig_open(&rig, 1);
+	return own_folder_setup(state);
+}
+
+static int teardown(void **state)
+{
+	querylog_rig_close(&rig);
+	return own_folder_teardown(state);
+}
+
 static struct query_store *store_open(unsigned max_rate, uint64_t max_bytes)
 {
 	const struct query_store_settings settings = {.folder = own_folder,
@@ -122,13 +136,11 @@ static struct querylog_row plain_row(int64_t time_us, const char *name, const ch
 		.is_blocked = true};
 }
 
-TEST_WITH(test_every_column_comes_back, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_every_column_comes_back, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct sum sum;
 	struct query_outcome end;
 	const char *name = "a\\000\\255\\\".it's.%s%n.example.";
-	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
 	struct querylog_row row = plain_row(RIG_HOUR_US + 5, name, "192.0.2.7");
 	row.weight = UINT64_C(1) << 40;
@@ -160,17 +172,14 @@ TEST_WITH(test_every_column_comes_back, own_folder_setup, own_folder_teardown)
 	assert_int_equal(f->raw.total_us, 4000000000);
 	assert_int_equal(f->raw.query_len, 40);
 	assert_int_equal(f->raw.reply_len, 65535);
-	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_all_rows_in_both_directions, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_all_rows_in_both_directions, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct query_store_status st;
 	struct sum up, down;
 	struct query_outcome end;
 	uint64_t weight = 0;
-	querylog_rig_open(&rig, 7);
 	struct query_store *s = store_open(0, 64 << 20);
 	for (unsigned i = 0; i < 5; i++) {
 		const struct querylog_batch *b = querylog_rig_batch(&rig, 1500);
@@ -195,10 +204,9 @@ TEST_WITH(test_all_rows_in_both_directions, own_folder_setup, own_folder_teardow
 	f.since_us = up.last_us;
 	search_all(f, &down, &end);
 	assert_true(down.rows >= 1 && down.rows < 7500);
-	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_filters, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_filters, setup, teardown)
 {
 	static const struct {
 		const char *name, *client, *verdict;
@@ -221,8 +229,6 @@ TEST_WITH(test_filters, own_folder_setup, own_folder_teardown)
 	};
 	static const char *const names[] = {
 		"example.com.", "www.Example.com.", "notexample.com.", "evil\\.example.com."};
-	struct querylog_rig rig;
-	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
 	for (unsigned i = 0; i < 4; i++) {
 		struct querylog_row row = plain_row(RIG_HOUR_US + i, names[i], "192.0.2.7");
@@ -242,16 +248,13 @@ TEST_WITH(test_filters, own_folder_setup, own_folder_teardown)
 		if (sum.rows != cases[i].rows)
 			fail_msg("case %u: %llu rows", i, (unsigned long long)sum.rows);
 	}
-	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct query_folder files;
 	struct sum sum;
 	struct query_outcome end;
-	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
 	for (int hour = -13; hour <= 0; hour++) { // 10 are kept, and the one that runs
 		struct querylog_row row = plain_row(
@@ -267,14 +270,11 @@ TEST_WITH(test_a_file_for_each_hour_and_old_ones_go, own_folder_setup, own_folde
 	f.since_us = RIG_HOUR_US - 2 * INT64_C(3600000000);
 	search_all(f, &sum, &end);
 	assert_int_equal(sum.rows, 3);
-	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_bytes_are_bounded_within_an_hour_too, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_bytes_are_bounded_within_an_hour_too, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct query_folder files;
-	querylog_rig_open(&rig, 3);
 	struct query_store *s = store_open(0, 1 << 20);
 	for (unsigned i = 0; i < 40; i++)
 		give(s, querylog_rig_batch(&rig, 2048));
@@ -285,16 +285,13 @@ TEST_WITH(test_bytes_are_bounded_within_an_hour_too, own_folder_setup, own_folde
 	assert_true(files.bytes - newest <= 1 << 20);
 	assert_true(files.file[0].part > 1);
 	query_folder_free(&files);
-	querylog_rig_close(&rig);
 }
 
-TEST_WITH(test_sums_stay_when_rows_do_not, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_sums_stay_when_rows_do_not, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct sum sum;
 	struct query_outcome end;
 	uint64_t weight = 0;
-	querylog_rig_open(&rig, 5);
 	struct query_store *s = store_open(100, 64 << 20);
 	for (unsigned i = 0; i < 10; i++) {
 		const struct querylog_batch *b = querylog_rig_batch(&rig, 1000);
@@ -305,13 +302,11 @@ TEST_WITH(test_sums_stay_when_rows_do_not, own_folder_setup, own_folder_teardown
 	search_all(filter_all(), &sum, &end);
 	assert_int_equal(sum.weight, weight);
 	assert_true(sum.rows < 5000);
-	querylog_rig_close(&rig);
 }
 
 // Killed in the middle of its writing: what was committed is there and the file is sound.
 TEST_WITH(test_kill, own_folder_setup, own_folder_teardown)
 {
-	struct querylog_rig rig;
 	struct query_store_status st;
 	struct sum sum, again;
 	struct query_outcome end;
@@ -369,16 +364,14 @@ static void damage(const char *path)
 }
 
 // A damaged file is left alone, its hour goes on in another part, and searches pass it over.
-TEST_WITH(test_damaged_file, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_damaged_file, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct query_store_status st;
 	struct sum sum;
 	struct query_outcome end;
 	char path[PATH_MAX];
 	assert_int_equal(query_folder_path(own_folder, RIG_HOUR, 1, path), 0);
 	damage(path);
-	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
 	for (unsigned i = 0; i < 300; i++) {
 		struct querylog_row row = plain_row(RIG_HOUR_US + i, "example.com.", "192.0.2.7");
@@ -399,19 +392,16 @@ TEST_WITH(test_damaged_file, own_folder_setup, own_folder_teardown)
 	assert_int_equal(end.unread[0].part, 1);
 	assert_int_equal(end.unread[0].err, -EUCLEAN);
 	assert_true(sum.rows >= 1);
-	querylog_rig_close(&rig);
 }
 
 // A folder that cannot be used is said, keeps nobody waiting, and used as soon as it can be.
-TEST_WITH(test_folder_that_comes_later, own_folder_setup, own_folder_teardown)
+TEST_WITH(test_folder_that_comes_later, setup, teardown)
 {
-	struct querylog_rig rig;
 	struct query_store_status st;
 	char real[sizeof(own_folder)], command[128];
 	strcpy(real, own_folder);
 	assert_int_equal(rmdir(own_folder), 0);
 	damage(own_folder); // a file where the folder should be
-	querylog_rig_open(&rig, 1);
 	struct query_store *s = store_open(0, 64 << 20);
 	give(s, querylog_rig_batch(&rig, 10));
 	for (unsigned i = 0; i < 1000; i++) {
@@ -437,7 +427,6 @@ TEST_WITH(test_folder_that_comes_later, own_folder_setup, own_folder_teardown)
 	}
 	assert_true(st.rows > 0);
 	query_store_close(s);
-	querylog_rig_close(&rig);
 }
 
 TEST_WITH(test_foreign_files_are_left_alone, own_folder_setup, own_folder_teardown)
