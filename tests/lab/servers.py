@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Servers over TLS and HTTPS for weir to ask: certificates in /run/smoke/NAME.pem and NAME.key, and unbound."""
+import functools
 import pathlib
 import subprocess
 
+import certificates
 from lab import TMP, run
 from wait import wait
 
-KEY = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
 UNBOUND = """server:
   {interfaces}
   tls-port: 853
@@ -29,17 +30,8 @@ remote-control:
 """
 
 
-def files(name):
-    return "-keyout", TMP / f"{name}.key", "-out", TMP / f"{name}.pem"
-
-
-def authority(name):
-    run("openssl", "req", *KEY, *files(name), "-subj", f"/CN={name} of this test", "-addext", "keyUsage=critical,keyCertSign")
-
-
-def certificate(name, ca, names):
-    run("openssl", "req", *KEY, *files(name), "-subj", "/CN=server", "-CA", TMP / f"{ca}.pem", "-CAkey", TMP / f"{ca}.key",
-        "-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE")
+authority = functools.partial(certificates.authority, TMP)  # of its name
+certificate = functools.partial(certificates.certificate, TMP)  # of its name, that of its authority, and what it is for
 
 
 def serve(*command, on, **how):

@@ -12,7 +12,6 @@ import os
 import pathlib
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -21,67 +20,54 @@ import h2.config
 import h2.connection
 import h2.events
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from certificates import authority, certificate  # noqa: E402
+from dnswire import Query  # noqa: E402
+
 folder = pathlib.Path(sys.argv[1])
 PATIENCE_S = 30
 lock = threading.Lock()
 connections = 0
 
 
-def openssl(*words):
-    subprocess.run(("openssl",) + words, cwd=folder, check=True, capture_output=True)
-
-
-def certificates():
+def certificates_make():
     if (folder / "server.pem").exists():
         return
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-x509", "-days", "2")
     for name in "ca", "other":
-        openssl("req", *key, "-subj", "/CN=an authority of this test", "-keyout", name + ".key", "-out", name + ".pem",
-                "-addext", "keyUsage=critical,keyCertSign")
-    openssl("req", *key, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem",
-            "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:dns.example,IP:127.0.0.1",
-            "-addext", "basicConstraints=critical,CA:FALSE")
+        authority(folder, name)
+    certificate(folder, "server", "ca", "DNS:dns.example,IP:127.0.0.1")
 
 
-def answer(query):
+def answer(wire, before=b""):
     """An address that the name's digits say, with a TTL of 300 s; nothing for other types than A."""
-    end = 12
-    while query[end]:
-        end += query[end] + 1
-    end += 5
-    label = query[13:13 + query[12]].decode("latin-1")
-    digits = label[1:5]
+    q = Query(wire)
+    digits = q.labels[0][1:5] if q.labels else ""
     address = int(digits).to_bytes(4, "big") if digits.isdigit() else bytes((192, 0, 2, 77))
-    is_a = query[end - 4:end - 2] == b"\0\1"
-    head = query[:2] + b"\x81\x80" + b"\0\1" + bytes((0, is_a)) + b"\0\0\0\0"
-    record = b"\xc0\x0c\0\1\0\1" + (300).to_bytes(4, "big") + b"\0\4" + address
-    return head + query[12:end] + (record if is_a else b"")
+    return q.reply(*[q.address(address)][:q.type == 1], question=before + q.question)
+
+
+DNS = ("content-type", "application/dns-message")
+HTML = ("content-type", "text/html")
+# By path: status, headers, body.
+REPLIES = {
+    "/status": lambda query: (500, [DNS], answer(query)),
+    "/lost": lambda query: (404, [HTML], bytes(70000)),
+    "/redirect": lambda query: (302, [("location", "/dns-query")], b""),
+    "/type": lambda query: (200, [HTML], answer(query)),
+    "/big": lambda query: (200, [DNS], answer(query) + bytes(70000)),
+    "/endless": lambda query: (200, [DNS], answer(query) + bytes(1 << 20)),
+    "/short": lambda query: (200, [DNS], b"abc"),
+    "/other": lambda query: (200, [DNS], answer(query, b"\5other")),
+}
 
 
 def reply_to(path, query):
     """(status, headers, body), or None: never."""
-    dns = ("content-type", "application/dns-message")
     if path == "/stall":
         return None
-    if path == "/status":
-        return 500, [dns], answer(query)
-    if path == "/lost":
-        return 404, [("content-type", "text/html")], bytes(70000)
-    if path == "/redirect":
-        return 302, [("location", "/dns-query")], b""
-    if path == "/type":
-        return 200, [("content-type", "text/html")], answer(query)
-    if path == "/big":
-        return 200, [dns], answer(query) + bytes(70000)
-    if path == "/endless":
-        return 200, [dns], answer(query) + bytes(1 << 20)
-    if path == "/short":
-        return 200, [dns], b"abc"
-    if path == "/other":
-        return 200, [dns], answer(query[:12] + b"\5other" + query[12:])
     if path.startswith("/age"):  # alone, or with the values of its fields: /age/250/10
-        return 200, [dns] + [("age", v.replace("_", " ")) for v in path.split("/")[2:] or ["250"]], answer(query)
-    return 200, [dns, ("set-cookie", "a=b")], answer(query)
+        return 200, [DNS] + [("age", v.replace("_", " ")) for v in path.split("/")[2:] or ["250"]], answer(query)
+    return REPLIES.get(path, lambda query: (200, [DNS, ("set-cookie", "a=b")], answer(query)))(query)
 
 
 class Connection:
@@ -177,7 +163,7 @@ def serve(context, sock):
 
 
 def main():
-    certificates()
+    certificates_make()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
     context.set_alpn_protocols(["h2"])

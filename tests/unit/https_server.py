@@ -13,31 +13,25 @@ import http.server
 import os
 import pathlib
 import ssl
-import subprocess
 import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from certificates import authority, certificate, made  # noqa: E402
 
 folder = pathlib.Path(sys.argv[1])
 lock = threading.Lock()
 
 
-def openssl(*words):
-    subprocess.run(("openssl",) + words, cwd=folder, check=True, capture_output=True)
-
-
-def certificates():
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-x509", "-days", "2")
+def certificates_make():
     for name in "ca", "other":
-        openssl("req", *key, "-subj", "/CN=an authority of this test", "-keyout", name + ".key", "-out", name + ".pem",
-                "-addext", "keyUsage=critical,keyCertSign")
-    openssl("req", *key, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem",
-            "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+        authority(folder, name)
+    certificate(folder, "server", "ca", "IP:127.0.0.1")
     (folder / "relative.cnf").write_text(
         "[req]\ndistinguished_name=dn\nx509_extensions=all\n[dn]\n[all]\nsubjectAltName=IP:127.0.0.2\n"
         "basicConstraints=critical,CA:FALSE\ncrlDistributionPoints=point\n[point]\nrelativename=name\n[name]\nCN=list\n")
-    openssl("req", *key, "-config", "relative.cnf", "-subj", "/CN=server", "-keyout", "relative.key", "-out",
-            "relative.pem", "-CA", "ca.pem", "-CAkey", "ca.key")
+    made(folder, "relative", "-config", "relative.cnf", "-subj", "/CN=server", "-CA", "ca.pem", "-CAkey", "ca.key")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -103,7 +97,7 @@ def serve(address, port, name):
 
 
 def main():
-    certificates()
+    certificates_make()
     port = serve("127.0.0.1", 0, "server")
     serve("127.0.0.2", port, "relative")
     os.write(1, b"%d\n" % port)  # at once: who reads it then closes the pipe
