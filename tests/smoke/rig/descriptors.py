@@ -3,18 +3,20 @@
 """Does every descriptor of both processes belong to an entry of a table, or to the constants below? In the lab of
 descriptors_test.sh, with one worker.
 
-usage: descriptors.py LAB_FOLDER RUNTIME_DIRECTORY    waits until it is so; else prints the differences and ends with status 1
+usage: descriptors.py LAB_FOLDER    waits until it is so; else prints the differences and ends with status 1
 """
 import collections
-import http.client
 import json
 import os
+import pathlib
 import re
-import socket
 import sys
 import time
 
-LAB, RUN = sys.argv[1:3]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
+from control import Socket  # noqa: E402
+
+LAB = sys.argv[1]
 LOOKS, APART_S = 100, 0.2
 
 FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTENDS", "WEIR_RESOLVERS"))
@@ -52,14 +54,6 @@ FIXED = {
 OF_CLIENT = 2  # libcurl's own pair of sockets in each of its handles
 
 
-class Control(http.client.HTTPConnection):
-    """The control socket; the connection stays open, so that its table has it when the descriptors are counted."""
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(f"{RUN}/control.sock")
-
-
 def tables(control):
     control.request("GET", "/mem")
     return json.loads(control.getresponse().read())["tables"]
@@ -90,7 +84,7 @@ def look(control):
 
 
 def main():
-    control = Control("weir")
+    control = Socket("weir")  # it stays open, so that its table has it when the descriptors are counted
     for _ in range(LOOKS):
         seen = look(control)
         if not any(more for more, _, _ in seen.values()):

@@ -17,7 +17,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +25,9 @@ import urllib.parse
 
 import redis_rig
 from soak_rig import eventually
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lab"))
+from control import Socket  # noqa: E402
 
 LAB, FOLDER, SECONDS, SEED, CLICKHOUSE = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -52,19 +54,9 @@ PARAMS = {
 STREAMS = ("/events", "/live", "/log/tail", "/watch")
 
 
-class Connection(http.client.HTTPConnection):
-    def __init__(self):
-        super().__init__("weir", timeout=PATIENCE_S)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(f"{RUN}/control.sock")
-
-
 def call(verb, path, params=(), stream_s=0.0):
     """(status, body); status 0: no answer, as while the control plane starts."""
-    conn = Connection()
+    conn = Socket("weir")
     try:
         conn.request(verb, path + ("?" + urllib.parse.urlencode(params) if params else ""))
         reply = conn.getresponse()
