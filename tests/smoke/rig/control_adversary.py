@@ -37,6 +37,11 @@ def say(text):
     print("WRONG:", text, flush=True)
 
 
+def expect(wanted, text, got):
+    if got != wanted:
+        say(f"{text}: {got}, not {wanted}")
+
+
 def source():
     """An address that has not failed yet."""
     n = next(sources)
@@ -130,14 +135,11 @@ def kinds_of_refusal():
     """One of each, before the log's limit leaves any out; then the lock-out."""
     conn = connect("127.2.0.1")
     for more, text in ((b"", "no token"), (b"Authorization: Basic YTpi\r\n", "another scheme")):
-        if request(conn, "GET", "/v1/status", None, more)[0] != 401:
-            say(f"{text}: not 401")
+        expect(401, text, request(conn, "GET", "/v1/status", None, more)[0])
     for _ in range(7):
         request(conn, "GET", "/v1/status", token["unknown"])
-    if request(conn, "GET", "/v1/status", token["unknown"])[0] != 401:
-        say("the tenth try is not 401")
-    if request(conn, "GET", "/v1/status", token["admin"])[0] != 429:
-        say("a good token of an address that is locked out is not 429")
+    expect(401, "the tenth try", request(conn, "GET", "/v1/status", token["unknown"])[0])
+    expect(429, "a good token of an address that is locked out", request(conn, "GET", "/v1/status", token["admin"])[0])
     raw = socket.create_connection(ADDRESS, 5, source_address=("127.2.0.1", 0))
     try:
         tls.wrap_socket(raw)
@@ -163,10 +165,8 @@ def sessions():
     """A browser's session: its cookie, its second secret, pages of other sites, its end."""
     conn = connect()
     for user, password in (("eve", "another password"), ("nobody", "a+long+password")):
-        if login(conn, user, password)[0] != 401:
-            say(f"a login as {user} with a wrong password: not 401")
-    if login(conn, "eve", "a+long+password", "Origin: https://evil.example\r\n")[0] != 403:
-        say("a login by a page of another site: not 403")
+        expect(401, f"a login as {user} with a wrong password", login(conn, user, password)[0])
+    expect(403, "a login by a page of another site", login(conn, "eve", "a+long+password", "Origin: https://evil.example\r\n")[0])
     got, head, about = login(conn, "eve", "a+long+password")
     cookie = head.partition("Set-Cookie: ")[2].partition("\r\n")[0]
     if got != 200 or not all(flag in cookie for flag in ("__Host-weir=", "Secure", "HttpOnly", "SameSite=Strict", "Path=/")):
@@ -189,14 +189,11 @@ def sessions():
             ("POST", "/v1/cache/flush?name=a.test", csrf + "Origin: https://box\r\nSec-Fetch-Site: same-origin\r\n", 200),
             ("POST", "/v1/config/reload", csrf, 403), ("POST", "/v1/session/end", "", 403), ("POST", "/v1/session/end", csrf, 200),
             ("GET", "/v1/status", "", 401)):
-        status = ask(method, path, more)
-        if status != wanted:
-            say(f"{method} {path} with a session and {more!r}: {status}, not {wanted}")
+        expect(wanted, f"{method} {path} with a session and {more!r}", ask(method, path, more))
     conn.close()
     conn = connect()
-    got = [request(conn, "POST", "/v1/session")[0] for _ in range(12)]
-    if got != [401] * 10 + [429] * 2:
-        say(f"logins without a form: {got}")
+    for wanted in [401] * 10 + [429] * 2:
+        expect(wanted, "a login without a form", request(conn, "POST", "/v1/session")[0])
     conn.close()
     many = []
     for i in range(12):  # more than wait for a check of a password
@@ -211,8 +208,7 @@ def sessions():
         with connect() as conn:
             got = login(conn, "eve", "another password")[0]
     with connect() as conn:
-        if got != 401 or login(conn, "eve", "a+long+password")[0] != 429:
-            say("a user for whom ten passwords were tried is not locked out")
+        expect((401, 429), "a user for whom ten passwords were tried", (got, login(conn, "eve", "a+long+password")[0]))
 
 
 def each_endpoint():
@@ -221,15 +217,11 @@ def each_endpoint():
         if role == "none":
             continue
         for name in (None, "expired", "revoked", "unknown"):
-            got = bad.request(method, path, token[name] if name else None)[0]
-            if got != 401:
-                say(f"{method} {path} with {name or 'no'} token: {got}, not 401")
+            expect(401, f"{method} {path} with {name or 'no'} token", bad.request(method, path, token[name] if name else None)[0])
         # Lower roles first, on one connection: the right one may begin a stream.
         conn = connect()
         for other in ROLES[:ROLES.index(role)]:
-            got = request(conn, method, path, token[other])[0]
-            if got != 403:
-                say(f"{method} {path} as {other}, takes {role}: {got}, not 403")
+            expect(403, f"{method} {path} as {other}, takes {role}", request(conn, method, path, token[other])[0])
         got, body = request(conn, method, path, token[role])
         if got in (0, 401, 403, 429) or got == 404 and b"no such endpoint" in body:
             say(f"{method} {path} as {role}: {got} {body[:80]!r}")
@@ -265,13 +257,10 @@ def odd_requests():
         if got == 200 and text.strip() != admin:
             say(f"the token {text[:8]!r}... of {len(text)} bytes: {got}")
     conn = connect()
-    got = request(conn, "GET", f"/v1/tokens?token={admin}&access_token={admin}")[0]
-    if got != 401:
-        say(f"a token in the URL: {got}")
+    expect(401, "a token in the URL", request(conn, "GET", f"/v1/tokens?token={admin}&access_token={admin}")[0])
     conn = connect()
-    got = request(conn, "GET", "/v1/tokens", token["unknown"], f"Authorization: Bearer {admin}\r\n".encode())[0]
-    if got != 401:
-        say(f"two tokens, the second one good: {got}")
+    expect(401, "two tokens, the second one good",
+           request(conn, "GET", "/v1/tokens", token["unknown"], f"Authorization: Bearer {admin}\r\n".encode())[0])
 
 
 def large_requests():
@@ -417,8 +406,7 @@ def many_connections():
     for one in held:
         one.close()
     time.sleep(1)
-    if request(connect(), "GET", "/v1/status", token["read"])[0] != 200:
-        say("no reply after many connections")
+    expect(200, "after many connections", request(connect(), "GET", "/v1/status", token["read"])[0])
     print(f"{CONNECTIONS} connections: {len(held)} made", flush=True)
 
 
