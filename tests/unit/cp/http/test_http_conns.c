@@ -2,9 +2,7 @@
 // Connections of an HTTP server that counts them: no more than it may have, none for longer than it
 // takes to ask and to read, and each one's descriptor comes back.
 
-#include "controlplane/base/loop.h"
-#include "controlplane/http/http_server.h"
-#include "http_client.h"
+#include "http_server_rig.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -17,21 +15,12 @@ enum {
 	OVERS = 2 * PATIENCE_MS / HTTP_CONNS_LOOK_MS
 };
 
-static char folder[] = "/tmp/weir-test-conns-XXXXXX";
-static struct loop *loop;
-static struct http_server *server;
-static pthread_t thread;
 static struct http_conns_counts counts;
 static _Atomic bool is_counted, may_go_on;
 static struct http_exchange *late;
 static struct http_stream *stream;
 static _Atomic unsigned handled; // requests
 static uint64_t cut_before;      // as asked() found it
-
-static bool on_admit(void *, const struct ucred *, int)
-{
-	return true;
-}
 
 static void on_request(void *, struct http_exchange *x)
 {
@@ -248,44 +237,22 @@ TEST(test_many_requests)
 	assert_int_equal(counts.since_ms, 0);
 }
 
-static void *run(void *arg)
-{
-	assert_int_equal(loop_run(arg), 0);
-	return NULL;
-}
-
 static int setup(void **)
 {
-	signal(SIGPIPE, SIG_IGN);
-	if (!mkdtemp(folder) || loop_new("conns", &loop) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/sock", folder);
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	memcpy(sun.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, FLOOD) < 0)
-		return -1;
-	const struct http_settings settings = {.base = loop_base(loop),
-		.exchanges_max = 4,
-		.connections_max = CONNECTIONS,
-		.connection_ms = LIFE_MS,
-		.admit = on_admit,
-		.handle = on_request};
-	if (http_server_open(&server, fd, &settings) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, run, loop);
+	return http_server_rig_open(unix_listen(FLOOD), (struct http_settings){.exchanges_max = 4,
+								.connections_max = CONNECTIONS,
+								.connection_ms = LIFE_MS,
+								.admit = admit_all,
+								.handle = on_request});
 }
 
-static int teardown(void **)
+static int teardown(void **state)
 {
 	int held = client_connect(); // ends with the server
-	loop_stop(loop);
-	pthread_join(thread, NULL);
-	http_server_close(server);
+	http_server_rig_end();
 	loop_free(loop);
 	close(held);
-	unlink(path);
-	return rmdir(folder);
+	return own_folder_teardown(state);
 }
 
 static void on_held(void *)

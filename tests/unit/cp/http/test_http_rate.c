@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // New connections a second: what one address, or one that is refused, takes of those of all.
 
-#include "controlplane/base/loop.h"
-#include "controlplane/http/http_server.h"
 #include "fake_listener.h"
-#include "tests/unit/unit.h"
+#include "http_server_rig.h"
 
 enum { RATE = 5, SOURCE_RATE = 3, TRIES = 20, WAIT_MS = 20000 };
 
-static struct loop *loop;
-static struct http_server *server;
-static pthread_t thread;
 static struct sockaddr_in address;
-
-static bool on_admit(void *, const struct ucred *, int)
-{
-	return true;
-}
 
 static void on_request(void *, struct http_exchange *x)
 {
@@ -36,14 +26,14 @@ static unsigned answered(unsigned from, unsigned count)
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + from)};
 	unsigned n = 0;
 	for (unsigned i = 0; i < count; i++) {
-		char reply[64];
+		char said[64];
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		assert_int_equal(bind(fd, (const struct sockaddr *)&source, sizeof(source)), 0);
 		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 		(void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
-		n += recv(fd, reply, sizeof(reply), 0) > 0;
+		n += recv(fd, said, sizeof(said), 0) > 0;
 		close(fd);
 	}
 	return n;
@@ -75,41 +65,26 @@ TEST(test_shares)
 	}
 }
 
-static void *run(void *arg)
-{
-	assert_int_equal(loop_run(arg), 0);
-	return NULL;
-}
-
 static int setup(void **)
 {
 	uint16_t port = 0;
 	const int fd = loopback_listen(&port);
-	signal(SIGPIPE, SIG_IGN);
 	address = (struct sockaddr_in){.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	if (loop_new("rate", &loop) < 0)
-		return -1;
-	const struct http_settings settings = {.base = loop_base(loop),
-		.exchanges_max = 4,
-		.connections_max = 16,
-		.connection_ms = WAIT_MS,
-		.rate_max = RATE,
-		.source_rate_max = SOURCE_RATE,
-		.admit = on_admit,
-		.refuses = on_refuses,
-		.handle = on_request};
-	if (http_server_open(&server, fd, &settings) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, run, loop);
+	return http_server_rig_open(fd, (struct http_settings){.exchanges_max = 4,
+						.connections_max = 16,
+						.connection_ms = WAIT_MS,
+						.rate_max = RATE,
+						.source_rate_max = SOURCE_RATE,
+						.admit = admit_all,
+						.refuses = on_refuses,
+						.handle = on_request});
 }
 
 static int teardown(void **)
 {
-	loop_stop(loop);
-	pthread_join(thread, NULL);
-	http_server_close(server);
+	http_server_rig_end();
 	loop_free(loop);
 	return 0;
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The HTTP server over a real socket and loop, against clients that do not mean well.
 
-#include "controlplane/base/loop.h"
-#include "controlplane/http/http_server.h"
-#include "http_client.h"
+#include "http_server_rig.h"
 #include "tests/unit/few_files.h"
 
 #include <event2/event.h>
@@ -14,10 +12,6 @@
 
 enum { REQUESTS_MAX = 8, LATE_MS = 200, TICK_MS = 5, BIG_LEN = 1 << 21 };
 
-static char folder[] = "/tmp/weir-test-http-XXXXXX";
-static struct loop *loop;
-static struct http_server *server;
-static pthread_t thread;
 static struct http_exchange *held_exchanges[REQUESTS_MAX];
 static _Atomic unsigned held;
 
@@ -285,48 +279,27 @@ TEST(test_client_address)
 TEST(test_close)
 {
 	int fd = client_held("GET /held");
-	loop_stop(loop);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	http_server_close(server);
+	http_server_rig_end();
 	assert_int_equal(client_read(fd, PATIENCE_MS), 0);
 	close(fd);
 	assert_false(http_is_live(held_exchanges[0]));
 	on_release(NULL);
 }
 
-static void *loop_thread(void *)
-{
-	assert_int_equal(loop_run(loop), 0);
-	return NULL;
-}
-
 static int setup(void **)
 {
-	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(folder) || loop_new("http", &loop) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/s", folder);
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	memcpy(sun.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, 128) < 0)
-		return -1;
-	struct http_settings settings = {.base = loop_base(loop),
-		.exchanges_max = REQUESTS_MAX,
-		.connections_max = 200,
-		.connection_ms = PATIENCE_MS,
-		.admit = on_admit,
-		.handle = on_request};
-	if (http_server_open(&server, fd, &settings) < 0)
-		return -1;
-	return pthread_create(&thread, NULL, loop_thread, NULL);
+	return http_server_rig_open(
+		unix_listen(128), (struct http_settings){.exchanges_max = REQUESTS_MAX,
+					  .connections_max = 200,
+					  .connection_ms = PATIENCE_MS,
+					  .admit = on_admit,
+					  .handle = on_request});
 }
 
-static int teardown(void **)
+static int teardown(void **state)
 {
 	loop_free(loop);
-	unlink(path);
-	return rmdir(folder);
+	return own_folder_teardown(state);
 }
 
 TEST_GROUP(setup, teardown)
