@@ -4,8 +4,6 @@
 #include "controlplane/policy/policy_build.h"
 #include "harness.h"
 
-#include <weir/dns_name.h>
-
 static void key_of(const struct harness *h, const struct dns_name *name, uint16_t qtype,
 	uint8_t flags, uint16_t view, struct l0_key *key)
 {
@@ -29,8 +27,7 @@ void harness_put(struct harness *h, const struct harness_record *r)
 {
 	static uint8_t answer[L0_ANSWER_MAX];
 	static uint16_t ttl_off[1024];
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(r->name, strlen(r->name), &name), 0);
+	struct dns_name name = name_of_text(r->name);
 	uint16_t qtype = r->qtype ? r->qtype : 1;
 	unsigned rdata_len = or_else(r->rdata_len, 4);
 	size_t n = 0;
@@ -73,10 +70,9 @@ void harness_put(struct harness *h, const struct harness_record *r)
 
 static uint32_t find(const struct harness *h, const char *text)
 {
-	struct dns_name name;
 	struct l0_key key;
 	uint64_t anomalies = 0;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	key_of(h, &name, 1, 0, 0, &key);
 	uint32_t record =
 		l0_find(&h->tables.l0, &key, l0_candidate(&h->tables.l0, key.hash), &anomalies);
@@ -120,8 +116,7 @@ void harness_block(struct harness *h, const char *const *names, unsigned count)
 	struct rule_builder *b = rules_begin(h);
 	assert_int_equal(rule_builder_source(b, "test"), 0);
 	for (unsigned i = 0; i < count; i++) {
-		struct dns_name name;
-		assert_int_equal(dns_name_from_text(names[i], strlen(names[i]), &name), 0);
+		struct dns_name name = name_of_text(names[i]);
 		struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
 		assert_int_equal(rule_builder_rule(b, &rule), 0);
 	}
@@ -141,7 +136,7 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 			assert_int_equal(rule_builder_source(b, title), 0);
 		bool pattern = r->name[0] == '/';
 		if (!pattern)
-			assert_int_equal(dns_name_from_text(r->name, strlen(r->name), &name), 0);
+			name = name_of_text(r->name);
 		struct list_rule rule = rule_of_name(r->rule_class, pattern ? NULL : &name);
 		rule.what = pattern ? LIST_RULE_PATTERN : LIST_RULE_NAME;
 		rule.pattern = r->name + 1;
@@ -196,7 +191,7 @@ static void client_add(struct config_group *g, const char *text, size_t len)
 		return;
 	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof(*g->clients));
 	assert_non_null(g->clients);
-	assert_int_equal(ip_address_parse(one, &g->clients[g->client_count++]), 0);
+	g->clients[g->client_count++] = address_of_text(one);
 }
 
 static void policy_use(struct harness *h, struct config *config, const struct policy_group *group)

@@ -51,8 +51,8 @@ static inline struct harness *begin(void)
 {
 	struct harness *h = harness_begin(NULL);
 	h->balancers.from_count = 2;
-	assert_int_equal(ip_address_parse("fd53::/64", &h->balancers.from[0]), 0);
-	assert_int_equal(ip_address_parse(WIRE_CLIENT4, &h->balancers.from[1]), 0);
+	h->balancers.from[0] = address_of_text("fd53::/64");
+	h->balancers.from[1] = address_of_text(WIRE_CLIENT4);
 	harness_access(h, &(struct config_access){0});
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	return h;

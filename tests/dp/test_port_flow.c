@@ -144,19 +144,13 @@ TEST(plain_nics_are_steered_too)
 	assert_int_equal(fake_flow.count, 0);
 }
 
-static struct ip_address source(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
 TEST(drops_end_with_their_time)
 {
 	static struct drops d;
 	const uint16_t id = 0;
 	char text[DROPS_WHY_MAX];
-	const struct ip_address v4 = source("198.18.0.4/30"), v6 = source("fd53:0:0:9::/63");
+	const struct ip_address v4 = address_of_text("198.18.0.4/30"),
+				v6 = address_of_text("fd53:0:0:9::/63");
 	const struct wire_query bad4 = {.name = "", .src = "198.18.0.7"},
 				good4 = {.name = "", .src = "198.18.0.8"},
 				bad6 = {.name = "", .version = 6, .src = "fd53:0:0:8::1"},
@@ -197,7 +191,7 @@ TEST(drops_have_caps)
 	char text[DROPS_WHY_MAX];
 	fake_flow = (struct fake_flow){0};
 	drops_init(&d, ids, 2);
-	struct ip_address a = source("198.18.0.0/32");
+	struct ip_address a = address_of_text("198.18.0.0/32");
 	for (unsigned i = 0; i < DROPS_MAX; i++) {
 		a.bytes[2] = (uint8_t)(i >> 8);
 		a.bytes[3] = (uint8_t)i;
@@ -230,9 +224,9 @@ TEST(drops_have_caps)
 	assert_int_equal(d.count, 0);
 	assert_int_equal(d.refused, 1);
 	// So short a prefix would be most of the clients.
-	a = source("198.0.0.0/7");
+	a = address_of_text("198.0.0.0/7");
 	assert_int_equal(drops_add(&d, &a, 5000, text), -EINVAL);
-	a = source("fd53::/23");
+	a = address_of_text("fd53::/23");
 	assert_int_equal(drops_add(&d, &a, 5000, text), -EINVAL);
 }
 

@@ -56,3 +56,5 @@ void unit_add(struct unit_case *c);
 	static void fn([[maybe_unused]] void **unit_state)
 #define TEST(fn)                    TEST_WITH(fn, NULL, NULL)
 #define TEST_GROUP(setup, teardown) UNIT_ADD(unit_group, "", NULL, setup, teardown, NULL)
+
+#include "of_text.h"

@@ -17,8 +17,7 @@ enum dns_build_section { SECTION_ANSWER = 6, SECTION_AUTHORITY = 8, SECTION_ADDI
 
 static inline void build_name(struct dns_build *b, const char *text)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	wr_bytes(&b->w, name.wire, name.len);
 }
 

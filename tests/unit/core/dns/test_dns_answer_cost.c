@@ -151,7 +151,7 @@ static void find_pair(const char *below, uint32_t pair[2])
 	for (uint32_t i = 0; i < NAMES; i++) {
 		struct dns_name name;
 		const char *text = name_of(i, below);
-		assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+		name = name_of_text(text);
 		h[i] = (struct hashed){dns_name_hash(&name), i};
 	}
 	qsort(h, NAMES, sizeof(*h), by_hash);

@@ -4,7 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <weir/ascii.h>
-#include <weir/dns_name.h>
 
 static int from_text(const char *text, struct dns_name *out)
 {

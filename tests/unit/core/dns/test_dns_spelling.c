@@ -7,7 +7,6 @@
 #include "tests/unit/unit.h"
 
 #include <weir/ascii.h>
-#include <weir/dns_name.h>
 
 enum { LEN = 700, POINTERS = 126 };
 

@@ -3,7 +3,6 @@
 #include "tests/unit/unit.h"
 
 #include <weir/attr.h>
-#include <weir/dns_name.h>
 
 TEST(test_taken)
 {

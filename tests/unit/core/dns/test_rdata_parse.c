@@ -8,7 +8,6 @@
 
 #include <ldns/ldns.h>
 
-#include <weir/dns_name.h>
 #include <weir/rdata_parse.h>
 
 struct example {

@@ -82,8 +82,7 @@ static inline void add(unsigned group, const struct ip_address *a)
 
 static inline void add_text(unsigned group, const char *text)
 {
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
+	struct ip_address a = address_of_text(text);
 	add(group, &a);
 }
 

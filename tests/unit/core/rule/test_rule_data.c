@@ -284,7 +284,7 @@ static int add_prefix(struct rule_builder *b, enum rule_class rule_class, const 
 {
 	struct list_rule rule = rule_of_name(rule_class, NULL);
 	rule.what = LIST_RULE_ADDRESS;
-	assert_int_equal(ip_address_parse(text, &rule.prefix), 0);
+	rule.prefix = address_of_text(text);
 	return rule_builder_rule(b, &rule);
 }
 

@@ -18,7 +18,7 @@ static struct dns_answer_view read_back(uint16_t qtype)
 
 static void ask(const char *name, uint16_t qtype)
 {
-	assert_int_equal(dns_name_from_text(name, strlen(name), &question), 0);
+	question = name_of_text(name);
 	build_reply(&build, 0, name, qtype);
 }
 
@@ -146,7 +146,7 @@ TEST(test_pointer_loops_end)
 	const struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 1};
 	struct answer_record record;
 	struct dns_name target;
-	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	question = name_of_text("example");
 	struct answer_records r = answer_records_of(&question, &v);
 	assert_true(answer_records_next(&r, &record));
 	assert_false(answer_record_target(&r, &record, &target));
@@ -161,7 +161,7 @@ TEST(test_half_a_pointer)
 	struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 1};
 	struct answer_record record;
 	struct dns_name target;
-	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	question = name_of_text("example");
 	struct answer_records r = answer_records_of(&question, &v);
 	assert_true(answer_records_next(&r, &record));
 	assert_true(answer_record_target(&r, &record, &target));
@@ -184,7 +184,7 @@ TEST(test_owners_in_full)
 	const struct dns_answer_view v = {.bytes = bytes, .len = sizeof(bytes), .ancount = 3};
 	char names[64];
 	struct seen s = {0};
-	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	question = name_of_text("example");
 	walk(&v, names, &s);
 	assert_int_equal(s.count, 3);
 	for (unsigned i = 0; i < s.count; i++)

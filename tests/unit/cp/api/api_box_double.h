@@ -117,7 +117,7 @@ int resolvers_upstreams(struct resolvers *, struct loop *,
 		{.is_safe = true, .status = {.name = "far", .up = true, .suspect = true}},
 		{.status = {.name = "zone's", .up = false, .checks = 4, .checks_failed = 3}},
 		{.status = {.name = "away", .up = false, .drained = true}}};
-	assert_int_equal(dns_name_from_text("corp.example", 12, &row[2].zone), 0);
+	row[2].zone = name_of_text("corp.example");
 	// 99 round trips below 1 ms, one of a second.
 	if (row[0].status.took.sum_ns == 0) {
 		for (unsigned i = 0; i < 99; i++)
@@ -167,7 +167,7 @@ static inline void hosts_double_check(void)
 	h.count = 1;
 	h.failures = 3;
 	snprintf(h.why, sizeof(h.why), "no bootstrap server answers");
-	assert_int_equal(ip_address_parse("192.0.2.7", &h.address[0]), 0);
+	h.address[0] = address_of_text("192.0.2.7");
 	host_board_put(&h);
 	assert_reply("GET /upstreams", 200, "\"resolved\":true,\"addresses\":[\"192.0.2.7\"],",
 		"\"failures\":3,", "\"error\":\"no bootstrap server answers\"}]}");
@@ -214,7 +214,7 @@ int resolvers_pending(struct resolvers *, unsigned limit, struct loop *,
 		.step = PENDING_late,
 		.server = LOG_NO_UPSTREAM,
 		.age_ms = 2500};
-	assert_int_equal(dns_name_from_text("slow.example", 12, &q.name), 0);
+	q.name = name_of_text("slow.example");
 	if (limit == 3)
 		return -EAGAIN;
 	done(arg, &(struct resolver_pending){

@@ -6,8 +6,7 @@
 static void check(const char *const *text, size_t count, bool expected)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct ip_address a;
-		assert_int_equal(ip_address_parse(text[i], &a), 0);
+		struct ip_address a = address_of_text(text[i]);
 		if (net_public(&a) != expected)
 			fail_msg("%s", text[i]);
 	}

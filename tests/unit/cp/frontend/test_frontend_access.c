@@ -6,20 +6,15 @@
 
 enum { RATE = 5, BURST_S = 2 };
 
-static struct ip_address prefix(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
 static uint32_t reply_octets;
 
 static void access_publish(bool refuse)
 {
 	static const struct policy_group groups[2]; // everyone's, and that of the test with one
-	struct ip_address allow[] = {prefix("198.18.0.0/16"), prefix("fd53::/48")};
-	struct ip_address deny = prefix("198.18.0.66"), unlimited = prefix("198.18.1.0/24");
+	struct ip_address allow[] = {
+		address_of_text("198.18.0.0/16"), address_of_text("fd53::/48")};
+	struct ip_address deny = address_of_text("198.18.0.66"),
+			  unlimited = address_of_text("198.18.1.0/24");
 
 	rig.config.access = (struct config_access){
 		.refuse = refuse,
@@ -219,7 +214,7 @@ static unsigned group_settled(
 TEST_WITH(test_group_of_who_is_turned_away, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	static char name[] = "guests";
-	struct ip_address clients = prefix("198.18.0.0/24");
+	struct ip_address clients = address_of_text("198.18.0.0/24");
 	struct config_group group = {.name = name, .clients = &clients, .client_count = 1};
 	const struct frontend_rig_query query = {
 		.name = "www.example", .type = DNS_TYPE_A, .id = 9};

@@ -164,9 +164,7 @@ TEST_WITH(test_closed, setup_closed, teardown)
 static void access_publish(const struct config_access *access)
 {
 	static const struct policy_group everyone;
-	struct ip_address allow;
-
-	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
+	struct ip_address allow = address_of_text("198.18.0.0/16");
 	rig.config.access = *access;
 	rig.config.access.allow = &allow;
 	rig.config.access.allow_count = 1;

@@ -111,9 +111,9 @@ static int setup_without_rules(void **state)
 	image_make(&image, "ads.invalid");
 	rig_setup(state);
 	frontend_rig_open();
-	assert_int_equal(ip_address_parse("198.18.1.0/24", &prefixes[0]), 0);
-	assert_int_equal(ip_address_parse("fd53:1::/32", &prefixes[1]), 0);
-	assert_int_equal(ip_address_parse("198.18.2.0/24", &prefixes[2]), 0);
+	prefixes[0] = address_of_text("198.18.1.0/24");
+	prefixes[1] = address_of_text("fd53:1::/32");
+	prefixes[2] = address_of_text("198.18.2.0/24");
 	groups[0] = (struct config_group){.name = name,
 		.blocking = true,
 		.clients = prefixes,

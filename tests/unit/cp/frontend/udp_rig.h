@@ -55,7 +55,7 @@ static inline void open_on(enum fallback_udp when, const char *const *addresses,
 	rig.config.fallback.udp = when;
 	d->address_count = count;
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(ip_address_parse(addresses[i], &d->addresses[i]), 0);
+		d->addresses[i] = address_of_text(addresses[i]);
 	on_loop(open_now, &rig.config);
 	assert_int_equal(opened, 0);
 }

@@ -85,8 +85,7 @@ int l1_rig_teardown(void **)
 
 void l1_rig_key(const char *name, struct l1_key *out)
 {
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	struct dns_name n = name_of_text(name);
 	const struct l0_key key = {.name = n.wire, .name_len = n.len, .qtype = 1, .qclass = 1};
 	l1_key_write(l1_space(l1_rig.l1), &key, 0, out);
 }

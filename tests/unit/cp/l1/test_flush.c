@@ -5,16 +5,9 @@
 #include "controlplane/l1/flush_log.h"
 #include "tests/unit/unit.h"
 
-static struct dns_name name_of(const char *text)
-{
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &n), 0);
-	return n;
-}
-
 static struct flush flush_of(enum flush_kind kind, const char *text)
 {
-	return (struct flush){kind, name_of(text)};
+	return (struct flush){kind, name_of_text(text)};
 }
 
 TEST(test_messages_come_back_as_they_were)
@@ -85,8 +78,8 @@ TEST(test_fits)
 {
 	struct flush one = flush_of(FLUSH_NAME, "b.example");
 	struct flush below = flush_of(FLUSH_BELOW, "b.example"), all = flush_of(FLUSH_ALL, ".");
-	const struct dns_name same = name_of("b.example"), under = name_of("a.b.example"),
-			      beside = name_of("ab.example"), root = name_of(".");
+	const struct dns_name same = name_of_text("b.example"), under = name_of_text("a.b.example"),
+			      beside = name_of_text("ab.example"), root = name_of_text(".");
 	assert_true(flush_fits(&one, &same) && !flush_fits(&one, &under));
 	assert_true(flush_fits(&below, &same) && flush_fits(&below, &under));
 	assert_false(flush_fits(&below, &beside) || flush_fits(&one, &beside));
@@ -124,7 +117,8 @@ TEST(test_what_was_asked_before_is_covered)
 {
 	static struct flush_log l;
 	const struct flush f = flush_of(FLUSH_BELOW, "b.example");
-	const struct dns_name under = name_of("a.b.example"), other = name_of("c.example");
+	const struct dns_name under = name_of_text("a.b.example"),
+			      other = name_of_text("c.example");
 	assert_false(flush_log_covers(&l, &under, 0, 1000));
 	flush_log_add(&l, &f, 1000);
 	assert_true(flush_log_covers(&l, &under, 999, 1001));
@@ -141,7 +135,7 @@ TEST(test_what_was_asked_before_is_covered)
 TEST(test_full_log_covers_more)
 {
 	static struct flush_log l;
-	const struct dns_name other = name_of("c.example"), first = name_of("n0.example");
+	const struct dns_name other = name_of_text("c.example"), first = name_of_text("n0.example");
 	for (unsigned i = 0; i < FLUSH_LOG_MAX + 4; i++) {
 		char text[32];
 		snprintf(text, sizeof(text), "n%u.example", i);

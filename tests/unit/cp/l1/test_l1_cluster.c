@@ -63,7 +63,7 @@ static void on_flushed(void *, enum l1_flush_end how, uint64_t n)
 static void flush(enum flush_kind kind, const char *name, uint64_t want)
 {
 	struct flush f = {.kind = kind};
-	assert_int_equal(dns_name_from_text(name, strlen(name), &f.name), 0);
+	f.name = name_of_text(name);
 	ended = false;
 	assert_non_null(l1_flush_start(l1_rig.loop, l1_rig.l1, &f, on_flushed, NULL));
 	l1_rig_until(ended);

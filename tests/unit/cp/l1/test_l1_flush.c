@@ -21,7 +21,7 @@ static void on_flushed(void *arg, enum l1_flush_end how, uint64_t n)
 static struct l1_flush *start(enum flush_kind kind, const char *name)
 {
 	struct flush f = {.kind = kind};
-	assert_int_equal(dns_name_from_text(name, strlen(name), &f.name), 0);
+	f.name = name_of_text(name);
 	ended = 0;
 	return l1_flush_start(l1_rig.loop, l1_rig.l1, &f, on_flushed, &ended);
 }
@@ -56,8 +56,7 @@ static long index_size(void)
 
 static void put_variants(const char *name)
 {
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	struct dns_name n = name_of_text(name);
 	for (unsigned i = 0; i < 8; i++) {
 		const struct l0_key key = {.name = n.wire,
 			.name_len = n.len,

@@ -15,9 +15,8 @@ static struct l0_key key_of(const struct dns_name *n, uint16_t qtype, uint8_t fl
 static void expect_key(
 	const char *name, uint16_t qtype, uint8_t flags, uint64_t view, const char *want)
 {
-	struct dns_name n;
 	struct l1_key k;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	struct dns_name n = name_of_text(name);
 	struct l0_key l0 = key_of(&n, qtype, flags);
 	l1_key_write("weir", &l0, view, &k);
 	assert_string_equal(k.text, want);
@@ -86,14 +85,13 @@ TEST(test_there_and_back)
 
 TEST(test_below)
 {
-	struct dns_name n;
 	struct l1_key p;
-	assert_int_equal(dns_name_from_text("example.com", 11, &n), 0);
+	struct dns_name n = name_of_text("example.com");
 	l1_key_pattern("weir", &n, true, &p);
 	assert_string_equal(p.text, "weir:*example.com:*");
 	l1_key_pattern("weir", &n, false, &p);
 	assert_string_equal(p.text, "weir:example.com:*");
-	assert_int_equal(dns_name_from_text(".", 1, &n), 0);
+	n = name_of_text(".");
 	l1_key_pattern("weir", &n, true, &p);
 	assert_string_equal(p.text, "weir:*:*");
 }
@@ -103,8 +101,7 @@ TEST(test_namespaces)
 {
 	static const char longest[] = "abcdefghijklmnopqrstuvwxyz012345"; // CONFIG_NAMESPACE_MAX
 	static const char *const spaces[] = {"weir", "weir2", "we", "a-b_c.D", longest};
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text("www.example", 11, &n), 0);
+	struct dns_name n = name_of_text("www.example");
 	for (unsigned i = 0; i < ARRAY_LEN(spaces); i++) {
 		struct l1_key k, pattern;
 		struct l1_key_parts parts;

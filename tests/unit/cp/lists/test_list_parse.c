@@ -401,9 +401,9 @@ TEST(test_find)
 				   "$TTL 60\nexample.com TXT (\n  \"a\" )\nexample.com CNAME .";
 	struct dns_name parent, self, other;
 	struct found out;
-	assert_int_equal(dns_name_from_text("example.com", 11, &parent), 0);
-	assert_int_equal(dns_name_from_text("www.example.com", 15, &self), 0);
-	assert_int_equal(dns_name_from_text("other.example", 13, &other), 0);
+	parent = name_of_text("example.com");
+	self = name_of_text("www.example.com");
+	other = name_of_text("other.example");
 	const struct list_wanted wanted[] = {
 		{.name = &self}, {.name = &parent}, {.pattern = "^ad[0-9]", .pattern_len = 8}};
 	for (size_t piece = 1; piece < sizeof(text); piece += 7) {
@@ -430,12 +430,12 @@ TEST(test_suffixes)
 		"a.b.c.d.e.example", "doubleclick.net", "uk.co", "xco.uk"};
 	struct dns_name name;
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-		assert_int_equal(dns_name_from_text(suffixes[i], strlen(suffixes[i]), &name), 0);
+		name = name_of_text(suffixes[i]);
 		if (!list_suffix_is_public(&name))
 			fail_msg("%s", suffixes[i]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		assert_int_equal(dns_name_from_text(others[i], strlen(others[i]), &name), 0);
+		name = name_of_text(others[i]);
 		if (list_suffix_is_public(&name))
 			fail_msg("%s", others[i]);
 	}

@@ -4,9 +4,8 @@
 
 static void expect(const char *text, const char *zone, const char *suffix)
 {
-	struct dns_name name;
 	char buf[DNS_NAME_TEXT_MAX];
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	const struct zone_of of = zone_of(&name);
 	assert_string_equal(
 		dns_name_wire_to_text(name.wire + of.zone, name.len - of.zone, buf), zone);
@@ -53,8 +52,7 @@ TEST(test_a_name_of_127_labels)
 
 static uint32_t key_of(const char *text, const struct keyhash_secret *secret)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	return zone_key(&name, secret);
 }
 

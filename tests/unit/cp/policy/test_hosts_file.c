@@ -141,10 +141,9 @@ TEST_WITH(test_largest_file, setup, teardown)
 
 static void expect_reverse(const char *address, const char *wanted)
 {
-	struct ip_address a;
 	struct dns_name name;
 	char text[DNS_NAME_TEXT_MAX];
-	assert_int_equal(ip_address_parse(address, &a), 0);
+	struct ip_address a = address_of_text(address);
 	hosts_reverse_name(&a, &name);
 	(void)dns_name_to_text(&name, text);
 	assert_string_equal(text, wanted);

@@ -67,8 +67,7 @@ static void expect(
 	const struct config_group *g, const char *name, uint16_t type, const char *wanted)
 {
 	char all[4096] = "", *p = all;
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	struct dns_name n = name_of_text(name);
 	local_why(config, g, &n, type, true, &why);
 	for (unsigned i = 0; i < why.count; i++)
 		p += sprintf(p, "%s%s", i ? "; " : "", why.step[i].text);

@@ -10,10 +10,9 @@ static const struct ip_address *nat64;
 static bool blocked(const char *name, const char *address)
 {
 	struct dns_name q = fixture_name(name);
-	struct ip_address a;
 	struct answer_match finding;
 	uint8_t bytes[28] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
-	assert_int_equal(ip_address_parse(address, &a), 0);
+	struct ip_address a = address_of_text(address);
 	unsigned len = a.version == 6 ? 16 : 4;
 	bytes[3] = a.version == 6 ? DNS_TYPE_AAAA : DNS_TYPE_A;
 	bytes[11] = (uint8_t)len;
@@ -57,7 +56,7 @@ TEST(test_addresses_and_names)
 	static const char *const public[] = {"1.0.0.0", "9.255.255.255", "172.32.0.0", "192.0.2.1",
 		"192.169.0.0", "::2", "2001:db8::1", "64:ff9b::8.8.8.8"};
 	struct ip_address own; // prefix of a NAT64
-	assert_int_equal(ip_address_parse("2001:db8:64::/48", &own), 0);
+	own = address_of_text("2001:db8:64::/48");
 	assert_false(blocked("www.example", "2001:db8:64:a00:0:100::"));
 	nat64 = &own;
 	assert_true(blocked("www.example", "2001:db8:64:a00:0:100::"));

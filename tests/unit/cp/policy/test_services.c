@@ -7,13 +7,6 @@
 #include "controlplane/policy/services_table.h"
 #include "tests/unit/unit.h"
 
-static struct dns_name name_of(const char *text)
-{
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	return name;
-}
-
 enum { SEEN_MAX = 512 };
 
 struct seen {
@@ -64,7 +57,7 @@ TEST(test_tables)
 static void assert_target(
 	const char *name, const struct config_safe_search *s, const char *expected)
 {
-	const struct dns_name n = name_of(name);
+	const struct dns_name n = name_of_text(name);
 	const char *target = safe_search_target(&n, s);
 	if (expected ? !target || strcmp(target, expected) != 0 : target != NULL)
 		fail_msg("%s: %s, not %s", name, target ? target : "none",
@@ -140,8 +133,8 @@ static int tell(void *arg, const struct list_rule *rule)
 
 TEST(test_sources)
 {
-	struct dns_name allow[] = {name_of("a.example")}, deny[] = {name_of("d.example")},
-			domains[] = {name_of("game.example"), name_of("play.example")};
+	struct dns_name allow[] = {name_of_text("a.example")}, deny[] = {name_of_text("d.example")},
+			domains[] = {name_of_text("game.example"), name_of_text("play.example")};
 	char pattern[] = "^ads";
 	char *patterns[] = {pattern};
 	struct config_schedule bed = {

@@ -202,8 +202,7 @@ static struct trace from_frontend(const char *text, uint8_t last_byte)
 		.ip_version = 4,
 		.verdict = VERDICT_miss,
 		.client = {198, 18, 0, last_byte}};
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	memcpy(t.name, name.wire, name.len);
 	t.name_len = name.len;
 	t.arrival_us = clock_mono_us();

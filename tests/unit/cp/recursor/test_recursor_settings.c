@@ -63,7 +63,7 @@ TEST_WITH(test_settings_are_copied, recursor_setup, recursor_teardown)
 		.trusted = {.anchors = anchors, .negative = &negative, .negative_count = 1},
 		.hash = 3};
 
-	assert_int_equal(dns_name_from_text("corp.example", 12, &negative), 0);
+	negative = name_of_text("corp.example");
 	assert_int_equal(recursor_configure(r, &other), 0);
 	memset(path, 'x', sizeof(path) - 1);
 	memset(anchors, 'x', sizeof(anchors) - 1);

@@ -6,7 +6,6 @@
 
 #include "resolver_rig.h"
 
-#include <weir/dns_name.h>
 #include <weir/dns_proto.h>
 
 static inline void reconfigure(void *)

@@ -65,11 +65,11 @@ TEST_WITH(test_source, setup, teardown)
 	static const char *const server[] = {"198.18.7.2", "fd53:7::2"};
 	need();
 	config.upstreams.source_count = 1;
-	assert_int_equal(ip_address_parse("198.18.7.54", &config.upstreams.source[0]), 0);
+	config.upstreams.source[0] = address_of_text("198.18.7.54");
 	ask_of(2, server);
 	assert_memory_equal(image.source_v4, "\xc6\x12\x07\x36", 4);
 	assert_int_equal(way(1), ROUTE_port); // by the kernel's choice
-	assert_int_equal(ip_address_parse("203.0.113.9", &config.upstreams.source[0]), 0);
+	config.upstreams.source[0] = address_of_text("203.0.113.9");
 	ask_of(2, server);
 	assert_int_equal(way(0), ROUTE_no_route); // not an address of this machine
 	assert_int_equal(image.server_count, 2);  // replies may be in flight

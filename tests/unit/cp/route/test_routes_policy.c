@@ -34,11 +34,11 @@ TEST_WITH(test_source_of_another, setup, teardown)
 	static const char *const server[] = {"fd53:7::2", "198.18.7.2"};
 	need();
 	config.upstreams.source_count = 1;
-	assert_int_equal(ip_address_parse("fd53:7::99", &config.upstreams.source[0]), 0);
+	config.upstreams.source[0] = address_of_text("fd53:7::99");
 	ask_of(ARRAY_LEN(server), server);
 	assert_int_equal(way(0), ROUTE_no_route);
 	assert_int_equal(way(1), ROUTE_port);
-	assert_int_equal(ip_address_parse("fd53:7::1", &config.upstreams.source[0]), 0);
+	config.upstreams.source[0] = address_of_text("fd53:7::1");
 	ask_of(ARRAY_LEN(server), server);
 	assert_int_equal(way(0), ROUTE_port);
 	assert_int_equal(image.source_v6[15], 1);

@@ -3,8 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <weir/dns_name.h>
-
 enum { MESSAGE_MAX = 16384, POLICIES = 200 };
 
 struct answer {
@@ -20,8 +18,7 @@ struct answer {
 
 static void name_put(struct wr *w, const char *text)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	wr_bytes(w, name.wire, name.len);
 }
 

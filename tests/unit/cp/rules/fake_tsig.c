@@ -4,14 +4,12 @@
 #include "tests/unit/unit.h"
 
 #include <openssl/hmac.h>
-#include <weir/dns_name.h>
 
 enum { DIGESTED_MAX = (1 << 20) + 4096 };
 
 static void name_put(struct wr *w, const char *text)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	wr_bytes(w, name.wire, name.len);
 }
 

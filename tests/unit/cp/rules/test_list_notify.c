@@ -13,13 +13,6 @@ static struct config_tsig_key key;
 static unsigned calls, due[8];
 static uint64_t due_ms[8];
 
-static struct dns_name name_of(const char *text)
-{
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	return name;
-}
-
 static void on_due(void *)
 {
 	unsigned list;
@@ -34,9 +27,11 @@ static void on_due(void *)
 static void entries_set(const struct config_tsig_key *of_signed)
 {
 	const struct list_notify_entry entry[] = {
-		{.zone = name_of("rpz.test"), .server = {4, 32, {192, 0, 2, 1}}, .list = 2},
-		{.zone = name_of("rpz.test"), .server = {6, 128, {0x20, 1, 0xd, 0xb8}}, .list = 3},
-		{.zone = name_of("signed.test"),
+		{.zone = name_of_text("rpz.test"), .server = {4, 32, {192, 0, 2, 1}}, .list = 2},
+		{.zone = name_of_text("rpz.test"),
+			.server = {6, 128, {0x20, 1, 0xd, 0xb8}},
+			.list = 3},
+		{.zone = name_of_text("signed.test"),
 			.server = {4, 32, {192, 0, 2, 1}},
 			.key = of_signed,
 			.list = 5}};
@@ -49,7 +44,7 @@ static int start(void **)
 	assert_int_equal(list_notify_new(&notify, loop), 0);
 	assert_false(list_notify_any(notify));
 	list_notify_on_due(notify, on_due, NULL);
-	key = (struct config_tsig_key){.name = name_of("weir-key"), .secret_len = 32};
+	key = (struct config_tsig_key){.name = name_of_text("weir-key"), .secret_len = 32};
 	memset(key.secret, 7, 32);
 	entries_set(&key);
 	calls = 0;
@@ -75,7 +70,7 @@ static struct list_notify_reply reply;
 static enum list_notify_outcome take(uint8_t last, const char *zone)
 {
 	const struct ip_address from = {4, 32, {192, 0, 2, last}};
-	const struct dns_name name = name_of(zone);
+	const struct dns_name name = name_of_text(zone);
 	return list_notify_take(notify, &from, &name, (const uint8_t[12]){0}, 12, &reply);
 }
 
@@ -83,7 +78,7 @@ TEST_WITH(test_who_may_notify, start, stop)
 {
 	struct list_notify_counts n;
 	const struct ip_address v6 = {6, 128, {0x20, 1, 0xd, 0xb8}};
-	const struct dns_name rpz = name_of("RPZ.test");
+	const struct dns_name rpz = name_of_text("RPZ.test");
 	assert_true(list_notify_any(notify));
 	assert_int_equal(take(1, "other.test"), LIST_NOTIFY_not_zone);
 	assert_int_equal(take(1, "a.rpz.test"), LIST_NOTIFY_not_zone);
@@ -148,7 +143,7 @@ static size_t query_make(uint8_t msg[512])
 static enum list_notify_outcome take_signed(const uint8_t *msg, size_t len)
 {
 	const struct ip_address from = {4, 32, {192, 0, 2, 1}};
-	const struct dns_name name = name_of("signed.test");
+	const struct dns_name name = name_of_text("signed.test");
 	return list_notify_take(notify, &from, &name, msg, len, &reply);
 }
 
@@ -158,13 +153,15 @@ TEST_WITH(test_two_lists_of_one_zone, start, stop)
 	struct config_tsig_key other = key;
 	uint8_t msg[512];
 	struct tsig t;
-	other.name = name_of("other-key");
+	other.name = name_of_text("other-key");
 	const struct list_notify_entry entry[] = {
-		{.zone = name_of("signed.test"), .server = server, .list = 1},
-		{.zone = name_of("signed.test"), .server = server, .key = &other, .list = 2},
-		{.zone = name_of("signed.test"), .server = server, .key = &key, .list = 3},
-		{.zone = name_of("signed.test"), .server = server, .list = 4},
-		{.zone = name_of("signed.test"), .server = {4, 32, {192, 0, 2, 2}}, .list = 5}};
+		{.zone = name_of_text("signed.test"), .server = server, .list = 1},
+		{.zone = name_of_text("signed.test"), .server = server, .key = &other, .list = 2},
+		{.zone = name_of_text("signed.test"), .server = server, .key = &key, .list = 3},
+		{.zone = name_of_text("signed.test"), .server = server, .list = 4},
+		{.zone = name_of_text("signed.test"),
+			.server = {4, 32, {192, 0, 2, 2}},
+			.list = 5}};
 	assert_int_equal(list_notify_set(notify, entry, ARRAY_LEN(entry)), 0);
 	assert_int_equal(take(1, "signed.test"), LIST_NOTIFY_taken);
 	assert_false(reply.is_signed);
@@ -216,7 +213,7 @@ TEST_WITH(test_a_refusal_says_why, start, stop)
 	assert_int_equal(get_u16(out + 10), 1);
 
 	other = key;
-	other.name = name_of("other-key");
+	other.name = name_of_text("other-key");
 	query_make(msg);
 	n = answer_refused(msg, tsig_begin(&t, &other, msg, bare, now_s), out);
 	assert_int_equal(tsig_take(&t, out, n, now_s), -EKEYREJECTED); // of the key that it named
@@ -284,7 +281,7 @@ TEST_WITH(test_a_signed_one, start, stop)
 	len = tsig_begin(&t, &other, msg, query_make(msg), now_s);
 	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_not_signed);
 	other = key;
-	other.name = name_of("other-key");
+	other.name = name_of_text("other-key");
 	len = tsig_begin(&t, &other, msg, query_make(msg), now_s);
 	assert_int_equal(take_signed(msg, len), LIST_NOTIFY_not_signed);
 	assert_false(reply.is_signed);

@@ -52,9 +52,8 @@ TEST_WITH(test_build, make_env, remove_env)
 // The entries of a group are sources beside everyone's: each says whether it allows its names.
 TEST_WITH(test_group_entries, make_env, remove_env)
 {
-	struct dns_name name;
 	char kids_name[] = "kids";
-	assert_int_equal(dns_name_from_text("toy.example", 11, &name), 0);
+	struct dns_name name = name_of_text("toy.example");
 	struct config_group kids = {.name = kids_name,
 		.allow = {.count = 1, .names = &name},
 		.deny = {.count = 1, .names = &name}};

@@ -33,7 +33,7 @@ static bool reported(const char *name, const char *words)
 
 static void deny(const char *name)
 {
-	assert_int_equal(dns_name_from_text(name, strlen(name), &denied), 0);
+	denied = name_of_text(name);
 	env.config.blocking.deny = &denied;
 	env.config.blocking.deny_count = 1;
 }

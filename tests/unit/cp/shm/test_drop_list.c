@@ -21,16 +21,9 @@ static int teardown(void **)
 	return 0;
 }
 
-static struct ip_address source(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
 static int add(const char *text, unsigned minutes, uint64_t now_ms)
 {
-	struct ip_address a = source(text);
+	struct ip_address a = address_of_text(text);
 	return drop_list_add(dir, &a, minutes, now_ms);
 }
 
@@ -47,7 +40,7 @@ static unsigned listed(uint64_t now_ms)
 
 TEST_WITH(entries_end_with_their_time, setup, teardown)
 {
-	struct ip_address a = source("198.18.0.77/24"), seen;
+	struct ip_address a = address_of_text("198.18.0.77/24"), seen;
 	uint64_t left_ms;
 	assert_int_equal(drop_list_add(dir, &a, 2, 1000), 0);
 	assert_int_equal(a.bytes[3], 0);
@@ -72,10 +65,10 @@ TEST_WITH(same_source_is_one_entry, setup, teardown)
 	assert_int_equal(listed(0), 2);
 	assert_int_equal(listed(MINUTE_MS), 1);
 	assert_int_equal(dir->drops.sequence, before + 6);
-	struct ip_address a = source("198.18.0.8");
+	struct ip_address a = address_of_text("198.18.0.8");
 	assert_int_equal(drop_list_remove(dir, &a, 0), 0);
 	assert_int_equal(drop_list_remove(dir, &a, 0), -ENOENT);
-	a = source("198.18.0.7");
+	a = address_of_text("198.18.0.7");
 	assert_int_equal(drop_list_remove(dir, &a, MINUTE_MS), -ENOENT); // over by then
 }
 
@@ -92,7 +85,7 @@ TEST_WITH(nonsense_is_refused, setup, teardown)
 TEST_WITH(full_list_refuses, setup, teardown)
 {
 	for (unsigned i = 0; i < DIRECTORY_DROPS_MAX; i++) {
-		struct ip_address a = source("198.18.0.0/32");
+		struct ip_address a = address_of_text("198.18.0.0/32");
 		a.bytes[3] = (uint8_t)i;
 		assert_int_equal(drop_list_add(dir, &a, 1, 0), 0);
 	}

@@ -10,20 +10,6 @@
 static uint8_t out[DNS_MESSAGE_MAX];
 static struct dns_name www;
 
-static struct ip_address prefix_of(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
-static struct dns_name name_of(const char *text)
-{
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &n), 0);
-	return n;
-}
-
 struct message {
 	uint8_t bytes[1024];
 	struct wr w;
@@ -61,7 +47,7 @@ static const uint8_t ipv4[] = {192, 0, 2, 33};
 static const char *made_with(const char *prefix_text)
 {
 	static char text[INET6_ADDRSTRLEN];
-	const struct ip_address prefix = prefix_of(prefix_text);
+	const struct ip_address prefix = address_of_text(prefix_text);
 	struct message m;
 	message_begin(&m, DNS_TYPE_A, DNS_FLAG_AD);
 	message_add(&m, DNS_TYPE_A, 60, ipv4, 4);
@@ -95,8 +81,8 @@ static void answer_read(size_t n)
 
 TEST(test_a_chain_is_read_as_an_answer_to_aaaa)
 {
-	const struct ip_address prefix = prefix_of("64:ff9b::/96");
-	const struct dns_name target = name_of("host.example");
+	const struct ip_address prefix = address_of_text("64:ff9b::/96");
+	const struct dns_name target = name_of_text("host.example");
 	struct message m;
 	message_begin(&m, DNS_TYPE_A, 0);
 	message_add(&m, DNS_TYPE_CNAME, 900, target.wire, target.len);
@@ -118,7 +104,7 @@ TEST(test_a_chain_is_read_as_an_answer_to_aaaa)
 
 TEST(test_what_has_no_a_only_changes_its_type)
 {
-	const struct ip_address prefix = prefix_of("64:ff9b::/96");
+	const struct ip_address prefix = address_of_text("64:ff9b::/96");
 	struct message m;
 	message_begin(&m, DNS_TYPE_A, DNS_RCODE_NXDOMAIN);
 	size_t n = aaaa_made(&prefix, m.bytes, m.w.pos, 500, out, sizeof(out));
@@ -145,8 +131,8 @@ TEST(test_what_counts_as_no_aaaa)
 // Every cut of a message is refused, and nothing is read behind its end (under ASan).
 TEST(test_cut_messages)
 {
-	const struct ip_address prefix = prefix_of("64:ff9b::/96");
-	const struct dns_name target = name_of("host.example");
+	const struct ip_address prefix = address_of_text("64:ff9b::/96");
+	const struct dns_name target = name_of_text("host.example");
 	struct message m;
 	message_begin(&m, DNS_TYPE_A, 0);
 	message_add(&m, DNS_TYPE_A, 60, ipv4, 4);
@@ -176,13 +162,14 @@ TEST(test_none_is_kept_for_its_time)
 
 TEST(test_reverse_names)
 {
-	const struct ip_address prefix = prefix_of("64:ff9b::/96");
-	const struct ip_address longer = prefix_of("2001:db8:122:344::/64");
-	struct dns_name name = name_of("1.2.2.0.0.0.0.c." TAIL_96), found;
+	const struct ip_address prefix = address_of_text("64:ff9b::/96");
+	const struct ip_address longer = address_of_text("2001:db8:122:344::/64");
+	struct dns_name name = name_of_text("1.2.2.0.0.0.0.c." TAIL_96), found;
 	assert_true(aaaa_reverse(&prefix, &name, &found));
-	struct dns_name right = name_of("33.2.0.192.in-addr.arpa");
+	struct dns_name right = name_of_text("33.2.0.192.in-addr.arpa");
 	assert_true(dns_name_equal(&found, &right));
-	name = name_of("0.0.0.0.0.0.1.2.2.0.0.0.0.c.0.0.4.4.3.0.2.2.1.0.8.b.d.0.1.0.0.2.ip6.arpa");
+	name = name_of_text(
+		"0.0.0.0.0.0.1.2.2.0.0.0.0.c.0.0.4.4.3.0.2.2.1.0.8.b.d.0.1.0.0.2.ip6.arpa");
 	assert_true(aaaa_reverse(&longer, &name, &found));
 	assert_true(dns_name_equal(&found, &right));
 	static const char *const others[] = {
@@ -190,14 +177,14 @@ TEST(test_reverse_names)
 		"ip6.arpa", "2.0.0.0.0.0.c." TAIL_96, "g.2.2.0.0.0.0.c." TAIL_96, "www.example",
 		"11.2.2.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa"};
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
-		name = name_of(others[i]);
+		name = name_of_text(others[i]);
 		assert_false(aaaa_reverse(&prefix, &name, &found));
 	}
 }
 
 static int www_set(void **)
 {
-	www = name_of("www.example");
+	www = name_of_text("www.example");
 	return 0;
 }
 TEST_GROUP(www_set, NULL)

@@ -13,7 +13,7 @@ static void use_checks(enum upstream_check_mode mode)
 	fx.config.check = mode;
 	fx.config.check_interval_s = 1;
 	fx.config.check_type = DNS_TYPE_A;
-	assert_int_equal(dns_name_from_text("check.example", 13, &fx.config.check_name), 0);
+	fx.config.check_name = name_of_text("check.example");
 	upstreams_configure(fx.up, &fx.config);
 }
 

@@ -153,7 +153,7 @@ TEST_WITH(test_too_many, host_setup, host_teardown)
 TEST_WITH(test_own_address, host_setup, host_teardown)
 {
 	config.dataplane.address_count = 1;
-	assert_int_equal(ip_address_parse("127.0.0.1", &config.dataplane.addresses[0]), 0);
+	config.dataplane.addresses[0] = address_of_text("127.0.0.1");
 	config.upstreams.server[0] = by_name("dns.example", 53);
 	upstream_lookups_configure(lookups, &config);
 	struct host_state h = wait_lookups(1);
@@ -166,7 +166,7 @@ static struct upstream_found found_of(const char *const *text, unsigned count)
 {
 	struct upstream_found f = {.count = count, .ttl_s = 60};
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(ip_address_parse(text[i], &f.address[i]), 0);
+		f.address[i] = address_of_text(text[i]);
 	return f;
 }
 

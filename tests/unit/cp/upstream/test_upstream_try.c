@@ -96,7 +96,7 @@ static void name_servers(void)
 	fx.config.server[0].name = near;
 	fx.config.server[1].name = far;
 	fx.config.check_type = DNS_TYPE_A;
-	assert_int_equal(dns_name_from_text("check.example", 13, &fx.config.check_name), 0);
+	fx.config.check_name = name_of_text("check.example");
 	upstreams_configure(fx.up, &fx.config);
 }
 

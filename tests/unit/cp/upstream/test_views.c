@@ -6,8 +6,6 @@
 #include "controlplane/upstream/views.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_name.h>
-
 static struct loop *loop;
 static struct views *views;
 static _Atomic uint32_t next;
@@ -417,8 +415,7 @@ TEST_WITH(test_full, setup, teardown)
 
 static const struct forward_set *forwards_of(const char *name)
 {
-	struct dns_name asked;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &asked), 0);
+	struct dns_name asked = name_of_text(name);
 	const struct forward_zone *zone = views_zone(views, views_everyone(views), &asked);
 	assert_non_null(zone);
 	return zone->set;
@@ -431,7 +428,7 @@ TEST_WITH(test_forwards_follow, setup, teardown)
 	struct config_upstream server = {.name = names[0]};
 	assert_int_equal(socket_address_parse("192.0.2.9", 53, &server.address), 0);
 	struct config_forward_zone zone = {.server_count = 1, .servers = &server};
-	assert_int_equal(dns_name_from_text("lan.test", 8, &zone.name), 0);
+	zone.name = name_of_text("lan.test");
 	config.forwards = &zone;
 	config.forward_count = 1;
 	config.upstreams.first_timeout_ms = 300;

@@ -6,8 +6,6 @@
 #include "controlplane/upstream/views.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_name.h>
-
 enum { ZONES = 4 };
 
 static struct loop *loop;

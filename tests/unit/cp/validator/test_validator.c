@@ -46,8 +46,7 @@ TEST_WITH(test_forget, rig_setup, rig_teardown)
 
 TEST_WITH(test_negative_anchor, rig_setup, rig_teardown)
 {
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text("unsigned", 8, &name), 0);
+	struct dns_name name = name_of_text("unsigned");
 	expect("unsigned", VALIDATOR_BOGUS, DNS_EDE_NSEC_MISSING);
 	fx.set.negative = &name;
 	fx.set.negative_count = 1;

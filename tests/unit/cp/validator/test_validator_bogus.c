@@ -22,23 +22,16 @@ static int teardown(void **)
 	return 0;
 }
 
-static struct dns_name name_of(const char *text)
-{
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	return name;
-}
-
 static void add(const char *text, uint16_t qtype, uint64_t hash, const char *why, uint64_t now_ms)
 {
-	const struct dns_name name = name_of(text);
+	const struct dns_name name = name_of_text(text);
 	bogus_names_add(&names, &(struct bogus_question){hash, &name, qtype, VIEW},
 		DNS_EDE_SIGNATURE_EXPIRED, why, now_ms);
 }
 
 static unsigned find(const char *text, uint16_t qtype, uint64_t now_ms, struct bogus_found *out)
 {
-	const struct dns_name name = name_of(text);
+	const struct dns_name name = name_of_text(text);
 	return bogus_names_find(&names, &name, qtype, now_ms, out, 2);
 }
 

@@ -68,9 +68,7 @@ static void query_send(int fd, const char *text, uint16_t id)
 		.sin_port = htons(fx.v->context[0].port)};
 	uint8_t msg[512];
 	struct wr w = wr_init(msg, sizeof(msg));
-	struct dns_name name;
-
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	wr_u16(&w, id);
 	wr_u16(&w, DNS_FLAG_RD | DNS_FLAG_CD);
 	wr_u16(&w, 1);

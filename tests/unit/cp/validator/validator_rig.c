@@ -78,8 +78,7 @@ int rig_teardown(void **)
 
 int ask(const char *name, struct validation **slot)
 {
-	struct dns_name n;
-	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	struct dns_name n = name_of_text(name);
 	return validators_ask(fx.v,
 		&(struct validator_question){.name = &n,
 			.qtype = DNS_TYPE_A,

@@ -72,7 +72,7 @@ static void entry_set(int64_t left_s)
 	char until[CONFIG_TIME_TEXT_MAX];
 	memset(&apply, 0, sizeof(apply));
 	entry = (struct config_dated_entry){.until = now() + left_s, .allow = true};
-	assert_int_equal(dns_name_from_text("a.test", 6, &entry.name), 0);
+	entry.name = name_of_text("a.test");
 	config.dated.count = 1;
 	snprintf(apply.managed, sizeof(apply.managed),
 		"entries: [{name: a.test, verdict: allow, until: '%s'}, {name: b, verdict: "

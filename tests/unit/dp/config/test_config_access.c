@@ -10,8 +10,7 @@
 
 static bool has(const struct ip_address *list, unsigned count, const char *text)
 {
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
+	struct ip_address a = address_of_text(text);
 	for (unsigned i = 0; i < count; i++)
 		if (memcmp(&list[i], &a, sizeof(a)) == 0)
 			return true;

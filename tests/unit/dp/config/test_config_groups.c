@@ -47,14 +47,13 @@ TEST(test_clients)
 	assert_int_equal(media->client_count, 1);
 	assert_int_equal(media->mac_count, 1);
 
-	struct ip_address a;
-	assert_int_equal(ip_address_parse("192.0.2.9", &a), 0);
+	struct ip_address a = address_of_text("192.0.2.9");
 	assert_string_equal(config_client_by_address(c, &a)->name, "tablet");
-	assert_int_equal(ip_address_parse("192.0.2.10", &a), 0);
+	a = address_of_text("192.0.2.10");
 	assert_string_equal(config_client_by_address(c, &a)->name, "lan");
-	assert_int_equal(ip_address_parse("192.0.3.10", &a), 0);
+	a = address_of_text("192.0.3.10");
 	assert_null(config_client_by_address(c, &a));
-	assert_int_equal(ip_address_parse("fd53::9", &a), 0);
+	a = address_of_text("fd53::9");
 	assert_string_equal(config_client_by_address(c, &a)->name, "tablet");
 	assert_string_equal(config_client_by_mac(c, &media->macs[0])->name, "tv");
 	assert_null(config_client_by_mac(c, &kids->macs[1]));

@@ -17,9 +17,8 @@ static int fresh(void **)
 
 static bool ask(const char *text, uint32_t client)
 {
-	struct dns_name name;
 	uint8_t address[4];
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	struct dns_name name = name_of_text(text);
 	memcpy(address, &client, 4);
 	const struct fairness_client who = {.ip_version = 4, .address = address, .name = &name};
 	return fairness_ask(&fairness, &secret, &who, now_ms);

@@ -15,9 +15,9 @@ TEST(test_cached_by_subnet)
 	for (unsigned i = 0; i < 3; i++)
 		e[i] = (struct cache_entry){
 			.qtype = 1, .qclass = 1, .soft_left_ms = 1000, .hard_left_ms = 1000};
-	assert_int_equal(ip_address_parse("192.0.0.0/16", &e[0].subnet), 0);
-	assert_int_equal(ip_address_parse("192.0.2.0/24", &e[1].subnet), 0);
-	assert_int_equal(ip_address_parse("192.0.2.7", &who), 0);
+	e[0].subnet = address_of_text("192.0.0.0/16");
+	e[1].subnet = address_of_text("192.0.2.0/24");
+	who = address_of_text("192.0.2.7");
 	assert_int_equal(why_new(&name, 1, &w), 0);
 	why_cached(w, &look, &who);
 	assert_int_equal(w->cache, WHY_CACHE_FOUND);

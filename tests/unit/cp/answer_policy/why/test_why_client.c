@@ -7,13 +7,6 @@
 #include "controlplane/api/why_cached.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-static struct ip_address address_of(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
 static struct config_mac mac_of(const char *text)
 {
 	struct config_mac m;
@@ -39,10 +32,10 @@ static int setup(void **)
 	static char names[][16] = {
 		"kids", "guests", "tv", "laptop", "9.9.9.9", "10.0.0.1", "10.0.0.2"};
 	static struct config_upstream near = {.name = names[5]}, nearer = {.name = names[6]};
-	kids[0] = address_of("198.18.0.0/24");
-	kids[1] = address_of("fd53:1::/33");
-	guests[0] = address_of("198.18.0.128/25");
-	guests[1] = address_of("0.0.0.0/0");
+	kids[0] = address_of_text("198.18.0.0/24");
+	kids[1] = address_of_text("fd53:1::/33");
+	guests[0] = address_of_text("198.18.0.128/25");
+	guests[1] = address_of_text("0.0.0.0/0");
 	tv[0] = mac_of("02:00:5e:10:00:01");
 	client = (struct config_client){.name = names[3],
 		.address_count = 1,
@@ -186,7 +179,7 @@ TEST(test_vlan)
 // A client by the name that the configuration gives it: all that is known of it counts.
 TEST(test_by_name)
 {
-	struct ip_address addresses[] = {address_of("198.18.0.5"), address_of("fd53::5")};
+	struct ip_address addresses[] = {address_of_text("198.18.0.5"), address_of_text("fd53::5")};
 	struct config_mac macs[] = {{{2, 0, 0, 0, 0, 9}}};
 	struct config_client clients[] = {
 		{.name = (char[]){"tv"}, .address_count = 2, .addresses = addresses},

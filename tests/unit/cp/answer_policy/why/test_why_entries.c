@@ -5,16 +5,9 @@
 #include "controlplane/answer_policy/why/why_entries.h"
 #include "tests/unit/unit.h"
 
-static struct dns_name name_of(const char *text)
-{
-	struct dns_name name;
-	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	return name;
-}
-
 static struct why *why_of(const char *text, unsigned group)
 {
-	const struct dns_name name = name_of(text);
+	const struct dns_name name = name_of_text(text);
 	struct why *w = NULL;
 	assert_int_equal(why_new(&name, DNS_TYPE_A, &w), 0);
 	w->client.group = group;
@@ -25,14 +18,14 @@ TEST(test_found)
 {
 	static char empty[] = "", reason[] = "für Anna", pattern[] = "^ads", kids[] = "kids";
 	struct config_dated_entry entries[] = {
-		{.name = name_of("example"), .why = empty},
-		{.name = name_of("www.example"),
+		{.name = name_of_text("example"), .why = empty},
+		{.name = name_of_text("www.example"),
 			.allow = true,
 			.group = 1,
 			.why = reason,
 			.until = 1795636800},
-		{.name = name_of("example"), .why = empty, .ended = true},
-		{.name = name_of("other.example"), .why = empty},
+		{.name = name_of_text("example"), .why = empty, .ended = true},
+		{.name = name_of_text("other.example"), .why = empty},
 		{.pattern = pattern, .why = empty},
 	};
 	struct config_group group = {.name = kids};
@@ -71,7 +64,8 @@ TEST(test_cap)
 	static char empty[] = "";
 	struct config_dated_entry entries[WHY_ENTRIES_MAX + 1];
 	for (unsigned i = 0; i < ARRAY_LEN(entries); i++)
-		entries[i] = (struct config_dated_entry){.name = name_of("example"), .why = empty};
+		entries[i] =
+			(struct config_dated_entry){.name = name_of_text("example"), .why = empty};
 	const struct config c = {.dated = {.count = ARRAY_LEN(entries), .entries = entries}};
 	struct why *w = why_of("example", 0);
 	why_entries_find(w, &c);

@@ -219,19 +219,12 @@ TEST(test_patterns)
 	why_patterns_free(&p);
 }
 
-static struct ip_address address_of(const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	return a;
-}
-
 TEST(test_addresses)
 {
 	struct list_rule rules[] = {
-		{.what = LIST_RULE_ADDRESS, .prefix = address_of("198.51.100.0/24")},
-		{.what = LIST_RULE_ADDRESS, .prefix = address_of("fd53:1::/33")},
-		{.what = LIST_RULE_ADDRESS, .prefix = address_of("203.0.113.7/32")},
+		{.what = LIST_RULE_ADDRESS, .prefix = address_of_text("198.51.100.0/24")},
+		{.what = LIST_RULE_ADDRESS, .prefix = address_of_text("fd53:1::/33")},
+		{.what = LIST_RULE_ADDRESS, .prefix = address_of_text("203.0.113.7/32")},
 	};
 	struct rule_arena arena;
 	struct why *w;
@@ -243,7 +236,7 @@ TEST(test_addresses)
 	const char *const asked[] = {"203.0.113.8", "fd53:1:8000::1", "fd53:1:7fff::1",
 		"198.51.101.0", "198.51.100.255"};
 	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
-		struct ip_address a = address_of(asked[i]);
+		struct ip_address a = address_of_text(asked[i]);
 		assert_int_equal(why_address_add(w, &a), (int)i);
 	}
 	why_read_addresses(w, &r);
