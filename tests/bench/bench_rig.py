@@ -9,11 +9,13 @@ import os
 import pathlib
 import re
 import shutil
-import struct
 import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(root / "tests/smoke/rig"))
+from wire import capture, query, udp4  # noqa: E402
+
 SPACE = "unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private --".split()
 MOUNTS = "mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm && ip link set lo up"
 SERVICE, CLIENT, CLIENT_ADDRESS = "198.18.0.53", ["nsenter", "--net=/run/netns/weir-client", "--"], "198.18.0.2"
@@ -218,29 +220,12 @@ def dnsperf_figures(process):
     return figures(process.communicate()[0], r"Queries sent:\s+(\d+)", r"Queries completed:\s+(\d+)", r"NOERROR (\d+)")
 
 
-def wire_name(text):
-    return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
-
-
-def query(name, ident):
-    """For an A record; `name`: text, or on the wire."""
-    wire = name if isinstance(name, bytes) else wire_name(name)
-    return struct.pack("!6H", ident & 0xFFFF, 0x0100, 1, 0, 0, 0) + wire + b"\0\1\0\1"
-
-
 def frame(name, number):
     """A client's query to the service as it reaches a net_pcap port, without UDP checksum."""
-    dns = query(name, number)
-    udp = struct.pack("!4H", 1024 + number % 60000, 53, 8 + len(dns), 0) + dns
-    ip = struct.pack("!BBHHHBBH8B", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, 198, 18, 0, 2, 198, 18, 0, 53)
-    total = sum(struct.unpack("!10H", ip))
-    total = (total & 0xFFFF) + (total >> 16)
-    return PCAP_MAC + CLIENT_MAC + b"\x08\0" + ip[:10] + struct.pack("!H", ~total & 0xFFFF) + ip[12:] + udp
+    made = udp4(CLIENT_MAC, PCAP_MAC, CLIENT_ADDRESS, 1024 + number % 60000, query(name, ident=number & 0xFFFF))
+    return made[:40] + b"\0\0" + made[42:]
 
 
 def write_pcap(path, names):
     """A query for each."""
-    with path.open("wb") as out:
-        out.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for made in (frame(name, number) for number, name in enumerate(names)):
-            out.write(struct.pack("=4I", 0, 0, len(made), len(made)) + made)
+    capture(path, (frame(name, number) for number, name in enumerate(names)))

@@ -38,7 +38,7 @@ def is_blocked(address, port, name, timeout=0.5):
         s.settimeout(timeout)
         s.connect((address, port))
         try:
-            s.send(bench_rig.query(name, random.getrandbits(16)))
+            s.send(bench_rig.query(name, ident=random.getrandbits(16)))
             return s.recv(4096)[3] & 15 == 3
         except OSError:
             return None

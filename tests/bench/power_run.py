@@ -61,7 +61,7 @@ class Client:
 
     def send(self, name):
         self.ident = (self.ident + 1) % 65536
-        self.sock.send(bench_rig.query(name, self.ident))
+        self.sock.send(bench_rig.query(name, ident=self.ident))
         return self.ident
 
     def ask(self, name, seconds=2):

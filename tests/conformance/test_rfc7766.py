@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 7766, 9210, 7828: DNS over TCP."""
 import itertools
-import json
 import pathlib
 import socket
 import ssl

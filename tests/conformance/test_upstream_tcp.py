@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """weir as a client of upstreams over TCP: RFC 7766 6.2, 7; RFC 7828 3.2, 3.4, 3.5. The zoo logs the port that a query came from, which is its
 connection."""
-import json
 import threading
 import time
 

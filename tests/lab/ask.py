@@ -2,7 +2,6 @@
 """DNS by sockets in the namespace of the lab's clients: over UDP, TCP, TLS and HTTPS, IPv4 and IPv6."""
 import contextlib
 import ctypes
-import os
 import socket
 import time
 

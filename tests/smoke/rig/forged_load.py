@@ -20,8 +20,8 @@ import time
 import floods_load
 from floods_honest import Honest
 from floods_load import counts, expect, log_octets, memory_kb, warm
-from garbage_load import JUDGES_SPEED, SECONDS, SEED, STRICT, VERB, WHAT, Ends, answered, capture, flooded
-from wire import Port, query, udp4
+from garbage_load import JUDGES_SPEED, SECONDS, SEED, STRICT, VERB, WHAT, Ends, answered, flooded
+from wire import Port, capture, query, udp4
 
 RATE = int(sys.argv[5])
 REMEMBERED = "/run/smoke/forged.json"

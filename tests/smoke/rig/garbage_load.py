@@ -21,7 +21,7 @@ import time
 import floods_load
 from floods_kinds import add
 from floods_load import HOT, Honest, counts, expect, log_octets, memory_kb, warm, weirctl_json
-from wire import Port, query, udp4, udp6
+from wire import Port, capture, query, udp4, udp6
 
 SECONDS, CLIENTS, SEED, VERB, WHAT = float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), *sys.argv[7:9]
 JUDGES_SPEED = bool(os.environ.get("WEIR_LONG"))
@@ -37,13 +37,6 @@ LINK_OVERHEAD = 24  # bytes of a frame on the wire beside it: preamble, checksum
 class Ends:
     """In place of a port: whose MAC addresses the frames have."""
     mac, peer = bytes.fromhex("02000000fe02"), bytes.fromhex("02000000fe53")
-
-
-def capture(path, frames):
-    with open(path, "wb") as f:
-        f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for frame in frames:
-            f.write(struct.pack("=4I", 0, 0, len(frame), len(frame)) + frame)
 
 
 def clients():

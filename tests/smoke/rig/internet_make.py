@@ -7,7 +7,6 @@ import sys
 
 import internet_evil
 import internet_kinds
-import internet_sign as sign
 from internet_zone import Zone
 
 PREFIX = "198.18.210."

@@ -96,6 +96,14 @@ def udp6(src_mac, dst_mac, src, sport, payload, dst=SERVICE6, dport=53):
     return dst_mac + src_mac + b"\x86\xdd" + ip + head[:6] + struct.pack("!H", csum) + payload
 
 
+def capture(path, frames):
+    """A file of frames for net_pcap."""
+    with open(path, "wb") as f:
+        f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for frame in frames:
+            f.write(struct.pack("=4I", 0, 0, len(frame), len(frame)) + frame)
+
+
 class Port:
     """The client interface as raw frames, both ways, or only out: one that hears gets a copy of all that passes."""
 
