@@ -19,10 +19,10 @@ redis_up() { [ "$(weirctl --json cache stats | jq -r .redis.state)" = up ]; }
 many() { seq -f "ok-300.m$(date +%s%N)-%.0f.test A" "$1" >$tmp/many; } # many COUNT: names that nobody has asked for yet
 for _ in {1..50}; do seq -f 'ok-5.h%.0f.test A' 40; done >$tmp/few
 # The load goes on until it is ended: what is waited for takes as long as the machine lets it.
-misses() { client dnsperf -s $service -d $tmp/many -Q 400 -l 150 -q 50 >/dev/null 2>&1; }
-hits() { client dnsperf -s $service -d $tmp/few -Q 200 -l 150 -q 20 >/dev/null 2>&1; }
+misses() { client dnsperf -s $service -d $tmp/many -Q 400 -l 600 -q 50 >/dev/null 2>&1; }
+hits() { client dnsperf -s $service -d $tmp/few -Q 200 -l 600 -q 20 >/dev/null 2>&1; }
 busy() {
-	many 60000
+	many 240000
 	misses &
 	hits &
 	while [ -e $tmp/load ]; do
@@ -36,7 +36,7 @@ busy() {
 load_begin() { touch $tmp/load && { "$@" & } && load=$!; }
 load_end() { rm -f $tmp/load && wait $load; }
 only_misses() {
-	many 60000
+	many 240000
 	misses &
 	while [ -e $tmp/load ]; do sleep 0.2; done
 	kill $(pgrep -x dnsperf)

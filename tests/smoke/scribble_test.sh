@@ -156,7 +156,7 @@ scribble() { # scribble VICTIM WRITER
 	check "$writer is started again" bash -c "'$lab' stop $writer && '$lab' start $writer"
 	# A flip in a reply that a worker hands over is an answer like any other, and may have been kept.
 	[ "$victim" = dataplane ] || check "what it heard meanwhile is flushed" weirctl cache flush --all
-	check "and all is right again" load ask 20 200
+	check "and all is right again" load ask 60 200
 	check "through the port" eventually by_port
 	check "$victim lived through that" unharmed "$victim" "$before"
 	audit_check

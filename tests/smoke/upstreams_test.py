@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Several upstreams: a dead first server, checks, latency, drain, a port where nobody listens."""
+import itertools
 import re
 
 from testing import LONG, ahead, becomes, main, wait
@@ -99,10 +100,14 @@ def test_latency(lab):
 
 def test_round_robin(lab):
     servers(lab, 5301, 5302, policy="round-robin", check="all")
-    for i in range(40):
-        assert lab.short(f"ok.turn-{i}.test") == OK
-    least = min(clients(lab.up1, "turn-"), clients(lab.up2, "turn-"))
-    assert least >= (17 if LONG else 10)  # half each, where no server was late
+    turns = itertools.count()
+
+    def half_each():
+        turn = f"turn-{next(turns)}-"
+        for i in range(40):
+            assert lab.short(f"ok.{turn}{i}.test") == OK
+        return min(clients(lab.up1, turn), clients(lab.up2, turn)) >= (17 if LONG else 10)
+    wait(half_each, "never half each, where no server was late")
 
 
 def test_race(lab):

@@ -107,7 +107,7 @@ import fcntl, os, struct, time
 fd = os.open("/run/weir/controlplane.lock", os.O_RDONLY)
 fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
 open("/run/weir/held", "w").close()
-time.sleep(60)' &
+time.sleep(600)' &
 holder=$!
 eventually test -e $run/held
 held=$(stat -c %i $run/controlplane.lock)

@@ -174,6 +174,7 @@ def test_all_of_it_comes_back_with_both_processes(lab):
     ahead(3)
     lab.start("controlplane")
     lab.start("dataplane")
+    wait(lab.activated)
     passes(lab, "ok.gone.test")
     blocks(lab, "pat8.test")
     passes(lab, "ok.blocked.test")

@@ -210,7 +210,8 @@ def test_reload_and_signal_make_versions(lab):
     lab.log["controlplane"].mark()
     os.kill(lab.pid("controlplane"), signal.SIGHUP)
     lab.log["controlplane"].said("configuration reloaded")
-    assert (in_force(lab), of(lab, 9, "who")) == (9, "signal")
+    becomes(9, in_force, lab)
+    assert of(lab, 9, "who") == "signal"
 
 
 def test_version_with_which_it_dies_twice_is_taken_back(lab):
