@@ -44,9 +44,8 @@ def baseline_read():
 
 
 def baseline_store(baseline, rows):
-    """Beside what is compared, the cycles, to be read."""
-    stored = baseline | {key_of(row): kept(row) for row in rows if kept(row) is not None and
-                         (bound(row, LEAST) or bound(row, MOST) or row["metric"] == "dns")}
+    """Keeps what is compared."""
+    stored = baseline | {key_of(row): kept(row) for row in rows if kept(row) is not None and (bound(row, LEAST) or bound(row, MOST))}
     baseline_path.write_text(json.dumps(stored, indent="\t", sort_keys=True) + "\n")
 
 

@@ -40,6 +40,18 @@ __attribute__((noreturn)) static inline void bench_die(const char *what)
 	exit(2);
 }
 
+// An argument.
+static inline uint32_t bench_number(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || n > 10000000) {
+		fprintf(stderr, "no number: %s\n", text);
+		exit(2);
+	}
+	return (uint32_t)n;
+}
+
 // A UDP socket on this address, or on loopback, with room for a burst.
 static inline int bench_server(const char *port, const char *address)
 {

@@ -34,6 +34,8 @@
 #include "epoch_state.h"
 #include "explore.h"
 
+#define READER_LABEL(i, step) ((i) ? "reader 2: " step : "reader 1: " step)
+
 static unsigned broken;
 // How large the search is: how often each reader comes online in its first life (the first once
 // in its second as well), and how many deaths there are.
@@ -221,19 +223,17 @@ static enum step_result reader_load(
 					     : QUIESCENT_LOAD;
 	uint32_t got = weak_load(&e->w, READER + i, from, option, order(which, ACQUIRE));
 	if (r->at == R_SLOT) {
-		s->label = i ? "reader 2: loads the slot" : "reader 1: loads the slot";
+		s->label = READER_LABEL(i, "loads the slot");
 		r->record = (uint8_t)got;
 		r->at = R_READ;
 		return STEP_DONE;
 	}
 	if (r->at == R_OFF) {
-		s->label = i ? "reader 2: epoch_online: load epoch"
-			     : "reader 1: epoch_online: load epoch";
+		s->label = READER_LABEL(i, "epoch_online: load epoch");
 		r->cycles++;
 		r->at = R_ON_STORE;
 	} else {
-		s->label = i ? "reader 2: epoch_quiescent: load epoch"
-			     : "reader 1: epoch_quiescent: load epoch";
+		s->label = READER_LABEL(i, "epoch_quiescent: load epoch");
 		r->at = got == r->last ? R_SLOT : R_STORE;
 	}
 	r->last = (uint8_t)got;
@@ -245,11 +245,9 @@ static enum step_result reader_store(struct epoch_state *e, unsigned i, struct s
 	struct reader *r = &e->reader[i];
 	bool is_online = r->at == R_ON_STORE;
 	if (is_online)
-		s->label = i ? "reader 2: epoch_online: store seen"
-			     : "reader 1: epoch_online: store seen";
+		s->label = READER_LABEL(i, "epoch_online: store seen");
 	else
-		s->label = i ? "reader 2: epoch_quiescent: store seen"
-			     : "reader 1: epoch_quiescent: store seen";
+		s->label = READER_LABEL(i, "epoch_quiescent: store seen");
 	weak_store(&e->w, READER + i, SEEN + i, r->last,
 		order(is_online ? ONLINE_STORE : QUIESCENT_STORE, RELEASE));
 	r->at = is_online ? R_ON_FENCE : R_SLOT;
@@ -258,7 +256,7 @@ static enum step_result reader_store(struct epoch_state *e, unsigned i, struct s
 
 static enum step_result reader_offline(struct epoch_state *e, unsigned i, struct step *s)
 {
-	s->label = i ? "reader 2: epoch_offline" : "reader 1: epoch_offline";
+	s->label = READER_LABEL(i, "epoch_offline");
 	weak_store(&e->w, READER + i, SEEN + i, OFFLINE, order(OFFLINE_STORE, RELEASE));
 	e->reader[i].at = R_OFF;
 	e->reader[i].last = e->reader[i].record = 0;
@@ -278,13 +276,13 @@ static enum step_result reader_step(
 	if (r->at == R_ON_STORE || r->at == R_STORE)
 		return reader_store(e, i, s);
 	if (r->at == R_ON_FENCE) {
-		s->label = i ? "reader 2: epoch_online: fence" : "reader 1: epoch_online: fence";
+		s->label = READER_LABEL(i, "epoch_online: fence");
 		if (broken != ONLINE_FENCE)
 			weak_fence(&e->w, READER + i);
 		r->at = R_SLOT;
 		return STEP_DONE;
 	}
-	s->label = i ? "reader 2: reads the record" : "reader 1: reads the record";
+	s->label = READER_LABEL(i, "reads the record");
 	if (!weak_cell_read(&e->w, READER + i, r->record))
 		return bad(s, "a record is read while it may be written");
 	r->record = 0;

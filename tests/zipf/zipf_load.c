@@ -4,6 +4,7 @@
 // for NAMES names, at a steady RATE by Zipf(1.0), and judges every reply (zipf_books.h). The
 // upstream is zipf_upstream, on the same machine, with the same TTLs and delay. Prints one JSON
 // object; on standard error, a line each minute and one for each hot name that is late.
+#include "tests/bench/bench_tools.h"
 #include "zipf_books.h"
 
 #include <arpa/inet.h>
@@ -146,18 +147,6 @@ static void run(struct load *l)
 	}
 }
 
-static uint32_t number_arg(const char *text)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || n > 10000000) {
-		fprintf(stderr, "zipf_load: no number: %s\n", text);
-		exit(2);
-	}
-	return (uint32_t)n;
-}
-
 static int service_open(const char *address)
 {
 	const int room = BUFFER;
@@ -165,10 +154,8 @@ static int service_open(const char *address)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || inet_pton(AF_INET, address, &to.sin_addr) != 1
-		|| connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
-		perror(address);
-		exit(2);
-	}
+		|| connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		bench_die(address);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	return fd;
@@ -184,14 +171,14 @@ int main(int argc, char **argv)
 			stderr);
 		return 2;
 	}
-	l.rate = number_arg(argv[2]);
-	l.seconds = number_arg(argv[3]);
-	l.books = (struct zipf_books){.names = number_arg(argv[4]),
-		.ttl = {number_arg(argv[5]), number_arg(argv[6])},
-		.delay_ms = number_arg(argv[8]),
-		.seed = zipf_mix(number_arg(argv[9]))};
+	l.rate = bench_number(argv[2]);
+	l.seconds = bench_number(argv[3]);
+	l.books = (struct zipf_books){.names = bench_number(argv[4]),
+		.ttl = {bench_number(argv[5]), bench_number(argv[6])},
+		.delay_ms = bench_number(argv[8]),
+		.seed = zipf_mix(bench_number(argv[9]))};
 	if (l.books.names == 0 || l.books.ttl.min_s == 0 || l.books.ttl.max_s < l.books.ttl.min_s
-		|| !zipf_books_open(&l.books, l.rate, number_arg(argv[7])))
+		|| !zipf_books_open(&l.books, l.rate, bench_number(argv[7])))
 		return 2;
 	l.fd = service_open(argv[1]);
 	run(&l);

@@ -134,18 +134,6 @@ static void serve(struct upstream *u)
 	}
 }
 
-static uint32_t number_arg(const char *text)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || n > 1000000) {
-		fprintf(stderr, "zipf_upstream: no number: %s\n", text);
-		exit(2);
-	}
-	return (uint32_t)n;
-}
-
 int main(int argc, char **argv)
 {
 	static struct upstream u;
@@ -155,8 +143,8 @@ int main(int argc, char **argv)
 			stderr);
 		return 2;
 	}
-	u.ttl = (struct zipf_ttl){number_arg(argv[3]), number_arg(argv[4])};
-	u.delay_us = UINT64_C(1000) * number_arg(argv[5]);
+	u.ttl = (struct zipf_ttl){bench_number(argv[3]), bench_number(argv[4])};
+	u.delay_us = UINT64_C(1000) * bench_number(argv[5]);
 	if (u.ttl.min_s == 0 || u.ttl.max_s < u.ttl.min_s)
 		return 2;
 	u.fd = bench_server(argv[1], argv[6]);
