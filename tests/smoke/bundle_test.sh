@@ -22,7 +22,7 @@ empty_root() {
 	done
 	tar -xf $bundle -C $empty
 }
-inside() { chroot $empty /bin/sh /weir-bench/run "$@"; }
+inside() { env -u WEIR_CLOCK chroot $empty /bin/sh /weir-bench/run "$@"; } # the file of that clock is not in there
 has() { jq -es --arg goal "$1" --arg metric "$2" 'any(.goal == $goal and .metric == $metric and (.value | type == "number"))' $rows; }
 quick() { inside quick >$tmp/out && grep "^{" $tmp/out >$rows; }
 
