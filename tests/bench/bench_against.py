@@ -5,6 +5,8 @@ Goal by goal, runs of bench_path of one tree and of the other take turns, so tha
 the least of each tree's runs, in cycles of the DNS stages and of the whole turn: what else runs can only add to it.
 """
 
+import bench_rig
+
 SLOWER = 0.93  # of the other tree's speed; a tree against itself: 0.94 to 1.02 at a load average of 20 on two CPUs
 
 METRICS = {"dns": "DNS stages", "whole": "whole turn"}
@@ -29,10 +31,9 @@ def rows_of(ours, other):
         was = its.get((goal, case, metric))
         if was is None:
             continue
-        out.append(dict(goal=goal, case=case, metric=f"{metric}_here", value=value, unit="cycles", reference=None, ratio=None))
-        out.append(dict(goal=goal, case=case, metric=f"{metric}_other", value=was, unit="cycles", reference=None, ratio=None))
-        out.append(dict(goal=goal, case=case, metric=f"{metric}_speed", value=round(was / value, 3), unit="of the other's",
-                        reference=None, ratio=None))
+        out += [bench_rig.row(goal, case, f"{metric}_here", value, "cycles"),
+                bench_rig.row(goal, case, f"{metric}_other", was, "cycles"),
+                bench_rig.row(goal, case, f"{metric}_speed", was / value, "of the other's", digits=3)]
     return out
 
 

@@ -166,6 +166,17 @@ def start(directory, command, **kw):
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(directory / "log").open("a"), **kw)
 
 
+def stop(process):
+    """SIGTERM, then SIGKILL; True if it ended well by itself."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return process.returncode == 0
+
+
 def dnsdist(directory, text):
     """Its command line with this configuration."""
     (directory / "dnsdist.conf").write_text(text)

@@ -36,21 +36,23 @@ def source():
     return f"10.66.{n // 250 % 250}.{1 + n % 250}"
 
 
-def connect(address=None):
+def connect(timeout_s=TIMEOUT_S):
+    """A connection; 0: one on its way."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    raw.settimeout(TIMEOUT_S)
+    raw.settimeout(timeout_s)
     try:
-        raw.bind((address or source(), 0))
-        raw.connect(server)
+        raw.bind((source(), 0))
+        with contextlib.suppress(BlockingIOError):
+            raw.connect(server)
     except OSError:
         raw.close()
         raise
     return raw
 
 
-def secured(address=None):
-    raw = connect(address)
+def secured():
+    raw = connect()
     try:
         return tls.wrap_socket(raw)
     except OSError:
@@ -95,21 +97,6 @@ def slow():
         time.sleep(PAUSE_S / 10)
 
 
-def opened():
-    """A connection on its way."""
-    raw = socket.socket()
-    raw.setblocking(False)
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        raw.bind((source(), 0))
-        with contextlib.suppress(BlockingIOError):
-            raw.connect(server)
-    except OSError:
-        raw.close()
-        raise
-    return raw
-
-
 def connections():
     """Each one that weir closes makes room for another one."""
     files = HELD + OTHERS
@@ -121,7 +108,7 @@ def connections():
     while True:
         while len(watch.get_map()) < HELD:
             with contextlib.suppress(OSError):
-                watch.register(opened(), selectors.EVENT_READ)
+                watch.register(connect(0), selectors.EVENT_READ)
         for key, _ in watch.select(PAUSE_S):
             try:
                 if key.fileobj.recv(64):

@@ -13,14 +13,13 @@ import contextlib
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import tempfile
 import time
 
 import bench_tables
 import latency_rows
-from bench_rig import Failed, remove, row, tasks, two_cpus
+from bench_rig import Failed, remove, row, stop, tasks, two_cpus
 
 LISTED = 1000000
 WAIT_S = 60
@@ -126,20 +125,9 @@ class Weir:
     def verdict(self, name):
         return self.ask("stats", "--interval", "0").get("dataplane", {}).get("verdicts", {}).get(name, 0)
 
-    def stop(self, p):
-        """SIGTERM, then SIGKILL; True if it ended well by itself."""
-        if p.poll() is None:
-            p.send_signal(signal.SIGTERM)
-            try:
-                p.wait(10)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                p.wait()
-        return p.returncode == 0
-
     def stop_all(self):
         for p in self.started:  # the data plane before the generator
-            self.stop(p)
+            stop(p)
 
 
 def count_syscalls(weir, dataplane, verdicts):
@@ -209,7 +197,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
         time.sleep(min(1.0, seconds / 4))
         calls = count_syscalls(weir, dataplane, ("hit", "blocked"))
         loads = [json.loads(generator.stdout.readline() or "{}") for _ in range(2 + 3 * ROUNDS if loads_s and case[6] else 2)]
-        if not all(loads) or not weir.stop(dataplane):
+        if not all(loads) or not stop(dataplane):
             raise Failed(f"{case[1]}: the generator or the data plane failed: " + "".join(
                 f.read_text(errors="replace")[-800:] for f in run.glob("*.log")))
         generator.stdin.close()

@@ -171,7 +171,7 @@ def measure(rig, control, token, args):
             raise bench_rig.Failed("an answer was wrong")
     finally:
         pages.end()
-        rig.stop(generator)
+        bench_rig.stop(generator)
     # Others disturb the worker's turns upward only.
     on, off = (min(cycles for cycles, _ in spent[k]) for k in (True, False))
     busy, idle = (statistics.median(share for _, share in spent[k]) for k in (True, False))

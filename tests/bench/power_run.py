@@ -141,8 +141,7 @@ def start(tree, kind, cpus):
 
 def stop(weir):
     weir.stop_all()
-    weir.nsd.terminate()
-    weir.nsd.wait(10)
+    bench_rig.stop(weir.nsd)
     run("ip netns del client")
     for interface in ("wt0", "weir0", "nsd0"):
         subprocess.run(["ip", "link", "del", interface], stderr=subprocess.DEVNULL)

@@ -157,12 +157,7 @@ class Server:
 
     def stop(self):
         for p in reversed(self.started):
-            p.terminate()
-            try:
-                p.wait(10)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                p.wait()
+            bench_rig.stop(p)
         self.started = []
 
 
