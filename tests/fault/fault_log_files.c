@@ -34,7 +34,7 @@ static void store_life(unsigned rows)
 	for (unsigned i = 0; i < rows; i++) {
 		struct querylog_row row = query_rows_row(HOUR, 0);
 		snprintf(name, sizeof(name), "n%u.test", ledger->names + i);
-		row.qname = query_rows_text(name);
+		row.qname = querylog_rig_text(name);
 		row.time_us += ledger->names + i;
 		FAULT_CHECK(query_file_put(f, "box", &row, 1) == 0);
 	}
