@@ -26,7 +26,7 @@ static int teardown(void **)
 {
 	api_rig_end();
 	query_store_close(store);
-	return api_rig_close();
+	return api_rig_close(NULL);
 }
 
 TEST(test_found)

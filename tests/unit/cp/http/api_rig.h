@@ -61,7 +61,7 @@ static inline void api_rig_end(void)
 }
 
 // After api_rig_end.
-static inline int api_rig_close(void)
+static inline int api_rig_close(void **)
 {
 	loop_free(service);
 	return folder_remove(api_folder, "");

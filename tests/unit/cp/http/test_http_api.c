@@ -428,9 +428,4 @@ static int setup(void **)
 	return api_rig_open(deps_make());
 }
 
-static int teardown(void **)
-{
-	return api_rig_close();
-}
-
-TEST_GROUP(setup, teardown)
+TEST_GROUP(setup, api_rig_close)

@@ -211,7 +211,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	events_close(events);
-	return api_rig_close();
+	return api_rig_close(NULL);
 }
 
 TEST_GROUP(setup, teardown)

@@ -117,7 +117,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	const int rc = api_rig_close();
+	const int rc = api_rig_close(NULL);
 	tail_free(tail);
 	querylog_rig_close(&rig);
 	return rc;

@@ -73,7 +73,7 @@ static int teardown(void **)
 	watch_free(watch);
 	publisher_close(publisher);
 	shm_paths_close(&paths);
-	return api_rig_close() + folder_remove(paths.mem, "");
+	return api_rig_close(NULL) + folder_remove(paths.mem, "");
 }
 
 TEST_GROUP(setup, teardown)

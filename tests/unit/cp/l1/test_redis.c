@@ -2,28 +2,16 @@
 
 // The client against a real redis-server.
 
+#include "l1_rig.h"
 #include "redis_rig.h"
 #include "tests/unit/unit.h"
 
-static struct redis_server server;
 static struct redis_rig rig;
-
-static int server_up(void **)
-{
-	redis_server_start(&server, NULL);
-	return 0;
-}
-
-static int server_down(void **)
-{
-	redis_server_clean(&server);
-	return 0;
-}
 
 static int setup(void **)
 {
-	redis_server_say(&server, "FLUSHALL");
-	redis_rig_start(&rig, REDIS_MODE_STANDALONE, server.port);
+	l1_rig_say("FLUSHALL");
+	redis_rig_start(&rig, REDIS_MODE_STANDALONE, l1_rig.server.port);
 	redis_rig_await(&rig, "up", 1000);
 	return 0;
 }
@@ -145,7 +133,7 @@ TEST_WITH(test_stopped_server, setup, teardown)
 {
 	struct redis_seen s[20] = {0};
 	unsigned given = 0;
-	redis_server_signal(&server, SIGSTOP);
+	redis_server_signal(&l1_rig.server, SIGSTOP);
 	rig.config.timeout_ms = 100;
 	uint64_t start = clock_mono_ms();
 	for (unsigned i = 0; i < 10; i++)
@@ -162,7 +150,7 @@ TEST_WITH(test_stopped_server, setup, teardown)
 	assert_int_equal(redis_rig_status(&rig).timeouts, 10);
 	redis_rig_turn(&rig, 1500); // long enough for stuck connections to be closed
 	assert_int_equal(redis_rig_status(&rig).away, 1);
-	redis_server_signal(&server, SIGCONT);
+	redis_server_signal(&l1_rig.server, SIGCONT);
 	redis_rig_await(&rig, "up", 6000);
 	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
 	assert_int_equal(s[0].ends, 1);
@@ -174,43 +162,43 @@ TEST_WITH(test_killed_server, setup, teardown)
 	// A waiting command gets the error of its end, however late that comes.
 	rig.config.timeout_ms = 10000;
 	assert_int_equal(redis_rig_do(&rig, "SET x 1 PX 60000").end, REDIS_DONE);
-	redis_server_signal(&server, SIGSTOP);
+	redis_server_signal(&l1_rig.server, SIGSTOP);
 	for (unsigned i = 0; i < 100; i++)
 		assert_true(redis_rig_give(&rig, "GET x", &s[i]));
 	redis_rig_turn(&rig, 20);
-	redis_server_stop(&server);
+	redis_server_stop(&l1_rig.server);
 	redis_rig_await(&rig, "away", 1000);
 	for (unsigned i = 0; i < 100; i++) {
 		assert_int_equal(s[i].ends, 1);
 		assert_int_equal(s[i].end, REDIS_LOST);
 	}
 	assert_false(redis_rig_give(&rig, "GET x", &s[0]));
-	redis_server_start(&server, NULL);
+	redis_server_start(&l1_rig.server, NULL);
 	redis_rig_await(&rig, "up", 6000);
 	assert_int_equal(redis_rig_do(&rig, "GET x").kind, REDIS_NIL);
 }
 
 TEST_WITH(test_full_and_readonly, setup, teardown)
 {
-	redis_server_say(&server, "CONFIG SET maxmemory 1");
+	l1_rig_say("CONFIG SET maxmemory 1");
 	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 | EXPIRE k 100");
 	assert_int_equal(s.end, REDIS_REFUSED);
 	assert_int_equal(redis_rig_do(&rig, "GET k").end, REDIS_DONE);
 	assert_int_equal(redis_rig_status(&rig).oom, 1);
 	assert_non_null(strstr(redis_rig_status(&rig).error, ": OOM command not allowed"));
 	assert_true(redis_rig_status(&rig).error_ms > 0);
-	redis_server_say(&server, "CONFIG SET maxmemory 0");
-	redis_server_say(&server, "REPLICAOF 127.0.0.1 1");
+	l1_rig_say("CONFIG SET maxmemory 0");
+	l1_rig_say("REPLICAOF 127.0.0.1 1");
 	assert_int_equal(redis_rig_do(&rig, "SET k 1").end, REDIS_REFUSED);
 	assert_int_equal(redis_rig_status(&rig).readonly, 1);
-	redis_server_say(&server, "REPLICAOF NO ONE");
+	l1_rig_say("REPLICAOF NO ONE");
 	assert_string_equal(redis_rig_status(&rig).state, "up");
 }
 
 TEST_WITH(test_log_in, setup, teardown)
 {
 	char user[] = "weir", right[] = "s3cret", wrong[] = "secret-nobody-may-see";
-	redis_server_say(&server, "ACL SETUSER weir on >s3cret ~* &* +@all");
+	l1_rig_say("ACL SETUSER weir on >s3cret ~* &* +@all");
 	struct config_redis c = rig.config;
 	c.username = user;
 	c.password = wrong;
@@ -225,7 +213,7 @@ TEST_WITH(test_log_in, setup, teardown)
 	redis_configure(rig.redis, &c2);
 	redis_rig_await(&rig, "up", 1000);
 	assert_int_equal(redis_rig_do(&rig, "SET here 1").end, REDIS_DONE);
-	assert_string_equal(redis_server_say(&server, "EXISTS here"), ":0\r\n");
+	assert_string_equal(l1_rig_say("EXISTS here"), ":0\r\n");
 	assert_string_equal(redis_rig_do(&rig, "CLIENT GETNAME").text, "weir");
 
 	struct config_redis c3 = c2;
@@ -294,7 +282,7 @@ TEST_WITH(test_subscription, setup, teardown)
 	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush one").integer, 1);
 	redis_rig_until(&rig, h.messages == 1);
 	assert_string_equal(h.last, "one");
-	redis_server_say(&server, "CLIENT KILL TYPE pubsub");
+	l1_rig_say("CLIENT KILL TYPE pubsub");
 	redis_rig_until(&rig, h.gaps == 2);
 	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush two").integer, 1);
 	redis_rig_until(&rig, h.messages != 1);
@@ -330,4 +318,4 @@ TEST(test_no_server)
 	redis_rig_stop(&g);
 }
 
-TEST_GROUP(server_up, server_down)
+TEST_GROUP(l1_rig_server_up, l1_rig_server_down)

@@ -6,7 +6,7 @@
 
 #include <openssl/ssl.h>
 
-TEST(test_a_good_server)
+TEST_WITH(test_a_good_server, NULL, tls_pair_close)
 {
 	char about[TLS_ABOUT_MAX];
 	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
@@ -14,7 +14,6 @@ TEST(test_a_good_server)
 	assert_true(tls_side_alpn(t.side, "dot"));
 	exchange();
 	assert_non_null(strstr(tls_conn_about(t.conn, about), "TLSv1.3 TLS_AES"));
-	pair_close();
 }
 
 TEST(test_old_versions)
@@ -54,7 +53,7 @@ TEST(test_no_handshake)
 	broken_handshake("\x16\x03\x03", "ended");
 }
 
-TEST(test_ends)
+TEST_WITH(test_ends, NULL, tls_pair_end)
 {
 	char buf[8];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -76,10 +75,9 @@ TEST(test_ends)
 		}
 		close_both();
 	}
-	end();
 }
 
-TEST(test_no_renegotiation)
+TEST_WITH(test_no_renegotiation, NULL, tls_pair_close)
 {
 	char buf[8];
 	pair_open(&tls_pair_target, tls_rig_context_1_2(TLS_RIG_GOOD), 1);
@@ -87,10 +85,9 @@ TEST(test_no_renegotiation)
 	(void)tls_side_renegotiate(t.side);
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EAGAIN);
 	assert_true(tls_side_failed(t.side)); // no_renegotiation
-	pair_close();
 }
 
-TEST(test_bytes_behind_those_read)
+TEST_WITH(test_bytes_behind_those_read, NULL, tls_pair_close)
 {
 	char buf[4];
 	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
@@ -104,27 +101,24 @@ TEST(test_bytes_behind_those_read)
 	assert_true(tls_conn_has_more(t.conn)); // of the next one, already off the socket
 	assert_int_equal(tls_conn_read(t.conn, buf, 4), 1);
 	assert_false(tls_conn_has_more(t.conn));
-	pair_close();
 }
 
-TEST(test_too_long_a_chain)
+TEST_WITH(test_too_long_a_chain, NULL, tls_pair_close)
 {
 	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_LONG), -EPROTO);
 	assert_int_equal(t.failure, TLS_FAILURE_handshake);
 	assert_non_null(strstr(t.why, "excessive message size"));
-	pair_close();
 }
 
 // One of an authority that weir trusts; without these points it is good.
-TEST(test_points_relative_to_the_issuer)
+TEST_WITH(test_points_relative_to_the_issuer, NULL, tls_pair_close)
 {
 	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_RELATIVE), -EPROTO);
 	assert_non_null(strstr(t.why, "certificate chain too long"));
-	pair_close();
 }
 
 // A few are kept, more are read all the same, and too many end the connection.
-TEST(test_a_flood_of_tickets)
+TEST_WITH(test_a_flood_of_tickets, NULL, tls_pair_close)
 {
 	char buf[8];
 	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
@@ -137,11 +131,10 @@ TEST(test_a_flood_of_tickets)
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EPROTO);
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
 	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
-	pair_close();
 }
 
 // Of a library: each call comes back, though the next message is there already.
-TEST(test_a_flood_of_tickets_on_a_lent_connection)
+TEST_WITH(test_a_flood_of_tickets_on_a_lent_connection, NULL, tls_pair_close)
 {
 	char buf[8];
 	size_t n = 0;
@@ -167,10 +160,9 @@ TEST(test_a_flood_of_tickets_on_a_lent_connection)
 	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
 	SSL_free(ssl);
 	SSL_CTX_free(x);
-	pair_close();
 }
 
-TEST(test_a_server_that_reads_nothing)
+TEST_WITH(test_a_server_that_reads_nothing, NULL, tls_pair_close)
 {
 	static char much[4 << 20], buf[65536];
 	size_t put = 0, got = 0;
@@ -184,7 +176,6 @@ TEST(test_a_server_that_reads_nothing)
 		got += (size_t)n;
 	assert_int_equal(got, put);
 	assert_true(tls_conn_write(t.conn, much + put, sizeof(much) - put) > 0);
-	pair_close();
 }
 
 // One round after another takes no more than the one before it.

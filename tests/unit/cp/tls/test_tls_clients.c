@@ -84,7 +84,7 @@ static void refused(enum tls_client_kind kind, enum tls_refusal refusal)
 	}
 }
 
-TEST(test_names)
+TEST_WITH(test_names, NULL, tls_accept_end)
 {
 	for (unsigned required = 0; required < 2; required++) {
 		asks(TLS_CLIENT_CA_ONE, required);
@@ -96,11 +96,10 @@ TEST(test_names)
 		name_is(TLS_CLIENT_WILD, true, NULL);
 		name_is(TLS_CLIENT_TALK, true, NULL);
 	}
-	end();
 }
 
 // Whether it may do without a certificate or not: it may not show a bad one.
-TEST(test_bad_certificates)
+TEST_WITH(test_bad_certificates, NULL, tls_accept_end)
 {
 	static const enum tls_client_kind kinds[] = {
 		TLS_CLIENT_EXPIRED, TLS_CLIENT_STRANGER, TLS_CLIENT_SERVING};
@@ -109,26 +108,23 @@ TEST(test_bad_certificates)
 		for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
 			refused(kinds[i], TLS_REFUSED_certificate);
 	}
-	end();
 }
 
-TEST(test_no_certificate)
+TEST_WITH(test_no_certificate, NULL, tls_accept_end)
 {
 	asks(TLS_CLIENT_CA_ONE, false);
 	name_is(TLS_CLIENT_NONE, false, NULL);
 	asks(TLS_CLIENT_CA_ONE, true);
 	refused(TLS_CLIENT_NONE, TLS_REFUSED_no_certificate);
-	end();
 }
 
-TEST(test_without_authorities)
+TEST_WITH(test_without_authorities, NULL, tls_accept_end)
 {
 	server_asks(NULL, false);
 	name_is(TLS_CLIENT_NAMED, false, NULL);
-	end();
 }
 
-TEST(test_long_chains)
+TEST_WITH(test_long_chains, NULL, tls_accept_end)
 {
 	for (unsigned required = 0; required < 2; required++) {
 		asks(TLS_CLIENT_CA_ONE, required);
@@ -142,10 +138,9 @@ TEST(test_long_chains)
 		name_is(TLS_CLIENT_LARGE, true, "kid");
 		refused(TLS_CLIENT_RELATIVE, TLS_REFUSED_certificate);
 	}
-	end();
 }
 
-TEST(test_revoked)
+TEST_WITH(test_revoked, NULL, tls_accept_end)
 {
 	asks(TLS_CLIENT_CA_ONE, true);
 	name_is(TLS_CLIENT_REVOKED, true, "kid");
@@ -154,11 +149,10 @@ TEST(test_revoked)
 	name_is(TLS_CLIENT_NAMED, true, "kid");
 	asks(TLS_CLIENT_CA_OLD_LISTS, true); // nobody can say who is revoked
 	refused(TLS_CLIENT_NAMED, TLS_REFUSED_certificate);
-	end();
 }
 
 // With the certificate that the client's SNI chooses.
-TEST(test_another_certificate_of_ours)
+TEST_WITH(test_another_certificate_of_ours, NULL, tls_accept_end)
 {
 	asks(TLS_CLIENT_CA_ONE, true);
 	for (int minor = 2; minor <= 3; minor++) {
@@ -170,7 +164,6 @@ TEST(test_another_certificate_of_ours)
 		assert_int_equal(meet(&m), -EPROTO);
 		part(&m);
 	}
-	end();
 }
 
 // A session of a client with this certificate.
@@ -201,7 +194,7 @@ static void comes_back(struct ssl_session_st *session, int minor, bool is_resume
 	part(&m);
 }
 
-TEST(test_a_ticket_keeps_the_name)
+TEST_WITH(test_a_ticket_keeps_the_name, NULL, tls_accept_end)
 {
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, minor == 3);
@@ -209,10 +202,9 @@ TEST(test_a_ticket_keeps_the_name)
 		asks(TLS_CLIENT_CA_ONE, false);
 		comes_back(session_of(TLS_CLIENT_NONE, minor), minor, true, NULL);
 	}
-	end();
 }
 
-TEST(test_a_ticket_ends_with_its_authorities)
+TEST_WITH(test_a_ticket_ends_with_its_authorities, NULL, tls_accept_end)
 {
 	static const enum tls_client_ca others[] = {
 		TLS_CLIENT_CA_STRANGER, TLS_CLIENT_CA_BOTH, TLS_CLIENT_CA_LISTS};
@@ -228,11 +220,10 @@ TEST(test_a_ticket_ends_with_its_authorities)
 		server_asks(NULL, false);
 		comes_back(session, minor, false, NULL);
 	}
-	end();
 }
 
 // One that was made while clients could do without a certificate.
-TEST(test_a_ticket_is_no_way_in)
+TEST_WITH(test_a_ticket_is_no_way_in, NULL, tls_accept_end)
 {
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, false);
@@ -244,10 +235,9 @@ TEST(test_a_ticket_is_no_way_in)
 		assert_int_equal(tls_conn_refusal(t.conn, t.why), TLS_REFUSED_no_certificate);
 		part(&m);
 	}
-	end();
 }
 
-TEST(test_a_ticket_ends_with_its_certificate)
+TEST_WITH(test_a_ticket_ends_with_its_certificate, NULL, tls_accept_end)
 {
 	for (int minor = 2; minor <= 3; minor++) {
 		asks(TLS_CLIENT_CA_ONE, false);
@@ -256,7 +246,6 @@ TEST(test_a_ticket_ends_with_its_certificate)
 		comes_back(session, minor, false, NULL);
 		wall_ahead_s = 0;
 	}
-	end();
 }
 
 static void bad_file(const char *ca, const char *why)
@@ -270,7 +259,7 @@ static void bad_file(const char *ca, const char *why)
 		fail_msg("\"%s\" does not say \"%s\"", t.why, why);
 }
 
-TEST(test_bad_files)
+TEST_WITH(test_bad_files, NULL, tls_accept_end)
 {
 	struct tls_rig_files files;
 	tls_rig_files(TLS_RIG_GOOD, &files);
@@ -281,7 +270,6 @@ TEST(test_bad_files)
 	asks(TLS_CLIENT_CA_32, false);
 	name_is(TLS_CLIENT_NONE, false, NULL);
 	refused(TLS_CLIENT_NAMED, TLS_REFUSED_certificate);
-	end();
 }
 
 TEST_GROUP(tls_client_group_start, tls_client_group_stop)

@@ -23,7 +23,7 @@ static void sees_certificate_for(const char *name, bool is_there)
 	t.peer = NULL;
 }
 
-TEST(test_certificates_by_name)
+TEST_WITH(test_certificates_by_name, NULL, tls_accept_end)
 {
 	const enum tls_rig_kind kinds[] = {TLS_RIG_GOOD, TLS_RIG_WILD, TLS_RIG_WRONG};
 	struct tls_certificate_about about;
@@ -38,10 +38,9 @@ TEST(test_certificates_by_name)
 	tls_server_about(t.server, 1, &about);
 	assert_string_equal(about.names, "*.kids.example");
 	assert_in_range(about.until_unix_s, time(NULL) + 2 * 86400, time(NULL) + 3 * 86400 + 60);
-	end();
 }
 
-TEST(test_another_certificate_beside_a_live_connection)
+TEST_WITH(test_another_certificate_beside_a_live_connection, NULL, tls_accept_end)
 {
 	open_good();
 	struct tls_server *newer =
@@ -51,7 +50,6 @@ TEST(test_another_certificate_beside_a_live_connection)
 	close_both();
 	t.server = newer;
 	assert_true(connects_resumed()); // random keys of tickets go on
-	end();
 }
 
 static void bad_files(const char *cert, const char *key, const char *why)
@@ -105,7 +103,7 @@ static void refused_bytes(const char *bytes, size_t len, enum tls_refusal refusa
 	close_both();
 }
 
-TEST(test_who_is_refused)
+TEST_WITH(test_who_is_refused, NULL, tls_accept_end)
 {
 	t.server = good_server();
 	refused(1, NULL, TLS_REFUSED_version);
@@ -115,10 +113,9 @@ TEST(test_who_is_refused)
 	refused_bytes("GET / HTTP/1.0\r\n\r\n", 18, TLS_REFUSED_not_tls);
 	refused_bytes(
 		"\0\x1d\x12\x34\1\0\0\1\0\0\0\0\0\0", 14, TLS_REFUSED_not_tls); // DNS over TCP
-	end();
 }
 
-TEST(test_only_1_3)
+TEST_WITH(test_only_1_3, NULL, tls_accept_end)
 {
 	struct tls_rig_files files;
 	tls_rig_files(TLS_RIG_GOOD, &files);
@@ -127,10 +124,9 @@ TEST(test_only_1_3)
 		.count = 1, .certificate = &given, .only_1_3 = true};
 	assert_int_equal(tls_server_new(&t.server, &set, NULL, t.why), 0);
 	refused(2, "\3dot", TLS_REFUSED_version);
-	end();
 }
 
-TEST(test_no_renegotiation)
+TEST_WITH(test_no_renegotiation, NULL, tls_accept_end)
 {
 	char buf[8];
 	t.server = good_server();
@@ -147,7 +143,6 @@ TEST(test_no_renegotiation)
 	assert_true(tls_side_failed(side)); // no_renegotiation
 	tls_side_free(side);
 	close_both();
-	end();
 }
 
 // Bytes from one socket to another, `most` at a time; false: there were none.
@@ -161,7 +156,7 @@ static bool pass(int from, int to, size_t most)
 }
 
 // Each record of the client's handshake comes byte by byte.
-TEST(test_a_handshake_in_pieces)
+TEST_WITH(test_a_handshake_in_pieces, NULL, tls_accept_end)
 {
 	int between[2], rc = -EAGAIN, other = -EAGAIN;
 	t.server = good_server();
@@ -183,11 +178,10 @@ TEST(test_a_handshake_in_pieces)
 	close(between[1]);
 	close_both();
 	close(between[0]);
-	end();
 }
 
 // A client that says it sends nothing more still gets what it asked for.
-TEST(test_a_half_close)
+TEST_WITH(test_a_half_close, NULL, tls_accept_end)
 {
 	char buf[8];
 	open_good();
@@ -198,7 +192,6 @@ TEST(test_a_half_close)
 	assert_int_equal(tls_conn_write(t.conn, "told", 4), 4);
 	assert_int_equal(tls_conn_read(t.client, buf, sizeof(buf)), 4);
 	close_both();
-	end();
 }
 
 TEST(test_memory_comes_back)

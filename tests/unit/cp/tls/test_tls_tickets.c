@@ -6,7 +6,7 @@
 #include "tests/unit/unit.h"
 #include "tls_accept.h"
 
-TEST(test_tickets_of_one_process)
+TEST_WITH(test_tickets_of_one_process, NULL, tls_accept_end)
 {
 	t.server = good_server();
 	peer_make("dns.example");
@@ -22,10 +22,9 @@ TEST(test_tickets_of_one_process)
 	t.server = good_server();
 	assert_false(connects_resumed()); // another process
 	wall_ahead_s = 0;
-	end();
 }
 
-TEST(test_tickets_of_several_boxes)
+TEST_WITH(test_tickets_of_several_boxes, NULL, tls_accept_end)
 {
 	static const uint8_t secret[TLS_SECRET_LEN] = {1, 2, 3}, other[TLS_SECRET_LEN] = {4};
 	const enum tls_rig_kind kind = TLS_RIG_GOOD;
@@ -38,7 +37,6 @@ TEST(test_tickets_of_several_boxes)
 	tls_server_free(t.server);
 	t.server = server_of(&kind, 1, &other, NULL);
 	assert_false(connects_resumed());
-	end();
 }
 
 // Boxes whose clocks are in neighbouring periods take each other's tickets.

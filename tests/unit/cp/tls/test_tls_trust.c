@@ -44,7 +44,7 @@ TEST(test_who_is_refused)
 	refused(TLS_RIG_GOOD, &system, TLS_FAILURE_certificate, "issuer");
 }
 
-TEST(test_pins)
+TEST_WITH(test_pins, NULL, tls_pair_close)
 {
 	uint8_t pin[2][CONFIG_PIN_LEN];
 	struct tls_target of = tls_pair_target;
@@ -57,7 +57,6 @@ TEST(test_pins)
 	refused(TLS_RIG_UNTRUSTED, &of, TLS_FAILURE_certificate, "issuer");
 	of.pin_count = 2;
 	pair_open(&of, tls_rig_context(TLS_RIG_OTHER_KEY), 1);
-	pair_close();
 }
 
 TEST(test_sessions_are_resumed)
@@ -70,7 +69,7 @@ TEST(test_sessions_are_resumed)
 }
 
 // A server that ends connections itself, in one of three ways, still knows its sessions.
-TEST(test_sessions_outlive_an_end)
+TEST_WITH(test_sessions_outlive_an_end, NULL, tls_pair_end)
 {
 	char buf[8];
 	t.context = tls_rig_context(TLS_RIG_GOOD);
@@ -92,11 +91,10 @@ TEST(test_sessions_outlive_an_end)
 		assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), i == 2 ? -ECONNRESET : 0);
 		close_both();
 	}
-	end();
 }
 
 // A resumed handshake shows no certificate: that of the session has its last day all the same.
-TEST(test_a_session_ends_with_its_certificate)
+TEST_WITH(test_a_session_ends_with_its_certificate, NULL, tls_pair_end)
 {
 	resumption(tls_rig_context(TLS_RIG_BRIEF), 2);
 	wall_ahead_s = 700;
@@ -108,7 +106,6 @@ TEST(test_a_session_ends_with_its_certificate)
 	assert_int_equal(tls_peer_sessions(t.peer), 0);
 	close_both();
 	wall_ahead_s = 0;
-	end();
 }
 
 // It never says a word to who offers a session: the next handshakes are full ones soon.
@@ -131,7 +128,7 @@ TEST(test_a_server_that_hangs_at_sessions)
 }
 
 // A peer has at most so many, however many come.
-TEST(test_sessions_are_bounded)
+TEST_WITH(test_sessions_are_bounded, NULL, tls_pair_end)
 {
 	enum { CONNS = 6 };
 	struct tls_conn *conn[CONNS];
@@ -158,11 +155,10 @@ TEST(test_sessions_are_bounded)
 		memcpy(t.fd, fd[i], sizeof(t.fd));
 		close_both();
 	}
-	end();
 }
 
 // After a restart the server has other keys for its tickets, and perhaps another certificate.
-TEST(test_a_server_that_forgot)
+TEST_WITH(test_a_server_that_forgot, NULL, tls_pair_end)
 {
 	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
 	struct ssl_ctx_st *first = t.context;
@@ -180,7 +176,6 @@ TEST(test_a_server_that_forgot)
 	assert_int_equal(tls_peer_sessions(t.peer), 0);
 	close_both();
 	tls_rig_context_free(first);
-	end();
 }
 
 TEST(test_authorities_that_are_none)
@@ -229,7 +224,7 @@ TEST(test_a_slow_file_of_authorities)
 
 // Nobody was there, or the connection ended in the handshake: of the sessions only what was sent is
 // used up.
-TEST(test_a_server_that_is_away)
+TEST_WITH(test_a_server_that_is_away, NULL, tls_pair_close)
 {
 	resumption(tls_rig_context(TLS_RIG_GOOD), 2);
 	open_both();
@@ -247,7 +242,6 @@ TEST(test_a_server_that_is_away)
 	open_both();
 	assert_int_equal(handshake(), 1);
 	assert_true(tls_conn_is_resumed(t.conn));
-	pair_close();
 }
 
 TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)

@@ -108,6 +108,12 @@ void end(void)
 	t.server = NULL;
 }
 
+int tls_accept_end(void **)
+{
+	end();
+	return 0;
+}
+
 // A connection with the present server and peer; whether its session is an old one.
 bool connects_resumed(void)
 {

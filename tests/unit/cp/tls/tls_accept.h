@@ -28,6 +28,7 @@ int handshake(int *of_client);        // what weir's side comes to; *of_client: 
 void open_good(void);                 // both of a good server and dns.example, which is well
 void exchange(void);                  // a message each way, and the ticket of TLS 1.3
 void close_both(void);
-void end(void); // of peer and server
+void end(void);                   // of peer and server
+int tls_accept_end(void **state); // the same after a case
 // A connection with the present server and peer; is its session an old one?
 bool connects_resumed(void);

@@ -62,6 +62,18 @@ void pair_close(void)
 	end();
 }
 
+int tls_pair_close(void **)
+{
+	pair_close();
+	return 0;
+}
+
+int tls_pair_end(void **)
+{
+	end();
+	return 0;
+}
+
 void exchange(void)
 {
 	char buf[16] = "";

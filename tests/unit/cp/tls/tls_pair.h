@@ -26,8 +26,10 @@ int handshake(void); // what tls_conn_handshake comes to, at last
 void close_both(void);
 // A peer of a server with `context`, and a connection whose handshake comes to `rc`.
 void pair_open(const struct tls_target *of, struct ssl_ctx_st *context, int rc);
-void pair_close(void); // close_both, end
-void end(void);        // of peer and context
-void exchange(void);   // a message each way; the tickets of TLS 1.3 come with the second one
+void pair_close(void);            // close_both, end
+int tls_pair_close(void **state); // the same after a case
+int tls_pair_end(void **state);   // end after a case
+void end(void);                   // of peer and context
+void exchange(void); // a message each way; the tickets of TLS 1.3 come with the second one
 // Three connections one after another, the later ones resumed; leaves peer and context.
 void resumption(struct ssl_ctx_st *context, unsigned kept);

@@ -284,7 +284,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	api_rig_end();
-	return api_rig_close();
+	return api_rig_close(NULL);
 }
 
 TEST_GROUP(setup, teardown)
