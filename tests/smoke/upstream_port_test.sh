@@ -172,9 +172,11 @@ check "its route moves" ip route add $server/32 via 198.18.250.2
 check "followed" eventually is via kernel
 check "and said" grep -q "interface of weir's ports" <<<"$(of via_kernel_why)"
 weirctl upstream drain fd53::2 >/dev/null
-opened=$(resolver sockets_opened)
-same "names are resolved" 5 "$(asked 5)"
-check "by sockets" test "$(resolver sockets_opened)" -gt "$opened"
+by_sockets() { # new ones, or some that the questions beside have opened
+	local sent=$(resolver port_sent)
+	[ "$(asked 5)" = 5 ] && [ "$sent" = "$(resolver port_sent)" ]
+}
+check "names are resolved by sockets" eventually by_sockets
 check "it moves back" ip route del $server/32
 check "followed" eventually is via port
 check "no question was lost" none_lost
@@ -183,16 +185,21 @@ same "names are resolved" 5 "$(asked 5)"
 # A data plane that hangs with the query: a socket sends it again, on the way that there is by then.
 # Beside AF_XDP the kernel has the way all the time.
 moves() { [ "$how" = --xdp ] || ip route "$1" $server/32 via 198.18.250.2; }
-dead=$(resolver port_dead)
-kill -STOP "$(pid dataplane)"
-(sleep 0.2; moves add) &
-mover=$!
-same "the question is answered" 198.18.255.99 "$(kdig +tcp +short +timeout=8 +retry=0 @$service stopped.wild.lab.example A)"
-check "by a socket" test "$(resolver port_dead)" -gt "$dead"
-kill -CONT "$(pid dataplane)"
-wait $mover
-moves del
-check "through the port again" eventually is via port
+hangs() { # again with another name, where a busy machine takes more of the question's time
+	local dead=$(resolver port_dead) mover got rc
+	kill -STOP "$(pid dataplane)"
+	(sleep 0.2; moves add) &
+	mover=$!
+	got=$(kdig +tcp +short +timeout=8 +retry=0 @$service stopped-$RANDOM.wild.lab.example A)
+	[ "$got" = 198.18.255.99 ] && [ "$(resolver port_dead)" -gt "$dead" ]
+	rc=$?
+	kill -CONT "$(pid dataplane)"
+	wait $mover
+	moves del
+	eventually is via port
+	return $rc
+}
+check "the question is answered, by a socket, and then through the port again" eventually hangs
 check "the data plane is killed" "$lab" kill dataplane
 check "and started again" "$lab" start dataplane
 check "through the port again" eventually is via port
