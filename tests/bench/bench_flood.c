@@ -11,10 +11,6 @@
 
 #include <rte_cycles.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { BURSTS = 20000, BURST = WORKER_BATCH, HOT = 256, MESSAGE_LEN = 128 };
 
 struct flood_case {

@@ -15,10 +15,7 @@
 #include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <dirent.h>
-#include <stdio.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 enum { WORKERS = 2, LIVES = 4, REIGNS = 2, IDS = 200 };
 

@@ -8,9 +8,6 @@
 #include "fault_run.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 enum { WRITES = 60 };
 
 struct ledger {

@@ -22,7 +22,6 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include <signal.h>
 #include <weir/log.h>
 
 enum {

@@ -10,8 +10,6 @@
 #include "fuzz.h"
 #include "pcap_reader.h"
 
-#include <signal.h>
-
 static unsigned long frames, passed_over;
 
 static void on_abort(int)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Names and addresses that a test writes as text. A text that is none fails the test.
+// Names, addresses and files that a test writes as text. A text that is none fails the test.
 
 #include <weir/config_filter.h>
 #include <weir/dns_name.h>
@@ -19,4 +19,13 @@ static inline struct ip_address address_of_text(const char *text)
 	struct ip_address address;
 	assert_int_equal(ip_address_parse(text, &address), 0);
 	return address;
+}
+
+// A new file, or all that is in it.
+static inline void text_to_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
 }

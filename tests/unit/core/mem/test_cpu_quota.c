@@ -30,10 +30,7 @@ static void put(const char *name, const char *text)
 		(void)mkdir(path, 0700);
 		*at = '/';
 	}
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, text);
 }
 
 TEST_WITH(without_cgroups_there_is_none, setup, teardown)

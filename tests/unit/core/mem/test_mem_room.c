@@ -17,10 +17,7 @@ static void put(const char *name, const char *text)
 {
 	char path[256];
 	path_make(path, name);
-	FILE *f = fopen(path, "we");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, text);
 }
 
 static void folder_make(const char *name)

@@ -16,10 +16,7 @@ static void make_node(unsigned node, const char *cpus)
 	snprintf(path, sizeof(path), "%s/node%u", dir, node);
 	assert_int_equal(mkdir(path, 0700), 0);
 	strcat(path, "/cpulist");
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(cpus, f);
-	fclose(f);
+	text_to_file(path, cpus);
 }
 
 static void forget_node(unsigned node)

@@ -69,10 +69,7 @@ TEST_WITH(test_lines, setup, teardown)
 // A line that a power cut has torn, also one that looks whole, harms no other.
 TEST_WITH(test_torn, setup, teardown)
 {
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs("{\"a\":1}\n{\"a\":{\"b\"}\n{\"a\":{}", f);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, "{\"a\":1}\n{\"a\":{\"b\"}\n{\"a\":{}");
 	put("{\"a\":2}");
 	log_is(1000, "[{\"a\":1},{\"a\":2}]");
 }

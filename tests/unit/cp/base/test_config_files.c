@@ -13,14 +13,6 @@ static struct config config;
 static struct config_tsig_key keys[CONFIG_TSIG_KEYS_MAX];
 static char *included[CONFIG_INCLUDED_MAX], *folders[CONFIG_INCLUDE_MAX];
 
-static void write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(name, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int make_files(void **)
 {
 	if (folder_make(folder, "config_files"))
@@ -62,7 +54,7 @@ static int remove_files(void **)
 static int write_files(void **)
 {
 	for (unsigned i = 0; i < CONFIG_FILES_FOLDERS; i++)
-		write_file(path[i], "old");
+		text_to_file(path[i], "old");
 	return 0;
 }
 
@@ -79,7 +71,7 @@ TEST_WITH(test_each_file_counts, write_files, NULL)
 	for (unsigned i = 0; i < CONFIG_FILES_FOLDERS; i++) {
 		struct config_files f = noted();
 		assert_true(config_files_same(&f, &config));
-		write_file(path[i], "other");
+		text_to_file(path[i], "other");
 		assert_false(config_files_same(&f, &config));
 		f = noted();
 		assert_true(config_files_same(&f, &config));
@@ -87,7 +79,7 @@ TEST_WITH(test_each_file_counts, write_files, NULL)
 		assert_false(config_files_same(&f, &config));
 		f = noted();
 		assert_false(config_files_same(&f, &config));
-		write_file(path[i], "old");
+		text_to_file(path[i], "old");
 	}
 }
 
@@ -99,7 +91,7 @@ TEST_WITH(test_each_folder_counts, write_files, NULL)
 		snprintf(name, sizeof(name), "%s/a.yaml", folders[i]);
 		struct config_files f = noted();
 		assert_true(config_files_same(&f, &config));
-		write_file(name, "new");
+		text_to_file(name, "new");
 		assert_false(config_files_same(&f, &config));
 		f = noted();
 		assert_true(config_files_same(&f, &config));
@@ -130,8 +122,8 @@ TEST_WITH(test_files_that_are_not_named, write_files, NULL)
 	struct config_files f;
 	config_files_note(&f, &few, time(NULL) + SETTLED_S);
 	assert_true(config_files_same(&f, &few));
-	write_file(path[2], "other");
-	write_file(path[6], "other");
+	text_to_file(path[2], "other");
+	text_to_file(path[6], "other");
 	assert_true(config_files_same(&f, &few));
 }
 

@@ -47,10 +47,7 @@ static int read_file(void)
 
 static int read_text(const char *text)
 {
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, text);
 	return read_file();
 }
 

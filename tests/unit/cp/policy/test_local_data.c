@@ -95,10 +95,7 @@ static int teardown(void **)
 static void hosts(const char *text)
 {
 	snprintf(hosts_path, sizeof(hosts_path), "/tmp/weir-test-local-%d", getpid());
-	FILE *f = fopen(hosts_path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(hosts_path, text);
 	config.local.hosts_file_count = 1;
 }
 

@@ -33,14 +33,6 @@ static const char text[] =
 	"  local_records: [{name: nas.lan, type: A, value: 192.0.2.3}]\n"
 	"  forward_zones: [{name: corp.example, servers: [10.0.0.4]}]\n";
 
-static void write_to(const char *path, const char *what)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(what, f);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int setup(void **)
 {
 	char reason[CONFIG_WHY_MAX] = "";
@@ -48,8 +40,8 @@ static int setup(void **)
 		return -1;
 	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
 	snprintf(hosts, sizeof(hosts), "%s/hosts", folder);
-	write_to(file, text);
-	write_to(hosts, "# of hosts\n192.0.2.9 host.lan\n");
+	text_to_file(file, text);
+	text_to_file(hosts, "# of hosts\n192.0.2.9 host.lan\n");
 	if (config_load(file, &config, reason) != 0)
 		fail_msg("%s", reason);
 	return 0;

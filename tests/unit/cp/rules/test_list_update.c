@@ -186,9 +186,7 @@ TEST_WITH(test_what_nobody_needs_is_removed, start, stop)
 	assert_int_equal(run("/list?2", false), LIST_UPDATE_CHANGED);
 	assert_int_equal(list_store_paths(&p[1], folder, url[0]), 0);
 	snprintf(other, sizeof(other), "%s/lists/notes.txt", folder);
-	FILE *f = fopen(other, "w");
-	assert_non_null(f);
-	fclose(f);
+	text_to_file(other, "");
 	const char *used = url[0];
 	list_store_prune(folder, &used, 1);
 	assert_int_not_equal(access(p[0].list, F_OK), 0);

@@ -130,10 +130,7 @@ TEST_WITH(test_only_what_was_current_is_a_way_back, make_env, remove_env)
 	open_with_two();
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs("an image of nobody's", f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, "an image of nobody's");
 	write_list(0, "third.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);

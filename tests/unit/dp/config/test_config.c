@@ -18,10 +18,7 @@ static char file[64];
 
 static void file_write(const char *text)
 {
-	FILE *f = fopen(file, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(file, text);
 }
 
 TEST(test_refused)
@@ -106,10 +103,7 @@ TEST(test_password_file)
 {
 	char path[sizeof(folder) + 32], text[1024];
 	snprintf(path, sizeof(path), "%s/password", folder);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs("s3cret with blanks \nnot this\n", f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, "s3cret with blanks \nnot this\n");
 	snprintf(text, sizeof(text),
 		MINIMAL "redis: {password_file: %s, sentinel_password_file: %s}\n", path, path);
 	struct config *c = config_text_load(text);

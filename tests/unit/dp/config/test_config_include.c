@@ -20,10 +20,7 @@ static void write_text(const char *name, const char *text)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, text);
 }
 
 static struct config *load(void)

@@ -229,10 +229,7 @@ TEST(test_root_hints)
 	snprintf(path, sizeof(path), "%s/hints", folder);
 	snprintf(text, sizeof(text), BEFORE "  mode: recursive\n  root_hints: %s\n", path);
 	for (unsigned i = 0; i < ARRAY_LEN(hints); i++) {
-		FILE *f = fopen(path, "we");
-		assert_non_null(f);
-		assert_true(fputs(hints[i].text, f) >= 0);
-		assert_int_equal(fclose(f), 0);
+		text_to_file(path, hints[i].text);
 		if (hints[i].why)
 			config_text_refused(text, hints[i].why);
 		else

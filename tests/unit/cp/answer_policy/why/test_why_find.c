@@ -33,10 +33,7 @@ static const struct rule_source sources[] = {
 
 static void list_write(const char *text)
 {
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path, text);
 }
 
 static int setup(void **)
