@@ -10,8 +10,6 @@
 
 #include <rte_eal.h>
 
-#include <weir/log.h>
-
 enum { PORT_RIG_WORKERS = 3, PORT_RIG_DEVICES_MAX = 4, PORT_RIG_MBUFS = 2047 };
 
 struct port_rig {

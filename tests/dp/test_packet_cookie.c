@@ -2,9 +2,6 @@
 // DNS cookies in the data plane: the replies, and which clients they let through.
 #include "harness.h"
 
-#include <arpa/inet.h>
-#include <time.h>
-
 enum { RATE = 10, BURST_S = 2 };
 
 static const uint8_t client_v4[4] = {198, 18, 0, 2};

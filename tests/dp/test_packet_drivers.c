@@ -8,7 +8,6 @@
 #include "dataplane/port/mbuf_pool.h"
 #include "dataplane/port/port.h"
 #include "harness.h"
-#include "tests/unit/folder.h"
 
 #include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
@@ -16,7 +15,6 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
-#include <weir/log.h>
 
 enum { MBUFS = 8191, DEADLINE_MS = 60000, NULL_FRAMES = 1000, FRAME_MAX = 2048 };
 

@@ -2,8 +2,6 @@
 // ARP, neighbour discovery and echo, answered only where there is no exception port.
 #include "harness.h"
 
-#include <arpa/inet.h>
-
 // From the client to everybody.
 static size_t make_arp(uint8_t *f, bool vlan, const char *target)
 {

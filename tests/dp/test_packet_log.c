@@ -3,9 +3,6 @@
 // goes to the control plane, with what the reply said; and the sum of weights over any traffic.
 #include "harness.h"
 
-#include <arpa/inet.h>
-#include <weir/dns_name.h>
-
 enum { UNITS = 1024 };
 
 struct log_end {

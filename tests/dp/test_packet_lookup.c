@@ -5,8 +5,6 @@
 #include "dataplane/core/l0/l0_read.h"
 #include "harness.h"
 
-#include <weir/dns_name.h>
-
 enum { NAMES = 36000, KEPT = 32, BLOCKED_EACH = 5, SPECIAL_EACH = 3 };
 
 struct name {

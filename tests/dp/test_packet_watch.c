@@ -6,7 +6,6 @@
 
 #include <rte_cycles.h>
 
-#include <weir/dns_name.h>
 #include <weir/keyhash.h>
 #include <weir/watch_msg.h>
 

@@ -3,7 +3,6 @@
 // whatever became of the query; and what is left out, when.
 #include "harness.h"
 
-#include <arpa/inet.h>
 #include <weir/log_msg.h>
 
 enum { UNITS = 1024, ETHER = 14, TAG = 4, UDP = 8 };

@@ -6,8 +6,6 @@
 #include "dataplane/port/steering.h"
 #include "tests/unit/unit.h"
 
-#include <weir/log.h>
-
 static struct worker worker;
 static struct stats_worker worker_stats;
 static struct stats_region stats;

@@ -27,9 +27,8 @@ static bool data_open;
 static _Atomic uint32_t *stop;            // shared
 static struct worker_rings *worker_rings; // the child's
 
-static void on_miss(void *arg, const struct msg_miss *m, const uint8_t *question)
+static void on_miss(void *, const struct msg_miss *m, const uint8_t *question)
 {
-	(void)arg;
 	struct msg_answer head = {.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
 		.path = m->path,

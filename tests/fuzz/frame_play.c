@@ -6,8 +6,6 @@
 #include "tests/oracle/frame_oracle.h"
 #include "tests/oracle/reply_oracle.h"
 
-#include <arpa/inet.h>
-
 static struct harness *h;
 static struct hops_image image;
 static uint8_t balancer[2][16]; // over IPv4 and IPv6

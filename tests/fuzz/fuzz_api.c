@@ -22,8 +22,6 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include <weir/log.h>
-
 enum {
 	IS_POST = 1,
 	IS_BARE = 2,      // of the box with little; all else is of the other:

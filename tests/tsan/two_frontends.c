@@ -9,8 +9,6 @@
 #include "controlplane/frontend/frontends.h"
 #include "two_rig.h"
 
-#include <weir/log.h>
-
 enum { CLIENTS = 3, KEPT = 6, IN_A_ROW = 8, PER_CLIENT = 4, NAMES = 300 };
 enum { PORT = 53056 };
 

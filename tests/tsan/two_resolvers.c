@@ -9,8 +9,6 @@
 #include "controlplane/frontend/frontend.h"
 #include "two_rig.h"
 
-#include <weir/log.h>
-
 enum { BOXES = 2, BATCH = 32, NAMES = 500, PATIENCE_MS = 60000 };
 
 static const char *const clients[] = {"198.18.0.2", "198.18.0.66"}; // box 1 refuses the second

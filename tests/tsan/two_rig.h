@@ -10,9 +10,6 @@
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/resolver/resolver_config.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
-#include "tests/unit/folder.h"
-
-#include <weir/dns_name.h>
 
 enum { TWO = 2, TWO_QUERY_MAX = 128 };
 

@@ -6,7 +6,6 @@
 
 #include "unit.h"
 
-#include <sys/mman.h>
 #include <weir/shm_abi.h>
 
 enum { GUARD_ROOM = SHM_PAGE };

@@ -3,7 +3,6 @@
 // Folders of tests: what a killed one left is gone once another one makes a folder, in /dev/shm
 // too; what a living one has stays.
 
-#include "folder.h"
 #include "unit.h"
 
 #include <sys/wait.h>

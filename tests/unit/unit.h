@@ -17,15 +17,19 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/dns_proto.h>
+#include <weir/log.h>
 #include <weir/sanitized.h>
 
 // For work that a sanitizer makes many times slower: it is done in the trees without one.
@@ -57,4 +61,5 @@ void unit_add(struct unit_case *c);
 #define TEST(fn)                    TEST_WITH(fn, NULL, NULL)
 #define TEST_GROUP(setup, teardown) UNIT_ADD(unit_group, "", NULL, setup, teardown, NULL)
 
+#include "folder.h"
 #include "of_text.h"

@@ -7,12 +7,10 @@
 #include "dataplane/housekeep.h"
 #include "dataplane/port/mbuf_pool.h"
 #include "tests/unit/clock_shift.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <rte_eal.h>
 
-#include <weir/log.h>
 #include <weir/log_recent.h>
 
 enum { MBUFS = 1023 };

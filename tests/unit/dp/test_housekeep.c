@@ -3,7 +3,6 @@
 // Housekeeping over a real packet pool, with a control plane that this test plays. No ports.
 #include "housekeep_fixture.h"
 
-#include <sys/mman.h>
 #include <sys/un.h>
 #include <weir/shm_msg.h>
 

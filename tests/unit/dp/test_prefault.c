@@ -4,7 +4,6 @@
 #include "dataplane/prefault.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <weir/os/sandbox.h>
 

@@ -5,10 +5,7 @@
 
 #include "dataplane/state/worker_rings.h"
 #include "tests/unit/clock_shift.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 enum { DEADLINE_MS = 60000 };
 

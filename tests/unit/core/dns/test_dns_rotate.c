@@ -5,7 +5,6 @@
 #include "tests/unit/guard.h"
 
 #include <weir/csum.h>
-#include <weir/dns_proto.h>
 #include <weir/dns_reply.h>
 
 enum { TURNS = 12 };

@@ -145,7 +145,6 @@ static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p
 
 TEST(test_a_flipped_bit_shows_in_the_sum)
 {
-	(void)unit_state;
 	struct box b;
 	assert_true(box_open(&b, 1 << 20, 2));
 	static struct box_put p;
@@ -171,7 +170,6 @@ TEST(test_a_flipped_bit_shows_in_the_sum)
 // Which answers need no table, and that their offsets come back as they went in.
 TEST(test_even_answers)
 {
-	(void)unit_state;
 	static const struct {
 		uint16_t off[3], count, len, step;
 	} cases[] = {

@@ -2,7 +2,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <weir/log.h>
 #include <weir/log_recent.h>
 
 // Runs body with stderr going to a pipe; what it wrote is in out.

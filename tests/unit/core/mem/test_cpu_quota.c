@@ -2,7 +2,6 @@
 // Quotas of cgroups as kernels write them, in a folder, and what is none.
 
 #include "dataplane/core/mem/cpu_quota.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <weir/attr.h>

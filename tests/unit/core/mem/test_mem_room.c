@@ -20,7 +20,7 @@ static void put(const char *name, const char *text)
 	text_to_file(path, text);
 }
 
-static void folder_make(const char *name)
+static void below_make(const char *name)
 {
 	char path[256];
 	path_make(path, name);
@@ -62,8 +62,8 @@ static void limit(const char *folder, const char *max, const char *now)
 
 TEST_WITH(the_least_from_our_group_to_the_root_counts, setup, teardown)
 {
-	folder_make("a.slice");
-	folder_make("a.slice/b.service");
+	below_make("a.slice");
+	below_make("a.slice/b.service");
 	assert_true(group("0::/a.slice/b.service\n") == UINT64_MAX);
 	limit("a.slice/b.service", "9000\n", "2000\n");
 	assert_int_equal(group("0::/a.slice/b.service\n"), 7000);
@@ -80,7 +80,7 @@ TEST_WITH(the_root_of_a_container_counts, setup, teardown)
 {
 	limit(".", "9000\n", "2000\n");
 	assert_int_equal(group("0::/\n"), 7000);
-	folder_make("init");
+	below_make("init");
 	assert_int_equal(group("0::/init\n"), 7000);
 	assert_int_equal(group("0::/nowhere/at.all\n"), 7000);
 }
@@ -88,7 +88,7 @@ TEST_WITH(the_root_of_a_container_counts, setup, teardown)
 // A group fills up to its limit with files that were read once, and is none the worse for it.
 TEST_WITH(page_cache_is_room, setup, teardown)
 {
-	folder_make("g");
+	below_make("g");
 	limit("g", "100000\n", "100000\n");
 	assert_int_equal(group("0::/g\n"), 0);
 	put("g/memory.stat",
@@ -112,9 +112,9 @@ static void limit_v1(const char *folder, const char *max, const char *now)
 TEST_WITH(version_1_counts_as_well, setup, teardown)
 {
 	static const char own[] = "5:cpuacct,cpu:/no\n4:memory:/docker/1\n1:name=memory:/no\n";
-	folder_make("memory");
-	folder_make("memory/docker");
-	folder_make("memory/docker/1");
+	below_make("memory");
+	below_make("memory/docker");
+	below_make("memory/docker/1");
 	assert_true(group(own) == UINT64_MAX);
 	limit_v1("memory/docker/1", "9000\n", "8000\n");
 	assert_int_equal(group(own), 1000);
@@ -143,8 +143,8 @@ TEST_WITH(a_kernel_that_says_nothing_limits_nobody, setup, teardown)
 
 TEST_WITH(huge_pages_of_all_sizes_count, setup, teardown)
 {
-	folder_make("hugepages-2048kB");
-	folder_make("hugepages-1048576kB");
+	below_make("hugepages-2048kB");
+	below_make("hugepages-1048576kB");
 	put("hugepages-2048kB/free_hugepages", "3\n");
 	put("hugepages-1048576kB/free_hugepages", "2\n");
 	assert_int_equal(mem_room_huge(root), (UINT64_C(2) << 30) + (3u << 21));

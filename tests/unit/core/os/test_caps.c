@@ -4,7 +4,6 @@
 #include "tests/unit/unit.h"
 
 #include <linux/capability.h>
-#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <weir/os/caps.h>

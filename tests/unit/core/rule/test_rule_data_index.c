@@ -4,7 +4,6 @@
 // and one behind it, in a reader made by hand.
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
 #include <weir/rule_data.h>
 
 enum {

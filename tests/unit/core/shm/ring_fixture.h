@@ -6,7 +6,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_ring.h>
 

@@ -3,7 +3,6 @@
 // What mapping a file costs that the other process has made badly, and what it leaves where the
 // kernel has no memory.
 
-#include "tests/unit/folder.h"
 #include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 

@@ -3,10 +3,7 @@
 // Regions that are filled while they are made: from memory and from a file, whole or not at all.
 
 #include "dataplane/core/shm/shm_internal.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <sys/mman.h>
 
 enum { SIZE = 3 * 1024 * 1024 + 777 }; // more than a piece, and no whole page
 

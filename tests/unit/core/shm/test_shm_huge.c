@@ -6,8 +6,6 @@
 #include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
-
 // Of the whole process; without anything that maps memory itself.
 static unsigned long mapped_pages(void)
 {

@@ -5,10 +5,8 @@
 
 #include "controlplane/app_privilege_calls.h"
 #include "dataplane/privilege_calls.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <weir/os/caps.h>

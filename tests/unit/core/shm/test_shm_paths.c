@@ -273,7 +273,7 @@ TEST(test_identity_replaced)
 	assert_int_equal(rmdir(run), 0);
 }
 
-static void folder_make(const char *folder, const char *const *names)
+static void folder_with(const char *folder, const char *const *names)
 {
 	char file[2 * SHM_PATH_MAX];
 	assert_int_equal(mkdir(folder, 0750), 0);
@@ -293,7 +293,7 @@ TEST(test_folder_without_identity)
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
 	snprintf(old, sizeof(old), "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
-	folder_make(old, made);
+	folder_with(old, made);
 	file_of(file, run, "dataplane.lock");
 	int running = process_lock(file);
 	assert_true(running >= 0);
@@ -305,7 +305,7 @@ TEST(test_folder_without_identity)
 	shm_paths_close(&again);
 	assert_int_equal(access(old, F_OK), -1);
 	// What is not weir's stays, and a link is no folder.
-	folder_make(old, (const char *const[]){"notes", NULL});
+	folder_with(old, (const char *const[]){"notes", NULL});
 	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
 	shm_paths_close(&again);
 	assert_int_equal(access(old, F_OK), 0);
@@ -347,7 +347,7 @@ TEST(test_folder_of_either_directory)
 	snprintf(old, sizeof(old), "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
 	assert_int_equal(mkdir(up, 0700), 0);
 	assert_int_equal(mkdir(other, 0700), 0);
-	folder_make(old, (const char *const[]){"directory", NULL});
+	folder_with(old, (const char *const[]){"directory", NULL});
 	file_of(file, other, "controlplane.lock");
 	int running = process_lock(file);
 	assert_true(running >= 0);
@@ -370,7 +370,7 @@ TEST(test_folder_of_too_many_directories)
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
 	snprintf(old, sizeof(old), "/dev/shm/var-tmp-w-e-i-r-t-e-s-t-s-%d", (int)getpid());
-	folder_make(old, (const char *const[]){"directory", NULL});
+	folder_with(old, (const char *const[]){"directory", NULL});
 	assert_true(is_left(run, old));
 	file_of(file, old, "directory");
 	assert_int_equal(unlink(file), 0);
@@ -389,7 +389,7 @@ TEST(test_folders_of_strangers)
 	struct shm_paths p;
 	disk_run(run, 0);
 	snprintf(strange, sizeof(strange), "/dev/shm/weir\n-%d.0123456789abcdef", (int)getpid());
-	folder_make(strange, made);
+	folder_with(strange, made);
 	assert_int_equal(chown(strange, 65534, 65534), 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <weir/keyhash.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/stats_out.h"
 

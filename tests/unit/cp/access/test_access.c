@@ -2,11 +2,7 @@
 // Who gets in: tokens and certificates, what counts as a failure, and the file of tokens.
 
 #include "controlplane/access/access.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <arpa/inet.h>
-#include <sys/stat.h>
 
 static char folder[FOLDER_MAX], tokens_path[FOLDER_MAX + 16];
 static struct loop *service;

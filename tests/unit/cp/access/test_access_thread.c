@@ -5,7 +5,6 @@
 #include "controlplane/access/audit.h"
 #include "controlplane/access/audit_text.h"
 #include "controlplane/http/http_server.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 static char folder[FOLDER_MAX], path[FOLDER_MAX + 16], old[FOLDER_MAX + 16];

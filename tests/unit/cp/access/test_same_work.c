@@ -4,7 +4,6 @@
 
 #include "controlplane/access/access.h"
 #include "controlplane/tls/tls_secret.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 enum { NOW = 1795000000 };

@@ -10,7 +10,6 @@
 #include "controlplane/shm/publish.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <weir/log.h>
 #include <weir/log_msg.h>
 #include <weir/shm_abi.h>
 

@@ -7,8 +7,6 @@
 #include "controlplane/memory/heap.h"
 #include "tests/unit/cp/http/http_client.h"
 
-#include <fcntl.h>
-
 static struct {
 	_Atomic bool can_profile;
 	_Atomic size_t bytes; // of a dump

@@ -2,7 +2,6 @@
 
 // Is a configuration still what its files say?
 #include "base/config_files.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 enum { SETTLED_S = FILE_SEEN_SETTLED_S + 8 };

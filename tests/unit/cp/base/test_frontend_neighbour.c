@@ -10,9 +10,8 @@
 
 static struct frontend_neighbours table;
 
-static int group_setup(void **state)
+static int group_setup(void **)
 {
-	(void)state;
 	return net_segment_open(
 		"addr add 198.18.7.1/24 dev seg0\n"
 		"addr add fd53:7::1/64 dev seg0 nodad\n"
@@ -22,17 +21,15 @@ static int group_setup(void **state)
 		"route add 198.18.9.0/24 via 198.18.7.2\n");
 }
 
-static int setup(void **state)
+static int setup(void **)
 {
-	(void)state;
 	memset(&table, 0, sizeof(table));
 	frontend_neighbours_open(&table);
 	return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-	(void)state;
 	frontend_neighbours_close(&table);
 	return 0;
 }

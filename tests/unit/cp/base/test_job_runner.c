@@ -7,9 +7,7 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
 #include <malloc.h>
-#include <unistd.h>
 
 static struct loop *loop;
 static struct job_runner *runner;

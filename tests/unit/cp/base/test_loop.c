@@ -5,15 +5,7 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/heap_site.h>
 
 struct seen {
@@ -43,7 +35,6 @@ static void sleep_call(void *arg)
 TEST(test_calls_run_in_order_before_a_stop)
 {
 	struct loop *l;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	for (uintptr_t i = 0; i < 100; i++)
@@ -58,7 +49,6 @@ TEST(test_calls_run_in_order_before_a_stop)
 TEST(test_full_mailbox_refuses_and_counts)
 {
 	struct loop *l;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	for (uintptr_t i = 0; i < LOOP_CALLS_MAX; i++)
@@ -91,7 +81,6 @@ TEST(test_a_full_mailbox_takes_what_comes_back)
 {
 	struct loop *l;
 	struct back back[3];
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	for (uintptr_t i = 0; i < LOOP_CALLS_MAX; i++)
@@ -163,7 +152,6 @@ TEST(test_a_watch_that_saw_something_is_not_waited_for)
 {
 	struct watcher w = {0};
 	struct loop_lag_minute lag;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &w.loop), 0);
 	w.found = event_new(loop_base(w.loop), -1, 0, on_found, &w);
 	loop_set_watch(w.loop,
@@ -188,7 +176,6 @@ TEST(test_other_threads_call_into_a_running_loop)
 	struct loop *l;
 	pthread_t thread;
 	void *rc;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	seen = (struct seen){.loop = l};
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
@@ -208,7 +195,6 @@ TEST(test_a_blocking_call_shows_as_lag)
 {
 	struct loop *l;
 	pthread_t thread;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
 	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)120000), 0);
@@ -241,7 +227,6 @@ TEST(test_busy_is_work_and_not_waiting)
 {
 	struct loop *l;
 	pthread_t thread;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
 	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)100000), 0);
@@ -296,7 +281,6 @@ static const struct loop_watch quiet = {.begin = on_quiet_begin, .look = on_quie
 TEST(test_a_busy_loop_rests)
 {
 	struct turner t;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &t.loop), 0);
 	loop_set_watch(t.loop, &quiet);
 	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
@@ -315,7 +299,6 @@ TEST(test_a_busy_loop_without_a_watch_never_pauses)
 {
 	struct turner t;
 	struct rusage before, after;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &t.loop), 0);
 	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
 	t.count_from_us = t.turns = 0;
@@ -351,7 +334,6 @@ static bool on_rester_begin(void *arg, bool resting)
 TEST(test_pauses_are_earned_again)
 {
 	struct rester r = {.until_us = clock_mono_us() + 20000000};
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &r.loop), 0);
 	loop_set_watch(r.loop,
 		&(struct loop_watch){
@@ -365,7 +347,6 @@ TEST(test_quantiles_are_never_too_low)
 {
 	static struct loop_lag_live live;
 	struct loop_lag before, now;
-	(void)unit_state;
 	loop_lag_read(&live, &before);
 	assert_int_equal(loop_lag_us(&before, NULL, 990), 0);
 	for (unsigned us = 1; us <= 1000; us++)
@@ -412,7 +393,6 @@ static void answer_make(void *arg)
 TEST(test_questions_of_ended_loops_are_answered)
 {
 	struct asked one = {0}, two = {0};
-	(void)unit_state;
 	assert_int_equal(loop_new("from", &one.from), 0);
 	assert_int_equal(loop_new("to", &one.to), 0);
 	two.from = one.from;
@@ -444,7 +424,6 @@ static uint64_t libevent_bytes(void)
 TEST(test_new_descriptors_take_no_memory)
 {
 	struct loop *l;
-	(void)unit_state;
 	assert_int_equal(loop_new("test", &l), 0);
 	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LOOP_SLOTS - 1);
 	if (fd < 0)

@@ -2,11 +2,6 @@
 #include "controlplane/base/loop_fan.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 enum { LOOPS = 3, PATIENCE_MS = 20000 };
 
 static struct loop *loops[LOOPS], *asking;

@@ -7,10 +7,6 @@
 
 #include <event2/event.h>
 
-#include <pthread.h>
-#include <string.h>
-#include <unistd.h>
-
 enum { QUERIERS = 2, ANSWERERS = 2, UNITS = 64, MESSAGE = 500, ROUNDS = 20000, WINDOW = 8 };
 
 struct thread {

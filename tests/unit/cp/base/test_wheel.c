@@ -42,9 +42,8 @@ static void ring(void *arg)
 	}
 }
 
-static int begin(void **state)
+static int begin(void **)
 {
-	(void)state;
 	memset(&fx, 0, sizeof(fx));
 	fx.base = event_base_new();
 	for (unsigned i = 0; i < TIMERS; i++)
@@ -52,9 +51,8 @@ static int begin(void **state)
 	return fx.base ? wheel_new(&fx.wheel, fx.base) : -1;
 }
 
-static int end(void **state)
+static int end(void **)
 {
-	(void)state;
 	wheel_free(fx.wheel);
 	event_base_free(fx.base);
 	return 0;
@@ -68,7 +66,6 @@ static void run(void)
 
 TEST_WITH(test_each_rings_once_and_not_early, begin, end)
 {
-	(void)unit_state;
 	for (unsigned i = 0; i < TIMERS; i++)
 		start(&fx.r[i], i * 7919 % 200);
 	run();
@@ -80,7 +77,6 @@ TEST_WITH(test_each_rings_once_and_not_early, begin, end)
 
 TEST_WITH(test_stopped_ones_do_not_ring, begin, end)
 {
-	(void)unit_state;
 	for (unsigned i = 0; i < TIMERS; i++)
 		start(&fx.r[i], i % 60);
 	for (unsigned i = 0; i < TIMERS; i += 3) {
@@ -94,7 +90,6 @@ TEST_WITH(test_stopped_ones_do_not_ring, begin, end)
 
 TEST_WITH(test_started_anew_it_rings_at_the_new_time, begin, end)
 {
-	(void)unit_state;
 	start(&fx.r[0], 20);
 	start(&fx.r[1], 60);
 	start(&fx.r[0], 80);
@@ -108,7 +103,6 @@ TEST_WITH(test_started_anew_it_rings_at_the_new_time, begin, end)
 // Both of one tick, whichever comes first.
 TEST_WITH(test_one_stops_the_other, begin, end)
 {
-	(void)unit_state;
 	fx.r[0].stops = &fx.r[1];
 	fx.r[1].stops = &fx.r[0];
 	uint64_t now_ms = clock_mono_ms() / WHEEL_TICK_MS * WHEEL_TICK_MS;
@@ -120,7 +114,6 @@ TEST_WITH(test_one_stops_the_other, begin, end)
 
 TEST_WITH(test_a_ringing_timer_starts_itself, begin, end)
 {
-	(void)unit_state;
 	fx.r[0].again = 5;
 	start(&fx.r[0], 1);
 	uint64_t before_ms = clock_mono_ms();
@@ -131,7 +124,6 @@ TEST_WITH(test_a_ringing_timer_starts_itself, begin, end)
 
 TEST_WITH(test_a_lap_more_is_later, begin, end)
 {
-	(void)unit_state;
 	start(&fx.r[0], LAP_MS + 40);
 	start(&fx.r[1], 40);
 	fx.r[1].stops = &fx.r[2];

@@ -5,7 +5,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <stdatomic.h>
 #include <weir/config.h>
 
 enum ptr_mode { PTR_NAME, PTR_NXDOMAIN, PTR_SERVFAIL, PTR_SILENT, PTR_FORGED };

@@ -5,8 +5,6 @@
 #include "controlplane/client_names/client_names.h"
 #include "ptr_server.h"
 
-#include <time.h>
-
 enum { WAIT_MS = 20000, STEP_MS = 50 };
 
 static struct client_names *names;

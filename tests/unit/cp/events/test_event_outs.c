@@ -6,10 +6,6 @@
 #include "controlplane/events/out/event_outs.h"
 #include "tests/unit/unit.h"
 
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 enum { WAIT_MS = 10000 };
@@ -21,7 +17,7 @@ static struct event_outs *outs;
 static struct config_events config;
 static char none[] = "";
 
-static int folder_make(void **)
+static int group_setup(void **)
 {
 	if (!mkdtemp(folder))
 		return -1;
@@ -30,7 +26,7 @@ static int folder_make(void **)
 	return 0;
 }
 
-static int folder_remove(void **)
+static int group_teardown(void **)
 {
 	return rmdir(folder);
 }
@@ -205,4 +201,4 @@ TEST(the_journal_is_known_by_its_stream)
 	assert_false(event_journal_has_stderr());
 }
 
-TEST_GROUP(folder_make, folder_remove)
+TEST_GROUP(group_setup, group_teardown)

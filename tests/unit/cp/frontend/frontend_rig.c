@@ -4,9 +4,6 @@
 #include "controlplane/policy/policy_build.h"
 #include "tests/oracle/reply_oracle.h"
 
-#include <arpa/inet.h>
-#include <weir/dns_name.h>
-
 enum { PATIENCE_MS = 20000, QUERY_MAX = 600, QUERIES_KEPT = 512 };
 
 struct frontend_session frontend_session[FRONTEND_TRANSPORTS];
@@ -87,9 +84,8 @@ static void on_reply(struct frontend_session *s, const union client_address *cli
 	later_count = n + 1;
 }
 
-static void sessions_begin(void *arg)
+static void sessions_begin(void *)
 {
-	(void)arg;
 	for (unsigned i = 0; i < FRONTEND_TRANSPORTS; i++) {
 		frontend_session[i] = (struct frontend_session){
 			.reply = on_reply, .transport = (enum frontend_transport)i};

@@ -3,12 +3,7 @@
 
 #include "controlplane/frontend/frontend_tcp_shared.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-#include <weir/dns_proto.h>
 
 enum { PORT = 53053, PORT_DOT, PORT_DOH, LATER_MAX = 4096, ORDER_AT = DNS_HEADER_LEN };
 

@@ -2,8 +2,6 @@
 // Clients of tcp_rig.h's server.
 #include "tcp_rig.h"
 
-#include <weir/dns_proto.h>
-
 enum { ORDER_AT = DNS_HEADER_LEN };
 
 static int connect_to(uint16_t port, unsigned host, int receive_buffer)

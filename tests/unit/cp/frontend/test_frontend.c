@@ -5,8 +5,6 @@
 #include "frontend_rig.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
-#include <weir/dns_name.h>
-
 // A second send, over TCP.
 static int setup_for_tcp(void **state)
 {

@@ -6,7 +6,6 @@
 
 #include <dlfcn.h>
 #include <nghttp2/nghttp2.h>
-#include <weir/dns_proto.h>
 
 enum { CALM = 11 };
 

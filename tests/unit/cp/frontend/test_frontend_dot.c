@@ -5,8 +5,6 @@
 #include "dot_rig.h"
 #include "tests/unit/cp/tls/tls_client.h"
 
-#include <weir/dns_proto.h>
-
 enum { MANY = 900, PADDED = 468 };
 
 TEST_WITH(test_queries_over_tls, tcp_rig_each_start, tcp_rig_each_end)

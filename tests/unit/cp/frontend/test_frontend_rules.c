@@ -314,9 +314,8 @@ TEST_WITH(test_group_by_mac, setup, teardown)
 	expect_later(0, 1500);
 }
 
-static int group_setup(void **state)
+static int group_setup(void **)
 {
-	(void)state;
 	return net_segment_open(
 		"link set lo up\n"
 		"addr add 198.18.0.1/24 dev seg0\n"

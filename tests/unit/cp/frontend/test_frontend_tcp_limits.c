@@ -5,7 +5,6 @@
 #include "tests/unit/few_files.h"
 
 #include <dirent.h>
-#include <sys/socket.h>
 
 TEST_WITH(test_pipelined, tcp_rig_each_start, tcp_rig_each_end)
 {

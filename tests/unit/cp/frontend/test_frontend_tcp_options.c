@@ -4,8 +4,6 @@
 #include "controlplane/frontend/frontend_tcp_options.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 enum { QUERIES = 20000, QUERY_MAX = 96 };
 
 #define HEADER(additional) 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, additional

@@ -7,12 +7,7 @@
 #include "controlplane/frontend/frontend_tcp_shared.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <sys/socket.h>
-#include <weir/dns_proto.h>
 
 enum { SERVERS = 2, PORT = 53054, WAIT_MS = 20000, QUERY = DNS_HEADER_LEN + 1, FRAME = 2 + QUERY };
 

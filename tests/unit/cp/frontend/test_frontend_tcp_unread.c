@@ -4,9 +4,7 @@
 #include "tcp_rig.h"
 #include "tests/unit/clock_shift.h"
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 
 enum { DRAIN_MS = 10000 };
 

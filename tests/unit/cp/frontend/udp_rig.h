@@ -42,9 +42,8 @@ static inline void open_now(void *arg)
 	opened = frontend_udp_open(&sockets, rig.frontend, rig.publisher, rig.loop, arg, port);
 }
 
-static inline void close_now(void *arg)
+static inline void close_now(void *)
 {
-	(void)arg;
 	frontend_udp_close(sockets);
 	sockets = NULL;
 }

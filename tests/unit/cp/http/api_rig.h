@@ -6,7 +6,6 @@
 
 #include "controlplane/api/api.h"
 #include "http_client.h"
-#include "tests/unit/folder.h"
 
 enum { STREAM_WAIT_MS = 20000 };
 

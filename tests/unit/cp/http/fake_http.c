@@ -3,8 +3,6 @@
 
 #include "tests/unit/unit.h"
 
-#include <sys/socket.h>
-
 enum { REPLY_MAX = 4096, PIECE = 16384 };
 
 static bool say_text(int fd, const char *text)

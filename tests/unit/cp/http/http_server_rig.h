@@ -7,7 +7,6 @@
 #include "controlplane/base/loop.h"
 #include "controlplane/http/http_server.h"
 #include "http_client.h"
-#include "tests/unit/folder.h"
 
 static struct loop *loop;
 static struct http_server *server;

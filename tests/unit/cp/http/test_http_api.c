@@ -9,11 +9,6 @@
 #include "tests/unit/umask_watch.h"
 
 #include <grp.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 

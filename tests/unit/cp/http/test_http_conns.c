@@ -4,9 +4,6 @@
 
 #include "http_server_rig.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 enum {
 	CONNECTIONS = 4,
 	LIFE_MS = 600,

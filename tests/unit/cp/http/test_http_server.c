@@ -6,10 +6,6 @@
 
 #include <event2/event.h>
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-
 enum { REQUESTS_MAX = 8, LATE_MS = 200, TICK_MS = 5, BIG_LEN = 1 << 21 };
 
 static struct http_exchange *held_exchanges[REQUESTS_MAX];

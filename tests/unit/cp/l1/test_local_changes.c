@@ -5,8 +5,6 @@
 #include "controlplane/l1/local_changes.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 enum { MOST = 40 };
 
 struct side {

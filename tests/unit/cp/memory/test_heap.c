@@ -6,7 +6,6 @@
 #include "tests/unit/unit.h"
 
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <weir/heap_site.h>
 
 static struct heap_stats stats;

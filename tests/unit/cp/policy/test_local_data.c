@@ -8,8 +8,6 @@
 #include "controlplane/policy/special_names.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <weir/dns_proto.h>
-#include <weir/log.h>
 #include <weir/rdata_parse.h>
 #include <weir/rule_data.h>
 

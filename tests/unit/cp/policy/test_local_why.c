@@ -5,8 +5,6 @@
 #include "controlplane/policy/local_why.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 static char folder[] = "/tmp/weir-test-local-why-XXXXXX";
 static char file[96], hosts[96];
 static struct config *config;

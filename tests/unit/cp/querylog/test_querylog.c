@@ -9,7 +9,6 @@
 #include "controlplane/querylog/querylog_source.h"
 #include "tests/unit/unit.h"
 
-#include <stdatomic.h>
 #include <weir/log_writer.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>

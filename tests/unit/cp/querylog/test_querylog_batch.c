@@ -6,8 +6,6 @@
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdatomic.h>
-
 static struct querylog_rig rig;
 
 static int setup(void **)

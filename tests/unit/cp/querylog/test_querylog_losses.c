@@ -5,7 +5,6 @@
 
 #include "controlplane/querylog/querylog_drain.h"
 #include "querylog_rig.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <sys/wait.h>

@@ -7,8 +7,6 @@
 #include "recursor/recursor.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 enum { QUESTIONS = 8, ID = 0x1234, QUERY_LEN = 28, ANSWER_LEN = 44 };
 
 extern const uint8_t query[QUERY_LEN]; // "Ab.Example" A IN, with its letter case

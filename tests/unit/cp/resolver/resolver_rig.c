@@ -4,17 +4,8 @@
 #include "controlplane/upstream/views.h"
 #include "resolver_config.h"
 #include "tests/unit/cp/l1/redis_local.h"
-#include "tests/unit/folder.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-#include <weir/dns_proto.h>
 
 enum { PATIENCE_MS = 20000 };
 
@@ -111,15 +102,13 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	return 0;
 }
 
-int rig_setup(void **state)
+int rig_setup(void **)
 {
-	(void)state;
 	return setup_with(4096, 1024);
 }
 
-int rig_setup_small(void **state)
+int rig_setup_small(void **)
 {
-	(void)state;
 	return setup_with(16, 8);
 }
 
@@ -141,9 +130,8 @@ void rig_box_start(void)
 	link_up_now();
 }
 
-int rig_teardown(void **state)
+int rig_teardown(void **)
 {
-	(void)state;
 	fake_dataplane_close(&dp);
 	control_stop();
 	fake_upstream_stop(&fake[0]);

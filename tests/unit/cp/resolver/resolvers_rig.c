@@ -5,14 +5,6 @@
 #include "resolver_config.h"
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/upstream/fake_upstream.h"
-#include "tests/unit/folder.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/bytes.h>
-#include <weir/clock.h>
-#include <weir/dns_proto.h>
 
 struct part part[COUNT];
 struct resolvers all;

@@ -6,8 +6,6 @@
 
 #include "resolver_rig.h"
 
-#include <weir/dns_proto.h>
-
 static inline void reconfigure(void *)
 {
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);

@@ -4,8 +4,6 @@
 #include "controlplane/resolver/failures.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 enum { HASH = 0x1234, FIRST_MS = 1000, FIVE_MINUTES_MS = 300000 };
 
 static struct failures *failures;

@@ -4,7 +4,6 @@
 TEST(test_full_key_is_compared)
 {
 	struct inflight *f;
-	(void)unit_state;
 	assert_int_equal(inflight_new(&f, 16, 16, &kept), 0);
 	struct dns_query a = query_of("a.example", DNS_TYPE_A),
 			 b = query_of("b.example", DNS_TYPE_A);
@@ -41,7 +40,6 @@ TEST(test_questions_are_capped_and_come_back)
 {
 	struct inflight *f;
 	struct question *q[8];
-	(void)unit_state;
 	assert_int_equal(inflight_new(&f, 8, 8, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	for (unsigned round = 0; round < 3; round++) {
@@ -69,7 +67,6 @@ TEST(test_waiters_are_bounded_and_in_order)
 	struct inflight *f;
 	struct inflight_stats s;
 	struct waiter w = {.id = 0};
-	(void)unit_state;
 	assert_int_equal(inflight_new(&f, 4, 10, &kept), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
@@ -129,7 +126,6 @@ TEST(test_letter_case_is_kept)
 {
 	struct waiter w;
 	uint8_t name[DNS_NAME_MAX], lower[DNS_NAME_MAX];
-	(void)unit_state;
 	// The longest name: labels of 63, 63, 63, 61 bytes, every second letter upper case.
 	memset(name, 0, sizeof(name));
 	unsigned pos = 0;

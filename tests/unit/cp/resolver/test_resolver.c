@@ -2,15 +2,8 @@
 // The miss path from ring to ring.
 #include "resolver_rig.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-#include <weir/dns_proto.h>
-
 TEST_WITH(test_a_miss_is_resolved_stored_and_answered, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	ask("WwW.Example", 77);
 	expect_answer(1000, 77, 0, ANSWER_UPSTREAM);
 	assert_memory_equal(got.dns + DNS_HEADER_LEN, "\3WwW\7Example\0\0\1\0\1", 17);
@@ -29,7 +22,6 @@ TEST_WITH(test_a_miss_is_resolved_stored_and_answered, rig_setup, rig_teardown)
 TEST_WITH(test_ten_thousand_clients_one_upstream_packet, rig_setup, rig_teardown)
 {
 	unsigned sent = 0, answered = 0;
-	(void)unit_state;
 	fake[0].delay_ms = 300;
 	for (unsigned i = 0; i < 10000; i++) {
 		const struct fake_miss m = {.name = i % 2 ? "hot.example" : "HOT.example",
@@ -64,7 +56,6 @@ TEST_WITH(test_ten_thousand_clients_one_upstream_packet, rig_setup, rig_teardown
 
 TEST_WITH(test_failures_are_remembered, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].mode = FAKE_REFUSED;
 	ask("bad.example", 1);
@@ -86,7 +77,6 @@ TEST_WITH(test_failures_are_remembered, rig_setup, rig_teardown)
 
 TEST_WITH(test_servfail_goes_to_the_next_server, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_SERVFAIL;
 	ask("next.example", 5);
 	expect_answer(1000, 5, 0, ANSWER_UPSTREAM);
@@ -96,7 +86,6 @@ TEST_WITH(test_servfail_goes_to_the_next_server, rig_setup, rig_teardown)
 TEST_WITH(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill, rig_setup, rig_teardown)
 {
 	uint64_t start = clock_mono_ms();
-	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask("dead.example", 3);
 	expect_answer(2500, 3, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
@@ -172,7 +161,6 @@ TEST_WITH(test_a_short_deadline, rig_setup, rig_teardown)
 
 TEST_WITH(test_stale_at_1800_ms_then_held, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -194,7 +182,6 @@ TEST_WITH(test_stale_at_1800_ms_then_held, rig_setup, rig_teardown)
 
 TEST_WITH(test_failing_upstreams_give_stale_at_once, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
@@ -208,7 +195,6 @@ TEST_WITH(test_failing_upstreams_give_stale_at_once, rig_setup, rig_teardown)
 TEST_WITH(test_inflight_and_waiters_are_capped, rig_setup_small, rig_teardown)
 {
 	unsigned refused = 0;
-	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < 40; i++) {
 		char name[32];
@@ -237,7 +223,6 @@ TEST_WITH(test_inflight_and_waiters_are_capped, rig_setup_small, rig_teardown)
 
 TEST_WITH(test_refresh_has_no_waiter_and_late_misses_no_answer, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	const struct fake_miss refresh = {
 		.name = "re.example", .type = DNS_TYPE_A, .refresh = true};
 	assert_true(fake_dataplane_ask(&dp, &refresh));
@@ -253,7 +238,6 @@ TEST_WITH(test_refresh_has_no_waiter_and_late_misses_no_answer, rig_setup, rig_t
 
 TEST_WITH(test_hostile_misses_are_counted, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	struct fake_miss m = {.name = "x.example", .type = DNS_TYPE_AXFR};
 	assert_true(fake_dataplane_ask(&dp, &m));
 	uint64_t right = dp.incarnation;

@@ -4,10 +4,6 @@
 // client is answered at all. Time stands still while anything works.
 #include "resolver_rig.h"
 
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_proto.h>
-
 enum { ADDRESSES = 5, LATE_MS = 1900, FIRST_ADDRESS = 0xc0000201 };
 
 static int setup_rotating(void **state)

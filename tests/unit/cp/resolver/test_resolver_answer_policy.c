@@ -11,11 +11,6 @@
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 #include "tests/unit/cp/querylog/row_watch.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 enum { GROUPS = 4 };
 static struct answer_policy_fixture before, after; // images
 static struct config_group groups[GROUPS - 1];
@@ -251,9 +246,8 @@ TEST_WITH(test_rows_name_the_list, setup, teardown)
 
 static _Atomic bool walked;
 
-static void on_walked(void *arg)
+static void on_walked(void *)
 {
-	(void)arg;
 	walked = true;
 }
 
@@ -291,9 +285,8 @@ TEST_WITH(test_new_image_acts_on_cached_answers, setup, teardown)
 
 static unsigned walks_told;
 
-static void on_walk_told(void *arg)
+static void on_walk_told(void *)
 {
-	(void)arg;
 	walks_told++;
 }
 

@@ -3,12 +3,6 @@
 #include "controlplane/bounds/bounds.h"
 #include "resolver_rig.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-#include <weir/dns_proto.h>
-
 static void reconfigure(void *)
 {
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);

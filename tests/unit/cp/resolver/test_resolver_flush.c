@@ -3,14 +3,6 @@
 // and what Redis may say without being believed.
 #include "resolver_rig.h"
 #include "tests/unit/cp/l1/redis_server.h"
-#include "tests/unit/folder.h"
-
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_proto.h>
 
 static struct redis_server server;
 

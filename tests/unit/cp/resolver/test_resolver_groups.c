@@ -7,13 +7,6 @@
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/l1/redis_server.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_name.h>
-#include <weir/dns_proto.h>
-
 enum { GROUPS = 3, OWN = 0, BARE = 1, BARE_TOO = 2, PATIENCE_MS = 20000 };
 
 static struct redis_server redis;

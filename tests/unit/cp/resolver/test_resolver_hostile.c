@@ -7,12 +7,7 @@
 
 #include "resolver_rig.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/bell.h>
-#include <weir/dns_proto.h>
 
 enum {
 	FLIPS = 20000,

@@ -5,12 +5,6 @@
 
 #include "resolver_rig.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_name.h>
-#include <weir/dns_proto.h>
-
 enum { NAT64, NO_IPV6, PLAIN, GROUPS };
 
 static struct config_group groups[GROUPS];

@@ -9,15 +9,6 @@
 #include "tests/unit/cp/l1/redis_server.h"
 #include "tests/unit/cp/querylog/row_watch.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-#include <weir/dns_name.h>
-#include <weir/dns_proto.h>
-
 enum { PATIENCE_MS = 20000 };
 
 static struct redis_server server;

@@ -4,17 +4,8 @@
 #include "resolver_rig.h"
 #include "tests/unit/few_files.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 #include <weir/bell.h>
-#include <weir/dns_proto.h>
 
 TEST_WITH(test_second_data_plane_is_refused_and_a_death_is_noticed, rig_setup, rig_teardown)
 {
@@ -60,7 +51,6 @@ TEST_WITH(test_no_file_for_a_data_plane, rig_setup, rig_teardown)
 	enum { FILES = 256, LOOK_US = 300000, BUSY_US = 6000 };
 	struct few_files files;
 	struct link_welcome welcome;
-	(void)unit_state;
 
 	few_files_begin(&files, FILES);
 	int fd = link_connect(); // has the last one
@@ -77,7 +67,6 @@ TEST_WITH(test_no_file_for_a_data_plane, rig_setup, rig_teardown)
 
 TEST_WITH(test_a_restart_serves_warm, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	ask("warm.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	uint64_t before = publisher_incarnation(rig.publisher);
@@ -107,7 +96,6 @@ TEST_WITH(test_a_bell_rung_too_often_is_emptied, rig_setup, rig_teardown)
 // Its bell may never ring: what tells a worker that we sleep lies in shared memory.
 TEST_WITH(test_a_question_without_a_bell_is_found, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	ask("first.example", 1); // then the resolver sleeps again
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	const struct fake_miss m = {.name = "silent.example", .type = 1, .id = 2};
@@ -119,7 +107,6 @@ TEST_WITH(test_a_question_without_a_bell_is_found, rig_setup, rig_teardown)
 TEST_WITH(test_a_sleeping_worker_is_woken_for_its_answer, rig_setup, rig_teardown)
 {
 	struct pollfd p = {.fd = dp.bell[0], .events = POLLIN};
-	(void)unit_state;
 	ask("busy.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(poll(&p, 1, 0), 0);
@@ -171,7 +158,6 @@ TEST_WITH(test_cache_is_looked_at_and_flushed, rig_setup, rig_teardown)
 	static struct cache_wait w;
 	struct dns_name name;
 	struct flush above = {.kind = FLUSH_NAME};
-	(void)unit_state;
 	assert_int_equal(dns_name_from_text("a.look.example", 14, &name), 0);
 	assert_int_equal(dns_name_from_text("look.example", 12, &above.name), 0);
 	ask("a.look.example", 1);
@@ -319,7 +305,6 @@ static void reconfigure(void *arg)
 // The name failed at servers that may be others now.
 TEST_WITH(test_new_settings_forget_failures, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	ask("failing.example", 1);
 	expect_answer(1500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);

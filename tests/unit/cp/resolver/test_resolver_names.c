@@ -8,13 +8,6 @@
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/l1/redis_server.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_name.h>
-#include <weir/dns_proto.h>
-
 static struct config_record records[8], own_records[4];
 static struct config_forward_zone zones[4], own_zones[2];
 static struct config_upstream zone_server[2];

@@ -8,11 +8,6 @@
 #include "resolver_rig.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 static struct answer_policy_fixture image, no_patterns;
 static _Atomic int put_fails;           // what l0_writer_put returns; 0: its own
 static _Atomic uint64_t answers_at_put; // that clients had got when it was last called

@@ -7,9 +7,6 @@
 #include "resolver_rig.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 enum { GROUPS = 3 };
 static struct answer_policy_fixture image;
 static struct config_group groups[GROUPS - 1];

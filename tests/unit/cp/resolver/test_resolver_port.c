@@ -5,12 +5,6 @@
 #include "controlplane/route/route_board.h"
 #include "resolver_rig.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <weir/clock.h>
 #include <weir/csum.h>
 
 enum { WAIT_MS = 20000, FOR_EVER_MS = 1 << 30, MANY = 2000, AT_ONCE = 100, MOVED_MS = 1500 };

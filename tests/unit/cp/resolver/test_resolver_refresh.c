@@ -2,9 +2,6 @@
 // Refresh-ahead through the resolver: who is renewed, who is not, and what a failure costs.
 #include "resolver_rig.h"
 
-#include <unistd.h>
-#include <weir/dns_proto.h>
-
 static struct refresh_report report_now;
 static _Atomic bool report_there;
 

@@ -7,11 +7,6 @@
 #include "resolver_rig.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
-#include <weir/clock.h>
-
 enum { ANSWER_LEN = 400, TTL_S = 300, REFUSED_IN_A_ROW = 500, PUTS_MAX = 200000 };
 
 static void answer_make(struct dns_answer *a, unsigned len, uint32_t ttl_s)

@@ -5,10 +5,6 @@
 #include "resolver_rig.h"
 #include "tests/unit/clock_shift.h"
 
-#include <unistd.h>
-#include <weir/clock.h>
-#include <weir/dns_proto.h>
-
 enum { HOUR_MS = 3600000, TTL_S = 300 };
 
 TEST_WITH(test_records_age, rig_setup, rig_teardown)

@@ -4,12 +4,6 @@
 #include "resolver_rig.h"
 #include "tests/unit/clock_still.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/clock.h>
-#include <weir/dns_proto.h>
-
 enum { PATIENCE_MS = 20000, WATCH_ID = 7, SEEN_MAX = 128 };
 
 static struct trace seen[SEEN_MAX];

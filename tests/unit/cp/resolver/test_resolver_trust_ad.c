@@ -6,11 +6,6 @@
 #include "tests/unit/cp/l1/redis_local.h"
 #include "tests/unit/cp/l1/redis_server.h"
 
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_name.h>
-#include <weir/dns_proto.h>
-
 static struct config_record alias;
 static struct config_forward_zone zone;
 static struct config_upstream zone_server;

@@ -2,11 +2,6 @@
 // Two resolvers as one (resolvers.h).
 #include "resolvers_rig.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/dns_proto.h>
-
 static void on_status(void *arg, const struct resolver_status *s)
 {
 	struct errand *e = arg;

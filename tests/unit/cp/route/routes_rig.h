@@ -9,8 +9,6 @@
 
 #include <event2/event.h>
 
-#include <weir/log.h>
-
 #define NEXT_HOP "02:00:00:00:00:02"
 
 static struct loop *loop;

@@ -4,8 +4,6 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
-
 struct fake_axfr primary;
 static struct fake_upstream dns;
 static struct socket_address server;

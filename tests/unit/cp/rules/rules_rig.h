@@ -5,18 +5,9 @@
 // its own, two list files.
 
 #include "controlplane/rules/rules.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <ftw.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <weir/log.h>
 
 static struct {
 	char folder[64], state[80], list_path[2][96];

@@ -4,8 +4,6 @@
 #include "controlplane/rules/list_diff.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
-
 static struct list_diff *diff;
 static char made[1 << 16];
 static size_t made_len;

@@ -5,8 +5,6 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
-
 static struct fake_http http;
 static struct fake_upstream dns;
 static struct socket_address server;

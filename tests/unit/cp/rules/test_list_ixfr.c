@@ -4,8 +4,6 @@
 #include "axfr_rig.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
-
 static struct config_list_tls whom;
 
 // A fetch with the zone of serial 7 as the copy; the server has `serial`, and `ixfr`.

@@ -6,7 +6,6 @@
 
 #include <ftw.h>
 #include <limits.h>
-#include <weir/log.h>
 
 static struct fake_http http;
 static struct config_update update = {

@@ -7,8 +7,6 @@
 #include "fake_axfr.h"
 #include "rules_rig.h"
 
-#include <weir/clock.h>
-
 static struct fake_axfr axfr;
 static struct config_tsig_key key;
 static char url[128];

@@ -6,7 +6,6 @@
 #include "tests/unit/cp/http/fake_http.h"
 
 #include <dirent.h>
-#include <weir/clock.h>
 
 enum { SLOW_MS = 60000 }; // so long /slow takes at least, if nobody hangs up
 

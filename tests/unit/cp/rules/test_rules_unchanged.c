@@ -8,7 +8,6 @@
 #include "tests/unit/cp/http/fake_http.h"
 #include "wall_ahead.h"
 
-#include <fcntl.h>
 #include <weir/heap_site.h>
 
 static char hosts_path[96], *hosts[] = {hosts_path};

@@ -5,16 +5,9 @@
 
 #include "controlplane/shm/link.h"
 #include "fake_dataplane.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <string.h>
-#include <unistd.h>
 #include <weir/bell.h>
-#include <weir/clock.h>
-#include <weir/log.h>
 
 enum { RESOLVERS = 2, WORKERS = 2, WAIT_MS = 20000, TYPE_OF = 100 };
 

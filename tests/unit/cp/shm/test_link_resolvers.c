@@ -5,8 +5,6 @@
 
 #include "link_rig.h"
 
-#include <stdio.h>
-
 TEST_WITH(test_each_answers_on_its_own_rings, setup, teardown)
 {
 	fake_dataplane_grow(&dp);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/shm/publish.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
@@ -35,9 +34,8 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-	(void)state;
 	publisher_close(p);
 	shm_paths_close(&paths);
 	return folder_remove(paths.run, paths.mem);
@@ -67,14 +65,12 @@ static int publish_image(void)
 TEST_WITH(test_only_one_lives, setup, teardown)
 {
 	struct publisher *second;
-	(void)unit_state;
 	assert_int_equal(publisher_open(&second, &paths, &config, why), -EAGAIN);
 	assert_non_null(strstr(why, "running"));
 }
 
 TEST_WITH(test_directory_outlives_a_restart, setup, teardown)
 {
-	(void)unit_state;
 	struct directory *d = publisher_directory(p);
 	assert_int_equal(atomic_load(&d->epoch), 1);
 	atomic_store(&d->epoch, 77);
@@ -104,7 +100,6 @@ TEST_WITH(test_l0_is_kept_unless_its_size_changes, setup, teardown)
 {
 	struct region l0;
 	bool fresh;
-	(void)unit_state;
 	publisher_l0(p, &l0, &fresh);
 	assert_true(fresh);
 	assert_int_equal(atomic_load(&publisher_directory(p)->current[REGION_L0]), 0);
@@ -134,7 +129,6 @@ TEST_WITH(test_l0_is_kept_unless_its_size_changes, setup, teardown)
 TEST_WITH(test_a_damaged_directory_is_replaced, setup, teardown)
 {
 	char path[SHM_PATH_MAX + 64];
-	(void)unit_state;
 	publisher_close(p);
 	snprintf(path, sizeof(path), "%s/directory", paths.mem);
 	FILE *f = fopen(path, "r+");
@@ -150,7 +144,6 @@ TEST_WITH(test_silent_workers_are_told_of, setup, teardown)
 	static struct rings_dp_page page[2];
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
-	(void)unit_state;
 	enum { NOW_MS = 100000 };
 	atomic_store(&page[0].heartbeat_ms, NOW_MS + 5); // another clock, a little ahead
 	publisher_rings(p, 0, 0xd0, pages, 2);
@@ -286,7 +279,6 @@ TEST_WITH(test_images_wait_for_the_slowest_worker, setup, teardown)
 	static struct rings_dp_page page[2];
 	const struct rings_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
-	(void)unit_state;
 	publisher_rings(p, 0, 0xd0, pages, 2);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(publish_image(), 0);
@@ -363,7 +355,6 @@ TEST_WITH(test_a_living_data_plane_holds_the_epoch_back, setup, teardown)
 {
 	static struct rings_dp_page page;
 	const struct rings_dp_page *pages[1] = {&page};
-	(void)unit_state;
 	assert_true(passes());
 	publisher_close(p);
 	open_now();
@@ -387,7 +378,6 @@ TEST_WITH(test_a_data_plane_unseen_holds_the_epoch_back, setup, teardown)
 {
 	static struct rings_dp_page page;
 	const struct rings_dp_page *pages[1] = {&page};
-	(void)unit_state;
 	atomic_store(&page.seen_epoch, EPOCH_OFFLINE); // it died asleep
 	struct reader r = reader_open(0xd1);
 	publisher_rings(p, 0, 0xd1, pages, 1);
@@ -447,7 +437,6 @@ TEST_WITH(test_a_lost_reader_holds_the_epoch_back, setup, teardown)
 TEST_WITH(test_configuration_goes_round_its_slots, setup, teardown)
 {
 	const uint64_t lists[4] = {UINT64_MAX};
-	(void)unit_state;
 	for (uint32_t i = 1; i <= 9; i++) {
 		config.blocking.ttl_s = i;
 		publish_config(p, &config, lists, i % 2, i, 0);

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A resolver that hangs is noticed by each that does not.
 #include "controlplane/shm/publish.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 static struct shm_paths paths;
 static struct publisher *p;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The secrets of cookies as workers and the front get them, day by day.
 #include "controlplane/shm/publish.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <weir/dns_cookie.h>

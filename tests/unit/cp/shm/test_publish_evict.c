@@ -2,10 +2,7 @@
 // A worker whose heart has stopped while another's beats is evicted: no writer waits for it, until
 // it is back.
 #include "controlplane/shm/publish.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 enum { WORKERS = 3, EVICT_MS = PUBLISH_EVICT_BEATS * PUBLISH_BEAT_MS };
 

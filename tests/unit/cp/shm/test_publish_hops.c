@@ -2,10 +2,7 @@
 // Next hops by generation, over the lives of the control plane.
 
 #include "controlplane/shm/publish.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 static char dir[FOLDER_MAX];
 static struct shm_paths paths;

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A cache for another number of resolvers that cannot be made beside the one that is there.
 #include "controlplane/shm/publish.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 static struct shm_paths paths;
 static struct config config;

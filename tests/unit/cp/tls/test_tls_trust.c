@@ -5,11 +5,6 @@
 #include "tests/unit/unit.h"
 #include "tls_pair.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-
 static void refused(enum tls_rig_kind kind, const struct tls_target *of, enum tls_failure failure,
 	const char *why)
 {

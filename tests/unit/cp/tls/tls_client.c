@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tls_client.h"
 
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 #include "tls_issue.h"
 

@@ -2,7 +2,6 @@
 #include "tls_rig.h"
 
 #include "controlplane/tls/tls.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 #include "tls_issue.h"
 

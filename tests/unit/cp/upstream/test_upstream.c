@@ -8,7 +8,6 @@
 
 TEST_WITH(test_one_query_one_reply, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
 	assert_memory_equal(fx.first, "\300\0\2\1", 4);
@@ -25,7 +24,6 @@ TEST_WITH(test_ports_ids_and_case_are_drawn_anew, rig_setup, rig_teardown)
 {
 	enum { SEEN = 200 };
 	unsigned same_port = 0, same_id = 0, low = 0;
-	(void)unit_state;
 	for (unsigned i = 0; i < 2 * SEEN && fake[0].udp_queries < SEEN; i++)
 		ask(2000);
 	assert_true(fake[0].udp_queries >= SEEN);
@@ -45,7 +43,6 @@ TEST_WITH(test_ports_ids_and_case_are_drawn_anew, rig_setup, rig_teardown)
 
 TEST_WITH(test_wrong_question_is_ignored, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_WRONG_QUESTION;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -56,7 +53,6 @@ TEST_WITH(test_wrong_question_is_ignored, rig_setup, rig_teardown)
 
 TEST_WITH(test_garbage_is_ignored, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_GARBAGE;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -70,7 +66,6 @@ TEST_WITH(test_garbage_is_ignored, rig_setup, rig_teardown)
 
 TEST_WITH(test_wrong_id_moves_to_tcp, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_WRONG_ID;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -81,7 +76,6 @@ TEST_WITH(test_wrong_id_moves_to_tcp, rig_setup, rig_teardown)
 
 TEST_WITH(test_wrong_id_without_tcp_still_resolves, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	fake[0].mode = FAKE_WRONG_ID;
@@ -93,7 +87,6 @@ TEST_WITH(test_wrong_id_without_tcp_still_resolves, rig_setup, rig_teardown)
 
 TEST_WITH(test_truncated_goes_to_tcp, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_TRUNCATE;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -108,7 +101,6 @@ TEST_WITH(test_truncated_goes_to_tcp, rig_setup, rig_teardown)
 
 TEST_WITH(test_timeout_fails_over_and_backs_off, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
 		ask(2000);
@@ -126,7 +118,6 @@ TEST_WITH(test_timeout_fails_over_and_backs_off, rig_setup, rig_teardown)
 
 TEST_WITH(test_failures_go_to_the_next, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_SERVFAIL;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -141,7 +132,6 @@ TEST_WITH(test_failures_go_to_the_next, rig_setup, rig_teardown)
 
 TEST_WITH(test_all_dead_ends_at_the_deadline, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask(1200);
 	assert_int_equal(fx.ended, 1);
@@ -157,7 +147,6 @@ TEST_WITH(test_all_dead_ends_at_the_deadline, rig_setup, rig_teardown)
 TEST_WITH(test_sends_are_bounded_over_all_causes, rig_setup, rig_teardown)
 {
 	struct upstream_totals t;
-	(void)unit_state;
 	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
 	fake[0].refuse_tcp = fake[1].refuse_tcp = true;
 	ask(2000);
@@ -175,7 +164,6 @@ TEST_WITH(test_sends_are_bounded_over_all_causes, rig_setup, rig_teardown)
 
 TEST_WITH(test_lower_casing_server_is_tolerated, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_LOWERCASE;
 	for (unsigned i = 0; i < 20; i++) {
 		ask(2000);
@@ -194,7 +182,6 @@ TEST_WITH(test_lower_casing_server_is_tolerated, rig_setup, rig_teardown)
 
 TEST_WITH(test_server_without_edns_is_asked_without_opt, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_NO_EDNS;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -212,7 +199,6 @@ TEST_WITH(test_server_without_edns_is_asked_without_opt, rig_setup, rig_teardown
 
 TEST_WITH(test_formerr_without_a_question_is_understood, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_NO_EDNS_HEADER;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -223,7 +209,6 @@ TEST_WITH(test_formerr_without_a_question_is_understood, rig_setup, rig_teardown
 
 TEST_WITH(test_server_in_back_off_is_asked_once, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -245,7 +230,6 @@ TEST_WITH(test_server_in_back_off_is_asked_once, rig_setup, rig_teardown)
 // it is asked last for all of them, and so for each.
 TEST_WITH(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.backoff_s = 300;
 	upstreams_configure(fx.up, &fx.config);
 	fake[0].mode = FAKE_SILENT;
@@ -267,7 +251,6 @@ TEST_WITH(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most, rig_setup,
 
 TEST_WITH(test_new_servers_while_asking, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -283,7 +266,6 @@ TEST_WITH(test_new_servers_while_asking, rig_setup, rig_teardown)
 // From the last moment on that the server is known to lack it; the fake one lacks it still.
 TEST_WITH(test_edns_is_tried_again, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fake[0].mode = FAKE_NO_EDNS;
 	fx.up->server[0].no_edns.until_ms = clock_mono_ms() + 1;
 	ask(2000);
@@ -299,7 +281,6 @@ TEST_WITH(test_edns_is_tried_again, rig_setup, rig_teardown)
 TEST_WITH(test_letter_case_is_tried_again, rig_setup, rig_teardown)
 {
 	struct upstream *s = &fx.up->server[0];
-	(void)unit_state;
 	s->no_case = (struct upstream_lack){UPSTREAM_STRIKES, clock_mono_ms() + 1};
 	fake[0].mode = FAKE_LOWERCASE;
 	ask(2000);

@@ -27,7 +27,6 @@ static void run_for(unsigned ms)
 // One wait in all, by whichever client is the first; the server is back as soon as a check says so.
 TEST_WITH(test_a_dead_first_server_costs_one_wait, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].mode = FAKE_SILENT;
 	ask(2000);
@@ -57,7 +56,6 @@ TEST_WITH(test_a_dead_first_server_costs_one_wait, rig_setup, rig_teardown)
 // A lost packet makes others come first for as long as a round trip.
 TEST_WITH(test_a_lost_packet_is_soon_forgotten, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.first_timeout_ms = 100;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].silent_below = "www.example";
@@ -75,7 +73,6 @@ TEST_WITH(test_a_lost_packet_is_soon_forgotten, rig_setup, rig_teardown)
 // A resolver whose own uplink is dead answers checks from its cache.
 TEST_WITH(test_answered_checks_do_not_excuse_silence, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].silent_below = "www.example";
 	for (unsigned i = 0; i < 10; i++) {
@@ -96,7 +93,6 @@ TEST_WITH(test_answered_checks_do_not_excuse_silence, rig_setup, rig_teardown)
 // Many questions wait for the servers when they die; a check brings them back all the same.
 TEST_WITH(test_a_check_brings_back_what_left_many_unanswered, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
@@ -115,7 +111,6 @@ TEST_WITH(test_a_check_brings_back_what_left_many_unanswered, rig_setup, rig_tea
 
 TEST_WITH(test_all_are_checked_without_clients, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_ALL);
 	fake[0].mode = FAKE_SILENT;
 	fake[1].mode = FAKE_REFUSED; // is there
@@ -136,7 +131,6 @@ TEST_WITH(test_all_are_checked_without_clients, rig_setup, rig_teardown)
 TEST_WITH(test_sets_share_the_checks, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
-	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_ALL);
 	assert_int_equal(
 		upstreams_new(&other, &(struct upstream_shared){.loop = fx.loop}, &fx.config), 0);
@@ -156,7 +150,6 @@ TEST_WITH(test_sets_share_the_checks, rig_setup, rig_teardown)
 // Neither the timer nor a check of the long interval holds back those of the short one.
 TEST_WITH(test_a_shorter_interval_holds_at_once, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.first_timeout_ms = 100;
 	use_checks(UPSTREAM_CHECK_ALL);
 	fx.config.check_interval_s = 3600;
@@ -175,7 +168,6 @@ TEST_WITH(test_a_shorter_interval_holds_at_once, rig_setup, rig_teardown)
 
 TEST_WITH(test_no_checks, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_checks(UPSTREAM_CHECK_OFF);
 	fake[0].mode = FAKE_SILENT;
 	ask(2000);
@@ -195,7 +187,6 @@ static void use_race(void)
 
 TEST_WITH(test_race_first_good_answer, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_race();
 	fake[0].delay_ms = 30;
 	fake[0].address = 0xc0000207;
@@ -211,7 +202,6 @@ TEST_WITH(test_race_first_good_answer, rig_setup, rig_teardown)
 
 TEST_WITH(test_race_one_fails, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_race();
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].delay_ms = 40;
@@ -228,7 +218,6 @@ TEST_WITH(test_race_one_fails, rig_setup, rig_teardown)
 
 TEST_WITH(test_race_both_are_silent, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_race();
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask(2000);
@@ -242,7 +231,6 @@ TEST_WITH(test_race_both_are_silent, rig_setup, rig_teardown)
 
 TEST_WITH(test_race_alone, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_race();
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);

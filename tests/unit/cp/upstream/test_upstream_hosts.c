@@ -4,8 +4,6 @@
 #include "host_rig.h"
 #include "upstream/upstream_hosts.h"
 
-#include <unistd.h>
-
 // The set takes the list of `config`.
 static void set_configure(void)
 {

@@ -30,7 +30,6 @@ static void use_servers(unsigned count, unsigned first_timeout_ms)
 
 TEST_WITH(test_second_of_delay_costs_a_second, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(1, 400);
 	fake[0].delay_ms = 1000;
 	ask(5000);
@@ -41,7 +40,6 @@ TEST_WITH(test_second_of_delay_costs_a_second, rig_setup, rig_teardown)
 
 TEST_WITH(test_repeated_query_is_the_same, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(1, 60);
 	fake[0].mode = FAKE_SILENT;
 	ask(400);
@@ -56,7 +54,6 @@ TEST_WITH(test_repeated_query_is_the_same, rig_setup, rig_teardown)
 
 TEST_WITH(test_first_slow_second_dead, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(2, 100);
 	fake[0].delay_ms = 280; // asked at 0 and 200 ms
 	fake[1].mode = FAKE_SILENT;
@@ -72,7 +69,6 @@ TEST_WITH(test_first_slow_second_dead, rig_setup, rig_teardown)
 
 TEST_WITH(test_late_reply_after_failover_counts, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(2, 200);
 	fake[0].delay_ms = 250;
 	fake[1].mode = FAKE_SILENT;
@@ -90,7 +86,6 @@ TEST_WITH(test_late_reply_after_failover_counts, rig_setup, rig_teardown)
 
 TEST_WITH(test_failure_leaves_the_other_leg_open, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.max_sends = 2;
 	use_servers(2, 60);
 	fake[0].delay_ms = 150;
@@ -104,7 +99,6 @@ TEST_WITH(test_failure_leaves_the_other_leg_open, rig_setup, rig_teardown)
 
 TEST_WITH(test_late_failure_does_not_hurry, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(2, 150);
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[0].delay_ms = 190;
@@ -127,7 +121,6 @@ TEST_WITH(test_late_failure_does_not_hurry, rig_setup, rig_teardown)
 
 TEST_WITH(test_wrong_id_on_an_earlier_leg, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(2, 150);
 	fake[0].mode = FAKE_WRONG_ID;
 	fake[0].delay_ms = 220;
@@ -142,7 +135,6 @@ TEST_WITH(test_wrong_id_on_an_earlier_leg, rig_setup, rig_teardown)
 
 TEST_WITH(test_tcp_one_server_after_the_other, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.max_sends = 4;
 	use_servers(2, 150);
 	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
@@ -158,7 +150,6 @@ TEST_WITH(test_tcp_one_server_after_the_other, rig_setup, rig_teardown)
 
 TEST_WITH(test_legs_are_few_and_all_closed, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(4, 60);
 	for (unsigned i = 0; i < 4; i++)
 		fake[i].mode = FAKE_SILENT;
@@ -172,7 +163,6 @@ TEST_WITH(test_legs_are_few_and_all_closed, rig_setup, rig_teardown)
 
 TEST_WITH(test_leg_outlives_a_new_list, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(1, 60);
 	fake[0].delay_ms = 150;
 	ask_start(2000);
@@ -191,7 +181,6 @@ TEST_WITH(test_leg_outlives_a_new_list, rig_setup, rig_teardown)
 TEST_WITH(test_no_socket_is_a_send_error, rig_setup, rig_teardown)
 {
 	struct rlimit all, none;
-	(void)unit_state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
 	none = all;
 	none.rlim_cur = 3;
@@ -208,7 +197,6 @@ TEST_WITH(test_no_socket_is_a_send_error, rig_setup, rig_teardown)
 
 TEST_WITH(test_closed_port_is_silence, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(1, 60);
 	for (unsigned i = 0; i < RIG_SERVERS; i++)
 		fake[i].mode = FAKE_SILENT; // if one has that port
@@ -226,7 +214,6 @@ TEST_WITH(test_closed_port_is_silence, rig_setup, rig_teardown)
 // The second server of a race has its own time, whatever the host of the first one says.
 TEST_WITH(test_closed_port_in_a_race, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(3, 1000);
 	fake[0].delay_ms = 200;
 	for (unsigned i = 1; i < RIG_SERVERS; i++)
@@ -246,7 +233,6 @@ TEST_WITH(test_closed_port_in_a_race, rig_setup, rig_teardown)
 // spent sooner than by silence, and the question waits for its replies to the end.
 TEST_WITH(test_closed_port_ends_the_try, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(2, 1000);
 	for (unsigned i = 1; i < RIG_SERVERS; i++)
 		fake[i].mode = FAKE_SILENT; // if one has that port
@@ -273,7 +259,6 @@ TEST_WITH(test_closed_port_ends_the_try, rig_setup, rig_teardown)
 // until one is answered at its first sending.
 TEST_WITH(test_wait_follows_a_server_that_slows_down, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	use_servers(1, 1000);
 	for (unsigned i = 0; i < 8; i++)
 		ask(2000);
@@ -294,7 +279,6 @@ TEST(test_server_that_answers_others_is_not_down)
 	struct upstream_ask ask = {0};
 	struct upstreams *u = calloc(1, sizeof(*u));
 	struct upstream_leg leg = {.ask = &ask, .sends = 1, .last_sent_us = clock_mono_us()};
-	(void)unit_state;
 	u->backoff_s = 30;
 	upstream_server_answered(&s, 1000000, leg.last_sent_us + 1);
 	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)

@@ -11,7 +11,6 @@ TEST_WITH(test_sets_share_what_they_learn, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
-	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
 		ask(2000);
@@ -45,7 +44,6 @@ static void use_policy(enum upstream_policy policy, unsigned servers)
 
 TEST_WITH(test_policy_latency, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.first_timeout_ms = 400;
 	use_policy(UPSTREAM_LATENCY, 3);
 	fake[0].delay_ms = 40;
@@ -60,7 +58,6 @@ TEST_WITH(test_policy_latency, rig_setup, rig_teardown)
 
 TEST_WITH(test_policy_round_robin, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.server[0].weight = 3;
 	use_policy(UPSTREAM_ROUND_ROBIN, 2);
 	for (unsigned i = 0; i < 40; i++)
@@ -79,7 +76,6 @@ TEST_WITH(test_policy_least_outstanding, rig_setup, rig_teardown)
 		.question_len = 17,
 		.deadline_ms = clock_mono_ms() + 2000};
 	struct upstream_ask waiting = {0};
-	(void)unit_state;
 	fake[0].mode = FAKE_SILENT;
 	fx.config.first_timeout_ms = 1000;
 	use_policy(UPSTREAM_LEAST, 2);

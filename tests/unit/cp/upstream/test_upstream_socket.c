@@ -6,7 +6,6 @@ TEST_WITH(test_random_ports_used_again, rig_setup, rig_teardown)
 {
 	static bool seen[65536];
 	unsigned ports = 0;
-	(void)unit_state;
 	wait_for_idle(MANY);
 	uint64_t opened = now().opened, made = now().made;
 	for (unsigned i = 0; i < 600; i++)
@@ -24,7 +23,6 @@ TEST_WITH(test_random_ports_used_again, rig_setup, rig_teardown)
 
 TEST_WITH(test_unanswered_goes, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.max_sends = 1;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
@@ -55,7 +53,6 @@ TEST_WITH(test_unanswered_goes, rig_setup, rig_teardown)
 // No socket blocks the loop, and no child inherits one.
 TEST_WITH(test_flags, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	ask_start(50);
@@ -68,7 +65,6 @@ TEST_WITH(test_flags, rig_setup, rig_teardown)
 
 TEST_WITH(test_asked_twice_goes, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
 	wait_for_idle(MANY);
@@ -92,7 +88,6 @@ TEST_WITH(test_worn_out_goes, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s = NULL;
 	unsigned uses = 0;
-	(void)unit_state;
 	wait_for_idle(MANY);
 	struct upstream_leg leg = {.ask = &fx.ask};
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
@@ -142,7 +137,6 @@ TEST_WITH(test_stray_closes, rig_setup, rig_teardown)
 	struct upstream_leg leg = {.ask = &fx.ask};
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
-	(void)unit_state;
 	make_busy(0);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
@@ -171,7 +165,6 @@ TEST_WITH(test_too_old_goes, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s;
 	struct upstream_leg leg = {.ask = &fx.ask};
-	(void)unit_state;
 	make_busy(0);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	assert_in_range(s->until_ms - clock_mono_ms(), 9900, 20000);
@@ -188,7 +181,6 @@ TEST_WITH(test_new_list, rig_setup, rig_teardown)
 {
 	struct upstream_socket *s, *idle;
 	struct upstream_leg leg = {.ask = &fx.ask};
-	(void)unit_state;
 	make_busy(0);
 	make_busy(1);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, clock_mono_ms(), &s), 0);
@@ -222,7 +214,6 @@ TEST_WITH(test_descriptor_0_is_closed, rig_setup, rig_teardown)
 	struct upstream_leg leg = {.ask = &fx.ask};
 	struct upstream_sockets *p;
 	struct upstream_socket *s;
-	(void)unit_state;
 	assert_int_equal(upstream_sockets_new(&p, fx.loop, &fx.up->rng, on_nothing), 0);
 	upstream_sockets_configure(p, &peer, &len, 1);
 	upstream_sockets_uses(p, 0);

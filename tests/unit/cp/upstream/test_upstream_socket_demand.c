@@ -6,7 +6,6 @@
 
 TEST_WITH(test_opened_ahead_in_steps, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	run_for(300);
 	assert_int_equal(now().opened, 0); // nobody asks
 	make_busy(0);
@@ -62,7 +61,6 @@ TEST_WITH(test_closed_when_nobody_asks, rig_setup, rig_teardown)
 
 TEST_WITH(test_few_idle_ones_are_not_used, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	for (unsigned i = 0; i < 20; i++)
 		ask(2000);
 	assert_int_equal(now().made, 20);
@@ -77,7 +75,6 @@ TEST_WITH(test_few_idle_ones_are_not_used, rig_setup, rig_teardown)
 TEST_WITH(test_few_files_few_sockets, rig_setup, rig_teardown)
 {
 	struct rlimit all, few;
-	(void)unit_state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
 	few = all;
 	few.rlim_cur = 400;
@@ -93,7 +90,6 @@ TEST_WITH(test_few_files_few_sockets, rig_setup, rig_teardown)
 // However few queries keep a server busy, each socket is another one before it is 21 s old.
 TEST_WITH(test_all_are_drawn_anew, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
 	const uint64_t opened = now().opened;
 	for (unsigned s = 0; s < 21; s++) {

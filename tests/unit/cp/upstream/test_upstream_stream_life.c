@@ -5,8 +5,6 @@
 #include "tests/unit/unit.h"
 
 #include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 TEST_WITH(test_silence_ends_it, stream_rig_setup, stream_rig_teardown)
 {

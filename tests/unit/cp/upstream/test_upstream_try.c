@@ -11,7 +11,6 @@
 TEST_WITH(test_drained, rig_setup, rig_teardown)
 {
 	char address[32];
-	(void)unit_state;
 	snprintf(address, sizeof(address), "127.0.0.1:%u", fake[0].port);
 	assert_int_equal(upstreams_drain(fx.up, address, true), 1);
 	assert_int_equal(upstreams_drain(fx.up, "127.0.0.1", true), 0);
@@ -40,7 +39,6 @@ TEST_WITH(test_all_drained, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
-	(void)unit_state;
 	fx.config.server[0].name = (char[]){"near"};
 	upstreams_configure(fx.up, &fx.config);
 	assert_int_equal(upstreams_drain(fx.up, "near", true), 1);
@@ -58,7 +56,6 @@ TEST_WITH(test_all_drained, rig_setup, rig_teardown)
 
 TEST_WITH(test_share, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	fx.config.server[0].weight = 3;
 	fx.config.policy = UPSTREAM_ROUND_ROBIN;
 	upstreams_configure(fx.up, &fx.config);
@@ -102,7 +99,6 @@ static void name_servers(void)
 
 TEST_WITH(test_try, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	name_servers();
 	fake[1].mode = FAKE_NXDOMAIN;
 	fake[1].delay_ms = 20;
@@ -128,7 +124,6 @@ TEST_WITH(test_try, rig_setup, rig_teardown)
 
 TEST_WITH(test_try_ends_with_the_list, rig_setup, rig_teardown)
 {
-	(void)unit_state;
 	name_servers();
 	fake[0].mode = FAKE_SILENT;
 	tries = 0;

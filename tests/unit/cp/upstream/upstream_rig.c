@@ -37,9 +37,8 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 	return UPSTREAM_TAKEN;
 }
 
-static void on_ended(struct upstream_ask *a, enum upstream_end why)
+static void on_ended(struct upstream_ask *, enum upstream_end why)
 {
-	(void)a;
 	fx.ended++;
 	fx.why = why;
 	event_base_loopbreak(loop_base(fx.loop));
@@ -71,9 +70,8 @@ static void files_allow(void)
 	}
 }
 
-int rig_setup(void **state)
+int rig_setup(void **)
 {
-	(void)state;
 	files_allow();
 	memset(&fx, 0, sizeof(fx));
 	for (unsigned i = 0; i < RIG_SERVERS; i++)
@@ -90,9 +88,8 @@ int rig_setup(void **state)
 	return 0;
 }
 
-int rig_teardown(void **state)
+int rig_teardown(void **)
 {
-	(void)state;
 	upstream_ask_stop(&fx.ask);
 	upstreams_free(fx.up);
 	loop_free(fx.loop);

@@ -4,8 +4,6 @@
 #include "controlplane/validator/validator_bogus.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 enum { VIEW = 3, NOW_MS = 5000 };
 
 static struct bogus_names names;

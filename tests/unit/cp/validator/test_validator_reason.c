@@ -5,8 +5,6 @@
 #include "tests/unit/unit.h"
 #include "validator/validator_internal.h"
 
-#include <weir/dns_proto.h>
-
 TEST(test_errors)
 {
 	static const struct {

@@ -6,7 +6,6 @@
 #include "controlplane/base/loop.h"
 #include "controlplane/validator/validator_internal.h"
 #include "signed_root.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 enum { QUESTIONS = VALIDATOR_CONTEXTS + 1, VIEW = 7, PATIENCE_MS = 20000 };

@@ -7,8 +7,6 @@
 #include "tests/unit/clock_shift.h"
 #include "verbs_double.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <weir/config/managed.h>
 
 static char kids[] = "kids";

@@ -6,7 +6,6 @@
 #include "controlplane/versions/apply.h"
 #include "tests/unit/cp/http/api_rig.h"
 
-#include <stdatomic.h>
 #include <weir/config/managed.h>
 
 static struct {

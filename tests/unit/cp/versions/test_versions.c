@@ -6,7 +6,6 @@
 #include "controlplane/versions/version_diff.h"
 #include "controlplane/versions/version_mask.h"
 #include "controlplane/versions/version_store.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <limits.h>

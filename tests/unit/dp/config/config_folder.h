@@ -4,7 +4,6 @@
 // A folder with a configuration in two files, and a state directory with versions of it.
 
 #include "config_text.h"
-#include "tests/unit/folder.h"
 
 #include <limits.h>
 #include <weir/config/versions.h>

@@ -3,7 +3,6 @@
 // The files that a configuration includes.
 
 #include "config_text.h"
-#include "tests/unit/folder.h"
 
 #include <limits.h>
 #include <weir/config_tools.h>

@@ -5,8 +5,6 @@
 
 #include "config_text.h"
 
-#include <weir/dns_proto.h>
-
 enum { TEXT_MAX = 1200000 };
 
 // 2 lines; `text` begins with the third.

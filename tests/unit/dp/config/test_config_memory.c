@@ -6,8 +6,6 @@
 #include "config_text.h"
 #include "tests/unit/cp/memory/memory_fails.h"
 
-#include <sys/mman.h>
-
 #define PORTS "dataplane: {ports: [{device: net_null0, macs: ['02:00:5e:10:00:09']}], "
 
 #define INCLUDED_FD 97 // of the file that a document includes

@@ -3,7 +3,6 @@
 // Secrets of a systemd credential and of the environment.
 
 #include "config_text.h"
-#include "tests/unit/folder.h"
 
 #include <weir/config_tools.h>
 

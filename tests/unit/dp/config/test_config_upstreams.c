@@ -2,7 +2,6 @@
 // The section `upstreams`: how a server is chosen and checked.
 
 #include "config_text.h"
-#include "tests/unit/folder.h"
 
 #define BEFORE                                          \
 	"dataplane:\n  ports:\n  - device: net_null0\n" \

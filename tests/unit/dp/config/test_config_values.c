@@ -3,7 +3,6 @@
 
 #include "config_text.h"
 
-#include <weir/log.h>
 #include <weir/os/sandbox.h>
 #include <weir/shm_abi.h>
 

@@ -5,8 +5,6 @@
 
 #include <rte_log.h>
 
-#include <weir/log.h>
-
 TEST(test_noise)
 {
 	assert_true(dpdk_log_is_noise(

@@ -9,7 +9,6 @@
 
 #include <sys/eventfd.h>
 #include <weir/bell.h>
-#include <weir/log.h>
 #include <weir/shm_msg.h>
 
 enum { RING_UNITS = 64, NO_SUCH_PORT = 999 };

@@ -2,7 +2,6 @@
 
 // Claims of an interface in a folder that root and a service's user share.
 #include "dataplane/xdp/xdp_place.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <sys/wait.h>

@@ -6,10 +6,7 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
 #include "directory.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 static char dir[64], why[SHM_WHY_MAX];
 static struct shm_paths paths;

@@ -5,10 +5,7 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
 #include "directory.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <weir/log.h>
 
 enum { WORKERS = 3, POLL_MS = 10 };
 

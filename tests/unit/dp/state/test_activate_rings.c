@@ -6,11 +6,9 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
 #include "directory.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <weir/l0_writer.h>
-#include <weir/log.h>
 
 enum { WORKERS = 2, RESOLVERS = 3 };
 

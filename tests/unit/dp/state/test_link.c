@@ -7,7 +7,6 @@
 
 #include <sys/un.h>
 #include <weir/bell.h>
-#include <weir/log.h>
 
 enum { WORKERS = 3, RESOLVERS = 2, BELLS = WORKERS + RESOLVERS };
 

@@ -5,8 +5,6 @@
 #include "dataplane/state/tables.h"
 #include "tests/unit/unit.h"
 
-#include <weir/log.h>
-
 static struct directory directory;
 static struct tables_set set;
 static char why[SHM_WHY_MAX];

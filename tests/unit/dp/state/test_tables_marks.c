@@ -4,11 +4,9 @@
 
 #include "dataplane/state/tables.h"
 #include "dataplane/state/worker_rings.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <weir/l0_writer.h>
-#include <weir/log.h>
 
 enum { WORKERS = 2, GENERATION = 7 };
 

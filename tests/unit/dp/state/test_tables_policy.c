@@ -4,7 +4,6 @@
 
 #include "controlplane/policy/policy_build.h"
 #include "dataplane/state/tables.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 static char dir[64], why[SHM_WHY_MAX];

@@ -3,11 +3,9 @@
 // Worker rings and statistics as the control plane and weirctl find them.
 
 #include "dataplane/state/worker_rings.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/remapping.h"
 #include "tests/unit/unit.h"
 
-#include <weir/log.h>
 #include <weir/shm_msg.h>
 
 enum { WORKERS = 2 };

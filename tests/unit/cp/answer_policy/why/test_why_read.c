@@ -6,8 +6,6 @@
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
-#include <stdatomic.h>
-
 enum { SOURCES = 12, ROUNDS = UNIT_IS_SANITIZED ? 10 : 60, ASKED = 400 };
 
 static uint64_t state = 0x5eed;

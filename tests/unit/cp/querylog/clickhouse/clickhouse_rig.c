@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_rig.h"
 
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <malloc.h>

@@ -5,8 +5,6 @@
 #include "clickhouse_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdatomic.h>
-
 static atomic_uint statements; // at the second server
 static unsigned statement_ms;  // that each of them takes
 

@@ -5,7 +5,6 @@
 #include "clickhouse_rig.h"
 #include "tests/unit/unit.h"
 
-#include <stdatomic.h>
 #include <sys/syscall.h>
 
 enum { HANG_MS = 5000 };

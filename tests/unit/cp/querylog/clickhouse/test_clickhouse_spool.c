@@ -4,7 +4,6 @@
 
 #include "controlplane/querylog/clickhouse/clickhouse_number.h"
 #include "controlplane/querylog/clickhouse/clickhouse_spool.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <sys/resource.h>

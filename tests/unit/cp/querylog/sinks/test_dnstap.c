@@ -4,12 +4,7 @@
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <weir/dns_proto.h>
 
 static struct querylog_rig rig;
 static char path[64];

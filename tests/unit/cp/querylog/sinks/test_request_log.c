@@ -2,10 +2,7 @@
 #include "controlplane/querylog/row_text.h"
 #include "controlplane/querylog/sinks/request_log.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
-
-#include <sys/stat.h>
 
 static _Atomic int64_t now_s;
 static struct querylog_rig rig;

@@ -5,8 +5,6 @@
 #include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
-#include <weir/dns_proto.h>
-
 static struct querylog_rig rig;
 static struct top *top;
 static struct querylog_sink sink;

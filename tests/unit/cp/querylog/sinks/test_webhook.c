@@ -7,7 +7,6 @@
 #include "tests/unit/cp/upstream/fake_upstream.h"
 #include "tests/unit/unit.h"
 
-#include <netinet/in.h>
 #include <weir/log_recent.h>
 
 static struct querylog_rig rig;

@@ -5,7 +5,6 @@
 #include "controlplane/querylog/store/query_absent.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 enum { HOUR = 472222, NAMES = 3000 };

@@ -9,10 +9,8 @@
 #include "controlplane/querylog/store/query_search.h"
 #include "controlplane/querylog/store/sql.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 

@@ -7,7 +7,6 @@
 #include "controlplane/querylog/store/query_rate.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 // The tail of a name whose own dots are escaped is not its parent.

@@ -6,12 +6,8 @@
 #include "controlplane/querylog/store/query_search.h"
 #include "controlplane/querylog/store/query_store.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { RIG_HOUR = 472222 }; // 2023-11-14T22, where the rig's clock begins

@@ -4,7 +4,6 @@
 
 #include "controlplane/querylog/store/query_top.h"
 #include "query_rows.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 enum { HOUR = 472222, HOURS = 3, NAMES = 40, ROWS = 2000 };

@@ -7,7 +7,6 @@
 #include "controlplane/querylog/store/query_schema.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
-#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 enum { HOUR = 472222 };
