@@ -22,11 +22,11 @@ weirctl config apply >$tmp/apply.out 2>&1 &
 apply=$!
 check "an apply, whose health is watched for 10 s" wait_for counter status.controlplane.config_version.watch_left_s '>' 0
 ahead 10
-check "is done" wait $apply
+check "is done" taken_over wait $apply
 check "and in force" blocks ahead.test
-check "for 2 s a name is allowed" weirctl allow blocked.test --for 2s
+check "for 20 s a name is allowed" weirctl allow blocked.test --for 20s
 check "it is" eventually resolves blocked.test
-ahead 2
+ahead 20
 check "and no more" eventually blocks
 ahead 100
 check "after a long leap both processes run" fresh

@@ -28,8 +28,9 @@ done
 begun=$(date +%s)
 first=$(ask 1 serial.one.test)
 had=$(asked one) # 1, or more when the upstream was late
-stored() { redis-cli -p 6401 --scan --pattern 'weir:serial.one.test:1:1:v*' | grep -q .; }
-check "it is stored for the other box" eventually stored
+# stored COUNT NAME TYPE: so many answers are in Redis, where a box puts one behind its reply
+stored() { [ "$(redis-cli -p 6401 --scan --pattern "weir:$2:$3:1:v*" | wc -l)" -ge "$1" ]; }
+check "it is stored for the other box" eventually stored 1 serial.one.test 1
 sleep 1.1
 same "the other box gives the same answer" "$first" "$(ask 2 serial.one.test)"
 check "which has it from the upstream" test $had -ge 1
@@ -39,6 +40,7 @@ check "with the time that is left ($left s after $spent s at most)" test "$left"
 nx=$(state 2 nx.one.test) empty=$(state 1 empty.one.test) six=$(ask 1 ok.one.test AAAA)
 more=$(asked one)
 check "three other questions to one of them" test $more -ge $((had + 3))
+check "they are stored" eventually eval 'stored 1 nx.one.test 1 && stored 1 empty.one.test 1 && stored 1 ok.one.test 28'
 same "NXDOMAIN too" "NXDOMAIN NXDOMAIN" "$nx $(state 1 nx.one.test)"
 same "and an empty answer" "NOERROR NOERROR" "$empty $(state 2 empty.one.test)"
 same "another type is another question" "$six" "$(ask 2 ok.one.test AAAA)"
@@ -49,6 +51,7 @@ tac $tmp/names >$tmp/seman
 check "one box gets queries for $names names" load 1 $tmp/names -n 1 -q 20
 many=$(asked many)
 check "all were new ($many)" test $many -ge $names
+check "and are stored" eventually stored $names "n*.many.test" 1
 before=$(counter 2 l1.hits)
 check "the other for the same ones" load 2 $tmp/seman -n 1 -q 20
 same "the upstream heard of none" $many "$(asked many)"

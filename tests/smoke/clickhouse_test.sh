@@ -20,6 +20,7 @@ ch_ask ads.lab.example ok-3.late.test ok-3.late.test
 ch_ask_tcp ok-4.tcp.test
 check "two of one name" eventually ch_found 1 2 ok-3.late.test
 check "one over TCP" eventually ch_found 1 1 ok-4.tcp.test
+check "the blocked one" eventually ch_found 1 1 ads.lab.example # by a worker: behind others perhaps
 same "a blocked one, with its list" "blocked rules 1 1" "$(ch_sql 1 "SELECT DISTINCT verdict, tier, blocked, list != ''
 	FROM weir.queries WHERE qname = 'ads.lab.example'" | tr '\t' ' ')"
 same "whose client, transport, type and code are right" "198.18.0.2 tcp 1 1 0 -1" \

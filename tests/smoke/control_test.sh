@@ -71,11 +71,11 @@ check "over IPv6 with a pin" "$WEIR_BUILD/tools/ctl/weirctl" --host '[::1]:9953'
 check "by the environment" env WEIR_HOST=127.0.0.1 WEIR_TOKEN_FILE=$dir/read.token "$WEIR_BUILD/tools/ctl/weirctl" --ca $dir/ca.pem tcp
 check "another role" remote operate cache flush ok-3000.cached.test
 check "an admin" remote admin token list
-check "a stream" eval 'timeout 5 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json \
+check "a stream" eval 'timeout 60 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json \
 	events --follow >$tmp/followed & reader=$!
 	eventually grep -q process_started $tmp/followed; found=$?; kill $reader; [ $found = 0 ]'
 check "a token for a stream" eval 'token watcher --role read >$dir/watcher.token'
-timeout 20 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/watcher.token --json events --follow \
+timeout 90 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/watcher.token --json events --follow \
 	>$tmp/watched 2>&1 &
 watcher=$!
 check "it runs" eventually grep -q process_started $tmp/watched

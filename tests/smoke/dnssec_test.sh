@@ -78,6 +78,7 @@ check "from the cache" eventually logged www.nods.alpha insecure l0
 check "bogus" eventually logged www.badsig.alpha bogus none
 same "nothing else of it" "none servfail bogus" "$(weirctl --json log search --name www.badsig.alpha --limit 500 |
 	jq -r '[.rows[] | select(.qtype == "A" and .validation != "none") | "\(.tier) \(.verdict) \(.validation)"] | unique | join(",")')"
+check "another bogus one" eventually logged www.expired.alpha bogus none
 same "exported as CSV" bogus "$(weirctl log export --format csv --name www.expired.alpha | sed 's/.*,"\(.*\)"$/\1/' | sed 1d | sort -u)"
 same "expired: EDE" 7 "$(ede_of www.expired.alpha A)"
 same "not yet valid" 8 "$(ede_of www.early.alpha A)"

@@ -55,8 +55,8 @@ for version in --http2 --http1.1; do
 done
 age=$(https -D - -o /dev/null "$get" | tr -d '\r' | sed -n 's/^cache-control: max-age=//p')
 check "a cache may keep it as long as its record: $age s" test "${age:-0}" -ge 1 -a "${age:-0}" -le 3000
-check "curl finds a host by it" eval "client curl -sv --max-time 5 --cacert $tmp/cert.pem --resolve doh.test:443:$service \
-	--doh-url $url --doh-insecure --connect-timeout 1 http://$name:9/ 2>&1 | grep -q 198.18.200.1"
+check "curl finds a host by it" eval "client curl -sv --max-time 20 --cacert $tmp/cert.pem --resolve doh.test:443:$service \
+	--doh-url $url --doh-insecure --connect-timeout 20 http://$name:9/ 2>&1 | grep -q 198.18.200.1"
 
 # Discovery (RFC 9462): no records without a name; then the same ones by each transport.
 secure="+tls-ca=$tmp/cert.pem +tls-hostname=doh.test"
@@ -120,7 +120,7 @@ eventually test -s $tmp/session
 kill $session 2>/dev/null
 certified=$(tls certified)
 check "a session is resumed" kept
-check "with the certificate in it" counted certified $((certified + 1))
+check "with the certificate in it" eventually counted certified $((certified + 1))
 cp $tmp/stranger.pem $tmp/clients.pem
 others() { [ "$(shows unknown -p 8853 +tls +tls-hostname=doh.test)" = NXDOMAIN ]; }
 ahead 5

@@ -39,7 +39,7 @@ eventually test -s $tmp/session
 kill $session 2>/dev/null
 check "no ticket allows early data" eval 'openssl sess_id -in $tmp/session -noout -text | grep -q "Max Early Data: 0$"'
 check "a session is resumed" eval 'tls_client -sess_in $tmp/session | grep -q "^Reused"'
-check "and counted" at_least resumed 1
+check "and counted" eventually at_least resumed 1 # the client may end before weir has its last message
 client $python -c "
 import socket
 s = socket.create_connection(('$service', 853), 10)

@@ -49,6 +49,7 @@ def test_flush_of_a_name(lab):
 def test_flush_of_another_box(lab):
     """L0 lets it go too, and the copy in Redis is older than the flush."""
     before = lab.short(NAME)
+    wait(lambda: stored(NAME), "the answer is not in Redis")
     time.sleep(2.2)  # Redis counts the age of a copy by its own clock
     redis("PUBLISH", "weir-meta:flush", f"1 0123456789abcdef name {NAME}")
     wait(lambda: state(lab, "flush")["heard"] == 1 and state(lab, "flush")["removed_for_others"] >= 1)

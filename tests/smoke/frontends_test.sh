@@ -87,7 +87,7 @@ for i in 0 1; do
 	check "frontend $i is held still" eventually test -e $held
 	hung() { [ "$(generations frontends_hung)" = "$1" ]; }
 	check "status says that one hangs" eventually hung 1
-	check "so does the log" grep -q "frontend $i hangs" /run/weir/lab/controlplane.log
+	check "so does the log" eventually grep -q "frontend $i hangs" /run/weir/lab/controlplane.log
 	for n in $(seq 20); do # more than the control API serves at a time
 		check "status goes on: $n" weirctl status
 	done

@@ -48,6 +48,7 @@ def test_image_that_cannot_be_written(lab):
     following.rmdir()
     ahead(2)  # it tries again by itself
     becomes(0, lambda: lab.get("status")["generations"]["policy_lag_ms"])
+    wait(lab.activated)
     assert lab.get("status")["generations"]["policy_failures"] > 0
     assert row_group(lab) == "third"
 
