@@ -200,5 +200,5 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_floods), cmocka_unit_test(test_answers)};
-	return cmocka_run_group_tests(tests, harness_start, harness_stop);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,12 @@ static struct rte_ring *make_ring(const char *name)
 	return r;
 }
 
-int harness_start(void **)
+static void stop(void)
+{
+	rte_eal_cleanup();
+}
+
+void harness_start(void)
 {
 	cpu_set_t set;
 	char lcore[16];
@@ -56,6 +61,7 @@ int harness_start(void **)
 	for (int i = 0; i < 10; i++)
 		argv[i] = arg[i];
 	assert_true(rte_eal_init(10, argv) >= 0);
+	assert_int_equal(atexit(stop), 0);
 	wires.pool =
 		rte_pktmbuf_pool_create("worker", POOL_SIZE, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	assert_non_null(wires.pool);
@@ -65,12 +71,6 @@ int harness_start(void **)
 	wires.kernel_out = make_ring("kernel_out");
 	wires.client_id = make_port("client", wires.client_in, wires.client_out);
 	wires.kernel_id = make_port("kernel", wires.kernel_in, wires.kernel_out);
-	return 0;
-}
-
-int harness_stop(void **)
-{
-	return rte_eal_cleanup();
 }
 
 static void *zeroed(size_t size)
@@ -158,6 +158,8 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 struct harness *harness_begin(const struct harness_options *o)
 {
 	static const struct harness_options plain;
+	if (!wires.pool)
+		harness_start();
 	if (!o)
 		o = &plain;
 	struct harness *h = zeroed(sizeof(*h));

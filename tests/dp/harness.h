@@ -5,9 +5,9 @@
 // product, net_ring ports for clients and kernel, L0 and rule tables made by their real writers in
 // ordinary memory, real worker rings with the test as the control plane.
 //
-// One EAL per process (harness_start), one struct harness per test (harness_begin and harness_end,
-// which also checks the laws that hold for every test: as many verdicts as frames, every packet
-// buffer back in its pool). Failures fail the running cmocka test.
+// One EAL per process, from the first harness_begin on; one struct harness per test (PACKET_TEST).
+// harness_end also checks the laws that hold for every test: as many verdicts as frames, every
+// packet buffer back in its pool. Failures fail the running cmocka test.
 
 #include "dataplane/stage/batch.h"
 #include "dataplane/stage/stages.h"
@@ -57,13 +57,22 @@ struct harness {
 	uint64_t start_ms;
 };
 
-typedef void harness_test(void **);
-// EAL, for a TEST_GROUP.
-int harness_start(void **state);
-int harness_stop(void **state);
-
+void harness_start(void); // EAL, until the process ends
 struct harness *harness_begin(const struct harness_options *o);
 void harness_end(struct harness *h);
+
+// A TEST with `h`, a harness of its own: one without options, or the one that the second argument
+// begins.
+#define PACKET_TEST_OF(fn, ...)                  \
+	static void fn##_on(struct harness *h);  \
+	TEST(fn)                                 \
+	{                                        \
+		struct harness *h = __VA_ARGS__; \
+		fn##_on(h);                      \
+		harness_end(h);                  \
+	}                                        \
+	static void fn##_on(struct harness *h)
+#define PACKET_TEST(fn) PACKET_TEST_OF(fn, harness_begin(NULL))
 
 // Frames. `take` gives the next frame's length, 0 without a frame; one for a client is checked by
 // the oracles of tests/fuzz, which abort.

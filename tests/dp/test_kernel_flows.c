@@ -182,10 +182,9 @@ static struct worker second_worker(const struct harness *h, struct stats_worker 
 
 // What one worker's queue of the kernel's port sent, and the segments of which come to another's:
 // they are a connection's to both, whichever of them has strangers over their rate.
-TEST(test_workers)
+PACKET_TEST_OF(test_workers, harness_begin(&(struct harness_options){.has_exception = true}))
 {
 	enum { HUNDREDS = 1, STRANGERS = 200, SEGMENTS = WORKER_BATCH };
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	h->tables.config.kernel_hundreds = HUNDREDS;
 	static struct stats_worker stats;
 	static struct worker other;
@@ -212,7 +211,4 @@ TEST(test_workers)
 	assert_int_equal(other.kernel_flows.taken, 0);
 	while (harness_take_kernel(h, f))
 		continue;
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -48,12 +48,11 @@ static struct wire_query from(const char *address)
 		.name = "a.example", .src = address, .version = strchr(address, ':') ? 6 : 4};
 }
 
-TEST(test_denied_gets_nothing)
+PACKET_TEST(test_denied_gets_nothing)
 {
 	static const char *const denied[] = {
 		"198.18.0.66", "198.19.0.1", "10.0.0.1", "fd54::1", "2001:db8::1"};
 	static const char *const allowed[] = {"198.18.0.65", "198.18.255.255", "fd53::1"};
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_access(h, lists(&l, false, 0));
@@ -66,13 +65,11 @@ TEST(test_denied_gets_nothing)
 		struct wire_reply r;
 		harness_ask(h, &q, VERDICT_hit, &r);
 	}
-	harness_end(h);
 }
 
 // Only to a query: no other packet from there gets a reply.
-TEST(test_denied_is_told)
+PACKET_TEST(test_denied_is_told)
 {
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	struct wire_query q = from("198.18.0.66");
 	struct wire_reply r;
@@ -85,13 +82,11 @@ TEST(test_denied_is_told)
 	assert_int_equal(r.ede, DNS_EDE_PROHIBITED);
 	q.flags = 0x8000; // QR
 	harness_ask_dropped(h, &q, VERDICT_drop_denied);
-	harness_end(h);
 }
 
 // As after a start whose policy image is not usable: the cache holds what others were let ask.
-TEST(test_closed_without_policy)
+PACKET_TEST(test_closed_without_policy)
 {
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	struct wire_query q = from("198.18.0.65");
 	struct wire_reply r;
@@ -107,14 +102,12 @@ TEST(test_closed_without_policy)
 	q.flags = 0;
 	harness_access(h, lists(&l, false, 0));
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // Without known limits few clients get a reply in all: forged queries make no reflector of it.
-TEST(test_closed_tells_few)
+PACKET_TEST(test_closed_tells_few)
 {
 	enum { ASKED = 2000 };
-	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
 	const struct wire_query q = from("198.18.0.65");
 	const size_t len = wire_make(&q, frame);
@@ -128,7 +121,6 @@ TEST(test_closed_tells_few)
 		       failed = harness_verdict(h, VERDICT_servfail_no_policy);
 	assert_true(failed >= CLOSED_BURST && failed <= CLOSED_BURST + passed_ms);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_limited), ASKED - failed);
-	harness_end(h);
 }
 
 static unsigned ask(struct harness *h, const char *address, unsigned count)
@@ -145,9 +137,8 @@ static unsigned ask(struct harness *h, const char *address, unsigned count)
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
 }
 
-TEST(test_rate_of_address_and_network)
+PACKET_TEST(test_rate_of_address_and_network)
 {
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_access(h, lists(&l, false, 0));
@@ -169,7 +160,6 @@ TEST(test_rate_of_address_and_network)
 	harness_limits_look(h, 1500);
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE / 2);
 	assert_int_equal(ask(h, "198.18.3.1", 100), RATE / 2);
-	harness_end(h);
 }
 
 // Whole batches of everyone: who runs out within one is turned away from there on, the others are
@@ -244,9 +234,8 @@ TEST(test_limits_within_a_batch)
 }
 
 // A client over its rate is answered once there are no limits.
-TEST(test_limits_end)
+PACKET_TEST(test_limits_end)
 {
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_access(h, lists(&l, false, 0));
@@ -256,14 +245,12 @@ TEST(test_limits_end)
 	assert_int_equal(ask(h, "198.18.2.2", 1), 1);
 	h->tables.has_access = false;
 	assert_int_equal(ask(h, "198.18.2.1", 100), 100);
-	harness_end(h);
 }
 
 // Without a rate no client is limited, except for denied clients.
-TEST(test_no_rate)
+PACKET_TEST(test_no_rate)
 {
 	enum { EACH = 8 };
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	(void)lists(&l, false, 0);
@@ -281,14 +268,12 @@ TEST(test_no_rate)
 	}
 	assert_int_equal(harness_verdict(h, VERDICT_hit), 10 * EACH * 3 / 4);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_denied), 10 * EACH / 4);
-	harness_end(h);
 }
 
 // Who gets long replies gets fewer, by hits as by answers that come later; others as before.
-TEST(test_reply_octets)
+PACKET_TEST(test_reply_octets)
 {
 	enum { REPLY_BYTES = 100, COSTS = 4 }; // a reply of 12 + 15 + 20 * 16 bytes
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 20});
 	lists(&l, false, 0);
@@ -302,7 +287,6 @@ TEST(test_reply_octets)
 	// A short one costs one query, as it did.
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	assert_int_equal(ask(h, "198.18.2.2", 100), RATE * BURST_S);
-	harness_end(h);
 }
 
 // A long answer to a miss of this client, from the control plane.
@@ -328,11 +312,10 @@ static void answer_late(struct harness *h, const char *client)
 	harness_drain(h);
 }
 
-TEST(test_late_answers_are_charged)
+PACKET_TEST(test_late_answers_are_charged)
 {
 	enum { REPLY_BYTES = 100, MORE = 3 }; // that 400 bytes cost beside the query itself
 	static const char *const limited[] = {"198.18.2.1", "fd53:0:0:201::1"};
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	h->any_replies = true; // these are only long
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
@@ -352,12 +335,10 @@ TEST(test_late_answers_are_charged)
 	harness_limits_look(h, 2000);
 	answer_late(h, "198.18.3.1");
 	assert_int_equal(ask(h, "198.18.3.1", 100), RATE * BURST_S - 1);
-	harness_end(h);
 }
 
-TEST(test_slip)
+PACKET_TEST(test_slip)
 {
-	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	struct wire_query q = from("198.18.2.1");
 	struct wire_reply r;
@@ -372,14 +353,12 @@ TEST(test_slip)
 	assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
 	assert_int_equal(r.count, 0);
 	harness_ask_dropped(h, &q, VERDICT_drop_limited);
-	harness_end(h);
 }
 
 // Nothing that answers whatever it gets is answered.
-TEST(test_source_ports)
+PACKET_TEST(test_source_ports)
 {
 	static const uint16_t refused[] = {7, 13, 17, 19, 53}, taken[] = {1, 22, 52, 54, 65535};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = from("198.18.2.1");
 	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
@@ -391,7 +370,6 @@ TEST(test_source_ports)
 		q.src_port = taken[i];
 		harness_ask(h, &q, VERDICT_hit, &r);
 	}
-	harness_end(h);
 }
 
 // All hosts of a service network, whatever its size; RFC 3021 has no broadcast for two.
@@ -422,5 +400,3 @@ TEST(test_broadcast_sources)
 		harness_end(h);
 	}
 }
-
-TEST_GROUP(harness_start, harness_stop)

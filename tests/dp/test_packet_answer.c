@@ -33,9 +33,8 @@ static size_t make_answer(
 	return n;
 }
 
-TEST(test_frames)
+PACKET_TEST(test_frames)
 {
-	struct harness *h = harness_begin(NULL);
 	for (unsigned i = 0; i < 16; i++) {
 		struct wire_query q = {.name = i & 4 ? "Cold.example" : "Cold2.example",
 			.version = i & 1 ? 6 : 4,
@@ -61,7 +60,6 @@ TEST(test_frames)
 	assert_int_equal(harness_counter(h, COUNTER_answers_blocked), 3);
 	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 16);
 	assert_int_equal(stage_answer(&h->w), 0);
-	harness_end(h);
 }
 
 static void refused(struct harness *h, const struct msg_answer *head, const uint8_t *dns,
@@ -74,9 +72,8 @@ static void refused(struct harness *h, const struct msg_answer *head, const uint
 	assert_int_equal(harness_waiting(h), 0);
 }
 
-TEST(test_foreign)
+PACKET_TEST(test_foreign)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer good, a;
 	uint8_t dns[WIRE_MAX];
@@ -88,13 +85,11 @@ TEST(test_foreign)
 	a.path.worker = 2;
 	refused(h, &a, dns, len, COUNTER_answer_foreign);
 	assert_int_equal(harness_counter(h, COUNTER_answer_bad), 0);
-	harness_end(h);
 }
 
 // One field wrong at a time.
-TEST(test_bad_fields)
+PACKET_TEST(test_bad_fields)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer good, a[16];
 	uint8_t dns[WIRE_MAX], query[WIRE_MAX], frame[WIRE_MAX];
@@ -147,14 +142,12 @@ TEST(test_bad_fields)
 	assert_int_equal(stage_answer(&h->w), 1);
 	struct wire_reply r;
 	wire_check_answers(frame, harness_take(h, frame), &q, &r);
-	harness_end(h);
 }
 
 // Longer than a frame on its port can be: the question with TC. A message that has none is dropped
 // and counted, no buffer lost.
-TEST(test_large)
+PACKET_TEST(test_large)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cOLd.example"};
 	struct msg_answer head;
 	struct wire_reply r;
@@ -179,13 +172,11 @@ TEST(test_large)
 	h->w.port[0].dns_most = MSG_DNS_MAX;
 	head.dns_len = MSG_DNS_MAX;
 	refused(h, &head, dns, MSG_DNS_MAX, COUNTER_answer_large);
-	harness_end(h);
 }
 
 // No buffer left: counted, and the ring moves on.
-TEST(test_no_buffer)
+PACKET_TEST(test_no_buffer)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer head;
 	uint8_t dns[WIRE_MAX], frame[WIRE_MAX];
@@ -199,13 +190,11 @@ TEST(test_no_buffer)
 	harness_answer(h, &head, dns, (uint32_t)len);
 	assert_int_equal(stage_answer(&h->w), 1);
 	assert_int_not_equal(harness_take(h, frame), 0);
-	harness_end(h);
 }
 
 // Nonsense in either ring's indices or headers is counted, wherever it is met.
-TEST(test_anomalies)
+PACKET_TEST(test_anomalies)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct wire_reply r;
 	h->cp.miss_head.units = 12345; // beyond what was produced: full
@@ -225,13 +214,11 @@ TEST(test_anomalies)
 	ring_publish(&h->answer);
 	(void)stage_answer(&h->w);
 	assert_int_equal(harness_counter(h, COUNTER_ring_anomaly), misses + 1);
-	harness_end(h);
 }
 
 // A bounded number per turn.
-TEST(test_bound)
+PACKET_TEST(test_bound)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer head;
 	uint8_t dns[WIRE_MAX];
@@ -244,13 +231,11 @@ TEST(test_bound)
 	assert_int_equal(stage_answer(&h->w), 0);
 	assert_int_equal(ring_producer_used(&h->answer), 0);
 	harness_drain(h);
-	harness_end(h);
 }
 
 // Fewer, while they take long.
-TEST(test_pace)
+PACKET_TEST(test_pace)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer head;
 	uint8_t dns[WIRE_MAX];
@@ -266,13 +251,11 @@ TEST(test_pace)
 	assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
 	assert_int_equal(stage_answer(&h->w), 0);
 	harness_drain(h);
-	harness_end(h);
 }
 
 // But not of a ring that is over half full.
-TEST(test_pace_of_a_full_ring)
+PACKET_TEST(test_pace_of_a_full_ring)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer head;
 	uint8_t dns[WIRE_MAX];
@@ -288,13 +271,11 @@ TEST(test_pace_of_a_full_ring)
 	}
 	assert_int_equal(stage_answer(&h->w), ANSWERS_LEAST);
 	harness_drain(h);
-	harness_end(h);
 }
 
 // As many ports as a worker may have: worker 0 has the rest queues of all behind them.
-TEST(test_every_port)
+PACKET_TEST(test_every_port)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cold.example"};
 	struct msg_answer head;
 	uint8_t dns[WIRE_MAX], frame[WIRE_MAX];
@@ -314,7 +295,4 @@ TEST(test_every_port)
 	}
 	head.path.port = WORKER_PORTS_MAX;
 	refused(h, &head, dns, len, COUNTER_answer_bad);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

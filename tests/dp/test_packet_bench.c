@@ -39,9 +39,8 @@ static void check_swapped(const uint8_t *q, const uint8_t *r, size_t len, int ve
 	assert_memory_equal(r + udp + 4, q + udp + 4, len - udp - 4);
 }
 
-TEST(test_reflect)
+PACKET_TEST_OF(test_reflect, harness_begin(&(struct harness_options){0}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){0});
 	struct bench b;
 	uint8_t query[WIRE_MAX], reply[WIRE_MAX];
 	begin(h, &b, BENCH_REFLECT);
@@ -63,12 +62,10 @@ TEST(test_reflect)
 	turn(h, &b, &asked, query, reply);
 	assert_int_equal(harness_verdict(h, VERDICT_reflected), 3);
 	free(b.slice);
-	harness_end(h);
 }
 
-TEST(test_alternate)
+PACKET_TEST_OF(test_alternate, harness_begin(&(struct harness_options){0}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){0});
 	struct bench b;
 	uint8_t query[WIRE_MAX], reply[WIRE_MAX];
 	begin(h, &b, BENCH_ALTERNATE);
@@ -86,12 +83,10 @@ TEST(test_alternate)
 		assert_int_equal(b.cycles.frames, 0);
 	}
 	free(b.slice);
-	harness_end(h);
 }
 
-TEST(test_interrupted_turns_do_not_count)
+PACKET_TEST_OF(test_interrupted_turns_do_not_count, harness_begin(&(struct harness_options){0}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){0});
 	struct bench b;
 	uint8_t query[WIRE_MAX], reply[WIRE_MAX];
 	begin(h, &b, BENCH_ALTERNATE);
@@ -101,7 +96,4 @@ TEST(test_interrupted_turns_do_not_count)
 	assert_int_equal(b.cycles.frames, 0);
 	assert_int_equal(b.cycles.busy, 0);
 	free(b.slice);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -4,9 +4,8 @@
 
 static const char *const listed[] = {"ads.example", "x.tracker.example"};
 
-TEST(test_names)
+PACKET_TEST(test_names)
 {
-	struct harness *h = harness_begin(NULL);
 	static const char *const blocked[] = {"ads.example", "ADS.Example", "a.ads.example",
 		"b.a.ads.example", "x.tracker.example"};
 	static const char *const free_names[] = {"example", "tracker.example", "badads.example",
@@ -23,12 +22,10 @@ TEST(test_names)
 	}
 	struct wire_query root = {.name = ""};
 	harness_ask_dropped(h, &root, VERDICT_miss);
-	harness_end(h);
 }
 
-TEST(test_nxdomain)
+PACKET_TEST(test_nxdomain)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "ads.example", .edns = true, .has_vlan = true};
 	struct wire_reply r;
 	harness_block(h, listed, 2);
@@ -39,12 +36,10 @@ TEST(test_nxdomain)
 	assert_int_equal(r.record[0].section, 1);
 	assert_int_equal(r.record[0].type, 6);
 	assert_int_equal(r.record[0].ttl_s, 60);
-	harness_end(h);
 }
 
-TEST(test_null)
+PACKET_TEST(test_null)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query a = {.name = "ads.example"};
 	struct wire_query aaaa = {.name = "Aads.ads.example", .qtype = 28, .version = 6};
 	struct wire_query txt = {.name = "ads.example", .qtype = 16};
@@ -65,7 +60,6 @@ TEST(test_null)
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.record[0].section, 1);
-	harness_end(h);
 }
 
 // Where something is behind the question, the sum of that is not the reply's; harness_ask checks
@@ -111,9 +105,8 @@ TEST(test_beside_more)
 }
 
 // Blocking comes before the cache, and can be paused.
-TEST(test_before_cache)
+PACKET_TEST(test_before_cache)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example"};
 	struct wire_reply r;
@@ -128,13 +121,11 @@ TEST(test_before_cache)
 	h->tables.config.group_lists[0] = 7;
 	h->w.control_alive = 0; // needs nobody
 	harness_ask(h, &q, VERDICT_blocked, &r);
-	harness_end(h);
 }
 
 // As a data plane is that starts with a damaged image.
-TEST(test_without_rules)
+PACKET_TEST(test_without_rules)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example", .edns = true};
 	struct wire_query unknown = {.name = "unknown.example"};
@@ -157,14 +148,12 @@ TEST(test_without_rules)
 	harness_block(h, listed, 2);
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	harness_ask_dropped(h, &unknown, VERDICT_miss);
-	harness_end(h);
 }
 
 // The image turns to zeros while a worker uses it, as shm_lost.c makes it: no query that reads the
 // zeros is answered as if no list held its name.
-TEST(test_lost_rules)
+PACKET_TEST(test_lost_rules)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example", .edns = true};
 	struct wire_query unknown = {.name = "unknown.example"};
@@ -188,13 +177,11 @@ TEST(test_lost_rules)
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
 	harness_block(h, listed, 2);
 	harness_ask(h, &q, VERDICT_blocked, &r);
-	harness_end(h);
 }
 
 // A pause ends by the clock, with nobody's help.
-TEST(test_pause)
+PACKET_TEST(test_pause)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example"};
 	struct wire_reply r;
@@ -210,11 +197,10 @@ TEST(test_pause)
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	h->tables.config.pause_until_ms = UINT64_MAX;
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // Each group's clients get their group's reply.
-TEST(test_reply_of_group)
+PACKET_TEST(test_reply_of_group)
 {
 	static const char *const prefixes[] = {"198.18.1.0/24", "198.18.2.0/24 fd53:2::/64"};
 	static const uint8_t v4[] = {198, 18, 0, 80};
@@ -227,7 +213,6 @@ TEST(test_reply_of_group)
 				.has = DNS_BLOCK_HAS_V4,
 				.v4 = {198, 18, 0, 80}}},
 	};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "ads.example"};
 	struct wire_reply r;
 	harness_block(h, listed, 2);
@@ -249,13 +234,11 @@ TEST(test_reply_of_group)
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.record[0].type, 6);
-	harness_end(h);
 }
 
 // Mixed batches: order kept among what goes on, each packet its own answer.
-TEST(test_mixed_batch)
+PACKET_TEST(test_mixed_batch)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "warm.example", .count = 1};
 	static const char *const name[] = {"ads.example", "warm.example", "cold.example"};
 	uint8_t frame[WIRE_MAX];
@@ -276,7 +259,4 @@ TEST(test_mixed_batch)
 			wire_check_answers(frame, harness_take(h, frame), &q, &r);
 			assert_int_equal(r.rcode, kind == 0 ? 3 : 0);
 		}
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -57,9 +57,8 @@ static const uint8_t *ask(struct harness *h, const char *name, const uint8_t *co
 	return out + got - DNS_COOKIE_LEN;
 }
 
-TEST(test_comes_back)
+PACKET_TEST_OF(test_comes_back, begin())
 {
-	struct harness *h = begin();
 	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN];
 	struct wire_reply r;
 	cookie_make(h, good);
@@ -76,12 +75,10 @@ TEST(test_comes_back)
 	assert_int_equal(harness_counter(h, COUNTER_cookies_alone), 1);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_bad), 1);
-	harness_end(h);
 }
 
-TEST(test_without_question)
+PACKET_TEST_OF(test_without_question, begin())
 {
-	struct harness *h = begin();
 	uint8_t good[DNS_COOKIE_LEN];
 	struct wire_reply r;
 	cookie_make(h, good);
@@ -97,13 +94,11 @@ TEST(test_without_question)
 	(void)ask(h, "a.example", good, 9, VERDICT_hit, &r);
 	h->tables.config.cookies.is_on = 1;
 	(void)ask(h, "a.example", good, 9, VERDICT_formerr, &r);
-	harness_end(h);
 }
 
 // Behind the question, and has_opt says so.
-TEST(test_miss)
+PACKET_TEST_OF(test_miss, begin())
 {
-	struct harness *h = begin();
 	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX], question[300];
 	struct msg_miss m;
 	cookie_make(h, good);
@@ -112,7 +107,6 @@ TEST(test_miss)
 	assert_int_not_equal(harness_miss(h, &m, question), 0);
 	assert_int_equal(m.has_opt, DNS_OPT_PLAIN | DNS_OPT_COOKIE);
 	assert_memory_equal(question + m.question_len, good, sizeof(good));
-	harness_end(h);
 }
 
 // Any options behind the head of `q`'s plain OPT.
@@ -134,11 +128,10 @@ static size_t frame_with(
 
 // A whole cookie alone is read in line. Where cookies are off it is as if there were none; where
 // the question goes to the general parser after all, it counts once.
-TEST(test_whole_alone)
+PACKET_TEST_OF(test_whole_alone, begin())
 {
 	static const struct wire_query plain = {.name = "a.example", .edns = true},
 				       chaos = {.name = "a.example", .edns = true, .qclass = 3};
-	struct harness *h = begin();
 	uint8_t option[4 + DNS_COOKIE_LEN] = {0, 10, 0, 24}, frame[WIRE_MAX];
 	struct wire_reply r, without;
 	cookie_make(h, option + 4);
@@ -153,16 +146,14 @@ TEST(test_whole_alone)
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.dns_len, without.dns_len);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
-	harness_end(h);
 }
 
 // Of texts with an odd and an even number of bytes, alone, and between a cookie and an error.
-TEST(test_nsid)
+PACKET_TEST_OF(test_nsid, begin())
 {
 	static const uint8_t asks[] = {0, 3, 0, 0},
 			     asks_twice[] = {0, 3, 0, 2, 'x', 'y', 0, 3, 0, 0};
 	static const char *const texts[] = {"box", "box1"}, *const listed[] = {"ads.example"};
-	struct harness *h = begin();
 	uint8_t frame[WIRE_MAX], out[WIRE_MAX];
 	struct wire_reply r;
 	size_t got;
@@ -202,7 +193,6 @@ TEST(test_nsid)
 		assert_true(r.has_opt);
 		assert_memory_equal(out + got - 2, "\0", 2);
 	}
-	harness_end(h);
 }
 
 // One batch of 30 clients over both IP versions, of which some have no cookie, a wrong one, one for
@@ -259,9 +249,8 @@ static void mixed_check(struct harness *h, unsigned i, const uint8_t cookie[DNS_
 	assert_int_equal(memcmp(back, cookie, DNS_COOKIE_LEN) == 0, kind == MIXED_GOOD);
 }
 
-TEST(test_mixed_batch)
+PACKET_TEST_OF(test_mixed_batch, begin())
 {
-	struct harness *h = begin();
 	uint8_t cookie[BATCH][DNS_COOKIE_LEN], frame[WIRE_MAX];
 	for (unsigned i = 0; i < BATCH; i++)
 		harness_inject(h, frame, mixed_make(h, i, cookie[i], frame));
@@ -271,7 +260,6 @@ TEST(test_mixed_batch)
 		mixed_check(h, i, cookie[i]);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 2 * BATCH / KINDS);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_bad), 2 * BATCH / KINDS);
-	harness_end(h);
 }
 
 static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, unsigned count)
@@ -287,9 +275,8 @@ static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, u
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
 }
 
-TEST(test_over_limit)
+PACKET_TEST_OF(test_over_limit, begin())
 {
-	struct harness *h = begin();
 	struct ip_address allow;
 	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN];
 	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
@@ -310,7 +297,6 @@ TEST(test_over_limit)
 	assert_int_equal(harness_verdict(h, VERDICT_badcookie), 10);
 	assert_int_equal(harness_verdict(h, VERDICT_slip_limited), 40);
 	assert_int_equal(passed(h, good, 24, 10), 10);
-	harness_end(h);
 }
 
 enum { NETWORK_RATE = 50, BYTES = 100, COSTS = 4 }; // a reply of 20 records costs 4 queries
@@ -399,5 +385,3 @@ TEST(test_proven_client_pays_late)
 	assert_int_equal(neighbour_passed(h, 100), RATE * BURST_S);
 	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

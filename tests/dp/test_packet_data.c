@@ -24,7 +24,7 @@ static struct harness *begin(void)
 	return h;
 }
 
-TEST(test_size)
+PACKET_TEST_OF(test_size, begin())
 {
 	static const struct {
 		bool edns;
@@ -32,7 +32,6 @@ TEST(test_size)
 		bool whole;
 	} clients[] = {{false, 0, false}, {true, 512, false}, {true, 700, false},
 		{true, 1232, true}, {true, 4096, true}};
-	struct harness *h = begin();
 	for (unsigned i = 0; i < ARRAY_LEN(clients); i++) {
 		struct wire_query q = {.name = "large.example",
 			.qtype = TXT,
@@ -49,12 +48,10 @@ TEST(test_size)
 			assert_memory_equal(r.record[0].rdata, large, sizeof(large));
 	}
 	assert_int_equal(harness_counter(h, COUNTER_reply_truncated), 3);
-	harness_end(h);
 }
 
-TEST(test_types)
+PACKET_TEST_OF(test_types, begin())
 {
-	struct harness *h = begin();
 	struct wire_query q = {.name = "Host.example", .edns = true, .dnssec_ok = true};
 	struct wire_reply r;
 	harness_ask(h, &q, VERDICT_local, &r);
@@ -83,12 +80,10 @@ TEST(test_types)
 		assert_int_equal(r.record[0].type, CNAME);
 		assert_memory_equal(r.record[0].rdata, "\4host\7example\0", 14);
 	}
-	harness_end(h);
 }
 
-TEST(test_ttl_cap)
+PACKET_TEST_OF(test_ttl_cap, begin())
 {
-	struct harness *h = begin();
 	struct wire_query q = {.name = "rpz.example"};
 	struct wire_reply r;
 	static const uint32_t caps[] = {0, 30, 77, 300};
@@ -97,15 +92,13 @@ TEST(test_ttl_cap)
 		harness_ask(h, &q, VERDICT_blocked, &r);
 		assert_int_equal(r.record[0].ttl_s, caps[i] == 30 ? 30 : 77);
 	}
-	harness_end(h);
 }
 
 // The packet behind an allowed one, in the same place a turn later and in the next of one batch.
-TEST(test_allowed_is_for_one)
+PACKET_TEST_OF(test_allowed_is_for_one, begin())
 {
 	static const struct rule_set cloaked = {{1 << 7}};
 	static const char *const names[] = {"www.good.example", "cloak.example"};
-	struct harness *h = begin();
 	struct wire_reply r;
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
 		harness_put(h,
@@ -123,7 +116,4 @@ TEST(test_allowed_is_for_one)
 	assert_int_equal(harness_verdict(h, VERDICT_hit), 2 + WORKER_BATCH / 2);
 	assert_int_equal(harness_verdict(h, VERDICT_blocked_answer), 2 + WORKER_BATCH / 2);
 	harness_drain(h);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

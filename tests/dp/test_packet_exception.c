@@ -145,9 +145,8 @@ TEST(test_classes)
 
 // While SYNs come without end we can be found, connections that are there go on, and hits are
 // answered, in the same burst.
-TEST(test_syn_flood)
+PACKET_TEST_OF(test_syn_flood, begin(1))
 {
-	struct harness *h = begin(1);
 	const struct harness_record record = {.name = "warm.example"};
 	const struct wire_query q = {.name = "warm.example"};
 	uint8_t syn[WIRE_MAX], f[WIRE_MAX];
@@ -173,7 +172,6 @@ TEST(test_syn_flood)
 	harness_turns(h);
 	while (harness_take_kernel(h, f))
 		continue;
-	harness_end(h);
 }
 
 // All of them in, while none goes on; how many found no place.
@@ -188,9 +186,8 @@ static unsigned fill(struct harness *h, const uint8_t *frame, size_t len, unsign
 }
 
 // It comes back by time alone.
-TEST(test_again)
+PACKET_TEST_OF(test_again, begin(1))
 {
-	struct harness *h = begin(1);
 	uint8_t f[WIRE_MAX];
 	size_t len = make_tcp(f, 4, SYN);
 	while (passes(h, f, len))
@@ -198,13 +195,11 @@ TEST(test_again)
 	while (!passes(h, f, len)) // 40 ms a frame
 		continue;
 	assert_true(harness_verdict(h, VERDICT_to_kernel) > WORKER_BATCH);
-	harness_end(h);
 }
 
 // A change of the setting holds at once, and 0 is no limit.
-TEST(test_live)
+PACKET_TEST_OF(test_live, begin(1))
 {
-	struct harness *h = begin(1);
 	uint8_t f[WIRE_MAX];
 	size_t len = make(f, 4, 17, 4242);
 	assert_true(flood(h, f, len, 200) < 200);
@@ -213,7 +208,6 @@ TEST(test_live)
 	h->tables.config.kernel_hundreds = 400; // 1,000 a second, 250 at once
 	assert_true(flood(h, f, len, 2000) >= 250);
 	assert_int_equal(h->w.exception.rate, 40000);
-	harness_end(h);
 }
 
 static unsigned takes(struct exception *p, enum exception_class c, uint64_t now)
@@ -254,9 +248,8 @@ TEST(test_bucket)
 
 // A burst for the kernel with a hit in it: the answer is out before any of the others, which follow
 // in their order: one while clients wait too, or as many as there is time for.
-TEST(test_turns)
+PACKET_TEST_OF(test_turns, begin(0))
 {
-	struct harness *h = begin(0);
 	const struct harness_record record = {.name = "warm.example"};
 	const struct wire_query q = {.name = "warm.example"};
 	uint8_t f[WIRE_MAX], got[WIRE_MAX];
@@ -282,14 +275,12 @@ TEST(test_turns)
 	}
 	assert_int_equal(harness_counter(h, COUNTER_kernel_tx), FRAMES);
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), FRAMES);
-	harness_end(h);
 }
 
 // A turn's frames have a bound, however much time there is.
-TEST(test_turn_is_bounded)
+PACKET_TEST_OF(test_turn_is_bounded, begin(0))
 {
 	enum { FRAMES = 3 * EXCEPTION_PER_TURN + 1 };
-	struct harness *h = begin(0);
 	uint8_t f[WIRE_MAX];
 	assert_int_equal(fill(h, f, make(f, 4, 17, 4242), FRAMES), 0);
 	h->w.slow_cycles = rte_get_tsc_hz() * 3600;
@@ -300,7 +291,6 @@ TEST(test_turn_is_bounded)
 	assert_int_equal(stage_kernel(&h->w, false), 0);
 	while (harness_take_kernel(h, f))
 		continue;
-	harness_end(h);
 }
 
 // A look at the kernel's frames that brings none is the last one for a while; a look that brings
@@ -330,10 +320,9 @@ TEST(test_looks)
 }
 
 // A worker that has to stop first passes on all waiting frames, in order.
-TEST(test_stop)
+PACKET_TEST_OF(test_stop, begin(0))
 {
 	enum { FRAMES = EXCEPTION_WAITING - EXCEPTION_FOR_FLOWS };
-	struct harness *h = begin(0);
 	uint8_t f[WIRE_MAX], got[WIRE_MAX];
 	for (unsigned i = 0; i < FRAMES; i++)
 		assert_int_equal(fill(h, f, make(f, 4, 17, (uint16_t)(1000 + i)), 1), 0);
@@ -347,13 +336,11 @@ TEST(test_stop)
 		assert_memory_equal(got, f, len);
 	}
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), FRAMES);
-	harness_end(h);
 }
 
 // Conversations have places that strangers have not, and what we are found by has the last ones.
-TEST(test_full)
+PACKET_TEST_OF(test_full, begin(0))
 {
-	struct harness *h = begin(0);
 	uint8_t f[WIRE_MAX];
 	enum { MORE = 2 * WORKER_BATCH };
 	size_t len = make(f, 4, 17, 4242);
@@ -371,7 +358,4 @@ TEST(test_full)
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), EXCEPTION_WAITING);
 	while (harness_take_kernel(h, f))
 		continue;
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -143,10 +143,9 @@ static void pour(struct harness *h)
 	harness_turns(h);
 }
 
-TEST(test_nothing_but_counters_moves)
+PACKET_TEST(test_nothing_but_counters_moves)
 {
 	uint64_t expected[VERDICT_COUNT] = {0};
-	struct harness *h = harness_begin(NULL);
 	const size_t l0_size = ((struct region_header *)h->l0_base)->total_size;
 	struct kept kept[7];
 	harness_put(h, &(struct harness_record){.name = "warm.example", .count = 3});
@@ -176,14 +175,13 @@ TEST(test_nothing_but_counters_moves)
 	assert_int_equal(mallinfo2().uordblks, allocated);
 	for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
 		check_kept(&kept[i]);
-	harness_end(h);
 }
 
-static int frames_begin(void **state)
+static int frames_begin(void **)
 {
 	make_frames();
 	make_sources();
 	make_messages();
-	return harness_start(state);
+	return 0;
 }
-TEST_GROUP(frames_begin, harness_stop)
+TEST_GROUP(frames_begin, NULL)

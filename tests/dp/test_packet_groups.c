@@ -38,9 +38,8 @@ static struct wire_query query(const char *name, const struct client *c)
 }
 
 // The group decides the view that a miss carries, and is counted.
-TEST(test_view_of_source)
+PACKET_TEST(test_view_of_source)
 {
-	struct harness *h = harness_begin(NULL);
 	unsigned counted[3] = {0};
 	harness_groups(h, prefixes, 2, groups);
 	h->tables.policy_generation = 65536 + 7;
@@ -57,13 +56,11 @@ TEST(test_view_of_source)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(atomic_load(&h->stats.group[i]), counted[i]);
-	harness_end(h);
 }
 
 // What is kept for one view no other sees, whichever has it.
-TEST(test_views_are_apart)
+PACKET_TEST(test_views_are_apart)
 {
-	struct harness *h = harness_begin(NULL);
 	harness_groups(h, prefixes, 2, groups);
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_put(
@@ -83,13 +80,11 @@ TEST(test_views_are_apart)
 			harness_ask_dropped(h, &b, VERDICT_miss);
 		}
 	}
-	harness_end(h);
 }
 
-TEST(test_lists_of_source)
+PACKET_TEST(test_lists_of_source)
 {
 	static const char *const listed[] = {"ads.example"};
-	struct harness *h = harness_begin(NULL);
 	harness_groups(h, prefixes, 2, groups);
 	harness_block(h, listed, 1);
 	h->tables.config.group_lists[0] = 0; // of those who are in no group: the policy says so too
@@ -101,15 +96,13 @@ TEST(test_lists_of_source)
 		else
 			harness_ask(h, &q, VERDICT_blocked, &r);
 	}
-	harness_end(h);
 }
 
 // One batch with clients of all groups: each by its own.
-TEST(test_mixed_batch)
+PACKET_TEST(test_mixed_batch)
 {
 	static const char *const listed[] = {"ads.example"};
 	static const enum verdict expected[] = {VERDICT_blocked, VERDICT_blocked, VERDICT_hit};
-	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
 	unsigned wanted[VERDICT_COUNT] = {0};
 	harness_groups(h, prefixes, 2, groups);
@@ -126,14 +119,12 @@ TEST(test_mixed_batch)
 	assert_int_equal(harness_verdict(h, VERDICT_blocked), wanted[VERDICT_blocked]);
 	assert_int_equal(harness_verdict(h, VERDICT_hit), wanted[VERDICT_hit]);
 	harness_drain(h);
-	harness_end(h);
 }
 
 // Clients of both families in one batch, in any order: each is in its own group.
-TEST(test_whole_batches)
+PACKET_TEST(test_whole_batches)
 {
 	enum { BATCH = 32, BATCHES = 5 };
-	struct harness *h = harness_begin(NULL);
 	harness_groups(h, prefixes, 2, groups);
 	for (unsigned n = 0; n < BATCHES; n++) {
 		const struct client *asked[BATCH];
@@ -153,11 +144,10 @@ TEST(test_whole_batches)
 			assert_int_equal(m.view, groups[asked[i]->group].view);
 		}
 	}
-	harness_end(h);
 }
 
 // A MAC that is in a group beats the address, and the miss carries the group.
-TEST(test_macs)
+PACKET_TEST(test_macs)
 {
 	static const char *const with_macs[] = {
 		"198.18.1.0/24 02:00:00:00:01:01 fd53:1::/64", "198.18.2.0/24 02:00:00:00:01:02"};
@@ -176,7 +166,6 @@ TEST(test_macs)
 		{3, "198.18.0.9", 4, 0},
 		{0, "fd53::9", 6, KIDS},
 	};
-	struct harness *h = harness_begin(NULL);
 	harness_groups(h, with_macs, 2, groups);
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(cases); i++) {
 		unsigned n = i % ARRAY_LEN(cases);
@@ -200,11 +189,10 @@ TEST(test_macs)
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	assert_int_not_equal(harness_miss(h, &m, question), 0);
 	assert_int_equal(m.group, LAB);
-	harness_end(h);
 }
 
 // The VLAN decides for clients that are in no group by MAC and address; its miss has the group.
-TEST(test_vlans)
+PACKET_TEST(test_vlans)
 {
 	static const char *const with_vlans[] = {
 		"198.18.1.0/24 vlan10 vlan4094", "fd53:2::/64 02:00:00:00:01:02 vlan20"};
@@ -229,7 +217,6 @@ TEST(test_vlans)
 		{10, 1, 4, LAB, "198.18.0.9"}, // its MAC
 		{UNTAGGED, 0, 4, KIDS, "198.18.1.9"},
 	};
-	struct harness *h = harness_begin(NULL);
 	unsigned counted[3] = {0};
 	harness_groups(h, with_vlans, 2, groups);
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -257,14 +244,12 @@ TEST(test_vlans)
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	assert_int_not_equal(harness_miss(h, &m, question), 0);
 	assert_int_equal(m.group, 0);
-	harness_end(h);
 }
 
 // A client moves with the next image, and out of all groups with an empty one.
-TEST(test_moves)
+PACKET_TEST(test_moves)
 {
 	static const char *const turned[] = {"198.18.2.0/24", "198.18.1.0/24"};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "a.example", .src = "198.18.1.1"};
 	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
@@ -278,7 +263,6 @@ TEST(test_moves)
 	harness_groups(h, NULL, 0, groups);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(r.count, 1);
-	harness_end(h);
 }
 
 // The view reaches the control plane also while there is no cache to look into.
@@ -295,5 +279,3 @@ TEST(test_without_l0)
 	assert_int_equal(m.view, LAB_VIEW);
 	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -17,9 +17,8 @@ static void check_heard(struct harness *h, enum heard_kind kind, unsigned versio
 	assert_int_equal(heard.head.is_cut, 0);
 }
 
-TEST(test_heard)
+PACKET_TEST_OF(test_heard, begin(0))
 {
-	struct harness *h = begin(0);
 	for (unsigned i = 0; i < 32; i++) {
 		const unsigned version = i & 1 ? 6 : 4;
 		const uint16_t local = (uint16_t)(i & 2 ? 61000 + i : 32767 - i);
@@ -42,7 +41,6 @@ TEST(test_heard)
 	}
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), 32);
 	assert_int_equal(harness_take_kernel(h, frame), 0);
-	harness_end(h);
 }
 
 // Not for a resolver: the kernel gets it as ever.
@@ -60,9 +58,8 @@ static void goes_to_kernel(struct harness *h, const struct wire_query *q)
 	assert_false(hear_on(&h->miss));
 }
 
-TEST(test_not_heard)
+PACKET_TEST_OF(test_not_heard, begin(0))
 {
-	struct harness *h = begin(0);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		ask(h, version, LOCAL);
 		const struct wire_query good = reply_of(version, LOCAL);
@@ -97,7 +94,6 @@ TEST(test_not_heard)
 	const struct wire_query q = reply_of(4, LOCAL);
 	goes_to_kernel(h, &q);
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), 2);
-	harness_end(h);
 }
 
 // frame[], of IPv6, with a header of 8 bytes behind its own; the new length.
@@ -111,14 +107,13 @@ static size_t put_extension(size_t len, uint8_t kind, const uint8_t header[8])
 }
 
 // IPv6 behind options, and behind fragment headers that are not those of a first one of UDP.
-TEST(test_extensions)
+PACKET_TEST_OF(test_extensions, begin(0))
 {
 	enum { FRAGMENT = 44, OPTIONS = 60, UDP = 17, TCP = 6 };
 	static const struct {
 		uint8_t kind, header[8];
 	} c[] = {{OPTIONS, {UDP}}, {FRAGMENT, {TCP, 0, 0, 1}}, {FRAGMENT, {UDP, 0, 0, 8}},
 		{FRAGMENT, {UDP, 0, 0, 9}}, {FRAGMENT, {UDP, 0, 1, 1}}, {FRAGMENT, {FRAGMENT}}};
-	struct harness *h = begin(0);
 	ask(h, 6, LOCAL);
 	for (unsigned i = 0; i < ARRAY_LEN(c); i++) {
 		const struct wire_query q = reply_of(6, LOCAL);
@@ -131,13 +126,11 @@ TEST(test_extensions)
 	}
 	assert_false(hear_on(&h->miss));
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), 0);
-	harness_end(h);
 }
 
 // So many replies a query, and for so long.
-TEST(test_bounds)
+PACKET_TEST_OF(test_bounds, begin(0))
 {
-	struct harness *h = begin(0);
 	const struct wire_query q = reply_of(4, LOCAL);
 	for (unsigned round = 0; round < 2; round++) {
 		ask(h, 4, LOCAL);
@@ -156,7 +149,6 @@ TEST(test_bounds)
 	ask(h, 4, LOCAL);
 	inject(h, &q);
 	assert_true(hear_on(&h->miss));
-	harness_end(h);
 }
 
 static void dropped(struct harness *h, size_t len, enum verdict v)
@@ -170,9 +162,8 @@ static void dropped(struct harness *h, size_t len, enum verdict v)
 	assert_false(hear_on(&h->miss));
 }
 
-TEST(test_dropped)
+PACKET_TEST_OF(test_dropped, begin(0))
 {
-	struct harness *h = begin(0);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		ask(h, version, LOCAL);
 		struct wire_query q = reply_of(version, LOCAL);
@@ -198,7 +189,6 @@ TEST(test_dropped)
 	assert_int_equal(harness_verdict(h, VERDICT_drop_chained), 2);
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), 0);
 	assert_false(hear_on(&h->miss));
-	harness_end(h);
 }
 
 // A resolver whose rings this worker does not have yet, and then has.
@@ -227,11 +217,10 @@ TEST(test_resolvers)
 }
 
 // Longer than a message may be: only with frames that large does it come in one piece.
-TEST(test_cut)
+PACKET_TEST_OF(test_cut, begin(0))
 {
 	enum { LONG = MSG_DNS_MAX + 1 };
 	static uint8_t large[LONG], out[2 * WIRE_MAX];
-	struct harness *h = begin(0);
 	struct rte_mempool *pool = rte_pktmbuf_pool_create("jumbo", 31, 0, 0, 2 * WIRE_MAX, 0);
 	assert_non_null(pool);
 	ask(h, 4, LOCAL);
@@ -252,14 +241,12 @@ TEST(test_cut)
 	}
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 	rte_mempool_free(pool);
-	harness_end(h);
 }
 
 // The first fragment of a reply is handed over as what it is, without a look at its checksum and at
 // the length of the whole.
-TEST(test_first_fragment)
+PACKET_TEST_OF(test_first_fragment, begin(0))
 {
-	struct harness *h = begin(0);
 	ask(h, 4, LOCAL);
 	struct wire_query q = reply_of(4, LOCAL);
 	q.fragment = 0x2000;
@@ -294,13 +281,11 @@ TEST(test_first_fragment)
 	harness_turns(h);
 	assert_int_equal(harness_take_kernel(h, frame), 60);
 	assert_false(hear_on(&h->miss));
-	harness_end(h);
 }
 
 // Of IPv6 too: with more to come, or as the only one.
-TEST(test_first_fragment_ipv6)
+PACKET_TEST_OF(test_first_fragment_ipv6, begin(0))
 {
-	struct harness *h = begin(0);
 	struct wire_query q = reply_of(6, LOCAL);
 	ask(h, 6, LOCAL);
 	for (unsigned i = 0; i < 4; i++) {
@@ -336,7 +321,4 @@ TEST(test_first_fragment_ipv6)
 		assert_int_equal(harness_take_kernel(h, frame), 54 + payload);
 	}
 	assert_false(hear_on(&h->miss));
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -22,9 +22,8 @@ static void check_records(const struct wire_reply *r, const struct wire_query *q
 
 // Both IP versions, with and without tag, EDNS and UDP checksum; names and RDATA of odd and even
 // lengths; TTLs of 300 s that are 100 s old.
-TEST(test_layouts)
+PACKET_TEST(test_layouts)
 {
-	struct harness *h = harness_begin(NULL);
 	static const char *const names[] = {"www.Lab.example", "wwww.lab.examplE"};
 	unsigned asked = 0;
 	for (unsigned n = 0; n < 2; n++)
@@ -58,13 +57,11 @@ TEST(test_layouts)
 	assert_int_equal(harness_verdict(h, VERDICT_hit), asked);
 	assert_int_equal(harness_counter(h, COUNTER_csum_absent), 32);
 	assert_int_equal(harness_counter(h, COUNTER_tx_frames), asked);
-	harness_end(h);
 }
 
 // Random TTLs, ages and contents: each sum that comes out by difference must be right.
-TEST(test_checksums)
+PACKET_TEST(test_checksums)
 {
-	struct harness *h = harness_begin(NULL);
 	uint32_t seed = 4711;
 	for (unsigned i = 0; i < 500; i++) {
 		char name[64];
@@ -89,13 +86,11 @@ TEST(test_checksums)
 		check_records(&r, &q, record.count, record.rdata_len,
 			record.ttl_s > age_s ? record.ttl_s - age_s : 0);
 	}
-	harness_end(h);
 }
 
 // An id that makes the reply's checksum come out as 0, which is sent as 0xffff: 0 says "none".
-TEST(test_checksum_of_zero)
+PACKET_TEST(test_checksum_of_zero)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 1};
 	harness_put(h, &record);
 	for (unsigned version = 4; version <= 6; version += 2) {
@@ -107,12 +102,10 @@ TEST(test_checksum_of_zero)
 		harness_ask(h, &q, VERDICT_hit, &r);
 		assert_int_equal(wire_u16(r.frame + udp + 6), 0xffff);
 	}
-	harness_end(h);
 }
 
-TEST(test_client_cap)
+PACKET_TEST(test_client_cap)
 {
-	struct harness *h = harness_begin(NULL);
 	h->tables.config.client_ttl_cap_s = 77;
 	struct harness_record record = {.name = "a.example", .count = 2, .ttl_s = 3600};
 	struct wire_query q = {.name = "a.example"};
@@ -120,14 +113,12 @@ TEST(test_client_cap)
 	harness_put(h, &record);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	check_records(&r, &q, 2, 4, 77);
-	harness_end(h);
 }
 
 // 60 A records are 960 bytes: truncated for 512, whole for 1232; 100 are too much for our own
 // limit, whatever the client takes.
-TEST(test_truncation)
+PACKET_TEST(test_truncation)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record fits = {.name = "sixty.example", .count = 60};
 	struct harness_record large = {.name = "hundred.example", .count = 100};
 	harness_put(h, &fits);
@@ -156,13 +147,11 @@ TEST(test_truncation)
 	h->w.port[0].dns_most = 900;
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(r.flags & 0x0200, 0x0200);
-	harness_end(h);
 }
 
 // DO and CD are part of the key; AD only goes to who can understand it.
-TEST(test_key_flags)
+PACKET_TEST(test_key_flags)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record plain = {.name = "a.example", .count = 1, .authenticated = true};
 	struct harness_record secure = {.name = "a.example", .count = 2, .key_flags = L0_KEY_DO};
 	struct harness_record checking = {.name = "a.example", .count = 3, .key_flags = L0_KEY_CD};
@@ -186,13 +175,11 @@ TEST(test_key_flags)
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(r.count, 2);
 	assert_true(r.dnssec_ok);
-	harness_end(h);
 }
 
 // IPv4 options are taken out, Ethernet padding is cut off, both with a tag and without.
-TEST(test_options_and_padding)
+PACKET_TEST(test_options_and_padding)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 4};
 	harness_put(h, &record);
 	for (unsigned i = 0; i < 22; i++) {
@@ -205,12 +192,10 @@ TEST(test_options_and_padding)
 		harness_ask(h, &q, VERDICT_hit, &r);
 		check_records(&r, &q, 4, 4, 300);
 	}
-	harness_end(h);
 }
 
-TEST(test_negative)
+PACKET_TEST(test_negative)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "no.example", .rcode = 3};
 	struct wire_query q = {.name = "no.example", .edns = true};
 	struct wire_reply r;
@@ -219,13 +204,11 @@ TEST(test_negative)
 	assert_int_equal(r.rcode, 3);
 	assert_int_equal(r.count, 0);
 	assert_int_equal(r.ede, -1);
-	harness_end(h);
 }
 
 // A full burst, and more than one.
-TEST(test_bursts)
+PACKET_TEST(test_bursts)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.example"};
 	uint8_t frame[WIRE_MAX];
@@ -243,13 +226,11 @@ TEST(test_bursts)
 		wire_check_answers(frame, harness_take(h, frame), &q, &r);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_batches), 4);
-	harness_end(h);
 }
 
 // A port that takes nothing more: replies are freed and counted, verdicts stay.
-TEST(test_tx_full)
+PACKET_TEST(test_tx_full)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.example"};
 	uint8_t frame[WIRE_MAX];
@@ -264,14 +245,12 @@ TEST(test_tx_full)
 	assert_int_equal(harness_counter(h, COUNTER_tx_full), 1100 - 1023);
 	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 1023);
 	harness_drain(h);
-	harness_end(h);
 }
 
 // Each reply begins with another address, as stored otherwise; sums are checked with every reply.
-TEST(test_rotate)
+PACKET_TEST(test_rotate)
 {
 	enum { COUNT = 3 };
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "Order.example"};
 	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "order.example", .count = COUNT});
@@ -304,7 +283,4 @@ TEST(test_rotate)
 		harness_ask(h, &q, VERDICT_hit_stale, &r);
 		assert_int_equal(r.record[turn % 2].rdata[0], 5);
 	}
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -281,11 +281,11 @@ TEST(test_random_bits)
 	run(13, flips_wanted);
 }
 
-static int flips_read(void **state)
+static int flips_read(void **)
 {
 	const char *wanted = getenv("WEIR_FLIPS");
 	if (wanted)
 		flips_wanted = strtoull(wanted, NULL, 10);
-	return harness_start(state);
+	return 0;
 }
-TEST_GROUP(flips_read, harness_stop)
+TEST_GROUP(flips_read, NULL)

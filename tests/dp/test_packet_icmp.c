@@ -43,9 +43,8 @@ static bool icmp_is_heard(struct harness *h, size_t len)
 	return is;
 }
 
-TEST(test_icmp)
+PACKET_TEST_OF(test_icmp, begin(0))
 {
-	struct harness *h = begin(0);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		const uint8_t type = version == 6 ? 1 : 3;
 		const uint16_t local = (uint16_t)(LOCAL + version);
@@ -90,7 +89,4 @@ TEST(test_icmp)
 		frame[whole - 1] ^= 1; // its checksum is wrong now
 		assert_false(icmp_is_heard(h, whole));
 	}
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -30,9 +30,8 @@ static size_t ask(struct harness *h, uint8_t *f, size_t len, enum verdict v)
 	return harness_take(h, f);
 }
 
-TEST(test_arp)
+PACKET_TEST(test_arp)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX], ip[8];
 	for (unsigned vlan = 0; vlan < 2; vlan++) {
 		size_t n = vlan ? 16 : 12;
@@ -55,7 +54,6 @@ TEST(test_arp)
 	assert_int_equal(ask(h, f, len, VERDICT_drop_not_ours), 0);
 	make_arp(f, false, WIRE_SERVICE4);
 	assert_int_equal(ask(h, f, 14 + 27, VERDICT_drop_runt), 0);
-	harness_end(h);
 }
 
 static void put_icmp6_csum(uint8_t *ip, size_t len)
@@ -108,9 +106,8 @@ static void check_advertisement(const uint8_t *f, size_t len, const char *dst, u
 	assert_int_equal(wire_fold(wire_sum(f + 22, 32) + 58 + 32 + wire_sum(f + 54, 32)), 0xffff);
 }
 
-TEST(test_solicitation)
+PACKET_TEST(test_solicitation)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX];
 	size_t len = make_solicitation(f, WIRE_CLIENT6, WIRE_SERVICE6, true);
 	check_advertisement(f, ask(h, f, len, VERDICT_ndp_reply), WIRE_CLIENT6, 0x60);
@@ -133,12 +130,10 @@ TEST(test_solicitation)
 	assert_int_equal(ask(h, f, len, VERDICT_drop_not_ours), 0);
 	len = make_solicitation(f, "ff02::1", WIRE_SERVICE6, true);
 	assert_int_equal(ask(h, f, len, VERDICT_drop_source), 0);
-	harness_end(h);
 }
 
-TEST(test_echo_ipv6)
+PACKET_TEST(test_echo_ipv6)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX], request[WIRE_MAX];
 	for (size_t data = 0; data < 1400; data += 199) {
 		size_t len = make_ipv6(f, WIRE_CLIENT6, WIRE_SERVICE6, 8 + data);
@@ -159,7 +154,6 @@ TEST(test_echo_ipv6)
 					   + wire_sum(f + 54, 8 + data)),
 			0xffff);
 	}
-	harness_end(h);
 }
 
 // The UDP frame of a query made into an echo request.
@@ -176,9 +170,8 @@ static size_t make_echo(uint8_t *f, unsigned ip_option_len)
 	return len;
 }
 
-TEST(test_echo_ipv4)
+PACKET_TEST(test_echo_ipv4)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t f[WIRE_MAX], request[WIRE_MAX];
 	for (unsigned options = 0; options <= 40; options += 4) {
 		size_t len = make_echo(request, options);
@@ -202,13 +195,12 @@ TEST(test_echo_ipv4)
 	wire_put16(f + 24, 0);
 	wire_put16(f + 24, 0xffffU - wire_fold(wire_sum(f + 14, 20)));
 	assert_int_equal(ask(h, f, len, VERDICT_drop_not_ours), 0);
-	harness_end(h);
 }
 
 // Where there is an exception port all of it is the kernel's.
-TEST(test_not_with_exception_port)
+PACKET_TEST_OF(test_not_with_exception_port,
+	harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
 	assert_int_equal(ask(h, f, make_arp(f, false, WIRE_SERVICE4), VERDICT_to_kernel), 0);
 	assert_int_equal(ask(h, f, make_echo(f, 0), VERDICT_to_kernel), 0);
@@ -216,7 +208,4 @@ TEST(test_not_with_exception_port)
 	assert_int_equal(ask(h, f, len, VERDICT_to_kernel), 0);
 	while (harness_take_kernel(h, f))
 		continue;
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -71,9 +71,8 @@ static void expect_client(const struct log_record *r, const char *text)
 	assert_int_equal(r->client_port, 4242);
 }
 
-TEST(test_hits)
+PACKET_TEST_OF(test_hits, begin(1))
 {
-	struct harness *h = begin(1);
 	struct wire_reply reply;
 	struct wire_query q = {.name = "WWW.example"};
 	uint64_t before_us = h->start_ms * 1000;
@@ -102,7 +101,6 @@ TEST(test_hits)
 	q = (struct wire_query){.name = "www.example", .ip_option_len = 12};
 	harness_ask(h, &q, VERDICT_hit, &reply);
 	expect_client(only(VERDICT_hit), WIRE_CLIENT4);
-	harness_end(h);
 }
 
 static unsigned validation_of(const struct log_record *r)
@@ -152,12 +150,11 @@ TEST(test_validation)
 	}
 }
 
-TEST(test_error_without_room)
+PACKET_TEST_OF(test_error_without_room, begin(1))
 {
 	enum { SIZE = 512, TYPE = 65280, DATA_LEN = SIZE - 12 - 17 - 12 - 11 };
 	struct wire_query q = {
 		.name = "old.example", .qtype = TYPE, .edns = true, .edns_size = SIZE};
-	struct harness *h = begin(1);
 	struct wire_reply reply;
 	h->w.control_alive = 0;
 	harness_put(h, &(struct harness_record){.name = q.name,
@@ -174,16 +171,14 @@ TEST(test_error_without_room)
 	harness_ask(h, &q, VERDICT_hit_stale, &reply);
 	assert_int_equal(reply.ede, 3);
 	assert_int_equal(only(VERDICT_hit_stale)->ede, 3);
-	harness_end(h);
 }
 
-TEST(test_rules)
+PACKET_TEST_OF(test_rules, begin(1))
 {
 	static const struct harness_rule rules[] = {
 		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 	};
-	struct harness *h = begin(1);
 	struct wire_reply reply;
 	struct wire_query q = {.name = "a.nx.example", .edns = true};
 	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
@@ -202,12 +197,10 @@ TEST(test_rules)
 	assert_int_equal(r->list, 3);
 	assert_int_equal(r->reply_len, 0);
 	assert_false(r->flags & LOG_ANSWERED);
-	harness_end(h);
 }
 
-TEST(test_what_has_no_answer_of_its_own)
+PACKET_TEST_OF(test_what_has_no_answer_of_its_own, begin(1))
 {
-	struct harness *h = begin(1);
 	struct wire_reply reply;
 	struct wire_query q = {.name = "x.example", .edns = true, .edns_version = 1};
 	harness_ask(h, &q, VERDICT_badvers, &reply);
@@ -229,13 +222,11 @@ TEST(test_what_has_no_answer_of_its_own)
 	q.flags = 0x8100;
 	harness_ask_dropped(h, &q, VERDICT_drop_dns_response);
 	assert_false(next());
-	harness_end(h);
 }
 
 // The question of a client that may not ask is not read, so the record has none.
-TEST(test_denied_has_no_question)
+PACKET_TEST_OF(test_denied_has_no_question, begin(1))
 {
-	struct harness *h = begin(1);
 	struct ip_address other;
 	const struct wire_query q = {.name = "asked.example"};
 	assert_int_equal(ip_address_parse(WIRE_SERVICE4, &other), 0);
@@ -243,13 +234,11 @@ TEST(test_denied_has_no_question)
 	harness_ask_dropped(h, &q, VERDICT_drop_denied);
 	assert_int_equal(only(VERDICT_drop_denied)->name_len, 0);
 	assert_int_equal(end.record.qtype, 0);
-	harness_end(h);
 }
 
-TEST(test_the_longest_name)
+PACKET_TEST_OF(test_the_longest_name, begin(1))
 {
 	char name[256];
-	struct harness *h = begin(1);
 	struct wire_reply reply;
 	memset(name, 'a', sizeof(name));
 	for (unsigned i = 63; i < 253; i += 64)
@@ -262,7 +251,6 @@ TEST(test_the_longest_name)
 		assert_int_equal(only(VERDICT_hit)->name_len, 255);
 		assert_string_equal(end.name, name);
 	}
-	harness_end(h);
 }
 
 // Anything in bursts, read now and then, one of `sample` recorded, over a ring that is often full.
@@ -339,12 +327,11 @@ static void expect_twins(struct harness *h, const struct wire_query *q, enum ver
 	assert_false(next());
 }
 
-TEST(test_twins)
+PACKET_TEST_OF(test_twins, begin(1))
 {
 	static const char *const prefixes[] = {WIRE_CLIENT4 " " WIRE_CLIENT6};
 	static const struct policy_group group[2];
 	char name[256];
-	struct harness *h = begin(1);
 	harness_groups(h, prefixes, ARRAY_LEN(prefixes), group);
 	h->tables.policy_generation = 6;
 	for (unsigned len = 1; len <= 253; len += 9) {
@@ -363,19 +350,14 @@ TEST(test_twins)
 	}
 	const struct wire_query chaos = {.name = "a.example", .qclass = 4, .edns = true};
 	expect_twins(h, &chaos, VERDICT_refused);
-	harness_end(h);
 }
 
-TEST(test_off)
+PACKET_TEST_OF(test_off, begin(0))
 {
-	struct harness *h = begin(0);
 	struct wire_reply reply;
 	const struct wire_query q = {.name = "www.example"};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
 	harness_ask(h, &q, VERDICT_hit, &reply);
 	assert_false(next());
 	assert_int_equal(atomic_load(&end.owed), 0);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

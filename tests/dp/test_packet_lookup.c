@@ -149,9 +149,8 @@ TEST(test_between_special)
 }
 
 // Frames and their bytes, of several in one turn.
-TEST(test_bytes_are_counted)
+PACKET_TEST(test_bytes_are_counted)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
 	size_t bytes = 0;
 	for (unsigned i = 0; i < 3; i++) {
@@ -164,7 +163,4 @@ TEST(test_bytes_are_counted)
 	assert_int_equal(harness_counter(h, COUNTER_rx_frames), 3);
 	assert_int_equal(harness_counter(h, COUNTER_rx_bytes), bytes);
 	harness_drain(h);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -40,9 +40,8 @@ static void check_message(struct harness *h, const struct wire_query *q, const c
 	assert_int_equal(harness_miss(h, &m, question), 0);
 }
 
-TEST(test_message)
+PACKET_TEST(test_message)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query v4 = {.name = "Some.Name.example",
 		.id = 77,
 		.flags = 0x0110,
@@ -59,13 +58,11 @@ TEST(test_message)
 	check_message(h, &v4, "\306\22\0\2", "\306\22\0\65", 4);
 	check_message(h, &v6, "\xfdS\0\0\0\0\0\0\0\0\0\0\0\0\0\2",
 		"\xfdS\0\0\0\0\0\0\0\0\0\0\0\0\0\x53", 16);
-	harness_end(h);
 }
 
 // 10,000 clients ask one cold name: 256 messages, the rest settled without a reply.
-TEST(test_duplicates)
+PACKET_TEST(test_duplicates)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
 	unsigned n = 0;
 	for (unsigned i = 0; i < 10000; i++) {
@@ -88,7 +85,6 @@ TEST(test_duplicates)
 	// Another type of the same name is another question.
 	struct wire_query other = {.name = "cold.example", .qtype = 28};
 	harness_ask_dropped(h, &other, VERDICT_miss);
-	harness_end(h);
 }
 
 // The control plane answers the miss that waits: SERVFAIL, which no cache keeps.
@@ -113,9 +109,8 @@ static void answer_servfail(struct harness *h)
 
 // A name whose answers are never cached: who has an answer counts no more, so every question of a
 // busy name gets through, and one client cannot silence it for the others.
-TEST(test_answered_clients_count_no_more)
+PACKET_TEST(test_answered_clients_count_no_more)
 {
-	struct harness *h = harness_begin(NULL);
 	const struct wire_query q = {.name = "fails.example"};
 	for (unsigned i = 0; i < 4 * DEDUP_WAITERS; i++) {
 		harness_ask_dropped(h, &q, VERDICT_miss);
@@ -129,13 +124,11 @@ TEST(test_answered_clients_count_no_more)
 	answer_servfail(h);
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
-	harness_end(h);
 }
 
 // More questions at a time than are remembered: some are forgotten early, and that is counted.
-TEST(test_many_questions)
+PACKET_TEST(test_many_questions)
 {
-	struct harness *h = harness_begin(NULL);
 	for (unsigned i = 0; i < DEDUP_SETS * DEDUP_WAYS + 2000; i++) {
 		char name[32];
 		uint8_t question[300];
@@ -145,14 +138,12 @@ TEST(test_many_questions)
 		assert_int_not_equal(harness_miss(h, &msg, question), 0);
 	}
 	assert_true(harness_counter(h, COUNTER_dedup_replaced) >= 2000);
-	harness_end(h);
 }
 
 // The ring full: SERVFAIL for the first client each time, silence for a query whose question is in
 // flight.
-TEST(test_ring_full)
+PACKET_TEST_OF(test_ring_full, harness_begin(&(struct harness_options){.miss_units = 16}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct wire_query asked = {.name = "asked.example", .edns = true};
 	struct wire_query cold = {.name = "cold.example", .edns = true};
 	struct wire_reply r;
@@ -166,13 +157,12 @@ TEST(test_ring_full)
 		assert_int_equal(r.ede, 0);
 		assert_int_equal(r.count, 0);
 	}
-	harness_end(h);
 }
 
 // A flood below one zone from everywhere: the last quarter of the ring is not for it.
-TEST(test_a_crowd_leaves_room)
+PACKET_TEST_OF(
+	test_a_crowd_leaves_room, harness_begin(&(struct harness_options){.miss_units = 8192}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 8192});
 	struct wire_reply r;
 	unsigned sent = 0, refused = 0;
 	char name[64], src[32];
@@ -206,12 +196,10 @@ TEST(test_a_crowd_leaves_room)
 	while (harness_miss(h, &msg, question))
 		continue;
 	harness_ask_dropped(h, &again, VERDICT_miss);
-	harness_end(h);
 }
 
-TEST(test_no_control)
+PACKET_TEST(test_no_control)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = {.name = "warm.example", .count = 1};
 	struct wire_query cold = {.name = "cold.example", .edns = true};
 	struct wire_query warm = {.name = "warm.example"};
@@ -228,14 +216,12 @@ TEST(test_no_control)
 	harness_ask(h, &cold, VERDICT_servfail_no_control, &r);
 	harness_ask(h, &warm, VERDICT_hit, &r);
 	assert_int_equal(harness_miss(h, &msg, question), 0);
-	harness_end(h);
 }
 
 // Before any directory there is neither L0 nor a control plane; with a control plane but no L0
 // yet, questions still reach it, and duplicates are still known.
-TEST(test_no_tables)
+PACKET_TEST_OF(test_no_tables, harness_begin(&(struct harness_options){.no_l0 = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.no_l0 = true});
 	struct wire_query q = {.name = "cold.example"};
 	struct wire_reply r;
 	h->w.control_alive = 0;
@@ -244,13 +230,11 @@ TEST(test_no_tables)
 	for (unsigned i = 0; i < DEDUP_WAITERS; i++)
 		harness_ask_dropped(h, &q, VERDICT_miss);
 	harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
-	harness_end(h);
 }
 
 // The doorbell is rung only when the consumer says that it sleeps, once per batch.
-TEST(test_doorbell)
+PACKET_TEST(test_doorbell)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
 	char rung[8];
 	int pair[BELL_ENDS];
@@ -278,14 +262,12 @@ TEST(test_doorbell)
 	assert_int_equal(read(pair[1], rung, sizeof(rung)), 1);
 	close(pair[0]);
 	close(pair[1]);
-	harness_end(h);
 }
 
 // Also while nobody could be asked; what is blocked stays blocked.
-TEST(test_any_is_minimal)
+PACKET_TEST(test_any_is_minimal)
 {
 	static const char *const blocked[] = {"bad.example"};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "Any.example", .qtype = 255, .edns = true};
 	struct wire_reply r;
 	harness_block(h, blocked, 1);
@@ -304,7 +286,4 @@ TEST(test_any_is_minimal)
 	q = (struct wire_query){.name = "any.example"};
 	h->w.control_alive = 1;
 	harness_ask_dropped(h, &q, VERDICT_miss);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

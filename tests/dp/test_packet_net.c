@@ -29,9 +29,8 @@ static void goes_to_kernel(struct harness *h, const uint8_t *frame, size_t len)
 	assert_memory_equal(got, frame, len);
 }
 
-TEST(test_headers)
+PACKET_TEST_OF(test_headers, harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
 	size_t len = wire_make(&plain, f);
 	drops(h, f, 13, VERDICT_drop_runt);
@@ -60,12 +59,10 @@ TEST(test_headers)
 	drops(h, f, len, VERDICT_drop_ip_header);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 4);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_ip_header), 6);
-	harness_end(h);
 }
 
-TEST(test_udp)
+PACKET_TEST_OF(test_udp, harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
 	size_t len = wire_make(&plain, f);
 	uint8_t *udp = f + 34;
@@ -89,13 +86,12 @@ TEST(test_udp)
 	harness_ask_dropped(h, &q, VERDICT_drop_udp_csum);
 	assert_int_equal(harness_counter(h, COUNTER_csum_absent), 0);
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 0);
-	harness_end(h);
 }
 
 // Partial checksums, as a kernel sender leaves them on veth: not verified, and the reply is whole.
-TEST(test_partial_checksums)
+PACKET_TEST_OF(
+	test_partial_checksums, harness_begin(&(struct harness_options){.rx_csum_compute = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
 	struct harness_record record = {.name = "warm.example", .count = 3};
 	struct wire_reply r;
 	harness_put(h, &record);
@@ -106,12 +102,10 @@ TEST(test_partial_checksums)
 	}
 	struct wire_query zero = {.name = "warm.example", .version = 6, .csum = WIRE_CSUM_ZERO};
 	harness_ask_dropped(h, &zero, VERDICT_drop_udp_csum);
-	harness_end(h);
 }
 
-TEST(test_sources)
+PACKET_TEST(test_sources)
 {
-	struct harness *h = harness_begin(NULL);
 	static const char *const bad4[] = {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1",
 		"239.255.255.250", "240.0.0.1", "255.255.255.255", WIRE_SERVICE4, WIRE_BROADCAST4};
 	static const char *const bad6[] = {
@@ -136,12 +130,10 @@ TEST(test_sources)
 	wire_make(&plain, f);
 	memset(f, 0xff, 6); // to all
 	drops(h, f, len, VERDICT_drop_mac);
-	harness_end(h);
 }
 
-TEST(test_fragments)
+PACKET_TEST_OF(test_fragments, harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
 	struct wire_query q = plain;
 	q.fragment = 0x2000; // first, more to come
@@ -171,15 +163,13 @@ TEST(test_fragments)
 	wire_put16(f + 56, 8);
 	goes_to_kernel(h, f, len);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_fragment), 2);
-	harness_end(h);
 }
 
 // Headers between IPv6 and UDP: a query behind them gets no answer, and no port unreachable of the
 // kernel either; all else is the kernel's.
-TEST(test_extensions)
+PACKET_TEST_OF(test_extensions, harness_begin(&(struct harness_options){.has_exception = true}))
 {
 	static const uint8_t types[] = {0, 43, 60};
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
 	struct wire_query v6 = {.name = "cold.example", .version = 6};
 	for (unsigned i = 0; i < 3; i++) {
@@ -219,13 +209,11 @@ TEST(test_extensions)
 	len += 128;
 	wire_put16(f + 18, (unsigned)(len - 54));
 	drops(h, f, len, VERDICT_drop_ip_header);
-	harness_end(h);
 }
 
 // The frames that go to the kernel, unchanged, and the frames from it.
-TEST(test_exception)
+PACKET_TEST_OF(test_exception, harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX];
 	struct wire_query q = {.name = "a.example", .dst = "198.18.0.54"};
 	goes_to_kernel(h, f, wire_make(&q, f)); // UDP/53, but not to us
@@ -264,13 +252,11 @@ TEST(test_exception)
 	}
 	assert_int_equal(harness_counter(h, COUNTER_kernel_rx), 40);
 	assert_int_equal(harness_counter(h, COUNTER_tx_bytes), 40 * len);
-	harness_end(h);
 }
 
 // The kernel's side takes no more: dropped and counted, nothing waits.
-TEST(test_exception_full)
+PACKET_TEST_OF(test_exception_full, harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	struct wire_query q = {.name = "a.example", .dst_port = 80};
 	uint8_t f[WIRE_MAX];
 	size_t len = wire_make(&q, f);
@@ -282,13 +268,11 @@ TEST(test_exception_full)
 	assert_int_equal(harness_verdict(h, VERDICT_drop_exception_full), 77);
 	while (harness_take_kernel(h, f))
 		continue;
-	harness_end(h);
 }
 
 // Frames in several segments: the kernel's are passed on whole, ours are not answered.
-TEST(test_chained)
+PACKET_TEST_OF(test_chained, harness_begin(&(struct harness_options){.has_exception = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	uint8_t f[WIRE_MAX], got[WIRE_MAX];
 	size_t len = wire_make(&plain, f);
 	harness_inject_chained(h, f, len, 50);
@@ -303,15 +287,13 @@ TEST(test_chained)
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1);
 	assert_int_equal(harness_take_kernel(h, got), len);
 	assert_memory_equal(got, f, len);
-	harness_end(h);
 }
 
 // Of a port with VLANs only their frames are taken; a tag that the driver took off counts, and the
 // reply has it again (wire_check_answers).
-TEST(test_vlans)
+PACKET_TEST(test_vlans)
 {
 	static const uint64_t vlans[CONFIG_VLANS / 64] = {1 << 0 | 1 << 7};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "a.example"};
 	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
@@ -331,16 +313,14 @@ TEST(test_vlans)
 	h->strip_vlan = false;
 	q.has_vlan = false;
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // A port that sees frames for other hosts takes those for its addresses and for many, and drops the
 // rest, the kernel's too. Ports without the list take all.
-TEST(test_other_hosts)
+PACKET_TEST_OF(test_other_hosts, harness_begin(&(struct harness_options){.has_exception = true}))
 {
 	static const uint8_t router[] = {0, 0, 0x5e, 0, 1, 5}, other[] = {2, 0, 0, 0, 0, 0x54},
 			     above[] = {2, 0, 0, 0, 0, 0x53, 1}, many[] = {1, 0, 0x5e, 0, 0, 5};
-	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
 	struct worker_port *port = &h->w.port[0];
 	struct wire_query q = {.name = "a.example", .to_mac = other}, kernels = {.dst_port = 5353};
 	struct wire_reply r;
@@ -370,7 +350,4 @@ TEST(test_other_hosts)
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1);
 	assert_int_equal(harness_take_kernel(h, f), len);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 1);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -23,21 +23,18 @@ static void ask_dns(struct harness *h, const struct wire_query *q, const uint8_t
 	assert_int_equal(r->dst_port, 4242);
 }
 
-TEST(test_dropped)
+PACKET_TEST(test_dropped)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t dns[WIRE_MAX];
 	size_t len = wire_make_dns(&base, dns);
 	for (size_t i = 0; i < 12; i++)
 		ask_dns(h, &base, dns, i, VERDICT_drop_dns_short, NULL);
 	dns[2] |= 0x80;
 	ask_dns(h, &base, dns, len, VERDICT_drop_dns_response, NULL);
-	harness_end(h);
 }
 
-TEST(test_formerr)
+PACKET_TEST(test_formerr)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t dns[WIRE_MAX];
 	struct wire_reply r;
 	struct wire_query v6 = {.name = "a.Example", .version = 6, .has_vlan = true};
@@ -56,13 +53,11 @@ TEST(test_formerr)
 	wire_make_dns(&base, dns);
 	wire_put16(dns + 6, 1); // an answer that is not there
 	ask_dns(h, &base, dns, len, VERDICT_formerr, &r);
-	harness_end(h);
 }
 
 // A NOTIFY goes to the control plane with its TSIG and all, where some list takes one.
-TEST(test_notify)
+PACKET_TEST(test_notify)
 {
-	struct harness *h = harness_begin(NULL);
 	static uint8_t dns[WIRE_MAX], behind[MSG_WHOLE_MAX + 300];
 	struct wire_query q = {.name = "rpz.Example", .qtype = DNS_TYPE_SOA};
 	struct msg_miss m;
@@ -103,13 +98,11 @@ TEST(test_notify)
 	ask_dns(h, &q, dns, len, VERDICT_notimp, &r);
 	h->w.control_alive = true;
 	assert_int_equal(harness_miss(h, &m, behind), 0);
-	harness_end(h);
 }
 
 // Of a flood a thousand a second go; the rest is dropped without a reply.
-TEST(test_a_flood_of_notify)
+PACKET_TEST(test_a_flood_of_notify)
 {
-	struct harness *h = harness_begin(NULL);
 	static uint8_t dns[WIRE_MAX], behind[MSG_WHOLE_MAX + 300];
 	const struct wire_query q = {.name = "rpz.Example", .qtype = DNS_TYPE_SOA};
 	struct msg_miss m;
@@ -129,12 +122,10 @@ TEST(test_a_flood_of_notify)
 	assert_in_range(taken, 1, took_ms + CLOSED_BURST + 1);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_notify), FLOOD - taken);
 	assert_int_equal(harness_waiting(h), 0);
-	harness_end(h);
 }
 
-TEST(test_notimp_and_badvers)
+PACKET_TEST(test_notimp_and_badvers)
 {
-	struct harness *h = harness_begin(NULL);
 	uint8_t dns[WIRE_MAX];
 	struct wire_reply r;
 	size_t len = wire_make_dns(&base, dns);
@@ -149,12 +140,10 @@ TEST(test_notimp_and_badvers)
 	q.version = 6;
 	harness_ask(h, &q, VERDICT_badvers, &r);
 	assert_int_equal(r.rcode, 16);
-	harness_end(h);
 }
 
-TEST(test_types_and_classes)
+PACKET_TEST(test_types_and_classes)
 {
-	struct harness *h = harness_begin(NULL);
 	static const struct {
 		uint16_t qtype, qclass;
 		enum verdict verdict;
@@ -190,14 +179,12 @@ TEST(test_types_and_classes)
 		struct wire_query q = {.name = "a.Example", .qtype = good[i]};
 		harness_ask_dropped(h, &q, VERDICT_miss);
 	}
-	harness_end(h);
 }
 
 // weir's identity is returned where there is a text for it, with or without a cache and a control
 // plane.
-TEST(test_identity)
+PACKET_TEST(test_identity)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "Version.bind", .qtype = 16, .qclass = 3, .edns = true};
 	struct wire_reply r;
 	harness_ask(h, &q, VERDICT_refused, &r);
@@ -213,13 +200,12 @@ TEST(test_identity)
 	q.name = "id.server";
 	harness_ask(h, &q, VERDICT_refused, &r);
 	assert_int_equal(r.count, 0);
-	harness_end(h);
 }
 
 // Bytes that the IP packet has and UDP's length has not are no part of the message.
-TEST(test_udp_length_rules)
+PACKET_TEST_OF(
+	test_udp_length_rules, harness_begin(&(struct harness_options){.rx_csum_compute = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
 	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.Example", .extra_bytes = 9};
 	uint8_t frame[WIRE_MAX];
@@ -231,7 +217,4 @@ TEST(test_udp_length_rules)
 	harness_turns(h);
 	wire_check_answers(frame, harness_take(h, frame), &q, &r);
 	assert_int_equal(r.count, 1);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -6,9 +6,8 @@
 
 enum { LOG_UNITS = 1024, KIDS = 1 };
 
-TEST(test_access_is_the_clients)
+PACKET_TEST_OF(test_access_is_the_clients, begin())
 {
-	struct harness *h = begin();
 	struct ip_address allow[2], deny;
 	assert_int_equal(ip_address_parse("203.0.113.0/24", &allow[0]), 0);
 	assert_int_equal(ip_address_parse("2001:db8::/32", &allow[1]), 0);
@@ -31,14 +30,12 @@ TEST(test_access_is_the_clients)
 	answered(h, &q, &denied, VERDICT_refused_denied, &r);
 	answered(h, &q6, &foreign, VERDICT_refused_denied, &r);
 	assert_int_equal(r.rcode, DNS_RCODE_REFUSED);
-	harness_end(h);
 }
 
 // One client's rate is not the balancer's, behind which the others go on.
-TEST(test_rate_is_the_clients)
+PACKET_TEST_OF(test_rate_is_the_clients, begin())
 {
 	enum { RATE = 10, BURST_S = 2 };
-	struct harness *h = begin();
 	struct ip_address allow[2];
 	assert_int_equal(ip_address_parse("0.0.0.0/0", &allow[0]), 0);
 	assert_int_equal(ip_address_parse("::/0", &allow[1]), 0);
@@ -59,17 +56,15 @@ TEST(test_rate_is_the_clients)
 	harness_drain(h);
 	answered(h, &q, &other, VERDICT_hit, &r);
 	answered(h, &q, &six, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // By the address alone: the tag and the MAC address of the frame are the balancer's.
-TEST(test_group_is_the_clients)
+PACKET_TEST_OF(test_group_is_the_clients, begin())
 {
 	static const char *const listed[] = {"ads.example"};
 	static const char *const prefixes[] = {KID " 2001:db8::/64", "02:00:00:00:00:22 vlan7"};
 	static const struct policy_group groups[] = {
 		{.lists = {0}}, {.lists = {7}}, {.lists = {7}}};
-	struct harness *h = begin();
 	harness_groups(h, prefixes, 2, groups);
 	harness_block(h, listed, 1);
 	harness_put(h, &(struct harness_record){.name = "ads.example", .count = 1});
@@ -89,7 +84,6 @@ TEST(test_group_is_the_clients)
 		answered(h, &q, &local, VERDICT_blocked, &r);
 	}
 	assert_int_equal(h->stats.group[KIDS], 8);
-	harness_end(h);
 }
 
 // The miss names the client, and the answer finds the balancer.
@@ -122,10 +116,9 @@ static void miss_and_answer(
 	wire_check_answers(frame, harness_take(h, frame), q, &r);
 }
 
-TEST(test_misses)
+PACKET_TEST_OF(test_misses, begin())
 {
 	static const char *const clients[] = {CLIENT4, CLIENT6};
-	struct harness *h = begin();
 	for (unsigned i = 0; i < 16; i++) {
 		const struct wire_query q = {.name = "Cold.example",
 			.version = i & 1 ? 6 : 4,
@@ -137,7 +130,6 @@ TEST(test_misses)
 		miss_and_answer(h, &q, clients[i / 4 % 2], i);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_answers), 16);
-	harness_end(h);
 }
 
 static struct {
@@ -209,5 +201,3 @@ TEST(test_log_has_the_client)
 		harness_end(h);
 	}
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -5,11 +5,10 @@
 #include "proxy_wire.h"
 
 // Frames of each kind around each client, with headers up to the longest.
-TEST(test_hits)
+PACKET_TEST_OF(test_hits, begin())
 {
 	static const char *const clients[] = {CLIENT4, CLIENT6, CLIENT_MAPPED, "127.0.0.1"};
 	static const size_t tlvs[] = {0, 3, 480};
-	struct harness *h = begin();
 	unsigned asked = 0;
 	for (unsigned i = 0; i < 64; i++) {
 		const struct wire_query q = {.name = i & 1 ? "A.example" : "a.EXAMPLE",
@@ -30,13 +29,11 @@ TEST(test_hits)
 			assert_int_equal(harness_counter(h, COUNTER_proxied), ++asked);
 		}
 	}
-	harness_end(h);
 }
 
 // Health checks, and balancers that name no address: the sender is the client, with its own access.
-TEST(test_the_sender_itself)
+PACKET_TEST_OF(test_the_sender_itself, begin())
 {
-	struct harness *h = begin();
 	struct header local[] = {plain(LOCAL, 0, 0), plain(LOCAL, 0x12, 12), plain(LOCAL, 0xff, 7),
 		plain(PROXY, 0, 0), plain(PROXY, 0, 30), plain(PROXY, 0x10, 12)};
 	struct ip_address allow;
@@ -57,13 +54,11 @@ TEST(test_the_sender_itself)
 	const struct header header = naming(CLIENT4, 0);
 	dropped(h, &q, &local[0], VERDICT_drop_denied);
 	answered(h, &q, &header, VERDICT_hit, &r); // whose client is not the balancer
-	harness_end(h);
 }
 
 // Each header that is none, at its first wrong byte, and queries without.
-TEST(test_without_a_right_header)
+PACKET_TEST_OF(test_without_a_right_header, begin())
 {
-	struct harness *h = begin();
 	struct header good = naming(CLIENT4, 0), six = naming(CLIENT6, 0);
 	struct header bad[] = {{.len = 0}, good, good, good, good, good, good, six, good,
 		plain(PROXY, 0x12, 521), {.len = 13, .bytes = "PROXY TCP4 1."}};
@@ -81,14 +76,12 @@ TEST(test_without_a_right_header)
 		dropped(h, &q6, &bad[i], VERDICT_drop_proxy);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_proxied), 0);
-	harness_end(h);
 }
 
 // A frame that ends in its header, at each byte, or in the head of its message.
-TEST(test_cut_short)
+PACKET_TEST_OF(test_cut_short, begin())
 {
 	static const char *const clients[] = {CLIENT4, CLIENT6};
-	struct harness *h = begin();
 	h->any_replies = true;
 	for (unsigned c = 0; c < 2 * ARRAY_LEN(clients); c++) {
 		const struct wire_query q = {.name = "a.example", .version = c & 1 ? 6 : 4};
@@ -106,14 +99,12 @@ TEST(test_cut_short)
 		}
 	}
 	assert_int_equal(harness_waiting(h), 0);
-	harness_end(h);
 }
 
 // It is a message of another opcode, as every such was; and its own queries need no header.
-TEST(test_headers_of_strangers)
+PACKET_TEST_OF(test_headers_of_strangers, begin())
 {
 	static const char *const senders[] = {"198.18.0.3", "fd53:0:0:1::2"};
-	struct harness *h = begin();
 	for (unsigned i = 0; i < ARRAY_LEN(senders); i++) {
 		const struct wire_query q = {
 			.name = "a.example", .src = senders[i], .version = i ? 6 : 4};
@@ -125,15 +116,13 @@ TEST(test_headers_of_strangers)
 		assert_int_not_equal(harness_take(h, frame), 0);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_proxied), 0);
-	harness_end(h);
 }
 
 // Balancers' queries among others in each batch, of which some are settled early.
-TEST(test_mixed_batch)
+PACKET_TEST_OF(test_mixed_batch, begin())
 {
 	enum { FRAMES = 96 };
 	static const char *const clients[] = {CLIENT4, CLIENT6};
-	struct harness *h = begin();
 	struct wire_query q[FRAMES];
 	uint8_t frame[WIRE_MAX];
 	bool heard[FRAMES] = {false};
@@ -166,14 +155,12 @@ TEST(test_mixed_batch)
 	assert_int_equal(replies, FRAMES / 4 * 3);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_proxy), FRAMES / 4);
 	assert_int_equal(harness_counter(h, COUNTER_proxied), FRAMES / 2);
-	harness_end(h);
 }
 
 // An evicted worker drops the replies of its batch, forwarded ones among them.
-TEST(test_evicted)
+PACKET_TEST_OF(test_evicted, begin())
 {
 	static _Atomic uint64_t evicted, returned;
-	struct harness *h = begin();
 	const struct wire_query q = {.name = "a.example"};
 	const struct header header = naming(CLIENT4, 0);
 	h->w.epoch.evicted = &evicted;
@@ -181,13 +168,11 @@ TEST(test_evicted)
 	atomic_store(&evicted, 3);
 	dropped(h, &q, &header, VERDICT_hit);
 	assert_int_equal(harness_counter(h, COUNTER_tx_evicted), 1);
-	harness_end(h);
 }
 
 // A way back that a worker would not have made.
-TEST(test_ways_that_lead_nowhere)
+PACKET_TEST_OF(test_ways_that_lead_nowhere, begin())
 {
-	struct harness *h = begin();
 	const struct wire_query q = {.name = "cold.example"};
 	const struct header header = naming(CLIENT6, 0);
 	uint8_t dns[12 + 300] = {0};
@@ -212,7 +197,4 @@ TEST(test_ways_that_lead_nowhere)
 		assert_int_equal(stage_answer(&h->w), 0);
 		assert_int_equal(harness_counter(h, COUNTER_answer_bad), i + 1);
 	}
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

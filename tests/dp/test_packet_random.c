@@ -186,5 +186,3 @@ TEST(test_noise)
 	run(NULL, 4, false);
 	run(&(struct harness_options){.has_exception = true}, 5, false);
 }
-
-TEST_GROUP(harness_start, harness_stop)

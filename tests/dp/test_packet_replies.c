@@ -4,9 +4,8 @@
 #include "servers_rig.h"
 #include "tests/unit/core/shm/ring_used.h"
 
-TEST(test_ring_full)
+PACKET_TEST_OF(test_ring_full, begin(64))
 {
-	struct harness *h = begin(64);
 	const struct wire_query q = reply_of(4, LOCAL);
 	unsigned heard_count = 0;
 	for (unsigned i = 0; i < 200; i++) {
@@ -22,15 +21,13 @@ TEST(test_ring_full)
 	ask(h, 4, LOCAL);
 	inject(h, &q);
 	assert_true(hear_on(&h->miss));
-	harness_end(h);
 }
 
 // Forged replies to every port, of which a query left from a few: a resolver gets at most
 // ASKED_REPLIES for each of these, and cached names and misses go on.
-TEST(test_flood)
+PACKET_TEST_OF(test_flood, begin(0))
 {
 	enum { FIRST = 2000, PORTS = 2000, EACH = 100, ASKED = PORTS / EACH, LAPS = 20 };
-	struct harness *h = begin(0);
 	struct wire_query hit = {.name = "hot.example"}, q = reply_of(4, LOCAL);
 	struct msg_miss miss;
 	uint8_t question[300];
@@ -58,7 +55,6 @@ TEST(test_flood)
 	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply_ring_full), 0);
 	assert_int_equal(
 		harness_verdict(h, VERDICT_to_kernel), LAPS * PORTS - ASKED * ASKED_REPLIES);
-	harness_end(h);
 }
 
 // Misses that nobody reads leave room for replies.
@@ -97,5 +93,3 @@ TEST(test_room_for_replies)
 		harness_end(h);
 	}
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -17,10 +17,8 @@ static void put(void)
 	ring_publish(&second);
 }
 
-TEST(test_a_resolver_less)
+PACKET_TEST(test_a_resolver_less)
 {
-	struct harness *h = harness_begin(NULL);
-
 	ring_producer_init(&second, &tail, &head, data, 64);
 	ring_consumer_init(&h->w.answer[1], &tail, &head, data, 64);
 	h->w.resolvers = h->tables.l0.resolvers = 2;
@@ -41,7 +39,4 @@ TEST(test_a_resolver_less)
 	assert_int_equal(harness_counter(h, COUNTER_answer_bad), 2);
 	assert_int_equal(harness_counter(h, COUNTER_ring_anomaly), 3); // of both times, once
 	h->w.resolvers = h->tables.l0.resolvers = 1;
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -27,7 +27,7 @@ static void expect_address(const struct wire_reply *r, const char *bytes, uint32
 }
 
 // A rule's own reply beats the group's, whose TTL it takes.
-TEST(test_replies)
+PACKET_TEST(test_replies)
 {
 	static const struct harness_rule rules[] = {
 		{"group.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
@@ -37,7 +37,6 @@ TEST(test_replies)
 		{"refused.example", RULE_CLASS_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 	};
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_CUSTOM,
 		.ttl_s = 9,
@@ -65,7 +64,6 @@ TEST(test_replies)
 	assert_int_equal(r.rcode, 5);
 	q.name = "x.y.drop.example";
 	harness_ask_dropped(h, &q, VERDICT_drop_rule);
-	harness_end(h);
 }
 
 static const struct harness_rule local_rules[] = {
@@ -80,9 +78,8 @@ static const struct harness_rule local_rules[] = {
 
 // Local data is answered whatever is cached, blocked or paused; what it leaves to the control plane
 // goes there.
-TEST(test_local)
+PACKET_TEST(test_local)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
@@ -106,13 +103,11 @@ TEST(test_local)
 		q.name = "away.example";
 		harness_ask_dropped(h, &q, VERDICT_miss);
 	}
-	harness_end(h);
 }
 
 // Data of a block list is a way to block.
-TEST(test_data_of_a_block_list)
+PACKET_TEST(test_data_of_a_block_list)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "rpz.example", .edns = true};
 	struct wire_reply r;
 	all_lists(h);
@@ -122,7 +117,6 @@ TEST(test_data_of_a_block_list)
 	assert_int_equal(r.ede, 15);
 	h->tables.config.pause_until_ms = UINT64_MAX;
 	harness_ask_dropped(h, &q, VERDICT_miss);
-	harness_end(h);
 }
 
 enum { VIEW = 7, SAFE_VIEW = 8 };
@@ -144,9 +138,8 @@ static uint16_t view_of_miss(struct harness *h, const struct wire_query *q)
 
 // Who has safe search asks for those names, and finds what is kept of them, in another view; all
 // others, and all other names, stay in their own.
-TEST(test_safe_view)
+PACKET_TEST(test_safe_view)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	harness_groups(h, prefixes, 2, groups);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
@@ -179,7 +172,6 @@ TEST(test_safe_view)
 	safe.src = "198.18.2.1";
 	harness_ask(h, &safe, VERDICT_hit, &r);
 	assert_int_equal(r.count, 1);
-	harness_end(h);
 }
 
 static const struct harness_rule some_rules[] = {
@@ -190,7 +182,7 @@ static const struct harness_rule some_rules[] = {
 
 // Clients that may ask for nothing now: cached or not, but for what an allow rule names and local
 // data. It goes by the group's own reply, and is blocking like any other: off is off.
-TEST(test_block_all)
+PACKET_TEST(test_block_all)
 {
 	static const struct policy_group all[] = {
 		{.lists = {-1, -1, -1, -1}},
@@ -199,7 +191,6 @@ TEST(test_block_all)
 			.block = {.ttl_s = 9, .mode = DNS_BLOCK_NULL}},
 		{.lists = {-1, -1, -1, -1}},
 	};
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	struct wire_query any = {.name = "www.example", .src = "198.18.1.1", .edns = true};
 	struct wire_query other = {.name = "www.example", .src = "198.18.2.1"};
@@ -233,14 +224,12 @@ TEST(test_block_all)
 	h->tables.config.pause_until_ms = h->tables.config.block_all_pause_until_ms = 0;
 	h->tables.config.blocking_on = 0;
 	harness_ask(h, &any, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // There are no groups, but everyone has what only groups can have.
-TEST(test_everyone)
+PACKET_TEST(test_everyone)
 {
 	struct policy_group everyone = {.lists = {-1, -1, -1, -1}, .safe_view = SAFE_VIEW};
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	struct wire_query safe = {.name = "www.safe.example"};
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
@@ -254,7 +243,6 @@ TEST(test_everyone)
 	harness_groups(h, NULL, 0, &everyone);
 	assert_false(h->tables.has_groups);
 	harness_ask_dropped(h, &safe, VERDICT_miss);
-	harness_end(h);
 }
 
 static const struct harness_rule judging[] = {
@@ -266,7 +254,7 @@ static const struct harness_rule judging[] = {
 
 // A record whose answer leads to a listed name is blocked for groups with that list, unless a rule
 // allows its name, or one of their lists what it leads to.
-TEST(test_masked_records)
+PACKET_TEST(test_masked_records)
 {
 	static const struct policy_group with[] = {
 		{.lists = {1 << 2 | 1 << 4}, .block = {.mode = DNS_BLOCK_NODATA, .ttl_s = 5}},
@@ -274,7 +262,6 @@ TEST(test_masked_records)
 		{.lists = {1 << 2 | 1 << 3}},
 	};
 	static const struct rule_set cloaked = {{1 << 2}}, both = {{1 << 2 | 1 << 3}};
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	harness_groups(h, prefixes, 2, with);
 	harness_rules(h, judging, ARRAY_LEN(judging));
@@ -311,14 +298,12 @@ TEST(test_masked_records)
 	h->tables.config.blocking_on = 1;
 	h->tables.has_rules = false; // nothing says what the numbers mean
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // Nor is it served stale, and nobody is sent to renew it.
-TEST(test_masked_and_stale)
+PACKET_TEST(test_masked_and_stale)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "cloak.example"};
 	struct wire_reply r;
 	all_lists(h);
@@ -334,12 +319,11 @@ TEST(test_masked_and_stale)
 	harness_ask_dropped(h, &q, VERDICT_miss); // the control plane checks it again
 	h->w.control_alive = 0;
 	harness_ask(h, &q, VERDICT_blocked_answer, &r);
-	harness_end(h);
 }
 
 // What a list blocks by name, for a group that also has a list with a pattern that allows: the
 // control plane knows whether it does, as long as it lives; and the mask has its verdict.
-TEST(test_pattern_may_allow)
+PACKET_TEST(test_pattern_may_allow)
 {
 	static const struct harness_rule rules[] = {
 		{"ads.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}, // list 2
@@ -348,7 +332,6 @@ TEST(test_pattern_may_allow)
 	static const struct policy_group with[] = {
 		{.lists = {1 << 2}}, {.lists = {1 << 2 | 1 << 3}}, {.lists = {1 << 3}}};
 	static const struct rule_set mask = {{1 << 2 | 1 << 3}}, listed = {{1 << 2}};
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	harness_groups(h, prefixes, 2, with);
 	harness_rules(h, rules, ARRAY_LEN(rules));
@@ -372,11 +355,10 @@ TEST(test_pattern_may_allow)
 	harness_ask(h, &q, VERDICT_blocked_answer, &r);
 	q.src = "198.18.2.1";
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // What a pattern lets through in the end is resolved with safe search like all else.
-TEST(test_pattern_may_allow_safe)
+PACKET_TEST(test_pattern_may_allow_safe)
 {
 	static const struct harness_rule rules[] = {
 		{"search.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
@@ -384,7 +366,6 @@ TEST(test_pattern_may_allow_safe)
 		{"search.example", RULE_CLASS_SAFE, RULE_REPLY_RESOLVE, 0, 0, NULL},
 	};
 	static const struct rule_set mask = {{1 << 2 | 1 << 3}};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "www.search.example", .src = "198.18.1.1"};
 	struct wire_reply r;
 	harness_groups(h, prefixes, 2, groups);
@@ -395,16 +376,14 @@ TEST(test_pattern_may_allow_safe)
 	assert_int_equal(view_of_miss(h, &q), SAFE_VIEW);
 	q.src = "198.18.2.1";
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 // An image without names keeps the verdicts of the answer policy.
-TEST(test_checked_by_patterns_alone)
+PACKET_TEST(test_checked_by_patterns_alone)
 {
 	static const struct harness_rule rules[] = {
 		{"/^ad/", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}};
 	static const struct rule_set mask = {{1 << 2}};
-	struct harness *h = harness_begin(NULL);
 	struct wire_query q = {.name = "ad.example"};
 	struct wire_reply r;
 	all_lists(h);
@@ -413,7 +392,6 @@ TEST(test_checked_by_patterns_alone)
 	harness_ask(h, &q, VERDICT_blocked_answer, &r);
 	h->tables.config.blocking_on = 0;
 	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_end(h);
 }
 
 TEST(test_masked_and_ring_full)
@@ -443,7 +421,7 @@ TEST(test_masked_and_ring_full)
 }
 
 // One batch of all kinds: each its own, the rest in order.
-TEST(test_mixed_batch)
+PACKET_TEST(test_mixed_batch)
 {
 	static const struct {
 		const char *name;
@@ -456,7 +434,6 @@ TEST(test_mixed_batch)
 		{"away.example", VERDICT_miss},
 		{"none.example", VERDICT_local},
 	};
-	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
 	unsigned wanted[VERDICT_COUNT] = {0};
 	all_lists(h);
@@ -472,7 +449,4 @@ TEST(test_mixed_batch)
 		assert_int_equal(harness_verdict(h, v), wanted[v]);
 	assert_int_equal(harness_waiting(h), 25);
 	harness_drain(h);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

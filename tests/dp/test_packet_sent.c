@@ -24,9 +24,8 @@ static void check_sent(const struct wire_query *q, size_t len)
 	}
 }
 
-TEST(test_sent)
+PACKET_TEST_OF(test_sent, begin(0))
 {
-	struct harness *h = begin(0);
 	static const char *const names[] = {"a.example", "An.other.example", ""};
 	for (unsigned i = 0; i < 24; i++) {
 		const unsigned version = i & 1 ? 6 : 4;
@@ -53,7 +52,6 @@ TEST(test_sent)
 	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 24);
 	assert_int_equal(harness_counter(h, COUNTER_answers), 0);
 	assert_false(hear_on(&h->miss));
-	harness_end(h);
 }
 
 // `reported`: the resolver hears of it.
@@ -76,9 +74,8 @@ static void refused(
 	assert_memory_equal(heard.head.server_ip, m->server_ip, 16);
 }
 
-TEST(test_refused)
+PACKET_TEST_OF(test_refused, begin(0))
 {
-	struct harness *h = begin(0);
 	const size_t len = make_dns("a.example");
 	struct msg_send m = query_to(4, LOCAL);
 	m.server_ip[3]++;
@@ -101,13 +98,11 @@ TEST(test_refused)
 	use_image(h);
 	refused(h, &m, len, COUNTER_upstream_unknown, true);
 	assert_int_equal(harness_counter(h, COUNTER_upstream_unknown), 7);
-	harness_end(h);
 }
 
 // The longest that the MTU of the hop allows, with or without a tag, and one byte more.
-TEST(test_mtu)
+PACKET_TEST_OF(test_mtu, begin(0))
 {
-	struct harness *h = begin(0);
 	memset(dns, 0x5a, sizeof(dns));
 	for (unsigned version = 4; version <= 6; version += 2)
 		for (unsigned vlan = 0; vlan < 2; vlan++) {
@@ -124,13 +119,11 @@ TEST(test_mtu)
 	use_image(h);
 	const struct msg_send m = query_to(4, LOCAL);
 	refused(h, &m, h->w.port[0].dns_most + 1u, COUNTER_upstream_large, true);
-	harness_end(h);
 }
 
 // Of another life, or with numbers that do not fit: the resolver hears nothing.
-TEST(test_unsound)
+PACKET_TEST_OF(test_unsound, begin(0))
 {
-	struct harness *h = begin(0);
 	const size_t len = make_dns("a.example");
 	struct msg_send m = query_to(4, LOCAL);
 	m.dp_incarnation++;
@@ -155,14 +148,12 @@ TEST(test_unsound)
 	assert_int_equal(stage_answer(&h->w), 0);
 	assert_int_equal(harness_counter(h, COUNTER_upstream_bad), 6);
 	assert_int_equal(harness_counter(h, COUNTER_answer_bad), 0);
-	harness_end(h);
 }
 
 // An AF_XDP port: no query leaves while the kernel would get the reply. Those that do are noted
 // where the steering programs look.
-TEST(test_steered)
+PACKET_TEST_OF(test_steered, begin(0))
 {
-	struct harness *h = begin(0);
 	static struct asked_ports steered;
 	static _Atomic uint64_t until_ms;
 	const size_t len = make_dns("a.example");
@@ -185,12 +176,10 @@ TEST(test_steered)
 			  .dst_port = LOCAL});
 	assert_true(hear_on(&h->miss));
 	assert_int_equal(heard.head.kind, HEARD_REPLY);
-	harness_end(h);
 }
 
-TEST(test_no_buffer)
+PACKET_TEST_OF(test_no_buffer, begin(0))
 {
-	struct harness *h = begin(0);
 	static struct rte_mbuf *held[4096];
 	unsigned n = 0;
 	while ((held[n] = rte_pktmbuf_alloc(h->w.pool)))
@@ -199,7 +188,4 @@ TEST(test_no_buffer)
 	refused(h, &m, make_dns("a.example"), COUNTER_upstream_nombuf, true);
 	rte_pktmbuf_free_bulk(held, n);
 	ask(h, 4, LOCAL);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -44,19 +44,16 @@ static void check_stale(const struct wire_reply *r, uint32_t ttl_s, int ede)
 	assert_int_equal(r->ede, ede);
 }
 
-TEST(test_soft_expired_is_a_miss)
+PACKET_TEST(test_soft_expired_is_a_miss)
 {
-	struct harness *h = harness_begin(NULL);
 	harness_put(h, &expired);
 	harness_ask_dropped(h, &ask_expired, VERDICT_miss);
 	assert_int_equal(misses(h, MISS_WAITER), 1);
-	harness_end(h);
 }
 
 // Upstreams fail: the control plane stamped the record. Its stamp counts from creation.
-TEST(test_stamped)
+PACKET_TEST(test_stamped)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = expired;
 	struct wire_reply r;
 	record.stale_until_ms = 100000;
@@ -67,12 +64,10 @@ TEST(test_stamped)
 	record.stale_until_ms = 69000;
 	harness_put(h, &record);
 	harness_ask_dropped(h, &ask_expired, VERDICT_miss);
-	harness_end(h);
 }
 
-TEST(test_no_control)
+PACKET_TEST(test_no_control)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	h->w.control_alive = 0;
 	harness_put(h, &expired);
@@ -80,25 +75,21 @@ TEST(test_no_control)
 	check_stale(&r, 30, 3);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED | MARK_HIT);
-	harness_end(h);
 }
 
 // The client's TTL cap holds for stale answers as well.
-TEST(test_stale_ttl_is_capped)
+PACKET_TEST(test_stale_ttl_is_capped)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	h->w.control_alive = 0;
 	h->tables.config.client_ttl_cap_s = 12;
 	harness_put(h, &expired);
 	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
 	check_stale(&r, 12, 3);
-	harness_end(h);
 }
 
-TEST(test_immediate)
+PACKET_TEST(test_immediate)
 {
-	struct harness *h = harness_begin(NULL);
 	struct wire_reply r;
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 	harness_put(h, &expired);
@@ -109,12 +100,10 @@ TEST(test_immediate)
 	assert_int_equal(misses(h, MISS_REFRESH), 1);
 	assert_int_equal(
 		harness_mark(h, "old.example"), MARK_VISITED | MARK_REFRESH | 5 * MARK_HIT);
-	harness_end(h);
 }
 
-TEST(test_nxdomain_says_so)
+PACKET_TEST(test_nxdomain_says_so)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = expired;
 	struct wire_reply r;
 	record.rcode = 3;
@@ -124,13 +113,11 @@ TEST(test_nxdomain_says_so)
 	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
 	assert_int_equal(r.rcode, 3);
 	assert_int_equal(r.ede, 19);
-	harness_end(h);
 }
 
 // Whatever else holds, a record past its hard expiry is not there.
-TEST(test_hard_expired)
+PACKET_TEST_OF(test_hard_expired, harness_begin(&(struct harness_options){.miss_units = 16}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct harness_record record = expired;
 	struct wire_reply r;
 	record.hard_ms = 65000;
@@ -144,12 +131,11 @@ TEST(test_hard_expired)
 	h->w.control_alive = 1;
 	misses_fill(h);
 	harness_ask_dropped(h, &ask_expired, VERDICT_drop_ring_full);
-	harness_end(h);
 }
 
-TEST(test_ring_full_serves_stale)
+PACKET_TEST_OF(
+	test_ring_full_serves_stale, harness_begin(&(struct harness_options){.miss_units = 16}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct wire_reply r;
 	harness_put(h, &expired);
 	misses_fill(h);
@@ -157,13 +143,11 @@ TEST(test_ring_full_serves_stale)
 		harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
 		check_stale(&r, 30, 3);
 	}
-	harness_end(h);
 }
 
 // Fresh but due: one message, however many hits; none before it is due.
-TEST(test_refresh_ahead)
+PACKET_TEST(test_refresh_ahead)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "Due.example"};
 	struct wire_reply r;
@@ -185,13 +169,11 @@ TEST(test_refresh_ahead)
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 	assert_int_equal(harness_mark(h, "later.example"), MARK_VISITED | MARK_HIT);
-	harness_end(h);
 }
 
 // No room for the request: the mark stays clear, so that a later hit asks.
-TEST(test_refresh_ring_full)
+PACKET_TEST_OF(test_refresh_ring_full, harness_begin(&(struct harness_options){.miss_units = 16}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "due.example"};
 	struct wire_reply r;
@@ -201,14 +183,12 @@ TEST(test_refresh_ring_full)
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_full), 2);
 	assert_int_equal(harness_mark(h, "due.example"), MARK_VISITED | 2 * MARK_HIT);
-	harness_end(h);
 }
 
 // Hits are counted one by one until the byte is full, and again once they were taken. The refresh
 // mark lies beside them and is not touched.
-TEST(test_hits_are_counted_and_saturate)
+PACKET_TEST(test_hits_are_counted_and_saturate)
 {
-	struct harness *h = harness_begin(NULL);
 	struct harness_record record = due("count.example");
 	struct wire_query q = {.name = "count.example"};
 	struct wire_reply r;
@@ -229,20 +209,15 @@ TEST(test_hits_are_counted_and_saturate)
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(harness_mark(h, "count.example"), MARK_VISITED | MARK_REFRESH | MARK_HIT);
 	assert_int_equal(misses(h, MISS_REFRESH), 1);
-	harness_end(h);
 }
 
 // Without marks nothing remembers that a refresh was asked for, so none is.
-TEST(test_no_marks)
+PACKET_TEST_OF(test_no_marks, harness_begin(&(struct harness_options){.no_marks = true}))
 {
-	struct harness *h = harness_begin(&(struct harness_options){.no_marks = true});
 	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "due.example"};
 	struct wire_reply r;
 	harness_put(h, &record);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

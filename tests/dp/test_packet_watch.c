@@ -77,9 +77,8 @@ static bool shows(struct harness *h, const struct wire_query *q)
 	return shown;
 }
 
-TEST(test_a_frame_as_it_came)
+PACKET_TEST_OF(test_a_frame_as_it_came, begin(0, &(struct dp_watch){.frames = 1, .id = 7}))
 {
-	struct harness *h = begin(0, &(struct dp_watch){.frames = 1, .id = 7});
 	const struct wire_query q = {.name = "WWW.example", .version = 6};
 	uint8_t frame[WIRE_MAX];
 	size_t len = wire_make(&q, frame);
@@ -99,7 +98,6 @@ TEST(test_a_frame_as_it_came)
 	assert_true(shows(h, &q));
 	assert_int_equal(end.msg.kept, 0);
 	assert_int_equal(end.msg.frame_len, len);
-	harness_end(h);
 }
 
 static uint64_t hash_of(const char *text)
@@ -108,9 +106,8 @@ static uint64_t hash_of(const char *text)
 	return contenthash(wire, wire_name(text, wire));
 }
 
-TEST(test_names)
+PACKET_TEST_OF(test_names, begin(0, &(struct dp_watch){.name_hash = hash_of("example")}))
 {
-	struct harness *h = begin(0, &(struct dp_watch){.name_hash = hash_of("example")});
 	assert_true(shows(h, &(struct wire_query){.name = "www.EXAMPLE"}));
 	assert_true(shows(h, &(struct wire_query){.name = "example"}));
 	assert_false(shows(h, &(struct wire_query){.name = "wwwexample"}));
@@ -122,7 +119,6 @@ TEST(test_names)
 	h->tables.config.watch.name_hash = hash_of("");
 	assert_true(shows(h, &(struct wire_query){.name = ""}));
 	assert_true(shows(h, &(struct wire_query){.name = "any.test"}));
-	harness_end(h);
 }
 
 TEST(test_clients)
@@ -160,9 +156,8 @@ TEST(test_verdicts)
 }
 
 // Both at once: the record is whole, and comes first.
-TEST(test_beside_the_query_log)
+PACKET_TEST_OF(test_beside_the_query_log, begin(1, &(struct dp_watch){0}))
 {
-	struct harness *h = begin(1, &(struct dp_watch){0});
 	struct wire_reply reply;
 	const struct wire_query q = {.name = "www.example"};
 	harness_ask(h, &q, VERDICT_hit, &reply);
@@ -174,7 +169,6 @@ TEST(test_beside_the_query_log)
 	assert_int_equal(end.type, MSG_WATCH);
 	assert_int_equal(end.record.qtype, 1);
 	assert_false(next());
-	harness_end(h);
 }
 
 static bool answer_is_shown(struct harness *h, const struct msg_answer *head, const uint8_t *dns)
@@ -186,9 +180,8 @@ static bool answer_is_shown(struct harness *h, const struct msg_answer *head, co
 }
 
 // The answer's way out, of a miss that was numbered, during a watch.
-TEST(test_an_answer_that_leaves)
+PACKET_TEST_OF(test_an_answer_that_leaves, begin(0, &(struct dp_watch){.id = 7}))
 {
-	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
 	const struct wire_query q = {.name = "cold.example"};
 	uint8_t dns[WIRE_MAX] = {0}, question[300];
 	struct msg_miss miss;
@@ -216,12 +209,10 @@ TEST(test_an_answer_that_leaves)
 	head.trace = (uint16_t)miss.trace;
 	h->w.watching = false;
 	assert_false(answer_is_shown(h, &head, dns));
-	harness_end(h);
 }
 
-TEST(test_half_of_the_ring)
+PACKET_TEST_OF(test_half_of_the_ring, begin(0, &(struct dp_watch){.frames = 1}))
 {
-	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
 	const struct wire_query q = {.name = "www.example"}, other = {.name = "other.example"};
 	uint8_t frame[WIRE_MAX];
 	uint64_t shown = 0, full;
@@ -247,7 +238,6 @@ TEST(test_half_of_the_ring)
 	assert_true(shows(h, &q));
 	h->w.watching = false;
 	assert_false(shows(h, &q));
-	harness_end(h);
 }
 
 static uint32_t trace_of_miss(struct harness *h, uint8_t *kind)
@@ -260,9 +250,9 @@ static uint32_t trace_of_miss(struct harness *h, uint8_t *kind)
 }
 
 // A query that goes to the control plane has one number there and here; without a watch none.
-TEST(test_a_miss_has_a_number)
+PACKET_TEST_OF(test_a_miss_has_a_number,
+	begin(0, &(struct dp_watch){.name_hash = hash_of("test"), .id = 7}))
 {
-	struct harness *h = begin(0, &(struct dp_watch){.name_hash = hash_of("test"), .id = 7});
 	const struct wire_query here = {.name = "here.test"}, other = {.name = "other.example"};
 	uint8_t kind;
 	assert_true(shows(h, &here));
@@ -292,13 +282,11 @@ TEST(test_a_miss_has_a_number)
 	h->w.watching = false;
 	assert_false(shows(h, &here));
 	assert_int_equal(trace_of_miss(h, &kind), 0);
-	harness_end(h);
 }
 
 // A hit that asks for a refresh is followed to its own end; the refresh is nobody's query.
-TEST(test_a_refresh_has_none)
+PACKET_TEST_OF(test_a_refresh_has_none, begin(0, &(struct dp_watch){.id = 7}))
 {
-	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
 	const struct wire_query q = {.name = "due.example"};
 	uint8_t kind;
 	harness_put(h, &(struct harness_record){.name = q.name,
@@ -310,18 +298,16 @@ TEST(test_a_refresh_has_none)
 	assert_int_equal(end.record.verdict, VERDICT_hit);
 	assert_int_equal(trace_of_miss(h, &kind), 0);
 	assert_int_equal(kind, MISS_REFRESH);
-	harness_end(h);
 }
 
 // Its milliseconds are those of a clock that ticks slowly; the rest is only asked for where
 // the query log needs it, and is never below 0.
-TEST(test_a_miss_has_its_microseconds)
+PACKET_TEST_OF(test_a_miss_has_its_microseconds, begin(1, &(struct dp_watch){.id = 7}))
 {
 	static const struct {
 		int64_t clock_us; // of the log, since the millisecond
 		uint32_t wanted;
 	} cases[] = {{0, 0}, {1, 1}, {999, 999}, {3001, 3001}, {-1, 0}, {-5000, 0}};
-	struct harness *h = begin(1, &(struct dp_watch){.id = 7});
 	const struct wire_query q = {.name = "here.test"};
 	struct msg_miss miss;
 	uint8_t question[300];
@@ -343,7 +329,4 @@ TEST(test_a_miss_has_its_microseconds)
 	(void)shows(h, &q);
 	assert_true(harness_miss(h, &miss, question) > 0);
 	assert_int_equal(miss.arrival_more_us, 0);
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -93,7 +93,7 @@ static void expect_exchange(struct harness *h, const struct wire_query *q, enum 
 	assert_false(next());
 }
 
-TEST(test_whatever_becomes_of_it)
+PACKET_TEST_OF(test_whatever_becomes_of_it, begin(LOG_DETAIL_MESSAGES))
 {
 	static const struct harness_rule rules[] = {
 		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
@@ -117,7 +117,6 @@ TEST(test_whatever_becomes_of_it)
 		{{.name = "www.example", .extra_bytes = 3}, VERDICT_hit},
 		{{.name = "x.example", .flags = 0x0130, .qtype = 252}, VERDICT_refused},
 	};
-	struct harness *h = begin(LOG_DETAIL_MESSAGES);
 	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 3});
@@ -128,15 +127,13 @@ TEST(test_whatever_becomes_of_it)
 	h->w.port[0].is_screened = h->strip_vlan = true; // whose tag is put back
 	expect_exchange(h, &cases[2].q, cases[2].v);
 	h->w.port[0].is_screened = h->strip_vlan = false;
-	harness_end(h);
 }
 
 // Its record comes from the control plane, which gets the query along with the miss.
-TEST(test_a_miss)
+PACKET_TEST_OF(test_a_miss, begin(LOG_DETAIL_MESSAGES))
 {
 	uint8_t asked[WIRE_MAX], behind[2048];
 	struct msg_miss m;
-	struct harness *h = begin(LOG_DETAIL_MESSAGES);
 	const struct wire_query q = {.name = "Miss.Example", .edns = true};
 	const size_t len = wire_make_dns(&q, asked);
 	harness_ask_dropped(h, &q, VERDICT_miss);
@@ -151,12 +148,10 @@ TEST(test_a_miss)
 	got_len = harness_miss(h, &m, behind);
 	assert_int_equal(got_len, sizeof(m) + m.question_len);
 	assert_int_equal(m.whole_len, 0);
-	harness_end(h);
 }
 
-TEST(test_only_the_ends)
+PACKET_TEST_OF(test_only_the_ends, begin(LOG_DETAIL_ENDS))
 {
-	struct harness *h = begin(LOG_DETAIL_ENDS);
 	struct wire_reply reply;
 	const struct wire_query q = {.name = "www.example"}, six = {"www.example", .version = 6};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
@@ -173,14 +168,12 @@ TEST(test_only_the_ends)
 	harness_ask(h, &q, VERDICT_hit, &reply);
 	assert_true(next());
 	assert_int_equal(got.type, MSG_LOG);
-	harness_end(h);
 }
 
 // One that is longer than what is kept of a frame is left out, and its reply is there.
-TEST(test_a_query_that_is_too_long)
+PACKET_TEST_OF(test_a_query_that_is_too_long, begin(LOG_DETAIL_MESSAGES))
 {
 	uint8_t asked[WIRE_MAX], reply[WIRE_MAX];
-	struct harness *h = begin(LOG_DETAIL_MESSAGES);
 	const struct wire_query q = {.name = "www.example", .extra_bytes = 1600};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
 	harness_inject(h, asked, wire_make(&q, asked));
@@ -190,14 +183,12 @@ TEST(test_a_query_that_is_too_long)
 	assert_true(got.record.query_len > 1600);
 	assert_null(got.view.query);
 	assert_non_null(got.view.reply);
-	harness_end(h);
 }
 
 // Nobody reads. Records go on without messages once half of the ring is full, so there are more of
 // them than if each had its messages; and every message is whole.
-TEST(test_records_come_first)
+PACKET_TEST_OF(test_records_come_first, begin(LOG_DETAIL_MESSAGES))
 {
-	struct harness *h = begin(LOG_DETAIL_MESSAGES);
 	struct wire_reply reply;
 	uint64_t weight = 0;
 	unsigned with = 0, without = 0, asked = 0;
@@ -216,7 +207,4 @@ TEST(test_records_come_first)
 	harness_ask(h, &q, VERDICT_hit, &reply);
 	assert_true(next());
 	assert_non_null(got.view.query); // there is room again
-	harness_end(h);
 }
-
-TEST_GROUP(harness_start, harness_stop)

@@ -335,7 +335,7 @@ def check_musts():
         if name.startswith("tests/conformance/test_"):
             outside.update(re.findall(r"^(?:@case\b.*\ndef | {4}(?=\w+=\())(\w+)", (root / name).read_text(), re.M))
         elif re.match(r"tests/unit/(\w+/)*test_", name):
-            there.update(re.findall(r"^TEST(?:_WITH)?\(\s*(\w+)", (root / name).read_text(), re.M))
+            there.update(re.findall(r"^(?:PACKET_)?TEST(?:_WITH|_OF)?\(\s*(\w+)", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page), 1):
         cells = line.split("|")
         if cells[0] or len(cells) < 2 or cells[1].strip() in ("section", "---"):
@@ -362,7 +362,7 @@ def check_attacks():
         if re.match(r"tests/(smoke/\w+_test\.(?:sh|py)|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
             there.add(pathlib.Path(name).stem)
         elif re.match(r"tests/(conformance|unit|dp)/(\w+/)*test_", name):
-            there.update(re.findall(r"^(?:@case\b.*\ndef |TEST(?:_WITH)?\(\s*| {4}(?=\w+=\())(\w+)", (root / name).read_text(), re.M))
+            there.update(re.findall(r"^(?:@case\b.*\ndef |(?:PACKET_)?TEST(?:_WITH|_OF)?\(\s*| {4}(?=\w+=\())(\w+)", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page) if (root / page).exists() else [], 1):
         cells = line.split("|")
         if cells[0] or len(cells) < 2 or cells[1].strip() in ("attack", "---"):
