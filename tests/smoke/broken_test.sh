@@ -92,7 +92,7 @@ before=$(answers)
 # Of the names some are cached for 3,000 s, and some for a second.
 { for i in {1..50}; do echo "ok-3000.n$i.broken.test A"; done && for i in {1..5}; do echo "ok-1.n$i.broken.test A"; done &&
 	echo blocked.test A; } >$tmp/load.txt
-client dnsperf -s $service -d $tmp/load.txt -l 1 >$tmp/first.out 2>&1
+client dnsperf -s $service -d $tmp/load.txt -n 1 >$tmp/first.out 2>&1
 check "they are answered" test -n "$(rcodes $tmp/first.out)"
 asked_before=$(wc -l <$tmp/up.log)
 : >$tmp/loading

@@ -89,7 +89,7 @@ same "python's resolver" $truth "$(client $python -c 'import socket; print(socke
 
 # --- forwarders ---------------------------------------------------------------------------------------------------------------
 
-through() { client kdig +short +timeout=2 +retry=0 @127.0.0.1 -p "$@"; }
+through() { client kdig +short +timeout=10 +retry=0 @127.0.0.1 -p "$@"; }
 # forwarder NAME PORT: answers, big answers over TCP, what is not there, what is blocked, EDNS
 forwarder() {
 	same "$1: an answer" $truth "$(through "$2" "ok.$1.test" A)"

@@ -18,7 +18,12 @@ capture() { # FILE [AT...]
 	eventually is state up
 }
 is_down() { ! is state up; }
+# It has read all that weir has written: nothing waits in a socket, and it sleeps.
+capture_idle() {
+	[ -z "$({ ss -Hxn && ss -Htn 'sport = :6000'; } | awk '/dnstap.sock|:6000/ && $3 + $2 * ($2 ~ /^[0-9]/) > 0')" ] && grep -q '^State:.S' /proc/$capturer/status
+}
 capture_end() { # until weir has seen it, or it would write to the old receiver
+	eventually capture_idle
 	kill $capturer
 	wait $capturer
 	eventually is_down
