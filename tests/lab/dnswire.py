@@ -38,12 +38,16 @@ def framed(wire):
     return struct.pack("!H", len(wire)) + wire
 
 
+class Ended(ConnectionError, EOFError):
+    """The peer has closed it, in good order: `wait` goes on after it as after a reset."""
+
+
 def exactly(sock, count):
     out = b""
     while len(out) < count:
         more = sock.recv(count - len(out))
         if not more:
-            raise EOFError("the connection ended")
+            raise Ended("the connection ended")
         out += more
     return out
 

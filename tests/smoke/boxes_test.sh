@@ -58,11 +58,12 @@ same "the upstream heard of none" $many "$(asked many)"
 same "Redis returned them all" $names $(($(counter 2 l1.hits) - before))
 same "with the right answers" "198.19.0.7 198.19.1.23" "$(ask 2 n7.many.test) $(ask 2 n279.many.test)"
 
-# Both at once, the same names in the same order. A box that asks Redis before the other has stored asks the upstream too.
+# Both at once, the same names from both ends. A box that asks Redis before the other has stored asks the upstream too.
 sed 's/many/both/' $tmp/names >$tmp/both
+tac $tmp/both >$tmp/htob
 load 1 $tmp/both -n 1 -q 5 -Q 500 >$tmp/load.1 &
 one=$!
-check "both boxes get queries for $names names at once" load 2 $tmp/both -n 1 -q 5 -Q 500
+check "both boxes get queries for $names names at once" load 2 $tmp/htob -n 1 -q 5 -Q 500
 wait $one
 check "the upstream was not asked for each of them twice ($(asked both))" test "$(asked both)" -lt $((2 * names))
 

@@ -4,6 +4,7 @@
 import collections
 import contextlib
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -86,6 +87,7 @@ def load(lab):
             if sent:
                 take(1)
     with lab.connect() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE: the replies to all that waited while a worker had no CPU
         thread = threading.Thread(target=ask)
         thread.start()
         try:
