@@ -317,6 +317,12 @@ int usleep(useconds_t us)
 	return wait_until(now_ns + (uint64_t)us * 1000, &bell, 0);
 }
 
+void clock_pass_ms(uint32_t ms)
+{
+	struct pollfd bell;
+	(void)wait_until(now_ns + ms * UINT64_C(1000000), &bell, 0);
+}
+
 int nanosleep(const struct timespec *t, struct timespec *left)
 {
 	struct pollfd bell;

@@ -22,3 +22,5 @@
 
 // So long this thread works, by its own clock and by that of all.
 void clock_still_work_us(uint32_t us);
+// So long this thread waits, by that clock.
+void clock_pass_ms(uint32_t ms);

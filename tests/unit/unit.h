@@ -32,6 +32,9 @@
 #include <weir/log.h>
 #include <weir/sanitized.h>
 
+#define WAIT_FAILS(file, line) _fail(file, line)
+#include "wait.h"
+
 // For work that a sanitizer makes many times slower: it is done in the trees without one.
 enum { UNIT_IS_SANITIZED = SANITIZED_ADDRESS };
 

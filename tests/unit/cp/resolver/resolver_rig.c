@@ -180,9 +180,7 @@ struct resolver_status status(void)
 	static struct status_wait w;
 	w.there = false;
 	assert_int_equal(resolvers_status(&rig.all, rig.loop, on_status, &w), 0);
-	for (unsigned i = 0; i < PATIENCE_MS && !w.there; i++)
-		usleep(1000);
-	assert_true(w.there);
+	WAIT_FOR(w.there);
 	return w.s;
 }
 
@@ -231,7 +229,5 @@ void on_loop(void (*fn)(void *arg), void *arg)
 {
 	struct errand e = {.fn = fn, .arg = arg};
 	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
-	for (unsigned i = 0; i < PATIENCE_MS * 10 && !e.there; i++)
-		usleep(100);
-	assert_true(e.there);
+	WAIT_FOR(e.there);
 }

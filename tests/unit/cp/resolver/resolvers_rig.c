@@ -138,9 +138,7 @@ void errand_on(struct loop *l, void (*fn)(struct errand *e))
 	errand.fn = fn;
 	errand.there = false;
 	assert_int_equal(loop_call(l, errand_run, &errand), 0);
-	for (unsigned i = 0; i < PATIENCE_MS && !errand.there; i++)
-		usleep(1000);
-	assert_true(errand.there);
+	WAIT_FOR(errand.there);
 }
 
 // The resolver whose part the name's A is in.

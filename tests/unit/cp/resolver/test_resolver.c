@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The miss path from ring to ring.
 #include "resolver_rig.h"
+#include "tests/unit/clock_still.h"
 
 TEST_WITH(test_a_miss_is_resolved_stored_and_answered, rig_setup, rig_teardown)
 {
@@ -29,10 +30,7 @@ TEST_WITH(test_ten_thousand_clients_one_upstream_packet, rig_setup, rig_teardown
 			.id = (uint16_t)i,
 			.client_port = (uint16_t)i,
 			.rings = i % 2};
-		while (!fake_dataplane_ask(&dp, &m)) {
-			fake_dataplane_ring(&dp);
-			usleep(500);
-		}
+		WAIT_FOR(fake_dataplane_ask(&dp, &m), fake_dataplane_ring(&dp));
 		sent++;
 		if (i % 32 == 0)
 			fake_dataplane_ring(&dp);
@@ -70,7 +68,7 @@ TEST_WITH(test_failures_are_remembered, rig_setup, rig_teardown)
 	}
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, before);
 	fake[0].mode = FAKE_ANSWER;
-	usleep(1050000);
+	clock_pass_ms(1050);
 	ask("bad.example", 9);
 	expect_answer(1000, 9, 0, ANSWER_UPSTREAM);
 }
@@ -96,8 +94,7 @@ TEST_WITH(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill, rig_setup,
 	// Servers come back within the question's life: the next query of it fills the cache.
 	fake[0].mode = fake[1].mode = FAKE_ANSWER;
 	expect_answer(2500, 4, 0, ANSWER_UPSTREAM);
-	for (unsigned i = 0; i < 300 && status().stored == 0; i++)
-		usleep(10000);
+	WAIT_FOR(status().stored > 0);
 	assert_int_equal(status().stored, 1);
 	ask("dead.example", 5);
 	expect_answer(300, 5, 0, ANSWER_CACHED);
@@ -164,7 +161,7 @@ TEST_WITH(test_stale_at_1800_ms_then_held, rig_setup, rig_teardown)
 	fake[0].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	usleep(1050000); // past soft expiry
+	clock_pass_ms(1050); // past soft expiry
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	uint64_t start = clock_mono_ms();
 	ask("old.example", 2);
@@ -185,7 +182,7 @@ TEST_WITH(test_failing_upstreams_give_stale_at_once, rig_setup, rig_teardown)
 	fake[0].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	usleep(1050000);
+	clock_pass_ms(1050);
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	ask("old.example", 2);
 	expect_answer(500, 2, 0, ANSWER_STALE);
@@ -210,10 +207,7 @@ TEST_WITH(test_inflight_and_waiters_are_capped, rig_setup_small, rig_teardown)
 	for (unsigned i = 0; i < 20; i++)
 		ask("n1.example", (uint16_t)i); // 8 may wait, one does
 	struct resolver_status s = status();
-	for (unsigned i = 0; i < 100 && s.refused_waiters < 13; i++) {
-		usleep(5000);
-		s = status();
-	}
+	WAIT_FOR(s.refused_waiters >= 13, s = status());
 	assert_int_equal(s.inflight, 16);
 	assert_int_equal(s.refused_inflight, 24);
 	assert_int_equal(s.refused_waiters, 13);

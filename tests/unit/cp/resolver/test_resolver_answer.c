@@ -85,8 +85,7 @@ TEST_WITH(test_a_late_question, rig_setup, rig_teardown)
 	expect_answer(1000, 2, 0, ANSWER_CACHED);
 	assert_int_equal(status().late, late);
 	ask_aged("www.example", 3, LATE_MS);
-	for (unsigned i = 0; i < 2000 && status().late == late; i++)
-		usleep(1000);
+	WAIT_FOR(status().late != late);
 	assert_int_equal(status().late, late + 1);
 	ask_aged("www.example", 4, 0);
 	expect_answer(1000, 4, 0, ANSWER_CACHED); // and nothing for the one before

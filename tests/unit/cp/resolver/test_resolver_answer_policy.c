@@ -7,6 +7,7 @@
 #include "controlplane/resolver/resolver_check.h"
 #include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 #include "tests/unit/cp/querylog/row_watch.h"
@@ -18,9 +19,7 @@ static uint16_t next_id;
 
 static void await(_Atomic bool *there)
 {
-	for (unsigned i = 0; i < 50000 && !*there; i++)
-		usleep(1000);
-	assert_true(*there);
+	WAIT_FOR(*there);
 }
 
 static void groups_publish(const struct answer_policy_fixture *f)
@@ -158,8 +157,7 @@ TEST_WITH(test_waiters_of_one_question, setup, teardown)
 	fake[0].held = true;
 	for (unsigned g = 0; g < GROUPS; g++)
 		ask_as(g, "www.shop.example");
-	for (unsigned i = 0; i < 20000 && status().coalesced < GROUPS - 1; i++)
-		usleep(1000);
+	WAIT_FOR(status().coalesced >= GROUPS - 1);
 	fake[0].held = false;
 	bool blocked[GROUPS + 1] = {0};
 	for (unsigned g = 0; g < GROUPS; g++) {
@@ -218,7 +216,7 @@ TEST_WITH(test_stale, setup, teardown)
 	upstream_alias("tracker.example");
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
-	usleep(1200 * 1000);
+	clock_ahead_by_ms(1200);
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
 	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
 	expect_as(2, "www.shop.example", ANSWER_STALE);

@@ -113,8 +113,7 @@ TEST_WITH(test_no_answer_after_its_time, rig_setup, rig_teardown)
 	fake[0].delay_ms = fake[1].delay_ms = 2300;
 	ask("slow.example", 1);
 	expect_answer(2500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
-	for (unsigned i = 0; i < 300 && status().stored == 0; i++)
-		usleep(10000);
+	WAIT_FOR(status().stored > 0);
 	assert_int_equal(status().stored, 1);
 	assert_false(fake_dataplane_answer(&dp, &got, 200));
 }
@@ -129,8 +128,7 @@ TEST_WITH(test_a_full_table_is_not_full_for_long, rig_setup, rig_teardown)
 	expect_refused(36, 1000, BOUND_inflight);
 	expect_refused(64, 5000, BOUND_none);
 	assert_true(clock_mono_ms() - start_ms >= 1850);
-	for (unsigned i = 0; i < 300 && status().cut_short < 32; i++)
-		usleep(10000);
+	WAIT_FOR(status().cut_short >= 32);
 	struct resolver_status s = status();
 	assert_true(s.cut_short >= 32);
 	assert_true(s.inflight <= 32);

@@ -2,6 +2,7 @@
 // Flushes through the resolver, on a real redis-server: both tiers, what comes late, other boxes,
 // and what Redis may say without being believed.
 #include "resolver_rig.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/l1/redis_server.h"
 
 static struct redis_server server;
@@ -33,11 +34,8 @@ static bool has_key(const char *key)
 
 static void await_subscribed(void)
 {
-	for (unsigned i = 0; i < 6000 && status().flush.subscribed == 0; i++)
-		usleep(5000);
-	for (unsigned i = 0; i < 6000 && strcmp(status().l1.redis.state, "up") != 0; i++)
-		usleep(5000);
-	assert_string_equal(status().l1.redis.state, "up");
+	WAIT_FOR(status().flush.subscribed > 0);
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 	assert_int_equal(status().flush.subscribed, 1);
 }
 
@@ -117,9 +115,7 @@ static struct cache_flushed flush(enum flush_kind kind, const char *name)
 {
 	static struct flush_wait w;
 	flush_begin(&w, kind, name);
-	for (unsigned i = 0; i < 50000 && !w.there; i++)
-		usleep(1000);
-	assert_true(w.there);
+	WAIT_FOR(w.there);
 	assert_int_equal(w.err, 0);
 	return w.got;
 }
@@ -138,9 +134,7 @@ static void fill(const char *name, enum answer_kind kind)
 
 static void await_key(const char *key)
 {
-	for (unsigned i = 0; i < 4000 && !has_key(key); i++)
-		usleep(5000);
-	assert_true(has_key(key));
+	WAIT_FOR(has_key(key));
 }
 
 TEST_WITH(test_both_tiers, setup, rig_teardown)
@@ -176,14 +170,12 @@ TEST_WITH(test_answer_under_way_is_not_stored, setup, rig_teardown)
 {
 	fake[0].held = true;
 	ask("late.example", 7);
-	for (unsigned i = 0; i < 10000 && asked() == 0; i++)
-		usleep(2000);
+	WAIT_FOR(asked() > 0);
 	struct cache_flushed f = flush(FLUSH_BELOW, "example");
 	assert_int_equal(f.l0, 0);
 	fake[0].held = false;
 	expect_answer(1500, 7, 0, ANSWER_UPSTREAM);
-	for (unsigned i = 0; i < 10000 && status().flush.kept_out == 0; i++)
-		usleep(2000);
+	WAIT_FOR(status().flush.kept_out > 0);
 	assert_int_equal(status().flush.kept_out, 1);
 	assert_int_equal(status().l0.entries, 0);
 	assert_int_equal(status().stored, 0);
@@ -224,8 +216,7 @@ TEST_WITH(test_redis_is_away, setup, rig_teardown)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	redis_server_stop(&server);
-	for (unsigned i = 0; i < 10000 && strcmp(status().l1.redis.state, "away") != 0; i++)
-		usleep(5000);
+	WAIT_FOR(strcmp(status().l1.redis.state, "away") == 0);
 	struct cache_flushed f = flush(FLUSH_NAME, "a.example");
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 0);
@@ -248,13 +239,13 @@ TEST_WITH(test_other_box, setup_two, teardown_two)
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 1);
 	box_swap();
-	for (unsigned i = 0; i < 4000 && status().flush.removed_for_others == 0; i++)
-		usleep(5000);
+	WAIT_FOR(status().flush.removed_for_others > 0);
 	struct resolver_status s = status();
 	assert_int_equal(s.flush.heard, 1);
 	assert_int_equal(s.flush.removed_for_others, 1);
 	assert_int_equal(s.flush.own, 0);
-	usleep(2100000); // times in Redis are whole seconds, and what may be older is not taken
+	clock_ahead_by_ms(
+		2100); // times in Redis are whole seconds, and what may be older is not taken
 	fill("x.example", ANSWER_UPSTREAM);
 	fill("y.example", ANSWER_CACHED);
 	assert_int_equal(asked(), 3);
@@ -269,15 +260,13 @@ TEST_WITH(test_other_box_stores_nothing_old, setup_two, teardown_two)
 	fake[0].held = true;
 	box_swap();
 	ask("late.example", 9);
-	for (unsigned i = 0; i < 10000 && asked() == 0; i++)
-		usleep(2000);
+	WAIT_FOR(asked() > 0);
 	box_swap();
 	flush(FLUSH_ALL, ".");
 	box_swap();
 	fake[0].held = false;
 	expect_answer(1500, 9, 0, ANSWER_UPSTREAM);
-	for (unsigned i = 0; i < 10000 && status().flush.kept_out == 0; i++)
-		usleep(2000);
+	WAIT_FOR(status().flush.kept_out > 0);
 	assert_int_equal(status().flush.kept_out, 1);
 	assert_int_equal(status().l0.entries, 0);
 	assert_false(has_key(rig_l1_key("late.example")));
@@ -299,8 +288,7 @@ static uint64_t messages_seen(void)
 
 static void await_messages(uint64_t n)
 {
-	for (unsigned i = 0; i < 4000 && messages_seen() < n; i++)
-		usleep(5000);
+	WAIT_FOR(messages_seen() >= n);
 	assert_int_equal(messages_seen(), n);
 }
 
@@ -329,8 +317,7 @@ TEST_WITH(test_hostile_messages, setup, rig_teardown)
 	fill("kept.example", ANSWER_CACHED);
 	// Emptied once; not again while the bound holds, and the name comes back meanwhile.
 	publish("1 0123456789abcdef all .");
-	for (unsigned i = 0; i < 4000 && status().l0.entries != 0; i++)
-		usleep(5000);
+	WAIT_FOR(status().l0.entries == 0);
 	fill("kept.example", ANSWER_UPSTREAM); // older than the flush is what Redis has
 	for (unsigned i = 0; i < 5; i++)
 		publish(i % 2 ? "1 0123456789abcdef all ." : "1 0123456789abcdef below .");
@@ -361,9 +348,7 @@ static const struct look_wait *look(const char *name, uint16_t qtype)
 	w.there = false;
 	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
 	assert_int_equal(resolver_cache_get(rig.resolver, &n, qtype, rig.loop, on_looked, &w), 0);
-	for (unsigned i = 0; i < 30000 && !w.there; i++)
-		usleep(1000);
-	assert_true(w.there);
+	WAIT_FOR(w.there);
 	return &w;
 }
 
@@ -419,8 +404,7 @@ TEST_WITH(test_ends_amid_a_look, setup, rig_teardown)
 	assert_int_equal(dns_name_from_text("a.example", 9, &n), 0);
 	redis_server_signal(&server, SIGSTOP);
 	assert_int_equal(resolver_cache_get(rig.resolver, &n, 0, client, on_looked, &w), 0);
-	for (unsigned i = 0; i < 4000 && status().l1.redis.pending < ALL_TYPES; i++)
-		usleep(5000);
+	WAIT_FOR(status().l1.redis.pending >= ALL_TYPES);
 	control_stop();
 	redis_server_signal(&server, SIGCONT);
 	loop_stop(client);

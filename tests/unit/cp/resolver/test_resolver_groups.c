@@ -58,9 +58,7 @@ static uint16_t view_of(unsigned group)
 	static struct view_wait w;
 	w.there = false;
 	assert_int_equal(loop_call(rig.loop, on_views, &w), 0);
-	for (unsigned i = 0; i < 20000 && !w.there; i++)
-		usleep(1000);
-	assert_true(w.there);
+	WAIT_FOR(w.there);
 	return w.group[group].view;
 }
 
@@ -120,8 +118,7 @@ TEST_WITH(test_without_cache_coalesces_in_the_group, setup, rig_teardown)
 		ask_in(view_of(BARE), "slow.example", i);
 	ask_in(view_of(BARE_TOO), "slow.example", 4);
 	ask_in(0, "slow.example", 5);
-	for (unsigned i = 0; i < 20000 && (fake[0].udp_queries < 3 || status().coalesced < 2); i++)
-		usleep(1000);
+	WAIT_FOR(fake[0].udp_queries >= 3 && status().coalesced >= 2);
 	fake[0].held = false;
 	for (unsigned i = 0; i < 5; i++)
 		assert_true(fake_dataplane_answer(&dp, &got, PATIENCE_MS));
@@ -164,8 +161,7 @@ static void reload_to(const struct config *config)
 	w.there = false;
 	w.config = config;
 	assert_int_equal(loop_call(rig.loop, reconfigure, &w), 0);
-	for (unsigned i = 0; i < 20000 && !w.there; i++)
-		usleep(1000);
+	WAIT_FOR(w.there);
 	assert_true(w.there && w.rc == 0);
 }
 
@@ -203,22 +199,14 @@ TEST_WITH(test_changed_definition, setup, rig_teardown)
 
 static void redis_await(void)
 {
-	for (unsigned i = 0; i < 5000 && strcmp(status().l1.redis.state, "up") != 0; i++)
-		usleep(10000);
-	assert_string_equal(status().l1.redis.state, "up");
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 }
 
 static void await_keys(unsigned count)
 {
 	char expected[16];
 	snprintf(expected, sizeof(expected), "*%u\r\n", count);
-	for (unsigned i = 0; i < 2000; i++) {
-		if (strncmp(redis_server_say(&redis, "KEYS weir:*"), expected, strlen(expected))
-			== 0)
-			return;
-		usleep(10000);
-	}
-	fail_msg("not %u keys: %s", count, redis_server_say(&redis, "KEYS weir:*"));
+	WAIT_FOR(strncmp(redis_server_say(&redis, "KEYS weir:*"), expected, strlen(expected)) == 0);
 }
 
 static struct look_wait {
@@ -244,9 +232,7 @@ static void expect_look(const char *text)
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 	looked = (struct look_wait){0};
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, NULL), 0);
-	for (unsigned i = 0; i < 20000 && !looked.there; i++)
-		usleep(1000);
-	assert_true(looked.there);
+	WAIT_FOR(looked.there);
 	assert_int_equal(looked.views, 2);
 	assert_int_equal(looked.in_l1, 2);
 	assert_int_equal(looked.view[0], 0);
@@ -341,13 +327,7 @@ TEST_WITH(test_boxes_with_other_upstreams, setup_everyone, rig_teardown)
 
 static void await_said(const char *command, const char *wanted)
 {
-	const char *said = "";
-	for (unsigned i = 0; i < 2000 && !strstr(said, wanted); i++) {
-		said = redis_server_say(&redis, command);
-		usleep(5000);
-	}
-	if (!strstr(said, wanted))
-		fail_msg("%s: %s", command, said);
+	WAIT_FOR(strstr(redis_server_say(&redis, command), wanted));
 }
 
 // From a reload on, keys and the channel are those of the new namespace.
@@ -385,9 +365,7 @@ static void everyone_asks(unsigned i)
 
 static void await_empty(void)
 {
-	for (unsigned i = 0; i < 20000 && status().l0.entries > 0; i++)
-		usleep(1000);
-	assert_int_equal(status().l0.entries, 0);
+	WAIT_FOR(status().l0.entries == 0);
 }
 
 static void restart(void)
@@ -446,8 +424,7 @@ TEST_WITH(test_answer_of_former_upstreams_is_not_kept, setup_everyone, rig_teard
 {
 	fake[0].held = true;
 	ask_in(0, "www.example", 1);
-	for (unsigned i = 0; i < 20000 && fake[0].udp_queries < 1; i++)
-		usleep(1000);
+	WAIT_FOR(fake[0].udp_queries >= 1);
 	rig.config.upstreams.count = 2; // the first one still is one of them
 	reload();
 	fake[0].held = false;

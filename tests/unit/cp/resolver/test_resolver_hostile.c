@@ -127,17 +127,14 @@ static void ask_some(char name[NAMES][24], uint64_t round)
 static void expect_service(char name[NAMES][24])
 {
 	put_right();
-	while (drain() > 0)
-		usleep(1000);
+	WAIT_FOR(drain() == 0);
 	for (unsigned tries = 0; tries < 3; tries++) { // the ring's two ends find each other
 		ask("again.example", 1);
 		(void)fake_dataplane_answer(&dp, &got, 200); // none may come
 	}
-	for (unsigned i = 0, idle = 0; i < 20000 && idle < 3;
-		i++) { // what is under way has arrived
-		idle = status().inflight ? 0 : idle + 1;
-		usleep(1000);
-	}
+	unsigned idle = 0;
+	WAIT_FOR(idle == 3,
+		idle = status().inflight ? 0 : idle + 1); // what is under way has arrived
 	while (fake_dataplane_answer(&dp, &got, 100))
 		;
 	for (uint16_t i = 0; i < 2 * NAMES; i++) {

@@ -35,9 +35,7 @@ static int setup(void **state)
 	rig_box_start();
 	looked = false;
 	assert_int_equal(loop_call(rig.loop, on_views, NULL), 0);
-	for (unsigned i = 0; i < 20000 && !looked; i++)
-		usleep(1000);
-	assert_true(looked);
+	WAIT_FOR(looked);
 	return 0;
 }
 
@@ -114,9 +112,7 @@ static void reconfigure(void *config)
 
 static void queries_wait(unsigned count)
 {
-	for (unsigned i = 0; i < 20000 && fake[0].udp_queries < count; i++)
-		usleep(1000);
-	assert_true(fake[0].udp_queries >= count);
+	WAIT_FOR(fake[0].udp_queries >= count);
 }
 
 // A reload ends everyone's DNS64 while weir waits for the A of a question.

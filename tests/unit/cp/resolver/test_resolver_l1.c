@@ -46,9 +46,7 @@ static int setup_with(void **state, unsigned lookup_ms)
 	rig.config.refresh.sweep_interval_s = 86400; // no hit fades when the clock jumps
 	control_start();
 	link_up_now();
-	for (unsigned i = 0; i < 4000 && strcmp(status().l1.redis.state, "up") != 0; i++)
-		usleep(5000);
-	assert_string_equal(status().l1.redis.state, "up");
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 	return 0;
 }
 
@@ -66,8 +64,7 @@ static int setup_tight(void **state)
 	rig.config.limits.udp_reply_size = DNS_HEADER_LEN + 13 + 4 + 16 + DNS_OPT_FIXED_LEN + 6;
 	control_start();
 	link_up_now();
-	for (unsigned i = 0; i < 4000 && strcmp(status().l1.redis.state, "up") != 0; i++)
-		usleep(5000);
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 	return 0;
 }
 
@@ -139,8 +136,7 @@ static int look_count(const char *text)
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 	entries = -1;
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_entries, NULL), 0);
-	for (unsigned i = 0; i < 20000 && entries < 0; i++)
-		usleep(1000);
+	WAIT_FOR(entries >= 0);
 	return entries;
 }
 
@@ -223,8 +219,7 @@ static void expect_steps(const char *name, uint16_t id, enum answer_kind kind, c
 	assert_true(fake_dataplane_ask(&dp, &m));
 	fake_dataplane_ring(&dp);
 	expect_answer(1000, id, 0, kind);
-	for (unsigned i = 0; i < PATIENCE_MS && traces_seen == before; i++)
-		usleep(1000);
+	WAIT_FOR(traces_seen != before);
 	assert_int_equal(traces_seen, before + 1);
 	for (unsigned i = 0; i < traced.count; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
@@ -327,38 +322,31 @@ TEST_WITH(test_another_box_renews, setup, rig_teardown)
 	redis_server_say(
 		&server, rig_l1_command("SET weir-meta:refresh:%s 1 EX 1000", "shared.example"));
 	make_due("shared.example");
-	for (unsigned i = 0; i < 4000 && status().refreshed_elsewhere == 0; i++)
-		usleep(5000);
-	assert_true(status().refreshed_elsewhere > 0);
+	WAIT_FOR(status().refreshed_elsewhere > 0);
 	assert_int_equal(asked(), 1);
 	value_write(&(struct value){"shared.example", "shared.example", 3000, 0});
-	for (unsigned i = 0; i < 4000; i++) {
-		look("shared.example");
-		if (entry.soft_left_ms > HOT_TTL_S * 1000)
-			break;
-		usleep(5000);
-	}
-	assert_true(entry.soft_left_ms > HOT_TTL_S * 1000);
+	look("shared.example");
+	WAIT_FOR(entry.soft_left_ms > HOT_TTL_S * 1000, look("shared.example"));
 	assert_int_equal(asked(), 1);
+}
+
+static unsigned long hits_written(void)
+{
+	const char *number = strchr(
+		redis_server_say(&server, rig_l1_command("HGET %s hits", "counted.example")), '\n');
+	assert_non_null(number);
+	return strtoul(number + 1, NULL, 10);
 }
 
 // How often it is asked for goes along, or the cap would choose among keys that are all alike.
 TEST_WITH(test_hits_are_written, setup, rig_teardown)
 {
-	unsigned long hits = 0;
 	make_hot("counted.example");
 	make_due("counted.example");
 	// One, when the first answer was written.
-	for (unsigned i = 0; i < 4000 && hits < 2; i++) {
-		usleep(5000);
-		const char *reply = redis_server_say(
-			&server, rig_l1_command("HGET %s hits", "counted.example"));
-		const char *number = strchr(reply, '\n');
-		assert_non_null(number);
-		hits = strtoul(number + 1, NULL, 10);
-	}
+	WAIT_FOR(hits_written() >= 2);
 	assert_int_equal(asked(), 2);
-	assert_in_range(hits, 60, 100);
+	assert_in_range(hits_written(), 60, 100);
 }
 
 // By the hits in its key it is cold, and by those on this box it is not.
@@ -378,8 +366,7 @@ TEST_WITH(test_what_became_popular_here_is_not_deleted_as_cold, setup, rig_teard
 	expect_answer(1000, 81, 0, ANSWER_CACHED);
 	ask("one.example", 82); // a twentieth of the cap is put: a round is due
 	expect_answer(1000, 82, 0, ANSWER_UPSTREAM);
-	for (unsigned i = 0; i < 4000 && status().l1_sweep.cold == 0; i++)
-		usleep(5000);
+	WAIT_FOR(status().l1_sweep.cold > 0);
 	assert_int_equal(status().l1_sweep.cold, 1);
 	assert_int_equal(status().l1_sweep.spared, 1);
 	assert_memory_equal(
@@ -392,9 +379,7 @@ TEST_WITH(test_what_became_popular_here_is_not_deleted_as_cold, setup, rig_teard
 
 static void await_looks(unsigned count)
 {
-	for (unsigned i = 0; i < 4000 && status().l1.looking != count; i++)
-		usleep(5000);
-	assert_int_equal(status().l1.looking, count);
+	WAIT_FOR(status().l1.looking == count);
 }
 
 // A server that hangs costs the questions that wait for it its time-out.

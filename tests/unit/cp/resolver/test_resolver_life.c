@@ -2,6 +2,7 @@
 // What surrounds the miss path: the link, restarts, calls from other threads.
 #include "controlplane/upstream/views.h"
 #include "resolver_rig.h"
+#include "tests/unit/clock_still.h"
 #include "tests/unit/few_files.h"
 
 #include <sys/un.h>
@@ -14,9 +15,7 @@ TEST_WITH(test_second_data_plane_is_refused_and_a_death_is_noticed, rig_setup, r
 	assert_int_equal(fake_dataplane_link(&second, &welcome), -EBUSY);
 	close(second.link_fd);
 	fake_dataplane_close(&dp);
-	for (unsigned i = 0; i < 200 && status().worker_rings != 0; i++)
-		usleep(5000);
-	assert_int_equal(status().worker_rings, 0);
+	WAIT_FOR(status().worker_rings == 0);
 	assert_null(publisher_epoch(rig.publisher, 0)->seen[0]);
 	fake_dataplane_open(&dp, &rig.paths, 2);
 	link_up_now();
@@ -48,14 +47,14 @@ static int link_connect(void)
 // Without a free file whoever comes waits in the kernel; the loop neither turns nor forgets them.
 TEST_WITH(test_no_file_for_a_data_plane, rig_setup, rig_teardown)
 {
-	enum { FILES = 256, LOOK_US = 300000, BUSY_US = 6000 };
+	enum { FILES = 256, LOOK_MS = 300, BUSY_US = 6000 };
 	struct few_files files;
 	struct link_welcome welcome;
 
 	few_files_begin(&files, FILES);
 	int fd = link_connect(); // has the last one
 	uint64_t before_us = loop_cpu_us();
-	usleep(LOOK_US);
+	clock_pass_ms(LOOK_MS);
 	uint64_t busy_us = loop_cpu_us() - before_us;
 	few_files_lift(&files);
 	assert_int_equal(recv(fd, &welcome, sizeof(welcome), 0), sizeof(welcome));
@@ -147,9 +146,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 
 static void wait_for(struct cache_wait *w)
 {
-	for (unsigned i = 0; i < 2000 && !w->there; i++)
-		usleep(1000);
-	assert_true(w->there);
+	WAIT_FOR(w->there);
 	w->there = false;
 }
 
@@ -189,8 +186,7 @@ struct gate {
 static void hold(void *arg)
 {
 	struct gate *gate = arg;
-	while (!gate->open)
-		usleep(100);
+	WAIT_FOR(gate->open);
 }
 
 TEST_WITH(test_too_many_looks_are_refused, rig_setup, rig_teardown)
@@ -280,10 +276,7 @@ TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	struct region marks = marks_make(&units);
-	for (unsigned i = 0; marks_left(&marks, units) == units; i++) { // of an earlier life
-		assert_true(i < 300);
-		usleep(10000);
-	}
+	WAIT_FOR(marks_left(&marks, units) != units); // of an earlier life
 	const struct fake_miss late = {
 		.name = "old.example", .type = DNS_TYPE_A, .refresh = true, .age_ms = 2500};
 	// That round of the sweep may clear some more.
@@ -291,7 +284,7 @@ TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 		memset(region_data(&marks), MARK_REFRESH, units);
 		assert_true(fake_dataplane_ask(&dp, &late));
 		fake_dataplane_ring(&dp);
-		usleep(100000);
+		clock_pass_ms(100);
 	}
 	assert_int_equal(marks_left(&marks, units), units - 1);
 	region_unmap(&marks);
@@ -384,7 +377,7 @@ static void on_published(void *arg)
 
 static unsigned views_after(unsigned ms)
 {
-	usleep(ms * 1000);
+	clock_pass_ms(ms);
 	const struct resolver_status s = status();
 	return (unsigned)table_of(&s, "views")->used;
 }
@@ -452,7 +445,7 @@ TEST_WITH(test_replies_come_to_a_loop_with_a_full_mailbox, rig_setup, rig_teardo
 	assert_int_equal(resolvers_refresh_report(all, busy, on_report_back, &replies), 0);
 	assert_int_equal(resolvers_cache_get(all, &what.name, 0, busy, on_look_back, &replies), 0);
 	assert_int_equal(resolvers_cache_flush(all, &what, true, busy, on_flush_back, &replies), 0);
-	usleep(300000); // they are on their way back
+	clock_pass_ms(300); // they are on their way back
 	loop_stop(busy);
 	assert_int_equal(loop_run(busy), 0);
 	assert_int_equal(replies, 4);

@@ -110,9 +110,7 @@ static void call_wait(void (*fn)(void *))
 {
 	call.there = false;
 	assert_int_equal(loop_call(rig.loop, fn, NULL), 0);
-	for (unsigned i = 0; i < 20000 && !call.there; i++)
-		usleep(1000);
-	assert_true(call.there);
+	WAIT_FOR(call.there);
 }
 
 static uint16_t group_view(void)
@@ -276,8 +274,7 @@ TEST_WITH(test_zone_leaves, setup, rig_teardown)
 {
 	fake[1].held = true;
 	ask_of(0, "slow.corp.example", DNS_TYPE_A, 1);
-	for (unsigned i = 0; i < 20000 && fake[1].udp_queries == 0; i++)
-		usleep(1000);
+	WAIT_FOR(fake[1].udp_queries > 0);
 	rig.config.forward_count = 0;
 	rig.config.group_count = 0;
 	call_wait(on_reconfigure);
@@ -296,9 +293,7 @@ TEST_WITH(test_zone_leaves, setup, rig_teardown)
 
 static void redis_await(void)
 {
-	for (unsigned i = 0; i < 5000 && strcmp(status().l1.redis.state, "up") != 0; i++)
-		usleep(10000);
-	assert_string_equal(status().l1.redis.state, "up");
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 }
 
 static const char *keys_await(struct redis_server *redis, unsigned count)
@@ -306,14 +301,9 @@ static const char *keys_await(struct redis_server *redis, unsigned count)
 	char expected[16];
 	const char *keys = "";
 	snprintf(expected, sizeof(expected), "*%u\r\n", count);
-	for (unsigned i = 0; i < 2000; i++) {
-		keys = redis_server_say(redis, "KEYS weir:*");
-		if (strncmp(keys, expected, strlen(expected)) == 0)
-			return keys;
-		usleep(10000);
-	}
-	fail_msg("not %u keys: %s", count, keys);
-	return NULL;
+	WAIT_FOR(strncmp(keys, expected, strlen(expected)) == 0,
+		keys = redis_server_say(redis, "KEYS weir:*"));
+	return keys;
 }
 
 static void box_again(const struct redis_server *redis)
@@ -398,8 +388,7 @@ static int nonsense_looked_for(const struct redis_server *redis)
 	name_set(&name, "home.arpa");
 	bad_in_l1 = -1;
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, NULL), 0);
-	for (unsigned i = 0; i < 20000 && bad_in_l1 < 0; i++)
-		usleep(1000);
+	WAIT_FOR(bad_in_l1 >= 0);
 	return bad_in_l1;
 }
 

@@ -6,6 +6,7 @@
 #include "controlplane/policy/policy_build.h"
 #include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
+#include "tests/unit/clock_still.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
 static struct answer_policy_fixture image, no_patterns;
@@ -161,12 +162,6 @@ TEST_WITH(test_rules_of_another_type, setup, teardown)
 	expect_kept("four.shop.example", DNS_TYPE_AAAA, false);
 }
 
-static void wait_ms(unsigned ms)
-{
-	for (uint64_t until = clock_mono_ms() + ms; clock_mono_ms() < until;)
-		usleep(1000);
-}
-
 // A client never gets an answer that workers cannot find yet: if the process died in between, they
 // would give the next client an older one. So it is stored first, and if there is no room the
 // older one goes.
@@ -174,7 +169,7 @@ TEST_WITH(test_stored_before_it_is_answered, setup, teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	expect(1, "gone.example", DNS_TYPE_AAAA, ANSWER_UPSTREAM);
-	wait_ms(1100);
+	clock_pass_ms(1100);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	expect(1, "gone.example", DNS_TYPE_A, ANSWER_UPSTREAM);
 	expect_kept("gone.example", DNS_TYPE_AAAA, false);

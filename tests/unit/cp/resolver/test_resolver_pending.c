@@ -7,10 +7,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <weir/dns_proto.h>
 
-enum { PATIENCE_MS = 20000, KEPT = 4 };
+enum { KEPT = 4 };
 
 static struct {
 	_Atomic bool there;
@@ -30,16 +29,12 @@ static void look(unsigned limit)
 {
 	seen.there = false;
 	assert_int_equal(resolvers_pending(&rig.all, limit, rig.loop, on_pending, NULL), 0);
-	for (unsigned i = 0; i < PATIENCE_MS && !seen.there; i++)
-		usleep(1000);
-	assert_true(seen.there);
+	WAIT_FOR(seen.there);
 }
 
 static void await_clients(unsigned clients)
 {
-	for (unsigned i = 0; i < PATIENCE_MS && status().waiters != clients; i++)
-		usleep(1000);
-	assert_int_equal(status().waiters, clients);
+	WAIT_FOR(status().waiters == clients);
 }
 
 static void expect(unsigned i, const char *name, unsigned clients, enum pending_step step)

@@ -83,8 +83,7 @@ static void expect_as(unsigned group, uint16_t policy, enum answer_kind kind)
 
 static void waiters_await(unsigned count)
 {
-	for (unsigned i = 0; i < 20000 && status().waiters < count; i++)
-		usleep(1000);
+	WAIT_FOR(status().waiters >= count);
 	assert_int_equal(status().waiters, count);
 }
 

@@ -131,8 +131,7 @@ static void expect_foreign(unsigned worker, const struct msg_heard *m, const uin
 {
 	const uint64_t foreign = status().foreign_messages;
 	assert_true(fake_dataplane_hear(&dp, worker, m, dns));
-	for (unsigned i = 0; i < WAIT_MS && status().foreign_messages == foreign; i++)
-		usleep(1000);
+	WAIT_FOR(status().foreign_messages != foreign);
 	assert_int_equal(status().foreign_messages, foreign + 1);
 	assert_int_equal(status().port.replies, 0);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead through the resolver: who is renewed, who is not, and what a failure costs.
 #include "resolver_rig.h"
+#include "tests/unit/clock_still.h"
 
 static struct refresh_report report_now;
 static _Atomic bool report_there;
@@ -16,9 +17,7 @@ static struct refresh_counts counts(void)
 	struct refresh_counts sum;
 	report_there = false;
 	assert_int_equal(resolvers_refresh_report(&rig.all, rig.loop, on_report, NULL), 0);
-	for (unsigned i = 0; i < 2000 && !report_there; i++)
-		usleep(1000);
-	assert_true(report_there);
+	WAIT_FOR(report_there);
 	refresh_stats_sum(&report_now.stats, report_now.now_ms, 60, &sum);
 	return sum;
 }
@@ -48,8 +47,7 @@ static void make_hot(const char *name)
 
 static void wait_until_asked(unsigned queries)
 {
-	for (unsigned i = 0; i < 400 && asked() < queries; i++)
-		usleep(5000);
+	WAIT_FOR(asked() >= queries);
 	assert_int_equal(asked(), queries);
 }
 
@@ -59,7 +57,7 @@ TEST_WITH(test_cold_and_absent_records_are_left_alone, rig_setup, rig_teardown)
 	ask("cold.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	tell("cold.example");
-	usleep(250000);
+	clock_pass_ms(250);
 	assert_int_equal(asked(), 1);
 	struct resolver_status s = status();
 	assert_int_equal(s.refreshes, 2);
@@ -75,8 +73,7 @@ TEST_WITH(test_hot_record_is_renewed_before_it_expires, rig_setup, rig_teardown)
 	tell("hot.example");
 	assert_int_equal(asked(), 1);
 	wait_until_asked(2);
-	for (unsigned i = 0; i < 200 && counts().done == 0; i++)
-		usleep(5000);
+	WAIT_FOR(counts().done > 0);
 	struct refresh_counts c = counts();
 	assert_int_equal(c.asked, 1);
 	assert_int_equal(c.done, 1);
@@ -116,16 +113,14 @@ TEST_WITH(test_failed_refresh_keeps_the_record_and_is_held_back, rig_setup, rig_
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].mode = FAKE_REFUSED;
 	tell("fails.example");
-	for (unsigned i = 0; i < 800 && counts().failed == 0; i++)
-		usleep(5000);
+	WAIT_FOR(counts().failed > 0);
 	assert_int_equal(counts().failed, 1);
 	assert_int_equal(report_now.held_back, 1);
 	unsigned before = asked();
 	ask("fails.example", 100);
 	expect_answer(1000, 100, 0, ANSWER_CACHED);
 	tell("fails.example");
-	for (unsigned i = 0; i < 100 && counts().held_back == 0; i++)
-		usleep(5000);
+	WAIT_FOR(counts().held_back > 0);
 	assert_int_equal(counts().held_back, 1);
 	assert_int_equal(asked(), before);
 	assert_int_equal(counts().asked, 1);
@@ -137,11 +132,10 @@ TEST_WITH(test_expired_record_is_renewed_though_cold, rig_setup, rig_teardown)
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	ask("stale.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	usleep(1050000);
+	clock_pass_ms(1050);
 	tell("stale.example");
 	wait_until_asked(2);
-	for (unsigned i = 0; i < 200 && counts().done == 0; i++)
-		usleep(5000);
+	WAIT_FOR(counts().done > 0);
 	assert_int_equal(counts().done, 1);
 	ask("stale.example", 2);
 	expect_answer(1000, 2, 0, ANSWER_CACHED);
@@ -152,7 +146,7 @@ TEST_WITH(test_clients_join_a_refresh, rig_setup, rig_teardown)
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	ask("join.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	usleep(1050000);
+	clock_pass_ms(1050);
 	fake[0].delay_ms = fake[1].delay_ms = 200;
 	tell("join.example");
 	wait_until_asked(2);

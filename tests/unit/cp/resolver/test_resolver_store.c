@@ -122,9 +122,7 @@ static void stick(char name[32])
 static void go_on(void)
 {
 	dp.dp[0]->seen_epoch = EPOCH_OFFLINE;
-	for (unsigned i = 0; i < 5000 && status().l0.units_retired; i++)
-		usleep(1000);
-	assert_int_equal(status().l0.units_retired, 0);
+	WAIT_FOR(status().l0.units_retired == 0);
 }
 
 // A renewal that no client waits for; nobody knows the newer answer.

@@ -4,6 +4,7 @@
 // cached answer.
 
 #include "subnet_rig.h"
+#include "tests/unit/clock_still.h"
 
 #include <weir/dns_query.h>
 
@@ -73,7 +74,7 @@ TEST_WITH(test_fresh_goes_before_stale, setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
-	usleep(1100 * 1000);
+	clock_pass_ms(1100);
 	fake[0].scope_more = 1 + 16;
 	fake[0].ttl_s = 300;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
@@ -156,8 +157,7 @@ TEST_WITH(test_questions_are_joined_by_subnet, setup, rig_teardown)
 	from((struct fake_miss){.name = "www.example"}, "198.51.100.8");
 	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
 	from((struct fake_miss){.name = "www.example", .hides = true}, "198.51.100.9");
-	for (unsigned i = 0; i < 5000 && status().misses < 4; i++)
-		usleep(1000);
+	WAIT_FOR(status().misses >= 4);
 	assert_int_equal(status().inflight, 3);
 	assert_int_equal(status().coalesced, 1);
 	fake[0].held = false;
@@ -182,7 +182,7 @@ TEST_WITH(test_scoped_replaces_everyones, setup, rig_teardown)
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
 	assert_int_equal(status().l0.entries, 1);
-	usleep(1100 * 1000);
+	clock_pass_ms(1100);
 	fake[0].scope_more = 1 + 24;
 	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
 	assert_int_equal(status().l0.entries, 1);
@@ -195,7 +195,7 @@ TEST_WITH(test_hidden_leaves_everyones, setup, rig_teardown)
 	fake[0].scope_more = 1;
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
-	usleep(1100 * 1000);
+	clock_pass_ms(1100);
 	from((struct fake_miss){.name = "www.example", .hides = true}, "198.51.101.7");
 	expect(ANSWER_UPSTREAM, 0, 0);
 	fake[0].mode = FAKE_SERVFAIL;
@@ -207,7 +207,7 @@ TEST_WITH(test_stale_by_subnet, setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
-	usleep(1100 * 1000);
+	clock_pass_ms(1100);
 	fake[0].mode = FAKE_SERVFAIL;
 	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
 	expect_answer(3000, id, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);

@@ -5,6 +5,7 @@
 
 #include "controlplane/upstream/subnet_key.h"
 #include "subnet_rig.h"
+#include "tests/unit/clock_still.h"
 
 TEST(test_keys)
 {
@@ -44,8 +45,7 @@ TEST_WITH(test_replies_without_the_subnet_are_proven_by_tcp, setup, rig_teardown
 	fake[0].held = true;
 	from((struct fake_miss){.name = "www.example"}, "198.51.100.7");
 	from((struct fake_miss){.name = "www.example"}, "198.51.101.7");
-	for (unsigned i = 0; i < 5000 && status().inflight < 2; i++)
-		usleep(1000);
+	WAIT_FOR(status().inflight >= 2);
 	fake[0].held = false;
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(fake_dataplane_answer(&dp, &got, 20000));
@@ -78,9 +78,7 @@ static const struct look_wait *look(const char *text)
 	memset(&w, 0, sizeof(w));
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
-	for (unsigned i = 0; i < 5000 && !w.there; i++)
-		usleep(1000);
-	assert_true(w.there);
+	WAIT_FOR(w.there);
 	return &w;
 }
 
@@ -105,9 +103,7 @@ static uint64_t flush(enum flush_kind kind, const char *text)
 	assert_int_equal(dns_name_from_text(text, strlen(text), &what.name), 0);
 	assert_int_equal(
 		resolver_cache_flush(rig.resolver, &what, false, rig.loop, on_flushed, &w), 0);
-	for (unsigned i = 0; i < 5000 && !w.there; i++)
-		usleep(1000);
-	assert_true(w.there);
+	WAIT_FOR(w.there);
 	return w.got.l0;
 }
 
@@ -152,16 +148,14 @@ TEST_WITH(test_a_flood_of_subnets_meets_the_bound_of_the_zone, setup, rig_teardo
 		snprintf(client, sizeof(client), "203.0.%u.1", i);
 		from((struct fake_miss){.name = "www.example"}, client);
 	}
-	for (unsigned i = 0; i < 5000 && status().misses < ASKED; i++)
-		usleep(1000);
+	WAIT_FOR(status().misses >= ASKED);
 	assert_int_equal(status().inflight, ZONE);
 	assert_int_equal(status().refused_zone, ASKED - ZONE);
 	for (unsigned i = 0; i < ASKED - ZONE; i++)
 		assert_true(fake_dataplane_answer(&dp, &got, 20000));
 	// Another zone's clients find room.
 	from((struct fake_miss){.name = "www.other-example"}, "198.51.100.7");
-	for (unsigned i = 0; i < 5000 && status().inflight < ZONE + 1; i++)
-		usleep(1000);
+	WAIT_FOR(status().inflight >= ZONE + 1);
 	assert_int_equal(status().inflight, ZONE + 1);
 	fake[0].held = false;
 	for (unsigned i = 0; i < ZONE + 1; i++)
@@ -174,10 +168,9 @@ static void renewal_asked(void)
 	fake[0].scope_more = 1;
 	fake[0].ttl_s = 1;
 	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
-	usleep(1100 * 1000);
+	clock_pass_ms(1100);
 	from((struct fake_miss){.name = "www.example", .refresh = true}, "198.51.100.7");
-	for (unsigned i = 0; i < 5000 && status().refreshes < 1; i++)
-		usleep(1000);
+	WAIT_FOR(status().refreshes >= 1);
 	assert_int_equal(status().refreshes, 1);
 	assert_int_equal(status().inflight, 0);
 	assert_int_equal(fake[0].udp_queries, 1);

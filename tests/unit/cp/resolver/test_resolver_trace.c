@@ -43,8 +43,7 @@ static void ask_traced(const char *name, uint16_t id)
 
 static void await_traces(unsigned count)
 {
-	for (unsigned i = 0; i < PATIENCE_MS && seen_count < count; i++)
-		usleep(1000);
+	WAIT_FOR(seen_count >= count);
 	assert_int_equal(seen_count, count);
 }
 
@@ -190,7 +189,7 @@ TEST_WITH(test_stale, rig_setup, rig_teardown)
 	fake[0].ttl_s = fake[1].ttl_s = 1;
 	ask("old.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	usleep(2500000);
+	clock_pass_ms(2500);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	watch_begin_now();
 	ask_traced("old.example", 2);
@@ -211,11 +210,9 @@ TEST_WITH(test_joined, rig_setup, rig_teardown)
 	fake[0].held = true;
 	watch_begin_now();
 	ask_traced("one.example", 1);
-	for (unsigned i = 0; i < PATIENCE_MS && fake[0].udp_queries == 0; i++)
-		usleep(1000);
+	WAIT_FOR(fake[0].udp_queries > 0);
 	ask_traced("one.example", 2);
-	while (status().coalesced == 0)
-		usleep(1000);
+	WAIT_FOR(status().coalesced > 0);
 	fake[0].held = false;
 	expect_answer(2000, 1, 0, ANSWER_UPSTREAM);
 	expect_answer(2000, 2, 0, ANSWER_UPSTREAM);
@@ -254,8 +251,7 @@ TEST_WITH(test_end, rig_setup, rig_teardown)
 	fake[0].held = true;
 	watch_begin_now();
 	ask_traced("end.example", 1);
-	for (unsigned i = 0; i < PATIENCE_MS && fake[0].udp_queries == 0; i++)
-		usleep(1000);
+	WAIT_FOR(fake[0].udp_queries > 0);
 	assert_int_equal(resolver_watch(rig.resolver, NULL, NULL, NULL), 0);
 	(void)status();
 	fake[0].held = false;
@@ -265,6 +261,5 @@ TEST_WITH(test_end, rig_setup, rig_teardown)
 	fake[0].held = true;
 	watch_begin_now();
 	ask_traced("end2.example", 2);
-	while (status().inflight == 0)
-		usleep(1000);
+	WAIT_FOR(status().inflight > 0);
 }

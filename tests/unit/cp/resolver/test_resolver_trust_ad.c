@@ -128,8 +128,7 @@ TEST_WITH(test_not_after_a_reload_without_it, setup, rig_teardown)
 	assert_true(ad_of(m, ANSWER_UPSTREAM));
 	rig.config.upstreams.server[0].trust_ad = false;
 	on_loop(reconfigure, NULL);
-	for (unsigned i = 0; i < 20000 && status().l0.entries > 0; i++)
-		usleep(1000);
+	WAIT_FOR(status().l0.entries == 0);
 	assert_false(ad_of(m, ANSWER_UPSTREAM));
 }
 
@@ -149,9 +148,7 @@ static void box_again(const struct redis_server *redis)
 	rig_box_stop();
 	rig.config.redis = redis_local(redis->port);
 	rig_box_start();
-	for (unsigned i = 0; i < 5000 && strcmp(status().l1.redis.state, "up") != 0; i++)
-		usleep(10000);
-	assert_string_equal(status().l1.redis.state, "up");
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
 }
 
 // Boxes with the same trusted servers share it; L1 has the target of a local CNAME alone.
@@ -161,8 +158,7 @@ TEST_WITH(test_from_l1, setup, rig_teardown)
 	redis_server_start(&redis, NULL);
 	box_again(&redis);
 	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_UPSTREAM));
-	for (unsigned i = 0; i < 2000 && redis_server_say(&redis, "DBSIZE")[1] != '1'; i++)
-		usleep(10000);
+	WAIT_FOR(strncmp(redis_server_say(&redis, "KEYS weir:*"), "*1\r\n", 4) == 0);
 	box_again(&redis);
 	assert_true(ad_of((struct fake_miss){.name = "www.example", .ad = true}, ANSWER_CACHED));
 	assert_false(ad_of((struct fake_miss){.name = "alias.lan", .ad = true}, ANSWER_CACHED));

@@ -155,9 +155,7 @@ TEST_WITH(test_other_servers_empty_all_parts, resolvers_setup, resolvers_teardow
 	(void)both_filled();
 	config.upstreams.server[0].address.ip.bytes[3] = 2;
 	errand_on(part[0].loop, reconfigure);
-	for (unsigned i = 0; i < PATIENCE_MS && *filled != view_everyone_hash(&config); i++)
-		usleep(1000);
-	assert_true(*filled == view_everyone_hash(&config));
+	WAIT_FOR(*filled == view_everyone_hash(&config));
 	errand_on(asking, ask_status);
 	assert_int_equal(errand.status.l0.entries, 0);
 }
@@ -175,8 +173,7 @@ static void reconfigure_behind_a_full_mailbox(struct errand *e)
 		;
 	const uint64_t refused = loop_calls_refused(first);
 	reconfigure(e);
-	for (unsigned i = 0; i < PATIENCE_MS && loop_calls_refused(first) == refused; i++)
-		usleep(1000);
+	WAIT_FOR(loop_calls_refused(first) != refused);
 	assert_true(loop_calls_refused(first) > refused);
 }
 
@@ -188,7 +185,5 @@ TEST_WITH(test_a_full_mailbox_does_not_lose_a_part, resolvers_setup, resolvers_t
 	(void)both_filled();
 	config.upstreams.server[0].address.ip.bytes[3] = 2;
 	errand_on(part[0].loop, reconfigure_behind_a_full_mailbox);
-	for (unsigned i = 0; i < PATIENCE_MS && *filled != view_everyone_hash(&config); i++)
-		usleep(1000);
-	assert_true(*filled == view_everyone_hash(&config));
+	WAIT_FOR(*filled == view_everyone_hash(&config));
 }

@@ -123,8 +123,8 @@ static inline const struct hops_hop *hop_to(unsigned i)
 	return &reader.hop[s->hop];
 }
 
-// Until the condition holds; a slow machine may take its time.
-#define WAIT_FOR(condition)                                            \
+// Runs the loop until the condition holds; a slow machine may take its time.
+#define RUN_UNTIL(condition)                                           \
 	do {                                                           \
 		const uint64_t end_ms = clock_mono_ms() + 20000;       \
 		while (!(condition)) {                                 \

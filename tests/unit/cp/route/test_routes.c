@@ -86,8 +86,8 @@ TEST_WITH(test_source_that_changes, setup, teardown)
 	assert_memory_equal(image.source_v4, "\xc6\x12\x07\x36", 4);
 	assert_int_equal(
 		net_segment_ip("route replace 198.18.11.0/24 via 198.18.7.2 src 198.18.7.1\n"), 0);
-	WAIT_FOR(memcmp(image.source_v4, "\xc6\x12\x07\x01", 4) == 0);
-	WAIT_FOR(way(0) == ROUTE_port && image.server_count == 1);
+	RUN_UNTIL(memcmp(image.source_v4, "\xc6\x12\x07\x01", 4) == 0);
+	RUN_UNTIL(way(0) == ROUTE_port && image.server_count == 1);
 	assert_int_equal(
 		net_segment_ip("route replace 198.18.11.0/24 via 198.18.7.2 src 198.18.7.54\n"), 0);
 }
@@ -123,7 +123,7 @@ TEST_WITH(test_by_the_kernel, setup, teardown)
 	assert_int_equal(way(0), ROUTE_kernel);
 	assert_int_equal(image.server_count, 1); // replies may be in flight
 	assert_int_equal(published, 1);
-	WAIT_FOR(image.server_count == 0);
+	RUN_UNTIL(image.server_count == 0);
 	assert_int_equal(published, 2);
 	config.upstreams.via = UPSTREAM_VIA_PORT;
 	ask_of(1, server);
@@ -190,16 +190,16 @@ TEST_WITH(test_changes_are_followed, setup, teardown)
 	assert_int_equal(net_segment_ip("neigh replace 198.18.7.2 lladdr 02:00:00:00:00:22 dev "
 					"seg0 nud permanent\n"),
 		0);
-	WAIT_FOR(published == 2);
+	RUN_UNTIL(published == 2);
 	assert_int_equal(hop_to(0)->destination[5], 0x22);
 	assert_int_equal(route_board_turn(), turn); // no resolver need know
 	assert_int_equal(net_segment_ip("route replace 198.18.9.0/24 dev other0\n"), 0);
-	WAIT_FOR(way(0) == ROUTE_elsewhere);
+	RUN_UNTIL(way(0) == ROUTE_elsewhere);
 	assert_int_equal(image.server_count, 1); // replies may be in flight
 	assert_int_equal(net_segment_ip("route replace 198.18.9.0/24 via 198.18.7.2\n"
 					"link set seg0 mtu 1280\n"),
 		0);
-	WAIT_FOR(way(0) == ROUTE_port && image.server_count && hop_to(0)->mtu == 1280);
+	RUN_UNTIL(way(0) == ROUTE_port && image.server_count && hop_to(0)->mtu == 1280);
 	assert_int_equal(net_segment_ip("link set seg0 mtu 1500\n"
 					"neigh replace 198.18.7.2 lladdr " NEXT_HOP
 					" dev seg0 nud permanent\n"),
@@ -215,11 +215,11 @@ TEST_WITH(test_a_missing_neighbour_is_asked_for, setup, teardown)
 	ask_of(1, server);
 	assert_int_equal(way(0), ROUTE_no_neighbour);
 	// The kernel has an entry for it: INCOMPLETE or FAILED, as nobody is there.
-	WAIT_FOR(net_segment_ip("neigh get 198.18.7.200 dev seg0\n") == 0);
+	RUN_UNTIL(net_segment_ip("neigh get 198.18.7.200 dev seg0\n") == 0);
 	assert_int_equal(net_segment_ip("neigh replace 198.18.7.200 lladdr 02:00:00:00:00:99 dev "
 					"seg0 nud reachable\n"),
 		0);
-	WAIT_FOR(way(0) == ROUTE_port);
+	RUN_UNTIL(way(0) == ROUTE_port);
 	assert_int_equal(hop_to(0)->destination[5], 0x99);
 }
 
@@ -231,9 +231,9 @@ TEST_WITH(test_a_failed_publication_is_tried_again, setup, teardown)
 	ask_of(1, server);
 	assert_int_equal(published, 0);
 	refuse = 0;
-	WAIT_FOR(published == 1);
+	RUN_UNTIL(published == 1);
 	again = true; // the data plane does not take it
-	WAIT_FOR(published == 2);
+	RUN_UNTIL(published == 2);
 	assert_int_equal(image.server_count, 1);
 }
 
