@@ -20,7 +20,7 @@ settings() { # settings UPSTREAMS VALIDATE MORE...: the lab's configuration with
 	} >$config
 	taken_over weirctl config reload
 }
-asks() { client kdig +timeout=9 +retry=1 @$service "$@"; }
+asks() { client kdig +timeout=9 +retry=0 @$service "$@"; }
 recursion() { resolver "recursion.$1"; }
 has_ad() { asks "$@" | grep -q '^;; Flags:[^;]* ad'; }
 
@@ -42,11 +42,8 @@ check "weirctl why" grep -q recursion <(weirctl why www.good.alpha)
 
 check "and validated" settings 'mode: recursive' true
 questions >$tmp/questions
-for turn in 1 2 3; do # a busy machine makes a resolver give up; what is wrong and cached is wrong again
-	$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
-	client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
-	cmp -s $tmp/unbound.txt $tmp/weir.txt && break
-done
+$python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
+client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
 check "more than 120 names" test "$(wc -l <$tmp/questions)" -gt 120
 check "answers and verdicts of unbound" diff $tmp/unbound.txt $tmp/weir.txt
 check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80
@@ -62,8 +59,8 @@ kill $upstream
 check "and dies: recursion answers" eventually eval '[ "$(short inside.nsec3.alpha A | tail -1)" = 192.0.2.1 ]'
 
 check "recursive again" settings 'mode: recursive' false
-# Two flushes while the servers of a question are slow: it has its answer. With another name where its time was over before all of
-# that, on a busy machine.
+# Two flushes while the servers of a question are slow: it has its answer. Again with another name only where the
+# reply says that its 4.5 s were over before all of that.
 leaves() { kill -"$1" $(pgrep -f "$zones/nsd.198.18.210.3"); }
 for turn in 1 2 3 4 5; do
 	check "a flush" weirctl cache flush a.delta
@@ -81,7 +78,7 @@ for turn in 1 2 3 4 5; do
 	leaves CONT
 	check "a second flush ends" wait $flush
 	wait $slow
-	[ "$(rcode_of <$tmp/slow)" = NOERROR ] && break
+	grep -qE ' in (4[5-9][0-9]{2}|[5-9][0-9]{3})\.' $tmp/slow || break
 done
 same "it waited" 0 $waits
 same "that question has its answer" NOERROR "$(rcode_of <$tmp/slow)"
