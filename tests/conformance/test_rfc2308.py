@@ -25,7 +25,7 @@ alike(
 
 
 def understood(way, word, rcode, kinds):
-    """1: with SOA and NS; 2: SOA alone; 3: neither; 4: NS alone. What is known of the zone goes no further than its SOA."""
+    """1: with SOA and NS; 2: SOA alone; 3: neither; 4: NS alone. Of the zone, the reply has its SOA and no NS."""
     for kind in kinds:
         for reply in way.twice(way.fresh(f"{word}-{kind}", ZOO)):
             assert reply.rcode == rcode and not reply.msg.answer, kind

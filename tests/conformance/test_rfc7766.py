@@ -9,13 +9,10 @@ import time
 
 import dns.message
 
+from dnswire import framed
 from harness import CLEAR, FRONTENDS, PATIENCE, TCP, TLS, UDP, asked, case, configured, control, eventually, option, query
 
 TCPI_OPT_SYN_DATA = 32  # linux/tcp.h: what went with the SYN was taken
-
-
-def framed(wire):
-    return struct.pack("!H", len(wire)) + wire
 
 
 def wires(way, first="a", count=1):

@@ -283,7 +283,7 @@ BEASTS = {
 # --- over TCP; over UDP TC -------------------------------------------------------------------------------------------------
 
 def gather(q):
-    """Answers when N queries wait on the connection: who waits for one answer before the next query gets none."""
+    """Answers when N queries wait on the connection. A client that sends no query before it has its answer gets none."""
     with gathering:
         here = waiting[q.source]
         here.append(q)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A scripted DNS server over UDP and TCP: what it sends for a query is what its `answer` yields. A bytes object is a message; the
-others are below."""
+"""A scripted DNS server over UDP and TCP. It sends all that its `answer` yields for a query: a bytes object, which is a message, or
+one of the types below."""
 import collections
 import contextlib
 import socket

@@ -325,6 +325,11 @@ def check_tables():
     yield from memory.tables(root, C_FILES)
 
 
+# Names of tests: those of conformance (`@case`, and the rows of `alike`), and those of C.
+CONFORMANCE_TEST = re.compile(r"^(?:@case\b.*\ndef | {4}(?=\w+=\())(\w+)", re.M)
+C_TEST = re.compile(r"^(?:PACKET_)?TEST(?:_WITH|_OF)?\(\s*(\w+)", re.M)
+
+
 def check_musts():
     """Each test that docs/reference/musts.md names is there, and is run; each row has one of tests/conformance, or says why not."""
     page = "docs/reference/musts.md"
@@ -333,9 +338,9 @@ def check_musts():
     there, outside = set(), set()
     for name in FILES:
         if name.startswith("tests/conformance/test_"):
-            outside.update(re.findall(r"^(?:@case\b.*\ndef | {4}(?=\w+=\())(\w+)", (root / name).read_text(), re.M))
+            outside.update(CONFORMANCE_TEST.findall((root / name).read_text()))
         elif re.match(r"tests/unit/(\w+/)*test_", name):
-            there.update(re.findall(r"^(?:PACKET_)?TEST(?:_WITH|_OF)?\(\s*(\w+)", (root / name).read_text(), re.M))
+            there.update(C_TEST.findall((root / name).read_text()))
     for number, line in enumerate(lines_of(page), 1):
         cells = line.split("|")
         if cells[0] or len(cells) < 2 or cells[1].strip() in ("section", "---"):
@@ -361,8 +366,10 @@ def check_attacks():
     for name in FILES:
         if re.match(r"tests/(smoke/\w+_test\.(?:sh|py)|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
             there.add(pathlib.Path(name).stem)
-        elif re.match(r"tests/(conformance|unit|dp)/(\w+/)*test_", name):
-            there.update(re.findall(r"^(?:@case\b.*\ndef |(?:PACKET_)?TEST(?:_WITH|_OF)?\(\s*| {4}(?=\w+=\())(\w+)", (root / name).read_text(), re.M))
+        elif re.match(r"tests/conformance/test_", name):
+            there.update(CONFORMANCE_TEST.findall((root / name).read_text()))
+        elif re.match(r"tests/(unit|dp)/(\w+/)*test_", name):
+            there.update(C_TEST.findall((root / name).read_text()))
     for number, line in enumerate(lines_of(page) if (root / page).exists() else [], 1):
         cells = line.split("|")
         if cells[0] or len(cells) < 2 or cells[1].strip() in ("attack", "---"):

@@ -79,7 +79,8 @@ int view_take(const struct ctl *c, const char *path, struct view *out)
 		return CTL_OK;
 	}
 	control_take(c, path, out);
-	// Behind that: where it tells of a link, the data plane knows no control plane before it.
+	// Read after the control plane's status: if that says its link is up, these are not the
+	// statistics of an earlier control plane's time.
 	out->has_stats = stats_read(&c->paths, out->stats, out->why_stats) == 0;
 	out->dataplane = dataplane_state(&c->paths, out->has_stats ? out->stats : NULL);
 	return CTL_OK;

@@ -38,7 +38,7 @@ static void all_live_records(unsigned writers, unsigned writers_now)
 	assert_int_equal(c.full, 0);
 	for (uint32_t id = 0; id < N; id++) {
 		struct l0_view v;
-		uint32_t number, serial;
+		uint32_t number, serial = 0;
 		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 10 != 0);
 		if (id % 10 == 0)
 			continue;
@@ -128,7 +128,7 @@ TEST(test_answers_for_subnets_follow_their_resolver)
 		struct box_name n;
 		struct l0_view v;
 		uint64_t anomalies = 0;
-		uint32_t number, serial;
+		uint32_t number, serial = 0;
 		struct l0_key key = subnet_key(r, id, &n);
 		number = l0_find(r, &key, l0_candidate(r, key.hash), &anomalies);
 		assert_true(number != L0_NONE && l0_record_read(r, number, &v));
@@ -156,7 +156,7 @@ TEST(test_a_scribbled_table)
 	assert_true(c.discarded > N / 10);
 	for (uint32_t id = 0; id < N; id++) {
 		struct l0_view v;
-		uint32_t number, serial;
+		uint32_t number, serial = 0;
 		if (!box_get(l0_writer_reader(b.w), id, &v, &number))
 			continue;
 		got++;

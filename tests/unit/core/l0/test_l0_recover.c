@@ -41,7 +41,7 @@ TEST(test_warm_restart)
 	assert_int_equal(stats_of(&b).discarded, N / 10);
 	for (uint32_t id = 0; id < N; id++) {
 		struct l0_view v;
-		uint32_t number, serial;
+		uint32_t number, serial = 0;
 		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 10 != 0);
 		if (id % 10)
 			assert_true(box_is_answer(&v, id, &serial) && serial == id);
@@ -144,7 +144,7 @@ TEST(test_scribbled_table)
 		audit(&b);
 		for (uint32_t id = 0; id < 2500; id++) {
 			struct l0_view v;
-			uint32_t number, serial;
+			uint32_t number, serial = 0;
 			if (box_get(l0_writer_reader(b.w), id, &v, &number)) {
 				assert_true(box_is_answer(&v, id, &serial));
 				assert_int_equal(serial, id);

@@ -33,7 +33,7 @@ static inline void drops_double_check(void)
 	assert_reply("POST /drops/remove?source=198.18.0.9/24", 409, "is not dropped");
 }
 
-// Nobody's but everyone's settings, and pauses that are noted.
+// The group of all clients has settings, no other group has any, and pauses are noted.
 static void group_now(void *, unsigned group, struct group_now *out)
 {
 	assert_int_equal(group, 0);
@@ -203,7 +203,7 @@ static inline void upstreams_double_check(void)
 	assert_reply("POST /upstream/test?server=busy", 503, "");
 }
 
-// What is pending: a question and a reload, beside the build and the fetch of rules_tasks.
+// A question and a reload are pending, beside the build and the fetch of rules_tasks.
 int resolvers_pending(struct resolvers *, unsigned limit, struct loop *,
 	void (*done)(void *arg, const struct resolver_pending *p), void *arg)
 {

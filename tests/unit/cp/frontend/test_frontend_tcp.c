@@ -113,7 +113,7 @@ TEST_WITH(test_broken, tcp_rig_each_start, tcp_rig_each_end)
 		size_t n = tcp_message(frames, 1, TCP_ECHO, TCP_SHORTEST);
 		n += tcp_message(frames + n, 2, TCP_ECHO, lengths[i]);
 		tcp_send(fd, frames, n);
-		tcp_reply_is(fd, 1, TCP_SHORTEST); // what was well is answered
+		tcp_reply_is(fd, 1, TCP_SHORTEST); // the sound query is answered
 		tcp_is_closed(fd);
 	}
 	tcp_rig_until(ended[FRONTEND_TCP_END_broken], 3);

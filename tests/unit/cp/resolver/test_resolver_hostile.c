@@ -134,7 +134,7 @@ static void expect_service(char name[NAMES][24])
 	}
 	unsigned idle = 0;
 	WAIT_FOR(idle == 3,
-		idle = status().inflight ? 0 : idle + 1); // what is under way has arrived
+		idle = status().inflight ? 0 : idle + 1); // all in flight have arrived
 	while (fake_dataplane_answer(&dp, &got, 100))
 		;
 	for (uint16_t i = 0; i < 2 * NAMES; i++) {

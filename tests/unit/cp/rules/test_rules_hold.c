@@ -130,7 +130,7 @@ TEST_WITH(test_only_what_was_current_is_a_way_back, make_env, remove_env)
 	open_with_two();
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	text_to_file(path, "an image of nobody's");
+	text_to_file(path, "no image");
 	write_list(0, "third.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
