@@ -16,12 +16,19 @@ BLOCKED, FILTERED, PROHIBITED = 15, 17, 18
 STALE, STALE_NXDOMAIN, CACHED_ERROR, NOT_READY, NOT_SUPPORTED, NO_AUTHORITY, NETWORK = 3, 19, 13, 14, 21, 22, 23
 
 
+def is_stopped(pid):
+    """All threads: one of them takes the signal, and the others go on until it has run."""
+    states = [task.read_text().rpartition(")")[2].split()[0] for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 @contextlib.contextmanager
 def silent_upstream(way):
     """The server stops: another one in its place would find an empty cache, as no answer of other servers is kept."""
     pid = int(subprocess.run(["pgrep", "-o", "-f", "/authority.py "], check=True, capture_output=True, text=True).stdout)
     os.kill(pid, signal.SIGSTOP)
     try:
+        eventually(lambda: is_stopped(pid))
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
