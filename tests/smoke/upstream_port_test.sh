@@ -101,7 +101,7 @@ by_workers() { # by_workers N: names; no socket is opened, the kernel carries no
 		[ $(($(resolver port_sent) - sent)) -ge "$1" ] && [ "$kernel" = "$(kernel_dns)" ]
 }
 
-check "the server is asked through the port" eventually is via port
+check "weir asks the server through the port" eventually is via port
 $python $tmp/kernel.py >$tmp/kernel.log &
 eventually grep -q listening $tmp/kernel.log
 check "30 names are resolved by workers alone, without a socket" eventually by_workers 30
