@@ -7,6 +7,7 @@ usage: dot_live.py          one connection: a question for each line of stdin, a
        dot_live.py slow N   the same; half of them stop in their handshake, half in their first query
 DOT_PORT: 853 by default
 """
+import contextlib
 import os
 import resource
 import socket
@@ -35,6 +36,14 @@ def slow(context, number):
     return sock
 
 
+def read_tickets(sock):
+    """Behind it nothing is unread, so a close sends FIN, which the kernel repeats. With the session tickets unread it would send a
+    reset, once: a server that misses it keeps the connection until its idle time-out."""
+    sock.setblocking(False)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        sock.recv(1)
+
+
 def main():
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -47,6 +56,9 @@ def main():
             socks = list(several.map(lambda number: one(context, number), range(count)))
         print("open", len(socks), flush=True)
         sys.stdin.read()
+        if sys.argv[1] == "idle":
+            for sock in socks:
+                read_tickets(sock)
         return
     sock = connect(context)
     for number, _ in enumerate(sys.stdin, 1):
