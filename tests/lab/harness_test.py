@@ -12,6 +12,7 @@ import tempfile
 os.environ["WEIR_PATIENCE"] = "0.005"  # 0.3 s
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import dnswire
 import wait
 from ask import Reply, query
 from lab import merged
@@ -89,6 +90,10 @@ def main():
             with contextlib.suppress(TimeoutError):
                 raise SystemExit(f"it answered {sock.recv(4096)}")
         sock.settimeout(20)
+        assert Reply(sock.recv(4096)).short == "198.18.200.1"
+        for strange in (b"", bytes(12), query("ip_x.a.test")):  # says why on standard error, and goes on
+            sock.send(strange)
+        sock.send(dnswire.query(b"\2n\xb2\1a\4test\0"))
         assert Reply(sock.recv(4096)).short == "198.18.200.1"
     print("the harness fails where it ought to")
 

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 
 import dnswire
 from dnswire import framed, message_from
@@ -61,12 +62,16 @@ class Server:
         return self
 
     def play(self, q, send):
-        with contextlib.suppress(OSError):  # the connection has ended, or the interface is away with its data plane
+        try:
             for item in self.answer(q):
                 if isinstance(item, Late):
                     time.sleep(item.seconds)
                 else:
                     send(item)
+        except OSError:
+            pass  # the connection has ended, or the interface is away with its data plane
+        except Exception:  # a question that nobody foresaw has no answer; the next one has
+            traceback.print_exc()
 
     def perform(self, q, send):
         if self.forks(q):
@@ -79,9 +84,19 @@ class Server:
             self.take(*self.udp.recvfrom(65535))
 
     def take(self, wire, peer):
-        q = self.Query(wire, "udp", peer[1])
-        self.remember(q)
-        self.perform(q, lambda item: self.send_udp(item, peer))
+        q = self.heard(wire, peer)
+        if q:
+            self.perform(q, lambda item: self.send_udp(item, peer))
+
+    def heard(self, wire, peer):
+        """The query of a datagram, or None: it is cut off."""
+        try:
+            q = self.Query(wire, "udp", peer[1])
+            self.remember(q)
+            return q
+        except (IndexError, struct.error):
+            traceback.print_exc()
+            return None
 
     def send_udp(self, item, peer):
         if isinstance(item, Far):

@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 
-from dnswire import OWN, Query, name_wire, opt, option, record, soa
+from dnswire import OWN, name_wire, opt, option, record, soa
 from scripted import Server
 
 DELAYS = {"slow": 1, "wait": 0.25}  # each such query has a thread to itself
@@ -142,7 +142,7 @@ class Upstream(Server):
             return bytes([198, 18, self.serial >> 8 & 255, self.serial & 255])
         if word == "near" and found:
             return bytes([198, 18, found[2][-1] if found[2] else 0, found[1]])
-        if word[:1] == "n" and word[1:].isdigit():
+        if word[:1] == "n" and word[1:].isdecimal():
             return bytes([198, 19, int(word[1:]) >> 8 & 255, int(word[1:]) & 255])
         if word.startswith("ip_"):
             return bytes(int(byte) for byte in word.split("_")[1:])
@@ -157,8 +157,9 @@ class Upstream(Server):
             select.select([self.udp], [], [])
             with self.lock:
                 wire, peer = self.udp.recvfrom(65535)
-                q = Query(wire, "udp", peer[1])
-                self.remember(q)
+                q = self.heard(wire, peer)
+                if not q:
+                    continue
 
                 def perform(q=q, peer=peer):
                     self.perform(q, lambda item: self.send_udp(item, peer))

@@ -6,6 +6,7 @@
 
 asked() { up_log | grep -c cached.test; }
 ttl() { client kdig +noall +answer +timeout=5 @$service ok-3000.cached.test A | awk '{ print $2 }'; }
+none_hung() { ! weirctl status 2>&1 | grep -iE 'hung|hangs'; } # a worker's first beat after a leap may be later than its process's
 fresh() { wait_for counter stats.dataplane.heartbeat_age_ms '<' 400; }
 
 lab_up
@@ -30,6 +31,7 @@ ahead 20
 check "and no more" eventually blocks
 ahead 100
 check "after a long leap both processes run" fresh
-same "nobody hangs" "" "$(weirctl status 2>&1 | grep -iE 'hung|hangs'; grep -h hangs /run/weir/lab/*.log)"
+check "no worker hangs for long" eventually none_hung
+same "nor was a thread said to hang" "" "$(grep -h hangs /run/weir/lab/*.log)"
 same "misses are answered" 198.18.200.1 "$(short ok-3000.later.test A)"
 finish
