@@ -1,37 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 8914: extended errors; with them RFC 8767 (stale answers), RFC 9520 (failures), and what blocked names get."""
 import contextlib
-import os
 import pathlib
-import signal
 import subprocess
 import time
 
 import dns.name
 
 from harness import CLEAR, CONFIG, TCP6, UDP, UDP4, Way, asked, case, configured, control, eventually, sections
+from wait import stopped
 from zoo import GRAVE, ZOO, believed, sent
 
 BLOCKED, FILTERED, PROHIBITED = 15, 17, 18
 STALE, STALE_NXDOMAIN, CACHED_ERROR, NOT_READY, NOT_SUPPORTED, NO_AUTHORITY, NETWORK = 3, 19, 13, 14, 21, 22, 23
 
 
-def is_stopped(pid):
-    """All threads: one of them takes the signal, and the others go on until it has run."""
-    states = [task.read_text().rpartition(")")[2].split()[0] for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) == {"T"}
-
-
 @contextlib.contextmanager
 def silent_upstream(way):
     """The server stops: another one in its place would find an empty cache, as no answer of other servers is kept."""
     pid = int(subprocess.run(["pgrep", "-o", "-f", "/authority.py "], check=True, capture_output=True, text=True).stdout)
-    os.kill(pid, signal.SIGSTOP)
     try:
-        eventually(lambda: is_stopped(pid))
-        yield
+        with stopped(pid):
+            yield
     finally:
-        os.kill(pid, signal.SIGCONT)
         eventually(lambda: way.ask(way.fresh("a")).records("A"))
 
 
@@ -293,14 +284,11 @@ def rfc8914_4_15_not_ready(way):
     cached = way.fresh("a")
     way.ask(cached)
     pid = int(pathlib.Path("/run/weir/lab/controlplane.pid").read_text().split()[0])
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(pid):
         time.sleep(1.5)
         assert way.ask(cached, edns=True).records("A")
         reply = way.ask(way.fresh("a"), edns=True)
         assert reply.rcode == "SERVFAIL" and reply.ede() == [NOT_READY], reply.ede()
-    finally:
-        os.kill(pid, signal.SIGCONT)
     eventually(lambda: way.ask(way.fresh("a")).records("A"))
 
 

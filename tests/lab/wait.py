@@ -4,9 +4,11 @@
 A machine that serves others for a while does not use the patience up: a turn of the loop counts 0.1 s at most, however long
 it took.
 """
+import contextlib
 import json
 import os
 import pathlib
+import signal
 import struct
 import threading
 import time
@@ -43,6 +45,23 @@ def wait(condition, what="it did not come true"):
         except (OSError, LookupError, NotYet) as error:
             problem = error
     raise NotYet(f"{what}{f': {problem}' if problem else ''}")
+
+
+def is_stopped(pid):
+    """All threads: one of them takes the signal, and the others go on until it has run."""
+    states = {task.read_text().rpartition(")")[2].split()[0] for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")}
+    return states == {"T"}
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """It runs no more meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait(lambda: is_stopped(pid), "it is not stopped")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def becomes(want, function, *args, **named):

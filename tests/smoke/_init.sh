@@ -123,6 +123,12 @@ timed_out() {
 	exit 1
 }
 trap timed_out TERM
+# stop PID...: they run no more. One thread of a process takes the signal, and the others go on until it has run.
+stop() {
+	local pid
+	kill -STOP "$@" && for pid; do eventually is_stopped "$pid"; done
+}
+is_stopped() { [ "$(sed 's/.*) //; s/ .*//' /proc/"$1"/task/*/stat | sort -u)" = T ]; }
 # upstream PORT LOG: an upstream of upstream.py, which writes LOG, once it listens
 upstream() {
 	$python "$root/tests/lab/upstream.py" "$1" "$2" &

@@ -94,7 +94,7 @@ stall() {
 		ready "$1" && [ "$(dp verdict hit)" -ge 200 ] && break
 		sleep 0.1
 	done
-	kill -STOP "$1"
+	stop "$1"
 	sleep 0.4
 	kill -CONT "$1"
 }

@@ -42,7 +42,7 @@ ch_ask ok-5.down.test ok-6.down.test
 check "killed, the server is missed" eventually ch_is state failing
 check "it starts again" ch_start 1
 check "what was asked meanwhile arrives" eventually ch_found 1 1 ok-6.down.test
-kill -STOP "$(ch_pid 1)"
+stop "$(ch_pid 1)"
 ch_ask ok-7.stopped.test
 sleep 1
 kill -CONT "$(ch_pid 1)"

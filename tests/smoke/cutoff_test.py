@@ -7,10 +7,9 @@ import itertools
 import os
 import pathlib
 import re
-import signal
 import subprocess
 
-from testing import CONFIG, LOGS, ROOT, TMP, Reply, main, query, region, run, wait
+from testing import CONFIG, LOGS, ROOT, TMP, Reply, main, query, region, run, stopped, wait
 
 BOTH = "controlplane", "dataplane"
 ALLOWED, STRANGER = "198.18.0.66", "203.0.113.9"
@@ -130,10 +129,9 @@ def test_closed_blocking_lets_no_answer_through(lab):
     lab.configure(blocking={"closed": True})
     assert lab.result(CACHED) == "NXDOMAIN"
     lab.log["controlplane"].mark()
-    os.kill(lab.pid("controlplane"), signal.SIGSTOP)
-    name = shorten("rule_image.*", 4096)
-    assert [lab.result(CACHED, may_fail=True) for _ in range(3)] == ["SERVFAIL"] * 3
-    os.kill(lab.pid("controlplane"), signal.SIGCONT)
+    with stopped(lab.pid("controlplane")):
+        name = shorten("rule_image.*", 4096)
+        assert [lab.result(CACHED, may_fail=True) for _ in range(3)] == ["SERVFAIL"] * 3
     ends(lab, "controlplane", f"{re.escape(name)}: cut off while in use.*status 87")
     assert lab.result(CACHED, may_fail=True) == "SERVFAIL"
     well(lab)

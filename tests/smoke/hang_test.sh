@@ -9,7 +9,7 @@ logged() { grep -q "$2" "/run/weir/lab/$1.log"; }
 same "one that will be stale" 198.18.200.1 "$(short ok-1.stale.test A)"
 
 echo "# control plane stopped"
-kill -STOP "$(pid controlplane)"
+stop "$(pid controlplane)"
 check "weirctl names it" eventually says '^control plane +hung'
 check "so does the data plane" eventually logged dataplane 'control plane hangs'
 same "a cached name is answered" 198.18.200.1 "$(short ok-3000.cached.test A)"
@@ -30,7 +30,7 @@ echo "# control plane stopped, data plane killed and started"
 same "cached before" 198.18.200.1 "$(short ok-3000.cached-2.test A)"
 asked() { up_log | grep -c cached-2.test; }
 asked=$(asked) # 1, or more when the upstream was late
-kill -STOP "$(pid controlplane)"
+stop "$(pid controlplane)"
 check "data plane killed" "$lab" kill dataplane
 check "started" "$lab" start dataplane
 check "a cached name is answered" eventually resolves ok-3000.cached-2.test
@@ -54,7 +54,7 @@ asked_for() { [ "$(resolver inflight)" -gt 0 ] || [ "$(entries)" -gt "$had" ]; }
 client kdig +timeout=1 +retry=0 @$service slow.insert.test A >/dev/null & # its answer comes in 1 s
 client=$!
 check "a question is on its way" eventually asked_for
-kill -STOP "$(pid dataplane)"
+stop "$(pid dataplane)"
 check "weirctl names it" eventually says '^data plane +hung'
 check "so does the control plane" eventually logged controlplane 'data plane hangs'
 for i in 1 2; do
@@ -107,7 +107,7 @@ stopped=$(pid dataplane)
 # Answers for a stopped worker, each after 1 s. On a busy machine many may have come before it is stopped: then new questions.
 held_up() {
 	ask "$from" $((from += 1500)) slow 0.0001
-	kill -STOP "$stopped"
+	stop "$stopped"
 	[ "$(resolver inflight)" -ge 1000 ] || { kill -CONT "$stopped" && false; }
 }
 from=100000

@@ -61,10 +61,10 @@ check "and dies: recursion answers" eventually eval '[ "$(short inside.nsec3.alp
 check "recursive again" settings 'mode: recursive' false
 # Two flushes while the servers of a question are slow: it has its answer. Again with another name only where the
 # reply says that its 4.5 s were over before all of that.
-leaves() { kill -"$1" $(pgrep -f "$zones/nsd.198.18.210.3"); }
+server() { pgrep -f "$zones/nsd.198.18.210.3"; }
 for turn in 1 2 3 4 5; do
 	check "a flush" weirctl cache flush a.delta
-	leaves STOP
+	stop $(server)
 	asks slow-$turn.wild.good.beta A >$tmp/slow &
 	slow=$!
 	check "a question waits for its servers" eventually eval '[ "$(recursion questions)" -ge 1 ]'
@@ -75,7 +75,7 @@ for turn in 1 2 3 4 5; do
 	sleep 0.5
 	kill -0 $flush
 	waits=$?
-	leaves CONT
+	kill -CONT $(server)
 	check "a second flush ends" wait $flush
 	wait $slow
 	grep -qE ' in (4[5-9][0-9]{2}|[5-9][0-9]{3})\.' $tmp/slow || break

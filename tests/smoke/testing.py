@@ -10,4 +10,4 @@ from lab import LOGS, ROOT, TMP, region, run
 from run import LONG, main, own_lab
 from servers import authority, certificate, serve, unbound
 from upstream import Upstream
-from wait import PATIENCE, ahead, becomes, together, wait
+from wait import PATIENCE, ahead, becomes, stopped, together, wait

@@ -187,7 +187,7 @@ same "names are resolved" 5 "$(asked 5)"
 moves() { [ "$how" = --xdp ] || ip route "$1" $server/32 via 198.18.250.2; }
 hangs() { # again with another name, where a busy machine takes more of the question's time
 	local dead=$(resolver port_dead) mover got rc
-	kill -STOP "$(pid dataplane)"
+	stop "$(pid dataplane)"
 	(sleep 0.2; moves add) &
 	mover=$!
 	got=$(kdig +tcp +short +timeout=8 +retry=0 @$service stopped-$RANDOM.wild.lab.example A)

@@ -133,7 +133,7 @@ check "serves" eventually steers_again
 
 # Hanging: the gate falls shut two seconds after the last beat, and opens by itself.
 before=$(steered gate_shut) dataplane=$(pid dataplane)
-kill -STOP "$dataplane"
+stop "$dataplane"
 gate_is_shut() {
 	client kdig +timeout=1 +retry=0 @$service www.lab.example A >/dev/null 2>&1
 	[ "$(steered gate_shut)" -gt "$before" ]
