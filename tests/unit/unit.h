@@ -64,5 +64,17 @@ void unit_add(struct unit_case *c);
 #define TEST(fn)                    TEST_WITH(fn, NULL, NULL)
 #define TEST_GROUP(setup, teardown) UNIT_ADD(unit_group, "", NULL, setup, teardown, NULL)
 
+// Behind the case, before its teardown, comes end(what), the last one first, even if the case
+// failed; behind all cases, where a TEST_GROUP asks for it.
+void unit_at_end(void (*end)(void *), void *what);
+// FN_at_end() for a function FN of another type of pointer.
+#define UNIT_END_OF(fn, type)                      \
+	static inline void fn##_at_end(void *what) \
+	{                                          \
+		fn((type *)what);                  \
+	}
+// A text until the end of the case.
+__attribute__((format(printf, 1, 2))) char *text_from(const char *format, ...);
+
 #include "folder.h"
 #include "of_text.h"

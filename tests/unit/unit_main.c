@@ -40,10 +40,76 @@ static int list(void)
 	return 0;
 }
 
+// Of this module: a case as its file has it, and as cmocka runs it.
+static struct CMUnitTest cases[CASES_MAX], tests[CASES_MAX];
+static size_t next; // of `cases`, to run
+struct end {
+	void (*end)(void *);
+	void *what;
+	struct end *earlier;
+};
+static struct end *last, *last_of_group;
+
+void unit_at_end(void (*end)(void *), void *what)
+{
+	struct end *e = malloc(sizeof(*e));
+	assert_non_null(e);
+	*e = (struct end){end, what, last};
+	last = e;
+}
+
+char *text_from(const char *format, ...)
+{
+	va_list args;
+	char *text = NULL;
+	va_start(args, format);
+	assert_true(vasprintf(&text, format, args) >= 0);
+	va_end(args);
+	unit_at_end(free, text);
+	return text;
+}
+
+static int before(void **state)
+{
+	const struct CMUnitTest *c = &cases[next++];
+	return c->setup_func ? c->setup_func(state) : 0;
+}
+
+static void end_all(void)
+{
+	for (struct end *e; (e = last);) {
+		last = e->earlier;
+		e->end(e->what);
+		free(e);
+	}
+}
+
+static int after(void **state)
+{
+	end_all();
+	const struct CMUnitTest *c = &cases[next - 1];
+	return c->teardown_func ? c->teardown_func(state) : 0;
+}
+
+static CMFixtureFunction group_setup, group_teardown;
+
+static int before_all(void **state)
+{
+	int rc = group_setup ? group_setup(state) : 0;
+	last_of_group = last;
+	last = NULL;
+	return rc;
+}
+
+static int after_all(void **state)
+{
+	last = last_of_group;
+	end_all();
+	return group_teardown ? group_teardown(state) : 0;
+}
+
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[CASES_MAX];
-	CMFixtureFunction setup = NULL, teardown = NULL;
 	size_t count = 0;
 
 	if (argc != 2)
@@ -52,15 +118,17 @@ int main(int argc, char **argv)
 		if (!is_of(c, argv[1]))
 			continue;
 		if (c->test.test_func) {
-			tests[count++] = c->test;
+			cases[count] = tests[count] = c->test;
+			tests[count].setup_func = before;
+			tests[count++].teardown_func = after;
 		} else {
-			setup = c->test.setup_func;
-			teardown = c->test.teardown_func;
+			group_setup = c->test.setup_func;
+			group_teardown = c->test.teardown_func;
 		}
 	}
 	if (count == 0 || count == CASES_MAX) {
 		fprintf(stderr, "%s: no module %s, or too many cases\n", argv[0], argv[1]);
 		return 2;
 	}
-	return _cmocka_run_group_tests(argv[1], tests, count, setup, teardown);
+	return _cmocka_run_group_tests(argv[1], tests, count, before_all, after_all);
 }

@@ -6,12 +6,7 @@
 #include <weir/shm_abi.h>
 #include <weir/shm_epoch.h>
 
-#define HEAD                                   \
-	"dataplane:\n"                         \
-	"  ports: [{device: net_null0}]\n"     \
-	"  service_addresses: [198.18.0.53]\n" \
-	"  worker_lcores: [1, 2]\n"            \
-	"upstreams: {servers: [{address: 198.18.0.1}]}\n"
+#define HEAD PORTS ADDRESSES "  worker_lcores: [1, 2]\n" SERVERS
 
 struct counts {
 	unsigned resolvers, frontends;
@@ -20,18 +15,14 @@ struct counts {
 // With CPUs from 0 on, and this number of both.
 static struct counts counts_on(const char *number, unsigned cpus)
 {
-	char text[512];
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	for (unsigned i = 0; i < cpus; i++)
 		CPU_SET(i, &set);
-	snprintf(text, sizeof(text), HEAD "controlplane: {resolvers: %s, frontends: %s}\n", number,
-		number);
-	struct config *c = config_text_load(text);
-	const struct counts counts = {config_resolvers(c, &set), config_frontends(c, &set)};
-	config_free(c);
-	return counts;
+	struct config *c = config_text_load(
+		text_from(HEAD "controlplane: {resolvers: %s, frontends: %s}\n", number, number));
+	return (struct counts){config_resolvers(c, &set), config_frontends(c, &set)};
 }
 
 static void are(struct counts counts, unsigned resolvers, unsigned frontends)
@@ -61,5 +52,4 @@ TEST(the_shipped_configuration_has_one)
 	struct config *c = config_text_load(HEAD);
 	assert_int_equal(config_resolvers(c, NULL), 1);
 	assert_int_equal(config_frontends(c, NULL), 1);
-	config_free(c);
 }

@@ -7,19 +7,13 @@
 #include <weir/mem_plan.h>
 #include <weir/shm_region.h>
 
-#define NET                                    \
-	"dataplane:\n"                         \
-	"  ports: [{device: net_null0}]\n"     \
-	"  service_addresses: [198.18.0.53]\n" \
-	"  worker_lcores: [1]\n"
-#define HEAD NET "upstreams: {servers: [{address: 198.18.0.1}]}\n"
+#define NET  PORTS ADDRESSES "  worker_lcores: [1]\n"
+#define HEAD NET SERVERS
 
 static struct mem_plan plan_of(const char *text)
 {
 	struct mem_plan p;
-	struct config *c = config_text_load(text);
-	mem_plan_make(&p, c);
-	config_free(c);
+	mem_plan_make(&p, config_text_load(text));
 	return p;
 }
 
@@ -123,10 +117,8 @@ static uint64_t guess;
 
 static uint64_t images_of(const char *folder, const char *lists)
 {
-	char text[1024];
-	snprintf(text, sizeof(text), "%sruntime: {state_directory: %s}\nblocking: {lists: [%s]}\n",
-		HEAD, folder, lists);
-	struct mem_plan p = plan_of(text);
+	struct mem_plan p = plan_of(text_from(
+		HEAD "runtime: {state_directory: %s}\nblocking: {lists: [%s]}\n", folder, lists));
 	const struct mem_plan_line *both = line_of(&p, "rule images, both generations");
 	assert_int_equal(both->bytes, 2 * line_of(&p, "building one")->bytes);
 	guess = p.guess;
@@ -137,12 +129,12 @@ static uint64_t images_of(const char *folder, const char *lists)
 TEST(images_are_billed_by_what_is_on_the_disk)
 {
 	enum { MIB = 1 << 20, FIXED = 3 * MIB };
-	char folder[] = "/tmp/weir-test-plan-XXXXXX", sub[64], list[128], both[256];
+	char folder[] = "/tmp/weir-test-plan-XXXXXX";
 	assert_non_null(mkdtemp(folder));
-	snprintf(sub, sizeof(sub), "%s/lists", folder);
+	const char *sub = text_from("%s/lists", folder);
 	assert_int_equal(mkdir(sub, 0700), 0);
-	snprintf(list, sizeof(list), "{name: a, path: %s/a}", folder);
-	snprintf(both, sizeof(both), "%s, {name: b, url: 'https://lists.test/b'}", list);
+	const char *list = text_from("{name: a, path: %s/a}", folder),
+		   *both = text_from("%s, {name: b, url: 'https://lists.test/b'}", list);
 	file_make(folder, "a", 10 * MIB);
 	assert_int_equal(images_of(folder, list), 15 * MIB + FIXED);
 	assert_int_equal(guess, 0);
@@ -158,21 +150,16 @@ TEST(images_are_billed_by_what_is_on_the_disk)
 		images_of(folder, list), 15 * MIB + FIXED); // no list of this configuration
 	file_make(folder, "rules.img", 8 * MIB);
 	assert_int_equal(images_of(folder, both), 10 * MIB + FIXED);
-	char command[128];
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(system(text_from("rm -r %s", folder)), 0);
 }
 
 static int check(
 	const char *text, enum mem_plan_of of, const char *folder, char why[MEM_PLAN_WHY_MAX])
 {
 	struct shm_paths paths = {.run = ""};
-	struct config *c = config_text_load(text);
 	snprintf(paths.mem, sizeof(paths.mem), "%s", folder);
 	why[0] = '\0';
-	int rc = mem_plan_check(c, of, &paths, why);
-	config_free(c);
-	return rc;
+	return mem_plan_check(config_text_load(text), of, &paths, why);
 }
 
 // An exabyte's part fits nowhere, the default everywhere where this is built.

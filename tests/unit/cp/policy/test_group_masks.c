@@ -7,9 +7,7 @@
 #include "controlplane/policy/group_sources.h"
 #include "tests/unit/dp/config/config_text.h"
 
-static const char document[] =
-	"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"
-	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+static const char document[] = MINIMAL
 	"blocking:\n"
 	"  lists: [{path: /a, name: ads}, {path: /b, name: adult}, {path: /c, name: good}]\n"
 	"  services: [onlyfans]\n"
@@ -90,12 +88,6 @@ static int setup(void **)
 	}
 	group_sources_free(sources);
 	group_lists_init(&lists, config, info, info_count);
-	return 0;
-}
-
-static int teardown(void **)
-{
-	config_free(config);
 	return 0;
 }
 
@@ -230,4 +222,4 @@ TEST(test_paused)
 		}
 }
 
-TEST_GROUP(setup, teardown)
+TEST_GROUP(setup, NULL)

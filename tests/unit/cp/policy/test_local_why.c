@@ -3,7 +3,7 @@
 // Local data in `weirctl why`.
 
 #include "controlplane/policy/local_why.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/dp/config/config_text.h"
 
 static char folder[] = "/tmp/weir-test-local-why-XXXXXX";
 static char file[96], hosts[96];
@@ -33,21 +33,18 @@ static const char text[] =
 
 static int setup(void **)
 {
-	char reason[CONFIG_WHY_MAX] = "";
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
 	snprintf(hosts, sizeof(hosts), "%s/hosts", folder);
 	text_to_file(file, text);
 	text_to_file(hosts, "# of hosts\n192.0.2.9 host.lan\n");
-	if (config_load(file, &config, reason) != 0)
-		fail_msg("%s", reason);
+	config = config_file_load(file);
 	return 0;
 }
 
 static int teardown(void **)
 {
-	config_free(config);
 	unlink(file);
 	unlink(hosts);
 	return rmdir(folder);

@@ -22,9 +22,7 @@ static inline void write_bytes(const char *path, const void *bytes, size_t len)
 
 static inline void write_text(const char *name, const char *text)
 {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	write_bytes(path, text, strlen(text));
+	write_bytes(text_from("%s/%s", folder, name), text, strlen(text));
 }
 
 // More of the included file.
@@ -33,16 +31,13 @@ static const char *more = "";
 // The main file, with a rule for `name` in a file that it includes.
 static inline void write_config(const char *name)
 {
-	char text[1024];
-	snprintf(text, sizeof(text),
-		"include: [conf.d/*.yaml]\n"
-		"runtime: {state_directory: %s}\n"
-		"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
-		"upstreams: {servers: [{address: 9.9.9.9}]}\n",
-		state);
-	write_text("weir.yaml", text);
-	snprintf(text, sizeof(text), "blocking: {deny: [%s]}\n%s", name, more);
-	write_text("conf.d/a.yaml", text);
+	write_text("weir.yaml", text_from("include: [conf.d/*.yaml]\n"
+					  "runtime: {state_directory: %s}\n"
+					  "dataplane: {ports: [{device: net_null0}], "
+					  "service_addresses: [198.18.0.53/24]}\n"
+					  "upstreams: {servers: [{address: 9.9.9.9}]}\n",
+					state));
+	write_text("conf.d/a.yaml", text_from("blocking: {deny: [%s]}\n%s", name, more));
 }
 
 static inline void bundle_read(struct config_bundle *b)
@@ -74,13 +69,11 @@ static inline void store(unsigned number, enum config_version_result result)
 		.why = "a test",
 		.result = result};
 	struct config_bundle b;
-	char path[PATH_MAX];
 	size_t len = 0;
 	bundle_read(&b);
 	char *text = config_version_text(&v, &b, &len);
 	assert_non_null(text);
-	snprintf(path, sizeof(path), "%s/config/%u.version", state, number);
-	write_bytes(path, text, len);
+	write_bytes(text_from("%s/config/%u.version", state, number), text, len);
 	free(text);
 	config_bundle_free(&b);
 }
@@ -92,17 +85,14 @@ static inline void current(const char *text)
 
 static inline int setup(void **)
 {
-	char path[PATH_MAX];
 	if (folder_make(folder, "config_versions"))
 		return -1;
 	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
 	snprintf(state, sizeof(state), "%s/state", folder);
 	static const char *const below[] = {"conf.d", "state", "state/config"};
-	for (unsigned i = 0; i < ARRAY_LEN(below); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, below[i]);
-		if (mkdir(path, 0750))
+	for (unsigned i = 0; i < ARRAY_LEN(below); i++)
+		if (mkdir(text_from("%s/%s", folder, below[i]), 0750))
 			return -1;
-	}
 	write_config("one.test");
 	return 0;
 }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Configurations that stand in the test: each is loaded from a file that is gone afterwards.
+// Configurations that stand in the test: each is loaded from a file that is gone afterwards, and
+// freed behind the case.
 
 #include "tests/unit/unit.h"
 
 #include <weir/config.h>
+
+// What every document needs, in 7 lines; the tests add to it or spoil it.
+#define PORTS     "dataplane:\n  ports:\n  - device: net_null0\n"
+#define ADDRESSES "  service_addresses: [198.18.0.53/24]\n"
+#define SERVERS   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define MINIMAL   PORTS ADDRESSES SERVERS
+
+UNIT_END_OF(config_free, struct config)
 
 // "config: KEY: REASON (FILE:LINE:COL); TAIL" as "LINE:COL: KEY: REASON; TAIL", for tests to begin
 // with the place. False: it is no such text.
@@ -38,6 +47,7 @@ static inline int config_text_try(
 	int ret = config_load(path, out, why);
 	assert_int_equal(unlink(path), 0);
 	assert_true(config_text_turn(path, why) || ret != -EINVAL);
+	unit_at_end(config_free_at_end, *out);
 	return ret;
 }
 
@@ -47,6 +57,17 @@ static inline struct config *config_text_load(const char *text)
 	char why[CONFIG_WHY_MAX];
 	if (config_text_try(text, &c, why) != 0)
 		fail_msg("%s\n%s", why, text);
+	return c;
+}
+
+// Of a file that stays.
+static inline struct config *config_file_load(const char *path)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	if (config_load(path, &c, why) != 0)
+		fail_msg("%s", why);
+	unit_at_end(config_free_at_end, c);
 	return c;
 }
 
@@ -71,3 +92,12 @@ static inline void config_text_refused_at(const char *text, const char *begin)
 		fail_msg("%d, got \"%s\"\nwanted \"%s\" for:\n%s", ret, why, begin, text);
 	assert_null(c);
 }
+
+struct refusal {
+	const char *text, *why;
+};
+
+// EACH_REFUSED(config_text_refused, MINIMAL "tls:\n%s", bad): so is each text of the table.
+#define EACH_REFUSED(refused, format, bad)          \
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) \
+	refused(text_from(format, (bad)[i].text), (bad)[i].why)

@@ -10,12 +10,6 @@
 static char folder[] = "/tmp/weir-test-config-XXXXXX";
 static char file[64];
 
-// What every document needs; the tests add to it or spoil it.
-#define PORTS     "dataplane:\n  ports:\n  - device: net_null0\n"
-#define ADDRESSES "  service_addresses: [198.18.0.53/24]\n"
-#define SERVERS   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-#define MINIMAL   PORTS ADDRESSES SERVERS
-
 static void file_write(const char *text)
 {
 	text_to_file(file, text);
@@ -23,13 +17,10 @@ static void file_write(const char *text)
 
 TEST(test_refused)
 {
-	static const struct {
-		const char *text, *why;
-	} bad[] = {
+	static const struct refusal bad[] = {
 #include "test_config_bad.h"
 	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		config_text_refused_at(bad[i].text, bad[i].why);
+	EACH_REFUSED(config_text_refused_at, "%s", bad);
 	assert_true(ARRAY_LEN(bad) >= 60);
 }
 
@@ -74,8 +65,6 @@ TEST(test_groups)
 	char names[64];
 	assert_int_equal(config_needs_restart(c, other, names, sizeof(names)), 0);
 	assert_int_equal(other->group_count, 0);
-	config_free(other);
-	config_free(c);
 }
 
 // As many prefixes as may be, and one more.
@@ -95,22 +84,19 @@ TEST(test_groups_full)
 				"8:1: groups: 4097 prefixes of clients in all groups, at most 4096 "
 				"are");
 		else
-			config_free(config_text_load(text));
+			config_text_load(text);
 	}
 }
 
 TEST(test_password_file)
 {
-	char path[sizeof(folder) + 32], text[1024];
-	snprintf(path, sizeof(path), "%s/password", folder);
+	const char *path = text_from("%s/password", folder);
 	text_to_file(path, "s3cret with blanks \nnot this\n");
-	snprintf(text, sizeof(text),
-		MINIMAL "redis: {password_file: %s, sentinel_password_file: %s}\n", path, path);
-	struct config *c = config_text_load(text);
+	struct config *c = config_text_load(text_from(
+		MINIMAL "redis: {password_file: %s, sentinel_password_file: %s}\n", path, path));
 	assert_string_equal(c->redis.password, "s3cret with blanks ");
 	assert_string_equal(c->redis.password_file, path);
 	assert_string_equal(c->redis.sentinel_password, "s3cret with blanks ");
-	config_free(c);
 	assert_int_equal(unlink(path), 0);
 }
 
@@ -122,15 +108,11 @@ TEST(test_empty_sections)
 	assert_int_equal(c->blocking.list_count, 0);
 	assert_int_equal(c->blocking.allow_count, 0);
 	assert_int_equal(c->cache.max_ttl_s, 86400);
-	config_free(c);
 }
 
 TEST(test_shipped)
 {
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "";
-	if (config_load(WEIR_SOURCE_ROOT "/tools/weir.yaml", &c, why) != 0)
-		fail_msg("%s", why);
+	struct config *c = config_file_load(WEIR_SOURCE_ROOT "/tools/weir.yaml");
 	assert_string_equal(c->dataplane.ports[0].device, "net_tap0,iface=wt0,persist");
 	assert_int_equal(c->dataplane.address_count, 2);
 	assert_int_equal(c->upstreams.count, 2);
@@ -144,8 +126,6 @@ TEST(test_shipped)
 	assert_memory_equal(&c->limits, &plain->limits, sizeof(c->limits));
 	assert_int_equal(c->limits.inflight, FILES_QUESTIONS_DEFAULT);
 	assert_memory_equal(&c->cache, &plain->cache, sizeof(c->cache));
-	config_free(plain);
-	config_free(c);
 }
 
 TEST(test_files)
@@ -215,21 +195,20 @@ TEST(test_all)
 	static struct config_errors errors;
 	for (unsigned f = 0; f < ARRAY_LEN(files); f++) {
 		struct config *c = NULL;
-		char why[CONFIG_WHY_MAX], more[64];
+		char why[CONFIG_WHY_MAX];
 		file_write(files[f].text);
 		assert_int_equal(config_load_all(file, &c, &errors), -EINVAL);
 		for (unsigned i = 0; i < files[f].count; i++) {
 			const char *at = strstr(files[f].wanted[i], "%s");
-			char want[2 * CONFIG_WHY_MAX];
-			snprintf(want, sizeof(want), "%.*s%s%s", (int)(at - files[f].wanted[i]),
-				files[f].wanted[i], file, at + 2);
-			assert_string_equal(errors.text[i], want);
+			assert_string_equal(errors.text[i],
+				text_from("%.*s%s%s", (int)(at - files[f].wanted[i]),
+					files[f].wanted[i], file, at + 2));
 		}
 		assert_int_equal(errors.count, files[f].count);
 		assert_int_equal(config_load(file, &c, why), -EINVAL);
-		snprintf(more, sizeof(more), "; %u more (weirctl config check)", errors.count - 1);
 		assert_memory_equal(why, errors.text[0], strlen(errors.text[0]));
-		assert_string_equal(why + strlen(errors.text[0]), more);
+		assert_string_equal(why + strlen(errors.text[0]),
+			text_from("; %u more (weirctl config check)", errors.count - 1));
 		assert_null(c);
 	}
 }
@@ -253,16 +232,12 @@ TEST(test_many)
 TEST(test_pipe)
 {
 	static const char text[] = MINIMAL "cache: {min_ttl: 7}\n";
-	struct config *c = NULL;
 	int fd[2];
-	char path[32], why[CONFIG_WHY_MAX] = "";
 	assert_int_equal(pipe(fd), 0);
 	assert_int_equal(write(fd[1], text, strlen(text)), strlen(text));
 	assert_int_equal(close(fd[1]), 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd[0]);
-	assert_int_equal(config_load(path, &c, why), 0);
+	struct config *c = config_file_load(text_from("/proc/self/fd/%d", fd[0]));
 	assert_int_equal(c->cache.min_ttl_s, 7);
-	config_free(c);
 	assert_int_equal(close(fd[0]), 0);
 }
 
@@ -271,19 +246,14 @@ TEST(test_relative)
 {
 	static const char text[] = MINIMAL "blocking:\n  lists:\n  - path: a.txt\n";
 	file_write(text);
-	char here[PATH_MAX], path[sizeof(folder) + 16], why[CONFIG_WHY_MAX] = "";
+	char here[PATH_MAX];
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(folder), 0);
-	struct config *c = NULL;
-	assert_int_equal(config_load("weir.yaml", &c, why), 0);
+	struct config *c = config_file_load("weir.yaml");
 	assert_string_equal(c->path, file);
-	snprintf(path, sizeof(path), "%s/a.txt", folder);
-	assert_string_equal(c->blocking.lists[0].path, path);
-	config_free(c);
+	assert_string_equal(c->blocking.lists[0].path, text_from("%s/a.txt", folder));
 	assert_int_equal(chdir(here), 0);
-	assert_int_equal(config_load(file, &c, why), 0);
-	assert_string_equal(c->path, file);
-	config_free(c);
+	assert_string_equal(config_file_load(file)->path, file);
 }
 
 TEST(test_needs_restart)
@@ -295,7 +265,6 @@ TEST(test_needs_restart)
 	char names[256];
 	assert_int_equal(config_needs_restart(a, b, names, sizeof(names)), 0);
 	assert_string_equal(names, "");
-	config_free(b);
 
 	b = config_text_load(
 		PORTS "    exception: weir0\n" ADDRESSES "  worker_lcores: [1, 2]\n" SERVERS
@@ -307,8 +276,6 @@ TEST(test_needs_restart)
 		"controlplane.frontends, dataplane.worker_lcores, dataplane.ports");
 	assert_int_equal(config_needs_restart(a, b, names, 34), 6);
 	assert_string_equal(names, "runtime.directory, and 5 more");
-	config_free(b);
-	config_free(a);
 }
 
 // Documents cut off anywhere are loaded or refused, never more.
@@ -322,7 +289,6 @@ TEST(test_cut_short)
 		memcpy(cut, text, len);
 		int ret = config_text_try(cut, &c, why);
 		assert_true(ret == 0 ? c != NULL : ret == -EINVAL && why[0]);
-		config_free(c);
 	}
 }
 

@@ -3,10 +3,7 @@
 
 #include "config_text.h"
 
-#define MINIMAL                                                                  \
-	"dataplane:\n  ports:\n  - device: net_null0\n"                          \
-	"  service_addresses: [203.0.113.53/25, '2001:db8::53/64', 192.0.2.1]\n" \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define THREE PORTS "  service_addresses: [203.0.113.53/25, '2001:db8::53/64', 192.0.2.1]\n" SERVERS
 
 static bool has(const struct ip_address *list, unsigned count, const char *text)
 {
@@ -21,7 +18,7 @@ static bool has(const struct ip_address *list, unsigned count, const char *text)
 TEST(test_shipped)
 {
 	static const char *const texts[] = {
-		MINIMAL, MINIMAL "access:\n", MINIMAL "access:\n  allow:\n  unlimited:\n"};
+		THREE, THREE "access:\n", THREE "access:\n  allow:\n  unlimited:\n"};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct config *c = config_text_load(texts[i]);
 		const struct config_access *a = &c->access;
@@ -40,17 +37,16 @@ TEST(test_shipped)
 		assert_int_equal(a->slip, 2);
 		assert_int_equal(a->reply_octets, 512);
 		assert_true(a->any_minimal);
-		config_free(c);
 	}
 }
 
 TEST(test_given)
 {
 	struct config *c = config_text_load(
-		MINIMAL "access:\n  allow: [any, 10.0.0.0/8, 10.0.0.0/8, local]\n  deny: "
-			"[198.51.100.0/24]\n"
-			"  unlimited: [192.0.2.7]\n  denied: refuse\n  rate: 0\n  network_rate: 7\n"
-			"  burst: 60\n  slip: 0\n  reply_octets: 99\n  any: forward\n");
+		THREE "access:\n  allow: [any, 10.0.0.0/8, 10.0.0.0/8, local]\n  deny: "
+		      "[198.51.100.0/24]\n"
+		      "  unlimited: [192.0.2.7]\n  denied: refuse\n  rate: 0\n  network_rate: 7\n"
+		      "  burst: 60\n  slip: 0\n  reply_octets: 99\n  any: forward\n");
 	const struct config_access *a = &c->access;
 	assert_int_equal(a->allow_count, 5);
 	assert_true(has(a->allow, a->allow_count, "0.0.0.0/0"));
@@ -64,15 +60,13 @@ TEST(test_given)
 	assert_int_equal(a->slip, 0);
 	assert_int_equal(a->reply_octets, 99);
 	assert_false(a->any_minimal);
-	config_free(c);
 }
 
 TEST(test_nobody_unlimited)
 {
-	struct config *c = config_text_load(MINIMAL "access:\n  unlimited: []\n");
+	struct config *c = config_text_load(THREE "access:\n  unlimited: []\n");
 	assert_int_equal(c->access.unlimited_count, 0);
 	assert_int_equal(c->access.allow_count, 11);
-	config_free(c);
 }
 
 // From what a word stands for there may be exceptions, of the same length too (policy_leaves.c).
@@ -81,21 +75,17 @@ TEST(test_denied_of_a_word)
 	static const char *const texts[] = {
 		"", "  allow: [private, local]\n", "  allow: [any, private, 10.0.0.0/9]\n"};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		char text[1024];
-		snprintf(text, sizeof(text), MINIMAL "access:\n  deny: [10.0.0.0/8]\n%s", texts[i]);
-		struct config *c = config_text_load(text);
+		struct config *c = config_text_load(
+			text_from(THREE "access:\n  deny: [10.0.0.0/8]\n%s", texts[i]));
 		const struct config_access *a = &c->access;
 		assert_true(has(a->allow, a->allow_count, "10.0.0.0/8"));
 		assert_int_equal(a->deny_count, 1);
-		config_free(c);
 	}
 }
 
 TEST(test_refused)
 {
-	static const struct {
-		const char *text, *why;
-	} bad[] = {
+	static const struct refusal bad[] = {
 		{"  allow: [everyone]\n", "access.allow[0]: is not an IP address"},
 		{"  allow: [10.0.0.1/8]\n", "access.allow[0]: has bits set behind its prefix of 8"},
 		{"  deny: [private]\n", "access.deny[0]: is not an IP address"},
@@ -107,28 +97,22 @@ TEST(test_refused)
 		{"  slip: 101\n", "access.slip: must be 0 to 100"},
 		{"  burst: 0\n", "access.burst: must be 1 to 60"},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[1024];
-		snprintf(text, sizeof(text), MINIMAL "access:\n%s", bad[i].text);
-		config_text_refused(text, bad[i].why);
-	}
+	EACH_REFUSED(config_text_refused, THREE "access:\n%s", bad);
 }
 
 // No service address has a prefix, so no network is local. Nobody is not everybody.
 TEST(test_nothing_local)
 {
-	static const char text[] = "dataplane:\n  ports:\n  - device: net_null0\n"
-				   "  service_addresses: [192.0.2.1]\n"
-				   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-				   "access:\n  allow: [local]\n";
-	config_text_refused(text, "access.allow: has no prefix");
+	config_text_refused(PORTS "  service_addresses: [192.0.2.1]\n" SERVERS
+				  "access:\n  allow: [local]\n",
+		"access.allow: has no prefix");
 }
 
 TEST(test_limits_without_bounds)
 {
 	struct config *c =
-		config_text_load(MINIMAL "limits: {unlimited_clients: [192.0.2.25, 2001:db8::/56], "
-					 "unlimited_zones: [Corp.Example]}\n");
+		config_text_load(THREE "limits: {unlimited_clients: [192.0.2.25, 2001:db8::/56], "
+				       "unlimited_zones: [Corp.Example]}\n");
 	const struct config_limits *l = &c->limits;
 	assert_int_equal(l->unlimited_client_count, 2);
 	assert_int_equal(l->unlimited_clients[0].prefix_len, 32);
@@ -136,9 +120,7 @@ TEST(test_limits_without_bounds)
 	assert_int_equal(l->unlimited_zone_count, 1);
 	assert_int_equal(l->unlimited_zones[0].len, 14);
 	assert_memory_equal(l->unlimited_zones[0].wire, "\4corp\7example", 14);
-	config_free(c);
-	c = config_text_load(MINIMAL);
+	c = config_text_load(THREE);
 	assert_int_equal(c->limits.unlimited_client_count, 0);
 	assert_int_equal(c->limits.unlimited_zone_count, 0);
-	config_free(c);
 }

@@ -5,10 +5,6 @@
 
 #include <weir/config_tools.h>
 
-#define MINIMAL                                               \
-	"dataplane:\n  ports:\n  - device: net_null0\n"       \
-	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 #define CERTIFIED "certificates: [{cert: /c.pem, key: /k.pem}]"
 
 TEST(test_off)
@@ -16,7 +12,6 @@ TEST(test_off)
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->control.listen_count, 0);
 	assert_string_equal(c->control.client_ca, "");
-	config_free(c);
 }
 
 TEST(test_loopback_unless_said)
@@ -30,7 +25,6 @@ TEST(test_loopback_unless_said)
 	assert_int_equal(c->control.connections, 64);
 	assert_int_equal(c->control.source_connections, 16);
 	assert_string_equal(c->control.certificate[0].key, "/k.pem");
-	config_free(c);
 }
 
 TEST(test_certificates_of_tls)
@@ -38,7 +32,6 @@ TEST(test_certificates_of_tls)
 	struct config *c =
 		config_text_load(MINIMAL "tls: {" CERTIFIED "}\ncontrol: {listen: [127.0.0.1]}\n");
 	assert_int_equal(c->control.count, 0);
-	config_free(c);
 	config_text_refused(MINIMAL "control: {listen: [127.0.0.1]}\n", "control.listen");
 }
 
@@ -53,8 +46,6 @@ TEST(test_restart)
 	assert_int_equal(config_needs_restart(c, c, keys, sizeof(keys)), 0);
 	assert_int_equal(config_needs_restart(c, other, keys, sizeof(keys)), 3);
 	assert_string_equal(keys, "control.connections, control.listen, control.allow");
-	config_free(other);
-	config_free(c);
 }
 
 TEST(test_clients)
@@ -67,35 +58,26 @@ TEST(test_clients)
 	assert_int_equal(c->control.client[0].role, CONTROL_READ);
 	assert_int_equal(c->control.client[1].role, CONTROL_OPERATE);
 	assert_int_equal(c->control.client[2].role, CONTROL_ADMIN);
-	config_free(c);
 }
 
 TEST(test_refused)
 {
-	config_text_refused(
-		MINIMAL "control: {listen: [localhost], " CERTIFIED "}\n", "control.listen[0]");
-	config_text_refused(MINIMAL "control: {listen: [127.0.0.1, '127.0.0.1:9953'], " CERTIFIED
-				    "}\n",
-		"control.listen[1]");
-	config_text_refused(MINIMAL "control: {allow: [192.0.2.9/24]}\n", "control.allow[0]");
-	config_text_refused(MINIMAL
-		"control: {listen: [192.0.2.7], allow: ['fd53::/48'], " CERTIFIED "}\n",
-		"control.allow");
-	config_text_refused(MINIMAL "control: {certificates: [{cert: c.pem, key: /k.pem}]}\n",
-		"control.certificates[0].cert");
-	config_text_refused(MINIMAL "control: {certificates: [{cert: /c.pem}]}\n",
-		"control.certificates[0].key");
-	config_text_refused(MINIMAL "control: {client_ca: ca.pem}\n", "control.client_ca");
-	config_text_refused(
-		MINIMAL "control: {clients: [{name: a, role: read}]}\n", "control.clients");
-	config_text_refused(MINIMAL
-		"control: {client_ca: /ca.pem, clients: [{name: a, role: root}]}\n",
-		"control.clients \"a\": role");
-	config_text_refused(MINIMAL
-		"control: {client_ca: /ca.pem, clients: [{name: ops.example, role: read}, "
-		"{name: OPS.example, role: admin}]}\n",
-		"control.clients \"OPS.example\": name");
-	config_text_refused(MINIMAL
-		"control: {client_ca: /ca.pem, clients: [{name: 'a b', role: read}]}\n",
-		"control.clients \"a b\": name");
+	static const struct refusal bad[] = {
+		{"listen: [localhost], " CERTIFIED, "control.listen[0]"},
+		{"listen: [127.0.0.1, '127.0.0.1:9953'], " CERTIFIED, "control.listen[1]"},
+		{"allow: [192.0.2.9/24]", "control.allow[0]"},
+		{"listen: [192.0.2.7], allow: ['fd53::/48'], " CERTIFIED, "control.allow"},
+		{"certificates: [{cert: c.pem, key: /k.pem}]", "control.certificates[0].cert"},
+		{"certificates: [{cert: /c.pem}]", "control.certificates[0].key"},
+		{"client_ca: ca.pem", "control.client_ca"},
+		{"clients: [{name: a, role: read}]", "control.clients"},
+		{"client_ca: /ca.pem, clients: [{name: a, role: root}]",
+			"control.clients \"a\": role"},
+		{"client_ca: /ca.pem, clients: [{name: ops.example, role: read}, "
+		 "{name: OPS.example, role: admin}]",
+			"control.clients \"OPS.example\": name"},
+		{"client_ca: /ca.pem, clients: [{name: 'a b', role: read}]",
+			"control.clients \"a b\": name"},
+	};
+	EACH_REFUSED(config_text_refused, MINIMAL "control: {%s}\n", bad);
 }

@@ -3,20 +3,13 @@
 
 #include "config_text.h"
 
-#define MINIMAL                                               \
-	"dataplane:\n  ports:\n  - device: net_null0\n"       \
-	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
 TEST(test_bad_secrets)
 {
 	static const char *const bad[] = {"0123", "g0112233445566778899aabbccddeeff",
 		"00112233445566778899aabbccddeeff0", "''"};
-	char text[1024];
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		snprintf(text, sizeof(text), MINIMAL "cookies: {secrets: [%s]}\n", bad[i]);
-		config_text_refused(text, "cookies.secrets");
-	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		config_text_refused(
+			text_from(MINIMAL "cookies: {secrets: [%s]}\n", bad[i]), "cookies.secrets");
 }
 
 // More than is read of one.
@@ -46,7 +39,6 @@ TEST(test_secret_file)
 	struct config *c = config_text_load(text);
 	assert_int_equal(c->cookies.count, 2);
 	assert_int_equal(c->cookies.secret[1][0], 0x10);
-	config_free(c);
 	assert_int_equal(unlink(path), 0);
 	config_text_refused(text, "cookies.secret_file");
 }

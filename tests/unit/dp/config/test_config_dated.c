@@ -4,12 +4,11 @@
 
 #include "config_text.h"
 
-// 5 lines, then line 6.
-#define MINIMAL                                                                            \
-	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n" \
-	"upstreams: {servers: [{address: 9.9.9.9}]}\n"                                     \
-	"groups:\n"                                                                        \
-	"- {name: kids, clients: [192.0.2.1], allow: [a.example]}\n"                       \
+// 10 lines, then line 11.
+#define GROUPS                                                       \
+	MINIMAL                                                      \
+	"groups:\n"                                                  \
+	"- {name: kids, clients: [192.0.2.1], allow: [a.example]}\n" \
 	"- {name: free, clients: [192.0.2.2], blocking: false}\n"
 #define LISTS "blocking: {lists: [{path: /a, name: ads}, {path: /b, name: adult}]"
 
@@ -22,12 +21,12 @@ static void name_is(const struct dns_name *name, const char *want)
 TEST(test_entries)
 {
 	struct config *c = config_text_load(
-		MINIMAL "entries:\n"
-			"- {name: one.example, verdict: deny}\n"
-			"- {name: two.example, verdict: allow, group: kids, until: "
-			"'2100-01-01T00:00:00Z', why: \"für Anna\"}\n"
-			"- {name: '/^ads[0-9]/', verdict: deny}\n"
-			"- {name: over.example, verdict: allow, until: 2020-02-29T23:59:59Z}\n");
+		GROUPS "entries:\n"
+		       "- {name: one.example, verdict: deny}\n"
+		       "- {name: two.example, verdict: allow, group: kids, until: "
+		       "'2100-01-01T00:00:00Z', why: \"für Anna\"}\n"
+		       "- {name: '/^ads[0-9]/', verdict: deny}\n"
+		       "- {name: over.example, verdict: allow, until: 2020-02-29T23:59:59Z}\n");
 	assert_int_equal(c->dated.count, 4);
 	const struct config_dated_entry *e = c->dated.entries;
 	assert_false(e[0].allow);
@@ -49,40 +48,35 @@ TEST(test_entries)
 	assert_int_equal(c->blocking.allow_count, 0);
 	assert_int_equal(c->groups[0].allow.count, 2);
 	name_is(&c->groups[0].allow.names[1], "two.example");
-	config_free(c);
 }
 
 TEST(test_entries_refused)
 {
-	static const struct {
-		const char *text, *why;
-	} bad[] = {
-		{MINIMAL "entries: [{verdict: deny}]\n", "6:11: entries[0].name: has no value"},
-		{MINIMAL "entries: [{name: a.example}]\n",
-			"6:11: entries \"a.example\": verdict: must be one of: allow, deny"},
-		{MINIMAL "entries: [{name: a.example, verdict: block}]\n",
-			"6:29: entries \"a.example\": verdict: must be one of: allow, deny"},
-		{MINIMAL "entries: [{name: a..example, verdict: deny}]\n",
-			"6:12: entries \"a..example\": name: "},
-		{MINIMAL "entries: [{name: /a, verdict: deny}]\n",
-			"6:12: entries \"/a\": name: a pattern begins and ends with a slash"},
-		{MINIMAL "entries: [{name: a.example, verdict: deny, group: kid}]\n",
-			"6:44: entries \"a.example\": group: no group is called \"kid\"; did you "
+	static const struct refusal bad[] = {
+		{"verdict: deny", "11:11: entries[0].name: has no value"},
+		{"name: a.example",
+			"11:11: entries \"a.example\": verdict: must be one of: allow, deny"},
+		{"name: a.example, verdict: block",
+			"11:29: entries \"a.example\": verdict: must be one of: allow, deny"},
+		{"name: a..example, verdict: deny", "11:12: entries \"a..example\": name: "},
+		{"name: /a, verdict: deny",
+			"11:12: entries \"/a\": name: a pattern begins and ends with a slash"},
+		{"name: a.example, verdict: deny, group: kid",
+			"11:44: entries \"a.example\": group: no group is called \"kid\"; did you "
 			"mean \"kids\"?"},
-		{MINIMAL "entries: [{name: a.example, verdict: deny, group: free}]\n",
-			"6:44: entries \"a.example\": group: a deny entry does nothing in a "
+		{"name: a.example, verdict: deny, group: free",
+			"11:44: entries \"a.example\": group: a deny entry does nothing in a "
 			"group with `blocking: false`"},
-		{MINIMAL "entries: [{name: a.example, verdict: deny, until: tomorrow}]\n",
-			"6:44: entries \"a.example\": until: must be a time in UTC, such as "
+		{"name: a.example, verdict: deny, until: tomorrow",
+			"11:44: entries \"a.example\": until: must be a time in UTC, such as "
 			"2026-11-25T20:00:00Z"},
-		{MINIMAL "entries: [{name: a.example, verdict: deny, why: \"a\\x1bb\"}]\n",
-			"6:44: entries \"a.example\": why: must be text without control "
+		{"name: a.example, verdict: deny, why: \"a\\x1bb\"",
+			"11:44: entries \"a.example\": why: must be text without control "
 			"characters"},
-		{MINIMAL "entries: [{name: a.example, verdict: deny, for: 2h}]\n",
-			"6:44: entries \"a.example\": for: unknown key"},
+		{"name: a.example, verdict: deny, for: 2h",
+			"11:44: entries \"a.example\": for: unknown key"},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		config_text_refused_at(bad[i].text, bad[i].why);
+	EACH_REFUSED(config_text_refused_at, GROUPS "entries: [{%s}]\n", bad);
 }
 
 TEST(test_times)
@@ -105,55 +99,50 @@ TEST(test_times)
 TEST(test_members)
 {
 	struct config *c =
-		config_text_load(MINIMAL "clients: [{name: tablet, addresses: [192.0.2.9]}]\n"
-					 "group_members:\n"
-					 "- {group: kids, client: 192.0.2.16/28}\n"
-					 "- {group: free, client: '02:00:5e:10:00:01'}\n"
-					 "- {group: kids, client: tablet}\n");
+		config_text_load(GROUPS "clients: [{name: tablet, addresses: [192.0.2.9]}]\n"
+					"group_members:\n"
+					"- {group: kids, client: 192.0.2.16/28}\n"
+					"- {group: free, client: '02:00:5e:10:00:01'}\n"
+					"- {group: kids, client: tablet}\n");
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	assert_int_equal(c->groups[0].client_count, 3);
 	assert_string_equal(ip_address_text(&c->groups[0].clients[1], true, text), "192.0.2.16/28");
 	assert_string_equal(ip_address_text(&c->groups[0].clients[2], true, text), "192.0.2.9/32");
 	assert_int_equal(c->groups[1].mac_count, 1);
-	config_free(c);
 	// They are enough for a group.
-	c = config_text_load(MINIMAL "- {name: guests}\n"
-				     "group_members: [{group: guests, client: 192.0.2.3}]\n");
+	c = config_text_load(GROUPS "- {name: guests}\n"
+				    "group_members: [{group: guests, client: 192.0.2.3}]\n");
 	assert_int_equal(c->groups[2].client_count, 1);
-	config_free(c);
 }
 
 TEST(test_members_refused)
 {
-	config_text_refused_at(MINIMAL "group_members: [{group: kid, client: 192.0.2.3}]\n",
-		"6:18: group_members[0].group: no group is called \"kid\"; did you mean \"kids\"?");
-	config_text_refused_at(MINIMAL "group_members: [{group: kids, client: nobody}]\n",
-		"6:31: group_members[0].client: is not an IP address");
-	config_text_refused_at(MINIMAL "group_members: [{group: kids}]\n",
-		"6:17: group_members[0].client: has no value");
-	config_text_refused(MINIMAL "group_members: [{group: free, client: 192.0.2.1}]\n",
+	config_text_refused_at(GROUPS "group_members: [{group: kid, client: 192.0.2.3}]\n",
+		"11:18: group_members[0].group: no group is called \"kid\"; did you mean "
+		"\"kids\"?");
+	config_text_refused_at(GROUPS "group_members: [{group: kids, client: nobody}]\n",
+		"11:31: group_members[0].client: is not an IP address");
+	config_text_refused_at(GROUPS "group_members: [{group: kids}]\n",
+		"11:17: group_members[0].client: has no value");
+	config_text_refused(GROUPS "group_members: [{group: free, client: 192.0.2.1}]\n",
 		"192.0.2.1/32 is in group \"kids\" already: ");
 	// The place of the other one.
-	config_text_refused(MINIMAL "group_members: [{group: free, client: 192.0.2.1}]\n", ":4:26");
-	config_text_refused_at(
-		"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
-		"upstreams: {servers: [{address: 9.9.9.9}]}\n"
-		"group_members: [{group: kids, client: 192.0.2.1}]\n",
-		"3:18: group_members[0].group: no group is called \"kids\"");
+	config_text_refused(GROUPS "group_members: [{group: free, client: 192.0.2.1}]\n", ":9:26");
+	config_text_refused_at(MINIMAL "group_members: [{group: kids, client: 192.0.2.1}]\n",
+		"8:18: group_members[0].group: no group is called \"kids\"");
 }
 
 TEST(test_disabled_lists)
 {
-	struct config *c = config_text_load(MINIMAL LISTS ", disabled_lists: [ads]}\n");
+	struct config *c = config_text_load(GROUPS LISTS ", disabled_lists: [ads]}\n");
 	assert_int_equal(c->blocking.list_count, 1);
 	assert_string_equal(c->blocking.lists[0].name, "adult");
 	assert_int_equal(c->blocking.disabled_count, 1);
 	assert_string_equal(c->blocking.disabled[0].name, "ads");
 	assert_true(config_list_is_disabled(&c->blocking, "ads"));
 	assert_false(config_list_is_disabled(&c->blocking, "adult"));
-	config_free(c);
 	// Groups and schedules may name them all the same.
-	c = config_text_load(MINIMAL
+	c = config_text_load(GROUPS
 		"- {name: teens, clients: [192.0.2.3], lists: [ads, adult], schedules: [{name: "
 		"night, from: '20:00', to: '07:00', lists: [ads]}]}\n"
 		"- {name: late, clients: [192.0.2.4], lists: [ads]}\n" LISTS
@@ -163,8 +152,7 @@ TEST(test_disabled_lists)
 	assert_int_equal(c->groups[2].filter.schedules.one[0].list_count, 0);
 	assert_true(c->groups[3].has_lists);
 	assert_int_equal(c->groups[3].list_count, 0);
-	config_free(c);
-	config_text_refused_at(MINIMAL LISTS ", disabled_lists: [ad]}\n",
-		"6:86: blocking.disabled_lists[0]: list \"ad\" is not defined; did you mean "
+	config_text_refused_at(GROUPS LISTS ", disabled_lists: [ad]}\n",
+		"11:86: blocking.disabled_lists[0]: list \"ad\" is not defined; did you mean "
 		"\"ads\"?");
 }

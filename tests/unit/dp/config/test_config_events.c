@@ -5,18 +5,12 @@
 
 #include <weir/config_tools.h>
 
-#define MINIMAL                                         \
-	"dataplane:\n  ports:\n  - device: net_null0\n" \
-	"  service_addresses: [203.0.113.53/25]\n"      \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
 TEST(the_journal_alone_is_the_default)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->events.journal, EVENTS_JOURNAL_AUTO);
 	assert_string_equal(c->events.syslog, "");
 	assert_int_equal(c->events.webhook_count, 0);
-	config_free(c);
 }
 
 TEST(each_place_is_taken)
@@ -42,14 +36,11 @@ TEST(each_place_is_taken)
 	assert_int_equal(e->webhooks[1].to.form, WEBHOOK_DISCORD);
 	assert_int_equal(e->webhooks[1].to.per_minute, 3);
 	assert_string_equal(e->webhooks[1].to.ca_file, "/etc/ca");
-	config_free(c);
 }
 
 TEST(what_cannot_be_is_refused)
 {
-	static const struct {
-		const char *section, *key;
-	} bad[] = {
+	static const struct refusal bad[] = {
 		{"journal: maybe", "events.journal"},
 		{"syslog: logs.example", "events.syslog"},
 		{"syslog: 224.0.0.1", "events.syslog"},
@@ -63,11 +54,7 @@ TEST(what_cannot_be_is_refused)
 		{"webhooks: [{url: 'http://a', kinds: [alarm_over, upstream_dawn]}]",
 			"events.webhooks[0].kinds[1]"},
 	};
-	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[512];
-		snprintf(text, sizeof(text), MINIMAL "events:\n  %s\n", bad[i].section);
-		config_text_refused(text, bad[i].key);
-	}
+	EACH_REFUSED(config_text_refused, MINIMAL "events:\n  %s\n", bad);
 }
 
 TEST(each_value_is_a_change_without_a_restart)
@@ -77,15 +64,12 @@ TEST(each_value_is_a_change_without_a_restart)
 		"webhooks: [{url: 'http://a', kinds: [alarm_over]}]",
 		"webhooks: [{url: 'http://a', severity: error}]",
 		"webhooks: [{url: 'http://a'}, {url: 'http://a'}]"};
-	char text[512], keys[64];
+	char keys[64];
 	struct config *a = config_text_load(MINIMAL "events:\n  webhooks: [{url: 'http://a'}]\n");
 	assert_false(config_events_differ(&a->events, &a->events));
 	for (unsigned i = 0; i < ARRAY_LEN(other); i++) {
-		snprintf(text, sizeof(text), MINIMAL "events:\n  %s\n", other[i]);
-		struct config *b = config_text_load(text);
+		struct config *b = config_text_load(text_from(MINIMAL "events:\n  %s\n", other[i]));
 		assert_true(config_events_differ(&a->events, &b->events));
 		assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), 0);
-		config_free(b);
 	}
-	config_free(a);
 }

@@ -44,7 +44,6 @@ TEST(test_forms)
 	assert_int_equal(c->upstreams.bootstrap_count, 2);
 	assert_int_equal(c->upstreams.bootstrap[0].port, 53);
 	assert_int_equal(c->upstreams.bootstrap[1].port, 5353);
-	config_free(c);
 }
 
 // One for each name and port.
@@ -64,12 +63,11 @@ TEST(test_all_lists)
 	assert_int_equal(hosts[3]->address.port, 5353);
 	assert_int_equal(config_servers_most(c->upstreams.server, 1), 8);
 	assert_int_equal(config_servers_most(c->groups[0].forwards[0].servers, 2), 9);
-	config_free(c);
 }
 
 TEST(test_refusals)
 {
-	static const char *const with_bootstrap[][2] = {
+	static const struct refusal bad[] = {
 		{"a.example}, {address: a.example", "given twice"},
 		{"tls://a.example}, {address: tls://A.example", "given twice"},
 		{"9.9.9.300", "is not an IP address"},
@@ -85,12 +83,7 @@ TEST(test_refusals)
 		{"tls://a.example@b.example", "needs an IP address or a host name"},
 		{"https://a.example", "needs the path"},
 	};
-	for (unsigned i = 0; i < ARRAY_LEN(with_bootstrap); i++) {
-		char text[1024];
-		snprintf(text, sizeof(text), BOOTSTRAP "  servers: [{address: %s}]\n",
-			with_bootstrap[i][0]);
-		config_text_refused(text, with_bootstrap[i][1]);
-	}
+	EACH_REFUSED(config_text_refused, BOOTSTRAP "  servers: [{address: %s}]\n", bad);
 }
 
 // The message says the line and what to add.
@@ -107,7 +100,7 @@ TEST(test_without_bootstrap)
 
 TEST(test_bootstrap_refusals)
 {
-	static const char *const cases[][2] = {
+	static const struct refusal bad[] = {
 		{"dns.quad9.net", "upstreams.bootstrap[0]: is not an IP address"},
 		{"tls://9.9.9.9", "is not an IP address"},
 		{"192.0.2.53", "is an address of this service"},
@@ -115,13 +108,8 @@ TEST(test_bootstrap_refusals)
 		{"0.0.0.0", "no host can have this address"},
 		{"9.9.9.9, 9.9.9.9", "given twice"},
 	};
-	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		char text[1024];
-		snprintf(text, sizeof(text),
-			BEFORE "upstreams: {bootstrap: [%s], servers: [{address: 9.9.9.9}]}\n",
-			cases[i][0]);
-		config_text_refused(text, cases[i][1]);
-	}
+	EACH_REFUSED(config_text_refused,
+		BEFORE "upstreams: {bootstrap: [%s], servers: [{address: 9.9.9.9}]}\n", bad);
 }
 
 // In zones of ten servers each.
@@ -139,6 +127,6 @@ TEST(test_too_many)
 		if (more)
 			config_text_refused(text, "more than 64 servers are given by a host name");
 		else
-			config_free(config_text_load(text));
+			config_text_load(text);
 	}
 }

@@ -7,9 +7,6 @@
 #include <limits.h>
 #include <weir/config_tools.h>
 
-#define MINIMAL                                                                            \
-	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n" \
-	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
 #define PARTS "include: [conf.d/*.yaml]\n"
 
 static char folder[FOLDER_MAX], file[FOLDER_MAX + 16];
@@ -17,18 +14,7 @@ static struct config_errors errors;
 
 static void write_text(const char *name, const char *text)
 {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	text_to_file(path, text);
-}
-
-static struct config *load(void)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX];
-	if (config_load(file, &c, why) != 0)
-		fail_msg("%s", why);
-	return c;
+	text_to_file(text_from("%s/%s", folder, name), text);
 }
 
 // All of the errors, in their order: with "%" for the folder of the configuration.
@@ -55,12 +41,10 @@ static void refused_one(const char *want)
 
 static int setup(void **)
 {
-	char path[PATH_MAX];
 	if (folder_make(folder, "config_include"))
 		return -1;
 	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
-	snprintf(path, sizeof(path), "%s/conf.d", folder);
-	return mkdir(path, 0700);
+	return mkdir(text_from("%s/conf.d", folder), 0700);
 }
 
 static int teardown(void **)
@@ -81,7 +65,7 @@ TEST_WITH(test_merge, setup, teardown)
 	write_text("conf.d/30.yaml", "# nothing yet\n");
 	write_text("conf.d/.40.yaml", "not: seen\n");
 	write_text("conf.d/50.yaml.new", "not: seen\n");
-	struct config *c = load();
+	struct config *c = config_file_load(file);
 	assert_int_equal(c->cache.max_ttl_s, 7000);
 	assert_int_equal(c->cache.min_ttl_s, 9);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_REFUSED);
@@ -94,37 +78,27 @@ TEST_WITH(test_merge, setup, teardown)
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(c->blocking.deny[i].wire[1], "acde"[i]);
 
-	char path[PATH_MAX];
 	assert_int_equal(c->include.file_count, 3);
-	snprintf(path, sizeof(path), "%s/conf.d/10.yaml", folder);
-	assert_string_equal(c->include.files[0], path);
+	assert_string_equal(c->include.files[0], text_from("%s/conf.d/10.yaml", folder));
 	assert_int_equal(c->include.folder_count, 1);
-	snprintf(path, sizeof(path), "%s/conf.d/", folder);
-	assert_string_equal(c->include.folders[0], path);
+	assert_string_equal(c->include.folders[0], text_from("%s/conf.d/", folder));
 
 	write_text("conf.d/20.yaml", "blocking: {deny: [d.example, f.example]}\n");
-	struct config *other = load();
+	struct config *other = config_file_load(file);
 	assert_true(other->text_hash != c->text_hash);
-	config_free(other);
-	config_free(c);
 }
 
 // As it is typed: messages keep it, and what is watched is absolute all the same.
 TEST_WITH(test_relative, setup, teardown)
 {
-	char here[PATH_MAX], path[PATH_MAX], why[CONFIG_WHY_MAX];
-	struct config *c = NULL;
+	char here[PATH_MAX], why[CONFIG_WHY_MAX];
 	write_text("weir.yaml", MINIMAL "include: ['1*.yaml', conf.d/1.yaml]\n");
 	write_text("conf.d/1.yaml", "");
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(folder), 0);
-	assert_int_equal(config_load("weir.yaml", &c, why), 0);
-	snprintf(path, sizeof(path), "%s/", folder);
-	assert_string_equal(c->include.folders[0], path);
-	snprintf(path, sizeof(path), "%s/conf.d/1.yaml", folder);
-	assert_string_equal(c->include.files[0], path);
-	config_free(c);
-	c = NULL;
+	struct config *c = config_file_load("weir.yaml");
+	assert_string_equal(c->include.folders[0], text_from("%s/", folder));
+	assert_string_equal(c->include.files[0], text_from("%s/conf.d/1.yaml", folder));
 	write_text("conf.d/1.yaml", "cache: {min_ttl: x}\n");
 	assert_int_equal(config_load("weir.yaml", &c, why), -EINVAL);
 	assert_string_equal(
@@ -138,8 +112,8 @@ TEST_WITH(test_places, setup, teardown)
 	static const char *const want[] = {
 		"config: cache.min_ttl: \"4x\" is not a whole number (%/conf.d/a.yaml:1:9)",
 		("config: refresh.mode: must be one of: aggressive, balanced, conservative, custom "
-		 "(%/weir.yaml:5:11)"),
-		"config: blocking.deny[0]: is not a domain name (%/weir.yaml:4:19)",
+		 "(%/weir.yaml:10:11)"),
+		"config: blocking.deny[0]: is not a domain name (%/weir.yaml:9:19)",
 		"config: blocking.deny[1]: is not a domain name (%/conf.d/a.yaml:2:30)",
 		"config: blocking.deny[0]: is not a domain name (%/conf.d/b.yaml:1:19)",
 	};
@@ -148,7 +122,7 @@ TEST_WITH(test_places, setup, teardown)
 		"(%/conf.d/b.yaml:2:45); did you mean \"ads\"?",
 	};
 	static const char *const unknown[] = {
-		"config: cahce: unknown key (%/weir.yaml:4:1); did you mean \"cache\"?",
+		"config: cahce: unknown key (%/weir.yaml:9:1); did you mean \"cache\"?",
 		("config: blocking.dney: unknown key (%/conf.d/a.yaml:1:12); did you mean "
 		 "\"deny\"?"),
 		"config: cache: found unexpected end of stream (%/conf.d/b.yaml:2:1)",
@@ -174,7 +148,7 @@ TEST_WITH(test_places, setup, teardown)
 TEST_WITH(test_conflicts, setup, teardown)
 {
 	static const char *const want[] = {
-		"config: cache.min_ttl: has a value in another file, too: %/weir.yaml:4:9 "
+		"config: cache.min_ttl: has a value in another file, too: %/weir.yaml:9:9 "
 		"(%/conf.d/a.yaml:1:9)",
 		"config: blocking.safe_search.bing: has a value in another file, too: "
 		"%/conf.d/a.yaml:2:26 (%/conf.d/b.yaml:1:26)",
@@ -206,88 +180,74 @@ TEST_WITH(test_paths, setup, teardown)
 	static const struct {
 		const char *include, *why;
 	} bad[] = {
-		{"['']", "include[0]: must be 1 to 200 bytes long (%/weir.yaml:3:11)"},
+		{"['']", "include[0]: must be 1 to 200 bytes long (%/weir.yaml:8:11)"},
 		{"[\"a\\eb\"]",
-			"include[0]: %/a\\x1bb: No such file or directory (%/weir.yaml:3:11)"},
+			"include[0]: %/a\\x1bb: No such file or directory (%/weir.yaml:8:11)"},
 		{"[conf.d/]", "include[0]: is a folder: name files in it, such as *.yaml "
-			      "(%/weir.yaml:3:11)"},
+			      "(%/weir.yaml:8:11)"},
 		{"['*/a.yaml']", "include[0]: a pattern is possible in the file's name only "
-				 "(%/weir.yaml:3:11)"},
+				 "(%/weir.yaml:8:11)"},
 		{"[none.yaml]",
-			"include[0]: %/none.yaml: No such file or directory (%/weir.yaml:3:11)"},
+			"include[0]: %/none.yaml: No such file or directory (%/weir.yaml:8:11)"},
 		{"['none/*.yaml']",
-			"include[0]: %/none/: No such file or directory (%/weir.yaml:3:11)"},
-		{"[conf.d]", "include[0]: %/conf.d: neither a file nor a pipe (%/weir.yaml:3:11)"},
-		{"[fifo]", "include[0]: %/fifo: neither a file nor a pipe (%/weir.yaml:3:11)"},
+			"include[0]: %/none/: No such file or directory (%/weir.yaml:8:11)"},
+		{"[conf.d]", "include[0]: %/conf.d: neither a file nor a pipe (%/weir.yaml:8:11)"},
+		{"[fifo]", "include[0]: %/fifo: neither a file nor a pipe (%/weir.yaml:8:11)"},
 		{"['*.yaml']", "include[0]: %/weir.yaml is read already, as %/weir.yaml "
-			       "(%/weir.yaml:3:11)"},
+			       "(%/weir.yaml:8:11)"},
 		{"['conf.d/*', conf.d/a.yaml]",
 			"include[1]: %/conf.d/a.yaml is read already, as %/conf.d/a.yaml "
-			"(%/weir.yaml:3:23)"},
-		{"conf.d/a.yaml", "include: expected a list (%/weir.yaml:3:1)"},
+			"(%/weir.yaml:8:23)"},
+		{"conf.d/a.yaml", "include: expected a list (%/weir.yaml:8:1)"},
 	};
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/fifo", folder);
-	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(mkfifo(text_from("%s/fifo", folder), 0600), 0);
 	write_text("conf.d/a.yaml", "");
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[512], want[CONFIG_WHY_MAX];
-		snprintf(text, sizeof(text), MINIMAL "include: %s\n", bad[i].include);
-		snprintf(want, sizeof(want), "config: %s", bad[i].why);
-		write_text("weir.yaml", text);
-		refused_one(want);
+		write_text("weir.yaml", text_from(MINIMAL "include: %s\n", bad[i].include));
+		refused_one(text_from("config: %s", bad[i].why));
 	}
 }
 
 TEST_WITH(test_bounds, setup, teardown)
 {
-	char name[32];
 	write_text("weir.yaml", MINIMAL PARTS);
-	for (unsigned i = 0; i < CONFIG_INCLUDED_MAX; i++) {
-		snprintf(name, sizeof(name), "conf.d/%02u.yaml", i);
-		write_text(name, "blocking: {deny: [a.example]}\n");
-	}
-	struct config *c = load();
+	for (unsigned i = 0; i < CONFIG_INCLUDED_MAX; i++)
+		write_text(text_from("conf.d/%02u.yaml", i), "blocking: {deny: [a.example]}\n");
+	struct config *c = config_file_load(file);
 	assert_int_equal(c->include.file_count, CONFIG_INCLUDED_MAX);
-	config_free(c);
 	write_text("conf.d/99.yaml", "");
-	refused_one("config: include[0]: more than 64 files match (%/weir.yaml:3:11)");
+	refused_one("config: include[0]: more than 64 files match (%/weir.yaml:8:11)");
 	write_text("weir.yaml", MINIMAL "include: ['conf.d/[0-8]*.yaml', conf.d/99.yaml]\n");
-	refused_one("config: include[1]: more than 64 files (%/weir.yaml:3:33)");
+	refused_one("config: include[1]: more than 64 files (%/weir.yaml:8:33)");
 }
 
 // A list has as many entries as it may, whatever number of files they come from.
 TEST_WITH(test_list_bound, setup, teardown)
 {
-	static char text[256];
-	snprintf(text, sizeof(text), "metrics: {allow: [");
+	char text[256] = "metrics: {allow: [";
 	for (unsigned i = 0; i < CONFIG_METRICS_ALLOW_MAX; i++)
 		strcat(text, "192.0.2.9, ");
 	strcat(text, "]}\n");
 	write_text("weir.yaml", MINIMAL PARTS "metrics: {allow: [192.0.2.7]}\n");
 	write_text("conf.d/a.yaml", text);
-	char want[256];
-	snprintf(want, sizeof(want),
-		"config: metrics.allow: more than %d entries, with those of other files "
-		"(%%/conf.d/a.yaml:1:11)",
-		CONFIG_METRICS_ALLOW_MAX);
-	refused_one(want);
+	refused_one(
+		text_from("config: metrics.allow: more than %d entries, with those of other files "
+			  "(%%/conf.d/a.yaml:1:11)",
+			CONFIG_METRICS_ALLOW_MAX));
 }
 
 TEST_WITH(test_bytes, setup, teardown)
 {
-	char path[PATH_MAX];
 	static char line[1 << 21];
 	memset(line, '#', sizeof(line) - 1);
 	write_text("weir.yaml", MINIMAL PARTS);
 	write_text("conf.d/a.yaml", line);
-	config_free(load());
+	config_file_load(file);
 	write_text("conf.d/b.yaml", line);
 	refused_one("config: include[0]: with %/conf.d/b.yaml all files have more than 4194304 "
-		    "bytes (%/weir.yaml:3:11)");
-	snprintf(path, sizeof(path), "%s/conf.d/b.yaml", folder);
-	assert_int_equal(truncate(path, (4 << 20) + 1), 0);
-	refused_one("config: include[0]: %/conf.d/b.yaml: File too large (%/weir.yaml:3:11)");
+		    "bytes (%/weir.yaml:8:11)");
+	assert_int_equal(truncate(text_from("%s/conf.d/b.yaml", folder), (4 << 20) + 1), 0);
+	refused_one("config: include[0]: %/conf.d/b.yaml: File too large (%/weir.yaml:8:11)");
 }
 
 // A list that another file leaves empty is not one that is absent.
@@ -298,9 +258,8 @@ TEST_WITH(test_empty_list, setup, teardown)
 	refused_one("config: access.allow: has no prefix, so no client is allowed; remove the key "
 		    "to allow private and local networks (%/conf.d/a.yaml:1:10)");
 	write_text("conf.d/a.yaml", "access: {slip: 3}\n");
-	struct config *c = load();
+	struct config *c = config_file_load(file);
 	assert_true(c->access.allow_count > 0);
-	config_free(c);
 }
 
 // The running weir is found whatever is wrong with an included file.

@@ -7,16 +7,9 @@
 
 enum { TEXT_MAX = 1200000 };
 
-// 2 lines; `text` begins with the third.
 static const char *whole(const char *text)
 {
-	static char with[TEXT_MAX + 200];
-	int len = snprintf(with, sizeof(with),
-		"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
-		"upstreams: {servers: [{address: 9.9.9.9}]}\n%s",
-		text);
-	assert_in_range(len, 0, sizeof(with) - 1);
-	return with;
+	return text_from(MINIMAL "%s", text);
 }
 
 static const char *name_of(const struct dns_name *name)
@@ -27,14 +20,13 @@ static const char *name_of(const struct dns_name *name)
 
 TEST(test_defaults)
 {
-	struct config *c = config_text_load(whole(""));
+	struct config *c = config_text_load(MINIMAL);
 	assert_int_equal(c->local.ttl_s, 300);
 	assert_true(c->local.special_names && c->local.doh_canary && c->local.hosts_ptr);
 	assert_false(c->local.test_names);
 	assert_int_equal(c->local.record_count + c->local.zone_count + c->local.hosts_file_count
 				 + c->forward_count,
 		0);
-	config_free(c);
 }
 
 TEST(test_taken)
@@ -78,7 +70,6 @@ TEST(test_taken)
 	assert_int_equal(c->groups[0].record_count, 1);
 	assert_int_equal(c->groups[0].records[0].ttl_s, 60);
 	assert_string_equal(name_of(&c->groups[0].forwards[0].name), "lan");
-	config_free(c);
 }
 
 #define RECORDS(text)   "local: {records: [" text "]}\n"
@@ -86,66 +77,63 @@ TEST(test_taken)
 
 TEST(test_refused)
 {
-	static const struct {
-		const char *text, *why;
-	} bad[] = {
-		{RECORDS("{type: A, value: 1.1.1.1}"), "3:19: local.records[0].name: has no value"},
+	static const struct refusal bad[] = {
+		{RECORDS("{type: A, value: 1.1.1.1}"), "8:19: local.records[0].name: has no value"},
 		{RECORDS("{name: a..b, type: A, value: 1.1.1.1}"),
-			"3:20: local.records \"a..b\": name: is not a"},
+			"8:20: local.records \"a..b\": name: is not a"},
 		{RECORDS("{name: ., type: A, value: 1.1.1.1}"),
-			"3:20: local.records \".\": name: is the root"},
+			"8:20: local.records \".\": name: is the root"},
 		{RECORDS("{name: a.b, value: 1.1.1.1}"),
-			"3:19: local.records \"a.b\": type: has no value"},
+			"8:19: local.records \"a.b\": type: has no value"},
 		{RECORDS("{name: a.b, type: NS, value: c}"),
-			"3:31: local.records \"a.b\": type: must be one of"},
+			"8:31: local.records \"a.b\": type: must be one of"},
 		{RECORDS("{name: a.b, type: A}"),
-			"3:19: local.records \"a.b\": value: has no value"},
+			"8:19: local.records \"a.b\": value: has no value"},
 		{RECORDS("{name: a.b, type: A, value: c}"),
-			"3:40: local.records \"a.b\": value: is not an address"},
+			"8:40: local.records \"a.b\": value: is not an address"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 1h}"),
-			"3:56: local.records \"a.b\": ttl: must be 0"},
+			"8:56: local.records \"a.b\": ttl: must be 0"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 604801}"),
-			"3:56: local.records \"a.b\": ttl: must be"},
+			"8:56: local.records \"a.b\": ttl: must be"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1}, {name: A.b, type: a, value: "
 			 "1.1.1.1}"),
-			"3:57: local.records \"A.b\": given twice"},
+			"8:57: local.records \"A.b\": given twice"},
 		{RECORDS("{name: a.b, type: TXT, value: x}, {name: a.b, type: CNAME, value: c}"),
-			"3:19: local.records \"a.b\": a name with a CNAME"},
+			"8:19: local.records \"a.b\": a name with a CNAME"},
 		{RECORDS("{name: a.b, type: CNAME, value: d}, {name: a.b, type: CNAME, value: c}"),
-			"3:19: local.records \"a.b\": a name with a CNAME"},
-		{RECORDS(CNAME("a.b", "a.b")), "3:19: local.records \"a.b\": leads in a circle"},
+			"8:19: local.records \"a.b\": a name with a CNAME"},
+		{RECORDS(CNAME("a.b", "a.b")), "8:19: local.records \"a.b\": leads in a circle"},
 		{RECORDS(CNAME("a.b", "c.d") CNAME("'*.d'", "x.a.b") CNAME("'*.b'", "a.b")),
-			"3:19: local.records \"a.b\": leads in a circle"},
+			"8:19: local.records \"a.b\": leads in a circle"},
 		{"local: {zones: [{unknown: forward}]}\n",
-			"3:17: local.zones[0].name: has no value"},
+			"8:17: local.zones[0].name: has no value"},
 		{"local: {zones: [{name: a, unknown: x}]}\n",
-			"3:27: local.zones \"a\": unknown: must be one of"},
+			"8:27: local.zones \"a\": unknown: must be one of"},
 		{"local: {zones: [{name: a}, {name: A}]}\n",
-			"3:29: local.zones \"A\": name: given twice"},
-		{"local: {hosts_files: [/a, /a]}\n", "3:27: local.hosts_files[1]: given twice"},
+			"8:29: local.zones \"A\": name: given twice"},
+		{"local: {hosts_files: [/a, /a]}\n", "8:27: local.hosts_files[1]: given twice"},
 		{"forward_zones: [{name: a}]\n",
-			"3:17: forward_zones \"a\": servers: at least one"},
+			"8:17: forward_zones \"a\": servers: at least one"},
 		{"forward_zones: [{servers: [1.1.1.1]}]\n",
-			"3:17: forward_zones[0].name: has no value"},
+			"8:17: forward_zones[0].name: has no value"},
 		{"forward_zones: [{name: a, servers: [x]}]\n",
-			"3:37: forward_zones \"a\": servers[0].address: is a host"},
+			"8:37: forward_zones \"a\": servers[0].address: is a host"},
 		{"forward_zones: [{name: a, servers: [198.18.0.53]}]\n",
-			"3:37: forward_zones \"a\": servers[0].address: is an address of this "
+			"8:37: forward_zones \"a\": servers[0].address: is an address of this "
 			"service"},
 		{"forward_zones: [{name: a, servers: [1.1.1.1]}, {name: A., servers: [1.1.1.1]}]\n",
-			"3:49: forward_zones \"A.\": name: given twice"},
+			"8:49: forward_zones \"A.\": name: given twice"},
 		{"groups: [{name: g, clients: [10.0.0.1], local_records: [{name: a.b, type: A, "
 		 "value: x}]}]\n",
-			"3:78: groups \"g\": local_records \"a.b\": value: is not an address"},
+			"8:78: groups \"g\": local_records \"a.b\": value: is not an address"},
 		{"groups: [{name: g, clients: [10.0.0.1], local_records: [" CNAME(
 			 "a.b", "a.b") "]}]\n",
-			"3:57: groups \"g\": local_records \"a.b\": leads in a circle"},
+			"8:57: groups \"g\": local_records \"a.b\": leads in a circle"},
 		{"groups: [{name: g, clients: [10.0.0.1], forward_zones: [{name: a, servers: "
 		 "[]}]}]\n",
-			"3:67: groups \"g\": forward_zones \"a\": servers: at least one"},
+			"8:67: groups \"g\": forward_zones \"a\": servers: at least one"},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		config_text_refused_at(whole(bad[i].text), bad[i].why);
+	EACH_REFUSED(config_text_refused_at, MINIMAL "%s", bad);
 }
 
 TEST(test_bounds)
@@ -159,10 +147,10 @@ TEST(test_bounds)
 	for (unsigned i = 0; i < CONFIG_ALIASES_MAX; i++)
 		p += sprintf(p, CNAME("a%u.b", "a%u.b"), i, i + 1);
 	strcpy(p, "]}\n");
-	config_free(config_text_load(whole(text)));
+	config_text_load(whole(text));
 	sprintf(p, CNAME("a%u.b", "end") "]}\n", CONFIG_ALIASES_MAX);
 	config_text_refused(whole(text),
-		"3:19: local.records \"a0.b\": leads in a circle, or over more than 8");
+		"8:19: local.records \"a0.b\": leads in a circle, or over more than 8");
 }
 
 // All that there may be for everyone, then as many in a group.
@@ -189,7 +177,7 @@ TEST(test_records_with_groups)
 	if (UNIT_IS_SANITIZED)
 		skip(); // libcyaml's array of records moves for each of them: minutes
 	with_group(text, "local:\n  records", record, CONFIG_RECORDS_MAX - 1, "local_records", 1);
-	config_free(config_text_load(whole(text)));
+	config_text_load(whole(text));
 	with_group(text, "local:\n  records", record, CONFIG_RECORDS_MAX - 1, "local_records", 2);
 	config_text_refused(
 		whole(text), "local.records: more than 20000 records, those of groups included");
@@ -200,7 +188,7 @@ TEST(test_zones_with_groups)
 	static const char zone[] = "{name: a%u.b, servers: [1.1.1.1]}\n";
 	static char text[TEXT_MAX];
 	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 1);
-	config_free(config_text_load(whole(text)));
+	config_text_load(whole(text));
 	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 2);
 	config_text_refused(
 		whole(text), "forward_zones: more than 256 zones, those of groups included");

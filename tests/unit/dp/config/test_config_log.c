@@ -5,18 +5,12 @@
 
 #include <weir/config_tools.h>
 
-#define MINIMAL                                         \
-	"dataplane:\n  ports:\n  - device: net_null0\n" \
-	"  service_addresses: [203.0.113.53/25]\n"      \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
 TEST(test_off_by_default)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_false(c->query_log.requests.enabled);
 	assert_string_equal(c->query_log.dnstap.socket, "");
 	assert_int_equal(c->query_log.webhook_count, 0);
-	config_free(c);
 }
 
 TEST(test_taken)
@@ -44,7 +38,6 @@ TEST(test_taken)
 	assert_null(w[1].to.ca_file);
 	assert_string_equal(w[2].to.ca_file, "/etc/weir/ca.pem");
 	assert_string_equal(c->query_log.clickhouse.ca_file, "/etc/weir/other.pem");
-	config_free(c);
 }
 
 TEST(test_dnstap_over_tcp)
@@ -52,14 +45,11 @@ TEST(test_dnstap_over_tcp)
 	struct config *c =
 		config_text_load(MINIMAL "query_log: {dnstap: {socket: 'tcp:[2001:db8::1]:6000'}}");
 	assert_string_equal(c->query_log.dnstap.socket, "tcp:[2001:db8::1]:6000");
-	config_free(c);
 }
 
 TEST(test_refused)
 {
-	static const struct {
-		const char *section, *key;
-	} bad[] = {
+	static const struct refusal bad[] = {
 		{"requests: {directory: logs}", "query_log.requests.directory"},
 		{"requests: {format: xml}", "query_log.requests.format"},
 		{"requests: {days: 0}", "query_log.requests.days"},
@@ -81,11 +71,7 @@ TEST(test_refused)
 			"query_log.webhooks[0].ca_file"},
 		{"clickhouse: {ca_file: ca.pem}", "query_log.clickhouse.ca_file"},
 	};
-	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[512];
-		snprintf(text, sizeof(text), MINIMAL "query_log:\n  %s\n", bad[i].section);
-		config_text_refused(text, bad[i].key);
-	}
+	EACH_REFUSED(config_text_refused, MINIMAL "query_log:\n  %s\n", bad);
 }
 
 TEST(test_changes_need_a_restart)
@@ -99,13 +85,9 @@ TEST(test_changes_need_a_restart)
 	assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), 2);
 	assert_non_null(strstr(keys, "query_log.webhooks"));
 	assert_non_null(strstr(keys, "query_log.dnstap.socket"));
-	config_free(b);
 	b = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'https://a', ca_file: /c}]");
-	config_free(a);
 	a = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'https://a'}]");
 	assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), 1);
-	config_free(a);
-	config_free(b);
 }
 
 // A change of the server is live; the first server, and its removal, need a restart.
@@ -131,8 +113,6 @@ TEST(test_clickhouse_changes)
 		assert_int_equal(config_needs_restart(a, b, keys, sizeof(keys)), changes[i].keys);
 		if (changes[i].keys == 1)
 			assert_string_equal(keys, "query_log.clickhouse.url");
-		config_free(a);
-		config_free(b);
 	}
 }
 
@@ -143,11 +123,9 @@ TEST(test_clickhouse_urls)
 		config_text_load(MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1'}\n");
 	assert_int_equal(c->query_log.clickhouse.url_count, 1);
 	assert_string_equal(c->query_log.clickhouse.urls[0], "http://192.0.2.1");
-	config_free(c);
 	c = config_text_load(MINIMAL "query_log:\n  clickhouse: {urls: ['http://192.0.2.1',"
 				     " 'https://ch.example:8443/x']}\n");
 	assert_int_equal(c->query_log.clickhouse.url_count, 2);
 	assert_string_equal(c->query_log.clickhouse.urls[0], "http://192.0.2.1");
 	assert_string_equal(c->query_log.clickhouse.urls[1], "https://ch.example:8443/x");
-	config_free(c);
 }

@@ -3,8 +3,10 @@
 // Configurations loaded while memory runs out, at each allocation in turn: it is reported as that,
 // never as a mistake in the file, and never taken for another one; nothing is kept.
 
-#include "config_text.h"
 #include "tests/unit/cp/memory/memory_fails.h"
+#include "tests/unit/unit.h"
+
+#include <weir/config.h>
 
 #define PORTS "dataplane: {ports: [{device: net_null0, macs: ['02:00:5e:10:00:09']}], "
 

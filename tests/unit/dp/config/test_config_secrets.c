@@ -6,18 +6,13 @@
 
 #include <weir/config_tools.h>
 
-#define MINIMAL                                                                            \
-	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n" \
-	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
 #define SECRET "00112233445566778899aabbccddeeff"
 
 static char folder[FOLDER_MAX];
 
 static void write_secret(const char *name, const char *text)
 {
-	char path[FOLDER_MAX + 32];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	text_to_file(path, text);
+	text_to_file(text_from("%s/%s", folder, name), text);
 }
 
 TEST(test_credential)
@@ -33,7 +28,6 @@ TEST(test_credential)
 	assert_string_equal(c->redis.password_file, "credential:redis-1.pass");
 	assert_int_equal(c->cookies.count, 1);
 	assert_int_equal(c->cookies.secret[0][15], 0xff);
-	config_free(c);
 }
 
 TEST(test_variable)
@@ -50,7 +44,6 @@ TEST(test_variable)
 	assert_int_equal(c->tls.secret_count, 2);
 	assert_int_equal(c->blocking.tsig_keys[0].secret_len, 16);
 	assert_memory_equal(c->blocking.tsig_keys[0].secret, "0123456789abcdef", 16);
-	config_free(c);
 }
 
 // No name leads out of the folder, and no error repeats what stands there.
@@ -62,21 +55,19 @@ TEST(test_names)
 		"env:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[512];
-		snprintf(text, sizeof(text), MINIMAL "redis: {password_file: '%s'}\n", bad[i]);
-		config_text_refused_at(
-			text, "3:9: redis.password_file: needs a name of 1 to 64 letters, digits");
-		snprintf(text, sizeof(text), MINIMAL "cookies: {secret_file: '%s'}\n", bad[i]);
-		config_text_refused_at(text, "3:11: cookies.secret_file: needs a name of 1 to 64");
+		config_text_refused_at(text_from(MINIMAL "redis: {password_file: '%s'}\n", bad[i]),
+			"8:9: redis.password_file: needs a name of 1 to 64 letters, digits");
+		config_text_refused_at(text_from(MINIMAL "cookies: {secret_file: '%s'}\n", bad[i]),
+			"8:11: cookies.secret_file: needs a name of 1 to 64");
 	}
 	config_text_refused_at(MINIMAL "redis: {password_file: swordfish}\n",
-		"3:9: redis.password_file: must be an absolute path, credential:NAME or env:NAME");
+		"8:9: redis.password_file: must be an absolute path, credential:NAME or env:NAME");
 	assert_int_equal(setenv("WEIR_TEST_LONG", SECRET "0", 1), 0);
 	config_text_refused_at(MINIMAL "cookies: {secret_file: 'env:WEIR_TEST_LONG'}\n",
-		"3:11: cookies.secret_file: a secret is 32 hexadecimal digits (16 bytes)");
+		"8:11: cookies.secret_file: a secret is 32 hexadecimal digits (16 bytes)");
 	assert_int_equal(setenv("WEIR_TEST_EMPTY", "", 1), 0);
 	config_text_refused_at(MINIMAL "cookies: {secret_file: 'env:WEIR_TEST_EMPTY'}\n",
-		"3:11: cookies.secret_file: has no secret");
+		"8:11: cookies.secret_file: has no secret");
 }
 
 TEST(test_longest)
@@ -87,13 +78,12 @@ TEST(test_longest)
 	struct config *c =
 		config_text_load(MINIMAL "redis: {password_file: 'env:WEIR_TEST_LONG'}\n");
 	assert_string_equal(c->redis.password, text);
-	config_free(c);
 	memset(text, 'x', sizeof(text) - 1);
 	assert_int_equal(setenv("WEIR_TEST_LONG", text, 1), 0);
 	config_text_refused_at(MINIMAL "redis: {password_file: 'env:WEIR_TEST_LONG'}\n",
-		"3:9: redis.password_file: its first line must have 1 to 512 bytes");
+		"8:9: redis.password_file: its first line must have 1 to 512 bytes");
 	config_text_refused_at(MINIMAL "cookies: {secret_file: 'env:WEIR_TEST_LONG'}\n",
-		"3:11: cookies.secret_file: has more than 1024 bytes");
+		"8:11: cookies.secret_file: has more than 1024 bytes");
 }
 
 // The control plane needs them; weirctl and the data plane read the same configuration without.
@@ -105,24 +95,22 @@ TEST(test_absent)
 		{"env:WEIR_TEST_NONE", "started without that variable of the environment"},
 		{"credential:none", "started without that systemd credential"},
 	};
-	char path[FOLDER_MAX + 32], why[CONFIG_WHY_MAX];
+	char why[CONFIG_WHY_MAX];
 	static struct config_errors errors;
 	assert_int_equal(unsetenv("WEIR_TEST_NONE"), 0);
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(absent); i++) {
 		struct config *c = NULL;
-		char text[512];
 		if (i < ARRAY_LEN(absent))
 			assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
 		else
 			assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 		const unsigned at = i % ARRAY_LEN(absent);
-		snprintf(text, sizeof(text),
-			MINIMAL "redis: {mode: standalone, addresses: [192.0.2.7], username: u, "
-				"password_file: '%s'}\n"
-				"cookies: {secret_file: '%s'}\n",
-			absent[at].value, absent[at].value);
-		write_secret("weir.yaml", text);
-		snprintf(path, sizeof(path), "%s/weir.yaml", folder);
+		write_secret("weir.yaml",
+			text_from(MINIMAL "redis: {mode: standalone, addresses: [192.0.2.7], "
+					  "username: u, password_file: '%s'}\n"
+					  "cookies: {secret_file: '%s'}\n",
+				absent[at].value, absent[at].value));
+		const char *path = text_from("%s/weir.yaml", folder);
 		assert_int_equal(config_load(path, &c, why), -EINVAL);
 		assert_non_null(strstr(why, absent[at].why));
 		assert_int_equal(config_load_all(path, &c, &errors), 0);

@@ -6,18 +6,25 @@
 
 static char why[CONFIG_WHY_MAX];
 
-// A start that must use `name`, of version `number`.
-static struct config_start starts(const char *name, unsigned number)
+// Reads without secrets and with them: the versions that each process starts with.
+static struct config_start begins(enum config_secrets_kind secrets, const char *name)
 {
 	struct config_start s;
-	if (config_start(file, CONFIG_SECRETS_ALL, &s, why) != 0)
+	if (config_start(file, secrets, &s, why) != 0)
 		fail_msg("%s", why);
 	assert_non_null(s.config);
 	assert_true(denies(s.config, name));
-	assert_int_equal(s.version.number, number);
-	assert_int_equal(s.is_new, number == 0);
 	config_free(s.config);
 	config_start_free(&s);
+	return s;
+}
+
+// A start that must use `name`, of version `number`.
+static struct config_start starts(const char *name, unsigned number)
+{
+	const struct config_start s = begins(CONFIG_SECRETS_ALL, name);
+	assert_int_equal(s.version.number, number);
+	assert_int_equal(s.is_new, number == 0);
 	return s;
 }
 
@@ -71,9 +78,7 @@ static void managed_store(enum config_version_result result)
 		config_bundle_manage(&b, "/m/managed.yaml", "blocking: {deny: [m.test]}\n"), 0);
 	char *text = config_version_text(&v, &b, &len);
 	assert_non_null(text);
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/config/2.version", state);
-	write_bytes(path, text, len);
+	write_bytes(text_from("%s/config/2.version", state), text, len);
 	free(text);
 	config_bundle_free(&b);
 }
@@ -92,7 +97,6 @@ TEST_WITH(test_start_managed_taken_back, setup, teardown)
 TEST_WITH(test_managed, setup, teardown)
 {
 	struct config_text t;
-	char other[2 * FOLDER_MAX], beside[3 * FOLDER_MAX];
 	assert_int_equal(config_version_managed(file, &t, why), 0);
 	assert_null(t.bytes); // no history
 	store(1, CONFIG_VERSION_applied);
@@ -106,10 +110,8 @@ TEST_WITH(test_managed, setup, teardown)
 	assert_string_equal(t.bytes, "blocking: {deny: [m.test]}\n");
 	free(t.path);
 	free(t.bytes);
-	snprintf(other, sizeof(other), "%s/other.yaml", folder);
-	snprintf(beside, sizeof(beside), "runtime: {state_directory: %s}\n", state);
-	write_text("other.yaml", beside);
-	assert_int_equal(config_version_managed(other, &t, why), 0);
+	write_text("other.yaml", text_from("runtime: {state_directory: %s}\n", state));
+	assert_int_equal(config_version_managed(text_from("%s/other.yaml", folder), &t, why), 0);
 	assert_null(t.bytes); // that is of another file
 	write_text("state/config/2.version", "damaged");
 	assert_int_equal(config_version_managed(file, &t, why), -EBADMSG);
@@ -119,11 +121,9 @@ TEST_WITH(test_managed, setup, teardown)
 TEST_WITH(test_start_broken_file, setup, teardown)
 {
 	struct config_start s;
-	char text[512];
 	store(1, CONFIG_VERSION_applied);
 	current("1\n");
-	snprintf(text, sizeof(text), "runtime: {state_directory: %s}\ndataplane: [\n", state);
-	write_text("weir.yaml", text);
+	write_text("weir.yaml", text_from("runtime: {state_directory: %s}\ndataplane: [\n", state));
 	write_text("state/config/stopped", "");
 	assert_int_equal(config_start(file, CONFIG_SECRETS_NONE, &s, why), 0);
 	assert_true(denies(s.config, "one.test"));
@@ -133,27 +133,13 @@ TEST_WITH(test_start_broken_file, setup, teardown)
 	config_start_free(&s);
 }
 
-// Reads without secrets and with them: the versions that each process starts with.
-static struct config_start begins(enum config_secrets_kind secrets, const char *name)
-{
-	struct config_start s;
-	if (config_start(file, secrets, &s, why) != 0)
-		fail_msg("%s", why);
-	assert_true(denies(s.config, name));
-	config_free(s.config);
-	config_start_free(&s);
-	return s;
-}
-
 // A secret that is missing at a start is no reason to give the version up for good.
 TEST_WITH(test_start_without_secret, setup, teardown)
 {
-	char key[2 * FOLDER_MAX], text[3 * FOLDER_MAX];
 	struct config_start s;
-	snprintf(key, sizeof(key), "%s/secret", folder);
-	snprintf(text, sizeof(text), "cookies: {secret_file: %s}\n", key);
+	const char *key = text_from("%s/secret", folder);
 	store(1, CONFIG_VERSION_applied);
-	more = text;
+	more = text_from("cookies: {secret_file: %s}\n", key);
 	write_config("two.test");
 	write_text("secret", "000102030405060708090a0b0c0d0e0f\n");
 	store(2, CONFIG_VERSION_applied);
@@ -178,12 +164,10 @@ TEST_WITH(test_start_without_secret, setup, teardown)
 TEST_WITH(test_start_file_without_secret, setup, teardown)
 {
 	struct config_start s;
-	char text[2 * FOLDER_MAX];
 	store(1, CONFIG_VERSION_applied);
 	current("1\n");
 	write_text("state/config/stopped", "");
-	snprintf(text, sizeof(text), "cookies: {secret_file: %s/secret}\n", folder);
-	more = text;
+	more = text_from("cookies: {secret_file: %s/secret}\n", folder);
 	write_config("two.test");
 	assert_true(begins(CONFIG_SECRETS_NONE, "two.test").is_new);
 	s = begins(CONFIG_SECRETS_ALL, "one.test");
@@ -191,7 +175,7 @@ TEST_WITH(test_start_file_without_secret, setup, teardown)
 	assert_non_null(strstr(s.disk_why, "secret"));
 	write_text("secret", "000102030405060708090a0b0c0d0e0f\n");
 	assert_true(begins(CONFIG_SECRETS_ALL, "two.test").is_new);
-	assert_int_equal(unlink(strcat(strcpy(text, folder), "/secret")), 0);
+	assert_int_equal(unlink(text_from("%s/secret", folder)), 0);
 	write_text("state/config/current", "");
 	write_text("state/config/1.version", "");
 	assert_true(config_start(file, CONFIG_SECRETS_ALL, &s, why) < 0); // nothing else
@@ -201,7 +185,6 @@ TEST_WITH(test_start_file_without_secret, setup, teardown)
 // What is in the folder is not trusted: the next older version serves.
 TEST_WITH(test_start_untrusted, setup, teardown)
 {
-	char path[PATH_MAX];
 	store(1, CONFIG_VERSION_applied);
 	write_config("two.test");
 	store(2, CONFIG_VERSION_not_taken);
@@ -209,7 +192,7 @@ TEST_WITH(test_start_untrusted, setup, teardown)
 	store(3, CONFIG_VERSION_applied);
 	current("3\n");
 	starts("three.test", 3);
-	snprintf(path, sizeof(path), "%s/config/3.version", state);
+	const char *path = text_from("%s/config/3.version", state);
 	assert_int_equal(chmod(path, 0666), 0);
 	assert_non_null(strstr(starts("one.test", 1).skipped, "3.version: others may write it"));
 	write_text("state/config/3.version", "WEIRVER");

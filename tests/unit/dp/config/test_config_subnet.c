@@ -28,21 +28,18 @@ TEST(test_client_subnets)
 	assert_int_equal(c->groups[0].pick.subnet.ipv4, 24);
 	assert_int_equal(c->groups[0].pick.subnet.ipv6, 0);
 	assert_true(config_sends_subnet(c));
-	config_free(c);
 	c = config_text_load(BEFORE "  servers: [{address: 9.9.9.9}]\n");
 	assert_int_equal(c->upstreams.subnet.ipv4 + c->upstreams.subnet.ipv6, 0);
 	assert_false(config_sends_subnet(c));
-	config_free(c);
 	c = config_text_load(BEFORE "  servers: [{address: 9.9.9.9}]\n"
 				    "forward_zones: [{name: a.example, servers: [192.0.2.9], "
 				    "client_subnet_ipv6: 48}]\n");
 	assert_true(config_sends_subnet(c));
-	config_free(c);
 }
 
 TEST(test_refused)
 {
-	static const char *const bad[][2] = {
+	static const struct refusal bad[] = {
 		{"  servers: [{address: 9.9.9.9}]\n  client_subnet_ipv4: 33\n",
 			"upstreams.client_subnet_ipv4: must be 0 to 32"},
 		{"  servers: [{address: 9.9.9.9}]\n"
@@ -53,9 +50,5 @@ TEST(test_refused)
 		 "groups: [{name: kids, clients: [192.0.2.7], upstream_client_subnet_ipv4: 24}]\n",
 			"upstream_client_subnet_ipv4: does nothing in a group without `upstreams`"},
 	};
-	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[1024];
-		snprintf(text, sizeof(text), BEFORE "%s", bad[i][0]);
-		config_text_refused(text, bad[i][1]);
-	}
+	EACH_REFUSED(config_text_refused, BEFORE "%s", bad);
 }

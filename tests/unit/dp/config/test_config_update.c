@@ -5,10 +5,6 @@
 
 #include <weir/shm_abi.h>
 
-#define MINIMAL                                                                                \
-	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
 TEST(test_lists_that_are_fetched)
 {
 	struct config *c = config_text_load(MINIMAL
@@ -45,11 +41,9 @@ TEST(test_lists_that_are_fetched)
 	assert_int_equal(u->bootstrap_count, 2);
 	assert_int_equal(u->bootstrap[0].port, 53);
 	assert_int_equal(u->bootstrap[1].port, 5353);
-	config_free(c);
 	c = config_text_load(
 		MINIMAL "blocking:\n  update:\n  # interval: 60\n  deny: [a.example]\n");
 	assert_int_equal(c->blocking.update.interval_s, 86400);
-	config_free(c);
 }
 
 TEST(test_a_zone_over_tls)
@@ -74,30 +68,24 @@ TEST(test_a_zone_over_tls)
 	assert_string_equal(l[2].tls->name, "");
 	assert_string_equal(l[3].tls->name, "ns.example");
 	assert_null(l[4].tls);
-	config_free(c);
 }
 
+#define KEY_FILE "/tmp/weir-test-tsig-%d", (int)getpid()
+
 // A configuration with a key whose file has this text.
-static char *with_key(const char *secret, const char *lists, char text[2048])
+static const char *with_key(const char *secret, const char *lists)
 {
-	static char path[] = "/tmp/weir-test-tsig-XXXXXX";
-	strcpy(path, "/tmp/weir-test-tsig-XXXXXX");
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, secret, strlen(secret)), (ssize_t)strlen(secret));
-	close(fd);
-	snprintf(text, 2048,
-		MINIMAL
+	const char *path = text_from(KEY_FILE);
+	text_to_file(path, secret);
+	return text_from(MINIMAL
 		"blocking:\n  tsig_keys: [{name: Weir-Key., secret_file: %s}]\n  lists:\n%s\n",
 		path, lists);
-	return path;
 }
 
 TEST(test_a_zone_with_a_key)
 {
 	static const char list[] = "  - {url: 'axfr://[fd53::1]:5353/rpz.example', tsig: weir-key}";
-	char text[2048];
-	const char *path = with_key("AAECAwQFBgcICQoLDA0ODw==\n", list, text);
+	const char *text = with_key("AAECAwQFBgcICQoLDA0ODw==\n", list);
 	struct config *c = config_text_load(text);
 	assert_string_equal(c->blocking.lists[0].name, "rpz.example");
 	assert_int_equal(c->blocking.lists[0].format, LIST_FORMAT_RPZ);
@@ -106,8 +94,7 @@ TEST(test_a_zone_with_a_key)
 	assert_int_equal(c->blocking.tsig_keys[0].secret_len, 16);
 	assert_int_equal(c->blocking.tsig_keys[0].secret[15], 15);
 	assert_memory_equal(c->blocking.tsig_keys[0].name.wire, "\10weir-key", 10);
-	config_free(c);
-	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(text_from(KEY_FILE)), 0);
 	config_text_refused(text, "secret_file: cannot be read");
 }
 
@@ -129,20 +116,17 @@ TEST(test_bad_keys)
 			"blocking.lists[0].tsig: no key of blocking.tsig_keys"},
 		{"AAECAwQFBgcICQoLDA0ODw==", "  - {url: 'http://h/z', tsig: weir-key}",
 			"blocking.lists[0].tsig: is for lists by zone transfer"}};
-	char text[2048];
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		const char *path = with_key(bad[i].secret, bad[i].list, text);
-		config_text_refused(text, bad[i].why);
-		assert_int_equal(unlink(path), 0);
-	}
-	config_text_refused(MINIMAL "blocking: {tsig_keys: [{name: a, secret_file: x}]}\n",
-		"must be an absolute path");
-	config_text_refused(MINIMAL "blocking: {tsig_keys: [{name: a}]}\n",
-		"blocking.tsig_keys \"a\": secret_file: missing");
-	config_text_refused(MINIMAL "blocking: {tsig_keys: [{name: a..b}]}\n", "is no domain name");
-	config_text_refused(MINIMAL
-		"blocking: {tsig_keys: [{name: a, algorithm: hmac-md5, secret_file: /dev/null}]}\n",
-		"blocking.tsig_keys \"a\": algorithm");
+	static const struct refusal keys[] = {
+		{"a, secret_file: x", "must be an absolute path"},
+		{"a", "blocking.tsig_keys \"a\": secret_file: missing"},
+		{"a..b", "is no domain name"},
+		{"a, algorithm: hmac-md5, secret_file: /dev/null",
+			"blocking.tsig_keys \"a\": algorithm"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		config_text_refused(with_key(bad[i].secret, bad[i].list), bad[i].why);
+	assert_int_equal(unlink(text_from(KEY_FILE)), 0);
+	EACH_REFUSED(config_text_refused, MINIMAL "blocking: {tsig_keys: [{name: %s}]}\n", keys);
 }
 
 TEST(test_who_takes_notify)
@@ -153,13 +137,11 @@ TEST(test_who_takes_notify)
 	} given[] = {{"http://192.0.2.1/z", 0}, {"axfr://192.0.2.1/z", 1},
 		{"ixfr://192.0.2.1/z", 1}, {"axfr+tls://192.0.2.1/z", 1}, {"file:///z", 0}};
 	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
-		char text[512];
 		struct dp_config workers;
-		snprintf(text, sizeof(text),
-			MINIMAL "blocking: {lists: [{path: /a}, {url: '%s'}]}\n", given[i].list);
-		struct config *c = config_text_load(text);
-		config_for_workers(c, &workers);
+		config_for_workers(config_text_load(text_from(MINIMAL
+					   "blocking: {lists: [{path: /a}, {url: '%s'}]}\n",
+					   given[i].list)),
+			&workers);
 		assert_int_equal(workers.takes_notify, given[i].takes);
-		config_free(c);
 	}
 }

@@ -6,10 +6,6 @@
 #include <weir/os/sandbox.h>
 #include <weir/shm_abi.h>
 
-#define MINIMAL                                                                                \
-	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
-	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
 TEST(test_default_process)
 {
 	struct config *c = config_text_load(MINIMAL);
@@ -28,7 +24,6 @@ TEST(test_default_process)
 	assert_int_equal(c->dataplane.poll, POLL_ADAPTIVE);
 	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_AUTO);
 	assert_false(c->dataplane.eal_hugepages);
-	config_free(c);
 }
 
 TEST(test_default_cache)
@@ -53,7 +48,6 @@ TEST(test_default_cache)
 	assert_int_equal(c->refresh.sweep_window_s, 60);
 	assert_int_equal(c->refresh.max_batch, 2000);
 	assert_int_equal(c->refresh.servfail_backoff_s, 60);
-	config_free(c);
 }
 
 TEST(test_default_lists_and_log)
@@ -76,7 +70,6 @@ TEST(test_default_lists_and_log)
 	assert_true(c->client_names.usual_files);
 	assert_int_equal(c->client_names.lease_file_count, 0);
 	assert_int_equal(c->client_names.ptr_server_count, 0);
-	config_free(c);
 }
 
 TEST(test_default_upstreams)
@@ -107,7 +100,6 @@ TEST(test_default_upstreams)
 	assert_int_equal(c->redis.timeout_ms, 100);
 	assert_int_equal(c->redis.lookup_timeout_ms, 5);
 	assert_int_equal(c->redis.max_keys, 1000000);
-	config_free(c);
 }
 
 // A preset changes what stands for keys that are not given, and no others.
@@ -119,13 +111,11 @@ TEST(test_refresh_modes)
 	assert_int_equal(c->refresh.hot_ttl_percent, 50);
 	assert_int_equal(c->refresh.warm_ttl_percent, 40);
 	assert_true(c->refresh.past_auth);
-	config_free(c);
 	c = config_text_load(MINIMAL "refresh: {mode: conservative}\n");
 	assert_int_equal(c->refresh.warm_threshold, 3);
 	assert_int_equal(c->refresh.hot_ttl_percent, 20);
 	assert_int_equal(c->refresh.warm_ttl_percent, 15);
 	assert_false(c->refresh.past_auth);
-	config_free(c);
 }
 
 TEST(test_ttl_preset)
@@ -138,11 +128,9 @@ TEST(test_ttl_preset)
 	assert_int_equal(c->cache.client_ttl_cap_s, 300);
 	assert_int_equal(c->cache.stale_bound, STALE_BOUND_STORED);
 	assert_int_equal(c->cache.stale_window_s, 3600);
-	config_free(c);
 	c = config_text_load(MINIMAL "cache: {ttl_preset: weir}\n");
 	assert_int_equal(c->cache.min_ttl_s, 0);
 	assert_int_equal(c->cache.stale_bound, STALE_BOUND_WINDOW);
-	config_free(c);
 }
 
 static const char every_value[] =
@@ -216,7 +204,6 @@ TEST(test_process_values)
 	assert_int_equal(c->dataplane.poll, POLL_BUSY);
 	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_COMPUTE);
 	assert_int_equal(c->dataplane.mbufs, 4160);
-	config_free(c);
 }
 
 TEST(test_port_values)
@@ -236,7 +223,6 @@ TEST(test_port_values)
 	assert_string_equal(c->dataplane.ports[2].device, "net_af_xdp2,iface=eth0,busy_budget=0");
 	assert_string_equal(c->dataplane.ports[2].xdp, "eth0");
 	assert_string_equal(c->dataplane.ports[2].exception, "");
-	config_free(c);
 }
 
 TEST(test_cache_values)
@@ -245,7 +231,6 @@ TEST(test_cache_values)
 	assert_true(c->cache.stale_immediate);
 	assert_int_equal(c->cache.stale_ttl_s, 9);
 	assert_int_equal(c->cache.failure_ttl_s, 300);
-	config_free(c);
 }
 
 TEST(test_blocking_values)
@@ -265,7 +250,6 @@ TEST(test_blocking_values)
 	assert_true(c->blocking.rebinding.enabled);
 	assert_int_equal(c->blocking.rebinding.allow_count, 2);
 	assert_int_equal(c->blocking.rebinding.allow[1].wire[1], 'l');
-	config_free(c);
 }
 
 TEST(test_upstream_values)
@@ -285,7 +269,6 @@ TEST(test_upstream_values)
 	assert_string_equal(c->identity.version, "a text");
 	assert_string_equal(c->identity.name, "box");
 	assert_int_equal(c->runtime.log_memory_s, 300);
-	config_free(c);
 }
 
 TEST(test_redis_values)
@@ -303,7 +286,6 @@ TEST(test_redis_values)
 	assert_int_equal(c->redis.db, 3);
 	assert_int_equal(c->redis.buffer_kb, 256);
 	assert_int_equal(c->redis.sweep_hit_window_s, 60);
-	config_free(c);
 }
 
 // In hundreds for the workers, whole ones, as a little is not none.
@@ -317,13 +299,10 @@ TEST(test_kernel_frames)
 		{"limits: {kernel_frames: 1201}\n", 13},
 		{"limits: {kernel_frames: 6500000}\n", 65000}};
 	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
-		char text[512];
 		struct dp_config workers;
-		snprintf(text, sizeof(text), MINIMAL "%s", given[i].text);
-		struct config *c = config_text_load(text);
-		config_for_workers(c, &workers);
+		config_for_workers(
+			config_text_load(text_from(MINIMAL "%s", given[i].text)), &workers);
 		assert_int_equal(workers.kernel_hundreds, given[i].hundreds);
-		config_free(c);
 	}
 }
 
@@ -332,5 +311,4 @@ TEST(test_printable_names)
 {
 	struct config *c = config_text_load(MINIMAL "    name: \" ~\"\n");
 	assert_string_equal(c->upstreams.server[0].name, " ~");
-	config_free(c);
 }

@@ -35,7 +35,6 @@ TEST_WITH(test_errors, setup, teardown)
 {
 	struct config_bundle b;
 	struct config *c = NULL;
-	char want[CONFIG_WHY_MAX];
 	bundle_read(&b);
 	static const char *const bad[] = {"cache: {min_ttl: 4x}\n", "runtime: {group: x}\n"};
 	static const char *const says[] = {
@@ -52,8 +51,7 @@ TEST_WITH(test_errors, setup, teardown)
 	write_text("conf.d/a.yaml", "blocking: {enabled: maybe}\n");
 	assert_int_equal(
 		config_bundle_read(file, NULL, CONFIG_SECRETS_ALL, &b, &c, &errors), -EINVAL);
-	snprintf(want, sizeof(want), "%.200s/conf.d/a.yaml:1:12", folder);
-	assert_non_null(strstr(errors.text[0], want));
+	assert_non_null(strstr(errors.text[0], text_from("%s/conf.d/a.yaml:1:12", folder)));
 }
 
 // Any byte changed, any end cut off: refused, and nothing is leaked.

@@ -2,7 +2,7 @@
 
 // What weirctl's selftest makes of a configuration, and its own upstream.
 
-#include "tests/unit/unit.h"
+#include "tests/unit/dp/config/config_text.h"
 #include "tools/ctl/selftest/selftest_plan.h"
 #include "tools/ctl/selftest/selftest_upstream.h"
 
@@ -63,7 +63,7 @@ TEST(test_cpus_beside_an_appliance)
 
 TEST(test_config)
 {
-	char dir[] = "/tmp/weir-test-selftest-XXXXXX", path[64], why[CONFIG_WHY_MAX] = "";
+	char dir[] = "/tmp/weir-test-selftest-XXXXXX", path[64];
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/weir.yaml", dir);
 	struct config_list lists[] = {{.path = (char[]){"/var/lib/a list: {with} #marks"}},
@@ -78,9 +78,7 @@ TEST(test_config)
 	assert_int_equal(count, 2);
 	// Never over a file that is there.
 	assert_int_equal(selftest_config_write(path, dir, &c, &cpus, 5301, &count), -EEXIST);
-	struct config *got;
-	if (config_load(path, &got, why))
-		fail_msg("%s", why);
+	struct config *got = config_file_load(path);
 	assert_int_equal(got->dataplane.main_lcore, 3);
 	assert_int_equal(got->dataplane.worker_count, 1);
 	assert_int_equal(got->dataplane.worker_lcores[0], 5);
@@ -91,7 +89,6 @@ TEST(test_config)
 	assert_int_equal(got->blocking.list_count, 2);
 	assert_string_equal(got->blocking.lists[0].path, "/var/lib/a list: {with} #marks");
 	assert_true(got->blocking.lists[1].allow);
-	config_free(got);
 	unlink(path);
 	rmdir(dir);
 }
