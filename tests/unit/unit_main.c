@@ -48,14 +48,15 @@ struct end {
 	void *what;
 	struct end *earlier;
 };
-static struct end *last, *last_of_group;
+static struct end *_Atomic last, *last_of_group; // threads may add
 
 void unit_at_end(void (*end)(void *), void *what)
 {
 	struct end *e = malloc(sizeof(*e));
 	assert_non_null(e);
 	*e = (struct end){end, what, last};
-	last = e;
+	while (!atomic_compare_exchange_weak(&last, &e->earlier, e))
+		continue;
 }
 
 char *text_from(const char *format, ...)

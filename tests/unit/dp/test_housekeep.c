@@ -105,9 +105,8 @@ TEST_WITH(a_mapping_that_stays_is_stale, setup, teardown)
 	void *map[3];
 	const uint64_t before = k->looks;
 	for (unsigned i = 0; i < ARRAY_LEN(map); i++) {
-		char path[64];
-		snprintf(
-			path, sizeof(path), "/dev/shm/rule_image.%u%u", 90 + i, (unsigned)getpid());
+		const char *path =
+			text_from("/dev/shm/rule_image.%u%u", 90 + i, (unsigned)getpid());
 		int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
 		assert_int_equal(ftruncate(fd, 4096), 0);

@@ -50,10 +50,8 @@ static const unsigned owners[] = {MBUF_OWNER_rx, MBUF_OWNER_answer, MBUF_OWNER_k
 
 static void check_log(unsigned owner)
 {
-	char text[64];
-	snprintf(text, sizeof(text), "last owners: %s %u;", stats_owner_name(owner),
-		missing_of(owner));
-	assert_non_null(strstr(newest(), text));
+	assert_non_null(strstr(newest(),
+		text_from("last owners: %s %u;", stats_owner_name(owner), missing_of(owner))));
 }
 
 TEST_WITH(a_lost_buffer_names_its_last_owner, setup, teardown)

@@ -176,9 +176,8 @@ TEST(test_dname_that_makes_too_long)
 		target[i] = i % 50 == 49 ? '.' : 'x';
 	target[LONG - 2] = 0;
 	for (unsigned label = FITS; label <= FITS + 1; label++) {
-		char name[64];
-		snprintf(name, sizeof(name), "%.*s.old.example", (int)label, "yyyyyy");
-		build_reply(&b, DNS_RCODE_YXDOMAIN, name, DNS_TYPE_A);
+		build_reply(&b, DNS_RCODE_YXDOMAIN,
+			text_from("%.*s.old.example", (int)label, "yyyyyy"), DNS_TYPE_A);
 		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 70, "elsewhere");
 		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
 		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);

@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What unit tests look at in a box (l0_fixture.h): its audit and what its writers count.
+// A box (l0_fixture.h) until the end of a case, its audit and what its writers count.
 
 #include "l0_audit.h"
 #include "l0_fixture.h"
 #include "tests/unit/unit.h"
+
+static inline void box_end(void *b)
+{
+	box_close(b);
+	free(b);
+}
+
+static inline struct box *box_new_for(uint64_t bytes, unsigned mean_units, unsigned writers)
+{
+	struct box *b = malloc(sizeof(*b));
+	assert_non_null(b);
+	assert_true(box_open_for(b, bytes, mean_units, writers));
+	unit_at_end(box_end, b);
+	return b;
+}
+
+static inline struct box *box_new(uint64_t bytes, unsigned mean_units)
+{
+	return box_new_for(bytes, mean_units, 1);
+}
 
 static inline void audit(const struct box *b)
 {

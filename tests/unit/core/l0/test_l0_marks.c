@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hits on their way from workers' marks into heat: each counts once and for its own record,
 // whatever happens between the gathering of a round and its walk.
-#include "l0_fixture.h"
+#include "l0_check.h"
 #include "tests/unit/unit.h"
 
 #include <weir/shm_abi.h>
@@ -256,31 +256,29 @@ TEST(test_each_hit_counts_once)
 TEST(test_hits_of_each_share)
 {
 	enum { WRITERS = 3, N = 3000 };
-	struct box b;
 	struct l0_writer_stats s;
-	assert_true(box_open_for(&b, 2 << 20, 3, WRITERS));
-	_Atomic uint8_t *marks = box_marks(&b, 0);
+	struct box *b = box_new_for(2 << 20, 3, WRITERS);
+	_Atomic uint8_t *marks = box_marks(b, 0);
 	for (uint32_t id = 0; id < N; id++)
-		assert_int_equal(box_put(&b, id, 1, 40, NOW_MS, HARD_MS), 0);
-	memset(b.marks, MARK_HIT, l0_writer_reader(b.w)->unit_count);
+		assert_int_equal(box_put(b, id, 1, 40, NOW_MS, HARD_MS), 0);
+	memset(b->marks, MARK_HIT, l0_writer_reader(b->w)->unit_count);
 	for (unsigned i = 0; i < WRITERS; i++) {
-		const struct l0_share *own = l0_writer_share(b.all[i]);
+		const struct l0_share *own = l0_writer_share(b->all[i]);
 		const struct l0_sweep how = {.now_ms = NOW_MS, .weigh_256 = 256};
 		if (i > 0) // not the one's before
 			assert_int_equal(marks[own->unit_first], MARK_HIT);
-		while (!l0_writer_sweep(b.all[i], &how, STEP_BUCKETS))
+		while (!l0_writer_sweep(b->all[i], &how, STEP_BUCKETS))
 			;
-		l0_writer_stats(b.all[i], &s);
+		l0_writer_stats(b->all[i], &s);
 		assert_true(s.entries > N / WRITERS / 2);
 	}
 	for (uint32_t id = 0; id < N; id++) {
 		struct box_name n;
 		struct l0_view v;
 		uint32_t number;
-		const struct l0_key key = box_key(l0_writer_reader(b.w), id, &n);
-		assert_int_equal(l0_writer_heat(box_writer(&b, key.hash), &key), L0_HEAT_ONE);
-		assert_true(box_get(l0_writer_reader(b.w), id, &v, &number));
+		const struct l0_key key = box_key(l0_writer_reader(b->w), id, &n);
+		assert_int_equal(l0_writer_heat(box_writer(b, key.hash), &key), L0_HEAT_ONE);
+		assert_true(box_get(l0_writer_reader(b->w), id, &v, &number));
 		assert_int_equal(marks[number], 0);
 	}
-	box_close(&b);
 }

@@ -328,10 +328,9 @@ TEST(test_fragmentation)
 // one-time names put between any two questions.
 static double popular_hits(unsigned flood, bool mark)
 {
-	struct box b;
-	assert_true(box_open(&b, 2 << 20, 4));
-	const struct l0_reader *r = l0_writer_reader(b.w);
-	_Atomic uint8_t *marks = box_marks(&b, 1);
+	struct box *b = box_new(2 << 20, 4);
+	const struct l0_reader *r = l0_writer_reader(b->w);
+	_Atomic uint8_t *marks = box_marks(b, 1);
 	enum { POPULAR = 1000, ASKED = 200000 };
 	uint64_t seed = 11;
 	uint32_t once = 1u << 24, hits = 0;
@@ -344,14 +343,13 @@ static double popular_hits(unsigned flood, bool mark)
 			marks[number] |= mark ? MARK_VISITED : 0;
 			hits += i >= ASKED / 2;
 		} else {
-			(void)box_put(&b, id, 1, 40, i, 1 << 30);
+			(void)box_put(b, id, 1, 40, i, 1 << 30);
 		}
 		for (unsigned k = 0; k < flood; k++)
-			(void)box_put(&b, once++, 1, 40, i, 1 << 30);
-		l0_writer_reclaim(b.w);
+			(void)box_put(b, once++, 1, 40, i, 1 << 30);
+		l0_writer_reclaim(b->w);
 	}
-	audit(&b);
-	box_close(&b);
+	audit(b);
 	return 100.0 * hits / (ASKED / 2);
 }
 

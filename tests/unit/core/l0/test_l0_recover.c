@@ -12,42 +12,40 @@ static void fill(struct box *b, uint32_t n, uint64_t *seed)
 
 TEST(test_warm_restart)
 {
-	struct box b;
 	uint64_t seed = 1;
 	enum { N = 3000 };
-	assert_true(box_open(&b, 2 << 20, 6));
-	fill(&b, N, &seed);
-	uint64_t before = stats_of(&b).entries, used = stats_of(&b).units_used;
+	struct box *b = box_new(2 << 20, 6);
+	fill(b, N, &seed);
+	uint64_t before = stats_of(b).entries, used = stats_of(b).units_used;
 	assert_int_equal(before, N);
-	b.seen[1] = b.epoch; // a worker that reads on meanwhile
-	assert_true(box_reopen(&b, 1400));
-	assert_int_equal(stats_of(&b).recovered, N);
-	assert_int_equal(stats_of(&b).discarded, 0);
-	assert_int_equal(stats_of(&b).units_used, used);
-	audit(&b);
+	b->seen[1] = b->epoch; // a worker that reads on meanwhile
+	assert_true(box_reopen(b, 1400));
+	assert_int_equal(stats_of(b).recovered, N);
+	assert_int_equal(stats_of(b).discarded, 0);
+	assert_int_equal(stats_of(b).units_used, used);
+	audit(b);
 	// Nothing is reused before the worker has passed a quiescent state, ...
-	assert_int_equal(box_put(&b, N, 1, 40, 1400, 1 << 20), -ENOSPC);
-	l0_writer_reclaim(b.w);
-	assert_int_equal(box_put(&b, N, 1, 40, 1400, 1 << 20), -ENOSPC);
+	assert_int_equal(box_put(b, N, 1, 40, 1400, 1 << 20), -ENOSPC);
+	l0_writer_reclaim(b->w);
+	assert_int_equal(box_put(b, N, 1, 40, 1400, 1 << 20), -ENOSPC);
 	// ... and then everything is.
-	b.seen[1] = b.epoch;
-	l0_writer_reclaim(b.w);
-	assert_int_equal(stats_of(&b).units_retired, 0);
-	assert_int_equal(box_put(&b, N, 1, 40, 1400, 1 << 20), 0);
-	audit(&b);
+	b->seen[1] = b->epoch;
+	l0_writer_reclaim(b->w);
+	assert_int_equal(stats_of(b).units_retired, 0);
+	assert_int_equal(box_put(b, N, 1, 40, 1400, 1 << 20), 0);
+	audit(b);
 	// A tenth has expired by now; what remains is whole.
-	assert_true(box_reopen(&b, 2000));
-	assert_int_equal(stats_of(&b).recovered, N + 1 - N / 10);
-	assert_int_equal(stats_of(&b).discarded, N / 10);
+	assert_true(box_reopen(b, 2000));
+	assert_int_equal(stats_of(b).recovered, N + 1 - N / 10);
+	assert_int_equal(stats_of(b).discarded, N / 10);
 	for (uint32_t id = 0; id < N; id++) {
 		struct l0_view v;
 		uint32_t number, serial = 0;
-		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 10 != 0);
+		assert_int_equal(box_get(l0_writer_reader(b->w), id, &v, &number), id % 10 != 0);
 		if (id % 10)
 			assert_true(box_is_answer(&v, id, &serial) && serial == id);
 	}
-	audit(&b);
-	box_close(&b);
+	audit(b);
 }
 
 static struct l0_bucket *buckets_of(const struct box *b, uint64_t *count)
@@ -66,12 +64,11 @@ static uint8_t *units_of(const struct box *b)
 // replaced, a new record number without its tag, wrong overflow counts, records that no slot names.
 TEST(test_death_between_stores)
 {
-	struct box b;
 	uint64_t seed = 2, count;
-	assert_true(box_open(&b, 1 << 20, 4));
-	fill(&b, 3500, &seed);
-	struct l0_bucket *buckets = buckets_of(&b, &count);
-	uint64_t cut = 0, before = stats_of(&b).entries;
+	struct box *b = box_new(1 << 20, 4);
+	fill(b, 3500, &seed);
+	struct l0_bucket *buckets = buckets_of(b, &count);
+	uint64_t cut = 0, before = stats_of(b).entries;
 	for (uint64_t i = 0; i < count; i++) {
 		unsigned slot = rnd_below(&seed, L0_BUCKET_SLOTS);
 		if (i % 3 == 0) {
@@ -82,98 +79,89 @@ TEST(test_death_between_stores)
 		buckets[i].overflow += i % 4;
 	}
 	assert_true(cut > 50);
-	assert_true(box_reopen(&b, 1100));
-	assert_int_equal(stats_of(&b).recovered, before - cut);
-	assert_int_equal(stats_of(&b).discarded, 0);
-	audit(&b);
-	box_close(&b);
+	assert_true(box_reopen(b, 1100));
+	assert_int_equal(stats_of(b).recovered, before - cut);
+	assert_int_equal(stats_of(b).discarded, 0);
+	audit(b);
 }
 
 TEST(test_two_slots_of_one_record)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 2));
-	assert_int_equal(box_put(&b, 1, 1, 40, 1000, 1 << 20), 0);
+	struct box *b = box_new(1 << 20, 2);
+	assert_int_equal(box_put(b, 1, 1, 40, 1000, 1 << 20), 0);
 	uint64_t count;
-	struct l0_bucket *buckets = buckets_of(&b, &count);
+	struct l0_bucket *buckets = buckets_of(b, &count);
 	for (uint64_t i = 0; i < count; i++) {
 		if (buckets[i].tag[0]) {
 			buckets[i].tag[7] = buckets[i].tag[0];
 			buckets[i].record[7] = buckets[i].record[0];
 		}
 	}
-	assert_true(box_reopen(&b, 1100));
-	assert_int_equal(stats_of(&b).recovered, 1);
-	assert_int_equal(stats_of(&b).discarded, 1);
-	audit(&b);
-	box_close(&b);
+	assert_true(box_reopen(b, 1100));
+	assert_int_equal(stats_of(b).recovered, 1);
+	assert_int_equal(stats_of(b).discarded, 1);
+	audit(b);
 }
 
 TEST(test_record_from_the_future)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 2));
-	assert_int_equal(box_put(&b, 1, 1, 40, 10000, 1 << 20), 0);
-	assert_int_equal(box_put(&b, 2, 1, 40, 1500, 1 << 20), 0);
-	assert_int_equal(box_put(&b, 3, 1, 40, 2000, 1 << 20), 0); // a second ahead
-	assert_int_equal(box_put(&b, 4, 1, 40, 2001, 1 << 20), 0);
-	assert_true(box_reopen(&b, 1000));
-	assert_int_equal(stats_of(&b).recovered, 2);
-	assert_int_equal(stats_of(&b).discarded, 2);
-	box_close(&b);
+	struct box *b = box_new(1 << 20, 2);
+	assert_int_equal(box_put(b, 1, 1, 40, 10000, 1 << 20), 0);
+	assert_int_equal(box_put(b, 2, 1, 40, 1500, 1 << 20), 0);
+	assert_int_equal(box_put(b, 3, 1, 40, 2000, 1 << 20), 0); // a second ahead
+	assert_int_equal(box_put(b, 4, 1, 40, 2001, 1 << 20), 0);
+	assert_true(box_reopen(b, 1000));
+	assert_int_equal(stats_of(b).recovered, 2);
+	assert_int_equal(stats_of(b).discarded, 2);
 }
 
 // One bit at a time in index and records. The fields of a record that nothing else in it confirms
 // (times, counts, rcode) may change; lengths, key, TTL offsets and answer may not.
 TEST(test_scribbled_table)
 {
-	struct box b;
 	uint64_t seed = 3, discarded = 0;
-	assert_true(box_open(&b, 1 << 20, 4));
-	uint64_t units = l0_writer_reader(b.w)->unit_count, count;
-	(void)buckets_of(&b, &count);
+	struct box *b = box_new(1 << 20, 4);
+	uint64_t units = l0_writer_reader(b->w)->unit_count, count;
+	(void)buckets_of(b, &count);
 	for (int round = 0; round < 50; round++) {
-		fill(&b, 2500, &seed);
+		fill(b, 2500, &seed);
 		for (int flip = 0; flip < 200; flip++) {
-			uint8_t *at = flip % 2 ? units_of(&b) : (uint8_t *)buckets_of(&b, &count);
+			uint8_t *at = flip % 2 ? units_of(b) : (uint8_t *)buckets_of(b, &count);
 			uint64_t bytes = flip % 2 ? units * L0_UNIT : count * CACHE_LINE;
 			at[rnd(&seed) % bytes] ^= (uint8_t)(1u << rnd_below(&seed, 8));
 		}
-		assert_true(box_reopen(&b, 1100));
-		discarded += stats_of(&b).discarded;
-		audit(&b);
+		assert_true(box_reopen(b, 1100));
+		discarded += stats_of(b).discarded;
+		audit(b);
 		for (uint32_t id = 0; id < 2500; id++) {
 			struct l0_view v;
 			uint32_t number, serial = 0;
-			if (box_get(l0_writer_reader(b.w), id, &v, &number)) {
+			if (box_get(l0_writer_reader(b->w), id, &v, &number)) {
 				assert_true(box_is_answer(&v, id, &serial));
 				assert_int_equal(serial, id);
 			}
 		}
-		l0_writer_reclaim(b.w);
+		l0_writer_reclaim(b->w);
 	}
 	assert_true(discarded > 1000);
-	box_close(&b);
 }
 
 // Not bits but all of it.
 TEST(test_random_table)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 4));
+	struct box *b = box_new(1 << 20, 4);
 	uint64_t seed = 4;
 	for (int round = 0; round < 20; round++) {
-		fill(&b, 2500, &seed);
-		size_t from = 2 * SHM_PAGE + rnd(&seed) % (b.size - 2 * SHM_PAGE);
-		size_t len = rnd(&seed) % (b.size - from);
+		fill(b, 2500, &seed);
+		size_t from = 2 * SHM_PAGE + rnd(&seed) % (b->size - 2 * SHM_PAGE);
+		size_t len = rnd(&seed) % (b->size - from);
 		for (size_t i = 0; i < len; i++)
-			b.base[from + i] = (uint8_t)rnd(&seed);
-		assert_true(box_reopen(&b, 1100));
-		audit(&b);
-		l0_writer_reclaim(b.w);
-		audit(&b);
+			b->base[from + i] = (uint8_t)rnd(&seed);
+		assert_true(box_reopen(b, 1100));
+		audit(b);
+		l0_writer_reclaim(b->w);
+		audit(b);
 	}
-	box_close(&b);
 }
 
 TEST(test_other_geometry_is_refused)

@@ -3,7 +3,7 @@
 #include "dataplane/core/l0/l0_alloc.h"
 #include "dataplane/core/l0/l0_read.h"
 #include "dataplane/core/l0/l0_record.h"
-#include "l0_fixture.h"
+#include "l0_check.h"
 #include "tests/unit/unit.h"
 
 TEST(test_plan)
@@ -93,12 +93,11 @@ TEST(test_buckets_of_a_key)
 
 TEST(test_every_part_of_the_key_counts)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 2));
-	const struct l0_reader *r = l0_writer_reader(b.w);
+	struct box *b = box_new(1 << 20, 2);
+	const struct l0_reader *r = l0_writer_reader(b->w);
 	static struct box_put p;
 	box_put_fill(r, &p, 7, 1, 40, 1000, 5000);
-	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
 	static const uint8_t other_name[32] = "\10iaaaaaaa\2zh\4test";
 	for (int part = 0; part < 6; part++) {
 		struct l0_key key = p.put.key;
@@ -115,18 +114,16 @@ TEST(test_every_part_of_the_key_counts)
 		assert_int_equal(key.hash == hash, part == 0);
 		assert_int_equal(anomalies, 0);
 	}
-	box_close(&b);
 }
 
 TEST(test_key_of_query)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 2));
+	struct box *b = box_new(1 << 20, 2);
 	static const uint8_t msg[] = "\0\1\1\20\0\1\0\0\0\0\0\1\3WwW\4test\0\0\34\0\1"
 				     "\0\0\51\20\0\0\0\200\0\0";
 	struct dns_query q;
 	assert_int_equal(dns_query_parse(msg, sizeof(msg), &q), DNS_QUERY_OK);
-	const struct l0_reader *r = l0_writer_reader(b.w);
+	const struct l0_reader *r = l0_writer_reader(b->w);
 	struct l0_key key, want = {.name = (const uint8_t *)"\3www\4test",
 				   .name_len = 10,
 				   .qtype = 28,
@@ -139,18 +136,16 @@ TEST(test_key_of_query)
 	assert_int_equal(key.name_len, want.name_len);
 	assert_int_equal(key.flags, want.flags);
 	assert_memory_equal(key.name, want.name, 10);
-	box_close(&b);
 }
 
 TEST(test_wrong_candidate_is_no_harm)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 2));
-	const struct l0_reader *r = l0_writer_reader(b.w);
+	struct box *b = box_new(1 << 20, 2);
+	const struct l0_reader *r = l0_writer_reader(b->w);
 	struct l0_view v;
 	uint32_t one = 0, two = 0;
-	assert_int_equal(box_put(&b, 1, 1, 40, 0, 5000), 0);
-	assert_int_equal(box_put(&b, 2, 1, 40, 0, 5000), 0);
+	assert_int_equal(box_put(b, 1, 1, 40, 0, 5000), 0);
+	assert_int_equal(box_put(b, 2, 1, 40, 0, 5000), 0);
 	assert_true(box_get(r, 1, &v, &one) && box_get(r, 2, &v, &two));
 	struct box_name n;
 	struct l0_key key = box_key(r, 1, &n);
@@ -159,21 +154,19 @@ TEST(test_wrong_candidate_is_no_harm)
 	assert_int_equal(anomalies, 0);
 	assert_int_equal(l0_find(r, &key, UINT32_MAX, &anomalies), one);
 	assert_int_equal(anomalies, 1);
-	box_close(&b);
 }
 
 // Each length in a record, one at a time, made too large or nothing.
 TEST(test_bad_record_is_absent_and_counted)
 {
-	struct box b;
-	assert_true(box_open(&b, 1 << 20, 2));
-	const struct l0_reader *r = l0_writer_reader(b.w);
-	assert_int_equal(box_put(&b, 1, 1, 40, 0, 5000), 0);
+	struct box *b = box_new(1 << 20, 2);
+	const struct l0_reader *r = l0_writer_reader(b->w);
+	assert_int_equal(box_put(b, 1, 1, 40, 0, 5000), 0);
 	struct l0_view v;
 	uint32_t number;
 	assert_true(box_get(r, 1, &v, &number));
 	struct l0_record *p =
-		(struct l0_record *)(void *)(b.base + ((const uint8_t *)r->units - b.base)
+		(struct l0_record *)(void *)(b->base + ((const uint8_t *)r->units - b->base)
 					     + (size_t)number * L0_UNIT);
 	struct l0_record good = *p;
 	struct box_name n;
@@ -206,7 +199,6 @@ TEST(test_bad_record_is_absent_and_counted)
 	assert_int_equal(v.answer.len, len);
 	ttl_off[1] = 36;
 	assert_true(l0_record_read(r, number, &v));
-	box_close(&b);
 }
 
 static uint32_t touch(const void *p, size_t n)

@@ -57,11 +57,10 @@ static void say_formats(void)
 
 TEST(test_format_changes_live)
 {
-	char out[2048], id[16];
+	char out[2048];
 	capture(say_formats, out, sizeof(out));
 	assert_memory_equal(out, "{\"time\":\"2", 10);
-	snprintf(id, sizeof(id), "\"E%08x\"", (unsigned)log_recent_id("bad \"%s\""));
-	assert_non_null(strstr(out, id));
+	assert_non_null(strstr(out, text_from("\"E%08x\"", (unsigned)log_recent_id("bad \"%s\""))));
 	assert_non_null(strstr(out, "\"message\":\"bad \\\"name\\\"\"}\n{\"time\":"));
 	const char *text = strstr(out, "\"message\":\"EAL: one\"}\n");
 	assert_non_null(text);
@@ -137,8 +136,7 @@ TEST(test_stalled_reader)
 	assert_in_range(lost, 1, LINES - 64);
 	size_t len = 0;
 	const char *notice = NULL;
-	char expected[64];
-	snprintf(expected, sizeof(expected), "prog: [%u log lines lost", (unsigned)lost);
+	const char *expected = text_from("prog: [%u log lines lost", (unsigned)lost);
 	while (!notice && len < sizeof(got) - 1) {
 		ssize_t n = read(fds[0], got + len, sizeof(got) - 1 - len);
 		assert_true(n > 0);

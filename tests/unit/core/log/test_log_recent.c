@@ -54,8 +54,7 @@ static unsigned place_of(uint32_t id)
 
 static void test_add(unsigned n)
 {
-	char fmt[32];
-	snprintf(fmt, sizeof(fmt), "flood kind %u", n);
+	const char *fmt = text_from("flood kind %u", n);
 	log_recent_add(LOG_LEVEL_WARNING, fmt, fmt);
 }
 

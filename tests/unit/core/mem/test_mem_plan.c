@@ -98,9 +98,7 @@ TEST(the_defaults_fit_in_half_a_gibibyte)
 
 static void file_make(const char *folder, const char *name, uint64_t size)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(text_from("%s/%s", folder, name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	close(fd);
@@ -108,9 +106,7 @@ static void file_make(const char *folder, const char *name, uint64_t size)
 
 static void fetched_make(const char *folder, const char *url, const char *ending, uint64_t size)
 {
-	char name[64];
-	snprintf(name, sizeof(name), "%016" PRIx64 "%s", list_file_id(url), ending);
-	file_make(folder, name, size);
+	file_make(folder, text_from("%016" PRIx64 "%s", list_file_id(url), ending), size);
 }
 
 static uint64_t guess;

@@ -53,10 +53,9 @@ static uint64_t group(const char *own)
 
 static void limit(const char *folder, const char *max, const char *now)
 {
-	char name[128];
-	snprintf(name, sizeof(name), "%s/memory.max", folder);
+	const char *name = text_from("%s/memory.max", folder);
 	put(name, max);
-	snprintf(name, sizeof(name), "%s/memory.current", folder);
+	name = text_from("%s/memory.current", folder);
 	put(name, now);
 }
 
@@ -101,10 +100,9 @@ TEST_WITH(page_cache_is_room, setup, teardown)
 
 static void limit_v1(const char *folder, const char *max, const char *now)
 {
-	char name[128];
-	snprintf(name, sizeof(name), "%s/memory.limit_in_bytes", folder);
+	const char *name = text_from("%s/memory.limit_in_bytes", folder);
 	put(name, max);
-	snprintf(name, sizeof(name), "%s/memory.usage_in_bytes", folder);
+	name = text_from("%s/memory.usage_in_bytes", folder);
 	put(name, now);
 }
 

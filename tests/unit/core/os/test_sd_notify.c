@@ -56,10 +56,8 @@ static void talk(const char *name)
 
 TEST(test_names)
 {
-	char abstract[64], path[128];
-	snprintf(abstract, sizeof(abstract), "@weir-test-notify-%d", (int)getpid());
-	talk(abstract);
-	snprintf(path, sizeof(path), "/tmp/weir-test-notify-%d", (int)getpid());
+	talk(text_from("@weir-test-notify-%d", (int)getpid()));
+	const char *path = text_from("/tmp/weir-test-notify-%d", (int)getpid());
 	talk(path);
 	unlink(path);
 }
@@ -67,8 +65,8 @@ TEST(test_names)
 // Of a watchdog for another process nothing comes, and long messages are cut.
 TEST(test_bounds)
 {
-	char abstract[64], text[2048];
-	snprintf(abstract, sizeof(abstract), "@weir-test-bounds-%d", (int)getpid());
+	char text[2048];
+	const char *abstract = text_from("@weir-test-bounds-%d", (int)getpid());
 	int fd = listen_at(abstract);
 	setenv("NOTIFY_SOCKET", abstract, 1);
 	setenv("WATCHDOG_USEC", "10000000", 1);

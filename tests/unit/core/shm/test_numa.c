@@ -21,10 +21,9 @@ static void make_node(unsigned node, const char *cpus)
 
 static void forget_node(unsigned node)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "%s/node%u/cpulist", dir, node);
+	const char *path = text_from("%s/node%u/cpulist", dir, node);
 	unlink(path);
-	snprintf(path, sizeof(path), "%s/node%u", dir, node);
+	path = text_from("%s/node%u", dir, node);
 	rmdir(path);
 }
 

@@ -50,9 +50,7 @@ static int teardown(void **)
 
 static void cut_off(const char *name)
 {
-	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
-	assert_int_equal(truncate(path, 2 * SHM_PAGE), 0);
+	assert_int_equal(truncate(text_from("%s/%s", paths.mem, name), 2 * SHM_PAGE), 0);
 }
 
 // How a child ends that reads a byte beyond the end, which must be 0 if it can be read.

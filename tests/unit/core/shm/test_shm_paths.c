@@ -33,10 +33,10 @@ static void skip_without_disk(struct shm_paths *p)
 // A directory on a tmpfs is itself the place for regions; find makes nothing, init makes 0750.
 TEST(test_run_on_tmpfs)
 {
-	char run[64], slashes[80];
+	char run[64];
 	struct shm_paths p = {.run = "untouched"};
 	snprintf(run, sizeof(run), "/dev/shm/weir-test-paths-%d", (int)getpid());
-	snprintf(slashes, sizeof(slashes), "%s///", run);
+	const char *slashes = text_from("%s///", run);
 	assert_int_equal(shm_paths_find(&p, run, "off", why), -ENOENT);
 	assert_non_null(strstr(why, run));
 	assert_string_equal(p.run, "untouched");
@@ -58,12 +58,12 @@ TEST(test_run_on_tmpfs)
 
 TEST(test_run_on_disk)
 {
-	char run[64], mem[96];
+	char run[64];
 	struct shm_paths p, found;
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(mem, sizeof(mem), "/dev/shm/var-tmp-weir-test-paths-%d-0.%016llx", (int)getpid(),
+	const char *mem = text_from("/dev/shm/var-tmp-weir-test-paths-%d-0.%016llx", (int)getpid(),
 		(unsigned long long)p.instance);
 	assert_string_equal(p.mem, mem);
 	assert_int_equal(mode_of(mem), 0750);
@@ -85,7 +85,7 @@ static void file_of(char path[2 * SHM_PATH_MAX], const char *run, const char *na
 // Kept over restarts; one that was copied or damaged is nobody's.
 TEST(test_identity)
 {
-	char run[2][64], file[2][2 * SHM_PATH_MAX], command[5 * SHM_PATH_MAX];
+	char run[2][64], file[2][2 * SHM_PATH_MAX];
 	struct shm_paths p[2], again;
 	for (unsigned i = 0; i < 2; i++) {
 		disk_run(run[i], i);
@@ -100,7 +100,7 @@ TEST(test_identity)
 	assert_int_equal(again.instance, p[0].instance);
 	shm_paths_close(&again);
 
-	snprintf(command, sizeof(command), "cp '%s' '%s'", file[0], file[1]);
+	const char *command = text_from("cp '%s' '%s'", file[0], file[1]);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(shm_paths_find(&again, run[1], "off", why), -EPROTO);
 	assert_non_null(strstr(why, "a copy"));
@@ -110,7 +110,7 @@ TEST(test_identity)
 	shm_paths_remove(&again);
 	const char *const damage[] = {"", "x", "0000000000000000", "no"};
 	for (unsigned i = 0; i < ARRAY_LEN(damage); i++) {
-		snprintf(command, sizeof(command), "echo '%s' >'%s'", damage[i], file[0]);
+		command = text_from("echo '%s' >'%s'", damage[i], file[0]);
 		assert_int_equal(system(command), 0);
 		assert_int_equal(shm_paths_find(&again, run[0], "off", why), -EPROTO);
 		assert_non_null(strstr(why, "not the identity"));
@@ -287,12 +287,12 @@ static void folder_with(const char *folder, const char *const *names)
 TEST(test_folder_without_identity)
 {
 	static const char *const made[] = {"directory", "l0.7", "stats", NULL};
-	char run[64], old[96], file[2 * SHM_PATH_MAX];
+	char run[64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p, again;
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(old, sizeof(old), "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
+	const char *old = text_from("/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
 	folder_with(old, made);
 	file_of(file, run, "dataplane.lock");
 	int running = process_lock(file);
@@ -337,14 +337,14 @@ static bool is_left(const char *run, const char *old)
 // /a/b and /a-b had one name, so the folder may be that of a weir that runs in the other one.
 TEST(test_folder_of_either_directory)
 {
-	char run[64], up[64], other[96], old[96], file[2 * SHM_PATH_MAX];
+	char run[64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
 	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(up, sizeof(up), "/var/tmp/weir-test-paths-%d", (int)getpid());
-	snprintf(other, sizeof(other), "%s/0", up);
-	snprintf(old, sizeof(old), "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
+	const char *up = text_from("/var/tmp/weir-test-paths-%d", (int)getpid());
+	const char *other = text_from("%s/0", up);
+	const char *old = text_from("/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
 	assert_int_equal(mkdir(up, 0700), 0);
 	assert_int_equal(mkdir(other, 0700), 0);
 	folder_with(old, (const char *const[]){"directory", NULL});
@@ -364,12 +364,12 @@ TEST(test_folder_of_either_directory)
 // Too many directories had that name to look at each: it is left alone.
 TEST(test_folder_of_too_many_directories)
 {
-	char run[96], old[96], file[2 * SHM_PATH_MAX];
+	char file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
-	snprintf(run, sizeof(run), "/var/tmp/w-e-i-r-t-e-s-t-s-%d", (int)getpid());
+	const char *run = text_from("/var/tmp/w-e-i-r-t-e-s-t-s-%d", (int)getpid());
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	skip_without_disk(&p);
-	snprintf(old, sizeof(old), "/dev/shm/var-tmp-w-e-i-r-t-e-s-t-s-%d", (int)getpid());
+	const char *old = text_from("/dev/shm/var-tmp-w-e-i-r-t-e-s-t-s-%d", (int)getpid());
 	folder_with(old, (const char *const[]){"directory", NULL});
 	assert_true(is_left(run, old));
 	file_of(file, old, "directory");
@@ -385,10 +385,10 @@ TEST(test_folders_of_strangers)
 	if (geteuid() != 0)
 		skip();
 	static const char *const made[] = {"l0.7", "lock", NULL};
-	char run[64], strange[96], file[2 * SHM_PATH_MAX];
+	char run[64], file[2 * SHM_PATH_MAX];
 	struct shm_paths p;
 	disk_run(run, 0);
-	snprintf(strange, sizeof(strange), "/dev/shm/weir\n-%d.0123456789abcdef", (int)getpid());
+	const char *strange = text_from("/dev/shm/weir\n-%d.0123456789abcdef", (int)getpid());
 	folder_with(strange, made);
 	assert_int_equal(chown(strange, 65534, 65534), 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
@@ -405,10 +405,10 @@ TEST(test_folders_of_strangers)
 
 TEST(test_refusals)
 {
-	char run[64], below[80], longer[SHM_PATH_MAX + 2];
+	char longer[SHM_PATH_MAX + 2];
 	struct shm_paths p;
-	snprintf(run, sizeof(run), "/dev/shm/weir-test-paths-%d", (int)getpid());
-	snprintf(below, sizeof(below), "%s/no/such", run);
+	const char *run = text_from("/dev/shm/weir-test-paths-%d", (int)getpid());
+	const char *below = text_from("%s/no/such", run);
 	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = 0;

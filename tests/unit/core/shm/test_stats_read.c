@@ -79,9 +79,8 @@ TEST(test_copy)
 // heartbeat alone tells.
 TEST(test_states)
 {
-	char lock[SHM_PATH_MAX + 32];
 	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_UP);
-	snprintf(lock, sizeof(lock), "%s/dataplane.lock", paths.run);
+	const char *lock = text_from("%s/dataplane.lock", paths.run);
 	int fd = process_lock(lock);
 	assert_true(fd >= 0);
 	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_UP);
@@ -101,8 +100,8 @@ TEST(test_states)
 TEST(test_control_states)
 {
 	uint64_t silent_ms = 0;
-	char lock[SHM_PATH_MAX + 32], why[SHM_WHY_MAX] = "";
-	snprintf(lock, sizeof(lock), "%s/controlplane.lock", paths.run);
+	char why[SHM_WHY_MAX] = "";
+	const char *lock = text_from("%s/controlplane.lock", paths.run);
 	int fd = process_lock(lock);
 	assert_true(fd >= 0);
 	assert_int_equal(

@@ -215,9 +215,8 @@ TEST_WITH(test_user_lockout, setup, teardown)
 TEST_WITH(test_damaged, setup, teardown)
 {
 	struct access_user user;
-	char header[TOKEN_TEXT_LEN + 16];
 	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
-	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	const char *header = text_from("Bearer %s", change.text);
 	settle();
 	FILE *f = fopen(tokens_path, "a");
 	assert_non_null(f);
@@ -234,13 +233,11 @@ TEST_WITH(test_damaged, setup, teardown)
 
 TEST_WITH(test_damaged_passwords, setup, teardown)
 {
-	char header[TOKEN_TEXT_LEN + 16], path[FOLDER_MAX + 16];
 	struct access_user user;
 	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
-	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	const char *header = text_from("Bearer %s", change.text);
 	settle();
-	snprintf(path, sizeof(path), "%s/passwords", folder);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(text_from("%s/passwords", folder), "w");
 	assert_non_null(f);
 	fputs("weir-passwords 1\neve admin\n", f);
 	assert_int_equal(fclose(f), 0);

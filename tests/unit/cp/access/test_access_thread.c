@@ -151,8 +151,7 @@ static void put_whole(const char *line, unsigned lines)
 
 TEST_WITH(test_deleted_and_renamed, setup, teardown)
 {
-	char other[sizeof(path) + 8];
-	snprintf(other, sizeof(other), "%s.old", path);
+	const char *other = text_from("%s.old", path);
 	for (unsigned i = 0; i < 2; i++) {
 		put_whole("{\"a\":1}", 2 * i + 1);
 		assert_int_equal(i ? rename(path, other) : unlink(path), 0);

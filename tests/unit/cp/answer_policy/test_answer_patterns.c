@@ -137,8 +137,7 @@ TEST(test_count_limit)
 	assert_true(has(p, "host4095.example", 4095 % 200));
 	assert_int_equal(lists_of(p, "host4096.example").lists[4096 % 200 / 64], 0);
 	for (unsigned i = 1; i < ANSWER_PATTERNS_MAX; i += 97) {
-		char name[64];
-		snprintf(name, sizeof(name), "host%u.example", i);
+		const char *name = text_from("host%u.example", i);
 		assert_true(has(p, name, i % 200));
 		assert_false(has(p, name, (i + 1) % 200));
 	}

@@ -322,7 +322,6 @@ static void model_image(struct dns_rand *r)
 		}
 		for (unsigned i = 0; i < (s > 0 || allows ? 2 : 0); i++) {
 			struct model_pattern *p = &model_pattern[model_patterns++];
-			char text[32];
 			*p = (struct model_pattern){
 				dns_rand_below(r, ARRAY_LEN(pattern_text)), s, random_class(r, s)};
 			bool may = p->rule_class == RULE_CLASS_BLOCK
@@ -332,8 +331,7 @@ static void model_image(struct dns_rand *r)
 				&& !(allows && p->rule_class != RULE_CLASS_EXCEPT
 					&& p->rule_class != RULE_CLASS_LOCAL))
 				p->rule_class = RULE_CLASS_BLOCK;
-			snprintf(text, sizeof(text), "/%s/", pattern_text[p->text]);
-			fixture_rule(&f, p->rule_class, text);
+			fixture_rule(&f, p->rule_class, text_from("/%s/", pattern_text[p->text]));
 		}
 	}
 	fixture_check(&f);

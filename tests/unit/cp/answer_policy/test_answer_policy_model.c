@@ -90,9 +90,7 @@ static void model_make(struct model *m)
 	char why[128];
 	m->count = 0;
 	for (unsigned i = 0; i < SOURCES; i++) {
-		char title[8];
-		snprintf(title, sizeof(title), "s%u", i);
-		assert_int_equal(rule_builder_source(b, title), 0);
+		assert_int_equal(rule_builder_source(b, text_from("s%u", i)), 0);
 		for (unsigned n = below(RULES_MAX / SOURCES + 1); n > 0; n--)
 			rule_add(m, b, i);
 	}

@@ -117,11 +117,9 @@ TEST(test_damaged)
 	char names[65536];
 	ask("www.shop.example", DNS_TYPE_A);
 	for (unsigned i = 0; i < 6; i++) {
-		char from[32], to[32];
-		snprintf(from, sizeof(from), "c%u.shop.example", i);
-		snprintf(to, sizeof(to), "c%u.shop.example", i + 1);
+		const char *from = text_from("c%u.shop.example", i);
 		build_rr_name(&build, SECTION_ANSWER, i ? from : "www.shop.example", DNS_TYPE_CNAME,
-			60, to);
+			60, text_from("c%u.shop.example", i + 1));
 	}
 	build_rr(&build, SECTION_ANSWER, "c6.shop.example", DNS_TYPE_A, 60, "\xc0\0\2\1", 4);
 	const struct dns_answer_view whole = read_back(DNS_TYPE_A);

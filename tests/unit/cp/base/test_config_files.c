@@ -86,8 +86,7 @@ TEST_WITH(test_each_file_counts, write_files, NULL)
 TEST_WITH(test_each_folder_counts, write_files, NULL)
 {
 	for (unsigned i = 0; i < CONFIG_INCLUDE_MAX; i++) {
-		char name[FOLDER_MAX + 20];
-		snprintf(name, sizeof(name), "%s/a.yaml", folders[i]);
+		const char *name = text_from("%s/a.yaml", folders[i]);
 		struct config_files f = noted();
 		assert_true(config_files_same(&f, &config));
 		text_to_file(name, "new");

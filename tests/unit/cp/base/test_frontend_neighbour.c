@@ -94,9 +94,7 @@ TEST_WITH(test_bounded, setup, teardown)
 	net_segment_need();
 	assert_int_equal(mac_at("fd53:7::2", 0, 0), 3);
 	for (unsigned i = 0; i < FRONTEND_NEIGHBOUR_ASKS + 100; i++) {
-		char text[32];
-		snprintf(text, sizeof(text), "192.0.%u.%u", i / 256, i % 256);
-		assert_int_equal(mac_at(text, 0, 5000), -1);
+		assert_int_equal(mac_at(text_from("192.0.%u.%u", i / 256, i % 256), 0, 5000), -1);
 	}
 	assert_true(table.refused > 0);
 	assert_int_equal(mac_at("fd53:7::2", 0, 5500), 3);

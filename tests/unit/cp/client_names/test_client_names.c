@@ -13,8 +13,7 @@ static char path[sizeof(config.client_names.lease_files[0])];
 
 static void leases_write(const char *name)
 {
-	char next[sizeof(path) + 8];
-	snprintf(next, sizeof(next), "%s.next", path);
+	const char *next = text_from("%s.next", path);
 	FILE *f = fopen(next, "w");
 	assert_non_null(f);
 	fprintf(f, "0 02:00:5e:10:00:01 192.168.0.7 %s *\n", name);

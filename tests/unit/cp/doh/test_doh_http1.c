@@ -25,9 +25,8 @@ static size_t post(char *out, size_t cap, const char *fields)
 
 static void check_answered(struct rig *r, const char *tail)
 {
-	char head[64];
 
-	snprintf(head, sizeof(head), "content-length: %d\r\n", RIG_REPLY);
+	const char *head = text_from("content-length: %d\r\n", RIG_REPLY);
 	assert_true(said(r, "HTTP/1.1 200 OK\r\ncontent-type: application/dns-message\r\n"));
 	assert_true(said(r, head));
 	assert_true(said(r, "cache-control: max-age=7\r\n"));

@@ -166,9 +166,8 @@ static int udp_listen(uint16_t *port)
 TEST_WITH(a_refused_datagram_is_sent_again, fresh, gone)
 {
 	uint16_t port = 0;
-	char address[32];
 	int fd = udp_listen(&port);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	char *address = text_from("127.0.0.1:%u", port);
 	config.syslog = address;
 	assert_int_equal(socket_address_parse(address, 514, &config.syslog_address), 0);
 	configure();
@@ -189,13 +188,14 @@ TEST_WITH(a_refused_datagram_is_sent_again, fresh, gone)
 TEST(the_journal_is_known_by_its_stream)
 {
 	struct stat st;
-	char text[64];
 	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
 	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
 	assert_false(event_journal_has_stderr());
-	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
-		(unsigned long long)st.st_ino);
-	assert_int_equal(setenv("JOURNAL_STREAM", text, 1), 0);
+	assert_int_equal(setenv("JOURNAL_STREAM",
+				 text_from("%llu:%llu", (unsigned long long)st.st_dev,
+					 (unsigned long long)st.st_ino),
+				 1),
+		0);
 	assert_true(event_journal_has_stderr());
 	assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0); // of another process
 	assert_false(event_journal_has_stderr());

@@ -183,8 +183,7 @@ static void ask_portion(void *arg)
 	struct frontend_reply reply;
 	uint8_t msg[600];
 	for (unsigned i = 0; i < PORTION; i++, m->asked++) {
-		char name[32];
-		snprintf(name, sizeof(name), "n%u.example", m->asked / 1000);
+		const char *name = text_from("n%u.example", m->asked / 1000);
 		const struct frontend_rig_query q = {.name = name,
 			.type = DNS_TYPE_A,
 			.id = (uint16_t)m->asked,
@@ -334,8 +333,7 @@ TEST_WITH(test_a_client_waits_for_so_much, frontend_rig_setup, frontend_rig_tear
 	on_loop(bound_clients, NULL);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < 4; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), "n%u.example", i);
+		const char *name = text_from("n%u.example", i);
 		const struct frontend_rig_query q = {
 			.name = name, .type = DNS_TYPE_A, .id = (uint16_t)i};
 		assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);

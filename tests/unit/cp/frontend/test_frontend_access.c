@@ -84,12 +84,11 @@ TEST_WITH(test_closed_without_policy, frontend_rig_setup_closed, frontend_rig_te
 TEST_WITH(test_retry_of_an_image, frontend_rig_setup_closed, frontend_rig_teardown)
 {
 	static struct frontend_policy fp;
-	char file[2 * SHM_PATH_MAX], away[2 * SHM_PATH_MAX + 8];
 	access_publish(false);
 	uint64_t word = atomic_load(&publisher_directory(rig.publisher)->current[REGION_POLICY]);
-	snprintf(file, sizeof(file), "%s/policy.%llu", rig.paths.mem,
-		(unsigned long long)(word >> 1));
-	snprintf(away, sizeof(away), "%s.away", file);
+	const char *file =
+		text_from("%s/policy.%llu", rig.paths.mem, (unsigned long long)(word >> 1));
+	const char *away = text_from("%s.away", file);
 	assert_int_equal(rename(file, away), 0);
 	const uint64_t now_ms = clock_mono_ms();
 	frontend_policy_open(&fp);

@@ -19,13 +19,12 @@ static void hold_done(struct access_job *)
 
 static int post_begin(const char *what, const char *form)
 {
-	char text[512];
 	int fd = client_connect();
-	snprintf(text, sizeof(text),
-		"POST %s HTTP/1.1\r\nConnection: close\r\n"
-		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n%s",
-		what, strlen(form), form);
-	client_send(fd, text);
+	client_send(
+		fd, text_from("POST %s HTTP/1.1\r\nConnection: close\r\n"
+			      "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+			      "%zu\r\n\r\n%s",
+			    what, strlen(form), form));
 	return fd;
 }
 
@@ -77,8 +76,8 @@ TEST(test_late)
 TEST(test_close)
 {
 	struct access_job hold = {.work = hold_work, .done = hold_done};
-	char log[FOLDER_MAX + 16], *all;
-	snprintf(log, sizeof(log), "%s/audit.log", api_folder);
+	char *all;
+	const char *log = text_from("%s/audit.log", api_folder);
 	may_go_on = false;
 	access_thread_job(api->access->thread, &hold);
 	int fd = post_begin("/token/revoke?name=ops", "");

@@ -296,10 +296,8 @@ TEST(test_peer)
 {
 	if (geteuid() != 0)
 		skip();
-	char above[FOLDER_MAX + 8];
 	reload_outcome = -1; // fails the test
-	snprintf(above, sizeof(above), "%s/..", api_folder);
-	assert_int_equal(chmod(above, 0755), 0);
+	assert_int_equal(chmod(text_from("%s/..", api_folder), 0755), 0);
 	assert_int_equal(chmod(api_folder, 0755), 0);
 	assert_int_equal(chmod(path, 0666), 0);
 	thread_be(65534);
@@ -375,8 +373,8 @@ TEST(test_group)
 	const struct group *group = getgrnam("daemon");
 	if (geteuid() != 0 || !group)
 		skip();
-	char other[80], why[API_WHY_MAX];
-	snprintf(other, sizeof(other), "%s/group.sock", api_folder);
+	char why[API_WHY_MAX];
+	const char *other = text_from("%s/group.sock", api_folder);
 	struct api_deps deps = deps_make();
 	deps.socket_path = other;
 	deps.group = group->gr_name;

@@ -76,21 +76,18 @@ static void readers_wait(uint64_t readers)
 
 static int follow(const char *query, const char *header)
 {
-	char what[128];
-	snprintf(what, sizeof(what), "/events%s", query);
-	return stream_begin(what, header);
+	return stream_begin(text_from("/events%s", query), header);
 }
 
 TEST(test_stream)
 {
-	char id[64];
 	int fd = follow("", "");
 	stream_wait(fd, ": weir\n\n");
 	assert_non_null(strstr(stream_text, "Content-Type: text/event-stream"));
 	const uint64_t number = add(1, "first");
 	stream_wait(fd, "\"text\":\"first\"");
-	snprintf(id, sizeof(id), "id: %llu\nevent: list_failed\ndata: {",
-		(unsigned long long)number);
+	const char *id =
+		text_from("id: %llu\nevent: list_failed\ndata: {", (unsigned long long)number);
 	close(fd);
 	readers_wait(0);
 	// Again from the beginning, in one piece.
@@ -105,11 +102,10 @@ TEST(test_stream)
 
 TEST(test_goes_on_after_a_break)
 {
-	char query[64], header[64];
 	const uint64_t number = add(1, "before");
 	add(1, "behind");
-	snprintf(query, sizeof(query), "?after=%llu", (unsigned long long)number);
-	snprintf(header, sizeof(header), "Last-Event-ID: %llu\r\n", (unsigned long long)number);
+	const char *query = text_from("?after=%llu", (unsigned long long)number);
+	const char *header = text_from("Last-Event-ID: %llu\r\n", (unsigned long long)number);
 	int fd = follow(query, "");
 	stream_wait(fd, "\"text\":\"behind\"");
 	assert_null(strstr(stream_text, "before"));
@@ -126,11 +122,9 @@ TEST(test_goes_on_after_a_break)
 
 TEST(test_missed)
 {
-	char query[64];
 	const uint64_t number = add(1, "old");
 	add(EVENTS_MAX + 6, "new");
-	snprintf(query, sizeof(query), "?after=%llu", (unsigned long long)number);
-	int fd = follow(query, "");
+	int fd = follow(text_from("?after=%llu", (unsigned long long)number), "");
 	stream_wait(fd, "event: missed\ndata: {\"missed\":6}\n\n");
 	close(fd);
 	readers_wait(0);
@@ -140,18 +134,17 @@ TEST(test_missed)
 
 TEST(test_document)
 {
-	char request[64], text[64];
+	char text[64];
 	const uint64_t number = add(1, "one");
 	const uint64_t newest = add(1, "two");
-	snprintf(request, sizeof(request), "GET /events?follow=0&after=%llu",
-		(unsigned long long)number);
+	const char *request =
+		text_from("GET /events?follow=0&after=%llu", (unsigned long long)number);
 	assert_reply(request, 200, "\"text\":\"two\"");
 	assert_null(strstr(reply, "\"text\":\"one\""));
 	snprintf(text, sizeof(text), "\"newest\":%llu", (unsigned long long)newest);
 	assert_non_null(strstr(reply, text));
 	assert_non_null(strstr(reply, "\"missed\":0"));
-	snprintf(request, sizeof(request), "GET /events?follow=0&after=%llu",
-		(unsigned long long)newest);
+	request = text_from("GET /events?follow=0&after=%llu", (unsigned long long)newest);
 	assert_reply(request, 200, "\"events\":[]");
 }
 

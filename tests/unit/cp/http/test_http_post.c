@@ -47,8 +47,7 @@ static int stop(void **)
 
 static int send_body(const void *body, size_t len, unsigned timeout_ms)
 {
-	char url[128];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/?query=a%%20b", server.port);
+	const char *url = text_from("http://127.0.0.1:%u/?query=a%%20b", server.port);
 	const struct http_post_request r = {.url = url,
 		.header = {"X-Key: value", "Content-Encoding: gzip"},
 		.body = body,

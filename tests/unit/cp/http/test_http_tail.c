@@ -33,9 +33,7 @@ static void readers_wait(unsigned readers)
 
 static int watch(const char *query, unsigned readers)
 {
-	char what[128];
-	snprintf(what, sizeof(what), "/log/tail%s", query);
-	int fd = stream_begin(what, "");
+	int fd = stream_begin(text_from("/log/tail%s", query), "");
 	readers_wait(readers);
 	return fd;
 }

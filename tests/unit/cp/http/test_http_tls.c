@@ -34,8 +34,7 @@ static struct http_post *post_open(const char *ca_file)
 static int send_to(
 	struct http_post *p, const char *host, unsigned port, const char *path, unsigned timeout_ms)
 {
-	char url[128];
-	snprintf(url, sizeof(url), "https://%s:%u%s", host, port, path);
+	const char *url = text_from("https://%s:%u%s", host, port, path);
 	const struct http_post_request r = {
 		.url = url, .body = "sent", .len = 4, .timeout_ms = timeout_ms};
 	int err = http_post(p, &r, &reply);

@@ -137,9 +137,7 @@ TEST(test_full_log_covers_more)
 	static struct flush_log l;
 	const struct dns_name other = name_of_text("c.example"), first = name_of_text("n0.example");
 	for (unsigned i = 0; i < FLUSH_LOG_MAX + 4; i++) {
-		char text[32];
-		snprintf(text, sizeof(text), "n%u.example", i);
-		const struct flush f = flush_of(FLUSH_NAME, text);
+		const struct flush f = flush_of(FLUSH_NAME, text_from("n%u.example", i));
 		flush_log_add(&l, &f, 1000 + i);
 	}
 	assert_int_equal(flush_log_used(&l, 2000), FLUSH_LOG_MAX);

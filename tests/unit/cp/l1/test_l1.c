@@ -81,10 +81,10 @@ TEST_WITH(test_ages, fresh, l1_rig_teardown)
 
 TEST_WITH(test_hostile_values, fresh, l1_rig_teardown)
 {
-	char now[24], soft[24], big[2000];
+	char big[2000];
 	uint64_t s = clock_ms_of(CLOCK_REALTIME) / 1000;
-	snprintf(now, sizeof(now), "%llu", (unsigned long long)s);
-	snprintf(soft, sizeof(soft), "%llu", (unsigned long long)s + 300);
+	const char *now = text_from("%llu", (unsigned long long)s);
+	const char *soft = text_from("%llu", (unsigned long long)s + 300);
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = 0;
 	const struct {

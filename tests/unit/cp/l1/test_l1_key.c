@@ -106,10 +106,9 @@ TEST(test_namespaces)
 		struct l1_key k, pattern;
 		struct l1_key_parts parts;
 		struct l0_key l0 = key_of(&n, 1, 0);
-		char want[96];
 		l1_key_write(spaces[i], &l0, 7, &k);
-		snprintf(want, sizeof(want), "%s:www.example:1:1:v0000000000000007", spaces[i]);
-		assert_string_equal(k.text, want);
+		assert_string_equal(
+			k.text, text_from("%s:www.example:1:1:v0000000000000007", spaces[i]));
 		l1_key_pattern(spaces[i], &n, true, &pattern);
 		assert_int_equal(fnmatch(pattern.text, k.text, 0), 0);
 		for (unsigned j = 0; j < ARRAY_LEN(spaces); j++) {

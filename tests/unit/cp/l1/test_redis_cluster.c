@@ -22,9 +22,11 @@ TEST(test_slots)
 {
 	start();
 	for (unsigned i = 0; i < 300; i++) {
-		char text[80];
-		snprintf(text, sizeof(text), "HSET key:%u a %u | PEXPIRE key:%u 60000", i, i, i);
-		assert_int_equal(redis_rig_do(&rig, text).end, REDIS_DONE);
+		assert_int_equal(
+			redis_rig_do(
+				&rig, text_from("HSET key:%u a %u | PEXPIRE key:%u 60000", i, i, i))
+				.end,
+			REDIS_DONE);
 	}
 	assert_int_equal(redis_rig_status(&rig).moved, 0);
 	// All nodes have some of them; each is reached by number.

@@ -10,11 +10,10 @@ static struct redis_rig rig;
 
 static void sentinel_start(void)
 {
-	char path[80];
 	sentinel.port = redis_free_port();
 	snprintf(sentinel.folder, sizeof(sentinel.folder), "/tmp/weir-test-redis-XXXXXX");
 	assert_non_null(mkdtemp(sentinel.folder));
-	snprintf(path, sizeof(path), "%s/sentinel.conf", sentinel.folder);
+	const char *path = text_from("%s/sentinel.conf", sentinel.folder);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	fprintf(f,
@@ -38,10 +37,9 @@ static void await_said(const struct redis_server *s, const char *command, const 
 
 static int setup(void **)
 {
-	char port[8];
 	redis_server_start(
 		&server[0], (const char *const[]){"--repl-diskless-sync-delay", "0", NULL});
-	snprintf(port, sizeof(port), "%u", server[0].port);
+	const char *port = text_from("%u", server[0].port);
 	redis_server_start(
 		&server[1], (const char *const[]){"--replicaof", "127.0.0.1", port, NULL});
 	sentinel_start();
@@ -60,9 +58,7 @@ static int teardown(void **)
 
 static void assert_server(uint16_t port)
 {
-	char text[32];
-	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
-	assert_string_equal(redis_rig_status(&rig).server, text);
+	assert_string_equal(redis_rig_status(&rig).server, text_from("127.0.0.1:%u", port));
 }
 
 static void await_failover(unsigned ms)

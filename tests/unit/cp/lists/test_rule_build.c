@@ -228,11 +228,10 @@ TEST(test_sort)
 // A real list where there is one, else a made-up one.
 static FILE *open_list(void)
 {
-	char command[4200];
 	const char *folder = getenv("WEIR_LISTS");
-	snprintf(command, sizeof(command), "%s/real-224k.txt.xz", folder ? folder : "");
+	const char *command = text_from("%s/real-224k.txt.xz", folder ? folder : "");
 	if (folder && access(command, R_OK) == 0) {
-		snprintf(command, sizeof(command), "xz -dc '%s/real-224k.txt.xz'", folder);
+		command = text_from("xz -dc '%s/real-224k.txt.xz'", folder);
 		return popen(command, "r");
 	}
 	FILE *f = tmpfile();

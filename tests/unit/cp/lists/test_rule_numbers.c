@@ -7,9 +7,7 @@
 
 static void title_of(char out[RULE_TITLE_MAX], unsigned i)
 {
-	char text[32];
-	snprintf(text, sizeof(text), "list %u", i);
-	rule_title_make(out, text);
+	rule_title_make(out, text_from("list %u", i));
 }
 
 static int number(struct rule_numbers *n, unsigned source, unsigned title, enum rule_class is)

@@ -31,9 +31,7 @@ static int remove_folder(void **)
 
 static bool exists(const char *suffix)
 {
-	char file[128];
-	snprintf(file, sizeof(file), "%s%s", path, suffix);
-	return access(file, F_OK) == 0;
+	return access(text_from("%s%s", path, suffix), F_OK) == 0;
 }
 
 static void write_raw(const char *file, const void *bytes, size_t len)
@@ -160,10 +158,9 @@ TEST_WITH(test_half_written_temporary_is_ignored, make_folder, remove_folder)
 {
 	struct rule_arena a, back;
 	struct rule_reader r;
-	char why[RULE_STORE_WHY_MAX], temporary[128];
+	char why[RULE_STORE_WHY_MAX];
 	make_image(&a, "one.example");
-	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-	write_raw(temporary, "half", 4);
+	write_raw(text_from("%s.tmp", path), "half", 4);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), -ENOENT);
 	assert_int_equal(file_write(path, a.base, a.size, why), 0);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), 0);
@@ -192,9 +189,9 @@ static int hand_entry(void *arg, list_rule_take take, void *take_arg)
 // From files: hashes tell what changed, a bad source fails the whole or is left out, by choice.
 TEST_WITH(test_compile, make_folder, remove_folder)
 {
-	char list[128], why[RULE_COMPILE_WHY_MAX];
+	char why[RULE_COMPILE_WHY_MAX];
 	struct dns_name entry = fixture_name("mine.example");
-	snprintf(list, sizeof(list), "%s.list", path);
+	const char *list = text_from("%s.list", path);
 	struct rule_source source[] = {{.title = "allow"},
 		{.title = "deny", .rules = hand_entry, .arg = &entry},
 		{.title = "file", .path = list},

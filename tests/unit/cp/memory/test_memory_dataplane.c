@@ -24,9 +24,7 @@ static int fresh(void **)
 
 static uint64_t taken(const char *account)
 {
-	char name[MEMORY_NAME_MAX];
-	snprintf(name, sizeof(name), METER_DATAPLANE "%s", account);
-	return memory_sample_get(&sample, MEMORY_BYTES, name);
+	return memory_sample_get(&sample, MEMORY_BYTES, text_from(METER_DATAPLANE "%s", account));
 }
 
 TEST_WITH(each_account_has_a_series, fresh, NULL)

@@ -65,7 +65,6 @@ static void expect(
 TEST(test_steps)
 {
 	const struct config_group *kids = &config->groups[0];
-	char line[256];
 	expect(NULL, "www.example", DNS_TYPE_A, "");
 	expect(NULL, "nas.lan", DNS_TYPE_A, "local record nas.lan A");
 	assert_int_equal(why.count, 1);
@@ -86,7 +85,7 @@ TEST(test_steps)
 	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
 	expect(NULL, "1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
 	expect(NULL, "1.10.in-addr.arpa", DNS_TYPE_PTR, "asks 10.0.0.3:53");
-	snprintf(line, sizeof(line), "hosts file %s line 2", hosts);
+	const char *line = text_from("hosts file %s line 2", hosts);
 	expect(NULL, "host.lan", DNS_TYPE_A, line);
 	expect(NULL, "9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, line);
 }

@@ -9,9 +9,7 @@ static unsigned fill_of(
 	static unsigned serial;
 	*why = BOUND_none;
 	for (unsigned n = 0; n < most; n++) {
-		char text[96];
-		snprintf(text, sizeof(text), "r%u%s", ++serial, below);
-		struct dns_query query = query_of(text, DNS_TYPE_A);
+		struct dns_query query = query_of(text_from("r%u%s", ++serial, below), DNS_TYPE_A);
 		struct l0_key key = key_of(&query, serial * UINT64_C(0x9e3779b97f4a7c15));
 		struct question *q;
 		*why = inflight_add(f, &key, &query, NULL, servers, false, clock_mono_ms(), &q);

@@ -194,9 +194,7 @@ TEST_WITH(test_inflight_and_waiters_are_capped, rig_setup_small, rig_teardown)
 	unsigned refused = 0;
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < 40; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), "n%u.example", i);
-		ask(name, (uint16_t)i);
+		ask(text_from("n%u.example", i), (uint16_t)i);
 	}
 	for (; refused < 24; refused++) { // 16 fit, the others are told at once
 		if (!fake_dataplane_answer(&dp, &got, 500))

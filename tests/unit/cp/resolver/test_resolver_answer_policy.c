@@ -364,13 +364,12 @@ static void fill(void *arg)
 			"shared.example", "other.example", "fresh.example", "x.fresh.example",
 			"plain.example", "wanted.example"};
 		static uint8_t bytes[256];
-		char text[64];
 		struct dns_name to = fixture_name(target[dns_rand_below(&rand_state, 8)]);
 		struct wr w = wr_init(bytes, sizeof(bytes));
 		struct question q = {.owner = r, .def = views_everyone(r->views)};
-		snprintf(text, sizeof(text), "%s%u.example",
-			dns_rand_below(&rand_state, 8) ? "www" : "ad",
-			dns_rand_below(&rand_state, 6000));
+		const char *text =
+			text_from("%s%u.example", dns_rand_below(&rand_state, 8) ? "www" : "ad",
+				dns_rand_below(&rand_state, 6000));
 		q.query = (struct dns_query){
 			.name = fixture_name(text), .qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN};
 		struct l0_key key;

@@ -28,8 +28,7 @@ static void flood(const char *below, unsigned count)
 {
 	static unsigned serial;
 	for (unsigned i = 0; i < count; i++) {
-		char name[96];
-		snprintf(name, sizeof(name), "r%u.%s", ++serial, below);
+		const char *name = text_from("r%u.%s", ++serial, below);
 		ask_as(name, (uint16_t)i, 0x1000 + serial);
 	}
 	fake_dataplane_ring(&dp);
@@ -57,8 +56,7 @@ TEST_WITH(test_water_torture_leaves_other_zones, rig_setup, rig_teardown)
 	expect_refused(984, 1000, BOUND_zone);
 	// Also while it goes on, and for who has the same suffix.
 	for (unsigned i = 0; i < 20; i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "www.site%u.%s", i, i % 2 ? "co.uk" : "example");
+		const char *name = text_from("www.site%u.%s", i, i % 2 ? "co.uk" : "example");
 		flood("victim.co.uk", 20);
 		expect_refused(20, 1000, BOUND_zone);
 		ask(name, (uint16_t)(500 + i));
@@ -82,9 +80,7 @@ TEST_WITH(test_a_forged_client_gets_few_answers, rig_setup, rig_teardown)
 	set_limits(4096, 0, 8);
 	fake[0].delay_ms = fake[1].delay_ms = 300;
 	for (unsigned i = 0; i < 200; i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "n%u.bomb%u.example", i, i);
-		ask_as(name, (uint16_t)i, 7);
+		ask_as(text_from("n%u.bomb%u.example", i, i), (uint16_t)i, 7);
 	}
 	ask_as("other.example", 999, 8);
 	fake_dataplane_ring(&dp);

@@ -27,9 +27,7 @@ static const char *say(const char *command)
 
 static bool has_key(const char *key)
 {
-	char command[128];
-	snprintf(command, sizeof(command), "EXISTS %s", key);
-	return strcmp(say(command), ":1\r\n") == 0;
+	return strcmp(say(text_from("EXISTS %s", key)), ":1\r\n") == 0;
 }
 
 static void await_subscribed(void)
@@ -275,9 +273,7 @@ TEST_WITH(test_other_box_stores_nothing_old, setup_two, teardown_two)
 
 static void publish(const char *text)
 {
-	char command[512];
-	snprintf(command, sizeof(command), "PUBLISH weir-meta:flush \"%s\"", text);
-	assert_string_equal(say(command), ":1\r\n");
+	assert_string_equal(say(text_from("PUBLISH weir-meta:flush \"%s\"", text)), ":1\r\n");
 }
 
 static uint64_t messages_seen(void)

@@ -204,8 +204,7 @@ static void redis_await(void)
 
 static void await_keys(unsigned count)
 {
-	char expected[16];
-	snprintf(expected, sizeof(expected), "*%u\r\n", count);
+	const char *expected = text_from("*%u\r\n", count);
 	WAIT_FOR(strncmp(redis_server_say(&redis, "KEYS weir:*"), expected, strlen(expected)) == 0);
 }
 
@@ -256,7 +255,6 @@ TEST_WITH(test_boxes_with_one_redis, setup, rig_teardown)
 {
 	const struct socket_address first = rig.config.upstreams.server[1].address;
 	const struct socket_address second = rig.config.upstreams.server[0].address;
-	char text[REDIS_SAY_MAX];
 	redis_server_start(&redis, NULL);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	box_asks(&first, 0, ANSWER_UPSTREAM);
@@ -279,8 +277,7 @@ TEST_WITH(test_boxes_with_one_redis, setup, rig_teardown)
 	await_keys(2);
 	expect_queries(2, 1);
 	expect_look("shared.example");
-	snprintf(text, sizeof(text), "%s", redis_server_say(&redis, "KEYS weir:*"));
-	const char *hashed = strstr(text, ":v");
+	const char *hashed = strstr(text_from("%s", redis_server_say(&redis, "KEYS weir:*")), ":v");
 	assert_non_null(hashed);
 	assert_non_null(strstr(hashed + 2, ":v"));
 	redis_server_clean(&redis);
@@ -357,10 +354,9 @@ TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 
 static void everyone_asks(unsigned i)
 {
-	char text[SOCKET_ADDRESS_TEXT_MAX];
-	snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
-	assert_int_equal(
-		socket_address_parse(text, 53, &rig.config.upstreams.server[0].address), 0);
+	assert_int_equal(socket_address_parse(text_from("127.0.0.1:%u", fake[i].port), 53,
+				 &rig.config.upstreams.server[0].address),
+		0);
 }
 
 static void await_empty(void)

@@ -170,7 +170,6 @@ TEST_WITH(test_what_is_there_is_not_asked_for, setup, rig_teardown)
 // Who answered is on record: Redis, or which server.
 TEST_WITH(test_rows_tell_who_answered, setup, rig_teardown)
 {
-	char server_name[64];
 	row_watch_start(NULL, 0);
 	value_write(&(struct value){"there.example", "there.example", 300, 100});
 	ask("there.example", 1);
@@ -190,9 +189,8 @@ TEST_WITH(test_rows_tell_who_answered, setup, rig_teardown)
 	assert_string_equal(row.verdict, "resolved");
 	assert_int_equal(row.tier, QUERYLOG_TIER_UPSTREAM);
 	assert_int_equal(asked(), 1);
-	snprintf(server_name, sizeof(server_name), "127.0.0.1:%u",
-		fake[fake[0].udp_queries ? 0 : 1].port);
-	assert_string_equal(row.upstream, server_name);
+	assert_string_equal(
+		row.upstream, text_from("127.0.0.1:%u", fake[fake[0].udp_queries ? 0 : 1].port));
 	row_watch_stop();
 }
 

@@ -298,9 +298,8 @@ static void redis_await(void)
 
 static const char *keys_await(struct redis_server *redis, unsigned count)
 {
-	char expected[16];
 	const char *keys = "";
-	snprintf(expected, sizeof(expected), "*%u\r\n", count);
+	const char *expected = text_from("*%u\r\n", count);
 	WAIT_FOR(strncmp(keys, expected, strlen(expected)) == 0,
 		keys = redis_server_say(redis, "KEYS weir:*"));
 	return keys;
@@ -359,10 +358,8 @@ static void on_looked(void *, int err, const struct cache_look *look)
 
 static void nonsense_put(const struct redis_server *redis)
 {
-	char command[L1_KEY_MAX + 32];
-	snprintf(command, sizeof(command), "SET %s nonsense",
-		rig_l1_key_type("home.arpa", DNS_TYPE_DS));
-	const char *said = redis_server_say(redis, command);
+	const char *said = redis_server_say(
+		redis, text_from("SET %s nonsense", rig_l1_key_type("home.arpa", DNS_TYPE_DS)));
 	assert_string_equal(said, "+OK\r\n");
 }
 

@@ -93,10 +93,8 @@ static void fill(void *arg)
 	answer_make(&a, ANSWER_LEN, TTL_S);
 	for (unsigned i = 0; in_a_row < REFUSED_IN_A_ROW && i < PUTS_MAX; i++) {
 		const struct answer_match none = {.count = 0};
-		char name[32];
 		struct question q;
-		snprintf(name, sizeof(name), "n%u.example", ++number);
-		question_make(&q, name);
+		question_make(&q, text_from("n%u.example", ++number));
 		l0_writer_stats(r->l0, &before);
 		store_answer(r, &q, &a, &none, clock_mono_ms(), clock_mono_ms());
 		l0_writer_stats(r->l0, &s);

@@ -127,9 +127,7 @@ TEST_WITH(test_shown_and_flushed_by_name, setup, rig_teardown)
 TEST_WITH(test_a_look_says_what_it_leaves_out, setup, rig_teardown)
 {
 	for (unsigned i = 0; i < CACHE_GET_MAX + 3; i++) {
-		char client[32];
-		snprintf(client, sizeof(client), "203.0.%u.1", i);
-		asks("www.example", client, ANSWER_UPSTREAM, i);
+		asks("www.example", text_from("203.0.%u.1", i), ANSWER_UPSTREAM, i);
 	}
 	assert_int_equal(look("www.example")->count, CACHE_GET_MAX);
 	assert_int_equal(look("www.example")->left_out, 3);
@@ -144,8 +142,7 @@ TEST_WITH(test_a_flood_of_subnets_meets_the_bound_of_the_zone, setup, rig_teardo
 	on_loop(reconfigure, NULL);
 	fake[0].held = true;
 	for (unsigned i = 0; i < ASKED; i++) {
-		char client[32];
-		snprintf(client, sizeof(client), "203.0.%u.1", i);
+		const char *client = text_from("203.0.%u.1", i);
 		from((struct fake_miss){.name = "www.example"}, client);
 	}
 	WAIT_FOR(status().misses >= ASKED);

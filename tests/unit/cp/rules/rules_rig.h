@@ -25,10 +25,7 @@ static struct {
 
 static inline void write_list(unsigned i, const char *text)
 {
-	FILE *f = fopen(env.list_path[i], "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-	assert_int_equal(fclose(f), 0);
+	text_to_file(env.list_path[i], text);
 }
 
 static inline int make_env(void **)
@@ -76,21 +73,6 @@ static inline void *run_loop(void *arg)
 	return NULL;
 }
 
-static inline void open_rules(void)
-{
-	assert_int_equal(loop_new("resolver", &env.resolver), 0);
-	assert_int_equal(loop_new("service", &env.service), 0);
-	assert_int_equal(rules_open(&env.rules, &env.config, env.publisher, env.resolver,
-				 env.service, (struct rules_answer_policy){0}),
-		0);
-}
-
-static inline void run(void)
-{
-	assert_int_equal(pthread_create(&env.resolver_thread, NULL, run_loop, env.resolver), 0);
-	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
-}
-
 static inline void close_rules(void)
 {
 	loop_stop(env.service);
@@ -98,8 +80,32 @@ static inline void close_rules(void)
 	pthread_join(env.service_thread, NULL);
 	pthread_join(env.resolver_thread, NULL);
 	rules_close(env.rules);
+	env.rules = NULL;
 	loop_free(env.service);
 	loop_free(env.resolver);
+}
+
+static inline void close_if_open(void *)
+{
+	if (env.rules)
+		close_rules();
+}
+
+// They are closed behind the case, if not before.
+static inline void open_rules(void)
+{
+	assert_int_equal(loop_new("resolver", &env.resolver), 0);
+	assert_int_equal(loop_new("service", &env.service), 0);
+	assert_int_equal(rules_open(&env.rules, &env.config, env.publisher, env.resolver,
+				 env.service, (struct rules_answer_policy){0}),
+		0);
+	unit_at_end(close_if_open, NULL);
+}
+
+static inline void run(void)
+{
+	assert_int_equal(pthread_create(&env.resolver_thread, NULL, run_loop, env.resolver), 0);
+	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
 }
 
 static inline void wait_replies(int count)
@@ -224,9 +230,7 @@ static inline uint64_t generation(void)
 
 static inline time_t image_inode(void)
 {
-	char path[96];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(stat(text_from("%s/rules.img", env.state), &st), 0);
 	return (time_t)st.st_ino;
 }

@@ -58,9 +58,7 @@ static int fetch_url(const char *url)
 
 static int fetch_at(const char *host, const char *path)
 {
-	char url[256];
-	snprintf(url, sizeof(url), "http://%s:%u%s", host, http.port, path);
-	return fetch_url(url);
+	return fetch_url(text_from("http://%s:%u%s", host, http.port, path));
 }
 
 static int fetch(const char *path)
@@ -247,9 +245,7 @@ TEST_WITH(test_passwords_stay_with_their_host, start, stop)
 
 TEST_WITH(test_a_file_that_takes_no_more, start, stop)
 {
-	char url[64];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/list", http.port);
-	request.url = url;
+	request.url = text_from("http://127.0.0.1:%u/list", http.port);
 	FILE *full = fopen("/dev/full", "w");
 	assert_non_null(full);
 	request.fd = fileno(full);

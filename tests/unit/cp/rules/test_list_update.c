@@ -179,12 +179,11 @@ TEST_WITH(test_many_at_a_time, start, stop)
 TEST_WITH(test_what_nobody_needs_is_removed, start, stop)
 {
 	struct list_store_paths p[2];
-	char other[128];
 	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
 	assert_int_equal(list_store_paths(&p[0], folder, url[0]), 0);
 	assert_int_equal(run("/list?2", false), LIST_UPDATE_CHANGED);
 	assert_int_equal(list_store_paths(&p[1], folder, url[0]), 0);
-	snprintf(other, sizeof(other), "%s/lists/notes.txt", folder);
+	const char *other = text_from("%s/lists/notes.txt", folder);
 	text_to_file(other, "");
 	const char *used = url[0];
 	list_store_prune(folder, &used, 1);

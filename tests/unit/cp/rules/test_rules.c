@@ -45,8 +45,6 @@ TEST_WITH(test_build, make_env, remove_env)
 	reload(1, true);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_true(generation() > published);
-
-	close_rules();
 }
 
 // The entries of a group are sources beside everyone's: each says whether it allows its names.
@@ -69,7 +67,7 @@ TEST_WITH(test_group_entries, make_env, remove_env)
 	assert_string_equal(env.last.lists[4].name, "group kids: allow");
 	assert_true(env.last.lists[4].allow);
 	assert_false(env.last.lists[1].allow);
-	close_rules();
+	close_rules(); // while its configuration is there
 }
 
 // Changed, then unreadable, then an HTML page, then good again (test_rules_missing.c).
@@ -101,7 +99,6 @@ TEST_WITH(test_change_and_fail, make_env, remove_env)
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
 	assert_int_equal(env.last.error[0], 0);
-	close_rules();
 }
 
 // A download that was cut off at its first byte must not let everything through.
@@ -126,15 +123,12 @@ TEST_WITH(test_an_emptied_list_is_taken_only_by_force, make_env, remove_env)
 	write_list(0, "# nothing\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
-	close_rules();
 }
 
 // The first image is used although it cannot be stored; with one in use the old one stays.
 TEST_WITH(test_an_image_that_cannot_be_stored, make_env, remove_env)
 {
-	char elsewhere[96];
-	snprintf(elsewhere, sizeof(elsewhere), "%s/none/deeper", env.folder);
-	env.config.runtime.state_directory = elsewhere;
+	env.config.runtime.state_directory = text_from("%s/none/deeper", env.folder);
 	write_list(0, "ads.example\n");
 	open_rules();
 	run();
@@ -146,7 +140,6 @@ TEST_WITH(test_an_image_that_cannot_be_stored, make_env, remove_env)
 	assert_int_equal(env.last.outcome, RULES_FAILED);
 	assert_non_null(strstr(env.last.error, "rules.img"));
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
-	close_rules();
 }
 
 // Comments, order and spelling make no other image: nothing is published or written.
@@ -171,7 +164,6 @@ TEST_WITH(test_other_text_with_the_same_rules, make_env, remove_env)
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
-	close_rules();
 }
 
 // The status says why lines were refused also after reloads that did not read the list again.
@@ -189,7 +181,6 @@ TEST_WITH(test_reasons_stay_until_it_is_read_again, make_env, remove_env)
 	write_list(0, "ads.example\nother.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.lists[2].rejected_by[LIST_REJECT_WORDS], 0);
-	close_rules();
 }
 
 // Of a file whose times are old enough nothing stays on the heap. Takes 3 s:
@@ -219,7 +210,6 @@ TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 	size_t after = mallinfo2().uordblks;
 	// Caches of the allocator and of threads come and go; 400 times anything would be more.
 	assert_true(after <= before + NOISE);
-	close_rules();
 }
 
 TEST_WITH(test_storm_is_coalesced, make_env, remove_env)
@@ -232,7 +222,6 @@ TEST_WITH(test_storm_is_coalesced, make_env, remove_env)
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_true(env.last.builds <= 3); // the first, one at work, one after it
 	assert_true(env.last.coalesced >= 58);
-	close_rules();
 }
 
 TEST_WITH(test_restart_serves_the_last_image, make_env, remove_env)

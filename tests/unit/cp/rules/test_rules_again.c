@@ -81,10 +81,8 @@ TEST_WITH(test_the_image_is_published_again, make_env, remove_env)
 
 TEST_WITH(test_without_a_stored_image_it_is_built, make_env, remove_env)
 {
-	char path[96];
 	uint64_t refused = begin();
-	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	assert_int_equal(truncate(path, 500), 0);
+	assert_int_equal(truncate(text_from("%s/rules.img", env.state), 500), 0);
 	assert_true(generation_grows(refused, 10000));
 	assert_true(blocked("ads.example"));
 	assert_int_equal(images_set, 1);

@@ -80,7 +80,6 @@ TEST_WITH(test_a_key_by_reload, start, stop)
 	until(&axfr.signed_asked, 2);
 	assert_int_equal(axfr.soa_asked, asked + 1); // now the serial does
 	assert_int_equal(axfr.axfr_asked, 2);
-	close_rules();
 }
 
 TEST_WITH(test_a_key_by_restart, start, stop)
@@ -145,7 +144,6 @@ TEST_WITH(test_a_key_while_it_is_fetched, start, stop)
 	until(&axfr.axfr_asked, 3);
 	assert_int_equal(axfr.signed_asked, 1);
 	assert_int_equal(axfr.soa_asked, asked + 1);
-	close_rules();
 }
 
 static struct list_notify *notify;

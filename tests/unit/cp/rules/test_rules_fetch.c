@@ -103,7 +103,6 @@ TEST_WITH(test_fetched_and_fetched_again, start, stop)
 	reload(1, true);
 	assert_int_equal(fetched()->failures, 2);
 	assert_true(blocked("new.example"));
-	close_rules();
 }
 
 TEST_WITH(test_one_that_never_came_keeps_nobody_else_back, start, stop)
@@ -119,7 +118,6 @@ TEST_WITH(test_one_that_never_came_keeps_nobody_else_back, start, stop)
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_true(blocked("changed.example"));
-	close_rules();
 }
 
 static void call_configure(void *)
@@ -149,7 +147,6 @@ TEST_WITH(test_a_new_url_is_waited_for_by_nobody, start, stop)
 	configure();
 	assert_true(clock_mono_ms() - from_ms < SLOW_MS / 2);
 	assert_true(blocked("denied.example") && blocked("ads.example"));
-	close_rules();
 }
 
 // Settings that a failure may be due to are tried at once, and not when the failures say.
@@ -169,13 +166,12 @@ TEST_WITH(test_a_corrected_setting_is_tried_at_once, start, stop)
 	wait_blocked("ads.example");
 	reload(1, false);
 	assert_int_equal(fetched()->failures, 0);
-	close_rules();
 }
 
 static void remove_stored(const char *ending)
 {
-	char folder[128], path[512];
-	snprintf(folder, sizeof(folder), "%s/lists", env.state);
+	char path[512];
+	const char *folder = text_from("%s/lists", env.state);
 	DIR *d = opendir(folder);
 	assert_non_null(d);
 	for (const struct dirent *e; (e = readdir(d));) {
@@ -219,7 +215,6 @@ TEST_WITH(test_a_restart_needs_no_network, start, stop)
 	assert_int_equal(fetched()->error, 0);
 	assert_int_equal(rules_failing(&env.last), 0);
 	assert_true(blocked("ads.example") && blocked("third.example"));
-	close_rules();
 }
 
 static void call_rollback(void *)
@@ -245,7 +240,6 @@ TEST_WITH(test_by_itself_unless_held, start, stop)
 	assert_false(blocked("third.example"));
 	reload(1, false);
 	assert_true(blocked("third.example"));
-	close_rules();
 }
 
 static void call_reload_then_drop(void *)
@@ -268,7 +262,6 @@ TEST_WITH(test_no_list_left_to_wait_for, start, stop)
 	on_service(call_reload_then_drop, NULL, 2);
 	assert_true(blocked("local.example"));
 	reload(1, false);
-	close_rules();
 }
 
 static struct {
@@ -328,7 +321,6 @@ TEST_WITH(test_start_blocking, start, stop)
 	env.config.blocking.update.timeout_s = 60;
 	assert_in_range(start_ms(UPDATE_START_BLOCKING, 1), 900, SLOW_MS - 1000);
 	assert_false(begun.failed);
-	close_rules();
 }
 
 TEST_WITH(test_start_fast, start, stop)
@@ -337,7 +329,6 @@ TEST_WITH(test_start_fast, start, stop)
 	(void)start_ms(UPDATE_START_FAST, 10);
 	assert_false(begun.failed);
 	wait_blocked("local.example");
-	close_rules();
 }
 
 TEST_WITH(test_start_or_fail, start, stop)
@@ -350,8 +341,7 @@ TEST_WITH(test_start_or_fail, start, stop)
 	set_url("/list");
 	assert_int_equal(unlink(env.list_path[0]), 0);
 	// What could be built of the rest at the first start is no last good image.
-	char image[96];
-	snprintf(image, sizeof(image), "%s/rules.img", env.state);
+	const char *image = text_from("%s/rules.img", env.state);
 	(void)unlink(image);
 	(void)start_ms(UPDATE_START_FAIL, 10); // there is a copy
 	assert_false(begun.failed);
@@ -370,7 +360,6 @@ TEST_WITH(test_start_or_fail, start, stop)
 	set_url("/500"); // there is an image now
 	(void)start_ms(UPDATE_START_FAIL, 10);
 	assert_false(begun.failed);
-	close_rules();
 }
 
 TEST_WITH(test_close_while_fetching, start, stop)

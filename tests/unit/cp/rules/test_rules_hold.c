@@ -108,7 +108,6 @@ TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_false(env.last.held);
 	assert_true(blocked("third.example"));
-	close_rules();
 }
 
 TEST_WITH(test_a_forced_build_keeps_the_way_back, make_env, remove_env)
@@ -120,32 +119,26 @@ TEST_WITH(test_a_forced_build_keeps_the_way_back, make_env, remove_env)
 	assert_true(blocked("first.example"));
 	assert_int_equal(hold(CALL_RELEASE, 0), 0);
 	assert_true(blocked("second.example"));
-	close_rules();
 }
 
 // What lies there without being current (it could be stored and not published) is no way back.
 TEST_WITH(test_only_what_was_current_is_a_way_back, make_env, remove_env)
 {
-	char path[96];
 	open_with_two();
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
-	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	text_to_file(path, "no image");
+	text_to_file(text_from("%s/rules.img", env.state), "no image");
 	write_list(0, "third.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_true(blocked("first.example"));
-	close_rules();
 }
 
 TEST_WITH(test_a_damaged_previous_image_changes_nothing, make_env, remove_env)
 {
-	char previous[128];
 	open_with_two();
-	snprintf(previous, sizeof(previous), "%s/rules.img.1", env.state);
-	assert_int_equal(truncate(previous, 700), 0);
+	assert_int_equal(truncate(text_from("%s/rules.img.1", env.state), 700), 0);
 	uint64_t published = generation();
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_int_equal(env.last.outcome, RULES_FAILED);
@@ -154,19 +147,16 @@ TEST_WITH(test_a_damaged_previous_image_changes_nothing, make_env, remove_env)
 	assert_int_equal(generation(), published);
 	assert_true(blocked("second.example"));
 	assert_int_equal(hold(CALL_ROLLBACK, 0), -ENOENT);
-	close_rules();
 }
 
 // What is built in place of an image that was held and is gone is not held, also not later.
 TEST_WITH(test_a_held_image_that_is_gone, make_env, remove_env)
 {
-	char path[96];
 	open_with_two();
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_true(env.last.held);
 	close_rules();
-	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(text_from("%s/rules.img", env.state)), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		open_rules();
 		run();
@@ -211,7 +201,6 @@ TEST_WITH(test_a_pause_outlives_a_restart, make_env, remove_env)
 	open_rules();
 	assert_int_equal(rules_pause_left_s(env.rules), 0);
 	run();
-	close_rules();
 }
 
 TEST_WITH(test_a_pause_of_block_all_outlives_a_restart, make_env, remove_env)
@@ -229,7 +218,6 @@ TEST_WITH(test_a_pause_of_block_all_outlives_a_restart, make_env, remove_env)
 	run();
 	assert_int_equal(hold(CALL_RESUME, 0), 0);
 	assert_false(rules_pause_lifts_block_all(env.rules));
-	close_rules();
 }
 
 // Setting the wall clock back makes no pause longer; once it is past its end, the pause is over.
@@ -247,5 +235,4 @@ TEST_WITH(test_a_pause_and_the_wall_clock, make_env, remove_env)
 	assert_int_equal(rules_pause_left_s(env.rules), 0);
 	wall_ahead_s = 0;
 	run();
-	close_rules();
 }

@@ -78,24 +78,20 @@ TEST_WITH(test_a_missing_file_holds_nothing_back, make_env, remove_env)
 	assert_true(blocked("again.example") && !blocked("ads.example"));
 	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
 	assert_int_equal(rules_failing(&env.last), 0);
-	close_rules();
 }
 
 // The copy outlives the process and the stored image.
 TEST_WITH(test_the_copy_outlives_the_image, make_env, remove_env)
 {
-	char image[128];
 	write_list(0, "ads.example\n");
 	write_list(1, "old.example\n");
 	begin();
 	close_rules();
 	assert_int_equal(unlink(env.list_path[0]), 0);
-	snprintf(image, sizeof(image), "%s/rules.img", env.state);
-	assert_int_equal(unlink(image), 0);
+	assert_int_equal(unlink(text_from("%s/rules.img", env.state)), 0);
 	begin();
 	assert_true(blocked("ads.example") && blocked("old.example"));
 	assert_int_equal(list_of("blocked things")->error, -ENOENT);
-	close_rules();
 }
 
 TEST_WITH(test_one_that_was_never_there, make_env, remove_env)
@@ -110,7 +106,6 @@ TEST_WITH(test_one_that_was_never_there, make_env, remove_env)
 	assert_int_equal(list_of("blocked things")->error, -ENOENT);
 	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
 	assert_true(reported("blocked things", "; none of its rules in force"));
-	close_rules();
 }
 
 // What a web server says in place of a list is no list, though a line of it may look like one; nor
@@ -137,7 +132,6 @@ TEST_WITH(test_pages_folders_and_empty_files, make_env, remove_env)
 	assert_true(blocked("ads.example") && blocked("third.example"));
 	assert_int_equal(list_of("blocked things")->error, -EISDIR);
 	assert_int_equal(rmdir(env.list_path[0]), 0);
-	close_rules();
 }
 
 // One that goes wrong after some of its rules were read gives none of these.
@@ -154,7 +148,6 @@ TEST_WITH(test_an_error_in_the_middle, make_env, remove_env)
 	assert_true(blocked("ads.example") && blocked("new.example"));
 	assert_false(blocked("half.example"));
 	assert_int_equal(list_of("blocked things")->error, -EFBIG);
-	close_rules();
 }
 
 // A list that blocked is no list of names to allow, though both have one title.
@@ -168,15 +161,12 @@ TEST_WITH(test_a_copy_has_the_role_it_was_read_in, make_env, remove_env)
 	reload(1, false);
 	assert_true(blocked("sub.ads.example"));
 	assert_int_equal(list_of("other things")->kept_unix_s, 0);
-	close_rules();
 }
 
 static unsigned copies(void)
 {
-	char path[128];
 	unsigned n = 0;
-	snprintf(path, sizeof(path), "%s/lists", env.state);
-	DIR *d = opendir(path);
+	DIR *d = opendir(text_from("%s/lists", env.state));
 	assert_non_null(d);
 	for (const struct dirent *e; (e = readdir(d));)
 		n += strstr(e->d_name, ".kept") != NULL;
@@ -213,7 +203,6 @@ TEST_WITH(test_copies_of_lists_that_left_go, make_env, remove_env)
 	reload(1, false);
 	assert_false(blocked("old.example"));
 	assert_int_equal(copies(), 1);
-	close_rules();
 }
 
 // Copies count from before the first build, also when no build makes or removes one.
@@ -234,7 +223,6 @@ TEST_WITH(test_bytes_of_copies, make_env, remove_env)
 	rules_status(env.rules, &s);
 	assert_int_equal(s.kept_bytes, strlen("longer.ads.example\nold.example\n"));
 	run();
-	close_rules();
 }
 
 struct number_call {
@@ -284,15 +272,12 @@ TEST_WITH(test_numbers_of_lists_that_left_rest, make_env, remove_env)
 	strcpy(env.list[1].name, "other things");
 	reload(1, false);
 	assert_int_equal(number_of("other things"), number);
-	close_rules();
 }
 
 static off_t image_size(void)
 {
-	char path[96];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/rules.img", env.state);
-	return stat(path, &st) == 0 ? st.st_size : -1;
+	return stat(text_from("%s/rules.img", env.state), &st) == 0 ? st.st_size : -1;
 }
 
 // Lines that are no rules take room in the copy alone.
@@ -310,7 +295,6 @@ static void write_long_list(const char *name, size_t bytes)
 // Copies never take the room of the image.
 TEST_WITH(test_a_small_state_directory, make_env, remove_env)
 {
-	char room[32];
 	struct stat list;
 	write_long_list("ads.example", 0);
 	open_rules();
@@ -325,7 +309,7 @@ TEST_WITH(test_a_small_state_directory, make_env, remove_env)
 	assert_true(size > 100000);
 	write_long_list("first.example", 6 * size);
 	assert_int_equal(stat(env.list_path[0], &list), 0);
-	snprintf(room, sizeof(room), "size=%zu", (size_t)list.st_size + size / 2);
+	const char *room = text_from("size=%zu", (size_t)list.st_size + size / 2);
 	assert_int_equal(mount("tmpfs", env.state, "tmpfs", 0, room), 0);
 	open_rules();
 	run();

@@ -91,7 +91,6 @@ TEST_WITH(test_nothing_is_allocated, start, remove_env)
 	assert_int_equal(env.last.unchanged, unchanged + 3);
 	assert_int_equal(env.last.list_count, 4);
 	assert_int_equal(env.last.lists[2].names, 1);
-	close_rules();
 }
 
 static void call_configure(void *config)
@@ -117,7 +116,7 @@ TEST_WITH(test_nor_for_the_same_configuration, start, remove_env)
 	before = made();
 	on_service(call_configure, &edited, 1);
 	assert_true(made() - before > 100000);
-	close_rules();
+	close_rules(); // while its configuration is there
 }
 
 // A server that says 304, by hand and by the clock.
@@ -171,7 +170,6 @@ static void set_times(const char *path, const struct stat *st)
 TEST_WITH(test_a_list_that_hides_its_change, start, remove_env)
 {
 	struct stat st;
-	char other[128];
 	settle();
 	assert_int_equal(stat(env.list_path[0], &st), 0);
 	write_list(0, "bad.example\n");
@@ -181,14 +179,13 @@ TEST_WITH(test_a_list_that_hides_its_change, start, remove_env)
 
 	reload_same(2, false);
 	assert_int_equal(made_by_reload(), 0);
-	snprintf(other, sizeof(other), "%s/other", env.folder);
+	const char *other = text_from("%s/other", env.folder);
 	write_file(other, "foe.example\n");
 	assert_int_equal(stat(env.list_path[0], &st), 0);
 	set_times(other, &st);
 	assert_int_equal(rename(other, env.list_path[0]), 0);
 	reload_publishes();
 	assert_true(blocked("foe.example"));
-	close_rules();
 }
 
 // Twice within a tick of the file system's clock: such a file is read again.
@@ -197,14 +194,12 @@ TEST_WITH(test_a_list_that_just_changed, start, remove_env)
 	wall_ahead_s = -1000;
 	settle();
 	assert_true(made_by_reload() > 0);
-	close_rules();
 }
 
 TEST_WITH(test_a_list_that_is_gone_and_back, start, remove_env)
 {
-	char other[128];
 	settle();
-	snprintf(other, sizeof(other), "%s/other", env.folder);
+	const char *other = text_from("%s/other", env.folder);
 	assert_int_equal(rename(env.list_path[0], other), 0);
 	reload_same(1, false);
 	assert_int_equal(env.last.lists[2].error, -ENOENT);
@@ -215,7 +210,6 @@ TEST_WITH(test_a_list_that_is_gone_and_back, start, remove_env)
 	reload_same(1, false);
 	assert_int_equal(env.last.lists[2].error, 0);
 	assert_true(blocked("ads.example"));
-	close_rules();
 }
 
 TEST_WITH(test_hosts_files, start, remove_env)
@@ -234,7 +228,6 @@ TEST_WITH(test_hosts_files, start, remove_env)
 	assert_false(ask("nas.example").verdict.d.matched);
 	open_fails = NULL;
 	reload_publishes();
-	close_rules();
 }
 
 static void call_follow(void *arg)
@@ -256,25 +249,23 @@ TEST_WITH(test_another_configuration, start, remove_env)
 	on_service(call_follow, &other, 1);
 	reload_publishes();
 	assert_true(blocked("fine.ads.example"));
-	close_rules();
+	close_rules(); // while its configuration is there
 }
 
 TEST_WITH(test_a_copy_that_is_gone_is_made_again, start, remove_env)
 {
 	struct rules_status s;
-	char all[128];
 	settle();
 	rules_status(env.rules, &s);
 	assert_true(s.kept_bytes > 0);
-	snprintf(all, sizeof(all), "rm %s/lists/*.kept", env.state);
+	const char *all = text_from("rm %s/lists/*.kept", env.state);
 	assert_int_equal(system(all), 0);
 	reload_same(1, false);
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
-	snprintf(all, sizeof(all), "ls %s/lists/*.kept >/dev/null", env.state);
+	all = text_from("ls %s/lists/*.kept >/dev/null", env.state);
 	assert_int_equal(system(all), 0);
 	reload_same(1, false);
 	assert_int_equal(made_by_reload(), 0);
-	close_rules();
 }
 
 static void call_rollback(void *)
@@ -295,16 +286,14 @@ TEST_WITH(test_after_a_rollback, start, remove_env)
 	assert_false(blocked("new.example"));
 	reload_publishes();
 	assert_true(blocked("new.example"));
-	close_rules();
 }
 
 // The files were read, and the image that they give was not stored.
 TEST_WITH(test_after_a_build_that_failed, start, remove_env)
 {
-	char from[128], to[128];
 	settle();
-	snprintf(from, sizeof(from), "%s", env.state);
-	snprintf(to, sizeof(to), "%s/elsewhere", env.folder);
+	const char *from = text_from("%s", env.state);
+	const char *to = text_from("%s/elsewhere", env.folder);
 	write_list(0, "new.example\n");
 	assert_int_equal(rename(from, to), 0);
 	for (unsigned i = 0; i < 2; i++) {
@@ -315,5 +304,4 @@ TEST_WITH(test_after_a_build_that_failed, start, remove_env)
 	assert_int_equal(rename(to, from), 0);
 	reload_publishes();
 	assert_true(blocked("new.example"));
-	close_rules();
 }

@@ -43,9 +43,7 @@ static int teardown(void **)
 
 static bool file_there(const char *stem, unsigned generation)
 {
-	char path[SHM_PATH_MAX + 64];
-	snprintf(path, sizeof(path), "%s/%s.%u", paths.mem, stem, generation);
-	return access(path, F_OK) == 0;
+	return access(text_from("%s/%s.%u", paths.mem, stem, generation), F_OK) == 0;
 }
 
 static int publish_image(void)
@@ -128,10 +126,8 @@ TEST_WITH(test_l0_is_kept_unless_its_size_changes, setup, teardown)
 
 TEST_WITH(test_a_damaged_directory_is_replaced, setup, teardown)
 {
-	char path[SHM_PATH_MAX + 64];
 	publisher_close(p);
-	snprintf(path, sizeof(path), "%s/directory", paths.mem);
-	FILE *f = fopen(path, "r+");
+	FILE *f = fopen(text_from("%s/directory", paths.mem), "r+");
 	assert_non_null(f);
 	fputs("nonsense", f);
 	fclose(f);
@@ -258,15 +254,13 @@ static int ends_within_an_hour(void)
 
 TEST_WITH(test_a_cache_without_a_file, setup, teardown)
 {
-	char path[SHM_PATH_MAX + 64], aside[SHM_PATH_MAX + 80], command[1024];
 	publish_l0(p);
 	assert_int_equal(ends_within_an_hour(), 0); // the data plane's own fault
-	snprintf(path, sizeof(path), "%s/l0.1", paths.mem);
-	snprintf(aside, sizeof(aside), "%s.aside", path);
+	const char *path = text_from("%s/l0.1", paths.mem);
+	const char *aside = text_from("%s.aside", path);
 	assert_int_equal(rename(path, aside), 0);
 	assert_int_equal(ends_within_an_hour(), REGION_LOST_STATUS);
-	snprintf(command, sizeof(command), "cp '%s' '%s'", aside, path);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(system(text_from("cp '%s' '%s'", aside, path)), 0);
 	assert_int_equal(ends_within_an_hour(), REGION_LOST_STATUS);
 	assert_int_equal(truncate(path, 100), 0);
 	assert_int_equal(ends_within_an_hour(), REGION_LOST_STATUS);
@@ -321,9 +315,7 @@ static void reader_make(struct region *out)
 static struct reader reader_open(uint64_t life)
 {
 	struct reader r;
-	char path[SHM_PATH_MAX + 32];
-	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
-	r.lock = process_lock(path);
+	r.lock = process_lock(text_from("%s/dataplane.lock", paths.run));
 	assert_true(r.lock >= 0);
 	// As a data plane does: the file of an earlier run, or one that the control plane finds.
 	const bool is_first =
@@ -403,8 +395,7 @@ TEST_WITH(test_a_data_plane_unseen_holds_the_epoch_back, setup, teardown)
 // A file that somebody deleted says nothing of the process that holds a lock on it.
 TEST_WITH(test_a_deleted_lock_holds_the_epoch_back, setup, teardown)
 {
-	char path[SHM_PATH_MAX + 32];
-	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
+	const char *path = text_from("%s/dataplane.lock", paths.run);
 	assert_true(publisher_probe_readers(p)); // no life has read: nothing to wait for
 	assert_true(passes());
 	struct reader r = reader_open(0xd1);

@@ -19,9 +19,7 @@ TEST_WITH(test_question_waits, host_setup, host_teardown)
 	upstream_lookups_configure(lookups, &config);
 	set_configure();
 	assert_true(status(0).is_nowhere && !status(0).up);
-	char text[CONFIG_HOST_TEXT_MAX];
-	snprintf(text, sizeof(text), "dns.example:%u", fake[2].port);
-	assert_string_equal(status(0).address, text);
+	assert_string_equal(status(0).address, text_from("dns.example:%u", fake[2].port));
 	assert_int_equal(totals().sets_down, 1);
 	ask_start(3000);
 	assert_int_equal(fx.ended, 0);

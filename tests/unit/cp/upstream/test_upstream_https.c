@@ -20,10 +20,8 @@ TEST_WITH(test_queries_share_a_connection, https_stream_setup, https_stream_tear
 	assert_int_equal(s.https.version, 2);
 	assert_string_equal(s.https.why, "");
 	assert_non_null(strstr(s.tls_about, "TLSv1.3"));
-	char address[96];
-	snprintf(address, sizeof(address), "https://dns.example@127.0.0.1:%u/dns-query",
-		https_server.port);
-	assert_string_equal(s.address, address);
+	assert_string_equal(s.address,
+		text_from("https://dns.example@127.0.0.1:%u/dns-query", https_server.port));
 	assert_int_equal(https().queries, 0);
 	assert_int_equal(https().open, 1);
 	assert_true(https().high >= 1);

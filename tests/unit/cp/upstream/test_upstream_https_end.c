@@ -19,9 +19,7 @@ static bool none_is_left(const void *)
 
 static void late_reply_comes(void)
 {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/late", https_server.folder);
-	text_to_file(path, "");
+	text_to_file(text_from("%s/late", https_server.folder), "");
 }
 
 // Of a dropped query a reply is late; anything else is a failure alone.

@@ -181,10 +181,9 @@ static void on_tried(void *arg, int err, const struct upstream_tried tried[UPSTR
 TEST_WITH(test_tried_by_udp_alone, rig_setup, rig_teardown)
 {
 	struct upstream_tried tried[UPSTREAM_TRANSPORTS] = {0};
-	char address[SOCKET_ADDRESS_TEXT_MAX];
 	use_servers(2);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", fake[1].port);
-	assert_int_equal(upstreams_try(fx.up, address, on_tried, tried), 0);
+	assert_int_equal(
+		upstreams_try(fx.up, text_from("127.0.0.1:%u", fake[1].port), on_tried, tried), 0);
 	event_base_loop(loop_base(fx.loop), 0);
 	assert_true(tried[0].is_answered);
 	assert_false(tried[1].is_sent || tried[1].is_answered);

@@ -10,8 +10,7 @@
 
 TEST_WITH(test_drained, rig_setup, rig_teardown)
 {
-	char address[32];
-	snprintf(address, sizeof(address), "127.0.0.1:%u", fake[0].port);
+	const char *address = text_from("127.0.0.1:%u", fake[0].port);
 	assert_int_equal(upstreams_drain(fx.up, address, true), 1);
 	assert_int_equal(upstreams_drain(fx.up, "127.0.0.1", true), 0);
 	assert_int_equal(upstreams_drain(fx.up, "none", true), 0);

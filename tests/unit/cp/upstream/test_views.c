@@ -56,11 +56,10 @@ static void group_set(unsigned i, const char *list)
 	*g = (struct config_group){
 		.name = names[i], .blocking = true, .inherits = true, .upstreams = servers[i]};
 	while (*list) {
-		char one[64];
 		size_t len = strcspn(list, " ");
-		snprintf(one, sizeof(one), "%.*s", (int)len, list);
-		assert_int_equal(
-			socket_address_parse(one, 53, &servers[i][g->upstream_count].address), 0);
+		assert_int_equal(socket_address_parse(text_from("%.*s", (int)len, list), 53,
+					 &servers[i][g->upstream_count].address),
+			0);
 		servers[i][g->upstream_count++].name = names[i];
 		list += len + strspn(list + len, " ");
 	}

@@ -180,14 +180,14 @@ TEST_WITH(test_abandoned, rig_setup, rig_teardown)
 // Keys in the settings: no file is read.
 TEST_WITH(test_keys, rig_setup, rig_teardown)
 {
-	char record[512], keys[512];
+	char record[512];
 	FILE *f = fopen(fx.anchors, "re");
 
 	assert_non_null(f);
 	assert_non_null(fgets(record, sizeof(record), f));
 	fclose(f);
 	record[strcspn(record, ";\n")] = '\0';
-	snprintf(keys, sizeof(keys), "other. IN DNSKEY 257 3 13 AAAA\n%.400s\n", record);
+	const char *keys = text_from("other. IN DNSKEY 257 3 13 AAAA\n%.400s\n", record);
 	fx.set.anchors = "/nonexistent/anchors";
 	fx.set.keys = keys;
 	fx.set.hash = 5;

@@ -135,15 +135,14 @@ TEST(test_others)
 TEST(test_members)
 {
 	static const char group[] = "kids";
-	char request[200], words[200];
-	snprintf(request, sizeof(request), "POST /groups/add?client=192.0.2.5/32&group=%s", group);
-	snprintf(words, sizeof(words), "{group: \"%s\", client: \"192.0.2.5\"}", group);
+	const char *request = text_from("POST /groups/add?client=192.0.2.5/32&group=%s", group);
+	const char *words = text_from("{group: \"%s\", client: \"192.0.2.5\"}", group);
 	assert_reply(request, 200, "\"client\":\"192.0.2.5\"");
 	managed_has(words, true);
 	assert_reply(request, 409, "already; weirctl group move");
-	snprintf(request, sizeof(request), "POST /groups/move?client=192.0.2.5&group=%s", group);
+	request = text_from("POST /groups/move?client=192.0.2.5&group=%s", group);
 	assert_reply(request, 409, "already");
-	snprintf(request, sizeof(request), "POST /groups/add?client=192.0.2.9&group=%s", group);
+	request = text_from("POST /groups/add?client=192.0.2.9&group=%s", group);
 	assert_reply(request, 409, "the group of that client stands in /etc/weir/weir.yaml:6:33");
 	assert_reply("POST /groups/add?client=192.0.2.5", 400, "group: is missing");
 	assert_reply("POST /groups/move?client=192.0.2.5&group=everyone", 400,

@@ -46,16 +46,13 @@ static void put(unsigned number, const char *text)
 
 static bool there(unsigned number)
 {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/%u.version", folder, number);
-	return access(path, F_OK) == 0;
+	return access(text_from("%s/%u.version", folder, number), F_OK) == 0;
 }
 
 TEST_WITH(test_store, setup, teardown)
 {
 	struct config_version v;
 	struct stat st;
-	char path[PATH_MAX];
 	unsigned number;
 	assert_int_equal(version_store_open(folder, state, why), 0); // again
 	assert_int_equal(version_store_newest(folder), 0);
@@ -72,11 +69,11 @@ TEST_WITH(test_store, setup, teardown)
 	assert_int_equal(v.result, CONFIG_VERSION_taken_back);
 	assert_string_equal(v.reason, "no upstream answers");
 	assert_int_equal(version_store_settle(folder, 9, CONFIG_VERSION_applied, "", why), -ENOENT);
-	snprintf(path, sizeof(path), "%s/2.version", folder);
+	const char *path = text_from("%s/2.version", folder);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & (S_IRWXO | S_IWGRP), 0);
 	assert_int_equal(st.st_mode & S_IRGRP, S_IRGRP);
-	snprintf(path, sizeof(path), "%s/stopped", folder);
+	path = text_from("%s/stopped", folder);
 	assert_int_equal(version_store_stopped(folder, true, why), 0);
 	assert_int_equal(access(path, F_OK), 0);
 	for (int i = 0; i < 2; i++)

@@ -7,10 +7,9 @@ static char sysfs[] = "/tmp/weir-pages-XXXXXX";
 
 static void pages_set(const char *size, const char *file, unsigned n)
 {
-	char path[256];
-	snprintf(path, sizeof(path), "%s/%s", sysfs, size);
+	const char *path = text_from("%s/%s", sysfs, size);
 	(void)mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/%s/%s", sysfs, size, file);
+	path = text_from("%s/%s/%s", sysfs, size, file);
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	fprintf(f, "%u\n", n);
@@ -19,7 +18,7 @@ static void pages_set(const char *size, const char *file, unsigned n)
 
 TEST(test_pages)
 {
-	char why[EAL_PAGES_WHY_MAX] = "", command[64];
+	char why[EAL_PAGES_WHY_MAX] = "";
 	assert_int_equal(eal_pages_check("/nonexistent", 64, why), 0); // nobody says
 	assert_non_null(mkdtemp(sysfs));
 	pages_set("hugepages-2048kB", "nr_hugepages", 0);
@@ -43,6 +42,5 @@ TEST(test_pages)
 	assert_int_equal(eal_pages_check(sysfs, 64, why), 0);
 	pages_set("hugepages-2048kB", "surplus_hugepages", 9); // another program has them
 	assert_int_equal(eal_pages_check(sysfs, 64, why), -ENOMEM);
-	snprintf(command, sizeof(command), "rm -r %s", sysfs);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(system(text_from("rm -r %s", sysfs)), 0);
 }

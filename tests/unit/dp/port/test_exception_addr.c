@@ -132,9 +132,7 @@ TEST(removes_what_is_left_of_an_earlier_configuration)
 
 static bool has_alias(const char *alias)
 {
-	char command[160];
-	snprintf(command, sizeof(command), "ip link show xtest0 | grep -q 'alias %s$'", alias);
-	return system(command) == 0;
+	return system(text_from("ip link show xtest0 | grep -q 'alias %s$'", alias)) == 0;
 }
 
 // An operator may have named the interface. Such a name stays, and the interface with it.

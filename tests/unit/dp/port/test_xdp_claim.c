@@ -125,9 +125,8 @@ static void planted(int made)
 
 TEST_WITH(test_planted, setup, teardown)
 {
-	char target[FOLDER_MAX + 32];
 	struct stat st;
-	snprintf(target, sizeof(target), "%s/target", folder);
+	const char *target = text_from("%s/target", folder);
 	int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0604);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "x", 1), 1);

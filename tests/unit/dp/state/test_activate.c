@@ -122,17 +122,14 @@ static void publish_config(uint64_t generation, uint16_t udp_limit)
 
 static bool exists(const char *name)
 {
-	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
-	return access(path, F_OK) == 0;
+	return access(text_from("%s/%s", paths.mem, name), F_OK) == 0;
 }
 
 // A control plane that is there and does not answer, since it is stopped, is not waited for. It
 // must find the word that someone reads.
 TEST_WITH(a_silent_control_planes_cache_is_served, setup, teardown)
 {
-	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/controlplane.lock", paths.run);
+	const char *path = text_from("%s/controlplane.lock", paths.run);
 	make_directory(0xc0);
 	serve_l0(1, 0xc0);
 	int lock = process_lock(path);
@@ -359,12 +356,10 @@ TEST_WITH(an_image_of_zeros_is_refused, setup, teardown)
 
 TEST_WITH(a_file_under_a_false_name_is_refused, setup, teardown)
 {
-	char from[2 * SHM_PATH_MAX], to[2 * SHM_PATH_MAX];
 	make_directory(0xc0);
 	make_l0(1, 0xc0, false);
-	snprintf(from, sizeof(from), "%s/l0.1", paths.mem);
-	snprintf(to, sizeof(to), "%s/l0.2", paths.mem);
-	assert_int_equal(rename(from, to), 0);
+	const char *from = text_from("%s/l0.1", paths.mem);
+	assert_int_equal(rename(from, text_from("%s/l0.2", paths.mem)), 0);
 	publish_l0(2);
 	settle();
 	assert_false(workers[0].tables->has_l0);

@@ -62,9 +62,8 @@ static bool is_there(unsigned worker)
 // The control plane keeps marks that it has mapped, so none may be there before all are.
 TEST_WITH(test_for_all_workers_or_for_none, setup, teardown)
 {
-	char path[2 * SHM_PATH_MAX];
 	const uint64_t word = GENERATION << 1 | SHM_IN_MEM;
-	snprintf(path, sizeof(path), "%s/marks.1.%d", source.paths.mem, GENERATION);
+	const char *path = text_from("%s/marks.1.%d", source.paths.mem, GENERATION);
 	l0_make();
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_true(tables_take_l0(set, &source, word, why) < 0);

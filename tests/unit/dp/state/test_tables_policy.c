@@ -131,10 +131,9 @@ TEST_WITH(test_refused, setup, teardown)
 // read.
 TEST_WITH(test_cut_off_in_use, setup, teardown)
 {
-	char path[2 * SHM_PATH_MAX];
 	make(1, 1, 2, REGION_POLICY, false);
 	assert_int_equal(take(1), 0);
-	snprintf(path, sizeof(path), "%s/policy.1", source.paths.mem);
+	const char *path = text_from("%s/policy.1", source.paths.mem);
 	assert_int_equal(truncate(path, SHM_PAGE), 0);
 	assert_int_equal(group(), 2); // SIGBUS, were it mapped
 	assert_int_equal(truncate(path, (off_t)set->policy.size), 0);

@@ -44,10 +44,8 @@ static int teardown(void **)
 
 static bool exists(const char *name, mode_t *mode)
 {
-	char path[2 * SHM_PATH_MAX];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
-	if (stat(path, &st) != 0)
+	if (stat(text_from("%s/%s", paths.mem, name), &st) != 0)
 		return false;
 	*mode = st.st_mode & 0777;
 	return true;
@@ -240,8 +238,7 @@ TEST(worker_rings_grow_for_more_resolvers)
 	assert_int_equal(w[1].resolvers, 1);
 	region_unmap(&r);
 	// What is in the way of one is in the way of all of that resolver's.
-	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/rings.1.3", paths.mem);
+	const char *path = text_from("%s/rings.1.3", paths.mem);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_true(worker_rings_grow(&worker_rings, &paths, list, 4, why) < 0);
 	assert_int_equal(worker_rings.resolvers, 3);
@@ -275,9 +272,8 @@ TEST(a_smaller_life_leaves_no_rings_behind)
 	mode_t mode;
 	worker_rings_close(&worker_rings);
 	assert_true(exists("rings.1", &mode));
-	char former[2 * SHM_PATH_MAX];
-	snprintf(former, sizeof(former), "%s/lane.1", paths.mem); // as an earlier build named them
-	assert_int_equal(close(creat(former, 0600)), 0);
+	// as an earlier build named them
+	assert_int_equal(close(creat(text_from("%s/lane.1", paths.mem), 0600)), 0);
 	assert_int_equal(create(1), 0);
 	assert_false(exists("lane.1", &mode));
 	assert_true(exists("rings.0", &mode));

@@ -241,7 +241,6 @@ TEST(test_way)
 TEST(test_way_of_a_ds)
 {
 	const char *text = "home.arpa has servers of its own, but its DS is asked for above it";
-	char both[WHY_TEXT_MAX];
 	way_of(DNS_TYPE_DS, "a.corp.example", NULL, "corp.example has servers of its own",
 		"10.0.0.1");
 	way_of(DNS_TYPE_DS, "corp.example", NULL,
@@ -255,8 +254,8 @@ TEST(test_way_of_a_ds)
 	way_of(DNS_TYPE_DS, "a.home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
 	way_of(DNS_TYPE_DS, "home.arpa", NULL, text, "9.9.9.9");
 	config.forward_count = 4;
-	snprintf(both, sizeof(both), "%s; arpa has servers of its own", text);
-	way_of(DNS_TYPE_DS, "home.arpa", NULL, both, "10.0.0.2");
+	way_of(DNS_TYPE_DS, "home.arpa", NULL, text_from("%s; arpa has servers of its own", text),
+		"10.0.0.2");
 	config.forward_count = 2;
 }
 

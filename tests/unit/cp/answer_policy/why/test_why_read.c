@@ -58,10 +58,8 @@ static struct rule_reader random_image(struct rule_arena *arena)
 	char why[128];
 	unsigned taken = 0;
 	for (unsigned s = 0; s < SOURCES; s++) {
-		char title[16];
 		struct rule_kind kinds[4];
-		snprintf(title, sizeof(title), "source %u", s);
-		assert_int_equal(rule_builder_source(b, title), 0);
+		assert_int_equal(rule_builder_source(b, text_from("source %u", s)), 0);
 		for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
 			kinds[i] = random_kind();
 		for (unsigned i = below(8); i > 0; i--) {

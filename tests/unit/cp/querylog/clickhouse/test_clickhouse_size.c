@@ -206,10 +206,9 @@ static void other_build_spools(unsigned rows)
 	what.bytes = (uint32_t)n;
 	snprintf(origin.columns, sizeof(origin.columns), "%sextra UInt32,", clickhouse_layout_own);
 	size_t head_len = clickhouse_file_head(head, &what, &origin, body);
-	char path[512];
-	snprintf(path, sizeof(path), "%s/%016x-%016x-%08x-%08x-%016lx-0.chunk", settings.folder, 1,
-		1, what.hour, what.rows, (unsigned long)what.weight);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(text_from("%s/%016x-%016x-%08x-%08x-%016lx-0.chunk", settings.folder, 1, 1,
+				what.hour, what.rows, (unsigned long)what.weight),
+		"w");
 	assert_non_null(f);
 	assert_int_equal(fwrite(head, 1, head_len, f), head_len);
 	assert_int_equal(fwrite(body, 1, what.bytes, f), what.bytes);
@@ -290,10 +289,9 @@ TEST_WITH(test_rows_that_fit_no_table_are_put_aside, clickhouse_rig_open, clickh
 
 static void garbage_spool(unsigned i, long bytes)
 {
-	char path[512];
-	snprintf(path, sizeof(path), "%s/%016x-%016x-%08x-%08x-%016x-0.chunk", settings.folder, 1,
-		i, 5, 10, 20);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(text_from("%s/%016x-%016x-%08x-%08x-%016x-0.chunk", settings.folder, 1, i,
+				5, 10, 20),
+		"w");
 	assert_non_null(f);
 	fputs("weirrows and nothing else that would make sense", f);
 	assert_return_code(ftruncate(fileno(f), bytes), 0);

@@ -162,9 +162,7 @@ TEST_WITH(test_a_smaller_spool_after_a_restart, setup, teardown)
 
 static void file_copy(const char *name, const void *bytes, size_t len)
 {
-	char path[256];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(text_from("%s/%s", folder, name), "w");
 	assert_non_null(f);
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
@@ -177,9 +175,7 @@ static void file_make(const char *name)
 
 static bool file_there(const char *name)
 {
-	char path[256];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return access(path, F_OK) == 0;
+	return access(text_from("%s/%s", folder, name), F_OK) == 0;
 }
 
 TEST_WITH(test_other_files_are_left_alone_and_unfinished_ones_go, setup, teardown)
@@ -236,9 +232,8 @@ static int read_first(void)
 
 TEST_WITH(test_a_body_cut_on_disk_is_said, setup, teardown)
 {
-	char path[256];
 	assert_int_equal(put(5, 1, 200), 0);
-	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
+	const char *path = text_from("%s/%s", folder, name_of_1);
 	assert_int_equal(truncate(path, 20 * UNIT), 0);
 	assert_int_equal(read_first(), -EBADMSG);
 	reopen(1000);
@@ -251,9 +246,8 @@ TEST_WITH(test_a_body_cut_on_disk_is_said, setup, teardown)
 
 TEST_WITH(test_an_byte_changed_on_disk_is_said, setup, teardown)
 {
-	char path[256];
 	assert_int_equal(put(5, 1, 20), 0);
-	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
+	const char *path = text_from("%s/%s", folder, name_of_1);
 	for (long at = 0; at < 20 * UNIT; at += 7) {
 		int fd = open(path, O_RDWR);
 		uint8_t byte;
@@ -272,9 +266,8 @@ TEST_WITH(test_an_byte_changed_on_disk_is_said, setup, teardown)
 // A user who can write into the folder cannot make weir read another file.
 TEST_WITH(test_a_link_is_no_file, setup, teardown)
 {
-	char path[256], other[256];
-	snprintf(path, sizeof(path), "%s/%s", folder, name_of_1);
-	snprintf(other, sizeof(other), "%s/other", folder);
+	const char *path = text_from("%s/%s", folder, name_of_1);
+	const char *other = text_from("%s/other", folder);
 	file_make("other");
 	assert_int_equal(symlink(other, path), 0);
 	reopen(1000);
@@ -385,10 +378,8 @@ TEST_WITH(test_a_cut_that_a_kill_has_left, setup, teardown)
 
 static unsigned files_aside(void)
 {
-	char command[128];
 	unsigned n = 0;
-	snprintf(command, sizeof(command), "ls %s | grep -c 'chunk.aside$'", folder);
-	FILE *f = popen(command, "r");
+	FILE *f = popen(text_from("ls %s | grep -c 'chunk.aside$'", folder), "r");
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%u", &n), 1);
 	pclose(f);

@@ -432,10 +432,8 @@ TEST_WITH(test_over_tcp, setup, teardown)
 {
 	const uint16_t port = listen_tcp(0);
 	struct dnstap *d;
-	char target[64];
 	close(listener);
-	snprintf(target, sizeof(target), "tcp:127.0.0.1:%u", port);
-	assert_int_equal(dnstap_open(&d, target), 0);
+	assert_int_equal(dnstap_open(&d, text_from("tcp:127.0.0.1:%u", port)), 0);
 	assert_string_equal(await(d, true).why, strerror(ECONNREFUSED));
 	for (unsigned round = 0; round < 2; round++) {
 		(void)listen_tcp(port);

@@ -62,10 +62,8 @@ static struct sink_status await(struct request_log *l, uint64_t written, uint64_
 // The whole file, which the caller frees; NULL: no such file.
 static char *file_of(const char *name)
 {
-	char path[128];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
-	FILE *f = fopen(path, "r");
+	FILE *f = fopen(text_from("%s/%s", own_folder, name), "r");
 	if (!f)
 		return NULL;
 	assert_int_equal(fstat(fileno(f), &st), 0);
@@ -158,16 +156,12 @@ TEST_WITH(test_a_file_a_day, setup, teardown)
 
 static void touch(const char *name)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
-	fclose(fopen(path, "w"));
+	fclose(fopen(text_from("%s/%s", own_folder, name), "w"));
 }
 
 static bool is_there(const char *name)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
-	return access(path, F_OK) == 0;
+	return access(text_from("%s/%s", own_folder, name), F_OK) == 0;
 }
 
 TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
@@ -199,9 +193,7 @@ TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 
 static void file_write(const char *name, const char *bytes, size_t len)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", own_folder, name);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(text_from("%s/%s", own_folder, name), "w");
 	assert_int_equal(fchmod(fileno(f), 0600), 0);
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
@@ -210,9 +202,8 @@ static void file_write(const char *name, const char *bytes, size_t len)
 // As logrotate does it without copytruncate, whoever owns the next file.
 TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 {
-	char from[128], to[128];
-	snprintf(from, sizeof(from), "%s/%s", own_folder, TODAY);
-	snprintf(to, sizeof(to), "%s/moved", own_folder);
+	const char *from = text_from("%s/%s", own_folder, TODAY);
+	const char *to = text_from("%s/moved", own_folder);
 	struct request_log *l = open_log(false, 1 << 20);
 	assert_true(give(l, querylog_rig_batch(&rig, 10)));
 	await(l, 10, 0);
@@ -237,9 +228,8 @@ TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 // Room is what the file takes, not what was written to it.
 TEST_WITH(test_a_file_that_was_copied_and_truncated, setup, teardown)
 {
-	char path[128];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/%s", own_folder, TODAY);
+	const char *path = text_from("%s/%s", own_folder, TODAY);
 	struct request_log *l = open_log(false, 4096);
 	assert_true(give(l, querylog_rig_batch(&rig, 20)));
 	await(l, 20, 0);
@@ -382,9 +372,8 @@ TEST_WITH(test_a_day_has_a_bound, setup, teardown)
 
 TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 {
-	char path[128], moved[140];
-	snprintf(path, sizeof(path), "%s/gone/deeper", own_folder);
-	memmove(own_folder, path, sizeof(own_folder)); // its parent is not there
+	const char *deeper = text_from("%s/gone/deeper", own_folder); // its parent is not there
+	snprintf(own_folder, sizeof(own_folder), "%s", deeper);
 	struct request_log *l = open_log(false, 1 << 20);
 	struct sink_status s = {0};
 	for (unsigned i = 0; i < 4000 && !s.failing; i++) {
@@ -398,7 +387,7 @@ TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 	sink_thread_status(request_log_thread(l), &s);
 	assert_true(s.retry_in_ms < wait_ms); // it does not stand still
 	assert_false(give(l, querylog_rig_batch(&rig, 1)));
-	snprintf(moved, sizeof(moved), "%s", own_folder);
+	char *moved = text_from("%s", own_folder);
 	*strrchr(moved, '/') = '\0';
 	assert_int_equal(mkdir(moved, 0700), 0);
 	for (unsigned i = 0; i < 4000 && s.failing; i++) {

@@ -238,9 +238,8 @@ static int answer_well(void *, const struct fake_post_request *, char[1024])
 TEST_WITH(test_the_end_reaches_who_is_not_silent, setup, teardown)
 {
 	struct fake_post well = {.answer = answer_well};
-	char well_url[64];
 	fake_post_start(&well);
-	snprintf(well_url, sizeof(well_url), "http://127.0.0.1:%u/", well.port);
+	char *well_url = text_from("http://127.0.0.1:%u/", well.port);
 	target.on_block = true;
 	status = FAKE_POST_SILENT;
 	heard = 0;

@@ -143,7 +143,6 @@ TEST_WITH(test_synced, setup, own_folder_teardown)
 {
 	struct querylog_rig rig;
 	struct query_file *f;
-	char command[PATH_MAX + 128], wal[PATH_MAX + 8];
 	querylog_rig_open(&rig, 1);
 	assert_int_equal(query_file_new(&f), 0);
 	assert_int_equal(query_file_open(f, path, HOUR), 0);
@@ -158,11 +157,11 @@ TEST_WITH(test_synced, setup, own_folder_teardown)
 	}
 	querylog_release(b);
 	assert_int_equal(rows_found(), 2 * ROWS);
-	snprintf(command, sizeof(command), "cp %s %s/kept", path, own_folder);
+	const char *command = text_from("cp %s %s/kept", path, own_folder);
 	assert_int_equal(system(command), 0);
 	query_file_close(f);
-	snprintf(command, sizeof(command), "mv %s/kept %s", own_folder, path);
-	snprintf(wal, sizeof(wal), "%s-wal", path);
+	command = text_from("mv %s/kept %s", own_folder, path);
+	const char *wal = text_from("%s-wal", path);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(access(wal, F_OK), -1);
 	assert_int_equal(rows_found(), ROWS);

@@ -394,7 +394,7 @@ TEST_WITH(test_damaged_file, setup, teardown)
 TEST_WITH(test_folder_that_comes_later, setup, teardown)
 {
 	struct query_store_status st;
-	char real[sizeof(own_folder)], command[128];
+	char real[sizeof(own_folder)];
 	strcpy(real, own_folder);
 	assert_int_equal(rmdir(own_folder), 0);
 	damage(own_folder); // a file where the folder should be
@@ -408,8 +408,7 @@ TEST_WITH(test_folder_that_comes_later, setup, teardown)
 	}
 	assert_true(st.failing && st.why[0]);
 	assert_true(st.lost_rows > 0 || !st.rows);
-	snprintf(command, sizeof(command), "rm -f %s", real);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(system(text_from("rm -f %s", real)), 0);
 	for (unsigned i = 0; i < 2000 && st.failing; i++) { // nobody asks anything
 		usleep(20000);
 		query_store_status(s, &st);
@@ -432,9 +431,7 @@ TEST_WITH(test_foreign_files_are_left_alone, own_folder_setup, own_folder_teardo
 		"queries-20231114T22-000001.sqlite"};
 	struct query_folder files;
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-		char path[256];
-		snprintf(path, sizeof(path), "%s/%s", own_folder, names[i]);
-		damage(path);
+		damage(text_from("%s/%s", own_folder, names[i]));
 	}
 	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	assert_int_equal(files.count, 0);

@@ -22,9 +22,8 @@ static bool is_blocked(unsigned name)
 
 static void row_put(struct query_file *f, unsigned h, unsigned i)
 {
-	char name[64];
 	const unsigned n = i * i % NAMES;
-	snprintf(name, sizeof(name), "n%u.example.", n);
+	const char *name = text_from("n%u.example.", n);
 	struct querylog_row row = query_rows_row(HOUR + h, 0);
 	row.time_us += i * 1000;
 	row.weight = 1 + i % 4;
@@ -185,10 +184,9 @@ TEST(test_bag_is_bounded)
 	uint64_t sum = 0;
 	assert_int_equal(query_bag_open(&b, 64), 0);
 	for (unsigned i = 0; i < 10000; i++) {
-		char text[32];
-		snprintf(text, sizeof(text), "rare%u", i);
+		const char *text = text_from("rare%u", i);
 		assert_int_equal(query_bag_add(&b, text, &one), 0);
-		snprintf(text, sizeof(text), "often%u", i % 8);
+		text = text_from("often%u", i % 8);
 		assert_int_equal(query_bag_add(&b, text, &many), 0);
 		assert_true(b.count <= 64);
 	}

@@ -87,13 +87,11 @@ static int64_t number_of(const char *sql)
 
 static int setup(void **state)
 {
-	char middle[96];
 	if (own_folder_setup(state) || query_folder_path(own_folder, HOUR, 1, path))
 		return -1;
 	sql_on_file(version_1);
-	snprintf(middle, sizeof(middle), "INSERT INTO file VALUES(%lld)",
-		(long long)(HOUR * QUERY_HOUR_US + QUERY_HOUR_US / 2));
-	sql_on_file(middle);
+	sql_on_file(text_from("INSERT INTO file VALUES(%lld)",
+		(long long)(HOUR * QUERY_HOUR_US + QUERY_HOUR_US / 2)));
 	return 0;
 }
 

@@ -45,10 +45,9 @@ TEST(test_refused)
 		{"counter .open >= 1", "no path, at .open:"},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		char text[128], why[WAIT_TEXT_MAX] = "";
+		char why[WAIT_TEXT_MAX] = "";
 		struct wait_condition w;
-		snprintf(text, sizeof(text), "%s", cases[i].text);
-		if (parse(&w, text, why) || !strstr(why, cases[i].why))
+		if (parse(&w, text_from("%s", cases[i].text), why) || !strstr(why, cases[i].why))
 			fail_msg("%s: %s", cases[i].text, why);
 	}
 }
@@ -145,12 +144,11 @@ static const struct {
 TEST(test_met)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(replies); i++) {
-		char text[128], why[WAIT_TEXT_MAX], seen[WAIT_TEXT_MAX] = "";
+		char why[WAIT_TEXT_MAX], seen[WAIT_TEXT_MAX] = "";
 		struct wait_condition w;
 		struct json_doc *doc = json_doc_parse(replies[i].reply, strlen(replies[i].reply));
 		assert_non_null(doc);
-		snprintf(text, sizeof(text), "%s", replies[i].text);
-		assert_true(parse(&w, text, why));
+		assert_true(parse(&w, text_from("%s", replies[i].text), why));
 		if (wait_is_met(&w, json_doc_root(doc), seen) != replies[i].is_met
 			|| !strstr(seen, replies[i].seen))
 			fail_msg("%s: %s", replies[i].text, seen);

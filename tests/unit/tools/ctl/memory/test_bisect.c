@@ -17,10 +17,9 @@ static struct json_doc *parse(const char *text)
 static void slopes(
 	struct bisect_step *s, const char *toggle, double heap, double upstream, double store)
 {
-	char text[1024];
 	const double mib = 1048576;
 	snprintf(s->name, sizeof(s->name), "%s", toggle);
-	snprintf(text, sizeof(text),
+	const char *text = text_from(
 		"{\"queries_per_s\":1000,\"filling\":\"texts\",\"bytes\":["
 		"{\"name\":\"rss\",\"per_hour\":%.0f,\"plus_minus\":100000,\"known\":true},"
 		"{\"name\":\"heap\",\"per_hour\":%.0f,\"plus_minus\":100000,\"known\":true},"
@@ -35,12 +34,11 @@ static void slopes(
 // In 3,600 s the tables of `store` grew by so many MiB, and the block of a function by 20.
 static void memory(struct bisect_step *s, double store)
 {
-	char text[1024];
 	struct json_doc *before = parse(
 		"{\"accounts\":[{\"name\":\"store\",\"in_filling\":0},"
 		"{\"name\":\"upstream\",\"in_filling\":5}],"
 		"\"sites\":[{\"name\":\"old (a.c:1)\",\"account\":\"upstream\",\"bytes\":9000}]}");
-	snprintf(text, sizeof(text),
+	const char *text = text_from(
 		"{\"accounts\":[{\"name\":\"store\",\"in_filling\":%.0f},"
 		"{\"name\":\"upstream\",\"in_filling\":5}],"
 		"\"sites\":[{\"name\":\"old (a.c:1)\",\"account\":\"upstream\",\"bytes\":9500},"
