@@ -106,6 +106,9 @@ class Reply:
         return [rrset.ttl for rrset in self.msg.answer]
 
 
+unanswered = []  # sockets over UDP: a late reply must not come to a later one of the same port
+
+
 class Way:
     """How a test asks: transport, family, and names that nobody else uses."""
 
@@ -158,12 +161,19 @@ class Way:
 
     def exchange(self, wire, seconds=PATIENCE, source=None):
         """The bytes of the reply, unchecked, or None. Over UDP it asks three times: a loaded machine may lose one."""
-        for left in (2, 1, 0) if self.proto == "udp" else (0,):
+        if self.proto != "udp":
             with self.socket(source) as sock:
                 self.send(sock, wire)
-                reply = self.receive(sock, seconds / 3 if self.proto == "udp" else seconds)
-            if reply is not None or not left:
+                return self.receive(sock, seconds)
+        for _ in range(3):
+            sock = self.socket(source)
+            self.send(sock, wire)
+            reply = self.receive(sock, seconds / 3)
+            if reply is not None:
+                sock.close()
                 return reply
+            unanswered.append(sock)
+        return None
 
     def silence(self, wire, seconds=1.0):
         """Nobody answers this. Over UDP by order: the first reply belongs to the query behind it."""
