@@ -294,6 +294,12 @@ void harness_turns(struct harness *h)
 		continue;
 }
 
+void harness_send(struct harness *h, const uint8_t *frame, size_t len)
+{
+	harness_inject(h, frame, len);
+	harness_turns(h);
+}
+
 uint64_t harness_verdict(const struct harness *h, enum verdict v)
 {
 	return h->stats.verdict[v];
@@ -309,8 +315,7 @@ void harness_ask(
 {
 	static uint8_t frame[WIRE_MAX]; // r points into it
 	uint64_t before = harness_verdict(h, v);
-	harness_inject(h, frame, wire_make(q, frame));
-	harness_turns(h);
+	harness_send(h, frame, wire_make(q, frame));
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	size_t len = harness_take(h, frame);
 	wire_check_answers(frame, len, q, r);
@@ -321,8 +326,7 @@ void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum ver
 {
 	uint8_t frame[WIRE_MAX];
 	uint64_t before = harness_verdict(h, v);
-	harness_inject(h, frame, wire_make(q, frame));
-	harness_turns(h);
+	harness_send(h, frame, wire_make(q, frame));
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	assert_int_equal(harness_waiting(h), 0);
 }

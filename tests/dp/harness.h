@@ -84,6 +84,7 @@ size_t harness_take_kernel(struct harness *h, uint8_t *frame);
 unsigned harness_waiting(const struct harness *h); // frames out for clients
 void harness_drain(struct harness *h);             // and away with them
 void harness_turns(struct harness *h);             // until nothing more comes in
+void harness_send(struct harness *h, const uint8_t *frame, size_t len); // and turns
 
 // One query in, exactly one checked reply out, counted as `v`. The reply's pointers are good until
 // the next call.

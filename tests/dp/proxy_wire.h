@@ -73,8 +73,7 @@ static inline void send_in(
 {
 	uint8_t frame[WIRE_MAX];
 	const uint64_t before = harness_verdict(h, v);
-	harness_inject(h, frame, frame_make(q, header, frame));
-	harness_turns(h);
+	harness_send(h, frame, frame_make(q, header, frame));
 	assert_int_equal(harness_verdict(h, v), before + 1);
 }
 

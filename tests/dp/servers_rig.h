@@ -112,7 +112,6 @@ static inline size_t inject(struct harness *h, const struct wire_query *q)
 {
 	const size_t len = wire_make_dns(q, dns);
 	hold_clock(h);
-	harness_inject(h, frame, wire_make_udp(q, dns, len, frame));
-	harness_turns(h);
+	harness_send(h, frame, wire_make_udp(q, dns, len, frame));
 	return len;
 }

@@ -113,8 +113,7 @@ PACKET_TEST(test_closed_tells_few)
 	const size_t len = wire_make(&q, frame);
 	h->tables.is_closed = true;
 	for (unsigned i = 0; i < ASKED; i++) {
-		harness_inject(h, frame, len);
-		harness_turns(h);
+		harness_send(h, frame, len);
 		harness_drain(h);
 	}
 	const uint64_t passed_ms = h->w.now_ms - h->start_ms,
@@ -130,8 +129,7 @@ static unsigned ask(struct harness *h, const char *address, unsigned count)
 	struct wire_query q = from(address);
 	size_t len = wire_make(&q, frame);
 	for (unsigned i = 0; i < count; i++) {
-		harness_inject(h, frame, len);
-		harness_turns(h);
+		harness_send(h, frame, len);
 		harness_drain(h);
 	}
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);

@@ -48,8 +48,7 @@ static const uint8_t *ask(struct harness *h, const char *name, const uint8_t *co
 	static uint8_t out[WIRE_MAX];
 	uint8_t frame[WIRE_MAX];
 	uint64_t before = harness_verdict(h, v);
-	harness_inject(h, frame, frame_make(name, cookie, len, frame));
-	harness_turns(h);
+	harness_send(h, frame, frame_make(name, cookie, len, frame));
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	size_t got = harness_take(h, out);
 	assert_int_not_equal(got, 0);
@@ -102,8 +101,7 @@ PACKET_TEST_OF(test_miss, begin())
 	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX], question[300];
 	struct msg_miss m;
 	cookie_make(h, good);
-	harness_inject(h, frame, frame_make("cold.example", good, 24, frame));
-	harness_turns(h);
+	harness_send(h, frame, frame_make("cold.example", good, 24, frame));
 	assert_int_not_equal(harness_miss(h, &m, question), 0);
 	assert_int_equal(m.has_opt, DNS_OPT_PLAIN | DNS_OPT_COOKIE);
 	assert_memory_equal(question + m.question_len, good, sizeof(good));
@@ -135,8 +133,7 @@ PACKET_TEST_OF(test_whole_alone, begin())
 	uint8_t option[4 + DNS_COOKIE_LEN] = {0, 10, 0, 24}, frame[WIRE_MAX];
 	struct wire_reply r, without;
 	cookie_make(h, option + 4);
-	harness_inject(h, frame, frame_of(&chaos, option, sizeof(option), frame));
-	harness_turns(h);
+	harness_send(h, frame, frame_of(&chaos, option, sizeof(option), frame));
 	assert_int_equal(harness_verdict(h, VERDICT_refused), 1);
 	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
 	harness_drain(h);
@@ -161,8 +158,7 @@ PACKET_TEST_OF(test_nsid, begin())
 	for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
 		const size_t len = strlen(texts[i]);
 		strcpy(h->tables.config.identity.nsid, texts[i]);
-		harness_inject(h, frame, frame_with("a.example", asks_twice, 10, frame));
-		harness_turns(h);
+		harness_send(h, frame, frame_with("a.example", asks_twice, 10, frame));
 		assert_int_not_equal(got = harness_take(h, out), 0);
 		wire_check(out, got, &r);
 		assert_int_equal(r.count, 1);
@@ -173,8 +169,7 @@ PACKET_TEST_OF(test_nsid, begin())
 		uint8_t both[4 + 28] = {0, 10, 0, 24};
 		cookie_make(h, both + 4);
 		memcpy(both + 28, asks, sizeof(asks));
-		harness_inject(h, frame, frame_with("ads.example", both, sizeof(both), frame));
-		harness_turns(h);
+		harness_send(h, frame, frame_with("ads.example", both, sizeof(both), frame));
 		assert_int_not_equal(got = harness_take(h, out), 0);
 		wire_check(out, got, &r);
 		assert_memory_equal(out + got - 6, "\0\17\0\2\0\17", 6);
@@ -268,8 +263,7 @@ static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, u
 	uint8_t frame[WIRE_MAX];
 	size_t size = frame_make("a.example", cookie, len, frame);
 	for (unsigned i = 0; i < count; i++) {
-		harness_inject(h, frame, size);
-		harness_turns(h);
+		harness_send(h, frame, size);
 		harness_drain(h);
 	}
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
@@ -325,8 +319,7 @@ static unsigned neighbour_passed(struct harness *h, unsigned count)
 	uint64_t before = harness_verdict(h, VERDICT_hit);
 	uint8_t frame[WIRE_MAX];
 	for (unsigned i = 0; i < count; i++) {
-		harness_inject(h, frame, wire_make(&q, frame));
-		harness_turns(h);
+		harness_send(h, frame, wire_make(&q, frame));
 		harness_drain(h);
 	}
 	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
@@ -341,8 +334,7 @@ TEST(test_proven_client_pays_itself)
 	cookie_make(h, good);
 	const size_t size = frame_make("long.example", good, 24, frame);
 	for (unsigned i = 0; i < 200; i++) {
-		harness_inject(h, frame, size);
-		harness_turns(h);
+		harness_send(h, frame, size);
 		harness_drain(h);
 	}
 	const unsigned own = RATE * BURST_S / COSTS, proven = NETWORK_RATE * BURST_S / COSTS;
@@ -365,8 +357,7 @@ TEST(test_proven_client_pays_late)
 	h->any_replies = true;
 	const size_t size = frame_make("cold.example", good, 24, frame);
 	for (unsigned i = 0; i < ASKED; i++) {
-		harness_inject(h, frame, size);
-		harness_turns(h);
+		harness_send(h, frame, size);
 		if (harness_miss(h, &miss, dns + 12) == 0)
 			continue;
 		misses++;

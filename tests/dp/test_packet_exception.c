@@ -79,8 +79,7 @@ static bool passes(struct harness *h, const uint8_t *frame, size_t len)
 	uint8_t got[WIRE_MAX];
 	uint64_t passed = harness_verdict(h, VERDICT_to_kernel);
 	uint64_t dropped = harness_verdict(h, VERDICT_drop_kernel_rate);
-	harness_inject(h, frame, len);
-	harness_turns(h);
+	harness_send(h, frame, len);
 	passed = harness_verdict(h, VERDICT_to_kernel) - passed;
 	dropped = harness_verdict(h, VERDICT_drop_kernel_rate) - dropped;
 	assert_int_equal(passed + dropped, 1);

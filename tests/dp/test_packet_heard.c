@@ -50,8 +50,7 @@ static void goes_to_kernel(struct harness *h, const struct wire_query *q)
 	const size_t dns_len = wire_make_dns(q, dns), len = wire_make_udp(q, dns, dns_len, came);
 	const uint64_t before = harness_verdict(h, VERDICT_to_kernel);
 	hold_clock(h);
-	harness_inject(h, came, len);
-	harness_turns(h);
+	harness_send(h, came, len);
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), before + 1);
 	assert_int_equal(harness_take_kernel(h, went), len);
 	assert_memory_equal(went, came, len);
@@ -120,8 +119,7 @@ PACKET_TEST_OF(test_extensions, begin(0))
 		const size_t len =
 			put_extension(wire_make_udp(&q, dns, wire_make_dns(&q, dns), frame),
 				c[i].kind, c[i].header);
-		harness_inject(h, frame, len);
-		harness_turns(h);
+		harness_send(h, frame, len);
 		assert_int_equal(harness_take_kernel(h, frame), len);
 	}
 	assert_false(hear_on(&h->miss));
@@ -155,8 +153,7 @@ static void dropped(struct harness *h, size_t len, enum verdict v)
 {
 	const uint64_t before = harness_verdict(h, v);
 	hold_clock(h);
-	harness_inject(h, frame, len);
-	harness_turns(h);
+	harness_send(h, frame, len);
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	assert_int_equal(harness_take_kernel(h, frame), 0);
 	assert_false(hear_on(&h->miss));
@@ -256,8 +253,7 @@ PACKET_TEST_OF(test_first_fragment, begin(0))
 		const size_t len = wire_make_udp(&q, dns, dns_len, frame);
 		wire_put16(frame + 34 + 4, longer ? 2000 : (unsigned)(dns_len + 8));
 		hold_clock(h);
-		harness_inject(h, frame, len);
-		harness_turns(h);
+		harness_send(h, frame, len);
 		assert_true(hear_on(&h->miss));
 		assert_int_equal(heard.head.kind, HEARD_REPLY);
 		assert_int_equal(heard.head.is_cut, 1);
@@ -277,8 +273,7 @@ PACKET_TEST_OF(test_first_fragment, begin(0))
 	wire_put16(frame + 16, 20 + 7); // not even a UDP header
 	wire_put16(frame + 24, 0);
 	wire_put16(frame + 24, 0xffff - wire_fold(wire_sum(frame + 14, 20)));
-	harness_inject(h, frame, 60);
-	harness_turns(h);
+	harness_send(h, frame, 60);
 	assert_int_equal(harness_take_kernel(h, frame), 60);
 	assert_false(hear_on(&h->miss));
 }
@@ -297,8 +292,7 @@ PACKET_TEST_OF(test_first_fragment_ipv6, begin(0))
 		len = put_extension(
 			len, 44, (const uint8_t[]){17, 0, 0, i & 2 ? 1 : 0, 9, 9, 9, 9});
 		hold_clock(h);
-		harness_inject(h, frame, len);
-		harness_turns(h);
+		harness_send(h, frame, len);
 		assert_true(hear_on(&h->miss));
 		assert_int_equal(heard.head.is_cut, 1);
 		assert_int_equal(heard.head.ip_version, 6);
@@ -316,8 +310,7 @@ PACKET_TEST_OF(test_first_fragment_ipv6, begin(0))
 	for (unsigned payload = 7; payload < 16; payload += 8) {
 		(void)put_extension(wire_make(&q, frame), 44, first);
 		wire_put16(frame + 18, payload);
-		harness_inject(h, frame, 54 + payload);
-		harness_turns(h);
+		harness_send(h, frame, 54 + payload);
 		assert_int_equal(harness_take_kernel(h, frame), 54 + payload);
 	}
 	assert_false(hear_on(&h->miss));

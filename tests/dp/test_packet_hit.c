@@ -237,8 +237,7 @@ PACKET_TEST(test_tx_full)
 	size_t len = wire_make(&q, frame);
 	harness_put(h, &record);
 	for (unsigned i = 0; i < 1100; i++) {
-		harness_inject(h, frame, len);
-		harness_turns(h);
+		harness_send(h, frame, len);
 	}
 	assert_int_equal(harness_verdict(h, VERDICT_hit), 1100);
 	assert_int_equal(harness_waiting(h), 1023);

@@ -34,8 +34,7 @@ static bool icmp_is_heard(struct harness *h, size_t len)
 	static uint8_t went[WIRE_MAX];
 	const uint64_t before = harness_counter(h, COUNTER_upstream_unreachable);
 	hold_clock(h);
-	harness_inject(h, frame, len);
-	harness_turns(h);
+	harness_send(h, frame, len);
 	assert_int_equal(harness_take_kernel(h, went), len);
 	assert_memory_equal(went, frame, len);
 	const bool is = hear_on(&h->miss);

@@ -24,8 +24,7 @@ static size_t make_arp(uint8_t *f, bool vlan, const char *target)
 static size_t ask(struct harness *h, uint8_t *f, size_t len, enum verdict v)
 {
 	uint64_t before = harness_verdict(h, v);
-	harness_inject(h, f, len);
-	harness_turns(h);
+	harness_send(h, f, len);
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	return harness_take(h, f);
 }

@@ -37,8 +37,7 @@ static void drop_many(struct harness *h)
 {
 	uint8_t f[WIRE_MAX] = {0};
 	for (unsigned i = 0; i < DROPS; i++) {
-		harness_inject(h, f, 13);
-		harness_turns(h);
+		harness_send(h, f, 13);
 	}
 	assert_true(harness_verdict(h, VERDICT_drop_runt) >= DROPS);
 }
@@ -65,8 +64,7 @@ static void lose_a_reply(struct harness *h)
 	harness_put(h, &r);
 	while (harness_counter(h, COUNTER_tx_full) == 0) {
 		to_lose = 1;
-		harness_inject(h, f, len);
-		harness_turns(h);
+		harness_send(h, f, len);
 	}
 	assert_int_equal(lost_count, 1);
 	harness_drain(h);

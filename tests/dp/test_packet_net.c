@@ -15,8 +15,7 @@ static void fix_ip_csum(uint8_t *frame)
 static void drops(struct harness *h, const uint8_t *frame, size_t len, enum verdict v)
 {
 	uint64_t before = harness_verdict(h, v);
-	harness_inject(h, frame, len);
-	harness_turns(h);
+	harness_send(h, frame, len);
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	assert_int_equal(harness_waiting(h), 0);
 }
@@ -261,8 +260,7 @@ PACKET_TEST_OF(test_exception_full, harness_begin(&(struct harness_options){.has
 	uint8_t f[WIRE_MAX];
 	size_t len = wire_make(&q, f);
 	for (unsigned i = 0; i < 1100; i++) {
-		harness_inject(h, f, len);
-		harness_turns(h);
+		harness_send(h, f, len);
 	}
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1023);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_exception_full), 77);
@@ -345,8 +343,7 @@ PACKET_TEST_OF(test_other_hosts, harness_begin(&(struct harness_options){.has_ex
 	kernels.to_mac = many;
 	size_t len = wire_make(&kernels, f);
 	harness_inject(h, f, len);
-	harness_inject(h, f, 5); // of its address one byte is missing
-	harness_turns(h);
+	harness_send(h, f, 5); // of its address one byte is missing
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1);
 	assert_int_equal(harness_take_kernel(h, f), len);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 1);

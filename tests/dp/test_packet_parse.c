@@ -9,8 +9,7 @@ static void ask_dns(struct harness *h, const struct wire_query *q, const uint8_t
 {
 	static uint8_t frame[WIRE_MAX];
 	uint64_t before = harness_verdict(h, v);
-	harness_inject(h, frame, wire_make_udp(q, dns, len, frame));
-	harness_turns(h);
+	harness_send(h, frame, wire_make_udp(q, dns, len, frame));
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	if (!r) {
 		assert_int_equal(harness_waiting(h), 0);
@@ -113,8 +112,7 @@ PACKET_TEST(test_a_flood_of_notify)
 	h->tables.config.takes_notify = 1;
 	const uint64_t from_ms = h->w.now_ms;
 	for (unsigned i = 0; i < FLOOD; i++) {
-		harness_inject(h, frame, wire_make_udp(&q, dns, len, frame));
-		harness_turns(h);
+		harness_send(h, frame, wire_make_udp(&q, dns, len, frame));
 		(void)harness_miss(h, &m, behind);
 	}
 	const uint64_t took_ms = h->w.now_ms - from_ms + 1;
@@ -213,8 +211,7 @@ PACKET_TEST_OF(
 	harness_put(h, &record);
 	size_t len = wire_make(&q, frame);
 	wire_put16(frame + 38, wire_u16(frame + 38) - 9);
-	harness_inject(h, frame, len);
-	harness_turns(h);
+	harness_send(h, frame, len);
 	wire_check_answers(frame, harness_take(h, frame), &q, &r);
 	assert_int_equal(r.count, 1);
 }

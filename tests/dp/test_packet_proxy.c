@@ -93,8 +93,7 @@ PACKET_TEST_OF(test_cut_short, begin())
 			const enum verdict v =
 				len < header.len ? VERDICT_drop_proxy : VERDICT_drop_dns_short;
 			const uint64_t before = harness_verdict(h, v);
-			harness_inject(h, frame, wire_make_udp(&q, message, len, frame));
-			harness_turns(h);
+			harness_send(h, frame, wire_make_udp(&q, message, len, frame));
 			assert_int_equal(harness_verdict(h, v), before + 1);
 		}
 	}

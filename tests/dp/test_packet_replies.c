@@ -78,8 +78,7 @@ TEST(test_room_for_replies)
 			snprintf(src, sizeof(src), "198.19.%u.7", i);
 			snprintf(name, sizeof(name), "x.of%u.example", i);
 			const struct wire_query miss = {.name = name, .src = src};
-			harness_inject(h, frame, wire_make(&miss, frame));
-			harness_turns(h);
+			harness_send(h, frame, wire_make(&miss, frame));
 			harness_drain(h);
 			full = harness_verdict(h, VERDICT_servfail_ring_full);
 		}

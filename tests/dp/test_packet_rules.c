@@ -412,8 +412,7 @@ TEST(test_masked_and_ring_full)
 		static char name[] = "a0.example";
 		name[1]++;
 		other.name = name;
-		harness_inject(h, frame, wire_make(&other, frame));
-		harness_turns(h);
+		harness_send(h, frame, wire_make(&other, frame));
 		harness_drain(h);
 	}
 	harness_ask(h, &q, VERDICT_blocked_answer, &r);

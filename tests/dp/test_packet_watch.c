@@ -69,8 +69,7 @@ static bool next(void)
 static bool shows(struct harness *h, const struct wire_query *q)
 {
 	uint8_t frame[WIRE_MAX];
-	harness_inject(h, frame, wire_make(q, frame));
-	harness_turns(h);
+	harness_send(h, frame, wire_make(q, frame));
 	harness_drain(h);
 	bool shown = next();
 	assert_false(shown && next());
@@ -217,8 +216,7 @@ PACKET_TEST_OF(test_half_of_the_ring, begin(0, &(struct dp_watch){.frames = 1}))
 	uint8_t frame[WIRE_MAX];
 	uint64_t shown = 0, full;
 	for (unsigned i = 0; i < 200; i++) {
-		harness_inject(h, frame, wire_make(&q, frame));
-		harness_turns(h);
+		harness_send(h, frame, wire_make(&q, frame));
 		harness_drain(h);
 		assert_true(ring_producer_used(&h->w.log.ring) <= UNITS / 2 + 4);
 	}
@@ -226,8 +224,7 @@ PACKET_TEST_OF(test_half_of_the_ring, begin(0, &(struct dp_watch){.frames = 1}))
 	full = harness_counter(h, COUNTER_watch_full);
 	h->tables.config.watch.name_hash = hash_of("www.example");
 	for (unsigned i = 0; i < 5; i++) {
-		harness_inject(h, frame, wire_make(&other, frame));
-		harness_turns(h);
+		harness_send(h, frame, wire_make(&other, frame));
 		harness_drain(h);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_watch_full), full);

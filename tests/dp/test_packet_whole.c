@@ -72,8 +72,7 @@ static void expect_exchange(struct harness *h, const struct wire_query *q, enum 
 	uint8_t asked[WIRE_MAX], reply[WIRE_MAX];
 	const size_t at = dns_at(q), asked_len = wire_make(q, asked);
 	const uint64_t before = harness_verdict(h, v);
-	harness_inject(h, asked, asked_len);
-	harness_turns(h);
+	harness_send(h, asked, asked_len);
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	const size_t reply_len = harness_take(h, reply);
 	assert_true(next());
@@ -176,8 +175,7 @@ PACKET_TEST_OF(test_a_query_that_is_too_long, begin(LOG_DETAIL_MESSAGES))
 	uint8_t asked[WIRE_MAX], reply[WIRE_MAX];
 	const struct wire_query q = {.name = "www.example", .extra_bytes = 1600};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
-	harness_inject(h, asked, wire_make(&q, asked));
-	harness_turns(h);
+	harness_send(h, asked, wire_make(&q, asked));
 	assert_true(harness_take(h, reply) > 0);
 	assert_true(next());
 	assert_true(got.record.query_len > 1600);

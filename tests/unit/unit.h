@@ -64,6 +64,19 @@ void unit_add(struct unit_case *c);
 #define TEST(fn)                    TEST_WITH(fn, NULL, NULL)
 #define TEST_GROUP(setup, teardown) UNIT_ADD(unit_group, "", NULL, setup, teardown, NULL)
 
+// A setup or a teardown that is one statement, or has one result.
+#define FIXTURE(fn, ...)       \
+	static int fn(void **) \
+	{                      \
+		__VA_ARGS__;   \
+		return 0;      \
+	}
+#define FIXTURE_OF(fn, ...)         \
+	static int fn(void **)      \
+	{                           \
+		return __VA_ARGS__; \
+	}
+
 // Behind the case, before its teardown, comes end(what), the last one first, even if the case
 // failed; behind all cases, where a TEST_GROUP asks for it.
 void unit_at_end(void (*end)(void *), void *what);

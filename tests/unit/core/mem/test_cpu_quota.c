@@ -8,15 +8,9 @@
 
 static char root[FOLDER_MAX];
 
-static int setup(void **)
-{
-	return folder_make(root, "quota");
-}
+FIXTURE_OF(setup, folder_make(root, "quota"))
 
-static int teardown(void **)
-{
-	return folder_remove(root, "");
-}
+FIXTURE_OF(teardown, folder_remove(root, ""))
 
 // With the folders above it.
 static void put(const char *name, const char *text)

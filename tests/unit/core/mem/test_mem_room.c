@@ -38,10 +38,7 @@ static int setup(void **)
 	return mkdtemp(root) ? 0 : -1;
 }
 
-static int teardown(void **)
-{
-	return nftw(root, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
-}
+FIXTURE_OF(teardown, nftw(root, entry_remove, 8, FTW_DEPTH | FTW_PHYS))
 
 static uint64_t group(const char *own)
 {

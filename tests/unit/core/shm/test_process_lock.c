@@ -14,11 +14,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	unlink(path);
-	return 0;
-}
+FIXTURE(teardown, unlink(path))
 
 TEST(test_held_and_free)
 {

@@ -33,11 +33,7 @@ static unsigned tries(struct lockout_key a, uint64_t now_s)
 	return 0;
 }
 
-static int empty(void **)
-{
-	l = (struct lockout){0};
-	return 0;
-}
+FIXTURE(empty, l = (struct lockout){0})
 
 TEST_WITH(test_grows, empty, NULL)
 {

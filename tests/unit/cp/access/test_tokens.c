@@ -22,11 +22,7 @@ static enum token_verdict check(const char *what, int64_t now)
 	return tokens_check(&t, what, now, &k);
 }
 
-static int empty(void **)
-{
-	t = (struct tokens){0};
-	return 0;
-}
+FIXTURE(empty, t = (struct tokens){0})
 
 TEST_WITH(test_good, empty, NULL)
 {

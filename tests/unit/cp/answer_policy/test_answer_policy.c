@@ -73,11 +73,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	fixture_close(&f);
-	return 0;
-}
+FIXTURE(teardown, fixture_close(&f))
 
 TEST_WITH(test_chain, setup, teardown)
 {

@@ -6,11 +6,7 @@
 
 static struct api_reasons r;
 
-static int fresh(void **)
-{
-	memset(&r, 0, sizeof(r));
-	return 0;
-}
+FIXTURE(fresh, memset(&r, 0, sizeof(r)))
 
 TEST_WITH(each_kind_says_what_to_do, fresh, NULL)
 {

@@ -45,10 +45,7 @@ static int make_files(void **)
 	return 0;
 }
 
-static int remove_files(void **)
-{
-	return folder_remove(folder, "");
-}
+FIXTURE_OF(remove_files, folder_remove(folder, ""))
 
 static int write_files(void **)
 {

@@ -28,11 +28,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	frontend_neighbours_close(&table);
-	return 0;
-}
+FIXTURE(teardown, frontend_neighbours_close(&table))
 
 // The last byte; -1: none.
 static int mac_at(const char *address, uint32_t scope, uint64_t now_ms)

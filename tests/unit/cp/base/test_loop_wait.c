@@ -35,11 +35,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	loop_free(loop);
-	return 0;
-}
+FIXTURE(teardown, loop_free(loop))
 
 static void run_for(uint64_t ms)
 {

@@ -7,11 +7,7 @@ static struct bound_log l;
 static struct bound_top top;
 static uint64_t now_ms = 1000;
 
-static int setup(void **)
-{
-	memset(&l, 0, sizeof(l));
-	return 0;
-}
+FIXTURE(setup, memset(&l, 0, sizeof(l)))
 
 static void add(enum bound bound, const char *who, unsigned times)
 {

@@ -37,16 +37,9 @@ static void ask_for(unsigned last)
 	assert_false(client_book_find_or_ask(book, 4, bytes, now, &found));
 }
 
-static int setup(void **)
-{
-	return client_book_open(&book);
-}
+FIXTURE_OF(setup, client_book_open(&book))
 
-static int teardown(void **)
-{
-	client_book_close(book);
-	return 0;
-}
+FIXTURE(teardown, client_book_close(book))
 
 TEST_WITH(test_better_source_wins, setup, teardown)
 {

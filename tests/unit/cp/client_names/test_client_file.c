@@ -23,16 +23,9 @@ static const char *name_of(const char *address)
 	return client_book_find(book, is_v6 ? 6 : 4, bytes, now, &found) ? found.name : "";
 }
 
-static int setup(void **)
-{
-	return client_book_open(&book);
-}
+FIXTURE_OF(setup, client_book_open(&book))
 
-static int teardown(void **)
-{
-	client_book_close(book);
-	return 0;
-}
+FIXTURE(teardown, client_book_close(book))
 
 TEST_WITH(test_hosts, setup, teardown)
 {

@@ -44,11 +44,7 @@ static int setup(void **)
 	return client_names_open(&names);
 }
 
-static int teardown(void **)
-{
-	client_names_close(names);
-	return 0;
-}
+FIXTURE(teardown, client_names_close(names))
 
 TEST_WITH(test_files, setup, teardown)
 {

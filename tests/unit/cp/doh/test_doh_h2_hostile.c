@@ -36,11 +36,7 @@ static void open_by_hand(struct rig *r)
 	put_frame(r, 0, SETTINGS, 0, 0, NULL);
 }
 
-static int rig_by_hand(void **)
-{
-	open_by_hand(&rig);
-	return 0;
-}
+FIXTURE(rig_by_hand, open_by_hand(&rig))
 
 // Indexed :method GET, :scheme https, a literal :path, a literal :authority.
 static size_t get_headers(uint8_t *out)

@@ -23,11 +23,7 @@ static int fresh(void **)
 	return events_open(&events);
 }
 
-static int gone(void **)
-{
-	events_close(events);
-	return 0;
-}
+FIXTURE(gone, events_close(events))
 
 static void see(const struct event_condition_kind *kind, const char *about)
 {

@@ -26,10 +26,7 @@ static int group_setup(void **)
 	return 0;
 }
 
-static int group_teardown(void **)
-{
-	return rmdir(folder);
-}
+FIXTURE_OF(group_teardown, rmdir(folder))
 
 static int fresh(void **)
 {

@@ -7,16 +7,9 @@
 static struct events *events;
 static uint64_t missed;
 
-static int fresh(void **)
-{
-	return events_open(&events);
-}
+FIXTURE_OF(fresh, events_open(&events))
 
-static int gone(void **)
-{
-	events_close(events);
-	return 0;
-}
+FIXTURE(gone, events_close(events))
 
 static void add(unsigned count)
 {

@@ -446,9 +446,4 @@ TEST_WITH(test_mutants, frontend_rig_setup, frontend_rig_teardown)
 	assert_true(s.of[FRONTEND_UDP].verdict[VERDICT_formerr] > 100);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

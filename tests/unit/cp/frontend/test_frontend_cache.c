@@ -134,9 +134,4 @@ TEST_WITH(test_idle_frontend_holds_nothing_back, frontend_rig_setup, frontend_ri
 	fake_dataplane_open(&dp, &rig.paths, 2);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

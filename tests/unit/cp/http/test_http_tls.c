@@ -11,17 +11,9 @@
 static struct fake_https server;
 static struct http_post_reply reply;
 
-static int start(void **)
-{
-	fake_https_start(&server);
-	return 0;
-}
+FIXTURE(start, fake_https_start(&server))
 
-static int stop(void **)
-{
-	fake_https_stop(&server);
-	return 0;
-}
+FIXTURE(stop, fake_https_stop(&server))
 
 static struct http_post *post_open(const char *ca_file)
 {

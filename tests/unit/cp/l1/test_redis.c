@@ -16,11 +16,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	redis_rig_stop(&rig);
-	return 0;
-}
+FIXTURE(teardown, redis_rig_stop(&rig))
 
 TEST_WITH(test_commands, setup, teardown)
 {

@@ -58,10 +58,7 @@ TEST(three_are_kept)
 	heap_baselines_close(b);
 }
 
-static int setup(void **)
-{
-	return mkdtemp(folder) && loop_new("service", &service) == 0 ? 0 : -1;
-}
+FIXTURE_OF(setup, mkdtemp(folder) && loop_new("service", &service) == 0 ? 0 : -1)
 
 static int teardown(void **)
 {

@@ -120,10 +120,6 @@ TEST(other_leaks_alarm_in_time)
 		planted_check(&leak[i], 5);
 }
 
-static int judge_end(void **)
-{
-	memory_judge_close(judge);
-	return 0;
-}
+FIXTURE(judge_end, memory_judge_close(judge))
 
 TEST_GROUP(NULL, judge_end)

@@ -15,16 +15,9 @@ static struct mem_watch *watch_new(void)
 	return w;
 }
 
-static int setup(void **)
-{
-	return loop_new("service", &service);
-}
+FIXTURE_OF(setup, loop_new("service", &service))
 
-static int teardown(void **)
-{
-	loop_free(service);
-	return 0;
-}
+FIXTURE(teardown, loop_free(service))
 
 static void see(struct mem_watch *w, struct table_registry *r, uint64_t used, uint64_t high)
 {

@@ -38,11 +38,7 @@ static void sample_make(unsigned second, unsigned redis_mib, unsigned upstream_m
 	fill_put("views", 25, 100);
 }
 
-static int setup(void **)
-{
-	memset(&line, 0, sizeof(line));
-	return 0;
-}
+FIXTURE(setup, memset(&line, 0, sizeof(line)))
 
 TEST_WITH(test_it_is_off, setup, NULL)
 {

@@ -15,11 +15,7 @@ static int setup(void **)
 	return memory_meter_open(&meter, NULL);
 }
 
-static int teardown(void **)
-{
-	memory_meter_close(meter);
-	return 0;
-}
+FIXTURE(teardown, memory_meter_close(meter))
 
 static uint64_t jitter(uint64_t n)
 {

@@ -22,10 +22,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	return unlink(path);
-}
+FIXTURE_OF(teardown, unlink(path))
 
 static int take(void *, const struct ip_address *address, const struct dns_name *name, bool own,
 	uint32_t line)

@@ -8,17 +8,9 @@
 
 static struct querylog_rig rig;
 
-static int setup(void **)
-{
-	querylog_rig_open(&rig, 1);
-	return 0;
-}
+FIXTURE(setup, querylog_rig_open(&rig, 1))
 
-static int teardown(void **)
-{
-	querylog_rig_close(&rig);
-	return 0;
-}
+FIXTURE(teardown, querylog_rig_close(&rig))
 
 TEST_WITH(test_pool_is_bounded_and_shrinks, setup, teardown)
 {

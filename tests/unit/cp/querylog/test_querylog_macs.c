@@ -27,11 +27,7 @@ static int group_setup(void **)
 		"route add 198.18.9.0/24 via 198.18.7.2\n");
 }
 
-static int group_teardown(void **)
-{
-	querylog_rig_close(&rig);
-	return 0;
-}
+FIXTURE(group_teardown, querylog_rig_close(&rig))
 
 static int setup(void **)
 {
@@ -41,11 +37,7 @@ static int setup(void **)
 	return 0;
 }
 
-static int teardown(void **)
-{
-	querylog_macs_close(&macs);
-	return 0;
-}
+FIXTURE(teardown, querylog_macs_close(&macs))
 
 // "phone" by two cards, "desk" by a card and an address, "net" by addresses alone.
 static struct config_mac phone[] = {{{2, 0, 0, 0, 0, 2}}, {{2, 0, 0, 0, 0, 9}}};

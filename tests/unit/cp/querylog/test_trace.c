@@ -48,16 +48,9 @@ static unsigned step(unsigned i)
 	return last.event[i].step;
 }
 
-static int setup(void **)
-{
-	return traces_new(&traces);
-}
+FIXTURE_OF(setup, traces_new(&traces))
 
-static int teardown(void **)
-{
-	traces_free(traces);
-	return 0;
-}
+FIXTURE(teardown, traces_free(traces))
 
 TEST_WITH(test_alone, setup, teardown)
 {

@@ -32,16 +32,9 @@ static size_t make(uint8_t kept)
 	return sizeof(m) + sizeof(name) + kept;
 }
 
-static int setup(void **)
-{
-	return watch_open(&watch);
-}
+FIXTURE_OF(setup, watch_open(&watch))
 
-static int teardown(void **)
-{
-	watch_free(watch);
-	return 0;
-}
+FIXTURE(teardown, watch_free(watch))
 
 TEST_WITH(test_line, setup, teardown)
 {

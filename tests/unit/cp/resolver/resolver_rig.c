@@ -102,6 +102,12 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	return 0;
 }
 
+int rig_sends_once(void **)
+{
+	rig_max_sends = 1;
+	return 0;
+}
+
 int rig_setup(void **)
 {
 	return setup_with(4096, 1024);
@@ -200,6 +206,12 @@ void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_ki
 	assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, rcode);
 	assert_true(get_u16(got.dns + 2) & DNS_FLAG_QR);
 	assert_int_equal(got.head.verdict, kind);
+}
+
+void resolves(const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind)
+{
+	ask(name, id);
+	expect_answer(wait_ms, id, 0, kind);
 }
 
 int ede_of_answer(void)

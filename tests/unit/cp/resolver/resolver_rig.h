@@ -34,6 +34,7 @@ extern uint16_t rig_redis_port; // of a server for L1; 0: none
 // Of a question, at most. With 1 a stalled machine has nothing sent twice, so queries can be
 // counted (but nothing is asked of a second server either).
 extern unsigned rig_max_sends;
+int rig_sends_once(void **state); // sets that
 
 int rig_setup(void **state);
 int rig_setup_small(void **state); // 16 questions, 8 waiters each
@@ -52,6 +53,8 @@ void ask(const char *name, uint16_t id);
 // The next answer, in `got`; fails the test when it is another, or none. wait_ms is what a machine
 // takes that has nothing else to do; any other gets more time.
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
+void resolves(
+	const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind); // both, rcode 0
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none
 
 // The key in Redis of what everyone is told of that name (and type); good until the next call.

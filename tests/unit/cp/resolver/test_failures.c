@@ -14,11 +14,7 @@ static int setup(void **)
 	return failures_new(&failures, FAILURES_BUCKETS, &spans);
 }
 
-static int teardown(void **)
-{
-	failures_free(failures);
-	return 0;
-}
+FIXTURE(teardown, failures_free(failures))
 
 // The time for which it is recent from now on.
 static uint64_t lasts_ms(uint64_t now_ms)

@@ -5,12 +5,10 @@
 
 TEST_WITH(test_a_miss_is_resolved_stored_and_answered, rig_setup, rig_teardown)
 {
-	ask("WwW.Example", 77);
-	expect_answer(1000, 77, 0, ANSWER_UPSTREAM);
+	resolves("WwW.Example", 77, 1000, ANSWER_UPSTREAM);
 	assert_memory_equal(got.dns + DNS_HEADER_LEN, "\3WwW\7Example\0\0\1\0\1", 17);
 	assert_int_equal(get_u16(got.dns + 6), 1);
-	ask("www.exAMPLE", 78); // as a worker that has not seen it yet
-	expect_answer(1000, 78, 0, ANSWER_CACHED);
+	resolves("www.exAMPLE", 78, 1000, ANSWER_CACHED); // as a worker that has not seen it yet
 	assert_memory_equal(got.dns + DNS_HEADER_LEN, "\3www\7exAMPLE\0\0\1\0\1", 17);
 	struct resolver_status s = status();
 	assert_int_equal(s.upstream_sent, 1);
@@ -69,15 +67,13 @@ TEST_WITH(test_failures_are_remembered, rig_setup, rig_teardown)
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, before);
 	fake[0].mode = FAKE_ANSWER;
 	clock_pass_ms(1050);
-	ask("bad.example", 9);
-	expect_answer(1000, 9, 0, ANSWER_UPSTREAM);
+	resolves("bad.example", 9, 1000, ANSWER_UPSTREAM);
 }
 
 TEST_WITH(test_servfail_goes_to_the_next_server, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;
-	ask("next.example", 5);
-	expect_answer(1000, 5, 0, ANSWER_UPSTREAM);
+	resolves("next.example", 5, 1000, ANSWER_UPSTREAM);
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
@@ -96,8 +92,7 @@ TEST_WITH(test_all_dead_is_servfail_at_1900_ms_and_late_answers_fill, rig_setup,
 	expect_answer(2500, 4, 0, ANSWER_UPSTREAM);
 	WAIT_FOR(status().stored > 0);
 	assert_int_equal(status().stored, 1);
-	ask("dead.example", 5);
-	expect_answer(300, 5, 0, ANSWER_CACHED);
+	resolves("dead.example", 5, 300, ANSWER_CACHED);
 }
 
 static void reconfigure(void *)
@@ -159,33 +154,28 @@ TEST_WITH(test_a_short_deadline, rig_setup, rig_teardown)
 TEST_WITH(test_stale_at_1800_ms_then_held, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
-	ask("old.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("old.example", 1, 1000, ANSWER_UPSTREAM);
 	clock_pass_ms(1050); // past soft expiry
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	uint64_t start = clock_mono_ms();
-	ask("old.example", 2);
-	expect_answer(2500, 2, 0, ANSWER_STALE);
+	resolves("old.example", 2, 2500, ANSWER_STALE);
 	assert_in_range(clock_mono_ms() - start, 1750, 2000);
 	assert_int_equal(ede_of_answer(), DNS_EDE_STALE_ANSWER);
 	// The TTL is the stale one; the record follows the question: pointer, type, class, TTL.
 	const uint8_t *record = got.dns + DNS_HEADER_LEN + 13 + 4;
 	assert_int_equal(get_u32(record + 6), 30);
-	ask("old.example", 3);
-	expect_answer(300, 3, 0, ANSWER_STALE);
-	ask("old.example", 4); // and from a worker that asks again all the same
-	expect_answer(300, 4, 0, ANSWER_STALE);
+	resolves("old.example", 3, 300, ANSWER_STALE);
+	resolves("old.example", 4, 300,
+		ANSWER_STALE); // and from a worker that asks again all the same
 }
 
 TEST_WITH(test_failing_upstreams_give_stale_at_once, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = 1;
-	ask("old.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("old.example", 1, 1000, ANSWER_UPSTREAM);
 	clock_pass_ms(1050);
 	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
-	ask("old.example", 2);
-	expect_answer(500, 2, 0, ANSWER_STALE);
+	resolves("old.example", 2, 500, ANSWER_STALE);
 	assert_int_equal(status().servfail, 0);
 }
 
@@ -242,8 +232,7 @@ TEST_WITH(test_hostile_misses_are_counted, rig_setup, rig_teardown)
 	memset(junk, 0xff, 20);
 	ring_publish(&dp.misses[0]);
 	fake_dataplane_ring(&dp);
-	ask("good.example", 6);
-	expect_answer(1000, 6, 0, ANSWER_UPSTREAM);
+	resolves("good.example", 6, 1000, ANSWER_UPSTREAM);
 	struct resolver_status s = status();
 	assert_int_equal(s.bad_misses, 1);
 	assert_int_equal(s.foreign_messages, 2);

@@ -42,8 +42,7 @@ static void addresses_got(uint8_t last[ADDRESSES])
 static void expect_first(const char *name, uint16_t id, enum answer_kind kind, unsigned first)
 {
 	uint8_t last[ADDRESSES];
-	ask(name, id);
-	expect_answer(1000, id, 0, kind);
+	resolves(name, id, 1000, kind);
 	addresses_got(last);
 	for (unsigned i = 0; i < ADDRESSES; i++)
 		assert_int_equal(last[i], (FIRST_ADDRESS + (first + i) % ADDRESSES) & 0xff);
@@ -78,8 +77,7 @@ static void ask_aged(const char *name, uint16_t id, uint64_t age_ms)
 // A question that has waited for a worker: answered until its client has given up.
 TEST_WITH(test_a_late_question, rig_setup, rig_teardown)
 {
-	ask("www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
 	uint64_t late = status().late;
 	ask_aged("www.example", 2, LATE_MS - 10);
 	expect_answer(1000, 2, 0, ANSWER_CACHED);
@@ -97,8 +95,7 @@ TEST_WITH(test_truncated_replies_are_counted, rig_setup, rig_teardown)
 	enum { MANY = 80, LIKE_TC = DNS_FLAG_TC };
 	struct fake_miss m = {.name = "many.example", .type = DNS_TYPE_A};
 	fake[0].addresses = fake[1].addresses = 1;
-	ask("few.example", LIKE_TC);
-	expect_answer(1000, LIKE_TC, 0, ANSWER_UPSTREAM);
+	resolves("few.example", LIKE_TC, 1000, ANSWER_UPSTREAM);
 	assert_int_equal(status().answers_truncated, 0);
 	fake[0].addresses = fake[1].addresses = MANY;
 	for (m.id = 1; m.id <= 2; m.id++) {
@@ -110,9 +107,4 @@ TEST_WITH(test_truncated_replies_are_counted, rig_setup, rig_teardown)
 	}
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

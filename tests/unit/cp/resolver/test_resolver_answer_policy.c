@@ -451,9 +451,4 @@ TEST(test_close_of_what_never_was)
 	assert_null(r.recheck);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

@@ -129,8 +129,7 @@ TEST_WITH(test_a_full_table_is_not_full_for_long, rig_setup, rig_teardown)
 	assert_true(s.cut_short >= 32);
 	assert_true(s.inflight <= 32);
 	assert_int_equal(s.refused_inflight, 36);
-	ask("www.example", 7);
-	expect_answer(1000, 7, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 7, 1000, ANSWER_UPSTREAM);
 }
 
 // Each name another registrable domain: a quarter is left for other suffixes.

@@ -14,11 +14,7 @@ static int server_up(void **)
 	return 0;
 }
 
-static int server_down(void **)
-{
-	redis_server_clean(&server);
-	return 0;
-}
+FIXTURE(server_down, redis_server_clean(&server))
 
 static const char *say(const char *command)
 {

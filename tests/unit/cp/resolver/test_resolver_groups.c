@@ -70,6 +70,13 @@ static void ask_in(uint16_t view, const char *name, uint16_t id)
 	fake_dataplane_ring(&dp);
 }
 
+static void resolves_in(
+	uint16_t view, const char *name, uint16_t id, unsigned wait_ms, enum answer_kind kind)
+{
+	ask_in(view, name, id);
+	expect_answer(wait_ms, id, 0, kind);
+}
+
 static void expect_queries(unsigned everyone, unsigned own)
 {
 	assert_int_equal(fake[0].udp_queries, everyone);
@@ -80,16 +87,13 @@ TEST_WITH(test_each_its_server_and_cache, setup, rig_teardown)
 {
 	uint16_t own = view_of(OWN);
 	assert_int_not_equal(own, 0);
-	ask_in(0, "www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	expect_queries(1, 0);
-	ask_in(own, "www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM); // not the one that is in the cache
+	resolves_in(
+		own, "www.example", 2, 1000, ANSWER_UPSTREAM); // not the one that is in the cache
 	expect_queries(1, 1);
-	ask_in(own, "www.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_CACHED);
-	ask_in(0, "www.example", 4);
-	expect_answer(1000, 4, 0, ANSWER_CACHED);
+	resolves_in(own, "www.example", 3, 1000, ANSWER_CACHED);
+	resolves_in(0, "www.example", 4, 1000, ANSWER_CACHED);
 	expect_queries(1, 1);
 	assert_int_equal(status().l0.entries, 2);
 }
@@ -97,15 +101,12 @@ TEST_WITH(test_each_its_server_and_cache, setup, rig_teardown)
 TEST_WITH(test_without_cache, setup, rig_teardown)
 {
 	uint16_t bare = view_of(BARE);
-	ask_in(0, "www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	for (uint16_t i = 2; i < 5; i++) {
-		ask_in(bare, "www.example", i);
-		expect_answer(1000, i, 0, ANSWER_UPSTREAM);
+		resolves_in(bare, "www.example", i, 1000, ANSWER_UPSTREAM);
 		expect_queries(i, 0);
 	}
-	ask_in(0, "www.example", 5);
-	expect_answer(1000, 5, 0, ANSWER_CACHED);
+	resolves_in(0, "www.example", 5, 1000, ANSWER_CACHED);
 	assert_int_equal(status().l0.entries, 1);
 	assert_int_equal(status().stored, 1);
 }
@@ -174,17 +175,14 @@ static void reload(void)
 TEST_WITH(test_changed_definition, setup, rig_teardown)
 {
 	uint16_t before = view_of(OWN);
-	ask_in(before, "www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(before, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	own_server.address = rig.config.upstreams.server[0].address;
 	reload();
 	uint16_t after = view_of(OWN);
 	assert_int_not_equal(after, before);
-	ask_in(after, "www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	resolves_in(after, "www.example", 2, 1000, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
-	ask_in(before, "www.example", 3); // a worker with the old image
-	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	resolves_in(before, "www.example", 3, 1000, ANSWER_CACHED); // a worker with the old image
 	control_stop();
 	fake_dataplane_close(&dp);
 	control_start(); // warm
@@ -193,8 +191,8 @@ TEST_WITH(test_changed_definition, setup, rig_teardown)
 	assert_true(status().l0.recovered > 0);
 	uint16_t next_life = view_of(OWN);
 	assert_int_not_equal(next_life, before);
-	ask_in(next_life, "www.example", 4);
-	expect_answer(1000, 4, 0, ANSWER_UPSTREAM); // no image was published here, so no pair known
+	resolves_in(next_life, "www.example", 4, 1000,
+		ANSWER_UPSTREAM); // no image was published here, so no pair known
 }
 
 static void redis_await(void)
@@ -268,12 +266,10 @@ TEST_WITH(test_boxes_with_one_redis, setup, rig_teardown)
 	box_asks(&first, 0, ANSWER_CACHED);
 	expect_queries(1, 1);
 	// Everyone else on that box asks the second box's server: its answer, without a query.
-	ask_in(0, "shared.example", 7);
-	expect_answer(3000, 7, 0, ANSWER_CACHED);
+	resolves_in(0, "shared.example", 7, 3000, ANSWER_CACHED);
 	expect_queries(1, 1);
 	// A group without cache neither reads nor writes.
-	ask_in(view_of(BARE), "shared.example", 8);
-	expect_answer(3000, 8, 0, ANSWER_UPSTREAM);
+	resolves_in(view_of(BARE), "shared.example", 8, 3000, ANSWER_UPSTREAM);
 	await_keys(2);
 	expect_queries(2, 1);
 	expect_look("shared.example");
@@ -307,17 +303,14 @@ TEST_WITH(test_boxes_with_other_upstreams, setup_everyone, rig_teardown)
 				    second = rig.config.upstreams.server[1].address;
 	redis_server_start(&redis, NULL);
 	redis_box(first);
-	ask_in(0, "everyone.example", 1);
-	expect_answer(3000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "everyone.example", 1, 3000, ANSWER_UPSTREAM);
 	await_keys(1);
 	redis_box(second);
-	ask_in(0, "everyone.example", 2);
-	expect_answer(3000, 2, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "everyone.example", 2, 3000, ANSWER_UPSTREAM);
 	await_keys(2);
 	expect_queries(1, 1);
 	redis_box(first);
-	ask_in(0, "everyone.example", 3);
-	expect_answer(3000, 3, 0, ANSWER_CACHED);
+	resolves_in(0, "everyone.example", 3, 3000, ANSWER_CACHED);
 	expect_queries(1, 1);
 	redis_server_clean(&redis);
 }
@@ -335,8 +328,7 @@ TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 	redis_server_start(&redis, NULL);
 	redis_box(rig.config.upstreams.server[0].address);
 	await_said("PUBSUB NUMSUB weir-meta:flush", ":1\r\n");
-	ask_in(0, "first.example", 1);
-	expect_answer(3000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "first.example", 1, 3000, ANSWER_UPSTREAM);
 	await_keys(1);
 	other = rig.config;
 	other.redis.space = space;
@@ -344,8 +336,7 @@ TEST_WITH(test_another_namespace, setup_everyone, rig_teardown)
 	redis_await();
 	await_said("PUBSUB NUMSUB other-meta:flush", ":1\r\n");
 	await_said("PUBSUB NUMSUB weir-meta:flush", ":0\r\n");
-	ask_in(0, "second.example", 2);
-	expect_answer(3000, 2, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "second.example", 2, 3000, ANSWER_UPSTREAM);
 	await_said("KEYS other:*", "other:second.example:1:1:v");
 	await_said("ZCARD other-meta:expiry", ":1\r\n");
 	await_keys(1); // of weir
@@ -376,25 +367,20 @@ static void restart(void)
 // What the upstreams of before said goes with them, by a reload and by a start.
 TEST_WITH(test_other_upstreams_empty_the_cache, setup_everyone, rig_teardown)
 {
-	ask_in(0, "www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	reload(); // nothing changed
-	ask_in(0, "www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	resolves_in(0, "www.example", 2, 1000, ANSWER_CACHED);
 	everyone_asks(1);
 	reload();
 	await_empty();
-	ask_in(0, "www.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 3, 1000, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
 	restart(); // nothing changed
-	ask_in(0, "www.example", 4);
-	expect_answer(1000, 4, 0, ANSWER_CACHED);
+	resolves_in(0, "www.example", 4, 1000, ANSWER_CACHED);
 	everyone_asks(0);
 	restart();
 	await_empty();
-	ask_in(0, "www.example", 5);
-	expect_answer(1000, 5, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 5, 1000, ANSWER_UPSTREAM);
 	expect_queries(2, 1);
 }
 
@@ -404,14 +390,12 @@ TEST_WITH(test_other_zones_empty_the_cache_at_start, setup_everyone, rig_teardow
 	struct config_upstream there = {.address = rig.config.upstreams.server[1].address};
 	struct config_forward_zone zone = {.server_count = 1, .servers = &there};
 	assert_int_equal(dns_name_from_text("example", 7, &zone.name), 0);
-	ask_in(0, "www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 1, 1000, ANSWER_UPSTREAM);
 	rig.config.forwards = &zone;
 	rig.config.forward_count = 1;
 	restart();
 	await_empty();
-	ask_in(0, "www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 2, 1000, ANSWER_UPSTREAM);
 	expect_queries(1, 1);
 }
 
@@ -426,14 +410,8 @@ TEST_WITH(test_answer_of_former_upstreams_is_not_kept, setup_everyone, rig_teard
 	fake[0].held = false;
 	expect_answer(PATIENCE_MS, 1, 0, ANSWER_UPSTREAM);
 	assert_int_equal(status().stored, 0);
-	ask_in(0, "www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	resolves_in(0, "www.example", 2, 1000, ANSWER_UPSTREAM);
 	assert_int_equal(status().stored, 1);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

@@ -162,9 +162,4 @@ TEST_WITH(test_filter_asks_nobody, setup, rig_teardown)
 	assert_int_equal(answers(), 1);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

@@ -13,17 +13,9 @@ enum { PATIENCE_MS = 20000 };
 
 static struct redis_server server;
 
-static int server_up(void **)
-{
-	redis_server_start(&server, NULL);
-	return 0;
-}
+FIXTURE(server_up, redis_server_start(&server, NULL))
 
-static int server_down(void **)
-{
-	redis_server_clean(&server);
-	return 0;
-}
+FIXTURE(server_down, redis_server_clean(&server))
 
 // lookup_ms: what a look may take; far more than any, unless the test is of one that gets no reply.
 static int setup_with(void **state, unsigned lookup_ms)
@@ -159,8 +151,7 @@ TEST_WITH(test_what_is_there_is_not_asked_for, setup, rig_teardown)
 {
 	uint64_t start_ms = clock_mono_ms();
 	value_write(&(struct value){"there.example", "there.example", 300, 100});
-	ask("there.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_CACHED);
+	resolves("there.example", 1, 1000, ANSWER_CACHED);
 	assert_int_equal(asked(), 0);
 	look("there.example");
 	expect_age(100, 300, start_ms);
@@ -172,19 +163,16 @@ TEST_WITH(test_rows_tell_who_answered, setup, rig_teardown)
 {
 	row_watch_start(NULL, 0);
 	value_write(&(struct value){"there.example", "there.example", 300, 100});
-	ask("there.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_CACHED);
+	resolves("there.example", 1, 1000, ANSWER_CACHED);
 	struct row_watch_row row = row_watch_await(1);
 	assert_string_equal(row.verdict, "resolved");
 	assert_int_equal(row.tier, QUERYLOG_TIER_L1);
 	assert_string_equal(row.upstream, "");
-	ask("there.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	resolves("there.example", 2, 1000, ANSWER_CACHED);
 	row = row_watch_await(2);
 	assert_string_equal(row.verdict, "hit");
 	assert_int_equal(row.tier, QUERYLOG_TIER_L0);
-	ask("elsewhere.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	resolves("elsewhere.example", 3, 1000, ANSWER_UPSTREAM);
 	row = row_watch_await(3);
 	assert_string_equal(row.verdict, "resolved");
 	assert_int_equal(row.tier, QUERYLOG_TIER_UPSTREAM);
@@ -249,8 +237,7 @@ TEST_WITH(test_a_value_older_than_the_machine_keeps_its_age, setup, rig_teardown
 {
 	uint64_t start_ms = clock_mono_ms();
 	value_write(&(struct value){"week.example", "week.example", 604800, 604000});
-	ask("week.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_CACHED);
+	resolves("week.example", 1, 1000, ANSWER_CACHED);
 	look("week.example");
 	expect_age(604000, 604800, start_ms);
 }
@@ -258,8 +245,7 @@ TEST_WITH(test_a_value_older_than_the_machine_keeps_its_age, setup, rig_teardown
 TEST_WITH(test_the_answer_to_another_name_is_refused_and_deleted, setup, rig_teardown)
 {
 	value_write(&(struct value){"victim.example", "evil.example", 300, 0});
-	ask("victim.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("victim.example", 1, 1000, ANSWER_UPSTREAM);
 	assert_int_equal(asked(), 1);
 	assert_int_equal(status().l1.bad, 1);
 }
@@ -268,8 +254,7 @@ TEST_WITH(test_a_stale_value_helps_when_nobody_answers, setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_REFUSED;
 	value_write(&(struct value){"stale.example", "stale.example", 60, 100});
-	ask("stale.example", 1);
-	expect_answer(2500, 1, 0, ANSWER_STALE);
+	resolves("stale.example", 1, 2500, ANSWER_STALE);
 	assert_true(asked() > 0);
 }
 
@@ -281,8 +266,7 @@ TEST_WITH(test_rows_have_the_errors_that_were_told, setup_tight, rig_teardown)
 	fake[0].mode = fake[1].mode = FAKE_REFUSED;
 	for (uint16_t i = 0; i < 2; i++) {
 		value_write(&(struct value){names[i], names[i], 60, 100});
-		ask(names[i], i);
-		expect_answer(2500, i, 0, ANSWER_STALE);
+		resolves(names[i], i, 2500, ANSWER_STALE);
 		assert_int_equal(ede_of_answer(), i ? -1 : DNS_EDE_STALE_ANSWER);
 		assert_int_equal(
 			row_watch_await(i + 1u).ede, i ? QUERYLOG_NO_EDE : DNS_EDE_STALE_ANSWER);
@@ -296,11 +280,9 @@ enum { HOT_TTL_S = 600, DUE_S = 500 }; // hot ones are renewed in the last 30%
 static void make_hot(const char *name)
 {
 	fake[0].ttl_s = fake[1].ttl_s = HOT_TTL_S;
-	ask(name, 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves(name, 1, 1000, ANSWER_UPSTREAM);
 	for (uint16_t i = 2; i <= 80; i++) {
-		ask(name, i);
-		expect_answer(1000, i, 0, ANSWER_CACHED);
+		resolves(name, i, 1000, ANSWER_CACHED);
 	}
 	assert_int_equal(asked(), 1);
 }
@@ -357,13 +339,11 @@ TEST_WITH(test_what_became_popular_here_is_not_deleted_as_cold, setup, rig_teard
 	redis_server_say(
 		&server, rig_l1_command("ZADD weir-meta:expiry 99999999999 %s", "quiet.example"));
 	for (uint16_t i = 1; i <= 80; i++) {
-		ask("busy.example", i);
-		expect_answer(1000, i, 0, ANSWER_CACHED);
+		resolves("busy.example", i, 1000, ANSWER_CACHED);
 	}
-	ask("quiet.example", 81);
-	expect_answer(1000, 81, 0, ANSWER_CACHED);
-	ask("one.example", 82); // a twentieth of the cap is put: a round is due
-	expect_answer(1000, 82, 0, ANSWER_UPSTREAM);
+	resolves("quiet.example", 81, 1000, ANSWER_CACHED);
+	resolves("one.example", 82, 1000,
+		ANSWER_UPSTREAM); // a twentieth of the cap is put: a round is due
 	WAIT_FOR(status().l1_sweep.cold > 0);
 	assert_int_equal(status().l1_sweep.cold, 1);
 	assert_int_equal(status().l1_sweep.spared, 1);
@@ -384,8 +364,7 @@ static void await_looks(unsigned count)
 TEST_WITH(test_it_answers_while_redis_hangs, setup_hasty, rig_teardown)
 {
 	redis_server_signal(&server, SIGSTOP);
-	ask("waits.example", 1);
-	expect_answer(2000, 1, 0, ANSWER_UPSTREAM);
+	resolves("waits.example", 1, 2000, ANSWER_UPSTREAM);
 	assert_int_equal(status().l1.timeouts, 1);
 	redis_server_signal(&server, SIGCONT);
 }
@@ -425,8 +404,7 @@ TEST_WITH(test_it_is_turned_off_while_questions_wait, setup_hasty, rig_teardown)
 	assert_int_equal(loop_call(rig.loop, configure, &off), 0);
 	expect_answer(2000, 1, 0, ANSWER_UPSTREAM);
 	redis_server_signal(&server, SIGCONT);
-	ask("later.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	resolves("later.example", 2, 1000, ANSWER_UPSTREAM);
 	assert_true(configured);
 	assert_string_equal(status().l1.redis.state, "off");
 	assert_int_equal(status().l1.looking, 0);

@@ -19,8 +19,7 @@ TEST_WITH(test_second_data_plane_is_refused_and_a_death_is_noticed, rig_setup, r
 	assert_null(publisher_epoch(rig.publisher, 0)->seen[0]);
 	fake_dataplane_open(&dp, &rig.paths, 2);
 	link_up_now();
-	ask("again.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	resolves("again.example", 2, 1000, ANSWER_UPSTREAM);
 }
 
 static uint64_t loop_cpu_us(void)
@@ -66,16 +65,14 @@ TEST_WITH(test_no_file_for_a_data_plane, rig_setup, rig_teardown)
 
 TEST_WITH(test_a_restart_serves_warm, rig_setup, rig_teardown)
 {
-	ask("warm.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("warm.example", 1, 1000, ANSWER_UPSTREAM);
 	uint64_t before = publisher_incarnation(rig.publisher);
 	control_stop();
 	close(dp.link_fd);
 	control_start();
 	assert_int_not_equal(publisher_incarnation(rig.publisher), before);
 	link_up_now();
-	ask("warm.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	resolves("warm.example", 2, 1000, ANSWER_CACHED);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(status().l0.recovered, 1);
 }
@@ -95,8 +92,7 @@ TEST_WITH(test_a_bell_rung_too_often_is_emptied, rig_setup, rig_teardown)
 // Its bell may never ring: what tells a worker that we sleep lies in shared memory.
 TEST_WITH(test_a_question_without_a_bell_is_found, rig_setup, rig_teardown)
 {
-	ask("first.example", 1); // then the resolver sleeps again
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("first.example", 1, 1000, ANSWER_UPSTREAM); // then the resolver sleeps again
 	const struct fake_miss m = {.name = "silent.example", .type = 1, .id = 2};
 	assert_true(fake_dataplane_ask(&dp, &m));
 	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
@@ -106,8 +102,7 @@ TEST_WITH(test_a_question_without_a_bell_is_found, rig_setup, rig_teardown)
 TEST_WITH(test_a_sleeping_worker_is_woken_for_its_answer, rig_setup, rig_teardown)
 {
 	struct pollfd p = {.fd = dp.bell[0], .events = POLLIN};
-	ask("busy.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("busy.example", 1, 1000, ANSWER_UPSTREAM);
 	assert_int_equal(poll(&p, 1, 0), 0);
 	assert_true(ring_prepare_sleep(&dp.answers[0]));
 	ask("asleep.example", 2);
@@ -157,8 +152,7 @@ TEST_WITH(test_cache_is_looked_at_and_flushed, rig_setup, rig_teardown)
 	struct flush above = {.kind = FLUSH_NAME};
 	assert_int_equal(dns_name_from_text("a.look.example", 14, &name), 0);
 	assert_int_equal(dns_name_from_text("look.example", 12, &above.name), 0);
-	ask("a.look.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("a.look.example", 1, 1000, ANSWER_UPSTREAM);
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
 	wait_for(&w);
 	assert_int_equal(w.count, 1);
@@ -273,8 +267,7 @@ static uint32_t marks_left(const struct region *marks, uint32_t units)
 TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 {
 	uint32_t units;
-	ask("old.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("old.example", 1, 1000, ANSWER_UPSTREAM);
 	struct region marks = marks_make(&units);
 	WAIT_FOR(marks_left(&marks, units) != units); // of an earlier life
 	const struct fake_miss late = {
@@ -305,8 +298,7 @@ TEST_WITH(test_new_settings_forget_failures, rig_setup, rig_teardown)
 	assert_int_equal(status().failures, 1);
 	assert_int_equal(loop_call(rig.loop, reconfigure, &rig.config), 0);
 	assert_int_equal(status().failures, 0);
-	ask("failing.example", 2);
-	expect_answer(1500, 2, 0, ANSWER_UPSTREAM);
+	resolves("failing.example", 2, 1500, ANSWER_UPSTREAM);
 }
 
 TEST_WITH(test_every_table_is_registered, rig_setup, rig_teardown)

@@ -185,9 +185,4 @@ TEST_WITH(test_stored_before_it_is_answered, setup, teardown)
 	expect_kept("gone.example", DNS_TYPE_AAAA, false);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

@@ -152,9 +152,4 @@ TEST_WITH(test_a_restart, setup, teardown)
 	expect_as(2, second, ANSWER_BLOCKED);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

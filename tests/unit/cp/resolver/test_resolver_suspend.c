@@ -23,18 +23,13 @@ static void beats(void)
 TEST_WITH(test_records_age, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	ask("www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	ask("www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 2, 1000, ANSWER_CACHED);
 	clock_suspend_ms(TTL_S * 1000 / 2);
-	ask("www.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	resolves("www.example", 3, 1000, ANSWER_CACHED);
 	clock_suspend_ms(TTL_S * 1000 / 2);
-	ask("www.example", 4);
-	expect_answer(1000, 4, 0, ANSWER_UPSTREAM);
-	ask("www.example", 5);
-	expect_answer(1000, 5, 0, ANSWER_CACHED);
+	resolves("www.example", 4, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 5, 1000, ANSWER_CACHED);
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 2);
 }
 
@@ -48,18 +43,14 @@ static void walked(uint64_t steps, uint64_t records)
 TEST_WITH(test_a_step_ahead_ages_records, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	ask("www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
 	clock_step_ms(TTL_S * 1000 / 2);
 	walked(1, 1);
-	ask("www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	resolves("www.example", 2, 1000, ANSWER_CACHED);
 	clock_step_ms(TTL_S * 1000 / 2);
 	walked(2, 2);
-	ask("www.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
-	ask("www.example", 4);
-	expect_answer(1000, 4, 0, ANSWER_CACHED);
+	resolves("www.example", 3, 1000, ANSWER_UPSTREAM);
+	resolves("www.example", 4, 1000, ANSWER_CACHED);
 	assert_int_equal(status().step.stepped_ms / 1000, TTL_S);
 	assert_int_equal(status().step.dropped, 0);
 }
@@ -71,36 +62,30 @@ TEST_WITH(test_a_step_of_half_a_century, rig_setup, rig_teardown)
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
 	clock_step_ms(-years_ms);
 	beats();
-	ask("www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
 	clock_step_ms(years_ms);
 	walked(1, 1);
 	assert_int_equal(status().step.dropped, 1);
-	ask("www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 2, 1000, ANSWER_UPSTREAM);
 	beats();
-	ask("www.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	resolves("www.example", 3, 1000, ANSWER_CACHED);
 }
 
 // A clock that is set back says nothing of records, nor does one that is set right by a little.
 TEST_WITH(test_other_steps_are_not_believed, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
-	ask("www.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 1, 1000, ANSWER_UPSTREAM);
 	clock_step_ms(-HOUR_MS);
 	beats();
 	clock_step_ms(1000);
 	beats();
-	ask("www.example", 2);
-	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	resolves("www.example", 2, 1000, ANSWER_CACHED);
 	assert_int_equal(status().step.steps, 0);
 	// The step there and back makes it older, not younger.
 	clock_step_ms(HOUR_MS);
 	walked(1, 1);
-	ask("www.example", 3);
-	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	resolves("www.example", 3, 1000, ANSWER_UPSTREAM);
 }
 
 static unsigned hung(void)
@@ -131,9 +116,4 @@ TEST_WITH(test_the_loop_is_not_late, rig_setup, rig_teardown)
 	assert_int_equal(loop_lag_above(&lag, HOUR_MS / 2 * UINT64_C(1000)), 0);
 }
 
-static int sends_once(void **)
-{
-	rig_max_sends = 1;
-	return 0;
-}
-TEST_GROUP(sends_once, NULL)
+TEST_GROUP(rig_sends_once, NULL)

@@ -98,8 +98,7 @@ TEST_WITH(test_answered, rig_setup, rig_teardown)
 	expect_answer(1000, 2, 0, ANSWER_CACHED);
 	await_traces(2);
 	expect_steps(trace_of(2), "received l0_hit answered ended");
-	ask("www.example", 3); // of no watch
-	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	resolves("www.example", 3, 1000, ANSWER_CACHED); // of no watch
 	assert_int_equal(seen_count, 2);
 }
 
@@ -187,8 +186,7 @@ TEST_WITH(test_all_fail, rig_setup, rig_teardown)
 TEST_WITH(test_stale, rig_setup, rig_teardown)
 {
 	fake[0].ttl_s = fake[1].ttl_s = 1;
-	ask("old.example", 1);
-	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	resolves("old.example", 1, 1000, ANSWER_UPSTREAM);
 	clock_pass_ms(2500);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	watch_begin_now();

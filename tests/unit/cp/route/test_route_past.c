@@ -9,11 +9,7 @@ enum { T = 50000 };
 static struct hops_image image;
 static struct route_past past;
 
-static int setup(void **)
-{
-	memset(&past, 0, sizeof(past));
-	return 0;
-}
+FIXTURE(setup, memset(&past, 0, sizeof(past)))
 
 // An image of servers of one version, numbered from `first`, each by the hop of its number.
 static void image_of(uint8_t version, unsigned first, unsigned count)

@@ -108,6 +108,12 @@ static inline void run(void)
 	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
 }
 
+static inline void run_rules(void)
+{
+	open_rules();
+	run();
+}
+
 static inline void wait_replies(int count)
 {
 	// A build may rest for 10 s (pace.h), and its thread has a nice value of 19: where others
@@ -162,6 +168,12 @@ static inline void reload_same(unsigned times, bool force)
 {
 	reload_call((struct reload_call){.force = force, .same = true, .times = times});
 }
+
+// With that outcome of the last.
+#define RELOAD(times, force, result) \
+	(reload(times, force), assert_int_equal(env.last.outcome, result))
+#define RELOAD_SAME(times, force, result) \
+	(reload_same(times, force), assert_int_equal(env.last.outcome, result))
 
 // What the current image says of a name to everyone, and the titles of the lists that decided.
 struct rules_why {

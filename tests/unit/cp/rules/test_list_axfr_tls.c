@@ -119,17 +119,9 @@ TEST_WITH(test_a_handshake_has_an_end, axfr_rig_start, axfr_rig_stop)
 	request.timeout_ms = 60000;
 }
 
-static int certificates_make(void **)
-{
-	tls_rig_start();
-	return 0;
-}
+FIXTURE(certificates_make, tls_rig_start())
 
-static int certificates_drop(void **)
-{
-	tls_rig_stop();
-	return 0;
-}
+FIXTURE(certificates_drop, tls_rig_stop())
 
 static int no_pipe_signal(void **state)
 {

@@ -15,11 +15,7 @@ static int start(void **)
 	return list_diff_new(&diff);
 }
 
-static int stop(void **)
-{
-	list_diff_free(diff);
-	return 0;
-}
+FIXTURE(stop, list_diff_free(diff))
 
 static int on_text(void *arg, const char *line, size_t len)
 {

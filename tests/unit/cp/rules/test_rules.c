@@ -10,10 +10,8 @@
 TEST_WITH(test_build, make_env, remove_env)
 {
 	write_list(0, "ads.example\ncom\n0.0.0.0 evil.example evil.example\n");
-	open_rules();
-	run();
-	reload(1, false); // waits for the first build as well
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	run_rules();
+	RELOAD(1, false, RULES_UNCHANGED); // waits for the first build as well
 	assert_int_equal(env.last.builds, 1);
 	assert_int_equal(env.last.names, 3);
 	assert_int_equal(env.last.list_count, 3);
@@ -38,12 +36,10 @@ TEST_WITH(test_build, make_env, remove_env)
 	// Unchanged: nothing is built, written or published; with force it is.
 	uint64_t published = generation();
 	time_t inode = image_inode();
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(generation(), published);
 	assert_int_equal(image_inode(), inode);
-	reload(1, true);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, true, RULES_PUBLISHED);
 	assert_true(generation() > published);
 }
 
@@ -58,8 +54,7 @@ TEST_WITH(test_group_entries, make_env, remove_env)
 	write_list(0, "ads.example\n");
 	env.config.groups = &kids;
 	env.config.group_count = 1;
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_int_equal(env.last.list_count, 5);
 	assert_string_equal(env.last.lists[3].name, "group kids: deny");
@@ -74,30 +69,25 @@ TEST_WITH(test_group_entries, make_env, remove_env)
 TEST_WITH(test_change_and_fail, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	write_list(0, "other.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
 	assert_int_equal(ask("other.example").verdict.d.action, RULE_BLOCK);
 	uint64_t published = generation();
 	assert_int_equal(unlink(env.list_path[0]), 0);
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(rules_failing(&env.last), 1);
 	assert_int_equal(env.last.lists[2].error, -ENOENT);
 	assert_int_equal(env.last.lists[2].names, 1);
 	write_list(0, "<html><p>gone for ever</p></html>\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(env.last.lists[2].error, -EBADMSG);
 	assert_int_equal(ask("other.example").verdict.d.action, RULE_BLOCK);
 	assert_int_equal(generation(), published);
 	write_list(0, "other.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(env.last.error[0], 0);
 }
 
@@ -105,24 +95,20 @@ TEST_WITH(test_change_and_fail, make_env, remove_env)
 TEST_WITH(test_an_emptied_list_is_taken_only_by_force, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	write_list(0, "");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(env.last.lists[2].error, -ENODATA);
 	char text[RULES_LIST_TEXT_MAX];
 	assert_non_null(strstr(rules_list_text(&env.last.lists[2], text, sizeof(text)), "forced"));
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
-	reload(1, true);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, true, RULES_PUBLISHED);
 	assert_int_equal(env.last.lists[2].error, 0);
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
 	// One that was empty before is no news.
 	write_list(0, "# nothing\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 }
 
 // The first image is used although it cannot be stored; with one in use the old one stays.
@@ -130,14 +116,12 @@ TEST_WITH(test_an_image_that_cannot_be_stored, make_env, remove_env)
 {
 	env.config.runtime.state_directory = text_from("%s/none/deeper", env.folder);
 	write_list(0, "ads.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_int_equal(env.last.builds, 1);
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	write_list(0, "other.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_FAILED);
+	RELOAD(1, false, RULES_FAILED);
 	assert_non_null(strstr(env.last.error, "rules.img"));
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 }
@@ -146,23 +130,19 @@ TEST_WITH(test_an_image_that_cannot_be_stored, make_env, remove_env)
 TEST_WITH(test_other_text_with_the_same_rules, make_env, remove_env)
 {
 	write_list(0, "ads.example\nother.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	uint64_t published = generation();
 	time_t inode = image_inode();
 	write_list(0, "# new\nOTHER.example\n0.0.0.0 ads.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(env.last.lists[2].lines, 3);
 	assert_int_equal(env.last.lists[2].comments, 1);
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(generation(), published);
 	assert_int_equal(image_inode(), inode);
 	write_list(0, "other.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
 }
 
@@ -170,8 +150,7 @@ TEST_WITH(test_other_text_with_the_same_rules, make_env, remove_env)
 TEST_WITH(test_reasons_stay_until_it_is_read_again, make_env, remove_env)
 {
 	write_list(0, "ads.example\nno name at all\n");
-	open_rules();
-	run();
+	run_rules();
 	for (unsigned i = 0; i < 3; i++) {
 		reload(1, false);
 		assert_int_equal(env.last.lists[2].rejected, 1);
@@ -193,8 +172,7 @@ TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 	for (unsigned i = 0; i < NAMES; i++)
 		fprintf(f, "n%u.example\n", i);
 	assert_int_equal(fclose(f), 0);
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	usleep(3100000);
 	reload_same(3, false);
@@ -215,11 +193,9 @@ TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 TEST_WITH(test_storm_is_coalesced, make_env, remove_env)
 {
 	write_list(0, "ads.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
-	reload(60, true);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(60, true, RULES_PUBLISHED);
 	assert_true(env.last.builds <= 3); // the first, one at work, one after it
 	assert_true(env.last.coalesced >= 58);
 }
@@ -229,8 +205,7 @@ TEST_WITH(test_restart_serves_the_last_image, make_env, remove_env)
 	struct rules_status s;
 	char path[96];
 	write_list(0, "ads.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	close_rules();
 	uint64_t published = generation();
@@ -246,8 +221,7 @@ TEST_WITH(test_restart_serves_the_last_image, make_env, remove_env)
 	assert_true(generation() > published);
 	run();
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(env.last.lists[2].error, -ENOENT);
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	close_rules();

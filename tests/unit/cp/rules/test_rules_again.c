@@ -70,8 +70,7 @@ TEST_WITH(test_the_image_is_published_again, make_env, remove_env)
 	assert_true(blocked("ads.example"));
 	assert_int_equal(images_set, 1);
 	// It is no reload: what the last one came to stays.
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(env.last.builds, 1);
 	refused = generation();
 	atomic_store(&page.activated_rules, refused);
@@ -98,8 +97,7 @@ TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 	assert_true(generation_grows(refused, 10000));
 	assert_true(generation_grows(generation(), 10000));
 	write_list(0, "second.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_FAILED);
+	RELOAD(1, false, RULES_FAILED);
 	assert_false(blocked("second.example"));
 	images_set = 0;
 	refused = generation();
@@ -130,8 +128,7 @@ TEST_WITH(test_a_refused_image_is_built_again, make_env, remove_env)
 	assert_true(generation_grows(refused, 10000));
 	assert_true(generation_grows(generation(), 10000));
 	write_list(0, "second.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_FAILED);
+	RELOAD(1, false, RULES_FAILED);
 	assert_true(blocked_in_time("second.example"));
 	atomic_store(&page.activated_rules, generation());
 	assert_false(generation_grows(generation(), 2000));

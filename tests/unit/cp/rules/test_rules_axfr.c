@@ -62,8 +62,7 @@ static void configure(void)
 
 static void open_with_zone(void)
 {
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_int_equal(axfr.axfr_asked, 1);
 }
@@ -87,15 +86,13 @@ TEST_WITH(test_a_key_by_restart, start, stop)
 	open_with_zone();
 	close_rules();
 	env.list[1].tsig = 1;
-	open_rules();
-	run();
+	run_rules();
 	until(&axfr.axfr_asked, 2);
 	assert_int_equal(axfr.signed_asked, 1);
 	reload(1, false);
 	close_rules();
 	const unsigned asked = axfr.signed_asked;
-	open_rules();
-	run();
+	run_rules();
 	assert_int_equal(ask("nx.example").verdict.d.action, RULE_BLOCK);
 	close_rules();
 	assert_int_equal(axfr.signed_asked, asked); // it is not due
@@ -121,8 +118,7 @@ TEST_WITH(test_another_secret_of_the_key, start, stop)
 	close_rules();
 	memset(key.secret, 's', 32);
 	memset(axfr.tsig.secret, 's', 32);
-	open_rules();
-	run();
+	run_rules();
 	until(&axfr.axfr_asked, 3);
 	close_rules();
 	assert_int_equal(axfr.wrong_asked, 0);

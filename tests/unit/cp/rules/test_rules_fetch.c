@@ -67,12 +67,10 @@ static const struct rules_list_status *fetched(void)
 TEST_WITH(test_fetched_and_fetched_again, start, stop)
 {
 	const uint64_t from_s = (uint64_t)time(NULL);
-	open_rules();
-	run();
+	run_rules();
 	wait_blocked("ads.example"); // nobody asked for it
 	assert_true(blocked("local.example"));
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(fetched()->http_status, 304);
 	assert_int_equal(fetched()->names, 1);
 	assert_string_equal(fetched()->fetch_error, "");
@@ -80,16 +78,14 @@ TEST_WITH(test_fetched_and_fetched_again, start, stop)
 	assert_in_range(fetched()->last_good_unix_s, from_s, (uint64_t)time(NULL));
 	assert_int_equal(fetched()->next_try_unix_s, 0); // no interval
 	fake_http_body(&http, "new.example\n", "\"v2\"");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("new.example"));
 	assert_false(blocked("ads.example"));
 
 	// The server fails: the present copy stays, other lists go on, and the status says so.
 	fake_http_body(&http, "<html>", "\"v3\"");
 	write_list(0, "local.example\nmore.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("new.example") && blocked("more.example"));
 	assert_int_equal(fetched()->failures, 1);
 	assert_true(fetched()->fetch_error[0]);
@@ -108,15 +104,13 @@ TEST_WITH(test_fetched_and_fetched_again, start, stop)
 TEST_WITH(test_one_that_never_came_keeps_nobody_else_back, start, stop)
 {
 	set_url("/500");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_true(blocked("local.example"));
 	assert_int_equal(fetched()->http_status, 500);
 	assert_int_equal(fetched()->error, 0);
 	write_list(0, "changed.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("changed.example"));
 }
 
@@ -136,8 +130,7 @@ TEST_WITH(test_a_new_url_is_waited_for_by_nobody, start, stop)
 {
 	static struct dns_name denied;
 	assert_int_equal(dns_name_from_text("denied.example", 14, &denied), 0);
-	open_rules();
-	run();
+	run_rules();
 	wait_blocked("ads.example");
 	reload(1, false);
 	set_url("/slow");
@@ -153,8 +146,7 @@ TEST_WITH(test_a_new_url_is_waited_for_by_nobody, start, stop)
 TEST_WITH(test_a_corrected_setting_is_tried_at_once, start, stop)
 {
 	env.config.blocking.update.allow_private = false;
-	open_rules();
-	run();
+	run_rules();
 	for (unsigned i = 0; i < 3; i++)
 		reload(1, false);
 	assert_true(fetched()->failures >= 3);
@@ -184,8 +176,7 @@ static void remove_stored(const char *ending)
 
 TEST_WITH(test_a_restart_needs_no_network, start, stop)
 {
-	open_rules();
-	run();
+	run_rules();
 	wait_blocked("ads.example");
 	close_rules();
 	fake_http_body(&http, "<html>", "\"v2\"");
@@ -203,8 +194,7 @@ TEST_WITH(test_a_restart_needs_no_network, start, stop)
 	// Gone from disk and not to be fetched: its copy is used, and others go on.
 	remove_stored(".list");
 	write_list(0, "third.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_true(blocked("third.example"));
 	assert_true(blocked("ads.example"));
@@ -226,8 +216,7 @@ static void call_rollback(void *)
 TEST_WITH(test_by_itself_unless_held, start, stop)
 {
 	env.config.blocking.update.interval_s = 1;
-	open_rules();
-	run();
+	run_rules();
 	wait_blocked("ads.example");
 	fake_http_body(&http, "second.example\n", "\"v2\"");
 	wait_blocked("second.example");
@@ -256,8 +245,7 @@ TEST_WITH(test_no_list_left_to_wait_for, start, stop)
 {
 	set_url("/slow");
 	env.config.blocking.update.timeout_s = 1;
-	open_rules();
-	run();
+	run_rules();
 	usleep(100000); // the first round runs
 	on_service(call_reload_then_drop, NULL, 2);
 	assert_true(blocked("local.example"));
@@ -309,8 +297,7 @@ TEST_WITH(test_start_blocking, start, stop)
 	assert_false(begun.failed);
 	assert_int_equal(begun.names, 3); // the allow entry, one of each list
 	assert_true(blocked("ads.example"));
-	reload(1, true); // by way of the resolver loop
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, true, RULES_PUBLISHED); // by way of the resolver loop
 	close_rules();
 	remove_stored("");
 	set_url("/500"); // a list that fails is not waited for
@@ -368,8 +355,7 @@ TEST_WITH(test_close_while_fetching, start, stop)
 	env.config.blocking.update.timeout_s = 60;
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t from_ms = clock_mono_ms();
-		open_rules();
-		run();
+		run_rules();
 		usleep(i * 60000);
 		close_rules();
 		assert_true(clock_mono_ms() - from_ms < SLOW_MS - 1000);

@@ -58,8 +58,7 @@ static bool blocked(const char *name)
 static void open_with_two(void)
 {
 	write_list(0, "first.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	write_list(0, "second.example\n");
 	reload(1, false);
@@ -68,8 +67,7 @@ static void open_with_two(void)
 TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 {
 	write_list(0, "first.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_false(env.last.has_previous);
 	assert_int_equal(hold(CALL_ROLLBACK, 0), -ENOENT);
@@ -93,8 +91,7 @@ TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 	assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
 	assert_int_equal(env.last.outcome, RULES_HELD);
 	close_rules();
-	open_rules();
-	run();
+	run_rules();
 	assert_true(blocked("first.example"));
 	assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
 	assert_true(env.last.held);
@@ -104,8 +101,7 @@ TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_true(blocked("second.example"));
 	assert_true(env.last.held);
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_false(env.last.held);
 	assert_true(blocked("third.example"));
 }
@@ -113,8 +109,7 @@ TEST_WITH(test_rollback_holds_until_a_reload_by_hand, make_env, remove_env)
 TEST_WITH(test_a_forced_build_keeps_the_way_back, make_env, remove_env)
 {
 	open_with_two();
-	reload(1, true);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, true, RULES_PUBLISHED);
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_true(blocked("first.example"));
 	assert_int_equal(hold(CALL_RELEASE, 0), 0);
@@ -128,8 +123,7 @@ TEST_WITH(test_only_what_was_current_is_a_way_back, make_env, remove_env)
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	text_to_file(text_from("%s/rules.img", env.state), "no image");
 	write_list(0, "third.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_true(blocked("first.example"));
@@ -158,8 +152,7 @@ TEST_WITH(test_a_held_image_that_is_gone, make_env, remove_env)
 	close_rules();
 	assert_int_equal(unlink(text_from("%s/rules.img", env.state)), 0);
 	for (unsigned i = 0; i < 2; i++) {
-		open_rules();
-		run();
+		run_rules();
 		assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
 		assert_false(env.last.held);
 		assert_true(blocked("second.example"));
@@ -206,8 +199,7 @@ TEST_WITH(test_a_pause_outlives_a_restart, make_env, remove_env)
 TEST_WITH(test_a_pause_of_block_all_outlives_a_restart, make_env, remove_env)
 {
 	write_list(0, "first.example\n");
-	open_rules();
-	run();
+	run_rules();
 	assert_int_equal(rules_pause(env.rules, 5, true), 0);
 	assert_true(rules_pause_lifts_block_all(env.rules));
 	close_rules();

@@ -38,8 +38,7 @@ TEST_WITH(test_a_reload_makes_up_for_it, make_env, remove_env)
 		.timeout_s = 60, .max_mb = 1, .max_redirects = 3, .allow_private = true};
 	fake_http_body(&http, "ads2.example\n", "\"v1\"");
 	write_list(0, "ads.example\n");
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	on_service(call_starved, &fetches, 1);
 	on_service(call_reload_starved, NULL, 1);

@@ -41,8 +41,7 @@ static void deny(const char *name)
 static void begin(void)
 {
 	env.config.blocking.list_count = 2;
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 }
 
@@ -53,14 +52,12 @@ TEST_WITH(test_a_missing_file_holds_nothing_back, make_env, remove_env)
 	begin();
 	assert_true(blocked("ads.example") && blocked("old.example"));
 	assert_int_equal(unlink(env.list_path[0]), 0);
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD(1, false, RULES_UNCHANGED);
 	assert_int_equal(list_of("blocked things")->error, -ENOENT);
 
 	write_list(1, "new.example\n");
 	deny("denied.example");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("new.example") && blocked("denied.example"));
 	assert_false(blocked("old.example"));
 	assert_true(blocked("ads.example"));
@@ -73,8 +70,7 @@ TEST_WITH(test_a_missing_file_holds_nothing_back, make_env, remove_env)
 
 	// The file is there again, with something else in it.
 	write_list(0, "again.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("again.example") && !blocked("ads.example"));
 	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
 	assert_int_equal(rules_failing(&env.last), 0);
@@ -100,8 +96,7 @@ TEST_WITH(test_one_that_was_never_there, make_env, remove_env)
 	begin();
 	assert_true(blocked("old.example"));
 	write_list(1, "new.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("new.example"));
 	assert_int_equal(list_of("blocked things")->error, -ENOENT);
 	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
@@ -143,8 +138,7 @@ TEST_WITH(test_an_error_in_the_middle, make_env, remove_env)
 	write_list(0, "half.example\n");
 	assert_int_equal(truncate(env.list_path[0], (1l << 30) + 1), 0);
 	write_list(1, "new.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("ads.example") && blocked("new.example"));
 	assert_false(blocked("half.example"));
 	assert_int_equal(list_of("blocked things")->error, -EFBIG);
@@ -195,8 +189,7 @@ TEST_WITH(test_copies_of_lists_that_left_go, make_env, remove_env)
 	assert_int_equal(copies(), 2);
 	assert_int_equal(env.last.kept_bytes, strlen("ads.example\nold.example\n"));
 	env.config.blocking.list_count = 1;
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_int_equal(env.last.kept_bytes, strlen("ads.example\n"));
 	env.config.blocking.list_count = 2;
 	assert_int_equal(unlink(env.list_path[1]), 0);
@@ -260,13 +253,11 @@ TEST_WITH(test_numbers_of_lists_that_left_rest, make_env, remove_env)
 	env.config.blocking.list_count = 1;
 	for (unsigned i = 0; i < 3; i++) {
 		write_list(0, i % 2 ? "ads.example\n" : "more.ads.example\n");
-		reload(1, false);
-		assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+		RELOAD(1, false, RULES_PUBLISHED);
 	}
 	env.config.blocking.list_count = 2;
 	strcpy(env.list[1].name, "third thing");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_int_not_equal(number_of("third thing"), -1);
 	assert_int_not_equal(number_of("third thing"), number);
 	strcpy(env.list[1].name, "other things");
@@ -297,8 +288,7 @@ TEST_WITH(test_a_small_state_directory, make_env, remove_env)
 {
 	struct stat list;
 	write_long_list("ads.example", 0);
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	size_t size = (size_t)image_size();
 	close_rules();
@@ -311,20 +301,17 @@ TEST_WITH(test_a_small_state_directory, make_env, remove_env)
 	assert_int_equal(stat(env.list_path[0], &list), 0);
 	const char *room = text_from("size=%zu", (size_t)list.st_size + size / 2);
 	assert_int_equal(mount("tmpfs", env.state, "tmpfs", 0, room), 0);
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	assert_string_equal(env.last.error, "");
 	assert_true(image_size() > 0);
 	assert_int_equal(copies(), 0);
 	write_long_list("second.example", 6 * size);
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_true(blocked("1.second.example"));
 	// A short one is kept where there is room for two more images.
 	write_list(0, "third.example\n");
-	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD(1, false, RULES_PUBLISHED);
 	assert_int_equal(copies(), 1);
 	close_rules();
 	assert_int_equal(umount2(env.state, MNT_DETACH), 0);

@@ -65,18 +65,15 @@ static uint64_t made_by_reload(void)
 
 static void reload_publishes(void)
 {
-	reload_same(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	RELOAD_SAME(1, false, RULES_PUBLISHED);
 }
 
 // From here on what is there is known.
 static void settle(void)
 {
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
-	reload_same(2, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD_SAME(2, false, RULES_UNCHANGED);
 }
 
 TEST_WITH(test_nothing_is_allocated, start, remove_env)
@@ -131,8 +128,7 @@ TEST_WITH(test_nor_for_a_fetch_without_change, start, remove_env)
 	env.config.blocking.list_count = 2;
 	env.config.blocking.update = (struct config_update){
 		.timeout_s = 60, .max_mb = 1, .max_redirects = 3, .allow_private = true};
-	open_rules();
-	run();
+	run_rules();
 	reload(1, false);
 	fake_http_body(&http, "ads2.example\n", "\"v2\"");
 	reload_publishes();
@@ -260,8 +256,7 @@ TEST_WITH(test_a_copy_that_is_gone_is_made_again, start, remove_env)
 	assert_true(s.kept_bytes > 0);
 	const char *all = text_from("rm %s/lists/*.kept", env.state);
 	assert_int_equal(system(all), 0);
-	reload_same(1, false);
-	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	RELOAD_SAME(1, false, RULES_UNCHANGED);
 	all = text_from("ls %s/lists/*.kept >/dev/null", env.state);
 	assert_int_equal(system(all), 0);
 	reload_same(1, false);
@@ -297,8 +292,7 @@ TEST_WITH(test_after_a_build_that_failed, start, remove_env)
 	write_list(0, "new.example\n");
 	assert_int_equal(rename(from, to), 0);
 	for (unsigned i = 0; i < 2; i++) {
-		reload_same(1, false);
-		assert_int_equal(env.last.outcome, RULES_FAILED);
+		RELOAD_SAME(1, false, RULES_FAILED);
 		assert_false(blocked("new.example"));
 	}
 	assert_int_equal(rename(to, from), 0);

@@ -15,11 +15,7 @@ static int setup(void **)
 	return dir ? 0 : -1;
 }
 
-static int teardown(void **)
-{
-	free(dir);
-	return 0;
-}
+FIXTURE(teardown, free(dir))
 
 static int add(const char *text, unsigned minutes, uint64_t now_ms)
 {

@@ -40,11 +40,7 @@ static int start(void **)
 	return 0;
 }
 
-static int stop(void **)
-{
-	tls_rig_stop();
-	return 0;
-}
+FIXTURE(stop, tls_rig_stop())
 
 TEST(test_changes)
 {

@@ -217,6 +217,12 @@ unsigned ask_more(unsigned count)
 	return first;
 }
 
+void ask_over(unsigned conns, unsigned count)
+{
+	ask_more(count);
+	wait_conns(conns);
+}
+
 unsigned replied(unsigned first, unsigned count)
 {
 	unsigned n = 0;
@@ -284,6 +290,12 @@ void reply(int fd, const struct stream_query *q)
 {
 	uint8_t out[700];
 	bytes_send(fd, out, reply_write(q, -1, out));
+}
+
+void query_serve(int fd, struct stream_query *q)
+{
+	query_read(fd, q);
+	reply(fd, q);
 }
 
 static bool is_done(const void *arg)

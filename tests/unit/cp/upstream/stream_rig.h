@@ -47,7 +47,8 @@ void wait_done(unsigned count);    // that many asks have ended, one way or the 
 void wait_closed(int fd);          // weir has closed its end
 void turn(void);                   // what can be done now
 
-unsigned ask_more(unsigned count); // the number of the first of them
+unsigned ask_more(unsigned count);             // the number of the first of them
+void ask_over(unsigned conns, unsigned count); // waits for that many to be accepted
 unsigned replied(unsigned first, unsigned count);
 
 void query_read(int fd, struct stream_query *q);
@@ -55,7 +56,8 @@ bool query_is_there(int fd); // bytes of one, or its end
 // The right reply to it; `units`: what its keepalive says, < 0: nothing.
 size_t reply_write(const struct stream_query *q, int units, uint8_t out[700]);
 void reply(int fd, const struct stream_query *q);
-void answer_one(unsigned conn, int units); // an ask, on that connection
+void query_serve(int fd, struct stream_query *q); // reads it and replies
+void answer_one(unsigned conn, int units);        // an ask, on that connection
 void bytes_send(int fd, const uint8_t *bytes, size_t len);
 void conn_end(int fd, bool reset);
 

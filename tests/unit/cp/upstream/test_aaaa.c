@@ -182,9 +182,5 @@ TEST(test_reverse_names)
 	}
 }
 
-static int www_set(void **)
-{
-	www = name_of_text("www.example");
-	return 0;
-}
+FIXTURE(www_set, www = name_of_text("www.example"))
 TEST_GROUP(www_set, NULL)

@@ -8,8 +8,7 @@
 
 TEST_WITH(test_one_query_one_reply, rig_setup, rig_teardown)
 {
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_memory_equal(fx.first, "\300\0\2\1", 4);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[1].udp_queries, 0);
@@ -44,8 +43,7 @@ TEST_WITH(test_ports_ids_and_case_are_drawn_anew, rig_setup, rig_teardown)
 TEST_WITH(test_wrong_question_is_ignored, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_WRONG_QUESTION;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(status(0).bad_replies, 1);
 	assert_int_equal(totals().mismatched, 1);
@@ -54,21 +52,18 @@ TEST_WITH(test_wrong_question_is_ignored, rig_setup, rig_teardown)
 TEST_WITH(test_garbage_is_ignored, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_GARBAGE;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries + fake[0].tcp_queries, 1);
 	assert_true(status(0).bad_replies >= 150);
 	fake[0].mode = FAKE_BAD_BODY;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 2);
 }
 
 TEST_WITH(test_wrong_id_moves_to_tcp, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_WRONG_ID;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[0].tcp_queries, 1);
 	assert_int_equal(status(0).tcp_retries, 1);
@@ -76,26 +71,22 @@ TEST_WITH(test_wrong_id_moves_to_tcp, rig_setup, rig_teardown)
 
 TEST_WITH(test_wrong_id_without_tcp_still_resolves, rig_setup, rig_teardown)
 {
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	fake[0].mode = FAKE_WRONG_ID;
 	fake[0].refuse_tcp = true;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 2);
 }
 
 TEST_WITH(test_truncated_goes_to_tcp, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_TRUNCATE;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_memory_equal(fx.first, "\300\0\2\1", 4);
 	assert_int_equal(fake[0].tcp_queries, 1);
 	// Without TCP it is no answer at all: the next server.
 	fake[0].refuse_tcp = true;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[1].udp_queries, 1);
 }
 
@@ -103,27 +94,23 @@ TEST_WITH(test_timeout_fails_over_and_backs_off, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 		assert_in_range(fx.took_ms, 50, 400);
 	}
 	assert_false(status(0).up);
 	assert_in_range(status(0).down_for_ms, 25001, fx.config.backoff_s * 1000);
 	assert_int_equal(totals().sets_down, 0); // the other one answers
 	unsigned before = fake[0].udp_queries;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, before); // asked last, so not at all
 }
 
 TEST_WITH(test_failures_go_to_the_next, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	fake[1].mode = FAKE_REFUSED;
-	ask(2000);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(2000);
 	assert_int_equal(fx.why, UPSTREAM_END_FAILURE);
 	assert_true(fx.took_ms < 500);
 	assert_int_equal(status(0).failures, 2);
@@ -133,8 +120,7 @@ TEST_WITH(test_failures_go_to_the_next, rig_setup, rig_teardown)
 TEST_WITH(test_all_dead_ends_at_the_deadline, rig_setup, rig_teardown)
 {
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
-	ask(1200);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(1200);
 	assert_int_equal(fx.why, UPSTREAM_END_TIMEOUT);
 	assert_in_range(fx.took_ms, 1190, 1700);
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 6);
@@ -149,8 +135,7 @@ TEST_WITH(test_sends_are_bounded_over_all_causes, rig_setup, rig_teardown)
 	struct upstream_totals t;
 	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
 	fake[0].refuse_tcp = fake[1].refuse_tcp = true;
-	ask(2000);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(2000);
 	upstreams_totals(fx.up, &t);
 	assert_true(t.sent <= 6);
 	fake[0].mode = fake[1].mode = FAKE_WRONG_ID;
@@ -166,8 +151,7 @@ TEST_WITH(test_lower_casing_server_is_tolerated, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_LOWERCASE;
 	for (unsigned i = 0; i < 20; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 	}
 	assert_int_equal(fake[0].tcp_queries, UPSTREAM_STRIKES);
 	assert_int_equal(status(0).case_changed, UPSTREAM_STRIKES);
@@ -176,32 +160,27 @@ TEST_WITH(test_lower_casing_server_is_tolerated, rig_setup, rig_teardown)
 	fake[1].mode = FAKE_LOWERCASE;
 	fake[1].refuse_tcp = true;
 	fake[0].mode = FAKE_SERVFAIL;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 }
 
 TEST_WITH(test_server_without_edns_is_asked_without_opt, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_NO_EDNS;
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	assert_true(status(0).edns);
 	for (unsigned i = 1; i <= UPSTREAM_STRIKES; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 		assert_int_equal(fake[0].udp_queries, 2 * i);
 	}
 	assert_false(status(0).edns);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 2 * UPSTREAM_STRIKES + 1);
 }
 
 TEST_WITH(test_formerr_without_a_question_is_understood, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_NO_EDNS_HEADER;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 2);
 	assert_int_equal(fake[1].udp_queries, 0);
 	assert_true(status(0).edns); // once is no habit
@@ -210,8 +189,7 @@ TEST_WITH(test_formerr_without_a_question_is_understood, rig_setup, rig_teardown
 TEST_WITH(test_server_in_back_off_is_asked_once, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SILENT;
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	ask(600);
 	assert_int_equal(fake[0].udp_queries, UPSTREAM_SENDS_EACH);
 	ask(600);
@@ -220,8 +198,7 @@ TEST_WITH(test_server_in_back_off_is_asked_once, rig_setup, rig_teardown)
 	ask(600);
 	assert_int_equal(fake[0].udp_queries, before + 1);
 	fake[0].mode = FAKE_ANSWER;
-	ask(600);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(600);
 	assert_true(status(0).up);
 }
 
@@ -239,21 +216,18 @@ TEST_WITH(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most, rig_setup,
 	fake[0].mode = FAKE_ANSWER;
 	unsigned before = fake[0].udp_queries;
 	clock_still_work_us(290 * 1000000u);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, before);
 	clock_still_work_us(10 * 1000000u);
 	assert_true(status(0).up);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, before + 1);
 }
 
 TEST_WITH(test_new_servers_while_asking, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SILENT;
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	ask_start(2000);
 	fx.config.server[0] = fx.config.server[1]; // the other server alone
 	upstreams_configure(fx.up, &fx.config);
@@ -268,13 +242,11 @@ TEST_WITH(test_edns_is_tried_again, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_NO_EDNS;
 	fx.up->server[0].no_edns.until_ms = clock_mono_ms() + 1;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	fx.up->server[0].no_edns.until_ms = clock_mono_ms();
 	assert_true(status(0).edns);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1 + 2);
 }
 

@@ -32,8 +32,7 @@ TEST_WITH(test_a_dead_first_server_costs_one_wait, rig_setup, rig_teardown)
 	ask(2000);
 	assert_in_range(fx.took_ms, 50, 200);
 	for (unsigned i = 0; i < 100; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 		assert_true(fx.took_ms < 50);
 		run_for(100);
 	}
@@ -60,8 +59,7 @@ TEST_WITH(test_a_lost_packet_is_soon_forgotten, rig_setup, rig_teardown)
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].silent_below = "www.example";
 	fake[1].silent_below = "www.example";
-	ask(1000);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(1000);
 	assert_true(status(0).checks > 0 && status(0).checks_failed == 0);
 	fake[0].silent_below = fake[1].silent_below = NULL;
 	assert_true(status(0).up && !status(0).suspect);
@@ -76,8 +74,7 @@ TEST_WITH(test_answered_checks_do_not_excuse_silence, rig_setup, rig_teardown)
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].silent_below = "www.example";
 	for (unsigned i = 0; i < 10; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 		run_for(1500);
 	}
 	assert_int_equal(status(0).timeouts, UPSTREAM_DOWN_AFTER);
@@ -96,8 +93,7 @@ TEST_WITH(test_a_check_brings_back_what_left_many_unanswered, rig_setup, rig_tea
 	use_checks(UPSTREAM_CHECK_DOWN);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
-		ask(700); // ends before a check fails
-		assert_int_equal(fx.ended, 1);
+		UNANSWERED(700); // ends before a check fails
 	}
 	assert_true(upstream_health_get(fx.up->server[0].health, down_until_ms) > 0);
 	run_for(2500);
@@ -181,8 +177,7 @@ TEST_WITH(test_no_checks, rig_setup, rig_teardown)
 static void use_race(void)
 {
 	fx.config.race = 2;
-	set_servers(3);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(3);
 }
 
 TEST_WITH(test_race_first_good_answer, rig_setup, rig_teardown)
@@ -190,8 +185,7 @@ TEST_WITH(test_race_first_good_answer, rig_setup, rig_teardown)
 	use_race();
 	fake[0].delay_ms = 30;
 	fake[0].address = 0xc0000207;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_memory_equal(fx.first, "\300\0\2\1", 4); // of the second
 	assert_true(fx.took_ms < 30);
 	assert_int_equal(totals().sent, 2);
@@ -205,13 +199,11 @@ TEST_WITH(test_race_one_fails, rig_setup, rig_teardown)
 	use_race();
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[1].delay_ms = 40;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 40, 59); // nobody else was asked meanwhile
 	assert_int_equal(totals().sent, 2);
 	fake[1].mode = FAKE_SERVFAIL;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(totals().sent, 5);
 	assert_int_equal(status(2).answered, 1);
 }
@@ -220,8 +212,7 @@ TEST_WITH(test_race_both_are_silent, rig_setup, rig_teardown)
 {
 	use_race();
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 60, 200);
 	assert_int_equal(status(0).timeouts, 1);
 	assert_int_equal(status(1).timeouts, 1);
@@ -232,9 +223,7 @@ TEST_WITH(test_race_both_are_silent, rig_setup, rig_teardown)
 TEST_WITH(test_race_alone, rig_setup, rig_teardown)
 {
 	use_race();
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	configure_servers(1);
+	ANSWERED(2000);
 	assert_int_equal(totals().sent, 1);
 }

@@ -28,8 +28,7 @@ TEST_WITH(test_question_waits, host_setup, host_teardown)
 		turn();
 	assert_int_equal(fx.replies, 0);
 	upstreams_follow_hosts(fx.up);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(fake[2].udp_queries, 1);
 	assert_false(status(0).is_nowhere);
 	assert_true(status(0).up);
@@ -40,21 +39,18 @@ TEST_WITH(test_question_ends, host_setup, host_teardown)
 {
 	set_configure();
 	host_board_configure(NULL, 0, 0);
-	ask(250);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(250);
 	assert_in_range(fx.took_ms, 240, 800);
 	fx.config.count = 2;
 	assert_int_equal(
 		socket_address_parse("127.0.0.1", fake[3].port, &fx.config.server[1].address), 0);
 	fx.config.server[1].host[0] = '\0';
 	upstreams_configure(fx.up, &fx.config);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 0, 200);
 	// A failure is an answer: the question does not wait for the name.
 	fake[3].mode = FAKE_SERVFAIL;
-	ask(2000);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(2000);
 	assert_in_range(fx.took_ms, 0, 1000);
 }
 
@@ -91,18 +87,15 @@ TEST_WITH(test_lookup_fails, host_setup, host_teardown)
 	ask_start(3000);
 	assert_int_equal(fx.ended, 0);
 	put_failure(0, "it has no address");
-	ask_finish();
-	assert_int_equal(fx.ended, 1);
+	FINISHED(ended);
 	assert_in_range(fx.took_ms, 0, 1000);
-	ask(3000);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(3000);
 	assert_in_range(fx.took_ms, 0, 100);
 	// Until it has an address.
 	static const char *const found[] = {"127.0.0.1"};
 	put_addresses(0, found, 1);
 	put_failure(0, "");
-	ask(3000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(3000);
 }
 
 // Addresses change: a query in flight ends at the old one, and what is known of an address that
@@ -123,8 +116,7 @@ TEST_WITH(test_change, host_setup, host_teardown)
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
 	assert_int_equal(upstreams_status(fx.up, s), 1);
 	fake[2].held = false;
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	// Drained by its name: so is the address that it has next.
 	assert_int_equal(upstreams_drain(fx.up, "dns.example", true), 1);
 	put_addresses(0, old, 1);

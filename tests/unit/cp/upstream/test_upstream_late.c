@@ -24,16 +24,14 @@ static void run_for(unsigned ms)
 static void use_servers(unsigned count, unsigned first_timeout_ms)
 {
 	fx.config.first_timeout_ms = first_timeout_ms;
-	set_servers(count);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(count);
 }
 
 TEST_WITH(test_second_of_delay_costs_a_second, rig_setup, rig_teardown)
 {
 	use_servers(1, 400);
 	fake[0].delay_ms = 1000;
-	ask(5000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(5000);
 	assert_in_range(fx.took_ms, 990, 1190);
 	assert_int_equal(totals().sent, 2);
 }
@@ -42,8 +40,7 @@ TEST_WITH(test_repeated_query_is_the_same, rig_setup, rig_teardown)
 {
 	use_servers(1, 60);
 	fake[0].mode = FAKE_SILENT;
-	ask(400);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(400);
 	assert_int_equal(fake[0].udp_queries, 3);
 	for (unsigned i = 1; i < 3; i++) {
 		assert_int_equal(fake[0].id[i], fake[0].id[0]);
@@ -57,8 +54,7 @@ TEST_WITH(test_first_slow_second_dead, rig_setup, rig_teardown)
 	use_servers(2, 100);
 	fake[0].delay_ms = 280; // asked at 0 and 200 ms
 	fake[1].mode = FAKE_SILENT;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 275, 395);
 	assert_int_equal(totals().sent, 3);
 	assert_int_equal(status(0).answered, 1);
@@ -73,8 +69,7 @@ TEST_WITH(test_late_reply_after_failover_counts, rig_setup, rig_teardown)
 	fake[0].delay_ms = 250;
 	fake[1].mode = FAKE_SILENT;
 	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 		assert_in_range(fx.took_ms, 245, 390);
 	}
 	assert_int_equal(fake[0].udp_queries, UPSTREAM_DOWN_AFTER + 1);
@@ -90,8 +85,7 @@ TEST_WITH(test_failure_leaves_the_other_leg_open, rig_setup, rig_teardown)
 	use_servers(2, 60);
 	fake[0].delay_ms = 150;
 	fake[1].mode = FAKE_SERVFAIL;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 145, 400);
 	assert_int_equal(status(1).failures, 1);
 	assert_int_equal(totals().sent, 2);
@@ -103,8 +97,7 @@ TEST_WITH(test_late_failure_does_not_hurry, rig_setup, rig_teardown)
 	fake[0].mode = FAKE_SERVFAIL;
 	fake[0].delay_ms = 190;
 	fake[1].delay_ms = 80;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[1].udp_queries, 1);
 	assert_int_equal(status(0).failures, 1);
@@ -113,8 +106,7 @@ TEST_WITH(test_late_failure_does_not_hurry, rig_setup, rig_teardown)
 	use_servers(2, 150);
 	fake[1].mode = FAKE_REFUSED;
 	fake[0].delay_ms = 300;
-	ask(2000);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(2000);
 	assert_int_equal(fx.why, UPSTREAM_END_FAILURE);
 	assert_in_range(fx.took_ms, 295, 600);
 }
@@ -125,8 +117,7 @@ TEST_WITH(test_wrong_id_on_an_earlier_leg, rig_setup, rig_teardown)
 	fake[0].mode = FAKE_WRONG_ID;
 	fake[0].delay_ms = 220;
 	fake[1].mode = FAKE_SILENT;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 215, 400);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[0].tcp_queries, 1);
@@ -140,8 +131,7 @@ TEST_WITH(test_tcp_one_server_after_the_other, rig_setup, rig_teardown)
 	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
 	fake[0].delay_ms = fake[1].delay_ms = 220;
 	fake[0].tcp_delay_ms = 1500;
-	ask(3000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(3000);
 	assert_in_range(fx.took_ms, 215 + UPSTREAM_TCP_MS, 400 + UPSTREAM_TCP_MS);
 	assert_int_equal(fake[1].udp_queries, 1);
 	assert_int_equal(fake[1].tcp_queries, 1);
@@ -170,8 +160,7 @@ TEST_WITH(test_leg_outlives_a_new_list, rig_setup, rig_teardown)
 	fx.config.server[0].address.port ^= 1;
 	fx.config.count = 2;
 	upstreams_configure(fx.up, &fx.config);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_in_range(fx.took_ms, 145, 250);
 	assert_int_equal(status(1).answered, 1);
 	if (fake[0].udp_queries > 1)
@@ -191,8 +180,7 @@ TEST_WITH(test_no_socket_is_a_send_error, rig_setup, rig_teardown)
 	assert_int_equal(fx.why, UPSTREAM_END_NETWORK);
 	assert_int_equal(status(0).send_errors, UPSTREAM_SENDS_EACH);
 	assert_int_equal(status(1).send_errors, UPSTREAM_SENDS_EACH);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 }
 
 TEST_WITH(test_closed_port_is_silence, rig_setup, rig_teardown)
@@ -202,8 +190,7 @@ TEST_WITH(test_closed_port_is_silence, rig_setup, rig_teardown)
 		fake[i].mode = FAKE_SILENT; // if one has that port
 	fx.config.server[0].address.port ^= 1;
 	upstreams_configure(fx.up, &fx.config);
-	ask(400);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(400);
 	assert_int_equal(fx.why, UPSTREAM_END_TIMEOUT);
 	assert_in_range(fx.took_ms, 390, 600);
 	assert_int_equal(status(0).send_errors, 0);
@@ -222,8 +209,7 @@ TEST_WITH(test_closed_port_in_a_race, rig_setup, rig_teardown)
 	fx.config.server[0].address.port = fake[1].port ^ 1;
 	fx.config.server[1].address.port = fake[0].port;
 	upstreams_configure(fx.up, &fx.config);
-	ask(3000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(3000);
 	assert_int_equal(status(0).refused, 1);
 	assert_int_equal(status(1).timeouts, 0);
 	assert_int_equal(status(1).answered, 1);
@@ -240,16 +226,14 @@ TEST_WITH(test_closed_port_ends_the_try, rig_setup, rig_teardown)
 	fx.config.server[0].address.port ^= 1;
 	fx.config.server[1].address.port = fake[0].port;
 	upstreams_configure(fx.up, &fx.config);
-	ask(3000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(3000);
 	assert_true(fx.took_ms < 500);
 	assert_int_equal(status(0).refused, 1);
 	assert_int_equal(status(0).timeouts, 1);
 	assert_int_equal(fake[0].udp_queries, 1);
 	fx.config.server[1].address.port ^= 1;
 	upstreams_configure(fx.up, &fx.config);
-	ask(800);
-	assert_int_equal(fx.ended, 1);
+	UNANSWERED(800);
 	assert_int_equal(fx.why, UPSTREAM_END_TIMEOUT);
 	assert_in_range(fx.took_ms, 790, 1000);
 	assert_int_equal(totals().sent, 4);
@@ -266,8 +250,7 @@ TEST_WITH(test_wait_follows_a_server_that_slows_down, rig_setup, rig_teardown)
 	assert_in_range(quick_us, 1, 40000);
 	fake[0].delay_ms = 130;
 	for (unsigned i = 0; i < 4; i++) {
-		ask(2000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(2000);
 		assert_in_range(fx.took_ms, 125, 300);
 	}
 	assert_true(status(0).srtt_us >= quick_us + 5000);

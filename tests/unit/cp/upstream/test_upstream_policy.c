@@ -30,16 +30,14 @@ TEST_WITH(test_sets_share_what_they_learn, rig_setup, rig_teardown)
 	assert_false(status(0).up);
 	fake[0].mode = FAKE_ANSWER;
 	upstreams_configure(fx.up, &fx.config);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_true(status(0).up);
 }
 
 static void use_policy(enum upstream_policy policy, unsigned servers)
 {
 	fx.config.policy = policy;
-	set_servers(servers);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(servers);
 }
 
 TEST_WITH(test_policy_latency, rig_setup, rig_teardown)

@@ -6,8 +6,7 @@
 TEST_WITH(test_no_socket_is_opened, port_rig_setup, port_rig_teardown)
 {
 	for (unsigned i = 0; i < 100; i++) {
-		ask(5000);
-		assert_int_equal(fx.replies, 1);
+		ANSWERED(5000);
 	}
 	assert_int_equal(totals().sockets.opened, 0);
 	assert_int_equal(port_stats().sent, 100);
@@ -50,8 +49,7 @@ TEST_WITH(test_ports_are_drawn_anew, port_rig_setup, port_rig_teardown)
 TEST_WITH(test_truncated_goes_to_tcp, port_rig_setup, port_rig_teardown)
 {
 	fake[0].mode = FAKE_TRUNCATE;
-	ask(5000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(5000);
 	assert_int_equal(fake[0].tcp_queries, 1);
 	assert_int_equal(port_stats().open, 0);
 }
@@ -60,8 +58,7 @@ TEST_WITH(test_truncated_goes_to_tcp, port_rig_setup, port_rig_teardown)
 TEST_WITH(test_cut_goes_to_tcp, port_rig_setup, port_rig_teardown)
 {
 	worker.is_cut = true;
-	ask(5000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(5000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[0].tcp_queries, 1);
 }
@@ -93,8 +90,7 @@ TEST_WITH(test_cut_must_fit, port_rig_setup, port_rig_teardown)
 	upstream_port_heard(fx.port, &m, dns);
 	assert_int_equal(port_stats().open, 0);
 	fake[0].held = false;
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(fake[0].tcp_queries, 1);
 }
 
@@ -111,8 +107,7 @@ TEST_WITH(test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown)
 	assert_int_equal(fake[1].udp_queries, 0);
 	m.code = 3;
 	upstream_port_heard(fx.port, &m, NULL);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(status(0).refused, 1);
 	assert_int_equal(port_stats().unreachable, 1);
 	assert_int_equal(fake[1].udp_queries, 1);
@@ -143,16 +138,14 @@ TEST_WITH(test_strangers_are_not_believed, port_rig_setup, port_rig_teardown)
 	upstream_port_heard(fx.port, &m, dns); // with the id: the wait goes on
 	assert_int_equal(totals().mismatched, 1);
 	fake[0].held = false;
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(fake[0].tcp_queries, 0);
 }
 
 TEST_WITH(test_the_board_decides, port_rig_setup, port_rig_teardown)
 {
 	board_say(ROUTE_no_neighbour);
-	ask(5000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(5000);
 	assert_int_equal(worker.count, 0);
 	assert_int_equal(status(0).way, ROUTE_no_neighbour);
 	board_say(ROUTE_port);

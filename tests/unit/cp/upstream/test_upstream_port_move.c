@@ -8,8 +8,7 @@
 TEST_WITH(test_no_worker_takes_it, port_rig_setup, port_rig_teardown)
 {
 	worker.full = -EAGAIN;
-	ask(5000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(5000);
 	assert_int_equal(port_stats().unsent, 1);
 	assert_int_equal(port_stats().open, 0);
 	assert_int_equal(totals().sockets.opened, 1);
@@ -30,8 +29,7 @@ TEST_WITH(test_a_worker_refuses_it, port_rig_setup, port_rig_teardown)
 	assert_int_equal(fake[0].id[1], id);
 	assert_int_not_equal(fake[0].source_port[1], worker.sent[0].m.local_port);
 	fake[0].held = false;
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(port_stats().refused, 1);
 	assert_int_equal(port_stats().open, 0);
 	assert_int_equal(totals().sockets.opened, 1);
@@ -50,8 +48,7 @@ TEST_WITH(test_a_worker_dies, port_rig_setup, port_rig_teardown)
 	assert_int_equal(port_stats().dead, 0);
 	worker.live = 2; // the one that it went to is gone
 	upstream_port_beat(fx.port);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(fake[0].udp_queries, 2);
 	assert_int_equal(fake[1].udp_queries, 0);
 	assert_int_equal(port_stats().dead, 1);
@@ -61,8 +58,7 @@ TEST_WITH(test_a_worker_dies, port_rig_setup, port_rig_teardown)
 	assert_int_equal(worker.sent[1].worker, 1);
 	worker.live = 0;
 	upstream_port_beat(fx.port);
-	ask(5000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(5000);
 	assert_int_equal(worker.count, 2);
 }
 
@@ -153,8 +149,7 @@ TEST_WITH(test_a_move_is_tried_again, port_rig_setup, port_rig_teardown)
 	assert_int_equal(port_stats().open, 1);
 	upstream_port_beat(fx.port);
 	assert_int_equal(port_stats().dead, 1);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 }
 
 // Another life has the same numbers.
@@ -165,8 +160,7 @@ TEST_WITH(test_another_data_plane, port_rig_setup, port_rig_teardown)
 	wait_queries(&fake[0], 1);
 	worker.incarnation++;
 	upstream_port_beat(fx.port);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(port_stats().dead, 1);
 }
 
@@ -199,8 +193,7 @@ TEST_WITH(test_a_reply_to_a_socket, port_rig_setup, port_rig_teardown)
 	wait_queries(&fake[0], 1);
 	hand_over_failure();
 	assert_int_equal(status(0).failures, 1);
-	ask_finish(); // by the second one
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies); // by the second one
 }
 
 // All workers were held up, and listen on the ports of before when they go on.
@@ -216,8 +209,7 @@ TEST_WITH(test_a_reply_to_a_socket_of_a_pause, port_rig_setup, port_rig_teardown
 	hand_over_failure();
 	assert_int_equal(port_stats().strays, 0);
 	assert_int_equal(status(0).failures, 1);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 }
 
 // All sets of a resolver share its ports, and one set may go before the others.
@@ -233,7 +225,6 @@ TEST_WITH(test_sets_share_it, port_rig_setup, port_rig_teardown)
 	upstreams_free(other);
 	assert_int_equal(port_stats().open, 1);
 	fake[0].held = false;
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(port_stats().open, 0);
 }

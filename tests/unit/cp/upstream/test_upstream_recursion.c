@@ -22,8 +22,7 @@ TEST_WITH(test_a_lost_datagram_is_no_silence, rig_setup, rig_teardown)
 {
 	use_servers(2);
 	fake[0].lost = 1;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 2);
 	assert_int_equal(fake[1].udp_queries, 0);
 }
@@ -34,8 +33,7 @@ TEST_WITH(test_lost_datagrams_of_two, rig_setup, rig_teardown)
 	use_servers(3);
 	fake[0].lost = 2;
 	fake[1].lost = 1;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[1].udp_queries, 2);
 	assert_int_equal(fake[2].udp_queries, 0);
 }
@@ -44,15 +42,13 @@ TEST_WITH(test_asked_where_no_server_answers, rig_setup, rig_teardown)
 {
 	use_servers(2);
 	fake[0].mode = FAKE_SILENT;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 2);
 	assert_int_equal(fake[1].udp_queries, 1);
 	while (status(0).up)
 		ask(2000);
 	const unsigned before = fake[0].udp_queries;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, before); // it is down: recursion at once
 }
 
@@ -60,8 +56,7 @@ TEST_WITH(test_asked_at_once_after_a_failure, rig_setup, rig_teardown)
 {
 	use_servers(2);
 	fake[0].mode = FAKE_SERVFAIL;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[1].udp_queries, 1);
 }
@@ -86,8 +81,7 @@ TEST_WITH(test_asked_by_the_last_query, rig_setup, rig_teardown)
 	fx.config.max_sends = 2;
 	use_servers(2);
 	fake[0].mode = FAKE_SILENT;
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(fake[1].udp_queries, 1);
 }
@@ -130,8 +124,7 @@ TEST_WITH(test_one_server_of_all_resolvers, rig_setup, rig_teardown)
 				 &(struct upstream_shared){.loop = fx.loop, .recursion = &second},
 				 &fx.config),
 		0);
-	ask(2000);
-	assert_int_equal(fx.replies, 1);
+	ANSWERED(2000);
 	assert_int_equal(fake[0].udp_queries, 1); // at the real port
 	assert_int_equal(upstreams_status(other, s), 1);
 	assert_string_equal(s[0].address, status(0).address);

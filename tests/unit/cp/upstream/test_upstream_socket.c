@@ -24,8 +24,7 @@ TEST_WITH(test_random_ports_used_again, rig_setup, rig_teardown)
 TEST_WITH(test_unanswered_goes, rig_setup, rig_teardown)
 {
 	fx.config.max_sends = 1;
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	wait_for_idle(MANY);
 	fake[0].mode = FAKE_SILENT;
 	ask_start(50);
@@ -40,8 +39,7 @@ TEST_WITH(test_unanswered_goes, rig_setup, rig_teardown)
 			port = ntohs(sin.sin_port);
 		}
 	assert_int_equal(now().open - now().idle, 1);
-	ask_finish();
-	assert_int_equal(fx.ended, 1);
+	FINISHED(ended);
 	assert_int_equal(now().open, now().idle);
 	// Free again: nobody of ours listens there.
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -53,20 +51,17 @@ TEST_WITH(test_unanswered_goes, rig_setup, rig_teardown)
 // No socket blocks the loop, and no child inherits one.
 TEST_WITH(test_flags, rig_setup, rig_teardown)
 {
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	ask_start(50);
 	assert_true(fx.ask.leg[0].open);
 	assert_true(fcntl(fx.ask.leg[0].socket->fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fx.ask.leg[0].socket->fd, F_GETFD) & FD_CLOEXEC);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 }
 
 TEST_WITH(test_asked_twice_goes, rig_setup, rig_teardown)
 {
-	set_servers(1);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(1);
 	wait_for_idle(MANY);
 	fake[0].delay_ms = 90; // first wait: 60 ms
 	ask_start(2000);
@@ -77,8 +72,7 @@ TEST_WITH(test_asked_twice_goes, rig_setup, rig_teardown)
 	assert_non_null(s);
 	int fd = s->fd;
 	assert_int_equal(s->uses, 1);
-	ask_finish();
-	assert_int_equal(fx.replies, 1);
+	FINISHED(replies);
 	assert_int_equal(fake[0].udp_queries, 2);
 	assert_false(is_idle(s) && s->fd == fd && s->uses == 1); // its second reply is on the way
 	assert_int_equal(now().open, now().idle);

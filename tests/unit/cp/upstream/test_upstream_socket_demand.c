@@ -79,8 +79,7 @@ TEST_WITH(test_few_files_few_sockets, rig_setup, rig_teardown)
 	few = all;
 	few.rlim_cur = 400;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	set_servers(2);
-	upstreams_configure(fx.up, &fx.config);
+	configure_servers(2);
 	make_busy(0);
 	run_for(400);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);

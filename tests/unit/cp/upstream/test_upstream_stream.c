@@ -9,8 +9,7 @@ TEST_WITH(test_a_connection_is_used_again, stream_rig_setup, stream_rig_teardown
 	struct stream_query q;
 
 	for (unsigned i = 0; i < 20; i++) {
-		ask_more(1);
-		wait_conns(1);
+		ask_over(1, 1);
 		query_read(rig.conn[0], &q);
 		assert_int_equal(q.number, i);
 		assert_int_equal(q.keepalive, i == 0); // RFC 7828 3.2.1
@@ -31,8 +30,7 @@ TEST_WITH(test_queries_are_pipelined_and_replies_taken_in_any_order, stream_rig_
 	enum { N = UPSTREAM_STREAM_SPREAD };
 	struct stream_query q[N];
 
-	ask_more(N);
-	wait_conns(1);
+	ask_over(1, N);
 	for (unsigned i = 0; i < N; i++) {
 		query_read(rig.conn[0], &q[i]);
 		for (unsigned k = 0; k < i; k++)
@@ -51,8 +49,7 @@ static void answer_all(unsigned conn, unsigned count)
 	struct stream_query q;
 
 	for (unsigned i = 0; i < count; i++) {
-		query_read(rig.conn[conn], &q);
-		reply(rig.conn[conn], &q);
+		query_serve(rig.conn[conn], &q);
 	}
 }
 
@@ -62,8 +59,7 @@ TEST_WITH(rfc7766_8_the_length_leaves_with_the_message, stream_rig_setup, stream
 	uint8_t bytes[700];
 
 	for (unsigned i = 0; i < 20; i++) {
-		ask_more(1);
-		wait_conns(1);
+		ask_over(1, 1);
 		while (!query_is_there(rig.conn[0]))
 			turn();
 		ssize_t n = recv(rig.conn[0], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
@@ -80,8 +76,7 @@ TEST_WITH(test_four_connections_at_most, stream_rig_setup, stream_rig_teardown)
 	static struct stream_query q;
 	static bool seen[65536];
 
-	ask_more(ALL);
-	wait_conns(UPSTREAM_STREAMS_EACH);
+	ask_over(UPSTREAM_STREAMS_EACH, ALL);
 	wait_queries(ALL);
 	ask_more(1);
 	while (streams().waiting == 0)
@@ -129,8 +124,7 @@ static bool serve_short(const void *arg)
 			conn_end(rig.conn[c], false);
 			continue;
 		}
-		query_read(rig.conn[c], &q);
-		reply(rig.conn[c], &q);
+		query_serve(rig.conn[c], &q);
 		if (++s->replies[c] == s->each)
 			conn_end(rig.conn[c], false);
 	}
@@ -208,8 +202,7 @@ TEST_WITH(
 	static struct short_server s;
 	struct stream_query q[EACH];
 
-	ask_more(ALL);
-	wait_conns(UPSTREAM_STREAMS_EACH);
+	ask_over(UPSTREAM_STREAMS_EACH, ALL);
 	for (unsigned i = 0; i < EACH; i++)
 		query_read(rig.conn[0], &q[i]);
 	reply(rig.conn[0], &q[0]);
@@ -232,8 +225,7 @@ TEST_WITH(test_a_restart_is_no_habit, stream_rig_setup, stream_rig_teardown)
 	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH * UPSTREAM_STREAM_SPREAD };
 	static struct short_server s = {.each = ALL, .first = EACH};
 
-	ask_more(ALL);
-	wait_conns(EACH);
+	ask_over(EACH, ALL);
 	wait_queries(ALL);
 	for (unsigned c = 0; c < EACH; c++)
 		answer_all(c, 2);
@@ -261,15 +253,13 @@ static void end_midway(bool reset)
 {
 	struct stream_query q;
 
-	ask_more(5);
-	wait_conns(1);
+	ask_over(1, 5);
 	for (unsigned i = 0; i < 5; i++)
 		query_read(rig.conn[0], &q);
 	conn_end(rig.conn[0], reset);
 	wait_conns(2);
 	for (unsigned i = 0; i < 5; i++) {
-		query_read(rig.conn[1], &q);
-		reply(rig.conn[1], &q);
+		query_serve(rig.conn[1], &q);
 	}
 	wait_done(5);
 	assert_int_equal(replied(0, 5), 5);
@@ -315,8 +305,7 @@ TEST_WITH(test_closed_under_its_only_query, stream_rig_setup, stream_rig_teardow
 {
 	struct stream_query q;
 
-	ask_more(1);
-	wait_conns(1);
+	ask_over(1, 1);
 	query_read(rig.conn[0], &q);
 	assert_true(q.keepalive);
 	conn_end(rig.conn[0], false);
@@ -348,16 +337,12 @@ TEST_WITH(test_a_connection_that_was_closed_idle_is_not_used, stream_rig_setup, 
 {
 	struct stream_query q;
 
-	ask_more(1);
-	wait_conns(1);
-	query_read(rig.conn[0], &q);
-	reply(rig.conn[0], &q);
+	ask_over(1, 1);
+	query_serve(rig.conn[0], &q);
 	wait_done(1);
 	conn_end(rig.conn[0], false);
-	ask_more(1);
-	wait_conns(2);
-	query_read(rig.conn[1], &q);
-	reply(rig.conn[1], &q);
+	ask_over(2, 1);
+	query_serve(rig.conn[1], &q);
 	wait_done(2);
 	assert_int_equal(replied(0, 2), 2);
 }
@@ -366,8 +351,7 @@ TEST_WITH(test_a_server_that_never_answers, stream_rig_setup, stream_rig_teardow
 {
 	struct stream_query q;
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++)
 		query_read(rig.conn[0], &q);
 	clock_turn(UPSTREAM_TCP_MS + 50);
@@ -384,8 +368,7 @@ TEST_WITH(test_a_server_that_says_half, stream_rig_setup, stream_rig_teardown)
 	struct stream_query q;
 	uint8_t out[700];
 
-	ask_more(2);
-	wait_conns(1);
+	ask_over(1, 2);
 	query_read(rig.conn[0], &q);
 	query_read(rig.conn[0], &q);
 	size_t len = reply_write(&q, -1, out);
@@ -410,8 +393,7 @@ TEST_WITH(test_no_more_than_all_wait, stream_rig_setup, stream_rig_teardown)
 
 	rig.config.socket_uses = 1;
 	stream_configure();
-	ask_more(EACH);
-	wait_conns(EACH);
+	ask_over(EACH, EACH);
 	ask_more(UPSTREAM_STREAMS_WAITING_EACH + 1);
 	wait_done(1);
 	assert_int_equal(streams().full, 1);
@@ -434,8 +416,7 @@ TEST_WITH(test_time_runs_out_in_the_queue, stream_rig_setup, stream_rig_teardown
 
 	rig.config.socket_uses = 1;
 	stream_configure();
-	ask_more(EACH);
-	wait_conns(EACH);
+	ask_over(EACH, EACH);
 	wait_queries(EACH);
 	clock_turn(UPSTREAM_TCP_MS - 100);
 	ask_more(2);

@@ -37,8 +37,7 @@ TEST_WITH(test_the_server_says_no_longer, stream_rig_setup, stream_rig_teardown)
 	struct stream_query q[2];
 	uint8_t out[700];
 
-	ask_more(2);
-	wait_conns(1);
+	ask_over(1, 2);
 	query_read(rig.conn[0], &q[0]);
 	query_read(rig.conn[0], &q[1]);
 	bytes_send(rig.conn[0], out, reply_write(&q[0], 0, out));
@@ -107,8 +106,7 @@ enum { EACH = UPSTREAM_STREAM_SPREAD, CONNS = UPSTREAM_STREAMS_EACH };
 
 static void fill(void)
 {
-	ask_more(CONNS * EACH);
-	wait_conns(CONNS);
+	ask_over(CONNS, CONNS * EACH);
 	wait_queries(CONNS * EACH);
 }
 
@@ -121,8 +119,7 @@ TEST_WITH(test_the_one_idle_longest_makes_room, stream_rig_setup, stream_rig_tea
 	fill();
 	for (unsigned c = 1; c < CONNS; c++) {
 		for (unsigned i = 0; i < EACH; i++) {
-			query_read(rig.conn[c], &one);
-			reply(rig.conn[c], &one);
+			query_serve(rig.conn[c], &one);
 		}
 		wait_done(c * EACH);
 		clock_turn(100);
@@ -135,15 +132,13 @@ TEST_WITH(test_the_one_idle_longest_makes_room, stream_rig_setup, stream_rig_tea
 	conn_end(rig.conn[0], false);
 	wait_conns(CONNS + 1);
 	assert_int_equal(streams().evicted, 0);
-	ask_more(1);
-	wait_conns(CONNS + 2);
+	ask_over(CONNS + 2, 1);
 	assert_int_equal(streams().evicted, 1);
 	assert_int_equal(streams().open, CONNS);
 	wait_closed(rig.conn[1]);
 	assert_false(query_is_there(rig.conn[2]) || query_is_there(rig.conn[3]));
 	for (unsigned c = CONNS; c < CONNS + 2; c++) {
-		query_read(rig.conn[c], &one);
-		reply(rig.conn[c], &one);
+		query_serve(rig.conn[c], &one);
 	}
 	wait_done((CONNS - 1) * EACH + 3);
 	assert_int_equal(replied(0, rig.started), (CONNS - 1) * EACH + 3);
@@ -184,8 +179,7 @@ TEST_WITH(test_half_a_message_that_has_just_begun, stream_rig_setup, stream_rig_
 {
 	struct stream_query q[3];
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++)
 		query_read(rig.conn[0], &q[i]);
 	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
@@ -207,8 +201,7 @@ TEST_WITH(test_a_length_that_has_just_begun, stream_rig_setup, stream_rig_teardo
 	uint8_t out[700];
 	size_t len;
 
-	ask_more(2);
-	wait_conns(1);
+	ask_over(1, 2);
 	for (unsigned i = 0; i < 2; i++)
 		query_read(rig.conn[0], &q[i]);
 	assert_int_equal(queries_sent(), 2 * 2); // by UDP, then here
@@ -229,8 +222,7 @@ TEST_WITH(test_the_others_leave_a_silent_one, stream_rig_setup, stream_rig_teard
 {
 	struct stream_query q;
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++)
 		query_read(rig.conn[0], &q);
 	clock_turn(90);
@@ -262,8 +254,7 @@ TEST_WITH(test_all_but_the_one_that_is_coming_leave, stream_rig_setup, stream_ri
 {
 	struct stream_query q[3], again;
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++)
 		query_read(rig.conn[0], &q[i]);
 	half_send(0, &q[1], false);
@@ -301,8 +292,7 @@ TEST_WITH(test_a_stalled_one_makes_room, stream_rig_setup, stream_rig_teardown)
 	wait_conns(CONNS + 1);
 	const unsigned moved = CONNS * (EACH - 2) + 1;
 	for (unsigned i = 0; i < moved; i++) {
-		query_read(rig.conn[CONNS], &q);
-		reply(rig.conn[CONNS], &q);
+		query_serve(rig.conn[CONNS], &q);
 	}
 	wait_done(moved);
 	assert_int_equal(streams().evicted, 1);
@@ -344,8 +334,7 @@ TEST_WITH(test_all_end_at_once, stream_rig_setup, stream_rig_teardown)
 		end_is_there(rig.conn[c]);
 	wait_conns(CONNS + 1);
 	for (unsigned i = 0; i < CONNS * left; i++) {
-		query_read(rig.conn[CONNS], &q);
-		reply(rig.conn[CONNS], &q);
+		query_serve(rig.conn[CONNS], &q);
 	}
 	wait_done(CONNS * EACH);
 	assert_int_equal(replied(0, CONNS * EACH), CONNS * EACH);

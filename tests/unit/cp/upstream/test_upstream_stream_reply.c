@@ -11,15 +11,13 @@ TEST_WITH(test_nonsense_is_no_limit, stream_rig_setup, stream_rig_teardown)
 	struct stream_query q[2];
 
 	for (unsigned i = 0; i < UPSTREAM_LIMIT_STRIKES; i++) {
-		ask_more(2);
-		wait_conns(2 * i + 1);
+		ask_over(2 * i + 1, 2);
 		query_read(rig.conn[2 * i], &q[0]);
 		query_read(rig.conn[2 * i], &q[1]);
 		reply(rig.conn[2 * i], &q[0]);
 		bytes_send(rig.conn[2 * i], (const uint8_t[]){0, 0}, 2);
 		wait_conns(2 * i + 2);
-		query_read(rig.conn[2 * i + 1], &q[1]);
-		reply(rig.conn[2 * i + 1], &q[1]);
+		query_serve(rig.conn[2 * i + 1], &q[1]);
 		wait_done(2 * i + 2);
 		conn_end(rig.conn[2 * i + 1], false);
 	}
@@ -33,8 +31,7 @@ TEST_WITH(test_a_reply_to_no_query, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q[3];
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++)
 		query_read(rig.conn[0], &q[i]);
 	uint16_t id = get_u16(q[0].msg);
@@ -44,8 +41,7 @@ TEST_WITH(test_a_reply_to_no_query, stream_rig_setup, stream_rig_teardown)
 	reply(rig.conn[0], &q[0]);
 	wait_conns(2);
 	for (unsigned i = 0; i < 3; i++) {
-		query_read(rig.conn[1], &q[0]);
-		reply(rig.conn[1], &q[0]);
+		query_serve(rig.conn[1], &q[0]);
 	}
 	wait_done(3);
 	assert_int_equal(replied(0, 3), 3);
@@ -59,8 +55,7 @@ TEST_WITH(test_a_reply_without_a_question, stream_rig_setup, stream_rig_teardown
 	struct stream_query q[3];
 	uint8_t bare[2 + DNS_HEADER_LEN] = {0, DNS_HEADER_LEN};
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++)
 		query_read(rig.conn[0], &q[i]);
 	put_u16(bare + 2, get_u16(q[1].msg));
@@ -84,8 +79,7 @@ TEST_WITH(test_formerr_to_the_option, stream_rig_setup, stream_rig_teardown)
 	uint8_t out[700];
 
 	for (unsigned i = 0; i < 2; i++) { // with its question, and as a header alone
-		ask_more(1);
-		wait_conns(i + 1);
+		ask_over(i + 1, 1);
 		query_read(rig.conn[i], &q);
 		assert_true(q.keepalive);
 		size_t len = reply_write(&q, -1, out);
@@ -114,8 +108,7 @@ TEST_WITH(test_formerr_to_the_option_is_remembered, stream_rig_setup, stream_rig
 	unsigned i = 0;
 
 	for (; i <= UPSTREAM_STRIKES; i++) {
-		ask_more(1);
-		wait_conns(i + 1);
+		ask_over(i + 1, 1);
 		query_read(rig.conn[i], &q);
 		assert_true(q.edns && q.keepalive == (i < UPSTREAM_STRIKES));
 		if (q.keepalive) {
@@ -142,8 +135,7 @@ TEST_WITH(test_reset_for_the_option, stream_rig_setup, stream_rig_teardown)
 	unsigned conns = 0;
 
 	for (unsigned i = 0; i < UPSTREAM_STRIKES; i++) {
-		ask_more(1);
-		wait_conns(++conns);
+		ask_over(++conns, 1);
 		query_read(rig.conn[conns - 1], &q);
 		assert_true(q.keepalive);
 		conn_end(rig.conn[conns - 1], true);
@@ -154,8 +146,7 @@ TEST_WITH(test_reset_for_the_option, stream_rig_setup, stream_rig_teardown)
 		wait_done(i + 1);
 		conn_end(rig.conn[conns - 1], false);
 	}
-	ask_more(1);
-	wait_conns(++conns);
+	ask_over(++conns, 1);
 	query_read(rig.conn[conns - 1], &q);
 	assert_true(q.edns && !q.keepalive);
 	reply(rig.conn[conns - 1], &q);
@@ -170,8 +161,7 @@ TEST_WITH(test_one_end_under_many, stream_rig_setup, stream_rig_teardown)
 	enum { MANY = 2 * UPSTREAM_STRIKES };
 	struct stream_query q;
 
-	ask_more(MANY);
-	wait_conns(1);
+	ask_over(1, MANY);
 	for (unsigned i = 0; i < MANY; i++)
 		query_read(rig.conn[0], &q);
 	conn_end(rig.conn[0], true);
@@ -184,8 +174,7 @@ TEST_WITH(test_one_end_under_many, stream_rig_setup, stream_rig_teardown)
 	wait_done(MANY);
 	assert_int_equal(replied(0, MANY), MANY);
 	conn_end(rig.conn[1], false);
-	ask_more(1);
-	wait_conns(3);
+	ask_over(3, 1);
 	query_read(rig.conn[2], &q);
 	assert_true(q.keepalive);
 	reply(rig.conn[2], &q);
@@ -196,8 +185,7 @@ TEST_WITH(test_a_reply_to_another_question, stream_rig_setup, stream_rig_teardow
 {
 	struct stream_query q[2];
 
-	ask_more(2);
-	wait_conns(1);
+	ask_over(1, 2);
 	query_read(rig.conn[0], &q[0]);
 	query_read(rig.conn[0], &q[1]);
 	uint16_t id = get_u16(q[0].msg);
@@ -214,8 +202,7 @@ TEST_WITH(test_messages_of_no_bytes, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
-	ask_more(1);
-	wait_conns(1);
+	ask_over(1, 1);
 	query_read(rig.conn[0], &q);
 	bytes_send(rig.conn[0], (const uint8_t[]){0, 0}, 2);
 	wait_done(1);
@@ -228,8 +215,7 @@ TEST_WITH(test_a_late_reply_is_dropped, stream_rig_setup, stream_rig_teardown)
 {
 	struct stream_query q;
 
-	ask_more(1);
-	wait_conns(1);
+	ask_over(1, 1);
 	query_read(rig.conn[0], &q);
 	upstream_ask_stop(&rig.ask[0]);
 	reply(rig.conn[0], &q);
@@ -246,8 +232,7 @@ TEST_WITH(test_replies_in_any_pieces, stream_rig_setup, stream_rig_teardown)
 	uint8_t out[3 * 700];
 	size_t len = 0;
 
-	ask_more(3);
-	wait_conns(1);
+	ask_over(1, 3);
 	for (unsigned i = 0; i < 3; i++) {
 		query_read(rig.conn[0], &q[i]);
 		len += reply_write(&q[i], -1, out + len);

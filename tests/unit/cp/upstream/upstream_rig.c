@@ -55,6 +55,12 @@ void set_servers(unsigned count)
 	}
 }
 
+void configure_servers(unsigned count)
+{
+	set_servers(count);
+	upstreams_configure(fx.up, &fx.config);
+}
+
 // How many sockets are kept ready goes by it, and a shell mostly has 1024. Less where this process
 // may not have so many.
 static void files_allow(void)

@@ -29,12 +29,17 @@ extern struct fake_upstream fake[RIG_SERVERS];
 
 int rig_setup(void **state);
 int rig_teardown(void **state);
-void set_servers(unsigned count); // in fx.config
+void set_servers(unsigned count);       // in fx.config
+void configure_servers(unsigned count); // and uses that
 
 // Asks for www.example A; ask_finish runs the loop until that has ended, one way or the other.
 void ask_start(unsigned life_ms);
 void ask_finish(void);
 void ask(unsigned life_ms); // both
+// With a reply, and without one.
+#define FINISHED(how)       (ask_finish(), assert_int_equal(fx.how, 1))
+#define ANSWERED(life_ms)   (ask(life_ms), assert_int_equal(fx.replies, 1))
+#define UNANSWERED(life_ms) (ask(life_ms), assert_int_equal(fx.ended, 1))
 
 struct upstream_status status(unsigned i);
 struct upstream_totals totals(void);

@@ -8,17 +8,9 @@ enum { VIEW = 3, NOW_MS = 5000 };
 
 static struct bogus_names names;
 
-static int setup(void **)
-{
-	names = (struct bogus_names){0};
-	return 0;
-}
+FIXTURE(setup, names = (struct bogus_names){0})
 
-static int teardown(void **)
-{
-	bogus_names_free(&names);
-	return 0;
-}
+FIXTURE(teardown, bogus_names_free(&names))
 
 static void add(const char *text, uint16_t qtype, uint64_t hash, const char *why, uint64_t now_ms)
 {

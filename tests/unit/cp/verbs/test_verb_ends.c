@@ -82,16 +82,9 @@ static void entry_set(int64_t left_s)
 
 static struct verb_ends *ends;
 
-static int ends_open(void **)
-{
-	return verb_ends_open(&ends, &deps);
-}
+FIXTURE_OF(ends_open, verb_ends_open(&ends, &deps))
 
-static int ends_close(void **)
-{
-	verb_ends_close(ends);
-	return 0;
-}
+FIXTURE(ends_close, verb_ends_close(ends))
 
 TEST_WITH(test_steps, ends_open, ends_close)
 {
@@ -197,10 +190,6 @@ static int setup(void **)
 	return loop_new("service", &deps.service);
 }
 
-static int teardown(void **)
-{
-	loop_free(deps.service);
-	return 0;
-}
+FIXTURE(teardown, loop_free(deps.service))
 
 TEST_GROUP(setup, teardown)

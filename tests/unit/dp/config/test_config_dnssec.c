@@ -13,10 +13,7 @@ static int setup(void **)
 	return close(fd);
 }
 
-static int teardown(void **)
-{
-	return unlink(anchors);
-}
+FIXTURE_OF(teardown, unlink(anchors))
 
 static const char *text_with(const char *keys)
 {

@@ -47,10 +47,7 @@ static int setup(void **)
 	return mkdir(text_from("%s/conf.d", folder), 0700);
 }
 
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
+FIXTURE_OF(teardown, folder_remove(folder, ""))
 
 TEST_WITH(test_merge, setup, teardown)
 {

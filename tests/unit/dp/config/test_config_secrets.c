@@ -123,14 +123,8 @@ TEST(test_absent)
 	}
 }
 
-static int setup(void **)
-{
-	return folder_make(folder, "config_secrets");
-}
+FIXTURE_OF(setup, folder_make(folder, "config_secrets"))
 
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
+FIXTURE_OF(teardown, folder_remove(folder, ""))
 
 TEST_GROUP(setup, teardown)

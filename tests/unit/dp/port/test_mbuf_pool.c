@@ -20,10 +20,7 @@ static int start_eal(void **)
 	return rte_eal_init(ARRAY_LEN(argv) - 1, argv) < 0 ? -1 : 0;
 }
 
-static int stop_eal(void **)
-{
-	return rte_eal_cleanup();
-}
+FIXTURE_OF(stop_eal, rte_eal_cleanup())
 
 struct seen {
 	uintptr_t least, most;

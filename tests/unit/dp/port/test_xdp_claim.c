@@ -20,10 +20,7 @@ static int setup(void **)
 	return geteuid() == 0 && (chown(folder, 0, GROUP) != 0 || chmod(folder, 03771) != 0);
 }
 
-static int teardown(void **)
-{
-	return folder_remove(folder, "");
-}
+FIXTURE_OF(teardown, folder_remove(folder, ""))
 
 // A process of that user that claims, reports and holds until its pipe closes. Its first result.
 struct other {

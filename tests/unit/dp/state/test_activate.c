@@ -78,6 +78,12 @@ static void settle(void)
 	poll_once();
 }
 
+static void link_settled(bool is_up)
+{
+	activate_link(&activate, is_up);
+	settle();
+}
+
 static void make_directory(uint64_t incarnation)
 {
 	directory = directory_make(&directory_region, &paths, incarnation, &rings.reader);
@@ -113,6 +119,12 @@ static void serve_l0(uint64_t generation, uint64_t incarnation)
 	publish_l0(generation);
 }
 
+static void begin_with_l0(uint64_t generation)
+{
+	make_directory(0xc0);
+	serve_l0(generation, 0xc0);
+}
+
 static void publish_config(uint64_t generation, uint16_t udp_limit)
 {
 	directory->config[generation % DIRECTORY_CONFIG_SLOTS] =
@@ -130,8 +142,7 @@ static bool exists(const char *name)
 TEST_WITH(a_silent_control_planes_cache_is_served, setup, teardown)
 {
 	const char *path = text_from("%s/controlplane.lock", paths.run);
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
+	begin_with_l0(1);
 	int lock = process_lock(path);
 	assert_true(lock >= 0);
 	atomic_store(&LIFE->life, 0xd9); // of a life before
@@ -154,8 +165,7 @@ TEST_WITH(settled_once_workers_have_it, setup, teardown)
 	assert_false(activate_is_settled(&activate));
 	settle();
 	assert_true(activate_is_settled(&activate));
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
+	begin_with_l0(1);
 	for (unsigned polls = 0; workers[0].tables->l0_generation == 0; polls++) {
 		assert_true(polls < 20);
 		now_ms += ACTIVATE_RETRY_MS;
@@ -183,8 +193,7 @@ static void next_life(unsigned count)
 
 TEST_WITH(a_later_life_goes_on_with_the_visits, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(3, 0xc0);
+	begin_with_l0(3);
 	settle();
 	atomic_store(&workers[0].tables->marks[0][5], MARK_VISITED);
 	atomic_store(&workers[0].tables->marks[0][6], MARK_REFRESH);
@@ -225,8 +234,7 @@ TEST_WITH(without_a_directory_there_are_empty_tables, setup, teardown)
 
 TEST_WITH(a_dead_control_planes_cache_is_served, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(3, 0xc0);
+	begin_with_l0(3);
 	settle();
 	assert_true(workers[1].tables->has_l0);
 	assert_true(workers[1].tables->is_closed); // without a policy image, for nobody yet
@@ -250,8 +258,7 @@ TEST_WITH(a_dead_control_planes_cache_is_served, setup, teardown)
 	}
 	// Nobody listens, so nobody is told.
 	assert_int_equal(pages[0].activated_l0, 0);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	assert_int_equal(pages[0].activated_l0, 3);
 	assert_int_equal(pages[1].activated_l0, 3);
 	activate_link(&activate, false);
@@ -261,10 +268,8 @@ TEST_WITH(a_dead_control_planes_cache_is_served, setup, teardown)
 
 TEST_WITH(the_old_goes_only_when_every_worker_left_it, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
-	activate_link(&activate, true);
-	settle();
+	begin_with_l0(1);
+	link_settled(true);
 	const struct worker_tables *old = workers[0].tables;
 	serve_l0(2, 0xc0);
 	poll_once();
@@ -292,8 +297,7 @@ TEST_WITH(the_old_goes_only_when_every_worker_left_it, setup, teardown)
 
 TEST_WITH(settings_alone_keep_the_tables, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
+	begin_with_l0(1);
 	publish_config(1, 1400);
 	settle();
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
@@ -310,11 +314,9 @@ TEST_WITH(settings_alone_keep_the_tables, setup, teardown)
 
 TEST_WITH(what_fails_its_checks_is_refused, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
+	begin_with_l0(1);
 	publish_config(1, 1400);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	make_l0(2, 0xc0, true);
 	publish_l0(2);
 	publish_config(2, 100);
@@ -367,14 +369,11 @@ TEST_WITH(a_file_under_a_false_name_is_refused, setup, teardown)
 
 TEST_WITH(a_restarted_control_planes_same_table_stays, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
-	activate_link(&activate, true);
-	settle();
+	begin_with_l0(1);
+	link_settled(true);
 	const uint8_t *units = workers[0].tables->l0.units;
 	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
-	activate_link(&activate, false);
-	settle();
+	link_settled(false);
 	assert_int_equal(stats.l0_generation, 1);
 	activate_link(&activate, true);
 	assert_int_equal(stats.l0_generation, 0); // until it is known to be this one's too
@@ -388,23 +387,19 @@ TEST_WITH(a_restarted_control_planes_same_table_stays, setup, teardown)
 // The same generation number, but all of it made anew: another directory, another table.
 TEST_WITH(a_control_plane_that_starts_afresh_is_followed, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
-	activate_link(&activate, true);
-	settle();
+	begin_with_l0(1);
+	link_settled(true);
 	const struct worker_tables *old = workers[0].tables;
 	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
 	activate_link(&activate, false);
 	make_directory(0xc1);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	// Nothing published yet: the orphaned table still answers.
 	assert_true(workers[0].tables->has_l0);
 	assert_ptr_not_equal(atomic_load(&workers[0].epoch_in_use), epoch);
 	serve_l0(1, 0xc1);
 	atomic_store(&directory->heartbeat_ms, now_ms - 40);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	assert_ptr_not_equal(workers[0].tables, old);
 	assert_int_equal(workers[0].tables->l0_generation, 1);
 	assert_int_equal(pages[1].activated_l0, 1);
@@ -416,17 +411,14 @@ TEST_WITH(a_control_plane_that_starts_afresh_is_followed, setup, teardown)
 // last life used: a number alone does not make it the same.
 TEST_WITH(a_later_one_of_the_same_number_is_taken, setup, teardown)
 {
-	make_directory(0xc0);
-	serve_l0(1, 0xc0);
+	begin_with_l0(1);
 	publish_config(1, 1400);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	const uint8_t *units = workers[0].tables->l0.units;
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
 	activate_link(&activate, false);
 	make_directory(0xc1);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	assert_ptr_equal(workers[0].tables->l0.units, units);
 	serve_l0(1, 0xc1);
 	settle();
@@ -439,8 +431,7 @@ TEST_WITH(a_later_one_of_the_same_number_is_taken, setup, teardown)
 TEST_WITH(a_stuck_worker_keeps_the_old_directory_mapped, setup, teardown)
 {
 	make_directory(0xc0);
-	activate_link(&activate, true);
-	settle();
+	link_settled(true);
 	const _Atomic uint64_t *epoch = atomic_load(&workers[1].epoch_in_use);
 	make_directory(0xc1);
 	atomic_store(&directory->epoch, 44);

@@ -7,11 +7,7 @@
 
 static struct latency l;
 
-static int setup(void **)
-{
-	l = (struct latency){0};
-	return 0;
-}
+FIXTURE(setup, l = (struct latency){0})
 
 static void near_(double got, double want)
 {

@@ -42,10 +42,7 @@ static int setup(void **)
 	return fd < 0 ? -1 : close(fd);
 }
 
-static int teardown(void **)
-{
-	return unlink(path);
-}
+FIXTURE_OF(teardown, unlink(path))
 
 // What an image of `text` says of a name, with the lines in `now`.
 static struct why *why_of_sources(const struct rule_source *from, unsigned count, const char *text,

@@ -131,6 +131,12 @@ void expect_sent_once(void)
 	expect_each_once();
 }
 
+void feed_once(unsigned batches, unsigned rows)
+{
+	feed(batches, rows);
+	expect_sent_once();
+}
+
 bool is_up(void)
 {
 	return status.sender.is_up;

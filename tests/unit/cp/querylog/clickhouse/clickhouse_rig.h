@@ -29,6 +29,7 @@ void feed(unsigned batches, unsigned rows);
 void send_all(unsigned batches, unsigned rows); // feed, until all is sent
 // Looks at the status until it is so. False: it was not within PATIENCE_MS.
 bool eventually(bool (*is_so)(void));
+#define FEED_UNTIL(is_so, batches, rows) (feed(batches, rows), assert_true(eventually(is_so)))
 bool all_sent(void);
 bool is_up(void);
 bool is_failing(void);
@@ -46,5 +47,6 @@ size_t heap_used(void);
 // Of a test that repeats itself: what is kept after a cycle comes down to what was after the
 // first (0).
 void expect_flat_heap(unsigned cycle);
-void expect_sent_once(void); // that, once all is sent
-void expect_each_once(void); // the server has what was fed, and nothing twice
+void expect_sent_once(void);                     // that, once all is sent
+void feed_once(unsigned batches, unsigned rows); // both
+void expect_each_once(void);                     // the server has what was fed, and nothing twice

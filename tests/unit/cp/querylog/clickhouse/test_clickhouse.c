@@ -9,8 +9,7 @@
 TEST_WITH(test_rows_arrive, clickhouse_rig_open, clickhouse_rig_close)
 {
 	sink_open();
-	feed(20, 500);
-	expect_sent_once();
+	feed_once(20, 500);
 	assert_int_equal(status.sender.weight, fed_weight);
 	assert_int_equal(status.sender.failures, 0);
 	assert_int_equal(status.outbox.spooled_most, 0);
@@ -50,8 +49,7 @@ TEST_WITH(test_a_distributed_table_lacks_a_column, clickhouse_rig_open, clickhou
 {
 	server.is_distributed = server.lacks_column = true;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 100);
 	assert_non_null(strstr(status.sender.why, "without column list: add it as String"));
 	assert_int_equal(server.alters, 0);
 	assert_int_equal(server.inserts, 0);

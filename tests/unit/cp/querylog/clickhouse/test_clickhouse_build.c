@@ -10,16 +10,9 @@ enum { FLUSH_MS = 1000, LARGE = 1500, START_MS = 50000 };
 
 static struct clickhouse_builder builder;
 
-static int setup(void **)
-{
-	return clickhouse_builder_open(&builder, 1, FLUSH_MS);
-}
+FIXTURE_OF(setup, clickhouse_builder_open(&builder, 1, FLUSH_MS))
 
-static int teardown(void **)
-{
-	clickhouse_builder_close(&builder);
-	return 0;
-}
+FIXTURE(teardown, clickhouse_builder_close(&builder))
 
 static struct querylog_text text(const char *t, size_t len)
 {

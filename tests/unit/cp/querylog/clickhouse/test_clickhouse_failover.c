@@ -54,8 +54,7 @@ TEST_WITH(test_a_wait_after_all_were_tried, clickhouse_rig_open_two, clickhouse_
 	server_set(&second, is_down, true);
 	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(has_tried_both));
+	FEED_UNTIL(has_tried_both, 1, 100);
 	usleep(300000);
 	clickhouse_status(sink, &status);
 	assert_int_equal(status.sender.failures, 2);
@@ -119,8 +118,7 @@ TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, clickhouse_rig_ope
 {
 	server.choose = take_and_die;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 100);
 	assert_true(eventually(has_gone_round));
 	clickhouse_status(sink, &status);
 	assert_int_equal(second.inserts, 0);
@@ -162,8 +160,7 @@ TEST_WITH(test_a_server_given_up_is_asked, clickhouse_rig_open_two, clickhouse_r
 	second.fault = FAKE_DISK_FULL;
 	settings.hold_ms = 300;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(was_sent_to_second));
+	FEED_UNTIL(was_sent_to_second, 1, 100);
 	server_set(&server, choose, NULL);
 	server_set(&server, is_down, false);
 	assert_true(eventually(all_sent));
@@ -234,8 +231,7 @@ static void replicas(const char *zxid_of_second)
 	second.zxid = zxid_of_second;
 	server.choose = take_and_die;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(has_failed));
+	FEED_UNTIL(has_failed, 1, 100);
 }
 
 TEST_WITH(test_a_replica_gets_it_at_once, clickhouse_rig_open_two, clickhouse_rig_close_two)

@@ -37,10 +37,8 @@ static void each_fault(enum fake_fault fault, const char *why)
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
 		fault_set(fault);
-		feed(1, 50);
-		assert_true(eventually(is_failing));
-		feed(10, 300);
-		assert_true(eventually(is_failing_and_spooled));
+		FEED_UNTIL(is_failing, 1, 50);
+		FEED_UNTIL(is_failing_and_spooled, 10, 300);
 		if (!strstr(status.sender.why, why))
 			fail_msg("'%s' instead of '%s'", status.sender.why, why);
 		assert_true(status.outbox.spooled >= 1);
@@ -60,8 +58,7 @@ static void each_taken_fault(enum fake_fault fault)
 {
 	sink_open();
 	fault_set(fault);
-	feed(5, 200);
-	expect_sent_once();
+	feed_once(5, 200);
 	assert_int_equal(status.sender.found_chunks, server.chunks);
 	assert_int_equal(server.inserts, server.chunks);
 	assert_true(status.sender.failures >= server.chunks);
@@ -90,8 +87,7 @@ static void older_server(bool in_another_life)
 	sink_open();
 	assert_true(eventually(is_up));
 	fault_set(FAKE_ERROR);
-	feed(5, 200);
-	assert_true(eventually(is_failing_and_spooled));
+	FEED_UNTIL(is_failing_and_spooled, 5, 200);
 	if (in_another_life)
 		clickhouse_close(sink);
 	pthread_mutex_lock(&server.lock);
@@ -131,8 +127,7 @@ TEST_WITH(test_a_proxy_that_gives_up, clickhouse_rig_open, clickhouse_rig_close)
 	usleep(500000);
 	fault_set(FAKE_GATEWAY);
 	uint64_t began_ms = clock_mono_ms(); // it begins to count when that has failed
-	feed(1, 100);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 100);
 	fault_set(FAKE_WELL);
 	usleep(150000);
 	pthread_mutex_lock(&server.lock);
@@ -177,8 +172,7 @@ TEST_WITH(test_closing_in_the_body, clickhouse_rig_open, clickhouse_rig_close)
 	sink_open();
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
 		server.http.cut_after = 1000;
-		feed(10, 300);
-		assert_true(eventually(is_failing_and_spooled));
+		FEED_UNTIL(is_failing_and_spooled, 10, 300);
 		assert_true(status.sender.why[0]);
 		server.http.cut_after = 0;
 		expect_whole(cycle);
@@ -218,8 +212,7 @@ TEST_WITH(test_stopped_and_started_again, clickhouse_rig_open, clickhouse_rig_cl
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
 		send_all(2, 500);
 		fake_post_stop(&server.http);
-		feed(20, 500);
-		assert_true(eventually(is_failing_and_spooled));
+		FEED_UNTIL(is_failing_and_spooled, 20, 500);
 		assert_non_null(strstr(status.sender.why, "onnect"));
 		assert_true(status.outbox.spooled >= 1);
 		fake_post_start(&server.http);
@@ -260,8 +253,7 @@ TEST_WITH(test_an_insert_that_still_runs, clickhouse_rig_open, clickhouse_rig_cl
 	server.fault = FAKE_LOST;
 	server.running = 1;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 100);
 	fault_set(FAKE_WELL);
 	usleep(100000);
 	assert_int_equal(server.inserts, 1);
@@ -282,11 +274,9 @@ TEST_WITH(test_a_restart_goes_on_with_the_spool, clickhouse_rig_open, clickhouse
 {
 	server.fault = FAKE_TAKEN_SILENT;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(server_has_a_chunk));
+	FEED_UNTIL(server_has_a_chunk, 1, 100);
 	fake_post_stop(&server.http);
-	feed(10, 200);
-	assert_true(eventually(is_failing_and_spooled));
+	FEED_UNTIL(is_failing_and_spooled, 10, 200);
 	clickhouse_close(sink);
 	server.fault = FAKE_WELL;
 	fake_post_start(&server.http);
@@ -305,8 +295,7 @@ TEST_WITH(test_a_body_refused_for_good_is_left, clickhouse_rig_open, clickhouse_
 {
 	server.fault = FAKE_BAD_BODY;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(is_given_up));
+	FEED_UNTIL(is_given_up, 1, 100);
 	assert_int_equal(server.inserts, CLICKHOUSE_BODY_TRIES);
 	assert_int_equal(status.sender.refused_in_a_row, 1); // so it is not said to be up
 	assert_false(status.sender.is_failing);
@@ -329,8 +318,7 @@ TEST_WITH(test_a_question_that_cannot_be_answered, clickhouse_rig_open, clickhou
 	server.fault = FAKE_TAKEN_LOST;
 	server.count_code = 33;
 	sink_open();
-	feed(1, 100);
-	assert_true(eventually(has_failed_often));
+	FEED_UNTIL(has_failed_often, 1, 100);
 	assert_int_equal(status.sender.refused_rows, 0);
 	server_set(&server, count_code, 0);
 	expect_sent_once();
@@ -349,11 +337,9 @@ TEST_WITH(test_a_full_spool_drops_the_oldest_and_counts, clickhouse_rig_open, cl
 	settings.memory_max_bytes = 30000;
 	server.fault = FAKE_ERROR;
 	sink_open();
-	feed(1, 50);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 50);
 	for (unsigned i = 0; i < 20; i++) {
-		feed(1, 200);
-		assert_true(eventually(is_put));
+		FEED_UNTIL(is_put, 1, 200);
 		assert_true(status.outbox.bytes <= 30000);
 		assert_true(status.outbox.spool_bytes <= 30000);
 	}

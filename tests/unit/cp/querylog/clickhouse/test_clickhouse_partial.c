@@ -17,8 +17,7 @@ TEST_WITH(test_half_taken_goes_again, clickhouse_rig_open, clickhouse_rig_close)
 	server.is_distributed = server.dedups = true;
 	sink_open();
 	fault_set(FAKE_TAKEN_SOME);
-	feed(1, 200);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 200);
 	fault_set(FAKE_WELL);
 	expect_sent_once();
 	assert_int_equal(status.sender.partial_rows, 0);
@@ -33,8 +32,7 @@ TEST_WITH(test_half_taken_without_tokens, clickhouse_rig_open, clickhouse_rig_cl
 	server.is_distributed = true;
 	sink_open();
 	fault_set(FAKE_TAKEN_SOME);
-	feed(1, 200);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 200);
 	fault_set(FAKE_WELL);
 	assert_true(eventually(is_partial));
 	assert_int_equal(status.sender.partial_rows, 100);
@@ -51,8 +49,7 @@ TEST_WITH(test_a_replica_that_lags, clickhouse_rig_open, clickhouse_rig_close)
 	server.lagging = 1000;
 	sink_open();
 	fault_set(FAKE_TAKEN_LOST);
-	feed(1, 200);
-	assert_true(eventually(is_failing));
+	FEED_UNTIL(is_failing, 1, 200);
 	fault_set(FAKE_WELL);
 	expect_sent_once();
 	assert_int_equal(status.sender.partial_rows, 0);

@@ -83,8 +83,7 @@ static void live(const char *version, bool is_distributed)
 	strcpy(server.newest, "1795219260\t20261121\n1795219260\t20261120\n1795219260\t20261119\n");
 	strcpy(server.parts, "20261118\t1000\t5000\n20261119\t1000\t5000\n20261120\t1000\t5000\n");
 	sink_open();
-	feed(2, 100);
-	assert_true(eventually(has_found));
+	FEED_UNTIL(has_found, 2, 100);
 	assert_true(is_distributed || eventually(has_dropped));
 	sink_close();
 	server.on_statement = NULL;
@@ -173,10 +172,6 @@ TEST(test_the_documented_rights)
 	assert_int_equal(system_tables, commas + 1);
 }
 
-static int unknown_free(void **)
-{
-	free((char *)(uintptr_t)unknown);
-	return 0;
-}
+FIXTURE(unknown_free, free((char *)(uintptr_t)unknown))
 
 TEST_GROUP(NULL, unknown_free)

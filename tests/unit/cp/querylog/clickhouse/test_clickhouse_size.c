@@ -35,8 +35,7 @@ TEST_WITH(test_a_chunk_too_large_is_cut, clickhouse_rig_open, clickhouse_rig_clo
 	server.rows_most = MOST;
 	settings.retry_min_ms = settings.retry_max_ms = 3600000; // a wait would be seen
 	sink_open();
-	feed(1, CLICKHOUSE_ROWS_MIN);
-	expect_sent_once();
+	feed_once(1, CLICKHOUSE_ROWS_MIN);
 	assert_int_equal(status.sender.refused_rows, 0);
 	assert_int_equal(server.chunks, 8);
 	assert_int_equal(pieces_taken(), 8);
@@ -61,8 +60,7 @@ TEST_WITH(test_one_from_the_spool_is_cut_there, clickhouse_rig_open, clickhouse_
 	server.fault = FAKE_ERROR;
 	server.rows_most = 200;
 	sink_open();
-	feed(3, CLICKHOUSE_ROWS_MIN);
-	assert_true(eventually(is_failing_and_spooled));
+	FEED_UNTIL(is_failing_and_spooled, 3, CLICKHOUSE_ROWS_MIN);
 	fault_set(FAKE_TOO_LARGE);
 	expect_sent_once();
 	assert_false(server.was_out_of_order);
@@ -76,8 +74,7 @@ TEST_WITH(test_a_restart_between_pieces, clickhouse_rig_open, clickhouse_rig_clo
 	server.fault = FAKE_ERROR;
 	server.rows_most = 600;
 	sink_open();
-	feed(2, CLICKHOUSE_ROWS_MIN);
-	assert_true(eventually(is_failing_and_spooled));
+	FEED_UNTIL(is_failing_and_spooled, 2, CLICKHOUSE_ROWS_MIN);
 	for (unsigned i = 0; i < 4; i++) {
 		fault_set(FAKE_TOO_LARGE);
 		clickhouse_close(sink);
@@ -108,8 +105,7 @@ TEST_WITH(test_a_row_alone_and_too_large_is_counted, clickhouse_rig_open, clickh
 	wait_long();
 	server.rows_most = 0;
 	sink_open();
-	feed(1, 16);
-	assert_true(eventually(all_told));
+	FEED_UNTIL(all_told, 1, 16);
 	assert_int_equal(status.sender.refused_rows, 16);
 	assert_int_equal(status.sender.too_large_rows, 16);
 	assert_int_equal(status.sender.refused_weight, fed_weight);
@@ -130,8 +126,7 @@ TEST_WITH(test_a_body_that_no_connection_stands, clickhouse_rig_open, clickhouse
 	wait_long();
 	server.rows_most = 60;
 	sink_open();
-	feed(1, 200);
-	expect_sent_once();
+	feed_once(1, 200);
 	assert_int_equal(server.chunks, 4);
 	assert_int_equal(server.too_large, 3 * CLICKHOUSE_BROKEN_TRIES);
 	assert_true(server.counts >= 3 * CLICKHOUSE_BROKEN_TRIES);
@@ -145,8 +140,7 @@ TEST_WITH(test_a_row_that_no_connection_stands_is_left, clickhouse_rig_open, cli
 	wait_long();
 	server.rows_most = 0;
 	sink_open();
-	feed(1, 1);
-	assert_true(eventually(all_told));
+	FEED_UNTIL(all_told, 1, 1);
 	assert_int_equal(status.sender.refused_rows, 1);
 	assert_int_equal(status.sender.too_large_rows, 1);
 	assert_int_equal(server.inserts, CLICKHOUSE_ALONE_TRIES);
@@ -229,8 +223,7 @@ TEST_WITH(test_rows_of_another_build_go_by_their_columns, clickhouse_rig_open, c
 	spool_begin();
 	other_build_spools(100);
 	sink_open();
-	feed(1, 50);
-	expect_sent_once();
+	feed_once(1, 50);
 	assert_int_equal(server.extra_sum, 100 * 1000);
 	assert_int_equal(status.outbox.unreadable, 0);
 }
@@ -279,8 +272,7 @@ TEST_WITH(test_rows_that_fit_no_table_are_put_aside, clickhouse_rig_open, clickh
 	fed_rows = fed_weight = 0;
 	sink_open();
 	assert_true(eventually(is_aside));
-	feed(1, 50);
-	expect_sent_once();
+	feed_once(1, 50);
 	assert_int_equal(status.outbox.lost_rows, 100);
 	assert_int_equal(status.outbox.lost_weight, weight);
 	assert_int_equal(status.outbox.unreadable, 1);
@@ -306,8 +298,7 @@ TEST_WITH(test_garbage_holds_nothing_up, clickhouse_rig_open, clickhouse_rig_clo
 		garbage_spool(i, 47);
 	garbage_spool(31, (1 << 18) + 1); // over a quarter: not kept, nor anything gone for it
 	sink_open();
-	feed(1, 50);
-	expect_sent_once();
+	feed_once(1, 50);
 	assert_int_equal(status.outbox.unreadable, 31);
 	assert_int_equal(status.outbox.lost_rows, 310);
 	assert_int_equal(status.outbox.lost_weight, 620);
@@ -327,8 +318,7 @@ TEST_WITH(test_another_password, clickhouse_rig_open, clickhouse_rig_close)
 	settings.client.password = "wrong";
 	settings.retry_min_ms = settings.retry_max_ms = 3600000; // it does not wait for its turn
 	sink_open();
-	feed(2, 100);
-	assert_true(eventually(is_failing_by_password));
+	FEED_UNTIL(is_failing_by_password, 2, 100);
 	assert_int_equal(clickhouse_reconfigure(sink, &right), 0);
 	expect_sent_once();
 }
@@ -337,8 +327,7 @@ TEST_WITH(test_another_server_and_table, clickhouse_rig_open_two, clickhouse_rig
 {
 	settings.client.urls[1] = NULL;
 	sink_open();
-	feed(2, 100);
-	expect_sent_once();
+	feed_once(2, 100);
 	struct clickhouse_settings next = settings;
 	next.client.urls[0] = second_url;
 	strcpy(next.schema.table, "elsewhere");

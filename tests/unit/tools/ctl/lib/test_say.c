@@ -83,10 +83,6 @@ static int setup(void **)
 	return doc ? 0 : -1;
 }
 
-static int teardown(void **)
-{
-	json_doc_free(doc);
-	return 0;
-}
+FIXTURE(teardown, json_doc_free(doc))
 
 TEST_GROUP(setup, teardown)

@@ -57,11 +57,7 @@ static void usual(unsigned i, double upstream, double store)
 	memory(&step[i], store);
 }
 
-static int setup(void **)
-{
-	memset(step, 0, sizeof(step));
-	return 0;
-}
+FIXTURE(setup, memset(step, 0, sizeof(step)))
 
 // The sum hardly changes when the resolver is off, as the store takes more then; upstream stops.
 TEST_WITH(a_small_account_beside_one_that_fills, setup, NULL)
