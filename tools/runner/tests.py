@@ -4,10 +4,13 @@
 
 A suite `long` marks a test that only `tools/test long` runs; `slow` one that `tools/test quick` leaves out. The other suites say what
 a test is, or to which part of `long` it belongs (parts.py). Each tree runs the suites of TREES alone.
+
+usage: tests.py TREE    what `meson setup` takes for that tree, for other tools that build it
 """
 import dataclasses
 import json
 import pathlib
+import sys
 
 # Tests with a lab: processes of weir in namespaces. They wait for most of their time.
 LABS = {"smoke", "conformance", "fault", "leak", "scribble", "lost", "race", "vm", "machine"}
@@ -89,3 +92,7 @@ def of_part(tests, part):
         if part.name in test.suites or part.suites & test.suites and "long" not in test.suites:
             chosen.setdefault(test.name, test)
     return list(chosen.values())
+
+
+if __name__ == "__main__":
+    print(*TREES[sys.argv[1]].options)
