@@ -55,7 +55,8 @@ class Tree:
             self.copy(root, "tests/")
             self.closures_file.unlink(missing_ok=True)
         say("building")
-        subprocess.run(["ninja", "-C", str(self.build), "-j2"], check=True, stdout=subprocess.DEVNULL)
+        # The second is what the tests run, which a plain build leaves out.
+        subprocess.run(["ninja", "-C", str(self.build), "-j2", "all", "meson-test-prereq"], check=True, stdout=subprocess.DEVNULL)
         self.read()
 
     def copy(self, root, begin):
@@ -115,15 +116,15 @@ class Tree:
         """Objects that a source or header of the tree goes into."""
         return {o for o in self.includers.get(str(self.src / path), ()) if o in self.compile}
 
-    def symbols(self, file):
-        """What a program or object defines for others."""
-        lines = run(["nm", "--extern-only", "--defined-only", file], cwd=self.build).splitlines()
+    def symbols(self, file, *options):
+        """What a program or object defines."""
+        lines = run(["nm", *options, "--defined-only", file], cwd=self.build).splitlines()
         return {line.split()[-1] for line in lines if line}
 
     def linked(self, program):
         """The objects in a program: those it names, and those of its libraries whose symbols it has."""
         if program not in self.closures:
-            has = self.symbols(program)
+            has = self.symbols(program)  # of all kinds: mold makes what is hidden a local one
             found = []
             for arg in self.link[program]:
                 if arg.endswith(".a"):
@@ -138,7 +139,7 @@ class Tree:
         if library not in self.libraries:
             self.libraries[library] = [o for o in run(["ar", "t", library], cwd=self.build).split() if o in self.compile]
             for obj in self.libraries[library]:
-                self.defined[obj] = self.symbols(obj)
+                self.defined[obj] = self.symbols(obj, "--extern-only")
         return self.libraries[library]
 
     def tests_of(self, objects):

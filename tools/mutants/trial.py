@@ -115,7 +115,7 @@ class Trial:
             plain = name.removeprefix("fuzz_").removeprefix("packet_")
             near = (3 if stem == plain else 2 if stem in name or plain in stem
                     else 1 if stem.split("_")[0] == plain.split("_")[0]
-                    or (name.startswith("packet_") and re.match("dataplane/[^/]+$", path)) else 0)
+                    or (name.startswith("packet_") and path.startswith("dataplane/stage/")) else 0)
             return -self.kills.get((path, name), 0), -near, sum(len(self.tree.linked(p)) for p in self.tree.tests[name]["programs"])
         names = sorted((n for n in names if self.unchanged.get(n, 0) is not None), key=rank)
         return names[:self.most] if self.most else names
