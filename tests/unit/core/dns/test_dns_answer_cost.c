@@ -109,6 +109,23 @@ TEST(test_a_dname_of_another_target_is_left_out)
 	}
 }
 
+// The DNAME is looked for among as many as a chain has hops.
+TEST(test_a_dname_behind_many_others_is_left_out)
+{
+	for (unsigned others = DNS_ANSWER_CNAME_MAX - 1; others <= DNS_ANSWER_CNAME_MAX; others++) {
+		build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
+		for (unsigned i = 0; i < others; i++)
+			build_rr_name(
+				&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 5, "elsewhere");
+		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 5, "new.example");
+		build_rr_name(
+			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 5, "x.new.example");
+		build_rr(&b, SECTION_ANSWER, "x.new.example", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+		assert_int_equal(answer.ancount, others < DNS_ANSWER_CNAME_MAX ? 3 : 2);
+	}
+}
+
 // Counts that no message of this length can hold are a lie; those that it could hold are too many.
 TEST(test_counts_of_more_than_there_is_room_for)
 {

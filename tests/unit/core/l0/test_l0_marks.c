@@ -282,3 +282,24 @@ TEST(test_hits_of_each_share)
 		assert_int_equal(marks[number], 0);
 	}
 }
+
+// A full share, so that a record lies at its end: the requests of the next one stay.
+TEST(test_requests_of_the_next_share)
+{
+	enum { WRITERS = 3, MANY = 30000 };
+	const struct l0_sweep how = {.now_ms = NOW_MS, .weigh_256 = 256};
+	struct box *b = box_new_for(2 << 20, 3, WRITERS);
+	_Atomic uint8_t *marks = box_marks(b, 0);
+	for (uint32_t id = 0; id < MANY; id++) {
+		(void)box_put(b, id, 1, 40, NOW_MS, HARD_MS);
+		for (unsigned i = 0; i < WRITERS; i++)
+			l0_writer_reclaim(b->all[i]);
+	}
+	memset(b->marks, MARK_REFRESH, l0_writer_reader(b->w)->unit_count);
+	for (unsigned i = 0; i + 1 < WRITERS; i++) {
+		while (!l0_writer_sweep(b->all[i], &how, STEP_BUCKETS))
+			;
+		assert_int_equal(marks[l0_writer_share(b->all[i])->unit_first + 1], 0);
+		assert_int_equal(marks[l0_writer_share(b->all[i + 1])->unit_first], MARK_REFRESH);
+	}
+}

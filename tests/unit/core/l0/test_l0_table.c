@@ -3,6 +3,7 @@
 #include "dataplane/core/l0/l0_alloc.h"
 #include "dataplane/core/l0/l0_read.h"
 #include "dataplane/core/l0/l0_record.h"
+#include "dataplane/core/l0/l0_sieve.h"
 #include "l0_check.h"
 #include "tests/unit/unit.h"
 
@@ -287,4 +288,19 @@ TEST(test_search_goes_on)
 	assert_int_equal(l0_alloc_take(&a, EACH), 1); // and from the start
 	l0_alloc_destroy(&a);
 	free(b.base);
+}
+
+TEST(test_a_carried_visit_is_of_one_slot)
+{
+	enum { SLOTS = 130, EACH = 3 };
+	struct l0_sieve s;
+	assert_int_equal(l0_sieve_init(&s, SLOTS), 0);
+	for (uint32_t slot = 0; slot < SLOTS; slot += EACH)
+		l0_sieve_carry(&s, slot);
+	for (uint32_t slot = 0; slot < SLOTS; slot++) {
+		assert_int_equal(l0_sieve_carried(&s, slot), slot % EACH == 0);
+		assert_int_equal(l0_sieve_uncarry(&s, slot), slot % EACH == 0);
+		assert_false(l0_sieve_carried(&s, slot));
+	}
+	l0_sieve_destroy(&s);
 }

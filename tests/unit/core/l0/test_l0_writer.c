@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "dataplane/core/l0/l0_state.h"
 #include "l0_check.h"
 
 static struct l0_view must_get(const struct box *b, uint32_t id, uint32_t *number)
@@ -27,7 +28,9 @@ TEST(test_refusals)
 	p.ttl_off[1] = 10; // overlaps the first
 	assert_int_equal(l0_writer_put(b->w, &p.put), -EINVAL);
 	p.put.answer.ttl_count = 0;
-	p.put.answer.rcode = 16; // a record has four bits
+	p.put.answer.rcode = 15; // a record has four bits
+	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
+	p.put.answer.rcode = 16;
 	assert_int_equal(l0_writer_put(b->w, &p.put), -EINVAL);
 	p.put.answer.rcode = 0;
 	p.put.answer.arcount = 1;
@@ -408,6 +411,21 @@ TEST(test_a_ttl_far_into_the_answer)
 	assert_true(box_get(l0_writer_reader(b->w), 1, &v, &number));
 	assert_int_equal(v.answer.ttl_off[0], FAR);
 	assert_int_equal(v.answer.ttl_off[1], LEN - 4);
+}
+
+// The longest answer into a table full of short ones takes the room of more than one put evicts.
+TEST(test_evictions_of_one_put_are_bounded)
+{
+	struct box *b = box_new(1 << 20, 4);
+	uint32_t id = 0;
+	for (; stats_of(b).evicted_space == 0 && id < 100000; id++) {
+		(void)box_put(b, id, 1, 40, 1000, 1 << 20);
+		l0_writer_reclaim(b->w);
+	}
+	const uint64_t before = stats_of(b).evicted_space;
+	(void)box_put(b, id, 1, L0_ANSWER_MAX, 1000, 1 << 20);
+	assert_int_equal(stats_of(b).evicted_space - before, L0_EVICTIONS_MAX);
+	audit(b);
 }
 
 // A table full of small records and answers that need a long run: those that lie where it is to be

@@ -370,6 +370,19 @@ TEST(test_lies)
 	free(w.image.head);
 }
 
+TEST(test_greatest_limits)
+{
+	char why[128];
+	world_clear(1);
+	build();
+	w.image.head->limit = (struct policy_limit){.rate = POLICY_RATE_MAX,
+		.network_rate = POLICY_RATE_MAX,
+		.burst_s = POLICY_BURST_MAX_S};
+	seal(&w.image);
+	assert_int_equal(policy_reader_init(&w.reader, w.image.head, w.image.size, why), 0);
+	free(w.image.head);
+}
+
 // Written over while it is in use: any answer will do that is a group, and none reads outside
 // (what the sanitizer is for: the image is its own allocation).
 TEST(test_scribbled)

@@ -338,6 +338,11 @@ TEST(test_patterns_and_prefixes)
 	assert_int_equal(rule_list_info(&r, p.list)->kind.rule_class, RULE_CLASS_BLOCK);
 	assert_true(rule_pattern_at(&r, 2, &p) && p.len == LIST_PATTERN_MAX);
 	assert_false(rule_pattern_at(&r, 3, &p));
+	struct rule_pattern_row *last = (struct rule_pattern_row *)(uintptr_t)&r.patterns[2];
+	last->off = r.text_count - LIST_PATTERN_MAX;
+	assert_true(rule_pattern_at(&r, 2, &p));
+	last->off++; // its last byte is behind the texts
+	assert_false(rule_pattern_at(&r, 2, &p));
 	assert_int_equal(r.prefix_count, 2);
 	assert_true(rule_prefix_at(&r, 0, &row));
 	assert_int_equal(row.version, 6);
