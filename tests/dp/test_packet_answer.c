@@ -251,6 +251,12 @@ PACKET_TEST(test_pace)
 	assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
 	assert_int_equal(stage_answer(&h->w), 0);
 	harness_drain(h);
+	for (unsigned i = 0; i < 2 * ANSWERS_PER_TURN; i++)
+		harness_answer(h, &head, dns, (uint32_t)len);
+	h->w.slow_cycles = ANSWERS_SHARE - 1; // too short to have a share
+	assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
+	assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
+	harness_drain(h);
 }
 
 // But not of a ring that is over half full.

@@ -309,6 +309,14 @@ PACKET_TEST(test_vlans)
 	q.vlan_tci = 8;
 	harness_ask_dropped(h, &q, VERDICT_drop_vlan);
 	h->strip_vlan = false;
+	uint8_t f[WIRE_MAX];
+	const uint64_t dropped = harness_verdict(h, VERDICT_drop_vlan);
+	(void)wire_make(&q, f);
+	harness_inject(h, f, 16); // ends with its tag
+	harness_inject(h, f, 15); // within it
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_vlan), dropped + 1);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 1);
 	q.has_vlan = false;
 	harness_ask(h, &q, VERDICT_hit, &r);
 }

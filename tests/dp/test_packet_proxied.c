@@ -58,6 +58,24 @@ PACKET_TEST_OF(test_rate_is_the_clients, begin())
 	answered(h, &q, &six, VERDICT_hit, &r);
 }
 
+// A buffer that had a balancer's query has a client's own later, next to a balancer's.
+PACKET_TEST_OF(test_buffers_change_hands, begin())
+{
+	const struct wire_query theirs = {.name = "a.example"},
+				own = {.name = "a.example", .src = "198.18.0.9"};
+	const struct header header = naming(CLIENT4, 0);
+	uint8_t frame[WIRE_MAX];
+	struct wire_reply r;
+	answered(h, &theirs, &header, VERDICT_hit, &r);
+	for (unsigned i = 1; i < h->pool_baseline; i++) // its turn comes after all others
+		harness_ask(h, &own, VERDICT_hit, &r);
+	harness_inject(h, frame, wire_make(&own, frame));
+	harness_inject(h, frame, frame_make(&theirs, &header, frame));
+	harness_turns(h);
+	wire_check_answers(frame, harness_take(h, frame), &own, &r);
+	wire_check_answers(frame, harness_take(h, frame), &theirs, &r);
+}
+
 // By the address alone: the tag and the MAC address of the frame are the balancer's.
 PACKET_TEST_OF(test_group_is_the_clients, begin())
 {
