@@ -158,7 +158,10 @@ static const struct list_row patterns[] = {
 	{"/^https?:\\/\\/ads\\./", "", NO(URL)},
 	{"//", "", NO(PATTERN)},
 	{"/", "", NO(URL)},
+	{"/!+/", "/!+/", GOOD},
+	{"/~+/", "/~+/", GOOD},
 	{"/a b+/", "", NO(PATTERN)},
+	{"/\x7f+/", "", NO(PATTERN)},
 	{"/\xc3\xbc+/", "", NO(PATTERN)},
 	{"/^ad[0-9]", "", NO(URL)},
 };

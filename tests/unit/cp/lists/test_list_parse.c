@@ -414,6 +414,8 @@ TEST(test_find)
 			"0 8 <@@||www.example.com^> 1 10 <example.com TXT     \"a\"> "
 			"1 12 <example.com CNAME .> ");
 	}
+	find(wanted, 1, 99, text, 4096, &out);
+	assert_string_equal(out.text, "0 4 <www.example.com> 0 8 <@@||www.example.com^> ");
 	find(wanted, 3, 2, text, 4096, &out);
 	assert_int_equal(out.count, 2);
 	find(&(struct list_wanted){.name = &other}, 1, 99, text, 4096, &out);

@@ -186,3 +186,22 @@ TEST(test_tokens)
 		assert_memory_equal(rest.at, cases[i].rest, rest.len);
 	}
 }
+
+// A dot that is escaped ends no name, and what stands before the name does not count.
+TEST(test_an_escaped_dot_at_the_end)
+{
+	static const struct {
+		const char *text, *name; // behind a backslash
+	} cases[] = {{"\\a.", "a."}, {"\\a\\.", "a\\..rpz.example."}, {"\\a\\\\.", "a\\\\."},
+		{"\\\\.", "\\..rpz.example."}, {"\\\\\\.", "\\\\."}};
+	static struct list_zone z;
+	struct dns_name name, expected;
+	assert_int_equal(dns_name_from_text("rpz.example.", 12, &z.origin), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct list_text text = {cases[i].text + 1, strlen(cases[i].text + 1)};
+		assert_int_equal(
+			dns_name_from_text(cases[i].name, strlen(cases[i].name), &expected), 0);
+		assert_true(list_zone_name(&z, text, &name));
+		assert_true(dns_name_equal(&name, &expected));
+	}
+}

@@ -101,6 +101,7 @@ TEST_WITH(rfc9520_3_2_the_table_is_of_bounded_size, setup, teardown)
 	assert_int_equal(full.used, cap);
 	assert_int_equal(full.evicted, MANY + 1 - cap);
 	assert_int_equal(full.bytes, empty.bytes);
+	assert_int_equal(full.has, TABLE_AGES | TABLE_EVICTS);
 	assert_int_equal(failures_used(failures, 6000 + FAILURE_LONGEST_MS), 0);
 }
 

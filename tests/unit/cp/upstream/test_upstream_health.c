@@ -2,6 +2,7 @@
 // Records of servers that sets share: by address, for as long as a set has it, and no more than
 // there is room for.
 
+#include "controlplane/base/table_registry.h"
 #include "controlplane/upstream/upstream_health.h"
 #include "tests/unit/unit.h"
 
@@ -12,6 +13,14 @@ static union upstream_peer peer(uint32_t address, uint16_t port)
 					     .sin_addr.s_addr = htonl(address)}};
 }
 
+static uint64_t used(void)
+{
+	struct table_registry r = {0};
+	upstream_health_tables(&r);
+	assert_int_equal(r.count, 1);
+	return r.table[0].used;
+}
+
 TEST(test_one_for_each_address)
 {
 	const union upstream_peer a = peer(0xc0000201, 53), b = peer(0xc0000201, 54);
@@ -20,9 +29,11 @@ TEST(test_one_for_each_address)
 	assert_non_null(first);
 	assert_non_null(other);
 	assert_ptr_not_equal(first, other);
+	assert_int_equal(used(), 2);
 	first->silent = 7;
 	assert_ptr_equal(upstream_health_take(&a), first);
 	assert_int_equal(first->silent, 7);
+	assert_int_equal(used(), 2);
 	upstream_health_give(first);
 	assert_ptr_equal(upstream_health_take(&a), first);
 	assert_int_equal(first->silent, 7); // one set has had it all the time
@@ -33,6 +44,7 @@ TEST(test_one_for_each_address)
 	upstream_health_give(first);
 	upstream_health_give(other);
 	upstream_health_give(NULL);
+	assert_int_equal(used(), 0);
 }
 
 TEST(test_full)

@@ -2,6 +2,7 @@
 
 // How queries over HTTPS end: replies that are late or old, queries dropped in a handshake. The
 // server is a process of its own (doh_server.py); the clock stands still, as stream_rig.h says.
+#include "controlplane/upstream/upstream_https_parts.h"
 #include "https_stream.h"
 #include "tests/unit/unit.h"
 
@@ -76,6 +77,22 @@ TEST_WITH(test_dropped_in_a_handshake, https_stream_setup, https_stream_teardown
 	assert_int_equal(https().open, 1);
 	https_server.port = port;
 	close(silent);
+}
+
+// Each of the connections to a server is known by its port here.
+TEST(test_the_connection_of_a_query)
+{
+	static struct upstream_https h;
+	static struct upstream_https_query q = {.pool = &h};
+	for (unsigned i = 0; i < UPSTREAM_HTTPS_SOCKETS; i++)
+		h.socket[i] =
+			(struct upstream_https_socket){.fd = (int)i, .port = (uint16_t)(1000 + i)};
+	for (unsigned i = 0; i < UPSTREAM_HTTPS_SOCKETS; i++) {
+		q.port = h.socket[i].port;
+		assert_ptr_equal(upstream_https_socket(&q), &h.socket[i]);
+		h.socket[i].fd = -1;
+		assert_null(upstream_https_socket(&q));
+	}
 }
 
 TEST_GROUP(https_stream_start, NULL)
