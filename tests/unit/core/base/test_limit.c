@@ -238,6 +238,18 @@ TEST(test_replies_take_more)
 	limiter_free(r.l);
 }
 
+// A table each, and of each cell the count at the last look.
+TEST(test_bytes_of_a_worker)
+{
+	struct limiter *one, *two;
+	assert_int_equal(limiter_new(1, &one), 0);
+	assert_int_equal(limiter_new(2, &two), 0);
+	assert_int_equal(limiter_bytes(two) - limiter_bytes(one),
+		sizeof(struct limit_table) + LIMIT_CELLS * sizeof(uint32_t));
+	limiter_free(one);
+	limiter_free(two);
+}
+
 TEST(test_slip)
 {
 	struct rig r = rig_begin(1, 0, 1);

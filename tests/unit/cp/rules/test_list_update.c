@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "controlplane/rules/list_kept.h"
 #include "controlplane/rules/list_update.h"
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/unit.h"
@@ -220,4 +221,13 @@ TEST_WITH(test_a_folder_has_no_content, start, stop)
 	assert_true(fd >= 0);
 	assert_int_equal(list_store_hash(fd, &size, &hash), -EISDIR);
 	close(fd);
+}
+
+TEST_WITH(test_no_copy_of_a_folder, start, stop)
+{
+	const struct rule_source source = {.title = "a folder", .path = folder};
+	char kept[PATH_MAX];
+	assert_int_equal(list_kept_path(kept, folder, &source), 0);
+	assert_true(list_kept_take(folder, &source, 0, 0) < 0);
+	assert_int_not_equal(access(kept, F_OK), 0);
 }

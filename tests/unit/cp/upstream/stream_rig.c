@@ -62,9 +62,9 @@ static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, s
 static void on_ended(struct upstream_ask *a, enum upstream_end why)
 {
 	size_t i = (size_t)(a - rig.ask);
-	(void)why;
 	assert_false(rig.replied[i] || rig.ended[i]);
 	rig.ended[i] = true;
+	rig.why = why;
 }
 
 static void on_note(struct upstream_ask *, const struct trace_event *e)

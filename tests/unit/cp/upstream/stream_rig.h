@@ -19,8 +19,9 @@ struct stream_rig {
 	unsigned started;                 // asks, ever
 	struct upstream_ask ask[STREAM_ASKS];
 	bool replied[STREAM_ASKS], ended[STREAM_ASKS];
-	uint32_t ttl_s; // of the latest reply
-	unsigned only;  // asks go over TCP to the server before this one; 0: to any, by UDP first
+	enum upstream_end why; // the last one ended
+	uint32_t ttl_s;        // of the latest reply
+	unsigned only; // asks go over TCP to the server before this one; 0: to any, by UDP first
 };
 
 // A query as it came over TCP.

@@ -270,3 +270,47 @@ TEST_WITH(test_letter_case_is_tried_again, rig_setup, rig_teardown)
 	assert_int_equal(s->no_case.strikes, 0);
 	assert_true(status(0).mixed_case);
 }
+
+// Each counter of connections is added to its own.
+TEST(test_totals_of_two_sets)
+{
+	static const struct upstream_streams_stats one = {.open = 1,
+		.high = 2,
+		.queries = 3,
+		.waiting = 4,
+		.waiting_high = 5,
+		.waited = 6,
+		.opened = 7,
+		.reused = 8,
+		.late = 9,
+		.bad = 10,
+		.stalled = 11,
+		.broken = 12,
+		.closed_peer = 13,
+		.closed_idle = 14,
+		.evicted = 15,
+		.full = 16,
+		.bytes = 17};
+	struct upstream_totals sum = {.streams = one};
+	const struct upstream_totals t = {.streams = one};
+	upstream_totals_add(&sum, &t);
+#define TWICE(field) assert_int_equal(sum.streams.field, 2 * one.field)
+	TWICE(open);
+	TWICE(high);
+	TWICE(queries);
+	TWICE(waiting);
+	TWICE(waiting_high);
+	TWICE(waited);
+	TWICE(opened);
+	TWICE(reused);
+	TWICE(late);
+	TWICE(bad);
+	TWICE(stalled);
+	TWICE(broken);
+	TWICE(closed_peer);
+	TWICE(closed_idle);
+	TWICE(evicted);
+	TWICE(full);
+	TWICE(bytes);
+#undef TWICE
+}

@@ -68,6 +68,9 @@ TEST_WITH(test_replies_that_are_none, https_stream_setup, https_stream_teardown)
 		assert_int_equal(
 			s.https.failed[bad[i].failure], before.https.failed[bad[i].failure] + 1);
 		assert_int_equal(s.https.replies, 0);
+		assert_int_equal(rig.why, bad[i].failure != UPSTREAM_HTTPS_connection
+						  ? UPSTREAM_END_FAILURE
+						  : UPSTREAM_END_TIMEOUT);
 		assert_non_null(strstr(s.https.why, bad[i].why));
 		assert_int_equal(
 			s.failures - before.failures, bad[i].failure != UPSTREAM_HTTPS_connection);

@@ -173,17 +173,21 @@ TEST_WITH(test_too_old_goes, rig_setup, rig_teardown)
 
 TEST_WITH(test_new_list, rig_setup, rig_teardown)
 {
-	struct upstream_socket *s, *idle;
-	struct upstream_leg leg = {.ask = &fx.ask};
+	struct upstream_socket *s, *idle, *stays;
+	struct upstream_leg leg = {.ask = &fx.ask}, other = leg;
 	make_busy(0);
 	make_busy(1);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, clock_mono_ms(), &s), 0);
+	assert_int_equal(
+		upstream_socket_take(fx.up->sockets, 1, &other, clock_mono_ms(), &stays), 0);
+	upstream_socket_give(stays, true);
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &idle), 0);
 	upstream_socket_give(idle, true);
 	fx.config.server[0] = fx.config.server[1];
 	fx.config.count = 1;
 	upstreams_configure(fx.up, &fx.config);
 	assert_false(is_idle(idle)); // its server has left
+	assert_true(is_idle(stays));
 	make_busy(0);
 	upstream_socket_give(s, true);
 	assert_true(is_idle(s)); // its server is the first now

@@ -131,3 +131,33 @@ TEST_WITH(test_try_ends_with_the_list, rig_setup, rig_teardown)
 	upstreams_try_stop(fx.up);
 	assert_int_equal(tries, 2);
 }
+
+// A server is also called by its address, with the rest of what the configuration says or without.
+TEST(test_called_by_its_address)
+{
+	static const struct {
+		const char *text;
+		bool is_tls, is_https, is_at;
+		uint16_t port;
+	} cases[] = {
+		{"192.0.2.1", .port = 53, .is_at = true},
+		{"192.0.2.1:54", .port = 53},
+		{"192.0.2.2", .port = 53},
+		{"192.0.2.1", .is_tls = true, .port = 853, .is_at = true},
+		{"192.0.2.1", .is_tls = true, .port = 53},
+		{"tls://192.0.2.1", .is_tls = true, .port = 853, .is_at = true},
+		{"tls://dns.example@192.0.2.1", .is_tls = true, .port = 853, .is_at = true},
+		{"192.0.2.1", .is_tls = true, .is_https = true, .port = 443, .is_at = true},
+		{"https://dns.example@192.0.2.1/dns-query", .is_tls = true, .is_https = true,
+			.port = 443, .is_at = true},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		static struct upstream s;
+		s.is_tls = cases[i].is_tls;
+		s.is_https = cases[i].is_https;
+		assert_int_equal(
+			socket_address_parse("192.0.2.1", cases[i].port, &s.config.address), 0);
+		if (upstream_server_is_at(&s, cases[i].text) != cases[i].is_at)
+			fail_msg("%u: %s", i, cases[i].text);
+	}
+}
