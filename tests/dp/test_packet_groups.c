@@ -191,6 +191,29 @@ PACKET_TEST(test_macs)
 	assert_int_equal(m.group, LAB);
 }
 
+// Those of one batch are each in the group of their own MAC address.
+PACKET_TEST(test_macs_of_a_batch)
+{
+	static const char *const with_macs[] = {"02:00:00:00:01:01", "02:00:00:00:01:02"};
+	static const uint8_t mac[][6] = {{2, 0, 0, 0, 1, 1}, {2, 0, 0, 0, 1, 2}};
+	static const unsigned group[] = {KIDS, LAB};
+	uint8_t frame[WIRE_MAX];
+	harness_groups(h, with_macs, 2, groups);
+	for (unsigned i = 0; i < ARRAY_LEN(mac); i++) {
+		const struct wire_query q = {.name = i ? "two.example" : "one.example",
+			.src = "198.18.0.9",
+			.mac = mac[i]};
+		harness_inject(h, frame, wire_make(&q, frame));
+	}
+	harness_turns(h);
+	for (unsigned i = 0; i < ARRAY_LEN(mac); i++) {
+		struct msg_miss m;
+		uint8_t question[300];
+		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		assert_int_equal(m.group, group[i]);
+	}
+}
+
 // The VLAN decides for clients that are in no group by MAC and address; its miss has the group.
 PACKET_TEST(test_vlans)
 {

@@ -322,6 +322,8 @@ static void check_blocked(
 	for (unsigned label_len = 3; label_len <= 4; label_len++) {
 		uint16_t sum;
 		ask(msg, DNS_FLAG_RD | DNS_FLAG_AD, 1, label_len, type, true, 0, 1232, &q);
+		if (label_len == 4 && rr_type == DNS_TYPE_SOA) // whose class is that of IN
+			q.qclass = DNS_CLASS_ANY;
 		const struct dns_block block = {.mode = (uint8_t)mode,
 			.ttl_s = 300,
 			.has = (uint8_t)has,

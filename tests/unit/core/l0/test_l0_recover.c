@@ -48,6 +48,26 @@ TEST(test_warm_restart)
 	audit(b);
 }
 
+// Of an answer without a table of TTL offsets.
+TEST(test_even_answers_are_whole_again)
+{
+	enum { LEN = 48, RECORDS = 3 };
+	static const uint16_t off[RECORDS] = {6, 22, 38};
+	struct box *b = box_new(1 << 20, 2);
+	static struct box_put p;
+	struct l0_view v;
+	uint32_t number;
+	box_put_fill(l0_writer_reader(b->w), &p, 1, 1, LEN, 1000, 1 << 20);
+	p.put.answer.ttl_off = off;
+	p.put.answer.ttl_count = p.put.answer.ancount = RECORDS;
+	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
+	assert_true(box_reopen(b, 1100));
+	assert_int_equal(stats_of(b).recovered, 1);
+	assert_true(box_get(l0_writer_reader(b->w), 1, &v, &number));
+	assert_int_equal(v.answer.ttl_step, 16);
+	assert_memory_equal(v.answer.bytes, p.bytes, LEN);
+}
+
 static struct l0_bucket *buckets_of(const struct box *b, uint64_t *count)
 {
 	const struct region_header *head = (const struct region_header *)(const void *)b->base;

@@ -175,6 +175,7 @@ TEST_WITH(test_all_fail, rig_setup, rig_teardown)
 			"upstreams_failed stale_none answered ended");
 	assert_int_equal(event_of(t, TRACE_failed, 0)->value, DNS_RCODE_SERVFAIL);
 	assert_int_equal(event_of(t, TRACE_failed, 1)->value, DNS_RCODE_REFUSED);
+	assert_int_equal(event_of(t, TRACE_answered, 0)->value, DNS_RCODE_SERVFAIL);
 	assert_int_equal(t->outcome, ANSWER_SERVFAIL);
 	ask_traced("fail.example", 2);
 	expect_answer(2000, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
