@@ -8,7 +8,7 @@ taken=$tmp/taken.dnstap
 
 output() { weirctl --json log status | jq -r ".outputs[] | select(.name == \"$1\") | .$2"; }
 is() { [ "$(output "$1" "$2")" = "$3" ]; }
-ask() { client kdig +timeout=3 +retry=2 @$service "$@" >/dev/null; }
+ask() { client kdig +timeout=3 +retry=2 @$service "$@" | grep -E 'status: (NOERROR|NXDOMAIN)'; }
 capture() { # FILE
 	fstrm_capture -t protobuf:dnstap.Dnstap -u $tmp/dnstap.sock -w "$1" >$tmp/capture.log 2>&1 &
 	capturer=$!

@@ -57,8 +57,8 @@ only_kinds() {
 		at=$(readlink "$fd") || continue
 		case $at in
 		/run/weir/* | /dev/shm/* | /dev/null | /dev/net/tun | /run/smoke/* | anon_inode:* | socket:* | pipe:* | /memfd:*) ;;
-		/proc/*/fd | /proc/*/maps | /proc/*/smaps | net:* | /dev/hugepages*/* | /sys/fs/bpf*) ;;
-		*) echo "descriptor ${fd##*/}: $at"; return 1 ;;
+		/proc/*/fd | /proc/*/maps | /proc/*/smaps | net:* | /sys/fs/bpf*) ;;
+		*) [ "$(stat -L -f -c %T "$fd")" = hugetlbfs ] || { echo "descriptor ${fd##*/}: $at"; return 1; } ;;
 		esac
 	done
 }
