@@ -231,3 +231,25 @@ TEST_WITH(test_no_copy_of_a_folder, start, stop)
 	assert_true(list_kept_take(folder, &source, 0, 0) < 0);
 	assert_int_not_equal(access(kept, F_OK), 0);
 }
+
+// In more steps than one; with the time of the list, by which it is known again.
+TEST_WITH(test_a_copy_of_a_large_list, start, stop)
+{
+	enum { LONG = 3 << 20 };
+	char path[PATH_MAX], kept[PATH_MAX];
+	const struct rule_source source = {.title = "a large list", .path = path};
+	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	uint64_t size, hash;
+	snprintf(path, sizeof(path), "%s/large", folder);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, LONG), 0);
+	assert_int_equal(futimens(fd, old), 0);
+	assert_int_equal(list_store_hash(fd, &size, &hash), 0);
+	close(fd);
+	assert_int_equal(list_kept_path(kept, folder, &source), 0);
+	assert_false(list_kept_is(path, kept));
+	assert_int_equal(list_kept_take(folder, &source, hash, 0), 0);
+	assert_true(list_kept_is(path, kept));
+	assert_int_equal(list_kept_unix_s(kept), old[1].tv_sec);
+}

@@ -4,6 +4,7 @@
 
 #include "controlplane/base/table_registry.h"
 #include "controlplane/upstream/upstream_health.h"
+#include "controlplane/upstream/upstream_internal.h"
 #include "tests/unit/unit.h"
 
 static union upstream_peer peer(uint32_t address, uint16_t port)
@@ -64,4 +65,24 @@ TEST(test_full)
 	assert_non_null(h[5]);
 	for (unsigned i = 0; i < UPSTREAM_HEALTH_MAX; i++)
 		upstream_health_give(h[i]);
+}
+
+// A set goes by what it has measured itself, and by the record once that is a second old.
+TEST(test_times_of_another_set)
+{
+	enum { OWN_US = 1000, THEIRS_US = 9000, SECOND_US = 1000000 };
+	const union upstream_peer a = peer(0xc0000201, 53);
+	struct upstream s = {.health = upstream_health_take(&a)};
+	uint64_t now_us = 10 * SECOND_US;
+	upstream_server_answered(&s, OWN_US, now_us);
+	assert_int_equal(s.srtt_us, OWN_US);
+	upstream_health_set(s.health, srtt_us, THEIRS_US);
+	now_us += SECOND_US - 1;
+	upstream_server_answered(&s, OWN_US, now_us);
+	assert_int_equal(s.srtt_us, OWN_US);
+	upstream_health_set(s.health, srtt_us, THEIRS_US);
+	now_us += SECOND_US;
+	upstream_server_answered(&s, OWN_US, now_us);
+	assert_int_equal(s.srtt_us, (7 * THEIRS_US + OWN_US) / 8);
+	upstream_health_give(s.health);
 }
