@@ -310,16 +310,17 @@ uint64_t harness_counter(const struct harness *h, enum counter c)
 	return h->stats.counter[c];
 }
 
-void harness_ask(
-	struct harness *h, const struct wire_query *q, enum verdict v, struct wire_reply *r)
+struct wire_reply harness_ask(struct harness *h, const struct wire_query *q, enum verdict v)
 {
-	static uint8_t frame[WIRE_MAX]; // r points into it
+	static uint8_t frame[WIRE_MAX]; // the reply points into it
+	struct wire_reply r;
 	uint64_t before = harness_verdict(h, v);
 	harness_send(h, frame, wire_make(q, frame));
 	assert_int_equal(harness_verdict(h, v), before + 1);
 	size_t len = harness_take(h, frame);
-	wire_check_answers(frame, len, q, r);
+	wire_check_answers(frame, len, q, &r);
 	assert_int_equal(harness_waiting(h), 0);
+	return r;
 }
 
 void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum verdict v)

@@ -88,8 +88,7 @@ void harness_send(struct harness *h, const uint8_t *frame, size_t len); // and t
 
 // One query in, exactly one checked reply out, counted as `v`. The reply's pointers are good until
 // the next call.
-void harness_ask(
-	struct harness *h, const struct wire_query *q, enum verdict v, struct wire_reply *r);
+struct wire_reply harness_ask(struct harness *h, const struct wire_query *q, enum verdict v);
 // One query in, no reply.
 void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum verdict v);
 

@@ -62,8 +62,7 @@ PACKET_TEST(test_denied_gets_nothing)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
 		struct wire_query q = from(allowed[i]);
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		harness_ask(h, &q, VERDICT_hit);
 	}
 }
 
@@ -72,13 +71,12 @@ PACKET_TEST(test_denied_is_told)
 {
 	struct lists l;
 	struct wire_query q = from("198.18.0.66");
-	struct wire_reply r;
 	harness_access(h, lists(&l, true, 0));
-	harness_ask(h, &q, VERDICT_refused_denied, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_refused_denied);
 	assert_int_equal(r.rcode, DNS_RCODE_REFUSED);
 	assert_int_equal(r.count, 0);
 	q.edns = true;
-	harness_ask(h, &q, VERDICT_refused_denied, &r);
+	r = harness_ask(h, &q, VERDICT_refused_denied);
 	assert_int_equal(r.ede, DNS_EDE_PROHIBITED);
 	q.flags = 0x8000; // QR
 	harness_ask_dropped(h, &q, VERDICT_drop_denied);
@@ -89,11 +87,10 @@ PACKET_TEST(test_closed_without_policy)
 {
 	struct lists l;
 	struct wire_query q = from("198.18.0.65");
-	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	h->tables.is_closed = true;
 	q.edns = true;
-	harness_ask(h, &q, VERDICT_servfail_no_policy, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_servfail_no_policy);
 	assert_int_equal(r.rcode, DNS_RCODE_SERVFAIL);
 	assert_int_equal(r.ede, DNS_EDE_NOT_READY);
 	assert_int_equal(r.count, 0);
@@ -101,7 +98,7 @@ PACKET_TEST(test_closed_without_policy)
 	harness_ask_dropped(h, &q, VERDICT_drop_denied);
 	q.flags = 0;
 	harness_access(h, lists(&l, false, 0));
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 }
 
 // Without known limits few clients get a reply in all: forged queries make no reflector of it.
@@ -339,14 +336,13 @@ PACKET_TEST(test_slip)
 {
 	struct lists l;
 	struct wire_query q = from("198.18.2.1");
-	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_access(h, lists(&l, false, 3));
 	harness_limits_look(h, 1000);
 	assert_int_equal(ask(h, "198.18.2.1", RATE * BURST_S), RATE * BURST_S);
 	harness_ask_dropped(h, &q, VERDICT_drop_limited);
 	harness_ask_dropped(h, &q, VERDICT_drop_limited);
-	harness_ask(h, &q, VERDICT_slip_limited, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_slip_limited);
 	assert_true(r.flags & DNS_FLAG_TC);
 	assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
 	assert_int_equal(r.count, 0);
@@ -358,7 +354,6 @@ PACKET_TEST(test_source_ports)
 {
 	static const uint16_t refused[] = {7, 13, 17, 19, 53}, taken[] = {1, 22, 52, 54, 65535};
 	struct wire_query q = from("198.18.2.1");
-	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		q.src_port = refused[i];
@@ -366,7 +361,7 @@ PACKET_TEST(test_source_ports)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
 		q.src_port = taken[i];
-		harness_ask(h, &q, VERDICT_hit, &r);
+		harness_ask(h, &q, VERDICT_hit);
 	}
 }
 
@@ -386,7 +381,6 @@ TEST(test_broadcast_sources)
 	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
 		struct config_dataplane dp = {.address_count = 2};
 		struct wire_query q = from(of[i].broadcast);
-		struct wire_reply r;
 		struct harness *h = harness_begin(NULL);
 		dp.addresses[0] = prefix(of[i].service);
 		dp.addresses[1] = prefix(WIRE_SERVICE4);
@@ -394,7 +388,7 @@ TEST(test_broadcast_sources)
 		harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 		harness_ask_dropped(h, &q, VERDICT_drop_source);
 		q.src = of[i].host;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		harness_ask(h, &q, VERDICT_hit);
 		harness_end(h);
 	}
 }

@@ -10,11 +10,10 @@ PACKET_TEST(test_names)
 		"b.a.ads.example", "x.tracker.example"};
 	static const char *const free_names[] = {"example", "tracker.example", "badads.example",
 		"ads.example.org", "xx.tracker.example"};
-	struct wire_reply r;
 	harness_block(h, listed, 2);
 	for (size_t i = 0; i < sizeof(blocked) / sizeof(blocked[0]); i++) {
 		struct wire_query q = {.name = blocked[i], .version = i % 2 ? 6 : 4};
-		harness_ask(h, &q, VERDICT_blocked, &r);
+		harness_ask(h, &q, VERDICT_blocked);
 	}
 	for (size_t i = 0; i < sizeof(free_names) / sizeof(free_names[0]); i++) {
 		struct wire_query q = {.name = free_names[i]};
@@ -27,9 +26,8 @@ PACKET_TEST(test_names)
 PACKET_TEST(test_nxdomain)
 {
 	struct wire_query q = {.name = "ads.example", .edns = true, .has_vlan = true};
-	struct wire_reply r;
 	harness_block(h, listed, 2);
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 3);
 	assert_int_equal(r.ede, 15);
 	assert_int_equal(r.count, 1);
@@ -43,20 +41,19 @@ PACKET_TEST(test_null)
 	struct wire_query a = {.name = "ads.example"};
 	struct wire_query aaaa = {.name = "Aads.ads.example", .qtype = 28, .version = 6};
 	struct wire_query txt = {.name = "ads.example", .qtype = 16};
-	struct wire_reply r;
 	uint8_t zero[16] = {0};
 	h->tables.config.block.mode = DNS_BLOCK_NULL;
 	harness_block(h, listed, 2);
-	harness_ask(h, &a, VERDICT_blocked, &r);
+	struct wire_reply r = harness_ask(h, &a, VERDICT_blocked);
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.record[0].rdata_len, 4);
 	assert_memory_equal(r.record[0].rdata, zero, 4);
 	assert_int_equal(r.record[0].ttl_s, 60);
-	harness_ask(h, &aaaa, VERDICT_blocked, &r);
+	r = harness_ask(h, &aaaa, VERDICT_blocked);
 	assert_int_equal(r.record[0].rdata_len, 16);
 	assert_memory_equal(r.record[0].rdata, zero, 16);
-	harness_ask(h, &txt, VERDICT_blocked, &r);
+	r = harness_ask(h, &txt, VERDICT_blocked);
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.record[0].section, 1);
@@ -81,9 +78,8 @@ static void check_beside_more(unsigned mode, unsigned rcode)
 	harness_block(h, listed, 2);
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(asked); i++) {
 		struct wire_query q = asked[i / 2];
-		struct wire_reply r;
 		q.qtype = i % 2 ? 28 : 1;
-		harness_ask(h, &q, VERDICT_blocked, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 		assert_int_equal(r.count, 1);
 		assert_int_equal(r.record[0].section, !is_null);
 		assert_int_equal(r.record[0].type, is_null ? q.qtype : 6);
@@ -109,18 +105,17 @@ PACKET_TEST(test_before_cache)
 {
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
 	harness_block(h, listed, 2);
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask(h, &q, VERDICT_blocked);
 	h->tables.config.blocking_on = 0;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.blocking_on = 1;
 	h->tables.config.group_lists[0] = 3; // without the list that holds it
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.group_lists[0] = 7;
 	h->w.control_alive = 0; // needs nobody
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask(h, &q, VERDICT_blocked);
 }
 
 // As a data plane is that starts with a damaged image.
@@ -129,24 +124,23 @@ PACKET_TEST(test_without_rules)
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example", .edns = true};
 	struct wire_query unknown = {.name = "unknown.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
 	for (unsigned i = 0; i < 3; i++) {
-		harness_ask(h, &q, VERDICT_servfail_no_rules, &r);
+		r = harness_ask(h, &q, VERDICT_servfail_no_rules);
 		assert_int_equal(r.rcode, DNS_RCODE_SERVFAIL);
 		assert_int_equal(r.ede, DNS_EDE_NOT_READY);
-		harness_ask(h, &unknown, VERDICT_servfail_no_rules, &r);
+		r = harness_ask(h, &unknown, VERDICT_servfail_no_rules);
 	}
 	h->tables.config.pause_until_ms = UINT64_MAX;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.pause_until_ms = 0;
 	h->tables.config.blocking_on = BLOCKING_OFF;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
 	harness_block(h, listed, 2);
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	harness_ask_dropped(h, &unknown, VERDICT_miss);
 }
 
@@ -157,26 +151,25 @@ PACKET_TEST(test_lost_rules)
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example", .edns = true};
 	struct wire_query unknown = {.name = "unknown.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
 	harness_block(h, listed, 2);
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 	harness_rules_lost(h);
 	for (unsigned i = 0; i < 3; i++) {
-		harness_ask(h, &q, VERDICT_servfail_no_rules, &r);
+		r = harness_ask(h, &q, VERDICT_servfail_no_rules);
 		assert_int_equal(r.rcode, DNS_RCODE_SERVFAIL);
 		assert_int_equal(r.ede, DNS_EDE_NOT_READY);
-		harness_ask(h, &unknown, VERDICT_servfail_no_rules, &r);
+		r = harness_ask(h, &unknown, VERDICT_servfail_no_rules);
 	}
 	h->tables.config.pause_until_ms = UINT64_MAX;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.pause_until_ms = 0;
 	h->tables.config.blocking_on = BLOCKING_ON;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.blocking_on = BLOCKING_CLOSED;
 	harness_block(h, listed, 2);
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 }
 
 // A pause ends by the clock, with nobody's help.
@@ -184,19 +177,18 @@ PACKET_TEST(test_pause)
 {
 	struct harness_record record = {.name = "ads.example", .count = 1};
 	struct wire_query q = {.name = "ads.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
 	harness_block(h, listed, 2);
 	h->w.control_alive = 0;
 	h->tables.config.pause_until_ms = clock_mono_ms() + 600000;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	uint64_t until_ms = clock_mono_ms() + 20;
 	h->tables.config.pause_until_ms = until_ms;
 	while (clock_mono_coarse_ms(clock_suspended_ms(0)) < until_ms)
 		usleep(1000);
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask(h, &q, VERDICT_blocked);
 	h->tables.config.pause_until_ms = UINT64_MAX;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 }
 
 // Each group's clients get their group's reply.
@@ -214,24 +206,23 @@ PACKET_TEST(test_reply_of_group)
 				.v4 = {198, 18, 0, 80}}},
 	};
 	struct wire_query q = {.name = "ads.example"};
-	struct wire_reply r;
 	harness_block(h, listed, 2);
 	harness_groups(h, prefixes, 2, groups);
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.record[0].type, 6);
 	assert_int_equal(r.record[0].ttl_s, 7);
 	q.src = "198.18.1.1";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 5);
 	q.src = "198.18.2.1";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.record[0].rdata_len, 4);
 	assert_memory_equal(r.record[0].rdata, v4, 4);
 	assert_int_equal(r.record[0].ttl_s, 9);
 	q = (struct wire_query){
 		.name = "ads.example", .qtype = 28, .version = 6, .src = "fd53:2::1"};
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 0);
 	assert_int_equal(r.record[0].type, 6);
 }

@@ -138,7 +138,7 @@ PACKET_TEST_OF(test_whole_alone, begin())
 	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
 	harness_drain(h);
 	h->tables.config.cookies.is_on = 0;
-	harness_ask(h, &plain, VERDICT_hit, &without);
+	without = harness_ask(h, &plain, VERDICT_hit);
 	(void)ask(h, "a.example", option + 4, 24, VERDICT_hit, &r);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.dns_len, without.dns_len);

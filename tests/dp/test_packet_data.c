@@ -38,8 +38,7 @@ PACKET_TEST_OF(test_size, begin())
 			.edns = clients[i].edns,
 			.edns_size = clients[i].size,
 			.version = i % 2 ? 6 : 4};
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_local, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_local);
 		assert_int_equal(r.flags >> 9 & 1, !clients[i].whole); // TC
 		assert_int_equal(r.count, clients[i].whole);
 		assert_int_equal(r.rcode, 0);
@@ -53,21 +52,20 @@ PACKET_TEST_OF(test_size, begin())
 PACKET_TEST_OF(test_types, begin())
 {
 	struct wire_query q = {.name = "Host.example", .edns = true, .dnssec_ok = true};
-	struct wire_reply r;
-	harness_ask(h, &q, VERDICT_local, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_local);
 	assert_true(r.dnssec_ok);
 	assert_int_equal(r.flags & 0x20, 0); // AD
 	static const uint16_t others[] = {HTTPS, TXT, 28};
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
 		q.qtype = others[i];
-		harness_ask(h, &q, VERDICT_local, &r);
+		r = harness_ask(h, &q, VERDICT_local);
 		assert_int_equal(r.rcode, 0);
 		assert_int_equal(r.count, 1);
 		assert_int_equal(r.record[0].section, 1);
 		assert_int_equal(r.record[0].type, 6);
 	}
 	q.qtype = ANY;
-	harness_ask(h, &q, VERDICT_local, &r);
+	r = harness_ask(h, &q, VERDICT_local);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.record[0].type, 1);
 	// An alias is there for every type.
@@ -75,7 +73,7 @@ PACKET_TEST_OF(test_types, begin())
 	q.name = "alias.example";
 	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
 		q.qtype = asked[i];
-		harness_ask(h, &q, VERDICT_local, &r);
+		r = harness_ask(h, &q, VERDICT_local);
 		assert_int_equal(r.record[0].section, 0);
 		assert_int_equal(r.record[0].type, CNAME);
 		assert_memory_equal(r.record[0].rdata, "\4host\7example\0", 14);
@@ -89,7 +87,7 @@ PACKET_TEST_OF(test_ttl_cap, begin())
 	static const uint32_t caps[] = {0, 30, 77, 300};
 	for (unsigned i = 0; i < ARRAY_LEN(caps); i++) {
 		h->tables.config.client_ttl_cap_s = caps[i];
-		harness_ask(h, &q, VERDICT_blocked, &r);
+		r = harness_ask(h, &q, VERDICT_blocked);
 		assert_int_equal(r.record[0].ttl_s, caps[i] == 30 ? 30 : 77);
 	}
 }
@@ -99,13 +97,12 @@ PACKET_TEST_OF(test_allowed_is_for_one, begin())
 {
 	static const struct rule_set cloaked = {{1 << 7}};
 	static const char *const names[] = {"www.good.example", "cloak.example"};
-	struct wire_reply r;
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
 		harness_put(h,
 			&(struct harness_record){.name = names[i], .count = 1, .mask = &cloaked});
 	for (unsigned i = 0; i < 4; i++) {
 		struct wire_query q = {.name = names[i % 2]};
-		harness_ask(h, &q, i % 2 ? VERDICT_blocked_answer : VERDICT_hit, &r);
+		harness_ask(h, &q, i % 2 ? VERDICT_blocked_answer : VERDICT_hit);
 	}
 	uint8_t frame[WIRE_MAX];
 	for (unsigned i = 0; i < WORKER_BATCH; i++) {

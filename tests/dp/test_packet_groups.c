@@ -72,10 +72,10 @@ PACKET_TEST(test_views_are_apart)
 		struct wire_reply r;
 		if (clients[i].group == LAB) {
 			harness_ask_dropped(h, &a, VERDICT_miss);
-			harness_ask(h, &b, VERDICT_hit, &r);
+			r = harness_ask(h, &b, VERDICT_hit);
 			assert_int_equal(r.count, 3);
 		} else {
-			harness_ask(h, &a, VERDICT_hit, &r);
+			r = harness_ask(h, &a, VERDICT_hit);
 			assert_int_equal(r.count, clients[i].group == KIDS ? 2 : 1);
 			harness_ask_dropped(h, &b, VERDICT_miss);
 		}
@@ -90,11 +90,10 @@ PACKET_TEST(test_lists_of_source)
 	h->tables.config.group_lists[0] = 0; // of those who are in no group: the policy says so too
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		struct wire_query q = query("x.ads.example", &clients[i]);
-		struct wire_reply r;
 		if (clients[i].group == LAB)
 			harness_ask_dropped(h, &q, VERDICT_miss);
 		else
-			harness_ask(h, &q, VERDICT_blocked, &r);
+			harness_ask(h, &q, VERDICT_blocked);
 	}
 }
 
@@ -274,17 +273,16 @@ PACKET_TEST(test_moves)
 {
 	static const char *const turned[] = {"198.18.2.0/24", "198.18.1.0/24"};
 	struct wire_query q = {.name = "a.example", .src = "198.18.1.1"};
-	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_put(
 		h, &(struct harness_record){.name = "a.example", .count = 2, .view = KIDS_VIEW});
 	harness_groups(h, prefixes, 2, groups);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 2);
 	harness_groups(h, turned, 2, groups);
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	harness_groups(h, NULL, 0, groups);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 1);
 }
 

@@ -47,8 +47,7 @@ PACKET_TEST(test_layouts)
 			.src_port = (uint16_t)(1 + 521 * i),
 			.id = (uint16_t)(3 + 499 * i),
 		};
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 		check_records(&r, &q, 3, 4 + (i >> 1 & 3), 200);
 		assert_int_equal(r.ede, -1);
 		assert_int_equal(r.flags & 0x0080, 0x0080);
@@ -80,8 +79,7 @@ PACKET_TEST(test_checksums)
 			record.created_ms = -500;
 		harness_put(h, &record);
 		struct wire_query q = {.name = name, .version = i % 2 ? 6 : 4, .edns = i % 3 == 0};
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 		uint32_t age_s = (uint32_t)(-record.created_ms / 1000);
 		check_records(&r, &q, record.count, record.rdata_len,
 			record.ttl_s > age_s ? record.ttl_s - age_s : 0);
@@ -96,10 +94,9 @@ PACKET_TEST(test_checksum_of_zero)
 	for (unsigned version = 4; version <= 6; version += 2) {
 		struct wire_query q = {.name = "a.example", .version = version, .id = 1};
 		size_t udp = version == 4 ? 34 : 54;
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 		q.id = wire_fold(1U + wire_u16(r.frame + udp + 6));
-		harness_ask(h, &q, VERDICT_hit, &r);
+		r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(wire_u16(r.frame + udp + 6), 0xffff);
 	}
 }
@@ -109,9 +106,8 @@ PACKET_TEST(test_client_cap)
 	h->tables.config.client_ttl_cap_s = 77;
 	struct harness_record record = {.name = "a.example", .count = 2, .ttl_s = 3600};
 	struct wire_query q = {.name = "a.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	check_records(&r, &q, 2, 4, 77);
 }
 
@@ -125,27 +121,25 @@ PACKET_TEST(test_truncation)
 	harness_put(h, &large);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		struct wire_query q = {.name = "sixty.example", .version = version};
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(r.flags & 0x0200, 0x0200);
 		assert_int_equal(r.count, 0);
 		q.edns = true;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(r.flags & 0x0200, 0);
 		check_records(&r, &q, 60, 4, 300);
 		q.name = "hundred.example";
 		q.edns_size = 4096;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(r.flags & 0x0200, 0x0200);
 		assert_int_equal(r.count, 0);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_reply_truncated), 4);
 	// Raised while we run: what a frame on the port can carry stays the limit.
 	struct wire_query q = {.name = "sixty.example", .edns = true, .edns_size = 4096};
-	struct wire_reply r;
 	h->tables.config.udp_limit = 4096;
 	h->w.port[0].dns_most = 900;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.flags & 0x0200, 0x0200);
 }
 
@@ -159,20 +153,19 @@ PACKET_TEST(test_key_flags)
 	harness_put(h, &secure);
 	harness_put(h, &checking);
 	struct wire_query q = {.name = "a.example"};
-	struct wire_reply r;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.flags & 0x0020, 0);
 	q.flags = 0x0120;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 1);
 	assert_int_equal(r.flags & 0x0020, 0x0020);
 	q.flags = 0x0110;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 3);
 	q.flags = 0;
 	q.edns = q.dnssec_ok = true;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 2);
 	assert_true(r.dnssec_ok);
 }
@@ -188,8 +181,7 @@ PACKET_TEST(test_options_and_padding)
 			.has_vlan = i % 2,
 			.vlan_tci = 7,
 			.padding = 18};
-		struct wire_reply r;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 		check_records(&r, &q, 4, 4, 300);
 	}
 }
@@ -198,9 +190,8 @@ PACKET_TEST(test_negative)
 {
 	struct harness_record record = {.name = "no.example", .rcode = 3};
 	struct wire_query q = {.name = "no.example", .edns = true};
-	struct wire_reply r;
 	harness_put(h, &record);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.rcode, 3);
 	assert_int_equal(r.count, 0);
 	assert_int_equal(r.ede, -1);
@@ -254,7 +245,7 @@ PACKET_TEST(test_rotate)
 	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "order.example", .count = COUNT});
 	for (unsigned turn = 0; turn < 2 * COUNT; turn++) {
-		harness_ask(h, &q, VERDICT_hit, &r);
+		r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(r.record[0].rdata[0], 5);
 	}
 	h->tables.config.rotate = 1;
@@ -263,7 +254,7 @@ PACKET_TEST(test_rotate)
 		q.version = turn % 2 ? 6 : 4;
 		q.edns = turn % 3 == 0;
 		q.name = turn % 2 ? "Order.example" : "order.Example";
-		harness_ask(h, &q, VERDICT_hit, &r);
+		r = harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(r.count, COUNT);
 		unsigned first = (r.record[0].rdata[0] - 5) / 17;
 		for (unsigned i = 0; i < COUNT; i++)
@@ -279,7 +270,7 @@ PACKET_TEST(test_rotate)
 			       .stale_until_ms = 3000000});
 	q.name = "stale.example";
 	for (unsigned turn = 0; turn < 4; turn++) {
-		harness_ask(h, &q, VERDICT_hit_stale, &r);
+		r = harness_ask(h, &q, VERDICT_hit_stale);
 		assert_int_equal(r.record[turn % 2].rdata[0], 5);
 	}
 }

@@ -256,9 +256,8 @@ static void run(uint32_t first_seed, uint64_t flips)
 	restore(h, areas, SANE);
 	for (unsigned i = NAMES / 4; i < NAMES; i++) {
 		struct wire_query q = {.name = name[i], .edns = true};
-		struct wire_reply r;
 		h->tables.config.stale_mode = STALE_IMMEDIATE;
-		harness_ask(h, &q, i % 5 ? VERDICT_hit : VERDICT_hit_stale, &r);
+		struct wire_reply r = harness_ask(h, &q, i % 5 ? VERDICT_hit : VERDICT_hit_stale);
 		assert_int_equal(r.count, i);
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(areas); i++)

@@ -73,11 +73,10 @@ static void expect_client(const struct log_record *r, const char *text)
 
 PACKET_TEST_OF(test_hits, begin(1))
 {
-	struct wire_reply reply;
 	struct wire_query q = {.name = "WWW.example"};
 	uint64_t before_us = h->start_ms * 1000;
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	const struct log_record *r = only(VERDICT_hit);
 	assert_string_equal(end.name, "www.example");
 	expect_client(r, WIRE_CLIENT4);
@@ -94,12 +93,12 @@ PACKET_TEST_OF(test_hits, begin(1))
 	q.version = 6;
 	q.has_vlan = true;
 	q.vlan_tci = 5;
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	r = only(VERDICT_hit);
 	assert_true(r->flags & LOG_IPV6);
 	expect_client(r, WIRE_CLIENT6);
 	q = (struct wire_query){.name = "www.example", .ip_option_len = 12};
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	expect_client(only(VERDICT_hit), WIRE_CLIENT4);
 }
 
@@ -126,7 +125,6 @@ TEST(test_validation)
 	static const unsigned expected[] = {LOG_VALIDATION_SECURE, LOG_VALIDATION_INSECURE,
 		LOG_VALIDATION_NONE, LOG_VALIDATION_SECURE};
 	static const char *const blocked[] = {"secure.example"};
-	struct wire_reply reply;
 	for (uint32_t sample = 1; sample <= 2; sample++) {
 		struct harness *h = begin(sample);
 		h->w.control_alive = 0;
@@ -136,14 +134,13 @@ TEST(test_validation)
 				records[i].created_ms ? VERDICT_hit_stale : VERDICT_hit;
 			harness_put(h, &records[i]);
 			for (uint32_t n = 0; n < sample; n++)
-				harness_ask(h, &q, v, &reply);
+				harness_ask(h, &q, v);
 			assert_true(next());
 			assert_int_equal(validation_of(&end.record), expected[i]);
 		}
 		harness_block(h, blocked, 1);
 		for (uint32_t n = 0; n < sample; n++)
-			harness_ask(h, &(struct wire_query){.name = blocked[0]}, VERDICT_blocked,
-				&reply);
+			harness_ask(h, &(struct wire_query){.name = blocked[0]}, VERDICT_blocked);
 		assert_true(next());
 		assert_int_equal(validation_of(&end.record), LOG_VALIDATION_NONE);
 		harness_end(h);
@@ -155,7 +152,6 @@ PACKET_TEST_OF(test_error_without_room, begin(1))
 	enum { SIZE = 512, TYPE = 65280, DATA_LEN = SIZE - 12 - 17 - 12 - 11 };
 	struct wire_query q = {
 		.name = "old.example", .qtype = TYPE, .edns = true, .edns_size = SIZE};
-	struct wire_reply reply;
 	h->w.control_alive = 0;
 	harness_put(h, &(struct harness_record){.name = q.name,
 			       .qtype = TYPE,
@@ -163,12 +159,12 @@ PACKET_TEST_OF(test_error_without_room, begin(1))
 			       .rdata_len = DATA_LEN,
 			       .created_ms = -70000,
 			       .soft_ms = 60000});
-	harness_ask(h, &q, VERDICT_hit_stale, &reply);
+	struct wire_reply reply = harness_ask(h, &q, VERDICT_hit_stale);
 	assert_int_equal(reply.count, 1);
 	assert_int_equal(reply.ede, -1);
 	assert_int_equal(only(VERDICT_hit_stale)->ede, LOG_NO_EDE);
 	q.edns_size = SIZE + 6;
-	harness_ask(h, &q, VERDICT_hit_stale, &reply);
+	reply = harness_ask(h, &q, VERDICT_hit_stale);
 	assert_int_equal(reply.ede, 3);
 	assert_int_equal(only(VERDICT_hit_stale)->ede, 3);
 }
@@ -179,11 +175,10 @@ PACKET_TEST_OF(test_rules, begin(1))
 		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 	};
-	struct wire_reply reply;
 	struct wire_query q = {.name = "a.nx.example", .edns = true};
 	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
 	harness_rules(h, rules, ARRAY_LEN(rules));
-	harness_ask(h, &q, VERDICT_blocked, &reply);
+	harness_ask(h, &q, VERDICT_blocked);
 	const struct log_record *r = only(VERDICT_blocked);
 	assert_string_equal(end.name, "a.nx.example");
 	assert_int_equal(r->list, 2);
@@ -201,18 +196,17 @@ PACKET_TEST_OF(test_rules, begin(1))
 
 PACKET_TEST_OF(test_what_has_no_answer_of_its_own, begin(1))
 {
-	struct wire_reply reply;
 	struct wire_query q = {.name = "x.example", .edns = true, .edns_version = 1};
-	harness_ask(h, &q, VERDICT_badvers, &reply);
+	harness_ask(h, &q, VERDICT_badvers);
 	const struct log_record *r = only(VERDICT_badvers);
 	assert_int_equal(r->rcode, 16);
 	assert_string_equal(end.name, "x.example");
 	q = (struct wire_query){.name = "x.example", .flags = 0x2800};
-	harness_ask(h, &q, VERDICT_notimp, &reply);
+	harness_ask(h, &q, VERDICT_notimp);
 	assert_int_equal(only(VERDICT_notimp)->rcode, 4);
 	h->w.control_alive = 0;
 	q = (struct wire_query){.name = "x.example", .edns = true};
-	harness_ask(h, &q, VERDICT_servfail_no_control, &reply);
+	harness_ask(h, &q, VERDICT_servfail_no_control);
 	r = only(VERDICT_servfail_no_control);
 	assert_int_equal(r->rcode, 2);
 	assert_int_equal(r->ede, 14);
@@ -239,7 +233,6 @@ PACKET_TEST_OF(test_denied_has_no_question, begin(1))
 PACKET_TEST_OF(test_the_longest_name, begin(1))
 {
 	char name[256];
-	struct wire_reply reply;
 	memset(name, 'a', sizeof(name));
 	for (unsigned i = 63; i < 253; i += 64)
 		name[i] = '.';
@@ -247,7 +240,7 @@ PACKET_TEST_OF(test_the_longest_name, begin(1))
 	const struct wire_query q = {.name = name};
 	harness_put(h, &(struct harness_record){.name = name, .count = 1});
 	for (unsigned i = 0; i < 500; i++) { // over the ring's end and end again
-		harness_ask(h, &q, VERDICT_hit, &reply);
+		harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(only(VERDICT_hit)->name_len, 255);
 		assert_string_equal(end.name, name);
 	}
@@ -307,13 +300,12 @@ static void expect_twins(struct harness *h, const struct wire_query *q, enum ver
 {
 	enum { OWED = 2 };
 	struct log_record one, two;
-	struct wire_reply reply;
-	harness_ask(h, q, v, &reply);
+	harness_ask(h, q, v);
 	assert_true(next());
 	one = end.record;
 	assert_string_equal(end.name, q->name);
 	h->w.log.skipped = OWED;
-	harness_ask(h, q, v, &reply);
+	harness_ask(h, q, v);
 	assert_true(next());
 	two = end.record;
 	assert_string_equal(end.name, q->name);
@@ -354,10 +346,9 @@ PACKET_TEST_OF(test_twins, begin(1))
 
 PACKET_TEST_OF(test_off, begin(0))
 {
-	struct wire_reply reply;
 	const struct wire_query q = {.name = "www.example"};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_false(next());
 	assert_int_equal(atomic_load(&end.owed), 0);
 }

@@ -152,7 +152,7 @@ PACKET_TEST_OF(test_ring_full, harness_begin(&(struct harness_options){.miss_uni
 		continue;
 	for (unsigned i = 0; i < 3; i++) {
 		harness_ask_dropped(h, &asked, VERDICT_drop_ring_full);
-		harness_ask(h, &cold, VERDICT_servfail_ring_full, &r);
+		r = harness_ask(h, &cold, VERDICT_servfail_ring_full);
 		assert_int_equal(r.rcode, 2);
 		assert_int_equal(r.ede, 0);
 		assert_int_equal(r.count, 0);
@@ -171,7 +171,7 @@ PACKET_TEST_OF(
 		snprintf(src, sizeof(src), "198.18.%u.%u", 1 + sent / 250, 1 + sent % 250);
 		struct wire_query q = {.name = name, .src = src, .edns = true};
 		if (ring_is_fuller(&h->w.miss[0], 8192 / 4 * 3)) {
-			harness_ask(h, &q, VERDICT_servfail_fairness, &r);
+			r = harness_ask(h, &q, VERDICT_servfail_fairness);
 			assert_int_equal(r.rcode, 2);
 			assert_int_equal(r.ede, 0);
 			refused++;
@@ -189,7 +189,7 @@ PACKET_TEST_OF(
 	// A refused client does not count as one that waits.
 	struct wire_query again = {.name = "again.victim.example", .edns = true};
 	for (unsigned i = 0; i < 3; i++)
-		harness_ask(h, &again, VERDICT_servfail_fairness, &r);
+		r = harness_ask(h, &again, VERDICT_servfail_fairness);
 	// The control plane catches up.
 	struct msg_miss msg;
 	uint8_t question[300];
@@ -205,16 +205,15 @@ PACKET_TEST(test_no_control)
 	struct wire_query warm = {.name = "warm.example"};
 	struct msg_miss msg;
 	uint8_t question[300];
-	struct wire_reply r;
 	harness_put(h, &record);
 	h->w.control_alive = 0;
-	harness_ask(h, &cold, VERDICT_servfail_no_control, &r);
+	struct wire_reply r = harness_ask(h, &cold, VERDICT_servfail_no_control);
 	assert_int_equal(r.rcode, 2);
 	assert_int_equal(r.ede, 14);
 	cold.edns = false;
 	cold.version = 6;
-	harness_ask(h, &cold, VERDICT_servfail_no_control, &r);
-	harness_ask(h, &warm, VERDICT_hit, &r);
+	r = harness_ask(h, &cold, VERDICT_servfail_no_control);
+	r = harness_ask(h, &warm, VERDICT_hit);
 	assert_int_equal(harness_miss(h, &msg, question), 0);
 }
 
@@ -223,9 +222,8 @@ PACKET_TEST(test_no_control)
 PACKET_TEST_OF(test_no_tables, harness_begin(&(struct harness_options){.no_l0 = true}))
 {
 	struct wire_query q = {.name = "cold.example"};
-	struct wire_reply r;
 	h->w.control_alive = 0;
-	harness_ask(h, &q, VERDICT_servfail_no_control, &r);
+	harness_ask(h, &q, VERDICT_servfail_no_control);
 	h->w.control_alive = 1;
 	for (unsigned i = 0; i < DEDUP_WAITERS; i++)
 		harness_ask_dropped(h, &q, VERDICT_miss);
@@ -253,8 +251,7 @@ PACKET_TEST(test_doorbell)
 	struct harness_record record = {.name = "warm.example", .count = 1};
 	harness_put(h, &record);
 	struct wire_query warm = {.name = "warm.example"};
-	struct wire_reply r;
-	harness_ask(h, &warm, VERDICT_hit, &r);
+	harness_ask(h, &warm, VERDICT_hit);
 	assert_int_equal(read(pair[1], rung, sizeof(rung)), -1);
 	for (unsigned i = 0; i < 20; i++)
 		harness_inject(h, frame, wire_make(&q, frame));
@@ -274,7 +271,7 @@ PACKET_TEST(test_any_is_minimal)
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	h->tables.config.any_minimal = 1;
 	for (h->w.control_alive = 0; h->w.control_alive < 2; h->w.control_alive++) {
-		harness_ask(h, &q, VERDICT_any_minimal, &r);
+		r = harness_ask(h, &q, VERDICT_any_minimal);
 		assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
 		assert_int_equal(r.count, 1);
 		assert_int_equal(r.record[0].type, DNS_TYPE_HINFO);
@@ -282,7 +279,7 @@ PACKET_TEST(test_any_is_minimal)
 		assert_memory_equal(r.record[0].rdata, "\7RFC8482", 9);
 	}
 	q.name = "x.bad.example";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	q = (struct wire_query){.name = "any.example"};
 	h->w.control_alive = 1;
 	harness_ask_dropped(h, &q, VERDICT_miss);

@@ -92,12 +92,11 @@ PACKET_TEST_OF(
 	test_partial_checksums, harness_begin(&(struct harness_options){.rx_csum_compute = true}))
 {
 	struct harness_record record = {.name = "warm.example", .count = 3};
-	struct wire_reply r;
 	harness_put(h, &record);
 	for (unsigned version = 4; version <= 6; version += 2) {
 		struct wire_query q = {
 			.name = "warm.example", .version = version, .csum = WIRE_CSUM_BAD};
-		harness_ask(h, &q, VERDICT_hit, &r);
+		harness_ask(h, &q, VERDICT_hit);
 	}
 	struct wire_query zero = {.name = "warm.example", .version = 6, .csum = WIRE_CSUM_ZERO};
 	harness_ask_dropped(h, &zero, VERDICT_drop_udp_csum);
@@ -293,19 +292,18 @@ PACKET_TEST(test_vlans)
 {
 	static const uint64_t vlans[CONFIG_VLANS / 64] = {1 << 0 | 1 << 7};
 	struct wire_query q = {.name = "a.example"};
-	struct wire_reply r;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	q.has_vlan = true;
 	q.vlan_tci = 8;
-	harness_ask(h, &q, VERDICT_hit, &r); // all are taken
+	harness_ask(h, &q, VERDICT_hit); // all are taken
 	h->w.port[0].is_screened = true;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	h->w.port[0].vlans = vlans;
 	harness_ask_dropped(h, &q, VERDICT_drop_vlan);
 	q.vlan_tci = 0x2000 | 7; // and a priority
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	h->strip_vlan = true;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	q.vlan_tci = 8;
 	harness_ask_dropped(h, &q, VERDICT_drop_vlan);
 	h->strip_vlan = false;
@@ -318,7 +316,7 @@ PACKET_TEST(test_vlans)
 	assert_int_equal(harness_verdict(h, VERDICT_drop_vlan), dropped + 1);
 	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 1);
 	q.has_vlan = false;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 }
 
 // A port that sees frames for other hosts takes those for its addresses and for many, and drops the
@@ -329,10 +327,9 @@ PACKET_TEST_OF(test_other_hosts, harness_begin(&(struct harness_options){.has_ex
 			     above[] = {2, 0, 0, 0, 0, 0x53, 1}, many[] = {1, 0, 0x5e, 0, 0, 5};
 	struct worker_port *port = &h->w.port[0];
 	struct wire_query q = {.name = "a.example", .to_mac = other}, kernels = {.dst_port = 5353};
-	struct wire_reply r;
 	uint8_t f[WIRE_MAX];
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	port->is_screened = true;
 	memcpy(&port->macs[port->mac_count++], wire_service_mac, 6);
 	memcpy(&port->macs[port->mac_count++], router, 6);
@@ -340,9 +337,9 @@ PACKET_TEST_OF(test_other_hosts, harness_begin(&(struct harness_options){.has_ex
 	q.has_vlan = true;
 	harness_ask_dropped(h, &q, VERDICT_drop_other_host);
 	q.to_mac = above; // the type behind the address does not count
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	q.to_mac = router;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	q.to_mac = many;
 	harness_ask_dropped(h, &q, VERDICT_drop_mac);
 	kernels.name = "a.example";

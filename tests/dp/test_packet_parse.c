@@ -132,11 +132,11 @@ PACKET_TEST(test_notimp_and_badvers)
 	assert_int_equal(r.rcode, 4);
 	assert_int_equal(r.flags & 0x7800, 0x1000);
 	struct wire_query q = {.name = "a.Example", .edns = true, .edns_version = 1};
-	harness_ask(h, &q, VERDICT_badvers, &r);
+	r = harness_ask(h, &q, VERDICT_badvers);
 	assert_int_equal(r.rcode, 16);
 	assert_true(r.has_opt);
 	q.version = 6;
-	harness_ask(h, &q, VERDICT_badvers, &r);
+	r = harness_ask(h, &q, VERDICT_badvers);
 	assert_int_equal(r.rcode, 16);
 }
 
@@ -165,8 +165,7 @@ PACKET_TEST(test_types_and_classes)
 			.qtype = cases[i].qtype,
 			.qclass = cases[i].qclass,
 			.edns = i % 2};
-		struct wire_reply r;
-		harness_ask(h, &q, cases[i].verdict, &r);
+		struct wire_reply r = harness_ask(h, &q, cases[i].verdict);
 		assert_int_equal(r.rcode, cases[i].rcode);
 		assert_int_equal(r.count, 0);
 		assert_int_equal(r.ede, q.edns ? 21 : -1);
@@ -184,11 +183,10 @@ PACKET_TEST(test_types_and_classes)
 PACKET_TEST(test_identity)
 {
 	struct wire_query q = {.name = "Version.bind", .qtype = 16, .qclass = 3, .edns = true};
-	struct wire_reply r;
-	harness_ask(h, &q, VERDICT_refused, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_refused);
 	memcpy(h->tables.config.identity.version, "weir", 5);
 	for (h->w.control_alive = 0; h->w.control_alive < 2; h->w.control_alive++) {
-		harness_ask(h, &q, VERDICT_identity, &r);
+		r = harness_ask(h, &q, VERDICT_identity);
 		assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
 		assert_int_equal(r.count, 1);
 		assert_int_equal(r.record[0].type, DNS_TYPE_TXT);
@@ -196,7 +194,7 @@ PACKET_TEST(test_identity)
 		assert_memory_equal(r.record[0].rdata, "\4weir", 5);
 	}
 	q.name = "id.server";
-	harness_ask(h, &q, VERDICT_refused, &r);
+	r = harness_ask(h, &q, VERDICT_refused);
 	assert_int_equal(r.count, 0);
 }
 

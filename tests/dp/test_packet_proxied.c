@@ -68,7 +68,7 @@ PACKET_TEST_OF(test_buffers_change_hands, begin())
 	struct wire_reply r;
 	answered(h, &theirs, &header, VERDICT_hit, &r);
 	for (unsigned i = 1; i < h->pool_baseline; i++) // its turn comes after all others
-		harness_ask(h, &own, VERDICT_hit, &r);
+		harness_ask(h, &own, VERDICT_hit);
 	harness_inject(h, frame, wire_make(&own, frame));
 	harness_inject(h, frame, frame_make(&theirs, &header, frame));
 	harness_turns(h);

@@ -31,7 +31,6 @@ PACKET_TEST_OF(test_flood, begin(0))
 	struct wire_query hit = {.name = "hot.example"}, q = reply_of(4, LOCAL);
 	struct msg_miss miss;
 	uint8_t question[300];
-	struct wire_reply r;
 	uint64_t heard_count = 0;
 	char name[32];
 	harness_put(h, &(struct harness_record){.name = "hot.example", .count = 1});
@@ -45,7 +44,7 @@ PACKET_TEST_OF(test_flood, begin(0))
 			continue;
 		while (hear_on(&h->miss))
 			heard_count++;
-		harness_ask(h, &hit, VERDICT_hit, &r);
+		harness_ask(h, &hit, VERDICT_hit);
 		snprintf(name, sizeof(name), "cold%u.example", i);
 		harness_ask_dropped(h, &(struct wire_query){.name = name}, VERDICT_miss);
 		assert_int_not_equal(harness_miss(h, &miss, question), 0);

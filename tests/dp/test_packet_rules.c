@@ -37,7 +37,6 @@ PACKET_TEST(test_replies)
 		{"refused.example", RULE_CLASS_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
 		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
 	};
-	struct wire_reply r;
 	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_CUSTOM,
 		.ttl_s = 9,
 		.has = DNS_BLOCK_HAS_V4,
@@ -45,22 +44,22 @@ PACKET_TEST(test_replies)
 	all_lists(h);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	struct wire_query q = {.name = "a.group.example", .edns = true};
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 	expect_address(&r, "\xc6\x12\0\x50", 9);
 	assert_int_equal(r.ede, 15);
 	q.name = "nx.example";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 3);
 	expect_soa(&r, 9);
 	q.name = "nodata.example";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 0);
 	expect_soa(&r, 9);
 	q.name = "null.example";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	expect_address(&r, "\0\0\0\0", 9);
 	q.name = "refused.example";
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	r = harness_ask(h, &q, VERDICT_blocked);
 	assert_int_equal(r.rcode, 5);
 	q.name = "x.y.drop.example";
 	harness_ask_dropped(h, &q, VERDICT_drop_rule);
@@ -88,15 +87,15 @@ PACKET_TEST(test_local)
 		h->tables.config.pause_until_ms = i == 1 ? UINT64_MAX : 0;
 		h->tables.config.blocking_on = i != 2;
 		struct wire_query q = {.name = "hOst.example", .edns = true, .version = i ? 6 : 4};
-		harness_ask(h, &q, VERDICT_local, &r);
+		r = harness_ask(h, &q, VERDICT_local);
 		expect_address(&r, "\xc6\x12\1\1", 77);
 		assert_int_equal(r.ede, -1);
 		q.qtype = 28;
-		harness_ask(h, &q, VERDICT_local, &r);
+		r = harness_ask(h, &q, VERDICT_local);
 		assert_int_equal(r.rcode, 0);
 		expect_soa(&r, 60);
 		q.name = "x.none.example";
-		harness_ask(h, &q, VERDICT_local, &r);
+		r = harness_ask(h, &q, VERDICT_local);
 		assert_int_equal(r.rcode, 3);
 		expect_soa(&r, 60);
 		assert_int_equal(r.ede, -1);
@@ -109,10 +108,9 @@ PACKET_TEST(test_local)
 PACKET_TEST(test_data_of_a_block_list)
 {
 	struct wire_query q = {.name = "rpz.example", .edns = true};
-	struct wire_reply r;
 	all_lists(h);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
 	expect_address(&r, "\xc6\x12\2\2", 77);
 	assert_int_equal(r.ede, 15);
 	h->tables.config.pause_until_ms = UINT64_MAX;
@@ -140,7 +138,6 @@ static uint16_t view_of_miss(struct harness *h, const struct wire_query *q)
 // others, and all other names, stay in their own.
 PACKET_TEST(test_safe_view)
 {
-	struct wire_reply r;
 	harness_groups(h, prefixes, 2, groups);
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
 	struct wire_query safe = {.name = "www.safe.example", .src = "198.18.1.1"};
@@ -164,13 +161,13 @@ PACKET_TEST(test_safe_view)
 
 	harness_put(
 		h, &(struct harness_record){.name = "www.safe.example", .count = 1, .view = VIEW});
-	harness_ask(h, &safe, VERDICT_hit, &r);
+	struct wire_reply r = harness_ask(h, &safe, VERDICT_hit);
 	assert_int_equal(r.count, 2);
 	h->tables.config.pause_until_ms = UINT64_MAX; // of blocking, not of this
-	harness_ask(h, &safe, VERDICT_hit, &r);
+	r = harness_ask(h, &safe, VERDICT_hit);
 	assert_int_equal(r.count, 2);
 	safe.src = "198.18.2.1";
-	harness_ask(h, &safe, VERDICT_hit, &r);
+	r = harness_ask(h, &safe, VERDICT_hit);
 	assert_int_equal(r.count, 1);
 }
 
@@ -202,35 +199,34 @@ PACKET_TEST(test_block_all)
 	for (unsigned with_rules = 0; with_rules < 2; with_rules++) {
 		if (with_rules)
 			harness_rules(h, some_rules, ARRAY_LEN(some_rules));
-		harness_ask(h, &any, VERDICT_blocked, &r);
+		r = harness_ask(h, &any, VERDICT_blocked);
 		expect_address(&r, "\0\0\0\0", 9);
 		assert_int_equal(r.ede, 17);
-		harness_ask(h, &other, VERDICT_hit, &r);
+		r = harness_ask(h, &other, VERDICT_hit);
 	}
 	harness_ask_dropped(h, &good, VERDICT_miss);
-	harness_ask(h, &host, VERDICT_local, &r);
-	harness_ask(h, &bad, VERDICT_blocked, &r);
+	r = harness_ask(h, &host, VERDICT_local);
+	r = harness_ask(h, &bad, VERDICT_blocked);
 	assert_int_equal(r.rcode, DNS_RCODE_NXDOMAIN); // a rule's own reply
 	// A pause for everyone leaves the group as it is, unless that pause is for it, too.
 	h->tables.config.pause_until_ms = UINT64_MAX;
-	harness_ask(h, &any, VERDICT_blocked, &r);
+	r = harness_ask(h, &any, VERDICT_blocked);
 	harness_ask_dropped(h, &good, VERDICT_miss);
-	harness_ask(h, &host, VERDICT_local, &r);
-	harness_ask(h, &bad, VERDICT_blocked, &r);
+	r = harness_ask(h, &host, VERDICT_local);
+	r = harness_ask(h, &bad, VERDICT_blocked);
 	bad.src = "198.18.2.1";
 	harness_ask_dropped(h, &bad, VERDICT_miss);
 	h->tables.config.block_all_pause_until_ms = UINT64_MAX;
-	harness_ask(h, &any, VERDICT_hit, &r);
+	r = harness_ask(h, &any, VERDICT_hit);
 	h->tables.config.pause_until_ms = h->tables.config.block_all_pause_until_ms = 0;
 	h->tables.config.blocking_on = 0;
-	harness_ask(h, &any, VERDICT_hit, &r);
+	r = harness_ask(h, &any, VERDICT_hit);
 }
 
 // There are no groups, but everyone has what only groups can have.
 PACKET_TEST(test_everyone)
 {
 	struct policy_group everyone = {.lists = {-1, -1, -1, -1}, .safe_view = SAFE_VIEW};
-	struct wire_reply r;
 	struct wire_query safe = {.name = "www.safe.example"};
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
 	harness_groups(h, NULL, 0, &everyone);
@@ -238,7 +234,7 @@ PACKET_TEST(test_everyone)
 	everyone = (struct policy_group){.block_all = 1};
 	harness_groups(h, NULL, 0, &everyone);
 	safe.name = "other.example";
-	harness_ask(h, &safe, VERDICT_blocked, &r);
+	harness_ask(h, &safe, VERDICT_blocked);
 	everyone.block_all = 0;
 	harness_groups(h, NULL, 0, &everyone);
 	assert_false(h->tables.has_groups);
@@ -262,7 +258,6 @@ PACKET_TEST(test_masked_records)
 		{.lists = {1 << 2 | 1 << 3}},
 	};
 	static const struct rule_set cloaked = {{1 << 2}}, both = {{1 << 2 | 1 << 3}};
-	struct wire_reply r;
 	harness_groups(h, prefixes, 2, with);
 	harness_rules(h, judging, ARRAY_LEN(judging));
 	harness_put(
@@ -272,32 +267,32 @@ PACKET_TEST(test_masked_records)
 		&(struct harness_record){.name = "www.good.example", .count = 1, .mask = &cloaked});
 	struct wire_query q = {.name = "cloak.example", .edns = true};
 	h->w.control_alive = 0; // needs nobody
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked_answer);
 	assert_int_equal(r.rcode, 0);
 	expect_soa(&r, 5);
 	assert_int_equal(r.ede, 15);
 	assert_true(harness_mark(h, "cloak.example") & MARK_VISITED);
 	q.src = "198.18.1.1";
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(r.count, 3);
 	q.src = "198.18.2.1";
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	r = harness_ask(h, &q, VERDICT_blocked_answer);
 	assert_int_equal(r.rcode, 3);
 	q.name = "both.example";
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	q.src = NULL;
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	r = harness_ask(h, &q, VERDICT_blocked_answer);
 	q.name = "www.good.example";
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	q.name = "cloak.example";
 	h->tables.config.pause_until_ms = clock_mono_ms() + 100000;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.pause_until_ms = 0;
 	h->tables.config.blocking_on = 0;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 	h->tables.config.blocking_on = 1;
 	h->tables.has_rules = false; // nothing says what the numbers mean
-	harness_ask(h, &q, VERDICT_hit, &r);
+	r = harness_ask(h, &q, VERDICT_hit);
 }
 
 // Nor is it served stale, and nobody is sent to renew it.
@@ -305,7 +300,6 @@ PACKET_TEST(test_masked_and_stale)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
 	struct wire_query q = {.name = "cloak.example"};
-	struct wire_reply r;
 	all_lists(h);
 	harness_rules(h, judging, 1);
 	harness_put(h, &(struct harness_record){.name = "cloak.example",
@@ -313,12 +307,12 @@ PACKET_TEST(test_masked_and_stale)
 			       .created_ms = -400000,
 			       .mask = &cloaked});
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_ask(h, &q, VERDICT_blocked_answer);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_asked), 0);
 	h->tables.config.stale_mode = STALE_ON_FAILURE;
 	harness_ask_dropped(h, &q, VERDICT_miss); // the control plane checks it again
 	h->w.control_alive = 0;
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_ask(h, &q, VERDICT_blocked_answer);
 }
 
 // What a list blocks by name, for a group that also has a list with a pattern that allows: the
@@ -332,29 +326,28 @@ PACKET_TEST(test_pattern_may_allow)
 	static const struct policy_group with[] = {
 		{.lists = {1 << 2}}, {.lists = {1 << 2 | 1 << 3}}, {.lists = {1 << 3}}};
 	static const struct rule_set mask = {{1 << 2 | 1 << 3}}, listed = {{1 << 2}};
-	struct wire_reply r;
 	harness_groups(h, prefixes, 2, with);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	struct wire_query q = {.name = "www.ads.example"};
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask(h, &q, VERDICT_blocked);
 	q.src = "198.18.1.1";
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	h->w.control_alive = 0;
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask(h, &q, VERDICT_blocked);
 	harness_put(
 		h, &(struct harness_record){.name = "good.ads.example", .count = 1, .mask = &mask});
 	harness_put(h,
 		&(struct harness_record){.name = "bad.ads.example", .count = 1, .mask = &listed});
 	h->w.control_alive = 1;
 	q.name = "good.ads.example";
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	q.src = NULL;
-	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask(h, &q, VERDICT_blocked);
 	q.src = "198.18.1.1";
 	q.name = "bad.ads.example";
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_ask(h, &q, VERDICT_blocked_answer);
 	q.src = "198.18.2.1";
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 }
 
 // What a pattern lets through in the end is resolved with safe search like all else.
@@ -367,7 +360,6 @@ PACKET_TEST(test_pattern_may_allow_safe)
 	};
 	static const struct rule_set mask = {{1 << 2 | 1 << 3}};
 	struct wire_query q = {.name = "www.search.example", .src = "198.18.1.1"};
-	struct wire_reply r;
 	harness_groups(h, prefixes, 2, groups);
 	harness_rules(h, rules, ARRAY_LEN(rules));
 	harness_put(
@@ -375,7 +367,7 @@ PACKET_TEST(test_pattern_may_allow_safe)
 			   .name = "www.search.example", .count = 1, .view = VIEW, .mask = &mask});
 	assert_int_equal(view_of_miss(h, &q), SAFE_VIEW);
 	q.src = "198.18.2.1";
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 }
 
 // An image without names keeps the verdicts of the answer policy.
@@ -385,13 +377,12 @@ PACKET_TEST(test_checked_by_patterns_alone)
 		{"/^ad/", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}};
 	static const struct rule_set mask = {{1 << 2}};
 	struct wire_query q = {.name = "ad.example"};
-	struct wire_reply r;
 	all_lists(h);
 	harness_rules(h, rules, 1);
 	harness_put(h, &(struct harness_record){.name = "ad.example", .count = 1, .mask = &mask});
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_ask(h, &q, VERDICT_blocked_answer);
 	h->tables.config.blocking_on = 0;
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 }
 
 TEST(test_masked_and_ring_full)
@@ -400,7 +391,6 @@ TEST(test_masked_and_ring_full)
 	struct harness_options o = {.miss_units = 16};
 	struct harness *h = harness_begin(&o);
 	struct wire_query q = {.name = "cloak.example"}, other = {.name = "cold.example"};
-	struct wire_reply r;
 	all_lists(h);
 	harness_rules(h, judging, 1);
 	harness_put(h, &(struct harness_record){.name = "cloak.example",
@@ -415,7 +405,7 @@ TEST(test_masked_and_ring_full)
 		harness_send(h, frame, wire_make(&other, frame));
 		harness_drain(h);
 	}
-	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_ask(h, &q, VERDICT_blocked_answer);
 	harness_end(h);
 }
 

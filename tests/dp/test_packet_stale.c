@@ -55,10 +55,9 @@ PACKET_TEST(test_soft_expired_is_a_miss)
 PACKET_TEST(test_stamped)
 {
 	struct harness_record record = expired;
-	struct wire_reply r;
 	record.stale_until_ms = 100000;
 	harness_put(h, &record);
-	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	struct wire_reply r = harness_ask(h, &ask_expired, VERDICT_hit_stale);
 	check_stale(&r, 30, 3);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 	record.stale_until_ms = 69000;
@@ -68,10 +67,9 @@ PACKET_TEST(test_stamped)
 
 PACKET_TEST(test_no_control)
 {
-	struct wire_reply r;
 	h->w.control_alive = 0;
 	harness_put(h, &expired);
-	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	struct wire_reply r = harness_ask(h, &ask_expired, VERDICT_hit_stale);
 	check_stale(&r, 30, 3);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED | MARK_HIT);
@@ -80,11 +78,10 @@ PACKET_TEST(test_no_control)
 // The client's TTL cap holds for stale answers as well.
 PACKET_TEST(test_stale_ttl_is_capped)
 {
-	struct wire_reply r;
 	h->w.control_alive = 0;
 	h->tables.config.client_ttl_cap_s = 12;
 	harness_put(h, &expired);
-	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	struct wire_reply r = harness_ask(h, &ask_expired, VERDICT_hit_stale);
 	check_stale(&r, 12, 3);
 }
 
@@ -94,7 +91,7 @@ PACKET_TEST(test_immediate)
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 	harness_put(h, &expired);
 	for (unsigned i = 0; i < 5; i++) {
-		harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+		r = harness_ask(h, &ask_expired, VERDICT_hit_stale);
 		check_stale(&r, 30, 3);
 	}
 	assert_int_equal(misses(h, MISS_REFRESH), 1);
@@ -105,12 +102,11 @@ PACKET_TEST(test_immediate)
 PACKET_TEST(test_nxdomain_says_so)
 {
 	struct harness_record record = expired;
-	struct wire_reply r;
 	record.rcode = 3;
 	record.count = 0;
 	h->w.control_alive = 0;
 	harness_put(h, &record);
-	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	struct wire_reply r = harness_ask(h, &ask_expired, VERDICT_hit_stale);
 	assert_int_equal(r.rcode, 3);
 	assert_int_equal(r.ede, 19);
 }
@@ -119,14 +115,13 @@ PACKET_TEST(test_nxdomain_says_so)
 PACKET_TEST_OF(test_hard_expired, harness_begin(&(struct harness_options){.miss_units = 16}))
 {
 	struct harness_record record = expired;
-	struct wire_reply r;
 	record.hard_ms = 65000;
 	record.stale_until_ms = 500000;
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 	harness_put(h, &record);
 	harness_ask_dropped(h, &ask_expired, VERDICT_miss);
 	h->w.control_alive = 0;
-	harness_ask(h, &ask_expired, VERDICT_servfail_no_control, &r);
+	struct wire_reply r = harness_ask(h, &ask_expired, VERDICT_servfail_no_control);
 	assert_int_equal(r.rcode, 2);
 	h->w.control_alive = 1;
 	misses_fill(h);
@@ -140,7 +135,7 @@ PACKET_TEST_OF(
 	harness_put(h, &expired);
 	misses_fill(h);
 	for (unsigned i = 0; i < 300; i++) {
-		harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+		r = harness_ask(h, &ask_expired, VERDICT_hit_stale);
 		check_stale(&r, 30, 3);
 	}
 }
@@ -150,12 +145,11 @@ PACKET_TEST(test_refresh_ahead)
 {
 	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "Due.example"};
-	struct wire_reply r;
 	struct msg_miss msg;
 	uint8_t question[300];
 	harness_put(h, &record);
 	for (unsigned i = 0; i < 40; i++)
-		harness_ask(h, &q, VERDICT_hit, &r);
+		harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_asked), 1);
 	assert_int_not_equal(harness_miss(h, &msg, question), 0);
 	assert_int_equal(msg.kind, MISS_REFRESH);
@@ -166,7 +160,7 @@ PACKET_TEST(test_refresh_ahead)
 	record.refresh_ms = 55000;
 	q.name = "later.example";
 	harness_put(h, &record);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 	assert_int_equal(harness_mark(h, "later.example"), MARK_VISITED | MARK_HIT);
 }
@@ -176,11 +170,10 @@ PACKET_TEST_OF(test_refresh_ring_full, harness_begin(&(struct harness_options){.
 {
 	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "due.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
 	misses_fill(h);
-	harness_ask(h, &q, VERDICT_hit, &r);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_full), 2);
 	assert_int_equal(harness_mark(h, "due.example"), MARK_VISITED | 2 * MARK_HIT);
 }
@@ -191,7 +184,6 @@ PACKET_TEST(test_hits_are_counted_and_saturate)
 {
 	struct harness_record record = due("count.example");
 	struct wire_query q = {.name = "count.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
 	const struct l0_sweep sweep = {.keep_256 = 192, .weigh_256 = 256, .now_ms = h->start_ms};
 	l0_writer_set_marks(h->l0, 0, h->marks);
@@ -199,14 +191,14 @@ PACKET_TEST(test_hits_are_counted_and_saturate)
 		rounds += l0_writer_sweep(h->l0, &sweep, 1024);
 	for (unsigned i = 1; i <= 3 * MARK_HITS_MAX; i++) {
 		unsigned hits = i < MARK_HITS_MAX ? i : MARK_HITS_MAX;
-		harness_ask(h, &q, VERDICT_hit, &r);
+		harness_ask(h, &q, VERDICT_hit);
 		assert_int_equal(harness_mark(h, "count.example"),
 			MARK_VISITED | MARK_REFRESH | hits * MARK_HIT);
 	}
 	while (!l0_writer_sweep(h->l0, &sweep, 1024))
 		continue;
 	assert_int_equal(harness_mark(h, "count.example"), MARK_VISITED | MARK_REFRESH);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(harness_mark(h, "count.example"), MARK_VISITED | MARK_REFRESH | MARK_HIT);
 	assert_int_equal(misses(h, MISS_REFRESH), 1);
 }
@@ -216,8 +208,7 @@ PACKET_TEST_OF(test_no_marks, harness_begin(&(struct harness_options){.no_marks 
 {
 	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "due.example"};
-	struct wire_reply r;
 	harness_put(h, &record);
-	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
 }

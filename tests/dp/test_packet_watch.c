@@ -157,9 +157,8 @@ TEST(test_verdicts)
 // Both at once: the record is whole, and comes first.
 PACKET_TEST_OF(test_beside_the_query_log, begin(1, &(struct dp_watch){0}))
 {
-	struct wire_reply reply;
 	const struct wire_query q = {.name = "www.example"};
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_true(next());
 	assert_int_equal(end.type, MSG_LOG);
 	assert_int_equal(end.record.weight, 1);

@@ -151,20 +151,19 @@ PACKET_TEST_OF(test_a_miss, begin(LOG_DETAIL_MESSAGES))
 
 PACKET_TEST_OF(test_only_the_ends, begin(LOG_DETAIL_ENDS))
 {
-	struct wire_reply reply;
 	const struct wire_query q = {.name = "www.example"}, six = {"www.example", .version = 6};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_true(next());
 	assert_int_equal(got.type, MSG_LOG_WHOLE);
 	expect_ends(&q);
 	assert_null(got.view.query);
 	assert_null(got.view.reply);
-	harness_ask(h, &six, VERDICT_hit, &reply);
+	harness_ask(h, &six, VERDICT_hit);
 	assert_true(next());
 	expect_ends(&six);
 	h->tables.config.log_detail = LOG_DETAIL_NONE;
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_true(next());
 	assert_int_equal(got.type, MSG_LOG);
 }
@@ -187,13 +186,12 @@ PACKET_TEST_OF(test_a_query_that_is_too_long, begin(LOG_DETAIL_MESSAGES))
 // them than if each had its messages; and every message is whole.
 PACKET_TEST_OF(test_records_come_first, begin(LOG_DETAIL_MESSAGES))
 {
-	struct wire_reply reply;
 	uint64_t weight = 0;
 	unsigned with = 0, without = 0, asked = 0;
 	const struct wire_query q = {.name = "www.example", .edns = true};
 	harness_put(h, &(struct harness_record){.name = "www.example", .count = 20});
 	for (; asked < 2 * UNITS; asked++)
-		harness_ask(h, &q, VERDICT_hit, &reply);
+		harness_ask(h, &q, VERDICT_hit);
 	while (next()) {
 		assert_int_equal(got.type, MSG_LOG_WHOLE);
 		assert_int_equal((got.view.query != NULL), (got.view.reply != NULL));
@@ -202,7 +200,7 @@ PACKET_TEST_OF(test_records_come_first, begin(LOG_DETAIL_MESSAGES))
 	}
 	assert_int_equal(weight + atomic_load(&end.owed), asked);
 	assert_true(with > 0 && without > with);
-	harness_ask(h, &q, VERDICT_hit, &reply);
+	harness_ask(h, &q, VERDICT_hit);
 	assert_true(next());
 	assert_non_null(got.view.query); // there is room again
 }

@@ -14,11 +14,14 @@ struct rig {
 	struct policy_limit limit;
 };
 
+UNIT_END_OF(limiter_free, struct limiter)
+
 static struct rig rig_begin(uint32_t rate, uint32_t network_rate, uint32_t burst_s)
 {
 	struct rig r = {.now_ms = 5000,
 		.limit = {.rate = rate, .network_rate = network_rate, .burst_s = burst_s}};
 	assert_int_equal(limiter_new(WORKERS, &r.l), 0);
+	unit_at_end(limiter_free_at_end, r.l);
 	limiter_look(r.l, &r.limit, r.now_ms);
 	return r;
 }
@@ -58,7 +61,6 @@ TEST(test_burst_then_rate)
 	for (unsigned ms = 0; ms < 5000; ms += LOOK_MS)
 		rig_look(&r);
 	assert_int_equal(ask(&r, 0, 1, 1000), 200);
-	limiter_free(r.l);
 }
 
 // Whichever workers a client comes through, in sum it gets its rate: at first a burst from each,
@@ -85,7 +87,6 @@ TEST(test_sum_of_workers)
 		through += ask(&r, 1, 7, 5);
 	}
 	assert_int_equal(through, 0); // all bursts but one are owed
-	limiter_free(r.l);
 }
 
 // Who comes through all workers at once each time a bucket is full again gets no more than its rate
@@ -100,7 +101,6 @@ TEST(test_pulses)
 		rig_look(&r);
 	}
 	assert_in_range(through, 30 * 100, 40 * 100 + most);
-	limiter_free(r.l);
 }
 
 // A flood from a network with many addresses is bounded by the network's rate; others are not
@@ -117,7 +117,6 @@ TEST(test_network)
 	}
 	assert_in_range(flood, 300 * 10, 300 * 11 + 300 * WORKERS);
 	assert_int_equal(other, 1000);
-	limiter_free(r.l);
 }
 
 // 100,000 forged addresses a second, all over: a client within the limit gets nearly all of it.
@@ -135,7 +134,6 @@ TEST(test_among_forgers)
 	}
 	assert_int_equal(asked, 10000);
 	assert_true(through >= asked * 99 / 100);
-	limiter_free(r.l);
 }
 
 // A crowd that is over its limit takes few others with it, as the header says: 1,000 beside each of
@@ -151,7 +149,6 @@ TEST(test_beside_a_crowd)
 		through += take(&r, 0, 0xc6120000 + i);
 	assert_true(through < OTHERS);
 	assert_true(through >= OTHERS - OTHERS / 50);
-	limiter_free(r.l);
 }
 
 TEST(test_ipv6_is_by_prefix)
@@ -172,7 +169,6 @@ TEST(test_ipv6_is_by_prefix)
 	assert_int_equal(through, 25);
 	ip[6] = 1; // another one
 	assert_true(limit_take(t, 6, ip));
-	limiter_free(r.l);
 }
 
 TEST(test_change_and_off)
@@ -189,7 +185,6 @@ TEST(test_change_and_off)
 	assert_int_equal(ask(&r, 0, 1, 100000), 100000);
 	rig_look(&r);
 	assert_int_equal(limiter_empty(r.l), 0);
-	limiter_free(r.l);
 }
 
 // Counts go round at 32 bits, and a main lcore that was away owes nobody an hour.
@@ -205,7 +200,6 @@ TEST(test_wraps_and_pauses)
 	r.now_ms += 3600 * 1000;
 	rig_look(&r);
 	assert_int_equal(ask(&r, 2, 9, 1000), 101);
-	limiter_free(r.l);
 }
 
 // What is paid with bytes is owed, counts for the network too, and comes back with time.
@@ -230,12 +224,10 @@ TEST(test_replies_take_more)
 	}
 	rig_look(&r);
 	assert_int_equal(ask(&r, 0, 1, 9), 1);
-	limiter_free(r.l);
 
 	r = rig_begin(0, 100, 2);
 	limit_take_more(limiter_table(r.l, 0), 4, ip, false, 150);
 	assert_int_equal(ask(&r, 0, 2, 1000), 50); // another address of that network
-	limiter_free(r.l);
 }
 
 // A table each, and of each cell the count at the last look.
@@ -261,7 +253,6 @@ TEST(test_slip)
 	}
 	assert_int_equal(slips, 4);
 	assert_true(limit_slips(t, 1));
-	limiter_free(r.l);
 }
 
 // However many workers a flood reaches, one look is bounded, and each cell's turn comes.
@@ -312,7 +303,6 @@ TEST(test_places)
 		assert_in_range(
 			at.network.first, LIMIT_NETWORKS_FROM * CELL, LIMIT_CELLS * CELL - 1);
 	}
-	limiter_free(r.l);
 }
 
 // The word of a client by its address alone and from its packet.
@@ -360,9 +350,7 @@ TEST(test_proven_have_their_own)
 	for (unsigned ms = 0; ms < 200; ms += LOOK_MS)
 		rig_look(&r);
 	assert_int_equal(ask_proven(&r, ip, 1000), 10);
-	limiter_free(r.l);
 
 	r = rig_begin(10, 0, 2);
 	assert_int_equal(ask_proven(&r, ip, 100000), 100000);
-	limiter_free(r.l);
 }

@@ -15,22 +15,29 @@ struct crowd {
 	uint32_t made[IDS], met[IDS]; // hits
 };
 
-static void crowd_open(struct crowd *c)
+static void crowd_end(void *crowd)
 {
-	*c = (struct crowd){.seed = 7};
+	struct crowd *c = crowd;
+	box_close(&c->b);
+	for (unsigned i = 0; i < WORKERS; i++)
+		free((void *)(uintptr_t)c->marks[i]);
+	free(c);
+}
+
+// Until the end of the case.
+static struct crowd *crowd_new(void)
+{
+	struct crowd *c = calloc(1, sizeof(*c));
+	assert_non_null(c);
+	unit_at_end(crowd_end, c);
+	c->seed = 7;
 	assert_true(box_open(&c->b, ROOM, 2));
 	for (unsigned i = 0; i < WORKERS; i++) {
 		c->marks[i] = calloc(l0_writer_reader(c->b.w)->unit_count, 1);
 		assert_non_null(c->marks[i]);
 		l0_writer_set_marks(c->b.w, i, c->marks[i]);
 	}
-}
-
-static void crowd_close(struct crowd *c)
-{
-	box_close(&c->b);
-	for (unsigned i = 0; i < WORKERS; i++)
-		free((void *)(uintptr_t)c->marks[i]);
+	return c;
 }
 
 static uint32_t record_of(const struct crowd *c, uint32_t id)
@@ -101,101 +108,91 @@ static bool drop(struct crowd *c, uint32_t id)
 
 TEST(test_a_gathered_hit_goes_with_its_record)
 {
-	struct crowd c;
-	crowd_open(&c);
-	must_put(&c, 7);
-	hit(&c, 0, 7, 5);
-	gather(&c, record_of(&c, 7));
-	assert_int_equal(heat_of(&c, 7), 5 * L0_HEAT_ONE); // not folded yet
-	hit(&c, 0, 7, 2);
-	must_put(&c, 7); // elsewhere in the table
-	assert_int_equal(heat_of(&c, 7), 7 * L0_HEAT_ONE);
-	sweep(&c);
-	sweep(&c);
-	assert_int_equal(c.met[7], 7);
-	crowd_close(&c);
+	struct crowd *c = crowd_new();
+	must_put(c, 7);
+	hit(c, 0, 7, 5);
+	gather(c, record_of(c, 7));
+	assert_int_equal(heat_of(c, 7), 5 * L0_HEAT_ONE); // not folded yet
+	hit(c, 0, 7, 2);
+	must_put(c, 7); // elsewhere in the table
+	assert_int_equal(heat_of(c, 7), 7 * L0_HEAT_ONE);
+	sweep(c);
+	sweep(c);
+	assert_int_equal(c->met[7], 7);
 }
 
 // The units of a deleted record are another's soon: what was gathered for the first is not its.
 TEST(test_no_record_gets_the_hits_of_another)
 {
-	struct crowd c;
 	uint32_t id = 8;
-	crowd_open(&c);
-	must_put(&c, 9); // the place of the very first is not found again
-	must_put(&c, 7);
-	const uint32_t number = record_of(&c, 7);
-	hit(&c, 0, 7, 5);
-	gather(&c, number);
-	assert_true(drop(&c, 7));
-	for (unsigned tries = 0; record_of(&c, id) != number; tries++) {
-		const uint16_t len = (uint16_t)(60 + rnd_below(&c.seed, 100)); // or it passes by
+	struct crowd *c = crowd_new();
+	must_put(c, 9); // the place of the very first is not found again
+	must_put(c, 7);
+	const uint32_t number = record_of(c, 7);
+	hit(c, 0, 7, 5);
+	gather(c, number);
+	assert_true(drop(c, 7));
+	for (unsigned tries = 0; record_of(c, id) != number; tries++) {
+		const uint16_t len = (uint16_t)(60 + rnd_below(&c->seed, 100)); // or it passes by
 		assert_true(tries < 4 * ROOM / L0_UNIT);
-		(void)drop(&c, id);
-		l0_writer_reclaim(c.b.w);
-		assert_int_equal(box_put(&c.b, id, 1, len, NOW_MS, HARD_MS), 0);
+		(void)drop(c, id);
+		l0_writer_reclaim(c->b.w);
+		assert_int_equal(box_put(&c->b, id, 1, len, NOW_MS, HARD_MS), 0);
 	}
-	assert_int_equal(heat_of(&c, id), 0);
-	sweep(&c);
-	assert_int_equal(c.met[id], 0);
-	crowd_close(&c);
+	assert_int_equal(heat_of(c, id), 0);
+	sweep(c);
+	assert_int_equal(c->met[id], 0);
 }
 
 // More than one byte has room for.
 TEST(test_the_hits_of_many_workers_add_up)
 {
-	struct crowd c;
-	crowd_open(&c);
-	must_put(&c, 7);
-	must_put(&c, 8);
+	struct crowd *c = crowd_new();
+	must_put(c, 7);
+	must_put(c, 8);
 	for (unsigned i = 0; i < WORKERS; i++) {
-		hit(&c, i, 7, MARK_HITS_MAX);
-		hit(&c, i, 8, 1 + i);
+		hit(c, i, 7, MARK_HITS_MAX);
+		hit(c, i, 8, 1 + i);
 	}
-	sweep(&c);
-	assert_int_equal(c.met[7], WORKERS * MARK_HITS_MAX);
-	assert_int_equal(c.met[8], 1 + 2 + 3);
+	sweep(c);
+	assert_int_equal(c->met[7], WORKERS * MARK_HITS_MAX);
+	assert_int_equal(c->met[8], 1 + 2 + 3);
 	for (unsigned i = 0; i < WORKERS; i++)
-		assert_int_equal(c.marks[i][record_of(&c, 7)], 0);
-	sweep(&c);
-	assert_int_equal(c.met[7], WORKERS * MARK_HITS_MAX);
-	crowd_close(&c);
+		assert_int_equal(c->marks[i][record_of(c, 7)], 0);
+	sweep(c);
+	assert_int_equal(c->met[7], WORKERS * MARK_HITS_MAX);
 }
 
 // A successor copies the visits from there.
 TEST(test_marks_of_an_ended_worker_are_not_changed)
 {
-	struct crowd c;
-	crowd_open(&c);
-	must_put(&c, 7);
-	c.marks[1][record_of(&c, 7)] = MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT;
-	l0_writer_end_marks(c.b.w, 1);
-	sweep(&c);
-	sweep(&c);
-	assert_int_equal(c.marks[1][record_of(&c, 7)], MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT);
-	assert_int_equal(c.met[7], 0);
-	crowd_close(&c);
+	struct crowd *c = crowd_new();
+	must_put(c, 7);
+	c->marks[1][record_of(c, 7)] = MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT;
+	l0_writer_end_marks(c->b.w, 1);
+	sweep(c);
+	sweep(c);
+	assert_int_equal(c->marks[1][record_of(c, 7)], MARK_VISITED | MARK_REFRESH | 3 * MARK_HIT);
+	assert_int_equal(c->met[7], 0);
 }
 
 // Requests that were made before the marks were taken have nobody who serves them; later ones do.
 TEST(test_requests_of_an_earlier_life_are_forgotten)
 {
-	struct crowd c;
-	crowd_open(&c);
-	sweep(&c);
-	sweep(&c);
-	must_put(&c, 7);
-	const uint32_t number = record_of(&c, 7);
-	c.marks[0][number] = c.marks[1][number] = MARK_VISITED | MARK_REFRESH;
-	l0_writer_set_marks(c.b.w, 1, c.marks[1]);
-	sweep(&c);
-	assert_int_equal(c.marks[0][number], MARK_VISITED | MARK_REFRESH);
-	assert_int_equal(c.marks[1][number], MARK_VISITED);
-	sweep(&c);
-	c.marks[1][number] |= MARK_REFRESH;
-	sweep(&c);
-	assert_int_equal(c.marks[1][number], MARK_VISITED | MARK_REFRESH);
-	crowd_close(&c);
+	struct crowd *c = crowd_new();
+	sweep(c);
+	sweep(c);
+	must_put(c, 7);
+	const uint32_t number = record_of(c, 7);
+	c->marks[0][number] = c->marks[1][number] = MARK_VISITED | MARK_REFRESH;
+	l0_writer_set_marks(c->b.w, 1, c->marks[1]);
+	sweep(c);
+	assert_int_equal(c->marks[0][number], MARK_VISITED | MARK_REFRESH);
+	assert_int_equal(c->marks[1][number], MARK_VISITED);
+	sweep(c);
+	c->marks[1][number] |= MARK_REFRESH;
+	sweep(c);
+	assert_int_equal(c->marks[1][number], MARK_VISITED | MARK_REFRESH);
 }
 
 // A worker ends whose hits are gathered, and its successor begins without any.
@@ -234,22 +231,20 @@ static void random_step(struct crowd *c)
 
 TEST(test_each_hit_counts_once)
 {
-	struct crowd c;
 	uint64_t all = 0;
-	crowd_open(&c);
+	struct crowd *c = crowd_new();
 	for (unsigned i = 0; i < 200000; i++) {
-		random_step(&c);
+		random_step(c);
 		if (i % 1000)
 			continue;
-		sweep(&c); // ends the round under way
-		sweep(&c);
+		sweep(c); // ends the round under way
+		sweep(c);
 		for (uint32_t id = 0; id < IDS; id++) {
-			assert_int_equal(c.met[id], c.made[id]);
-			all += c.made[id];
+			assert_int_equal(c->met[id], c->made[id]);
+			all += c->made[id];
 		}
 	}
 	assert_true(all > 100000);
-	crowd_close(&c);
 }
 
 // Shares begin at any unit, so words of marks lie across their ends.

@@ -49,6 +49,22 @@ static inline void fixture_end(struct fixture *f)
 	munmap(end - 2 * SHM_PAGE, 3 * SHM_PAGE);
 }
 
+static inline void fixture_free(void *f)
+{
+	fixture_end(f);
+	free(f);
+}
+
+// Until the end of the case.
+static inline struct fixture *fixture_new(uint64_t start)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	fixture_init(f, start);
+	unit_at_end(fixture_free, f);
+	return f;
+}
+
 // A message whose bytes all follow from its number, so that a torn or foreign one shows.
 static inline uint8_t msg_byte(uint64_t n, uint32_t i)
 {

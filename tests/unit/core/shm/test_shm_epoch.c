@@ -23,10 +23,11 @@ static void world_init(struct world *w)
 	}
 }
 
-TEST(test_offline_never_delays)
+static struct world w;
+FIXTURE(begin, world_init(&w))
+
+TEST_WITH(test_offline_never_delays, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	assert_true(epoch_passed(&w.writer, epoch_advance(&w.writer)));
 	epoch_online(&w.reader[1]);
 	uint64_t e = epoch_advance(&w.writer);
@@ -35,10 +36,8 @@ TEST(test_offline_never_delays)
 	assert_true(epoch_passed(&w.writer, e));
 }
 
-TEST(test_every_online_reader_counts)
+TEST_WITH(test_every_online_reader_counts, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	for (unsigned i = 0; i < 3; i++)
 		epoch_online(&w.reader[i]);
 	uint64_t first = epoch_advance(&w.writer);
@@ -54,19 +53,15 @@ TEST(test_every_online_reader_counts)
 }
 
 // Online after the advance: what was retired before it cannot be found any more.
-TEST(test_late_reader_does_not_delay)
+TEST_WITH(test_late_reader_does_not_delay, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	uint64_t e = epoch_advance(&w.writer);
 	epoch_online(&w.reader[0]);
 	assert_true(epoch_passed(&w.writer, e));
 }
 
-TEST(test_detached_reader_is_not_asked)
+TEST_WITH(test_detached_reader_is_not_asked, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	epoch_online(&w.reader[2]);
 	uint64_t e = epoch_advance(&w.writer);
 	assert_false(epoch_passed(&w.writer, e));
@@ -76,10 +71,8 @@ TEST(test_detached_reader_is_not_asked)
 
 // A reader of the writers' own process counts like a worker, in every writer's book, with and
 // without workers; offline it delays nobody.
-TEST(test_own_reader_counts)
+TEST_WITH(test_own_reader_counts, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	_Atomic uint64_t seen = EPOCH_OFFLINE;
 	struct epoch_reader own = {.epoch = &w.epoch, .seen = &seen};
 	struct epoch_writer other = {.epoch = &w.epoch};
@@ -99,10 +92,8 @@ TEST(test_own_reader_counts)
 }
 
 // Each writer waits for its own epoch, by its own book, and takes a number that no other has.
-TEST(test_writers_advance_one_epoch)
+TEST_WITH(test_writers_advance_one_epoch, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	struct epoch_writer other = {.epoch = &w.epoch, .seen = {&w.seen[0]}};
 	epoch_online(&w.reader[0]);
 	epoch_online(&w.reader[1]);
@@ -120,11 +111,9 @@ TEST(test_writers_advance_one_epoch)
 }
 
 // The life that reads: attached in one book, known to be dead for all.
-TEST(test_a_life_is_known_by_each_book)
+TEST_WITH(test_a_life_is_known_by_each_book, begin, NULL)
 {
-	struct world w;
 	_Atomic uint64_t reader = 7, dead = 0;
-	world_init(&w);
 	w.writer.reader = &reader;
 	struct epoch_writer other = {.epoch = &w.epoch, .reader = &reader, .dead = &dead};
 	w.writer.dead = &dead;
@@ -139,10 +128,8 @@ TEST(test_a_life_is_known_by_each_book)
 }
 
 // Quiescent between two stores writes nothing; the line stays the reader's own.
-TEST(test_quiescent_writes_only_on_change)
+TEST_WITH(test_quiescent_writes_only_on_change, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	epoch_online(&w.reader[0]);
 	w.seen[0] = 4711;
 	epoch_quiescent(&w.reader[0]);
@@ -153,10 +140,8 @@ TEST(test_quiescent_writes_only_on_change)
 }
 
 // A word that was never given out delays; it must not free anything.
-TEST(test_nonsense_only_delays)
+TEST_WITH(test_nonsense_only_delays, begin, NULL)
 {
-	struct world w;
-	world_init(&w);
 	epoch_online(&w.reader[0]);
 	uint64_t e = epoch_advance(&w.writer);
 	const uint64_t nonsense[] = {0, 1, e + 1, UINT64_MAX - 1, UINT64_C(1) << 63};

@@ -112,8 +112,7 @@ TEST(test_bad_headers_at_the_end)
 // the loop is bounded, and after the damage ends the ring works again.
 TEST(test_scribbler)
 {
-	struct fixture f;
-	fixture_init(&f, 0);
+	struct fixture *f = fixture_new(0);
 	srandom(20240611);
 	uint8_t buf[QUARTER_LEN];
 	uint16_t type;
@@ -121,47 +120,46 @@ TEST(test_scribbler)
 		uint64_t r = (uint64_t)random() << 31 ^ (uint64_t)random();
 		switch (r % 8) {
 		case 0:
-			f.s->data[r / 8 % sizeof(f.s->data)] ^= (uint8_t)(1 << (r >> 40) % 8);
+			f->s->data[r / 8 % sizeof(f->s->data)] ^= (uint8_t)(1 << (r >> 40) % 8);
 			break;
 		case 1: // a header, where damage tells
-			f.s->data[r / 8 % UNITS * RING_UNIT + (r >> 20) % 8] = (uint8_t)(r >> 30);
+			f->s->data[r / 8 % UNITS * RING_UNIT + (r >> 20) % 8] = (uint8_t)(r >> 30);
 			break;
 		case 2:
 			if (r / 8 % 4 == 0)
-				(r & 64 ? &f.s->tail : &f.s->head)->units ^= UINT64_C(1)
-									     << (r >> 10) % 64;
+				(r & 64 ? &f->s->tail : &f->s->head)->units ^= UINT64_C(1)
+									       << (r >> 10) % 64;
 			break;
 		case 3:
 		case 4:
-			(void)put(&f.p, n, 1 + (uint32_t)(r / 8 % QUARTER_LEN));
-			ring_publish(&f.p);
+			(void)put(&f->p, n, 1 + (uint32_t)(r / 8 % QUARTER_LEN));
+			ring_publish(&f->p);
 			break;
 		default: {
-			int len = ring_read(&f.c, buf, 300, &type);
+			int len = ring_read(&f->c, buf, 300, &type);
 			assert_true(len == -EPROTO || (len >= 0 && len <= 300));
-			ring_release(&f.c);
+			ring_release(&f->c);
 		}
 		}
-		assert_true(ring_producer_used(&f.p) <= UNITS);
-		assert_true(ring_consumer_used(&f.c) <= UNITS);
+		assert_true(ring_producer_used(&f->p) <= UNITS);
+		assert_true(ring_consumer_used(&f->c) <= UNITS);
 	}
-	assert_true(f.c.anomalies > 1000 && f.p.anomalies > 100);
+	assert_true(f->c.anomalies > 1000 && f->p.anomalies > 100);
 	for (unsigned n = 0; n < 100; n++) {
-		(void)put(&f.p, n, 100);
-		ring_publish(&f.p);
-		int len = ring_read(&f.c, buf, sizeof(buf), &type);
+		(void)put(&f->p, n, 100);
+		ring_publish(&f->p);
+		int len = ring_read(&f->c, buf, sizeof(buf), &type);
 		assert_true(len == -EPROTO || len >= 0);
-		ring_release(&f.c);
+		ring_release(&f->c);
 	}
-	uint64_t before = f.c.anomalies + f.p.anomalies;
-	while (ring_read(&f.c, buf, sizeof(buf), &type) != 0)
-		ring_release(&f.c);
-	ring_release(&f.c);
-	assert_true(put(&f.p, 7, 333));
-	ring_publish(&f.p);
-	expect(&f.c, 7, 333);
-	assert_int_equal(f.c.anomalies + f.p.anomalies, before);
-	fixture_end(&f);
+	uint64_t before = f->c.anomalies + f->p.anomalies;
+	while (ring_read(&f->c, buf, sizeof(buf), &type) != 0)
+		ring_release(&f->c);
+	ring_release(&f->c);
+	assert_true(put(&f->p, 7, 333));
+	ring_publish(&f->p);
+	expect(&f->c, 7, 333);
+	assert_int_equal(f->c.anomalies + f->p.anomalies, before);
 }
 
 // The child's life: sends numbered messages from where the shared tail stands, until it is killed.
@@ -230,8 +228,7 @@ static void kill_round(struct shared *s, _Atomic uint64_t *number, struct ring_c
 
 TEST(test_killed_producers)
 {
-	struct fixture f;
-	fixture_init(&f, 0);
+	struct fixture *f = fixture_new(0);
 	_Atomic uint64_t *number =
 		mmap(NULL, SHM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(number != MAP_FAILED);
@@ -239,9 +236,8 @@ TEST(test_killed_producers)
 	srandom(7);
 	uint64_t last = 0, read_total = 0;
 	for (unsigned round = 0; round < 100; round++)
-		kill_round(f.s, number, &f.c, &last, &read_total);
-	assert_int_equal(f.c.anomalies, 0);
+		kill_round(f->s, number, &f->c, &last, &read_total);
+	assert_int_equal(f->c.anomalies, 0);
 	assert_true(read_total > 10000);
 	munmap(number, SHM_PAGE);
-	fixture_end(&f);
 }

@@ -237,10 +237,7 @@ TEST_WITH(test_damaged_passwords, setup, teardown)
 	assert_int_equal(make("ops", CONTROL_ADMIN), 0);
 	const char *header = text_from("Bearer %s", change.text);
 	settle();
-	FILE *f = fopen(text_from("%s/passwords", folder), "w");
-	assert_non_null(f);
-	fputs("weir-passwords 1\neve admin\n", f);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(text_from("%s/passwords", folder), "weir-passwords 1\neve admin\n");
 	access_close(a);
 	assert_int_equal(access_open(&a, service, folder, events), 0);
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &user), ACCESS_GRANTED);

@@ -27,21 +27,25 @@ static int teardown(void **)
 	return folder_remove(folder, "");
 }
 
+static char *read_now(unsigned limit)
+{
+	char *out = NULL;
+	assert_int_equal(audit_read(path, limit, &out), 0);
+	unit_at_end(free, out);
+	return out;
+}
+
 // What is on disk once all lines are.
 static char *read_all(unsigned limit)
 {
-	char *out = NULL;
 	access_thread_close(t); // writes what waits
 	t = NULL;
-	assert_int_equal(audit_read(path, limit, &out), 0);
-	return out;
+	return read_now(limit);
 }
 
 static void log_is(unsigned limit, const char *text)
 {
-	char *all = read_all(limit);
-	assert_string_equal(all, text);
-	free(all);
+	assert_string_equal(read_all(limit), text);
 }
 
 static void put(const char *line)
@@ -57,10 +61,7 @@ TEST_WITH(test_lines, setup, teardown)
 	put("no entry");
 	put("{\"a\":3}");
 	log_is(1000, "[{\"a\":1},{\"a\":2},{\"a\":3}]");
-	char *all;
-	assert_int_equal(audit_read(path, 1, &all), 0);
-	assert_string_equal(all, "[{\"a\":3}]");
-	free(all);
+	assert_string_equal(read_now(1), "[{\"a\":3}]");
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
@@ -86,10 +87,7 @@ TEST_WITH(test_rotation, setup, teardown)
 	// Those before move on, and the oldest goes.
 	for (unsigned i = 1; i <= ACCESS_LOG_KEPT; i++) {
 		snprintf(kept, sizeof(kept), "%s.%u", path, i);
-		FILE *f = fopen(kept, "w");
-		assert_non_null(f);
-		fprintf(f, "%*s", (int)i, "");
-		assert_int_equal(fclose(f), 0);
+		text_to_file(kept, text_from("%*s", (int)i, ""));
 	}
 	for (unsigned i = 0; i < 2 * ACCESS_LOG_MAX / 1000; i++) {
 		snprintf(line, sizeof(line), "{\"n\":1%08u,\"x\":\"%0980u\"}", i, 0);
@@ -112,7 +110,6 @@ TEST_WITH(test_rotation, setup, teardown)
 	assert_int_equal(stat(kept, &st), -1);
 	snprintf(line, sizeof(line), "{\"n\":1%08u", 2 * ACCESS_LOG_MAX / 1000 - 1);
 	assert_non_null(strstr(all, line));
-	free(all);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size <= ACCESS_LOG_MAX);
 	assert_int_equal(stat(old, &st), 0);
@@ -156,10 +153,8 @@ TEST_WITH(test_deleted_and_renamed, setup, teardown)
 		put_whole("{\"a\":1}", 2 * i + 1);
 		assert_int_equal(i ? rename(path, other) : unlink(path), 0);
 		put_whole("{\"b\":1}", 2 * i + 2);
-		char *all = NULL;
-		assert_int_equal(audit_read(path, 10, &all), 0);
+		char *all = read_now(10);
 		assert_string_equal(all, "[{\"b\":1}]");
-		free(all);
 	}
 	unlink(other);
 }
@@ -216,19 +211,16 @@ TEST_WITH(test_entries, setup, teardown)
 	assert_non_null(strstr(all, "\"what\":\"locked out\"}"));
 	assert_null(strstr(all, "\"what\":\"left out\""));
 	assert_non_null(strstr(all, "\"what\":\"locked out later\",\"left_out\":1}"));
-	free(all);
 }
 
 // Entries without a request. A job that runs after an entry finds it on disk.
 static void note_find(struct access_job *j)
 {
-	char *all = NULL;
-	assert_int_equal(audit_read(path, 10, &all), 0);
+	char *all = read_now(10);
 	j->err = strstr(all, "\"who\":\"timer\",\"from\":\"\",\"what\":\"end of allow "
 			     "a?.test\",\"version\":7}")
 			 ? -7
 			 : 0;
-	free(all);
 }
 
 TEST_WITH(test_note, setup, teardown)
@@ -246,7 +238,6 @@ TEST_WITH(test_note, setup, teardown)
 	assert_int_equal(dones, 2);
 	assert_non_null(strstr(
 		all, "\"from\":\"192.0.2.7\",\"what\":\"this address is locked out for 60 s\"}"));
-	free(all);
 }
 
 // What a client fills up is cut, and the line is not lost.
@@ -276,7 +267,6 @@ TEST_WITH(test_longest, setup, teardown)
 	char *all = read_all(1000);
 	assert_non_null(strstr(all, "?????"));
 	assert_non_null(strstr(all, "\"query\":\"name\"")); // too long to tell
-	free(all);
 }
 
 static void assert_query(const char *query, const char *expected)

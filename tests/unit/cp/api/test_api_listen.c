@@ -14,7 +14,7 @@ static struct api_listener_set of(
 {
 	struct api_listener_set c = {
 		.key = "test", .backlog = 8, .allow = prefixes[n], .allow_count = count};
-	assert_int_equal(socket_address_parse(listen, 1, &c.address), 0);
+	c.address = socket_of_text(listen, 1);
 	c.address.port = 0; // any that is free
 	for (unsigned i = 0; i < count; i++)
 		prefixes[n][i] = address_of_text(allow[i]);
@@ -26,7 +26,7 @@ static struct sockaddr_storage address_of(const char *text)
 	struct socket_address a;
 	struct sockaddr_storage out;
 	socklen_t len;
-	assert_int_equal(socket_address_parse(text, 1, &a), 0);
+	a = socket_of_text(text, 1);
 	a.port = 0;
 	assert_true(socket_address_to_sockaddr(&a, &out, &len));
 	return out;

@@ -140,15 +140,11 @@ TEST_WITH(test_any_bytes, setup, teardown)
 
 TEST_WITH(test_files, setup, teardown)
 {
-	char path[] = "/tmp/weir-leases-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, dhcpd, sizeof(dhcpd) - 1), sizeof(dhcpd) - 1);
+	const char *path = file_with(dhcpd);
 	assert_int_equal(client_file_read(book, CLIENT_FILE_LEASES, path, 1, now, &counts), 0);
 	assert_string_equal(name_of("192.168.0.7"), "laptop");
-	assert_int_equal(ftruncate(fd, CLIENT_FILE_BYTES_MAX + 1), 0);
+	assert_int_equal(truncate(path, CLIENT_FILE_BYTES_MAX + 1), 0);
 	assert_int_equal(client_file_read(book, CLIENT_FILE_LEASES, path, 1, now, &counts), -EFBIG);
-	close(fd);
 	unlink(path);
 	assert_int_equal(
 		client_file_read(book, CLIENT_FILE_LEASES, path, 1, now, &counts), -ENOENT);

@@ -14,10 +14,7 @@ static char path[sizeof(config.client_names.lease_files[0])];
 static void leases_write(const char *name)
 {
 	const char *next = text_from("%s.next", path);
-	FILE *f = fopen(next, "w");
-	assert_non_null(f);
-	fprintf(f, "0 02:00:5e:10:00:01 192.168.0.7 %s *\n", name);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(next, text_from("0 02:00:5e:10:00:01 192.168.0.7 %s *\n", name));
 	assert_int_equal(rename(next, path), 0);
 }
 
@@ -72,11 +69,9 @@ TEST_WITH(test_files, setup, teardown)
 
 static void kea_write(const char *at, const char *lines)
 {
-	FILE *f = fopen(at, "w");
-	assert_non_null(f);
-	fprintf(f, "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,hostname,state\n%s",
-		lines);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(at, text_from("address,hwaddr,client_id,valid_lifetime,expire,subnet_id,"
+				   "hostname,state\n%s",
+				 lines));
 }
 
 // kea-lfc moves the file to PATH.1, and leaves its result in PATH.2: newer lines win.

@@ -77,10 +77,8 @@ static inline void stream_end(int fd)
 // Sends the request, and reads nothing of its stream.
 static inline int stream_begin(const char *what, const char *header)
 {
-	char text[256];
 	int fd = client_connect();
-	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n%s\r\n", what, header);
-	client_send(fd, text);
+	client_send(fd, text_from("GET %s HTTP/1.1\r\n%s\r\n", what, header));
 	return fd;
 }
 

@@ -58,10 +58,8 @@ static inline void client_send(int fd, const char *text)
 static inline int ask(const char *request)
 {
 	int fd = client_connect();
-	char text[512];
 	int status = 0;
-	snprintf(text, sizeof(text), "%s HTTP/1.1\r\nConnection: close\r\n\r\n", request);
-	client_send(fd, text);
+	client_send(fd, text_from("%s HTTP/1.1\r\nConnection: close\r\n\r\n", request));
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	close(fd);
 	assert_int_equal(sscanf(reply, "HTTP/1.1 %d", &status), 1);

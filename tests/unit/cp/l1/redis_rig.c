@@ -9,10 +9,7 @@ enum { GIVE_MAX = 1024, DO_MS = 20000 };
 
 void redis_rig_address(struct redis_rig *g, uint16_t port)
 {
-	char text[SOCKET_ADDRESS_TEXT_MAX];
-	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
-	assert_int_equal(
-		socket_address_parse(text, 1, &g->config.addresses[g->config.address_count++]), 0);
+	g->config.addresses[g->config.address_count++] = socket_here(port);
 }
 
 void redis_rig_start(struct redis_rig *g, enum redis_mode mode, uint16_t port)

@@ -63,7 +63,7 @@ static void forward(struct side *s, const char *name, const char *server)
 {
 	unsigned i = s->config.forward_count++;
 	name_set(&s->forwards[i].name, name);
-	assert_int_equal(socket_address_parse(server, 53, &s->servers[i].address), 0);
+	s->servers[i].address = socket_of_text(server, 53);
 	s->forwards[i].servers = &s->servers[i];
 	s->forwards[i].server_count = 1;
 }

@@ -14,13 +14,11 @@ static void sentinel_start(void)
 	snprintf(sentinel.folder, sizeof(sentinel.folder), "/tmp/weir-test-redis-XXXXXX");
 	assert_non_null(mkdtemp(sentinel.folder));
 	const char *path = text_from("%s/sentinel.conf", sentinel.folder);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fprintf(f,
-		"port %u\nbind 127.0.0.1\ndir %s\nsentinel monitor weir 127.0.0.1 %u 1\n"
-		"sentinel down-after-milliseconds weir 2000\nsentinel failover-timeout weir 3000\n",
-		sentinel.port, sentinel.folder, server[0].port);
-	assert_int_equal(fclose(f), 0);
+	text_to_file(path,
+		text_from("port %u\nbind 127.0.0.1\ndir %s\nsentinel monitor weir 127.0.0.1 %u 1\n"
+			  "sentinel down-after-milliseconds weir 2000\nsentinel failover-timeout "
+			  "weir 3000\n",
+			sentinel.port, sentinel.folder, server[0].port));
 	redis_server_start(&sentinel, (const char *const[]){path, "--sentinel", NULL});
 }
 

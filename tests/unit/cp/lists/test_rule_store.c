@@ -34,14 +34,6 @@ static bool exists(const char *suffix)
 	return access(text_from("%s%s", path, suffix), F_OK) == 0;
 }
 
-static void write_raw(const char *file, const void *bytes, size_t len)
-{
-	FILE *f = fopen(file, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(bytes, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void make_image(struct rule_arena *out, const char *names)
 {
 	const char *const lists[] = {"", names};
@@ -86,7 +78,7 @@ static void expect_bad(const void *bytes, size_t len, const char *what)
 	struct rule_arena a = {0};
 	struct rule_reader r;
 	char why[RULE_STORE_WHY_MAX], bad[128];
-	write_raw(path, bytes, len);
+	bytes_to_file(path, bytes, len);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &a, &r, why), -EPROTO);
 	assert_null(a.base);
 	if (!strstr(why, what))
@@ -160,7 +152,7 @@ TEST_WITH(test_half_written_temporary_is_ignored, make_folder, remove_folder)
 	struct rule_reader r;
 	char why[RULE_STORE_WHY_MAX];
 	make_image(&a, "one.example");
-	write_raw(text_from("%s.tmp", path), "half", 4);
+	bytes_to_file(text_from("%s.tmp", path), "half", 4);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), -ENOENT);
 	assert_int_equal(file_write(path, a.base, a.size, why), 0);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), 0);
@@ -200,7 +192,7 @@ TEST_WITH(test_compile, make_folder, remove_folder)
 	struct rule_arena a;
 	size_t peak;
 	struct rule_compile_options strict = options(false), partial = options(true);
-	write_raw(list, "0.0.0.0 a.example b.example\ncom\n", 32);
+	bytes_to_file(list, "0.0.0.0 a.example b.example\ncom\n", 32);
 
 	uint64_t hash = hash_of(source, result);
 	assert_int_equal(hash_of(source, result), hash);
@@ -232,10 +224,10 @@ TEST_WITH(test_compile, make_folder, remove_folder)
 	assert_int_equal(hash_of(source, result), hash);
 
 	static const char page[] = "<html>\n<p>Not found here today</p>\n</html>\n";
-	write_raw(list, page, sizeof(page) - 1);
+	bytes_to_file(list, page, sizeof(page) - 1);
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), -EBADMSG);
 	assert_non_null(strstr(why, "no line is a rule"));
-	write_raw(list, "# none yet\n", 11);
+	bytes_to_file(list, "# none yet\n", 11);
 	assert_int_equal(rule_compile(source, 3, &strict, result, &a, &peak, why), 0);
 	assert_int_equal(((struct rule_image_head *)a.base)->names, 1);
 	rule_arena_free(&a);

@@ -111,10 +111,7 @@ TEST_WITH(a_leak_is_alarmed_by_its_account, fresh, NULL)
 
 TEST_WITH(a_restart_of_ours_finds_the_history, fresh, NULL)
 {
-	char path[] = "/tmp/weir-test-memory-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	close(fd);
+	const char *path = file_with("");
 	assert_int_equal(memory_meter_open(&meter, path), 0);
 	run(301, 2048);
 	memory_meter_close(meter);
@@ -127,5 +124,4 @@ TEST_WITH(a_restart_of_ours_finds_the_history, fresh, NULL)
 	assert_int_equal(memory_ring_row(r, 0)->value[i], 3000000 + 300 * 2048);
 	assert_int_equal(memory_ring_row(r, 5)->value[i], 3000000);
 	memory_meter_close(meter);
-	unlink(path);
 }

@@ -9,6 +9,17 @@
 
 static struct kept_queries kept;
 
+UNIT_END_OF(inflight_free, struct inflight)
+
+// Until the end of the case.
+static inline struct inflight *inflight_of(unsigned questions, unsigned waiters)
+{
+	struct inflight *f;
+	assert_int_equal(inflight_new(&f, questions, waiters, &kept), 0);
+	unit_at_end(inflight_free_at_end, f);
+	return f;
+}
+
 static inline struct dns_query query_of(const char *text, uint16_t type)
 {
 	struct dns_query q = {.qtype = type, .qclass = DNS_CLASS_IN};

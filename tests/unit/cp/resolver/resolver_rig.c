@@ -90,12 +90,8 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->redis = redis_local(rig_redis_port);
 	c->upstreams.count = 2;
 	c->upstreams.max_sends = rig_max_sends;
-	for (unsigned i = 0; i < 2; i++) {
-		char text[SOCKET_ADDRESS_TEXT_MAX];
-		snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
-		assert_int_equal(
-			socket_address_parse(text, 53, &c->upstreams.server[i].address), 0);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		c->upstreams.server[i].address = socket_here(fake[i].port);
 	control_start();
 	fake_dataplane_open(&dp, &rig.paths, 2);
 	link_up_now();

@@ -76,7 +76,6 @@ static void threads_start(void)
 
 int resolvers_setup(void **)
 {
-	char text[SOCKET_ADDRESS_TEXT_MAX];
 
 	fake_upstream_start(&fake);
 	memset(&config, 0, sizeof(config));
@@ -87,8 +86,7 @@ int resolvers_setup(void **)
 	config.redis = redis_local(0);
 	config.upstreams.count = 1;
 	config.upstreams.max_sends = 6;
-	snprintf(text, sizeof(text), "127.0.0.1:%u", fake.port);
-	assert_int_equal(socket_address_parse(text, 53, &config.upstreams.server[0].address), 0);
+	config.upstreams.server[0].address = socket_here(fake.port);
 	assert_int_equal(upstream_book_open(&book), 0);
 	all = (struct resolvers){.count = COUNT};
 	box_open();

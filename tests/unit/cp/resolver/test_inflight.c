@@ -3,8 +3,7 @@
 
 TEST(test_full_key_is_compared)
 {
-	struct inflight *f;
-	assert_int_equal(inflight_new(&f, 16, 16, &kept), 0);
+	struct inflight *f = inflight_of(16, 16);
 	struct dns_query a = query_of("a.example", DNS_TYPE_A),
 			 b = query_of("b.example", DNS_TYPE_A);
 	struct l0_key key = key_of(&a, 7);
@@ -33,14 +32,12 @@ TEST(test_full_key_is_compared)
 	assert_null(inflight_find(f, &key, &subnet));
 	subnet.prefix_len = 24;
 	assert_ptr_equal(inflight_find(f, &key, &subnet), of);
-	inflight_free(f);
 }
 
 TEST(test_questions_are_capped_and_come_back)
 {
-	struct inflight *f;
 	struct question *q[8];
-	assert_int_equal(inflight_new(&f, 8, 8, &kept), 0);
+	struct inflight *f = inflight_of(8, 8);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < 8; i++) {
@@ -59,15 +56,13 @@ TEST(test_questions_are_capped_and_come_back)
 	struct l0_key one = key_of(&query, 1), two = key_of(&query, 2);
 	assert_non_null(add(f, &one, &query));
 	assert_null(add(f, &two, &query));
-	inflight_free(f);
 }
 
 TEST(test_waiters_are_bounded_and_in_order)
 {
-	struct inflight *f;
 	struct inflight_stats s;
 	struct waiter w = {.id = 0};
-	assert_int_equal(inflight_new(&f, 4, 10, &kept), 0);
+	struct inflight *f = inflight_of(4, 10);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
 	struct question *a = add(f, &ka, &query), *b = add(f, &kb, &query);
@@ -88,16 +83,14 @@ TEST(test_waiters_are_bounded_and_in_order)
 	assert_int_equal(s.waiters, 1);
 	assert_int_equal(s.questions, 1);
 	assert_int_equal(s.questions_max, 2);
-	inflight_free(f);
 }
 
 // A few names for which everybody waits, and new ones.
 TEST(test_the_last_quarter_is_for_who_has_few)
 {
 	enum { ALL = 64, QUARTER = ALL / 4 };
-	struct inflight *f;
 	struct waiter w = {.id = 0};
-	assert_int_equal(inflight_new(&f, 8, ALL, &kept), 0);
+	struct inflight *f = inflight_of(8, ALL);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key key = key_of(&query, 1);
 	struct question *crowded = add(f, &key, &query), *q = NULL;
@@ -119,7 +112,6 @@ TEST(test_the_last_quarter_is_for_who_has_few)
 	assert_true(inflight_take_waiter(f, crowded, &w));
 	assert_int_equal(inflight_wait(f, crowded, &w, ALL), BOUND_few);
 	assert_int_equal(inflight_wait(f, q, &w, ALL), 0);
-	inflight_free(f);
 }
 
 TEST(test_letter_case_is_kept)
@@ -146,15 +138,11 @@ TEST(test_letter_case_is_kept)
 // Two buckets for each question, rounded up, at four bytes.
 TEST(test_bytes_of_buckets)
 {
-	struct inflight *small, *large;
 	static struct table_registry few, many;
-	assert_int_equal(inflight_new(&small, 32, 16, &kept), 0);
-	assert_int_equal(inflight_new(&large, 1000, 16, &kept), 0);
+	struct inflight *small = inflight_of(32, 16), *large = inflight_of(1000, 16);
 	inflight_tables(small, &few);
 	inflight_tables(large, &many);
 	// Of zones, clients and subnets, whatever the size.
 	assert_true(few.table[0].bytes >= (64 + 3 * (2u << 14)) * sizeof(uint32_t));
 	assert_int_equal(many.table[0].bytes - few.table[0].bytes, (2048 - 64) * sizeof(uint32_t));
-	inflight_free(small);
-	inflight_free(large);
 }

@@ -26,9 +26,8 @@ static unsigned fill(struct inflight *f, const char *below, unsigned most, enum 
 
 TEST(test_a_zone_has_its_share)
 {
-	struct inflight *f;
 	enum bound why;
-	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
+	struct inflight *f = inflight_of(4096, 16);
 	set_limits(f, 4096, 256, 0);
 	assert_int_equal(fill(f, ".victim.co.uk", 1000, &why), 256);
 	assert_int_equal(why, BOUND_zone);
@@ -50,7 +49,6 @@ TEST(test_a_zone_has_its_share)
 	set_limits(f, 4096, 0, 0);
 	assert_int_equal(fill(f, ".victim.co.uk", 5000, &why), 4096 - 256);
 	assert_int_equal(why, BOUND_inflight);
-	inflight_free(f);
 }
 
 // Servers that do not answer for a domain leave room for its names that other servers have; all of
@@ -58,9 +56,8 @@ TEST(test_a_zone_has_its_share)
 TEST(test_a_share_for_each_set_of_servers)
 {
 	enum { PUBLIC = 1, OWN, SETS = 20 };
-	struct inflight *f;
 	enum bound why;
-	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
+	struct inflight *f = inflight_of(4096, 16);
 	set_limits(f, 4096, 256, 0);
 	assert_int_equal(fill_of(f, ".corp.example.com", OWN, 1000, &why), 256);
 	assert_int_equal(why, BOUND_zone);
@@ -75,15 +72,13 @@ TEST(test_a_share_for_each_set_of_servers)
 	while ((q = inflight_younger(f, NULL)))
 		inflight_remove(f, q);
 	assert_int_equal(fill_of(f, ".example.com", OWN, 1000, &why), 256);
-	inflight_free(f);
 }
 
 // Each name another registrable domain.
 TEST(test_a_suffix_leaves_a_quarter)
 {
-	struct inflight *f;
 	enum bound why;
-	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
+	struct inflight *f = inflight_of(4096, 16);
 	set_limits(f, 4096, 256, 0);
 	// The sketch may count a few of the other names for the suffix (weir/sketch.h), never too
 	// few.
@@ -95,27 +90,23 @@ TEST(test_a_suffix_leaves_a_quarter)
 	// Names without any domain: each is its own suffix.
 	assert_int_equal(fill(f, "", 5000, &why), 4096 - com - 500);
 	assert_int_equal(why, BOUND_inflight);
-	inflight_free(f);
 }
 
 // Of eight, six: so few that the sketch counts them exactly.
 TEST(test_a_suffix_leaves_a_quarter_of_few)
 {
-	struct inflight *f;
 	enum bound why;
-	assert_int_equal(inflight_new(&f, 8, 16, &kept), 0);
+	struct inflight *f = inflight_of(8, 16);
 	set_limits(f, 8, 256, 0);
 	assert_int_equal(fill(f, ".com", 8, &why), 6);
 	assert_int_equal(why, BOUND_suffix);
-	inflight_free(f);
 }
 
 TEST(test_a_client_has_its_share)
 {
-	struct inflight *f;
 	const uint8_t a[4] = {192, 0, 2, 1}, b[4] = {192, 0, 2, 2};
 	const uint8_t v6[16] = {0xfd, 0x53, [15] = 1}, near[16] = {0xfd, 0x53, [15] = 2};
-	assert_int_equal(inflight_new(&f, 4, 12000, &kept), 0);
+	struct inflight *f = inflight_of(4, 12000);
 	set_limits(f, 4, 0, 64);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
@@ -147,7 +138,6 @@ TEST(test_a_client_has_its_share)
 		w.client = inflight_client(f, 4, address);
 		assert_int_equal(inflight_wait(f, again, &w, 10000), 0);
 	}
-	inflight_free(f);
 }
 
 static void exempt_one(struct inflight *f, const char *client, const char *zone)
@@ -165,10 +155,9 @@ static void exempt_one(struct inflight *f, const char *client, const char *zone)
 // The company's own domain has no share of its own; all names below its suffix have theirs.
 TEST(test_an_exempt_zone_has_its_suffix_share)
 {
-	struct inflight *f;
 	struct inflight_stats s;
 	enum bound why;
-	assert_int_equal(inflight_new(&f, 4096, 16, &kept), 0);
+	struct inflight *f = inflight_of(4096, 16);
 	set_limits(f, 4096, 256, 0);
 	exempt_one(f, "192.0.2.25", "corp.example.com");
 	assert_int_equal(fill(f, ".corp.example.com", 300, &why), 300);
@@ -182,18 +171,16 @@ TEST(test_an_exempt_zone_has_its_suffix_share)
 	assert_in_range(s.let_in.zone, 3072 - 256 - 8, 3072 - 256);
 	assert_int_equal(s.refused.zone, 1);
 	assert_int_equal(s.refused.suffix, 1);
-	inflight_free(f);
 }
 
 // It may wait for more answers than others, but not for all.
 TEST(test_an_exempt_client_leaves_a_quarter)
 {
 	enum { ALL = 400 };
-	struct inflight *f;
 	struct inflight_stats s;
 	const uint8_t mail[4] = {192, 0, 2, 25}, near[4] = {192, 0, 2, 24};
 	const uint8_t six[16] = {192, 0, 2, 25};
-	assert_int_equal(inflight_new(&f, 4096, ALL, &kept), 0);
+	struct inflight *f = inflight_of(4096, ALL);
 	set_limits(f, 4096, 0, 8);
 	exempt_one(f, "192.0.2.25/32", "corp.example");
 	assert_true(exempt_has_client(inflight_exempt(f), 4, mail));
@@ -214,7 +201,6 @@ TEST(test_an_exempt_client_leaves_a_quarter)
 	inflight_stats(f, &s);
 	assert_int_equal(s.let_in.client, ALL - ALL / 4 - 8);
 	assert_int_equal(s.refused.client, 1);
-	inflight_free(f);
 }
 
 // All lengths of a prefix, at each bit beside its end.

@@ -102,9 +102,7 @@ static inline void ask_of(unsigned count, const char *const server[])
 {
 	config.upstreams.count = count;
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(
-			socket_address_parse(server[i], 53, &config.upstreams.server[i].address),
-			0);
+		config.upstreams.server[i].address = socket_of_text(server[i], 53);
 	assert_int_equal(routes_configure(routes, &config), 0);
 }
 

@@ -99,9 +99,9 @@ TEST_WITH(test_servers_of_groups_and_zones, setup, teardown)
 	struct config_forward_zone zone = {.server_count = 2, .servers = zone_servers};
 	struct config_group group = {.upstream_count = 1, .upstreams = &own};
 	need();
-	assert_int_equal(socket_address_parse("198.18.9.9", 53, &own.address), 0);
-	assert_int_equal(socket_address_parse("198.18.9.10", 53, &zone_servers[0].address), 0);
-	assert_int_equal(socket_address_parse("198.18.7.2", 53, &zone_servers[1].address), 0);
+	own.address = socket_of_text("198.18.9.9", 53);
+	zone_servers[0].address = socket_of_text("198.18.9.10", 53);
+	zone_servers[1].address = socket_of_text("198.18.7.2", 53);
 	config.forward_count = 1;
 	config.forwards = &zone;
 	config.group_count = 1;

@@ -41,10 +41,8 @@ int axfr_rig_stop(void **)
 
 int fetch_at(const char *host, unsigned port)
 {
-	char url[256];
-	snprintf(url, sizeof(url), "%cxfr%s://%s:%u/rpz.test", by_ixfr ? 'i' : 'a',
+	request.url = text_from("%cxfr%s://%s:%u/rpz.test", by_ixfr ? 'i' : 'a',
 		request.tls ? "+tls" : "", host, port);
-	request.url = url;
 	request.fd = memfd_create("list", MFD_CLOEXEC);
 	assert_true(request.fd >= 0);
 	int err = list_fetch(&request, &result);

@@ -12,14 +12,6 @@
 
 static char hosts_path[96], *hosts[] = {hosts_path};
 
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int start(void **state)
 {
 	if (make_env(state))
@@ -29,7 +21,7 @@ static int start(void **state)
 	env.config.local.hosts_files = hosts;
 	env.config.local.hosts_file_count = 1;
 	env.config.local.ttl_s = 60;
-	write_file(hosts_path, "192.0.2.1 nas.example\n");
+	text_to_file(hosts_path, "192.0.2.1 nas.example\n");
 	write_list(0, "ads.example\n");
 	return 0;
 }
@@ -176,7 +168,7 @@ TEST_WITH(test_a_list_that_hides_its_change, start, remove_env)
 	reload_same(2, false);
 	assert_int_equal(made_by_reload(), 0);
 	const char *other = text_from("%s/other", env.folder);
-	write_file(other, "foe.example\n");
+	text_to_file(other, "foe.example\n");
 	assert_int_equal(stat(env.list_path[0], &st), 0);
 	set_times(other, &st);
 	assert_int_equal(rename(other, env.list_path[0]), 0);
@@ -211,7 +203,7 @@ TEST_WITH(test_a_list_that_is_gone_and_back, start, remove_env)
 TEST_WITH(test_hosts_files, start, remove_env)
 {
 	settle();
-	write_file(hosts_path, "192.0.2.2 nas.example\n");
+	text_to_file(hosts_path, "192.0.2.2 nas.example\n");
 	reload_publishes();
 	reload_same(2, false);
 	assert_int_equal(made_by_reload(), 0);
@@ -219,7 +211,7 @@ TEST_WITH(test_hosts_files, start, remove_env)
 	reload_publishes();
 	assert_false(ask("nas.example").verdict.d.matched);
 	open_fails = hosts_path;
-	write_file(hosts_path, "192.0.2.2 nas.example\n");
+	text_to_file(hosts_path, "192.0.2.2 nas.example\n");
 	reload_same(2, false);
 	assert_false(ask("nas.example").verdict.d.matched);
 	open_fails = NULL;

@@ -7,11 +7,9 @@ struct fake_https https_server;
 
 void https_is(const char *name, const char *path)
 {
-	char text[SOCKET_ADDRESS_TEXT_MAX];
 	struct config_upstream *s = &rig.config.server[0];
 
-	snprintf(text, sizeof(text), "127.0.0.1:%u", https_server.port);
-	assert_int_equal(socket_address_parse(text, 443, &s->address), 0);
+	s->address = socket_here(https_server.port);
 	s->tls.is_on = true;
 	snprintf(s->tls.name, sizeof(s->tls.name), "%s", name);
 	snprintf(s->tls.path, sizeof(s->tls.path), "%s", path);

@@ -380,9 +380,7 @@ static void server_open(void)
 	}
 	assert_int_equal(rc, 0);
 	assert_int_equal(listen(rig.listener, STREAM_CONNS), 0);
-	char text[SOCKET_ADDRESS_TEXT_MAX];
-	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(sin.sin_port));
-	assert_int_equal(socket_address_parse(text, 53, &rig.config.server[0].address), 0);
+	rig.config.server[0].address = socket_here(ntohs(sin.sin_port));
 }
 
 int stream_rig_setup(void **)

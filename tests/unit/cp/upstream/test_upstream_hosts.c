@@ -42,8 +42,7 @@ TEST_WITH(test_question_ends, host_setup, host_teardown)
 	UNANSWERED(250);
 	assert_in_range(fx.took_ms, 240, 800);
 	fx.config.count = 2;
-	assert_int_equal(
-		socket_address_parse("127.0.0.1", fake[3].port, &fx.config.server[1].address), 0);
+	fx.config.server[1].address = socket_here(fake[3].port);
 	fx.config.server[1].host[0] = '\0';
 	upstreams_configure(fx.up, &fx.config);
 	ANSWERED(2000);
@@ -149,8 +148,7 @@ TEST_WITH(test_drain, host_setup, host_teardown)
 	set_configure();
 	struct config_upstreams plain = fx.config;
 	plain.server[0].host[0] = '\0';
-	assert_int_equal(
-		socket_address_parse("127.0.0.1", fake[2].port, &plain.server[0].address), 0);
+	plain.server[0].address = socket_here(fake[2].port);
 	struct upstreams *same = set_new(&fx.config), *by_address = set_new(&plain);
 	assert_int_equal(upstreams_drain(fx.up, "dns.example", true), 1);
 	upstreams_follow_hosts(same);
@@ -195,9 +193,7 @@ TEST_WITH(test_try, host_setup, host_teardown)
 	// The only address is another server's.
 	config.upstreams.server[1] = config.upstreams.server[0];
 	config.upstreams.server[1].host[0] = '\0';
-	assert_int_equal(socket_address_parse(
-				 "127.0.0.1", fake[2].port, &config.upstreams.server[1].address),
-		0);
+	config.upstreams.server[1].address = socket_here(fake[2].port);
 	config.upstreams.count = 2;
 	put_addresses(0, found, 1);
 	set_configure();
@@ -218,8 +214,7 @@ TEST_WITH(test_expand, host_setup, host_teardown)
 	config.upstreams.server[2] = by_name("c.example", 53);
 	config.upstreams.server[3] = by_name("d.example", 53);
 	config.upstreams.server[4] = (struct config_upstream){.weight = 1};
-	assert_int_equal(
-		socket_address_parse("192.0.2.9", 53, &config.upstreams.server[4].address), 0);
+	config.upstreams.server[4].address = socket_of_text("192.0.2.9", 53);
 	board_configure();
 	put_addresses(0, many, 8);
 	put_addresses(1, many, 8);
@@ -270,8 +265,7 @@ TEST_WITH(test_expand_shared, host_setup, host_teardown)
 	assert_true(upstream_hosts_is_nowhere(&list.server[2]));
 	assert_int_equal(list.unknown, 0);
 	config.upstreams.server[2] = (struct config_upstream){.weight = 1};
-	assert_int_equal(
-		socket_address_parse("192.0.2.2", 853, &config.upstreams.server[2].address), 0);
+	config.upstreams.server[2].address = socket_of_text("192.0.2.2", 853);
 	upstream_hosts_expand(&config.upstreams, &list);
 	assert_int_equal(list.count, 3);
 	assert_false(upstream_hosts_is_nowhere(&list.server[0]));

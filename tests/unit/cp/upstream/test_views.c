@@ -57,9 +57,8 @@ static void group_set(unsigned i, const char *list)
 		.name = names[i], .blocking = true, .inherits = true, .upstreams = servers[i]};
 	while (*list) {
 		size_t len = strcspn(list, " ");
-		assert_int_equal(socket_address_parse(text_from("%.*s", (int)len, list), 53,
-					 &servers[i][g->upstream_count].address),
-			0);
+		servers[i][g->upstream_count].address =
+			socket_of_text(text_from("%.*s", (int)len, list), 53);
 		servers[i][g->upstream_count++].name = names[i];
 		list += len + strspn(list + len, " ");
 	}
@@ -150,8 +149,7 @@ static void everyone_set(unsigned count, const char *const list[])
 {
 	config.upstreams.count = count;
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(
-			socket_address_parse(list[i], 53, &config.upstreams.server[i].address), 0);
+		config.upstreams.server[i].address = socket_of_text(list[i], 53);
 }
 
 // A question that validation changed under is not kept, also if the change is taken back.
@@ -425,7 +423,7 @@ static const struct forward_set *forwards_of(const char *name)
 TEST_WITH(test_forwards_follow, setup, teardown)
 {
 	struct config_upstream server = {.name = names[0]};
-	assert_int_equal(socket_address_parse("192.0.2.9", 53, &server.address), 0);
+	server.address = socket_of_text("192.0.2.9", 53);
 	struct config_forward_zone zone = {.server_count = 1, .servers = &server};
 	zone.name = name_of_text("lan.test");
 	config.forwards = &zone;

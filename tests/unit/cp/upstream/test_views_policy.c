@@ -24,7 +24,7 @@ static int setup(void **)
 	memset(&server, 0, sizeof(server));
 	memset(group, 0, sizeof(group));
 	memset(zone, 0, sizeof(zone));
-	assert_int_equal(socket_address_parse("192.0.2.9", 53, &server.address), 0);
+	server.address = socket_of_text("192.0.2.9", 53);
 	config.upstreams.policy = UPSTREAM_LATENCY;
 	config.upstreams.race = 1;
 	config.groups = group;

@@ -48,10 +48,8 @@ void set_servers(unsigned count)
 {
 	fx.config.count = count;
 	for (unsigned i = 0; i < count; i++) {
-		char text[SOCKET_ADDRESS_TEXT_MAX];
-		snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
 		fx.config.server[i].name = NULL;
-		assert_int_equal(socket_address_parse(text, 53, &fx.config.server[i].address), 0);
+		fx.config.server[i].address = socket_here(fake[i].port);
 	}
 }
 

@@ -149,12 +149,10 @@ void signed_root_add(const char *name, enum signed_how how)
 		[SIGNED_EXPIRED] = {-30, -3},
 		[SIGNED_EARLY] = {3, 30},
 	};
-	char text[300];
 	ldns_rr_list *set = ldns_rr_list_new();
 
 	assert_true(zone.count < NAMES_MAX);
-	snprintf(text, sizeof(text), "%s 300 IN A 192.0.2.1", name);
-	ldns_rr_list_push_rr(set, rr_of(text));
+	ldns_rr_list_push_rr(set, rr_of(text_from("%s 300 IN A 192.0.2.1", name)));
 	if (how != SIGNED_NOT)
 		sign(set, days[how].from, days[how].until);
 	if (how == SIGNED_BAD)

@@ -42,7 +42,6 @@ int rig_setup(void **)
 	static const struct validator_owner owner = {.servers = servers, .release = release};
 	struct config_upstreams config = {
 		.count = 1, .first_timeout_ms = 200, .max_sends = 3, .backoff_s = 30};
-	char address[32];
 
 	memset(&fx, 0, sizeof(fx));
 	fx.has_view = true;
@@ -56,8 +55,7 @@ int rig_setup(void **)
 	signed_root_add("expired.", SIGNED_EXPIRED);
 	signed_root_add("early.", SIGNED_EARLY);
 	signed_root_add("unsigned.", SIGNED_NOT);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", fx.root.port);
-	assert_int_equal(socket_address_parse(address, 53, &config.server[0].address), 0);
+	config.server[0].address = socket_here(fx.root.port);
 	assert_int_equal(
 		upstreams_new(&fx.up, &(struct upstream_shared){.loop = fx.loop}, &config), 0);
 	assert_int_equal(validators_new(&fx.v, fx.loop, QUESTIONS, &owner), 0);

@@ -13,10 +13,7 @@ static struct config_errors errors;
 
 static inline void write_bytes(const char *path, const void *bytes, size_t len)
 {
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(bytes, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
+	bytes_to_file(path, bytes, len);
 	assert_int_equal(chmod(path, 0640), 0);
 }
 

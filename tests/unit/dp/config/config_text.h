@@ -21,16 +21,15 @@ UNIT_END_OF(config_free, struct config)
 static inline bool config_text_turn(const char *path, char why[static CONFIG_WHY_MAX])
 {
 	static const char begin[] = "config: ";
-	char place[64] = "", turned[2 * CONFIG_WHY_MAX], file[64];
-	snprintf(file, sizeof(file), " (%s:", path);
+	const char *file = text_from(" (%s:", path);
 	char *at = strstr(why, file), *end = at ? strchr(at, ')') : NULL;
 	if (strncmp(why, begin, strlen(begin)) != 0 || !end)
 		return false;
-	snprintf(place, sizeof(place), "%.*s", (int)(end - at - (int)strlen(file)),
-		at + strlen(file));
+	const char *place =
+		text_from("%.*s", (int)(end - at - (int)strlen(file)), at + strlen(file));
 	*at = '\0';
-	snprintf(turned, sizeof(turned), "%s: %s%s", place, why + strlen(begin), end + 1);
-	snprintf(why, CONFIG_WHY_MAX, "%.*s", CONFIG_WHY_MAX - 1, turned);
+	snprintf(why, CONFIG_WHY_MAX, "%.*s", CONFIG_WHY_MAX - 1,
+		text_from("%s: %s%s", place, why + strlen(begin), end + 1));
 	return true;
 }
 
@@ -38,11 +37,7 @@ static inline bool config_text_turn(const char *path, char why[static CONFIG_WHY
 static inline int config_text_try(
 	const char *text, struct config **out, char why[static CONFIG_WHY_MAX])
 {
-	char path[] = "/tmp/weir-test-config-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(close(fd), 0);
+	const char *path = file_with(text);
 	why[0] = '\0';
 	int ret = config_load(path, out, why);
 	assert_int_equal(unlink(path), 0);

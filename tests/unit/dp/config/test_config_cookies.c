@@ -15,27 +15,17 @@ TEST(test_bad_secrets)
 // More than is read of one.
 TEST(test_long_file)
 {
-	char path[] = "/tmp/weir-test-secrets-XXXXXX", text[1024];
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	for (unsigned i = 0; i < 1025; i++)
-		assert_int_equal(write(fd, "\n", 1), 1);
-	close(fd);
-	snprintf(text, sizeof(text), MINIMAL "cookies: {secret_file: %s}\n", path);
-	config_text_refused(text, "cookies.secret_file: has more than 1024 bytes");
-	assert_int_equal(unlink(path), 0);
+	char lines[1026] = "";
+	memset(lines, '\n', 1025);
+	config_text_refused(text_from(MINIMAL "cookies: {secret_file: %s}\n", file_with(lines)),
+		"cookies.secret_file: has more than 1024 bytes");
 }
 
 TEST(test_secret_file)
 {
-	static const char secrets[] = "00112233445566778899aabbccddeeff\r\n\n"
-				      "10112233445566778899aabbccddeeff";
-	char path[] = "/tmp/weir-test-secrets-XXXXXX", text[1024];
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, secrets, sizeof(secrets) - 1), sizeof(secrets) - 1);
-	close(fd);
-	snprintf(text, sizeof(text), MINIMAL "cookies: {secret_file: %s}\n", path);
+	const char *path = file_with("00112233445566778899aabbccddeeff\r\n\n"
+				     "10112233445566778899aabbccddeeff");
+	const char *text = text_from(MINIMAL "cookies: {secret_file: %s}\n", path);
 	struct config *c = config_text_load(text);
 	assert_int_equal(c->cookies.count, 2);
 	assert_int_equal(c->cookies.secret[1][0], 0x10);

@@ -3,17 +3,9 @@
 
 #include "config_text.h"
 
-static char anchors[] = "/tmp/weir-test-anchors-XXXXXX";
+static char *anchors;
 
-static int setup(void **)
-{
-	int fd = mkstemp(anchors);
-	if (fd < 0 || write(fd, ". IN DS 1 13 2 00\n", 18) != 18)
-		return -1;
-	return close(fd);
-}
-
-FIXTURE_OF(teardown, unlink(anchors))
+FIXTURE(setup, anchors = file_with(". IN DS 1 13 2 00\n"))
 
 static const char *text_with(const char *keys)
 {
@@ -61,13 +53,6 @@ TEST(test_hash)
 	assert_true(hash_with("validate: true") != none);
 }
 
-static void anchors_write(const char *text)
-{
-	int fd = open(anchors, O_WRONLY | O_TRUNC);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
-
 #define KEPT_HEAD "; autotrust trust anchor file\n;;id: . 1\n;;query_interval: 43200\n"
 #define KEPT(tag, state, count)                                                            \
 	".\t3600\tIN\tDNSKEY\t257 3 13 key" #tag "== ;{id = " #tag " (ksk), size = 256b} " \
@@ -76,24 +61,25 @@ static void anchors_write(const char *text)
 // Of a file that is kept by RFC 5011, valid keys alone: neither pending nor revoked ones.
 TEST(test_kept_file)
 {
-	anchors_write(KEPT_HEAD KEPT(1, 2, 0) KEPT(2, 1, 1) KEPT(3, 3, 0) KEPT(4, 4, 0)
-			KEPT(5, 0, 0) KEPT(6, 5, 0));
+	text_to_file(anchors, KEPT_HEAD KEPT(1, 2, 0) KEPT(2, 1, 1) KEPT(3, 3, 0) KEPT(4, 4, 0)
+				      KEPT(5, 0, 0) KEPT(6, 5, 0));
 	struct config *c = with("validate: true");
 	assert_string_equal(c->dnssec.keys, ". IN DNSKEY 257 3 13 key1==\n"
 					    ". IN DNSKEY 257 3 13 key3==\n");
 	const uint64_t before = hash_with("validate: true");
-	anchors_write(KEPT_HEAD ";;last_success: 9\n" KEPT(3, 2, 7) KEPT(1, 3, 0) KEPT(2, 1, 2));
+	text_to_file(
+		anchors, KEPT_HEAD ";;last_success: 9\n" KEPT(3, 2, 7) KEPT(1, 3, 0) KEPT(2, 1, 2));
 	assert_true(hash_with("validate: true") == before); // the same keys, after a probe
-	anchors_write(KEPT_HEAD KEPT(3, 2, 7) KEPT(1, 3, 0) KEPT(2, 2, 2));
+	text_to_file(anchors, KEPT_HEAD KEPT(3, 2, 7) KEPT(1, 3, 0) KEPT(2, 2, 2));
 	assert_true(hash_with("validate: true") != before);
-	anchors_write(". IN DS 1 13 2 00\n");
+	text_to_file(anchors, ". IN DS 1 13 2 00\n");
 	assert_null(with("validate: true")->dnssec.keys);
 }
 
 // The validator asks without a client.
 TEST(test_no_client_subnets)
 {
-	anchors_write(KEPT_HEAD KEPT(1, 2, 0));
+	text_to_file(anchors, KEPT_HEAD KEPT(1, 2, 0));
 	config_text_refused(
 		text_from(MINIMAL
 			"  client_subnet_ipv4: 24\ndnssec: {anchors: %s, validate: true}\n",
@@ -114,12 +100,12 @@ TEST(test_kept_file_refused)
 	};
 	const char *text = text_with("validate: true");
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		anchors_write(bad[i]);
+		text_to_file(anchors, bad[i]);
 		config_text_refused(text, "dnssec.anchors: has a line that no keeper");
 	}
-	anchors_write(KEPT_HEAD KEPT(1, 1, 1) KEPT(2, 4, 0));
+	text_to_file(anchors, KEPT_HEAD KEPT(1, 1, 1) KEPT(2, 4, 0));
 	config_text_refused(text, "dnssec.anchors: has no valid key");
-	anchors_write(KEPT(1, 2, 0)); // cut off behind the state is no harm
+	text_to_file(anchors, KEPT(1, 2, 0)); // cut off behind the state is no harm
 	config_text_load(text);
 }
 
@@ -136,4 +122,4 @@ TEST(test_refused)
 	config_text_refused(text_with("validate: true"), "dnssec.anchors: has no DNSKEY");
 }
 
-TEST_GROUP(setup, teardown)
+TEST_GROUP(setup, NULL)

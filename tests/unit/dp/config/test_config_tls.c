@@ -85,11 +85,7 @@ TEST(test_own_port_is_no_upstream)
 
 static void tickets_are(const char *content, const char *why)
 {
-	char path[] = "/tmp/weir-test-tickets-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
-	close(fd);
+	const char *path = file_with(content);
 	const char *text = text_from(MINIMAL "tls: {tickets_file: %s}\n", path);
 	if (why) {
 		config_text_refused(text, why);

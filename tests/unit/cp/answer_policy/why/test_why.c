@@ -5,6 +5,7 @@
 #include "controlplane/answer_policy/why/why_reply.h"
 #include "controlplane/answer_policy/why/why_steps.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
+#include "why_rig.h"
 #include "why_situations.h"
 
 static struct why_hit hit_of(const struct rule *r)
@@ -24,9 +25,8 @@ static struct why_hit hit_of(const struct rule *r)
 
 static struct why *why_of(const struct situation *s)
 {
-	struct why *w;
 	struct dns_name name = fixture_name(s->name);
-	assert_int_equal(why_new(&name, s->qtype, &w), 0);
+	struct why *w = why_begin(&name, s->qtype);
 	w->lists[0] &= ~s->off;
 	w->unpaused[0] = s->group_paused ? UINT64_MAX : w->lists[0];
 	w->enabled = !s->disabled;
@@ -67,7 +67,6 @@ TEST(test_situations)
 				fail_msg("%s: rule %d is %s", s->what, rule,
 					why_state_name[w->hit[k].state]);
 		}
-		why_free(w);
 	}
 }
 
@@ -99,8 +98,7 @@ TEST(test_all_blocked)
 	};
 	struct dns_name name = fixture_name("www.example");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct why *w;
-		assert_int_equal(why_new(&name, A, &w), 0);
+		struct why *w = why_begin(&name, A);
 		w->client.blocks_all = true;
 		struct why_hit h = hit_of(&cases[i].rule);
 		why_hit_add(w, &h);
@@ -126,7 +124,6 @@ TEST(test_all_blocked)
 		assert_int_not_equal(w->verdict, WHY_BLOCKED);
 		why_steps(w);
 		assert_null(strstr(w->step[1].text, "only local data"));
-		why_free(w);
 	}
 }
 
@@ -134,14 +131,13 @@ TEST(test_all_blocked)
 // of its names keeps that name alone from being blocked.
 TEST(test_answer)
 {
-	struct why *w;
 	struct dns_name name = fixture_name("www.example"),
 			cloak = fixture_name("x.tracker.example"),
 			other = fixture_name("fine.example");
 	struct why_hit block = hit_of(&(struct rule){.list = 2, .name = "tracker.example"});
 	struct why_hit allow = hit_of(
 		&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "x.tracker.example"});
-	assert_int_equal(why_new(&name, A, &w), 0);
+	struct why *w = why_begin(&name, A);
 	assert_int_equal(why_name_add(w, &other), 1);
 	assert_int_equal(why_name_add(w, &cloak), 2);
 	block.name = allow.name = 2;
@@ -155,9 +151,8 @@ TEST(test_answer)
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_PASSED);
 	assert_int_equal(w->decider, -1);
-	why_free(w);
 
-	assert_int_equal(why_new(&name, A, &w), 0);
+	w = why_begin(&name, A);
 	struct why_hit address = hit_of(&(struct rule){.list = 2,
 		.class = RULE_CLASS_BLOCK,
 		.name = "198.51.100.0/24",
@@ -170,14 +165,12 @@ TEST(test_answer)
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_ALLOWED);
 	assert_int_equal(w->next_verdict, WHY_BLOCKED_ANSWER);
-	why_free(w);
 }
 
 // A name that the answer leads to is checked together with its patterns; an allow rule at it beats
 // every pattern, an exception at the name asked takes an address rule of its list away.
 TEST(test_answer_patterns)
 {
-	struct why *w;
 	struct dns_name name = fixture_name("www.example"), other = fixture_name("fine.example");
 	struct rule_kind block = {.rule_class = RULE_CLASS_OPERATOR_DENY};
 	struct why_hit pattern = {.what = WHY_PATTERN, .name = 1, .list = 1, .kind = block};
@@ -185,7 +178,7 @@ TEST(test_answer_patterns)
 		&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "fine.example"});
 	struct why_hit own = {
 		.what = WHY_PATTERN, .list = 0, .kind = {.rule_class = RULE_CLASS_OPERATOR_ALLOW}};
-	assert_int_equal(why_new(&name, A, &w), 0);
+	struct why *w = why_begin(&name, A);
 	assert_int_equal(why_name_add(w, &other), 1);
 	why_hit_add(w, &pattern);
 	why_hit_add(
@@ -197,9 +190,8 @@ TEST(test_answer_patterns)
 	why_hit_add(w, &allow);
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_ALLOWED);
-	why_free(w);
 
-	assert_int_equal(why_new(&name, A, &w), 0);
+	w = why_begin(&name, A);
 	struct why_hit address =
 		hit_of(&(struct rule){.list = 2, .name = "198.51.100.0/24", .what = WHY_ADDRESS});
 	struct why_hit except = hit_of(
@@ -208,7 +200,6 @@ TEST(test_answer_patterns)
 	why_hit_add(w, &except);
 	why_check(w);
 	assert_int_equal(w->verdict, WHY_PASSED);
-	why_free(w);
 }
 
 static const char *step_text(const struct why *w, enum why_stage stage)
@@ -242,7 +233,6 @@ TEST(test_words)
 	assert_string_equal(step_text(w, WHY_STAGE_UPSTREAM), "9.9.9.9, in view 0");
 	assert_string_equal(step_text(w, WHY_STAGE_NEXT),
 		"without that rule: blocked by list ads: 0.0.0.0 x.y.ads.example (line 9)");
-	why_free(w);
 
 	w = why_of(&situations[1]);
 	strcpy(w->reply, "NXDOMAIN");
@@ -254,7 +244,6 @@ TEST(test_words)
 		step_text(w, WHY_STAGE_REPLY), "NXDOMAIN, TTL 60 s, extended error 15 (Blocked)");
 	assert_null(step_text(w, WHY_STAGE_UPSTREAM));
 	assert_string_equal(step_text(w, WHY_STAGE_NEXT), "without that rule: not blocked");
-	why_free(w);
 }
 
 // A name that no rule blocks, and whose answer the validator refused.
@@ -273,19 +262,16 @@ TEST(test_bogus)
 		"signature expired");
 	assert_string_equal(w->headline, "not blocked: no rule names it or a parent of it; but its "
 					 "answer failed DNSSEC validation");
-	why_free(w);
 	w = why_of(&situations[1]); // blocked: nobody gets its answer
 	w->bogus.is_known = true;
 	why_steps(w);
 	assert_null(step_text(w, WHY_STAGE_ANSWER));
 	assert_string_equal(w->headline, "blocked by list ads: ads.example and all below it");
-	why_free(w);
 }
 
 // As many hits and lines as one likes, and text that would not be good for a terminal.
 TEST(test_bounds)
 {
-	struct why *w;
 	char longest[DNS_NAME_MAX * 4], odd[600];
 	memset(longest, 0, sizeof(longest));
 	for (unsigned i = 0; i < 4; i++) {
@@ -295,7 +281,7 @@ TEST(test_bounds)
 	}
 	struct dns_name name = fixture_name(longest);
 	assert_int_equal(name.len, DNS_NAME_MAX);
-	assert_int_equal(why_new(&name, A, &w), 0);
+	struct why *w = why_begin(&name, A);
 	for (unsigned i = 0; i < WHY_HITS_MAX + 5; i++) {
 		struct why_hit h = {.labels = 4, .list = (uint16_t)(i % RULE_LISTS_MAX)};
 		h.kind.covers = RULE_COVERS_ALL;
@@ -320,5 +306,4 @@ TEST(test_bounds)
 	for (unsigned i = 1; i < WHY_NAMES_MAX; i++)
 		assert_int_equal(why_name_add(w, &name), (int)i);
 	assert_int_equal(why_name_add(w, &name), -ENOSPC);
-	why_free(w);
 }

@@ -3,6 +3,7 @@
 
 #include "controlplane/api/why_cached.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
+#include "why_rig.h"
 
 // Of the answers for subnets that of the client's longest one, unless there is one for everyone.
 TEST(test_cached_by_subnet)
@@ -10,7 +11,6 @@ TEST(test_cached_by_subnet)
 	static struct cache_entry e[3];
 	struct dns_name name = fixture_name("a");
 	struct ip_address who;
-	struct why *w;
 	struct cache_look look = {.count = 2, .entry = e};
 	for (unsigned i = 0; i < 3; i++)
 		e[i] = (struct cache_entry){
@@ -18,7 +18,7 @@ TEST(test_cached_by_subnet)
 	e[0].subnet = address_of_text("192.0.0.0/16");
 	e[1].subnet = address_of_text("192.0.2.0/24");
 	who = address_of_text("192.0.2.7");
-	assert_int_equal(why_new(&name, 1, &w), 0);
+	struct why *w = why_begin(&name, 1);
 	why_cached(w, &look, &who);
 	assert_int_equal(w->cache, WHY_CACHE_FOUND);
 	assert_string_equal(w->subnet, "192.0.2.0/24");
@@ -37,5 +37,4 @@ TEST(test_cached_by_subnet)
 	look.count = 2;
 	why_cached(w, &look, &who);
 	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
-	why_free(w);
 }

@@ -6,6 +6,7 @@
 #include "controlplane/answer_policy/why/why_way.h"
 #include "controlplane/api/why_cached.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
+#include "why_rig.h"
 
 static struct config_mac mac_of(const char *text)
 {
@@ -211,13 +212,11 @@ static void way_of(uint16_t qtype, const char *name_text, const char *group, con
 	const char *servers)
 {
 	struct dns_name name = fixture_name(name_text);
-	struct why *w;
-	assert_int_equal(why_new(&name, qtype, &w), 0);
+	struct why *w = why_begin(&name, qtype);
 	w->client = find(NULL, NULL, group);
 	why_way_find(w, &config);
 	assert_string_equal(w->zone, zone);
 	assert_string_equal(w->upstreams, servers);
-	why_free(w);
 }
 
 static void way(const char *name_text, const char *group, const char *zone, const char *servers)
@@ -269,7 +268,6 @@ static struct why *cached(uint16_t view, size_t len)
 {
 	static struct cache_entry e;
 	struct dns_name name = fixture_name("a");
-	struct why *w;
 	const struct cache_look look = {.count = 1, .entry = &e};
 	e = (struct cache_entry){.qtype = 65,
 		.qclass = 1,
@@ -278,7 +276,7 @@ static struct why *cached(uint16_t view, size_t len)
 		.hard_left_ms = 1000,
 		.answer_len = (uint16_t)len};
 	memcpy(e.answer, message, len);
-	assert_int_equal(why_new(&name, 65, &w), 0);
+	struct why *w = why_begin(&name, 65);
 	w->view = view;
 	why_cached(w, &look, NULL);
 	return w;
@@ -294,33 +292,29 @@ TEST(test_cached)
 	assert_string_equal(dns_name_to_text(&w->name[2], text), "other.example");
 	assert_int_equal(w->addresses, 1);
 	assert_string_equal(ip_address_text(&w->address[0], false, address), "198.51.100.7");
-	why_free(w);
 	w = cached(0, sizeof(message)); // another view's
 	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
 	assert_int_equal(w->names, 1);
-	why_free(w);
 	for (size_t len = 0; len < sizeof(message); len++)
-		why_free(cached(3, len));
+		cached(3, len);
 }
 
 // Of the view and the type; the latest.
 TEST(test_bogus)
 {
 	struct dns_name name = fixture_name("a");
-	struct why *w;
 	const struct cache_look look = {.bogus_count = 4,
 		.bogus = {{.qtype = 65, .view = 3, .ede = 6, .age_ms = 9000, .why = "old"},
 			{.qtype = 65, .view = 3, .ede = 7, .age_ms = 2500, .why = "expired"},
 			{.qtype = 65, .view = 0, .ede = 9, .age_ms = 1, .why = "other view"},
 			{.qtype = 1, .view = 3, .ede = 9, .age_ms = 1, .why = "other type"}}};
-	assert_int_equal(why_new(&name, 65, &w), 0);
+	struct why *w = why_begin(&name, 65);
 	w->view = 3;
 	why_cached(w, &look, NULL);
 	assert_true(w->bogus.is_known);
 	assert_int_equal(w->bogus.ede, 7);
 	assert_int_equal(w->bogus.age_s, 2);
 	assert_string_equal(w->bogus.why, "expired");
-	why_free(w);
 }
 
 TEST_GROUP(setup, NULL)

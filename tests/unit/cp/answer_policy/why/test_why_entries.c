@@ -3,13 +3,13 @@
 // Which of the operator's entries an explanation names.
 
 #include "controlplane/answer_policy/why/why_entries.h"
-#include "tests/unit/unit.h"
+#include "why_rig.h"
 
 static struct why *why_of(const char *text, unsigned group)
 {
 	const struct dns_name name = name_of_text(text);
 	struct why *w = NULL;
-	assert_int_equal(why_new(&name, DNS_TYPE_A, &w), 0);
+	w = why_begin(&name, DNS_TYPE_A);
 	w->client.group = group;
 	return w;
 }
@@ -37,7 +37,6 @@ TEST(test_found)
 	why_entries_find(w, &c);
 	assert_int_equal(w->entries, 1);
 	assert_string_equal(w->entry[0].text, "deny example for everyone");
-	why_free(w);
 
 	w = why_of("www.example", 1);
 	why_entries_find(w, &c);
@@ -46,7 +45,6 @@ TEST(test_found)
 	assert_string_equal(w->entry[1].group, "kids");
 	assert_string_equal(w->entry[1].text,
 		"allow www.example for group kids, until 2026-11-25T20:00:00Z: für Anna");
-	why_free(w);
 
 	// A pattern counts where the rules say that it fits.
 	w = why_of("ads.test", 0);
@@ -56,7 +54,6 @@ TEST(test_found)
 	why_entries_find(w, &c);
 	assert_int_equal(w->entries, 1);
 	assert_string_equal(w->entry[0].text, "deny /^ads/ for everyone");
-	why_free(w);
 }
 
 TEST(test_cap)
@@ -70,5 +67,4 @@ TEST(test_cap)
 	struct why *w = why_of("example", 0);
 	why_entries_find(w, &c);
 	assert_int_equal(w->entries, WHY_ENTRIES_MAX);
-	why_free(w);
 }

@@ -4,6 +4,7 @@
 #include "controlplane/answer_policy/why/why_find.h"
 #include "controlplane/answer_policy/why/why_read.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
+#include "why_rig.h"
 
 static char path[] = "/tmp/weir-why-find-XXXXXX";
 static const _Atomic bool go = false, halt = true;
@@ -54,13 +55,12 @@ static struct why *why_of_sources(const struct rule_source *from, unsigned count
 	struct rule_reader r;
 	struct why_patterns patterns;
 	struct dns_name name = fixture_name(name_text);
-	struct why *w;
 	char why[RULE_COMPILE_WHY_MAX];
 	size_t peak;
 	list_write(text);
 	assert_int_equal(rule_compile(from, count, &options, result, &arena, &peak, why), 0);
 	assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
-	assert_int_equal(why_new(&name, qtype, &w), 0);
+	struct why *w = why_begin(&name, qtype);
 	why_read_name(w, 0, &r);
 	assert_int_equal(why_patterns_copy(&r, &patterns), 0);
 	assert_int_equal(why_patterns_match(w, &patterns, &go), 0);
@@ -88,7 +88,6 @@ static void decides(const char *name, uint16_t qtype, unsigned line, const char 
 			assert_string_equal(w->line[i].text, text);
 			for (unsigned s = 0; s < w->sources; s++)
 				assert_string_equal(w->source[s].note, "");
-			why_free(w);
 			return;
 		}
 	fail_msg("%s: not by line %u", name, line);
@@ -109,7 +108,6 @@ TEST(test_lines)
 	assert_int_equal(w->lines, 2);
 	assert_int_equal(w->line[0].line, 9);
 	assert_int_equal(w->line[1].line, 9);
-	why_free(w);
 }
 
 // Each source that has a pattern that matches is read, and its changes are reported.
@@ -132,7 +130,6 @@ TEST(test_patterns_of_two_sources)
 		assert_non_null(strstr(w->source[i].note, "changed"));
 		assert_int_equal(w->line[i].line, 2);
 	}
-	why_free(w);
 }
 
 // A rule for one type is a list of its own: its line is not given to the other one.
@@ -146,7 +143,6 @@ TEST(test_kinds)
 		found++;
 	}
 	assert_int_equal(found, 3);
-	why_free(w);
 }
 
 TEST(test_changed)
@@ -157,12 +153,10 @@ TEST(test_changed)
 	assert_int_equal(w->line[0].line, 2);
 	assert_non_null(strstr(w->source[0].note, "changed since"));
 	assert_string_equal(w->source[0].path, path);
-	why_free(w);
 
 	w = why_of(text, "nothing\n", "ads.example", DNS_TYPE_A);
 	assert_int_equal(w->lines, 0);
 	assert_non_null(strstr(w->source[0].note, "changed since"));
-	why_free(w);
 }
 
 TEST(test_no_source)
@@ -175,7 +169,6 @@ TEST(test_no_source)
 	assert_int_equal(why_find(w, gone, RULE_LIST_FIRST, &go), 0);
 	assert_string_equal(w->source[0].note, "no longer in the configuration");
 	assert_int_equal(why_find(w, sources, ARRAY_LEN(sources), &halt), -ECANCELED);
-	why_free(w);
 }
 
 TEST_GROUP(setup, teardown)

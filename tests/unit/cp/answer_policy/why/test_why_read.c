@@ -5,6 +5,7 @@
 #include "controlplane/answer_policy/why/why_read.h"
 #include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
+#include "why_rig.h"
 
 enum { SOURCES = 12, ROUNDS = UNIT_IS_SANITIZED ? 10 : 60, ASKED = 400 };
 
@@ -99,10 +100,9 @@ static void compare(const struct rule_reader *r, const struct dns_name *name, ui
 	const uint64_t lists[4])
 {
 	struct rule_verdict v;
-	struct why *w;
 	char text[DNS_NAME_TEXT_MAX];
 	rule_decide(r, name, qtype, lists, &v);
-	assert_int_equal(why_new(name, qtype, &w), 0);
+	struct why *w = why_begin(name, qtype);
 	memcpy(w->lists, lists, sizeof(w->lists));
 	why_read_name(w, 0, r);
 	why_check(w);
@@ -117,7 +117,6 @@ static void compare(const struct rule_reader *r, const struct dns_name *name, ui
 		fail_msg("%s %u: by list %u with %u labels, the packet path by %u with %u",
 			dns_name_to_text(name, text), qtype, h->list, h->labels, v.d.list,
 			v.labels);
-	why_free(w);
 }
 
 TEST(test_as_the_packet_path)
@@ -167,8 +166,7 @@ static struct list_rule pattern_rule(enum rule_class class, const char *text)
 
 static struct why *why_of(const struct dns_name *name, const struct dns_name *other)
 {
-	struct why *w;
-	assert_int_equal(why_new(name, DNS_TYPE_A, &w), 0);
+	struct why *w = why_begin(name, DNS_TYPE_A);
 	assert_int_equal(why_name_add(w, other), 1);
 	return w;
 }
@@ -198,7 +196,6 @@ TEST(test_patterns)
 	assert_int_equal(why_patterns_match(w, &p, &go), 0);
 	// A machine that needs more than WHY_PATTERNS_MS for a quarter of a second's work.
 	for (unsigned i = 0; i < 20 && w->hits_left_out; i++) {
-		why_free(w);
 		w = why_of(&name, &other);
 		assert_int_equal(why_patterns_match(w, &p, &go), 0);
 	}
@@ -211,7 +208,6 @@ TEST(test_patterns)
 	assert_string_equal(w->hit[w->next].text, "^x77\\.");
 	assert_int_equal(w->sources, 1);
 	assert_string_equal(w->source[0].title, "odd");
-	why_free(w);
 	why_patterns_free(&p);
 }
 
@@ -223,12 +219,11 @@ TEST(test_addresses)
 		{.what = LIST_RULE_ADDRESS, .prefix = address_of_text("203.0.113.7/32")},
 	};
 	struct rule_arena arena;
-	struct why *w;
 	struct dns_name name = fixture_name("www.example");
 	for (unsigned i = 0; i < ARRAY_LEN(rules); i++)
 		rules[i].kind.covers = RULE_COVERS_ALL;
 	struct rule_reader r = image_of("nets", rules, ARRAY_LEN(rules), &arena);
-	assert_int_equal(why_new(&name, DNS_TYPE_A, &w), 0);
+	struct why *w = why_begin(&name, DNS_TYPE_A);
 	const char *const asked[] = {"203.0.113.8", "fd53:1:8000::1", "fd53:1:7fff::1",
 		"198.51.101.0", "198.51.100.255"};
 	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
@@ -243,6 +238,5 @@ TEST(test_addresses)
 	assert_int_equal(w->hit[1].name, 4);
 	assert_string_equal(w->hit[1].text, "198.51.100.0/24");
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
-	why_free(w);
 	rule_arena_free(&arena);
 }

@@ -244,19 +244,17 @@ TEST_WITH(test_two_boxes_of_one_name, clickhouse_rig_open, clickhouse_rig_close)
 
 TEST(test_the_instance_of_a_machine)
 {
-	char a[CLICKHOUSE_INSTANCE_MAX], b[CLICKHOUSE_INSTANCE_MAX], path[] = "/tmp/weir-id-XXXXXX";
-	int fd = mkstemp(path);
-	assert_return_code(fd, 0);
+	char a[CLICKHOUSE_INSTANCE_MAX], b[CLICKHOUSE_INSTANCE_MAX];
+	const char *path = file_with("");
 	clickhouse_instance(path, "/a", a);
 	assert_string_equal(a, ""); // an empty file, as of an image
-	assert_int_equal(write(fd, "3c1a0b\n", 7), 7);
+	text_to_file(path, "3c1a0b\n");
 	clickhouse_instance(path, "/a", a);
 	clickhouse_instance(path, "/a", b);
 	assert_int_equal(strlen(a), 16);
 	assert_string_equal(a, b);
 	clickhouse_instance(path, "/b", b);
 	assert_string_not_equal(a, b);
-	close(fd);
 	unlink(path);
 	clickhouse_instance(path, "/a", a);
 	assert_string_equal(a, "");

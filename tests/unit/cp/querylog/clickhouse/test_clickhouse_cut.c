@@ -33,6 +33,7 @@ static void *chunk_make(
 		assert_int_equal(clickhouse_builder_add(&builder, "box", &b->row[i], 1), 0);
 	querylog_release(b);
 	assert_int_equal(clickhouse_builder_seal(&builder, coding, 2, what, &body), 0);
+	unit_at_end(free, body);
 	return body;
 }
 
@@ -89,7 +90,6 @@ static void halves_of(enum clickhouse_coding coding, unsigned rows)
 	free(both);
 	free(half[0].body);
 	free(half[1].body);
-	free(whole.body);
 }
 
 TEST_WITH(test_halves_are_the_whole, setup, teardown)
@@ -106,7 +106,6 @@ TEST_WITH(test_a_row_alone_is_not_cut, setup, teardown)
 	struct clickhouse_half half[2];
 	void *body = chunk_make(1, CLICKHOUSE_ZSTD, &what);
 	assert_int_equal(clickhouse_cut(NULL, &what, body, half), -EINVAL);
-	free(body);
 }
 
 // A file's body may be anything, whatever its head says.
@@ -134,7 +133,6 @@ TEST_WITH(test_a_body_that_is_not_what_it_says, setup, teardown)
 						"chunk UInt64,weight UInt64,",
 					 &what, body, half),
 			-EBADMSG);
-		free(body);
 	}
 }
 
@@ -206,5 +204,4 @@ TEST_WITH(test_pieces_of_pieces, setup, teardown)
 	void *body = chunk_make(2, CLICKHOUSE_ZSTD, &what);
 	what.chunk.number = number;
 	assert_int_equal(clickhouse_cut(NULL, &what, body, half), -E2BIG);
-	free(body);
 }

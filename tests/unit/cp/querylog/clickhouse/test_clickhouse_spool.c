@@ -162,10 +162,7 @@ TEST_WITH(test_a_smaller_spool_after_a_restart, setup, teardown)
 
 static void file_copy(const char *name, const void *bytes, size_t len)
 {
-	FILE *f = fopen(text_from("%s/%s", folder, name), "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(bytes, 1, len, f), len);
-	fclose(f);
+	bytes_to_file(text_from("%s/%s", folder, name), bytes, len);
 }
 
 static void file_make(const char *name)

@@ -59,7 +59,7 @@ static struct sink_status await(struct request_log *l, uint64_t written, uint64_
 	return s;
 }
 
-// The whole file, which the caller frees; NULL: no such file.
+// The whole file; NULL: no such file.
 static char *file_of(const char *name)
 {
 	struct stat st;
@@ -71,6 +71,7 @@ static char *file_of(const char *name)
 	char *text = calloc(1, (size_t)st.st_size + 1);
 	assert_int_equal(fread(text, 1, (size_t)st.st_size, f), st.st_size);
 	fclose(f);
+	unit_at_end(free, text);
 	return text;
 }
 
@@ -145,13 +146,11 @@ TEST_WITH(test_a_file_a_day, setup, teardown)
 		third = file_of("requests-2026-11-21.log");
 	}
 	assert_string_equal(third, "");
-	free(third);
 	request_log_close(l);
 	assert_null(file_of("requests-2026-11-18.log")); // older than two days
 	assert_null(file_of("requests-2026-11-19.log"));
 	char *text = file_of("requests-2026-11-20.log");
 	assert_int_equal(lines_of(text), 10);
-	free(text);
 }
 
 static void touch(const char *name)
@@ -221,8 +220,6 @@ TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 	char *before = file_of("moved"), *after = file_of(TODAY);
 	assert_int_equal(lines_of(before), 10);
 	assert_int_equal(lines_of(after), 5);
-	free(before);
-	free(after);
 }
 
 // Room is what the file takes, not what was written to it.
@@ -241,7 +238,6 @@ TEST_WITH(test_a_file_that_was_copied_and_truncated, setup, teardown)
 	request_log_close(l);
 	char *text = file_of(TODAY);
 	assert_int_equal(lines_of(text), 20);
-	free(text);
 }
 
 // What a power cut leaves: half a line, and NULs where no bytes came to the disk.
@@ -272,7 +268,6 @@ TEST_WITH(test_a_torn_end_is_cut_off, setup, teardown)
 		assert_int_equal(lines_of(text), cases[i].lines + 3);
 		if (cases[i].lines)
 			assert_memory_equal(text, torn, 15);
-		free(text);
 	}
 }
 
@@ -291,7 +286,6 @@ TEST_WITH(test_a_long_torn_end, setup, teardown)
 	assert_int_equal(s.cut_bytes, LEN - 6);
 	char *text = file_of(TODAY);
 	assert_memory_equal(text, "whole\n2", 7);
-	free(text);
 }
 
 // What ext4 leaves where it wrote the block behind and not the rest of the one before.
@@ -313,7 +307,6 @@ TEST_WITH(test_torn_in_the_middle, setup, teardown)
 	char *text = file_of(TODAY);
 	assert_int_equal(lines_of(text), TORN + 3);
 	assert_memory_equal(text, bytes, TORN * LINE);
-	free(text);
 	free(bytes);
 }
 
@@ -342,7 +335,6 @@ TEST_WITH(test_other_files_stay, setup, teardown)
 	char *text = file_of("requests-2026-11-18.jsonl");
 	assert_int_equal(lines_of(text), 3);
 	assert_memory_equal(text, "{\"time_us\":", 11);
-	free(text);
 }
 
 TEST_WITH(test_a_day_has_a_bound, setup, teardown)

@@ -8,17 +8,15 @@
 
 static _Alignas(uint64_t) char text[1 << 16];
 static struct symbols *symbols;
-static char *copies[24]; // of profiles: the paths of maps are in them
-static unsigned copy_count;
+
+UNIT_END_OF(heap_text_free, struct heap_text)
 
 static struct heap_text *read_text(const char *profile)
 {
 	struct heap_text *h;
-	char *copy = strdup(profile);
-	assert_non_null(copy);
-	assert_in_range(copy_count, 0, ARRAY_LEN(copies) - 1);
-	copies[copy_count++] = copy;
+	char *copy = text_from("%s", profile); // the paths of maps are in it
 	assert_int_equal(heap_text_read(&h, copy), 0);
+	unit_at_end(heap_text_free_at_end, h);
 	return h;
 }
 
@@ -34,7 +32,6 @@ TEST(samples_are_scaled)
 	assert_float_equal(h->stack[0].blocks, 21.017, 0.001);
 	assert_float_equal(h->stack[0].bytes, 2101.7, 0.1);
 	assert_float_equal(h->stack[1].bytes, 300000, 1);
-	heap_text_free(h);
 }
 
 TEST(absurd_numbers_stay_finite)
@@ -43,7 +40,6 @@ TEST(absurd_numbers_stay_finite)
 					"  t*: 18446744073709551615: 1 [0: 0]\n");
 	assert_true(isfinite(h->stack[0].bytes) && h->stack[0].bytes > 0);
 	assert_true(isfinite(h->stack[0].blocks) && h->stack[0].blocks > 0);
-	heap_text_free(h);
 }
 
 TEST(what_is_no_profile_is_refused)
@@ -83,7 +79,6 @@ TEST(maps_say_where_code_is)
 	assert_string_equal(heap_text_map(h, 0x1fff)->path, "/bin/a b");
 	assert_int_equal(h->map[0].offset, 0x400);
 	assert_null(heap_text_map(h, 0x2000));
-	heap_text_free(h);
 }
 
 __attribute__((noinline)) int heap_test_leaks(int n);
@@ -124,8 +119,6 @@ TEST(the_grower_is_named)
 	assert_string_equal(d.growth[0].stack[0], "0x1");
 	assert_string_equal(d.growth[1].stack[0], "heap_test_leaks");
 	heap_diff_free(&d);
-	heap_text_free(a);
-	heap_text_free(b);
 }
 
 static void maps_and_sites(char *out, size_t cap, const char *sites)
@@ -164,8 +157,6 @@ static bool leaks_are_made_again(const char *before, const char *after)
 	assert_int_equal(by_function.count, made_again ? 1 : 2);
 	heap_diff_free(&by_function);
 	heap_diff_free(&d);
-	heap_text_free(a);
-	heap_text_free(b);
 	return made_again;
 }
 
@@ -197,7 +188,6 @@ TEST(functions_have_all_their_stacks)
 	assert_int_equal(by.growth[0].depth, 1);
 	heap_diff_free(&by);
 	heap_diff_free(&d);
-	heap_text_free(a);
 }
 
 TEST(deep_stacks_are_told_apart)
@@ -216,7 +206,6 @@ TEST(deep_stacks_are_told_apart)
 	assert_int_equal(d.count, 2);
 	assert_int_equal(d.growth[0].depth, 24);
 	heap_diff_free(&d);
-	heap_text_free(h);
 }
 
 TEST(allocations_are_read)
@@ -233,7 +222,6 @@ TEST(allocations_are_read)
 	assert_float_equal(h->stack[0].bytes, 2101.7, 0.1); // as samples of what is held
 	assert_float_equal(h->stack[1].bytes, 9000000, 1);
 	assert_int_equal(h->map_count, 1);
-	heap_text_free(h);
 }
 
 TEST(threads_are_read)
@@ -247,7 +235,6 @@ TEST(threads_are_read)
 	assert_int_equal(h->stack[0].frame[0], 0x11); // runs at 0x10
 	assert_int_equal(h->stack[0].frame[1], 0x20);
 	assert_string_equal(h->stack[1].label, "c");
-	heap_text_free(h);
 }
 
 static const uint64_t cpu_words[] = {0, 3, 0, 10000, 0, 5, 2, 0x10, 0x20, 1, 1, 0x30, 0, 1, 0};
@@ -297,12 +284,6 @@ static int setup(void **)
 	return symbols ? 0 : -1;
 }
 
-static int teardown(void **)
-{
-	symbols_free(symbols);
-	while (copy_count)
-		free(copies[--copy_count]);
-	return 0;
-}
+FIXTURE(teardown, symbols_free(symbols))
 
 TEST_GROUP(setup, teardown)
