@@ -46,6 +46,16 @@ int clock_gettime(clockid_t id, struct timespec *out)
 	return 0;
 }
 
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
 void clock_ahead_by_ms(uint32_t ms)
 {
 	ahead_us += (int64_t)ms * 1000;

@@ -4,9 +4,9 @@
 // The clocks of a test: time goes on as ever, and shifts on request. So what is to happen a
 // minute later need not happen soon, and no question of a busy machine comes too late.
 //
-// A program that links this has a clock_gettime of its own, which the product's code and libevent
-// call in the C library's stead; the kernel, and other processes, know nothing of it. Clocks that
-// measure CPU time do not shift. Each function: any thread; shifts add up.
+// A program that links this has its own clock_gettime and time, which the product's code and
+// libevent call in the C library's stead; the kernel, and other processes, know nothing of it.
+// Clocks that measure CPU time do not shift. Each function: any thread; shifts add up.
 
 #include <stdint.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// What a wait does that is in vain. The clock stands still, so that its patience ends at once.
+// What a wait does that is in vain, or whose condition ends. The clock stands still, so that all
+// patience ends at once.
 #include "unit.h"
 
 #include <sys/wait.h>
@@ -12,10 +13,16 @@ static void waits_in_vain(void **)
 	WAIT_FOR(never);
 }
 
-// A program of tests in a child: how it ended, and what it said.
-static int vain(char *said, size_t size)
+static void does_not_stay_so(void **)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(waits_in_vain)};
+	unsigned looks = 0;
+	STAYS_SO(looks++ < 3, 5);
+}
+
+// A program of one test in a child: how it ended, and what it said.
+static int child_runs(void (*test)(void **), char *said, size_t size)
+{
+	const struct CMUnitTest tests[] = {{.name = "test", .test_func = test}};
 	int ends[2], status;
 
 	assert_int_equal(pipe(ends), 0);
@@ -34,13 +41,32 @@ static int vain(char *said, size_t size)
 	return status;
 }
 
-TEST(a_wait_in_vain_fails_its_case)
+static void fails_as(void (*test)(void **), const char *how)
 {
 	char said[2048];
-	int status = vain(said, sizeof(said));
+	int status = child_runs(test, said, sizeof(said));
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
-	assert_non_null(strstr(said, "test_wait.c:12: in vain: WAIT_FOR(never)"));
+	assert_non_null(strstr(said, how));
+}
+
+TEST(a_wait_in_vain_fails_its_case)
+{
+	fails_as(waits_in_vain, "test_wait.c:13: in vain: WAIT_FOR(never)");
+}
+
+TEST(what_ends_too_early_fails_its_case)
+{
+	fails_as(does_not_stay_so, "test_wait.c:19: no longer: STAYS_SO(looks++ < 3)");
+}
+
+TEST(what_stays_so_is_looked_at_for_the_time)
+{
+	const uint64_t from_ms = clock_mono_ms();
+	unsigned looks = 0;
+	STAYS_SO(++looks, 5);
+	assert_int_equal(looks, 5);
+	assert_int_equal(clock_mono_ms() - from_ms, 5);
 }
 
 TEST(what_follows_is_done_until_it_is_so)
