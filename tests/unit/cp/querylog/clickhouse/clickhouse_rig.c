@@ -93,25 +93,11 @@ void feed(unsigned batches, unsigned rows)
 	struct querylog_sink s = clickhouse_sink(sink);
 	for (unsigned i = 0; i < batches; i++) {
 		const struct querylog_batch *b = querylog_rig_batch(&rig, rows);
-		uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
-		while (!s.fold(s.arg, b, 0) && clock_mono_ms() < until_ms)
-			usleep(500);
+		WAIT_FOR(s.fold(s.arg, b, 0));
 		fed_rows += b->count;
 		fed_weight += b->weight;
 		querylog_release(b);
 	}
-}
-
-bool eventually(bool (*is_so)(void))
-{
-	uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
-	do {
-		clickhouse_status(sink, &status);
-		if (is_so())
-			return true;
-		usleep(1000);
-	} while (clock_mono_ms() < until_ms);
-	return false;
 }
 
 bool all_sent(void)
@@ -122,12 +108,12 @@ bool all_sent(void)
 void send_all(unsigned batches, unsigned rows)
 {
 	feed(batches, rows);
-	assert_true(eventually(all_sent));
+	until(all_sent);
 }
 
 void expect_sent_once(void)
 {
-	assert_true(eventually(all_sent));
+	until(all_sent);
 	expect_each_once();
 }
 
@@ -179,9 +165,15 @@ void expect_flat_heap(unsigned cycle)
 {
 	if (cycle == 0)
 		heap_at_first = heap_used();
-	if (!eventually(heap_is_flat))
-		fail_msg("%zu bytes of heap after cycle %u, %zu after the first", heap_used(),
-			cycle, heap_at_first);
+	until(heap_is_flat);
+}
+
+uint64_t rows_taken(void)
+{
+	pthread_mutex_lock(&server.lock);
+	const uint64_t rows = server.rows;
+	pthread_mutex_unlock(&server.lock);
+	return rows;
 }
 
 void expect_each_once(void)

@@ -8,14 +8,14 @@
 #include "fake_clickhouse.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
 
-enum { PATIENCE_MS = 30000, NEVER_MS = 3600000 };
+enum { LONG_MS = 30000, NEVER_MS = 3600000 };
 
 extern struct fake_clickhouse server, second;
 extern char second_url[64];
 extern struct querylog_rig rig;
 extern struct clickhouse *sink; // NULL: the test has closed it
 extern struct clickhouse_settings settings;
-extern struct clickhouse_status status; // as eventually saw it last
+extern struct clickhouse_status status; // as `until` saw it last
 extern uint64_t fed_rows, fed_weight;
 
 int clickhouse_rig_open(void **); // server and settings, no sink yet
@@ -27,9 +27,13 @@ void sink_close(void);
 int64_t in_2026(void); // for settings.unix_s
 void feed(unsigned batches, unsigned rows);
 void send_all(unsigned batches, unsigned rows); // feed, until all is sent
-// Looks at the status until it is so. False: it was not within PATIENCE_MS.
-bool eventually(bool (*is_so)(void));
-#define FEED_UNTIL(is_so, batches, rows) (feed(batches, rows), assert_true(eventually(is_so)))
+// Until the status is so.
+#define until(is_so) WAIT_FOR((clickhouse_status(sink, &status), is_so()))
+#define FEED_UNTIL(is_so, batches, rows) \
+	do {                             \
+		feed(batches, rows);     \
+		until(is_so);            \
+	} while (0)
 bool all_sent(void);
 bool is_up(void);
 bool is_failing(void);
@@ -49,4 +53,5 @@ size_t heap_used(void);
 void expect_flat_heap(unsigned cycle);
 void expect_sent_once(void);                     // that, once all is sent
 void feed_once(unsigned batches, unsigned rows); // both
+uint64_t rows_taken(void);                       // by the server
 void expect_each_once(void);                     // the server has what was fed, and nothing twice

@@ -28,7 +28,7 @@ TEST_WITH(test_a_newer_server_gets_zstd_and_a_token, clickhouse_rig_open, clickh
 {
 	server.version = "24.8.1.2";
 	sink_open();
-	assert_true(eventually(is_up));
+	until(is_up);
 	send_all(1, 100);
 	assert_non_null(strstr(server.last_insert, "Content-Encoding: zstd"));
 	assert_non_null(strstr(server.last_insert, "insert_deduplication_token=weir-"));
@@ -84,7 +84,7 @@ TEST_WITH(test_a_table_is_made_for_the_server, clickhouse_rig_open, clickhouse_r
 	server.has_table = false;
 	server.version = "26.7.1";
 	sink_open();
-	assert_true(eventually(is_up));
+	until(is_up);
 	for (unsigned i = 0; i < ARRAY_LEN(current); i++)
 		if (!strstr(server.last_create, current[i]))
 			fail_msg("no '%s' in %s", current[i], server.last_create);
@@ -92,7 +92,7 @@ TEST_WITH(test_a_table_is_made_for_the_server, clickhouse_rig_open, clickhouse_r
 	server.has_table = false;
 	server.version = "18.16.1";
 	sink_open();
-	assert_true(eventually(is_up));
+	until(is_up);
 	for (unsigned i = 0; i < ARRAY_LEN(current); i++)
 		assert_null(strstr(server.last_create, current[i]));
 }
@@ -113,7 +113,7 @@ TEST_WITH(test_what_is_there_at_the_end_is_sent, clickhouse_rig_open, clickhouse
 {
 	settings.flush_ms = 60000;
 	sink_open();
-	assert_true(eventually(is_up));
+	until(is_up);
 	feed(1, 100);
 	sink_close();
 	expect_each_once();
@@ -128,7 +128,7 @@ TEST_WITH(test_old_partitions_go, clickhouse_rig_open, clickhouse_rig_close)
 	strcpy(server.newest, IN_2026 "\t20261121\n" IN_2026 "\t20261120\n" IN_2026
 				      "\t20261119\n" IN_2026 "\t20261114\n" IN_2026 "\t20261113\n");
 	sink_open();
-	assert_true(eventually(is_tidy));
+	until(is_tidy);
 	assert_non_null(strstr(server.last_drop, "`weir`.`queries` DROP PARTITION 20261113"));
 	assert_int_equal(status.sender.dropped_partitions, 1);
 }
@@ -142,7 +142,7 @@ TEST_WITH(test_a_large_table_loses_its_oldest_partitions, clickhouse_rig_open, c
 		"2026112021\t1000\t5000\n2026112022\t1000\t5000\n2026112023\t3000\t5000\n");
 	strcpy(server.newest, IN_2026 "\t2026112023\n" IN_2026 "\t2026112022\n");
 	sink_open();
-	assert_true(eventually(is_tidy));
+	until(is_tidy);
 	assert_int_equal(status.sender.dropped_partitions, 2);
 	assert_non_null(strstr(server.last_drop, "DROP PARTITION 2026112022"));
 	assert_int_equal(status.sender.table_bytes, 3000);
@@ -156,7 +156,7 @@ TEST_WITH(test_the_newest_partition_stays, clickhouse_rig_open, clickhouse_rig_c
 	strcpy(server.parts, "20200101\t1000\t4000\n20200102\t3000\t4000\n");
 	strcpy(server.newest, IN_2026 "\t20200102\n" IN_2026 "\t20200101\n");
 	sink_open();
-	assert_true(eventually(is_tidy));
+	until(is_tidy);
 	assert_non_null(strstr(server.last_drop, "DROP PARTITION 20200101"));
 	assert_int_equal(status.sender.dropped_partitions, 1);
 	assert_int_equal(status.sender.table_bytes, 3000);
@@ -187,7 +187,7 @@ TEST_WITH(test_a_clock_far_ahead_drops_nothing, clickhouse_rig_open, clickhouse_
 	settings.unix_s = in_2027;
 	parts_of_a_week(IN_2026);
 	sink_open();
-	assert_true(eventually(is_looked_after));
+	until(is_looked_after);
 	assert_int_equal(status.sender.dropped_partitions, 0);
 	assert_int_equal(server.drops, 0);
 	assert_int_equal(status.sender.clock_ahead_s, 0);
@@ -201,7 +201,7 @@ TEST_WITH(test_two_clocks_far_ahead_drop_nothing, clickhouse_rig_open, clickhous
 	memmove(server.newest + 20, server.newest, strlen(server.newest) + 1);
 	memcpy(server.newest, "1829779260\t20271226\n", 20);
 	sink_open();
-	assert_true(eventually(is_looked_after));
+	until(is_looked_after);
 	assert_int_equal(server.drops, 0);
 	assert_int_equal(status.sender.clock_ahead_s / 86400, 399);
 }
@@ -215,7 +215,7 @@ TEST_WITH(test_the_widest_limits_of_all_boxes_hold, clickhouse_rig_open, clickho
 	settings.schema.max_bytes = 1;
 	strcpy(server.other_limits, "2\t400\t0\t77\t90\t0\tattic box#00000000000000aa\n");
 	sink_open();
-	assert_true(eventually(is_looked_after));
+	until(is_looked_after);
 	assert_int_equal(server.drops, 0);
 	assert_int_equal(status.sender.limits.boxes, 3);
 	assert_int_equal(status.sender.limits.hours, 400);
@@ -233,7 +233,7 @@ TEST_WITH(test_two_boxes_of_one_name, clickhouse_rig_open, clickhouse_rig_close)
 	parts_of_a_week(IN_2026);
 	strcpy(server.other_limits, "1\t400\t0\t0\t0\t1\ta'box#00000000000000aa\n");
 	sink_open();
-	assert_true(eventually(is_looked_after));
+	until(is_looked_after);
 	assert_int_equal(status.sender.limits.boxes, 2);
 	assert_int_equal(status.sender.limits.twins, 1);
 	assert_int_equal(status.sender.limits.hours, 400);
@@ -279,10 +279,10 @@ TEST_WITH(test_without_limits_nothing_is_dropped, clickhouse_rig_open, clickhous
 	server.limits_code = 497;
 	sink_open();
 	send_all(1, 10);
-	assert_true(eventually(is_tidy_failing));
+	until(is_tidy_failing);
 	assert_false(status.sender.limits.are_known);
 	assert_int_equal(server.drops, 0);
 	assert_string_equal(status.sender.tidy_why, "code 497: said 497");
 	server_set(&server, limits_code, 0);
-	assert_true(eventually(is_tidy_well));
+	until(is_tidy_well);
 }

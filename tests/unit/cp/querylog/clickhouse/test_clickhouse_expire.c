@@ -7,6 +7,12 @@
 
 static atomic_uint statements; // at the second server
 static unsigned statement_ms;  // that each of them takes
+static atomic_uint at_first;   // statements at the first one
+
+static void first_asked(const char *)
+{
+	at_first++;
+}
 
 static void second_asked(const char *)
 {
@@ -18,6 +24,7 @@ static int setup(void **state)
 {
 	const int rc = clickhouse_rig_open_two(state);
 	second.may_create = false;
+	server.on_statement = first_asked;
 	second.on_statement = second_asked;
 	settings.tidy_ms = 1;
 	statements = statement_ms = 0;
@@ -37,7 +44,7 @@ TEST_WITH(test_the_other_server_drops_its_own, setup, clickhouse_rig_close_two)
 	strcpy(second.newest, "1795219260\t20261121\n1795219260\t20261120\n"
 			      "1795219260\t20261119\n1795219260\t20261113\n");
 	sink_open();
-	assert_true(eventually(has_dropped_there));
+	until(has_dropped_there);
 	send_all(1, 100);
 	assert_int_equal(status.sender.url_at, 1);
 	assert_int_equal(status.sender.failovers, 0);
@@ -49,7 +56,7 @@ TEST_WITH(test_the_other_server_is_away, setup, clickhouse_rig_close_two)
 	second.is_down = true;
 	sink_open();
 	send_all(1, 100);
-	usleep(300 * 1000);
+	WAIT_FOR(second.http.requests >= 1);
 	send_all(1, 100);
 	assert_int_equal(status.sender.url_at, 1);
 	assert_int_equal(status.sender.failures, 0);
@@ -67,15 +74,19 @@ static bool is_well(void)
 	return !*status.sender.tidy_why;
 }
 
+static void says(const char *why)
+{
+	clickhouse_status(sink, &status);
+	assert_non_null(strstr(status.sender.tidy_why, second_url));
+	assert_non_null(strstr(status.sender.tidy_why, why));
+}
+
 static void expect_refused_there(const char *why)
 {
 	sink_open();
-	assert_true(eventually(is_refused));
-	for (unsigned i = 0; i < 600; i++, usleep(1000)) { // the server in use is tidied meanwhile
-		clickhouse_status(sink, &status);
-		assert_non_null(strstr(status.sender.tidy_why, second_url));
-		assert_non_null(strstr(status.sender.tidy_why, why));
-	}
+	until(is_refused);
+	const unsigned from = at_first;
+	WAIT_FOR(at_first >= from + 5, says(why)); // the server in use is tidied meanwhile
 	assert_true(status.sender.tidy_failures > 0);
 	assert_false(status.sender.is_failing);
 }
@@ -86,7 +97,7 @@ TEST_WITH(test_the_other_server_refuses, setup, clickhouse_rig_close_two)
 	second.limits_code = 497;
 	expect_refused_there("code 497: said 497");
 	server_set(&second, limits_code, 0);
-	assert_true(eventually(is_well));
+	until(is_well);
 }
 
 TEST_WITH(test_the_other_server_refuses_the_schema, setup, clickhouse_rig_close_two)
@@ -95,19 +106,13 @@ TEST_WITH(test_the_other_server_refuses_the_schema, setup, clickhouse_rig_close_
 	expect_refused_there("code 60: said 60");
 }
 
-static bool is_visited(void)
-{
-	return statements > 0;
-}
-
 // A whole visit takes no longer than one statement may.
 TEST_WITH(test_a_visit_has_an_end, setup, clickhouse_rig_close_two)
 {
 	settings.client.ask_ms = 300;
 	statement_ms = 100;
 	sink_open();
-	assert_true(eventually(is_visited));
-	usleep(1500 * 1000);
+	WAIT_FOR(statements >= 4); // the second visit, as the first had three
 	pthread_mutex_lock(&second.lock);
 	assert_string_equal(second.last_newest, "");
 	pthread_mutex_unlock(&second.lock);
@@ -119,9 +124,7 @@ TEST_WITH(test_the_coding_is_of_the_server_in_use, setup, clickhouse_rig_close_t
 	second.version = "24.8.1.2";
 	statement_ms = 50;
 	sink_open();
-	assert_true(eventually(is_visited));
-	for (unsigned i = 0; i < 100; i++, usleep(10 * 1000))
-		send_all(1, 10);
+	WAIT_FOR(statements >= 10, send_all(1, 10));
 	assert_int_equal(status.sender.recoded_chunks, 0);
 }
 
@@ -135,18 +138,14 @@ static bool has_sent_one(void)
 static void one_more_chunk(void)
 {
 	chunks_before = status.sender.chunks;
-	assert_true(eventually(has_sent_one));
+	until(has_sent_one);
 }
 
 TEST_WITH(test_chunks_go_before_a_visit, setup, clickhouse_rig_close_two)
 {
 	server.late_ms = 200;
 	sink_open();
-	do {
-		feed(1, 10);
-		usleep(30 * 1000);
-		clickhouse_status(sink, &status);
-	} while (status.outbox.chunks < 10);
+	WAIT_FOR(status.outbox.chunks >= 10, feed(1, 10); clickhouse_status(sink, &status));
 	one_more_chunk(); // a visit that ran has ended
 	unsigned asked = statements;
 	for (unsigned i = 0; i < 5; i++)

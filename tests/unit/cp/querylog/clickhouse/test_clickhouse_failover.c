@@ -4,6 +4,7 @@
 
 #include "clickhouse_rig.h"
 #include "controlplane/querylog/clickhouse/clickhouse_sender_internal.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/unit.h"
 
 static uint64_t rows_of(const struct fake_clickhouse *f, uint64_t run, uint64_t number)
@@ -55,9 +56,7 @@ TEST_WITH(test_a_wait_after_all_were_tried, clickhouse_rig_open_two, clickhouse_
 	settings.retry_min_ms = settings.retry_max_ms = NEVER_MS;
 	sink_open();
 	FEED_UNTIL(has_tried_both, 1, 100);
-	usleep(300000);
-	clickhouse_status(sink, &status);
-	assert_int_equal(status.sender.failures, 2);
+	STAYS_SO((clickhouse_status(sink, &status), status.sender.failures) == 2, 300);
 	assert_true(status.sender.is_failing);
 	assert_true(status.sender.retry_in_ms > 1000);
 	assert_non_null(strstr(status.sender.why, second_url));
@@ -119,13 +118,13 @@ TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, clickhouse_rig_ope
 	server.choose = take_and_die;
 	sink_open();
 	FEED_UNTIL(is_failing, 1, 100);
-	assert_true(eventually(has_gone_round));
+	until(has_gone_round);
 	clickhouse_status(sink, &status);
 	assert_int_equal(second.inserts, 0);
 	assert_true(status.sender.is_failing);
 	server_set(&server, choose, NULL);
 	server_set(&server, is_down, false);
-	assert_true(eventually(all_sent));
+	until(all_sent);
 	send_all(1, 100);
 	expect_once_in_all();
 	assert_int_equal(server.rows, 200);
@@ -163,7 +162,7 @@ TEST_WITH(test_a_server_given_up_is_asked, clickhouse_rig_open_two, clickhouse_r
 	FEED_UNTIL(was_sent_to_second, 1, 100);
 	server_set(&server, choose, NULL);
 	server_set(&server, is_down, false);
-	assert_true(eventually(all_sent));
+	until(all_sent);
 	assert_int_equal(server.rows, 100);
 	assert_int_equal(second.rows, 0);
 	assert_int_equal(status.sender.uncertain_rows, 0);
@@ -184,36 +183,13 @@ TEST_WITH(test_dropped_partitions_never_fall, clickhouse_rig_open_two, clickhous
 	strcpy(second.newest, "1795219260\t20261121\n1795219260\t20261120\n"
 			      "1795219260\t20261119\n1795219260\t20261113\n");
 	sink_open();
-	assert_true(eventually(has_dropped_one));
+	until(has_dropped_one);
 	server_set(&server, is_down, false);
 	settings.client.urls[1] = NULL;
 	assert_int_equal(clickhouse_reconfigure(sink, &settings), 0);
 	send_all(1, 100);
 	assert_int_equal(status.sender.urls, 1);
 	assert_int_equal(status.sender.dropped_partitions, 1);
-}
-
-// A wait for one server takes nothing off the wait for the next one.
-TEST(test_each_wait_is_whole)
-{
-	enum { HOLD_MS = 200 };
-	static struct clickhouse_sender s;
-	struct clickhouse_places p = {.may_have = 1};
-	bool is_uncertain;
-	s.urls = 2;
-	s.settings.hold_ms = HOLD_MS;
-	s.here = &s.server[1];
-	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
-	s.here = &s.server[0];
-	clickhouse_places_set_here(&p, &s, false);
-	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
-	clickhouse_places_set_here(&p, &s, true);
-	usleep((HOLD_MS + 50) * 1000);
-	s.here = &s.server[1];
-	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
-	usleep((HOLD_MS + 50) * 1000);
-	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
-	assert_true(is_uncertain);
 }
 
 static bool has_failed(void)
@@ -237,7 +213,7 @@ static void replicas(const char *zxid_of_second)
 TEST_WITH(test_a_replica_gets_it_at_once, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	replicas("4294967298\t1795219260");
-	assert_true(eventually(all_sent));
+	until(all_sent);
 	assert_int_equal(second.rows, 100);
 	assert_int_equal(status.sender.uncertain_rows, 0);
 	assert_non_null(strstr(second.last_insert, "insert_deduplication_token=weir-"));
@@ -247,7 +223,7 @@ TEST_WITH(test_a_replica_gets_it_at_once, clickhouse_rig_open_two, clickhouse_ri
 TEST_WITH(test_another_cluster_is_no_replica, clickhouse_rig_open_two, clickhouse_rig_close_two)
 {
 	replicas("17\t1795219260");
-	assert_true(eventually(has_gone_round));
+	until(has_gone_round);
 	assert_int_equal(second.inserts, 0);
 }
 
@@ -271,9 +247,32 @@ TEST_WITH(test_any_faults, clickhouse_rig_open_two, clickhouse_rig_close_two)
 		sink_open();
 	}
 	feed(20, 50);
-	for (unsigned i = 0; i < 30000 && server.rows + second.rows < fed_rows; i++)
-		usleep(1000);
+	WAIT_FOR(server.rows + second.rows >= fed_rows);
 	clickhouse_status(sink, &status);
 	expect_once_in_all();
 	assert_true(server.rows && second.rows);
+}
+
+// A wait for one server takes nothing off the wait for the next one. The last case, as clocks
+// that are ahead make other threads wait longer.
+TEST(test_each_wait_is_whole)
+{
+	enum { HOLD_MS = 200 };
+	static struct clickhouse_sender s;
+	struct clickhouse_places p = {.may_have = 1};
+	bool is_uncertain;
+	s.urls = 2;
+	s.settings.hold_ms = HOLD_MS;
+	s.here = &s.server[1];
+	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	s.here = &s.server[0];
+	clickhouse_places_set_here(&p, &s, false);
+	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	clickhouse_places_set_here(&p, &s, true);
+	clock_ahead_by_ms(HOLD_MS + 50);
+	s.here = &s.server[1];
+	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	clock_ahead_by_ms(HOLD_MS + 50);
+	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	assert_true(is_uncertain);
 }

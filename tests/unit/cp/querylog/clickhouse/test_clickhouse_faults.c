@@ -26,7 +26,7 @@ static void expect_whole(unsigned cycle)
 	expect_none_lost();
 	assert_false(status.sender.is_failing);
 	assert_string_equal(status.sender.why, "");
-	assert_true(eventually(is_empty));
+	until(is_empty);
 	expect_flat_heap(cycle);
 }
 
@@ -85,7 +85,7 @@ static void older_server(bool in_another_life)
 {
 	server.version = "24.8.1.2";
 	sink_open();
-	assert_true(eventually(is_up));
+	until(is_up);
 	fault_set(FAKE_ERROR);
 	FEED_UNTIL(is_failing_and_spooled, 5, 200);
 	if (in_another_life)
@@ -118,24 +118,32 @@ TEST_WITH(test_forbidden_by_a_proxy, clickhouse_rig_open, clickhouse_rig_close)
 	each_fault(FAKE_FORBIDDEN, "HTTP status 403: ");
 }
 
+static uint64_t insert_ms[8];
+static atomic_uint seen_inserts;
+
+static void on_insert(const char *sql)
+{
+	if (strstr(sql, "INSERT") && seen_inserts < ARRAY_LEN(insert_ms))
+		insert_ms[seen_inserts++] = clock_mono_ms();
+}
+
 // The server may yet begin with what the proxy passed on: it must have answered for a while first.
 TEST_WITH(test_a_proxy_that_gives_up, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.settle_ms = 400;
+	server.on_statement = on_insert;
+	seen_inserts = 0;
 	sink_open();
 	send_all(1, 50);
-	usleep(500000);
+	const uint64_t up_ms = clock_mono_ms();
+	WAIT_FOR(clock_mono_ms() > up_ms + settings.settle_ms);
 	fault_set(FAKE_GATEWAY);
-	uint64_t began_ms = clock_mono_ms(); // it begins to count when that has failed
 	FEED_UNTIL(is_failing, 1, 100);
 	fault_set(FAKE_WELL);
-	usleep(150000);
-	pthread_mutex_lock(&server.lock);
-	unsigned inserts = server.inserts;
-	pthread_mutex_unlock(&server.lock);
-	if (clock_mono_ms() - began_ms < settings.settle_ms) // else this thread came late
-		assert_int_equal(inserts, 2);
 	expect_sent_once();
+	assert_true(seen_inserts >= 3);
+	for (unsigned i = 2; i < seen_inserts; i++) // it begins to count when one has failed
+		assert_true(insert_ms[i] - insert_ms[i - 1] + 1 >= settings.settle_ms);
 }
 
 // Once a cycle: a body that no connection stands for long is cut (test_clickhouse_size).
@@ -200,7 +208,7 @@ TEST_WITH(test_slow, clickhouse_rig_open, clickhouse_rig_close)
 	for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
 		send_all(BATCHES / 4, CLICKHOUSE_ROWS_MIN);
 		assert_true(status.outbox.bytes <= CLICKHOUSE_MEMORY_MAX);
-		assert_true(eventually(is_empty));
+		until(is_empty);
 		expect_flat_heap(cycle);
 	}
 	expect_each_once();
@@ -238,8 +246,8 @@ TEST_WITH(test_the_schema_is_dropped, clickhouse_rig_open, clickhouse_rig_close)
 		pthread_mutex_unlock(&server.lock);
 		feed(2, 100);
 		if (cycle == 0) {
-			assert_true(eventually(is_without_table));
-			assert_true(eventually(is_failing_and_spooled));
+			until(is_without_table);
+			until(is_failing_and_spooled);
 			server_set(&server, may_create, true);
 		}
 		expect_whole(cycle);
@@ -247,34 +255,36 @@ TEST_WITH(test_the_schema_is_dropped, clickhouse_rig_open, clickhouse_rig_close)
 	assert_true(server.creates >= CYCLES);
 }
 
+static atomic_uint asked_if_it_runs;
+
+static void on_question(const char *sql)
+{
+	asked_if_it_runs += strstr(sql, "system.processes") != NULL;
+}
+
 // An insert that still runs is neither counted nor sent again.
 TEST_WITH(test_an_insert_that_still_runs, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_LOST;
 	server.running = 1;
+	server.on_statement = on_question;
+	asked_if_it_runs = 0;
 	sink_open();
 	FEED_UNTIL(is_failing, 1, 100);
 	fault_set(FAKE_WELL);
-	usleep(100000);
+	WAIT_FOR(asked_if_it_runs >= 3);
 	assert_int_equal(server.inserts, 1);
 	assert_int_equal(server.counts, 0);
 	server_set(&server, running, 0);
 	expect_sent_once();
 }
 
-static bool server_has_a_chunk(void)
-{
-	pthread_mutex_lock(&server.lock);
-	bool has = server.rows > 0;
-	pthread_mutex_unlock(&server.lock);
-	return has;
-}
-
 TEST_WITH(test_a_restart_goes_on_with_the_spool, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TAKEN_SILENT;
 	sink_open();
-	FEED_UNTIL(server_has_a_chunk, 1, 100);
+	feed(1, 100);
+	WAIT_FOR(rows_taken() > 0);
 	fake_post_stop(&server.http);
 	FEED_UNTIL(is_failing_and_spooled, 10, 200);
 	clickhouse_close(sink);
@@ -303,7 +313,7 @@ TEST_WITH(test_a_body_refused_for_good_is_left, clickhouse_rig_open, clickhouse_
 	fault_set(FAKE_WELL);
 	feed(1, 50);
 	fed_rows -= 100;
-	assert_true(eventually(all_sent));
+	until(all_sent);
 	assert_int_equal(status.sender.refused_in_a_row, 0);
 }
 
@@ -350,9 +360,18 @@ TEST_WITH(test_a_full_spool_drops_the_oldest_and_counts, clickhouse_rig_open, cl
 	expect_sent_once();
 }
 
-static bool is_waiting(void)
+// Whether a batch is taken.
+static bool offer(void)
 {
-	return status.is_waiting;
+	struct querylog_sink s = clickhouse_sink(sink);
+	const struct querylog_batch *b = querylog_rig_batch(&rig, 100);
+	const bool is_taken = s.fold(s.arg, b, 0);
+	if (is_taken) {
+		fed_rows += b->count;
+		fed_weight += b->weight;
+	}
+	querylog_release(b);
+	return is_taken;
 }
 
 // Nowhere to put anything: the batches stay with the log, which owes them.
@@ -362,19 +381,9 @@ TEST_WITH(test_no_disk_and_no_server, clickhouse_rig_open, clickhouse_rig_close)
 	settings.folder = "/proc/no/such";
 	server.fault = FAKE_ERROR;
 	sink_open();
-	struct querylog_sink s = clickhouse_sink(sink);
-	unsigned taken = 0;
-	for (unsigned i = 0; i < 40; i++) {
-		const struct querylog_batch *b = querylog_rig_batch(&rig, 100);
-		if (s.fold(s.arg, b, 0)) {
-			taken++;
-			fed_rows += b->count;
-			fed_weight += b->weight;
-		}
-		querylog_release(b);
-		usleep(25000);
-	}
-	assert_true(eventually(is_waiting));
+	unsigned taken = 0, offered = 0;
+	WAIT_FOR(offered >= 100 && status.is_waiting, taken += offer(); offered++;
+		 clickhouse_status(sink, &status));
 	assert_true(taken > 0);
 	assert_int_not_equal(status.outbox.spool_err, 0);
 	assert_true(status.outbox.chunks <= 1);
@@ -398,22 +407,18 @@ TEST_WITH(test_any_fault_after_any_other, clickhouse_rig_open, clickhouse_rig_cl
 	settings.retry_max_ms = 5;
 	settings.settle_ms = 1;
 	sink_open();
+	uint64_t fed_before = 0; // to another run
 	for (unsigned i = 0; i < 150; i++) {
 		feed(1, 40);
-		usleep(4000);
+		WAIT_FOR(!status.open_rows && status.taken_rows + fed_before == fed_rows,
+			clickhouse_status(sink, &status));
 		if (i == 75) {
 			clickhouse_close(sink);
 			sink_open();
+			fed_before = fed_rows;
 		}
 	}
-	uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
-	bool done = false;
-	while (!done && clock_mono_ms() < until_ms) {
-		pthread_mutex_lock(&server.lock);
-		done = server.rows >= fed_rows;
-		pthread_mutex_unlock(&server.lock);
-		usleep(2000);
-	}
+	WAIT_FOR(rows_taken() >= fed_rows);
 	sink_close();
 	expect_each_once();
 	assert_true(server.inserts > server.chunks);

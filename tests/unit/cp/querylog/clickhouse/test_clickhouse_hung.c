@@ -7,18 +7,13 @@
 
 #include <sys/syscall.h>
 
-enum { HANG_MS = 5000 };
-
 static atomic_bool hangs, is_hung;
 
-// In place of the C library's. A failing test ends too: the disk hangs for HANG_MS at most.
+// In place of the C library's.
 int fsync(int fd)
 {
-	uint64_t until_ms = clock_mono_ms() + HANG_MS;
-	while (hangs && clock_mono_ms() < until_ms) {
-		is_hung = true;
-		usleep(1000);
-	}
+	is_hung = hangs;
+	WAIT_FOR(!hangs);
 	is_hung = false;
 	return (int)syscall(SYS_fsync, fd);
 }
@@ -30,9 +25,7 @@ TEST_WITH(test_counts_do_not_wait_for_the_disk, clickhouse_rig_open, clickhouse_
 	server.fault = FAKE_ERROR;
 	sink_open();
 	feed(1, 50);
-	for (unsigned i = 0; i < PATIENCE_MS && !is_hung; i++)
-		usleep(1000);
-	assert_true(is_hung);
+	WAIT_FOR(is_hung);
 	clickhouse_status(sink, &status);
 	struct querylog_sink s = clickhouse_sink(sink);
 	s.held(s.arg, &held);
@@ -43,7 +36,7 @@ TEST_WITH(test_counts_do_not_wait_for_the_disk, clickhouse_rig_open, clickhouse_
 	feed(1, 20); // the queue takes them
 	assert_true(is_hung);
 	hangs = false;
-	assert_true(eventually(is_failing_and_spooled));
+	until(is_failing_and_spooled);
 	fault_set(FAKE_WELL);
 	expect_sent_once();
 }

@@ -34,7 +34,7 @@ TEST_WITH(test_half_taken_without_tokens, clickhouse_rig_open, clickhouse_rig_cl
 	fault_set(FAKE_TAKEN_SOME);
 	FEED_UNTIL(is_failing, 1, 200);
 	fault_set(FAKE_WELL);
-	assert_true(eventually(is_partial));
+	until(is_partial);
 	assert_int_equal(status.sender.partial_rows, 100);
 	assert_true(status.sender.partial_weight >= fed_weight - server.weight);
 	assert_true(status.sender.partial_weight <= fed_weight - server.weight + 1);

@@ -23,7 +23,7 @@ static unsigned pieces_taken(void)
 // Where tries are counted none may run out of time.
 static void wait_long(void)
 {
-	settings.client.ask_ms = settings.client.insert_ms = PATIENCE_MS;
+	settings.client.ask_ms = settings.client.insert_ms = LONG_MS;
 }
 
 // 413 is final for that size: cut at once, without a wait, until it fits.
@@ -81,20 +81,15 @@ TEST_WITH(test_a_restart_between_pieces, clickhouse_rig_open, clickhouse_rig_clo
 		fault_set(FAKE_TAKEN_SILENT);
 		settings.client.insert_ms = 100;
 		settings.stop_ms = 20;
+		const unsigned before = server.inserts + server.counts;
 		sink_open();
-		usleep(50000);
+		WAIT_FOR(server.inserts + server.counts > before + 1 || rows_taken() == fed_rows);
 	}
 	fault_set(FAKE_TOO_LARGE);
 	settings.stop_ms = 10000;
 	clickhouse_close(sink);
 	sink_open();
-	uint64_t rows = 0;
-	for (unsigned i = 0; i < PATIENCE_MS && rows < fed_rows; i++) {
-		pthread_mutex_lock(&server.lock);
-		rows = server.rows;
-		pthread_mutex_unlock(&server.lock);
-		usleep(1000);
-	}
+	WAIT_FOR(rows_taken() >= fed_rows);
 	sink_close();
 	expect_each_once();
 }
@@ -248,7 +243,7 @@ TEST_WITH(test_and_wait_for_their_table, clickhouse_rig_open, clickhouse_rig_clo
 	spool_begin();
 	other_build_spools(100);
 	sink_open();
-	assert_true(eventually(is_failing)); // with the table as it should be
+	until(is_failing); // with the table as it should be
 	pthread_mutex_lock(&server.lock);
 	server.has_table = false;
 	server.fault = FAKE_WELL;
@@ -271,7 +266,7 @@ TEST_WITH(test_rows_that_fit_no_table_are_put_aside, clickhouse_rig_open, clickh
 	uint64_t weight = fed_weight;
 	fed_rows = fed_weight = 0;
 	sink_open();
-	assert_true(eventually(is_aside));
+	until(is_aside);
 	feed_once(1, 50);
 	assert_int_equal(status.outbox.lost_rows, 100);
 	assert_int_equal(status.outbox.lost_weight, weight);
