@@ -92,12 +92,17 @@ static struct sink_status status(void)
 	return s[0];
 }
 
+static uint64_t descriptors(void)
+{
+	struct table_registry tables = {0};
+	event_outs_tables(outs, &tables);
+	assert_int_equal(tables.count, 1);
+	return tables.table[0].descriptors;
+}
+
 static void failing_wait(bool is_failing)
 {
-	const uint64_t end_ms = clock_mono_ms() + WAIT_MS;
-	while (status().failing != is_failing && clock_mono_ms() < end_ms)
-		usleep(5000);
-	assert_int_equal(status().failing, is_failing);
+	WAIT_FOR(status().failing == is_failing);
 }
 
 TEST_WITH(an_output_begins_with_the_next_event, fresh, gone)
@@ -111,17 +116,17 @@ TEST_WITH(an_output_begins_with_the_next_event, fresh, gone)
 	const uint64_t newest = events_newest(events);
 	assert_int_equal(of_journal(fd, WAIT_MS), newest - 1);
 	assert_int_equal(of_journal(fd, WAIT_MS), newest);
+	WAIT_FOR(descriptors() == 1);
 	config.journal = EVENTS_JOURNAL_OFF;
 	configure();
 	struct sink_status s[EVENT_OUTS];
 	assert_int_equal(event_outs_status(outs, s), 0);
-	usleep(50000); // it has taken the settings
+	WAIT_FOR(descriptors() == 0); // it has taken the settings
 	add(1);
-	assert_int_equal(of_journal(fd, 100), 0);
 	config.journal = EVENTS_JOURNAL_ON;
 	configure();
 	add(1);
-	assert_int_equal(of_journal(fd, WAIT_MS), newest + 2);
+	assert_int_equal(of_journal(fd, WAIT_MS), newest + 2); // the first since
 	close(fd);
 	assert_int_equal(unlink(journal.sun_path), 0);
 }
@@ -171,9 +176,10 @@ TEST_WITH(a_refused_datagram_is_sent_again, fresh, gone)
 	add(1);
 	const uint64_t first = events_newest(events);
 	assert_int_equal(received(fd, WAIT_MS, "number=\""), first);
+	WAIT_FOR(status().written == 1);
 	close(fd);
 	add(1);
-	usleep(50000);
+	WAIT_FOR(status().written == 2);
 	add(1);
 	failing_wait(true);
 	fd = udp_listen(&port);

@@ -6,7 +6,7 @@
 #include "tests/unit/cp/http/fake_post.h"
 #include "tests/unit/unit.h"
 
-enum { WAIT_MS = 10000, BODIES_MAX = 16 };
+enum { BODIES_MAX = 16 };
 
 static struct fake_post server;
 static char url[64], none[] = "";
@@ -61,10 +61,7 @@ static void configure(void)
 
 static void received_wait(unsigned count)
 {
-	const uint64_t end_ms = clock_mono_ms() + WAIT_MS;
-	while (received < count && clock_mono_ms() < end_ms)
-		usleep(2000);
-	assert_true(received >= count);
+	WAIT_FOR(received >= count);
 }
 
 static struct sink_status sink(void)
@@ -76,9 +73,7 @@ static struct sink_status sink(void)
 
 static void written_wait(uint64_t count)
 {
-	const uint64_t end_ms = clock_mono_ms() + WAIT_MS;
-	while (sink().written < count && clock_mono_ms() < end_ms)
-		usleep(2000);
+	WAIT_FOR(sink().written >= count);
 	assert_int_equal(sink().written, count);
 }
 

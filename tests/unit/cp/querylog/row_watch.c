@@ -59,17 +59,18 @@ void row_watch_stop(void)
 	querylog_stop(log_of_rig);
 }
 
+static struct row_watch_row last_row(void)
+{
+	pthread_mutex_lock(&lock);
+	const struct row_watch_row row = last;
+	pthread_mutex_unlock(&lock);
+	return row;
+}
+
 struct row_watch_row row_watch_await(uint64_t rows)
 {
 	struct row_watch_row out;
-	for (unsigned i = 0; i < 6000; i++) {
-		pthread_mutex_lock(&lock);
-		out = last;
-		pthread_mutex_unlock(&lock);
-		if (out.rows >= rows)
-			break;
-		usleep(5000);
-	}
+	WAIT_FOR((out = last_row(), out.rows >= rows));
 	assert_int_equal(out.rows, rows);
 	return out;
 }

@@ -373,15 +373,8 @@ TEST(test_weights_through_the_thread)
 			put(&r[i], &plain, "\3www\7example", 13);
 			written++;
 		}
-	for (unsigned tries = 0; tries < 10000; tries++) {
-		bool done = true;
-		for (unsigned i = 0; i < 3; i++)
-			done &= !r[i].writer.skipped
-				|| log_writer_rest(&r[i].writer, clock_mono_us());
-		if (done)
-			break;
-		usleep(1000);
-	}
+	for (unsigned i = 0; i < 3; i++)
+		WAIT_FOR(!r[i].writer.skipped || log_writer_rest(&r[i].writer, clock_mono_us()));
 	querylog_stop(q);
 	querylog_status(q, &s);
 	assert_int_equal(s.weight, written);

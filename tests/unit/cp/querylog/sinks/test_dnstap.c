@@ -87,14 +87,9 @@ static int greet(void)
 
 static struct sink_status await(struct dnstap *d, bool failing)
 {
-	struct sink_status s = {0};
-	for (unsigned i = 0; i < 4000; i++) {
-		sink_thread_status(dnstap_thread(d), &s);
-		if (s.failing == failing && (failing || s.failures || s.why[0] == '\0'))
-			break;
-		usleep(2500);
-	}
-	assert_int_equal(s.failing, failing);
+	struct sink_status s;
+	WAIT_FOR((sink_thread_status(dnstap_thread(d), &s),
+		s.failing == failing && (failing || s.failures || s.why[0] == '\0')));
 	return s;
 }
 
@@ -307,12 +302,7 @@ TEST_WITH(test_a_service_of_another_family, setup, teardown)
 static struct sink_status await_written(struct dnstap *d, uint64_t rows)
 {
 	struct sink_status s;
-	for (unsigned i = 0; i < 4000; i++) {
-		sink_thread_status(dnstap_thread(d), &s);
-		if (s.written >= rows)
-			break;
-		usleep(2500);
-	}
+	WAIT_FOR((sink_thread_status(dnstap_thread(d), &s), s.written >= rows));
 	assert_int_equal(s.written, rows);
 	return s;
 }
@@ -378,10 +368,7 @@ TEST_WITH(test_a_receiver_that_goes_and_comes, setup, teardown)
 	await(d, false);
 	uint64_t failures = s.failures;
 	close(fd);
-	for (unsigned i = 0; i < 4000 && s.failures == failures; i++) {
-		usleep(2500);
-		sink_thread_status(dnstap_thread(d), &s);
-	}
+	WAIT_FOR(s.failures > failures, sink_thread_status(dnstap_thread(d), &s));
 	assert_int_equal(s.failures, failures + 1);
 	fd = greet();
 	await(d, false);

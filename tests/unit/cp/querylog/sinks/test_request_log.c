@@ -47,13 +47,9 @@ static bool give(struct request_log *l, const struct querylog_batch *b)
 
 static struct sink_status await(struct request_log *l, uint64_t written, uint64_t lost)
 {
-	struct sink_status s;
-	for (unsigned i = 0; i < 4000; i++) {
-		sink_thread_status(request_log_thread(l), &s);
-		if (s.written >= written && s.lost >= lost)
-			break;
-		usleep(2500);
-	}
+	struct sink_status s = {0};
+	WAIT_FOR(s.written >= written && s.lost >= lost,
+		sink_thread_status(request_log_thread(l), &s));
 	assert_int_equal(s.written, written);
 	assert_int_equal(s.lost, lost);
 	return s;
@@ -141,10 +137,7 @@ TEST_WITH(test_a_file_a_day, setup, teardown)
 		now_s += 86400;
 	}
 	char *third = NULL;
-	for (unsigned i = 0; i < 4000 && !third; i++) { // today's, of the beat
-		usleep(2500);
-		third = file_of("requests-2026-11-21.log");
-	}
+	WAIT_FOR(third, third = file_of("requests-2026-11-21.log")); // today's, of the beat
 	assert_string_equal(third, "");
 	request_log_close(l);
 	assert_null(file_of("requests-2026-11-18.log")); // older than two days
@@ -207,13 +200,11 @@ TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 	assert_true(give(l, querylog_rig_batch(&rig, 10)));
 	await(l, 10, 0);
 	assert_int_equal(rename(from, to), 0);
-	for (unsigned i = 0; i < 4000 && !is_there(TODAY); i++)
-		usleep(2500);
+	WAIT_FOR(is_there(TODAY));
 	assert_true(give(l, querylog_rig_batch(&rig, 7)));
 	await(l, 17, 0);
 	assert_int_equal(unlink(from), 0);
-	for (unsigned i = 0; i < 4000 && !is_there(TODAY); i++)
-		usleep(2500);
+	WAIT_FOR(is_there(TODAY));
 	assert_true(give(l, querylog_rig_batch(&rig, 5)));
 	await(l, 22, 0);
 	request_log_close(l);
@@ -340,18 +331,13 @@ TEST_WITH(test_other_files_stay, setup, teardown)
 TEST_WITH(test_a_day_has_a_bound, setup, teardown)
 {
 	struct request_log *l = open_log(false, 4096);
-	struct sink_status s;
+	struct sink_status s = {0};
 	uint64_t given = 0;
 	do {
 		assert_true(give(l, querylog_rig_batch(&rig, 10)));
 		given += 10;
-		for (unsigned i = 0; i < 4000; i++) {
-			sink_thread_status(request_log_thread(l), &s);
-			if (s.written + s.lost == given)
-				break;
-			usleep(2500);
-		}
-		assert_int_equal(s.written + s.lost, given);
+		WAIT_FOR(
+			s.written + s.lost == given, sink_thread_status(request_log_thread(l), &s));
 	} while (s.lost == 0 && given < 1000);
 	assert_true(s.lost > 0 && s.written > 0 && s.bytes <= 4096);
 	assert_non_null(strstr(s.why, "is full"));
@@ -368,25 +354,15 @@ TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 	snprintf(own_folder, sizeof(own_folder), "%s", deeper);
 	struct request_log *l = open_log(false, 1 << 20);
 	struct sink_status s = {0};
-	for (unsigned i = 0; i < 4000 && !s.failing; i++) {
-		usleep(2500);
-		sink_thread_status(request_log_thread(l), &s);
-	}
-	assert_true(s.failing);
+	WAIT_FOR(s.failing, sink_thread_status(request_log_thread(l), &s));
 	assert_non_null(strstr(s.why, "No such file"));
-	uint64_t wait_ms = s.retry_in_ms;
-	usleep(20000);
-	sink_thread_status(request_log_thread(l), &s);
-	assert_true(s.retry_in_ms < wait_ms); // it does not stand still
+	uint64_t wait_ms = s.retry_in_ms; // it does not stand still
+	WAIT_FOR(s.retry_in_ms < wait_ms, sink_thread_status(request_log_thread(l), &s));
 	assert_false(give(l, querylog_rig_batch(&rig, 1)));
 	char *moved = text_from("%s", own_folder);
 	*strrchr(moved, '/') = '\0';
 	assert_int_equal(mkdir(moved, 0700), 0);
-	for (unsigned i = 0; i < 4000 && s.failing; i++) {
-		usleep(2500);
-		sink_thread_status(request_log_thread(l), &s);
-	}
-	assert_false(s.failing);
+	WAIT_FOR(!s.failing, sink_thread_status(request_log_thread(l), &s));
 	assert_true(give(l, querylog_rig_batch(&rig, 1)));
 	await(l, 1, 0);
 	request_log_close(l);

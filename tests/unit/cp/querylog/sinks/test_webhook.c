@@ -84,27 +84,20 @@ static void give(struct webhook *w, const char *name, bool blocked, unsigned rco
 	const struct querylog_row row = row_of(name, blocked, rcode);
 	const struct querylog_batch *b = querylog_rig_row(&rig, &row);
 	const struct querylog_sink sink = sink_thread_sink(webhook_thread(w));
-	for (unsigned i = 0; i < 4000 && !sink.take(sink.arg, b); i++)
-		usleep(2500);
+	WAIT_FOR(sink.take(sink.arg, b));
 	querylog_release(b);
 }
 
 static void await_received(unsigned n)
 {
-	for (unsigned i = 0; i < 8000 && received < n; i++)
-		usleep(2500);
-	assert_true(received >= n);
+	WAIT_FOR(received >= n);
 }
 
 // The thread has heard the reply too, so that nothing waits.
 static void await_written(struct webhook *w, unsigned n)
 {
 	struct sink_status s = {0};
-	for (unsigned i = 0; i < 8000 && s.written < n; i++) {
-		usleep(2500);
-		sink_thread_status(webhook_thread(w), &s);
-	}
-	assert_true(s.written >= n);
+	WAIT_FOR(s.written >= n, sink_thread_status(webhook_thread(w), &s));
 }
 
 static bool said(const char *what)
@@ -152,23 +145,16 @@ TEST_WITH(test_a_failure_is_sent_later, setup, teardown)
 	give(w, "first.example", true, 3);
 	await_received(1);
 	struct sink_status s = {0};
-	for (unsigned i = 0; i < 4000 && s.failures == 0; i++) {
-		usleep(2500);
-		sink_thread_status(webhook_thread(w), &s);
-	}
+	WAIT_FOR(s.failures > 0, sink_thread_status(webhook_thread(w), &s));
 	assert_non_null(strstr(s.why, "HTTP 500"));
 	assert_null(strstr(s.why, "secret"));
 	assert_true(s.is_ill);
 	give(w, "second.example", true, 3);
 	status = 204;
 	await_received(2);
-	for (unsigned i = 0; i < 4000 && !said("second.example"); i++)
-		usleep(2500); // this thread may have given it a try too late
+	WAIT_FOR(said("second.example")); // this thread may have given it a try too late
 	assert_true(said("first.example") && said("second.example"));
-	for (unsigned i = 0; i < 4000 && s.written == 0; i++) {
-		usleep(2500);
-		sink_thread_status(webhook_thread(w), &s);
-	}
+	WAIT_FOR(s.written > 0, sink_thread_status(webhook_thread(w), &s));
 	assert_int_equal(s.written, 1);
 	assert_false(s.is_ill);
 	assert_string_equal(s.why, "");
@@ -280,11 +266,7 @@ TEST_WITH(test_other_servers_for_names, setup, teardown)
 	assert_int_equal(webhook_open(&w, &s), 0);
 	give(w, "ads.example", true, 3);
 	struct sink_status shown = {0};
-	for (unsigned i = 0; i < 8000 && shown.failures == 0; i++) {
-		usleep(2500);
-		sink_thread_status(webhook_thread(w), &shown);
-	}
-	assert_true(shown.failures > 0);
+	WAIT_FOR(shown.failures > 0, sink_thread_status(webhook_thread(w), &shown));
 	assert_int_equal(received, 0);
 	webhook_name_servers(w, &at[1], 1);
 	await_received(1);
@@ -303,7 +285,7 @@ TEST_WITH(test_a_flood_is_few_messages, setup, teardown)
 	for (unsigned i = 0; i < 50; i++)
 		give(w, "ads.example", true, 3);
 	await_received(1);
-	usleep(1500 * 1000);
+	STAYS_SO(received == 1, 1500);
 	webhook_close(w);
 	assert_int_equal(received, 1); // the next is due in a minute
 }

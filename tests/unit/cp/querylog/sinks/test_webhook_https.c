@@ -56,10 +56,7 @@ static struct sink_status send_once(const char *path, char *ca_file)
 		.on_block = true};
 	assert_int_equal(webhook_open(&w, &settings), 0);
 	give_blocked(w);
-	for (unsigned i = 0; i < 8000 && s.written + s.failures == 0; i++) {
-		usleep(2500);
-		sink_thread_status(webhook_thread(w), &s);
-	}
+	WAIT_FOR(s.written + s.failures > 0, sink_thread_status(webhook_thread(w), &s));
 	webhook_close(w);
 	assert_int_equal(s.written + s.failures, 1);
 	return s;

@@ -28,10 +28,7 @@ static void row_of_hour(struct query_store *s, struct querylog_rig *rig, int64_t
 	const struct querylog_batch *b = querylog_rig_row(rig, &row);
 	assert_true(sink.fold(sink.arg, b, 0));
 	querylog_release(b);
-	for (int i = 0; i < 1000 && out->rows < rows; i++) {
-		usleep(10000);
-		query_store_status(s, out);
-	}
+	WAIT_FOR(out->rows >= rows, query_store_status(s, out));
 	assert_int_equal(out->rows, rows);
 }
 

@@ -48,21 +48,14 @@ static struct query_store *store_open(unsigned max_rate, uint64_t max_bytes)
 static void give(struct query_store *s, const struct querylog_batch *b)
 {
 	struct querylog_sink sink = query_store_sink(s);
-	for (int i = 0; i < 2000 && !sink.fold(sink.arg, b, 0); i++)
-		usleep(10000);
+	WAIT_FOR(sink.fold(sink.arg, b, 0));
 	querylog_release(b);
 }
 
 static void status_when_written(
 	struct query_store *s, uint64_t weight, struct query_store_status *out)
 {
-	for (int i = 0; i < 1000; i++) {
-		query_store_status(s, out);
-		if (out->weight + out->lost_weight >= weight)
-			return;
-		usleep(10000);
-	}
-	fail_msg("not written in time");
+	WAIT_FOR((query_store_status(s, out), out->weight + out->lost_weight >= weight));
 }
 
 struct sum {
@@ -369,14 +362,10 @@ TEST_WITH(test_damaged_file, setup, teardown)
 	assert_int_equal(query_folder_path(own_folder, RIG_HOUR, 1, path), 0);
 	damage(path);
 	struct query_store *s = store_open(0, 64 << 20);
-	for (unsigned i = 0; i < 300; i++) {
-		struct querylog_row row = plain_row(RIG_HOUR_US + i, "example.com.", "192.0.2.7");
-		give(s, querylog_rig_row(&rig, &row));
-		query_store_status(s, &st);
-		if (st.rows)
-			break;
-		usleep(20000);
-	}
+	struct querylog_row row = plain_row(RIG_HOUR_US, "example.com.", "192.0.2.7");
+	st.rows = 0;
+	WAIT_FOR(st.rows, give(s, querylog_rig_row(&rig, &row)); row.time_us++;
+		 query_store_status(s, &st));
 	assert_int_equal(st.damaged, 1);
 	assert_true(st.lost_rows >= 1);
 	assert_true(st.rows >= 1);
@@ -400,26 +389,14 @@ TEST_WITH(test_folder_that_comes_later, setup, teardown)
 	damage(own_folder); // a file where the folder should be
 	struct query_store *s = store_open(0, 64 << 20);
 	give(s, querylog_rig_batch(&rig, 10));
-	for (unsigned i = 0; i < 1000; i++) {
-		query_store_status(s, &st);
-		if (st.failing)
-			break;
-		usleep(10000);
-	}
-	assert_true(st.failing && st.why[0]);
+	WAIT_FOR((query_store_status(s, &st), st.failing));
+	assert_true(st.why[0]);
 	assert_true(st.lost_rows > 0 || !st.rows);
 	assert_int_equal(system(text_from("rm -f %s", real)), 0);
-	for (unsigned i = 0; i < 2000 && st.failing; i++) { // nobody asks anything
-		usleep(20000);
-		query_store_status(s, &st);
-	}
-	assert_false(st.failing);
+	WAIT_FOR(!st.failing, query_store_status(s, &st)); // nobody asks anything
 	assert_string_equal(st.why, "");
 	give(s, querylog_rig_batch(&rig, 1));
-	for (unsigned i = 0; i < 4000 && !st.rows; i++) {
-		usleep(10000);
-		query_store_status(s, &st);
-	}
+	WAIT_FOR(st.rows, query_store_status(s, &st));
 	assert_true(st.rows > 0);
 	query_store_close(s);
 }
