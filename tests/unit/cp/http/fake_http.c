@@ -123,6 +123,7 @@ static void say_slowly(struct fake_http *f, int fd)
 	bool more = say_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
 	for (unsigned i = 0; more && i < 1200 && !f->listener.stop; i++) {
 		more = say_text(fd, "a.example\n");
+		f->slow_lines++;
 		fake_listener_wait(&f->listener, 50);
 	}
 }

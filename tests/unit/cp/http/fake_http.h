@@ -9,8 +9,8 @@
 struct fake_http {
 	struct fake_listener listener;
 	uint16_t port;
-	_Atomic unsigned requests;
-	pthread_mutex_t lock; // protects the fields below
+	_Atomic unsigned requests, slow_lines; // slow_lines: that /slow has said
+	pthread_mutex_t lock;                  // protects the fields below
 	char body[256], etag[32];
 	char last[2048]; // the last request as received
 };

@@ -116,10 +116,7 @@ static inline void run_rules(void)
 
 static inline void wait_replies(int count)
 {
-	// A build may rest for 10 s (pace.h), and its thread has a nice value of 19: where others
-	// work too, 3 s of its CPU time take more than a minute.
-	for (unsigned i = 0; i < 15000 && atomic_load(&env.replies) < count; i++)
-		usleep(10000);
+	WAIT_FOR(atomic_load(&env.replies) >= count);
 	assert_int_equal(atomic_load(&env.replies), count);
 }
 

@@ -3,6 +3,7 @@
 
 #include "controlplane/base/loop.h"
 #include "controlplane/rules/list_notify.h"
+#include "tests/unit/clock_still.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>
@@ -122,7 +123,7 @@ TEST_WITH(test_a_flood_is_one_question_in_ten_seconds, start, stop)
 	assert_int_equal(take(1, "rpz.test"), LIST_NOTIFY_soon);
 	turn();
 	assert_int_equal(due[2], 2);
-	usleep(20100000);
+	clock_pass_ms(20100);
 	assert_int_equal(take(1, "rpz.test"), LIST_NOTIFY_taken);
 	entries_set(&key);
 	turn();

@@ -4,6 +4,7 @@
 // own.
 
 #include "rules_rig.h"
+#include "tests/unit/clock_shift.h"
 
 #include <malloc.h>
 
@@ -162,8 +163,8 @@ TEST_WITH(test_reasons_stay_until_it_is_read_again, make_env, remove_env)
 	assert_int_equal(env.last.lists[2].rejected_by[LIST_REJECT_WORDS], 0);
 }
 
-// Of a file whose times are old enough nothing stays on the heap. Takes 3 s:
-// nobody can set when an inode changed.
+// Of a file whose times are old enough nothing stays on the heap. Nobody can set when an inode
+// changed: the clock is set.
 TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 {
 	enum { NAMES = 200000, TRIES = 400, NOISE = 4096 };
@@ -174,7 +175,7 @@ TEST_WITH(test_unchanged_costs_next_to_nothing, make_env, remove_env)
 	assert_int_equal(fclose(f), 0);
 	run_rules();
 	reload(1, false);
-	usleep(3100000);
+	clock_step_ms(3100);
 	reload_same(3, false);
 	size_t before = mallinfo2().uordblks;
 	for (unsigned i = 0; i < TRIES; i++) {
@@ -256,7 +257,8 @@ TEST_WITH(test_close_while_building, make_env, remove_env)
 		if (i % 2)
 			assert_int_equal(rules_reload(env.rules, true, on_done, NULL), 0);
 		run();
-		usleep(i * 9000);
+		const uint64_t from_ms = clock_mono_ms(); // the build is further each time
+		WAIT_FOR(clock_mono_ms() >= from_ms + i * 9);
 		close_rules();
 	}
 }

@@ -20,15 +20,20 @@ static void beat(void *)
 	publisher_heartbeat(env.publisher, now_ms);
 }
 
-static bool generation_grows(uint64_t from, unsigned within_ms)
+static uint64_t after_beat(void)
 {
-	for (unsigned i = 0; i < within_ms / 20; i++) {
-		assert_int_equal(loop_call(env.resolver, beat, NULL), 0);
-		usleep(20000);
-		if (generation() > from)
-			return true;
-	}
-	return false;
+	assert_int_equal(loop_call(env.resolver, beat, NULL), 0);
+	return generation();
+}
+
+static void until_it_grows(uint64_t from)
+{
+	WAIT_FOR(after_beat() > from);
+}
+
+static void does_not_grow(uint64_t from, unsigned ms)
+{
+	STAYS_SO(after_beat() <= from, ms);
 }
 
 static _Atomic unsigned images_set;
@@ -66,7 +71,7 @@ static void end(void)
 TEST_WITH(test_the_image_is_published_again, make_env, remove_env)
 {
 	uint64_t refused = begin();
-	assert_true(generation_grows(refused, 10000));
+	until_it_grows(refused);
 	assert_true(blocked("ads.example"));
 	assert_int_equal(images_set, 1);
 	// It is no reload: what the last one came to stays.
@@ -74,7 +79,7 @@ TEST_WITH(test_the_image_is_published_again, make_env, remove_env)
 	assert_int_equal(env.last.builds, 1);
 	refused = generation();
 	atomic_store(&page.activated_rules, refused);
-	assert_false(generation_grows(refused, 3000));
+	does_not_grow(refused, 3000);
 	end();
 }
 
@@ -82,7 +87,7 @@ TEST_WITH(test_without_a_stored_image_it_is_built, make_env, remove_env)
 {
 	uint64_t refused = begin();
 	assert_int_equal(truncate(text_from("%s/rules.img", env.state), 500), 0);
-	assert_true(generation_grows(refused, 10000));
+	until_it_grows(refused);
 	assert_true(blocked("ads.example"));
 	assert_int_equal(images_set, 1);
 	rules_status(env.rules, &env.last);
@@ -94,15 +99,15 @@ TEST_WITH(test_without_a_stored_image_it_is_built, make_env, remove_env)
 TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 {
 	uint64_t refused = begin();
-	assert_true(generation_grows(refused, 10000));
-	assert_true(generation_grows(generation(), 10000));
+	until_it_grows(refused);
+	until_it_grows(generation());
 	write_list(0, "second.example\n");
 	RELOAD(1, false, RULES_FAILED);
 	assert_false(blocked("second.example"));
 	images_set = 0;
 	refused = generation();
 	atomic_store(&page.activated_rules, refused - 1);
-	assert_true(generation_grows(refused, 20000));
+	until_it_grows(refused);
 	assert_true(blocked("second.example"));
 	rules_status(env.rules, &env.last);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
@@ -111,27 +116,24 @@ TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 	end();
 }
 
-// The data plane activates what there is, until that blocks the name.
-static bool blocked_in_time(const char *name)
+// The data plane activates what there is.
+static void activate(void)
 {
-	for (unsigned turn = 0; turn < 1000 && !blocked(name); turn++) {
-		atomic_store(&page.activated_rules, generation());
-		(void)generation_grows(generation(), 20);
-	}
-	return blocked(name);
+	atomic_store(&page.activated_rules, generation());
+	(void)after_beat();
 }
 
 // Nor is it forgotten where the data plane activates the one in force.
 TEST_WITH(test_a_refused_image_is_built_again, make_env, remove_env)
 {
 	uint64_t refused = begin();
-	assert_true(generation_grows(refused, 10000));
-	assert_true(generation_grows(generation(), 10000));
+	until_it_grows(refused);
+	until_it_grows(generation());
 	write_list(0, "second.example\n");
 	RELOAD(1, false, RULES_FAILED);
-	assert_true(blocked_in_time("second.example"));
+	WAIT_FOR(blocked("second.example"), activate());
 	atomic_store(&page.activated_rules, generation());
-	assert_false(generation_grows(generation(), 2000));
+	does_not_grow(generation(), 2000);
 	rules_status(env.rules, &env.last);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	end();
@@ -152,7 +154,7 @@ TEST_WITH(test_a_held_image_is_that_one_again, make_env, remove_env)
 	on_service(call_rollback, NULL, 1);
 	assert_true(blocked("ads.example") && env.last.held);
 	atomic_store(&has_rings, true);
-	assert_true(generation_grows(generation(), 10000));
+	until_it_grows(generation());
 	assert_true(blocked("ads.example"));
 	assert_false(blocked("second.example"));
 	end();
@@ -162,9 +164,9 @@ TEST_WITH(test_a_held_image_is_that_one_again, make_env, remove_env)
 TEST_WITH(test_not_for_ever, make_env, remove_env)
 {
 	uint64_t refused = begin();
-	assert_true(generation_grows(refused, 10000));
-	assert_true(generation_grows(generation(), 10000));
-	assert_false(generation_grows(generation(), 10000));
+	until_it_grows(refused);
+	until_it_grows(generation());
+	does_not_grow(generation(), 10000);
 	rules_status(env.rules, &env.last);
 	assert_int_not_equal(env.last.outcome, RULES_FAILED);
 	end();

@@ -44,8 +44,7 @@ static int stop(void **state)
 
 static void until(const _Atomic unsigned *count, unsigned value)
 {
-	for (unsigned i = 0; i < 6000 && *count < value; i++)
-		usleep(10000);
+	WAIT_FOR(*count >= value);
 	assert_int_equal(*count, value);
 }
 
@@ -175,15 +174,12 @@ static void notify_and_wait(void)
 	struct dns_name zone;
 	on_service(call_status, NULL, 1);
 	const uint64_t before_unix_s = try_unix_s;
-	sleep(2);
+	WAIT_FOR((uint64_t)time(NULL) > before_unix_s);
 	assert_int_equal(dns_name_from_text("rpz.test", 8, &zone), 0);
 	assert_int_equal(
 		list_notify_take(notify, &server, &zone, (const uint8_t[12]){0}, 12, &reply),
 		LIST_NOTIFY_taken);
-	for (unsigned i = 0; i < 3000 && try_unix_s == before_unix_s; i++) {
-		usleep(10000);
-		on_service(call_status, NULL, 1);
-	}
+	WAIT_FOR(try_unix_s != before_unix_s, on_service(call_status, NULL, 1));
 	assert_true(try_unix_s > before_unix_s);
 }
 
@@ -218,8 +214,9 @@ TEST_WITH(test_a_notify_takes_no_try, start, stop)
 	uint64_t start_ms = 0, planned_unix_s = 0;
 	open_with_notify();
 	while (clock_mono_ms() > start_ms + 9000) { // else the machine was too slow
+		const uint64_t now_ms = clock_mono_ms();
 		if (start_ms)
-			sleep(LIST_NOTIFY_DISTANCE_S + 1);
+			WAIT_FOR(clock_mono_ms() > now_ms + (LIST_NOTIFY_DISTANCE_S + 1) * 1000);
 		start_ms = clock_mono_ms();
 		axfr.how = FAKE_AXFR_GOOD;
 		reload(1, false);

@@ -47,12 +47,7 @@ static bool blocked(const char *name)
 static void wait_blocked(const char *name)
 {
 	struct rules_why why;
-	for (unsigned i = 0; i < 2000; i++) {
-		if (try_ask(name, &why) == 0 && why.verdict.d.action == RULE_BLOCK)
-			return;
-		usleep(10000);
-	}
-	fail_msg("%s is not blocked", name);
+	WAIT_FOR(try_ask(name, &why) == 0 && why.verdict.d.action == RULE_BLOCK);
 }
 
 static const struct rules_list_status *fetched(void)
@@ -224,9 +219,8 @@ TEST_WITH(test_by_itself_unless_held, start, stop)
 	assert_true(env.last.held);
 	assert_int_equal(fetched()->next_try_unix_s, 0);
 	fake_http_body(&http, "third.example\n", "\"v3\"");
-	usleep(2500000);
+	STAYS_SO(!blocked("third.example"), 2500);
 	assert_true(blocked("ads.example"));
-	assert_false(blocked("third.example"));
 	reload(1, false);
 	assert_true(blocked("third.example"));
 }
@@ -246,7 +240,7 @@ TEST_WITH(test_no_list_left_to_wait_for, start, stop)
 	set_url("/slow");
 	env.config.blocking.update.timeout_s = 1;
 	run_rules();
-	usleep(100000); // the first round runs
+	WAIT_FOR(http.requests > 0); // the first round runs
 	on_service(call_reload_then_drop, NULL, 2);
 	assert_true(blocked("local.example"));
 	reload(1, false);
@@ -285,9 +279,7 @@ static uint64_t start_ms(enum update_start how, unsigned timeout_s)
 	if (how == UPDATE_START_FAST)
 		assert_true(begun.called);
 	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
-	for (unsigned i = 0; i < 10000 && !begun.called; i++)
-		usleep(10000);
-	assert_true(begun.called);
+	WAIT_FOR(begun.called);
 	return begun.at_ms - from_ms;
 }
 
@@ -355,8 +347,9 @@ TEST_WITH(test_close_while_fetching, start, stop)
 	env.config.blocking.update.timeout_s = 60;
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t from_ms = clock_mono_ms();
+		http.slow_lines = 0;
 		run_rules();
-		usleep(i * 60000);
+		WAIT_FOR(http.slow_lines >= i * 2);
 		close_rules();
 		assert_true(clock_mono_ms() - from_ms < SLOW_MS - 1000);
 	}

@@ -134,9 +134,7 @@ TEST_WITH(test_nor_for_a_fetch_without_change, start, remove_env)
 	settle();
 	uint64_t before = made();
 	unsigned asked = http.requests;
-	for (unsigned i = 0; i < 2000 && http.requests < asked + 2; i++)
-		usleep(10000);
-	assert_true(http.requests >= asked + 2);
+	WAIT_FOR(http.requests >= asked + 2);
 	assert_int_equal(made() - before, 0);
 	reload_same(1, false);
 	close_rules();
