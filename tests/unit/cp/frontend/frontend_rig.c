@@ -4,7 +4,7 @@
 #include "controlplane/policy/policy_build.h"
 #include "tests/oracle/reply_oracle.h"
 
-enum { PATIENCE_MS = 20000, QUERY_MAX = 600, QUERIES_KEPT = 512 };
+enum { QUERY_MAX = 600, QUERIES_KEPT = 512 };
 
 struct frontend_session frontend_session[FRONTEND_TRANSPORTS];
 uint8_t frontend_said[DNS_MESSAGE_MAX];
@@ -251,12 +251,8 @@ enum frontend_outcome ask_for(const char *name)
 	return frontend_rig_ask(FRONTEND_TCP, &q);
 }
 
-const struct frontend_rig_reply *expect_later(unsigned n, unsigned wait_ms)
+const struct frontend_rig_reply *expect_later(unsigned n)
 {
-	wait_ms = wait_ms > PATIENCE_MS ? wait_ms : PATIENCE_MS;
-	for (unsigned i = 0; i < wait_ms * 10 && later_count <= n; i++)
-		usleep(100);
-	if (later_count <= n)
-		fail_msg("no reply in %u ms", wait_ms);
+	WAIT_FOR(later_count > n);
 	return &later[n];
 }

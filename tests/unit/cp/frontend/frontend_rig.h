@@ -48,8 +48,8 @@ enum frontend_outcome frontend_rig_ask(
 	enum frontend_transport t, const struct frontend_rig_query *q);
 enum frontend_outcome frontend_rig_ask_bytes(
 	enum frontend_transport t, const char *client, const uint8_t *msg, size_t len);
-// Waits for number n of the later replies. wait_ms: as expect_answer.
-const struct frontend_rig_reply *expect_later(unsigned n, unsigned wait_ms);
+// Waits for number n of the later replies.
+const struct frontend_rig_reply *expect_later(unsigned n);
 enum frontend_outcome ask_for(const char *name); // its address, over TCP
 struct frontend_status frontend_now(void);       // on the loop
 struct frontend_counts frontend_counts(enum frontend_transport t);

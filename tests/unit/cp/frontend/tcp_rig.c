@@ -262,8 +262,7 @@ void tcp_rig_release(void)
 
 void tcp_rig_until_asked(unsigned count)
 {
-	for (unsigned i = 0; asked < count && i < TCP_WAIT_MS; i++)
-		usleep(1000);
+	WAIT_FOR(asked >= count);
 	assert_int_equal(asked, count);
 }
 

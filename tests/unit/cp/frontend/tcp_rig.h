@@ -49,16 +49,10 @@ void tcp_rig_go_on(void);
 void tcp_rig_release(void);
 void tcp_rig_release_at(unsigned count); // when the engine saw so many
 // Until `field` of the status is `value`; fails the test if it never is.
-#define tcp_rig_until(field, value)                                                               \
-	do {                                                                                      \
-		struct frontend_tcp_status status_;                                               \
-		unsigned waited_ = 0;                                                             \
-		for (tcp_rig_status(&status_); status_.field != (value) && waited_ < TCP_WAIT_MS; \
-			waited_ += 2) {                                                           \
-			usleep(2000);                                                             \
-			tcp_rig_status(&status_);                                                 \
-		}                                                                                 \
-		assert_int_equal(status_.field, value);                                           \
+#define tcp_rig_until(field, value)                                             \
+	do {                                                                    \
+		struct frontend_tcp_status status_;                             \
+		WAIT_FOR((tcp_rig_status(&status_), status_.field == (value))); \
 	} while (0)
 void tcp_rig_until_asked(unsigned count);
 
@@ -77,6 +71,7 @@ size_t tcp_reply(int fd, uint8_t *out);
 void tcp_reply_is(int fd, uint16_t id, size_t len);
 void tcp_echo(int fd, uint16_t id); // asks, and is answered
 void tcp_is_closed(int fd);         // and closes it
+bool tcp_has_ended(int fd);         // the server has closed it by now
 
 // Around each test: bounds that none comes near, and the server stopped.
 int tcp_rig_each_start(void **state);

@@ -96,6 +96,13 @@ void tcp_is_closed(int fd)
 	close(fd);
 }
 
+bool tcp_has_ended(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1;
+}
+
 void tcp_echo(int fd, uint16_t id)
 {
 	tcp_ask(fd, id, TCP_ECHO);

@@ -3,6 +3,7 @@
 // The engine behind TCP/53 and the UDP sockets: one cache and one set of questions with the data
 // plane's clients, sessions that die, tables that are full, and messages of any bytes.
 #include "frontend_rig.h"
+#include "tests/unit/clock_still.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
 // A second send, over TCP.
@@ -41,7 +42,7 @@ TEST_WITH(test_miss_then_hits, frontend_rig_setup, frontend_rig_teardown)
 {
 	const struct frontend_rig_query q = {.name = "wWw.Example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
-	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	const struct frontend_rig_reply *l = expect_later(0);
 	assert_int_equal(get_u16(l->msg), 7);
 	assert_int_equal(get_u16(l->msg + 6), 1);
 	assert_memory_equal(l->msg + DNS_HEADER_LEN, "\3wWw\7Example", 12);
@@ -69,11 +70,10 @@ TEST_WITH(test_joined, frontend_rig_setup, frontend_rig_teardown)
 	const struct frontend_rig_query q = {.name = "joined.example", .type = DNS_TYPE_A, .id = 2};
 	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_LATER);
-	for (unsigned i = 0; i < 20000 && status().coalesced < 2; i++)
-		usleep(1000);
+	WAIT_FOR(status().coalesced >= 2);
 	fake[0].held = false;
 	expect_answer(1500, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
-	expect_later(1, 1500);
+	expect_later(1);
 	assert_int_equal(later[0].transport + later[1].transport, FRONTEND_UDP + FRONTEND_TCP);
 	assert_int_equal(queries(), 1);
 	assert_int_equal(status().coalesced, 2);
@@ -105,7 +105,7 @@ TEST_WITH(test_sizes, frontend_rig_setup, frontend_rig_teardown)
 	}
 	const struct frontend_rig_query q = {.name = text, .type = DNS_TYPE_A, .id = 1};
 	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
-	const struct frontend_rig_reply *whole = expect_later(0, 1500);
+	const struct frontend_rig_reply *whole = expect_later(0);
 	assert_int_equal(get_u16(whole->msg + 6), 2);
 	assert_true(whole->len > DNS_UDP_PLAIN_MAX);
 	expect_said(frontend_rig_ask(FRONTEND_TCP, &q), 1, DNS_RCODE_NOERROR);
@@ -137,8 +137,8 @@ TEST_WITH(test_session_ends, frontend_rig_setup, frontend_rig_teardown)
 	frontend_rig_end(FRONTEND_TCP);
 	assert_int_equal(frontend_session[FRONTEND_TCP].pending, 0);
 	fake[0].held = false;
-	assert_int_equal(expect_later(0, 1500)->transport, FRONTEND_UDP);
-	usleep(50000);
+	assert_int_equal(expect_later(0)->transport, FRONTEND_UDP);
+	clock_pass_ms(50);
 	assert_int_equal(later_count, 1);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).left, 3);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).answers, 0);
@@ -156,7 +156,7 @@ TEST_WITH(test_places_are_counted, frontend_rig_setup, frontend_rig_teardown)
 	const struct frontend_rig_query waits = {
 		.name = "two.example", .type = DNS_TYPE_A, .id = 2};
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &cached), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	fake[0].held = true;
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &waits), FRONTEND_LATER);
 	assert_int_equal(frontend_now().pending_max, 1);
@@ -164,7 +164,7 @@ TEST_WITH(test_places_are_counted, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(frontend_now().pending_max, 1);
 	assert_int_equal(frontend_now().pending, 1);
 	fake[0].held = false;
-	expect_later(1, 1500);
+	expect_later(1);
 	assert_int_equal(frontend_now().pending, 0);
 }
 
@@ -209,8 +209,7 @@ static void ask_many(struct many *m)
 	const uint64_t before = status().client_questions;
 	while (m->last == FRONTEND_LATER && m->asked < FRONTEND_PENDING_MAX + PORTION) {
 		on_loop(ask_portion, m);
-		while (status().client_questions < before + m->asked)
-			usleep(1000);
+		WAIT_FOR(status().client_questions >= before + m->asked);
 	}
 }
 
@@ -222,7 +221,7 @@ TEST_WITH(test_full, frontend_rig_setup, frontend_rig_teardown)
 	const struct frontend_rig_query cached = {
 		.name = "hot.example", .type = DNS_TYPE_A, .id = 1};
 	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &cached), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	ask_many(&m);
 	assert_int_equal(m.asked, FRONTEND_PENDING_MAX);
@@ -234,7 +233,7 @@ TEST_WITH(test_full, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_servfail_ring_full], 1);
 	assert_int_equal(frontend_counts(FRONTEND_UDP).verdict[VERDICT_hit], 1);
-	const struct frontend_rig_reply *l = expect_later(FRONTEND_PENDING_MAX, 10000);
+	const struct frontend_rig_reply *l = expect_later(FRONTEND_PENDING_MAX);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - 6);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).answers_servfail, FRONTEND_PENDING_MAX);
@@ -252,7 +251,7 @@ TEST_WITH(test_too_many_waiters, setup_small, frontend_rig_teardown)
 			.name = "popular.example", .type = DNS_TYPE_A, .id = i};
 		assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &q), FRONTEND_LATER);
 	}
-	const struct frontend_rig_reply *first = expect_later(0, 1500);
+	const struct frontend_rig_reply *first = expect_later(0);
 	assert_int_equal(get_u16(first->msg), 8);
 	assert_int_equal(get_u16(first->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(status().refused_waiters, 1);
@@ -271,10 +270,10 @@ TEST_WITH(test_full_ring, frontend_rig_setup, frontend_rig_teardown)
 	assert_int_equal(frontend_now().pending, m.asked);
 	assert_int_equal(frontend_counts(FRONTEND_TCP).verdict[VERDICT_servfail_ring_full], 1);
 	fake[0].held = fake[1].held = false;
-	expect_later(m.asked - 1, 1500);
+	expect_later(m.asked - 1);
 	const struct frontend_rig_query next = {.name = "next.example", .type = DNS_TYPE_A};
 	assert_int_equal(frontend_rig_ask(FRONTEND_TCP, &next), FRONTEND_LATER);
-	expect_later(m.asked, 1500);
+	expect_later(m.asked);
 	assert_int_equal(frontend_now().pending, 0);
 }
 
@@ -295,10 +294,9 @@ TEST_WITH(test_long_answers_leave_room, setup_for_tcp, frontend_rig_teardown)
 		fake[i].held = true;
 	}
 	on_loop(ask_portion, &m);
-	while (status().client_questions < PORTION)
-		usleep(1000);
+	WAIT_FOR(status().client_questions >= PORTION);
 	fake[0].held = fake[1].held = false;
-	expect_later(PORTION - 1, 10000);
+	expect_later(PORTION - 1);
 	for (unsigned i = 0; i < PORTION; i++) {
 		whole += rcode_of(&later[i]) == DNS_RCODE_NOERROR;
 		if (rcode_of(&later[i]) != DNS_RCODE_NOERROR)
@@ -319,7 +317,7 @@ static void bound_clients(void *)
 
 static const struct frontend_rig_reply *expect_refused(unsigned n, uint16_t id)
 {
-	const struct frontend_rig_reply *l = expect_later(n, 1500);
+	const struct frontend_rig_reply *l = expect_later(n);
 	assert_int_equal(l->transport, FRONTEND_UDP);
 	assert_int_equal(get_u16(l->msg), id);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);

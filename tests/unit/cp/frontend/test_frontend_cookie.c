@@ -93,7 +93,7 @@ static void cookie_said(uint8_t out[DNS_COOKIE_LEN])
 static void cookie_get(uint8_t out[DNS_COOKIE_LEN])
 {
 	assert_int_equal(ask_with(FRONTEND_UDP, "a.example", mine, 8), FRONTEND_LATER);
-	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	const struct frontend_rig_reply *l = expect_later(0);
 	cookie_expect(l->msg, l->len, l->opt, out);
 }
 
@@ -106,7 +106,7 @@ TEST_WITH(test_miss_and_hit, setup, teardown)
 	for (unsigned t = 0; t < FRONTEND_TRANSPORTS; t++) {
 		const char *name = names[t];
 		assert_int_equal(ask_with(t, name, mine, 8), FRONTEND_LATER);
-		const struct frontend_rig_reply *l = expect_later(t, 1500);
+		const struct frontend_rig_reply *l = expect_later(t);
 		cookie_expect(l->msg, l->len, l->opt, first);
 		assert_int_equal(ask_with(t, name, first, sizeof(first)), FRONTEND_REPLY);
 		cookie_said(again);
@@ -275,7 +275,7 @@ TEST_WITH(test_nsid, setup, teardown)
 		const char *name = names[t];
 		const uint8_t *said = frontend_said;
 		assert_int_equal(ask_nsid(t, name, bytes), FRONTEND_LATER);
-		const struct frontend_rig_reply *l = expect_later(t, 1500);
+		const struct frontend_rig_reply *l = expect_later(t);
 		assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
 		assert_memory_equal(l->msg + l->len - NSID_LEN, nsid, NSID_LEN);
 		assert_int_equal(ask_nsid(t, name, bytes), FRONTEND_REPLY);

@@ -205,13 +205,7 @@ TEST_WITH(test_memory_is_of_the_buffers, tcp_rig_each_start, tcp_rig_each_end)
 		}
 	}
 	// Four times 128 KiB have come, so that the first connections had to go.
-	for (unsigned ms = 0; ms < TCP_WAIT_MS; ms += 2) {
-		tcp_rig_status(&s);
-		if (s.ended[FRONTEND_TCP_END_evicted_memory] > 0)
-			break;
-		usleep(2000);
-	}
-	assert_true(s.ended[FRONTEND_TCP_END_evicted_memory] > 0);
+	WAIT_FOR((tcp_rig_status(&s), s.ended[FRONTEND_TCP_END_evicted_memory] > 0));
 	assert_true(s.buffered > 0 && s.buffered <= 256 * 1024);
 	for (unsigned i = 0; i < 4; i++)
 		dot_close(d[i]);

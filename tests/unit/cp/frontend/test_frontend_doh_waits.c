@@ -109,10 +109,7 @@ static void write_through(struct dot d, const void *p, size_t n)
 	int left = 1;
 
 	tls_side_write(d.side, p, n);
-	for (unsigned ms = 0; left && ms < TCP_WAIT_MS; ms++) {
-		assert_int_equal(ioctl(d.fd, SIOCOUTQ, &left), 0);
-		usleep(left ? 1000 : 0);
-	}
+	WAIT_FOR(!left, assert_int_equal(ioctl(d.fd, SIOCOUTQ, &left), 0));
 	assert_int_equal(left, 0);
 }
 

@@ -24,7 +24,7 @@ static int teardown(void **state)
 TEST_WITH(test_miss_and_hit, setup, teardown)
 {
 	assert_int_equal(ask_for("wWw.Example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	struct row_watch_row row = row_watch_await(1);
 	assert_string_equal(row.qname, "www.example");
 	assert_string_equal(row.verdict, "resolved");
@@ -50,13 +50,13 @@ TEST_WITH(test_validation, setup, teardown)
 	on_loop(reconfigure, NULL);
 	fake[0].sets_ad = fake[1].sets_ad = true;
 	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	assert_int_equal(row_watch_await(1).validation, QUERYLOG_SECURE);
 	assert_int_equal(ask_for("www.example"), FRONTEND_REPLY);
 	assert_int_equal(row_watch_await(2).validation, QUERYLOG_SECURE);
 	fake[0].sets_ad = fake[1].sets_ad = false;
 	assert_int_equal(ask_for("b.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	assert_int_equal(row_watch_await(3).validation, QUERYLOG_NOT_VALIDATED);
 	assert_int_equal(ask_for("b.example"), FRONTEND_REPLY);
 	assert_int_equal(row_watch_await(4).validation, QUERYLOG_NOT_VALIDATED);
@@ -66,7 +66,7 @@ TEST_WITH(test_over_tls, setup, teardown)
 {
 	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_DOT, &q), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	struct row_watch_row row = row_watch_await(1);
 	assert_string_equal(row.verdict, "resolved");
 	assert_int_equal(row.tier, LOG_TIER_UPSTREAM);
@@ -77,7 +77,7 @@ TEST_WITH(test_over_https, setup, teardown)
 {
 	const struct frontend_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 7};
 	assert_int_equal(frontend_rig_ask(FRONTEND_DOH, &q), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	assert_int_equal(row_watch_await(1).transport, QUERYLOG_DOH);
 }
 
@@ -102,8 +102,7 @@ static void on_trace(void *, const struct trace *t)
 
 static const struct trace *trace_await(unsigned n)
 {
-	for (unsigned i = 0; i < 20000 && seen_count <= n; i++)
-		usleep(1000);
+	WAIT_FOR(seen_count > n);
 	assert_int_equal(seen_count, n + 1);
 	return &seen[n];
 }
@@ -121,7 +120,7 @@ TEST_WITH(test_watched, setup, teardown)
 {
 	const struct dp_watch watch = {.id = 5, .until_ms = clock_mono_ms() + 600000};
 	assert_int_equal(ask_for("www.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	assert_int_equal(ask_for("www.example"), FRONTEND_REPLY);
 	assert_int_equal(resolver_watch(rig.resolver, &watch, on_trace, NULL), 0);
 	publish_watch(rig.publisher, &watch);

@@ -181,7 +181,7 @@ TEST_WITH(test_blocked_by_group, setup, teardown)
 	assert_int_equal(ask_as("::ffff:198.18.1.2", "more.example"), FRONTEND_REPLY);
 	assert_int_equal(ask_as("fd53::2", "more.example"), FRONTEND_LATER);
 	assert_int_equal(verdicts(VERDICT_blocked), 4);
-	expect_later(1, 1500);
+	expect_later(1);
 }
 
 TEST_WITH(test_local_data_and_drop, setup, teardown)
@@ -207,15 +207,15 @@ TEST_WITH(test_all_blocked_but_allowed, setup, teardown)
 	answered("198.18.2.2", "any.example", DNS_RCODE_NXDOMAIN);
 	answered("198.18.2.2", "nas.lan", DNS_RCODE_NOERROR);
 	assert_int_equal(ask_as("198.18.2.2", "wanted.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	// A pause for everyone does not lift it, one that says so does.
 	pause_until(UINT64_MAX);
 	answered("198.18.2.2", "any.example", DNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask_as("198.18.0.2", "x.ads.example"), FRONTEND_LATER);
-	expect_later(1, 1500);
+	expect_later(1);
 	pause_all_until(UINT64_MAX);
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
-	expect_later(2, 1500);
+	expect_later(2);
 	pause_until(0);
 }
 
@@ -223,12 +223,12 @@ TEST_WITH(test_all_blocked_but_allowed, setup, teardown)
 TEST_WITH(test_masked, setup, teardown)
 {
 	assert_int_equal(ask_as("198.18.0.2", "ad7.example"), FRONTEND_LATER);
-	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	const struct frontend_rig_reply *l = expect_later(0);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
 	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
-	l = expect_later(1, 1500);
+	l = expect_later(1);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
 	answered("198.18.0.2", "leads.example", DNS_RCODE_NXDOMAIN);
 	answered("198.18.1.2", "leads.example", DNS_RCODE_NOERROR);
@@ -247,7 +247,7 @@ TEST_WITH(test_paused, setup, teardown)
 	pause_all_until(clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
 	assert_int_equal(ask_as("198.18.0.2", "nas.lan"), FRONTEND_REPLY);
-	expect_later(1, 1500);
+	expect_later(1);
 	pause_until(0);
 	answered("198.18.0.2", "ads.example", DNS_RCODE_NXDOMAIN);
 }
@@ -263,7 +263,7 @@ TEST_WITH(test_without_rules, setup_without_rules, teardown)
 	pause_until(clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.0.2", "more.example"), FRONTEND_LATER);
 	pause_until(0);
-	expect_later(1, 1500);
+	expect_later(1);
 	on_loop(rules_now, &image);
 	answered("198.18.0.2", "ads.example", DNS_RCODE_NXDOMAIN);
 }
@@ -273,7 +273,7 @@ TEST_WITH(test_new_image, setup, teardown)
 {
 	image_make(&later_image, "late.example");
 	assert_int_equal(ask_as("198.18.0.2", "late.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 	assert_int_equal(ask_as("198.18.0.2", "late.example"), FRONTEND_REPLY); // cached
 	on_loop(rules_now, &later_image);
 	answered("198.18.0.2", "late.example", DNS_RCODE_NXDOMAIN);
@@ -286,7 +286,7 @@ TEST_WITH(test_new_groups, setup, teardown)
 	groups[1].client_count = 0;
 	groups_publish();
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 }
 
 // A client that waits is answered by the image under which it was let in.
@@ -299,9 +299,9 @@ TEST_WITH(test_new_groups_while_one_waits, setup, teardown)
 	groups_publish_with(other);
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
 	fake[0].held = fake[1].held = false;
-	const struct frontend_rig_reply *l = expect_later(0, 1500);
+	const struct frontend_rig_reply *l = expect_later(0);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
-	l = expect_later(1, 1500);
+	l = expect_later(1);
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NOERROR);
 }
 
@@ -311,7 +311,7 @@ TEST_WITH(test_group_by_mac, setup, teardown)
 	net_segment_need();
 	answered("198.18.0.77", "more.example", DNS_RCODE_REFUSED);
 	assert_int_equal(ask_as("198.18.0.78", "more.example"), FRONTEND_LATER);
-	expect_later(0, 1500);
+	expect_later(0);
 }
 
 static int group_setup(void **)

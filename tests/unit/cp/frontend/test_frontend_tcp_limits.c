@@ -45,10 +45,7 @@ TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 			tcp_ask(fd[i], id, i == 2 ? TCP_ECHO : TCP_LATER);
 		tcp_rig_until_asked(3);
 	}
-	for (unsigned i = 0; tcp_rig_asked() < 12 && i < TCP_WAIT_MS; i++) {
-		tcp_rig_release();
-		usleep(1000);
-	}
+	WAIT_FOR(tcp_rig_asked() >= 12, tcp_rig_release());
 	tcp_rig_release_at(12);
 	for (unsigned i = 0; i < 4; i++) {
 		for (unsigned k = 0; k < 3; k++)
@@ -113,10 +110,7 @@ TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_release();
 	for (uint16_t id = PIPELINED; id >= 1; id--)
 		tcp_reply_is(other, id, TCP_LATER_LEN);
-	for (unsigned i = 0; tcp_rig_asked() < 2 * CONNS + PIPELINED && i < TCP_WAIT_MS; i++) {
-		tcp_rig_release();
-		usleep(1000);
-	}
+	WAIT_FOR(tcp_rig_asked() >= 2 * CONNS + PIPELINED, tcp_rig_release());
 	tcp_rig_release_at(2 * CONNS + PIPELINED);
 	tcp_rig_until(pending, 0);
 	for (unsigned i = 1; i < CONNS; i++)
@@ -170,7 +164,7 @@ TEST_WITH(test_idle, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_slow_query, tcp_rig_each_start, tcp_rig_each_end)
 {
-	static const uint8_t begun[] = {1, 0, 0, 0};
+	static const uint8_t begun[] = {4, 0, 0, 0};
 
 	tcp_config.query_timeout_s = 1;
 	tcp_rig_start();
@@ -178,11 +172,8 @@ TEST_WITH(test_slow_query, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_send(slow[0], begun, 1);
 	tcp_echo(slow[1], 77);
 	tcp_send(slow[1], begun, sizeof(begun));
-	// A byte now and then does not help; on a busy machine the last ones come too late.
-	for (unsigned i = 0; i < 5; i++) {
-		usleep(100000);
-		(void)send(slow[1], begun, 1, MSG_NOSIGNAL);
-	}
+	// A byte now and then does not help.
+	WAIT_FOR(tcp_has_ended(slow[1]), (void)send(slow[1], begun, 1, MSG_NOSIGNAL));
 	tcp_is_closed(slow[0]);
 	tcp_is_closed(slow[1]);
 	tcp_echo(well, 77);
@@ -309,11 +300,7 @@ TEST_WITH(test_memory, tcp_rig_each_start, tcp_rig_each_end)
 		struct frontend_tcp_status s = {0};
 		fd[i] = tcp_connect(1 + i, 0);
 		tcp_send(fd[i], frame, PART);
-		for (unsigned k = 0; s.bytes_in < (i + 1) * (uint64_t)PART && k < TCP_WAIT_MS;
-			k++) {
-			usleep(1000);
-			tcp_rig_status(&s);
-		}
+		WAIT_FOR(s.bytes_in >= (i + 1) * (uint64_t)PART, tcp_rig_status(&s));
 		assert_in_range(s.buffered, 1, 256 * 1024);
 	}
 	tcp_is_closed(fd[0]);
@@ -354,12 +341,7 @@ TEST_WITH(test_files, tcp_rig_each_start, tcp_rig_each_end)
 	uint64_t from_ms = clock_mono_ms();
 	tcp_rig_status(&s);
 	uint64_t paused = s.accept_paused;
-	for (unsigned i = 0; s.accept_paused == paused && i < TCP_WAIT_MS; i++) {
-		usleep(1000);
-		tcp_rig_status(&s);
-	}
-	usleep(250000);
-	tcp_rig_status(&s);
+	WAIT_FOR(s.accept_paused >= paused + 3, tcp_rig_status(&s));
 	assert_in_range(s.accept_paused, paused + 1, paused + 2 + (clock_mono_ms() - from_ms) / 12);
 	assert_int_equal(s.accept_errors[FRONTEND_TCP_ACCEPT_files], s.accept_paused);
 	few_files_lift(&files);

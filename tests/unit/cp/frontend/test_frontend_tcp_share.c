@@ -2,6 +2,7 @@
 // What one connection may have where the operator says so: queries, and time (RFC 9210 4.2).
 
 #include "tcp_rig.h"
+#include "tests/unit/clock_shift.h"
 
 // MANY: two descriptors each. A tick of 4 ms has turns for 32 of them.
 enum { MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };
@@ -143,7 +144,7 @@ TEST_WITH(test_many_ends, tcp_rig_each_start, tcp_rig_each_end)
 	int fd[MANY];
 
 	many_connect(fd);
-	usleep(1100000);
+	clock_ahead_by_ms(1100);
 	tcp_config.idle_timeout_s = 1;
 	uint64_t began_ms = clock_mono_ms();
 	tcp_rig_configure();

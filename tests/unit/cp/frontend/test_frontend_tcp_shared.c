@@ -174,8 +174,7 @@ static int answered(unsigned host, unsigned i)
 
 static void until_waiting(unsigned i, unsigned questions)
 {
-	for (unsigned ms = 0; status_of(i).pending < questions && ms < WAIT_MS; ms += 2)
-		usleep(2000);
+	WAIT_FOR(status_of(i).pending >= questions);
 	assert_int_equal(status_of(i).pending, questions);
 }
 
@@ -204,9 +203,11 @@ TEST_WITH(a_client_gives_one_at_the_other_server, each_start, each_end)
 	end_all(fds, 4);
 }
 
+static atomic_bool is_stuck;
+
 static void on_stuck(void *)
 {
-	usleep(1500000);
+	WAIT_FOR(!is_stuck);
 }
 
 // The server with the idle ones is stuck until the client has been refused: it closes none then.
@@ -217,9 +218,11 @@ TEST_WITH(a_late_claim_closes_nothing, each_start, each_end)
 	start();
 	for (unsigned i = 0; i < 3; i++)
 		fds[i] = answered(1, 0);
+	is_stuck = true;
 	assert_int_equal(loop_call(server[0].loop, on_stuck, NULL), 0);
 	fds[3] = connected(1, 1);
 	assert_true(heard(fds[3]) <= 0);
+	is_stuck = false;
 	assert_int_equal(status_of(0).ended[FRONTEND_TCP_END_evicted_client], 0);
 	assert_int_equal(status_of(1).refused_client, 1);
 	for (unsigned i = 0; i < 3; i++) {
@@ -274,8 +277,7 @@ TEST_WITH(one_that_has_stalled_gives_its_place, each_start, each_end)
 		ask(fds[i] = connected(1, 0), false);
 		assert_int_equal(send(fds[i], "\0", 1, 0), 1);
 	}
-	for (unsigned ms = 0; status_of(0).buffered < 3 * 512 && ms < WAIT_MS; ms += 2)
-		usleep(2000);
+	WAIT_FOR(status_of(0).buffered >= 3 * 512);
 	fds[3] = answered(1, 1);
 	assert_true(heard(fds[0]) <= 0);
 	assert_int_equal(shared->open, 3);

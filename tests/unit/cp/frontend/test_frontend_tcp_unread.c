@@ -19,12 +19,8 @@ TEST_WITH(test_unread, tcp_rig_each_start, tcp_rig_each_end)
 	for (uint16_t id = 1; id <= ASKED; id++)
 		tcp_ask(fd, id, TCP_BIG);
 	tcp_rig_status(&s);
-	for (unsigned i = 0; s.held == 0 && i < TCP_WAIT_MS; i++) {
-		usleep(1000);
-		tcp_rig_status(&s);
-	}
-	usleep(50000);
-	assert_true(tcp_rig_asked() < ASKED);
+	WAIT_FOR(s.held > 0, tcp_rig_status(&s));
+	STAYS_SO(tcp_rig_asked() < ASKED, 50);
 	tcp_rig_status(&s);
 	assert_in_range(s.buffered, 1, 200000);
 	tcp_echo(well, 77);
@@ -158,11 +154,7 @@ static int asks_and_ends(unsigned host)
 
 	tcp_ask(fd, 1, TCP_BIG);
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
-	for (unsigned i = 0; end.state != TCP_LAST_ACK && i < TCP_WAIT_MS; i++) {
-		usleep(1000);
-		end = end_of(fd);
-	}
-	assert_int_equal(end.state, TCP_LAST_ACK);
+	WAIT_FOR(end.state == TCP_LAST_ACK, end = end_of(fd));
 	assert_int_not_equal(end.inode, 0);
 	return fd;
 }
@@ -223,11 +215,9 @@ TEST_WITH(test_never_read_when_spent, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	int fd = tcp_connect(1, 4096);
 	tcp_ask(fd, 1, TCP_BIG);
-	for (unsigned i = 0; end_of(fd).state != TCP_FIN_WAIT1 && i < TCP_WAIT_MS; i++)
-		usleep(1000);
+	WAIT_FOR(end_of(fd).state == TCP_FIN_WAIT1);
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
-	for (unsigned i = 0; end_of(fd).state != TCP_CLOSING && i < TCP_WAIT_MS; i++)
-		usleep(1000);
+	WAIT_FOR(end_of(fd).state == TCP_CLOSING);
 	assert_int_not_equal(end_of(fd).inode, 0);
 	tcp_rig_status(&s);
 	assert_int_equal(s.open, 1);

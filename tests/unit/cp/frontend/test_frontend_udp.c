@@ -99,8 +99,7 @@ TEST_WITH(test_address_in_use, setup, teardown)
 	client_ask("127.0.0.78", "www.example", 1);
 	assert_int_equal(client_hears("127.0.0.78"), 1);
 	close(squatter);
-	for (unsigned i = 0; i < 1500 && udp_status().bound < 2; i++)
-		usleep(100000);
+	WAIT_FOR(udp_status().bound >= 2);
 	client_ask("127.0.0.77", "www.example", 2);
 	assert_int_equal(client_hears("127.0.0.77"), 2);
 }

@@ -85,8 +85,7 @@ TEST_WITH(test_forwarded_questions_end, setup, teardown)
 	fake[0].mode = fake[1].mode = FAKE_SILENT;
 	for (uint16_t id = 1; id <= 3; id++)
 		balancer_ask(PROXY, (uint8_t)id, "slow.example", id);
-	while (frontend_now().pending < 3)
-		usleep(1000);
+	WAIT_FOR(frontend_now().pending >= 3);
 	on_loop(close_now, NULL);
 	assert_int_equal(frontend_now().pending, 0);
 	assert_int_equal(frontend_now().of[FRONTEND_UDP].left, 3);
