@@ -37,11 +37,7 @@ static void on_done(struct access_job *j)
 
 static void settle(void)
 {
-	for (unsigned i = 0; i < 5000 && a->is_changing; i++) {
-		usleep(1000);
-		loops_settle(&service, 1);
-	}
-	assert_false(a->is_changing);
+	WAIT_FOR(!a->is_changing, loops_settle(&service, 1));
 }
 
 static int make(const char *name, enum control_role role)
@@ -187,10 +183,7 @@ static bool logs_in(const char *user, const char *password)
 {
 	password_begin(user, password);
 	assert_int_equal(access_login(a, &call), 0);
-	for (unsigned i = 0; i < 5000 && a->logins; i++) {
-		usleep(1000);
-		loops_settle(&service, 1);
-	}
+	WAIT_FOR(!a->logins, loops_settle(&service, 1));
 	assert_int_equal(a->logins, 0);
 	return session != NULL;
 }

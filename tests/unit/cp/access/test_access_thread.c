@@ -126,10 +126,7 @@ TEST_WITH(test_lost, setup, teardown)
 	assert_int_equal(c.lost, 1);
 	assert_int_equal(mkdir(path, 0700), 0); // no file can be there
 	put("{}");
-	do {
-		usleep(1000);
-		access_thread_counts(t, &c);
-	} while (!c.failed);
+	WAIT_FOR((access_thread_counts(t, &c), c.failed));
 	assert_int_equal(c.failed, 1);
 	assert_int_equal(rmdir(path), 0);
 	put("{\"b\":1}");
@@ -140,10 +137,7 @@ static void put_whole(const char *line, unsigned lines)
 {
 	struct access_thread_counts c;
 	put(line);
-	do {
-		usleep(1000);
-		access_thread_counts(t, &c);
-	} while (c.written < lines);
+	WAIT_FOR((access_thread_counts(t, &c), c.written >= lines));
 }
 
 TEST_WITH(test_deleted_and_renamed, setup, teardown)

@@ -130,11 +130,7 @@ static void call_make(const char *user, const char *password)
 
 static void settle(struct loop *service, const struct access *a)
 {
-	for (unsigned i = 0; i < 5000 && (a->logins || a->is_changing); i++) {
-		usleep(1000);
-		loops_settle(&service, 1);
-	}
-	assert_int_equal(a->logins + a->is_changing, 0);
+	WAIT_FOR(!a->logins && !a->is_changing, loops_settle(&service, 1));
 }
 
 // Work until the verdict on the password; a good login then begins a session.

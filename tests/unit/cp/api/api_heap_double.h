@@ -58,10 +58,7 @@ TEST(test_heap_dumps)
 	// One that is too large took as long as one that is sent.
 	double_heap.bytes = (size_t)HEAP_DUMP_MAX + 1;
 	int status = 429;
-	for (unsigned tries = 0; status == 429 && tries < 400; tries++) {
-		usleep(50000);
-		status = ask("GET /debug/heap");
-	}
+	WAIT_FOR(status != 429, status = ask("GET /debug/heap"));
 	assert_int_equal(status, 500);
 	heap_double_limited("GET /debug/heap", 500);
 	// A new rate forgets the samples, so a baseline is taken before: no more often than dumps.

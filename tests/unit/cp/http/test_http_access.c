@@ -9,8 +9,7 @@ static _Atomic bool may_go_on;
 
 static void hold_work(struct access_job *)
 {
-	while (!may_go_on)
-		usleep(1000);
+	WAIT_FOR(may_go_on);
 }
 
 static void hold_done(struct access_job *)
@@ -48,8 +47,7 @@ static bool is_busy(void)
 	bool out = false;
 	is_taken = false;
 	assert_int_equal(loop_call(service, state_take, &out), 0);
-	while (!is_taken)
-		usleep(500);
+	WAIT_FOR(is_taken);
 	return out;
 }
 
@@ -65,9 +63,7 @@ TEST(test_late)
 	await_end(login, "HTTP/1.1 504");
 	assert_true(is_busy());
 	may_go_on = true;
-	for (unsigned i = 0; i < PATIENCE_MS / 10 && is_busy(); i++)
-		usleep(10000);
-	assert_false(is_busy());
+	WAIT_FOR(!is_busy());
 	assert_reply("GET /tokens", 200, "\"revoked\"");
 	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
 }
@@ -81,8 +77,7 @@ TEST(test_close)
 	may_go_on = false;
 	access_thread_job(api->access->thread, &hold);
 	int fd = post_begin("/token/revoke?name=ops", "");
-	while (!is_busy())
-		usleep(1000);
+	WAIT_FOR(is_busy());
 	loop_stop(service);
 	assert_int_equal(pthread_join(api_thread, NULL), 0);
 	may_go_on = true;

@@ -242,8 +242,7 @@ static int client_held(void)
 	hold_replies = true;
 	int fd = client_connect();
 	client_send(fd, "GET /stats HTTP/1.1\r\nConnection: close\r\n\r\n");
-	for (unsigned i = 0; i < PATIENCE_MS && held < wanted; i++)
-		usleep(2000);
+	WAIT_FOR(held >= wanted);
 	assert_int_equal(held, wanted);
 	return fd;
 }

@@ -3,6 +3,7 @@
 // takes to ask and to read, and each one's descriptor comes back.
 
 #include "http_server_rig.h"
+#include "tests/unit/clock_shift.h"
 
 enum {
 	CONNECTIONS = 4,
@@ -48,16 +49,13 @@ static struct http_conns_counts count(void)
 {
 	is_counted = false;
 	assert_int_equal(loop_call(loop, on_counts, NULL), 0);
-	for (unsigned i = 0; i < PATIENCE_MS && !is_counted; i++)
-		usleep(1000);
-	assert_true(is_counted);
+	WAIT_FOR(is_counted);
 	return counts;
 }
 
 static void await_live(unsigned live)
 {
-	for (unsigned i = 0; i < PATIENCE_MS / 10 && count().live != live; i++)
-		usleep(10000);
+	WAIT_FOR(count().live == live);
 	assert_int_equal(counts.live, live);
 }
 
@@ -95,8 +93,7 @@ static int asked(const char *request)
 		cut_before = count().cut;
 		int fd = client_connect();
 		(void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
-		while (handled == so_far && count().cut == cut_before)
-			usleep(1000);
+		WAIT_FOR(handled != so_far || count().cut != cut_before);
 		if (handled != so_far)
 			return fd;
 		close(fd);
@@ -138,8 +135,7 @@ TEST(test_cap)
 
 static void on_busy(void *)
 {
-	while (!may_go_on)
-		usleep(1000);
+	WAIT_FOR(may_go_on);
 }
 
 // More at once than there are places for, with those that get a 503: each gets one in its turn.
@@ -193,10 +189,7 @@ TEST(test_slow_reader)
 {
 	char some[16];
 	int fd = asked("GET /big HTTP/1.1\r\n\r\n");
-	for (unsigned i = 0; i < PATIENCE_MS / 100 && count().cut == cut_before; i++) {
-		usleep(100000);
-		(void)!recv(fd, some, sizeof(some), MSG_DONTWAIT);
-	}
+	WAIT_FOR(count().cut != cut_before, (void)!recv(fd, some, sizeof(some), MSG_DONTWAIT));
 	assert_int_equal(counts.cut - cut_before, 1);
 	close(fd);
 	await_live(0);
@@ -264,9 +257,8 @@ TEST(test_late_reply)
 {
 	int waits = asked("GET /held HTTP/1.1\r\nConnection: close\r\n\r\n");
 	int streams = asked("GET /stream HTTP/1.1\r\n\r\n");
-	uint64_t until_ms = clock_mono_ms() + 3 * LIFE_MS;
-	while (clock_mono_ms() < until_ms)
-		usleep(10000);
+	clock_ahead_by_ms(3 * LIFE_MS);
+	(void)count(); // in a turn of the server
 	assert_int_equal(count().cut, cut_before);
 	assert_int_equal(counts.live, 2);
 	assert_int_equal(loop_call(loop, on_held, NULL), 0);

@@ -29,8 +29,7 @@ static void on_loop(struct errand *e)
 {
 	e->is_done = false;
 	assert_int_equal(loop_call(service, errand_run, e), 0);
-	while (!e->is_done)
-		usleep(500);
+	WAIT_FOR(e->is_done);
 }
 
 static void events_put(struct errand *e)
@@ -68,10 +67,7 @@ static struct table_info table(const char *name)
 
 static void readers_wait(uint64_t readers)
 {
-	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
-	while (table("event_readers").used != readers && clock_mono_ms() < end_ms)
-		usleep(5000);
-	assert_int_equal(table("event_readers").used, readers);
+	WAIT_FOR(table("event_readers").used == readers);
 }
 
 static int follow(const char *query, const char *header)
@@ -177,11 +173,7 @@ TEST(test_stuck_is_cut)
 	int fd = follow("", ""), small = 4096;
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	readers_wait(1);
-	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
-	while (table("event_readers").evicted == 0 && clock_mono_ms() < end_ms) {
-		add(50, text);
-		usleep(20000);
-	}
+	WAIT_FOR(table("event_readers").evicted > 0, add(50, text));
 	assert_int_equal(table("event_readers").evicted, 1);
 	assert_int_equal(table("event_readers").used, 0);
 	close(fd);

@@ -156,9 +156,9 @@ TEST_WITH(test_nobody_listens, start, stop)
 	assert_int_equal(send_body("rows", 4, PATIENCE_MS), 0);
 }
 
-static void *stop_soon(void *)
+static void *stop_soon(void *before)
 {
-	usleep(100000);
+	WAIT_FOR(server.requests > *(const unsigned *)before);
 	stopping = true;
 	return NULL;
 }
@@ -171,8 +171,9 @@ TEST_WITH(test_waits_end, start, stop)
 	assert_int_equal(send_body("rows", 4, 150), -ETIMEDOUT);
 	assert_true(clock_mono_ms() - began_ms >= 140);
 	assert_false(reply.is_unsent);
+	unsigned before = server.requests;
 	began_ms = clock_mono_ms();
-	assert_int_equal(pthread_create(&stopper, NULL, stop_soon, NULL), 0);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_soon, &before), 0);
 	assert_int_equal(send_body("rows", 4, 60000), -ECANCELED);
 	assert_true(clock_mono_ms() - began_ms < 50000); // libcurl looks once a second
 	assert_false(reply.is_unsent);

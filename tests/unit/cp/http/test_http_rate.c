@@ -42,8 +42,7 @@ static unsigned answered(unsigned from, unsigned count)
 // False: not all of it was in one second.
 static bool one_second(void)
 {
-	while (clock_mono_ms() % 1000 > 100)
-		usleep(10000);
+	WAIT_FOR(clock_mono_ms() % 1000 <= 100);
 	const uint64_t now_s = clock_mono_ms() / 1000;
 	const unsigned refused = answered(9, 2 * RATE), one = answered(1, 2 * RATE),
 		       other = answered(2, RATE);
@@ -61,7 +60,8 @@ TEST(test_shares)
 		unsigned tries = 0;
 		while (!one_second())
 			assert_true(++tries < TRIES);
-		usleep(200000);
+		const uint64_t done_s = clock_mono_ms() / 1000;
+		WAIT_FOR(clock_mono_ms() / 1000 > done_s);
 	}
 }
 

@@ -2,6 +2,7 @@
 // The HTTP server over a real socket and loop, against clients that do not mean well.
 
 #include "http_server_rig.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/few_files.h"
 
 #include <event2/event.h>
@@ -58,8 +59,7 @@ static int client_held(const char *request)
 	int fd = client_connect();
 	client_send(fd, request);
 	client_send(fd, " HTTP/1.1\r\nConnection: close\r\n\r\n");
-	for (unsigned i = 0; i < PATIENCE_MS && held < wanted; i++)
-		usleep(1000);
+	WAIT_FOR(held >= wanted);
 	assert_int_equal(held, wanted);
 	return fd;
 }
@@ -73,9 +73,7 @@ static void on_release(void *)
 static void held_release(void)
 {
 	assert_int_equal(loop_call(loop, on_release, NULL), 0);
-	for (unsigned i = 0; i < PATIENCE_MS && held > 0; i++)
-		usleep(1000);
-	assert_int_equal(held, 0);
+	WAIT_FOR(held == 0);
 }
 
 // Sends `text` in one piece; the status of the reply, 0 when that is only the connection's
@@ -161,7 +159,7 @@ TEST(test_while_waiting)
 	close(gone);
 	assert_int_equal(shutdown(half, SHUT_WR), 0);
 	assert_int_equal(send(eager, more, sizeof(more), MSG_NOSIGNAL), sizeof(more));
-	usleep(20000);
+	assert_reply("GET /", 200, "full 0"); // the server has had its turn
 	held_release();
 	assert_true(client_read(half, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
@@ -196,7 +194,9 @@ TEST(test_a_reader_that_pauses)
 	int fd = client_connect();
 	size_t total = 0;
 	client_send(fd, "GET /big HTTP/1.1\r\nConnection: close\r\n\r\n");
-	usleep((HTTP_TIMEOUT_S + 1) * 1000000);
+	assert_true(client_waits(fd, PATIENCE_MS));
+	clock_ahead_by_ms((HTTP_TIMEOUT_S + 1) * 1000);
+	assert_reply("GET /", 200, "full 0"); // the server has seen what time it is
 	for (ssize_t n; client_waits(fd, PATIENCE_MS) && (n = read(fd, reply, sizeof(reply))) > 0;)
 		total += (size_t)n;
 	assert_true(total > BIG_LEN);
@@ -241,14 +241,13 @@ static void on_warning(int, const char *)
 // Without a free file a connection waits in the kernel; the loop neither turns nor forgets it.
 TEST(test_files)
 {
-	enum { FILES = 128, WAIT_US = 300000 };
+	enum { FILES = 128 };
 	struct few_files files;
 	few_files_begin(&files, FILES);
 	event_set_log_callback(on_warning);
 	int fd = client_connect();
 	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
-	usleep(WAIT_US);
-	assert_int_equal(warnings, 0); // libevent's own way would be one for each turn
+	STAYS_SO(warnings == 0, 300); // libevent's own way would be one for each turn
 	few_files_lift(&files);
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);

@@ -25,10 +25,7 @@ static struct tail_counts counts(void)
 
 static void readers_wait(unsigned readers)
 {
-	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
-	while (counts().readers != readers && clock_mono_ms() < end_ms)
-		usleep(5000);
-	assert_int_equal(counts().readers, readers);
+	WAIT_FOR(counts().readers == readers);
 }
 
 static int watch(const char *query, unsigned readers)
@@ -71,11 +68,7 @@ TEST(test_refused)
 TEST(test_stuck_is_cut)
 {
 	int fd = watch("", 1);
-	uint64_t end_ms = clock_mono_ms() + STREAM_WAIT_MS;
-	while (counts().cut == 0 && clock_mono_ms() < end_ms) {
-		feed(200);
-		usleep(10000);
-	}
+	WAIT_FOR(counts().cut > 0, feed(200));
 	assert_int_equal(counts().cut, 1);
 	assert_int_equal(counts().readers, 0);
 	assert_true(counts().missed > 0);

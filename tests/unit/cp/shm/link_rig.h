@@ -9,7 +9,7 @@
 
 #include <weir/bell.h>
 
-enum { RESOLVERS = 2, WORKERS = 2, WAIT_MS = 20000, TYPE_OF = 100 };
+enum { RESOLVERS = 2, WORKERS = 2, TYPE_OF = 100 };
 
 struct side { // a resolver: answers each question with its own number as the count of answers
 	unsigned number;
@@ -138,13 +138,9 @@ static inline unsigned answered(struct ring_consumer *answers)
 	struct msg_answer head;
 	uint8_t buf[sizeof(head) + 5];
 	uint16_t type;
-	uint64_t end = clock_mono_ms() + WAIT_MS;
 	int len;
-	while ((len = ring_read(answers, buf, sizeof(buf), &type)) == 0) {
-		fake_dataplane_look(&dp);
-		assert_true(clock_mono_ms() < end);
-		usleep(200);
-	}
+	WAIT_FOR(
+		(len = ring_read(answers, buf, sizeof(buf), &type)) != 0, fake_dataplane_look(&dp));
 	ring_release(answers);
 	assert_int_equal(len, sizeof(buf));
 	memcpy(&head, buf, sizeof(head));
@@ -154,13 +150,8 @@ static inline unsigned answered(struct ring_consumer *answers)
 static inline void link_now(void)
 {
 	struct link_welcome w;
-	uint64_t end = clock_mono_ms() + WAIT_MS;
 	// The last link may still be there, or be on its way out.
-	while (fake_dataplane_link(&dp, &w) == -EBUSY) {
-		close(dp.link_fd);
-		assert_true(clock_mono_ms() < end);
-		usleep(2000);
-	}
+	WAIT_FOR(fake_dataplane_link(&dp, &w) != -EBUSY, close(dp.link_fd));
 	assert_int_equal(w.error, 0);
 }
 
@@ -186,21 +177,13 @@ static inline void look(void *arg)
 // What a resolver holds of a data plane, by its own thread.
 static inline int holds(struct side *s)
 {
-	uint64_t end = clock_mono_ms() + WAIT_MS;
 	atomic_store(&s->holds, -1);
 	assert_int_equal(loop_call(s->loop, look, s), 0);
-	while (atomic_load(&s->holds) < 0) {
-		assert_true(clock_mono_ms() < end);
-		usleep(200);
-	}
+	WAIT_FOR(atomic_load(&s->holds) >= 0);
 	return atomic_load(&s->holds);
 }
 
 static inline void wait_until_let_go(struct side *s)
 {
-	uint64_t end = clock_mono_ms() + WAIT_MS;
-	while (holds(s) > 0) {
-		assert_true(clock_mono_ms() < end);
-		usleep(2000);
-	}
+	WAIT_FOR(holds(s) == 0);
 }

@@ -9,8 +9,7 @@ static void hold(void *)
 {
 	publisher_resolver_beat(publisher, 1, clock_mono_ms()); // it may be too young for one
 	atomic_store(&held, true);
-	while (!atomic_load(&released))
-		usleep(1000);
+	WAIT_FOR(atomic_load(&released));
 }
 
 static void reopen(void)
@@ -30,8 +29,7 @@ TEST_WITH(test_a_data_plane_is_not_kept_from_others, setup, teardown)
 	ask_both();
 	held = released = false;
 	assert_int_equal(loop_call(side[1].loop, hold, NULL), 0);
-	while (!atomic_load(&held))
-		usleep(200);
+	WAIT_FOR(atomic_load(&held));
 	for (unsigned n = 0; n < 2; n++) {
 		reopen();
 		link_now();
@@ -41,8 +39,7 @@ TEST_WITH(test_a_data_plane_is_not_kept_from_others, setup, teardown)
 		}
 	}
 	ask(&dp.second.misses[0], 0, dp.second.bell);
-	usleep(50000);
-	assert_int_equal(ring_consumer_used(&dp.second.answers[0]), 0);
+	STAYS_SO(ring_consumer_used(&dp.second.answers[0]) == 0, 50);
 	atomic_store(&released, true);
 	assert_int_equal(answered(&dp.second.answers[0]), 1);
 	ask_both();

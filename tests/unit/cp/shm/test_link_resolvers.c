@@ -83,41 +83,27 @@ TEST_WITH(test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown)
 // neither resolver. The first worker's go on. When it is back, so do its own.
 TEST_WITH(test_an_evicted_worker_is_not_answered, setup, teardown)
 {
-	const uint64_t end = clock_mono_ms() + WAIT_MS;
 	fake_dataplane_grow(&dp);
 	link_now();
 	ask_both();
 	atomic_store(&dp.dp[1]->heartbeat_ms, clock_mono_ms());
-	while (!publisher_is_out(publisher, 1)) {
-		assert_true(clock_mono_ms() < end);
-		atomic_store(&dp.dp[0]->heartbeat_ms, clock_mono_ms());
-		usleep(20000);
-	}
+	WAIT_FOR(publisher_is_out(publisher, 1),
+		atomic_store(&dp.dp[0]->heartbeat_ms, clock_mono_ms()));
 	ask(&dp.misses[1], 1, dp.resolver_bell);
 	ask(&dp.second.misses[1], 1, dp.second.bell);
-	while (side[0].unsent + side[1].unsent < 2) {
-		assert_true(clock_mono_ms() < end);
-		usleep(200);
-	}
+	WAIT_FOR(side[0].unsent + side[1].unsent >= 2);
 	assert_int_equal(ring_consumer_used(&dp.answers[1]), 0);
 	ask(&dp.misses[0], 0, dp.resolver_bell);
 	assert_int_equal(answered(&dp.answers[0]), 0);
 	atomic_store(&dp.dp[1]->returned, 1); // epoch_return
-	while (publisher_is_out(publisher, 1)) {
-		assert_true(clock_mono_ms() < end);
-		atomic_store(&dp.dp[1]->heartbeat_ms, clock_mono_ms());
-		usleep(20000);
-	}
+	WAIT_FOR(!publisher_is_out(publisher, 1),
+		atomic_store(&dp.dp[1]->heartbeat_ms, clock_mono_ms()));
 	ask_both();
 }
 
 static void wait_for_unsent(unsigned count)
 {
-	const uint64_t end = clock_mono_ms() + WAIT_MS;
-	while (side[0].unsent < count) {
-		assert_true(clock_mono_ms() < end);
-		usleep(200);
-	}
+	WAIT_FOR(side[0].unsent >= count);
 }
 
 // Our half of the first worker's rings is gone when the data plane attaches again. The worker has
@@ -127,7 +113,6 @@ TEST_WITH(test_a_half_is_made_again, setup, teardown)
 {
 	const struct rings_cp_page *cp = (const void *)(dp.halves[0].base + ANSWERS_CP_PAGE);
 	const struct epoch_reader stuck = {.evicted = &cp->evicted};
-	const uint64_t end = clock_mono_ms() + WAIT_MS;
 	struct worker_rings_stats stats;
 	uint8_t buf[FAKE_ANSWER_MAX];
 	uint16_t type;
@@ -136,11 +121,8 @@ TEST_WITH(test_a_half_is_made_again, setup, teardown)
 	link_now();
 	for (unsigned i = 0; i < 2; i++)
 		ask(&dp.misses[0], 0, dp.resolver_bell);
-	while (ring_consumer_used(&dp.answers[0])
-		< 2 * ring_units_of(sizeof(struct msg_answer) + 5)) {
-		assert_true(clock_mono_ms() < end);
-		usleep(200);
-	}
+	WAIT_FOR(ring_consumer_used(&dp.answers[0])
+		 >= 2 * ring_units_of(sizeof(struct msg_answer) + 5));
 	assert_true(ring_read(&dp.answers[0], buf, sizeof(buf), &type) > 0);
 	ring_release(&dp.answers[0]);
 	assert_false(epoch_is_evicted(&stuck));
@@ -200,11 +182,7 @@ static unsigned marks_mapped(bool are_replaced)
 
 static void wait_until_mapped(bool are_replaced, unsigned n)
 {
-	uint64_t end = clock_mono_ms() + WAIT_MS;
-	while (marks_mapped(are_replaced) != n) {
-		assert_true(clock_mono_ms() < end);
-		usleep(20000);
-	}
+	WAIT_FOR(marks_mapped(are_replaced) == n);
 }
 
 // Each resolver keeps those of an ended worker until a successor has its own, or for a while.

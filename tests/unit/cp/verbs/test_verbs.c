@@ -167,8 +167,19 @@ TEST(test_warning)
 	assert_reply("POST /entries/remove?name=w.test", 200, "\"needs_restart\":\"\"}");
 }
 
-static void wake(void *)
+static atomic_uint turns;
+
+static void turn(void *)
 {
+	turns++;
+}
+
+// What the loop was at before is over.
+static void loop_turns(void)
+{
+	const unsigned before = turns;
+	assert_int_equal(loop_call(service, turn, NULL), 0);
+	WAIT_FOR(turns > before);
 }
 
 static void held_end(void *)
@@ -184,20 +195,16 @@ TEST(test_late)
 	int fd = client_connect();
 	client_send(fd, "POST /entries/add?name=late.test&verdict=deny HTTP/1.1\r\n"
 			"Connection: close\r\n\r\n");
-	for (unsigned i = 0; i < 200 && !atomic_load(&is_held_now); i++)
-		usleep(10000);
-	assert_true(atomic_load(&is_held_now));
-	usleep(50000); // until the loop waits again
+	WAIT_FOR(atomic_load(&is_held_now));
+	loop_turns();
 	clock_ahead_by_ms(121000);
-	assert_int_equal(loop_call(service, wake, NULL), 0);
+	loop_turns();
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 504", 12);
 	close(fd);
 	verbs_double.is_held = false;
 	assert_int_equal(loop_call(service, held_end, NULL), 0);
-	for (unsigned i = 0; i < 200 && !atomic_load(&has_ended); i++)
-		usleep(10000);
-	assert_true(atomic_load(&has_ended));
+	WAIT_FOR(atomic_load(&has_ended));
 	assert_reply("POST /entries/remove?name=late.test", 404, "no entry");
 }
 
