@@ -101,8 +101,7 @@ static void *thread(void *arg)
 	for (size_t i = 0; i < sizeof(deep); i += 4096)
 		deep[i] = 1;
 	*(_Atomic int *)arg = 1;
-	while (!stop)
-		usleep(1000);
+	WAIT_FOR(stop);
 	return NULL;
 }
 
@@ -112,8 +111,7 @@ TEST(a_threads_stack_is_a_stack)
 	_Atomic int ready = 0;
 	pthread_t t;
 	assert_int_equal(pthread_create(&t, NULL, thread, &ready), 0);
-	while (!ready)
-		usleep(1000);
+	WAIT_FOR(ready);
 	struct mem_process after = now();
 	assert_int_equal(after.threads, before.threads + 1);
 #if !SANITIZED_ADDRESS // locals may lie elsewhere there

@@ -25,8 +25,7 @@ static int work(void *arg, const _Atomic bool *stop)
 {
 	struct piece *p = arg;
 	p->turn = atomic_fetch_add(&begun, 1) + 1;
-	while (!p->go && !*stop)
-		usleep(200);
+	WAIT_FOR(p->go || *stop);
 	return p->ret;
 }
 
@@ -60,19 +59,14 @@ static int teardown(void **)
 
 static void turn_until(bool *done)
 {
-	for (unsigned i = 0; i < 60000 && !*done; i++) {
-		(void)event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		usleep(1000);
-	}
-	assert_true(*done);
+	WAIT_FOR(*done, (void)event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK));
 }
 
 static void both_begin(struct piece *a, struct piece *b)
 {
 	assert_int_equal(job_runner_start(runner, work, on_done, a), 0);
 	assert_int_equal(job_runner_start(runner, work, on_done, b), 0);
-	for (unsigned i = 0; i < 60000 && begun < 2; i++)
-		usleep(1000);
+	WAIT_FOR(begun >= 2);
 	assert_int_equal(begun, 2);
 }
 

@@ -27,9 +27,9 @@ static void stop_call(void *arg)
 	loop_stop(arg);
 }
 
-static void sleep_call(void *arg)
+static void wait_call(void *arg)
 {
-	usleep((useconds_t)(uintptr_t)arg);
+	clock_pass_ms((uint32_t)(uintptr_t)arg);
 }
 
 TEST(test_calls_run_in_order_before_a_stop)
@@ -180,10 +180,8 @@ TEST(test_other_threads_call_into_a_running_loop)
 	seen = (struct seen){.loop = l};
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
 	for (uintptr_t i = 0; i < 10000; i++)
-		while (loop_call(l, count_call, (void *)i) == -EAGAIN)
-			usleep(100);
-	while (loop_call(l, stop_call, l) == -EAGAIN)
-		usleep(100);
+		WAIT_FOR(loop_call(l, count_call, (void *)i) != -EAGAIN);
+	WAIT_FOR(loop_call(l, stop_call, l) != -EAGAIN);
 	pthread_join(thread, &rc);
 	assert_int_equal((intptr_t)rc, 0);
 	assert_int_equal(seen.count, 10000);
@@ -197,11 +195,11 @@ TEST(test_a_blocking_call_shows_as_lag)
 	pthread_t thread;
 	assert_int_equal(loop_new("test", &l), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
-	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)120000), 0);
-	usleep(200000);
+	assert_int_equal(loop_call(l, wait_call, (void *)(uintptr_t)120), 0);
+	clock_pass_ms(200);
 	struct loop_lag seen_first, seen_then;
 	loop_lag_now(l, &seen_first);
-	usleep(50000);
+	clock_pass_ms(50);
 	loop_lag_now(l, &seen_then);
 	loop_stop(l);
 	pthread_join(thread, NULL);
@@ -229,14 +227,13 @@ TEST(test_busy_is_work_and_not_waiting)
 	pthread_t thread;
 	assert_int_equal(loop_new("test", &l), 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
-	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)100000), 0);
-	usleep(10000);
+	assert_int_equal(loop_call(l, wait_call, (void *)(uintptr_t)100), 0);
+	clock_pass_ms(10);
 	assert_int_equal(loop_call(l, work_call, (void *)(uintptr_t)15000), 0);
-	usleep(150000);
+	clock_pass_ms(150);
 	for (unsigned i = 0; i < 100; i++) { // many short turns are no long one
-		while (loop_call(l, work_call, (void *)(uintptr_t)300) == -EAGAIN)
-			usleep(100);
-		usleep(400);
+		WAIT_FOR(loop_call(l, work_call, (void *)(uintptr_t)300) != -EAGAIN);
+		clock_pass_ms(1);
 	}
 	loop_stop(l);
 	pthread_join(thread, NULL);

@@ -2,7 +2,7 @@
 #include "controlplane/base/loop_fan.h"
 #include "tests/unit/unit.h"
 
-enum { LOOPS = 3, PATIENCE_MS = 20000 };
+enum { LOOPS = 3 };
 
 static struct loop *loops[LOOPS], *asking;
 static pthread_t threads[LOOPS], asking_thread;
@@ -84,8 +84,7 @@ TEST_WITH(test_all_parts_are_delivered_together, setup, teardown)
 	threads_start();
 	for (unsigned n = 1; n <= 50; n++) {
 		assert_int_equal(loop_fan(loops, LOOPS, question_new()), 0);
-		for (unsigned i = 0; i < PATIENCE_MS && delivered < n; i++)
-			usleep(1000);
+		WAIT_FOR(delivered >= n);
 		assert_int_equal(delivered, n);
 		assert_true(pthread_equal(delivered_on, asking_thread));
 		for (unsigned i = 0; i < LOOPS; i++) {
@@ -128,8 +127,7 @@ static bool hangs(const void *, unsigned i)
 static void hold(void *)
 {
 	held = true;
-	while (stuck)
-		usleep(1000);
+	WAIT_FOR(!stuck);
 	held = false;
 }
 
@@ -142,8 +140,7 @@ static void fan_out(void)
 
 static void wait_for(unsigned count)
 {
-	for (unsigned i = 0; i < PATIENCE_MS && delivered < count; i++)
-		usleep(1000);
+	WAIT_FOR(delivered >= count);
 	assert_int_equal(delivered, count);
 }
 
@@ -165,11 +162,9 @@ TEST_WITH(test_a_loop_that_hangs_is_left_out, setup, teardown)
 	for (unsigned i = 0; i < LOOPS; i++) {
 		stuck = true;
 		assert_int_equal(loop_call(loops[i], hold, NULL), 0);
-		while (!held)
-			usleep(1000);
+		WAIT_FOR(held);
 		fan_out();
-		usleep(600000);
-		assert_int_equal(delivered, 1 + 2 * i); // as nobody says that it hangs
+		STAYS_SO(delivered == 1 + 2 * i, 600); // as nobody says that it hangs
 		hung = 1U << i;
 		wait_for(2 + 2 * i);
 		back_are(i != 0, i != 1, i != 2);
@@ -179,8 +174,7 @@ TEST_WITH(test_a_loop_that_hangs_is_left_out, setup, teardown)
 		assert_int_equal(seen.worked[i], 0);
 		stuck = false;
 		hung = 0;
-		while (held)
-			usleep(1000);
+		WAIT_FOR(!held);
 	}
 	hung = 7;
 	struct question *q = question_new();

@@ -107,8 +107,7 @@ TEST(test_everything_arrives_in_order)
 		assert_int_equal(pthread_create(&querier[i].id, NULL, run, &querier[i]), 0);
 		assert_int_equal(pthread_create(&answerer[i].id, NULL, run, &answerer[i]), 0);
 	}
-	for (unsigned i = 0; i < 60000 && !(querier[0].done && querier[1].done); i++)
-		usleep(1000);
+	WAIT_FOR(querier[0].done && querier[1].done);
 	for (unsigned i = 0; i < 2; i++) {
 		loop_stop(querier[i].loop);
 		loop_stop(answerer[i].loop);

@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-enum { START_MS = 30000, SAY_S = 60, STARTS = 10 };
+enum { SAY_S = 60, STARTS = 10 };
 
 static struct sockaddr_in loopback(uint16_t port)
 {
@@ -23,6 +23,18 @@ uint16_t redis_free_port(void)
 	uint16_t port = 0;
 	close(loopback_listen(&port));
 	return port;
+}
+
+static bool is_free(uint16_t port)
+{
+	const struct sockaddr_in at = {.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	bool is = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+	close(fd);
+	return is;
 }
 
 static void child_exec(const struct redis_server *s, const char *const *args)
@@ -65,22 +77,15 @@ static bool is_up(const struct redis_server *s)
 // False: it ended at once.
 static bool start_once(struct redis_server *s, const char *const *args)
 {
-	int status;
+	bool has_ended = false;
 	s->pid = fork();
 	assert_true(s->pid >= 0);
 	if (s->pid == 0)
 		child_exec(s, args);
-	for (uint64_t end = clock_mono_ms() + START_MS; clock_mono_ms() < end;) {
-		if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
-			s->pid = 0;
-			return false;
-		}
-		if (is_up(s))
-			return true;
-		usleep(10000);
-	}
-	fail_msg("redis-server does not answer");
-	return false;
+	WAIT_FOR((has_ended = waitpid(s->pid, NULL, WNOHANG) == s->pid) || is_up(s));
+	if (has_ended)
+		s->pid = 0;
+	return !has_ended;
 }
 
 void redis_server_start(struct redis_server *s, const char *const *args)
@@ -90,14 +95,15 @@ void redis_server_start(struct redis_server *s, const char *const *args)
 		snprintf(s->folder, sizeof(s->folder), "/tmp/weir-test-redis-XXXXXX");
 		assert_non_null(mkdtemp(s->folder));
 	}
-	for (unsigned i = 0; i < STARTS; i++) {
+	unsigned starts = 0;
+	do {
+		if (starts++ == STARTS)
+			fail_msg("redis-server ended at once: is the package installed?");
 		if (any_port)
 			s->port = redis_free_port();
-		if (start_once(s, args))
-			return;
-		usleep(200000); // another test may have the port for a moment
-	}
-	fail_msg("redis-server ended at once: is the package installed?");
+		else
+			WAIT_FOR(is_free(s->port)); // another test may have it for a moment
+	} while (!start_once(s, args));
 }
 
 void redis_server_signal(const struct redis_server *s, int sig)

@@ -21,16 +21,9 @@ const char *redis_trio_say(unsigned node, const char *fmt, ...)
 
 void redis_trio_await(void)
 {
-	uint64_t end = clock_mono_ms() + 30000;
-	for (unsigned n = 0; n < NODES; n++) {
-		while (!strstr(redis_trio_say(n, "CLUSTER INFO"), "cluster_state:ok")
-			|| !strstr(redis_trio_say(n, "CLUSTER INFO"), "cluster_known_nodes:3")) {
-			if (clock_mono_ms() > end)
-				fail_msg("no cluster");
-			struct timespec t = {.tv_nsec = 20000000};
-			nanosleep(&t, NULL);
-		}
-	}
+	for (unsigned n = 0; n < NODES; n++)
+		WAIT_FOR(strstr(redis_trio_say(n, "CLUSTER INFO"), "cluster_state:ok")
+			 && strstr(redis_trio_say(n, "CLUSTER INFO"), "cluster_known_nodes:3"));
 }
 
 void redis_trio_node_start(unsigned n)

@@ -24,13 +24,7 @@ static void sentinel_start(void)
 
 static void await_said(const struct redis_server *s, const char *command, const char *word)
 {
-	uint64_t end = clock_mono_ms() + 30000;
-	while (!strstr(redis_server_say(s, command), word)) {
-		if (clock_mono_ms() > end)
-			fail_msg("%s: no %s", command, word);
-		struct timespec t = {.tv_nsec = 20000000};
-		nanosleep(&t, NULL);
-	}
+	WAIT_FOR(strstr(redis_server_say(s, command), word));
 }
 
 static int setup(void **)

@@ -356,12 +356,11 @@ static bool nonsense_found(const struct redis_server *redis, uint16_t id)
 	ask_of(0, "home.arpa", DNS_TYPE_DS, id);
 	assert_true(fake_dataplane_answer(&dp, &got, 20000));
 	assert_int_equal(fake[1].udp_queries, 0);
-	for (unsigned i = 0; i < 100; i++) {
-		if (strncmp(redis_server_say(redis, "KEYS weir:*"), "*0\r\n", 4) == 0)
-			return true;
-		usleep(10000);
-	}
-	return false;
+	bool is_gone;
+	unsigned looks = 0;
+	WAIT_FOR((is_gone = strncmp(redis_server_say(redis, "KEYS weir:*"), "*0\r\n", 4) == 0)
+		 || looks++ == 200);
+	return is_gone;
 }
 
 static int nonsense_looked_for(const struct redis_server *redis)

@@ -205,8 +205,7 @@ TEST(test_a_slow_file_of_authorities)
 	assert_int_equal(mkfifo(file, 0600), 0);
 	alarm(60);
 	assert_int_equal(pthread_create(&reader, NULL, read_slowly, file), 0);
-	while ((fd = open(file, O_WRONLY | O_NONBLOCK)) < 0)
-		usleep(1000); // until the reader is there
+	WAIT_FOR((fd = open(file, O_WRONLY | O_NONBLOCK)) >= 0); // until the reader is there
 	peer_make(&tls_pair_target);
 	tls_peer_free(t.peer);
 	t.peer = NULL;

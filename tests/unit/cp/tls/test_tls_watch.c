@@ -24,11 +24,7 @@ static int read_all(void)
 static void settle(void)
 {
 	assert_int_equal(read_all(), 0);
-	for (unsigned i = 0; i < 100 && !tls_watch_same(&w, &set); i++) {
-		usleep(100000);
-		assert_int_equal(read_all(), 0);
-	}
-	assert_true(tls_watch_same(&w, &set));
+	WAIT_FOR(tls_watch_same(&w, &set), assert_int_equal(read_all(), 0));
 }
 
 static int start(void **)

@@ -21,13 +21,6 @@ int clock_gettime(clockid_t id, struct timespec *out)
 	return 0;
 }
 
-static double real_s(void)
-{
-	struct timespec ts;
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static unsigned number_of(const uint8_t *name)
 {
 	unsigned n = 0;
@@ -120,14 +113,7 @@ void turn(void)
 
 void wait_for(bool (*condition)(const void *arg), const void *arg)
 {
-	double end = real_s() + 30;
-	for (;;) {
-		turn();
-		if (condition(arg))
-			return;
-		assert_true(real_s() < end);
-		usleep(100);
-	}
+	WAIT_FOR((turn(), condition(arg)));
 }
 
 void clock_turn(unsigned ms)

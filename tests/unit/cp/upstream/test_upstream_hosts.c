@@ -108,8 +108,7 @@ TEST_WITH(test_change, host_setup, host_teardown)
 	assert_int_equal(fx.up ? status(1).is_nowhere : 1, 0);
 	fake[2].held = true;
 	ask_start(3000);
-	while (fake[2].udp_queries == 0)
-		usleep(1000);
+	WAIT_FOR(fake[2].udp_queries > 0);
 	put_addresses(0, new, 1);
 	upstreams_follow_hosts(fx.up);
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];

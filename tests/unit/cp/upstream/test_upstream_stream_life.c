@@ -308,11 +308,8 @@ static void end_is_there(int fd)
 	socklen_t len = sizeof(info);
 
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
-	for (unsigned i = 0; info.tcpi_state != TCP_FIN_WAIT2 && i < 30000; i++) {
-		usleep(1000);
-		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
-	}
-	assert_int_equal(info.tcpi_state, TCP_FIN_WAIT2);
+	WAIT_FOR(info.tcpi_state == TCP_FIN_WAIT2,
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0));
 }
 
 // A server that starts again ends all four at one time: what was on one of them does not go to

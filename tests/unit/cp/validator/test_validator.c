@@ -90,10 +90,7 @@ TEST_WITH(test_stopped, rig_setup, rig_teardown)
 	}
 	assert_int_equal(status().questions, QUESTIONS);
 	fx.root.is_silent = false;
-	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; status().questions;) {
-		assert_true(clock_mono_ms() < end);
-		turn();
-	}
+	WAIT_FOR(!status().questions, turn());
 	assert_int_equal(fx.verdicts, 0);
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 }
@@ -112,10 +109,7 @@ TEST_WITH(test_deadline, rig_setup, rig_teardown)
 	assert_int_equal(status().late, 1);
 	assert_int_equal(status().questions, 1);
 	fx.root.is_silent = false;
-	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; status().questions;) {
-		assert_true(clock_mono_ms() < end);
-		turn();
-	}
+	WAIT_FOR(!status().questions, turn());
 	assert_int_equal(fx.verdicts, 1);
 }
 
@@ -171,9 +165,7 @@ TEST_WITH(test_abandoned, rig_setup, rig_teardown)
 
 	fx.root.is_silent = true;
 	assert_int_equal(ask("good", &slot), 0);
-	for (unsigned i = 0; i < 20; i++)
-		turn();
-	assert_true(fx.held > 0);
+	WAIT_FOR(fx.held > 0, turn());
 	assert_int_equal(fx.verdicts, 0);
 }
 

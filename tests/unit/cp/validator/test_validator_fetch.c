@@ -52,10 +52,7 @@ TEST_WITH(test_foreign, rig_setup, rig_teardown)
 	unsigned before = fx.root.queries;
 	to.sin_port = htons(fx.v->context[0].port);
 	assert_int_equal(sendto(fd, query, 22, 0, (struct sockaddr *)&to, sizeof(to)), 22);
-	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; !status().foreign;) {
-		assert_true(clock_mono_ms() < end);
-		turn();
-	}
+	WAIT_FOR(status().foreign, turn());
 	assert_int_equal(fx.root.queries, before);
 	close(fd);
 }
@@ -85,11 +82,7 @@ static void query_send(int fd, const char *text, uint16_t id)
 
 static void fetches_wait(unsigned fetching, unsigned refused)
 {
-	for (uint64_t end = clock_mono_ms() + PATIENCE_MS;
-		status().fetching < fetching || status().fetches_refused < refused;) {
-		assert_true(clock_mono_ms() < end);
-		turn();
-	}
+	WAIT_FOR(status().fetching >= fetching && status().fetches_refused >= refused, turn());
 	assert_int_equal(status().fetching, fetching);
 	assert_int_equal(status().fetches_refused, refused);
 }

@@ -97,15 +97,11 @@ struct validators_status status(void)
 void turn(void)
 {
 	event_base_loop(loop_base(fx.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	usleep(500);
 }
 
 void verdicts_wait(unsigned count)
 {
-	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; fx.verdicts < count;) {
-		assert_true(clock_mono_ms() < end);
-		turn();
-	}
+	WAIT_FOR(fx.verdicts >= count, turn());
 	assert_int_equal(fx.verdicts, count);
 }
 
