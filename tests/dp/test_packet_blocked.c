@@ -184,8 +184,7 @@ PACKET_TEST(test_pause)
 	harness_ask(h, &q, VERDICT_hit);
 	uint64_t until_ms = clock_mono_ms() + 20;
 	h->tables.config.pause_until_ms = until_ms;
-	while (clock_mono_coarse_ms(clock_suspended_ms(0)) < until_ms)
-		usleep(1000);
+	WAIT_FOR(clock_mono_coarse_ms(clock_suspended_ms(0)) >= until_ms);
 	harness_ask(h, &q, VERDICT_blocked);
 	h->tables.config.pause_until_ms = UINT64_MAX;
 	harness_ask(h, &q, VERDICT_hit);

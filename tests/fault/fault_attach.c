@@ -8,6 +8,7 @@
 #include "controlplane/shm/link.h"
 #include "fault_run.h"
 #include "tests/unit/cp/shm/fake_dataplane.h"
+#include "tests/unit/wait.h"
 
 #include <event2/event.h>
 
@@ -103,22 +104,21 @@ static void hang_up(void)
 	data.link_fd = -1;
 }
 
+// Read, not reaped: fault_run does that.
+static bool has_died(pid_t pid)
+{
+	siginfo_t info = {0};
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+	       && info.si_pid == pid;
+}
+
 // False: it died meanwhile. It may not listen yet, or not have noticed the hang-up.
 static bool introduce(struct link_welcome *welcome, pid_t pid)
 {
-	uint64_t end = clock_mono_ms() + WAIT_MS;
-	for (;;) {
-		siginfo_t info = {0};
-		if (fake_dataplane_link(&data, welcome) == 0)
-			return true;
-		hang_up();
-		// Read, not reaped: fault_run does that.
-		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
-			&& info.si_pid == pid)
-			return false;
-		FAULT_CHECK(clock_mono_ms() < end);
-		usleep(1000);
-	}
+	bool is_there = false;
+	WAIT_FOR((is_there = fake_dataplane_link(&data, welcome) == 0)
+		 || (hang_up(), has_died(pid)));
+	return is_there;
 }
 
 // Questions of both worker rings are answered, each once and whole.

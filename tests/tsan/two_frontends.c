@@ -7,6 +7,7 @@
 #include "controlplane/frontend/frontend_shared.h"
 #include "controlplane/frontend/frontend_tcp_shared.h"
 #include "controlplane/frontend/frontends.h"
+#include "tests/unit/wait.h"
 #include "two_rig.h"
 
 enum { CLIENTS = 3, KEPT = 6, IN_A_ROW = 8, PER_CLIENT = 4, NAMES = 300 };
@@ -213,9 +214,7 @@ static void *meddler(void *)
 		CHECK(frontends_report(&box.frontends, box.service, on_report, NULL) == 0);
 		frontends_configure(&box.frontends, &box.of.config, FRONTEND_TCP_FILES_ALL,
 			box.service, on_changed, NULL);
-		while (atomic_load(&changes) == before || atomic_load(&reports) == seen)
-			usleep(500);
-		usleep(5000);
+		WAIT_FOR(atomic_load(&changes) != before && atomic_load(&reports) != seen);
 	}
 	return NULL;
 }
