@@ -4,7 +4,7 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors rooms includers tests packet_path accounts tables
                                           dataplane_tables plan frees musts attacks pages
-                                          phrases prose scripts structure verbs metrics keys json_keys recipes
+                                          phrases prose waits scripts structure verbs metrics keys json_keys recipes
                                           imports format
 """
 import ast
@@ -424,6 +424,39 @@ def check_phrases():
 def check_prose():
     """Pages are wrapped, and their paragraphs short."""
     yield from prose.breaches(root, FILES)
+
+
+# What sleeps in a test of C, beside tests/unit/wait.h: how many calls, and why.
+SLEEPS = {
+    "tests/fuzz/fuzz_api.c": (1, "turns the loop itself, and counts the turns"),
+    "tests/unit/clock_still.c": (2, "has usleep and nanosleep in the C library's stead"),
+    "tests/unit/cp/base/test_loop_fan.c": (1, "parts that take more and less time"),
+    "tests/unit/cp/http/fake_listener.c": (1, "the pace of a scripted server"),
+    "tests/unit/cp/l1/test_redis_hostile.c": (1, "the pace of a scripted server"),
+    "tests/unit/cp/querylog/clickhouse/fake_clickhouse.c": (1, "the pace of a scripted server"),
+    "tests/unit/cp/querylog/clickhouse/test_clickhouse_expire.c": (1, "the pace of a scripted server"),
+    "tests/unit/cp/querylog/sinks/test_dnstap.c": (1, "a receiver that is slow"),
+    "tests/unit/cp/resolver/test_resolver_hostile.c": (1, "the pace of a data plane that flips bits"),
+    "tests/unit/cp/shm/fake_dataplane.c": (1, "looks for a message for so long as the test says, which may be that none comes"),
+    "tests/unit/cp/upstream/fake_upstream.c": (2, "the pace of a scripted server"),
+    "tests/unit/dp/port/test_eal_tsc.c": (2, "tests nanosleep"),
+    "tests/unit/wait.h": (2, "is how all others wait"),
+}
+SLEEP = re.compile(r"\b(clock_nano|nano|u)?sleep\(")
+C_TESTS = tuple(f"tests/{folder}/" for folder in ("unit", "dp", "tsan", "fault", "fuzz"))
+
+
+def check_waits():
+    """Tests of C wait for what is to be so: no fixed time is long enough on each machine, or it is too long on most."""
+    for name in C_FILES:
+        if not name.startswith(C_TESTS):
+            continue
+        calls = [n for n, line in enumerate(lines_of(name), 1) if SLEEP.search(line.split("//")[0])]
+        allowed, why = SLEEPS.get(name, (0, ""))
+        if len(calls) > allowed:
+            yield f"{name}:{calls[-1]}: sleeps: WAIT_FOR or STAYS_SO (tests/unit/wait.h), or a clock of the test's own"
+        elif len(calls) < allowed:
+            yield f"{name}: sleeps less than SLEEPS says ({why})"
 
 
 def check_scripts():

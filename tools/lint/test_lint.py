@@ -133,6 +133,17 @@ check "which took long" true # it took p99
 """, "tests/smoke/rig/x_load.py": "assert not JUDGES_SPEED or took < 5\n", "tests/smoke/power_test.sh": "[ $took -lt 9 ]\n",
     "tests/smoke/meson.build": "long_parts = {\n  'benches': ['power'],\n}\n"}
 
+# One more than its row allows, fewer, and one without a row.
+NAP = FN.format("f", "usleep(9)")
+WAITS_BREACHES = {
+    "x.c:5: sleeps": {"tests/tsan/x.c": NAP},
+    "y.c:5: sleeps": {"tests/unit/cp/y.c": FN.format("f", "nanosleep(&t, NULL)")},
+    "test_dnstap.c:10: sleeps": {"tests/unit/cp/querylog/sinks/test_dnstap.c": NAP * 2},
+    "fake_upstream.c: sleeps less": {"tests/unit/cp/upstream/fake_upstream.c": NAP},
+}
+WAITS_GOOD = {"tests/unit/cp/querylog/sinks/test_dnstap.c": NAP, "dataplane/x.c": NAP,
+              "tests/unit/y.c": FN.format("idle_sleep", "thread_rest(9); // sleep(9)")}
+
 FREES_BREACHES = {
     "hold.c:5: free(*x)": {"controlplane/hold.c": FN.format("f", "free(*x)")},
     "hold.c:5: free(x[i].name)": {"dataplane/hold.c": FN.format("f", "free(x[i].name)")},
@@ -227,7 +238,7 @@ def refused():
     """How many good trees the lint refuses."""
     failed = 0
     for check, files in [*(("structure", f) for f in STRUCTURE_GOOD),
-                         ("frees", FREES_GOOD), ("scripts", SCRIPTS_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS})]:
+                         ("frees", FREES_GOOD), ("scripts", SCRIPTS_GOOD), ("waits", WAITS_GOOD), ("json_keys", {**JSON_TREE, "tools/lint/json_keys.txt": JSON_KEYS})]:
         out = planted(check, files, {})
         if out.returncode != 0:
             print(f"{check}: refused: {out.stdout}{out.stderr}")
@@ -240,8 +251,8 @@ def lint(tree, *checks):
 
 
 def main():
-    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 6
-    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES) + len(SCRIPTS_BREACHES)
+    failed, tried = 0, len(BREACHES) + len(BELOW) + len(ROOM_BREACHES) + len(STRUCTURE_BREACHES) + len(STRUCTURE_GOOD) + len(JSON_BREACHES) + 7
+    tried += len(MEMORY_BREACHES) + len(FREES_BREACHES) + len(SCRIPTS_BREACHES) + len(WAITS_BREACHES)
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
@@ -277,6 +288,7 @@ def main():
         failed += not_found("rooms", ROOM_BREACHES, ROOM_DOORS) + not_found("structure", STRUCTURE_BREACHES) + refused()
         failed += not_found("json_keys", JSON_BREACHES, JSON_TREE)
         failed += not_found("tables", MEMORY_BREACHES) + not_found("frees", FREES_BREACHES) + not_found("scripts", SCRIPTS_BREACHES)
+        failed += not_found("waits", WAITS_BREACHES)
     print(f"{tried - failed} of {tried} as expected")
     return 1 if failed else 0
 
