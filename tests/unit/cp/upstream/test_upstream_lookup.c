@@ -16,6 +16,7 @@ static struct host_state wait_lookups(uint64_t count)
 
 TEST_WITH(test_lookup, host_setup, host_teardown)
 {
+	config.upstreams.first_timeout_ms = 20000; // the second server has nothing to do
 	upstream_lookups_configure(lookups, &config);
 	assert_int_equal(state_of(0).count, 0);
 	uint64_t turn_before = host_board_turn();
@@ -142,7 +143,7 @@ TEST_WITH(test_hostile_replies, host_setup, host_teardown)
 
 TEST_WITH(test_too_many, host_setup, host_teardown)
 {
-	fake[0].addresses = 7;
+	fake[0].addresses = fake[1].addresses = 7; // who is asked second where the first is late
 	upstream_lookups_configure(lookups, &config);
 	struct host_state h = wait_lookups(1);
 	assert_int_equal(h.count, CONFIG_HOST_ADDRESSES);
