@@ -143,7 +143,7 @@ TEST_WITH(test_hostile_replies, host_setup, host_teardown)
 
 TEST_WITH(test_too_many, host_setup, host_teardown)
 {
-	fake[0].addresses = fake[1].addresses = 7; // who is asked second where the first is late
+	fake[0].addresses = fake[1].addresses = 7; // the second has a say where the first is late
 	upstream_lookups_configure(lookups, &config);
 	struct host_state h = wait_lookups(1);
 	assert_int_equal(h.count, CONFIG_HOST_ADDRESSES);
