@@ -144,10 +144,17 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 // what the limits leave.
 void harness_access(struct harness *h, const struct config_access *access);
 void harness_limits_look(struct harness *h, uint64_t now_ms);
+void harness_access_at(struct harness *h, const struct config_access *access, uint64_t now_ms);
 
 // The next message of the miss ring: its length, 0 if the ring is empty. `question` holds 300
 // bytes, and MSG_WHOLE_MAX more where queries go along.
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);
+// A query that gets no reply, and the miss that it makes.
+#define ASK_MISSED(h, q, msg, question)           \
+	(harness_ask_dropped(h, q, VERDICT_miss), \
+		assert_int_not_equal(harness_miss(h, msg, question), 0))
 // Sends a message to the worker as the control plane would.
 void harness_answer(
 	struct harness *h, const struct msg_answer *head, const uint8_t *dns, uint32_t dns_len);
+#define ANSWER_TAKEN(h, ...) \
+	(harness_answer(h, __VA_ARGS__), assert_int_equal(stage_answer(&(h)->w), 1))

@@ -247,6 +247,12 @@ void harness_limits_look(struct harness *h, uint64_t now_ms)
 	limiter_look(h->limiter, &h->tables.policy.limit, now_ms);
 }
 
+void harness_access_at(struct harness *h, const struct config_access *access, uint64_t now_ms)
+{
+	harness_access(h, access);
+	harness_limits_look(h, now_ms);
+}
+
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)
 {
 	static alignas(8) uint8_t buf[sizeof(struct msg_miss) + 300 + MSG_WHOLE_MAX];

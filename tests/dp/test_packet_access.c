@@ -136,8 +136,7 @@ PACKET_TEST(test_rate_of_address_and_network)
 {
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_access(h, lists(&l, false, 0));
-	harness_limits_look(h, 1000);
+	harness_access_at(h, lists(&l, false, 0), 1000);
 	// An address has its burst, a network that of two and a half.
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
 	assert_int_equal(ask(h, "198.18.2.2", 100), RATE * BURST_S);
@@ -177,8 +176,7 @@ static void ask_in_batches(const struct each *each)
 	unsigned left[2] = {RATE * BURST_S, RATE * BURST_S}, hits = 0, over = 0, denied = 0,
 		 damaged = 0;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_access(h, lists(&l, false, 0));
-	harness_limits_look(h, 1000);
+	harness_access_at(h, lists(&l, false, 0), 1000);
 	for (unsigned n = 0; n < BATCHES * BATCH; n++) {
 		uint8_t frame[WIRE_MAX];
 		bool is_six = n % 3 == 0;
@@ -233,8 +231,7 @@ PACKET_TEST(test_limits_end)
 {
 	struct lists l;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_access(h, lists(&l, false, 0));
-	harness_limits_look(h, 1000);
+	harness_access_at(h, lists(&l, false, 0), 1000);
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
 	assert_int_equal(ask(h, "198.18.1.1", 1), 1);
 	assert_int_equal(ask(h, "198.18.2.2", 1), 1);
@@ -250,8 +247,7 @@ PACKET_TEST(test_no_rate)
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	(void)lists(&l, false, 0);
 	l.access.rate = l.access.network_rate = 0;
-	harness_access(h, &l.access);
-	harness_limits_look(h, 1000);
+	harness_access_at(h, &l.access, 1000);
 	for (unsigned n = 0; n < 10 * EACH; n++) {
 		uint8_t frame[WIRE_MAX];
 		struct wire_query q = from(n % 4 ? "198.18.2.1" : "198.18.0.66");
@@ -274,8 +270,7 @@ PACKET_TEST(test_reply_octets)
 	lists(&l, false, 0);
 	l.access.network_rate = 0;
 	l.access.reply_octets = REPLY_BYTES;
-	harness_access(h, &l.access);
-	harness_limits_look(h, 1000);
+	harness_access_at(h, &l.access, 1000);
 	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S / COSTS);
 	assert_int_equal(ask(h, "fd53:0:0:201::1", 100), RATE * BURST_S / COSTS);
 	assert_int_equal(ask(h, "198.18.1.1", 100), 100); // has no limit
@@ -302,8 +297,7 @@ static void answer_late(struct harness *h, const char *client)
 		.arrival_ms = miss.arrival_ms,
 		.path = miss.path,
 		.dns_len = ANSWER_LEN};
-	harness_answer(h, &head, dns, ANSWER_LEN);
-	assert_int_equal(stage_answer(&h->w), 1);
+	ANSWER_TAKEN(h, &head, dns, ANSWER_LEN);
 	harness_drain(h);
 }
 
@@ -317,8 +311,7 @@ PACKET_TEST(test_late_answers_are_charged)
 	lists(&l, false, 0);
 	l.access.network_rate = 0;
 	l.access.reply_octets = REPLY_BYTES;
-	harness_access(h, &l.access);
-	harness_limits_look(h, 1000);
+	harness_access_at(h, &l.access, 1000);
 	for (unsigned i = 0; i < ARRAY_LEN(limited); i++) {
 		answer_late(h, limited[i]);
 		assert_int_equal(ask(h, limited[i], 100), RATE * BURST_S - 1 - MORE);
@@ -326,8 +319,7 @@ PACKET_TEST(test_late_answers_are_charged)
 	answer_late(h, "198.18.1.1"); // has no limit
 	assert_int_equal(ask(h, "198.18.1.1", 100), 100);
 	l.access.reply_octets = 0;
-	harness_access(h, &l.access);
-	harness_limits_look(h, 2000);
+	harness_access_at(h, &l.access, 2000);
 	answer_late(h, "198.18.3.1");
 	assert_int_equal(ask(h, "198.18.3.1", 100), RATE * BURST_S - 1);
 }
@@ -337,8 +329,7 @@ PACKET_TEST(test_slip)
 	struct lists l;
 	struct wire_query q = from("198.18.2.1");
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
-	harness_access(h, lists(&l, false, 3));
-	harness_limits_look(h, 1000);
+	harness_access_at(h, lists(&l, false, 3), 1000);
 	assert_int_equal(ask(h, "198.18.2.1", RATE * BURST_S), RATE * BURST_S);
 	harness_ask_dropped(h, &q, VERDICT_drop_limited);
 	harness_ask_dropped(h, &q, VERDICT_drop_limited);

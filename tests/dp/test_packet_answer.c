@@ -48,8 +48,7 @@ PACKET_TEST(test_frames)
 		struct wire_reply r;
 		size_t len = make_answer(h, &q, &head, dns);
 		head.verdict = (uint8_t)(i % ANSWER_KINDS);
-		harness_answer(h, &head, dns, (uint32_t)len);
-		assert_int_equal(stage_answer(&h->w), 1);
+		ANSWER_TAKEN(h, &head, dns, (uint32_t)len);
 		wire_check_answers(frame, harness_take(h, frame), &q, &r);
 		assert_int_equal(r.count, 2);
 		assert_int_equal(r.record[1].ttl_s, 300);
@@ -138,8 +137,7 @@ PACKET_TEST(test_bad_fields)
 	assert_int_equal(harness_counter(h, COUNTER_answer_bad), 21);
 	assert_int_equal(harness_counter(h, COUNTER_answers), 0);
 	// And after all that the good one still goes out.
-	harness_answer(h, &good, dns, (uint32_t)len);
-	assert_int_equal(stage_answer(&h->w), 1);
+	ANSWER_TAKEN(h, &good, dns, (uint32_t)len);
 	struct wire_reply r;
 	wire_check_answers(frame, harness_take(h, frame), &q, &r);
 }
@@ -156,8 +154,7 @@ PACKET_TEST(test_large)
 	memset(dns + 200, 0, sizeof(dns) - 200);
 	for (unsigned i = 0; i < 2; i++) {
 		head.dns_len = i ? 1901 : MSG_DNS_MAX;
-		harness_answer(h, &head, dns, head.dns_len);
-		assert_int_equal(stage_answer(&h->w), 1);
+		ANSWER_TAKEN(h, &head, dns, head.dns_len);
 		wire_check_answers(frame, harness_take(h, frame), &q, &r);
 		assert_int_equal(r.flags, 0x8380);
 		assert_int_equal(r.count, 0);
@@ -187,8 +184,7 @@ PACKET_TEST(test_no_buffer)
 		n++;
 	refused(h, &head, dns, len, COUNTER_answer_nombuf);
 	rte_pktmbuf_free_bulk(all, n);
-	harness_answer(h, &head, dns, (uint32_t)len);
-	assert_int_equal(stage_answer(&h->w), 1);
+	ANSWER_TAKEN(h, &head, dns, (uint32_t)len);
 	assert_int_not_equal(harness_take(h, frame), 0);
 }
 

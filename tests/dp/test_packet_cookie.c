@@ -276,8 +276,7 @@ PACKET_TEST_OF(test_over_limit, begin())
 	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
 	const struct config_access access = {
 		.allow = &allow, .allow_count = 1, .rate = RATE, .burst_s = BURST_S, .slip = 2};
-	harness_access(h, &access);
-	harness_limits_look(h, 1000);
+	harness_access_at(h, &access, 1000);
 	cookie_make(h, good);
 	memcpy(bad, good, sizeof(bad));
 	bad[23] ^= 1;
@@ -307,8 +306,7 @@ static struct harness *begin_limited(void)
 		.network_rate = NETWORK_RATE,
 		.burst_s = BURST_S,
 		.reply_octets = BYTES};
-	harness_access(h, &access);
-	harness_limits_look(h, 1000);
+	harness_access_at(h, &access, 1000);
 	harness_put(h, &(struct harness_record){.name = "long.example", .count = 20});
 	return h;
 }
@@ -368,8 +366,7 @@ TEST(test_proven_client_pays_late)
 			.arrival_ms = miss.arrival_ms,
 			.path = miss.path,
 			.dns_len = ANSWER_LEN};
-		harness_answer(h, &head, dns, ANSWER_LEN);
-		assert_int_equal(stage_answer(&h->w), 1);
+		ANSWER_TAKEN(h, &head, dns, ANSWER_LEN);
 		harness_drain(h);
 	}
 	assert_int_equal(misses, RATE * BURST_S / COSTS + NETWORK_RATE * BURST_S / COSTS);

@@ -47,8 +47,7 @@ PACKET_TEST(test_view_of_source)
 		struct wire_query q = query("cold.example", &clients[i]);
 		struct msg_miss m;
 		uint8_t question[300];
-		harness_ask_dropped(h, &q, VERDICT_miss);
-		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		ASK_MISSED(h, &q, &m, question);
 		assert_int_equal(m.view, groups[clients[i].group].view);
 		assert_int_equal(m.group, clients[i].group);
 		assert_int_equal(m.policy, 7); // the generation's lower half
@@ -176,8 +175,7 @@ PACKET_TEST(test_macs)
 			.vlan_tci = 7};
 		struct msg_miss m;
 		uint8_t question[300];
-		harness_ask_dropped(h, &q, VERDICT_miss);
-		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		ASK_MISSED(h, &q, &m, question);
 		assert_int_equal(m.group, cases[n].group);
 		assert_int_equal(m.view, groups[cases[n].group].view);
 	}
@@ -185,8 +183,7 @@ PACKET_TEST(test_macs)
 	struct wire_query q = {.name = "cold.example", .src = "198.18.2.8", .mac = mac[0]};
 	struct msg_miss m;
 	uint8_t question[300];
-	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	ASK_MISSED(h, &q, &m, question);
 	assert_int_equal(m.group, LAB);
 }
 
@@ -250,8 +247,7 @@ PACKET_TEST(test_vlans)
 			.vlan_tci = (uint16_t)cases[i].tci};
 		struct msg_miss m;
 		uint8_t question[300];
-		harness_ask_dropped(h, &q, VERDICT_miss);
-		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		ASK_MISSED(h, &q, &m, question);
 		assert_int_equal(m.group, cases[i].group);
 		assert_int_equal(m.view, groups[cases[i].group].view);
 		counted[cases[i].group]++;
@@ -263,8 +259,7 @@ PACKET_TEST(test_vlans)
 		.name = "cold.example", .src = "198.18.0.9", .has_vlan = true, .vlan_tci = 10};
 	struct msg_miss m;
 	uint8_t question[300];
-	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	ASK_MISSED(h, &q, &m, question);
 	assert_int_equal(m.group, 0);
 }
 
@@ -295,8 +290,7 @@ TEST(test_without_l0)
 	struct msg_miss m;
 	uint8_t question[300];
 	harness_groups(h, prefixes, 2, groups);
-	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	ASK_MISSED(h, &q, &m, question);
 	assert_int_equal(m.view, LAB_VIEW);
 	harness_end(h);
 }

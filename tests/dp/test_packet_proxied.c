@@ -46,8 +46,7 @@ PACKET_TEST_OF(test_rate_is_the_clients, begin())
 			    six = naming(CLIENT6, 0);
 	uint8_t frame[WIRE_MAX];
 	struct wire_reply r;
-	harness_access(h, &access);
-	harness_limits_look(h, 1000);
+	harness_access_at(h, &access, 1000);
 	for (unsigned i = 0; i < 4 * RATE * BURST_S; i++)
 		harness_inject(h, frame, frame_make(&q, &flood, frame));
 	harness_turns(h);
@@ -129,8 +128,7 @@ static void miss_and_answer(
 		.arrival_ms = m.arrival_ms,
 		.path = m.path,
 		.dns_len = (uint16_t)len};
-	harness_answer(h, &head, dns, len);
-	assert_int_equal(stage_answer(&h->w), 1);
+	ANSWER_TAKEN(h, &head, dns, len);
 	wire_check_answers(frame, harness_take(h, frame), q, &r);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "dns_build.h"
-#include "dns_rand.h"
 
 static struct dns_build b;
 static struct dns_answer answer;

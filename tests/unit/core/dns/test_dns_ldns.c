@@ -3,7 +3,6 @@
 // Differential test: what our readers see of a message must be what libldns sees (ldns_twin.h).
 
 #include "dns_build.h"
-#include "dns_rand.h"
 #include "tests/oracle/ldns_twin.h"
 
 #include <ldns/ldns.h>

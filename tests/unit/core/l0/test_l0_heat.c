@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hits in marks become a record's heat, which outlives its replacements and the workers.
 #include "l0_check.h"
-#include "tests/unit/unit.h"
 
 #include <weir/shm_abi.h>
 

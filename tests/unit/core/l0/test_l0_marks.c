@@ -2,7 +2,6 @@
 // Hits on their way from workers' marks into heat: each counts once and for its own record,
 // whatever happens between the gathering of a round and its walk.
 #include "l0_check.h"
-#include "tests/unit/unit.h"
 
 #include <weir/shm_abi.h>
 

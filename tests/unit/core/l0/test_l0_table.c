@@ -5,7 +5,6 @@
 #include "dataplane/core/l0/l0_record.h"
 #include "dataplane/core/l0/l0_sieve.h"
 #include "l0_check.h"
-#include "tests/unit/unit.h"
 
 TEST(test_plan)
 {

@@ -127,8 +127,8 @@ TEST(test_answers)
 		{"empty.lan", 0, 0, "", 0},
 		{"apps.lan", DNS_TYPE_A, 1, "3333", RULE_COVERS_BELOW},
 	};
-	struct rule_arena a;
-	struct rule_reader r = make(records, ARRAY_LEN(records), &a);
+	struct rule_arena *a = fixture_arena();
+	struct rule_reader r = make(records, ARRAY_LEN(records), a);
 	EXPECT("host.lan", DNS_TYPE_A, "@ 1 300 1111, @ 1 300 2222");
 	EXPECT("host.lan", DNS_TYPE_TXT, "@ 16 5 long text, @ 16 5 short");
 	EXPECT("host.lan", DNS_TYPE_AAAA, "none");
@@ -141,7 +141,6 @@ TEST(test_answers)
 	struct dns_answer_view view;
 	assert_true(ask(&r, "host.lan", DNS_TYPE_A, &view));
 	assert_int_equal(view.ttl_step, 16);
-	rule_arena_free(&a);
 }
 
 // RFC 2181 5.2: of the set, the least; of others, each its own.
@@ -154,13 +153,12 @@ TEST(test_one_ttl_for_a_set)
 		{.owner = "a.lan", .type = DNS_TYPE_A, .ttl_s = 80, .value = "3333"},
 		{.owner = "b.lan", .type = DNS_TYPE_A, .ttl_s = 10, .value = "4444"},
 	};
-	struct rule_arena arena;
-	struct rule_reader r = make(records, ARRAY_LEN(records), &arena);
+	struct rule_arena *arena = fixture_arena();
+	struct rule_reader r = make(records, ARRAY_LEN(records), arena);
 	assert_string_equal(
 		answer(&r, "a.lan", DNS_TYPE_A), "@ 1 60 1111, @ 1 60 2222, @ 1 60 3333");
 	assert_string_equal(answer(&r, "a.lan", DNS_TYPE_TXT), "@ 16 90 \1x");
 	assert_string_equal(answer(&r, "b.lan", DNS_TYPE_A), "@ 1 10 4444");
-	rule_arena_free(&arena);
 }
 
 TEST(test_cnames)
@@ -179,8 +177,8 @@ TEST(test_cnames)
 		{"wild.lan", DNS_TYPE_A, 7, "7777", RULE_COVERS_BELOW},
 		{"to-apex.lan", DNS_TYPE_CNAME, 10, "wild.lan", 0},
 	};
-	struct rule_arena a;
-	struct rule_reader r = make(records, ARRAY_LEN(records), &a);
+	struct rule_arena *a = fixture_arena();
+	struct rule_reader r = make(records, ARRAY_LEN(records), a);
 	EXPECT("www.lan", DNS_TYPE_CNAME, "@ 5 60 host.lan");
 	EXPECT("www.lan", DNS_TYPE_A, "@ 5 60 host.lan, host.lan 1 300 1111, host.lan 1 300 2222");
 	EXPECT("www.lan", DNS_TYPE_TXT, "@ 5 60 host.lan, host.lan 16 5 text");
@@ -191,14 +189,13 @@ TEST(test_cnames)
 	EXPECT("any.apps.lan", DNS_TYPE_TXT, "@ 5 20 host.lan, host.lan 16 5 text");
 	EXPECT("to-wild.lan", DNS_TYPE_A, "@ 5 10 x.y.wild.lan, x.y.wild.lan 1 7 7777");
 	EXPECT("to-apex.lan", DNS_TYPE_A, "@ 5 10 wild.lan");
-	rule_arena_free(&a);
 }
 
 // What is too much for an answer is left out and counted.
 TEST(test_limits)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	struct dns_answer_view view;
 	char why[128], value[20], *text = malloc(30001);
@@ -222,17 +219,16 @@ TEST(test_limits)
 		rule_of(&(struct record){"over.lan", DNS_TYPE_TXT, 1, text, 0}, &owner, &target);
 	over.rdata_len = RULE_DATA_LEN_MAX - 11;
 	assert_int_equal(rule_builder_rule(b, &over), -EINVAL);
-	fixture_finish(b, &a);
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	fixture_finish(b, a);
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
 	assert_true(ask(&r, "many.lan", DNS_TYPE_A, &view));
 	assert_int_equal(view.ancount, RULE_DATA_RECORDS_MAX);
 	assert_true(ask(&r, "types.lan", 300 + RULE_DATA_TYPES_MAX - 1, &view));
 	assert_false(ask(&r, "types.lan", 300 + RULE_DATA_TYPES_MAX, &view));
 	assert_true(ask(&r, "long.lan", DNS_TYPE_TXT, &view));
 	assert_int_equal(view.ancount, 3);
-	assert_int_equal(((struct rule_image_head *)a.base)->data_dropped, 36 + 36 + 1);
+	assert_int_equal(((struct rule_image_head *)a->base)->data_dropped, 36 + 36 + 1);
 	free(text);
-	rule_arena_free(&a);
 }
 
 // Thousands of names in two lists, against what was handed.
@@ -240,7 +236,7 @@ TEST(test_many)
 {
 	enum { NAMES = 5000 };
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	char why[128], owner[32], value[20], expected[64];
 	for (unsigned i = 0; i < RULE_LIST_FIRST; i++)
@@ -253,8 +249,8 @@ TEST(test_many)
 			add(b, &(struct record){owner, DNS_TYPE_A, list, value, 0});
 		}
 	}
-	fixture_finish(b, &a);
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	fixture_finish(b, a);
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
 	for (unsigned i = 0; i < NAMES; i++) {
 		struct dns_answer_view view;
 		snprintf(owner, sizeof(owner), "n%u.lan", i);
@@ -267,7 +263,6 @@ TEST(test_many)
 		assert_false(rule_data_find(&r, hash, 4, DNS_TYPE_A, &view));
 		assert_false(rule_data_find(&r, hash ^ 1, 2, DNS_TYPE_A, &view));
 	}
-	rule_arena_free(&a);
 }
 
 static int add_pattern(
@@ -292,7 +287,7 @@ static int add_prefix(struct rule_builder *b, enum rule_class rule_class, const 
 TEST(test_too_many_patterns)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	char text[16];
 	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
 		assert_int_equal(rule_builder_source(b, "x"), 0);
@@ -302,15 +297,14 @@ TEST(test_too_many_patterns)
 			fail_msg("pattern %u is refused", i);
 	}
 	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "one", 3), -ENOSPC);
-	fixture_finish(b, &a);
-	assert_int_equal(((struct rule_image_head *)a.base)->patterns, RULE_PATTERNS_MAX);
-	rule_arena_free(&a);
+	fixture_finish(b, a);
+	assert_int_equal(((struct rule_image_head *)a->base)->patterns, RULE_PATTERNS_MAX);
 }
 
 TEST(test_patterns_and_prefixes)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	struct rule_pattern p;
 	struct rule_prefix_row row;
@@ -328,9 +322,9 @@ TEST(test_patterns_and_prefixes)
 	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "a\0b", 3), -EINVAL);
 	assert_int_equal(add_prefix(b, RULE_CLASS_BLOCK, "198.18.7.0/24"), 0);
 	assert_int_equal(add_prefix(b, RULE_CLASS_BLOCK, "198.18.7.0/24"), 0);
-	fixture_finish(b, &a);
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
-	assert_int_equal(((struct rule_image_head *)a.base)->names, 0);
+	fixture_finish(b, a);
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
+	assert_int_equal(((struct rule_image_head *)a->base)->names, 0);
 	assert_int_equal(r.pattern_count, 3);
 	assert_true(rule_pattern_at(&r, 0, &p) && p.len == 4 && memcmp(p.text, "fine", 4) == 0);
 	assert_int_equal(rule_list_info(&r, p.list)->kind.rule_class, RULE_CLASS_ALLOW);
@@ -351,7 +345,6 @@ TEST(test_patterns_and_prefixes)
 	assert_int_equal(row.version, 4);
 	assert_int_equal(row.bytes[2], 7);
 	assert_false(rule_prefix_at(&r, 2, &row));
-	rule_arena_free(&a);
 }
 
 static unsigned sum_of(const struct dns_answer_view *a)
@@ -369,12 +362,12 @@ static unsigned sum_of(const struct dns_answer_view *a)
 TEST(test_bounds)
 {
 	static const struct record records[] = {{"host.lan", DNS_TYPE_A, 300, "1111", 0}};
-	struct rule_arena a;
-	struct rule_reader r = make(records, 1, &a);
+	struct rule_arena *a = fixture_arena();
+	struct rule_reader r = make(records, 1, a);
 	assert_int_equal(r.answer_count, 1);
 	struct rule_data_answer *in =
-		(void *)((uint8_t *)a.base
-			 + ((const uint8_t *)r.answers - (const uint8_t *)a.base));
+		(void *)((uint8_t *)a->base
+			 + ((const uint8_t *)r.answers - (const uint8_t *)a->base));
 	const struct rule_data_answer was = *in;
 	const uint32_t all = r.byte_count, step = was.len;
 	const uint16_t most = RULE_DATA_RECORDS_MAX + RULE_DATA_CHAIN_MAX;
@@ -416,7 +409,6 @@ TEST(test_bounds)
 		if (found != cases[i].good)
 			fail_msg("case %u is %d", i, found);
 	}
-	rule_arena_free(&a);
 }
 
 TEST(test_damage)
@@ -427,19 +419,19 @@ TEST(test_damage)
 		{"host.lan", DNS_TYPE_TXT, 5, "longer text", 0},
 		{"www.lan", DNS_TYPE_CNAME, 60, "host.lan", 0},
 	};
-	struct rule_arena a;
-	(void)make(records, ARRAY_LEN(records), &a);
-	const struct rule_image_head *h = a.base;
+	struct rule_arena *a = fixture_arena();
+	(void)make(records, ARRAY_LEN(records), a);
+	const struct rule_image_head *h = a->base;
 	void *memory = NULL;
-	assert_int_equal(posix_memalign(&memory, CACHE_LINE, a.size), 0);
+	assert_int_equal(posix_memalign(&memory, CACHE_LINE, a->size), 0);
 	uint8_t *copy = memory;
 	struct listgen g = {.state = 77};
 	unsigned answered = 0, sum = 0;
 	for (unsigned round = 0; round < 30000; round++) {
 		struct rule_reader r;
 		char why[128];
-		memcpy(copy, a.base, a.size);
-		assert_int_equal(rule_reader_init(&r, copy, a.size, false, why), 0);
+		memcpy(copy, a->base, a->size);
+		assert_int_equal(rule_reader_init(&r, copy, a->size, false, why), 0);
 		for (uint64_t i = 1 + listgen_next(&g) % 3; i > 0; i--) {
 			size_t from = h->entries_off, to = h->lists_off;
 			copy[from + listgen_next(&g) % (to - from)] = (uint8_t)listgen_next(&g);
@@ -455,5 +447,4 @@ TEST(test_damage)
 	}
 	assert_true(answered > 30000 && sum > 0);
 	free(copy);
-	rule_arena_free(&a);
 }

@@ -75,8 +75,8 @@ static void check_verdict(const struct rule_verdict *v, size_t i)
 
 TEST(test_decisions)
 {
-	struct rule_arena arena;
-	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), &arena);
+	struct rule_arena *arena = fixture_arena();
+	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), arena);
 	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
 		struct dns_name name = fixture_name(decisions[i].name);
 		const uint64_t group[4] = {decisions[i].group};
@@ -84,14 +84,13 @@ TEST(test_decisions)
 		rule_decide(&r, &name, DNS_TYPE_A, group, &v);
 		check_verdict(&v, i);
 	}
-	rule_arena_free(&arena);
 }
 
 // The three steps over a query, as the data plane takes them, say the same.
 TEST(test_probe_of_a_query)
 {
-	struct rule_arena arena;
-	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), &arena);
+	struct rule_arena *arena = fixture_arena();
+	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), arena);
 	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
 		struct dns_name name = fixture_name(decisions[i].name);
 		uint8_t msg[DNS_HEADER_LEN + DNS_NAME_MAX + 4] = {[5] = 1};
@@ -112,14 +111,13 @@ TEST(test_probe_of_a_query)
 		assert_memory_equal(&d, &v.d, sizeof(d));
 		check_verdict(&v, i);
 	}
-	rule_arena_free(&arena);
 }
 
 // Entries from 1 to 40 labels, and long labels; queries for names of up to 127 labels.
 TEST(test_depths_and_long_labels)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena arena;
+	struct rule_arena *arena = fixture_arena();
 	struct rule_reader r;
 	struct rule_verdict v;
 	struct dns_name name;
@@ -141,8 +139,8 @@ TEST(test_depths_and_long_labels)
 	memcpy(text + 80, "b.", 3);
 	assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, text), -EINVAL);
 	assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, "."), -EINVAL);
-	fixture_finish(b, &arena);
-	assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
+	fixture_finish(b, arena);
+	assert_int_equal(rule_reader_init(&r, arena->base, arena->size, true, why), 0);
 
 	for (unsigned n = 1; n <= 63; n++) {
 		memset(label, 'a', n);
@@ -173,7 +171,6 @@ TEST(test_depths_and_long_labels)
 		assert_int_equal(v.d.action, RULE_BLOCK);
 		assert_int_equal(v.labels, 1);
 	}
-	rule_arena_free(&arena);
 }
 
 // False positives of the bloom filter: at most one in a thousand, at three sizes.
@@ -265,28 +262,28 @@ static size_t align_page(size_t size)
 
 TEST(test_refusals)
 {
-	struct rule_arena arena;
-	mixed_image(&arena);
-	struct rule_image_head *h = arena.base, good = *h;
-	expect_refused(arena.base, sizeof(good) - 1, "shorter");
-	expect_refused((uint8_t *)arena.base + 8, arena.size - 8, "aligned");
-	expect_refused(arena.base, arena.size - 1, "cut short");
+	struct rule_arena *arena = fixture_arena();
+	mixed_image(arena);
+	struct rule_image_head *h = arena->base, good = *h;
+	expect_refused(arena->base, sizeof(good) - 1, "shorter");
+	expect_refused((uint8_t *)arena->base + 8, arena->size - 8, "aligned");
+	expect_refused(arena->base, arena->size - 1, "cut short");
 	struct rule_reader r;
 	char why[128];
-	assert_int_equal(rule_reader_init(&r, h, align_page(arena.size), true, why), 0);
+	assert_int_equal(rule_reader_init(&r, h, align_page(arena->size), true, why), 0);
 	h->version++;
 	reseal(h);
-	expect_refused(h, arena.size, "version");
+	expect_refused(h, arena->size, "version");
 	*h = good;
 	h->magic ^= 1;
-	expect_refused(h, arena.size, "not a rule image");
+	expect_refused(h, arena->size, "not a rule image");
 	*h = good;
 	h->names++;
-	expect_refused(h, arena.size, "checksum of the head");
+	expect_refused(h, arena->size, "checksum of the head");
 	*h = good;
-	((uint8_t *)arena.base)[arena.size - 1] ^= 1;
-	expect_refused(h, arena.size, "checksum of the body");
-	((uint8_t *)arena.base)[arena.size - 1] ^= 1;
+	((uint8_t *)arena->base)[arena->size - 1] ^= 1;
+	expect_refused(h, arena->size, "checksum of the body");
+	((uint8_t *)arena->base)[arena->size - 1] ^= 1;
 	static const struct {
 		size_t field;
 		uint64_t value;
@@ -327,9 +324,8 @@ TEST(test_refusals)
 		*h = good;
 		memcpy((uint8_t *)h + faults[i].field, &faults[i].value, 8);
 		reseal(h);
-		expect_refused(h, arena.size, faults[i].what);
+		expect_refused(h, arena->size, faults[i].what);
 	}
-	rule_arena_free(&arena);
 }
 
 static unsigned ask_data(const struct rule_reader *r, const struct dns_name *name)
@@ -381,27 +377,27 @@ static unsigned ask_all(const struct rule_reader *r)
 // or whatever the reader does stays inside (the sanitizer build sees it).
 TEST(test_mutations_stay_in_bounds)
 {
-	struct rule_arena arena;
+	struct rule_arena *arena = fixture_arena();
 	struct rule_reader r;
 	char why[128];
 	unsigned accepted = 0, refused = 0, bytes = 0;
-	mixed_image(&arena);
+	mixed_image(arena);
 	// An exact copy on the heap, where one byte too many is seen.
 	void *copy_memory = NULL;
-	assert_int_equal(posix_memalign(&copy_memory, CACHE_LINE, arena.size), 0);
+	assert_int_equal(posix_memalign(&copy_memory, CACHE_LINE, arena->size), 0);
 	uint8_t *copy = copy_memory;
 	srand(11);
 	for (unsigned round = 0; round < 12000; round++) {
 		struct rule_image_head *h = (void *)copy;
-		memcpy(copy, arena.base, arena.size);
-		size_t span = round % 2 ? offsetof(struct rule_image_head, secret) : arena.size;
+		memcpy(copy, arena->base, arena->size);
+		size_t span = round % 2 ? offsetof(struct rule_image_head, secret) : arena->size;
 		for (unsigned flips = 1 + (unsigned)rand() % 4; flips > 0; flips--)
 			copy[(size_t)rand() % span] ^= (uint8_t)(1U << rand() % 8);
 		if (round % 4) {
-			h->body_sum = contenthash(copy + sizeof(*h), arena.size - sizeof(*h));
+			h->body_sum = contenthash(copy + sizeof(*h), arena->size - sizeof(*h));
 			reseal(h);
 		}
-		if (rule_reader_init(&r, copy, arena.size, true, why)) {
+		if (rule_reader_init(&r, copy, arena->size, true, why)) {
 			refused++;
 			continue;
 		}
@@ -411,9 +407,9 @@ TEST(test_mutations_stay_in_bounds)
 	assert_true(accepted > 2000 && refused > 2000);
 	// What the worker maps may change after it was checked: all of it, or a few bytes.
 	for (unsigned round = 0; round < 4000; round++) {
-		memcpy(copy, arena.base, arena.size);
-		assert_int_equal(rule_reader_init(&r, copy, arena.size, false, why), 0);
-		for (size_t i = sizeof(struct rule_image_head); i < arena.size; i++)
+		memcpy(copy, arena->base, arena->size);
+		assert_int_equal(rule_reader_init(&r, copy, arena->size, false, why), 0);
+		for (size_t i = sizeof(struct rule_image_head); i < arena->size; i++)
 			if (round % 2 || rand() % 64 == 0)
 				copy[i] |= (uint8_t)rand();
 		for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
@@ -426,5 +422,4 @@ TEST(test_mutations_stay_in_bounds)
 	}
 	assert_true(bytes > 0);
 	free(copy);
-	rule_arena_free(&arena);
 }

@@ -21,6 +21,12 @@ static void disk_run(char run[64], unsigned number)
 	snprintf(run, 64, "/var/tmp/weir-test-paths-%d-%u", (int)getpid(), number);
 }
 
+static void paths_gone(struct shm_paths *p, const char *run)
+{
+	shm_paths_remove(p);
+	assert_int_equal(rmdir(run), 0);
+}
+
 static void skip_without_disk(struct shm_paths *p)
 {
 	if (strcmp(p->mem, p->run) != 0)
@@ -52,8 +58,7 @@ TEST(test_run_on_tmpfs)
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	assert_int_equal(mode_of(run), 0710);
 	assert_int_equal(shm_paths_find(&p, run, "off", why), 0);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 TEST(test_run_on_disk)
@@ -73,8 +78,7 @@ TEST(test_run_on_disk)
 	shm_folder_remove(mem, true);
 	assert_int_equal(shm_paths_find(&found, run, "off", why), -ENOENT);
 	assert_non_null(strstr(why, mem));
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 static void file_of(char path[2 * SHM_PATH_MAX], const char *run, const char *name)
@@ -201,8 +205,7 @@ TEST(test_folder_lock_deleted)
 	assert_false(is_held(p.mem));
 	file_of(file, p.run, "test.lock");
 	unlink(file);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 // A process that starts may be making another identity just then.
@@ -221,8 +224,7 @@ TEST(test_identity_restored_under_the_lock)
 	close(maker);
 	assert_int_equal(shm_instance_keep(run, p.instance, why), 1);
 	assert_int_equal(shm_instance_keep(run, p.instance, why), 0);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 // How a process ends that looks once after its files: 0, it goes on.
@@ -269,8 +271,7 @@ TEST(test_identity_replaced)
 	assert_int_equal(keep_status(&p, fd), REGION_LOST_STATUS);
 	close(fd);
 	assert_int_equal(unlink(lock), 0);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 static void folder_with(const char *folder, const char *const *names)
@@ -322,8 +323,7 @@ TEST(test_folder_without_identity)
 	assert_int_equal(rmdir(old), 0);
 	file_of(file, run, "dataplane.lock");
 	assert_int_equal(unlink(file), 0);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 static bool is_left(const char *run, const char *old)
@@ -357,8 +357,7 @@ TEST(test_folder_of_either_directory)
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(rmdir(other), 0);
 	assert_int_equal(rmdir(up), 0);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 // Too many directories had that name to look at each: it is left alone.
@@ -375,8 +374,7 @@ TEST(test_folder_of_too_many_directories)
 	file_of(file, old, "directory");
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(rmdir(old), 0);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 // Anyone may make folders in /dev/shm, with any name: only ours are swept.
@@ -399,8 +397,7 @@ TEST(test_folders_of_strangers)
 	assert_int_equal(chown(strange, 0, 0), 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	assert_int_equal(access(strange, F_OK), -1);
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 TEST(test_refusals)
@@ -443,8 +440,7 @@ TEST(test_planted_mem_dir)
 	assert_int_equal(chown(p.mem, 65534, 65534), 0);
 	assert_int_equal(shm_paths_init(&again, run, "off", why), -EPERM);
 	assert_non_null(strstr(why, "uid 65534"));
-	shm_paths_remove(&p);
-	assert_int_equal(rmdir(run), 0);
+	paths_gone(&p, run);
 }
 
 TEST(test_names)

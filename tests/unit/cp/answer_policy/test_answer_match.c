@@ -3,7 +3,6 @@
 #include "controlplane/answer_policy/answer_match.h"
 #include "controlplane/answer_policy/answer_rank.h"
 #include "tests/unit/core/dns/dns_rand.h"
-#include "tests/unit/unit.h"
 
 static struct rule_set set(uint64_t lists)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "answer_policy_fixture.h"
 #include "tests/unit/core/dns/dns_build.h"
-#include "tests/unit/core/dns/dns_rand.h"
 
 #include <weir/rule_image.h>
 

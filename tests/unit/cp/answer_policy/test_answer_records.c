@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/answer_policy/answer_records.h"
 #include "tests/unit/core/dns/dns_build.h"
-#include "tests/unit/core/dns/dns_rand.h"
 
 static struct dns_build build;
 static struct dns_answer answer;

@@ -4,7 +4,6 @@
 // namespace of its own.
 #include "controlplane/base/frontend_neighbour.h"
 #include "tests/unit/dp/config/net_segment.h"
-#include "tests/unit/unit.h"
 
 #include <net/if.h>
 

@@ -73,6 +73,23 @@ void tcp_echo(int fd, uint16_t id); // asks, and is answered
 void tcp_is_closed(int fd);         // and closes it
 bool tcp_has_ended(int fd);         // the server has closed it by now
 
+// Each of these, and then tcp_rig_until.
+#define CLOSE_UNTIL(fd, field, value)        \
+	do {                                 \
+		close(fd);                   \
+		tcp_rig_until(field, value); \
+	} while (0)
+#define CLOSED_UNTIL(fd, field, value)       \
+	do {                                 \
+		tcp_is_closed(fd);           \
+		tcp_rig_until(field, value); \
+	} while (0)
+#define ASK_UNTIL(fd, id, order, field, value) \
+	do {                                   \
+		tcp_ask(fd, id, order);        \
+		tcp_rig_until(field, value);   \
+	} while (0)
+
 // Around each test: bounds that none comes near, and the server stopped.
 int tcp_rig_each_start(void **state);
 int tcp_rig_each_end(void **state);

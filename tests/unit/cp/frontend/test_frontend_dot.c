@@ -19,8 +19,7 @@ TEST_WITH(test_queries_over_tls, tcp_rig_each_start, tcp_rig_each_end)
 	dot_reply_is(d, 30, DNS_HEADER_LEN);
 	int clear = tcp_connect(2, 0);
 	tcp_echo(clear, 31);
-	close(clear);
-	tcp_rig_until(tls.handshakes, 1);
+	CLOSE_UNTIL(clear, tls.handshakes, 1);
 	tcp_rig_until(tls.open, 1);
 	tls_side_goodbye(d.side);
 	dot_close(d);

@@ -22,8 +22,7 @@ TEST_WITH(test_pieces, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_send(fd, frames, n);
 	for (uint16_t id = 1; id <= 3; id++)
 		tcp_reply_is(fd, id, id * 100U);
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_client], 1);
 	tcp_rig_until(open, 0);
 	tcp_rig_until(buffered, 0);
 }
@@ -91,12 +90,10 @@ TEST_WITH(test_half_close, tcp_rig_each_start, tcp_rig_each_end)
 TEST_WITH(test_gone, tcp_rig_each_start, tcp_rig_each_end)
 {
 	int fd = tcp_rig_start_one();
-	tcp_ask(fd, 1, TCP_LATER);
-	tcp_rig_until(pending, 1);
+	ASK_UNTIL(fd, 1, TCP_LATER, pending, 1);
 	const struct linger at_once = {.l_onoff = 1};
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_error], 1);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_error], 1);
 	tcp_rig_until(pending, 0);
 	tcp_rig_release();
 	tcp_rig_until(replies, 0);
@@ -124,8 +121,7 @@ TEST_WITH(test_broken, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(pending, 1);
 	tcp_rig_release_at(8);
 	tcp_reply_is(fd, 1, TCP_SHORTEST - 1);
-	tcp_is_closed(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_broken], 4);
+	CLOSED_UNTIL(fd, ended[FRONTEND_TCP_END_broken], 4);
 }
 
 TEST_WITH(test_keepalive, tcp_rig_each_start, tcp_rig_each_end)
@@ -159,12 +155,10 @@ TEST_WITH(test_no_reply, tcp_rig_each_start, tcp_rig_each_end)
 TEST_WITH(test_off_and_on, tcp_rig_each_start, tcp_rig_each_end)
 {
 	int fd = tcp_rig_start_one();
-	tcp_ask(fd, 1, TCP_LATER);
-	tcp_rig_until(pending, 1);
+	ASK_UNTIL(fd, 1, TCP_LATER, pending, 1);
 	tcp_config.enabled = false;
 	tcp_rig_configure();
-	tcp_is_closed(fd);
-	tcp_rig_until(listener_count, 0);
+	CLOSED_UNTIL(fd, listener_count, 0);
 	tcp_rig_release();
 	tcp_config.enabled = true;
 	tcp_rig_configure();
@@ -203,8 +197,7 @@ TEST_WITH(test_model, tcp_rig_each_start, tcp_rig_each_end)
 	setsockopt(fd, 6, 1, &(int){1}, sizeof(int)); // TCP_NODELAY: pieces stay pieces
 	for (unsigned i = 0; i < MODEL_ROUNDS; i++)
 		model_round(fd);
-	close(fd);
-	tcp_rig_until(open, 0);
+	CLOSE_UNTIL(fd, open, 0);
 	tcp_rig_until(buffered, 0);
 }
 

@@ -68,8 +68,7 @@ TEST_WITH(test_queries_in_order, tcp_rig_each_start, tcp_rig_each_end)
 	for (uint16_t id = 1; id <= 6; id++)
 		tcp_ask(greedy, id, TCP_LATER);
 	tcp_rig_until(held, 1);
-	tcp_ask(patient, 77, TCP_LATER);
-	tcp_rig_until(held, 2);
+	ASK_UNTIL(patient, 77, TCP_LATER, held, 2);
 	tcp_rig_release();
 	tcp_rig_release_at(4);
 	tcp_reply_is(patient, 77, TCP_LATER_LEN);
@@ -94,8 +93,7 @@ TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 	for (unsigned i = 0; i < CONNS; i++) {
 		greedy[i] = tcp_connect(1, 0);
 		tcp_ask(greedy[i], 1, TCP_LATER);
-		tcp_ask(greedy[i], 2, TCP_LATER);
-		tcp_rig_until(queries, i == 0 ? 2 : 3);
+		ASK_UNTIL(greedy[i], 2, TCP_LATER, queries, i == 0 ? 2 : 3);
 	}
 	tcp_rig_until(held, CONNS - 1);
 	tcp_rig_until(pending, 3);
@@ -105,8 +103,7 @@ TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(pending, 3 + PIPELINED);
 	const struct linger reset = {.l_onoff = 1};
 	assert_int_equal(setsockopt(greedy[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
-	close(greedy[0]); // with two of the three
-	tcp_rig_until(queries, 3 + PIPELINED + 2);
+	CLOSE_UNTIL(greedy[0], queries, 3 + PIPELINED + 2); // with two of the three
 	tcp_rig_release();
 	for (uint16_t id = PIPELINED; id >= 1; id--)
 		tcp_reply_is(other, id, TCP_LATER_LEN);
@@ -149,14 +146,12 @@ TEST_WITH(test_idle, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	int silent = tcp_connect(1, 0), asked = tcp_connect(1, 0), waits = tcp_connect(1, 0);
 	tcp_echo(asked, 77);
-	tcp_ask(waits, 1, TCP_LATER);
-	tcp_rig_until(pending, 1);
+	ASK_UNTIL(waits, 1, TCP_LATER, pending, 1);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
 	tcp_config.idle_timeout_s = 1;
 	tcp_rig_configure();
 	tcp_is_closed(silent);
-	tcp_is_closed(asked);
-	tcp_rig_until(ended[FRONTEND_TCP_END_idle], 2);
+	CLOSED_UNTIL(asked, ended[FRONTEND_TCP_END_idle], 2);
 	tcp_rig_release(); // a client that waits for an answer is not idle
 	tcp_reply_is(waits, 1, TCP_LATER_LEN);
 	tcp_is_closed(waits);
@@ -193,29 +188,24 @@ TEST_WITH(rfc9210_4_2_connections_of_all_are_limited, tcp_rig_each_start, tcp_ri
 		tcp_echo(fd[i], 77);
 	}
 	tcp_echo(fd[0], 77); // so the second was idle longest
-	tcp_ask(fd[2], 1, TCP_LATER);
-	tcp_rig_until(pending, 1);
+	ASK_UNTIL(fd[2], 1, TCP_LATER, pending, 1);
 	int more[2] = {tcp_connect(9, 0), tcp_connect(9, 0)};
 	tcp_echo(more[0], 77);
 	tcp_echo(more[1], 77);
 	tcp_is_closed(fd[1]);
-	tcp_is_closed(fd[3]);
-	tcp_rig_until(ended[FRONTEND_TCP_END_evicted], 2);
+	CLOSED_UNTIL(fd[3], ended[FRONTEND_TCP_END_evicted], 2);
 	tcp_echo(fd[0], 77);
 	// When all have asked, there is no place.
 	tcp_ask(fd[0], 1, TCP_LATER);
 	tcp_ask(more[0], 1, TCP_LATER);
-	tcp_ask(more[1], 1, TCP_LATER);
-	tcp_rig_until(pending, 4);
-	tcp_is_closed(tcp_connect(10, 0));
-	tcp_rig_until(refused_full, 1);
+	ASK_UNTIL(more[1], 1, TCP_LATER, pending, 4);
+	CLOSED_UNTIL(tcp_connect(10, 0), refused_full, 1);
 	tcp_rig_release();
 	tcp_reply_is(fd[2], 1, TCP_LATER_LEN);
 	close(fd[0]);
 	close(fd[2]);
 	close(more[0]);
-	close(more[1]);
-	tcp_rig_until(clients, 0);
+	CLOSE_UNTIL(more[1], clients, 0);
 }
 
 // A client that may not ask displaces no other.
@@ -250,10 +240,8 @@ TEST_WITH(test_per_client, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_echo(third, 77);
 	tcp_is_closed(first);
 	tcp_ask(second, 1, TCP_LATER);
-	tcp_ask(third, 1, TCP_LATER);
-	tcp_rig_until(pending, 2);
-	tcp_is_closed(tcp_connect(1, 0));
-	tcp_rig_until(refused_client, 1);
+	ASK_UNTIL(third, 1, TCP_LATER, pending, 2);
+	CLOSED_UNTIL(tcp_connect(1, 0), refused_client, 1);
 	tcp_echo(other, 77); // was idle longest of all, but is another's
 	tcp_rig_release();
 	close(other);
@@ -332,8 +320,7 @@ TEST_WITH(test_files, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_is_closed(sockets[0]); // the only idle one makes room: its client's end, and its own
 	sockets[0] = dup(0);
 	tcp_reply_is(sockets[1], 1, TCP_SHORTEST);
-	tcp_ask(sockets[1], 2, TCP_LATER);
-	tcp_rig_until(pending, 1);
+	ASK_UNTIL(sockets[1], 2, TCP_LATER, pending, 1);
 	int third = sockets[0];
 	close(third);
 	third = tcp_connect(1, 0);

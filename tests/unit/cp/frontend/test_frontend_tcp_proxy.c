@@ -55,12 +55,10 @@ TEST_WITH(test_the_named_client_is_the_client, tcp_rig_each_start, tcp_rig_each_
 	tcp_rig_status(&s);
 	assert_int_equal(s.proxied, 1);
 	assert_int_equal(s.accepted, 2);
-	close(other);
-	tcp_rig_until(clients, 1);
+	CLOSE_UNTIL(other, clients, 1);
 	tcp_rig_status(&s);
 	assert_int_equal(s.busiest.bytes[3], 7);
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_client], 2);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_client], 2);
 }
 
 // A header and a query in one piece, then byte by byte.
@@ -89,8 +87,7 @@ TEST_WITH(test_a_denied_client_is_refused, tcp_rig_each_start, tcp_rig_each_end)
 {
 	balanced();
 	tcp_rig_start();
-	tcp_is_closed(connect_for(TCP_DENIED_HOST));
-	tcp_rig_until(refused_denied, 1);
+	CLOSED_UNTIL(connect_for(TCP_DENIED_HOST), refused_denied, 1);
 	int fd = connect_for(7);
 	served(fd, 7);
 	close(fd);
@@ -111,8 +108,7 @@ TEST_WITH(test_per_client, tcp_rig_each_start, tcp_rig_each_end)
 	served(second, 2);
 	int again = connect_for(1);
 	served(again, 1);
-	tcp_is_closed(first);
-	tcp_rig_until(ended[FRONTEND_TCP_END_evicted_client], 1);
+	CLOSED_UNTIL(first, ended[FRONTEND_TCP_END_evicted_client], 1);
 	header_send(fd[WAITS - 1], PROXY, 3);
 	served(fd[WAITS - 1], 3);
 	served(second, 2);
@@ -135,8 +131,8 @@ TEST_WITH(test_local, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_status(&s);
 	assert_int_equal(s.proxied, 0);
 	close(fd);
-	close(tcp_connect(BALANCER, 0)); // one that only connects
-	tcp_rig_until(ended[FRONTEND_TCP_END_client], 2);
+	CLOSE_UNTIL(tcp_connect(BALANCER, 0), ended[FRONTEND_TCP_END_client],
+		2); // one that only connects
 	tcp_rig_until(accepted, 2);
 }
 
@@ -153,8 +149,7 @@ TEST_WITH(test_a_header_is_due, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_is_closed(fd);
 	fd = tcp_connect(BALANCER, 0);
 	header_send(fd, 0x31, 7);
-	tcp_is_closed(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_proxy], 3);
+	CLOSED_UNTIL(fd, ended[FRONTEND_TCP_END_proxy], 3);
 	tcp_rig_until(accepted, 3);
 	assert_int_equal(tcp_rig_asked(), 0);
 }
@@ -168,8 +163,7 @@ TEST_WITH(test_strangers_are_not_believed, tcp_rig_each_start, tcp_rig_each_end)
 	int fd = tcp_connect(3, 0);
 	header_send(fd, PROXY, 7);
 	tcp_ask(fd, 1, TCP_ECHO);
-	tcp_is_closed(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_slow_query], 1);
+	CLOSED_UNTIL(fd, ended[FRONTEND_TCP_END_slow_query], 1);
 	assert_int_equal(tcp_rig_asked(), 0);
 }
 
@@ -181,8 +175,7 @@ TEST_WITH(test_a_slow_header, tcp_rig_each_start, tcp_rig_each_end)
 	int silent = tcp_connect(BALANCER, 0), slow = tcp_connect(BALANCER, 0);
 	tcp_send(slow, signature, sizeof(signature) - 1);
 	tcp_is_closed(silent);
-	tcp_is_closed(slow);
-	tcp_rig_until(ended[FRONTEND_TCP_END_slow_proxy], 2);
+	CLOSED_UNTIL(slow, ended[FRONTEND_TCP_END_slow_proxy], 2);
 	tcp_rig_until(open, 0);
 }
 
@@ -249,8 +242,7 @@ TEST_WITH(test_reload, tcp_rig_each_start, tcp_rig_each_end)
 	served(late, 9);
 	tcp_config.enabled = false;
 	tcp_rig_configure();
-	tcp_is_closed(other);
-	tcp_rig_until(ended[FRONTEND_TCP_END_stopped], 5);
+	CLOSED_UNTIL(other, ended[FRONTEND_TCP_END_stopped], 5);
 	close(open);
 	close(fd);
 	close(waits);

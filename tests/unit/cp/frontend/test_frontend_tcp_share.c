@@ -38,12 +38,10 @@ TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 		tcp_reply_is(fd, id, TCP_SHORTEST);
 	at_its_end(fd);
 	ask_whoever_is_there(fd, 6);
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_queries], 1);
 	assert_int_equal(tcp_rig_asked(), 3);
 	tcp_echo(other, 7);
-	close(other);
-	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
+	CLOSE_UNTIL(other, ended[FRONTEND_TCP_END_client], 1);
 	tcp_rig_until(buffered, 0);
 }
 
@@ -78,8 +76,7 @@ TEST_WITH(test_live, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_configure();
 	tcp_echo(fd, 4);
 	at_its_end(fd);
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_queries], 1);
 }
 
 // A client's reset, too, is the end that was waited for, and no error.
@@ -92,8 +89,7 @@ TEST_WITH(test_reset_at_the_end, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_echo(fd, 1);
 	at_its_end(fd);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
-	close(fd);
-	tcp_rig_until(open, 0);
+	CLOSE_UNTIL(fd, open, 0);
 	tcp_rig_until(ended[FRONTEND_TCP_END_queries], 1);
 	tcp_rig_until(ended[FRONTEND_TCP_END_error], 0);
 }
@@ -105,8 +101,7 @@ static void ends_when_lowered(uint32_t *time_s, enum frontend_tcp_end end)
 	*time_s = 1;
 	tcp_rig_configure();
 	at_its_end(fd);
-	close(fd);
-	tcp_rig_until(ended[end], 1);
+	CLOSE_UNTIL(fd, ended[end], 1);
 }
 
 // Times that are lowered hold for a connection that has nothing to do, and would not have been
@@ -173,10 +168,8 @@ TEST_WITH(test_raised_limits, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	int busy = tcp_connect(1, 0), waits = tcp_connect(1, 0);
 	tcp_ask(busy, 1, TCP_LATER);
-	tcp_ask(busy, 2, TCP_LATER);
-	tcp_rig_until(pending, 2);
-	tcp_ask(waits, 3, TCP_ECHO);
-	tcp_rig_until(held, 1);
+	ASK_UNTIL(busy, 2, TCP_LATER, pending, 2);
+	ASK_UNTIL(waits, 3, TCP_ECHO, held, 1);
 	tcp_config.queries = 1024;
 	tcp_config.pipelined = 100;
 	tcp_rig_configure();
@@ -198,8 +191,7 @@ TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 	int idle = tcp_connect(1, 0), part = tcp_connect(1, 0), waits = tcp_connect(1, 0);
 	int busy = tcp_connect(1, 0);
 	tcp_send(part, begun, sizeof(begun));
-	tcp_ask(waits, 1, TCP_LATER);
-	tcp_rig_until(bytes_in, sizeof(begun) + 2 + TCP_SHORTEST);
+	ASK_UNTIL(waits, 1, TCP_LATER, bytes_in, sizeof(begun) + 2 + TCP_SHORTEST);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
 	tcp_config.connection_age_s = 1;
 	tcp_rig_configure();
@@ -222,8 +214,7 @@ TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 	close(idle);
 	close(part);
 	close(waits);
-	close(busy);
-	tcp_rig_until(ended[FRONTEND_TCP_END_age], 4);
+	CLOSE_UNTIL(busy, ended[FRONTEND_TCP_END_age], 4);
 	tcp_rig_until(buffered, 0);
 }
 
@@ -233,20 +224,16 @@ TEST_WITH(test_age_of_a_held_one, tcp_rig_each_start, tcp_rig_each_end)
 {
 	tcp_config.queries = tcp_config.pipelined = 1;
 	int fd = tcp_rig_start_one(), other = tcp_connect(2, 0);
-	tcp_ask(fd, 1, TCP_LATER);
-	tcp_rig_until(pending, 1);
-	tcp_ask(other, 2, TCP_LATER);
-	tcp_rig_until(held, 1);
+	ASK_UNTIL(fd, 1, TCP_LATER, pending, 1);
+	ASK_UNTIL(other, 2, TCP_LATER, held, 1);
 	tcp_config.connection_age_s = 1;
 	tcp_rig_configure();
 	at_its_end(other);
-	close(other);
-	tcp_rig_until(ended[FRONTEND_TCP_END_age], 1);
+	CLOSE_UNTIL(other, ended[FRONTEND_TCP_END_age], 1);
 	tcp_rig_release();
 	tcp_reply_is(fd, 1, TCP_LATER_LEN);
 	at_its_end(fd);
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_age], 2);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_age], 2);
 	assert_int_equal(tcp_rig_asked(), 1);
 	tcp_rig_until(buffered, 0);
 }

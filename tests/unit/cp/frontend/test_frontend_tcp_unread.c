@@ -52,8 +52,7 @@ TEST_WITH(test_idle_while_it_reads, tcp_rig_each_start, tcp_rig_each_end)
 	assert_int_equal(s.buffered, 0);
 	for (uint16_t id = 1; id <= ASKED; id++)
 		tcp_reply_is(fd, id, TCP_BIG_LEN);
-	tcp_is_closed(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_idle], 2);
+	CLOSED_UNTIL(fd, ended[FRONTEND_TCP_END_idle], 2);
 }
 
 // By a reset: what it has not read is gone from the kernel too.
@@ -94,8 +93,7 @@ TEST_WITH(test_unread_evicted, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_config.connections = 1;
 	tcp_rig_start();
 	int fd = tcp_connect(1, 4096);
-	tcp_ask(fd, 1, TCP_BIG);
-	tcp_rig_until(replies, 1);
+	ASK_UNTIL(fd, 1, TCP_BIG, replies, 1);
 	tcp_rig_status(&s);
 	assert_int_equal(s.buffered, 0);
 	int other = tcp_connect(2, 0);
@@ -167,8 +165,7 @@ TEST_WITH(test_unread_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 	int fd = asks_and_ends(1);
 	tcp_rig_until(open, 1);
 	tcp_reply_is(fd, 1, TCP_BIG_LEN);
-	tcp_is_closed(fd);
-	tcp_rig_until(open, 0);
+	CLOSED_UNTIL(fd, open, 0);
 	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
 }
 
@@ -189,8 +186,7 @@ TEST_WITH(test_reset_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_start();
 	int still = asks_and_ends(1), fd = asks_and_ends(2);
 	tcp_rig_until(open, 2);
-	close(fd);
-	tcp_rig_until(ended[FRONTEND_TCP_END_client], 1);
+	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_client], 1);
 	assert_int_not_equal(end_of(still).inode, 0);
 	close(still);
 }

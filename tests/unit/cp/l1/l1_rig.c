@@ -2,7 +2,6 @@
 #include "l1_rig.h"
 
 #include "redis_local.h"
-#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

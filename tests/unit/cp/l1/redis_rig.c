@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis_rig.h"
 
-#include "tests/unit/unit.h"
-
 #include <event2/event.h>
 
 enum { GIVE_MAX = 1024, DO_MS = 20000 };

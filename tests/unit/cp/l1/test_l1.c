@@ -3,7 +3,6 @@
 // L1 against a real redis-server: what it writes, what it believes, what it deletes.
 
 #include "l1_rig.h"
-#include "tests/unit/unit.h"
 
 static struct {
 	unsigned calls;

@@ -5,7 +5,6 @@
 #include "controlplane/l1/l1_flush.h"
 #include "l1_rig.h"
 #include "redis_trio.h"
-#include "tests/unit/unit.h"
 
 enum { NODES = REDIS_TRIO_NODES, NAMES = 600 };
 

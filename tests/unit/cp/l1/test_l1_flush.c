@@ -4,7 +4,6 @@
 
 #include "controlplane/l1/l1_flush.h"
 #include "l1_rig.h"
-#include "tests/unit/unit.h"
 
 static unsigned ended;
 static enum l1_flush_end end;

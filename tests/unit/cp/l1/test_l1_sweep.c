@@ -4,7 +4,6 @@
 
 #include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
-#include "tests/unit/unit.h"
 
 #include <sys/syscall.h>
 

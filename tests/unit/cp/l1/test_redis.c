@@ -4,7 +4,6 @@
 
 #include "l1_rig.h"
 #include "redis_rig.h"
-#include "tests/unit/unit.h"
 
 static struct redis_rig rig;
 

@@ -7,7 +7,6 @@
 #include "controlplane/l1/l1_sweep.h"
 #include "l1_rig.h"
 #include "tests/source_root.h"
-#include "tests/unit/unit.h"
 
 #include <weir/log_recent.h>
 

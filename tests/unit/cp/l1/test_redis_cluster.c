@@ -5,7 +5,6 @@
 #include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
 #include "redis_trio.h"
-#include "tests/unit/unit.h"
 
 enum { NODES = REDIS_TRIO_NODES };
 

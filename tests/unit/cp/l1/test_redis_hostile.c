@@ -8,7 +8,6 @@
 #include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
 #include "tests/unit/cp/http/fake_listener.h"
-#include "tests/unit/unit.h"
 
 #include <event2/event.h>
 

@@ -3,7 +3,6 @@
 // The client behind a real sentinel that watches a real master and its replica.
 
 #include "redis_rig.h"
-#include "tests/unit/unit.h"
 
 static struct redis_server server[2], sentinel;
 static struct redis_rig rig;

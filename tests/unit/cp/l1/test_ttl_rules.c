@@ -2,7 +2,6 @@
 
 #include "controlplane/l1/ttl_rules.h"
 #include "tests/unit/core/dns/dns_build.h"
-#include "tests/unit/core/dns/dns_rand.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 
 // What an upstream's reply becomes with time, against the rules of docs/explanation/architecture.md

@@ -30,6 +30,21 @@ static inline struct rule_builder *fixture_builder(void)
 	return b;
 }
 
+static inline void fixture_arena_end(void *a)
+{
+	rule_arena_free(a);
+	free(a);
+}
+
+// Empty, until the end of the case.
+static inline struct rule_arena *fixture_arena(void)
+{
+	struct rule_arena *a = calloc(1, sizeof(*a));
+	assert_non_null(a);
+	unit_at_end(fixture_arena_end, a);
+	return a;
+}
+
 static inline void fixture_finish(struct rule_builder *b, struct rule_arena *out)
 {
 	assert_int_equal(rule_builder_finish(b, 77, 1234, out), 0);

@@ -3,7 +3,6 @@
 // Names as lists write them, each check at its bound.
 #include "controlplane/lists/list_name.h"
 #include "rule_fixture.h"
-#include "tests/unit/unit.h"
 
 #include <weir/rule_image.h>
 

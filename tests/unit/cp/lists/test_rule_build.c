@@ -45,12 +45,12 @@ TEST(test_same_input_same_bytes)
 
 TEST(test_head_and_lists)
 {
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	char why[128];
-	make_three_lists(&a);
-	const struct rule_image_head *h = a.base;
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	make_three_lists(a);
+	const struct rule_image_head *h = a->base;
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
 	assert_int_equal(h->input_hash, 77);
 	assert_int_equal(h->created_unix_s, 1234);
 	assert_int_equal(h->list_count, 4);
@@ -69,23 +69,21 @@ TEST(test_head_and_lists)
 	assert_null(rule_list_info(&r, 0));
 	assert_null(rule_list_info(&r, 4));
 	assert_null(rule_source_info(&r, 3));
-	rule_arena_free(&a);
 }
 
 TEST(test_empty_image_passes_all)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	struct rule_verdict v;
 	char why[128];
-	fixture_finish(b, &a);
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	fixture_finish(b, a);
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
 	struct dns_name name = fixture_name("www.example.com");
 	rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
 	assert_int_equal(v.d.action, RULE_PASS);
 	assert_false(v.d.matched);
-	rule_arena_free(&a);
 }
 
 // As many as there are numbers; one more is counted, and the image refused.
@@ -131,7 +129,7 @@ TEST(test_more_combinations_than_sets)
 	enum { NAMES = 70000, LISTS = 40 };
 	uint64_t *member = malloc(NAMES * sizeof(*member));
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	char why[128], text[32];
 	struct listgen g = {.state = 5};
@@ -147,9 +145,9 @@ TEST(test_more_combinations_than_sets)
 			assert_int_equal(fixture_add(b, RULE_CLASS_BLOCK, text), 0);
 		}
 	}
-	fixture_finish(b, &a);
-	const struct rule_image_head *h = a.base;
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	fixture_finish(b, a);
+	const struct rule_image_head *h = a->base;
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
 	assert_int_equal(h->names, NAMES);
 	assert_true(h->entries > NAMES + NAMES / 10);
 	assert_true(h->set_count <= RULE_SETS_MAX && h->set_count > RULE_SETS_WIDE / 2);
@@ -165,7 +163,6 @@ TEST(test_more_combinations_than_sets)
 		assert_int_equal(v.set.lists[0], group[0]);
 	}
 	free(member);
-	rule_arena_free(&a);
 }
 
 // A build holds at most twice what it makes: three quarters of a million names in one list, as many
@@ -174,7 +171,7 @@ TEST(test_peak)
 {
 	enum { NAMES = 750000 };
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	char text[40];
 	for (unsigned source = 0; source < 5; source++) {
 		unsigned from = source == 4 ? NAMES / 2 : 0, to = source == 3 ? NAMES / 2 : NAMES;
@@ -190,14 +187,13 @@ TEST(test_peak)
 			assert_int_equal(rule_builder_rule(b, &rule), 0);
 		}
 	}
-	assert_int_equal(rule_builder_finish(b, 0, 0, &a), 0);
-	const struct rule_image_head *h = a.base;
+	assert_int_equal(rule_builder_finish(b, 0, 0, a), 0);
+	const struct rule_image_head *h = a->base;
 	assert_int_equal(h->names, NAMES);
 	assert_true(h->size < 18 * (uint64_t)NAMES);
 	if (rule_builder_peak_bytes(b) > 2 * h->size)
 		fail_msg("peak %zu, image %zu", rule_builder_peak_bytes(b), (size_t)h->size);
 	rule_builder_free(b);
-	rule_arena_free(&a);
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -300,7 +296,7 @@ TEST(test_whole_list)
 	static struct list_parser p;
 	struct list_options options = {0};
 	struct names n = {.builder = fixture_builder()};
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_reader r;
 	char why[128], piece[8192], text[DNS_NAME_TEXT_MAX + 64];
 	FILE *f = open_list();
@@ -314,9 +310,9 @@ TEST(test_whole_list)
 	assert_int_equal(list_parse_end(&p), 0);
 	fclose(f);
 	assert_true(n.count >= 150000);
-	assert_int_equal(rule_builder_finish(n.builder, 0, 0, &a), 0);
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
-	const struct rule_image_head *h = a.base;
+	assert_int_equal(rule_builder_finish(n.builder, 0, 0, a), 0);
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
+	const struct rule_image_head *h = a->base;
 	double each = (double)h->size / (double)h->names;
 	size_t peak = rule_builder_peak_bytes(n.builder);
 	print_message("%zu names, %.2f bytes a name, peak %.2f\n", (size_t)h->names, each,
@@ -352,5 +348,4 @@ TEST(test_whole_list)
 	}
 	free(sorted);
 	free(n.name);
-	rule_arena_free(&a);
 }

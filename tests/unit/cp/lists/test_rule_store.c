@@ -92,31 +92,30 @@ static void expect_bad(const void *bytes, size_t len, const char *what)
 // Every truncation at a step, damage at many places, an old version: refused, moved aside.
 TEST_WITH(test_bad_images, make_folder, remove_folder)
 {
-	struct rule_arena a;
-	make_image(&a, "one.example two.example three.example");
-	uint8_t *copy = malloc(a.size + 1);
+	struct rule_arena *a = fixture_arena();
+	make_image(a, "one.example two.example three.example");
+	uint8_t *copy = malloc(a->size + 1);
 	expect_bad("", 0, "empty");
-	for (size_t len = 1; len < a.size; len += 97)
-		expect_bad(a.base, len,
+	for (size_t len = 1; len < a->size; len += 97)
+		expect_bad(a->base, len,
 			len < sizeof(struct rule_image_head) ? "shorter" : "cut short");
-	for (size_t at = sizeof(struct rule_image_head); at < a.size; at += 61) {
-		memcpy(copy, a.base, a.size);
+	for (size_t at = sizeof(struct rule_image_head); at < a->size; at += 61) {
+		memcpy(copy, a->base, a->size);
 		copy[at] ^= 0x10;
-		expect_bad(copy, a.size, "checksum of the body");
+		expect_bad(copy, a->size, "checksum of the body");
 	}
-	memcpy(copy, a.base, a.size);
-	copy[a.size] = 0;
-	expect_bad(copy, a.size + 1, "longer");
-	struct rule_image_head old = *(struct rule_image_head *)a.base;
+	memcpy(copy, a->base, a->size);
+	copy[a->size] = 0;
+	expect_bad(copy, a->size + 1, "longer");
+	struct rule_image_head old = *(struct rule_image_head *)a->base;
 	old.version = RULE_IMAGE_VERSION - 1;
 	old.head_sum = contenthash(&old, offsetof(struct rule_image_head, head_sum));
 	memcpy(copy, &old, sizeof(old));
-	expect_bad(copy, a.size, "another version");
+	expect_bad(copy, a->size, "another version");
 	expect_bad(
 		"<html>not an image, but long enough to be taken for one if nobody looked.</html>",
 		79, "shorter");
 	free(copy);
-	rule_arena_free(&a);
 }
 
 // No room on the disk (here: a limit on file size) leaves the old image and no temporary file.

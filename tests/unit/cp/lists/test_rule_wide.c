@@ -52,7 +52,7 @@ TEST(test_each_of_many_lists)
 {
 	enum { SOURCES = 50 };
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	char text[64];
 	for (unsigned s = 0; s < SOURCES + 2; s++) {
 		static const struct {
@@ -74,7 +74,7 @@ TEST(test_each_of_many_lists)
 			add(b, rules[i].rule_class, rules[i].covers, rules[i].type, text);
 		}
 	}
-	struct rule_reader r = finish(b, &a);
+	struct rule_reader r = finish(b, a);
 	assert_true(r.list_count > 240);
 	for (unsigned s = 2; s < SOURCES + 2; s++) {
 		uint64_t only[4] = {0}, others[4];
@@ -106,7 +106,6 @@ TEST(test_each_of_many_lists)
 			}
 		}
 	}
-	rule_arena_free(&a);
 }
 
 static int decides(const struct rule_reader *r, const char *text, const uint64_t lists[4])
@@ -122,7 +121,7 @@ static int decides(const struct rule_reader *r, const char *text, const uint64_t
 TEST(test_exceptions_add_up)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	assert_int_equal(rule_builder_source(b, "allow"), 0);
 	assert_int_equal(rule_builder_source(b, "deny"), 0);
 	for (unsigned s = 2; s < 5; s++) {
@@ -135,7 +134,7 @@ TEST(test_exceptions_add_up)
 			add(b, RULE_CLASS_EXCEPT, RULE_COVERS_ALL, 0,
 				s == 2 ? "c.b.shop.example" : "b.shop.example");
 	}
-	struct rule_reader r = finish(b, &a);
+	struct rule_reader r = finish(b, a);
 	uint64_t without_four[4] = {0}, without_exceptions[4] = {0};
 	for (unsigned i = 0; i < r.list_count; i++) {
 		const struct rule_list_info *l = rule_list_info(&r, i);
@@ -151,7 +150,6 @@ TEST(test_exceptions_add_up)
 	assert_int_equal(decides(&r, "b.shop.example", without_four), 2);
 	assert_int_equal(decides(&r, "shop.example", without_four), 2);
 	assert_int_equal(decides(&r, "c.b.shop.example", without_exceptions), 2);
-	rule_arena_free(&a);
 }
 
 static unsigned bits(uint64_t *state, unsigned bound)
@@ -167,7 +165,7 @@ TEST(test_exceptions_of_many)
 	enum { SOURCES = 100, NAMES = 40, GROUPS = 50, ALONE = 2 };
 	static bool excepts[NAMES][SOURCES];
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	char text[64];
 	uint64_t state = 7;
 	for (unsigned s = 0; s < SOURCES + ALONE; s++) {
@@ -182,7 +180,7 @@ TEST(test_exceptions_of_many)
 				add(b, RULE_CLASS_EXCEPT, RULE_COVERS_ALL, 0, text);
 		}
 	}
-	struct rule_reader r = finish(b, &a);
+	struct rule_reader r = finish(b, a);
 	for (unsigned g = 0; g < GROUPS; g++) {
 		uint64_t group[4] = {0};
 		bool has[SOURCES][2] = {0}; // to block, to except
@@ -202,14 +200,13 @@ TEST(test_exceptions_of_many)
 			assert_int_equal(decides(&r, text, group), nearest);
 		}
 	}
-	rule_arena_free(&a);
 }
 
 // At one name: of the lists that hold it, the verdict names those whose rules fit the question.
 TEST(test_set_has_what_fits)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_arena a;
+	struct rule_arena *a = fixture_arena();
 	struct rule_verdict v;
 	assert_int_equal(rule_builder_source(b, "allow"), 0);
 	assert_int_equal(rule_builder_source(b, "deny"), 0);
@@ -223,7 +220,7 @@ TEST(test_set_has_what_fits)
 		assert_int_equal(rule_builder_source(b, titles[i]), 0);
 		add(b, RULE_CLASS_BLOCK, rules[i].covers, rules[i].type, "fit.example");
 	}
-	struct rule_reader r = finish(b, &a);
+	struct rule_reader r = finish(b, a);
 	static const struct {
 		const char *name;
 		uint16_t qtype;
@@ -236,5 +233,4 @@ TEST(test_set_has_what_fits)
 		assert_int_equal(v.d.action, RULE_BLOCK);
 		assert_int_equal(v.set.lists[0], asked[i].lists << RULE_LIST_FIRST);
 	}
-	rule_arena_free(&a);
 }

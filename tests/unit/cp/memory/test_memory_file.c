@@ -26,6 +26,12 @@ static void stop(void)
 	memory_ring_close(&ring);
 }
 
+static void restart(void)
+{
+	stop();
+	start();
+}
+
 static void push(uint64_t minute, uint64_t rss, uint64_t life)
 {
 	struct memory_sample s = {.uptime_ms = minute * 60000, .queries = minute * 10};
@@ -54,8 +60,7 @@ TEST_WITH(a_restart_finds_the_samples, setup, teardown)
 	start();
 	for (uint64_t i = 0; i < 5; i++)
 		push(i, 1000 + i, 1);
-	stop();
-	start();
+	restart();
 	assert_int_equal(ring.next, 5);
 	assert_string_equal(ring.series[0].name, "rss");
 	assert_int_equal(ring.series[1].kind, MEMORY_FILL);
@@ -72,8 +77,7 @@ TEST_WITH(the_ring_goes_round, setup, teardown)
 	start();
 	for (uint64_t i = 0; i < 3 * LENGTH + 3; i++)
 		push(i, i, 1);
-	stop();
-	start();
+	restart();
 	assert_int_equal(ring.next, 3 * LENGTH + 3);
 	for (unsigned back = 0; back < LENGTH; back++)
 		assert_int_equal(memory_ring_row(&ring, back)->value[0], 3 * LENGTH + 2 - back);
@@ -126,8 +130,7 @@ TEST_WITH(rows_of_an_older_lap_are_left_out, setup, teardown)
 		memory_ring_push(&ring, &s, 1);
 	}
 	push(LENGTH + 5, 205, 1);
-	stop();
-	start();
+	restart();
 	assert_int_equal(ring.next, LENGTH + 6);
 	assert_int_equal(memory_ring_row(&ring, 0)->value[0], 205);
 	for (unsigned back = 1; back <= 5; back++)
@@ -179,8 +182,7 @@ TEST_WITH(lives_say_how_they_ended, setup, teardown)
 	place.oom_kills = 0;
 	(void)memory_life_begin(&lives, &place);
 	assert_int_equal(memory_file_lives(file, all_lives), 0);
-	stop();
-	start();
+	restart();
 	static const uint32_t ends[] = {
 		MEMORY_RUNS, MEMORY_REBOOTED, MEMORY_OUT_KILLED, MEMORY_KILLED, MEMORY_STOPPED};
 	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
@@ -274,8 +276,7 @@ TEST_WITH(lives_of_the_data_plane, setup, teardown)
 	follow(dataplane(14, OTHER_STOPPED, 13), &place); // between two looks
 	follow(dataplane(15, OTHER_FELL, 14), &place);
 	assert_int_equal(memory_file_lives(file, all_lives), 0);
-	stop();
-	start();
+	restart();
 	follow(dataplane(15, OTHER_UNKNOWN, 0), &place); // the same as before we were away
 	assert_int_equal(memory_life_get(l, 0)->number, 6);
 	follow(dataplane(17, OTHER_STOPPED, 16), &place); // some life was there meanwhile

@@ -5,7 +5,6 @@
 #include "controlplane/querylog/querylog_row.h"
 #include "querylog_rig.h"
 #include "tests/unit/dp/config/net_segment.h"
-#include "tests/unit/unit.h"
 
 static struct querylog_rig rig;
 static struct querylog_macs macs;

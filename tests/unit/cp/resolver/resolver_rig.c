@@ -189,8 +189,7 @@ struct resolver_status status(void)
 void ask(const char *name, uint16_t id)
 {
 	const struct fake_miss m = {.name = name, .type = DNS_TYPE_A, .id = id, .has_opt = true};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind)

@@ -29,8 +29,7 @@ static inline void from(struct fake_miss m, const char *client)
 	m.id = ++id;
 	m.type = m.type ? m.type : DNS_TYPE_A;
 	assert_int_equal(inet_pton(AF_INET, client, &m.client), 1);
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 // The last four bytes of the answer's address record: 198.18.X.Y.

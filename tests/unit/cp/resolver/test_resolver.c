@@ -209,8 +209,7 @@ TEST_WITH(test_refresh_has_no_waiter_and_late_misses_no_answer, rig_setup, rig_t
 		.name = "re.example", .type = DNS_TYPE_A, .refresh = true};
 	assert_true(fake_dataplane_ask(&dp, &refresh));
 	const struct fake_miss late = {.name = "late.example", .type = DNS_TYPE_A, .age_ms = 2500};
-	assert_true(fake_dataplane_ask(&dp, &late));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &late);
 	assert_false(fake_dataplane_answer(&dp, &got, 300));
 	struct resolver_status s = status();
 	assert_int_equal(s.refreshes, 1);

@@ -70,8 +70,7 @@ static void ask_aged(const char *name, uint16_t id, uint64_t age_ms)
 {
 	const struct fake_miss m = {
 		.name = name, .type = DNS_TYPE_A, .id = id, .has_opt = true, .age_ms = age_ms};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 // A question that has waited for a worker: answered until its client has given up.
@@ -99,8 +98,7 @@ TEST_WITH(test_truncated_replies_are_counted, rig_setup, rig_teardown)
 	assert_int_equal(status().answers_truncated, 0);
 	fake[0].addresses = fake[1].addresses = MANY;
 	for (m.id = 1; m.id <= 2; m.id++) {
-		assert_true(fake_dataplane_ask(&dp, &m));
-		fake_dataplane_ring(&dp);
+		FAKE_DATAPLANE_SEND(&dp, &m);
 		expect_answer(1000, m.id, 0, m.id == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
 		assert_true(get_u16(got.dns + 2) & DNS_FLAG_TC);
 		assert_int_equal(status().answers_truncated, m.id);

@@ -122,8 +122,7 @@ static void ask_as(unsigned group, const char *name)
 		.id = ++next_id,
 		.group = (uint8_t)group,
 		.has_opt = true};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static void expect_as(unsigned group, const char *name, enum answer_kind kind)

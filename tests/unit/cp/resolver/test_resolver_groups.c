@@ -66,8 +66,7 @@ static void ask_in(uint16_t view, const char *name, uint16_t id)
 {
 	const struct fake_miss m = {
 		.name = name, .type = DNS_TYPE_A, .id = id, .view = view, .has_opt = true};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static void resolves_in(
@@ -139,13 +138,11 @@ TEST_WITH(test_impossible_group_is_dropped, setup, rig_teardown)
 {
 	struct fake_miss m = {
 		.name = "www.example", .type = DNS_TYPE_A, .id = 1, .group = POLICY_GROUPS_MAX};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	assert_false(fake_dataplane_answer(&dp, &got, 300));
 	assert_int_equal(status().bad_misses, 1);
 	m.group--;
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	assert_true(fake_dataplane_answer(&dp, &got, PATIENCE_MS));
 }
 

@@ -140,8 +140,7 @@ static void expect_service(char name[NAMES][24])
 	for (uint16_t i = 0; i < 2 * NAMES; i++) {
 		const struct fake_miss m = {
 			.name = name[i / 2], .type = 1, .id = i, .rings = i & 1, .has_opt = true};
-		assert_true(fake_dataplane_ask(&dp, &m));
-		fake_dataplane_ring(&dp);
+		FAKE_DATAPLANE_SEND(&dp, &m);
 		assert_true(fake_dataplane_answer(&dp, &got, 20000));
 		assert_int_equal(get_u16(got.dns), i);
 		assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, 0);

@@ -43,8 +43,7 @@ static void ask_type(unsigned group, const char *name, uint16_t type, uint16_t i
 {
 	const struct fake_miss m = {
 		.name = name, .type = type, .id = id, .view = view[group].view, .has_opt = true};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static unsigned answers(void)

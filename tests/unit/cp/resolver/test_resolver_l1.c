@@ -202,8 +202,7 @@ static void expect_steps(const char *name, uint16_t id, enum answer_kind kind, c
 		.trace = watch_trace_number(7, id)};
 	unsigned before = traces_seen;
 	size_t len = 0;
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(1000, id, 0, kind);
 	WAIT_FOR(traces_seen != before);
 	assert_int_equal(traces_seen, before + 1);
@@ -292,8 +291,7 @@ static void make_due(const char *name)
 {
 	clock_ahead_by_ms(DUE_S * 1000);
 	const struct fake_miss told = {.name = name, .type = DNS_TYPE_A, .refresh = true};
-	assert_true(fake_dataplane_ask(&dp, &told));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &told);
 }
 
 TEST_WITH(test_another_box_renews, setup, rig_teardown)

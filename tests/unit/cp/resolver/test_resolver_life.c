@@ -275,8 +275,7 @@ TEST_WITH(test_no_refresh_mark_stays_behind, rig_setup, rig_teardown)
 	// That round of the sweep may clear some more.
 	for (unsigned i = 0; i < 30 && marks_left(&marks, units) != units - 1; i++) {
 		memset(region_data(&marks), MARK_REFRESH, units);
-		assert_true(fake_dataplane_ask(&dp, &late));
-		fake_dataplane_ring(&dp);
+		FAKE_DATAPLANE_SEND(&dp, &late);
 		clock_pass_ms(100);
 	}
 	assert_int_equal(marks_left(&marks, units), units - 1);

@@ -123,8 +123,7 @@ static void ask_of(uint16_t view, const char *name, uint16_t type, uint16_t id)
 {
 	const struct fake_miss m = {
 		.name = name, .type = type, .id = id, .view = view, .has_opt = false};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static void resolves_of(uint16_t view, const char *name, uint16_t type, uint16_t id,

@@ -91,8 +91,7 @@ static void expect(unsigned of, const char *name, uint16_t type, enum answer_kin
 {
 	const struct fake_miss m = {
 		.name = name, .type = type, .id = ++next_id, .group = (uint8_t)of, .has_opt = true};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(2000, next_id, DNS_RCODE_NXDOMAIN, kind);
 	assert_int_equal(ede_of_answer(), kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : -1);
 }

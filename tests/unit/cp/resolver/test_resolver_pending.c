@@ -5,10 +5,6 @@
 #include "controlplane/querylog/upstream_book.h"
 #include "resolver_rig.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <weir/dns_proto.h>
-
 enum { KEPT = 4 };
 
 static struct {

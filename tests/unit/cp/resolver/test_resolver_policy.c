@@ -70,8 +70,7 @@ static void ask_as(unsigned group, uint16_t policy, const char *name)
 		.id = ++next_id,
 		.group = (uint8_t)group,
 		.policy = policy};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static void expect_as(unsigned group, uint16_t policy, enum answer_kind kind)

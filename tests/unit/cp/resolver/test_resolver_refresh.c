@@ -25,8 +25,7 @@ static struct refresh_counts counts(void)
 static void tell(const char *name)
 {
 	const struct fake_miss m = {.name = name, .type = DNS_TYPE_A, .refresh = true};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static unsigned asked(void)
@@ -91,13 +90,11 @@ TEST_WITH(test_cd_is_asked_for_again, rig_setup, rig_teardown)
 	struct fake_miss m = {.name = "cd.example", .type = DNS_TYPE_A, .cd = true};
 	fake[0].ttl_s = fake[1].ttl_s = 2;
 	for (m.id = 1; m.id <= 80; m.id++) {
-		assert_true(fake_dataplane_ask(&dp, &m));
-		fake_dataplane_ring(&dp);
+		FAKE_DATAPLANE_SEND(&dp, &m);
 		expect_answer(1000, m.id, 0, m.id == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
 	}
 	m.refresh = true;
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	wait_until_asked(2);
 	assert_int_equal(fake[0].cd_queries + fake[1].cd_queries, 2);
 }

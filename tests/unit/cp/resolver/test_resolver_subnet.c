@@ -139,12 +139,10 @@ TEST_WITH(test_versions_are_apart, setup, rig_teardown)
 	fake[0].scope_more = 1 + 48;
 	struct fake_miss m = {.name = "www.example", .type = DNS_TYPE_A, .client6 = six};
 	m.id = ++id;
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect(ANSWER_UPSTREAM, 0xd, 56);
 	m.id = ++id;
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect(ANSWER_CACHED, 0xd, 56);
 	asks("www.example", "32.1.13.184", ANSWER_UPSTREAM, 13); // as its first bytes
 }

@@ -37,8 +37,7 @@ static void ask_traced(const char *name, uint16_t id)
 		.client = 0x0100007f + ((uint32_t)id << 24),
 		.client6 = client6,
 		.trace = watch_trace_number(WATCH_ID, id)};
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 }
 
 static void await_traces(unsigned count)

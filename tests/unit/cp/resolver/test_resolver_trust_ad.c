@@ -58,8 +58,7 @@ static bool ad_of(struct fake_miss m, enum answer_kind kind)
 	static uint16_t id;
 	m.id = ++id;
 	m.type = m.type ? m.type : DNS_TYPE_A;
-	assert_true(fake_dataplane_ask(&dp, &m));
-	fake_dataplane_ring(&dp);
+	FAKE_DATAPLANE_SEND(&dp, &m);
 	expect_answer(3000, id, 0, kind);
 	return get_u16(got.dns + 2) & DNS_FLAG_AD;
 }

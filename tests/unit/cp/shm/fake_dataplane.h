@@ -80,6 +80,9 @@ struct fake_miss {
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
 void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of worker rings that sleep
+// Both, of that miss.
+#define FAKE_DATAPLANE_SEND(f, ...) \
+	(assert_true(fake_dataplane_ask(f, __VA_ARGS__)), fake_dataplane_ring(f))
 
 // Waits for a query to an upstream on any rings; which rings in *worker.
 struct fake_send {

@@ -5,10 +5,6 @@
 #include "controlplane/upstream/rewrite.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
-#include <string.h>
-#include <weir/dns_proto.h>
-
 enum { TTL_S = 60 };
 
 // A CNAME; without a target some other record.

@@ -2,7 +2,6 @@
 // What a configuration wants of the machine, and what a change is to blame for.
 
 #include "config_folder.h"
-#include "tests/unit/unit.h"
 
 static struct config *of(const char *dataplane)
 {

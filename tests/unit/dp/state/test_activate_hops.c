@@ -6,7 +6,6 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
 #include "directory.h"
-#include "tests/unit/unit.h"
 
 static char dir[64], why[SHM_WHY_MAX];
 static struct shm_paths paths;

@@ -5,7 +5,6 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
 #include "directory.h"
-#include "tests/unit/unit.h"
 
 enum { WORKERS = 3, POLL_MS = 10 };
 

@@ -6,7 +6,6 @@
 #include "dataplane/state/activate.h"
 #include "dataplane/state/worker_rings.h"
 #include "directory.h"
-#include "tests/unit/unit.h"
 
 #include <weir/l0_writer.h>
 

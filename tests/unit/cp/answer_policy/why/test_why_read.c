@@ -218,11 +218,11 @@ TEST(test_addresses)
 		{.what = LIST_RULE_ADDRESS, .prefix = address_of_text("fd53:1::/33")},
 		{.what = LIST_RULE_ADDRESS, .prefix = address_of_text("203.0.113.7/32")},
 	};
-	struct rule_arena arena;
+	struct rule_arena *arena = fixture_arena();
 	struct dns_name name = fixture_name("www.example");
 	for (unsigned i = 0; i < ARRAY_LEN(rules); i++)
 		rules[i].kind.covers = RULE_COVERS_ALL;
-	struct rule_reader r = image_of("nets", rules, ARRAY_LEN(rules), &arena);
+	struct rule_reader r = image_of("nets", rules, ARRAY_LEN(rules), arena);
 	struct why *w = why_begin(&name, DNS_TYPE_A);
 	const char *const asked[] = {"203.0.113.8", "fd53:1:8000::1", "fd53:1:7fff::1",
 		"198.51.101.0", "198.51.100.255"};
@@ -238,5 +238,4 @@ TEST(test_addresses)
 	assert_int_equal(w->hit[1].name, 4);
 	assert_string_equal(w->hit[1].text, "198.51.100.0/24");
 	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
-	rule_arena_free(&arena);
 }

@@ -55,6 +55,10 @@ static struct sink_status await(struct request_log *l, uint64_t written, uint64_
 	return s;
 }
 
+// A batch of so many rows, then all that was written.
+#define GIVEN(rows, written) \
+	(assert_true(give(l, querylog_rig_batch(&rig, rows))), (void)await(l, written, 0))
+
 // The whole file; NULL: no such file.
 static char *file_of(const char *name)
 {
@@ -132,8 +136,7 @@ TEST_WITH(test_a_file_a_day, setup, teardown)
 {
 	struct request_log *l = open_log(false, 1 << 20);
 	for (unsigned day = 0; day < 3; day++) {
-		assert_true(give(l, querylog_rig_batch(&rig, 10)));
-		await(l, 10 * (day + 1), 0);
+		GIVEN(10, 10 * (day + 1));
 		now_s += 86400;
 	}
 	char *third = NULL;
@@ -160,11 +163,9 @@ TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 {
 	touch("requests-2026-11-17.log");
 	struct request_log *l = open_log(false, 1 << 20);
-	assert_true(give(l, querylog_rig_batch(&rig, 10)));
-	await(l, 10, 0);
+	GIVEN(10, 10);
 	now_s += INT64_C(400) * 86400;
-	assert_true(give(l, querylog_rig_batch(&rig, 10)));
-	await(l, 20, 0);
+	GIVEN(10, 20);
 	request_log_close(l);
 	assert_true(is_there("requests-2026-11-17.log"));
 	assert_true(is_there("requests-2026-11-18.log"));
@@ -173,8 +174,7 @@ TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, setup, teardown)
 	touch("requests-2027-12-24.log");
 	now_s += INT64_C(2) * 86400;
 	l = open_log(false, 1 << 20);
-	assert_true(give(l, querylog_rig_batch(&rig, 10)));
-	await(l, 10, 0);
+	GIVEN(10, 10);
 	request_log_close(l);
 	assert_false(is_there("requests-2026-11-17.log"));
 	assert_false(is_there("requests-2026-11-18.log"));
@@ -197,16 +197,13 @@ TEST_WITH(test_a_file_that_was_moved_is_left, setup, teardown)
 	const char *from = text_from("%s/%s", own_folder, TODAY);
 	const char *to = text_from("%s/moved", own_folder);
 	struct request_log *l = open_log(false, 1 << 20);
-	assert_true(give(l, querylog_rig_batch(&rig, 10)));
-	await(l, 10, 0);
+	GIVEN(10, 10);
 	assert_int_equal(rename(from, to), 0);
 	WAIT_FOR(is_there(TODAY));
-	assert_true(give(l, querylog_rig_batch(&rig, 7)));
-	await(l, 17, 0);
+	GIVEN(7, 17);
 	assert_int_equal(unlink(from), 0);
 	WAIT_FOR(is_there(TODAY));
-	assert_true(give(l, querylog_rig_batch(&rig, 5)));
-	await(l, 22, 0);
+	GIVEN(5, 22);
 	request_log_close(l);
 	char *before = file_of("moved"), *after = file_of(TODAY);
 	assert_int_equal(lines_of(before), 10);
@@ -219,13 +216,11 @@ TEST_WITH(test_a_file_that_was_copied_and_truncated, setup, teardown)
 	struct stat st;
 	const char *path = text_from("%s/%s", own_folder, TODAY);
 	struct request_log *l = open_log(false, 4096);
-	assert_true(give(l, querylog_rig_batch(&rig, 20)));
-	await(l, 20, 0);
+	GIVEN(20, 20);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size > 2048 && st.st_size <= 4096);
 	assert_int_equal(truncate(path, 0), 0);
-	assert_true(give(l, querylog_rig_batch(&rig, 20)));
-	await(l, 40, 0);
+	GIVEN(20, 40);
 	request_log_close(l);
 	char *text = file_of(TODAY);
 	assert_int_equal(lines_of(text), 20);
@@ -315,8 +310,7 @@ TEST_WITH(test_other_files_stay, setup, teardown)
 	touch("requests-2026-11-16.log");
 	touch("requests-2026-11-17.log");
 	struct request_log *l = open_log(true, 1 << 20);
-	assert_true(give(l, querylog_rig_batch(&rig, 3)));
-	await(l, 3, 0);
+	GIVEN(3, 3);
 	request_log_close(l);
 	assert_int_equal(access(path, F_OK), -1);
 	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
@@ -363,8 +357,7 @@ TEST_WITH(test_what_fails_is_tried_again, setup, teardown)
 	*strrchr(moved, '/') = '\0';
 	assert_int_equal(mkdir(moved, 0700), 0);
 	WAIT_FOR(!s.failing, sink_thread_status(request_log_thread(l), &s));
-	assert_true(give(l, querylog_rig_batch(&rig, 1)));
-	await(l, 1, 0);
+	GIVEN(1, 1);
 	request_log_close(l);
 	*strrchr(own_folder, '/') = '\0';
 	*strrchr(own_folder, '/') = '\0';

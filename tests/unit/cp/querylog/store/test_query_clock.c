@@ -4,7 +4,6 @@
 
 #include "controlplane/querylog/store/query_store_file.h"
 #include "query_rows.h"
-#include "tests/unit/cp/querylog/querylog_rig.h"
 #include "tests/unit/unit.h"
 
 enum { FIRST_HOUR = 472222 };

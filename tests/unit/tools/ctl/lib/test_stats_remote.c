@@ -2,7 +2,6 @@
 // Reads the data plane's statistics of another box, and refuses documents that are wrong.
 
 #include "printed.h"
-#include "tests/unit/unit.h"
 #include "tools/ctl/lib/stats_out.h"
 #include "tools/ctl/lib/stats_remote.h"
 
