@@ -37,6 +37,9 @@ int tcp_rig_start_one(void); // and a client of 127.0.0.1
 void tcp_rig_start_files(unsigned files);
 void tcp_rig_stop(void);
 void tcp_rig_configure(void); // tcp_config
+// With that key of tcp_config.
+#define TCP_RIG_START(key, value)     ((void)(tcp_config.key = (value)), tcp_rig_start())
+#define TCP_RIG_CONFIGURE(key, value) ((void)(tcp_config.key = (value)), tcp_rig_configure())
 
 void tcp_rig_status(struct frontend_tcp_status *out);
 unsigned tcp_rig_asked(void);          // messages that the engine saw

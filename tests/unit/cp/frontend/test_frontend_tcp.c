@@ -156,12 +156,10 @@ TEST_WITH(test_off_and_on, tcp_rig_each_start, tcp_rig_each_end)
 {
 	int fd = tcp_rig_start_one();
 	ASK_UNTIL(fd, 1, TCP_LATER, pending, 1);
-	tcp_config.enabled = false;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(enabled, false);
 	CLOSED_UNTIL(fd, listener_count, 0);
 	tcp_rig_release();
-	tcp_config.enabled = true;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(enabled, true);
 	fd = tcp_connect(1, 0);
 	tcp_echo(fd, 2);
 	close(fd);

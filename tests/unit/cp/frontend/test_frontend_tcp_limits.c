@@ -37,8 +37,7 @@ TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)
 	static uint8_t reply[TCP_MESSAGE_MAX];
 	int fd[4];
 
-	tcp_config.queries = 3;
-	tcp_rig_start();
+	TCP_RIG_START(queries, 3);
 	for (unsigned i = 0; i < 4; i++) {
 		fd[i] = tcp_connect(i + 1, 0);
 		for (uint16_t id = 1; id <= 3; id++)
@@ -88,8 +87,7 @@ TEST_WITH(test_queries_of_a_client, tcp_rig_each_start, tcp_rig_each_end)
 	int greedy[CONNS];
 
 	tcp_config.queries = 8;
-	tcp_config.pipelined = PIPELINED;
-	tcp_rig_start();
+	TCP_RIG_START(pipelined, PIPELINED);
 	for (unsigned i = 0; i < CONNS; i++) {
 		greedy[i] = tcp_connect(1, 0);
 		tcp_ask(greedy[i], 1, TCP_LATER);
@@ -148,8 +146,7 @@ TEST_WITH(test_idle, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_echo(asked, 77);
 	ASK_UNTIL(waits, 1, TCP_LATER, pending, 1);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
-	tcp_config.idle_timeout_s = 1;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(idle_timeout_s, 1);
 	tcp_is_closed(silent);
 	CLOSED_UNTIL(asked, ended[FRONTEND_TCP_END_idle], 2);
 	tcp_rig_release(); // a client that waits for an answer is not idle
@@ -161,8 +158,7 @@ TEST_WITH(test_slow_query, tcp_rig_each_start, tcp_rig_each_end)
 {
 	static const uint8_t begun[] = {4, 0, 0, 0};
 
-	tcp_config.query_timeout_s = 1;
-	tcp_rig_start();
+	TCP_RIG_START(query_timeout_s, 1);
 	int slow[2] = {tcp_connect(1, 0), tcp_connect(1, 0)}, well = tcp_connect(1, 0);
 	tcp_send(slow[0], begun, 1);
 	tcp_echo(slow[1], 77);
@@ -181,8 +177,7 @@ TEST_WITH(rfc9210_4_2_connections_of_all_are_limited, tcp_rig_each_start, tcp_ri
 {
 	int fd[4];
 
-	tcp_config.connections = 4;
-	tcp_rig_start();
+	TCP_RIG_START(connections, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		fd[i] = tcp_connect(1 + i, 0);
 		tcp_echo(fd[i], 77);
@@ -211,8 +206,7 @@ TEST_WITH(rfc9210_4_2_connections_of_all_are_limited, tcp_rig_each_start, tcp_ri
 // A client that may not ask displaces no other.
 TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_config.connections = 2;
-	tcp_rig_start();
+	TCP_RIG_START(connections, 2);
 	int fd[2] = {tcp_connect(1, 0), tcp_connect(2, 0)};
 	tcp_echo(fd[0], 77);
 	tcp_echo(fd[1], 77);
@@ -228,8 +222,7 @@ TEST_WITH(test_denied, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_per_client, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_config.per_client = 2;
-	tcp_rig_start();
+	TCP_RIG_START(per_client, 2);
 	int other = tcp_connect(2, 0), first = tcp_connect(1, 0), second = tcp_connect(1, 0);
 	tcp_echo(other, 77);
 	tcp_echo(first, 77);
@@ -257,8 +250,7 @@ TEST_WITH(test_idle_shrinks, tcp_rig_each_start, tcp_rig_each_end)
 	unsigned last = 100000;
 
 	tcp_config.connections = 16;
-	tcp_config.idle_timeout_s = 100;
-	tcp_rig_start();
+	TCP_RIG_START(idle_timeout_s, 100);
 	for (unsigned i = 0; i < 16; i++) {
 		fd[i] = tcp_connect(1, 0);
 		tcp_echo(fd[i], 77);
@@ -281,8 +273,7 @@ TEST_WITH(test_memory, tcp_rig_each_start, tcp_rig_each_end)
 	int fd[SLOW];
 	static uint8_t frame[2 + TCP_MESSAGE_MAX];
 
-	tcp_config.buffer_kb = 256;
-	tcp_rig_start();
+	TCP_RIG_START(buffer_kb, 256);
 	(void)tcp_message(frame, 1, TCP_ECHO, TCP_MESSAGE_MAX);
 	for (unsigned i = 0; i < SLOW; i++) {
 		struct frontend_tcp_status s = {0};

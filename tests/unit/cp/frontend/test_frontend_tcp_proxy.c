@@ -240,8 +240,7 @@ TEST_WITH(test_reload, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_configure();
 	int other = tcp_connect(BALANCER, 0), late = connect_for(9);
 	served(late, 9);
-	tcp_config.enabled = false;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(enabled, false);
 	CLOSED_UNTIL(other, ended[FRONTEND_TCP_END_stopped], 5);
 	close(open);
 	close(fd);

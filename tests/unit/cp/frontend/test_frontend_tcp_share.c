@@ -72,8 +72,7 @@ TEST_WITH(test_live, tcp_rig_each_start, tcp_rig_each_end)
 	for (uint16_t id = 1; id <= 3; id++) {
 		tcp_echo(fd, id);
 	}
-	tcp_config.connection_queries = 2;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(connection_queries, 2);
 	tcp_echo(fd, 4);
 	at_its_end(fd);
 	CLOSE_UNTIL(fd, ended[FRONTEND_TCP_END_queries], 1);
@@ -108,11 +107,9 @@ static void ends_when_lowered(uint32_t *time_s, enum frontend_tcp_end end)
 // checked for minutes.
 TEST_WITH(test_lower_times, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_config.idle_timeout_s = 600;
-	tcp_rig_start();
+	TCP_RIG_START(idle_timeout_s, 600);
 	ends_when_lowered(&tcp_config.connection_age_s, FRONTEND_TCP_END_age);
-	tcp_config.connection_age_s = 0;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(connection_age_s, 0);
 	ends_when_lowered(&tcp_config.idle_timeout_s, FRONTEND_TCP_END_idle);
 }
 
@@ -171,8 +168,7 @@ TEST_WITH(test_raised_limits, tcp_rig_each_start, tcp_rig_each_end)
 	ASK_UNTIL(busy, 2, TCP_LATER, pending, 2);
 	ASK_UNTIL(waits, 3, TCP_ECHO, held, 1);
 	tcp_config.queries = 1024;
-	tcp_config.pipelined = 100;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(pipelined, 100);
 	tcp_reply_is(waits, 3, TCP_SHORTEST);
 	tcp_rig_release();
 	tcp_reply_is(busy, 2, TCP_LATER_LEN);
@@ -193,8 +189,7 @@ TEST_WITH(test_age, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_send(part, begun, sizeof(begun));
 	ASK_UNTIL(waits, 1, TCP_LATER, bytes_in, sizeof(begun) + 2 + TCP_SHORTEST);
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
-	tcp_config.connection_age_s = 1;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(connection_age_s, 1);
 	p.fd = busy;
 	for (uint16_t id = 1;; id++) { // until the server's end
 		static uint8_t reply[TCP_MESSAGE_MAX];
@@ -226,8 +221,7 @@ TEST_WITH(test_age_of_a_held_one, tcp_rig_each_start, tcp_rig_each_end)
 	int fd = tcp_rig_start_one(), other = tcp_connect(2, 0);
 	ASK_UNTIL(fd, 1, TCP_LATER, pending, 1);
 	ASK_UNTIL(other, 2, TCP_LATER, held, 1);
-	tcp_config.connection_age_s = 1;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(connection_age_s, 1);
 	at_its_end(other);
 	CLOSE_UNTIL(other, ended[FRONTEND_TCP_END_age], 1);
 	tcp_rig_release();

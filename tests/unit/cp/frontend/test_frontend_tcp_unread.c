@@ -45,8 +45,7 @@ TEST_WITH(test_idle_while_it_reads, tcp_rig_each_start, tcp_rig_each_end)
 	tcp_rig_until(replies, ASKED);
 	tcp_echo(silent, 77); // idle later than the other
 	// Not before: on a machine that lets us sleep so long they would be over without a word.
-	tcp_config.idle_timeout_s = 1;
-	tcp_rig_configure();
+	TCP_RIG_CONFIGURE(idle_timeout_s, 1);
 	tcp_is_closed(silent);
 	tcp_rig_status(&s);
 	assert_int_equal(s.buffered, 0);
@@ -90,8 +89,7 @@ TEST_WITH(test_unread_evicted, tcp_rig_each_start, tcp_rig_each_end)
 	static uint8_t frame[2 + MIDDLING];
 	struct frontend_tcp_status s;
 
-	tcp_config.connections = 1;
-	tcp_rig_start();
+	TCP_RIG_START(connections, 1);
 	int fd = tcp_connect(1, 4096);
 	ASK_UNTIL(fd, 1, TCP_BIG, replies, 1);
 	tcp_rig_status(&s);
@@ -193,8 +191,7 @@ TEST_WITH(test_reset_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_makes_room_at_its_end, tcp_rig_each_start, tcp_rig_each_end)
 {
-	tcp_config.connections = 1;
-	tcp_rig_start();
+	TCP_RIG_START(connections, 1);
 	int fd = asks_and_ends(1), other = tcp_connect(2, 0);
 	tcp_echo(other, 77);
 	tcp_rig_until(ended[FRONTEND_TCP_END_evicted], 1);
@@ -207,8 +204,7 @@ TEST_WITH(test_never_read_when_spent, tcp_rig_each_start, tcp_rig_each_end)
 {
 	struct frontend_tcp_status s;
 
-	tcp_config.connection_queries = 1;
-	tcp_rig_start();
+	TCP_RIG_START(connection_queries, 1);
 	int fd = tcp_connect(1, 4096);
 	tcp_ask(fd, 1, TCP_BIG);
 	WAIT_FOR(end_of(fd).state == TCP_FIN_WAIT1);

@@ -38,6 +38,7 @@ extern struct stream_rig rig;
 int stream_rig_setup(void **state);
 int stream_rig_teardown(void **state);
 void stream_configure(void); // rig.config is taken over
+#define STREAM_CONFIGURE(key, value) ((void)(rig.config.key = (value)), stream_configure())
 
 void clock_turn(unsigned ms); // and what is due is done
 // Until `true`; fails after 30 s of the real clock.

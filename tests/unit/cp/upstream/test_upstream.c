@@ -139,8 +139,7 @@ TEST_WITH(test_sends_are_bounded_over_all_causes, rig_setup, rig_teardown)
 	upstreams_totals(fx.up, &t);
 	assert_true(t.sent <= 6);
 	fake[0].mode = fake[1].mode = FAKE_WRONG_ID;
-	fx.config.max_sends = 2;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(max_sends, 2);
 	uint64_t before = t.sent;
 	ask(600);
 	upstreams_totals(fx.up, &t);
@@ -207,8 +206,7 @@ TEST_WITH(test_server_in_back_off_is_asked_once, rig_setup, rig_teardown)
 // it is asked last for all of them, and so for each.
 TEST_WITH(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most, rig_setup, rig_teardown)
 {
-	fx.config.backoff_s = 300;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(backoff_s, 300);
 	fake[0].mode = FAKE_SILENT;
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
 		ask(2000);
@@ -229,8 +227,7 @@ TEST_WITH(test_new_servers_while_asking, rig_setup, rig_teardown)
 	fake[0].mode = FAKE_SILENT;
 	configure_servers(1);
 	ask_start(2000);
-	fx.config.server[0] = fx.config.server[1]; // the other server alone
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(server[0], fx.config.server[1]); // the other server alone
 	event_base_loop(loop_base(fx.loop), 0);
 	assert_int_equal(fx.replies, 1);
 	assert_int_equal(fake[1].udp_queries, 1);

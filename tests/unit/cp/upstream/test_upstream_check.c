@@ -13,8 +13,7 @@ static void use_checks(enum upstream_check_mode mode)
 	fx.config.check = mode;
 	fx.config.check_interval_s = 1;
 	fx.config.check_type = DNS_TYPE_A;
-	fx.config.check_name = name_of_text("check.example");
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(check_name, name_of_text("check.example"));
 }
 
 static void run_for(unsigned ms)
@@ -148,15 +147,13 @@ TEST_WITH(test_a_shorter_interval_holds_at_once, rig_setup, rig_teardown)
 {
 	fx.config.first_timeout_ms = 100;
 	use_checks(UPSTREAM_CHECK_ALL);
-	fx.config.check_interval_s = 3600;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(check_interval_s, 3600);
 	fake[0].mode = FAKE_SILENT;
 	ask(2000);
 	run_for(3000);
 	assert_int_equal(status(0).checks, 1); // as it left a query unanswered
 	assert_int_equal(status(1).checks, 0);
-	fx.config.check_interval_s = 1;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(check_interval_s, 1);
 	run_for(2500);
 	assert_in_range(status(0).checks, 3, 4);
 	assert_in_range(status(1).checks, 2, 3);

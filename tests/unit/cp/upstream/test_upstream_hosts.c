@@ -43,8 +43,7 @@ TEST_WITH(test_question_ends, host_setup, host_teardown)
 	assert_in_range(fx.took_ms, 240, 800);
 	fx.config.count = 2;
 	fx.config.server[1].address = socket_here(fake[3].port);
-	fx.config.server[1].host[0] = '\0';
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(server[1].host[0], '\0');
 	ANSWERED(2000);
 	assert_in_range(fx.took_ms, 0, 200);
 	// A failure is an answer: the question does not wait for the name.

@@ -292,8 +292,7 @@ TEST_WITH(test_checks_go_over_https, https_stream_setup, https_stream_teardown)
 {
 	rig.config.check = UPSTREAM_CHECK_ALL;
 	rig.config.check_interval_s = 1;
-	rig.config.check_type = DNS_TYPE_NS;
-	stream_configure();
+	STREAM_CONFIGURE(check_type, DNS_TYPE_NS);
 	clock_turn(1200);
 	wait_for(has_replied, NULL);
 	struct upstream_status s = server_status();

@@ -158,8 +158,7 @@ TEST_WITH(test_leg_outlives_a_new_list, rig_setup, rig_teardown)
 	ask_start(2000);
 	fx.config.server[1] = fx.config.server[0]; // the same server, elsewhere in the list
 	fx.config.server[0].address.port ^= 1;
-	fx.config.count = 2;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(count, 2);
 	FINISHED(replies);
 	assert_in_range(fx.took_ms, 145, 250);
 	assert_int_equal(status(1).answered, 1);
@@ -207,8 +206,7 @@ TEST_WITH(test_closed_port_in_a_race, rig_setup, rig_teardown)
 		fake[i].mode = FAKE_SILENT; // if one has that port
 	fx.config.race = 2;
 	fx.config.server[0].address.port = fake[1].port ^ 1;
-	fx.config.server[1].address.port = fake[0].port;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(server[1].address.port, fake[0].port);
 	ANSWERED(3000);
 	assert_int_equal(status(0).refused, 1);
 	assert_int_equal(status(1).timeouts, 0);
@@ -224,8 +222,7 @@ TEST_WITH(test_closed_port_ends_the_try, rig_setup, rig_teardown)
 		fake[i].mode = FAKE_SILENT; // if one has that port
 	fx.config.server[0] = fx.config.server[1];
 	fx.config.server[0].address.port ^= 1;
-	fx.config.server[1].address.port = fake[0].port;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(server[1].address.port, fake[0].port);
 	ANSWERED(3000);
 	assert_true(fx.took_ms < 500);
 	assert_int_equal(status(0).refused, 1);

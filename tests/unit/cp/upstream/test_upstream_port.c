@@ -96,8 +96,7 @@ TEST_WITH(test_cut_must_fit, port_rig_setup, port_rig_teardown)
 
 TEST_WITH(test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown)
 {
-	fx.config.first_timeout_ms = 1500;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(first_timeout_ms, 1500);
 	fake[0].mode = FAKE_SILENT;
 	ask_start(10000);
 	wait_queries(&fake[0], 1);

@@ -39,8 +39,7 @@ TEST_WITH(test_a_worker_refuses_it, port_rig_setup, port_rig_teardown)
 // The query that the dead worker had is sent again by a socket, well before the wait is over.
 TEST_WITH(test_a_worker_dies, port_rig_setup, port_rig_teardown)
 {
-	fx.config.first_timeout_ms = 1500;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(first_timeout_ms, 1500);
 	worker.is_deaf = true;
 	ask_start(5000);
 	wait_queries(&fake[0], 1);
@@ -85,8 +84,7 @@ static void many_start(struct upstream_ask *asks)
 		.deadline_ms = clock_mono_ms() + 60000};
 
 	fake[0].mode = FAKE_SILENT;
-	fx.config.first_timeout_ms = 1500;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(first_timeout_ms, 1500);
 	upstream_port_serve(fx.port, &calls);
 	for (unsigned i = 0; i < MANY; i++)
 		upstream_ask_start(fx.up, &asks[i], &request);

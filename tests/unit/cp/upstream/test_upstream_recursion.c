@@ -66,8 +66,7 @@ TEST_WITH(test_asked_at_once_after_a_refusal, rig_setup, rig_teardown)
 {
 	fake_upstream_stop(&fake[0]);
 	use_servers(2);
-	fx.config.first_timeout_ms = 1000;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(first_timeout_ms, 1000);
 	ask(3000);
 	fake_upstream_start(&fake[0]);
 	assert_int_equal(fx.replies, 1);
@@ -97,8 +96,7 @@ TEST_WITH(test_never_down, rig_setup, rig_teardown)
 	assert_true(status(0).timeouts >= UPSTREAM_DOWN_AFTER);
 	assert_true(status(0).up);
 	assert_false(status(0).suspect);
-	fx.config.check = UPSTREAM_CHECK_DOWN;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(check, UPSTREAM_CHECK_DOWN);
 	ask(500);
 	assert_true(status(0).up);
 	assert_int_equal(status(0).checks, 0);

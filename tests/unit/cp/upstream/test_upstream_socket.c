@@ -184,8 +184,7 @@ TEST_WITH(test_new_list, rig_setup, rig_teardown)
 	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &idle), 0);
 	upstream_socket_give(idle, true);
 	fx.config.server[0] = fx.config.server[1];
-	fx.config.count = 1;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(count, 1);
 	assert_false(is_idle(idle)); // its server has left
 	assert_true(is_idle(stays));
 	make_busy(0);

@@ -391,8 +391,7 @@ TEST_WITH(test_no_more_than_all_wait, stream_rig_setup, stream_rig_teardown)
 {
 	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH + UPSTREAM_STREAMS_WAITING_EACH };
 
-	rig.config.socket_uses = 1;
-	stream_configure();
+	STREAM_CONFIGURE(socket_uses, 1);
 	ask_over(EACH, EACH);
 	ask_more(UPSTREAM_STREAMS_WAITING_EACH + 1);
 	wait_done(1);
@@ -414,8 +413,7 @@ TEST_WITH(test_time_runs_out_in_the_queue, stream_rig_setup, stream_rig_teardown
 {
 	enum { EACH = UPSTREAM_STREAMS_EACH };
 
-	rig.config.socket_uses = 1;
-	stream_configure();
+	STREAM_CONFIGURE(socket_uses, 1);
 	ask_over(EACH, EACH);
 	wait_queries(EACH);
 	clock_turn(UPSTREAM_TCP_MS - 100);

@@ -52,8 +52,7 @@ TEST_WITH(test_the_server_says_no_longer, stream_rig_setup, stream_rig_teardown)
 
 TEST_WITH(test_keep_alive_off, stream_rig_setup, stream_rig_teardown)
 {
-	rig.config.socket_uses = 1;
-	stream_configure();
+	STREAM_CONFIGURE(socket_uses, 1);
 	for (unsigned i = 0; i < 5; i++) {
 		answer_one(i, -1);
 		wait_closed(rig.conn[i]);
@@ -64,8 +63,7 @@ TEST_WITH(test_keep_alive_off, stream_rig_setup, stream_rig_teardown)
 
 TEST_WITH(test_recycled_after_so_many, stream_rig_setup, stream_rig_teardown)
 {
-	rig.config.socket_uses = 3;
-	stream_configure();
+	STREAM_CONFIGURE(socket_uses, 3);
 	for (unsigned i = 0; i < 9; i++)
 		answer_one(i / 3, -1);
 	assert_int_equal(streams().opened, 3);

@@ -26,8 +26,7 @@ TEST_WITH(test_a_server_fills_no_more_than_its_part, stream_rig_setup, stream_ri
 	enum { EACH = UPSTREAM_STREAMS_EACH + UPSTREAM_STREAMS_WAITING_EACH };
 	const int other = second_server();
 
-	rig.config.socket_uses = 1;
-	stream_configure();
+	STREAM_CONFIGURE(socket_uses, 1);
 	for (rig.only = 1; rig.only <= 2; rig.only++) {
 		ask_more(EACH);
 		assert_int_equal(streams().waiting, rig.only * UPSTREAM_STREAMS_WAITING_EACH);

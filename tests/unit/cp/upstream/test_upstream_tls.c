@@ -135,8 +135,7 @@ TEST_WITH(test_checks_go_over_tls, tls_stream_setup, tls_stream_teardown)
 	struct stream_query q;
 	rig.config.check = UPSTREAM_CHECK_ALL;
 	rig.config.check_interval_s = 1;
-	rig.config.check_type = DNS_TYPE_NS;
-	stream_configure();
+	STREAM_CONFIGURE(check_type, DNS_TYPE_NS);
 	clock_turn(1200);
 	query_take(0, &q);
 	assert_int_equal(q.msg[DNS_HEADER_LEN], 0); // the root
@@ -162,8 +161,7 @@ TEST_WITH(test_a_check_waits_for_the_handshake, tls_stream_setup, tls_stream_tea
 	struct stream_query q;
 	rig.config.check = UPSTREAM_CHECK_ALL;
 	rig.config.check_interval_s = 1;
-	rig.config.check_type = DNS_TYPE_NS;
-	stream_configure();
+	STREAM_CONFIGURE(check_type, DNS_TYPE_NS);
 	clock_turn(1200);
 	wait_conns(1);
 	clock_turn(2000);

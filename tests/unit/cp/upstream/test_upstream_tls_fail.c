@@ -45,8 +45,7 @@ TEST_WITH(test_another_key, tls_stream_setup, tls_stream_teardown)
 
 TEST_WITH(test_no_authorities, tls_stream_setup, tls_stream_teardown)
 {
-	rig.config.ca_file = (char[]){"/nowhere/ca.pem"};
-	stream_configure();
+	STREAM_CONFIGURE(ca_file, (char[]){"/nowhere/ca.pem"});
 	ask_fails();
 	turn();
 	assert_int_equal(rig.conns, 0);
@@ -85,8 +84,7 @@ static bool all_failed(const void *arg)
 TEST_WITH(test_connections_that_fail_together, tls_stream_setup, tls_stream_teardown)
 {
 	const unsigned count = 4;
-	rig.config.check = UPSTREAM_CHECK_OFF;
-	stream_configure();
+	STREAM_CONFIGURE(check, UPSTREAM_CHECK_OFF);
 	unsigned first = ask_more(70);
 	wait_conns(count);
 	for (unsigned i = 0; i < count; i++)
@@ -113,8 +111,7 @@ TEST_WITH(test_a_check_brings_it_back, tls_stream_setup, tls_stream_teardown)
 	struct stream_query q;
 	rig.config.check = UPSTREAM_CHECK_DOWN;
 	rig.config.check_interval_s = 10;
-	rig.config.check_type = DNS_TYPE_NS;
-	stream_configure();
+	STREAM_CONFIGURE(check_type, DNS_TYPE_NS);
 	server_is(TLS_RIG_WRONG);
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
 		ask_fails();
@@ -147,8 +144,7 @@ TEST_WITH(test_a_handshake_that_stalls, tls_stream_setup, tls_stream_teardown)
 TEST_WITH(test_a_handshake_that_stalls_counts_once, tls_stream_setup, tls_stream_teardown)
 {
 	const unsigned questions = 5;
-	rig.config.check = UPSTREAM_CHECK_OFF;
-	stream_configure();
+	STREAM_CONFIGURE(check, UPSTREAM_CHECK_OFF);
 	unsigned first = ask_more(questions);
 	wait_conns(1);
 	clock_turn(1100);

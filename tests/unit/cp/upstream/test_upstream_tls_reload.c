@@ -8,8 +8,7 @@ enum { CLEAR = 4 }; // connections that a server may have
 
 static void clear_until_now(void)
 {
-	rig.config.server[0].tls.is_on = false;
-	stream_configure();
+	STREAM_CONFIGURE(server[0].tls.is_on, false);
 }
 
 // Its reply says: ask over TCP. The server that did is not there any more.
@@ -42,8 +41,7 @@ TEST_WITH(test_a_query_that_waits, tls_stream_setup, tls_stream_teardown)
 	struct stream_query q;
 	int fd[CLEAR];
 	clear_until_now();
-	rig.config.socket_uses = 1;
-	stream_configure();
+	STREAM_CONFIGURE(socket_uses, 1);
 	unsigned first = ask_more(CLEAR + 1);
 	wait_conns(CLEAR);
 	assert_int_equal(streams().waiting, 1);

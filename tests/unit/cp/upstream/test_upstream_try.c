@@ -35,8 +35,7 @@ TEST_WITH(test_all_drained, rig_setup, rig_teardown)
 {
 	struct upstreams *other;
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
-	fx.config.server[0].name = (char[]){"near"};
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(server[0].name, (char[]){"near"});
 	assert_int_equal(upstreams_drain(fx.up, "near", true), 1);
 	fx.config.count = 1;
 	assert_int_equal(
@@ -52,8 +51,7 @@ TEST_WITH(test_all_drained, rig_setup, rig_teardown)
 TEST_WITH(test_share, rig_setup, rig_teardown)
 {
 	fx.config.server[0].weight = 3;
-	fx.config.policy = UPSTREAM_ROUND_ROBIN;
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(policy, UPSTREAM_ROUND_ROBIN);
 	for (unsigned i = 0; i < 80; i++)
 		ask(2000);
 	assert_in_range(status(0).share, 65535 * 73 / 100, 65535 * 77 / 100);
@@ -88,8 +86,7 @@ static void name_servers(void)
 	fx.config.server[0].name = near;
 	fx.config.server[1].name = far;
 	fx.config.check_type = DNS_TYPE_A;
-	fx.config.check_name = name_of_text("check.example");
-	upstreams_configure(fx.up, &fx.config);
+	CONFIGURE(check_name, name_of_text("check.example"));
 }
 
 TEST_WITH(test_try, rig_setup, rig_teardown)

@@ -31,6 +31,9 @@ int rig_setup(void **state);
 int rig_teardown(void **state);
 void set_servers(unsigned count);       // in fx.config
 void configure_servers(unsigned count); // and uses that
+// With that key of fx.config.
+#define CONFIGURE(key, value) \
+	((void)(fx.config.key = (value)), upstreams_configure(fx.up, &fx.config))
 
 // Asks for www.example A; ask_finish runs the loop until that has ended, one way or the other.
 void ask_start(unsigned life_ms);

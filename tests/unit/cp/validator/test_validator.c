@@ -50,15 +50,13 @@ TEST_WITH(test_negative_anchor, rig_setup, rig_teardown)
 	expect("unsigned", VALIDATOR_BOGUS, DNS_EDE_NSEC_MISSING);
 	fx.set.negative = &name;
 	fx.set.negative_count = 1;
-	fx.set.hash = 2;
-	validators_configure(fx.v, &fx.set);
+	VALIDATORS_CONFIGURE(hash, 2);
 	expect("unsigned", VALIDATOR_INSECURE, DNS_EDE_NONE);
 	assert_int_equal(status().contexts, 2);
 	validators_beat(fx.v); // the retired one has no question
 	assert_int_equal(status().contexts, 1);
 	fx.set.negative_count = 0;
-	fx.set.hash = 3;
-	validators_configure(fx.v, &fx.set);
+	VALIDATORS_CONFIGURE(hash, 3);
 	expect("unsigned", VALIDATOR_BOGUS, DNS_EDE_NSEC_MISSING);
 }
 
@@ -121,8 +119,7 @@ TEST_WITH(test_retired, rig_setup, rig_teardown)
 
 	fx.root.is_silent = true;
 	assert_int_equal(ask("good", &slot), 0);
-	fx.set.hash = 9;
-	validators_configure(fx.v, &fx.set);
+	VALIDATORS_CONFIGURE(hash, 9);
 	validators_beat(fx.v);
 	assert_int_equal(status().contexts, 1);
 	fx.root.is_silent = false;
@@ -144,8 +141,7 @@ TEST_WITH(test_retired_give_way, rig_setup, rig_teardown)
 	fx.root.is_silent = true;
 	for (unsigned i = 0; i <= VALIDATOR_CONTEXTS; i++) {
 		assert_int_equal(fx.verdicts, 0);
-		fx.set.hash = 100 + i;
-		validators_configure(fx.v, &fx.set);
+		VALIDATORS_CONFIGURE(hash, 100 + i);
 		assert_int_equal(ask("good", &slot[i]), 0);
 		assert_non_null(slot[i]);
 	}
@@ -182,8 +178,7 @@ TEST_WITH(test_keys, rig_setup, rig_teardown)
 	const char *keys = text_from("other. IN DNSKEY 257 3 13 AAAA\n%.400s\n", record);
 	fx.set.anchors = "/nonexistent/anchors";
 	fx.set.keys = keys;
-	fx.set.hash = 5;
-	validators_configure(fx.v, &fx.set);
+	VALIDATORS_CONFIGURE(hash, 5);
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 }
 
@@ -192,8 +187,7 @@ TEST_WITH(test_no_anchors, rig_setup, rig_teardown)
 	struct validation *slot = NULL;
 
 	fx.set.anchors = "/nonexistent/anchors";
-	fx.set.hash = 5;
-	validators_configure(fx.v, &fx.set);
+	VALIDATORS_CONFIGURE(hash, 5);
 	assert_int_equal(ask("good", &slot), -EINVAL);
 	assert_null(slot);
 	assert_int_equal(status().questions, 0);

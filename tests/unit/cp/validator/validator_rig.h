@@ -30,6 +30,9 @@ extern struct validator_rig {
 	uint8_t msg[4096];
 	size_t len;
 } fx;
+// With that key of fx.set.
+#define VALIDATORS_CONFIGURE(key, value) \
+	((void)(fx.set.key = (value)), validators_configure(fx.v, &fx.set))
 
 int rig_setup(void **state);
 int rig_teardown(void **state);

@@ -23,6 +23,7 @@ int clickhouse_rig_close(void **);
 int clickhouse_rig_open_two(void **); // and `second` behind a second URL
 int clickhouse_rig_close_two(void **);
 void sink_open(void); // each time as another run
+#define SINK_OPEN(key, value) ((void)(server.key = (value)), sink_open()) // to such a server
 void sink_close(void);
 int64_t in_2026(void); // for settings.unix_s
 void feed(unsigned batches, unsigned rows);

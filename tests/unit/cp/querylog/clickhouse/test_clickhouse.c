@@ -26,8 +26,7 @@ TEST_WITH(test_rows_arrive, clickhouse_rig_open, clickhouse_rig_close)
 
 TEST_WITH(test_a_newer_server_gets_zstd_and_a_token, clickhouse_rig_open, clickhouse_rig_close)
 {
-	server.version = "24.8.1.2";
-	sink_open();
+	SINK_OPEN(version, "24.8.1.2");
 	until(is_up);
 	send_all(1, 100);
 	assert_non_null(strstr(server.last_insert, "Content-Encoding: zstd"));
@@ -38,8 +37,7 @@ TEST_WITH(test_a_newer_server_gets_zstd_and_a_token, clickhouse_rig_open, clickh
 
 TEST_WITH(test_a_distributed_table_is_waited_for, clickhouse_rig_open, clickhouse_rig_close)
 {
-	server.is_distributed = true;
-	sink_open();
+	SINK_OPEN(is_distributed, true);
 	send_all(1, 100);
 	assert_non_null(strstr(server.last_insert, "&insert_distributed_sync=1"));
 }
@@ -65,8 +63,7 @@ static bool is_tidy(void)
 TEST_WITH(test_the_schema_is_made_and_mended, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.has_table = false;
-	server.lacks_column = true;
-	sink_open();
+	SINK_OPEN(lacks_column, true);
 	send_all(1, 100);
 	assert_true(server.creates >= 1);
 	assert_int_equal(server.alters, 1);
@@ -82,16 +79,14 @@ TEST_WITH(test_a_table_is_made_for_the_server, clickhouse_rig_open, clickhouse_r
 		"INDEX by_client client TYPE bloom_filter", "INDEX by_name qname TYPE bloom_filter",
 		"ttl_only_drop_parts = 1", "TTL time + toIntervalHour(168)"};
 	server.has_table = false;
-	server.version = "26.7.1";
-	sink_open();
+	SINK_OPEN(version, "26.7.1");
 	until(is_up);
 	for (unsigned i = 0; i < ARRAY_LEN(current); i++)
 		if (!strstr(server.last_create, current[i]))
 			fail_msg("no '%s' in %s", current[i], server.last_create);
 	clickhouse_close(sink);
 	server.has_table = false;
-	server.version = "18.16.1";
-	sink_open();
+	SINK_OPEN(version, "18.16.1");
 	until(is_up);
 	for (unsigned i = 0; i < ARRAY_LEN(current); i++)
 		assert_null(strstr(server.last_create, current[i]));
@@ -276,8 +271,7 @@ TEST_WITH(test_without_limits_nothing_is_dropped, clickhouse_rig_open, clickhous
 	settings.unix_s = in_2026;
 	parts_of_a_week(IN_2026);
 	settings.schema.hours = 1;
-	server.limits_code = 497;
-	sink_open();
+	SINK_OPEN(limits_code, 497);
 	send_all(1, 10);
 	until(is_tidy_failing);
 	assert_false(status.sender.limits.are_known);

@@ -143,8 +143,7 @@ static void one_more_chunk(void)
 
 TEST_WITH(test_chunks_go_before_a_visit, setup, clickhouse_rig_close_two)
 {
-	server.late_ms = 200;
-	sink_open();
+	SINK_OPEN(late_ms, 200);
 	WAIT_FOR(status.outbox.chunks >= 10, feed(1, 10); clickhouse_status(sink, &status));
 	one_more_chunk(); // a visit that ran has ended
 	unsigned asked = statements;

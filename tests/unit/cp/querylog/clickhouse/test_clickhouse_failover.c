@@ -115,8 +115,7 @@ static bool has_gone_round(void)
 TEST_WITH(test_a_chunk_waits_for_the_server_that_may_have_it, clickhouse_rig_open_two,
 	clickhouse_rig_close_two)
 {
-	server.choose = take_and_die;
-	sink_open();
+	SINK_OPEN(choose, take_and_die);
 	FEED_UNTIL(is_failing, 1, 100);
 	until(has_gone_round);
 	clickhouse_status(sink, &status);
@@ -205,8 +204,7 @@ static void replicas(const char *zxid_of_second)
 	server.path = second.path = "/clickhouse/tables/1/queries";
 	server.zxid = "4294967298\t1795219260";
 	second.zxid = zxid_of_second;
-	server.choose = take_and_die;
-	sink_open();
+	SINK_OPEN(choose, take_and_die);
 	FEED_UNTIL(has_failed, 1, 100);
 }
 

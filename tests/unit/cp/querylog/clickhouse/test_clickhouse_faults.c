@@ -83,8 +83,7 @@ TEST_WITH(test_password_refused, clickhouse_rig_open, clickhouse_rig_close)
 // What is on disk was compressed for the server of before; the older one reads it all the same.
 static void older_server(bool in_another_life)
 {
-	server.version = "24.8.1.2";
-	sink_open();
+	SINK_OPEN(version, "24.8.1.2");
 	until(is_up);
 	fault_set(FAKE_ERROR);
 	FEED_UNTIL(is_failing_and_spooled, 5, 200);
@@ -192,8 +191,7 @@ TEST_WITH(test_slow, clickhouse_rig_open, clickhouse_rig_close)
 {
 	enum { BATCHES = 40, TRIES = 20 };
 	unsigned inserts = BATCHES;
-	server.late_ms = 30;
-	sink_open();
+	SINK_OPEN(late_ms, 30);
 	// Fewer and larger ones, once a chunk fills within its second, which a busy machine delays.
 	for (unsigned i = 0; i < TRIES && inserts >= BATCHES; i++) {
 		unsigned before = server.inserts;
@@ -281,8 +279,7 @@ TEST_WITH(test_an_insert_that_still_runs, clickhouse_rig_open, clickhouse_rig_cl
 
 TEST_WITH(test_a_restart_goes_on_with_the_spool, clickhouse_rig_open, clickhouse_rig_close)
 {
-	server.fault = FAKE_TAKEN_SILENT;
-	sink_open();
+	SINK_OPEN(fault, FAKE_TAKEN_SILENT);
 	feed(1, 100);
 	WAIT_FOR(rows_taken() > 0);
 	fake_post_stop(&server.http);
@@ -303,8 +300,7 @@ static bool is_given_up(void)
 
 TEST_WITH(test_a_body_refused_for_good_is_left, clickhouse_rig_open, clickhouse_rig_close)
 {
-	server.fault = FAKE_BAD_BODY;
-	sink_open();
+	SINK_OPEN(fault, FAKE_BAD_BODY);
 	FEED_UNTIL(is_given_up, 1, 100);
 	assert_int_equal(server.inserts, CLICKHOUSE_BODY_TRIES);
 	assert_int_equal(status.sender.refused_in_a_row, 1); // so it is not said to be up
@@ -326,8 +322,7 @@ static bool has_failed_often(void)
 TEST_WITH(test_a_question_that_cannot_be_answered, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_TAKEN_LOST;
-	server.count_code = 33;
-	sink_open();
+	SINK_OPEN(count_code, 33);
 	FEED_UNTIL(has_failed_often, 1, 100);
 	assert_int_equal(status.sender.refused_rows, 0);
 	server_set(&server, count_code, 0);
@@ -345,8 +340,7 @@ TEST_WITH(test_a_full_spool_drops_the_oldest_and_counts, clickhouse_rig_open, cl
 {
 	settings.spool_max_bytes = 30000;
 	settings.memory_max_bytes = 30000;
-	server.fault = FAKE_ERROR;
-	sink_open();
+	SINK_OPEN(fault, FAKE_ERROR);
 	FEED_UNTIL(is_failing, 1, 50);
 	for (unsigned i = 0; i < 20; i++) {
 		FEED_UNTIL(is_put, 1, 200);
@@ -379,8 +373,7 @@ TEST_WITH(test_no_disk_and_no_server, clickhouse_rig_open, clickhouse_rig_close)
 {
 	settings.memory_max_bytes = 1;
 	settings.folder = "/proc/no/such";
-	server.fault = FAKE_ERROR;
-	sink_open();
+	SINK_OPEN(fault, FAKE_ERROR);
 	unsigned taken = 0, offered = 0;
 	WAIT_FOR(offered >= 100 && status.is_waiting, taken += offer(); offered++;
 		 clickhouse_status(sink, &status));

@@ -22,8 +22,7 @@ TEST_WITH(test_counts_do_not_wait_for_the_disk, clickhouse_rig_open, clickhouse_
 {
 	struct querylog_held held;
 	hangs = true;
-	server.fault = FAKE_ERROR;
-	sink_open();
+	SINK_OPEN(fault, FAKE_ERROR);
 	feed(1, 50);
 	WAIT_FOR(is_hung);
 	clickhouse_status(sink, &status);

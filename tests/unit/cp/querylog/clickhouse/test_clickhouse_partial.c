@@ -29,8 +29,7 @@ TEST_WITH(test_half_taken_goes_again, clickhouse_rig_open, clickhouse_rig_close)
 TEST_WITH(test_half_taken_without_tokens, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.version = "24.8.1.2";
-	server.is_distributed = true;
-	sink_open();
+	SINK_OPEN(is_distributed, true);
 	fault_set(FAKE_TAKEN_SOME);
 	FEED_UNTIL(is_failing, 1, 200);
 	fault_set(FAKE_WELL);
@@ -46,8 +45,7 @@ TEST_WITH(test_a_replica_that_lags, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.version = "24.8.1.2";
 	server.dedups = true;
-	server.lagging = 1000;
-	sink_open();
+	SINK_OPEN(lagging, 1000);
 	fault_set(FAKE_TAKEN_LOST);
 	FEED_UNTIL(is_failing, 1, 200);
 	fault_set(FAKE_WELL);

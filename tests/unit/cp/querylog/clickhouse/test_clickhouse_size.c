@@ -58,8 +58,7 @@ TEST_WITH(test_a_chunk_too_large_is_cut, clickhouse_rig_open, clickhouse_rig_clo
 TEST_WITH(test_one_from_the_spool_is_cut_there, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_ERROR;
-	server.rows_most = 200;
-	sink_open();
+	SINK_OPEN(rows_most, 200);
 	FEED_UNTIL(is_failing_and_spooled, 3, CLICKHOUSE_ROWS_MIN);
 	fault_set(FAKE_TOO_LARGE);
 	expect_sent_once();
@@ -72,8 +71,7 @@ TEST_WITH(test_one_from_the_spool_is_cut_there, clickhouse_rig_open, clickhouse_
 TEST_WITH(test_a_restart_between_pieces, clickhouse_rig_open, clickhouse_rig_close)
 {
 	server.fault = FAKE_ERROR;
-	server.rows_most = 600;
-	sink_open();
+	SINK_OPEN(rows_most, 600);
 	FEED_UNTIL(is_failing_and_spooled, 2, CLICKHOUSE_ROWS_MIN);
 	for (unsigned i = 0; i < 4; i++) {
 		fault_set(FAKE_TOO_LARGE);
@@ -98,8 +96,7 @@ TEST_WITH(test_a_row_alone_and_too_large_is_counted, clickhouse_rig_open, clickh
 {
 	server.fault = FAKE_TOO_LARGE;
 	wait_long();
-	server.rows_most = 0;
-	sink_open();
+	SINK_OPEN(rows_most, 0);
 	FEED_UNTIL(all_told, 1, 16);
 	assert_int_equal(status.sender.refused_rows, 16);
 	assert_int_equal(status.sender.too_large_rows, 16);
@@ -119,8 +116,7 @@ TEST_WITH(test_a_body_that_no_connection_stands, clickhouse_rig_open, clickhouse
 {
 	server.fault = FAKE_TOO_LONG;
 	wait_long();
-	server.rows_most = 60;
-	sink_open();
+	SINK_OPEN(rows_most, 60);
 	feed_once(1, 200);
 	assert_int_equal(server.chunks, 4);
 	assert_int_equal(server.too_large, 3 * CLICKHOUSE_BROKEN_TRIES);
@@ -133,8 +129,7 @@ TEST_WITH(test_a_row_that_no_connection_stands_is_left, clickhouse_rig_open, cli
 {
 	server.fault = FAKE_TOO_LONG;
 	wait_long();
-	server.rows_most = 0;
-	sink_open();
+	SINK_OPEN(rows_most, 0);
 	FEED_UNTIL(all_told, 1, 1);
 	assert_int_equal(status.sender.refused_rows, 1);
 	assert_int_equal(status.sender.too_large_rows, 1);
