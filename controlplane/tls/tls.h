@@ -30,8 +30,12 @@
 // A handshake that fails by what the server sends costs all its sessions. One that only ends, or
 // that the owner gives up, costs the session it offered and no other: a server that is away may
 // know them when it is back, and one that hangs at sessions gets a full handshake after
-// TLS_SESSIONS_EACH of these. A server may send a chain of certificates of 100 KiB, and
-// TLS_MESSAGES_MAX messages of TLS itself (tickets, changes of keys) on a connection; more ends it.
+// TLS_SESSIONS_EACH of these. A server may send a chain of certificates of 100 KiB.
+//
+// Of either side's peer a connection takes TLS_STEPS_MAX records and messages in its handshake, and
+// TLS_MESSAGES_MAX messages of TLS itself behind it (tickets, changes of keys, wishes to
+// renegotiate); more ends it, in the middle of a call of OpenSSL, which by itself goes on for as
+// long as they come. So one call costs 1 ms at most.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +47,7 @@
 enum {
 	TLS_SESSIONS_EACH = 4,
 	TLS_MESSAGES_MAX = 64,
+	TLS_STEPS_MAX = 512,
 	TLS_TRUSTS_MAX = 64,
 	TLS_WHY_MAX = 160,
 	TLS_ABOUT_MAX = 64,
@@ -90,9 +95,8 @@ void tls_peer_hold(struct tls_peer *p); // once more; tls_peer_free gives it bac
 
 // For a library that makes connections by itself, each from an SSL_CTX of its own: what the peer
 // must prove these must prove too, and its sessions are kept and offered, each once. The peer must
-// outlive them. Of a session that is resumed tls_lent_is_good is to be called. A message of TLS
-// itself ends a call of SSL_read, so that a server that sends no end of them holds up no loop; they
-// are not counted. 0, -ENOMEM.
+// outlive them. Of a session that is resumed tls_lent_is_good is to be called. Messages of TLS
+// itself are counted as on all connections; each ends a call of SSL_read. 0, -ENOMEM.
 struct ssl_ctx_st;
 struct ssl_st;
 ATTR_MUST_CHECK int tls_peer_lend(struct tls_peer *p, struct ssl_ctx_st *context);
@@ -101,7 +105,8 @@ enum tls_failure tls_peer_verdict(const struct tls_peer *p, char why[TLS_WHY_MAX
 bool tls_lent_is_good(const struct ssl_st *ssl); // its certificate is still valid
 bool tls_lent_is_resumed(const struct ssl_st *ssl);
 // For a library that has no peer: has it refuse a server's chain beyond the bounds of tls_chain.c
-// before it verifies the chain. Without bounds a chain of 35 KB can take 1 GB and 5 s of CPU.
+// before it verifies the chain, and end what sends too many messages of TLS itself. Without bounds
+// a chain of 35 KB can take 1 GB and 5 s of CPU.
 void tls_chain_bound(struct ssl_ctx_st *context);
 
 struct tls_conn;

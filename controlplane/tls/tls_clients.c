@@ -287,7 +287,7 @@ static enum tls_refusal refusal_of(unsigned long error)
 	}
 }
 
-static int refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why)
+int tls_server_refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why)
 {
 	c->refusal = refusal;
 	return tls_conn_fail(c, TLS_FAILURE_handshake, why);
@@ -300,10 +300,11 @@ int tls_server_failed(struct tls_conn *c, int result)
 
 	if (result == -EAGAIN)
 		return BIO_number_read(SSL_get_rbio(c->ssl)) > TLS_HELLO_MAX
-			       ? refuse(c, TLS_REFUSED_other, "too many bytes")
+			       ? tls_server_refuse(c, TLS_REFUSED_other, "too many bytes")
 			       : -EAGAIN;
 	if (result == -EPROTO || result == -ENOMEM)
-		return refuse(c, result == -ENOMEM ? TLS_REFUSED_memory : refusal_of(error),
+		return tls_server_refuse(c,
+			result == -ENOMEM ? TLS_REFUSED_memory : refusal_of(error),
 			reason ? reason : "no TLS");
-	return refuse(c, TLS_REFUSED_ended, "the client ended the connection");
+	return tls_server_refuse(c, TLS_REFUSED_ended, "the client ended the connection");
 }

@@ -5,15 +5,54 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void on_message(int is_write, int, int type, const void *, size_t, SSL *ssl, void *)
-{
-	struct tls_conn *c = SSL_get_app_data(ssl);
+// What came that is not data: a record of a handshake, a message in it, an alert each count one.
+// The count of a connection stands in place of a pointer of it.
+#define FINISHED ((uintptr_t)1 << 16) // the handshake is over; the count began again
+static int steps_index = -1;
 
-	c->messages += !is_write && type == SSL3_RT_HANDSHAKE && c->is_done;
+static void steps_start(void)
+{
+	steps_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+static uintptr_t steps(const SSL *ssl)
+{
+	return (uintptr_t)SSL_get_ex_data(ssl, steps_index);
+}
+
+static bool is_too_many(const SSL *ssl)
+{
+	const uintptr_t n = steps(ssl);
+	return (n & (FINISHED - 1)) > (n & FINISHED ? 2 * TLS_MESSAGES_MAX : TLS_STEPS_MAX);
+}
+
+// OpenSSL goes from one record of a handshake to the next within one call, for as long as the peer
+// sends them: a connection with too many counts as ended by the peer, which every such loop heeds.
+static void on_message(int is_write, int, int type, const void *buf, size_t len, SSL *ssl, void *)
+{
+	const uint8_t *first = buf;
+	const bool is_record = type == SSL3_RT_HEADER || type == SSL3_RT_INNER_CONTENT_TYPE;
+
+	if (is_write || !len || (!is_record && type != SSL3_RT_HANDSHAKE)
+		|| (is_record && *first == SSL3_RT_APPLICATION_DATA))
+		return;
+	const bool ends = type == SSL3_RT_HANDSHAKE && *first == SSL3_MT_FINISHED;
+	(void)SSL_set_ex_data(ssl, steps_index, (void *)(ends ? FINISHED : steps(ssl) + 1));
+	if (is_too_many(ssl))
+		SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
+void tls_messages_bound(struct ssl_ctx_st *x)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, steps_start);
+	SSL_CTX_set_msg_callback(x, on_message);
 }
 
 void tls_context_set(struct ssl_ctx_st *x)
@@ -23,7 +62,7 @@ void tls_context_set(struct ssl_ctx_st *x)
 	SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
 				    | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_msg_callback(x, on_message);
+	tls_messages_bound(x);
 	SSL_CTX_set_read_ahead(x, 1);
 }
 
@@ -118,6 +157,8 @@ static int result_of(struct tls_conn *c, int rc)
 	return what == SSL_ERROR_SYSCALL && err ? -err : 0;
 }
 
+static const char too_many[] = "too many messages of TLS";
+
 static int mistrust(struct tls_conn *c, enum tls_failure failure, const char *why)
 {
 	tls_peer_forget(c->peer);
@@ -163,6 +204,9 @@ int tls_conn_handshake(struct tls_conn *c)
 	ERR_clear_error();
 	errno = 0;
 	int rc = SSL_do_handshake(c->ssl);
+	if (is_too_many(c->ssl))
+		return c->server ? tls_server_refuse(c, TLS_REFUSED_other, too_many)
+				 : mistrust(c, TLS_FAILURE_handshake, too_many);
 	if (rc == 1 && c->peer)
 		return certificate_check(c);
 	c->is_done = rc == 1;
@@ -182,20 +226,19 @@ int tls_conn_handshake(struct tls_conn *c)
 ssize_t tls_conn_read(struct tls_conn *c, void *buf, size_t len)
 {
 	size_t n = 0;
-	unsigned seen;
+	uintptr_t seen;
 	ssize_t rc;
 
 	if (c->is_over)
 		return 0;
 	do {
-		seen = c->messages;
+		seen = steps(c->ssl);
 		ERR_clear_error();
 		errno = 0;
 		int done = SSL_read_ex(c->ssl, buf, len, &n);
 		rc = done == 1 ? (ssize_t)n : result_of(c, done);
-	} while (rc == -EAGAIN && !c->wants_write && c->messages != seen
-		 && c->messages <= TLS_MESSAGES_MAX);
-	if (c->messages <= TLS_MESSAGES_MAX)
+	} while (rc == -EAGAIN && !c->wants_write && steps(c->ssl) != seen);
+	if (!is_too_many(c->ssl))
 		return rc;
 	c->is_over = true;
 	return -EPROTO;
@@ -330,6 +373,7 @@ int tls_peer_lend(struct tls_peer *p, SSL_CTX *x)
 	SSL_CTX_clear_options(x, SSL_OP_NO_TICKET);
 	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
+	tls_messages_bound(x);
 	SSL_CTX_set_app_data(x, p);
 	SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(x, on_lent_session);

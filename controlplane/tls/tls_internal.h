@@ -45,7 +45,6 @@ struct tls_conn {
 	bool is_certified;              // by a client's certificate that is good
 	char *client_name;              // in it; NULL: none
 	struct ssl_session_st *offered; // of TLS 1.3: taken from the peer; NULL: none
-	unsigned messages;              // after the handshake: tickets, changes of keys
 	enum tls_failure failure;
 	enum tls_refusal refusal; // of a client's handshake
 	char why[TLS_WHY_MAX];
@@ -74,8 +73,12 @@ bool tls_peer_chain_verify(struct x509_store_ctx_st *x);
 
 // Ends the connection. -EPROTO.
 int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why);
+// The same for a client's handshake.
+int tls_server_refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why);
 // What a handshake with a client came to, that is not done: -EAGAIN, or -EPROTO with `refusal`.
 int tls_server_failed(struct tls_conn *c, int result);
+// Its connections end when their peer sends too many messages of TLS itself.
+void tls_messages_bound(struct ssl_ctx_st *x);
 // Settings of all contexts, of either side.
 void tls_context_set(struct ssl_ctx_st *x);
 

@@ -121,9 +121,8 @@ const char *tls_conn_client_name(const struct tls_conn *c);
 bool tls_conn_agreed(const struct tls_conn *c, const char *protocol);
 
 // For a library that has connections of its own (libevent): a connection without a socket, which
-// shows the certificates of `s` and holds it. The caller frees it by SSL_free(). OpenSSL itself
-// bounds its messages after the handshake (32 changes of keys, no renegotiation); deadlines are the
-// caller's. `alpn` as above. NULL: no memory.
+// shows the certificates of `s` and holds it. The caller frees it by SSL_free(). Its messages are
+// counted as on all connections; deadlines are the caller's. `alpn` as above. NULL: no memory.
 struct ssl_st *tls_server_lend(struct tls_server *s, const char *alpn);
 // The name in the client's certificate once the handshake is done. NULL: none, or not done.
 const char *tls_lent_client_name(const struct ssl_st *ssl);

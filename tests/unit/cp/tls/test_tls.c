@@ -158,8 +158,44 @@ TEST_WITH(test_a_flood_of_tickets_on_a_lent_connection, NULL, tls_pair_close)
 	assert_int_equal(n, 4);
 	assert_true(calls >= 20);
 	assert_int_equal(tls_peer_sessions(t.peer), TLS_SESSIONS_EACH);
+	tls_side_key_updates(t.side, TLS_RIG_UPDATES);
+	for (calls = 0;
+		SSL_get_error(ssl, SSL_read_ex(ssl, buf, sizeof(buf), &n)) == SSL_ERROR_WANT_READ;
+		calls++)
+		assert_true(calls <= TLS_MESSAGES_MAX);
+	assert_true(tls_rig_left(t.fd[0]) > 0);
 	SSL_free(ssl);
 	SSL_CTX_free(x);
+}
+
+TEST_WITH(test_a_flood_of_changed_keys, NULL, tls_pair_close)
+{
+	char buf[8];
+	pair_open(&tls_pair_target, tls_rig_context(TLS_RIG_GOOD), 1);
+	exchange();
+	tls_side_key_updates(t.side, TLS_MESSAGES_MAX / 2);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EAGAIN);
+	exchange();
+	const size_t sent = tls_side_key_updates(t.side, TLS_RIG_UPDATES);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EPROTO);
+	assert_true(tls_rig_left(t.fd[0]) > sent - TLS_RIG_READ_MAX);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
+}
+
+// In clear text, before the server has proven anything.
+TEST_WITH(test_a_flood_of_wishes_to_begin_again, NULL, tls_pair_close)
+{
+	static const uint8_t record[5 + 16384] = {22, 3, 3, 64, 0}; // of 4,096 HelloRequests
+	t.context = tls_rig_context(TLS_RIG_GOOD);
+	peer_make(&tls_pair_target);
+	open_both();
+	assert_int_equal(tls_conn_handshake(t.conn), -EAGAIN);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(write(t.fd[1], record, sizeof(record)), sizeof(record));
+	assert_int_equal(tls_conn_handshake(t.conn), -EPROTO);
+	assert_true(tls_rig_left(t.fd[0]) > 2 * sizeof(record));
+	assert_int_equal(tls_conn_failure(t.conn, t.why), TLS_FAILURE_handshake);
+	assert_string_equal(t.why, "too many messages of TLS");
 }
 
 TEST_WITH(test_a_server_that_reads_nothing, NULL, tls_pair_close)

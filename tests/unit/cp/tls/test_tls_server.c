@@ -4,6 +4,8 @@
 #include "library_memory.h"
 #include "tls_accept.h"
 
+#include <openssl/ssl.h>
+
 static void sees_certificate_for(const char *name, bool is_there)
 {
 	int of_client;
@@ -191,6 +193,46 @@ TEST_WITH(test_a_half_close, NULL, tls_accept_end)
 	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), 0);
 	assert_int_equal(tls_conn_write(t.conn, "told", 4), 4);
 	assert_int_equal(tls_conn_read(t.client, buf, sizeof(buf)), 4);
+	close_both();
+}
+
+TEST_WITH(test_a_client_that_changes_its_keys_for_ever, NULL, tls_accept_end)
+{
+	char buf[8];
+	t.server = good_server();
+	accept_one();
+	struct tls_side *side = tls_side_client(t.fd[0], 3, NULL);
+	assert_int_equal(meet_side(side), 1);
+	const size_t sent = tls_side_key_updates(side, TLS_RIG_UPDATES);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EPROTO);
+	assert_true(tls_rig_left(t.fd[1]) > sent - TLS_RIG_READ_MAX);
+	tls_side_free(side);
+	close_both();
+}
+
+// Of libevent, whose calls go on as long as there are messages.
+TEST_WITH(test_a_client_of_a_lent_connection_changes_its_keys_for_ever, NULL, tls_accept_end)
+{
+	char buf[8];
+	size_t n = 0;
+	int rc = 0;
+	t.server = good_server();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, t.fd), 0);
+	SSL *ssl = tls_server_lend(t.server, "\3dot");
+	SSL_set_fd(ssl, t.fd[1]);
+	SSL_set_accept_state(ssl);
+	struct tls_side *side = tls_side_client(t.fd[0], 3, "\3dot");
+	for (unsigned i = 0; i < 10 && rc != 1; i++) {
+		(void)tls_side_turn(side);
+		rc = SSL_do_handshake(ssl);
+	}
+	assert_int_equal(rc, 1);
+	const size_t sent = tls_side_key_updates(side, TLS_RIG_UPDATES);
+	rc = SSL_read_ex(ssl, buf, sizeof(buf), &n);
+	assert_int_not_equal(SSL_get_error(ssl, rc), SSL_ERROR_WANT_READ);
+	assert_true(tls_rig_left(t.fd[1]) > sent - TLS_RIG_READ_MAX);
+	SSL_free(ssl);
+	tls_side_free(side);
 	close_both();
 }
 

@@ -9,12 +9,14 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/ioctl.h>
 
 enum {
 	DAY_S = 86400,
 	ALPN_MAX = 64,
 	RECORD_HEAD_LEN = 5,
 	RECORD_LEAST = 512,
+	RECORD_PADDED = 44,
 	HELD_MAX = 4096,
 	CHAIN = 400
 };
@@ -321,6 +323,35 @@ void tls_side_tickets(struct tls_side *s, unsigned count)
 		assert_int_equal(SSL_new_session_ticket(s->ssl), 1);
 		assert_int_equal(SSL_do_handshake(s->ssl), 1);
 	}
+}
+
+size_t tls_rig_left(int fd)
+{
+	int left = 0;
+	assert_int_equal(ioctl(fd, FIONREAD, &left), 0);
+	return (size_t)left;
+}
+
+size_t tls_side_key_updates(struct tls_side *s, unsigned count)
+{
+	BIO *memory = BIO_new(BIO_s_mem());
+	uint8_t *bytes;
+	ERR_clear_error();
+	BIO_up_ref(memory);
+	SSL_set0_wbio(s->ssl, memory);
+	// Records of 65 bytes: what OpenSSL takes off a socket at once always ends within one, so
+	// that it never finds its buffer empty and goes on.
+	assert_int_equal(SSL_set_block_padding(s->ssl, RECORD_PADDED), 1);
+	while (count--) {
+		assert_int_equal(SSL_key_update(s->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(s->ssl), 1);
+	}
+	assert_int_equal(SSL_set_block_padding(s->ssl, 0), 1);
+	SSL_set0_wbio(s->ssl, BIO_new_socket(SSL_get_rfd(s->ssl), BIO_NOCLOSE));
+	const long len = BIO_get_mem_data(memory, &bytes);
+	socket_write(s, bytes, (size_t)len);
+	BIO_free(memory);
+	return (size_t)len;
 }
 
 void tls_side_ticket_begin(struct tls_side *s)

@@ -24,7 +24,11 @@ enum tls_rig_kind {
 	TLS_RIG_KINDS,
 };
 
-enum { TLS_RIG_PIN_LEN = 32 };
+enum {
+	TLS_RIG_PIN_LEN = 32,
+	TLS_RIG_UPDATES = 2000,   // messages of a flood
+	TLS_RIG_READ_MAX = 17000, // what OpenSSL takes off a socket at a time
+};
 
 extern char tls_rig_ca[]; // the file with the authority
 
@@ -68,7 +72,9 @@ bool tls_side_failed(struct tls_side *s);                             // what ca
 void tls_side_write(struct tls_side *s, const void *buf, size_t len); // all of it
 bool tls_side_renegotiate(struct tls_side *s);                        // of TLS 1.2; asks for it
 void tls_side_goodbye(struct tls_side *s);
-void tls_side_tickets(struct tls_side *s, unsigned count); // of TLS 1.3
+void tls_side_tickets(struct tls_side *s, unsigned count);       // of TLS 1.3
+size_t tls_rig_left(int fd);                                     // bytes that nobody has read
+size_t tls_side_key_updates(struct tls_side *s, unsigned count); // of TLS 1.3, at once; bytes sent
 // With TLS 1.3: a session ticket in several records, of which the first one leaves; the rest.
 void tls_side_ticket_begin(struct tls_side *s);
 void tls_side_ticket_end(struct tls_side *s);
