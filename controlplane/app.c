@@ -307,8 +307,9 @@ void app_close(struct app *a)
 	app_resolvers_stop(a);
 	app_memory_stop(a);
 	api_close(a->api);
-	if (a->service) // a version whose audit entry is written comes to its queue by the mailbox
-		loops_settle(&a->service, 1);
+	// The end of a watch is a call to resolvers; a version whose audit entry is written comes
+	// to its queue by the mailbox.
+	app_resolvers_settle(a);
 	app_frontends_stop(a);
 	app_log_stop(a);
 	query_store_close(a->store);

@@ -195,7 +195,8 @@ void app_watchdog_end(struct app *a);
 void app_recursion_warn(const struct config *c); // of what the operator may not know
 ATTR_MUST_CHECK int app_resolvers_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_resolvers_start(struct app *a);
-void app_resolvers_stop(struct app *a); // the frontends too
+void app_resolvers_stop(struct app *a);   // the frontends too
+void app_resolvers_settle(struct app *a); // runs what was called since, while resolvers are there
 void app_resolvers_close(struct app *a);
 void app_resolvers_loops_free(struct app *a); // when nothing of them is left
 // app_routes.c: the first look is before the resolvers run.

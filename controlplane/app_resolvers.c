@@ -168,6 +168,19 @@ void app_resolvers_stop(struct app *a)
 	loops_settle(loops, count);
 }
 
+void app_resolvers_settle(struct app *a)
+{
+	struct loop *loops[RESOLVERS_MAX + 1];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < a->resolvers.count; i++)
+		if (a->resolver[i].loop)
+			loops[count++] = a->resolver[i].loop;
+	if (a->service)
+		loops[count++] = a->service;
+	loops_settle(loops, count);
+}
+
 void app_resolvers_close(struct app *a)
 {
 	for (unsigned i = a->resolvers.count; i-- > 0;)
