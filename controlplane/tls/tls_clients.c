@@ -146,7 +146,8 @@ bool tls_clients_ask(const struct tls_clients *k, SSL_CTX *x)
 	SSL_CTX_set_max_cert_list(x, TLS_CLIENT_BYTES_MAX);
 	SSL_CTX_set_cert_verify_callback(x, on_chain, NULL);
 	if (k->has_lists)
-		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(x), X509_V_FLAG_CRL_CHECK);
+		X509_VERIFY_PARAM_set_flags(
+			SSL_CTX_get0_param(x), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return SSL_CTX_set_session_ticket_cb(x, NULL, on_session, NULL) == 1
 	       && SSL_CTX_set1_verify_cert_store(x, k->store) == 1 && names_set(k, x)
 	       && SSL_CTX_set_session_id_context(x, k->mark, sizeof(k->mark)) == 1;

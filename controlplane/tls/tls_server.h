@@ -14,8 +14,8 @@
 // authorities in that file must vouch for. It gives the client a name: its first alternative name
 // of a host; where it has none, its common name, as most tools make them. Any other certificate
 // ends the handshake. A client that shows none has no name; with `client_required` its handshake
-// ends too. Lists of revoked certificates (CRL) in the file count; then each authority that signs
-// clients' certificates needs one that is not outdated.
+// ends too. Lists of revoked certificates (CRL) in the file count, for authorities between as
+// well; then each authority of a chain needs one that is not outdated.
 //
 // TLS 1.2 and 1.3; no renegotiation, no compression, no early data (0-RTT), no table of sessions: a
 // session is in the ticket that the client has, with the client's certificate. It ends with that

@@ -147,6 +147,10 @@ TEST_WITH(test_revoked, NULL, tls_accept_end)
 	asks(TLS_CLIENT_CA_LISTS, true);
 	refused(TLS_CLIENT_REVOKED, TLS_REFUSED_certificate);
 	name_is(TLS_CLIENT_NAMED, true, "kid");
+	asks(TLS_CLIENT_CA_EACH, true);
+	name_is(TLS_CLIENT_CHAIN_3, true, "kid");
+	asks(TLS_CLIENT_CA_BETWEEN, true);
+	refused(TLS_CLIENT_CHAIN_3, TLS_REFUSED_certificate);
 	asks(TLS_CLIENT_CA_OLD_LISTS, true); // nobody can say who is revoked
 	refused(TLS_CLIENT_NAMED, TLS_REFUSED_certificate);
 }

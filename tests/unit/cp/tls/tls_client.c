@@ -109,17 +109,16 @@ static void chains_make(void)
 	rig_.certificate[TLS_CLIENT_CHAIN_3] = tls_issue(&how);
 }
 
-static void list_write(FILE *f, long until_s)
+static void list_write(FILE *f, X509 *issuer, X509 *revoked, long until_s)
 {
 	X509_CRL *list = X509_CRL_new();
 	X509_REVOKED *one = X509_REVOKED_new();
 	ASN1_TIME *at = ASN1_TIME_set(NULL, time(NULL) - DAY_S);
 
 	X509_CRL_set_version(list, 1);
-	X509_CRL_set_issuer_name(list, X509_get_subject_name(rig_.ca));
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(issuer));
 	X509_CRL_set1_lastUpdate(list, at);
-	X509_REVOKED_set_serialNumber(
-		one, X509_get_serialNumber(rig_.certificate[TLS_CLIENT_REVOKED]));
+	X509_REVOKED_set_serialNumber(one, X509_get_serialNumber(revoked));
 	X509_REVOKED_set_revocationDate(one, at);
 	assert_int_equal(X509_CRL_add0_revoked(list, one), 1);
 	ASN1_TIME_set(at, time(NULL) + until_s);
@@ -154,8 +153,13 @@ static void file_write(enum tls_client_ca kind)
 		assert_int_equal(PEM_write_X509(f, rig_.ca), 1);
 	if (kind == TLS_CLIENT_CA_STRANGER || kind == TLS_CLIENT_CA_BOTH)
 		assert_int_equal(PEM_write_X509(f, rig_.stranger), 1);
-	if (kind == TLS_CLIENT_CA_LISTS || kind == TLS_CLIENT_CA_OLD_LISTS)
-		list_write(f, kind == TLS_CLIENT_CA_LISTS ? DAY_S : -60);
+	X509 *revoked = rig_.certificate[TLS_CLIENT_REVOKED];
+	if (kind >= TLS_CLIENT_CA_LISTS && kind <= TLS_CLIENT_CA_BETWEEN)
+		list_write(f, rig_.ca, kind == TLS_CLIENT_CA_BETWEEN ? rig_.between[0] : revoked,
+			kind == TLS_CLIENT_CA_OLD_LISTS ? -60 : DAY_S);
+	for (unsigned i = 0; kind >= TLS_CLIENT_CA_EACH && kind <= TLS_CLIENT_CA_BETWEEN && i < 3;
+		i++)
+		list_write(f, rig_.between[i], revoked, DAY_S);
 	fclose(f);
 }
 

@@ -38,6 +38,8 @@ enum tls_client_ca {
 	TLS_CLIENT_CA_BOTH,      // the stranger, too
 	TLS_CLIENT_CA_LISTS,     // with its list of revoked certificates
 	TLS_CLIENT_CA_OLD_LISTS, // the list is outdated
+	TLS_CLIENT_CA_EACH,      // lists of the authorities between, too
+	TLS_CLIENT_CA_BETWEEN,   // the same, and the first one between is revoked
 	TLS_CLIENT_CA_32,        // so many
 	TLS_CLIENT_CA_33,
 	TLS_CLIENT_CA_KINDS,
