@@ -144,6 +144,19 @@ int app_resolvers_start(struct app *a)
 	return rc;
 }
 
+// Those of the resolvers, and the service loop. How many.
+static unsigned loops_of(struct app *a, struct loop *loops[RESOLVERS_MAX + 1])
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < a->resolvers.count; i++)
+		if (a->resolver[i].loop)
+			loops[count++] = a->resolver[i].loop;
+	if (a->service)
+		loops[count++] = a->service;
+	return count;
+}
+
 void app_resolvers_stop(struct app *a)
 {
 	struct loop *loops[FRONTENDS_MAX + RESOLVERS_MAX + 1];
@@ -157,13 +170,11 @@ void app_resolvers_stop(struct app *a)
 			pthread_join(r->thread, NULL);
 			ran = true;
 		}
-		if (r->loop)
-			loops[count++] = r->loop;
 	}
 	a->resolvers.running = false;
 	if (!ran) // resolvers start first: then nothing has been called
 		return;
-	loops[count++] = a->service;
+	count += loops_of(a, loops + count);
 	resolvers_try_stop(&a->resolvers);
 	loops_settle(loops, count);
 }
@@ -171,14 +182,7 @@ void app_resolvers_stop(struct app *a)
 void app_resolvers_settle(struct app *a)
 {
 	struct loop *loops[RESOLVERS_MAX + 1];
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < a->resolvers.count; i++)
-		if (a->resolver[i].loop)
-			loops[count++] = a->resolver[i].loop;
-	if (a->service)
-		loops[count++] = a->service;
-	loops_settle(loops, count);
+	loops_settle(loops, loops_of(a, loops));
 }
 
 void app_resolvers_close(struct app *a)

@@ -35,7 +35,7 @@
 // Of either side's peer a connection takes TLS_STEPS_MAX records and messages in its handshake, and
 // TLS_MESSAGES_MAX messages of TLS itself behind it (tickets, changes of keys, wishes to
 // renegotiate); more ends it, in the middle of a call of OpenSSL, which by itself goes on for as
-// long as they come. So one call costs 1 ms at most.
+// long as they come. So no peer chooses how long a call lasts.
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What came that is not data: a record of a handshake, a message in it, an alert each count one.
-// The count of a connection stands in place of a pointer of it.
+// What came that is not data: a record of a handshake, a message in it, an alert each count one, so
+// a message in a record of its own counts two. The count of a connection stands in place of a
+// pointer of it.
 #define FINISHED ((uintptr_t)1 << 16) // the handshake is over; the count began again
 static int steps_index = -1;
 
