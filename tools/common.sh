@@ -133,6 +133,13 @@ build_tree() {
 	} 9>"$1/build.lock"
 }
 
+# build_tree_as TREE DIR: the same, set up as tools/test sets up its tree of that name
+build_tree_as() {
+	local options
+	# shellcheck disable=SC2086 # several words
+	options=$(/usr/bin/python3 -B "$weir_root/tools/runner/tests.py" "$1") && build_tree "$2" $options
+}
+
 build_tree_alone() {
 	local dir=$1 log targets=" ${build_targets:-default} "
 	shift
