@@ -89,12 +89,12 @@ class Server:
             self.perform(q, lambda item: self.send_udp(item, peer))
 
     def heard(self, wire, peer):
-        """The query of a datagram, or None: it is cut off."""
+        """The query of a datagram, or None: it is none."""
         try:
             q = self.Query(wire, "udp", peer[1])
             self.remember(q)
             return q
-        except (IndexError, struct.error):
+        except Exception:
             traceback.print_exc()
             return None
 

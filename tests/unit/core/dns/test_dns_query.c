@@ -6,7 +6,7 @@
 #include <weir/dns_query.h>
 
 static uint8_t buf[2048];  // a query
-static struct dns_query q; // what it says
+static struct dns_query q; // the parsed query
 
 // Header of a query for one question and `additional` records.
 static struct wr query_begin(uint16_t flags, uint16_t additional)
@@ -37,7 +37,7 @@ static enum dns_query_status parse(const struct wr *w)
 {
 	assert_true(wr_ok(w));
 	uint8_t *copy = dns_exact_copy(w->base, w->pos);
-	memset(&q, 0xa5, sizeof(q)); // what is not set is not what another query said
+	memset(&q, 0xa5, sizeof(q)); // a field that is not set has no value of an earlier query
 	enum dns_query_status status = dns_query_parse(copy, w->pos, &q);
 	free(copy);
 	return status;
