@@ -50,10 +50,11 @@
 		"cannot. `monitor`: it waits in the CPU for a write to a receive ring "           \
 		"([power.md](../how-to/power.md)).")                                              \
 	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                    \
-		"`trusted`: the UDP checksums of received frames are complete and checked. "      \
-		"`compute`: they may be partial, because a kernel at the other end of a veth "    \
-		"leaves them to a NIC; weir computes the checksums of replies from scratch. "     \
-		"`auto`: `compute` on AF_XDP and af_packet ports, `trusted` on all others.")      \
+		"`trusted`: the UDP checksums of received frames are whole. `compute`: a "        \
+		"checksum may also be exactly the sum of the pseudo header, as a kernel at the "  \
+		"other end of a veth leaves it to a NIC. Frames with any other are dropped and "  \
+		"counted (`drop_udp_csum`). `auto`: `compute` on AF_XDP and af_packet ports, "    \
+		"`trusted` on all others.")                                                       \
 	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                               \
 		"Key of the hash by which a port spreads clients over workers. `plain`: a "       \
 		"random key, drawn at each start. `symmetric`: the well-known key that gives "    \

@@ -144,13 +144,11 @@ static bool is_shared(const struct port *p)
 	return p->xdp || strcmp(p->driver, "net_af_packet") == 0;
 }
 
-// Are received checksums whole? A kernel that sends over a veth leaves them to a NIC that does not
-// exist, and the frame does not show it.
-static bool csum_trusted(const struct port *p, enum rx_csum_mode mode)
+// May received UDP checksums be partial? A kernel that sends over a veth leaves them to a NIC that
+// does not exist.
+static bool has_partial(const struct port *p, enum rx_csum_mode mode)
 {
-	if (mode != RX_CSUM_AUTO)
-		return mode == RX_CSUM_TRUSTED;
-	return !is_shared(p);
+	return mode == RX_CSUM_AUTO ? is_shared(p) : mode == RX_CSUM_COMPUTE;
 }
 
 static int configure(struct port *port, const struct config_dataplane *dp, char why[PORT_WHY_MAX])
@@ -166,7 +164,7 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	uint16_t rest = wants_rest(port, &info, dp);
 
 	struct rte_eth_conf conf = {0};
-	port_offload_choose(&info, csum_trusted(port, dp->rx_csum), &conf);
+	port_offload_choose(&info, has_partial(port, dp->rx_csum), &conf);
 	port_link_choose(&info, &port->link, &conf);
 	rc = port_rss_choose(&info, queues + rest, dp->rss, port->rss_key, &conf);
 	if (rc)
@@ -332,7 +330,7 @@ static struct worker_port bind_one(const struct ports *p, unsigned i,
 		.queue = (uint16_t)w->index,
 		.rx_queue = (uint16_t)w->index,
 		.has_exception = exception >= 0,
-		.rx_csum_trusted = csum_trusted(&p->port[i], dp->rx_csum),
+		.has_partial = has_partial(&p->port[i], dp->rx_csum),
 		.vlans = dp->ports[i].has_vlans ? dp->ports[i].vlans : NULL,
 		.dns_most = p->port[i].dns_most,
 		.mac = p->port[i].mac,

@@ -30,11 +30,11 @@ static bool verifies_csums(const char *driver)
 }
 
 void port_offload_choose(
-	const struct rte_eth_dev_info *info, bool rx_csum_trusted, struct rte_eth_conf *conf)
+	const struct rte_eth_dev_info *info, bool has_partial, struct rte_eth_conf *conf)
 {
 	const uint64_t csums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 	conf->rxmode.offloads = 0;
-	if (rx_csum_trusted && verifies_csums(info->driver_name))
+	if (!has_partial && verifies_csums(info->driver_name))
 		conf->rxmode.offloads = info->rx_offload_capa & csums;
 	if (strcmp(info->driver_name, "net_virtio") == 0) // port_vlan.h says why
 		conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;

@@ -22,6 +22,7 @@
 // True for drivers that copy each frame and do nothing in hardware.
 bool port_offload_is_software(const char *driver);
 
-// Sets conf->rxmode.offloads and conf->txmode.offloads.
+// `has_partial`: received checksums may be partial. Sets conf->rxmode.offloads and
+// conf->txmode.offloads.
 void port_offload_choose(
-	const struct rte_eth_dev_info *info, bool rx_csum_trusted, struct rte_eth_conf *conf);
+	const struct rte_eth_dev_info *info, bool has_partial, struct rte_eth_conf *conf);

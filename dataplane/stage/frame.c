@@ -17,15 +17,14 @@ uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, ui
 
 bool frame_udp_csum_fits(const struct worker_port *port, const struct packet *p, uint16_t len)
 {
-	if (!port->rx_csum_trusted
-		|| (p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+	if ((p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		return true;
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
 	const uint8_t *udp = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
 	uint64_t sum = p->ip_version == 4 ? csum_wide(ip + 12, 8) : csum_wide(ip + 8, 32);
-	sum = csum_wide_add(sum, csum_wide(udp, len));
 	sum = csum_wide_add(sum, (uint64_t)RTE_BE16(IPPROTO_UDP) + rte_cpu_to_be_16(len));
-	return csum_fold(sum) == 0xffff;
+	return frame_csum_is_partial(port, ((const struct rte_udp_hdr *)udp)->dgram_cksum, sum)
+	       || csum_fold(csum_wide_add(sum, csum_wide(udp, len))) == 0xffff;
 }
 
 void frame_set_len(struct packet *p, uint16_t payload_len)

@@ -14,13 +14,22 @@
 #include "batch.h"
 #include "state/frame_size.h"
 
+#include <weir/csum.h>
 #include <weir/shm_msg.h>
 
 // One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
 
-// Is the checksum of `len` bytes of UDP at l4 right? Only whole checksums can be verified; a kernel
-// sender on veth leaves them to a NIC that is not there (rx_csum: compute).
+// Is this UDP checksum, as the frame has it, exactly the sum of the pseudo header, of which
+// `pseudo` is the wide sum? Kernels that send over a veth leave it so for a NIC that is not there.
+ATTR_INLINE bool frame_csum_is_partial(
+	const struct worker_port *port, uint16_t csum, uint64_t pseudo)
+{
+	return unlikely_(port->has_partial) && csum == csum_fold_wire(pseudo);
+}
+
+// Is the checksum of `len` bytes of UDP at l4 right: whole, or partial where the port has such
+// (frame_csum_is_partial)?
 bool frame_udp_csum_fits(const struct worker_port *port, const struct packet *p, uint16_t len);
 
 // Turns the IP header of a received packet around for `payload_len` bytes behind it. IPv4 options

@@ -53,16 +53,15 @@ ATTR_INLINE bool net_fast_udp(const struct batch *b, struct packet *p, const uin
 		      || len > l4_len || len < FRAME_UDP_LEN + DNS_HEADER_LEN))
 		return false;
 	p->dns_len = (uint16_t)(len - FRAME_UDP_LEN);
-	if (unlikely_(!b->port->rx_csum_trusted
-		      || (p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK)
-				 == RTE_MBUF_F_RX_L4_CKSUM_GOOD)) {
+	uint64_t sum = csum_wide_add(addresses, (w >> 32 & 0xffff) + RTE_BE16(IPPROTO_UDP));
+	if (unlikely_((p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD
+		      || frame_csum_is_partial(b->port, (uint16_t)(w >> 48), sum))) {
 		p->rest_sum = 0;
 		return true;
 	}
 	const uint8_t *dns = udp + FRAME_UDP_LEN;
 	uint64_t rest = csum_wide(dns + DNS_HEADER_LEN, len - FRAME_UDP_LEN - DNS_HEADER_LEN);
 	p->rest_sum = rest;
-	uint64_t sum = csum_wide_add(addresses, (w >> 32 & 0xffff) + RTE_BE16(IPPROTO_UDP));
 	sum = csum_wide_add(csum_wide_add(sum, w), csum_wide_add(rest, net_fast_4(dns + 8)));
 	return csum_wide_is_whole(csum_wide_add(sum, net_fast_8(dns)));
 }

@@ -64,7 +64,7 @@ struct worker_port {
 	uint16_t queue;        // this worker's queue on both, to send
 	uint16_t rx_queue;     // of the clients' port: `queue`, or the rest queue (port_flow.h)
 	bool has_exception;
-	bool rx_csum_trusted;  // received checksums are whole
+	bool has_partial;      // some UDP checksums are partial (frame_csum_is_partial)
 	bool is_screened;      // stage_screen.c checks frames first
 	const uint64_t *vlans; // a bit for each VLAN that it takes, 0: no tag; NULL: takes all
 	uint16_t dns_most;     // longest message that a frame on this port can carry

@@ -114,10 +114,8 @@ static bool open_port(struct runner *r, unsigned index, struct rte_mempool *pool
 		  && rte_eth_tx_queue_setup(id, 0, 512, 0, NULL) == 0 && rte_eth_dev_start(id) == 0;
 	unlink(path);
 	if (ok)
-		r->w.port[0] = (struct worker_port){.port_id = id,
-			.exception_id = id,
-			.rx_csum_trusted = true,
-			.dns_most = 500};
+		r->w.port[0] =
+			(struct worker_port){.port_id = id, .exception_id = id, .dns_most = 500};
 	memcpy(&r->w.port[0].mac, wire_service_mac, 6);
 	r->w.port_count = 1;
 	return ok;

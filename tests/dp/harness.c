@@ -137,7 +137,7 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 		.port_id = wires.client_id,
 		.exception_id = wires.kernel_id,
 		.has_exception = o->has_exception,
-		.rx_csum_trusted = !o->rx_csum_compute,
+		.has_partial = o->has_partial,
 		.dns_most = 1900,
 	};
 	memcpy(&h->w.port[0].mac, wire_service_mac, 6);
@@ -165,6 +165,7 @@ struct harness *harness_begin(const struct harness_options *o)
 	struct harness *h = zeroed(sizeof(*h));
 	atomic_store(&h->w.suspended_ms, clock_suspended_ms(0));
 	h->start_ms = worker_clock_ms(&h->w);
+	h->verified = o->csums_verified;
 	h->pool_baseline = rte_mempool_avail_count(wires.pool);
 	assert_int_equal(h->pool_baseline, POOL_SIZE);
 	if (!o->no_l0)
@@ -199,7 +200,7 @@ void harness_end(struct harness *h)
 	free(h);
 }
 
-static struct rte_mbuf *make_mbuf(uint8_t beyond, const uint8_t *frame, size_t len)
+static struct rte_mbuf *make_mbuf(const struct harness *h, const uint8_t *frame, size_t len)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(wires.pool);
 	assert_non_null(m);
@@ -209,13 +210,15 @@ static struct rte_mbuf *make_mbuf(uint8_t beyond, const uint8_t *frame, size_t l
 	char *room = rte_pktmbuf_append(m, (uint16_t)len);
 	assert_non_null(room);
 	memcpy(room, frame, len);
-	memset(room + len, beyond, rte_pktmbuf_tailroom(m));
+	memset(room + len, h->beyond, rte_pktmbuf_tailroom(m));
+	if (h->verified)
+		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 	return m;
 }
 
 void harness_inject(struct harness *h, const uint8_t *frame, size_t len)
 {
-	struct rte_mbuf *m = make_mbuf(h->beyond, frame, len);
+	struct rte_mbuf *m = make_mbuf(h, frame, len);
 	if (h->strip_vlan) {
 		assert_int_equal(rte_vlan_strip(m), 0);
 		m->ol_flags |= RTE_MBUF_F_RX_VLAN;
@@ -225,14 +228,14 @@ void harness_inject(struct harness *h, const uint8_t *frame, size_t len)
 
 void harness_inject_chained(struct harness *h, const uint8_t *frame, size_t len, size_t first)
 {
-	struct rte_mbuf *m = make_mbuf(h->beyond, frame, first);
-	assert_int_equal(rte_pktmbuf_chain(m, make_mbuf(h->beyond, frame + first, len - first)), 0);
+	struct rte_mbuf *m = make_mbuf(h, frame, first);
+	assert_int_equal(rte_pktmbuf_chain(m, make_mbuf(h, frame + first, len - first)), 0);
 	assert_int_equal(rte_ring_enqueue(wires.client_in, m), 0);
 }
 
 void harness_inject_kernel(struct harness *h, const uint8_t *frame, size_t len)
 {
-	assert_int_equal(rte_ring_enqueue(wires.kernel_in, make_mbuf(h->beyond, frame, len)), 0);
+	assert_int_equal(rte_ring_enqueue(wires.kernel_in, make_mbuf(h, frame, len)), 0);
 }
 
 static size_t take(struct rte_ring *from, uint8_t *frame)

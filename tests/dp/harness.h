@@ -23,7 +23,8 @@
 #define HARNESS_SECRET "where nobody aims at anything, any secret is as good"
 
 struct harness_options {
-	bool has_exception, rx_csum_compute, no_l0, no_marks;
+	bool has_exception, has_partial, no_l0, no_marks;
+	bool csums_verified; // as by a NIC that found the UDP checksums right
 	unsigned miss_units; // 0: 32768
 };
 
@@ -50,6 +51,7 @@ struct harness {
 	struct config_proxy_protocol balancers; // from the next groups or access on
 	struct limiter *limiter;
 	unsigned pool_baseline;
+	bool verified;    // frames come as from a NIC that found their UDP checksums right
 	bool strip_vlan;  // frames come as from a driver that takes tags off
 	uint8_t beyond;   // what the buffer holds behind an injected frame
 	bool any_replies; // the test's control plane says what is no message, or frames are

@@ -23,14 +23,18 @@ static inline void hold_clock(struct harness *h)
 	h->w.now_ms = now_ms;
 }
 
-static inline struct harness *begin(unsigned miss_units)
+static inline struct harness *begin_as(const struct harness_options *o)
 {
-	struct harness *h = harness_begin(
-		&(struct harness_options){.has_exception = true, .miss_units = miss_units});
+	struct harness *h = harness_begin(o);
 	servers_image(&image);
 	use_image(h);
 	now_ms = h->start_ms;
 	return h;
+}
+
+static inline struct harness *begin(unsigned miss_units)
+{
+	return begin_as(&(struct harness_options){.has_exception = true, .miss_units = miss_units});
 }
 
 static inline struct msg_send query_to(unsigned version, uint16_t local_port)

@@ -188,6 +188,29 @@ PACKET_TEST_OF(test_dropped, begin(0))
 	assert_false(hear_on(&h->miss));
 }
 
+// On an interface that is shared with the kernel, an answer with a flipped bit is no answer, and
+// that of a server at the other end of a veth is one.
+PACKET_TEST_OF(test_partial_checksums,
+	begin_as(&(struct harness_options){.has_exception = true, .has_partial = true}))
+{
+	for (unsigned version = 4; version <= 6; version += 2) {
+		ask(h, version, LOCAL);
+		struct wire_query q = reply_of(version, LOCAL);
+		for (unsigned partial = 0; partial < 2; partial++) {
+			q.csum = partial ? WIRE_CSUM_PARTIAL : WIRE_CSUM_RIGHT;
+			const size_t len = inject(h, &q);
+			check_heard(h, HEARD_REPLY, version, LOCAL, dns, len);
+		}
+		q.csum = WIRE_CSUM_RIGHT;
+		const size_t len = wire_make(&q, frame);
+		frame[len - 1] ^= 1;
+		dropped(h, len, VERDICT_drop_udp_csum);
+		q.csum = WIRE_CSUM_BAD;
+		dropped(h, wire_make(&q, frame), VERDICT_drop_udp_csum);
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_upstream_reply), 4);
+}
+
 // A resolver whose rings this worker does not have yet, and then has.
 TEST(test_resolvers)
 {

@@ -87,19 +87,76 @@ PACKET_TEST_OF(test_udp, harness_begin(&(struct harness_options){.has_exception 
 	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 0);
 }
 
-// Partial checksums, as a kernel sender leaves them on veth: not verified, and the reply is whole.
-PACKET_TEST_OF(
-	test_partial_checksums, harness_begin(&(struct harness_options){.rx_csum_compute = true}))
+// Every difference of one bit between a checksum and what it sums is found, whole or partial.
+static void flips_are_dropped(struct harness *h, const struct wire_query *q)
 {
+	uint8_t f[WIRE_MAX];
+	const size_t len = wire_make(q, f), udp = q->version == 6 ? 54 : 34;
+	const size_t end = q->csum == WIRE_CSUM_PARTIAL ? udp + 8 : len;
+	for (size_t at = udp + 6; at < end; at++)
+		for (unsigned bit = 0; bit < 8; bit++) {
+			f[at] ^= (uint8_t)(1 << bit);
+			drops(h, f, len, VERDICT_drop_udp_csum);
+			f[at] ^= (uint8_t)(1 << bit);
+		}
+}
+
+// As a kernel sender leaves them on veth: what is partial is the pseudo header's sum exactly, and
+// everything else is whole. The reply is whole.
+PACKET_TEST_OF(
+	test_partial_checksums, harness_begin(&(struct harness_options){.has_partial = true}))
+{
+	static const enum wire_csum right[] = {WIRE_CSUM_RIGHT, WIRE_CSUM_PARTIAL};
 	struct harness_record record = {.name = "warm.example", .count = 3};
 	harness_put(h, &record);
-	for (unsigned version = 4; version <= 6; version += 2) {
-		struct wire_query q = {
-			.name = "warm.example", .version = version, .csum = WIRE_CSUM_BAD};
+	for (unsigned i = 0; i < 16; i++) {
+		struct wire_query q = {.name = "warm.example",
+			.version = i & 1 ? 6 : 4,
+			.csum = right[i >> 1 & 1],
+			.has_vlan = i & 4,
+			.ip_option_len = i & 8 && !(i & 1) ? 8 : 0};
 		harness_ask(h, &q, VERDICT_hit);
+		q.csum = WIRE_CSUM_BAD;
+		harness_ask_dropped(h, &q, VERDICT_drop_udp_csum);
+		if (i < 4) {
+			q.csum = right[i >> 1];
+			flips_are_dropped(h, &q);
+		}
 	}
 	struct wire_query zero = {.name = "warm.example", .version = 6, .csum = WIRE_CSUM_ZERO};
 	harness_ask_dropped(h, &zero, VERDICT_drop_udp_csum);
+}
+
+// Where none is partial, the pseudo header's sum is a wrong checksum.
+PACKET_TEST(test_no_partial_checksums)
+{
+	for (unsigned version = 4; version <= 6; version += 2) {
+		struct wire_query q = {
+			.name = "warm.example", .version = version, .csum = WIRE_CSUM_PARTIAL};
+		harness_ask_dropped(h, &q, VERDICT_drop_udp_csum);
+	}
+}
+
+// What is the kernel's goes there as it came, whatever its checksum: TCP, and UDP to other ports.
+PACKET_TEST_OF(test_kernel_checksums,
+	harness_begin(&(struct harness_options){.has_exception = true, .has_partial = true}))
+{
+	uint8_t f[WIRE_MAX];
+	for (enum wire_csum csum = 0; csum <= WIRE_CSUM_PARTIAL; csum++)
+		for (unsigned version = 4; version <= 6; version += 2) {
+			struct wire_query q = {.name = "warm.example",
+				.version = version,
+				.csum = csum,
+				.dst_port = 5353};
+			goes_to_kernel(h, f, wire_make(&q, f));
+			q.dst_port = 0;
+			const size_t len = wire_make(&q, f);
+			f[version == 6 ? 20 : 23] = 6;
+			if (version == 4)
+				fix_ip_csum(f);
+			goes_to_kernel(h, f, len);
+		}
+	assert_int_equal(harness_verdict(h, VERDICT_drop_udp_csum), 0);
 }
 
 PACKET_TEST(test_sources)

@@ -200,7 +200,7 @@ PACKET_TEST(test_identity)
 
 // Bytes that the IP packet has and UDP's length has not are no part of the message.
 PACKET_TEST_OF(
-	test_udp_length_rules, harness_begin(&(struct harness_options){.rx_csum_compute = true}))
+	test_udp_length_rules, harness_begin(&(struct harness_options){.csums_verified = true}))
 {
 	struct harness_record record = {.name = "a.example", .count = 1};
 	struct wire_query q = {.name = "a.Example", .extra_bytes = 9};

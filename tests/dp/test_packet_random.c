@@ -173,12 +173,12 @@ static void run(const struct harness_options *o, uint32_t first_seed, bool mutat
 TEST(test_mutated)
 {
 	run(NULL, 1, true);
-	run(&(struct harness_options){.rx_csum_compute = true}, 2, true);
+	run(&(struct harness_options){.csums_verified = true}, 2, true);
 }
 
 TEST(test_mutated_with_exception)
 {
-	run(&(struct harness_options){.has_exception = true, .rx_csum_compute = true}, 3, true);
+	run(&(struct harness_options){.has_exception = true, .csums_verified = true}, 3, true);
 }
 
 TEST(test_noise)

@@ -11,7 +11,7 @@
 
 enum { WIRE_MAX = 4500, WIRE_RECORDS_MAX = 64, WIRE_NAME_TEXT_MAX = 260 };
 
-enum wire_csum { WIRE_CSUM_RIGHT, WIRE_CSUM_ZERO, WIRE_CSUM_BAD };
+enum wire_csum { WIRE_CSUM_RIGHT, WIRE_CSUM_ZERO, WIRE_CSUM_BAD, WIRE_CSUM_PARTIAL };
 
 // A query to make; all zero but `name` is an A query over IPv4 without EDNS and with RD.
 struct wire_query {

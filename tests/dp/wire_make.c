@@ -131,11 +131,13 @@ size_t wire_make_udp(const struct wire_query *q, const uint8_t *dns, size_t len,
 	wire_put16(udp + 4, (unsigned)len + 8);
 	wire_put16(udp + 6, 0);
 	memcpy(udp + 8, dns, len);
-	uint16_t sum = wire_fold(
-		wire_sum(addresses, v6 ? 32 : 8) + 17 + (uint32_t)len + 8 + wire_sum(udp, len + 8));
+	const uint32_t pseudo = wire_sum(addresses, v6 ? 32 : 8) + 17 + (uint32_t)len + 8;
+	uint16_t sum = wire_fold(pseudo + wire_sum(udp, len + 8));
 	uint16_t csum = (uint16_t)(sum == 0xffff ? 0xffff : 0xffff - sum);
 	if (q->csum == WIRE_CSUM_BAD)
 		csum = (uint16_t)(csum == 1 ? 2 : csum - 1);
+	if (q->csum == WIRE_CSUM_PARTIAL)
+		csum = wire_fold(pseudo);
 	wire_put16(udp + 6, q->csum == WIRE_CSUM_ZERO ? 0 : csum);
 	n += len + 8;
 	memset(out + n, 0, q->padding);

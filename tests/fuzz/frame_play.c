@@ -31,7 +31,7 @@ struct harness *frame_play_begin(void)
 		.count = 2,
 		.created_ms = -70000,
 		.soft_ms = 60000};
-	h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
+	h = harness_begin(&(struct harness_options){.csums_verified = true});
 	harness_put(h, &warm);
 	harness_put(h, &large);
 	harness_put(h, &old);
@@ -113,7 +113,7 @@ static void check_heard(const uint8_t *buf, size_t buf_len, const uint8_t *frame
 	}
 	FUZZ_CHECK(frame_oracle_read(frame, len, &udp));
 	FUZZ_CHECK(udp.dns_len == m.dns_len && memcmp(udp.dns, bytes, m.dns_len) == 0);
-	// Others are not checked on this port (rx_csum: compute).
+	// Others are not checked on this port (csums_verified).
 	FUZZ_CHECK(wire_u16(udp.ports + 6) != 0 || m.ip_version == 4);
 }
 

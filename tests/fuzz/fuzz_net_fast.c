@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "tests/dp/net_fast_twin.h"
 
-enum { TRUSTED = 1, GOOD = 2, SEALED = 4, FRAME_MIN = 15, FRAME_MOST = 1600 };
+enum { PARTIAL = 1, GOOD = 2, SEALED = 4, FRAME_MIN = 15, FRAME_MOST = 1600 };
 
 FUZZ_BEGIN
 {
@@ -45,7 +45,7 @@ FUZZ_BODY(data, len)
 		.pkt_len = (uint32_t)len,
 		.nb_segs = 1,
 		.ol_flags = mode & GOOD ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0};
-	port.rx_csum_trusted = mode & TRUSTED;
+	port.has_partial = mode & PARTIAL;
 	struct packet *p = batch_of(&m);
 	bool is_taken = net_fast(&one, p);
 	const struct packet line = *p;

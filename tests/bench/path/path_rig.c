@@ -169,7 +169,6 @@ static bool start_port(struct path_rig *r, unsigned index)
 	r->w.port[index] = (struct worker_port){
 		.port_id = id,
 		.exception_id = id,
-		.rx_csum_trusted = true,
 		.dns_most = 500,
 	};
 	memcpy(&r->w.port[index].mac, wire_service_mac, 6);
