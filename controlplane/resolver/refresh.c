@@ -10,6 +10,7 @@ enum {
 	SWEEP_SLACK_MS = 2000, // by which the next sweep may be late
 	QUESTIONS_SHARE = 4,
 	ELSEWHERE_MS = 1000, // until it checks for another box's answer
+	AGAIN_MS = 1000,     // until a hit is reported again that could not be served
 };
 
 static struct failures_spans spans_of(uint32_t s)
@@ -48,13 +49,14 @@ void refresh_free(struct refresh *f)
 	free(f);
 }
 
-void refresh_configure(struct refresh *f, const struct config_refresh *c, uint32_t client_ttl_cap_s,
-	unsigned questions_limit)
+void refresh_configure(struct refresh *f, const struct config_refresh *c,
+	const struct config_cache *cache, unsigned questions_limit)
 {
 	const struct failures_spans spans = spans_of(c->servfail_backoff_s);
 	uint32_t share = questions_limit / QUESTIONS_SHARE;
 
-	refresh_policy_of(c, client_ttl_cap_s, &f->policy);
+	refresh_policy_of(c, cache->client_ttl_cap_s, &f->policy);
+	f->stale_immediate = cache->stale_immediate;
 	f->inflight_limit = c->max_inflight < share ? c->max_inflight : share;
 	if (f->inflight_limit == 0)
 		f->inflight_limit = 1;
@@ -82,12 +84,16 @@ static bool is_never(const struct l0_view *v)
 	return v->name_len == 1 || v->key_flags & L0_KEY_SUBNET;
 }
 
-static uint32_t find(struct refresh *f, const struct l0_key *key, struct l0_view *v)
+static uint32_t find(
+	struct refresh *f, const struct l0_key *key, uint64_t now_ms, struct l0_view *v)
 {
 	const struct l0_reader *l0 = l0_writer_reader(f->l0);
 	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &f->anomalies);
 
-	return record != L0_NONE && l0_record_read(l0, record, v) ? record : L0_NONE;
+	if (record == L0_NONE || !l0_record_read(l0, record, v)
+		|| l0_age_of(v, now_ms) == L0_HARD_EXPIRED)
+		return L0_NONE;
+	return record;
 }
 
 static struct refresh_record record_of(const struct l0_view *v, uint32_t heat)
@@ -115,31 +121,71 @@ static void plan(struct refresh *f, const struct l0_key *key, uint32_t record, u
 		refresh_stats_now(&f->stats, now_ms)->dropped++;
 }
 
-// Plans a record, unless it is due so late that a sweep will.
-static void consider(struct refresh *f, const struct l0_key *key, uint64_t now_ms)
+static uint32_t age_of(const struct l0_view *v, uint64_t now_ms)
 {
-	struct l0_view v;
-	uint32_t record = find(f, key, &v);
+	return now_ms > v->created_ms ? (uint32_t)(now_ms - v->created_ms) : 0;
+}
 
-	if (record == L0_NONE || is_never(&v) || l0_age_of(&v, now_ms) == L0_HARD_EXPIRED)
+// Age at which it is due. Past its soft expiry the root is, too.
+static uint32_t due_of(
+	const struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
+{
+	const struct refresh_record r = record_of(v, l0_writer_heat(f->l0, key));
+
+	if (l0_age_of(v, now_ms) != L0_FRESH && !(v->key_flags & L0_KEY_SUBNET))
+		return v->soft_ms;
+	return is_never(v) ? REFRESH_NEVER : refresh_due_ms(&f->policy, &r);
+}
+
+// A request comes to nothing, so it gives its mark back; unless a hit past the soft expiry is a
+// miss, which needs none. Without room for that the mark stays until a sweep finds it then.
+static void put_off(
+	struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
+{
+	const uint32_t age_ms = age_of(v, now_ms), due = due_of(f, key, v, now_ms);
+	const bool is_ahead = age_ms < v->soft_ms && age_ms < due && due != REFRESH_NEVER;
+
+	if (age_ms < v->stale_until_ms)
 		return;
-	const struct refresh_record r = record_of(&v, l0_writer_heat(f->l0, key));
-	uint32_t due =
-		l0_age_of(&v, now_ms) == L0_FRESH ? refresh_due_ms(&f->policy, &r) : v.soft_ms;
-	if (due != REFRESH_NEVER && v.created_ms + due < horizon_ms(f, now_ms))
-		plan(f, key, record, v.created_ms + due, now_ms);
+	if (is_ahead)
+		(void)!l0_writer_tell_from(f->l0, key, due);
+	else if (f->stale_immediate && age_ms < v->soft_ms)
+		(void)!l0_writer_tell_from(f->l0, key, v->soft_ms);
+	else if (f->stale_immediate)
+		(void)!l0_writer_restamp(f->l0, key, age_ms + AGAIN_MS);
+}
+
+// Plans a record, unless it is due so late that a sweep will. False: it is not.
+static bool consider(struct refresh *f, const struct l0_key *key, uint32_t record,
+	const struct l0_view *v, uint64_t now_ms)
+{
+	uint32_t due = due_of(f, key, v, now_ms);
+
+	if (due == REFRESH_NEVER || v->created_ms + due >= horizon_ms(f, now_ms))
+		return false;
+	plan(f, key, record, v->created_ms + due, now_ms);
+	return true;
 }
 
 void refresh_hit(struct refresh *f, const struct l0_key *key, uint64_t now_ms)
 {
-	consider(f, key, now_ms);
+	struct l0_view v;
+	uint32_t record = find(f, key, now_ms, &v);
+
+	if (record != L0_NONE && !consider(f, key, record, &v, now_ms))
+		put_off(f, key, &v, now_ms);
 	refresh_run(f, now_ms);
 }
 
 void refresh_stored(struct refresh *f, const struct l0_key *key, uint32_t told_ms, uint64_t now_ms)
 {
-	if (told_ms < f->policy.sweep_interval_ms + SWEEP_SLACK_MS)
-		consider(f, key, now_ms);
+	struct l0_view v;
+
+	if (told_ms >= f->policy.sweep_interval_ms + SWEEP_SLACK_MS)
+		return;
+	uint32_t record = find(f, key, now_ms, &v);
+	if (record != L0_NONE)
+		(void)consider(f, key, record, &v, now_ms);
 }
 
 void refresh_missed(
@@ -213,22 +259,16 @@ bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets)
 	return done;
 }
 
-// Is the planned record still there, the same one, and due?
-static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms,
+// Is the planned record still there, and the same one?
+static bool is_there(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms,
 	struct l0_view *v, struct l0_key *key)
 {
 	struct l0_view now;
 
-	if (!l0_record_read(l0_writer_reader(f->l0), e->record, v) || is_never(v))
+	if (!l0_record_read(l0_writer_reader(f->l0), e->record, v))
 		return false;
 	*key = key_of(f, v);
-	if ((uint32_t)key->hash != e->hash_low || find(f, key, &now) != e->record)
-		return false;
-	if (l0_age_of(v, now_ms) != L0_FRESH)
-		return l0_age_of(v, now_ms) == L0_SOFT_EXPIRED;
-	const struct refresh_record r = record_of(v, l0_writer_heat(f->l0, key));
-	uint32_t due = refresh_due_ms(&f->policy, &r);
-	return due != REFRESH_NEVER && v->created_ms + due <= now_ms;
+	return (uint32_t)key->hash == e->hash_low && find(f, key, now_ms, &now) == e->record;
 }
 
 // Takes a request for a due record; NULL: the limit is in flight.
@@ -267,36 +307,41 @@ static void request_give(struct refresh *f, struct refresh_request *q)
 	f->inflight--;
 }
 
-static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms)
+// Asks for a record, if it is due and may be asked for.
+static bool ask(
+	struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
 {
 	struct refresh_counts *c = refresh_stats_now(&f->stats, now_ms);
+
+	if (age_of(v, now_ms) < due_of(f, key, v, now_ms))
+		return false;
+	if (failures_recent(f->backoff, key->hash, now_ms)) {
+		c->held_back++;
+		return false;
+	}
+	struct refresh_request *q = request_take(f, key, v);
+	const enum refresh_started started = q ? f->ops.start(f->ops.arg, q) : REFRESH_NO_ROOM;
+	if (started == REFRESH_UNDER_WAY) {
+		c->asked++;
+		return true;
+	}
+	if (started == REFRESH_NO_ROOM) {
+		f->refused++;
+		c->dropped++;
+	}
+	if (q)
+		request_give(f, q);
+	return false;
+}
+
+static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms)
+{
 	struct l0_view v;
 	struct l0_key key;
 
-	if (!still_due(f, e, now_ms, &v, &key))
-		return;
-	if (failures_recent(f->backoff, key.hash, now_ms)) {
-		c->held_back++;
-		return;
-	}
-	struct refresh_request *q = request_take(f, &key, &v);
-	if (!q) {
-		f->refused++;
-		c->dropped++;
-		return;
-	}
-	switch (f->ops.start(f->ops.arg, q)) {
-	case REFRESH_UNDER_WAY:
-		c->asked++;
-		return;
-	case REFRESH_NO_ROOM:
-		f->refused++;
-		c->dropped++;
-		break;
-	case REFRESH_IS_ASKED:
-		break;
-	}
-	request_give(f, q);
+	if (is_there(f, e, now_ms, &v, &key) && !ask(f, &key, &v, now_ms)
+		&& is_there(f, e, now_ms, &v, &key))
+		put_off(f, &key, &v, now_ms);
 }
 
 void refresh_run(struct refresh *f, uint64_t now_ms)
@@ -316,9 +361,9 @@ void refresh_run(struct refresh *f, uint64_t now_ms)
 	f->used_before = l0.renewed_used;
 }
 
-static void plan_again(struct refresh *f, const struct refresh_request *q, uint64_t now_ms)
+static struct l0_key request_key(const struct refresh_request *q)
 {
-	const struct l0_key key = {
+	return (struct l0_key){
 		.hash = q->hash,
 		.name = q->name,
 		.name_len = q->name_len,
@@ -327,8 +372,23 @@ static void plan_again(struct refresh *f, const struct refresh_request *q, uint6
 		.qclass = q->qclass,
 		.view = q->view,
 	};
+}
+
+// The record of a request that has ended, which may be another one by now.
+static void put_off_request(struct refresh *f, const struct refresh_request *q, uint64_t now_ms)
+{
+	const struct l0_key key = request_key(q);
 	struct l0_view v;
-	uint32_t record = find(f, &key, &v);
+
+	if (find(f, &key, now_ms, &v) != L0_NONE)
+		put_off(f, &key, &v, now_ms);
+}
+
+static void plan_again(struct refresh *f, const struct refresh_request *q, uint64_t now_ms)
+{
+	const struct l0_key key = request_key(q);
+	struct l0_view v;
+	uint32_t record = find(f, &key, now_ms, &v);
 
 	if (record != L0_NONE)
 		plan(f, &key, record, now_ms + ELSEWHERE_MS, now_ms);
@@ -348,5 +408,7 @@ void refresh_ended(
 	}
 	if (end == REFRESH_ELSEWHERE)
 		plan_again(f, q, now_ms);
+	else if (end != REFRESH_DONE)
+		put_off_request(f, q, now_ms);
 	request_give(f, q);
 }

@@ -5,19 +5,22 @@
 // neither loop nor upstreams, and takes the time from its caller.
 //
 // Three ways lead into one plan (refresh_plan.h), by the thresholds of refresh_policy.h:
-// * a worker reports a hit on a record that may be due (once per record: it claims a mark). A
-//   record that is not due soon keeps its mark and is left to the sweep;
+// * a worker reports a hit on a record that may be due (once per record: it claims a mark);
 // * the sweep walks L0 each 15 s in steps, folds the hits in, drops records past hard expiry, and
 //   plans hot or warm ones that are due before the next sweep;
 // * a record so short-lived that it expires between two sweeps is planned when it is stored.
 // A planned record is checked again when it is due: it may be gone, renewed or cold by then. Past
 // soft expiry a request is served for any heat (stale: immediate).
 //
+// A mark says that a request is in hand, so one that comes to nothing gives it back: the record is
+// written again, with the age from which its hits are reported. A cold one's are when it is due, or
+// past its soft expiry; one that had no room then is reported a second later.
+//
 // At most max_inflight are in flight, and never more than a quarter of the limit of clients'
 // questions; the rest waits in the plan, the most urgent first. A request holds a question, never a
 // message. Upstreams failed: the old record stays, and its key is held back for a while
-// (failures.h, 10,000 keys). The root is left out. Heat lives in L0's writer and dies with the
-// process; counts in the marks outlive it.
+// (failures.h, 10,000 keys). The root is not renewed ahead of its expiry. Heat lives in L0's writer
+// and dies with the process; counts in the marks outlive it.
 
 #include "base/age_list.h"
 #include "base/table_registry.h"
@@ -65,8 +68,8 @@ enum refresh_end {
 ATTR_MUST_CHECK int refresh_new(
 	struct refresh **out, struct l0_writer *l0, const struct refresh_ops *ops);
 void refresh_free(struct refresh *f); // NULL is fine; nothing may be under way
-void refresh_configure(struct refresh *f, const struct config_refresh *c, uint32_t client_ttl_cap_s,
-	unsigned questions_limit);
+void refresh_configure(struct refresh *f, const struct config_refresh *c,
+	const struct config_cache *cache, unsigned questions_limit);
 const struct refresh_policy *refresh_policy(const struct refresh *f);
 
 // A worker asks for a new copy of a record.

@@ -12,6 +12,7 @@ struct refresh {
 	struct l0_writer *l0;
 	struct refresh_ops ops;
 	struct refresh_policy policy;
+	bool stale_immediate;
 	struct refresh_plan plan;
 	struct failures *backoff;
 	struct refresh_request *request; // REFRESH_REQUESTS

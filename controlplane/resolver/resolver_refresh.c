@@ -175,8 +175,8 @@ void resolver_refresh_configure(struct resolver *r, const struct config *config)
 
 	c.max_inflight = resolver_share(r, c.max_inflight);
 	c.max_batch = resolver_share(r, c.max_batch);
-	refresh_configure(r->refresh, &c, config->cache.client_ttl_cap_s,
-		resolver_share(r, config->limits.inflight));
+	refresh_configure(
+		r->refresh, &c, &config->cache, resolver_share(r, config->limits.inflight));
 	if (first || refresh_policy(r->refresh)->sweep_interval_ms != interval_ms)
 		sweep_arm(r, first ? host_jitter_ms() : 0);
 }

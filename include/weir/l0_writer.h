@@ -87,6 +87,10 @@ void l0_writer_look_ahead(const struct l0_writer *w, uint64_t hash);
 // The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
 ATTR_MUST_CHECK int l0_writer_restamp(
 	struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms);
+// The same answer again, without a stamp, whose hits are reported from the age refresh_ms on: what
+// its mark says of a report is over. -ENOENT, -ENOSPC.
+ATTR_MUST_CHECK int l0_writer_tell_from(
+	struct l0_writer *w, const struct l0_key *key, uint32_t refresh_ms);
 
 // The same answer again with another mask (NULL or empty: none), where it has another. -ENOENT;
 // with -ENOSPC the record is gone, as what it was checked by no longer holds.

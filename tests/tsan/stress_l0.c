@@ -114,7 +114,8 @@ static void write_one(struct box *b, struct l0_writer *w, uint64_t *seed, uint32
 	} else if (what < 8) {
 		(void)l0_writer_delete(w, &key);
 	} else if (what < 12) {
-		int rc = l0_writer_restamp(w, &key, serial);
+		int rc = what < 10 ? l0_writer_restamp(w, &key, serial)
+				   : l0_writer_tell_from(w, &key, serial);
 		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	} else if (what == 12) {
 		(void)l0_writer_sweep(w, &(struct l0_sweep){.now_ms = serial, .keep_256 = 256}, 64);

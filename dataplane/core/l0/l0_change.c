@@ -41,15 +41,8 @@ static void sum_follow(struct l0_record *p, uint64_t old_head, uint64_t less, ui
 	p->sum = htobe16(csum_fold(csum_wide_add((uint64_t)p->sum, change)));
 }
 
-static void stamp(struct l0_record *p, uint32_t stale_until_ms)
-{
-	uint64_t was = p->head_word;
-	p->flags |= L0_RECORD_STAMPED;
-	p->then_ms = stale_until_ms;
-	sum_follow(p, was, 0, 0);
-}
-
-int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
+// `flag`: L0_RECORD_STAMPED, which says what `then_ms` is, or 0.
+static int then_set(struct l0_writer *w, const struct l0_key *key, uint8_t flag, uint32_t then_ms)
 {
 	uint32_t number, slot = l0_slot_of_key(w, key);
 	if (slot == L0_SLOT_NONE)
@@ -60,9 +53,22 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 		return rc;
 	struct l0_record *p = l0_record_at(w, number);
 	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), bytes);
-	stamp(p, stale_until_ms);
+	uint64_t was = p->head_word;
+	p->flags = (uint8_t)((p->flags & ~L0_RECORD_STAMPED) | flag);
+	p->then_ms = then_ms;
+	sum_follow(p, was, 0, 0);
 	change_end(w, slot, number);
 	return 0;
+}
+
+int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
+{
+	return then_set(w, key, L0_RECORD_STAMPED, stale_until_ms);
+}
+
+int l0_writer_tell_from(struct l0_writer *w, const struct l0_key *key, uint32_t refresh_ms)
+{
+	return then_set(w, key, 0, refresh_ms);
 }
 
 static struct rule_set mask_of(const struct l0_record *p)

@@ -55,6 +55,7 @@ TEST(test_a_foreign_key_is_refused)
 		assert_int_equal(l0_writer_put(other, &p.put), -EXDEV);
 		assert_int_equal(l0_writer_put(own, &p.put), 0);
 		assert_int_equal(l0_writer_restamp(other, key, 5), -ENOENT);
+		assert_int_equal(l0_writer_tell_from(other, key, 5), -ENOENT);
 		assert_int_equal(l0_writer_set_mask(other, key, NULL), -ENOENT);
 		assert_int_equal(l0_writer_age(other, key, 5), -ENOENT);
 		assert_false(l0_writer_delete(other, key));

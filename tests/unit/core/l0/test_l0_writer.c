@@ -70,17 +70,17 @@ TEST(test_fields_and_restamp)
 	p.put.answer.insecure = true; // a bit of its own beside it
 	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
 	uint32_t first = 0, serial = 0;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		uint64_t anomalies = 0;
 		struct l0_view v;
 		const struct l0_reader *r = l0_writer_reader(b->w);
 		uint32_t n = l0_find(r, &p.put.key, l0_candidate(r, p.put.key.hash), &anomalies);
 		assert_true(l0_record_read(r, n, &v));
-		assert_int_equal(v.stale_until_ms, i ? 34567 : 0);
+		assert_int_equal(v.stale_until_ms, i == 1 ? 34567 : 0);
 		assert_int_equal(v.created_ms, 1000);
 		assert_int_equal(v.soft_ms, 2500);
 		assert_int_equal(v.hard_ms, 5000);
-		assert_int_equal(v.refresh_ms, UINT32_MAX);
+		assert_int_equal(v.refresh_ms, i == 2 ? 2500 : UINT32_MAX);
 		assert_int_equal(v.auth_ttl_s, 77);
 		assert_int_equal(v.view, 12);
 		assert_int_equal(v.key_flags, L0_KEY_CD);
@@ -94,7 +94,9 @@ TEST(test_fields_and_restamp)
 		assert_int_equal(l0_age_of(&v, 6000), L0_HARD_EXPIRED);
 		assert_true(i == 0 || n != first); // records are immutable
 		first = n;
-		assert_int_equal(l0_writer_restamp(b->w, &p.put.key, 34567), 0);
+		assert_int_equal(i ? l0_writer_tell_from(b->w, &p.put.key, 2500)
+				   : l0_writer_restamp(b->w, &p.put.key, 34567),
+			0);
 	}
 	audit(b);
 }
@@ -154,6 +156,8 @@ TEST(test_a_flipped_bit_shows_in_the_sum)
 	assert_int_equal(l0_writer_put(b->w, &p.put), 0);
 	assert_true(flip_each_bit(l0_writer_reader(b->w), &p) > 900);
 	assert_int_equal(l0_writer_restamp(b->w, &p.put.key, 34567), 0);
+	assert_true(flip_each_bit(l0_writer_reader(b->w), &p) > 900);
+	assert_int_equal(l0_writer_tell_from(b->w, &p.put.key, 4000), 0);
 	assert_true(flip_each_bit(l0_writer_reader(b->w), &p) > 900);
 	for (unsigned i = 3; i < 6; i++) { // judged, by others, by none
 		assert_int_equal(box_set_mask(b, 9, i % 5), 0);

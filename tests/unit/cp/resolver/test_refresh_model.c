@@ -194,7 +194,7 @@ static struct model *model_open(bool enabled)
 	const struct refresh_ops ops = {on_start, m};
 	assert_int_equal(refresh_new(&m->refresh, m->b.w, &ops), 0);
 	config.enabled = enabled;
-	refresh_configure(m->refresh, &config, 0, 4096);
+	refresh_configure(m->refresh, &config, &(struct config_cache){0}, 4096);
 	names_make(m);
 	m->now_ms = 1000000;
 	return m;
