@@ -30,9 +30,10 @@ struct doh_h2 {
 	nghttp2_session *session;
 	uint64_t now_ms; // of the call in progress
 	struct doh_pace resets, frames;
-	bool in_block; // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
-	size_t block;  // bytes of it so far
-	bool calm;     // GOAWAY with ENHANCE_YOUR_CALM is on its way
+	bool in_block;  // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
+	size_t block;   // bytes of it so far
+	int32_t newest; // stream that the client opened
+	bool calm;      // GOAWAY with ENHANCE_YOUR_CALM is on its way
 };
 
 static void calm(struct doh_conn *c)
@@ -50,10 +51,24 @@ static struct doh_stream *stream_of(nghttp2_session *session, int32_t id)
 	return nghttp2_session_get_stream_user_data(session, id);
 }
 
-static int on_begin_frame(nghttp2_session *, const nghttp2_frame_hd *hd, void *arg)
+// What nghttp2 passes over: a priority of no stream (RFC 9113 6.3), and header fields of a stream
+// that was never opened, or is closed, while newer ones were (5.1.1).
+static bool breaks_protocol(nghttp2_session *session, const nghttp2_frame_hd *hd, int32_t newest)
+{
+	if (hd->type == NGHTTP2_PRIORITY)
+		return hd->stream_id == 0;
+	return hd->type == NGHTTP2_HEADERS && hd->stream_id <= newest
+	       && !nghttp2_session_find_stream(session, hd->stream_id);
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
 {
 	struct doh_conn *c = arg;
 
+	if (breaks_protocol(session, hd, c->h2->newest)) {
+		(void)nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+		doh_conn_fail(c, DOH_END_broken);
+	}
 	if (hd->type != NGHTTP2_CONTINUATION)
 		c->h2->block = 0;
 	c->h2->in_block = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
@@ -71,6 +86,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	struct doh_stream *s = doh_stream_new(c, frame->hd.stream_id, c->h2->now_ms);
 	if (!s)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	c->h2->newest = s->id;
 	(void)nghttp2_session_set_stream_user_data(session, s->id, s);
 	return 0;
 }

@@ -3,9 +3,10 @@
 // HTTP/1.1 (RFC 9112) by http-parser: one request at a time.
 //
 // A connection takes no bytes from the end of a request to the end of its response; what the client
-// sends meanwhile, further requests too, waits with the owner. The parser refuses a request with
-// both lengths (content-length and transfer-encoding), and header fields that do not parse; then,
-// and where a request is refused before its end, the response is the last one.
+// sends meanwhile, further requests too, waits with the owner. Each byte is checked before the
+// parser sees it (http1_check.h); where that, the parser, or weir refuses a request before its end,
+// the response is the last one.
+#include "base/http1_check.h"
 #include "doh_internal.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ struct doh_http1 {
 	http_parser parser;
 	struct doh_stream *stream; // the request that is received or answered
 	uint64_t now_ms;           // of the call in progress
-	unsigned hosts;
+	struct http1_check check;
 	size_t name_len, value_len; // as they came; what is over the maximum is not kept
 	bool in_value;
 	bool whole;     // the parser stands at the end of a request
@@ -50,7 +51,6 @@ static int on_begin(http_parser *p)
 
 	if (!h->stream)
 		h->stream = doh_stream_new(c, 0, h->now_ms);
-	h->hosts = 0;
 	h->in_value = h->whole = h->continues = false;
 	h->name_len = h->value_len = 0;
 	c->begun_ms = 0;
@@ -80,7 +80,6 @@ static void field_end(struct doh_http1 *h)
 	if (!h->in_value)
 		return;
 	h->in_value = false;
-	h->hosts += name_is(h, "host");
 	const size_t len = h->value_len < VALUE_MAX_LEN ? h->value_len : VALUE_MAX_LEN;
 	if (name_is(h, "expect") && len == 12
 		&& strncasecmp((const char *)h->value, "100-continue", len) == 0)
@@ -136,8 +135,6 @@ static int on_headers_end(http_parser *p)
 	field_end(h);
 	doh_request_method(&s->request, (const uint8_t *)method, strlen(method));
 	const bool is_11 = p->http_major == 1 && p->http_minor == 1;
-	if (p->http_major != 1 || (is_11 && h->hosts != 1))
-		return REFUSE;
 	doh_stream_headers_end(s, h->now_ms);
 	const bool goes_on = s->stage == DOH_RECEIVING && c->end == DOH_OPEN;
 	if (goes_on && h->continues && is_11 && s->request.status == DOH_200
@@ -195,13 +192,16 @@ size_t doh_http1_take(struct doh_conn *c, const uint8_t *p, size_t len, uint64_t
 	if (h->last || h->whole || h->out.len || (h->stream && h->stream->stage != DOH_RECEIVING))
 		return 0;
 	h->now_ms = now_ms;
-	const size_t n = http_parser_execute(&h->parser, &settings, (const char *)p, len);
+	const uint64_t whole = h->check.whole;
+	const size_t sound = http1_check(&h->check, p, len); // 0 would be the end for the parser
+	const size_t n =
+		sound ? http_parser_execute(&h->parser, &settings, (const char *)p, sound) : 0;
 	const enum http_errno why = HTTP_PARSER_ERRNO(&h->parser);
-	if (why == HPE_PAUSED)
-		return n;
-	if (why != HPE_OK)
+	if (h->whole)
+		h->last = h->last || h->check.whole == whole; // the parser sees an end, alone
+	else if (why != HPE_OK || h->check.fault)
 		refuse(c);
-	return why == HPE_OK ? n : len;
+	return h->whole || !h->last ? n : len;
 }
 
 // The response has left: what the client sends next is the next request.

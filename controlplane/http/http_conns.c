@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "http_conns.h"
 
+#include "base/http1_check.h"
 #include "base/source_key.h"
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/listener.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,6 +33,8 @@ struct conn {
 	bool is_over, is_cut, is_known; // known: its source is
 	struct source_key source;
 	uint64_t since_ms, until_ms;
+	uint64_t taken; // requests, by evhttp
+	struct http1_check check;
 };
 
 struct rate {
@@ -225,6 +230,21 @@ static struct bufferevent *buffer_new(
 	return b;
 }
 
+// Before the functions of the bufferevent, and so of evhttp, are called for these bytes.
+static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *c = arg;
+	struct evbuffer_ptr at;
+	struct evbuffer_iovec piece;
+	if (!info->n_added || evbuffer_ptr_set(in, &at, info->orig_size, EVBUFFER_PTR_SET) < 0)
+		return;
+	while (!c->check.fault && evbuffer_peek(in, -1, &at, &piece, 1) > 0 && piece.iov_len) {
+		const size_t n = http1_check(&c->check, piece.iov_base, piece.iov_len);
+		if (n && evbuffer_ptr_set(in, &at, n, EVBUFFER_PTR_ADD) < 0)
+			return;
+	}
+}
+
 struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 {
 	struct http_conns *s = conns;
@@ -243,6 +263,8 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	bufferevent_incref(b);
 	*c = (struct conn){.b = b, .is_over = is_over, .since_ms = clock_mono_ms()};
 	c->until_ms = c->since_ms + s->settings.life_ms;
+	if (!evbuffer_add_cb(bufferevent_get_input(b), on_input, c))
+		c->check.fault = HTTP1_request_line; // no memory: nothing is served unseen
 	s->counts.made++;
 	s->counts.refused += is_full;
 	s->counts.live += !c->is_over;
@@ -255,21 +277,34 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	return b;
 }
 
-static void until_set(struct http_conns *s, const struct bufferevent *b, uint64_t until_ms)
+static struct conn *conn_of(struct http_conns *s, const struct bufferevent *b)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
-		if (s->conn[i].b == b)
-			s->conn[i].until_ms = until_ms;
+	struct conn *c = s->conn;
+	while (c < s->conn + ARRAY_LEN(s->conn) && c->b != b)
+		c++;
+	assert(c < s->conn + ARRAY_LEN(s->conn));
+	return c;
+}
+
+// evhttp may see the end of a request where the check sees none, such as before the body of a GET:
+// what it takes for a request then was not checked as one.
+const char *http_conns_fault(struct http_conns *s, const struct bufferevent *b)
+{
+	struct conn *c = conn_of(s, b);
+	if (++c->taken <= c->check.whole)
+		return NULL;
+	return c->check.fault ? http1_fault_text(c->check.fault)
+			      : "it has a body, and its method has none";
 }
 
 void http_conns_asked(struct http_conns *s, const struct bufferevent *b)
 {
-	until_set(s, b, UINT64_MAX);
+	conn_of(s, b)->until_ms = UINT64_MAX;
 }
 
 void http_conns_replied(struct http_conns *s, const struct bufferevent *b)
 {
-	until_set(s, b, clock_mono_ms() + s->settings.life_ms);
+	conn_of(s, b)->until_ms = clock_mono_ms() + s->settings.life_ms;
 }
 
 void http_conns_counts(const struct http_conns *s, struct http_conns_counts *out)

@@ -10,7 +10,8 @@
 // reply until the client has read it and sent the next request; a client that sends or reads too
 // slowly is closed. Between the two the deadlines of the server apply. Input beyond
 // HTTP_CONNS_INPUT_MAX waits in the kernel: evhttp reads while it writes, to see the end of a
-// connection, and would keep all of it. Owner: the server, on its loop's thread. A descriptor is
+// connection, and would keep all of it. Each byte that it takes is checked before evhttp sees it
+// (http1_check.h). Owner: the server, on its loop's thread. A descriptor is
 // closed at the next check after its end, HTTP_CONNS_LOOK_MS later at most.
 //
 // With `lend` the connections speak TLS by libevent's bufferevent_openssl. One beyond `max`, beyond
@@ -55,6 +56,8 @@ void http_conns_free(struct http_conns *c);
 bool http_conns_has_place(struct http_conns *c);
 // For evhttp_set_bevcb. NULL: no memory.
 struct bufferevent *http_conns_make(struct event_base *base, void *conns);
+// evhttp has taken a request from it. What is wrong with that one; NULL: nothing. Once for each.
+const char *http_conns_fault(struct http_conns *c, const struct bufferevent *b);
 // A whole request came on it, which may take as long as the server lets it.
 void http_conns_asked(struct http_conns *c, const struct bufferevent *b);
 // Its reply is made.

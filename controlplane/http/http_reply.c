@@ -9,6 +9,7 @@
 #include <event2/http.h>
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -36,6 +37,14 @@ static void body_wipe(const void *body, size_t len, void *)
 	free((void *)(uintptr_t)body);
 }
 
+// What a body would have: evhttp counts the bytes that it sends.
+static int length_add(struct evhttp_request *r, size_t len)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%zu", len);
+	return evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Length", text);
+}
+
 // `end`: of the body, once it has left or cannot; NULL: none.
 static void request_reply_as(struct evhttp_request *r, unsigned status, const char *type,
 	const char *body, size_t len, evbuffer_ref_cleanup_cb end)
@@ -44,10 +53,12 @@ static void request_reply_as(struct evhttp_request *r, unsigned status, const ch
 	// From here on the connection's own time counts (http_conns.h). evhttp would end it after
 	// HTTP_TIMEOUT_S without input, however well the client reads.
 	bufferevent_set_timeouts(http_request_buffer(r), NULL, NULL);
-	const bool is_held = out && len && evbuffer_add_reference(out, body, len, end, NULL) == 0;
+	const bool is_head = evhttp_request_get_command(r) == EVHTTP_REQ_HEAD;
+	const bool is_held =
+		out && len && !is_head && evbuffer_add_reference(out, body, len, end, NULL) == 0;
 	if (!is_held && end)
 		end(body, len, NULL);
-	if (out && (is_held || len == 0)
+	if (out && (is_held || is_head || len == 0) && (!is_head || !len || length_add(r, len) == 0)
 		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
 			   == 0)
 		evhttp_send_reply(r, (int)status, NULL, out);
@@ -140,6 +151,10 @@ static struct bufferevent *stream_buffer(const struct http_stream *s)
 
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 {
+	if (x->request && evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD) {
+		http_reply_text(x, HTTP_OK, type, strdup(""));
+		return NULL;
+	}
 	struct http_stream *s = x->request ? calloc(1, sizeof(*s)) : NULL;
 	if (!s
 		|| evhttp_add_header(

@@ -77,6 +77,16 @@ static struct http_exchange *exchange_new(
 	return x;
 }
 
+// The last reply of its connection: where the next request would begin nobody can say.
+static void fault_reply(struct http_exchange *x, const char *fault)
+{
+	char *body = NULL;
+	if (asprintf(&body, "{\"error\":\"malformed request: %s\"}", fault) < 0)
+		body = NULL;
+	http_reply_header(x, "Connection", "close");
+	http_reply(x, 400, body);
+}
+
 static bool params_read(struct http_exchange *x)
 {
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(x->request));
@@ -97,6 +107,7 @@ static void on_request(struct evhttp_request *r, void *arg)
 {
 	struct http_server *s = arg;
 	struct ucred peer;
+	const char *fault = http_conns_fault(s->conns, http_request_buffer(r));
 	s->counts.requests++;
 	http_conns_replied(s->conns, http_request_buffer(r)); // unless it goes on
 	if (!peer_admitted(&s->settings, r, &peer)) {
@@ -112,6 +123,9 @@ static void on_request(struct evhttp_request *r, void *arg)
 	struct http_exchange *x = exchange_new(s, r, &peer);
 	if (!x) {
 		http_request_reply(r, 500, "{\"error\":\"out of memory\"}");
+	} else if (fault) {
+		s->counts.bad_requests++;
+		fault_reply(x, fault);
 	} else if (!params_read(x)) {
 		s->counts.bad_requests++;
 		http_reply(x, 400, strdup("{\"error\":\"malformed query\"}"));
@@ -196,7 +210,7 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 	evhttp_set_max_headers_size(evhttp, HTTP_HEADER_MAX);
 	evhttp_set_max_body_size(evhttp, HTTP_BODY_MAX);
 	evhttp_set_timeout(evhttp, HTTP_TIMEOUT_S);
-	evhttp_set_allowed_methods(evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+	evhttp_set_allowed_methods(evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
 	evhttp_set_gencb(evhttp, on_request, s);
 	s->evhttp = evhttp;
 	LIST_INIT(&s->exchange_list);

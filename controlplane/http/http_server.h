@@ -16,8 +16,11 @@
 //   for each. One that is silent for HTTP_TIMEOUT_S before or inside its first request is closed
 //   before that. Without descriptors no connection is accepted for
 //   HTTP_ACCEPT_PAUSE_MS.
+// * It takes requests that are malformed: http_conns.h checks each byte first, and what is wrong
+// gets
+//   400, and its connection ends. HEAD is a GET whose reply has no body.
 // * What it refuses by itself (400 malformed or a header too large, 413, 417, 501 a method other
-//   than GET and POST) has an HTML body, not JSON, and is in no counter.
+//   than GET, HEAD and POST) has an HTML body, not JSON, and is in no counter.
 // The process must ignore SIGPIPE.
 
 #include "http_conns.h"
@@ -143,7 +146,8 @@ void http_reply_bytes(
 void http_reply_secret(struct http_exchange *x, unsigned status, char *body);
 
 // A reply without an end, of lines of the given type: begins with status 200, and the exchange is
-// freed and no longer counts: the caller bounds streams. NULL: no memory, replied to with 500.
+// freed and no longer counts: the caller bounds streams. NULL: replied to, with 500 (no memory), or
+// with the header alone (HEAD).
 // Timeouts of the server do not apply; http_stream_pending shows a client that reads nothing.
 // Closed by its owner, before http_server_close.
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *type);

@@ -85,6 +85,43 @@ TEST_WITH(test_rapid_reset_is_ended, rig_by_hand, rig_end)
 	assert_int_equal(rig_counts(&rig).unwanted, 1);
 }
 
+static void ends_by_protocol(void)
+{
+	assert_int_equal(goaway_sent(&rig), NGHTTP2_PROTOCOL_ERROR);
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_broken);
+}
+
+TEST_WITH(test_no_stream_has_a_priority, rig_by_hand, rig_end)
+{
+	put_frame(&rig, 5, PRIORITY, 0, 1, "\0\0\0\0\x10");
+	assert_int_equal(doh_conn_end(rig.c), DOH_OPEN); // of a stream: passed over
+	put_frame(&rig, 5, PRIORITY, 0, 0, "\0\0\0\0\x10");
+	ends_by_protocol();
+}
+
+TEST_WITH(test_streams_go_up, rig_by_hand, rig_end)
+{
+	uint8_t head[256];
+	const size_t n = get_headers(head);
+	put_frame(&rig, n, HEADERS, END_STREAM | END_HEADERS, 5, head);
+	assert_int_equal(rig.asked, 1);
+	put_frame(&rig, n, HEADERS, END_STREAM | END_HEADERS, 3, head);
+	assert_int_equal(rig.asked, 1);
+	ends_by_protocol();
+}
+
+// Fields behind a body, of a stream that is not the newest.
+TEST_WITH(test_trailers_of_an_older_stream, rig_by_hand, rig_end)
+{
+	uint8_t head[256];
+	const size_t n = get_headers(head);
+	put_frame(&rig, n, HEADERS, END_HEADERS, 1, head);
+	put_frame(&rig, n, HEADERS, END_STREAM | END_HEADERS, 3, head);
+	put_frame(&rig, 4, HEADERS, END_STREAM | END_HEADERS, 1, "\0\1x");
+	assert_int_equal(goaway_sent(&rig), UINT32_MAX);
+	assert_int_equal(rig.asked, 2);
+}
+
 TEST_WITH(test_resets_of_the_server_count, rig_by_hand, rig_end)
 {
 	uint8_t head[256], much[4] = {0x7f, 0xff, 0xff, 0xff};

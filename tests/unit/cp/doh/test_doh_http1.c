@@ -140,7 +140,7 @@ TEST(test_refusals)
 		"HTTP/1.1 415 ", false);
 	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
 		"Transfer-Encoding: gzip, chunked\r\n\r\nc\r\nabcdefghijkl\r\n0\r\n\r\n",
-		"HTTP/1.1 415 ", false);
+		"HTTP/1.1 400 ", true);
 	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE "Content-Length: 65536\r\n\r\n",
 		"HTTP/1.1 413 ", true);
 	refused("GET " RIG_GET " HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ", true);
@@ -153,6 +153,14 @@ TEST(test_refusals)
 		"HTTP/1.1 400 ", true);
 	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
 		"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+		"HTTP/1.1 400 ", true);
+	// What http-parser takes, and RFC 9112 refuses.
+	refused("GET " RIG_GET " HTTP/1.1\r\nHost: dns example\r\n\r\n", "HTTP/1.1 400 ", true);
+	refused("GET " RIG_GET " HTTP/1.1\r\n" HOST "X y: 1\r\n\r\n", "HTTP/1.1 400 ", true);
+	refused("GET " RIG_GET " HTTP/1.1\r\n" HOST "X: a\rb\r\n\r\n", "HTTP/1.1 400 ", true);
+	refused("GET " RIG_GET " HTTP/1.1\n" HOST "\r\n", "HTTP/1.1 400 ", true);
+	refused("POST /dns-query HTTP/1.1\r\n" HOST TYPE
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nabcde0\r\n\r\n",
 		"HTTP/1.1 400 ", true);
 }
 

@@ -78,7 +78,7 @@ static inline void stream_end(int fd)
 static inline int stream_begin(const char *what, const char *header)
 {
 	int fd = client_connect();
-	client_send(fd, text_from("GET %s HTTP/1.1\r\n%s\r\n", what, header));
+	client_send(fd, text_from("GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", what, header));
 	return fd;
 }
 

@@ -59,7 +59,7 @@ static inline int ask(const char *request)
 {
 	int fd = client_connect();
 	int status = 0;
-	client_send(fd, text_from("%s HTTP/1.1\r\nConnection: close\r\n\r\n", request));
+	client_send(fd, text_from("%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", request));
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	close(fd);
 	assert_int_equal(sscanf(reply, "HTTP/1.1 %d", &status), 1);

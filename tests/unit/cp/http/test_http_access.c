@@ -20,7 +20,7 @@ static int post_begin(const char *what, const char *form)
 {
 	int fd = client_connect();
 	client_send(
-		fd, text_from("POST %s HTTP/1.1\r\nConnection: close\r\n"
+		fd, text_from("POST %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 			      "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
 			      "%zu\r\n\r\n%s",
 			    what, strlen(form), form));

@@ -241,7 +241,7 @@ static int client_held(void)
 	unsigned wanted = held + 1;
 	hold_replies = true;
 	int fd = client_connect();
-	client_send(fd, "GET /stats HTTP/1.1\r\nConnection: close\r\n\r\n");
+	client_send(fd, "GET /stats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	WAIT_FOR(held >= wanted);
 	assert_int_equal(held, wanted);
 	return fd;

@@ -70,7 +70,7 @@ static void await_end(int fd)
 // beginning and what it asks, it is cut. Answers how many were.
 static unsigned answered(void)
 {
-	static const char request[] = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+	static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 	for (unsigned cut = 0; cut < 20; cut++) {
 		uint64_t before = count().cut;
 		int fd = client_connect();
@@ -188,7 +188,7 @@ TEST(test_over_puts_nothing_off)
 TEST(test_slow_reader)
 {
 	char some[16];
-	int fd = asked("GET /big HTTP/1.1\r\n\r\n");
+	int fd = asked("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
 	WAIT_FOR(count().cut != cut_before, (void)!recv(fd, some, sizeof(some), MSG_DONTWAIT));
 	assert_int_equal(counts.cut - cut_before, 1);
 	close(fd);
@@ -203,7 +203,7 @@ TEST(test_sends_on)
 	size_t taken = 0;
 	// None was sent: the machine slept for all of its time.
 	for (unsigned i = 0; i < 20 && taken == 0; i++) {
-		int fd = asked("GET /big HTTP/1.1\r\n\r\n");
+		int fd = asked("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
 		while (taken < MANY && count().cut == cut_before) {
 			ssize_t n = send(fd, junk, sizeof(junk), MSG_NOSIGNAL | MSG_DONTWAIT);
 			taken += n > 0 ? (size_t)n : 0;
@@ -255,8 +255,8 @@ static void on_held(void *)
 // What the server takes its time for is not slow: the connection's own time begins with the reply.
 TEST(test_late_reply)
 {
-	int waits = asked("GET /held HTTP/1.1\r\nConnection: close\r\n\r\n");
-	int streams = asked("GET /stream HTTP/1.1\r\n\r\n");
+	int waits = asked("GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	int streams = asked("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
 	clock_ahead_by_ms(3 * LIFE_MS);
 	(void)count(); // in a turn of the server
 	assert_int_equal(count().cut, cut_before);

@@ -21,7 +21,7 @@ static bool on_refuses(void *, const struct sockaddr_storage *source)
 // How many of `count` connections from 127.0.0.`from` have a reply.
 static unsigned answered(unsigned from, unsigned count)
 {
-	static const char request[] = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+	static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 	const struct sockaddr_in source = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + from)};
 	unsigned n = 0;

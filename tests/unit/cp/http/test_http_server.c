@@ -58,7 +58,7 @@ static int client_held(const char *request)
 	unsigned wanted = held + 1;
 	int fd = client_connect();
 	client_send(fd, request);
-	client_send(fd, " HTTP/1.1\r\nConnection: close\r\n\r\n");
+	client_send(fd, " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	WAIT_FOR(held >= wanted);
 	assert_int_equal(held, wanted);
 	return fd;
@@ -121,7 +121,8 @@ TEST(test_hostile)
 
 TEST(test_sizes)
 {
-	static char text[8192 + 128] = "GET /health HTTP/1.1\r\nConnection: close\r\nX: ";
+	static char text[8192 + 128] =
+		"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ";
 	size_t head = strlen(text);
 	memset(text + head, 'x', sizeof(text) - head);
 	assert_int_equal(ask_raw(text, sizeof(text)), 400);
@@ -132,7 +133,7 @@ TEST(test_sizes)
 
 	// A body that is allowed is read, then ignored; the request may come in any pieces.
 	int fd = client_connect();
-	static const char parts[] = "POST /body HTTP/1.1\r\nConnection: close\r\n"
+	static const char parts[] = "POST /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 				    "Content-Length: 10\r\n\r\n0123456789";
 	for (size_t i = 0; i < sizeof(parts) - 1; i++)
 		assert_int_equal(write(fd, parts + i, 1), 1);
@@ -144,8 +145,8 @@ TEST(test_sizes)
 // Two requests at once on one connection: two replies, in order.
 TEST(test_keep_alive)
 {
-	static const char two[] = "POST /body HTTP/1.1\r\n\r\n"
-				  "GET /body HTTP/1.1\r\nConnection: close\r\n\r\n";
+	static const char two[] = "POST /body HTTP/1.1\r\nHost: a\r\n\r\n"
+				  "GET /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 	assert_int_equal(ask_raw(two, sizeof(two) - 1), 200);
 	assert_non_null(strstr(reply + 1, "HTTP/1.1 405"));
 }
@@ -188,12 +189,77 @@ TEST(test_silent)
 	assert_true(clock_mono_ms() - start >= 1900);
 }
 
+// What evhttp takes, but for both lengths, and RFC 9112 refuses: the status with its reason, then
+// the connection's end, whatever comes behind.
+TEST(test_malformed)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{"GET / HTTP/1.1\r\n\r\n", "one Host"},
+		{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "one Host"},
+		{"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "one Host"},
+		{"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", "name of a header field"},
+		{"GET / HTTP/1.1\r\nHost: a\r\nX y: b\r\n\r\n", "name of a header field"},
+		{"GET / HTTP/1.1\nHost: a\n\n", "request line"},
+		{"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nabcde",
+			"the only length"},
+		{"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+		 "Content-Length: 5\r\n\r\nabcde",
+			"the only length"},
+		{"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+			"is not chunked"},
+		{"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+		 "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+			"Bad Request"},
+		{"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "2\r\nab0\r\n\r\n\r\n0\r\n\r\n",
+			"chunk"},
+	};
+	char text[512];
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const int n = snprintf(text, sizeof(text),
+			"%sGET /held HTTP/1.1\r\nHost: a\r\n\r\n", cases[i].text);
+		print_message("%s\n", text);
+		assert_int_equal(ask_raw(text, (size_t)n), 400);
+		assert_non_null(strstr(reply, cases[i].why));
+		assert_non_null(strstr(reply, "Connection: close\r\n"));
+	}
+	assert_int_equal(held, 0);
+	assert_reply("GET /", 200, "bad 10");
+}
+
+// Where evhttp reads no body, the bytes behind the head are no request of their own.
+TEST(test_a_body_is_no_request)
+{
+	static const char text[] = "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 37\r\n\r\n"
+				   "GET /held HTTP/1.1\r\nHost: a.bcdef\r\n\r\n";
+	static_assert(sizeof("GET /held HTTP/1.1\r\nHost: a.bcdef\r\n\r\n") - 1 == 37);
+	assert_int_equal(ask_raw(text, sizeof(text) - 1), 200);
+	assert_non_null(strstr(reply, "HTTP/1.1 400 "));
+	assert_non_null(strstr(reply, "has a body"));
+	assert_int_equal(held, 0);
+}
+
+// The header of a GET, and the connection goes on.
+TEST(test_head)
+{
+	static const char two[] = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+				  "HEAD /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+	assert_int_equal(ask_raw(two, sizeof(two) - 1), 200);
+	assert_non_null(strstr(reply, "Content-Length: 2"));
+	assert_null(strstr(reply, "full"));
+	const char *second = strstr(reply, "\r\n\r\n");
+	assert_memory_equal(second + 4, "HTTP/1.1 405 ", 13);
+	assert_null(strstr(second, "{}"));
+}
+
 // A client that stands still for longer than evhttp's own limit gets the whole reply.
 TEST(test_a_reader_that_pauses)
 {
 	int fd = client_connect();
 	size_t total = 0;
-	client_send(fd, "GET /big HTTP/1.1\r\nConnection: close\r\n\r\n");
+	client_send(fd, "GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	assert_true(client_waits(fd, PATIENCE_MS));
 	clock_ahead_by_ms((HTTP_TIMEOUT_S + 1) * 1000);
 	assert_reply("GET /", 200, "full 0"); // the server has seen what time it is
@@ -246,7 +312,7 @@ TEST(test_files)
 	few_files_begin(&files, FILES);
 	event_set_log_callback(on_warning);
 	int fd = client_connect();
-	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+	client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	STAYS_SO(warnings == 0, 300); // libevent's own way would be one for each turn
 	few_files_lift(&files);
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
@@ -264,7 +330,7 @@ TEST(test_client_address)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&mine, sizeof(mine)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+	client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	close(fd);

@@ -15,7 +15,7 @@ static struct watch *watch;
 static int watch_ask(void)
 {
 	int fd = client_connect();
-	client_send(fd, "GET /watch?seconds=600 HTTP/1.1\r\n\r\n");
+	client_send(fd, "GET /watch?seconds=600 HTTP/1.1\r\nHost: a\r\n\r\n");
 	return fd;
 }
 

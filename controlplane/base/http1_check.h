@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Is what a client sends well-formed HTTP/1.1? The parsers that serve requests (libevent's, and
+// http-parser as Debian builds it) take what RFC 9112 refuses, and two that read one request
+// differently are how requests are smuggled. So this reads each byte before they do, and says how
+// far it is beyond doubt; it keeps nothing of a request but what decides where it ends.
+//
+// What it refuses of a head: a line that ends with LF alone, and CR or NUL anywhere but in CRLF;
+// methods and field names that are no tokens, so also a space before the colon and lines that go on
+// with a space; HTTP/1.1 without exactly one `Host`, and one that is no host. Of a body: a
+// Content-Length that is not digits, or comes twice, or beside Transfer-Encoding; codings other
+// than "chunked"; chunks whose size or end is none. RFC 9112 2.2, 3, 3.2, 5.1, 5.2, 6, 7.1; tokens
+// and values of RFC 9110 5.5 and 5.6.2.
+//
+// A checker belongs to one connection and its thread; no memory, no calls; a few ns a byte.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	HTTP1_HOST_MAX = 261, // 255 bytes of a name, and a port
+	HTTP1_WORD_MAX = 18,  // longer field names mean nothing here
+};
+
+#define HTTP1_FAULTS(X)                                                              \
+	X(none, "nothing is wrong")                                                  \
+	X(line_end, "a line of the head does not end with CR and LF")                \
+	X(request_line, "the request line is not METHOD TARGET HTTP/1.1")            \
+	X(field_name, "the name of a header field has a character that no name has") \
+	X(field_value, "the value of a header field has a control character")        \
+	X(host, "HTTP/1.1 wants one Host field, with a host")                        \
+	X(length, "Content-Length is no number, or not the only length")             \
+	X(coding, "Transfer-Encoding is not chunked")                                \
+	X(chunk, "a chunk of the body has no size or no end")
+
+enum http1_fault {
+#define X(name, text) HTTP1_##name,
+	HTTP1_FAULTS(X)
+#undef X
+};
+
+struct http1_check {
+	uint64_t whole; // requests that are complete and without a fault
+	uint64_t left;  // bytes of the body or chunk
+	uint16_t at;    // in the line: what a state counts
+	uint8_t state, then;
+	uint8_t fault; // enum http1_fault; nothing is read after one
+	uint8_t minor; // of HTTP/1.
+	uint8_t field, hosts, lengths, codings;
+	uint8_t word_len;
+	bool has_blank, is_trailer; // an empty line in front of a request; behind the last chunk
+	uint16_t value_len;
+	char word[HTTP1_WORD_MAX], value[HTTP1_HOST_MAX];
+};
+
+// A new connection is all zero bytes. Reads up to the end of a request, or to its first fault;
+// returns how many bytes are without doubt: the end of a request is where `whole` grows.
+ATTR_MUST_CHECK size_t http1_check(struct http1_check *c, const uint8_t *p, size_t n);
+const char *http1_fault_text(enum http1_fault fault);
