@@ -27,6 +27,7 @@ static void upstreams_out(
 		json_out_bool(o, n, "up", u->up);
 		json_out_bool(o, n, "no_address", u->is_nowhere);
 		json_out_bool(o, n, "suspect", u->suspect);
+		json_out_bool(o, n, "failing", u->failing);
 		json_out_bool(o, n, "drained", u->drained);
 		JSON_COUNTS(o, n, u, sent, answered, timeouts, bad_replies, tcp_retries, tcp_opened,
 			tcp_open, tcp_limit, send_errors, failures, refused, srtt_us, down_for_ms,

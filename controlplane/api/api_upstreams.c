@@ -29,6 +29,7 @@ static const char *state_text(const struct upstream_status *s)
 	return s->drained      ? "drained"
 	       : s->is_nowhere ? "no address"
 	       : !s->up        ? "down"
+	       : s->failing    ? "failing"
 	       : s->suspect    ? "suspect"
 			       : "up";
 }

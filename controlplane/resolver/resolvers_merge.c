@@ -129,6 +129,7 @@ void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream
 
 	sum->up &= one->up;
 	sum->suspect |= one->suspect;
+	sum->failing |= one->failing;
 	sum->drained |= one->drained;
 	if (sent)
 		sum->share = (uint16_t)((sum->share * sum->set_sent + one->share * one->set_sent)

@@ -32,7 +32,7 @@ void upstream_ask_wait(
 {
 	uint64_t left_ms = a->deadline_ms > now_ms ? a->deadline_ms - now_ms : 0;
 	bool last = !upstream_pick_left(a, UPSTREAM_SENDS_EACH, -1, now_ms) && pick_tcp(a) < 0
-		    && !waits_for_name(a);
+		    && !waits_for_name(a) && (!current || upstream_leg_is_awaited(current));
 	uint64_t wait_ms = last || longest_ms > left_ms ? left_ms : longest_ms;
 
 	a->current = current;
@@ -67,7 +67,8 @@ static void activate_new_list(struct upstream_ask *a)
 	if (a->generation == u->generation)
 		return;
 	a->generation = u->generation;
-	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = a->plain = a->no_option = 0;
+	a->failed = a->failing = a->tcp_wanted = a->tcp_tried = a->truncated = a->plain =
+		a->no_option = 0;
 	a->no_subnet = a->subnet_refused = 0;
 	memset(a->sends_to, 0, sizeof(a->sends_to));
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
@@ -132,8 +133,11 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us, bool as
 
 static int send_query(struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside)
 {
-	return a->owner->server[i].is_tls ? upstream_tls_send(a, i, now_us, aside)
-					  : send_udp(a, i, now_us, aside);
+	struct upstream *s = &a->owner->server[i];
+
+	if (upstream_server_down(a->owner, s, now_us / 1000))
+		s->down_tried_ms = now_us / 1000;
+	return s->is_tls ? upstream_tls_send(a, i, now_us, aside) : send_udp(a, i, now_us, aside);
 }
 
 // The first query of an ask has left. Another server gets it too, unless that one may be down.
@@ -207,7 +211,7 @@ void upstream_ask_next(struct upstream_ask *a)
 		if (now_ms >= a->deadline_ms)
 			break;
 		int tcp = pick_tcp(a), i = tcp >= 0 ? tcp : upstream_pick(a, now_us);
-		if (i < 0 && (upstream_leg_any(a) || waits_for_name(a))) {
+		if (i < 0 && (upstream_leg_any_awaited(a) || waits_for_name(a))) {
 			upstream_ask_wait(
 				a, NULL, waits_for_name(a) ? NAME_WAIT_MS : UINT32_MAX, now_ms);
 			return;

@@ -47,6 +47,14 @@
 // waits in a row without any answer. All sets that have a server share its state
 // (upstream_health.h).
 //
+// A failure is a reply. Once there is one, no question waits for servers that were down when it
+// came to them: such a server gets a question each UPSTREAM_DOWN_TRY_MS, for one wait, as it may be
+// there again; the others end. A server that replies with a failure to UPSTREAM_STRIKES questions
+// in a row that another one of the set answers is avoided for backoff_s, and again with the next
+// such question after that. A question that no server answers says nothing of any, and an answer of
+// its own ends it. What a server refuses may be one set's questions alone, so each set has its own
+// count.
+//
 // A server over TLS (upstream_tls.c) is asked on its connections (upstream_streams.h) and in no
 // other way: no datagram and nothing in clear text goes to it. Its legs stay open like those of
 // UDP. It gets the query a second time when its connection, once there, has said nothing for
@@ -102,6 +110,7 @@ enum {
 	UPSTREAM_TLS_EACH = 2,
 	UPSTREAM_RECURSION_AFTER = 2,
 	UPSTREAM_DOWN_AFTER = 3,
+	UPSTREAM_DOWN_TRY_MS = 1000,
 	UPSTREAM_STRIKES = 3,
 	UPSTREAM_PLAIN_MS = 3600000,
 	UPSTREAM_TCP_AGAIN = 2,
@@ -133,12 +142,13 @@ struct upstream_leg {
 	bool answered; // nothing more can come to the socket
 	bool refused;  // by ICMP
 	bool aside;    // nobody waits for it as long as the other one of the race runs
-	bool mixed_case; // letter case is random, by coin
-	bool edns;       // with an OPT
-	bool subnet;     // with the client's subnet
-	bool asks_ad;    // with AD, as its server's is trusted
-	bool no_option;  // over TCP: not with the keepalive option
-	bool option;     // it had it
+	bool mixed_case;  // letter case is random, by coin
+	bool edns;        // with an OPT
+	bool subnet;      // with the client's subnet
+	bool asks_ad;     // with AD, as its server's is trusted
+	bool is_doubtful; // its server was down when it was opened, or its last queries were silent
+	bool no_option;   // over TCP: not with the keepalive option
+	bool option;      // it had it
 	uint16_t id;
 	unsigned sends;
 	unsigned server; // in the list of `generation`
@@ -163,6 +173,7 @@ struct upstream_ask {
 	uint64_t generation;          // of the server list that the next six index
 	uint8_t sends_to[CONFIG_UPSTREAMS_MAX];
 	uint32_t failed;                // bits
+	uint32_t failing;               // bits: of these, by a reply
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
@@ -286,6 +297,7 @@ struct upstream_status {
 	bool up;
 	bool is_nowhere; // given by a host name without an address
 	bool suspect;    // up, but left a query unanswered
+	bool failing;    // up, but it fails what others answer
 	bool drained;
 	uint16_t share;                 // of the last hundreds of queries of the set, in 65535ths
 	uint64_t set_sent;              // queries of the set ever

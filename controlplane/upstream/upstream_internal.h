@@ -49,6 +49,8 @@ struct upstream {
 	struct took took;
 	// OPT; over TCP the keepalive option; letter case as it was sent; the client's subnet.
 	struct upstream_lack no_edns, no_option, no_case, no_subnet;
+	struct upstream_lack no_answer; // to what another server of the set answers
+	uint64_t down_tried_ms;         // when it last got a query while it was down
 	unsigned wait_shift; // waits double with each query, sent once, that was not answered
 	unsigned under_way;  // open legs
 	uint64_t answered_us;
@@ -127,7 +129,9 @@ void upstream_server_count(struct upstream *s, uint64_t rtt_us, bool failure); /
 bool upstream_server_timed_out(
 	const struct upstreams *u, struct upstream *s, struct upstream_leg *leg);
 bool upstream_server_down(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
-// It may be down: asked after all others.
+// It fails what others of the set answer.
+bool upstream_server_failing(const struct upstream *s, uint64_t now_ms);
+// That, or it may be down: asked after all others.
 bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
 bool upstream_server_mixes_case(const struct upstream *s, uint64_t now_ms);
 bool upstream_takes_subnet(const struct upstream *s, uint64_t now_ms); // a client's (RFC 7871)
@@ -141,6 +145,9 @@ int upstream_pick(struct upstream_ask *a, uint64_t now_us);
 unsigned upstream_sends_max(const struct upstream_ask *a);
 // Is there a server left that was asked at most `sends` times, other than `server`?
 bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server, uint64_t now_ms);
+// Its answer was taken, to a question that the servers with these bits had failed.
+void upstream_server_outdid(
+	struct upstreams *u, struct upstream *s, uint32_t failing, uint64_t now_ms);
 // An answer to be used; `with` it, or `without`: after that had been turned down.
 void upstream_server_lack(
 	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);
@@ -212,7 +219,9 @@ int upstream_leg_index(const struct upstream_leg *leg);
 struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
 // One that is not in use, or else the one that was sent to the longest ago, closed.
 struct upstream_leg *upstream_leg_spare(struct upstream_ask *a);
-bool upstream_leg_any(const struct upstream_ask *a); // is open
+// Is a reply to it worth a wait? After a failure, not from a server that was down when it was sent.
+bool upstream_leg_is_awaited(const struct upstream_leg *leg);
+bool upstream_leg_any_awaited(const struct upstream_ask *a); // of those that are open
 // A leg to server i of the present list, with an id and letter case of its own.
 void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigned server,
 	bool mixed_case, uint64_t now_ms);

@@ -46,10 +46,16 @@ struct upstream_leg *upstream_leg_spare(struct upstream_ask *a)
 	return spare;
 }
 
-bool upstream_leg_any(const struct upstream_ask *a)
+bool upstream_leg_is_awaited(const struct upstream_leg *leg)
+{
+	return !(leg->ask->failing && leg->is_doubtful);
+}
+
+bool upstream_leg_any_awaited(const struct upstream_ask *a)
 {
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
-		if (a->leg[i].open || a->tls[i])
+		if ((a->leg[i].open && upstream_leg_is_awaited(&a->leg[i]))
+			|| (a->tls[i] && upstream_leg_is_awaited(upstream_tcp_leg(a->tls[i]))))
 			return true;
 	return false;
 }
@@ -68,6 +74,8 @@ void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigne
 		.subnet = a->subnet.version && !plain && !s->config.is_recursion
 			  && !(a->no_subnet >> server & 1) && s->no_subnet.until_ms <= now_ms,
 		.asks_ad = s->config.trust_ad,
+		.is_doubtful = upstream_server_down(u, s, now_ms)
+			       || upstream_health_get(s->health, silent) >= UPSTREAM_DOWN_AFTER,
 		.no_option = (a->no_option >> server & 1) || s->no_option.until_ms > now_ms,
 		.id = rng_u16(&u->rng),
 		.server = server,

@@ -15,12 +15,12 @@ static bool has_others(const struct upstreams *u)
 static bool may_have(const struct upstream_ask *a, unsigned i, uint64_t now_ms)
 {
 	const struct upstream *s = &a->owner->server[i];
-	unsigned most = upstream_server_down(a->owner, s, now_ms) ? 1
-			: s->is_tls                               ? UPSTREAM_TLS_EACH
-								  : UPSTREAM_SENDS_EACH;
+	unsigned most = s->is_tls ? UPSTREAM_TLS_EACH : UPSTREAM_SENDS_EACH;
 
 	if (s->is_nowhere)
 		return false;
+	if (upstream_server_down(a->owner, s, now_ms))
+		most = !a->failing || now_ms >= s->down_tried_ms + UPSTREAM_DOWN_TRY_MS;
 	if (a->only ? a->only != i + 1 : upstream_is_drained(s) && has_others(a->owner))
 		return false;
 	return !(a->failed >> i & 1) && a->sends_to[i] < most;

@@ -16,7 +16,7 @@ static void leg_done(struct upstream_leg *leg)
 		upstream_tcp_end(leg);
 	else
 		upstream_leg_close(leg);
-	if (a->current)
+	if (a->current && upstream_leg_is_awaited(a->current))
 		return;
 	struct upstream_leg *aside = a->tcp_wanted ? NULL : upstream_leg_aside_take(a);
 	if (aside && aside->generation == a->owner->generation)
@@ -52,6 +52,7 @@ static bool subnet_take(struct upstream_leg *leg, const uint8_t *msg, size_t len
 struct manner {
 	bool edns, option, subnet, mixed_case;        // with these
 	bool without_option, without_subnet, plainly; // once more, without
+	uint32_t failing;                             // other servers of the list
 };
 
 static struct manner manner_of(const struct upstream_leg *leg, const struct upstream *s)
@@ -68,6 +69,7 @@ static struct manner manner_of(const struct upstream_leg *leg, const struct upst
 		.without_subnet =
 			s && leg->edns && ((a->no_subnet & ~a->subnet_refused) >> leg->server & 1),
 		.plainly = s && !without && (a->plain >> leg->server & 1),
+		.failing = s ? a->failing & ~(1u << leg->server) : 0,
 	};
 }
 
@@ -117,8 +119,10 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	if (s)
 		upstream_server_count(s, rtt_us, take == UPSTREAM_FAILED);
 	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
-		if (s)
+		if (s) {
 			lacks_learn(s, &manner, now_us / 1000);
+			upstream_server_outdid(u, s, manner.failing, now_us / 1000);
+		}
 		return take;
 	}
 	a->any_reply = true;
@@ -133,8 +137,10 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 		upstream_go_plain(leg);
 		return take;
 	}
-	if (s)
+	if (s) {
 		a->failed |= 1u << leg->server;
+		a->failing |= 1u << leg->server;
+	}
 	leg_done(leg);
 	return take;
 }

@@ -100,6 +100,14 @@ static void address_text(const struct upstream *s, char out[UPSTREAM_ADDRESS_TEX
 		text, s->config.tls.path);
 }
 
+// Of one that is down: its back-off still to run, which no check ends.
+static uint32_t down_for_ms(const struct upstreams *u, const struct upstream *s, uint64_t now)
+{
+	const uint64_t until_ms = upstream_health_get(s->health, down_until_ms);
+
+	return u->check == UPSTREAM_CHECK_OFF && until_ms > now ? (uint32_t)(until_ms - now) : 0;
+}
+
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX])
 {
@@ -109,9 +117,7 @@ unsigned upstreams_status(
 		const struct upstream *s = &u->server[i];
 		const struct upstream_health *h = s->health;
 		bool down = upstream_server_down(u, s, now);
-		uint64_t until_ms = u->check == UPSTREAM_CHECK_OFF && down
-					    ? upstream_health_get(h, down_until_ms)
-					    : now;
+		bool failing = !down && upstream_server_failing(s, now);
 		out[i] = (struct upstream_status){
 			.up = !down && !s->is_nowhere,
 			.is_nowhere = s->is_nowhere,
@@ -135,11 +141,12 @@ unsigned upstreams_status(
 			.refused = s->refused,
 			.srtt_us = s->srtt_us,
 			.took = s->took,
-			.down_for_ms = (uint32_t)(until_ms - now),
+			.down_for_ms = down ? down_for_ms(u, s, now) : 0,
 			.drained = upstream_is_drained(s),
 			.share = (uint16_t)(s->share * UINT64_C(65535) / shares_sum(u)),
 			.set_sent = u->totals.sent,
-			.suspect = !down && upstream_server_avoid(u, s, now),
+			.suspect = !down && !failing && upstream_server_avoid(u, s, now),
+			.failing = failing,
 			.checks = upstream_health_get(h, checks),
 			.checks_failed = upstream_health_get(h, checks_failed),
 			.sent_port = s->sent_port,

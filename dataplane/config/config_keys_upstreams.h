@@ -57,7 +57,8 @@
 		"Absolute path of a PEM file with the authorities that vouch for servers over "  \
 		"TLS. Empty: the system's, in `/etc/ssl/certs`.")                                \
 	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                       \
-		"Seconds for which a server that failed is tried last where `check` is `off`.")
+		"Seconds for which a server that left queries unanswered is tried last where "   \
+		"`check` is `off`, and one that fails what others answer comes after them.")
 
 // X(choices, word, value)
 #define CONFIG_CHOICES_UPSTREAMS(X)                               \

@@ -227,6 +227,10 @@ static const struct metrics_field of_upstreams[] = {
 		"Replies that changed the letter case of the question.", 0),
 	SERVER(METRICS_GAUGE, suspect, "suspect",
 		"Whether the server, though up, left a query unanswered and is being checked.", 0),
+	SERVER(METRICS_GAUGE, failing, "failing",
+		"Whether the server, though up, fails questions that others answer: weir asks it "
+		"after them.",
+		0),
 	SERVER(METRICS_GAUGE, drained, "drained",
 		"Whether an operator has taken the server out of use.", 0),
 	SERVER(METRICS_COUNTER, checks, "checks_total", "Checks sent to the server.", 0),

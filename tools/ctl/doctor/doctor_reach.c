@@ -37,7 +37,8 @@ static bool has_other(const struct json_node *rows, const struct json_node *row)
 	for (size_t i = 0; i < json_length(rows); i++) {
 		const struct json_node *other = json_at(rows, i);
 		has |= other != row && strcmp(json_text(other, "set"), json_text(row, "set")) == 0
-		       && (is_state(other, "up") || is_state(other, "suspect"));
+		       && (is_state(other, "up") || is_state(other, "suspect")
+			       || is_state(other, "failing"));
 	}
 	return has;
 }

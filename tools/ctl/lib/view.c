@@ -198,7 +198,10 @@ static void state_cell(struct table *t, const struct json_node *u, const char *k
 	if (json_flag(u, "drained"))
 		table_cell(t, "drained");
 	else if (json_flag(u, key))
-		table_cell(t, "%s%s", json_flag(u, "suspect") ? "suspect" : "up",
+		table_cell(t, "%s%s",
+			json_flag(u, "failing")   ? "failing"
+			: json_flag(u, "suspect") ? "suspect"
+						  : "up",
 			json_flag(u, "edns_off") ? ", no EDNS" : "");
 	else if (json_flag(u, "no_address"))
 		table_cell(t, "no address");

@@ -115,7 +115,8 @@ int resolvers_upstreams(struct resolvers *, struct loop *,
 							   .sent_port = 5}},
 		{.is_safe = true, .status = {.name = "far", .up = true, .suspect = true}},
 		{.status = {.name = "zone's", .up = false, .checks = 4, .checks_failed = 3}},
-		{.status = {.name = "away", .up = false, .drained = true}}};
+		{.status = {.name = "away", .up = false, .drained = true}},
+		{.status = {.name = "lame", .up = true, .failing = true}}};
 	row[2].zone = name_of_text("corp.example");
 	// 99 round trips below 1 ms, one of a second.
 	if (row[0].status.took.sum_ns == 0) {
@@ -123,7 +124,8 @@ int resolvers_upstreams(struct resolvers *, struct loop *,
 			took_add(&row[0].status.took, 900000);
 		took_add(&row[0].status.took, 1000000000);
 	}
-	done(arg, &(struct resolvers_upstreams){.count = 4, .left_out = 2, .row = row});
+	done(arg,
+		&(struct resolvers_upstreams){.count = ARRAY_LEN(row), .left_out = 2, .row = row});
 	return 0;
 }
 
@@ -185,7 +187,7 @@ static inline void upstreams_double_check(void)
 		"\"suspect\",\"via\":\"kernel\",\"via_kernel_why\":\"upstreams.via is kernel\"",
 		"{\"set\":\"zone corp.example\",\"name\":\"zone's\",\"address\":\"\",\"state\":"
 		"\"down\"",
-		"\"state\":\"drained\"", "\"left_out\":2,\"hosts\":[]}");
+		"\"state\":\"drained\"", "\"state\":\"failing\"", "\"left_out\":2,\"hosts\":[]}");
 	hosts_double_check();
 	assert_reply("POST /upstream/drain?server=near", 200,
 		"{\"server\":\"near\",\"drained\":true,\"sets\":3}");
