@@ -54,6 +54,10 @@ static void dataplane_look(struct api_reasons *r, const struct api_look *l)
 	else if (!answers)
 		api_reason_add(r, API_REASON_dataplane, "",
 			"no data plane; the control plane answers queries");
+	char why[SHM_WHY_MAX];
+	if (up && publisher_huge_apart(a->deps.publisher, why))
+		api_reason_add(
+			r, API_REASON_hugepages, "", "%s: cache and rules are on a tmpfs", why);
 	struct publish_status p;
 	publish_status(a->deps.publisher, &p);
 	if (answers && !c->rule_image_generation

@@ -29,6 +29,8 @@ enum { API_REASONS_MAX = 32, API_REASON_TEXT_MAX = 1024, API_REASON_ABOUT_MAX = 
 		"Look for a hung worker with weirctl status; restart weir-dataplane.")            \
 	X(policy_lag, warning,                                                                    \
 		"Look for a hung worker with weirctl status; restart weir-dataplane.")            \
+	X(hugepages, warning,                                                                     \
+		"Let both processes see one hugetlbfs, or set runtime.hugepages to off.")         \
 	X(verdict_gap, warning, "Report it as a bug, with the output of weirctl stats.")          \
 	X(buffers_missing, warning,                                                               \
 		"Restart weir-dataplane before buffers run out, and report it as a bug.")         \

@@ -285,6 +285,7 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 		return;
 	p->next_look_ms = now_ms + LOOK_MS;
 	shm_keep(&p->paths, "controlplane.lock", &p->lock_fd);
+	publish_huge_look(p);
 	if (region_is_cut(&p->paths, &p->directory, DIRECTORY_NAME))
 		region_lost_end(DIRECTORY_NAME);
 	look_at_file(p, &p->l0, "l0", p->l0_generation);

@@ -168,6 +168,10 @@ struct dp_watch;
 void publish_watch(struct publisher *p, const struct dp_watch *w);
 bool publisher_is_watched(const struct publisher *p); // any thread
 bool publisher_has_workers(struct publisher *p);      // a data plane is attached; any thread
+// Does the data plane not see our hugetlbfs? `why` says which process sees what. Then new rules go
+// to a tmpfs, and this process ends if the cache is on hugetlbfs: the next life moves it. Any
+// thread.
+bool publisher_huge_apart(const struct publisher *p, char why[SHM_WHY_MAX]);
 
 struct publish_status {
 	uint64_t l0_generation, rule_image_generation, config_generation, policy_generation,

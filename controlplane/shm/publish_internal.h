@@ -54,6 +54,7 @@ struct publisher {
 	struct directory *dir;
 	struct region reader; // the data plane's; zeros until there is one
 	bool reader_told;     // that it cannot be used
+	bool huge_apart;      // the data plane does not see our hugetlbfs, as we logged
 	uint64_t incarnation;
 	struct epoch_writer epoch[SHM_RESOLVERS_MAX]; // each its resolver's
 	_Atomic uint64_t dead; // the life of the data plane that is known to be dead
@@ -65,6 +66,7 @@ struct publisher {
 	struct region l0_old; // of the last life and another size, until l0 is published
 	uint64_t l0_generation;
 	bool l0_fresh;
+	bool l0_stays; // where it is, though the data plane does not see it: there is no other room
 	_Atomic uint8_t *marks; // of this process' readers
 	struct reader_place {
 		alignas(CACHE_LINE) _Atomic uint64_t seen;
@@ -120,6 +122,10 @@ void publish_l0_look(struct publisher *p); // with the lock held; may end the pr
 // publish_reader.c
 ATTR_MUST_CHECK int publish_reader_open(struct publisher *p, char why[SHM_WHY_MAX]);
 const _Atomic uint64_t *publish_reader_life(const struct publisher *p);
+
+// Can the data plane read what is on our hugetlbfs? Any thread.
+bool publish_sees_huge(const struct publisher *p);
+void publish_huge_look(struct publisher *p); // logs what changed
 
 void publish_evict_beat(struct publisher *p, uint64_t now_ms); // with the lock held
 unsigned publish_workers_out(const struct publisher *p);       // with the lock held

@@ -30,11 +30,12 @@ static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_W
 		return false;
 	}
 	const struct region_header *h = region_header_of(&p->l0);
-	if (h->generation == p->l0_generation
+	const bool is_seen = p->l0.where != SHM_IN_HUGE || publish_sees_huge(p);
+	if (is_seen && h->generation == p->l0_generation
 		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
 		return true;
-	log_info("cache of an earlier run has another size or number of resolvers; creating a new "
-		 "one");
+	log_info("cache of an earlier run has another %s; creating a new one",
+		is_seen ? "size or number of resolvers" : "place than the data plane sees");
 	p->l0_old = p->l0;
 	p->l0 = (struct region){0};
 	return false;
@@ -62,6 +63,7 @@ static bool l0_keep(struct publisher *p, const struct config *config, const char
 	p->l0 = p->l0_old;
 	p->l0_old = (struct region){0};
 	p->l0_generation--;
+	p->l0_stays = true;
 	return true;
 }
 
@@ -72,7 +74,7 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 		.name = name,
 		.kind = REGION_L0,
 		.incarnation = p->incarnation,
-		.want_huge = true,
+		.want_huge = publish_sees_huge(p),
 	};
 	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, p->resolvers,
 		spec.geometry, &spec.data_size);
@@ -156,6 +158,8 @@ void publish_l0_look(struct publisher *p)
 		rc = -EPROTO;
 	}
 	region_unmap(&r);
+	if (rc == 0 && p->l0.where == SHM_IN_HUGE && !p->l0_stays && publisher_huge_apart(p, why))
+		rc = -ENOENT;
 	if (rc == -ENOENT || rc == -EPROTO)
 		region_gone_end(why);
 }

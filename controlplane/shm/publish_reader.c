@@ -58,6 +58,40 @@ void publisher_reader_look(struct publisher *p)
 	FAULT_POINT(reader_file_stored);
 }
 
+static uint64_t huge_of_reader(const struct publisher *p)
+{
+	const struct reader_page *page = region_data(&p->reader);
+	return atomic_load_explicit(&page->huge, memory_order_acquire);
+}
+
+bool publish_sees_huge(const struct publisher *p)
+{
+	const uint64_t theirs = huge_of_reader(p);
+	return theirs == 0 || theirs == shm_huge_place(&p->paths);
+}
+
+bool publisher_huge_apart(const struct publisher *p, char why[SHM_WHY_MAX])
+{
+	if (!p->paths.huge[0] || publish_sees_huge(p))
+		return false;
+	snprintf(why, SHM_WHY_MAX,
+		"the control plane sees the hugetlbfs of %.150s, the data plane %s", p->paths.huge,
+		huge_of_reader(p) == SHM_HUGE_NONE ? "sees none that it may use"
+						   : "looks at another one");
+	return true;
+}
+
+void publish_huge_look(struct publisher *p)
+{
+	char why[SHM_WHY_MAX];
+	const bool is_apart = publisher_huge_apart(p, why);
+	if (is_apart && !p->huge_apart)
+		log_warning("%s: cache and rules go to a tmpfs", why);
+	else if (!is_apart && p->huge_apart)
+		log_info("the data plane sees the hugetlbfs of %s again", p->paths.huge);
+	p->huge_apart = is_apart;
+}
+
 int publish_reader_open(struct publisher *p, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32];

@@ -97,7 +97,7 @@ int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
 		.incarnation = p->incarnation,
 		.data_size = image->len,
 		.geometry = {image->len},
-		.want_huge = true,
+		.want_huge = publish_sees_huge(p),
 		.fill = *image,
 	};
 	int rc = region_create(&p->paths, &spec, &r->region, why);

@@ -79,7 +79,8 @@ struct stats_region *worker_rings_stats(const struct worker_rings *l);
 // worker_rings_other.c. `reader` is the file of an earlier run if there is one.
 ATTR_MUST_CHECK int worker_rings_reader_open(
 	struct worker_rings *l, const struct shm_paths *paths, char why[SHM_WHY_MAX]);
-// Makes it again when it was deleted or cut off. A control plane maps the new one within 100 ms.
+// Says what it sees of hugetlbfs. Makes it again when it was deleted or cut off. A control plane
+// maps the new one within 100 ms.
 void worker_rings_reader_check(struct worker_rings *l, const struct shm_paths *paths);
 // Says that this run reads; again when the word was damaged, or the control plane would wait for a
 // run that never existed.

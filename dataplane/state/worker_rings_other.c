@@ -74,6 +74,12 @@ static struct reader_page *reader_page(const struct worker_rings *l)
 	return region_data(&l->reader);
 }
 
+static void huge_tell(const struct region *reader, const struct shm_paths *paths)
+{
+	struct reader_page *page = region_data(reader);
+	atomic_store_explicit(&page->huge, shm_huge_place(paths), memory_order_release);
+}
+
 // Each file has a number of its own, by which the control plane says which one it has mapped.
 static int reader_make(
 	struct region *out, const struct shm_paths *paths, uint64_t life, char why[SHM_WHY_MAX])
@@ -90,6 +96,7 @@ static int reader_make(
 		return rc;
 	struct reader_page *page = region_data(out);
 	atomic_store_explicit(&page->life, life, memory_order_relaxed);
+	huge_tell(out, paths);
 	FAULT_POINT(reader_filled);
 	region_publish(out);
 	return 0;
@@ -102,7 +109,10 @@ int worker_rings_reader_open(
 		region_attach(paths, SHM_IN_MEM, READER_NAME, REGION_READER, true, &l->reader, why);
 	if (rc && rc != -ENOENT)
 		log_warning("reader of an earlier run not usable (%s); creating a new one", why);
-	return rc ? reader_make(&l->reader, paths, 0, why) : 0;
+	if (rc)
+		return reader_make(&l->reader, paths, 0, why);
+	huge_tell(&l->reader, paths);
+	return 0;
 }
 
 void worker_rings_reader_check(struct worker_rings *l, const struct shm_paths *paths)
@@ -110,6 +120,7 @@ void worker_rings_reader_check(struct worker_rings *l, const struct shm_paths *p
 	char path[SHM_PATH_MAX + SHM_NAME_MAX], why[SHM_WHY_MAX];
 	struct stat st;
 	struct region made;
+	huge_tell(&l->reader, paths);
 	snprintf(path, sizeof(path), "%s/%s", paths->mem, READER_NAME);
 	if (lstat(path, &st) == 0 && st.st_ino == l->reader.inode
 		&& st.st_size == (off_t)l->reader.size)

@@ -20,7 +20,7 @@
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
 // shm_stats.h, stats_tables.h, l0_table.h, policy.h, rule_image.h or hops.h.
 // Unequal versions refuse each other.
-#define SHM_ABI_VERSION 22
+#define SHM_ABI_VERSION 23
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -175,6 +175,8 @@ struct reader_page {
 	// Incarnation of the data plane whose workers may be reading what the directory leads to;
 	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
 	alignas(CACHE_LINE) _Atomic uint64_t life;
+	// Where dp looks for regions on hugetlbfs (shm_huge_place); 0: not said yet.
+	_Atomic uint64_t huge;
 };
 static_assert(sizeof(struct reader_page) == 64);
 

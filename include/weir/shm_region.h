@@ -64,6 +64,10 @@ ATTR_MUST_CHECK static inline int shm_paths_init(
 {
 	return shm_paths_init_for(paths, SHM_ANY_SIDE, run_dir, huge, why);
 }
+// A number of the place in which `huge` lies, the same in two processes if both see the same one.
+// SHM_HUGE_NONE: this one sees none, or may not enter the folder. Never 0.
+#define SHM_HUGE_NONE UINT64_MAX
+uint64_t shm_huge_place(const struct shm_paths *paths);
 void shm_paths_close(struct shm_paths *paths); // harmless on one that is all zero
 // The same without creating or holding anything, for readers such as weirctl. -ENOENT: no weir has
 // started on this directory.

@@ -21,6 +21,21 @@ check "the data plane restarted" bash -c "'$lab' kill dataplane && '$lab' start 
 same "a cached name is answered by L0" 198.18.255.80 "$(short)"
 check "the first query was a hit" test "$(dp verdict hit)" -ge 1 -a "$(dp verdict miss)" = 0
 audit_check
+
+# A data plane in another mount namespace, as in a container of its own. What it cannot see it never activates.
+check "killed" "$lab" kill dataplane
+check "started there" unshare --mount --propagation private -- bash -c 'umount -l /run/huge && "$0" start dataplane' "$lab"
+ended() { ! runs controlplane; }
+check "a cache that it cannot see ends the control plane" eventually ended
+check "which says who sees what" grep -q 'sees the hugetlbfs of /run/huge/.*, the data plane sees none that it may use' /run/weir/lab/controlplane.log
+check "it is started again" "$lab" start controlplane
+in_memory() { [ "$(where l0_where) $(where rule_image_where) $(where rules_lag_ms)" = "tmpfs tmpfs 0" ]; }
+check "cache and rules are in memory, and active" eventually in_memory
+same "and it answers" 198.18.255.80 "$(short)"
+check "/ready has the reason" eval 'weirctl ready | grep -q "the data plane sees none"'
+check "one that sees it" bash -c "'$lab' kill dataplane && '$lab' start dataplane"
+check "gets the rules on huge pages" eval 'weirctl blocklist reload --force && [ "$(where rule_image_where)" = hugetlbfs ]'
+same "and answers" 198.18.255.80 "$(short)"
 check "down" "$lab" down
 same "nothing is left there" '' "$(ls /run/huge)"
 

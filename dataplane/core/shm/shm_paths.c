@@ -320,6 +320,21 @@ int shm_paths_find(
 	return search_all(&s, paths, run_dir, huge);
 }
 
+// The folder itself may be one that the other process has yet to make.
+uint64_t shm_huge_place(const struct shm_paths *paths)
+{
+	struct stat st;
+	char place[SHM_PATH_MAX];
+	memcpy(place, paths->huge, sizeof(place));
+	char *end = strrchr(place, '/');
+	if (!end || (faccessat(AT_FDCWD, paths->huge, X_OK, AT_EACCESS) < 0 && errno != ENOENT))
+		return SHM_HUGE_NONE;
+	*end = '\0';
+	if (stat(place, &st) < 0)
+		return SHM_HUGE_NONE;
+	return (uint64_t)st.st_dev << 32 ^ st.st_ino;
+}
+
 void shm_paths_close(struct shm_paths *paths)
 {
 	for (unsigned i = 0; paths->instance && i < SHM_SHARED_PLACES; i++) {

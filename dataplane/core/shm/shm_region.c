@@ -42,7 +42,8 @@ int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths, enum
 	const bool theirs = paths->other[0] && shm_maker(name) != own;
 	const char *dir = where == SHM_IN_HUGE ? paths->huge : theirs ? paths->other : paths->mem;
 	if (!dir[0])
-		return shm_fail(why, ENOENT, "region %s: there is no hugetlbfs directory", name);
+		return shm_fail(why, ENOENT,
+			"region %s: it is on hugetlbfs, of which this process sees none", name);
 	if (!name[0] || name[0] == '.' || strchr(name, '/') || strstr(name, "map_")
 		|| strlen(name) >= SHM_PATH_MAX)
 		return shm_fail(why, EINVAL, "\"%s\" is not a name for a region", name);

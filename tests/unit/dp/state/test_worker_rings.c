@@ -73,6 +73,47 @@ TEST(statistics_can_be_read_by_the_group)
 	region_unmap(&r);
 }
 
+static uint64_t huge_seen(void)
+{
+	struct region r;
+	assert_int_equal(
+		region_attach(&paths, SHM_IN_MEM, "reader", REGION_READER, false, &r, why), 0);
+	const struct reader_page *page = region_data(&r);
+	const uint64_t seen = atomic_load(&page->huge);
+	region_unmap(&r);
+	return seen;
+}
+
+// The control plane puts nothing where this process does not see it.
+TEST(what_is_seen_of_huge_pages_is_reported)
+{
+	assert_int_equal(huge_seen(), SHM_HUGE_NONE);
+	snprintf(paths.huge, sizeof(paths.huge), "%.100s/huge/folder", dir);
+	worker_rings_check(&worker_rings, &paths);
+	assert_int_equal(huge_seen(), SHM_HUGE_NONE);
+	// The folder is the control plane's to make.
+	assert_int_equal(mkdir(text_from("%s/huge", dir), 0700), 0);
+	worker_rings_check(&worker_rings, &paths);
+	const uint64_t here = huge_seen();
+	assert_int_equal(here, shm_huge_place(&paths));
+	assert_int_not_equal(here, SHM_HUGE_NONE);
+	assert_int_equal(mkdir(paths.huge, 0700), 0);
+	worker_rings_check(&worker_rings, &paths);
+	assert_int_equal(huge_seen(), here);
+	struct shm_paths other = paths;
+	snprintf(other.huge, sizeof(other.huge), "%.100s/folder", dir);
+	assert_int_not_equal(shm_huge_place(&other), here);
+	// A run that starts says so from its beginning, in the file of the last one too.
+	worker_rings_close(&worker_rings);
+	assert_int_equal(create(WORKERS), 0);
+	assert_int_equal(huge_seen(), here);
+	assert_int_equal(rmdir(paths.huge), 0);
+	assert_int_equal(rmdir(text_from("%s/huge", dir)), 0);
+	paths.huge[0] = '\0';
+	worker_rings_check(&worker_rings, &paths);
+	assert_int_equal(huge_seen(), SHM_HUGE_NONE);
+}
+
 // As the control plane makes its half of the first resolver's rings.
 static void make_answers(struct region *out, unsigned worker, uint64_t incarnation)
 {
