@@ -36,8 +36,8 @@ static struct frontend_slot *slot_take(struct frontend *f)
 		f->free = f->slot[n].next;
 	else
 		n = f->touched++;
-	if (++f->status.pending > f->status.pending_max)
-		f->status.pending_max = f->status.pending;
+	if (f->pending.own > f->status.pending_max)
+		f->status.pending_max = (unsigned)f->pending.own;
 	return &f->slot[n];
 }
 
@@ -49,7 +49,6 @@ static void slot_give_back(struct frontend *f, struct frontend_slot *slot)
 	slot->query = NULL;
 	slot->next = f->free;
 	f->free = slot_number(f, slot);
-	f->status.pending--;
 	share_give(&f->pending, FRONTEND_PENDING_MAX, 1);
 }
 
@@ -98,7 +97,7 @@ void frontend_close(struct frontend *f)
 {
 	if (!f)
 		return;
-	assert(f->status.pending == 0);
+	assert(f->pending.own == 0);
 	ring_mesh_close(f->resolvers);
 	if (f->beat)
 		event_free(f->beat);

@@ -112,7 +112,7 @@ struct frontend_counts {
 
 struct frontend_status {
 	struct frontend_counts of[FRONTEND_TRANSPORTS];
-	unsigned pending, pending_max; // places that are taken
+	unsigned pending, pending_max; // places taken of those that all share
 	uint64_t macs_unasked; // clients whose MAC address was not asked for (frontend_neighbour.h)
 	uint64_t record_anomalies; // cached records that failed their check
 };

@@ -9,6 +9,7 @@ const char *const frontend_transport_names[FRONTEND_TRANSPORTS] = {"udp", "tcp",
 void frontend_status(const struct frontend *f, struct frontend_status *out)
 {
 	*out = f->status;
+	out->pending = (unsigned)f->pending.own;
 	out->macs_unasked = f->policy.neighbours.refused;
 }
 
@@ -29,7 +30,7 @@ void frontend_tables(const struct frontend *f, struct table_registry *tables)
 			.lifetime = "limits.answer_deadline_ms",
 			TABLE_WORK_FOR(5000),
 			.cap = f->number == 0 ? FRONTEND_PENDING_MAX : 0, // of all
-			.used = f->status.pending,
+			.used = f->pending.own,
 			.high = f->status.pending_max,
 			.refused = f->full,
 			.oldest_ms =

@@ -97,7 +97,6 @@ bool tcp_buffer_take(struct frontend_conn *c, size_t n)
 			return false;
 		conn_close(longest, FRONTEND_TCP_END_evicted_memory);
 	}
-	t->count.buffered += n;
 	return true;
 }
 
@@ -105,7 +104,6 @@ void tcp_buffer_give(struct frontend_conn *c, size_t n)
 {
 	struct frontend_tcp *t = c->tcp;
 
-	t->count.buffered -= n;
 	share_give(&t->buffered, UINT64_C(1024) * t->set.buffer_kb, n);
 }
 

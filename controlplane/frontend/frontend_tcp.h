@@ -167,10 +167,11 @@ struct frontend_tcp_status {
 	unsigned clients, per_client;
 	struct ip_address busiest; // the client with most connections; version 0: none
 	unsigned busiest_open;
-	unsigned pending, pending_max, pending_cap; // questions without their answers
-	uint64_t buffered, buffered_cap;            // bytes
-	unsigned idle_ms;                           // as of now
-	uint64_t accepted, proxied;                 // proxied: of the client that a balancer named
+	// Questions without their answers, and bytes: as taken of the bounds that all share.
+	unsigned pending, pending_max, pending_cap;
+	uint64_t buffered, buffered_cap;
+	unsigned idle_ms;           // as of now
+	uint64_t accepted, proxied; // proxied: of the client that a balancer named
 	uint64_t refused_full, refused_client;
 	uint64_t refused_denied; // their client may not ask
 	uint64_t accept_paused;  // the kernel had no descriptor or memory for one more

@@ -70,7 +70,6 @@ void conn_pending_end(struct frontend_conn *c, unsigned count)
 
 	c->pending -= count;
 	client->pending -= count;
-	t->count.pending -= count;
 	share_give(&t->pending, t->set.queries, count);
 	if (!was_full || count == 0)
 		return;
@@ -134,8 +133,8 @@ enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session 
 	}
 	c->pending++;
 	c->client->pending++;
-	if (++t->count.pending > t->count.pending_max)
-		t->count.pending_max = t->count.pending;
+	if (t->pending.own > t->count.pending_max)
+		t->count.pending_max = (unsigned)t->pending.own;
 	return outcome;
 }
 

@@ -17,6 +17,37 @@ static uint64_t of_all(const struct frontend_tcp *t, uint64_t cap)
 	return t->engine.number == 0 ? cap : 0;
 }
 
+// Used is what is taken of the bounds themselves: a place that is not given back shows.
+static void bounds_tables(
+	const struct frontend_tcp *t, struct table_registry *tables, uint64_t now_ms)
+{
+	const struct frontend_tcp_status *s = &t->count;
+
+	table_register(tables, &(struct table_info){.name = "tcp_questions",
+				       .owner = "frontend loop",
+				       .eviction = "refuse: the connection is not read until later",
+				       .lifetime = "limits.answer_deadline_ms",
+				       TABLE_WORK_FOR(5000),
+				       .cap = of_all(t, t->set.queries),
+				       .used = t->pending.own,
+				       .high = s->pending_max,
+				       .refused = s->held,
+				       .has = TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "tcp_buffers",
+				       .owner = "frontend loop",
+				       .eviction = "close the connection that stalled longest",
+				       .lifetime = "10 s without progress",
+				       TABLE_WORK_FOR(10000),
+				       .cap = of_all(t, UINT64_C(1024) * t->set.buffer_kb),
+				       .used = t->buffered.own,
+				       .bytes = t->buffered.own,
+				       .evicted = s->ended[FRONTEND_TCP_END_evicted_memory],
+				       .oldest_ms = stalled_age(t, now_ms),
+				       .grown = t->growth.grown,
+				       .shrunk = t->growth.shrunk,
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
+}
+
 void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *tables)
 {
 	const struct frontend_tcp_status *s = &t->count;
@@ -47,19 +78,7 @@ void frontend_tcp_tables(const struct frontend_tcp *t, struct table_registry *ta
 				       .used = tcp_clients_count(t->clients),
 				       .bytes = tcp_clients_memory(t->clients)
 						+ of_all(t, tcp_shared_memory(t->shared))});
-	table_register(tables, &(struct table_info){.name = "tcp_buffers",
-				       .owner = "frontend loop",
-				       .eviction = "close the connection that stalled longest",
-				       .lifetime = "10 s without progress",
-				       TABLE_WORK_FOR(10000),
-				       .cap = of_all(t, UINT64_C(1024) * t->set.buffer_kb),
-				       .used = s->buffered,
-				       .bytes = s->buffered,
-				       .evicted = s->ended[FRONTEND_TCP_END_evicted_memory],
-				       .oldest_ms = stalled_age(t, now_ms),
-				       .grown = t->growth.grown,
-				       .shrunk = t->growth.shrunk,
-				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
+	bounds_tables(t, tables, now_ms);
 	table_register(tables,
 		&(struct table_info){.name = "tls_connections",
 			.owner = "frontend loop",
@@ -90,6 +109,8 @@ static void certificates_tell(struct frontend_tcp_shared *shared, struct fronten
 void frontend_tcp_status(const struct frontend_tcp *t, struct frontend_tcp_status *out)
 {
 	*out = t->count;
+	out->pending = (unsigned)t->pending.own;
+	out->buffered = t->buffered.own;
 	certificates_tell(t->shared, &out->tls);
 	doh_status(t->doh, &out->doh);
 	out->enabled = t->set.enabled;

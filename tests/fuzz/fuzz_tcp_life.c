@@ -126,7 +126,7 @@ static void counters_check(void)
 		sessions += tcp_player[i].session != NULL;
 	FUZZ_CHECK(s.open == sessions && s.accepted == s.open + ended);
 	FUZZ_CHECK(s.pending == tcp_players_later && s.buffered <= s.buffered_cap);
-	FUZZ_CHECK(s.clients <= s.open && s.busiest_open <= s.open && tables.count == 7);
+	FUZZ_CHECK(s.clients <= s.open && s.busiest_open <= s.open && tables.count == 8);
 	FUZZ_CHECK(s.queries >= tcp_questions && s.replies <= tcp_questions);
 }
 

@@ -244,7 +244,7 @@ static void charge_clients(struct mem_plan *p, const struct config *c)
 		return;
 	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
 		(uint64_t)c->tcp.connections * OF_CONNECTION,
-		"tcp_connections tcp_clients tcp_claims");
+		"tcp_connections tcp_clients tcp_claims tcp_questions");
 	charge(p, MEM_PLAN_CONTROLPLANE, "their TLS", "tls.certificates",
 		c->dot.enabled || c->doh.enabled ? (uint64_t)c->tcp.connections * OF_TLS : 0,
 		"tls_connections");

@@ -217,7 +217,7 @@ static void on_status(void *out)
 	struct table_registry tables = {0};
 	frontend_tcp_status(server, out);
 	frontend_tcp_tables(server, &tables);
-	assert_int_equal(tables.count, 7);
+	assert_int_equal(tables.count, 8);
 }
 
 void tcp_rig_status(struct frontend_tcp_status *out)

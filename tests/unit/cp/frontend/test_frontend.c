@@ -2,6 +2,7 @@
 
 // The engine behind TCP/53 and the UDP sockets: one cache and one set of questions with the data
 // plane's clients, sessions that die, tables that are full, and messages of any bytes.
+#include "controlplane/frontend/frontend_internal.h"
 #include "frontend_rig.h"
 #include "tests/unit/clock_still.h"
 #include "tests/unit/core/dns/dns_rand.h"
@@ -146,6 +147,28 @@ TEST_WITH(test_session_ends, frontend_rig_setup, frontend_rig_teardown)
 	const struct frontend_rig_query next = {
 		.name = "two.example", .type = DNS_TYPE_A, .id = 10};
 	expect_said(frontend_rig_ask(FRONTEND_TCP, &next), 10, DNS_RCODE_NOERROR);
+}
+
+static void lose_a_place(void *used)
+{
+	struct table_registry tables = {0};
+	assert_true(share_take(&rig.frontend->pending, FRONTEND_PENDING_MAX, 1));
+	frontend_tables(rig.frontend, &tables);
+	for (unsigned i = 0; i < tables.count; i++)
+		if (strcmp(tables.table[i].name, "frontend_pending") == 0)
+			*(uint64_t *)used = tables.table[i].used;
+	struct frontend_status s;
+	frontend_status(rig.frontend, &s);
+	assert_int_equal(s.pending, 1);
+	share_give(&rig.frontend->pending, FRONTEND_PENDING_MAX, 1);
+}
+
+// One that is taken of the bound and that no question has.
+TEST_WITH(test_a_lost_place_shows, frontend_rig_setup, frontend_rig_teardown)
+{
+	uint64_t used = 0;
+	on_loop(lose_a_place, &used);
+	assert_int_equal(used, 1);
 }
 
 // A question that waits takes a place, until it is answered; a hit takes none.
