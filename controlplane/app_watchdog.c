@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What systemd hears from the control plane (weir/os/sd_notify.h): that it serves, that it reloads,
-// and, when the unit has a watchdog, that all of its loops turn. The service loop sends the
-// message, and only if each resolver and each frontend has beaten since the message before.
+// and, when the unit has a watchdog, that it is worth keeping. The service loop sends the message,
+// so it turns, and only while publisher_serves says so of the resolvers and frontends: who hangs
+// for a while takes nothing from the others.
 #include "app_reload.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static void on_look(void *arg)
 	struct app *a = arg;
 	const uint64_t now_ms = clock_mono_ms();
 
-	if (sd_notify_wants_alive(now_ms) && publisher_beats_since(a->publisher, a->alive_ms)) {
+	if (sd_notify_wants_alive(now_ms) && publisher_serves(a->publisher, a->alive_ms, now_ms)) {
 		a->alive_ms = now_ms;
 		sd_notify_alive(now_ms);
 	}

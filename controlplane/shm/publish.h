@@ -25,7 +25,12 @@
 struct publisher;
 struct l0_writer;
 
-enum { PUBLISH_BEAT_MS = 100, PUBLISH_HUNG_MS = 1000, PUBLISH_EVICT_BEATS = 20 };
+enum {
+	PUBLISH_BEAT_MS = 100,
+	PUBLISH_HUNG_MS = 1000,
+	PUBLISH_LOST_MS = 300000,
+	PUBLISH_EVICT_BEATS = 20,
+};
 
 // Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
 // new), the current rule image and, when its geometry equals the configured one, l0; makes what is
@@ -96,8 +101,10 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 // all others. One without a heartbeat for PUBLISH_HUNG_MS is logged and counted.
 void publisher_resolver_beat(struct publisher *p, unsigned resolver, uint64_t now_ms);
 void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t now_ms);
-// Has each of them that has begun beaten after `since_ms`? Any thread.
-bool publisher_beats_since(const struct publisher *p, uint64_t since_ms);
+// Is the process worth keeping? A resolver has beaten after `since_ms`, so misses are answered, and
+// none of the threads has been silent for PUBLISH_LOST_MS, which only a restart brings back.
+// Threads that have not begun do not count. Any thread.
+bool publisher_serves(const struct publisher *p, uint64_t since_ms, uint64_t now_ms);
 // Is it such a one? Any thread.
 bool publisher_resolver_hangs(const struct publisher *p, unsigned resolver);
 bool publisher_frontend_hangs(const struct publisher *p, unsigned frontend);

@@ -68,15 +68,20 @@ void publisher_frontend_beat(struct publisher *p, unsigned frontend, uint64_t no
 	beat_look(p, SHM_RESOLVERS_MAX + frontend, now_ms);
 }
 
-bool publisher_beats_since(const struct publisher *p, uint64_t since_ms)
+bool publisher_serves(const struct publisher *p, uint64_t since_ms, uint64_t now_ms)
 {
+	unsigned begun = 0, resolving = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(p->beat); i++) {
 		const uint64_t at_ms =
 			atomic_load_explicit(&p->beat[i].at_ms, memory_order_relaxed);
-		if (at_ms != 0 && at_ms <= since_ms)
+		if (at_ms != 0 && now_ms > at_ms && now_ms - at_ms > PUBLISH_LOST_MS)
 			return false;
+		if (i < SHM_RESOLVERS_MAX && at_ms != 0) {
+			begun++;
+			resolving += at_ms > since_ms;
+		}
 	}
-	return true;
+	return begun == 0 || resolving > 0;
 }
 
 bool publisher_resolver_hangs(const struct publisher *p, unsigned resolver)

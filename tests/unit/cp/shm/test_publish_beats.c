@@ -139,6 +139,31 @@ TEST_WITH(test_a_frontend_hangs, NULL, teardown)
 	assert_int_equal(s.resolvers_hung, 0);
 }
 
+// What dies for what: the process for its only resolver, or for all of them, at once; for one that
+// others stand beside, and for frontends, when they do not come back.
+TEST_WITH(test_who_hangs_takes_nothing_from_the_others, NULL, teardown)
+{
+	assert_int_equal(open_both(2, 2), 0);
+	assert_true(publisher_serves(p, now_ms, now_ms)); // none has begun
+	beat_both(BEAT_MS, 2, 2);
+	const uint64_t from_ms = now_ms;
+	assert_false(publisher_serves(p, now_ms, now_ms));
+	beat_both(30 * PUBLISH_HUNG_MS, 1, 2); // the second resolver hangs
+	assert_true(publisher_serves(p, from_ms, now_ms));
+	beat_both(PUBLISH_LOST_MS - 31 * PUBLISH_HUNG_MS, 1, 0); // and the frontends
+	assert_true(publisher_serves(p, from_ms, now_ms));
+	beat_both(2 * PUBLISH_HUNG_MS, 1, 2);
+	assert_false(publisher_serves(p, from_ms, now_ms)); // the resolver is lost
+	beat_both(BEAT_MS, 2, 2);
+	assert_true(publisher_serves(p, from_ms, now_ms));
+	beat_both(PUBLISH_LOST_MS + 2 * BEAT_MS, 2, 1);
+	assert_false(publisher_serves(p, from_ms, now_ms)); // a frontend is lost
+	beat_both(BEAT_MS, 2, 2);
+	const uint64_t last_ms = now_ms - BEAT_MS;
+	beat_both(BEAT_MS, 0, 2);
+	assert_false(publisher_serves(p, last_ms, now_ms)); // no resolver since
+}
+
 TEST_WITH(test_one_alone_looks_at_nobody, NULL, teardown)
 {
 	assert_int_equal(open_with(1), 0);
