@@ -19,6 +19,7 @@ static const char fixed[] =
 	"infra-host-ttl: 60\ninfra-keep-probing: yes\n"
 	"cache-max-ttl: 86400\ncache-max-negative-ttl: 3600\n"
 	"qname-minimisation: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
+	"max-query-restarts: 16\n"
 	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"
 	"minimal-responses: no\nroot-key-sentinel: no\n";
 

@@ -20,7 +20,7 @@ static const char fixed[] =
 	"rrset-cache-size: 256k\nrrset-cache-slabs: 1\nkey-cache-size: 1m\nkey-cache-slabs: 1\n"
 	"neg-cache-size: 64k\ninfra-cache-numhosts: 16\ninfra-cache-slabs: 1\n"
 	"infra-cache-min-rtt: 5000\ninfra-cache-max-rtt: 10000\ninfra-keep-probing: yes\n"
-	"outbound-msg-retry: 1\nval-max-restart: 1\n"
+	"outbound-msg-retry: 1\nval-max-restart: 1\nmax-query-restarts: 16\n"
 	"cache-max-ttl: 604800\ncache-max-negative-ttl: 86400\n"
 	"harden-dnssec-stripped: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
 	"qname-minimisation: no\naggressive-nsec: no\nprefetch: no\nprefetch-key: no\n"

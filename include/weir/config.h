@@ -44,7 +44,7 @@ enum {
 	CONFIG_LOCAL_ZONES_MAX = 1000,
 	CONFIG_FORWARD_ZONES_MAX = 256, // in all groups together
 	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers in these
-	CONFIG_ALIASES_MAX = 8,         // local CNAMEs one after the other
+	CONFIG_ALIASES_MAX = 16,        // local CNAMEs one after the other
 	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
 	CONFIG_UNLIMITED_MAX = 64,      // entries of limits.unlimited_clients, and of _zones
 	CONFIG_KERNEL_WAITING = 448,    // frames of one worker that may wait for the kernel

@@ -6,7 +6,7 @@
 // `dns_answer_read` accepts only a reply to exactly the question asked (QR, opcode, id and question
 // bytes were compared before by dns_answer_matches), walks all sections with bounds checks, keeps
 //   - of the answer section the chain that starts at QNAME: records of QNAME, then of each CNAME
-//     target in turn, at most 8 hops, a DNAME with the CNAME made from it; RRSIGs of kept sets when
+//     target in turn, at most 16 hops, a DNAME with the CNAME made from it; RRSIGs of kept sets when
 //     DO. They come out in the order of the chain;
 //   - of the authority section the SOA of a negative answer, and with DO the NSEC and NSEC3 records
 //     (a positive answer made from a wildcard needs them too) and the RRSIGs of all these;
@@ -26,7 +26,7 @@
 enum {
 	DNS_ANSWER_RECORDS_MAX = 2048,
 	DNS_ANSWER_TTLS_MAX = 2048,
-	DNS_ANSWER_CNAME_MAX = 8,
+	DNS_ANSWER_CNAME_MAX = 16, // what others take: docs/reference/bounds.md
 };
 
 // TTL limits, seconds (design: shipped minimum 0, maximum 24 h, negative 1 h).

@@ -18,11 +18,11 @@
 #include "rule_image.h"
 
 enum {
-	RULE_DATA_RECORDS_MAX = 64, // of one name and type; further ones are left out
-	RULE_DATA_CHAIN_MAX = 8,    // CNAMEs in front of them
-	RULE_DATA_LEN_MAX = 32768,  // bytes of one answer
-	RULE_DATA_TYPES_MAX = 64,   // answers of one name and list
-	RULE_DATA_SCAN_MAX = 4096,  // entries looked at for one name
+	RULE_DATA_RECORDS_MAX = 512, // of one name and type; further ones are left out
+	RULE_DATA_CHAIN_MAX = 16,    // CNAMEs in front of them
+	RULE_DATA_LEN_MAX = 32768,   // bytes of one answer
+	RULE_DATA_TYPES_MAX = 64,    // answers of one name and list
+	RULE_DATA_SCAN_MAX = 4096,   // entries looked at for one name
 	RULE_PATTERN_LEN_MAX = 1024,
 };
 

@@ -191,6 +191,27 @@ TEST(test_cnames)
 	EXPECT("to-apex.lan", DNS_TYPE_A, "@ 5 10 wild.lan");
 }
 
+// As many as others follow (docs/reference/bounds.md); one more leads nowhere.
+TEST(test_a_chain_of_16)
+{
+	struct record records[18];
+	char name[18][8];
+	for (unsigned i = 0; i < 18; i++) {
+		snprintf(name[i], sizeof(name[i]), "n%u.lan", i);
+		records[i] = (struct record){name[i], DNS_TYPE_CNAME, 60, NULL, 0};
+		if (i)
+			records[i - 1].value = name[i];
+	}
+	records[17] = (struct record){name[17], DNS_TYPE_A, 60, "1111", 0};
+	struct rule_arena *a = fixture_arena();
+	struct rule_reader r = make(records, ARRAY_LEN(records), a);
+	struct dns_answer_view view;
+	assert_true(ask(&r, "n1.lan", DNS_TYPE_A, &view));
+	assert_int_equal(view.ancount, 17);
+	assert_true(ask(&r, "n0.lan", DNS_TYPE_A, &view));
+	assert_int_equal(view.ancount, 1);
+}
+
 // What is too much for an answer is left out and counted.
 TEST(test_limits)
 {
@@ -201,11 +222,12 @@ TEST(test_limits)
 	char why[128], value[20], *text = malloc(30001);
 	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
 		assert_int_equal(rule_builder_source(b, "x"), 0);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < RULE_DATA_RECORDS_MAX + 36; i++) {
 		snprintf(value, sizeof(value), "%04u", i);
 		add(b, &(struct record){"many.lan", DNS_TYPE_A, 1, value, 0});
-		add(b, &(struct record){"types.lan", (uint16_t)(300 + i), 1, "x", 0});
 	}
+	for (unsigned i = 0; i < 100; i++)
+		add(b, &(struct record){"types.lan", (uint16_t)(300 + i), 1, "x", 0});
 	memset(text, 'a', 30000);
 	for (unsigned i = 0; i < 3; i++) {
 		text[i * 5000 + 5000] = 0;

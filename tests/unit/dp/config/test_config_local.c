@@ -150,7 +150,7 @@ TEST(test_bounds)
 	config_text_load(whole(text));
 	sprintf(p, CNAME("a%u.b", "end") "]}\n", CONFIG_ALIASES_MAX);
 	config_text_refused(whole(text),
-		"8:19: local.records \"a0.b\": leads in a circle, or over more than 8");
+		"8:19: local.records \"a0.b\": leads in a circle, or over more than 16");
 }
 
 // All that there may be for everyone, then as many in a group.
