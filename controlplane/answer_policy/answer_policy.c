@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/policy.h>
 #include <weir/rule_data.h>
+#include <weir/rule_reply.h>
 
 struct answer_policy {
 	struct rule_reader image;
@@ -235,6 +237,35 @@ void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop
 		if (j->prefixes && has_address(record.type))
 			answer_policy_addresses(&h, &r, &record);
 	}
+}
+
+static bool local_decides(const struct answer_policy *j, const struct dns_name *name,
+	uint16_t qtype, const uint64_t group_lists[4], struct rule_verdict *v)
+{
+	uint64_t lists[4];
+	for (unsigned w = 0; w < 4; w++)
+		lists[w] = group_lists[w] & j->image.of_class[RULE_CLASS_LOCAL][w];
+	rule_decide(&j->image, name, qtype, lists, v);
+	return v->d.matched && (v->d.action == RULE_DATA || v->d.action == RULE_BLOCK);
+}
+
+bool answer_policy_is_local(const struct answer_policy *j, const struct dns_name *name,
+	uint16_t qtype, const uint64_t group_lists[4])
+{
+	struct rule_verdict v;
+	return local_decides(j, name, qtype, group_lists, &v);
+}
+
+uint16_t answer_policy_local(const struct answer_policy *j, const struct dns_query *q,
+	const struct policy_group *group, uint8_t *msg, size_t cap)
+{
+	struct rule_verdict v;
+	uint16_t sum;
+	if (!local_decides(j, &q->name, q->qtype, group->lists, &v))
+		return 0;
+	const struct rule_reply_opts o = {
+		.block = &group->block, .hash = v.hash, .limit = DNS_MESSAGE_MAX};
+	return rule_reply_write(msg, cap, q, &j->image, &v.d, &o, &sum);
 }
 
 bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,

@@ -65,6 +65,15 @@ void answer_policy_question(const struct answer_policy *j, enum answer_policy_lo
 void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
 	const struct ip_address *nat64, struct answer_match *out);
+// Do the operator's own records and zones, or special-use names, answer that name for this group?
+// Not where they say that others do (a CNAME that leads out, a forward zone).
+bool answer_policy_is_local(const struct answer_policy *j, const struct dns_name *name,
+	uint16_t qtype, const uint64_t group_lists[4]);
+// The reply in that case, of which `msg` has the question behind the header. Its length; 0: they do
+// not, or `cap` is too small.
+struct policy_group;
+uint16_t answer_policy_local(const struct answer_policy *j, const struct dns_query *q,
+	const struct policy_group *group, uint8_t *msg, size_t cap);
 // Does an allow rule of the table, or the operator's own data, decide the question for this group?
 bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,
 	uint16_t qtype, const uint64_t group_lists[4]);

@@ -95,8 +95,8 @@ static void resolver_out(
 		refused, dead, unsent, full, open);
 	JSON_COUNTS(o, n, s, subnet_sent, subnet_mismatched, subnet_answers, subnet_hits);
 	JSON_COUNTS(o, n, s, mismatched, stored, not_stored, rewritten, refused_rewrites, forwarded,
-		dns64, filtered_aaaa, inflight, inflight_max, inflight_cap, waiters, waiter_cap,
-		ring_anomalies, foreign_messages);
+		followed, unfollowed, dns64, filtered_aaaa, inflight, inflight_max, inflight_cap,
+		waiters, waiter_cap, ring_anomalies, foreign_messages);
 	api_lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 	answer_policy_out(o, n, &s->answer_policy);

@@ -31,6 +31,7 @@
 	X(joined, "sends", "waiters") /* a question in flight; its waiters before */              \
 	X(renamed, "", "")            /* asked under another name: a local CNAME, safe search */  \
 	X(forwarded, "", "")          /* to a zone's servers */                                   \
+	X(followed, "", "cnames")     /* the answer leads on: to a name that weir asks for */     \
 	X(dns64, "", "")              /* no AAAA: weir asks for A */                              \
 	X(l1_sent, "", "")                                                                        \
 	X(l1_hit, "", "age_s")                                                                    \

@@ -16,16 +16,28 @@
 
 const struct dns_name *question_asked(const struct question *q)
 {
-	return q->rewrite ? &q->rewrite->alias[q->rewrite->count - 1].target : &q->query.name;
+	return q->rewrite ? &q->rewrite->asked : &q->query.name;
+}
+
+int question_read_hops(const struct question *q, const uint8_t *msg, size_t len, unsigned hops,
+	struct dns_answer *out)
+{
+	const struct resolver *r = q->owner;
+	const struct rewrite *w = q->rewrite;
+	struct dns_chain chain = {.asked = question_asked(q)};
+
+	if (w) {
+		chain.before = w->before;
+		chain.before_len = w->before_len;
+		chain.alias = w->alias;
+		chain.count = w->count;
+	}
+	return dns_answer_read_chain(msg, len, &chain, &q->query, hops, &r->set.ttl.limits, out);
 }
 
 int question_read(const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out)
 {
-	const struct resolver *r = q->owner;
-	const struct rewrite *w = q->rewrite;
-	return w ? dns_answer_read_aliased(msg, len, question_asked(q), &q->query, w->alias,
-		       w->count, &r->set.ttl.limits, out)
-		 : dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, out);
+	return question_read_hops(q, msg, len, 0, out);
 }
 
 bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms)
@@ -91,8 +103,7 @@ void question_answered(struct question *q, const struct resolver_answer *answer)
 	question_finish(q, REFRESH_DONE);
 }
 
-// SERVFAIL to every waiter, and the question ends.
-static void question_refuse(struct question *q, int ede)
+void question_refuse(struct question *q, int ede)
 {
 	struct resolver_answer a = resolver_answer_servfail(ede);
 	resolver_answer_all(q->owner, q, &a);
@@ -169,7 +180,7 @@ void question_take(
 	failures_clear(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet));
 	bogus_names_clear(&r->bogus_names, q->hash);
 	answer_take(q, answer, keep, reply->by, reply->at_ms);
-	if (keep && !q->is_scoped) // boxes that share L1 have other clients
+	if (keep && reply->msg && !q->is_scoped) // boxes that share L1 have other clients
 		question_l1_store(
 			q, answer, reply->msg, reply->len); // all waiters have been served
 	question_finish(q, REFRESH_DONE);
@@ -238,6 +249,8 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 		return UPSTREAM_TRUNCATED;
 	}
 	scope_take(q, ask);
+	if (question_follow(q, msg, len, 0, &answer))
+		return UPSTREAM_TAKEN;
 	if (question_dns64(q, msg, len, &answer))
 		return UPSTREAM_TAKEN;
 	// Where weir validates, a question that comes here has CD.

@@ -28,6 +28,11 @@ const struct dns_name *question_asked(const struct question *q); // the name tha
 // Reads a reply to the name that was asked, as an answer to the question; as dns_answer_read.
 ATTR_MUST_CHECK int question_read(
 	const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out);
+// The same of the first `hops` CNAMEs alone; 0: of all of it.
+ATTR_MUST_CHECK int question_read_hops(const struct question *q, const uint8_t *msg, size_t len,
+	unsigned hops, struct dns_answer *out);
+// SERVFAIL to every waiter, and the question ends.
+void question_refuse(struct question *q, int ede);
 // Has its name been flushed since? Then the answer may be sent, but not stored (counted).
 bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms);
 // question_direct.c
@@ -41,6 +46,10 @@ enum direction {
 // are none. question_direct_end lets them go.
 enum direction question_direct(struct question *q);
 void question_direct_end(struct question *q);
+// The same for the name that an answer leads to; `before` has the `cnames` CNAMEs to there, from
+// the question's name on. False: no room, or they are too many; nothing has changed.
+bool question_direct_on(struct question *q, const struct dns_name *name, unsigned cnames,
+	const uint8_t *before, size_t before_len);
 // What the servers of such a question get of its client's address, of 4 or 16 bytes by the version;
 // NULL: the client hides it. Version 0: they get no option.
 struct ip_address question_subnet(const struct resolver *r, const struct view *view,
@@ -58,6 +67,11 @@ bool question_dns64(
 	struct question *q, const uint8_t *msg, size_t len, const struct dns_answer *no_aaaa);
 void question_tables(const struct resolver *r, struct table_registry *tables);
 
+// question_follow.c. True: the answer, which was read of `msg` and is `age_s` old, leads to a name
+// that weir asks for, or answers, itself; the question may have ended within. Else it is whole.
+bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
+	struct dns_answer *answer);
+
 // question_wait.c: arms its timer; once more for a client that joined after all had been served.
 void question_wait_begin(struct question *q, uint64_t now_ms);
 void question_wait_again(struct question *q, uint64_t now_ms);
@@ -68,7 +82,7 @@ bool question_stale_serve(struct question *q);
 enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg, size_t len);
 // An answer that was read, and the message that it is of.
 struct question_reply {
-	const uint8_t *msg;
+	const uint8_t *msg; // NULL: nothing of it is for L1
 	size_t len;
 	const struct upstream_ask *by; // its server answered; NULL: not known
 	uint64_t at_ms;

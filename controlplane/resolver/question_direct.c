@@ -17,21 +17,38 @@ static bool is_aaaa(const struct question *q)
 	return q->query.qtype == DNS_TYPE_AAAA && q->query.qclass == DNS_CLASS_IN;
 }
 
-// Only as long as it has to be: most have one CNAME, and there may be many of them.
-static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
+// Only as long as it has to be: most have one CNAME, and there may be many of them. With the bytes
+// of `before`.
+static struct rewrite *rewrite_keep(
+	struct resolver *r, const struct rewrite *w, const struct dns_name *asked)
 {
-	size_t size = offsetof(struct rewrite, alias) + w->count * sizeof(w->alias[0]);
+	const size_t aliases = offsetof(struct rewrite, alias) + w->count * sizeof(w->alias[0]);
+	const size_t size = aliases + w->before_len;
 	struct rewrite *kept = r->rewrites < RESOLVER_REWRITES_MAX ? malloc(size) : NULL;
 	if (!kept) {
 		r->count.refused_rewrites++;
 		return NULL;
 	}
-	memcpy(kept, w, size);
+	memcpy(kept, w, aliases);
+	kept->asked = *asked;
+	kept->bytes = size;
+	if (w->before)
+		kept->before = memcpy((uint8_t *)kept + aliases, w->before, w->before_len);
 	age_add(&r->rewrite_ages, &kept->age);
+	r->rewrite_bytes += size;
 	if (++r->rewrites > r->rewrites_most)
 		r->rewrites_most = r->rewrites;
-	r->count.rewritten++;
 	return kept;
+}
+
+static void rewrite_drop(struct resolver *r, struct rewrite *kept)
+{
+	if (!kept)
+		return;
+	age_remove(&r->rewrite_ages, &kept->age);
+	r->rewrites--;
+	r->rewrite_bytes -= kept->bytes;
+	free(kept);
 }
 
 // The host of a search engine that a name stands for in a safe view, as one more CNAME.
@@ -95,48 +112,81 @@ bool question_sends_subnet(
 	return r->set.sends_subnet && question_subnet(r, view, query, 4, NULL).version;
 }
 
+// The servers that weir asks for the name.
+static void servers_take(struct question *q)
+{
+	struct resolver *r = q->owner;
+	const struct forward_zone *zone =
+		question_zone(r, q->def, question_asked(q), q->query.qtype);
+
+	q->l1_hash = question_l1_hash_of(r, q->def, zone, q->query.qtype);
+	if (!zone)
+		return;
+	q->forward = zone->set;
+	q->forward->questions++;
+	r->count.forwarded++;
+	question_note(q, TRACE_forwarded, 0);
+}
+
+static void servers_leave(struct question *q)
+{
+	if (q->forward)
+		q->forward->questions--;
+	q->forward = NULL;
+}
+
 enum direction question_direct(struct question *q)
 {
 	struct resolver *r = q->owner;
 	struct rewrite w;
 
+	w.before = NULL;
+	w.before_len = 0;
 	if (follow(r, q->def, &q->query, &w) < 0)
 		return DIRECT_REFUSE;
 	if (w.count > 0) {
-		q->rewrite = rewrite_keep(r, &w);
+		q->rewrite = rewrite_keep(r, &w, &w.alias[w.count - 1].target);
 		if (!q->rewrite)
 			return DIRECT_REFUSE;
+		r->count.rewritten++;
 		question_note(q, TRACE_renamed, 0);
 		if (q->query.qtype == DNS_TYPE_CNAME || q->query.qtype == DNS_TYPE_ANY)
 			return DIRECT_ALIAS;
 	}
 	if (is_aaaa(q) && q->def->ipv6.filter_aaaa)
 		return DIRECT_NO_AAAA;
-	const struct dns_name *asked = question_asked(q);
-	const struct forward_zone *zone = question_zone(r, q->def, asked, q->query.qtype);
-	q->l1_hash = question_l1_hash_of(r, q->def, zone, q->query.qtype);
 	q->turn = views_turn(r->views);
-	if (zone) {
-		q->forward = zone->set;
-		q->forward->questions++;
-		r->count.forwarded++;
-		question_note(q, TRACE_forwarded, 0);
-	}
+	servers_take(q);
 	return DIRECT_ASK;
+}
+
+bool question_direct_on(struct question *q, const struct dns_name *name, unsigned cnames,
+	const uint8_t *before, size_t before_len)
+{
+	struct resolver *r = q->owner;
+	struct dns_query query = q->query;
+	struct rewrite w;
+
+	w.before = before;
+	w.before_len = before_len;
+	query.name = *name;
+	if (follow(r, q->def, &query, &w) < 0 || cnames + w.count > DNS_ANSWER_CNAME_MAX)
+		return false;
+	struct rewrite *kept = rewrite_keep(r, &w, w.count ? &w.alias[w.count - 1].target : name);
+	if (!kept)
+		return false;
+	rewrite_drop(r, q->rewrite);
+	q->rewrite = kept;
+	servers_leave(q);
+	servers_take(q);
+	return true;
 }
 
 void question_direct_end(struct question *q)
 {
-	struct resolver *r = q->owner;
-
-	if (q->forward)
-		q->forward->questions--;
-	q->forward = NULL;
-	if (q->rewrite) {
-		age_remove(&r->rewrite_ages, &q->rewrite->age);
-		r->rewrites--;
-	}
-	FREE_AND_NULL(q->rewrite);
+	servers_leave(q);
+	rewrite_drop(q->owner, q->rewrite);
+	q->rewrite = NULL;
 }
 
 uint16_t question_asked_type(const struct question *q)
@@ -188,7 +238,7 @@ void question_tables(const struct resolver *r, struct table_registry *tables)
 			TABLE_WORK_FOR(5000),
 			.cap = RESOLVER_REWRITES_MAX,
 			.used = r->rewrites,
-			.bytes = r->rewrites * sizeof(struct rewrite),
+			.bytes = r->rewrite_bytes,
 			.high = r->rewrites_most,
 			.refused = r->count.refused_rewrites,
 			.oldest_ms = table_age(age_since(&r->rewrite_ages), clock_mono_ms()),

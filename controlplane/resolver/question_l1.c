@@ -98,6 +98,8 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
 		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
+	if (a.ttl_s > v->age_s && question_follow(q, v->msg, v->len, v->age_s, &a))
+		return true;
 	resolver_check_reply(r, q->def, &q->query, &a, &finding);
 	store_answer(r, q, &a, &finding, created_ms, now_ms);
 	if (a.ttl_s <= v->age_s)

@@ -122,7 +122,7 @@ static void take_answer(struct question *q, const struct validator_verdict *v)
 		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
 		return;
 	}
-	if (question_dns64(q, msg, len, &answer))
+	if (question_follow(q, msg, len, 0, &answer) || question_dns64(q, msg, len, &answer))
 		return;
 	q->is_secure = v->end == VALIDATOR_SECURE && !q->dns64_ttl_s;
 	question_note(q, TRACE_validated, q->is_secure);

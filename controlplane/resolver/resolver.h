@@ -141,6 +141,7 @@ struct resolver_status {
 	uint64_t dns64;                       // of AAAA without an answer, asked for A
 	uint64_t filtered_aaaa;               // answered without AAAA, by ipv6.filter_aaaa
 	uint64_t forwarded;                   // asked of a zone's servers
+	uint64_t followed, unfollowed;        // answers that led on; too far, back, or no room
 	// Client subnets (subnet_key.h): queries that had one; replies dropped as theirs is
 	// another; answers that are for one alone; clients that got such a one from L0.
 	uint64_t subnet_sent, subnet_mismatched, subnet_answers, subnet_hits;

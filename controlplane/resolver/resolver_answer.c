@@ -86,23 +86,29 @@ static void query_rebuild(struct resolver *r, const struct waiter *w, struct dns
 	put_u16(question + n + 2, q->qclass);
 }
 
+void resolver_answer_question(uint8_t *msg, struct dns_query *q)
+{
+	const size_t n = q->name.len;
+
+	q->id = 0;
+	q->flags = DNS_FLAG_RD | DNS_FLAG_AD | (q->flags & DNS_FLAG_CD);
+	q->udp_size = DNS_MESSAGE_MAX;
+	q->has_opt = DNS_OPT_NONE;
+	q->question_len = (uint16_t)(n + 4);
+	memcpy(msg + DNS_HEADER_LEN, q->name.wire, n);
+	put_u16(msg + DNS_HEADER_LEN + n, q->qtype);
+	put_u16(msg + DNS_HEADER_LEN + n + 2, q->qclass);
+}
+
 uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *question,
 	const struct dns_answer_view *view, uint32_t age_s)
 {
 	struct dns_query q = *question;
-	size_t n = q.name.len;
 	const struct dns_reply_opts opts = {
 		.age_s = age_s, .ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
 	uint16_t sum;
 
-	q.id = 0;
-	q.flags = DNS_FLAG_RD | DNS_FLAG_AD | (q.flags & DNS_FLAG_CD);
-	q.udp_size = DNS_MESSAGE_MAX;
-	q.has_opt = DNS_OPT_NONE;
-	q.question_len = (uint16_t)(n + 4);
-	memcpy(msg + DNS_HEADER_LEN, q.name.wire, n);
-	put_u16(msg + DNS_HEADER_LEN + n, q.qtype);
-	put_u16(msg + DNS_HEADER_LEN + n + 2, q.qclass);
+	resolver_answer_question(msg, &q);
 	return dns_reply_answer(msg, cap, &q, view, &opts, &sum);
 }
 

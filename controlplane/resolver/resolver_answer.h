@@ -39,6 +39,9 @@ void resolver_answer_until(struct resolver *r, struct question *q, const struct 
 // One of a worker's clients gets no answer.
 void resolver_answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);
 
+// The question as a message's, behind the header; *q comes with name, type and class, and is then
+// that of a client without id and OPT.
+void resolver_answer_question(uint8_t *msg, struct dns_query *q);
 // A whole response without id and OPT, as a client would get it at that age; over `cap` bytes it
 // is header and question with TC. Its length.
 uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,

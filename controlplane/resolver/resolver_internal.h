@@ -3,7 +3,7 @@
 
 // struct resolver, which the resolver's files share: resolver_open.c (open, timers, settings),
 // resolver_miss.c, miss_ask.c (from a client's query to a question), question.c, question_direct.c,
-// question_wait.c, question_l1.c and question_validate.c (its life),
+// question_follow.c, question_wait.c, question_l1.c and question_validate.c (its life),
 // resolver_check.c (answer policy), resolver_answer.c (replies), resolver_store.c (L0),
 // resolver_step.c (steps of the clock), resolver_refresh.c (renewals), resolver_trace.c (watches),
 // resolver_ask.c (the door of frontends), resolver_flush.c, resolver_cache.c and resolver_status.c
@@ -101,6 +101,7 @@ struct resolver {
 	struct event *beat, *move, *sweep, *sweep_step;
 	struct flushes *flushes;
 	unsigned rewrites, rewrites_most; // questions that have one
+	size_t rewrite_bytes;
 	struct age_list rewrite_ages;
 	const struct answer_policy *answer_policy; // NULL: there is none yet
 	struct subnet_lengths subnets;             // of answers in L0

@@ -256,6 +256,8 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(rewritten);
 	SUM(refused_rewrites);
 	SUM(forwarded);
+	SUM(followed);
+	SUM(unfollowed);
 	SUM(subnet_sent);
 	SUM(subnet_mismatched);
 	SUM(subnet_answers);

@@ -64,6 +64,18 @@ void publisher_group_at(
 	pthread_mutex_unlock(&p->lock);
 }
 
+void publisher_group_in_view(struct publisher *p, unsigned view, struct policy_group *out)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&p->lock);
+	const struct policy_group *group = p->kept[p->kept_newest].group;
+	while (i < POLICY_GROUPS_MAX && group[i].view != view && group[i].safe_view != view)
+		i++;
+	*out = group[i < POLICY_GROUPS_MAX ? i : 0];
+	pthread_mutex_unlock(&p->lock);
+}
+
 uint64_t publisher_policy_generation(struct publisher *p)
 {
 	pthread_mutex_lock(&p->lock);

@@ -118,10 +118,11 @@ static bool answer_write(struct wr *w, const struct ip_address *prefix, struct r
 			nat64_embed(prefix, msg->base + r.rdata, ipv6);
 			record_write(w, &r, DNS_TYPE_AAAA,
 				r.ttl_s < ttl_max_s ? r.ttl_s : ttl_max_s, ipv6, IPV6_LEN);
-		} else if (r.type == DNS_TYPE_CNAME && r.rdclass == DNS_CLASS_IN) {
+		} else if ((r.type == DNS_TYPE_CNAME || r.type == DNS_TYPE_DNAME)
+			   && r.rdclass == DNS_CLASS_IN) {
 			if (dns_name_read_compressed(&at, &target, NULL) < 0)
 				return false;
-			record_write(w, &r, DNS_TYPE_CNAME, r.ttl_s, target.wire, target.len);
+			record_write(w, &r, r.type, r.ttl_s, target.wire, target.len);
 		} else {
 			continue;
 		}

@@ -25,8 +25,13 @@ ATTR_MUST_CHECK int rewrite_table_new(
 void rewrite_table_free(struct rewrite_table *t); // NULL is fine
 
 struct rewrite {
-	struct age_link age; // of one that is kept: its keeper's
-	unsigned count;      // of CNAMEs; 0: the name is not rewritten
+	// Of one that is kept: its keeper's.
+	struct age_link age;
+	size_t bytes;
+	struct dns_name asked; // the name to resolve in the end
+	const uint8_t *before; // as in struct dns_chain
+	size_t before_len;
+	unsigned count; // of CNAMEs; 0: the name is not rewritten
 	struct dns_alias alias[CONFIG_ALIASES_MAX];
 };
 

@@ -68,6 +68,14 @@ static uint64_t names_hash(const struct config_forward_zone *zones, unsigned zon
 	return any ? hash | 1 : 0;
 }
 
+bool view_has_records(const struct config_group *g)
+{
+	for (unsigned i = 0; i < g->record_count; i++)
+		if (g->records[i].type != DNS_TYPE_CNAME)
+			return true;
+	return false;
+}
+
 uint64_t view_names_hash(const struct config_group *g)
 {
 	return names_hash(g->forwards, g->forward_count, g->records, g->record_count);
@@ -93,7 +101,7 @@ static char *ipv6_text(const struct config_ipv6 *v, char *p)
 
 uint64_t view_definition_hash(const struct view_definition *d)
 {
-	char text[SERVERS_TEXT_MAX + 256 + SAFE_ENGINE_COUNT * 32];
+	char text[SERVERS_TEXT_MAX + 384 + SAFE_ENGINE_COUNT * 32];
 	char *p = stpcpy(text, "weir view 1\n");
 	const bool is_own = d->group && d->group->upstream_count > 0;
 	const struct config_upstreams *all = d->everyone;
@@ -106,6 +114,8 @@ uint64_t view_definition_hash(const struct view_definition *d)
 	if (d->group) {
 		if (d->group->disable_cache)
 			p += sprintf(p, "no cache: %.63s\n", d->group->name);
+		if (view_has_records(d->group))
+			p += sprintf(p, "records: %.63s\n", d->group->name);
 		uint64_t names = view_names_hash(d->group);
 		if (names)
 			p += sprintf(p, "names: %016llx\n", (unsigned long long)names);

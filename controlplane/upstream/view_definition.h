@@ -24,6 +24,10 @@ void view_names_end(struct view_names *n); // leaves it empty
 // Of a group: has it any of its own, and a hash of them whatever their order. 0: none.
 uint64_t view_names_hash(const struct config_group *group);
 
+// Has a group local records that the image answers: other clients get others for the same names,
+// also where an alias leads to them.
+bool view_has_records(const struct config_group *g);
+
 // What a view is made of.
 struct view_definition {
 	const struct config_upstreams *everyone; // servers of a group that has none of its own
@@ -41,7 +45,7 @@ uint64_t view_definition_hash(const struct view_definition *d); // never 0
 bool view_safe_definition(
 	const struct config *c, const struct config_group *group, struct view_definition *out);
 
-// Never 0. NULL: everyone. The group's name counts only where it has no cache.
+// Never 0. NULL: everyone. The group's name counts only where it has no cache, or records.
 uint64_t view_hash(const struct config *config, const struct config_group *group);
 // Of all that says how everyone's names are resolved: servers, zones, local CNAMEs. Never 0.
 uint64_t view_everyone_hash(const struct config *config);

@@ -127,8 +127,8 @@ static unsigned number_take(struct views *v)
 
 static bool has_view(const struct config_group *g)
 {
-	return g->upstream_count > 0 || g->disable_cache || view_names_hash(g) != 0 || g->has_dns64
-	       || g->has_filter_aaaa;
+	return g->upstream_count > 0 || g->disable_cache || view_names_hash(g) != 0
+	       || view_has_records(g) || g->has_dns64 || g->has_filter_aaaa;
 }
 
 static struct config_upstreams servers_of(const struct config *c, const struct config_group *g)

@@ -5,11 +5,12 @@
 //
 // View 0 is everyone's, with the servers of `upstreams`. A group of clients with servers of its own
 // has a view of its own, shared by all groups with the same servers; so has one with forwarding
-// zones or local CNAMEs of its own (view_definition.h). A group without cache has one that nobody
-// shares, so that its clients' questions are joined with each other's alone. A view is what its
-// definition says: its hash (of the servers it asks, which are everyone's where it has none, in
-// order of their addresses, of its names, and of the group if it has no cache) is the same on every
-// box, and names it in L1; its number is this box's own, and part of the L0 key.
+// zones or local CNAMEs of its own (view_definition.h). A group without cache, or with other local
+// records of its own, has one that nobody shares: its clients' questions are joined with each
+// other's alone. A view is what its definition says: its hash (of the servers it asks, which are
+// everyone's where it has none, in order of their addresses, of its names, and of the group if it
+// has no cache, or records) is the same on every box, and names it in L1; its number is this box's
+// own, and part of the L0 key.
 //
 // A group with safe search has a second view beside its own (or everyone's): the safe one, whose
 // definition is that one's and the search engines with their levels. Names of class SAFE are

@@ -6,8 +6,9 @@
 // `dns_answer_read` accepts only a reply to exactly the question asked (QR, opcode, id and question
 // bytes were compared before by dns_answer_matches), walks all sections with bounds checks, keeps
 //   - of the answer section the chain that starts at QNAME: records of QNAME, then of each CNAME
-//     target in turn, at most 16 hops, a DNAME with the CNAME made from it; RRSIGs of kept sets when
-//     DO. They come out in the order of the chain;
+//     target in turn, at most DNS_ANSWER_CNAME_MAX hops, a DNAME with the CNAME made from it,
+//     which comes from here where the reply lacks it (RFC 6672 3.4); RRSIGs of kept sets when DO.
+//     They come out in the order of the chain;
 //   - of the authority section the SOA of a negative answer, and with DO the NSEC and NSEC3 records
 //     (a positive answer made from a wildcard needs them too) and the RRSIGs of all these;
 //   - nothing of the additional section but the high bits of the rcode in an OPT,
@@ -18,15 +19,15 @@
 // of its TTLs (RFC 2181 5.2). Bytes after the counted records are ignored. Single pass plus
 // O(records * hops), at most DNS_ANSWER_RECORDS_MAX records, whose names lead through no more than
 // dns_names_may_follow (dns_records.h) allows. No allocation; the struct is ~70 KiB, so keep one
-// per loop, and the call takes ~50 KiB of stack.
+// per loop, and the call takes ~60 KiB of stack, 110 with a message before it.
 
 #include "attr.h"
 #include "dns_reply.h"
 
 enum {
 	DNS_ANSWER_RECORDS_MAX = 2048,
-	DNS_ANSWER_TTLS_MAX = 2048,
-	DNS_ANSWER_CNAME_MAX = 16, // what others take: docs/reference/bounds.md
+	DNS_ANSWER_TTLS_MAX = 2048 + 48, // with CNAMEs that no server sent
+	DNS_ANSWER_CNAME_MAX = 16,       // what others take: docs/reference/bounds.md
 };
 
 // TTL limits, seconds (design: shipped minimum 0, maximum 24 h, negative 1 h).
@@ -59,6 +60,10 @@ struct dns_answer {
 			// smallest TTL; within limits
 	uint32_t auth_ttl_s; // the same before the limits
 	uint8_t cname_count;
+	uint8_t reply_cnames; // those of them that the reply had
+	// The reply has CNAMEs, and neither records nor a SOA for the name that the last one leads
+	// to: that name is to be asked for.
+	bool is_open;
 	bool authenticated, insecure; // for the caller to set: a read leaves them off
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
 	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well
@@ -90,12 +95,22 @@ struct dns_alias {
 	uint32_t ttl_s;
 };
 
-// The same of a reply to `asked`, of which `q` is the question of a client: its name is an alias of
-// the one asked, over `count` CNAMEs, which come out in front. Without a reply (NULL, `len` 0) they
-// are all of the answer. Type, class and DO are those of `q`.
-ATTR_MUST_CHECK int dns_answer_read_aliased(const uint8_t *reply, size_t len,
-	const struct dns_name *asked, const struct dns_query *q, const struct dns_alias *alias,
-	unsigned count, const struct dns_ttl_limits *limits, struct dns_answer *out);
+// What leads from a client's question to the name that was asked in the end, and comes out in front
+// of the reply's records.
+struct dns_chain {
+	const struct dns_name *asked;
+	const uint8_t *before; // a message: CNAMEs from the question on, read earlier; NULL: none
+	size_t before_len;
+	const struct dns_alias *alias; // then these
+	unsigned count;
+};
+
+// The same of a reply to `chain->asked`, of which `q` is the question of a client. Without a reply
+// (NULL, `len` 0) the chain is all of the answer. Type, class and DO are those of `q`. `hops`: 0,
+// or how many CNAMEs of the reply count: then the answer ends with these, whatever is behind them.
+ATTR_MUST_CHECK int dns_answer_read_chain(const uint8_t *reply, size_t len,
+	const struct dns_chain *chain, const struct dns_query *q, unsigned hops,
+	const struct dns_ttl_limits *limits, struct dns_answer *out);
 
 static inline struct dns_answer_view dns_answer_view_of(const struct dns_answer *a)
 {

@@ -78,6 +78,22 @@ def rfc1034_3_6_2_chain_in_the_wrong_order_is_put_right(way):
         at = rrset[0].target
 
 
+@case(ways=[UDP4, TCP4])
+def rfc1034_5_3_3_an_alias_alone_is_followed(way):
+    """By the same server, or that of another forward zone; from the cache too."""
+    for word in "aliasalone", "aliasalone-1":
+        for reply in way.twice(way.fresh(word, ZOO)):
+            believed(reply)
+            assert len(reply.records("CNAME")) == 1
+
+
+@case(ways=[UDP4, TCP4])
+def rfc6672_3_4_a_cname_is_made_of_a_dname_without_it(way):
+    for reply in way.twice(way.fresh("dnamealone", ZOO)):
+        believed(reply)
+        assert [rrset.rdtype for rrset in reply.msg.answer] == [39, 5, 1]
+
+
 @case(ways=[UDP4])
 def rfc2181_5_4_1_records_of_others_are_neither_given_nor_kept(way):
     reply = way.ask(way.fresh("strangers", ZOO))

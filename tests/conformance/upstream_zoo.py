@@ -163,6 +163,19 @@ def yxdomain(q):
     yield q.reply(record(b"\xc0" + bytes([13 + q.name[0]]), 39, 300, target), flags=0x8186)
 
 
+def dname_alone(q):
+    """A DNAME that covers the name, and the address it leads to, without the CNAME between (RFC 6672 5.3.1)."""
+    first = q.name[:1 + q.name[0]]
+    yield q.reply(record(b"\xc0" + bytes([13 + q.name[0]]), 39, 300, name_wire("moved.example")),
+                  record(first + name_wire("moved.example"), 1, 300, GOOD))
+
+
+def alias_alone(q):
+    """As of a server that does not recurse; asked for the name that it leads to, the truth. aliasalone-1: in another zone."""
+    rest = q.name[1 + q.name[0]:]
+    yield q.reply(record(OWN, 5, 300, b"\x04good" + (rest[:1 + rest[0]] + name_wire("case.example") if q.number() else rest)))
+
+
 def two_aliases(q):
     """An error of the zone (RFC 2181 10.1)."""
     first, second = name_wire("first.zoo.example"), name_wire("second.zoo.example")
@@ -231,6 +244,7 @@ BEASTS = {
     "badthengood": lambda q: [list(broken(q).values())[q.number()], q.good()],
     "selfloop": lambda q: [q.reply(record(OWN, 5, 300, OWN))],
     "loop": loop, "chain": chain, "strangers": strangers, "badglue": bad_glue, "yxdomain": yxdomain, "twoaliases": two_aliases,
+    "dnamealone": dname_alone, "aliasalone": alias_alone,
     "packed": packed, "options": options, "errors": errors, "tired": tired, "late": late,
     # A DNAME for the whole of example. beside the answer.
     "dnameoverall": lambda q: [q.reply(record(name_wire("example"), 39, 300, name_wire("evil.test")), q.address(GOOD))],

@@ -79,8 +79,8 @@ static void read_aliased(
 	client.dnssec_ok = asked->dnssec_ok;
 	alias.target = asked->name;
 	memcpy(alias.spelling, asked->name.wire, asked->name.len);
-	int rc = dns_answer_read_aliased(
-		data, len, &asked->name, &client, &alias, 1, &limits, &second);
+	const struct dns_chain chain = {.asked = &asked->name, .alias = &alias, .count = 1};
+	int rc = dns_answer_read_chain(data, len, &chain, &client, 0, &limits, &second);
 	FUZZ_CHECK(rc == 0 || rc == -E2BIG);
 	if (rc)
 		return;

@@ -52,6 +52,8 @@ static const struct metrics_field of_resolver[] = {
 	TOTAL(rewritten, "Questions that weir asked under another name."),
 	TOTAL(refused_rewrites, "Questions under another name refused because there was no room."),
 	TOTAL(forwarded, "Questions sent to the servers of a forward zone."),
+	TOTAL(followed, "Answers that led on to a name that weir asked for, or answered, itself."),
+	TOTAL(unfollowed, "Answers that led on, but too far, in a circle, or without room."),
 	TOTAL(subnet_sent, "Queries to upstreams with the subnet of a client (RFC 7871)."),
 	TOTAL(subnet_mismatched, "Replies dropped because their subnet is not that of the query."),
 	TOTAL(subnet_answers, "Answers that are for the clients of one subnet alone."),

@@ -41,7 +41,13 @@ static void answer_clear(struct dns_answer *out, enum dns_answer_kind kind, unsi
 	out->ttl_s = 0;
 	out->auth_ttl_s = 0;
 	out->cname_count = 0;
+	out->reply_cnames = 0;
+	out->is_open = false;
 }
+
+// CNAMEs that no server sent: local ones, and those made of DNAMEs of two messages.
+enum { ALIASES_MAX = 3 * DNS_ANSWER_CNAME_MAX };
+static_assert(DNS_ANSWER_RECORDS_MAX + ALIASES_MAX <= DNS_ANSWER_TTLS_MAX);
 
 // The reading of one reply.
 struct job {
@@ -49,8 +55,8 @@ struct job {
 	struct dns_compress compress;
 	struct dns_selection selection;
 	const struct dns_ttl_limits *limits;
-	const struct dns_alias *alias; // placed before the records of the reply
-	unsigned alias_count;
+	const struct dns_chain *chain; // placed before the records of the reply; NULL: nothing is
+	unsigned hops;
 	uint16_t owner_off;     // of the record before,
 	uint16_t owner_pointer; // and how its owner was written; 0: not by a pointer alone
 	struct dns_answer *out;
@@ -110,16 +116,15 @@ static int owner_emit(struct job *j, struct rd *r, const struct dns_record *rec)
 	return 0;
 }
 
-static int record_emit(struct job *j, unsigned i)
+static int record_emit(
+	struct job *j, const struct dns_records *t, const struct dns_record *rec, uint32_t ttl_s)
 {
-	const struct dns_record *rec = &j->records.rec[i];
 	struct dns_compress *c = &j->compress;
 	struct dns_answer *out = j->out;
-	struct rd r = rd_init(j->records.msg, j->records.len);
+	struct rd r = rd_init(t->msg, t->len);
 	int rc = owner_emit(j, &r, rec);
 	if (rc)
 		return rc;
-	uint32_t ttl_s = (int)i == j->selection.soa ? j->selection.soa_ttl_s : rec->ttl_s;
 	if (ttl_s < out->auth_ttl_s)
 		out->auth_ttl_s = ttl_s;
 
@@ -133,48 +138,131 @@ static int record_emit(struct job *j, unsigned i)
 	return wr_ok(&c->w) ? 0 : -E2BIG;
 }
 
-// The first one's owner is the question, each other's the target of the one before it.
-static void aliases_emit(struct job *j, const struct dns_query *q)
+// A CNAME that no server sent.
+struct own_cname {
+	const struct dns_name *owner, *target;
+	const uint8_t *owner_spelling, *target_spelling;
+	uint32_t ttl_s;
+};
+
+static void cname_emit(struct job *j, uint16_t qclass, const struct own_cname *cname)
 {
 	struct dns_compress *c = &j->compress;
 	struct dns_answer *out = j->out;
-	for (unsigned i = 0; i < j->alias_count; i++) {
-		const struct dns_alias *a = &j->alias[i];
-		dns_compress_spelled(
-			c, i ? &a[-1].target : &q->name, i ? a[-1].spelling : q->name.wire);
-		wr_u16(&c->w, DNS_TYPE_CNAME);
-		wr_u16(&c->w, q->qclass);
-		out->ttl_off[out->ttl_count++] = (uint16_t)c->w.pos;
-		wr_u32(&c->w, ttl_within_limits(j, a->ttl_s));
-		size_t len_off = c->w.pos;
-		wr_u16(&c->w, 0);
-		dns_compress_spelled(c, &a->target, a->spelling);
-		if (wr_ok(&c->w))
-			put_u16(c->w.base + len_off, (uint16_t)(c->w.pos - len_off - 2));
-		if (a->ttl_s < out->auth_ttl_s)
-			out->auth_ttl_s = a->ttl_s;
-		out->ancount++;
+
+	dns_compress_spelled(c, cname->owner, cname->owner_spelling);
+	wr_u16(&c->w, DNS_TYPE_CNAME);
+	wr_u16(&c->w, qclass);
+	out->ttl_off[out->ttl_count++] = (uint16_t)c->w.pos;
+	wr_u32(&c->w, ttl_within_limits(j, cname->ttl_s));
+	size_t len_off = c->w.pos;
+	wr_u16(&c->w, 0);
+	dns_compress_spelled(c, cname->target, cname->target_spelling);
+	if (wr_ok(&c->w))
+		put_u16(c->w.base + len_off, (uint16_t)(c->w.pos - len_off - 2));
+	if (cname->ttl_s < out->auth_ttl_s)
+		out->auth_ttl_s = cname->ttl_s;
+	out->ancount++;
+}
+
+// The first one's owner is `from`, each other's the target of the one before it.
+static void aliases_emit(struct job *j, uint16_t qclass, const struct dns_name *from)
+{
+	const struct dns_chain *chain = j->chain;
+	for (unsigned i = 0; i < chain->count; i++) {
+		const struct dns_alias *a = &chain->alias[i];
+		const struct own_cname cname = {
+			.owner = i ? &a[-1].target : from,
+			.owner_spelling = i ? a[-1].spelling : from->wire,
+			.target = &a->target,
+			.target_spelling = a->spelling,
+			.ttl_s = a->ttl_s,
+		};
+		cname_emit(j, qclass, &cname);
+	}
+}
+
+// Behind the DNAME that they are made of.
+static void made_emit(struct job *j, const struct dns_selection *s, uint16_t qclass, unsigned step)
+{
+	for (unsigned i = 0; i < s->made_count; i++) {
+		const struct dns_made *m = &s->made[i];
+		const struct own_cname cname = {
+			.owner = &m->owner,
+			.owner_spelling = m->owner.wire,
+			.target = &m->target,
+			.target_spelling = m->target.wire,
+			.ttl_s = m->ttl_s,
+		};
+		if (m->step == step)
+			cname_emit(j, qclass, &cname);
 	}
 }
 
 // Answer records in the order of the chain, whatever order the upstream chose: some clients only
 // look forwards. Within a step its order stays.
-static int sections_emit(struct job *j)
+static int chain_emit(
+	struct job *j, const struct dns_records *t, const struct dns_selection *s, uint16_t qclass)
 {
-	const struct dns_records *t = &j->records;
 	int rc = 0;
-	for (unsigned step = 1; step <= j->selection.steps; step++)
+	j->owner_off = 0;
+	for (unsigned step = 1; step <= s->steps; step++) {
 		for (unsigned i = 0; i < t->answers && rc == 0; i++)
 			if (t->rec[i].keep == step) {
-				rc = record_emit(j, i);
+				rc = record_emit(j, t, &t->rec[i], t->rec[i].ttl_s);
 				j->out->ancount++;
 			}
+		made_emit(j, s, qclass, step);
+	}
+	return rc;
+}
+
+static int authority_emit(struct job *j)
+{
+	const struct dns_records *t = &j->records;
+	const struct dns_selection *s = &j->selection;
+	int rc = 0;
 	for (unsigned i = t->answers; i < t->count && rc == 0; i++)
 		if (t->rec[i].keep) {
-			rc = record_emit(j, i);
+			rc = record_emit(j, t, &t->rec[i],
+				(int)i == s->soa ? s->soa_ttl_s : t->rec[i].ttl_s);
 			j->out->nscount++;
 		}
 	return rc;
+}
+
+// The CNAMEs of an earlier answer to the question. *end: where they lead.
+static __attribute__((noinline)) int before_emit(
+	struct job *j, const struct dns_query *q, struct dns_name *end)
+{
+	const struct dns_chain *chain = j->chain;
+	struct dns_records t;
+	struct dns_selection s;
+	size_t pos = question_check(chain->before, chain->before_len, q);
+	int rc = pos ? dns_records_read(chain->before, chain->before_len, pos, &t) : -EBADMSG;
+	if (rc == 0)
+		rc = dns_select(&t, q, DNS_RCODE_NOERROR, DNS_ANSWER_CNAME_MAX, &s);
+	if (rc == 0 && j->records.count + t.count + ALIASES_MAX > DNS_ANSWER_TTLS_MAX)
+		rc = -E2BIG;
+	if (rc)
+		return rc;
+	j->compress.may_follow += dns_names_may_follow(t.len);
+	j->out->cname_count = (uint8_t)(j->out->cname_count + s.cname_count);
+	*end = s.end;
+	return chain_emit(j, &t, &s, q->qclass);
+}
+
+static int all_emit(struct job *j, const struct dns_query *q)
+{
+	struct dns_name from = q->name;
+	int rc = 0;
+	if (j->chain && j->chain->before)
+		rc = before_emit(j, q, &from);
+	if (rc == 0 && j->chain)
+		aliases_emit(j, q->qclass, &from);
+	if (rc == 0)
+		rc = chain_emit(j, &j->records, &j->selection, q->qclass);
+	return rc ? rc : authority_emit(j);
 }
 
 static int answer_emit(struct job *j, const struct dns_query *q)
@@ -182,13 +270,13 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	struct dns_answer *out = j->out;
 	bool no_soa = j->selection.kind != DNS_ANSWER_POSITIVE && j->selection.soa < 0;
 	out->auth_ttl_s = no_soa ? 0 : DNS_TTL_MAX; // RFC 2308 5: not to be cached
-	out->cname_count = (uint8_t)(j->selection.cname_count + j->alias_count);
+	out->reply_cnames = j->selection.cname_count;
+	out->cname_count = (uint8_t)(j->selection.cname_count + (j->chain ? j->chain->count : 0));
+	out->is_open = j->selection.is_open;
 	dns_compress_init(&j->compress, q, out->bytes,
 		DNS_MESSAGE_MAX - DNS_HEADER_LEN - ((size_t)q->name.len + 4));
 	j->compress.may_follow = dns_names_may_follow(j->records.len);
-	j->owner_off = 0;
-	aliases_emit(j, q);
-	int rc = sections_emit(j);
+	int rc = all_emit(j, q);
 	if (rc == 0 && !wr_ok(&j->compress.w))
 		rc = -E2BIG;
 	if (rc)
@@ -221,13 +309,13 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
 		return 0;
 	}
-	if (j->records.count + j->alias_count > DNS_ANSWER_TTLS_MAX)
-		return -E2BIG;
-	rc = dns_select(&j->records, asked, rcode, &j->selection);
+	rc = dns_select(&j->records, asked, rcode, j->hops, &j->selection);
 	if (rc)
 		return rc;
 	if (j->selection.referral)
 		rcode = DNS_RCODE_SERVFAIL;
+	if (j->hops)
+		rcode = DNS_RCODE_NOERROR;
 	if (j->selection.referral || j->selection.kind == DNS_ANSWER_FAILURE) {
 		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
 		return 0;
@@ -243,27 +331,28 @@ int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 {
 	struct job j;
 	j.limits = limits;
-	j.alias_count = 0;
+	j.chain = NULL;
+	j.hops = 0;
 	j.out = out;
 	return reply_read(reply, len, q, q, &j);
 }
 
-int dns_answer_read_aliased(const uint8_t *reply, size_t len, const struct dns_name *name,
-	const struct dns_query *q, const struct dns_alias *alias, unsigned count,
-	const struct dns_ttl_limits *limits, struct dns_answer *out)
+int dns_answer_read_chain(const uint8_t *reply, size_t len, const struct dns_chain *chain,
+	const struct dns_query *q, unsigned hops, const struct dns_ttl_limits *limits,
+	struct dns_answer *out)
 {
 	struct dns_query asked = *q;
 	struct job j;
-	asked.name = *name; // its labels are not looked at by offset
+	asked.name = *chain->asked; // its labels are not looked at by offset
 	j.limits = limits;
-	j.alias = alias;
-	j.alias_count = count;
+	j.chain = chain;
+	j.hops = hops;
 	j.out = out;
 	if (reply)
 		return reply_read(reply, len, &asked, q, &j);
 	j.records.answers = j.records.count = 0;
 	j.records.len = 0;
-	j.selection = (struct dns_selection){.kind = DNS_ANSWER_POSITIVE, .soa = -1};
+	dns_selection_init(&j.selection, DNS_ANSWER_POSITIVE);
 	answer_clear(out, DNS_ANSWER_POSITIVE, DNS_RCODE_NOERROR);
 	return answer_emit(&j, q);
 }

@@ -85,20 +85,38 @@ static inline uint16_t dns_record_type_covered(
 
 // Which records of a reply answer the question: marks them in the table by `keep`.
 
-struct dns_selection {
-	enum dns_answer_kind kind;
-	uint8_t cname_count;
-	uint8_t steps;      // kept answer records have keep 1 .. steps, in the order of the chain
-	bool referral;      // no answer but name servers: the upstream did not resolve
-	int soa;            // index of the SOA kept for a negative answer, or -1
-	uint32_t soa_ttl_s; // its TTL as RFC 2308 5 has it; set when soa >= 0
+// A CNAME that the reply lacks: made of its DNAME.
+struct dns_made {
+	struct dns_name owner, target;
+	uint32_t ttl_s; // the DNAME's (RFC 6672 3.1)
+	uint8_t step;   // behind the other records of this step
 };
 
-// `rcode` is NOERROR, NXDOMAIN, or YXDOMAIN, which is a FAILURE without the DNAME for it. 0, -ELOOP
-// (more than DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or -EBADMSG (a CNAME or SOA without the form
-// of one).
+struct dns_selection {
+	enum dns_answer_kind kind;
+	uint8_t cname_count; // those made included
+	uint8_t made_count;
+	uint8_t steps;       // kept answer records have keep 1 .. steps, in the order of the chain
+	bool referral;       // no answer but name servers: the upstream did not resolve
+	bool is_open;        // CNAMEs, and nothing about the name that the last one leads to
+	int soa;             // index of the SOA kept for a negative answer, or -1
+	uint32_t soa_ttl_s;  // its TTL as RFC 2308 5 has it; set when soa >= 0
+	struct dns_name end; // the name that the chain leads to
+	struct dns_made made[DNS_ANSWER_CNAME_MAX];
+};
+
+static inline void dns_selection_init(struct dns_selection *s, enum dns_answer_kind kind)
+{
+	memset(s, 0, offsetof(struct dns_selection, end));
+	s->kind = kind;
+	s->soa = -1;
+}
+
+// `rcode` is NOERROR, NXDOMAIN, or YXDOMAIN, which is a FAILURE without the DNAME for it. `hops`:
+// 0, or how many CNAMEs count: nothing behind them is selected. 0, -ELOOP (more than
+// DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or -EBADMSG (a CNAME or SOA without the form of one).
 ATTR_MUST_CHECK int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode,
-	struct dns_selection *out);
+	unsigned hops, struct dns_selection *out);
 
 // Copies RDATA out of a foreign message, so that no pointer into that message survives.
 //

@@ -11,6 +11,8 @@ struct place {
 	struct dns_name name;
 	uint32_t hash;
 	uint8_t step;
+	bool as_sent; // no CNAME is made of a DNAME
+	uint8_t hops; // the most CNAMEs; 0: as many as there are
 };
 
 // Question and meta types (RFC 6895 3.1) are never data, OPT neither.
@@ -107,6 +109,52 @@ static int keep_dname(struct dns_records *t, const struct dns_query *q, const st
 	return 0;
 }
 
+// The name that a DNAME makes of `from`, which is below its owner. False: it is too long.
+static bool dname_apply(const struct dns_name *owner, const struct dns_name *dname_target,
+	const struct dns_name *from, struct dns_name *to)
+{
+	const size_t prefix = from->len - owner->len;
+
+	if (prefix + dname_target->len > DNS_NAME_MAX)
+		return false;
+	memcpy(to->wire, from->wire, prefix);
+	memcpy(to->wire + prefix, dname_target->wire, dname_target->len);
+	to->len = (uint8_t)(prefix + dname_target->len);
+	to->labels = (uint8_t)(from->labels - owner->labels + dname_target->labels);
+	return true;
+}
+
+// The CNAME of a DNAME that came without it: who caches MUST make it (RFC 6672 3.4). The next name
+// in *to. 1: made; 0: no DNAME that covers the name, among as many as a chain has hops.
+static int cname_make(struct dns_records *t, const struct dns_query *q, const struct place *at,
+	struct dns_selection *out, struct dns_name *to)
+{
+	unsigned looked_at = 0;
+	for (unsigned i = 0; i < t->answers && looked_at < DNS_ANSWER_CNAME_MAX; i++) {
+		struct dns_record *rec = &t->rec[i];
+		if (rec->type != DNS_TYPE_DNAME || !is_data(rec, q))
+			continue;
+		struct dns_name owner, target;
+		looked_at++;
+		dns_record_owner(t, rec, &owner);
+		if (dns_record_target(t, rec, &target))
+			return -EBADMSG;
+		if (at->name.labels <= owner.labels || !dns_name_is_under(&at->name, &owner)
+			|| !dname_apply(&owner, &target, &at->name, to))
+			continue;
+		if (out->made_count == DNS_ANSWER_CNAME_MAX)
+			return -ELOOP;
+		out->made[out->made_count++] = (struct dns_made){
+			.owner = at->name, .target = *to, .ttl_s = rec->ttl_s, .step = at->step};
+		if (!rec->keep) {
+			rec->keep = at->step;
+			keep_signatures(t, q, &owner, DNS_TYPE_DNAME, at->step);
+		}
+		return 1;
+	}
+	return 0;
+}
+
 // Also with a CNAME that the client asked for (RFC 6672 3.1).
 static int keep_dname_of_asked(
 	struct dns_records *t, const struct dns_query *q, const struct place *at)
@@ -122,12 +170,31 @@ static int keep_dname_of_asked(
 	return keep_dname(t, q, at, &target);
 }
 
+// The CNAME at the name that the chain has reached, the server's or one made of a DNAME; where it
+// leads, in *to. 1; 0: the reply has none.
+static int chain_step(struct dns_records *t, const struct dns_query *q, const struct place *at,
+	struct dns_selection *out, struct dns_name *to)
+{
+	struct dns_record *cname = find_cname(t, q, at);
+	if (!cname)
+		return at->as_sent ? 0 : cname_make(t, q, at, out, to);
+	if (cname->keep)
+		return -ELOOP;
+	if (dns_record_target(t, cname, to))
+		return -EBADMSG;
+	cname->keep = at->step;
+	keep_signatures(t, q, &at->name, DNS_TYPE_CNAME, at->step);
+	return keep_dname(t, q, at, to) < 0 ? -EBADMSG : 1;
+}
+
 // Follows the CNAMEs from the question to the records asked for, or as far as they lead.
 static int chain_follow(struct dns_records *t, const struct dns_query *q, struct place *at,
 	struct dns_selection *out)
 {
 	at->name = q->name;
 	for (at->step = 1;; at->step++) {
+		if (at->hops && out->cname_count == at->hops)
+			break;
 		at->hash = dns_name_hash(&at->name);
 		if (keep_asked(t, q, at)) {
 			out->kind = DNS_ANSWER_POSITIVE;
@@ -135,21 +202,22 @@ static int chain_follow(struct dns_records *t, const struct dns_query *q, struct
 				return -EBADMSG;
 			break;
 		}
-		struct dns_record *cname = find_cname(t, q, at);
-		if (!cname)
-			break;
-		if (cname->keep || at->step > DNS_ANSWER_CNAME_MAX)
-			return -ELOOP;
 		struct dns_name target;
-		if (dns_record_target(t, cname, &target))
-			return -EBADMSG;
-		cname->keep = at->step;
-		keep_signatures(t, q, &at->name, DNS_TYPE_CNAME, at->step);
-		if (keep_dname(t, q, at, &target) < 0)
-			return -EBADMSG;
+		int rc = chain_step(t, q, at, out, &target);
+		if (rc == 0)
+			break;
+		if (rc > 0 && at->step > DNS_ANSWER_CNAME_MAX)
+			rc = -ELOOP;
+		if (rc < 0)
+			return rc;
+		if (q->qtype == DNS_TYPE_CNAME || q->qtype == DNS_TYPE_ANY) { // made of a DNAME
+			out->kind = DNS_ANSWER_POSITIVE;
+			break;
+		}
 		at->name = target;
 		out->cname_count++;
 	}
+	out->end = at->name;
 	out->steps = at->step;
 	return 0;
 }
@@ -171,7 +239,7 @@ static int negative_soa_find(struct dns_records *t, const struct dns_query *q,
 	const struct place *end, struct dns_selection *out)
 {
 	uint16_t off = 0;
-	bool above = false;
+	bool above = false, above_end = false;
 	for (unsigned i = t->answers; i < t->count; i++) {
 		struct dns_record *rec = &t->rec[i];
 		if ((rec->type != DNS_TYPE_SOA && rec->type != DNS_TYPE_NS) || !is_data(rec, q))
@@ -180,13 +248,15 @@ static int negative_soa_find(struct dns_records *t, const struct dns_query *q,
 			struct dns_name owner;
 			dns_record_owner(t, rec, &owner);
 			off = rec->owner_off;
-			above = dns_name_is_under(&end->name, &owner)
-				|| dns_name_is_under(&q->name, &owner);
+			above_end = dns_name_is_under(&end->name, &owner);
+			above = above_end || dns_name_is_under(&q->name, &owner);
 		}
 		if (!above)
 			continue;
-		if (rec->type == DNS_TYPE_SOA)
+		if (rec->type == DNS_TYPE_SOA) {
+			out->is_open = out->is_open && !above_end;
 			return soa_keep(t, i, out);
+		}
 		out->referral = true;
 	}
 	return 0;
@@ -224,13 +294,15 @@ static int too_long_select(struct dns_records *t, const struct dns_query *q,
 	return rc < 0 ? rc : 0;
 }
 
-int dns_select(
-	struct dns_records *t, const struct dns_query *q, unsigned rcode, struct dns_selection *out)
+int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode, unsigned hops,
+	struct dns_selection *out)
 {
-	struct place end;
-	*out = (struct dns_selection){.kind = DNS_ANSWER_NODATA, .soa = -1};
+	struct place end = {.as_sent = rcode == DNS_RCODE_YXDOMAIN, .hops = (uint8_t)hops};
+	dns_selection_init(out, DNS_ANSWER_NODATA);
 	int rc = chain_follow(t, q, &end, out);
-	if (rc)
+	out->is_open = out->kind == DNS_ANSWER_NODATA && out->cname_count > 0
+		       && rcode == DNS_RCODE_NOERROR;
+	if (rc || hops)
 		return rc;
 	if (rcode == DNS_RCODE_NXDOMAIN)
 		out->kind = DNS_ANSWER_NXDOMAIN;

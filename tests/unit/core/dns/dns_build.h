@@ -138,3 +138,48 @@ static inline size_t build_whole(
 	assert_int_equal(sum, csum_partial(msg, len));
 	return len;
 }
+
+static inline bool build_is_name_type(uint16_t type)
+{
+	return type == DNS_TYPE_CNAME || type == DNS_TYPE_NS || type == DNS_TYPE_PTR
+	       || type == DNS_TYPE_DNAME;
+}
+
+// One line a record: owner, TTL, type, and the RDATA as name, or its length when it is none.
+static inline const char *build_print(const struct dns_build *b, const struct dns_answer *answer)
+{
+	static char printed[8192];
+	static uint8_t msg[DNS_MESSAGE_MAX];
+	struct dns_query q = build_query(b, false);
+	struct rd r = rd_init(msg, build_whole(answer, &q, msg));
+	rd_skip(&r, DNS_HEADER_LEN + (size_t)q.question_len);
+	size_t used = 0;
+	char text[DNS_NAME_TEXT_MAX];
+	printed[0] = 0;
+	for (unsigned i = 0; i < answer->ancount + answer->nscount; i++) {
+		struct dns_name name;
+		assert_int_equal(dns_name_read_compressed(&r, &name, NULL), 0);
+		uint16_t type = rd_u16(&r);
+		assert_int_equal(rd_u16(&r), DNS_CLASS_IN);
+		assert_int_equal(answer->ttl_off[i], r.pos - DNS_HEADER_LEN - q.question_len);
+		uint32_t ttl_s = rd_u32(&r);
+		uint16_t len = rd_u16(&r);
+		used += (size_t)snprintf(printed + used, sizeof(printed) - used, "%s %u %u ",
+			dns_name_to_text(&name, text), ttl_s, type);
+		struct rd rdata = r;
+		rd_skip(&r, len);
+		assert_true(rd_ok(&r));
+		if (build_is_name_type(type)) {
+			assert_int_equal(dns_name_read_compressed(&rdata, &name, NULL), 0);
+			assert_int_equal(rdata.pos, r.pos);
+			snprintf(printed + used, sizeof(printed) - used, "%s\n",
+				dns_name_to_text(&name, text));
+		} else {
+			snprintf(printed + used, sizeof(printed) - used, "[%u]\n", len);
+		}
+		used += strlen(printed + used);
+	}
+	assert_int_equal(rd_left(&r), 0);
+	assert_int_equal(answer->ttl_count, answer->ancount + answer->nscount);
+	return printed;
+}

@@ -4,50 +4,10 @@
 
 static struct dns_build b;
 static struct dns_answer answer;
-static char printed[8192];
 
-static bool is_name_type(uint16_t type)
-{
-	return type == DNS_TYPE_CNAME || type == DNS_TYPE_NS || type == DNS_TYPE_PTR
-	       || type == DNS_TYPE_DNAME;
-}
-
-// One line a record: owner, TTL, type, and the RDATA as name, or its length when it is none.
 static const char *print(void)
 {
-	static uint8_t msg[DNS_MESSAGE_MAX];
-	struct dns_query q = build_query(&b, false);
-	struct rd r = rd_init(msg, build_whole(&answer, &q, msg));
-	rd_skip(&r, DNS_HEADER_LEN + (size_t)q.question_len);
-	size_t used = 0;
-	char text[DNS_NAME_TEXT_MAX];
-	printed[0] = 0;
-	for (unsigned i = 0; i < answer.ancount + answer.nscount; i++) {
-		struct dns_name name;
-		assert_int_equal(dns_name_read_compressed(&r, &name, NULL), 0);
-		uint16_t type = rd_u16(&r);
-		assert_int_equal(rd_u16(&r), DNS_CLASS_IN);
-		assert_int_equal(answer.ttl_off[i], r.pos - DNS_HEADER_LEN - q.question_len);
-		uint32_t ttl_s = rd_u32(&r);
-		uint16_t len = rd_u16(&r);
-		used += (size_t)snprintf(printed + used, sizeof(printed) - used, "%s %u %u ",
-			dns_name_to_text(&name, text), ttl_s, type);
-		struct rd rdata = r;
-		rd_skip(&r, len);
-		assert_true(rd_ok(&r));
-		if (is_name_type(type)) {
-			assert_int_equal(dns_name_read_compressed(&rdata, &name, NULL), 0);
-			assert_int_equal(rdata.pos, r.pos);
-			snprintf(printed + used, sizeof(printed) - used, "%s\n",
-				dns_name_to_text(&name, text));
-		} else {
-			snprintf(printed + used, sizeof(printed) - used, "[%u]\n", len);
-		}
-		used += strlen(printed + used);
-	}
-	assert_int_equal(rd_left(&r), 0);
-	assert_int_equal(answer.ttl_count, answer.ancount + answer.nscount);
-	return printed;
+	return build_print(&b, &answer);
 }
 
 TEST(test_positive)
@@ -70,53 +30,6 @@ TEST(test_positive)
 	assert_memory_equal(answer.bytes, "\xc0\x0c\0\1\0\1\0\0\0\xc8\0\4\1\2\3\4", 16);
 }
 
-TEST(test_chain_in_any_order)
-{
-	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "c.cdn.net", DNS_TYPE_A, 20, "\1\2\3\4", 4);
-	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 100, "c.cdn.net");
-	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "B.example.com");
-	build_rr_name(&b, SECTION_ANSWER, "x.example.com", DNS_TYPE_CNAME, 60, "a.example.com");
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
-	assert_int_equal(answer.cname_count, 2);
-	assert_int_equal(answer.ttl_s, 20);
-	assert_string_equal(print(), "a.example.com 60 5 b.example.com\n"
-				     "b.example.com 100 5 c.cdn.net\n"
-				     "c.cdn.net 20 1 [4]\n");
-}
-
-static void build_chain(unsigned hops)
-{
-	char from[32], to[32];
-	build_reply(&b, 0, "n0.example", DNS_TYPE_A);
-	for (unsigned i = 0; i < hops; i++) {
-		snprintf(from, sizeof(from), "n%u.example", i);
-		snprintf(to, sizeof(to), "n%u.example", i + 1);
-		build_rr_name(&b, SECTION_ANSWER, from, DNS_TYPE_CNAME, 60, to);
-	}
-	build_rr(&b, SECTION_ANSWER, to, DNS_TYPE_A, 60, "\1\2\3\4", 4);
-}
-
-TEST(test_chain_limit)
-{
-	build_chain(DNS_ANSWER_CNAME_MAX);
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_int_equal(answer.cname_count, DNS_ANSWER_CNAME_MAX);
-	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
-	build_chain(DNS_ANSWER_CNAME_MAX + 1);
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
-
-	build_reply(&b, 0, "a.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
-	build_rr_name(&b, SECTION_ANSWER, "b.example", DNS_TYPE_CNAME, 60, "a.example");
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
-	build_reply(&b, 0, "a.example", DNS_TYPE_CNAME); // asked for itself it is no chain
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "a.example");
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_int_equal(answer.cname_count, 0);
-}
-
 // Asked for themselves all of a name's are kept, and one that came twice is returned once.
 TEST(test_aliases_that_came_twice)
 {
@@ -129,93 +42,6 @@ TEST(test_aliases_that_came_twice)
 		assert_int_equal(answer.ancount, 1);
 		assert_string_equal(print(), "a.example 60 5 b.example\n");
 	}
-}
-
-TEST(test_dname)
-{
-	build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
-	build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
-	build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
-	build_rr_name(&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
-	build_rr(&b, SECTION_ANSWER, "x.new.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_string_equal(print(), "old.example 50 39 new.example\n"
-				     "x.old.example 50 5 x.new.example\n"
-				     "x.new.example 60 1 [4]\n");
-	assert_int_equal(build_read(&b, &build_wide, true, &answer), 0);
-	assert_int_equal(answer.ancount, 4);
-}
-
-TEST(test_dname_of_a_cname_asked_for)
-{
-	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY};
-	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		build_reply(&b, 0, "x.old.example", types[i]);
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
-		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
-		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
-		build_rr_name(
-			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
-		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-		assert_string_equal(print(), "old.example 50 39 new.example\n"
-					     "x.old.example 50 5 x.new.example\n");
-		assert_int_equal(build_read(&b, &build_wide, true, &answer), 0);
-		assert_int_equal(answer.ancount, 3);
-	}
-}
-
-// What a DNAME makes too long is answered by YXDOMAIN and the DNAME (RFC 6672 2.2), also at the end
-// of a chain; a YXDOMAIN without one that does is a failure like any other rcode.
-TEST(test_dname_that_makes_too_long)
-{
-	enum { LONG = 250, FITS = 4 }; // of the target, and of the label that goes in front of it
-	char target[LONG], text[512];
-	for (unsigned i = 0; i < LONG - 2; i++)
-		target[i] = i % 50 == 49 ? '.' : 'x';
-	target[LONG - 2] = 0;
-	for (unsigned label = FITS; label <= FITS + 1; label++) {
-		build_reply(&b, DNS_RCODE_YXDOMAIN,
-			text_from("%.*s.old.example", (int)label, "yyyyyy"), DNS_TYPE_A);
-		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 70, "elsewhere");
-		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
-		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
-		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-		assert_int_equal(answer.rcode, DNS_RCODE_YXDOMAIN);
-		assert_int_equal(
-			answer.kind, label == FITS ? DNS_ANSWER_FAILURE : DNS_ANSWER_POSITIVE);
-		snprintf(text, sizeof(text), "old.example 50 39 %s\n", target);
-		assert_string_equal(print(), label == FITS ? "" : text);
-		assert_int_equal(answer.ttl_s, label == FITS ? 0 : 50);
-		assert_int_equal(build_read(&b, &build_wide, true, &answer), 0);
-		assert_int_equal(answer.ancount, label == FITS ? 0 : 2);
-	}
-	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "yyyyy.old.example");
-	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
-	assert_int_equal(answer.ancount, 2);
-	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.example", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
-	assert_int_equal(answer.ancount, 0);
-}
-
-// It may be above its own target, and have made the CNAMEs before.
-TEST(test_dname_that_makes_longer_and_longer)
-{
-	char label[50] = {0}, target[200], made[204];
-	memset(label, 'x', sizeof(label) - 1);
-	snprintf(target, sizeof(target), "%s.%s.%s.d.example", label, label, label);
-	snprintf(made, sizeof(made), "a.%s", target);
-	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.d.example", DNS_TYPE_A);
-	build_rr_name(&b, SECTION_ANSWER, "d.example", DNS_TYPE_DNAME, 50, target);
-	build_rr_name(&b, SECTION_ANSWER, "a.d.example", DNS_TYPE_CNAME, 50, made);
-	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
-	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
-	assert_int_equal(answer.ancount, 2);
 }
 
 TEST(test_negative_ttl)

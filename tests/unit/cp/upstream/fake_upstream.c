@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/bytes.h>
@@ -15,12 +16,19 @@
 
 enum { GARBAGE_COUNT = 200, MSG_MAX = 32768, PUT_OFF_MAX = 64, PUT_OFF_LEN = 320 };
 
+static size_t wire_len(const uint8_t *name)
+{
+	size_t len = 1;
+	while (name[len - 1] != 0)
+		len += name[len - 1] + 1u;
+	return len;
+}
+
 // `alias`: NULL: the address is that of the name asked.
 static void records_make(struct wr *w, const struct fake_upstream *f, const uint8_t *alias,
-	const uint8_t *subnet, size_t subnet_size)
+	unsigned addresses, const uint8_t *subnet, size_t subnet_size)
 {
 	uint32_t address = f->address ? f->address : 0xc0000201;
-	unsigned addresses = f->addresses ? f->addresses : 1;
 	size_t owner = 12;
 
 	if (subnet)
@@ -30,9 +38,7 @@ static void records_make(struct wr *w, const struct fake_upstream *f, const uint
 		wr_u16(w, DNS_TYPE_CNAME);
 		wr_u16(w, DNS_CLASS_IN);
 		wr_u32(w, (uint32_t)f->ttl_s);
-		size_t len = 1;
-		while (alias[len - 1] != 0)
-			len += alias[len - 1] + 1u;
+		const size_t len = wire_len(alias);
 		wr_u16(w, (uint16_t)len);
 		owner = w->pos;
 		wr_bytes(w, alias, len);
@@ -47,6 +53,25 @@ static void records_make(struct wr *w, const struct fake_upstream *f, const uint
 	}
 }
 
+static bool asks_for_alias(const struct fake_upstream *f, const uint8_t *q)
+{
+	return strncasecmp(
+		       (const char *)f->alias, (const char *)q + DNS_HEADER_LEN, wire_len(f->alias))
+	       == 0;
+}
+// The alias that the reply has; *alone: without its address.
+static const uint8_t *alias_of(const struct fake_upstream *f, const uint8_t *q, bool *alone)
+{
+	static _Thread_local uint8_t longer[512] = {1, 'a'};
+	*alone = f->mode == FAKE_LEADS_ON;
+	if (*alone)
+		memcpy(longer + 2, q + DNS_HEADER_LEN, wire_len(q + DNS_HEADER_LEN));
+	if (*alone)
+		return longer;
+	*alone = f->mode == FAKE_ALIAS_ALONE && !asks_for_alias(f, q);
+	return f->mode == FAKE_ALIAS || *alone ? f->alias : NULL;
+}
+
 static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t len,
 	uint16_t flags, int ttl_s, uint8_t *out)
 {
@@ -58,8 +83,9 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 	wr_u16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags
 			      | (f->sets_ad ? DNS_FLAG_AD : 0)));
 	wr_u16(&w, 1);
-	const uint8_t *alias = f->mode == FAKE_ALIAS ? f->alias : NULL;
-	unsigned addresses = f->addresses ? f->addresses : 1;
+	bool alone;
+	const uint8_t *alias = alias_of(f, q, &alone);
+	unsigned addresses = alone ? 0 : f->addresses ? f->addresses : 1;
 	size_t size = 0;
 	const uint8_t *subnet = f->scope_more ? subnet_of(q, len, &size) : NULL;
 	wr_u16(&w, (uint16_t)(ttl_s < 0 ? 0 : addresses + (alias != NULL)));
@@ -67,7 +93,7 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 	wr_u16(&w, subnet != NULL);
 	wr_bytes(&w, q + DNS_HEADER_LEN, end - DNS_HEADER_LEN);
 	if (ttl_s >= 0)
-		records_make(&w, f, alias, subnet, size);
+		records_make(&w, f, alias, addresses, subnet, size);
 	if (subnet)
 		subnet_make(&w, f, subnet, size);
 	assert(wr_ok(&w));

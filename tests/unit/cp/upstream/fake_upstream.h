@@ -27,6 +27,8 @@ enum fake_mode {
 	FAKE_NO_SUBNET,      // FORMERR to what has a client's subnet
 	FAKE_SUBNET_REFUSED, // REFUSED to it
 	FAKE_ALIAS,          // a CNAME to `alias`, and the address of that
+	FAKE_ALIAS_ALONE,    // the same without the address; asked for `alias`: its address
+	FAKE_LEADS_ON,       // a CNAME alone, to a name below the one asked
 };
 
 enum { FAKE_SEEN_MAX = 4096, FAKE_SUBNET_MAX = 20 };

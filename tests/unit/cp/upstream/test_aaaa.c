@@ -41,6 +41,18 @@ static void message_add(
 	assert_true(wr_ok(&m->w));
 }
 
+static void record_add(struct message *m, const struct dns_name *owner, uint16_t type,
+	const void *rdata, uint16_t len)
+{
+	wr_bytes(&m->w, owner->wire, owner->len);
+	wr_u16(&m->w, type);
+	wr_u16(&m->w, DNS_CLASS_IN);
+	wr_u32(&m->w, 800);
+	wr_u16(&m->w, len);
+	wr_bytes(&m->w, rdata, len);
+	put_u16(m->bytes + 6, (uint16_t)(get_u16(m->bytes + 6) + 1));
+}
+
 static const uint8_t ipv4[] = {192, 0, 2, 33};
 
 // The one AAAA of an answer that is made with this prefix, as text.
@@ -100,6 +112,26 @@ TEST(test_a_chain_is_read_as_an_answer_to_aaaa)
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_int_equal(answer.ancount, 3);
 	assert_int_equal(answer.auth_ttl_s, 500);
+}
+
+// A DNAME of the chain stays, the CNAME of it too, or is made of it.
+TEST(test_a_dname_stays)
+{
+	const struct ip_address prefix = address_of_text("64:ff9b::/96");
+	const struct dns_name old = name_of_text("example"), new = name_of_text("test");
+	const struct dns_name target = name_of_text("www.test");
+	for (unsigned has_cname = 0; has_cname <= 1; has_cname++) {
+		struct message m;
+		message_begin(&m, DNS_TYPE_A, 0);
+		record_add(&m, &old, DNS_TYPE_DNAME, new.wire, new.len);
+		if (has_cname)
+			record_add(&m, &www, DNS_TYPE_CNAME, target.wire, target.len);
+		record_add(&m, &target, DNS_TYPE_A, ipv4, 4);
+		answer_read(aaaa_made(&prefix, m.bytes, m.w.pos, 500, out, sizeof(out)));
+		assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+		assert_int_equal(answer.ancount, 3);
+		assert_int_equal(answer.cname_count, 1);
+	}
 }
 
 TEST(test_what_has_no_a_only_changes_its_type)

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "answer_policy/answer_records.h"
+#include "question.h"
+#include "resolver_answer.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+// Chains that lead on. A server may answer with CNAMEs alone: one that does not recurse, for a name
+// out of its zones (RFC 1034 4.3.2). Then weir asks for the name that they lead to (RFC 1034 5.3.3,
+// 4c), as it would if its client asked for it: by local records and zones, local CNAMEs, safe
+// search, forward zones. Where a chain goes through a name that is local, or in a forward zone of
+// other servers, it counts as far as there, whatever the server says about that name. All CNAMEs
+// that were read come out in front of what is found in the end (struct dns_chain); one chain has at
+// most DNS_ANSWER_CNAME_MAX of them, local ones included, and all has to be done in the question's
+// time.
+
+enum { BEFORE_MAX = 8192 }; // bytes of the CNAMEs read, with their signatures
+
+struct turn {
+	struct dns_name name; // the name to go on with
+	unsigned hops;        // CNAMEs of the reply to there; 0: all
+	unsigned cnames;      // CNAMEs to there from the question on
+};
+
+static void group_of_view(const struct question *q, struct policy_group *out)
+{
+	const struct resolver *r = q->owner;
+	publisher_group_in_view(r->publisher, q->def->number, out);
+}
+
+static bool is_local(const struct question *q, const struct dns_name *name)
+{
+	const struct resolver *r = q->owner;
+	struct policy_group group;
+
+	if (!r->answer_policy)
+		return false;
+	group_of_view(q, &group);
+	return answer_policy_is_local(r->answer_policy, name, question_asked_type(q), group.lists);
+}
+
+// Would weir not have asked these servers for that name?
+static bool goes_elsewhere(const struct question *q, const struct dns_name *name)
+{
+	const struct resolver *r = q->owner;
+	const struct forward_zone *zone = question_zone(r, q->def, name, q->query.qtype);
+	struct rewrite w;
+
+	return (zone && zone->set != q->forward) || views_rewrite(r->views, q->def, name, &w) < 0
+	       || w.count > 0 || is_local(q, name);
+}
+
+// The next name that a CNAME of the answer leads to.
+static bool target_next(struct answer_records *records, struct dns_name *out)
+{
+	struct answer_record record;
+
+	while (answer_records_next(records, &record))
+		if (record.type == DNS_TYPE_CNAME)
+			return answer_record_target(records, &record, out);
+	return false;
+}
+
+// False: the answer is whole.
+static bool turn_find(const struct question *q, const struct dns_answer *answer, struct turn *out)
+{
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	const unsigned known = answer->cname_count - answer->reply_cnames;
+	struct answer_records records = answer_records_of(&q->query.name, &view);
+
+	for (out->cnames = 1; out->cnames <= answer->cname_count; out->cnames++) {
+		if (!target_next(&records, &out->name))
+			return false;
+		out->hops = out->cnames > known ? out->cnames - known : 0;
+		if (out->hops && goes_elsewhere(q, &out->name))
+			return true;
+	}
+	out->cnames = answer->cname_count;
+	out->hops = 0;
+	return answer->is_open;
+}
+
+static bool leads_back(
+	const struct question *q, const struct dns_answer *answer, const struct turn *turn)
+{
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	struct answer_records records = answer_records_of(&q->query.name, &view);
+	struct dns_name name = q->query.name;
+
+	for (unsigned i = 0; i < turn->cnames; i++) {
+		if (dns_name_equal(&name, &turn->name))
+			return true;
+		if (!target_next(&records, &name))
+			return true;
+	}
+	return false;
+}
+
+// Answers by local data. False: the name is not local.
+static bool answer_local(struct question *q)
+{
+	const struct resolver *r = q->owner;
+	uint8_t msg[DNS_MESSAGE_MAX], made[DNS_MESSAGE_MAX];
+	struct dns_query query = q->query;
+	struct policy_group group;
+	struct dns_answer answer;
+
+	if (!is_local(q, question_asked(q)))
+		return false;
+	group_of_view(q, &group);
+	query.name = *question_asked(q);
+	query.qtype = question_asked_type(q);
+	resolver_answer_question(msg, &query);
+	size_t len = answer_policy_local(r->answer_policy, &query, &group, msg, sizeof(msg));
+	const uint8_t *reply = question_dns64_made(q, msg, &len, made);
+	if (question_read(q, reply, len, &answer) < 0 || answer.truncated
+		|| answer.kind == DNS_ANSWER_FAILURE)
+		question_refuse(q, DNS_EDE_OTHER);
+	else
+		question_take(q, &answer, &(struct question_reply){NULL, 0, NULL, clock_mono_ms()});
+	return true;
+}
+
+// The CNAMEs to there, as a message. Its length; 0: too long.
+static size_t before_write(const struct question *q, const struct dns_answer *answer,
+	uint32_t age_s, uint8_t before[BEFORE_MAX])
+{
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	const size_t len = resolver_answer_message(before, BEFORE_MAX, &q->query, &view, age_s);
+	return get_u16(before + 2) & DNS_FLAG_TC ? 0 : len;
+}
+
+bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
+	struct dns_answer *answer)
+{
+	struct resolver *r = q->owner;
+	uint8_t before[BEFORE_MAX];
+	struct turn turn;
+
+	if (answer->reply_cnames == 0 || !turn_find(q, answer, &turn))
+		return false;
+	upstream_ask_stop(&q->ask);
+	size_t before_len = 0;
+	if (!leads_back(q, answer, &turn)
+		&& (turn.hops == 0 || question_read_hops(q, msg, len, turn.hops, answer) == 0))
+		before_len = before_write(q, answer, age_s, before);
+	if (before_len == 0
+		|| !question_direct_on(q, &turn.name, turn.cnames, before, before_len)) {
+		r->count.unfollowed++;
+		question_unanswered(q, DNS_EDE_OTHER);
+		return true;
+	}
+	r->count.followed++;
+	question_note(q, TRACE_followed, turn.cnames);
+	if (!answer_local(q) && (q->def->no_cache || !question_l1_look(q)))
+		question_ask(q);
+	return true;
+}

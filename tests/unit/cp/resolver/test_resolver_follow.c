@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Answers whose chain leads on: whom weir asks what, by which rules, and what the client gets.
+// fake[0] is everyone's server, fake[1] that of the zone corp.example.
+#include "controlplane/base/rdata_text.h"
+#include "controlplane/policy/policy_build.h"
+#include "resolver_rig.h"
+#include "tests/unit/core/dns/dns_rand.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+
+static struct answer_policy_fixture image;
+static struct config_forward_zone zone;
+static struct config_upstream zone_server;
+static struct config_record record;
+static struct dns_name record_target;
+
+static void local_add(const char *name, const char *address)
+{
+	struct dns_name owner = name_of_text(name);
+	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &owner);
+	rule.kind.reply = address ? RULE_REPLY_DATA : RULE_REPLY_NXDOMAIN;
+	rule.rtype = address ? DNS_TYPE_A : 0;
+	rule.ttl_s = 44;
+	rule.rdata = (const uint8_t *)address;
+	rule.rdata_len = address ? 4 : 0;
+	assert_int_equal(rule_builder_rule(image.builder, &rule), 0);
+}
+
+static void image_make(void)
+{
+	fixture_open(&image);
+	fixture_source(&image, "allow entries");
+	fixture_source(&image, "deny entries");
+	fixture_source(&image, "local data");
+	local_add("host.lan", "\xc0\0\2\x14");
+	local_add("gone.lan", NULL);
+	fixture_check(&image);
+}
+
+static void groups_publish(void)
+{
+	static const char *const local[] = {"local data"};
+	const struct rule_set set = fixture_group(&image, local, 1);
+	struct policy_group group[1] = {0};
+	struct policy_image policy;
+	char why[SHM_WHY_MAX];
+	memcpy(group[0].lists, set.lists, sizeof(set.lists));
+	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
+	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
+	free(policy.head);
+}
+
+static void check_now(void *answer_policy)
+{
+	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
+}
+
+// A zone of its own servers, and the local CNAME short.lan to www.pub.example.
+static void config_make(void)
+{
+	struct config *c = &rig.config;
+	c->upstreams.count = 1;
+	zone_server = (struct config_upstream){.address = c->upstreams.server[1].address};
+	zone = (struct config_forward_zone){
+		.name = name_of_text("corp.example"), .server_count = 1, .servers = &zone_server};
+	c->forwards = &zone;
+	c->forward_count = 1;
+	record_target = name_of_text("www.pub.example");
+	record = (struct config_record){.name = name_of_text("short.lan"),
+		.type = DNS_TYPE_CNAME,
+		.ttl_s = 77,
+		.rdata = record_target.wire,
+		.rdata_len = record_target.len};
+	c->local.records = &record;
+	c->local.record_count = 1;
+}
+
+static int setup(void **state)
+{
+	image_make();
+	rig_setup(state);
+	rig_box_stop();
+	config_make();
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	rig_box_start();
+	groups_publish();
+	on_loop(check_now, image.answer_policy);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int rc = rig_teardown(state);
+	fixture_close(&image);
+	return rc;
+}
+
+static void alias_set(unsigned server, enum fake_mode mode, const char *target)
+{
+	static struct dns_name name[32]; // each for good: a server may be reading the one before
+	static unsigned used;
+	assert_true(used < ARRAY_LEN(name));
+	name[used] = name_of_text(target);
+	fake[server].alias = name[used++].wire;
+	fake[server].mode = (int)mode;
+}
+
+static void expect_records(const char *expected)
+{
+	static struct rdata_record rr;
+	char text[2048] = "", *p = text;
+	char owner[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
+	struct rd msg = rd_init(got.dns, got.head.dns_len);
+	uint16_t count;
+	assert_true(rdata_answer_begin(&msg, &count));
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(rdata_record_read(&msg, &rr));
+		p += sprintf(p, "%s %s %.200s\n", dns_name_to_text(&rr.name, owner),
+			dns_type_text(rr.type, type), rr.data);
+	}
+	assert_string_equal(text, expected);
+}
+
+static void expect_asked(unsigned server, unsigned queries, const char *name)
+{
+	assert_int_equal(fake[server].udp_queries, queries);
+	if (queries)
+		assert_string_equal(fake[server].last_name, name);
+}
+
+// The zone's server does not recurse: weir asks everyone's for what its alias leads to.
+TEST_WITH(test_out_of_a_zone, setup, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	for (uint16_t i = 1; i <= 2; i++) {
+		resolves("app.corp.example", i, 1000, i == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
+		expect_records("app.corp.example CNAME www.pub.example.\n"
+			       "www.pub.example A 192.0.2.1\n");
+	}
+	expect_asked(1, 1, "app.corp.example");
+	expect_asked(0, 1, "www.pub.example");
+	assert_int_equal(status().followed, 1);
+	assert_int_equal(status().unfollowed, 0);
+}
+
+// The same server, which answers one name at a time.
+TEST_WITH(test_of_one_server, setup, teardown)
+{
+	alias_set(0, FAKE_ALIAS_ALONE, "www.pub.example");
+	resolves("a.pub.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("a.pub.example CNAME www.pub.example.\nwww.pub.example A 192.0.2.1\n");
+	expect_asked(0, 2, "www.pub.example");
+}
+
+// Everyone's server knows something of a name in the zone, but weir asks the zone's own.
+TEST_WITH(test_into_a_zone, setup, teardown)
+{
+	fake[1].address = 0x0a000001;
+	alias_set(0, FAKE_ALIAS, "db.corp.example");
+	resolves("a.pub.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("a.pub.example CNAME db.corp.example.\ndb.corp.example A 10.0.0.1\n");
+	expect_asked(0, 1, "a.pub.example");
+	expect_asked(1, 1, "db.corp.example");
+}
+
+// Local names count whatever a server says of them, in either kind of answer.
+TEST_WITH(test_to_local_names, setup, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "host.lan");
+	resolves("nas.corp.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.corp.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
+	alias_set(0, FAKE_ALIAS, "host.lan");
+	resolves("nas.pub.example", 2, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
+	alias_set(0, FAKE_ALIAS, "gone.lan");
+	ask("gone.pub.example", 3);
+	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_records("gone.pub.example CNAME gone.lan.\n");
+	expect_asked(0, 2, "gone.pub.example");
+	expect_asked(1, 1, "nas.corp.example");
+}
+
+// Local CNAMEs in front of an answer, and in the middle of one.
+TEST_WITH(test_over_a_local_cname, setup, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "short.lan");
+	resolves("s.corp.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("s.corp.example CNAME short.lan.\nshort.lan CNAME www.pub.example.\n"
+		       "www.pub.example A 192.0.2.1\n");
+	alias_set(0, FAKE_ALIAS_ALONE, "end.pub.example");
+	resolves("short.lan", 2, 1000, ANSWER_UPSTREAM);
+	expect_records("short.lan CNAME www.pub.example.\nwww.pub.example CNAME end.pub.example.\n"
+		       "end.pub.example A 192.0.2.1\n");
+}
+
+// In a circle of two servers, or of a server and a local CNAME.
+TEST_WITH(test_in_a_circle, setup, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	alias_set(0, FAKE_ALIAS_ALONE, "app.corp.example");
+	ask("app.corp.example", 1);
+	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	expect_asked(1, 1, "app.corp.example");
+	expect_asked(0, 1, "www.pub.example");
+	alias_set(0, FAKE_ALIAS_ALONE, "short.lan");
+	ask("short.lan", 2);
+	expect_answer(3000, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_int_equal(status().unfollowed, 2);
+	assert_int_equal(status().inflight, 0);
+}
+
+// Each name leads on to another one, without end.
+TEST_WITH(test_on_and_on, setup, teardown)
+{
+	fake[0].mode = FAKE_LEADS_ON;
+	ask("a.pub.example", 1);
+	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_int_equal(fake[0].udp_queries, DNS_ANSWER_CNAME_MAX + 1);
+	assert_int_equal(status().followed, DNS_ANSWER_CNAME_MAX);
+	assert_int_equal(status().unfollowed, 1);
+}
+
+// Nobody answers for the end: SERVFAIL, no bare alias. Its NXDOMAIN is passed on.
+TEST_WITH(test_to_a_dead_end, setup, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	fake[0].mode = FAKE_SERVFAIL;
+	ask("app.corp.example", 1);
+	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	fake[0].mode = FAKE_NO_NAME;
+	ask("new.corp.example", 2);
+	expect_answer(3000, 2, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_records("new.corp.example CNAME www.pub.example.\n");
+	assert_int_equal(status().inflight, 0);
+}
+
+TEST_GROUP(rig_sends_once, NULL)
