@@ -8,11 +8,11 @@
 // and add an OPT if and only if the client sent one (RFC 6891 6.1.1). A reply that does not fit
 // min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9); with a limit
 // of 65535, that is over TCP, q->udp_size does not count. An EDE that alone does not fit is left
-// out, with TC beside the whole answer (RFC 8914 3). QR and RA are set, opcode, RD and CD copied,
-// AA never set; AD only when the answer may have it and the client asked for it by AD or DO (RFC
-// 6840 5.7). Both planes use the same writers: the data plane in the received mbuf, the control
-// plane for waiters. No allocation; cost is the bytes written. `cap` is the room from msg on, >=
-// 12.
+// out, with TC beside the whole answer (RFC 8914 3). QR is set, opcode and RD copied, in a reply to
+// a QUERY RA set and CD copied, AA never set; AD only when the answer may have it and the client
+// asked for it by AD or DO (RFC 6840 5.7). Both planes use the same writers: the data plane in the
+// received mbuf, the control plane for waiters. No allocation; cost is the bytes written. `cap` is
+// the room from msg on, >= 12.
 
 #include "attr.h"
 #include "csum.h"

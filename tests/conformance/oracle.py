@@ -45,11 +45,13 @@ def judge(query, wire):
     rcode = msg.rcode()
     if opcode == 0:
         assert flags & RA, "RA is 0"
+    else:
+        assert not flags & (RA | CD), "RA or CD outside of QUERY, whose bits they are"
     if rcode not in (1, 4) and query[4:6] != b"\0\0":  # FORMERR and NOTIMP may leave the question out
         assert qd == 1, f"QDCOUNT {qd}"
     if qd:
         assert question_of(wire) == question_of(query), "another question, or its letters changed"
-        assert flags & CD == qflags & CD, "CD is not copied (RFC 4035 3.2.2)"
+        assert opcode or flags & CD == qflags & CD, "CD is not copied (RFC 4035 3.2.2)"
     theirs = opt_of(query)
     if theirs is None and rcode not in (1, 16) and opcode == 0:  # BADVERS is in an OPT, whatever else is in the query's
         assert msg.edns < 0, "an OPT for who sent none (RFC 6891 7)"

@@ -61,6 +61,7 @@ def rfc1035_4_1_1_unknown_opcodes_are_notimp(way):
     for opcode in (1, 2, 3, 4, 5, 6, 15):
         wire = bytearray(query(way.fresh("a")))
         wire[2] |= opcode << 3
+        wire[3] |= 0x90  # RA and CD
         assert way.raw(bytes(wire)).rcode == "NOTIMP", opcode
 
 

@@ -30,6 +30,13 @@ alike(
 )
 
 
+@case(ways=[UDP4, TCP4])
+def rfc7871_6_a_malformed_option_is_formerr(way):
+    """No such family, a scope, an address that is too short, too long or not cut."""
+    for text in ("0003 00 00", "0001 18 18 c00002", "0001 18 00 c000", "0001 18 00 c0000201", "0001 17 00 c00003", "0001"):
+        assert way.ask(way.fresh("a"), options=[option(8, bytes.fromhex(text))]).rcode == "FORMERR", text
+
+
 @case(ways=[UDP4])
 def rfc7871_11_1_no_option_where_none_is_configured(way):
     name = way.fresh("a")

@@ -69,25 +69,34 @@ static void cookie_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 }
 
 // A client's subnet (RFC 7871 6) is not taken from its query, but no more bits of its address are
-// sent on than the source prefix length that it says, in whole bytes. The shortest one counts, and
-// a malformed option says nothing.
-static void subnet_take(struct dns_query *out, const uint8_t *bytes, size_t len)
+// sent on than the source prefix length that it says, in whole bytes. The shortest one counts.
+// False: malformed; family 0 is good for no address at all.
+static bool subnet_take(struct dns_query *out, const uint8_t *bytes, size_t len)
 {
-	enum { SOURCE_AT = 2, LEN_MIN = 4, UNBOUNDED = 16 };
+	enum { SOURCE_AT = 2, SCOPE_AT, ADDRESS_AT, UNBOUNDED = 16 };
+	static const uint8_t bits[] = {[1] = 32, [2] = 128};
 	const unsigned before = out->has_opt >> DNS_OPT_SUBNET_SHIFT;
-	const unsigned source = len >= LEN_MIN ? bytes[SOURCE_AT] / 8u : UNBOUNDED;
-
+	if (len < ADDRESS_AT || get_u16(bytes) >= sizeof(bits) || bytes[SCOPE_AT] != 0
+		|| bytes[SOURCE_AT] > bits[get_u16(bytes)]
+		|| len != ADDRESS_AT + (bytes[SOURCE_AT] + 7u) / 8)
+		return false;
+	const unsigned source = bytes[SOURCE_AT] / 8u, rest = bytes[SOURCE_AT] % 8u;
+	if (rest && bytes[len - 1] & 0xff >> rest)
+		return false;
 	if (source == 0)
 		out->has_opt |= DNS_OPT_HIDES_SUBNET;
 	else if (source < UNBOUNDED && (!before || source < before))
 		out->has_opt = (uint8_t)((out->has_opt & (DNS_OPT_ALL | DNS_OPT_HIDES_SUBNET))
 					 | source << DNS_OPT_SUBNET_SHIFT);
+	return true;
 }
 
 // Of the options only a cookie, NSID and the wish for privacy are for us; the others are counted.
+// The FORMERR for a malformed one has the others.
 static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
+	bool good = true;
 	for (unsigned n = 0; rd_left(&r); n++) {
 		if (n == DNS_QUERY_OPTIONS_MAX)
 			return false;
@@ -97,10 +106,10 @@ static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out
 		if (bytes && code == DNS_EDNS_OPTION_COOKIE)
 			cookie_take(out, bytes, option_len);
 		if (bytes && code == DNS_EDNS_OPTION_SUBNET)
-			subnet_take(out, bytes, option_len);
+			good &= subnet_take(out, bytes, option_len);
 		out->asks_nsid |= code == DNS_EDNS_OPTION_NSID; // whatever it holds (RFC 5001 2.1)
 	}
-	return rd_ok(&r);
+	return good && rd_ok(&r);
 }
 
 // Taken also where it is wrong: the FORMERR for it has an OPT too (RFC 6891 7).

@@ -27,8 +27,9 @@ ATTR_INLINE size_t dns_reply_min(size_t a, size_t b)
 ATTR_INLINE uint64_t dns_header_write(uint8_t *msg, const struct dns_query *q, unsigned flags,
 	unsigned rcode, struct dns_reply_counts n)
 {
-	flags |= DNS_FLAG_QR | DNS_FLAG_RA;
-	flags |= q->flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD | DNS_FLAG_CD);
+	flags |= DNS_FLAG_QR | (q->flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD));
+	if (likely_(!(q->flags & DNS_FLAG_OPCODE))) // these are bits of a QUERY
+		flags |= DNS_FLAG_RA | (q->flags & DNS_FLAG_CD);
 	flags |= rcode & DNS_FLAG_RCODE;
 	uint64_t qd = q->question_len ? 1 : 0;
 	uint64_t front = htobe64((uint64_t)q->id << 48 | (uint64_t)flags << 32 | qd << 16 | n.an);

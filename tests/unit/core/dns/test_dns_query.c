@@ -83,7 +83,7 @@ TEST(test_opt)
 	assert_false(q.dnssec_ok);
 }
 
-// RFC 7871 7.1.1, 7.1.2: in whole bytes, the shortest one; a malformed option says nothing.
+// RFC 7871 7.1.1, 7.1.2: in whole bytes, the shortest one.
 TEST(test_wish_to_hide_the_subnet)
 {
 	static const struct {
@@ -91,18 +91,18 @@ TEST(test_wish_to_hide_the_subnet)
 		size_t len;
 		uint8_t has_opt;
 	} one[] = {
+		{"\0\x08\0\4\0\0\0\0", 8, DNS_OPT_HIDES_SUBNET},
 		{"\0\x08\0\4\0\1\0\0", 8, DNS_OPT_HIDES_SUBNET},
 		{"\0\x08\0\4\0\2\0\0", 8, DNS_OPT_HIDES_SUBNET},
 		{"\0\x08\0\5\0\1\7\0\xc0", 9, DNS_OPT_HIDES_SUBNET},
 		{"\0\x08\0\7\0\1\x18\0\xc0\0\2", 11, 3 << DNS_OPT_SUBNET_SHIFT},
 		{"\0\x08\0\7\0\1\x17\0\xc0\0\2", 11, 2 << DNS_OPT_SUBNET_SHIFT},
-		{"\0\x08\0\4\0\2\x7f\0", 8, 15 << DNS_OPT_SUBNET_SHIFT},
-		{"\0\x08\0\4\0\2\x80\0", 8, 0},
-		{"\0\x08\0\4\0\2\xff\0", 8, 0},
-		{"\0\x08\0\4\0\1\x20\0\0\x08\0\4\0\1\x10\0", 16, 2 << DNS_OPT_SUBNET_SHIFT},
-		{"\0\x08\0\4\0\1\x10\0\0\x08\0\4\0\1\x20\0", 16, 2 << DNS_OPT_SUBNET_SHIFT},
-		{"\0\x08\0\3\0\1\0", 7, 0},
-		{"\0\x08\0\0", 4, 0},
+		{"\0\x08\0\x14\0\2\x7f\0\x20\1..............", 24, 15 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\x14\0\2\x80\0\x20\1..............", 24, 0},
+		{"\0\x08\0\x08\0\1\x20\0\xc0\0\2\1\0\x08\0\6\0\1\x10\0\xc0\0", 22,
+			2 << DNS_OPT_SUBNET_SHIFT},
+		{"\0\x08\0\6\0\1\x10\0\xc0\0\0\x08\0\x08\0\1\x20\0\xc0\0\2\1", 22,
+			2 << DNS_OPT_SUBNET_SHIFT},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(one); i++) {
 		struct wr w = query_begin(DNS_FLAG_RD, 1);
@@ -114,6 +114,41 @@ TEST(test_wish_to_hide_the_subnet)
 	assert_false(dns_opt_allows_subnet(DNS_OPT_PLAIN | DNS_OPT_HIDES_SUBNET, 1));
 	assert_true(dns_opt_allows_subnet(3 << DNS_OPT_SUBNET_SHIFT, 24));
 	assert_false(dns_opt_allows_subnet(3 << DNS_OPT_SUBNET_SHIFT, 25));
+}
+
+// RFC 7871 6. The cookie behind it is read all the same.
+TEST(test_a_malformed_subnet_is_refused)
+{
+	static const struct {
+		const char *option;
+		size_t len;
+	} one[] = {
+		{"\0\x08\0\0", 4},
+		{"\0\x08\0\3\0\1\0", 7},
+		{"\0\x08\0\4\0\3\0\0", 8},                  // no such family
+		{"\0\x08\0\4\1\1\0\0", 8},                  // nor this
+		{"\0\x08\0\5\0\0\x08\0\x7f", 9},            // an address of none
+		{"\0\x08\0\7\0\1\x18\x18\xc0\0\2", 11},     // a scope
+		{"\0\x08\0\6\0\1\x18\0\xc0\0", 10},         // too short
+		{"\0\x08\0\x08\0\1\x18\0\xc0\0\2\1", 12},   // too long
+		{"\0\x08\0\4\0\1\x18\0", 8},                // without an address
+		{"\0\x08\0\5\0\1\0\0\0", 9},                // with one, of no bits
+		{"\0\x08\0\7\0\1\x17\0\xc0\0\3", 11},       // a bit behind the prefix
+		{"\0\x08\0\x09\0\1\x21\0\xc0\0\2\1\0", 13}, // of 33 bits
+		{"\0\x08\0\x15\0\2\x81\0\x20\1..............\0", 25},
+	};
+	static const char cookie[] = "\0\x0a\0\x08"
+				     "cookie..";
+	uint8_t options[64];
+	for (unsigned i = 0; i < ARRAY_LEN(one); i++) {
+		struct wr w = query_begin(DNS_FLAG_RD, 1);
+		memcpy(options, one[i].option, one[i].len);
+		memcpy(options + one[i].len, cookie, 12);
+		opt_put(&w, 1232, 0, (const char *)options, one[i].len + 12);
+		assert_int_equal(parse(&w), DNS_QUERY_FORMERR);
+		assert_int_equal(q.cookie_len, DNS_COOKIE_CLIENT_LEN);
+		assert_true(q.has_opt);
+	}
 }
 
 TEST(test_badvers)

@@ -289,11 +289,11 @@ TEST(test_rcode)
 	uint8_t msg[512];
 	struct dns_query q;
 	uint16_t sum, len;
-	size_t n = ask(msg, 2 << 11 | DNS_FLAG_RD, 3, 4, DNS_TYPE_A, false, 0, 0, &q);
+	size_t n = ask(msg, 2 << 11 | DNS_FLAG_RD | DNS_FLAG_CD, 3, 4, DNS_TYPE_A, false, 0, 0, &q);
 	len = dns_reply_rcode(msg, sizeof(msg), &q, DNS_RCODE_NOTIMP, DNS_EDE_BLOCKED, &sum);
 	assert_int_equal(len, n);
 	assert_int_equal(sum, sum_by_bytes(msg, len));
-	assert_int_equal(get_u16(msg + 2), 0x8000 | 2 << 11 | DNS_FLAG_RD | DNS_FLAG_RA | 4);
+	assert_int_equal(get_u16(msg + 2), 0x8000 | 2 << 11 | DNS_FLAG_RD | 4);
 
 	ask(msg, 0, 3, 4, DNS_TYPE_A, true, 1u << 16 | DNS_EDNS_FLAG_DO, 1232, &q);
 	len = dns_reply_rcode(msg, sizeof(msg), &q, DNS_RCODE_BADVERS, DNS_EDE_NONE, &sum);
