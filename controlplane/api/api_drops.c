@@ -37,6 +37,7 @@ static void serve_drops_add(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
 	unsigned minutes;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
 	if (!source_param(x, &source)
 		|| !api_param_number(x, "minutes", DROP_MINUTES_MAX, &minutes))
 		return;
@@ -44,6 +45,9 @@ static void serve_drops_add(struct api *a, struct http_exchange *x)
 	if (rc == -EINVAL)
 		api_refuse(x, 400, "source: at least /%d, or /%d of IPv6", DROP_PREFIX_MIN_V4,
 			DROP_PREFIX_MIN_V6);
+	else if (rc == -EDOM)
+		api_refuse(x, 400, "source: has bits behind its prefix; the whole network is %s",
+			ip_address_text(&source, true, text));
 	else if (rc < 0)
 		api_refuse(x, 409, "%d sources are dropped already", DIRECTORY_DROPS_MAX);
 	else

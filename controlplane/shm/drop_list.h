@@ -14,11 +14,12 @@
 // After a start: clears an entry that an earlier run left half written.
 void drop_list_open(struct directory *dir);
 
-// Adds the source, or renews its time. Host bits are cleared in *source. -EINVAL: no such prefix
-// (DROP_PREFIX_MIN_*); -ENOSPC: DIRECTORY_DROPS_MAX are in force.
+// Adds the source, or renews its time. -EINVAL: no such prefix (DROP_PREFIX_MIN_*); -EDOM: it has
+// host bits, so a slip would drop far more than is meant; *source is the network then; -ENOSPC:
+// DIRECTORY_DROPS_MAX are in force.
 ATTR_MUST_CHECK int drop_list_add(
 	struct directory *dir, struct ip_address *source, unsigned minutes, uint64_t now_ms);
-// -ENOENT: none in force.
+// Host bits mean nothing here, and are cleared. -ENOENT: none in force.
 ATTR_MUST_CHECK int drop_list_remove(
 	struct directory *dir, struct ip_address *source, uint64_t now_ms);
 

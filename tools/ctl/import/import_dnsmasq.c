@@ -7,6 +7,7 @@
 #include "import_file.h"
 #include "import_server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct reading {
 	const char *path;
 	unsigned depth;
 	bool no_hosts;
+	bool has_lines, has_known; // any; an option among them
 };
 
 static void file_take(struct import_model *m, const char *path, unsigned depth);
@@ -280,6 +282,8 @@ static void line_take(void *arg, char *line)
 	if (value)
 		value += 1 + strspn(value + 1, " \t");
 	*end = '\0';
+	r->has_lines = true;
+	r->has_known |= line[strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 	option_take(r, line, value ? value : none);
 }
 
@@ -325,6 +329,10 @@ int import_dnsmasq(struct import_model *m, const char *path, char why[IMPORT_WHY
 {
 	struct reading r = {.m = m, .path = path};
 	int rc = import_file_lines(path, line_take, &r, why);
+	if (rc == 0 && r.has_lines && !r.has_known) {
+		snprintf(why, IMPORT_WHY_MAX, "%.250s: has no option of dnsmasq", path);
+		return -EINVAL;
+	}
 	if (rc == 0 && !r.no_hosts)
 		import_miss(m, "no-hosts",
 			"dnsmasq answers from /etc/hosts of its machine; for that too, add "

@@ -7,6 +7,8 @@
 #include "import_server.h"
 #include "import_unbound_clauses.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +65,7 @@ static void line_take(void *arg, char *line)
 {
 	struct unbound *u = arg;
 	comment_cut(line);
+	u->has_lines |= line[strspn(line, " \t")] != '\0';
 	for (;;) {
 		// "key:value" without a blank is the same.
 		line += strspn(line, " \t");
@@ -74,6 +77,7 @@ static void line_take(void *arg, char *line)
 		key[len + 1] = '\0';
 		line += len + 1;
 		if (is_clause(key)) {
+			u->has_known = true;
 			import_unbound_clause_end(u);
 			memcpy(u->clause, key, len);
 			u->clause[len] = '\0';
@@ -82,7 +86,10 @@ static void line_take(void *arg, char *line)
 		struct unbound_words w;
 		words_cut(line, &w);
 		key[len] = '\0';
-		if (strcmp(key, "include") == 0 || strcmp(key, "include-toplevel") == 0)
+		const bool is_file =
+			strcmp(key, "include") == 0 || strcmp(key, "include-toplevel") == 0;
+		u->has_known |= is_file;
+		if (is_file)
 			import_file_glob(u->m, u->path, unbound_word(&w, 0), key, each_file, u);
 		else
 			import_unbound_attribute(u, key, &w);
@@ -116,5 +123,10 @@ int import_unbound(struct import_model *m, const char *path, char why[IMPORT_WHY
 	int rc = import_file_lines(path, line_take, &u, why);
 	import_unbound_clause_end(&u);
 	import_unbound_end(&u);
+	if (rc == 0 && u.has_lines && !u.has_known) {
+		snprintf(why, IMPORT_WHY_MAX,
+			"%.250s: has no clause of unbound, such as \"server:\"", path);
+		return -EINVAL;
+	}
 	return rc;
 }

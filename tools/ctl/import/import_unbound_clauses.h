@@ -19,6 +19,7 @@ struct unbound {
 	struct import_model *m;
 	const char *path; // of the first file: others are relative to its folder
 	unsigned depth;
+	bool has_lines, has_known; // any; a clause or another file among them
 	char clause[UNBOUND_CLAUSE_MAX];
 	// Of a zone: name, servers; of an RPZ name and place.
 	char *name, *place;

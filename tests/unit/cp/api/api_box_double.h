@@ -22,9 +22,11 @@ struct directory *publisher_directory(struct publisher *)
 
 static inline void drops_double_check(void)
 {
-	assert_reply("POST /drops/add?source=198.18.0.9/24&minutes=2", 200,
+	assert_reply("POST /drops/add?source=198.18.0.0/24&minutes=2", 200,
 		"{\"source\":\"198.18.0.0/24\",\"left_ms\":120000}");
 	assert_reply("GET /drops", 200, "{\"drops\":[{\"source\":\"198.18.0.0/24\",\"left_ms\":1");
+	assert_reply("POST /drops/add?source=198.18.0.9/15&minutes=2", 400,
+		"the whole network is 198.18.0.0/15");
 	assert_reply("POST /drops/add?source=198.0.0.0/7&minutes=2", 400, "at least /8");
 	assert_reply("POST /drops/add?source=nobody&minutes=2", 400, "is not an IP address");
 	assert_reply("POST /drops/add?minutes=2", 400, "is missing");

@@ -50,6 +50,9 @@ refused 2 'did you mean pihole?' pihol x
 refused 2 'an argument is missing' pihole
 refused 1 'is no regular file' dnsmasq "$dir/fifo.conf"
 refused 1 'No such file' unbound "$dir/none"
+printf '127.0.0.1 localhost\n::1 localhost\nfd53::7 seven\n' >"$dir/hosts"
+refused 1 'no clause of unbound' unbound "$dir/hosts"
+refused 1 'no option of dnsmasq' dnsmasq "$dir/hosts"
 refused 1 'settings/get' technitium "$dir/dns.config"
 refused 1 'line 2: ' adguardhome "$dir/bad.yaml"
 refused 1 'no configuration of AdGuard Home' adguardhome blocky.yml
