@@ -70,8 +70,8 @@ static void recursion_out(
 	struct json_out *o, struct json_node *under, const struct recursor_status *v)
 {
 	struct json_node *n = json_out_object(o, under, "recursion");
-	JSON_COUNTS(
-		o, n, v, queries, answers, failed, repeated, refused, malformed, broken, questions);
+	JSON_COUNTS(o, n, v, queries, answers, failed, repeated, refused, malformed, broken,
+		questions, ipv4_off, ipv6_off);
 }
 
 static void resolver_out(

@@ -14,8 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
-enum { RECEIVE_BYTES = 1 << 20 };
+enum { RECEIVE_BYTES = 1 << 20, RENEW_EACH_MS = 1000 };
 
 // The port of one that is on; 0: none is.
 static _Atomic uint16_t any_port;
@@ -39,10 +40,29 @@ const struct socket_address *recursor_address(const struct recursor *r)
 	return &r->address;
 }
 
-static int library_make(const struct recursor *r, const char *text, struct library **out)
+static unsigned off_of(const struct recursor *r, enum recursion_ip ip)
 {
-	int rc = library_open(out, loop_base(r->loop), text, strlen(text));
+	unsigned off = ip == RECURSION_IP_V4   ? 1 << PATH_V6
+		       : ip == RECURSION_IP_V6 ? 1 << PATH_V4
+					       : 0;
 
+	for (unsigned v = 0; ip == RECURSION_IP_AUTO && v < PATHS; v++)
+		off |= (unsigned)r->paths.path[v].is_off << v;
+	return off;
+}
+
+static int library_make(struct recursor *r, const char *text, unsigned off, struct library **out)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", text, off & 1 << PATH_V4 ? "do-ip4: no\n" : "",
+		    off & 1 << PATH_V6 ? "do-ip6: no\n" : "")
+		< 0)
+		return -ENOMEM;
+	int rc = library_open(out, loop_base(r->loop), all, strlen(all));
+	free(all);
+	if (rc == 0)
+		library_watch(*out, recursor_paths_met, &r->paths);
 	if (rc == 0)
 		rc = library_apply(*out);
 	if (rc < 0) {
@@ -121,6 +141,7 @@ int recursor_new(struct recursor **out, struct loop *loop, unsigned questions)
 	r->cap = questions;
 	r->fd = -1;
 	r->address = address_of(0);
+	recursor_paths_open(&r->paths, loop);
 	*out = r;
 	return 0;
 }
@@ -131,6 +152,7 @@ void recursor_free(struct recursor *r)
 		return;
 	library_close(r->old);
 	library_close(r->library); // which ends all questions
+	recursor_paths_close(&r->paths);
 	socket_close(r);
 	FREE_AND_NULL(r->zone);
 	FREE_AND_NULL(r->question);
@@ -148,7 +170,7 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	if (rc == 0 && settings->is_on)
 		rc = recursor_config_write(settings, r->cap, &text);
 	if (rc == 0 && settings->is_on && !is_same)
-		rc = library_make(r, text, &library);
+		rc = library_make(r, text, off_of(r, settings->ip), &library);
 	if (rc < 0) {
 		free(text);
 		if (!r->library)
@@ -161,53 +183,80 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	if (is_same)
 		return 0;
 	r->hash = settings->hash;
+	r->ip = settings->ip;
+	r->off = off_of(r, r->ip);
 	memcpy(r->range, settings->range, sizeof(r->range));
 	library_close(r->old);
 	r->old = NULL;
 	library_close(r->library);
 	r->library = library;
 	r->is_empty = true;
-	if (!settings->is_on)
+	if (!settings->is_on) {
 		socket_close(r);
+		recursor_paths_close(&r->paths);
+	}
 	return 0;
 }
 
-void recursor_old_end(struct recursor *r)
+static void old_end(struct recursor *r)
 {
-	if (!r || r->old_questions > 0)
+	if (r->old_questions > 0)
 		return;
 	library_close(r->old);
 	r->old = NULL;
 }
 
-int recursor_flush(struct recursor *r)
+// -EAGAIN: questions still run in one of before the last one.
+static int library_renew(struct recursor *r)
 {
 	struct library *made = NULL;
 	const uint64_t now_ms = clock_mono_ms();
+	const unsigned off = off_of(r, r->ip);
 
-	recursor_old_end(r);
-	if (!r->library || r->is_empty)
-		return 0;
+	old_end(r);
 	if (r->old && now_ms < r->old_until_ms)
 		return -EAGAIN;
-	int rc = library_make(r, r->text, &made);
+	int rc = library_make(r, r->text, off, &made);
 	if (rc < 0)
 		return rc;
 	library_close(r->old); // which ends its questions
 	r->old = r->library;
 	r->old_until_ms = now_ms + RECURSOR_DRAIN_MS;
 	r->library = made;
+	r->off = off;
 	r->is_empty = true;
 	for (unsigned i = 0; i < r->touched; i++)
 		r->question[i].is_old = r->zone[i] != 0;
 	r->old_questions = r->count.questions;
-	recursor_old_end(r);
+	old_end(r);
 	return 0;
+}
+
+int recursor_flush(struct recursor *r)
+{
+	return !r->library || r->is_empty ? 0 : library_renew(r);
+}
+
+void recursor_beat(struct recursor *r)
+{
+	if (!r)
+		return;
+	old_end(r);
+	recursor_paths_beat(&r->paths);
+	if (!r->library || off_of(r, r->ip) == r->off
+		|| clock_mono_ms() - r->renewed_ms < RENEW_EACH_MS)
+		return;
+	r->renewed_ms = clock_mono_ms();
+	int rc = library_renew(r);
+	if (rc < 0 && rc != -EAGAIN)
+		log_warning("recursion: goes on over the same versions of IP: %s", strerror(-rc));
 }
 
 void recursor_status(const struct recursor *r, struct recursor_status *out)
 {
 	*out = r->count;
+	out->ipv4_off = r->off >> PATH_V4 & 1;
+	out->ipv6_off = r->off >> PATH_V6 & 1;
 }
 
 void recursor_tables(const struct recursor *r, struct table_registry *tables)

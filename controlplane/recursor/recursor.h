@@ -14,6 +14,10 @@
 // otherwise cannot do: it answers from NSEC records that it has proven (RFC 8198; not from NSEC3),
 // asks another server of the zone after a bogus answer, and keeps a bogus answer for a minute only.
 //
+// With RECURSION_IP_AUTO the recursor finds out over which versions of IP servers can be asked. A
+// version that turns out to be off, or on again, makes a new library with empty caches; questions
+// that run end with the old one.
+//
 // The library asks with QNAME minimisation (RFC 9156), over UDP and TCP, from random ports. It
 // keeps delegations, the addresses of name servers and answers in caches of a fixed size. A renewal
 // of a name may so get what is left of its TTL, and so may a question after a flush of that name:
@@ -48,6 +52,7 @@ enum {
 
 struct recursor_settings {
 	bool is_on;
+	enum recursion_ip ip;
 	const char *root_hints; // file of NS and address records; "": the library's
 	bool validates;         // by `trusted`
 	struct validator_settings trusted;
@@ -68,9 +73,10 @@ ATTR_MUST_CHECK int recursor_configure(
 // again. After RECURSOR_DRAIN_MS these questions are SERVFAIL, and the caches are emptied. Another
 // -errno: nothing is emptied.
 ATTR_MUST_CHECK int recursor_flush(struct recursor *r);
-// Ends the library that was flushed, once its questions have ended: each 100 ms. Not within an
-// answer. NULL is fine.
-void recursor_old_end(struct recursor *r);
+// Ends the library that was flushed, once its questions have ended, and makes another one where
+// authoritative servers can be asked over other versions of IP than it does (recursor_paths.h):
+// each 100 ms. Not within an answer. NULL is fine.
+void recursor_beat(struct recursor *r);
 // Where it can be asked; the port is 0 while it is off. It stays there until `r` is freed.
 const struct socket_address *recursor_address(const struct recursor *r);
 // Of a recursor of the process that is on. False: none is. Any thread.
@@ -83,6 +89,7 @@ struct recursor_status {
 	uint64_t malformed;                // datagrams that are no query
 	uint64_t broken;                   // queries that the library refused: SERVFAIL
 	unsigned questions;
+	unsigned ipv4_off, ipv6_off; // 1: the library does without
 };
 void recursor_status(const struct recursor *r, struct recursor_status *out);
 void recursor_tables(const struct recursor *r, struct table_registry *tables);

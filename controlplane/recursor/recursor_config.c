@@ -6,20 +6,23 @@
 #include <errno.h>
 #include <stdio.h>
 
-// Settings of the library for every recursor. Prefetching and stale answers are weir's, and so is
-// validation. The library answers special names (RFC 6303, 6761) by itself, so that none of these
-// leaves for the root; weir answers most of them before. A name server that was silent gets a query
-// again within a minute; by default the library leaves it alone for a quarter of an hour.
+// Settings of the library for every recursor; docs/reference/recursion.md has the reason of each.
+// Prefetching and stale answers are weir's, and so is validation. A name server that was silent
+// gets a query again within a minute; by default the library leaves it alone for a quarter of an
+// hour. A zone's owner chooses addresses for its name servers: loopback, what the kernel takes for
+// loopback, and groups of hosts are none. An NXDOMAIN for an alias is that of the alias's
+// target (RFC 6604 3), but the library takes it for one of all names below the alias.
 static const char fixed[] =
-	"server:\n"
-	"verbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\ndirectory: \"\"\n"
 	"edns-buffer-size: 1232\nmsg-cache-size: 4m\nmsg-cache-slabs: 1\n"
 	"rrset-cache-size: 8m\nrrset-cache-slabs: 1\nkey-cache-slabs: 1\n"
 	"infra-cache-numhosts: 4096\ninfra-cache-slabs: 1\n"
 	"infra-host-ttl: 60\ninfra-keep-probing: yes\n"
 	"cache-max-ttl: 86400\ncache-max-negative-ttl: 3600\n"
-	"qname-minimisation: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
-	"max-query-restarts: 16\n"
+	"max-query-restarts: 16\nudp-connect: yes\nqname-minimisation: yes\nuse-caps-for-id: no\n"
+	"do-not-query-localhost: yes\ndo-not-query-address: 0.0.0.0/8\n"
+	"do-not-query-address: ::\ndo-not-query-address: 224.0.0.0/4\n"
+	"do-not-query-address: ff00::/8\n"
+	"harden-glue: yes\nharden-dnssec-stripped: yes\nharden-below-nxdomain: no\n"
 	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"
 	"minimal-responses: no\nroot-key-sentinel: no\n";
 
@@ -50,6 +53,7 @@ int recursor_config_write(const struct recursor_settings *s, unsigned questions,
 
 	if (!f)
 		return -ENOMEM;
+	validator_common_write(f);
 	fputs(fixed, f);
 	fprintf(f, "outgoing-range: %d\noutgoing-num-tcp: %d\nnum-queries-per-thread: %u\n",
 		RECURSOR_SOCKETS, RECURSOR_TCP, questions);

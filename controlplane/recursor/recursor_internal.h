@@ -5,6 +5,7 @@
 
 #include "base/age_list.h"
 #include "recursor.h"
+#include "recursor_paths.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
@@ -33,6 +34,10 @@ struct recursor {
 	struct loop *loop;
 	char *text;    // the library's settings; NULL: off
 	uint64_t hash; // of the settings
+	enum recursion_ip ip;
+	struct recursor_paths paths;
+	unsigned off;        // versions of IP that `library` does without: a bit for each
+	uint64_t renewed_ms; // the last try to make one with others
 	struct hops_range range[HOPS_RANGES_MAX];
 	struct library *library; // NULL: off
 	bool is_empty;           // it had no question yet

@@ -48,7 +48,7 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	hosts_follow(r);
 	resolver_step_beat(r);
 	validators_beat(r->validators);
-	recursor_old_end(r->recursor);
+	recursor_beat(r->recursor);
 	resolver_flush_beat(r);
 	if (r->port && upstream_port_beat(r->port))
 		(void)event_add(r->move, &(struct timeval){0});
@@ -236,9 +236,10 @@ int resolver_recursion_configure(struct recursor *recursor, const struct config 
 {
 	const struct config_upstreams *u = &config->upstreams;
 	const struct config_dnssec *d = &config->dnssec;
-	const uint64_t part[2] = {u->root_hints_hash, d->hash};
+	const uint64_t part[3] = {u->root_hints_hash, d->hash, u->recursion_ip};
 	struct recursor_settings set = {
 		.is_on = u->mode != UPSTREAM_FORWARD,
+		.ip = u->recursion_ip,
 		.root_hints = u->root_hints ? u->root_hints : "",
 		.validates = d->validate,
 		.trusted = question_trusted(d),

@@ -204,6 +204,8 @@ static void recursion_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(recursion.malformed);
 	SUM(recursion.broken);
 	SUM(recursion.questions);
+	SUM(recursion.ipv4_off);
+	SUM(recursion.ipv6_off);
 }
 
 static void validation_sum(struct resolver_status *sum, const struct resolver_status *one)

@@ -6,14 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-// Settings of the library that are the same for every context. Caches of answers are off
-// (forward-no-cache), so these sizes are what it takes at least. It waits for the socket of this
-// room longer than that needs to answer, and asks once: SERVFAIL comes after all servers had their
-// tries. The library answers no name by itself, because special
-// names are weir's to answer.
+// Settings of the library that are the same for every context of the validators. Caches of answers
+// are off (forward-no-cache), so these sizes are what it takes at least. It waits for the socket of
+// this room longer than that needs to answer, and asks once: SERVFAIL comes after all servers had
+// their tries.
 static const char fixed[] =
-	"server:\n"
-	"verbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\ndirectory: \"\"\n"
 	"module-config: \"validator iterator\"\n"
 	"do-ip6: no\ndo-tcp: no\noutgoing-interface: 127.0.0.1\ndo-not-query-localhost: no\n"
 	"edns-buffer-size: 65507\nmsg-cache-size: 64k\nmsg-cache-slabs: 1\n"
@@ -25,29 +22,8 @@ static const char fixed[] =
 	"harden-dnssec-stripped: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
 	"qname-minimisation: no\naggressive-nsec: no\nprefetch: no\nprefetch-key: no\n"
 	"serve-expired: no\nminimal-responses: no\nrrset-roundrobin: no\ndeny-any: no\n"
-	"root-key-sentinel: no\ntrust-anchor-signaling: no\nunblock-lan-zones: yes\n"
-	"insecure-lan-zones: yes\n"
-	"local-zone: \"localhost.\" nodefault\nlocal-zone: \"127.in-addr.arpa.\" nodefault\n"
-	"local-zone: \"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.\""
-	" nodefault\n"
-	"local-zone: \"home.arpa.\" nodefault\nlocal-zone: \"onion.\" nodefault\n"
-	"local-zone: \"test.\" nodefault\nlocal-zone: \"invalid.\" nodefault\n"
+	"root-key-sentinel: no\ntrust-anchor-signaling: no\n"
 	"edns-client-string-opcode: 65001\n";
-
-void validator_anchors_write(FILE *f, const struct validator_settings *s)
-{
-	char name[DNS_NAME_TEXT_MAX];
-
-	if (!s->keys)
-		fprintf(f, "trust-anchor-file: \"%s\"\n", s->anchors);
-	for (const char *key = s->keys; key && *key;) {
-		int len = (int)strcspn(key, "\n");
-		fprintf(f, "trust-anchor: \"%.*s\"\n", len, key);
-		key += len + (key[len] != '\0');
-	}
-	for (unsigned i = 0; i < s->negative_count; i++)
-		fprintf(f, "domain-insecure: \"%s\"\n", dns_name_to_text(&s->negative[i], name));
-}
 
 int validator_config_write(const struct validator_settings *s, uint16_t port,
 	const char token[VALIDATOR_TOKEN_LEN + 1], char **out, size_t *len)
@@ -55,6 +31,7 @@ int validator_config_write(const struct validator_settings *s, uint16_t port,
 	FILE *f = open_memstream(out, len);
 	if (!f)
 		return -ENOMEM;
+	validator_common_write(f);
 	fputs(fixed, f);
 	fprintf(f, "outgoing-range: %d\nnum-queries-per-thread: %d\n", VALIDATOR_SOCKETS,
 		VALIDATOR_QUESTIONS_MAX);

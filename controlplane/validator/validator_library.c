@@ -6,20 +6,26 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unbound-event.h>
 #include <unbound.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/dns_proto.h>
 
 struct library {
 	struct ub_event_base events; // first: the library has this address
 	struct event_base *base;
 	struct ub_ctx *ctx;
+	library_peer_fn met; // NULL: nobody watches
+	void *met_arg;
 	int64_t bytes, bytes_most;
 	bool is_ready; // the first question has applied the settings
 };
@@ -39,15 +45,53 @@ struct library_event {
 	struct event *e;
 	void (*fn)(int fd, short what, void *arg);
 	void *arg;
+	// The server that the query at this socket is for; of family 0: none waits.
+	struct sockaddr_in6 server;
+	uint64_t asked_ms;
 };
 static_assert(UB_EV_TIMEOUT == EV_TIMEOUT && UB_EV_READ == EV_READ && UB_EV_WRITE == EV_WRITE
 	      && UB_EV_PERSIST == EV_PERSIST);
+
+// A socket of the library begins to wait. One over UDP is for one query, and connected to its
+// server.
+static void query_begin(struct library_event *e)
+{
+	const int fd = event_get_fd(e->e);
+	socklen_t len = sizeof(e->server), type_len = sizeof(int);
+	int type = 0;
+
+	if (!e->library->met || fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 || type != SOCK_DGRAM
+		|| getpeername(fd, (struct sockaddr *)&e->server, &len) < 0)
+		e->server.sin6_family = 0;
+	e->asked_ms = clock_mono_ms();
+}
+
+static void query_end(struct library_event *e, bool came)
+{
+	struct library *l = e->library;
+
+	if (e->server.sin6_family && l->met
+		&& (came || clock_mono_ms() - e->asked_ms >= LIBRARY_SILENT_MS))
+		l->met(l->met_arg, (const struct sockaddr *)&e->server, came);
+	e->server.sin6_family = 0;
+}
+
+// Not so for an error of the socket, such as a port or net that is unreachable.
+static bool has_datagram(int fd, short what)
+{
+	int bytes = 0;
+	return (what & EV_READ) && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct library_event *e = arg;
 	struct library *l = e->library;
 
+	if (e->server.sin6_family && has_datagram(fd, what))
+		query_end(e, true);
 	const struct heap_meter m = heap_meter_begin();
 	e->fn(fd, what, e->arg); // which may free the event
 	measured(l, &m);
@@ -91,11 +135,13 @@ static void library_event_free(struct ub_event *e)
 
 static int library_event_add(struct ub_event *e, struct timeval *within)
 {
+	query_begin(of_event(e));
 	return event_add(of_event(e)->e, within);
 }
 
 static int library_event_remove(struct ub_event *e)
 {
+	query_end(of_event(e), false);
 	return event_del(of_event(e)->e);
 }
 
@@ -209,10 +255,17 @@ int library_open(struct library **out, struct event_base *base, const char *conf
 	return 0;
 }
 
+void library_watch(struct library *l, library_peer_fn fn, void *arg)
+{
+	l->met = fn;
+	l->met_arg = arg;
+}
+
 void library_close(struct library *l)
 {
 	if (!l)
 		return;
+	l->met = NULL;
 	pthread_mutex_lock(&making);
 	const struct heap_meter m = heap_meter_begin();
 	if (l->ctx)
@@ -250,10 +303,9 @@ static void on_applied(void *, const struct library_answer *)
 {
 }
 
-// The library answers this name by itself (RFC 6761).
 int library_apply(struct library *l)
 {
-	return library_ask(l, "localhost", DNS_TYPE_A, on_applied, NULL);
+	return library_ask(l, LIBRARY_OWN_NAME, DNS_TYPE_A, on_applied, NULL);
 }
 
 struct library_memory library_memory(const struct library *l)

@@ -4,12 +4,14 @@
 // libunbound, as far as the validators use it: a context on an event loop that answers questions by
 // callback. On that loop's thread, without a thread, a process or a log of its own.
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
 
 struct event_base;
 struct library;
+struct sockaddr;
 
 enum library_security { LIBRARY_INSECURE, LIBRARY_BOGUS, LIBRARY_SECURE };
 
@@ -22,9 +24,19 @@ struct library_answer {
 };
 typedef void (*library_answer_fn)(void *arg, const struct library_answer *answer);
 
+// The one name that the library answers by itself (validator_common_write), so that its settings
+// can be applied without a query.
+#define LIBRARY_OWN_NAME "apply.weir.invalid"
+
 // `config` is text of unbound.conf. -ENOMEM, -errno of a file, -EINVAL: it takes no such settings.
 ATTR_MUST_CHECK int library_open(
 	struct library **out, struct event_base *base, const char *config, size_t len);
+// What a query of the library over UDP met: a datagram that came back, or nothing for
+// LIBRARY_SILENT_MS or more, after which the library gave up. From its functions and the loop;
+// `fn` calls none of these functions. Its settings say `udp-connect: yes`.
+enum { LIBRARY_SILENT_MS = 200 };
+typedef void (*library_peer_fn)(void *arg, const struct sockaddr *server, bool came);
+void library_watch(struct library *l, library_peer_fn fn, void *arg);
 // Calls back for each question that runs, with an rcode. Not within a callback.
 void library_close(struct library *l); // NULL is fine
 // Applies the settings, as the first question would: -ENOMEM, -EINVAL of such a file, say.

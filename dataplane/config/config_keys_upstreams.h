@@ -13,6 +13,10 @@
 	X(upstreams, root_hints, root_hints, TEXT, none, "", 0, 200, LIVE,                       \
 		"Absolute path of a file with the name servers of the root, for recursion. "     \
 		"Empty: those that libunbound has built in.")                                    \
+	X(upstreams, recursion_ip, recursion_ip, CHOICE, recursion_ip, "auto", 0, 0, LIVE,       \
+		"Versions of IP over which recursion asks: `both`, `ipv4`, `ipv6`, or `auto`: "  \
+		"both, but for one over which no server answers while one answers over the "     \
+		"other. See [recursion.md](../how-to/recursion.md#without-ipv6).")               \
 	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE,    \
 		"Longest wait for a reply to the first query of a question, in milliseconds.")   \
 	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                       \
@@ -65,6 +69,10 @@
 	X(upstream_mode, "forward", UPSTREAM_FORWARD)             \
 	X(upstream_mode, "forward-first", UPSTREAM_FORWARD_FIRST) \
 	X(upstream_mode, "recursive", UPSTREAM_RECURSIVE)         \
+	X(recursion_ip, "auto", RECURSION_IP_AUTO)                \
+	X(recursion_ip, "both", RECURSION_IP_BOTH)                \
+	X(recursion_ip, "ipv4", RECURSION_IP_V4)                  \
+	X(recursion_ip, "ipv6", RECURSION_IP_V6)                  \
 	X(upstream_check, "off", UPSTREAM_CHECK_OFF)              \
 	X(upstream_check, "down", UPSTREAM_CHECK_DOWN)            \
 	X(upstream_check, "all", UPSTREAM_CHECK_ALL)              \

@@ -112,7 +112,7 @@ struct config_raw_blocking {
 
 struct config_raw_upstreams {
 	char *first_timeout_ms, *max_sends, *policy, *race, *check, *check_interval, *check_name,
-		*check_type, *via, *backoff, *strict, *ca_file, *mode, *root_hints,
+		*check_type, *via, *backoff, *strict, *ca_file, *mode, *root_hints, *recursion_ip,
 		*client_subnet_ipv4, *client_subnet_ipv6;
 	struct config_raw_server *servers;
 	char **source, **bootstrap;

@@ -164,6 +164,14 @@ enum upstream_mode {
 	UPSTREAM_RECURSIVE,     // recursion is the only server
 };
 
+// Over which versions of IP recursion asks authoritative servers (controlplane/recursor).
+enum recursion_ip {
+	RECURSION_IP_AUTO, // both, but for one over which no server answers
+	RECURSION_IP_BOTH,
+	RECURSION_IP_V4,
+	RECURSION_IP_V6,
+};
+
 // Bits of a client's address that servers get with its questions (RFC 7871). Both 0: they get none,
 // and no option; one of both: clients of that version have none of their bits sent.
 struct config_subnet {
@@ -174,6 +182,7 @@ struct config_upstreams {
 	unsigned count; // with recursion
 	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
 	enum upstream_mode mode;
+	enum recursion_ip recursion_ip;
 	char *root_hints;          // file of recursion; "" or NULL: the library's
 	uint64_t root_hints_hash;  // of its contents
 	unsigned first_timeout_ms; // 400

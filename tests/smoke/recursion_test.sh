@@ -49,6 +49,10 @@ check "answers and verdicts of unbound" diff $tmp/unbound.txt $tmp/weir.txt
 check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80
 check "some bogus" test "$(grep -c SERVFAIL $tmp/weir.txt)" -gt 80
 
+same "an alias to nothing" NXDOMAIN "$(asks to-none.good.beta A | rcode_of)"
+same "a name below it" 192.0.2.4 "$(short below.to-none.good.beta A)"
+same "no such name below it" NXDOMAIN "$(asks none.to-none.good.beta A | rcode_of)"
+
 check "a forward zone beside it" settings 'mode: recursive' false 'forward_zones: [{name: fwd.example, servers: ["127.0.0.1:5301"]}]'
 check "has its own server" eventually eval '[ "$(short ok.fwd.example A)" = 198.18.200.1 ]'
 same "others recurse" 192.0.2.2 "$(short x.wild.good.alpha A)"

@@ -38,7 +38,7 @@ TREE_TLDS = (("alpha.", 13, None), ("beta.", 13, (1, "cd", 0)))
 TREE_RECORDS = (
     ("www", "A", "192.0.2.1"), ("www", "TXT", '"text"'), ("*.wild", "A", "192.0.2.2"), ("a.b.deep", "A", "192.0.2.3"),
     ("inside", "CNAME", "www.{}"), ("across", "CNAME", "www.good.alpha."), ("to-bad", "CNAME", "www.badsig.alpha."),
-    ("to-none", "CNAME", "none.good.alpha."),
+    ("to-none", "CNAME", "none.good.alpha."), ("below.to-none", "A", "192.0.2.4"),
 )
 EACH = 9  # questions of a zone, besides `www A`
 

@@ -127,8 +127,11 @@ static bool value_take(struct unbound *u, const char *key, const char *value)
 		{"ip-ratelimit", "access", "rate", 0, 1000000}};
 	static const struct {
 		const char *key, *section, *to, *text;
-	} words[] = {{"serve-expired", "cache", "stale", "immediate"},
-		{"rrset-roundrobin", "cache", "rrset_order", "rotate"}};
+		const char *when;
+	} words[] = {{"serve-expired", "cache", "stale", "immediate", "yes"},
+		{"rrset-roundrobin", "cache", "rrset_order", "rotate", "yes"},
+		{"do-ip6", "upstreams", "recursion_ip", "ipv4", "no"},
+		{"do-ip4", "upstreams", "recursion_ip", "ipv6", "no"}};
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (strcmp(key, numbers[i].key) == 0) {
 			import_add_number(u->m, numbers[i].section, numbers[i].to, numbers[i].key,
@@ -137,7 +140,7 @@ static bool value_take(struct unbound *u, const char *key, const char *value)
 		}
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (strcmp(key, words[i].key) == 0) {
-			if (strcmp(value, "yes") == 0)
+			if (strcmp(value, words[i].when) == 0)
 				import_add_value(u->m, words[i].section, words[i].to, words[i].key,
 					"%s", words[i].text);
 			return true;
@@ -149,24 +152,24 @@ static bool value_take(struct unbound *u, const char *key, const char *value)
 static bool is_needless(const char *key)
 {
 	static const char *const needless[] = {"verbosity", "num-threads", "interface", "port",
-		"do-ip4", "do-ip6", "do-udp", "do-tcp", "do-daemonize", "username", "directory",
-		"chroot", "pidfile", "logfile", "use-syslog", "log-queries", "log-replies",
-		"hide-identity", "hide-version", "identity", "version", "harden-glue",
-		"harden-dnssec-stripped", "harden-below-nxdomain", "harden-large-queries",
-		"harden-short-bufsize", "harden-referral-path", "harden-algo-downgrade",
-		"qname-minimisation", "qname-minimisation-strict", "aggressive-nsec", "prefetch",
-		"prefetch-key", "use-caps-for-id", "minimal-responses", "so-rcvbuf", "so-sndbuf",
-		"so-reuseport", "edns-buffer-size", "msg-cache-slabs", "rrset-cache-slabs",
-		"infra-cache-slabs", "key-cache-slabs", "outgoing-range", "num-queries-per-thread",
-		"jostle-timeout", "module-config", "root-hints", "tls-cert-bundle",
-		"statistics-interval", "extended-statistics", "statistics-cumulative",
-		"unwanted-reply-threshold", "do-not-query-localhost", "deny-any",
-		"val-clean-additional", "key-cache-size", "neg-cache-size", "infra-cache-numhosts",
-		"incoming-num-tcp", "outgoing-num-tcp", "max-udp-size", "outgoing-interface",
-		"trust-anchor-signaling", "serve-expired-ttl-reset", "serve-expired-client-timeout",
-		"ede", "val-log-level", "log-time-ascii", "log-servfail", "log-local-actions",
-		"log-tag-queryreply", "ip-transparent", "ip-freebind", "infra-host-ttl",
-		"delay-close", "val-permissive-mode", "prefer-ip6", "prefer-ip4", "tls-system-cert",
+		"do-udp", "do-tcp", "do-daemonize", "username", "directory", "chroot", "pidfile",
+		"logfile", "use-syslog", "log-queries", "log-replies", "hide-identity",
+		"hide-version", "identity", "version", "harden-glue", "harden-dnssec-stripped",
+		"harden-below-nxdomain", "harden-large-queries", "harden-short-bufsize",
+		"harden-referral-path", "harden-algo-downgrade", "qname-minimisation",
+		"qname-minimisation-strict", "aggressive-nsec", "prefetch", "prefetch-key",
+		"use-caps-for-id", "minimal-responses", "so-rcvbuf", "so-sndbuf", "so-reuseport",
+		"edns-buffer-size", "msg-cache-slabs", "rrset-cache-slabs", "infra-cache-slabs",
+		"key-cache-slabs", "outgoing-range", "num-queries-per-thread", "jostle-timeout",
+		"module-config", "root-hints", "tls-cert-bundle", "statistics-interval",
+		"extended-statistics", "statistics-cumulative", "unwanted-reply-threshold",
+		"do-not-query-localhost", "deny-any", "val-clean-additional", "key-cache-size",
+		"neg-cache-size", "infra-cache-numhosts", "incoming-num-tcp", "outgoing-num-tcp",
+		"max-udp-size", "outgoing-interface", "trust-anchor-signaling",
+		"serve-expired-ttl-reset", "serve-expired-client-timeout", "ede", "val-log-level",
+		"log-time-ascii", "log-servfail", "log-local-actions", "log-tag-queryreply",
+		"ip-transparent", "ip-freebind", "infra-host-ttl", "delay-close",
+		"val-permissive-mode", "prefer-ip6", "prefer-ip4", "tls-system-cert",
 		"interface-automatic", "target-fetch-policy", "harden-unverified-glue",
 		"harden-unknown-additional", "ratelimit-size"};
 	for (size_t i = 0; i < ARRAY_LEN(needless); i++)

@@ -30,6 +30,13 @@ void library_close(struct library *l)
 	library_double.open--;
 }
 
+void library_watch(struct library *l, library_peer_fn fn, void *arg)
+{
+	assert_non_null(l);
+	library_double.met = fn;
+	library_double.met_arg = arg;
+}
+
 int library_apply(struct library *l)
 {
 	assert_non_null(l);

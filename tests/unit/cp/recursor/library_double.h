@@ -16,6 +16,8 @@ struct library_double {
 	int apply_error;              // what library_apply says
 	char config[4096];            // of the latest one
 	struct library_memory memory; // of each
+	library_peer_fn met;          // of the latest one
+	void *met_arg;
 	struct {
 		const struct library *of;
 		char name[DNS_NAME_TEXT_MAX];

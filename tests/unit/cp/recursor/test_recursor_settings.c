@@ -11,6 +11,57 @@ TEST_WITH(test_silent_servers_come_back, recursor_setup, recursor_teardown)
 	assert_non_null(strstr(library_double.config, "infra-keep-probing: yes\n"));
 }
 
+// Special names are weir's to answer or to ask for (`local.special_names`): the library has none of
+// its own. An NXDOMAIN for an alias says nothing of names below the alias.
+TEST_WITH(test_the_library_denies_no_name_by_itself, recursor_setup, recursor_teardown)
+{
+	static const char *const names[] = {"localhost", "127.in-addr.arpa", "home.arpa", "onion",
+		"test", "invalid", "resolver.arpa", "service.arpa"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		assert_non_null(strstr(library_double.config,
+			text_from("local-zone: \"%s\" nodefault\n", names[i])));
+	assert_non_null(strstr(library_double.config, "unblock-lan-zones: yes\n"));
+	assert_non_null(strstr(library_double.config, "harden-below-nxdomain: no\n"));
+}
+
+// A zone's owner chooses addresses for its name servers.
+TEST_WITH(test_addresses_that_are_no_servers, recursor_setup, recursor_teardown)
+{
+	static const char *const none[] = {"localhost: yes", "address: 0.0.0.0/8",
+		"address: ::", "address: 224.0.0.0/4", "address: ff00::/8"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(none); i++)
+		assert_non_null(
+			strstr(library_double.config, text_from("do-not-query-%s\n", none[i])));
+}
+
+// `upstreams.recursion_ip`.
+TEST_WITH(test_versions_of_ip, recursor_setup, recursor_teardown)
+{
+	struct recursor_settings one = {
+		.is_on = true, .root_hints = "", .ip = RECURSION_IP_V4, .hash = 7};
+
+	assert_null(strstr(library_double.config, "do-ip"));
+	assert_int_equal(recursor_configure(r, &one), 0);
+	assert_non_null(strstr(library_double.config, "do-ip6: no\n"));
+	assert_null(strstr(library_double.config, "do-ip4"));
+	assert_int_equal(now().ipv6_off, 1);
+	assert_int_equal(now().ipv4_off, 0);
+	one.ip = RECURSION_IP_V6;
+	one.hash++;
+	assert_int_equal(recursor_configure(r, &one), 0);
+	assert_non_null(strstr(library_double.config, "do-ip4: no\n"));
+	assert_int_equal(now().ipv4_off, 1);
+	send_now(0, query, sizeof(query));
+	assert_int_equal(recursor_flush(r), 0);
+	assert_non_null(strstr(library_double.config, "do-ip4: no\n"));
+	one.ip = RECURSION_IP_BOTH;
+	one.hash++;
+	assert_int_equal(recursor_configure(r, &one), 0);
+	assert_null(strstr(library_double.config, "do-ip"));
+}
+
 // Workers take replies of upstream servers to these.
 TEST_WITH(test_ports_of_workers_are_avoided, recursor_setup, recursor_teardown)
 {
@@ -144,7 +195,7 @@ TEST_WITH(test_flush, recursor_setup, recursor_teardown)
 	assert_ptr_not_equal(library_double.call[0].of, library_double.call[1].of);
 	library_double_answer(0, &a);
 	assert_int_equal(reply(0, got, sizeof(got)), sizeof(answer));
-	recursor_old_end(r);
+	recursor_beat(r);
 	send_zone(2, 'x', ID);
 	assert_int_equal(library_double.open, 1);
 	assert_int_equal(library_double.calls, 2);
@@ -166,7 +217,7 @@ TEST_WITH(test_flushes_one_after_the_other, recursor_setup, recursor_teardown)
 	send_zone(2, 'y', ID);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(recursor_flush(r), -EAGAIN);
-	recursor_old_end(r);
+	recursor_beat(r);
 	assert_int_equal(library_double.opened, 2);
 	assert_int_equal(library_double.calls, 3);
 	library_double_answer(0, &a);

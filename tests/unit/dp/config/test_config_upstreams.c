@@ -165,6 +165,9 @@ TEST(test_recursion)
 	assert_true(c->upstreams.server[0].is_recursion);
 	assert_string_equal(c->upstreams.server[0].name, "recursion");
 	assert_true(c->upstreams.root_hints_hash != 0);
+	assert_int_equal(c->upstreams.recursion_ip, RECURSION_IP_AUTO);
+	c = config_text_load(BEFORE "  mode: recursive\n  recursion_ip: ipv4\n");
+	assert_int_equal(c->upstreams.recursion_ip, RECURSION_IP_V4);
 	c = config_text_load(
 		BEFORE "  mode: forward-first\n  servers: [{address: 9.9.9.9, name: a}]\n");
 	assert_int_equal(c->upstreams.count, 2);
@@ -180,6 +183,7 @@ TEST(test_recursion)
 			"upstreams.mode: `forward-first` needs the policy `failover`"},
 		{"forward-first\n  servers: [{address: 9.9.9.9, name: recursion}]",
 			"upstreams.servers: `recursion` is the name of weir's own"},
+		{"recursive\n  recursion_ip: ipv5", "upstreams.recursion_ip: "},
 		{"recursive\n  root_hints: /nonexistent", "upstreams.root_hints: cannot be read"},
 		{"recursive\n  root_hints: /dev/null", "upstreams.root_hints: cannot be read"},
 		{"recursive\n  root_hints: root.hints",
