@@ -139,7 +139,8 @@ static int create_all_rings(struct dataplane *dp, char why[WHY_MAX])
 		.lcores = dp->config->dataplane.worker_lcores,
 		.incarnation = dp->incarnation,
 		.port_count = dp->ports.count,
-		.group = dp->config->runtime.group};
+		.group = dp->config->runtime.group,
+		.stats_group = dp->config->runtime.stats_group};
 	for (unsigned i = 0; i < dp->ports.count; i++) {
 		memcpy(spec.port_name[i], dp->ports.port[i].name, STATS_PORT_NAME);
 		spec.port_is_exception[i] = dp->ports.port[i].exception;

@@ -27,13 +27,16 @@ static void on_request(void *arg, struct http_exchange *x)
 	api_serve(arg, x, 0, CONTROL_ADMIN);
 }
 
-// Groups as the kernel knew them when the peer connected: without a call to a name service.
-static bool peer_in_group(int fd, gid_t group)
+// Groups as the kernel knew them when the peer connected: without a call to a name service. A peer
+// of more groups than there is room for is in each group, or in none: `unknown`.
+static bool peer_in_group(const struct ucred *peer, int fd, gid_t group, bool unknown)
 {
 	gid_t groups[256];
 	socklen_t len = sizeof(groups);
+	if (peer->gid == group)
+		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-		return false;
+		return unknown;
 	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
 		if (groups[i] == group)
 			return true;
@@ -41,12 +44,23 @@ static bool peer_in_group(int fd, gid_t group)
 	return false;
 }
 
+// The data plane parses what strangers send: a process that was broken into gets no verb. With two
+// users their group has the data plane's and ours alone: that group names it, for it cannot leave
+// it. It could remove each file that shows its user.
+static bool peer_is_dataplane(const struct api *a, const struct ucred *peer, int fd)
+{
+	const struct publisher *p = a->deps.publisher;
+	return p && publisher_paths(p)->two_users
+	       && peer_in_group(peer, fd, publisher_paths(p)->group, true);
+}
+
 static bool on_admit(void *arg, const struct ucred *peer, int fd)
 {
 	const struct api *a = arg;
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
-	if (a->group != (gid_t)-1 && (peer->gid == a->group || peer_in_group(fd, a->group)))
+	if (a->group != (gid_t)-1 && !peer_is_dataplane(a, peer, fd)
+		&& peer_in_group(peer, fd, a->group, false))
 		return true;
 	log_warning("control: uid %u, pid %d refused", peer->uid, peer->pid);
 	return false;
@@ -128,7 +142,7 @@ static int group_find(const char *name, gid_t *out)
 }
 
 // With two users their group is the one that may read what is secret, cookies' secrets among it,
-// and the data plane is in it. It is no group of operators.
+// and the data plane is in it: peer_is_dataplane. It is no group of operators.
 static void group_check(struct api *a)
 {
 	const struct publisher *p = a->deps.publisher;

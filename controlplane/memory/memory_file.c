@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weir/keyhash.h>
 
@@ -172,8 +173,9 @@ int memory_file_open(struct memory_file **out, const char *path, struct memory_r
 	if (!f)
 		return -ENOMEM;
 	// Without O_NONBLOCK a FIFO in this place would hang us.
-	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
-	int rc = f->fd < 0 ? -errno : file_start(f, r, lives);
+	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	// Earlier versions let the group read it.
+	int rc = f->fd < 0 || fchmod(f->fd, 0600) < 0 ? -errno : file_start(f, r, lives);
 	if (rc < 0) {
 		memory_file_close(f);
 		return rc;

@@ -16,8 +16,7 @@
 		"Absolute path of the directory of sockets, locks and small shared regions. The "  \
 		"path of a socket has at most 108 bytes.")                                         \
 	X(runtime, state_directory, state_directory, TEXT, none, "/var/lib/weir", 1, 200, RESTART, \
-		"Absolute path of the directory of files that outlive a reboot, such as the "      \
-		"last good rule image.")                                                           \
+		"Absolute path of the directory of files that outlive a reboot, such as rules.")   \
 	X(runtime, hugepages, hugepages, TEXT, none, "auto", 1, 200, RESTART,                      \
 		"Where weir puts large shared regions: `auto` (a hugetlbfs mount if there is "     \
 		"one), `off` (no huge pages), or a directory on a hugetlbfs.")                     \
@@ -27,8 +26,9 @@
 		"Lines of the log of both processes: `text`, or `json`, an object a line "         \
 		"([log.md](log.md)).")                                                             \
 	X(runtime, group, group, TEXT, none, "", 0, 32, RESTART,                                   \
-		"Unix group that may read statistics and use the control socket. Empty: no "       \
-		"group.")                                                                          \
+		"Unix group that may use the control socket, as an admin. Empty: no group.")       \
+	X(runtime, stats_group, stats_group, TEXT, none, "", 0, 32, RESTART,                       \
+		"Unix group that may read statistics. Empty: `runtime.group`; of two users none.") \
 	X(runtime, seccomp, seccomp, CHOICE, seccomp, "kill", 0, 0, RESTART,                       \
 		"What happens when a thread makes a system call that it should not need: `kill` "  \
 		"(the process ends), `log` (the kernel logs the call), `off` (no filter). "        \

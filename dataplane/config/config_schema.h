@@ -56,8 +56,8 @@ struct config_raw_server {
 };
 
 struct config_raw_runtime {
-	char *directory, *state_directory, *hugepages, *log_level, *log_format, *group, *seccomp,
-		*log_memory_s;
+	char *directory, *state_directory, *hugepages, *log_level, *log_format, *group,
+		*stats_group, *seccomp, *log_memory_s;
 };
 
 struct config_raw_dataplane {

@@ -60,29 +60,31 @@ static int rings_create(struct region *out, const struct shm_paths *paths, unsig
 	return 0;
 }
 
-// The group may pass the directories and read the statistics. Not fatal: root still can. Where two
-// users share the runtime directory, the directories are theirs, and so is the group that may read
-// what is secret there; operators need another one.
-static void give_to_group(const struct shm_paths *paths, const char *group)
+static void give(const char *path, const char *key, const char *group)
 {
-	if (!group[0])
-		return;
 	errno = 0;
-	const struct group *g = getgrnam(group);
-	if (!g) {
-		log_warning(
-			"runtime.group: no group %s; only the owner can read statistics", group);
-		return;
+	const struct group *g = group[0] ? getgrnam(group) : NULL;
+	if (group[0] && !g)
+		log_warning("%s: no group %s; only the owner can read statistics", key, group);
+	else if (g && chown(path, (uid_t)-1, g->gr_gid) != 0)
+		log_warning("%s: chown to group %s: %s", path, group, strerror(errno));
+}
+
+// Not fatal: root still can read the statistics. The directories of one user are for members of
+// runtime.group to pass. Where two users share the runtime directory, the directories are theirs,
+// and the user of this process is no member of runtime.group.
+static void give_to_groups(const struct shm_paths *paths, const struct rings_spec_all *spec)
+{
+	char stats[SHM_PATH_MAX + SHM_NAME_MAX];
+	snprintf(stats, sizeof(stats), "%s/stats", paths->mem);
+	if (!paths->two_users) {
+		give(paths->run, "runtime.group", spec->group);
+		give(paths->mem, "runtime.group", spec->group);
 	}
-	char path[SHM_PATH_MAX + SHM_NAME_MAX];
-	snprintf(path, sizeof(path), "%s/stats", paths->mem);
-	const char *const all[] = {path, paths->run, paths->mem};
-	if (paths->two_users && g->gr_gid == paths->group)
-		return; // the control plane says so
-	for (unsigned i = 0; i < (paths->two_users ? 1 : ARRAY_LEN(all)); i++) {
-		if (chown(all[i], (uid_t)-1, g->gr_gid) != 0)
-			log_warning("%s: chown to group %s: %s", all[i], group, strerror(errno));
-	}
+	if (spec->stats_group[0])
+		give(stats, "runtime.stats_group", spec->stats_group);
+	else if (!paths->two_users)
+		give(stats, "runtime.group", spec->group);
 }
 
 // How the previous run ended: its statistics are still in the place of this run's.
@@ -136,7 +138,7 @@ static int stats_create(struct worker_rings *l, const struct shm_paths *paths,
 	}
 	FAULT_POINT(stats_filled);
 	region_publish(&l->stats);
-	give_to_group(paths, spec->group);
+	give_to_groups(paths, spec);
 	return 0;
 }
 

@@ -47,7 +47,7 @@ struct rings_spec_all {
 	unsigned port_count;
 	char port_name[STATS_PORTS_MAX][STATS_PORT_NAME];
 	bool port_is_exception[STATS_PORTS_MAX];
-	const char *group; // may read the statistics; "" = no group
+	const char *group, *stats_group; // runtime.group, runtime.stats_group; "" = no group
 };
 
 ATTR_MUST_CHECK int worker_rings_create(struct worker_rings *out, const struct shm_paths *paths,

@@ -50,12 +50,17 @@ static void device_prove(
 	}
 }
 
+static void group_prove(const char *key, const char *name, const struct config_proof *p)
+{
+	if (name[0] && !getgrnam(name))
+		config_proof_refuse(p, key, "this machine has no group \"%s\"", name);
+}
+
 void config_machine_prove(const struct config *c, const char *root, const struct config_proof *p)
 {
 	const struct config_dataplane *d = &c->dataplane;
-	if (c->runtime.group[0] && !getgrnam(c->runtime.group))
-		config_proof_refuse(
-			p, "runtime.group", "this machine has no group \"%s\"", c->runtime.group);
+	group_prove("runtime.group", c->runtime.group, p);
+	group_prove("runtime.stats_group", c->runtime.stats_group, p);
 	lcore_prove("dataplane.main_lcore", d->main_lcore, p);
 	for (unsigned i = 0; i < d->worker_count && !d->workers_auto; i++) {
 		char key[64];

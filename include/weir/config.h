@@ -76,8 +76,9 @@ struct config_runtime {
 	char *state_directory;              // "/var/lib/weir": rule image
 	char *hugepages;                    // "auto", "off" or a directory
 	int log_level, log_format, seccomp; // enum log_level, log_format, sandbox_mode
-	char *group;           // may read statistics and use the control socket; "" = no group
-	unsigned log_memory_s; // 0: no lines about memory
+	char *group;                        // may use the control socket; "" = no group
+	char *stats_group;                  // may read statistics; "" = `group`, of two users none
+	unsigned log_memory_s;              // 0: no lines about memory
 };
 
 struct config_port {

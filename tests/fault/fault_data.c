@@ -49,7 +49,8 @@ static void plane_open(struct plane *d)
 		.incarnation = d->incarnation,
 		.port_count = 1,
 		.port_name = {"net_tap0"},
-		.group = ""};
+		.group = "",
+		.stats_group = ""};
 	FAULT_CHECK(worker_rings_create(&d->worker_rings, paths, &spec, why) == 0);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		d->worker[i].index = i;

@@ -138,12 +138,13 @@ same "/etc/weir is the group's to read" '750 root:weir' "$(mode_in /etc/weir)"
 same "so is the configuration" '640 root:weir' "$(mode_in /etc/weir/weir.yaml)"
 same "/run/weir is both processes' to write, and others may pass" '3771 root:weir' "$(mode_in /run/weir)"
 same "the state is the control plane's" '750 weir-cp:weir' "$(mode_in /var/lib/weir)"
-for process in dataplane:weir-dp controlplane:weir-cp; do
-	same "the user of the ${process%:*}" "${process#*:}" "$(inside id -un "$(stat -c %u "/proc/$(pid_in "${process%:*}")/task")")"
-	same "and its groups" "weir weir-admin" "$(groups_of "$(pid_in "${process%:*}")")"
+for process in dataplane:weir-dp:weir-stats controlplane:weir-cp:weir-admin,weir-stats; do
+	IFS=: read -r who user groups <<<"$process"
+	same "the user of the $who" "$user" "$(inside id -un "$(stat -c %u "/proc/$(pid_in "$who")/task")")"
+	same "and its groups" "weir ${groups/,/ }" "$(groups_of "$(pid_in "$who")")"
 done
 # Operators: members of weir-admin, and nobody else.
-inside useradd --groups weir-admin alice && inside useradd mallory || exit 1
+inside useradd --groups weir-admin alice && inside useradd mallory && inside useradd --groups weir-stats carol || exit 1
 as() { # USER WORDS: weirctl
 	inside setpriv --reuid "$1" --regid "$1" --init-groups weirctl "${@:2}"
 }
@@ -152,6 +153,10 @@ check "as a member of weir-admin" as alice status
 check "who may also see the counters" as alice stats --interval 0
 check "and change something" as alice config reload
 check "nobody else may" refused as mallory status
+check "a member of weir-stats sees the counters" as carol stats --interval 0
+check "and changes nothing" refused as carol config reload
+verb_of_dp() { inside setpriv --reuid weir-dp --regid weir --init-groups weirctl "$@"; }
+check "nor does the data plane's user" refused verb_of_dp config reload
 for unit in weir-dataplane weir-controlplane; do
 	check "$unit starts at boot" inside systemctl is-enabled $unit.service
 done
@@ -172,10 +177,13 @@ sed -i '/^  records:/a\    - {name: nas.lan, type: A, value: 198.18.9.9}' "$debi
 chmod 440 "$debian/etc/weir/weir.yaml"
 before="$(pid_in dataplane) $(pid_in controlplane)"
 : >"$calls"
+# As versions before weir-stats made it.
+inside gpasswd -a weir-dp weir-admin >/dev/null
 check "a newer version" again_as 9.1 's/^  l0_mb: 64/  l0_mb: 65/'
 check "upgrade" apt install /weir-9.1.deb
 same "both restarted, the data plane first" 'weir-dataplane.service weir-controlplane.service' \
 	"$(sed -n 's/.* restart //p' "$calls" | tr '\n' ' ' | sed 's/ $//')"
+same "the data plane's user is no operator any more" "weir weir-stats" "$(inside id -nG weir-dp)"
 check "with other processes" test "$before" != "$(pid_in dataplane) $(pid_in controlplane)"
 same "nothing was stopped for longer" '' "$(grep ' stop' "$calls")"
 check "it answers" eventually answers
@@ -212,7 +220,7 @@ check "with the edited configuration" grep -qx '# edited here' "$debian/etc/weir
 check "purge" apt purge weir
 same "nothing is left" '' "$(find "$debian" -xdev -name '*weir*' ! -name 'weir*.deb' ! -path "$debian/usr/local/*")"
 same "nor in memory" '' "$(ls -d "$debian"/run/weir /dev/shm/* 2>/dev/null)"
-same "but the users and their groups" "2 2" "$(grep -c '^weir-' "$debian/etc/passwd") $(grep -cE '^weir(-admin)?:' "$debian/etc/group")"
+same "but the users and their groups" "2 3" "$(grep -c '^weir-' "$debian/etc/passwd") $(grep -cE '^weir(-admin|-stats)?:' "$debian/etc/group")"
 # --- restore -----------------------------------------------------------------------------------------------------------
 check "installed after the purge" eval 'apt install /weir.deb && eventually answers'
 check "it does not answer as edited" eval '! nas'

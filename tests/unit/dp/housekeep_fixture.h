@@ -50,7 +50,8 @@ static inline int stop_eal(void **)
 
 static inline int setup(void **)
 {
-	const struct rings_spec_all spec = {.workers = 1, .incarnation = 7, .group = ""};
+	const struct rings_spec_all spec = {
+		.workers = 1, .incarnation = 7, .group = "", .stats_group = ""};
 	const struct dp_config defaults = {.udp_limit = 1232};
 	if (folder_make(dir, "housekeep") || shm_paths_init(&paths, dir, "off", why)
 		|| worker_rings_create(&worker_rings, &paths, &spec, why))

@@ -26,7 +26,8 @@ static void *run(void *arg)
 
 static int setup(void **)
 {
-	const struct rings_spec_all spec = {.workers = 1, .incarnation = 7, .group = ""};
+	const struct rings_spec_all spec = {
+		.workers = 1, .incarnation = 7, .group = "", .stats_group = ""};
 	log_init("test_worker_loop", LOG_LEVEL_ERROR);
 	if (folder_make(dir, "loop") || shm_paths_init(&paths, dir, "off", why)
 		|| worker_rings_create(&worker_rings, &paths, &spec, why))

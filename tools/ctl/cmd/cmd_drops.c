@@ -6,10 +6,10 @@
 #include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/stats_take.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <weir/stats_read.h>
 
 static void added_print(const struct json_node *root)
 {
@@ -45,8 +45,9 @@ static void list_print(const struct json_node *root)
 static void ports_print(const struct ctl *c)
 {
 	char why[SHM_WHY_MAX];
+	enum process_state state;
 	struct stats_copy *s = calloc(1, sizeof(*s));
-	if (s && stats_read(&c->paths, s, why) == 0)
+	if (s && stats_take(c, true, &state, s, why))
 		printf("in force on a port: %u, of which in part: %u (a port refused the rule, or "
 		       "the "
 		       "one for tagged frames); refused by all ports since start: %u\n",

@@ -3,6 +3,7 @@
 // `weirctl ports`: how each port is set up, from the statistics alone, so without a control plane.
 
 #include "lib/stats_out.h"
+#include "lib/stats_take.h"
 #include "lib/table_out.h"
 
 #include <stdio.h>
@@ -67,6 +68,7 @@ static void ports_json(const struct stats_copy *s)
 
 int cmd_ports(struct ctl *c)
 {
+	enum process_state state;
 	char why[SHM_WHY_MAX];
 	int rc = ctl_open(c);
 	if (rc != CTL_OK)
@@ -74,7 +76,7 @@ int cmd_ports(struct ctl *c)
 	struct stats_copy *s = calloc(1, sizeof(*s));
 	if (!s)
 		return ctl_fail(c, "out of memory");
-	if (stats_read(&c->paths, s, why) != 0) {
+	if (!stats_take(c, true, &state, s, why)) {
 		free(s);
 		return ctl_fail(c, "%s", why);
 	}

@@ -5,7 +5,7 @@
 #include "cell.h"
 #include "http_get.h"
 #include "say.h"
-#include "stats_remote.h"
+#include "stats_take.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
@@ -17,16 +17,9 @@ enum { VIEW_ROWS = 6 }; // of a table on a terminal: the rest has a command of i
 static void remote_take_view(const struct ctl *c, const char *path, struct view *v)
 {
 	char why[HTTP_WHY_MAX];
-	struct json_doc *dataplane = NULL;
+	v->has_stats = stats_ask(c, &v->dataplane, v->stats, v->why_stats);
 	enum http_outcome outcome =
-		http_call(c, false, "/dataplane", NULL, HTTP_SHORT_MS, &dataplane, why);
-	if (outcome == HTTP_OK)
-		v->has_stats = stats_remote(
-			json_doc_root(dataplane), &v->dataplane, v->stats, v->why_stats);
-	else
-		snprintf(v->why_stats, sizeof(v->why_stats), "%s", why);
-	json_doc_free(dataplane);
-	outcome = http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
+		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
 	v->controlplane = outcome == HTTP_OK ? PROCESS_UP : PROCESS_UNKNOWN;
 	if (outcome == HTTP_OK)
 		return;
@@ -74,15 +67,14 @@ int view_take(const struct ctl *c, const char *path, struct view *out)
 	if (!out->stats)
 		return ctl_fail(c, "out of memory");
 	if (c->remote_options.host) {
-		out->dataplane = PROCESS_UNKNOWN;
 		remote_take_view(c, path, out);
 		return CTL_OK;
 	}
 	control_take(c, path, out);
 	// Read after the control plane's status: if that says its link is up, these are not the
 	// statistics of an earlier control plane's time.
-	out->has_stats = stats_read(&c->paths, out->stats, out->why_stats) == 0;
-	out->dataplane = dataplane_state(&c->paths, out->has_stats ? out->stats : NULL);
+	out->has_stats = stats_take(
+		c, out->controlplane == PROCESS_UP, &out->dataplane, out->stats, out->why_stats);
 	return CTL_OK;
 }
 

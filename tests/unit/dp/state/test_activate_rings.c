@@ -24,7 +24,8 @@ static uint64_t now_ms = 1000;
 static int setup(void **)
 {
 	const struct dp_config defaults = {.udp_limit = 1232};
-	const struct rings_spec_all spec = {.workers = WORKERS, .incarnation = 0xd0, .group = ""};
+	const struct rings_spec_all spec = {
+		.workers = WORKERS, .incarnation = 0xd0, .group = "", .stats_group = ""};
 	log_init("test_activate_rings", (enum log_level)0); // what fails is the point here
 	if (folder_make(dir, "rings") || shm_paths_init(&paths, dir, "off", why)
 		|| worker_rings_create(&rings, &paths, &spec, why))

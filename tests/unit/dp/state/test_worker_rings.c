@@ -22,7 +22,8 @@ static int create(unsigned workers)
 		.port_count = 2,
 		.port_name = {"net_tap0", "weir0"},
 		.port_is_exception = {false, true},
-		.group = ""};
+		.group = "",
+		.stats_group = ""};
 	return worker_rings_create(&worker_rings, &paths, &spec, why);
 }
 
