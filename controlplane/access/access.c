@@ -178,7 +178,7 @@ static bool cookie_take(const char *header, char out[SESSION_TEXT_LEN + 1])
 }
 
 // Does the browser say that another site's page sends the request? Other clients say nothing.
-bool access_is_foreign(const struct access_try *try)
+static bool is_foreign(const struct access_try *try)
 {
 	static const char scheme[] = "https://";
 	const char *o = try->origin, *site = try->fetch_site;
@@ -217,30 +217,71 @@ static enum access_refusal browser_check(
 	return why;
 }
 
+// Counts a request that a page may have made its reader's browser send.
+static void page_failed(struct access *a, const struct access_try *try)
+{
+	const struct lockout_key key = lockout_source(try->source);
+	char what[AUDIT_PATH_MAX];
+	if (!lockout_failed(&a->page_lockout, key, now_s()))
+		return;
+	snprintf(what, sizeof(what), "pages at this address have no entries for %u s",
+		lockout_left(&a->page_lockout, key, now_s()));
+	audit_locked(&a->audit, try->from, what, clock_mono_ms());
+}
+
+static bool is_by_page(enum access_refusal why)
+{
+	return why == ACCESS_csrf || why == ACCESS_session;
+}
+
+bool access_has_entry(
+	const struct access *a, enum access_refusal why, const struct sockaddr_storage *source)
+{
+	return is_by_page(why) ? !lockout_left(&a->page_lockout, lockout_source(source), now_s())
+			       : why != ACCESS_locked;
+}
+
+static enum access_refusal gate(struct access *a, const struct access_try *try)
+{
+	// First: a page must learn nothing of a secret, and lock nobody out.
+	return is_foreign(try)                    ? ACCESS_csrf
+	       : access_shuts_out(a, try->source) ? ACCESS_locked
+						  : ACCESS_GRANTED;
+}
+
+// A page that was left open is no attack, and one of another site none of its reader's.
+static void refused_count(struct access *a, const struct access_try *try, enum access_refusal why)
+{
+	a->refused[why]++;
+	if (is_by_page(why))
+		page_failed(a, try);
+	else if (why != ACCESS_locked)
+		access_failed(a, try->source, try->from);
+}
+
+enum access_refusal access_gate(struct access *a, const struct access_try *try)
+{
+	const enum access_refusal why = gate(a, try);
+	if (why != ACCESS_GRANTED)
+		refused_count(a, try, why);
+	return why;
+}
+
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out)
 {
-	enum access_refusal why = ACCESS_no_token;
 	*out = (struct access_user){0};
-	// First: a page must learn nothing of a secret, and lock nobody out.
-	if (access_is_foreign(try))
-		why = ACCESS_csrf;
-	else if (access_shuts_out(a, try->source))
-		why = ACCESS_locked;
-	else if (try->authorization)
-		why = token_check(a, try->authorization, out);
-	else
-		why = browser_check(a, try, out);
+	enum access_refusal why = gate(a, try);
+	if (why == ACCESS_GRANTED)
+		why = try->authorization ? token_check(a, try->authorization, out)
+					 : browser_check(a, try, out);
 	if (why == ACCESS_GRANTED) {
 		a->granted++;
 		return why;
 	}
 	out->role = CONTROL_NONE;
 	out->session = NULL;
-	a->refused[why]++;
-	// A page that was left open is no attack.
-	if (why != ACCESS_locked && why != ACCESS_session && why != ACCESS_csrf)
-		access_failed(a, try->source, try->from);
+	refused_count(a, try, why);
 	return why;
 }
 
@@ -259,9 +300,9 @@ bool access_lapsed(struct access *a, int64_t now_unix_s)
 	return has_expired || has_ended;
 }
 
-void access_overstepped(struct access *a)
+void access_count_refused(struct access *a, enum access_refusal why)
 {
-	a->refused[ACCESS_role]++;
+	a->refused[why]++;
 }
 
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source)

@@ -31,6 +31,7 @@
 	X(password, "wrong user or password", 401)                                            \
 	X(session, "the session has ended: log in again", 401)                                \
 	X(csrf, "refused: from a page of another site, or a change without X-Weir-CSRF", 403) \
+	X(rate, "too many changes by this user in too short a time: try again later", 429)    \
 	X(role, "the role of this user does not allow that", 403)                             \
 	X(locked, "too many failed tries from this address or as this user: try again later", 429)
 
@@ -54,7 +55,8 @@ struct access {
 	bool tokens_damaged, passwords_damaged; // their files
 	bool is_changing;                       // a change of one is on its way
 	unsigned logins;                        // that wait for the helper thread
-	struct lockout lockout, user_lockout;   // addresses, and names that logins gave
+	// Addresses, names that logins gave, and addresses at which pages have no entries.
+	struct lockout lockout, user_lockout, page_lockout;
 	uint64_t granted, refused[ACCESS_GRANTED];
 	int64_t looked_unix_s; // for what lapsed; and what had by then
 	uint64_t lapsed;
@@ -84,14 +86,21 @@ struct access_user {
 // Finds the user of a request: ACCESS_GRANTED with `out`, or the refusal. A session counts where
 // there is no token, a certificate where there is neither. A browser sends cookies and certificates
 // by itself, for pages of other sites too. So a request that the browser marks as another site's is
-// refused before any secret is read. It counts as no failed try: otherwise each page could lock out
-// the address of its reader. A change by a cookie needs the session's second secret.
+// refused before any secret is read. It counts as no failed try of the address, for each page could
+// lock out the address of its reader; nor does a cookie of no session, for a page that was left
+// open is no attack. After LOCKOUT_TRIES of both they have no entry in the audit log for as long as
+// a lock-out. A change by a cookie needs the session's second secret, and is as one of another
+// site's page without it.
 enum access_refusal access_check(
 	struct access *a, const struct access_try *try, struct access_user *out);
-// Counts a request of a known user whose role does not allow it.
-void access_overstepped(struct access *a);
-// Does the browser say that another site's page sends the request? Other clients say nothing.
-bool access_is_foreign(const struct access_try *try);
+// The part of it that comes before any secret, for a login: ACCESS_GRANTED, csrf or locked,
+// counted.
+enum access_refusal access_gate(struct access *a, const struct access_try *try);
+// Has a refusal for that reason an entry in the audit log? Not in a lock-out, which has one.
+bool access_has_entry(
+	const struct access *a, enum access_refusal why, const struct sockaddr_storage *source);
+// A refusal for another reason, counted: of a known user.
+void access_count_refused(struct access *a, enum access_refusal why);
 // Counts one failed try from this address.
 void access_failed(struct access *a, const struct sockaddr_storage *source, const char *from);
 bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
@@ -111,7 +120,7 @@ struct access_change {
 	char path[PATH_MAX];
 };
 // -EBUSY, -EUCLEAN (the file of tokens is damaged), and of tokens_make or tokens_revoke. `c` is
-// zeroed but for its `job.done`.
+// zeroed but for its `job.done` and `job.begins`.
 ATTR_MUST_CHECK int access_token_make(
 	struct access *a, struct access_change *c, const struct token *wanted);
 ATTR_MUST_CHECK int access_token_revoke(
@@ -133,7 +142,7 @@ struct access_password {
 	bool is_login, is_good; // good: it is the user's password
 };
 // -EBUSY, -EUCLEAN (that of passwords is), -ENOSPC, -ENOENT. `c` is zeroed but for `job.done`,
-// `user` and `password`.
+// `job.begins`, `user` and `password`.
 ATTR_MUST_CHECK int access_password_set(struct access *a, struct access_password *c);
 ATTR_MUST_CHECK int access_password_remove(struct access *a, struct access_password *c);
 ATTR_MUST_CHECK int access_login(struct access *a, struct access_password *c);

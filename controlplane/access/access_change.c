@@ -21,6 +21,15 @@ static void tokens_save(struct access_job *j)
 	j->err = file_write(c->path, text, len, j->why);
 }
 
+// What `begins` writes is on disk before the job runs.
+static void job_send(struct access *a, struct access_job *j)
+{
+	a->is_changing = true;
+	if (j->begins)
+		j->begins(j);
+	access_thread_job(a->thread, j);
+}
+
 static int change_begin(const struct access *a, struct access_change *c)
 {
 	static_assert(offsetof(struct access_change, job) == 0);
@@ -37,8 +46,7 @@ static void change_send(struct access *a, struct access_change *c)
 	c->access = a;
 	c->job.work = tokens_save;
 	memcpy(c->path, a->tokens_path, sizeof(c->path));
-	a->is_changing = true;
-	access_thread_job(a->thread, &c->job);
+	job_send(a, &c->job);
 }
 
 int access_token_make(struct access *a, struct access_change *c, const struct token *wanted)
@@ -100,8 +108,7 @@ static void password_send(struct access *a, struct access_password *c)
 {
 	c->job.work = password_save;
 	memcpy(c->path, a->passwords_path, sizeof(c->path));
-	a->is_changing = true;
-	access_thread_job(a->thread, &c->job);
+	job_send(a, &c->job);
 }
 
 int access_password_set(struct access *a, struct access_password *c)

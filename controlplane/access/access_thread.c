@@ -16,9 +16,25 @@
 #include <weir/log.h>
 #include <weir/thread.h>
 
+const char *const access_log_suffix[ACCESS_LOGS] = {"", ".refused"};
+static const unsigned kept[ACCESS_LOGS] = {ACCESS_LOG_KEPT, ACCESS_REFUSED_KEPT};
+
 struct line {
-	uint16_t len;
-	char text[ACCESS_LINE_MAX];
+	char *text; // with its end; malloced
+	size_t len;
+};
+
+struct log {
+	enum access_log which;
+	char path[ACCESS_LOG_PATH_MAX];
+	// Of the lock:
+	unsigned first, waiting; // of `line`, a ring
+	struct line line[ACCESS_LINES_MAX];
+	// Of the thread:
+	int fd; // -1: not open
+	size_t size;
+	unsigned rotated; // since the counts were last raised
+	bool is_failing;
 };
 
 struct access_thread {
@@ -26,137 +42,135 @@ struct access_thread {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct loop *service;
-	char path[PATH_MAX];
 	// Of the lock:
 	bool stop;
 	struct access_job *jobs, **jobs_end;
 	struct access_thread_counts counts;
-	unsigned first; // of `line`, a ring
-	struct line line[ACCESS_LINES_MAX];
-	// Of the thread:
-	int fd; // -1: not open
-	size_t size;
-	unsigned rotated; // since the counts were last raised
-	bool is_failing;
-	struct access_job *ended; // while it stops
+	struct log log[ACCESS_LOGS];
+	struct access_job *ended; // of the thread, while it stops
 };
 
 // A line that a power cut or a full disk has torn ends here, and not in the next one.
-static int torn_end(const struct access_thread *t)
+static int torn_end(const struct log *l)
 {
 	char last = '\n';
-	if (t->size && pread(t->fd, &last, 1, (off_t)t->size - 1) < 0)
+	if (l->size && pread(l->fd, &last, 1, (off_t)l->size - 1) < 0)
 		return -errno;
-	return last == '\n' ? 0 : file_write_fd(t->fd, "\n", 1);
+	return last == '\n' ? 0 : file_write_fd(l->fd, "\n", 1);
 }
 
-static void log_shut(struct access_thread *t)
+static void log_shut(struct log *l)
 {
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
 }
 
 // False: the log was deleted, or has another name.
-static bool is_at_path(const struct access_thread *t)
+static bool is_at_path(const struct log *l)
 {
 	struct stat open_one, named;
-	return fstat(t->fd, &open_one) == 0 && lstat(t->path, &named) == 0
+	return fstat(l->fd, &open_one) == 0 && lstat(l->path, &named) == 0
 	       && open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
 }
 
-static int log_open(struct access_thread *t)
+static int log_open(struct log *l)
 {
 	struct stat st;
-	char folder[PATH_MAX];
-	if (t->fd >= 0 && !is_at_path(t))
-		log_shut(t);
-	if (t->fd >= 0)
+	char folder[ACCESS_LOG_PATH_MAX];
+	if (l->fd >= 0 && !is_at_path(l))
+		log_shut(l);
+	if (l->fd >= 0)
 		return 0;
-	snprintf(folder, sizeof(folder), "%s", t->path);
+	snprintf(folder, sizeof(folder), "%s", l->path);
 	(void)!mkdir(dirname(folder), 0750);
-	t->fd = open(t->path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (t->fd < 0)
+	l->fd = open(l->path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (l->fd < 0)
 		return -errno;
-	t->size = fstat(t->fd, &st) == 0 ? (size_t)st.st_size : 0;
-	return torn_end(t);
+	l->size = fstat(l->fd, &st) == 0 ? (size_t)st.st_size : 0;
+	return torn_end(l);
 }
 
 // The file becomes the newest of those that are kept, and the oldest of these goes.
-static int log_rotate(struct access_thread *t)
+static int log_rotate(struct log *l)
 {
 	// A point, the ten digits that gcc allows for, and the end.
-	char from[PATH_MAX + 12], to[PATH_MAX + 12];
-	static_assert(ACCESS_LOG_KEPT < 10, "one digit");
-	log_shut(t);
-	for (unsigned i = ACCESS_LOG_KEPT; i > 1; i--) {
-		snprintf(from, sizeof(from), "%s.%u", t->path, i - 1);
-		snprintf(to, sizeof(to), "%s.%u", t->path, i);
+	char from[ACCESS_LOG_PATH_MAX + 12], to[ACCESS_LOG_PATH_MAX + 12];
+	static_assert((int)ACCESS_LOG_KEPT < 10 && (int)ACCESS_REFUSED_KEPT < 10, "one digit");
+	log_shut(l);
+	for (unsigned i = kept[l->which]; i > 1; i--) {
+		snprintf(from, sizeof(from), "%s.%u", l->path, i - 1);
+		snprintf(to, sizeof(to), "%s.%u", l->path, i);
 		if (rename(from, to) < 0 && errno != ENOENT)
 			return -errno;
 	}
-	snprintf(to, sizeof(to), "%s.1", t->path);
-	if (rename(t->path, to) < 0 && errno != ENOENT) // it was deleted
+	snprintf(to, sizeof(to), "%s.1", l->path);
+	if (rename(l->path, to) < 0 && errno != ENOENT) // it was deleted
 		return -errno;
-	t->rotated++;
+	l->rotated++;
 	return 0;
 }
 
-static int log_append(struct access_thread *t, const char *text, size_t len)
+static int log_append(struct log *l, const char *text, size_t len)
 {
-	int rc = t->size + len > ACCESS_LOG_MAX && t->size > 0 ? log_rotate(t) : 0;
+	int rc = l->size + len > ACCESS_LOG_MAX && l->size > 0 ? log_rotate(l) : 0;
 	if (rc == 0)
-		rc = log_open(t);
+		rc = log_open(l);
 	if (rc == 0)
-		rc = file_write_fd(t->fd, text, len);
+		rc = file_write_fd(l->fd, text, len);
 	if (rc == 0)
-		t->size += len;
+		l->size += len;
 	return rc;
 }
 
-static void log_failed(struct access_thread *t, int rc)
+static void log_failed(struct log *l, int rc)
 {
-	if (!t->is_failing)
-		log_error("audit log %s: %s; entries are lost until it can be written", t->path,
+	if (!l->is_failing)
+		log_error("audit log %s: %s; entries are lost until it can be written", l->path,
 			strerror(-rc));
-	t->is_failing = true;
-	log_shut(t);
+	l->is_failing = true;
+	log_shut(l);
 }
 
 // Takes up to `max` of the lines that wait. How many.
-static unsigned lines_take(struct access_thread *t, struct line *out, unsigned max)
+static unsigned lines_take(struct log *l, struct line *out, unsigned max)
 {
 	unsigned n = 0;
-	while (n < max && t->counts.waiting) {
-		out[n++] = t->line[t->first];
-		t->first = (t->first + 1) % ACCESS_LINES_MAX;
-		t->counts.waiting--;
+	while (n < max && l->waiting) {
+		out[n++] = l->line[l->first];
+		l->first = (l->first + 1) % ACCESS_LINES_MAX;
+		l->waiting--;
 	}
 	return n;
 }
 
-// Without the lock.
-static void lines_write(struct access_thread *t, const struct line *line, unsigned count)
+// Without the lock. Frees the texts.
+static void lines_write(struct access_thread *t, struct log *l, struct line *line, unsigned count)
 {
 	unsigned failed = 0;
 	int rc = 0;
 	for (unsigned i = 0; i < count; i++) {
-		rc = log_append(t, line[i].text, line[i].len);
+		rc = log_append(l, line[i].text, line[i].len);
 		failed += rc < 0;
 		if (rc < 0)
-			log_failed(t, rc);
+			log_failed(l, rc);
+		FREE_AND_NULL(line[i].text);
 	}
-	if (t->fd >= 0 && fsync(t->fd) < 0)
-		log_failed(t, -errno);
+	if (l->fd >= 0 && fsync(l->fd) < 0)
+		log_failed(l, -errno);
 	else if (failed == 0)
-		t->is_failing = false;
+		l->is_failing = false;
 	pthread_mutex_lock(&t->lock);
 	t->counts.written += count - failed;
 	t->counts.failed += failed;
-	t->counts.rotated += t->rotated;
-	t->counts.log_bytes = t->size;
+	if (l->which == ACCESS_CHANGES) {
+		t->counts.rotated += l->rotated;
+		t->counts.log_bytes = l->size;
+	}
 	pthread_mutex_unlock(&t->lock);
-	t->rotated = 0;
+	l->rotated = 0;
+	if (l->which != ACCESS_CHANGES) // few lines, and no descriptor for them all the time
+		log_shut(l);
 }
 
 static void job_return(void *arg)
@@ -180,6 +194,15 @@ static void job_run(struct access_thread *t, struct access_job *j)
 	}
 }
 
+// Changes first. NULL: none.
+static struct log *log_that_waits(struct access_thread *t)
+{
+	for (unsigned i = 0; i < ACCESS_LOGS; i++)
+		if (t->log[i].waiting)
+			return &t->log[i];
+	return NULL;
+}
+
 static void *thread_work(void *arg)
 {
 	enum { BATCH = 16 };
@@ -188,15 +211,16 @@ static void *thread_work(void *arg)
 	thread_background();
 	for (;;) {
 		pthread_mutex_lock(&t->lock);
-		while (!t->stop && !t->counts.waiting && !t->jobs)
+		while (!t->stop && !log_that_waits(t) && !t->jobs)
 			pthread_cond_wait(&t->wake, &t->lock);
-		const unsigned n = lines_take(t, batch, BATCH);
+		struct log *l = log_that_waits(t);
+		const unsigned n = l ? lines_take(l, batch, BATCH) : 0;
 		struct access_job *j = n ? NULL : t->jobs;
 		if (j && !(t->jobs = j->next))
 			t->jobs_end = &t->jobs;
 		pthread_mutex_unlock(&t->lock);
 		if (n)
-			lines_write(t, batch, n);
+			lines_write(t, l, batch, n);
 		else if (j)
 			job_run(t, j);
 		else
@@ -211,12 +235,17 @@ int access_thread_open(struct access_thread **out, struct loop *service, const c
 	if (!t)
 		return -ENOMEM;
 	t->service = service;
-	t->fd = -1;
 	t->jobs_end = &t->jobs;
 	t->counts.bytes = sizeof(*t);
-	if (snprintf(t->path, sizeof(t->path), "%s", path) >= (int)sizeof(t->path)) {
+	if (strlen(path) >= PATH_MAX) {
 		free(t);
 		return -ENAMETOOLONG;
+	}
+	for (unsigned i = 0; i < ACCESS_LOGS; i++) {
+		struct log *l = &t->log[i];
+		l->which = (enum access_log)i;
+		l->fd = -1;
+		snprintf(l->path, sizeof(l->path), "%s%s", path, access_log_suffix[i]);
 	}
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
@@ -244,27 +273,49 @@ void access_thread_close(struct access_thread *t)
 		next = j->next;
 		j->done(j);
 	}
-	log_shut(t);
+	for (unsigned i = 0; i < ACCESS_LOGS; i++)
+		log_shut(&t->log[i]);
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
 
-void access_thread_line(struct access_thread *t, const char *line, size_t len)
+// NULL: it is too long, or there is no memory.
+static char *line_make(const char *line, size_t len)
 {
+	char *text = len + 1 <= ACCESS_LINE_MAX ? malloc(len + 1) : NULL;
+	if (!text)
+		return NULL;
+	memcpy(text, line, len);
+	text[len] = '\n';
+	return text;
+}
+
+void access_thread_line(struct access_thread *t, enum access_log log, const char *line, size_t len)
+{
+	struct log *l = &t->log[log];
+	char *text = line_make(line, len);
 	pthread_mutex_lock(&t->lock);
-	if (len + 1 > ACCESS_LINE_MAX || t->counts.waiting == ACCESS_LINES_MAX) {
+	if (!text || l->waiting == ACCESS_LINES_MAX) {
 		t->counts.lost++;
 	} else {
-		struct line *to = &t->line[(t->first + t->counts.waiting++) % ACCESS_LINES_MAX];
-		memcpy(to->text, line, len);
-		to->text[len] = '\n';
-		to->len = (uint16_t)(len + 1);
-		if (t->counts.waiting > t->counts.most)
-			t->counts.most = t->counts.waiting;
+		l->line[(l->first + l->waiting++) % ACCESS_LINES_MAX] =
+			(struct line){text, len + 1};
+		text = NULL;
+		if (log == ACCESS_CHANGES && l->waiting > t->counts.most)
+			t->counts.most = l->waiting;
 		pthread_cond_signal(&t->wake);
 	}
 	pthread_mutex_unlock(&t->lock);
+	free(text);
+}
+
+unsigned access_thread_room(struct access_thread *t)
+{
+	pthread_mutex_lock(&t->lock);
+	const unsigned waiting = t->log[ACCESS_CHANGES].waiting;
+	pthread_mutex_unlock(&t->lock);
+	return ACCESS_LINES_MAX - waiting;
 }
 
 void access_thread_job(struct access_thread *t, struct access_job *j)
@@ -281,5 +332,6 @@ void access_thread_counts(struct access_thread *t, struct access_thread_counts *
 {
 	pthread_mutex_lock(&t->lock);
 	*out = t->counts;
+	out->waiting = t->log[ACCESS_CHANGES].waiting;
 	pthread_mutex_unlock(&t->lock);
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/keyhash.h>
 
 // Its time, and who it is from where.
 static struct json_out *entry_begin(const char *who, const char *from)
@@ -26,14 +27,15 @@ static struct json_out *entry_begin(const char *who, const char *from)
 	return o;
 }
 
-static void entry_end(struct audit *a, struct json_out *o)
+static void entry_end(struct audit *a, struct json_out *o, enum access_log log)
 {
 	char *line = json_out_finish(o);
-	access_thread_line(a->thread, line ? line : "", line ? strlen(line) : ACCESS_LINE_MAX);
+	access_thread_line(a->thread, log, line ? line : "", line ? strlen(line) : ACCESS_LINE_MAX);
 	free(line);
 }
 
-static void entry_write(struct audit *a, const struct audit_entry *e, unsigned left_out)
+static void entry_write(
+	struct audit *a, const struct audit_entry *e, enum access_log log, unsigned left_out)
 {
 	enum { NUMBERS_AND_KEYS = 256 }; // the other texts are weir's own
 	char path[AUDIT_PATH_MAX + 1], query[AUDIT_QUERY_MAX + 1];
@@ -43,39 +45,98 @@ static void entry_write(struct audit *a, const struct audit_entry *e, unsigned l
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "method", e->method);
 	json_out_text(o, root, "path", audit_path(e->path, path, sizeof(path)));
-	if (e->query)
-		json_out_text(
-			o, root, "query", audit_query(e->query, e->params, query, sizeof(query)));
+	if (e->query && e->query->count) {
+		(void)audit_query(e->query, e->params, query, sizeof(query)); // audit_begin
+		json_out_text(o, root, "query", query);
+	}
 	json_out_count(o, root, "status", e->status);
 	if (e->why)
 		json_out_text(o, root, "refused", e->why);
 	if (left_out)
 		json_out_count(o, root, "left_out", left_out);
-	entry_end(a, o);
+	entry_end(a, o, log);
 }
 
 // `n` is not 0: with it as `key`.
-static void note_write(struct audit *a, const char *who, const char *from, const char *what,
-	const char *key, unsigned n)
+static void note_write(struct audit *a, enum access_log log, const char *who, const char *from,
+	const char *what, const char *key, unsigned n)
 {
 	char text[AUDIT_PATH_MAX + 1];
 	struct json_out *o = entry_begin(who, from);
 	json_out_text(o, json_out_root(o), "what", audit_text(what, text, sizeof(text)));
 	if (n)
 		json_out_count(o, json_out_root(o), key, n);
-	entry_end(a, o);
+	entry_end(a, o, log);
 }
 
 void audit_note(
 	struct audit *a, const char *who, const char *from, const char *what, unsigned version)
 {
-	note_write(a, who, from, what, "version", version);
+	note_write(a, ACCESS_CHANGES, who, from, what, "version", version);
 }
 
 void audit_change(struct audit *a, const struct audit_entry *e)
 {
 	a->changes++;
-	entry_write(a, e, 0);
+	entry_write(a, e, ACCESS_CHANGES, 0);
+}
+
+// The user's place in the table; another one's, who changed nothing for longest, if it has none.
+static struct audit_user *user_find(struct audit *a, const char *who)
+{
+	const uint64_t key = contenthash(who, strlen(who)) | 1;
+	struct audit_user *oldest = &a->user[0];
+	for (unsigned i = 0; i < AUDIT_USERS_MAX; i++) {
+		struct audit_user *u = &a->user[i];
+		if (u->key == key)
+			return u;
+		if (u->ms < oldest->ms)
+			oldest = u;
+	}
+	*oldest = (struct audit_user){.key = key};
+	return oldest;
+}
+
+// Takes `bytes` from the user's allowance, which grows back. False: there are not as many.
+static bool user_take(struct audit_user *u, unsigned bytes, uint64_t now_ms)
+{
+	const uint64_t back = (now_ms - u->ms) * AUDIT_BYTES_EACH_S / 1000;
+	if (back) {
+		u->used = u->used > back ? u->used - (unsigned)back : 0;
+		u->ms = now_ms;
+	}
+	if (u->used + bytes > AUDIT_BYTES_BURST)
+		return false;
+	u->used += bytes;
+	return true;
+}
+
+int audit_begin(struct audit *a, const struct audit_entry *e, bool is_bounded, uint64_t now_ms)
+{
+	enum { BESIDE = 512 }; // what else an entry has, and the note of a version
+	char query[AUDIT_QUERY_MAX + 1];
+	int rc = 0;
+	if (!audit_query(e->query, e->params, query, sizeof(query)))
+		return -EMSGSIZE;
+	if (access_thread_room(a->thread) < AUDIT_LINES_EACH * (a->begun + 1) + AUDIT_LINES_OWN)
+		rc = -EAGAIN;
+	else if (is_bounded
+		 && !user_take(user_find(a, e->who), (unsigned)strlen(query) + BESIDE, now_ms))
+		rc = -EDQUOT;
+	a->begun += rc == 0;
+	a->held_back += rc < 0;
+	return rc;
+}
+
+void audit_end(struct audit *a)
+{
+	a->begun--;
+}
+
+void audit_left_out(struct audit *a)
+{
+	a->left_out++;
+	a->refused_left_out++;
 }
 
 // Takes one entry from the allowance. False: it is left out.
@@ -87,8 +148,7 @@ static bool allowance_take(struct audit *a, uint64_t now_ms)
 	a->allowance = more > AUDIT_REFUSED_BURST - a->allowance ? AUDIT_REFUSED_BURST
 								 : a->allowance + (unsigned)more;
 	if (a->allowance == 0) {
-		a->left_out++;
-		a->refused_left_out++;
+		audit_left_out(a);
 		return false;
 	}
 	a->allowance--;
@@ -100,7 +160,7 @@ void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms
 	a->refused++;
 	if (!allowance_take(a, now_ms))
 		return;
-	entry_write(a, e, a->left_out);
+	entry_write(a, e, ACCESS_REFUSED, a->left_out);
 	a->left_out = 0;
 }
 
@@ -108,7 +168,7 @@ void audit_locked(struct audit *a, const char *from, const char *what, uint64_t 
 {
 	if (!allowance_take(a, now_ms))
 		return;
-	note_write(a, "weir", from, what, "left_out", a->left_out);
+	note_write(a, ACCESS_REFUSED, "weir", from, what, "left_out", a->left_out);
 	a->left_out = 0;
 }
 
@@ -152,45 +212,90 @@ static bool is_entry(const char *line, size_t len)
 	return len >= 2 && line[0] == '{' && json_text_is_object(line, len);
 }
 
-static char *array_make(const struct text *t, unsigned limit)
+// One of a log's entries after the other, from the first of the last `limit` on.
+struct reader {
+	const char *at, *end;
+	const char *line; // NULL: there are no more
+	size_t len;
+	long long unix_s;
+};
+
+static void reader_next(struct reader *r)
 {
-	// Back from the end to the first line that is wanted.
+	static const char key[] = "{\"unix_s\":";
+	r->line = NULL;
+	while (!r->line && r->at < r->end) {
+		const char *line = r->at, *end = memchr(line, '\n', (size_t)(r->end - line));
+		r->len = (size_t)((end ? end : r->end) - line);
+		r->at = line + r->len + 1;
+		if (is_entry(line, r->len))
+			r->line = line;
+	}
+	const bool has_time =
+		r->line && r->len > sizeof(key) && memcmp(r->line, key, sizeof(key) - 1) == 0;
+	r->unix_s = has_time ? strtoll(r->line + sizeof(key) - 1, NULL, 10) : 0;
+}
+
+static struct reader reader_of(const struct text *t, unsigned limit)
+{
 	size_t from = t->len;
 	for (unsigned n = 0; from > 0; from--)
 		if (t->bytes[from - 1] == '\n' && n++ == limit)
 			break;
-	char *out = malloc(t->len - from + 3);
+	struct reader r = {.at = t->bytes + from, .end = t->bytes + t->len};
+	reader_next(&r);
+	return r;
+}
+
+// Both logs in the order of time.
+static char *array_make(const struct text *changes, const struct text *refused, unsigned limit)
+{
+	struct reader r[] = {reader_of(changes, limit), reader_of(refused, limit)};
+	char *out = malloc(changes->len + refused->len + 3);
+	size_t len = 0;
 	if (!out)
 		return NULL;
-	size_t len = 0;
 	out[len++] = '[';
-	for (size_t at = from; at < t->len;) {
-		const char *line = t->bytes + at, *end = memchr(line, '\n', t->len - at);
-		const size_t n = end ? (size_t)(end - line) : t->len - at;
-		if (is_entry(line, n)) {
-			if (len > 1)
-				out[len++] = ',';
-			memcpy(out + len, line, n);
-			len += n;
-		}
-		at += n + 1;
+	while (r[0].line || r[1].line) {
+		struct reader *next =
+			!r[0].line || (r[1].line && r[1].unix_s < r[0].unix_s) ? &r[1] : &r[0];
+		if (len > 1)
+			out[len++] = ',';
+		memcpy(out + len, next->line, next->len);
+		len += next->len;
+		reader_next(next);
 	}
 	out[len++] = ']';
 	out[len] = '\0';
 	return out;
 }
 
+// The end of a log, and of the file before it. The caller frees it, after an error too.
+static int log_read(const char *path, enum access_log log, struct text *out)
+{
+	char now[ACCESS_LOG_PATH_MAX], before[ACCESS_LOG_PATH_MAX + 2];
+	snprintf(now, sizeof(now), "%s%s", path, access_log_suffix[log]);
+	snprintf(before, sizeof(before), "%s.1", now);
+	out->bytes = malloc(2 * AUDIT_READ_MAX + 1); // and an end, for strtoll
+	if (!out->bytes)
+		return -ENOMEM;
+	int rc = end_read(before, out);
+	if (rc == 0)
+		rc = end_read(now, out);
+	out->bytes[out->len] = '\0';
+	return rc;
+}
+
 int audit_read(const char *path, unsigned limit, char **out)
 {
-	char before[PATH_MAX];
-	struct text t = {.bytes = malloc(2 * AUDIT_READ_MAX)};
-	if (!t.bytes)
-		return -ENOMEM;
-	snprintf(before, sizeof(before), "%.*s.1", PATH_MAX - 3, path);
-	int rc = end_read(before, &t);
-	if (rc == 0)
-		rc = end_read(path, &t);
-	*out = rc == 0 ? array_make(&t, limit) : NULL;
-	free(t.bytes);
-	return rc == 0 && !*out ? -ENOMEM : rc;
+	struct text t[ACCESS_LOGS] = {0};
+	int rc = 0;
+	*out = NULL;
+	for (unsigned i = 0; rc == 0 && i < ACCESS_LOGS; i++)
+		rc = log_read(path, (enum access_log)i, &t[i]);
+	if (rc == 0 && !(*out = array_make(&t[ACCESS_CHANGES], &t[ACCESS_REFUSED], limit)))
+		rc = -ENOMEM;
+	for (unsigned i = 0; i < ACCESS_LOGS; i++)
+		FREE_AND_NULL(t[i].bytes);
+	return rc;
 }

@@ -1,52 +1,82 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Entries of the audit log, one JSON object a line: each change over the control API, each try that
-// was refused, each version of the configuration by any cause, and each lock-out. Refused tries
-// and lock-outs together are bounded to AUDIT_REFUSED_BURST and AUDIT_REFUSED_EACH_S a second; the
-// next one that is written says how many were left out ("left_out").
+// Entries of the audit log, one JSON object a line: each change over the control API, each request
+// that was refused, each version of the configuration by any cause, and each lock-out.
+//
+// No request costs an entry of a change. Refused ones and lock-outs have a file and a queue of
+// their own (access_thread.h), and together are bounded to AUDIT_REFUSED_BURST and
+// AUDIT_REFUSED_EACH_S a second; the next one that is written says how many were left out
+// ("left_out"). A request that may change something begins by audit_begin, which refuses it where
+// the queue has no room for all entries of all that have begun, and where its user has filled the
+// log too fast: AUDIT_BYTES_BURST bytes and AUDIT_BYTES_EACH_S a second of each user but root, of
+// whom AUDIT_USERS_MAX are known (another one replaces the one that changed nothing for longest).
+// So one user needs more than an hour to push all entries of others out of the files.
 //
 // The entry of a reply comes after the change. So a change that must not go without an entry has
 // one before it too: a version, and a request with status 0, whose reply has its entry later. It is
-// on disk before the change is, but where the queue is full or the disk refuses: the change then
-// goes on, and the entry is counted as lost or failed (access_thread.h).
+// on disk before the change is, but where the disk refuses: the change then goes on, and the entry
+// is counted as failed (access_thread.h).
 //
-// An entry has no secret: headers, bodies, queries of refused tries and values of parameters that
-// the endpoint does not know are not in it, of URLs neither user, password nor query, and tokens
-// are blotted out (audit_text.h). It always fits its line. Made on the service loop's thread;
-// access_thread.h writes it.
+// An entry of a change has all parameters that its endpoint read, whole, by the same parser: one
+// for which there is no room does not begin. An entry has no secret: headers, bodies, queries of
+// tries without access and values of parameters that the endpoint does not know are not in it, of
+// URLs neither user, password nor query, and tokens are blotted out (audit_text.h). Made on the
+// service loop's thread; access_thread.h writes it.
 
 #include "access_thread.h"
+#include "base/url_fields.h"
 
 #include <stdint.h>
 
 enum {
 	AUDIT_REFUSED_BURST = 20,
 	AUDIT_REFUSED_EACH_S = 2,
+	AUDIT_BYTES_BURST = 1 << 20,
+	AUDIT_BYTES_EACH_S = 4 << 10,
+	AUDIT_USERS_MAX = 32,
+	AUDIT_LINES_EACH = 3, // of a request: that it begins, a version, its reply
+	AUDIT_LINES_OWN = 32, // of weir itself, and of logins
 	AUDIT_WHO_MAX = 80,
 	AUDIT_PATH_MAX = 120,
-	AUDIT_QUERY_MAX = 400,
+	AUDIT_QUERY_MAX = 3200,
 	AUDIT_READ_MAX = 512 << 10,
 	AUDIT_LIMIT_MAX = 1000,
+};
+
+struct audit_user {
+	uint64_t key;  // 0: free
+	uint64_t ms;   // of `used`
+	unsigned used; // bytes
 };
 
 struct audit {
 	struct access_thread *thread;
 	uint64_t refused_ms; // of the allowance
 	unsigned allowance, left_out;
-	uint64_t changes, refused, refused_left_out; // ever
+	unsigned begun; // requests whose reply has no entry yet
+	struct audit_user user[AUDIT_USERS_MAX];
+	uint64_t changes, refused, refused_left_out, held_back; // ever
 };
 
 struct audit_entry {
 	const char *who, *from, *method, *path;
-	const char *query;  // NULL: none
-	const char *params; // that the endpoint takes, in `query`; NULL: none
-	const char *why;    // of a refused try; NULL: a change
-	unsigned status;    // of the reply; 0: none yet, the work begins
+	const struct url_fields *query; // NULL: none
+	const char *params;             // that the endpoint takes, in `query`; NULL: none
+	const char *why;                // of a try that is refused access; else NULL
+	unsigned status;                // of the reply; 0: none yet, the work begins
 };
 
+// Before a request that may change something. 0: it may begin, and audit_end follows. -EMSGSIZE:
+// its parameters do not fit an entry; -EAGAIN: the disk is behind; -EDQUOT: this user has to wait.
+// `is_bounded`: the user has an allowance.
+ATTR_MUST_CHECK int audit_begin(
+	struct audit *a, const struct audit_entry *e, bool is_bounded, uint64_t now_ms);
+void audit_end(struct audit *a);
 void audit_change(struct audit *a, const struct audit_entry *e);
 void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms);
+// One that has no entry: what locked it out has one.
+void audit_left_out(struct audit *a);
 // `what` is locked out, by tries from the address `from`.
 void audit_locked(struct audit *a, const char *from, const char *what, uint64_t now_ms);
 // What happened without a request of its own, or beside it. `from`: an address, or "". `version`:
@@ -54,7 +84,7 @@ void audit_locked(struct audit *a, const char *from, const char *what, uint64_t 
 void audit_note(
 	struct audit *a, const char *who, const char *from, const char *what, unsigned version);
 
-// The newest `limit` entries of the log at `path` and of the one before it, as the text of a JSON
-// array, the oldest first; malloced. -ENOMEM, -errno. Reads AUDIT_READ_MAX bytes of each at most.
-// Blocks: for a helper thread.
+// The newest `limit` changes and the newest `limit` of the rest, of the log at `path`, as the text
+// of a JSON array, the oldest first; malloced. -ENOMEM, -errno. Reads AUDIT_READ_MAX bytes of each
+// file and of the one before it at most. Blocks: for a helper thread.
 ATTR_MUST_CHECK int audit_read(const char *path, unsigned limit, char **out);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <weir/url.h>
 
-enum { PARAM_MAX = 512 };
+enum { AUDIT_NAME_MAX = 128, AUDIT_VALUE_MAX = 4096 };
 
 static const char secret_mark[] = "weir_", hex[] = "0123456789abcdefABCDEF";
 
@@ -17,8 +17,8 @@ static unsigned digit(char c)
 	return at < 16 ? at : at - 6;
 }
 
-// Decodes `len` bytes of a URL. False: they do not fit, and are cut.
-static bool decode(const char *text, size_t len, char *out, size_t cap)
+// Decodes `len` bytes of a URL as far as they fit.
+static void decode(const char *text, size_t len, char *out, size_t cap)
 {
 	size_t n = 0, i = 0;
 	while (i < len && n + 1 < cap) {
@@ -31,15 +31,19 @@ static bool decode(const char *text, size_t len, char *out, size_t cap)
 		i += is_coded ? 3 : 1;
 	}
 	out[n] = '\0';
-	return i == len;
 }
 
-static void clean(char *text)
+static void blot(char *text)
 {
 	for (char *at = text; (at = strstr(at, secret_mark));) {
 		at += sizeof(secret_mark) - 1;
 		memset(at, '*', strspn(at, hex));
 	}
+}
+
+static void clean(char *text)
+{
+	blot(text);
 	for (char *at = text; *at; at++)
 		if (*at < 0x20 || *at > 0x7e || *at == '"' || *at == '\\')
 			*at = '?';
@@ -54,69 +58,54 @@ char *audit_text(const char *text, char *out, size_t cap)
 
 char *audit_path(const char *path, char *out, size_t cap)
 {
-	(void)decode(path, strlen(path), out, cap);
+	decode(path, strlen(path), out, cap);
 	clean(out);
 	return out;
 }
 
-// One of a form (form:NAME) is no parameter of a query.
-static bool is_named(const char *names, const char *name)
+// What is no character of an entry, or would read as another parameter, is coded. False: it does
+// not fit.
+static bool put(char *out, size_t cap, const char *text)
 {
-	const size_t len = strchr(name, ':') ? 0 : strlen(name);
-	for (const char *at = names; at && *at;) {
-		const size_t n = strcspn(at, " ");
-		if (n && n == len && memcmp(at, name, n) == 0)
-			return true;
-		at += n + strspn(at + n, " ");
-	}
-	return false;
-}
-
-// What would read as another parameter is coded again.
-static size_t put(char *out, size_t cap, size_t at, const char *text)
-{
-	for (; *text && at + 4 < cap; text++)
-		if (*text == '&' || *text == '%')
-			at += (size_t)snprintf(out + at, cap - at, "%%%02X", (unsigned)*text);
+	size_t at = strlen(out);
+	for (; *text && at + 4 < cap; text++) {
+		const unsigned c = (unsigned char)*text;
+		if (c < 0x20 || c > 0x7e || strchr("&%\"\\", *text))
+			at += (size_t)snprintf(out + at, cap - at, "%%%02X", c);
 		else
 			out[at++] = *text;
-	out[at] = '\0';
-	return at;
-}
-
-static size_t param_put(
-	const char *param, size_t len, const char *names, char *out, size_t cap, size_t at)
-{
-	char name[PARAM_MAX], value[PARAM_MAX], shown[PARAM_MAX];
-	const char *equals = memchr(param, '=', len);
-	const size_t name_len = equals ? (size_t)(equals - param) : len;
-	const bool is_whole =
-		decode(param, name_len, name, sizeof(name))
-		&& (!equals || decode(equals + 1, len - name_len - 1, value, sizeof(value)));
-	const bool is_shown = is_whole && equals && is_named(names, name);
-	clean(name);
-	at = put(out, cap, at, name);
-	if (!is_shown)
-		return at;
-	at = put(out, cap, at, "=");
-	const char *text = strstr(value, "://") ? url_shown(value, shown, sizeof(shown)) : value;
-	memmove(value, text, strlen(text) + 1);
-	clean(value);
-	return put(out, cap, at, value);
-}
-
-char *audit_query(const char *query, const char *names, char *out, size_t cap)
-{
-	size_t at = 0;
-	out[0] = '\0';
-	while (*query) {
-		const size_t len = strcspn(query, "&");
-		if (at && at + 2 < cap) {
-			out[at++] = '&';
-			out[at] = '\0';
-		}
-		at = param_put(query, len, names, out, cap, at);
-		query += len + (query[len] == '&');
 	}
-	return out;
+	out[at] = '\0';
+	return *text == '\0';
+}
+
+// A value as it is, but for its secrets. False: it does not fit.
+static bool value_put(char *out, size_t cap, const char *value)
+{
+	char shown[AUDIT_VALUE_MAX];
+	const char *text = strstr(value, "://") ? url_shown(value, shown, sizeof(shown)) : value;
+	if (strlen(text) >= sizeof(shown))
+		return false;
+	memmove(shown, text, strlen(text) + 1);
+	blot(shown);
+	return put(out, cap, "=") && put(out, cap, shown);
+}
+
+bool audit_query(const struct url_fields *query, const char *names, char *out, size_t cap)
+{
+	bool fits = true;
+	out[0] = '\0';
+	for (unsigned i = 0; fits && i < query->count; i++) {
+		char name[AUDIT_NAME_MAX];
+		fits = strlen(query->field[i].name) < sizeof(name);
+		snprintf(name, sizeof(name), "%s", query->field[i].name);
+		blot(name);
+		const size_t at = strlen(out);
+		if (i && at + 1 < cap)
+			memcpy(out + at, "&", 2);
+		fits = put(out, cap, name) && fits;
+		if (url_field_is_of(names, "", query->field[i].name))
+			fits = value_put(out, cap, query->field[i].value) && fits;
+	}
+	return fits;
 }

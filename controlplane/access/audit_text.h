@@ -2,15 +2,16 @@
 #pragma once
 
 // Text of clients for the audit log: bounded, printable ASCII that JSON does not escape, without
-// secrets that weir knows the form of. Anything else is a "?". Any bytes may be given. Any thread.
+// secrets that weir knows the form of. Any bytes may be given. Any thread.
 
-#include <stddef.h>
+#include "base/url_fields.h"
 
-// `text` as it is. Tokens are blotted out. Returns `out`.
+// `text` as it is, with "?" for all other bytes. Tokens are blotted out. Returns `out`.
 char *audit_text(const char *text, char *out, size_t cap);
 // The same of a URL's path, decoded.
 char *audit_path(const char *path, char *out, size_t cap);
 // The parameters of a query: name and value of those that `names` has, the names of the others. Of
-// a value that is a URL no user, password and query; of one that is too long to tell nothing.
-// `names`: as of an endpoint (api_server.h), NULL: none.
-char *audit_query(const char *query, const char *names, char *out, size_t cap);
+// a value that is a URL no user, password and query. A byte that is not itself is there as %XX, so
+// that two values look alike only where one has a secret. `names`: as of an endpoint
+// (api_server.h), NULL: none. False: it does not fit, and is cut.
+bool audit_query(const struct url_fields *query, const char *names, char *out, size_t cap);

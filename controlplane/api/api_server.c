@@ -63,16 +63,39 @@ static struct audit_entry entry_of(const struct http_exchange *x, unsigned statu
 		.status = status};
 }
 
+static struct audit_entry entry_at(
+	const struct http_exchange *x, const struct api_endpoint *e, unsigned status)
+{
+	struct audit_entry entry = entry_of(x, status);
+	entry.path = e->path;
+	entry.query = http_params(x);
+	entry.params = e->params;
+	return entry;
+}
+
+// Does it begin by audit_begin? What nobody in particular sends must not fill logs: such an
+// endpoint says what is a change.
+static bool is_audited(const struct api_endpoint *e)
+{
+	return e->flags & (API_POST | API_AUDIT) && !(e->flags & API_OPEN);
+}
+
+// What the endpoint refused has changed nothing.
 void api_replied(void *arg, struct http_exchange *x, unsigned status)
 {
 	struct api *a = arg;
 	const struct api_endpoint *e = http_note(x);
 	if (!e)
 		return;
-	struct audit_entry entry = entry_of(x, status);
-	entry.path = e->path;
-	entry.query = http_query(x);
-	entry.params = e->params;
+	const struct audit_entry entry = entry_at(x, e, status);
+	if (status && is_audited(e))
+		audit_end(&a->access->audit);
+	if (status >= 400 && status < 500) {
+		audit_refused(&a->access->audit, &entry, clock_mono_ms());
+		return;
+	}
+	if (status && e->flags & API_POST && is_audited(e))
+		change_log(e, x);
 	audit_change(&a->access->audit, &entry);
 }
 
@@ -92,9 +115,15 @@ void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why)
 {
 	const unsigned status = access_refusal_status[why];
 	struct audit_entry entry = entry_of(x, status);
+	const struct api_endpoint *e = http_note(x);
 	entry.why = access_refusal_names[why];
+	if (e && is_audited(e))
+		audit_end(&a->access->audit);
 	http_set_note(x, NULL); // it is no change
-	audit_refused(&a->access->audit, &entry, clock_mono_ms());
+	if (access_has_entry(a->access, why, http_source(x)))
+		audit_refused(&a->access->audit, &entry, clock_mono_ms());
+	else
+		audit_left_out(&a->access->audit);
 	if (status == 401)
 		http_reply_header(x, "WWW-Authenticate", "Bearer realm=\"weir\"");
 	api_refuse(x, status, "%s", access_refusal_texts[why]);
@@ -135,11 +164,69 @@ static bool is_allowed(const struct api_endpoint *e, enum control_role role)
 	return role >= (e->role == CONTROL_NONE ? CONTROL_ADMIN : e->role);
 }
 
+// Its parameters, and where it has a form the fields of that, are the endpoint's own: what a client
+// misspells must not be taken as not given. False: `why` says what is wrong.
+static bool params_check(
+	const struct api_endpoint *e, struct http_exchange *x, char why[API_WHY_MAX])
+{
+	const struct url_fields *form;
+	const char *other = url_fields_other(http_params(x), e->params, "");
+	int rc = 0;
+	if (!other && e->params && strstr(e->params, "form:")) {
+		rc = http_form_read(x, &form);
+		other = rc == 0 ? url_fields_other(form, e->params, "form:") : NULL;
+	}
+	if (rc < 0)
+		snprintf(why, API_WHY_MAX, "form: %s",
+			rc == -EEXIST ? "a field is there twice" : "malformed");
+	else if (other)
+		snprintf(why, API_WHY_MAX, "no parameter \"%.64s\" here; %s%.150s", other,
+			e->params && *e->params ? "it takes: " : "it takes none",
+			e->params ? e->params : "");
+	return rc == 0 && !other;
+}
+
+// Who is not root has an allowance of changes.
+static bool is_bounded(const struct api *a, const struct http_exchange *x)
+{
+	return a->user || strcmp(http_who(x), "uid 0") != 0;
+}
+
+// False: it has been replied to, and changes nothing.
+static bool change_begin(struct api *a, struct http_exchange *x, const struct api_endpoint *e)
+{
+	const struct audit_entry entry = entry_at(x, e, 0);
+	const int rc = audit_begin(&a->access->audit, &entry, is_bounded(a, x), clock_mono_ms());
+	if (rc == -EDQUOT) {
+		access_count_refused(a->access, ACCESS_rate);
+		api_deny(a, x, ACCESS_rate);
+	} else if (rc == -EMSGSIZE) {
+		api_refuse(x, 400, "the parameters are too long for the audit log");
+	} else if (rc < 0) {
+		api_refuse(x, 503, "the disk of the audit log is behind: try again");
+	} else {
+		http_set_note(x, e);
+	}
+	return rc == 0;
+}
+
+static bool endpoint_begin(struct api *a, struct http_exchange *x, const struct api_endpoint *e)
+{
+	char why[API_WHY_MAX];
+	if (params_check(e, x, why))
+		return !is_audited(e) || change_begin(a, x, e);
+	const struct audit_entry entry = entry_at(x, e, 400);
+	if (is_audited(e))
+		audit_refused(&a->access->audit, &entry, clock_mono_ms());
+	api_refuse(x, 400, "%s", why);
+	return false;
+}
+
 void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role)
 {
 	const struct api_endpoint *e = endpoint_find(path_of(x), flags);
 	if (e && !is_allowed(e, role)) {
-		access_overstepped(a->access);
+		access_count_refused(a->access, ACCESS_role);
 		api_deny(a, x, ACCESS_role);
 		return;
 	}
@@ -157,12 +244,8 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
 		return;
 	}
-	// What nobody in particular sends must not fill logs: such an endpoint says what is a
-	// change.
-	if (e->flags & (API_POST | API_AUDIT) && !(e->flags & API_OPEN))
-		http_set_note(x, e);
-	if (is_post && !(e->flags & API_OPEN))
-		change_log(e, x);
+	if (!endpoint_begin(a, x, e))
+		return;
 	e->handle(a, x);
 }
 

@@ -65,7 +65,7 @@ static void serve_set(struct api *a, struct http_exchange *x)
 		return;
 	}
 	if (takes_admin(toggle) && !is_admin(a, x)) {
-		access_overstepped(a->access);
+		access_count_refused(a->access, ACCESS_role);
 		api_deny(a, x, ACCESS_role);
 		return;
 	}

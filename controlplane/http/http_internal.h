@@ -4,9 +4,8 @@
 // What http_server.c (connections, requests) and http_reply.c (replies, streams) share.
 
 #include "base/age_list.h"
+#include "base/url_fields.h"
 #include "http_server.h"
-
-#include <event2/keyvalq_struct.h>
 
 #include <sys/queue.h>
 
@@ -25,8 +24,9 @@ struct http_exchange {
 	struct sockaddr_storage source; // of a unix socket: the family alone
 	const void *note;
 	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
-	struct evkeyvalq params, form;
+	struct url_fields params, form;
 	bool is_form_read;
+	int form_err;
 };
 
 struct http_server {

@@ -95,11 +95,8 @@ static void exchange_free(struct http_exchange *x)
 {
 	if (x->server)
 		http_exchange_detach(x);
-	evhttp_clear_headers(&x->params);
-	struct evkeyval *field;
-	TAILQ_FOREACH (field, &x->form, next)
-		explicit_bzero(field->value, strlen(field->value));
-	evhttp_clear_headers(&x->form);
+	url_fields_end(&x->params);
+	url_fields_end(&x->form);
 	free(x);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "base/json_out.h"
 #include "http_internal.h"
 #include "tls/tls_server.h"
 
@@ -63,8 +64,6 @@ static struct http_exchange *exchange_new(
 		free(x);
 		return NULL;
 	}
-	TAILQ_INIT(&x->params);
-	TAILQ_INIT(&x->form);
 	x->server = s;
 	x->request = r;
 	x->peer = *peer;
@@ -80,18 +79,27 @@ static struct http_exchange *exchange_new(
 // The last reply of its connection: where the next request would begin nobody can say.
 static void fault_reply(struct http_exchange *x, const char *fault)
 {
-	char *body = NULL;
-	if (asprintf(&body, "{\"error\":\"malformed request: %s\"}", fault) < 0)
-		body = NULL;
+	x->server->counts.bad_requests++;
 	http_reply_header(x, "Connection", "close");
-	http_reply(x, 400, body);
+	http_reply(x, 400, json_out_error("malformed request: %s", fault));
 }
 
-static bool params_read(struct http_exchange *x)
+static int params_read(struct http_exchange *x)
 {
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(x->request));
-	// A zero byte would end the decoded string early, at another name than the client sent.
-	return !query || (!strstr(query, "%00") && evhttp_parse_query_str(query, &x->params) == 0);
+	return query ? url_fields_read(&x->params, query, strlen(query)) : 0;
+}
+
+static void params_refuse(struct http_exchange *x, int err)
+{
+	const char *last = x->params.count ? x->params.field[x->params.count - 1].name : "";
+	x->server->counts.bad_requests++;
+	http_reply(x, err == -ENOMEM ? 500 : 400,
+		err == -EEXIST   ? json_out_error("the parameter \"%s\" is there twice", last)
+		: err == -E2BIG  ? json_out_error("more than %d parameters", URL_FIELDS_MAX)
+		: err == -EINVAL ? json_out_error(
+			  "malformed query: a parameter is NAME=VALUE, without a zero byte")
+				 : NULL);
 }
 
 static bool peer_admitted(
@@ -121,17 +129,15 @@ static void on_request(struct evhttp_request *r, void *arg)
 		return;
 	}
 	struct http_exchange *x = exchange_new(s, r, &peer);
-	if (!x) {
+	const int rc = x ? params_read(x) : -ENOMEM;
+	if (!x)
 		http_request_reply(r, 500, "{\"error\":\"out of memory\"}");
-	} else if (fault) {
-		s->counts.bad_requests++;
+	else if (fault)
 		fault_reply(x, fault);
-	} else if (!params_read(x)) {
-		s->counts.bad_requests++;
-		http_reply(x, 400, strdup("{\"error\":\"malformed query\"}"));
-	} else {
+	else if (rc < 0)
+		params_refuse(x, rc);
+	else
 		s->settings.handle(s->settings.arg, x);
-	}
 }
 
 // No file descriptor or memory. A waiting client would make the loop spin. evhttp uses the
@@ -304,7 +310,12 @@ const char *http_path(const struct http_exchange *x)
 
 const char *http_param(const struct http_exchange *x, const char *name)
 {
-	return evhttp_find_header(&x->params, name);
+	return url_fields_get(&x->params, name);
+}
+
+const struct url_fields *http_params(const struct http_exchange *x)
+{
+	return &x->params;
 }
 
 const char *http_header(const struct http_exchange *x, const char *name)
@@ -347,7 +358,6 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...)
 	va_end(args);
 }
 
-// A zero byte would end a field early.
 static void form_read(struct http_exchange *x)
 {
 	static const char type[] = "application/x-www-form-urlencoded";
@@ -359,22 +369,21 @@ static void form_read(struct http_exchange *x)
 	if (!is || strncasecmp(is, type, sizeof(type) - 1) != 0 || len == 0 || len > HTTP_FORM_MAX)
 		return;
 	evbuffer_remove(body, text, len);
-	text[len] = '\0';
-	if (strlen(text) == len && !strstr(text, "%00"))
-		(void)evhttp_parse_query_str(text, &x->form);
+	x->form_err = url_fields_read(&x->form, text, len);
 	explicit_bzero(text, sizeof(text));
 }
 
-const char *http_form(struct http_exchange *x, const char *name)
+int http_form_read(struct http_exchange *x, const struct url_fields **out)
 {
 	if (!x->is_form_read)
 		form_read(x);
-	return evhttp_find_header(&x->form, name);
+	*out = &x->form;
+	return x->form_err;
 }
 
-const char *http_query(const struct http_exchange *x)
+const char *http_form(const struct http_exchange *x, const char *name)
 {
-	return evhttp_uri_get_query(evhttp_request_get_evhttp_uri(x->request));
+	return url_fields_get(&x->form, name);
 }
 
 void http_set_note(struct http_exchange *x, const void *note)

@@ -34,6 +34,7 @@
 struct event_base;
 struct ssl_st;
 struct tls_server;
+struct url_fields;
 struct http_server;
 struct http_exchange; // one request and its reply
 struct http_stream;   // one whose reply goes on and on
@@ -99,10 +100,12 @@ struct http_waiting {
 unsigned http_server_waiting(const struct http_server *s, const struct http_exchange *but,
 	struct http_waiting *out, unsigned max);
 
-// Of a live exchange. http_param: a query parameter, decoded, or NULL.
+// Of a live exchange. http_param: a query parameter, decoded, or NULL. A request with a malformed
+// query, or with a parameter twice, has had its 400.
 bool http_is_post(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x);
 const char *http_param(const struct http_exchange *x, const char *name);
+const struct url_fields *http_params(const struct http_exchange *x);
 const char *http_header(const struct http_exchange *x, const char *name); // NULL: it has none
 // The client's address; of a unix socket the family alone.
 const struct sockaddr_storage *http_source(const struct http_exchange *x);
@@ -115,10 +118,11 @@ bool http_client_is_current(const struct http_exchange *x, const struct tls_serv
 const char *http_who(const struct http_exchange *x);
 const char *http_from(const struct http_exchange *x);
 void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 3);
-// A field of the body, where that is application/x-www-form-urlencoded of at most HTTP_FORM_MAX
-// bytes; NULL: it has none. Overwritten when the exchange ends.
-const char *http_form(struct http_exchange *x, const char *name);
-const char *http_query(const struct http_exchange *x); // as it was sent; NULL: none
+// Reads the body as a form, where it is application/x-www-form-urlencoded of at most HTTP_FORM_MAX
+// bytes; else it has no field. Errors of url_fields_read. Overwritten when the exchange ends.
+ATTR_MUST_CHECK int http_form_read(struct http_exchange *x, const struct url_fields **out);
+// A field of it, once it is read; NULL: it has none of that name.
+const char *http_form(const struct http_exchange *x, const char *name);
 // Something of the owner's about the request; NULL until it is set.
 void http_set_note(struct http_exchange *x, const void *note);
 const void *http_note(const struct http_exchange *x);

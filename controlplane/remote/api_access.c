@@ -64,6 +64,12 @@ static void token_reply(struct token_call *c, char *about)
 	http_reply_secret(c->exchange, 200, body);
 }
 
+static void on_begins(struct access_job *j)
+{
+	const struct token_call *c = (const struct token_call *)j;
+	api_audit_begin(c->api, c->exchange);
+}
+
 // The API may be closed by now. The exchange's deadline may be over, too, which undoes no change.
 static void on_changed(struct access_job *j)
 {
@@ -134,6 +140,7 @@ static struct token_call *call_new(struct api *a, struct http_exchange *x, const
 	c->api = a;
 	c->exchange = x;
 	c->change.job.done = on_changed;
+	c->change.job.begins = on_begins;
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	return c;
 }
@@ -167,7 +174,6 @@ static void serve_token_create(struct api *a, struct http_exchange *x)
 		return;
 	memcpy(wanted.name, c->name, sizeof(wanted.name));
 	wanted.expires_unix_s = expires_s ? (int64_t)time(NULL) + expires_s : 0;
-	api_audit_begin(a, x);
 	call_begun(c, access_token_make(a->access, &c->change, &wanted));
 }
 
@@ -177,7 +183,6 @@ static void serve_token_revoke(struct api *a, struct http_exchange *x)
 	struct token_call *c = name ? call_new(a, x, name) : NULL;
 	if (!c)
 		return;
-	api_audit_begin(a, x);
 	call_begun(c, access_token_revoke(a->access, &c->change, name));
 }
 

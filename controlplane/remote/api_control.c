@@ -163,17 +163,11 @@ static struct access_try try_of(const struct api *a, const struct http_exchange 
 static void open_serve(struct api *a, struct http_exchange *x)
 {
 	const struct access_try try = try_of(a, x);
-	enum access_refusal why = ACCESS_GRANTED;
-	if (access_is_foreign(&try))
-		why = ACCESS_csrf;
-	else if (access_shuts_out(a->access, try.source))
-		why = ACCESS_locked;
-	if (why == ACCESS_GRANTED) {
+	const enum access_refusal why = access_gate(a->access, &try);
+	if (why == ACCESS_GRANTED)
 		api_serve(a, x, API_OPEN, CONTROL_READ);
-		return;
-	}
-	a->access->refused[why]++;
-	api_deny(a, x, why);
+	else
+		api_deny(a, x, why);
 }
 
 // Its files are the same for everyone. False: it is off, or there is no such file.

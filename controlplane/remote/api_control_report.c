@@ -91,11 +91,35 @@ static void control_degraded(struct api_reasons *r, const struct api_look *l)
 			k->why);
 }
 
-static void control_metrics(struct metrics_text *t, const struct api *a)
+static void audit_metrics(struct metrics_text *t, const struct access *k)
 {
 	struct access_thread_counts c;
+	access_thread_counts(k->thread, &c);
+	metrics_family(t, METRICS_COUNTER, "weir_audit_entries_total",
+		"Entries made for the audit log, by what they are of.");
+	metrics_count(t, METRICS_LABELS({"of", "change"}), k->audit.changes);
+	metrics_count(t, METRICS_LABELS({"of", "refused"}), k->audit.refused);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_written_total",
+		"Entries written to the audit log.", c.written);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_lost_total",
+		"Entries of the audit log that were lost: no room, or the disk.",
+		c.lost + c.failed);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_rotated_total",
+		"Times that the file of the audit log was full and a new one began.", c.rotated);
+	metrics_one(t, METRICS_GAUGE, "weir_audit_log_bytes",
+		"Size of the newest file of the audit log.", c.log_bytes);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_left_out_total",
+		"Refused requests and lock-outs left out of the audit log by its rate limit.",
+		k->audit.refused_left_out);
+	metrics_one(t, METRICS_COUNTER, "weir_audit_held_back_total",
+		"Requests that were refused before any change, as the audit log had no room for "
+		"them.",
+		k->audit.held_back);
+}
+
+static void control_metrics(struct metrics_text *t, const struct api *a)
+{
 	struct http_counts h;
-	access_thread_counts(a->access->thread, &c);
 	control_counts(a, &h);
 	metrics_one(t, METRICS_COUNTER, "weir_access_granted_total",
 		"Requests of network users with a valid token or certificate.", a->access->granted);
@@ -107,10 +131,15 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_COUNTER, "weir_access_lockouts_total",
 		"Client addresses and users that were locked out of the control API.",
 		a->access->lockout.locked + a->access->user_lockout.locked);
+	metrics_one(t, METRICS_COUNTER, "weir_access_page_lockouts_total",
+		"Times that the refused pages of a client address had no entries in the audit log "
+		"for a while.",
+		a->access->page_lockout.locked);
 	metrics_family(t, METRICS_COUNTER, "weir_access_failures_total",
 		"Failed tries that count for a lock-out, by what they count against.");
 	metrics_count(t, METRICS_LABELS({"of", "address"}), a->access->lockout.failures);
 	metrics_count(t, METRICS_LABELS({"of", "user"}), a->access->user_lockout.failures);
+	metrics_count(t, METRICS_LABELS({"of", "page"}), a->access->page_lockout.failures);
 	metrics_one(t, METRICS_GAUGE, "weir_access_sessions", "Sessions of browsers that are open.",
 		sessions_used(&a->access->sessions));
 	metrics_one(t, METRICS_COUNTER, "weir_access_sessions_begun_total",
@@ -133,22 +162,7 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_COUNTER, "weir_access_connections_refused_total",
 		"Connections on control.listen that were closed without a handshake.",
 		h.conns.refused + h.conns.shut_out);
-	metrics_family(t, METRICS_COUNTER, "weir_audit_entries_total",
-		"Entries made for the audit log, by what they are of.");
-	metrics_count(t, METRICS_LABELS({"of", "change"}), a->access->audit.changes);
-	metrics_count(t, METRICS_LABELS({"of", "refused"}), a->access->audit.refused);
-	metrics_one(t, METRICS_COUNTER, "weir_audit_written_total",
-		"Entries written to the audit log.", c.written);
-	metrics_one(t, METRICS_COUNTER, "weir_audit_lost_total",
-		"Entries of the audit log that were lost: no room, or the disk.",
-		c.lost + c.failed);
-	metrics_one(t, METRICS_COUNTER, "weir_audit_rotated_total",
-		"Times that the file of the audit log was full and a new one began.", c.rotated);
-	metrics_one(t, METRICS_GAUGE, "weir_audit_log_bytes",
-		"Size of the newest file of the audit log.", c.log_bytes);
-	metrics_one(t, METRICS_COUNTER, "weir_audit_left_out_total",
-		"Refused requests and lock-outs left out of the audit log by its rate limit.",
-		a->access->audit.refused_left_out);
+	audit_metrics(t, a->access);
 }
 
 static void connections_table(const struct api *a, struct table_registry *tables)
@@ -201,11 +215,13 @@ static void control_tables(struct api *a, struct table_registry *tables)
 				.kind = TABLE_FIXED,
 				.cap = TOKENS_MAX,
 				.used = a->access->tokens.count,
-				.bytes = sizeof(struct access) - 2 * sizeof(struct lockout)
+				.bytes = sizeof(struct access) - 3 * sizeof(struct lockout)
 					 - sizeof(struct sessions) - sizeof(struct passwords)});
 	lockouts_table(&a->access->lockout, (struct table_info){.name = "lockouts"}, tables);
 	lockouts_table(
 		&a->access->user_lockout, (struct table_info){.name = "user_lockouts"}, tables);
+	lockouts_table(
+		&a->access->page_lockout, (struct table_info){.name = "page_lockouts"}, tables);
 	table_register(tables, &(struct table_info){.name = "audit_lines",
 				       .owner = "weir-access",
 				       .eviction = "lose the line",

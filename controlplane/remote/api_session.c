@@ -92,6 +92,13 @@ static void on_changed(struct access_job *j)
 	call_free(c);
 }
 
+// Of a password that is set or removed.
+static void on_begins(struct access_job *j)
+{
+	const struct password_call *c = (const struct password_call *)j;
+	api_audit_begin(c->api, c->exchange);
+}
+
 // NULL: refused.
 static struct password_call *call_new(struct api *a, struct http_exchange *x, const char *name,
 	const char *password, void (*done)(struct access_job *j))
@@ -104,6 +111,7 @@ static struct password_call *call_new(struct api *a, struct http_exchange *x, co
 	c->api = a;
 	c->exchange = x;
 	c->password.job.done = done;
+	c->password.job.begins = on_begins;
 	snprintf(c->password.user.name, sizeof(c->password.user.name), "%s", name);
 	snprintf(c->password.password, sizeof(c->password.password), "%s", password);
 	return c;
@@ -228,7 +236,6 @@ static void serve_password_set(struct api *a, struct http_exchange *x)
 	if (!c)
 		return;
 	c->password.user.role = role;
-	api_audit_begin(a, x);
 	call_begun(c, access_password_set(a->access, &c->password));
 }
 
@@ -238,7 +245,6 @@ static void serve_password_remove(struct api *a, struct http_exchange *x)
 	struct password_call *c = name ? call_new(a, x, name, "", on_changed) : NULL;
 	if (!c)
 		return;
-	api_audit_begin(a, x);
 	call_begun(c, access_password_remove(a->access, &c->password));
 }
 

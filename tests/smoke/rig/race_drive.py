@@ -272,7 +272,7 @@ class Drive:
 
     def flush(self):
         below = {"name": "soak.test", "below": "1"}
-        for params in ({"name": self.rng.choice(NAMES)}, {"name": NAMES[0], "type": "A"}, below, {"all": "1"}):
+        for params in ({"name": self.rng.choice(NAMES)}, {"name": NAMES[0]}, below, {"all": "1"}):
             self.post("/cache/flush", **params)
 
     def lists(self):

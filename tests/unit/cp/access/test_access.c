@@ -130,18 +130,36 @@ TEST_WITH(test_foreign, setup, teardown)
 		.fetch_site = "cross-site",
 		.host = "box:9953",
 		.config = &config};
-	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+	for (unsigned i = 0; i < LOCKOUT_TRIES; i++) {
+		try.origin = i % 2 ? "https://evil.example" : NULL;
+		try.fetch_site = i % 2 ? NULL : "cross-site";
+		try.client_name = i % 3 ? NULL : "ops.example";
 		assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
-	try.fetch_site = NULL;
-	try.origin = "https://evil.example";
-	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+		assert_int_equal(access_has_entry(a, ACCESS_csrf, &source), i + 1 < LOCKOUT_TRIES);
+		assert_int_equal(user.role, CONTROL_NONE);
+	}
+	// They have no entries from there on, in their own words still; all others go on.
+	for (unsigned i = 0; i < LOCKOUT_TRIES; i++) {
 		assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
+		assert_int_equal(access_gate(a, &try), ACCESS_csrf);
+		assert_false(access_has_entry(a, ACCESS_csrf, &source));
+	}
+	assert_true(access_has_entry(a, ACCESS_no_token, &source));
+	assert_false(access_has_entry(a, ACCESS_locked, &source));
+	assert_false(access_shuts_out(a, &source));
+	assert_int_equal(a->page_lockout.locked, 1);
+	assert_int_equal(a->lockout.failures, 0);
 	try.client_name = "ops.example";
-	assert_int_equal(access_check(a, &try, &user), ACCESS_csrf);
-	assert_int_equal(user.role, CONTROL_NONE);
 	try.origin = "https://box:9953";
 	try.fetch_site = "none";
 	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
+	// Nor does a page that was left open, which asks again and again.
+	try.client_name = NULL;
+	try.cookie = "__Host-weir=0000000000000000000000000000000000000000000000000000000000000000";
+	for (unsigned i = 0; i < 2 * LOCKOUT_TRIES; i++)
+		assert_int_equal(access_check(a, &try, &user), ACCESS_session);
+	assert_false(access_has_entry(a, ACCESS_session, &source));
+	assert_false(access_shuts_out(a, &source));
 }
 
 // A good token or certificate from the same address gives no more tries.

@@ -50,7 +50,7 @@ static void log_is(unsigned limit, const char *text)
 
 static void put(const char *line)
 {
-	access_thread_line(t, line, strlen(line));
+	access_thread_line(t, ACCESS_CHANGES, line, strlen(line));
 }
 
 TEST_WITH(test_lines, setup, teardown)
@@ -121,7 +121,7 @@ TEST_WITH(test_lost, setup, teardown)
 	struct access_thread_counts c;
 	char line[ACCESS_LINE_MAX + 1];
 	memset(line, 'a', sizeof(line));
-	access_thread_line(t, line, ACCESS_LINE_MAX);
+	access_thread_line(t, ACCESS_CHANGES, line, ACCESS_LINE_MAX);
 	access_thread_counts(t, &c);
 	assert_int_equal(c.lost, 1);
 	assert_int_equal(mkdir(path, 0700), 0); // no file can be there
@@ -165,6 +165,14 @@ static void job_done(struct access_job *j)
 	dones++;
 }
 
+static const struct url_fields *fields_of(const char *query)
+{
+	static struct url_fields fields;
+	url_fields_end(&fields);
+	assert_int_equal(url_fields_read(&fields, query, strlen(query)), 0);
+	return &fields;
+}
+
 static struct audit_entry refused_entry(void)
 {
 	return (struct audit_entry){.who = "",
@@ -183,7 +191,8 @@ TEST_WITH(test_entries, setup, teardown)
 					 .from = "pid 1",
 					 .method = "POST",
 					 .path = "/set",
-					 .query = "toggle=a%26b&value=%3a%2f%2f&x=secret&secret2",
+					 .query =
+						 fields_of("toggle=a%26b&value=%3a%2f%2f&x=secret"),
 					 .params = "toggle value form:x",
 					 .status = 200};
 	audit_change(&a, &change);
@@ -198,7 +207,7 @@ TEST_WITH(test_entries, setup, teardown)
 	char *all = read_all(1000);
 	assert_non_null(strstr(all,
 		"\"who\":\"uid 0\",\"from\":\"pid 1\",\"method\":\"POST\","
-		"\"path\":\"/set\",\"query\":\"toggle=a%26b&value=?&x&secret2\",\"status\":200}"));
+		"\"path\":\"/set\",\"query\":\"toggle=a%26b&value=?&x\",\"status\":200}"));
 	assert_non_null(strstr(all, "\"path\":\"/v1/weir_****************XYZ/?x??\""));
 	assert_null(strstr(all, "0123456789abcdef"));
 	assert_non_null(strstr(all, "\"refused\":\"unknown\",\"left_out\":5}"));
@@ -241,33 +250,31 @@ TEST_WITH(test_longest, setup, teardown)
 	char path_[2000] = "", query[8000] = "name=", who[HTTP_WHO_MAX];
 	struct access_thread_counts c;
 	memset(path_, '\x01', sizeof(path_) - 1);
-	memset(query + 5, '"', 400);
+	memset(query + 5, '"', sizeof(query) - 6);
 	memset(who, '\\', sizeof(who) - 1);
 	who[sizeof(who) - 1] = '\0';
-	for (unsigned i = 0; i < 2; i++) {
-		const struct audit_entry e = {.who = who,
-			.from = who,
-			.method = "POST",
-			.path = path_,
-			.query = query,
-			.params = "name",
-			.why = "not_bearer",
-			.status = 10000};
-		audit_change(&a, &e);
-		memset(query + 5, i ? '%' : 'a', sizeof(query) - 6);
-	}
+	const struct audit_entry e = {.who = who,
+		.from = who,
+		.method = "POST",
+		.path = path_,
+		.query = fields_of(query),
+		.params = "name",
+		.why = "not_bearer",
+		.status = 10000};
+	audit_change(&a, &e);
 	access_thread_counts(t, &c);
 	assert_int_equal(c.lost, 0);
 	char *all = read_all(1000);
 	assert_non_null(strstr(all, "?????"));
-	assert_non_null(strstr(all, "\"query\":\"name\"")); // too long to tell
+	assert_non_null(strstr(all, "\"query\":\"name=%22%22"));
 }
 
 static void assert_query(const char *query, const char *expected)
 {
 	char out[AUDIT_QUERY_MAX + 1];
-	assert_string_equal(
-		audit_query(query, "name place format form:password", out, sizeof(out)), expected);
+	assert_true(
+		audit_query(fields_of(query), "name place format form:password", out, sizeof(out)));
+	assert_string_equal(out, expected);
 }
 
 TEST_WITH(test_secrets, setup, teardown)
@@ -281,9 +288,127 @@ TEST_WITH(test_secrets, setup, teardown)
 	assert_query("place=https%3A%2F%2Fuser%3Apw%40lists.example%2Fa%3Ftoken%3Db",
 		"place=https://lists.example/a?...");
 	assert_query("place=https://user:pw", "place=?");
-	assert_query("name=weir%5f0a1b&name=weir_0a1b", "name=weir_****&name=weir_****");
-	assert_query("token=weir%5f0a1b&%77eir_0a1b", "token&weir_****");
-	assert_query("name=%00%zz%&&=&x=", "name=?%25zz%25&&&x");
+	assert_query("name=weir%5f0a1b&place=weir_0a1b", "name=weir_****&place=weir_****");
+	assert_query("token=weir%5f0a1b&%77eir_0a1b=", "token&weir_****");
+	assert_query("name=%01%zz%&x=", "name=%01%25zz%25&x");
+}
+
+// Two values that differ read differently, and none hides another.
+TEST_WITH(test_values, setup, teardown)
+{
+	char out[AUDIT_QUERY_MAX + 1], query[AUDIT_QUERY_MAX + 64];
+	assert_query("name=a%5cb&place=%c3%a4", "name=a%5Cb&place=%C3%A4");
+	assert_query("name=a+b&place=%2b", "name=a b&place=+");
+	assert_query("NAME=a.test&name=b.test", "NAME&name=b.test");
+	snprintf(query, sizeof(query), "name=%0*u&place=b", AUDIT_QUERY_MAX - 40, 1);
+	assert_true(audit_query(fields_of(query), "name place", out, sizeof(out)));
+	assert_non_null(strstr(out, "1&place=b"));
+	struct audit a = {.thread = t};
+	struct audit_entry e = {.who = "token ops", .params = "name place"};
+	e.query = fields_of(query);
+	assert_int_equal(audit_begin(&a, &e, true, 0), 0);
+	audit_end(&a);
+	// One without room does not begin.
+	snprintf(query, sizeof(query), "name=%0*u&place=b", AUDIT_QUERY_MAX, 1);
+	e.query = fields_of(query);
+	assert_int_equal(audit_begin(&a, &e, true, 0), -EMSGSIZE);
+	assert_int_equal(a.begun, 0);
+}
+
+// However many requests are refused, the entries of changes stay, and are shown.
+TEST_WITH(test_refused_push_nothing_out, setup, teardown)
+{
+	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
+	struct access_thread_counts c;
+	struct audit_entry change = refused_entry(), refused = change;
+	char why[ACCESS_LINE_MAX - 1000];
+	memset(why, 'x', sizeof(why));
+	why[sizeof(why) - 1] = '\0';
+	refused.why = why; // to fill its files sooner
+	change.why = NULL;
+	change.who = "token ops";
+	change.status = 200;
+	audit_change(&a, &change);
+	for (unsigned i = 0; i < 3 * ACCESS_LOG_MAX / sizeof(why); i++) {
+		audit_refused(&a, &refused, i * UINT64_C(1000));
+		if (i % 100 == 0)
+			WAIT_FOR((access_thread_counts(t, &c), c.written + c.lost > i + 1));
+	}
+	assert_int_equal(c.lost, 0);
+	assert_int_equal(c.rotated, 0);
+	char *all = read_all(10);
+	assert_non_null(strstr(all, "\"who\":\"token ops\""));
+	assert_int_equal(access(text_from("%s.refused.1", path), F_OK), 0);
+	assert_int_equal(access(text_from("%s.refused.2", path), F_OK), -1);
+}
+
+static _Atomic bool hold;
+
+static void hold_work(struct access_job *j)
+{
+	WAIT_FOR(!hold);
+	j->err = -7;
+}
+
+// What the disk has not taken holds up those that come, and costs no entry.
+TEST_WITH(test_no_room, setup, teardown)
+{
+	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
+	struct access_job job = {.work = hold_work, .done = job_done};
+	const struct audit_entry e = {.who = "uid 0",
+		.from = "",
+		.method = "POST",
+		.path = "/set",
+		.query = fields_of("toggle=api"),
+		.params = "toggle"};
+	struct access_thread_counts c;
+	unsigned begun = 0;
+	hold = true;
+	access_thread_job(t, &job);
+	WAIT_FOR((access_thread_counts(t, &c), c.waiting == 0));
+	// Each of them has all the entries that it may have.
+	while (audit_begin(&a, &e, false, 0) == 0) {
+		begun++;
+		for (unsigned i = 0; i + 1 < AUDIT_LINES_EACH; i++)
+			audit_change(&a, &e);
+	}
+	assert_int_equal(audit_begin(&a, &e, false, 0), -EAGAIN);
+	assert_int_equal(a.held_back, 2);
+	assert_true(begun > 32);
+	audit_refused(&a, &e, 0); // has its own queue
+	for (unsigned i = 0; i < begun; i++) {
+		audit_change(&a, &e);
+		audit_end(&a);
+	}
+	hold = false;
+	WAIT_FOR((access_thread_counts(t, &c), c.waiting == 0));
+	assert_int_equal(audit_begin(&a, &e, false, 0), 0);
+	audit_end(&a);
+	access_thread_counts(t, &c);
+	assert_int_equal(c.lost, 0);
+}
+
+// One user fills the log no faster than its allowance, and holds up no other.
+TEST_WITH(test_allowance, setup, teardown)
+{
+	struct audit a = {.thread = t};
+	struct audit_entry e = {
+		.who = "token ops", .query = fields_of("toggle=api"), .params = "toggle"};
+	unsigned n = 0;
+	while (audit_begin(&a, &e, true, 1000) == 0) {
+		audit_end(&a);
+		n++;
+	}
+	assert_true(n > 1000);
+	assert_int_equal(audit_begin(&a, &e, true, 1000), -EDQUOT);
+	assert_int_equal(audit_begin(&a, &e, false, 1000), 0);
+	e.who = "token other";
+	assert_int_equal(audit_begin(&a, &e, true, 1000), 0);
+	e.who = "token ops";
+	assert_int_equal(audit_begin(&a, &e, true, 2000), 0);
+	// An hour of it does not push out what is there.
+	assert_true(UINT64_C(3600) * AUDIT_BYTES_EACH_S + AUDIT_BYTES_BURST
+		    < (uint64_t)ACCESS_LOG_MAX * (ACCESS_LOG_KEPT + 1));
 }
 
 // Nothing runs the loop: the jobs that have not come back by then end at the close.

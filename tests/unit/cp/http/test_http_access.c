@@ -68,6 +68,69 @@ TEST(test_late)
 	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
 }
 
+static char *audit_now(void)
+{
+	char *all;
+	struct access_thread_counts c;
+	// What waits is written soon.
+	WAIT_FOR((access_thread_counts(api->access->thread, &c), c.waiting == 0));
+	assert_int_equal(audit_read(text_from("%s/audit.log", api_folder), 1000, &all), 0);
+	unit_at_end(free, all);
+	return all;
+}
+
+// The audit log and the endpoint read the same text; what only one of them would read is refused.
+TEST(test_parameters)
+{
+	assert_reply("POST /token/create?name=quiet&ROLE=admin&role=read", 400,
+		"no parameter \\\"ROLE\\\" here; it takes: name role expires");
+	assert_reply("POST /token/create?name=quiet&role=admin&role=read", 400,
+		"the parameter \\\"role\\\" is there twice");
+	assert_reply("POST /token/create?name=quiet&%72ole=admin&role=read", 400, "is there twice");
+	assert_reply(text_from("POST /token/create?%0420u=1&name=quiet&role=admin", 1), 400,
+		"no parameter \\\"0000");
+	assert_reply(
+		"GET /tokens?name=quiet", 400, "no parameter \\\"name\\\" here; it takes none");
+	assert_reply("GET /health?", 200, "{");
+	assert_reply("POST /password/set?name=a&role=read&password=0123456789", 400,
+		"no parameter \\\"password\\\"");
+	assert_reply("POST /password/set?name=a&role=read&form:password=0123456789", 400,
+		"no parameter \\\"form:password\\\"");
+	static const char *const forms[][2] = {{"password=0123456789&password=0123456780", "twice"},
+		{"password=0123456789&Password=x", "no parameter \\\"Password\\\""},
+		{"password=0123456789&x", "malformed"}};
+	for (unsigned i = 0; i < ARRAY_LEN(forms); i++) {
+		await_end(
+			post_begin("/password/set?name=a&role=read", forms[i][0]), "HTTP/1.1 400");
+		assert_non_null(strstr(reply, forms[i][1]));
+	}
+	assert_reply("GET /tokens", 200, "\"tokens\":[");
+	assert_null(strstr(reply, "quiet"));
+	assert_reply("GET /passwords", 200, "\"users\":[]");
+	assert_reply("POST /token/create?name=quiet&role=read&expires=60", 200, "\"valid\"");
+	const char *all = audit_now();
+	assert_non_null(
+		strstr(all, "\"query\":\"name=quiet&role=read&expires=60\",\"status\":200}"));
+	assert_null(strstr(all, "0123456789"));
+}
+
+// A change is in the log whole, also behind more requests that changed nothing than it has room
+// for.
+TEST(test_refused_cost_no_change)
+{
+	assert_reply("POST /token/revoke?name=quiet", 200, "\"revoked\"");
+	for (unsigned i = 0; i < 2 * ACCESS_LINES_MAX; i++)
+		assert_reply("POST /token/revoke?name=nobody", 404, "no valid token");
+	const char *all = audit_now();
+	assert_non_null(
+		strstr(all, "\"path\":\"/token/revoke\",\"query\":\"name=quiet\",\"status\":200}"));
+	struct access_thread_counts c;
+	access_thread_counts(api->access->thread, &c);
+	assert_int_equal(c.lost, 0);
+	assert_true(api->access->audit.refused_left_out > ACCESS_LINES_MAX);
+	assert_int_equal(api->access->audit.begun, 0);
+}
+
 // A change in progress at the end is in the audit log.
 TEST(test_close)
 {
@@ -85,6 +148,7 @@ TEST(test_close)
 	close(fd);
 	assert_int_equal(audit_read(log, 1, &all), 0);
 	assert_non_null(strstr(all, "\"query\":\"name=ops\",\"status\":503}"));
+	assert_int_equal(access(text_from("%s.refused", log), F_OK), 0);
 	free(all);
 }
 
