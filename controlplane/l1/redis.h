@@ -80,4 +80,7 @@ struct redis_status {
 	uint32_t rtt_us;                           // moving average
 };
 void redis_status(const struct redis *r, struct redis_status *out);
+// Adds another thread's, which has connections of its own to the same Redis: the worse state of
+// both, and the later error.
+void redis_status_add(struct redis_status *sum, const struct redis_status *one);
 void redis_tables(const struct redis *r, struct table_registry *out); // two

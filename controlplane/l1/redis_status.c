@@ -54,6 +54,60 @@ void redis_status(const struct redis *r, struct redis_status *out)
 	out->away_since_ms = node && !redis_usable(r) ? node->away_since_ms : 0;
 }
 
+// How much is amiss: a state's place in the list.
+static unsigned state_rank(const char *state)
+{
+	static const char *const states[] = {
+		"off", "up", "connecting", "partial", "refusing", "away"};
+	unsigned i = 0;
+
+	while (i < ARRAY_LEN(states) && (!state || strcmp(states[i], state) != 0))
+		i++;
+	return i % ARRAY_LEN(states);
+}
+
+#define SUM(field) (sum->field += one->field)
+
+static void counts_add(struct redis_status *sum, const struct redis_status *one)
+{
+	SUM(connections);
+	SUM(pending);
+	SUM(commands);
+	SUM(errors);
+	SUM(timeouts);
+	SUM(lost);
+	SUM(away);
+	SUM(full);
+	SUM(reconnects);
+	SUM(moved);
+	SUM(asked);
+	SUM(failovers);
+	SUM(oom);
+	SUM(readonly);
+	SUM(wrongtype);
+	SUM(denied);
+	SUM(sub_breaks);
+	SUM(buffer_bytes);
+}
+
+void redis_status_add(struct redis_status *sum, const struct redis_status *one)
+{
+	counts_add(sum, one);
+	if (state_rank(one->state) > state_rank(sum->state)) {
+		sum->state = one->state;
+		memcpy(sum->server, one->server, sizeof(sum->server));
+	}
+	if (one->error_ms > sum->error_ms) {
+		sum->error_ms = one->error_ms;
+		memcpy(sum->error, one->error, sizeof(sum->error));
+	}
+	sum->away_since_ms = age_earlier(sum->away_since_ms, one->away_since_ms);
+	if (one->nodes > sum->nodes)
+		sum->nodes = one->nodes;
+	if (one->rtt_us > sum->rtt_us)
+		sum->rtt_us = one->rtt_us;
+}
+
 static size_t conns_bytes(const struct redis_node *node)
 {
 	size_t bytes = sizeof(*node);

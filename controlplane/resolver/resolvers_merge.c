@@ -39,27 +39,11 @@ static void l0_sum(struct l0_writer_stats *sum, const struct l0_writer_stats *on
 	SUM(renewed_used);
 }
 
-// Each has a connection of its own to the same Redis: its state is that of the first.
 static void l1_sum(struct l1_status *sum, const struct l1_status *one)
 {
+	redis_status_add(&sum->redis, &one->redis);
 	sum->looking_since_ms = age_earlier(sum->looking_since_ms, one->looking_since_ms);
-	SUM(redis.connections);
-	SUM(redis.pending);
-	SUM(redis.commands);
-	SUM(redis.errors);
-	SUM(redis.timeouts);
-	SUM(redis.lost);
-	SUM(redis.away);
-	SUM(redis.full);
-	SUM(redis.reconnects);
-	SUM(redis.moved);
-	SUM(redis.asked);
-	SUM(redis.failovers);
-	SUM(redis.oom);
-	SUM(redis.readonly);
-	SUM(redis.wrongtype);
-	SUM(redis.denied);
-	SUM(redis.buffer_bytes);
+	MOST(refused_in_a_row);
 	SUM(lookups);
 	SUM(hits);
 	SUM(hits_stale);
@@ -131,6 +115,10 @@ void resolvers_merge_upstream(struct upstream_status *sum, const struct upstream
 	sum->suspect |= one->suspect;
 	sum->failing |= one->failing;
 	sum->drained |= one->drained;
+	sum->mixed_case &= one->mixed_case;
+	sum->edns &= one->edns;
+	sum->sends_subnet |= one->sends_subnet;
+	sum->tcp_limit = (unsigned)age_earlier(sum->tcp_limit, one->tcp_limit); // 0: none
 	if (sent)
 		sum->share = (uint16_t)((sum->share * sum->set_sent + one->share * one->set_sent)
 					/ sent);
@@ -175,6 +163,7 @@ static void upstreams_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(upstream_replies);
 	SUM(mismatched);
 	SUM(upstream_tcp_again);
+	MOST(upstream_sets_down);
 	// By address: a resolver may have the new addresses of a host name before another one.
 	for (unsigned i = 0; i < sum->upstream_count; i++)
 		for (unsigned k = 0; k < one->upstream_count; k++)

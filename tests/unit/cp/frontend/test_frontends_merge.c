@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What several frontends say, as one.
 #include "controlplane/frontend/frontends.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/merge_fields.h"
 
 static struct frontends_status sum, one;
 
@@ -83,4 +83,45 @@ TEST_WITH(tables_of_one_name_are_added, setup, NULL)
 	assert_int_equal(sum.tables.table[0].cap, 10);
 	assert_int_equal(sum.tables.table[0].used, 7);
 	assert_int_equal(sum.tables.table[0].high, 10);
+}
+
+static void merge(void *to, const void *from)
+{
+	frontends_merge_status(to, from);
+}
+
+TEST_WITH(every_figure_is_merged, setup, NULL)
+{
+	const struct merge_left left[] = {
+		MERGE_KEPT(struct frontends_status, udp.sockets),
+		MERGE_KEPT(struct frontends_status, tcp.enabled),
+		MERGE_KEPT(struct frontends_status, tcp.clients),
+		MERGE_KEPT(struct frontends_status, tcp.per_client),
+		MERGE_KEPT(struct frontends_status, tcp.buffered_cap),
+		MERGE_KEPT(struct frontends_status, tcp.idle_ms),
+		MERGE_KEPT(struct frontends_status, tcp.tls.certificates),
+		MERGE_KEPT(struct frontends_status, tcp.tls.certificate),
+		MERGE_KEPT(struct frontends_status, tcp.tls.why),
+		MERGE_APART(struct frontends_status, tcp.cap),
+		MERGE_APART(struct frontends_status, tcp.pending_cap),
+		MERGE_APART(struct frontends_status, tcp.listener_count),
+		MERGE_APART(struct frontends_status, tcp.listener),
+		MERGE_APART(struct frontends_status, tables),
+		MERGE_KEPT(struct frontends_status, count),
+		MERGE_KEPT(struct frontends_status, each),
+		MERGE_GAP(struct frontends_status, tcp.enabled, tcp.open),
+		MERGE_GAP(struct frontends_status, tcp.busiest.bytes[15], tcp.busiest_open),
+		MERGE_GAP(struct frontends_status, tcp.pending_cap, tcp.buffered),
+		MERGE_GAP(struct frontends_status, tcp.idle_ms, tcp.accepted),
+		MERGE_GAP(struct frontends_status, tcp.tls.shaking_max, tcp.tls.handshakes),
+		MERGE_GAP(struct frontends_status, tcp.tls.certificates,
+			tcp.tls.certificate[0].names[0]),
+		MERGE_GAP(struct frontends_status, tcp.doh.connections, tcp.doh.bytes),
+		MERGE_GAP(struct frontends_status, tcp.listener[FRONTEND_TCP_LISTENERS_MAX - 1].err,
+			lag.p50_us),
+		MERGE_GAP(struct frontends_status, count, each[0].udp_received),
+	};
+	sum.tcp.cap = one.tcp.cap = sum.tcp.pending_cap = one.tcp.pending_cap = UINT32_MAX;
+	one.tcp.busiest_open = 2;
+	MERGE_CHECK(struct frontends_status, merge, left, ARRAY_LEN(left), &sum, &one);
 }

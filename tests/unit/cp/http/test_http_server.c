@@ -4,6 +4,7 @@
 #include "http_server_rig.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/few_files.h"
+#include "tests/unit/merge_fields.h"
 
 #include <event2/event.h>
 
@@ -364,3 +365,18 @@ static int teardown(void **state)
 }
 
 TEST_GROUP(setup, teardown)
+
+static void add_counts(void *to, const void *from)
+{
+	http_counts_add(to, from);
+}
+
+TEST(test_every_count_of_two_servers_is_added)
+{
+	const struct merge_left left[] = {
+		MERGE_GAP(struct http_counts, waiting_most, since_ms),
+		MERGE_GAP(struct http_counts, conns.max, conns.made),
+	};
+	static const struct http_counts none;
+	MERGE_CHECK(struct http_counts, add_counts, left, ARRAY_LEN(left), &none, &none);
+}

@@ -53,7 +53,7 @@ TEST_WITH(test_a_cold_record_is_asked_for_past_its_expiry, setup, teardown)
 	put(1, 2, 0);
 	assert_int_equal(asked_at_ms(1, 4000), 2000);
 	end_all(REFRESH_DONE);
-	put(2, 600, 0); // told long before the next sweep sees its end
+	put(2, 600, 0); // reported long before the next sweep sees its end
 	now_ms += 400000;
 	hit(2);
 	now_ms += 200000 - 500;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What several resolvers say, as one.
 #include "controlplane/resolver/resolvers_merge.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/merge_fields.h"
 
 static struct resolver_status sum, one;
 
@@ -208,4 +208,150 @@ TEST(the_oldest_questions_of_all_are_listed)
 	static const unsigned ages[] = {95, 90, 50, 10};
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(a.question[i].age_ms, ages[i]);
+}
+
+static void merge_status(void *to, const void *from)
+{
+	resolvers_merge_status(to, from);
+}
+
+static void merge_upstream(void *to, const void *from)
+{
+	resolvers_merge_upstream(to, from);
+}
+
+static void merge_refresh(void *to, const void *from)
+{
+	resolvers_merge_refresh(to, from);
+}
+
+static void merge_table(void *to, const void *from)
+{
+	static struct table_registry a, b;
+	a.count = b.count = 1;
+	a.table[0] = *(const struct table_info *)to;
+	b.table[0] = *(const struct table_info *)from;
+	a.table[0].name = b.table[0].name = "one";
+	tables_sum(&a, &b);
+	a.table[0].name = ((const struct table_info *)to)->name;
+	*(struct table_info *)to = a.table[0];
+}
+
+// What is of the process, or the same for all by the configuration, is the first one's.
+TEST_WITH(every_figure_of_a_resolver_is_merged, setup, NULL)
+{
+	const struct merge_left left[] = {
+		MERGE_KEPT(struct resolver_status, l0_bytes),
+		MERGE_KEPT(struct resolver_status, link_up),
+		MERGE_KEPT(struct resolver_status, dp_incarnation),
+		MERGE_KEPT(struct resolver_status, worker_rings),
+		MERGE_KEPT(struct resolver_status, l1_sweep),
+		MERGE_KEPT(struct resolver_status, flush.asked),
+		MERGE_KEPT(struct resolver_status, flush.told),
+		MERGE_KEPT(struct resolver_status, flush.heard),
+		MERGE_KEPT(struct resolver_status, flush.own),
+		MERGE_KEPT(struct resolver_status, flush.bad),
+		MERGE_KEPT(struct resolver_status, flush.subscribed),
+		MERGE_KEPT(struct resolver_status, answer_policy.walks),
+		MERGE_KEPT(struct resolver_status, step.steps),
+		MERGE_KEPT(struct resolver_status, step.stepped_ms),
+		MERGE_KEPT(struct resolver_status, upstream_sets),
+		MERGE_KEPT(struct resolver_status, upstream_count),
+		MERGE_APART(struct resolver_status, l1.redis.state),
+		MERGE_APART(struct resolver_status, met_bounds),
+		MERGE_APART(struct resolver_status, tables),
+		MERGE_APART(struct resolver_status, upstream),
+		MERGE_GAP(struct resolver_status, waiter_cap, ring_anomalies),
+		MERGE_GAP(struct resolver_status, worker_rings, lag.p50_us),
+		MERGE_GAP(struct resolver_status, streams.waiting_high, streams.waited),
+		MERGE_GAP(struct resolver_status, https.high, https.late),
+		MERGE_GAP(struct resolver_status, failures, tables.count),
+		MERGE_GAP(struct resolver_status, l1.redis.pending, l1.redis.commands),
+		MERGE_GAP(struct resolver_status, l1.redis.rtt_us, l1.lookups),
+		MERGE_GAP(struct resolver_status, validation.contexts, recursion.queries),
+		MERGE_GAP(struct resolver_status, recursion.questions, took[0].bucket[0]),
+		MERGE_GAP(struct resolver_status, upstream_count, upstream[0].name[0]),
+	};
+	sum.l1.redis.state = "up", one.l1.redis.state = "away";
+	one.l1.redis.error_ms = 1;
+	MERGE_CHECK(struct resolver_status, merge_status, left, ARRAY_LEN(left), &sum, &one);
+}
+
+TEST(every_figure_of_an_upstream_is_merged)
+{
+	const struct merge_left left[] = {
+		MERGE_KEPT(struct upstream_status, name),
+		MERGE_KEPT(struct upstream_status, address),
+		MERGE_KEPT(struct upstream_status, is_tls),
+		MERGE_KEPT(struct upstream_status, is_https),
+		MERGE_KEPT(struct upstream_status, is_nowhere),
+		MERGE_KEPT(struct upstream_status, subnet),
+		MERGE_KEPT(struct upstream_status, way),
+		MERGE_GAP(struct upstream_status, is_https, https.replies),
+		MERGE_GAP(struct upstream_status, tls_sessions, tls_failed[0]),
+		MERGE_GAP(struct upstream_status, drained, share),
+		MERGE_GAP(struct upstream_status, subnet.ipv6, srtt_us),
+		MERGE_GAP(struct upstream_status, way, took.bucket[0]),
+	};
+	static const struct upstream_status a = {.set_sent = 1},
+					    b = {.set_sent = 1,
+						    .tls_about_ms = 1,
+						    .tls_why_ms = 1,
+						    .https = {.why_ms = 1, .status_ms = 1}};
+	MERGE_CHECK(struct upstream_status, merge_upstream, left, ARRAY_LEN(left), &a, &b);
+}
+
+TEST(every_figure_of_refresh_ahead_is_merged)
+{
+	const struct merge_left left[] = {
+		MERGE_KEPT(struct refresh_report, now_ms),
+		MERGE_KEPT(struct refresh_report, policy),
+		{offsetof(struct refresh_report, stats.minute[1]),
+			sizeof(uint64_t) * (REFRESH_MINUTES - 1), true},
+		{offsetof(struct refresh_report, stats.count[1]),
+			sizeof(struct refresh_counts) * (REFRESH_MINUTES - 1), true},
+	};
+	static const struct refresh_report none;
+	MERGE_CHECK(struct refresh_report, merge_refresh, left, ARRAY_LEN(left), &none, &none);
+}
+
+TEST(every_figure_of_a_table_is_merged)
+{
+	const struct merge_left left[] = {
+		MERGE_APART(struct table_info, name),
+		MERGE_KEPT(struct table_info, owner),
+		MERGE_KEPT(struct table_info, eviction),
+		MERGE_KEPT(struct table_info, lifetime),
+		MERGE_KEPT(struct table_info, kind),
+		MERGE_KEPT(struct table_info, stay_ms),
+		MERGE_KEPT(struct table_info, has),
+		MERGE_KEPT(struct table_info, parts),
+		MERGE_KEPT(struct table_info, fullest),
+		MERGE_KEPT(struct table_info, fullest_used),
+		MERGE_KEPT(struct table_info, fullest_cap),
+		MERGE_KEPT(struct table_info, of_dataplane),
+		MERGE_GAP(struct table_info, kind, stay_ms),
+		MERGE_GAP(struct table_info, fullest, fullest_used),
+		MERGE_END(struct table_info, of_dataplane),
+	};
+	static const struct table_info none;
+	MERGE_CHECK(struct table_info, merge_table, left, ARRAY_LEN(left), &none, &none);
+}
+
+// Each has connections of its own.
+TEST_WITH(the_worse_state_of_redis_is_shown, setup, NULL)
+{
+	sum.l1.redis =
+		(struct redis_status){.state = "up", .sub_breaks = 1, .error_ms = 5, .rtt_us = 7};
+	one.l1.redis = (struct redis_status){
+		.state = "away", .sub_breaks = 2, .error_ms = 9, .away_since_ms = 8};
+	snprintf(one.l1.redis.error, sizeof(one.l1.redis.error), "refused");
+	resolvers_merge_status(&sum, &one);
+	assert_string_equal(sum.l1.redis.state, "away");
+	assert_string_equal(sum.l1.redis.error, "refused");
+	assert_int_equal(sum.l1.redis.away_since_ms, 8);
+	assert_int_equal(sum.l1.redis.sub_breaks, 3);
+	one.l1.redis.state = "up";
+	resolvers_merge_status(&sum, &one);
+	assert_string_equal(sum.l1.redis.state, "away");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/upstream/upstream_internal.h"
 #include "tests/unit/clock_still.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/merge_fields.h"
 #include "upstream_rig.h"
 
 #include <event2/event.h>
@@ -268,46 +268,17 @@ TEST_WITH(test_letter_case_is_tried_again, rig_setup, rig_teardown)
 	assert_true(status(0).mixed_case);
 }
 
-// Each counter of connections is added to its own.
-TEST(test_totals_of_two_sets)
+static void add_totals(void *to, const void *from)
 {
-	static const struct upstream_streams_stats one = {.open = 1,
-		.high = 2,
-		.queries = 3,
-		.waiting = 4,
-		.waiting_high = 5,
-		.waited = 6,
-		.opened = 7,
-		.reused = 8,
-		.late = 9,
-		.bad = 10,
-		.stalled = 11,
-		.broken = 12,
-		.closed_peer = 13,
-		.closed_idle = 14,
-		.evicted = 15,
-		.full = 16,
-		.bytes = 17};
-	struct upstream_totals sum = {.streams = one};
-	const struct upstream_totals t = {.streams = one};
-	upstream_totals_add(&sum, &t);
-#define TWICE(field) assert_int_equal(sum.streams.field, 2 * one.field)
-	TWICE(open);
-	TWICE(high);
-	TWICE(queries);
-	TWICE(waiting);
-	TWICE(waiting_high);
-	TWICE(waited);
-	TWICE(opened);
-	TWICE(reused);
-	TWICE(late);
-	TWICE(bad);
-	TWICE(stalled);
-	TWICE(broken);
-	TWICE(closed_peer);
-	TWICE(closed_idle);
-	TWICE(evicted);
-	TWICE(full);
-	TWICE(bytes);
-#undef TWICE
+	upstream_totals_add(to, from);
+}
+
+TEST(test_every_total_of_two_sets_is_added)
+{
+	const struct merge_left left[] = {
+		MERGE_GAP(struct upstream_totals, streams.waiting_high, streams.waited),
+		MERGE_GAP(struct upstream_totals, https.high, https.late),
+	};
+	static const struct upstream_totals none;
+	MERGE_CHECK(struct upstream_totals, add_totals, left, ARRAY_LEN(left), &none, &none);
 }
