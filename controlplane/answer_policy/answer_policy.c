@@ -121,7 +121,7 @@ struct hearing {
 	uint16_t qtype;
 	const struct ip_address *nat64;
 	struct rule_set addresses; // lists that hold one of those of the record
-	struct answer_match *out;
+	struct answer_match led;   // what is found of the names and addresses of the answer
 };
 
 // Lists with a pattern for the name and the type; false: none.
@@ -148,7 +148,7 @@ static void answer_policy_name(const struct answer_policy *j, enum answer_policy
 	bool has = patterns_of(j, loop, name, qtype, &lists);
 
 	if (n || has)
-		answer_rank_name(&j->rank, match, n, has ? &lists : NULL, out);
+		answer_rank_name(&j->rank, match, n, &lists, out);
 }
 
 static void on_address(void *arg, const uint8_t *address, unsigned bytes)
@@ -177,7 +177,7 @@ static void answer_policy_addresses(
 	if (!(lists[0] | lists[1] | lists[2] | lists[3]))
 		return;
 	unsigned n = rule_matches(&h->answer_policy->image, h->question, h->qtype, match);
-	answer_rank_address(&h->answer_policy->rank, match, n, &h->addresses, h->out);
+	answer_rank_address(&h->answer_policy->rank, match, n, &h->addresses, &h->led);
 }
 
 static bool leads_on(uint16_t type)
@@ -208,24 +208,45 @@ bool answer_policy_concerns(const struct answer_policy *j, const struct dns_answ
 void answer_policy_question(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *name, uint16_t qtype, struct answer_match *out)
 {
+	struct rule_match match[RULE_LABELS_MAX];
 	struct rule_set lists;
 
 	out->count = 0;
 	if (j->names_too)
 		answer_policy_name(j, loop, name, qtype, out);
 	else if (patterns_of(j, loop, name, qtype, &lists))
-		answer_rank_patterns(&j->rank, &lists, out);
+		answer_rank_patterns(
+			&j->rank, match, rule_matches(&j->image, name, qtype, match), &lists, out);
+}
+
+// Groups with a list that allows the question skip what its answer leads to. Where patterns may
+// block such a question all the same, they are looked up, and the clauses say so.
+static void join_led(const struct hearing *h, struct answer_match *out)
+{
+	const struct rule_reader *image = &h->answer_policy->image;
+	struct rule_match match[RULE_LABELS_MAX];
+	struct rule_set allows = {{0}};
+
+	if (h->led.count && rule_patterns_insist(image))
+		for (unsigned n = rule_matches(image, h->question, h->qtype, match); n; n--)
+			for (unsigned w = 0; w < 4; w++)
+				allows.lists[w] |=
+					match[n - 1].set.lists[w]
+					& (image->of_class[RULE_CLASS_ALLOW][w]
+						| image->of_class[RULE_CLASS_IMPORTANT_ALLOW][w]);
+	for (unsigned i = 0; i < h->led.count; i++) {
+		struct answer_policy_clause c = h->led.clause[i];
+		answer_set_join(&c.unless, &allows);
+		answer_match_add(out, &c.block, &c.unless);
+	}
 }
 
 void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
 	const struct ip_address *nat64, struct answer_match *out)
 {
-	struct hearing h = {.answer_policy = j,
-		.question = question,
-		.qtype = qtype,
-		.nat64 = nat64,
-		.out = out};
+	struct hearing h = {
+		.answer_policy = j, .question = question, .qtype = qtype, .nat64 = nat64};
 	struct answer_records r = answer_records_of(question, answer);
 	struct answer_record record;
 	struct dns_name target;
@@ -233,10 +254,11 @@ void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop
 	answer_policy_question(j, loop, question, qtype, out);
 	while (answer_records_next(&r, &record)) {
 		if (leads_on(record.type) && answer_record_target(&r, &record, &target))
-			answer_policy_name(j, loop, &target, qtype, out);
+			answer_policy_name(j, loop, &target, qtype, &h.led);
 		if (j->prefixes && has_address(record.type))
 			answer_policy_addresses(&h, &r, &record);
 	}
+	join_led(&h, out);
 }
 
 static bool local_decides(const struct answer_policy *j, const struct dns_name *name,
@@ -273,5 +295,6 @@ bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *
 {
 	struct rule_verdict v;
 	rule_decide(&j->image, question, qtype, group_lists, &v);
-	return v.d.allowed || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
+	return rule_is_unchecked(&j->image, group_lists, &v.d)
+	       || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
 }

@@ -50,6 +50,7 @@ void answer_rank_init(struct answer_rank *k, const struct rule_reader *image)
 		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_EXCEPT};
 
 	memset(k, 0, sizeof(*k));
+	k->image = image;
 	memcpy(k->of_class, image->of_class, sizeof(k->of_class));
 	for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
 		for (unsigned w = 0; w < 4; w++)
@@ -58,10 +59,7 @@ void answer_rank_init(struct answer_rank *k, const struct rule_reader *image)
 		const struct rule_list_info *block = rule_list_info(image, b);
 		for (unsigned a = 0; block && a < RULE_LISTS_MAX; a++) {
 			const struct rule_list_info *other = rule_list_info(image, a);
-			if (!other || other->source != block->source)
-				continue;
-			set_put(&k->same_source[b], a, true);
-			if (set_has(k->allowing, a) && is_guard(other, block))
+			if (other && set_has(k->allowing, a) && is_guard(other, block))
 				set_put(&k->guard[b], a, true);
 		}
 	}
@@ -88,7 +86,8 @@ static void clause_add(const struct answer_rank *k, const struct rule_set *block
 struct unless {
 	struct rule_set operators; // operator's allow rules and local data
 	struct rule_set important; // and important allow rules
-	struct rule_set all;       // and allow rules
+	struct rule_set lists;     // and those of lists
+	struct rule_set all;       // and those of policy zones
 };
 
 static void unless_join(const struct answer_rank *k, const struct rule_set *lists, struct unless *u)
@@ -103,6 +102,8 @@ static void unless_join(const struct answer_rank *k, const struct rule_set *list
 	more = set_and(lists, k->of_class[RULE_CLASS_ALLOW]);
 	answer_set_join(&s, &more);
 	answer_set_join(&u->all, &s);
+	for (unsigned w = 0; w < 4; w++)
+		u->lists.lists[w] |= s.lists[w] & ~(more.lists[w] & k->image->zones[w]);
 }
 
 // The operator's rules: the nearest decides, allow before deny at one name. Local data decides
@@ -124,90 +125,110 @@ static void operators_add(const struct answer_rank *k, const struct rule_match *
 	}
 }
 
-// Blocks of one name less those that an EXCEPT rule of their source at a nearer name takes away.
-static void blocks_add(const struct answer_rank *k, const struct rule_set *blocks,
-	const struct rule_set *excepts, const struct rule_set *unless, struct answer_match *out)
+// A policy zone's block at match[at] but for what passes by a zone before it, or by itself at that
+// name or a nearer one.
+static void zone_add(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	unsigned at, unsigned list, const struct unless *u, struct answer_match *out)
 {
-	struct rule_set plain = *blocks;
+	const struct rule_list_way *way = k->image->way;
+	struct rule_set one = {{0}}, unless = u->lists;
 
-	if (!answer_set_empty(excepts)) {
-		SET_EACH(list, blocks)
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_set s = set_and(&match[i].set, k->image->zones);
+		s = set_and(&s, k->of_class[RULE_CLASS_ALLOW]);
+		SET_EACH(allow, &s)
 		{
-			struct rule_set one = {{0}}, with = *unless;
-			struct rule_set e = set_and(excepts, k->same_source[list].lists);
-			if (answer_set_empty(&e))
-				continue;
-			set_put(&plain, (unsigned)list, false);
-			set_put(&one, (unsigned)list, true);
-			answer_set_join(&with, &e);
-			clause_add(k, &one, &with, out);
+			unsigned of = way[allow].source;
+			if (of < way[list].source || (of == way[list].source && i <= at))
+				set_put(&unless, (unsigned)allow, true);
 		}
 	}
-	clause_add(k, &plain, unless, out);
+	set_put(&one, list, true);
+	clause_add(k, &one, &unless, out);
 }
 
 static void lists_add(const struct answer_rank *k, const struct rule_match *match, unsigned count,
 	const struct unless *u, struct answer_match *out)
 {
-	struct rule_set excepts = {{0}};
-
 	for (unsigned i = 0; i < count; i++) {
 		struct rule_set s = set_and(&match[i].set, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
 		clause_add(k, &s, &u->important, out);
 		s = set_and(&match[i].set, k->of_class[RULE_CLASS_BLOCK]);
-		blocks_add(k, &s, &excepts, &u->all, out);
-		s = set_and(&match[i].set, k->of_class[RULE_CLASS_EXCEPT]);
-		answer_set_join(&excepts, &s);
+		struct rule_set zones = set_and(&s, k->image->zones);
+		SET_EACH(zone, &zones)
+		{
+			set_put(&s, (unsigned)zone, false);
+			zone_add(k, match, count, i, (unsigned)zone, u, out);
+		}
+		clause_add(k, &s, &u->all, out);
 	}
 }
 
+// A pattern is a rule at the root: of its class the farthest, but its class decides.
 static void patterns_add(const struct answer_rank *k, const struct rule_set *patterns,
-	const struct rule_set *names_allow, struct answer_match *out)
+	const struct unless *u, struct answer_match *out)
 {
-	struct unless u = {
-		.operators = *names_allow, .important = *names_allow, .all = *names_allow};
-
-	unless_join(k, patterns, &u);
 	struct rule_set s = set_and(patterns, k->of_class[RULE_CLASS_OPERATOR_DENY]);
-	clause_add(k, &s, &u.operators, out);
+	clause_add(k, &s, &u->operators, out);
 	s = set_and(patterns, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
-	clause_add(k, &s, &u.important, out);
+	clause_add(k, &s, &u->important, out);
 	s = set_and(patterns, k->of_class[RULE_CLASS_BLOCK]);
-	clause_add(k, &s, &u.all, out);
+	clause_add(k, &s, &u->all, out);
 }
 
-void answer_rank_name(const struct answer_rank *k, const struct rule_match *match, unsigned count,
-	const struct rule_set *patterns, struct answer_match *out)
+static struct unless unless_of(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, const struct rule_set *patterns)
 {
 	struct unless u = {0};
 
 	for (unsigned i = 0; i < count; i++)
 		unless_join(k, &match[i].set, &u);
-	const struct rule_set names_allow = u.all;
+	unless_join(k, patterns, &u);
+	return u;
+}
+
+void answer_rank_name(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	const struct rule_set *patterns, struct answer_match *out)
+{
+	const struct unless u = unless_of(k, match, count, patterns);
+
 	operators_add(k, match, count, out);
-	if (patterns) {
-		unless_join(k, patterns, &u);
-		patterns_add(k, patterns, &names_allow, out);
-	}
+	patterns_add(k, patterns, &u, out);
 	lists_add(k, match, count, &u, out);
 }
 
-void answer_rank_patterns(
-	const struct answer_rank *k, const struct rule_set *patterns, struct answer_match *out)
+void answer_rank_patterns(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, const struct rule_set *patterns, struct answer_match *out)
 {
-	static const struct rule_set none;
-	patterns_add(k, patterns, &none, out);
+	const struct unless u = unless_of(k, match, count, patterns);
+
+	patterns_add(k, patterns, &u, out);
+}
+
+// Without the lists from which an exception at the name asked takes all.
+static struct rule_set addresses_left(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, const struct rule_set *lists)
+{
+	struct rule_set left = *lists;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_set e = set_and(&match[i].set, k->image->except[0]);
+		SET_EACH(except, &e)
+		{
+			const struct rule_list_info *info =
+				rule_list_info(k->image, (unsigned)except);
+			for (unsigned w = 0; w < 4 && info->kind.zone == RULE_ZONE_NONE; w++)
+				left.lists[w] &= ~k->image->takes[except][w];
+		}
+	}
+	return left;
 }
 
 void answer_rank_address(const struct answer_rank *k, const struct rule_match *match,
 	unsigned count, const struct rule_set *lists, struct answer_match *out)
 {
-	struct rule_match ranked[2] = {{0}};
+	static const struct rule_set none;
+	const struct rule_match at_root = {.set = addresses_left(k, match, count, lists)};
 
-	for (unsigned i = 0; i < count; i++) {
-		struct rule_set e = set_and(&match[i].set, k->of_class[RULE_CLASS_EXCEPT]);
-		answer_set_join(&ranked[0].set, &e);
-	}
-	ranked[1].set = *lists;
-	answer_rank_name(k, ranked, 2, NULL, out);
+	answer_rank_name(k, &at_root, 1, &none, out);
 }

@@ -13,18 +13,19 @@ struct answer_rank {
 	// For each list the allowing ones that every group with that list has too, as they are of
 	// the same source.
 	struct rule_set guard[RULE_LISTS_MAX];
-	struct rule_set same_source[RULE_LISTS_MAX];
+	const struct rule_reader *image;
 };
 
+// The image must outlive it.
 void answer_rank_init(struct answer_rank *k, const struct rule_reader *image);
 
 // `match`: what rule_matches says of the name, nearest first. `patterns`: lists with a pattern for
-// it, or NULL.
+// it.
 void answer_rank_name(const struct answer_rank *k, const struct rule_match *match, unsigned count,
 	const struct rule_set *patterns, struct answer_match *out);
-// Patterns alone.
-void answer_rank_patterns(
-	const struct answer_rank *k, const struct rule_set *patterns, struct answer_match *out);
+// Of its patterns alone what they block and no rule at the name takes back.
+void answer_rank_patterns(const struct answer_rank *k, const struct rule_match *match,
+	unsigned count, const struct rule_set *patterns, struct answer_match *out);
 // Lists that hold an address; `match`: of the name asked, for its exceptions.
 void answer_rank_address(const struct answer_rank *k, const struct rule_match *match,
 	unsigned count, const struct rule_set *lists, struct answer_match *out);

@@ -4,13 +4,14 @@
 // an answer that the lists block; and the marks by which resolvers see what clients want.
 #include "frontend_internal.h"
 
-// Does an allow rule, or the operator's own data, decide the question for this group?
-static bool is_allowed(const struct rule_reader *rules, const struct frontend_question *q)
+// Does an allow rule, or the operator's own data, decide the question for this group for good?
+static bool is_unchecked(const struct rule_reader *rules, const struct frontend_question *q)
 {
 	struct rule_verdict v;
 
 	rule_decide(rules, &q->query.name, q->query.qtype, q->policy->lists, &v);
-	return v.d.allowed || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
+	return rule_is_unchecked(rules, q->policy->lists, &v.d)
+	       || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
 }
 
 // Does the record's mask block it for this group?
@@ -21,7 +22,7 @@ static bool is_blocked(
 	const uint64_t *lists = q->policy->lists;
 
 	if (!v->masked || !q->blocks || !rules
-		|| !rule_mask_blocks(&v->mask, f->rules.allowing, lists) || is_allowed(rules, q))
+		|| !rule_mask_blocks(&v->mask, f->rules.allowing, lists) || is_unchecked(rules, q))
 		return false;
 	q->list = rule_mask_list(&v->mask, f->rules.allowing, lists);
 	return true;

@@ -71,9 +71,7 @@ static enum list_reject answer_pattern(struct list_text t, const struct list_mod
 			return LIST_REJECT_PATTERN;
 	if (!list_text_has_any(t, "\\^$.|?*+()[]{}"))
 		return LIST_REJECT_URL;
-	if (m->except.len)
-		return LIST_REJECT_MODIFIER;
-	return m->reply == RULE_REPLY_DATA ? LIST_REJECT_REWRITE : LIST_REJECT_COUNT;
+	return m->except.len ? LIST_REJECT_MODIFIER : LIST_REJECT_COUNT;
 }
 
 // `/pattern/` or `/pattern/$options`: cuts what is between the slashes and what is behind the $.
@@ -109,6 +107,8 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 		why = answer_policy_class(p, exception, &m, &rule_class);
 	if (why != LIST_REJECT_COUNT)
 		return why;
+	if (m.reply == RULE_REPLY_DATA) // records are those of one name
+		m.reply = RULE_REPLY_GROUP;
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
 	rule.what = LIST_RULE_PATTERN;
 	rule.pattern = pattern.at;
@@ -148,28 +148,38 @@ static uint8_t cut_anchors(struct list_text *t)
 	return covers;
 }
 
-// All names of $denyallow are good, or the rule is none: it would block what it must not.
-static enum list_reject answer_policy_except(struct list_text except)
+// All names of $denyallow are good, or the rule is none: it would block what it must not. So it is
+// where one of them is its own name, or one above. *below: some are below it; others do not matter.
+static enum list_reject answer_policy_except(
+	struct list_text except, const struct dns_name *of, bool *below)
 {
 	struct dns_name name;
 	enum list_reject why = LIST_REJECT_COUNT;
-	while (except.at && why == LIST_REJECT_COUNT)
+	*below = false;
+	while (except.at && why == LIST_REJECT_COUNT) {
 		why = list_name_read(list_text_cut(&except, '|'), true, &name);
+		if (why == LIST_REJECT_COUNT && dns_name_is_under(of, &name))
+			why = LIST_REJECT_MODIFIER;
+		*below = *below || (why == LIST_REJECT_COUNT && dns_name_is_under(&name, of));
+	}
 	return why;
 }
 
-static void give_except(struct list_parser *p, const struct list_modifiers *m)
+static void give_except(
+	struct list_parser *p, const struct list_modifiers *m, const struct dns_name *of)
 {
 	struct list_rule rule = make_rule(p, RULE_CLASS_EXCEPT, RULE_COVERS_ALL, m);
 	struct list_text except = m->except;
 	struct dns_name name;
 	rule.kind.reply = RULE_REPLY_GROUP;
+	rule.kind.base = of->labels;
 	rule.rtype = rule.rdata_len = 0;
 	rule.ttl_s = 0;
 	rule.rdata = NULL;
 	rule.name = &name;
 	while (except.at && !p->stopped)
-		if (list_name_read(list_text_cut(&except, '|'), true, &name) == LIST_REJECT_COUNT)
+		if (list_name_read(list_text_cut(&except, '|'), true, &name) == LIST_REJECT_COUNT
+			&& dns_name_is_under(&name, of))
 			list_give(p, &rule);
 }
 
@@ -178,6 +188,7 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 	struct list_modifiers m;
 	struct dns_name name;
 	enum rule_class rule_class;
+	bool excepts = false;
 	struct list_text options = line, body = list_text_cut(&options, '$');
 	enum list_reject why = list_modifiers_read(options, &m);
 	uint8_t covers = cut_anchors(&body);
@@ -191,14 +202,15 @@ static enum list_reject take_name(struct list_parser *p, struct list_text line, 
 	if (why == LIST_REJECT_COUNT)
 		why = list_name_read(body, p->options.force, &name);
 	if (why == LIST_REJECT_COUNT && m.except.len)
-		why = answer_policy_except(m.except);
+		why = answer_policy_except(m.except, &name, &excepts);
 	if (why != LIST_REJECT_COUNT)
 		return why;
 	struct list_rule rule = make_rule(p, rule_class, covers, &m);
 	rule.name = &name;
+	rule.kind.base = excepts ? RULE_EXCEPTED : 0;
 	list_give(p, &rule);
-	if (m.except.len)
-		give_except(p, &m);
+	if (excepts)
+		give_except(p, &m, &name);
 	return LIST_REJECT_COUNT;
 }
 

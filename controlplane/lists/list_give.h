@@ -15,6 +15,7 @@ struct list_options {
 	enum list_format format; // not AUTO: lines of another one are refused
 	bool exact;              // plain names and those of hosts lines: the name alone
 	bool force;              // accept single labels and public suffixes too
+	bool passes_any;         // what a policy zone lets pass no other zone blocks
 };
 
 // lines = comments + ruled + refused.

@@ -81,11 +81,21 @@ static enum list_reject read_client(struct list_text value, char out[RULE_CLIENT
 	return LIST_REJECT_COUNT;
 }
 
+// Another name's answer, which weir does not give for a list: the group's reply.
+static enum list_reject rewrite_name(struct list_text value)
+{
+	struct dns_name name;
+	return list_name_read(value, true, &name) == LIST_REJECT_COUNT ? LIST_REJECT_COUNT
+								       : LIST_REJECT_REWRITE;
+}
+
 static enum list_reject rewrite_address(struct list_text value, struct list_modifiers *m)
 {
 	struct ip_address a;
-	if (memchr(value.at, '/', value.len) || !list_prefix_read(value, &a))
+	if (memchr(value.at, '/', value.len))
 		return LIST_REJECT_REWRITE;
+	if (!list_prefix_read(value, &a))
+		return rewrite_name(value);
 	m->reply = RULE_REPLY_DATA;
 	m->rtype = a.version == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA;
 	m->rdata_len = a.version == 4 ? 4 : 16;
@@ -98,7 +108,11 @@ static enum list_reject rewrite_record(
 {
 	const char *ignored;
 	uint16_t type;
-	if (!read_type(type_text, &type) || type == DNS_TYPE_CNAME || !*rdata_parse_type_text(type)
+	if (!read_type(type_text, &type))
+		return LIST_REJECT_REWRITE;
+	if (type == DNS_TYPE_CNAME)
+		return rewrite_name(value);
+	if (!*rdata_parse_type_text(type)
 		|| rdata_parse(type, value.at, value.len, m->rdata, &m->rdata_len, &ignored) != 0)
 		return LIST_REJECT_REWRITE;
 	m->reply = RULE_REPLY_DATA;
@@ -106,7 +120,7 @@ static enum list_reject rewrite_record(
 	return LIST_REJECT_COUNT;
 }
 
-// `NXDOMAIN`, `192.0.2.1`, `NOERROR;A;192.0.2.1`. Names are CNAMEs, which need a resolver.
+// `NXDOMAIN`, `192.0.2.1`, `NOERROR;A;192.0.2.1`, `other.example`, `NOERROR;CNAME;other.example`.
 static enum list_reject read_rewrite(struct list_text value, struct list_modifiers *m)
 {
 	struct list_text rest = value, rcode = list_text_cut(&rest, ';');
@@ -126,6 +140,8 @@ static enum list_reject read_rewrite(struct list_text value, struct list_modifie
 		return rewrite_address(value, m);
 	else if (list_text_is(rcode, LIST_TEXT("NOERROR")) && rest.len)
 		return rewrite_record(type, rest, m);
+	else if (empty) // another error
+		return rewrite_name(rcode);
 	else
 		return LIST_REJECT_REWRITE;
 	return LIST_REJECT_COUNT;

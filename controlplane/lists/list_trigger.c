@@ -182,9 +182,19 @@ static enum list_reject read_cname(const struct list_parser *p, const struct lis
 		kind->rule_class = RULE_CLASS_ALLOW;
 	else if (is_name(&target, "\14rpz-tcp-only"))
 		return LIST_REJECT_ZONE_ACTION;
-	else
-		return LIST_REJECT_REWRITE;
+	// An answer of another name, which weir does not give: the group's reply.
 	return LIST_REJECT_COUNT;
+}
+
+// Of the zone itself, as its signer adds them.
+static bool is_of_zone(uint16_t type)
+{
+	static const uint16_t types[] = {DNS_TYPE_SOA, DNS_TYPE_RRSIG, DNS_TYPE_NSEC,
+		DNS_TYPE_NSEC3, DNS_TYPE_DNSKEY, DNS_TYPE_DS};
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (types[i] == type)
+			return true;
+	return false;
 }
 
 static enum list_reject read_action(const struct list_parser *p, const struct list_record *record,
@@ -194,8 +204,11 @@ static enum list_reject read_action(const struct list_parser *p, const struct li
 	enum list_reject why = LIST_REJECT_COUNT;
 	if (record->type == DNS_TYPE_CNAME) {
 		why = read_cname(p, record, trigger, &rule->kind);
-	} else if (rule->what == LIST_RULE_ADDRESS || !*rdata_parse_type_text(record->type)) {
+	} else if (is_of_zone(record->type)) {
 		why = LIST_REJECT_ZONE_ACTION;
+	} else if (rule->what == LIST_RULE_ADDRESS || !*rdata_parse_type_text(record->type)) {
+		// Its own records are not given; without them the name has none.
+		rule->kind.reply = RULE_REPLY_NODATA;
 	} else if (rdata_parse(record->type, record->data.at, record->data.len, rdata,
 			   &rule->rdata_len, &ignored)
 		   != 0) {
@@ -253,6 +266,8 @@ void list_trigger_take(struct list_parser *p, const struct list_record *record)
 	struct dns_name owner, name;
 	struct list_rule rule =
 		list_rule_make(p, list_class(p), RULE_COVERS_SELF, RULE_REPLY_GROUP);
+	if (p->options.role == LIST_ROLE_BLOCK)
+		rule.kind.zone = p->options.passes_any ? RULE_ZONE_ANY : RULE_ZONE_FIRST;
 	if (!relative_to_apex(&p->zone, &owner)) {
 		list_refuse(p, LIST_REJECT_ZONE_OWNER);
 		return;

@@ -6,6 +6,7 @@
 #include "rule_records.h"
 #include "rule_rows.h"
 #include "rule_table.h"
+#include "rule_zone_names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +32,8 @@ struct rule_builder {
 	struct rule_numbers numbers;
 	struct rule_records records;
 	struct rule_patterns patterns;
+	struct rule_zone_names zone_names; // of the current source
+	uint8_t zone;                      // of its kinds
 	uint64_t depths;
 	uint32_t singles[64];
 	unsigned source_count;
@@ -80,6 +83,7 @@ void rule_builder_free(struct rule_builder *b)
 	rule_numbers_free(&b->numbers);
 	rule_records_free(&b->records);
 	rule_patterns_free(&b->patterns);
+	rule_zone_names_free(&b->zone_names);
 	pending_free(b);
 	FREE_AND_NULL(b->sets);
 	free(b);
@@ -89,6 +93,7 @@ static void note_peak(struct rule_builder *b, size_t arena)
 {
 	size_t now = sizeof(*b) + sizeof(*b->sets) + arena + b->pending_room * sizeof(uint64_t)
 		     + rule_records_bytes(&b->records) + rule_patterns_bytes(&b->patterns)
+		     + rule_zone_names_bytes(&b->zone_names)
 		     + b->rows.room * (sizeof(*b->rows.hash) + sizeof(*b->rows.set));
 	if (now > b->peak_bytes)
 		b->peak_bytes = now;
@@ -112,9 +117,56 @@ static int keep_rows(struct rule_builder *b, unsigned list, size_t distinct)
 	return err;
 }
 
+// The size of the list in the previous image, and a little more: so it need not move as it grows.
+static size_t first_room(const struct rule_list_info *before)
+{
+	uint64_t names = before->kind.covers ? before->names + before->duplicates : 0;
+	return names < RULE_ROWS_MAX ? names + names / 16 + PENDING_FIRST : PENDING_FIRST;
+}
+
+static int pending_grow(struct rule_builder *b, unsigned list)
+{
+	struct pending *p = &b->pending[list];
+	// Half as much again: unused pages are never touched.
+	size_t room = p->room ? p->room + p->room / 2 : first_room(&b->numbers.before[list]);
+	if (room > 2 * (size_t)RULE_ROWS_MAX)
+		return -E2BIG;
+	uint64_t *hash = realloc(p->hash, room * sizeof(*hash));
+	if (!hash)
+		return -ENOMEM;
+	b->pending_room += room - p->room;
+	p->hash = hash;
+	p->room = room;
+	note_peak(b, 0);
+	return 0;
+}
+
+static int pending_add(struct rule_builder *b, unsigned list, uint64_t hash)
+{
+	struct pending *p = &b->pending[list];
+	int err = p->count == p->room ? pending_grow(b, list) : 0;
+	if (!err)
+		p->hash[p->count++] = hash;
+	return err;
+}
+
+// A name of a policy zone that keeps wildcards above it away.
+static int add_existing(void *builder, uint64_t hash, unsigned labels)
+{
+	struct rule_builder *b = builder;
+	unsigned source = b->source_count - 1;
+	struct rule_kind kind = rule_kind_of(RULE_CLASS_EXCEPT);
+	kind.zone = b->zone;
+	int list = rule_numbers_of(&b->numbers, source, b->source[source].title, &kind);
+	if (list < 0) // of -E2BIG rule_builder_finish says how many it would take
+		return list == -ENOMEM ? list : 0;
+	b->depths |= UINT64_C(1) << labels;
+	return pending_add(b, (unsigned)list, hash);
+}
+
 static int end_source(struct rule_builder *b)
 {
-	int err = 0;
+	int err = rule_zone_names_end(&b->zone_names, add_existing, b);
 	for (unsigned i = 0; i < RULE_LISTS_MAX && !err; i++) {
 		struct pending *p = &b->pending[i];
 		if (p->count == 0)
@@ -147,28 +199,11 @@ struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name 
 	return (struct list_rule){.kind = rule_kind_of(rule_class), .name = name};
 }
 
-// The size of the list in the previous image, and a little more: so it need not move as it grows.
-static size_t first_room(const struct rule_list_info *before)
+static int add_zone_name(struct rule_builder *b, const struct list_rule *rule)
 {
-	uint64_t names = before->kind.covers ? before->names + before->duplicates : 0;
-	return names < RULE_ROWS_MAX ? names + names / 16 + PENDING_FIRST : PENDING_FIRST;
-}
-
-static int pending_grow(struct rule_builder *b, unsigned list)
-{
-	struct pending *p = &b->pending[list];
-	// Half as much again: unused pages are never touched.
-	size_t room = p->room ? p->room + p->room / 2 : first_room(&b->numbers.before[list]);
-	if (room > 2 * (size_t)RULE_ROWS_MAX)
-		return -E2BIG;
-	uint64_t *hash = realloc(p->hash, room * sizeof(*hash));
-	if (!hash)
-		return -ENOMEM;
-	b->pending_room += room - p->room;
-	p->hash = hash;
-	p->room = room;
-	note_peak(b, 0);
-	return 0;
+	b->zone = rule->kind.zone;
+	return rule_zone_names_add(
+		&b->zone_names, &b->secret, rule->name, rule->kind.covers & RULE_COVERS_BELOW);
 }
 
 static int add_name(struct rule_builder *b, unsigned list, const struct list_rule *rule)
@@ -179,13 +214,13 @@ static int add_name(struct rule_builder *b, unsigned list, const struct list_rul
 	int err = 0;
 	if (rule->rtype)
 		err = rule_records_add(&b->records, hash, list, rule);
-	if (!err && p->count == p->room)
-		err = pending_grow(b, list);
+	if (!err && rule->kind.zone != RULE_ZONE_NONE)
+		err = add_zone_name(b, rule);
+	// The next record of a name is no repeated name.
+	if (!err && (!rule->rtype || p->count == 0 || p->hash[p->count - 1] != hash))
+		err = pending_add(b, list, hash);
 	if (err)
 		return err;
-	// The next record of a name is no repeated name.
-	if (!rule->rtype || p->count == 0 || p->hash[p->count - 1] != hash)
-		p->hash[p->count++] = hash;
 	b->depths |= UINT64_C(1) << name->labels;
 	if (name->labels == 1)
 		b->singles[name->wire[0] & 63] |= 1U << (name->wire[1] & 31);
@@ -197,7 +232,8 @@ static bool is_sound(const struct list_rule *rule)
 	const struct rule_kind *k = &rule->kind;
 	if (k->rule_class >= RULE_CLASSES || k->covers == 0 || k->covers > RULE_COVERS_ALL
 		|| k->reply >= RULE_REPLIES || k->types.count > RULE_TYPES_MAX
-		|| k->client[RULE_CLIENT_MAX - 1])
+		|| k->client[RULE_CLIENT_MAX - 1] || k->zone > RULE_ZONE_ANY
+		|| k->base > RULE_LABELS_MAX)
 		return false;
 	return rule->what != LIST_RULE_NAME
 	       || (rule->name->labels >= 1 && rule->name->labels <= RULE_LABELS_MAX);

@@ -8,10 +8,10 @@
 //
 // Rules of one kind of a source become a list; the image before says which number it has
 // (rule_numbers.h). Names are not kept, only their fingerprints: 8 bytes per name of the source
-// being read, 10 per distinct name of all, 3 MiB for the sets, records and patterns; then the image
-// in one arena of exactly its size. The same sources in the same order with the same secret and the
-// same image before give the same image, byte for byte. No I/O. One thread (a helper thread; not
-// for a loop).
+// being read (per label, of a policy zone), 10 per distinct name of all, 3 MiB for the sets,
+// records and patterns; then the image in one arena of exactly its size. The same sources in the
+// same order with the same secret and the same image before give the same image, byte for byte. No
+// I/O. One thread (a helper thread; not for a loop).
 
 #include "base/pace.h"
 #include "list_rule.h"
@@ -27,6 +27,9 @@ ATTR_MUST_CHECK int rule_builder_new(const struct keyhash_secret *secret,
 	const struct rule_list_info *before, unsigned before_count, struct rule_builder **out);
 void rule_builder_free(struct rule_builder *b);                    // NULL is fine
 void rule_builder_pace(struct rule_builder *b, struct pace *pace); // NULL: it never pauses
+
+// The names of a policy zone (rule.kind.zone) that exist keep its wildcards above them away
+// (rule_zone_names.h), by a list of class EXCEPT.
 
 // Ends the source before it and begins the next one, numbered from 0. Sources 0 and 1 are the
 // operator's allow and deny entries for everyone. Titles tell sources apart from image to image.

@@ -103,6 +103,7 @@ static uint64_t join_hashes(
 			result[i].content_hash,
 			(uint64_t)source[i].allow | (uint64_t)rule_source_lost(&result[i]) << 1
 				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].exact << 3
+				| (uint64_t)source[i].passes_any << 4
 				| (uint64_t)source[i].format << 8};
 		joined = contenthash(part, sizeof(part));
 	}

@@ -32,7 +32,7 @@ struct rule_source {
 	int (*rules)(void *arg, list_rule_take take, void *take_arg);
 	void *arg;
 	// Of a list: struct list_options.
-	bool allow, force, exact;
+	bool allow, force, exact, passes_any;
 	uint8_t format; // enum list_format
 };
 
@@ -41,7 +41,8 @@ static inline struct list_options rule_source_options(const struct rule_source *
 	return (struct list_options){.role = s->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
 		.format = (enum list_format)s->format,
 		.exact = s->exact,
-		.force = s->force};
+		.force = s->force,
+		.passes_any = s->passes_any};
 }
 
 struct rule_source_result {

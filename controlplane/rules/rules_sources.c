@@ -39,7 +39,7 @@ static int add_rebinding(struct rules_sources *s, const struct config *c)
 }
 
 // `text` has room for the title, the URL and the path.
-static int list_add(struct rules_sources *s, const struct config_list *l,
+static int list_add(struct rules_sources *s, const struct config_list *l, bool passes_any,
 	const char *state_directory, char **at)
 {
 	struct list_store_paths stored;
@@ -59,6 +59,7 @@ static int list_add(struct rules_sources *s, const struct config_list *l,
 		.allow = l->allow,
 		.force = l->force,
 		.exact = l->exact,
+		.passes_any = passes_any,
 		.format = l->format};
 	int err = list_kept_path(kept, state_directory, new);
 	if (err)
@@ -98,7 +99,7 @@ static int copy_from(struct rules_sources *s, const struct config *config)
 	for (; s->count < RULE_LIST_FIRST; s->count++)
 		s->source[s->count] = group_source(s, s->count);
 	for (unsigned i = 0; i < c->list_count && !err; i++)
-		err = list_add(s, &c->lists[i], state_directory, &at);
+		err = list_add(s, &c->lists[i], c->zones_any, state_directory, &at);
 	for (unsigned i = RULE_LIST_FIRST; i < s->groups->count; i++)
 		s->source[s->count++] = group_source(s, i);
 	return err;

@@ -96,7 +96,7 @@ struct config_raw_blocking_update {
 };
 
 struct config_raw_blocking {
-	char *enabled, *closed, *mode, *ttl, *ipv4, *ipv6;
+	char *enabled, *closed, *policy_zones, *mode, *ttl, *ipv4, *ipv6;
 	struct config_raw_blocking_update *update;
 	struct config_raw_list *lists;
 	unsigned lists_count;

@@ -34,7 +34,8 @@ struct packet {
 	uint16_t dns_len; // by the UDP header
 	uint32_t record;  // L0 record to try first; after stage_lookup the one found, or L0_NONE
 	struct dns_query q;
-	bool allowed; // by a rule, whatever its answer leads to; set only with probe.candidates
+	// By a rule; whatever its answer leads to. Set only with probe.candidates.
+	bool allowed, unchecked;
 	struct rule_probe probe; // set only while there are rules
 };
 static_assert(offsetof(struct packet, q.name.wire) == CACHE_LINE);

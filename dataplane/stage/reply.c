@@ -95,7 +95,7 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 bool reply_is_checked(struct batch *b, struct packet *p, const struct l0_view *view)
 {
 	const struct rule_reader *r = &b->tables->rules;
-	if (!view->masked || !b->blocks || (b->rules && p->probe.candidates && p->allowed))
+	if (!view->masked || !b->blocks || (b->rules && p->probe.candidates && p->unchecked))
 		return false;
 	uint64_t allowing[4] = {0};
 	for (unsigned class = 0; class < RULE_CLASSES; class ++)

@@ -51,6 +51,9 @@ static bool settle(struct batch *b, struct packet *p)
 	struct rule_decision d = decide(b, p);
 	// The operator's own data is not checked by where it leads.
 	p->allowed = d.allowed || d.action == RULE_RESOLVE;
+	p->unchecked = p->allowed
+		       && (d.action == RULE_RESOLVE
+			       || rule_is_unchecked(&b->tables->rules, batch_lists(b, p), &d));
 	switch ((enum rule_action)d.action) {
 	case RULE_BLOCK:
 		if (likely_(!pattern_may_allow(b, p, &d))) {

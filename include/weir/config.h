@@ -147,7 +147,8 @@ enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
 
 struct config_blocking {
 	bool enabled;
-	bool closed; // false: without rules nothing is blocked
+	bool closed;    // false: without rules nothing is blocked
+	bool zones_any; // false: the first policy zone decides
 	enum dns_block_mode mode;
 	uint32_t ttl_s;
 	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: none
@@ -271,8 +272,8 @@ struct config_pick {
 };
 
 struct config_forward_zone {
-	struct dns_name name; // may be the root
-	unsigned server_count;
+	struct dns_name name;  // may be the root
+	unsigned server_count; // 0: exempt, its names are resolved as if no zone above held them
 	struct config_upstream *servers;
 	struct config_pick pick;
 };

@@ -14,11 +14,13 @@
 //   1. LOCAL: the nearest one; the operator's own data and special-use names (RFC 6761).
 //   2. OPERATOR_ALLOW, OPERATOR_DENY: the operator's own entries, a group's included: the nearest
 //      one, at one and the same name allow beats deny.
-//   3. IMPORTANT_ALLOW, 4. IMPORTANT_BLOCK, 5. ALLOW, 6. BLOCK: wherever in the name.
+//   3. IMPORTANT_ALLOW, 4. IMPORTANT_BLOCK, 5. ALLOW: wherever in the name.
+//   6. Policy zones (RPZ): the first of them that has a rule for the name, and of its rules the
+//      nearest; at one name ALLOW beats BLOCK.
+//   7. BLOCK: wherever in the name.
 // A rule counts only if its list is in the group's mask, its query types fit, and it covers the
-// name; EXCEPT at a name takes the BLOCK rules of the same source at names above it away
-// ($denyallow). SAFE does not decide: a question that passes is resolved in the group's view for
-// safe search.
+// name. EXCEPT at a name takes rules of the same source at names above it away, by its base. SAFE
+// does not decide: a question that passes is resolved in the group's view for safe search.
 
 #include "attr.h"
 
@@ -37,6 +39,7 @@ enum rule_class {
 	RULE_CLASSES
 };
 
+enum { RULE_EXCEPTED = 1 };
 enum { RULE_COVERS_SELF = 1, RULE_COVERS_BELOW = 2, RULE_COVERS_ALL = 3 };
 
 // How a question is answered that a rule of class *BLOCK, *DENY or LOCAL decides.
@@ -60,6 +63,13 @@ struct rule_types {
 	uint16_t type[RULE_TYPES_MAX];
 };
 
+enum rule_zone {
+	RULE_ZONE_NONE,
+	RULE_ZONE_FIRST, // class BLOCK, ALLOW, EXCEPT: of a policy zone, which come one after the
+			 // other
+	RULE_ZONE_ANY,   // the same, but its ALLOW rules are as any list's
+};
+
 // What rules of one list of the image have in common; compared byte by byte, so unused bytes
 // are 0.
 enum { RULE_CLIENT_MAX = 32 };
@@ -67,9 +77,14 @@ struct rule_kind {
 	uint8_t rule_class; // enum rule_class
 	uint8_t covers;     // RULE_COVERS_*
 	uint8_t reply;      // enum rule_reply
-	uint8_t reserved;
+	uint8_t zone;       // enum rule_zone
 	struct rule_types types;
-	uint16_t reserved2;
+	// EXCEPT: takes away the EXCEPTED rules of its types and its client at the name above that
+	// has so many labels ($denyallow). 0: all BLOCK rules of its source above it, and a zone's
+	// ALLOW rules too: names between exist, which no wildcard covers (RFC 4592 3.3.1).
+	// BLOCK: RULE_EXCEPTED, or 0.
+	uint8_t base;
+	uint8_t reserved;
 	char client[RULE_CLIENT_MAX]; // group that the rule is for ($client), NUL-padded; "": all
 };
 static_assert(sizeof(struct rule_kind) == 56);

@@ -47,7 +47,7 @@ enum {
 	RULE_LIST_FIRST = 2, // first number of other lists
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 3
+#define RULE_IMAGE_VERSION 4
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -129,10 +129,11 @@ struct rule_list_way {
 	uint8_t rule_class, reply;
 	uint16_t source;
 	struct rule_types types;
+	uint8_t order; // among the lists of one class that hold a name: the lowest one decides
 };
 
-// What lists of class EXCEPT, met at one name, take away at names above it: the block lists of
-// their sources. Reckoned when the image is opened, for sets of lists that names of the image have.
+// What lists of class EXCEPT, met at one name, take away at a name above it. Reckoned when the
+// image is opened, for sets of lists that names of the image have.
 enum { RULE_AWAY_SLOTS = 256 };
 struct rule_away {
 	uint64_t of[4], away[4];
@@ -165,13 +166,19 @@ struct rule_reader {
 	uint64_t plain[4];
 	uint64_t key[RULE_KEY_WORDS];
 	uint64_t covers_self[4], covers_below[4];
-	uint64_t typed[4]; // lists for some types only
+	uint64_t typed[4];   // lists for some types only
+	uint64_t replies[4]; // lists with a reply of their own
 	uint64_t of_class[RULE_CLASSES][4];
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
+	// And with one that blocks what a list allows by name: $important, the operator's.
+	uint64_t pattern_insists[4];
 	uint32_t singles[64];
 	struct rule_list_way way[RULE_LISTS_MAX];
-	uint64_t takes[RULE_LISTS_MAX][4]; // of each list of class EXCEPT
+	uint64_t zones[4];    // lists of policy zones that come one after the other
+	uint64_t excepted[4]; // lists that some list of class EXCEPT takes away
+	uint64_t except[RULE_LABELS_MAX + 1][4]; // lists of class EXCEPT by their base
+	uint64_t takes[RULE_LISTS_MAX][4];       // of each list of class EXCEPT
 	// Of the sets of such lists that names have; of two that meet in a slot, the larger one.
 	struct rule_away away[RULE_AWAY_SLOTS];
 	const uint32_t *index;
@@ -245,7 +252,8 @@ extern const char *const rule_reply_name[RULE_REPLIES];      // "group", "nxdoma
 extern const char *const rule_action_name[RULE_RESOLVE + 1]; // "pass", "block", ...
 
 // The decision of the rules for a question. `list`, `rule_class` and `index` belong to the rule
-// that decided; where several lists have one at the same name, the lowest number.
+// that decided; where several lists have one at the same name, by their order
+// (struct rule_list_way).
 struct rule_decision {
 	uint8_t action;     // enum rule_action; goes by the list's reply
 	uint8_t reply;      // enum rule_reply
@@ -253,10 +261,31 @@ struct rule_decision {
 	uint8_t rule_class; // enum rule_class: LOCAL is no blocking, whatever the action
 	uint8_t index;      // probe.hash[index] is the fingerprint of the rule's name
 	uint8_t matched; // 0: no rule decided, and none of the above but the action means anything
-	uint8_t allowed; // 1: an allow rule decided, so the answer is not checked
+	uint8_t allowed; // 1: an allow rule decided (rule_is_unchecked)
 	uint8_t safe;    // 1: a rule of class SAFE covers the name
 };
 static_assert(sizeof(struct rule_decision) == 8);
+
+ATTR_INLINE bool rule_patterns_insist(const struct rule_reader *r)
+{
+	const uint64_t *p = r->pattern_insists;
+	return p[0] | p[1] | p[2] | p[3];
+}
+
+// Is the answer to a group with these lists not checked? An allow rule decided, and none of the
+// group's patterns may block the name all the same.
+ATTR_INLINE bool rule_is_unchecked(
+	const struct rule_reader *r, const uint64_t lists[4], const struct rule_decision *d)
+{
+	uint64_t insists = 0;
+	for (unsigned w = 0; w < 4; w++) {
+		uint64_t over = r->pattern_insists[w];
+		if (d->rule_class == RULE_CLASS_IMPORTANT_ALLOW)
+			over &= r->of_class[RULE_CLASS_OPERATOR_DENY][w];
+		insists |= over & lists[w];
+	}
+	return d->allowed && (!insists || d->rule_class == RULE_CLASS_OPERATOR_ALLOW);
+}
 
 struct rule_verdict {
 	struct rule_decision d;
@@ -275,8 +304,9 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint1
 // match.labels.
 struct dns_name rule_suffix(const struct dns_name *name, unsigned labels);
 
-// Every rule that covers a name and fits the type, for any group and of any class: for `why`, and
-// to check the names in an answer for all groups at once. Nearest name first.
+// Every rule that covers a name and fits the type, for any group and of any class, but for those
+// that exceptions take away, which groups have together with them: to check the names in an answer
+// for all groups at once. Nearest name first.
 struct rule_match {
 	uint8_t labels;
 	struct rule_set set; // the lists that hold this name

@@ -34,43 +34,66 @@ class Reference:
 
     def __init__(self):
         self.rules = [{} for _ in range(4)]
-        self.excepts = {}  # name -> lists whose blocks farther up do not count
+        self.excepts = {}  # name -> rules farther up that do not count: (list, name, types)
+        self.existing = set()  # names of the policy zone
         self.taken, self.refused = {}, {}
 
-    def add(self, source, rule_class, name, covers=SELF | BELOW, types=None):
+    def add(self, source, rule_class, name, covers=SELF | BELOW, types=None, base=None):
         name = name.lower().rstrip(".")
         if name in REFUSED:
             of = self.refused.setdefault(source, {})
             of[REFUSED[name]] = of.get(REFUSED[name], 0) + 1
             return
         self.taken[source] = self.taken.get(source, 0) + 1
-        self.rules[rule_class].setdefault(name, []).append((source, covers, types))
+        self.rules[rule_class].setdefault(name, []).append((source, covers, types, base))
 
-    def add_except(self, source, name):
+    def add_except(self, source, name, of, types):
         self.taken[source] = self.taken.get(source, 0) + 1
-        self.excepts.setdefault(name, set()).add(source)
+        self.excepts.setdefault(name, set()).add((source, of, types))
+
+    def add_zone(self, source, rule_class, name, covers):
+        self.add(source, rule_class, name, covers, base="zone")
+        if name.lower().rstrip(".") not in REFUSED:
+            self.existing.update(parents(name))
 
     def names(self):
         return set().union(*self.rules, self.excepts)
 
     def decide(self, name, qtype):
-        chain, rest = [name], name
-        while "." in rest:
-            rest = rest.partition(".")[2]
-            chain.append(rest)
+        chain = parents(name)
+        encloser = next((at for at in chain if at in self.existing), None)
+        found = {}
         for rule_class, rules in enumerate(self.rules):
             gone = set()
             for at in chain:
-                held = rules.get(at)
-                if held:
-                    need = SELF if at == name else BELOW
-                    lists = {s for s, covers, types in held
-                             if covers & need and s not in gone and (types is None or qtype in types)}
-                    if lists:
-                        return "pass" if rule_class in (IMPORTANT_ALLOW, ALLOW) else "block", at, CLASSES[rule_class], lists
-                if rule_class == BLOCK and at in self.excepts:
-                    gone |= self.excepts[at]
+                need = SELF if at == name else BELOW
+                lists = {s for s, covers, types, base in rules.get(at, ())
+                         if covers & need and (types is None or qtype in types)
+                         and not (base == "excepted" and (s, at, types) in gone)
+                         and not (base == "zone" and at != encloser)}
+                zone = {s for s, _, _, base in rules.get(at, ()) if base == "zone"}
+                for of, which in (("zone", lists & zone), ("list", lists - zone)):
+                    if which:
+                        found.setdefault((rule_class, of), (at, which))
+                if rule_class == BLOCK:
+                    gone |= {e for e in self.excepts.get(at, ()) if e[2] is None or qtype in e[2]}
+        # The zone's nearest rule comes between what lists allow and what they block.
+        zone = sorted((-len(found[k, "zone"][0]), k) for k in (ALLOW, BLOCK) if (k, "zone") in found)
+        order = [(IMPORTANT_ALLOW, "list"), (IMPORTANT_BLOCK, "list"), (ALLOW, "list"),
+                 *((k, "zone") for _, k in zone[:1]), (BLOCK, "list")]
+        for key in order:
+            if key in found:
+                at, lists = found[key]
+                return "pass" if key[0] in (IMPORTANT_ALLOW, ALLOW) else "block", at, CLASSES[key[0]], lists
         return "pass", None, None, set()
+
+
+def parents(name):
+    """The name, and all above it."""
+    chain = [name]
+    while "." in chain[-1]:
+        chain.append(chain[-1].partition(".")[2])
+    return chain
 
 
 # One reader for each format, which are written by write_lists below.
@@ -97,15 +120,15 @@ def read_adblock(ref, source, lines):
         allow = line.startswith("@@")
         body, _, options = line[2 * allow:].partition("$")
         important = types = None
+        excepted = []
         for option in filter(None, options.split(",")):
             key, _, value = option.partition("=")
             if key == "important":
                 important = True
             elif key == "dnstype":
-                types = set(value.split("|"))
+                types = frozenset(value.split("|"))
             elif key == "denyallow":
-                for name in value.split("|"):
-                    ref.add_except(source, name)
+                excepted = value.split("|")
             else:
                 raise ValueError(line)
         covers = SELF | BELOW
@@ -115,8 +138,11 @@ def read_adblock(ref, source, lines):
             body = body[2:]
         elif body.startswith("|"):
             body, covers = body[1:], SELF
+        name = body.rstrip("^|")
+        for inner in excepted:
+            ref.add_except(source, inner, name, types)
         ref.add(source, (IMPORTANT_ALLOW if allow else IMPORTANT_BLOCK) if important else ALLOW if allow else BLOCK,
-                body.rstrip("^|"), covers, types)
+                name, covers, types, "excepted" if excepted else None)
 
 
 def read_dnsmasq(ref, source, lines):
@@ -133,8 +159,8 @@ def read_rpz(ref, source, lines):
         if len(words) != 3 or words[1] != "CNAME":
             continue
         below = words[0].startswith("*.")
-        ref.add(source, ALLOW if words[2] == "rpz-passthru." else BLOCK, words[0][2:] if below else words[0],
-                BELOW if below else SELF)
+        ref.add_zone(source, ALLOW if words[2] == "rpz-passthru." else BLOCK, words[0][2:] if below else words[0],
+                     BELOW if below else SELF)
 
 
 def write_lists(count, rng, seed):
@@ -157,11 +183,13 @@ def write_lists(count, rng, seed):
     for n in some(.005):
         inner = below(n)
         adblock += [f"||{n}^$denyallow={inner}|{below(n)}"] + [f"||{below(inner)}^"] * rng.randrange(2)
+        adblock += [f"||{inner}^$denyallow=x.{inner}"] * rng.randrange(2) + [f"||{inner}^"] * (rng.randrange(4) == 0)
     dnsmasq = ["# dnsmasq", *(f"address=/{a}/{below(b)}/0.0.0.0" for a, b in zip(names[cut * 9:], some(.05))),
                *(f"local=/{n}/" for n in some(.01)), *(f"address=/{n}/#" for n in some(.01))]
     rpz = ["$TTL 60", "@ SOA localhost. root.localhost. 1 2 3 4 5", *(f"{n} CNAME ." for n in some(.02)),
            *(f"*.{n} CNAME ." for n in some(.02)), *(f"{below(n)} CNAME rpz-passthru." for n in some(.01)),
-           *(f"*.{below(n)} CNAME *." for n in some(.01))]
+           *(f"*.{below(n)} CNAME *." for n in some(.01)),
+           *(f"x.{below(n)} CNAME ." for n in some(.01)), *(f"*.{n} CNAME rpz-passthru." for n in some(.005))]
     allow = [below(n) for n in some(.02)] + some(.01)
     return {"hosts": (read_hosts, hosts), "domains": (read_domains, domains), "adblock": (read_adblock, adblock),
             "dnsmasq": (read_dnsmasq, dnsmasq), "rpz": (read_rpz, rpz),

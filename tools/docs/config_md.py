@@ -385,7 +385,7 @@ NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.st
 
 
 def tables():
-    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_controlplane.h", "config_keys_log.h", "config_keys_tcp.h", "config_keys_upstreams.h"))
+    return "".join((config / name).read_text() for name in ("config_keys.h", "config_keys_blocking.h", "config_keys_controlplane.h", "config_keys_log.h", "config_keys_tcp.h", "config_keys_upstreams.h"))
 
 
 def joined(text):

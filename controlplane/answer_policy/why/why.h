@@ -51,9 +51,11 @@ enum why_what { WHY_NAME, WHY_PATTERN, WHY_ADDRESS };
 struct why_hit {
 	enum why_state state;
 	enum why_what what;
-	uint8_t name;   // number of the name of struct why; of a prefix that of the address
-	uint8_t labels; // of the name that the rule is at; of a pattern or prefix 0
-	uint16_t list;  // number in the image
+	uint8_t name;    // number of the name of struct why; of a prefix that of the address
+	uint8_t labels;  // of the name that the rule is at; of a pattern or prefix 0
+	uint16_t list;   // number in the image
+	uint16_t source; // its number
+	uint16_t order;  // among rules of one class at one name, the lowest first
 	uint16_t lines;
 	struct rule_kind kind;
 	char title[RULE_TITLE_MAX];

@@ -50,23 +50,39 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	}
 }
 
+// Does this exception take the rule away? Both are of one source, and apply.
+static bool takes(const struct why_hit *e, const struct why_hit *h)
+{
+	const struct rule_kind *of = &h->kind;
+	bool whole = e->kind.base == 0 && e->labels > h->labels;
+	bool one = e->kind.base == h->labels && of->base == RULE_EXCEPTED
+		   && memcmp(&e->kind.types, &of->types, sizeof(of->types)) == 0
+		   && strncmp(e->kind.client, of->client, sizeof(of->client)) == 0;
+	if (h->what == WHY_ADDRESS)
+		return whole && e->kind.zone == RULE_ZONE_NONE;
+	return of->rule_class == RULE_CLASS_BLOCK ? whole || one
+						  : whole && e->kind.zone != RULE_ZONE_NONE;
+}
+
 // Does a rule of the same source at a longer name take it away? From an address one at the name
 // asked does.
 static bool excepted(const struct why *w, const struct why_hit *h)
 {
 	unsigned name = h->what == WHY_ADDRESS ? 0 : h->name;
+	if (h->kind.rule_class != RULE_CLASS_BLOCK && h->kind.rule_class != RULE_CLASS_ALLOW)
+		return false;
 	for (unsigned i = 0; i < w->hits; i++) {
 		const struct why_hit *e = &w->hit[i];
 		if (e->state == WHY_EXCEPTS && e->what == WHY_NAME && e->name == name
-			&& e->labels > h->labels && strcmp(e->title, h->title) == 0)
+			&& strcmp(e->title, h->title) == 0 && takes(e, h))
 			return true;
 	}
 	return false;
 }
 
 // The order of decision, the first one lowest: class, then the nearest where that counts, allow
-// before deny, then list numbers, which decide nothing and make the outcome the same each time.
-static uint32_t rank(const struct why_hit *h)
+// before deny, then the order of lists. Policy zones come one after the other.
+static uint64_t rank(const struct why_hit *h)
 {
 	static const uint8_t tiers[RULE_CLASSES] = {
 		[RULE_CLASS_LOCAL] = 0,
@@ -75,14 +91,20 @@ static uint32_t rank(const struct why_hit *h)
 		[RULE_CLASS_IMPORTANT_ALLOW] = 2,
 		[RULE_CLASS_IMPORTANT_BLOCK] = 3,
 		[RULE_CLASS_ALLOW] = 4,
-		[RULE_CLASS_BLOCK] = 5,
-		[RULE_CLASS_EXCEPT] = 6,
-		[RULE_CLASS_SAFE] = 7,
+		[RULE_CLASS_BLOCK] = 6,
+		[RULE_CLASS_EXCEPT] = 7,
+		[RULE_CLASS_SAFE] = 8,
 	};
-	uint32_t tier = tiers[h->kind.rule_class % RULE_CLASSES];
-	bool deny = h->kind.rule_class == RULE_CLASS_OPERATOR_DENY;
-	return tier << 24 | (uint32_t)(DNS_LABELS_MAX - h->labels) << 16 | (uint32_t)deny << 12
-	       | h->list;
+	enum { TIER_ZONE = 5 };
+	uint64_t tier = tiers[h->kind.rule_class % RULE_CLASSES], zone = 0;
+	if (h->kind.zone == RULE_ZONE_FIRST && h->kind.rule_class != RULE_CLASS_EXCEPT) {
+		tier = TIER_ZONE;
+		zone = h->source;
+	}
+	bool deny = h->kind.rule_class == RULE_CLASS_OPERATOR_DENY
+		    || h->kind.rule_class == RULE_CLASS_BLOCK;
+	return tier << 48 | zone << 32 | (uint64_t)(DNS_LABELS_MAX - h->labels) << 16
+	       | (uint64_t)deny << 12 | h->order;
 }
 
 // weir checks these subjects one by one, in this order: the name of the question by the rules at
@@ -102,7 +124,7 @@ static int by_rank(const void *a, const void *b)
 {
 	const struct why_hit *x = a, *y = b;
 	unsigned sx = subject(x), sy = subject(y);
-	uint32_t rx = rank(x), ry = rank(y);
+	uint64_t rx = rank(x), ry = rank(y);
 	if (sx != sy)
 		return sx < sy ? -1 : 1;
 	return rx < ry ? -1 : rx > ry;
@@ -133,16 +155,9 @@ static enum why_verdict verdict_of(const struct why_hit *h)
 // Which hit decides one name or address of the answer, whose hits are from `from` to `end`.
 static int subject_decider(const struct why *w, unsigned from, unsigned end)
 {
-	bool allowed = false;
 	for (unsigned i = from; i < end; i++)
-		allowed |= w->hit[i].what == WHY_NAME && w->hit[i].state == WHY_OVERRULED
-			   && verdict_of(&w->hit[i]) == WHY_ALLOWED;
-	for (unsigned i = from; i < end; i++) {
-		const struct why_hit *h = &w->hit[i];
-		bool beaten = allowed && h->what == WHY_PATTERN && verdict_of(h) != WHY_ALLOWED;
-		if (h->state == WHY_OVERRULED && !beaten)
+		if (w->hit[i].state == WHY_OVERRULED)
 			return (int)i;
-	}
 	return -1;
 }
 
@@ -184,6 +199,13 @@ static bool pattern_frees(const struct why *w, int pattern, int name)
 	return of_list && verdict_of(block) == WHY_BLOCKED && rank(allow) < rank(block);
 }
 
+// Does this pattern block what a list allows by name?
+static bool pattern_insists(const struct why *w, int pattern, int name)
+{
+	return name >= 0 && verdict_of(&w->hit[name]) == WHY_ALLOWED
+	       && rank(&w->hit[pattern]) < rank(&w->hit[name]);
+}
+
 // An allow rule at the name ends it; an allowing pattern keeps other patterns and lists away, but
 // not what the answer leads to.
 static void deciders_find(struct why *w)
@@ -191,7 +213,9 @@ static void deciders_find(struct why *w)
 	int name = own_hit(w, 0, SUBJECT_NAME), pattern = own_hit(w, 0, SUBJECT_PATTERNS);
 	bool allows = pattern >= 0 && verdict_of(&w->hit[pattern]) == WHY_ALLOWED;
 	bool frees = allows && pattern_frees(w, pattern, name);
+	bool insists = pattern >= 0 && !allows && pattern_insists(w, pattern, name);
 	const int order[] = {
+		insists ? pattern : -1,
 		frees ? -1 : name,
 		frees || name < 0 ? -1 : own_hit(w, (unsigned)name + 1, SUBJECT_NAME),
 		allows ? -1 : pattern,
@@ -244,7 +268,7 @@ void why_check(struct why *w)
 	for (unsigned i = 0; i < w->hits; i++) {
 		struct why_hit *h = &w->hit[i];
 		bool may = h->state == WHY_OVERRULED || h->state == WHY_PAUSED;
-		if (may && h->kind.rule_class == RULE_CLASS_BLOCK && excepted(w, h))
+		if (may && excepted(w, h))
 			h->state = WHY_EXCEPTED;
 	}
 	deciders_find(w);

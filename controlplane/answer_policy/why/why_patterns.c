@@ -73,6 +73,8 @@ static void hit_add(struct why *w, unsigned name, const struct why_patterns *p,
 	struct why_hit h = {.what = WHY_PATTERN,
 		.name = (uint8_t)name,
 		.list = pattern->list,
+		.source = pattern->source,
+		.order = pattern->list,
 		.kind = pattern->kind,
 		.pattern = p->text + pattern->off,
 		.pattern_len = pattern->len};

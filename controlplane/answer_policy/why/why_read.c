@@ -12,6 +12,9 @@ static bool hit_begin(
 	if (!info)
 		return false;
 	*out = (struct why_hit){.list = (uint16_t)list, .kind = info->kind};
+	out->source = info->source;
+	out->order = (uint16_t)(info->kind.reply == RULE_REPLY_GROUP ? RULE_LISTS_MAX + list
+								     : r->way[list].order);
 	memcpy(out->title, info->title, sizeof(out->title));
 	const struct rule_source_info *source = rule_source_info(r, info->source);
 	if (source)

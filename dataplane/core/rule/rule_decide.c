@@ -62,29 +62,36 @@ void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p)
 }
 
 // Classes in the order in which they decide, and the rank of each: of equal rank the nearest
-// decides, and at one name the first of these.
+// decides, and at one name the first of these. Policy zones come before the last.
 static const uint8_t order[] = {RULE_CLASS_LOCAL, RULE_CLASS_OPERATOR_ALLOW,
 	RULE_CLASS_OPERATOR_DENY, RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_IMPORTANT_BLOCK,
 	RULE_CLASS_ALLOW, RULE_CLASS_BLOCK};
-enum { RANK_BLOCK = 1, RANK_LOCAL = 6 };
+enum { RANK_BLOCK = 1, RANK_ZONE = 2, RANK_LOCAL = 7 };
 static const uint8_t rank_of[RULE_CLASSES] = {
 	[RULE_CLASS_LOCAL] = RANK_LOCAL,
-	[RULE_CLASS_OPERATOR_ALLOW] = 5,
-	[RULE_CLASS_OPERATOR_DENY] = 5,
-	[RULE_CLASS_IMPORTANT_ALLOW] = 4,
-	[RULE_CLASS_IMPORTANT_BLOCK] = 3,
-	[RULE_CLASS_ALLOW] = 2,
+	[RULE_CLASS_OPERATOR_ALLOW] = 6,
+	[RULE_CLASS_OPERATOR_DENY] = 6,
+	[RULE_CLASS_IMPORTANT_ALLOW] = 5,
+	[RULE_CLASS_IMPORTANT_BLOCK] = 4,
+	[RULE_CLASS_ALLOW] = 3,
 	[RULE_CLASS_BLOCK] = RANK_BLOCK,
+};
+
+// What a rule has decided so far. `set`: the lists that have it; not written where all are plain.
+struct chosen {
+	struct rule_decision d;
+	struct rule_set set;
 };
 
 // A decision on its way, nearest name first.
 struct choice {
-	struct rule_decision d;
-	unsigned rank; // rank of the rule that has decided so far; 0: none
+	struct chosen by_rank, by_zone;
+	unsigned rank;        // of by_rank; 0: none
+	unsigned zone_source; // of by_zone; RULE_SOURCES_MAX: none
 	bool safe;
 	uint8_t safe_index, safe_list;
-	const uint64_t *lists; // of the group, less those that an exception took away
-	uint64_t left[4];
+	bool has_excepts;
+	struct rule_set excepts; // lists of class EXCEPT that were met
 };
 
 static inline uint64_t any_of(const struct rule_set *s)
@@ -98,6 +105,24 @@ static inline unsigned lowest(const struct rule_set *s)
 		if (s->lists[w])
 			return w * 64 + (unsigned)__builtin_ctzll(s->lists[w]);
 	return 192 + (unsigned)__builtin_ctzll(s->lists[3]);
+}
+
+// Which of these lists decides where they hold one name in one class: whatever their numbers, one
+// with a reply of its own, that of the source that stands first; in one source a rule for one group
+// of clients, then by the reply (rule_image.c), then one for some types. With none of these, where
+// all reply alike, the lowest number. `s` has one at least.
+static unsigned first_list(const struct rule_reader *r, const struct rule_set *s)
+{
+	unsigned first = RULE_LISTS_MAX, lowest_order = RULE_LISTS_MAX;
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t left = s->lists[w] & r->replies[w]; left; left &= left - 1) {
+			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
+			if (r->way[list].order < lowest_order) {
+				first = list;
+				lowest_order = r->way[list].order;
+			}
+		}
+	return first < RULE_LISTS_MAX ? first : lowest(s);
 }
 
 static inline uint64_t mask(struct rule_set *s, const uint64_t with[4])
@@ -150,19 +175,25 @@ static __attribute__((noinline)) void add_taken(
 		}
 }
 
-// For the names above: without the block rules of these lists' sources.
-static void except(const struct rule_reader *r, struct choice *c, const struct rule_set *lists)
+// Without the rules that exceptions at nearer names take away from this one.
+static void take_away(
+	const struct rule_reader *r, const struct choice *c, struct rule_set *s, unsigned labels)
 {
-	const struct rule_away *known = &r->away[rule_away_slot(lists->lists)];
-	const uint64_t *away = known->away;
+	const uint64_t *here = r->except[labels <= RULE_LABELS_MAX ? labels : 0];
+	struct rule_set of = c->excepts;
 	uint64_t added[4];
-	if (unlikely_(!same_lists(known->of, lists->lists))) {
-		add_taken(r, lists, added);
+	for (unsigned w = 0; w < 4; w++)
+		of.lists[w] &= here[w] | r->except[0][w];
+	if (!any_of(&of))
+		return;
+	const struct rule_away *known = &r->away[rule_away_slot(of.lists)];
+	const uint64_t *away = known->away;
+	if (unlikely_(!same_lists(known->of, of.lists))) {
+		add_taken(r, &of, added);
 		away = added;
 	}
 	for (unsigned w = 0; w < 4; w++)
-		c->left[w] = c->lists[w] & ~away[w];
-	c->lists = c->left;
+		s->lists[w] &= ~away[w];
 }
 
 static uint8_t action_of(uint8_t rule_class, uint8_t reply)
@@ -183,11 +214,11 @@ static uint8_t action_of(uint8_t rule_class, uint8_t reply)
 }
 
 // `s`: of the class alone.
-static void take(const struct rule_reader *r, struct choice *c, uint8_t rule_class,
+static void take(const struct rule_reader *r, struct chosen *c, uint8_t rule_class,
 	const struct rule_set *s, unsigned index)
 {
-	unsigned list = lowest(s);
-	c->rank = rank_of[rule_class];
+	unsigned list = first_list(r, s);
+	c->set = *s;
 	c->d = (struct rule_decision){
 		.action = action_of(rule_class, r->way[list].reply),
 		.reply = r->way[list].reply,
@@ -198,50 +229,90 @@ static void take(const struct rule_reader *r, struct choice *c, uint8_t rule_cla
 	};
 }
 
+// The first zone decides, so one that comes before all at nearer names does instead of them.
+static void weigh_zones(
+	const struct rule_reader *r, struct choice *c, const struct rule_set *zones, unsigned index)
+{
+	struct rule_set of = {{0}}, allows;
+	unsigned first = c->zone_source;
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t left = zones->lists[w]; left; left &= left - 1) {
+			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
+			if (r->way[list].source < first) {
+				first = r->way[list].source;
+				of = (struct rule_set){{0}};
+			}
+			if (r->way[list].source == first)
+				of.lists[w] |= left & -left;
+		}
+	if (first == c->zone_source)
+		return;
+	c->zone_source = first;
+	allows = of;
+	bool allow = mask(&allows, r->of_class[RULE_CLASS_ALLOW]);
+	take(r, &c->by_zone, allow ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK, allow ? &allows : &of,
+		index);
+}
+
+// Labels of the suffix of a probe with this index.
+static uint8_t probe_labels(const struct rule_probe *p, unsigned index)
+{
+	uint64_t depths = p->depths;
+	while (index--)
+		depths &= depths - 1;
+	return (uint8_t)__builtin_ctzll(depths);
+}
+
 // A name whose lists are not all plain block lists.
-static __attribute__((noinline)) bool weigh(const struct rule_reader *r, struct choice *c,
-	struct rule_set s, unsigned index, bool self, uint16_t qtype)
+static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct choice *c,
+	const struct rule_probe *p, struct rule_set s, unsigned index, bool self, uint16_t qtype)
 {
 	keep_fitting(r, &s, self, qtype);
+	if (unlikely_(c->has_excepts))
+		take_away(r, c, &s, probe_labels(p, index));
 	if (!any_of(&s))
-		return false;
+		return;
 	struct rule_set of = s;
 	if (!c->safe && mask(&of, r->of_class[RULE_CLASS_SAFE])) {
 		c->safe = true;
 		c->safe_index = (uint8_t)index;
 		c->safe_list = (uint8_t)lowest(&of);
 	}
-	bool took = false;
+	of = s;
+	if (mask(&of, r->zones)) {
+		weigh_zones(r, c, &of, index);
+		for (unsigned w = 0; w < 4; w++)
+			s.lists[w] &= ~of.lists[w];
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(order) && rank_of[order[i]] > c->rank; i++) {
 		of = s;
 		if (mask(&of, r->of_class[order[i]])) {
-			take(r, c, order[i], &of, index);
-			took = true;
+			take(r, &c->by_rank, order[i], &of, index);
+			c->rank = rank_of[order[i]];
 		}
 	}
 	of = s;
-	if (mask(&of, r->of_class[RULE_CLASS_EXCEPT]))
-		except(r, c, &of);
-	return took;
+	if (mask(&of, r->of_class[RULE_CLASS_EXCEPT])) {
+		c->has_excepts = true;
+		for (unsigned w = 0; w < 4; w++)
+			c->excepts.lists[w] |= of.lists[w];
+	}
 }
 
-// Returns no struct of lists: a copy in other widths than it was written in stalls the core.
-// `decided`, if not NULL, gets the lists that have the deciding name.
-static inline struct rule_decision choose(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c,
-	struct rule_set *decided)
+static inline const struct chosen *choose(const struct rule_reader *r, const struct rule_probe *p,
+	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c)
 {
-	c->d = (struct rule_decision){.action = RULE_PASS};
+	c->by_rank.d = (struct rule_decision){.action = RULE_PASS};
 	c->rank = 0;
-	c->safe = false;
-	c->lists = group_lists;
+	c->zone_source = RULE_SOURCES_MAX;
+	c->safe = c->has_excepts = false;
+	c->excepts = (struct rule_set){{0}};
 	// Candidates come farthest first; from the back, the first of a rank is the nearest of it.
 	for (uint64_t left = p->candidates; left && c->rank < RANK_LOCAL;) {
 		struct rule_set s;
 		unsigned i = 63 - (unsigned)__builtin_clzll(left);
-		bool took = false;
 		left ^= UINT64_C(1) << i;
-		find_set(r, p->hash[i], c->lists, &s);
+		find_set(r, p->hash[i], group_lists, &s);
 		if (!any_of(&s))
 			continue;
 		uint64_t odd = 0;
@@ -249,10 +320,10 @@ static inline struct rule_decision choose(const struct rule_reader *r, const str
 			odd |= s.lists[w] & ~r->plain[w];
 		if (unlikely_(odd)) {
 			bool self = i + 1 == p->count && p->depths >> labels & 1;
-			took = weigh(r, c, s, i, self, qtype);
+			weigh(r, c, p, s, i, self, qtype);
 		} else if (c->rank < RANK_BLOCK) {
 			c->rank = RANK_BLOCK;
-			c->d = (struct rule_decision){
+			c->by_rank.d = (struct rule_decision){
 				.action = RULE_BLOCK,
 				.reply = RULE_REPLY_GROUP,
 				.list = (uint8_t)lowest(&s),
@@ -260,21 +331,20 @@ static inline struct rule_decision choose(const struct rule_reader *r, const str
 				.index = (uint8_t)i,
 				.matched = 1,
 			};
-			took = true;
 		}
-		if (decided && took)
-			*decided = s;
 	}
-	c->d.allowed = c->d.matched & (c->d.action == RULE_PASS);
-	c->d.safe = c->safe;
-	return c->d;
+	bool zone = unlikely_(c->zone_source < RULE_SOURCES_MAX) && c->rank < RANK_ZONE;
+	struct chosen *made = zone ? &c->by_zone : &c->by_rank;
+	made->d.allowed = made->d.matched & (made->d.action == RULE_PASS);
+	made->d.safe = c->safe;
+	return made;
 }
 
 struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
 	unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
 {
 	struct choice c;
-	return choose(r, p, labels < 63 ? labels : 63, qtype, group_lists, &c, NULL);
+	return choose(r, p, labels < 63 ? labels : 63, qtype, group_lists, &c)->d;
 }
 
 static void probe(const struct rule_reader *r, const struct dns_name *name, struct rule_probe *p)
@@ -288,15 +358,6 @@ static void probe(const struct rule_reader *r, const struct dns_name *name, stru
 	rule_probe_bloom(r, p);
 }
 
-// Labels of the suffix of a probe with this index.
-static uint8_t probe_labels(const struct rule_probe *p, unsigned index)
-{
-	uint64_t depths = p->depths;
-	while (index--)
-		depths &= depths - 1;
-	return (uint8_t)__builtin_ctzll(depths);
-}
-
 void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
 	const uint64_t group_lists[4], struct rule_verdict *out)
 {
@@ -304,12 +365,16 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint1
 	struct choice c;
 	struct rule_verdict v = {0};
 	probe(r, name, &p);
-	v.d = choose(r, &p, name->labels < 63 ? name->labels : 63, qtype, group_lists, &c, &v.set);
+	c.by_rank.set = (struct rule_set){{0}};
+	const struct chosen *made =
+		choose(r, &p, name->labels < 63 ? name->labels : 63, qtype, group_lists, &c);
+	v.d = made->d;
 	if (v.d.matched) {
 		v.labels = probe_labels(&p, v.d.index);
 		v.hash = p.hash[v.d.index];
-		keep_fitting(r, &v.set, v.labels == name->labels, qtype);
-		mask(&v.set, r->of_class[v.d.rule_class]);
+		v.set = made->set;
+		if (!any_of(&v.set))
+			find_set(r, v.hash, group_lists, &v.set);
 	}
 	if (v.d.safe) {
 		v.safe_labels = probe_labels(&p, c.safe_index);
@@ -341,11 +406,16 @@ unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, 
 	struct rule_match out[RULE_LABELS_MAX])
 {
 	unsigned holders = rule_holders(r, name, out), n = 0;
+	struct choice c = {.rank = 0};
 	for (unsigned i = 0; i < holders; i++) {
 		struct rule_match m = out[i];
 		keep_fitting(r, &m.set, m.labels == name->labels, qtype);
-		if (any_of(&m.set))
-			out[n++] = m;
+		take_away(r, &c, &m.set, m.labels);
+		if (!any_of(&m.set))
+			continue;
+		for (unsigned w = 0; w < 4; w++)
+			c.excepts.lists[w] |= m.set.lists[w] & r->of_class[RULE_CLASS_EXCEPT][w];
+		out[n++] = m;
 	}
 	return n;
 }

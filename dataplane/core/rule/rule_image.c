@@ -115,6 +115,8 @@ static const char *list_fault(const struct rule_list_info *l, uint64_t source_co
 	if (k->covers > RULE_COVERS_ALL || k->rule_class >= RULE_CLASSES || k->reply >= RULE_REPLIES
 		|| k->types.count > RULE_TYPES_MAX)
 		return "list of an unknown kind";
+	if (k->zone > RULE_ZONE_ANY || k->base > RULE_LABELS_MAX)
+		return "list of an unknown kind";
 	if (k->covers && l->source >= source_count)
 		return "list of an unknown source";
 	return NULL;
@@ -140,16 +142,68 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 		.types = l.kind.types,
 	};
 	add_bit(r->of_class[l.kind.rule_class], list);
+	if (l.kind.rule_class == RULE_CLASS_EXCEPT)
+		add_bit(r->except[l.kind.base], list);
+	else if (l.kind.zone == RULE_ZONE_FIRST)
+		add_bit(r->zones, list);
 	if (l.kind.covers & RULE_COVERS_SELF)
 		add_bit(r->covers_self, list);
 	if (l.kind.covers & RULE_COVERS_BELOW)
 		add_bit(r->covers_below, list);
+	if (l.kind.reply != RULE_REPLY_GROUP)
+		add_bit(r->replies, list);
 	if (l.kind.types.count)
 		add_bit(r->typed, list);
 	else if (l.kind.rule_class == RULE_CLASS_BLOCK && l.kind.covers == RULE_COVERS_ALL
-		 && l.kind.reply == RULE_REPLY_GROUP)
+		 && l.kind.reply == RULE_REPLY_GROUP && l.kind.zone != RULE_ZONE_FIRST)
 		add_bit(r->plain, list);
 	return NULL;
+}
+
+// Of replies at one name in one source. As in AdGuard Home, an error beats records, and records
+// beat an answer without any.
+static unsigned reply_order(unsigned reply)
+{
+	static const uint8_t place[RULE_REPLIES] = {
+		[RULE_REPLY_DROP] = 0,
+		[RULE_REPLY_RESOLVE] = 1,
+		[RULE_REPLY_REFUSED] = 2,
+		[RULE_REPLY_NXDOMAIN] = 3,
+		[RULE_REPLY_DATA] = 4,
+		[RULE_REPLY_NODATA] = 5,
+		[RULE_REPLY_NULL] = 6,
+		[RULE_REPLY_GROUP] = 7,
+	};
+	return place[reply];
+}
+
+// Nothing of it depends on what stands elsewhere in the files, as numbers of lists do.
+static bool list_before(const struct rule_reader *r, unsigned a, unsigned b)
+{
+	const struct rule_list_way *x = &r->way[a], *y = &r->way[b];
+	const struct rule_kind *one = &r->lists[a].kind, *other = &r->lists[b].kind;
+	if (x->source != y->source)
+		return x->source < y->source;
+	if ((one->client[0] != 0) != (other->client[0] != 0))
+		return one->client[0] != 0;
+	if (x->reply != y->reply)
+		return reply_order(x->reply) < reply_order(y->reply);
+	if ((x->types.count != 0) != (y->types.count != 0))
+		return x->types.count != 0;
+	return memcmp(one, other, sizeof(*one)) < 0;
+}
+
+static void take_order(struct rule_reader *r)
+{
+	uint8_t sorted[RULE_LISTS_MAX];
+	for (unsigned i = 0; i < r->list_count; i++) {
+		unsigned at = i;
+		for (; at > 0 && list_before(r, i, sorted[at - 1]); at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = (uint8_t)i;
+	}
+	for (unsigned i = 0; i < r->list_count; i++)
+		r->way[sorted[i]].order = (uint8_t)i;
 }
 
 static void take_tail(struct rule_reader *r, const struct rule_image_head *h)
@@ -179,9 +233,13 @@ static void take_patterns(struct rule_reader *r)
 	uint64_t have[4] = {0};
 	for (uint32_t i = 0; i < r->pattern_count; i++)
 		add_bit(have, r->patterns[i].list % RULE_LISTS_MAX);
-	for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
-		for (unsigned w = 0; w < 4; w++)
+	for (unsigned w = 0; w < 4; w++) {
+		for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
 			r->pattern_allows[w] |= have[w] & r->of_class[allowing[i]][w];
+		r->pattern_insists[w] = have[w]
+					& (r->of_class[RULE_CLASS_OPERATOR_DENY][w]
+						| r->of_class[RULE_CLASS_IMPORTANT_BLOCK][w]);
+	}
 }
 
 static unsigned lists_in(const uint64_t set[4])
@@ -204,23 +262,42 @@ static void away_keep(struct rule_reader *r, const uint64_t of[4])
 			a->away[w] |= r->takes[i][w];
 }
 
+static bool takes(const struct rule_reader *r, unsigned except, unsigned list)
+{
+	const struct rule_kind *e = &r->lists[except].kind, *k = &r->lists[list].kind;
+	const struct rule_list_way *way = &r->way[list];
+	if (way->source != r->way[except].source)
+		return false;
+	if (e->base == 0)
+		return way->rule_class == RULE_CLASS_BLOCK
+		       || (way->rule_class == RULE_CLASS_ALLOW && e->zone != RULE_ZONE_NONE);
+	return way->rule_class == RULE_CLASS_BLOCK && k->base == RULE_EXCEPTED
+	       && memcmp(&k->types, &e->types, sizeof(k->types)) == 0
+	       && memcmp(k->client, e->client, sizeof(k->client)) == 0;
+}
+
 // What exceptions take away: nothing is added up for a question.
 static void take_exceptions(struct rule_reader *r)
 {
-	const uint64_t *except = r->of_class[RULE_CLASS_EXCEPT],
-		       *block = r->of_class[RULE_CLASS_BLOCK];
+	const uint64_t *except = r->of_class[RULE_CLASS_EXCEPT];
 	if (!lists_in(except))
 		return;
 	for (unsigned i = 0; i < r->list_count; i++)
 		for (unsigned k = 0; k < r->list_count && except[i / 64] >> i % 64 & 1; k++)
-			if (block[k / 64] >> k % 64 & 1 && r->way[k].source == r->way[i].source)
+			if (takes(r, i, k)) {
 				add_bit(r->takes[i], k);
-	for (uint32_t i = 0; i < r->set_count; i++) {
-		uint64_t of[4];
-		for (unsigned w = 0; w < 4; w++)
-			of[w] = __atomic_load_n(&r->sets[i].lists[w], __ATOMIC_RELAXED) & except[w];
-		away_keep(r, of);
-	}
+				add_bit(r->excepted, k);
+			}
+	for (unsigned w = 0; w < 4; w++)
+		r->plain[w] &= ~r->excepted[w];
+	for (uint32_t i = 0; i < r->set_count; i++)
+		for (unsigned base = 0; base <= RULE_LABELS_MAX; base++) {
+			uint64_t of[4];
+			for (unsigned w = 0; w < 4; w++)
+				of[w] = __atomic_load_n(&r->sets[i].lists[w], __ATOMIC_RELAXED)
+					& r->except[base][w];
+			away_keep(r, of);
+		}
 }
 
 int rule_reader_init(
@@ -268,6 +345,7 @@ int rule_reader_init(
 		if (fault)
 			return refuse(why, fault);
 	}
+	take_order(&made);
 	take_tail(&made, &h);
 	take_patterns(&made);
 	take_exceptions(&made);

@@ -44,9 +44,10 @@ static uint8_t random_class(void)
 			: (uint8_t)below(RULE_CLASSES);
 }
 
-static struct rule_kind random_kind(void)
+static struct rule_kind random_kind(enum rule_zone zone)
 {
 	struct rule_kind k = {.rule_class = random_class(),
+		.zone = (uint8_t)zone,
 		.covers = (uint8_t)(below(3) ? RULE_COVERS_ALL : 1 + below(2)),
 		.reply = (uint8_t)(below(4) ? RULE_REPLY_GROUP : RULE_REPLY_NULL)};
 	if (below(5) == 0) {
@@ -54,14 +55,20 @@ static struct rule_kind random_kind(void)
 		k.types.except = (uint8_t)below(2);
 		k.types.type[0] = types[below(2)];
 	}
+	if (zone != RULE_ZONE_NONE)
+		k.rule_class = below(3) ? RULE_CLASS_BLOCK : RULE_CLASS_ALLOW;
+	else if (k.rule_class == RULE_CLASS_EXCEPT)
+		k.base = (uint8_t)below(4);
+	else if (k.rule_class == RULE_CLASS_BLOCK)
+		k.base = below(2) ? RULE_EXCEPTED : 0;
 	return k;
 }
 
-static void rule_add(struct model *m, struct rule_builder *b, unsigned source)
+static void rule_add(struct model *m, struct rule_builder *b, unsigned source, enum rule_zone zone)
 {
 	struct model_rule *r = &m->rule[m->count++];
 	*r = (struct model_rule){
-		.name = random_name(1 + below(4)), .kind = random_kind(), .source = source};
+		.name = random_name(1 + below(4)), .kind = random_kind(zone), .source = source};
 	if (source <= RULE_LIST_DENY)
 		r->kind = (struct rule_kind){.rule_class = source == RULE_LIST_ALLOW
 								   ? RULE_CLASS_OPERATOR_ALLOW
@@ -91,8 +98,9 @@ static void model_make(struct model *m)
 	m->count = 0;
 	for (unsigned i = 0; i < SOURCES; i++) {
 		assert_int_equal(rule_builder_source(b, text_from("s%u", i)), 0);
+		const enum rule_zone zone = below(2) ? RULE_ZONE_NONE : RULE_ZONE_FIRST;
 		for (unsigned n = below(RULES_MAX / SOURCES + 1); n > 0; n--)
-			rule_add(m, b, i);
+			rule_add(m, b, i, zone);
 	}
 	fixture_finish(b, &m->arena);
 	assert_int_equal(rule_reader_init(&m->reader, m->arena.base, m->arena.size, true, why), 0);
@@ -106,9 +114,11 @@ static void random_group(const struct model *m, uint64_t lists[4])
 {
 	unsigned sources = below(1 << SOURCES) | 1 << RULE_LIST_ALLOW | 1 << RULE_LIST_DENY;
 	memset(lists, 0, 4 * sizeof(*lists));
-	for (unsigned i = 0; i < m->count; i++)
-		if (sources >> m->rule[i].source & 1)
-			lists[m->rule[i].list / 64] |= UINT64_C(1) << m->rule[i].list % 64;
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
+		const struct rule_list_info *info = rule_list_info(&m->reader, i);
+		if (info && sources >> info->source & 1)
+			lists[i / 64] |= UINT64_C(1) << i % 64;
+	}
 	lists[0] |= 1 << RULE_LIST_ALLOW | 1 << RULE_LIST_DENY;
 }
 
@@ -131,12 +141,36 @@ static bool counts(const struct question *q, const struct model_rule *r)
 	       && r->kind.covers & (self ? RULE_COVERS_SELF : RULE_COVERS_BELOW);
 }
 
+static unsigned common_labels(const struct dns_name *a, const struct dns_name *b)
+{
+	unsigned common = 0;
+	while (common < a->labels && common < b->labels) {
+		struct dns_name x = rule_suffix(a, common + 1), y = rule_suffix(b, common + 1);
+		if (!dns_name_equal(&x, &y))
+			break;
+		common++;
+	}
+	return common;
+}
+
+// By an exception of its source, or as a name of its zone exists that is nearer.
 static bool excepted(const struct model *m, const struct question *q, const struct model_rule *r)
 {
 	for (unsigned i = 0; i < m->count; i++) {
 		const struct model_rule *e = &m->rule[i];
-		if (e->kind.rule_class == RULE_CLASS_EXCEPT && e->source == r->source
-			&& e->name.labels > r->name.labels && counts(q, e))
+		if (e->source != r->source)
+			continue;
+		if (r->kind.zone != RULE_ZONE_NONE
+			&& common_labels(&q->name, &e->name) > r->name.labels)
+			return true;
+		if (e->kind.rule_class != RULE_CLASS_EXCEPT
+			|| r->kind.rule_class != RULE_CLASS_BLOCK
+			|| e->name.labels <= r->name.labels || !counts(q, e))
+			continue;
+		if (e->kind.base == 0
+			|| (e->kind.base == r->name.labels && r->kind.base == RULE_EXCEPTED
+				&& memcmp(&e->kind.types, &r->kind.types, sizeof(e->kind.types))
+					   == 0))
 			return true;
 	}
 	return false;
@@ -151,15 +185,19 @@ static bool before(const struct model_rule *a, const struct model_rule *b)
 		[RULE_CLASS_IMPORTANT_ALLOW] = 3,
 		[RULE_CLASS_IMPORTANT_BLOCK] = 4,
 		[RULE_CLASS_ALLOW] = 5,
-		[RULE_CLASS_BLOCK] = 6};
-	unsigned x = tier[a->kind.rule_class], y = tier[b->kind.rule_class];
+		[RULE_CLASS_BLOCK] = 7};
+	unsigned x = a->kind.zone ? 6 : tier[a->kind.rule_class],
+		 y = b->kind.zone ? 6 : tier[b->kind.rule_class];
 	if (x != y)
 		return x < y;
+	if (a->kind.zone && a->source != b->source)
+		return a->source < b->source;
 	if (a->name.labels != b->name.labels)
 		return a->name.labels > b->name.labels;
 	if (a->kind.rule_class != b->kind.rule_class)
-		return a->kind.rule_class == RULE_CLASS_OPERATOR_ALLOW;
-	return a->list < b->list;
+		return a->kind.rule_class == RULE_CLASS_OPERATOR_ALLOW
+		       || a->kind.rule_class == RULE_CLASS_ALLOW;
+	return a->source < b->source;
 }
 
 static const struct model_rule *model_decide(const struct model *m, const struct question *q)
@@ -169,7 +207,7 @@ static const struct model_rule *model_decide(const struct model *m, const struct
 		const struct model_rule *r = &m->rule[i];
 		uint8_t class = r->kind.rule_class;
 		if (class == RULE_CLASS_EXCEPT || class == RULE_CLASS_SAFE || !counts(q, r)
-			|| (class == RULE_CLASS_BLOCK && excepted(m, q, r)))
+			|| excepted(m, q, r))
 			continue;
 		if (!best || before(r, best))
 			best = r;
@@ -196,12 +234,13 @@ static void fail_question(const struct question *q, const struct model_rule *wan
 // The mask of a record gives the same verdict for each group.
 static void check_finding(const struct model *m, const struct question *q, unsigned *masks)
 {
+	static const struct rule_set none;
 	const struct model_rule *want = model_decide(m, q);
 	struct rule_match match[RULE_LABELS_MAX];
 	struct answer_match f = {0};
 	struct rule_set mask;
 	unsigned n = rule_matches(&m->reader, &q->name, q->qtype, match);
-	answer_rank_name(&m->rank, match, n, NULL, &f);
+	answer_rank_name(&m->rank, match, n, &none, &f);
 	if (f.count < ANSWER_POLICY_CLAUSES_MAX
 		&& (answer_match_list(&f, q->group) >= 0) != is_blocking(want))
 		fail_question(q, want, "another finding");

@@ -46,7 +46,7 @@ static struct rule_types random_types(struct listgen *g)
 	return t;
 }
 
-static struct rule_kind random_kind(struct listgen *g)
+static struct rule_kind random_kind(struct listgen *g, enum rule_zone zone)
 {
 	struct rule_kind k = {
 		.rule_class = (uint8_t)(listgen_next(g) % 2 ? listgen_next(g) % RULE_CLASSES
@@ -56,7 +56,14 @@ static struct rule_kind random_kind(struct listgen *g)
 		.reply = (uint8_t)(listgen_next(g) % 2 ? RULE_REPLY_GROUP
 						       : listgen_next(g) % RULE_REPLIES),
 		.types = random_types(g),
+		.zone = (uint8_t)zone,
 	};
+	if (zone != RULE_ZONE_NONE)
+		k.rule_class = listgen_next(g) % 3 ? RULE_CLASS_BLOCK : RULE_CLASS_ALLOW;
+	else if (k.rule_class == RULE_CLASS_EXCEPT)
+		k.base = (uint8_t)(listgen_next(g) % 6 ? 1 + listgen_next(g) % 3 : 0);
+	else if (k.rule_class == RULE_CLASS_BLOCK)
+		k.base = listgen_next(g) % 2 ? RULE_EXCEPTED : 0;
 	return k;
 }
 
@@ -78,9 +85,13 @@ static void make_model(struct model *m, struct listgen *g, unsigned rules)
 	char why[128], title[16];
 	m->count = 0;
 	for (unsigned source = 0; source < SOURCES; source++) {
+		static const enum rule_zone zones[] = {RULE_ZONE_NONE, RULE_ZONE_NONE,
+			RULE_ZONE_NONE, RULE_ZONE_NONE, RULE_ZONE_NONE, RULE_ZONE_FIRST,
+			RULE_ZONE_FIRST, RULE_ZONE_ANY};
+		const enum rule_zone zone = zones[listgen_next(g) % ARRAY_LEN(zones)];
 		struct rule_kind kind[KINDS];
 		for (unsigned i = 0; i < KINDS; i++)
-			kind[i] = random_kind(g);
+			kind[i] = random_kind(g, zone);
 		sprintf(title, "source %u", source);
 		assert_int_equal(rule_builder_source(b, title), 0);
 		for (unsigned i = 0; i < rules / SOURCES; i++) {
@@ -112,16 +123,78 @@ static bool counts(const struct model_rule *rule, const struct dns_name *name, u
 				       && dns_name_is_under(name, &rule->name));
 }
 
-static bool excepted(const struct model *m, const struct model_rule *rule,
-	const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+static bool takes(const struct model_rule *e, const struct model_rule *rule)
 {
+	const struct rule_kind *a = &e->kind, *b = &rule->kind;
+	return a->rule_class == RULE_CLASS_EXCEPT && b->rule_class == RULE_CLASS_BLOCK
+	       && e->source == rule->source && e->name.labels > rule->name.labels
+	       && (a->base == 0
+		       || (a->base == rule->name.labels && b->base == RULE_EXCEPTED
+			       && memcmp(&a->types, &b->types, sizeof(a->types)) == 0));
+}
+
+// A list in which the builder keeps the names that exist in a policy zone.
+static bool is_of_marks(const struct rule_list_info *l)
+{
+	return l && l->kind.rule_class == RULE_CLASS_EXCEPT && l->kind.zone != RULE_ZONE_NONE;
+}
+
+// A wildcard of a policy zone is not for names at or below one that the zone has, nor for those
+// between them, for groups that have the whole zone.
+static bool exists_nearer(const struct model *m, const struct model_rule *rule,
+	const struct dns_name *name, const uint64_t lists[4])
+{
+	bool whole = false;
+	for (unsigned i = 0; i < m->r.list_count; i++) {
+		const struct rule_list_info *l = rule_list_info(&m->r, i);
+		whole |= is_of_marks(l) && l->source == rule->source
+			 && (lists[i / 64] >> i % 64 & 1);
+	}
+	if (!whole)
+		return false;
 	for (unsigned i = 0; i < m->count; i++) {
-		const struct model_rule *e = &m->rule[i];
-		if (e->kind.rule_class == RULE_CLASS_EXCEPT && e->source == rule->source
-			&& e->name.labels > rule->name.labels && counts(e, name, qtype, lists))
+		const struct model_rule *other = &m->rule[i];
+		unsigned common = 0;
+		while (common < name->labels && common < other->name.labels) {
+			struct dns_name x = rule_suffix(name, common + 1),
+					y = rule_suffix(&other->name, common + 1);
+			if (!dns_name_equal(&x, &y))
+				break;
+			common++;
+		}
+		if (other->source == rule->source && common > rule->name.labels)
 			return true;
 	}
 	return false;
+}
+
+static bool excepted(const struct model *m, const struct model_rule *rule,
+	const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (takes(&m->rule[i], rule) && counts(&m->rule[i], name, qtype, lists))
+			return true;
+	return rule->kind.zone != RULE_ZONE_NONE && exists_nearer(m, rule, name, lists);
+}
+
+// At one name in one class.
+static bool first_of_equals(const struct model_rule *x, const struct model_rule *y)
+{
+	static const uint8_t replies[] = {RULE_REPLY_DROP, RULE_REPLY_RESOLVE, RULE_REPLY_REFUSED,
+		RULE_REPLY_NXDOMAIN, RULE_REPLY_DATA, RULE_REPLY_NODATA, RULE_REPLY_NULL};
+	const struct rule_kind *a = &x->kind, *b = &y->kind;
+	if (a->reply == RULE_REPLY_GROUP && b->reply == RULE_REPLY_GROUP)
+		return x->list < y->list;
+	if (a->reply == RULE_REPLY_GROUP || b->reply == RULE_REPLY_GROUP)
+		return b->reply == RULE_REPLY_GROUP;
+	if (x->source != y->source)
+		return x->source < y->source;
+	if (a->reply != b->reply)
+		return (const uint8_t *)memchr(replies, a->reply, sizeof(replies))
+		       < (const uint8_t *)memchr(replies, b->reply, sizeof(replies));
+	if ((a->types.count > 0) != (b->types.count > 0))
+		return a->types.count > 0;
+	return memcmp(a, b, sizeof(*a)) < 0;
 }
 
 // Does x come before y? Both count. Ranks by the numbers in rule_class.h.
@@ -133,15 +206,19 @@ static bool before(const struct model_rule *x, const struct model_rule *y)
 		[RULE_CLASS_IMPORTANT_ALLOW] = 3,
 		[RULE_CLASS_IMPORTANT_BLOCK] = 4,
 		[RULE_CLASS_ALLOW] = 5,
-		[RULE_CLASS_BLOCK] = 6};
+		[RULE_CLASS_BLOCK] = 7};
 	uint8_t a = x->kind.rule_class, b = y->kind.rule_class;
-	if (rank[a] != rank[b])
-		return rank[a] < rank[b];
+	bool zones[] = {x->kind.zone == RULE_ZONE_FIRST, y->kind.zone == RULE_ZONE_FIRST};
+	int rank_x = zones[0] ? 6 : rank[a], rank_y = zones[1] ? 6 : rank[b];
+	if (rank_x != rank_y)
+		return rank_x < rank_y;
+	if (zones[0] && x->source != y->source)
+		return x->source < y->source;
 	if (x->name.labels != y->name.labels)
 		return x->name.labels > y->name.labels;
 	if (a != b)
-		return a == RULE_CLASS_OPERATOR_ALLOW;
-	return x->list < y->list;
+		return a == RULE_CLASS_OPERATOR_ALLOW || a == RULE_CLASS_ALLOW;
+	return first_of_equals(x, y);
 }
 
 static enum rule_action action_of(const struct rule_kind *k)
@@ -180,7 +257,7 @@ static struct expected expect(
 				e.safe_labels = rule->name.labels;
 			continue;
 		}
-		if (is == RULE_CLASS_BLOCK && excepted(m, rule, name, qtype, lists))
+		if (excepted(m, rule, name, qtype, lists))
 			continue;
 		if (!e.decides || before(rule, e.decides))
 			e.decides = rule;
@@ -231,14 +308,35 @@ static bool check_line(
 	return said.blocks;
 }
 
+// Without what the builder makes of names of policy zones.
+static unsigned without_marks(
+	const struct model *m, struct rule_match found[RULE_LABELS_MAX], unsigned count)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct rule_match f = found[i];
+		uint64_t any = 0;
+		for (unsigned list = 0; list < RULE_LISTS_MAX; list++) {
+			if (is_of_marks(rule_list_info(&m->r, list)))
+				f.set.lists[list / 64] &= ~(UINT64_C(1) << list % 64);
+		}
+		for (unsigned w = 0; w < 4; w++)
+			any |= f.set.lists[w];
+		if (any)
+			found[n++] = f;
+	}
+	return n;
+}
+
 static void check_matches(const struct model *m, const struct dns_name *name, uint16_t qtype)
 {
 	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 	struct rule_match found[RULE_LABELS_MAX];
 	uint64_t expected[8][4] = {{0}};
-	unsigned n = rule_matches(&m->r, name, qtype, found), names = 0;
+	unsigned n = without_marks(m, found, rule_matches(&m->r, name, qtype, found)), names = 0;
 	for (unsigned i = 0; i < m->count; i++)
-		if (counts(&m->rule[i], name, qtype, all))
+		if (counts(&m->rule[i], name, qtype, all)
+			&& !excepted(m, &m->rule[i], name, qtype, all))
 			expected[m->rule[i].name.labels][m->rule[i].list / 64] |=
 				UINT64_C(1) << m->rule[i].list % 64;
 	for (unsigned labels = 7; labels > 0; labels--) {

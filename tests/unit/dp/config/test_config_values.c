@@ -55,6 +55,7 @@ TEST(test_default_lists_and_log)
 	struct config *c = config_text_load(MINIMAL);
 	assert_true(c->blocking.enabled);
 	assert_false(c->blocking.closed);
+	assert_false(c->blocking.zones_any);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
 	assert_int_equal(c->blocking.list_count, 0);
 	assert_int_equal(c->blocking.update.interval_s, 86400);
@@ -161,6 +162,7 @@ static const char every_value[] =
 	"blocking:\n"
 	"  enabled: false\n"
 	"  closed: true\n"
+	"  policy_zones: any\n"
 	"  mode: 'null'\n"
 	"  ttl: 10\n"
 	"  lists:\n"
@@ -238,6 +240,7 @@ TEST(test_blocking_values)
 	struct config *c = config_text_load(every_value);
 	assert_false(c->blocking.enabled);
 	assert_true(c->blocking.closed);
+	assert_true(c->blocking.zones_any);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NULL);
 	assert_string_equal(c->blocking.lists[0].path, "/tmp/lists/ads.txt");
 	assert_false(c->blocking.lists[0].allow);

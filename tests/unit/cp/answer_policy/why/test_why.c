@@ -10,7 +10,7 @@
 
 static struct why_hit hit_of(const struct rule *r)
 {
-	struct why_hit h = {.what = r->what, .list = (uint16_t)r->list};
+	struct why_hit h = {.what = r->what, .list = (uint16_t)r->list, .order = (uint16_t)r->list};
 	h.kind.rule_class = (uint8_t)r->class;
 	h.kind.covers = (uint8_t)(r->covers ? r->covers : RULE_COVERS_ALL);
 	h.kind.reply = (uint8_t)r->reply;
@@ -167,15 +167,15 @@ TEST(test_answer)
 	assert_int_equal(w->next_verdict, WHY_BLOCKED_ANSWER);
 }
 
-// A name that the answer leads to is checked together with its patterns; an allow rule at it beats
-// every pattern, an exception at the name asked takes an address rule of its list away.
+// A name that the answer leads to is checked together with its patterns; the operator's allow rule
+// at it beats every pattern, an exception at the name asked takes an address rule of its list away.
 TEST(test_answer_patterns)
 {
 	struct dns_name name = fixture_name("www.example"), other = fixture_name("fine.example");
 	struct rule_kind block = {.rule_class = RULE_CLASS_OPERATOR_DENY};
 	struct why_hit pattern = {.what = WHY_PATTERN, .name = 1, .list = 1, .kind = block};
-	struct why_hit allow = hit_of(
-		&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "fine.example"});
+	struct why_hit allow = hit_of(&(struct rule){
+		.list = 0, .class = RULE_CLASS_OPERATOR_ALLOW, .name = "fine.example"});
 	struct why_hit own = {
 		.what = WHY_PATTERN, .list = 0, .kind = {.rule_class = RULE_CLASS_OPERATOR_ALLOW}};
 	struct why *w = why_begin(&name, A);

@@ -36,9 +36,15 @@ static uint16_t random_type(void)
 	return types[below(ARRAY_LEN(types))];
 }
 
-static struct rule_kind random_kind(void)
+static struct rule_kind random_kind(enum rule_zone zone)
 {
-	struct rule_kind k = {.rule_class = (uint8_t)below(RULE_CLASSES)};
+	struct rule_kind k = {.rule_class = (uint8_t)below(RULE_CLASSES), .zone = (uint8_t)zone};
+	if (zone != RULE_ZONE_NONE)
+		k.rule_class = below(3) ? RULE_CLASS_BLOCK : RULE_CLASS_ALLOW;
+	else if (k.rule_class == RULE_CLASS_EXCEPT)
+		k.base = (uint8_t)below(4);
+	else if (k.rule_class == RULE_CLASS_BLOCK)
+		k.base = below(2) ? RULE_EXCEPTED : 0;
 	k.covers = (uint8_t)(below(3) ? (unsigned)RULE_COVERS_ALL : 1 + below(2));
 	if (below(4) == 0)
 		k.reply = (uint8_t)below(RULE_REPLIES);
@@ -59,10 +65,13 @@ static struct rule_reader random_image(struct rule_arena *arena)
 	char why[128];
 	unsigned taken = 0;
 	for (unsigned s = 0; s < SOURCES; s++) {
+		static const enum rule_zone zones[] = {
+			RULE_ZONE_NONE, RULE_ZONE_NONE, RULE_ZONE_FIRST, RULE_ZONE_ANY};
+		const enum rule_zone zone = zones[below(ARRAY_LEN(zones))];
 		struct rule_kind kinds[4];
 		assert_int_equal(rule_builder_source(b, text_from("source %u", s)), 0);
 		for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
-			kinds[i] = random_kind();
+			kinds[i] = random_kind(zone);
 		for (unsigned i = below(8); i > 0; i--) {
 			struct dns_name name = random_name();
 			struct list_rule rule = {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Rules of lists that meet at a name: which one decides, whatever else the lists hold.
+
+#include "rule_texts.h"
+
+struct meeting {
+	const char *lists[4], *name, *says;
+};
+
+static void meet(const struct meeting *m, const char *first)
+{
+	struct rule_arena *a = fixture_arena();
+	const char *lists[4];
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		lists[i] = m->lists[i] ? text_from("%s%s", first, m->lists[i]) : NULL;
+	struct rule_reader r = rule_texts_image(lists, a);
+	const char *said = rule_texts_say(&r, m->name, DNS_TYPE_A);
+	if (strcmp(said, m->says) != 0)
+		fail_msg("%s behind \"%s\": %s, not %s", m->lists[0], first, said, m->says);
+}
+
+// Whatever kinds of rules occurred first, in this list and in the image before.
+TEST(test_reply_at_one_name)
+{
+	static const struct meeting meetings[] = {
+		{{"||a.test^\n||a.test^$dnsrewrite=192.0.2.1\n"}, "a.test", "data data 0"},
+		{{"||a.test^$dnsrewrite=192.0.2.1\n||a.test^\n"}, "a.test", "data data 0"},
+		{{"||a.test^$dnsrewrite=192.0.2.1\n||a.test^$dnsrewrite=NXDOMAIN\n"}, "a.test",
+			"block nxdomain 0"},
+		{{"||a.test^$dnsrewrite=NXDOMAIN\n||a.test^$dnsrewrite=REFUSED\n"}, "a.test",
+			"block refused 0"},
+		{{"||a.test^$dnsrewrite=NOERROR\n||a.test^$dnsrewrite=192.0.2.1\n"}, "a.test",
+			"data data 0"},
+		{{"||a.test^$important\n||a.test^$important,dnsrewrite=192.0.2.1\n"}, "a.test",
+			"data data 0"},
+		{{"0.0.0.0 a.test\naddress=/a.test/192.0.2.1\n"}, "a.test", "data data 0"},
+		{{"a.test\n", "||a.test^$dnsrewrite=192.0.2.1\n"}, "a.test", "data data 1"},
+		{{"||a.test^$dnsrewrite=192.0.2.1\n", "||a.test^$dnsrewrite=REFUSED\n"}, "a.test",
+			"data data 0"},
+	};
+	static const char *const first[] = {"", "||x.test^$dnsrewrite=192.0.2.9\n",
+		"||x.test^$dnsrewrite=NXDOMAIN\n", "||x.test^\n", "||x.test^$important\n",
+		"||x.test^$dnsrewrite=REFUSED\n", "||x.test^$dnsrewrite=NOERROR\n",
+		"||x.test^$important,dnsrewrite=192.0.2.9\n"};
+	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++)
+		for (unsigned k = 0; k < ARRAY_LEN(first); k++)
+			meet(&meetings[i], first[k]);
+}
+
+// An exception is of the rule that names it, and of no other.
+TEST(test_exceptions)
+{
+	static const struct meeting meetings[] = {
+		{{"||a.test^$denyallow=x.ads.a.test\n"}, "x.ads.a.test", "pass"},
+		{{"||a.test^$denyallow=x.ads.a.test\n"}, "www.x.ads.a.test", "pass"},
+		{{"||a.test^$denyallow=x.ads.a.test\n"}, "ads.a.test", "block group 0"},
+		{{"||a.test^$denyallow=x.ads.a.test\n||ads.a.test^\n"}, "x.ads.a.test",
+			"block group 0"},
+		{{"||ads.a.test^\n||a.test^$denyallow=x.ads.a.test\n"}, "x.ads.a.test",
+			"block group 0"},
+		{{"||a.test^\n||a.test^$denyallow=x.a.test\n"}, "x.a.test", "block group 0"},
+		{{"||a.test^$denyallow=x.a.test|y.a.test\n"}, "y.a.test", "pass"},
+		{{"||a.test^$denyallow=x.ads.a.test\n||ads.a.test^$denyallow=y.ads.a.test\n"},
+			"x.ads.a.test", "block group 0"},
+		{{"||a.test^$denyallow=x.ads.a.test\n||ads.a.test^$denyallow=x.ads.a.test\n"},
+			"x.ads.a.test", "pass"},
+		{{"||a.test^$denyallow=x.a.test\n||a.test^$dnstype=A\n"}, "x.a.test",
+			"block group 0"},
+		{{"||a.test^$denyallow=x.a.test,dnstype=A\n||a.test^$dnstype=A\n"}, "x.a.test",
+			"block group 0"},
+		{{"||a.test^$denyallow=x.a.test\n", "a.test\n"}, "x.a.test", "block group 1"},
+		{{"||a.test^$denyallow=x.a.test\n||x.a.test^\n"}, "x.a.test", "block group 0"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++) {
+		meet(&meetings[i], "");
+		meet(&meetings[i], "||other.test^$denyallow=x.other.test\n");
+	}
+}
+
+// RFC 4592 3.3.1: a wildcard is not for names at, or below, one that the zone has.
+TEST(test_zone_wildcards)
+{
+	static const struct meeting meetings[] = {
+		{{"*.a.test CNAME .\n"}, "x.y.a.test", "block nxdomain 0"},
+		{{"*.a.test CNAME .\n"}, "a.test", "pass"},
+		{{"*.a.test CNAME .\nsub.a.test CNAME *.\n"}, "sub.a.test", "block nodata 0"},
+		{{"*.a.test CNAME .\nsub.a.test CNAME *.\n"}, "x.sub.a.test", "pass"},
+		{{"sub.a.test CNAME *.\n*.a.test CNAME .\n"}, "y.x.sub.a.test", "pass"},
+		{{"*.a.test CNAME .\nsub.a.test CNAME *.\n"}, "x.other.a.test", "block nxdomain 0"},
+		{{"*.a.test CNAME .\nx.ent.a.test CNAME *.\n"}, "ent.a.test", "pass"},
+		{{"*.a.test CNAME .\nx.ent.a.test CNAME *.\n"}, "y.ent.a.test", "pass"},
+		{{"*.a.test CNAME .\n*.sub.a.test CNAME *.\n"}, "sub.a.test", "pass"},
+		{{"*.a.test CNAME .\n*.sub.a.test CNAME *.\n"}, "x.sub.a.test", "block nodata 0"},
+		{{"*.a.test CNAME rpz-passthru.\nsub.a.test CNAME .\n"}, "x.sub.a.test", "pass"},
+		{{"*.a.test CNAME rpz-passthru.\nsub.a.test CNAME .\n", "sub.a.test\n"},
+			"x.sub.a.test", "block group 1"},
+		// Of one zone alone.
+		{{"*.a.test CNAME .\n", "sub.a.test CNAME *.\n"}, "x.sub.a.test",
+			"block nxdomain 0"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++)
+		meet(&meetings[i], "");
+}
+
+// The first zone that has a rule decides, and in it the nearest name.
+TEST(test_zones)
+{
+	static const struct meeting meetings[] = {
+		{{"a.test CNAME .\n", "a.test CNAME rpz-passthru.\n"}, "a.test",
+			"block nxdomain 0"},
+		{{"a.test CNAME rpz-passthru.\n", "a.test CNAME .\n"}, "a.test", "allow group 0"},
+		{{"*.a.test CNAME .\n", "b.a.test CNAME *.\n"}, "b.a.test", "block nxdomain 0"},
+		{{"b.a.test CNAME *.\n", "*.a.test CNAME .\n"}, "b.a.test", "block nodata 0"},
+		{{"*.a.test CNAME rpz-passthru.\n*.x.a.test CNAME .\n"}, "y.x.a.test",
+			"block nxdomain 0"},
+		{{"*.a.test CNAME .\n*.x.a.test CNAME rpz-passthru.\n"}, "y.x.a.test",
+			"allow group 0"},
+		{{"a.test CNAME rpz-passthru.\n", "a.test\n"}, "a.test", "allow group 0"},
+		{{"a.test\n", "a.test CNAME rpz-passthru.\n"}, "a.test", "allow group 1"},
+		{{"a.test CNAME .\n", "@@||a.test^\n"}, "a.test", "allow group 1"},
+		{{"a.test CNAME rpz-passthru.\n", "||a.test^$important\n"}, "a.test",
+			"block group 1"},
+		{{"a.test CNAME garden.test.\n"}, "a.test", "block group 0"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(meetings); i++)
+		meet(&meetings[i], "");
+}
