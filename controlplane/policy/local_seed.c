@@ -97,24 +97,45 @@ static int zones_say(struct local_book *b, const struct local_seed *d)
 	return rc;
 }
 
-// Only where it would not be resolved otherwise, as block lists do not count below it.
-static int resolve_say(const struct local_seed *d, struct local_book *b, unsigned voice,
-	const struct dns_name *name)
+static bool has_wildcard_above(
+	const struct config_record *records, unsigned count, const struct dns_name *name)
 {
+	for (unsigned i = 0; i < count; i++)
+		if (records[i].wildcard && records[i].name.labels < name->labels
+			&& dns_name_is_under(name, &records[i].name))
+			return true;
+	return false;
+}
+
+// Whose names are being said: everyone's, and those of a group, if not NULL.
+struct sayer {
+	const struct local_seed *data;
+	const struct config *config;
+	const struct config_group *group;
+};
+
+// Only where it would not be resolved otherwise, as block lists do not count below it.
+static int resolve_say(
+	const struct sayer *s, struct local_book *b, unsigned voice, const struct dns_name *name)
+{
+	const struct config_local *l = &s->config->local;
+	const struct config_group *g = s->group;
 	struct special_name special;
-	bool needed = special_name_of(&d->special, name, &special);
+	bool needed = special_name_of(&s->data->special, name, &special)
+		      || has_wildcard_above(l->records, l->record_count, name)
+		      || (g && has_wildcard_above(g->records, g->record_count, name));
 	struct dns_name up = *name;
 	for (; up.labels > 0 && !needed; up = parent_of(&up))
-		needed = is_zone(d, &up);
+		needed = is_zone(s->data, &up);
 	return needed ? say(b, voice, name, RULE_COVERS_ALL, RULE_REPLY_RESOLVE, 0) : 0;
 }
 
-static int forwards_say(const struct local_seed *d, struct local_book *b,
+static int forwards_say(const struct sayer *s, struct local_book *b,
 	const struct config_forward_zone *zones, unsigned count)
 {
 	int rc = 0;
 	for (unsigned i = 0; i < count && rc == 0; i++)
-		rc = resolve_say(d, b, LOCAL_FORWARD, &zones[i].name);
+		rc = resolve_say(s, b, LOCAL_FORWARD, &zones[i].name);
 	return rc;
 }
 
@@ -224,6 +245,7 @@ static int specials_say(struct local_book *b, const struct local_seed *d)
 int local_seed_make(const struct local_seed *d, const struct config *c,
 	const struct config_group *g, struct local_book **out)
 {
+	const struct sayer s = {d, c, g};
 	struct local_book *b;
 	int rc = local_book_new(&b);
 	if (rc < 0)
@@ -231,16 +253,16 @@ int local_seed_make(const struct local_seed *d, const struct config *c,
 	if (g)
 		rc = records_say(d, b, LOCAL_OWN_RECORD, g->records, g->record_count);
 	if (rc == 0 && g)
-		rc = forwards_say(d, b, g->forwards, g->forward_count);
+		rc = forwards_say(&s, b, g->forwards, g->forward_count);
 	if (rc == 0)
 		rc = records_say(d, b, LOCAL_RECORD, c->local.records, c->local.record_count);
 	if (rc == 0)
 		rc = zones_say(b, d);
 	for (unsigned i = 0; i < c->local.zone_count && rc == 0; i++)
 		if (c->local.zones[i].forward)
-			rc = resolve_say(d, b, LOCAL_ZONE, &c->local.zones[i].name);
+			rc = resolve_say(&s, b, LOCAL_ZONE, &c->local.zones[i].name);
 	if (rc == 0)
-		rc = forwards_say(d, b, c->forwards, c->forward_count);
+		rc = forwards_say(&s, b, c->forwards, c->forward_count);
 	if (rc == 0)
 		rc = specials_say(b, d);
 	if (rc < 0) {

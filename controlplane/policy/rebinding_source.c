@@ -22,7 +22,8 @@ static unsigned forwards_add(
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < count; i++)
-		if (zone[i].name.labels > 0) // the root is no zone of one's own
+		// The root is no zone of one's own.
+		if (zone[i].name.labels > 0 && zone[i].server_count > 0)
 			out[n++] = zone[i].name;
 	return n;
 }

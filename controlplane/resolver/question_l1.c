@@ -17,14 +17,16 @@ enum {
 // An answer has no longer than its TTL and the stale window, and both have this limit.
 static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 
-// The DS of a zone is not where the rest of it is (RFC 4035 3.1.4.1).
+// The DS of a zone is not where the rest of it is (RFC 4035 3.1.4.1). An exempt zone is none.
 const struct forward_zone *question_zone(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype)
 {
 	const struct forward_zone *zone = views_zone(r->views, view, asked);
 	bool is_above = zone && qtype == DNS_TYPE_DS && zone->ds_is_above
 			&& dns_name_equal(&zone->name, asked);
-	return is_above ? views_zone(r->views, view, &zone->above) : zone;
+	if (is_above)
+		zone = views_zone(r->views, view, &zone->above);
+	return zone && zone->set ? zone : NULL;
 }
 
 uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,

@@ -264,11 +264,12 @@ static int zone_make(
 	struct forwards *f, const struct config_forward_zone *zone, struct forward_zone *out)
 {
 	uint64_t hash = forward_servers_hash(zone);
-	struct forward_set *s = set_find(f, hash);
-	int rc = s ? 0 : set_make(f, zone, hash, &s);
+	struct forward_set *s = zone->server_count ? set_find(f, hash) : NULL;
+	int rc = s || !zone->server_count ? 0 : set_make(f, zone, hash, &s);
 	if (rc < 0)
 		return rc;
-	s->tables++;
+	if (s)
+		s->tables++;
 	*out = (struct forward_zone){.name = zone->name, .hash = forward_zone_hash(zone), .set = s};
 	out->ds_is_above = special_name_ds_is_above(&zone->name, &out->above);
 	return 0;
@@ -309,7 +310,8 @@ int forward_table_new(struct forwards *f, const struct config_forward_zone *zone
 void forward_table_free(struct forward_table *t)
 {
 	for (unsigned i = 0; t && i < t->count; i++)
-		t->zone[i].set->tables--;
+		if (t->zone[i].set)
+			t->zone[i].set->tables--;
 	free(t);
 }
 

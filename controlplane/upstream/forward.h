@@ -41,10 +41,10 @@ struct forward_set {
 
 struct forward_zone {
 	struct dns_name name;
-	uint64_t hash; // never 0
-	struct forward_set *set;
-	bool ds_is_above;      // its DS comes from the servers of `above`
-	struct dns_name above; // valid with ds_is_above
+	uint64_t hash;           // never 0
+	struct forward_set *set; // NULL: exempt, its names have the view's servers
+	bool ds_is_above;        // its DS comes from the servers of `above`
+	struct dns_name above;   // valid with ds_is_above
 };
 
 struct forward_table;

@@ -31,9 +31,10 @@ static void zones_take(struct sets_walk *w, const struct forward_table *t, unsig
 	const struct forward_zone *zone;
 
 	for (unsigned i = 0; (zone = forward_table_at(t, i)); i++)
-		set_take(w, &(struct views_set){.upstreams = zone->set->upstreams,
-				    .group = group,
-				    .zone = &zone->name});
+		if (zone->set)
+			set_take(w, &(struct views_set){.upstreams = zone->set->upstreams,
+					    .group = group,
+					    .zone = &zone->name});
 }
 
 void views_sets(struct views *v, void (*take)(void *arg, const struct views_set *set), void *arg)

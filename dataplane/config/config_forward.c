@@ -22,17 +22,37 @@ static int trust_apply(const struct config_doc *doc, const char *item,
 	return rc;
 }
 
+// 0, and whether the zone has no servers, with nothing that only servers have.
+static int exempt_apply(const struct config_doc *doc, const char *item,
+	const struct config_raw_forward *raw, bool *exempt)
+{
+	char key[CONFIG_PATH_MAX];
+	bool has_more = raw->policy || raw->race || raw->trust_ad || raw->client_subnet_ipv4
+			|| raw->client_subnet_ipv6;
+	*exempt = false;
+	int rc = raw->exempt ? config_bool_parse(
+			 doc, config_sub_key(key, item, "exempt"), raw->exempt, exempt)
+			     : 0;
+	if (rc == 0 && *exempt && (raw->servers_count || has_more))
+		return config_refuse(doc, config_sub_key(key, item, "exempt"),
+			"the zone has servers, or says how to ask them");
+	return rc;
+}
+
 static int servers_apply(const struct config_doc *doc, const char *item,
 	const struct config_raw_forward *raw, const struct config *c, struct config_forward_zone *z)
 {
 	char list[CONFIG_PATH_MAX];
+	bool exempt;
+	int rc = exempt_apply(doc, item, raw, &exempt);
+	if (rc < 0 || exempt)
+		return rc;
 	snprintf(list, sizeof(list), "%.200s.servers", item);
 	if (raw->servers_count == 0)
 		return config_refuse(doc, list, "at least one server is needed");
 	z->servers = calloc(raw->servers_count, sizeof(*z->servers));
 	if (!z->servers)
 		return -ENOMEM;
-	int rc = 0;
 	for (unsigned i = 0; i < raw->servers_count; i++) {
 		const struct config_raw_server server = {.address = raw->servers[i]};
 		rc = config_worse(rc,
@@ -140,7 +160,7 @@ static int totals_check(const struct config_doc *doc, const struct config *c)
 		unsigned k = 0;
 		while (k < i && !same_servers(all[i], all[k]))
 			k++;
-		sets += k == i;
+		sets += k == i && all[i]->server_count;
 	}
 	if (sets > CONFIG_FORWARD_SETS_MAX)
 		return config_refuse(doc, "forward_zones",

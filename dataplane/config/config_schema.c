@@ -266,8 +266,9 @@ static const cyaml_schema_field_t raw_events_fields[] = {
 };
 
 static const cyaml_schema_field_t raw_forward_fields[] = {RAW_TEXT(config_raw_forward, name),
-	RAW_TEXT(config_raw_forward, policy), RAW_TEXT(config_raw_forward, race),
-	RAW_TEXT(config_raw_forward, trust_ad), RAW_TEXT(config_raw_forward, client_subnet_ipv4),
+	RAW_TEXT(config_raw_forward, exempt), RAW_TEXT(config_raw_forward, policy),
+	RAW_TEXT(config_raw_forward, race), RAW_TEXT(config_raw_forward, trust_ad),
+	RAW_TEXT(config_raw_forward, client_subnet_ipv4),
 	RAW_TEXT(config_raw_forward, client_subnet_ipv6),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
 	CYAML_FIELD_END};

@@ -225,7 +225,7 @@ struct config_raw_local {
 };
 
 struct config_raw_forward {
-	char *name, *policy, *race, *trust_ad, *client_subnet_ipv4, *client_subnet_ipv6;
+	char *name, *exempt, *policy, *race, *trust_ad, *client_subnet_ipv4, *client_subnet_ipv6;
 	char **servers;
 	unsigned servers_count;
 };

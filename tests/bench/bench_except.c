@@ -42,6 +42,8 @@ static void add_rules(
 	for (size_t i = 0; i < zones; i++) {
 		struct dns_name name = name_of(below, i);
 		struct list_rule rule = rule_of_name(rule_class, &name);
+		rule.kind.base = (uint8_t)(rule_class == RULE_CLASS_EXCEPT ? name.labels - 1U
+									   : RULE_EXCEPTED);
 		if (rule_builder_rule(b, &rule))
 			die("build");
 	}

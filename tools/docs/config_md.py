@@ -310,6 +310,8 @@ LISTS = {
         ("name", "domain name", "none: required", None, "live",
          "Name of the zone; all names below belong to it. At most {CONFIG_FORWARD_ZONES_MAX} zones, those of groups included. It overrides a "
          "special-use name at or above it."),
+        ("exempt", "`true`, `false`", "`false`", None, "live",
+         "`true`: the zone has no `servers`; weir resolves its names as if no zone above it in this list held them."),
         ("servers", "IP address, with or without port, `tls://NAME@ADDRESS` or `https://NAME@ADDRESS/PATH`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of the zone, used like `upstreams.servers`. weir asks no other server when they fail. At most "
          "{CONFIG_FORWARD_SETS_MAX} different lists; one with another `policy`, `race`, `trust_ad` or client subnet counts as another."),

@@ -48,10 +48,13 @@ void why_way_find(struct why *w, const struct config *c)
 			dns_name_to_text(name, text));
 		zone = local_why_forward(c, g, &above, &own);
 	}
-	if (zone) {
-		snprintf(w->zone + len, sizeof(w->zone) - len, "%s%.300s has servers of its own%s",
-			len ? "; " : "", dns_name_to_text(&zone->name, text),
+	if (zone)
+		snprintf(w->zone + len, sizeof(w->zone) - len, "%s%.300s %s%s", len ? "; " : "",
+			dns_name_to_text(&zone->name, text),
+			zone->server_count ? "has servers of its own"
+					   : "is exempt from forward zones",
 			own ? ", of that group alone" : "");
+	if (zone && zone->server_count) {
 		servers_text(zone->servers, zone->server_count, w->upstreams);
 	} else if (g && g->upstream_count) {
 		servers_text(g->upstreams, g->upstream_count, w->upstreams);

@@ -234,6 +234,28 @@ TEST_WITH(test_zones, setup, teardown)
 	expect("x.other.example", DNS_TYPE_A, "");
 }
 
+// What is nearer than a wildcard's name is not the wildcard's.
+TEST_WITH(test_zones_below_wildcards, setup, teardown)
+{
+	everyone("*.example", "A", "192.0.2.1");
+	everyone("*.corp.example", "A", "192.0.2.2");
+	record(own, &group.record_count, "*.own.net", "A", "192.0.2.3");
+	forward("office.example");
+	forward("corp.example");
+	forward("ads.own.net");
+	zone("free.example", true);
+	build();
+	expect("x.office.example", DNS_TYPE_A, "RESOLVE");
+	expect("office.example", DNS_TYPE_A, "RESOLVE");
+	expect("x.free.example", DNS_TYPE_A, "RESOLVE");
+	expect("corp.example", DNS_TYPE_A, "RESOLVE");
+	expect("x.corp.example", DNS_TYPE_A, "1"); // a record comes before a zone of its name
+	expect("x.other.example", DNS_TYPE_A, "1");
+	expect("x.ads.own.net", DNS_TYPE_A, "");
+	expect_group("x.ads.own.net", DNS_TYPE_A, "RESOLVE");
+	expect_group("x.own.net", DNS_TYPE_A, "1");
+}
+
 TEST_WITH(test_special, setup, teardown)
 {
 	forward("168.192.in-addr.arpa");

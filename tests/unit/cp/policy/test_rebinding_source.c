@@ -28,15 +28,16 @@ static bool blocked(const char *name, const char *address)
 TEST(test_addresses_and_names)
 {
 	struct dns_name allow[] = {fixture_name("home.example")};
-	struct config_forward_zone zone = {.name = fixture_name("corp.example")},
-				   root = {.name = {.len = 1}},
-				   lab = {.name = fixture_name("lab.example")};
-	struct config_forward_zone zones[] = {zone, root};
+	struct config_forward_zone zone = {.name = fixture_name("corp.example"), .server_count = 1},
+				   root = {.name = {.len = 1}, .server_count = 1},
+				   exempt = {.name = fixture_name("exempt.example")},
+				   lab = {.name = fixture_name("lab.example"), .server_count = 1};
+	struct config_forward_zone zones[] = {zone, root, exempt};
 	struct config_group group = {.forwards = &lab, .forward_count = 1};
 	const struct config c = {
 		.blocking.rebinding = {.enabled = true, .allow = allow, .allow_count = 1},
 		.forwards = zones,
-		.forward_count = 2,
+		.forward_count = 3,
 		.groups = &group,
 		.group_count = 1,
 	};
@@ -64,6 +65,7 @@ TEST(test_addresses_and_names)
 	assert_false(blocked("www.example", "2001:db8:65:a00:0:100::"));
 	for (unsigned i = 0; i < ARRAY_LEN(private); i++) {
 		assert_true(blocked("www.example", private[i]));
+		assert_true(blocked("exempt.example", private[i]));
 		assert_false(blocked("nas.home.example", private[i]));
 		assert_false(blocked("corp.example", private[i]));
 		assert_false(blocked("a.lab.example", private[i]));

@@ -407,6 +407,24 @@ TEST_WITH(test_ds_of_zones, setup, rig_teardown)
 	expect_ds("xcorp.example", 4, 0);
 }
 
+// weir asks for an exempt zone within another where it would without both; but its DS is a record
+// of the zone around it.
+TEST_WITH(test_exempt_zone, setup, rig_teardown)
+{
+	name_set(&zones[2].name, "free.corp.example");
+	zones[2].server_count = 0;
+	rig.config.forward_count = 3;
+	call_wait(on_reconfigure);
+	assert_int_equal(call.rc, 0);
+	resolves_of(0, "a.corp.example", DNS_TYPE_A, 1, 1000, ANSWER_UPSTREAM);
+	expect_asked(1, 1, "a.corp.example");
+	resolves_of(0, "www.free.corp.example", DNS_TYPE_A, 2, 1000, ANSWER_UPSTREAM);
+	expect_asked(0, 1, "www.free.corp.example");
+	assert_int_equal(status().forwarded, 1);
+	expect_ds("free.corp.example", 3, 1);
+	expect_ds("www.free.corp.example", 4, 0);
+}
+
 // The root has no zone above it, and private reverse zones none that knows them: their DS is asked
 // of the zone's own servers, and leaks nothing.
 TEST_WITH(test_ds_of_zones_without_one_above, setup, rig_teardown)

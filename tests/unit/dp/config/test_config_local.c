@@ -44,6 +44,7 @@ TEST(test_taken)
 		      "forward_zones:\n"
 		      "- {name: 168.192.in-addr.arpa, servers: [192.168.1.1, '192.168.1.2:5353']}\n"
 		      "- {name: '.', servers: ['fd00::1']}\n"
+		      "- {name: free.example, exempt: true}\n"
 		      "groups:\n"
 		      "- name: kids\n"
 		      "  clients: [192.168.7.0/24]\n"
@@ -63,7 +64,8 @@ TEST(test_taken)
 	assert_string_equal(l->hosts_files[1], "/etc/hosts");
 	assert_false(l->zones[0].forward);
 	assert_true(l->zones[1].forward);
-	assert_int_equal(c->forward_count, 2);
+	assert_int_equal(c->forward_count, 3);
+	assert_int_equal(c->forwards[2].server_count, 0);
 	assert_int_equal(c->forwards[0].server_count, 2);
 	assert_int_equal(c->forwards[0].servers[1].address.port, 5353);
 	assert_int_equal(c->forwards[1].name.labels, 0);
@@ -114,6 +116,12 @@ TEST(test_refused)
 		{"local: {hosts_files: [/a, /a]}\n", "8:27: local.hosts_files[1]: given twice"},
 		{"forward_zones: [{name: a}]\n",
 			"8:17: forward_zones \"a\": servers: at least one"},
+		{"forward_zones: [{name: a, exempt: true, servers: [1.1.1.1]}]\n",
+			"8:27: forward_zones \"a\": exempt: the zone has servers"},
+		{"forward_zones: [{name: a, exempt: true, race: 2}]\n",
+			"8:27: forward_zones \"a\": exempt: the zone has servers, or says"},
+		{"forward_zones: [{name: a, exempt: x}]\n",
+			"8:27: forward_zones \"a\": exempt: must be"},
 		{"forward_zones: [{servers: [1.1.1.1]}]\n",
 			"8:17: forward_zones[0].name: has no value"},
 		{"forward_zones: [{name: a, servers: [x]}]\n",
