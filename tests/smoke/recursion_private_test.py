@@ -54,9 +54,15 @@ def nsd(name, addresses, zones):
         conf += ["zone:", f"  name: {zone}", f"  zonefile: {path}"]
     (TMP / f"{name}.conf").write_text("\n".join(conf) + "\n")
     with open(TMP / f"{name}.err", "w", encoding="ascii") as err:
-        subprocess.Popen(["nsd", "-d", "-c", TMP / f"{name}.conf"], stderr=err)
+        return subprocess.Popen(["nsd", "-d", "-c", TMP / f"{name}.conf"], stderr=err)
 
 
+def says(server, question, want):
+    """Whether a name server does."""
+    return want in run("kdig", "+timeout=1", "+retry=0", "+norec", f"@{server}", *question.split())
+
+
+servers = {}  # processes by name
 # Nobody answers here: IPv6 does not work.
 silent = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 silent.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -72,8 +78,7 @@ def unanswered(server=silent):
     return count
 
 
-def config():
-    """The root and the zones are served over IPv4."""
+def root_zone():
     root = ["@ NS ns.host", f"ns.host A {ROOT}"]
     for question, value in SPECIAL.items():
         root.append(f"{question} {value}")
@@ -81,15 +86,22 @@ def config():
         root += [f"{label} NS ns.{label}", f"ns.{label} {address}"]
     for number in range(ZONES):
         root += zone_of(number)[1]
+    return root
+
+
+# The root gives it to its servers for a second, they themselves for five minutes.
+GHOST = ["ghost 1 NS ns.ghost", f"ns.ghost 1 A {FOURS[0]}"]
+
+
+def config():
+    """The root and the zones are served over IPv4."""
     (TMP / "addresses").write_text("".join([f"addr add {four}/32 dev lo\n" for four in [ROOT, *FOURS]]
                                            + [f"addr add {six}/128 dev lo nodad\n" for six in SIXES]))
     run("ip", "-batch", TMP / "addresses")
     silent.bind(("::", 53))
-    nsd("root", [ROOT], {".": root})
-    nsd("fours", FOURS, TEXTS)
-    for server, what in ((ROOT, "www.test A 192.0.2.1"), (FOURS[0], "www.z0 A 192.0.2.9")):
-        name, rdtype, address = what.split()
-        wait(lambda: address in run("kdig", "+short", "+timeout=1", "+retry=0", f"@{server}", name, rdtype))
+    servers["root"] = nsd("root", [ROOT], {".": root_zone() + GHOST})
+    nsd("fours", FOURS, {**TEXTS, "ghost.": ["@ NS ns", f"ns A {FOURS[0]}", "*.old A 192.0.2.7"]})
+    wait(lambda: says(ROOT, "www.test A", "192.0.2.1") and says(FOURS[0], "a.old.ghost A", "192.0.2.7"))
     (TMP / "hints").write_text(f". 3600000 NS ns.host.\nns.host. 3600000 A {ROOT}\n")
     return {"upstreams": RECURSIVE, "dnssec": {"validate": False}, "local": None}
 
@@ -135,6 +147,19 @@ def test_addresses_that_are_no_servers(lab):
     assert unanswered() == 0
 
 
+def test_a_zone_that_is_gone_ends_with_a_flush(lab):
+    """Its delegation is gone, but its own NS records last: no option of the library says otherwise."""
+    assert answer(lab, "a.old.ghost A") == "192.0.2.7"
+    servers["root"].kill()
+    servers["root"].wait()
+    servers["root"] = nsd("root", [ROOT], {".": root_zone()})
+    wait(lambda: says(ROOT, "b.old.ghost A", "NXDOMAIN"))
+    ahead(3)
+    assert answer(lab, "b.old.ghost A") == "192.0.2.7"
+    lab.post("cache/flush", name="c.other")
+    assert answer(lab, "d.old.ghost A") == "NXDOMAIN"
+
+
 fresh = iter(range(ZONES))
 
 
@@ -155,7 +180,7 @@ def test_the_operator_says_which_version(lab):
         assert six_off(lab) == 1
         assert ask_fresh(lab, 4) == 0
     with lab.configured(upstreams={**RECURSIVE, "recursion_ip": "both"}):
-        assert ask_fresh(lab, 12) > 4
+        assert ask_fresh(lab, 12) > 0
         assert six_off(lab) == 0
 
 
@@ -164,9 +189,11 @@ def test_a_version_that_does_not_work_is_found_out(lab):
     ask_fresh(lab, 12)
     becomes(1, six_off, lab)
     lab.log["controlplane"].said("no server answers over IPv6")
+    wait(lambda: lab.resolver("recursion")["questions"] == 0)
     assert ask_fresh(lab, 12) <= 8  # one round of probes
     silent.close()
     nsd("sixes", SIXES, TEXTS)
+    wait(lambda: says(SIXES[0], "www.z0 A", "192.0.2.9"))
     ahead(31)
     becomes(0, six_off, lab)
     lab.log["controlplane"].said("answers over IPv6 again")
