@@ -180,7 +180,7 @@ static int check_pools(const struct dataplane *dp, char why[WHY_MAX])
 static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 {
 	const struct config_dataplane *c = &dp->config->dataplane;
-	int rc = 0;
+	int rc = exception_alone(c, why);
 	for (unsigned i = 0; rc == 0 && i < c->port_count; i++) {
 		if (!c->ports[i].exception[0])
 			continue;
@@ -424,6 +424,17 @@ close_rings:
 	return rc;
 }
 
+// Is there room, and are the interfaces nobody else's? Nothing of them changes before that is so.
+static int prepare_machine(struct dataplane *dp, char why[WHY_MAX])
+{
+	int rc = mem_plan_check(dp->config, MEM_PLAN_DATAPLANE, &dp->paths, why);
+	if (rc >= 0)
+		rc = exception_free(&dp->config->dataplane, why);
+	if (rc == 0)
+		rc = steering_prepare(&dp->steering, &dp->config->dataplane, dp->paths.run, why);
+	return rc;
+}
+
 int dataplane_run(const char *config, const struct dataplane_bench *bench)
 {
 	int status = EXIT_FAILURE;
@@ -452,11 +463,7 @@ int dataplane_run(const char *config, const struct dataplane_bench *bench)
 	dp.lock = lock_runtime(dp.paths.run);
 	if (dp.lock < 0)
 		goto close_paths;
-	if (mem_plan_check(dp.config, MEM_PLAN_DATAPLANE, &dp.paths, why) < 0) {
-		log_error("%s", why);
-		goto unlock;
-	}
-	if (steering_prepare(&dp.steering, &dp.config->dataplane, dp.paths.run, why)) {
+	if (prepare_machine(&dp, why)) {
 		log_error("%s", why);
 		goto unlock;
 	}

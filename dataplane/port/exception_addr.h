@@ -22,6 +22,15 @@ ATTR_MUST_CHECK int exception_addr_apply(const char *interface, const struct ip_
 // that it is weir's, and the identity of its weir (shm_paths.instance): two weirs may share a
 // network namespace. Start-up only; needs CAP_NET_ADMIN.
 
+// Is a process attached to an interface that a TAP of `dp` would have: an exception, or the one of
+// a TAP port? Two data planes would share its frames, and the second one's MAC address would stay.
+// As one that ends may need a moment, this waits for it, a second at most. 0, -EBUSY or another
+// -errno, with `why`; before EAL.
+ATTR_MUST_CHECK int exception_free(const struct config_dataplane *dp, char why[EXCEPTION_WHY_MAX]);
+// The same for the time since, when each of them has a queue of every worker: -EBUSY if one has
+// more.
+ATTR_MUST_CHECK int exception_alone(const struct config_dataplane *dp, char why[EXCEPTION_WHY_MAX]);
+
 // Marks the interface as an exception interface of that weir. -EEXIST: it has an alias that no weir
 // gave, -EBADMSG: its alias cannot be read; either stays; or -errno.
 ATTR_MUST_CHECK int exception_left_mark(const char *interface, uint64_t instance);

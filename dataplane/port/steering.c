@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <weir/log.h>
 
-enum { FDS_LOOKED_AT = 1024 };
+enum { FDS_LOOKED_AT = 1024, TAKEN_LOOKS = 10, TAKEN_LOOK_NS = 100000000 };
 
 static_assert((int)CONFIG_ADDRESSES_MAX <= (int)STEER_ADDRESSES_MAX);
 static_assert((int)STEER_COUNTERS <= (int)STATS_STEER_MAX);
@@ -74,6 +74,18 @@ static int check_queues(struct steering_port *p, unsigned workers, char why[STEE
 	return 0;
 }
 
+// By a data plane that does not share our claims? One that ends may need a moment.
+static bool is_taken(unsigned ifindex)
+{
+	const struct timespec pause = {.tv_nsec = TAKEN_LOOK_NS};
+	for (unsigned i = 0; i < TAKEN_LOOKS; i++) {
+		if (!xdp_taken(ifindex))
+			return false;
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 // Claims the interface and detaches any leftover program.
 static int prepare_one(struct steering_port *p, unsigned workers, char why[STEERING_WHY_MAX])
 {
@@ -95,6 +107,8 @@ static int prepare_one(struct steering_port *p, unsigned workers, char why[STEER
 			p->interface, found.name[0] ? ", " : "", found.name, p->interface);
 		return -EBUSY;
 	}
+	if (rc == 0 && found.attached == XDP_OURS && is_taken(p->ifindex))
+		return refuse(-EBUSY, why, p->interface, xdp_claim_text(-EBUSY));
 	if (rc == 0 && found.attached == XDP_OURS) {
 		log_info("port %s: detaching the steering program of an earlier run", p->interface);
 		rc = xdp_program_detach(p->ifindex, true); // this process holds the claim

@@ -159,10 +159,11 @@ int xdp_program_detach(unsigned ifindex, bool force)
 	int rc = xdp_program_find(ifindex, &p);
 	if (rc == 0 && p.attached == XDP_FOREIGN)
 		rc = -EEXIST;
-	else if (rc == 0 && p.attached == XDP_OURS && (claim >= 0 || force))
+	else if (rc == 0 && p.attached == XDP_OURS
+		 && ((claim >= 0 && !xdp_taken(ifindex)) || force))
 		rc = program_detach(ifindex, &p);
 	else if (rc == 0 && (p.attached == XDP_OURS || claim == -EPERM)) // it stops a start
-		rc = claim == -EPERM ? -ENOTUNIQ : claim;
+		rc = claim == -EPERM ? -ENOTUNIQ : claim >= 0 ? -EBUSY : claim;
 	if (claim >= 0)
 		xdp_claim_end(XDP_CLAIMS, ifindex, claim);
 	return rc;

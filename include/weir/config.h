@@ -81,6 +81,9 @@ struct config_runtime {
 	unsigned log_memory_s;              // 0: no lines about memory
 };
 
+// The alias of an exception interface: this, and the identity of its weir (16 hexadecimal digits).
+#define EXCEPTION_MARK "weir exception of "
+
 struct config_port {
 	char *device;    // DPDK device string: PCI address or vdev with arguments
 	char *exception; // kernel interface for all traffic that is not DNS for weir; "" = none

@@ -45,7 +45,8 @@ ATTR_MUST_CHECK int xdp_program_write(const char *path);
 
 // Detaches weir's program and removes the claim of a data plane that is gone. 0: detached, or none
 // was attached; -EEXIST: another program is attached and stays; -EBUSY: its data plane lives (it
-// holds the claim), unless `force`; -ENOTUNIQ: something that is no claim has its name.
+// holds the claim, or a queue), unless `force`; -ENOTUNIQ: something that is no claim has
+// its name.
 ATTR_MUST_CHECK int xdp_program_detach(unsigned ifindex, bool force);
 
 // Claims an interface for this process, in this network namespace, until xdp_claim_end or the end
@@ -61,6 +62,11 @@ const char *xdp_claim_text(int rc);
 void xdp_claim_end(const char *folder, unsigned ifindex, int fd);
 // 1: claimed by a living data plane, 0: not claimed, -errno.
 int xdp_claimed(const char *folder, unsigned ifindex);
+
+// Does a process have the first queue of the interface for AF_XDP, in whatever container of this
+// network namespace? False where this process may not try. If nobody does, this one has it for a
+// moment, and the kernel releases it on a thread of its own.
+bool xdp_taken(unsigned ifindex);
 
 // Pins the program on the bpf file system, by which the next process recognises it when this one is
 // killed, and its maps (addresses, servers, asked, counters, gate) beside it, by which a process

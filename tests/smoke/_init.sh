@@ -187,6 +187,11 @@ up_idle() {
 pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; } # pid controlplane|dataplane
 runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1" 2>/dev/null)/status" 2>/dev/null; } # a zombie does not
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# elsewhere CMD...: in another container of this network, which has nothing but a copy of the lab's files in its /run
+elsewhere() {
+	cp -a /run/weir/lab /dev/shm/elsewhere && timeout 120 env -u WEIR_CLOCK unshare --mount --propagation private -- bash -c \
+		'mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/weir && mv /dev/shm/elsewhere /run/weir/lab && "$@"' x "$@"
+}
 # What a process' log got since the last call of `mark`.
 mark() { local what; for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done; }
 log_since() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log"; }

@@ -18,8 +18,23 @@ wrong() { weirctl --json doctor | jq -r '.findings[] | select(.verdict == "wrong
 answers() { finding ok upstreams '127.0.0.1:5301'; }
 
 printf 'nameserver 198.18.0.1\n' >$tmp/resolv.conf && mount --bind $tmp/resolv.conf /etc/resolv.conf
+mount -t sysfs none /sys # of this network
 lab_up
 same "nothing is wrong with a machine that serves" '' "$(wrong)"
+check "with its exception interface" finding ok ports 'exception interface weir0 is there, with its MAC address'
+
+# A second data plane that names the first one's exception interface, as in another container: it has a /run of its own.
+made=$(cat /sys/class/net/weir0/address) alias=$(cat /sys/class/net/weir0/ifalias)
+sed 's#directory: /run/weir$#directory: /run/other#; s#iface=[^"'\'']*#iface=other0#' $config >/dev/shm/other.yaml
+same "a second one is refused" 1 "$(elsewhere "$WEIR_BUILD/dataplane/weir-dataplane" -c /dev/shm/other.yaml >$tmp/second.log 2>&1; echo $?)"
+check "which says why" grep -q "weir0: another process is attached to it ($alias)" $tmp/second.log
+same "the first keeps what is its own" "$made $alias" "$(cat /sys/class/net/weir0/address) $(cat /sys/class/net/weir0/ifalias)"
+check "and the kernel is reached through it" client ping -c 1 -W 5 $service
+ip link set dev weir0 address 02:00:00:00:00:01 alias 'weir exception of 0123456789abcdef'
+check "another MAC address is found" finding wrong ports "the MAC address 02:00:00:00:00:01, and the data plane gave it $made" "ip link set dev weir0 address $made"
+check "another weir's alias too" finding wrong ports "is another weir's by its alias (weir exception of 0123456789abcdef)" "alias"
+ip link set dev weir0 address "$made" alias "$alias"
+check "and nothing, once they are back" finding ok ports 'exception interface weir0 is there, with its MAC address'
 check "both processes are up" eval 'finding ok processes "the data plane is up" && finding ok processes "the control plane is up"'
 check "of this version" eval 'finding ok versions "the control plane of version" && finding ok versions "the data plane runs"'
 check "with their limits" eval 'finding ok limits "weir-controlplane: Max open files" && finding ok limits "no port of the configuration locks memory"'

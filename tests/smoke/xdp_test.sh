@@ -76,6 +76,12 @@ same "nor can another one have the interface" 1 "$(
 	echo $?
 )"
 check "and logs why" grep -q 'weir0: another data plane has this interface' $tmp/other.log
+# As in another container of this network, with a /run of its own: no claim is seen there.
+cp $tmp/other.yaml /dev/shm/other.yaml
+same "nor one with folders of its own" 1 "$(elsewhere "$WEIR_BUILD/dataplane/weir-dataplane" -c /dev/shm/other.yaml >$tmp/elsewhere.log 2>&1; echo $?)"
+check "and logs why, too" grep -q 'weir0: another data plane has this interface' $tmp/elsewhere.log
+same "nor is its program taken off from there" 1 "$(elsewhere "$WEIR_BUILD/tools/ctl/weirctl" -c /dev/shm/other.yaml xdp detach weir0 >/dev/null 2>&1; echo $?)"
+same "it is still attached" ours "$(attached)"
 check "every frame has one verdict" verdicts_add_up
 check "the port's own count agrees" ports_add_up
 

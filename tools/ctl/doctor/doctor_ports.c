@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 // The text of a device up to its driver's arguments.
 static char *device_name(const char *text, char out[NIC_WORD_MAX])
@@ -175,6 +177,66 @@ static void virtual_check(struct doctor *d, const char *device)
 	}
 }
 
+// The MAC address that the running data plane gave its exception interface; false: not known.
+static bool exception_mac(const struct doctor *d, const char *name, char out[CONFIG_MAC_TEXT_MAX])
+{
+	const struct stats_copy *s = d->view.stats;
+	for (unsigned i = 0; d->view.has_stats && d->view.dataplane == PROCESS_UP && i < s->ports;
+		i++) {
+		struct config_mac mac;
+		if (!s->port[i].is_exception || strcmp(s->port[i].name, name) != 0)
+			continue;
+		memcpy(mac.bytes, s->port[i].mac, sizeof(mac.bytes));
+		config_mac_text(&mac, out);
+		return true;
+	}
+	return false;
+}
+
+// Is it ours, and as the data plane made it? Another weir that took it leaves its alias and its MAC
+// address there.
+static void exception_check(struct doctor *d, const char *name)
+{
+	char alias[256], has[32], made[CONFIG_MAC_TEXT_MAX], mark[64];
+	const bool runs = exception_mac(d, name, made);
+	snprintf(mark, sizeof(mark), EXCEPTION_MARK "%016" PRIx64, d->c->paths.instance);
+	const int rc = sysroot_line(has, sizeof(has), "/sys/class/net/%s/address", name);
+	if (rc && if_nametoindex(name) != 0) {
+		doctor_add(d, DOCTOR_UNKNOWN, "exception interface %s: /sys shows another network",
+			name);
+		return;
+	}
+	if (rc) {
+		doctor_add(d, runs ? DOCTOR_WRONG : DOCTOR_OK, "no exception interface %s%s", name,
+			runs ? ": TCP and ping reach nobody" : ": the data plane makes it");
+		if (runs)
+			doctor_do(d, "systemctl restart weir-dataplane");
+		return;
+	}
+	if (sysroot_line(alias, sizeof(alias), "/sys/class/net/%s/ifalias", name))
+		*alias = '\0';
+	if (d->c->paths.instance && strncmp(alias, EXCEPTION_MARK, strlen(EXCEPTION_MARK)) == 0
+		&& strcmp(alias, mark) != 0) {
+		doctor_add(d, DOCTOR_WRONG,
+			"exception interface %s is another weir's by its alias (%s), not %s", name,
+			alias, mark);
+		doctor_do(d,
+			"ip link set dev %s alias %s # and name another one in its "
+			"dataplane.ports",
+			SHELL_QUOTE(name), SHELL_QUOTE(mark));
+	}
+	if (runs && strcasecmp(has, made) != 0) {
+		doctor_add(d, DOCTOR_WRONG,
+			"exception interface %s has the MAC address %s, and the data plane gave it "
+			"%s: TCP and ping reach nobody",
+			name, has, made);
+		doctor_do(d, "ip link set dev %s address %s", SHELL_QUOTE(name), made);
+	} else {
+		doctor_add(d, DOCTOR_OK, "exception interface %s is there%s", name,
+			runs ? ", with its MAC address" : "");
+	}
+}
+
 void doctor_check_ports(struct doctor *d)
 {
 	char pci[PCI_NAME_MAX];
@@ -189,6 +251,8 @@ void doctor_check_ports(struct doctor *d)
 			pci_check(d, pci);
 		else
 			virtual_check(d, p->device);
+		if (p->exception[0])
+			exception_check(d, p->exception);
 	}
 }
 

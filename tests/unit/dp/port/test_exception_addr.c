@@ -10,6 +10,9 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 
 static const char *skip_reason;
 static int tap = -1;
@@ -166,6 +169,82 @@ TEST(keeps_an_alias_that_it_cannot_read)
 	assert_int_equal(exception_left_mark("xtest0", 7), -EBADMSG);
 	assert_true(has_alias("uplink of weir"));
 	assert_int_equal(system("ip link del xtest0"), 0);
+}
+
+static int attach(void)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct ifreq request = {
+		.ifr_name = "xtest0", .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE};
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
+	return fd;
+}
+
+// Two data planes would share the frames of one TAP, and the MAC address of the second would stay.
+TEST(a_tap_that_a_process_has_is_not_free)
+{
+	need_namespace();
+	char why[EXCEPTION_WHY_MAX] = "", name[] = "xtest0", none[] = "";
+	char tap_port[] = "net_tap0,iface=xtest0,persist", other[] = "net_tap0,iface=xtest00";
+	const struct config_dataplane of[] = {
+		{.port_count = 2, .ports = {{.exception = none}, {.exception = name}}},
+		{.port_count = 1, .ports = {{.device = tap_port, .exception = none}}},
+	};
+	const struct config_dataplane without = {
+		.port_count = 1, .ports = {{.device = other, .exception = none}}};
+	assert_int_equal(exception_free(&of[0], why), 0); // before it is made
+	assert_int_equal(system("ip tuntap add xtest0 mode tap multi_queue"), 0);
+	assert_int_equal(exception_left_mark("xtest0", 7), 0);
+	assert_int_equal(exception_free(&of[0], why), 0);
+	int fd = attach();
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+		why[0] = '\0';
+		assert_int_equal(exception_free(&of[i], why), -EBUSY);
+		assert_non_null(strstr(why, "xtest0: another process is attached to it"));
+		assert_non_null(strstr(why, "(weir exception of 0000000000000007)"));
+	}
+	assert_int_equal(exception_free(&without, why), 0);
+	// One that ends is waited for.
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		const struct itimerval soon = {.it_value.tv_usec = 300000};
+		(void)setitimer(ITIMER_REAL, &soon, NULL);
+		(void)pause(); // SIGALRM ends it
+	}
+	close(fd);
+	assert_int_equal(exception_free(&of[0], why), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	// What is no TAP has a carrier of its own, and the driver's reasons to be refused.
+	assert_int_equal(system("ip link del xtest0"), 0);
+	assert_int_equal(system("ip link add xtest0 type veth peer name xtest1 && "
+				"ip link set xtest0 up && ip link set xtest1 up"),
+		0);
+	assert_int_equal(exception_free(&of[0], why), 0);
+	assert_int_equal(system("ip link del xtest0"), 0);
+}
+
+// Two that start at one moment find each other by their queues.
+TEST(more_queues_than_ours_are_anothers)
+{
+	need_namespace();
+	char why[EXCEPTION_WHY_MAX] = "", name[] = "xtest0";
+	const struct config_dataplane dp = {
+		.worker_count = 2, .port_count = 1, .ports = {{.exception = name}}};
+	assert_int_equal(unshare(CLONE_NEWNS), 0); // /sys shows the network that mounted it
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("sysfs", "/sys", "sysfs", 0, NULL), 0);
+	int ours[] = {attach(), attach()};
+	assert_int_equal(exception_alone(&dp, why), 0);
+	int theirs = attach();
+	assert_int_equal(exception_alone(&dp, why), -EBUSY);
+	assert_non_null(strstr(why, "xtest0"));
+	close(theirs);
+	assert_int_equal(exception_alone(&dp, why), 0);
+	close(ours[0]);
+	close(ours[1]);
+	assert_int_equal(exception_alone(&dp, why), 0);
 }
 
 TEST_GROUP(setup, teardown)

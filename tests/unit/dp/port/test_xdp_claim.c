@@ -4,6 +4,10 @@
 #include "dataplane/xdp/xdp_place.h"
 #include "tests/unit/unit.h"
 
+#include <linux/if_xdp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <weir/xdp_steer.h>
 
@@ -153,4 +157,39 @@ TEST_WITH(test_of_the_other, setup, teardown)
 	assert_int_equal(service.rc, -EPERM);
 	other_ends(&service);
 	close(fd);
+}
+
+// A socket that has the loopback interface's only queue; -1: not here.
+static int queue_of_lo(unsigned lo)
+{
+	enum { FRAME = 4096, FRAMES = 4 };
+	const int entries = FRAMES,
+		  rings[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING};
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	void *frames = mmap(
+		NULL, FRAME * FRAMES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(frames != MAP_FAILED);
+	const struct xdp_umem_reg umem = {
+		.addr = (uintptr_t)frames, .len = FRAME * FRAMES, .chunk_size = FRAME};
+	const struct sockaddr_xdp at = {
+		.sxdp_family = AF_XDP, .sxdp_ifindex = lo, .sxdp_flags = XDP_COPY};
+	int rc = setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem));
+	for (unsigned i = 0; i < ARRAY_LEN(rings); i++)
+		rc |= setsockopt(fd, SOL_XDP, rings[i], &entries, sizeof(entries));
+	return rc == 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 ? fd : -1;
+}
+
+// By the kernel's word, where a claim is a file in a folder that the other one does not have.
+TEST(test_a_queue_elsewhere)
+{
+	if (unshare(CLONE_NEWNET) != 0 || system("ip link set lo up") != 0)
+		skip();
+	const unsigned lo = if_nametoindex("lo");
+	assert_false(xdp_taken(lo + 1)); // of no interface
+	const int fd = queue_of_lo(lo);
+	if (fd < 0)
+		skip();
+	assert_true(xdp_taken(lo));
+	close(fd);
+	WAIT_FOR(!xdp_taken(lo)); // the kernel releases it on a thread of its own
 }

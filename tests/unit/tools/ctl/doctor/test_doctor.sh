@@ -240,6 +240,9 @@ want ports warning 'bound to vfio-pci until the next boot' 'weirctl nic remember
 mkdir -p "$WEIR_ROOT/etc/systemd/system/multi-user.target.wants"
 ln -s /x "$WEIR_ROOT/etc/systemd/system/multi-user.target.wants/weir-nic@0000:03:00.0.service"
 want ports ok '0000:03:00.0: bound to vfio-pci'
+want ports ok 'no exception interface weir0: the data plane makes it'
+file sys/class/net/weir0/address '02:00:00:00:00:01\n'
+want ports ok 'exception interface weir0 is there'
 
 # AF_XDP.
 want xdp ok 'no port of the configuration is shared'
