@@ -96,6 +96,35 @@ static void read_aliased(
 	reply_oracle_check(&oracle, reply, reply_len);
 }
 
+// A chain that leads on, as the message before a further reply (here none): all of its records come
+// out again, with no TTL longer.
+static void read_before(const struct dns_query *q, size_t len)
+{
+	const struct dns_chain chain = {.asked = &q->name, .before = whole, .before_len = len};
+	int rc = dns_answer_read_chain(NULL, 0, &chain, q, 0, &limits, &second);
+	FUZZ_CHECK(rc == 0 || rc == -E2BIG);
+	if (rc)
+		return;
+	FUZZ_CHECK(second.ancount == first.ancount && second.cname_count == first.cname_count);
+	FUZZ_CHECK(second.reply_cnames == 0 && second.nscount == 0 && !second.is_open);
+	FUZZ_CHECK(second.sum == csum_partial(second.bytes, second.len));
+}
+
+// The first CNAMEs of it alone.
+static void read_hops(const uint8_t *data, size_t len, const struct dns_query *q)
+{
+	const struct dns_chain chain = {.asked = &q->name};
+	for (unsigned hops = 1; hops <= first.cname_count; hops++) {
+		int rc = dns_answer_read_chain(data, len, &chain, q, hops, &limits, &second);
+		FUZZ_CHECK(rc == 0 || rc == -E2BIG);
+		if (rc)
+			return;
+		FUZZ_CHECK(second.kind == DNS_ANSWER_NODATA && second.rcode == 0);
+		FUZZ_CHECK(second.cname_count == hops && second.is_open && second.nscount == 0);
+		FUZZ_CHECK(second.ancount >= hops && second.ancount <= first.ancount);
+	}
+}
+
 // What was read of `first` is the same, but for TTLs, which `first` has from `second` then.
 static void check_again(void)
 {
@@ -133,12 +162,15 @@ FUZZ_BODY(data, len)
 	}
 
 	read_aliased(data, len, &q, first.ancount);
+	read_hops(data, len, &q);
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
 	struct dns_answer_view view = dns_answer_view_of(&first);
 	uint16_t sum;
 	uint16_t n = dns_reply_answer(whole, sizeof(whole), &q, &view, &o, &sum);
 	FUZZ_CHECK(n == DNS_HEADER_LEN + q.question_len + first.len);
 	FUZZ_CHECK(sum == csum_partial(whole, n));
+	if (first.is_open)
+		read_before(&q, n);
 	int rc = dns_answer_read(whole, n, &q, &limits, &second);
 	FUZZ_CHECK(rc == 0 || (rc == -E2BIG && n < len));
 	if (rc == 0)

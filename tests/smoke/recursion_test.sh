@@ -28,6 +28,7 @@ check "recursive" settings 'mode: recursive' false
 same "a name three zones deep" 192.0.2.1 "$(short www.good.alpha A)"
 check "without AD" eval '! has_ad +adflag www.good.alpha A'
 same "a CNAME into another zone" 192.0.2.1 "$(short across.good.beta A | tail -1)"
+same "16 aliases in a row" 192.0.2.1 "$(short c0.good.alpha A | tail -1)"
 same "no such name" NXDOMAIN "$(asks none.good.alpha A | rcode_of)"
 same "no such TLD" NXDOMAIN "$(asks www.gamma A | rcode_of)"
 same "no such type" NOERROR "$(asks www.good.alpha MX | rcode_of)"
@@ -44,6 +45,7 @@ check "and validated" settings 'mode: recursive' true
 questions >$tmp/questions
 $python "$smoke_dir/rig/dnssec_ask.py" 127.0.0.1 5302 counts <$tmp/questions >$tmp/unbound.txt
 client $python "$smoke_dir/rig/dnssec_ask.py" $service 53 counts <$tmp/questions >$tmp/weir.txt
+same "16 aliases in a row, validated" 192.0.2.1 "$(short c0.good.alpha A | tail -1)"
 check "more than 120 names" test "$(wc -l <$tmp/questions)" -gt 120
 check "answers and verdicts of unbound" diff $tmp/unbound.txt $tmp/weir.txt
 check "some secure" test "$(grep -c ' AD ' $tmp/weir.txt)" -gt 80

@@ -301,7 +301,7 @@ int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode,
 	dns_selection_init(out, DNS_ANSWER_NODATA);
 	int rc = chain_follow(t, q, &end, out);
 	out->is_open = out->kind == DNS_ANSWER_NODATA && out->cname_count > 0
-		       && rcode == DNS_RCODE_NOERROR;
+		       && (hops || rcode == DNS_RCODE_NOERROR);
 	if (rc || hops)
 		return rc;
 	if (rcode == DNS_RCODE_NXDOMAIN)

@@ -39,6 +39,7 @@ TREE_RECORDS = (
     ("www", "A", "192.0.2.1"), ("www", "TXT", '"text"'), ("*.wild", "A", "192.0.2.2"), ("a.b.deep", "A", "192.0.2.3"),
     ("inside", "CNAME", "www.{}"), ("across", "CNAME", "www.good.alpha."), ("to-bad", "CNAME", "www.badsig.alpha."),
     ("to-none", "CNAME", "none.good.alpha."), ("below.to-none", "A", "192.0.2.4"),
+    *((f"c{i}", "CNAME", f"c{i + 1}.{{}}" if i < 15 else "www.{}") for i in range(16)),  # 16 in a row
 )
 EACH = 9  # questions of a zone, besides `www A`
 

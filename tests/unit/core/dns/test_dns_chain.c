@@ -206,6 +206,7 @@ TEST(test_a_chain_of_two_replies)
 	assert_int_equal(
 		dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 2, &build_wide, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
+	assert_true(answer.is_open);
 	assert_int_equal(answer.rcode, 0);
 	assert_int_equal(answer.nscount, 0);
 	assert_int_equal(answer.ancount, 4);

@@ -121,6 +121,11 @@ static void expect_records(const char *expected)
 	assert_string_equal(text, expected);
 }
 
+static void reconfigure(void *config)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
+}
+
 static void expect_asked(unsigned server, unsigned queries, const char *name)
 {
 	assert_int_equal(fake[server].udp_queries, queries);
@@ -207,6 +212,23 @@ TEST_WITH(test_in_a_circle, setup, teardown)
 	expect_answer(3000, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 	assert_int_equal(status().unfollowed, 2);
 	assert_int_equal(status().inflight, 0);
+}
+
+// The fake servers have no AAAA: DNS64 makes one of the A at the end, asked for by the same rules.
+TEST_WITH(test_with_dns64, setup, teardown)
+{
+	const struct fake_miss m = {
+		.name = "app.corp.example", .type = DNS_TYPE_AAAA, .id = 1, .has_opt = true};
+	rig.config.ipv6.dns64 = address_of_text("64:ff9b::/96");
+	on_loop(reconfigure, &rig.config);
+	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_records("app.corp.example CNAME www.pub.example.\n"
+		       "www.pub.example AAAA 64:ff9b::c000:201\n");
+	expect_asked(1, 1, "app.corp.example");
+	expect_asked(0, 2, "www.pub.example");
+	assert_int_equal(status().dns64, 1);
 }
 
 // Each name leads on to another one, without end.
