@@ -149,12 +149,17 @@ static void ready_reply(const struct api_look *l)
 	struct json_node *why = json_out_array(o, root, "why");
 	struct json_node *degraded = json_out_array(o, root, "degraded");
 	struct json_node *reasons = json_out_array(o, root, "reasons");
+	unsigned news = 0; // reasons that impair nothing
 	api_reasons_find(l, &r);
 	const bool is_ready =
 		whom == FOR_ANYCAST ? a->hold.is_announced && !a->is_drained : r.blocking == 0;
 	for (unsigned i = 0; i < r.count; i++) {
 		const bool is_why = r.one[i].is_blocking && !is_ready;
-		json_out_text(o, is_why ? why : degraded, NULL, r.one[i].text);
+		const bool is_news =
+			api_reason_severity(&r.one[i]) == EVENT_IS_info && !r.one[i].is_blocking;
+		if (!is_news)
+			json_out_text(o, is_why ? why : degraded, NULL, r.one[i].text);
+		news += is_news;
 		reason_out(o, reasons, a, &r.one[i], whom == FOR_HUMAN);
 	}
 	if (whom == FOR_ANYCAST && !a->hold.is_announced)
@@ -166,7 +171,7 @@ static void ready_reply(const struct api_look *l)
 	json_out_bool(o, root, "ready", is_ready);
 	json_out_bool(o, root, "drained", a->is_drained);
 	const bool is_strict = strict && *strict == '1';
-	const bool good = is_ready && !(is_strict && r.count > 0);
+	const bool good = is_ready && !(is_strict && r.count > news);
 	http_reply(l->exchange, good ? 200 : 503, json_out_finish(o));
 }
 

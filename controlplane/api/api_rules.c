@@ -152,6 +152,15 @@ static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
+// Before the reply, which ends the exchange: a rollback that fails is in the audit log.
+static void rolled_back_tell(const struct api *a, const struct http_exchange *x)
+{
+	char user[API_USER_MAX];
+	events_add(a->deps.events, EVENT_rules_rolled_back,
+		EVENT_FIELDS({"who", api_user_text(x, user)}),
+		"the rule image before this one is taken back, and held");
+}
+
 static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 {
 	http_defer(x, API_BUILD_MS);
@@ -162,6 +171,8 @@ static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 		api_refuse(x, 503, "an image is being built: try again");
 	else if (ret < 0)
 		api_busy(x, ret);
+	else
+		rolled_back_tell(a, x);
 }
 
 // `group`: "" for everyone's.
@@ -180,6 +191,33 @@ static void pause_out(struct http_exchange *x, const char *group, uint64_t left_
 	struct json_out *o = json_out_new();
 	pause_fill(o, group, left_s, note);
 	http_reply(x, 200, json_out_finish(o));
+}
+
+// Who, and of what: `group`, or everyone's.
+static void pause_tell(const struct api *a, const struct http_exchange *x, unsigned minutes)
+{
+	char user[API_USER_MAX], time[16];
+	const char *name = http_param(x, "group");
+	api_user_text(x, user);
+	snprintf(time, sizeof(time), "%u", minutes);
+	if (minutes)
+		events_add(a->deps.events, EVENT_blocking_paused,
+			EVENT_FIELDS({"group", name ? name : ""}, {"minutes", time}, {"who", user}),
+			"blocking is paused for %s for %u minutes", name ? name : "everyone",
+			minutes);
+	else
+		events_add(a->deps.events, EVENT_blocking_resumed,
+			EVENT_FIELDS({"group", name ? name : ""}, {"who", user}),
+			"blocking goes on for %s", name ? name : "everyone");
+}
+
+// Of the group that the request names, or of everyone.
+static void pause_done(
+	const struct api *a, struct http_exchange *x, unsigned minutes, const char *note)
+{
+	const char *name = http_param(x, "group");
+	pause_tell(a, x, minutes);
+	pause_out(x, name ? name : "", 60 * (uint64_t)minutes, note);
 }
 
 // Groups in a schedule with block_all, which this pause of everyone's blocking does not lift.
@@ -210,8 +248,7 @@ static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes
 	else if (ret == -EALREADY)
 		api_refuse(x, 409, "the group is not paused");
 	else
-		pause_out(x, name, 60 * (uint64_t)minutes,
-			ret < 0 ? "the data plane does not know yet" : "");
+		pause_done(a, x, minutes, ret < 0 ? "the data plane does not know yet" : "");
 	return true;
 }
 
@@ -227,6 +264,7 @@ static void serve_blocklist_pause(struct api *a, struct http_exchange *x)
 	if (group_pause(a, x, minutes))
 		return;
 	int ret = rules_pause(a->deps.rules, minutes, lifts_block_all);
+	pause_tell(a, x, minutes);
 	if (ret < 0)
 		snprintf(note, sizeof(note), "a restart will not know of it: %s", strerror(-ret));
 	struct json_out *o = json_out_new();
@@ -243,7 +281,35 @@ static void serve_blocklist_resume(struct api *a, struct http_exchange *x)
 	if (rules_resume(a->deps.rules) == -EALREADY)
 		api_refuse(x, 409, "blocking is not paused");
 	else
-		pause_out(x, "", 0, "");
+		pause_done(a, x, 0, "");
+}
+
+// What nobody is alarmed by, and what everybody asks for first when a name is not blocked.
+static void rules_degraded(struct api_reasons *out, const struct api_look *l)
+{
+	const struct api_deps *d = &l->api->deps;
+	const struct config *c = d->config_current(d->reload_arg);
+	const uint32_t left_s = rules_pause_left_s(d->rules);
+	struct rules_status r;
+	rules_status(d->rules, &r);
+	if (r.held)
+		api_reason_add(out, API_REASON_rules_held, "",
+			"the rule image of a rollback is held: no list is fetched");
+	if (!c->blocking.enabled)
+		api_reason_add(out, API_REASON_blocking_off, "",
+			"blocking.enabled is false: no list blocks anything");
+	if (left_s)
+		api_reason_add(out, API_REASON_blocking_paused, "",
+			"blocking is paused for everyone, for %u s more", left_s);
+	for (unsigned i = 0; d->group_now && i <= c->group_count; i++) {
+		struct group_now now;
+		d->group_now(d->reload_arg, i, &now);
+		const char *name = config_group_name(i ? &c->groups[i - 1] : NULL);
+		if (now.pause_left_s)
+			api_reason_add(out, API_REASON_blocking_paused, name,
+				"blocking is paused for %s, for %u s more", name,
+				(unsigned)now.pause_left_s);
+	}
 }
 
 const struct api_part api_rules_part = {
@@ -253,4 +319,5 @@ const struct api_part api_rules_part = {
 		{"/blocklist/pause", serve_blocklist_pause, API_POST, CONTROL_OPERATE,
 			"minutes group block_all"},
 		{"/blocklist/resume", serve_blocklist_resume, API_POST, CONTROL_OPERATE, "group"}},
+	.degraded = rules_degraded,
 };

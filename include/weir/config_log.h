@@ -113,6 +113,9 @@ struct config_client_names {
 	X(config_differs, warning)      \
 	X(list_changed, info)           \
 	X(list_failed, warning)         \
+	X(blocking_paused, info)        \
+	X(blocking_resumed, info)       \
+	X(rules_rolled_back, warning)   \
 	X(upstream_down, warning)       \
 	X(upstream_up, info)            \
 	X(upstream_drained, info)       \

@@ -65,15 +65,31 @@ def test_l0_is_no_larger_than_its_region(lab):
     assert 0 < shown * 1048576 <= lab.get("cache/stats")["l0"]["bytes"]
 
 
+def news(lab):
+    """What is no trouble, by id and what it is about; none of it makes a box less whole."""
+    assert whole(lab)
+    return {(one["id"], one["about"]) for one in lab.get("ready", **{"for": "human"})["reasons"] if one["severity"] == "info"}
+
+
+def events_of(lab, kind):
+    return [event["fields"] for event in lab.get("events", follow=0)["events"] if event["kind"] == kind]
+
+
 def test_pauses(lab):
+    assert news(lab) == set()
     lab.post("blocklist/pause", minutes=5)
     lab.post("blocklist/pause", minutes=5, group="kids")
     assert says(lab, "PAUSED for everyone") and says(lab, "PAUSED for group kids")
     assert metric(lab, "weir_blocking_groups_paused") == 1
     assert metric(lab, "weir_blocking_pause_seconds") > 200
+    assert news(lab) == {("blocking_paused", ""), ("blocking_paused", "kids")}
     lab.post("blocklist/resume")
     lab.post("blocklist/resume", group="kids")
     assert not says(lab, "PAUSED")
+    assert news(lab) == set()
+    assert [(event["group"], event["minutes"], event["who"].partition(",")[0]) for event in events_of(lab, "blocking_paused")] == \
+        [("", "5", "uid 0"), ("kids", "5", "uid 0")]
+    assert [event["group"] for event in events_of(lab, "blocking_resumed")] == ["", "kids"]
     assert [metric(lab, f"weir_blocking_{what}") for what in ("groups_paused", "pause_seconds")] == [0, 0]
 
 
@@ -83,6 +99,8 @@ def test_rollback_is_held(lab):
     lab.activate("blocklist/rollback")
     assert says(lab, "HELD: the rules of a rollback")
     assert metric(lab, "weir_rules_held") == 1
+    assert news(lab) == {("rules_held", "")}
+    assert events_of(lab, "rules_rolled_back")[0]["who"].startswith("uid 0, pid ")
     reload_fails(lab)  # a reload of the configuration says so, and is no failed one
     assert not says(lab, "THE LAST RELOAD FAILED")
     assert metric(lab, "weir_config_last_reload_successful") == 1
