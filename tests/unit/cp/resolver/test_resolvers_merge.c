@@ -269,7 +269,7 @@ TEST_WITH(every_figure_of_a_resolver_is_merged, setup, NULL)
 		MERGE_GAP(struct resolver_status, l1.redis.pending, l1.redis.commands),
 		MERGE_GAP(struct resolver_status, l1.redis.rtt_us, l1.lookups),
 		MERGE_GAP(struct resolver_status, validation.contexts, recursion.queries),
-		MERGE_GAP(struct resolver_status, recursion.questions, took[0].bucket[0]),
+		MERGE_GAP(struct resolver_status, recursion.ipv6_off, took[0].bucket[0]),
 		MERGE_GAP(struct resolver_status, upstream_count, upstream[0].name[0]),
 	};
 	sum.l1.redis.state = "up", one.l1.redis.state = "away";
