@@ -13,6 +13,8 @@ static struct config_forward_zone zone;
 static struct config_upstream zone_server;
 static struct config_record record;
 static struct dns_name record_target;
+static struct config_group guarded;
+static char group_name[] = "guarded";
 
 static void local_add(const char *name, const char *address)
 {
@@ -34,20 +36,31 @@ static void image_make(void)
 	fixture_source(&image, "local data");
 	local_add("host.lan", "\xc0\0\2\x14");
 	local_add("gone.lan", NULL);
+	fixture_source(&image, "rebinding");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.20");
 	fixture_check(&image);
 }
 
 static void groups_publish(void)
 {
-	static const char *const local[] = {"local data"};
-	const struct rule_set set = fixture_group(&image, local, 1);
-	struct policy_group group[1] = {0};
+	static const char *const has[] = {"local data", "rebinding"};
+	struct policy_group group[2] = {0};
 	struct policy_image policy;
 	char why[SHM_WHY_MAX];
-	memcpy(group[0].lists, set.lists, sizeof(set.lists));
+	for (unsigned i = 0; i < 2; i++) {
+		const struct rule_set set = fixture_group(&image, has, 1 + i);
+		memcpy(group[i].lists, set.lists, sizeof(set.lists));
+		group[i].block = (struct dns_block){.ttl_s = 77, .mode = DNS_BLOCK_NXDOMAIN};
+	}
 	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
 	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
 	free(policy.head);
+}
+
+static void blocking_on(void)
+{
+	const uint64_t none[4] = {0};
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 }
 
 static void check_now(void *answer_policy)
@@ -73,6 +86,10 @@ static void config_make(void)
 		.rdata_len = record_target.len};
 	c->local.records = &record;
 	c->local.record_count = 1;
+	guarded.name = group_name;
+	guarded.blocking = true;
+	c->groups = &guarded;
+	c->group_count = 1;
 }
 
 static int setup(void **state)
@@ -84,6 +101,7 @@ static int setup(void **state)
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	rig_box_start();
 	groups_publish();
+	blocking_on();
 	on_loop(check_now, image.answer_policy);
 	return 0;
 }
@@ -183,6 +201,22 @@ TEST_WITH(test_to_local_names, setup, teardown)
 	expect_records("gone.pub.example CNAME gone.lan.\n");
 	expect_asked(0, 2, "gone.pub.example");
 	expect_asked(1, 1, "nas.corp.example");
+}
+
+// A foreign name that leads to a local one is rebinding too: rules of addresses see what is there.
+TEST_WITH(test_rebinding_by_an_alias, setup, teardown)
+{
+	alias_set(0, FAKE_ALIAS_ALONE, "host.lan");
+	for (uint16_t i = 0; i < 2; i++) {
+		const struct fake_miss m = {.name = "evil.pub.example",
+			.type = DNS_TYPE_A,
+			.id = i,
+			.group = (uint8_t)i,
+			.has_opt = true};
+		FAKE_DATAPLANE_SEND(&dp, &m);
+		expect_answer(1000, i, i ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR,
+			i ? ANSWER_BLOCKED : ANSWER_UPSTREAM);
+	}
 }
 
 // Local CNAMEs in front of an answer, and in the middle of one.
