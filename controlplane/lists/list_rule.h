@@ -17,6 +17,16 @@ enum list_rule_what {
 
 enum { LIST_PATTERN_MAX = 1024 };
 
+// CNAMEs one after the other: the first has the rule's name, each further one the target before.
+struct list_chain {
+	unsigned count;
+	struct {
+		const uint8_t *target; // `len` bytes
+		uint32_t ttl_s;
+		uint8_t len;
+	} alias[CONFIG_ALIASES_MAX];
+};
+
 struct list_rule {
 	enum list_rule_what what;
 	struct rule_kind kind;
@@ -31,6 +41,11 @@ struct list_rule {
 	uint16_t rdata_len;
 	uint32_t ttl_s;
 	const uint8_t *rdata; // wire form, names in it not compressed
+	// In front of the record, which has the name of the last target; NULL: none. Without a type
+	// it is for all types that no other rule has: the CNAMEs, and no data or, with
+	// `chain_is_dead`, NXDOMAIN.
+	const struct list_chain *chain;
+	bool chain_is_dead;
 };
 
 // Not 0 stops the source for good, which returns it.

@@ -54,8 +54,6 @@ int rule_builder_new(const struct keyhash_secret *secret, const struct rule_list
 		return -ENOMEM;
 	}
 	b->secret = *secret;
-	b->records.secret = &b->secret;
-	b->records.list = b->numbers.list;
 	rule_numbers_init(&b->numbers, before, before_count);
 	*out = b;
 	return 0;
@@ -211,13 +209,14 @@ static int add_name(struct rule_builder *b, unsigned list, const struct list_rul
 	const struct dns_name *name = rule->name;
 	struct pending *p = &b->pending[list];
 	uint64_t hash = rule_name_hash(&b->secret, name);
+	const bool has_record = rule->rtype || rule->chain;
 	int err = 0;
-	if (rule->rtype)
+	if (has_record)
 		err = rule_records_add(&b->records, hash, list, rule);
 	if (!err && rule->kind.zone != RULE_ZONE_NONE)
 		err = add_zone_name(b, rule);
 	// The next record of a name is no repeated name.
-	if (!err && (!rule->rtype || p->count == 0 || p->hash[p->count - 1] != hash))
+	if (!err && (!has_record || p->count == 0 || p->hash[p->count - 1] != hash))
 		err = pending_add(b, list, hash);
 	if (err)
 		return err;

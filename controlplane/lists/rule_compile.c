@@ -50,7 +50,9 @@ static int take_hash(void *arg, const void *bytes, size_t len)
 
 static int take_rule_hash(void *arg, const struct list_rule *rule)
 {
-	const uint32_t numbers[] = {rule->what, rule->rtype, rule->rdata_len, rule->ttl_s};
+	const struct list_chain *chain = rule->chain;
+	const uint32_t numbers[] = {
+		rule->what, rule->rtype, rule->rdata_len, rule->ttl_s, rule->chain_is_dead};
 	contenthash_update(arg, &rule->kind, sizeof(rule->kind));
 	contenthash_update(arg, numbers, sizeof(numbers));
 	if (rule->what == LIST_RULE_NAME)
@@ -61,6 +63,10 @@ static int take_rule_hash(void *arg, const struct list_rule *rule)
 		contenthash_update(arg, &rule->prefix, sizeof(rule->prefix));
 	if (rule->rdata_len)
 		contenthash_update(arg, rule->rdata, rule->rdata_len);
+	for (unsigned i = 0; chain && i < chain->count; i++) {
+		contenthash_update(arg, &chain->alias[i].ttl_s, sizeof(chain->alias[i].ttl_s));
+		contenthash_update(arg, chain->alias[i].target, chain->alias[i].len);
+	}
 	return 0;
 }
 

@@ -10,23 +10,26 @@ struct rule_record {
 	uint64_t hash;
 	uint32_t rdata; // offset in the text
 	uint32_t ttl_s;
-	uint16_t list, type, rdata_len;
+	uint16_t type, rdata_len;
+	uint16_t chain_len; // bytes in front of the RDATA: TTL, length and target of each CNAME
+	uint8_t list;
+	uint8_t rcode;
 };
+static_assert(sizeof(struct rule_record) == 24);
+static_assert(RULE_LISTS_MAX <= 1 << 8);
 
 enum {
 	RECORD_FIXED = 12,          // owner c00c, type, class, TTL, length
-	FOLLOW_BYTES_MAX = 1 << 26, // of answers: beyond it no CNAME is followed any more
+	CHAIN_FIXED = 5,            // TTL and length of a target
+	FOLLOW_BYTES_MAX = 1 << 26, // of answers behind CNAMEs: the CNAMEs of more are not followed
 };
+
+static_assert((int)CONFIG_ALIASES_MAX <= (int)RULE_DATA_CHAIN_MAX);
+static_assert(RULE_DATA_CHAIN_MAX * (RECORD_FIXED + 2 * DNS_NAME_MAX) < RULE_DATA_LEN_MAX / 2);
 
 // Records of one name, list and, as the walk goes on, type.
 struct run {
 	const struct rule_record *from, *to;
-};
-
-// CNAMEs that lead to a run: the first has the question's name, each further one the target before.
-struct chain {
-	const struct rule_record *alias[RULE_DATA_CHAIN_MAX];
-	unsigned count;
 };
 
 void rule_records_free(struct rule_records *r)
@@ -73,21 +76,57 @@ static uint32_t keep(struct rule_records *r, const void *bytes, size_t len)
 	return at;
 }
 
+static size_t chain_size(const struct list_chain *c)
+{
+	size_t size = 0;
+	for (unsigned i = 0; c && i < c->count; i++)
+		size += CHAIN_FIXED + (size_t)c->alias[i].len;
+	return size;
+}
+
+static void chain_keep(struct rule_records *r, const struct list_chain *c)
+{
+	for (unsigned i = 0; c && i < c->count; i++) {
+		uint8_t fixed[CHAIN_FIXED];
+		put_u32(fixed, c->alias[i].ttl_s);
+		fixed[4] = c->alias[i].len;
+		keep(r, fixed, sizeof(fixed));
+		keep(r, c->alias[i].target, c->alias[i].len);
+	}
+}
+
+// Of a record behind CNAMEs: have such ones become too many?
+static bool is_too_much(struct rule_records *r, const struct list_rule *rule, size_t chain)
+{
+	if (!rule->chain)
+		return false;
+	r->followed += chain + RECORD_FIXED + DNS_NAME_MAX + rule->rdata_len;
+	return r->followed > FOLLOW_BYTES_MAX;
+}
+
 int rule_records_add(
 	struct rule_records *r, uint64_t hash, unsigned list, const struct list_rule *rule)
 {
+	const size_t chain = chain_size(rule->chain);
 	if (rule->rdata_len > RULE_DATA_LEN_MAX - RECORD_FIXED)
 		return -EINVAL;
-	int err = make_room(r, rule->rdata_len);
+	if (is_too_much(r, rule, chain)) {
+		r->dropped++;
+		return 0;
+	}
+	int err = make_room(r, chain + rule->rdata_len);
 	if (err)
 		return err;
+	chain_keep(r, rule->chain);
 	r->one[r->count++] = (struct rule_record){
 		.hash = hash,
 		.rdata = keep(r, rule->rdata, rule->rdata_len),
 		.ttl_s = rule->ttl_s,
-		.list = (uint16_t)list,
 		.type = rule->rtype,
 		.rdata_len = rule->rdata_len,
+		.chain_len = (uint16_t)chain,
+		.list = (uint8_t)list,
+		.rcode = rule->chain_is_dead ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR,
 	};
 	return 0;
 }
@@ -168,81 +207,6 @@ static struct run run_at(const struct rule_records *r, size_t i, bool one_type)
 	return run;
 }
 
-// The first record of a name; r->count or that of another name: it has none.
-static size_t first_of(const struct rule_records *r, uint64_t hash)
-{
-	size_t low = 0, high = r->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (r->one[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-// Records of that very name in the list itself, else in another one of its source.
-static bool find_at(const struct rule_records *r, uint64_t hash, unsigned covers, unsigned list,
-	struct run *out)
-{
-	bool found = false;
-	for (size_t i = first_of(r, hash); i < r->count && r->one[i].hash == hash;) {
-		struct run run = run_at(r, i, false);
-		const struct rule_list_info *l = &r->list[run.from->list];
-		if (l->source == r->list[list].source && l->kind.reply == RULE_REPLY_DATA
-			&& (l->kind.covers & covers) && (!found || run.from->list == list)) {
-			*out = run;
-			found = true;
-		}
-		i += (size_t)(run.to - run.from);
-	}
-	return found;
-}
-
-// The source's record for a CNAME's target: at its name, else at the nearest one above.
-static bool find_target(
-	const struct rule_records *r, const struct rule_record *alias, struct run *out)
-{
-	struct dns_name name;
-	struct rd rd = rd_init(r->text + alias->rdata, alias->rdata_len);
-	if (dns_name_read(&rd, &name) != 0)
-		return false;
-	for (unsigned labels = name.labels; labels > 0; labels--) {
-		struct dns_name suffix = rule_suffix(&name, labels);
-		bool self = labels == name.labels;
-		if (labels <= RULE_LABELS_MAX
-			&& find_at(r, rule_name_hash(r->secret, &suffix),
-				self ? RULE_COVERS_SELF : RULE_COVERS_BELOW, alias->list, out))
-			return true;
-	}
-	return false;
-}
-
-static const struct rule_record *alias_in(struct run run)
-{
-	for (const struct rule_record *i = run.from; i < run.to; i++)
-		if (i->type == DNS_TYPE_CNAME)
-			return i;
-	return NULL;
-}
-
-// Follows CNAMEs as far as the source has them. False: nowhere.
-static bool follow(
-	const struct rule_records *r, struct run from, struct chain *chain, struct run *end)
-{
-	chain->count = 0;
-	*end = from;
-	for (const struct rule_record *alias; (alias = alias_in(*end));) {
-		if (chain->count == RULE_DATA_CHAIN_MAX)
-			return false;
-		chain->alias[chain->count++] = alias;
-		if (!find_target(r, alias, end))
-			return false;
-	}
-	return chain->count > 0;
-}
-
 static void put(struct rule_data_parts *w, const void *bytes, size_t len)
 {
 	if (w->bytes && len > 0)
@@ -250,112 +214,116 @@ static void put(struct rule_data_parts *w, const void *bytes, size_t len)
 	w->byte_count += len;
 }
 
-// `owner` NULL: the question's name.
-static void put_record(struct rule_data_parts *w, const struct rule_records *r,
-	const struct rule_record *record, const struct rule_record *owner)
-{
-	uint8_t fixed[10];
-	if (owner)
-		put(w, r->text + owner->rdata, owner->rdata_len);
-	else
-		put(w, (const uint8_t[]){0xc0, DNS_HEADER_LEN}, 2);
-	put_u16(fixed, record->type);
-	put_u16(fixed + 2, DNS_CLASS_IN);
-	put_u32(fixed + 4, record->ttl_s);
-	put_u16(fixed + 8, record->rdata_len);
-	put(w, fixed, sizeof(fixed));
-	put(w, r->text + record->rdata, record->rdata_len);
-}
-
-struct answer_places {
+// An answer on its way. Its next record has the name `owner`: at first the question's.
+struct answer {
 	uint64_t start;
+	const uint8_t *owner;
+	size_t owner_len;
 	unsigned count;
 	uint16_t ttl[RULE_DATA_CHAIN_MAX + RULE_DATA_RECORDS_MAX];
 };
 
-static bool put_next(struct rule_data_parts *w, const struct rule_records *r,
-	struct answer_places *p, const struct rule_record *record, const struct rule_record *owner)
+struct record {
+	uint16_t type, rdata_len;
+	uint32_t ttl_s;
+	const uint8_t *rdata;
+};
+
+static void put_record(struct rule_data_parts *w, struct answer *a, const struct record *record)
 {
-	size_t at = w->byte_count - p->start, owner_len = owner ? owner->rdata_len : 2;
-	if (at + owner_len + RECORD_FIXED + record->rdata_len > RULE_DATA_LEN_MAX)
-		return false;
-	p->ttl[p->count++] = (uint16_t)(at + owner_len + 4);
-	put_record(w, r, record, owner);
-	return true;
+	uint8_t fixed[10];
+	size_t at = w->byte_count - a->start;
+	if (at + a->owner_len + RECORD_FIXED + record->rdata_len > RULE_DATA_LEN_MAX) {
+		w->dropped++;
+		return;
+	}
+	a->ttl[a->count++] = (uint16_t)(at + a->owner_len + 4);
+	put_u16(fixed, record->type);
+	put_u16(fixed + 2, DNS_CLASS_IN);
+	put_u32(fixed + 4, record->ttl_s);
+	put_u16(fixed + 8, record->rdata_len);
+	put(w, a->owner, a->owner_len);
+	put(w, fixed, sizeof(fixed));
+	put(w, record->rdata, record->rdata_len);
+}
+
+static void put_chain(struct rule_data_parts *w, struct answer *a, const uint8_t *chain, size_t len)
+{
+	for (const uint8_t *at = chain; at < chain + len; at += CHAIN_FIXED + at[4]) {
+		const struct record alias = {.type = DNS_TYPE_CNAME,
+			.rdata_len = at[4],
+			.ttl_s = get_u32(at),
+			.rdata = at + CHAIN_FIXED};
+		put_record(w, a, &alias);
+		a->owner = alias.rdata;
+		a->owner_len = alias.rdata_len;
+	}
+}
+
+// The SOA behind CNAMEs that lead to nothing, as of all negative answers of weir (RFC 2308 3).
+static void put_soa(struct rule_data_parts *w, struct answer *a, uint32_t ttl_s)
+{
+	uint8_t rdata[DNS_SOA_RDATA_LEN];
+	dns_soa_rdata(rdata, ttl_s);
+	const struct record soa = {
+		.type = DNS_TYPE_SOA, .rdata_len = sizeof(rdata), .ttl_s = ttl_s, .rdata = rdata};
+	put_record(w, a, &soa);
 }
 
 // The distance of the TTLs where it is even all through; 0: it is not.
-static uint32_t even_step(const struct answer_places *p, uint32_t len)
+static uint32_t even_step(const struct answer *a, uint32_t len)
 {
-	uint32_t step = p->count > 1 ? (uint32_t)p->ttl[1] - p->ttl[0] : len;
-	bool even = p->ttl[0] == DNS_TTL_FIRST;
-	for (unsigned i = 1; i < p->count; i++)
-		even = even && p->ttl[i] - p->ttl[i - 1] == (int)step;
+	uint32_t step = a->count > 1 ? (uint32_t)a->ttl[1] - a->ttl[0] : len;
+	bool even = a->ttl[0] == DNS_TTL_FIRST;
+	for (unsigned i = 1; i < a->count; i++)
+		even = even && a->ttl[i] - a->ttl[i - 1] == (int)step;
 	return even ? step : 0;
 }
 
-static void put_answer(struct rule_data_parts *w, const struct rule_records *r,
-	const struct chain *chain, struct run run)
+static void put_answer(struct rule_data_parts *w, const struct rule_records *r, struct run run)
 {
-	struct answer_places p = {.start = w->byte_count};
-	bool whole = true;
-	for (unsigned i = 0; i < chain->count && whole; i++)
-		whole = put_next(w, r, &p, chain->alias[i], i ? chain->alias[i - 1] : NULL);
-	const struct rule_record *owner = chain->count ? chain->alias[chain->count - 1] : NULL;
-	unsigned records = 0;
-	for (const struct rule_record *i = run.from; i < run.to; i++) {
-		bool fits =
-			whole && records < RULE_DATA_RECORDS_MAX && put_next(w, r, &p, i, owner);
-		records += fits;
-		w->dropped += !fits;
-	}
-	if (p.count == 0)
+	static const uint8_t question[] = {0xc0, DNS_HEADER_LEN};
+	const struct rule_record *first = run.from;
+	const bool is_other = first->type == RULE_DATA_OTHER;
+	struct answer a = {
+		.start = w->byte_count, .owner = question, .owner_len = sizeof(question)};
+	put_chain(w, &a, r->text + first->rdata - first->chain_len, first->chain_len);
+	for (const struct rule_record *i = first; i < run.to && !is_other; i++)
+		put_record(w, &a,
+			&(struct record){i->type, i->rdata_len, i->ttl_s, r->text + i->rdata});
+	if (is_other)
+		put_soa(w, &a, first->ttl_s);
+	if (a.count == 0)
 		return;
-	uint32_t len = (uint32_t)(w->byte_count - p.start), step = even_step(&p, len);
+	uint32_t len = (uint32_t)(w->byte_count - a.start), step = even_step(&a, len);
 	if (w->byte_count % 2)
 		put(w, "", 1);
 	uint64_t ttls = w->byte_count;
 	if (!step)
-		put(w, p.ttl, p.count * sizeof(*p.ttl));
+		put(w, a.ttl, a.count * sizeof(*a.ttl));
 	if (w->answer)
 		w->answer[w->answers] = (struct rule_data_answer){
-			.type = run.from->type,
-			.records = (uint16_t)p.count,
+			.type = first->type,
+			.records = (uint16_t)a.count,
 			.len = len,
-			.off = (uint32_t)p.start,
+			.off = (uint32_t)a.start,
 			.ttl_step = step,
 			.ttl_off = (uint32_t)ttls,
-			.sum = csum_partial(w->bytes + p.start, len),
+			.sum = csum_partial(w->bytes + a.start, len),
+			.rcode = first->rcode,
+			.authority = is_other,
 		};
 	w->answers++;
 }
 
-// All types of a run, each an answer, less those that `own` has.
-static void put_types(struct rule_data_parts *w, const struct rule_records *r,
-	const struct chain *chain, struct run run, const struct run *own, uint64_t most)
+static void put_entry(struct rule_data_parts *w, const struct rule_records *r, struct run run)
 {
+	uint64_t first = w->answers;
 	struct run of;
 	for (const struct rule_record *i = run.from; i < run.to; i = of.to) {
 		of = run_at(r, (size_t)(i - r->one), true);
-		bool known = false;
-		for (const struct rule_record *k = own ? own->from : NULL; own && k < own->to; k++)
-			known = known || k->type == i->type;
-		if (!known && w->answers < most)
-			put_answer(w, r, chain, of);
-		else if (!known)
-			w->dropped += (uint64_t)(of.to - of.from);
+		put_answer(w, r, of);
 	}
-}
-
-static void put_entry(struct rule_data_parts *w, const struct rule_records *r, struct run run)
-{
-	static const struct chain none = {.count = 0};
-	struct chain chain;
-	struct run end;
-	uint64_t first = w->answers, most = first + RULE_DATA_TYPES_MAX;
-	put_types(w, r, &none, run, NULL, most);
-	if (w->byte_count < FOLLOW_BYTES_MAX && follow(r, run, &chain, &end))
-		put_types(w, r, &chain, end, &run, most);
 	if (w->entry)
 		w->entry[w->entries] = (struct rule_data_entry){
 			.fingerprint = run.from->hash,

@@ -4,8 +4,7 @@
 // Collects the records of an image, and lays them out as <weir/rule_data.h> defines.
 //
 // Records are kept until the image is made, 24 bytes and their RDATA each. Then they are sorted,
-// and two walks over them first count and then write, straight into the image. It follows a CNAME
-// within its source (8 steps), so that no question has to. One thread.
+// and two walks over them first count and then write, straight into the image. One thread.
 
 #include "list_rule.h"
 
@@ -18,9 +17,8 @@ struct rule_records {
 	size_t count, room;
 	uint8_t *text; // RDATA
 	size_t text_len, text_room;
-	uint64_t dropped; // were too many for an answer
-	const struct keyhash_secret *secret;
-	const struct rule_list_info *list; // by number
+	uint64_t followed; // bytes of answers behind CNAMEs, more rather than fewer
+	uint64_t dropped;  // were too many for an answer, or behind too many CNAMEs
 };
 
 // Where the parts are to be written; all NULL: only counted. The counts are set in any case.
@@ -36,7 +34,8 @@ struct rule_data_parts {
 void rule_records_free(struct rule_records *r);
 size_t rule_records_bytes(const struct rule_records *r); // of memory
 
-// The record of a rule with rtype. -ENOMEM; -E2BIG: over 4 GiB; -EINVAL: too long for an answer.
+// The record of a rule with rtype or chain. -ENOMEM; -E2BIG: over 4 GiB; -EINVAL: too long for an
+// answer.
 ATTR_MUST_CHECK int rule_records_add(
 	struct rule_records *r, uint64_t hash, unsigned list, const struct list_rule *rule);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_book.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,37 +193,67 @@ static const struct item *item_find(const struct local_book *b, const uint8_t *w
 									      : NULL;
 }
 
-// One that covers the name: itself, else the nearest above. Of several records of a name it is any:
-// a CNAME stands alone.
-static const struct item *item_covering(const struct local_book *b, const struct dns_name *name)
+// What a name is: the items at it that cover it, else those of the nearest name above that does.
+struct covering {
+	const struct item *first; // NULL: none
+	unsigned wanted;          // of it and those behind it that have its name
+};
+
+static const struct item *next_of(
+	const struct local_book *b, const struct covering *c, const struct item *i)
+{
+	const struct item *name = i;
+	while (++i < b->item + b->count
+		&& name_order(b, i, b->bytes + name->name, name->name_len) == 0)
+		if (i->covers & c->wanted)
+			return i;
+	return NULL;
+}
+
+static struct covering covering_of(const struct local_book *b, const struct dns_name *name)
 {
 	const uint8_t *wire = name->wire;
 	size_t len = name->len;
-	unsigned wanted = RULE_COVERS_SELF;
+	struct covering c = {.wanted = RULE_COVERS_SELF};
 	for (;;) {
-		const struct item *i = item_find(b, wire, len);
-		for (; i && i < b->item + b->count && name_order(b, i, wire, len) == 0; i++)
-			if (i->covers & wanted)
-				return i;
-		if (wire[0] == 0)
-			return NULL;
+		c.first = item_find(b, wire, len);
+		if (c.first && !(c.first->covers & c.wanted))
+			c.first = next_of(b, &c, c.first);
+		if (c.first || wire[0] == 0)
+			return c;
 		len -= wire[0] + (size_t)1;
 		wire += wire[0] + 1;
-		wanted = RULE_COVERS_BELOW;
+		c.wanted = RULE_COVERS_BELOW;
 	}
 }
 
-static bool leads_to_others(const struct local_book *b, const struct item *i)
+// Follows an alias to what its last target is. -ELOOP: to no end.
+static int trail_follow(const struct local_book *b, const struct item *alias,
+	struct list_chain *chain, struct covering *end)
 {
-	for (unsigned hops = 0; i && i->rtype == DNS_TYPE_CNAME; hops++) {
+	chain->count = 0;
+	*end = (struct covering){.first = alias};
+	while (end->first && end->first->rtype == DNS_TYPE_CNAME) {
+		const struct item *i = end->first;
 		struct rd rd = rd_init(b->bytes + i->rdata, i->rdata_len);
 		struct dns_name target;
-		// A circle is the control plane's to refuse.
-		if (hops == CONFIG_ALIASES_MAX || dns_name_read(&rd, &target) < 0)
-			return true;
-		i = item_covering(b, &target);
+		if (chain->count == CONFIG_ALIASES_MAX || dns_name_read(&rd, &target) < 0)
+			return -ELOOP;
+		chain->alias[chain->count].target = b->bytes + i->rdata;
+		chain->alias[chain->count].len = (uint8_t)i->rdata_len;
+		chain->alias[chain->count++].ttl_s = i->ttl_s;
+		*end = covering_of(b, &target);
 	}
-	return !i || i->reply == RULE_REPLY_RESOLVE;
+	return 0;
+}
+
+// A circle is the control plane's to refuse.
+static bool leads_to_others(const struct local_book *b, const struct item *alias)
+{
+	struct list_chain chain;
+	struct covering end;
+	return trail_follow(b, alias, &chain, &end) < 0 || !end.first
+	       || end.first->reply == RULE_REPLY_RESOLVE;
 }
 
 void local_book_settle(struct local_book *b)
@@ -261,6 +292,31 @@ static struct list_rule rule_of(const struct local_book *b, const struct item *i
 	};
 }
 
+// What lies behind an alias, as rules for its own name: the records of its last target, and the
+// answer for all types that it lacks.
+static int alias_rules(const struct local_book *b, const struct item *alias, struct list_rule rule,
+	list_rule_take take, void *arg)
+{
+	struct list_chain chain;
+	struct covering end;
+	int rc = trail_follow(b, alias, &chain, &end);
+	assert(rc == 0 && end.first); // else settling made it RULE_REPLY_RESOLVE
+	rule.chain = &chain;
+	for (const struct item *i = end.first; i && rc == 0; i = next_of(b, &end, i)) {
+		if (i->reply != RULE_REPLY_DATA || !i->rtype)
+			continue;
+		rule.rtype = i->rtype;
+		rule.ttl_s = i->ttl_s;
+		rule.rdata = b->bytes + i->rdata;
+		rule.rdata_len = i->rdata_len;
+		rc = take(arg, &rule);
+	}
+	rule.rtype = rule.rdata_len = 0;
+	rule.ttl_s = chain.alias[chain.count - 1].ttl_s;
+	rule.chain_is_dead = end.first->reply == RULE_REPLY_NXDOMAIN;
+	return rc ? rc : take(arg, &rule);
+}
+
 int local_book_rules(const struct local_book *b, unsigned first_voice, unsigned last_voice,
 	list_rule_take take, void *arg)
 {
@@ -274,6 +330,8 @@ int local_book_rules(const struct local_book *b, unsigned first_voice, unsigned 
 		memcpy(name.wire, b->bytes + i->name, i->name_len);
 		rule.name = &name;
 		rc = take(arg, &rule);
+		if (rc == 0 && i->rtype == DNS_TYPE_CNAME && i->reply == RULE_REPLY_DATA)
+			rc = alias_rules(b, i, rule, take, arg);
 	}
 	return rc;
 }

@@ -128,6 +128,10 @@ ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struc
 ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dns_query *q,
 	uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 
+// RDATA of the SOA that makes weir's own negative answers cacheable (RFC 2308 3) for that time.
+enum { DNS_SOA_RDATA_LEN = 54 };
+void dns_soa_rdata(uint8_t rdata[DNS_SOA_RDATA_LEN], uint32_t ttl_s) ATTR_NONNULL;
+
 // As dns_reply_blocked, for a reply that is not a block, such as NXDOMAIN from local data: with
 // another error, or DNS_EDE_NONE.
 ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,

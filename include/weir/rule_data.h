@@ -6,8 +6,9 @@
 //
 // Records are ready answers, one for each name, list and type: owner c00c, so they fit any question
 // that the rule covers, names in them not compressed, TTLs at even steps or with their offsets, and
-// the sum. A CNAME of which the target is in the same source is followed when the image is built,
-// so its answers have the target's records behind it.
+// the sum. The CNAMEs of local data are followed when the image is built, so the answers of such a
+// name have the target's records behind them; and one answer is for every type that the target
+// lacks: the CNAMEs, a SOA in the authority section, and NXDOMAIN where there is no target.
 //
 // An index by the upper half of the fingerprint leads to the entries of a name: two loads, then as
 // many entries as lists have data for that name. The reader does not trust the image: it loads
@@ -23,6 +24,7 @@ enum {
 	RULE_DATA_LEN_MAX = 32768,   // bytes of one answer
 	RULE_DATA_TYPES_MAX = 64,    // answers of one name and list
 	RULE_DATA_SCAN_MAX = 4096,   // entries looked at for one name
+	RULE_DATA_OTHER = 0, // type of the answer for all types that have none (RFC 6895 3.1)
 	RULE_PATTERN_LEN_MAX = 1024,
 };
 
@@ -42,7 +44,8 @@ struct rule_data_answer {
 	uint32_t ttl_step; // 0: `records` offsets of 16 bits at ttl_off into the bytes
 	uint32_t ttl_off;
 	uint16_t sum; // as in dns_answer_view
-	uint16_t reserved;
+	uint8_t rcode;
+	uint8_t authority; // of the records, the last ones
 };
 static_assert(sizeof(struct rule_data_answer) == 24);
 
@@ -64,9 +67,9 @@ static_assert(sizeof(struct rule_prefix_row) == 24);
 
 // The answer for `qtype` of a name's data in a list: `fingerprint` is probe.hash[decision.index] or
 // verdict.hash, `list` decision.list. *out is always set, and false means it is without records, so
-// that NODATA is the answer (its SOA is the replier's). A CNAME answers types that the name lacks.
-// For ANY one type's records (RFC 8482). Control plane: the target of a rewrite is the CNAME record
-// of that name and list.
+// that NODATA is the answer (its SOA is the replier's). Types that an alias lacks get the answer
+// RULE_DATA_OTHER. For ANY one type's records (RFC 8482). Control plane: the target of a rewrite is
+// the CNAME record of that name and list.
 bool rule_data_find(const struct rule_reader *r, uint64_t fingerprint, unsigned list,
 	uint16_t qtype, struct dns_answer_view *out);
 

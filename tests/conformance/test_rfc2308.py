@@ -91,6 +91,24 @@ def rfc6604_2_an_alias_of_no_name_is_itself_there(way):
     assert way.ask(name, "TXT").rcode == "NXDOMAIN"
 
 
+def local_alias(way, name, rdtype, rcode, count, address=None):
+    reply = way.ask(name, rdtype)
+    assert reply.rcode == rcode and len(reply.records("CNAME")) == count, (name, rdtype, reply.msg)
+    assert reply.records(rdtype) == ([address] if address else []) and bool(reply.soa()) == (address is None), (name, reply.msg)
+
+
+alike(
+    local_alias,
+    rfc6604_3_a_local_alias_of_no_name=(EVERY, "gone.lan", "A", "NXDOMAIN", 1),
+    rfc6604_3_a_local_alias_of_an_alias_of_no_name=(EVERY, "went.lan", "A", "NXDOMAIN", 2),
+    rfc6604_3_a_local_alias_of_a_special_name=(EVERY, "tv.lan", "A", "NXDOMAIN", 1),
+    rfc2308_2_2_a_local_alias_of_a_name_without_the_type=(EVERY, "www.lan", "AAAA", "NOERROR", 1),
+    rfc2308_2_2_a_local_alias_of_two_steps=(EVERY, "web.lan", "AAAA", "NOERROR", 2),
+    rfc1034_3_6_2_a_local_alias_of_two_steps=(EVERY, "web.lan", "A", "NOERROR", 2, "192.168.7.10"),
+    rfc1034_3_6_2_a_local_alias_of_localhost=(EVERY, "here.lan", "A", "NOERROR", 1, "127.0.0.1"),
+)
+
+
 @case
 def rfc2308_5_what_proves_a_negative_answer_is_kept_with_it(way):
     """NSEC and signatures (RFC 4035 3.1.3, 4.5), for who sets DO."""

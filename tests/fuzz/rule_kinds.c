@@ -85,6 +85,8 @@ const struct rule_kinds_ask rule_kinds_asks[] = {
 	{"nas.lan", DNS_TYPE_A, RULE_DATA},
 	{"txt.lan", DNS_TYPE_TXT, RULE_DATA},
 	{"www.lan", DNS_TYPE_A, RULE_DATA},
+	{"www.lan", DNS_TYPE_MX, RULE_DATA},
+	{"gone.lan", DNS_TYPE_A, RULE_DATA},
 	{"x.alias.lan", DNS_TYPE_A, RULE_RESOLVE},
 	{"search.example", DNS_TYPE_A, -1},
 };
@@ -103,6 +105,27 @@ static void add(struct rule_builder *b, unsigned i)
 	rule.rdata = (const uint8_t *)rules[i].rdata;
 	rule.ttl_s = 60 + i;
 	FUZZ_CHECK(rule_builder_rule(b, &rule) == 0);
+}
+
+// What local data hands of an alias: an address behind it, and the answer for all other types.
+static void add_behind(struct rule_builder *b, const char *alias, const uint8_t *address)
+{
+	static const uint8_t target[] = "\3nas\3lan";
+	const struct list_chain chain = {.count = 1, .alias = {{target, 60, sizeof(target)}}};
+	struct dns_name name;
+	FUZZ_CHECK(dns_name_from_text(alias, strlen(alias), &name) == 0);
+	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &name);
+	rule.kind.covers = RULE_COVERS_SELF;
+	rule.kind.reply = RULE_REPLY_DATA;
+	rule.ttl_s = 60;
+	rule.chain = &chain;
+	rule.chain_is_dead = !address;
+	FUZZ_CHECK(rule_builder_rule(b, &rule) == 0);
+	rule.rtype = DNS_TYPE_A;
+	rule.rdata = address;
+	rule.rdata_len = 4;
+	if (address)
+		FUZZ_CHECK(rule_builder_rule(b, &rule) == 0);
 }
 
 static void add_others(struct rule_builder *b, enum rule_class rule_class)
@@ -131,6 +154,10 @@ void rule_kinds_build(struct rule_arena *out)
 		for (unsigned i = 0; i < ARRAY_LEN(rules); i++)
 			if (rules[i].source == source)
 				add(b, i);
+		if (source == 4) {
+			add_behind(b, "www.lan", (const uint8_t[]){192, 0, 2, 1});
+			add_behind(b, "gone.lan", NULL);
+		}
 		if (source == 2 || source == 3)
 			add_others(b, source == 2 ? RULE_CLASS_BLOCK : RULE_CLASS_ALLOW);
 	}

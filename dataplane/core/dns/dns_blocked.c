@@ -44,6 +44,12 @@ static uint16_t address_put(
 	return 0;
 }
 
+void dns_soa_rdata(uint8_t rdata[DNS_SOA_RDATA_LEN], uint32_t ttl_s)
+{
+	memcpy(rdata, dns_block_soa_rdata, DNS_SOA_RDATA_LEN);
+	put_u32(rdata + DNS_SOA_RDATA_LEN - 4, ttl_s);
+}
+
 uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum)
 {
@@ -65,8 +71,7 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 		a.ancount = 1;
 	} else {
 		a.sum = rr_begin(rr, DNS_TYPE_SOA, q->qclass, ttl_s, DNS_BLOCK_SOA_RDATA_LEN);
-		memcpy(rr + DNS_BLOCK_RR_LEN, dns_block_soa_rdata, DNS_BLOCK_SOA_RDATA_LEN);
-		put_u32(rr + DNS_BLOCK_SOA_LEN - 4, ttl_s);
+		dns_soa_rdata(rr + DNS_BLOCK_RR_LEN, ttl_s);
 		a.sum = csum_add(
 			a.sum, csum_partial(rr + DNS_BLOCK_RR_LEN, DNS_BLOCK_SOA_RDATA_LEN));
 		a.len = DNS_BLOCK_SOA_LEN;

@@ -13,6 +13,11 @@ static inline uint16_t load_16(const uint16_t *p)
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
+static inline uint8_t load_8(const uint8_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 static inline uint64_t load_64(const uint64_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -36,23 +41,26 @@ static const struct rule_data_entry *find_entry(
 	return NULL;
 }
 
-// The answer of that type; without one, that of the CNAME.
+// The answer of that type; without one, that for all others, or of an alias that was too long to
+// follow.
 static const struct rule_data_answer *find_type(
 	const struct rule_reader *r, const struct rule_data_entry *e, uint16_t qtype)
 {
-	const struct rule_data_answer *alias = NULL;
+	const struct rule_data_answer *other = NULL, *alias = NULL;
 	uint32_t first = load_32(&e->first), count = load_16(&e->types);
 	if (count > RULE_DATA_TYPES_MAX || first > r->answer_count
 		|| count > r->answer_count - first)
 		return NULL;
 	for (uint32_t i = first; i < first + count; i++) {
 		uint16_t type = load_16(&r->answers[i].type);
-		if (type == qtype || qtype == DNS_TYPE_ANY)
+		if (type == RULE_DATA_OTHER)
+			other = &r->answers[i];
+		else if (type == qtype || qtype == DNS_TYPE_ANY)
 			return &r->answers[i];
-		if (type == DNS_TYPE_CNAME)
+		else if (type == DNS_TYPE_CNAME)
 			alias = &r->answers[i];
 	}
-	return alias;
+	return other ? other : alias;
 }
 
 static bool ttls_fit(const struct rule_reader *r, const struct dns_answer_view *a, uint32_t ttl_off)
@@ -78,15 +86,17 @@ bool rule_data_find(const struct rule_reader *r, uint64_t fingerprint, unsigned 
 		.ttl_count = load_16(&answer->records),
 		.ttl_step = load_32(&answer->ttl_step),
 		.sum = load_16(&answer->sum),
+		.nscount = load_8(&answer->authority),
+		.rcode = load_8(&answer->rcode) & DNS_FLAG_RCODE,
 	};
 	if (off > r->byte_count || a.len > r->byte_count - off || a.len > RULE_DATA_LEN_MAX
 		|| a.ttl_count == 0 || a.ttl_count > RULE_DATA_RECORDS_MAX + RULE_DATA_CHAIN_MAX
-		|| !ttls_fit(r, &a, ttl_off))
+		|| a.nscount > a.ttl_count || !ttls_fit(r, &a, ttl_off))
 		return false;
 	a.bytes = r->bytes + off;
 	if (!a.ttl_step)
 		a.ttl_off = (const void *)(r->bytes + ttl_off);
-	a.ancount = a.ttl_count;
+	a.ancount = a.ttl_count - a.nscount;
 	*out = a;
 	return true;
 }
