@@ -30,6 +30,7 @@
 	X(subnet, "", "bits")         /* it has the client's subnet of so many bits */            \
 	X(joined, "sends", "waiters") /* a question in flight; its waiters before */              \
 	X(renamed, "", "")            /* asked under another name: a local CNAME, safe search */  \
+	X(local, "", "")              /* local data has an answer for that name */                \
 	X(forwarded, "", "")          /* to a zone's servers */                                   \
 	X(followed, "", "cnames")     /* the answer leads on: to a name that weir asks for */     \
 	X(dns64, "", "")              /* no AAAA: weir asks for A */                              \

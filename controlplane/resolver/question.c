@@ -165,6 +165,8 @@ void question_start(struct question *q, uint64_t now_ms)
 		no_aaaa_answer(q);
 		break;
 	case DIRECT_ASK:
+		if (q->rewrite && question_answer_local(q))
+			break;
 		if (q->def->no_cache || !question_l1_look(q))
 			question_ask(q);
 	}

@@ -71,6 +71,9 @@ void question_tables(const struct resolver *r, struct table_registry *tables);
 // that weir asks for, or answers, itself; the question may have ended within. Else it is whole.
 bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
 	struct dns_answer *answer);
+// Answers by local data, where the name that weir asks for is local: the question ends. False: it
+// is not.
+bool question_answer_local(struct question *q);
 
 // question_wait.c: arms its timer; once more for a client that joined after all had been served.
 void question_wait_begin(struct question *q, uint64_t now_ms);

@@ -51,15 +51,19 @@ static void rewrite_drop(struct resolver *r, struct rewrite *kept)
 	free(kept);
 }
 
+static const struct dns_name *last_of(const struct dns_query *query, const struct rewrite *w)
+{
+	return w->count ? &w->alias[w->count - 1].target : &query->name;
+}
+
 // The host of a search engine that a name stands for in a safe view, as one more CNAME.
 static int safe_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
 {
-	const struct dns_name *name = w->count ? &w->alias[w->count - 1].target : &query->name;
 	struct dns_name target;
 	const char *text = NULL;
 
 	if (view->is_safe && safe_search_has_type(query->qtype))
-		text = safe_search_target(name, &view->safe);
+		text = safe_search_target(last_of(query, w), &view->safe);
 	if (!text)
 		return 0;
 	if (dns_name_from_text(text, strlen(text), &target) < 0)
@@ -72,20 +76,40 @@ static int reverse_follow(const struct view *view, const struct dns_query *query
 {
 	struct dns_name target;
 
-	if (query->qtype != DNS_TYPE_PTR || !view->ipv6.dns64.version || w->count
-		|| !aaaa_reverse(&view->ipv6.dns64, &query->name, &target))
+	if (query->qtype != DNS_TYPE_PTR || !view->ipv6.dns64.version
+		|| !aaaa_reverse(&view->ipv6.dns64, last_of(query, w), &target))
 		return 0;
 	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
 }
 
-// The names that weir asks for in place of the question's.
+// Local CNAMEs of the last name.
+static int locals_follow(const struct resolver *r, const struct view *view,
+	const struct dns_query *query, struct rewrite *w)
+{
+	struct rewrite more;
+	int rc = views_rewrite(r->views, view, last_of(query, w), &more);
+	for (unsigned i = 0; i < more.count && rc == 0; i++)
+		rc = rewrite_add(
+			w, more.alias[i].spelling, more.alias[i].target.len, more.alias[i].ttl_s);
+	return rc;
+}
+
+// The names that weir asks for in place of the question's. One that it makes itself may have a
+// local CNAME too.
 static int follow(const struct resolver *r, const struct view *view, const struct dns_query *query,
 	struct rewrite *w)
 {
-	return views_rewrite(r->views, view, &query->name, w) < 0 || safe_follow(view, query, w) < 0
-			       || reverse_follow(view, query, w) < 0
-		       ? -EINVAL
-		       : 0;
+	unsigned known;
+
+	w->count = 0;
+	do {
+		if (locals_follow(r, view, query, w) < 0)
+			return -EINVAL;
+		known = w->count;
+		if (safe_follow(view, query, w) < 0 || reverse_follow(view, query, w) < 0)
+			return -EINVAL;
+	} while (w->count > known);
+	return 0;
 }
 
 static const struct upstreams *servers_of(
@@ -95,8 +119,7 @@ static const struct upstreams *servers_of(
 
 	if (follow(r, view, query, &w) < 0)
 		return view->upstreams;
-	const struct dns_name *asked = w.count ? &w.alias[w.count - 1].target : &query->name;
-	const struct forward_zone *zone = question_zone(r, view, asked, query->qtype);
+	const struct forward_zone *zone = question_zone(r, view, last_of(query, &w), query->qtype);
 	return zone ? zone->set->upstreams : view->upstreams;
 }
 

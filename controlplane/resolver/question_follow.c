@@ -97,8 +97,7 @@ static bool leads_back(
 	return false;
 }
 
-// Answers by local data. False: the name is not local.
-static bool answer_local(struct question *q)
+bool question_answer_local(struct question *q)
 {
 	const struct resolver *r = q->owner;
 	uint8_t msg[DNS_MESSAGE_MAX], made[DNS_MESSAGE_MAX];
@@ -108,6 +107,7 @@ static bool answer_local(struct question *q)
 
 	if (!is_local(q, question_asked(q)))
 		return false;
+	question_note(q, TRACE_local, 0);
 	group_of_view(q, &group);
 	query.name = *question_asked(q);
 	query.qtype = question_asked_type(q);
@@ -153,7 +153,7 @@ bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_
 	}
 	r->count.followed++;
 	question_note(q, TRACE_followed, turn.cnames);
-	if (!answer_local(q) && (q->def->no_cache || !question_l1_look(q)))
+	if (!question_answer_local(q) && (q->def->no_cache || !question_l1_look(q)))
 		question_ask(q);
 	return true;
 }

@@ -3,7 +3,9 @@
 // DNS64 and `filter_aaaa` of groups: questions to the server, replies, and records in L0.
 // The fake server answers every question with an A record, so no name has AAAA.
 
+#include "controlplane/policy/policy_build.h"
 #include "resolver_rig.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
 
 enum { NAT64, NO_IPV6, PLAIN, GROUPS };
 
@@ -144,6 +146,91 @@ TEST_WITH(test_reverse_name, setup, rig_teardown)
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	assert_string_equal(fake[0].last_name, "33.2.0.192.in-addr.arpa");
 	assert_true(answers() >= 1); // the CNAME
+}
+
+static struct answer_policy_fixture local;
+
+static void local_rule(const char *name, unsigned covers, unsigned reply, const char *ptr)
+{
+	const struct dns_name owner = fixture_name(name), target = fixture_name(ptr ? ptr : "x");
+	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, &owner);
+	rule.kind.covers = (uint8_t)covers;
+	rule.kind.reply = (uint8_t)reply;
+	if (ptr) {
+		rule.rtype = DNS_TYPE_PTR;
+		rule.rdata = target.wire;
+		rule.rdata_len = target.len;
+		rule.ttl_s = 300;
+	}
+	assert_int_equal(rule_builder_rule(local.builder, &rule), 0);
+}
+
+static void local_now(void *)
+{
+	resolver_set_answer_policy(rig.resolver, local.answer_policy, NULL, NULL);
+}
+
+// What the special-use names and a hosts file say, for all groups.
+static int local_setup(void **state)
+{
+	static const char *const has[] = {"local data"};
+	struct policy_group group[GROUPS + 1] = {0};
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+	setup(state);
+	fixture_open(&local);
+	fixture_source(&local, "allow entries");
+	fixture_source(&local, "deny entries");
+	fixture_source(&local, "local data");
+	local_rule("168.192.in-addr.arpa", RULE_COVERS_BELOW, RULE_REPLY_NXDOMAIN, NULL);
+	local_rule("10.77.168.192.in-addr.arpa", RULE_COVERS_SELF, RULE_REPLY_DATA, "nas.home");
+	local_rule("1.168.192.in-addr.arpa", RULE_COVERS_ALL, RULE_REPLY_RESOLVE, NULL);
+	fixture_check(&local);
+	for (unsigned i = 0; i <= GROUPS; i++) {
+		const struct rule_set s = fixture_group(&local, has, 1);
+		memcpy(group[i].lists, s.lists, sizeof(s.lists));
+		group[i].view = i ? view[i - 1].view : 0;
+		group[i].block.ttl_s = 10;
+	}
+	assert_int_equal(policy_build(&rig.config, group, &image), 0);
+	assert_int_equal(publish_policy(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+	on_loop(local_now, NULL);
+	return 0;
+}
+
+static int local_teardown(void **state)
+{
+	int rc = rig_teardown(state);
+	fixture_close(&local);
+	return rc;
+}
+
+static void ask_ptr(unsigned a, unsigned b, unsigned c, unsigned d, uint16_t id)
+{
+	char name[128];
+	snprintf(name, sizeof(name),
+		"%x.%x.%x.%x.%x.%x.%x.%x."
+		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
+		d & 15, d >> 4, c & 15, c >> 4, b & 15, b >> 4, a & 15, a >> 4);
+	ask_type(NAT64, name, DNS_TYPE_PTR, id);
+}
+
+// A name that weir makes itself is local data's, like one that was asked.
+TEST_WITH(test_reverse_name_is_local, local_setup, local_teardown)
+{
+	ask_ptr(192, 168, 77, 10, 1);
+	expect_answer(1000, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 2); // the CNAME and the PTR
+	ask_ptr(192, 168, 77, 11, 3);
+	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	assert_int_equal(answers(), 1);
+	assert_int_equal(get_u16(got.dns + 8), 1); // the SOA
+	assert_int_equal(fake[0].udp_queries, 0);
+	ask_ptr(192, 168, 1, 1, 4); // of a forwarding zone, say
+	expect_answer(1000, 4, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	assert_string_equal(fake[0].last_name, "1.1.168.192.in-addr.arpa");
+	assert_int_equal(fake[0].udp_queries, 1);
 }
 
 TEST_WITH(test_filter_asks_nobody, setup, rig_teardown)
