@@ -59,6 +59,18 @@ static bool address_read(const char *word, size_t len, struct ip_address *out)
 	return ip_address_parse(text, out) == 0;
 }
 
+bool hosts_is_localhost(const struct ip_address *a)
+{
+	static const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
+	return a->version == 4 ? memcmp(a->bytes, v4, sizeof(v4)) == 0
+			       : memcmp(a->bytes, v6, sizeof(v6)) == 0;
+}
+
+static bool is_own(const struct ip_address *a)
+{
+	return a->version == 4 && a->bytes[0] == 127 && !hosts_is_localhost(a);
+}
+
 static int line_read(const char *p, const char *end, uint32_t line, hosts_take take, void *arg,
 	struct hosts_counts *counts)
 {
@@ -75,11 +87,12 @@ static int line_read(const char *p, const char *end, uint32_t line, hosts_take t
 		counts->rejected++;
 		return 0;
 	}
-	while (rc == 0 && (word = word_next(&p, end, &len))) {
+	while (rc == 0 && !is_own(&address) && (word = word_next(&p, end, &len))) {
 		struct dns_name name;
-		if (memchr(word, '\\', len) || dns_name_from_text(word, len, &name) < 0
-			|| name.labels == 0) {
+		int err = memchr(word, '\\', len) ? -EINVAL : dns_name_from_text(word, len, &name);
+		if (err < 0 || name.labels == 0) {
 			counts->rejected++;
+			counts->not_ascii += err == -EILSEQ;
 			continue;
 		}
 		counts->names++;

@@ -2,8 +2,9 @@
 #pragma once
 
 // Files of the form of /etc/hosts: `ADDRESS NAME...` with `#` comments; the first name of a line is
-// the host's own, the others are further names of it. Other lines are counted and skipped. Blocking
-// file I/O: for a helper thread.
+// the host's own, the others are further names of it. Other lines are counted and skipped, and
+// those of a loopback address by which a machine names itself, such as 127.0.1.1: it is of no use
+// to the network. Blocking file I/O: for a helper thread.
 
 #include <weir/config.h>
 #include <weir/dns_name.h>
@@ -12,6 +13,7 @@ enum { HOSTS_BYTES_MAX = 64 << 20 };
 
 struct hosts_counts {
 	uint64_t lines, names, rejected; // rejected: names, or addresses with all their names
+	uint64_t not_ascii;              // names, of the rejected
 };
 
 // `own`: it is the line's first. Not 0 stops, and is returned.
@@ -22,5 +24,7 @@ typedef int (*hosts_take)(void *arg, const struct ip_address *address, const str
 ATTR_MUST_CHECK int hosts_file_read(
 	const char *path, hosts_take take, void *arg, struct hosts_counts *counts);
 
+// By 127.0.0.1 and ::1 hosts files block a name.
+bool hosts_is_localhost(const struct ip_address *address);
 // The reverse name, such as "4.3.2.1.in-addr.arpa".
 void hosts_reverse_name(const struct ip_address *address, struct dns_name *out);

@@ -308,13 +308,13 @@ struct hosts_import {
 	unsigned names;
 };
 
-// Addresses whose reverse name belongs to no host or is built in.
+// Addresses, beside loopback ones, whose reverse name belongs to no host.
 static bool has_no_ptr(const struct ip_address *a)
 {
-	static const uint8_t zero[15];
+	static const uint8_t zero[16];
 	if (a->version == 4)
-		return a->bytes[0] == 0 || a->bytes[0] == 127 || a->bytes[0] >= 224;
-	return a->bytes[0] == 0xff || (memcmp(a->bytes, zero, 15) == 0 && a->bytes[15] <= 1);
+		return a->bytes[0] == 0 || a->bytes[0] >= 224;
+	return a->bytes[0] == 0xff || memcmp(a->bytes, zero, sizeof(zero)) == 0;
 }
 
 static int host_take(
@@ -339,6 +339,10 @@ static int host_take(
 		.rdata = a->bytes,
 		.rdata_len = a->version == 4 ? 4 : 16,
 		.ttl_s = d->ttl_s};
+	if (hosts_is_localhost(a)) { // it has no address for others
+		item.rtype = item.rdata_len = 0;
+		return say_data(d, h->book, &item);
+	}
 	int rc = say_data(d, h->book, &item);
 	if (rc < 0 || !own || !d->hosts_ptr || has_no_ptr(a))
 		return rc;
@@ -366,6 +370,10 @@ int local_seed_hosts(const struct local_seed *d, struct local_book *b, bool *unr
 		if (counts.rejected)
 			log_info("hosts file %s: %llu invalid names or addresses ignored",
 				d->hosts[i], (unsigned long long)counts.rejected);
+		if (counts.not_ascii)
+			log_warning("hosts file %s: %llu names outside ASCII ignored: write them "
+				    "with xn--",
+				d->hosts[i], (unsigned long long)counts.not_ascii);
 	}
 	return 0;
 }

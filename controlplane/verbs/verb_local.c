@@ -21,8 +21,9 @@ static bool name_take(struct http_exchange *x, char out[RECORD_NAME_MAX])
 	struct dns_name name;
 	char shown[DNS_NAME_TEXT_MAX];
 	const char *rest = any ? text + 2 : text;
-	if (!rest || dns_name_from_text(rest, strlen(rest), &name) < 0 || name.labels == 0) {
-		api_refuse(x, 400, "name: is not a domain name");
+	const int err = rest ? dns_name_from_text(rest, strlen(rest), &name) : -EINVAL;
+	if (err < 0 || name.labels == 0) {
+		api_refuse(x, 400, "name: %s", dns_name_text_why(err));
 		return false;
 	}
 	snprintf(out, RECORD_NAME_MAX, "%s%s", any ? "*." : "", dns_name_to_text(&name, shown));

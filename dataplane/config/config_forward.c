@@ -72,8 +72,9 @@ static int name_apply(const struct config_doc *doc, const char *list,
 	config_item_key(key, list, i, "name");
 	if (!raw->name || !*raw->name)
 		return config_refuse(doc, key, "has no value");
-	if (dns_name_from_text(raw->name, strlen(raw->name), &z->name) < 0)
-		return config_refuse(doc, key, "is not a domain name");
+	int err = dns_name_from_text(raw->name, strlen(raw->name), &z->name);
+	if (err < 0)
+		return config_refuse(doc, key, "%s", dns_name_text_why(err));
 	for (unsigned k = 0; k < i; k++)
 		if (dns_name_equal(&zones[k].name, &z->name))
 			return config_refuse(doc, key, "given twice");

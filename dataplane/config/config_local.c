@@ -16,8 +16,9 @@ static int name_take(
 {
 	if (!text || !*text)
 		return config_refuse(doc, key, "has no value");
-	if (dns_name_from_text(text, strlen(text), out) < 0)
-		return config_refuse(doc, key, "is not a domain name");
+	int err = dns_name_from_text(text, strlen(text), out);
+	if (err < 0)
+		return config_refuse(doc, key, "%s", dns_name_text_why(err));
 	if (out->labels == 0)
 		return config_refuse(doc, key, "is the root");
 	return 0;

@@ -292,8 +292,9 @@ static int servers_apply(
 	static const char list[] = "upstreams.servers";
 	struct config_upstreams *u = &out->upstreams;
 	int rc = 0, servers = 0;
-	if (dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name) < 0)
-		rc = config_refuse(doc, "upstreams.check_name", "is not a domain name");
+	int err = dns_name_from_text(u->check_text, strlen(u->check_text), &u->check_name);
+	if (err < 0)
+		rc = config_refuse(doc, "upstreams.check_name", "%s", dns_name_text_why(err));
 	rc = config_worse(
 		rc, config_bootstrap_apply(doc, "upstreams.bootstrap", raw->bootstrap,
 			    raw->bootstrap_count, out, u->bootstrap, &u->bootstrap_count));

@@ -41,8 +41,11 @@ ATTR_MUST_CHECK int dns_name_read_bounded(
 
 // From text: labels by dots, optional trailing dot, `.` alone is the root, `\.` and `\DDD` escapes
 // (RFC 1035 5.1). `len` bytes, no NUL needed. -EINVAL: empty, empty label, a label over 63
-// bytes, a name over 255, or a bad escape.
+// bytes, a name over 255, or a bad escape. -EILSEQ: a byte outside ASCII that is not written as
+// \DDD: nobody asks for it so (RFC 5890 2.3.2.1). In words, behind the name of what was read:
+// dns_name_text_why.
 ATTR_MUST_CHECK int dns_name_from_text(const char *text, size_t len, struct dns_name *out);
+const char *dns_name_text_why(int err);
 
 enum { DNS_NAME_TEXT_MAX = 1024 }; // 254 bytes as \DDD, dots and NUL fit
 

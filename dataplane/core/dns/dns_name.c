@@ -193,6 +193,8 @@ int dns_name_from_text(const char *text, size_t len, struct dns_name *out)
 			continue;
 		}
 		uint8_t byte;
+		if ((uint8_t)text[i] >= 0x80)
+			return -EILSEQ;
 		size_t used = text_byte(text + i, len - i, &byte);
 		// The byte after the last label is the root's.
 		if (used == 0 || name.len >= DNS_NAME_MAX - 1 || name.len - start > DNS_LABEL_MAX)
@@ -206,6 +208,11 @@ int dns_name_from_text(const char *text, size_t len, struct dns_name *out)
 	name.wire[name.len++] = 0;
 	*out = name;
 	return 0;
+}
+
+const char *dns_name_text_why(int err)
+{
+	return err == -EILSEQ ? "is not ASCII: write it with xn--" : "is not a domain name";
 }
 
 char *dns_name_to_text(const struct dns_name *name, char *buf)

@@ -79,7 +79,7 @@ static const char *odd_find(struct part p)
 			continue;
 		}
 		if (c >= 0x80)
-			return "is not ASCII: write it with xn--";
+			return dns_name_text_why(-EILSEQ);
 		if (strchr(" \t,;", c))
 			return "is more than one name";
 		if (c < 0x20 || c == 0x7f || strchr("@:\"'<>()[]{}", c))
@@ -96,8 +96,9 @@ int name_paste(const char *text, struct dns_name *out, const char **why)
 	*why = odd_find(p);
 	if (*why)
 		return -EINVAL;
-	if (dns_name_from_text(p.text, p.len, out) < 0) {
-		*why = "is not a domain name";
+	int err = dns_name_from_text(p.text, p.len, out);
+	if (err < 0) {
+		*why = dns_name_text_why(err);
 		return -EINVAL;
 	}
 	return p.len < strlen(text);

@@ -2,6 +2,7 @@
 #include "rdata_token.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <weir/dns_name.h>
 
@@ -123,8 +124,11 @@ void rdata_name_next(struct rdata_text *t, struct wr *w)
 
 	if (!rdata_token_next(t, &token))
 		return;
-	if (dns_name_from_text(token.p, (size_t)(token.end - token.p), &name) < 0) {
-		rdata_refuse(t, "has a domain name that is none");
+	int err = dns_name_from_text(token.p, (size_t)(token.end - token.p), &name);
+	if (err < 0) {
+		rdata_refuse(t, err == -EILSEQ ? "has a domain name that is not ASCII: write it "
+						 "with xn--"
+					       : "has a domain name that is none");
 		return;
 	}
 	uint8_t *wire = wr_space(w, name.len);

@@ -168,10 +168,17 @@ TEST_WITH(test_hosts, setup, teardown)
 	      "2001:db8::7 web.lan\n"
 	      "192.0.2.7 second.lan\n"
 	      "192.0.2.8 over.lan\n"
+	      "127.0.1.1 own.lan own\n"
+	      "::1 blocked.lan\n"
+	      "127.0.0.1 both.lan\n"
+	      "192.0.2.11 both.lan\n"
+	      "192.0.2.12 b\xc3\xbc"
+	      "cher.lan\n"
 	      "not-an-address x.lan\n"
 	      "192.0.2.0/24 prefix.lan\n"
 	      "192.0.2.9\n"
 	      "192.0.2.10 bad..name good.lan"); // without a newline
+	everyone("to-blocked.lan", "CNAME", "blocked.lan");
 	everyone("over.lan", "A", "203.0.113.1");
 	everyone("over.lan", "A", "203.0.113.2");
 	build();
@@ -182,8 +189,16 @@ TEST_WITH(test_hosts, setup, teardown)
 	expect("7.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "1"); // web.lan alone
 	expect("10.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "1");
 	expect("9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
-	expect("over.lan", DNS_TYPE_A, "2"); // the record's word alone
-	expect("loop.alias", DNS_TYPE_A, "1");
+	expect("over.lan", DNS_TYPE_A, "2");   // the record's word alone
+	expect("loop.alias", DNS_TYPE_A, "0"); // no address of this machine alone
+	expect("own.lan", DNS_TYPE_A, "");
+	expect("own", DNS_TYPE_A, "");
+	expect("blocked.lan", DNS_TYPE_AAAA, "0");
+	expect("blocked.lan", DNS_TYPE_A, "0");
+	expect("to-blocked.lan", DNS_TYPE_A, "1");
+	expect("both.lan", DNS_TYPE_A, "1");
+	expect("both.lan", DNS_TYPE_AAAA, "0");
+	expect("b\\195\\188cher.lan", DNS_TYPE_A, "");
 	expect("localhost", DNS_TYPE_AAAA, "1"); // RFC 6761 6.3
 	expect("x.lan", DNS_TYPE_A, "");
 	expect("good.lan", DNS_TYPE_A, "1");
