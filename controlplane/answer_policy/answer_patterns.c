@@ -75,6 +75,21 @@ static void error_free(hs_compile_error_t *error)
 		(void)hs_free_compile_error(error);
 }
 
+bool answer_pattern_reads(const char *text, char why[ANSWER_PATTERN_WHY_MAX])
+{
+	hs_expr_info_t *info = NULL;
+	hs_compile_error_t *error = NULL;
+	if (hs_valid_platform() != HS_SUCCESS)
+		return true;
+	bool reads = hs_expression_info(text, HS_FLAGS, &info, &error) == HS_SUCCESS;
+	if (!reads)
+		snprintf(why, ANSWER_PATTERN_WHY_MAX, "%s",
+			error ? error->message : "cannot be read");
+	error_free(error);
+	free(info);
+	return reads;
+}
+
 static pthread_once_t counted = PTHREAD_ONCE_INIT;
 
 // Its patterns are most of what it allocates; a failure would leave them uncounted, no more.

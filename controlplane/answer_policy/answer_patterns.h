@@ -49,6 +49,10 @@ struct answer_pattern_counts {
 	char first_error[128]; // of the first one with bad syntax
 };
 
+// Does libhs read the pattern? Else `why` says why not. True where libhs does not run at all.
+enum { ANSWER_PATTERN_WHY_MAX = 80 };
+bool answer_pattern_reads(const char *text, char why[ANSWER_PATTERN_WHY_MAX]);
+
 struct answer_patterns;
 struct answer_pattern_scratch;
 

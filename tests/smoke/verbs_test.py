@@ -133,7 +133,7 @@ def test_refusals(lab):
             (f"group add {KID} kids", 1, 'in group "guests" already'),
             ("deny a..test", 1, "name: "),
             ("deny '/(ads/'", 1, "blocking.deny: /(ads/: "),
-            ("allow '/ads(?=x)/' --group kids", 1, "groups[0].allow: /ads(?=x)/: "),
+            ("allow '/ads(?=x)/' --group kids", 1, 'groups "kids": allow: /ads(?=x)/: '),
             ("local add bücher.lan A 192.0.2.1", 1, "name: is not ASCII: write it with xn--"),
             ("local add x.lan A nonsense", 1, "value: "),
             ("list add bad ftp://lists.test/", 1, "is not a URL"),
@@ -157,6 +157,9 @@ def test_check_of_the_file_with_the_managed_part(lab):
     assert "managed.yaml:" in lab.weirctl("config check", status=1)
     lab.write()
     assert "with the managed part: good" in lab.weirctl("config check")
+    lab.write(blocking={"deny": ["good.test", "/a{2,1}/"]})
+    assert "blocking.deny: /a{2,1}/: " in lab.weirctl("config check", status=1)
+    lab.write()
 
 
 def test_entry_ends_by_itself(lab):

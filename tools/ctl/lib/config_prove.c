@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/pattern_prove.h>
 
 static void certificates_prove(const char *section, unsigned count,
 	const struct config_certificate *certificate, const struct config_proof *p)
@@ -38,6 +39,7 @@ void config_prove(const struct config *c, const struct config_proof *p)
 	config_machine_prove(c, root ? root : "", p);
 	certificates_prove("tls", c->tls.count, c->tls.certificate, p);
 	authorities_prove("tls", c->tls.client_ca, p);
+	pattern_prove(c, p);
 }
 
 void config_prove_control(const struct config *c, const struct config_proof *p)

@@ -2,7 +2,8 @@
 #pragma once
 
 // What a configuration wants of the machine and can be proven without starting anything: what
-// config_machine_prove() looks at (config_tools.h), and the certificates. Reads these files.
+// config_machine_prove() looks at (config_tools.h), the certificates, and the operator's patterns.
+// Reads these files.
 
 #include <weir/config_tools.h>
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/unit/unit.h"
+
+#include <weir/pattern_prove.h>
+
+static char good[] = "^ad[0-9]+[.]", open_group[] = "(ads", ahead[] = "ads(?=x)", back[] = "(a)\\1";
+static char *of_all[] = {good, open_group}, *of_group[] = {ahead, back};
+
+static struct config config_of(unsigned denied, unsigned group_allowed, struct config_group *group)
+{
+	*group = (struct config_group){
+		.allow = {.patterns = of_group, .pattern_count = group_allowed}};
+	return (struct config){.blocking = {.deny_patterns = of_all, .deny_pattern_count = denied},
+		.groups = group,
+		.group_count = 1};
+}
+
+static bool has(const struct config_errors *e, const char *text)
+{
+	for (unsigned i = 0; i < e->count; i++)
+		if (strstr(e->text[i], text))
+			return true;
+	return false;
+}
+
+TEST(test_patterns_that_nothing_reads)
+{
+	struct config_group group;
+	struct config_errors e = {0};
+	const struct config_proof proof = {.errors = &e};
+	struct config c = config_of(1, 0, &group);
+	pattern_prove(&c, &proof);
+	assert_int_equal(e.count, 0);
+	c = config_of(2, 2, &group);
+	pattern_prove(&c, &proof);
+	assert_int_equal(e.count, 3);
+	assert_true(has(&e, "blocking.deny: /(ads/: "));
+	assert_true(has(&e, "groups[0].allow: /ads(?=x)/: "));
+	assert_true(has(&e, "groups[0].allow: /(a)\\1/: "));
+}
+
+TEST(test_a_change_is_to_blame_for_its_own)
+{
+	struct config_group group, more;
+	struct config_errors e = {0};
+	const struct config running = config_of(2, 1, &group), next = config_of(2, 2, &more);
+	pattern_prove_change(&running, &running, NULL, &e);
+	assert_int_equal(e.count, 0);
+	pattern_prove_change(&running, &next, NULL, &e);
+	assert_int_equal(e.count, 1);
+	assert_true(has(&e, "groups[0].allow: /(a)\\1/: "));
+}
