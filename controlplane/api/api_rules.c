@@ -62,7 +62,7 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct a
 		json_out_text(o, reason, "reason", list_reject_name[i]);
 		json_out_count(o, reason, "count", l->rejected_by[i]);
 	}
-	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error) : "");
+	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error, l->most) : "");
 	json_out_bool(o, n, "failing", rules_list_failing(l));
 	json_out_count(o, n, "kept_unix_s", l->kept_unix_s);
 	if (*l->url)

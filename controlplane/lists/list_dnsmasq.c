@@ -67,6 +67,10 @@ void list_dnsmasq_line(struct list_parser *p, struct list_text line)
 	}
 	rule.line = list_line_number(p);
 	rest = (struct list_text){rest.at + 1, slash - 1};
-	while (rest.at && !p->stopped)
-		list_give_name(p, list_text_cut(&rest, '/'), &rule);
+	while (rest.at && !p->stopped) {
+		struct list_text name = list_text_cut(&rest, '/');
+		// A dot in front means nothing: dnsmasq has it for those who are used to it.
+		bool dot = name.len > 1 && name.at[0] == '.';
+		list_give_name(p, list_text_skip(name, dot), &rule);
+	}
 }

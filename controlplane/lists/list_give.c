@@ -9,6 +9,21 @@ const char *const list_reject_name[LIST_REJECT_COUNT] = {
 #undef X
 };
 
+const char *const list_reject_all[LIST_REJECT_COUNT] = {
+#define X(id, name, help) "no line is a rule; most are: " help,
+	LIST_REJECTS(X)
+#undef X
+};
+
+enum list_reject list_counts_most(const struct list_counts *c)
+{
+	enum list_reject most = 0;
+	for (unsigned i = 1; i < LIST_REJECT_COUNT; i++)
+		if (c->rejected[i] > c->rejected[most])
+			most = i;
+	return most;
+}
+
 uint64_t list_counts_rejected(const struct list_counts *c)
 {
 	uint64_t sum = 0;

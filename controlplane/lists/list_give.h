@@ -28,7 +28,8 @@ struct list_counts {
 	uint64_t patterns, addresses;
 	uint64_t rejected[LIST_REJECT_COUNT]; // reasons; a line of several names may give several
 };
-uint64_t list_counts_rejected(const struct list_counts *c); // sum of all reasons
+uint64_t list_counts_rejected(const struct list_counts *c);     // sum of all reasons
+enum list_reject list_counts_most(const struct list_counts *c); // the most frequent reason
 uint64_t list_counts_rules(const struct list_counts *c);
 
 struct list_parser {

@@ -40,3 +40,5 @@ enum list_reject {
 };
 
 extern const char *const list_reject_name[LIST_REJECT_COUNT];
+// Of a text without a rule, by the reason that most of its lines have.
+extern const char *const list_reject_all[LIST_REJECT_COUNT];

@@ -207,6 +207,7 @@ static int parse_file(struct feed *f, const struct rule_source *s, const char *p
 struct attempt {
 	unsigned from;
 	int error; // of `path`
+	enum list_reject most;
 };
 
 // -EAGAIN: the builder has rules of a file that then went wrong; the next attempt leaves that file
@@ -224,13 +225,16 @@ static int compile_file(
 		got = !r->error;
 		if (got)
 			continue;
-		if (!a->error)
+		if (!a->error) {
 			a->error = r->error;
+			a->most = list_counts_most(&r->counts);
+		}
 		a->from++;
 		if (list_counts_rules(&r->counts))
 			return -EAGAIN;
 	}
 	r->error = a->error;
+	r->most = a->most;
 	r->kept = got && a->error;
 	return 0;
 }
@@ -300,7 +304,7 @@ static int compile_all(struct rule_builder *b, const struct rule_source *source,
 		}
 		if (result[i].error && !options->partial) {
 			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
-				rule_source_error_text(result[i].error));
+				rule_source_error_text(result[i].error, result[i].most));
 			return result[i].error;
 		}
 	}

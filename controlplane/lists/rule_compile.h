@@ -49,6 +49,7 @@ struct rule_source_result {
 	struct list_counts counts;
 	uint64_t unusable; // rules that the image has no room for; rejected like those of counts
 	uint64_t content_hash;
+	enum list_reject most; // with -EBADMSG: the reason of most lines
 	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name;
 		   // -ENODATA: it is empty and was not before
 	bool kept; // with an error: the rules are those of the copy
@@ -72,10 +73,10 @@ struct rule_known {
 uint64_t rule_compile_hash(const struct rule_source *source, unsigned count,
 	struct rule_source_result *result, struct rule_known *known, struct pace *pace);
 
-static inline const char *rule_source_error_text(int err)
+static inline const char *rule_source_error_text(int err, enum list_reject most)
 {
 	if (err == -EBADMSG)
-		return "no line is a rule (is it an HTML page?)";
+		return list_reject_all[most];
 	if (err == -ENODATA)
 		return "the list is empty; a forced reload accepts it";
 	return strerror(-err);

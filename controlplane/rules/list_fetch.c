@@ -179,8 +179,12 @@ static int hop_run(struct fetch *f, const char *url, const char *addresses, char
 	int err = http_transfer(f->transfer, &request, &got);
 	f->result->http_status = got.status;
 	f->result->wire_bytes = got.received;
-	if (got.status >= 400 && !f->err)
+	if (got.status >= 400 && !f->err) {
+		f->result->retry_after_s = got.retry_after_s < LIST_FETCH_AGAIN_MAX_S
+						   ? got.retry_after_s
+						   : LIST_FETCH_AGAIN_MAX_S;
 		return fail(f, -EPROTO, "HTTP status %u", got.status);
+	}
 	if (err)
 		return transfer_error(f, err, got.why);
 	if (got.status == 200)

@@ -23,6 +23,7 @@ enum {
 	LIST_FETCH_ETAG_MAX = 256,
 	LIST_FETCH_DATE_MAX = 64,
 	LIST_FETCH_WHY_MAX = 160,
+	LIST_FETCH_AGAIN_MAX_S = 86400, // that a server may keep weir away
 };
 
 struct list_fetch_request {
@@ -42,7 +43,8 @@ struct list_fetch_request {
 };
 
 struct list_fetch_result {
-	unsigned http_status; // of the last hop; 0: there was no reply
+	unsigned http_status;   // of the last hop; 0: there was no reply
+	uint64_t retry_after_s; // that a refusal asks for (RFC 9110 10.2.3); 0: nothing
 	bool not_modified;
 	uint64_t bytes, wire_bytes; // of the body, unpacked; as sent
 	uint64_t changes;           // lines that made the copy this body; 0: it came whole

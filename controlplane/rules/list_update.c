@@ -2,6 +2,7 @@
 #include "list_update.h"
 
 #include "list_axfr.h"
+#include "lists/rule_compile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +22,9 @@ static int take_none(void *, const struct list_rule *)
 	return 0;
 }
 
-// Is it a list? -EBADMSG: there is text in it, but not one rule; -ENODATA: it is empty.
-static int look_at(int fd, const struct list_options *options)
+// Is it a list? -EBADMSG: there is text in it, but not one rule, for the reason *most; -ENODATA: it
+// is empty.
+static int look_at(int fd, const struct list_options *options, enum list_reject *most)
 {
 	char piece[READ_SIZE];
 	struct list_parser parser;
@@ -41,17 +43,15 @@ static int look_at(int fd, const struct list_options *options)
 			break;
 		at += n;
 	}
+	*most = list_counts_most(&parser.counts);
 	if (list_counts_rules(&parser.counts))
 		return 0;
 	return list_counts_rejected(&parser.counts) ? -EBADMSG : -ENODATA;
 }
 
-static int refuse(struct list_update *l, int err)
+static int refuse(struct list_update *l, int err, enum list_reject most)
 {
-	snprintf(l->why, sizeof(l->why), "%s",
-		err == -EBADMSG   ? "no line is a rule (is it an HTML page?)"
-		: err == -ENODATA ? "the list is empty; a forced reload accepts it"
-				  : strerror(-err));
+	snprintf(l->why, sizeof(l->why), "%s", rule_source_error_text(err, most));
 	return err;
 }
 
@@ -61,13 +61,14 @@ static int body_take(struct list_update *l, const struct list_store_paths *p, in
 {
 	char why[LIST_STORE_WHY_MAX];
 	struct list_stored s = {.good_unix_s = l->try_unix_s};
+	enum list_reject most = 0;
 	int err = list_store_hash(fd, &s.size, &s.content_hash);
 	if (!err)
-		err = look_at(fd, &l->options);
+		err = look_at(fd, &l->options, &most);
 	if (err == -ENODATA && l->force)
 		err = 0;
 	if (err)
-		return refuse(l, err);
+		return refuse(l, err, most);
 	strcpy(s.etag, fetched->etag);
 	strcpy(s.last_modified, fetched->last_modified);
 	bool same = before->size == s.size && before->content_hash == s.content_hash
@@ -119,6 +120,7 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 	if (request.copy >= 0)
 		close(request.copy);
 	l->http_status = fetched.http_status;
+	l->retry_after_s = fetched.retry_after_s;
 	l->changes = fetched.changes;
 	if (err) {
 		snprintf(l->why, sizeof(l->why), "%s", fetched.why);
@@ -166,7 +168,7 @@ static int zone_or_file_ask(const struct list_update_options *o, struct list_upd
 	l->good_unix_s = before.good_unix_s;
 	int fd = open(p->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return refuse(l, -errno);
+		return refuse(l, -errno, 0);
 	int err = fetch(o, l, p, fd, &before);
 	close(fd);
 	if (err || l->outcome != LIST_UPDATE_CHANGED)
@@ -182,7 +184,7 @@ static void update(const struct list_update_options *o, struct list_update *l)
 	l->try_unix_s = (uint64_t)time(NULL);
 	int err = list_store_paths(&p, o->state_directory, l->url);
 	if (err)
-		refuse(l, err);
+		refuse(l, err, 0);
 	else
 		err = serial_ask(o, l, &p);
 	if (err == 0)

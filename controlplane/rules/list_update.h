@@ -31,6 +31,7 @@ struct list_update {
 	// Output.
 	enum list_update_outcome outcome;
 	unsigned http_status;
+	uint64_t retry_after_s;           // as in list_fetch.h
 	uint64_t try_unix_s, good_unix_s; // of the attempt; of the present file, 0: none
 	uint64_t bytes;                   // of a changed list
 	uint64_t changes;                 // of its lines, by a difference; 0: it came whole

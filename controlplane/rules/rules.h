@@ -53,6 +53,7 @@ struct rules_list_status {
 	unsigned http_status; // of the last try; 0: there was no reply
 	unsigned failures;    // in a row
 	char fetch_error[160];
+	enum list_reject most; // with -EBADMSG: why most lines are no rule
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
 		   // and was not before
 	uint64_t kept_unix_s; // with an error: the time of the copy in force; 0: no copy

@@ -36,7 +36,7 @@ char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap)
 		snprintf(out, cap, "list \"%s\" not fetched yet; %s", l->name, rest);
 	else
 		snprintf(out, cap, "list \"%s\": %s: %s; %s", l->name, l->path,
-			rule_source_error_text(l->error), rest);
+			rule_source_error_text(l->error, l->most), rest);
 	return out;
 }
 

@@ -218,18 +218,20 @@ static uint64_t retry_ms(struct rng *rng, unsigned failures)
 }
 
 // When to fetch it next, after a fetch. Failures that a NOTIFY began leave the next fetch by the
-// interval where it was planned.
-static void plan_next(struct rng *rng, const struct config_update *u, struct fetched *l)
+// interval where it was planned. Never before the time that the server asks for.
+static void plan_next(
+	struct rng *rng, const struct config_update *u, struct fetched *l, uint64_t retry_after_s)
 {
-	const uint64_t now_ms = clock_mono_ms();
+	const uint64_t now_ms = clock_mono_ms(), least_ms = now_ms + retry_after_s * 1000;
 	if (l->failures > 0 && l->failures < FETCH_TRIES_MAX) {
 		l->next_ms = now_ms + retry_ms(rng, l->failures);
+		l->next_ms = l->next_ms > least_ms ? l->next_ms : least_ms;
 		return;
 	}
 	const uint64_t wait_ms = interval_ms(rng, u);
 	if (l->failures == 0 || l->planned_ms <= now_ms)
 		l->planned_ms = wait_ms == FETCH_NEVER ? FETCH_NEVER : now_ms + wait_ms;
-	l->next_ms = l->planned_ms;
+	l->next_ms = l->planned_ms > least_ms ? l->planned_ms : least_ms;
 }
 
 // A server by name may have any address: only one that is an address is known by it.
@@ -305,7 +307,7 @@ struct fetched *fetch_set_take(struct fetch_set *s, struct rng *rng, const struc
 		from->notified && from->outcome == LIST_UPDATE_UNCHANGED && !l->failures;
 	l->failures = failed ? l->failures + 1 : 0;
 	if (!is_look)
-		plan_next(rng, &s->settings, l);
+		plan_next(rng, &s->settings, l, from->retry_after_s);
 	if (!proofs_alike(l->key, l->tls, from->key, from->tls))
 		l->next_ms = clock_mono_ms(); // a reload has given it others meanwhile
 	return l;

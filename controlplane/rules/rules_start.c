@@ -31,7 +31,7 @@ static void missing(struct rules *r, char *out, size_t cap)
 	for (unsigned i = 0; i < s.list_count && !out[0]; i++)
 		if (s.lists[i].error && !s.lists[i].kept_unix_s)
 			snprintf(out, cap, "%s: %s", s.lists[i].name,
-				rule_source_error_text(s.lists[i].error));
+				rule_source_error_text(s.lists[i].error, s.lists[i].most));
 }
 
 static void decide(struct rules *r, bool late)

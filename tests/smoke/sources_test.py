@@ -11,7 +11,7 @@ from testing import CONFIG, LOGS, ROOT, TMP, becomes, main, run, serve, wait
 HOST, OUTSIDE = "198.18.200.1", "1.2.3.4"  # on this namespace's loopback alone: nothing leaves it
 WEB = TMP / "web"
 PASSWORD = "pass-word"
-PAGE = 'list "web1" not fetched (no line is a rule (is it an HTML page?)); still 2 names from 20'
+PAGE = 'list "web1" not fetched (no line is a rule; most are: a line of an HTML page); still 2 names from 20'
 web = None
 
 
@@ -102,7 +102,7 @@ def test_page_in_its_place(lab):
     assert [error["text"] for error in lab.get("errors")["errors"] if PAGE in error["text"]] != []
     assert "but: 1 list is not updated" in lab.weirctl("ready")
     assert '\nweir_list_failing{list="web1"} 1' in lab.get("metrics")
-    assert web1(lab)["fetch_error"] == "no line is a rule (is it an HTML page?)"
+    assert web1(lab)["fetch_error"] == "no line is a rule; most are: a line of an HTML page"
     assert blocked(lab, "ok.more.web.test")
 
 

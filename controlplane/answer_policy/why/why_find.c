@@ -136,7 +136,7 @@ static int file_search(struct search *s, const struct rule_source *source, const
 	if (err == -ETIME)
 		note(s, "not read to its end: that takes too long");
 	else if (err)
-		note(s, rule_source_error_text(err));
+		note(s, strerror(-err));
 	else if (s->about->content_hash && sum != s->about->content_hash)
 		note(s, "changed since it was loaded: lines may be others");
 	return err == -ECANCELED ? err : 0;

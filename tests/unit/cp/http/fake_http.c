@@ -157,6 +157,10 @@ static void answer(struct fake_http *f, int fd, const char *request, const char 
 		fake_listener_wait(&f->listener, 3000);
 	else if (strcmp(path, "/500") == 0)
 		reply(fd, "500 Internal Server Error", "", "ads.example\n", 12);
+	else if (strcmp(path, "/429") == 0)
+		reply(fd, "429 Too Many Requests", "Retry-After: 3600\r\n", "", 0);
+	else if (strcmp(path, "/503") == 0)
+		reply(fd, "503 Service Unavailable", "Retry-After: 99999999\r\n", "", 0);
 	else if (strcmp(path, "/404cut") == 0)
 		say_text(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\nads.example\n");
 	else if (strcmp(path, "/204") == 0)

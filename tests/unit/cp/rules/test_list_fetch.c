@@ -94,6 +94,17 @@ TEST_WITH(test_fetched_then_not_modified_then_changed, start, stop)
 	assert_string_equal(result.etag, "\"v2\"");
 }
 
+// RFC 9110 10.2.3
+TEST_WITH(test_a_server_says_when_to_come_again, start, stop)
+{
+	assert_int_equal(fetch("/429"), -EPROTO);
+	assert_in_range(result.retry_after_s, 3600, 3601); // rounded up
+	assert_int_equal(fetch("/503"), -EPROTO);
+	assert_int_equal(result.retry_after_s, LIST_FETCH_AGAIN_MAX_S);
+	assert_int_equal(fetch("/500"), -EPROTO);
+	assert_int_equal(result.retry_after_s, 0);
+}
+
 // What goes back in the next request must be text.
 TEST_WITH(test_a_header_with_odd_bytes_is_none, start, stop)
 {

@@ -50,13 +50,18 @@ static void wait_blocked(const char *name)
 	WAIT_FOR(try_ask(name, &why) == 0 && why.verdict.d.action == RULE_BLOCK);
 }
 
-static const struct rules_list_status *fetched(void)
+static const struct rules_list_status *list_of(const char *name)
 {
 	for (unsigned i = 0; i < env.last.list_count; i++)
-		if (strcmp(env.last.lists[i].name, "other things") == 0)
+		if (strcmp(env.last.lists[i].name, name) == 0)
 			return &env.last.lists[i];
 	fail_msg("no such list");
 	return NULL;
+}
+
+static const struct rules_list_status *fetched(void)
+{
+	return list_of("other things");
 }
 
 TEST_WITH(test_fetched_and_fetched_again, start, stop)
@@ -94,6 +99,31 @@ TEST_WITH(test_fetched_and_fetched_again, start, stop)
 	reload(1, true);
 	assert_int_equal(fetched()->failures, 2);
 	assert_true(blocked("new.example"));
+}
+
+TEST_WITH(test_the_server_says_when_to_ask_again, start, stop)
+{
+	set_url("/429");
+	run_rules();
+	reload(1, false);
+	assert_int_equal(fetched()->http_status, 429);
+	assert_in_range(fetched()->next_try_unix_s, (uint64_t)time(NULL) + 3500,
+		(uint64_t)time(NULL) + 3700);
+}
+
+// The reason is that of its lines: a list of what others register under is none of pages.
+TEST_WITH(test_a_list_of_suffixes_says_so, start, stop)
+{
+	fake_http_body(&http, "com\nnet\nco.uk\norg\n", "\"v1\"");
+	write_list(0, "co.uk\ncom.au\nnet\n");
+	run_rules();
+	reload(1, false);
+	assert_string_equal(fetched()->fetch_error,
+		"no line is a rule; most are: a name of one label, such as com");
+	char text[RULES_LIST_TEXT_MAX];
+	rules_list_text(list_of("blocked things"), text, sizeof(text));
+	assert_non_null(
+		strstr(text, "most are: a name under which others register, such as co.uk"));
 }
 
 TEST_WITH(test_one_that_never_came_keeps_nobody_else_back, start, stop)
