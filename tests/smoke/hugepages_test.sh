@@ -32,6 +32,7 @@ check "it is started again" "$lab" start controlplane
 in_memory() { [ "$(where l0_where) $(where rule_image_where) $(where rules_lag_ms)" = "tmpfs tmpfs 0" ]; }
 check "cache and rules are in memory, and active" eventually in_memory
 same "and it answers" 198.18.255.80 "$(short)"
+check "doctor says so" eval 'weirctl doctor hugepages | grep -q "the data plane sees no hugetlbfs that it may use, not that of /run/huge"'
 check "/ready has the reason" eval 'weirctl ready | grep -q "the data plane sees none"'
 check "one that sees it" bash -c "'$lab' kill dataplane && '$lab' start dataplane"
 check "gets the rules on huge pages" eval 'weirctl blocklist reload --force && [ "$(where rule_image_where)" = hugetlbfs ]'

@@ -75,6 +75,27 @@ static void mount_do(struct doctor *d, const char *place)
 			SHELL_QUOTE(place), (unsigned)d->cp.gid, SHELL_QUOTE(place));
 }
 
+// Does the running data plane look in the place that is seen from here? `where` lies there.
+static void sight_check(struct doctor *d, const char *where)
+{
+	char why[SHM_WHY_MAX];
+	struct region r;
+	if (d->view.dataplane != PROCESS_UP || !d->c->paths.huge[0]
+		|| region_attach(&d->c->paths, SHM_IN_MEM, "reader", REGION_READER, false, &r, why))
+		return;
+	const struct reader_page *page = region_data(&r);
+	const uint64_t seen = atomic_load(&page->huge);
+	if (seen && seen != shm_huge_place(&d->c->paths)) {
+		doctor_add(d, DOCTOR_WARNING,
+			"the data plane %s, not that of %s: cache and rules are on a tmpfs",
+			seen == SHM_HUGE_NONE ? "sees no hugetlbfs that it may use"
+					      : "looks at another hugetlbfs",
+			where);
+		doctor_do(d, "systemctl restart weir-dataplane weir-controlplane");
+	}
+	region_unmap(&r);
+}
+
 // Where the control plane puts the cache and the rules.
 static void mount_check(struct doctor *d)
 {
@@ -104,6 +125,7 @@ static void mount_check(struct doctor *d)
 				SHELL_QUOTE(m.where), SHELL_QUOTE(m.where));
 	} else {
 		doctor_add(d, DOCTOR_OK, "a hugetlbfs is mounted on %s", m.where);
+		sight_check(d, m.where);
 	}
 }
 
