@@ -207,7 +207,7 @@ TEST(test_refused)
 	assert_reply("GET /why", 400, "name: is missing");
 	assert_reply("GET /why?name=a..b", 400, "name: is not a domain name");
 	assert_reply("GET /why?name=", 400, "name: is not a domain name");
-	assert_reply("GET /why?name=a%00b.example", 400, "{\"error\":\"malformed query\"}");
+	assert_reply("GET /why?name=a%00b.example", 400, "without a zero byte");
 	assert_reply("GET /why?name=a&type=XY", 400, "type: is not a record type");
 	assert_reply("GET /why?name=a&client=198.18.0.0/24", 400, "is neither an IP address");
 	assert_reply("GET /why?name=a&client=fd53::x", 400, "is neither an IP address");
