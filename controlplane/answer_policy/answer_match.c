@@ -98,6 +98,15 @@ int answer_match_list(const struct answer_match *f, const uint64_t group_lists[4
 	return -1;
 }
 
+bool answer_match_has(const struct answer_match *f, unsigned list, const uint64_t group_lists[4])
+{
+	bool has = false;
+	for (unsigned i = 0; i < f->count && !has; i++)
+		has = rule_mask_has(&f->clause[i].block, list)
+		      && !set_meets(&f->clause[i].unless, group_lists);
+	return has;
+}
+
 bool answer_match_mask(const struct answer_match *f, struct rule_set *mask)
 {
 	*mask = (struct rule_set){{0}};
@@ -105,18 +114,19 @@ bool answer_match_mask(const struct answer_match *f, struct rule_set *mask)
 		return true;
 	*mask = f->clause[0].block;
 	answer_set_join(mask, &f->clause[0].unless);
+	mask->lists[0] |= f->typed ? RULE_MASK_TYPED : 0;
 	return f->count == 1;
 }
 
 void answer_match_of_mask(
 	const struct rule_set *mask, const uint64_t allowing[4], struct answer_match *out)
 {
-	struct rule_set unless;
+	struct rule_set unless, block = *mask;
 
-	out->count = 0;
+	*out = (struct answer_match){.typed = mask->lists[0] & RULE_MASK_TYPED};
+	block.lists[0] &= ~RULE_MASK_TYPED;
 	for (unsigned w = 0; w < 4; w++)
-		unless.lists[w] = mask->lists[w] & allowing[w];
-	struct rule_set block = *mask;
+		unless.lists[w] = block.lists[w] & allowing[w];
 	set_less(&block, &unless);
 	answer_match_add(out, &block, &unless);
 }

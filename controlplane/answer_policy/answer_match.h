@@ -37,6 +37,7 @@ struct answer_policy_clause {
 
 struct answer_match { // all zero: nothing found
 	unsigned count;
+	bool typed; // another type of the name may be answered otherwise (RULE_MASK_TYPED)
 	struct answer_policy_clause clause[ANSWER_POLICY_CLAUSES_MAX];
 };
 
@@ -44,6 +45,8 @@ void answer_match_add(
 	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless);
 // The lowest list that blocks a group with these; -1: none does.
 int answer_match_list(const struct answer_match *f, const uint64_t group_lists[4]);
+// Is this list of the group's one of those that block it?
+bool answer_match_has(const struct answer_match *f, unsigned list, const uint64_t group_lists[4]);
 
 // The mask for L0 (empty: nothing found), or false: it takes more than one.
 bool answer_match_mask(const struct answer_match *f, struct rule_set *mask);

@@ -124,9 +124,10 @@ struct hearing {
 	struct answer_match led;   // what is found of the names and addresses of the answer
 };
 
-// Lists with a pattern for the name and the type; false: none.
+// Lists with a pattern for the name and the type; false: none. *typed becomes true where some are
+// for other types.
 static bool patterns_of(const struct answer_policy *j, enum answer_policy_loop loop,
-	const struct dns_name *name, uint16_t qtype, struct rule_set *lists)
+	const struct dns_name *name, uint16_t qtype, struct rule_set *lists, bool *typed)
 {
 	char text[DNS_NAME_TEXT_MAX];
 
@@ -135,6 +136,7 @@ static bool patterns_of(const struct answer_policy *j, enum answer_policy_loop l
 		return false;
 	dns_name_to_text(name, text);
 	answer_patterns_match(j->patterns, j->scratch[loop], text, strlen(text), lists);
+	*typed |= rule_has_typed(&j->image, lists);
 	rule_keep_types(&j->image, lists, qtype);
 	return (lists->lists[0] | lists->lists[1] | lists->lists[2] | lists->lists[3]) != 0;
 }
@@ -145,10 +147,12 @@ static void answer_policy_name(const struct answer_policy *j, enum answer_policy
 	struct rule_match match[RULE_LABELS_MAX];
 	struct rule_set lists;
 	unsigned n = rule_matches(&j->image, name, qtype, match);
-	bool has = patterns_of(j, loop, name, qtype, &lists);
+	bool has = patterns_of(j, loop, name, qtype, &lists, &out->typed);
 
 	if (n || has)
 		answer_rank_name(&j->rank, match, n, &lists, out);
+	if (out->count && !out->typed)
+		out->typed = rule_name_is_typed(&j->image, name);
 }
 
 static void on_address(void *arg, const uint8_t *address, unsigned bytes)
@@ -177,6 +181,7 @@ static void answer_policy_addresses(
 	if (!(lists[0] | lists[1] | lists[2] | lists[3]))
 		return;
 	unsigned n = rule_matches(&h->answer_policy->image, h->question, h->qtype, match);
+	h->led.typed = true; // of one type alone
 	answer_rank_address(&h->answer_policy->rank, match, n, &h->addresses, &h->led);
 }
 
@@ -212,9 +217,10 @@ void answer_policy_question(const struct answer_policy *j, enum answer_policy_lo
 	struct rule_set lists;
 
 	out->count = 0;
+	out->typed = false;
 	if (j->names_too)
 		answer_policy_name(j, loop, name, qtype, out);
-	else if (patterns_of(j, loop, name, qtype, &lists))
+	else if (patterns_of(j, loop, name, qtype, &lists, &out->typed))
 		answer_rank_patterns(
 			&j->rank, match, rule_matches(&j->image, name, qtype, match), &lists, out);
 }
@@ -234,6 +240,10 @@ static void join_led(const struct hearing *h, struct answer_match *out)
 					match[n - 1].set.lists[w]
 					& (image->of_class[RULE_CLASS_ALLOW][w]
 						| image->of_class[RULE_CLASS_IMPORTANT_ALLOW][w]);
+	// An alias is one for all types; where a service is, only its own records say.
+	if (h->led.count)
+		out->typed |=
+			h->led.typed || h->qtype == DNS_TYPE_HTTPS || h->qtype == DNS_TYPE_SVCB;
 	for (unsigned i = 0; i < h->led.count; i++) {
 		struct answer_policy_clause c = h->led.clause[i];
 		answer_set_join(&c.unless, &allows);
@@ -290,11 +300,30 @@ uint16_t answer_policy_local(const struct answer_policy *j, const struct dns_que
 	return rule_reply_write(msg, cap, q, &j->image, &v.d, &o, &sum);
 }
 
-bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,
-	uint16_t qtype, const uint64_t group_lists[4])
+bool answer_policy_blocks(const struct answer_policy *j, const struct answer_match *finding,
+	const struct dns_name *question, uint16_t qtype, const uint64_t group_lists[4],
+	struct rule_ruling *out)
 {
 	struct rule_verdict v;
+	const int list = answer_match_list(finding, group_lists);
+
+	if (list < 0)
+		return false;
 	rule_decide(&j->image, question, qtype, group_lists, &v);
-	return rule_is_unchecked(&j->image, group_lists, &v.d)
-	       || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
+	if (rule_decision_is_last(&j->image, group_lists, &v.d))
+		return false;
+	out->named = v.d.matched && answer_match_has(finding, v.d.list, group_lists);
+	out->hash = v.hash;
+	out->d = rule_decision_checked(&j->image, &v.d, out->named, (unsigned)list, finding->typed);
+	return true;
+}
+
+uint16_t answer_policy_reply(const struct answer_policy *j, const struct rule_ruling *ruling,
+	uint8_t *msg, size_t cap, const struct dns_query *q, const struct rule_reply_opts *opts,
+	uint16_t *sum)
+{
+	struct rule_reply_opts o = *opts;
+
+	o.hash = ruling->hash;
+	return rule_reply_write(msg, cap, q, &j->image, &ruling->d, &o, sum);
 }

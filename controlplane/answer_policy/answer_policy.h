@@ -12,8 +12,8 @@
 // The order of rules is that of rule_class.h for each name in itself. A pattern counts as a rule at
 // the root, and a name's own allow rules beat all patterns. Only an EXCEPT rule of its source that
 // covers the name of the question overrides an address rule. One blocked name or address blocks the
-// answer. The caller skips an answer whose question an allow rule of the table decided
-// (answer_policy_allows). The result is a finding (answer_match.h), good for all groups at once.
+// answer; not where an allow rule of the table decided the question (answer_policy_blocks). The
+// result is a finding (answer_match.h), good for all groups at once.
 //
 // Made by a helper thread (patterns take time), immutable then. It reads the image, which must
 // outlive it. Several loops may use it at a time, each with a scratch of its own. A finding costs
@@ -24,6 +24,7 @@
 #include "answer_prefixes.h"
 
 #include <weir/dns_answer.h>
+#include <weir/rule_reply.h>
 #include <weir/shm_abi.h>
 
 struct answer_policy;
@@ -74,6 +75,12 @@ bool answer_policy_is_local(const struct answer_policy *j, const struct dns_name
 struct policy_group;
 uint16_t answer_policy_local(const struct answer_policy *j, const struct dns_query *q,
 	const struct policy_group *group, uint8_t *msg, size_t cap);
-// Does an allow rule of the table, or the operator's own data, decide the question for this group?
-bool answer_policy_allows(const struct answer_policy *j, const struct dns_name *question,
-	uint16_t qtype, const uint64_t group_lists[4]);
+// The decision about the question for a group, by its name and by such a finding. False: nothing
+// blocks it, or an allow rule of the table or the operator's own data decides.
+bool answer_policy_blocks(const struct answer_policy *j, const struct answer_match *finding,
+	const struct dns_name *question, uint16_t qtype, const uint64_t group_lists[4],
+	struct rule_ruling *out);
+// Its reply; not of one that is dropped.
+ATTR_MUST_CHECK uint16_t answer_policy_reply(const struct answer_policy *j,
+	const struct rule_ruling *ruling, uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct rule_reply_opts *opts, uint16_t *sum);

@@ -267,12 +267,14 @@ static void on_answer(void *arg, unsigned, uint16_t type, uint8_t *msg, uint32_t
 	msg += sizeof(a);
 	struct frontend_counts *c = &f->status.of[slot->session->transport];
 	const uint16_t dns_len = (uint16_t)a.dns_len;
+	const bool is_dropped =
+		a.source.kind == ANSWER_BLOCKED && a.source.blocked == VERDICT_drop_rule;
 	count_answer(c, a.source.kind);
 	question_of(slot, msg, dns_len, &query);
-	frontend_reply_fill(
-		f, slot->session, msg, dns_len, slot->has_opt, a.source.ede_text_len, &reply);
+	frontend_reply_fill(f, slot->session, msg, is_dropped ? 0 : dns_len, slot->has_opt,
+		a.source.ede_text_len, &reply);
 	frontend_log_answer(f, slot->session, slot, &query, slot->query, &reply, &a.source);
-	frontend_charge(f, slot->session, &slot->client, slot->proven, dns_len);
+	frontend_charge(f, slot->session, &slot->client, slot->proven, reply.len);
 	c->truncated += is_truncated(&reply);
 	reply_send(f, slot, &reply);
 }

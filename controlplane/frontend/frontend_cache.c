@@ -4,27 +4,24 @@
 // an answer that the lists block; and the marks by which resolvers see what clients want.
 #include "frontend_internal.h"
 
-// Does an allow rule, or the operator's own data, decide the question for this group for good?
-static bool is_unchecked(const struct rule_reader *rules, const struct frontend_question *q)
-{
-	struct rule_verdict v;
-
-	rule_decide(rules, &q->query.name, q->query.qtype, q->policy->lists, &v);
-	return rule_is_unchecked(rules, q->policy->lists, &v.d)
-	       || (v.d.matched && v.d.rule_class == RULE_CLASS_LOCAL);
-}
-
-// Does the record's mask block it for this group?
-static bool is_blocked(
-	const struct frontend *f, struct frontend_question *q, const struct l0_view *v)
+// False: the record's mask does not block it for this group, or an allow rule or the operator's own
+// data decides the question.
+static bool is_blocked(const struct frontend *f, const struct frontend_question *q,
+	const struct l0_view *v, struct rule_ruling *out)
 {
 	const struct rule_reader *rules = mapped_rules_reader(&f->rules);
-	const uint64_t *lists = q->policy->lists;
+	const uint64_t *lists = q->policy->lists, *allowing = f->rules.allowing;
+	struct rule_verdict of;
 
-	if (!v->masked || !q->blocks || !rules
-		|| !rule_mask_blocks(&v->mask, f->rules.allowing, lists) || is_unchecked(rules, q))
+	if (!v->masked || !q->blocks || !rules || !rule_mask_blocks(&v->mask, allowing, lists))
 		return false;
-	q->list = rule_mask_list(&v->mask, f->rules.allowing, lists);
+	rule_decide(rules, &q->query.name, q->query.qtype, lists, &of);
+	if (rule_decision_is_last(rules, lists, &of.d))
+		return false;
+	out->named = of.d.matched && rule_mask_has(&v->mask, of.d.list);
+	out->hash = of.hash;
+	out->d = rule_decision_checked(rules, &of.d, out->named,
+		rule_mask_list(&v->mask, allowing, lists), v->mask.lists[0] & RULE_MASK_TYPED);
 	return true;
 }
 
@@ -67,8 +64,8 @@ static uint16_t answer_write(
 static enum verdict answer(struct frontend *f, struct frontend_question *q, uint32_t record,
 	uint64_t now_ms, uint16_t *len)
 {
+	struct rule_ruling ruling;
 	struct l0_view v;
-	uint16_t sum;
 
 	if (!l0_record_read(&f->cache.l0, record, &v))
 		return VERDICT_miss;
@@ -78,13 +75,10 @@ static enum verdict answer(struct frontend *f, struct frontend_question *q, uint
 	if (age == L0_HARD_EXPIRED || (stale && !stamped && !f->set.stale_immediate))
 		return VERDICT_miss;
 	q->age_s = (uint32_t)(age_ms / 1000);
-	const bool blocked = is_blocked(f, q, &v);
+	const bool blocked = is_blocked(f, q, &v, &ruling);
 	mark(f, q, record, !blocked && !stamped && (stale || age_ms >= v.refresh_ms));
-	if (blocked) {
-		*len = dns_reply_blocked(
-			f->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block, q->limit, &sum);
-		return VERDICT_blocked_answer;
-	}
+	if (blocked)
+		return frontend_ruled(f, q, mapped_rules_reader(&f->rules), &ruling, len);
 	q->validation = (uint8_t)resolver_log_validation(&v.answer);
 	*len = answer_write(f, q, &v, stale);
 	return stale ? VERDICT_hit_stale : VERDICT_hit;

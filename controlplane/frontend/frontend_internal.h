@@ -17,6 +17,7 @@
 #include <weir/dns_answer.h>
 #include <weir/dns_identity.h>
 #include <weir/limit.h>
+#include <weir/rule_reply.h>
 
 #define FRONTEND_NIL UINT32_MAX // no slot
 
@@ -89,6 +90,10 @@ struct frontend {
 enum verdict frontend_settle(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len);
+
+// What a rule decides: its verdict, with the length of its reply in *len (0: none is due).
+enum verdict frontend_ruled(struct frontend *f, struct frontend_question *q,
+	const struct rule_reader *rules, const struct rule_ruling *ruling, uint16_t *len);
 
 // Answers a NOTIFY (RFC 1996), of a message with another opcode than QUERY. VERDICT_miss: it is
 // none, or nobody here takes one.

@@ -102,20 +102,27 @@ static enum verdict settle_status(struct frontend *f, const struct frontend_ques
 	return VERDICT_miss;
 }
 
-static uint16_t rule_reply(struct frontend *f, const struct frontend_question *q,
-	const struct rule_reader *rules, const struct rule_verdict *v)
+enum verdict frontend_ruled(struct frontend *f, struct frontend_question *q,
+	const struct rule_reader *rules, const struct rule_ruling *ruling, uint16_t *len)
 {
+	const struct rule_decision *d = &ruling->d;
 	const struct rule_reply_opts o = {.block = &q->policy->block,
-		.hash = v->hash,
+		.hash = ruling->hash,
 		.ttl_cap_s = f->set.ttl_cap_s,
 		.limit = q->limit};
 	uint16_t sum;
-	uint16_t len =
-		rule_reply_write(f->reply, DNS_MESSAGE_MAX, &q->query, rules, &v->d, &o, &sum);
-	if (f->set.rotate && len)
+
+	*len = 0;
+	q->list = d->matched ? d->list : LOG_NO_LIST;
+	if (d->action == RULE_DROP)
+		return VERDICT_drop_rule;
+	*len = rule_reply_write(f->reply, DNS_MESSAGE_MAX, &q->query, rules, d, &o, &sum);
+	if (f->set.rotate && *len)
 		dns_rotate(
-			f->reply, len, DNS_HEADER_LEN + (size_t)q->query.question_len, f->turn++);
-	return len;
+			f->reply, *len, DNS_HEADER_LEN + (size_t)q->query.question_len, f->turn++);
+	if (!ruling->named)
+		return VERDICT_blocked_answer;
+	return d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
 }
 
 static void make_safe(struct frontend_question *q)
@@ -124,9 +131,9 @@ static void make_safe(struct frontend_question *q)
 		q->view = q->policy->safe_view;
 }
 
-// Applies the rules to the name; *allowed: by an allow rule.
+// Applies the rules to the name. *d is their decision.
 static enum verdict settle_rules(struct frontend *f, struct frontend_question *q,
-	const struct rule_reader *rules, bool blocks, bool *allowed, uint16_t *len)
+	const struct rule_reader *rules, bool blocks, struct rule_decision *d, uint16_t *len)
 {
 	const uint64_t *lists = q->policy->lists;
 	uint64_t kept[4];
@@ -135,28 +142,26 @@ static enum verdict settle_rules(struct frontend *f, struct frontend_question *q
 	if (!blocks)
 		rule_lists_unblocked(rules, lists, kept);
 	rule_decide(rules, &q->query.name, q->query.qtype, blocks ? lists : kept, &v);
-	*allowed = v.d.allowed || v.d.action == RULE_RESOLVE;
-	if (v.d.action == RULE_DROP) {
-		q->list = v.d.list;
-		return VERDICT_drop_rule;
-	}
-	bool answers = v.d.action == RULE_DATA || v.d.action == RULE_BLOCK;
-	if (answers && !(v.d.action == RULE_BLOCK && rule_pattern_may_allow(rules, lists, &v.d))) {
-		*len = rule_reply(f, q, rules, &v);
-		q->list = v.d.matched ? v.d.list : LOG_NO_LIST;
-		return v.d.rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
-	}
+	*d = v.d;
+	bool answers = v.d.action != RULE_PASS && v.d.action != RULE_RESOLVE;
+	const struct rule_ruling ruling = {.d = v.d, .named = true, .hash = v.hash};
+	if (answers && !rule_pattern_may_allow(rules, lists, &v.d))
+		return frontend_ruled(f, q, rules, &ruling, len);
 	if (v.d.safe && v.d.action != RULE_RESOLVE)
 		make_safe(q);
 	return VERDICT_miss;
 }
 
-static enum verdict block_all(struct frontend *f, const struct frontend_question *q, uint16_t *len)
+// `typed`: a rule for some types may allow another one.
+static enum verdict block_all(struct frontend *f, struct frontend_question *q,
+	const struct rule_reader *rules, bool typed, uint16_t *len)
 {
-	uint16_t sum;
-	*len = dns_reply_synthetic(f->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block,
-		rule_class_ede(RULE_CLASS_OPERATOR_DENY), q->limit, &sum);
-	return VERDICT_blocked;
+	const struct rule_ruling all = {.d = {.action = RULE_BLOCK,
+						.reply = RULE_REPLY_GROUP,
+						.rule_class = RULE_CLASS_OPERATOR_DENY,
+						.typed = typed},
+		.named = true};
+	return frontend_ruled(f, q, rules, &all, len);
 }
 
 static enum verdict reply_any(struct frontend *f, const struct frontend_question *q, uint16_t *len)
@@ -256,7 +261,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	struct frontend_question *q, uint16_t *len)
 {
 	uint64_t now_ms = clock_mono_ms();
-	bool allowed = false;
+	struct rule_decision d = {.action = RULE_PASS};
 
 	*len = 0;
 	q->list = LOG_NO_LIST;
@@ -292,15 +297,15 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	q->blocks = publisher_blocks(f->publisher, now_ms);
 	bool blocks = all || q->blocks;
 	if (rules) {
-		v = settle_rules(f, q, rules, blocks, &allowed, len);
+		v = settle_rules(f, q, rules, blocks, &d, len);
 		if (v != VERDICT_miss)
 			return v;
 	}
 	if (!rules && publisher_closes(f->publisher, now_ms))
 		return reply_rcode(f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
 			VERDICT_servfail_no_rules, len);
-	if (all && !allowed)
-		return block_all(f, q, len);
+	if (all && !d.allowed && d.action != RULE_RESOLVE)
+		return block_all(f, q, rules, d.typed, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && f->set.any_minimal;
 	return is_any ? reply_any(f, q, len) : frontend_look_up(f, q, now_ms, len);
 }

@@ -116,6 +116,8 @@ uint16_t resolver_answer_message(uint8_t *msg, size_t cap, const struct dns_quer
 struct reply {
 	uint8_t *msg;
 	uint16_t len, sum;
+	bool is_dropped; // by a rule: nothing is sent
+	int ede;
 	struct answer_source source; // its kind may be another one than that of the answer
 };
 
@@ -141,39 +143,62 @@ static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 	return w->is_stream ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
 }
 
+static void blocked_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct rule_ruling *ruling, const struct dns_block *block, size_t cap,
+	struct reply *out)
+{
+	const struct rule_reply_opts opts = {
+		.block = block, .ttl_cap_s = r->set.client_ttl_cap_s, .limit = limit_of(r, w)};
+
+	out->source.kind = ANSWER_BLOCKED;
+	out->source.from_l1 = false;
+	out->source.bound = BOUND_none;
+	out->source.list = ruling->d.list;
+	out->source.blocked = ruling->named ? VERDICT_blocked : VERDICT_blocked_answer;
+	out->is_dropped = ruling->d.action == RULE_DROP;
+	if (out->is_dropped) {
+		out->source.blocked = VERDICT_drop_rule;
+		return;
+	}
+	out->ede = rule_class_ede(ruling->d.rule_class);
+	out->len =
+		answer_policy_reply(r->answer_policy, ruling, out->msg, cap, q, &opts, &out->sum);
+}
+
 static struct reply reply_write(struct resolver *r, const struct dns_query *q,
 	const struct waiter *w, const struct resolver_answer *a)
 {
 	size_t cap = w->is_client ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
+	struct rule_ruling ruling;
 	struct dns_block block;
 	struct reply out = {.msg = r->reply,
+		.ede = DNS_EDE_NONE,
 		.source = {.kind = a->kind,
 			.from_l1 = a->from_l1,
 			.bound = (uint8_t)a->bound,
 			.list = LOG_NO_LIST,
 			.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM}};
 
-	if (resolver_check_blocks(r, q, w, a->finding, &out.source.list, &block)) {
-		out.source.kind = ANSWER_BLOCKED;
-		out.source.from_l1 = false;
-		out.source.bound = BOUND_none;
-		out.len = dns_reply_blocked(out.msg, cap, q, &block, limit_of(r, w), &out.sum);
+	if (resolver_check_blocks(r, q, w, a->finding, &ruling, &block)) {
+		blocked_write(r, q, w, &ruling, &block, cap, &out);
 	} else if (a->view) {
 		struct dns_reply_opts opts = a->opts;
 		opts.limit = limit_of(r, w);
+		out.ede = opts.ede;
 		out.source.validation = (uint8_t)resolver_log_validation(a->view);
 		out.len = dns_reply_answer(out.msg, cap, q, a->view, &opts, &out.sum);
-		if (r->set.rotate && out.len)
-			dns_rotate(out.msg, out.len, DNS_HEADER_LEN + (size_t)q->question_len,
-				r->turn++);
 	} else {
+		out.ede = a->opts.ede;
 		out.source.validation = a->is_bogus ? LOG_VALIDATION_BOGUS : LOG_VALIDATION_NONE;
 		out.len = dns_reply_rcode(out.msg, cap, q, a->rcode, a->opts.ede, &out.sum);
 		const char *text = a->bound != BOUND_none ? bound_text(a->bound) : a->text;
 		if (text)
 			out.source.ede_text_len = dns_reply_ede_text(
 				out.msg, cap, q, text, limit_of(r, w), &out.len, &out.sum);
+		return out;
 	}
+	if (r->set.rotate && out.len)
+		dns_rotate(out.msg, out.len, DNS_HEADER_LEN + (size_t)q->question_len, r->turn++);
 	return out;
 }
 
@@ -229,15 +254,14 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
-	if (is_sent) {
+	e.verdict = LOG_VERDICT_UNANSWERED;
+	if (is_sent || reply.is_dropped)
 		resolver_log_answer(&e, &reply.source);
+	if (is_sent) {
 		e.reply = reply.msg;
 		e.reply_len = reply.len;
-		e.ede = reply.source.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
-		if (!dns_reply_tells_ede(reply.msg, reply.len, reply.source.ede_text_len, e.ede))
-			e.ede = DNS_EDE_NONE;
-	} else {
-		e.verdict = LOG_VERDICT_UNANSWERED;
+		if (dns_reply_tells_ede(reply.msg, reply.len, reply.source.ede_text_len, reply.ede))
+			e.ede = reply.ede;
 	}
 	resolver_log_rings(r->log, &w->path, &e);
 }
@@ -261,9 +285,10 @@ static void client_answer(struct resolver *r, const struct dns_query *q, const s
 		const struct resolver_answer no_room = resolver_answer_servfail(DNS_EDE_OTHER);
 		reply = reply_write(r, q, w, &no_room);
 	}
-	const bool is_sent =
-		reply.len && resolver_client_answer(r, w, reply.msg, reply.len, &reply.source);
-	trace_end(r, w, is_sent ? &reply : NULL);
+	// Of one that is dropped, the question: its row in the query log names it.
+	const uint16_t len = reply.is_dropped ? DNS_HEADER_LEN + q->question_len : reply.len;
+	const bool is_sent = len && resolver_client_answer(r, w, reply.msg, len, &reply.source);
+	trace_end(r, w, is_sent && !reply.is_dropped ? &reply : NULL);
 	if (is_sent)
 		count_time(r, w, reply.source.kind, now_us);
 }

@@ -12,7 +12,7 @@
 #include <weir/clock.h>
 
 bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
-	const struct waiter *w, const struct answer_match *finding, uint16_t *list,
+	const struct waiter *w, const struct answer_match *finding, struct rule_ruling *out,
 	struct dns_block *block)
 {
 	struct policy_group group;
@@ -21,12 +21,9 @@ bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
 		|| !publisher_blocks(r->publisher, clock_mono_ms()))
 		return false;
 	publisher_group_at(r->publisher, w->policy, w->group, &group);
-	int found = answer_match_list(finding, group.lists);
-	if (found < 0 || answer_policy_allows(r->answer_policy, &q->name, q->qtype, group.lists))
-		return false;
-	*list = (uint16_t)found;
 	*block = group.block;
-	return true;
+	return answer_policy_blocks(
+		r->answer_policy, finding, &q->name, q->qtype, group.lists, out);
 }
 
 void resolver_check_answer(const struct resolver *r, const struct view *in,

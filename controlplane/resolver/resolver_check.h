@@ -23,8 +23,8 @@ void resolver_check_record(
 bool resolver_check_mask(
 	struct resolver *r, const struct answer_match *finding, struct rule_set *mask);
 // Does the policy block this answer for the waiter's client, by the group that the client had when
-// it was let in? Then *list is the list, and *block the group's block reply.
+// it was let in? Then *out is the decision, and *block the group's block reply.
 bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
-	const struct waiter *w, const struct answer_match *finding, uint16_t *list,
+	const struct waiter *w, const struct answer_match *finding, struct rule_ruling *out,
 	struct dns_block *block);
 void resolver_check_tables(const struct resolver *r, struct table_registry *tables);

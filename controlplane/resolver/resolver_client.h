@@ -8,11 +8,11 @@
 // memory of the process, and sends a miss to the resolver whose part of L0 the key is in
 // (l0_resolver_of). MSG_MISS: struct client_miss, then what follows a worker's struct msg_miss, but
 // never the whole query. MSG_ANSWER: struct client_answer, then a whole DNS message of up to
-// DNS_MESSAGE_MAX bytes. A ticket comes back once, or never: where the answer's ring is full
-// (counted), or no answer comes before SERVFAIL is due (limits.answer_deadline_ms). So
-// the frontend ends what waits too long. CLIENT_SETTLED: struct client_settled, a query that a
-// frontend settled by itself, to the first resolver, for a watch. Neither side reads the other's
-// state but by messages.
+// DNS_MESSAGE_MAX bytes; of a question that a rule drops (answer_source.blocked) no more than that.
+// A ticket comes back once, or never: where the answer's ring is full (counted), or no answer comes
+// before SERVFAIL is due (limits.answer_deadline_ms). So the frontend ends what waits too long.
+// CLIENT_SETTLED: struct client_settled, a query that a frontend settled by itself, to the first
+// resolver, for a watch. Neither side reads the other's state but by messages.
 
 #include "base/ring_mesh.h"
 
@@ -62,6 +62,7 @@ struct answer_source {
 	uint8_t bound;        // enum bound that it met (bounds.h)
 	uint8_t ede_text_len; // bytes of EXTRA-TEXT at the reply's end
 	uint8_t validation;   // enum log_validation
+	uint8_t blocked;      // of ANSWER_BLOCKED: the verdict that a worker would have
 	uint16_t list;        // that blocked, or LOG_NO_LIST
 	uint16_t upstream;    // that answered, or LOG_NO_UPSTREAM
 };

@@ -83,7 +83,7 @@ void resolver_log_answer(struct resolver_logged *what, const struct answer_sourc
 		[ANSWER_CACHED] = {VERDICT_hit, LOG_TIER_L0},
 		[ANSWER_STALE] = {VERDICT_hit_stale, LOG_TIER_STALE},
 		[ANSWER_SERVFAIL] = {LOG_VERDICT_SERVFAIL, LOG_TIER_NONE},
-		[ANSWER_BLOCKED] = {VERDICT_blocked_answer, LOG_TIER_RULES},
+		[ANSWER_BLOCKED] = {.tier = LOG_TIER_RULES}, // and what it says itself
 	};
 	static const uint8_t of_bound[BOUNDS] = {
 		[BOUND_inflight] = LOG_VERDICT_SERVFAIL_INFLIGHT,
@@ -97,6 +97,8 @@ void resolver_log_answer(struct resolver_logged *what, const struct answer_sourc
 	what->verdict = source->from_l1 ? LOG_VERDICT_RESOLVED : of[source->kind].verdict;
 	if (source->kind == ANSWER_SERVFAIL && source->bound != BOUND_none)
 		what->verdict = of_bound[source->bound];
+	if (source->kind == ANSWER_BLOCKED)
+		what->verdict = source->blocked;
 	what->tier = source->from_l1 ? LOG_TIER_L1 : of[source->kind].tier;
 	what->list = source->list;
 	what->upstream = source->upstream;

@@ -199,9 +199,9 @@ static bool miss_blocked(struct resolver *r, const struct miss *m)
 		return false;
 	answer_policy_question(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index,
 		&m->query.name, m->query.qtype, &finding);
+	struct rule_ruling ruling;
 	struct dns_block block;
-	uint16_t list;
-	if (!resolver_check_blocks(r, &m->query, &m->waiter, &finding, &list, &block))
+	if (!resolver_check_blocks(r, &m->query, &m->waiter, &finding, &ruling, &block))
 		return false;
 	const struct resolver_answer a = {.finding = &finding};
 	r->count.answer_policy.questions_blocked++;

@@ -46,19 +46,17 @@ ATTR_INLINE uint32_t plain_reply(const struct batch *b, struct packet *p,
 	unsigned mode = block->mode;
 	if (unlikely_(d->action != RULE_BLOCK))
 		return 0;
-	if (unlikely_(d->reply != RULE_REPLY_GROUP)) {
-		unsigned own = rule_reply_mode(d->reply);
-		mode = own == DNS_BLOCK_MODES ? mode : own;
-	}
+	if (unlikely_(d->reply != RULE_REPLY_GROUP) || unlikely_(d->typed))
+		mode = rule_reply_mode(d, mode);
 	*rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
 	*sum = reply_fast_question_sum(p);
 	return dns_block_fast(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode,
 		block->ttl_s, rule_class_ede(d->rule_class), reply_fast_limit(b), sum);
 }
 
-static void write_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
+static void write_ruled(
+	struct batch *b, struct packet *p, const struct rule_decision *d, enum verdict v)
 {
-	const enum verdict v = d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
 	unsigned rcode;
 	uint64_t wide;
 	uint32_t len = plain_reply(b, p, d, &rcode, &wide);
@@ -82,41 +80,48 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 	reply_fast_finish(b, p, (uint16_t)len, sum, v);
 }
 
-void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
+static void settle_ruled(
+	struct batch *b, struct packet *p, const struct rule_decision *d, enum verdict v)
 {
+	const bool drops = d->action == RULE_DROP;
 	if (b->logs) {
+		const int ede = drops ? DNS_EDE_NONE : rule_class_ede(d->rule_class);
 		batch_note(b, p)->list = d->matched ? d->list : LOG_NO_LIST;
-		int ede = rule_class_ede(d->rule_class);
 		batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
 	}
-	write_ruled(b, p, d);
+	if (unlikely_(drops))
+		batch_drop(b, p, VERDICT_drop_rule);
+	else
+		write_ruled(b, p, d, v);
 }
 
-bool reply_is_checked(struct batch *b, struct packet *p, const struct l0_view *view)
+void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
+{
+	settle_ruled(b, p, d, d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked);
+}
+
+bool reply_checked(struct batch *b, struct packet *p, const struct l0_view *view)
 {
 	const struct rule_reader *r = &b->tables->rules;
-	if (!view->masked || !b->blocks || (b->rules && p->probe.candidates && p->unchecked))
-		return false;
+	const uint64_t *lists = batch_lists(b, p);
+	const bool may_be_named = b->rules && p->probe.candidates;
+	struct rule_decision d = {.matched = 0};
 	uint64_t allowing[4] = {0};
+	if (!view->masked || !b->blocks || (may_be_named && p->unchecked))
+		return false;
 	for (unsigned class = 0; class < RULE_CLASSES; class ++)
 		for (unsigned w = 0; w < 4 && RULE_MASK_ALLOWING >> class & 1; w++)
 			allowing[w] |= r->of_class[class][w];
-	const uint64_t *lists = batch_lists(b, p);
 	if (!rule_mask_blocks(&view->mask, allowing, lists))
 		return false;
-	if (b->logs)
-		batch_note(b, p)->list = rule_mask_list(&view->mask, allowing, lists);
+	// Of a rule at the name it was left to the control plane whether a pattern allows it.
+	if (may_be_named)
+		d = rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
+	const bool named = d.matched && rule_mask_has(&view->mask, d.list);
+	d = rule_decision_checked(r, &d, named, rule_mask_list(&view->mask, allowing, lists),
+		view->mask.lists[0] & RULE_MASK_TYPED);
+	settle_ruled(b, p, &d, named ? VERDICT_blocked : VERDICT_blocked_answer);
 	return true;
-}
-
-void reply_checked(struct batch *b, struct packet *p)
-{
-	uint16_t sum = 0;
-	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,
-		reply_block_of(b, p), reply_fast_limit(b), &sum);
-	if (b->logs && p->q.has_opt)
-		batch_note(b, p)->ede = DNS_EDE_BLOCKED;
-	reply_fast_finish(b, p, len, sum, VERDICT_blocked_answer);
 }
 
 void reply_any(struct batch *b, struct packet *p)

@@ -19,15 +19,12 @@ void reply_more(struct batch *b, struct packet *p, uint32_t len);
 void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, bool proven, uint32_t len);
 
 // A rule's reply: the records that its image has for the name, or a way to say that it is blocked,
-// its own or that of the client's group (rule_reply.h). A rule of local data does not block: its
-// verdict is `local`, without an EDE.
+// its own or that of the client's group (rule_reply.h), or none at all. A rule of local data does
+// not block: its verdict is `local`, without an EDE.
 void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d);
 
-// Has a record's answer something that the client's group blocks? Then the list is noted for the
-// log.
-bool reply_is_checked(struct batch *b, struct packet *p, const struct l0_view *view);
-// Then this is its reply.
-void reply_checked(struct batch *b, struct packet *p);
+// Settles a query for a record whose answer the client's group blocks. False: it does not.
+bool reply_checked(struct batch *b, struct packet *p, const struct l0_view *view);
 
 // ANY, minimally (dns_reply_any).
 void reply_any(struct batch *b, struct packet *p);

@@ -55,10 +55,7 @@ static bool stale_is_allowed(const struct batch *b, const struct l0_view *view, 
 static __attribute__((noinline)) bool settle_checked(struct batch *b, struct packet *p)
 {
 	struct l0_view view;
-	if (!l0_record_read(&b->tables->l0, p->record, &view) || !reply_is_checked(b, p, &view))
-		return false;
-	reply_checked(b, p);
-	return true;
+	return l0_record_read(&b->tables->l0, p->record, &view) && reply_checked(b, p, &view);
 }
 
 // Answers from p->record. True: not answered, a miss. p->record then is a record past its soft but

@@ -11,9 +11,7 @@ static void settle_ring_full(
 {
 	struct l0_view view;
 	if (p->record != L0_NONE && l0_record_read(&b->tables->l0, p->record, &view)) {
-		if (reply_is_checked(b, p, &view))
-			reply_checked(b, p);
-		else
+		if (!reply_checked(b, p, &view))
 			reply_answer(b, p, &view, true);
 	} else if (asked_before)
 		batch_drop(b, p, VERDICT_drop_ring_full);

@@ -54,30 +54,15 @@ static bool settle(struct batch *b, struct packet *p)
 	p->unchecked = p->allowed
 		       && (d.action == RULE_RESOLVE
 			       || rule_is_unchecked(&b->tables->rules, batch_lists(b, p), &d));
-	switch ((enum rule_action)d.action) {
-	case RULE_BLOCK:
-		if (likely_(!pattern_may_allow(b, p, &d))) {
-			reply_ruled(b, p, &d);
-			return true;
-		}
-		if (d.safe) // where it is resolved, if it is
-			make_safe(b, p);
-		break;
-	case RULE_DROP:
-		if (b->logs)
-			batch_note(b, p)->list = d.list;
-		batch_drop(b, p, VERDICT_drop_rule);
-		return true;
-	case RULE_DATA:
+	const bool answers = d.action != RULE_PASS && d.action != RULE_RESOLVE;
+	if (answers && likely_(!pattern_may_allow(b, p, &d))) {
 		reply_ruled(b, p, &d);
 		return true;
-	case RULE_PASS:
-		if (unlikely_(d.safe))
-			make_safe(b, p);
-		break;
-	case RULE_RESOLVE: // the control plane finds the records
-		break;
 	}
+	// What goes on is resolved there, if it is; of RULE_RESOLVE the control plane finds the
+	// records.
+	if (unlikely_(d.safe) && d.action != RULE_RESOLVE)
+		make_safe(b, p);
 	return false;
 }
 
@@ -221,17 +206,19 @@ static void follow_rules(struct batch *b)
 // Blocks the rest of the batch for clients with block_all, unless an allow rule decides.
 static void block_rest(struct batch *b)
 {
-	static const struct rule_decision all = {.action = RULE_BLOCK,
+	struct rule_decision all = {.action = RULE_BLOCK,
 		.reply = RULE_REPLY_GROUP,
 		.rule_class = RULE_CLASS_OPERATOR_DENY};
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		bool allowed = b->rules && p->probe.candidates && p->allowed;
-		if (batch_blocks_all(b, p) && !allowed)
-			reply_ruled(b, p, &all);
-		else
+		const bool may_be_named = b->rules && p->probe.candidates;
+		if (!batch_blocks_all(b, p) || (may_be_named && p->allowed)) {
 			b->pkt[kept++] = p;
+			continue;
+		}
+		all.typed = may_be_named && decide(b, p).typed; // another type may be allowed
+		reply_ruled(b, p, &all);
 	}
 	b->count = kept;
 }

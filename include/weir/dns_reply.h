@@ -118,11 +118,12 @@ struct dns_block {
 };
 static_assert(sizeof(struct dns_block) == 28);
 
-// EDE 15 (Blocked) goes with it when the client sent an OPT, also with an address, as who and why
-// says more than that the address is not the true one (4, RFC 8914 4.5). Owner of the record is the
+// What a rule or weir itself says of a name. `ede`: of a block 15 or 17 (RFC 8914 4.16, 4.18), also
+// with an address, as who and why says more than that the address is not the true one (4, 4.5); of
+// what is no block, such as NXDOMAIN from local data, DNS_EDE_NONE. Owner of the record is the
 // question's name, also for the SOA. `block` is loaded once. Length, or 0, as above.
-ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
-	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
+ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 // ANY without the records: one HINFO record with the text "RFC8482" (RFC 8482 4.2). So ANY does not
 // amplify, and does not show what other clients asked for.
 ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dns_query *q,
@@ -131,11 +132,6 @@ ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dn
 // RDATA of the SOA that makes weir's own negative answers cacheable (RFC 2308 3) for that time.
 enum { DNS_SOA_RDATA_LEN = 54 };
 void dns_soa_rdata(uint8_t rdata[DNS_SOA_RDATA_LEN], uint32_t ttl_s) ATTR_NONNULL;
-
-// As dns_reply_blocked, for a reply that is not a block, such as NXDOMAIN from local data: with
-// another error, or DNS_EDE_NONE.
-ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
-	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 
 // The order of addresses in a reply, moved on from one query to the next, so that clients that take
 // the first one spread over all of them (RFC 1794).

@@ -260,9 +260,11 @@ struct rule_decision {
 	uint8_t list;       // number
 	uint8_t rule_class; // enum rule_class: LOCAL is no blocking, whatever the action
 	uint8_t index;      // probe.hash[index] is the fingerprint of the rule's name
-	uint8_t matched; // 0: no rule decided, and none of the above but the action means anything
-	uint8_t allowed; // 1: an allow rule decided (rule_is_unchecked)
-	uint8_t safe;    // 1: a rule of class SAFE covers the name
+	uint8_t matched;    // 0: no rule decided; of the above only the action means anything
+	uint8_t allowed;    // 1: an allow rule decided (rule_is_unchecked)
+	uint8_t safe : 1;   // a rule of class SAFE covers the name
+	uint8_t typed : 1;  // another type of the name may be decided otherwise: by a rule for some
+			    // types that is not weaker than the deciding one
 };
 static_assert(sizeof(struct rule_decision) == 8);
 
@@ -319,6 +321,11 @@ unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
 
 // Takes the lists away that are for other types.
 void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t qtype);
+// Has the set a list that decides for some types only? Local data and safe search do not count:
+// they are for all types of a name that there is something to say about.
+bool rule_has_typed(const struct rule_reader *r, const struct rule_set *s);
+// The same of all rules that cover a name, for any group.
+bool rule_name_is_typed(const struct rule_reader *r, const struct dns_name *name);
 
 // NULL: no list has that number.
 const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list);
@@ -337,13 +344,24 @@ enum {
 			     | 1 << RULE_CLASS_EXCEPT,
 };
 
+// In the first word of a mask, the bit of RULE_LIST_ALLOW: no mask has that list, as what it allows
+// nobody is blocked. Set: another type of the name may be answered otherwise, because the answer is
+// blocked for an address or a service's target, or by a rule for some types.
+#define RULE_MASK_TYPED (UINT64_C(1) << RULE_LIST_ALLOW)
+static_assert(RULE_LIST_ALLOW == 0);
+
+ATTR_INLINE bool rule_mask_has(const struct rule_set *mask, unsigned list)
+{
+	return list != RULE_LIST_ALLOW && mask->lists[list / 64] >> list % 64 & 1;
+}
+
 // `allowing`: the lists of these classes, `group`: those of the client's group.
 ATTR_INLINE bool rule_mask_blocks(
 	const struct rule_set *mask, const uint64_t allowing[4], const uint64_t group[4])
 {
 	uint64_t block = 0, unless = 0;
 	for (unsigned w = 0; w < 4; w++) {
-		uint64_t lists = mask->lists[w] & group[w];
+		uint64_t lists = mask->lists[w] & group[w] & ~(w ? 0 : RULE_MASK_TYPED);
 		block |= lists & ~allowing[w];
 		unless |= lists & allowing[w];
 	}
@@ -355,7 +373,8 @@ ATTR_INLINE uint16_t rule_mask_list(
 	const struct rule_set *mask, const uint64_t allowing[4], const uint64_t group[4])
 {
 	for (unsigned w = 0; w < 4; w++) {
-		uint64_t block = mask->lists[w] & group[w] & ~allowing[w];
+		uint64_t block =
+			mask->lists[w] & group[w] & ~allowing[w] & ~(w ? 0 : RULE_MASK_TYPED);
 		if (block)
 			return (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(block));
 	}

@@ -16,7 +16,8 @@ ATTR_INLINE void rule_lists_unblocked(
 			  & (r->of_class[RULE_CLASS_LOCAL][w] | r->of_class[RULE_CLASS_SAFE][w]);
 }
 
-// A list blocks the name, but a pattern may allow it: only the resolver's answer policy knows.
+// A list decides against the name, but a pattern may allow it: only the resolver's answer policy
+// knows.
 ATTR_INLINE bool rule_pattern_may_allow(
 	const struct rule_reader *r, const uint64_t lists[4], const struct rule_decision *d)
 {
@@ -37,8 +38,8 @@ ATTR_INLINE int rule_class_ede(unsigned rule_class)
 	return rule_class == RULE_CLASS_OPERATOR_DENY ? DNS_EDE_FILTERED : DNS_EDE_BLOCKED;
 }
 
-// The reply that a rule itself sets (enum rule_reply); DNS_BLOCK_MODES: the client's group decides.
-ATTR_INLINE enum dns_block_mode rule_reply_mode(unsigned reply)
+// The reply that a rule itself sets (enum rule_reply), or that of the client's group.
+ATTR_INLINE enum dns_block_mode rule_reply_own(unsigned reply, enum dns_block_mode group)
 {
 	switch ((enum rule_reply)reply) {
 	case RULE_REPLY_NXDOMAIN:
@@ -51,9 +52,39 @@ ATTR_INLINE enum dns_block_mode rule_reply_mode(unsigned reply)
 	case RULE_REPLY_REFUSED:
 		return DNS_BLOCK_REFUSED;
 	default:
-		return DNS_BLOCK_MODES;
+		return group;
 	}
 }
+
+// The reply of a decision. NXDOMAIN is about all types of a name at once (RFC 2308 5, RFC 8020
+// 2), and a cache in front takes it so: where another type may pass, there is no data of this one.
+ATTR_INLINE enum dns_block_mode rule_reply_mode(
+	const struct rule_decision *d, enum dns_block_mode group)
+{
+	const enum dns_block_mode mode = rule_reply_own(d->reply, group);
+	return mode == DNS_BLOCK_NXDOMAIN && d->typed ? DNS_BLOCK_NODATA : mode;
+}
+
+// Does it answer, or pass, whatever the answer policy finds?
+ATTR_INLINE bool rule_decision_is_last(
+	const struct rule_reader *r, const uint64_t lists[4], const struct rule_decision *d)
+{
+	return rule_is_unchecked(r, lists, d) || (d->matched && d->rule_class == RULE_CLASS_LOCAL);
+}
+
+// The decision about a question whose answer a list blocks, or whose name has a pattern of it.
+// `named`: that list has a rule at the name, which decided as *d; else `list` is the lowest of
+// those that block. The records that such a list has are for other names, so the client's group
+// says how it is answered. `typed`: another type of the name may be answered otherwise.
+struct rule_decision rule_decision_checked(const struct rule_reader *r,
+	const struct rule_decision *d, bool named, unsigned list, bool typed);
+
+// Such a decision, and what its reply needs.
+struct rule_ruling {
+	struct rule_decision d;
+	bool named;
+	uint64_t hash; // of the name that decided, if named
+};
 
 // The reply of a decision that answers (RULE_BLOCK, RULE_DATA), as dns_reply.h's. `hash`: the
 // fingerprint of the name that decided; `block`: the reply of the client's group, for rules that

@@ -110,7 +110,7 @@ enum answer_kind {
 	ANSWER_CACHED = 1,
 	ANSWER_STALE = 2,
 	ANSWER_SERVFAIL = 3,
-	ANSWER_BLOCKED = 4, // because of a record of the answer, or a pattern
+	ANSWER_BLOCKED = 4, // because of a record of the answer, a pattern, or a rule at the name
 	ANSWER_KINDS
 };
 

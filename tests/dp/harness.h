@@ -129,7 +129,8 @@ struct harness_rule {
 	const char *name; // or /pattern/
 	enum rule_class rule_class;
 	enum rule_reply reply;
-	// For RULE_REPLY_DATA, with TTL 77; rtype 0: no record.
+	// For RULE_REPLY_DATA, with TTL 77; rtype 0: no record. Of other replies rtype is the query
+	// type that the rule is for; 0: all.
 	uint16_t rtype, rdata_len;
 	const char *rdata;
 };

@@ -142,7 +142,10 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 		rule.pattern = r->name + 1;
 		rule.pattern_len = strlen(r->name) - 2;
 		rule.kind.reply = (uint8_t)r->reply;
-		rule.rtype = r->rtype;
+		if (r->reply == RULE_REPLY_DATA)
+			rule.rtype = r->rtype;
+		else if (r->rtype)
+			rule.kind.types = (struct rule_types){.count = 1, .type = {r->rtype}};
 		rule.rdata = (const uint8_t *)r->rdata;
 		rule.rdata_len = r->rdata_len;
 		rule.ttl_s = 77;

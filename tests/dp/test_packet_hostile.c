@@ -90,7 +90,7 @@ static const struct harness_rule rules[] = {
 	{"n2.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 16, 5, "\4abcd"},
 	{"n2.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 16, 4, "\3efg"},
 	{"n2.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 16, 9, "\10ijklmnop"},
-	{"n3.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+	{"n3.example", RULE_CLASS_OPERATOR_DENY, RULE_REPLY_DROP, 0, 0, NULL}, // pattern or not
 	{"n4.example", RULE_CLASS_SAFE, RULE_REPLY_RESOLVE, 0, 0, NULL},
 	{"n5.example", RULE_CLASS_EXCEPT, RULE_REPLY_GROUP, 0, 0, NULL},
 	{"n6.example", RULE_CLASS_OPERATOR_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},

@@ -172,6 +172,7 @@ PACKET_TEST(test_safe_view)
 
 static const struct harness_rule some_rules[] = {
 	{"good.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"four.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, DNS_TYPE_A, 0, NULL},
 	{"host.example", RULE_CLASS_LOCAL, RULE_REPLY_NODATA, 0, 0, NULL},
 	{"bad.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
 };
@@ -207,6 +208,13 @@ PACKET_TEST(test_block_all)
 	r = harness_ask(h, &host, VERDICT_local);
 	r = harness_ask(h, &bad, VERDICT_blocked);
 	assert_int_equal(r.rcode, DNS_RCODE_NXDOMAIN); // a rule's own reply
+	h->tables.policy.group[1].block.mode = DNS_BLOCK_NXDOMAIN;
+	r = harness_ask(h, &any, VERDICT_blocked);
+	assert_int_equal(r.rcode, DNS_RCODE_NXDOMAIN);
+	struct wire_query six = {
+		.name = "four.example", .src = "198.18.1.1", .qtype = DNS_TYPE_AAAA};
+	r = harness_ask(h, &six, VERDICT_blocked);
+	assert_int_equal(r.rcode, DNS_RCODE_NOERROR); // its A is allowed
 	// A pause for everyone leaves the group as it is, unless that pause is for it, too.
 	h->tables.config.pause_until_ms = UINT64_MAX;
 	r = harness_ask(h, &any, VERDICT_blocked);
@@ -344,7 +352,7 @@ PACKET_TEST(test_pattern_may_allow)
 	harness_ask(h, &q, VERDICT_blocked);
 	q.src = "198.18.1.1";
 	q.name = "bad.ads.example";
-	harness_ask(h, &q, VERDICT_blocked_answer);
+	harness_ask(h, &q, VERDICT_blocked);
 	q.src = "198.18.2.1";
 	harness_ask(h, &q, VERDICT_hit);
 }

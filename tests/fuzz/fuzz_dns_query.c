@@ -95,7 +95,7 @@ FUZZ_BODY(data, len)
 			.has = (uint8_t)len,
 			.v4 = {198, 18, 0, 80},
 			.v6 = {0xfd, 0x53}};
-		n = dns_reply_blocked(msg, cap, &q, &block, DNS_EDNS_SIZE, &sum);
+		n = dns_reply_synthetic(msg, cap, &q, &block, DNS_EDE_BLOCKED, DNS_EDNS_SIZE, &sum);
 		check_reply(&a, msg, cap, n, sum);
 	}
 	free(msg);

@@ -5,7 +5,13 @@ lists change although the answers are cached."""
 from testing import TMP, becomes, main
 
 FEW, OK = "198.18.0.3", "198.18.200.1"
-LAB = {"lists": {"blocked.list": "blocked.test\n", "other.list": "other.test\n"}, "clients": [FEW],
+BLOCKED = """blocked.test
+||refused.test^$dnsrewrite=REFUSED
+||nodata.test^$dnsrewrite=NOERROR
+||data.test^$dnsrewrite=192.0.2.5
+||six.test^$dnstype=AAAA
+"""
+LAB = {"lists": {"blocked.list": BLOCKED, "other.list": "other.test\n"}, "clients": [FEW],
        "config": {"groups": [{"name": "few", "clients": [FEW], "lists": ["other.list"]}]}}
 ALIAS = "cname_ads_blocked_test.shop.test"
 
@@ -59,10 +65,21 @@ def test_allow_pattern_of_the_operator(lab):
         assert lab.up1.asked("ok-3000.other.blocked.test") == 0
 
 
+def test_allow_pattern_leaves_rules_their_replies(lab):
+    replies = {"refused.test": "REFUSED", "nodata.test": "NODATA", "data.test": "192.0.2.5", "blocked.test": "NXDOMAIN"}
+    with lab.configured(blocking={"allow": ["/^ok-[0-9]+[.]/"]}):
+        for over in ("udp", "tcp"):
+            assert {name: lab.result(name, over=over) for name in replies} == replies
+            assert lab.result("six.test", "AAAA", over=over) == "NODATA"  # its A may be asked for
+            assert {name: lab.result(f"ok-3000.{name}", over=over) for name in replies} == dict.fromkeys(replies, OK)
+        assert {name: lab.get("why", name=name)["reply"]["mode"] for name in ("refused.test", "nodata.test")} == {
+            "refused.test": "REFUSED", "nodata.test": "NODATA"}
+
+
 def test_rebinding_protection(lab):
     assert lab.result("ip_10_0_0_1.shop.test") == "10.0.0.1"
     with lab.configured(blocking={"rebinding": {"enabled": True, "allow": ["home.test"]}}):
-        assert lab.result("ip_10_0_0_1.shop.test") == "NXDOMAIN"  # at once, although it is cached
+        assert lab.result("ip_10_0_0_1.shop.test") == "NODATA"  # at once, although it is cached; it may have an AAAA
         assert lab.result("ip_10_0_0_1.home.test") == "10.0.0.1"
         assert lab.result("ok-3000.shop.test") == OK
 

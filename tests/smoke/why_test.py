@@ -65,7 +65,8 @@ def test_why_and_the_client_say_the_same(lab):
 def test_rule_for_a_type_blocks_that_type(lab):
     for client in CLIENTS:
         assert why(lab, client, "ok-1.typed.test", "AAAA")["verdict"] == "blocked"
-        assert gets(lab, client, "ok-1.typed.test", "AAAA") != "resolved"
+        assert gets(lab, client, "ok-1.typed.test", "AAAA") == explained(lab, client, "ok-1.typed.test", "AAAA")
+    assert [gets(lab, client, "ok-1.typed.test", "AAAA") for client in (EVERYONE, STRICT)] == ["NODATA", "::"]
 
 
 def test_headline(lab):
@@ -115,7 +116,7 @@ def test_safe_search_for_one_group(lab):
 def test_answer_with_a_listed_address(lab):
     agrees(lab, EVERYONE, "n300.test")
     found = why(lab, EVERYONE, "n300.test")
-    assert (found["verdict"], found["reply"]["mode"], found["rules"][0]["lines"][0]["line"]) == ("blocked_answer", "NXDOMAIN", 3)
+    assert (found["verdict"], found["reply"]["mode"], found["rules"][0]["lines"][0]["line"]) == ("blocked_answer", "NODATA", 3)
     gets(lab, STRICT, "n301.test")
     assert why(lab, STRICT, "n301.test")["verdict"] == "passed"  # which the other group has not
     assert why(lab, EVERYONE, "n302.test")["verdict"] == "passed"  # nor before it is cached

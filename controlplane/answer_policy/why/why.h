@@ -171,6 +171,7 @@ struct why {
 	struct ip_address address[WHY_ADDRESSES_MAX]; // in the cached answer
 	unsigned names, addresses;
 	enum why_verdict verdict;
+	bool typed;        // another type of the name may be answered otherwise (rule_image.h)
 	bool all_blocked;  // no rule decides, but client.blocks_all
 	bool safe;         // resolved in the group's view for safe search
 	int decider, next; // hits, -1: none; next: what would decide without the decider, or

@@ -80,9 +80,14 @@ static bool excepted(const struct why *w, const struct why_hit *h)
 	return false;
 }
 
+static bool is_of_zone(const struct why_hit *h)
+{
+	return h->kind.zone == RULE_ZONE_FIRST && h->kind.rule_class != RULE_CLASS_EXCEPT;
+}
+
 // The order of decision, the first one lowest: class, then the nearest where that counts, allow
 // before deny, then the order of lists. Policy zones come one after the other.
-static uint64_t rank(const struct why_hit *h)
+static uint64_t tier(const struct why_hit *h)
 {
 	static const uint8_t tiers[RULE_CLASSES] = {
 		[RULE_CLASS_LOCAL] = 0,
@@ -96,14 +101,15 @@ static uint64_t rank(const struct why_hit *h)
 		[RULE_CLASS_SAFE] = 8,
 	};
 	enum { TIER_ZONE = 5 };
-	uint64_t tier = tiers[h->kind.rule_class % RULE_CLASSES], zone = 0;
-	if (h->kind.zone == RULE_ZONE_FIRST && h->kind.rule_class != RULE_CLASS_EXCEPT) {
-		tier = TIER_ZONE;
-		zone = h->source;
-	}
+	return is_of_zone(h) ? TIER_ZONE : tiers[h->kind.rule_class % RULE_CLASSES];
+}
+
+static uint64_t rank(const struct why_hit *h)
+{
+	const uint64_t zone = is_of_zone(h) ? h->source : 0;
 	bool deny = h->kind.rule_class == RULE_CLASS_OPERATOR_DENY
 		    || h->kind.rule_class == RULE_CLASS_BLOCK;
-	return tier << 48 | zone << 32 | (uint64_t)(DNS_LABELS_MAX - h->labels) << 16
+	return tier(h) << 48 | zone << 32 | (uint64_t)(DNS_LABELS_MAX - h->labels) << 16
 	       | (uint64_t)deny << 12 | h->order;
 }
 
@@ -143,7 +149,6 @@ static enum why_verdict verdict_of(const struct why_hit *h)
 			return WHY_REWRITTEN;
 		return reply == RULE_REPLY_DROP ? WHY_DROPPED : WHY_LOCAL;
 	default:
-		// Of an answer it is only known that it is blocked, not by which reply.
 		if (subject(h) >= SUBJECT_ANSWER)
 			return WHY_BLOCKED_ANSWER;
 		if (subject(h) == SUBJECT_PATTERNS)
@@ -187,8 +192,7 @@ static int own_hit(const struct why *w, unsigned from, unsigned its_subject)
 	return -1;
 }
 
-// Does this pattern take away what a list blocks by name? Workers leave to the control plane what a
-// list blocks with the group's reply, not what it drops or has data for.
+// Does this pattern take away what a list decides by name?
 static bool pattern_frees(const struct why *w, int pattern, int name)
 {
 	if (name < 0)
@@ -196,7 +200,7 @@ static bool pattern_frees(const struct why *w, int pattern, int name)
 	const struct why_hit *allow = &w->hit[pattern], *block = &w->hit[name];
 	bool of_list = block->kind.rule_class == RULE_CLASS_BLOCK
 		       || block->kind.rule_class == RULE_CLASS_IMPORTANT_BLOCK;
-	return of_list && verdict_of(block) == WHY_BLOCKED && rank(allow) < rank(block);
+	return of_list && rank(allow) < rank(block);
 }
 
 // Does this pattern block what a list allows by name?
@@ -256,6 +260,36 @@ static void all_block(struct why *w)
 	w->verdict = WHY_BLOCKED;
 }
 
+// Is a rule for some types, or may one be, that decides another type of its name? Local data and
+// safe search are for all types that there is something to say about.
+static bool is_of_types(const struct why *w, const struct why_hit *h)
+{
+	const unsigned none = 1U << RULE_CLASS_LOCAL | 1U << RULE_CLASS_SAFE;
+	return h->kind.types.count && covers(w, h) && !(none >> h->kind.rule_class & 1);
+}
+
+// Of what a rule at the name decides, a weaker one changes nothing for another type; what is found
+// in answers is found for all groups at once, so there all rules count, and each address.
+static bool is_typed(const struct why *w)
+{
+	const struct why_hit *d = w->decider < 0 ? NULL : &w->hit[w->decider];
+	const bool by_answer = d && subject(d) >= SUBJECT_ANSWER;
+	const bool by_name = !d || subject(d) == SUBJECT_NAME;
+	bool typed = by_answer && (w->qtype == DNS_TYPE_HTTPS || w->qtype == DNS_TYPE_SVCB);
+	for (unsigned i = 0; i < w->hits && !typed; i++) {
+		const struct why_hit *h = &w->hit[i];
+		if (h->what == WHY_ADDRESS)
+			typed = by_answer && h->state != WHY_EXCEPTED;
+		else if (is_of_types(w, h) && by_name)
+			typed = h->name == 0 && has_list(w->lists, h->list)
+				&& h->kind.rule_class != RULE_CLASS_EXCEPT
+				&& (!d || tier(h) <= tier(d));
+		else
+			typed = is_of_types(w, h) && (by_answer || h->name == 0);
+	}
+	return typed;
+}
+
 void why_check(struct why *w)
 {
 	qsort(w->hit, w->hits, sizeof(*w->hit), by_rank);
@@ -275,6 +309,7 @@ void why_check(struct why *w)
 	w->verdict = verdict_at(w, w->decider);
 	w->next_verdict = verdict_at(w, w->next);
 	all_block(w);
+	w->typed = is_typed(w);
 	// A name that is not resolved needs no server.
 	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
 		   || w->verdict == WHY_BLOCKED_ANSWER;

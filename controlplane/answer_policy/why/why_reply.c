@@ -50,37 +50,29 @@ static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_bl
 
 void why_reply(struct why *w, const struct dns_block *group)
 {
-	static const uint8_t modes[RULE_REPLIES] = {
-		[RULE_REPLY_NXDOMAIN] = DNS_BLOCK_NXDOMAIN,
-		[RULE_REPLY_NODATA] = DNS_BLOCK_NODATA,
-		[RULE_REPLY_NULL] = DNS_BLOCK_NULL,
-		[RULE_REPLY_REFUSED] = DNS_BLOCK_REFUSED,
-	};
+	struct rule_decision d = {.reply = RULE_REPLY_GROUP, .typed = w->typed};
 	w->reply[0] = 0;
 	w->reply_ttl_s = WHY_NO_TTL;
 	w->ede = -1;
 	if (w->all_blocked) {
-		blocked(w, group->mode, group);
+		blocked(w, rule_reply_mode(&d, group->mode), group);
 		w->ede = DNS_EDE_FILTERED;
 		return;
 	}
 	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
 		return;
-	// Of patterns and answers the data plane only knows that they block.
 	const struct why_hit *h = &w->hit[w->decider];
-	unsigned reply = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME ? RULE_REPLY_GROUP
-										 : h->kind.reply;
-	if (reply != RULE_REPLY_DROP)
-		w->ede = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME
-				 ? DNS_EDE_BLOCKED
-				 : rule_class_ede(h->kind.rule_class);
-	if (reply == RULE_REPLY_DROP)
+	// The records of a rule are for the name that it is at.
+	const bool has_records = w->verdict != WHY_BLOCKED_ANSWER && h->what == WHY_NAME;
+	if (h->kind.reply != RULE_REPLY_DATA || has_records)
+		d.reply = h->kind.reply;
+	if (d.reply == RULE_REPLY_DROP) {
 		snprintf(w->reply, sizeof(w->reply), "no answer at all");
-	else if (reply == RULE_REPLY_DATA)
+		return;
+	}
+	w->ede = rule_class_ede(h->kind.rule_class);
+	if (d.reply == RULE_REPLY_DATA)
 		snprintf(w->reply, sizeof(w->reply), "its records; NODATA for types that it lacks");
 	else
-		blocked(w,
-			reply < RULE_REPLIES && reply != RULE_REPLY_GROUP ? modes[reply]
-									  : group->mode,
-			group);
+		blocked(w, rule_reply_mode(&d, group->mode), group);
 }

@@ -82,12 +82,6 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 	return dns_reply_answer(msg, cap, q, &a, &o, sum);
 }
 
-uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
-	const struct dns_block *block, uint16_t limit, uint16_t *sum)
-{
-	return dns_reply_synthetic(msg, cap, q, block, DNS_EDE_BLOCKED, limit, sum);
-}
-
 uint16_t dns_reply_any(
 	uint8_t *msg, size_t cap, const struct dns_query *q, uint16_t limit, uint16_t *sum)
 {

@@ -88,6 +88,7 @@ struct choice {
 	struct chosen by_rank, by_zone;
 	unsigned rank;        // of by_rank; 0: none
 	unsigned zone_source; // of by_zone; RULE_SOURCES_MAX: none
+	unsigned typed;       // highest rank of a rule for some types that covers the name; 0: none
 	bool safe;
 	uint8_t safe_index, safe_list;
 	bool has_excepts;
@@ -150,11 +151,45 @@ void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t q
 		}
 }
 
-// Leaves the lists whose entry at that name covers the question's name and fits its type.
+bool rule_has_typed(const struct rule_reader *r, const struct rule_set *s)
+{
+	const uint64_t *local = r->of_class[RULE_CLASS_LOCAL], *safe = r->of_class[RULE_CLASS_SAFE];
+	uint64_t any = 0;
+	for (unsigned w = 0; w < 4; w++)
+		any |= s->lists[w] & r->typed[w] & ~local[w] & ~safe[w];
+	return any;
+}
+
+// The lists whose entry at that name covers the question's name.
+static uint64_t keep_covering(const struct rule_reader *r, struct rule_set *s, bool self)
+{
+	return mask(s, self ? r->covers_self : r->covers_below);
+}
+
+// Those that fit its type as well.
 static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool self, uint16_t qtype)
 {
-	mask(s, self ? r->covers_self : r->covers_below);
+	keep_covering(r, s, self);
 	rule_keep_types(r, s, qtype);
+}
+
+// The highest rank among the lists for some types, local data aside.
+static unsigned typed_rank(const struct rule_reader *r, const struct rule_set *s)
+{
+	if (likely_(!rule_has_typed(r, s)))
+		return 0;
+	struct rule_set typed = *s, of;
+	mask(&typed, r->typed);
+	of = typed;
+	unsigned rank = mask(&of, r->zones) ? RANK_ZONE : 0;
+	for (unsigned w = 0; w < 4; w++)
+		typed.lists[w] &= ~r->zones[w];
+	for (unsigned i = 1; i < ARRAY_LEN(order) && rank_of[order[i]] > rank; i++) {
+		of = typed;
+		if (mask(&of, r->of_class[order[i]]))
+			rank = rank_of[order[i]];
+	}
+	return rank;
 }
 
 static bool same_lists(const uint64_t a[4], const uint64_t b[4])
@@ -267,7 +302,10 @@ static uint8_t probe_labels(const struct rule_probe *p, unsigned index)
 static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct choice *c,
 	const struct rule_probe *p, struct rule_set s, unsigned index, bool self, uint16_t qtype)
 {
-	keep_fitting(r, &s, self, qtype);
+	keep_covering(r, &s, self);
+	const unsigned typed = typed_rank(r, &s);
+	c->typed = typed > c->typed ? typed : c->typed;
+	rule_keep_types(r, &s, qtype);
 	if (unlikely_(c->has_excepts))
 		take_away(r, c, &s, probe_labels(p, index));
 	if (!any_of(&s))
@@ -303,7 +341,7 @@ static inline const struct chosen *choose(const struct rule_reader *r, const str
 	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c)
 {
 	c->by_rank.d = (struct rule_decision){.action = RULE_PASS};
-	c->rank = 0;
+	c->rank = c->typed = 0;
 	c->zone_source = RULE_SOURCES_MAX;
 	c->safe = c->has_excepts = false;
 	c->excepts = (struct rule_set){{0}};
@@ -337,6 +375,7 @@ static inline const struct chosen *choose(const struct rule_reader *r, const str
 	struct chosen *made = zone ? &c->by_zone : &c->by_rank;
 	made->d.allowed = made->d.matched & (made->d.action == RULE_PASS);
 	made->d.safe = c->safe;
+	made->d.typed = c->typed && c->typed >= (zone ? RANK_ZONE : c->rank);
 	return made;
 }
 
@@ -418,6 +457,18 @@ unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, 
 		out[n++] = m;
 	}
 	return n;
+}
+
+bool rule_name_is_typed(const struct rule_reader *r, const struct dns_name *name)
+{
+	struct rule_match match[RULE_LABELS_MAX];
+	unsigned holders = rule_holders(r, name, match);
+	bool typed = false;
+	for (unsigned i = 0; i < holders && !typed; i++) {
+		keep_covering(r, &match[i].set, match[i].labels == name->labels);
+		typed = rule_has_typed(r, &match[i].set);
+	}
+	return typed;
 }
 
 struct dns_name rule_suffix(const struct dns_name *name, unsigned labels)

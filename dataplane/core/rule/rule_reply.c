@@ -3,6 +3,24 @@
 #include <weir/rule_data.h>
 #include <weir/rule_reply.h>
 
+struct rule_decision rule_decision_checked(const struct rule_reader *r,
+	const struct rule_decision *d, bool named, unsigned list, bool typed)
+{
+	const struct rule_list_way *way = &r->way[list % RULE_LISTS_MAX];
+	const bool group = way->reply == RULE_REPLY_DATA || way->reply == RULE_REPLY_RESOLVE;
+	struct rule_decision out = {
+		.action = way->reply == RULE_REPLY_DROP ? RULE_DROP : RULE_BLOCK,
+		.reply = group ? RULE_REPLY_GROUP : way->reply,
+		.list = (uint8_t)list,
+		.rule_class = way->rule_class,
+		.matched = 1,
+	};
+	if (named)
+		out = *d;
+	out.typed |= typed;
+	return out;
+}
+
 uint16_t rule_reply_write(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct rule_reader *r, const struct rule_decision *d, const struct rule_reply_opts *o,
 	uint16_t *sum)
@@ -14,8 +32,8 @@ uint16_t rule_reply_write(uint8_t *msg, size_t cap, const struct dns_query *q,
 			.limit = o->limit};
 		return dns_reply_answer(msg, cap, q, &answer, &opts, sum);
 	}
-	enum dns_block_mode mode = rule_reply_mode(d->reply);
-	const struct dns_block own = {.mode = (uint8_t)mode, .ttl_s = o->block->ttl_s};
-	return dns_reply_synthetic(msg, cap, q, mode == DNS_BLOCK_MODES ? o->block : &own,
-		rule_class_ede(d->rule_class), o->limit, sum);
+	struct dns_block block = *o->block;
+	block.mode = (uint8_t)rule_reply_mode(d, block.mode);
+	return dns_reply_synthetic(
+		msg, cap, q, &block, rule_class_ede(d->rule_class), o->limit, sum);
 }

@@ -107,7 +107,8 @@ TEST(test_our_replies)
 			.ttl_s = 60,
 			.has = DNS_BLOCK_HAS_V4,
 			.v4 = {198, 18, 0, 80}};
-		n = dns_reply_blocked(msg, sizeof(msg), &q, &block, DNS_EDNS_SIZE, &sum);
+		n = dns_reply_synthetic(
+			msg, sizeof(msg), &q, &block, DNS_EDE_BLOCKED, DNS_EDNS_SIZE, &sum);
 		ldns_pkt *pkt = NULL;
 		assert_int_equal(ldns_wire2pkt(&pkt, msg, n), LDNS_STATUS_OK);
 		assert_true(ldns_pkt_qr(pkt) && ldns_pkt_ra(pkt) && ldns_pkt_rd(pkt));

@@ -329,7 +329,8 @@ static void check_blocked(
 			.has = (uint8_t)has,
 			.v4 = {198, 18, 0, 80},
 			.v6 = {0xfd, 0x53, [15] = 80}};
-		uint16_t len = dns_reply_blocked(msg, sizeof(msg), &q, &block, 1232, &sum);
+		uint16_t len = dns_reply_synthetic(
+			msg, sizeof(msg), &q, &block, DNS_EDE_BLOCKED, 1232, &sum);
 		assert_int_equal(sum, sum_by_bytes(msg, len));
 		assert_int_equal(get_u16(msg + 2), 0x8000 | DNS_FLAG_RD | DNS_FLAG_RA | rcode);
 		assert_memory_equal(msg + len - 6, "\0\x0f\0\2\0\x0f", 6); // EDE Blocked

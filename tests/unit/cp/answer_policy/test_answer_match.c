@@ -4,9 +4,10 @@
 #include "controlplane/answer_policy/answer_rank.h"
 #include "tests/unit/core/dns/dns_rand.h"
 
+// Lists 0, 1, ... of a test are 1, 2, ...: list 0 allows for everyone, and is in no finding.
 static struct rule_set set(uint64_t lists)
 {
-	return (struct rule_set){{lists, 0, 0, lists << 8}};
+	return (struct rule_set){{lists << 1, 0, 0, lists << 8}};
 }
 
 static void add(struct answer_match *f, uint64_t block, uint64_t unless)
@@ -20,8 +21,8 @@ static bool blocks(const struct answer_match *f, uint64_t group)
 	const struct rule_set g = set(group);
 	int list = answer_match_list(f, g.lists);
 	if (list >= 0) { // one of the group's
-		assert_in_range(list, 0, 63);
-		assert_true(group >> list & 1);
+		assert_in_range(list, 1, 63);
+		assert_true(group >> (list - 1) & 1);
 	}
 	return list >= 0;
 }
@@ -68,11 +69,34 @@ TEST(test_one_clause_has_a_mask)
 	add(&f, 1, 0x10);
 	add(&f, 2, 0x10); // joined
 	assert_true(answer_match_mask(&f, &mask));
-	assert_int_equal(mask.lists[0], 0x13);
+	assert_int_equal(mask.lists[0], 0x26);
 	answer_match_of_mask(&mask, allowing.lists, &back);
 	for (uint64_t g = 0; g < 64; g++) {
 		assert_int_equal(blocks(&f, g), (g & 3) && !(g & 0x10));
 		assert_int_equal(blocks(&back, g), blocks(&f, g));
+	}
+}
+
+// A mask keeps whether another type may be answered otherwise, and is no other one by that.
+TEST(test_of_one_type)
+{
+	for (unsigned typed = 0; typed < 2; typed++) {
+		struct answer_match f = {.typed = typed}, back;
+		struct rule_set mask;
+		const struct rule_set allowing = {{0x20 | 1 << RULE_LIST_ALLOW}}, group = {{0x23}};
+		assert_true(answer_match_mask(&f, &mask));
+		assert_int_equal(mask.lists[0], 0); // nothing is found
+		add(&f, 1, 0);
+		assert_true(answer_match_mask(&f, &mask));
+		assert_int_equal(mask.lists[0] & RULE_MASK_TYPED, typed);
+		assert_true(rule_mask_blocks(&mask, allowing.lists, group.lists));
+		assert_int_equal(rule_mask_list(&mask, allowing.lists, group.lists), 1);
+		assert_true(rule_mask_has(&mask, 1) && !rule_mask_has(&mask, RULE_LIST_ALLOW));
+		answer_match_of_mask(&mask, allowing.lists, &back);
+		assert_int_equal(back.typed, typed);
+		assert_int_equal(back.count, 1);
+		assert_true(answer_match_has(&back, 1, group.lists));
+		assert_false(answer_match_has(&back, 2, group.lists));
 	}
 }
 
@@ -83,7 +107,7 @@ TEST(test_unconditional_makes_others_idle)
 	add(&f, 1, 0x10);
 	add(&f, 3, 0); // 1 in any case
 	assert_true(answer_match_mask(&f, &mask));
-	assert_int_equal(mask.lists[0], 3);
+	assert_int_equal(mask.lists[0], 6);
 	add(&f, 2, 0x20); // in it
 	assert_true(answer_match_mask(&f, &mask));
 	add(&f, 4, 0x20); // not in it

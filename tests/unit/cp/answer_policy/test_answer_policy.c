@@ -9,10 +9,31 @@ static struct dns_build build;
 static struct dns_answer answer;
 static struct answer_match finding;
 
+static void judge(const struct dns_query *q)
+{
+	static const struct dns_ttl_limits limits = {0, 86400, 3600};
+	assert_int_equal(dns_answer_read(build.buf, build.w.pos, q, &limits, &answer), 0);
+	const struct dns_answer_view v = dns_answer_view_of(&answer);
+	answer_policy_answer(
+		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q->name, q->qtype, &v, NULL, &finding);
+	assert_true(finding.count == 0 || answer_policy_concerns(f.answer_policy, &v));
+}
+
+static void answer_service(const char *owner, const char *target)
+{
+	const struct dns_query q = {
+		.name = fixture_name(owner), .qtype = DNS_TYPE_HTTPS, .qclass = DNS_CLASS_IN};
+	const struct dns_name to = fixture_name(target);
+	uint8_t rdata[2 + DNS_NAME_MAX] = {0, 1};
+	memcpy(rdata + 2, to.wire, to.len);
+	build_reply(&build, 0, owner, q.qtype);
+	build_rr(&build, SECTION_ANSWER, owner, q.qtype, 60, rdata, (uint16_t)(2 + to.len));
+	judge(&q);
+}
+
 // Judges an answer to `names[0]`: a chain through the names (space-separated), then addresses.
 static void answer_chain(const char *names, const char *address)
 {
-	static const struct dns_ttl_limits limits = {0, 86400, 3600};
 	char copy[512], *rest = copy, *word, *owner;
 	struct ip_address a;
 	strcpy(copy, names);
@@ -28,11 +49,7 @@ static void answer_chain(const char *names, const char *address)
 		owner = word;
 	}
 	build_rr(&build, SECTION_ANSWER, owner, q.qtype, 60, a.bytes, a.version == 6 ? 16 : 4);
-	assert_int_equal(dns_answer_read(build.buf, build.w.pos, &q, &limits, &answer), 0);
-	const struct dns_answer_view v = dns_answer_view_of(&answer);
-	answer_policy_answer(
-		f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &q.name, q.qtype, &v, NULL, &finding);
-	assert_true(finding.count == 0 || answer_policy_concerns(f.answer_policy, &v));
+	judge(&q);
 }
 
 static bool blocks(const char *a, const char *b)
@@ -90,6 +107,21 @@ TEST_WITH(test_chain, setup, teardown)
 	assert_true(blocks("malware", NULL));
 	answer_chain("www.shop.example x.denied.example", "198.18.0.1");
 	assert_true(blocks(NULL, NULL)); // the operator's entries are everyone's
+}
+
+// Of an address and of a service's target nothing is known for the name's other types.
+TEST_WITH(test_of_one_type, setup, teardown)
+{
+	answer_chain("www.shop.example tracker.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL) && !finding.typed); // an alias is one for all types
+	answer_chain("ads.shop.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL) && !finding.typed);
+	answer_chain("www.shop.example", "192.0.2.1");
+	assert_true(blocks("malware", NULL) && finding.typed);
+	answer_service("www.shop.example", "tracker.example");
+	assert_true(blocks("ads", NULL) && finding.typed);
+	answer_service("tracker.example", "www.shop.example"); // by its name
+	assert_true(blocks("ads", NULL) && !finding.typed);
 }
 
 TEST_WITH(test_allowed_targets, setup, teardown)
@@ -248,12 +280,17 @@ TEST_WITH(test_addresses, setup, teardown)
 TEST_WITH(test_question_allowed, setup, teardown)
 {
 	static const uint64_t all[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
-	const uint64_t none[4] = {0};
+	const uint64_t one[4] = {1 << RULE_LIST_FIRST};
+	const struct answer_match found = {
+		.count = 1, .clause = {{.block = {{1 << RULE_LIST_FIRST}}}}};
+	struct rule_ruling ruling;
 	struct dns_name name = fixture_name("x.fine.tracker.example");
-	assert_true(answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, all));
-	assert_false(answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, none));
+	assert_false(
+		answer_policy_blocks(f.answer_policy, &found, &name, DNS_TYPE_A, all, &ruling));
+	assert_true(answer_policy_blocks(f.answer_policy, &found, &name, DNS_TYPE_A, one, &ruling));
+	assert_int_equal(ruling.d.list, RULE_LIST_FIRST);
 	name = fixture_name("tracker.example");
-	assert_false(answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, all));
+	assert_true(answer_policy_blocks(f.answer_policy, &found, &name, DNS_TYPE_A, all, &ruling));
 }
 
 // Random rules of all classes, random chains, groups with any sources: the finding says what the

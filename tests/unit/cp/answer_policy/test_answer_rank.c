@@ -37,9 +37,9 @@ TEST(test_pattern_and_name)
 		const struct rule_set group = fixture_group(&f, titles, 1);
 		answer_policy_question(
 			f.answer_policy, ANSWER_POLICY_ON_RESOLVER, &name, DNS_TYPE_A, &finding);
-		bool blocked =
-			answer_match_list(&finding, group.lists) >= 0
-			&& !answer_policy_allows(f.answer_policy, &name, DNS_TYPE_A, group.lists);
+		struct rule_ruling ruling;
+		bool blocked = answer_policy_blocks(
+			f.answer_policy, &finding, &name, DNS_TYPE_A, group.lists, &ruling);
 		if (blocked != pairs[i].blocked)
 			fail_msg("%s by pattern, %s by name: blocked %d",
 				rule_class_name[pairs[i].of_pattern],

@@ -31,11 +31,11 @@ static void local_rule(struct rule_builder *builder, const char *text, unsigned 
 	}
 }
 
-static void drop_rule(struct rule_builder *builder, const char *text)
+static void own_rule(struct rule_builder *builder, const char *text, enum rule_reply reply)
 {
 	struct dns_name name = fixture_name(text);
 	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
-	rule.kind.reply = RULE_REPLY_DROP;
+	rule.kind.reply = (uint8_t)reply;
 	assert_int_equal(rule_builder_rule(builder, &rule), 0);
 }
 
@@ -52,9 +52,16 @@ static void image_make(struct answer_policy_fixture *f, const char *ad)
 	fixture_rule(f, RULE_CLASS_BLOCK, "/^ad[0-9]+[.]/");
 	fixture_rule(f, RULE_CLASS_BLOCK, "192.0.2.99");
 	local_rule(f->builder, "nas.lan", 50);
-	drop_rule(f->builder, "void.example");
+	own_rule(f->builder, "void.example", RULE_REPLY_DROP);
+	fixture_rule_for(f, RULE_CLASS_BLOCK, "six.example", DNS_TYPE_AAAA);
+	fixture_rule_for(f, RULE_CLASS_ALLOW, "four.example", DNS_TYPE_A);
 	fixture_source(f, "more");
 	fixture_rule(f, RULE_CLASS_BLOCK, "more.example");
+	fixture_source(f, "own"); // with replies, and a pattern that may allow what it blocks
+	own_rule(f->builder, "nodata.example", RULE_REPLY_NODATA);
+	own_rule(f->builder, "refused.example", RULE_REPLY_REFUSED);
+	own_rule(f->builder, "drop.example", RULE_REPLY_DROP);
+	fixture_rule(f, RULE_CLASS_ALLOW, "/^good[.]/");
 	fixture_check(f);
 }
 
@@ -228,14 +235,61 @@ TEST_WITH(test_masked, setup, teardown)
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
 	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
-	l = expect_later(1);
-	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
-	answered("198.18.0.2", "leads.example", DNS_RCODE_NXDOMAIN);
+	l = expect_later(1); // other types of the name may be good
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NOERROR);
+	assert_int_equal(get_u16(l->msg + 6), 0);
+	answered("198.18.0.2", "leads.example", DNS_RCODE_NOERROR);
+	assert_int_equal(get_u16(frontend_said + 6), 0);
 	answered("198.18.1.2", "leads.example", DNS_RCODE_NOERROR);
+	assert_int_equal(get_u16(frontend_said + 6), 1);
 	struct frontend_status s = frontend_now();
 	assert_int_equal(s.of[FRONTEND_UDP].answers_blocked, 2);
 	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_blocked_answer], 1);
 	assert_int_equal(s.of[FRONTEND_UDP].verdict[VERDICT_hit], 1);
+}
+
+static void answered_type(const char *client, const char *name, uint16_t type, unsigned rcode)
+{
+	const struct frontend_rig_query q = {
+		.name = name, .type = type, .id = 1, .udp_size = 1232, .client = client};
+	assert_int_equal(frontend_rig_ask(FRONTEND_UDP, &q), FRONTEND_REPLY);
+	assert_int_equal(rcode_said(), rcode);
+	assert_int_equal(get_u16(frontend_said + 6), 0);
+}
+
+// A rule for some types says nothing of the name's others, so it does not deny the name.
+TEST_WITH(test_one_type, setup, teardown)
+{
+	answered_type("198.18.0.2", "six.example", DNS_TYPE_AAAA, DNS_RCODE_NOERROR);
+	answered_type("198.18.2.2", "four.example", DNS_TYPE_AAAA, DNS_RCODE_NOERROR);
+	answered_type("198.18.2.2", "other.example", DNS_TYPE_AAAA, DNS_RCODE_NXDOMAIN);
+}
+
+// A list's own replies where a pattern may allow: of the resolver, then of the cache.
+TEST_WITH(test_own_replies, setup, teardown)
+{
+	static const char *const own[GROUPS] = {"own", "more", "ads"};
+	groups_publish_with(own);
+	for (unsigned i = 0; i < 2; i++) {
+		const char *const name = i ? "refused.example" : "nodata.example";
+		const unsigned rcode = i ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR;
+		assert_int_equal(ask_as("198.18.0.2", name), FRONTEND_LATER);
+		const struct frontend_rig_reply *l = expect_later(2 * i);
+		assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, rcode);
+		assert_int_equal(get_u16(l->msg + 6), 0);
+		assert_int_equal(ask_as("198.18.1.2", name), FRONTEND_LATER); // for all to find
+		(void)expect_later(2 * i + 1);
+		answered_type("198.18.0.2", name, DNS_TYPE_A, rcode);
+	}
+	assert_int_equal(verdicts(VERDICT_blocked), 2);
+	assert_int_equal(ask_as("198.18.0.2", "drop.example"), FRONTEND_LATER);
+	assert_int_equal(expect_later(4)->len, 0);
+	assert_int_equal(ask_as("198.18.1.2", "drop.example"), FRONTEND_LATER);
+	assert_true(expect_later(5)->len > 0);
+	assert_int_equal(ask_as("198.18.0.2", "drop.example"), FRONTEND_NO_REPLY);
+	assert_int_equal(verdicts(VERDICT_drop_rule), 1);
+	assert_int_equal(ask_as("198.18.0.2", "good.drop.example"), FRONTEND_LATER);
+	assert_int_equal(get_u16(expect_later(6)->msg + 6), 1);
 }
 
 // While blocking is paused local data stays.
@@ -300,9 +354,9 @@ TEST_WITH(test_new_groups_while_one_waits, setup, teardown)
 	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONTEND_LATER);
 	fake[0].held = fake[1].held = false;
 	const struct frontend_rig_reply *l = expect_later(0);
-	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
+	assert_int_equal(get_u16(l->msg + 6), 0);
 	l = expect_later(1);
-	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NOERROR);
+	assert_int_equal(get_u16(l->msg + 6), 1);
 }
 
 // By asking over a socket nobody leaves the group of his MAC address.

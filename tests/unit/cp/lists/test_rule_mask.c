@@ -3,13 +3,18 @@
 
 #include <weir/rule_image.h>
 
-static const uint64_t allowing[4] = {0xf0, 0, 0, UINT64_C(1) << 63};
+// Lists 5 to 8, and that of the operator, which no mask has.
+static const uint64_t allowing[4] = {0x1e1, 0, 0, UINT64_C(1) << 63};
 
+// Of lists from 1 on; whether it is of one type says nothing of whom it blocks.
 static bool blocks(uint64_t mask, uint64_t group)
 {
-	const struct rule_set m = {{mask, 0, 0, 0}};
-	const uint64_t g[4] = {group, ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
-	return rule_mask_blocks(&m, allowing, g);
+	const struct rule_set m = {{mask << 1, 0, 0, 0}}, typed = {{mask << 1 | RULE_MASK_TYPED}};
+	const uint64_t g[4] = {group << 1 | 1, ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+	const bool is = rule_mask_blocks(&m, allowing, g);
+	assert_int_equal(rule_mask_blocks(&typed, allowing, g), is);
+	assert_int_equal(rule_mask_list(&typed, allowing, g), rule_mask_list(&m, allowing, g));
+	return is;
 }
 
 TEST(test_small)
@@ -25,15 +30,15 @@ TEST(test_small)
 
 TEST(test_all_words)
 {
-	for (unsigned list = 0; list < RULE_LISTS_MAX - 1; list++) {
+	for (unsigned list = 1; list < RULE_LISTS_MAX - 1; list++) {
 		struct rule_set m = {{0}};
 		uint64_t g[4] = {0};
 		m.lists[list / 64] = UINT64_C(1) << list % 64;
 		assert_false(rule_mask_blocks(&m, allowing, g));
 		g[list / 64] = UINT64_C(1) << list % 64;
-		assert_int_equal(rule_mask_blocks(&m, allowing, g), list < 4 || list > 7);
+		assert_int_equal(rule_mask_blocks(&m, allowing, g), list < 5 || list > 8);
 		assert_int_equal(
-			rule_mask_list(&m, allowing, g), list < 4 || list > 7 ? list : UINT16_MAX);
+			rule_mask_list(&m, allowing, g), list < 5 || list > 8 ? list : UINT16_MAX);
 		m.lists[3] |= UINT64_C(1) << 63;
 		g[3] |= UINT64_C(1) << 63;
 		assert_false(rule_mask_blocks(&m, allowing, g));

@@ -197,22 +197,29 @@ static bool first_of_equals(const struct model_rule *x, const struct model_rule 
 	return memcmp(a, b, sizeof(*a)) < 0;
 }
 
-// Does x come before y? Both count. Ranks by the numbers in rule_class.h.
+// By the numbers in rule_class.h.
+static const int rank_of[RULE_CLASSES] = {[RULE_CLASS_LOCAL] = 1,
+	[RULE_CLASS_OPERATOR_ALLOW] = 2,
+	[RULE_CLASS_OPERATOR_DENY] = 2,
+	[RULE_CLASS_IMPORTANT_ALLOW] = 3,
+	[RULE_CLASS_IMPORTANT_BLOCK] = 4,
+	[RULE_CLASS_ALLOW] = 5,
+	[RULE_CLASS_BLOCK] = 7};
+
+static int rank_at(const struct rule_kind *k)
+{
+	bool zone = k->zone == RULE_ZONE_FIRST && k->rule_class != RULE_CLASS_EXCEPT;
+	return zone ? 6 : rank_of[k->rule_class];
+}
+
+// Does x come before y? Both count.
 static bool before(const struct model_rule *x, const struct model_rule *y)
 {
-	static const int rank[RULE_CLASSES] = {[RULE_CLASS_LOCAL] = 1,
-		[RULE_CLASS_OPERATOR_ALLOW] = 2,
-		[RULE_CLASS_OPERATOR_DENY] = 2,
-		[RULE_CLASS_IMPORTANT_ALLOW] = 3,
-		[RULE_CLASS_IMPORTANT_BLOCK] = 4,
-		[RULE_CLASS_ALLOW] = 5,
-		[RULE_CLASS_BLOCK] = 7};
 	uint8_t a = x->kind.rule_class, b = y->kind.rule_class;
-	bool zones[] = {x->kind.zone == RULE_ZONE_FIRST, y->kind.zone == RULE_ZONE_FIRST};
-	int rank_x = zones[0] ? 6 : rank[a], rank_y = zones[1] ? 6 : rank[b];
+	int rank_x = rank_at(&x->kind), rank_y = rank_at(&y->kind);
 	if (rank_x != rank_y)
 		return rank_x < rank_y;
-	if (zones[0] && x->source != y->source)
+	if (x->kind.zone == RULE_ZONE_FIRST && x->source != y->source)
 		return x->source < y->source;
 	if (x->name.labels != y->name.labels)
 		return x->name.labels > y->name.labels;
@@ -234,6 +241,23 @@ static enum rule_action action_of(const struct rule_kind *k)
 		       : k->reply == RULE_REPLY_RESOLVE ? RULE_RESOLVE
 							: RULE_BLOCK;
 	}
+}
+
+// May a rule for some types decide another type of the name otherwise? One of a lower rank does
+// not. Of local data and safe search all types are one thing.
+static bool types_differ(const struct model *m, const struct model_rule *decides,
+	const struct dns_name *name, const uint64_t lists[4])
+{
+	bool differ = false;
+	for (unsigned i = 0; i < m->count && !differ; i++) {
+		struct model_rule rule = m->rule[i];
+		const int its = rank_at(&rule.kind), is = rule.kind.rule_class;
+		const bool typed = rule.kind.types.count && is != RULE_CLASS_LOCAL;
+		rule.kind.types.count = 0;
+		differ = typed && its && counts(&rule, name, 0, lists)
+			 && (!decides || its <= rank_at(&decides->kind));
+	}
+	return differ;
 }
 
 struct expected {
@@ -265,6 +289,15 @@ static struct expected expect(
 	return e;
 }
 
+static void check_typed(const struct model *m, const struct rule_decision *d,
+	const struct dns_name *name, const uint64_t lists[4])
+{
+	const struct model_rule *decides = d->matched ? m->rule : NULL;
+	while (decides && decides->list != d->list)
+		decides++;
+	assert_int_equal(d->typed, types_differ(m, decides, name, lists));
+}
+
 static void check(
 	const struct model *m, const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
 {
@@ -294,6 +327,7 @@ static void check(
 		if (e.safe)
 			assert_int_equal(v.safe_labels, e.safe_labels);
 	}
+	check_typed(m, &v.d, name, lists);
 }
 
 // What the packet path decides in line. True: it did.

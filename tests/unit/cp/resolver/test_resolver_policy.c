@@ -76,8 +76,8 @@ static void ask_as(unsigned group, uint16_t policy, const char *name)
 static void expect_as(unsigned group, uint16_t policy, enum answer_kind kind)
 {
 	ask_as(group, policy, "www.shop.example");
-	expect_answer(2000, next_id,
-		kind == ANSWER_BLOCKED ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR, kind);
+	expect_answer(2000, next_id, kind == ANSWER_BLOCKED ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR,
+		kind);
 }
 
 static void waiters_await(unsigned count)
@@ -88,7 +88,7 @@ static void waiters_await(unsigned count)
 
 TEST_WITH(test_waiters_across_a_reload, setup, teardown)
 {
-	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
+	uint16_t first = publish(1, DNS_BLOCK_REFUSED);
 	fake[0].held = true;
 	ask_as(1, first, "www.shop.example");
 	ask_as(2, first, "www.shop.example");
@@ -107,7 +107,7 @@ TEST_WITH(test_waiters_across_a_reload, setup, teardown)
 		records[get_u16(got.dns)] = get_u16(got.dns + 6);
 	}
 	assert_true(blocked[1] && !blocked[2] && !blocked[3] && blocked[4]);
-	assert_int_equal(records[1], 0); // as its image says: NXDOMAIN
+	assert_int_equal(records[1], 0); // as its image says: REFUSED
 	assert_int_equal(records[4], 1); // 0.0.0.0
 	assert_int_equal(fake[0].udp_queries, 1);
 	// A worker that has not activated the second image yet.
@@ -120,12 +120,12 @@ TEST_WITH(test_waiters_across_a_reload, setup, teardown)
 // one that never was, is told what the newest says.
 TEST_WITH(test_forgotten_images, setup, teardown)
 {
-	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
+	uint16_t first = publish(1, DNS_BLOCK_REFUSED);
 	for (unsigned i = 0; i < POLICY_KEPT - 1; i++)
-		publish(2, DNS_BLOCK_NXDOMAIN);
+		publish(2, DNS_BLOCK_REFUSED);
 	ask_as(1, first, "www.shop.example");
-	expect_answer(2000, next_id, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
-	uint16_t newest = publish(2, DNS_BLOCK_NXDOMAIN);
+	expect_answer(2000, next_id, DNS_RCODE_REFUSED, ANSWER_BLOCKED);
+	uint16_t newest = publish(2, DNS_BLOCK_REFUSED);
 	expect_as(1, first, ANSWER_CACHED);
 	expect_as(2, first, ANSWER_BLOCKED);
 	expect_as(2, (uint16_t)(newest + 1), ANSWER_BLOCKED);
@@ -136,17 +136,17 @@ TEST_WITH(test_forgotten_images, setup, teardown)
 TEST_WITH(test_a_restart, setup, teardown)
 {
 	static const uint64_t none[4];
-	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
+	uint16_t first = publish(1, DNS_BLOCK_REFUSED);
 	control_stop();
 	close(dp.link_fd);
 	control_start();
 	link_up_now();
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 	on_loop(set_answer_policy, image.answer_policy);
-	uint16_t second = publish(2, DNS_BLOCK_NXDOMAIN);
+	uint16_t second = publish(2, DNS_BLOCK_REFUSED);
 	assert_int_equal(second, first + 1);
 	ask_as(1, first, "www.shop.example");
-	expect_answer(2000, next_id, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	expect_answer(2000, next_id, DNS_RCODE_REFUSED, ANSWER_BLOCKED);
 	expect_as(1, second, ANSWER_CACHED);
 	expect_as(2, second, ANSWER_BLOCKED);
 }

@@ -116,24 +116,23 @@ static void say(const struct rule_reader *r, const struct config *c, char out[OU
 	rule_decide(r, &name, DNS_TYPE_A, all, &v);
 	assert_int_equal(answer_policy_new(&policy, r, 1), 0);
 	answer_policy_question(policy, ANSWER_POLICY_ON_RESOLVER, &name, DNS_TYPE_A, &finding);
-	int by_pattern = answer_match_list(&finding, all);
-	bool passes = v.d.action == RULE_PASS || v.d.action == RULE_RESOLVE
-		      || (v.d.action == RULE_BLOCK && rule_pattern_may_allow(r, all, &v.d));
-	if (by_pattern >= 0 && answer_policy_allows(policy, &name, DNS_TYPE_A, all))
-		by_pattern = -1;
+	struct rule_ruling ruling = {.d = v.d, .hash = v.hash};
+	bool left = v.d.action == RULE_PASS || v.d.action == RULE_RESOLVE
+		    || rule_pattern_may_allow(r, all, &v.d);
+	bool passes =
+		left && !answer_policy_blocks(policy, &finding, &name, DNS_TYPE_A, all, &ruling);
 	answer_policy_free(policy);
 	const struct config_group *of;
 	const struct config_forward_zone *zone = local_why_forward(c, NULL, &name, &of);
-	if (passes && by_pattern < 0)
+	if (passes)
 		snprintf(out, OUTCOME_MAX, "resolved by %s",
 			zone && zone->server_count ? zone->servers[0].name : "upstreams");
-	else if (passes)
-		snprintf(out, OUTCOME_MAX, "block group");
-	else if (v.d.action == RULE_DATA && rule_data_find(r, v.hash, v.d.list, DNS_TYPE_A, &data))
+	else if (ruling.d.action == RULE_DATA
+		 && rule_data_find(r, ruling.hash, ruling.d.list, DNS_TYPE_A, &data))
 		snprintf(out, OUTCOME_MAX, "data %u", data.bytes[data.len - 1]);
 	else
-		snprintf(out, OUTCOME_MAX, "%s %s", rule_action_name[v.d.action],
-			rule_reply_name[v.d.reply]);
+		snprintf(out, OUTCOME_MAX, "%s %s", rule_action_name[ruling.d.action],
+			rule_reply_name[ruling.d.reply]);
 }
 
 static void outcome(const struct given *g, unsigned count, char out[OUTCOME_MAX])

@@ -116,6 +116,7 @@ static void compare(const struct rule_reader *r, const struct dns_name *name, ui
 	why_read_name(w, 0, r);
 	why_check(w);
 	const struct why_hit *h = w->decider < 0 ? NULL : &w->hit[w->decider];
+	assert_int_equal(w->typed, v.d.typed);
 	if (w->verdict != verdict_of(&v.d) || (v.d.action == RULE_PASS && w->safe != v.d.safe)
 		|| (h != NULL) != v.d.matched)
 		fail_msg("%s %u: %s, the packet path says %u", dns_name_to_text(name, text), qtype,

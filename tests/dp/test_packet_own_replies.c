@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The replies that rules set themselves: of one type, where a pattern may allow, and by answers.
+#include "harness.h"
+
+static void all_lists(struct harness *h)
+{
+	memset(h->tables.config.group_lists, 0xff, sizeof(h->tables.config.group_lists));
+}
+
+static void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
+{
+	assert_int_equal(r->count, 1);
+	assert_int_equal(r->record[0].section, 1);
+	assert_int_equal(r->record[0].type, 6);
+	assert_int_equal(r->record[0].ttl_s, ttl_s);
+}
+
+static void expect_address(const struct wire_reply *r, const char *bytes, uint32_t ttl_s)
+{
+	assert_int_equal(r->rcode, 0);
+	assert_int_equal(r->count, 1);
+	assert_int_equal(r->record[0].section, 0);
+	assert_int_equal(r->record[0].rdata_len, 4);
+	assert_memory_equal(r->record[0].rdata, bytes, 4);
+	assert_int_equal(r->record[0].ttl_s, ttl_s);
+}
+
+// NXDOMAIN is about all types of a name at once. So where a rule for some types may decide
+// another one otherwise, there is no data: a cache in front would lose that other type, too.
+PACKET_TEST(test_replies_of_one_type)
+{
+	static const struct harness_rule rules[] = {
+		{"six.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, DNS_TYPE_AAAA, 0, NULL},
+		{"own.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, DNS_TYPE_AAAA, 0, NULL},
+		{"all.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
+		{"four.all.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, DNS_TYPE_A, 0, NULL},
+		{"null.all.example", RULE_CLASS_BLOCK, RULE_REPLY_NULL, DNS_TYPE_A, 0, NULL},
+		{"firm.example", RULE_CLASS_OPERATOR_DENY, RULE_REPLY_GROUP, 0, 0, NULL},
+		{"four.firm.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, DNS_TYPE_A, 0, NULL},
+		{"no.example", RULE_CLASS_BLOCK, RULE_REPLY_REFUSED, DNS_TYPE_AAAA, 0, NULL},
+	};
+	static const struct {
+		const char *name;
+		unsigned rcode;
+	} asked[] = {
+		{"a.six.example", DNS_RCODE_NOERROR}, {"own.example", DNS_RCODE_NOERROR},
+		{"all.example", DNS_RCODE_NXDOMAIN}, {"four.all.example", DNS_RCODE_NOERROR},
+		{"x.four.all.example", DNS_RCODE_NOERROR}, {"null.all.example", DNS_RCODE_NOERROR},
+		{"four.firm.example", DNS_RCODE_NXDOMAIN}, // A is denied as well
+		{"no.example", DNS_RCODE_REFUSED},         // says nothing of the name
+	};
+	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NXDOMAIN, .ttl_s = 9};
+	all_lists(h);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
+		struct wire_query q = {.name = asked[i].name, .qtype = DNS_TYPE_AAAA};
+		struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
+		assert_int_equal(r.rcode, asked[i].rcode);
+		if (r.rcode != DNS_RCODE_REFUSED)
+			expect_soa(&r, 9);
+	}
+	struct wire_query four = {.name = "four.all.example", .qtype = DNS_TYPE_A};
+	harness_ask_dropped(h, &four, VERDICT_miss);
+	four.name = "null.all.example";
+	struct wire_reply r = harness_ask(h, &four, VERDICT_blocked);
+	expect_address(&r, "\0\0\0\0", 9);
+}
+
+// Whether a pattern allows it or not: a list's rule keeps its own reply, from the cache as well.
+PACKET_TEST(test_pattern_leaves_replies)
+{
+	static const struct harness_rule rules[] = {
+		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
+		{"nodata.example", RULE_CLASS_BLOCK, RULE_REPLY_NODATA, 0, 0, NULL},
+		{"refused.example", RULE_CLASS_IMPORTANT_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
+		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+		{"data.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 1, 4, "\xc6\x12\2\2"},
+		{"/^good[.]/", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
+	};
+	static const char *const names[] = {
+		"nx.example", "nodata.example", "refused.example", "drop.example", "data.example"};
+	struct wire_reply r[ARRAY_LEN(names)];
+	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
+	all_lists(h);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		const struct rule_set mask = {{UINT64_C(4) << i}};
+		struct wire_query q = {.name = names[i], .edns = true};
+		const bool drops = rules[i].reply == RULE_REPLY_DROP;
+		harness_ask_dropped(h, &q, VERDICT_miss);
+		harness_put(
+			h, &(struct harness_record){.name = names[i], .count = 1, .mask = &mask});
+		if (drops) {
+			harness_ask_dropped(h, &q, VERDICT_drop_rule);
+			continue;
+		}
+		r[i] = harness_ask(h, &q, VERDICT_blocked);
+		assert_int_equal(r[i].ede, 15);
+	}
+	assert_int_equal(r[0].rcode, DNS_RCODE_NXDOMAIN);
+	expect_soa(&r[0], 9);
+	assert_int_equal(r[1].rcode, DNS_RCODE_NOERROR);
+	expect_soa(&r[1], 9);
+	assert_int_equal(r[2].rcode, DNS_RCODE_REFUSED);
+	expect_address(&r[4], "\xc6\x12\2\2", 77);
+}
+
+// An answer that leads to a listed name, address or service is blocked as the list says; the
+// records that the list has are not for the name asked. Of an address or a service it is known for
+// one type.
+PACKET_TEST(test_replies_of_checked_records)
+{
+	static const struct harness_rule rules[] = {
+		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
+		{"refused.example", RULE_CLASS_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
+		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+		{"data.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 1, 4, "\xc6\x12\2\2"},
+		{"/^deny/", RULE_CLASS_OPERATOR_DENY, RULE_REPLY_GROUP, 0, 0, NULL},
+	};
+	static const struct {
+		struct rule_set mask;
+		unsigned rcode;
+		int ede;
+		bool address;
+	} seen[] = {
+		{{{1 << 2}}, DNS_RCODE_NXDOMAIN, 15, false},
+		{{{1 << 2 | RULE_MASK_TYPED}}, DNS_RCODE_NOERROR, 15, false},
+		{{{1 << 3 | RULE_MASK_TYPED}}, DNS_RCODE_REFUSED, 15, false},
+		{{{1 << 5}}, DNS_RCODE_NOERROR, 15, true},
+		{{{1 << 6}}, DNS_RCODE_NOERROR, 17, true},
+	};
+	static const struct rule_set drops = {{1 << 4}};
+	struct wire_query q = {.name = "leads.example", .edns = true};
+	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
+	all_lists(h);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
+		harness_put(h, &(struct harness_record){
+				       .name = q.name, .count = 1, .mask = &seen[i].mask});
+		struct wire_reply r = harness_ask(h, &q, VERDICT_blocked_answer);
+		assert_int_equal(r.rcode, seen[i].rcode);
+		assert_int_equal(r.ede, seen[i].ede);
+		if (seen[i].address)
+			expect_address(&r, "\0\0\0\0", 9);
+	}
+	harness_put(h, &(struct harness_record){.name = q.name, .count = 1, .mask = &drops});
+	harness_ask_dropped(h, &q, VERDICT_drop_rule);
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Replies that rules set themselves, where the resolver decides: as a pattern may allow the name,
+// or by what the answer leads to. Groups 0 and 1 have the list "ads", group 2 only the operator's.
+#include "controlplane/policy/policy_build.h"
+#include "resolver_rig.h"
+#include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
+#include "tests/unit/cp/querylog/row_watch.h"
+
+enum { GROUPS = 3 };
+static struct answer_policy_fixture image;
+static struct config_group groups[GROUPS - 1];
+static uint16_t next_id;
+
+static void own_rule(struct answer_policy_fixture *f, const char *text, enum rule_reply reply)
+{
+	static const uint8_t address[4] = {192, 0, 2, 66};
+	const struct dns_name name = fixture_name(text);
+	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+	rule.kind.reply = (uint8_t)reply;
+	if (reply == RULE_REPLY_DATA) {
+		rule.rtype = DNS_TYPE_A;
+		rule.ttl_s = 60;
+		rule.rdata = address;
+		rule.rdata_len = sizeof(address);
+	}
+	assert_int_equal(rule_builder_rule(f->builder, &rule), 0);
+}
+
+static void image_make(struct answer_policy_fixture *f)
+{
+	fixture_open(f);
+	fixture_source(f, "allow entries");
+	fixture_source(f, "deny entries");
+	fixture_rule(f, RULE_CLASS_OPERATOR_DENY, "/^never[.]/");
+	fixture_source(f, "ads");
+	own_rule(f, "nx.example", RULE_REPLY_NXDOMAIN);
+	own_rule(f, "nodata.example", RULE_REPLY_NODATA);
+	own_rule(f, "refused.example", RULE_REPLY_REFUSED);
+	own_rule(f, "drop.example", RULE_REPLY_DROP);
+	own_rule(f, "data.example", RULE_REPLY_DATA);
+	fixture_rule(f, RULE_CLASS_BLOCK, "all.example");
+	fixture_rule_for(f, RULE_CLASS_BLOCK, "six.example", DNS_TYPE_AAAA);
+	fixture_rule_for(f, RULE_CLASS_BLOCK, "one.example", DNS_TYPE_A);
+	fixture_rule_for(f, RULE_CLASS_ALLOW, "/^four[.]/", DNS_TYPE_A);
+	fixture_rule(f, RULE_CLASS_ALLOW, "/^good[.]/");
+	fixture_check(f);
+}
+
+static void groups_publish(void)
+{
+	static const char *const ads[] = {"ads"};
+	struct policy_group group[GROUPS] = {0};
+	struct policy_image policy;
+	char why[SHM_WHY_MAX];
+	for (unsigned i = 0; i < GROUPS; i++) {
+		const struct rule_set s = fixture_group(&image, ads, i < 2);
+		memcpy(group[i].lists, s.lists, sizeof(s.lists));
+		group[i].block = (struct dns_block){
+			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN};
+	}
+	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
+	assert_int_equal(publish_policy(rig.publisher, policy.head, policy.size, why), 0);
+	free(policy.head);
+}
+
+static void set_answer_policy(void *answer_policy)
+{
+	resolver_set_answer_policy(rig.resolver, answer_policy, NULL, NULL);
+}
+
+static int setup(void **state)
+{
+	static const uint64_t none[4];
+	static char name[] = "group";
+	image_make(&image);
+	rig_setup(state);
+	for (unsigned i = 0; i < GROUPS - 1; i++)
+		groups[i] = (struct config_group){.name = name, .blocking = true};
+	rig.config.groups = groups;
+	rig.config.group_count = GROUPS - 1;
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+	groups_publish();
+	on_loop(set_answer_policy, image.answer_policy);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	next_id = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int rc = rig_teardown(state);
+	fixture_close(&image);
+	return rc;
+}
+
+static void upstream_alias(const char *target)
+{
+	static struct dns_name name[32]; // each for good: servers may be reading the one before
+	static unsigned used;
+	assert_true(used < 32);
+	name[used] = fixture_name(target);
+	const uint8_t *wire = name[used++].wire;
+	for (unsigned i = 0; i < 2; i++) {
+		fake[i].alias = wire;
+		fake[i].mode = FAKE_ALIAS;
+	}
+}
+
+static void ask_type(unsigned group, const char *name, uint16_t type)
+{
+	const struct fake_miss m = {.name = name,
+		.type = type,
+		.id = ++next_id,
+		.group = (uint8_t)group,
+		.has_opt = true};
+	FAKE_DATAPLANE_SEND(&dp, &m);
+}
+
+static void ask_as(unsigned group, const char *name)
+{
+	ask_type(group, name, DNS_TYPE_A);
+}
+
+static void expect_type(
+	unsigned group, const char *name, uint16_t type, unsigned rcode, enum answer_kind kind)
+{
+	ask_type(group, name, type);
+	expect_answer(2000, next_id, rcode, kind);
+}
+
+// Names that workers leave to the resolver, as a pattern may allow them: it does, or the rule's own
+// reply is the answer, without a question to a server, and of what is cached.
+TEST_WITH(test_replies_of_rules, setup, teardown)
+{
+	static const struct {
+		const char *name;
+		unsigned rcode, answers;
+	} seen[] = {
+		{"nx.example", DNS_RCODE_NXDOMAIN, 0}, {"nodata.example", DNS_RCODE_NOERROR, 0},
+		{"refused.example", DNS_RCODE_REFUSED, 0}, {"data.example", DNS_RCODE_NOERROR, 1},
+		{"all.example", DNS_RCODE_NOERROR, 1}, // 0.0.0.0
+	};
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
+			expect_type(1, seen[i].name, DNS_TYPE_A, seen[i].rcode, ANSWER_BLOCKED);
+			assert_int_equal(get_u16(got.dns + 6), seen[i].answers);
+			assert_int_equal(ede_of_answer(), DNS_EDE_BLOCKED);
+			ask_as(1, "drop.example");
+			expect_type(2, seen[i].name, DNS_TYPE_A, DNS_RCODE_NOERROR,
+				round ? ANSWER_CACHED : ANSWER_UPSTREAM); // has no such list
+			const char *good = text_from("good.%s", seen[i].name);
+			expect_type(1, good, DNS_TYPE_A, DNS_RCODE_NOERROR,
+				round ? ANSWER_CACHED : ANSWER_UPSTREAM);
+		}
+	}
+	expect_type(1, "good.drop.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_type(1, "data.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	assert_memory_equal(got.dns + 12 + 18 + 12, "\xc0\0\2\x42", 4);
+}
+
+// And so is the reply to an answer that leads to such a name, but for records, which are another
+// name's.
+TEST_WITH(test_replies_by_answers, setup, teardown)
+{
+	static const struct {
+		const char *name, *target;
+		unsigned rcode, answers;
+	} seen[] = {
+		{"a.shop.example", "nx.example", DNS_RCODE_NXDOMAIN, 0},
+		{"b.shop.example", "nodata.example", DNS_RCODE_NOERROR, 0},
+		{"c.shop.example", "refused.example", DNS_RCODE_REFUSED, 0},
+		{"d.shop.example", "data.example", DNS_RCODE_NOERROR, 1},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
+		upstream_alias(seen[i].target);
+		for (unsigned round = 0; round < 2; round++) { // the second one is cached
+			expect_type(1, seen[i].name, DNS_TYPE_A, seen[i].rcode, ANSWER_BLOCKED);
+			assert_int_equal(get_u16(got.dns + 6), seen[i].answers);
+		}
+	}
+	assert_memory_equal(got.dns + 12 + 20 + 12, "\0\0\0\0", 4);
+	upstream_alias("drop.example");
+	fake[0].held = true;
+	ask_as(1, "e.shop.example");
+	WAIT_FOR(status().waiters == 1);
+	ask_as(2, "e.shop.example");
+	WAIT_FOR(status().waiters == 2);
+	fake[0].held = false;
+	expect_answer(2000, next_id, DNS_RCODE_NOERROR, ANSWER_UPSTREAM); // and none to group 1
+	ask_as(1, "e.shop.example");
+	expect_type(2, "e.shop.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_CACHED);
+	expect_type(2, "never.shop.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	assert_int_equal(ede_of_answer(), DNS_EDE_FILTERED);
+}
+
+// The group says NXDOMAIN, which is true of no name of which another type may pass.
+TEST_WITH(test_replies_of_one_type, setup, teardown)
+{
+	expect_type(0, "all.example", DNS_TYPE_AAAA, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	expect_type(0, "six.example", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	expect_type(0, "six.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_type(0, "four.nx.example", DNS_TYPE_AAAA, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	expect_type(0, "four.nx.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	upstream_alias("one.example");
+	for (unsigned round = 0; round < 2; round++)
+		expect_type(0, "www.shop.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+}
+
+// On record they are blocked by their name, or dropped, by that list.
+TEST_WITH(test_rows_of_rules, setup, teardown)
+{
+	static const char *const titles[] = {"allowed", "denied", "ads"};
+	row_watch_start(titles, ARRAY_LEN(titles));
+	expect_type(1, "nx.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	struct row_watch_row row = row_watch_await(1);
+	assert_string_equal(row.verdict, "blocked");
+	assert_int_equal(row.tier, QUERYLOG_TIER_RULES);
+	ask_as(1, "drop.example");
+	row = row_watch_await(2);
+	assert_string_equal(row.verdict, "drop_rule");
+	assert_int_equal(row.tier, QUERYLOG_TIER_RULES);
+	upstream_alias("nx.example");
+	expect_type(1, "a.shop.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	assert_string_equal(row_watch_await(3).verdict, "blocked_answer");
+	row_watch_stop();
+}
+
+TEST_GROUP(rig_sends_once, NULL)
