@@ -51,6 +51,8 @@ CASES = {
     "WeirListFailing": is_one(f'weir_list_failing{{{BOX},list="ads"}}'),
     "WeirBlockingPaused": [(f"weir_blocking_pause_seconds{{{BOX}}}", "300+0x3000", "0+0x3000"),
                            (f"weir_blocking_groups_paused{{{BOX}}}", "0+0x3000", "0+0x3000")],
+    "WeirBlockingOff": reason("rules_held"),
+    "WeirHugepagesApart": reason("hugepages"),
     "WeirReloadFailed": is_one(f"weir_config_last_reload_successful{{{BOX}}}", "0", "1"),
     "WeirConfigTakenBack": [(f"weir_config_taken_back_total{{{BOX}}}", "0+0x100 1+0x60", "1+0x3000")],
     "WeirConfigNotTakenBack": reason("config_health"),
@@ -92,8 +94,8 @@ class Alerts(unittest.TestCase):
         source = (ROOT / "controlplane/api/api_reasons.h").read_text()
         ids = re.findall(r"^\tX\((\w+), (?:info|warning|error)", source, re.M)
         self.assertGreater(len(ids), 20)
-        own = {"serving": "WeirNotReady", "upstreams": "WeirUpstreamsDown", "upstream_sets": "WeirUpstreamsDown", "lists": "WeirListFailing",
-               "reload": "WeirReloadFailed", "memory": "WeirMemoryAlarm", "query_store": "WeirQueryStoreFailing"}
+        own = {"serving": "WeirNotReady", "blocking_paused": "WeirBlockingPaused", "upstreams": "WeirUpstreamsDown", "upstream_sets": "WeirUpstreamsDown",
+               "lists": "WeirListFailing", "reload": "WeirReloadFailed", "memory": "WeirMemoryAlarm", "query_store": "WeirQueryStoreFailing"}
         text = " ".join(r["expr"] for r in RULES.values())
         patterns = re.findall(r'weir_reason\{id=~?"([^"]*)"', text)
         for name in ids:
