@@ -88,6 +88,7 @@ struct unless {
 	struct rule_set important; // and important allow rules
 	struct rule_set lists;     // and those of lists
 	struct rule_set all;       // and those of policy zones
+	struct rule_set names;     // of these, rules by name
 };
 
 static void unless_join(const struct answer_rank *k, const struct rule_set *lists, struct unless *u)
@@ -164,12 +165,15 @@ static void lists_add(const struct answer_rank *k, const struct rule_match *matc
 	}
 }
 
-// A pattern is a rule at the root: of its class the farthest, but its class decides.
+// A pattern is a rule at the root: of its class the farthest, but its class decides. The operator's
+// patterns leave what a list allows by name, as Pi-hole's expressions do.
 static void patterns_add(const struct answer_rank *k, const struct rule_set *patterns,
 	const struct unless *u, struct answer_match *out)
 {
 	struct rule_set s = set_and(patterns, k->of_class[RULE_CLASS_OPERATOR_DENY]);
-	clause_add(k, &s, &u->operators, out);
+	struct rule_set spared = u->operators;
+	answer_set_join(&spared, &u->names);
+	clause_add(k, &s, &spared, out);
 	s = set_and(patterns, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
 	clause_add(k, &s, &u->important, out);
 	s = set_and(patterns, k->of_class[RULE_CLASS_BLOCK]);
@@ -183,6 +187,7 @@ static struct unless unless_of(const struct answer_rank *k, const struct rule_ma
 
 	for (unsigned i = 0; i < count; i++)
 		unless_join(k, &match[i].set, &u);
+	u.names = u.all;
 	unless_join(k, patterns, &u);
 	return u;
 }

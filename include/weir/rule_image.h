@@ -171,7 +171,7 @@ struct rule_reader {
 	uint64_t of_class[RULE_CLASSES][4];
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
-	// And with one that blocks what a list allows by name: $important, the operator's.
+	// And with one that blocks what a list allows by name: $important.
 	uint64_t pattern_insists[4];
 	uint32_t singles[64];
 	struct rule_list_way way[RULE_LISTS_MAX];
@@ -280,13 +280,9 @@ ATTR_INLINE bool rule_is_unchecked(
 	const struct rule_reader *r, const uint64_t lists[4], const struct rule_decision *d)
 {
 	uint64_t insists = 0;
-	for (unsigned w = 0; w < 4; w++) {
-		uint64_t over = r->pattern_insists[w];
-		if (d->rule_class == RULE_CLASS_IMPORTANT_ALLOW)
-			over &= r->of_class[RULE_CLASS_OPERATOR_DENY][w];
-		insists |= over & lists[w];
-	}
-	return d->allowed && (!insists || d->rule_class == RULE_CLASS_OPERATOR_ALLOW);
+	for (unsigned w = 0; w < 4; w++)
+		insists |= r->pattern_insists[w] & lists[w];
+	return d->allowed && (!insists || d->rule_class != RULE_CLASS_ALLOW);
 }
 
 struct rule_verdict {

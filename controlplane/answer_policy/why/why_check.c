@@ -203,10 +203,11 @@ static bool pattern_frees(const struct why *w, int pattern, int name)
 	return of_list && rank(allow) < rank(block);
 }
 
-// Does this pattern block what a list allows by name?
+// Does this pattern block what a list allows by name? The operator's does not.
 static bool pattern_insists(const struct why *w, int pattern, int name)
 {
 	return name >= 0 && verdict_of(&w->hit[name]) == WHY_ALLOWED
+	       && w->hit[pattern].kind.rule_class != RULE_CLASS_OPERATOR_DENY
 	       && rank(&w->hit[pattern]) < rank(&w->hit[name]);
 }
 

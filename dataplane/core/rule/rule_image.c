@@ -236,9 +236,7 @@ static void take_patterns(struct rule_reader *r)
 	for (unsigned w = 0; w < 4; w++) {
 		for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
 			r->pattern_allows[w] |= have[w] & r->of_class[allowing[i]][w];
-		r->pattern_insists[w] = have[w]
-					& (r->of_class[RULE_CLASS_OPERATOR_DENY][w]
-						| r->of_class[RULE_CLASS_IMPORTANT_BLOCK][w]);
+		r->pattern_insists[w] = have[w] & r->of_class[RULE_CLASS_IMPORTANT_BLOCK][w];
 	}
 }
 

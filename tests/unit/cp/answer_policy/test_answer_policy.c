@@ -419,7 +419,7 @@ enum {
 	OVER_IMPORTANT = OVER_ALL | 1u << RULE_CLASS_IMPORTANT_ALLOW,
 	OVER_BLOCK = OVER_IMPORTANT | 1u << RULE_CLASS_ALLOW,
 	BY_LISTS = 1u << RULE_CLASS_ALLOW | 1u << RULE_CLASS_IMPORTANT_ALLOW,
-	INSISTING = 1u << RULE_CLASS_OPERATOR_DENY | 1u << RULE_CLASS_IMPORTANT_BLOCK
+	INSISTING = 1u << RULE_CLASS_IMPORTANT_BLOCK
 };
 
 static bool model_blocks(
@@ -428,13 +428,13 @@ static bool model_blocks(
 	struct rule_verdict v = {0};
 	struct dns_name name = fixture_name(text);
 	unsigned p = model_classes(text, sources);
-	unsigned any = p | model_name_classes(&name, group);
+	unsigned named = model_name_classes(&name, group), any = p | named;
 	// What a rule by name blocks of the question the table did, unless a pattern may allow it.
 	if (!asked || model_has(OVER_BLOCK))
 		rule_decide(&f.image, &name, DNS_TYPE_A, group->lists, &v);
 	unsigned c = v.d.matched ? v.d.rule_class : RULE_CLASSES;
 	return c == RULE_CLASS_OPERATOR_DENY
-	       || (p & 1u << RULE_CLASS_OPERATOR_DENY && !(any & OVER_ALL))
+	       || (p & 1u << RULE_CLASS_OPERATOR_DENY && !(any & OVER_ALL) && !(named & OVER_BLOCK))
 	       || (c == RULE_CLASS_IMPORTANT_BLOCK && !(p & OVER_IMPORTANT))
 	       || (p & 1u << RULE_CLASS_IMPORTANT_BLOCK && !(any & OVER_IMPORTANT))
 	       || (c == RULE_CLASS_BLOCK && !(p & OVER_BLOCK))

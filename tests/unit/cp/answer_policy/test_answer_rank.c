@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "answer_policy_fixture.h"
 
-// A pattern's class decides as a name's does.
+// A pattern's class decides as a name's does; but the operator's leaves what lists allow by name.
 TEST(test_pattern_and_name)
 {
 	static const struct {
@@ -12,8 +12,8 @@ TEST(test_pattern_and_name)
 		{RULE_CLASS_IMPORTANT_BLOCK, RULE_CLASS_ALLOW, true},
 		{RULE_CLASS_IMPORTANT_BLOCK, RULE_CLASS_IMPORTANT_ALLOW, false},
 		{RULE_CLASS_IMPORTANT_BLOCK, RULE_CLASS_OPERATOR_ALLOW, false},
-		{RULE_CLASS_OPERATOR_DENY, RULE_CLASS_ALLOW, true},
-		{RULE_CLASS_OPERATOR_DENY, RULE_CLASS_IMPORTANT_ALLOW, true},
+		{RULE_CLASS_OPERATOR_DENY, RULE_CLASS_ALLOW, false},
+		{RULE_CLASS_OPERATOR_DENY, RULE_CLASS_IMPORTANT_ALLOW, false},
 		{RULE_CLASS_OPERATOR_DENY, RULE_CLASS_OPERATOR_ALLOW, false},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(pairs); i++) {
