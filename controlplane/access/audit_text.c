@@ -84,11 +84,11 @@ static bool value_put(char *out, size_t cap, const char *value)
 {
 	char shown[AUDIT_VALUE_MAX];
 	const char *text = strstr(value, "://") ? url_shown(value, shown, sizeof(shown)) : value;
-	if (strlen(text) >= sizeof(shown))
-		return false;
-	memmove(shown, text, strlen(text) + 1);
+	const size_t len = strlen(text), kept = len < sizeof(shown) ? len : sizeof(shown) - 1;
+	memmove(shown, text, kept);
+	shown[kept] = '\0';
 	blot(shown);
-	return put(out, cap, "=") && put(out, cap, shown);
+	return put(out, cap, "=") && put(out, cap, shown) && kept == len;
 }
 
 bool audit_query(const struct url_fields *query, const char *names, char *out, size_t cap)

@@ -152,17 +152,10 @@ static void serve_blocklist_reload(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
-// Before the reply, which ends the exchange: a rollback that fails is in the audit log.
-static void rolled_back_tell(const struct api *a, const struct http_exchange *x)
-{
-	char user[API_USER_MAX];
-	events_add(a->deps.events, EVENT_rules_rolled_back,
-		EVENT_FIELDS({"who", api_user_text(x, user)}),
-		"the rule image before this one is taken back, and held");
-}
-
 static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 {
+	char user[API_USER_MAX];
+	api_user_text(x, user); // a rollback may reply at once
 	http_defer(x, API_BUILD_MS);
 	int ret = rules_rollback(a->deps.rules, rules_reply, x);
 	if (ret == -ENOENT)
@@ -172,7 +165,8 @@ static void serve_blocklist_rollback(struct api *a, struct http_exchange *x)
 	else if (ret < 0)
 		api_busy(x, ret);
 	else
-		rolled_back_tell(a, x);
+		events_add(a->deps.events, EVENT_rules_rolled_back, EVENT_FIELDS({"who", user}),
+			"the rule image before this one is taken back, and held");
 }
 
 // `group`: "" for everyone's.

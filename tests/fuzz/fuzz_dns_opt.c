@@ -23,14 +23,30 @@ static void put_opt(struct wr *w, const uint8_t *data, size_t len)
 	wr_bytes(w, data + FIXED, len - FIXED);
 }
 
-// Options within their bounds that end where the record does.
+// RFC 7871 6, of a query: no scope, as many bytes as the prefix needs, and no bit behind it.
+static bool subnet_is_good(const uint8_t *p, size_t len)
+{
+	if (len < 4 || p[0] || p[1] > 2 || p[3])
+		return false;
+	const unsigned bits = p[2], most = p[1] == 2 ? 128 : p[1] == 1 ? 32 : 0;
+	if (bits > most || len != 4 + (bits + 7) / 8)
+		return false;
+	return bits % 8 == 0 || (p[len - 1] & ((1u << (8 - bits % 8)) - 1)) == 0;
+}
+
+// Options within their bounds that end where the record does; a client's subnet is well-formed.
 static bool options_fit(const uint8_t *p, size_t len)
 {
 	unsigned count = 0;
 	size_t at = 0;
-	for (; at + 4 <= len; count++)
-		at += 4u + p[at + 2] * 256u + p[at + 3];
-	return at == len && count <= DNS_QUERY_OPTIONS_MAX;
+	bool good = true;
+	for (; at + 4 <= len; count++) {
+		const size_t size = p[at + 2] * 256u + p[at + 3];
+		if (p[at] == 0 && p[at + 1] == DNS_EDNS_OPTION_SUBNET && at + 4 + size <= len)
+			good &= subnet_is_good(p + at + 4, size);
+		at += 4u + size;
+	}
+	return good && at == len && count <= DNS_QUERY_OPTIONS_MAX;
 }
 
 static void check(

@@ -91,7 +91,7 @@ TEST(test_parameters)
 		"no parameter \\\"0000");
 	assert_reply(
 		"GET /tokens?name=quiet", 400, "no parameter \\\"name\\\" here; it takes none");
-	assert_reply("GET /health?", 200, "{");
+	assert_reply("GET /tokens?", 200, "\"tokens\":[");
 	assert_reply("POST /password/set?name=a&role=read&password=0123456789", 400,
 		"no parameter \\\"password\\\"");
 	assert_reply("POST /password/set?name=a&role=read&form:password=0123456789", 400,

@@ -193,7 +193,7 @@ TEST(test_late)
 {
 	verbs_double.is_held = true;
 	int fd = client_connect();
-	client_send(fd, "POST /entries/add?name=late.test&verdict=deny HTTP/1.1\r\n"
+	client_send(fd, "POST /entries/add?name=late.test&verdict=deny HTTP/1.1\r\nHost: a\r\n"
 			"Connection: close\r\n\r\n");
 	WAIT_FOR(atomic_load(&is_held_now));
 	loop_turns();
