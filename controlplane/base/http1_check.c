@@ -130,6 +130,8 @@ static void head_end(struct http1_check *c)
 		fail(c, HTTP1_coding);
 	else if (c->codings && c->lengths)
 		fail(c, HTTP1_length);
+	else if (!c->is_post && (c->codings || c->left))
+		fail(c, HTTP1_body);
 	else if (c->codings)
 		c->state = S_SIZE;
 	else if (c->left)
@@ -156,13 +158,17 @@ static enum field field_of(const struct http1_check *c)
 static void method_byte(struct http1_check *c, uint8_t b)
 {
 	if (b == ' ' && c->at)
-		*c = (struct http1_check){.whole = c->whole, .state = S_TARGET};
+		*c = (struct http1_check){.whole = c->whole,
+			.state = S_TARGET,
+			.is_post = c->word_len == 4 && memcmp(c->word, "POST", 4) == 0};
 	else if (b == '\r' && !c->at && !c->has_blank)
 		line_end(c, S_METHOD);
 	else if (!is_token(b))
 		fail(c, HTTP1_request_line);
 	else
 		c->at = 1;
+	if (c->state == S_METHOD && c->at && c->word_len < HTTP1_WORD_MAX)
+		c->word[c->word_len++] = (char)b;
 }
 
 static void target_byte(struct http1_check *c, uint8_t b)

@@ -10,8 +10,9 @@
 // methods and field names that are no tokens, so also a space before the colon and lines that go on
 // with a space; HTTP/1.1 without exactly one `Host`, and one that is no host. Of a body: a
 // Content-Length that is not digits, or comes twice, or beside Transfer-Encoding; codings other
-// than "chunked"; chunks whose size or end is none. RFC 9112 2.2, 3, 3.2, 5.1, 5.2, 6, 7.1; tokens
-// and values of RFC 9110 5.5 and 5.6.2.
+// than "chunked"; chunks whose size or end is none; one of another method than POST, where servers
+// differ in whether they read it (RFC 9110 9.3.1: it may be a request within a request). RFC
+// 9112 2.2, 3, 3.2, 5.1, 5.2, 6, 7.1; tokens and values of RFC 9110 5.5 and 5.6.2.
 //
 // A checker belongs to one connection and its thread; no memory, no calls; a few ns a byte.
 
@@ -34,7 +35,8 @@ enum {
 	X(host, "HTTP/1.1 wants one Host field, with a host")                        \
 	X(length, "Content-Length is no number, or not the only length")             \
 	X(coding, "Transfer-Encoding is not chunked")                                \
-	X(chunk, "a chunk of the body has no size or no end")
+	X(chunk, "a chunk of the body has no size or no end")                        \
+	X(body, "a request of another method than POST has a body")
 
 enum http1_fault {
 #define X(name, text) HTTP1_##name,
@@ -51,6 +53,7 @@ struct http1_check {
 	uint8_t minor; // of HTTP/1.
 	uint8_t field, hosts, lengths, codings;
 	uint8_t word_len;
+	bool is_post;
 	bool has_blank, is_trailer; // an empty line in front of a request; behind the last chunk
 	uint16_t value_len;
 	char word[HTTP1_WORD_MAX], value[HTTP1_HOST_MAX];

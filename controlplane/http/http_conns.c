@@ -286,15 +286,14 @@ static struct conn *conn_of(struct http_conns *s, const struct bufferevent *b)
 	return c;
 }
 
-// evhttp may see the end of a request where the check sees none, such as before the body of a GET:
-// what it takes for a request then was not checked as one.
+// Should evhttp see the end of a request where the check sees none, what it takes for a request was
+// not checked as one.
 const char *http_conns_fault(struct http_conns *s, const struct bufferevent *b)
 {
 	struct conn *c = conn_of(s, b);
 	if (++c->taken <= c->check.whole)
 		return NULL;
-	return c->check.fault ? http1_fault_text(c->check.fault)
-			      : "it has a body, and its method has none";
+	return c->check.fault ? http1_fault_text(c->check.fault) : "its end is not where it seems";
 }
 
 void http_conns_asked(struct http_conns *s, const struct bufferevent *b)

@@ -76,11 +76,9 @@ static struct http_exchange *exchange_new(
 	return x;
 }
 
-// The last reply of its connection: where the next request would begin nobody can say.
 static void fault_reply(struct http_exchange *x, const char *fault)
 {
 	x->server->counts.bad_requests++;
-	http_reply_header(x, "Connection", "close");
 	http_reply(x, 400, json_out_error("malformed request: %s", fault));
 }
 
@@ -118,6 +116,9 @@ static void on_request(struct evhttp_request *r, void *arg)
 	const char *fault = http_conns_fault(s->conns, http_request_buffer(r));
 	s->counts.requests++;
 	http_conns_replied(s->conns, http_request_buffer(r)); // unless it goes on
+	if (fault) // the last reply of its connection: where the next one begins nobody can say
+		(void)evhttp_add_header(
+			evhttp_request_get_output_headers(r), "Connection", "close");
 	if (!peer_admitted(&s->settings, r, &peer)) {
 		s->counts.refused_peer++;
 		http_request_reply(r, 403, "{\"error\":\"not permitted\"}");

@@ -49,6 +49,8 @@ TEST(test_requests_beyond_doubt)
 		{GET "Host: [fd53::1]:443\r\n\r\n", 1},
 		{GET "Host: 198.18.0.1\r\n\r\n", 1},
 		{GET "Host:\r\n\r\n", 1},
+		{GET "Content-Length: 0\r\n" END, 1},
+		{"\r\n" POST "Content-Length: 1\r\n\r\nx", 1},
 		{GET "X:\r\nY: \t\r\nZ: a \xff\tb\r\n" END, 1},
 		{GET "X!#$%&'*+-.^_`|~9: 1\r\n" END, 1},
 		{POST "Content-Length: 3\r\n\r\na\n\0" GET END, 2},
@@ -65,7 +67,7 @@ TEST(test_requests_beyond_doubt)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		// The body of three has a zero byte.
 		const size_t len =
-			i == 10 ? sizeof(POST "Content-Length: 3\r\n\r\na\n\0" GET END) - 1
+			i == 12 ? sizeof(POST "Content-Length: 3\r\n\r\na\n\0" GET END) - 1
 				: strlen(cases[i].text);
 		check_len(cases[i].text, len, HTTP1_none, cases[i].whole, len);
 	}
@@ -152,6 +154,11 @@ TEST(test_faults_of_bodies)
 			HTTP1_coding},
 		{"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r", "\n", HTTP1_coding},
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+		{GET "Host: a\r\nContent-Length: 1\r\n\r", "\n", HTTP1_body},
+		{"POSTS / HTTP/1.0\r\nContent-Length: 1\r\n\r", "\n", HTTP1_body},
+		{"post / HTTP/1.0\r\nContent-Length: 1\r\n\r", "\n", HTTP1_body},
+		{"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r", "\n",
+			HTTP1_body},
 		{CHUNKED, "\r\n", HTTP1_chunk},
 		{CHUNKED, "x\r\n", HTTP1_chunk},
 		{CHUNKED "3", " \r\n", HTTP1_chunk},
