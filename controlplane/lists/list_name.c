@@ -265,14 +265,6 @@ bool list_text_is_address(struct list_text text)
 	return read_address(list_text_cut(&zone, '%'), &ignored);
 }
 
-static bool has_host_bits(const struct ip_address *a)
-{
-	for (unsigned bit = a->prefix_len; bit < (a->version == 4 ? 32u : 128u); bit++)
-		if (a->bytes[bit / 8] & 0x80u >> bit % 8)
-			return true;
-	return false;
-}
-
 bool list_prefix_read(struct list_text text, struct ip_address *out)
 {
 	struct ip_address a;
@@ -291,7 +283,7 @@ bool list_prefix_read(struct list_text text, struct ip_address *out)
 			return false;
 		a.prefix_len = (uint8_t)len;
 	}
-	if (has_host_bits(&a))
+	if (ip_address_mask(&a))
 		return false;
 	*out = a;
 	return true;

@@ -36,19 +36,6 @@ void drop_list_open(struct directory *dir)
 	write_end(d);
 }
 
-// True: there were some.
-static bool clear_host_bits(struct ip_address *a)
-{
-	const struct ip_address before = *a;
-	unsigned bytes = a->version == 4 ? 4 : 16;
-	for (unsigned i = 0; i < bytes; i++) {
-		unsigned kept = a->prefix_len > 8 * i ? a->prefix_len - 8 * i : 0;
-		if (kept < 8)
-			a->bytes[i] &= (uint8_t)(0xff00 >> kept);
-	}
-	return memcmp(a->bytes, before.bytes, bytes) != 0;
-}
-
 static bool is_free(const struct directory_drop *e, uint64_t now_ms)
 {
 	return e->version == 0 || e->expires_ms <= now_ms;
@@ -74,7 +61,7 @@ int drop_list_add(
 	if (!drop_source_is_sane(source->version, source->prefix_len) || minutes == 0
 		|| minutes > DROP_MINUTES_MAX)
 		return -EINVAL;
-	if (clear_host_bits(source))
+	if (ip_address_mask(source))
 		return -EDOM;
 	unsigned place = DIRECTORY_DROPS_MAX;
 	for (unsigned i = DIRECTORY_DROPS_MAX; i-- > 0;) {
@@ -98,7 +85,7 @@ int drop_list_add(
 int drop_list_remove(struct directory *dir, struct ip_address *source, uint64_t now_ms)
 {
 	struct directory_drops *d = &dir->drops;
-	(void)clear_host_bits(source);
+	(void)ip_address_mask(source);
 	for (unsigned i = 0; i < DIRECTORY_DROPS_MAX; i++) {
 		if (!is_of(&d->entry[i], source) || is_free(&d->entry[i], now_ms))
 			continue;

@@ -7,16 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Bytes and bits behind the prefix must be zero: weir does not guess the intended prefix.
-static bool has_host_bits(const struct ip_address *a)
-{
-	unsigned bits = a->version == 4 ? 32 : 128;
-	for (unsigned i = a->prefix_len; i < bits; i++)
-		if (a->bytes[i / 8] >> (7 - i % 8) & 1)
-			return true;
-	return false;
-}
-
 // IPv4 written as IPv6 (::ffff:0:0/96): no packet comes from there, so no client would match.
 static bool is_mapped(const struct ip_address *a)
 {
@@ -27,7 +17,8 @@ static bool is_mapped(const struct ip_address *a)
 
 int config_prefix_check(const struct config_doc *doc, const char *key, const struct ip_address *a)
 {
-	if (has_host_bits(a))
+	struct ip_address network = *a;
+	if (ip_address_mask(&network)) // weir does not guess the intended prefix
 		return config_refuse(
 			doc, key, "has bits set behind its prefix of %u", a->prefix_len);
 	if (is_mapped(a))

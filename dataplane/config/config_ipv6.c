@@ -21,9 +21,8 @@ static int prefix_apply(
 			"\"%s\" is not a prefix for DNS64: an IPv6 prefix of 32, 40, 48, 56, 64 or "
 			"96 bits, such as 64:ff9b::/96 (RFC 6052 2.2)",
 			text);
-	for (unsigned i = out->prefix_len / 8; i < sizeof(out->bytes); i++)
-		if (out->bytes[i])
-			return config_refuse(doc, key, "\"%s\" has host bits", text);
+	if (ip_address_mask(out))
+		return config_refuse(doc, key, "\"%s\" has host bits", text);
 	return 0;
 }
 

@@ -89,6 +89,20 @@ struct ip_address {
 	uint8_t bytes[16];  // network order; IPv4 in the first 4
 };
 
+// Clears what is behind the prefix. True: some bit of it was set.
+static inline bool ip_address_mask(struct ip_address *a)
+{
+	const unsigned bytes = a->version == 4 ? 4 : 16;
+	uint8_t cleared = 0;
+	for (unsigned i = a->prefix_len / 8; i < bytes; i++) {
+		const unsigned kept = i == a->prefix_len / 8u ? a->prefix_len % 8u : 0;
+		const uint8_t behind = (uint8_t)(0xff >> kept);
+		cleared |= a->bytes[i] & behind;
+		a->bytes[i] &= (uint8_t)~behind;
+	}
+	return cleared != 0;
+}
+
 struct socket_address {
 	struct ip_address ip;
 	uint16_t port; // host order
