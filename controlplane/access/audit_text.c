@@ -63,8 +63,8 @@ char *audit_path(const char *path, char *out, size_t cap)
 	return out;
 }
 
-// What is no character of an entry, or would read as another parameter, is coded. False: it does
-// not fit.
+// Codes characters that an entry may not have or that would read as another parameter. False: it
+// does not fit.
 static bool put(char *out, size_t cap, const char *text)
 {
 	size_t at = strlen(out);

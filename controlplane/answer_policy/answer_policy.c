@@ -121,7 +121,7 @@ struct hearing {
 	uint16_t qtype;
 	const struct ip_address *nat64;
 	struct rule_set addresses; // lists that hold one of those of the record
-	struct answer_match led;   // what is found of the names and addresses of the answer
+	struct answer_match led;   // what the names and addresses of the answer match
 };
 
 // Lists with a pattern for the name and the type; false: none. *typed becomes true where some are

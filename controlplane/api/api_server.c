@@ -186,7 +186,7 @@ static bool params_check(
 	return rc == 0 && !other;
 }
 
-// Who is not root has an allowance of changes.
+// Each user but root has an allowance of changes.
 static bool is_bounded(const struct api *a, const struct http_exchange *x)
 {
 	return a->user || strcmp(http_who(x), "uid 0") != 0;

@@ -6,7 +6,7 @@
 // differently are how requests are smuggled. So this reads each byte before they do, and says how
 // far it is beyond doubt; it keeps nothing of a request but what decides where it ends.
 //
-// What it refuses of a head: a line that ends with LF alone, and CR or NUL anywhere but in CRLF;
+// It refuses a head with: a line that ends with LF alone, and CR or NUL anywhere but in CRLF;
 // methods and field names that are no tokens, so also a space before the colon and lines that go on
 // with a space; HTTP/1.1 without exactly one `Host`, and one that is no host. Of a body: a
 // Content-Length that is not digits, or comes twice, or beside Transfer-Encoding; codings other

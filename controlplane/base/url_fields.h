@@ -22,7 +22,7 @@ struct url_fields { // all zero: none
 };
 
 // -EINVAL: a field without a name or a "=", or a zero byte; -EEXIST: a name twice, which is the
-// last of `out`; -E2BIG: too many; -ENOMEM. What was read by then is in `out`.
+// last of `out`; -E2BIG: too many; -ENOMEM. `out` has the fields before that.
 ATTR_MUST_CHECK int url_fields_read(struct url_fields *out, const char *text, size_t len);
 // NULL: no field has that name.
 const char *url_fields_get(const struct url_fields *f, const char *name);

@@ -286,8 +286,7 @@ static struct conn *conn_of(struct http_conns *s, const struct bufferevent *b)
 	return c;
 }
 
-// Should evhttp see the end of a request where the check sees none, what it takes for a request was
-// not checked as one.
+// If evhttp ends a request where the check does not, its next request was never checked.
 const char *http_conns_fault(struct http_conns *s, const struct bufferevent *b)
 {
 	struct conn *c = conn_of(s, b);

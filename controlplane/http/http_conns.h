@@ -56,7 +56,8 @@ void http_conns_free(struct http_conns *c);
 bool http_conns_has_place(struct http_conns *c);
 // For evhttp_set_bevcb. NULL: no memory.
 struct bufferevent *http_conns_make(struct event_base *base, void *conns);
-// evhttp has taken a request from it. What is wrong with that one; NULL: nothing. Once for each.
+// Called once for each request that evhttp takes from the connection. Returns the fault of that
+// request; NULL: it has none.
 const char *http_conns_fault(struct http_conns *c, const struct bufferevent *b);
 // A whole request came on it, which may take as long as the server lets it.
 void http_conns_asked(struct http_conns *c, const struct bufferevent *b);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Whose is an interface by the kernel's word? A claim is a file, which a data plane in another
-// container of this network does not see. A queue has one AF_XDP socket, so this tries to have it.
+// Does another process have an AF_XDP socket on an interface? A claim is a file, which a data plane
+// in another container of this network does not see. A queue has one AF_XDP socket, so this tries
+// to have it.
 
 #include <errno.h>
 #include <linux/if_xdp.h>
