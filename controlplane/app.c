@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/build.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
@@ -258,9 +259,9 @@ static void started_event(struct app *a)
 	snprintf(text, sizeof(text), "%016llx",
 		(unsigned long long)publisher_incarnation(a->publisher));
 	events_add(app_events_of(a->events), EVENT_process_started,
-		EVENT_FIELDS({"process", "controlplane"}, {"version", WEIR_VERSION},
+		EVENT_FIELDS({"process", "controlplane"}, {"version", build_this()->version},
 			{"incarnation", text}),
-		"the control plane serves, version " WEIR_VERSION);
+		"the control plane serves, version %s", build_this()->version);
 }
 
 static void on_started(void *app, const char *why)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/build.h>
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
@@ -42,7 +43,7 @@ int main(int argc, char **argv)
 			config_path = optarg;
 			break;
 		case 'V':
-			puts("weir-controlplane " WEIR_VERSION);
+			printf("weir-controlplane %s\n", build_here.version);
 			return EXIT_SUCCESS;
 		case 'h':
 			fputs(usage, stdout);
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
+	build_take(&build_here);
 	profile_alloc_start();
 	log_init("weir-controlplane", LOG_LEVEL_INFO);
 	app_privilege_begin();

@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/build.h>
 #include <weir/log.h>
 
 enum { EXIT_USAGE = 2 };
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
 			config = optarg;
 			break;
 		case 'V':
-			printf("weir-dataplane %s, %s\n", WEIR_VERSION, rte_version());
+			printf("weir-dataplane %s, %s\n", build_here.version, rte_version());
 			return EXIT_SUCCESS;
 		case 'h':
 			usage(stdout);
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	build_take(&build_here);
 	privilege_begin();
 	return dataplane_run(config, NULL);
 }

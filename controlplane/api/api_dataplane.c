@@ -71,6 +71,8 @@ static void stats_out(struct json_out *o, struct json_node *n, const struct stat
 	char incarnation[20];
 	snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, s->incarnation);
 	json_out_text(o, n, "incarnation", incarnation);
+	json_out_text(o, n, "version", s->version);
+	json_out_text(o, n, "commit", s->commit);
 #define X(field) json_out_count(o, n, #field, s->field);
 	STATS_PROCESS_FIELDS(X)
 #undef X

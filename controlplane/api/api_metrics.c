@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/build.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
@@ -22,18 +23,26 @@ static uint64_t resident_bytes(pid_t pid)
 	return rss;
 }
 
-static void build_out(struct metrics_text *t, const struct api *a)
+static void build_out(struct metrics_text *t, const struct api_look *l)
 {
 	char abi[16];
 	snprintf(abi, sizeof(abi), "%d", SHM_ABI_VERSION);
 	metrics_family(t, METRICS_GAUGE, "weir_build_info",
-		"1, with the version, ABI and compiler of the build.");
+		"1, with the version and the commit of a process, the ABI of both, and the "
+		"compiler.");
 	metrics_count(t,
-		METRICS_LABELS({"version", WEIR_VERSION}, {"abi", abi}, {"compiler", __VERSION__}),
+		METRICS_LABELS({"process", "controlplane"}, {"version", build_this()->version},
+			{"commit", build_this()->commit}, {"abi", abi}, {"compiler", __VERSION__}),
 		1);
+	const struct stats_copy *s = api_look_stats(l);
+	if (s)
+		metrics_count(t,
+			METRICS_LABELS({"process", "dataplane"}, {"version", s->version},
+				{"commit", s->commit}, {"abi", abi}),
+			1);
 	metrics_family(t, METRICS_GAUGE, "weir_controlplane_uptime_seconds",
 		"Time since the start of the control plane.");
-	metrics_real(t, NULL, (double)(clock_mono_ms() - a->start_ms) / 1e3);
+	metrics_real(t, NULL, (double)(clock_mono_ms() - l->api->start_ms) / 1e3);
 }
 
 static double seconds_of(const struct timeval *tv)
@@ -202,7 +211,7 @@ static void metrics_reply(const struct api_look *l)
 	struct api_scrape *scrape = &l->api->scrape;
 	struct metrics_text t = {.data = NULL};
 	uint64_t start_us = clock_mono_us();
-	build_out(&t, l->api);
+	build_out(&t, l);
 	dataplane_out(&t, l);
 	metrics_resolver(&t, l->resolver);
 	metrics_answers(&t, l->resolver);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 #include <unistd.h>
+#include <weir/build.h>
 #include <weir/clock.h>
 
 static const char *where_text(enum shm_where where)
@@ -203,7 +204,8 @@ static void status_reply(const struct api_look *l)
 	const struct resolver_status *s = l->resolver;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	json_out_text(o, root, "version", WEIR_VERSION);
+	json_out_text(o, root, "version", build_this()->version);
+	json_out_text(o, root, "commit", build_this()->commit);
 	json_out_count(o, root, "pid", (uint64_t)getpid());
 	json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
 	json_out_text(o, root, "config", a->deps.config_path);

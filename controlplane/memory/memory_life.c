@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/build.h>
 
 void memory_place_read(struct memory_place *out)
 {
@@ -39,7 +40,7 @@ struct memory_life *memory_life_begin(struct memory_lives *l, const struct memor
 		.seen_s = p->wall_s,
 		.oom_kills = p->oom_kills};
 	memcpy(life->boot, p->boot, sizeof(life->boot));
-	snprintf(life->version, sizeof(life->version), "%s", WEIR_VERSION);
+	snprintf(life->version, sizeof(life->version), "%s", build_this()->version);
 	return life;
 }
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <weir/attr.h>
 
-enum { MEMORY_LIVES = 64, MEMORY_BOOT_MAX = 40, MEMORY_VERSION_MAX = 24 };
+enum { MEMORY_LIVES = 64, MEMORY_BOOT_MAX = 40, MEMORY_VERSION_MAX = 48 };
 
 enum memory_end {
 	MEMORY_RUNS, // it does

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/bell.h>
+#include <weir/build.h>
 #include <weir/clock.h>
 #include <weir/fault.h>
 #include <weir/log.h>
@@ -130,6 +131,8 @@ static int stats_create(struct worker_rings *l, const struct shm_paths *paths,
 	atomic_store_explicit(&s->pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&s->former_end, end, memory_order_relaxed);
 	atomic_store_explicit(&s->former_incarnation, former, memory_order_relaxed);
+	snprintf(s->version, sizeof(s->version), "%s", build_this()->version);
+	snprintf(s->commit, sizeof(s->commit), "%s", build_this()->commit);
 	for (unsigned i = 0; i < spec->port_count; i++) {
 		memcpy(s->port[i].name, spec->port_name[i], STATS_PORT_NAME);
 		s->port[i].name[STATS_PORT_NAME - 1] = '\0';

@@ -8,6 +8,7 @@
 // Frames that weir itself sends (late answers, frames from the kernel) are in the second list. Its
 // worker alone writes a block, with relaxed stores; others may map the region read-only (0640).
 
+#include "build.h"
 #include "shm_abi.h"
 #include "stats_tables.h"
 #include "took.h"
@@ -331,6 +332,8 @@ struct stats_region {
 	_Atomic uint32_t former_end;
 	_Atomic uint32_t log_lost; // lines lost because stderr was not read (log.h); saturates
 	_Atomic uint64_t former_incarnation;
+	// Of the program (build.h); set before the region is published.
+	char version[BUILD_TEXT_MAX], commit[BUILD_TEXT_MAX];
 	struct stats_errors errors;
 	struct stats_table table[STATS_PROCESS_TABLES_MAX];
 	struct stats_memory memory;

@@ -64,6 +64,7 @@ struct stats_copy {
 	uint32_t pid, control_seen, drops_in_force, drops_refused, ended, former_end, log_lost,
 		drops_partial;
 	uint64_t former_incarnation;
+	char version[BUILD_TEXT_MAX], commit[BUILD_TEXT_MAX]; // printable
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
 	uint64_t group[STATS_GROUPS_MAX];                        // queries, of all workers

@@ -36,7 +36,14 @@ check "another weir's alias too" finding wrong ports "is another weir's by its a
 ip link set dev weir0 address "$made" alias "$alias"
 check "and nothing, once they are back" finding ok ports 'exception interface weir0 is there, with its MAC address'
 check "both processes are up" eval 'finding ok processes "the data plane is up" && finding ok processes "the control plane is up"'
-check "of this version" eval 'finding ok versions "the control plane of version" && finding ok versions "the data plane runs"'
+version=$(weirctl --version | cut -d' ' -f2) stats=$(region stats)
+check "of this version" eval 'finding ok versions "the control plane of version $version runs" && finding ok versions "the data plane of version $version runs"'
+# What a data plane of another commit would say of itself.
+digit=$(($(grep -obUaF "$version" "$stats" | head -n 1 | cut -d: -f1) + ${#version} - 1))
+check "a data plane of another commit" $python "$smoke_dir/rig/damage.py" $digit 7a "$stats"
+check "is found" finding warning versions "the data plane is of version ${version%?}z, weirctl of $version" 'restart weir-dataplane weir-controlplane'
+check "by the state as well" eval 'weirctl status | grep -q "^VERSIONS DIFFER the data plane is of ${version%?}z, the control plane of $version: "'
+check "and nothing, once it is back" $python "$smoke_dir/rig/damage.py" $digit "$(printf '%s' "${version: -1}" | od -An -tx1 | tr -d ' ')" "$stats"
 check "with their limits" eval 'finding ok limits "weir-controlplane: Max open files" && finding ok limits "no port of the configuration locks memory"'
 check "cores allowed" prlimit --pid "$(pid controlplane)" --core=0:unlimited
 check "which is warned of" finding warning limits "a core dump holds its keys and passwords" 'LimitCORE=0'

@@ -78,6 +78,19 @@ def test_samples(lab):
         assert found[sample] == want
     assert any(re.fullmatch(r'weir_upstream_up\{upstream=".*",address="127.0.0.1:[0-9]*"\}', s) and v == "1" for s, v in found.items())
     assert any(sample.startswith('weir_list_names{list="') for sample in found)
+    of_build(lab, found)
+
+
+def of_build(lab, found):
+    """Both processes, the verb of the state and the programs say one version with its commit."""
+    said = lab.weirctl("--version").split()[1]
+    states = json.loads(lab.weirctl("status --json"))
+    for process in ("controlplane", "dataplane"):
+        state = states[process]
+        start = f'weir_build_info{{process="{process}",version="{said}",commit="{state["commit"]}",abi="'
+        assert state["version"] == said and any(sample.startswith(start) for sample in found), (process, said, state["version"])
+        assert state["commit"] == "unknown" or f".{state['commit'][:8]}" in said
+    assert re.search(rf"^version +{re.escape(said)}$", lab.weirctl("status"), re.M)
 
 
 def test_text_is_well_formed(lab):

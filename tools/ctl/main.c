@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/build.h>
 #include <weir/shm_lost.h>
 #include <weir/text.h>
 
@@ -105,13 +106,14 @@ int main(int, char **argv)
 	struct args a = {0};
 	c.remote_options.host = env_text("WEIR_HOST");
 	c.remote_options.token_file = env_text("WEIR_TOKEN_FILE");
+	build_take(&build_here);
 	term_text_init();
 	int rc = args_parse(argv, &c, &a);
 	if (rc != CTL_OK)
 		return rc;
 	region_lost_catch(own_regions); // we read what others make
 	if (c.version) {
-		printf("weirctl %s\n", WEIR_VERSION);
+		printf("weirctl %s\n", build_here.version);
 		return CTL_OK;
 	}
 	command_rename(&a);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
-enum { METRICS_TEXT_MAX = 4 << 20, METRICS_LABELS_MAX = 4, METRICS_NAME_MAX = 96 };
+enum { METRICS_TEXT_MAX = 4 << 20, METRICS_LABELS_MAX = 5, METRICS_NAME_MAX = 96 };
 
 enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 

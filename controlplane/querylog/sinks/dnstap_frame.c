@@ -4,7 +4,9 @@
 #include "querylog/row_text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <weir/build.h>
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
 #include <weir/dns_proto.h>
@@ -200,14 +202,15 @@ static void message_write(struct wr *p, const struct querylog_row *row)
 
 size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t *out, size_t cap)
 {
-	static const char version[] = "weir " WEIR_VERSION;
+	char version[sizeof("weir ") + BUILD_TEXT_MAX];
 	char extra[ROW_LINE_MAX];
 	struct wr p = wr_init(out, cap);
 	if (row->client.len == 0)
 		return 0; // queries that are known by number alone
-	wr_u32(&p, 0);    // the length, when it is known
+	snprintf(version, sizeof(version), "weir %s", build_this()->version);
+	wr_u32(&p, 0); // the length, when it is known
 	pb_field(&p, TAP_IDENTITY, box, strlen(box));
-	pb_field(&p, TAP_VERSION, version, sizeof(version) - 1);
+	pb_field(&p, TAP_VERSION, version, strlen(version));
 	size_t len = row_text_json(row, box, extra, sizeof(extra));
 	if (len)
 		pb_field(&p, TAP_EXTRA, extra, len - 1);

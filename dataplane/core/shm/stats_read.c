@@ -147,6 +147,16 @@ static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 	out->name[sizeof(out->name) - 1] = '\0';
 }
 
+// Of a program that is not trusted: what no version has is shown as '?'.
+static void build_copy(char out[BUILD_TEXT_MAX], const char text[BUILD_TEXT_MAX])
+{
+	memcpy(out, text, BUILD_TEXT_MAX);
+	out[BUILD_TEXT_MAX - 1] = '\0';
+	for (char *c = out; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+			*c = '?';
+}
+
 // Adds how full a worker's rings for a resolver are. Only root and the two processes may see it.
 static bool rings_copy(const struct shm_paths *paths, unsigned worker, unsigned resolver,
 	struct stats_worker_copy *out)
@@ -216,6 +226,8 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->ended = load32(&s->ended);
 	out->former_end = load32(&s->former_end);
 	out->former_incarnation = load64(&s->former_incarnation);
+	build_copy(out->version, s->version);
+	build_copy(out->commit, s->commit);
 	out->control_seen = load32(&s->control_seen);
 	out->drops_in_force = load32(&s->drops_in_force);
 	out->drops_refused = load32(&s->drops_refused);

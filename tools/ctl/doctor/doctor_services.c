@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/build.h>
 
 static const char *const units[] = {"weir-dataplane", "weir-controlplane"};
 enum { SYSTEMCTL_MS = 5000, SHOWN_MAX = 1024 };
@@ -145,23 +146,35 @@ static void replaced_check(struct doctor *d, const char *who, const char *unit, 
 	}
 }
 
+// Of one that is not weirctl's, the commit included, by what the process says of itself.
+static void version_check(
+	struct doctor *d, const char *who, const char *unit, pid_t pid, const char *version)
+{
+	const char *ours = build_this()->version;
+	char named[2 * BUILD_TEXT_MAX];
+	snprintf(named, sizeof(named), "%s of version %s", who, version);
+	if (strcmp(version, ours) == 0) {
+		replaced_check(d, named, unit, pid);
+		return;
+	}
+	doctor_add(d, DOCTOR_WARNING, "the %s is of version %s, weirctl of %s", who, version, ours);
+	doctor_do(d, "systemctl restart %s %s", units[0], units[1]);
+}
+
 void doctor_check_versions(struct doctor *d)
 {
 	const struct json_node *status = doctor_status(d);
-	const char *version = json_text(status, "version");
 	if (doctor_lacks_sight(d))
 		return;
-	if (d->dp_pid)
+	if (!d->dp_pid)
+		doctor_add(d, DOCTOR_UNKNOWN, "no data plane is running");
+	else if (!d->view.has_stats)
 		replaced_check(d, "data plane", units[0], d->dp_pid);
 	else
-		doctor_add(d, DOCTOR_UNKNOWN, "no data plane is running");
-	if (!status) {
+		version_check(d, "data plane", units[0], d->dp_pid, d->view.stats->version);
+	if (status)
+		version_check(
+			d, "control plane", units[1], d->cp_pid, json_text(status, "version"));
+	else
 		doctor_add(d, DOCTOR_UNKNOWN, "no control plane answers");
-	} else if (strcmp(version, WEIR_VERSION) != 0) {
-		doctor_add(d, DOCTOR_WARNING,
-			"the control plane is of version %s, weirctl of " WEIR_VERSION, version);
-		doctor_do(d, "systemctl restart %s %s", units[0], units[1]);
-	} else {
-		replaced_check(d, "control plane of version " WEIR_VERSION, units[1], d->cp_pid);
-	}
 }

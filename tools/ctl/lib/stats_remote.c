@@ -48,6 +48,8 @@ static void stats_take(const struct json_node *n, struct stats_copy *s)
 	const struct json_node *groups = json_get(n, "groups"), *workers = json_get(n, "workers"),
 			       *ports = json_get(n, "ports");
 	s->incarnation = strtoull(json_text(n, "incarnation"), NULL, 16);
+	snprintf(s->version, sizeof(s->version), "%s", json_text(n, "version"));
+	snprintf(s->commit, sizeof(s->commit), "%s", json_text(n, "commit"));
 #define X(field) s->field = (typeof(s->field))json_count(n, #field);
 	STATS_PROCESS_FIELDS(X)
 #undef X

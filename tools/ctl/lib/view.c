@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/clock.h>
 
 enum { VIEW_ROWS = 6 }; // of a table on a terminal: the rest has a command of its own
@@ -130,6 +131,8 @@ struct json_doc *view_status_doc(const struct view *v)
 	json_put_text(dp, "state", process_state_text(v->dataplane));
 	if (v->has_stats) {
 		json_put_count(dp, "pid", s->pid);
+		json_put_text(dp, "version", s->version);
+		json_put_text(dp, "commit", s->commit);
 		json_put_count(dp, "workers", s->workers);
 		json_put_count(dp, "ports", s->ports);
 		json_put_count(dp, "uptime_ms", s->taken_ms - s->start_ms);
@@ -148,6 +151,22 @@ struct json_doc *view_status_doc(const struct view *v)
 	return doc;
 }
 
+// One line where both are of one build, which is so but for the time of an upgrade.
+static void versions_print(const struct view *v)
+{
+	const char *dp = v->dataplane == PROCESS_UP && v->has_stats ? v->stats->version : "";
+	const char *cp = json_text(json_doc_root(v->control), "version");
+	char shown[2][BUILD_TEXT_MAX * 4];
+	term_text(dp, shown[0], sizeof(shown[0]));
+	term_text(cp, shown[1], sizeof(shown[1]));
+	if (*dp && *cp && strcmp(dp, cp) != 0)
+		printf("VERSIONS DIFFER the data plane is of %s, the control plane of %s: restart "
+		       "both\n",
+			shown[0], shown[1]);
+	else if (*dp || *cp)
+		printf("version         %s\n", *cp ? shown[1] : shown[0]);
+}
+
 void view_print_states(const struct view *v)
 {
 	char text[FIGURE_MAX], shown[SHM_WHY_MAX * 4];
@@ -163,6 +182,7 @@ void view_print_states(const struct view *v)
 	if (v->controlplane == PROCESS_DOWN)
 		printf("  the control plane is down; %s\n",
 			v->dataplane == PROCESS_UP ? HTTP_SERVED_TEXT : "no client is answered");
+	versions_print(v);
 }
 
 void view_print_redis(const struct json_node *redis)

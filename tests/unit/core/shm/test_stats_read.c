@@ -50,6 +50,8 @@ TEST(test_copy)
 	s->kinds.bytes[MEM_MAP_huge] = 2 << 20;
 	s->kinds.descriptors[MEM_FD_other] = 3;
 	s->kinds.deleted[REGION_POLICY].behind = 4;
+	memcpy(s->version, "1.2+git\x1b\xff\"\\ \n", 13);
+	memset(s->commit, 'c', sizeof(s->commit)); // no NUL at all
 	s->worker[0].mbuf_missing[MBUF_OWNER_tx] = 2;
 	s->worker[1].mbuf_missing[MBUF_OWNER_tx] = 3;
 	s->worker[1].mbuf_missing[MBUF_OWNER_rx] = 4;
@@ -60,6 +62,8 @@ TEST(test_copy)
 	assert_int_equal(copy.kinds.bytes[MEM_MAP_huge], 2 << 20);
 	assert_int_equal(copy.kinds.descriptors[MEM_FD_other], 3);
 	assert_int_equal(copy.kinds.deleted[REGION_POLICY].behind, 4);
+	assert_string_equal(copy.version, "1.2+git??????");
+	assert_int_equal(strlen(copy.commit), BUILD_TEXT_MAX - 1);
 	uint32_t missing[MBUF_OWNERS];
 	assert_int_equal(stats_mbufs_missing(&copy, missing), 9);
 	assert_int_equal(missing[MBUF_OWNER_tx], 5);

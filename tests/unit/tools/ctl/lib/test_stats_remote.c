@@ -22,7 +22,8 @@ static bool taken(const char *json)
 
 TEST(test_all)
 {
-	assert_true(taken("{\"state\": \"up\", \"stats\": {\"pid\": 7, \"incarnation\": "
+	assert_true(taken("{\"state\": \"up\", \"stats\": {\"pid\": 7, \"version\": \"1.2+git3\", "
+			  "\"incarnation\": "
 			  "\"fedcba9876543210\", \"taken_ms\": 5000, \"verdicts\": {\"hit\": 3}, "
 			  "\"counters\": {\"rx_frames\": 4}, \"groups\": [{\"group\": 2, "
 			  "\"queries\": 9}], \"workers\": [{\"lcore\": 1, \"has_rings\": 1, "
@@ -30,6 +31,8 @@ TEST(test_all)
 			  "\"mac\": \"02:00:00:00:00:53\", \"mtu\": 1500, \"link_up\": 1}]}}"));
 	assert_int_equal(state, PROCESS_UP);
 	assert_int_equal(s.pid, 7);
+	assert_string_equal(s.version, "1.2+git3");
+	assert_string_equal(s.commit, ""); // a box of a former version
 	assert_true(s.incarnation == UINT64_C(0xfedcba9876543210));
 	assert_int_equal(s.taken_ms, 5000);
 	assert_int_equal(s.verdict[VERDICT_hit], 3);
