@@ -49,11 +49,16 @@
 //
 // A failure is a reply. Once there is one, no question waits for servers that were down when it
 // came to them: such a server gets a question each UPSTREAM_DOWN_TRY_MS, for one wait, as it may be
-// there again; the others end. A server that replies with a failure to UPSTREAM_STRIKES questions
-// in a row that another one of the set answers is avoided for backoff_s, and again with the next
-// such question after that. A question that no server answers says nothing of any, and an answer of
-// its own ends it. What a server refuses may be one set's questions alone, so each set has its own
-// count.
+// there again; the others end.
+//
+// A server that replies with failures to questions of UPSTREAM_STRIKES zones (zone_of.h) within
+// UPSTREAM_STRIKE_MS, all of which another one of the set answers, is avoided for backoff_s, and
+// again with the next such question after that. An answer of its own ends it. Clients can make
+// servers fail by broken names, and have weir leave one that filters or validates: so a zone counts
+// once, and a failure not at all for which the server names DNSSEC or a block of the name (RFC
+// 8914), or which is weir's own, of a reply that it cannot use. A question that no server answers
+// says nothing of any. What a server refuses may be one set's questions alone, so each set has its
+// own count.
 //
 // A server over TLS (upstream_tls.c) is asked on its connections (upstream_streams.h) and in no
 // other way: no datagram and nothing in clear text goes to it. Its legs stay open like those of
@@ -112,6 +117,7 @@ enum {
 	UPSTREAM_DOWN_AFTER = 3,
 	UPSTREAM_DOWN_TRY_MS = 1000,
 	UPSTREAM_STRIKES = 3,
+	UPSTREAM_STRIKE_MS = 60000,
 	UPSTREAM_PLAIN_MS = 3600000,
 	UPSTREAM_TCP_AGAIN = 2,
 	UPSTREAM_TCP_MS = 1000,
@@ -174,6 +180,7 @@ struct upstream_ask {
 	uint8_t sends_to[CONFIG_UPSTREAMS_MAX];
 	uint32_t failed;                // bits
 	uint32_t failing;               // bits: of these, by a reply
+	uint32_t blamed;                // bits: of these, by one that says something of the server
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask

@@ -2,7 +2,8 @@
 #pragma once
 
 // What upstream.c (the order of things), upstream_reply.c (what follows a reply), upstream_pick.c
-// (the next server), upstream_server.c (what is known of one), upstream_set.c (the list of them),
+// (the next server), upstream_server.c (what is known of one), upstream_outdone.c (who fails what
+// others answer), upstream_set.c (the list of them),
 // upstream_report.c (their state), upstream_check.c, upstream_leg.c (one query), upstream_port.c
 // (queries without a socket) and upstream_tcp.c share.
 
@@ -15,10 +16,20 @@
 
 #include <event2/event.h>
 
+#include <weir/keyhash.h>
+
 // Something that is turned down: left out until then after so many times.
 struct upstream_lack {
 	unsigned strikes;
 	uint64_t until_ms;
+};
+
+// Questions that it failed and another server of the set answered, in a row: the latest ones, each
+// of another zone.
+struct upstream_outdone {
+	uint32_t zone[UPSTREAM_STRIKES];  // zone_key
+	uint64_t at_ms[UPSTREAM_STRIKES]; // 0: none
+	uint64_t until_ms;                // it comes last; 0: it did not, since it last answered
 };
 
 // Of a server over TLS.
@@ -49,10 +60,10 @@ struct upstream {
 	struct took took;
 	// OPT; over TCP the keepalive option; letter case as it was sent; the client's subnet.
 	struct upstream_lack no_edns, no_option, no_case, no_subnet;
-	struct upstream_lack no_answer; // to what another server of the set answers
-	uint64_t down_tried_ms;         // when it last got a query while it was down
-	unsigned wait_shift; // waits double with each query, sent once, that was not answered
-	unsigned under_way;  // open legs
+	struct upstream_outdone outdone;
+	uint64_t down_tried_ms; // when it last got a query while it was down
+	unsigned wait_shift;    // waits double with each query, sent once, that was not answered
+	unsigned under_way;     // open legs
 	uint64_t answered_us;
 	struct upstream_limit tcp_limit;
 	bool is_tls, is_https; // over HTTPS it is over TLS too
@@ -72,6 +83,7 @@ struct upstreams {
 	struct upstream_port *port;             // NULL: none
 	const struct socket_address *recursion; // NULL: none
 	struct rng rng;
+	struct keyhash_secret secret; // of zones
 	uint64_t generation;
 	unsigned count, first_timeout_ms, max_sends, backoff_s;
 	enum upstream_policy policy;
@@ -145,9 +157,14 @@ int upstream_pick(struct upstream_ask *a, uint64_t now_us);
 unsigned upstream_sends_max(const struct upstream_ask *a);
 // Is there a server left that was asked at most `sends` times, other than `server`?
 bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server, uint64_t now_ms);
-// Its answer was taken, to a question that the servers with these bits had failed.
+// Its answer was taken, to a question of this zone that the servers with these bits had failed.
 void upstream_server_outdid(
-	struct upstreams *u, struct upstream *s, uint32_t failing, uint64_t now_ms);
+	struct upstreams *u, struct upstream *s, uint32_t failing, uint32_t zone, uint64_t now_ms);
+// Does a reply that was of no use say something of its server? Not where weir refuses what is in
+// it, nor where the server says that the name is the reason (RFC 8914).
+bool upstream_reply_blames(const uint8_t *msg, size_t len);
+// Of the ask's question.
+uint32_t upstream_ask_zone(const struct upstream_ask *a);
 // An answer to be used; `with` it, or `without`: after that had been turned down.
 void upstream_server_lack(
 	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);

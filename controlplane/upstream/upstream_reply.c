@@ -52,13 +52,15 @@ static bool subnet_take(struct upstream_leg *leg, const uint8_t *msg, size_t len
 struct manner {
 	bool edns, option, subnet, mixed_case;        // with these
 	bool without_option, without_subnet, plainly; // once more, without
-	uint32_t failing;                             // other servers of the list
+	uint32_t blamed;                              // other servers of the list
+	uint32_t zone;                                // of the question; 0: nobody is blamed
 };
 
 static struct manner manner_of(const struct upstream_leg *leg, const struct upstream *s)
 {
 	const struct upstream_ask *a = leg->ask;
 	const bool without = s && (a->no_option >> leg->server & 1);
+	const uint32_t blamed = s ? a->blamed & ~(1u << leg->server) : 0;
 
 	return (struct manner){
 		.edns = leg->edns,
@@ -69,7 +71,8 @@ static struct manner manner_of(const struct upstream_leg *leg, const struct upst
 		.without_subnet =
 			s && leg->edns && ((a->no_subnet & ~a->subnet_refused) >> leg->server & 1),
 		.plainly = s && !without && (a->plain >> leg->server & 1),
-		.failing = s ? a->failing & ~(1u << leg->server) : 0,
+		.blamed = blamed,
+		.zone = blamed ? upstream_ask_zone(a) : 0,
 	};
 }
 
@@ -121,7 +124,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
 		if (s) {
 			lacks_learn(s, &manner, now_us / 1000);
-			upstream_server_outdid(u, s, manner.failing, now_us / 1000);
+			upstream_server_outdid(u, s, manner.blamed, manner.zone, now_us / 1000);
 		}
 		return take;
 	}
@@ -140,6 +143,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	if (s) {
 		a->failed |= 1u << leg->server;
 		a->failing |= 1u << leg->server;
+		a->blamed |= (uint32_t)upstream_reply_blames(msg, len) << leg->server;
 	}
 	leg_done(leg);
 	return take;

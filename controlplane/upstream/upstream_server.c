@@ -132,31 +132,6 @@ void upstream_server_lack(
 	l->until_ms = now_ms + UPSTREAM_PLAIN_MS;
 }
 
-// Recursion comes last anyway, and fails what no server answers.
-static void server_outdone(const struct upstreams *u, struct upstream *s, uint64_t now_ms)
-{
-	if (s->config.is_recursion || ++s->no_answer.strikes < UPSTREAM_STRIKES)
-		return;
-	if (s->no_answer.strikes == UPSTREAM_STRIKES)
-		log_warning("upstream %s fails questions that others answer; asked after them, and "
-			    "tried again each %u s",
-			s->name, u->backoff_s);
-	s->no_answer.until_ms = now_ms + u->backoff_s * 1000ull;
-}
-
-void upstream_server_outdid(
-	struct upstreams *u, struct upstream *s, uint32_t failing, uint64_t now_ms)
-{
-	s->no_answer = (struct upstream_lack){0};
-	for (; failing; failing &= failing - 1)
-		server_outdone(u, &u->server[__builtin_ctz(failing)], now_ms);
-}
-
-bool upstream_server_failing(const struct upstream *s, uint64_t now_ms)
-{
-	return s->no_answer.until_ms > now_ms;
-}
-
 // It has left one more query unanswered.
 static unsigned server_silent(
 	const struct upstreams *u, struct upstream *s, bool is_question, uint64_t now_us)

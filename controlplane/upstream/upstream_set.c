@@ -200,6 +200,7 @@ int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	u->book = shared->book;
 	u->port = shared->port;
 	u->recursion = shared->recursion;
+	rng_bytes(&u->rng, u->secret.bytes, sizeof(u->secret.bytes));
 	int rc = upstream_sockets_new(&u->sockets, u->loop, &u->rng, upstream_leg_readable);
 	if (rc == 0 && u->port)
 		upstream_port_share(u->port, u->sockets);

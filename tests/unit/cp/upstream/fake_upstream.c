@@ -122,6 +122,47 @@ static size_t no_name_make(
 	return at + w.pos;
 }
 
+static size_t referral_make(
+	const struct fake_upstream *f, const uint8_t *q, size_t len, uint8_t *out)
+{
+	size_t at = reply_make(f, q, len, 0, -1, out);
+	struct wr w = wr_init(out + at, MSG_MAX - at);
+
+	if (at == 0)
+		return 0;
+	put_u16(out + 8, 1);
+	wr_u8(&w, 0);
+	wr_u16(&w, DNS_TYPE_NS);
+	wr_u16(&w, DNS_CLASS_IN);
+	wr_u32(&w, (uint32_t)f->ttl_s);
+	wr_u16(&w, 1);
+	wr_u8(&w, 0);
+	assert(wr_ok(&w));
+	return at + w.pos;
+}
+
+// With why, if the server says so.
+static size_t failure_make(
+	const struct fake_upstream *f, const uint8_t *q, size_t len, uint16_t rcode, uint8_t *out)
+{
+	size_t at = reply_make(f, q, len, rcode, -1, out);
+	struct wr w = wr_init(out + at, MSG_MAX - at);
+
+	if (at == 0 || f->ede == 0)
+		return at;
+	put_u16(out + 10, 1);
+	wr_u8(&w, 0);
+	wr_u16(&w, DNS_TYPE_OPT);
+	wr_u16(&w, 1232);
+	wr_u32(&w, 0);
+	wr_u16(&w, 4 + 2);
+	wr_u16(&w, DNS_EDNS_OPTION_EDE);
+	wr_u16(&w, 2);
+	wr_u16(&w, (uint16_t)f->ede);
+	assert(wr_ok(&w));
+	return at + w.pos;
+}
+
 static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, uint8_t *out)
 {
 	enum fake_mode mode = (enum fake_mode)f->mode;
@@ -143,10 +184,12 @@ static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, u
 	case FAKE_SILENT:
 		return 0;
 	case FAKE_SERVFAIL:
-		return reply_make(f, q, len, DNS_RCODE_SERVFAIL, -1, out);
+		return failure_make(f, q, len, DNS_RCODE_SERVFAIL, out);
 	case FAKE_SUBNET_REFUSED:
 	case FAKE_REFUSED:
-		return reply_make(f, q, len, DNS_RCODE_REFUSED, -1, out);
+		return failure_make(f, q, len, DNS_RCODE_REFUSED, out);
+	case FAKE_REFERRAL:
+		return referral_make(f, q, len, out);
 	case FAKE_NO_NAME:
 		return no_name_make(f, q, len, out);
 	case FAKE_NXDOMAIN:

@@ -28,6 +28,7 @@ enum fake_mode {
 	FAKE_SUBNET_REFUSED, // REFUSED to it
 	FAKE_ALIAS,          // a CNAME to `alias`, and the address of that
 	FAKE_ALIAS_ALONE,    // the same without the address; asked for `alias`: its address
+	FAKE_REFERRAL,       // the root's NS, and no answer
 	FAKE_LEADS_ON,       // a CNAME alone, to a name below the one asked
 };
 
@@ -48,6 +49,7 @@ struct fake_upstream {
 	// the third byte of the client's and Y the source prefix length.
 	_Atomic unsigned scope_more;
 	_Atomic(const uint8_t *) subnet_change;
+	_Atomic int ede;                    // of SERVFAIL and REFUSED (RFC 8914); 0: none
 	_Atomic bool sets_ad;               // in each reply
 	_Atomic bool held;                  // UDP: replies wait until it is not
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time

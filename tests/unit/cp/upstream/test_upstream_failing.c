@@ -85,12 +85,18 @@ TEST_WITH(test_a_failure_waits_once_when_a_back_off_ends, rig_setup, rig_teardow
 	}
 }
 
+static void other_zone_answered(void)
+{
+	fx.zone++;
+	ANSWERED(LIFE_MS);
+}
+
 static void fails_first(int mode)
 {
 	fake[0].mode = mode;
 	for (unsigned i = 0; i < UPSTREAM_STRIKES; i++) {
 		assert_false(status(0).failing);
-		ANSWERED(LIFE_MS);
+		other_zone_answered();
 		assert_int_equal(fake[0].udp_queries, i + 1);
 	}
 	assert_true(status(0).failing && status(0).up && !status(0).suspect);
@@ -145,8 +151,68 @@ TEST_WITH(test_broken_names_demote_nobody, rig_setup, rig_teardown)
 	fake[1].mode = FAKE_ANSWER;
 	for (unsigned i = 0; i < 3 * UPSTREAM_STRIKES; i++) {
 		fake[0].mode = i % 3 == 2 ? FAKE_ANSWER : FAKE_SERVFAIL;
+		other_zone_answered();
+		assert_false(status(0).failing);
+	}
+}
+
+// A client may ask for them all day.
+static void demotes_nobody(int mode, int ede)
+{
+	fake[0].mode = mode;
+	fake[0].ede = ede;
+	for (unsigned i = 0; i < 3 * UPSTREAM_STRIKES; i++) {
+		other_zone_answered();
+		assert_false(status(0).failing);
+	}
+	assert_int_equal(fake[0].udp_queries, 3 * UPSTREAM_STRIKES);
+}
+
+TEST_WITH(test_who_says_that_names_are_bogus_stays_first, rig_setup, rig_teardown)
+{
+	demotes_nobody(FAKE_SERVFAIL, DNS_EDE_DNSSEC_BOGUS);
+}
+
+TEST_WITH(test_who_lacks_a_proof_stays_first, rig_setup, rig_teardown)
+{
+	demotes_nobody(FAKE_SERVFAIL, DNS_EDE_NSEC_MISSING);
+}
+
+TEST_WITH(test_who_refuses_blocked_names_stays_first, rig_setup, rig_teardown)
+{
+	demotes_nobody(FAKE_REFUSED, DNS_EDE_BLOCKED);
+}
+
+// Why says something of the server here.
+TEST_WITH(test_who_serves_weir_nothing_comes_last, rig_setup, rig_teardown)
+{
+	fake[0].ede = DNS_EDE_PROHIBITED;
+	stays_behind(FAKE_REFUSED);
+}
+
+// NOERROR with a referral alone: weir makes no use of it.
+TEST_WITH(test_what_weir_refuses_demotes_nobody, rig_setup, rig_teardown)
+{
+	demotes_nobody(FAKE_REFERRAL, 0);
+}
+
+TEST_WITH(test_one_broken_zone_demotes_nobody, rig_setup, rig_teardown)
+{
+	fake[0].mode = FAKE_SERVFAIL;
+	for (unsigned i = 0; i < 3 * UPSTREAM_STRIKES; i++) {
+		fx.zone = i % (UPSTREAM_STRIKES - 1);
 		ANSWERED(LIFE_MS);
 		assert_false(status(0).failing);
+	}
+}
+
+TEST_WITH(test_failures_far_apart_demote_nobody, rig_setup, rig_teardown)
+{
+	fake[0].mode = FAKE_SERVFAIL;
+	for (unsigned i = 0; i < 3 * UPSTREAM_STRIKES; i++) {
+		other_zone_answered();
+		assert_false(status(0).failing);
+		clock_still_work_us(UPSTREAM_STRIKE_MS * 1000 / (UPSTREAM_STRIKES - 1));
 	}
 }
 
@@ -158,7 +224,7 @@ TEST_WITH(test_the_quickest_is_not_the_one_that_fails, rig_setup, rig_teardown)
 	fake[0].mode = FAKE_REFUSED;
 	fake[1].delay_ms = 20;
 	for (unsigned i = 0; i < 20; i++)
-		ANSWERED(LIFE_MS);
+		other_zone_answered();
 	assert_in_range(fake[0].udp_queries, UPSTREAM_STRIKES, UPSTREAM_STRIKES + 2);
 }
 
@@ -170,7 +236,7 @@ TEST_WITH(test_a_race_is_without_the_one_that_fails, rig_setup, rig_teardown)
 	fake[1].delay_ms = 30;
 	fake[0].mode = FAKE_SERVFAIL;
 	for (unsigned i = 0; i < UPSTREAM_STRIKES + 5; i++)
-		ANSWERED(LIFE_MS);
+		other_zone_answered();
 	assert_int_equal(fake[0].udp_queries, UPSTREAM_STRIKES);
 	assert_true(fake[2].udp_queries >= 5);
 }

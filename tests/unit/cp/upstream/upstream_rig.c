@@ -105,8 +105,9 @@ int rig_teardown(void **)
 void ask_start(unsigned life_ms)
 {
 	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
-	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
+	uint8_t question[] = "\3www\7example\0\0\1\0\1";
 
+	question[11] = (uint8_t)('e' + fx.zone % 22);
 	fx.replies = fx.ended = 0;
 	fx.start_ms = clock_mono_ms();
 	const struct upstream_request request = {.callbacks = &callbacks,

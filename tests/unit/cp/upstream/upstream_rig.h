@@ -22,6 +22,7 @@ struct upstream_fixture {
 	const struct ip_address *request_subnet; // of the next ones; NULL: none
 	int scope;                               // of the answer
 	bool is_unproven;                        // the answer
+	unsigned zone;                           // of the next questions; 0: example
 };
 
 extern struct upstream_fixture fx;
@@ -35,7 +36,8 @@ void configure_servers(unsigned count); // and uses that
 #define CONFIGURE(key, value) \
 	((void)(fx.config.key = (value)), upstreams_configure(fx.up, &fx.config))
 
-// Asks for www.example A; ask_finish runs the loop until that has ended, one way or the other.
+// Asks for www.example A, or www in another zone of 22; ask_finish runs the loop until that has
+// ended, one way or the other.
 void ask_start(unsigned life_ms);
 void ask_finish(void);
 void ask(unsigned life_ms); // both
