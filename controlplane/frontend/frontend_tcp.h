@@ -171,7 +171,7 @@ struct frontend_tcp_status {
 	unsigned pending, pending_max, pending_cap;
 	uint64_t buffered, buffered_cap;
 	unsigned idle_ms;           // as of now
-	uint64_t accepted, proxied; // proxied: of the client that a balancer named
+	uint64_t accepted, proxied; // proxied: of these, of a client that a balancer named
 	uint64_t refused_full, refused_client;
 	uint64_t refused_denied; // their client may not ask
 	uint64_t accept_paused;  // the kernel had no descriptor or memory for one more

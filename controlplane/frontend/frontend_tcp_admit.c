@@ -56,24 +56,25 @@ static struct frontend_conn *conn_new(struct frontend_tcp *t, int fd, enum front
 	return NULL;
 }
 
-void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer,
-	struct tcp_client *client, enum frontend_tcp_kind kind)
+void conn_start(struct frontend_tcp *t, const struct tcp_arrival *a, struct tcp_client *client)
 {
-	struct frontend_conn *c = conn_new(t, fd, kind);
+	struct frontend_conn *c = conn_new(t, a->fd, a->kind);
 
 	if (!c) {
 		tcp_place_give(&t->shared->open);
-		conn_refuse(t, fd, client, true);
+		conn_refuse(t, a->fd, client, true);
 		return;
 	}
 	c->client = client;
-	c->peer = *peer;
+	c->peer = a->peer;
 	c->out_end = &c->out;
 	c->timer.fn = conn_timer;
 	c->timer.arg = c;
 	conn_session_begin(c);
-	event_assign(&c->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, conn_readable, c);
-	event_assign(&c->writable, loop_base(t->loop), fd, EV_WRITE | EV_PERSIST, conn_writable, c);
+	event_assign(
+		&c->readable, loop_base(t->loop), a->fd, EV_READ | EV_PERSIST, conn_readable, c);
+	event_assign(
+		&c->writable, loop_base(t->loop), a->fd, EV_WRITE | EV_PERSIST, conn_writable, c);
 	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
 	TAILQ_INSERT_TAIL(&client->conns, c, by_client);
 	c->used_ms = clock_mono_ms();
@@ -81,31 +82,31 @@ void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer
 	if (++t->count.open > t->count.open_max)
 		t->count.open_max = t->count.open;
 	t->count.accepted++;
+	t->count.proxied += a->is_named;
 	conn_settle(c, FRONTEND_TCP_OPEN);
 }
 
-void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer,
-	enum frontend_tcp_kind kind)
+void conn_open(struct frontend_tcp *t, const struct tcp_arrival *a)
 {
-	const bool over_tls = tcp_kind_of(kind)->alpn;
+	const bool over_tls = tcp_kind_of(a->kind)->alpn;
 
 	// Or allowed clients would lose their places to others.
-	if (t->engine.admits && !t->engine.admits(t->engine.frontend, peer, over_tls)) {
+	if (t->engine.admits && !t->engine.admits(t->engine.frontend, &a->peer, over_tls)) {
 		t->count.refused_denied++;
-		close(fd);
+		close(a->fd);
 		return;
 	}
-	struct tcp_client *client = tcp_client_join(t->clients, peer);
+	struct tcp_client *client = tcp_client_join(t->clients, &a->peer);
 	if (!client) {
 		t->count.refused_full++;
-		close(fd);
+		close(a->fd);
 		return;
 	}
 	const enum conn_place place = place_find(t, client);
 	if (place == CONN_PLACED) {
-		conn_start(t, fd, peer, client, kind);
-	} else if (!tcp_claim_begin(t, fd, peer, client, kind, place)) {
+		conn_start(t, a, client);
+	} else if (!tcp_claim_begin(t, a, client, place)) {
 		conn_refuse_count(t, place);
-		conn_refuse(t, fd, client, place == CONN_FULL);
+		conn_refuse(t, a->fd, client, place == CONN_FULL);
 	}
 }

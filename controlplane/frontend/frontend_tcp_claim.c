@@ -20,15 +20,13 @@ struct tcp_claim {
 	struct loop_return hop;
 	struct wheel_timer timer; // the origin's
 	struct frontend_tcp *origin;
-	struct tcp_client *client; // the origin's
-	union client_address peer;
-	enum frontend_tcp_kind kind;
-	enum conn_place asked; // what was missing at first
-	enum conn_place place; // and is now
-	unsigned step;         // loops that it has been to
+	struct tcp_client *client;  // the origin's
+	struct tcp_arrival arrival; // its fd -1: the client has waited too long; the origin's
+	enum conn_place asked;      // what was missing at first
+	enum conn_place place;      // and is now
+	unsigned step;              // loops that it has been to
 	uint64_t begun_ms;
 	bool got;
-	int fd; // -1: the client has waited too long; the origin's
 };
 
 static bool claim_is_late(const struct tcp_claim *k)
@@ -60,14 +58,15 @@ static void claim_back(void *arg)
 
 	t->claims--;
 	wheel_stop(&k->timer);
-	if (k->got && k->fd >= 0 && t->serves[k->kind].enabled) {
-		conn_start(t, k->fd, &k->peer, k->client, k->kind);
+	const int fd = k->arrival.fd;
+	if (k->got && fd >= 0 && t->serves[k->arrival.kind].enabled) {
+		conn_start(t, &k->arrival, k->client);
 	} else {
 		if (k->got)
 			tcp_place_give(&t->shared->open);
-		if (k->fd >= 0)
+		if (fd >= 0)
 			conn_refuse_count(t, k->asked);
-		conn_refuse(t, k->fd, k->client, k->got || k->place == CONN_FULL);
+		conn_refuse(t, fd, k->client, k->got || k->place == CONN_FULL);
 	}
 	free(k);
 }
@@ -104,13 +103,13 @@ static void on_late(void *arg)
 {
 	struct tcp_claim *k = arg;
 
-	close(k->fd);
-	k->fd = -1;
+	close(k->arrival.fd);
+	k->arrival.fd = -1;
 	conn_refuse_count(k->origin, k->asked);
 }
 
-bool tcp_claim_begin(struct frontend_tcp *t, int fd, const union client_address *peer,
-	struct tcp_client *client, enum frontend_tcp_kind kind, enum conn_place place)
+bool tcp_claim_begin(struct frontend_tcp *t, const struct tcp_arrival *a, struct tcp_client *client,
+	enum conn_place place)
 {
 	if (t->shared->frontends == 1)
 		return false;
@@ -121,10 +120,8 @@ bool tcp_claim_begin(struct frontend_tcp *t, int fd, const union client_address 
 	}
 	k->origin = t;
 	k->client = client;
-	k->peer = *peer;
-	k->kind = kind;
+	k->arrival = *a;
 	k->asked = k->place = place;
-	k->fd = fd;
 	k->timer.fn = on_late;
 	k->timer.arg = k;
 	k->begun_ms = clock_mono_ms();

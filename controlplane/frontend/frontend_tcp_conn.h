@@ -75,14 +75,20 @@ static inline struct frontend_conn *conn_of(struct frontend_session *s)
 						- offsetof(struct frontend_conn, session));
 }
 
+// A connection that wants to be one of a client's.
+struct tcp_arrival {
+	union client_address peer;
+	enum frontend_tcp_kind kind;
+	bool is_named; // a balancer named its client
+	int fd;
+};
+
 // frontend_tcp_admit.c
 // Takes the descriptor; closes it when it must be refused.
-void conn_open(struct frontend_tcp *t, int fd, const union client_address *peer,
-	enum frontend_tcp_kind kind);
+void conn_open(struct frontend_tcp *t, const struct tcp_arrival *a);
 enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // FULL: the client's place is taken
 // One that has both places; takes the descriptor and the client's reference.
-void conn_start(struct frontend_tcp *t, int fd, const union client_address *peer,
-	struct tcp_client *client, enum frontend_tcp_kind kind);
+void conn_start(struct frontend_tcp *t, const struct tcp_arrival *a, struct tcp_client *client);
 // Ends one that has none, or (`has_client_place`) the client's; fd -1: it is closed.
 void conn_refuse(struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place);
 void conn_refuse_count(struct frontend_tcp *t, enum conn_place place);
@@ -102,9 +108,8 @@ void conn_settle(struct frontend_conn *c, enum frontend_tcp_end end);
 
 // frontend_tcp_claim.c: asks the other frontends for a place. Takes the descriptor, the reference,
 // and with CONN_FULL the client's place. False: there are no others, or too many claims.
-ATTR_MUST_CHECK bool tcp_claim_begin(struct frontend_tcp *t, int fd,
-	const union client_address *peer, struct tcp_client *client, enum frontend_tcp_kind kind,
-	enum conn_place place);
+ATTR_MUST_CHECK bool tcp_claim_begin(struct frontend_tcp *t, const struct tcp_arrival *a,
+	struct tcp_client *client, enum conn_place place);
 void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables);
 
 // frontend_tcp_stream.c

@@ -56,13 +56,11 @@ static void on_late(void *arg)
 static void proxied_open(struct tcp_proxied *p, const union client_address *named)
 {
 	struct frontend_tcp *t = p->tcp;
-	const union client_address client = named ? *named : p->peer;
-	const enum frontend_tcp_kind kind = p->kind;
-	const int fd = p->fd;
+	const struct tcp_arrival a = {
+		.peer = named ? *named : p->peer, .kind = p->kind, .is_named = named, .fd = p->fd};
 
-	t->count.proxied += named != NULL;
 	proxied_free(p);
-	conn_open(t, fd, &client, kind);
+	conn_open(t, &a);
 }
 
 // Once more for what the head says to come; false: no byte is here, or it has ended.
@@ -140,7 +138,7 @@ void tcp_arrive(struct frontend_tcp *t, int fd, const union client_address *peer
 	if (frontend_proxy_is_due(&t->balancers, peer))
 		proxied_begin(t, fd, peer, kind);
 	else
-		conn_open(t, fd, peer, kind);
+		conn_open(t, &(struct tcp_arrival){.peer = *peer, .kind = kind, .fd = fd});
 }
 
 void tcp_proxied_end(struct frontend_tcp *t, bool all)

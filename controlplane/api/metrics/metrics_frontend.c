@@ -64,7 +64,7 @@ static const struct metrics_field of_tcp[] = {
 		"Most bytes in buffers of TCP connections."),
 	TCP(METRICS_COUNTER, accepted, "accepted_total", "TCP connections accepted."),
 	TCP(METRICS_COUNTER, proxied, "proxied_total",
-		"Of these, TCP connections of the client that a balancer named."),
+		"Of these, TCP connections of clients that a balancer named."),
 	TCP(METRICS_COUNTER, refused_full, "refused_full_total",
 		"TCP connections refused because tcp.connections was reached."),
 	TCP(METRICS_COUNTER, refused_client, "refused_client_total",

@@ -85,11 +85,15 @@ TEST_WITH(test_any_pieces, tcp_rig_each_start, tcp_rig_each_end)
 
 TEST_WITH(test_a_denied_client_is_refused, tcp_rig_each_start, tcp_rig_each_end)
 {
+	struct frontend_tcp_status s;
 	balanced();
 	tcp_rig_start();
 	CLOSED_UNTIL(connect_for(TCP_DENIED_HOST), refused_denied, 1);
 	int fd = connect_for(7);
 	served(fd, 7);
+	tcp_rig_status(&s);
+	assert_int_equal(s.proxied, 1);
+	assert_int_equal(s.accepted, 1);
 	close(fd);
 }
 
