@@ -16,6 +16,7 @@
 static void text_free(struct config_text *t)
 {
 	FREE_AND_NULL(t->path);
+	FREE_AND_NULL(t->shown);
 	FREE_AND_NULL(t->bytes);
 	t->len = 0;
 }
@@ -167,7 +168,8 @@ int config_bundle_raw(const struct config_bundle *b, config_raw_use *use, void *
 
 static int text_of(const struct config_doc *doc, struct config_text *out)
 {
-	return text_set(out, doc->absolute, doc->text, doc->len);
+	out->shown = strdup(doc->path);
+	return out->shown ? text_set(out, doc->absolute, doc->text, doc->len) : -ENOMEM;
 }
 
 static int bundle_of(const struct config_doc *doc, struct config_bundle *out)
@@ -216,12 +218,17 @@ static bool is_known(const struct config_errors *known, const char *text)
 	return false;
 }
 
+static const char *text_shown(const struct config_text *t)
+{
+	return t->shown ? t->shown : t->path;
+}
+
 // With a document of the texts, which stay the bundle's.
 static void place_refuse(const struct config_bundle *b, struct config_errors *errors,
 	const char *key, const char *reason)
 {
 	struct config_part parts[CONFIG_INCLUDED_MAX + 1];
-	struct config_doc doc = {.path = b->main.path,
+	struct config_doc doc = {.path = text_shown(&b->main),
 		.text = (uint8_t *)b->main.bytes,
 		.len = b->main.len,
 		.errors = errors,
@@ -230,7 +237,7 @@ static void place_refuse(const struct config_bundle *b, struct config_errors *er
 	for (unsigned i = 0; i < doc.part_count; i++) {
 		const struct config_text *t = i < b->included_count ? &b->included[i] : &b->managed;
 		parts[i].doc = (struct config_doc){
-			.path = t->path, .text = (uint8_t *)t->bytes, .len = t->len};
+			.path = text_shown(t), .text = (uint8_t *)t->bytes, .len = t->len};
 	}
 	(void)config_refuse(&doc, key, "%s", reason);
 }

@@ -32,6 +32,7 @@ enum {
 
 struct config_text {
 	char *path;  // absolute
+	char *shown; // as errors name the file that was read; NULL: as `path`
 	char *bytes; // with a zero behind them
 	size_t len;
 };

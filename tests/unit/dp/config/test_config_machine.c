@@ -75,4 +75,28 @@ TEST(a_proof_names_file_and_place)
 	config_free(c);
 }
 
+// As it was given, which is how the errors of the document name it.
+TEST(a_proof_names_the_file_as_it_was_given)
+{
+	struct config_bundle b;
+	struct config *c = NULL;
+	char *before = getcwd(NULL, 0);
+	more = "dataplane:\n  worker_lcores: [127]\n"
+	       "  ports:\n  - device: net_null1\n  - device: eth0\n";
+	write_config("one.test");
+	assert_non_null(before);
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(
+		config_bundle_read("weir.yaml", NULL, CONFIG_SECRETS_ALL, &b, &c, &errors), 0);
+	assert_int_equal(chdir(before), 0);
+	const struct config_proof proof = {.texts = &b, .errors = &errors};
+	config_machine_prove(c, "", &proof);
+	config_proof_refuse(&proof, "dataplane.ports[0].device", "is not there");
+	assert_true(has(&errors, "(conf.d/a.yaml:3:19)"));
+	assert_true(has(&errors, "is not there (weir.yaml:3:22)"));
+	config_bundle_free(&b);
+	config_free(c);
+	free(before);
+}
+
 TEST_GROUP(setup, teardown)

@@ -289,8 +289,9 @@ static char part_text[] = "group_members: [{group: kids, client: 192.0.2.9/32}]\
 
 TEST(test_places)
 {
-	struct config_text part = {part_path, part_text, strlen(part_text)};
-	const struct config_bundle b = {.main = {main_path, main_text, strlen(main_text)},
+	struct config_text part = {.path = part_path, .bytes = part_text, .len = strlen(part_text)};
+	const struct config_bundle b = {
+		.main = {.path = main_path, .bytes = main_text, .len = strlen(main_text)},
 		.included = &part,
 		.included_count = 1};
 	static const struct {
