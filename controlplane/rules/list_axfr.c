@@ -28,6 +28,8 @@ struct work {
 	struct list_fetch_result *result;
 	struct axfr_request axfr;
 	struct list_diff *diff; // NULL: whole zones alone
+	bool is_open;           // the files are
+	int fd, copy;           // those of the request
 	unsigned count;
 	struct ip_address address[BOOTSTRAP_ADDRESSES_MAX];
 	size_t len; // of text that is not in the file yet
@@ -55,9 +57,24 @@ bool list_axfr_wants_copy(const char *url)
 	return url_parse_list(url, &u) == 0 && u.axfr && u.ixfr;
 }
 
+static int files_open(struct work *w)
+{
+	const struct list_fetch_request *r = w->request;
+	if (w->is_open)
+		return 0;
+	w->fd = r->fd;
+	w->copy = r->copy;
+	int err = r->open ? r->open(r->arg, &w->fd, &w->copy) : 0;
+	w->is_open = err == 0;
+	return err ? fail(w, -EIO, "cannot write: %s", strerror(-err)) : 0;
+}
+
 static int text_flush(struct work *w)
 {
-	int err = file_write_fd(w->request->fd, w->text, w->len);
+	int err = files_open(w);
+	if (err < 0)
+		return err;
+	err = file_write_fd(w->fd, w->text, w->len);
 	w->len = 0;
 	return err < 0 ? fail(w, -EIO, "cannot write: %s", strerror(-err)) : 0;
 }
@@ -216,7 +233,7 @@ static int file_empty(struct work *w)
 {
 	w->len = 0;
 	w->result->bytes = 0;
-	if (ftruncate(w->request->fd, 0) < 0 || lseek(w->request->fd, 0, SEEK_SET) < 0)
+	if (ftruncate(w->fd, 0) < 0 || lseek(w->fd, 0, SEEK_SET) < 0)
 		return fail(w, -EIO, "cannot write: %s", strerror(errno));
 	return 0;
 }
@@ -224,7 +241,10 @@ static int file_empty(struct work *w)
 // The new SOA is what is in w->text.
 static int difference_apply(struct work *w, const struct ip_address *from, struct axfr_result *got)
 {
-	int err = list_diff_apply(w->diff, w->request->copy, w->text, w->len, on_text, w);
+	int err = files_open(w);
+	if (err == 0)
+		err = w->copy < 0 ? -ENOENT
+				  : list_diff_apply(w->diff, w->copy, w->text, w->len, on_text, w);
 	w->result->changes = list_diff_changes(w->diff);
 	if (err == 0 || w->result->why[0])
 		return err;
@@ -242,8 +262,8 @@ static int zone_take(struct work *w)
 	unsigned i = 0;
 	int err = -EIO;
 	w->axfr.has_serial = etag_read(request->etag, request->key, request->tls, &w->axfr.serial);
-	w->axfr.only_serial = request->only_serial && w->axfr.has_serial;
-	if (w->axfr.has_serial && request->copy >= 0 && list_axfr_wants_copy(request->url)
+	if (w->axfr.has_serial && (request->open || request->copy >= 0)
+		&& list_axfr_wants_copy(request->url)
 		&& list_diff_new(&w->diff) == 0) // without memory for it the whole zone does
 		w->axfr.change = on_change;
 	for (; i < w->count && !got.connected && err != -ECANCELED; i++)
@@ -254,7 +274,7 @@ static int zone_take(struct work *w)
 		whole_report(w, got.instead);
 	if (err == 0 && got.is_difference)
 		err = difference_apply(w, &w->address[i - 1], &got);
-	if (err == 0)
+	if (err == 0 && !got.unchanged)
 		err = text_flush(w);
 	if (err)
 		return err;

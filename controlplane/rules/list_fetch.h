@@ -31,9 +31,11 @@ struct list_fetch_request {
 	const struct config_tsig_key *key; // of a transfer; NULL: none
 	const struct config_list_tls *tls; // of a transfer over TLS; else NULL
 	const char *etag, *last_modified;  // of the present copy; "": none
-	bool only_serial; // of a transfer with an ETag: whether it changed, and no more
-	int fd;           // takes the body from its start
-	int copy;         // of a transfer by differences: the present copy, open; -1: none
+	int fd;                            // takes the body from its start
+	int copy; // of a transfer by differences: the present copy, open; -1: none
+	// Of a transfer: opens these two once there is a body. 0, or -errno; NULL: they are open.
+	int (*open)(void *arg, int *fd, int *copy);
+	void *arg;
 	uint64_t max_bytes;
 	unsigned timeout_ms, low_speed_s, max_redirects;
 	bool allow_private;

@@ -103,22 +103,50 @@ static struct list_fetch_request request_of(
 		.stop = o->stop};
 }
 
-static int fetch(const struct list_update_options *o, struct list_update *l,
-	const struct list_store_paths *p, int fd, struct list_stored *before)
+// Of one list's fetch.
+struct files {
+	const struct list_update *list;
+	const struct list_store_paths *paths;
+	struct list_stored before; // all zero: there is no copy
+	int fd, copy;              // -1: not open
+};
+
+static void before_read(struct files *f, bool whole)
+{
+	if (list_store_read(f->paths, whole, &f->before))
+		f->before = (struct list_stored){0};
+}
+
+static int files_open(void *arg, int *fd, int *copy)
+{
+	struct files *f = arg;
+	const struct list_update *l = f->list;
+	before_read(f, true);
+	*fd = f->fd = open(
+		f->paths->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (f->fd < 0)
+		return -errno;
+	if (f->before.good_unix_s && !l->force && list_axfr_wants_copy(l->url))
+		*copy = f->copy = open(f->paths->list, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return 0;
+}
+
+static void files_close(const struct files *f, bool is_taken)
+{
+	if (f->copy >= 0)
+		close(f->copy);
+	if (f->fd < 0)
+		return;
+	close(f->fd);
+	if (!is_taken)
+		(void)unlink(f->paths->temporary);
+}
+
+static int fetch(const struct list_fetch_request *request, struct list_update *l, struct files *f)
 {
 	char why[LIST_STORE_WHY_MAX];
 	struct list_fetch_result fetched;
-	struct list_fetch_request request = request_of(o, l);
-	request.fd = fd;
-	if (!l->force) {
-		request.etag = before->etag;
-		request.last_modified = before->last_modified;
-	}
-	if (before->good_unix_s && !l->force && list_axfr_wants_copy(l->url))
-		request.copy = open(p->list, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	int err = list_fetch(&request, &fetched);
-	if (request.copy >= 0)
-		close(request.copy);
+	int err = list_fetch(request, &fetched);
 	l->http_status = fetched.http_status;
 	l->retry_after_s = fetched.retry_after_s;
 	l->changes = fetched.changes;
@@ -127,52 +155,39 @@ static int fetch(const struct list_update_options *o, struct list_update *l,
 		return err;
 	}
 	if (!fetched.not_modified)
-		return body_take(l, p, fd, &fetched, before);
+		return body_take(l, f->paths, f->fd, &fetched, &f->before);
 	l->outcome = LIST_UPDATE_UNCHANGED;
-	before->good_unix_s = l->try_unix_s;
-	err = list_store_write_state(p, before, why);
+	if (l->notified)
+		return 0;
+	f->before.good_unix_s = l->try_unix_s;
+	err = list_store_write_state(f->paths, &f->before, why);
 	if (err)
 		snprintf(l->why, sizeof(l->why), "%.159s", why);
 	return err;
 }
 
-// A server may send many NOTIFY: each costs a question for the serial. The copy is read and
-// written, and its state is synced, only for another serial. 1: nothing changed; 0: ask for the
-// zone; -errno.
-static int serial_ask(const struct list_update_options *o, struct list_update *l,
+// A server may send many NOTIFY: each costs one question while the zone stays the same. Files are
+// opened, the copy is read, and its state is synced, only for another zone.
+static int ask(const struct list_update_options *o, struct list_update *l,
 	const struct list_store_paths *p)
 {
-	struct list_stored before;
-	struct list_fetch_result fetched;
+	struct files f = {.list = l, .paths = p, .fd = -1, .copy = -1};
 	struct list_fetch_request request = request_of(o, l);
-	if (!l->notified || list_store_read(p, false, &before)
-		|| !list_axfr_is_good(before.etag, l->key, l->tls))
-		return 0;
-	l->good_unix_s = before.good_unix_s;
-	request.etag = before.etag;
-	request.only_serial = true;
-	int err = list_fetch(&request, &fetched);
-	if (err)
-		snprintf(l->why, sizeof(l->why), "%s", fetched.why);
-	else if (fetched.not_modified)
-		l->outcome = LIST_UPDATE_UNCHANGED;
-	return err ? err : fetched.not_modified;
-}
-
-static int zone_or_file_ask(const struct list_update_options *o, struct list_update *l,
-	const struct list_store_paths *p)
-{
-	struct list_stored before;
-	if (list_store_read(p, true, &before))
-		before = (struct list_stored){0};
-	l->good_unix_s = before.good_unix_s;
-	int fd = open(p->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return refuse(l, -errno, 0);
-	int err = fetch(o, l, p, fd, &before);
-	close(fd);
-	if (err || l->outcome != LIST_UPDATE_CHANGED)
-		(void)unlink(p->temporary);
+	int err = 0;
+	if (l->notified) {
+		before_read(&f, false);
+		request.open = files_open;
+		request.arg = &f;
+	} else {
+		err = files_open(&f, &request.fd, &request.copy);
+	}
+	l->good_unix_s = f.before.good_unix_s;
+	if (!l->force) {
+		request.etag = f.before.etag;
+		request.last_modified = f.before.last_modified;
+	}
+	err = err < 0 ? refuse(l, err, 0) : fetch(&request, l, &f);
+	files_close(&f, err == 0 && l->outcome == LIST_UPDATE_CHANGED);
 	return err;
 }
 
@@ -186,9 +201,7 @@ static void update(const struct list_update_options *o, struct list_update *l)
 	if (err)
 		refuse(l, err, 0);
 	else
-		err = serial_ask(o, l, &p);
-	if (err == 0)
-		err = zone_or_file_ask(o, l, &p);
+		err = ask(o, l, &p);
 	if (err >= 0)
 		l->good_unix_s = l->try_unix_s;
 	else

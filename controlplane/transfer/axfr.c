@@ -294,6 +294,14 @@ static bool is_worth_axfr(const struct exchange *x, int err)
 		       || ((err == -EIO || err == -ETIMEDOUT) && x->result->connected));
 }
 
+// The whole zone, unless its serial is that of the copy.
+static int other_ask(struct exchange *x)
+{
+	int err = question_ask(x, DNS_TYPE_SOA);
+	x->result->unchanged = err == 0 && x->reader.zone.serial == x->request->serial;
+	return err < 0 || x->result->unchanged ? err : question_ask(x, DNS_TYPE_AXFR);
+}
+
 static int difference_ask(struct exchange *x)
 {
 	struct axfr_result *result = x->result;
@@ -303,21 +311,17 @@ static int difference_ask(struct exchange *x)
 		return err;
 	memcpy(result->instead, result->why, sizeof(result->instead));
 	result->why[0] = '\0';
-	return question_ask(x, DNS_TYPE_AXFR);
+	err = other_ask(x);
+	if (result->unchanged)
+		result->instead[0] = '\0';
+	return err;
 }
 
 static int zone_ask(struct exchange *x)
 {
-	const struct axfr_request *request = x->request;
-	if (!request->has_serial)
+	if (!x->request->has_serial)
 		return question_ask(x, DNS_TYPE_AXFR);
-	if (request->change && !request->only_serial)
-		return difference_ask(x);
-	int err = question_ask(x, DNS_TYPE_SOA);
-	x->result->unchanged = err == 0 && x->reader.zone.serial == request->serial;
-	if (err < 0 || x->result->unchanged || request->only_serial)
-		return err;
-	return question_ask(x, DNS_TYPE_AXFR);
+	return x->request->change ? difference_ask(x) : other_ask(x);
 }
 
 int axfr(const struct axfr_request *request, struct axfr_result *out)

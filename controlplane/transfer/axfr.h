@@ -6,10 +6,10 @@
 // come before the message that verifies them.
 //
 // With the serial of a present copy it first asks for the SOA, and the same serial ends the
-// exchange: the zone did not change. With `change` it asks for the differences since that serial
-// instead, by IXFR (RFC 1995, ixfr_read.h), and for the whole zone if the server refuses, has an
-// older one, or sends differences that do not fit together. Each question has a connection of its
-// own, as servers may close one after a reply.
+// exchange: the zone did not change. With `change` it begins with a question for the differences
+// since that serial, by IXFR (RFC 1995, ixfr_read.h), and goes on with the SOA only if the server
+// refuses, has an older one, or sends differences that do not fit together. Each question has a
+// connection of its own, as servers may close one after a reply.
 //
 // Bounds: `connect_ms` to connect, and as long for the handshake of TLS; `idle_ms` without a byte,
 // `deadline_ms` for all, `max_bytes` of messages to a question. Blocks: for helper threads. It
@@ -23,7 +23,7 @@
 struct axfr_request {
 	struct socket_address server;
 	struct dns_name zone;
-	bool has_serial, only_serial;      // only: whether it is the zone's, and no more
+	bool has_serial;
 	uint32_t serial;                   // of the present copy
 	const struct config_tsig_key *key; // NULL: nothing is signed
 	struct tls_peer *peer;             // whom the server must be (tls.h); NULL: in clear text

@@ -118,7 +118,8 @@ TEST_WITH(test_what_makes_weir_ask_for_the_whole_zone, axfr_rig_start, axfr_rig_
 		"9 7 8 nx 8 nx 9 9"};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		int err = fetch_since(i == 1 || i == 2 ? 6 : 8, bad[i]);
-		if (err || primary.axfr_asked != 1 || primary.ixfr_asked != 1 || result.changes)
+		if (err || primary.axfr_asked != 1 || primary.ixfr_asked != 1 || result.changes
+			|| primary.soa_asked > 1)
 			fail_msg("%s: %d, %s", bad[i], err, result.why);
 		is_copy(i == 1 || i == 2 ? 6 : 8, NULL, "");
 		assert_int_equal(result.bytes, strlen(body));
@@ -135,16 +136,43 @@ TEST_WITH(test_what_makes_weir_ask_for_the_whole_zone, axfr_rig_start, axfr_rig_
 	request.etag = "";
 }
 
-// The SOA alone, before the copy is read.
-TEST_WITH(test_the_serial_alone, axfr_rig_start, axfr_rig_stop)
+// A server that knows no differences need not send the zone again that weir has.
+TEST_WITH(test_the_same_serial_where_there_are_no_differences, axfr_rig_start, axfr_rig_stop)
 {
-	request.only_serial = true;
-	assert_int_equal(fetch_since(8, "8 7 nx 8 8"), 0);
-	assert_false(result.not_modified);
+	assert_int_equal(fetch_since(7, NULL), 0);
+	assert_true(result.not_modified);
 	assert_string_equal(body, "");
+	assert_int_equal(primary.ixfr_asked, 1);
 	assert_int_equal(primary.soa_asked, 1);
-	assert_int_equal(primary.ixfr_asked, 0);
-	request.only_serial = false;
+	assert_int_equal(primary.axfr_asked, 0);
+}
+
+static unsigned opened;
+static int files_fd, files_copy;
+
+static int files_open(void *, int *fd, int *copy)
+{
+	opened++;
+	*fd = files_fd;
+	*copy = files_copy;
+	return 0;
+}
+
+// Only for a body.
+TEST_WITH(test_files_are_opened_late, axfr_rig_start, axfr_rig_stop)
+{
+	opened = 0;
+	files_fd = memfd_create("files", MFD_CLOEXEC);
+	files_copy = -1; // it was not good
+	request.open = files_open;
+	assert_int_equal(fetch_since(7, "7"), 0);
+	assert_int_equal(opened, 0);
+	assert_int_equal(fetch_since(8, "8 7 nx 8 8"), 0);
+	assert_int_equal(opened, 1);
+	assert_int_equal(primary.axfr_asked, 1);
+	assert_string_equal(body, "");
+	assert_int_equal(lseek(files_fd, 0, SEEK_END), result.bytes);
+	close(files_fd);
 }
 
 TEST_WITH(test_axfr_never_asks_for_differences, axfr_rig_start, axfr_rig_stop)

@@ -231,19 +231,94 @@ TEST_WITH(test_a_notify_takes_no_try, start, stop)
 	close_with_notify();
 }
 
-// One that changed nothing is a question for the SOA: the copy is not read and its state is not
+// Each file that is made or replaced shows in it.
+static struct timespec folder_changed(void)
+{
+	struct list_store_paths p;
+	struct stat s;
+	assert_int_equal(list_store_paths(&p, env.state, url), 0);
+	*strrchr(p.list, '/') = '\0';
+	assert_int_equal(stat(p.list, &s), 0);
+	return s.st_mtim;
+}
+
+// One that changed nothing is a question for the SOA: no file is made, and the copy's state is not
 // written. One behind a change brings the zone.
 TEST_WITH(test_a_notify_of_an_unchanged_zone, start, stop)
 {
-	struct list_store_paths p;
-	struct stat before, after;
 	open_with_zone();
 	on_service(call_notify, NULL, 1);
-	assert_int_equal(list_store_paths(&p, env.state, url), 0);
-	assert_int_equal(stat(p.state, &before), 0);
+	const unsigned asked = axfr.soa_asked;
+	const struct timespec before = folder_changed();
 	notify_and_wait();
-	assert_int_equal(stat(p.state, &after), 0);
-	assert_int_equal(after.st_ino, before.st_ino); // each write makes another file
+	const struct timespec after = folder_changed();
+	assert_memory_equal(&after, &before, sizeof(after));
 	assert_int_equal(axfr.axfr_asked, 1);
+	assert_int_equal(axfr.soa_asked, asked + 1);
+	close_with_notify();
+}
+
+TEST_WITH(test_a_notify_of_a_change_is_one_question_for_each, start, stop)
+{
+	open_with_zone();
+	on_service(call_notify, NULL, 1);
+	const unsigned asked = axfr.soa_asked;
+	axfr.serial = 8;
+	notify_and_wait();
+	assert_int_equal(axfr.axfr_asked, 2);
+	assert_int_equal(axfr.soa_asked, asked + 1);
+	close_with_notify();
+}
+
+TEST_WITH(test_a_notify_is_one_question_for_differences, start, stop)
+{
+	snprintf(url, sizeof(url), "ixfr://127.0.0.1:%u/rpz.test", axfr.port);
+	open_with_zone();
+	on_service(call_notify, NULL, 1);
+	const unsigned serials = axfr.soa_asked, asked = axfr.ixfr_asked;
+	axfr.serial = 8;
+	axfr.ixfr = "8 7 nx 8 new 8";
+	notify_and_wait();
+	assert_int_equal(axfr.ixfr_asked, asked + 1);
+	assert_int_equal(axfr.soa_asked, serials);
+	assert_int_equal(axfr.axfr_asked, 1);
+	WAIT_FOR(ask("new.example").verdict.d.action == RULE_BLOCK);
+	close_with_notify();
+}
+
+TEST_WITH(test_a_notify_of_no_differences, start, stop)
+{
+	snprintf(url, sizeof(url), "ixfr://127.0.0.1:%u/rpz.test", axfr.port);
+	open_with_zone();
+	on_service(call_notify, NULL, 1);
+	const unsigned asked = axfr.ixfr_asked;
+	const struct timespec before = folder_changed();
+	axfr.ixfr = "7";
+	notify_and_wait();
+	const struct timespec after = folder_changed();
+	assert_memory_equal(&after, &before, sizeof(after));
+	assert_int_equal(axfr.ixfr_asked, asked + 1);
+	assert_int_equal(axfr.axfr_asked, 1);
+	close_with_notify();
+}
+
+// A difference fits no copy that is damaged.
+TEST_WITH(test_a_notify_with_a_damaged_copy, start, stop)
+{
+	struct list_store_paths p;
+	snprintf(url, sizeof(url), "ixfr://127.0.0.1:%u/rpz.test", axfr.port);
+	open_with_zone();
+	on_service(call_notify, NULL, 1);
+	const unsigned asked = axfr.ixfr_asked;
+	assert_int_equal(list_store_paths(&p, env.state, url), 0);
+	const int fd = open(p.list, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "R", 1, 0), 1);
+	close(fd);
+	axfr.serial = 8;
+	axfr.ixfr = "8 7 8 new 8";
+	notify_and_wait();
+	assert_int_equal(axfr.ixfr_asked, asked + 1);
+	assert_int_equal(axfr.axfr_asked, 2);
 	close_with_notify();
 }
