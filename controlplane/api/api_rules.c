@@ -35,6 +35,8 @@ static void fetch_out(struct json_out *o, struct json_node *n, const struct rule
 	JSON_COUNTS(
 		o, n, l, last_try_unix_s, last_good_unix_s, next_try_unix_s, http_status, failures);
 	json_out_text(o, n, "fetch_error", l->fetch_error);
+	struct json_node *fetches = json_out_object(o, n, "fetches");
+	JSON_COUNTS(o, fetches, &l->fetches, unchanged, differences, whole, failed);
 }
 
 // Since the start; by the title that rows of the query log have.

@@ -18,6 +18,19 @@ enum list_update_outcome {
 	LIST_UPDATE_FAILED, // the present file stays
 };
 
+// What came of a fetch, as it is counted. X(name, text)
+#define LIST_FETCHES(X)                                 \
+	X(unchanged, "the server had nothing new")      \
+	X(differences, "by differences alone, of IXFR") \
+	X(whole, "the whole list")                      \
+	X(failed, "the present copy stays")
+
+struct list_fetch_counts {
+#define X(name, text) uint64_t name;
+	LIST_FETCHES(X)
+#undef X
+};
+
 struct list_update {
 	// Input.
 	const char *url;

@@ -22,6 +22,7 @@
 #include "answer_policy/answer_policy.h"
 #include "events/events.h"
 #include "list_notify.h"
+#include "list_update.h"
 #include "lists/list_parse.h"
 #include "shm/publish.h"
 
@@ -52,6 +53,7 @@ struct rules_list_status {
 	uint64_t last_good_unix_s, next_try_unix_s;
 	unsigned http_status; // of the last try; 0: there was no reply
 	unsigned failures;    // in a row
+	struct list_fetch_counts fetches;
 	char fetch_error[160];
 	enum list_reject most; // with -EBADMSG: why most lines are no rule
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,

@@ -278,6 +278,7 @@ static void describe(
 	l->last_good_unix_s = from->good_unix_s;
 	l->http_status = from->http_status;
 	l->failures = from->failures;
+	l->fetches = from->counts;
 	memcpy(l->fetch_error, from->why, sizeof(l->fetch_error));
 	l->next_try_unix_s = 0;
 	if (from->next_ms != FETCH_NEVER && !f->held)

@@ -288,11 +288,20 @@ uint64_t fetch_set_due_ms(const struct fetch_set *s)
 	return first_ms;
 }
 
+static void count(struct list_fetch_counts *c, const struct list_update *from)
+{
+	c->unchanged += from->outcome == LIST_UPDATE_UNCHANGED;
+	c->differences += from->outcome == LIST_UPDATE_CHANGED && from->changes;
+	c->whole += from->outcome == LIST_UPDATE_CHANGED && !from->changes;
+	c->failed += from->outcome == LIST_UPDATE_FAILED;
+}
+
 struct fetched *fetch_set_take(struct fetch_set *s, struct rng *rng, const struct list_update *from)
 {
 	struct fetched *l = set_find(s, from->url);
 	if (!l || from->outcome == LIST_UPDATE_NONE)
 		return NULL;
+	count(&l->counts, from);
 	l->try_unix_s = from->try_unix_s;
 	l->good_unix_s = from->good_unix_s;
 	l->http_status = from->http_status;

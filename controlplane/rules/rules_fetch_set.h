@@ -25,6 +25,7 @@ struct fetched { // one list
 	uint64_t notified_ms; // due by a NOTIFY (list_notify.h); 0: none since its last fetch
 	uint64_t try_unix_s, good_unix_s;
 	unsigned http_status, failures;
+	struct list_fetch_counts counts;
 	char why[LIST_FETCH_WHY_MAX];
 };
 

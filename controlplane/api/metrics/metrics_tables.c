@@ -42,6 +42,26 @@ static const struct metrics_field of_lists[] = {
 		"When the list was last fetched; 0: never, or a local file."),
 };
 
+static void metrics_fetches(struct metrics_text *t, const struct rules_status *r, unsigned count)
+{
+	metrics_family(t, METRICS_COUNTER, "weir_list_fetches_total",
+		"Fetches of the list, by result; differences: by IXFR alone.");
+	for (unsigned i = 0; i < count; i++) {
+		const struct rules_list_status *l = &r->lists[i];
+#define X(result, text) \
+	metrics_count(t, METRICS_LABELS({"list", l->name}, {"result", #result}), l->fetches.result);
+		if (l->url[0]) {
+			LIST_FETCHES(X)
+		}
+#undef X
+	}
+	metrics_family(t, METRICS_COUNTER, "weir_list_notify_total",
+		"NOTIFY messages for lists by zone transfer, by outcome.");
+#define X(outcome, text) metrics_count(t, METRICS_LABELS({"outcome", #outcome}), r->notify.outcome);
+	LIST_NOTIFY_OUTCOMES(X)
+#undef X
+}
+
 void metrics_rules(struct metrics_text *t, const struct rules_status *r)
 {
 	const char *names[RULE_LISTS_MAX];
@@ -56,6 +76,7 @@ void metrics_rules(struct metrics_text *t, const struct rules_status *r)
 	for (unsigned i = 0; i < count; i++)
 		metrics_count(
 			t, METRICS_LABELS({"list", names[i]}), rules_list_failing(&r->lists[i]));
+	metrics_fetches(t, r, count);
 }
 
 #define LOG(kind, field, metric, text) \

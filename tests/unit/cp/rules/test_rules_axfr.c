@@ -144,6 +144,7 @@ TEST_WITH(test_a_key_while_it_is_fetched, start, stop)
 static struct list_notify *notify;
 static unsigned failures;
 static uint64_t try_unix_s, next_unix_s;
+static struct list_fetch_counts fetches;
 
 static void call_notify(void *)
 {
@@ -160,6 +161,7 @@ static void call_status(void *)
 		if (!s.lists[i].url[0])
 			continue;
 		failures = s.lists[i].failures;
+		fetches = s.lists[i].fetches;
 		try_unix_s = s.lists[i].last_try_unix_s;
 		next_unix_s = s.lists[i].next_try_unix_s;
 	}
@@ -204,6 +206,7 @@ TEST_WITH(test_a_notify_in_vain_is_tried_again, start, stop)
 	open_with_notify();
 	notify_and_wait();
 	assert_int_equal(failures, 1);
+	assert_int_equal(fetches.failed, 1);
 	assert_true(next_unix_s > 0);
 	close_with_notify();
 }
@@ -281,6 +284,9 @@ TEST_WITH(test_a_notify_is_one_question_for_differences, start, stop)
 	notify_and_wait();
 	assert_int_equal(axfr.ixfr_asked, asked + 1);
 	assert_int_equal(axfr.soa_asked, serials);
+	assert_int_equal(fetches.whole, 1);
+	assert_int_equal(fetches.unchanged, 1);
+	assert_int_equal(fetches.differences, 1);
 	assert_int_equal(axfr.axfr_asked, 1);
 	WAIT_FOR(ask("new.example").verdict.d.action == RULE_BLOCK);
 	close_with_notify();

@@ -90,8 +90,10 @@ static inline struct metrics_full *metrics_full_new(
 	}
 	f->rules.list_count = lists;
 	f->rules.lists = f->list;
-	for (unsigned i = 0; i < lists; i++)
+	for (unsigned i = 0; i < lists; i++) {
 		memset(f->list[i].name, '"', sizeof(f->list[i].name) - 1);
+		f->list[i].url[0] = 'h';
+	}
 	metrics_full_tables(f);
 	return f;
 }

@@ -36,6 +36,24 @@ TEST_WITH(test_hostile_label, fresh, NULL)
 	assert_non_null(strstr(text.data, "weir_x{list=\"a\\\"b\\\\c?d??\"} 1\n"));
 }
 
+// A list that is fetched has what came of it; a file has nothing.
+TEST_WITH(test_fetches, fresh, NULL)
+{
+	const struct rules_list_status list[] = {
+		{.name = "zone", .url = "ixfr://192.0.2.1/rpz.test", .fetches = {5, 3, 2, 1}},
+		{.name = "file"}};
+	const struct rules_status s = {
+		.list_count = 2, .lists = list, .notify = {.taken = 4, .not_server = 6}};
+	metrics_rules(&text, &s);
+	assert_non_null(strstr(text.data,
+		"weir_list_fetches_total{list=\"zone\",result=\"unchanged\"} 5\n"
+		"weir_list_fetches_total{list=\"zone\",result=\"differences\"} 3\n"
+		"weir_list_fetches_total{list=\"zone\",result=\"whole\"} 2\n"
+		"weir_list_fetches_total{list=\"zone\",result=\"failed\"} 1\n# HELP"));
+	assert_non_null(strstr(text.data, "weir_list_notify_total{outcome=\"taken\"} 4\n"));
+	assert_non_null(strstr(text.data, "weir_list_notify_total{outcome=\"not_server\"} 6\n"));
+}
+
 TEST_WITH(test_label_too_long, fresh, NULL)
 {
 	char name[4096];
