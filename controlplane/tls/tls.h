@@ -96,7 +96,8 @@ void tls_peer_hold(struct tls_peer *p); // once more; tls_peer_free gives it bac
 // For a library that makes connections by itself, each from an SSL_CTX of its own: what the peer
 // must prove these must prove too, and its sessions are kept and offered, each once. The peer must
 // outlive them. Of a session that is resumed tls_lent_is_good is to be called. Messages of TLS
-// itself are counted as on all connections; each ends a call of SSL_read. 0, -ENOMEM.
+// itself are counted as on all connections; each ends a call of SSL_read. Keys are exchanged by
+// elliptic curves alone, as on all connections. 0, -ENOMEM.
 struct ssl_ctx_st;
 struct ssl_st;
 ATTR_MUST_CHECK int tls_peer_lend(struct tls_peer *p, struct ssl_ctx_st *context);
@@ -105,8 +106,8 @@ enum tls_failure tls_peer_verdict(const struct tls_peer *p, char why[TLS_WHY_MAX
 bool tls_lent_is_good(const struct ssl_st *ssl); // its certificate is still valid
 bool tls_lent_is_resumed(const struct ssl_st *ssl);
 // For a library that has no peer: has it refuse a server's chain beyond the bounds of tls_chain.c
-// before it verifies the chain, and end what sends too many messages of TLS itself. Without bounds
-// a chain of 35 KB can take 1 GB and 5 s of CPU.
+// before it verifies the chain, end what sends too many messages of TLS itself, and exchange keys by
+// elliptic curves alone. Without bounds a chain of 35 KB can take 1 GB and 5 s of CPU.
 void tls_chain_bound(struct ssl_ctx_st *context);
 
 struct tls_conn;

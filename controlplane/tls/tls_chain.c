@@ -92,5 +92,5 @@ static int on_chain(X509_STORE_CTX *x, void *)
 void tls_chain_bound(SSL_CTX *context)
 {
 	SSL_CTX_set_cert_verify_callback(context, on_chain, NULL);
-	tls_messages_bound(context);
+	tls_work_bound(context);
 }

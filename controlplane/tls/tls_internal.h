@@ -77,8 +77,9 @@ int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why)
 int tls_server_refuse(struct tls_conn *c, enum tls_refusal refusal, const char *why);
 // What a handshake with a client came to, that is not done: -EAGAIN, or -EPROTO with `refusal`.
 int tls_server_failed(struct tls_conn *c, int result);
-// Its connections end when their peer sends too many messages of TLS itself.
-void tls_messages_bound(struct ssl_ctx_st *x);
+// Its connections end when their peer sends too many messages of TLS itself, and exchange keys by
+// elliptic curves alone.
+void tls_work_bound(struct ssl_ctx_st *x);
 // Settings of all contexts, of either side.
 void tls_context_set(struct ssl_ctx_st *x);
 

@@ -29,6 +29,30 @@ TEST(test_old_versions)
 	pair_close();
 }
 
+static void speaks_curves_alone(SSL_CTX *x)
+{
+	const STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(x);
+	assert_true(sk_SSL_CIPHER_num(list) > 0);
+	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++)
+		assert_int_not_equal(
+			SSL_CIPHER_get_kx_nid(sk_SSL_CIPHER_value(list, i)), NID_kx_dhe);
+	SSL_CTX_free(x);
+}
+
+// A server without a certificate that is good may say the group of its share.
+TEST_WITH(test_keys_by_curves_alone, NULL, tls_pair_close)
+{
+	SSL_CTX *x = tls_rig_context(TLS_RIG_GOOD);
+	assert_int_equal(SSL_CTX_set1_groups_list(x, "ffdhe2048"), 1);
+	pair_open(&tls_pair_target, x, -EPROTO);
+	assert_int_equal(t.failure, TLS_FAILURE_handshake);
+	SSL_CTX *lent = SSL_CTX_new(TLS_client_method()), *bound = SSL_CTX_new(TLS_client_method());
+	assert_int_equal(tls_peer_lend(t.peer, lent), 0);
+	speaks_curves_alone(lent);
+	tls_chain_bound(bound);
+	speaks_curves_alone(bound);
+}
+
 static void broken_handshake(const char *bytes, const char *why)
 {
 	t.context = tls_rig_context(TLS_RIG_GOOD);

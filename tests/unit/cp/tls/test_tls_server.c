@@ -105,6 +105,22 @@ static void refused_bytes(const char *bytes, size_t len, enum tls_refusal refusa
 	close_both();
 }
 
+// What a client that knows one group alone comes to.
+static int handshake_in(const char *group)
+{
+	accept_one();
+	struct tls_side *side = tls_side_client(t.fd[0], 3, NULL);
+	assert_int_equal(SSL_set1_groups_list(tls_side_ssl(side), group), 1);
+	int rc = -EAGAIN;
+	for (unsigned i = 0; i < 10 && rc == -EAGAIN; i++) {
+		(void)tls_side_turn(side);
+		rc = tls_conn_handshake(t.conn);
+	}
+	tls_side_free(side);
+	close_both();
+	return rc;
+}
+
 TEST_WITH(test_who_is_refused, NULL, tls_accept_end)
 {
 	t.server = good_server();
@@ -115,6 +131,18 @@ TEST_WITH(test_who_is_refused, NULL, tls_accept_end)
 	refused_bytes("GET / HTTP/1.0\r\n\r\n", 18, TLS_REFUSED_not_tls);
 	refused_bytes(
 		"\0\x1d\x12\x34\1\0\0\1\0\0\0\0\0\0", 14, TLS_REFUSED_not_tls); // DNS over TCP
+}
+
+// One hello with a share of 8,192 bits takes as long as a hundred others.
+TEST_WITH(test_keys_by_curves_alone, NULL, tls_accept_end)
+{
+	static const char *const of_field[] = {"ffdhe2048", "ffdhe8192"},
+				 *const of_curve[] = {"X25519", "P-256", "P-384", "P-521", "X448"};
+	t.server = good_server();
+	for (unsigned i = 0; i < ARRAY_LEN(of_field); i++)
+		assert_int_equal(handshake_in(of_field[i]), -EPROTO);
+	for (unsigned i = 0; i < ARRAY_LEN(of_curve); i++)
+		assert_int_equal(handshake_in(of_curve[i]), 1);
 }
 
 TEST_WITH(test_only_1_3, NULL, tls_accept_end)
