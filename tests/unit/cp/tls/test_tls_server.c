@@ -136,8 +136,10 @@ TEST_WITH(test_who_is_refused, NULL, tls_accept_end)
 // One hello with a share of 8,192 bits takes as long as a hundred others.
 TEST_WITH(test_keys_by_curves_alone, NULL, tls_accept_end)
 {
-	static const char *const of_field[] = {"ffdhe2048", "ffdhe8192"},
-				 *const of_curve[] = {"X25519", "P-256", "P-384", "P-521", "X448"};
+	static const char *const of_field[] = {"ffdhe2048", "ffdhe8192"}, *const of_curve[] = {
+										  "X25519", "P-256",
+										  "P-384", "P-521",
+										  "X448"};
 	t.server = good_server();
 	for (unsigned i = 0; i < ARRAY_LEN(of_field); i++)
 		assert_int_equal(handshake_in(of_field[i]), -EPROTO);
