@@ -143,6 +143,16 @@ def table_alone(cases):
         for (goal, case), m in cases.items()])
 
 
+def table_bystander(cases):
+    """What a bystander waits in each turn."""
+    turns = "quiet", "sink", "attacked"
+    lines = [["attack: who waits", *(f"p50 {turn}" for turn in turns), *(f"p99 {turn}" for turn in turns), "sink", "attacked", "goal"]]
+    for (_, case), m in cases.items():
+        lines.append([case, *(number(m[f"{share}_{turn}"]["value"], 0) for share in ("p50", "p99") for turn in turns),
+                      *(number(m[f"times_{turn}"]["value"], 2) for turn in turns[1:]), number(m["times_attacked"]["reference"], 0)])
+    return columns(lines)
+
+
 def plain_lines(cases, baseline):
     """What has no table: a line for each figure."""
     return columns([[row["goal"], row["case"], row["metric"], number(row["value"], 3).rstrip("0").rstrip("."), row["unit"],
@@ -167,6 +177,7 @@ def tables(rows, baseline):
         (table_alone, pick("over_reflector")),
         (table_memif, pick("ratio_near"), baseline),
         (table_latency, pick("p50_over_reflector")),
+        (table_bystander, pick("times_attacked")),
         (lambda found: columns(latency_rows.loads_lines(found)), pick("load50_rate")),
         (plain_lines, {k: m for k, m in cases.items() if k not in shown}, baseline),
     ]
