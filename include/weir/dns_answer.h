@@ -108,6 +108,9 @@ struct dns_chain {
 // The same of a reply to `chain->asked`, of which `q` is the question of a client. Without a reply
 // (NULL, `len` 0) the chain is all of the answer. Type, class and DO are those of `q`. `hops`: 0,
 // or how many CNAMEs of the reply count: then the answer ends with these, whatever is behind them.
+// With DO the proofs of wildcards (RFC 4035 3.1.3.3) of the CNAMEs before go along. Also -EPROTO:
+// what is before the reply cannot be read, or has too many records beside it, which is no fault of
+// the reply's.
 ATTR_MUST_CHECK int dns_answer_read_chain(const uint8_t *reply, size_t len,
 	const struct dns_chain *chain, const struct dns_query *q, unsigned hops,
 	const struct dns_ttl_limits *limits, struct dns_answer *out);

@@ -222,6 +222,7 @@ static int authority_emit(struct job *j)
 	const struct dns_records *t = &j->records;
 	const struct dns_selection *s = &j->selection;
 	int rc = 0;
+	j->owner_off = 0;
 	for (unsigned i = t->answers; i < t->count && rc == 0; i++)
 		if (t->rec[i].keep) {
 			rc = record_emit(j, t, &t->rec[i],
@@ -231,9 +232,46 @@ static int authority_emit(struct job *j)
 	return rc;
 }
 
-// The CNAMEs of an earlier answer to the question. *end: where they lead.
-static __attribute__((noinline)) int before_emit(
-	struct job *j, const struct dns_query *q, struct dns_name *end)
+// Is the record among those of the authority section? One proof may be one of two hops.
+static bool has_proof(
+	const struct dns_records *t, const struct dns_records *of, const struct dns_record *rec)
+{
+	for (unsigned i = t->answers; i < t->count; i++) {
+		const struct dns_record *own = &t->rec[i];
+		if (own->keep && own->owner_hash == rec->owner_hash && own->type == rec->type
+			&& own->rdata_len == rec->rdata_len
+			&& memcmp(t->msg + own->rdata_off, of->msg + rec->rdata_off, rec->rdata_len)
+				   == 0)
+			return true;
+	}
+	return false;
+}
+
+// Proofs that came with the CNAMEs of an earlier answer.
+static int proofs_emit(struct job *j, const struct dns_records *before)
+{
+	int rc = 0;
+	j->owner_off = 0;
+	for (unsigned i = before->answers; i < before->count && rc == 0; i++) {
+		const struct dns_record *rec = &before->rec[i];
+		if (!rec->keep || has_proof(&j->records, before, rec))
+			continue;
+		rc = record_emit(j, before, rec, rec->ttl_s);
+		j->out->nscount++;
+	}
+	return rc;
+}
+
+static int own_emit(struct job *j, const struct dns_query *q, const struct dns_name *from)
+{
+	if (j->chain)
+		aliases_emit(j, q->qclass, from);
+	const int rc = chain_emit(j, &j->records, &j->selection, q->qclass);
+	return rc ? rc : authority_emit(j);
+}
+
+// Between the CNAMEs of an earlier answer to the question and their proofs.
+static __attribute__((noinline)) int joined_emit(struct job *j, const struct dns_query *q)
 {
 	const struct dns_chain *chain = j->chain;
 	struct dns_records t;
@@ -242,27 +280,14 @@ static __attribute__((noinline)) int before_emit(
 	int rc = pos ? dns_records_read(chain->before, chain->before_len, pos, &t) : -EBADMSG;
 	if (rc == 0)
 		rc = dns_select(&t, q, DNS_RCODE_NOERROR, DNS_ANSWER_CNAME_MAX, &s);
-	if (rc == 0 && j->records.count + t.count + ALIASES_MAX > DNS_ANSWER_TTLS_MAX)
-		rc = -E2BIG;
-	if (rc)
-		return rc;
+	if (rc || j->records.count + t.count + ALIASES_MAX > DNS_ANSWER_TTLS_MAX)
+		return -EPROTO;
 	j->compress.may_follow += dns_names_may_follow(t.len);
 	j->out->cname_count = (uint8_t)(j->out->cname_count + s.cname_count);
-	*end = s.end;
-	return chain_emit(j, &t, &s, q->qclass);
-}
-
-static int all_emit(struct job *j, const struct dns_query *q)
-{
-	struct dns_name from = q->name;
-	int rc = 0;
-	if (j->chain && j->chain->before)
-		rc = before_emit(j, q, &from);
-	if (rc == 0 && j->chain)
-		aliases_emit(j, q->qclass, &from);
+	rc = chain_emit(j, &t, &s, q->qclass);
 	if (rc == 0)
-		rc = chain_emit(j, &j->records, &j->selection, q->qclass);
-	return rc ? rc : authority_emit(j);
+		rc = own_emit(j, q, &s.end);
+	return rc ? rc : proofs_emit(j, &t);
 }
 
 static int answer_emit(struct job *j, const struct dns_query *q)
@@ -276,7 +301,7 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	dns_compress_init(&j->compress, q, out->bytes,
 		DNS_MESSAGE_MAX - DNS_HEADER_LEN - ((size_t)q->name.len + 4));
 	j->compress.may_follow = dns_names_may_follow(j->records.len);
-	int rc = all_emit(j, q);
+	int rc = j->chain && j->chain->before ? joined_emit(j, q) : own_emit(j, q, &q->name);
 	if (rc == 0 && !wr_ok(&j->compress.w))
 		rc = -E2BIG;
 	if (rc)
@@ -314,6 +339,8 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 		return rc;
 	if (j->selection.referral)
 		rcode = DNS_RCODE_SERVFAIL;
+	if (j->selection.is_too_long)
+		rcode = DNS_RCODE_YXDOMAIN;
 	if (j->hops)
 		rcode = DNS_RCODE_NOERROR;
 	if (j->selection.referral || j->selection.kind == DNS_ANSWER_FAILURE) {

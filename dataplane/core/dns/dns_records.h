@@ -98,6 +98,7 @@ struct dns_selection {
 	uint8_t made_count;
 	uint8_t steps;       // kept answer records have keep 1 .. steps, in the order of the chain
 	bool referral;       // no answer but name servers: the upstream did not resolve
+	bool is_too_long;    // a DNAME makes the last name longer than a name can be: YXDOMAIN
 	bool is_open;        // CNAMEs, and nothing about the name that the last one leads to
 	int soa;             // index of the SOA kept for a negative answer, or -1
 	uint32_t soa_ttl_s;  // its TTL as RFC 2308 5 has it; set when soa >= 0
@@ -113,8 +114,9 @@ static inline void dns_selection_init(struct dns_selection *s, enum dns_answer_k
 }
 
 // `rcode` is NOERROR, NXDOMAIN, or YXDOMAIN, which is a FAILURE without the DNAME for it. `hops`:
-// 0, or how many CNAMEs count: nothing behind them is selected. 0, -ELOOP (more than
-// DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or -EBADMSG (a CNAME or SOA without the form of one).
+// 0, or how many CNAMEs count: nothing behind them is selected, but proofs where a wildcard made
+// one of them. 0, -ELOOP (more than DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or -EBADMSG (a CNAME
+// or SOA without the form of one).
 ATTR_MUST_CHECK int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode,
 	unsigned hops, struct dns_selection *out);
 

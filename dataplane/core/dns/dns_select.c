@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-enum { SOA_RDATA_MIN = 22, META_TYPE_FIRST = 128, META_TYPE_LAST = 255 };
+enum { SOA_RDATA_MIN = 22, RRSIG_LABELS_OFF = 3, META_TYPE_FIRST = 128, META_TYPE_LAST = 255 };
 
 // The name that the chain has reached.
 struct place {
@@ -125,7 +125,8 @@ static bool dname_apply(const struct dns_name *owner, const struct dns_name *dna
 }
 
 // The CNAME of a DNAME that came without it: who caches MUST make it (RFC 6672 3.4). The next name
-// in *to. 1: made; 0: no DNAME that covers the name, among as many as a chain has hops.
+// in *to. 1: made; 0: no DNAME that covers the name, among as many as a chain has hops, or none can
+// be made of it (RFC 6672 2.2).
 static int cname_make(struct dns_records *t, const struct dns_query *q, const struct place *at,
 	struct dns_selection *out, struct dns_name *to)
 {
@@ -139,9 +140,12 @@ static int cname_make(struct dns_records *t, const struct dns_query *q, const st
 		dns_record_owner(t, rec, &owner);
 		if (dns_record_target(t, rec, &target))
 			return -EBADMSG;
-		if (at->name.labels <= owner.labels || !dns_name_is_under(&at->name, &owner)
-			|| !dname_apply(&owner, &target, &at->name, to))
+		if (at->name.labels <= owner.labels || !dns_name_is_under(&at->name, &owner))
 			continue;
+		if (!dname_apply(&owner, &target, &at->name, to)) {
+			out->is_too_long = true;
+			return 0;
+		}
 		if (out->made_count == DNS_ANSWER_CNAME_MAX)
 			return -ELOOP;
 		out->made[out->made_count++] = (struct dns_made){
@@ -267,6 +271,23 @@ static bool is_denial(uint16_t type)
 	return type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3;
 }
 
+// Was a kept record made from a wildcard? Its signature has fewer labels than its owner (RFC 4034
+// 3.1.3).
+static bool is_expanded(const struct dns_records *t)
+{
+	for (unsigned i = 0; i < t->answers; i++) {
+		const struct dns_record *rec = &t->rec[i];
+		struct dns_name owner;
+		if (!rec->keep || rec->type != DNS_TYPE_RRSIG
+			|| rec->rdata_len < RRSIG_LABELS_OFF + 1)
+			continue;
+		dns_record_owner(t, rec, &owner);
+		if (t->msg[rec->rdata_off + RRSIG_LABELS_OFF] < owner.labels)
+			return true;
+	}
+	return false;
+}
+
 // Proofs of absence, for a client that validates: they go with negative answers and with those that
 // a wildcard made (RFC 4035 3.1.3).
 static void keep_denials(
@@ -300,13 +321,15 @@ int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode,
 	struct place end = {.as_sent = rcode == DNS_RCODE_YXDOMAIN, .hops = (uint8_t)hops};
 	dns_selection_init(out, DNS_ANSWER_NODATA);
 	int rc = chain_follow(t, q, &end, out);
-	out->is_open = out->kind == DNS_ANSWER_NODATA && out->cname_count > 0
+	out->is_open = out->kind == DNS_ANSWER_NODATA && out->cname_count > 0 && !out->is_too_long
 		       && (hops || rcode == DNS_RCODE_NOERROR);
+	if (rc == 0 && hops && q->dnssec_ok && is_expanded(t))
+		keep_denials(t, q, out);
 	if (rc || hops)
 		return rc;
 	if (rcode == DNS_RCODE_NXDOMAIN)
 		out->kind = DNS_ANSWER_NXDOMAIN;
-	if (rcode == DNS_RCODE_YXDOMAIN)
+	if (rcode == DNS_RCODE_YXDOMAIN || out->is_too_long)
 		rc = too_long_select(t, q, &end, out);
 	if (rc || out->kind == DNS_ANSWER_FAILURE)
 		return rc;

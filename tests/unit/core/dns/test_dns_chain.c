@@ -232,6 +232,87 @@ TEST(test_a_chain_of_two_replies)
 				     "d.test 40 1 [4]\n");
 }
 
+// A signed CNAME at `owner`, of two labels or made of a wildcard, and a signed NSEC.
+static struct dns_query signed_hop(const char *owner)
+{
+	build_reply(&b, 0, owner, DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, owner, DNS_TYPE_CNAME, 60, "c.test");
+	build_rrsig(&b, SECTION_ANSWER, owner, DNS_TYPE_CNAME, 60);
+	build_rr(&b, SECTION_ANSWER, "c.test", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_rr(&b, SECTION_AUTHORITY, "m.example", DNS_TYPE_NSEC, 60, "\1z\7example\0\0\1\2", 14);
+	build_rrsig(&b, SECTION_AUTHORITY, "m.example", DNS_TYPE_NSEC, 60);
+	return build_query(&b, true);
+}
+
+// The proof that no name is nearer than the wildcard goes along with its CNAME, once; a validator
+// believes none of the chain without it.
+TEST(test_proofs_of_wildcards_go_along)
+{
+	static uint8_t first[DNS_MESSAGE_MAX];
+	const struct dns_name asked = name_of_text("a.wild.example"), next = name_of_text("c.test");
+	const struct dns_query q = signed_hop("a.wild.example");
+	struct dns_chain chain = {.asked = &asked};
+	assert_int_equal(
+		dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 1, &build_wide, &answer), 0);
+	assert_int_equal(answer.nscount, 2);
+	chain = (struct dns_chain){
+		.asked = &next, .before = first, .before_len = build_whole(&answer, &q, first)};
+	for (unsigned twice = 0; twice < 2; twice++) {
+		build_reply(&b, 0, "c.test", DNS_TYPE_A);
+		build_rr(&b, SECTION_ANSWER, "c.test", DNS_TYPE_A, 40, "\1\2\3\4", 4);
+		build_rr(&b, SECTION_AUTHORITY, twice ? "m.example" : "n.example", DNS_TYPE_NSEC,
+			60, "\1z\7example\0\0\1\2", 14);
+		assert_int_equal(
+			dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 0, &build_wide, &answer),
+			0);
+		assert_int_equal(answer.ancount, 3);
+		assert_int_equal(answer.nscount, twice ? 2 : 3);
+		build_reply(&b, 0, "a.wild.example", DNS_TYPE_A);
+		assert_string_equal(print(), twice ? "a.wild.example 60 5 c.test\n"
+						     "a.wild.example 60 46 [34]\n"
+						     "c.test 40 1 [4]\n"
+						     "m.example 60 47 [14]\n"
+						     "m.example 60 46 [34]\n"
+						   : "a.wild.example 60 5 c.test\n"
+						     "a.wild.example 60 46 [34]\n"
+						     "c.test 40 1 [4]\n"
+						     "n.example 60 47 [14]\n"
+						     "m.example 60 47 [14]\n"
+						     "m.example 60 46 [34]\n");
+	}
+}
+
+// They say nothing of a CNAME that is there, and go to nobody else.
+TEST(test_proofs_of_other_names_stay_behind)
+{
+	const struct dns_name there = name_of_text("a.example"),
+			      made = name_of_text("a.wild.example");
+	struct dns_query q = signed_hop("a.example");
+	struct dns_chain chain = {.asked = &there};
+	assert_int_equal(
+		dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 1, &build_wide, &answer), 0);
+	assert_int_equal(answer.nscount, 0);
+	q = signed_hop("a.wild.example");
+	q.dnssec_ok = false;
+	chain.asked = &made;
+	assert_int_equal(
+		dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 1, &build_wide, &answer), 0);
+	assert_int_equal(answer.nscount, 0);
+}
+
+// The server did not send what is before its reply.
+TEST(test_what_is_before_is_no_fault_of_the_reply)
+{
+	const struct dns_name next = name_of_text("c.test");
+	struct dns_query q = signed_hop("a.wild.example");
+	const struct dns_chain chain = {
+		.asked = &next, .before = (const uint8_t *)"no message", .before_len = 10};
+	build_reply(&b, 0, "c.test", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "c.test", DNS_TYPE_A, 40, "\1\2\3\4", 4);
+	assert_int_equal(dns_answer_read_chain(b.buf, b.w.pos, &chain, &q, 0, &build_wide, &answer),
+		-EPROTO);
+}
+
 // What a DNAME makes too long is answered by YXDOMAIN and the DNAME (RFC 6672 2.2), also at the end
 // of a chain; a YXDOMAIN without one that does is a failure like any other rcode.
 TEST(test_dname_that_makes_too_long)
@@ -268,6 +349,28 @@ TEST(test_dname_that_makes_too_long)
 	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.ancount, 0);
+}
+
+// The same where the server leaves that to weir, as it leaves the CNAME: NOERROR and the DNAME.
+TEST(test_dname_that_weir_finds_too_long)
+{
+	char target[249];
+	for (unsigned i = 0; i < sizeof(target) - 1; i++)
+		target[i] = i % 50 == 49 ? '.' : 'x';
+	target[sizeof(target) - 1] = 0;
+	for (unsigned alias = 0; alias < 2; alias++) {
+		build_reply(&b, 0, alias ? "a.example" : "yyyyy.old.example", DNS_TYPE_A);
+		if (alias)
+			build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60,
+				"yyyyy.old.example");
+		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+		assert_int_equal(answer.rcode, DNS_RCODE_YXDOMAIN);
+		assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+		assert_int_equal(answer.ancount, 1 + alias);
+		assert_int_equal(answer.ttl_s, 50);
+		assert_false(answer.is_open);
+	}
 }
 
 // It may be above its own target, and have made the CNAMEs before.
