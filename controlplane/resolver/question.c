@@ -55,6 +55,8 @@ void question_finish(struct question *q, enum refresh_end end)
 	l1_get_stop(q->look);
 	upstream_ask_stop(&q->ask);
 	validators_stop(&q->validation);
+	if (end == REFRESH_DONE) // after a failure the other boxes wait, too
+		question_l1_unlock(q);
 	if (q->request)
 		refresh_ended(r->refresh, q->request, end, clock_mono_ms());
 	q->def->users--;
@@ -237,6 +239,12 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 	if (rc == -EBADMSG) {
 		question_note(q, TRACE_ignored, 0);
 		return UPSTREAM_IGNORED;
+	}
+	if (rc == -EPROTO) {
+		upstream_ask_stop(ask);
+		r->count.unfollowed++;
+		question_unanswered(q, DNS_EDE_OTHER);
+		return UPSTREAM_TAKEN;
 	}
 	if (rc == 0 && answer.truncated) {
 		question_note(q, TRACE_truncated, 0);

@@ -108,6 +108,8 @@ uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
 bool question_l1_look(struct question *q); // false: L1 is not available
+// Ends the lock that this box may have on the name that weir asks for.
+void question_l1_unlock(struct question *q);
 // Stores an upstream's reply under the name that was asked; `a` is what question_read made of it.
 void question_l1_store(
 	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len);

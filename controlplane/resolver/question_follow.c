@@ -81,18 +81,21 @@ static bool turn_find(const struct question *q, const struct dns_answer *answer,
 	return answer->is_open;
 }
 
-static bool leads_back(
+// Does the chain come to a name twice? A reply's own CNAMEs do not (dns_answer.h), but two replies,
+// or one and local CNAMEs, may be a circle, or give a name two targets.
+static bool is_circle(
 	const struct question *q, const struct dns_answer *answer, const struct turn *turn)
 {
 	const struct dns_answer_view view = dns_answer_view_of(answer);
 	struct answer_records records = answer_records_of(&q->query.name, &view);
-	struct dns_name name = q->query.name;
+	struct dns_name seen[DNS_ANSWER_CNAME_MAX + 1] = {q->query.name};
 
-	for (unsigned i = 0; i < turn->cnames; i++) {
-		if (dns_name_equal(&name, &turn->name))
+	for (unsigned i = 1; i <= turn->cnames; i++) {
+		if (i == ARRAY_LEN(seen) || !target_next(&records, &seen[i]))
 			return true;
-		if (!target_next(&records, &name))
-			return true;
+		for (unsigned k = 0; k < i; k++)
+			if (dns_name_equal(&seen[k], &seen[i]))
+				return true;
 	}
 	return false;
 }
@@ -138,11 +141,17 @@ bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_
 	uint8_t before[BEFORE_MAX];
 	struct turn turn;
 
-	if (answer->reply_cnames == 0 || !turn_find(q, answer, &turn))
+	if (answer->cname_count == 0)
+		return false;
+	const bool leads_on = turn_find(q, answer, &turn);
+	const bool is_joined = leads_on || answer->cname_count > answer->reply_cnames;
+	const bool is_no_chain = is_joined && is_circle(q, answer, &turn);
+	if (!leads_on && !is_no_chain)
 		return false;
 	upstream_ask_stop(&q->ask);
+	question_l1_unlock(q);
 	size_t before_len = 0;
-	if (!leads_back(q, answer, &turn)
+	if (!is_no_chain
 		&& (turn.hops == 0 || question_read_hops(q, msg, len, turn.hops, answer) == 0))
 		before_len = before_write(q, answer, age_s, before);
 	if (before_len == 0

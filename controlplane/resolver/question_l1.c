@@ -4,6 +4,7 @@
 #include "resolver_check.h"
 #include "resolver_store.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
 
@@ -84,8 +85,10 @@ static bool value_take(struct question *q, const struct l1_value *v)
 	const struct l0_key key = inflight_key(q);
 	const uint64_t now_ms = clock_mono_ms(), created_ms = now_ms - (uint64_t)v->age_s * 1000;
 
-	if (question_read(q, v->msg, v->len, &a) != 0 || a.truncated
-		|| a.kind == DNS_ANSWER_FAILURE) {
+	const int rc = question_read(q, v->msg, v->len, &a);
+	if (rc == -EPROTO)
+		return false;
+	if (rc != 0 || a.truncated || a.kind == DNS_ANSWER_FAILURE) {
 		struct l1_key text;
 		key_text(q, &text);
 		l1_bad(r->l1, &text);
@@ -133,6 +136,19 @@ static void on_lock(void *arg, bool got)
 	}
 	r->count.refreshed_elsewhere++;
 	question_finish(q, REFRESH_ELSEWHERE);
+}
+
+void question_l1_unlock(struct question *q)
+{
+	struct resolver *r = q->owner;
+	struct l1_key text;
+
+	// Later it may be another box's.
+	if (clock_mono_ms() < q->locked_until_ms) {
+		key_text(q, &text);
+		l1_unlock(r->l1, &text);
+	}
+	q->locked_until_ms = 0;
 }
 
 static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
@@ -202,9 +218,6 @@ static void value_store(
 		r->count.l1_too_large++;
 	else if (l1_put(r->l1, &text, &put))
 		question_note(q, TRACE_l1_stored, 0);
-	// Later it may be another box's.
-	if (clock_mono_ms() < q->locked_until_ms)
-		l1_unlock(r->l1, &text);
 }
 
 void question_l1_store(

@@ -248,6 +248,17 @@ TEST_WITH(test_in_a_circle, setup, teardown)
 	assert_int_equal(status().inflight, 0);
 }
 
+// Two names that lead to each other, in two replies, and one of them has an address as well.
+TEST_WITH(test_through_two_names, setup, teardown)
+{
+	alias_set(0, FAKE_LEADS_BACK, "b.pub.example");
+	ask("a.pub.example", 1);
+	expect_answer(3000, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_int_equal(fake[0].udp_queries, 2);
+	assert_int_equal(status().unfollowed, 1);
+	assert_int_equal(status().inflight, 0);
+}
+
 // The fake servers have no AAAA: DNS64 makes one of the A at the end, asked for by the same rules.
 TEST_WITH(test_with_dns64, setup, teardown)
 {

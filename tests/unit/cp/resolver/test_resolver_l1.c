@@ -308,6 +308,36 @@ TEST_WITH(test_another_box_renews, setup, rig_teardown)
 	assert_int_equal(asked(), 1);
 }
 
+// In seconds; below 0: no lock.
+static long lock_left(const char *name)
+{
+	return strtol(
+		redis_server_say(&server, rig_l1_command("TTL weir-meta:refresh:%s", name)) + 1,
+		NULL, 10);
+}
+
+static bool is_in_redis(const char *name)
+{
+	return strncmp(redis_server_say(&server, rig_l1_command("EXISTS %s", name)), ":1", 2) == 0;
+}
+
+// What it is renewed with leads on: no other box waits for a lock of either name.
+TEST_WITH(test_the_lock_of_an_alias_ends_when_it_is_followed, setup, rig_teardown)
+{
+	static struct dns_name target;
+	target = name_of_text("target.example");
+	make_hot("alias.example");
+	for (unsigned i = 0; i < 2; i++) {
+		fake[i].alias = target.wire;
+		fake[i].mode = FAKE_ALIAS_ALONE;
+	}
+	make_due("alias.example");
+	WAIT_FOR(is_in_redis("target.example"));
+	assert_int_equal(asked(), 3);
+	assert_true(lock_left("alias.example") <= 1);
+	assert_true(lock_left("target.example") <= 1);
+}
+
 static unsigned long hits_written(void)
 {
 	const char *number = strchr(

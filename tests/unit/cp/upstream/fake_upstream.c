@@ -62,7 +62,13 @@ static bool asks_for_alias(const struct fake_upstream *f, const uint8_t *q)
 // The alias that the reply has; *alone: without its address.
 static const uint8_t *alias_of(const struct fake_upstream *f, const uint8_t *q, bool *alone)
 {
-	static _Thread_local uint8_t longer[512] = {1, 'a'};
+	static _Thread_local uint8_t longer[512] = {1, 'a'}, before[256];
+	if (f->mode == FAKE_LEADS_BACK) {
+		*alone = !asks_for_alias(f, q);
+		if (*alone)
+			memcpy(before, q + DNS_HEADER_LEN, wire_len(q + DNS_HEADER_LEN));
+		return *alone ? f->alias : before;
+	}
 	*alone = f->mode == FAKE_LEADS_ON;
 	if (*alone)
 		memcpy(longer + 2, q + DNS_HEADER_LEN, wire_len(q + DNS_HEADER_LEN));

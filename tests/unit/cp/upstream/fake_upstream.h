@@ -29,6 +29,7 @@ enum fake_mode {
 	FAKE_ALIAS,          // a CNAME to `alias`, and the address of that
 	FAKE_ALIAS_ALONE,    // the same without the address; asked for `alias`: its address
 	FAKE_REFERRAL,       // the root's NS, and no answer
+	FAKE_LEADS_BACK,     // the same, but `alias` has a CNAME to the name asked before
 	FAKE_LEADS_ON,       // a CNAME alone, to a name below the one asked
 };
 
