@@ -271,6 +271,14 @@ void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop
 	join_led(&h, out);
 }
 
+bool answer_policy_knows_local(
+	const struct answer_policy *j, const struct dns_name *name, uint16_t qtype)
+{
+	struct rule_verdict v;
+	rule_decide(&j->image, name, qtype, j->image.of_class[RULE_CLASS_LOCAL], &v);
+	return v.d.matched;
+}
+
 static bool local_decides(const struct answer_policy *j, const struct dns_name *name,
 	uint16_t qtype, const uint64_t group_lists[4], struct rule_verdict *v)
 {

@@ -66,6 +66,9 @@ void answer_policy_question(const struct answer_policy *j, enum answer_policy_lo
 void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *question, uint16_t qtype, const struct dns_answer_view *answer,
 	const struct ip_address *nat64, struct answer_match *out);
+// Has any group's local data something to say about that name? For most names it has not.
+bool answer_policy_knows_local(
+	const struct answer_policy *j, const struct dns_name *name, uint16_t qtype);
 // Do the operator's own records and zones, or special-use names, answer that name for this group?
 // Not where they say that others do (a CNAME that leads out, a forward zone).
 bool answer_policy_is_local(const struct answer_policy *j, const struct dns_name *name,

@@ -23,21 +23,23 @@ struct turn {
 	unsigned cnames;      // CNAMEs to there from the question on
 };
 
-static void group_of_view(const struct question *q, struct policy_group *out)
+static bool group_of_view(const struct question *q, struct policy_group *out)
 {
 	const struct resolver *r = q->owner;
-	publisher_group_in_view(r->publisher, q->def->number, out);
+	return publisher_group_in_view(r->publisher, q->def->number, out);
 }
 
+// Whose local data it is counts only where a group has some for that name. Of a view without a
+// group nobody knows: then the question has no answer, rather than another group's.
 static bool is_local(const struct question *q, const struct dns_name *name)
 {
 	const struct resolver *r = q->owner;
+	const uint16_t type = question_asked_type(q);
 	struct policy_group group;
 
-	if (!r->answer_policy)
-		return false;
-	group_of_view(q, &group);
-	return answer_policy_is_local(r->answer_policy, name, question_asked_type(q), group.lists);
+	return r->answer_policy && answer_policy_knows_local(r->answer_policy, name, type)
+	       && (!group_of_view(q, &group)
+		       || answer_policy_is_local(r->answer_policy, name, type, group.lists));
 }
 
 // Would weir not have asked these servers for that name?
@@ -111,7 +113,10 @@ bool question_answer_local(struct question *q)
 	if (!is_local(q, question_asked(q)))
 		return false;
 	question_note(q, TRACE_local, 0);
-	group_of_view(q, &group);
+	if (!group_of_view(q, &group)) {
+		question_refuse(q, DNS_EDE_OTHER);
+		return true;
+	}
 	query.name = *question_asked(q);
 	query.qtype = question_asked_type(q);
 	resolver_answer_question(msg, &query);

@@ -161,9 +161,11 @@ unsigned publisher_policy_last(struct publisher *p, struct policy_group group[PO
 enum { POLICY_KEPT = 16 };
 void publisher_group_at(
 	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out);
-// The first group whose questions, or those with safe search, that view resolves, by the newest
-// image; without one group 0. Any thread; copies one group under the lock.
-void publisher_group_in_view(struct publisher *p, unsigned view, struct policy_group *out);
+// The first group whose questions, or those with safe search, that view resolves, by the newest of
+// these images that has one, as a number is never given to another view. False: none has. Any
+// thread; copies one group under the lock.
+ATTR_MUST_CHECK bool publisher_group_in_view(
+	struct publisher *p, unsigned view, struct policy_group *out);
 // The present terms for making and checking cookies. Any thread.
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.

@@ -64,16 +64,26 @@ void publisher_group_at(
 	pthread_mutex_unlock(&p->lock);
 }
 
-void publisher_group_in_view(struct publisher *p, unsigned view, struct policy_group *out)
+static const struct policy_group *kept_in_view(const struct policy_kept *kept, unsigned view)
 {
-	unsigned i = 0;
+	for (unsigned i = 0; i < POLICY_GROUPS_MAX && kept->generation; i++)
+		if (kept->group[i].view == view || kept->group[i].safe_view == view)
+			return &kept->group[i];
+	return NULL;
+}
+
+bool publisher_group_in_view(struct publisher *p, unsigned view, struct policy_group *out)
+{
+	const struct policy_group *group = NULL;
 
 	pthread_mutex_lock(&p->lock);
-	const struct policy_group *group = p->kept[p->kept_newest].group;
-	while (i < POLICY_GROUPS_MAX && group[i].view != view && group[i].safe_view != view)
-		i++;
-	*out = group[i < POLICY_GROUPS_MAX ? i : 0];
+	for (unsigned i = 0; i < POLICY_KEPT && !group; i++)
+		group = kept_in_view(
+			&p->kept[(p->kept_newest + POLICY_KEPT - i) % POLICY_KEPT], view);
+	if (group)
+		*out = *group;
 	pthread_mutex_unlock(&p->lock);
+	return group != NULL;
 }
 
 uint64_t publisher_policy_generation(struct publisher *p)

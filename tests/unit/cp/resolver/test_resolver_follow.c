@@ -219,6 +219,31 @@ TEST_WITH(test_rebinding_by_an_alias, setup, teardown)
 	}
 }
 
+static void view_look(void *number)
+{
+	struct policy_group group;
+	resolver_group_view(rig.resolver, 0, &group);
+	*(uint16_t *)number = group.view;
+}
+
+// No image has a group of the guarded view, so whose local data counts is not known: a local name
+// is refused, and everyone else's are as ever.
+TEST_WITH(test_of_a_view_without_a_group, setup, teardown)
+{
+	struct fake_miss m = {
+		.name = "a.pub.example", .type = DNS_TYPE_A, .id = 1, .has_opt = true};
+	guarded.disable_cache = true;
+	on_loop(reconfigure, &rig.config);
+	alias_set(0, FAKE_ALIAS_ALONE, "www.pub.example");
+	on_loop(view_look, &m.view);
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	expect_answer(1000, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	alias_set(0, FAKE_ALIAS_ALONE, "host.lan");
+	m.id = 2;
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	expect_answer(1000, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+}
+
 // Local CNAMEs in front of an answer, and in the middle of one.
 TEST_WITH(test_over_a_local_cname, setup, teardown)
 {

@@ -233,6 +233,42 @@ TEST_WITH(test_a_worker_without_the_newest_groups, setup, teardown)
 	assert_int_equal(s.policy_failures, 2);
 }
 
+static void groups_publish_with(uint16_t view, uint32_t ttl_s)
+{
+	static char name[] = "one";
+	struct policy_group group[2] = {
+		[1] = {.view = view, .safe_view = view + 1, .block.ttl_s = ttl_s}};
+	struct policy_image image;
+	config.group_count = 1;
+	config.groups = &(struct config_group){.name = name};
+	assert_int_equal(policy_build(&config, group, &image), 0);
+	assert_int_equal(publish_policy(p, image.head, image.size, why), 0);
+	free(image.head);
+	config.group_count = 0;
+}
+
+// A view that left has the group that it had last, as long as that is kept; never another one.
+TEST_WITH(test_groups_of_views, setup, teardown)
+{
+	enum { OLD = 7, NEW = 9 };
+	struct policy_group group;
+	assert_false(publisher_group_in_view(p, 0, &group)); // none was published
+	groups_publish_with(OLD, 1);
+	groups_publish_with(OLD, 2);
+	for (unsigned i = 0; i + 1 < POLICY_KEPT; i++) {
+		groups_publish_with(NEW, 3 + i);
+		assert_true(publisher_group_in_view(p, OLD + 1, &group));
+		assert_int_equal(group.block.ttl_s, 2);
+		assert_true(publisher_group_in_view(p, NEW, &group));
+		assert_int_equal(group.block.ttl_s, 3 + i);
+	}
+	groups_publish_with(NEW, 1);
+	assert_false(publisher_group_in_view(p, OLD, &group));
+	assert_false(publisher_group_in_view(p, 1, &group));
+	assert_true(publisher_group_in_view(p, 0, &group));
+	assert_int_equal(group.view, 0);
+}
+
 // A data plane starts when the file of the cache, which is mapped here, is gone or damaged: how a
 // child ends that beats for an hour.
 static int ends_within_an_hour(void)
