@@ -89,6 +89,8 @@ static void turn_on(struct path *path, unsigned version)
 {
 	if (path->is_off)
 		log_info("recursion: a server answers over %s again", names[version]);
+	if (path->is_off)
+		path->on_ms = clock_mono_ms();
 	path->is_off = false;
 	path->next_ms = clock_mono_ms() + PATH_DOUBT_EACH_MS;
 	round_end(path);
@@ -135,7 +137,7 @@ static void round_begin(struct recursor_paths *p, unsigned version)
 	struct path *path = &p->path[version];
 	const uint64_t now_ms = clock_mono_ms();
 
-	path->next_ms = now_ms + (path->is_off ? PATH_PROBE_EACH_MS : PATH_DOUBT_EACH_MS);
+	path->next_ms = now_ms + (path->is_off ? path->each_ms : PATH_DOUBT_EACH_MS);
 	path->end_ms = now_ms + PATH_PROBE_MS;
 	path->fd = socket(families[version], SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (path->fd < 0)
@@ -154,6 +156,17 @@ static void round_begin(struct recursor_paths *p, unsigned version)
 	}
 }
 
+static void turn_off(struct path *path)
+{
+	const uint64_t now_ms = clock_mono_ms(), back = (now_ms - path->on_ms) / PATH_DECAY_MS;
+
+	path->steps -= back < path->steps ? (unsigned)back : path->steps;
+	path->each_ms = (uint32_t)PATH_PROBE_EACH_MS << path->steps;
+	path->steps += path->steps < PATH_STEPS_MAX;
+	path->is_off = true;
+	path->next_ms = now_ms + path->each_ms;
+}
+
 // No server answered in a round.
 static void round_lost(struct recursor_paths *p, unsigned version)
 {
@@ -164,11 +177,10 @@ static void round_lost(struct recursor_paths *p, unsigned version)
 	if (path->is_off || other->is_off || other->answered_ms < path->since_ms
 		|| other->answered_ms == 0)
 		return;
-	path->is_off = true;
-	path->next_ms = clock_mono_ms() + PATH_PROBE_EACH_MS;
+	turn_off(path);
 	log_warning("recursion: no server answers over %s: weir asks over %s alone, and tries %s "
-		    "each %d s",
-		names[version], names[1 - version], names[version], PATH_PROBE_EACH_MS / 1000);
+		    "each %u s",
+		names[version], names[1 - version], names[version], path->each_ms / 1000);
 }
 
 static void path_beat(struct recursor_paths *p, unsigned version)

@@ -8,9 +8,12 @@
 // PATH_SILENT queries in a row that nothing came back for it asks servers of that version itself:
 // the first PATH_PEERS that were asked, which are those of the root, and the last ones that
 // answered. Where none of these answers, and a server of the other version has answered meanwhile,
-// the version is off; the recursor asks the same servers each PATH_PROBE_EACH_MS, and one answer
-// turns it on again. So names whose servers are silent, however many, turn nothing off. (Knot
-// Resolver leaves IPv6 by such a count, too.) At most one version is off.
+// the version is off; the recursor asks the same servers each PATH_PROBE_EACH_MS or more, and one
+// answer turns it on again. Where packets are lost now and then that answer may come just as well
+// as none before, and each change empties the library's caches: so a version that is left again
+// waits twice as long as the time before, up to PATH_STEPS_MAX times, and each PATH_DECAY_MS that
+// it was on takes one of these back. So names whose servers are silent, however many, turn nothing
+// off. (Knot Resolver leaves IPv6 by such a count, too.) At most one version is off.
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -28,7 +31,9 @@ enum {
 	PATH_PEERS = 4,
 	PATH_PROBE_MS = 1500,       // the wait for answers
 	PATH_DOUBT_EACH_MS = 5000,  // between two rounds while the version is on
-	PATH_PROBE_EACH_MS = 30000, // while it is off
+	PATH_PROBE_EACH_MS = 30000, // while it is off, the first time
+	PATH_STEPS_MAX = 5,         // doublings of that: 16 minutes
+	PATH_DECAY_MS = 600000,
 };
 
 union path_peer {
@@ -39,6 +44,9 @@ union path_peer {
 
 struct path {
 	bool is_off;
+	unsigned steps;       // how often the wait is doubled the next time
+	uint32_t each_ms;     // between two rounds while it is off
+	uint64_t on_ms;       // when it was turned on again
 	unsigned silent;      // queries since the last answer
 	uint64_t since_ms;    // the first of these
 	uint64_t answered_ms; // the last answer; 0: none

@@ -124,6 +124,39 @@ TEST_WITH(test_it_is_used_again, servers_setup, servers_teardown)
 	assert_null(strstr(library_double.config, "do-ip6"));
 }
 
+static void v6_comes_back(uint32_t wait_ms)
+{
+	uint8_t msg[64];
+	struct sockaddr_in6 from;
+	for (unsigned i = 0; i < ARRAY_LEN(server); i++)
+		while (probed(i, msg, &from)) // of rounds before
+			;
+	beat(wait_ms - 1000);
+	assert_false(probed(0, msg, &from));
+	beat(1000);
+	reply_from(0);
+	beat(1);
+	beat(1000);
+	assert_int_equal(now().ipv6_off, 0);
+	clock_ahead_by_ms(PATH_DOUBT_EACH_MS);
+}
+
+// Most packets are lost: some probe has an answer, and the next queries have none.
+TEST_WITH(test_a_bad_line_does_not_flap, servers_setup, servers_teardown)
+{
+	for (unsigned i = 0; i < PATH_STEPS_MAX + 2; i++) {
+		v6_goes_off();
+		v6_comes_back(
+			(uint32_t)PATH_PROBE_EACH_MS << (i < PATH_STEPS_MAX ? i : PATH_STEPS_MAX));
+	}
+	clock_ahead_by_ms(2 * PATH_DECAY_MS); // of a good line
+	v6_goes_off();
+	v6_comes_back((uint32_t)PATH_PROBE_EACH_MS << (PATH_STEPS_MAX - 2));
+	clock_ahead_by_ms(PATH_STEPS_MAX * PATH_DECAY_MS);
+	v6_goes_off();
+	v6_comes_back(PATH_PROBE_EACH_MS);
+}
+
 // A zone has addresses where nothing listens, and many ask for its names.
 TEST_WITH(test_silent_servers_turn_nothing_off, servers_setup, servers_teardown)
 {
