@@ -81,21 +81,16 @@ void answer_match_add(
 	simplify(f);
 }
 
-static int lowest(const struct rule_set *s, const uint64_t lists[4])
+bool answer_match_lists(
+	const struct answer_match *f, const uint64_t group_lists[4], struct rule_set *out)
 {
-	for (unsigned w = 0; w < 4; w++)
-		if (s->lists[w] & lists[w])
-			return (int)(w * 64) + __builtin_ctzll(s->lists[w] & lists[w]);
-	return -1;
-}
-
-int answer_match_list(const struct answer_match *f, const uint64_t group_lists[4])
-{
+	*out = (struct rule_set){{0}};
 	for (unsigned i = 0; i < f->count; i++)
-		if (set_meets(&f->clause[i].block, group_lists)
-			&& !set_meets(&f->clause[i].unless, group_lists))
-			return lowest(&f->clause[i].block, group_lists);
-	return -1;
+		if (!set_meets(&f->clause[i].unless, group_lists))
+			answer_set_join(out, &f->clause[i].block);
+	for (unsigned w = 0; w < 4; w++)
+		out->lists[w] &= group_lists[w];
+	return !answer_set_empty(out);
 }
 
 bool answer_match_has(const struct answer_match *f, unsigned list, const uint64_t group_lists[4])

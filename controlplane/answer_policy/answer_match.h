@@ -43,8 +43,9 @@ struct answer_match { // all zero: nothing found
 
 void answer_match_add(
 	struct answer_match *f, const struct rule_set *block, const struct rule_set *unless);
-// The lowest list that blocks a group with these; -1: none does.
-int answer_match_list(const struct answer_match *f, const uint64_t group_lists[4]);
+// Those of a group's lists that block it. False: none does.
+bool answer_match_lists(
+	const struct answer_match *f, const uint64_t group_lists[4], struct rule_set *out);
 // Is this list of the group's one of those that block it?
 bool answer_match_has(const struct answer_match *f, unsigned list, const uint64_t group_lists[4]);
 

@@ -313,16 +313,16 @@ bool answer_policy_blocks(const struct answer_policy *j, const struct answer_mat
 	struct rule_ruling *out)
 {
 	struct rule_verdict v;
-	const int list = answer_match_list(finding, group_lists);
+	struct rule_set by;
 
-	if (list < 0)
+	if (!answer_match_lists(finding, group_lists, &by))
 		return false;
 	rule_decide(&j->image, question, qtype, group_lists, &v);
 	if (rule_decision_is_last(&j->image, group_lists, &v.d))
 		return false;
 	out->named = v.d.matched && answer_match_has(finding, v.d.list, group_lists);
 	out->hash = v.hash;
-	out->d = rule_decision_checked(&j->image, &v.d, out->named, (unsigned)list, finding->typed);
+	out->d = rule_decision_checked(&j->image, &v.d, out->named, &by, finding->typed);
 	return true;
 }
 

@@ -20,8 +20,9 @@ static bool is_blocked(const struct frontend *f, const struct frontend_question 
 		return false;
 	out->named = of.d.matched && rule_mask_has(&v->mask, of.d.list);
 	out->hash = of.hash;
-	out->d = rule_decision_checked(rules, &of.d, out->named,
-		rule_mask_list(&v->mask, allowing, lists), v->mask.lists[0] & RULE_MASK_TYPED);
+	const struct rule_set by = rule_mask_lists(&v->mask, allowing, lists);
+	out->d = rule_decision_checked(
+		rules, &of.d, out->named, &by, v->mask.lists[0] & RULE_MASK_TYPED);
 	return true;
 }
 

@@ -118,8 +118,8 @@ bool reply_checked(struct batch *b, struct packet *p, const struct l0_view *view
 	if (may_be_named)
 		d = rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
 	const bool named = d.matched && rule_mask_has(&view->mask, d.list);
-	d = rule_decision_checked(r, &d, named, rule_mask_list(&view->mask, allowing, lists),
-		view->mask.lists[0] & RULE_MASK_TYPED);
+	const struct rule_set by = rule_mask_lists(&view->mask, allowing, lists);
+	d = rule_decision_checked(r, &d, named, &by, view->mask.lists[0] & RULE_MASK_TYPED);
 	settle_ruled(b, p, &d, named ? VERDICT_blocked : VERDICT_blocked_answer);
 	return true;
 }

@@ -323,6 +323,11 @@ bool rule_has_typed(const struct rule_reader *r, const struct rule_set *s);
 // The same of all rules that cover a name, for any group.
 bool rule_name_is_typed(const struct rule_reader *r, const struct dns_name *name);
 
+// Which of these lists decides, of what they hold at one name or find in one answer: by their
+// classes, of policy zones the first one, then by their order. `s` has one at least, all of classes
+// that block.
+unsigned rule_first_list(const struct rule_reader *r, const struct rule_set *s);
+
 // NULL: no list has that number.
 const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list);
 const struct rule_source_info *rule_source_info(const struct rule_reader *r, unsigned source);
@@ -364,15 +369,13 @@ ATTR_INLINE bool rule_mask_blocks(
 	return block && !unless;
 }
 
-// Of one that blocks: the lowest list that does.
-ATTR_INLINE uint16_t rule_mask_list(
+// Of one that blocks: the lists that do.
+ATTR_INLINE struct rule_set rule_mask_lists(
 	const struct rule_set *mask, const uint64_t allowing[4], const uint64_t group[4])
 {
-	for (unsigned w = 0; w < 4; w++) {
-		uint64_t block =
+	struct rule_set out;
+	for (unsigned w = 0; w < 4; w++)
+		out.lists[w] =
 			mask->lists[w] & group[w] & ~allowing[w] & ~(w ? 0 : RULE_MASK_TYPED);
-		if (block)
-			return (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(block));
-	}
-	return UINT16_MAX;
+	return out;
 }

@@ -73,11 +73,12 @@ ATTR_INLINE bool rule_decision_is_last(
 }
 
 // The decision about a question whose answer a list blocks, or whose name has a pattern of it.
-// `named`: that list has a rule at the name, which decided as *d; else `list` is the lowest of
-// those that block. The records that such a list has are for other names, so the client's group
-// says how it is answered. `typed`: another type of the name may be answered otherwise.
+// `named`: that list has a rule at the name, which decided as *d; else `by` are those that block,
+// of which the first decides (rule_first_list). The records that such a list has are for other
+// names, so the client's group says how it is answered. `typed`: another type of the name may be
+// answered otherwise.
 struct rule_decision rule_decision_checked(const struct rule_reader *r,
-	const struct rule_decision *d, bool named, unsigned list, bool typed);
+	const struct rule_decision *d, bool named, const struct rule_set *by, bool typed);
 
 // Such a decision, and what its reply needs.
 struct rule_ruling {

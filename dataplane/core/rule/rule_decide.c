@@ -108,29 +108,45 @@ static inline unsigned lowest(const struct rule_set *s)
 	return 192 + (unsigned)__builtin_ctzll(s->lists[3]);
 }
 
-// Which of these lists decides where they hold one name in one class: whatever their numbers, one
-// with a reply of its own, that of the source that stands first; in one source a rule for one group
-// of clients, then by the reply (rule_image.c), then one for some types. With none of these, where
-// all reply alike, the lowest number. `s` has one at least.
-static unsigned first_list(const struct rule_reader *r, const struct rule_set *s)
-{
-	unsigned first = RULE_LISTS_MAX, lowest_order = RULE_LISTS_MAX;
-	for (unsigned w = 0; w < 4; w++)
-		for (uint64_t left = s->lists[w] & r->replies[w]; left; left &= left - 1) {
-			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
-			if (r->way[list].order < lowest_order) {
-				first = list;
-				lowest_order = r->way[list].order;
-			}
-		}
-	return first < RULE_LISTS_MAX ? first : lowest(s);
-}
-
 static inline uint64_t mask(struct rule_set *s, const uint64_t with[4])
 {
 	for (unsigned w = 0; w < 4; w++)
 		s->lists[w] &= with[w];
 	return any_of(s);
+}
+
+static unsigned lowest_order(const struct rule_reader *r, const struct rule_set *s)
+{
+	unsigned first = RULE_LISTS_MAX;
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t left = s->lists[w]; left; left &= left - 1) {
+			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
+			if (first == RULE_LISTS_MAX || r->way[list].order < r->way[first].order)
+				first = list;
+		}
+	return first;
+}
+
+// Which of these lists, one at least, decides where they hold one name in one class: one with a
+// reply of its own, that of the source that stands first; in one source a rule for one group of
+// clients, then by the reply (rule_image.c), then one for some types. With none of these, the
+// lowest number.
+static unsigned first_list(const struct rule_reader *r, const struct rule_set *s)
+{
+	struct rule_set own = *s;
+	return mask(&own, r->replies) ? lowest_order(r, &own) : lowest(s);
+}
+
+unsigned rule_first_list(const struct rule_reader *r, const struct rule_set *s)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(order); i++) {
+		struct rule_set of = *s, zones;
+		if (!mask(&of, r->of_class[order[i]]))
+			continue;
+		zones = of;
+		return mask(&zones, r->zones) ? lowest_order(r, &zones) : first_list(r, &of);
+	}
+	return RULE_LIST_DENY;
 }
 
 static bool type_fits(const struct rule_types *t, uint16_t qtype)

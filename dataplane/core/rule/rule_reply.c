@@ -4,9 +4,10 @@
 #include <weir/rule_reply.h>
 
 struct rule_decision rule_decision_checked(const struct rule_reader *r,
-	const struct rule_decision *d, bool named, unsigned list, bool typed)
+	const struct rule_decision *d, bool named, const struct rule_set *by, bool typed)
 {
-	const struct rule_list_way *way = &r->way[list % RULE_LISTS_MAX];
+	const unsigned list = rule_first_list(r, by);
+	const struct rule_list_way *way = &r->way[list];
 	const bool group = way->reply == RULE_REPLY_DATA || way->reply == RULE_REPLY_RESOLVE;
 	struct rule_decision out = {
 		.action = way->reply == RULE_REPLY_DROP ? RULE_DROP : RULE_BLOCK,

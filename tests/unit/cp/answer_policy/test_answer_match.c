@@ -19,12 +19,12 @@ static void add(struct answer_match *f, uint64_t block, uint64_t unless)
 static bool blocks(const struct answer_match *f, uint64_t group)
 {
 	const struct rule_set g = set(group);
-	int list = answer_match_list(f, g.lists);
-	if (list >= 0) { // one of the group's
-		assert_in_range(list, 1, 63);
-		assert_true(group >> (list - 1) & 1);
-	}
-	return list >= 0;
+	struct rule_set by;
+	const bool is = answer_match_lists(f, g.lists, &by);
+	for (unsigned w = 0; w < 4; w++) // the group's own
+		assert_int_equal(by.lists[w] & ~g.lists[w], 0);
+	assert_int_equal(is, !answer_set_empty(&by));
+	return is;
 }
 
 TEST(test_nothing)
@@ -44,19 +44,20 @@ TEST(test_each_word_counts)
 {
 	for (unsigned list = 0; list < 256; list += 21) {
 		struct answer_match f = {0};
-		struct rule_set block = {{0}}, none = {{0}}, others;
+		struct rule_set block = {{0}}, none = {{0}}, others, by;
 		block.lists[list / 64] = UINT64_C(1) << list % 64;
 		for (unsigned w = 0; w < 4; w++)
 			others.lists[w] = ~block.lists[w];
 		answer_match_add(&f, &block, &none);
-		assert_int_equal(answer_match_list(&f, block.lists), list);
-		assert_true(answer_match_list(&f, others.lists) < 0);
+		assert_true(answer_match_lists(&f, block.lists, &by));
+		assert_memory_equal(&by, &block, sizeof(by));
+		assert_false(answer_match_lists(&f, others.lists, &(struct rule_set){{0}}));
 		// And as what takes it away again.
 		struct answer_match g = {0};
 		answer_match_add(&g, &others, &block);
-		assert_true(answer_match_list(&g, others.lists) >= 0);
+		assert_true(answer_match_lists(&g, others.lists, &(struct rule_set){{0}}));
 		others.lists[list / 64] |= block.lists[list / 64];
-		assert_true(answer_match_list(&g, others.lists) < 0);
+		assert_false(answer_match_lists(&g, others.lists, &(struct rule_set){{0}}));
 	}
 }
 
@@ -90,7 +91,8 @@ TEST(test_of_one_type)
 		assert_true(answer_match_mask(&f, &mask));
 		assert_int_equal(mask.lists[0] & RULE_MASK_TYPED, typed);
 		assert_true(rule_mask_blocks(&mask, allowing.lists, group.lists));
-		assert_int_equal(rule_mask_list(&mask, allowing.lists, group.lists), 1);
+		const struct rule_set by = rule_mask_lists(&mask, allowing.lists, group.lists);
+		assert_int_equal(by.lists[0], 2);
 		assert_true(rule_mask_has(&mask, 1) && !rule_mask_has(&mask, RULE_LIST_ALLOW));
 		answer_match_of_mask(&mask, allowing.lists, &back);
 		assert_int_equal(back.typed, typed);

@@ -56,7 +56,7 @@ static bool blocks(const char *a, const char *b)
 {
 	const char *const titles[] = {a, b};
 	const struct rule_set g = fixture_group(&f, titles, b ? 2 : a ? 1 : 0);
-	return answer_match_list(&finding, g.lists) >= 0;
+	return answer_match_lists(&finding, g.lists, &(struct rule_set){{0}});
 }
 
 static int setup(void **)
@@ -249,7 +249,8 @@ TEST_WITH(test_pattern_types, setup, teardown)
 			struct dns_name name = fixture_name(asked[i].name);
 			answer_policy_question(g.answer_policy, ANSWER_POLICY_ON_RESOLVER, &name,
 				asked[i].qtype, &finding);
-			if ((answer_match_list(&finding, all) >= 0) != asked[i].blocked)
+			if ((answer_match_lists(&finding, all, &(struct rule_set){{0}}))
+				!= asked[i].blocked)
 				fail_msg("%s, type %u", asked[i].name, asked[i].qtype);
 		}
 		fixture_close(&g);
@@ -455,9 +456,11 @@ static void check_group(char (*name)[256], unsigned count, unsigned sources)
 	for (unsigned i = 0; i < (led ? count : 1); i++)
 		want |= model_blocks(name[i], sources, &group, i == 0);
 	if (finding.count < ANSWER_POLICY_CLAUSES_MAX)
-		assert_int_equal((answer_match_list(&finding, group.lists) >= 0), want);
+		assert_int_equal(
+			(answer_match_lists(&finding, group.lists, &(struct rule_set){{0}})), want);
 	else
-		assert_true(!want || answer_match_list(&finding, group.lists) >= 0);
+		assert_true(!want
+			    || answer_match_lists(&finding, group.lists, &(struct rule_set){{0}}));
 	struct rule_set mask;
 	if (answer_match_mask(&finding, &mask))
 		assert_int_equal(rule_mask_blocks(&mask, answer_policy_allowing(f.answer_policy),

@@ -242,7 +242,7 @@ static void check_finding(const struct model *m, const struct question *q, unsig
 	unsigned n = rule_matches(&m->reader, &q->name, q->qtype, match);
 	answer_rank_name(&m->rank, match, n, &none, &f);
 	if (f.count < ANSWER_POLICY_CLAUSES_MAX
-		&& (answer_match_list(&f, q->group) >= 0) != is_blocking(want))
+		&& (answer_match_lists(&f, q->group, &(struct rule_set){{0}})) != is_blocking(want))
 		fail_question(q, want, "another finding");
 	if (!answer_match_mask(&f, &mask))
 		return;

@@ -59,6 +59,12 @@ static const struct kind {
 	{"`\\|\\|name^`, a name of a list", LIST, "||" ASKED "^", "||" FAR "^"},
 	{"`\\|\\|name^$denyallow=asked.name`", LIST, NULL, "||" FAR "^$denyallow=" ASKED},
 	{"`/pattern/`", LIST, "/^www/", "/^www/"},
+	{"`/pattern/$dnsrewrite=REFUSED`", LIST, "/^www/$dnsrewrite=REFUSED",
+		"/^www/$dnsrewrite=REFUSED"},
+	{"`/pattern/$dnsrewrite=NXDOMAIN`", LIST, "/^www/$dnsrewrite=NXDOMAIN",
+		"/^www/$dnsrewrite=NXDOMAIN"},
+	{"`/pattern/$important,dnsrewrite=NXDOMAIN`", LIST, "/^www/$important,dnsrewrite=NXDOMAIN",
+		"/^www/$important,dnsrewrite=NXDOMAIN"},
 };
 enum { KINDS = ARRAY_LEN(kinds), OUTCOME_MAX = 64, PAGE_MAX = 64 << 10 };
 
@@ -167,20 +173,35 @@ static struct given give(const struct kind *k, bool near, unsigned own)
 		.own = own};
 }
 
-// Which of two rules decides, with the list of either in front.
+// What a rule says alone: made once for all pairs that it is in.
+static const char *alone(const struct kind *k, bool near, unsigned own)
+{
+	static char said[KINDS][2][2][OUTCOME_MAX];
+	char *of = said[k - kinds][near][own - 1];
+	const struct given g = give(k, near, own);
+	if (!*of)
+		outcome(&g, 1, of);
+	return of;
+}
+
+static bool is_of_list(const struct kind *k)
+{
+	return k->where == LIST || k->where == ALLOW_LIST;
+}
+
+// Which of two rules decides, with the list of either in front. Where they are not of two lists,
+// that is one configuration twice.
 static const char *meet(const struct kind *row, const struct kind *column, bool column_near)
 {
-	char alone[2][OUTCOME_MAX], both[2][OUTCOME_MAX];
-	const char *says[2];
+	const char *as[2] = {alone(row, true, 1), alone(column, column_near, 2)}, *says[2];
 	const struct given g[2] = {give(row, true, 1), give(column, column_near, 2)},
 			   turned[2] = {g[1], g[0]};
-	outcome(&g[0], 1, alone[0]);
-	outcome(&g[1], 1, alone[1]);
-	outcome(g, 2, both[0]);
-	outcome(turned, 2, both[1]);
+	const bool is_once = UNIT_IS_SANITIZED && !(is_of_list(row) && is_of_list(column));
+	char both[OUTCOME_MAX];
 	for (unsigned i = 0; i < 2; i++) {
-		bool as_row = strcmp(both[i], alone[0]) == 0,
-		     as_column = strcmp(both[i], alone[1]) == 0;
+		if (!i || !is_once)
+			outcome(i ? turned : g, 2, both);
+		bool as_row = strcmp(both, as[0]) == 0, as_column = strcmp(both, as[1]) == 0;
 		says[i] = as_row && as_column ? "=" : as_row ? "row" : as_column ? "col" : "both";
 	}
 	if (says[0] == says[1])
