@@ -12,7 +12,7 @@
 // other.
 static const struct sandbox_kind privilege_main = {
 	"main", {SANDBOX_FAMILY(calls_thread), SANDBOX_FAMILY(calls_devices),
-			SANDBOX_FAMILY(calls_traffic), SANDBOX_FAMILY(calls_connect),
+			SANDBOX_FAMILY(calls_traffic), SANDBOX_FAMILY(calls_connect_here),
 			SANDBOX_FAMILY(calls_listen), SANDBOX_FAMILY(calls_events),
 			SANDBOX_FAMILY(calls_threads), SANDBOX_FAMILY(calls_code),
 			SANDBOX_FAMILY(calls_files_read), SANDBOX_FAMILY(calls_files_write),

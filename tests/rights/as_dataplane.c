@@ -4,8 +4,8 @@
 // broken into. Started with the user, groups and capabilities of a data plane; takes the rights
 // and the filter of its `main` thread or of a `worker`. Reads lines "TYPE PATH" (find -printf
 // '%y %p\n') and writes a line of PATH and each thing that could be done: read, write, delete;
-// of a socket connect, and the status of GET /v1/status. What the kernel ends the process for is
-// "killed".
+// of a socket connect, and the status of GET /v1/status; of TYPE t, a TCP socket, open. What the
+// kernel ends the process for is "killed".
 
 #include "dataplane/privilege_calls.h"
 
@@ -51,6 +51,9 @@ static void path_try(char type, const char *path)
 {
 	if (type == 's') {
 		socket_try(path);
+	} else if (type == 't') {
+		if (socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0)
+			say(" open");
 	} else {
 		if (open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) >= 0)
 			say(" read");

@@ -66,11 +66,14 @@ check "there is what it must not open" eval "[ $(find $run/lab/state -type f | w
 same "a broken data plane opens what it needs of the control plane" "$of_main" "$(mine)"
 # shellcheck disable=SC2086
 same "a broken worker opens nothing" "" "$(broken worker $dp_words | grep -v ' killed$')"
+# A process that closes one that it hands over would wait for its bytes (SO_LINGER).
+# shellcheck disable=SC2086
+same "nor has it a TCP socket" "tcp killed" "$(echo t tcp | $dp_words "$WEIR_BUILD/tests/rights/as_dataplane" main)"
 # As a member of the operators' group, as versions with one group for both made it.
 # shellcheck disable=SC2046
 same "and as an operator it is refused" "control.sock connect 403" \
 	"$(broken main $(as weir-dp ,+net_admin,+net_raw "${dp_groups[@]}" weir-admin) | grep '^control.sock')"
-check "which is said" grep -q "control: uid ${uid[weir-dp]}, pid [0-9]* refused" $run/lab/controlplane.log
+check "which is said" eventually grep -q "control: uid ${uid[weir-dp]}, pid [0-9]* refused" $run/lab/controlplane.log
 
 # user NAME GROUP WORDS...: weirctl
 user() { $(as "$1" "" "$2") "$WEIR_BUILD/tools/ctl/weirctl" -c $config "${@:3}"; }

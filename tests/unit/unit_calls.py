@@ -39,6 +39,7 @@ def wanted(families, lists):
     calls = {"seccomp"}  # it loads the lists
     for family in set(re.findall(r"SANDBOX_FAMILY\((\w+)\)", open(lists).read())):
         calls |= set(re.findall(r"(?:ANY|WHERE)\((\w+)", bodies[family]))
+        calls |= {"socket"} if re.search(r"\bSOCKET\w*\(", bodies[family]) else set()
     return calls
 
 

@@ -13,9 +13,11 @@ bool sandbox_is_possible(void)
 
 static int allow(scmp_filter_ctx filter, const struct sandbox_call *c)
 {
-	int rc = c->mask ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, c->number, 1,
-			 SCMP_CMP64(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value))
-			 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, c->number, 0);
+	const struct scmp_arg_cmp where[] = {
+		SCMP_CMP64(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value),
+		SCMP_CMP64(c->arg + 1, SCMP_CMP_MASKED_EQ, c->next_mask, c->next_value)};
+	const unsigned count = c->mask ? c->next_mask ? 2 : 1 : 0;
+	int rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, c->number, count, where);
 	return rc == -EEXIST ? 0 : rc; // two families may have a call in common
 }
 

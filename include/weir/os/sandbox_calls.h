@@ -18,13 +18,19 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define ANY(name)                   \
-	{                           \
-		SYS_##name, 0, 0, 0 \
+#define ANY(name)                    \
+	{                            \
+		.number = SYS_##name \
 	}
-#define WHERE(name, argument, bits, value)        \
-	{                                         \
-		SYS_##name, argument, bits, value \
+#define WHERE(name, argument, bits, is)                                          \
+	{                                                                        \
+		.number = SYS_##name, .arg = argument, .mask = bits, .value = is \
+	}
+#define SOCKET(family) WHERE(socket, 0, 0xffffffff, family)
+#define SOCKET_OF_TYPE(family, type)                                                 \
+	{                                                                            \
+		.number = SYS_socket, .arg = 0, .mask = 0xffffffff, .value = family, \
+		.next_mask = 0xf, .next_value = type                                 \
 	}
 
 // The thread itself: memory, time, signals, locks, its descriptors. No memory is made
@@ -74,6 +80,13 @@ static const struct sandbox_call calls_traffic[] = {ANY(sendto), ANY(sendmsg), A
 static const struct sandbox_call calls_connect[] = {
 	ANY(socket), ANY(socketpair), ANY(connect), ANY(bind)};
 
+// Sockets to this machine: of interfaces, and of its other processes. None of TCP, which a peer
+// that is handed one may have to wait for as it closes it (SO_LINGER), and whose other end may be
+// far.
+static const struct sandbox_call calls_connect_here[] = {SOCKET(AF_UNIX), SOCKET(AF_NETLINK),
+	SOCKET(AF_PACKET), SOCKET(AF_XDP), SOCKET_OF_TYPE(AF_INET, SOCK_DGRAM),
+	SOCKET_OF_TYPE(AF_INET6, SOCK_DGRAM), ANY(socketpair), ANY(connect), ANY(bind)};
+
 // Sockets for others.
 static const struct sandbox_call calls_listen[] = {ANY(listen), ANY(accept), ANY(accept4)};
 
@@ -117,3 +130,5 @@ static const struct sandbox_call calls_maps[] = {WHERE(bpf, 0, 0xffffffff, BPF_M
 
 #undef ANY
 #undef WHERE
+#undef SOCKET
+#undef SOCKET_OF_TYPE

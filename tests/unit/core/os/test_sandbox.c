@@ -145,6 +145,28 @@ static void test_kinds(void **)
 	assert_true(dies(&privilege_service, &update));
 }
 
+// The data plane's sockets: none that a process that is handed it waits for at its close, or that
+// leads to other machines by TCP.
+static void test_sockets(void **)
+{
+	static const struct call here[] = {{SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}},
+		{SYS_socket, {AF_UNIX, SOCK_SEQPACKET}}, {SYS_socket, {AF_NETLINK, SOCK_RAW}},
+		{SYS_socket, {AF_PACKET, SOCK_RAW}}, {SYS_socket, {AF_XDP, SOCK_RAW}},
+		{SYS_socket, {AF_INET, SOCK_DGRAM | SOCK_CLOEXEC}},
+		{SYS_socket, {AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK}}};
+	static const struct call others[] = {{SYS_socket, {AF_INET, SOCK_STREAM}},
+		{SYS_socket, {AF_INET6, SOCK_STREAM | SOCK_CLOEXEC}},
+		{SYS_socket, {AF_INET, SOCK_RAW, IPPROTO_UDP}},
+		{SYS_socket, {AF_INET, SOCK_SEQPACKET}}, {SYS_socket, {AF_VSOCK, SOCK_STREAM}},
+		{SYS_socket, {AF_SMC, SOCK_STREAM}}};
+	for (unsigned i = 0; i < ARRAY_LEN(here); i++)
+		assert_true(lives(&privilege_main, &here[i]));
+	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
+		assert_true(dies(&privilege_main, &others[i]));
+		assert_true(lives(&privilege_resolver, &others[i]));
+	}
+}
+
 static void test_modes(void **)
 {
 	static const struct call c = {SYS_ptrace, {-1}};
@@ -165,7 +187,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_powers),
 		cmocka_unit_test(test_allowed), cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_modes), cmocka_unit_test(test_rows)};
+		cmocka_unit_test(test_sockets), cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_rows)};
 	if (!sandbox_is_possible())
 		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);
