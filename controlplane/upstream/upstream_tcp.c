@@ -152,6 +152,15 @@ static void on_placed(struct upstream_leg *leg, struct upstream_stream *stream)
 	upstream_tcp_wait(leg, UPSTREAM_TCP_MS);
 }
 
+// The server had the query and gave no answer: as good as silence, but known at once.
+static void unanswered(struct upstream_leg *leg, struct upstream_stream *stream)
+{
+	leg->refused = true;
+	tcp_of(leg)->place.stream = stream; // where it was asked
+	upstream_wait_over(leg);
+	tcp_of(leg)->place.stream = NULL;
+}
+
 // Handles a whole reply. An off-path attacker cannot have sent it, so letter case does not matter.
 // A reply without a question, from a server that could not read the query, is no answer, but ends
 // no other wait.
@@ -167,6 +176,8 @@ static void on_reply(
 		upstream_go_plain(leg);
 	} else if (get_u16(msg + 4) == 0) {
 		upstream_leg_count_bad(leg);
+		if (leg->is_tls)
+			unanswered(leg, stream);
 		upstream_tcp_failed(leg);
 	} else if (upstream_replied(leg, msg, len) == UPSTREAM_IGNORED) {
 		upstream_tcp_failed(leg);
@@ -252,6 +263,8 @@ static void on_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 		}
 		upstream_note(a, TRACE_send_failed, upstream_leg_index(leg), a->sends, 0);
 		s->send_errors++;
+	} else if (s && leg->is_tls && stream && stream->there && stream->closing) {
+		unanswered(leg, stream);
 	}
 	upstream_tcp_failed(leg);
 }

@@ -195,4 +195,68 @@ TEST_WITH(test_resets, tls_stream_setup, tls_stream_teardown)
 	assert_int_equal(server_status().tls_failed[TLS_FAILURE_handshake], 1);
 }
 
+// Once without the keepalive option, too, which may have been why.
+static void ask_met_by_an_end(unsigned i)
+{
+	struct stream_query q;
+	unsigned first = ask_more(1);
+	for (unsigned k = 0; k < 2; k++) {
+		query_take(i + k, &q);
+		conn_close(i + k, false);
+	}
+	ask_wait(first);
+	assert_true(rig.ended[first]);
+}
+
+// Ends in place of answers are as good as silence: such a server is no longer the first one asked.
+TEST_WITH(test_an_end_after_each_question, tls_stream_setup, tls_stream_teardown)
+{
+	STREAM_CONFIGURE(check, UPSTREAM_CHECK_OFF);
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
+		assert_true(server_status().up);
+		ask_met_by_an_end(2 * i);
+	}
+	assert_false(server_status().up);
+	clock_turn(rig.config.backoff_s * 1000 + 100);
+	answer_ask(2 * UPSTREAM_DOWN_AFTER);
+	assert_true(server_status().up);
+}
+
+// Replies that ask and answer nothing are no better.
+TEST_WITH(test_replies_that_say_nothing, tls_stream_setup, tls_stream_teardown)
+{
+	struct stream_query q;
+	STREAM_CONFIGURE(check, UPSTREAM_CHECK_OFF);
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
+		assert_true(server_status().up);
+		unsigned first = ask_more(1);
+		query_take(0, &q);
+		const uint8_t bare[2 + DNS_HEADER_LEN] = {
+			0, DNS_HEADER_LEN, q.msg[0], q.msg[1], 0x80, DNS_RCODE_SERVFAIL};
+		tls_side_write(conn[0].side, bare, sizeof(bare));
+		ask_wait(first);
+		assert_true(rig.ended[first]);
+	}
+	assert_false(server_status().up);
+}
+
+static bool is_suspect(const void *)
+{
+	serve_all();
+	return server_status().suspect;
+}
+
+// A check that is met by the end of its connection has failed.
+TEST_WITH(test_checks_that_are_met_by_an_end, tls_stream_setup, tls_stream_teardown)
+{
+	struct stream_query q;
+	rig.config.check_interval_s = 10;
+	STREAM_CONFIGURE(check, UPSTREAM_CHECK_DOWN);
+	upstream_check_now(rig.up->checks, 0);
+	query_take(0, &q);
+	conn_close(0, false);
+	wait_for(is_suspect, NULL);
+	assert_int_equal(server_status().checks_failed, 1);
+}
+
 TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)
