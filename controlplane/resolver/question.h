@@ -71,6 +71,8 @@ void question_tables(const struct resolver *r, struct table_registry *tables);
 // that weir asks for, or answers, itself; the question may have ended within. Else it is whole.
 bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
 	struct dns_answer *answer);
+// Does weir itself ask for, or answer, a name that this answer leads to?
+bool question_leads_on(const struct question *q, const struct dns_answer *answer);
 // Answers by local data, where the name that weir asks for is local: the question ends. False: it
 // is not.
 bool question_answer_local(struct question *q);

@@ -2,6 +2,7 @@
 #include "answer_policy/answer_records.h"
 #include "question.h"
 #include "resolver_answer.h"
+#include "resolver_local.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -23,34 +24,14 @@ struct turn {
 	unsigned cnames;      // CNAMEs to there from the question on
 };
 
-static bool group_of_view(const struct question *q, struct policy_group *out)
-{
-	const struct resolver *r = q->owner;
-	return publisher_group_in_view(r->publisher, q->def->number, out);
-}
-
-// Whose local data it is counts only where a group has some for that name. Of a view without a
-// group nobody knows: then the question has no answer, rather than another group's.
-static bool is_local(const struct question *q, const struct dns_name *name)
-{
-	const struct resolver *r = q->owner;
-	const uint16_t type = question_asked_type(q);
-	struct policy_group group;
-
-	return r->answer_policy && answer_policy_knows_local(r->answer_policy, name, type)
-	       && (!group_of_view(q, &group)
-		       || answer_policy_is_local(r->answer_policy, name, type, group.lists));
-}
-
 // Would weir not have asked these servers for that name?
 static bool goes_elsewhere(const struct question *q, const struct dns_name *name)
 {
 	const struct resolver *r = q->owner;
 	const struct forward_zone *zone = question_zone(r, q->def, name, q->query.qtype);
-	struct rewrite w;
 
-	return (zone && zone->set != q->forward) || views_rewrite(r->views, q->def, name, &w) < 0
-	       || w.count > 0 || is_local(q, name);
+	return (zone && zone->set != q->forward) || resolver_local_alias(r, q->def, name)
+	       || resolver_is_local(r, q->def, name, question_asked_type(q));
 }
 
 // The next name that a CNAME of the answer leads to.
@@ -83,6 +64,12 @@ static bool turn_find(const struct question *q, const struct dns_answer *answer,
 	return answer->is_open;
 }
 
+bool question_leads_on(const struct question *q, const struct dns_answer *answer)
+{
+	struct turn turn;
+	return answer->reply_cnames > 0 && turn_find(q, answer, &turn);
+}
+
 // Does the chain come to a name twice? A reply's own CNAMEs do not (dns_answer.h), but two replies,
 // or one and local CNAMEs, may be a circle, or give a name two targets.
 static bool is_circle(
@@ -110,10 +97,10 @@ bool question_answer_local(struct question *q)
 	struct policy_group group;
 	struct dns_answer answer;
 
-	if (!is_local(q, question_asked(q)))
+	if (!resolver_is_local(r, q->def, question_asked(q), question_asked_type(q)))
 		return false;
 	question_note(q, TRACE_local, 0);
-	if (!group_of_view(q, &group)) {
+	if (!publisher_group_in_view(r->publisher, q->def->number, &group)) {
 		question_refuse(q, DNS_EDE_OTHER);
 		return true;
 	}

@@ -105,6 +105,8 @@ static bool value_take(struct question *q, const struct l1_value *v)
 		return false;
 	if (a.ttl_s > v->age_s && question_follow(q, v->msg, v->len, v->age_s, &a))
 		return true;
+	if (question_leads_on(q, &a)) // a stale end, where weir has another one
+		return false;
 	resolver_check_reply(r, q->def, &q->query, &a, &finding);
 	store_answer(r, q, &a, &finding, created_ms, now_ms);
 	if (a.ttl_s <= v->age_s)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_check.h"
 
+#include "answer_policy/answer_records.h"
+#include "resolver_local.h"
 #include "resolver_store.h"
 
 #include <event2/event.h>
@@ -63,9 +65,10 @@ void resolver_check_record(
 
 // A new image: L0 is checked by it before workers get it, so that no cached answer is served by
 // rules that its mask does not include. Answers that arrive meanwhile are checked by the new one
-// too. The walk goes through the index in slices between which the loop works. A record whose mask
-// changes is written again; one without room for that, or that has no mask (answer_match.h), is
-// deleted. Entries do not move, so none is missed.
+// too. An answer that leads to a name which is local by this image is deleted: its end may be
+// another one now. The walk goes through the index in slices between which the loop works. A record
+// whose mask changes is written again; one without room for that, or that has no mask
+// (answer_match.h), is deleted. Entries do not move, so none is missed.
 struct recheck {
 	struct resolver *resolver;
 	struct event *step;
@@ -75,6 +78,18 @@ struct recheck {
 	void (*then)(void *arg);
 	void *arg;
 };
+
+// Does it begin with a CNAME, or with what may come before one?
+static bool may_lead(const struct l0_view *v)
+{
+	static const struct dns_name root = {.len = 1};
+	struct answer_records records = answer_records_of(&root, &v->answer);
+	struct answer_record first;
+
+	return answer_records_next(&records, &first)
+	       && (first.type == DNS_TYPE_CNAME || first.type == DNS_TYPE_DNAME
+		       || first.type == DNS_TYPE_RRSIG);
+}
 
 static void record_check(struct resolver *r, const struct l0_view *v, void *)
 {
@@ -87,19 +102,25 @@ static void record_check(struct resolver *r, const struct l0_view *v, void *)
 	struct rule_set mask;
 	struct answer_match finding = {.count = 0};
 
-	if (!v->masked
-		&& (!r->answer_policy || !answer_policy_concerns(r->answer_policy, &v->answer)))
+	const bool is_concerned =
+		v->masked
+		|| (r->answer_policy && answer_policy_concerns(r->answer_policy, &v->answer));
+	if ((!is_concerned && !may_lead(v)) || dns_name_read(&rd, &name))
 		return;
-	if (dns_name_read(&rd, &name))
+	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
+	memcpy(wire, v->name, v->name_len);
+	key.name = wire;
+	const struct view *in = views_find(r->views, key.view);
+	if (in && resolver_leads_home(r, in, &name, v->qtype, &v->answer)) {
+		count->rechecked_deleted += l0_writer_delete(r->l0, &key);
+		return;
+	}
+	if (!is_concerned)
 		return;
 	count->rechecked++;
-	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
-	const struct view *in = views_find(r->views, key.view);
 	if (r->answer_policy)
 		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index, &name,
 			v->qtype, &v->answer, in ? &in->ipv6.dns64 : NULL, &finding);
-	memcpy(wire, v->name, v->name_len);
-	key.name = wire;
 	if (!answer_match_mask(&finding, &mask)) {
 		count->rechecked_deleted += l0_writer_delete(r->l0, &key);
 		return;

@@ -203,6 +203,25 @@ TEST_WITH(test_to_local_names, setup, teardown)
 	expect_asked(1, 1, "nas.corp.example");
 }
 
+// An alias whose end became local does not keep the end of before.
+TEST_WITH(test_what_is_cached_becomes_local, setup, teardown)
+{
+	on_loop(check_now, NULL);
+	alias_set(0, FAKE_ALIAS, "host.lan");
+	resolves("nas.pub.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.1\n");
+	alias_set(0, FAKE_ALIAS, "www.pub.example");
+	resolves("a.pub.example", 2, 1000, ANSWER_UPSTREAM);
+	alias_set(0, FAKE_ALIAS, "host.lan");
+	const uint64_t walks = status().answer_policy.walks;
+	on_loop(check_now, image.answer_policy);
+	WAIT_FOR(status().answer_policy.walks > walks);
+	resolves("nas.pub.example", 3, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
+	resolves("a.pub.example", 4, 1000, ANSWER_CACHED);
+	assert_int_equal(status().answer_policy.rechecked_deleted, 1);
+}
+
 // A foreign name that leads to a local one is rebinding too: rules of addresses see what is there.
 TEST_WITH(test_rebinding_by_an_alias, setup, teardown)
 {

@@ -78,7 +78,20 @@ struct value {
 	int64_t age_s;
 };
 
-static void value_write(const struct value *v)
+static uint8_t *record_put(uint8_t *p, uint16_t owner, uint16_t type, const struct value *v,
+	const void *rdata, size_t len)
+{
+	put_u16(p, (uint16_t)(0xc000 | owner));
+	put_u16(p + 2, type);
+	put_u16(p + 4, DNS_CLASS_IN);
+	put_u32(p + 6, v->ttl_s);
+	put_u16(p + 10, (uint16_t)len);
+	memcpy(p + 12, rdata, len);
+	return p + 12 + len;
+}
+
+// With a CNAME to `alias`, and the A record of that; NULL: without.
+static void alias_write(const struct value *v, const char *alias)
 {
 	uint8_t msg[512] = {0, 0, 0x81, 0x80, 0, 1, 0, 1};
 	char command[3000];
@@ -89,11 +102,16 @@ static void value_write(const struct value *v)
 	uint8_t *p = msg + DNS_HEADER_LEN;
 	memcpy(p, name.wire, name.len);
 	p += name.len;
-	const uint8_t rest[] = {0, 1, 0, 1, 0xc0, 12, 0, 1, 0, 1, (uint8_t)(v->ttl_s >> 24),
-		(uint8_t)(v->ttl_s >> 16), (uint8_t)(v->ttl_s >> 8), (uint8_t)v->ttl_s, 0, 4, 198,
-		51, 100, 7};
-	memcpy(p, rest, sizeof(rest));
-	p += sizeof(rest);
+	memcpy(p, "\0\1\0\1", 4);
+	p += 4;
+	uint16_t owner = DNS_HEADER_LEN;
+	if (alias) {
+		const struct dns_name target = name_of_text(alias);
+		put_u16(msg + 6, 2);
+		p = record_put(p, owner, DNS_TYPE_CNAME, v, target.wire, target.len);
+		owner = (uint16_t)(p - msg - target.len);
+	}
+	p = record_put(p, owner, DNS_TYPE_A, v, "\306\63\144\7", 4);
 	int n = snprintf(command, sizeof(command),
 		"HSET %s v 1 created_at %lld soft_expiry %lld stored_ttl %u auth_ttl %u "
 		"msg \"",
@@ -103,6 +121,11 @@ static void value_write(const struct value *v)
 		n += snprintf(command + n, sizeof(command) - (size_t)n, "\\x%02x", *q);
 	snprintf(command + n, sizeof(command) - (size_t)n, "\"");
 	assert_int_equal(redis_server_say(&server, command)[0], ':');
+}
+
+static void value_write(const struct value *v)
+{
+	alias_write(v, NULL);
 }
 
 static struct cache_entry entry;
@@ -255,6 +278,39 @@ TEST_WITH(test_a_stale_value_helps_when_nobody_answers, setup, rig_teardown)
 	value_write(&(struct value){"stale.example", "stale.example", 60, 100});
 	resolves("stale.example", 1, 2500, ANSWER_STALE);
 	assert_true(asked() > 0);
+}
+
+static int setup_local_alias(void **state)
+{
+	static struct config_record record;
+	static struct dns_name target;
+
+	setup(state);
+	control_stop();
+	close(dp.link_fd);
+	target = name_of_text("www.example");
+	record = (struct config_record){.name = name_of_text("short.lan"),
+		.type = DNS_TYPE_CNAME,
+		.ttl_s = 77,
+		.rdata = target.wire,
+		.rdata_len = target.len};
+	rig.config.local.records = &record;
+	rig.config.local.record_count = 1;
+	control_start();
+	link_up_now();
+	WAIT_FOR(strcmp(status().l1.redis.state, "up") == 0);
+	return 0;
+}
+
+// Not where it leads to a name that is local here: another box's end of it is not this one's.
+TEST_WITH(test_a_stale_value_leads_to_no_local_name, setup_local_alias, rig_teardown)
+{
+	fake[0].mode = fake[1].mode = FAKE_REFUSED;
+	alias_write(&(struct value){"a.example", "a.example", 60, 100}, "elsewhere.lan");
+	resolves("a.example", 1, 2500, ANSWER_STALE);
+	alias_write(&(struct value){"b.example", "b.example", 60, 100}, "short.lan");
+	ask("b.example", 2);
+	expect_answer(2500, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
 }
 
 // An error that is left out for want of room (RFC 8914 3) was told to nobody.
