@@ -18,7 +18,7 @@
 // * A request that the client resets after it was asked keeps its place until the reply comes
 //   (CVE-2023-44487). More than DOH_RESETS_BURST resets, by either side, end the connection with
 //   GOAWAY and ENHANCE_YOUR_CALM; so do DOH_FRAMES_BURST frames that carry no whole request (PING,
-//   SETTINGS, PRIORITY, empty DATA).
+//   SETTINGS, PRIORITY, empty DATA, unknown types).
 // * DOH_HEADERS_MAX bytes of header fields, DOH_BLOCK_MAX of these in
 //   CONTINUATION frames, DOH_MESSAGE_MAX bytes of body; bodies of one connection by the window of
 //   HTTP/2, DOH_WINDOW.

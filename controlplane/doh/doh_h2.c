@@ -325,11 +325,18 @@ void doh_h2_close(struct doh_conn *c)
 	doh_release(&c->memory, c->h2);
 }
 
+// Nothing of it is wanted (RFC 9113 5.5).
+static int on_unknown(nghttp2_session *, void **, const nghttp2_frame_hd *, void *)
+{
+	return NGHTTP2_ERR_CANCEL;
+}
+
 static void callbacks_set(nghttp2_session_callbacks *k)
 {
 	nghttp2_session_callbacks_set_on_begin_frame_callback(k, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(k, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(k, on_header);
+	nghttp2_session_callbacks_set_unpack_extension_callback(k, on_unknown);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(k, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(k, on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(k, on_frame_sent);
@@ -348,6 +355,9 @@ int doh_library_new(struct doh_library **out)
 	callbacks_set(l->callbacks);
 	nghttp2_option_set_no_auto_window_update(l->option, 1);
 	nghttp2_option_set_no_closed_streams(l->option, 1);
+	// on_begin_frame is called for types that are asked for, and is to count all.
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(l->option, (uint8_t)type);
 	nghttp2_option_set_max_outbound_ack(l->option, ACKS_MAX);
 	nghttp2_option_set_max_settings(l->option, SETTINGS_MAX);
 	nghttp2_option_set_max_continuations(l->option, CONTINUATIONS_MAX);

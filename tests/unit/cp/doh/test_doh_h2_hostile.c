@@ -3,7 +3,7 @@
 
 #include "doh_rig.h"
 
-enum { HEADERS = 1, PRIORITY, RST_STREAM, SETTINGS, PING = 6, WINDOW_UPDATE = 8, CONTINUATION };
+enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING = 6, WINDOW_UPDATE = 8, CONTINUATION, UNKNOWN };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 enum { MEMORY_IDLE = 65536 };
 
@@ -221,6 +221,8 @@ TEST(test_floods_of_small_frames_are_ended)
 	flood(PING, 8, 0);
 	flood(SETTINGS, 0, 0);
 	flood(PRIORITY, 5, 3);
+	flood(UNKNOWN, 8, 0); // the first and the last of them
+	flood(UINT8_MAX, 0, 3);
 }
 
 TEST_WITH(test_acknowledgements_are_not_gathered, rig_by_hand, rig_end)
