@@ -139,7 +139,8 @@ class Rig:
         else:
             self.attacker(attack.what, EVIL, CERT, KEY)
             self.attacker("drain", EVIL, "tls" if attack.tls else "plain")
-        self.configure(attack.config, starts="query_log" in attack.config)
+        if attack.config:
+            self.configure(attack.config, starts="query_log" in attack.config)
 
     def configure(self, changes, starts=False):
         CONFIG.write_text(yaml.dump(labs.merged(yaml.safe_load(self.own), changes), sort_keys=False))
@@ -191,31 +192,36 @@ def percentile(values, share):
 
 
 def measure(rig, attack, rounds, seconds):
-    """Of each round, of each turn, what each kind of bystander waited; Mbit/s that reached weir and the sink; connections a second."""
+    """Of each round, of each turn, what each kind of bystander waited; of the attacker and of weir's control plane, figures of case,
+    metric, value and unit."""
     had = len(rig.started)
     rig.begin(attack)
     prodding = Prodding(rig, attack.prod)
     prodding.start()
-    out, spent = [], {phase: 0 for phase in TURNS}
+    out, spent, used, pid = [], {phase: 0 for phase in TURNS}, {phase: 0 for phase in TURNS}, bench_rig.lab_pid()
     for n in range(rounds):
         turns = {}
         for phase in ORDERS[n % len(ORDERS)]:
-            began = time.monotonic()
+            began, cpu = time.monotonic(), bench_rig.cpu_s(pid)
             turns[phase] = rig.turn(phase, seconds)
             spent[phase] += time.monotonic() - began
+            used[phase] += bench_rig.cpu_s(pid) - cpu
         out.append(turns)
     rig.shared[attackers.PHASE] = QUIET
     prodding.over.set()
     prodding.join()
-    reached = {name: (rig.shared[attackers.BYTES + phase] * 8e-6 / spent[phase], rig.shared[attackers.CONNECTIONS + phase] / spent[phase])
-               for phase, name in ((WEIR, "weir"), (SINK, "sink"))}
+    figures = [("control plane", f"cpu_{name}", 100 * used[phase] / spent[phase], "% of a core") for phase, name in TURNS.items()]
+    for phase, name in ((WEIR, "weir"), (SINK, "sink")):
+        figures += [("attacker", f"sent_{name}", rig.shared[attackers.BYTES + phase] * 8e-6 / spent[phase], "Mbit/s"),
+                    ("attacker", f"connections_{name}", rig.shared[attackers.CONNECTIONS + phase] / spent[phase], "a second")]
+    reached = rig.shared[attackers.CONNECTIONS + WEIR] > 0
     rig.stop(had)
     if attack.config:
         rig.configure({}, starts="query_log" in attack.config)
-    return out, reached
+    return out, figures, reached
 
 
-def rows_of(attack, rounds, reached):
+def rows_of(attack, rounds, figures):
     out = []
     for kind in bystander.ASKS:
         case = f"{attack.name}: {kind}"
@@ -226,11 +232,7 @@ def rows_of(attack, rounds, reached):
         for name in ("sink", "attacked"):
             ratio = statistics.median(a / b for a, b in zip(of[name][1], of["quiet"][1]))
             out.append(bench_rig.row("bystander", case, f"times_{name}", round(ratio, 2), "of quiet", MOST if name == "attacked" else None))
-    case = f"{attack.name}: attacker"
-    for name, (rate, connections) in reached.items():
-        out += [bench_rig.row("bystander", case, f"sent_{name}", round(rate, 1), "Mbit/s"),
-                bench_rig.row("bystander", case, f"connections_{name}", round(connections, 1), "a second")]
-    return out
+    return out + [bench_rig.row("bystander", f"{attack.name}: {case}", metric, round(value, 1), unit) for case, metric, value, unit in figures]
 
 
 def too_slow(rows):
@@ -242,7 +244,7 @@ def too_slow(rows):
 def arguments():
     parser = bench_rig.options(__doc__)
     parser.add_argument("--rounds", type=int, default=4, help="of three turns, for each attack (4)")
-    parser.add_argument("--seconds", type=float, default=2, help="of each turn (2)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each turn (1.5)")
     parser.add_argument("--attack", action="append", default=[], help="those whose name has this; more than once: any of them (all)")
     args = bench_rig.parse(parser, rounds=1, seconds=0.3)
     args.attacks = [a for a in ATTACKS if not args.attack or any(word in a.name for word in args.attack)]
@@ -270,11 +272,11 @@ def main():
     try:
         for attack in args.attacks:
             before = bench_rig.lab_pid()
-            rounds, reached = measure(rig, attack, args.rounds, args.seconds)
-            rows = rows_of(attack, rounds, reached)
+            rounds, figures, reached = measure(rig, attack, args.rounds, args.seconds)
+            rows = rows_of(attack, rounds, figures)
             bench_rig.say(*rows)
             slow += [] if args.quick else too_slow(rows)
-            if not reached["weir"][0]:
+            if not reached:
                 raise bench_rig.Failed(f"{attack.name}: the attacker did not reach weir")
             dead += [attack.name] * (not pathlib.Path(f"/proc/{bench_rig.lab_pid()}").exists())
     finally:
