@@ -176,7 +176,8 @@ void tcp_player_open(unsigned i, unsigned from)
 	c->keepalive = false;
 	c->said_len = c->asked = c->in_len = 0;
 	opening = i;
-	conn_open(tcp_server, pair[0], &peer, FRONTEND_TCP_CLEAR);
+	conn_open(tcp_server,
+		&(struct tcp_arrival){.peer = peer, .kind = FRONTEND_TCP_CLEAR, .fd = pair[0]});
 }
 
 void tcp_player_close(struct tcp_player *c)
