@@ -355,7 +355,7 @@ int doh_library_new(struct doh_library **out)
 	callbacks_set(l->callbacks);
 	nghttp2_option_set_no_auto_window_update(l->option, 1);
 	nghttp2_option_set_no_closed_streams(l->option, 1);
-	// on_begin_frame is called for types that are asked for, and is to count all.
+	// nghttp2 tells on_begin_frame, which counts, of these types alone beside its own.
 	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 		nghttp2_option_set_user_recv_extension_type(l->option, (uint8_t)type);
 	nghttp2_option_set_max_outbound_ack(l->option, ACKS_MAX);
