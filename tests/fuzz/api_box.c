@@ -225,7 +225,8 @@ static const struct config_bundle *config_bundle(void *)
 			     "local: {records: [{name: box.lan, type: A, value: 192.0.2.1}]}\n"
 			     "groups: [{name: kids, clients: [192.0.2.9], allow: [x.example]}]\n"
 			     "upstreams: {servers: [{address: 9.9.9.9}]}\n";
-	static const struct config_bundle b = {.main = {file, text, sizeof(text) - 1}};
+	static const struct config_bundle b = {
+		.main = {.path = file, .bytes = text, .len = sizeof(text) - 1}};
 	return &b;
 }
 
