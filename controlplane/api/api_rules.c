@@ -53,6 +53,7 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct a
 	struct json_node *n = json_out_object(o, lists, NULL);
 	json_out_text(o, n, "name", l->name);
 	json_out_text(o, n, "path", l->path);
+	json_out_text(o, n, "kind", rules_list_kind_name(rules_list_kind(l)));
 	json_out_bool(o, n, "allow", l->allow);
 	json_out_count(o, n, "queries_blocked", queries_blocked(a, l->name));
 	JSON_COUNTS(o, n, l, lines, names, duplicates, comments, rejected, bytes);
@@ -79,6 +80,19 @@ void api_rules_failing_out(struct json_out *o, struct json_node *n, const struct
 		if (rules_list_failing(&r->lists[i]))
 			json_out_text(
 				o, list, NULL, rules_list_text(&r->lists[i], text, sizeof(text)));
+}
+
+void api_rules_kinds_out(struct json_out *o, struct json_node *n, const struct rules_status *r)
+{
+	struct json_node *list = json_out_array(o, n, "kinds");
+	for (unsigned k = 0; k < RULES_LIST_KINDS; k++) {
+		uint64_t lists = 0;
+		for (unsigned i = 0; i < r->list_count; i++)
+			lists += rules_list_kind(&r->lists[i]) == k;
+		struct json_node *kind = json_out_object(o, list, NULL);
+		json_out_text(o, kind, "kind", rules_list_kind_name((enum rules_list_kind)k));
+		json_out_count(o, kind, "lists", lists);
+	}
 }
 
 void api_rules_pauses_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -118,6 +132,7 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	JSON_COUNTS(o, notify, &r->notify, taken, soon, not_zone, not_server, not_signed);
 	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
 	api_rules_failing_out(o, root, r);
+	api_rules_kinds_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");
 	for (unsigned i = 0; i < r->list_count; i++)
 		list_out(o, lists, a, &r->lists[i]);

@@ -180,6 +180,7 @@ static void rules_out(struct json_out *o, struct json_node *root, const struct a
 	struct json_node *n = json_out_object(o, root, "rules");
 	json_out_count(o, n, "names", r.names);
 	json_out_count(o, n, "lists", r.list_count);
+	api_rules_kinds_out(o, n, &r);
 	json_out_count(o, n, "copies_bytes", r.kept_bytes);
 	json_out_bool(o, n, "building", r.building);
 	json_out_bool(o, n, "from_disk", r.from_disk);

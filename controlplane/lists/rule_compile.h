@@ -31,6 +31,7 @@ struct rule_source {
 	// unusable rule (rule_builder_rule) is counted as rejected, and the walk goes on.
 	int (*rules)(void *arg, list_rule_take take, void *take_arg);
 	void *arg;
+	bool answers; // `rules` give data, and block nothing
 	// Of a list: struct list_options.
 	bool allow, force, exact, passes_any;
 	uint8_t format; // enum list_format

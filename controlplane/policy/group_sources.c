@@ -190,6 +190,11 @@ bool group_source_allows(const struct group_sources *s, unsigned i)
 	       && s->one[i].rule_class == RULE_CLASS_OPERATOR_ALLOW;
 }
 
+bool group_source_answers(const struct group_sources *s, unsigned i)
+{
+	return s->one[i].what == SOURCE_SAFE;
+}
+
 void *group_source_arg(const struct group_sources *s, unsigned i)
 {
 	return &s->one[i];

@@ -26,7 +26,8 @@ ATTR_MUST_CHECK int group_sources_new(const struct config *c, struct group_sourc
 void group_sources_free(struct group_sources *s); // NULL is fine
 
 const char *group_source_title(const struct group_sources *s, unsigned i);
-bool group_source_allows(const struct group_sources *s, unsigned i); // the names of allow entries
+bool group_source_allows(const struct group_sources *s, unsigned i);  // the names of allow entries
+bool group_source_answers(const struct group_sources *s, unsigned i); // safe search
 void *group_source_arg(const struct group_sources *s, unsigned i);
 // Hands the rules of the source whose arg that is to `take`, in the same order each time; stops
 // with what that returns if it is not 0.

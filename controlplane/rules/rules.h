@@ -39,11 +39,20 @@ enum rules_outcome {
 	RULES_HELD,      // nothing done: the image of a rollback is held
 };
 
+// What the names of a list come to.
+enum rules_list_kind { RULES_LIST_BLOCK, RULES_LIST_ALLOW, RULES_LIST_ANSWER, RULES_LIST_KINDS };
+
+static inline const char *rules_list_kind_name(enum rules_list_kind kind)
+{
+	static const char *const name[RULES_LIST_KINDS] = {"block", "allow", "answer"};
+	return name[kind];
+}
+
 struct rules_list_status {
 	char name[RULE_TITLE_MAX];
-	char path[256]; // of the file that is read
-	char url[512];  // without user and password; "": a local file
-	bool allow;
+	char path[256];                    // of the file that is read
+	char url[512];                     // without user and password; "": a local file
+	bool allow, answers;               // rules_list_kind
 	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
@@ -60,6 +69,11 @@ struct rules_list_status {
 		   // and was not before
 	uint64_t kept_unix_s; // with an error: the time of the copy in force; 0: no copy
 };
+
+static inline enum rules_list_kind rules_list_kind(const struct rules_list_status *l)
+{
+	return l->answers ? RULES_LIST_ANSWER : l->allow ? RULES_LIST_ALLOW : RULES_LIST_BLOCK;
+}
 
 // Do the rules in force differ from the list's file or server?
 static inline bool rules_list_failing(const struct rules_list_status *l)

@@ -23,6 +23,7 @@ static struct rule_source group_source(const struct rules_sources *s, unsigned i
 		.rules = group_source_rules,
 		.arg = group_source_arg(s->groups, i),
 		.allow = group_source_allows(s->groups, i),
+		.answers = group_source_answers(s->groups, i),
 	};
 }
 
@@ -113,7 +114,8 @@ static int add_local(struct rules_sources *s, const struct config *c)
 			return -E2BIG;
 		s->source[s->count++] = (struct rule_source){.title = local_data_title(s->local, i),
 			.rules = local_data_rules,
-			.arg = local_data_arg(s->local, i)};
+			.arg = local_data_arg(s->local, i),
+			.answers = true};
 	}
 	return err;
 }

@@ -74,8 +74,10 @@ static void describe(struct rules *r, const struct rules_job *j)
 	for (unsigned i = 0; i < j->sources->count; i++) {
 		const struct rule_source *s = &j->sources->source[i];
 		struct rules_list_status *l = &r->list[i];
-		struct rules_list_status now = {
-			.allow = s->allow, .error = j->result[i].error, .most = j->result[i].most};
+		struct rules_list_status now = {.allow = s->allow,
+			.answers = s->answers,
+			.error = j->result[i].error,
+			.most = j->result[i].most};
 		memcpy(now.rejected_by,
 			keeps_rejects(l, j, i) ? l->rejected_by : j->result[i].counts.rejected,
 			sizeof(now.rejected_by));

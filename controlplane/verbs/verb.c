@@ -63,6 +63,16 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x)
 	return v;
 }
 
+struct config_managed *verb_managed(const struct api *a)
+{
+	const struct api_deps *d = &a->deps;
+	struct config_managed *m = NULL;
+	char why[CONFIG_WHY_MAX];
+	if (d->config_apply && d->managed_text && d->config_bundle)
+		(void)!config_managed_parse(d->managed_text(d->reload_arg), &m, why);
+	return m;
+}
+
 struct json_node *verb_root(struct verb *v)
 {
 	return json_out_root(v->reply);

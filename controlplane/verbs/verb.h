@@ -44,6 +44,9 @@ ATTR_MUST_CHECK bool verb_is_of_file(
 // the verb.
 void verb_apply(struct verb *v, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
+// A copy of the managed part, for a reply that says of each item whether a verb can remove it: can
+// it of the copy? For config_managed_free(). NULL: nothing can be edited.
+struct config_managed *verb_managed(const struct api *a);
 int64_t verb_now(void); // by the machine's clock, in seconds, as entries end
 const struct config *verb_config(const struct verb *v); // in force
 // Is there such a group? Else replies and ends the verb. NULL: no group, which is fine.

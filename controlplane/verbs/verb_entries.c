@@ -154,7 +154,7 @@ static void serve_remove(struct api *a, struct http_exchange *x)
 }
 
 static void entry_out(struct json_out *o, struct json_node *list, const struct config *c,
-	const struct config_dated_entry *e, int64_t now)
+	const struct config_dated_entry *e, int64_t now, struct config_managed *m)
 {
 	struct json_node *n = json_out_object(o, list, NULL);
 	char text[DNS_NAME_TEXT_MAX], pattern[CONFIG_PATTERN_MAX + 3];
@@ -163,14 +163,18 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 		snprintf(pattern, sizeof(pattern), "/%s/", e->pattern);
 		name = pattern;
 	}
+	const struct managed_entry same = {.name = name,
+		.verdict = e->allow ? "allow" : "deny",
+		.group = e->group ? c->groups[e->group - 1].name : NULL};
 	json_out_text(o, n, "name", name);
-	json_out_text(o, n, "verdict", e->allow ? "allow" : "deny");
-	json_out_text(o, n, "group", e->group ? c->groups[e->group - 1].name : "");
+	json_out_text(o, n, "verdict", same.verdict);
+	json_out_text(o, n, "group", same.group ? same.group : "");
 	json_out_text(o, n, "why", e->why);
 	json_out_text(o, n, "until", e->until ? config_time_text(e->until, text) : "");
 	json_out_count(o, n, "until_unix_s", (uint64_t)e->until);
 	json_out_count(o, n, "left_s", e->until > now ? (uint64_t)(e->until - now) : 0);
 	json_out_bool(o, n, "ended", e->ended);
+	json_out_bool(o, n, "removable", m && config_managed_entry_remove(m, &same) >= 0);
 }
 
 static void serve_entries(struct api *a, struct http_exchange *x)
@@ -179,8 +183,10 @@ static void serve_entries(struct api *a, struct http_exchange *x)
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "entries");
 	const int64_t now = verb_now();
+	struct config_managed *m = verb_managed(a);
 	for (unsigned i = 0; i < c->dated.count; i++)
-		entry_out(o, list, c, &c->dated.entries[i], now);
+		entry_out(o, list, c, &c->dated.entries[i], now, m);
+	config_managed_free(m);
 	http_reply(x, 200, json_out_finish(o));
 }
 

@@ -166,7 +166,7 @@ static void serve_enable(struct api *a, struct http_exchange *x)
 }
 
 static void lists_out(struct json_out *o, struct json_node *list, const struct config_list *lists,
-	unsigned count, bool enabled)
+	unsigned count, bool enabled, struct config_managed *m)
 {
 	for (unsigned i = 0; i < count; i++) {
 		const struct config_list *l = &lists[i];
@@ -177,6 +177,10 @@ static void lists_out(struct json_out *o, struct json_node *list, const struct c
 			o, n, "source", l->url ? url_shown(l->url, shown, sizeof(shown)) : l->path);
 		json_out_bool(o, n, "allow", l->allow);
 		json_out_bool(o, n, "enabled", enabled);
+		// Of the switch first: a list that goes takes its name in `disabled_lists` with it.
+		json_out_bool(o, n, "switchable",
+			m && (enabled || config_managed_list_enable(m, l->name) >= 0));
+		json_out_bool(o, n, "removable", m && config_managed_list_remove(m, l->name) >= 0);
 	}
 }
 
@@ -185,8 +189,10 @@ static void serve_lists(struct api *a, struct http_exchange *x)
 	const struct config_blocking *b = &a->deps.config_current(a->deps.reload_arg)->blocking;
 	struct json_out *o = json_out_new();
 	struct json_node *list = json_out_array(o, json_out_root(o), "lists");
-	lists_out(o, list, b->lists, b->list_count, true);
-	lists_out(o, list, b->disabled, b->disabled_count, false);
+	struct config_managed *m = verb_managed(a);
+	lists_out(o, list, b->lists, b->list_count, true, m);
+	lists_out(o, list, b->disabled, b->disabled_count, false, m);
+	config_managed_free(m);
 	http_reply(x, 200, json_out_finish(o));
 }
 

@@ -128,7 +128,8 @@ static bool value_text(const struct config_record *r, struct rdata_record *out)
 }
 
 static void record_list(struct json_out *o, struct json_node *list, const char *group,
-	const struct config_record *records, unsigned count, unsigned *room, uint64_t *left_out)
+	const struct config_record *records, unsigned count, struct config_managed *m,
+	unsigned *room, uint64_t *left_out)
 {
 	char text[DNS_NAME_TEXT_MAX], name[RECORD_NAME_MAX], type[DNS_TYPE_TEXT_MAX];
 	struct rdata_record value;
@@ -147,6 +148,9 @@ static void record_list(struct json_out *o, struct json_node *list, const char *
 		json_out_text(o, n, "value", value.data);
 		json_out_count(o, n, "ttl_s", r->ttl_s);
 		json_out_text(o, n, "group", group);
+		const struct managed_record same = {
+			.name = name, .type = type, .value = value.data};
+		json_out_bool(o, n, "removable", m && config_managed_record_remove(m, &same) >= 0);
 	}
 }
 
@@ -158,10 +162,12 @@ static void serve_local(struct api *a, struct http_exchange *x)
 	struct json_node *root = json_out_root(o), *list = json_out_array(o, root, "records");
 	unsigned room = RECORDS_SHOWN;
 	uint64_t left_out = 0;
-	record_list(o, list, "", c->local.records, c->local.record_count, &room, &left_out);
+	struct config_managed *m = verb_managed(a);
+	record_list(o, list, "", c->local.records, c->local.record_count, m, &room, &left_out);
+	config_managed_free(m);
 	for (unsigned g = 0; g < c->group_count; g++)
 		record_list(o, list, c->groups[g].name, c->groups[g].records,
-			c->groups[g].record_count, &room, &left_out);
+			c->groups[g].record_count, NULL, &room, &left_out);
 	json_out_count(o, root, "left_out", left_out);
 	http_reply(x, 200, json_out_finish(o));
 }

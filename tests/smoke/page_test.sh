@@ -12,7 +12,11 @@ cat >>$config <<CONFIG
 groups:
 - {name: kids, clients: [198.18.0.9], deny: [game.test]}
 - {name: rest, clients: [198.18.0.10], schedules: [{name: always, from: '00:00', to: '24:00', pause: true}]}
+entries: [{name: entry.file.test, verdict: deny}]
 CONFIG
+echo off.test >$tmp/filed.off
+sed -i "s#^blocking:\$#blocking:\n  disabled_lists: [filed.off]#; s#^  lists:\$#  lists:\n    - {name: filed.off, path: $tmp/filed.off}#; \
+	s#^local:\$#local:\n  records: [{name: box.file.test, type: A, value: 192.0.2.1}]#" $config
 "$lab" stop controlplane >/dev/null
 check "restarted" "$lab" start controlplane
 https() { curl -s --cacert $dir/ca.pem -o $tmp/body -D $tmp/head -w '%{http_code}' "$@"; }
@@ -37,12 +41,17 @@ fi
 page_user >/dev/null
 client kdig +timeout=1 +retry=0 @$service '<img\032src=x\032onerror=hacked=1>.blocked.test' A >/dev/null
 client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A >/dev/null
+client kdig +timeout=1 +retry=0 @$service spared.blocked.test A >/dev/null
 # press BUTTON [ROW]: that of a row of a table
 press() { echo "(() => { const b = [...document.querySelectorAll('main button')].find((e) => e.textContent === '$1' && (e.closest('tr') ?? e).textContent.includes('${2-}')); if (b) b.click(); return !!b; })()"; }
 typed() { echo "(() => { const l = [...document.querySelectorAll('main label')].filter((e) => e.firstChild.textContent === '$1')[${3:-0}]; if (l) l.lastChild.value = '$2'; return !!l; })()"; }
 tile() { echo "[...document.querySelectorAll('main .tile')].some((t) => /^$1$/.test(t.textContent))"; }
 said() { echo "document.getElementById('said').textContent.includes('$1')"; }
 browse() { $python -B "$smoke_dir/rig/page_browser.py" $url ann 'a long password' "$@" >$tmp/browser 2>&1 || { cat $tmp/browser && false; }; }
+
+browse hint && hint=$(sed -n 's/^hint \(sudo \)\?weirctl //p' $tmp/browser)
+check "the login names a command that makes a user: ${hint-}" eval 'weirctl ${hint/NAME/hinted} <<<"a long password" >/dev/null'
+check "who can log in" test "$(https -d 'user=hinted' -d 'password=a long password' -H 'Origin: '${url%/} ${url}v1/session)" = 200
 
 # axe-core comes by npm (tools/test): without it, the views are checked without its rules.
 axe=$("$root/tools/test" axe) || echo "  no axe-core: the rules of accessibility are left out"
@@ -57,6 +66,26 @@ check "a client's group by the configuration, odd arguments, a failed reply" bro
 	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
 	"do:location.hash = '#/now', true" "do:document.querySelector('.problems')?.textContent.includes('does not answer') && !!document.querySelector('.tile')" \
 	"do:(mend(), document.dispatchEvent(new Event('visibilitychange')), true)" "do:!document.querySelector('main').textContent.includes('does not answer')"
+# row TEXT: the buttons of the row with it
+row() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.querySelectorAll('button') ?? [{ textContent: 'no such row' }])].map((b) => b.textContent).join()"; }
+echo mine.test >$tmp/mine.list
+check "a list, an entry and a record by verbs" eval 'weirctl list add mine.list $tmp/mine.list && weirctl deny entry.mine.test && weirctl local add box.mine.test A 192.0.2.2'
+check "what stands in a file is not removed here" browse login "do:location.hash = '#/lists', true" "do:$(row blocked.list) === 'Turn off' && $(row mine.list) === 'Turn off,Remove' && $(row filed.off) === ''" \
+	"do:$(row entry.file.test) === '' && $(row entry.mine.test) === 'Remove'" \
+	"do:location.hash = '#/local', true" "do:$(row box.file.test) === '' && $(row box.mine.test) === 'Remove'"
+kinds=$(weirctl blocklist status | sed -n 's/^from  *//p')
+counted() { echo "[...document.querySelector('main table').tBodies[0].rows].filter((r) => r.cells[1].textContent === '$1' && r.cells[2].textContent !== 'off').length"; }
+check "lists of each kind are those of weirctl: $kinds" browse login "do:location.hash = '#/lists', true" "do:document.querySelector('main p')?.textContent.includes('$kinds')" \
+	"do:[...document.querySelectorAll('main tr')].some((r) => /^local dataanswer/.test(r.textContent))" \
+	"do:\`: \${$(counted block)} block, \${$(counted allow)} allow, \${$(counted answer)} answer\` === '${kinds#* lists}'"
+check "and of its state" eval 'weirctl status | grep -q "^rules .* names from $kinds"'
+days() { echo "import('/chart.js').then((m) => m.tickTexts([$1].map(([d, h]) => new Date(2026, 10, d, h) / 1000)).join().replace(/\\n/g, ' ') === '$2')"; }
+check "charts that go over midnight have dates" browse login "do:$(days '[26, 18], [27, 0], [27, 6]' '18:00 26 Nov,00:00 27 Nov,06:00')" \
+	"do:$(days '[27, 6], [27, 12]' '06:00,12:00')" "do:$(days '[26, 0], [27, 0], [28, 0]' '26 Nov,27 Nov,28 Nov')"
+about() { echo "document.querySelector('main .about')?.textContent"; }
+check "the details of a name follow what is done" browse login "do:location.hash = '#/queries', true" "do:$(press spared.blocked.test)" "do:$(about)?.includes('blocked')" \
+	"do:$(press Allow)" "do:$(said 'is allowed')" "do:$(about)?.includes('allowed by') && !document.querySelector('main .about [aria-disabled]')"
+check "Now says the version" browse login "do:document.querySelector('main').textContent.includes('weir $(weirctl --version | cut -d" " -f2)')"
 posted() { echo "do:(import('/api.js').then((m) => m.post('$1', { server: '127.0.0.1:5301' })), true)"; }
 drained() { echo "[...document.querySelectorAll('main td')].some((t) => t.textContent.includes('drained'))"; }
 check "what happens is seen at Now before the next minute" browse login "do:location.hash = '#/now', true" "do:!!document.querySelector('main td')" \

@@ -64,7 +64,8 @@ function loginShow() {
     }
   } }, h('label', {}, 'User', user), h('label', {}, 'Password', password), button);
   document.getElementById('main').replaceChildren(h('div', { class: 'login' }, h('h1', {}, 'Log in to weir'), form, wrong,
-    h('p', { class: 'soft' }, 'No user yet? On the box itself: ', h('code', {}, 'weirctl password set NAME'))));
+    h('p', { class: 'soft' }, 'The user and the password are those that an administrator made on the box itself: ', h('code', {}, 'sudo weirctl password set NAME --role admin'),
+      '. With ', h('code', {}, '--role read'), ' a user looks, with ', h('code', {}, '--role operate'), ' it also pauses, allows and blocks.')));
   user.focus();
 }
 

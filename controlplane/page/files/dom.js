@@ -40,11 +40,11 @@ export function fill(e, ...children) {
 
 export const text = (s) => document.createTextNode(String(s));
 
-// columns: [{title, number, name, tight, of: row => text or node}]
+// columns: [{title, number, name, tight, short, of: row => text, node or nothing}]
 export function table(caption, columns, rows, empty = 'Nothing here.') {
   const cell = (c, row) => {
     const what = c.of(row);
-    return h('td', { class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : undefined }, what instanceof Node ? what : text(what ?? ''));
+    return h('td', { class: c.number ? 'number' : c.name ? 'name' : c.tight ? 'tight' : c.short ? 'short' : undefined }, what instanceof Node ? what : text(what || what === 0 ? what : ''));
   };
   return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': caption },
     h('table', {}, h('caption', {}, caption),

@@ -6,10 +6,9 @@ import { LASTS } from './queries.js';
 import { coverage } from './top.js';
 
 const LISTS = 100; // the most that the API gives
-const ANSWERS = ['local data', 'special-use names', 'safe search ']; // sources of weir's own that answer
 
 const fetchedNotes = (r) => (r.failing.length ? `Not updated: ${r.failing.join('; ')}.` : 'The lists are up to date.');
-const kind = (l, isList) => (l.allow ? 'allows' : !isList && ANSWERS.some((a) => l.name.startsWith(a)) ? 'answers' : 'blocks');
+const kinds = (s) => `${s.lists.length} lists: ${s.kinds.map((k) => `${k.lists} ${k.kind}`).join(', ')}`; // as weirctl says it
 
 export async function show(box, signal) {
   const state = h('div'), lists = h('div'), entries = h('div'), note = h('p', { class: 'soft' });
@@ -20,7 +19,7 @@ export async function show(box, signal) {
     const byName = new Map(defined.lists.map((l) => [l.name, l]));
     const paused = status.pause_until_unix_s > Date.now() / 1000;
     fill(state,
-      h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`)),
+      h('p', {}, paused ? mark('warn', `Blocking is paused until ${when(status.pause_until_unix_s)}.`) : status.held ? mark('warn', 'An earlier state of the lists is held.') : mark('good', `${number(status.names)} names in force.`), ` From ${kinds(status)}.`),
       h('div', { class: 'row' },
         action('Fetch all now', async () => { const reply = await post('/blocklist/reload'); await look(); return fetchedNotes(reply); }),
         paused ? action('Block again', async () => { await post('/blocklist/resume'); await look(); return 'Blocking goes on.'; })
@@ -28,7 +27,7 @@ export async function show(box, signal) {
         status.has_previous ? action('Back to the lists before', async () => { await post('/blocklist/rollback'); await look(); return 'The lists before are in force, until the next fetch by hand.'; }) : null));
     listsShow = () => fill(lists, table('Lists', [
       { title: 'List', name: true, of: (l) => h('div', {}, h('strong', {}, l.name), h('div', { class: 'soft' }, byName.get(l.name)?.source || l.url || l.path || '')) },
-      { title: 'Kind', of: (l) => kind(l, byName.has(l.name)) },
+      { title: 'Kind', of: (l) => l.kind },
       { title: 'State', of: (l) => (byName.get(l.name)?.enabled === false ? mark('warn', 'off') : l.failing ? mark('bad', l.fetch_error || l.error || 'failing') : mark('good', 'in force')) },
       { title: 'Names', number: true, of: (l) => number(l.names) }, { title: 'Blocked in 24 h', number: true, of: (l) => (l.allow ? '–' : hits(l)) },
       { title: 'Last fetch', tight: true, of: fetched }, { title: 'Rejected lines', number: true, of: (l) => number(l.rejected) },
@@ -37,7 +36,7 @@ export async function show(box, signal) {
     fill(entries, table('Allowed and blocked by hand', [
       { title: 'Name', name: true, of: (e) => e.name }, { title: 'Verdict', of: (e) => (e.verdict === 'allow' ? 'allowed' : 'blocked') }, { title: 'For', of: (e) => e.group || 'everyone' },
       { title: 'Until', of: (e) => (e.until_unix_s ? when(e.until_unix_s) : 'for good') }, { title: 'Why', name: true, of: (e) => e.why ?? '' },
-      { title: 'Actions', of: (e) => action('Remove', async () => { const reply = await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.${notes(reply)}`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
+      { title: 'Actions', of: (e) => e.removable && action('Remove', async () => { const reply = await post('/entries/remove', { name: e.name, verdict: e.verdict, group: e.group }); await look(); return `${e.name} is removed.${notes(reply)}`; }, { ask: `Remove ${e.name} from what is ${e.verdict === 'allow' ? 'allowed' : 'blocked'}?` }) }],
     own.entries, 'No entry by this page or by weirctl.'));
   };
   box.append(h('h1', {}, 'Lists'), state, lists, note, addList(look), h('h2', {}, 'By hand'), elsewhere(), entries, addEntry(look));
@@ -55,13 +54,13 @@ export async function show(box, signal) {
 
 function elsewhere() {
   const key = (words) => h('code', {}, words);
-  return h('p', { class: 'soft' }, 'Entries of ', key('blocking.allow'), ', ', key('blocking.deny'), ' and ', key('groups'), ' are in the configuration, and not in this table.');
+  return h('p', { class: 'soft' }, 'Entries of ', key('blocking.allow'), ', ', key('blocking.deny'), ' and ', key('groups'), ' are in the configuration, and not in this table. What stands in a file of the configuration has no button that removes it.');
 }
 
 // The service lists what it loaded; a list that is off is only in the configuration.
 function merged(loaded, defined) {
   const names = new Set(loaded.map((l) => l.name));
-  return [...loaded, ...defined.filter((l) => !names.has(l.name)).map((l) => ({ ...l, names: 0, rejected: 0, bytes: 0 }))];
+  return [...loaded, ...defined.filter((l) => !names.has(l.name)).map((l) => ({ ...l, kind: l.allow ? 'allow' : 'block', names: 0, rejected: 0, bytes: 0 }))];
 }
 
 function fetched(l) {
@@ -73,13 +72,14 @@ function fetched(l) {
 function actions(defined, look) {
   if (!defined) return '';
   const does = (title, path, words, ask) => action(title, async () => { const reply = await post(path, { name: defined.name }); await look(); return words + notes(reply); }, { ask });
-  return h('div', { class: 'row' }, !defined.enabled ? does('Use', '/lists/enable', `${defined.name} is used again.`) : does('Turn off', '/lists/disable', `${defined.name} is off.`),
-    does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
+  return h('div', { class: 'row' },
+    defined.switchable && (defined.enabled ? does('Turn off', '/lists/disable', `${defined.name} is off.`) : does('Use', '/lists/enable', `${defined.name} is used again.`)),
+    defined.removable && does('Remove', '/lists/remove', `${defined.name} is removed.`, `Remove the list ${defined.name}?`));
 }
 
 function addList(look) {
   const name = h('input', { required: true, maxLength: 64 }), place = h('input', { required: true, maxLength: 1024, placeholder: 'https://…' });
-  const kind = choice([['0', 'blocks'], ['1', 'allows']], '0');
+  const kind = choice([['0', 'block'], ['1', 'allow']], '0');
   return h('form', { onsubmit: async (e) => {
     e.preventDefault();
     try {

@@ -5,7 +5,7 @@ import { get, post } from './api.js';
 
 const TYPES = ['A', 'AAAA', 'CNAME', 'TXT', 'MX', 'SRV', 'PTR', 'CAA', 'HTTPS'].map((t) => [t, t]);
 
-// Records of a group are in the configuration alone.
+// Those of the configuration's files are removed there.
 const remove = (r, look) => action('Remove', async () => {
   const reply = await post('/local/remove', { name: r.name, type: r.type, value: r.value });
   await look();
@@ -19,7 +19,7 @@ export async function show(box, signal) {
     if (signal.aborted) return;
     fill(result, table('Local records', [{ title: 'Name', name: true, of: (r) => r.name }, { title: 'Type', of: (r) => r.type }, { title: 'Value', name: true, of: (r) => r.value },
       { title: 'TTL', number: true, of: (r) => `${r.ttl_s} s` }, { title: 'Group', of: (r) => r.group || 'everyone' },
-      { title: 'Actions', of: (r) => (r.group ? '' : remove(r, look)) }], records, 'There is no local record.'),
+      { title: 'Actions', of: (r) => r.removable && remove(r, look) }], records, 'There is no local record.'),
     leftOut ? h('p', { class: 'soft' }, `${number(leftOut)} more records are not shown.`) : null);
   };
   const name = h('input', { required: true, maxLength: 255, placeholder: 'printer.home.arpa' }), value = h('input', { required: true, maxLength: 1024, placeholder: '192.0.2.7' }), type = choice(TYPES, 'A');

@@ -26,12 +26,12 @@ function upstreamsShow(list) {
 }
 
 export async function show(box, signal) {
-  const problems = h('div'), now = h('div'), upstreams = h('div');
+  const problems = h('div'), now = h('div'), upstreams = h('div'), version = h('p', { class: 'soft' });
   const graph = chart('Queries a second over the last five minutes', [
     { title: 'from the cache', colour: '--hit', unit: rate }, { title: 'blocked', colour: '--blocked', unit: rate },
     { title: 'asked on', colour: '--miss', unit: rate }, { title: 'failed', colour: '--failed', unit: rate }], signal, 2 * KEPT);
   const day = chart('Queries a second over the last day', [{ title: 'queries', colour: '--hit', unit: rate }], signal, 86400, 140);
-  box.append(h('h1', {}, 'Now'), problems, h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams);
+  box.append(h('h1', {}, 'Now'), problems, h('h2', {}, 'Queries'), now, graph.box, h('h2', {}, 'Last 24 hours'), day.box, h('h2', {}, 'Upstream servers'), upstreams, version);
 
   const old = (words) => h('ul', { class: 'problems' }, h('li', { class: 'blocking' }, `${words} What is below is old.`));
   let wrong = null, found = null, status = {}; // what is said of the stream, and of the rest
@@ -52,7 +52,10 @@ export async function show(box, signal) {
     fill(upstreams, upstreamsShow(up.upstreams));
   };
   const minutes = minutesOf(signal);
-  const lookStatus = async () => { status = await get('/status', {}, { signal }); };
+  const lookStatus = async () => {
+    status = await get('/status', {}, { signal });
+    version.textContent = `weir ${status.version}`;
+  };
   const lookDay = async () => day.set(perMinute(await minutes()));
   let last = null;
   const series = [[], [], [], [], []];

@@ -20,9 +20,9 @@ export function columns(open) {
   return [
     { title: 'Time', tight: true, of: (q) => time(q.time_us) },
     { title: 'Name', name: true, of: (q) => h('button', { type: 'button', class: 'plain', onclick: () => open(q) }, q.qname) },
+    { title: 'Verdict', short: true, of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
     { title: 'Type', of: (q) => q.qtype },
     { title: 'Client', of: (q) => h('a', { href: `#/client/${encodeURIComponent(q.client)}` }, client(q)) },
-    { title: 'Verdict', of: (q) => h('span', { class: q.blocked ? 'warn' : q.rcode === 2 ? 'bad' : undefined }, q.verdict + (q.list ? ` (${q.list})` : '')) },
     { title: 'Answer', of: (q) => (q.answered ? rcode(q.rcode) : 'none') },
     { title: 'Took', number: true, of: (q) => micros(q.total_us) }];
 }
@@ -31,11 +31,12 @@ export function columns(open) {
 export function detailsIn(place, signal) {
   const load = loads(place, signal);
   const close = () => load(async () => fill(place));
-  return (q) => load((mine) => details(place, mine, close, q.qname, q.client, q.qtype)).catch(complain);
+  const open = (q) => load((mine) => details(place, mine, close, () => open(q), q)).catch(complain);
+  return open;
 }
 
-// What is known of one name, and what can be done about it.
-async function details(place, signal, close, name, forClient, type) {
+// What is known of one name, and what can be done about it; `again` shows what came of that.
+async function details(place, signal, close, again, { qname: name, client: forClient, qtype: type }) {
   const why = await get('/why', { name, client: forClient, type }, { signal }).catch((e) => {
     if (signal.aborted) throw e;
     return { headline: e.message, steps: [] };
@@ -46,6 +47,7 @@ async function details(place, signal, close, name, forClient, type) {
   const only = choice([['', 'everyone'], ...(group ? [[group, `group ${group}`]] : [])], '');
   const entry = (verdict) => async () => {
     const reply = await post('/entries/add', { name, verdict, seconds: lasts.value, group: only.value, why: reason.value });
+    await again();
     return `${name} is ${verdict === 'allow' ? 'allowed' : 'blocked'} ${lasts.selectedOptions[0].text}.${notes(reply)}`;
   };
   const trace = h('pre', { hidden: true, tabIndex: 0, 'aria-label': 'Trace' });
@@ -53,7 +55,7 @@ async function details(place, signal, close, name, forClient, type) {
     facts((why.steps ?? []).map((s) => [s.decides ? `${s.step} (decides)` : s.step, s.text])),
     h('div', { class: 'row' }, field('How long', lasts), field('For whom', only), field('Why (for the record)', reason),
       action('Allow', entry('allow')), action('Block', entry('deny')),
-      action('Forget cached answers', () => flush(name, { name })),
+      action('Forget cached answers', async () => { const words = await flush(name, { name }); await again(); return words; }),
       action('Trace for 30 s', async () => {
         trace.hidden = false;
         trace.textContent = 'Waiting for a query …\n';

@@ -4,7 +4,7 @@
 
 usage: page_browser.py URL USER PASSWORD STEP...     a line for each finding, status 1 if there is one
 
-STEP: login, first (its bytes and time, as `first BYTES MS`), views (in each size; axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile,
+STEP: login, hint (what the login says of how to make a user, as `hint COMMAND`), first (its bytes and time, as `first BYTES MS`), views (in each size; axe:FILE: with the rules of axe-core), keys (by keyboard alone), hostile,
 do:JAVASCRIPT (its value must be true within 30 s). Always found: a request to elsewhere, an error on the console, an exception, an element wider than the
 window, an alert.
 """
@@ -134,6 +134,14 @@ def login(b, url, user, password):
     b.until("!!document.querySelector('.tile')")
 
 
+def hint(b, url):
+    b.call("Page.navigate", url=url)
+    b.until("!!document.querySelector('.login code')")
+    print(f"hint {b.value(HINT)}")
+
+
+HINT = "document.querySelector('.login code').textContent"
+
 # When the first view is whole, in milliseconds since the navigation began, by the browser's own clock.
 WHOLE = """new MutationObserver((_, o) => {
   if (!document.querySelector('main caption') || !document.querySelector('main .tile')) return;
@@ -159,6 +167,13 @@ WIDE = """[...document.querySelectorAll('body *')].filter((e) => !e.closest('.sc
   && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + '.' + e.className).slice(0, 3).join(' ')"""
 
 
+# What a row comes to, where it is not seen without moving the table aside.
+ASIDE = """[...document.querySelectorAll('main th')].filter((e) => ['Verdict', 'State', 'Result'].includes(e.textContent))
+  .flatMap((e) => [e, ...[...e.closest('table').tBodies[0].rows].map((r) => r.cells[e.cellIndex])])
+  .filter((e) => e?.getBoundingClientRect().right > Math.min(innerWidth, e?.closest('.scroll').getBoundingClientRect().right) + 1)
+  .map((e) => e.textContent).slice(0, 3).join(' ')"""
+
+
 def views(b, url, axe=""):
     if axe:
         b.value(pathlib.Path(axe).read_text() + "; true")
@@ -169,6 +184,9 @@ def views(b, url, axe=""):
             wide, alert = b.value(WIDE), b.value("document.querySelector('main [role=alert]')?.textContent ?? ''")
             if wide:
                 b.found.append(f"{view} at {width}: wider than the window: {wide}")
+            aside = b.value(ASIDE)
+            if aside:
+                b.found.append(f"{view} at {width}: out of sight: {aside}")
             if alert:
                 b.found.append(f"{view}: {alert}")
             for scheme in ("dark", "light") if axe and width in WITH_AXE else ():
@@ -239,7 +257,7 @@ def main():
                 b.until(step[3:])
             else:
                 word, _, argument = step.partition(":")
-                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first}[word](b, url, *[argument] * bool(argument))
+                {"views": views, "axe": views, "keys": keys, "hostile": hostile, "first": first, "hint": hint}[word](b, url, *[argument] * bool(argument))
         b.found += [f"a request to elsewhere: {r}" for r in b.requests if not r.startswith((url, "about:", "data:"))]
     finally:
         b.close()

@@ -3,6 +3,7 @@
 #include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/view.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
@@ -24,11 +25,6 @@ static const char *when_text(uint64_t unix_s, char out[WHEN_TEXT_MAX])
 	return out;
 }
 
-static void kind_cell(struct table *t, const struct json_node *l, const char *key)
-{
-	table_cell(t, json_flag(l, key) ? "allow" : "block");
-}
-
 static void when_cell(struct table *t, const struct json_node *l, const char *key)
 {
 	char when[WHEN_TEXT_MAX];
@@ -43,7 +39,7 @@ static void source_cell(struct table *t, const struct json_node *l, const char *
 static void lists_print(const struct json_node *lists)
 {
 	static const struct cell_column columns[] = {{"list", "name", cell_text},
-		{"kind", "allow", kind_cell}, {">lines", "lines", cell_count},
+		{"kind", "kind", cell_text}, {">lines", "lines", cell_count},
 		{">names", "names", cell_count}, {">duplicates", "duplicates", cell_count},
 		{">rejected", "rejected", cell_count}, {">blocked", "queries_blocked", cell_count},
 		{">size", "bytes", cell_bytes}, {"last good", "last_good_unix_s", when_cell},
@@ -108,6 +104,8 @@ static void rules_print(const struct json_node *root)
 	printf("%s", when_text(json_count(root, "loaded_unix_s"), when));
 	say_if(root, "from_disk", ", from disk");
 	say_if(root, "has_previous", "; the previous one is kept");
+	printf("\nfrom        ");
+	view_print_kinds(root);
 	say(root, "\nlast reload {outcome}");
 	if (!say_if(root, "error", ": {error}"))
 		say_if(root, "note", ": {note}");

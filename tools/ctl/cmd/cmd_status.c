@@ -177,7 +177,8 @@ static void control_print(const struct view *v)
 	say(root, "configuration   {config}");
 	reload_print(json_get(root, "reload"));
 	version_print(json_get(root, "config_version"));
-	say(rules, "rules           {names:n} names from {lists:n} lists");
+	say(rules, "rules           {names:n} names from ");
+	view_print_kinds(rules);
 	say_if(rules, "building", ", building");
 	say_if(rules, "from_disk", ", from disk");
 	printf("\n");

@@ -185,6 +185,19 @@ void view_print_states(const struct view *v)
 	versions_print(v);
 }
 
+void view_print_kinds(const struct json_node *rules)
+{
+	const struct json_node *kinds = json_get(rules, "kinds");
+	uint64_t lists = 0;
+	for (size_t i = 0; i < json_length(kinds); i++)
+		lists += json_count(json_at(kinds, i), "lists");
+	printf("%llu lists", (unsigned long long)lists);
+	for (size_t i = 0; i < json_length(kinds); i++) {
+		printf("%s", i ? ", " : ": ");
+		say(json_at(kinds, i), "{lists:u} {kind}");
+	}
+}
+
 void view_print_redis(const struct json_node *redis)
 {
 	const char *state = json_text(redis, "state");

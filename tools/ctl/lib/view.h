@@ -27,6 +27,8 @@ void view_put_controlplane(struct json_node *root, const struct view *v);
 struct json_doc *view_status_doc(const struct view *v);
 // "data plane     up, pid 12, for 3 min" and the like, one line each, on stdout.
 void view_print_states(const struct view *v);
+// "5 lists: 2 block, 1 allow, 2 answer", of `kinds` in an object that has the rules' state.
+void view_print_kinds(const struct json_node *rules);
 // One line; nothing when there is no Redis.
 void view_print_redis(const struct json_node *redis);
 // With the queries of their clients, as far as the data plane's statistics can be read.

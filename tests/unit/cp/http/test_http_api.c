@@ -164,7 +164,9 @@ TEST(test_endpoints)
 	assert_false(forced);
 	assert_reply("GET /blocklist", 200, "\"has_previous\":true",
 		"\"rejected_by\":[{\"reason\":\"url\",\"count\":7}]", "\"last_try_unix_s\":1234",
-		"\"fetch_error\":\"no route\"");
+		"\"fetch_error\":\"no route\"", "\"kind\":\"block\",\"allow\":false",
+		"\"kinds\":[{\"kind\":\"block\",\"lists\":1},{\"kind\":\"allow\",\"lists\":0},"
+		"{\"kind\":\"answer\",\"lists\":0}]");
 }
 
 TEST(test_hold)

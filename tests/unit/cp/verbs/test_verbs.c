@@ -98,8 +98,10 @@ TEST(test_lists_use)
 	config.blocking.disabled = &disabled;
 	config.blocking.list_count = config.blocking.disabled_count = 1;
 	assert_reply("GET /lists", 200,
-		"{\"lists\":[{\"name\":\"on\",\"source\":\"/a\",\"allow\":false,\"enabled\":true},"
-		"{\"name\":\"off\",\"source\":\"/a\",\"allow\":true,\"enabled\":false}]}");
+		"{\"lists\":[{\"name\":\"on\",\"source\":\"/a\",\"allow\":false,\"enabled\":true,"
+		"\"switchable\":true,\"removable\":false},"
+		"{\"name\":\"off\",\"source\":\"/a\",\"allow\":true,\"enabled\":false,"
+		"\"switchable\":false,\"removable\":false}]}");
 	assert_reply("POST /lists/disable?name=onn", 404, "did you mean \\\"on\\\"?");
 	assert_reply("POST /lists/disable?name=off", 409, "is disabled already");
 	assert_reply("POST /lists/enable?name=on", 409, "is in use already");
@@ -109,6 +111,49 @@ TEST(test_lists_use)
 	assert_reply("POST /lists/enable?name=on", 200, "\"ok\":true");
 	assert_string_equal(verbs_double.managed, "");
 	config.blocking.list_count = config.blocking.disabled_count = 0;
+}
+
+// What stands in a file cannot be removed here, and a reply says so before anybody tries.
+TEST(test_removable)
+{
+	static char name[] = "new", none[] = "", url[] = "https://lists.test/a";
+	static struct config_list list = {.name = name, .url = url};
+	static uint8_t data[2][4] = {{192, 0, 2, 1}, {192, 0, 2, 7}};
+	static struct config_record records[] = {
+		{.type = 1, .rdata_len = 4, .rdata = data[0], .ttl_s = 60},
+		{.type = 1, .rdata_len = 4, .rdata = data[1], .ttl_s = 60}};
+	static struct config_dated_entry entries[] = {{.why = none}, {.why = none, .allow = true}};
+	assert_int_equal(dns_name_from_text("box.lan", 7, &records[0].name), 0);
+	records[1].name = records[0].name;
+	assert_int_equal(dns_name_from_text("a.test", 6, &entries[0].name), 0);
+	entries[1].name = entries[0].name;
+	assert_reply("POST /lists/add?name=new&place=https://lists.test/a", 200, "\"ok\":true");
+	assert_reply("POST /local/add?name=box.lan&type=A&value=192.0.2.7", 200, "\"ok\":true");
+	assert_reply("POST /entries/add?name=a.test&verdict=allow", 200, "\"ok\":true");
+	config.blocking.lists = &list;
+	config.blocking.list_count = 1;
+	config.local.records = records;
+	config.local.record_count = ARRAY_LEN(records);
+	config.dated = (struct config_dated){ARRAY_LEN(entries), entries};
+	assert_reply("GET /lists", 200, "\"switchable\":true,\"removable\":true}");
+	assert_reply("GET /local", 200,
+		"\"192.0.2.1\",\"ttl_s\":60,\"group\":\"\",\"removable\":false}",
+		"\"192.0.2.7\",\"ttl_s\":60,\"group\":\"\",\"removable\":true}");
+	assert_reply("GET /entries", 200,
+		"\"verdict\":\"deny\",\"group\":\"\",\"why\":\"\",\"until\":\"\","
+		"\"until_unix_s\":0,\"left_s\":0,\"ended\":false,\"removable\":false}",
+		"\"verdict\":\"allow\",\"group\":\"\",\"why\":\"\",\"until\":\"\","
+		"\"until_unix_s\":0,\"left_s\":0,\"ended\":false,\"removable\":true}");
+	config.blocking.disabled = &list;
+	config.blocking.disabled_count = 1;
+	config.blocking.list_count = config.local.record_count = config.dated.count = 0;
+	assert_reply("POST /lists/disable?name=new", 409, "is disabled already");
+	assert_reply("GET /lists", 200, "\"switchable\":false,\"removable\":true}");
+	config.blocking.disabled_count = 0;
+	assert_reply("POST /lists/remove?name=new", 200, "\"ok\":true");
+	assert_reply("POST /local/remove?name=box.lan&value=192.0.2.7", 200, "\"removed\":1");
+	assert_reply("POST /entries/remove?name=a.test", 200, "\"ok\":true");
+	assert_string_equal(verbs_double.managed, "");
 }
 
 TEST(test_others)
