@@ -21,8 +21,8 @@
 // An entry of a change has all parameters that its endpoint read, whole, by the same parser: one
 // for which there is no room does not begin. An entry has no secret: headers, bodies, queries of
 // tries without access and values of parameters that the endpoint does not know are not in it, of
-// URLs neither user, password nor query, and tokens are blotted out (audit_text.h). Made on the
-// service loop's thread; access_thread.h writes it.
+// lists' URLs neither user, password nor query, and tokens are blotted out (audit_text.h). Made on
+// the service loop's thread; access_thread.h writes it.
 
 #include "access_thread.h"
 #include "base/url_fields.h"

@@ -79,11 +79,13 @@ static bool put(char *out, size_t cap, const char *text)
 	return *text == '\0';
 }
 
-// A value as it is, but for its secrets. False: it does not fit.
-static bool value_put(char *out, size_t cap, const char *value)
+// A value as it is, but for its secrets: only the URL of a list may have a password. False: it
+// does not fit.
+static bool value_put(char *out, size_t cap, const char *name, const char *value)
 {
 	char shown[AUDIT_VALUE_MAX];
-	const char *text = strstr(value, "://") ? url_shown(value, shown, sizeof(shown)) : value;
+	const bool is_url = strcmp(name, "place") == 0 && strstr(value, "://");
+	const char *text = is_url ? url_shown(value, shown, sizeof(shown)) : value;
 	const size_t len = strlen(text), kept = len < sizeof(shown) ? len : sizeof(shown) - 1;
 	memmove(shown, text, kept);
 	shown[kept] = '\0';
@@ -105,7 +107,7 @@ bool audit_query(const struct url_fields *query, const char *names, char *out, s
 			memcpy(out + at, "&", 2);
 		fits = put(out, cap, name) && fits;
 		if (url_field_is_of(names, "", query->field[i].name))
-			fits = value_put(out, cap, query->field[i].value) && fits;
+			fits = value_put(out, cap, name, query->field[i].value) && fits;
 	}
 	return fits;
 }

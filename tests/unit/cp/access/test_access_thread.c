@@ -207,7 +207,7 @@ TEST_WITH(test_entries, setup, teardown)
 	char *all = read_all(1000);
 	assert_non_null(strstr(all,
 		"\"who\":\"uid 0\",\"from\":\"pid 1\",\"method\":\"POST\","
-		"\"path\":\"/set\",\"query\":\"toggle=a%26b&value=?&x\",\"status\":200}"));
+		"\"path\":\"/set\",\"query\":\"toggle=a%26b&value=://&x\",\"status\":200}"));
 	assert_non_null(strstr(all, "\"path\":\"/v1/weir_****************XYZ/?x??\""));
 	assert_null(strstr(all, "0123456789abcdef"));
 	assert_non_null(strstr(all, "\"refused\":\"unknown\",\"left_out\":5}"));
@@ -272,8 +272,8 @@ TEST_WITH(test_longest, setup, teardown)
 static void assert_query(const char *query, const char *expected)
 {
 	char out[AUDIT_QUERY_MAX + 1];
-	assert_true(
-		audit_query(fields_of(query), "name place format form:password", out, sizeof(out)));
+	assert_true(audit_query(
+		fields_of(query), "name place server why form:password", out, sizeof(out)));
 	assert_string_equal(out, expected);
 }
 
@@ -291,6 +291,18 @@ TEST_WITH(test_secrets, setup, teardown)
 	assert_query("name=weir%5f0a1b&place=weir_0a1b", "name=weir_****&place=weir_****");
 	assert_query("token=weir%5f0a1b&%77eir_0a1b=", "token&weir_****");
 	assert_query("name=%01%zz%&x=", "name=%01%25zz%25&x");
+}
+
+// A list's place may be a URL with secrets; what else is one has none, and is there as it is.
+TEST_WITH(test_urls_without_secrets, setup, teardown)
+{
+	assert_query(
+		"server=tls://9.9.9.9@853%23dns.example", "server=tls://9.9.9.9@853#dns.example");
+	assert_query("server=https://dns.example/dns-query?ct",
+		"server=https://dns.example/dns-query?ct");
+	assert_query("why=ops@a.test, see http://wiki/?page=7",
+		"why=ops@a.test, see http://wiki/?page=7");
+	assert_query("place=/lists/a@b", "place=/lists/a@b");
 }
 
 // Two values that differ read differently, and none hides another.
