@@ -86,4 +86,18 @@ check "but has no verb" eval '! user carol weir-stats cache flush a.test'
 must "the control plane stops" "$lab" stop controlplane
 check "without it, too" sees carol weir-stats
 check "an operator reads the reason" eval '! user alice weir-admin ports >$tmp/said 2>&1 && grep -q "Permission denied" $tmp/said'
+# In the gap of a restart the data plane's user listens there itself.
+squatter='import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen(); print("there", flush=True)
+print(s.accept()[0].recv(1 << 16))'
+# shellcheck disable=SC2086 # words
+$dp_words $python -c "$squatter" $run/control.sock >$tmp/squatter &
+squatter=$!
+must "it listens" eventually grep -q there $tmp/squatter
+check "an operator gives it no password" eval '! echo "a long password" | user alice weir-admin password set eve --role admin >$tmp/said 2>&1'
+must "and reads who it is" grep "uid ${uid[weir-dp]} listens there" $tmp/said
+must "it ends" wait $squatter
+same "it got nothing" "there
+b''" "$(<$tmp/squatter)"
 finish

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <weir/config_tools.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
@@ -29,9 +30,17 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 	return CTL_FAILED;
 }
 
-static int paths_find(struct ctl *c, const char *directory, const char *hugepages)
+uid_t ctl_owner_of(const char *state_directory)
+{
+	struct stat st;
+	return stat(state_directory, &st) == 0 ? st.st_uid : 0;
+}
+
+static int paths_find(
+	struct ctl *c, const char *directory, const char *hugepages, const char *state_directory)
 {
 	char why[CONFIG_WHY_MAX] = "";
+	c->state_owner = ctl_owner_of(state_directory);
 	int rc = shm_paths_find(&c->paths, directory, hugepages, why);
 	if (rc == -ENOENT) { // never started: each command then says who is down
 		snprintf(c->paths.run, sizeof(c->paths.run), "%s", directory);
@@ -48,7 +57,7 @@ int ctl_open_config(struct ctl *c)
 	if (config_load_public(c->config_path, &c->config, why) < 0)
 		return ctl_fail(c, "%s", why);
 	const struct config_runtime *r = &c->config->runtime;
-	return paths_find(c, r->directory, r->hugepages);
+	return paths_find(c, r->directory, r->hugepages, r->state_directory);
 }
 
 // A remote command reads nothing of this machine, so its directories are none.
@@ -78,7 +87,7 @@ int ctl_open(struct ctl *c)
 	if (is_wrong && !c->service_reads_file)
 		fprintf(stderr, "weirctl: warning: the configuration cannot be used: %s\n",
 			term_text(why, shown, sizeof(shown)));
-	return paths_find(c, places.directory, places.hugepages);
+	return paths_find(c, places.directory, places.hugepages, places.state_directory);
 }
 
 void ctl_close(struct ctl *c)

@@ -79,6 +79,7 @@ struct ctl {
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
+	uid_t state_owner;      // of the state directory, the control plane's user; else root
 };
 
 struct ctl_command {
@@ -213,6 +214,8 @@ ATTR_MUST_CHECK int ctl_open(struct ctl *c);
 // The same for a command that needs more of the configuration, which must be right.
 ATTR_MUST_CHECK int ctl_open_config(struct ctl *c);
 void ctl_close(struct ctl *c);
+// For `state_owner`.
+uid_t ctl_owner_of(const char *state_directory);
 
 // Says why a command failed, the way --json asks for. Returns CTL_FAILED.
 int ctl_fail(const struct ctl *c, const char *fmt, ...) ATTR_PRINTF(2, 3);

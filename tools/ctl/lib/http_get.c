@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct http_body {
 	char *text;
@@ -93,12 +96,55 @@ static bool body_set(CURL *curl, const struct http_param *params)
 
 typedef size_t take_fn(char *data, size_t size, size_t count, void *arg);
 
-// The control socket of this box.
-static bool socket_set(const struct ctl *c, CURL *curl)
+// A request, and who answers it: on the control socket the kernel names who listens.
+struct request {
+	const struct ctl *c;
+	CURL *curl; // NULL: out of memory
+	int fd;     // of the control socket
+	bool is_stranger;
+	uid_t who;
+};
+
+static int on_socket(void *arg, curl_socket_t fd, curlsocktype)
 {
+	struct request *r = arg;
+	r->fd = fd;
+	return CURL_SOCKOPT_OK;
+}
+
+// The data plane's user makes files in the runtime directory too. One that was broken into may
+// listen in place of a control plane that is down: it gets no request, and no answer of it counts.
+static bool may_serve(const struct ctl *c, uid_t who)
+{
+	struct stat run;
+	return who == 0 || who == geteuid() || who == c->state_owner
+	       || (stat(c->paths.run, &run) == 0 && who == run.st_uid);
+}
+
+// Connected, and nothing is sent yet.
+static int on_connected(void *arg, char *, char *, int, int)
+{
+	struct request *r = arg;
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+	r->is_stranger = getsockopt(r->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0
+			 || !may_serve(r->c, peer.uid);
+	r->who = peer.uid;
+	return r->is_stranger ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+// The control socket of this box.
+static bool socket_set(struct request *r)
+{
+	const struct ctl *c = r->c;
+	CURL *curl = r->curl;
 	char socket[SHM_PATH_MAX + 16];
 	snprintf(socket, sizeof(socket), "%s/control.sock", c->paths.run);
 	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket) == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, r) == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connected) == CURLE_OK
+	       && curl_easy_setopt(curl, CURLOPT_PREREQDATA, r) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK;
 }
 
@@ -126,14 +172,15 @@ static bool remote_set(const struct remote *r, CURL *curl)
 					  == CURLE_OK));
 }
 
-// A request that is ready to be performed, its reply for `take`; NULL: out of memory.
-static CURL *request_new(const struct ctl *c, bool post, const char *path,
+// Makes it ready to be performed, its reply for `take`. False: out of memory.
+static bool request_make(struct request *r, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, take_fn *take, void *arg)
 {
 	char url[8192];
-	CURL *curl = curl_easy_init();
+	const struct ctl *c = r->c;
+	CURL *curl = r->curl = curl_easy_init();
 	if (curl && url_make(c, curl, path, params, url, sizeof(url))
-		&& (c->remote_options.host ? remote_set(&c->remote, curl) : socket_set(c, curl))
+		&& (c->remote_options.host ? remote_set(&c->remote, curl) : socket_set(r))
 		&& curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
@@ -142,15 +189,24 @@ static CURL *request_new(const struct ctl *c, bool post, const char *path,
 		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg) == CURLE_OK
 		&& (!post || body_set(curl, params)))
-		return curl;
+		return true;
 	curl_easy_cleanup(curl);
-	return NULL;
+	r->curl = NULL;
+	return false;
 }
 
-static enum http_outcome outcome_of_error(CURL *curl, CURLcode code, char why[HTTP_WHY_MAX])
+static enum http_outcome outcome_of_error(
+	const struct request *r, CURLcode code, char why[HTTP_WHY_MAX])
 {
 	long os_errno = 0;
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
+	if (r->is_stranger) {
+		snprintf(why, HTTP_WHY_MAX,
+			"%.120s/control.sock: uid %u listens there, who is neither root nor the "
+			"owner of runtime.state_directory; nothing was sent",
+			r->c->paths.run, r->who);
+		return HTTP_UNTRUSTED;
+	}
+	curl_easy_getinfo(r->curl, CURLINFO_OS_ERRNO, &os_errno);
 	snprintf(why, HTTP_WHY_MAX, "%s", curl_easy_strerror(code));
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
 		return HTTP_UNTRUSTED;
@@ -201,15 +257,16 @@ static enum http_outcome request_run(const struct ctl *c, bool post, const char 
 {
 	struct json_doc *read = NULL;
 	enum http_outcome outcome = HTTP_BROKEN;
-	CURL *curl = request_new(c, post, path, params, timeout_ms, body_take, body);
-	CURLcode code = curl ? perform(curl) : CURLE_OUT_OF_MEMORY;
+	struct request r = {.c = c, .fd = -1};
+	const bool made = request_make(&r, post, path, params, timeout_ms, body_take, body);
+	CURLcode code = made ? perform(r.curl) : CURLE_OUT_OF_MEMORY;
 	long status = 0;
-	if (!curl) {
+	if (!made) {
 		snprintf(why, HTTP_WHY_MAX, "out of memory");
 	} else if (code != CURLE_OK) {
-		outcome = outcome_of_error(curl, code, why);
+		outcome = outcome_of_error(&r, code, why);
 	} else {
-		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		curl_easy_getinfo(r.curl, CURLINFO_RESPONSE_CODE, &status);
 		if (body->len && (doc || status != 200))
 			read = json_doc_parse(body->text, body->len);
 		outcome = outcome_of_status(status, read || !doc, read, why);
@@ -218,7 +275,7 @@ static enum http_outcome request_run(const struct ctl *c, bool post, const char 
 		*doc = read;
 	else
 		json_doc_free(read);
-	curl_easy_cleanup(curl);
+	curl_easy_cleanup(r.curl);
 	return outcome;
 }
 
@@ -301,16 +358,17 @@ static size_t lines_take(char *data, size_t size, size_t count, void *arg)
 	return l->enough ? 0 : len;
 }
 
-static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
+static int stream_run(const struct request *r, struct http_lines *l)
 {
+	const struct ctl *c = r->c;
 	char why[HTTP_WHY_MAX];
 	long status = 0;
-	CURLcode code = curl_easy_perform(curl);
+	CURLcode code = curl_easy_perform(r->curl);
 	if (l->enough)
 		return CTL_OK;
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 0) {
-		http_fail(c, outcome_of_error(curl, code, why), why);
+		http_fail(c, outcome_of_error(r, code, why), why);
 	} else if (status != 200) {
 		struct json_doc *doc = json_doc_parse(l->text, l->used);
 		http_fail(c, outcome_of_status(status, false, doc, why), why);
@@ -326,15 +384,15 @@ int http_stream(const struct ctl *c, const char *path, const struct http_param *
 	bool (*line)(void *arg, const struct json_node *root), void *arg)
 {
 	struct http_lines *l = calloc(1, sizeof(*l));
-	CURL *curl = request_new(c, false, path, params, 0, lines_take, l);
+	struct request r = {.c = c, .fd = -1};
 	int rc = CTL_FAILED;
-	if (l && curl) {
+	if (l && request_make(&r, false, path, params, 0, lines_take, l)) {
 		*l = (struct http_lines){.line = line, .arg = arg};
-		rc = stream_run(c, curl, l);
+		rc = stream_run(&r, l);
 	} else {
 		ctl_fail(c, "out of memory");
 	}
-	curl_easy_cleanup(curl);
+	curl_easy_cleanup(r.curl);
 	free(l);
 	return rc;
 }

@@ -25,7 +25,7 @@ enum http_outcome {
 	HTTP_NOBODY,    // nobody listens: the control plane is down
 	HTTP_SILENT,    // it listens and does not answer in time, or tells 504
 	HTTP_DENIED,    // no permission on the socket
-	HTTP_UNTRUSTED, // another box, whose certificate is not trusted
+	HTTP_UNTRUSTED, // another box, whose certificate is not trusted; a stranger at our socket
 	HTTP_BROKEN,    // anything else
 };
 

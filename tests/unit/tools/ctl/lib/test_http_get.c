@@ -12,6 +12,7 @@ enum { PATIENCE_MS = 60000, SILENCE_MS = 500 };
 static char folder[] = "/tmp/weir-test-get-XXXXXX";
 static char path[64];
 static char request[8192];
+static uid_t peer_uid; // 0: this user's
 static struct ctl ctl;
 
 int ctl_fail(const struct ctl *, const char *, ...)
@@ -28,7 +29,10 @@ static pid_t peer_start(const char *text, unsigned times, int *request_fd)
 	int pipe_fd[2], fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(pipe(pipe_fd), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	// The kernel notes who calls it.
+	assert_int_equal(peer_uid ? seteuid(peer_uid) : 0, 0);
 	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(peer_uid ? seteuid(0) : 0, 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -107,6 +111,41 @@ TEST(test_other_outcomes)
 			fail_msg("%zu: %d \"%s\"", i, outcome, why);
 		json_doc_free(doc);
 	}
+}
+
+// Who may make files in the runtime directory may listen there, and gets no secret: the peers are
+// root, this user, the owner of the state directory, and that of the runtime directory.
+TEST(test_who_listens)
+{
+	enum { DATAPLANE = 64001, CONTROLPLANE = 64002, OWNER = 64003 };
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+	static const struct http_param params[] = {{HTTP_FORM "password", "hunter2"}, {NULL, NULL}};
+	static const struct {
+		uid_t uid;
+		enum http_outcome outcome;
+	} peers[] = {{0, HTTP_OK}, {DATAPLANE, HTTP_UNTRUSTED}, {CONTROLPLANE, HTTP_OK},
+		{OWNER, HTTP_OK}};
+	if (geteuid() != 0)
+		skip();
+	ctl.state_owner = CONTROLPLANE;
+	assert_int_equal(chown(folder, OWNER, (gid_t)-1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+		struct json_doc *doc;
+		char why[HTTP_WHY_MAX] = "";
+		peer_uid = peers[i].uid;
+		assert_int_equal(call(ok, 1, params, &doc, why), peers[i].outcome);
+		if (peers[i].outcome == HTTP_OK) {
+			assert_non_null(strstr(request, "\r\n\r\npassword=hunter2"));
+		} else {
+			assert_string_equal(request, "");
+			assert_null(doc);
+			assert_non_null(strstr(why, "uid 64001 listens there"));
+		}
+		json_doc_free(doc);
+	}
+	peer_uid = 0;
+	ctl.state_owner = 0;
+	assert_int_equal(chown(folder, 0, (gid_t)-1), 0);
 }
 
 // A peer that never stops sending ends at the cap, not with our memory.
