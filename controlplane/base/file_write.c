@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/fault.h>
+#include <weir/own_file.h>
 
 static int fail(char why[FILE_WRITE_WHY_MAX], const char *path, const char *what, int rc)
 {
@@ -46,9 +47,9 @@ static int sync_folder_of(const char *path)
 
 static int write_synced(const char *path, const void *bytes, size_t size, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	int fd = own_file_make(path, mode);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	FAULT_POINT(store_file_made);
 	int rc = file_write_fd(fd, bytes, size);
 	FAULT_POINT(store_written);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/keyhash.h>
+#include <weir/own_file.h>
 
 enum { FILE_VERSION = 3 };
 // One sample a minute does not get there.
@@ -172,10 +173,9 @@ int memory_file_open(struct memory_file **out, const char *path, struct memory_r
 	struct memory_file *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	// Without O_NONBLOCK a FIFO in this place would hang us.
-	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	f->fd = own_file_open(path, O_RDWR | O_CREAT, 0600);
 	// Earlier versions let the group read it.
-	int rc = f->fd < 0 || fchmod(f->fd, 0600) < 0 ? -errno : file_start(f, r, lives);
+	int rc = f->fd < 0 ? f->fd : fchmod(f->fd, 0600) < 0 ? -errno : file_start(f, r, lives);
 	if (rc < 0) {
 		memory_file_close(f);
 		return rc;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/fault.h>
+#include <weir/own_file.h>
 
 #define HAND_MAGIC UINT64_C(0x646e61682d676f6c) // "log-hand"
 
@@ -49,9 +50,9 @@ static void was_read(struct querylog_hand *h)
 int querylog_hand_open(struct querylog_hand *h, const char *path)
 {
 	*h = (struct querylog_hand){.fd = -1};
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int fd = own_file_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	h->fd = fd;
 	FAULT_POINT(hand_opened);
 	was_read(h);

@@ -7,24 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/own_file.h>
 #include <weir/xdp_steer.h>
 
 enum { CLAIM_TRIES = 4, FOLDER_MODE = 0750, CLAIM_MODE = 0600 };
-
-// Weir's users make files in the folder too: no link is followed, the file must be a regular one
-// with one name, of this user or root (root takes one of any user), and its mode stays.
-static int claim_open(const char *path, int flags)
-{
-	struct stat st;
-	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, CLAIM_MODE);
-	if (fd < 0)
-		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? -EPERM : -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink <= 1
-		&& (geteuid() == 0 || st.st_uid == geteuid() || st.st_uid == 0))
-		return fd;
-	close(fd);
-	return -EPERM;
-}
 
 static bool is_at(const char *path, int fd)
 {
@@ -38,9 +24,9 @@ static bool is_at(const char *path, int fd)
 static int claim_once(const char *path)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = claim_open(path, O_RDWR);
+	int fd = own_file_open(path, O_RDWR, 0);
 	if (fd == -ENOENT)
-		fd = claim_open(path, O_RDWR | O_CREAT | O_EXCL);
+		fd = own_file_open(path, O_RDWR | O_CREAT | O_EXCL, CLAIM_MODE);
 	if (fd < 0)
 		return fd == -EEXIST ? -ESTALE : fd;
 	int rc = fcntl(fd, F_OFD_SETLK, &lock) == 0   ? 0
@@ -67,7 +53,7 @@ int xdp_claimed(const char *folder, unsigned ifindex)
 {
 	char path[XDP_PLACE_MAX];
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = claim_open(xdp_place(folder, ifindex, path), O_RDONLY);
+	int fd = own_file_open(xdp_place(folder, ifindex, path), O_RDONLY, 0);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	int rc = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? -errno : lock.l_type != F_UNLCK;

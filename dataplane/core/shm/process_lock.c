@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/own_file.h>
 #include <weir/shm_region.h>
 
 // Open-file-description locks and not flock or POSIX ones: a probe need not take them, they do not
@@ -40,9 +41,9 @@ static mode_t lock_mode(const char *path)
 // a read lock; only we can have write locks.
 static int lock_once(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
+	int fd = own_file_open(path, O_RDWR | O_CREAT, LOCK_MODE);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	// Best effort: only the owner of the file can change its mode.
 	(void)!fchmod(fd, lock_mode(path));
 	struct flock lock = whole_file();

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/own_file.h>
 
 // Identity, device and inode number of the file, in 16 hexadecimal digits each.
 enum { NUMBER = 16, TEXT = 3 * (NUMBER + 1), LOCK_PAUSE_MS = 10 };
@@ -76,10 +77,9 @@ static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 	path_of(path, run, "instance");
 	// Of each user: where there are two, neither can remove what the other left behind.
 	snprintf(made, sizeof(made), "%s/instance.new.%u", run, geteuid());
-	(void)unlink(made);
-	int fd = open(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int fd = own_file_make(made, 0644);
 	if (fd < 0)
-		return shm_fail(why, errno, "%s: %s", made, strerror(errno));
+		return shm_fail(why, -fd, "%s: %s", made, strerror(-fd));
 	struct stat st;
 	int err = fchmod(fd, 0644) < 0 || fstat(fd, &st) < 0 ? errno : 0;
 	if (!err) {

@@ -16,16 +16,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/own_file.h>
 
 enum { PROFILE_MAX = 64 << 20, GROWERS = 24 };
 
-static char *text_read(const char *path, int *err)
+// Takes the descriptor, or -errno.
+static char *text_read(int fd, int *err)
 {
 	struct stat st;
 	char *text = NULL;
-	// Without O_NONBLOCK a FIFO in this place would hang us.
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	*err = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+	*err = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
 	if (*err == 0 && (!S_ISREG(st.st_mode) || st.st_size > PROFILE_MAX))
 		*err = -EPROTO;
 	if (*err == 0 && !(text = calloc(1, (size_t)st.st_size + 1)))
@@ -60,14 +60,19 @@ static int profile_read(const struct ctl *c, const char *path, struct profile *p
 static int profile_open(struct ctl *c, const char *name, struct profile *p)
 {
 	char path[PATH_MAX];
-	int err = 0;
+	int err = 0, fd;
 	snprintf(path, sizeof(path), "%s", name);
 	if (strncmp(name, "auto-", 5) == 0 && name[5] >= '1' && name[5] <= '3' && !name[6]) {
 		if (ctl_open(c) != CTL_OK)
 			return CTL_FAILED;
 		snprintf(path, sizeof(path), "%s/heap-%s", c->paths.run, name);
+		fd = own_file_open(path, O_RDONLY, 0);
+	} else {
+		// Without O_NONBLOCK a FIFO in this place would hang us.
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		fd = fd < 0 ? -errno : fd;
 	}
-	p->text = text_read(path, &err);
+	p->text = text_read(fd, &err);
 	return profile_read(c, path, p, err);
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/own_file.h>
 
 struct json_doc *mem_doc_take(const struct ctl *c)
 {
@@ -45,13 +46,12 @@ int mem_doc_keep(const struct ctl *c, const char *name, const struct json_doc *d
 	char *text = json_doc_text(doc);
 	if (!text)
 		return ctl_fail(c, "out of memory");
-	(void)unlink(path);
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = own_file_make(path, 0600);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 	bool good = f && fputs(text, f) >= 0;
 	if (f)
 		good = fclose(f) == 0 && good;
-	int err = errno;
+	int err = fd < 0 ? -fd : errno;
 	free(text);
 	return good ? CTL_OK : ctl_fail(c, "%s: %s", path, strerror(err));
 }
@@ -61,9 +61,9 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 	char path[SHM_PATH_MAX];
 	if (path_make(c, name, path) != CTL_OK)
 		return NULL;
-	// Without O_NONBLOCK a FIFO in this place would hang us.
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = own_file_open(path, O_RDONLY, 0);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	int err = fd < 0 ? -fd : errno;
 	char *text = f ? malloc(MEM_DOC_MAX) : NULL;
 	struct json_doc *doc = NULL;
 	if (text) {
@@ -71,7 +71,7 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 		doc = json_doc_parse(text, n);
 	}
 	if (!f)
-		ctl_fail(c, "%s: %s", path, errno == ENOENT ? "no such snapshot" : strerror(errno));
+		ctl_fail(c, "%s: %s", path, err == ENOENT ? "no such snapshot" : strerror(err));
 	else if (!doc)
 		ctl_fail(c, "%s: is no snapshot", path);
 	if (doc && json_count(json_doc_root(doc), "format") > MEM_DOC_FORMAT) {

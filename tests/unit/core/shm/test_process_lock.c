@@ -130,8 +130,24 @@ TEST(test_errors)
 	assert_int_equal(process_lock_probe("/no/such/dir/lock"), -ENOENT);
 	unlink(path);
 	assert_int_equal(symlink("/tmp/weir-nowhere", path), 0);
-	assert_int_equal(process_lock(path), -ELOOP);
+	assert_int_equal(process_lock(path), -EPERM);
 	assert_int_equal(process_lock_probe(path), -ELOOP);
+}
+
+// A secret that another user has given the lock's name too stays one.
+TEST(test_another_file_under_its_name)
+{
+	char secret[80];
+	struct stat st;
+	snprintf(secret, sizeof(secret), "%s.secret", path);
+	unlink(path);
+	const int fd = open(secret, O_WRONLY | O_CREAT | O_EXCL, 0400);
+	assert_int_equal(link(secret, path), 0);
+	assert_int_equal(process_lock(path), -EPERM);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0400);
+	close(fd);
+	assert_int_equal(unlink(secret), 0);
 }
 
 TEST(test_incarnations_differ)

@@ -58,6 +58,36 @@ TEST(three_are_kept)
 	heap_baselines_close(b);
 }
 
+// What another user put where one is written: a FIFO would hang the service loop, which waits for
+// the thread when the next one is due; a link or a second name would be another file's end.
+TEST(what_is_in_its_place)
+{
+	struct heap_baselines *b;
+	struct heap_stats stats;
+	char temporary[80], other[80];
+	struct stat st;
+	heap_read(&stats);
+	snprintf(temporary, sizeof(temporary), "%s/heap-auto-1.tmp", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+	assert_int_equal(heap_baselines_open(&b, service, folder), 0);
+	assert_int_equal(mkfifo(temporary, 0666), 0);
+	alarm(60);
+	heap_baselines_take(b);
+	alarm(0);
+	assert_true(!stats.can_profile || number_of(1) != 0);
+	(void)unlink(temporary);
+	const int fd = open(other, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_int_equal(write(fd, "other", 5), 5);
+	assert_int_equal(link(other, temporary), 0);
+	heap_baselines_take(b);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 5);
+	close(fd);
+	(void)unlink(temporary);
+	assert_int_equal(unlink(other), 0);
+	heap_baselines_close(b);
+}
+
 FIXTURE_OF(setup, mkdtemp(folder) && loop_new("service", &service) == 0 ? 0 : -1)
 
 static int teardown(void **)

@@ -201,7 +201,9 @@ TEST_WITH(what_is_no_file_is_refused, setup, teardown)
 {
 	struct memory_ring r;
 	assert_int_equal(memory_ring_open(&r, LENGTH), 0);
-	assert_int_equal(memory_file_open(&file, folder, &r, all_lives), -EISDIR);
+	assert_int_equal(memory_file_open(&file, folder, &r, all_lives), -EPERM);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(memory_file_open(&file, path, &r, all_lives), -EPERM);
 	memory_ring_close(&r);
 }
 

@@ -260,6 +260,9 @@ TEST_WITH(test_a_file_that_makes_no_sense, setup, own_folder_teardown)
 	assert_int_equal(h.was_count, 1);
 	querylog_hand_close(&h);
 	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(querylog_hand_open(&h, path), -EPERM);
 	snprintf(path, sizeof(path), "%s/none/here", own_folder);
 	assert_true(querylog_hand_open(&h, path) < 0);
 }
