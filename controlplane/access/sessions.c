@@ -24,22 +24,50 @@ static bool is_over(const struct session *s, uint64_t now_s)
 	return now_s - s->last_s >= SESSION_IDLE_S || now_s - s->since_s >= SESSION_LIFE_S;
 }
 
-// A place that is free, else that of the session that is idle for longest.
-static struct session *place_take(struct sessions *t, uint64_t now_s)
+static unsigned used_by(const struct sessions *t, const char *user)
 {
-	struct session *oldest = &t->session[0];
+	unsigned n = 0;
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		n += t->session[i].is_used && strcmp(t->session[i].user, user) == 0;
+	return n;
+}
+
+static struct session *free_find(struct sessions *t)
+{
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (!t->session[i].is_used)
+			return &t->session[i];
+	return NULL;
+}
+
+// The session that is idle for longest, of this user. NULL: of who has most.
+static struct session *idle_find(struct sessions *t, const char *user)
+{
+	struct session *found = NULL;
+	unsigned most = 0;
 	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
 		struct session *s = &t->session[i];
-		if (!s->is_used || is_over(s, now_s)) {
-			t->lapsed += s->is_used;
-			return s;
+		if (!s->is_used || (user && strcmp(s->user, user) != 0))
+			continue;
+		const unsigned n = used_by(t, s->user);
+		if (n > most || (n == most && s->last_s < found->last_s)) {
+			found = s;
+			most = n;
 		}
-		if (s->last_s < oldest->last_s)
-			oldest = s;
 	}
+	return found;
+}
+
+static struct session *place_take(struct sessions *t, const char *user, uint64_t now_s)
+{
+	sessions_lapse(t, now_s);
+	const bool has_all = used_by(t, user) >= SESSIONS_EACH_MAX;
+	struct session *s = has_all ? NULL : free_find(t);
+	if (s)
+		return s;
 	t->evicted++;
 	t->lapsed++;
-	return oldest;
+	return idle_find(t, has_all ? user : NULL);
 }
 
 struct session *sessions_begin(struct sessions *t, const char *user, enum control_role role,
@@ -50,7 +78,7 @@ struct session *sessions_begin(struct sessions *t, const char *user, enum contro
 	if (!secret_text(text) || !secret_text(made.csrf)
 		|| !tls_sha256(text, SESSION_TEXT_LEN, made.digest))
 		return NULL;
-	struct session *s = place_take(t, now_s);
+	struct session *s = place_take(t, user, now_s);
 	*s = made;
 	t->begun++;
 	return s;

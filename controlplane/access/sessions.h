@@ -6,13 +6,16 @@
 // SESSION_IDLE_S after its last request, SESSION_LIFE_S after its begin, and when its user's
 // password is set or removed.
 //
-// A value of SESSIONS_MAX; one more ends the session that is idle for longest (counted). They end
-// with the process. The service loop's thread. `now_s`: of a clock that is never set.
+// A value of SESSIONS_MAX, of each user SESSIONS_EACH_MAX. One more ends the user's own session
+// that is idle for longest, or, where the table is full, that of who has most (counted): the
+// log-ins of one end no session of another who has fewer. They end with the process. The service
+// loop's thread. `now_s`: of a clock that is never set.
 
 #include "tokens.h"
 
 enum {
 	SESSIONS_MAX = 64,
+	SESSIONS_EACH_MAX = 16,
 	SESSION_TEXT_LEN = 64,
 	SESSION_IDLE_S = 30 * 60,
 	SESSION_LIFE_S = 12 * 3600,

@@ -70,11 +70,19 @@ TEST_WITH(test_lapse, empty, NULL)
 	assert_int_equal(t.lapsed, 1);
 	assert_int_equal(sessions_used(&t), 1);
 	assert_non_null(sessions_find(&t, text, NOW + SESSION_IDLE_S));
-	session_end(sessions_begin(&t, "eve", CONTROL_READ, NOW, text)); // by its user
+	session_end(
+		sessions_begin(&t, "eve", CONTROL_READ, NOW + SESSION_IDLE_S, text)); // by its user
 	assert_int_equal(t.lapsed, 1);
-	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, text));
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW + SESSION_IDLE_S, text));
 	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + SESSION_LIFE_S, text));
-	assert_int_equal(t.lapsed, 2); // one of them had this place
+	assert_int_equal(t.lapsed, 3);
+}
+
+static void begin_as(const char *name, unsigned number, uint64_t now_s)
+{
+	char user[32];
+	snprintf(user, sizeof(user), "%s%u", name, number);
+	assert_non_null(sessions_begin(&t, user, CONTROL_READ, now_s, text));
 }
 
 TEST_WITH(test_full, empty, NULL)
@@ -83,16 +91,36 @@ TEST_WITH(test_full, empty, NULL)
 	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW, first));
 	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW + 1, second));
 	for (unsigned i = 2; i < SESSIONS_MAX; i++)
-		assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 3, text));
+		begin_as("bob", i, NOW + 3);
 	assert_non_null(sessions_find(&t, first, NOW + 4));
 	assert_non_null(sessions_begin(&t, "bob", CONTROL_READ, NOW + 5, text));
 	assert_int_equal(t.evicted, 1);
 	assert_int_equal(t.lapsed, 1);
-	assert_non_null(sessions_find(&t, first, NOW + 5));
+	assert_non_null(sessions_find(&t, first, NOW + 5)); // of who had most the idle one
 	assert_null(sessions_find(&t, second, NOW + 5));
 	sessions_end_user(&t, "bob");
-	assert_int_equal(sessions_used(&t), 1);
+	assert_int_equal(sessions_used(&t), SESSIONS_MAX - 1);
 	assert_null(sessions_find(&t, text, NOW + 5));
+}
+
+// However often readers log in, they end their own sessions alone.
+TEST_WITH(test_a_user_ends_its_own, empty, NULL)
+{
+	char admin[SESSION_TEXT_LEN + 1], first[SESSION_TEXT_LEN + 1];
+	assert_non_null(sessions_begin(&t, "root", CONTROL_ADMIN, NOW, admin));
+	assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW + 1, first));
+	for (unsigned i = 1; i < SESSIONS_EACH_MAX; i++)
+		assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW + 2, text));
+	assert_non_null(sessions_find(&t, first, NOW + 2));
+	for (unsigned i = 0; i < 2 * SESSIONS_MAX; i++)
+		assert_non_null(sessions_begin(&t, "eve", CONTROL_READ, NOW + 3, text));
+	assert_int_equal(sessions_used(&t), 1 + SESSIONS_EACH_MAX);
+	assert_null(sessions_find(&t, first, NOW + 3));
+	for (unsigned i = 0; i < 4 * SESSIONS_MAX; i++)
+		begin_as("mob", i % 5, NOW + 4);
+	assert_int_equal(sessions_used(&t), SESSIONS_MAX);
+	assert_non_null(sessions_find(&t, admin, NOW + 5));
+	assert_non_null(sessions_find(&t, text, NOW + 5));
 }
 
 static void put(const char *name, const char *password, enum control_role role)
