@@ -97,17 +97,26 @@ static struct audit_user *user_find(struct audit *a, const char *who)
 	return oldest;
 }
 
-// Takes `bytes` from the user's allowance, which grows back. False: there are not as many.
-static bool user_take(struct audit_user *u, unsigned bytes, uint64_t now_ms)
+static void grow_back(struct audit_user *u, unsigned each_s, uint64_t now_ms)
 {
-	const uint64_t back = (now_ms - u->ms) * AUDIT_BYTES_EACH_S / 1000;
+	const uint64_t back = (now_ms - u->ms) * each_s / 1000;
 	if (back) {
 		u->used = u->used > back ? u->used - (unsigned)back : 0;
 		u->ms = now_ms;
 	}
-	if (u->used + bytes > AUDIT_BYTES_BURST)
+}
+
+// Takes `bytes` from the user's allowance and from that of all, which grow back. False: one of them
+// has not as many.
+static bool bytes_take(struct audit *a, const char *who, unsigned bytes, uint64_t now_ms)
+{
+	struct audit_user *u = user_find(a, who);
+	grow_back(u, AUDIT_BYTES_EACH_S, now_ms);
+	grow_back(&a->all, AUDIT_ALL_EACH_S, now_ms);
+	if (u->used + bytes > AUDIT_BYTES_BURST || a->all.used + bytes > AUDIT_ALL_BURST)
 		return false;
 	u->used += bytes;
+	a->all.used += bytes;
 	return true;
 }
 
@@ -120,8 +129,7 @@ int audit_begin(struct audit *a, const struct audit_entry *e, bool is_bounded, u
 		return -EMSGSIZE;
 	if (access_thread_room(a->thread) < AUDIT_LINES_EACH * (a->begun + 1) + AUDIT_LINES_OWN)
 		rc = -EAGAIN;
-	else if (is_bounded
-		 && !user_take(user_find(a, e->who), (unsigned)strlen(query) + BESIDE, now_ms))
+	else if (is_bounded && !bytes_take(a, e->who, (unsigned)strlen(query) + BESIDE, now_ms))
 		rc = -EDQUOT;
 	a->begun += rc == 0;
 	a->held_back += rc < 0;

@@ -10,8 +10,10 @@
 // ("left_out"). A request that may change something begins by audit_begin, which refuses it where
 // the queue has no room for all entries of all that have begun, and where its user has filled the
 // log too fast: AUDIT_BYTES_BURST bytes and AUDIT_BYTES_EACH_S a second of each user but root, of
-// whom AUDIT_USERS_MAX are known (another one replaces the one that changed nothing for longest).
-// So one user needs more than an hour to push all entries of others out of the files.
+// whom AUDIT_USERS_MAX are known (another one replaces the one that changed nothing for longest),
+// and AUDIT_ALL_BURST and AUDIT_ALL_EACH_S of all of them together, as who may make users could
+// have many. So it takes more than an hour to push all entries of others out of the files, and one
+// user alone leaves room for others.
 //
 // The entry of a reply comes after the change. So a change that must not go without an entry has
 // one before it too: a version, and a request with status 0, whose reply has its entry later. It is
@@ -33,7 +35,9 @@ enum {
 	AUDIT_REFUSED_BURST = 20,
 	AUDIT_REFUSED_EACH_S = 2,
 	AUDIT_BYTES_BURST = 1 << 20,
-	AUDIT_BYTES_EACH_S = 4 << 10,
+	AUDIT_BYTES_EACH_S = 2 << 10,
+	AUDIT_ALL_BURST = 4 << 20,
+	AUDIT_ALL_EACH_S = 4 << 10,
 	AUDIT_USERS_MAX = 32,
 	AUDIT_LINES_EACH = 3, // of a request: that it begins, a version, its reply
 	AUDIT_LINES_OWN = 32, // of weir itself, and of logins
@@ -45,7 +49,7 @@ enum {
 };
 
 struct audit_user {
-	uint64_t key;  // 0: free
+	uint64_t key;  // 0: free, or of all
 	uint64_t ms;   // of `used`
 	unsigned used; // bytes
 };
@@ -55,7 +59,7 @@ struct audit {
 	uint64_t refused_ms; // of the allowance
 	unsigned allowance, left_out;
 	unsigned begun; // requests whose reply has no entry yet
-	struct audit_user user[AUDIT_USERS_MAX];
+	struct audit_user user[AUDIT_USERS_MAX], all;
 	uint64_t changes, refused, refused_left_out, held_back; // ever
 };
 

@@ -418,9 +418,41 @@ TEST_WITH(test_allowance, setup, teardown)
 	assert_int_equal(audit_begin(&a, &e, true, 1000), 0);
 	e.who = "token ops";
 	assert_int_equal(audit_begin(&a, &e, true, 2000), 0);
-	// An hour of it does not push out what is there.
-	assert_true(UINT64_C(3600) * AUDIT_BYTES_EACH_S + AUDIT_BYTES_BURST
-		    < (uint64_t)ACCESS_LOG_MAX * (ACCESS_LOG_KEPT + 1));
+}
+
+// Who makes users, and changes something as each, has no more room than the log: an hour of it does
+// not push out what is there.
+TEST_WITH(test_allowance_of_all, setup, teardown)
+{
+	enum { ENTRY_MIN = 512 };
+	struct audit a = {.thread = t};
+	char who[32];
+	struct audit_entry e = {.who = who, .query = fields_of("toggle=api"), .params = "toggle"};
+	uint64_t bytes = 0;
+	const uint64_t log_bytes = (uint64_t)ACCESS_LOG_MAX * (ACCESS_LOG_KEPT + 1);
+	for (unsigned s = 0; s < 3600 && bytes < log_bytes; s++) {
+		snprintf(who, sizeof(who), "token %u", s);
+		while (audit_begin(&a, &e, true, UINT64_C(1000) * s) == 0) {
+			audit_end(&a);
+			bytes += ENTRY_MIN;
+		}
+	}
+	assert_true(bytes > 0 && bytes < log_bytes);
+}
+
+// One user alone leaves room for others.
+TEST_WITH(test_allowance_of_another, setup, teardown)
+{
+	struct audit a = {.thread = t};
+	struct audit_entry e = {.query = fields_of("toggle=api"), .params = "toggle"};
+	for (unsigned s = 0; s < 7200; s++) {
+		e.who = "token ops";
+		while (audit_begin(&a, &e, true, UINT64_C(1000) * s) == 0)
+			audit_end(&a);
+		e.who = "token other";
+		assert_int_equal(audit_begin(&a, &e, true, UINT64_C(1000) * s), 0);
+		audit_end(&a);
+	}
 }
 
 // Nothing runs the loop: the jobs that have not come back by then end at the close.
