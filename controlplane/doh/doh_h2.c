@@ -33,6 +33,7 @@ struct doh_h2 {
 	bool in_block;  // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
 	size_t block;   // bytes of it so far
 	int32_t newest; // stream that the client opened
+	int32_t reset;  // newest one that weir reset
 	bool calm;      // GOAWAY with ENHANCE_YOUR_CALM is on its way
 };
 
@@ -52,12 +53,14 @@ static struct doh_stream *stream_of(nghttp2_session *session, int32_t id)
 }
 
 // What nghttp2 passes over: a priority of no stream (RFC 9113 6.3), and header fields of a stream
-// that was never opened, or is closed, while newer ones were (5.1.1).
-static bool breaks_protocol(nghttp2_session *session, const nghttp2_frame_hd *hd, int32_t newest)
+// that was never opened, or is closed, while newer ones were (5.1.1). Up to one that weir reset
+// they may be trailers that the client sent before it knew, and are passed over (5.1).
+static bool breaks_protocol(
+	nghttp2_session *session, const nghttp2_frame_hd *hd, const struct doh_h2 *h)
 {
 	if (hd->type == NGHTTP2_PRIORITY)
 		return hd->stream_id == 0;
-	return hd->type == NGHTTP2_HEADERS && hd->stream_id <= newest
+	return hd->type == NGHTTP2_HEADERS && hd->stream_id <= h->newest && hd->stream_id > h->reset
 	       && !nghttp2_session_find_stream(session, hd->stream_id);
 }
 
@@ -65,7 +68,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
 	struct doh_conn *c = arg;
 
-	if (breaks_protocol(session, hd, c->h2->newest)) {
+	if (breaks_protocol(session, hd, c->h2)) {
 		(void)nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
 		doh_conn_fail(c, DOH_END_broken);
 	}
@@ -138,6 +141,8 @@ static int on_frame_sent(nghttp2_session *, const nghttp2_frame *frame, void *ar
 
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
 		doh_conn_fail(c, DOH_END_broken); // unless it is for another reason
+	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->hd.stream_id > c->h2->reset)
+		c->h2->reset = frame->hd.stream_id;
 	if (frame->hd.type != NGHTTP2_RST_STREAM
 		|| frame->rst_stream.error_code == NGHTTP2_NO_ERROR)
 		return 0;

@@ -123,6 +123,26 @@ TEST_WITH(test_trailers_of_an_older_stream, rig_by_hand, rig_end)
 	assert_int_equal(rig.asked, 2);
 }
 
+// Of a stream that weir reset, which the client cannot know yet (RFC 9113 5.1). One that was never
+// opened stays an error.
+TEST_WITH(test_trailers_of_a_stream_that_was_reset, rig_by_hand, rig_end)
+{
+	uint8_t head[256];
+	const uint8_t much[4] = {0x7f, 0xff, 0xff, 0xff};
+	const size_t n = get_headers(head);
+	put_frame(&rig, n, HEADERS, END_HEADERS, 1, head);
+	put_frame(&rig, 4, WINDOW_UPDATE, 0, 1, much); // an error of the stream
+	assert_int_equal(rig_counts(&rig).resets_server, 1);
+	put_frame(&rig, 4, HEADERS, END_STREAM | END_HEADERS, 1, "\0\1x");
+	assert_int_equal(goaway_sent(&rig), UINT32_MAX);
+	put_frame(&rig, n, HEADERS, END_STREAM | END_HEADERS, 5, head);
+	put_frame(&rig, 4, HEADERS, END_STREAM | END_HEADERS, 1, "\0\1x");
+	assert_int_equal(goaway_sent(&rig), UINT32_MAX);
+	assert_int_equal(rig.asked, 1);
+	put_frame(&rig, n, HEADERS, END_STREAM | END_HEADERS, 3, head);
+	ends_by_protocol();
+}
+
 TEST_WITH(test_resets_of_the_server_count, rig_by_hand, rig_end)
 {
 	uint8_t head[256], much[4] = {0x7f, 0xff, 0xff, 0xff};
