@@ -428,6 +428,33 @@ want port53 wrong 'UDP 198.18.0.53 port 53 is taken by named' 'systemctl disable
 rm "$WEIR_ROOT/proc/net/udp6" "$WEIR_ROOT/proc/net/udp"
 want port53 unknown '/proc/net/udp: No such file'
 
+# Operators.
+good
+want groups ok 'no runtime.group'
+want groups ok 'both processes have one user, root'
+file etc/passwd 'weir-cp:x:4711:4710::/:/bin/false\nweir-dp:x:4712:4710::/:/bin/false\n'
+want groups ok 'no runtime.group'
+groups_of() { # GROUP STATS_GROUP
+	sed -i "s/^runtime: {.*hugepages/runtime: {${1:+group: $1, }${2:+stats_group: $2, }directory: ${dir//\//\\/}\/run, hugepages/" "$config"
+}
+file etc/group 'weir:x:4710:\nadm:x:4:weir-cp,weir-dp\nstaff:x:50:weir-dp\nsys:x:3:weir-cp\n'
+groups_of adm ''
+want groups warning "user weir-dp is in adm (runtime.group)" 'gpasswd -d weir-dp adm'
+want groups warning 'no runtime.stats_group' 'below "group: adm" add "stats_group: weir-stats"'
+groups_of sys staff
+want groups ok 'user weir-dp is not in runtime.group'
+want groups warning 'user weir-cp is not in staff (runtime.stats_group)' 'usermod -aG staff weir-cp'
+groups_of staff sys
+want groups warning 'user weir-cp is not in staff (runtime.group)' 'usermod -aG staff weir-cp'
+want groups warning 'user weir-dp is not in sys (runtime.stats_group)' 'usermod -aG sys weir-dp'
+groups_of adm adm
+grep -q stats_group "$config" || { echo "not ok: the rig has no stats_group" && bad=$((bad + 1)); }
+"$weirctl" -c "$config" doctor groups | grep -q 'no runtime.stats_group\|is not in' && echo "not ok: groups" && bad=$((bad + 1))
+file etc/passwd 'weir-cp:x:4711:4710::/:/bin/false\nweir-dp:x:4712:4::/:/bin/false\n'
+want groups warning "user weir-dp is in adm (runtime.group)" 'its own group is adm'
+file etc/group 'weir:x:4710:\n'
+want groups unknown '/etc/group has no adm'
+
 # Permissions.
 good
 want files ok 'the user root may read it'
