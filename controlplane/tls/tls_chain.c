@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Bounds of the chains of certificates that the other side shows.
+// Bounds of the chains of certificates that the other side shows, and the verdict on a server's.
 #include "tls_internal.h"
 
 #include <openssl/err.h>
@@ -78,10 +78,26 @@ bool tls_chain_fits(X509_STORE_CTX *x, const struct tls_chain_bounds *b)
 	return fits;
 }
 
+// Lists of revoked certificates, which OpenSSL reads with the authorities and then leaves alone.
+static bool has_lists(X509_STORE *store)
+{
+	bool has = false;
+	X509_STORE_lock(store); // a folder's authorities join it when they are first looked for
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	for (int i = 0; !has && i < sk_X509_OBJECT_num(objects); i++)
+		has = X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_CRL;
+	X509_STORE_unlock(store);
+	return has;
+}
+
 bool tls_peer_chain_verify(X509_STORE_CTX *x)
 {
 	static const struct tls_chain_bounds bounds = {32 << 10, 10, 2048};
-	return tls_chain_fits(x, &bounds) && X509_verify_cert(x) > 0;
+	if (!tls_chain_fits(x, &bounds))
+		return false;
+	if (has_lists(X509_STORE_CTX_get0_store(x)))
+		X509_STORE_CTX_set_flags(x, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return X509_verify_cert(x) > 0;
 }
 
 static int on_chain(X509_STORE_CTX *x, void *)

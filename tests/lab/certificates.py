@@ -11,7 +11,7 @@ def made(folder, name, *options):
 
 
 def authority(folder, name):
-    made(folder, name, "-subj", f"/CN={name} of this test", "-addext", "keyUsage=critical,keyCertSign")
+    made(folder, name, "-subj", f"/CN={name} of this test", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
 
 def certificate(folder, name, ca, names):

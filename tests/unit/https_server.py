@@ -13,6 +13,7 @@ import http.server
 import os
 import pathlib
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -28,10 +29,23 @@ def certificates_make():
     for name in "ca", "other":
         authority(folder, name)
     certificate(folder, "server", "ca", "IP:127.0.0.1")
+    lists_make()
     (folder / "relative.cnf").write_text(
         "[req]\ndistinguished_name=dn\nx509_extensions=all\n[dn]\n[all]\nsubjectAltName=IP:127.0.0.2\n"
         "basicConstraints=critical,CA:FALSE\ncrlDistributionPoints=point\n[point]\nrelativename=name\n[name]\nCN=list\n")
     made(folder, "relative", "-config", "relative.cnf", "-subj", "/CN=server", "-CA", "ca.pem", "-CAkey", "ca.key")
+
+
+def lists_make():
+    """FOLDER/revoked.pem and listed.pem: the authority, with a list of revoked certificates that has the server's, and one without."""
+    serial = subprocess.run(["openssl", "x509", "-in", folder / "server.pem", "-noout", "-serial"], check=True, capture_output=True,
+                            text=True).stdout.strip().partition("=")[2]
+    (folder / "lists.cnf").write_text(f"[ca]\ndefault_ca=a\n[a]\ndatabase={folder}/lists\ndefault_md=sha256\ndefault_crl_days=1\n")
+    for name, number in ("revoked", serial), ("listed", "77"):
+        (folder / "lists").write_text(f"R\t491231235959Z\t240101000000Z\t{number}\tunknown\t/CN=server\n")
+        made_list = subprocess.run(["openssl", "ca", "-gencrl", "-config", folder / "lists.cnf", "-cert", folder / "ca.pem",
+                                    "-keyfile", folder / "ca.key"], check=True, capture_output=True, text=True).stdout
+        (folder / f"{name}.pem").write_text((folder / "ca.pem").read_text() + made_list)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

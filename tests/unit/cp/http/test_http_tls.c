@@ -67,7 +67,8 @@ static void refused(const char *ca_file, const char *host, const char *why)
 	assert_int_equal(send_patiently(p, host, "/refused"), -EKEYREJECTED);
 	assert_true(reply.is_unsent);
 	assert_int_equal(reply.status, 0);
-	assert_non_null(strstr(reply.why, why));
+	if (!strstr(reply.why, why))
+		fail_msg("\"%s\" does not say \"%s\"", reply.why, why);
 	http_post_close(p);
 	assert_int_equal(fake_https_count(&server, "/refused"), 0);
 }
@@ -85,6 +86,18 @@ TEST(test_who_is_not_trusted)
 TEST(test_points_relative_to_the_issuer)
 {
 	refused(server.ca, "127.0.0.2", "certificate chain too long");
+}
+
+// By the list of the authority, which stands in the same file.
+TEST(test_a_revoked_server)
+{
+	char file[128];
+	snprintf(file, sizeof(file), "%s/revoked.pem", server.folder);
+	refused(file, "127.0.0.1", "revoked");
+	snprintf(file, sizeof(file), "%s/listed.pem", server.folder);
+	struct http_post *p = post_open(file);
+	assert_int_equal(send_path(p, "/listed"), 0);
+	http_post_close(p);
 }
 
 TEST(test_a_redirect_leads_nowhere)

@@ -141,6 +141,23 @@ TEST_WITH(test_points_relative_to_the_issuer, NULL, tls_pair_close)
 	assert_non_null(strstr(t.why, "certificate chain too long"));
 }
 
+// Lists of revoked certificates in the file of the authorities count.
+TEST_WITH(test_a_revoked_server, NULL, tls_pair_close)
+{
+	for (int revoked = 0; revoked < 2; revoked++) {
+		struct tls_target to = tls_pair_target;
+		char *ca = tls_rig_ca_revoking(revoked ? TLS_RIG_GOOD : TLS_RIG_WILD);
+		to.ca_file = ca;
+		pair_open(&to, tls_rig_context(TLS_RIG_GOOD), revoked ? -EPROTO : 1);
+		free(ca);
+		if (!revoked) {
+			exchange();
+			pair_close();
+		}
+	}
+	assert_non_null(strstr(t.why, "revoked"));
+}
+
 // A few are kept, more are read all the same, and too many end the connection.
 TEST_WITH(test_a_flood_of_tickets, NULL, tls_pair_close)
 {

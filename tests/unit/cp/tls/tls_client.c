@@ -109,26 +109,6 @@ static void chains_make(void)
 	rig_.certificate[TLS_CLIENT_CHAIN_3] = tls_issue(&how);
 }
 
-static void list_write(FILE *f, X509 *issuer, X509 *revoked, long until_s)
-{
-	X509_CRL *list = X509_CRL_new();
-	X509_REVOKED *one = X509_REVOKED_new();
-	ASN1_TIME *at = ASN1_TIME_set(NULL, time(NULL) - DAY_S);
-
-	X509_CRL_set_version(list, 1);
-	X509_CRL_set_issuer_name(list, X509_get_subject_name(issuer));
-	X509_CRL_set1_lastUpdate(list, at);
-	X509_REVOKED_set_serialNumber(one, X509_get_serialNumber(revoked));
-	X509_REVOKED_set_revocationDate(one, at);
-	assert_int_equal(X509_CRL_add0_revoked(list, one), 1);
-	ASN1_TIME_set(at, time(NULL) + until_s);
-	X509_CRL_set1_nextUpdate(list, at);
-	assert_true(X509_CRL_sign(list, rig_.ca_key, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_X509_CRL(f, list), 1);
-	ASN1_TIME_free(at);
-	X509_CRL_free(list);
-}
-
 static void many_write(FILE *f, unsigned count)
 {
 	char common[16];
@@ -155,11 +135,12 @@ static void file_write(enum tls_client_ca kind)
 		assert_int_equal(PEM_write_X509(f, rig_.stranger), 1);
 	X509 *revoked = rig_.certificate[TLS_CLIENT_REVOKED];
 	if (kind >= TLS_CLIENT_CA_LISTS && kind <= TLS_CLIENT_CA_BETWEEN)
-		list_write(f, rig_.ca, kind == TLS_CLIENT_CA_BETWEEN ? rig_.between[0] : revoked,
+		tls_issue_list(f, rig_.ca, rig_.ca_key,
+			kind == TLS_CLIENT_CA_BETWEEN ? rig_.between[0] : revoked,
 			kind == TLS_CLIENT_CA_OLD_LISTS ? -60 : DAY_S);
 	for (unsigned i = 0; kind >= TLS_CLIENT_CA_EACH && kind <= TLS_CLIENT_CA_BETWEEN && i < 3;
 		i++)
-		list_write(f, rig_.between[i], revoked, DAY_S);
+		tls_issue_list(f, rig_.between[i], rig_.ca_key, revoked, DAY_S);
 	fclose(f);
 }
 

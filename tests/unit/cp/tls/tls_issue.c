@@ -3,6 +3,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 enum { DAY_S = 86400 };
@@ -38,4 +39,24 @@ X509 *tls_issue(const struct tls_issue *how)
 		tls_issue_extend(x, how->issuer, NID_ext_key_usage, how->usage);
 	assert_true(X509_sign(x, how->issuer_key, EVP_sha256()) > 0);
 	return x;
+}
+
+void tls_issue_list(FILE *f, X509 *issuer, EVP_PKEY *issuer_key, X509 *revoked, long until_s)
+{
+	X509_CRL *list = X509_CRL_new();
+	X509_REVOKED *one = X509_REVOKED_new();
+	ASN1_TIME *at = ASN1_TIME_set(NULL, time(NULL) - DAY_S);
+
+	X509_CRL_set_version(list, 1);
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(issuer));
+	X509_CRL_set1_lastUpdate(list, at);
+	X509_REVOKED_set_serialNumber(one, X509_get_serialNumber(revoked));
+	X509_REVOKED_set_revocationDate(one, at);
+	assert_int_equal(X509_CRL_add0_revoked(list, one), 1);
+	ASN1_TIME_set(at, time(NULL) + until_s);
+	X509_CRL_set1_nextUpdate(list, at);
+	assert_true(X509_CRL_sign(list, issuer_key, EVP_sha256()) > 0);
+	assert_int_equal(PEM_write_X509_CRL(f, list), 1);
+	ASN1_TIME_free(at);
+	X509_CRL_free(list);
 }

@@ -4,6 +4,7 @@
 // Certificates for tests of TLS, valid since a month ago.
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct evp_pkey_st;
 struct x509_st;
@@ -18,3 +19,6 @@ struct tls_issue {
 };
 struct x509_st *tls_issue(const struct tls_issue *how);
 void tls_issue_extend(struct x509_st *x, struct x509_st *issuer, int nid, const char *text);
+// Writes the issuer's list of revoked certificates, since yesterday, with one in it.
+void tls_issue_list(FILE *f, struct x509_st *issuer, struct evp_pkey_st *issuer_key,
+	struct x509_st *revoked, long until_s);

@@ -96,6 +96,18 @@ void tls_rig_start(void)
 	fclose(f);
 }
 
+char *tls_rig_ca_revoking(enum tls_rig_kind kind)
+{
+	char *path = NULL;
+	assert_true(asprintf(&path, "%s/ca%u.pem", rig_.folder, (unsigned)kind) > 0);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, rig_.ca), 1);
+	tls_issue_list(f, rig_.ca, rig_.ca_key, rig_.certificate[kind], DAY_S);
+	fclose(f);
+	return path;
+}
+
 void tls_rig_stop(void)
 {
 	for (unsigned i = 0; i < TLS_RIG_KINDS; i++)

@@ -31,6 +31,8 @@ enum {
 };
 
 extern char tls_rig_ca[]; // the file with the authority
+// The same with its list of revoked certificates, which has this one. The path, for free().
+char *tls_rig_ca_revoking(enum tls_rig_kind kind);
 
 void tls_rig_start(void); // makes all of it, in a folder of its own
 void tls_rig_stop(void);
