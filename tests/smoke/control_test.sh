@@ -7,7 +7,7 @@
 
 lab_up
 dir=/run/weir/lab/control
-state=$(sed -n 's/.*state_directory: \([^,}]*\).*/\1/p' $config)
+state=$(state_directory)
 mkdir $dir
 . "$smoke_dir/certificates.sh"
 { authority ca && certificate server ca IP:127.0.0.1,DNS:box.example && certificate other ca IP:127.0.0.1 && authority clients &&

@@ -133,6 +133,8 @@ sed 's#^  lists:#  lists:\n    - path: lists/ads.txt#; s#: /var/lib/weir#: /run/
 	"$root/tools/weir.yaml" >/run/own/weir.yaml
 check "up with a configuration" "$lab" up --offline --config /run/own/weir.yaml
 check "its list is found beside it" grep -q two.example <<<"$(weirctl why x.two.example)"
+same "its state directory is its own" /run/own/state "$(state_directory)"
+check "with changes to judge" eventually eval "audited | grep -q '[1-9].* changes'"
 audit_check
 check "down" "$lab" down
 same "its exception interface is gone too" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
