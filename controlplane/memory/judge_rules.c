@@ -8,7 +8,7 @@
 #include <string.h>
 #include <weir/mem_account.h>
 
-enum { TABLE_PART = 20, QUESTION_MS = 5000 };
+enum { TABLE_PART = 20, QUESTION_MS = 6000 };
 
 #define KIB 1024.0
 #define MIB (1024.0 * KIB)

@@ -43,6 +43,7 @@ struct memory_judge {
 	struct checked value[JUDGE_VALUES];
 	struct marks load;      // questions a second that reach the resolver
 	struct marks less_load; // the same, negative: its lows are the highs of the load
+	double load_now;
 	uint64_t samples, uptime_ms, wall_s, questions;
 	uint64_t held_ms;                    // uptime at which a build began; 0: there is none
 	uint64_t began_ms[MEMORY_PROCESSES]; // uptime at which its lines began; 0: with the next
@@ -224,6 +225,14 @@ static void stay_judge(struct memory_judge *j, struct checked *v, const struct m
 	alarm_raise(j, v, BY_STAY);
 }
 
+// Questions that came while the oldest has stayed: where answers become slower so many more wait.
+static double waits(const struct memory_judge *j, const struct memory_item *item, double stay_s)
+{
+	const double oldest_s = fmin((double)item->table.oldest_ms / 1000, stay_s);
+	return item->table.has_ages ? fmin((double)item->value, LOAD_PART * j->load_now * oldest_s)
+				    : 0;
+}
+
 static void item_see(struct memory_judge *j, const struct memory_item *item, unsigned i,
 	const struct judge_verdict *d)
 {
@@ -241,7 +250,7 @@ static void item_see(struct memory_judge *j, const struct memory_item *item, uns
 	stay_judge(j, v, item);
 	if (d->rule->is_held && j->held_ms && j->uptime_ms - j->held_ms < 1000 * (uint64_t)HOLD_S)
 		return;
-	marks_see(&v->marks, d->value);
+	marks_see(&v->marks, d->value - waits(j, item, d->stay_s));
 	marks_see(&v->explained, d->explained);
 }
 
@@ -271,6 +280,7 @@ static void load_see(struct memory_judge *j, const struct memory_sample *s)
 	uint64_t ms = s->uptime_ms - j->uptime_ms;
 	if (j->samples && ms && s->questions >= j->questions) {
 		double load = (double)(s->questions - j->questions) * 1000 / (double)ms;
+		j->load_now = load;
 		marks_see(&j->load, load);
 		marks_see(&j->less_load, -load);
 	}

@@ -11,7 +11,8 @@
 // * a table of TABLE_WORK: the entries. What leaves when it is done does not pile up: an alarm is
 //   that it does while the load does not, by a part of the cap, or of questions by half as much
 //   again as come while one stays (of a minute or two: as long as entries have stayed lately, as
-//   their ages say); or that the oldest entry is older than twice `stay_ms` and 10 s;
+//   their ages say), less what came while the oldest of now has stayed, as answers that become
+//   slower keep so many; or that the oldest entry is older than twice `stay_ms` and 10 s;
 // * heap: what the allocator has handed out less all accounts;
 // * resident: the process's own pages over all that the allocator could have in memory;
 // * mappings by kind, descriptors less those that the entries of tables hold, packet buffers that
