@@ -10,8 +10,17 @@
 #include <time.h>
 #include <weir/clock.h>
 
-// The first portion is small, so that its time tells how large the next may be.
-enum { PORTION_FIRST = 32, PORTION_MAX = 512, PORTION_QUICK_MS = 150, PORTIONS_MAX = 256 };
+// The first portion is small, so that its time tells how large the next may be. Nobody can end a
+// call of libhs, and its time grows as a power of the repeats that it compiles together: 32 times
+// /a.*b/ take 0.6 s, 64 times 4 s, 128 times more than a minute; 32 times /a[^b]?c/ with four of
+// its ? take 1.6 s. One pattern alone with 250 repeats takes 0.1 s.
+enum {
+	PORTION_FIRST = 32,
+	PORTION_MAX = 512,
+	PORTION_WEIGHT = 128, // of repeats; a heavier pattern is alone
+	PORTION_QUICK_MS = 150,
+	PORTIONS_MAX = 256
+};
 enum {
 	HS_FLAGS = HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
 };
@@ -34,7 +43,7 @@ struct compile {
 	uint64_t start_ms;
 	unsigned portion; // patterns wanted in the next one
 	// Those that wait for their portion: copies with a NUL.
-	unsigned held;
+	unsigned held, weight;
 	char *text[PORTION_MAX];
 	unsigned id[PORTION_MAX];
 };
@@ -131,6 +140,7 @@ static void held_clear(struct compile *c)
 {
 	while (c->held)
 		held_drop(c, c->held - 1);
+	c->weight = 0;
 }
 
 static void portion_take(struct compile *c, hs_database_t *db)
@@ -199,6 +209,15 @@ static bool pattern_passes(struct compile *c, char *text)
 	return !slow;
 }
 
+static unsigned weight_of(const char *text)
+{
+	unsigned n = 0;
+
+	for (; (text = strpbrk(text, "*+?{")); text++)
+		n += *text == '?' ? 1 : 4;
+	return n;
+}
+
 static int pattern_hold(struct compile *c, const struct answer_pattern *p)
 {
 	struct answer_patterns *m = c->made;
@@ -214,6 +233,10 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p)
 		free(text);
 		return 0;
 	}
+	const unsigned weight = weight_of(text);
+	if (c->held && c->weight + weight > PORTION_WEIGHT)
+		portion_compile(c);
+	c->weight += weight;
 	m->list[m->count] = (uint16_t)p->list;
 	c->text[c->held] = text;
 	c->id[c->held++] = m->count++;

@@ -145,6 +145,29 @@ TEST(test_count_limit)
 	free(pattern);
 }
 
+// What is quick alone and takes libhs minutes together, behind patterns that are quick together.
+TEST(test_no_portion_takes_long)
+{
+	enum { QUICK = 160, COUNT = QUICK + 128 };
+	static char text[COUNT][32];
+	struct answer_pattern *pattern = many(COUNT, text);
+	struct answer_patterns *p;
+	const struct answer_pattern_limits limits = {
+		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+	for (unsigned i = QUICK; i < COUNT; i++)
+		pattern[i].len = (size_t)snprintf(text[i], sizeof(text[i]), "%c%c.*%c%c",
+			'a' + i % 26, 'a' + i / 26 % 26, 'a' + i * 7 % 26, 'a' + i * 11 % 26);
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	assert_int_equal(counts.compiled, COUNT);
+	assert_true(has(p, "host159.example", 159));
+	assert_true(has(p,
+		text_from("%c%c--%c%c", 'a' + 160 % 26, 'a' + 160 / 26, 'a' + 160 * 7 % 26,
+			'a' + 160 * 11 % 26),
+		160));
+	answer_patterns_free(p);
+	free(pattern);
+}
+
 TEST(test_time_and_size)
 {
 	enum { COUNT = 200, FIRST = 32 };
