@@ -177,6 +177,26 @@ TEST_WITH(test_no_renegotiation, NULL, tls_accept_end)
 	close_both();
 }
 
+// OpenSSL would go on within one read for as long as the client sends.
+TEST_WITH(test_a_flood_of_keys_that_a_client_changes, NULL, tls_accept_end)
+{
+	char buf[8];
+	t.server = good_server();
+	accept_one();
+	struct tls_side *side = tls_side_client(t.fd[0], 3, NULL);
+	int rc = -EAGAIN;
+	for (unsigned i = 0; i < 10; i++) {
+		(void)tls_side_turn(side);
+		rc = rc == -EAGAIN ? tls_conn_handshake(t.conn) : rc;
+	}
+	assert_int_equal(rc, 1);
+	const size_t sent = tls_side_key_updates(side, TLS_RIG_UPDATES);
+	assert_int_equal(tls_conn_read(t.conn, buf, sizeof(buf)), -EPROTO);
+	assert_true(tls_rig_left(t.fd[1]) > sent - TLS_RIG_READ_MAX);
+	tls_side_free(side);
+	close_both();
+}
+
 // Bytes from one socket to another, `most` at a time; false: there were none.
 static bool pass(int from, int to, size_t most)
 {
