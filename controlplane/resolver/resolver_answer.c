@@ -156,8 +156,10 @@ static void blocked_write(struct resolver *r, const struct dns_query *q, const s
 	out->source.list = ruling->d.list;
 	out->source.blocked = ruling->named ? VERDICT_blocked : VERDICT_blocked_answer;
 	out->is_dropped = ruling->d.action == RULE_DROP;
-	if (out->is_dropped) {
+	if (out->is_dropped) { // the worker hears of it, its client does not
 		out->source.blocked = VERDICT_drop_rule;
+		out->len = dns_reply_rcode(
+			out->msg, cap, q, DNS_RCODE_REFUSED, DNS_EDE_NONE, &out->sum);
 		return;
 	}
 	out->ede = rule_class_ede(ruling->d.rule_class);
@@ -245,9 +247,11 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 	head.dns_len = reply.len;
 	head.sum = reply.sum;
 	head.verdict = (uint8_t)reply.source.kind;
-	if (unlikely_(w->trace))
+	head.dropped = reply.is_dropped;
+	if (unlikely_(w->trace) && !reply.is_dropped)
 		head.trace = traces_hand(r->traces, w->trace);
-	bool is_sent = reply.len && worker_rings_answer(r->worker_rings, &head, reply.msg);
+	const bool is_handed = reply.len && worker_rings_answer(r->worker_rings, &head, reply.msg);
+	const bool is_sent = is_handed && !reply.is_dropped;
 	trace_end(r, w, is_sent ? &reply : NULL);
 	if (is_sent)
 		count_answer(r, &reply), count_time(r, w, reply.source.kind, now_us);

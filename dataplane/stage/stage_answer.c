@@ -75,8 +75,9 @@ static bool answer_valid(struct worker *w, struct answer *a, int len, uint16_t t
 		return false;
 	}
 	uint16_t sum = csum_partial(a->dns, a->head.dns_len);
-	if (a->head.verdict >= ANSWER_KINDS || !path_is_sane(w, &a->head.path)
-		|| !(get_u16(a->dns + 2) & DNS_FLAG_QR) || !csum_agree(sum, a->head.sum)) {
+	if (a->head.verdict >= ANSWER_KINDS || a->head.dropped > 1
+		|| !path_is_sane(w, &a->head.path) || !(get_u16(a->dns + 2) & DNS_FLAG_QR)
+		|| !csum_agree(sum, a->head.sum)) {
 		count(w, COUNTER_answer_bad);
 		return false;
 	}
@@ -149,7 +150,7 @@ static void take(struct worker *w, struct answer *a, int len, uint16_t type, str
 		return;
 	const struct path_note note = frame_note_get(a->head.path.note);
 	dedup_end(&w->dedup, note.ticket);
-	if (!answer_fits_frame(w, a))
+	if (a->head.dropped || !answer_fits_frame(w, a))
 		return;
 	struct rte_mbuf *m = make_frame(w, a);
 	if (!m)

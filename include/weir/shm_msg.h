@@ -100,10 +100,11 @@ struct msg_answer {
 	uint16_t dns_len; // bytes that follow, <= MSG_DNS_MAX
 	uint16_t sum;     // of these, csum_partial: what changed on its way is not sent
 	uint8_t verdict;  // enum answer_kind: what to count
-	uint8_t reserved;
-	uint16_t trace; // low half of msg_miss.trace for a watched query; else 0
+	uint8_t dropped;  // 1: a rule drops the question; nothing is sent, but its wait is over
+	uint16_t trace;   // low half of msg_miss.trace for a watched query; else 0
 };
 static_assert(sizeof(struct msg_answer) == 104);
+static_assert(offsetof(struct msg_answer, dropped) == 101);
 
 enum answer_kind {
 	ANSWER_UPSTREAM = 0,

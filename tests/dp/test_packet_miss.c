@@ -86,8 +86,8 @@ PACKET_TEST(test_duplicates)
 	harness_ask_dropped(h, &other, VERDICT_miss);
 }
 
-// The control plane answers the miss that waits: SERVFAIL, which no cache keeps.
-static void answer_servfail(struct harness *h)
+// The control plane answers the miss that waits: SERVFAIL, which no cache keeps, or nothing.
+static void answer_as(struct harness *h, bool dropped)
 {
 	struct msg_miss miss;
 	uint8_t dns[12 + 300] = {0}, frame[WIRE_MAX];
@@ -100,9 +100,27 @@ static void answer_servfail(struct harness *h)
 		.arrival_ms = miss.arrival_ms,
 		.path = miss.path,
 		.dns_len = (uint16_t)len,
-		.verdict = ANSWER_SERVFAIL};
-	ANSWER_TAKEN(h, &head, dns, len);
-	assert_int_not_equal(harness_take(h, frame), 0);
+		.verdict = ANSWER_SERVFAIL,
+		.dropped = dropped};
+	harness_answer(h, &head, dns, len);
+	assert_int_equal(stage_answer(&h->w), !dropped);
+	assert_int_equal(harness_take(h, frame) != 0, !dropped);
+}
+
+static void answer_servfail(struct harness *h)
+{
+	answer_as(h, false);
+}
+
+// A rule drops the question where the control plane decides: its clients wait no more.
+PACKET_TEST(test_dropped_clients_count_no_more)
+{
+	const struct wire_query q = {.name = "drop.example"};
+	for (unsigned i = 0; i < 2 * DEDUP_WAITERS; i++) {
+		harness_ask_dropped(h, &q, VERDICT_miss);
+		answer_as(h, true);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_answers), 0);
 }
 
 // A name whose answers are never cached: who has an answer counts no more, so every question of a

@@ -144,6 +144,13 @@ static void check_heard(void)
 	ring_release(&h->miss);
 }
 
+// A sound one of a question that a rule drops leaves no trace.
+static bool may_drop(uint16_t type, size_t len)
+{
+	return type == MSG_ANSWER && len > sizeof(struct msg_answer)
+	       && message[offsetof(struct msg_answer, dropped)] == 1;
+}
+
 FUZZ_BODY(data, len)
 {
 	uint8_t out[WIRE_MAX];
@@ -163,8 +170,9 @@ FUZZ_BODY(data, len)
 	for (; (frame_len = harness_take(h, out)) != 0; frames++)
 		check_frame(out, frame_len);
 	check_heard();
+	const uint64_t seen = frames + (counted() - before);
 	if (!(data[0] & HEADER))
-		FUZZ_CHECK(frames + (counted() - before) == 1);
+		FUZZ_CHECK(seen == 1 || (seen == 0 && may_drop(type, n)));
 	ring_reset();
 	return 0;
 }

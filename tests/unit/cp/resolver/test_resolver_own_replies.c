@@ -188,8 +188,10 @@ TEST_WITH(test_replies_by_answers, setup, teardown)
 	WAIT_FOR(status().waiters == 2);
 	fake[0].held = false;
 	expect_answer(2000, next_id, DNS_RCODE_NOERROR, ANSWER_UPSTREAM); // and none to group 1
+	assert_int_equal(dp.dropped, 1);
 	ask_as(1, "e.shop.example");
 	expect_type(2, "e.shop.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_CACHED);
+	assert_int_equal(dp.dropped, 2); // but the worker knows that it waits no more
 	expect_type(2, "never.shop.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
 	assert_int_equal(ede_of_answer(), DNS_EDE_FILTERED);
 }

@@ -301,13 +301,16 @@ bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, un
 	uint8_t buf[FAKE_ANSWER_MAX];
 	uint16_t type;
 	unsigned worker;
-	int len = message_wait(f, buf, &type, &worker, wait_ms);
 
-	if (len == 0)
-		return false;
-	assert(type == MSG_ANSWER && (size_t)len >= sizeof(out->head));
-	memcpy(&out->head, buf, sizeof(out->head));
-	assert(sizeof(out->head) + out->head.dns_len == (size_t)len);
+	do {
+		int len = message_wait(f, buf, &type, &worker, wait_ms);
+		if (len == 0)
+			return false;
+		assert(type == MSG_ANSWER && (size_t)len >= sizeof(out->head));
+		memcpy(&out->head, buf, sizeof(out->head));
+		assert(sizeof(out->head) + out->head.dns_len == (size_t)len);
+		f->dropped += out->head.dropped;
+	} while (out->head.dropped);
 	memcpy(out->dns, buf + sizeof(out->head), out->head.dns_len);
 	return true;
 }

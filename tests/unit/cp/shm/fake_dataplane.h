@@ -28,6 +28,7 @@ struct fake_dataplane {
 	struct ring_producer misses[FAKE_RINGS_MAX];
 	struct ring_consumer answers[FAKE_RINGS_MAX];
 	uint64_t wakes;          // doorbells rung
+	uint64_t dropped;        // answers that end a wait and are not sent
 	unsigned resolver_bells; // that a hello passes: 1, or 2 once a test has said so
 	struct {                 // of the second resolver
 		int bell;        // rings for misses
@@ -95,5 +96,5 @@ bool fake_dataplane_send(
 bool fake_dataplane_hear(struct fake_dataplane *f, unsigned worker, const struct msg_heard *head,
 	const uint8_t *dns);
 
-// Waits for an answer on any rings.
+// Waits for an answer that is sent, on any rings.
 bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, unsigned wait_ms);
