@@ -18,8 +18,8 @@ struct answer_policy {
 	struct answer_patterns *patterns;
 	struct answer_pattern_scratch *scratch[ANSWER_POLICY_LOOPS];
 	struct answer_prefixes *prefixes;
-	// Of the names asked: patterns may allow what a list blocks by name. By the image, as
-	// workers go by it: even if all of these patterns were refused.
+	// Of the names asked: patterns may allow what a list blocks by name, or it leads elsewhere.
+	// By the image, as workers go by it: even if all of these patterns were refused.
 	bool names_too, image_names_too; // the image's alone
 	struct answer_policy_counts counts;
 };
@@ -70,8 +70,10 @@ int answer_policy_new(
 		return -ENOMEM;
 	j->image = *image;
 	answer_rank_init(&j->rank, &j->image);
-	const uint64_t *allows = j->image.pattern_allows;
-	j->names_too = j->image_names_too = (allows[0] | allows[1] | allows[2] | allows[3]) != 0;
+	uint64_t left_to_us = 0;
+	for (unsigned w = 0; w < 4; w++)
+		left_to_us |= j->image.pattern_allows[w] | j->image.leads[w];
+	j->names_too = j->image_names_too = left_to_us != 0;
 	int rc = patterns_open(j, ANSWER_POLICY_ON_RESOLVER + resolvers);
 	if (rc == 0)
 		rc = prefixes_open(j);
@@ -323,6 +325,39 @@ bool answer_policy_blocks(const struct answer_policy *j, const struct answer_mat
 	out->named = v.d.matched && answer_match_has(finding, v.d.list, group_lists);
 	out->hash = v.hash;
 	out->d = rule_decision_checked(&j->image, &v.d, out->named, &by, finding->typed);
+	return true;
+}
+
+// The target of a wildcard, `*.garden.`, begins with the name itself.
+static bool target_expand(const struct dns_name *name, struct dns_name *target)
+{
+	uint8_t wire[2 * DNS_NAME_MAX];
+	const size_t front = name->len - 1U;
+
+	if (target->labels < 2 || memcmp(target->wire, "\1*", 2) != 0)
+		return true;
+	memcpy(wire, name->wire, front);
+	memcpy(wire + front, target->wire + 2, target->len - 2U);
+	struct rd rd = rd_init(wire, front + target->len - 2U);
+	return dns_name_read(&rd, target) == 0;
+}
+
+bool answer_policy_lead(const struct answer_policy *j, const struct rule_ruling *ruling,
+	const struct dns_name *name, struct dns_alias *out)
+{
+	struct dns_answer_view v;
+	struct answer_record record;
+
+	if (!ruling->named || ruling->d.action != RULE_RESOLVE
+		|| !rule_data_find(&j->image, ruling->hash, ruling->d.list, DNS_TYPE_CNAME, &v))
+		return false;
+	struct answer_records records = answer_records_of(name, &v);
+	if (!answer_records_next(&records, &record) || record.type != DNS_TYPE_CNAME
+		|| !answer_record_target(&records, &record, &out->target)
+		|| !target_expand(name, &out->target))
+		return false;
+	memcpy(out->spelling, out->target.wire, out->target.len);
+	out->ttl_s = get_u32(v.bytes + record.rdata - 6);
 	return true;
 }
 

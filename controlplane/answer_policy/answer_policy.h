@@ -57,8 +57,8 @@ const uint64_t *answer_policy_allowing(const struct answer_policy *j);
 // May an answer of this kind come to anything? For walks over many.
 bool answer_policy_concerns(const struct answer_policy *j, const struct dns_answer_view *answer);
 
-// Of the name asked, by its patterns; where some of them allow, by the table too, as workers then
-// leave to us what a list blocks by name. All else of it is theirs.
+// Of the name asked, by its patterns; where some of them allow, or a list leads elsewhere, by the
+// table too, as workers then leave to us what a list blocks by name. All else of it is theirs.
 void answer_policy_question(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *name, uint16_t qtype, struct answer_match *out);
 // Of the whole answer, with the above. An IPv6 address with the prefix `nat64` (NULL, or version
@@ -83,6 +83,10 @@ uint16_t answer_policy_local(const struct answer_policy *j, const struct dns_que
 bool answer_policy_blocks(const struct answer_policy *j, const struct answer_match *finding,
 	const struct dns_name *question, uint16_t qtype, const uint64_t group_lists[4],
 	struct rule_ruling *out);
+// Where such a decision leads to, if it is by a list's CNAME to another name. False: it is another
+// one, or the name becomes too long: it blocks.
+ATTR_MUST_CHECK bool answer_policy_lead(const struct answer_policy *j,
+	const struct rule_ruling *ruling, const struct dns_name *name, struct dns_alias *out);
 // Its reply; not of one that is dropped.
 ATTR_MUST_CHECK uint16_t answer_policy_reply(const struct answer_policy *j,
 	const struct rule_ruling *ruling, uint8_t *msg, size_t cap, const struct dns_query *q,

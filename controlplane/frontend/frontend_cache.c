@@ -77,6 +77,8 @@ static enum verdict answer(struct frontend *f, struct frontend_question *q, uint
 		return VERDICT_miss;
 	q->age_s = (uint32_t)(age_ms / 1000);
 	const bool blocked = is_blocked(f, q, &v, &ruling);
+	if (blocked && ruling.d.action == RULE_RESOLVE)
+		return VERDICT_miss; // the resolver leads it on
 	mark(f, q, record, !blocked && !stamped && (stale || age_ms >= v.refresh_ms));
 	if (blocked)
 		return frontend_ruled(f, q, mapped_rules_reader(&f->rules), &ruling, len);

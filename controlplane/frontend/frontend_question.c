@@ -304,7 +304,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	if (!rules && publisher_closes(f->publisher, now_ms))
 		return reply_rcode(f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
 			VERDICT_servfail_no_rules, len);
-	if (all && !d.allowed && d.action != RULE_RESOLVE)
+	if (all && !d.allowed && !rule_decision_is_alias(&d))
 		return block_all(f, q, rules, d.typed, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && f->set.any_minimal;
 	return is_any ? reply_any(f, q, len) : frontend_look_up(f, q, now_ms, len);

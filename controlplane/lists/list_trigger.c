@@ -164,10 +164,25 @@ static bool is_name(const struct dns_name *name, const char *wire)
 	return name->len == strlen(wire) + 1 && memcmp(name->wire, wire, name->len) == 0;
 }
 
-// The action of a CNAME. LIST_REJECT_COUNT: it is in *kind.
-static enum list_reject read_cname(const struct list_parser *p, const struct list_record *record,
-	const struct dns_name *trigger, struct rule_kind *kind)
+// To another name: the question is answered as if it were for that one. An address has no name that
+// could lead there.
+static void lead_on(const struct dns_name *target, const struct list_record *record,
+	struct list_rule *rule, uint8_t *rdata)
 {
+	if (rule->what == LIST_RULE_ADDRESS)
+		return;
+	rule->kind.reply = RULE_REPLY_RESOLVE;
+	rule->rtype = DNS_TYPE_CNAME;
+	rule->ttl_s = record->ttl_s;
+	rule->rdata = memcpy(rdata, target->wire, target->len);
+	rule->rdata_len = target->len;
+}
+
+// The action of a CNAME. LIST_REJECT_COUNT: it is in *rule.
+static enum list_reject read_cname(const struct list_parser *p, const struct list_record *record,
+	const struct dns_name *trigger, struct list_rule *rule, uint8_t *rdata)
+{
+	struct rule_kind *kind = &rule->kind;
 	struct dns_name target;
 	struct list_text rest = record->data, word = list_zone_token(&rest);
 	if (list_zone_token(&rest).len || !list_zone_name(&p->zone, word, &target))
@@ -182,7 +197,8 @@ static enum list_reject read_cname(const struct list_parser *p, const struct lis
 		kind->rule_class = RULE_CLASS_ALLOW;
 	else if (is_name(&target, "\14rpz-tcp-only"))
 		return LIST_REJECT_ZONE_ACTION;
-	// An answer of another name, which weir does not give: the group's reply.
+	else
+		lead_on(&target, record, rule, rdata);
 	return LIST_REJECT_COUNT;
 }
 
@@ -203,7 +219,7 @@ static enum list_reject read_action(const struct list_parser *p, const struct li
 	const char *ignored;
 	enum list_reject why = LIST_REJECT_COUNT;
 	if (record->type == DNS_TYPE_CNAME) {
-		why = read_cname(p, record, trigger, &rule->kind);
+		why = read_cname(p, record, trigger, rule, rdata);
 	} else if (is_of_zone(record->type)) {
 		why = LIST_REJECT_ZONE_ACTION;
 	} else if (rule->what == LIST_RULE_ADDRESS || !*rdata_parse_type_text(record->type)) {

@@ -232,6 +232,11 @@ enum bound inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
 {
 	enum bound met = waiter_room(f, q, w, most);
+	void *led = NULL;
+	if (met == BOUND_none && w->led) {
+		led = kept_query_copy(f->kept, w->led, sizeof(*w->led));
+		met = led ? BOUND_none : BOUND_waiters;
+	}
 	if (met != BOUND_none) {
 		*(met == BOUND_client ? &f->refused.client : &f->refused.waiters) += 1;
 		return met;
@@ -243,6 +248,7 @@ enum bound inflight_wait(
 		i = f->waiter_touched++;
 	f->waiter[i] = *w;
 	f->waiter[i].query = kept_query_new(f->kept, w->query, w->query_len);
+	f->waiter[i].led = led;
 	f->waiter[i].next = NIL;
 	if (q->last_waiter == NIL)
 		q->first_waiter = i;
@@ -283,7 +289,9 @@ bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter 
 void inflight_waiter_end(struct inflight *f, struct waiter *w)
 {
 	kept_query_end(f->kept, w->query, w->query_len);
+	kept_query_end(f->kept, (const uint8_t *)w->led, sizeof(*w->led));
 	w->query = NULL;
+	w->led = NULL;
 }
 
 struct l0_key inflight_key(const struct question *q)

@@ -31,8 +31,10 @@
 #include "resolver_client.h"
 #include "upstream/upstream.h"
 
+#include <weir/dns_answer.h>
 #include <weir/dns_query.h>
 #include <weir/l0_table.h>
+#include <weir/rule_image.h>
 #include <weir/shm_msg.h>
 
 struct inflight;
@@ -43,6 +45,13 @@ struct refresh_request;
 struct rewrite;
 struct validation;
 struct view;
+
+// A client whose question a policy zone leads to another name: it waits for the answer to that one.
+struct led {
+	struct dns_name name;   // that it asked for
+	struct dns_alias alias; // the zone's CNAME
+	struct rule_decision d; // by which it leads
+};
 
 struct waiter {
 	union {
@@ -67,8 +76,9 @@ struct waiter {
 	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
 	// query_len bytes as received, a copy for waiting clients; NULL: unknown.
 	const uint8_t *query;
+	const struct led *led; // a copy for waiting clients; NULL: it asked for the question's name
 };
-static_assert(sizeof(struct waiter) == 192);
+static_assert(sizeof(struct waiter) == 200);
 
 struct question {
 	struct upstream_ask ask;

@@ -6,8 +6,11 @@
 
 uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 {
-	if (!k->is_on || !msg)
-		return NULL;
+	return k->is_on && msg ? kept_query_copy(k, msg, len) : NULL;
+}
+
+uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len)
+{
 	const bool fits = k->count < KEPT_QUERIES_MAX && k->bytes + len <= KEPT_QUERIES_BYTES;
 	uint8_t *copy = fits ? malloc(len) : NULL;
 	if (!copy) {
@@ -35,7 +38,7 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 void kept_queries_table(
 	const struct kept_queries *k, struct table_info t, struct table_registry *tables)
 {
-	t.eviction = "refuse: dnstap lacks the message";
+	t.eviction = "refuse: dnstap lacks the message; SERVFAIL";
 	t.lifetime = "wait of its client";
 	t.kind = TABLE_WORK;
 	t.cap = KEPT_QUERIES_MAX;

@@ -25,6 +25,8 @@ struct kept_queries {
 
 // A copy, or NULL: it is off, `msg` is NULL, or there is no room.
 ATTR_MUST_CHECK uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len);
+// Of any bytes that a client's wait needs, whether it is on or not. NULL: no room.
+ATTR_MUST_CHECK uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len);
 void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len); // NULL is fine
 // Registers it; `t` has its name and owner.
 void kept_queries_table(

@@ -26,6 +26,17 @@ void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *ques
 void resolver_miss_of_client(
 	struct resolver *r, const struct client_miss *c, const uint8_t *question);
 
+// A question that is not blocked by its name: by L0, or by asking.
+void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms);
+
+// miss_led.c. Where a policy zone's CNAME leads to: the client gets that, and behind it the answer
+// for its target. False: the decision is another one, and blocks.
+bool miss_led(struct resolver *r, const struct miss *m, const struct rule_ruling *ruling,
+	uint64_t now_ms);
+// The answer to the target's question as one to the client's. False: it has none.
+bool led_read(const struct resolver *r, const struct led *led, const struct dns_query *q,
+	const struct dns_answer_view *view, struct dns_answer *out);
+
 // miss_ask.c
 // No upstream may be asked: the client gets the stale record if there is one, else `refusal`.
 void miss_refuse(struct resolver *r, const struct miss *m, const struct l0_view *stale,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_answer.h"
 
+#include "miss.h"
 #include "querylog/querylog_row.h"
 #include "resolver_check.h"
 #include "resolver_log.h"
@@ -143,6 +144,16 @@ static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 	return w->is_stream ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
 }
 
+static void blocked_note(const struct rule_ruling *ruling, struct reply *out)
+{
+	out->source.kind = ANSWER_BLOCKED;
+	out->source.from_l1 = false;
+	out->source.bound = BOUND_none;
+	out->source.list = ruling->d.list;
+	out->source.blocked = ruling->named ? VERDICT_blocked : VERDICT_blocked_answer;
+	out->ede = rule_class_ede(ruling->d.rule_class);
+}
+
 static void blocked_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct rule_ruling *ruling, const struct dns_block *block, size_t cap,
 	struct reply *out)
@@ -150,11 +161,7 @@ static void blocked_write(struct resolver *r, const struct dns_query *q, const s
 	const struct rule_reply_opts opts = {
 		.block = block, .ttl_cap_s = r->set.client_ttl_cap_s, .limit = limit_of(r, w)};
 
-	out->source.kind = ANSWER_BLOCKED;
-	out->source.from_l1 = false;
-	out->source.bound = BOUND_none;
-	out->source.list = ruling->d.list;
-	out->source.blocked = ruling->named ? VERDICT_blocked : VERDICT_blocked_answer;
+	blocked_note(ruling, out);
 	out->is_dropped = ruling->d.action == RULE_DROP;
 	if (out->is_dropped) { // the worker hears of it, its client does not
 		out->source.blocked = VERDICT_drop_rule;
@@ -162,9 +169,29 @@ static void blocked_write(struct resolver *r, const struct dns_query *q, const s
 			out->msg, cap, q, DNS_RCODE_REFUSED, DNS_EDE_NONE, &out->sum);
 		return;
 	}
-	out->ede = rule_class_ede(ruling->d.rule_class);
 	out->len =
 		answer_policy_reply(r->answer_policy, ruling, out->msg, cap, q, &opts, &out->sum);
+}
+
+// Of a client that is led to another name, whose answer this is.
+static void led_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct resolver_answer *a, size_t cap, struct reply *out)
+{
+	const struct rule_ruling ruling = {.d = rule_decision_blocks(&w->led->d), .named = true};
+	struct policy_group group;
+	struct dns_answer answer;
+
+	if (!led_read(r, w->led, q, a->view, &answer)) {
+		publisher_group_at(r->publisher, w->policy, w->group, &group);
+		blocked_write(r, q, w, &ruling, &group.block, cap, out);
+		return;
+	}
+	const struct dns_answer_view view = dns_answer_view_of(&answer);
+	struct dns_reply_opts opts = a->opts;
+	opts.limit = limit_of(r, w);
+	opts.ede = rule_class_ede(ruling.d.rule_class);
+	blocked_note(&ruling, out);
+	out->len = dns_reply_answer(out->msg, cap, q, &view, &opts, &out->sum);
 }
 
 static struct reply reply_write(struct resolver *r, const struct dns_query *q,
@@ -181,7 +208,9 @@ static struct reply reply_write(struct resolver *r, const struct dns_query *q,
 			.list = LOG_NO_LIST,
 			.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM}};
 
-	if (resolver_check_blocks(r, q, w, a->finding, &ruling, &block)) {
+	if (w->led) {
+		led_write(r, q, w, a, cap, &out);
+	} else if (resolver_check_blocks(r, q, w, a->finding, &ruling, &block)) {
 		blocked_write(r, q, w, &ruling, &block, cap, &out);
 	} else if (a->view) {
 		struct dns_reply_opts opts = a->opts;
@@ -310,6 +339,8 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 		resolver_answer_none(r, question, w);
 		return;
 	}
+	if (w->led)
+		q.name = w->led->name;
 	query_rebuild(r, w, &q);
 	if (w->is_client)
 		client_answer(r, &q, w, a, now_us);

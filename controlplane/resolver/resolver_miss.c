@@ -177,7 +177,8 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	struct l0_key key;
 	struct l0_view v;
 
-	if (m->query.qtype == DNS_TYPE_A || m->query.qtype == DNS_TYPE_DS || m->view->no_cache)
+	if (m->query.qtype == DNS_TYPE_A || m->query.qtype == DNS_TYPE_DS || m->view->no_cache
+		|| !l0_writer_owns(r->l0, m->key.hash))
 		return false;
 	a.qtype = DNS_TYPE_A;
 	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);
@@ -190,8 +191,8 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	return miss_cached(r, m, &copied, &finding, now_ms);
 }
 
-// Answers the client if a pattern blocks the name for it.
-static bool miss_blocked(struct resolver *r, const struct miss *m)
+// Answers the client if a pattern blocks the name for it, or a list leads it elsewhere.
+static bool miss_blocked(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct answer_match finding;
 
@@ -203,8 +204,10 @@ static bool miss_blocked(struct resolver *r, const struct miss *m)
 	struct dns_block block;
 	if (!resolver_check_blocks(r, &m->query, &m->waiter, &finding, &ruling, &block))
 		return false;
-	const struct resolver_answer a = {.finding = &finding};
 	r->count.answer_policy.questions_blocked++;
+	if (miss_led(r, m, &ruling, now_ms))
+		return true;
+	const struct resolver_answer a = {.finding = &finding};
 	resolver_answer_one(r, &m->query, &m->waiter, &a);
 	return true;
 }
@@ -216,15 +219,12 @@ static void hit_count(struct resolver *r, const struct l0_key *key)
 	r->count.subnet_hits += (key->flags & L0_KEY_SUBNET) != 0;
 }
 
-// A question that is not blocked by its name.
-static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
+void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct answer_match finding;
 	struct subnet_key at;
 	struct l0_view v;
 
-	if (miss_blocked(r, m))
-		return;
 	bool found = !m->view->no_cache && store_find_for(r, &m->key, &m->subnet, &at, &v);
 	if (found)
 		resolver_check_record(r, &v, &finding);
@@ -272,11 +272,11 @@ static void miss_take(struct resolver *r, const struct miss *m, uint64_t now_ms)
 			resolver_answer_none(r, &m->query, &m->waiter);
 	} else if (m->refresh) {
 		refresh_hit(r->refresh, &m->key, now_ms);
-	} else if (m->view) {
-		miss_resolve(r, m, now_ms);
-	} else {
+	} else if (!m->view) {
 		const struct resolver_answer refusal = resolver_answer_servfail(DNS_EDE_OTHER);
 		resolver_answer_one(r, &m->query, &m->waiter, &refusal);
+	} else if (!miss_blocked(r, m, now_ms)) {
+		miss_resolve(r, m, now_ms);
 	}
 	if (unlikely_(m->waiter.trace))
 		traces_settle(r->traces, m->waiter.trace);

@@ -57,6 +57,10 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 		.mask = &mask,
 	};
 
+	if (!l0_writer_owns(r->l0, where.key.hash)) { // a client was led here
+		r->count.not_stored++;
+		return;
+	}
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	// resolver_refresh.c would not renew it ahead of time, so no worker requests that.
 	put.refresh_ms = q->subnet.version ? put.soft_ms

@@ -36,6 +36,7 @@ struct packet {
 	struct dns_query q;
 	// By a rule; whatever its answer leads to. Set only with probe.candidates.
 	bool allowed, unchecked;
+	bool is_led; // a list's CNAME, which the control plane follows: what L0 has is for others
 	struct rule_probe probe; // set only while there are rules
 };
 static_assert(offsetof(struct packet, q.name.wire) == CACHE_LINE);

@@ -58,6 +58,11 @@ static __attribute__((noinline)) bool settle_checked(struct batch *b, struct pac
 	return l0_record_read(&b->tables->l0, p->record, &view) && reply_checked(b, p, &view);
 }
 
+static bool is_led(const struct batch *b, const struct packet *p)
+{
+	return b->rules && p->probe.candidates && p->is_led;
+}
+
 // Answers from p->record. True: not answered, a miss. p->record then is a record past its soft but
 // not its hard expiry, or L0_NONE.
 static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, uint64_t *anomalies)
@@ -81,8 +86,14 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	if (stale && !stale_is_allowed(b, &view, age_ms))
 		return true;
 	// Not renewed for those who do not get it.
-	if (unlikely_(view.masked) && settle_checked(b, p))
-		return false;
+	if (unlikely_(view.masked)) {
+		if (is_led(b, p)) {
+			p->record = L0_NONE;
+			return true;
+		}
+		if (settle_checked(b, p))
+			return false;
+	}
 	// A record that the control plane stamped as stale is in its hands already.
 	bool stamped = age_ms < view.stale_until_ms;
 	bool wants_refresh =

@@ -49,11 +49,14 @@ static bool pattern_may_allow(
 static bool settle(struct batch *b, struct packet *p)
 {
 	struct rule_decision d = decide(b, p);
+	const bool is_local = rule_decision_is_alias(&d);
 	// The operator's own data is not checked by where it leads.
-	p->allowed = d.allowed || d.action == RULE_RESOLVE;
+	p->allowed = d.allowed || is_local;
 	p->unchecked = p->allowed
-		       && (d.action == RULE_RESOLVE
-			       || rule_is_unchecked(&b->tables->rules, batch_lists(b, p), &d));
+		       && (is_local || rule_is_unchecked(&b->tables->rules, batch_lists(b, p), &d));
+	p->is_led = d.action == RULE_RESOLVE && !is_local;
+	if (unlikely_(p->is_led) && !b->control_alive)
+		d = rule_decision_blocks(&d);
 	const bool answers = d.action != RULE_PASS && d.action != RULE_RESOLVE;
 	if (answers && likely_(!pattern_may_allow(b, p, &d))) {
 		reply_ruled(b, p, &d);

@@ -50,8 +50,10 @@ enum rule_reply {
 	RULE_REPLY_NULL,
 	RULE_REPLY_REFUSED,
 	RULE_REPLY_DROP,
-	RULE_REPLY_DATA,    // records of the image; NODATA for types that the name lacks
-	RULE_REPLY_RESOLVE, // LOCAL only: the control plane knows (a CNAME to a name of others)
+	RULE_REPLY_DATA, // records of the image; NODATA for types that the name lacks
+	// By the control plane: LOCAL: a CNAME to a name of others; a list: as if the question were
+	// for the target of the image's CNAME record (a policy zone's `name CNAME other.`).
+	RULE_REPLY_RESOLVE,
 	RULE_REPLIES
 };
 

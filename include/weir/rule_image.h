@@ -168,6 +168,7 @@ struct rule_reader {
 	uint64_t covers_self[4], covers_below[4];
 	uint64_t typed[4];   // lists for some types only
 	uint64_t replies[4]; // lists with a reply of their own
+	uint64_t leads[4];   // lists that block by leading to another name
 	uint64_t of_class[RULE_CLASSES][4];
 	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
 	uint64_t pattern_allows[4];
@@ -267,6 +268,12 @@ struct rule_decision {
 			    // types that is not weaker than the deciding one
 };
 static_assert(sizeof(struct rule_decision) == 8);
+
+// A local CNAME that leads out: no block, while one of a list is.
+ATTR_INLINE bool rule_decision_is_alias(const struct rule_decision *d)
+{
+	return d->action == RULE_RESOLVE && d->rule_class == RULE_CLASS_LOCAL;
+}
 
 ATTR_INLINE bool rule_patterns_insist(const struct rule_reader *r)
 {

@@ -80,6 +80,15 @@ ATTR_INLINE bool rule_decision_is_last(
 struct rule_decision rule_decision_checked(const struct rule_reader *r,
 	const struct rule_decision *d, bool named, const struct rule_set *by, bool typed);
 
+// A decision to lead elsewhere where that cannot be done: it blocks, as the client's group says.
+ATTR_INLINE struct rule_decision rule_decision_blocks(const struct rule_decision *d)
+{
+	struct rule_decision out = *d;
+	out.action = RULE_BLOCK;
+	out.reply = RULE_REPLY_GROUP;
+	return out;
+}
+
 // Such a decision, and what its reply needs.
 struct rule_ruling {
 	struct rule_decision d;

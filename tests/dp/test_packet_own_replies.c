@@ -146,3 +146,27 @@ PACKET_TEST(test_replies_of_checked_records)
 	harness_put(h, &(struct harness_record){.name = q.name, .count = 1, .mask = &drops});
 	harness_ask_dropped(h, &q, VERDICT_drop_rule);
 }
+
+// A list's CNAME to another name: the control plane answers, whatever the cache has for groups
+// without that list; without it the name is blocked.
+PACKET_TEST(test_led_to_another_name)
+{
+	static const struct harness_rule rules[] = {
+		{"led.example", RULE_CLASS_BLOCK, RULE_REPLY_RESOLVE, 0, 0, NULL},
+	};
+	static const struct rule_set mask = {{1 << 2}};
+	struct wire_query q = {.name = "led.example", .edns = true};
+	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_NULL, .ttl_s = 9};
+	all_lists(h);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	harness_put(h, &(struct harness_record){.name = q.name, .count = 1, .mask = &mask});
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	h->w.control_alive = 0;
+	struct wire_reply r = harness_ask(h, &q, VERDICT_blocked);
+	assert_int_equal(r.ede, 15);
+	expect_address(&r, "\0\0\0\0", 9);
+	h->w.control_alive = 1;
+	memset(h->tables.config.group_lists, 0, sizeof(h->tables.config.group_lists));
+	harness_ask(h, &q, VERDICT_hit);
+}

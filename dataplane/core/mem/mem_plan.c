@@ -23,7 +23,7 @@ enum {
 	MARK_OF_UNIT = 1,    // for each worker
 	OF_QUESTION = 1536,  // in flight, with its buckets
 	WAITERS = 65536,
-	OF_WAITER = 192,
+	OF_WAITER = 200,
 	KEPT_QUERIES = 8 << 20,
 	OF_CONNECTION = 1024,      // with its client
 	OF_PROXIED = MIB,          // of a frontend: connections and queries that balancers forward

@@ -152,6 +152,8 @@ static const char *take_list(struct rule_reader *r, unsigned list, uint64_t sour
 		add_bit(r->covers_below, list);
 	if (l.kind.reply != RULE_REPLY_GROUP)
 		add_bit(r->replies, list);
+	if (l.kind.reply == RULE_REPLY_RESOLVE && l.kind.rule_class != RULE_CLASS_LOCAL)
+		add_bit(r->leads, list);
 	if (l.kind.types.count)
 		add_bit(r->typed, list);
 	else if (l.kind.rule_class == RULE_CLASS_BLOCK && l.kind.covers == RULE_COVERS_ALL

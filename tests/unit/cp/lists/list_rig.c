@@ -31,10 +31,11 @@ static void add_reply(struct list_rig *r, const struct list_rule *rule)
 	static const char *const replies[RULE_REPLIES] = {
 		"", "{nxdomain}", "{nodata}", "{null}", "{refused}", "{drop}", "", "{resolve}"};
 	add(r, "%s", replies[rule->kind.reply]);
-	if (rule->kind.reply != RULE_REPLY_DATA) {
-		assert_int_equal(rule->rtype, 0);
+	const bool has_record =
+		rule->kind.reply == RULE_REPLY_DATA || rule->kind.reply == RULE_REPLY_RESOLVE;
+	assert_int_equal(rule->rtype != 0, has_record);
+	if (!has_record)
 		return;
-	}
 	add(r, "{%s,%u,", rdata_parse_type_text(rule->rtype), rule->ttl_s);
 	for (unsigned i = 0; i < rule->rdata_len; i++)
 		add(r, "%02x", rule->rdata[i]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_rig.h"
 
+#include "controlplane/base/rdata_text.h"
 #include "controlplane/upstream/views.h"
 #include "resolver_config.h"
 #include "tests/unit/cp/l1/redis_local.h"
@@ -207,6 +208,23 @@ void resolves(const char *name, uint16_t id, unsigned wait_ms, enum answer_kind 
 {
 	ask(name, id);
 	expect_answer(wait_ms, id, 0, kind);
+}
+
+const char *rig_records(void)
+{
+	static struct rdata_record rr;
+	static char text[2048];
+	char *p = text, owner[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
+	struct rd msg = rd_init(got.dns, got.head.dns_len);
+	uint16_t count;
+	*p = '\0';
+	assert_true(rdata_answer_begin(&msg, &count));
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(rdata_record_read(&msg, &rr));
+		p += sprintf(p, "%s %s %.200s\n", dns_name_to_text(&rr.name, owner),
+			dns_type_text(rr.type, type), rr.data);
+	}
+	return text;
 }
 
 int ede_of_answer(void)

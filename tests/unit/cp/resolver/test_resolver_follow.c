@@ -2,7 +2,6 @@
 
 // Answers whose chain leads on: whom weir asks what, by which rules, and what the client gets.
 // fake[0] is everyone's server, fake[1] that of the zone corp.example.
-#include "controlplane/base/rdata_text.h"
 #include "controlplane/policy/policy_build.h"
 #include "resolver_rig.h"
 #include "tests/unit/core/dns/dns_rand.h"
@@ -125,18 +124,7 @@ static void alias_set(unsigned server, enum fake_mode mode, const char *target)
 
 static void expect_records(const char *expected)
 {
-	static struct rdata_record rr;
-	char text[2048] = "", *p = text;
-	char owner[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
-	struct rd msg = rd_init(got.dns, got.head.dns_len);
-	uint16_t count;
-	assert_true(rdata_answer_begin(&msg, &count));
-	for (unsigned i = 0; i < count; i++) {
-		assert_true(rdata_record_read(&msg, &rr));
-		p += sprintf(p, "%s %s %.200s\n", dns_name_to_text(&rr.name, owner),
-			dns_type_text(rr.type, type), rr.data);
-	}
-	assert_string_equal(text, expected);
+	assert_string_equal(rig_records(), expected);
 }
 
 static void reconfigure(void *config)

@@ -16,7 +16,8 @@ static void own_rule(struct answer_policy_fixture *f, const char *text, enum rul
 {
 	static const uint8_t address[4] = {192, 0, 2, 66};
 	const struct dns_name name = fixture_name(text);
-	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+	struct list_rule rule =
+		rule_of_name(strcmp(text, "host.lan") ? RULE_CLASS_BLOCK : RULE_CLASS_LOCAL, &name);
 	rule.kind.reply = (uint8_t)reply;
 	if (reply == RULE_REPLY_DATA) {
 		rule.rtype = DNS_TYPE_A;
@@ -24,6 +25,18 @@ static void own_rule(struct answer_policy_fixture *f, const char *text, enum rul
 		rule.rdata = address;
 		rule.rdata_len = sizeof(address);
 	}
+	assert_int_equal(rule_builder_rule(f->builder, &rule), 0);
+}
+
+static void led_rule(struct answer_policy_fixture *f, const char *text, const char *to)
+{
+	const struct dns_name name = fixture_name(text), target = fixture_name(to);
+	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+	rule.kind.reply = RULE_REPLY_RESOLVE;
+	rule.rtype = DNS_TYPE_CNAME;
+	rule.ttl_s = 60;
+	rule.rdata = target.wire;
+	rule.rdata_len = target.len;
 	assert_int_equal(rule_builder_rule(f->builder, &rule), 0);
 }
 
@@ -39,22 +52,28 @@ static void image_make(struct answer_policy_fixture *f)
 	own_rule(f, "refused.example", RULE_REPLY_REFUSED);
 	own_rule(f, "drop.example", RULE_REPLY_DROP);
 	own_rule(f, "data.example", RULE_REPLY_DATA);
+	led_rule(f, "led.example", "garden.test");
+	led_rule(f, "each.example", "*.garden.test");
+	led_rule(f, "lost.example", "nx.garden.test");
+	led_rule(f, "home.example", "host.lan");
 	fixture_rule(f, RULE_CLASS_BLOCK, "all.example");
 	fixture_rule_for(f, RULE_CLASS_BLOCK, "six.example", DNS_TYPE_AAAA);
 	fixture_rule_for(f, RULE_CLASS_BLOCK, "one.example", DNS_TYPE_A);
 	fixture_rule_for(f, RULE_CLASS_ALLOW, "/^four[.]/", DNS_TYPE_A);
 	fixture_rule(f, RULE_CLASS_ALLOW, "/^good[.]/");
+	fixture_source(f, "local");
+	own_rule(f, "host.lan", RULE_REPLY_DATA);
 	fixture_check(f);
 }
 
 static void groups_publish(void)
 {
-	static const char *const ads[] = {"ads"};
+	static const char *const ads[] = {"local", "ads"};
 	struct policy_group group[GROUPS] = {0};
 	struct policy_image policy;
 	char why[SHM_WHY_MAX];
 	for (unsigned i = 0; i < GROUPS; i++) {
-		const struct rule_set s = fixture_group(&image, ads, i < 2);
+		const struct rule_set s = fixture_group(&image, ads, i < 2 ? 2 : 1);
 		memcpy(group[i].lists, s.lists, sizeof(s.lists));
 		group[i].block = (struct dns_block){
 			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN};
@@ -194,6 +213,56 @@ TEST_WITH(test_replies_by_answers, setup, teardown)
 	assert_int_equal(dp.dropped, 2); // but the worker knows that it waits no more
 	expect_type(2, "never.shop.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
 	assert_int_equal(ede_of_answer(), DNS_EDE_FILTERED);
+}
+
+static void expect_led(const char *name, const char *records)
+{
+	expect_type(1, name, DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	assert_string_equal(rig_records(), records);
+	assert_int_equal(ede_of_answer(), DNS_EDE_BLOCKED);
+}
+
+// A policy zone's CNAME to another name: the answer is that and what the target has, which weir
+// asks for once and cached under its own name. Groups without the zone get the name's own.
+TEST_WITH(test_led_to_another_name, setup, teardown)
+{
+	for (unsigned round = 0; round < 2; round++) {
+		expect_led("led.example", "led.example CNAME garden.test.\n"
+					  "garden.test A 192.0.2.1\n");
+		expect_led("x.led.example", "x.led.example CNAME garden.test.\n"
+					    "garden.test A 192.0.2.1\n");
+		expect_type(2, "led.example", DNS_TYPE_A, DNS_RCODE_NOERROR,
+			round ? ANSWER_CACHED : ANSWER_UPSTREAM);
+		assert_string_equal(rig_records(), "led.example A 192.0.2.1\n");
+	}
+	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 2);
+	expect_type(2, "garden.test", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_CACHED);
+	expect_led("www.each.example", "www.each.example CNAME www.each.example.garden.test.\n"
+				       "www.each.example.garden.test A 192.0.2.1\n");
+	expect_led("home.example", "home.example CNAME host.lan.\nhost.lan A 192.0.2.66\n");
+	expect_type(1, "led.example", DNS_TYPE_CNAME, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	assert_string_equal(rig_records(), "led.example CNAME garden.test.\n");
+	expect_type(1, "good.led.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+}
+
+// Several wait for the target, under names of their own; of one without an answer the group's
+// reply is left.
+TEST_WITH(test_led_and_waiting, setup, teardown)
+{
+	fake[0].held = fake[1].held = true;
+	ask_as(1, "a.led.example");
+	ask_as(1, "b.led.example");
+	WAIT_FOR(status().waiters == 2);
+	assert_int_equal(status().inflight, 1);
+	fake[0].held = fake[1].held = false;
+	expect_answer(2000, 1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	assert_string_equal(rig_records(), "a.led.example CNAME garden.test.\n"
+					   "garden.test A 192.0.2.1\n");
+	expect_answer(2000, 2, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
+	expect_type(1, "lost.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	assert_string_equal(rig_records(), "lost.example A 0.0.0.0\n");
+	expect_type(0, "lost.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
 }
 
 // The group says NXDOMAIN, which is true of no name of which another type may pass.
