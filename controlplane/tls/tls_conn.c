@@ -54,9 +54,12 @@ static void on_message(int is_write, int, int type, const void *buf, size_t len,
 
 static void groups_bound(SSL_CTX *x)
 {
+	char newest[] = "X25519MLKEM768:" GROUPS,
+	     others[] = GROUPS; // OpenSSL's macro casts to char *
+
 	ERR_set_mark();
-	if (!SSL_CTX_set1_groups_list(x, "X25519MLKEM768:" GROUPS)) // OpenSSL 3.5
-		(void)!SSL_CTX_set1_groups_list(x, GROUPS);
+	if (!SSL_CTX_set1_groups_list(x, newest)) // OpenSSL 3.5
+		(void)!SSL_CTX_set1_groups_list(x, others);
 	(void)!SSL_CTX_set_cipher_list(x, "DEFAULT:!kDHE");
 	ERR_pop_to_mark();
 }
