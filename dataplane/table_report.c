@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "housekeep.h"
+#include "state/dpdk_differs.h"
 
 #include <rte_eal.h>
 #include <rte_lcore.h>
@@ -270,7 +271,7 @@ static void zone_add(const struct rte_memzone *z, void *arg)
 // A pool's memory is a zone, and zones are of the heap.
 static void eal_write(const struct housekeep *h)
 {
-	struct stats_table_copy heap = {0}, zones = {.cap = RTE_MAX_MEMZONE};
+	struct stats_table_copy heap = {0}, zones = {.cap = memzones_max()};
 	for (unsigned i = 0; i < rte_socket_count(); i++) {
 		struct rte_malloc_socket_stats s;
 		if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &s) != 0)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis_reader.h"
 
-#include <hiredis/read.h>
-#include <hiredis/sds.h>
+#include "hiredis_differs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@ enum {
 	BLOCK_SIZE = 16 << 10,
 	READER_KEEP = 64 << 10, // bytes of blocks that stay when a reply was larger
 	TEXTS_MAX = REDIS_REPLY_MAX,
+	DEPTH_MAX = 7,
 };
 
 struct redis_reply {
@@ -96,6 +96,8 @@ static void *make_text(const redisReadTask *task, char *text, size_t len)
 	enum redis_kind kind = task->type == REDIS_REPLY_STRING   ? REDIS_TEXT
 			       : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
 								  : REDIS_ERROR;
+	if (kind == REDIS_ERROR && task->type != REDIS_REPLY_ERROR)
+		return NULL; // of RESP3
 	if (len > TEXTS_MAX - r->texts) {
 		r->err = -EMSGSIZE;
 		return NULL;
@@ -112,10 +114,20 @@ static void *make_text(const redisReadTask *task, char *text, size_t len)
 	return at;
 }
 
-static void *make_array(const redisReadTask *task, int elements)
+static unsigned depth(const redisReadTask *task)
+{
+	unsigned n = 0;
+	for (; task->parent; task = task->parent)
+		n++;
+	return n;
+}
+
+static void *make_array(const redisReadTask *task, hiredis_count elements)
 {
 	struct redis_reader *r = task->privdata;
-	if (elements < 0 || (size_t)elements > REDIS_ELEMENTS_MAX - r->elements) {
+	if (task->type != REDIS_REPLY_ARRAY || depth(task) > DEPTH_MAX)
+		return NULL;
+	if ((size_t)elements > REDIS_ELEMENTS_MAX - r->elements) {
 		r->err = -EMSGSIZE;
 		return NULL;
 	}
@@ -153,13 +165,12 @@ static void make_nothing(void *)
 {
 }
 
-static redisReplyObjectFunctions makers = {
-	.createString = make_text,
+static redisReplyObjectFunctions makers = {.createString = make_text,
 	.createArray = make_array,
 	.createInteger = make_integer,
 	.createNil = make_nil,
 	.freeObject = make_nothing,
-};
+	HIREDIS_RESP3_REFUSED};
 
 int redis_reader_new(struct redis_reader **out, struct growth *growth)
 {

@@ -6,7 +6,7 @@
 // context of 0.14 asserts that each reply has a request, so a server could end the process.
 //
 // Bounds of one reply: REDIS_REPLY_MAX bytes, REDIS_ELEMENTS_MAX elements (known from the array's
-// head, before anything is allocated), hiredis' own depth of 7, lines of REDIS_LINE_MAX bytes.
+// head, before anything is allocated), a depth of 7, lines of REDIS_LINE_MAX bytes.
 // Replies are built in blocks that are reused for the next one; above READER_KEEP they are freed.
 // One thread.
 

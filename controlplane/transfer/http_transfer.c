@@ -62,6 +62,15 @@ static size_t on_send(char *out, size_t, size_t cap, void *arg)
 	return n;
 }
 
+// libcurl 8.7 and later ask for the start of a body before its first byte is sent, too. A body that
+// is on its way is not sent again.
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	const struct http_transfer *t = arg;
+	bool is_start = offset == 0 && origin == SEEK_SET;
+	return is_start && t->sent == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
 static int on_progress(void *arg, curl_off_t, curl_off_t now, curl_off_t, curl_off_t)
 {
 	const struct http_transfer_request *r = ((struct http_transfer *)arg)->request;
@@ -144,6 +153,8 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_HEADERDATA, t) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_READFUNCTION, on_send) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_READDATA, t) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_SEEKDATA, t) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) == CURLE_OK

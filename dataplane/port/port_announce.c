@@ -50,6 +50,7 @@ static struct rte_mbuf *announcement(
 static struct rte_mbuf *advertisement(
 	struct rte_mempool *pool, const struct port *port, const uint8_t address[16])
 {
+	static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1}; // ff02::1
 	static const uint8_t all_nodes_mac[6] = {0x33, 0x33, 0, 0, 0, 1};
 	struct rte_mbuf *m = frame_new(
 		pool, port, all_nodes_mac, RTE_ETHER_TYPE_IPV6, FRAME_IPV6_LEN + ADVERTISEMENT_LEN);
@@ -62,10 +63,8 @@ static struct rte_mbuf *advertisement(
 	ip->payload_len = RTE_BE16(ADVERTISEMENT_LEN);
 	ip->proto = IPPROTO_ICMPV6;
 	ip->hop_limits = 255;
-	memcpy(ip->src_addr, address, 16);
-	ip->dst_addr[0] = 0xff; // all nodes, ff02::1
-	ip->dst_addr[1] = 0x02;
-	ip->dst_addr[15] = 1;
+	memcpy(&ip->src_addr, address, 16);
+	memcpy(&ip->dst_addr, all_nodes, 16);
 	icmp[0] = ADVERTISEMENT;
 	icmp[4] = OVERRIDE;
 	memcpy(icmp + 8, address, 16);

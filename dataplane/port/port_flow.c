@@ -167,8 +167,8 @@ int port_flow_drop(struct port_drop *out, uint16_t port_id, const struct ip_addr
 		ip = (struct rte_flow_item){
 			.type = RTE_FLOW_ITEM_TYPE_IPV4, .spec = &v4, .mask = &v4_mask};
 	} else {
-		memcpy(v6.hdr.src_addr, source->bytes, 16);
-		mask_bits(v6_mask.hdr.src_addr, source->prefix_len);
+		memcpy(&v6.hdr.src_addr, source->bytes, 16);
+		mask_bits((uint8_t *)&v6_mask.hdr.src_addr, source->prefix_len);
 		ip = (struct rte_flow_item){
 			.type = RTE_FLOW_ITEM_TYPE_IPV6, .spec = &v6, .mask = &v6_mask};
 	}

@@ -3,7 +3,8 @@
 
 // DPDK's memory by allocation site, as heap_site.h has malloc's.
 //
-// The build puts this header in front of the files that link DPDK. There it replaces rte_malloc and
+// The build puts this header in front of the files that link DPDK, before heap_site.h: of 24.11
+// rte_malloc.h has attributes that are named after malloc. There it replaces rte_malloc and
 // its relatives by calls that name function, file and line, so that what weir takes of DPDK's
 // memory is not mistaken for what drivers take. A block carries its site in its last eight bytes.
 // These sites belong to no account of the heap (`outside`). A block keeps its size: the compiler

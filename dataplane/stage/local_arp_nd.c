@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "frame.h"
+#include "state/dpdk_differs.h"
 
 #include <rte_arp.h>
 #include <rte_icmp.h>
@@ -123,15 +124,15 @@ static enum verdict answer_solicitation(
 	if (ip->hop_limits != ND_HOP_LIMIT || !address_is_ours_ipv6(service, target)
 		|| p->m->buf_len - p->m->data_off < p->l4 + len)
 		return VERDICT_drop_not_ours;
-	bool solicited = memcmp(ip->src_addr, unspecified, 16) != 0;
-	if (solicited && !address_can_ask_ipv6(service, ip->src_addr))
+	bool solicited = memcmp(&ip->src_addr, unspecified, 16) != 0;
+	if (solicited && !address_can_ask_ipv6(service, ipv6_src(ip)))
 		return VERDICT_drop_source;
 	answer_ether(p, mac);
 	if (!solicited)
 		memcpy(at(p, 0), all_nodes_mac, 6);
 	ip->payload_len = rte_cpu_to_be_16(len);
-	memcpy(ip->dst_addr, solicited ? ip->src_addr : all_nodes, 16);
-	memcpy(ip->src_addr, target, 16);
+	memcpy(&ip->dst_addr, solicited ? ipv6_src(ip) : all_nodes, 16);
+	memcpy(&ip->src_addr, target, 16);
 	icmp[0] = ICMPV6_ADVERTISEMENT;
 	put_u32(icmp + 4, (uint32_t)(solicited ? FLAG_SOLICITED | FLAG_OVERRIDE : FLAG_OVERRIDE)
 				  << 24);
@@ -157,9 +158,9 @@ static enum verdict answer_ipv6(
 		return VERDICT_drop_not_ours;
 	if (icmp[0] == ICMPV6_SOLICITATION && len >= ND_LEN)
 		return answer_solicitation(p, mac, service);
-	if (icmp[0] != ICMPV6_ECHO_REQUEST || !address_is_ours_ipv6(service, ip->dst_addr))
+	if (icmp[0] != ICMPV6_ECHO_REQUEST || !address_is_ours_ipv6(service, ipv6_dst(ip)))
 		return VERDICT_drop_not_ours;
-	if (!address_can_ask_ipv6(service, ip->src_addr))
+	if (!address_can_ask_ipv6(service, ipv6_src(ip)))
 		return VERDICT_drop_source;
 	return answer_echo(p, mac, ICMPV6_ECHO_REPLY, len);
 }

@@ -6,6 +6,7 @@
 #include "net_fast.h"
 #include "server_hear.h"
 #include "stages.h"
+#include "state/dpdk_differs.h"
 
 #include <rte_ip.h>
 #include <rte_udp.h>
@@ -211,7 +212,7 @@ static bool net_ipv6(struct batch *b, struct packet *p)
 		return settle(b, p, VERDICT_drop_ip_header);
 	p->ip_version = 6;
 	p->l4 = (uint16_t)(p->l3 + FRAME_IPV6_LEN);
-	if (!address_is_ours_ipv6(b->w->service, ip->dst_addr))
+	if (!address_is_ours_ipv6(b->w->service, ipv6_dst(ip)))
 		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
 	if (likely_(ip->proto == IPPROTO_UDP))
 		return net_udp(b, p, payload_len, RTE_ETHER_TYPE_IPV6);

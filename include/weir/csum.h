@@ -39,7 +39,7 @@ ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 		memcpy(&v, b + i + 8, sizeof(v));
 		s = csum_wide_add(csum_wide_add(s, w), v);
 	}
-	if (i + 8 <= len) {
+	if (len & 8) {
 		memcpy(&w, b + i, sizeof(w));
 		s = csum_wide_add(s, w);
 		i += 8;

@@ -53,8 +53,8 @@ static bool read_item(struct rte_flow *r, const struct rte_flow_item *item)
 	case RTE_FLOW_ITEM_TYPE_IPV6:
 		r->version = 6;
 		if (v6) {
-			memcpy(r->source, v6->hdr.src_addr, 16);
-			memcpy(r->source_mask, v6_mask->hdr.src_addr, 16);
+			memcpy(r->source, &v6->hdr.src_addr, 16);
+			memcpy(r->source_mask, &v6_mask->hdr.src_addr, 16);
 		}
 		return true;
 	case RTE_FLOW_ITEM_TYPE_UDP:

@@ -38,7 +38,7 @@ static void advertises(const struct rte_mbuf *m, const struct port *port, const 
 	const struct rte_ipv6_hdr *ip = (const void *)(eth + 1);
 	const uint8_t *icmp = (const void *)(ip + 1);
 	assert_memory_equal(&eth->dst_addr, "\x33\x33\0\0\0\1", 6);
-	assert_memory_equal(ip->src_addr, address, 16);
+	assert_memory_equal(&ip->src_addr, address, 16);
 	assert_int_equal(ip->hop_limits, 255);
 	assert_int_equal(icmp[0], 136);
 	assert_int_equal(icmp[4], 0x20); // unsolicited, override
