@@ -310,7 +310,10 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source)
 	return lockout_left(&a->lockout, lockout_source(source), now_s()) > 0;
 }
 
-bool access_shuts_out_user(struct access *a, const char *user)
+bool access_shuts_out_user(
+	struct access *a, const char *user, const struct sockaddr_storage *source)
 {
-	return lockout_left(&a->user_lockout, lockout_user(user), now_s()) > 0;
+	const struct lockout_key key = lockout_user(user);
+	return lockout_left(&a->user_lockout, key, now_s()) > 0
+	       && !lockout_place_is_known(&a->known_places, key, lockout_source(source));
 }

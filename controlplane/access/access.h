@@ -57,6 +57,7 @@ struct access {
 	unsigned logins;                        // that wait for the helper thread
 	// Addresses, names that logins gave, and addresses at which pages have no entries.
 	struct lockout lockout, user_lockout, page_lockout;
+	struct lockout_places known_places;
 	uint64_t granted, refused[ACCESS_GRANTED];
 	int64_t looked_unix_s; // for what lapsed; and what had by then
 	uint64_t lapsed;
@@ -107,8 +108,11 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 // Each few seconds: has a token expired, or has a session ended without a word of its user, since
 // the call before? Ends sessions whose time is over.
 bool access_lapsed(struct access *a, int64_t now_unix_s);
-// Of a login; the name need not be one of a user, so that a reply does not tell.
-bool access_shuts_out_user(struct access *a, const char *user);
+// Of a login from an address where this user has not logged in before: failed tries of strangers
+// keep nobody out who is known there. The name need not be one of a user, so that a reply does not
+// tell.
+bool access_shuts_out_user(
+	struct access *a, const char *user, const struct sockaddr_storage *source);
 
 // A change of the tokens on its way to the disk; then `done`, with `err` and `why` of the job. The
 // new table is in force when `done` is called, if `a` still is. One at a time.

@@ -188,6 +188,7 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 		a->granted++;
 		lockout_succeeded(&a->lockout, lockout_source(source));
 		lockout_succeeded(&a->user_lockout, user);
+		lockout_place_add(&a->known_places, user, lockout_source(source));
 		return sessions_begin(&a->sessions, now->name, now->role, now_s, cookie);
 	}
 	a->refused[ACCESS_password]++;

@@ -102,3 +102,22 @@ unsigned lockout_used(const struct lockout *l)
 		n += l->entry[i].key.bytes[0] != 0;
 	return n;
 }
+
+bool lockout_place_is_known(
+	const struct lockout_places *p, struct lockout_key user, struct lockout_key source)
+{
+	for (unsigned i = 0; source.bytes[0] && i < LOCKOUT_PLACES_MAX; i++)
+		if (memcmp(&p->of[i].user, &user, sizeof(user)) == 0
+			&& memcmp(&p->of[i].source, &source, sizeof(source)) == 0)
+			return true;
+	return false;
+}
+
+void lockout_place_add(struct lockout_places *p, struct lockout_key user, struct lockout_key source)
+{
+	if (lockout_place_is_known(p, user, source))
+		return;
+	p->of[p->next].user = user;
+	p->of[p->next].source = source;
+	p->next = (p->next + 1) % LOCKOUT_PLACES_MAX;
+}

@@ -46,3 +46,19 @@ unsigned lockout_left(const struct lockout *l, struct lockout_key key, uint64_t 
 bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s);
 void lockout_succeeded(struct lockout *l, struct lockout_key key);
 unsigned lockout_used(const struct lockout *l);
+
+// From where users have logged in: a lock of a user's name by strangers' tries is not for these.
+// The latest LOCKOUT_PLACES_MAX pairs, of this process' life.
+enum { LOCKOUT_PLACES_MAX = 64 };
+
+struct lockout_places {
+	struct {
+		struct lockout_key user, source;
+	} of[LOCKOUT_PLACES_MAX];
+	unsigned next;
+};
+
+void lockout_place_add(
+	struct lockout_places *p, struct lockout_key user, struct lockout_key source);
+bool lockout_place_is_known(
+	const struct lockout_places *p, struct lockout_key user, struct lockout_key source);

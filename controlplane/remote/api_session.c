@@ -148,7 +148,7 @@ static void serve_login(struct api *a, struct http_exchange *x)
 		api_deny(a, x, ACCESS_password);
 		return;
 	}
-	if (access_shuts_out_user(a->access, user)) {
+	if (access_shuts_out_user(a->access, user, http_source(x))) {
 		a->access->refused[ACCESS_locked]++;
 		api_deny(a, x, ACCESS_locked);
 		return;

@@ -175,12 +175,13 @@ TEST_WITH(test_success_forgets_nothing, setup, teardown)
 
 static struct access_password call;
 static struct session *session;
+static const struct sockaddr_storage here = {.ss_family = AF_INET};
+static const struct sockaddr_storage *source = &here;
 
 static void on_password(struct access_job *)
 {
-	static const struct sockaddr_storage source = {.ss_family = AF_INET};
 	char cookie[SESSION_TEXT_LEN + 1];
-	session = access_password_end(&call, &source, "0.0.0.0", cookie);
+	session = access_password_end(&call, source, "0.0.0.0", cookie);
 }
 
 static void password_begin(const char *user, const char *password)
@@ -209,18 +210,35 @@ static bool logs_in(const char *user, const char *password)
 // A user who logs in between two tries gets no more tries at the password of another user.
 TEST_WITH(test_user_lockout, setup, teardown)
 {
-	static const struct sockaddr_storage source = {.ss_family = AF_INET};
 	set("eve");
 	set("bob");
 	for (unsigned i = 0; i < LOCKOUT_TRIES; i++) {
-		assert_false(access_shuts_out_user(a, "eve"));
+		assert_false(access_shuts_out_user(a, "eve", source));
 		assert_false(logs_in("eve", "another password"));
 		if (i % 4 == 3)
 			assert_true(logs_in("bob", "a long password"));
 	}
-	assert_true(access_shuts_out_user(a, "eve"));
-	assert_false(access_shuts_out_user(a, "bob"));
-	assert_false(access_shuts_out(a, &source));
+	assert_true(access_shuts_out_user(a, "eve", source));
+	assert_false(access_shuts_out_user(a, "bob", source));
+	assert_false(access_shuts_out(a, source));
+}
+
+// Strangers' tries keep nobody out where she has logged in.
+TEST_WITH(test_user_lockout_where_she_is_known, setup, teardown)
+{
+	struct sockaddr_storage at_home = {.ss_family = AF_INET};
+	((struct sockaddr_in *)(void *)&at_home)->sin_addr.s_addr = htonl(0xc6120001);
+	set("eve");
+	set("bob");
+	source = &at_home;
+	assert_true(logs_in("eve", "a long password"));
+	source = &here;
+	assert_true(logs_in("bob", "a long password"));
+	for (unsigned i = 0; i < LOCKOUT_TRIES; i++)
+		assert_false(logs_in("eve", "another password"));
+	assert_true(access_shuts_out_user(a, "eve", &here));
+	assert_false(access_shuts_out_user(a, "eve", &at_home));
+	assert_false(access_shuts_out_user(a, "bob", &here));
 }
 
 TEST_WITH(test_damaged, setup, teardown)
