@@ -111,7 +111,7 @@ def test_profiles_of_ready_and_drain(lab):
     lab.weirctl("ready", status=1)
     status = lab.weirctl("status")
     assert "\nDRAINED " in status
-    problems = status.split("\n")[2:5]
+    problems = status.split("\n")[3:6]  # behind both processes and their version
     assert problems[0].startswith("PROBLEMS") and "weirctl undrain" in "".join(problems), problems
     seen(lab, last, "alarm_raised", "info", alarm="^drained$")
     assert lab.short("ok-1.back.test") == OK
