@@ -39,6 +39,7 @@ void upstream_stream_close(struct upstream_stream *s)
 	stream_unlink(s);
 	event_del(&s->readable);
 	event_del(&s->writable);
+	event_del(&s->again);
 	wheel_stop(&s->idle);
 	tls_conn_close(s->tls);
 	s->tls = NULL;
@@ -191,6 +192,7 @@ static int stream_watch(struct upstream_stream *s)
 	event_assign(
 		&s->readable, base, s->fd, EV_READ | EV_PERSIST, upstream_stream_on_readable, s);
 	event_assign(&s->writable, base, s->fd, EV_WRITE, upstream_stream_on_writable, s);
+	evtimer_assign(&s->again, base, upstream_stream_on_readable, s);
 	if (event_add(&s->readable, NULL) == 0 && event_add(&s->writable, NULL) == 0)
 		return 0;
 	event_del(&s->readable);

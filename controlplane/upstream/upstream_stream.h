@@ -19,7 +19,9 @@ enum {
 	UPSTREAM_STREAM_QUERIES = 100,
 	UPSTREAM_STREAM_LOST = 50,
 	UPSTREAM_STREAM_OUT = 16384,
-	UPSTREAM_STREAM_READS = 32,
+	UPSTREAM_STREAM_READS = 64,
+	UPSTREAM_STREAM_CRUMB = 64,
+	UPSTREAM_STREAM_CRUMBS = 1000,
 	UPSTREAM_STREAM_IDLE_MS = 3000,
 	UPSTREAM_STREAM_TOLD_MS = 60000,
 	UPSTREAM_STREAM_STALL_MS = 500,
@@ -43,16 +45,18 @@ struct upstream_stream {
 	struct upstream_streams *pool;
 	struct upstream_stream *next, **link;
 	int fd;
-	struct event readable, writable;
-	struct tls_conn *tls;            // NULL: in clear text
-	const struct tls_peer *tls_peer; // whose it is
-	struct wheel_timer idle;         // or the end of the handshake
+	struct event readable, writable, again; // `again`: in the next turn
+	struct tls_conn *tls;                   // NULL: in clear text
+	const struct tls_peer *tls_peer;        // whose it is
+	struct wheel_timer idle;                // or the end of the handshake
 	struct age_link age;
 	uint64_t heard_ms, idle_ms, rested_ms;
 	uint64_t part_ms; // the first byte of the message being read
 	unsigned uses;
 	unsigned taken, answered; // queries, ever
 	unsigned held, live;      // under way; of these waited for
+	unsigned reads;           // left to this turn
+	unsigned crumbs;          // reads, ever, of few bytes amid a message
 	unsigned ends;            // of its server when it was opened: its owner's
 	bool there;               // connected, after the handshake
 	bool retired;             // no more queries

@@ -163,7 +163,8 @@ static ssize_t bytes_take(struct upstream_stream *s, uint8_t *bytes, size_t len)
 // 1: complete, 0: more to come, -errno.
 static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 {
-	while (s->in_pos < len) {
+	while (s->in_pos < len && s->reads > 0) {
+		s->reads--;
 		ssize_t n = bytes_take(s, buf + s->in_pos, len - s->in_pos);
 		if (n == 0)
 			return -EPIPE;
@@ -177,8 +178,11 @@ static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 		if (s->in_len == 0 && s->in_pos == 0)
 			s->part_ms = s->heard_ms;
 		s->in_pos += (uint32_t)n;
+		if (s->in_pos < len && n < UPSTREAM_STREAM_CRUMB
+			&& ++s->crumbs > UPSTREAM_STREAM_CRUMBS)
+			return -EBADMSG;
 	}
-	return 1;
+	return s->in_pos == len;
 }
 
 static int message_read(struct upstream_stream *s)
@@ -270,14 +274,15 @@ void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	s->busy = true;
 	if (s->tls && !s->there)
 		rc = secure(s);
-	for (unsigned i = 0; i < UPSTREAM_STREAM_READS && rc > 0; i++)
+	for (s->reads = UPSTREAM_STREAM_READS; s->reads > 0 && rc > 0;)
 		rc = message_next(s);
 	s->busy = false;
 	if (rc >= 0 && s->tls && s->there && s->out_pos < s->out_len)
 		upstream_stream_flush(s);
 	// The socket says nothing of bytes that TLS has taken from it.
-	if (rc > 0 && s->tls && tls_conn_has_more(s->tls))
-		event_active(&s->readable, EV_READ, 0);
+	if (rc >= 0 && s->reads == 0 && s->tls && tls_conn_has_more(s->tls)
+		&& event_add(&s->again, &(struct timeval){0}) < 0)
+		rc = -ENOMEM;
 	if (rc >= 0 && s->error)
 		rc = s->error;
 	// If this side ends it, the end does not show how many queries the server takes.

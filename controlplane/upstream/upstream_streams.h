@@ -35,7 +35,10 @@
 // UPSTREAM_STREAMS_WAITING_EACH to one server, one more is refused (`full`);
 // UPSTREAM_STREAM_QUERIES under way on each connection; UPSTREAM_STREAM_OUT bytes that wait for a
 // slow server or for the connection to be there; one message being read, of 64 KiB at most.
-// Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS messages.
+// Deadlines of queries are their owners'. A turn of the loop has UPSTREAM_STREAM_READS reads for a
+// connection: two for each message, and one for each further record of TLS that it comes in. More
+// than UPSTREAM_STREAM_CRUMBS reads of under UPSTREAM_STREAM_CRUMB bytes amid messages end it
+// (`bad`).
 
 #include "upstream_stream.h"
 

@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include <netinet/tcp.h>
 #include <weir/mem_account.h>
 
 TEST_WITH(test_queries_share_a_connection, tls_stream_setup, tls_stream_teardown)
@@ -214,6 +215,56 @@ TEST_WITH(test_memory_comes_back, tls_stream_setup, tls_stream_teardown)
 			assert_int_equal(now, before);
 		before = now;
 	}
+}
+
+// A reply in records of one byte each.
+static void answer_in_bytes(unsigned i, const struct stream_query *q)
+{
+	uint8_t out[700];
+	size_t len = reply_write(q, -1, out);
+	for (size_t k = 0; k < len; k++)
+		tls_side_write(conn[i].side, &out[k], 1);
+}
+
+// A server with many records of little holds the loop for so many reads a turn, and no longer.
+TEST_WITH(test_a_turn_has_so_many_reads, tls_stream_setup, tls_stream_teardown)
+{
+	enum { ASKS = 8 };
+	struct stream_query q[ASKS];
+	unsigned first = ask_more(ASKS);
+	for (unsigned i = 0; i < ASKS; i++)
+		query_take(0, &q[i]);
+	setsockopt(rig.conn[0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	for (unsigned i = 0; i < ASKS; i++)
+		answer_in_bytes(0, &q[i]);
+	for (unsigned i = 1; replied(first, ASKS) < ASKS; i++) {
+		event_base_loop(loop_base(rig.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		assert_true(replied(first, ASKS) * 50 <= i * UPSTREAM_STREAM_READS);
+		assert_true(
+			i < 100); // nothing more comes: what TLS has read already is gone on with
+	}
+	assert_int_equal(rig.conns, 1);
+	assert_int_equal(streams().bad, 0);
+}
+
+// It is no server that goes on so: the connection ends, and counts as one with what is no reply.
+TEST_WITH(test_crumbs_end_a_connection, tls_stream_setup, tls_stream_teardown)
+{
+	struct stream_query q;
+	unsigned first = 0, asks = 0;
+	while (streams().bad == 0) {
+		assert_true(++asks < 25);
+		first = ask_more(1);
+		query_take(0, &q);
+		answer_in_bytes(0, &q);
+		WAIT_FOR((turn(), streams().bad || rig.replied[first]));
+	}
+	assert_true(asks > 15);
+	wait_conns(2); // the query is sent once more
+	query_take(1, &q);
+	answer(1, &q);
+	ask_wait(first);
+	assert_true(rig.replied[first]);
 }
 
 TEST_GROUP(tls_rig_group_start, tls_rig_group_stop)
