@@ -38,7 +38,7 @@ def wanted(families, lists):
     bodies = dict(re.findall(r"sandbox_call (calls_\w+)\[\] = \{(.*?)\};", text, re.S))
     calls = {"seccomp"}  # it loads the lists
     for family in set(re.findall(r"SANDBOX_FAMILY\((\w+)\)", open(lists).read())):
-        calls |= set(re.findall(r"(?:ANY|WHERE)\((\w+)", bodies[family]))
+        calls |= set(re.findall(r"(?:ANY|WHERE|NOWHERE|BOTH_ZERO|OWN)\((\w+)", bodies[family]))
         calls |= {"socket"} if re.search(r"\bSOCKET\w*\(", bodies[family]) else set()
     return calls
 

@@ -8,8 +8,9 @@
 // more away. In SANDBOX_KILL any other call ends the process with SIGSYS, and the kernel's audit
 // line has its number; in SANDBOX_LOG the call is made, and the kernel logs it (kernel.seccomp.
 // actions_logged). A call is allowed by its number alone, or where one argument, or two, have given
-// bits. A filter costs the loading thread some 100 us once, and each call less than 0.1 us
-// afterwards. x86-64 alone: a call of another ABI ends the process as well.
+// bits, or one is the process's own number or has not these bits. A filter costs the loading thread
+// some 100 us once, and each call less than 0.1 us afterwards. x86-64 alone: a call of another ABI
+// ends the process as well.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,11 +21,13 @@ enum sandbox_mode { SANDBOX_KILL, SANDBOX_LOG, SANDBOX_OFF };
 
 // Of any arguments where `mask` is 0; else where argument `arg`, of which the kernel reads 32 bits
 // in these calls, is `value` under `mask`, and the argument behind it `next_value` under
-// `next_mask`, unless that is 0.
+// `next_mask`, unless that is 0. `is_own`: `value` is getpid() of who loads. `is_not`: where it is
+// not `value` under `mask`, whatever is behind it.
 struct sandbox_call {
 	int number;
 	unsigned arg;
 	uint32_t mask, value, next_mask, next_value;
+	bool is_own, is_not;
 };
 
 struct sandbox_family {

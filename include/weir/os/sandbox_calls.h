@@ -4,7 +4,8 @@
 // Families of system calls, of which each program makes the lists of its threads. Whole families
 // and not single calls: glibc, DPDK, OpenSSL, libunbound, SQLite and jemalloc choose others from
 // release to release, and a call that is missing ends the process. None of them runs a program,
-// changes an identity, a mount, a namespace or the kernel, nor reads another process.
+// changes an identity, a mount, a namespace or the kernel, reads another process or sends it a
+// signal.
 
 #include "sandbox.h"
 
@@ -26,6 +27,20 @@
 	{                                                                        \
 		.number = SYS_##name, .arg = argument, .mask = bits, .value = is \
 	}
+#define NOWHERE(name, argument, bits, is)                                                        \
+	{                                                                                        \
+		.number = SYS_##name, .arg = argument, .mask = bits, .value = is, .is_not = true \
+	}
+// Where two arguments are 0.
+#define BOTH_ZERO(name, argument)                                                                  \
+	{                                                                                          \
+		.number = SYS_##name, .arg = argument, .mask = 0xffffffff, .next_mask = 0xffffffff \
+	}
+// Where an argument is the number of the process itself.
+#define OWN(name, argument)                                                               \
+	{                                                                                 \
+		.number = SYS_##name, .arg = argument, .mask = 0xffffffff, .is_own = true \
+	}
 #define SOCKET(family) WHERE(socket, 0, 0xffffffff, family)
 #define SOCKET_OF_TYPE(family, type)                                                 \
 	{                                                                            \
@@ -34,30 +49,33 @@
 	}
 
 // The thread itself: memory, time, signals, locks, its descriptors. No memory is made
-// executable.
+// executable. Of fcntl the commands 0 to 7, those of Linux's own range (F_DUPFD_CLOEXEC, seals,
+// pipes) and locks: not F_SETOWN, F_SETOWN_EX and F_SETSIG, which send another process a signal.
 static const struct sandbox_call calls_thread[] = {ANY(brk), WHERE(mmap, 2, PROT_EXEC, 0),
 	WHERE(mprotect, 2, PROT_EXEC, 0), ANY(munmap), ANY(mremap), ANY(madvise), ANY(mincore),
 	ANY(msync), ANY(mlock), ANY(mlock2), ANY(munlock), ANY(membarrier), ANY(mbind),
 	ANY(get_mempolicy), ANY(set_mempolicy), ANY(futex), ANY(set_robust_list),
 	ANY(get_robust_list), ANY(rseq), ANY(set_tid_address), ANY(clock_gettime),
 	ANY(clock_getres), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(time),
-	ANY(times), ANY(getcpu), ANY(sched_yield), ANY(sched_getaffinity), ANY(sched_setaffinity),
-	ANY(sched_getparam), ANY(sched_getscheduler), ANY(sched_get_priority_max),
-	ANY(sched_get_priority_min), ANY(getpriority), ANY(setpriority), ANY(getpid), ANY(gettid),
-	ANY(getppid), ANY(getuid), ANY(geteuid), ANY(getgid), ANY(getegid), ANY(getgroups),
-	ANY(getresuid), ANY(getresgid), ANY(getpgrp), ANY(getpgid), ANY(getsid), ANY(getrusage),
-	ANY(getrlimit), WHERE(prlimit64, 0, 0xffffffff, 0), ANY(sysinfo), ANY(uname),
+	ANY(times), ANY(getcpu), ANY(sched_yield), ANY(sched_getaffinity), ANY(sched_getparam),
+	ANY(sched_getscheduler), ANY(sched_get_priority_max), ANY(sched_get_priority_min),
+	ANY(getpriority), BOTH_ZERO(setpriority, 0), ANY(getpid), ANY(gettid), ANY(getppid),
+	ANY(getuid), ANY(geteuid), ANY(getgid), ANY(getegid), ANY(getgroups), ANY(getresuid),
+	ANY(getresgid), ANY(getpgrp), ANY(getpgid), ANY(getsid), ANY(getrusage), ANY(getrlimit),
+	WHERE(prlimit64, 0, 0xffffffff, 0), ANY(sysinfo), ANY(uname),
 	WHERE(prctl, 0, 0xffffffff, PR_SET_NAME), WHERE(prctl, 0, 0xffffffff, PR_GET_NAME),
 	WHERE(prctl, 0, 0xffffffff, PR_SET_TIMERSLACK), WHERE(prctl, 0, 0xffffffff, PR_SET_VMA),
 	WHERE(prctl, 0, 0xffffffff,
 		PR_CAPBSET_READ), // libcap, as glibc's modules for names load it
 	ANY(arch_prctl), ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn),
-	ANY(rt_sigpending), ANY(rt_sigtimedwait), ANY(rt_sigsuspend), ANY(sigaltstack), ANY(tgkill),
-	ANY(restart_syscall), ANY(exit), ANY(exit_group), ANY(getrandom), ANY(read), ANY(readv),
-	ANY(pread64), ANY(preadv), ANY(write), ANY(writev), ANY(pwrite64), ANY(pwritev), ANY(lseek),
-	ANY(close), ANY(fstat), WHERE(newfstatat, 3, AT_EMPTY_PATH, AT_EMPTY_PATH), ANY(fcntl),
-	ANY(poll), ANY(ppoll), ANY(select), ANY(pselect6), ANY(epoll_wait), ANY(epoll_pwait),
-	ANY(epoll_pwait2), ANY(epoll_ctl), ANY(eventfd2), ANY(pipe2)};
+	ANY(rt_sigpending), ANY(rt_sigtimedwait), ANY(rt_sigsuspend), ANY(sigaltstack),
+	OWN(tgkill, 0), ANY(restart_syscall), ANY(exit), ANY(exit_group), ANY(getrandom), ANY(read),
+	ANY(readv), ANY(pread64), ANY(preadv), ANY(write), ANY(writev), ANY(pwrite64), ANY(pwritev),
+	ANY(lseek), ANY(close), ANY(fstat), WHERE(newfstatat, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
+	WHERE(fcntl, 1, ~7U, F_DUPFD), WHERE(fcntl, 1, ~15U, F_SETLEASE),
+	WHERE(fcntl, 1, ~3U, F_OFD_GETLK), ANY(poll), ANY(ppoll), ANY(select), ANY(pselect6),
+	ANY(epoll_wait), ANY(epoll_pwait), ANY(epoll_pwait2), ANY(epoll_ctl), ANY(eventfd2),
+	ANY(pipe2)};
 
 // What glibc, libevent, libcrypto and weir ask of a socket, a terminal or a file.
 static const struct sandbox_call calls_ioctl[] = {WHERE(ioctl, 1, 0xffffffff, FIONREAD),
@@ -65,8 +83,8 @@ static const struct sandbox_call calls_ioctl[] = {WHERE(ioctl, 1, 0xffffffff, FI
 	WHERE(ioctl, 1, 0xffffffff, TCGETS), WHERE(ioctl, 1, 0xffffffff, SIOCGIFINDEX),
 	WHERE(ioctl, 1, 0xffffffff, SIOCGIFNAME)};
 
-// DPDK's drivers: each device has requests of its own.
-static const struct sandbox_call calls_devices[] = {ANY(ioctl)};
+// DPDK's drivers: each device has requests of its own. None is FIOSETOWN or SIOCSPGRP, as F_SETOWN.
+static const struct sandbox_call calls_devices[] = {NOWHERE(ioctl, 1, ~3U, FIOSETOWN & ~3U)};
 
 // Code that ld.so maps from a file; not writable memory.
 static const struct sandbox_call calls_code[] = {WHERE(mmap, 2, PROT_WRITE, 0)};
@@ -97,7 +115,8 @@ static const struct sandbox_call calls_events[] = {ANY(epoll_create), ANY(epoll_
 
 // Threads: a process of its own is not one.
 static const struct sandbox_call calls_threads[] = {WHERE(clone, 0, CLONE_THREAD, CLONE_THREAD),
-	ANY(sched_setscheduler), ANY(sched_setparam), ANY(sched_setattr), ANY(sched_getattr)};
+	ANY(sched_setaffinity), ANY(sched_setscheduler), ANY(sched_setparam), ANY(sched_setattr),
+	ANY(sched_getattr)};
 
 static const struct sandbox_call calls_files_read[] = {
 	WHERE(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
@@ -130,5 +149,8 @@ static const struct sandbox_call calls_maps[] = {WHERE(bpf, 0, 0xffffffff, BPF_M
 
 #undef ANY
 #undef WHERE
+#undef NOWHERE
+#undef BOTH_ZERO
+#undef OWN
 #undef SOCKET
 #undef SOCKET_OF_TYPE

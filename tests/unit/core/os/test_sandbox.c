@@ -9,6 +9,7 @@
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <weir/os/caps.h>
 
@@ -31,6 +32,21 @@ static int status_of(const struct sandbox_kind *kind, enum sandbox_mode mode, co
 			_exit(2);
 		(void)syscall(c->number, c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
 		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+// The same of one that calls a function.
+static int status_after(const struct sandbox_kind *kind, void (*act)(void))
+{
+	int status;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (caps_no_new() == 0 && sandbox_load(kind, SANDBOX_KILL, true) == 0)
+			act();
+		_exit(2);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return status;
@@ -167,6 +183,35 @@ static void test_sockets(void **)
 	}
 }
 
+// A thread's signals reach its own process alone, by whatever call.
+static void test_signals(void **)
+{
+	const pid_t other = getppid();
+	const struct call others[] = {{SYS_tgkill, {other, other, 0}}, {SYS_tgkill, {0, other, 0}},
+		{SYS_fcntl, {-1, F_SETOWN, other}}, {SYS_fcntl, {-1, F_SETOWN_EX, 0}},
+		{SYS_fcntl, {-1, F_SETSIG, SIGKILL}},
+		{SYS_fcntl, {-1, (long)(1UL << 32) | F_SETOWN, other}},
+		{SYS_ioctl, {-1, FIOSETOWN}}, {SYS_ioctl, {-1, SIOCSPGRP}},
+		{SYS_ioctl, {-1, (long)(1UL << 32) | FIOSETOWN}},
+		{SYS_setpriority, {PRIO_PROCESS, other, 0}}, {SYS_setpriority, {PRIO_USER, 0, 0}}};
+	static const struct call own[] = {{SYS_fcntl, {-1, F_GETFL}}, {SYS_fcntl, {-1, F_SETLKW}},
+		{SYS_fcntl, {-1, F_DUPFD_CLOEXEC}}, {SYS_fcntl, {-1, F_ADD_SEALS}},
+		{SYS_fcntl, {-1, F_OFD_SETLK}}, {SYS_setpriority, {PRIO_PROCESS, 0, 19}}};
+	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
+		for (unsigned i = 0; i < ARRAY_LEN(others); i++)
+			if (!dies(kinds[k], &others[i]))
+				fail_msg("%s reaches others by call %ld, %u", kinds[k]->name,
+					others[i].number, i);
+		for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+			if (!lives(kinds[k], &own[i]))
+				fail_msg("%s dies of call %ld, %u", kinds[k]->name, own[i].number,
+					i);
+		assert_int_equal(WTERMSIG(status_after(kinds[k], abort)), SIGABRT);
+	}
+	const struct call affinity = {SYS_sched_setaffinity, {other, 0, 0}};
+	assert_true(dies(&privilege_worker, &affinity));
+}
+
 static void test_modes(void **)
 {
 	static const struct call c = {SYS_ptrace, {-1}};
@@ -187,8 +232,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_powers),
 		cmocka_unit_test(test_allowed), cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_sockets), cmocka_unit_test(test_modes),
-		cmocka_unit_test(test_rows)};
+		cmocka_unit_test(test_sockets), cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_modes), cmocka_unit_test(test_rows)};
 	if (!sandbox_is_possible())
 		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);
