@@ -327,7 +327,7 @@ def check_tables():
 
 # Names of tests: those of conformance (`@case`, and the rows of `alike`), and those of C.
 CONFORMANCE_TEST = re.compile(r"^(?:@case\b.*\ndef | {4}(?=\w+=\())(\w+)", re.M)
-C_TEST = re.compile(r"(?:^(?:PACKET_)?TEST(?:_WITH|_OF)?|\bcmocka_unit_test)\(\s*(\w+)", re.M)
+C_TEST = re.compile(r"^(?:PACKET_)?TEST(?:_WITH|_OF)?\(\s*(\w+)", re.M)
 
 
 def check_musts():
