@@ -4,11 +4,9 @@
 // Health fell when one of these is so in HEALTH_BAD_LOOKS looks in a row, a second apart, and was
 // not so in the last look before the apply: clients get no answers for a reason of /ready; no
 // upstream server answers; a list was loaded and none is; the rules had names and have none while
-// the configuration has lists. Or the share of SERVFAIL among the answers of the resolvers since
-// the apply is HEALTH_SHARE_MIN at least and HEALTH_SHARE_MORE higher than in the HEALTH_SAMPLES
-// seconds before, over HEALTH_ANSWERS_MIN answers, and the rate of good ones is HEALTH_GOOD_LEFT of
-// that before at most. Answers count one deadline of a question after the apply, and not at all
-// after an outage.
+// the configuration has lists. Or a third of the clients get SERVFAIL from the resolvers instead of
+// the answers that they got before (health_watch.h). Answers count one deadline of a question after
+// the apply, and not at all after an outage.
 #include "app_apply.h"
 #include "app_events.h"
 #include "app_versions.h"
@@ -56,8 +54,7 @@ static struct health_sight sight_of(const struct app *a, const struct api_reason
 		.names = rules->names,
 		.has_lists = a->current->blocking.enabled && a->current->blocking.list_count > 0
 			     && !rules->building,
-		.counts = {.good = r->answered + r->answered_stale,
-			.failed = r->servfail + r->failed_recently}};
+		.clients = r->clients};
 	static_assert(API_REASON_IDS <= 64, "a bit for each");
 	for (unsigned i = 0; i < reasons->count; i++) {
 		const struct api_reason *one = &reasons->one[i];

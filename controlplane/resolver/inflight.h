@@ -68,6 +68,7 @@ struct waiter {
 	uint32_t client; // inflight_client; 0: not counted, because its transport has a bound of
 			 // its own
 	uint32_t trace;  // trace_handle (trace.h); 0: not watched
+	uint8_t crowd;   // of its client (client_tally.h)
 	uint64_t dp_incarnation, arrival_ms;
 	uint32_t arrival_more_us; // since then, for the query log
 	uint16_t query_len;

@@ -16,6 +16,7 @@
 // waiter too many for a question is dropped (the client's retry hits). Both are counted.
 
 #include "answer_policy/answer_policy.h"
+#include "base/client_tally.h"
 #include "base/loop.h"
 #include "base/table_registry.h"
 #include "bounds/bound_log.h"
@@ -125,6 +126,7 @@ struct resolver_status {
 	uint64_t l0_bytes, l0_private_bytes;
 	uint64_t client_questions; // of frontends, that their clients' L0 did not answer
 	uint64_t misses, coalesced, refreshes, bad_misses, notifies;
+	struct client_tally clients; // SERVFAIL only while upstreams may be asked
 	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answer_evicted,
 		answers_truncated;
 	uint64_t refused_inflight, refused_waiters;

@@ -122,6 +122,17 @@ struct reply {
 	struct answer_source source; // its kind may be another one than that of the answer
 };
 
+// An operator who lets no upstream be asked has SERVFAIL sent.
+static void count_client(struct resolver *r, const struct waiter *w, enum answer_kind kind)
+{
+	struct client_tally *t = &r->count.clients;
+
+	if (kind == ANSWER_SERVFAIL && !r->is_off)
+		t->failed[w->crowd]++;
+	else if (kind != ANSWER_SERVFAIL && kind != ANSWER_BLOCKED)
+		t->good[w->crowd]++;
+}
+
 static void count_answer(struct resolver *r, const struct reply *reply)
 {
 	const enum answer_kind kind = reply->source.kind;
@@ -282,8 +293,11 @@ static void rings_answer(struct resolver *r, const struct dns_query *q, const st
 	const bool is_handed = reply.len && worker_rings_answer(r->worker_rings, &head, reply.msg);
 	const bool is_sent = is_handed && !reply.is_dropped;
 	trace_end(r, w, is_sent ? &reply : NULL);
-	if (is_sent)
-		count_answer(r, &reply), count_time(r, w, reply.source.kind, now_us);
+	if (is_sent) {
+		count_answer(r, &reply);
+		count_client(r, w, reply.source.kind);
+		count_time(r, w, reply.source.kind, now_us);
+	}
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
@@ -322,6 +336,8 @@ static void client_answer(struct resolver *r, const struct dns_query *q, const s
 	const uint16_t len = reply.is_dropped ? DNS_HEADER_LEN + q->question_len : reply.len;
 	const bool is_sent = len && resolver_client_answer(r, w, reply.msg, len, &reply.source);
 	trace_end(r, w, is_sent && !reply.is_dropped ? &reply : NULL);
+	if (is_sent && !reply.is_dropped)
+		count_client(r, w, reply.source.kind);
 	if (is_sent)
 		count_time(r, w, reply.source.kind, now_us);
 }

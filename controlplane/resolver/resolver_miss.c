@@ -61,6 +61,7 @@ static bool miss_parse(
 		.dnssec_ok = m->dnssec_ok != 0,
 		.group = m->group,
 		.policy = m->policy,
+		.crowd = client_crowd(m->path.ip_version, m->path.client_ip),
 		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
 		.is_exempt = exempt_has_client(
 			inflight_exempt(r->inflight), m->path.ip_version, m->path.client_ip),

@@ -222,6 +222,7 @@ static void questions_sum(struct resolver_status *sum, const struct resolver_sta
 	SUM(refreshes);
 	SUM(notifies);
 	SUM(bad_misses);
+	client_tally_add(&sum->clients, &one->clients);
 	SUM(answered);
 	SUM(answered_stale);
 	SUM(servfail);

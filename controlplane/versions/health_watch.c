@@ -5,39 +5,40 @@
 
 static const double HEALTH_SHARE_MIN = 0.3, HEALTH_SHARE_MORE = 0.25, HEALTH_GOOD_LEFT = 0.75;
 
-// Of the answers between the two.
-static double share_of(
-	const struct health_counts *from, const struct health_counts *to, uint64_t *all)
+// A crowd's answers between two looks.
+struct span {
+	uint64_t all;
+	double share; // of them that failed
+	double good;  // a second
+};
+
+static struct span span_of(
+	const struct health_counts *from, const struct health_counts *to, unsigned crowd)
 {
-	const uint64_t failed = to->failed - from->failed;
-	*all = failed + to->good - from->good;
-	return *all ? (double)failed / (double)*all : 0;
+	const uint64_t failed = to->clients.failed[crowd] - from->clients.failed[crowd],
+		       good = to->clients.good[crowd] - from->clients.good[crowd],
+		       ms = to->at_ms - from->at_ms;
+	return (struct span){.all = failed + good,
+		.share = failed + good ? (double)failed / (double)(failed + good) : 0,
+		.good = ms ? 1000 * (double)good / (double)ms : 0};
 }
 
-// Good answers a second.
-static double good_of(const struct health_counts *from, const struct health_counts *to)
+static bool span_fell(const struct span *before, const struct span *since)
 {
-	const uint64_t ms = to->at_ms - from->at_ms;
-	return ms ? 1000 * (double)(to->good - from->good) / (double)ms : 0;
+	return since->share >= HEALTH_SHARE_MIN && since->share >= before->share + HEALTH_SHARE_MORE
+	       && since->good <= HEALTH_GOOD_LEFT * before->good;
 }
 
 static struct health_counts counts_of(const struct health_sight *s)
 {
-	struct health_counts c = s->counts;
-	c.at_ms = s->now_ms;
-	return c;
+	return (struct health_counts){.clients = s->clients, .at_ms = s->now_ms};
 }
 
 void health_usual(struct health *w, const struct health_sight *s)
 {
-	uint64_t all;
-	const unsigned slot = w->looks++ % HEALTH_SAMPLES;
 	w->known = s->reasons;
 	w->names = s->names;
-	const struct health_counts now = counts_of(s);
-	w->share_before = share_of(&w->last[slot], &now, &all);
-	w->good_before = good_of(&w->last[slot], &now);
-	w->last[slot] = now;
+	w->last[w->looks++ % HEALTH_SAMPLES] = counts_of(s);
 	w->was_out = s->is_out;
 }
 
@@ -53,23 +54,43 @@ void health_begin(struct health *w, const struct config_version *v, uint64_t now
 	w->has_begin = false;
 }
 
-static void share_check(struct health *w, const struct health_sight *s)
+// Crowds that got answers since the watch began, those of them that fell, and the answers.
+struct votes {
+	unsigned asked, fell;
+	uint64_t answers;
+};
+
+static void vote(struct votes *v, const struct span *before, const struct span *since)
 {
-	const struct health_counts now = counts_of(s);
-	uint64_t all;
+	v->asked += since->all > 0;
+	v->fell += since->all > 0 && span_fell(before, since);
+	v->answers += since->all;
+}
+
+static void clients_check(struct health *w, const struct health_sight *s)
+{
+	const struct health_counts now = counts_of(s),
+				   *oldest = &w->last[w->looks % HEALTH_SAMPLES],
+				   *newest = &w->last[(w->looks - 1) % HEALTH_SAMPLES];
+	struct votes usual = {0}, strangers = {0};
 	if (w->was_out || w->looks < HEALTH_SAMPLES || s->now_ms < w->count_from_ms)
 		return;
 	if (!w->has_begin) {
 		w->has_begin = true;
 		w->at_begin = now;
 	}
-	const double share = share_of(&w->at_begin, &now, &all);
-	if (all >= HEALTH_ANSWERS_MIN && share >= HEALTH_SHARE_MIN
-		&& share >= w->share_before + HEALTH_SHARE_MORE
-		&& good_of(&w->at_begin, &now) <= HEALTH_GOOD_LEFT * w->good_before)
-		snprintf(w->bad, sizeof(w->bad),
-			"%.0f%% of the resolvers' answers are SERVFAIL, %.0f%% were before",
-			100 * share, 100 * w->share_before);
+	bool had_good = false;
+	for (unsigned i = 0; i < CLIENT_CROWDS; i++) {
+		const struct span before = span_of(oldest, newest, i),
+				  since = span_of(&w->at_begin, &now, i);
+		had_good |= before.good > 0;
+		vote(before.good > 0 ? &usual : &strangers, &before, &since);
+	}
+	const struct votes *v = had_good ? &usual : &strangers;
+	if (v->answers >= HEALTH_ANSWERS_MIN && v->fell >= HEALTH_CLIENTS_MIN
+		&& v->fell * (had_good ? 3 : 1) >= v->asked)
+		snprintf(w->bad, sizeof(w->bad), "%u of %u clients get SERVFAIL instead of answers",
+			v->fell, v->asked);
 }
 
 enum health_verdict health_judge(struct health *w, const struct health_sight *s)
@@ -80,7 +101,7 @@ enum health_verdict health_judge(struct health *w, const struct health_sight *s)
 	if (!w->bad[0] && w->names && s->names == 0 && s->has_lists)
 		snprintf(w->bad, sizeof(w->bad), "the lists have no names any more");
 	if (!w->bad[0])
-		share_check(w, s);
+		clients_check(w, s);
 	w->bad_looks = w->bad[0] ? w->bad_looks + 1 : 0;
 	if (w->bad_looks >= HEALTH_BAD_LOOKS) {
 		w->has_fallen = true;

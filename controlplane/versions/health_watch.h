@@ -9,22 +9,30 @@
 // of all of them, because none before the last was watched to its end. The way back leads to the
 // last version whose health held. The service loop's. No memory of its own.
 //
-// SERVFAIL counts against a version only where good answers are missing as well. A client that asks
-// for many names whose own servers fail adds failures, however good the configuration is, but takes
-// no good answer away; a bad configuration turns good answers into failures. So the share of
-// SERVFAIL must have risen and the rate of good answers must have fallen, by a quarter: fewer may
-// be chance at a low rate. A version that costs a fifth of the good answers is therefore acquitted,
-// however many retries add to the share. Without good answers
-// before, one good answer acquits. A flood that costs other clients their answers, or that begins
-// when nobody else asks, looks like a bad version, and the version is taken back.
+// SERVFAIL counts by clients, whatever number of questions one of them sends: names whose own
+// servers fail, sent by one, must not undo what an operator changed. A client fell if its share of
+// SERVFAIL has risen and its rate of good answers has fallen, by a quarter: fewer may be chance at
+// a low rate, and a flood of names that fail beside its own takes no good answer away. Clients that
+// got good answers before and any since have a vote each; a third of them must have fallen, and
+// HEALTH_CLIENTS_MIN at least. Where nobody got good answers before, all that ask must have. A
+// client is a crowd of client_tally.h: others in it hide its fall. Who has several addresses, or
+// forges them, has as many votes.
+
+#include "base/client_tally.h"
 
 #include <weir/config/versions.h>
 
-enum { HEALTH_BAD_LOOKS = 3, HEALTH_ANSWERS_MIN = 10, HEALTH_SAMPLES = 10, HEALTH_TRIES_MAX = 5 };
+enum {
+	HEALTH_BAD_LOOKS = 3,
+	HEALTH_ANSWERS_MIN = 10,
+	HEALTH_CLIENTS_MIN = 3,
+	HEALTH_SAMPLES = 10,
+	HEALTH_TRIES_MAX = 5
+};
 
 struct health_counts {
-	uint64_t good, failed; // answers of the resolvers
-	uint64_t at_ms;        // when; health_watch.c fills it in
+	struct client_tally clients;
+	uint64_t at_ms;
 };
 
 // What one look sees.
@@ -34,7 +42,7 @@ struct health_sight {
 	bool is_out;      // one of them is that clients get no answers, or no upstream answers
 	uint64_t names;   // of the rules
 	bool has_lists;   // the configuration has some, and none is being built
-	struct health_counts counts;
+	struct client_tally clients;
 	const char *fresh; // text of a watched reason that health_known lacks; NULL: none
 };
 
@@ -56,8 +64,6 @@ struct health {
 	struct health_counts at_begin;             // at that time
 	struct health_counts last[HEALTH_SAMPLES]; // of the looks before
 	unsigned looks;
-	double share_before; // of failed answers
-	double good_before;  // good answers a second
 };
 
 enum health_verdict { HEALTH_WATCHED, HEALTH_HELD, HEALTH_FELL };

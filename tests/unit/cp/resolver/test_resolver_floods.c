@@ -164,3 +164,30 @@ TEST_WITH(test_silent_servers_take_no_other_share, rig_setup, rig_teardown)
 	rig.config.forward_count = 0;
 	set_limits(4096, 8, 0);
 }
+
+// So that the watch after a change knows whose answers are bad. What an operator turned off is no
+// failure.
+TEST_WITH(test_answers_count_for_their_client, rig_setup, rig_teardown)
+{
+	const uint32_t one = 0x0100007f, other = 0x0200007f;
+	const unsigned of_one = client_crowd(4, (const uint8_t *)&one),
+		       of_other = client_crowd(4, (const uint8_t *)&other);
+	assert_int_not_equal(of_one, of_other);
+	ask_as("www.good.example", 1, one);
+	fake_dataplane_ring(&dp);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
+	ask_as("www.bad.example", 2, other);
+	fake_dataplane_ring(&dp);
+	expect_answer(2500, 2, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	rig.config.resolver_off = true;
+	on_loop(reconfigure, NULL);
+	ask_as("www.off.example", 3, one);
+	fake_dataplane_ring(&dp);
+	expect_answer(1000, 3, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	const struct resolver_status s = status();
+	assert_int_equal(s.clients.good[of_one], 1);
+	assert_int_equal(s.clients.failed[of_one], 0);
+	assert_int_equal(s.clients.good[of_other], 0);
+	assert_int_equal(s.clients.failed[of_other], 1);
+}
