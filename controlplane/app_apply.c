@@ -11,6 +11,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/pattern_prove.h>
 
 // The caller learns how it ended, and the next one may begin.
 static void finish(struct app *a)
@@ -230,23 +231,65 @@ static void trial_end(void *arg)
 	finish(a);
 }
 
-static int candidate_send(struct app *a, const struct apply_request *r)
+static int candidate_send(struct app *a)
 {
 	struct app_versions *v = a->versions;
 	struct apply *p = &v->apply;
-	const int rc = app_candidate_make(a, r);
-	p->err = rc;
 	// A file that is refused is a failed reload; a verb that is refused has changed nothing.
-	if (r->is_trial || (rc < 0 && !r->from_disk)) {
-		v->status.refused += !r->is_trial;
+	if (p->is_trial || (p->err < 0 && !p->from_disk)) {
+		v->status.refused += !p->is_trial;
 		return loop_call(a->service, trial_end, a);
 	}
-	if (rc < 0)
-		return refused_send(a, rc);
+	if (p->err < 0)
+		return refused_send(a, p->err);
 	if (v->status.in_force.number && p->version.digest == v->status.in_force.digest)
 		candidate_take(a);
 	else
 		candidate_store(a);
+	return 0;
+}
+
+// The apply's candidate is the helper thread's until it ends, and no other change runs. The service
+// loop answers everybody meanwhile: libhs takes seconds for some patterns.
+static int patterns_work(struct version_job *job)
+{
+	const struct app *a = job->app;
+	struct apply *p = &a->versions->apply;
+	pattern_prove_change(a->read, p->config, &p->bundle, &p->errors);
+	return p->errors.count ? -EINVAL : 0;
+}
+
+static void patterns_proven(struct version_job *job, int err)
+{
+	struct app *a = job->app;
+	struct apply *p = &a->versions->apply;
+	p->err = err;
+	if (err < 0 && p->errors.count == 0)
+		config_errors_add(&p->errors, "%s", job->why);
+	if (err < 0) {
+		config_free(p->config);
+		p->config = NULL;
+	}
+	app_versions_job_free(job);
+	const int rc = candidate_send(a);
+	if (rc < 0) {
+		config_free(p->config); // of a trial
+		p->config = NULL;
+		not_taken(a, rc, strerror(-rc));
+	}
+}
+
+// The patterns of the way back had their turn.
+static int candidate_prove(struct app *a, const struct apply_request *r)
+{
+	struct apply *p = &a->versions->apply;
+	p->err = app_candidate_make(a, r);
+	if (p->err < 0 || p->is_back)
+		return candidate_send(a);
+	struct version_job *job = app_versions_job_new(a, patterns_work, patterns_proven);
+	if (!job)
+		return -ENOMEM;
+	app_versions_job_run(job);
 	return 0;
 }
 
@@ -260,6 +303,7 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 		.from_disk = r->from_disk,
 		.is_internal = r->is_internal,
 		.is_kept = r->is_kept,
+		.is_trial = r->is_trial,
 		.is_back = a->versions->health.goes_back,
 		.done = done,
 		.arg = arg,
@@ -270,7 +314,7 @@ int app_apply(void *app, const struct apply_request *r, api_config_done done, vo
 	if (is_same) // a candidate has its own
 		config_change_find(
 			a->started, a->read, a->read, NULL, NULL, &a->versions->status.change);
-	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_send(a, r);
+	int rc = is_same ? take(a, &(struct reload_take){0}) : candidate_prove(a, r);
 	if (rc < 0) {
 		p->is_running = false;
 		config_bundle_free(&p->bundle);

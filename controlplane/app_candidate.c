@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <weir/pattern_prove.h>
 
 static int refuse(struct apply *p, int err, const char *why)
 {
@@ -54,14 +53,12 @@ static int candidate_read(struct app *a, const struct apply_request *r)
 
 // Refuses a candidate that wants a core, a device or a group that the machine lacks: the data plane
 // would not start with it. What the configuration of the start wants in vain is no reason. Nor are
-// certificates for the way back, which leaves those in use, nor its patterns, which had their turn.
+// certificates for the way back, which leaves those in use.
 static int candidate_prove(const struct app *a, struct apply *p)
 {
 	config_machine_prove_change(a->started, p->config, &p->bundle, "", &p->errors);
-	if (!p->is_back) {
+	if (!p->is_back)
 		app_certificates_prove(a, p->config, &p->bundle, &p->errors);
-		pattern_prove_change(a->read, p->config, &p->bundle, &p->errors);
-	}
 	if (p->errors.count == 0)
 		return 0;
 	config_free(p->config);

@@ -2,8 +2,8 @@
 #pragma once
 
 // What the files of an apply share (app_apply.h): the version in force, the apply that runs, the
-// watch of its health, and jobs that write files. All of it is the service loop's; a job is its
-// helper thread's until `done` has it.
+// watch of its health, and jobs that write files or prove patterns. All of it is the service
+// loop's; a job is its helper thread's until `done` has it.
 //
 // Jobs run one after the other, in the order in which they come to the queue. A version comes to it
 // once the audit log has its entry, so a result that is decided meanwhile is written before it.
@@ -35,7 +35,7 @@ struct version_job {
 };
 
 struct apply { // that runs
-	bool is_running, is_stored, from_disk, is_internal, is_kept;
+	bool is_running, is_stored, is_trial, from_disk, is_internal, is_kept;
 	bool is_in_force;     // `err` and `why` say what of it is not, or is not stored
 	bool is_back;         // the way back after a fall of the health
 	api_config_done done; // NULL: the caller knows already, or no caller

@@ -10,7 +10,8 @@
 // refused and counted; the others work.
 //
 // Compiled for seconds of CPU time at most, so on a helper thread: a pattern with a bounded repeat,
-// the one kind that can take long alone, is first compiled alone and refused if that is slow; the
+// the one kind that can take long alone, is first compiled alone and refused if that is slow, or
+// sure to be; the
 // others come in portions, of few repeats each, and when the time or the size is used up, the rest
 // is refused and counted. A portion in progress is not interrupted: 2 s at most. Immutable then,
 // shared by all threads; each thread needs a scratch of its own. A name costs some 0.1 us for each
@@ -25,6 +26,7 @@ enum {
 	ANSWER_PATTERN_LEN_MAX = 1024,
 	ANSWER_PATTERNS_BUDGET_MS = 5000,
 	ANSWER_PATTERN_SLOW_MS = 250,
+	ANSWER_PATTERN_POSITIONS_MAX = 4000, // with its repeats written out (pattern_positions.h)
 };
 #define ANSWER_PATTERNS_BYTES_MAX (UINT64_C(64) << 20)
 
@@ -50,9 +52,11 @@ struct answer_pattern_counts {
 	char first_error[128]; // of the first one with bad syntax
 };
 
-// Does libhs read the pattern? Else `why` says why not. True where libhs does not run at all.
+// Does the pattern compile in time, alone, after others that took *spent_ms of CPU time? Else `why`
+// says why not. Twice as strict as answer_patterns_new with the time of a pattern, which varies.
+// Adds the time; up to some seconds, nobody can end it. True where libhs does not run at all.
 enum { ANSWER_PATTERN_WHY_MAX = 80 };
-bool answer_pattern_reads(const char *text, char why[ANSWER_PATTERN_WHY_MAX]);
+bool answer_pattern_proves(const char *text, uint64_t *spent_ms, char why[ANSWER_PATTERN_WHY_MAX]);
 
 struct answer_patterns;
 struct answer_pattern_scratch;

@@ -1,36 +1,80 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "answer_patterns.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <weir/pattern_prove.h>
 
-static void patterns_prove(
-	const struct config_proof *p, const char *key, char *const *pattern, unsigned count)
-{
-	char why[ANSWER_PATTERN_WHY_MAX];
-	for (unsigned i = 0; i < count; i++)
-		if (!answer_pattern_reads(pattern[i], why))
-			config_proof_refuse(p, key, "/%.200s/: %s", pattern[i], why);
-}
+typedef void patterns_fn(void *arg, const char *key, char *const *pattern, unsigned count);
 
-void pattern_prove(const struct config *c, const struct config_proof *p)
+static void patterns_each(const struct config *c, patterns_fn *each, void *arg)
 {
 	const struct config_blocking *b = &c->blocking;
 	char key[64];
-	patterns_prove(p, "blocking.allow", b->allow_patterns, b->allow_pattern_count);
-	patterns_prove(p, "blocking.deny", b->deny_patterns, b->deny_pattern_count);
+	each(arg, "blocking.allow", b->allow_patterns, b->allow_pattern_count);
+	each(arg, "blocking.deny", b->deny_patterns, b->deny_pattern_count);
 	for (unsigned i = 0; i < c->group_count; i++) {
 		const struct config_group *g = &c->groups[i];
 		snprintf(key, sizeof(key), "groups[%u].allow", i);
-		patterns_prove(p, key, g->allow.patterns, g->allow.pattern_count);
+		each(arg, key, g->allow.patterns, g->allow.pattern_count);
 		snprintf(key, sizeof(key), "groups[%u].deny", i);
-		patterns_prove(p, key, g->deny.patterns, g->deny.pattern_count);
+		each(arg, key, g->deny.patterns, g->deny.pattern_count);
 	}
+}
+
+struct prove {
+	const struct config_proof *to;
+	const char **known; // sorted; NULL: none
+	size_t known_count;
+	uint64_t spent_ms;
+};
+
+static int text_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void prove_some(void *arg, const char *key, char *const *pattern, unsigned count)
+{
+	struct prove *p = arg;
+	char why[ANSWER_PATTERN_WHY_MAX];
+	for (unsigned i = 0; i < count; i++)
+		if (!(p->known
+			    && bsearch(&pattern[i], p->known, p->known_count, sizeof(*p->known),
+				    text_compare))
+			&& !answer_pattern_proves(pattern[i], &p->spent_ms, why))
+			config_proof_refuse(p->to, key, "/%.200s/: %s", pattern[i], why);
+}
+
+static void known_count(void *arg, const char *, char *const *, unsigned count)
+{
+	*(size_t *)arg += count;
+}
+
+static void known_take(void *arg, const char *, char *const *pattern, unsigned count)
+{
+	struct prove *p = arg;
+	for (unsigned i = 0; i < count; i++)
+		p->known[p->known_count++] = pattern[i];
+}
+
+void pattern_prove(const struct config *c, const struct config_proof *proof)
+{
+	patterns_each(c, prove_some, &(struct prove){.to = proof});
 }
 
 void pattern_prove_change(const struct config *running, const struct config *c,
 	const struct config_bundle *texts, struct config_errors *errors)
 {
-	struct config_errors known = {0};
-	pattern_prove(running, &(struct config_proof){.errors = &known});
-	pattern_prove(c, &(struct config_proof){.texts = texts, .known = &known, .errors = errors});
+	const struct config_proof to = {.texts = texts, .errors = errors};
+	struct prove p = {.to = &to};
+	size_t count = 0;
+	patterns_each(running, known_count, &count);
+	p.known = count ? calloc(count, sizeof(*p.known)) : NULL;
+	if (p.known) {
+		patterns_each(running, known_take, &p);
+		qsort(p.known, p.known_count, sizeof(*p.known), text_compare);
+	}
+	patterns_each(c, prove_some, &p);
+	free(p.known);
 }

@@ -88,7 +88,8 @@ TEST(test_refuses_and_goes_on)
 	};
 	struct answer_patterns *p;
 	assert_int_equal(answer_patterns_new(&p, pattern, ARRAY_LEN(pattern), NULL, &counts), 0);
-	assert_int_equal(counts.refused_syntax, 6);
+	assert_int_equal(counts.refused_syntax, 5);
+	assert_int_equal(counts.refused_slow, 1);
 	assert_int_equal(counts.refused_length, 2);
 	assert_int_equal(counts.compiled, 3);
 	assert_true(has(p, "last.example", RULE_LISTS_MAX - 1));
@@ -166,6 +167,17 @@ TEST(test_no_portion_takes_long)
 		160));
 	answer_patterns_free(p);
 	free(pattern);
+}
+
+// A change has the time that a build has.
+TEST(test_proofs_have_a_budget)
+{
+	char why[ANSWER_PATTERN_WHY_MAX];
+	uint64_t spent_ms = 0;
+	assert_true(answer_pattern_proves("^ads[.]", &spent_ms, why));
+	spent_ms = ANSWER_PATTERNS_BUDGET_MS;
+	assert_false(answer_pattern_proves("^ads[.]", &spent_ms, why));
+	assert_string_equal(why, "the patterns before it took too long");
 }
 
 TEST(test_time_and_size)

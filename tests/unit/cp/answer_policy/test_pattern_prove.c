@@ -50,3 +50,37 @@ TEST(test_a_change_is_to_blame_for_its_own)
 	assert_int_equal(e.count, 1);
 	assert_true(has(&e, "groups[0].allow: /(a)\\1/: "));
 }
+
+// Two of them cost libhs seconds; the first is never given to it.
+static char exploding[] = "(((([a-z]x?){1,20}y){1,20}z){1,20}w){1,20}1", slow[] = "(a[^b]?c){200}d",
+	    quick[] = "^ad[0-9]{1,3}[.]";
+
+TEST(test_patterns_that_take_long)
+{
+	char too_large[7 * 70 + 1] = "", *of_all_slow[] = {exploding, slow, too_large, quick};
+	for (unsigned i = 0; i < 70; i++)
+		strcat(too_large, "a.{1,9}");
+	const struct config c = {
+		.blocking = {.deny_patterns = of_all_slow, .deny_pattern_count = 4}};
+	struct config_errors e = {0};
+	pattern_prove(&c, &(struct config_proof){.errors = &e});
+	assert_int_equal(e.count, 3);
+	assert_true(has(&e, "{1,20}1/: takes too long to compile"));
+	assert_true(has(&e, "{200}d/: takes too long to compile"));
+	assert_true(has(&e, "Pattern is too large"));
+}
+
+// However many the running configuration has, wherever.
+TEST(test_a_change_does_not_pay_for_the_others)
+{
+	struct config_group group, more;
+	char *moved[] = {exploding, ahead};
+	struct config running = config_of(0, 1, &group), next = config_of(0, 1, &more);
+	struct config_errors e = {0};
+	running.blocking.deny_patterns = running.blocking.allow_patterns = moved;
+	running.blocking.deny_pattern_count = 2;
+	next.blocking.allow_patterns = moved;
+	next.blocking.allow_pattern_count = 1;
+	pattern_prove_change(&running, &next, NULL, &e);
+	assert_int_equal(e.count, 0);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/answer_policy/pattern_positions.h"
+#include "tests/unit/unit.h"
+
+enum { MAX = 4000 };
+
+TEST(test_what_repeats_write_out)
+{
+	static const struct {
+		const char *text;
+		unsigned positions;
+	} of[] = {
+		{"", 0},
+		{"abc", 3},
+		{"^ad[0-9]*\\.", 5},
+		{"a{3}", 3},
+		{"a{1,7}b", 8},
+		{"a{7,}", 7},
+		{"(ab){10}", 30},
+		{"((a{10}){2}b){3}", 3 * (2 * 11 + 1 + 1)},
+		{"a{2}{3}", 6},
+		{"(|){100}", 200}, // of nothing
+		{"[]a]{5}", 5},
+		{"[^]{9}]{5}", 5},
+		{"[[:alpha:]]{5}", 5},
+		{"[\\]a]{5}", 5},
+		{"\\{5}", 3},
+		{"\\x{41}{5}", 5},
+		{"a{b}", 4},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
+		assert_int_equal(pattern_positions(of[i].text, MAX), of[i].positions);
+}
+
+TEST(test_too_many)
+{
+	static const char *const text[] = {
+		"(((([a-z]x?){1,20}y){1,20}z){1,20}w){1,20}1",
+		"(((|){99}){99}){99}",
+		"a{99999999999999999999999}",
+		"\\Q[\\E(a{99}){99}", // a quoted bracket opens no class
+		"(?#[)(a{99}){99}",   // nor does one in a comment
+		"(?x)#[\n(a{99}){99}",
+		"[\\Q]\\E](a{99}){99}",
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(text); i++)
+		assert_int_equal(pattern_positions(text[i], MAX), MAX + 1);
+	char deep[2 * PATTERN_DEPTH_MAX + 2] = "";
+	memset(deep, '(', PATTERN_DEPTH_MAX);
+	assert_int_equal(pattern_positions(deep, MAX), MAX + 1);
+	deep[PATTERN_DEPTH_MAX - 1] = '\0';
+	assert_in_range(pattern_positions(deep, MAX), 0, MAX);
+}
