@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # tools/version in a clone, a worktree, an archive of `git archive`, a package's tree and a bare folder; a dirty tree; and the
 # programs that are built, which say one version. usage: test_version.sh SOURCE_ROOT PROGRAM...
-root=$1
+root=$1 built=$PWD
 shift
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -52,6 +52,7 @@ same "a worktree whose clone is gone" 7.8.9+unknown "$("$dir/beside/tools/versio
 
 said=
 for program; do
+	program=$(cd "$built" && realpath "$program")
 	one=$("$program" --version | sed -E 's/^[^ ]+ ([^ ,]+).*/\1/')
 	case $one in
 	*+git??????????????.????????* | *+unknown) ;;
