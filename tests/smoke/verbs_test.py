@@ -133,6 +133,7 @@ def test_refusals(lab):
             (f"group add {KID} kids", 1, 'in group "guests" already'),
             ("deny a..test", 1, "name: "),
             ("deny '/(ads/'", 1, "blocking.deny: /(ads/: "),
+            ("deny '/(((([a-z]x?){1,20}y){1,20}z){1,20}w){1,20}1/'", 1, "blocking.deny: /(((([a-z]x?){1,20}y){1,20}z){1,20}w){1,20}1/: takes too long"),
             ("allow '/ads(?=x)/' --group kids", 1, 'groups "kids": allow: /ads(?=x)/: '),
             ("local add bücher.lan A 192.0.2.1", 1, "name: is not ASCII: write it with xn--"),
             ("local add x.lan A nonsense", 1, "value: "),
