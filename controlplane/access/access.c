@@ -111,6 +111,14 @@ void access_close(struct access *a)
 	free(a);
 }
 
+// Digests of what is random do not begin alike, nor with 63 bits of 0.
+static uint64_t right_of(const uint8_t *digest)
+{
+	uint64_t right;
+	memcpy(&right, digest, sizeof(right));
+	return right;
+}
+
 static enum access_refusal token_check(
 	struct access *a, const char *authorization, struct access_user *out)
 {
@@ -127,6 +135,7 @@ static enum access_refusal token_check(
 	if (k) {
 		snprintf(out->who, sizeof(out->who), "token %s", k->name);
 		out->role = k->role;
+		out->right = right_of(k->digest);
 	}
 	return refusal[verdict];
 }
@@ -138,6 +147,7 @@ static enum access_refusal certificate_check(
 	for (unsigned i = 0; i < c->client_count; i++)
 		if (strcasecmp(c->client[i].name, name) == 0) {
 			out->role = c->client[i].role;
+			out->right = ACCESS_BY_CERTIFICATE;
 			return ACCESS_GRANTED;
 		}
 	return ACCESS_no_role;
@@ -200,6 +210,7 @@ static enum access_refusal session_check(
 		return ACCESS_csrf;
 	out->role = s->role;
 	out->session = s;
+	out->right = right_of(s->digest);
 	return ACCESS_GRANTED;
 }
 
@@ -283,6 +294,20 @@ enum access_refusal access_check(
 	out->session = NULL;
 	refused_count(a, try, why);
 	return why;
+}
+
+bool access_keeps(const struct access *a, uint64_t right, int64_t now_unix_s)
+{
+	if (right <= ACCESS_BY_CERTIFICATE)
+		return true;
+	for (unsigned i = 0; i < a->tokens.count; i++)
+		if (right_of(a->tokens.token[i].digest) == right)
+			return !token_is_over(&a->tokens.token[i], now_unix_s);
+	for (unsigned i = 0; i < SESSIONS_MAX; i++)
+		if (a->sessions.session[i].is_used
+			&& right_of(a->sessions.session[i].digest) == right)
+			return true;
+	return false;
 }
 
 bool access_lapsed(struct access *a, int64_t now_unix_s)

@@ -79,10 +79,12 @@ struct access_try {
 	const char *from; // its text, for events
 	const struct config_control *config;
 };
+enum { ACCESS_BY_CERTIFICATE = 1 };
 struct access_user {
 	enum control_role role;
 	char who[80];            // "token NAME", "certificate NAME", "user NAME"
 	struct session *session; // of a browser's cookie; else NULL
+	uint64_t right;          // a number of the token or the session; else ACCESS_BY_CERTIFICATE
 };
 // Finds the user of a request: ACCESS_GRANTED with `out`, or the refusal. A session counts where
 // there is no token, a certificate where there is neither. A browser sends cookies and certificates
@@ -108,6 +110,8 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 // Each few seconds: has a token expired, or has a session ended without a word of its user, since
 // the call before? Ends sessions whose time is over.
 bool access_lapsed(struct access *a, int64_t now_unix_s);
+// Is the token or the session of that number still valid? Of 0 and ACCESS_BY_CERTIFICATE always.
+bool access_keeps(const struct access *a, uint64_t right, int64_t now_unix_s);
 // Of a login from an address where this user has not logged in before: failed tries of strangers
 // keep nobody out who is known there. The name need not be one of a user, so that a reply does not
 // tell.

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_lines.h"
 
+#include "api_server.h"
+
 #include <event2/event.h>
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <weir/clock.h>
 
 int api_lines_init(
@@ -26,6 +29,28 @@ bool api_lines_begin(struct api_lines *l, struct http_exchange *x, const char *t
 	if (l->tick)
 		(void)event_add(l->tick, &every);
 	return true;
+}
+
+void api_places_count(
+	struct api_places *p, const struct api_lines *l, const struct http_exchange *x)
+{
+	const struct http_stream_user *u = http_stream_user(l->stream);
+	p->remote += u->right != 0;
+	p->own += u->right != 0 && strcmp(u->who, http_who(x)) == 0;
+}
+
+bool api_places_admit(
+	const struct api_places *p, struct http_exchange *x, unsigned max, const char *what)
+{
+	if (http_right(x) == 0)
+		return true;
+	if (p->own >= max / 2)
+		api_refuse(x, 503, "%u %s of this user are there already", p->own, what);
+	else if (p->remote >= max - max / 4)
+		api_refuse(x, 503, "%u %s over the network are there already", p->remote, what);
+	else
+		return true;
+	return false;
 }
 
 void api_lines_end(struct api_lines *l)

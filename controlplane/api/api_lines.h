@@ -39,6 +39,18 @@ ATTR_MUST_CHECK bool api_lines_begin(
 // Hangs up, if it was begun.
 void api_lines_end(struct api_lines *l);
 
+// Of the streams of one kind those over the network, and of these the ones of a user.
+struct api_places {
+	unsigned remote, own;
+};
+void api_places_count(
+	struct api_places *p, const struct api_lines *l, const struct http_exchange *x);
+// A user over the network has half of `max` places at most, and all of these three quarters: the
+// rest is the control socket's. False: x is one too many of them and is refused, with `what` they
+// are.
+ATTR_MUST_CHECK bool api_places_admit(
+	const struct api_places *p, struct http_exchange *x, unsigned max, const char *what);
+
 // Each time before the owner sends, and once a tick.
 enum api_lines_state api_lines_look(struct api_lines *l, size_t pending_max, uint64_t now_ms);
 // False: no memory.

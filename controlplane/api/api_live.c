@@ -22,7 +22,7 @@
 #include <weir/stats_read.h>
 
 enum {
-	READERS_MAX = 64,
+	READERS_MAX = 128,
 	EVERY_MS = 2000,
 	PENDING_MAX = 32 * 1024, // some samples
 };
@@ -291,21 +291,30 @@ static void reader_begin(struct api *a, struct http_exchange *x)
 		sample(a->live); // its first one now
 }
 
+// False: refused.
+static bool reader_admit(struct api_live *l, struct http_exchange *x)
+{
+	static const char what[] = "readers of samples";
+	const struct api_live_reader *r;
+	struct api_places places = {0};
+	readers_look(l); // some may be gone
+	LIST_FOREACH (r, &l->readers, link)
+		api_places_count(&places, &r->out, x);
+	if (l->count == READERS_MAX)
+		api_refuse(x, 503, "%d %s are there already", READERS_MAX, what);
+	else if (api_places_admit(&places, x, READERS_MAX, what))
+		return true;
+	l->refused++;
+	return false;
+}
+
 static void serve_live(struct api *a, struct http_exchange *x)
 {
 	struct api_live *l = live_of(a);
-	if (!l) {
+	if (!l)
 		http_reply(x, 500, NULL);
-		return;
-	}
-	if (l->count == READERS_MAX)
-		readers_look(l); // some may be gone
-	if (l->count == READERS_MAX) {
-		l->refused++;
-		api_refuse(x, 503, "%d readers of samples are there already", READERS_MAX);
-	} else {
+	else if (reader_admit(l, x))
 		reader_begin(a, x);
-	}
 }
 
 static void live_end(struct api *a)

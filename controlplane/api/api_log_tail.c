@@ -76,6 +76,19 @@ static struct api_tail *reader_new(struct api *a)
 	return w;
 }
 
+// False: refused.
+static bool reader_admit(struct api *a, struct http_exchange *x)
+{
+	const struct api_tail *w;
+	struct api_places places = {0};
+	LIST_FOREACH (w, &a->tails, link)
+		api_places_count(&places, &w->out, x);
+	if (api_places_admit(&places, x, TAIL_READERS_MAX, "readers"))
+		return true;
+	a->tails_refused++;
+	return false;
+}
+
 static void serve_log_tail(struct api *a, struct http_exchange *x)
 {
 	struct tail_filter filter;
@@ -85,6 +98,8 @@ static void serve_log_tail(struct api *a, struct http_exchange *x)
 		api_refuse(x, 409, "there is no query log");
 		return;
 	}
+	if (!reader_admit(a, x))
+		return;
 	struct api_tail *w = reader_new(a);
 	int err = w ? tail_join(a->deps.tail, &filter, &w->reader) : -ENOMEM;
 	if (err < 0) {
@@ -129,7 +144,7 @@ static void tail_tables(struct api *a, struct table_registry *tables)
 				.used = c.readers,
 				.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),
 				.evicted = c.cut,
-				.refused = c.refused,
+				.refused = c.refused + a->tails_refused,
 				.oldest_ms = table_age(since_ms, clock_mono_ms()),
 				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

@@ -45,6 +45,7 @@ struct api {
 	gid_t group;       // (gid_t)-1: none
 	uint64_t start_ms;
 	LIST_HEAD(, api_tail) tails; // api_log_tail.c
+	uint64_t tails_refused;      // users over the network with too many of them
 	struct mem_watch *watch;
 	struct heap_baselines *baselines;
 	struct api_scrape scrape;
@@ -201,8 +202,9 @@ bool api_is_open(const struct http_exchange *x);
 void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why);
 // "uid 0, pid 77" or "token ops, 192.0.2.7", for log lines.
 const char *api_user_text(const struct http_exchange *x, char out[API_USER_MAX]);
-// Streams over the network are over: a user may have lost the right to one (api_control.c).
-void api_control_streams_end(struct api *a);
+// Streams over the network whose user has lost the right to them are over: a token or a session
+// that has ended (api_control.c).
+void api_control_streams_look(struct api *a);
 // Asks all loops how they are; then `reply` replies.
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l));
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);

@@ -24,6 +24,7 @@ struct http_exchange {
 	struct sockaddr_storage source; // of a unix socket: the family alone
 	const void *note;
 	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
+	uint64_t right;
 	struct url_fields params, form;
 	bool is_form_read;
 	int form_err;
@@ -39,7 +40,7 @@ struct http_server {
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
 	struct http_conns *conns;
-	unsigned stream_generation; // one higher: those that are there are over
+	LIST_HEAD(, http_stream) streams;
 };
 
 struct bufferevent *http_request_buffer(struct evhttp_request *r);

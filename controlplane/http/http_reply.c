@@ -16,9 +16,11 @@
 
 struct http_stream {
 	struct evhttp_request *request;
+	LIST_ENTRY(http_stream) link;
 	const struct http_server *server;
-	unsigned generation; // of the server's streams when it began
+	struct http_stream_user user;
 	uint64_t since_ms;
+	bool is_over;
 };
 
 struct bufferevent *http_request_buffer(struct evhttp_request *r)
@@ -164,7 +166,9 @@ struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 	http_exchange_replied(x, HTTP_OK);
 	s->request = x->request;
 	s->server = x->server;
-	s->generation = x->server->stream_generation;
+	LIST_INSERT_HEAD(&x->server->streams, s, link);
+	memcpy(s->user.who, x->who, sizeof(s->user.who));
+	s->user.right = x->right;
 	s->since_ms = clock_mono_ms();
 	exchange_free(x);
 	struct bufferevent *b = stream_buffer(s);
@@ -179,8 +183,7 @@ struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 static bool is_over(const struct http_stream *s)
 {
 	const unsigned life_ms = s->server->settings.stream_ms;
-	return s->generation != s->server->stream_generation
-	       || (life_ms && clock_mono_ms() - s->since_ms >= life_ms);
+	return s->is_over || (life_ms && clock_mono_ms() - s->since_ms >= life_ms);
 }
 
 bool http_stream_is_live(const struct http_stream *s)
@@ -192,10 +195,19 @@ bool http_stream_is_live(const struct http_stream *s)
 	return b && poll(&p, 1, 0) <= 0;
 }
 
-void http_streams_end(struct http_server *s)
+const struct http_stream_user *http_stream_user(const struct http_stream *s)
 {
-	if (s)
-		s->stream_generation++;
+	return &s->user;
+}
+
+void http_streams_end(
+	struct http_server *s, bool (*keeps)(const void *arg, uint64_t right), const void *arg)
+{
+	struct http_stream *one;
+	if (!s)
+		return;
+	LIST_FOREACH (one, &s->streams, link)
+		one->is_over |= !keeps || !keeps(arg, one->user.right);
 }
 
 bool http_stream_send(struct http_stream *s, const char *data, size_t len)
@@ -218,6 +230,7 @@ size_t http_stream_pending(const struct http_stream *s)
 void http_stream_close(struct http_stream *s)
 {
 	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	LIST_REMOVE(s, link);
 	if (c)
 		evhttp_connection_free(c); // and with it the request
 	else

@@ -221,6 +221,7 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 	evhttp_set_gencb(evhttp, on_request, s);
 	s->evhttp = evhttp;
 	LIST_INIT(&s->exchange_list);
+	LIST_INIT(&s->streams);
 	*out = s;
 	return 0;
 }
@@ -357,6 +358,16 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(x->who, sizeof(x->who), fmt, args);
 	va_end(args);
+}
+
+void http_set_right(struct http_exchange *x, uint64_t right)
+{
+	x->right = right;
+}
+
+uint64_t http_right(const struct http_exchange *x)
+{
+	return x->right;
 }
 
 static void form_read(struct http_exchange *x)

@@ -118,6 +118,9 @@ bool http_client_is_current(const struct http_exchange *x, const struct tls_serv
 const char *http_who(const struct http_exchange *x);
 const char *http_from(const struct http_exchange *x);
 void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 3);
+// A number of what gives this client its rights, for its streams. 0: it needs nothing.
+void http_set_right(struct http_exchange *x, uint64_t right);
+uint64_t http_right(const struct http_exchange *x);
 // Reads the body as a form, where it is application/x-www-form-urlencoded of at most HTTP_FORM_MAX
 // bytes; else it has no field. Errors of url_fields_read. Overwritten when the exchange ends.
 ATTR_MUST_CHECK int http_form_read(struct http_exchange *x, const struct url_fields **out);
@@ -157,8 +160,16 @@ void http_reply_secret(struct http_exchange *x, unsigned status, char *body);
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *type);
 // The client has not hung up by now, and the stream is not over (stream_ms, http_streams_end).
 bool http_stream_is_live(const struct http_stream *s);
-// All streams that are there are over: their owners close them at their next look. NULL is fine.
-void http_streams_end(struct http_server *s);
+// Whose a stream is: of who has `right` where the exchange was given one, else 0.
+struct http_stream_user {
+	char who[HTTP_WHO_MAX];
+	uint64_t right;
+};
+const struct http_stream_user *http_stream_user(const struct http_stream *s);
+// Streams whose user does not keep the right to them are over: their owners close them at their
+// next look. `keeps` NULL: all. A server of NULL is fine.
+void http_streams_end(
+	struct http_server *s, bool (*keeps)(const void *arg, uint64_t right), const void *arg);
 // False: no memory. Dropped if the client has hung up.
 ATTR_MUST_CHECK bool http_stream_send(struct http_stream *s, const char *data, size_t len);
 size_t http_stream_pending(const struct http_stream *s); // bytes that the kernel has no room for

@@ -76,7 +76,7 @@ static void on_changed(struct access_job *j)
 	struct token_call *c = (struct token_call *)j;
 	if (http_is_served(c->exchange)) {
 		access_change_end(&c->change);
-		api_control_streams_end(c->api);
+		api_control_streams_look(c->api);
 	}
 	const struct token *k = token_of(&c->change.next, c->name);
 	if (j->err < 0 || !k) {

@@ -12,11 +12,11 @@
 // and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
 // 60 KiB at most before its first request, so 64 take 4 MiB, however many try.
 //
-// A stream ends after STREAM_MS, and all do when a token is revoked or expires, a password changes,
-// a session ends, or certificates, authorities or `control.clients` have changed: their clients ask
-// again, and prove again who they are. What nobody asks for is seen within LOOK_MS. A connection
-// that showed a client's certificate proves nothing once the certificates have changed: its next
-// request gets 421, and it is closed.
+// A stream ends after STREAM_MS, or when its token is revoked or expires, or its session ends, as
+// all of a user do when the password changes; all streams end when certificates, authorities or
+// `control.clients` have changed: their clients ask again, and prove again who they are. What
+// nobody asks for is seen within LOOK_MS. A connection that showed a client's certificate proves
+// nothing once the certificates have changed: its next request gets 421, and it is closed.
 //
 // Certificates and `control.client_ca` are read at the start, and again when a file or the
 // configuration has changed, which is checked every LOOK_MS. Bad files leave those in
@@ -61,10 +61,21 @@ struct tls_server_settings api_control_tls(
 		.client_ca = c->control.client_ca[0] ? c->control.client_ca : NULL};
 }
 
-void api_control_streams_end(struct api *a)
+static void streams_end(struct api *a)
 {
 	for (unsigned i = 0; i < a->control.count; i++)
-		http_streams_end(a->control.listener[i].server);
+		http_streams_end(a->control.listener[i].server, NULL, NULL);
+}
+
+static bool keeps(const void *arg, uint64_t right)
+{
+	return access_keeps(arg, right, (int64_t)time(NULL));
+}
+
+void api_control_streams_look(struct api *a)
+{
+	for (unsigned i = 0; i < a->control.count; i++)
+		http_streams_end(a->control.listener[i].server, keeps, a->access);
 }
 
 // What fails is logged once.
@@ -82,7 +93,7 @@ static void certificates_look(struct api *a)
 	if (tls_watch_read(&k->watch, &set, k->tls, &next, k->why) == 0) {
 		tls_server_free(k->tls);
 		k->tls = next;
-		api_control_streams_end(a);
+		streams_end(a);
 	} else if (strcmp(before, k->why) != 0) {
 		log_error("control.listen: certificates: %s; %s", k->why,
 			k->tls ? "those in force stay" : "no connection is accepted");
@@ -105,12 +116,13 @@ static void users_look(struct api *a)
 {
 	struct api_control *k = &a->control;
 	const struct config_control *c = &config_of(a)->control;
-	const bool has_lapsed = access_lapsed(a->access, (int64_t)time(NULL));
-	if (clients_same(k, c) && !has_lapsed)
+	if (access_lapsed(a->access, (int64_t)time(NULL)))
+		api_control_streams_look(a);
+	if (clients_same(k, c))
 		return;
 	k->client_count = c->client_count;
 	memcpy(k->client, c->client, sizeof(k->client));
-	api_control_streams_end(a);
+	streams_end(a);
 }
 
 static void on_look(evutil_socket_t, short, void *arg)
@@ -214,6 +226,7 @@ static void on_request(void *arg, struct http_exchange *x)
 		return;
 	const enum access_refusal why = access_check(a->access, &try, &user);
 	http_set_who(x, "%s", user.who);
+	http_set_right(x, user.right);
 	if (why != ACCESS_GRANTED)
 		api_deny(a, x, why);
 	else if (!is_versioned(x))

@@ -78,7 +78,7 @@ static void on_changed(struct access_job *j)
 	struct password_call *c = (struct password_call *)j;
 	if (http_is_served(c->exchange)) {
 		(void)access_password_end(&c->password, NULL, "", NULL);
-		api_control_streams_end(c->api);
+		api_control_streams_look(c->api);
 	}
 	if (j->err < 0) {
 		api_refuse(c->exchange, 500, "%s", j->why);
@@ -181,7 +181,7 @@ static void serve_session_end(struct api *a, struct http_exchange *x)
 		return;
 	}
 	session_end(a->user->session);
-	api_control_streams_end(a);
+	api_control_streams_look(a);
 	http_reply_header(x, "Set-Cookie", cookie_ends);
 	struct json_out *o = json_out_new();
 	json_out_bool(o, json_out_root(o), "ok", true);

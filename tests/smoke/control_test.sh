@@ -137,6 +137,19 @@ check "a short one is refused" eval '! echo short | weirctl password set bob --r
 check "the list has the user" eval 'weirctl --json password list | jq -e ".users == [{name: \"eve\", role: \"operate\"}]"'
 check "the file has no password" eval '[ "$(stat -c %a $state/passwords)" = 600 ] && ! grep -q "a long" $state/passwords'
 
+timeout 90 "$WEIR_BUILD/tools/ctl/weirctl" --host 127.0.0.1 --ca $dir/ca.pem --token-file $dir/read.token --json events --follow \
+	>$tmp/stays 2>&1 &
+stays=$!
+check "a stream of another user runs" eventually grep -q process_started $tmp/stays
+same "eve logs in" 200 "$(https -D $tmp/head -d user=eve --data-urlencode 'password=a long password' https://127.0.0.1:9953/v1/session)"
+same "and out" 200 "$(https -b "$(grep -o '__Host-weir=[0-9a-f]*' $tmp/head)" -H "X-Weir-CSRF: $(jq -r .csrf $tmp/body)" -d a=b \
+	https://127.0.0.1:9953/v1/session/end)"
+reloads=$(grep -c config_reloaded $tmp/stays)
+more_reloads() { [ "$(grep -c config_reloaded $tmp/stays)" -gt "$reloads" ]; }
+check "the configuration is read again" weirctl config reload
+check "which the other stream has" eventually more_reloads
+kill $stays
+
 check "an adversary" adversary
 sed 's/^/  /' $tmp/adversary
 

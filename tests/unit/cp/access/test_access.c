@@ -299,3 +299,38 @@ TEST_WITH(test_disk, setup, teardown)
 	assert_int_equal(change.job.err, 0);
 	assert_int_equal(a->tokens.count, 1);
 }
+
+// What a user's streams hang on.
+TEST_WITH(test_rights_end_one_by_one, setup, teardown)
+{
+	char text[SESSION_TEXT_LEN + 1];
+	struct access_user ops, eye, client, rita;
+	assert_int_equal(make("ops", CONTROL_OPERATE), 0);
+	const char *header = text_from("Bearer %s", change.text);
+	settle();
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &ops), ACCESS_GRANTED);
+	assert_int_equal(make("eye", CONTROL_READ), 0);
+	header = text_from("Bearer %s", change.text);
+	settle();
+	assert_int_equal(try_from("192.0.2.1", header, NULL, &eye), ACCESS_GRANTED);
+	assert_int_equal(try_from("192.0.2.1", NULL, "ops.example", &client), ACCESS_GRANTED);
+	struct session *one = sessions_begin(&a->sessions, "rita", CONTROL_READ, 1, text);
+	struct session *other = sessions_begin(&a->sessions, "rita", CONTROL_READ, 1, text);
+	const struct access_try by_cookie = {.cookie = text_from("__Host-weir=%s", text),
+		.source = source,
+		.from = "192.0.2.1",
+		.config = &config};
+	other->since_s = other->last_s = clock_mono_ms() / 1000;
+	assert_int_equal(access_check(a, &by_cookie, &rita), ACCESS_GRANTED);
+	session_end(one);
+	assert_true(access_keeps(a, rita.right, 1));
+	session_end(other);
+	assert_false(access_keeps(a, rita.right, 1));
+	assert_true(access_keeps(a, ops.right, 1) && access_keeps(a, eye.right, 1));
+	assert_true(access_keeps(a, client.right, 1) && access_keeps(a, 0, 1));
+	change = (struct access_change){.job.done = on_done};
+	assert_int_equal(access_token_revoke(a, &change, "ops"), 0);
+	settle();
+	assert_false(access_keeps(a, ops.right, 1));
+	assert_true(access_keeps(a, eye.right, 1));
+}
