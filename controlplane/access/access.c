@@ -338,7 +338,6 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source)
 bool access_shuts_out_user(
 	struct access *a, const char *user, const struct sockaddr_storage *source)
 {
-	const struct lockout_key key = lockout_user(user);
-	return lockout_left(&a->user_lockout, key, now_s()) > 0
-	       && !lockout_place_is_known(&a->known_places, key, lockout_source(source));
+	const struct lockout_key key = lockout_login(&a->known_places, user, source);
+	return lockout_left(&a->user_lockout, key, now_s()) > 0;
 }

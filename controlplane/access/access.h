@@ -112,9 +112,9 @@ bool access_shuts_out(struct access *a, const struct sockaddr_storage *source);
 bool access_lapsed(struct access *a, int64_t now_unix_s);
 // Is the token or the session of that number still valid? Of 0 and ACCESS_BY_CERTIFICATE always.
 bool access_keeps(const struct access *a, uint64_t right, int64_t now_unix_s);
-// Of a login from an address where this user has not logged in before: failed tries of strangers
-// keep nobody out who is known there. The name need not be one of a user, so that a reply does not
-// tell.
+// Of a login: failed tries of strangers keep nobody out where that user has logged in before, and
+// failed ones there keep that user out there. The name need not be one of a user, so that a reply
+// does not tell.
 bool access_shuts_out_user(
 	struct access *a, const char *user, const struct sockaddr_storage *source);
 

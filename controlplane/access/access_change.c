@@ -180,7 +180,7 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 {
 	struct access *a = c->access;
 	const struct password *now = passwords_find(&a->passwords, c->user.name);
-	const struct lockout_key user = lockout_user(c->user.name);
+	const struct lockout_key user = lockout_login(&a->known_places, c->user.name, source);
 	const uint64_t now_s = clock_mono_ms() / 1000;
 	a->logins--;
 	// It may have been set or removed meanwhile.
@@ -188,7 +188,7 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 		a->granted++;
 		lockout_succeeded(&a->lockout, lockout_source(source));
 		lockout_succeeded(&a->user_lockout, user);
-		lockout_place_add(&a->known_places, user, lockout_source(source));
+		lockout_place_add(&a->known_places, c->user.name, source);
 		return sessions_begin(&a->sessions, now->name, now->role, now_s, cookie);
 	}
 	a->refused[ACCESS_password]++;

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <weir/keyhash.h>
 
-enum { KIND_USER = 255 };
-static_assert(AF_INET < KIND_USER && AF_INET6 < KIND_USER);
+enum { KIND_PLACE = 254, KIND_USER = 255 };
+static_assert(AF_INET < KIND_PLACE && AF_INET6 < KIND_PLACE);
 
 struct lockout_key lockout_source(const struct sockaddr_storage *a)
 {
@@ -18,7 +18,7 @@ struct lockout_key lockout_source(const struct sockaddr_storage *a)
 	return out;
 }
 
-struct lockout_key lockout_user(const char *name)
+static struct lockout_key user_of(const char *name)
 {
 	struct lockout_key out = {.bytes = {KIND_USER}};
 	const uint64_t hash = contenthash(name, strlen(name));
@@ -103,21 +103,36 @@ unsigned lockout_used(const struct lockout *l)
 	return n;
 }
 
-bool lockout_place_is_known(
-	const struct lockout_places *p, struct lockout_key user, struct lockout_key source)
+static struct lockout_key place_of(const char *user, const struct sockaddr_storage *source)
 {
-	for (unsigned i = 0; source.bytes[0] && i < LOCKOUT_PLACES_MAX; i++)
-		if (memcmp(&p->of[i].user, &user, sizeof(user)) == 0
-			&& memcmp(&p->of[i].source, &source, sizeof(source)) == 0)
+	const struct lockout_key parts[] = {user_of(user), lockout_source(source)};
+	struct lockout_key out = {.bytes = {KIND_PLACE}};
+	const uint64_t hash = contenthash(parts, sizeof(parts));
+	memcpy(out.bytes + 1, &hash, sizeof(hash));
+	return out;
+}
+
+static bool is_known(const struct lockout_places *p, const struct lockout_key *place)
+{
+	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++)
+		if (memcmp(&p->of[i], place, sizeof(*place)) == 0)
 			return true;
 	return false;
 }
 
-void lockout_place_add(struct lockout_places *p, struct lockout_key user, struct lockout_key source)
+void lockout_place_add(
+	struct lockout_places *p, const char *user, const struct sockaddr_storage *source)
 {
-	if (lockout_place_is_known(p, user, source))
+	const struct lockout_key place = place_of(user, source);
+	if (is_known(p, &place))
 		return;
-	p->of[p->next].user = user;
-	p->of[p->next].source = source;
+	p->of[p->next] = place;
 	p->next = (p->next + 1) % LOCKOUT_PLACES_MAX;
+}
+
+struct lockout_key lockout_login(
+	const struct lockout_places *p, const char *user, const struct sockaddr_storage *source)
+{
+	const struct lockout_key place = place_of(user, source);
+	return is_known(p, &place) ? place : user_of(user);
 }

@@ -27,7 +27,6 @@ struct lockout_key {
 	uint8_t bytes[LOCKOUT_KEY_LEN]; // the first is 0: no key, which is never locked out
 };
 struct lockout_key lockout_source(const struct sockaddr_storage *a);
-struct lockout_key lockout_user(const char *name);
 
 struct lockout_entry {
 	struct lockout_key key; // of nobody: free
@@ -47,18 +46,18 @@ bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s);
 void lockout_succeeded(struct lockout *l, struct lockout_key key);
 unsigned lockout_used(const struct lockout *l);
 
-// From where users have logged in: a lock of a user's name by strangers' tries is not for these.
-// The latest LOCKOUT_PLACES_MAX pairs, of this process' life.
+// From where users have logged in. Failed logins from there count for that user there alone, and
+// others' for the name: so strangers keep nobody out where she is known, and nobody beside her
+// there has more tries. The latest LOCKOUT_PLACES_MAX, of this process' life.
 enum { LOCKOUT_PLACES_MAX = 64 };
 
 struct lockout_places {
-	struct {
-		struct lockout_key user, source;
-	} of[LOCKOUT_PLACES_MAX];
+	struct lockout_key of[LOCKOUT_PLACES_MAX];
 	unsigned next;
 };
 
 void lockout_place_add(
-	struct lockout_places *p, struct lockout_key user, struct lockout_key source);
-bool lockout_place_is_known(
-	const struct lockout_places *p, struct lockout_key user, struct lockout_key source);
+	struct lockout_places *p, const char *user, const struct sockaddr_storage *source);
+// Under which a login counts: of the user at that place, or of the name.
+struct lockout_key lockout_login(
+	const struct lockout_places *p, const char *user, const struct sockaddr_storage *source);

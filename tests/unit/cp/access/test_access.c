@@ -239,6 +239,17 @@ TEST_WITH(test_user_lockout_where_she_is_known, setup, teardown)
 	assert_true(access_shuts_out_user(a, "eve", &here));
 	assert_false(access_shuts_out_user(a, "eve", &at_home));
 	assert_false(access_shuts_out_user(a, "bob", &here));
+	// Nobody else there may try as often as he likes, whatever logs in between.
+	source = &at_home;
+	for (unsigned i = 0; i < LOCKOUT_TRIES; i++) {
+		assert_false(access_shuts_out_user(a, "eve", &at_home));
+		assert_false(logs_in("eve", "another password"));
+		if (i % 4 == 3)
+			assert_true(logs_in("bob", "a long password"));
+	}
+	assert_true(access_shuts_out_user(a, "eve", &at_home));
+	assert_false(access_shuts_out_user(a, "bob", &at_home));
+	source = &here;
 }
 
 TEST_WITH(test_damaged, setup, teardown)
