@@ -24,13 +24,17 @@ static void add(struct count *c, uint64_t positions)
 	c->sum[c->depth] += positions;
 }
 
-// Behind a backslash.
+// Behind a backslash. A repeat behind what stands for nothing repeats what is in front of that.
 static const char *escape_skip(struct count *c, const char *text)
 {
+	if (*text == 'E')
+		return text + 1;
 	if (*text == 'Q') {
 		const char *end = behind(text, "\\E");
-		c->sum[c->depth] += (uint64_t)(end - text);
-		c->last = 1;
+		const size_t len =
+			strlen(end) ? (size_t)(end - text) - 3 : (size_t)(end - text) - 1;
+		c->sum[c->depth] += len;
+		c->last = len ? 1 : c->last;
 		return end;
 	}
 	add(c, 1);
@@ -39,18 +43,31 @@ static const char *escape_skip(struct count *c, const char *text)
 	return text + 1;
 }
 
+// Behind "[:name:]" in a class; else NULL.
+static const char *class_name_skip(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+	if (strncmp(text, "[:", 2) != 0)
+		return NULL;
+	text += 2;
+	text += *text == '^';
+	const size_t len = strspn(text, letters);
+	return len && strncmp(text + len, ":]", 2) == 0 ? text + len + 2 : NULL;
+}
+
 // Behind the bracket that opens a class: a bracket that closes it is a member in the first place.
 static const char *class_skip(const char *text)
 {
 	text += *text == '^';
 	text += *text == ']';
 	while (*text && *text != ']') {
-		if (text[0] == '\\' && text[1] == 'Q')
+		const char *name = class_name_skip(text);
+		if (name)
+			text = name;
+		else if (text[0] == '\\' && text[1] == 'Q')
 			text = behind(text, "\\E");
 		else if (text[0] == '\\' && text[1])
 			text += 2;
-		else if (text[0] == '[' && text[1] == ':' && strstr(text, ":]"))
-			text = behind(text, ":]");
 		else
 			text++;
 	}
@@ -60,14 +77,17 @@ static const char *class_skip(const char *text)
 // Behind the brace. One that is no repeat is itself a character.
 static const char *repeat_read(struct count *c, const char *text)
 {
-	char *end, *end_most;
-	const uint64_t least = strtoul(text, &end, 10);
-	const uint64_t most = *end == ',' ? strtoul(end + 1, &end_most, 10) : least;
-	end = *end == ',' ? end_most : end;
-	if (end == text || *end != '}') {
+	static const char digits[] = "0123456789";
+	const size_t len = strspn(text, digits);
+	const bool is_range = text[len] == ',';
+	const char *second = text + len + is_range;
+	const char *end = is_range ? second + strspn(second, digits) : second;
+	if (len == 0 || *end != '}') {
 		add(c, 1);
 		return text;
 	}
+	const uint64_t least = strtoul(text, NULL, 10);
+	const uint64_t most = end > second ? strtoul(second, NULL, 10) : least;
 	const uint64_t times = most > least ? most : least;
 	if (times > 1) {
 		const uint64_t more = times > UINT16_MAX ? UINT16_MAX : times - 1;
@@ -77,12 +97,21 @@ static const char *repeat_read(struct count *c, const char *text)
 	return end + 1;
 }
 
-// False: the groups are too deep.
+// False: the groups are too deep, or ignore blanks. Comments and flags stand for nothing.
 static bool group_open(struct count *c, const char **text)
 {
 	if (strncmp(*text, "?#", 2) == 0) {
 		*text = behind(*text, ")");
 		return true;
+	}
+	if (**text == '?') {
+		const char *flags = *text + 1, *end = flags + strspn(flags, "imsxJU-^");
+		if (memchr(flags, 'x', (size_t)(end - flags)))
+			return false;
+		if (*end == ')') {
+			*text = end + 1;
+			return true;
+		}
 	}
 	if (c->depth + 1 == PATTERN_DEPTH_MAX)
 		return false;
