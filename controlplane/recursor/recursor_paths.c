@@ -171,9 +171,11 @@ static void turn_off(struct path *path)
 static void round_lost(struct recursor_paths *p, unsigned version)
 {
 	struct path *path = &p->path[version];
-	const struct path *other = &p->path[1 - version];
+	struct path *other = &p->path[1 - version];
 
 	round_end(path);
+	if (!path->is_off && other->is_off) // which may be well by now: asked at once
+		other->next_ms = 0;
 	if (path->is_off || other->is_off || other->answered_ms < path->since_ms
 		|| other->answered_ms == 0)
 		return;

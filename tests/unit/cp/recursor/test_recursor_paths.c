@@ -124,13 +124,20 @@ TEST_WITH(test_it_is_used_again, servers_setup, servers_teardown)
 	assert_null(strstr(library_double.config, "do-ip6"));
 }
 
-static void v6_comes_back(uint32_t wait_ms)
+static void drain(void) // of rounds before
 {
 	uint8_t msg[64];
 	struct sockaddr_in6 from;
 	for (unsigned i = 0; i < ARRAY_LEN(server); i++)
-		while (probed(i, msg, &from)) // of rounds before
+		while (probed(i, msg, &from))
 			;
+}
+
+static void v6_comes_back(uint32_t wait_ms)
+{
+	uint8_t msg[64];
+	struct sockaddr_in6 from;
+	drain();
 	beat(wait_ms - 1000);
 	assert_false(probed(0, msg, &from));
 	beat(1000);
@@ -155,6 +162,25 @@ TEST_WITH(test_a_bad_line_does_not_flap, servers_setup, servers_teardown)
 	clock_ahead_by_ms(PATH_STEPS_MAX * PATH_DECAY_MS);
 	v6_goes_off();
 	v6_comes_back(PATH_PROBE_EACH_MS);
+}
+
+TEST_WITH(test_what_was_left_is_asked_when_the_other_goes, servers_setup, servers_teardown)
+{
+	uint8_t msg[64];
+	struct sockaddr_in6 from;
+	v6_goes_off();
+	v6_comes_back(PATH_PROBE_EACH_MS);
+	v6_goes_off(); // its turn is in a minute
+	drain();
+	for (unsigned i = 0; i < PATH_SILENT; i++)
+		met(&v4, false);
+	beat(0);
+	assert_false(probed(0, msg, &from));
+	beat(PATH_PROBE_MS);
+	beat(1);
+	reply_from(0);
+	beat(1);
+	assert_int_equal(now().ipv6_off, 0);
 }
 
 // A zone has addresses where nothing listens, and many ask for its names.
