@@ -79,18 +79,20 @@ static void clients_check(struct health *w, const struct health_sight *s)
 		w->has_begin = true;
 		w->at_begin = now;
 	}
-	bool had_good = false;
 	for (unsigned i = 0; i < CLIENT_CROWDS; i++) {
 		const struct span before = span_of(oldest, newest, i),
 				  since = span_of(&w->at_begin, &now, i);
-		had_good |= before.good > 0;
 		vote(before.good > 0 ? &usual : &strangers, &before, &since);
 	}
-	const struct votes *v = had_good ? &usual : &strangers;
-	if (v->answers >= HEALTH_ANSWERS_MIN && v->fell >= HEALTH_CLIENTS_MIN
-		&& v->fell * (had_good ? 3 : 1) >= v->asked)
+	const bool enough = usual.asked >= HEALTH_CLIENTS_MIN;
+	const struct votes v =
+		enough ? usual
+		       : (struct votes){usual.asked + strangers.asked, usual.fell + strangers.fell,
+			       usual.answers + strangers.answers};
+	if (v.answers >= HEALTH_ANSWERS_MIN && v.fell >= HEALTH_CLIENTS_MIN
+		&& v.fell * (enough ? 3 : 1) >= v.asked)
 		snprintf(w->bad, sizeof(w->bad), "%u of %u clients get SERVFAIL instead of answers",
-			v->fell, v->asked);
+			v.fell, v.asked);
 }
 
 enum health_verdict health_judge(struct health *w, const struct health_sight *s)

@@ -14,9 +14,9 @@
 // SERVFAIL has risen and its rate of good answers has fallen, by a quarter: fewer may be chance at
 // a low rate, and a flood of names that fail beside its own takes no good answer away. Clients that
 // got good answers before and any since have a vote each; a third of them must have fallen, and
-// HEALTH_CLIENTS_MIN at least. Where nobody got good answers before, all that ask must have. A
-// client is a crowd of client_tally.h: others in it hide its fall. Who has several addresses, or
-// forges them, has as many votes.
+// HEALTH_CLIENTS_MIN at least. Where fewer than HEALTH_CLIENTS_MIN have such a vote, all that ask
+// must have fallen. A client is a crowd of client_tally.h: others in it hide its fall. Who has
+// several addresses, or forges them, has as many votes.
 
 #include "base/client_tally.h"
 

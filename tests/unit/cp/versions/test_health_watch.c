@@ -160,6 +160,23 @@ TEST_WITH(strangers_that_fail_are_no_fall, setup, NULL)
 	assert_int_equal(watch(10), HEALTH_HELD);
 }
 
+// Fewer than a vote takes hide nobody's: then all that ask must fail.
+TEST_WITH(one_that_had_answers_hides_no_fall, setup, NULL)
+{
+	get(0, 1, 1, 0);
+	usual(20);
+	begin(2);
+	get(1, CLIENTS, 0, 5);
+	assert_int_equal(watch(10), HEALTH_HELD);
+	health_end(&w, 2);
+	get(1, CLIENTS, 0, 0);
+	get(0, 1, 1, 0);
+	usual(20);
+	begin(3);
+	get(0, CLIENTS, 0, 5);
+	assert_int_equal(watch(10), HEALTH_FELL);
+}
+
 // Views or upstreams of some clients are bad: a part of the answers is missing.
 TEST_WITH(a_part_that_fails_is_a_fall, setup, NULL)
 {
