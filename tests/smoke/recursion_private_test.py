@@ -148,16 +148,19 @@ def test_addresses_that_are_no_servers(lab):
 
 
 def test_a_zone_that_is_gone_ends_with_a_flush(lab):
-    """Its delegation is gone, but its own NS records last: no option of the library says otherwise."""
-    assert answer(lab, "a.old.ghost A") == "192.0.2.7"
-    servers["root"].kill()
-    servers["root"].wait()
-    servers["root"] = nsd("root", [ROOT], {".": root_zone()})
-    wait(lambda: says(ROOT, "b.old.ghost A", "NXDOMAIN"))
-    ahead(3)
-    assert answer(lab, "b.old.ghost A") == "192.0.2.7"
-    lab.post("cache/flush", name="c.other")
-    assert answer(lab, "d.old.ghost A") == "NXDOMAIN"
+    """Its delegation is gone, but its own NS records last: no option of the library says otherwise.
+
+    With IPv4 alone, as IPv6 that is left empties the library's caches."""
+    with lab.configured(upstreams={**RECURSIVE, "recursion_ip": "ipv4"}):
+        assert answer(lab, "a.old.ghost A") == "192.0.2.7"
+        servers["root"].kill()
+        servers["root"].wait()
+        servers["root"] = nsd("root", [ROOT], {".": root_zone()})
+        wait(lambda: says(ROOT, "b.old.ghost A", "NXDOMAIN"))
+        ahead(3)
+        assert answer(lab, "b.old.ghost A") == "192.0.2.7"
+        lab.post("cache/flush", name="c.other")
+        assert answer(lab, "d.old.ghost A") == "NXDOMAIN"
 
 
 fresh = iter(range(ZONES))
