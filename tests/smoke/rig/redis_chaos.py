@@ -153,9 +153,29 @@ def slowly(server, stop):
 
 
 def late():
-    """How often Redis was found too slow."""
+    """How often Redis was found too slow, or not asked."""
     s = stats()
-    return s["l1"]["timeouts"] + s["redis"]["timeouts"]
+    return s["l1"]["timeouts"] + s["l1"]["skipped"] + s["redis"]["timeouts"]
+
+
+class Without:
+    """Between which misses weir found Redis too slow, or asked for none as its connection was away."""
+
+    def __init__(self, load):
+        self.load, self.spans, self.next = load, [], 0
+        self.seen = load.misses, late()
+
+    def look(self, last=False):
+        if time.monotonic() < self.next and not last:
+            return
+        self.next = time.monotonic() + 0.1
+        now = self.load.misses, late()
+        if now[1] > self.seen[1] or stats()["redis"]["state"] != "up":
+            self.spans.append((self.seen[0] - 50, now[0] + 50))  # those in flight
+        self.seen = now
+
+    def has(self, n):
+        return any(first <= n <= end for first, end in self.spans)
 
 
 def hostile_value(client, key, other, dice):
@@ -190,11 +210,12 @@ def hostile_value(client, key, other, dice):
 
 def hostile(server, load, stop, dice):
     """Takes the names that the load will ask for next, and the index."""
-    client, begin, lates = server.client(), load.misses, late()
+    client, begin, without = server.client(), load.misses, Without(load)
     view = next(client.scan_iter("weir:*:v*", count=1000)).decode().rsplit(":", 1)[1]
     name = lambda n: f"weir:{load.miss_name(n)}:28:1:{view}"
     at = begin
     while not stop.is_set():
+        without.look()
         at = max(at, load.misses + 20)
         if at > load.misses + 200:
             time.sleep(0.01)
@@ -204,10 +225,10 @@ def hostile(server, load, stop, dice):
         except redis.ResponseError:
             pass  # a value of another kind is still there, because nothing read it
         at += 1
-    # What was never asked for is nobody's to clean up but ours, nor what was asked for while Redis was found too slow.
-    held_up = late() > lates or stats()["redis"]["state"] != "up"
-    for n in range(begin if held_up else load.misses, at + 1):
-        if n >= load.misses or client.ttl(name(n)) == -1:
+    # What was never asked for is nobody's to clean up but ours, nor what was asked for while weir did without Redis.
+    without.look(last=True)
+    for n in range(begin, at + 1):
+        if n >= load.misses or without.has(n) and client.ttl(name(n)) == -1:
             client.delete(name(n))
 
 
