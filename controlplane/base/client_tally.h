@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Answers by client, in a few crowds: one client's are in one of them. A client is
-// an IPv4 address or an IPv6 /64, as in inflight.h, and always in the same crowd, of all resolvers.
-// Values without an owner.
+// Answers by client, in a few crowds: one client's are in one of them. A client is an IPv4 address
+// or an IPv6 /64, as in inflight.h, and always in the same crowd, of all resolvers. Values without
+// an owner.
 
 #include <stdint.h>
 #include <weir/attr.h>

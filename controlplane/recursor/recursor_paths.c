@@ -87,10 +87,10 @@ static void round_end(struct path *path)
 
 static void turn_on(struct path *path, unsigned version)
 {
-	if (path->is_off)
+	if (path->is_off) {
 		log_info("recursion: a server answers over %s again", names[version]);
-	if (path->is_off)
 		path->on_ms = clock_mono_ms();
+	}
 	path->is_off = false;
 	path->next_ms = clock_mono_ms() + PATH_DOUBT_EACH_MS;
 	round_end(path);

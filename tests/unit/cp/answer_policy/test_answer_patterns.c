@@ -146,7 +146,7 @@ TEST(test_count_limit)
 	free(pattern);
 }
 
-// What is quick alone and takes libhs minutes together, behind patterns that are quick together.
+// Patterns that are quick alone and take libhs minutes together, behind some that are quick.
 TEST(test_no_portion_takes_long)
 {
 	enum { QUICK = 160, COUNT = QUICK + 128 };

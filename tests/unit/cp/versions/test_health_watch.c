@@ -160,7 +160,7 @@ TEST_WITH(strangers_that_fail_are_no_fall, setup, NULL)
 	assert_int_equal(watch(10), HEALTH_HELD);
 }
 
-// Fewer than a vote takes hide nobody's: then all that ask must fail.
+// Fewer clients than a vote takes hide no fall: then all that ask must fail.
 TEST_WITH(one_that_had_answers_hides_no_fall, setup, NULL)
 {
 	get(0, 1, 1, 0);
