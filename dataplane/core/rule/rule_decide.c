@@ -353,7 +353,34 @@ static __attribute__((noinline)) void weigh(const struct rule_reader *r, struct 
 	}
 }
 
-static inline const struct chosen *choose(const struct rule_reader *r, const struct rule_probe *p,
+// A rule of plain block lists alone.
+static inline struct rule_decision plain_decision(const struct rule_set *s, unsigned index)
+{
+	return (struct rule_decision){
+		.action = RULE_BLOCK,
+		.reply = RULE_REPLY_GROUP,
+		.list = (uint8_t)lowest(s),
+		.rule_class = RULE_CLASS_BLOCK,
+		.index = (uint8_t)index,
+		.matched = 1,
+	};
+}
+
+static inline bool is_plain(const struct rule_reader *r, const struct rule_set *s)
+{
+	uint64_t odd = 0;
+	for (unsigned w = 0; w < 4; w++)
+		odd |= s->lists[w] & ~r->plain[w];
+	return likely_(!odd);
+}
+
+// Candidates come farthest first; from the back, the first of a rank is the nearest of it.
+static inline unsigned nearest(uint64_t candidates)
+{
+	return 63 - (unsigned)__builtin_clzll(candidates);
+}
+
+static const struct chosen *choose(const struct rule_reader *r, const struct rule_probe *p,
 	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c)
 {
 	c->by_rank.d = (struct rule_decision){.action = RULE_PASS};
@@ -361,33 +388,22 @@ static inline const struct chosen *choose(const struct rule_reader *r, const str
 	c->zone_source = RULE_SOURCES_MAX;
 	c->safe = c->has_excepts = false;
 	c->excepts = (struct rule_set){{0}};
-	// Candidates come farthest first; from the back, the first of a rank is the nearest of it.
 	for (uint64_t left = p->candidates; left && c->rank < RANK_LOCAL;) {
 		struct rule_set s;
-		unsigned i = 63 - (unsigned)__builtin_clzll(left);
+		unsigned i = nearest(left);
 		left ^= UINT64_C(1) << i;
 		find_set(r, p->hash[i], group_lists, &s);
 		if (!any_of(&s))
 			continue;
-		uint64_t odd = 0;
-		for (unsigned w = 0; w < 4; w++)
-			odd |= s.lists[w] & ~r->plain[w];
-		if (unlikely_(odd)) {
+		if (!is_plain(r, &s)) {
 			bool self = i + 1 == p->count && p->depths >> labels & 1;
 			weigh(r, c, p, s, i, self, qtype);
 		} else if (c->rank < RANK_BLOCK) {
 			c->rank = RANK_BLOCK;
-			c->by_rank.d = (struct rule_decision){
-				.action = RULE_BLOCK,
-				.reply = RULE_REPLY_GROUP,
-				.list = (uint8_t)lowest(&s),
-				.rule_class = RULE_CLASS_BLOCK,
-				.index = (uint8_t)i,
-				.matched = 1,
-			};
+			c->by_rank.d = plain_decision(&s, i);
 		}
 	}
-	bool zone = unlikely_(c->zone_source < RULE_SOURCES_MAX) && c->rank < RANK_ZONE;
+	bool zone = c->zone_source < RULE_SOURCES_MAX && c->rank < RANK_ZONE;
 	struct chosen *made = zone ? &c->by_zone : &c->by_rank;
 	made->d.allowed = made->d.matched & (made->d.action == RULE_PASS);
 	made->d.safe = c->safe;
@@ -395,11 +411,29 @@ static inline const struct chosen *choose(const struct rule_reader *r, const str
 	return made;
 }
 
-struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
-	unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
+static __attribute__((noinline)) struct rule_decision choose_odd(const struct rule_reader *r,
+	const struct rule_probe *p, unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
 {
 	struct choice c;
 	return choose(r, p, labels < 63 ? labels : 63, qtype, group_lists, &c)->d;
+}
+
+// Nearly all names have plain rules alone, or none: their decision stays in registers.
+struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
+	unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
+{
+	struct rule_decision d = {.action = RULE_PASS};
+	for (uint64_t left = p->candidates; left;) {
+		struct rule_set s;
+		unsigned i = nearest(left);
+		left ^= UINT64_C(1) << i;
+		find_set(r, p->hash[i], group_lists, &s);
+		if (!is_plain(r, &s))
+			return choose_odd(r, p, labels, qtype, group_lists);
+		if (any_of(&s) && !d.matched)
+			d = plain_decision(&s, i);
+	}
+	return d;
 }
 
 static void probe(const struct rule_reader *r, const struct dns_name *name, struct rule_probe *p)
