@@ -12,11 +12,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/build.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/numa.h>
@@ -238,7 +238,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 
 int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 {
-	struct app *a = calloc(1, sizeof(*a));
+	struct app *a = heap_calloc(1, sizeof(*a));
 	if (!a) {
 		snprintf(why, APP_WHY_MAX, "no memory");
 		return -ENOMEM;
@@ -345,5 +345,5 @@ void app_close(struct app *a)
 	if (a->read != a->started)
 		config_free(a->read);
 	config_free(a->started);
-	free(a);
+	heap_free(a);
 }

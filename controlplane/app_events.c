@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct app_events {
 	struct events *events;
@@ -31,10 +31,10 @@ static const struct event_condition_kind of_upstream = {
 
 int app_events_open(struct app_events **out)
 {
-	struct app_events *w = calloc(1, sizeof(*w));
+	struct app_events *w = heap_calloc(1, sizeof(*w));
 	int rc = w ? events_open(&w->events) : -ENOMEM;
 	if (rc < 0) {
-		free(w);
+		heap_free(w);
 		return rc;
 	}
 	*out = w;
@@ -46,7 +46,7 @@ void app_events_close(struct app_events *w)
 	if (!w)
 		return;
 	events_close(w->events);
-	free(w);
+	heap_free(w);
 }
 
 struct events *app_events_of(struct app_events *w)

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 const struct policy_group *app_groups_current(void *app)
@@ -193,7 +193,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	if (rc == 0 && !same)
 		rc = publish_policy(a->publisher, image.head, image.size, why);
 	if (same || rc < 0)
-		free(image.head);
+		heap_free(image.head);
 	resolvers_groups_published(&a->resolvers, rc == 0);
 	a->groups.fails = rc < 0;
 	publish_policy_fails(a->publisher, rc < 0);

@@ -13,9 +13,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/stats_read.h>
 
@@ -34,7 +34,7 @@ static bool is_restarted(const struct app *a)
 {
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->publisher);
-	struct stats_copy *c = calloc(1, sizeof(*c));
+	struct stats_copy *c = heap_calloc(1, sizeof(*c));
 	bool is = false;
 	if (c && paths && stats_read(paths, c, why) == 0) {
 		const enum process_state state = dataplane_state(paths, c);
@@ -43,7 +43,7 @@ static bool is_restarted(const struct app *a)
 				       && clock_mono_ms() - c->start_ms < RESTART_MS
 			     : c->ended == STATS_STOPPED;
 	}
-	free(c);
+	heap_free(c);
 	return is;
 }
 

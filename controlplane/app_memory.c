@@ -15,10 +15,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/mem_account.h>
 #include <weir/shm_region.h>
@@ -230,11 +230,11 @@ int app_memory_open(struct app *a, char why[APP_WHY_MAX])
 {
 	char path[PATH_MAX];
 	const struct timeval second = {.tv_sec = 1};
-	struct app_memory *m = calloc(1, sizeof(*m));
+	struct app_memory *m = heap_calloc(1, sizeof(*m));
 	snprintf(path, sizeof(path), "%s/memory.history", a->started->runtime.state_directory);
 	int rc = m ? memory_meter_open(&a->meter, path) : -ENOMEM;
 	if (rc < 0) {
-		free(m);
+		heap_free(m);
 		snprintf(why, APP_WHY_MAX, "memory meter: %s", strerror(-rc));
 		return rc;
 	}

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/config_tools.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/os/sd_notify.h>
 

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { JOB_WAIT_MS = 60000 };
@@ -26,7 +26,7 @@ void app_versions_not_stored(struct app_versions *v, const char *why)
 struct version_job *app_versions_job_new(struct app *a, int (*work)(struct version_job *job),
 	void (*done)(struct version_job *job, int err))
 {
-	struct version_job *job = calloc(1, sizeof(*job));
+	struct version_job *job = heap_calloc(1, sizeof(*job));
 	if (!job)
 		return NULL;
 	job->app = a;
@@ -40,7 +40,7 @@ void app_versions_job_free(struct version_job *job)
 {
 	config_bundle_free(&job->bundle);
 	config_free(job->config);
-	free(job);
+	heap_free(job);
 }
 
 static int job_work(void *arg, const _Atomic bool *)
@@ -258,7 +258,7 @@ void app_versions_close(struct app *a, bool is_clean)
 	config_free(v->disk_read);
 	config_bundle_free(&v->apply.bundle);
 	config_bundle_free(&v->bundle);
-	free(v);
+	heap_free(v);
 	a->versions = NULL;
 }
 

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 // A control plane died twice while it watched the health of this version.
@@ -36,14 +36,14 @@ int app_versions_read(struct app *a, const char *path, char why[APP_WHY_MAX])
 {
 	const time_t began_unix_s = time(NULL);
 	struct config_start start;
-	struct app_versions *v = calloc(1, sizeof(*v));
+	struct app_versions *v = heap_calloc(1, sizeof(*v));
 	if (!v) {
 		snprintf(why, APP_WHY_MAX, "no memory");
 		return -ENOMEM;
 	}
 	int rc = start_read(path, &start, why);
 	if (rc < 0) {
-		free(v);
+		heap_free(v);
 		return rc;
 	}
 	a->versions = v;

@@ -11,6 +11,7 @@
 #include "port/mbuf_pool.h"
 #include "port/memif_left.h"
 #include "port/port_announce.h"
+#include "port/rte_site.h"
 #include "port/steering.h"
 #include "prefault.h"
 #include "privilege.h"
@@ -32,6 +33,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/os/sd_notify.h>
@@ -210,10 +212,10 @@ static int create_limiter(struct dataplane *dp, char why[WHY_MAX])
 static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
 {
 	int socket = (int)rte_lcore_to_socket_id(dp->config->dataplane.worker_lcores[0]);
-	dp->kernel_flows =
-		rte_zmalloc_socket("kernel_flows", sizeof(*dp->kernel_flows), CACHE_LINE, socket);
-	dp->asked_ports =
-		rte_zmalloc_socket("asked_ports", sizeof(*dp->asked_ports), CACHE_LINE, socket);
+	dp->kernel_flows = rte_site_zmalloc_socket(
+		"kernel_flows", sizeof(*dp->kernel_flows), CACHE_LINE, socket);
+	dp->asked_ports = rte_site_zmalloc_socket(
+		"asked_ports", sizeof(*dp->asked_ports), CACHE_LINE, socket);
 	if (!dp->kernel_flows || !dp->asked_ports) {
 		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory_mb)");
 		return -ENOMEM;
@@ -228,12 +230,12 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	const struct config_dataplane *c = &dp->config->dataplane;
 	unsigned lcore = c->worker_lcores[index];
 	int socket = (int)rte_lcore_to_socket_id(lcore);
-	struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), CACHE_LINE, socket);
+	struct worker *w = rte_site_zmalloc_socket("worker", sizeof(*w), CACHE_LINE, socket);
 	size_t dedup_size = sizeof(struct recent_way) * DEDUP_WAYS * DEDUP_SETS;
-	void *recent = rte_zmalloc_socket("recent", dedup_size, CACHE_LINE, socket);
+	void *recent = rte_site_zmalloc_socket("recent", dedup_size, CACHE_LINE, socket);
 	if (!w || !recent) {
-		rte_free(w);
-		rte_free(recent);
+		rte_site_free(w);
+		rte_site_free(recent);
 		snprintf(why, WHY_MAX, "worker %u: no memory (dataplane.memory_mb)", index);
 		return -ENOMEM;
 	}

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 #define X(name, text, status) #name,
@@ -79,7 +79,7 @@ static bool path_make(char out[PATH_MAX], const char *directory, const char *nam
 int access_open(struct access **out, struct loop *service, const char *state_directory,
 	struct events *events)
 {
-	struct access *a = calloc(1, sizeof(*a));
+	struct access *a = heap_calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
 	a->events = events;
@@ -91,7 +91,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	if (rc == 0)
 		rc = access_thread_open(&a->thread, service, a->audit_path);
 	if (rc < 0) {
-		free(a);
+		heap_free(a);
 		return rc;
 	}
 	a->audit = (struct audit){.thread = a->thread,
@@ -108,7 +108,7 @@ void access_close(struct access *a)
 	if (!a)
 		return;
 	access_thread_close(a->thread);
-	free(a);
+	heap_free(a);
 }
 
 // Digests of what is random do not begin alike, nor with 63 bits of 0.

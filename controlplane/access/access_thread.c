@@ -9,10 +9,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -231,14 +231,14 @@ static void *thread_work(void *arg)
 
 int access_thread_open(struct access_thread **out, struct loop *service, const char *path)
 {
-	struct access_thread *t = calloc(1, sizeof(*t));
+	struct access_thread *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->service = service;
 	t->jobs_end = &t->jobs;
 	t->counts.bytes = sizeof(*t);
 	if (strlen(path) >= PATH_MAX) {
-		free(t);
+		heap_free(t);
 		return -ENAMETOOLONG;
 	}
 	for (unsigned i = 0; i < ACCESS_LOGS; i++) {
@@ -253,7 +253,7 @@ int access_thread_open(struct access_thread **out, struct loop *service, const c
 	if (rc < 0) {
 		pthread_cond_destroy(&t->wake);
 		pthread_mutex_destroy(&t->lock);
-		free(t);
+		heap_free(t);
 		return rc;
 	}
 	*out = t;
@@ -277,13 +277,13 @@ void access_thread_close(struct access_thread *t)
 		log_shut(&t->log[i]);
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
-	free(t);
+	heap_free(t);
 }
 
 // NULL: it is too long, or there is no memory.
 static char *line_make(const char *line, size_t len)
 {
-	char *text = len + 1 <= ACCESS_LINE_MAX ? malloc(len + 1) : NULL;
+	char *text = len + 1 <= ACCESS_LINE_MAX ? heap_malloc(len + 1) : NULL;
 	if (!text)
 		return NULL;
 	memcpy(text, line, len);
@@ -307,7 +307,7 @@ void access_thread_line(struct access_thread *t, enum access_log log, const char
 		pthread_cond_signal(&t->wake);
 	}
 	pthread_mutex_unlock(&t->lock);
-	free(text);
+	heap_free(text);
 }
 
 unsigned access_thread_room(struct access_thread *t)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 // Its time, and who it is from where.
@@ -31,7 +32,7 @@ static void entry_end(struct audit *a, struct json_out *o, enum access_log log)
 {
 	char *line = json_out_finish(o);
 	access_thread_line(a->thread, log, line ? line : "", line ? strlen(line) : ACCESS_LINE_MAX);
-	free(line);
+	heap_free(line);
 }
 
 static void entry_write(
@@ -259,7 +260,7 @@ static struct reader reader_of(const struct text *t, unsigned limit)
 static char *array_make(const struct text *changes, const struct text *refused, unsigned limit)
 {
 	struct reader r[] = {reader_of(changes, limit), reader_of(refused, limit)};
-	char *out = malloc(changes->len + refused->len + 3);
+	char *out = heap_malloc(changes->len + refused->len + 3);
 	size_t len = 0;
 	if (!out)
 		return NULL;
@@ -284,7 +285,7 @@ static int log_read(const char *path, enum access_log log, struct text *out)
 	char now[ACCESS_LOG_PATH_MAX], before[ACCESS_LOG_PATH_MAX + 2];
 	snprintf(now, sizeof(now), "%s%s", path, access_log_suffix[log]);
 	snprintf(before, sizeof(before), "%s.1", now);
-	out->bytes = malloc(2 * AUDIT_READ_MAX + 1); // and an end, for strtoll
+	out->bytes = heap_malloc(2 * AUDIT_READ_MAX + 1); // and an end, for strtoll
 	if (!out->bytes)
 		return -ENOMEM;
 	int rc = end_read(before, out);

@@ -7,10 +7,10 @@
 #include <hs.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // The first portion is small, so that its time tells how large the next may be. Nobody can end a
 // call of libhs, and its time grows as a power of the repeats that it compiles together: 32 times
@@ -107,7 +107,7 @@ static int pattern_try(const char *text, uint64_t slow_ms, hs_compile_error_t **
 	if (pattern_positions(text, ANSWER_PATTERN_POSITIONS_MAX) > ANSWER_PATTERN_POSITIONS_MAX)
 		return -ETIME;
 	hs_error_t rc = hs_expression_info(text, HS_FLAGS, &info, error);
-	free(info);
+	heap_free(info);
 	if (rc == HS_SUCCESS && strchr(text, '{')) {
 		rc = hs_compile(text, HS_FLAGS, HS_MODE_BLOCK, NULL, &db, error);
 		(void)hs_free_database(db);
@@ -246,11 +246,11 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p)
 		c->counts->refused_syntax++;
 		return 0;
 	}
-	char *text = strndup(p->text, p->len);
+	char *text = heap_strndup(p->text, p->len);
 	if (!text)
 		return -ENOMEM;
 	if (!pattern_passes(c, text)) {
-		free(text);
+		heap_free(text);
 		return 0;
 	}
 	const unsigned weight = weight_of(text);
@@ -304,8 +304,8 @@ int answer_patterns_new(struct answer_patterns **out, const struct answer_patter
 		return 0;
 	}
 	pthread_once(&counted, count_memory);
-	struct compile *c = calloc(1, sizeof(*c));
-	struct answer_patterns *made = calloc(1, sizeof(*made));
+	struct compile *c = heap_calloc(1, sizeof(*c));
+	struct answer_patterns *made = heap_calloc(1, sizeof(*made));
 	int rc = c && made ? 0 : -ENOMEM;
 	if (rc == 0) {
 		*c = (struct compile){.made = made,
@@ -316,7 +316,7 @@ int answer_patterns_new(struct answer_patterns **out, const struct answer_patter
 		rc = patterns_compile(c, pattern, count);
 		counts->compile_ms = spent_ms(c);
 	}
-	free(c);
+	heap_free(c);
 	if (rc < 0 || made->portions == 0) {
 		answer_patterns_free(made);
 		made = NULL;
@@ -332,12 +332,12 @@ void answer_patterns_free(struct answer_patterns *p)
 		return;
 	for (unsigned i = 0; i < p->portions; i++)
 		(void)hs_free_database(p->portion[i]);
-	free(p);
+	heap_free(p);
 }
 
 int answer_pattern_scratch_new(const struct answer_patterns *p, struct answer_pattern_scratch **out)
 {
-	struct answer_pattern_scratch *s = calloc(1, sizeof(*s));
+	struct answer_pattern_scratch *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	// One that grows to what the largest needs.
@@ -357,7 +357,7 @@ void answer_pattern_scratch_free(struct answer_pattern_scratch *s)
 		return;
 	if (s->hs)
 		(void)hs_free_scratch(s->hs);
-	free(s);
+	heap_free(s);
 }
 
 struct match {

@@ -6,8 +6,8 @@
 #include "base/nat64.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/policy.h>
 #include <weir/rule_data.h>
 #include <weir/rule_reply.h>
@@ -27,7 +27,7 @@ struct answer_policy {
 static int patterns_open(struct answer_policy *j, unsigned loops)
 {
 	uint32_t count = j->image.pattern_count, n = 0;
-	struct answer_pattern *pattern = calloc(count ? count : 1, sizeof(*pattern));
+	struct answer_pattern *pattern = heap_calloc(count ? count : 1, sizeof(*pattern));
 	if (!pattern)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
@@ -36,7 +36,7 @@ static int patterns_open(struct answer_policy *j, unsigned loops)
 			pattern[n++] = (struct answer_pattern){p.list, p.text, p.len};
 	}
 	int rc = answer_patterns_new(&j->patterns, pattern, n, NULL, &j->counts.patterns);
-	free(pattern);
+	heap_free(pattern);
 	for (unsigned i = 0; rc == 0 && j->patterns && i < loops; i++)
 		rc = answer_pattern_scratch_new(j->patterns, &j->scratch[i]);
 	return rc;
@@ -45,7 +45,7 @@ static int patterns_open(struct answer_policy *j, unsigned loops)
 static int prefixes_open(struct answer_policy *j)
 {
 	uint32_t count = j->image.prefix_count, n = 0;
-	struct answer_prefix *prefix = calloc(count ? count : 1, sizeof(*prefix));
+	struct answer_prefix *prefix = heap_calloc(count ? count : 1, sizeof(*prefix));
 	if (!prefix)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
@@ -58,14 +58,14 @@ static int prefixes_open(struct answer_policy *j)
 		memcpy(p->prefix.bytes, row.bytes, sizeof(p->prefix.bytes));
 	}
 	int rc = answer_prefixes_new(&j->prefixes, prefix, n, &j->counts.prefixes);
-	free(prefix);
+	heap_free(prefix);
 	return rc;
 }
 
 int answer_policy_new(
 	struct answer_policy **out, const struct rule_reader *image, unsigned resolvers)
 {
-	struct answer_policy *j = calloc(1, sizeof(*j));
+	struct answer_policy *j = heap_calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
 	j->image = *image;
@@ -98,7 +98,7 @@ void answer_policy_free(struct answer_policy *j)
 		answer_pattern_scratch_free(j->scratch[i]);
 	answer_patterns_free(j->patterns);
 	answer_prefixes_free(j->prefixes);
-	free(j);
+	heap_free(j);
 }
 
 const struct answer_policy_counts *answer_policy_counts(const struct answer_policy *j)

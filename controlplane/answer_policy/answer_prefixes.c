@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 typedef unsigned __int128 address_bits;
 
@@ -143,19 +144,19 @@ static int ranges_alloc(struct answer_prefixes *p, bool v6, size_t prefixes)
 {
 	size_t most = 2 * prefixes + 1;
 	if (v6) {
-		p->v6.first = malloc(most * sizeof(*p->v6.first));
-		p->v6.set = malloc(most * sizeof(*p->v6.set));
+		p->v6.first = heap_malloc(most * sizeof(*p->v6.first));
+		p->v6.set = heap_malloc(most * sizeof(*p->v6.set));
 		return p->v6.first && p->v6.set ? 0 : -ENOMEM;
 	}
-	p->v4.first = malloc(most * sizeof(*p->v4.first));
-	p->v4.set = malloc(most * sizeof(*p->v4.set));
+	p->v4.first = heap_malloc(most * sizeof(*p->v4.first));
+	p->v4.set = heap_malloc(most * sizeof(*p->v4.set));
 	return p->v4.first && p->v4.set ? 0 : -ENOMEM;
 }
 
 // Shrinks a block to its use. A block that cannot shrink stays as it is.
 static void shrink(void **block, size_t bytes)
 {
-	void *less = realloc(*block, bytes ? bytes : 1);
+	void *less = heap_realloc(*block, bytes ? bytes : 1);
 	if (less)
 		*block = less;
 }
@@ -170,7 +171,7 @@ static void ranges_trim(struct answer_prefixes *p)
 
 static int ranges_make(struct answer_prefixes *p, bool v6, struct entry *entry, size_t count)
 {
-	struct sweep *s = calloc(1, sizeof(*s));
+	struct sweep *s = heap_calloc(1, sizeof(*s));
 	int rc = s ? ranges_alloc(p, v6, count) : -ENOMEM;
 	if (rc == 0) {
 		qsort(entry, count, sizeof(*entry), entry_compare);
@@ -178,7 +179,7 @@ static int ranges_make(struct answer_prefixes *p, bool v6, struct entry *entry, 
 		s->v6 = v6;
 		rc = sweep_all(s, entry, count);
 	}
-	free(s);
+	heap_free(s);
 	return rc;
 }
 
@@ -222,15 +223,15 @@ int answer_prefixes_new(struct answer_prefixes **out, const struct answer_prefix
 	}
 	if (count == 0)
 		return 0;
-	struct answer_prefixes *p = calloc(1, sizeof(*p));
-	struct entry *entry = malloc(count * sizeof(*entry));
+	struct answer_prefixes *p = heap_calloc(1, sizeof(*p));
+	struct entry *entry = heap_malloc(count * sizeof(*entry));
 	int rc = p && entry ? answer_sets_init(&p->sets) : -ENOMEM;
 	for (unsigned v6 = 0; v6 < 2 && rc == 0; v6++) {
 		size_t n = entries_take(entry, v6, prefix, count, counts);
 		rc = ranges_make(p, v6, entry, n);
 		counts->taken += (uint32_t)n;
 	}
-	free(entry);
+	heap_free(entry);
 	if (rc < 0) {
 		answer_prefixes_free(p);
 		return rc;
@@ -259,7 +260,7 @@ void answer_prefixes_free(struct answer_prefixes *p)
 	FREE_AND_NULL(p->v6.first);
 	FREE_AND_NULL(p->v6.set);
 	answer_sets_free(&p->sets);
-	free(p);
+	heap_free(p);
 }
 
 static void find_v4(const struct answer_prefixes *p, uint32_t address, struct rule_set *lists)

@@ -2,8 +2,8 @@
 #include "answer_sets.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { ROOM_FIRST = 64 };
 
@@ -19,11 +19,11 @@ static uint32_t place_of(const struct answer_sets *s, const struct rule_set *set
 static int grow(struct answer_sets *s)
 {
 	uint32_t room = s->room ? 2 * s->room : ROOM_FIRST;
-	struct rule_set *set = realloc(s->set, room * sizeof(*set));
+	struct rule_set *set = heap_realloc(s->set, room * sizeof(*set));
 	if (!set)
 		return -ENOMEM;
 	s->set = set;
-	uint32_t *index = calloc(2 * (size_t)room, sizeof(*index));
+	uint32_t *index = heap_calloc(2 * (size_t)room, sizeof(*index));
 	if (!index)
 		return -ENOMEM;
 	FREE_AND_NULL(s->index);
@@ -61,7 +61,7 @@ int answer_sets_init(struct answer_sets *s)
 void answer_sets_settle(struct answer_sets *s)
 {
 	FREE_AND_NULL(s->index);
-	struct rule_set *less = realloc(s->set, s->count * sizeof(*less));
+	struct rule_set *less = heap_realloc(s->set, s->count * sizeof(*less));
 	if (less) {
 		s->set = less;
 		s->room = s->count;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "answer_patterns.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/pattern_prove.h>
 
 typedef void patterns_fn(void *arg, const char *key, char *const *pattern, unsigned count);
@@ -70,11 +72,11 @@ void pattern_prove_change(const struct config *running, const struct config *c,
 	struct prove p = {.to = &to};
 	size_t count = 0;
 	patterns_each(running, known_count, &count);
-	p.known = count ? calloc(count, sizeof(*p.known)) : NULL;
+	p.known = count ? heap_calloc(count, sizeof(*p.known)) : NULL;
 	if (p.known) {
 		patterns_each(running, known_take, &p);
 		qsort(p.known, p.known_count, sizeof(*p.known), text_compare);
 	}
 	patterns_each(c, prove_some, &p);
-	free(p.known);
+	heap_free(p.known);
 }

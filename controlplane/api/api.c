@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 // As many explanations and searches as may run and wait and a profile, leave requests for all
@@ -216,7 +216,7 @@ static void parts_close(struct api *a)
 
 int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX])
 {
-	struct api *a = calloc(1, sizeof(*a));
+	struct api *a = heap_calloc(1, sizeof(*a));
 	if (!a) {
 		snprintf(why, API_WHY_MAX, "control socket: out of memory");
 		return -ENOMEM;
@@ -229,7 +229,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	if (rc < 0) {
 		snprintf(why, API_WHY_MAX, "runtime.group: %s: %s", deps->group,
 			rc == -ENOENT ? "no such group" : strerror(-rc));
-		free(a);
+		heap_free(a);
 		return rc;
 	}
 	group_check(a);
@@ -238,7 +238,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	if (rc < 0) {
 		parts_close(a);
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-rc));
-		free(a);
+		heap_free(a);
 		return rc;
 	}
 	*out = a;
@@ -251,7 +251,7 @@ void api_close(struct api *a)
 		return;
 	parts_close(a);
 	(void)unlink(a->deps.socket_path);
-	free(a);
+	heap_free(a);
 }
 
 const struct mem_kinds *api_kinds(const struct api *a)

@@ -8,8 +8,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static const struct versions_status *versions_of(const struct api *a)
 {
@@ -28,7 +28,7 @@ static char *errors_text(const char *why)
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o), *list;
 	const size_t first = strcspn(why, "\n");
-	char *copy = strdup(why), *rest = NULL;
+	char *copy = heap_strdup(why), *rest = NULL;
 	unsigned count = 0;
 	list = json_out_array(o, root, "errors");
 	for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line;
@@ -36,7 +36,7 @@ static char *errors_text(const char *why)
 		json_out_text(o, list, NULL, line);
 		count++;
 	}
-	free(copy);
+	heap_free(copy);
 	char text[2 * CONFIG_WHY_MAX + 64], more[64] = "";
 	if (count > 1)
 		snprintf(more, sizeof(more), "; %u more (weirctl config check)", count - 1);
@@ -55,7 +55,7 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 			: rc == -ENOENT  ? 404
 					 : 400,
 			errors_text(why));
-		free(c);
+		heap_free(c);
 		return;
 	}
 	struct json_out *o = json_out_new();
@@ -71,13 +71,13 @@ static void on_config(void *arg, int rc, const char *why, const char *needs_rest
 			o, json_out_root(o), "watch_left_s", c->is_trial ? 0 : s->watch_left_s);
 	}
 	http_reply(c->exchange, 200, json_out_finish(o));
-	free(c);
+	heap_free(c);
 }
 
 static void apply(struct api *a, struct http_exchange *x, struct apply_request *r)
 {
 	r->who = http_who(x);
-	struct config_call *c = malloc(sizeof(*c));
+	struct config_call *c = heap_malloc(sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;
@@ -87,7 +87,7 @@ static void apply(struct api *a, struct http_exchange *x, struct apply_request *
 	int ret = a->deps.config_apply(a->deps.reload_arg, r, on_config, c);
 	if (ret == 0)
 		return;
-	free(c);
+	heap_free(c);
 	if (ret == -EBUSY)
 		api_refuse(x, 503, "another change of the configuration runs: try again");
 	else

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 #include <weir/stats_read.h>
 
 const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX])
@@ -14,7 +14,7 @@ const struct stats_copy *api_stats_read(struct api *a, char why[SHM_WHY_MAX])
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
 	why[0] = '\0';
 	if (!a->stats)
-		a->stats = malloc(sizeof(*a->stats));
+		a->stats = heap_malloc(sizeof(*a->stats));
 	a->stats_look = 0;
 	return a->stats && paths && stats_read(paths, a->stats, why) == 0 ? a->stats : NULL;
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum {
 	READERS_MAX = 8,
@@ -34,7 +35,7 @@ static void reader_free(struct api_events_reader *w)
 {
 	if (w)
 		api_lines_end(&w->out);
-	free(w);
+	heap_free(w);
 }
 
 static void reader_end(struct api_events_reader *w)
@@ -71,7 +72,7 @@ static bool event_send(struct api_events_reader *w, const struct event_record *e
 		return false;
 	int len = snprintf(text, sizeof(text), "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n",
 		e->number, event_kind_names[e->kind], data);
-	free(data);
+	heap_free(data);
 	return put(w, text, (size_t)len);
 }
 
@@ -145,9 +146,9 @@ static void events_list(const struct api *a, struct http_exchange *x, uint64_t a
 
 static struct api_events_reader *reader_new(struct api *a, uint64_t after)
 {
-	struct api_events_reader *w = calloc(1, sizeof(*w));
+	struct api_events_reader *w = heap_calloc(1, sizeof(*w));
 	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
-		free(w);
+		heap_free(w);
 		return NULL;
 	}
 	w->api = a;

@@ -9,9 +9,9 @@
 #include "memory/process_sockets.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/mem_account.h>
 
@@ -178,7 +178,7 @@ static void peers_out(struct json_out *o, struct json_node *root, const struct p
 
 static void serve_connections(struct api *, struct http_exchange *x)
 {
-	struct process_peers *peers = calloc(1, sizeof(*peers));
+	struct process_peers *peers = heap_calloc(1, sizeof(*peers));
 	if (!peers) {
 		http_reply(x, 500, NULL);
 		return;
@@ -190,7 +190,7 @@ static void serve_connections(struct api *, struct http_exchange *x)
 	struct process_files_count c;
 	process_sockets(socket_out, &to, &c);
 	peers_out(o, root, peers);
-	free(peers);
+	heap_free(peers);
 	JSON_COUNTS_AS(o, root, "open_", &c, files, sockets);
 	json_out_count(o, root, "listed", to.listed);
 	http_reply(x, 200, json_out_finish(o));

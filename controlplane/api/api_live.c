@@ -14,11 +14,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/stats_read.h>
 
 enum {
@@ -51,7 +51,7 @@ static void reader_end(struct api_live_reader *r)
 	l->count--;
 	LIST_REMOVE(r, link);
 	api_lines_end(&r->out);
-	free(r);
+	heap_free(r);
 	if (l->count == 0)
 		(void)event_del(l->every);
 }
@@ -172,7 +172,7 @@ static char *sample_text(const struct api_live *l, const struct resolver_status 
 	controlplane_out(o, root, l, s);
 	char *data = json_out_finish(o), *text = NULL;
 	int n = data ? asprintf(&text, "event: sample\ndata: %s\n\n", data) : -1;
-	free(data);
+	heap_free(data);
 	*len = n < 0 ? 0 : (size_t)n;
 	return n < 0 ? NULL : text;
 }
@@ -180,7 +180,7 @@ static char *sample_text(const struct api_live *l, const struct resolver_status 
 static void live_free(struct api_live *l)
 {
 	event_free(l->every);
-	free(l);
+	heap_free(l);
 }
 
 // Whether it is over; if so, and nothing else uses it, it is gone.
@@ -208,7 +208,7 @@ static void on_resolvers(void *arg, const struct resolver_status *s)
 			reader_end(r);
 		}
 	}
-	free(text);
+	heap_free(text);
 }
 
 static void on_frontends(void *arg, const struct frontends_status *s)
@@ -255,14 +255,14 @@ static struct api_live *live_of(struct api *a)
 {
 	if (a->live)
 		return a->live;
-	struct api_live *l = calloc(1, sizeof(*l));
+	struct api_live *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
 	l->api = a;
 	LIST_INIT(&l->readers);
 	l->every = event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_every, l);
 	if (!l->every) {
-		free(l);
+		heap_free(l);
 		return NULL;
 	}
 	return a->live = l;
@@ -271,9 +271,9 @@ static struct api_live *live_of(struct api *a)
 static void reader_begin(struct api *a, struct http_exchange *x)
 {
 	static const struct timeval every = {.tv_sec = EVERY_MS / 1000};
-	struct api_live_reader *r = calloc(1, sizeof(*r));
+	struct api_live_reader *r = heap_calloc(1, sizeof(*r));
 	if (!r || api_lines_init(&r->out, a->deps.service, NULL, NULL) < 0) {
-		free(r);
+		heap_free(r);
 		http_reply(x, 500, NULL);
 		return;
 	}
@@ -281,7 +281,7 @@ static void reader_begin(struct api *a, struct http_exchange *x)
 	r->since_ms = clock_mono_ms();
 	if (!api_lines_begin(&r->out, x, "text/event-stream")) {
 		api_lines_end(&r->out);
-		free(r);
+		heap_free(r);
 		return;
 	}
 	LIST_INSERT_HEAD(&a->live->readers, r, link);

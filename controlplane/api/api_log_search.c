@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct log_call {
 	struct http_exchange *exchange;
@@ -84,9 +85,9 @@ static void on_searched(void *arg, int err)
 	char place[QUERY_PLACE_MAX] = "";
 	struct json_node *root = json_out_root(c->out);
 	if (err) {
-		free(json_out_finish(c->out));
+		heap_free(json_out_finish(c->out));
 		api_busy(c->exchange, err);
-		free(c);
+		heap_free(c);
 		return;
 	}
 	if (!c->outcome.complete)
@@ -100,7 +101,7 @@ static void on_searched(void *arg, int err)
 	json_out_count(c->out, root, "unreadable_files", c->outcome.unreadable);
 	unread_out(c, json_out_array(c->out, root, "unreadable"));
 	http_reply(c->exchange, 200, json_out_finish(c->out));
-	free(c);
+	heap_free(c);
 }
 
 // Microseconds since 1970, digits alone; absent: `out` stays. False: it has been replied to.
@@ -151,7 +152,7 @@ static void serve_log_search(struct api *a, struct http_exchange *x)
 		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
 		return;
 	}
-	struct log_call *c = calloc(1, sizeof(*c));
+	struct log_call *c = heap_calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;

@@ -8,10 +8,10 @@
 #include "querylog/sinks/tail.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { TAIL_PENDING_MAX = 64 * 1024 };
 
@@ -28,7 +28,7 @@ static void reader_free(struct api_tail *w)
 {
 	if (w)
 		api_lines_end(&w->out);
-	free(w);
+	heap_free(w);
 }
 
 static void tail_end(struct api_tail *w, bool is_cut)
@@ -66,9 +66,9 @@ static bool filter_take(const struct api *a, struct http_exchange *x, struct tai
 
 static struct api_tail *reader_new(struct api *a)
 {
-	struct api_tail *w = malloc(sizeof(*w));
+	struct api_tail *w = heap_malloc(sizeof(*w));
 	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
-		free(w);
+		heap_free(w);
 		return NULL;
 	}
 	w->api = a;

@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 
 enum { LIMIT = 10, SECONDS_MAX = QUERY_TOP_HOURS_MAX * 3600 };
 
@@ -79,7 +79,7 @@ static void reply_out(struct log_top *c)
 	json_out_text(o, root, "unknown_client", c->unknown_client);
 	json_out_count(o, root, "unreadable_files", r->unreadable);
 	json_out_count(o, root, "left_out", left_out);
-	c->neighbours = calloc(1, sizeof(*c->neighbours));
+	c->neighbours = heap_calloc(1, sizeof(*c->neighbours));
 	if (c->neighbours)
 		frontend_neighbours_open(c->neighbours);
 	c->out(o, root, c);
@@ -97,7 +97,7 @@ static void on_found(void *arg, int err)
 	else
 		reply_out(c);
 	query_top_free(c->report);
-	free(c);
+	heap_free(c);
 }
 
 void log_top_serve(struct api *a, struct http_exchange *x,
@@ -115,7 +115,7 @@ void log_top_serve(struct api *a, struct http_exchange *x,
 		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
 		return;
 	}
-	struct log_top *c = calloc(1, sizeof(*c));
+	struct log_top *c = heap_calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;

@@ -4,8 +4,8 @@
 #include "api_param.h"
 #include "memory/memory_meter.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { SLOPE_SECONDS = 3600, SLOPE_SECONDS_MAX = 86400, HISTORY_ROWS_MAX = METER_MINUTES };
 
@@ -90,7 +90,7 @@ static void serve_memory_slope(struct api *a, struct http_exchange *x)
 	if (http_param(x, "seconds")
 		&& !api_param_number(x, "seconds", SLOPE_SECONDS_MAX, &seconds))
 		return;
-	struct memory_report *r = a->deps.meter ? malloc(sizeof(*r)) : NULL;
+	struct memory_report *r = a->deps.meter ? heap_malloc(sizeof(*r)) : NULL;
 	if (!r) {
 		api_refuse(x, 503, "there is no memory meter");
 		return;
@@ -99,7 +99,7 @@ static void serve_memory_slope(struct api *a, struct http_exchange *x)
 	struct json_out *o = json_out_new();
 	report_out(o, r);
 	http_reply(x, 200, json_out_finish(o));
-	free(r);
+	heap_free(r);
 }
 
 static void alarm_out(struct json_out *o, struct json_node *list, const struct judge_alarm *a)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log_msg.h>
 
 enum { PENDING_LIMIT = 50, PENDING_JOBS_MAX = 32 };
@@ -106,7 +107,7 @@ static void jobs_collect(struct pending_jobs *jobs, const struct pending_look *l
 
 static void jobs_out(const struct pending_look *l)
 {
-	struct pending_jobs *jobs = malloc(sizeof(*jobs));
+	struct pending_jobs *jobs = heap_malloc(sizeof(*jobs));
 	struct json_node *list = json_out_array(l->o, json_out_root(l->o), "jobs");
 	const uint64_t now_ms = clock_mono_ms();
 	if (!jobs)
@@ -120,7 +121,7 @@ static void jobs_out(const struct pending_look *l)
 		json_out_text(l->o, n, "step", j->step);
 		json_out_count(l->o, n, "age_ms", now_ms > j->since_ms ? now_ms - j->since_ms : 0);
 	}
-	free(jobs);
+	heap_free(jobs);
 }
 
 static void question_out(
@@ -143,7 +144,7 @@ static void look_end(struct pending_look *l, int err)
 		api_busy(l->exchange, err);
 	else
 		http_reply(l->exchange, 200, json_out_finish(l->o));
-	free(l);
+	heap_free(l);
 }
 
 static void on_frontends(void *arg, const struct frontends_status *s)
@@ -172,7 +173,7 @@ static void on_questions(void *arg, const struct resolver_pending *p)
 			l->api->deps.frontends, l->api->deps.service, on_frontends, l);
 	}
 	if (rc < 0) {
-		free(json_out_finish(l->o));
+		heap_free(json_out_finish(l->o));
 		look_end(l, rc);
 	}
 }
@@ -182,7 +183,7 @@ static void serve_pending(struct api *a, struct http_exchange *x)
 	unsigned limit = PENDING_LIMIT;
 	if (http_param(x, "limit") && !api_param_number(x, "limit", RESOLVER_PENDING_MAX, &limit))
 		return;
-	struct pending_look *l = malloc(sizeof(*l));
+	struct pending_look *l = heap_malloc(sizeof(*l));
 	if (!l) {
 		http_reply(x, 500, NULL);
 		return;
@@ -191,7 +192,7 @@ static void serve_pending(struct api *a, struct http_exchange *x)
 	http_defer(x, API_SHORT_MS);
 	int rc = resolvers_pending(a->deps.resolvers, limit, a->deps.service, on_questions, l);
 	if (rc < 0) {
-		free(json_out_finish(l->o));
+		heap_free(json_out_finish(l->o));
 		look_end(l, rc);
 	}
 }

@@ -5,8 +5,8 @@
 #include "memory/profile.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { SECONDS = 30, SLACK_MS = 10000 };
@@ -38,7 +38,7 @@ static void on_profiled(void *arg, int err)
 		http_reply(c->exchange, 503, c->out);
 	else
 		api_refuse(c->exchange, 500, "profile: %s", strerror(-err));
-	free(c);
+	heap_free(c);
 }
 
 static void profile_start(struct api *a, struct http_exchange *x, unsigned seconds,
@@ -49,7 +49,7 @@ static void profile_start(struct api *a, struct http_exchange *x, unsigned secon
 		api_refuse(x, 409, "another profile is being taken: repeat this one later");
 		return;
 	}
-	struct profile_call *c = calloc(1, sizeof(*c));
+	struct profile_call *c = heap_calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;
@@ -61,7 +61,7 @@ static void profile_start(struct api *a, struct http_exchange *x, unsigned secon
 	a->is_profiling = err == 0;
 	if (err) {
 		api_busy(x, err);
-		free(c);
+		heap_free(c);
 	}
 }
 

@@ -3,7 +3,7 @@
 
 #include "api_param.h"
 
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 struct refresh_call {
 	struct http_exchange *exchange;
@@ -54,7 +54,7 @@ static void on_report(void *arg, const struct refresh_report *r)
 		counts_out(o, n, c);
 	}
 	http_reply(call->exchange, 200, json_out_finish(o));
-	free(call);
+	heap_free(call);
 }
 
 static void serve_refresh(struct api *a, struct http_exchange *x)
@@ -63,7 +63,7 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 
 	if (http_param(x, "minutes") && !api_param_number(x, "minutes", REFRESH_MINUTES, &minutes))
 		return;
-	struct refresh_call *call = malloc(sizeof(*call));
+	struct refresh_call *call = heap_malloc(sizeof(*call));
 	if (!call) {
 		http_reply(x, 500, NULL);
 		return;
@@ -72,7 +72,7 @@ static void serve_refresh(struct api *a, struct http_exchange *x)
 	http_defer(x, API_SHORT_MS);
 	int rc = resolvers_refresh_report(a->deps.resolvers, a->deps.service, on_report, call);
 	if (rc < 0) {
-		free(call);
+		heap_free(call);
 		api_busy(x, rc);
 	}
 }

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/dns_name.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 const struct api_part *const api_parts[] = {
@@ -259,7 +259,7 @@ static void on_resolver(void *arg, const struct resolver_status *s)
 	} else { // nobody listens, and there may be no api any more
 		http_reply(l->exchange, 503, NULL);
 	}
-	free(l);
+	heap_free(l);
 }
 
 static void on_frontends(void *arg, const struct frontends_status *s)
@@ -272,13 +272,13 @@ static void on_frontends(void *arg, const struct frontends_status *s)
 		rc = resolvers_status(l->api->deps.resolvers, l->api->deps.service, on_resolver, l);
 	if (rc < 0) {
 		api_busy(l->exchange, rc);
-		free(l);
+		heap_free(l);
 	}
 }
 
 void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct api_look *l))
 {
-	struct api_look *l = calloc(1, sizeof(*l));
+	struct api_look *l = heap_calloc(1, sizeof(*l));
 	if (!l) {
 		http_reply(x, 500, NULL);
 		return;
@@ -287,7 +287,7 @@ void api_look(struct api *a, struct http_exchange *x, void (*reply)(const struct
 	http_defer(x, API_SHORT_MS);
 	int rc = frontends_report(a->deps.frontends, a->deps.service, on_frontends, l);
 	if (rc < 0) {
-		free(l);
+		heap_free(l);
 		api_busy(x, rc);
 	}
 }

@@ -7,9 +7,9 @@
 #include "querylog/sinks/top.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { TOP_LIMIT = 10 };
 
@@ -46,7 +46,7 @@ static void serve_top(struct api *a, struct http_exchange *x)
 		api_refuse(x, 409, "there is no query log");
 		return;
 	}
-	struct top_report *r = malloc(sizeof(*r));
+	struct top_report *r = heap_malloc(sizeof(*r));
 	if (!r) {
 		http_reply(x, 500, NULL);
 		return;
@@ -61,7 +61,7 @@ static void serve_top(struct api *a, struct http_exchange *x)
 	for (unsigned k = 0; k < TOP_KINDS; k++)
 		kind_out(o, root, a, r, k);
 	http_reply(x, 200, json_out_finish(o));
-	free(r);
+	heap_free(r);
 }
 
 static void top_tables(struct api *a, struct table_registry *tables)

@@ -10,9 +10,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 // One request on its way to the resolvers' loops and back.
@@ -150,7 +150,7 @@ static void row_out(struct json_out *o, struct json_node *list, const struct api
 static void look_end(struct upstreams_look *l, struct json_out *o)
 {
 	http_reply(l->exchange, 200, json_out_finish(o));
-	free(l);
+	heap_free(l);
 }
 
 static void on_upstreams(void *arg, const struct resolvers_upstreams *u)
@@ -171,7 +171,7 @@ static void on_upstreams(void *arg, const struct resolvers_upstreams *u)
 static struct upstreams_look *look_begin(
 	struct api *a, struct http_exchange *x, unsigned deadline_ms)
 {
-	struct upstreams_look *l = calloc(1, sizeof(*l));
+	struct upstreams_look *l = heap_calloc(1, sizeof(*l));
 	if (!l) {
 		http_reply(x, 500, NULL);
 		return NULL;
@@ -188,7 +188,7 @@ static void look_refused(struct upstreams_look *l, int err)
 	if (err >= 0)
 		return;
 	api_busy(l->exchange, err);
-	free(l);
+	heap_free(l);
 }
 
 static void serve_upstreams(struct api *a, struct http_exchange *x)
@@ -224,7 +224,7 @@ static void no_server(struct upstreams_look *l)
 		api_refuse(l->exchange, 404,
 			"no server \"%s\": name one of weirctl upstreams, or its address",
 			l->server);
-	free(l);
+	heap_free(l);
 }
 
 // With the server of the request; NULL: the reply is sent.

@@ -9,8 +9,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct versions_call {
 	struct http_exchange *exchange;
@@ -110,7 +110,7 @@ static void file_out(struct json_out *o, struct json_node *list, const struct co
 	char *text = version_mask(t->bytes, t->len);
 	json_out_text(o, n, "path", t->path);
 	json_out_text(o, n, "text", text ? text : "");
-	free(text);
+	heap_free(text);
 }
 
 static void show_make(struct versions_call *c)
@@ -186,7 +186,7 @@ static void diff_make(struct versions_call *c)
 			config_bundle_digest(&a) == config_bundle_digest(&b));
 		c->body = json_out_finish(o);
 	}
-	free(text);
+	heap_free(text);
 	config_bundle_free(&a);
 	config_bundle_free(&b);
 }
@@ -207,7 +207,7 @@ static void call_done(void *arg, int err)
 	FREE_AND_NULL(c->path);
 	FREE_AND_NULL(c->managed.path);
 	FREE_AND_NULL(c->managed.bytes);
-	free(c);
+	heap_free(c);
 }
 
 // Of what is in force now: a helper thread must not look at it.
@@ -217,8 +217,8 @@ static int managed_copy(const struct api *a, struct config_text *out)
 		a->deps.config_bundle ? a->deps.config_bundle(a->deps.reload_arg) : NULL;
 	if (!b || !b->managed.bytes)
 		return 0;
-	*out = (struct config_text){.path = strdup(b->managed.path),
-		.bytes = strndup(b->managed.bytes, b->managed.len),
+	*out = (struct config_text){.path = heap_strdup(b->managed.path),
+		.bytes = heap_strndup(b->managed.bytes, b->managed.len),
 		.len = b->managed.len};
 	return out->path && out->bytes ? 0 : -ENOMEM;
 }
@@ -228,7 +228,7 @@ static void call(struct api *a, struct http_exchange *x, void (*make)(struct ver
 {
 	const struct versions_status *s =
 		a->deps.versions ? a->deps.versions(a->deps.reload_arg) : NULL;
-	struct versions_call *c = s ? calloc(1, sizeof(*c)) : NULL;
+	struct versions_call *c = s ? heap_calloc(1, sizeof(*c)) : NULL;
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;
@@ -239,7 +239,7 @@ static void call(struct api *a, struct http_exchange *x, void (*make)(struct ver
 		.from = from,
 		.to = to,
 		.status = 200,
-		.path = strdup(a->deps.config_path)};
+		.path = heap_strdup(a->deps.config_path)};
 	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
 	http_defer(x, API_FLUSH_MS);
 	int rc = managed_copy(a, &c->managed);

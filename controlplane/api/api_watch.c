@@ -7,9 +7,9 @@
 #include "querylog/watch.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 #include <weir/log.h>
 
@@ -33,7 +33,7 @@ static void watch_stop(struct api_watch *w)
 	watch_end(w->api->deps.watch);
 	w->api->watcher = NULL;
 	api_lines_end(&w->out);
-	free(w);
+	heap_free(w);
 }
 
 // Ends a watch whose client has closed, before its tick notices: the next request may be from the
@@ -162,9 +162,9 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 			x, 503, "%s", err == -EBUSY ? "somebody watches already" : strerror(-err));
 		return;
 	}
-	struct api_watch *w = malloc(sizeof(*w));
+	struct api_watch *w = heap_malloc(sizeof(*w));
 	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
-		free(w);
+		heap_free(w);
 		watch_end(a->deps.watch);
 		http_reply(x, 500, NULL);
 		return;

@@ -19,9 +19,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 
 struct why_call {
 	struct api *api;
@@ -38,7 +38,7 @@ static void call_free(struct why_call *c)
 	why_free(c->why);
 	why_patterns_free(&c->patterns);
 	rules_sources_free(c->sources);
-	free(c);
+	heap_free(c);
 }
 
 static void call_fail(struct why_call *c, int err)
@@ -206,10 +206,10 @@ static void serve_why(struct api *a, struct http_exchange *x)
 		api_refuse(x, 400, "type: is not a record type");
 		return;
 	}
-	struct why_call *c = calloc(1, sizeof(*c));
+	struct why_call *c = heap_calloc(1, sizeof(*c));
 	int err = c ? why_new(&name, qtype, &c->why) : -ENOMEM;
 	if (err) {
-		free(c);
+		heap_free(c);
 		http_reply(x, 500, NULL);
 		return;
 	}

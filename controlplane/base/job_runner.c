@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/thread.h>
 
 struct job {
@@ -116,11 +116,11 @@ static void on_poll(evutil_socket_t, short, void *arg)
 
 int job_runner_open(struct job_runner **out, struct loop *loop, unsigned wait_ms)
 {
-	struct job_runner *r = calloc(1, sizeof(*r));
+	struct job_runner *r = heap_calloc(1, sizeof(*r));
 	if (r)
 		r->poll = event_new(loop_base(loop), -1, EV_PERSIST, on_poll, r);
 	if (!r || !r->poll) {
-		free(r);
+		heap_free(r);
 		return -ENOMEM;
 	}
 	r->wait_ms = wait_ms;
@@ -142,7 +142,7 @@ void job_runner_close(struct job_runner *r)
 		job.done(job.arg, -ECANCELED);
 	}
 	event_free(r->poll);
-	free(r);
+	heap_free(r);
 }
 
 int job_runner_start(struct job_runner *r, int (*work)(void *arg, const _Atomic bool *stop),

@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // A node is jansson's value under weir's name; no code reads its fields.
 struct json_out {
@@ -31,7 +31,7 @@ static void count_memory(void)
 struct json_out *json_out_new(void)
 {
 	pthread_once(&counted, count_memory);
-	struct json_out *o = calloc(1, sizeof(*o));
+	struct json_out *o = heap_calloc(1, sizeof(*o));
 	if (o)
 		o->root = json_object();
 	if (o && !o->root)
@@ -76,7 +76,7 @@ struct json_node *json_out_array(struct json_out *o, struct json_node *parent, c
 static json_t *text_escaped(const char *text)
 {
 	size_t cap = 4 * strlen(text) + 1, n = 0;
-	char *escaped = malloc(cap);
+	char *escaped = heap_malloc(cap);
 	if (!escaped)
 		return NULL;
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
@@ -86,7 +86,7 @@ static json_t *text_escaped(const char *text)
 			n += (size_t)snprintf(escaped + n, cap - n, "\\x%02x", *p);
 	}
 	json_t *value = json_stringn(escaped, n);
-	free(escaped);
+	heap_free(escaped);
 	return value;
 }
 
@@ -117,7 +117,7 @@ char *json_out_finish(struct json_out *o)
 		return NULL;
 	char *text = o->failed ? NULL : json_dumps(o->root, JSON_COMPACT);
 	json_decref(o->root);
-	free(o);
+	heap_free(o);
 	return text;
 }
 

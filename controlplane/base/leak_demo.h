@@ -26,17 +26,17 @@ enum leak_demo {
 #ifdef WEIR_LEAK_DEMO
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 bool leak_demo_is_planted(enum leak_demo which);
 // `block` has room for a pointer at least; NULL is fine.
 void leak_demo_keep(void *block, size_t bytes);
 // The statement at the end keeps the call from being the function's last, which would hide the
 // function from a call stack.
-#define LEAK_DEMO(name, bytes)                                  \
-	do {                                                    \
-		if (leak_demo_is_planted(LEAK_##name))          \
-			leak_demo_keep(malloc(bytes), (bytes)); \
-		__asm__ volatile("");                           \
+#define LEAK_DEMO(name, bytes)                                       \
+	do {                                                         \
+		if (leak_demo_is_planted(LEAK_##name))               \
+			leak_demo_keep(heap_malloc(bytes), (bytes)); \
+		__asm__ volatile("");                                \
 	} while (0)
 #else
 #define LEAK_DEMO(name, bytes) ((void)0)

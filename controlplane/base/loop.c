@@ -10,13 +10,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum {
 	LAG_PERIOD_US = 20000,
@@ -177,7 +177,7 @@ static void slots_take(struct loop *l)
 int loop_new(const char *name, struct loop **out)
 {
 	pthread_once(&counted, count_memory);
-	struct loop *l = calloc(1, sizeof(*l));
+	struct loop *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->name = name;
@@ -221,7 +221,7 @@ void loop_free(struct loop *l)
 	if (l->lag_fd >= 0)
 		close(l->lag_fd);
 	pthread_mutex_destroy(&l->lock);
-	free(l);
+	heap_free(l);
 }
 
 struct event_base *loop_base(struct loop *l)

@@ -2,14 +2,14 @@
 #include "loop_ask.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 int loop_ask(struct loop *l, void *block)
 {
 	const struct loop_ask *ask = block;
 	int rc = ask ? loop_call(l, ask->work, block) : -ENOMEM;
 	if (rc < 0)
-		free(block);
+		heap_free(block);
 	return rc;
 }
 
@@ -17,7 +17,7 @@ static void deliver(void *arg)
 {
 	struct loop_ask *block = arg;
 	block->deliver(block);
-	free(block);
+	heap_free(block);
 }
 
 void loop_answer(struct loop_ask *block)

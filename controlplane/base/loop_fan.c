@@ -2,8 +2,8 @@
 #include "loop_fan.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { LOOK_MS = 250 };
 
@@ -44,7 +44,7 @@ static void look_again(struct loop_fan *f)
 static void reference_drop(struct loop_fan *f)
 {
 	if (--f->references == 0)
-		free(f);
+		heap_free(f);
 }
 
 static void part_back(void *arg)
@@ -82,7 +82,7 @@ static void part_work(void *arg)
 
 static int refused(struct loop_fan *f, int err)
 {
-	free(f);
+	heap_free(f);
 	return err;
 }
 

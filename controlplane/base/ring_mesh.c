@@ -5,10 +5,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/shm_ring.h>
 
 struct mesh_ring {
@@ -57,7 +57,7 @@ static int memory_make(struct ring_mesh *m)
 			if (m->bell[s][i] < 0)
 				return -errno;
 			for (unsigned k = 0; k < m->side[!s].threads; k++) {
-				m->ring[s][i][k].data = aligned_alloc(
+				m->ring[s][i][k].data = heap_aligned_alloc(
 					CACHE_LINE, (size_t)m->side[s].units * RING_UNIT);
 				if (!m->ring[s][i][k].data)
 					return -ENOMEM;
@@ -69,7 +69,7 @@ static int memory_make(struct ring_mesh *m)
 
 int ring_mesh_new(struct ring_mesh **out, const struct ring_mesh_side side[2], uint32_t message)
 {
-	struct ring_mesh *m = aligned_alloc(CACHE_LINE, sizeof(*m));
+	struct ring_mesh *m = heap_aligned_alloc(CACHE_LINE, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
 	memset(m, 0, sizeof(*m));
@@ -97,7 +97,7 @@ void ring_mesh_free(struct ring_mesh *m)
 				FREE_AND_NULL(m->ring[s][i][k].data);
 		}
 	}
-	free(m);
+	heap_free(m);
 }
 
 // All that is there, and then asleep: the next writer rings.
@@ -168,7 +168,7 @@ int ring_mesh_open(struct ring_mesh_end **out, struct ring_mesh *m, unsigned sid
 	struct loop *loop, ring_mesh_take_fn take, void *arg)
 {
 	assert(side < 2 && number < m->side[side].threads);
-	struct ring_mesh_end *e = calloc(1, end_size(m));
+	struct ring_mesh_end *e = heap_calloc(1, end_size(m));
 	if (!e)
 		return -ENOMEM;
 	e->mesh = m;
@@ -206,7 +206,7 @@ void ring_mesh_close(struct ring_mesh_end *e)
 	event_end(e->bell);
 	event_end(e->more);
 	event_end(e->flush);
-	free(e);
+	heap_free(e);
 }
 
 void *ring_mesh_reserve(struct ring_mesh_end *e, unsigned peer, uint16_t type, uint32_t len)

@@ -2,8 +2,8 @@
 #include "url_fields.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static int digit(char c)
 {
@@ -47,7 +47,7 @@ static int field_read(struct url_fields *out, char *text, size_t len)
 int url_fields_read(struct url_fields *out, const char *text, size_t len)
 {
 	int rc = 0;
-	*out = (struct url_fields){.text = malloc(len + 1), .len = len};
+	*out = (struct url_fields){.text = heap_malloc(len + 1), .len = len};
 	if (!out->text)
 		return -ENOMEM;
 	memcpy(out->text, text, len);

@@ -4,8 +4,8 @@
 #include <event2/event.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct wheel {
 	struct event *event;
@@ -87,12 +87,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 int wheel_new(struct wheel **out, struct event_base *base)
 {
-	struct wheel *w = calloc(1, sizeof(*w));
+	struct wheel *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->event = event_new(base, -1, 0, on_tick, w);
 	if (!w->event) {
-		free(w);
+		heap_free(w);
 		return -ENOMEM;
 	}
 	*out = w;
@@ -104,7 +104,7 @@ void wheel_free(struct wheel *w)
 	if (!w)
 		return;
 	event_free(w->event);
-	free(w);
+	heap_free(w);
 }
 
 void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t in_ms, uint64_t now_ms)

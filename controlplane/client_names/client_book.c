@@ -9,10 +9,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <weir/config.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 enum {
@@ -37,10 +37,10 @@ struct client_book {
 
 int client_book_open(struct client_book **out)
 {
-	struct client_book *b = calloc(1, sizeof(*b));
+	struct client_book *b = heap_calloc(1, sizeof(*b));
 	int rc = b ? keyhash_secret_make(&b->secret) : -ENOMEM;
 	if (rc < 0) {
-		free(b);
+		heap_free(b);
 		return rc;
 	}
 	pthread_mutex_init(&b->lock, NULL);
@@ -53,7 +53,7 @@ void client_book_close(struct client_book *b)
 	if (!b)
 		return;
 	pthread_mutex_destroy(&b->lock);
-	free(b);
+	heap_free(b);
 }
 
 static bool is_of(const struct client_entry *e, const struct client_ip *a)

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 static int file_load(const char *path, char **text, size_t *len)
 {
@@ -20,7 +20,7 @@ static int file_load(const char *path, char **text, size_t *len)
 	else if (st.st_size > CLIENT_FILE_BYTES_MAX)
 		rc = -EFBIG;
 	const size_t cap = rc == 0 ? (size_t)st.st_size : 0;
-	*text = rc == 0 ? malloc(cap + 1) : NULL;
+	*text = rc == 0 ? heap_malloc(cap + 1) : NULL;
 	if (rc == 0 && !*text)
 		rc = -ENOMEM;
 	*len = 0;
@@ -48,6 +48,6 @@ int client_file_read(struct client_book *b, enum client_file_kind kind, const ch
 	if (rc < 0)
 		return rc;
 	client_lines_parse(b, kind, text, len, pass, now_s, out);
-	free(text);
+	heap_free(text);
 	return 0;
 }

@@ -9,10 +9,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/thread.h>
 
 enum { TICK_MS = 1000 };
@@ -218,12 +218,12 @@ static void *run(void *arg)
 
 int client_names_open(struct client_names **out)
 {
-	struct client_names *n = calloc(1, sizeof(*n));
+	struct client_names *n = heap_calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	int rc = client_book_open(&n->book);
 	if (rc < 0) {
-		free(n);
+		heap_free(n);
 		return rc;
 	}
 	pthread_mutex_init(&n->lock, NULL);
@@ -233,7 +233,7 @@ int client_names_open(struct client_names **out)
 		client_book_close(n->book);
 		pthread_cond_destroy(&n->wake);
 		pthread_mutex_destroy(&n->lock);
-		free(n);
+		heap_free(n);
 		return rc;
 	}
 	*out = n;
@@ -242,7 +242,7 @@ int client_names_open(struct client_names **out)
 
 int client_names_configure(struct client_names *n, const struct config *c)
 {
-	struct settings *s = malloc(sizeof(*s));
+	struct settings *s = heap_malloc(sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	settings_make(s, c);
@@ -251,7 +251,7 @@ int client_names_configure(struct client_names *n, const struct config *c)
 	n->is_other = true;
 	pthread_cond_signal(&n->wake);
 	pthread_mutex_unlock(&n->lock);
-	free(s);
+	heap_free(s);
 	return 0;
 }
 
@@ -267,7 +267,7 @@ void client_names_close(struct client_names *n)
 	client_book_close(n->book);
 	pthread_cond_destroy(&n->wake);
 	pthread_mutex_destroy(&n->lock);
-	free(n);
+	heap_free(n);
 }
 
 struct client_book *client_names_book(struct client_names *n)

@@ -4,18 +4,18 @@
 #include "doh_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/bytes.h>
+#include <weir/heap_site.h>
 
 int doh_new(struct doh **out, const struct doh_settings *settings)
 {
-	struct doh *d = calloc(1, sizeof(*d));
+	struct doh *d = heap_calloc(1, sizeof(*d));
 
 	*out = NULL;
 	if (!d)
 		return -ENOMEM;
 	if (doh_library_new(&d->h2)) {
-		free(d);
+		heap_free(d);
 		return -ENOMEM;
 	}
 	doh_configure(d, settings);
@@ -35,7 +35,7 @@ void doh_free(struct doh *d)
 	if (!d)
 		return;
 	doh_library_end(d->h2);
-	free(d);
+	heap_free(d);
 }
 
 void doh_status(const struct doh *d, struct doh_status_now *out)

@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <weir/heap_site.h>
 
 enum {
 	ACKS_MAX = 100,
@@ -350,7 +352,7 @@ static void callbacks_set(nghttp2_session_callbacks *k)
 
 int doh_library_new(struct doh_library **out)
 {
-	struct doh_library *l = calloc(1, sizeof(*l));
+	struct doh_library *l = heap_calloc(1, sizeof(*l));
 
 	*out = NULL;
 	if (!l || nghttp2_session_callbacks_new(&l->callbacks) || nghttp2_option_new(&l->option)) {
@@ -377,5 +379,5 @@ void doh_library_end(struct doh_library *l)
 		return;
 	nghttp2_session_callbacks_del(l->callbacks);
 	nghttp2_option_del(l->option);
-	free(l);
+	heap_free(l);
 }

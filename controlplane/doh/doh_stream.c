@@ -22,7 +22,7 @@ void *doh_realloc(struct doh_memory *m, void *p, size_t n)
 
 	if (!memory_has_room(m, had, n))
 		return NULL;
-	void *to = realloc(p, n);
+	void *to = heap_realloc(p, n);
 	if (to)
 		memory_count(m, had, heap_size(to));
 	return to;
@@ -33,7 +33,7 @@ void doh_release(struct doh_memory *m, void *p)
 	if (!p)
 		return;
 	memory_count(m, heap_size(p), 0);
-	free(p);
+	heap_free(p);
 }
 
 void *doh_library_realloc(void *p, size_t n, void *memory)

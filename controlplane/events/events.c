@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -36,7 +36,7 @@ struct events {
 
 int events_open(struct events **out)
 {
-	struct events *e = calloc(1, sizeof(*e));
+	struct events *e = heap_calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	e->first = clock_ms_of(CLOCK_REALTIME);
@@ -52,7 +52,7 @@ void events_close(struct events *e)
 		return;
 	pthread_cond_destroy(&e->more);
 	pthread_mutex_destroy(&e->lock);
-	free(e);
+	heap_free(e);
 }
 
 // One line of a log in JSON, which programs read; a log of text has lines in words of its own.

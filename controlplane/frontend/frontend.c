@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { BEAT_MS = 100 };
 
@@ -105,7 +106,7 @@ void frontend_close(struct frontend *f)
 	mapped_rules_close(&f->rules);
 	resolver_log_close(f->log);
 	frontend_shared_free(f->own_shared);
-	free(f);
+	heap_free(f);
 }
 
 void frontend_session_begin(struct frontend_session *s)
@@ -316,7 +317,7 @@ static int shared_open(struct frontend *f, const struct frontend_given *given)
 int frontend_open(
 	struct frontend **out, const struct frontend_given *given, const struct config *config)
 {
-	struct frontend *f = calloc(1, sizeof(*f));
+	struct frontend *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->publisher = given->publisher;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_policy.h"
 
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 // The file may be gone already: then there is a newer one, which the next look finds.
 static bool map(struct frontend_policy *fp, const struct shm_paths *paths, uint64_t word)
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
 	struct region region = {0};
-	struct policy_reader *reader = malloc(sizeof(*reader));
+	struct policy_reader *reader = heap_malloc(sizeof(*reader));
 
 	shm_name_generation(name, "policy", word >> 1);
 	bool is_good =
@@ -26,7 +26,7 @@ static bool map(struct frontend_policy *fp, const struct shm_paths *paths, uint6
 	} else {
 		region_unmap(&region);
 	}
-	free(reader);
+	heap_free(reader);
 	return is_good;
 }
 

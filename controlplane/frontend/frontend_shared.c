@@ -2,17 +2,17 @@
 #include "frontend_shared.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 int frontend_shared_new(struct frontend_shared **out, unsigned frontends)
 {
-	struct frontend_shared *s = calloc(1, sizeof(*s));
+	struct frontend_shared *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->pending.threads = frontends;
 	int rc = limiter_new(frontends, &s->limiter);
 	if (rc < 0) {
-		free(s);
+		heap_free(s);
 		return rc;
 	}
 	frontend_sockets_init(&s->sockets, frontends > 1);
@@ -60,5 +60,5 @@ void frontend_shared_free(struct frontend_shared *s)
 		return;
 	frontend_sockets_end(&s->sockets);
 	limiter_free(s->limiter);
-	free(s);
+	heap_free(s);
 }

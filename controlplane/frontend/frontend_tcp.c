@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum {
 	EVICT_LOOKED_AT = 256, // connections checked for an idle one
@@ -138,7 +138,7 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	const struct frontend_tcp_engine *engine, const struct frontend_tcp_settings *set,
 	const struct ip_address *address, unsigned count, unsigned files)
 {
-	struct frontend_tcp *t = calloc(1, sizeof(*t));
+	struct frontend_tcp *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->loop = loop;
@@ -149,7 +149,7 @@ int frontend_tcp_open(struct frontend_tcp **out, struct loop *loop,
 	if (rc < 0) {
 		tcp_clients_free(t->clients);
 		frontend_tcp_shared_free(t->own_shared);
-		free(t);
+		heap_free(t);
 		return rc;
 	}
 	t->set = set->tcp;
@@ -192,7 +192,7 @@ void frontend_tcp_close(struct frontend_tcp *t)
 	doh_free(t->doh);
 	tcp_clients_free(t->clients);
 	frontend_tcp_shared_free(t->own_shared);
-	free(t);
+	heap_free(t);
 }
 
 void frontend_tcp_files(struct frontend_tcp *t, unsigned files)

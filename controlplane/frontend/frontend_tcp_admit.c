@@ -4,9 +4,9 @@
 // that is idle here makes room, else one at another frontend (frontend_tcp_claim.c).
 #include "frontend_tcp_conn.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // With other frontends, one that has only stalled waits until none of them has an idle one.
 static enum conn_place place_find(struct frontend_tcp *t, struct tcp_client *client)
@@ -42,7 +42,7 @@ void conn_refuse(struct frontend_tcp *t, int fd, struct tcp_client *client, bool
 // NULL: no memory, or no certificate for TLS.
 static struct frontend_conn *conn_new(struct frontend_tcp *t, int fd, enum frontend_tcp_kind kind)
 {
-	struct frontend_conn *c = calloc(1, sizeof(*c));
+	struct frontend_conn *c = heap_calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
@@ -52,7 +52,7 @@ static struct frontend_conn *conn_new(struct frontend_tcp *t, int fd, enum front
 	c->speaks = tcp_kind_of(kind);
 	if (!c->speaks->alpn || conn_tls_begin(c))
 		return c;
-	free(c);
+	heap_free(c);
 	return NULL;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_tcp_conn.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { IN_MIN = 512, PARTS_A_SEND = 16 };
 
@@ -25,7 +25,7 @@ static bool in_grow(struct frontend_conn *c, size_t cap)
 		return true;
 	if (!tcp_buffer_take(c, cap - c->in_cap))
 		return false;
-	uint8_t *in = realloc(c->in, cap);
+	uint8_t *in = heap_realloc(c->in, cap);
 	if (!in) {
 		tcp_buffer_give(c, cap - c->in_cap);
 		return false;
@@ -41,7 +41,7 @@ static void in_shrink(struct frontend_conn *c)
 {
 	if (c->in_len > IN_MIN || c->in_cap <= 2 * IN_MIN)
 		return;
-	uint8_t *in = realloc(c->in, IN_MIN);
+	uint8_t *in = heap_realloc(c->in, IN_MIN);
 	if (!in)
 		return;
 	tcp_buffer_give(c, c->in_cap - IN_MIN);
@@ -85,7 +85,7 @@ static enum frontend_tcp_end out_keep(struct frontend_conn *c, const uint8_t *p,
 		return FRONTEND_TCP_END_slow_reader;
 	if (!tcp_buffer_take(c, size))
 		return FRONTEND_TCP_END_evicted_memory;
-	struct tcp_chunk *chunk = malloc(size);
+	struct tcp_chunk *chunk = heap_malloc(size);
 	if (!chunk) {
 		tcp_buffer_give(c, size);
 		return FRONTEND_TCP_END_evicted_memory;
@@ -126,7 +126,7 @@ static void chunk_free_first(struct frontend_conn *c)
 	if (!c->out)
 		c->out_end = &c->out;
 	tcp_buffer_give(c, sizeof(*first) + first->len);
-	free(first);
+	heap_free(first);
 }
 
 static void out_sent(struct frontend_conn *c, size_t n)

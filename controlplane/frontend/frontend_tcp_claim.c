@@ -10,9 +10,9 @@
 // FRONTEND_TCP_CLAIMS of a frontend wait, one more is refused.
 #include "frontend_tcp_conn.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { CLAIM_MS = 1000 };
 
@@ -68,7 +68,7 @@ static void claim_back(void *arg)
 			conn_refuse_count(t, k->asked);
 		conn_refuse(t, fd, k->client, k->got || k->place == CONN_FULL);
 	}
-	free(k);
+	heap_free(k);
 }
 
 static void claim_go(struct tcp_claim *k);
@@ -113,7 +113,7 @@ bool tcp_claim_begin(struct frontend_tcp *t, const struct tcp_arrival *a, struct
 {
 	if (t->shared->frontends == 1)
 		return false;
-	struct tcp_claim *k = t->claims < FRONTEND_TCP_CLAIMS ? calloc(1, sizeof(*k)) : NULL;
+	struct tcp_claim *k = t->claims < FRONTEND_TCP_CLAIMS ? heap_calloc(1, sizeof(*k)) : NULL;
 	if (!k) {
 		t->claims_refused++;
 		return false;

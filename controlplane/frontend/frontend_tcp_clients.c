@@ -2,8 +2,8 @@
 #include "frontend_tcp_clients.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 enum { BUCKETS = 4096 };
@@ -17,12 +17,12 @@ struct tcp_clients {
 
 int tcp_clients_new(struct tcp_clients **out, struct frontend_tcp_shared *shared)
 {
-	struct tcp_clients *c = calloc(1, sizeof(*c));
+	struct tcp_clients *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	int rc = keyhash_secret_make(&c->secret);
 	if (rc < 0) {
-		free(c);
+		heap_free(c);
 		return rc;
 	}
 	c->shared = shared;
@@ -32,7 +32,7 @@ int tcp_clients_new(struct tcp_clients **out, struct frontend_tcp_shared *shared
 
 void tcp_clients_free(struct tcp_clients *c)
 {
-	free(c);
+	heap_free(c);
 }
 
 static void key_make(const union client_address *address, uint8_t key[TCP_CLIENT_KEY])
@@ -74,12 +74,12 @@ struct tcp_client *tcp_client_join(struct tcp_clients *c, const union client_add
 	const size_t at = bucket_of(c, key);
 	struct tcp_client *client = bucket_find(c, at, key);
 	if (!client) {
-		client = calloc(1, sizeof(*client));
+		client = heap_calloc(1, sizeof(*client));
 		if (!client)
 			return NULL;
 		client->shared = tcp_shared_join(c->shared, key);
 		if (!client->shared) {
-			free(client);
+			heap_free(client);
 			return NULL;
 		}
 		memcpy(client->key, key, sizeof(key));
@@ -98,7 +98,7 @@ void tcp_client_leave(struct tcp_clients *c, struct tcp_client *client)
 	LIST_REMOVE(client, chain);
 	c->count--;
 	tcp_shared_leave(c->shared, client->shared);
-	free(client);
+	heap_free(client);
 }
 
 unsigned tcp_clients_count(const struct tcp_clients *c)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_tcp_conn.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 void conn_touch(struct frontend_conn *c, uint64_t now_ms)
 {
@@ -69,7 +69,7 @@ void conn_close(struct frontend_conn *c, enum frontend_tcp_end why)
 	age_remove(&t->ages, &c->age);
 	t->count.open--;
 	t->count.ended[why]++;
-	free(c);
+	heap_free(c);
 	conn_feed(t);
 }
 

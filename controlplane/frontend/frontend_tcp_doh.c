@@ -9,12 +9,12 @@
 
 #include "frontend_tcp_options.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 
 enum {
 	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
@@ -166,7 +166,7 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 
 static enum frontend_tcp_end doh_begin(struct frontend_conn *c)
 {
-	struct frontend_doh *h = calloc(1, sizeof(*h));
+	struct frontend_doh *h = heap_calloc(1, sizeof(*h));
 	const uint64_t now_ms = clock_mono_ms();
 	const bool is_h2 = tls_conn_agreed(c->tls, "h2");
 
@@ -207,7 +207,7 @@ static void doh_end(struct frontend_conn *c)
 	doh_conn_free(h->conn);
 	if (h->buffered)
 		tcp_buffer_give(c, h->buffered);
-	free(h);
+	heap_free(h);
 	c->of_kind = NULL;
 }
 

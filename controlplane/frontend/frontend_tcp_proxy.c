@@ -12,11 +12,11 @@
 #include "frontend_tcp_conn.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct tcp_proxied {
 	TAILQ_ENTRY(tcp_proxied) by_age;
@@ -37,7 +37,7 @@ static void proxied_free(struct tcp_proxied *p)
 	wheel_stop(&p->timer);
 	TAILQ_REMOVE(&p->tcp->proxied, p, by_age);
 	p->tcp->proxied_count--;
-	free(p);
+	heap_free(p);
 }
 
 static void proxied_drop(struct tcp_proxied *p, enum frontend_tcp_end why)
@@ -109,7 +109,7 @@ static void on_readable(evutil_socket_t, short, void *arg)
 static void proxied_begin(struct frontend_tcp *t, int fd, const union client_address *peer,
 	enum frontend_tcp_kind kind)
 {
-	struct tcp_proxied *p = calloc(1, sizeof(*p));
+	struct tcp_proxied *p = heap_calloc(1, sizeof(*p));
 
 	if (!p) {
 		t->count.refused_full++;

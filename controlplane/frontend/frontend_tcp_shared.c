@@ -3,17 +3,17 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 int frontend_tcp_shared_new(struct frontend_tcp_shared **out, unsigned frontends)
 {
-	struct frontend_tcp_shared *s = calloc(1, sizeof(*s));
+	struct frontend_tcp_shared *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	int rc = keyhash_secret_make(&s->secret);
 	if (rc < 0) {
-		free(s);
+		heap_free(s);
 		return rc;
 	}
 	s->frontends = s->pending.threads = s->buffered.threads = frontends;
@@ -79,7 +79,7 @@ void frontend_tcp_shared_free(struct frontend_tcp_shared *s)
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->tls_lock);
 	tls_server_free(s->tls);
-	free(s);
+	heap_free(s);
 }
 
 static struct tcp_shared_client *client_find(
@@ -90,7 +90,7 @@ static struct tcp_shared_client *client_find(
 	LIST_FOREACH (client, &s->bucket[at], chain)
 		if (memcmp(client->key, key, TCP_CLIENT_KEY) == 0)
 			return client;
-	client = calloc(1, sizeof(*client));
+	client = heap_calloc(1, sizeof(*client));
 	if (!client)
 		return NULL;
 	memcpy(client->key, key, TCP_CLIENT_KEY);
@@ -122,5 +122,5 @@ void tcp_shared_leave(struct frontend_tcp_shared *s, struct tcp_shared_client *c
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (is_last)
-		free(client);
+		heap_free(client);
 }

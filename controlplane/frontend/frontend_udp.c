@@ -9,8 +9,8 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/sender.h>
 
@@ -235,7 +235,7 @@ int frontend_udp_open(struct frontend_udp **out, struct frontend *frontend,
 	*out = NULL;
 	if (!is_wanted(config))
 		return 0;
-	struct frontend_udp *u = calloc(1, sizeof(*u));
+	struct frontend_udp *u = heap_calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
 	u->publisher = publisher;
@@ -294,7 +294,7 @@ void frontend_udp_close(struct frontend_udp *u)
 		event_free(u->flush);
 	if (u->retry)
 		event_free(u->retry);
-	free(u);
+	heap_free(u);
 }
 
 // Datagrams dropped because the queue was full.

@@ -5,8 +5,8 @@
 // access, limits, group and log, and the reply goes to the balancer without a header.
 #include "frontend_udp_internal.h"
 
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct udp_forwarded {
 	struct frontend_session session; // of this question alone
@@ -24,7 +24,7 @@ static void forwarded_free(struct udp_forwarded *f)
 	TAILQ_REMOVE(&u->forwarded, f, entry);
 	u->forwarded_count--;
 	if (u->forwarded_spare)
-		free(f);
+		heap_free(f);
 	else
 		u->forwarded_spare = f;
 }
@@ -46,7 +46,7 @@ static struct udp_forwarded *forwarded_new(struct udp_socket *s, const union cli
 	struct udp_forwarded *f = u->forwarded_spare;
 
 	if (!f)
-		f = u->forwarded_spare = calloc(1, sizeof(*f));
+		f = u->forwarded_spare = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->session.reply = on_reply;

@@ -5,8 +5,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // On its loop's thread.
 static void one_status(const struct frontends_one *one, struct frontends_status *out)
@@ -79,7 +79,7 @@ int frontends_report(const struct frontends *all, struct loop *reply_to,
 	void (*done)(void *arg, const struct frontends_status *s), void *arg)
 {
 	struct loop *loops[FRONTENDS_MAX];
-	struct report_call *c = calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
+	struct report_call *c = heap_calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
 
 	for (unsigned i = 0; i < all->count; i++)
 		loops[i] = all->one[i].loop;

@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/dns_answer.h>
+#include <weir/heap_site.h>
 
 enum { SLICE_MS = 100, QUESTION_MAX = DNS_NAME_MAX + 4, QUERY_MAX = 512 };
 
@@ -185,7 +185,7 @@ int bootstrap_resolve(const struct bootstrap *b, const char *host,
 			"%.60s: no server for its name: set blocking.update.bootstrap", host);
 		return -ETIMEDOUT;
 	}
-	struct work *w = calloc(1, sizeof(*w));
+	struct work *w = heap_calloc(1, sizeof(*w));
 	if (!w) {
 		snprintf(why, BOOTSTRAP_WHY_MAX, "no memory");
 		return -ENOMEM;
@@ -193,7 +193,7 @@ int bootstrap_resolve(const struct bootstrap *b, const char *host,
 	w->out = out;
 	int err = resolve(b, w, &name);
 	*count = w->count;
-	free(w);
+	heap_free(w);
 	if (err)
 		snprintf(why, BOOTSTRAP_WHY_MAX, "%.80s: %s", host,
 			err == -ENOENT      ? "has no address"

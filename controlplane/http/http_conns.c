@@ -14,10 +14,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // Connections over the cap that one iteration may accept and then close.
 enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, RATES_MAX = 64 };
@@ -172,7 +172,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 int http_conns_new(struct http_conns **out, const struct http_conns_settings *settings)
 {
 	const struct timeval each = {.tv_usec = HTTP_CONNS_LOOK_MS * 1000};
-	struct http_conns *s = calloc(1, sizeof(*s));
+	struct http_conns *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->settings = *settings;
@@ -199,7 +199,7 @@ void http_conns_free(struct http_conns *s)
 		event_free(s->look);
 	if (s->soon)
 		event_free(s->soon);
-	free(s);
+	heap_free(s);
 }
 
 static struct conn *place_find(struct http_conns *s)

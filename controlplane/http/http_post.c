@@ -5,9 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct http_post {
 	struct http_transfer *transfer;
@@ -23,12 +23,12 @@ struct http_post {
 
 int http_post_open(struct http_post **out, const struct http_post_settings *s)
 {
-	struct http_post *p = calloc(1, sizeof(*p));
+	struct http_post *p = heap_calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	int err = http_transfer_open(&p->transfer);
 	if (err) {
-		free(p);
+		heap_free(p);
 		return err;
 	}
 	p->ask.stop = s->stop;
@@ -53,7 +53,7 @@ void http_post_close(struct http_post *p)
 	if (!p)
 		return;
 	http_transfer_close(p->transfer);
-	free(p);
+	heap_free(p);
 }
 
 static bool on_body(void *arg, unsigned, const char *bytes, size_t len)

@@ -10,9 +10,9 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct http_stream {
 	struct evhttp_request *request;
@@ -30,13 +30,13 @@ struct bufferevent *http_request_buffer(struct evhttp_request *r)
 
 static void body_free(const void *body, size_t, void *)
 {
-	free((void *)(uintptr_t)body);
+	heap_free((void *)(uintptr_t)body);
 }
 
 static void body_wipe(const void *body, size_t len, void *)
 {
 	explicit_bzero((void *)(uintptr_t)body, len);
-	free((void *)(uintptr_t)body);
+	heap_free((void *)(uintptr_t)body);
 }
 
 // What a body would have: evhttp counts the bytes that it sends.
@@ -99,7 +99,7 @@ static void exchange_free(struct http_exchange *x)
 		http_exchange_detach(x);
 	url_fields_end(&x->params);
 	url_fields_end(&x->form);
-	free(x);
+	heap_free(x);
 }
 
 void http_reply(struct http_exchange *x, unsigned status, char *body)
@@ -151,15 +151,15 @@ static struct bufferevent *stream_buffer(const struct http_stream *s)
 struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 {
 	if (x->request && evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD) {
-		http_reply_text(x, HTTP_OK, type, strdup(""));
+		http_reply_text(x, HTTP_OK, type, heap_strdup(""));
 		return NULL;
 	}
-	struct http_stream *s = x->request ? calloc(1, sizeof(*s)) : NULL;
+	struct http_stream *s = x->request ? heap_calloc(1, sizeof(*s)) : NULL;
 	if (!s
 		|| evhttp_add_header(
 			   evhttp_request_get_output_headers(x->request), "Content-Type", type)
 			   < 0) {
-		free(s);
+		heap_free(s);
 		http_reply(x, 500, NULL);
 		return NULL;
 	}
@@ -235,5 +235,5 @@ void http_stream_close(struct http_stream *s)
 		evhttp_connection_free(c); // and with it the request
 	else
 		evhttp_request_free(s->request);
-	free(s);
+	heap_free(s);
 }

@@ -15,10 +15,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 static_assert((int)HTTP_CONNS_INPUT_MAX > (int)HTTP_HEADER_MAX + (int)HTTP_BODY_MAX);
 
@@ -56,12 +56,12 @@ static void origin_fill(struct http_exchange *x)
 static struct http_exchange *exchange_new(
 	struct http_server *s, struct evhttp_request *r, const struct ucred *peer)
 {
-	struct http_exchange *x = calloc(1, sizeof(*x));
+	struct http_exchange *x = heap_calloc(1, sizeof(*x));
 	if (!x)
 		return NULL;
 	x->deadline = evtimer_new(s->settings.base, on_deadline, x);
 	if (!x->deadline) {
-		free(x);
+		heap_free(x);
 		return NULL;
 	}
 	x->server = s;
@@ -190,7 +190,7 @@ static bool conns_start(
 
 int http_server_open(struct http_server **out, int fd, const struct http_settings *settings)
 {
-	struct http_server *s = calloc(1, sizeof(*s));
+	struct http_server *s = heap_calloc(1, sizeof(*s));
 	struct evhttp *evhttp = s ? evhttp_new(settings->base) : NULL;
 	struct evconnlistener *listener =
 		evhttp ? evconnlistener_new(settings->base, NULL, NULL,
@@ -211,7 +211,7 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 			evhttp_free(evhttp);
 		if (s)
 			http_conns_free(s->conns);
-		free(s);
+		heap_free(s);
 		return -ENOMEM;
 	}
 	evhttp_set_max_headers_size(evhttp, HTTP_HEADER_MAX);
@@ -239,7 +239,7 @@ void http_server_close(struct http_server *s)
 	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
 	http_conns_free(s->conns);
-	free(s);
+	heap_free(s);
 }
 
 void http_server_counts(const struct http_server *s, struct http_counts *out)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum {
@@ -66,12 +67,12 @@ static uint64_t wall_s(void)
 
 int l1_new(struct l1 **out, struct loop *loop, const struct config *config)
 {
-	struct l1 *l = calloc(1, sizeof(*l)); // pages of lookups never used are never touched
+	struct l1 *l = heap_calloc(1, sizeof(*l)); // pages of lookups never used are never touched
 	if (!l)
 		return -ENOMEM;
 	int rc = redis_new(&l->redis, loop, &config->redis);
 	if (rc < 0) {
-		free(l);
+		heap_free(l);
 		return rc;
 	}
 	l->rules = ttl_rules_of(&config->cache);
@@ -86,7 +87,7 @@ void l1_free(struct l1 *l)
 	if (!l)
 		return;
 	redis_free(l->redis);
-	free(l);
+	heap_free(l);
 }
 
 void l1_configure(struct l1 *l, const struct config *config)

@@ -4,9 +4,9 @@
 #include <event2/event.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum {
 	COMMAND_MS = 1000,
@@ -40,7 +40,7 @@ static struct redis_word word(const char *text)
 static void flush_free(struct l1_flush *f)
 {
 	event_free(f->settle);
-	free(f);
+	heap_free(f);
 }
 
 static void flush_next(struct l1_flush *f);
@@ -206,7 +206,7 @@ struct l1_flush *l1_flush_start(
 	struct loop *loop, struct l1 *l, const struct flush *what, l1_flush_fn done, void *arg)
 {
 	static const struct timeval settle = {.tv_usec = L1_FLUSH_SETTLE_MS * 1000};
-	struct l1_flush *f = l1_usable(l) ? calloc(1, sizeof(*f)) : NULL;
+	struct l1_flush *f = l1_usable(l) ? heap_calloc(1, sizeof(*f)) : NULL;
 	if (!f)
 		return NULL;
 	*f = (struct l1_flush){
@@ -224,7 +224,7 @@ struct l1_flush *l1_flush_start(
 	if (!f->settle || event_add(f->settle, &settle) < 0) {
 		if (f->settle)
 			event_free(f->settle);
-		free(f);
+		heap_free(f);
 		return NULL;
 	}
 	return f;

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum {
@@ -259,7 +259,7 @@ static void token_draw(struct l1_sweep *s)
 int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
 	const struct config_redis *config, l1_drop_fn drop, void *arg)
 {
-	struct l1_sweep *s = calloc(1, sizeof(*s));
+	struct l1_sweep *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->l1 = l;
@@ -288,7 +288,7 @@ void l1_sweep_free(struct l1_sweep *s)
 		return;
 	if (s->timer)
 		event_free(s->timer);
-	free(s);
+	heap_free(s);
 }
 
 void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out)

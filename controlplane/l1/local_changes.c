@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 // One thing that is said of a name.
@@ -41,7 +42,7 @@ static int saying_make(const struct config *c, struct saying *out)
 {
 	const struct config_local *l = &c->local;
 	struct saying s = {0};
-	s.one = calloc(
+	s.one = heap_calloc(
 		l->record_count + l->zone_count + c->forward_count + (size_t)1, sizeof(s.one[0]));
 	if (!s.one)
 		return -ENOMEM;
@@ -154,8 +155,8 @@ int local_changes_find(
 		compare(&old, &new, out);
 		follow_back(after, out);
 	}
-	free(old.one);
-	free(new.one);
+	heap_free(old.one);
+	heap_free(new.one);
 	if (rc < 0) {
 		out->count = out->names = 1;
 		out->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};

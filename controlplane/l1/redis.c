@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 enum { REAP_MS = 100 };
@@ -143,7 +144,7 @@ static int calls_make(struct redis *r)
 {
 	if (r->calls)
 		return 0;
-	r->calls = calloc(REDIS_PENDING_MAX, sizeof(*r->calls));
+	r->calls = heap_calloc(REDIS_PENDING_MAX, sizeof(*r->calls));
 	if (!r->calls)
 		return -ENOMEM;
 	for (unsigned i = REDIS_PENDING_MAX; i > 0; i--) {
@@ -184,7 +185,7 @@ static void client_stop(struct redis *r)
 
 int redis_new(struct redis **out, struct loop *loop, const struct config_redis *c)
 {
-	struct redis *r = calloc(1, sizeof(*r));
+	struct redis *r = heap_calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->loop = loop;
@@ -193,7 +194,7 @@ int redis_new(struct redis **out, struct loop *loop, const struct config_redis *
 	int rc = client_start(r);
 	if (rc < 0) {
 		FREE_AND_NULL(r->calls);
-		free(r);
+		heap_free(r);
 		return rc;
 	}
 	*out = r;
@@ -210,7 +211,7 @@ void redis_free(struct redis *r)
 		redis_node_free(r->retired[i]);
 	event_del(&r->reap);
 	FREE_AND_NULL(r->calls);
-	free(r);
+	heap_free(r);
 }
 
 static bool needs_reconnect(const struct config_redis *a, const struct config_redis *b)

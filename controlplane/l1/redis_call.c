@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
 static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
@@ -84,7 +85,7 @@ enum redis_given redis_call_give(struct redis_node *node, struct redis_conn *c,
 	call->left = call->replies = count > 1 ? (uint8_t)(count + 2) : 1;
 	call->slot = (uint16_t)slot;
 	call->node = node;
-	if (copy && (call->copy = malloc(size)) != NULL) {
+	if (copy && (call->copy = heap_malloc(size)) != NULL) {
 		call->copy_len = size;
 		r->copied += size;
 		write_all(commands, count, call->copy);

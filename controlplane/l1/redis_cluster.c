@@ -8,8 +8,8 @@
 #include "redis_error.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct cluster {
 	struct redis_ask ask;
@@ -109,7 +109,7 @@ static bool amiss(const struct redis *r)
 
 static int cluster_start(struct redis *r)
 {
-	struct cluster *s = calloc(1, sizeof(*s));
+	struct cluster *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	r->topology_state = s;

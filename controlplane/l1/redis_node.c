@@ -5,9 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 static void on_probe_due(evutil_socket_t, short, void *arg)
@@ -92,7 +92,7 @@ static const struct redis_conn_ops node_ops = {
 
 int redis_node_new(struct redis *r, const struct socket_address *address, struct redis_node **out)
 {
-	struct redis_node *node = calloc(1, sizeof(*node));
+	struct redis_node *node = heap_calloc(1, sizeof(*node));
 	if (!node)
 		return -ENOMEM;
 	node->owner = r;
@@ -111,7 +111,7 @@ void redis_node_free(struct redis_node *node)
 	event_del(&node->probe);
 	for (unsigned i = 0; i < node->connections; i++)
 		redis_conn_close(&node->conn[i], REDIS_AWAY);
-	free(node);
+	heap_free(node);
 }
 
 static int conn_open(struct redis_node *node, struct redis_conn *c)

@@ -4,8 +4,8 @@
 #include "hiredis_differs.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum {
 	BLOCK_SIZE = 16 << 10,
@@ -46,7 +46,7 @@ static void *block_take(struct redis_reader *r, size_t len)
 	struct block *b = r->blocks;
 	if (!b || b->size - b->used < len) {
 		size_t size = len > BLOCK_SIZE ? len : BLOCK_SIZE;
-		b = malloc(sizeof(*b) + size);
+		b = heap_malloc(sizeof(*b) + size);
 		if (!b) {
 			r->err = -ENOMEM;
 			return NULL;
@@ -69,7 +69,7 @@ static void blocks_reset(struct redis_reader *r, size_t keep)
 		r->blocks = b->next;
 		growth_step(r->growth, r->bytes, r->bytes - b->size);
 		r->bytes -= b->size;
-		free(b);
+		heap_free(b);
 	}
 	if (r->blocks)
 		r->blocks->used = 0;
@@ -174,12 +174,12 @@ static redisReplyObjectFunctions makers = {.createString = make_text,
 
 int redis_reader_new(struct redis_reader **out, struct growth *growth)
 {
-	struct redis_reader *r = calloc(1, sizeof(*r));
+	struct redis_reader *r = heap_calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->resp = redisReaderCreateWithFunctions(&makers);
 	if (!r->resp) {
-		free(r);
+		heap_free(r);
 		return -ENOMEM;
 	}
 	r->resp->privdata = r;
@@ -194,7 +194,7 @@ void redis_reader_free(struct redis_reader *r)
 		return;
 	blocks_reset(r, 0);
 	redisReaderFree(r->resp);
-	free(r);
+	heap_free(r);
 }
 
 int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len)

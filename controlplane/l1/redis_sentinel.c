@@ -8,8 +8,8 @@
 #include "redis_error.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 struct sentinel {
@@ -117,7 +117,7 @@ static void on_gap(void *arg)
 
 static int sentinel_start(struct redis *r)
 {
-	struct sentinel *s = calloc(1, sizeof(*s));
+	struct sentinel *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	r->topology_state = s;

@@ -2,8 +2,8 @@
 #include "redis_wire.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static size_t digits(size_t n)
 {
@@ -83,7 +83,7 @@ char *redis_out_take(struct redis_out *o, size_t len, struct growth *g)
 	}
 	if (o->tail + len > o->cap) {
 		size_t cap = growth_cap(o->cap, o->tail + len, REDIS_OUT_CHUNK);
-		char *base = realloc(o->base, cap);
+		char *base = heap_realloc(o->base, cap);
 		if (!base)
 			return NULL;
 		growth_step(g, o->cap, cap);

@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum {
 	PENDING_FIRST = 512,
@@ -45,12 +45,12 @@ struct rule_builder {
 int rule_builder_new(const struct keyhash_secret *secret, const struct rule_list_info *before,
 	unsigned before_count, struct rule_builder **out)
 {
-	struct rule_builder *b = calloc(1, sizeof(*b));
+	struct rule_builder *b = heap_calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	b->sets = rule_sets_new();
 	if (!b->sets) {
-		free(b);
+		heap_free(b);
 		return -ENOMEM;
 	}
 	b->secret = *secret;
@@ -84,7 +84,7 @@ void rule_builder_free(struct rule_builder *b)
 	rule_zone_names_free(&b->zone_names);
 	pending_free(b);
 	FREE_AND_NULL(b->sets);
-	free(b);
+	heap_free(b);
 }
 
 static void note_peak(struct rule_builder *b, size_t arena)
@@ -129,7 +129,7 @@ static int pending_grow(struct rule_builder *b, unsigned list)
 	size_t room = p->room ? p->room + p->room / 2 : first_room(&b->numbers.before[list]);
 	if (room > 2 * (size_t)RULE_ROWS_MAX)
 		return -E2BIG;
-	uint64_t *hash = realloc(p->hash, room * sizeof(*hash));
+	uint64_t *hash = heap_realloc(p->hash, room * sizeof(*hash));
 	if (!hash)
 		return -ENOMEM;
 	b->pending_room += room - p->room;

@@ -2,8 +2,8 @@
 #include "rule_numbers.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct rule_kind rule_kind_of(enum rule_class rule_class)
 {
@@ -76,7 +76,7 @@ static int count_more(struct rule_numbers *n, unsigned source, const struct rule
 		return -E2BIG;
 	if (n->more_count == n->more_room) {
 		unsigned room = n->more_room ? 2 * n->more_room : 64;
-		struct rule_number_key *more = realloc(n->more, room * sizeof(*more));
+		struct rule_number_key *more = heap_realloc(n->more, room * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		n->more = more;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static_assert((int)RULE_PATTERN_LEN_MAX == (int)LIST_PATTERN_MAX);
 
@@ -26,7 +27,7 @@ static int make_room(void **array, size_t *room, size_t needed, size_t each)
 	if (needed <= *room)
 		return 0;
 	size_t grown = needed + needed / 2 + 16;
-	void *moved = realloc(*array, grown * each);
+	void *moved = heap_realloc(*array, grown * each);
 	if (!moved)
 		return -ENOMEM;
 	*array = moved;

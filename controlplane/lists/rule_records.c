@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/csum.h>
+#include <weir/heap_site.h>
 
 struct rule_record {
 	uint64_t hash;
@@ -50,7 +51,7 @@ static int make_room(struct rule_records *r, size_t text)
 		return -E2BIG;
 	if (r->count == r->room) {
 		size_t room = r->room + r->room / 2 + 64;
-		struct rule_record *one = realloc(r->one, room * sizeof(*one));
+		struct rule_record *one = heap_realloc(r->one, room * sizeof(*one));
 		if (!one)
 			return -ENOMEM;
 		r->one = one;
@@ -58,7 +59,7 @@ static int make_room(struct rule_records *r, size_t text)
 	}
 	if (r->text_len + text > r->text_room) {
 		size_t room = r->text_len + text + r->text_room / 2 + 4096;
-		uint8_t *grown = realloc(r->text, room);
+		uint8_t *grown = heap_realloc(r->text, room);
 		if (!grown)
 			return -ENOMEM;
 		r->text = grown;

@@ -2,8 +2,8 @@
 #include "rule_rows.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 void rule_rows_free(struct rule_rows *r)
 {
@@ -97,11 +97,11 @@ static int make_room(struct rule_rows *r, size_t rows)
 	if (rows <= r->room)
 		return 0;
 	size_t room = room_for(rows);
-	uint64_t *hash = realloc(r->hash, room * sizeof(*hash));
+	uint64_t *hash = heap_realloc(r->hash, room * sizeof(*hash));
 	if (!hash)
 		return -ENOMEM;
 	r->hash = hash;
-	uint16_t *set = realloc(r->set, room * sizeof(*set));
+	uint16_t *set = heap_realloc(r->set, room * sizeof(*set));
 	if (!set)
 		return -ENOMEM;
 	r->set = set;
@@ -116,10 +116,10 @@ int rule_rows_first(
 	if (count > RULE_ROWS_MAX)
 		return -E2BIG;
 	size_t room = room_for(count);
-	uint16_t *set = malloc(room * sizeof(*set));
-	uint64_t *own = set ? realloc(*hash, room * sizeof(*own)) : NULL;
+	uint16_t *set = heap_malloc(room * sizeof(*set));
+	uint64_t *own = set ? heap_realloc(*hash, room * sizeof(*own)) : NULL;
 	if (!own) {
-		free(set);
+		heap_free(set);
 		return -ENOMEM;
 	}
 	*hash = NULL;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rule_sets.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct rule_sets *rule_sets_new(void)
 {
-	return calloc(1, sizeof(struct rule_sets)); // pages that stay untouched cost nothing
+	return heap_calloc(1, sizeof(struct rule_sets)); // pages that stay untouched cost nothing
 }
 
 static bool within_chunk(const struct rule_set *set)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 void rule_zone_names_free(struct rule_zone_names *z)
 {
@@ -22,7 +23,7 @@ static bool make_room(uint64_t **at, size_t count, size_t *room)
 	if (count <= *room)
 		return true;
 	size_t more = count + count / 2 + 1024;
-	uint64_t *grown = realloc(*at, more * sizeof(*grown));
+	uint64_t *grown = heap_realloc(*at, more * sizeof(*grown));
 	if (!grown)
 		return false;
 	*at = grown;

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "heap.h"
 
-// clang-format off
-// The header declares these; so this file is no site of heap_site.h.
-#undef malloc
-#undef calloc
-#undef realloc
-#undef aligned_alloc
-#undef free
 #include <jemalloc/jemalloc.h>
-// clang-format on
 
 #include <errno.h>
 #include <fcntl.h>
@@ -249,12 +241,12 @@ static int text_read(int fd, char **out, size_t *len)
 		return -errno;
 	if (st.st_size > HEAP_DUMP_MAX)
 		return -EFBIG;
-	char *text = malloc((size_t)st.st_size + 1);
+	char *text = heap_malloc((size_t)st.st_size + 1);
 	if (!text)
 		return -ENOMEM;
 	ssize_t n = pread(fd, text, (size_t)st.st_size, 0);
 	if (n != st.st_size) {
-		free(text);
+		heap_free(text);
 		return n < 0 ? -errno : -EIO;
 	}
 	text[n] = '\0';

@@ -10,9 +10,9 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -59,7 +59,7 @@ static void *take(void *arg)
 	path_of(b, 1, path);
 	if (file_write(path, text, len, why) < 0)
 		log_warning("heap baseline not kept: %s", why);
-	free(text);
+	heap_free(text);
 	return NULL;
 }
 
@@ -91,7 +91,7 @@ static void on_timer(void *arg)
 
 int heap_baselines_open(struct heap_baselines **out, struct loop *service, const char *folder)
 {
-	struct heap_baselines *b = calloc(1, sizeof(*b));
+	struct heap_baselines *b = heap_calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	b->service = service;
@@ -109,5 +109,5 @@ void heap_baselines_close(struct heap_baselines *b)
 		return;
 	wheel_stop(&b->timer);
 	finish(b);
-	free(b);
+	heap_free(b);
 }

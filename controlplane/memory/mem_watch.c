@@ -7,9 +7,9 @@
 #include "process.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 // From the end of a look to the next: 9 s for one of 90 steps, so that all take 0.3 % of a CPU.
@@ -217,7 +217,7 @@ static void on_timer(void *arg)
 
 int mem_watch_open(struct mem_watch **out, struct loop *service)
 {
-	struct mem_watch *w = calloc(1, sizeof(*w));
+	struct mem_watch *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->service = service;
@@ -237,5 +237,5 @@ void mem_watch_close(struct mem_watch *w)
 	wheel_stop(&w->timer);
 	wheel_stop(&w->step);
 	mem_look_end(&w->look);
-	free(w);
+	heap_free(w);
 }

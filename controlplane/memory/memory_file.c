@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 #include <weir/own_file.h>
 
@@ -170,7 +170,7 @@ static int file_start(
 int memory_file_open(struct memory_file **out, const char *path, struct memory_ring *r,
 	struct memory_lives lives[MEMORY_PROCESSES])
 {
-	struct memory_file *f = calloc(1, sizeof(*f));
+	struct memory_file *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->fd = own_file_open(path, O_RDWR | O_CREAT, 0600);
@@ -219,5 +219,5 @@ void memory_file_close(struct memory_file *f)
 {
 	if (f && f->fd >= 0)
 		close(f->fd);
-	free(f);
+	heap_free(f);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum {
@@ -55,7 +56,7 @@ struct memory_judge {
 
 int memory_judge_open(struct memory_judge **out)
 {
-	*out = calloc(1, sizeof(**out));
+	*out = heap_calloc(1, sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
 	marks_begin(&(*out)->load);
@@ -66,7 +67,7 @@ int memory_judge_open(struct memory_judge **out)
 
 void memory_judge_close(struct memory_judge *j)
 {
-	free(j);
+	heap_free(j);
 }
 
 static void value_begin(struct checked *v)

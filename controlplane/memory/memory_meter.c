@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { MINUTE_MS = 60000, MINUTES_MIN = 10 };
@@ -27,7 +27,7 @@ struct memory_meter {
 
 int memory_meter_open(struct memory_meter **out, const char *path)
 {
-	struct memory_meter *m = calloc(1, sizeof(*m));
+	struct memory_meter *m = heap_calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
 	int rc = memory_ring_open(&m->seconds, METER_SECONDS);
@@ -73,7 +73,7 @@ void memory_meter_close(struct memory_meter *m)
 	memory_judge_close(m->judge);
 	memory_ring_close(&m->seconds);
 	memory_ring_close(&m->minutes);
-	free(m);
+	heap_free(m);
 }
 
 static void history_write(struct memory_meter *m)

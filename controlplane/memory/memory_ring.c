@@ -2,15 +2,15 @@
 #include "memory_ring.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { TREND_ROWS_MAX = 1440 };
 
 int memory_ring_open(struct memory_ring *r, unsigned length)
 {
 	*r = (struct memory_ring){.length = length};
-	r->row = calloc(length, sizeof(*r->row));
+	r->row = heap_calloc(length, sizeof(*r->row));
 	return r->row ? 0 : -ENOMEM;
 }
 

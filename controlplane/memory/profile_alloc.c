@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
@@ -44,7 +43,7 @@ static uint64_t on_sample(size_t n)
 void profile_alloc_start(void)
 {
 	stack_prepare();
-	made = calloc(1, sizeof(*made));
+	made = heap_calloc(1, sizeof(*made));
 	if (made)
 		heap_sampling_start(on_sample);
 }

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { LOOK_MS = 200 };
 
@@ -108,13 +108,13 @@ int profile_cpu(unsigned seconds, const _Atomic bool *stop, char **out, size_t *
 		return rc;
 	if (atomic_exchange(&runs, true))
 		return -EBUSY;
-	struct stacks *t = calloc(1, sizeof(*t));
+	struct stacks *t = heap_calloc(1, sizeof(*t));
 	FILE *f = t ? open_memstream(out, len) : NULL;
 	if (f) {
 		samples_gather(t, seconds, stop);
 		samples_write(f, t);
 	}
-	free(t);
+	heap_free(t);
 	atomic_store(&runs, false);
 	return f ? profile_finish(f, out, 0) : -ENOMEM;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static const struct {
 	const char *name;
@@ -80,7 +81,7 @@ int toggle_set(struct toggles *k, enum toggle toggle, const char *value)
 
 struct config *toggles_lay(const struct toggles *k, const struct config *read)
 {
-	struct config *c = malloc(sizeof(*c));
+	struct config *c = heap_malloc(sizeof(*c));
 	if (!c)
 		return NULL;
 	*c = *read;

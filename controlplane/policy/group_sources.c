@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum source_what { SOURCE_ENTRIES, SOURCE_SERVICE, SOURCE_SAFE };
 
@@ -22,15 +22,15 @@ struct group_source {
 
 static int entries_copy(struct config_entries *to, const struct config_entries *from)
 {
-	to->names = calloc(from->count + 1, sizeof(*to->names));
-	to->patterns = calloc(from->pattern_count + 1, sizeof(*to->patterns));
+	to->names = heap_calloc(from->count + 1, sizeof(*to->names));
+	to->patterns = heap_calloc(from->pattern_count + 1, sizeof(*to->patterns));
 	if (!to->names || !to->patterns)
 		return -ENOMEM;
 	if (from->count)
 		memcpy(to->names, from->names, from->count * sizeof(*to->names));
 	to->count = from->count;
 	for (; to->pattern_count < from->pattern_count; to->pattern_count++) {
-		char *copy = strdup(from->patterns[to->pattern_count]);
+		char *copy = heap_strdup(from->patterns[to->pattern_count]);
 		if (!copy)
 			return -ENOMEM;
 		to->patterns[to->pattern_count] = copy;
@@ -140,7 +140,7 @@ static int fill(struct group_sources *s, const struct config *c)
 	size_t most = 2 + SERVICE_COUNT + SAFE_ENGINE_COUNT + c->blocking.filter.schedules.count;
 	for (unsigned i = 0; i < c->group_count; i++)
 		most += 2 + c->groups[i].filter.schedules.count;
-	s->one = calloc(most, sizeof(*s->one));
+	s->one = heap_calloc(most, sizeof(*s->one));
 	if (!s->one)
 		return -ENOMEM;
 	int err = everyone_add(s, &c->blocking);
@@ -154,7 +154,7 @@ static int fill(struct group_sources *s, const struct config *c)
 
 int group_sources_new(const struct config *c, struct group_sources **out)
 {
-	struct group_sources *s = calloc(1, sizeof(*s));
+	struct group_sources *s = heap_calloc(1, sizeof(*s));
 	int err = s ? fill(s, c) : -ENOMEM;
 	if (err) {
 		group_sources_free(s);
@@ -176,7 +176,7 @@ void group_sources_free(struct group_sources *s)
 		FREE_AND_NULL(e->names);
 	}
 	FREE_AND_NULL(s->one);
-	free(s);
+	heap_free(s);
 }
 
 const char *group_source_title(const struct group_sources *s, unsigned i)

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 struct text {
 	char *bytes;
@@ -24,7 +24,7 @@ static int text_fill(int fd, struct text *out)
 		return -EISDIR;
 	if (st.st_size > HOSTS_BYTES_MAX)
 		return -EFBIG;
-	out->bytes = malloc((size_t)st.st_size + 1);
+	out->bytes = heap_malloc((size_t)st.st_size + 1);
 	if (!out->bytes)
 		return -ENOMEM;
 	while (out->len < (size_t)st.st_size) {
@@ -119,7 +119,7 @@ int hosts_file_read(const char *path, hosts_take take, void *arg, struct hosts_c
 		rc = line_read(p, stop, ++line, take, arg, counts);
 		p = newline ? newline + 1 : end;
 	}
-	free(text.bytes);
+	heap_free(text.bytes);
 	return rc;
 }
 

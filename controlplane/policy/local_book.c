@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct item {
 	uint32_t order;       // as handed
@@ -23,7 +24,7 @@ struct local_book {
 
 int local_book_new(struct local_book **out)
 {
-	*out = calloc(1, sizeof(**out));
+	*out = heap_calloc(1, sizeof(**out));
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -33,8 +34,8 @@ int local_book_copy(const struct local_book *from, struct local_book **out)
 	int rc = local_book_new(&b);
 	if (rc < 0)
 		return rc;
-	b->item = malloc((from->count + 1) * sizeof(b->item[0]));
-	b->bytes = malloc(from->used + 1);
+	b->item = heap_malloc((from->count + 1) * sizeof(b->item[0]));
+	b->bytes = heap_malloc(from->used + 1);
 	if (!b->item || !b->bytes) {
 		local_book_free(b);
 		return -ENOMEM;
@@ -55,7 +56,7 @@ void local_book_free(struct local_book *b)
 		return;
 	FREE_AND_NULL(b->item);
 	FREE_AND_NULL(b->bytes);
-	free(b);
+	heap_free(b);
 }
 
 static int make_room(struct local_book *b, size_t bytes)
@@ -64,7 +65,7 @@ static int make_room(struct local_book *b, size_t bytes)
 		return -E2BIG;
 	if (b->count == b->room) {
 		size_t room = b->room * 2 + 64;
-		struct item *grown = realloc(b->item, room * sizeof(*grown));
+		struct item *grown = heap_realloc(b->item, room * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		b->item = grown;
@@ -74,7 +75,7 @@ static int make_room(struct local_book *b, size_t bytes)
 		return -E2BIG;
 	if (b->used + bytes > b->bytes_room) {
 		size_t room = b->bytes_room * 2 + bytes + 4096;
-		uint8_t *grown = realloc(b->bytes, room);
+		uint8_t *grown = heap_realloc(b->bytes, room);
 		if (!grown)
 			return -ENOMEM;
 		b->bytes = grown;

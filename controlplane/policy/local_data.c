@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct local_source {
 	const struct local_data *data;
@@ -84,7 +84,7 @@ static int data_fill(struct local_data *d, const struct config *c)
 
 int local_data_new(const struct config *c, struct local_data **out)
 {
-	struct local_data *d = calloc(1, sizeof(*d));
+	struct local_data *d = heap_calloc(1, sizeof(*d));
 	int rc = d ? data_fill(d, c) : -ENOMEM;
 	if (rc < 0) {
 		local_data_free(d);
@@ -101,7 +101,7 @@ void local_data_free(struct local_data *d)
 	for (unsigned i = 0; i < d->count; i++)
 		local_book_free(d->source[i].seed);
 	local_seed_end(&d->seed);
-	free(d);
+	heap_free(d);
 }
 
 const char *local_data_hosts(const struct local_data *d, unsigned i)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
@@ -281,11 +282,11 @@ int local_seed_init(struct local_seed *s, const struct config *c)
 	s->hosts_ptr = l->hosts_ptr;
 	s->ttl_s = l->ttl_s;
 	for (; s->hosts_count < l->hosts_file_count; s->hosts_count++) {
-		s->hosts[s->hosts_count] = strdup(l->hosts_files[s->hosts_count]);
+		s->hosts[s->hosts_count] = heap_strdup(l->hosts_files[s->hosts_count]);
 		if (!s->hosts[s->hosts_count])
 			return -ENOMEM;
 	}
-	s->zones = calloc(l->zone_count + 1, sizeof(s->zones[0]));
+	s->zones = heap_calloc(l->zone_count + 1, sizeof(s->zones[0]));
 	if (!s->zones)
 		return -ENOMEM;
 	for (unsigned i = 0; i < l->zone_count; i++)

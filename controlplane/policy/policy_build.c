@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <weir/bytes.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
@@ -26,8 +27,8 @@ static int macs_collect(
 		n += c->groups[i].mac_count;
 	if (n > POLICY_MACS_MAX)
 		return -E2BIG;
-	out->one = calloc(n + 1, sizeof(*out->one));
-	*address = calloc(n + 1, sizeof **address);
+	out->one = heap_calloc(n + 1, sizeof(*out->one));
+	*address = heap_calloc(n + 1, sizeof **address);
 	if (!out->one || !*address)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->group_count; i++)
@@ -85,7 +86,7 @@ static int v4_build(const struct policy_prefixes *p, uint8_t other, struct v4_ta
 		want += v4_blocks_of(p->one[i].address->prefix_len);
 	while (cap < want)
 		cap *= 2;
-	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof(*t->entry));
+	t->entry = heap_calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof(*t->entry));
 	if (!t->entry)
 		return -ENOMEM;
 	v4_fill(t->entry, 0, 16, other);
@@ -134,7 +135,7 @@ static int assemble(struct policy_head *h, const struct v4_table *v4, const stru
 	h->size = mac_slots + mac->word_count * sizeof(uint64_t);
 	tables_shift(h->v6, h->v6_length_count, pilots, slots);
 	tables_shift(&h->mac, h->mac_count > 0, mac_pilots, mac_slots);
-	uint8_t *base = aligned_alloc(CACHE_LINE, lines(h->size));
+	uint8_t *base = heap_aligned_alloc(CACHE_LINE, lines(h->size));
 	if (!base)
 		return -ENOMEM;
 	memset(base, 0, lines(h->size));

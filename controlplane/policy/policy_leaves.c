@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { KEYS_PER_PILOT = 4, SEEDS_MAX = 256 };
 // The prefixes of groups, and of the lists of access with what their words stand for.
@@ -107,7 +108,7 @@ int policy_leaves_collect(const struct config *c, unsigned version, struct polic
 		n += c->groups[i].client_count;
 	if (n > POLICY_PREFIXES_MAX || c->group_count >= POLICY_GROUPS_MAX)
 		return -E2BIG;
-	out->one = calloc(n + all + 1, sizeof(*out->one));
+	out->one = heap_calloc(n + all + 1, sizeof(*out->one));
 	if (!out->one)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->group_count; i++)
@@ -262,10 +263,10 @@ static void slots_fill(struct table *t)
 
 static int table_build(struct table *t)
 {
-	t->taken = calloc(t->head->slots, sizeof(*t->taken));
-	t->first = calloc(t->head->pilots, sizeof(*t->first));
-	t->next = calloc(t->count, sizeof(*t->next));
-	t->hash = calloc(t->count, sizeof(*t->hash));
+	t->taken = heap_calloc(t->head->slots, sizeof(*t->taken));
+	t->first = heap_calloc(t->head->pilots, sizeof(*t->first));
+	t->next = heap_calloc(t->count, sizeof(*t->next));
+	t->hash = heap_calloc(t->count, sizeof(*t->hash));
 	int rc = t->taken && t->first && t->next && t->hash ? -E2BIG : -ENOMEM;
 	for (unsigned i = 1; rc == -E2BIG && i <= SEEDS_MAX; i++) {
 		t->head->seed = (2 * i + 1) * UINT64_C(0xa0761d6478bd642f);
@@ -312,8 +313,8 @@ int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tab
 	layout(p, tables, lengths, out);
 	if (p->count == 0)
 		return 0;
-	out->pilot = calloc(out->pilot_count, sizeof(*out->pilot));
-	out->slot = calloc(out->word_count, sizeof(*out->slot));
+	out->pilot = heap_calloc(out->pilot_count, sizeof(*out->pilot));
+	out->slot = heap_calloc(out->word_count, sizeof(*out->slot));
 	int rc = out->pilot && out->slot ? 0 : -ENOMEM;
 	for (unsigned i = 0, done = 0; rc == 0 && i < *lengths; i++) {
 		struct table t = {

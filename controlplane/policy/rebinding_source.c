@@ -4,8 +4,8 @@
 #include "lists/rule_build.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // This host, private use, loopback, link-local; unique local and link-local IPv6. IPv4 within IPv6
 // is looked up as IPv4 (answer_prefixes.h).
@@ -38,7 +38,7 @@ int rebinding_source_new(const struct config *c, struct rebinding_source **out)
 		return 0;
 	for (unsigned i = 0; i < c->group_count; i++)
 		most += c->groups[i].forward_count;
-	struct rebinding_source *s = calloc(1, sizeof(*s) + most * sizeof(s->allow[0]));
+	struct rebinding_source *s = heap_calloc(1, sizeof(*s) + most * sizeof(s->allow[0]));
 	if (!s)
 		return -ENOMEM;
 	if (r->allow_count)
@@ -54,7 +54,7 @@ int rebinding_source_new(const struct config *c, struct rebinding_source **out)
 
 void rebinding_source_free(struct rebinding_source *s)
 {
-	free(s);
+	heap_free(s);
 }
 
 int rebinding_source_rules(void *source, list_rule_take take, void *take_arg)

@@ -4,22 +4,22 @@
 #include "querylog_drain.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
 int querylog_open(struct querylog **out, const struct querylog_settings *s)
 {
-	struct querylog *q = calloc(1, sizeof(*q));
+	struct querylog *q = heap_calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
 	q->box = s->box;
 	int rc = querylog_pool_open(&q->pool);
 	if (rc < 0) {
-		free(q);
+		heap_free(q);
 		return rc;
 	}
 	pthread_mutex_init(&q->lock, NULL);
@@ -50,7 +50,7 @@ void querylog_close(struct querylog *q)
 	querylog_hand_close(&q->hand);
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);
-	free(q);
+	heap_free(q);
 }
 
 int querylog_add(struct querylog *q, const struct querylog_sink *sink)

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 const char *const querylog_transport_names[QUERYLOG_TRANSPORTS] = {[QUERYLOG_UDP] = "udp",
 	[QUERYLOG_TCP] = "tcp",
@@ -57,7 +57,7 @@ static struct batch *batch_of(const struct querylog_batch *b)
 
 int querylog_pool_open(struct querylog_pool **out)
 {
-	struct querylog_pool *p = calloc(1, sizeof(*p));
+	struct querylog_pool *p = heap_calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
@@ -73,10 +73,10 @@ void querylog_pool_close(struct querylog_pool *p)
 	while (p->spare) {
 		struct batch *b = p->spare;
 		p->spare = b->next;
-		free(b);
+		heap_free(b);
 	}
 	pthread_mutex_destroy(&p->lock);
-	free(p);
+	heap_free(p);
 }
 
 // A batch to fill, or NULL. Counts it first: malloc needs no lock of this pool.
@@ -99,7 +99,7 @@ static struct batch *pool_get(struct querylog_pool *p)
 		return NULL;
 	bool is_new = !b;
 	if (is_new)
-		b = malloc(sizeof(*b));
+		b = heap_malloc(sizeof(*b));
 	pthread_mutex_lock(&p->lock);
 	if (b) {
 		age_add(&p->ages, &b->age);
@@ -202,7 +202,7 @@ void querylog_release(const struct querylog_batch *out)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (!keep)
-		free(b);
+		heap_free(b);
 }
 
 void querylog_pool_counts(struct querylog_pool *p, struct querylog_pool_counts *out)

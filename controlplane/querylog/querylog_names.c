@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log_msg.h>
 #include <weir/policy.h>
 #include <weir/text.h>
@@ -70,9 +71,9 @@ static bool clients_take(struct querylog_names *n, const struct config *c)
 		prefixes += c->clients[i].address_count;
 		macs += c->clients[i].mac_count;
 	}
-	n->client_name = calloc(c->client_count + 1, sizeof(*n->client_name));
-	n->client = calloc(prefixes + 1, sizeof(*n->client));
-	n->mac = calloc(macs + 1, sizeof(*n->mac));
+	n->client_name = heap_calloc(c->client_count + 1, sizeof(*n->client_name));
+	n->client = heap_calloc(prefixes + 1, sizeof(*n->client));
+	n->mac = heap_calloc(macs + 1, sizeof(*n->mac));
 	if (!n->client_name || !n->client || !n->mac)
 		return false;
 	for (unsigned i = 0; i < c->client_count; i++) {
@@ -95,8 +96,8 @@ static void lists_take(
 
 static bool excludes_take(struct querylog_names *n, const struct config_query_log *c)
 {
-	n->domain = calloc(c->exclude_domain_count + 1, sizeof(*n->domain));
-	n->exclude = calloc(c->exclude_client_count + 1, sizeof(*n->exclude));
+	n->domain = heap_calloc(c->exclude_domain_count + 1, sizeof(*n->domain));
+	n->exclude = heap_calloc(c->exclude_client_count + 1, sizeof(*n->exclude));
 	if (!n->domain || !n->exclude)
 		return false;
 	for (; n->domain_count < c->exclude_domain_count; n->domain_count++)
@@ -109,7 +110,7 @@ static bool excludes_take(struct querylog_names *n, const struct config_query_lo
 struct querylog_names *querylog_names_new(const struct config *c,
 	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book)
 {
-	struct querylog_names *n = calloc(1, sizeof(*n));
+	struct querylog_names *n = heap_calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
 	n->references = 1;
@@ -151,7 +152,7 @@ void querylog_names_release(void *names)
 	FREE_AND_NULL(n->mac);
 	FREE_AND_NULL(n->domain);
 	FREE_AND_NULL(n->exclude);
-	free(n);
+	heap_free(n);
 }
 
 static struct querylog_text text_of(const char *s)

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/thread.h>
 
 struct querylog_queue {
@@ -24,7 +24,7 @@ struct querylog_queue {
 int querylog_queue_open(struct querylog_queue **out, unsigned cap)
 {
 	assert(cap > 0 && cap <= QUERYLOG_QUEUE_MAX);
-	struct querylog_queue *q = calloc(1, sizeof(*q));
+	struct querylog_queue *q = heap_calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
 	q->counts.cap = cap;
@@ -43,7 +43,7 @@ void querylog_queue_free(struct querylog_queue *q)
 		querylog_release(q->entry[(q->first + i) % QUERYLOG_QUEUE_MAX].batch);
 	pthread_cond_destroy(&q->changed);
 	pthread_mutex_destroy(&q->lock);
-	free(q);
+	heap_free(q);
 }
 
 bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b, uint64_t owed)

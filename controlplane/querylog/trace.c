@@ -2,9 +2,9 @@
 #include "trace.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/shm_stats.h>
 
 const char *const trace_step_names[TRACE_STEP_COUNT] = {
@@ -50,7 +50,7 @@ struct traces {
 
 int traces_new(struct traces **out)
 {
-	struct traces *t = calloc(1, sizeof(*t));
+	struct traces *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	*out = t;
@@ -61,13 +61,13 @@ void traces_free(struct traces *t)
 {
 	if (t)
 		traces_end(t);
-	free(t);
+	heap_free(t);
 }
 
 int traces_begin(struct traces *t, const struct dp_watch *filter, trace_put_fn put, void *arg)
 {
 	traces_end(t);
-	t->slot = calloc(TRACES_MAX, sizeof(t->slot[0]));
+	t->slot = heap_calloc(TRACES_MAX, sizeof(t->slot[0]));
 	if (!t->slot)
 		return -ENOMEM;
 	t->filter = *filter;

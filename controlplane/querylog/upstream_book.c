@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log_msg.h>
 #include <weir/text.h>
 
@@ -21,7 +21,7 @@ static_assert((int)UPSTREAM_BOOK_MAX <= (int)LOG_NO_UPSTREAM);
 
 int upstream_book_open(struct upstream_book **out)
 {
-	struct upstream_book *b = calloc(1, sizeof(*b));
+	struct upstream_book *b = heap_calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	pthread_mutex_init(&b->lock, NULL);
@@ -33,7 +33,7 @@ void upstream_book_close(struct upstream_book *b)
 {
 	if (b)
 		pthread_mutex_destroy(&b->lock);
-	free(b);
+	heap_free(b);
 }
 
 static uint16_t number_of(struct upstream_book *b, const char text[UPSTREAM_BOOK_NAME_MAX])

@@ -6,10 +6,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/shm_stats.h>
 #include <weir/text.h>
 
@@ -38,7 +38,7 @@ static int64_t wall_of_clock(void)
 
 int watch_open(struct watch **out)
 {
-	struct watch *w = calloc(1, sizeof(*w));
+	struct watch *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	pthread_mutex_init(&w->lock, NULL);
@@ -54,7 +54,7 @@ void watch_free(struct watch *w)
 		return;
 	pthread_mutex_destroy(&w->lock);
 	FREE_AND_NULL(w->lines);
-	free(w);
+	heap_free(w);
 }
 
 void watch_set_book(struct watch *w, const struct upstream_book *book)
@@ -70,7 +70,7 @@ int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id)
 		rc = -EBUSY;
 		w->counts.refused++;
 	} else {
-		w->lines = malloc(sizeof(*w->lines));
+		w->lines = heap_malloc(sizeof(*w->lines));
 		rc = w->lines ? 0 : -ENOMEM;
 		if (w->lines)
 			memset(&w->lines->join, 0, sizeof(w->lines->join));

@@ -9,11 +9,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { RECEIVE_BYTES = 1 << 20, RENEW_EACH_MS = 1000 };
@@ -60,7 +60,7 @@ static int library_make(struct recursor *r, const char *text, unsigned off, stru
 		< 0)
 		return -ENOMEM;
 	int rc = library_open(out, loop_base(r->loop), all, strlen(all));
-	free(all);
+	heap_free(all);
 	if (rc == 0)
 		library_watch(*out, recursor_paths_met, &r->paths);
 	if (rc == 0)
@@ -124,15 +124,15 @@ static void socket_close(struct recursor *r)
 
 int recursor_new(struct recursor **out, struct loop *loop, unsigned questions)
 {
-	struct recursor *r = calloc(1, sizeof(*r));
-	struct recursion *question = calloc(questions, sizeof(*question));
-	uint32_t *zone = calloc(questions, sizeof(*zone));
+	struct recursor *r = heap_calloc(1, sizeof(*r));
+	struct recursion *question = heap_calloc(questions, sizeof(*question));
+	uint32_t *zone = heap_calloc(questions, sizeof(*zone));
 	int rc = r && question && zone ? keyhash_secret_make(&r->secret) : -ENOMEM;
 
 	if (rc < 0) {
-		free(zone);
-		free(question);
-		free(r);
+		heap_free(zone);
+		heap_free(question);
+		heap_free(r);
 		return rc;
 	}
 	r->loop = loop;
@@ -157,7 +157,7 @@ void recursor_free(struct recursor *r)
 	FREE_AND_NULL(r->zone);
 	FREE_AND_NULL(r->question);
 	FREE_AND_NULL(r->text);
-	free(r);
+	heap_free(r);
 }
 
 int recursor_configure(struct recursor *r, const struct recursor_settings *settings)
@@ -172,7 +172,7 @@ int recursor_configure(struct recursor *r, const struct recursor_settings *setti
 	if (rc == 0 && settings->is_on && !is_same)
 		rc = library_make(r, text, off_of(r, settings->ip), &library);
 	if (rc < 0) {
-		free(text);
+		heap_free(text);
 		if (!r->library)
 			socket_close(r);
 		return rc;

@@ -5,9 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 
 enum {
 	ACCESS_DEFER_MS = 5000,
@@ -57,10 +57,10 @@ static void token_reply(struct token_call *c, char *about)
 {
 	static const char key[] = ",\"token\":\"";
 	const size_t len = about ? strlen(about) : 0, room = len + sizeof(key) + TOKEN_TEXT_LEN + 2;
-	char *body = len ? malloc(room) : NULL;
+	char *body = len ? heap_malloc(room) : NULL;
 	if (body)
 		snprintf(body, room, "%.*s%s%s\"}", (int)len - 1, about, key, c->change.text);
-	free(about);
+	heap_free(about);
 	http_reply_secret(c->exchange, 200, body);
 }
 
@@ -90,7 +90,7 @@ static void on_changed(struct access_job *j)
 			http_reply(c->exchange, 200, json_out_finish(o));
 	}
 	explicit_bzero(c, sizeof(*c));
-	free(c);
+	heap_free(c);
 }
 
 static void change_refuse(struct http_exchange *x, int err, const char *name)
@@ -132,7 +132,7 @@ static const char *name_take(struct http_exchange *x)
 
 static struct token_call *call_new(struct api *a, struct http_exchange *x, const char *name)
 {
-	struct token_call *c = calloc(1, sizeof(*c));
+	struct token_call *c = heap_calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return NULL;
@@ -153,7 +153,7 @@ static void call_begun(struct token_call *c, int rc)
 	}
 	change_refuse(c->exchange, rc, c->name);
 	explicit_bzero(c, sizeof(*c));
-	free(c);
+	heap_free(c);
 }
 
 static void serve_token_create(struct api *a, struct http_exchange *x)
@@ -210,7 +210,7 @@ static void on_audit_read(struct access_job *j)
 		http_reply(c->exchange, 200,
 			asprintf(&reply, "{\"entries\":%s}", c->text) < 0 ? NULL : reply);
 	FREE_AND_NULL(c->text);
-	free(c);
+	heap_free(c);
 }
 
 static void serve_audit(struct api *a, struct http_exchange *x)
@@ -218,7 +218,7 @@ static void serve_audit(struct api *a, struct http_exchange *x)
 	unsigned limit = AUDIT_LIMIT_USUAL;
 	if (http_param(x, "limit") && !api_param_number(x, "limit", AUDIT_LIMIT_MAX, &limit))
 		return;
-	struct audit_call *c = calloc(1, sizeof(*c));
+	struct audit_call *c = heap_calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return;

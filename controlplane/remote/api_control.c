@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum {
@@ -190,7 +191,7 @@ static bool page_serve(const struct api *a, struct http_exchange *x)
 		config_of(a)->control.page && path && !http_is_post(x) ? page_find(path) : NULL;
 	if (!f)
 		return false;
-	char *body = malloc(f->len);
+	char *body = heap_malloc(f->len);
 	if (body)
 		memcpy(body, f->bytes, f->len);
 	http_reply_header(x, "Content-Security-Policy", PAGE_POLICY);

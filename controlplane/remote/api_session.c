@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { PASSWORD_DEFER_MS = 8000, COOKIE_MAX = 160 };
@@ -23,7 +23,7 @@ struct password_call {
 static void call_free(struct password_call *c)
 {
 	explicit_bzero(c, sizeof(*c));
-	free(c);
+	heap_free(c);
 }
 
 static void session_out(struct json_out *o, struct json_node *n, const struct session *s)
@@ -103,7 +103,7 @@ static void on_begins(struct access_job *j)
 static struct password_call *call_new(struct api *a, struct http_exchange *x, const char *name,
 	const char *password, void (*done)(struct access_job *j))
 {
-	struct password_call *c = calloc(1, sizeof(*c));
+	struct password_call *c = heap_calloc(1, sizeof(*c));
 	if (!c) {
 		http_reply(x, 500, NULL);
 		return NULL;

@@ -2,9 +2,9 @@
 #include "failures.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 
 struct failure {
 	uint64_t hash;
@@ -29,7 +29,7 @@ static size_t size_of(unsigned buckets)
 
 int failures_new(struct failures **out, unsigned buckets, const struct failures_spans *spans)
 {
-	struct failures *f = calloc(1, size_of(buckets));
+	struct failures *f = heap_calloc(1, size_of(buckets));
 	if (!f)
 		return -ENOMEM;
 	f->buckets = buckets;
@@ -45,7 +45,7 @@ void failures_configure(struct failures *f, const struct failures_spans *spans)
 
 void failures_free(struct failures *f)
 {
-	free(f);
+	heap_free(f);
 }
 
 // Its entry, or the one that it would take.

@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/ascii.h>
+#include <weir/heap_site.h>
 #include <weir/sketch.h>
 
 int inflight_new(
@@ -17,12 +17,12 @@ int inflight_new(
 	uint32_t buckets = 64;
 	while (buckets < questions * 2)
 		buckets *= 2;
-	struct inflight *f = calloc(1, sizeof(*f));
+	struct inflight *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	f->question = calloc(questions, sizeof(*f->question));
-	f->waiter = calloc(waiters, sizeof(*f->waiter));
-	f->bucket = malloc(buckets * sizeof(*f->bucket));
+	f->question = heap_calloc(questions, sizeof(*f->question));
+	f->waiter = heap_calloc(waiters, sizeof(*f->waiter));
+	f->bucket = heap_malloc(buckets * sizeof(*f->bucket));
 	int rc = keyhash_secret_make(&f->secret);
 	if (!f->question || !f->waiter || !f->bucket || rc < 0) {
 		inflight_free(f);
@@ -46,7 +46,7 @@ void inflight_free(struct inflight *f)
 	FREE_AND_NULL(f->question);
 	FREE_AND_NULL(f->waiter);
 	FREE_AND_NULL(f->bucket);
-	free(f);
+	heap_free(f);
 }
 
 void inflight_set_limits(struct inflight *f, const struct inflight_limits *limits)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kept_query.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 {
@@ -12,7 +12,7 @@ uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len
 uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len)
 {
 	const bool fits = k->count < KEPT_QUERIES_MAX && k->bytes + len <= KEPT_QUERIES_BYTES;
-	uint8_t *copy = fits ? malloc(len) : NULL;
+	uint8_t *copy = fits ? heap_malloc(len) : NULL;
 	if (!copy) {
 		k->refused++;
 		return NULL;
@@ -32,7 +32,7 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 	k->bytes -= len;
 	k->memory -= heap_size((void *)(uintptr_t)msg);
 	k->count--;
-	free((void *)(uintptr_t)msg);
+	heap_free((void *)(uintptr_t)msg);
 }
 
 void kept_queries_table(

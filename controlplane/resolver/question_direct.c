@@ -3,9 +3,9 @@
 #include "question.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // Where a question goes: the name and type that weir asks for in place of the client's, and the
 // servers. With DNS64 (upstream/aaaa.h) weir asks for the A records of a name without AAAA.
@@ -24,7 +24,7 @@ static struct rewrite *rewrite_keep(
 {
 	const size_t aliases = offsetof(struct rewrite, alias) + w->count * sizeof(w->alias[0]);
 	const size_t size = aliases + w->before_len;
-	struct rewrite *kept = r->rewrites < RESOLVER_REWRITES_MAX ? malloc(size) : NULL;
+	struct rewrite *kept = r->rewrites < RESOLVER_REWRITES_MAX ? heap_malloc(size) : NULL;
 	if (!kept) {
 		r->count.refused_rewrites++;
 		return NULL;
@@ -48,7 +48,7 @@ static void rewrite_drop(struct resolver *r, struct rewrite *kept)
 	age_remove(&r->rewrite_ages, &kept->age);
 	r->rewrites--;
 	r->rewrite_bytes -= kept->bytes;
-	free(kept);
+	heap_free(kept);
 }
 
 static const struct dns_name *last_of(const struct dns_query *query, const struct rewrite *w)

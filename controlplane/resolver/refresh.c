@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum {
 	RUN_MAX = 256,         // looked at by one refresh_run
@@ -21,13 +22,13 @@ static struct failures_spans spans_of(uint32_t s)
 int refresh_new(struct refresh **out, struct l0_writer *l0, const struct refresh_ops *ops)
 {
 	const struct failures_spans spans = spans_of(60);
-	struct refresh *f = calloc(1, sizeof(*f));
+	struct refresh *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->l0 = l0;
 	f->ops = *ops;
 	f->free = REFRESH_NIL;
-	f->request = calloc(REFRESH_REQUESTS, sizeof(*f->request));
+	f->request = heap_calloc(REFRESH_REQUESTS, sizeof(*f->request));
 	int rc = f->request ? refresh_plan_init(&f->plan, CONFIG_REFRESH_BATCH_MAX) : -ENOMEM;
 	if (rc == 0)
 		rc = failures_new(&f->backoff, REFRESH_BACKOFF_BUCKETS, &spans);
@@ -46,7 +47,7 @@ void refresh_free(struct refresh *f)
 	failures_free(f->backoff);
 	refresh_plan_destroy(&f->plan);
 	FREE_AND_NULL(f->request);
-	free(f);
+	heap_free(f);
 }
 
 void refresh_configure(struct refresh *f, const struct config_refresh *c,

@@ -2,13 +2,13 @@
 #include "refresh_plan.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 int refresh_plan_init(struct refresh_plan *p, uint32_t cap)
 {
 	*p = (struct refresh_plan){
-		.entry = calloc(cap, sizeof(*p->entry)), .limit = cap, .cap = cap};
+		.entry = heap_calloc(cap, sizeof(*p->entry)), .limit = cap, .cap = cap};
 	return p->entry ? 0 : -ENOMEM;
 }
 

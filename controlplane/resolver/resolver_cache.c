@@ -9,9 +9,9 @@
 #include <event2/event.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // A lookup walks the whole index, because the types of a name are unknown, in steps between which
 // the loop works; then it looks up the possible keys of the name in L1, one view of the
@@ -336,7 +336,7 @@ void resolver_cache_close(struct resolver *r)
 int resolver_cache_get(struct resolver *r, const struct dns_name *name, uint16_t qtype,
 	struct loop *reply_to, resolver_look_fn done, void *arg)
 {
-	struct walk *w = calloc(1, sizeof(*w)); // entries that stay empty are never touched
+	struct walk *w = heap_calloc(1, sizeof(*w)); // entries that stay empty are never touched
 	if (!w)
 		return -ENOMEM;
 	w->back = (struct loop_ask){

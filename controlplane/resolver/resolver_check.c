@@ -9,9 +9,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
 	const struct waiter *w, const struct answer_match *finding, struct rule_ruling *out,
@@ -162,7 +162,7 @@ static void on_step(evutil_socket_t, short, void *arg)
 
 int resolver_check_open(struct resolver *r)
 {
-	struct recheck *w = calloc(1, sizeof(*w));
+	struct recheck *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	r->recheck = w;

@@ -11,9 +11,9 @@
 #include <event2/event.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 // A step takes some 0.1 ms, and a quarter of a millisecond where it deletes every record. Flushes
@@ -77,7 +77,7 @@ static void job_free(struct flush_job *j)
 {
 	if (j->step)
 		event_free(j->step);
-	free(j);
+	heap_free(j);
 }
 
 static void job_deliver(void *arg)
@@ -215,7 +215,7 @@ static void job_begin(void *arg)
 int resolver_cache_flush(struct resolver *r, const struct flush *what, bool tells_others,
 	struct loop *reply_to, resolver_flush_fn done, void *arg)
 {
-	struct flush_job *j = calloc(1, sizeof(*j));
+	struct flush_job *j = heap_calloc(1, sizeof(*j));
 	if (j)
 		*j = (struct flush_job){
 			.ask = {.reply_to = reply_to, .work = job_begin, .deliver = job_deliver},
@@ -304,7 +304,7 @@ static void on_heard(void *arg)
 		others_add(h->to, &h->what, clock_mono_ms());
 	else
 		h->to->count.refused++;
-	free(h);
+	heap_free(h);
 }
 
 static void heard_pass(struct flushes *f, const struct flush *what)
@@ -312,11 +312,11 @@ static void heard_pass(struct flushes *f, const struct flush *what)
 	const struct resolvers *all = f->resolver->all;
 
 	for (unsigned i = 1; i < all->count; i++) {
-		struct heard *h = malloc(sizeof(*h));
+		struct heard *h = heap_malloc(sizeof(*h));
 		if (h)
 			*h = (struct heard){all->one[i]->flushes, *what};
 		if (!h || loop_call(all->one[i]->loop, on_heard, h) < 0) {
-			free(h);
+			heap_free(h);
 			f->count.refused++;
 		}
 	}
@@ -369,7 +369,7 @@ bool resolver_flush_covers(
 int resolver_flush_open(struct resolver *r)
 {
 	struct rng rng = {0};
-	struct flushes *f = calloc(1, sizeof(*f));
+	struct flushes *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	r->flushes = f;

@@ -7,9 +7,9 @@
 #include "querylog/querylog_source.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { LOG_UNITS = 32768 }; // 2 MiB: some 16,000 records
 
@@ -23,13 +23,13 @@ struct resolver_log {
 
 int resolver_log_open(struct resolver_log **out)
 {
-	struct resolver_log *l = aligned_alloc(CACHE_LINE, sizeof(*l));
+	struct resolver_log *l = heap_aligned_alloc(CACHE_LINE, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	memset(l, 0, sizeof(*l));
-	l->data = aligned_alloc(CACHE_LINE, (size_t)LOG_UNITS * RING_UNIT);
+	l->data = heap_aligned_alloc(CACHE_LINE, (size_t)LOG_UNITS * RING_UNIT);
 	if (!l->data) {
-		free(l);
+		heap_free(l);
 		return -ENOMEM;
 	}
 	log_writer_init(&l->writer, &l->tail, &l->head, l->data, LOG_UNITS, &l->owed);
@@ -42,7 +42,7 @@ void resolver_log_close(struct resolver_log *l)
 	if (!l)
 		return;
 	FREE_AND_NULL(l->data);
-	free(l);
+	heap_free(l);
 }
 
 int resolver_log_source(struct resolver_log *l, struct querylog *q)

@@ -16,8 +16,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { BEAT_MS = 100 };
@@ -151,7 +151,7 @@ static int parts_open(struct resolver *r, const struct config *config)
 int resolver_open(struct resolver **out, const struct resolver_given *given,
 	const struct config *config, char why[SHM_WHY_MAX])
 {
-	struct resolver *r = calloc(1, sizeof(*r));
+	struct resolver *r = heap_calloc(1, sizeof(*r));
 	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
 	if (!r)
 		return -ENOMEM;
@@ -222,7 +222,7 @@ void resolver_close(struct resolver *r)
 	bogus_names_free(&r->bogus_names);
 	inflight_free(r->inflight);
 	ring_mesh_close(r->clients);
-	free(r);
+	heap_free(r);
 }
 
 static void log_set(struct resolver *r, const struct config *config)

@@ -17,8 +17,8 @@
 #include <event2/event.h>
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { STEP_MIN_MS = 2000 }; // within a beat; slewing a clock moves it by a tenth of that at most
@@ -108,7 +108,7 @@ void resolver_step_beat(struct resolver *r)
 
 int resolver_step_open(struct resolver *r)
 {
-	struct steps *s = calloc(1, sizeof(*s));
+	struct steps *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	r->steps = s;

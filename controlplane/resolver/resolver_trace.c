@@ -3,9 +3,9 @@
 #include "resolver_trace.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 trace_handle resolver_trace_start(struct resolver *r, struct trace *t, const struct dns_query *q)
@@ -50,12 +50,12 @@ static void watch_apply(void *arg)
 		traces_end(t);
 	else if (traces_begin(t, &c->filter, c->put, c->arg) < 0)
 		log_info("a watch: no memory for what the control plane does");
-	free(c);
+	heap_free(c);
 }
 
 int resolver_watch(struct resolver *r, const struct dp_watch *filter, trace_put_fn put, void *arg)
 {
-	struct watch_call *c = calloc(1, sizeof(*c));
+	struct watch_call *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->resolver = r;
@@ -66,6 +66,6 @@ int resolver_watch(struct resolver *r, const struct dp_watch *filter, trace_put_
 	c->arg = arg;
 	int rc = loop_call(r->loop, watch_apply, c);
 	if (rc < 0)
-		free(c);
+		heap_free(c);
 	return rc;
 }

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // Each call that reads begins with this.
 struct read_call {
@@ -71,7 +71,7 @@ static void status_deliver(void *block)
 int resolvers_status(struct resolvers *all, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolver_status *s), void *arg)
 {
-	struct status_call *c = calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
+	struct status_call *c = heap_calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
 	if (c) {
 		c->done = done;
 		c->arg = arg;
@@ -104,7 +104,7 @@ static void report_deliver(void *block)
 int resolvers_refresh_report(struct resolvers *all, struct loop *reply_to,
 	void (*done)(void *arg, const struct refresh_report *report), void *arg)
 {
-	struct report_call *c = calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
+	struct report_call *c = heap_calloc(1, sizeof(*c) + all->count * sizeof(c->part[0]));
 	if (c) {
 		c->done = done;
 		c->arg = arg;
@@ -149,7 +149,8 @@ int resolvers_pending(struct resolvers *all, unsigned limit, struct loop *reply_
 	if (limit > RESOLVER_PENDING_MAX)
 		limit = RESOLVER_PENDING_MAX;
 	const size_t rooms = all->count + 2;
-	struct pending_call *c = calloc(1, sizeof(*c) + rooms * limit * sizeof(c->question[0]));
+	struct pending_call *c =
+		heap_calloc(1, sizeof(*c) + rooms * limit * sizeof(c->question[0]));
 	if (c) {
 		c->limit = limit;
 		c->done = done;
@@ -221,7 +222,7 @@ int resolvers_upstreams(struct resolvers *all, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolvers_upstreams *u), void *arg)
 {
 	const size_t rows = (size_t)all->count * RESOLVERS_UPSTREAMS_MAX;
-	struct upstreams_call *c = calloc(1, sizeof(*c) + rows * sizeof(c->row[0]));
+	struct upstreams_call *c = heap_calloc(1, sizeof(*c) + rows * sizeof(c->row[0]));
 
 	if (c) {
 		c->done = done;
@@ -303,7 +304,7 @@ static void try_deliver(void *block)
 static struct server_call *call_new(
 	struct resolvers *all, const char *server, struct loop *reply_to, void *arg)
 {
-	struct server_call *c = calloc(1, sizeof(*c));
+	struct server_call *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->ask.reply_to = reply_to;

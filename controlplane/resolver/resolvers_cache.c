@@ -3,9 +3,9 @@
 #include "resolvers.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { LOOK_MS = 250 };
 
@@ -76,7 +76,7 @@ static void gather_wait(struct gather *g)
 static void gather_drop(struct gather *g)
 {
 	if (g->out == 0)
-		free(g);
+		heap_free(g);
 }
 
 // `err`: as the resolver's answer has it, or its call.
@@ -149,7 +149,8 @@ static void on_look(void *arg, int err, const struct cache_look *look)
 int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint16_t qtype,
 	struct loop *reply_to, resolver_look_fn done, void *arg)
 {
-	struct look_call *c = calloc(1, sizeof(*c)); // entries that stay empty are never touched
+	struct look_call *c =
+		heap_calloc(1, sizeof(*c)); // entries that stay empty are never touched
 	if (!c)
 		return -ENOMEM;
 	gather_begin(&c->gather, all, reply_to, look_end);
@@ -161,7 +162,7 @@ int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint
 		if (rc == 0)
 			continue;
 		if (i == 0) {
-			free(c);
+			heap_free(c);
 			return rc;
 		}
 		part_back(p, rc);
@@ -202,7 +203,7 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 int resolvers_cache_flush(struct resolvers *all, const struct flush *what, bool tells_others,
 	struct loop *reply_to, resolver_flush_fn done, void *arg)
 {
-	struct flush_call *c = calloc(1, sizeof(*c));
+	struct flush_call *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	gather_begin(&c->gather, all, reply_to, flush_end);
@@ -216,7 +217,7 @@ int resolvers_cache_flush(struct resolvers *all, const struct flush *what, bool 
 		if (rc == 0)
 			continue;
 		if (i == 0) {
-			free(c);
+			heap_free(c);
 			return rc;
 		}
 		part_back(p, rc);

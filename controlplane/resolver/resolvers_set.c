@@ -6,9 +6,9 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { FOLLOW_AGAIN_MS = 100 };
@@ -212,19 +212,19 @@ static void part_walked(const struct walked *w)
 static void on_walked(void *arg)
 {
 	part_walked(arg);
-	free(arg);
+	heap_free(arg);
 }
 
 static bool walked_send(const struct resolver *r, const struct walked *w)
 {
-	struct walked *sent = malloc(sizeof(*sent));
+	struct walked *sent = heap_malloc(sizeof(*sent));
 
 	if (!sent)
 		return false;
 	*sent = *w;
 	if (loop_call(r->all->one[0]->loop, on_walked, sent) == 0)
 		return true;
-	free(sent);
+	heap_free(sent);
 	return false;
 }
 

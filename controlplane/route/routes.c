@@ -8,9 +8,9 @@
 
 #include <errno.h>
 #include <linux/neighbour.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum {
@@ -318,7 +318,7 @@ int routes_configure(struct routes *r, const struct config *c)
 int routes_open(struct routes **out, struct loop *loop, const struct config_dataplane *dp,
 	unsigned resolvers, const struct routes_calls *calls)
 {
-	struct routes *r = calloc(1, sizeof(*r));
+	struct routes *r = heap_calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->loop = loop;
@@ -346,5 +346,5 @@ void routes_close(struct routes *r)
 		event_free(r->soon);
 	if (r->tick)
 		event_free(r->tick);
-	free(r);
+	heap_free(r);
 }

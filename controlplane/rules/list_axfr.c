@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 #include <weir/log.h>
 #include <weir/url.h>
@@ -286,7 +287,7 @@ static int zone_take(struct work *w)
 int list_axfr(const struct list_fetch_request *request, struct list_fetch_result *out)
 {
 	*out = (struct list_fetch_result){0};
-	struct work *w = calloc(1, sizeof(*w));
+	struct work *w = heap_calloc(1, sizeof(*w));
 	struct url u;
 	if (!w) {
 		snprintf(out->why, sizeof(out->why), "no memory");
@@ -320,6 +321,6 @@ int list_axfr(const struct list_fetch_request *request, struct list_fetch_result
 		err = zone_take(w);
 	tls_peer_free(w->axfr.peer);
 	list_diff_free(w->diff);
-	free(w);
+	heap_free(w);
 	return err;
 }

@@ -5,9 +5,9 @@
 #include "transfer/axfr.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 enum { WINDOW = 1 << 16, ROOM_FIRST = 256, TEXT_FIRST = 1 << 14 };
@@ -56,11 +56,11 @@ static int room_make(struct list_diff *d)
 		return 0;
 	if (room > LIST_DIFF_LINES_MAX)
 		return -E2BIG;
-	struct entry *entry = realloc(d->entry, room * sizeof(*entry));
+	struct entry *entry = heap_realloc(d->entry, room * sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;
 	d->entry = entry;
-	uint32_t *slot = calloc(2 * (size_t)room, sizeof(*slot));
+	uint32_t *slot = heap_calloc(2 * (size_t)room, sizeof(*slot));
 	if (!slot)
 		return -ENOMEM;
 	FREE_AND_NULL(d->slot);
@@ -81,7 +81,7 @@ static int text_make(struct list_diff *d, size_t len)
 		room *= 2;
 	if (room == d->text_room)
 		return 0;
-	char *text = realloc(d->text, room);
+	char *text = heap_realloc(d->text, room);
 	if (!text)
 		return -ENOMEM;
 	d->text = text;
@@ -92,7 +92,7 @@ static int text_make(struct list_diff *d, size_t len)
 int list_diff_new(struct list_diff **out)
 {
 	struct rng rng = {0};
-	struct list_diff *d = calloc(1, sizeof(*d));
+	struct list_diff *d = heap_calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	rng_bytes(&rng, &d->secret, sizeof(d->secret));
@@ -112,7 +112,7 @@ void list_diff_free(struct list_diff *d)
 	FREE_AND_NULL(d->slot);
 	FREE_AND_NULL(d->entry);
 	FREE_AND_NULL(d->text);
-	free(d);
+	heap_free(d);
 }
 
 uint64_t list_diff_changes(const struct list_diff *d)

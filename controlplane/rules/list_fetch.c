@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/url.h>
 
 enum { OTHER_BODY_MAX = 65536, SHOWN_MAX = 80, CONDITION_MAX = LIST_FETCH_ETAG_MAX + 32 };
@@ -195,7 +195,7 @@ static int hop_run(struct fetch *f, const char *url, const char *addresses, char
 	}
 	if (got.status < 300 || got.status > 308 || !got.redirect)
 		return fail(f, -EPROTO, "HTTP status %u", got.status);
-	*next = strdup(got.redirect);
+	*next = heap_strdup(got.redirect);
 	return *next ? 1 : fail(f, -EIO, "no memory");
 }
 
@@ -232,10 +232,10 @@ static int hops_run(struct fetch *f)
 			snprintf(f->result->why + len, sizeof(f->result->why) - len,
 				" (redirected to %s)", url_shown(url, shown, sizeof(shown)));
 		}
-		free(redirect);
+		heap_free(redirect);
 		url = redirect = next;
 	}
-	free(redirect);
+	heap_free(redirect);
 	return err;
 }
 

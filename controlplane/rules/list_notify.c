@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct entry {
 	struct dns_name zone;
@@ -32,7 +32,7 @@ struct list_notify {
 
 int list_notify_new(struct list_notify **out, struct loop *service)
 {
-	struct list_notify *z = calloc(1, sizeof(*z));
+	struct list_notify *z = heap_calloc(1, sizeof(*z));
 	if (!z)
 		return -ENOMEM;
 	pthread_mutex_init(&z->lock, NULL);
@@ -45,7 +45,7 @@ static void entries_free(struct entry *entry, unsigned count)
 {
 	if (entry)
 		explicit_bzero(entry, count * sizeof(entry[0]));
-	free(entry);
+	heap_free(entry);
 }
 
 void list_notify_free(struct list_notify *z)
@@ -54,7 +54,7 @@ void list_notify_free(struct list_notify *z)
 		return;
 	entries_free(z->entry, z->count);
 	pthread_mutex_destroy(&z->lock);
-	free(z);
+	heap_free(z);
 }
 
 void list_notify_on_due(struct list_notify *z, void (*due)(void *arg), void *arg)
@@ -75,7 +75,7 @@ static bool is_of(const struct entry *e, const struct dns_name *zone, const stru
 
 int list_notify_set(struct list_notify *z, const struct list_notify_entry *entry, unsigned count)
 {
-	struct entry *fresh = calloc(count + 1, sizeof(*fresh));
+	struct entry *fresh = heap_calloc(count + 1, sizeof(*fresh));
 	if (!fresh)
 		return -ENOMEM;
 	pthread_mutex_lock(&z->lock);

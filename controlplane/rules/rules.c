@@ -8,11 +8,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { AGAIN_MS = 10 };
@@ -24,7 +24,7 @@ static const struct rule_image_head *head_of(const struct rules *r)
 
 struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 {
-	struct rules_job *j = calloc(1, sizeof(*j) + sources->count * sizeof(j->result[0]));
+	struct rules_job *j = heap_calloc(1, sizeof(*j) + sources->count * sizeof(j->result[0]));
 	if (!j)
 		return NULL;
 	j->sources = sources;
@@ -287,7 +287,7 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
 	struct loop *resolver_loop, struct loop *service_loop, struct rules_answer_policy policy)
 {
-	struct rules *r = calloc(1, sizeof(*r));
+	struct rules *r = heap_calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->publisher = publisher;
@@ -323,7 +323,7 @@ void rules_close(struct rules *r)
 	rules_sources_free(r->next);
 	answer_policy_free(r->answer_policy);
 	rule_arena_free(&r->arena);
-	free(r);
+	heap_free(r);
 }
 
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg)

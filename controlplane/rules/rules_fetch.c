@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 #include <weir/url.h>
@@ -219,14 +219,14 @@ bool rules_fetch_all(struct rules_fetch *f, bool force)
 int rules_fetch_new(struct rules_fetch **out, struct loop *service, const char *state_directory,
 	void (*done)(void *arg), void *arg)
 {
-	struct rules_fetch *f = calloc(1, sizeof(*f));
+	struct rules_fetch *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->service = service;
 	f->done = done;
 	f->arg = arg;
-	f->state_directory = strdup(state_directory);
-	f->set = calloc(1, sizeof(*f->set));
+	f->state_directory = heap_strdup(state_directory);
+	f->set = heap_calloc(1, sizeof(*f->set));
 	f->timer = event_new(loop_base(service), -1, 0, on_timer, f);
 	if (!f->state_directory || !f->set || !f->timer) {
 		rules_fetch_free(f);
@@ -255,7 +255,7 @@ void rules_fetch_free(struct rules_fetch *f)
 		event_free(f->timer);
 	fetch_set_free(f->set);
 	FREE_AND_NULL(f->state_directory);
-	free(f);
+	heap_free(f);
 }
 
 void rules_fetch_notified(const struct rules_fetch *f, struct list_notify_counts *out)

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/config.h>
+#include <weir/heap_site.h>
 #include <weir/url.h>
 
 void fetch_set_free(struct fetch_set *s)
@@ -27,17 +27,17 @@ void fetch_set_free(struct fetch_set *s)
 	if (s->key)
 		explicit_bzero(s->key, s->key_count * sizeof(s->key[0]));
 	FREE_AND_NULL(s->key);
-	free(s);
+	heap_free(s);
 }
 
 // Room for `lists`; none is in it.
 static struct fetch_set *set_make(unsigned lists)
 {
-	struct fetch_set *s = calloc(1, sizeof(*s));
+	struct fetch_set *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	s->list = calloc(lists + 1, sizeof(s->list[0]));
-	s->update = calloc(lists + 1, sizeof(s->update[0]));
+	s->list = heap_calloc(lists + 1, sizeof(s->list[0]));
+	s->update = heap_calloc(lists + 1, sizeof(s->update[0]));
 	if (!s->list || !s->update) {
 		fetch_set_free(s);
 		return NULL;
@@ -102,7 +102,7 @@ static bool keys_take(struct fetch_set *s, const struct config *c)
 	size_t size = c->blocking.tsig_key_count * sizeof(s->key[0]);
 	if (size == 0)
 		return true;
-	s->key = malloc(size);
+	s->key = heap_malloc(size);
 	if (!s->key)
 		return false;
 	memcpy(s->key, c->blocking.tsig_keys, size);
@@ -155,8 +155,8 @@ static bool read_alike(const struct fetched *a, const struct fetched *b)
 
 static bool owned_take(struct fetched *l, const struct config_list *from)
 {
-	l->url = strdup(from->url);
-	l->tls = from->tls ? malloc(sizeof(*l->tls)) : NULL;
+	l->url = heap_strdup(from->url);
+	l->tls = from->tls ? heap_malloc(sizeof(*l->tls)) : NULL;
 	if (l->tls)
 		memcpy(l->tls, from->tls, sizeof(*l->tls));
 	return l->url && !l->tls == !from->tls;
@@ -253,7 +253,7 @@ static bool notify_of(const struct fetched *l, struct list_notify_entry *out)
 
 int fetch_set_publish(const struct fetch_set *s, struct list_notify *z)
 {
-	struct list_notify_entry *entry = z ? calloc(s->count + 1, sizeof(*entry)) : NULL;
+	struct list_notify_entry *entry = z ? heap_calloc(s->count + 1, sizeof(*entry)) : NULL;
 	unsigned n = 0;
 	if (!entry)
 		return z ? -ENOMEM : 0;
@@ -262,7 +262,7 @@ int fetch_set_publish(const struct fetch_set *s, struct list_notify *z)
 		n += notify_of(&s->list[i], &entry[n]);
 	}
 	int rc = list_notify_set(z, entry, n);
-	free(entry);
+	heap_free(entry);
 	return rc;
 }
 

@@ -8,10 +8,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 static const char kept_kind[] = "weir-rules-state";
@@ -175,7 +175,7 @@ int rules_rollback(struct rules *r, rules_done done, void *arg)
 	}
 	if (access(r->previous_path, R_OK))
 		return -ENOENT;
-	struct rules_sources *sources = calloc(1, sizeof(*sources));
+	struct rules_sources *sources = heap_calloc(1, sizeof(*sources));
 	struct rules_job *j = sources ? rules_job_new(r, sources) : NULL;
 	if (!j) {
 		rules_sources_free(sources);

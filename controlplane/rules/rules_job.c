@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -346,5 +346,5 @@ void rules_job_free(struct rules_job *j)
 	answer_policy_free(j->answer_policy);
 	rule_arena_free(&j->arena);
 	rules_sources_free(j->sources);
-	free(j);
+	heap_free(j);
 }

@@ -5,9 +5,9 @@
 #include "list_store.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 static const char *keep(char **at, const char *text)
 {
@@ -92,7 +92,7 @@ static int copy_from(struct rules_sources *s, const struct config *config)
 		return err;
 	if (c->list_count + s->groups->count > RULE_SOURCES_MAX)
 		return -E2BIG;
-	char *at = s->text = malloc(text_size(c, state_directory));
+	char *at = s->text = heap_malloc(text_size(c, state_directory));
 	if (!s->text)
 		return -ENOMEM;
 	s->state_directory = keep(&at, state_directory);
@@ -122,7 +122,7 @@ static int add_local(struct rules_sources *s, const struct config *c)
 
 int rules_sources_new(const struct config *config, struct rules_sources **out)
 {
-	struct rules_sources *s = calloc(1, sizeof(*s));
+	struct rules_sources *s = heap_calloc(1, sizeof(*s));
 	int err = s ? copy_from(s, config) : -ENOMEM;
 	if (!err)
 		err = add_rebinding(s, config);
@@ -152,5 +152,5 @@ void rules_sources_free(struct rules_sources *s)
 	rebinding_source_free(s->rebinding);
 	local_data_free(s->local);
 	FREE_AND_NULL(s->text);
-	free(s);
+	heap_free(s);
 }

@@ -5,13 +5,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { HELLO_MS = 1000, BEAT_MS = 100 };
@@ -144,7 +144,7 @@ static int resolvers_open(struct link_server *s, char why[SHM_WHY_MAX])
 int link_open(struct link_server **out, struct loop *const *loops, struct publisher *publisher,
 	char why[SHM_WHY_MAX])
 {
-	struct link_server *s = calloc(1, sizeof(*s));
+	struct link_server *s = heap_calloc(1, sizeof(*s));
 	if (!s) {
 		snprintf(why, SHM_WHY_MAX, "no memory for the link");
 		return -ENOMEM;
@@ -193,7 +193,7 @@ void link_close(struct link_server *s)
 		link_greeting_drop(r->out ? r->given : NULL);
 	}
 	link_greeting_drop(s->target);
-	free(s);
+	heap_free(s);
 }
 
 struct worker_rings *link_worker_rings(const struct link_server *s, unsigned resolver)

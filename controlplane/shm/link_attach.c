@@ -8,11 +8,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 void link_peer_drop(struct link_server *s)
@@ -42,7 +42,7 @@ void link_greeting_drop(struct greeting_shared *g)
 	if (!g || atomic_fetch_sub_explicit(&g->references, 1, memory_order_acq_rel) > 1)
 		return;
 	greeting_close(&g->g);
-	free(g);
+	heap_free(g);
 }
 
 static struct greeting_shared *greeting_keep(struct greeting_shared *g)
@@ -54,7 +54,7 @@ static struct greeting_shared *greeting_keep(struct greeting_shared *g)
 
 static struct greeting_shared *greeting_share(const struct greeting *g)
 {
-	struct greeting_shared *shared = malloc(sizeof(*shared));
+	struct greeting_shared *shared = heap_malloc(sizeof(*shared));
 	if (shared)
 		*shared = (struct greeting_shared){.references = 1, .g = *g};
 	return shared;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mapped_rules.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/rule_class.h>
 
 static void take(struct mapped_rules *fr, const struct rule_reader *reader, uint64_t word)
@@ -21,7 +21,7 @@ static bool map(struct mapped_rules *fr, const struct shm_paths *paths, uint64_t
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
 	struct region region = {0};
-	struct rule_reader *reader = malloc(sizeof(*reader));
+	struct rule_reader *reader = heap_malloc(sizeof(*reader));
 
 	shm_name_generation(name, "rule_image", word >> 1);
 	bool is_good = reader
@@ -38,7 +38,7 @@ static bool map(struct mapped_rules *fr, const struct shm_paths *paths, uint64_t
 	} else {
 		region_unmap(&region);
 	}
-	free(reader);
+	heap_free(reader);
 	return is_good;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/l0_writer.h>
 #include <weir/log.h>
 #include <weir/shm_lost.h>
@@ -114,7 +115,7 @@ void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep)
 int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX])
 {
-	struct publisher *p = aligned_alloc(CACHE_LINE, sizeof(*p));
+	struct publisher *p = heap_aligned_alloc(CACHE_LINE, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	memset(p, 0, sizeof(*p));
@@ -160,7 +161,7 @@ void publisher_close(struct publisher *p)
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
 	pthread_mutex_destroy(&p->lock);
-	free(p);
+	heap_free(p);
 }
 
 uint64_t publisher_incarnation(const struct publisher *p)

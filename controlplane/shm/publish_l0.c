@@ -5,9 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/l0_writer.h>
 #include <weir/log.h>
 #include <weir/shm_lost.h>
@@ -83,7 +83,7 @@ int publish_l0_open(struct publisher *p, const struct config *config, char why[S
 		return rc;
 	}
 	// Marks of records that no client of this process asks for are never touched: no memory.
-	p->marks = calloc(spec.geometry[1], 1);
+	p->marks = heap_calloc(spec.geometry[1], 1);
 	if (!p->marks) {
 		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: no memory for marks");
 		return -ENOMEM;

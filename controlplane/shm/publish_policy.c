@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "publish_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 // Where the last life's image is; 0: no image.
@@ -38,7 +38,7 @@ unsigned publisher_policy_last(struct publisher *p, struct policy_group group[PO
 		log_warning("groups of an earlier run not usable: %s", why);
 		return 0;
 	}
-	reader = malloc(sizeof(*reader));
+	reader = heap_malloc(sizeof(*reader));
 	if (reader
 		&& policy_reader_init(reader, region_data(&r), region_data_size(&r), detail) == 0) {
 		count = reader->group_count;
@@ -47,7 +47,7 @@ unsigned publisher_policy_last(struct publisher *p, struct policy_group group[PO
 	} else {
 		log_warning("groups of an earlier run not usable: %s", detail);
 	}
-	free(reader);
+	heap_free(reader);
 	region_unmap(&r);
 	return count;
 }

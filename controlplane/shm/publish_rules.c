@@ -2,9 +2,9 @@
 #include "publish_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -18,7 +18,7 @@ void publish_rules_recover(struct publisher *p)
 	p->rules_next = (word >> 1) + 1;
 	if (word == 0)
 		return;
-	struct rule_image_region *r = calloc(1, sizeof(*r));
+	struct rule_image_region *r = heap_calloc(1, sizeof(*r));
 	int rc = r ? 0 : -ENOMEM;
 	if (r) {
 		r->generation = word >> 1;
@@ -32,13 +32,13 @@ void publish_rules_recover(struct publisher *p)
 	}
 	log_warning("rule image of an earlier run not usable: %s", why);
 	atomic_store(&p->dir->current[REGION_RULE_IMAGE], 0);
-	free(r);
+	heap_free(r);
 }
 
 static void region_drop(struct rule_image_region *r)
 {
 	region_unmap(&r->region);
-	free(r);
+	heap_free(r);
 }
 
 static void *drop_work(void *region)
@@ -61,7 +61,7 @@ static void region_drop_aside(struct rule_image_region *r)
 
 void publish_rules_unmap(struct region *r)
 {
-	struct rule_image_region *aside = r->base ? calloc(1, sizeof(*aside)) : NULL;
+	struct rule_image_region *aside = r->base ? heap_calloc(1, sizeof(*aside)) : NULL;
 	if (aside) {
 		aside->region = *r;
 		*r = (struct region){0};
@@ -83,7 +83,7 @@ int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
 	struct rule_image_region **out, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
-	struct rule_image_region *r = calloc(1, sizeof(*r));
+	struct rule_image_region *r = heap_calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
@@ -102,7 +102,7 @@ int publish_rules_prepare(struct publisher *p, const struct region_fill *image,
 	};
 	int rc = region_create(&p->paths, &spec, &r->region, why);
 	if (rc < 0) {
-		free(r);
+		heap_free(r);
 		return rc;
 	}
 	FAULT_POINT(rules_filled);

@@ -4,14 +4,14 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 int worker_rings_new(struct worker_rings **out, struct loop *loop, struct publisher *publisher,
 	struct l0_writer *l0, unsigned resolver)
 {
-	struct worker_rings *l = calloc(1, sizeof(*l));
+	struct worker_rings *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->loop = loop;
@@ -209,7 +209,7 @@ void worker_rings_free(struct worker_rings *l)
 	worker_rings_detach(l);
 	rings_release_marks(l, true);
 	loop_set_watch(l->loop, &(struct loop_watch){0});
-	free(l);
+	heap_free(l);
 }
 
 unsigned worker_rings_count(const struct worker_rings *l)

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { DIGEST_MAX = EVP_MAX_MD_SIZE, HOST_MAX = 253 };
 
@@ -164,7 +165,7 @@ static char *host_copy(const unsigned char *bytes, int len)
 	name[len] = '\0';
 	const size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 					 "0123456789-_.");
-	return good == (size_t)len ? strdup(name) : NULL;
+	return good == (size_t)len ? heap_strdup(name) : NULL;
 }
 
 // The only one: of several nobody knows which is meant.

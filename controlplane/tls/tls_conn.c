@@ -7,8 +7,8 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // What came that is not data: a record of a handshake, a message in it, an alert each count one, so
 // a message in a record of its own counts two. The count of a connection stands in place of a
@@ -86,7 +86,7 @@ void tls_context_set(struct ssl_ctx_st *x)
 
 int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 {
-	struct tls_conn *c = calloc(1, sizeof(*c));
+	struct tls_conn *c = heap_calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
@@ -95,7 +95,7 @@ int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
 		tls_peer_offered(c, TLS_OFFER_UNSEEN);
 		SSL_free(c->ssl);
-		free(c);
+		heap_free(c);
 		return -ENOMEM;
 	}
 	SSL_set_connect_state(c->ssl);
@@ -106,7 +106,7 @@ int tls_conn_connect(struct tls_conn **out, struct tls_peer *p, int fd)
 
 int tls_conn_accept(struct tls_conn **out, struct tls_server *s, int fd, const char *alpn)
 {
-	struct tls_conn *c = calloc(1, sizeof(*c));
+	struct tls_conn *c = heap_calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
@@ -115,7 +115,7 @@ int tls_conn_accept(struct tls_conn **out, struct tls_server *s, int fd, const c
 	c->ssl = tls_server_connection(s, c);
 	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
 		SSL_free(c->ssl);
-		free(c);
+		heap_free(c);
 		return -ENOMEM;
 	}
 	SSL_set_accept_state(c->ssl);
@@ -145,7 +145,7 @@ void tls_conn_close(struct tls_conn *c)
 	tls_peer_free(c->peer);
 	tls_server_free(c->server);
 	FREE_AND_NULL(c->client_name);
-	free(c);
+	heap_free(c);
 }
 
 int tls_conn_fail(struct tls_conn *c, enum tls_failure failure, const char *why)

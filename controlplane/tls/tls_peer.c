@@ -8,7 +8,6 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
 
@@ -102,13 +101,13 @@ void tls_client_context_free(SSL_CTX *x)
 int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char why[TLS_WHY_MAX])
 {
 	tls_start();
-	struct tls_peer *p = calloc(1, sizeof(*p));
-	char *name = p && target->name ? strdup(target->name) : NULL;
+	struct tls_peer *p = heap_calloc(1, sizeof(*p));
+	char *name = p && target->name ? heap_strdup(target->name) : NULL;
 	int rc = p && (name || !target->name) ? tls_trust_take(&p->trust, target->ca_file, why)
 					      : -ENOMEM;
 	if (rc < 0) {
-		free(name);
-		free(p);
+		heap_free(name);
+		heap_free(p);
 		return rc;
 	}
 	p->users = 1;
@@ -137,7 +136,7 @@ void tls_peer_free(struct tls_peer *p)
 	tls_peer_forget(p);
 	tls_trust_give(p->trust);
 	FREE_AND_NULL(p->name);
-	free(p);
+	heap_free(p);
 }
 
 SSL_CTX *tls_peer_context(const struct tls_peer *p)

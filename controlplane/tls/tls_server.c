@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 
 enum { WHY_FILE = 100, TICKETS_A_HANDSHAKE = 1, IV_LEN = 16 };
 
@@ -221,7 +222,7 @@ int tls_server_new(struct tls_server **out, const struct tls_server_settings *se
 	const struct tls_server *before, char why[TLS_WHY_MAX])
 {
 	tls_start();
-	struct tls_server *s = calloc(1, sizeof(*s));
+	struct tls_server *s = heap_calloc(1, sizeof(*s));
 	int rc = s ? tls_tickets_new(&s->tickets, set->secret, set->secret_count,
 			 before ? before->tickets : NULL)
 		   : -ENOMEM;
@@ -250,7 +251,7 @@ int tls_server_new(struct tls_server **out, const struct tls_server_settings *se
 	else if (s && s->tickets)
 		tls_server_free(s);
 	else
-		free(s);
+		heap_free(s);
 	return rc;
 }
 
@@ -267,7 +268,7 @@ void tls_server_free(struct tls_server *s)
 		SSL_CTX_free(s->context[i]);
 	tls_clients_free(&s->clients);
 	tls_tickets_free(s->tickets);
-	free(s);
+	heap_free(s);
 }
 
 unsigned tls_server_certificates(const struct tls_server *s)
@@ -291,7 +292,7 @@ static void on_lent_free(void *, void *conn, CRYPTO_EX_DATA *, int, long, void *
 		return;
 	tls_server_free(c->server);
 	FREE_AND_NULL(c->client_name);
-	free(c);
+	heap_free(c);
 }
 
 static void lent_start(void)
@@ -302,13 +303,13 @@ static void lent_start(void)
 SSL *tls_server_lend(struct tls_server *s, const char *alpn)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct tls_conn *c = calloc(1, sizeof(*c));
+	struct tls_conn *c = heap_calloc(1, sizeof(*c));
 	SSL *ssl = c ? tls_server_connection(s, c) : NULL;
 
 	(void)pthread_once(&once, lent_start);
 	if (!ssl || lent_index < 0 || !SSL_set_ex_data(ssl, lent_index, c)) {
 		SSL_free(ssl);
-		free(c);
+		heap_free(c);
 		return NULL;
 	}
 	c->ssl = ssl;

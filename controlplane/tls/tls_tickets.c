@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/heap_site.h>
 
 enum { KEYS_OF_A_SECRET = 3, KEYS_MAX = TLS_SECRETS_MAX * KEYS_OF_A_SECRET };
 
@@ -92,7 +92,7 @@ int tls_tickets_new(struct tls_tickets **out, const uint8_t (*secret)[TLS_SECRET
 		*out = before;
 		return 0;
 	}
-	struct tls_tickets *t = calloc(1, sizeof(*t));
+	struct tls_tickets *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->users = 1;
@@ -110,7 +110,7 @@ void tls_tickets_free(struct tls_tickets *t)
 		return;
 	pthread_mutex_destroy(&t->lock);
 	explicit_bzero(t, sizeof(*t));
-	free(t);
+	heap_free(t);
 }
 
 void tls_tickets_now(struct tls_tickets *t, struct tls_ticket_key *out)

@@ -9,12 +9,12 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { SLICE_MS = 100 };
 
@@ -327,7 +327,7 @@ static int zone_ask(struct exchange *x)
 int axfr(const struct axfr_request *request, struct axfr_result *out)
 {
 	*out = (struct axfr_result){0};
-	struct exchange *x = calloc(1, sizeof(*x));
+	struct exchange *x = heap_calloc(1, sizeof(*x));
 	if (!x) {
 		snprintf(out->why, sizeof(out->why), "no memory");
 		return -ENOMEM;
@@ -340,6 +340,6 @@ int axfr(const struct axfr_request *request, struct axfr_result *out)
 	int err = zone_ask(x);
 	out->serial = x->reader.zone.serial;
 	explicit_bzero(&x->rng, sizeof(x->rng));
-	free(x);
+	heap_free(x);
 	return err;
 }

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 enum { IN_BYTES = 2048, OUT_BYTES = 16384 }; // OUT_BYTES: the least that libcurl takes
@@ -179,7 +179,7 @@ int http_multi_open(
 	struct http_multi **out, const struct http_multi_calls *calls, unsigned connections)
 {
 	http_start();
-	struct http_multi *m = calloc(1, sizeof(*m));
+	struct http_multi *m = heap_calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
 	m->calls = *calls;
@@ -197,7 +197,7 @@ void http_multi_close(struct http_multi *m)
 	if (!m)
 		return;
 	curl_multi_cleanup(m->curl);
-	free(m);
+	heap_free(m);
 }
 
 unsigned http_multi_sockets(const struct http_multi *m)

@@ -8,10 +8,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 enum { LOW_SPEED_BYTES = 1024, IDLE_S = 118 };
@@ -171,7 +171,7 @@ void http_start(void)
 int http_handle_open(struct http_transfer **out, struct http_multi *m)
 {
 	http_start();
-	struct http_transfer *t = calloc(1, sizeof(*t));
+	struct http_transfer *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->multi = m;
@@ -200,7 +200,7 @@ void http_transfer_close(struct http_transfer *t)
 	http_multi_give_up(t);
 	curl_easy_cleanup(t->curl);
 	handles -= !t->multi;
-	free(t);
+	heap_free(t);
 }
 
 static bool options_of(const struct http_transfer *t)

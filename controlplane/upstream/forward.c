@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 struct forwards {
@@ -26,7 +27,7 @@ struct forward_table {
 
 int forwards_new(struct forwards **out, const struct upstream_shared *shared)
 {
-	struct forwards *f = calloc(1, sizeof(*f));
+	struct forwards *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->shared = *shared;
@@ -58,7 +59,7 @@ void forwards_free(struct forwards *f)
 	if (!f)
 		return;
 	forwards_sweep(f);
-	free(f);
+	heap_free(f);
 }
 
 static void how_take(struct config_upstreams *c, const struct config_upstreams *how)
@@ -287,7 +288,7 @@ int forward_table_new(struct forwards *f, const struct config_forward_zone *zone
 {
 	struct forward_table *t = NULL;
 	if (count > 0) {
-		t = calloc(1, sizeof(*t) + count * sizeof(t->zone[0]));
+		t = heap_calloc(1, sizeof(*t) + count * sizeof(t->zone[0]));
 		if (!t)
 			return -ENOMEM;
 	}
@@ -312,7 +313,7 @@ void forward_table_free(struct forward_table *t)
 	for (unsigned i = 0; t && i < t->count; i++)
 		if (t->zone[i].set)
 			t->zone[i].set->tables--;
-	free(t);
+	heap_free(t);
 }
 
 const struct forward_zone *forward_table_at(const struct forward_table *t, unsigned i)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct entry {
 	struct dns_name name;
@@ -59,11 +60,11 @@ int rewrite_table_new(
 		*out = NULL;
 		return 0;
 	}
-	struct rewrite_table *t = calloc(1, sizeof(*t));
+	struct rewrite_table *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->entry = calloc(count, sizeof(*t->entry));
-	t->targets = malloc(bytes);
+	t->entry = heap_calloc(count, sizeof(*t->entry));
+	t->targets = heap_malloc(bytes);
 	if (!t->entry || !t->targets) {
 		rewrite_table_free(t);
 		return -ENOMEM;
@@ -79,7 +80,7 @@ void rewrite_table_free(struct rewrite_table *t)
 		return;
 	FREE_AND_NULL(t->entry);
 	FREE_AND_NULL(t->targets);
-	free(t);
+	heap_free(t);
 }
 
 static const struct entry *entry_find(

@@ -19,10 +19,10 @@
 #include "upstream_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { CHECK_MS = 800 };
 
@@ -137,13 +137,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 int upstream_checks_new(struct upstream_checks **out, struct upstreams *u)
 {
-	struct upstream_checks *c = calloc(1, sizeof(*c));
+	struct upstream_checks *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->owner = u;
 	c->timer = event_new(loop_base(u->loop), -1, 0, on_timer, c);
 	if (!c->timer) {
-		free(c);
+		heap_free(c);
 		return -ENOMEM;
 	}
 	*out = c;
@@ -162,7 +162,7 @@ void upstream_checks_free(struct upstream_checks *c)
 		return;
 	upstream_checks_stop(c);
 	event_free(c->timer);
-	free(c);
+	heap_free(c);
 }
 
 const uint8_t *upstream_checks_question(const struct upstream_checks *c, uint16_t *len)

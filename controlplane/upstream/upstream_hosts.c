@@ -4,9 +4,9 @@
 #include "route/host_board.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 struct upstream_named *upstream_named_new(const struct config_upstreams *config)
@@ -15,7 +15,7 @@ struct upstream_named *upstream_named_new(const struct config_upstreams *config)
 
 	for (unsigned i = 0; i < config->count; i++)
 		hosts += config->server[i].host[0] != '\0';
-	struct upstream_named *n = hosts ? calloc(1, sizeof(*n)) : NULL;
+	struct upstream_named *n = hosts ? heap_calloc(1, sizeof(*n)) : NULL;
 	if (hosts && !n)
 		log_error("no memory for host names of upstream servers: weir goes on with the "
 			  "addresses that they have; reload the configuration later");

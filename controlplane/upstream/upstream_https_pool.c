@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static void pool_turn(struct upstream_https *h, int fd, bool is_readable, bool is_writable);
 
@@ -122,7 +122,7 @@ static void pool_destroy(struct upstream_https *h)
 	if (h->next)
 		h->next->link = h->link;
 	tls_peer_free(h->peer);
-	free(h);
+	heap_free(h);
 }
 
 // After a turn, and when queries were dropped.
@@ -175,7 +175,7 @@ struct upstream_https *upstream_https_new(
 	struct upstreams *u, const struct config_upstream *server, struct tls_peer *peer)
 {
 	struct event_base *base = loop_base(u->loop);
-	struct upstream_https *h = calloc(1, sizeof(*h));
+	struct upstream_https *h = heap_calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;

@@ -4,11 +4,11 @@
 #include "upstream_https_parts.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { REPLY_FIRST = 1024, REPLY_KEPT = 4096 };
 
@@ -82,7 +82,7 @@ static bool reply_grow(struct upstream_https_query *q, size_t len)
 
 	while (cap < len)
 		cap *= 2;
-	uint8_t *more = cap > q->reply_cap ? realloc(q->reply, cap) : q->reply;
+	uint8_t *more = cap > q->reply_cap ? heap_realloc(q->reply, cap) : q->reply;
 	if (!more)
 		return false;
 	q->reply = more;
@@ -181,9 +181,9 @@ static struct upstream_https_query *query_make(struct upstream_https *h)
 	}
 	if (upstream_https_begin(h) < 0)
 		return NULL;
-	q = calloc(1, sizeof(*q));
+	q = heap_calloc(1, sizeof(*q));
 	if (!q || http_multi_transfer(h->multi, &q->transfer) < 0) {
-		free(q);
+		heap_free(q);
 		return NULL;
 	}
 	q->pool = h;
@@ -259,7 +259,7 @@ static void query_free(struct upstream_https_query *q)
 {
 	http_transfer_close(q->transfer);
 	FREE_AND_NULL(q->reply);
-	free(q);
+	heap_free(q);
 }
 
 void upstream_https_put(struct upstream_https_query *q)

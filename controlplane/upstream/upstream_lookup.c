@@ -8,11 +8,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
 #include <weir/dns_answer.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { AGAIN_FIRST_MS = 1000, QUERIES_MAX = 16, BACKOFF_S = 30, FAMILIES = 2 };
@@ -308,7 +308,7 @@ void upstream_lookups_configure(struct upstream_lookups *l, const struct config 
 		return;
 	}
 	rc = bootstrap_configure(l);
-	l->one = rc == 0 ? calloc(count, sizeof(*l->one)) : NULL;
+	l->one = rc == 0 ? heap_calloc(count, sizeof(*l->one)) : NULL;
 	if (!l->one) {
 		log_error("host names of upstream servers are not resolved: no memory; reload the "
 			  "configuration later");
@@ -322,7 +322,7 @@ void upstream_lookups_configure(struct upstream_lookups *l, const struct config 
 
 int upstream_lookups_new(struct upstream_lookups **out, const struct upstream_shared *shared)
 {
-	struct upstream_lookups *l = calloc(1, sizeof(*l));
+	struct upstream_lookups *l = heap_calloc(1, sizeof(*l));
 
 	if (!l)
 		return -ENOMEM;
@@ -330,7 +330,7 @@ int upstream_lookups_new(struct upstream_lookups **out, const struct upstream_sh
 	l->shared.book = NULL; // no question of a client goes there
 	l->timer = event_new(loop_base(shared->loop), -1, 0, on_timer, l);
 	if (!l->timer) {
-		free(l);
+		heap_free(l);
 		return -ENOMEM;
 	}
 	*out = l;
@@ -345,5 +345,5 @@ void upstream_lookups_free(struct upstream_lookups *l)
 	host_board_memory(0);
 	upstreams_free(l->bootstrap);
 	event_free(l->timer);
-	free(l);
+	heap_free(l);
 }

@@ -5,10 +5,10 @@
 #include "upstream_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/csum.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { DRAWS_MAX = 64, PORTS = UINT16_MAX + 1, ICMP_PORT = 3, ICMPV6_PORT = 4 };
@@ -36,7 +36,7 @@ struct upstream_port {
 
 int upstream_port_new(struct upstream_port **out, unsigned resolver, unsigned resolvers)
 {
-	struct upstream_port *p = calloc(1, sizeof(*p));
+	struct upstream_port *p = heap_calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
@@ -49,7 +49,7 @@ int upstream_port_new(struct upstream_port **out, unsigned resolver, unsigned re
 
 void upstream_port_free(struct upstream_port *p)
 {
-	free(p);
+	heap_free(p);
 }
 
 void upstream_port_serve(struct upstream_port *p, const struct upstream_port_calls *calls)

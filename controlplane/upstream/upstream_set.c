@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 static socklen_t peer_of(const struct socket_address *a, union upstream_peer *out)
 {
@@ -109,7 +109,7 @@ static void list_take(struct upstreams *u, const struct config_upstreams *config
 	upstream_streams_uses(u->streams, config->socket_uses);
 	upstream_checks_stop(u->checks);
 	upstreams_try_stop(u);
-	struct upstream *old = malloc(sizeof(u->server));
+	struct upstream *old = heap_malloc(sizeof(u->server));
 	unsigned old_count = old ? u->count : 0;
 
 	if (old)
@@ -135,7 +135,7 @@ static void list_take(struct upstreams *u, const struct config_upstreams *config
 	}
 	if (old)
 		servers_release(old, old_count);
-	free(old);
+	heap_free(old);
 	upstreams_drained_read(u);
 	sockets_configure(u);
 	upstream_checks_configure(u->checks, config);
@@ -193,7 +193,7 @@ void upstreams_one_of(struct upstreams *u, unsigned sets)
 int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	const struct config_upstreams *config)
 {
-	struct upstreams *u = calloc(1, sizeof(*u));
+	struct upstreams *u = heap_calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
 	u->loop = shared->loop;
@@ -228,7 +228,7 @@ void upstreams_free(struct upstreams *u)
 	servers_release(u->server, u->count);
 	FREE_AND_NULL(u->named);
 	upstream_https_end(u);
-	free(u);
+	heap_free(u);
 }
 
 bool upstreams_trust_ad(const struct upstreams *u)

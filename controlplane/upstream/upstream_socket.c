@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/config.h>
+#include <weir/heap_site.h>
 
 #define NIL UINT32_MAX
 
@@ -339,7 +340,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struct rng *rng,
 	void (*readable)(struct upstream_socket *s))
 {
-	struct upstream_sockets *p = calloc(1, sizeof(*p));
+	struct upstream_sockets *p = heap_calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
@@ -347,8 +348,8 @@ int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struc
 	local_ports_load(&p->reserved);
 	p->readable = readable;
 	p->free = NIL;
-	p->shelf = calloc(CONFIG_UPSTREAMS_MAX, sizeof(*p->shelf));
-	p->socket = calloc(UPSTREAM_SOCKETS_MAX, sizeof(*p->socket));
+	p->shelf = heap_calloc(CONFIG_UPSTREAMS_MAX, sizeof(*p->shelf));
+	p->socket = heap_calloc(UPSTREAM_SOCKETS_MAX, sizeof(*p->socket));
 	p->step = event_new(loop_base(loop), -1, 0, on_step, p);
 	if (!p->shelf || !p->socket || !p->step) {
 		upstream_sockets_free(p);
@@ -369,7 +370,7 @@ void upstream_sockets_free(struct upstream_sockets *p)
 		event_free(p->step);
 	FREE_AND_NULL(p->socket);
 	FREE_AND_NULL(p->shelf);
-	free(p);
+	heap_free(p);
 }
 
 // A quarter of the files that may be open, for all shelves together.

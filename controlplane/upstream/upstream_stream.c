@@ -5,10 +5,10 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 static void stream_unlink(struct upstream_stream *s)
 {
@@ -54,7 +54,7 @@ void upstream_stream_close(struct upstream_stream *s)
 	}
 	FREE_AND_NULL(s->out);
 	FREE_AND_NULL(s->in);
-	free(s);
+	heap_free(s);
 }
 
 static void on_idle(void *arg)
@@ -221,7 +221,7 @@ int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *
 	int rc = p->calls.peer(p->owner, leg, &peer);
 	if (rc < 0)
 		return rc;
-	struct upstream_stream *s = calloc(1, sizeof(*s));
+	struct upstream_stream *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->pool = p;
@@ -238,7 +238,7 @@ int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *
 	if (rc < 0) {
 		wheel_stop(&s->idle);
 		tls_conn_close(s->tls);
-		free(s);
+		heap_free(s);
 		return rc;
 	}
 	s->next = p->first;

@@ -7,9 +7,9 @@
 #include <event2/event.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum {
 	LENGTH_LEN = 2,
@@ -134,7 +134,7 @@ int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 	if (!upstream_stream_has_room(s))
 		return -ENOBUFS;
 	if (!s->out)
-		s->out = malloc(UPSTREAM_STREAM_OUT);
+		s->out = heap_malloc(UPSTREAM_STREAM_OUT);
 	if (!s->out)
 		return -ENOMEM;
 	size_t len = query_write(s, leg, query);
@@ -193,7 +193,7 @@ static int message_read(struct upstream_stream *s)
 			return rc;
 		if (get_u16(s->head) < DNS_HEADER_LEN)
 			return -EBADMSG;
-		s->in = malloc(get_u16(s->head));
+		s->in = heap_malloc(get_u16(s->head));
 		if (!s->in)
 			return -ENOMEM;
 		s->in_len = get_u16(s->head);
@@ -249,7 +249,7 @@ static int message_next(struct upstream_stream *s)
 	s->in_len = 0;
 	s->in_pos = 0;
 	rc = message_take(s, msg, len);
-	free(msg);
+	heap_free(msg);
 	return rc < 0 ? rc : 1;
 }
 

@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { ID_DRAWS = 64 };
 
@@ -268,7 +268,7 @@ void upstream_streams_drop(struct upstream_streams *p, struct upstream_stream_pl
 int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struct rng *rng,
 	struct upstreams *owner, const struct upstream_stream_calls *calls)
 {
-	struct upstream_streams *p = calloc(1, sizeof(*p));
+	struct upstream_streams *p = heap_calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
@@ -289,7 +289,7 @@ void upstream_streams_free(struct upstream_streams *p)
 	while (p->first)
 		upstream_stream_close(p->first);
 	event_del(&p->wake);
-	free(p);
+	heap_free(p);
 }
 
 void upstream_streams_uses(struct upstream_streams *p, unsigned most)

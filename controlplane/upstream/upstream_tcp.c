@@ -2,9 +2,9 @@
 #include "upstream_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 // An ask's query over TCP, perhaps with TLS. `leg` comes first: a leg of TCP is one of these.
@@ -36,7 +36,7 @@ static void tcp_free(struct upstream_ask *a, struct upstream_tcp **place)
 	upstream_streams_drop(a->owner->streams, &t->place);
 	if (t->https)
 		upstream_https_drop(t->https);
-	free(t);
+	heap_free(t);
 }
 
 void upstream_tcp_free(struct upstream_ask *a)
@@ -301,7 +301,7 @@ const struct upstream_stream_calls upstream_tcp_calls = {
 int upstream_tcp_begin(
 	struct upstream_ask *a, struct upstream_tcp **place, unsigned server, bool is_tls)
 {
-	struct upstream_tcp *t = calloc(1, sizeof(*t));
+	struct upstream_tcp *t = heap_calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;

@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 // `ask` comes first: an ask of a trial is one of these.
 struct upstream_try {
@@ -30,7 +30,7 @@ static void try_end(struct upstream_try *t, int err)
 	t->tried[1].is_tls = t->is_tls;
 	t->tried[1].is_https = t->is_https;
 	t->done(t->arg, err, t->tried);
-	free(t);
+	heap_free(t);
 }
 
 void upstreams_try_stop(struct upstreams *u)
@@ -141,7 +141,7 @@ int upstreams_try(struct upstreams *u, const char *server, upstream_tried_fn don
 	}
 	if (u->trial)
 		return -EBUSY;
-	struct upstream_try *t = calloc(1, sizeof(*t));
+	struct upstream_try *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->owner = u;

@@ -7,9 +7,9 @@
 #include "upstream_port.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 struct views {
@@ -34,7 +34,7 @@ struct views {
 int views_new(struct views **out, const struct upstream_shared *shared,
 	const struct config_upstreams *everyone, _Atomic uint32_t *next)
 {
-	struct views *v = calloc(1, sizeof(*v));
+	struct views *v = heap_calloc(1, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	v->shared = *shared;
@@ -45,7 +45,7 @@ int views_new(struct views **out, const struct upstream_shared *shared,
 		rc = upstreams_new(&v->one[0].upstreams, shared, everyone);
 	if (rc < 0) {
 		forwards_free(v->forwards);
-		free(v);
+		heap_free(v);
 		return rc;
 	}
 	*out = v;
@@ -73,7 +73,7 @@ void views_free(struct views *v)
 		if (v->one[i].live)
 			view_end(v, &v->one[i]);
 	forwards_free(v->forwards);
-	free(v);
+	heap_free(v);
 }
 
 static void known_add(struct views *v, uint64_t hash, uint16_t number)

@@ -4,20 +4,20 @@
 #include "validator_library.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 int validators_new(struct validators **out, struct loop *loop, unsigned questions,
 	const struct validator_owner *owner)
 {
-	struct validators *v = calloc(1, sizeof(*v));
-	struct validation *question = calloc(questions, sizeof(*question));
+	struct validators *v = heap_calloc(1, sizeof(*v));
+	struct validation *question = heap_calloc(questions, sizeof(*question));
 
 	if (!v || !question) {
-		free(question);
-		free(v);
+		heap_free(question);
+		heap_free(v);
 		return -ENOMEM;
 	}
 	v->loop = loop;
@@ -50,7 +50,7 @@ void validators_free(struct validators *v)
 	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++)
 		context_close(&v->context[i]);
 	FREE_AND_NULL(v->question);
-	free(v);
+	heap_free(v);
 }
 
 void validators_forget(struct validators *v)
@@ -96,7 +96,7 @@ static int context_open(struct validator_context *c, uint16_t view)
 		rc = validator_config_write(&v->set, c->port, c->token, &config, &len);
 	if (rc == 0)
 		rc = library_open(&c->library, loop_base(v->loop), config, len);
-	free(config);
+	heap_free(config);
 	if (rc < 0) {
 		context_close(c);
 		return rc;

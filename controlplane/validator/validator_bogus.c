@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "validator_bogus.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { ENTRIES = BOGUS_NAMES_BUCKETS * BOGUS_NAMES_WAYS };
 
@@ -62,7 +62,7 @@ void bogus_names_add(struct bogus_names *b, const struct bogus_question *q, int 
 	const char *why, uint64_t now_ms)
 {
 	if (!b->table)
-		b->table = calloc(1, sizeof(*b->table));
+		b->table = heap_calloc(1, sizeof(*b->table));
 	if (!b->table)
 		return;
 	const unsigned i = find_or_oldest(b, q->hash);

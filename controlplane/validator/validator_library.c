@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 
 struct library {
 	struct ub_event_base events; // first: the library has this address
@@ -130,7 +131,7 @@ static void library_event_free(struct ub_event *e)
 	if (!e)
 		return;
 	event_free(of_event(e)->e);
-	free(of_event(e));
+	heap_free(of_event(e));
 }
 
 static int library_event_add(struct ub_event *e, struct timeval *within)
@@ -168,7 +169,7 @@ static struct ub_event *library_event_new(struct ub_event_base *base, int fd, sh
 		.add_timer = timer_add,
 		.del_timer = library_event_remove};
 	struct library *l = (struct library *)(void *)base;
-	struct library_event *e = calloc(1, sizeof(*e));
+	struct library_event *e = heap_calloc(1, sizeof(*e));
 
 	if (!e)
 		return NULL;
@@ -178,7 +179,7 @@ static struct ub_event *library_event_new(struct ub_event_base *base, int fd, sh
 		.arg = arg};
 	e->e = event_new(l->base, fd, what, on_event, e);
 	if (!e->e) {
-		free(e);
+		heap_free(e);
 		return NULL;
 	}
 	return &e->event;
@@ -209,7 +210,7 @@ static void on_answer(void *arg, int rcode, void *packet, int len, int security,
 	const library_answer_fn done = call->done;
 	void *to = call->arg;
 
-	free(call);
+	heap_free(call);
 	const struct heap_meter m = heap_meter_begin();
 	done(to, &answer);
 	heap_meter_skip(&m);
@@ -232,7 +233,7 @@ static int settings_read(struct ub_ctx *ctx, const char *config, size_t len)
 int library_open(struct library **out, struct event_base *base, const char *config, size_t len)
 {
 	static struct ub_event_base_vmt calls = {.new_event = library_event_new};
-	struct library *l = calloc(1, sizeof(*l));
+	struct library *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->events = (struct ub_event_base){.magic = UB_EVENT_MAGIC, .vmt = &calls};
@@ -272,13 +273,13 @@ void library_close(struct library *l)
 		ub_ctx_delete(l->ctx);
 	measured(l, &m);
 	pthread_mutex_unlock(&making);
-	free(l);
+	heap_free(l);
 }
 
 int library_ask(
 	struct library *l, const char *name, uint16_t qtype, library_answer_fn done, void *arg)
 {
-	struct call *call = malloc(sizeof(*call));
+	struct call *call = heap_malloc(sizeof(*call));
 	if (!call)
 		return -ENOMEM;
 	*call = (struct call){done, arg};
@@ -293,7 +294,7 @@ int library_ask(
 	if (rc == 0)
 		l->is_ready = true;
 	if (rc) {
-		free(call);
+		heap_free(call);
 		return rc == UB_NOMEM ? -ENOMEM : rc == UB_SYNTAX ? -EBADMSG : -EINVAL;
 	}
 	return 0;

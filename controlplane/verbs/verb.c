@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { WHAT_MAX = CONFIG_VERSION_WHAT_MAX };
@@ -17,8 +17,8 @@ static void verb_end(struct verb *v)
 {
 	config_managed_free(v->managed);
 	if (v->reply)
-		free(json_out_finish(v->reply));
-	free(v);
+		heap_free(json_out_finish(v->reply));
+	heap_free(v);
 }
 
 const struct config *verb_config(const struct verb *v)
@@ -43,7 +43,7 @@ struct verb *verb_begin(struct api *a, struct http_exchange *x)
 		api_refuse(x, 503, "the configuration cannot be edited: it has no versions");
 		return NULL;
 	}
-	struct verb *v = calloc(1, sizeof(*v));
+	struct verb *v = heap_calloc(1, sizeof(*v));
 	if (!v) {
 		http_reply(x, 500, NULL);
 		return NULL;
@@ -151,7 +151,7 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 	char *text = config_managed_text(v->managed, APP_MANAGED_HEAD);
 	const int text_err = !text ? -ENOMEM : strlen(text) > CONFIG_MANAGED_MAX ? -E2BIG : 0;
 	if (text_err < 0) {
-		free(text);
+		heap_free(text);
 		verb_fail(v, text_err);
 		return;
 	}
@@ -159,7 +159,7 @@ void verb_apply(struct verb *v, const char *fmt, ...)
 		.who = http_who(v->exchange), .what = what, .why = v->why, .managed = text};
 	http_defer(v->exchange, API_BUILD_MS);
 	const int err = d->config_apply(d->reload_arg, &r, on_applied, v);
-	free(text);
+	heap_free(text);
 	if (err == -EBUSY)
 		verb_refuse(v, 503, "another change of the configuration runs: try again");
 	else if (err < 0)

@@ -8,10 +8,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/config/managed.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { AGAIN_MS = 10000, AGAIN_MOST_MS = 640000 };
@@ -112,7 +112,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 	const struct apply_request r = {
 		.who = "timer", .what = what, .managed = text, .is_internal = true};
 	const int err = deps->config_apply(deps->reload_arg, &r, on_applied, d);
-	free(text);
+	heap_free(text);
 	if (err == -EBUSY) // by the next look it may be over
 		d->again_ms = d->wait_ms = 0;
 	else if (err < 0)
@@ -122,7 +122,7 @@ static void on_look(evutil_socket_t, short, void *arg)
 int verb_ends_open(struct verb_ends **out, const struct api_deps *deps)
 {
 	const struct timeval second = {.tv_sec = 1};
-	struct verb_ends *d = calloc(1, sizeof(*d));
+	struct verb_ends *d = heap_calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	*out = d;
@@ -137,5 +137,5 @@ void verb_ends_close(struct verb_ends *d)
 {
 	if (d && d->look)
 		event_free(d->look);
-	free(d);
+	heap_free(d);
 }

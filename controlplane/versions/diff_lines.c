@@ -2,8 +2,8 @@
 #include "diff_lines.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 int diff_text_split(const char *text, unsigned most, struct diff_text *out)
 {
@@ -13,7 +13,7 @@ int diff_text_split(const char *text, unsigned most, struct diff_text *out)
 	*out = (struct diff_text){0};
 	if (count > most)
 		return -E2BIG;
-	out->line = calloc(count + 1, sizeof(*out->line));
+	out->line = heap_calloc(count + 1, sizeof(*out->line));
 	if (!out->line)
 		return -ENOMEM;
 	for (const char *p = text; *p;) {
@@ -63,7 +63,7 @@ static int steps_find(const struct search *s)
 {
 	for (int d = 0; d <= s->steps; d++) {
 		const size_t size = (2 * (size_t)d + 3) * sizeof(int);
-		s->trace[d] = malloc(size);
+		s->trace[d] = heap_malloc(size);
 		if (!s->trace[d])
 			return -ENOMEM;
 		memcpy(s->trace[d], at(s, -d - 1), size);
@@ -92,8 +92,8 @@ static void mark(const struct search *s, int d)
 
 static int search_run(struct search *s)
 {
-	s->reach = calloc(2 * (size_t)s->steps + 3, sizeof(*s->reach));
-	s->trace = calloc((size_t)s->steps + 1, sizeof(*s->trace));
+	s->reach = heap_calloc(2 * (size_t)s->steps + 3, sizeof(*s->reach));
+	s->trace = heap_calloc((size_t)s->steps + 1, sizeof(*s->trace));
 	int rc = s->reach && s->trace ? steps_find(s) : -ENOMEM;
 	if (rc >= 0)
 		mark(s, rc);

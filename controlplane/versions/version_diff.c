@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { CONTEXT = 3 };
 
@@ -139,11 +139,11 @@ static int masked_write(struct output *o, const char *path, const char *from, co
 static int text_write(struct output *o, const struct config_text *a, const struct config_text *b)
 {
 	const char *path = a && a->bytes ? a->path : b->path;
-	char *from = a && a->bytes ? version_mask(a->bytes, a->len) : strdup("");
-	char *to = b && b->bytes ? version_mask(b->bytes, b->len) : strdup("");
+	char *from = a && a->bytes ? version_mask(a->bytes, a->len) : heap_strdup("");
+	char *to = b && b->bytes ? version_mask(b->bytes, b->len) : heap_strdup("");
 	int rc = from && to ? masked_write(o, path, from, to) : -ENOMEM;
-	free(from);
-	free(to);
+	heap_free(from);
+	heap_free(to);
 	return rc;
 }
 
@@ -180,6 +180,6 @@ char *version_diff(const struct config_bundle *a, const struct config_bundle *b,
 	int rc = bundles_write(&o, a, b);
 	if (fclose(o.file) == 0 && rc == 0)
 		return text;
-	free(text);
+	heap_free(text);
 	return NULL;
 }

@@ -3,9 +3,9 @@
 #include "version_mask.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/config_tools.h>
+#include <weir/heap_site.h>
 
 #define MASK "***"
 
@@ -161,7 +161,7 @@ static void scalar_copy(void *arg, const struct config_scalar *s)
 char *version_mask(const char *text, size_t len)
 {
 	// A mask may be two bytes longer than what it hides, and hides one byte at least.
-	struct mask m = {.text = text, .out = malloc(4 * len + 8)};
+	struct mask m = {.text = text, .out = heap_malloc(4 * len + 8)};
 	if (!m.out)
 		return NULL;
 	const struct config_scalars_to to = {marks_of, scalar_copy, &m};

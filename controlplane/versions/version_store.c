@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 
 static void path_of(char out[PATH_MAX], const char *folder, unsigned number)
 {
@@ -45,7 +45,7 @@ int version_store_put(const char *folder, const struct config_version *v,
 		return -EFBIG;
 	}
 	int rc = file_write_shared(path, text, len, why);
-	free(text);
+	heap_free(text);
 	FAULT_POINT(version_stored);
 	return rc;
 }

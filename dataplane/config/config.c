@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/config.h>
+#include <weir/heap_site.h>
 
 typedef int config_step(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
@@ -69,7 +69,7 @@ static void sections_fill(struct fill *f)
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
 {
 	struct fill f = {.doc = doc, .raw = raw, .c = c};
-	c->path = strdup(doc->absolute);
+	c->path = heap_strdup(doc->absolute);
 	if (!c->path || config_include_keep(doc, c) < 0)
 		return -ENOMEM;
 	sections_fill(&f);
@@ -85,7 +85,7 @@ static int doc_fill(struct config_doc *doc, struct config **out)
 	if (rc < 0)
 		return rc;
 	rc = config_include_read(doc, raw);
-	struct config *c = rc == 0 ? calloc(1, sizeof(*c)) : NULL;
+	struct config *c = rc == 0 ? heap_calloc(1, sizeof(*c)) : NULL;
 	if (rc == 0)
 		rc = c ? config_fill(doc, raw, c) : -ENOMEM;
 	config_raw_free(raw);
@@ -185,5 +185,5 @@ void config_free(struct config *c)
 	config_clients_free(c);
 	config_include_free(c);
 	FREE_AND_NULL(c->path);
-	free(c);
+	heap_free(c);
 }

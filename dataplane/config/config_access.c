@@ -4,8 +4,8 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // Addresses that are used within networks and never between them: RFC 1918, 6598 (shared by a
 // provider's customers), 3927 and 4291 (link-local), 1122 and 4291 (loopback), 4193.
@@ -96,7 +96,7 @@ static int entry_add(const struct config_doc *doc, const char *key, const char *
 static int list_take(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, const struct config *c, bool words, struct prefixes *p)
 {
-	p->one = calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof(*p->one));
+	p->one = heap_calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
 	int rc = 0;
@@ -119,7 +119,7 @@ static int clients_take(const struct config_doc *doc, const char *list, char *co
 	if (rc < 0 || is_given)
 		return rc;
 	FREE_AND_NULL(p->one);
-	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof(*p->one));
+	p->one = heap_calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof(*p->one));
 	if (!p->one)
 		return -ENOMEM;
 	for (unsigned i = 0; i < ARRAY_LEN(shipped); i++)

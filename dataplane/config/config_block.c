@@ -5,8 +5,8 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { TTL_MIN_S = 1, TTL_MAX_S = 86400 };
 
@@ -95,7 +95,7 @@ int config_rebinding_apply(const struct config_doc *doc, const struct config_raw
 	out->enabled = strcmp(enabled, "true") == 0;
 	if (raw->allow_count == 0)
 		return rc;
-	out->allow = calloc(raw->allow_count, sizeof(*out->allow));
+	out->allow = heap_calloc(raw->allow_count, sizeof(*out->allow));
 	if (!out->allow)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->allow_count; i++) {

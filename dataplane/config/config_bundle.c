@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/config/versions.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 static void text_free(struct config_text *t)
@@ -35,8 +35,8 @@ void config_bundle_free(struct config_bundle *b)
 
 static int text_set(struct config_text *to, const char *path, const void *bytes, size_t len)
 {
-	to->path = strdup(path);
-	to->bytes = malloc(len + 1);
+	to->path = heap_strdup(path);
+	to->bytes = heap_malloc(len + 1);
 	if (!to->path || !to->bytes)
 		return -ENOMEM;
 	memcpy(to->bytes, bytes, len);
@@ -53,14 +53,14 @@ static int text_copy(const struct config_text *from, struct config_text *to)
 // Room for them. On failure config_bundle_free gives it back.
 static int room_make(struct config_bundle *b, unsigned included, unsigned folders)
 {
-	b->included = calloc(included + 1, sizeof(*b->included));
-	b->folders = calloc(folders + 1, sizeof(*b->folders));
+	b->included = heap_calloc(included + 1, sizeof(*b->included));
+	b->folders = heap_calloc(folders + 1, sizeof(*b->folders));
 	return b->included && b->folders ? 0 : -ENOMEM;
 }
 
 static int folder_add(struct config_bundle *b, const char *folder)
 {
-	b->folders[b->folder_count] = strdup(folder);
+	b->folders[b->folder_count] = heap_strdup(folder);
 	return b->folders[b->folder_count++] ? 0 : -ENOMEM;
 }
 
@@ -168,7 +168,7 @@ int config_bundle_raw(const struct config_bundle *b, config_raw_use *use, void *
 
 static int text_of(const struct config_doc *doc, struct config_text *out)
 {
-	out->shown = strdup(doc->path);
+	out->shown = heap_strdup(doc->path);
 	return out->shown ? text_set(out, doc->absolute, doc->text, doc->len) : -ENOMEM;
 }
 

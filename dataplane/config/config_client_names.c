@@ -5,9 +5,9 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/ascii.h>
+#include <weir/heap_site.h>
 
 // One label of a host name, in lower case.
 static bool label_take(const char *text, char out[CONFIG_CLIENT_NAME_MAX + 1])
@@ -41,7 +41,7 @@ static int name_add(const struct config_doc *doc, const char *key, const char *t
 	if (owner)
 		return config_refuse(
 			doc, key, "\"%s\" is in group \"%s\" already", label, owner->name);
-	char *name = strdup(label);
+	char *name = heap_strdup(label);
 	if (!name)
 		return -ENOMEM;
 	g->client_names[g->client_name_count++] = name;
@@ -56,7 +56,7 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	int rc = 0;
 	if (raw->client_names_count == 0)
 		return 0;
-	g->client_names = calloc(raw->client_names_count, sizeof(*g->client_names));
+	g->client_names = heap_calloc(raw->client_names_count, sizeof(*g->client_names));
 	if (!g->client_names)
 		return -ENOMEM;
 	config_item_key(list, "groups", i, "client_names");

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // IPv4 written as IPv6 (::ffff:0:0/96): no packet comes from there, so no client would match.
 static bool is_mapped(const struct ip_address *a)
@@ -101,8 +102,8 @@ static int client_apply(const struct config_doc *doc, const struct config_raw_cl
 	if (raw->addresses_count + raw->macs_count == 0)
 		return config_refuse(doc, config_item_key(key, "clients", i, "addresses"),
 			"at least one address or MAC is needed");
-	c->addresses = calloc(raw->addresses_count + 1, sizeof(*c->addresses));
-	c->macs = calloc(raw->macs_count + 1, sizeof(*c->macs));
+	c->addresses = heap_calloc(raw->addresses_count + 1, sizeof(*c->addresses));
+	c->macs = heap_calloc(raw->macs_count + 1, sizeof(*c->macs));
 	if (!c->addresses || !c->macs)
 		return -ENOMEM;
 	rc = config_worse(rc, addresses_apply(doc, raw, i, c));
@@ -118,7 +119,7 @@ static int by_client_name(const void *a, const void *b)
 
 const struct config_client **config_clients_sorted(const struct config *c)
 {
-	const struct config_client **sorted = calloc(c->client_count + 1, sizeof(*sorted));
+	const struct config_client **sorted = heap_calloc(c->client_count + 1, sizeof(*sorted));
 	for (unsigned i = 0; sorted && i < c->client_count; i++)
 		sorted[i] = &c->clients[i];
 	if (sorted)
@@ -135,7 +136,7 @@ static int names_check(const struct config_doc *doc, const struct config *c)
 	for (unsigned i = 1; !again && i < c->client_count; i++)
 		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
 			again = sorted[i];
-	free(sorted);
+	heap_free(sorted);
 	if (!again)
 		return 0;
 	char key[CONFIG_PATH_MAX];
@@ -149,7 +150,7 @@ int config_clients_apply(
 {
 	if (raw->clients_count == 0)
 		return 0;
-	out->clients = calloc(raw->clients_count, sizeof(*out->clients));
+	out->clients = heap_calloc(raw->clients_count, sizeof(*out->clients));
 	if (!out->clients)
 		return -ENOMEM;
 	out->client_count = raw->clients_count;

@@ -5,8 +5,8 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 enum { ANCHORS_MAX = 65536 };
@@ -35,7 +35,7 @@ static uint64_t hash_of(const struct config_dnssec *d, const char *anchors, size
 static int keys_apply(const struct config_doc *doc, struct config_dnssec *d, const char *text)
 {
 	static const char key[] = "dnssec.anchors";
-	d->keys = malloc(strlen(text) + 1);
+	d->keys = heap_malloc(strlen(text) + 1);
 	if (!d->keys)
 		return -ENOMEM;
 	int count = config_anchors_valid(text, d->keys);
@@ -75,7 +75,7 @@ int config_dnssec_apply(
 	int rc = 0;
 
 	if (r->negative_anchors_count) {
-		d->negative = calloc(r->negative_anchors_count, sizeof(*d->negative));
+		d->negative = heap_calloc(r->negative_anchors_count, sizeof(*d->negative));
 		if (!d->negative)
 			return -ENOMEM;
 	}

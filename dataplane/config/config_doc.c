@@ -11,11 +11,11 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 void config_doc_error(const struct config_doc *doc, const char *fmt, ...)
@@ -34,7 +34,7 @@ static int pipe_read(struct config_doc *doc, int fd)
 	enum { CHUNK = 64 * 1024, PIPE_WAIT_MS = 5000 };
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	for (;;) {
-		uint8_t *grown = realloc(doc->text, doc->len + CHUNK + 1);
+		uint8_t *grown = heap_realloc(doc->text, doc->len + CHUNK + 1);
 		if (!grown)
 			return -ENOMEM;
 		doc->text = grown;
@@ -64,7 +64,7 @@ static int text_read(struct config_doc *doc, int fd)
 		return -EISDIR;
 	if (st.st_size > CONFIG_FILE_MAX)
 		return -EFBIG;
-	doc->text = malloc((size_t)st.st_size + 1);
+	doc->text = heap_malloc((size_t)st.st_size + 1);
 	if (!doc->text)
 		return -ENOMEM;
 	while (doc->len < (size_t)st.st_size) {
@@ -119,8 +119,8 @@ int config_doc_open(struct config_doc *doc)
 int config_doc_take(struct config_doc *doc, const struct config_text *text)
 {
 	doc->path = text->path;
-	doc->absolute = strdup(text->path);
-	doc->text = malloc(text->len + 1);
+	doc->absolute = heap_strdup(text->path);
+	doc->text = heap_malloc(text->len + 1);
 	doc->len = text->len;
 	if (!doc->absolute || !doc->text) {
 		config_doc_free(doc);

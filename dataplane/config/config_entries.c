@@ -3,9 +3,10 @@
 #include "config_entries.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/dns_name.h>
+#include <weir/heap_site.h>
 
 const char *config_item_key(char key[CONFIG_PATH_MAX], const char *list, unsigned i, const char *of)
 {
@@ -24,7 +25,7 @@ int config_text_take(
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			return config_refuse(doc, key, "must be printable ASCII");
 	}
-	*out = strdup(text);
+	*out = heap_strdup(text);
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -76,8 +77,8 @@ int config_entries_apply(const struct config_doc *doc, const char *list, char *c
 	int rc = 0;
 	if (count == 0)
 		return 0;
-	out->names = calloc(count, sizeof(*out->names));
-	out->patterns = calloc(count, sizeof(*out->patterns));
+	out->names = heap_calloc(count, sizeof(*out->names));
+	out->patterns = heap_calloc(count, sizeof(*out->patterns));
 	if (!out->names || !out->patterns)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {

@@ -6,8 +6,8 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 #include <weir/url.h>
 
@@ -129,7 +129,7 @@ int config_events_apply(
 	int rc = syslog_take(doc, e);
 	if (r->webhooks_count == 0)
 		return rc;
-	e->webhooks = calloc(r->webhooks_count, sizeof(*e->webhooks));
+	e->webhooks = heap_calloc(r->webhooks_count, sizeof(*e->webhooks));
 	if (!e->webhooks)
 		return -ENOMEM;
 	e->webhook_count = r->webhooks_count;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 enum {
 	SECRETS_MAX = 1024, // bytes of a file of secrets
@@ -136,10 +137,10 @@ int config_password_read(
 	if (rc < 0)
 		return rc;
 	if (is_left)
-		return (*out = strdup("")) ? 0 : -ENOMEM;
+		return (*out = heap_strdup("")) ? 0 : -ENOMEM;
 	size_t len = strcspn(text, "\r\n");
 	text[len] = '\0';
-	char *password = len > 0 && len <= CONFIG_PASSWORD_MAX ? strdup(text) : NULL;
+	char *password = len > 0 && len <= CONFIG_PASSWORD_MAX ? heap_strdup(text) : NULL;
 	explicit_bzero(text, sizeof(text));
 	if (len == 0 || len > CONFIG_PASSWORD_MAX)
 		return config_refuse(

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 static const char *service_near(const char *text)
@@ -78,7 +78,7 @@ int config_list_names_apply(const struct config_doc *doc, const char *list, char
 	int rc = 0;
 	if (count == 0)
 		return 0;
-	*out = calloc(count, sizeof **out);
+	*out = heap_calloc(count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {

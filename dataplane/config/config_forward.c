@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static int trust_apply(const struct config_doc *doc, const char *item,
 	const struct config_raw_forward *raw, struct config_forward_zone *z)
@@ -50,7 +50,7 @@ static int servers_apply(const struct config_doc *doc, const char *item,
 	snprintf(list, sizeof(list), "%.200s.servers", item);
 	if (raw->servers_count == 0)
 		return config_refuse(doc, list, "at least one server is needed");
-	z->servers = calloc(raw->servers_count, sizeof(*z->servers));
+	z->servers = heap_calloc(raw->servers_count, sizeof(*z->servers));
 	if (!z->servers)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->servers_count; i++) {
@@ -105,7 +105,7 @@ static int list_apply(const struct config_doc *doc, const char *list,
 {
 	if (raw_count == 0)
 		return 0;
-	*out = calloc(raw_count, sizeof **out);
+	*out = heap_calloc(raw_count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
 	int rc = 0;
@@ -193,7 +193,7 @@ static void zones_free(struct config_forward_zone *zones, unsigned count)
 			FREE_AND_NULL(zones[i].servers[k].name);
 		FREE_AND_NULL(zones[i].servers);
 	}
-	free(zones);
+	heap_free(zones);
 }
 
 void config_forwards_free(struct config *c)

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 static int flag_apply(const struct config_doc *doc, unsigned group, const char *of,
@@ -105,7 +105,7 @@ static int upstreams_apply(const struct config_doc *doc, const struct config_raw
 	int rc = pick_apply(doc, raw, group, c, &g->pick);
 	if (rc < 0 || raw->upstreams_count == 0)
 		return rc;
-	g->upstreams = calloc(raw->upstreams_count, sizeof(*g->upstreams));
+	g->upstreams = heap_calloc(raw->upstreams_count, sizeof(*g->upstreams));
 	if (!g->upstreams)
 		return -ENOMEM;
 	config_item_key(list, "groups", group, "upstreams");
@@ -173,7 +173,7 @@ int config_groups_apply(
 {
 	if (raw->groups_count == 0)
 		return config_members_apply(doc, raw, out);
-	out->groups = calloc(raw->groups_count, sizeof(*out->groups));
+	out->groups = heap_calloc(raw->groups_count, sizeof(*out->groups));
 	if (!out->groups)
 		return -ENOMEM;
 	int rc = 0;

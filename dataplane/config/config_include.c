@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 #include <weir/text.h>
 
@@ -74,7 +75,7 @@ static int part_open(const struct include *in, struct config_part *part, const c
 {
 	char path[PATH_MAX + NAME_MAX + 1], shown[SHOWN_MAX];
 	snprintf(path, sizeof(path), "%s%s", in->folder, name);
-	part->path = strdup(text_escape(path, shown, sizeof(shown)));
+	part->path = heap_strdup(text_escape(path, shown, sizeof(shown)));
 	if (!part->path)
 		return -ENOMEM;
 	part->doc.path = path;
@@ -90,7 +91,7 @@ static int part_given(struct config_part *part, const struct config_text *text)
 {
 	char shown[SHOWN_MAX];
 	int rc = config_doc_take(&part->doc, text);
-	part->path = rc == 0 ? strdup(text_escape(text->path, shown, sizeof(shown))) : NULL;
+	part->path = rc == 0 ? heap_strdup(text_escape(text->path, shown, sizeof(shown))) : NULL;
 	part->doc.path = part->path;
 	return rc == 0 && !part->path ? -ENOMEM : rc;
 }
@@ -163,7 +164,7 @@ static int names_read(struct include *in, DIR *folder)
 			if (in->found_count == CONFIG_INCLUDED_MAX)
 				return config_refuse(in->doc, in->key, "more than %d files match",
 					CONFIG_INCLUDED_MAX);
-			char *name = strdup(e->d_name);
+			char *name = heap_strdup(e->d_name);
 			if (!name)
 				return -ENOMEM;
 			in->found[in->found_count++] = name;
@@ -233,7 +234,7 @@ static int given_read(struct include *in, const struct config_bundle *b)
 	for (unsigned i = 0; i < b->included_count && rc != -ENOMEM; i++)
 		rc = config_worse(rc, part_take(in, NULL, &b->included[i]));
 	for (unsigned i = 0; i < b->folder_count && rc != -ENOMEM; i++) {
-		char *folder = strdup(b->folders[i]);
+		char *folder = heap_strdup(b->folders[i]);
 		if (!folder)
 			return -ENOMEM;
 		doc->folders[doc->folder_count++] = folder;
@@ -256,7 +257,7 @@ int config_include_read(struct config_doc *doc, struct config_raw *raw)
 {
 	if (raw->include_count == 0 && !doc->managed && !doc->given)
 		return 0;
-	doc->parts = calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
+	doc->parts = heap_calloc(CONFIG_INCLUDED_MAX + 1, sizeof(*doc->parts));
 	if (!doc->parts)
 		return -ENOMEM;
 	struct include in = {.doc = doc, .raw = raw, .key = "include"};
@@ -270,8 +271,8 @@ int config_include_keep(const struct config_doc *doc, struct config *out)
 {
 	struct config_include *in = &out->include;
 	uint64_t hash[2] = {0, contenthash(doc->text, doc->len)};
-	in->files = calloc(doc->part_count + 1, sizeof(*in->files));
-	in->folders = calloc(doc->folder_count + 1, sizeof(*in->folders));
+	in->files = heap_calloc(doc->part_count + 1, sizeof(*in->files));
+	in->folders = heap_calloc(doc->folder_count + 1, sizeof(*in->folders));
 	if (!in->files || !in->folders)
 		return -ENOMEM;
 	for (unsigned i = 0; i < doc->part_count; i++) {
@@ -280,13 +281,13 @@ int config_include_keep(const struct config_doc *doc, struct config *out)
 		hash[1] = contenthash(hash, sizeof(hash));
 		if (doc->parts[i].is_managed)
 			continue;
-		in->files[i] = strdup(part->absolute);
+		in->files[i] = heap_strdup(part->absolute);
 		if (!in->files[i])
 			return -ENOMEM;
 		in->file_count++;
 	}
 	for (unsigned i = 0; i < doc->folder_count; i++) {
-		in->folders[i] = strdup(doc->folders[i]);
+		in->folders[i] = heap_strdup(doc->folders[i]);
 		if (!in->folders[i])
 			return -ENOMEM;
 		in->folder_count++;

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/text.h>
 
@@ -144,7 +144,7 @@ static int text_parse(
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return config_refuse(doc, key->path, "contains a control character");
 	}
-	*out = strdup(text);
+	*out = heap_strdup(text);
 	return *out ? 0 : -ENOMEM;
 }
 

@@ -4,7 +4,7 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 static int clients_take(const struct config_doc *doc, const struct config_raw_limits *raw,
 	struct config_limits *out)
@@ -12,7 +12,7 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_li
 	const unsigned count = raw->unlimited_clients_count;
 	if (count == 0)
 		return 0;
-	out->unlimited_clients = calloc(count, sizeof(*out->unlimited_clients));
+	out->unlimited_clients = heap_calloc(count, sizeof(*out->unlimited_clients));
 	if (!out->unlimited_clients)
 		return -ENOMEM;
 	int rc = 0;
@@ -36,7 +36,7 @@ static int zones_take(const struct config_doc *doc, const struct config_raw_limi
 	const unsigned count = raw->unlimited_zones_count;
 	if (count == 0)
 		return 0;
-	out->unlimited_zones = calloc(count, sizeof(*out->unlimited_zones));
+	out->unlimited_zones = heap_calloc(count, sizeof(*out->unlimited_zones));
 	if (!out->unlimited_zones)
 		return -ENOMEM;
 	int rc = 0;

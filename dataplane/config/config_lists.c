@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/url.h>
 
 enum { LIST_PATH_MAX = 255 };
@@ -29,7 +30,7 @@ static int list_path_apply(
 	int folder = slash ? (int)(slash - doc->absolute) : 0;
 	if (asprintf(&list->path, "%.*s/%s", folder, doc->absolute, text) < 0)
 		list->path = NULL;
-	free(text);
+	heap_free(text);
 	if (!list->path)
 		return -ENOMEM;
 	if (strlen(list->path) > LIST_PATH_MAX)
@@ -203,7 +204,7 @@ static int lists_apply(
 {
 	if (raw->lists_count == 0)
 		return 0;
-	out->blocking.lists = calloc(raw->lists_count, sizeof(*out->blocking.lists));
+	out->blocking.lists = heap_calloc(raw->lists_count, sizeof(*out->blocking.lists));
 	if (!out->blocking.lists)
 		return -ENOMEM;
 	int rc = 0;
@@ -273,7 +274,7 @@ static void lists_free(struct config_list *lists, unsigned count)
 		FREE_AND_NULL(lists[i].url);
 		FREE_AND_NULL(lists[i].tls);
 	}
-	free(lists);
+	heap_free(lists);
 }
 
 void config_lists_free(struct config *c)

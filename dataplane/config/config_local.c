@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/rdata_parse.h>
 
 enum { HOSTS_PATH_MAX = 255, RECORD_TTL_MAX = 604800 };
@@ -45,7 +46,7 @@ static int data_take(
 		return config_refuse(doc, key, "has no value");
 	if (rdata_parse(out->type, text, strlen(text), rdata, &out->rdata_len, &why) < 0)
 		return config_refuse(doc, key, "%s", why);
-	out->rdata = malloc(out->rdata_len + (size_t)1);
+	out->rdata = heap_malloc(out->rdata_len + (size_t)1);
 	if (!out->rdata)
 		return -ENOMEM;
 	memcpy(out->rdata, rdata, out->rdata_len);
@@ -78,7 +79,7 @@ static int records_apply(const struct config_doc *doc, const char *list,
 {
 	if (raw_count == 0)
 		return 0;
-	*out = calloc(raw_count, sizeof **out);
+	*out = heap_calloc(raw_count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
 	*count = raw_count;
@@ -102,7 +103,7 @@ static int hosts_file_add(
 	int folder = slash ? (int)(slash - doc->absolute) : 0;
 	rc = text[0] == '/' ? asprintf(to, "%s", text)
 			    : asprintf(to, "%.*s/%s", folder, doc->absolute, text);
-	free(text);
+	heap_free(text);
 	if (rc < 0) {
 		*to = NULL;
 		return -ENOMEM;
@@ -121,7 +122,7 @@ static int hosts_apply(
 	int rc = 0;
 	if (raw->hosts_files_count == 0)
 		return 0;
-	l->hosts_files = calloc(raw->hosts_files_count, sizeof(*l->hosts_files));
+	l->hosts_files = heap_calloc(raw->hosts_files_count, sizeof(*l->hosts_files));
 	if (!l->hosts_files)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->hosts_files_count; i++)
@@ -153,7 +154,7 @@ static int zones_apply(
 	int rc = 0;
 	if (raw->zones_count == 0)
 		return 0;
-	l->zones = calloc(raw->zones_count, sizeof(*l->zones));
+	l->zones = heap_calloc(raw->zones_count, sizeof(*l->zones));
 	if (!l->zones)
 		return -ENOMEM;
 	l->zone_count = raw->zones_count;
@@ -187,7 +188,7 @@ static void records_free(struct config_record *records, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		FREE_AND_NULL(records[i].rdata);
-	free(records);
+	heap_free(records);
 }
 
 void config_local_free(struct config *c)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 // A prefix or MAC of a group, and where it stands, for the message about a second one like it.
 struct member {
@@ -27,7 +28,7 @@ static int member_add(
 {
 	if (m->count == m->room) {
 		unsigned room = m->room ? 2 * m->room : 64;
-		struct member *grown = reallocarray(m->one, room, sizeof(*grown));
+		struct member *grown = heap_reallocarray(m->one, room, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		m->one = grown;
@@ -158,8 +159,8 @@ static int members_store(const struct members *m, struct config *c)
 	}
 	for (unsigned i = 0; i < c->group_count; i++) {
 		struct config_group *g = &c->groups[i];
-		g->clients = calloc(g->client_count + 1, sizeof(*g->clients));
-		g->macs = calloc(g->mac_count + 1, sizeof(*g->macs));
+		g->clients = heap_calloc(g->client_count + 1, sizeof(*g->clients));
+		g->macs = heap_calloc(g->mac_count + 1, sizeof(*g->macs));
 		g->client_count = g->mac_count = 0;
 		if (!g->clients || !g->macs)
 			return -ENOMEM;
@@ -240,7 +241,7 @@ int config_members_apply(
 	struct members m = {
 		.clients = config_clients_sorted(out), .client_count = out->client_count};
 	int rc = m.clients ? members_fill(doc, raw, out, &m) : -ENOMEM;
-	free(m.clients);
-	free(m.one);
+	heap_free(m.clients);
+	heap_free(m.one);
 	return rc;
 }

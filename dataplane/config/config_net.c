@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { DEVICE_TEXT_MAX = 512 };
 
@@ -113,7 +114,7 @@ static int xdp_apply(const struct config_doc *doc, const char *key, const char *
 	if (strstr(text, ",iface=") || strstr(text, ",xdp_prog=") || strstr(text, "_queue=")
 		|| strstr(text, ",queue_count="))
 		return config_refuse(doc, key, "iface, queues and xdp_prog are weir's to set");
-	port->xdp = strndup(text, len);
+	port->xdp = heap_strndup(text, len);
 	if (!port->xdp)
 		return -ENOMEM;
 	if (len == 0)
@@ -180,7 +181,7 @@ static int exception_apply(
 	char key[CONFIG_PATH_MAX];
 	struct config_port *port = &d->ports[i];
 	config_item_key(key, "dataplane.ports", i, "exception");
-	port->exception = strdup(text ? text : "");
+	port->exception = heap_strdup(text ? text : "");
 	if (!port->exception)
 		return -ENOMEM;
 	if (!*port->exception)

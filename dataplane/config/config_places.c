@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/config_tools.h>
+#include <weir/heap_site.h>
 
 static const char section_name[] = "runtime:";
 
@@ -68,7 +69,7 @@ static void lines_load(const uint8_t *section, size_t len, struct config_places 
 		if (text_len < 0)
 			return;
 		(void)places_load((uint8_t *)text, (size_t)text_len, out);
-		free(text);
+		heap_free(text);
 		at += n;
 	}
 }

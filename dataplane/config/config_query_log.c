@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/heap_site.h>
 #include <weir/url.h>
 
 enum { CLICKHOUSE_URL_MAX = 400, DNS_PORT = 53 };
@@ -19,7 +20,8 @@ static int domains_take(const struct config_doc *doc, const struct config_raw_qu
 {
 	if (raw->exclude_domains_count == 0)
 		return 0;
-	out->exclude_domains = calloc(raw->exclude_domains_count, sizeof(*out->exclude_domains));
+	out->exclude_domains =
+		heap_calloc(raw->exclude_domains_count, sizeof(*out->exclude_domains));
 	if (!out->exclude_domains)
 		return -ENOMEM;
 	out->exclude_domain_count = raw->exclude_domains_count;
@@ -39,7 +41,8 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_qu
 {
 	if (raw->exclude_clients_count == 0)
 		return 0;
-	out->exclude_clients = calloc(raw->exclude_clients_count, sizeof(*out->exclude_clients));
+	out->exclude_clients =
+		heap_calloc(raw->exclude_clients_count, sizeof(*out->exclude_clients));
 	if (!out->exclude_clients)
 		return -ENOMEM;
 	out->exclude_client_count = raw->exclude_clients_count;
@@ -190,7 +193,7 @@ static int webhooks_take(const struct config_doc *doc, const struct config_raw_q
 {
 	if (raw->webhooks_count == 0)
 		return 0;
-	out->webhooks = calloc(raw->webhooks_count, sizeof(*out->webhooks));
+	out->webhooks = heap_calloc(raw->webhooks_count, sizeof(*out->webhooks));
 	if (!out->webhooks)
 		return -ENOMEM;
 	out->webhook_count = raw->webhooks_count;

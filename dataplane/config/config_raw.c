@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 // cyaml's report: the first error line, and the path put together from its backtrace, which goes
@@ -91,7 +92,7 @@ static void *raw_memory(void *, void *p, size_t n)
 {
 	if (n > 0)
 		return heap_cyaml_realloc(p, n);
-	free(p);
+	heap_free(p);
 	return NULL;
 }
 
@@ -172,7 +173,7 @@ static cyaml_config_t raw_config(struct raw_report *report)
 static bool raw_complete(struct config_raw *raw)
 {
 #define RAW_COMPLETE(section) \
-	(raw->section || (raw->section = calloc(1, sizeof(*raw->section))) != NULL)
+	(raw->section || (raw->section = heap_calloc(1, sizeof(*raw->section))) != NULL)
 	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
@@ -211,7 +212,7 @@ int config_raw_load(const struct config_doc *doc, struct config_raw **out)
 		return raw_refuse(doc, &report);
 	if (!raw && !doc->is_included)
 		return config_refuse(doc, "document", "is empty");
-	if (!raw && !(raw = calloc(1, sizeof(*raw))))
+	if (!raw && !(raw = heap_calloc(1, sizeof(*raw))))
 		return -ENOMEM;
 	if (!raw_complete(raw)) {
 		config_raw_free(raw);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 
 // One list of records, in the order of their names.
 struct ordered {
@@ -46,7 +47,7 @@ static int by_record(const void *x, const void *y)
 
 static int ordered_make(struct ordered *o)
 {
-	o->by_name = calloc(o->count + (size_t)1, sizeof(*o->by_name));
+	o->by_name = heap_calloc(o->count + (size_t)1, sizeof(*o->by_name));
 	if (!o->by_name)
 		return -ENOMEM;
 	for (unsigned i = 0; i < o->count; i++)
@@ -148,7 +149,7 @@ static int group_check(const struct config_doc *doc, const struct config *c, uns
 		rc = pairs_check(doc, &own);
 	if (rc != -ENOMEM)
 		rc = config_worse(rc, aliases_check(doc, &own, everyone));
-	free(own.by_name);
+	heap_free(own.by_name);
 	return rc;
 }
 
@@ -170,6 +171,6 @@ int config_records_check(const struct config_doc *doc, const struct config_raw *
 		for (unsigned i = 0; i < c->group_count; i++)
 			rc = config_worse(rc, group_check(doc, c, i, &everyone));
 	}
-	free(everyone.by_name);
+	heap_free(everyone.by_name);
 	return rc;
 }

@@ -6,9 +6,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 enum { HINTS_MAX = 65536 };
@@ -125,7 +125,7 @@ int config_recursion_apply(const struct config_doc *doc, struct config_upstreams
 		rc = hints_apply(doc, u);
 	if (rc < 0 || u->mode == UPSTREAM_FORWARD)
 		return rc;
-	char *own = strdup(name);
+	char *own = heap_strdup(name);
 	if (!own)
 		return -ENOMEM;
 	u->server[u->count++] = (struct config_upstream){.name = own,

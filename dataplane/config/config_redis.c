@@ -4,8 +4,8 @@
 #include "config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379 };
 

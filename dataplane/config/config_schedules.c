@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 #define FAMILY_TIME "family time"
 
@@ -94,7 +94,7 @@ static int domains_apply(const struct config_doc *doc, const char *list,
 {
 	if (raw->domains_count == 0)
 		return 0;
-	s->domains = calloc(raw->domains_count, sizeof(*s->domains));
+	s->domains = heap_calloc(raw->domains_count, sizeof(*s->domains));
 	if (!s->domains)
 		return -ENOMEM;
 	s->domain_count = raw->domains_count;
@@ -196,7 +196,7 @@ int config_schedules_apply(const struct config_doc *doc, const char *owner,
 	int rc = 0;
 	if (count == 0)
 		return 0;
-	out->one = calloc(count, sizeof(*out->one));
+	out->one = heap_calloc(count, sizeof(*out->one));
 	if (!out->one)
 		return -ENOMEM;
 	if (raw->family_time)

@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/heap_site.h>
 
 enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, RACE_MAX = 2 };
 

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/url.h>
 
 static const char tsig_keys[] = "blocking.tsig_keys";
@@ -70,7 +70,7 @@ int config_tsig_apply(const struct config_doc *doc, const struct config_raw_bloc
 {
 	if (raw->tsig_keys_count == 0)
 		return 0;
-	out->tsig_keys = calloc(raw->tsig_keys_count, sizeof(out->tsig_keys[0]));
+	out->tsig_keys = heap_calloc(raw->tsig_keys_count, sizeof(out->tsig_keys[0]));
 	if (!out->tsig_keys)
 		return -ENOMEM;
 	int rc = 0;
@@ -151,7 +151,7 @@ int config_list_tls_apply(const struct config_doc *doc, const struct config_raw_
 		return config_refuse(doc, key, only);
 	if (!is_tls)
 		return 0;
-	list->tls = calloc(1, sizeof(*list->tls));
+	list->tls = heap_calloc(1, sizeof(*list->tls));
 	if (!list->tls)
 		return -ENOMEM;
 	list->tls->pin_count = raw->pin_count;

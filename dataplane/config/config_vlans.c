@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 int config_vlan_parse(const char *text, uint16_t *out)
 {
@@ -54,7 +55,7 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
 	if (raw->vlans_count == 0)
 		return 0;
-	g->vlans = calloc(raw->vlans_count, sizeof(*g->vlans));
+	g->vlans = heap_calloc(raw->vlans_count, sizeof(*g->vlans));
 	if (!g->vlans)
 		return -ENOMEM;
 	int rc = 0;

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/config_tools.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 #include <yaml.h>
 
@@ -64,7 +64,7 @@ static int level_open(struct config_walk *w, const yaml_event_t *e, bool is_mapp
 	struct config_walk_level *l = &w->level[w->depth];
 	*l = (struct config_walk_level){.is_mapping = is_mapping, .path_len = strlen(w->path)};
 	if (is_mapping) {
-		l->keys = calloc(CONFIG_WALK_KEYS_MAX, sizeof(*l->keys));
+		l->keys = heap_calloc(CONFIG_WALK_KEYS_MAX, sizeof(*l->keys));
 		if (!l->keys)
 			return -ENOMEM;
 	}

@@ -7,10 +7,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 static const char list[] = "entries", time_form[] = "%Y-%m-%dT%H:%M:%SZ";
@@ -80,7 +80,7 @@ static int why_apply(const struct config_doc *doc, unsigned i, const char *text,
 	if (text && strcmp(text_name(text, shown, sizeof(shown)), text) != 0)
 		return config_refuse(doc, config_item_key(key, list, i, "why"),
 			"must be text without control characters");
-	*out = strdup(text ? text : "");
+	*out = heap_strdup(text ? text : "");
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -109,7 +109,7 @@ static int entry_apply(const struct config_doc *doc, const struct config_raw_ent
 // One more of a list of entries.
 static int names_add(struct dns_name **names, unsigned *count, const struct dns_name *name)
 {
-	struct dns_name *grown = reallocarray(*names, *count + 1, sizeof(*grown));
+	struct dns_name *grown = heap_reallocarray(*names, *count + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	grown[(*count)++] = *name;
@@ -119,11 +119,11 @@ static int names_add(struct dns_name **names, unsigned *count, const struct dns_
 
 static int patterns_add(char ***patterns, unsigned *count, const char *pattern)
 {
-	char **grown = reallocarray(*patterns, *count + 1, sizeof(*grown));
+	char **grown = heap_reallocarray(*patterns, *count + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	*patterns = grown;
-	grown[*count] = strdup(pattern);
+	grown[*count] = heap_strdup(pattern);
 	if (!grown[*count])
 		return -ENOMEM;
 	(*count)++;
@@ -157,7 +157,7 @@ int config_dated_apply(
 	int rc = 0;
 	if (raw->entries_count == 0)
 		return 0;
-	d->entries = calloc(raw->entries_count, sizeof(*d->entries));
+	d->entries = heap_calloc(raw->entries_count, sizeof(*d->entries));
 	if (!d->entries)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->entries_count && rc != -ENOMEM; i++) {

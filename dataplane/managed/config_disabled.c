@@ -7,8 +7,8 @@
 #include "config/config_sections.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 static bool is_named(const struct config_raw_blocking *raw, const char *name)
@@ -26,7 +26,7 @@ static int names_check(const struct config_doc *doc, const struct config_raw_blo
 	unsigned *lists = NULL, count = 0;
 	int rc = config_list_names_apply(doc, "blocking.disabled_lists", raw->disabled_lists,
 		raw->disabled_lists_count, b, &lists, &count);
-	free(lists);
+	heap_free(lists);
 	return rc;
 }
 
@@ -38,7 +38,7 @@ int config_disabled_apply(const struct config_doc *doc, const struct config_raw_
 	int rc = names_check(doc, raw, b);
 	if (rc < 0)
 		return rc;
-	b->disabled = calloc(b->list_count, sizeof(*b->disabled));
+	b->disabled = heap_calloc(b->list_count, sizeof(*b->disabled));
 	if (!b->disabled)
 		return -ENOMEM;
 	unsigned kept = 0;

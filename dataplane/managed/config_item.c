@@ -5,11 +5,11 @@
 #include "config/config_raw.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/config/managed.h>
 #include <weir/config/versions.h>
 #include <weir/dns_name.h>
+#include <weir/heap_site.h>
 
 struct search {
 	const struct config_item *item;
@@ -188,7 +188,7 @@ static bool raw_find(struct search *s)
 
 static bool text_find(const struct config_text *t, struct search *s)
 {
-	struct config_errors *errors = calloc(1, sizeof(*errors));
+	struct config_errors *errors = heap_calloc(1, sizeof(*errors));
 	struct config_doc doc = {.path = t->path,
 		.absolute = t->path,
 		.text = (uint8_t *)t->bytes,
@@ -204,7 +204,7 @@ static bool text_find(const struct config_text *t, struct search *s)
 	}
 	if (is_found)
 		config_place_text(&doc, s->key, s->out->text, sizeof(s->out->text));
-	free(errors);
+	heap_free(errors);
 	return is_found;
 }
 

@@ -9,13 +9,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 int config_managed_parse(const char *text, struct config_managed **out, char why[CONFIG_WHY_MAX])
 {
-	struct config_errors *errors = calloc(1, sizeof(*errors));
-	struct config_managed *m = calloc(1, sizeof(*m));
+	struct config_errors *errors = heap_calloc(1, sizeof(*errors));
+	struct config_managed *m = heap_calloc(1, sizeof(*m));
 	struct config_doc doc = {
 		.path = "managed.yaml", .len = strlen(text), .errors = errors, .is_included = true};
 	int rc = -ENOMEM;
@@ -24,7 +24,7 @@ int config_managed_parse(const char *text, struct config_managed **out, char why
 		snprintf(why, CONFIG_WHY_MAX, "managed.yaml: more than %d bytes",
 			CONFIG_MANAGED_MAX);
 		rc = -EFBIG;
-	} else if (errors && m && (doc.text = (uint8_t *)strdup(text)) != NULL) {
+	} else if (errors && m && (doc.text = (uint8_t *)heap_strdup(text)) != NULL) {
 		rc = config_raw_check(&doc);
 		if (rc == 0)
 			rc = config_raw_load(&doc, &m->raw);
@@ -34,7 +34,7 @@ int config_managed_parse(const char *text, struct config_managed **out, char why
 			snprintf(why, CONFIG_WHY_MAX, "%s", errors->text[0]);
 	}
 	FREE_AND_NULL(doc.text);
-	free(errors);
+	heap_free(errors);
 	if (rc == 0)
 		*out = m;
 	else
@@ -46,7 +46,7 @@ void config_managed_free(struct config_managed *m)
 {
 	if (m && m->raw)
 		config_raw_free(m->raw);
-	free(m);
+	heap_free(m);
 }
 
 char *config_managed_text(const struct config_managed *m, const char *head)
@@ -61,7 +61,7 @@ char *config_managed_text(const struct config_managed *m, const char *head)
 	config_print(m->raw, f);
 	const bool is_empty = ftell(f) == head_len;
 	if (fclose(f) != 0) {
-		free(text);
+		heap_free(text);
 		return NULL;
 	}
 	if (is_empty)
@@ -76,7 +76,7 @@ bool managed_text_same(const char *a, const char *b)
 
 void *managed_item_new(void *list, unsigned count, size_t size)
 {
-	char *grown = reallocarray(list, count + 1, size);
+	char *grown = heap_reallocarray(list, count + 1, size);
 	if (grown)
 		memset(grown + count * size, 0, size);
 	return grown;
@@ -86,7 +86,7 @@ bool managed_texts_take(char **const to[], const char *const from[], unsigned co
 {
 	bool whole = true;
 	for (unsigned i = 0; i < count; i++) {
-		*to[i] = from[i] ? strdup(from[i]) : NULL;
+		*to[i] = from[i] ? heap_strdup(from[i]) : NULL;
 		whole &= !from[i] || *to[i];
 	}
 	return whole;

@@ -5,14 +5,14 @@
 #include "config_managed.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 static void pins_free(char **pin, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		FREE_AND_NULL(pin[i]);
-	free(pin);
+	heap_free(pin);
 }
 
 static void list_close(struct config_raw_blocking *b, unsigned i)
@@ -81,11 +81,12 @@ int config_managed_list_disable(struct config_managed *m, const char *name)
 		return -EEXIST;
 	if (b->disabled_lists_count == CONFIG_LISTS_MAX)
 		return -E2BIG;
-	char **grown = reallocarray(b->disabled_lists, b->disabled_lists_count + 1, sizeof(*grown));
+	char **grown =
+		heap_reallocarray(b->disabled_lists, b->disabled_lists_count + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	b->disabled_lists = grown;
-	grown[b->disabled_lists_count] = strdup(name);
+	grown[b->disabled_lists_count] = heap_strdup(name);
 	if (!grown[b->disabled_lists_count])
 		return -ENOMEM;
 	b->disabled_lists_count++;

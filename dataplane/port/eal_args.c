@@ -9,9 +9,9 @@
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 enum { LCORE_OF_ITS_OWN = 127 }; // the last that DPDK is built for
 

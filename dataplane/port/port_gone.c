@@ -4,6 +4,7 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <weir/log.h>
 

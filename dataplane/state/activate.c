@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
@@ -28,7 +28,7 @@ static void publish(struct activate *a, struct tables_set *set)
 int activate_init(struct activate *a, const struct shm_paths *paths, struct worker *const *workers,
 	struct worker_rings *rings, const struct dp_config *defaults, struct stats_region *stats)
 {
-	struct tables_set *first = calloc(1, sizeof(*first));
+	struct tables_set *first = heap_calloc(1, sizeof(*first));
 	if (!first)
 		return -ENOMEM;
 	first->t.config = *defaults;
@@ -63,7 +63,7 @@ void activate_close(struct activate *a)
 		region_unmap(&last->hops);
 		for (unsigned i = 0; i < a->src.workers; i++)
 			region_unmap(&last->marks[i]);
-		free(last);
+		heap_free(last);
 	}
 	region_unmap(&a->directory);
 	region_unmap(&a->old_directory);
@@ -255,7 +255,7 @@ static void look(struct activate *a, uint64_t now_ms)
 	if (!want_l0 && !want_rings && !want_rules && !want_policy && !want_hops && !want_config)
 		return;
 
-	struct tables_set *set = malloc(sizeof(*set));
+	struct tables_set *set = heap_malloc(sizeof(*set));
 	if (!set)
 		return; // the next poll tries again
 	memcpy(set, cur, sizeof(*set));
@@ -294,7 +294,7 @@ static void look(struct activate *a, uint64_t now_ms)
 	if (changed)
 		publish(a, set);
 	else
-		free(set);
+		heap_free(set);
 }
 
 static void tell(struct activate *a)

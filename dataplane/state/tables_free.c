@@ -2,8 +2,8 @@
 
 #include "tables.h"
 
-#include <stdlib.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 
 static void unmap_marks(struct region marks[SHM_WORKERS_MAX])
 {
@@ -58,5 +58,5 @@ void tables_free(struct tables_set *set, const struct tables_set *const *kept, u
 			FAULT_POINT(marks_unlinked);
 		}
 	}
-	free(set);
+	heap_free(set);
 }

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config/versions.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 struct search {
@@ -212,7 +212,7 @@ int config_start(const char *path, enum config_secrets_kind secrets, struct conf
 	s.secrets = secrets;
 	if (rc == 0)
 		rc = secrets_load(&s, why);
-	free(absolute);
+	heap_free(absolute);
 	return rc;
 }
 
@@ -241,7 +241,7 @@ int config_version_managed(const char *path, struct config_text *out, char why[C
 		b.managed = (struct config_text){0};
 	}
 	config_bundle_free(&b);
-	free(absolute);
+	heap_free(absolute);
 	return rc;
 }
 

@@ -2,10 +2,10 @@
 // The file of a version: a head, its checksum, then numbers and texts with their lengths.
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/config/versions.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 
 enum { HEAD_LEN = 16, FORMAT = 1, PATH_LEN_MAX = 4096, FIELDS = 8 };
@@ -94,7 +94,7 @@ char *config_version_text(
 	const struct config_version *v, const struct config_bundle *b, size_t *len)
 {
 	const size_t cap = size_most(v, b);
-	char *text = cap <= CONFIG_VERSION_BYTES_MAX ? malloc(cap) : NULL;
+	char *text = cap <= CONFIG_VERSION_BYTES_MAX ? heap_malloc(cap) : NULL;
 	if (!text)
 		return NULL;
 	struct wr w = wr_init(text + HEAD_LEN, cap - HEAD_LEN);
@@ -106,7 +106,7 @@ char *config_version_text(
 	*len = HEAD_LEN + w.pos;
 	if (wr_ok(&w) && wr_ok(&head))
 		return text;
-	free(text);
+	heap_free(text);
 	return NULL;
 }
 
@@ -119,7 +119,7 @@ static char *words_take(struct rd *r, size_t most)
 		r->bad = true;
 		return NULL;
 	}
-	return strndup((const char *)bytes, len);
+	return heap_strndup((const char *)bytes, len);
 }
 
 static void words_read(struct rd *r, char *out, size_t cap)
@@ -142,7 +142,7 @@ static int text_take(struct rd *r, struct config_text *out)
 	const uint8_t *bytes = rd_bytes(r, len);
 	if (!bytes || (out->path && out->path[0] != '/'))
 		return -EBADMSG;
-	out->bytes = malloc((size_t)len + 1);
+	out->bytes = heap_malloc((size_t)len + 1);
 	if (!out->path || !out->bytes)
 		return -ENOMEM;
 	memcpy(out->bytes, bytes, len);
@@ -156,7 +156,7 @@ static int included_take(struct rd *r, struct config_bundle *b)
 	const uint32_t count = rd_u32(r);
 	if (!rd_ok(r) || count > CONFIG_INCLUDED_MAX)
 		return -EBADMSG;
-	b->included = calloc(count + 1, sizeof(*b->included));
+	b->included = heap_calloc(count + 1, sizeof(*b->included));
 	if (!b->included)
 		return -ENOMEM;
 	int rc = 0;
@@ -174,7 +174,7 @@ static int folders_take(struct rd *r, struct config_bundle *b)
 	const uint32_t count = rd_u32(r);
 	if (!rd_ok(r) || count > CONFIG_INCLUDE_MAX)
 		return -EBADMSG;
-	b->folders = calloc(count + 1, sizeof(*b->folders));
+	b->folders = heap_calloc(count + 1, sizeof(*b->folders));
 	if (!b->folders)
 		return -ENOMEM;
 	while (b->folder_count < count) {

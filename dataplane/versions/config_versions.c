@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config/versions.h>
+#include <weir/heap_site.h>
 
 enum { NUMBER_TEXT_MAX = 16 };
 
@@ -92,7 +93,7 @@ static int file_check(int fd, const char *folder, size_t most, struct stat *st, 
 
 static int bytes_read(int fd, size_t size, char **out)
 {
-	char *bytes = malloc(size + 1);
+	char *bytes = heap_malloc(size + 1);
 	size_t have = 0;
 	ssize_t n = 1;
 	if (!bytes)
@@ -104,7 +105,7 @@ static int bytes_read(int fd, size_t size, char **out)
 	}
 	if (have < size) {
 		int err = n < 0 ? -errno : -EBADMSG;
-		free(bytes);
+		heap_free(bytes);
 		return err;
 	}
 	bytes[size] = '\0';
@@ -143,7 +144,7 @@ int config_version_read(const char *folder, unsigned number, struct config_versi
 	if (rc < 0)
 		return rc;
 	rc = config_version_parse(text, len, v, &bundle);
-	free(text);
+	heap_free(text);
 	if (rc == 0 && v->number != number) {
 		config_bundle_free(&bundle);
 		rc = -EBADMSG;
@@ -175,7 +176,7 @@ int config_version_current(const char *folder, unsigned *number, char why[CONFIG
 		return rc;
 	*number = number_read(text, &rest);
 	bool is_whole = *number && strcmp(rest, "\n") == 0;
-	free(text);
+	heap_free(text);
 	if (is_whole)
 		return 0;
 	*number = 0;

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Heap memory by allocation site: each call of malloc and its relatives in the product is a site.
+// Heap memory by allocation site: each call of heap_malloc and its relatives is a site, and the
+// product takes its memory from these alone (tools/lint). Each does what its namesake in libc does.
 //
-// The build puts this header in front of each file of the product's libraries. There it replaces
-// malloc and its relatives by calls that name function, file and line. A block carries its site in
-// its last eight bytes, so a free is counted for the call that allocated. It recognises a block
-// that a library made (json_dumps, asprintf) and does not count it. Sites say for each call how
-// many bytes and blocks are out now and how many ever were; mem_account.h adds them up to accounts.
-// An allocation with its free costs some 35 ns more, a site 64 bytes. Any thread; nothing of it is
-// on the packet path, which does not allocate.
+// A call names its function, file and line. A block carries its site in its last eight bytes, so a
+// free is counted for the call that allocated. heap_free takes a block that a library made
+// (json_dumps, asprintf), too, and does not count it. Sites say for each call how many bytes and
+// blocks are out now and how many ever were; mem_account.h adds them up to accounts. An allocation
+// with its free costs some 35 ns more, a site 64 bytes. Any thread; nothing of it is on the packet
+// path, which does not allocate.
 //
 // Blocks that a library makes for itself are counted through the functions that it lets us set, at
 // sites by library and the functions that called it (core/base/heap_caller.h).
 
-#include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct heap_site {
 	const char *file;     // its path as given to the compiler, or the library's name
@@ -31,19 +28,38 @@ struct heap_site {
 	uint64_t pad_2;
 } __attribute__((aligned(64)));
 
-void *heap_malloc(struct heap_site *s, size_t n) __attribute__((malloc, alloc_size(2)));
-void *heap_calloc(struct heap_site *s, size_t count, size_t n)
+void *heap_malloc_at(struct heap_site *s, size_t n) __attribute__((malloc, alloc_size(2)));
+void *heap_calloc_at(struct heap_site *s, size_t count, size_t n)
 	__attribute__((malloc, alloc_size(2, 3)));
-void *heap_realloc(struct heap_site *s, void *p, size_t n)
+void *heap_realloc_at(struct heap_site *s, void *p, size_t n)
 	__attribute__((warn_unused_result, alloc_size(3)));
-void *heap_reallocarray(struct heap_site *s, void *p, size_t count, size_t n)
+void *heap_reallocarray_at(struct heap_site *s, void *p, size_t count, size_t n)
 	__attribute__((warn_unused_result, alloc_size(3, 4)));
-void *heap_aligned_alloc(struct heap_site *s, size_t align, size_t n)
+void *heap_aligned_alloc_at(struct heap_site *s, size_t align, size_t n)
 	__attribute__((malloc, alloc_size(3)));
-char *heap_strdup(struct heap_site *s, const char *text) __attribute__((malloc));
-char *heap_strndup(struct heap_site *s, const char *text, size_t n) __attribute__((malloc));
+char *heap_strdup_at(struct heap_site *s, const char *text) __attribute__((malloc));
+char *heap_strndup_at(struct heap_site *s, const char *text, size_t n) __attribute__((malloc));
 void heap_free(void *p);
 size_t heap_size(void *p); // usable bytes of a block, at least those requested
+
+// The site of this place in the source; the arguments of a call stand outside, so calls may nest.
+#define HEAP_SITE_OF(is_outside)                                                        \
+	({                                                                              \
+		static struct heap_site heap_site_here_                                 \
+			__attribute__((section("heap_site_list"))) = {.file = __FILE__, \
+				.function = __func__,                                   \
+				.line = __LINE__,                                       \
+				.outside = (is_outside)};                               \
+		&heap_site_here_;                                                       \
+	})
+#define HEAP_SITE_HERE             HEAP_SITE_OF(0)
+#define heap_malloc(n)             heap_malloc_at(HEAP_SITE_HERE, n)
+#define heap_calloc(count, n)      heap_calloc_at(HEAP_SITE_HERE, count, n)
+#define heap_realloc(p, n)         heap_realloc_at(HEAP_SITE_HERE, p, n)
+#define heap_reallocarray(p, c, n) heap_reallocarray_at(HEAP_SITE_HERE, p, c, n)
+#define heap_aligned_alloc(a, n)   heap_aligned_alloc_at(HEAP_SITE_HERE, a, n)
+#define heap_strdup(text)          heap_strdup_at(HEAP_SITE_HERE, text)
+#define heap_strndup(text, n)      heap_strndup_at(HEAP_SITE_HERE, text, n)
 
 // The same for blocks of another allocator, whose caller has eight bytes more than it was asked
 // for: counts the block for the site, and returns it; counts it as freed. `usable`: of the whole
@@ -127,30 +143,6 @@ void heap_sampling_start(heap_sampler fn);
 #define FREE_AND_NULL(p)                 \
 	do {                             \
 		typeof(&(p)) at_ = &(p); \
-		free(*at_);              \
+		heap_free(*at_);         \
 		*at_ = NULL;             \
 	} while (0)
-
-#ifdef WEIR_HEAP_SITES
-// The site of this place in the source; the arguments of a call stand outside, so calls may nest.
-#define HEAP_SITE_OF(is_outside)                                                        \
-	({                                                                              \
-		static struct heap_site heap_site_here_                                 \
-			__attribute__((section("heap_site_list"))) = {.file = __FILE__, \
-				.function = __func__,                                   \
-				.line = __LINE__,                                       \
-				.outside = (is_outside)};                               \
-		&heap_site_here_;                                                       \
-	})
-#define HEAP_SITE_HERE        HEAP_SITE_OF(0)
-#define malloc(n)             heap_malloc(HEAP_SITE_HERE, n)
-#define calloc(count, n)      heap_calloc(HEAP_SITE_HERE, count, n)
-#define realloc(p, n)         heap_realloc(HEAP_SITE_HERE, p, n)
-#define reallocarray(p, c, n) heap_reallocarray(HEAP_SITE_HERE, p, c, n)
-#define aligned_alloc(a, n)   heap_aligned_alloc(HEAP_SITE_HERE, a, n)
-#undef strdup
-#undef strndup
-#define strdup(text)     heap_strdup(HEAP_SITE_HERE, text)
-#define strndup(text, n) heap_strndup(HEAP_SITE_HERE, text, n)
-#define free(p)          heap_free(p)
-#endif

@@ -74,7 +74,7 @@ ROOMS = {
 ROOM_README_LINES_MAX = 40
 
 PACKET_PATH = re.compile(
-    r"\b(malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_free|printf|fprintf|log_(?!writer_|clock_)\w+|"
+    r"\b(heap_\w+|rte_site_\w+|printf|fprintf|log_(?!writer_|clock_)\w+|"
     r"pthread_mutex_\w+|rte_spinlock_\w+|usleep|sleep|nanosleep|ioctl|open|close|read|mmap)\s*\(")
 
 root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
@@ -319,6 +319,11 @@ def check_plan():
 def check_frees():
     """What is freed in something that lives on leaves no pointer there."""
     yield from memory.frees(root, C_FILES)
+
+
+def check_nameless():
+    """Each allocation names its site."""
+    yield from memory.nameless(root, C_FILES)
 
 
 def check_tables():

@@ -11,10 +11,10 @@ BOOK = "tools/lint/memory.txt"
 PLAN = "dataplane/core/mem/mem_plan.c"
 DP_LIST = "include/weir/stats_tables.h"
 
-ALLOCATES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|strdup|strndup)\(")
+ALLOCATES = re.compile(r"\bheap_(malloc|calloc|realloc|reallocarray|aligned_alloc|strdup|strndup)\(")
 # Memory that the data plane takes of anyone.
-RESERVES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|strdup|strndup|asprintf|vasprintf|"
-                      r"rte_[mzc]+alloc(_socket)?|rte_realloc\w*|rte_mempool_create\w*|rte_pktmbuf_pool_create\w*|rte_ring_create\w*|"
+RESERVES = re.compile(r"\b(heap_(malloc|calloc|realloc|reallocarray|aligned_alloc|strdup|strndup)|posix_memalign|asprintf|vasprintf|"
+                      r"rte_site_zmalloc_socket|rte_mempool_create\w*|rte_pktmbuf_pool_create\w*|rte_ring_create\w*|"
                       r"rte_memzone_reserve\w*|rte_(hash|lpm|fbk_hash|stack|acl)_create\w*|mmap|shm_open|memfd_create|region_create|"
                       r"region_attach|bpf_map_create)\(")
 
@@ -129,7 +129,23 @@ def tables(root, files):
     yield from named_by(rows, files, registered, "nobody registers (table_registry.h)")
 
 
-FREED = re.compile(r"(?<!\w)free\((.*?)\);")
+NAMELESS = re.compile(r"(?<![\w.>])(?:(malloc|calloc|realloc|reallocarray|aligned_alloc|strdup|strndup|free)|"
+                      r"(rte_[mzc]+alloc(?:_socket)?|rte_realloc\w*|rte_free))\(")
+QUIET = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
+
+
+def nameless(root, files):
+    """The product takes the heap's memory by heap_malloc and its relatives (weir/heap_site.h), DPDK's by rte_site.h: a site each."""
+    for name in files:
+        if not re.match(r"(controlplane|dataplane|include)/", name) or re.search(r"/(heap_site|heap_sampling|rte_site)\.c$", name):
+            continue
+        text = QUIET.sub("", (root / name).read_text(errors="replace"))
+        for m in NAMELESS.finditer(text):
+            say = f"heap_{m[1]} (weir/heap_site.h)" if m[1] else "rte_site_zmalloc_socket and rte_site_free (port/rte_site.h)"
+            yield f"{name}:{text.count(chr(10), 0, m.start()) + 1}: {m[1] or m[2]} names nobody: say {say}"
+
+
+FREED = re.compile(r"(?<!\w)heap_free\((.*?)\);")
 
 
 def lives_on(argument, body):
@@ -149,7 +165,7 @@ def frees(root, files):
         text = re.sub(r"//[^\n]*", "", (root / name).read_text(errors="replace"))
         for m in FREED.finditer(text):
             if lives_on(m[1], text[text.rfind("\n{\n", 0, m.start()):text.find("\n}\n", m.end())]):
-                yield f"{name}:{text.count(chr(10), 0, m.start()) + 1}: free({m[1]}): say FREE_AND_NULL, which leaves no pointer to it"
+                yield f"{name}:{text.count(chr(10), 0, m.start()) + 1}: heap_free({m[1]}): say FREE_AND_NULL, which leaves no pointer to it"
 
 
 def plan(root):

@@ -18,11 +18,12 @@ BREACHES = {
     "includers": ("dataplane/http.c", HEAD + "#include <curl/curl.h>\n"),
     "tests": ("tests/unit/test_forgotten.c", HEAD),
     "packet_path": ("dataplane/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n"),
-    "accounts": ("controlplane/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n"),
-    "tables": ("controlplane/api_hoard.c", HEAD + "void *f(void)\n{\n\treturn calloc(9, 9);\n}\n"),
+    "accounts": ("controlplane/hoard.c", HEAD + "void *f(void)\n{\n\treturn heap_malloc(9);\n}\n"),
+    "tables": ("controlplane/api_hoard.c", HEAD + "void *f(void)\n{\n\treturn heap_calloc(9, 9);\n}\n"),
     "dataplane_tables": ("dataplane/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n"),
     "plan": ("tools/lint/memory.txt", "hoard.c hoards\n"),
-    "frees": ("controlplane/hold.c", HEAD + "void f(struct s *x)\n{\n\tfree(x->kept);\n}\n"),
+    "frees": ("controlplane/hold.c", HEAD + "void f(struct s *x)\n{\n\theap_free(x->kept);\n}\n"),
+    "nameless": ("controlplane/nameless.c", HEAD + "void f(void *x)\n{\n\tfree(x);\n}\n"),
     "musts": ("docs/reference/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/how-to/lone.md", "# A page\n"),
@@ -50,7 +51,7 @@ BELOW = [
     ("includers", ("dataplane/port/http.c", HEAD + "#include <curl/curl.h>\n")),
     ("tests", ("tests/unit/cp/l1/test_forgotten.c", HEAD)),
     ("packet_path", ("dataplane/stage/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n")),
-    ("accounts", ("controlplane/base/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n")),
+    ("accounts", ("controlplane/base/hoard.c", HEAD + "void *f(void)\n{\n\treturn heap_malloc(9);\n}\n")),
     ("dataplane_tables", ("dataplane/port/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n")),
     # Rows that cannot be read, anchors that moved, recipes without rows.
     ("verbs", ("tools/ctl/commands.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\tROW(frob),\n};\n")),
@@ -145,19 +146,19 @@ WAITS_GOOD = {"tests/unit/cp/querylog/sinks/test_dnstap.c": NAP, "dataplane/x.c"
               "tests/unit/y.c": FN.format("idle_sleep", "thread_rest(9); // sleep(9)")}
 
 FREES_BREACHES = {
-    "hold.c:5: free(*x)": {"controlplane/hold.c": FN.format("f", "free(*x)")},
-    "hold.c:5: free(x[i].name)": {"dataplane/hold.c": FN.format("f", "free(x[i].name)")},
-    "hold.c:5: free((void *)x->name)": {"controlplane/hold.c": FN.format("f", "free((void *)x->name)")},
-    "hold.c:6: free(t)": {"controlplane/hold.c": FN.format("f", "struct t *t = x->kept[0];\n\tfree(t)")},
+    "hold.c:5: heap_free(*x)": {"controlplane/hold.c": FN.format("f", "heap_free(*x)")},
+    "hold.c:5: heap_free(x[i].name)": {"dataplane/hold.c": FN.format("f", "heap_free(x[i].name)")},
+    "hold.c:5: heap_free((void *)x->name)": {"controlplane/hold.c": FN.format("f", "heap_free((void *)x->name)")},
+    "hold.c:6: heap_free(t)": {"controlplane/hold.c": FN.format("f", "struct t *t = x->kept[0];\n\theap_free(t)")},
 }
 FREES_GOOD = {"controlplane/hold.c": "".join(FN.format("f", body) for body in (
-    "free(x); // free(x->kept);", "free(text.bytes)", "free((void *)(uintptr_t)x)", "free(name_of(x->kept))",
-    "first = x->list;\n\tx->list = first->next;\n\tfree(first)", "my_free(x->kept)"))}
+    "heap_free(x); // heap_free(x->kept);", "heap_free(text.bytes)", "heap_free((void *)(uintptr_t)x)", "heap_free(name_of(x->kept))",
+    "first = x->list;\n\tx->list = first->next;\n\theap_free(first)", "my_heap_free(x->kept)"))}
 
-HOARD = {"controlplane/lists/hoard.c": FN.format("kept", "malloc(9)")}
+HOARD = {"controlplane/lists/hoard.c": FN.format("kept", "heap_malloc(9)")}
 MEMORY_BREACHES = {
     "hoard.c:10: planted takes memory": {
-        "controlplane/lists/hoard.c": FN.format("kept", "malloc(9)") + FN.format("planted", "strdup(9)"),
+        "controlplane/lists/hoard.c": FN.format("kept", "heap_malloc(9)") + FN.format("planted", "heap_strdup(9)"),
         "tools/lint/memory.txt": "lists/hoard.c:kept = one for life\n"},
     "lists/hoard.c: name its functions: kept": {**HOARD, "tools/lint/memory.txt": "lists/hoard.c = one for life\n"},
     "gone takes no memory": {**HOARD, "tools/lint/memory.txt": "lists/hoard.c:kept,gone = one for life\n"},

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where the product gives something back: each such statement is a site that tools/strangers can leave out.
 
-A site is a whole statement: a free, munmap, close, rte_free, a free of packet buffers, or a call that gives an entry back to
+A site is a whole statement: a heap_free, munmap, close, rte_site_free, a free of packet buffers, or a call that gives an entry back to
 its table. `guarded` puts a question in front of each; the number of lines stays.
 """
 import dataclasses
@@ -9,9 +9,9 @@ import re
 
 # What gives back: the kind of leak, and the guard, with {0}, {1} for the call's arguments.
 CALLS = {
-    "free": ("heap", "stranger_block({id}, {0})"),
+    "heap_free": ("heap", "stranger_block({id}, {0})"),
     "FREE_AND_NULL": ("heap", "stranger_block({id}, {0})"),
-    "rte_free": ("rte", "stranger_count({id}, ({0}) != NULL)"),
+    "rte_site_free": ("rte", "stranger_count({id}, ({0}) != NULL)"),
     "munmap": ("map", "stranger_map({id}, {0}, {1})"),
     "close": ("descriptor", "stranger_fd({id}, {0})"),
     "rte_pktmbuf_free": ("buffer", "stranger_count({id}, ({0}) != NULL)"),

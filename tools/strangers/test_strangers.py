@@ -16,22 +16,22 @@ SOURCE = """// SPDX
 
 static void one(char *p, int fd)
 {
-	// free(p);
+	// heap_free(p);
 	if (p)
-		free(p);
+		heap_free(p);
 	else
 		close(fd);
-	char *text = "free(p);";
+	char *text = "heap_free(p);";
 	munmap(p,
 		strlen(text));
 }
 
 #define DROP(p) \\
-	free(p);
+	heap_free(p);
 
 static int two(struct table *t, char **list)
 {
-	free(*list++);
+	heap_free(*list++);
 	age_remove(&t->ages, list);
 	entry_give(t, list);
 	return free_all(t);
@@ -50,13 +50,13 @@ class Sites(unittest.TestCase):
 
     def test_found(self):
         self.assertEqual([(s.id, s.line, s.kind, s.call, s.function) for s in self.found],
-                         [(7, 8, "heap", "free", "one"), (8, 10, "descriptor", "close", "one"), (9, 12, "map", "munmap", "one"),
+                         [(7, 8, "heap", "heap_free", "one"), (8, 10, "descriptor", "close", "one"), (9, 12, "map", "munmap", "one"),
                           (10, 23, "table", "entry_give", "two"), (11, 29, "heap", "FREE_AND_NULL", "three")])
 
     def test_guard_keeps_lines_and_branches(self):
         out = sites.guarded(SOURCE, self.found, "x.h")
         self.assertEqual(out.count("\n"), SOURCE.count("\n"))
-        self.assertIn("{ if (!stranger_block(7, p)) free(p); }\n\telse\n\t\t{ if (!stranger_fd(8, fd)) close(fd); }", out)
+        self.assertIn("{ if (!stranger_block(7, p)) heap_free(p); }\n\telse\n\t\t{ if (!stranger_fd(8, fd)) close(fd); }", out)
         self.assertIn("stranger_map(9, p, strlen(text))", out)
         self.assertIn("{ if (!stranger_block(11, t->list)) FREE_AND_NULL(t->list); else t->list = NULL; }", out)
 
@@ -102,7 +102,7 @@ int main(void)
             self.assertEqual(here.count(6)[:3], (30, 30, 0))
 
 
-SITE = {"kind": "heap", "process": "controlplane", "path": "controlplane/l1/l1.c", "line": 5, "function": "l1_put", "call": "free"}
+SITE = {"kind": "heap", "process": "controlplane", "path": "controlplane/l1/l1.c", "line": 5, "function": "l1_put", "call": "heap_free"}
 STATE = {"files": [{"name": "l1.c", "account": "redis"}, {"name": "value.c", "account": "redis"},
                    {"name": "http_server.c", "account": "http"}], "tables": [{"name": "redis_calls", "owner": "redis"}]}
 SEEN = {"rate": 200 << 20, "where": ["value_new (value.c:9)"], "state": STATE, "alarms": []}

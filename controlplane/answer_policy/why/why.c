@@ -2,8 +2,8 @@
 #include "why.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 const char *const why_state_name[WHY_STATES] = {
@@ -30,7 +30,7 @@ const char *const why_verdict_name[WHY_VERDICTS] = {
 
 int why_new(const struct dns_name *name, uint16_t qtype, struct why **out)
 {
-	struct why *w = calloc(1, sizeof(*w));
+	struct why *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->qtype = qtype;
@@ -47,7 +47,7 @@ int why_new(const struct dns_name *name, uint16_t qtype, struct why **out)
 
 void why_free(struct why *w)
 {
-	free(w);
+	heap_free(w);
 }
 
 int why_name_add(struct why *w, const struct dns_name *name)

@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { CHUNK = 1 << 16, WANTED_MAX = 256, FOUND_MAX = 256 };
 
@@ -181,7 +181,7 @@ static const struct rule_source *source_of(
 int why_find(
 	struct why *w, const struct rule_source *source, unsigned count, const _Atomic bool *stop)
 {
-	struct search *s = malloc(sizeof(*s));
+	struct search *s = heap_malloc(sizeof(*s));
 	int err = 0;
 	if (!s)
 		return -ENOMEM;
@@ -196,6 +196,6 @@ int why_find(
 		else
 			note(s, "no longer in the configuration");
 	}
-	free(s);
+	heap_free(s);
 	return err;
 }

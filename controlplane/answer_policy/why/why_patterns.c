@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 static size_t texts_len(const struct rule_reader *r)
@@ -48,8 +48,8 @@ int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out)
 	uint32_t count = r->pattern_count < WHY_PATTERNS_MAX ? r->pattern_count : WHY_PATTERNS_MAX;
 	struct why_patterns p = {0};
 	uint32_t off = 0;
-	p.pattern = malloc((count + 1) * sizeof(*p.pattern));
-	p.text = malloc(texts_len(r) + 1);
+	p.pattern = heap_malloc((count + 1) * sizeof(*p.pattern));
+	p.text = heap_malloc(texts_len(r) + 1);
 	if (!p.pattern || !p.text) {
 		why_patterns_free(&p);
 		return -ENOMEM;

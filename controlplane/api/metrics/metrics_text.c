@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { GROW_BYTES = 128 * 1024, LINE_BYTES_MAX = 2048 };
 
@@ -47,7 +47,7 @@ static bool room_make(struct metrics_text *t, size_t len)
 	size_t cap = need + GROW_BYTES;
 	if (cap > METRICS_TEXT_MAX)
 		cap = METRICS_TEXT_MAX;
-	char *data = need <= cap ? realloc(t->data, cap) : NULL;
+	char *data = need <= cap ? heap_realloc(t->data, cap) : NULL;
 	if (!data)
 		return false;
 	t->data = data;

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
@@ -77,14 +78,14 @@ static void on_end(void *arg)
 	struct event_journal *j = arg;
 	(void)event_each_beat(&j->each, clock_mono_ms());
 	socket_close(j);
-	free(j);
+	heap_free(j);
 }
 
 int event_journal_start(struct event_sink **out, struct events *events, const char *socket,
 	const struct event_sink_settings *s)
 {
 	const char *path = socket ? socket : JOURNAL_SOCKET;
-	struct event_journal *j = calloc(1, sizeof(*j));
+	struct event_journal *j = heap_calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
 	j->each = (struct event_each){
@@ -101,7 +102,7 @@ int event_journal_start(struct event_sink **out, struct events *events, const ch
 		.arg = j};
 	int rc = event_sink_start(&j->each.sink, events, &work, s);
 	if (rc < 0)
-		free(j);
+		heap_free(j);
 	else
 		*out = j->each.sink;
 	return rc;

@@ -5,7 +5,7 @@
 #include "event_webhook.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 struct event_outs {
 	struct event_outs_settings settings;
@@ -16,7 +16,7 @@ struct event_outs {
 
 int event_outs_open(struct event_outs **out, const struct event_outs_settings *s)
 {
-	struct event_outs *o = calloc(1, sizeof(*o));
+	struct event_outs *o = heap_calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	o->settings = *s;
@@ -67,7 +67,7 @@ void event_outs_close(struct event_outs *o)
 		return;
 	for (unsigned i = 0; i < EVENT_OUTS; i++)
 		event_sink_stop(o->sink[i]);
-	free(o);
+	heap_free(o);
 }
 
 unsigned event_outs_status(struct event_outs *o, struct sink_status out[EVENT_OUTS])

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/thread.h>
 
 struct event_sink {
@@ -30,7 +30,7 @@ static void settings_free(struct event_sink_settings *s)
 	}
 	FREE_AND_NULL(s->config.webhooks);
 	FREE_AND_NULL(s->config.syslog);
-	free(s);
+	heap_free(s);
 }
 
 static bool webhooks_copy(struct config_events *to, const struct config_events *from)
@@ -39,7 +39,7 @@ static bool webhooks_copy(struct config_events *to, const struct config_events *
 	to->webhooks = NULL;
 	if (bytes == 0)
 		return true;
-	to->webhooks = malloc(bytes);
+	to->webhooks = heap_malloc(bytes);
 	if (!to->webhooks)
 		return false;
 	memcpy(to->webhooks, from->webhooks, bytes);
@@ -47,8 +47,8 @@ static bool webhooks_copy(struct config_events *to, const struct config_events *
 	for (unsigned i = 0; i < from->webhook_count; i++) {
 		const struct config_webhook_to *w = &from->webhooks[i].to;
 		struct config_webhook_to *copy = &to->webhooks[i].to;
-		copy->url = strdup(w->url);
-		copy->ca_file = w->ca_file ? strdup(w->ca_file) : NULL;
+		copy->url = heap_strdup(w->url);
+		copy->ca_file = w->ca_file ? heap_strdup(w->ca_file) : NULL;
 		whole &= copy->url && (copy->ca_file || !w->ca_file);
 	}
 	return whole;
@@ -56,11 +56,11 @@ static bool webhooks_copy(struct config_events *to, const struct config_events *
 
 static struct event_sink_settings *settings_copy(const struct event_sink_settings *s)
 {
-	struct event_sink_settings *copy = malloc(sizeof(*copy));
+	struct event_sink_settings *copy = heap_malloc(sizeof(*copy));
 	if (!copy)
 		return NULL;
 	*copy = *s;
-	copy->config.syslog = strdup(s->config.syslog);
+	copy->config.syslog = heap_strdup(s->config.syslog);
 	if (webhooks_copy(&copy->config, &s->config) && copy->config.syslog)
 		return copy;
 	settings_free(copy);
@@ -101,13 +101,13 @@ static void sink_free(struct event_sink *k)
 	settings_free(k->settings);
 	settings_free(k->next);
 	pthread_mutex_destroy(&k->lock);
-	free(k);
+	heap_free(k);
 }
 
 int event_sink_start(struct event_sink **out, struct events *events,
 	const struct event_sink_work *work, const struct event_sink_settings *s)
 {
-	struct event_sink *k = calloc(1, sizeof(*k));
+	struct event_sink *k = heap_calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
 	k->work = *work;

@@ -9,11 +9,11 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { LOOK_MS = 200 };
 
@@ -160,13 +160,13 @@ static void on_end(void *arg)
 	struct event_syslog *y = arg;
 	(void)event_each_beat(&y->each, clock_mono_ms());
 	hang_up(y);
-	free(y);
+	heap_free(y);
 }
 
 int event_syslog_start(struct event_sink **out, struct events *events, const char *box,
 	const struct event_sink_settings *s)
 {
-	struct event_syslog *y = calloc(1, sizeof(*y));
+	struct event_syslog *y = heap_calloc(1, sizeof(*y));
 	if (!y)
 		return -ENOMEM;
 	y->each = (struct event_each){
@@ -181,7 +181,7 @@ int event_syslog_start(struct event_sink **out, struct events *events, const cha
 		.arg = y};
 	int rc = event_sink_start(&y->each.sink, events, &work, s);
 	if (rc < 0)
-		free(y);
+		heap_free(y);
 	else
 		*out = y->each.sink;
 	return rc;

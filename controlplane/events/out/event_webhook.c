@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 struct target {
@@ -105,7 +105,7 @@ static bool tell(struct event_webhook *w, struct target *t, uint64_t now_ms, uns
 		w->now.lost += w->batch.missed;
 		t->after = w->batch.after;
 	}
-	free(text);
+	heap_free(text);
 	return true;
 }
 
@@ -191,13 +191,13 @@ static void on_end(void *arg)
 			;
 	}
 	targets_close(w);
-	free(w);
+	heap_free(w);
 }
 
 int event_webhook_start(struct event_sink **out, struct events *events, const char *box,
 	const _Atomic bool *single, const struct event_sink_settings *s)
 {
-	struct event_webhook *w = calloc(1, sizeof(*w));
+	struct event_webhook *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->events = events;
@@ -211,7 +211,7 @@ int event_webhook_start(struct event_sink **out, struct events *events, const ch
 		.arg = w};
 	int rc = event_sink_start(&w->sink, events, &work, s);
 	if (rc < 0)
-		free(w);
+		heap_free(w);
 	else
 		*out = w->sink;
 	return rc;

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -94,7 +94,7 @@ static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *wha
 	c->now.lost_weight += what->weight;
 	c->lost_at_end_rows += what->rows; // no other time gives one up
 	c->lost_at_end_weight += what->weight;
-	free(body);
+	heap_free(body);
 }
 
 static void chunk_end(struct clickhouse *c)
@@ -219,7 +219,7 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 {
 	if (strlen(s->folder) >= sizeof(((struct clickhouse *)0)->folder))
 		return -EINVAL;
-	struct clickhouse *c = calloc(1, sizeof(*c));
+	struct clickhouse *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	uint64_t run = s->run ? s->run : clock_us_of(CLOCK_REALTIME);
@@ -306,7 +306,7 @@ void clickhouse_close(struct clickhouse *c)
 	clickhouse_builder_close(&c->builder);
 	querylog_queue_free(c->queue);
 	pthread_mutex_destroy(&c->lock);
-	free(c);
+	heap_free(c);
 }
 
 static bool fold(void *arg, const struct querylog_batch *b, uint64_t owed)

@@ -4,14 +4,14 @@
 #include "base/growth.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 enum { FILLED_FAST_MS = 1000 };
 #define HOUR_US UINT64_C(3600000000)
 
 static int raw_resize(struct clickhouse_builder *b, size_t cap)
 {
-	uint8_t *raw = realloc(b->raw, cap);
+	uint8_t *raw = heap_realloc(b->raw, cap);
 	if (!raw)
 		return -ENOMEM;
 	if (b->cap)
@@ -129,15 +129,15 @@ int clickhouse_builder_seal(struct clickhouse_builder *b, enum clickhouse_coding
 	if (!b->rows)
 		return -ENOENT;
 	size_t cap = clickhouse_pack_max(b->len);
-	uint8_t *packed = malloc(cap);
+	uint8_t *packed = heap_malloc(cap);
 	if (!packed)
 		return -ENOMEM;
 	ssize_t n = clickhouse_pack(b->packer, coding, b->raw, b->len, packed, cap);
 	if (n < 0) {
-		free(packed);
+		heap_free(packed);
 		return -EIO;
 	}
-	uint8_t *fitting = realloc(packed, (size_t)n);
+	uint8_t *fitting = heap_realloc(packed, (size_t)n);
 	*what = (struct clickhouse_spooled){.chunk = b->chunk,
 		.rows = b->rows,
 		.coding = coding,

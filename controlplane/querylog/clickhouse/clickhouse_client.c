@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 enum { QUERY_MAX = 8192 };
@@ -30,12 +30,12 @@ int clickhouse_client_open(
 	for (unsigned i = 0; i < CLICKHOUSE_URLS_MAX && s->urls[i]; i++)
 		if (!*s->urls[i] || strlen(s->urls[i]) + 2 > CLICKHOUSE_URL_MAX)
 			return -EINVAL;
-	struct clickhouse_client *c = calloc(1, sizeof(*c));
+	struct clickhouse_client *c = heap_calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	int ret = http_post_open(&c->post, &s->post);
 	if (ret) {
-		free(c);
+		heap_free(c);
 		return ret;
 	}
 	c->ask_ms = s->ask_ms ? s->ask_ms : CLICKHOUSE_ASK_MS;
@@ -58,7 +58,7 @@ void clickhouse_client_close(struct clickhouse_client *c)
 		return;
 	http_post_close(c->post);
 	explicit_bzero(c->key, sizeof(c->key));
-	free(c);
+	heap_free(c);
 }
 
 unsigned clickhouse_client_urls(const struct clickhouse_client *c)

@@ -4,8 +4,8 @@
 #include "clickhouse_number.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { RAW_MAX = CLICKHOUSE_PACK_RAW_MAX };
 
@@ -40,16 +40,16 @@ static int pack(
 	struct clickhouse_packer *p, const uint8_t *raw, size_t len, struct clickhouse_half *half)
 {
 	size_t cap = clickhouse_pack_max(len);
-	void *body = malloc(cap);
+	void *body = heap_malloc(cap);
 	if (!body)
 		return -ENOMEM;
 	ssize_t n =
 		clickhouse_pack(p, (enum clickhouse_coding)half->what.coding, raw, len, body, cap);
 	if (n < 0) {
-		free(body);
+		heap_free(body);
 		return -EIO;
 	}
-	void *fitting = realloc(body, (size_t)n);
+	void *fitting = heap_realloc(body, (size_t)n);
 	half->body = fitting ? fitting : body;
 	half->what.bytes = (uint32_t)n;
 	return 0;
@@ -59,7 +59,7 @@ static int raw_cut(struct clickhouse_packer *p, const struct clickhouse_layout *
 	const struct clickhouse_spooled *what, const void *body, struct clickhouse_half half[2])
 {
 	size_t cut = 0;
-	uint8_t *raw = malloc(RAW_MAX);
+	uint8_t *raw = heap_malloc(RAW_MAX);
 	if (!raw)
 		return -ENOMEM;
 	ssize_t len = clickhouse_unpack(
@@ -73,20 +73,20 @@ static int raw_cut(struct clickhouse_packer *p, const struct clickhouse_layout *
 		rc = pack(p, raw, cut, &half[0]);
 	if (rc == 0)
 		rc = pack(p, raw + cut, (size_t)len - cut, &half[1]);
-	free(raw);
+	heap_free(raw);
 	return rc;
 }
 
 static int raw_recode(struct clickhouse_packer *p, const struct clickhouse_spooled *what,
 	const void *body, struct clickhouse_half *to)
 {
-	uint8_t *raw = malloc(RAW_MAX);
+	uint8_t *raw = heap_malloc(RAW_MAX);
 	if (!raw)
 		return -ENOMEM;
 	ssize_t len = clickhouse_unpack(
 		(enum clickhouse_coding)what->coding, body, what->bytes, raw, RAW_MAX);
 	int rc = len == -ENOMEM ? -ENOMEM : len < 0 ? -EBADMSG : pack(p, raw, (size_t)len, to);
-	free(raw);
+	heap_free(raw);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum {

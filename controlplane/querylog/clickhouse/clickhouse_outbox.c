@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -77,7 +77,7 @@ static void spool_count(struct clickhouse_outbox *o)
 int clickhouse_outbox_open(
 	struct clickhouse_outbox **out, const struct clickhouse_outbox_settings *s)
 {
-	struct clickhouse_outbox *o = calloc(1, sizeof(*o));
+	struct clickhouse_outbox *o = heap_calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	pthread_mutex_init(&o->lock, NULL);
@@ -127,7 +127,7 @@ void clickhouse_outbox_free(struct clickhouse_outbox *o)
 	pthread_cond_destroy(&o->changed);
 	pthread_mutex_destroy(&o->lock);
 	pthread_mutex_destroy(&o->shown_lock);
-	free(o);
+	heap_free(o);
 }
 
 static void hand_empty(struct clickhouse_outbox *o)
@@ -306,7 +306,7 @@ void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_par
 
 static struct clickhouse_origin *origin_copy(const struct clickhouse_origin *origin)
 {
-	struct clickhouse_origin *copy = origin ? malloc(sizeof(*copy)) : NULL;
+	struct clickhouse_origin *copy = origin ? heap_malloc(sizeof(*copy)) : NULL;
 	if (copy)
 		*copy = *origin;
 	return copy;

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #define ZLIB_CONST // zlib does not write to its input
+#include <weir/heap_site.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -22,7 +22,7 @@ struct clickhouse_packer {
 
 int clickhouse_packer_open(struct clickhouse_packer **out)
 {
-	struct clickhouse_packer *p = calloc(1, sizeof(*p));
+	struct clickhouse_packer *p = heap_calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->zstd = ZSTD_createCCtx();
@@ -31,7 +31,7 @@ int clickhouse_packer_open(struct clickhouse_packer **out)
 			   Z_DEFAULT_STRATEGY)
 			   != Z_OK) {
 		ZSTD_freeCCtx(p->zstd);
-		free(p);
+		heap_free(p);
 		return -ENOMEM;
 	}
 	*out = p;
@@ -44,7 +44,7 @@ void clickhouse_packer_close(struct clickhouse_packer *p)
 		return;
 	(void)deflateEnd(&p->gzip);
 	ZSTD_freeCCtx(p->zstd);
-	free(p);
+	heap_free(p);
 }
 
 size_t clickhouse_pack_max(size_t len)

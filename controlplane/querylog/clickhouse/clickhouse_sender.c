@@ -4,10 +4,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
 
@@ -230,13 +230,13 @@ static void sender_free(struct clickhouse_sender *s)
 	clickhouse_client_close(s->next_client);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
-	free(s);
+	heap_free(s);
 }
 
 int clickhouse_sender_open(
 	struct clickhouse_sender **out, const struct clickhouse_sender_settings *settings)
 {
-	struct clickhouse_sender *s = calloc(1, sizeof(*s));
+	struct clickhouse_sender *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 static int by_age(const void *a, const void *b)
 {
@@ -197,8 +198,8 @@ int clickhouse_spool_open(
 	strcpy(s->folder, folder);
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	s->file = calloc(CLICKHOUSE_SPOOL_SLOTS, sizeof(*s->file));
-	s->own = calloc(1, sizeof(*s->own));
+	s->file = heap_calloc(CLICKHOUSE_SPOOL_SLOTS, sizeof(*s->file));
+	s->own = heap_calloc(1, sizeof(*s->own));
 	if (!s->file || !s->own) {
 		clickhouse_spool_close(s);
 		return -ENOMEM;
@@ -286,20 +287,20 @@ int clickhouse_spool_put_first(struct clickhouse_spool *s, const struct clickhou
 int clickhouse_spool_read(
 	struct clickhouse_spool *s, void **body, struct clickhouse_origin **origin)
 {
-	struct clickhouse_origin *of = malloc(sizeof(*of));
+	struct clickhouse_origin *of = heap_malloc(sizeof(*of));
 	if (!s->count || !of) {
-		free(of);
+		heap_free(of);
 		return s->count ? -ENOMEM : -ENOENT;
 	}
 	int rc = clickhouse_spool_file_read(s->folder, &s->file[s->first], of, body);
 	if (rc) {
-		free(of);
+		heap_free(of);
 		return rc;
 	}
 	if (!*of->box)
 		strcpy(of->box, s->own->box);
 	if (strcmp(of->box, s->own->box) == 0 && strcmp(of->columns, s->own->columns) == 0) {
-		free(of);
+		heap_free(of);
 		of = NULL;
 	}
 	*origin = of;

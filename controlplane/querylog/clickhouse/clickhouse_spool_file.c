@@ -7,10 +7,10 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 static const char unfinished[] = "unfinished.chunk", aside[] = ".aside";
 
@@ -156,13 +156,13 @@ int clickhouse_spool_file_read(const char *folder, struct clickhouse_spooled *f,
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	char *bytes = malloc(f->file_bytes);
+	char *bytes = heap_malloc(f->file_bytes);
 	int rc = bytes ? read_whole(fd, bytes, f->file_bytes) : -ENOMEM;
 	close(fd);
 	if (rc == 0)
 		rc = clickhouse_file_read(bytes, f->file_bytes, f, origin, &at, &len);
 	if (rc) {
-		free(bytes);
+		heap_free(bytes);
 		return rc;
 	}
 	memmove(bytes, bytes + at, len);

@@ -8,13 +8,13 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/config_filter.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { BUFFER = DNSTAP_FRAME_MAX + 128 * 1024 };
@@ -271,7 +271,7 @@ static int address_of(struct dnstap *d, const char *target)
 
 int dnstap_open(struct dnstap **out, const char *target)
 {
-	struct dnstap *d = calloc(1, sizeof(*d));
+	struct dnstap *d = heap_calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	d->fd = -1;
@@ -287,7 +287,7 @@ int dnstap_open(struct dnstap **out, const char *target)
 	if (rc == 0)
 		rc = sink_thread_start(&d->thread, &work);
 	if (rc < 0) {
-		free(d);
+		heap_free(d);
 		return rc;
 	}
 	*out = d;
@@ -299,7 +299,7 @@ void dnstap_close(struct dnstap *d)
 	if (!d)
 		return;
 	sink_thread_stop(d->thread);
-	free(d);
+	heap_free(d);
 }
 
 struct sink_thread *dnstap_thread(struct dnstap *d)

@@ -2,10 +2,10 @@
 #include "request_file.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 enum { READ_AT_ONCE = 65536 };
 
@@ -70,13 +70,13 @@ static int nul_find(int fd, uint64_t size, char *buffer, uint64_t *out)
 int request_file_mend(int fd, uint64_t *size)
 {
 	uint64_t end = 0, sound = 0;
-	char *buffer = malloc(READ_AT_ONCE);
+	char *buffer = heap_malloc(READ_AT_ONCE);
 	if (!buffer)
 		return -ENOMEM;
 	int rc = nul_find(fd, *size, buffer, &sound);
 	if (rc == 0)
 		rc = lines_end(fd, sound, buffer, &end);
-	free(buffer);
+	heap_free(buffer);
 	if (rc == 0 && end < *size && ftruncate(fd, (off_t)end) < 0)
 		rc = -errno;
 	if (rc == 0)

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_BYTES = 64, DAYS_MAX = 8192 };
@@ -119,12 +120,12 @@ static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 static void tidy(struct request_log *l)
 {
 	DIR *d = opendir(l->folder);
-	int64_t *start_s = calloc(DAYS_MAX, sizeof(*start_s)), clock_s = unix_s(l);
+	int64_t *start_s = heap_calloc(DAYS_MAX, sizeof(*start_s)), clock_s = unix_s(l);
 	unsigned n = d && start_s ? days_read(d, start_s) : 0;
 	int64_t now_s = retention_now(&l->retention, clock_s, clock_mono_ms(), start_s, n, DAY_S);
 	unsigned present = retention_present(clock_s, start_s, n);
 	int64_t newest = present ? start_s[present - 1] / DAY_S : 0;
-	free(start_s);
+	heap_free(start_s);
 	if (n && clock_s - now_s > DAY_S)
 		log_warning("request log: the clock is %lld days ahead of the newest file; weir "
 			    "deletes no file for two days",
@@ -291,7 +292,7 @@ static void on_end(void *arg)
 
 int request_log_open(struct request_log **out, const struct request_log_settings *s)
 {
-	struct request_log *l = calloc(1, sizeof(*l));
+	struct request_log *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->settings = *s;
@@ -309,7 +310,7 @@ int request_log_open(struct request_log **out, const struct request_log_settings
 	int rc = n < 0 || (size_t)n >= sizeof(l->folder) ? -ENAMETOOLONG
 							 : sink_thread_start(&l->thread, &work);
 	if (rc < 0) {
-		free(l);
+		heap_free(l);
 		return rc;
 	}
 	*out = l;
@@ -321,7 +322,7 @@ void request_log_close(struct request_log *l)
 	if (!l)
 		return;
 	sink_thread_stop(l->thread);
-	free(l);
+	heap_free(l);
 }
 
 struct sink_thread *request_log_thread(struct request_log *l)

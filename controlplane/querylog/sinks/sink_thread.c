@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/thread.h>
 
 struct sink_thread {
@@ -39,7 +39,7 @@ static void *run(void *arg)
 
 int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
 {
-	struct sink_thread *t = calloc(1, sizeof(*t));
+	struct sink_thread *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->work = *work;
@@ -54,7 +54,7 @@ int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
 	*out = NULL;
 	querylog_queue_free(t->queue);
 	pthread_mutex_destroy(&t->lock);
-	free(t);
+	heap_free(t);
 	return rc;
 }
 
@@ -67,7 +67,7 @@ void sink_thread_stop(struct sink_thread *t)
 	pthread_join(t->thread, NULL);
 	querylog_queue_free(t->queue);
 	pthread_mutex_destroy(&t->lock);
-	free(t);
+	heap_free(t);
 }
 
 static bool on_take(void *arg, const struct querylog_batch *b)

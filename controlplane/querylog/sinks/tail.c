@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 struct reader {
 	char *buffer; // NULL: no reader
@@ -25,7 +25,7 @@ struct tail {
 
 int tail_open(struct tail **out)
 {
-	struct tail *t = calloc(1, sizeof(*t));
+	struct tail *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	pthread_mutex_init(&t->lock, NULL);
@@ -38,7 +38,7 @@ void tail_free(struct tail *t)
 	if (!t)
 		return;
 	pthread_mutex_destroy(&t->lock);
-	free(t);
+	heap_free(t);
 }
 
 static bool is_text(struct querylog_text text, const char *wanted)
@@ -175,7 +175,7 @@ static int place_find(const struct tail *t)
 
 int tail_join(struct tail *t, const struct tail_filter *f, unsigned *reader)
 {
-	char *buffer = malloc(TAIL_BUFFER_MAX);
+	char *buffer = heap_malloc(TAIL_BUFFER_MAX);
 	if (!buffer)
 		return -ENOMEM;
 	pthread_mutex_lock(&t->lock);
@@ -191,7 +191,7 @@ int tail_join(struct tail *t, const struct tail_filter *f, unsigned *reader)
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (place < 0)
-		free(buffer);
+		heap_free(buffer);
 	return place < 0 ? place : 0;
 }
 
@@ -203,7 +203,7 @@ void tail_leave(struct tail *t, unsigned reader, bool is_cut)
 	t->counts.readers--;
 	t->counts.cut += is_cut;
 	pthread_mutex_unlock(&t->lock);
-	free(buffer);
+	heap_free(buffer);
 }
 
 size_t tail_take(struct tail *t, unsigned reader, char *out, uint64_t *missed)

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 
 enum { SHORT_TEXT_MAX = 64, LISTS_CAP = 512 };
 static_assert((int)RULE_TITLE_MAX <= (int)SHORT_TEXT_MAX && (int)LISTS_CAP <= (int)TOP_CAP);
@@ -66,7 +67,7 @@ static int panes_open(struct top *t, uint64_t now_ms)
 
 int top_open(struct top **out, struct publisher *publisher, uint64_t now_ms)
 {
-	struct top *t = calloc(1, sizeof(*t));
+	struct top *t = heap_calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	pthread_mutex_init(&t->lock, NULL);
@@ -91,7 +92,7 @@ void top_free(struct top *t)
 			topk_free(t->pane[p].topk[k]);
 	mapped_rules_close(&t->rules);
 	pthread_mutex_destroy(&t->lock);
-	free(t);
+	heap_free(t);
 }
 
 static void count(struct pane *p, enum top_kind kind, uint64_t hash,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { NOBODY = UINT16_MAX };
 
@@ -29,17 +30,17 @@ int topk_open(struct topk **out, unsigned cap, unsigned text_max)
 {
 	if (cap < 1 || cap >= TOPK_CAP_MAX || text_max < 1)
 		return -EINVAL;
-	struct topk *s = calloc(1, sizeof(*s));
+	struct topk *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	unsigned buckets = 1;
 	while (buckets < 2 * cap)
 		buckets *= 2;
 	*s = (struct topk){.cap = cap, .text_max = text_max, .mask = buckets - 1};
-	s->entry = calloc(cap, sizeof(*s->entry));
-	s->heap = calloc(cap, sizeof(*s->heap));
-	s->bucket = calloc(buckets, sizeof(*s->bucket));
-	s->text = calloc(cap, text_max);
+	s->entry = heap_calloc(cap, sizeof(*s->entry));
+	s->heap = heap_calloc(cap, sizeof(*s->heap));
+	s->bucket = heap_calloc(buckets, sizeof(*s->bucket));
+	s->text = heap_calloc(cap, text_max);
 	if (!s->entry || !s->heap || !s->bucket || !s->text) {
 		topk_free(s);
 		return -ENOMEM;
@@ -57,7 +58,7 @@ void topk_free(struct topk *s)
 	FREE_AND_NULL(s->heap);
 	FREE_AND_NULL(s->bucket);
 	FREE_AND_NULL(s->text);
-	free(s);
+	heap_free(s);
 }
 
 void topk_clear(struct topk *s)

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 enum { DAY_S = 86400 };
@@ -133,7 +134,7 @@ static void tell_note(struct webhook *w, struct target *t, enum webhook_kind kin
 		n->count = 0;
 		n->shown = 0;
 	}
-	free(text);
+	heap_free(text);
 }
 
 static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
@@ -255,7 +256,7 @@ static void parts_free(struct webhook *w)
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++)
 		topk_free(w->day.topk[k]);
 	pthread_mutex_destroy(&w->lock);
-	free(w);
+	heap_free(w);
 }
 
 static int parts_open(struct webhook *w)
@@ -280,7 +281,7 @@ static int parts_open(struct webhook *w)
 
 int webhook_open(struct webhook **out, const struct webhook_settings *s)
 {
-	struct webhook *w = calloc(1, sizeof(*w));
+	struct webhook *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->settings = *s;

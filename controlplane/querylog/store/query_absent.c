@@ -6,9 +6,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 
 enum { PROBES = 6, PAGE_BITS = QUERY_ABSENT_PAGE * 8, NAME_BYTES = 2, CLIENT_BYTES = 4 };
 
@@ -86,7 +86,7 @@ static int filter_make(struct sql *db, struct filter *f)
 		return rc;
 	int64_t pages = (names * NAME_BYTES + clients * CLIENT_BYTES) / QUERY_ABSENT_PAGE + 1;
 	f->pages = pages < QUERY_ABSENT_PAGES_MAX ? (unsigned)pages : QUERY_ABSENT_PAGES_MAX;
-	f->bits = calloc(f->pages, QUERY_ABSENT_PAGE);
+	f->bits = heap_calloc(f->pages, QUERY_ABSENT_PAGE);
 	if (!f->bits)
 		return -ENOMEM;
 	rc = texts_put(f, db, "SELECT text FROM names", true);
@@ -123,7 +123,7 @@ int query_absent_write(struct sql *db)
 		rc = filter_make(db, &f);
 	if (rc == 0)
 		rc = pages_write(db, &f);
-	free(f.bits);
+	heap_free(f.bits);
 	FAULT_POINT(absent_before_commit);
 	int end = sql_run(db, rc ? "ROLLBACK" : "COMMIT");
 	FAULT_POINT(absent_written);

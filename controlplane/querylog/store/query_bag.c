@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 int query_bag_open(struct query_bag *b, unsigned cap)
 {
 	*b = (struct query_bag){.cap = cap};
-	b->item = calloc(cap, sizeof(*b->item));
-	b->slot = calloc(2 * (size_t)cap, sizeof(*b->slot));
+	b->item = heap_calloc(cap, sizeof(*b->item));
+	b->slot = heap_calloc(2 * (size_t)cap, sizeof(*b->slot));
 	int rc = b->item && b->slot ? keyhash_secret_make(&b->secret) : -ENOMEM;
 	if (rc < 0)
 		query_bag_close(b);
@@ -120,7 +121,7 @@ int query_bag_add(struct query_bag *b, const char *text, const struct query_tall
 		slot = slot_of(b, text, hash);
 	}
 	if (!*slot) {
-		char *copy = strdup(text);
+		char *copy = heap_strdup(text);
 		if (!copy)
 			return -ENOMEM;
 		b->item[b->count++] = (struct query_bag_item){.text = copy, .hash = hash};

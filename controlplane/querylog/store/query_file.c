@@ -7,8 +7,8 @@
 #include "sql.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 #include <weir/keyhash.h>
 #include <weir/log.h>
 
@@ -42,7 +42,7 @@ struct ids {
 
 static int ids_open(struct ids *t, size_t entries)
 {
-	struct ids_entry *entry = calloc(entries, sizeof(*entry));
+	struct ids_entry *entry = heap_calloc(entries, sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;
 	*t = (struct ids){.sets = entries / 2, .entry = entry};
@@ -98,7 +98,7 @@ struct query_file {
 
 int query_file_new(struct query_file **out)
 {
-	struct query_file *f = calloc(1, sizeof(*f));
+	struct query_file *f = heap_calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	int rc = keyhash_secret_make(&f->secret);
@@ -124,7 +124,7 @@ void query_file_free(struct query_file *f)
 	ids_free(&f->names);
 	ids_free(&f->clients);
 	ids_free(&f->kinds);
-	free(f);
+	heap_free(f);
 }
 
 uint64_t query_file_memory(void)

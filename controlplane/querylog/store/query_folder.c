@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 
 int query_folder_make(const char *path)
 {
@@ -96,7 +97,7 @@ static int file_add(struct query_folder *f, unsigned *cap, const struct query_fo
 {
 	if (f->count == *cap) {
 		unsigned more = *cap ? *cap * 2 : 64;
-		struct query_folder_file *grown = realloc(f->file, more * sizeof(*grown));
+		struct query_folder_file *grown = heap_realloc(f->file, more * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		f->file = grown;

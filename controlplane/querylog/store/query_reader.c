@@ -6,8 +6,8 @@
 #include "query_schema.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <weir/heap_site.h>
 
 enum { SELECT_UP, SELECT_DOWN, SELECT_AT, SELECT_NAME, SELECT_CLIENT, SELECT_KIND, SELECTS };
 
@@ -75,7 +75,7 @@ static const char *select_of(const struct query_reader *r, unsigned i)
 int query_reader_open(
 	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg)
 {
-	struct query_reader *r = calloc(1, sizeof(*r));
+	struct query_reader *r = heap_calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	int rc = sql_open(&r->db, path, SQL_READ);
@@ -100,7 +100,7 @@ void query_reader_close(struct query_reader *r)
 	for (unsigned i = 0; i < SELECTS; i++)
 		sql_free(r->select[i]);
 	sql_close(r->db);
-	free(r);
+	heap_free(r);
 }
 
 bool query_reader_may_have(struct query_reader *r, const char *name, const char *client)

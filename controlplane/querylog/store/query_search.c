@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <weir/clock.h>
 #include <weir/config.h>
+#include <weir/heap_site.h>
 
 enum { MEMO_NAMES = 1 << 15, MEMO_OTHERS = 1 << 12, LOOK_ROWS = 1024 };
 
@@ -292,7 +292,7 @@ int query_search(const char *folder, const struct query_filter *filter, const _A
 	}
 	if (rc)
 		return rc;
-	struct search *s = calloc(1, sizeof(*s));
+	struct search *s = heap_calloc(1, sizeof(*s));
 	if (!s) {
 		query_folder_free(&files);
 		return -ENOMEM;
@@ -307,6 +307,6 @@ int query_search(const char *folder, const struct query_filter *filter, const _A
 	if (rc == 0)
 		*out = s->outcome;
 	query_folder_free(&files);
-	free(s);
+	heap_free(s);
 	return rc;
 }

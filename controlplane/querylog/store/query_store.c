@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -191,14 +190,14 @@ static void store_free(struct query_store *s)
 	querylog_queue_free(s->queue);
 	query_file_free(s->file);
 	pthread_mutex_destroy(&s->lock);
-	free(s);
+	heap_free(s);
 }
 
 int query_store_open(struct query_store **out, const struct query_store_settings *settings)
 {
 	if (strlen(settings->folder) >= PATH_MAX - 64)
 		return -ENAMETOOLONG;
-	struct query_store *s = calloc(1, sizeof(*s));
+	struct query_store *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->settings = *settings;

@@ -5,9 +5,9 @@
 #include "query_folder.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 static int64_t unix_s(const struct query_store *s)
@@ -39,7 +39,7 @@ struct order {
 // -ENOMEM.
 static int order_make(struct query_store *s, const struct query_folder *f, struct order *out)
 {
-	int64_t *start_s = calloc(f->count + 1, sizeof(*start_s)), clock_s = unix_s(s);
+	int64_t *start_s = heap_calloc(f->count + 1, sizeof(*start_s)), clock_s = unix_s(s);
 	uint64_t mono_ms = clock_mono_ms();
 	if (!start_s)
 		return -ENOMEM;
@@ -47,7 +47,7 @@ static int order_make(struct query_store *s, const struct query_folder *f, struc
 		start_s[i] = f->file[i].hour * 3600;
 	int64_t now_s = retention_now(&s->retention, clock_s, mono_ms, start_s, f->count, 3600);
 	unsigned present = retention_present(clock_s, start_s, f->count);
-	free(start_s);
+	heap_free(start_s);
 	int64_t ahead_s = clock_s - now_s > RETENTION_PROOF_S ? clock_s - now_s : 0;
 	if (ahead_s && !s->now.clock_ahead_s)
 		log_warning("query store: the clock is %lld hours ahead of the newest rows; weir "

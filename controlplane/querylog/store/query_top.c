@@ -6,10 +6,10 @@
 #include "query_schema.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 enum { RCODE_NXDOMAIN = 3 };
 enum { BAG_NAMES = 1 << 14, BAG_CLIENTS = 1 << 12, BAG_OTHERS = 1 << 9 };
@@ -54,7 +54,7 @@ static int numbered_add(struct numbered *n, int64_t id, const struct query_tally
 		unsigned room = n->room ? n->room : 1024;
 		while (room <= (uint64_t)id)
 			room *= 2;
-		struct query_tally *more = realloc(n->tally, room * sizeof(*more));
+		struct query_tally *more = heap_realloc(n->tally, room * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		memset(more + n->room, 0, (room - n->room) * sizeof(*more));
@@ -317,8 +317,8 @@ static void first_pick(struct query_top_report *r, unsigned of, unsigned by)
 int query_top_find(const char *folder, const struct query_top_wanted *wanted,
 	const _Atomic bool *stop, struct query_top_report **out)
 {
-	struct top *t = calloc(1, sizeof(*t));
-	struct query_top_report *r = calloc(1, sizeof(*r));
+	struct top *t = heap_calloc(1, sizeof(*t));
+	struct query_top_report *r = heap_calloc(1, sizeof(*r));
 	int rc = t && r ? 0 : -ENOMEM;
 	if (rc == 0) {
 		*t = (struct top){.wanted = wanted,
@@ -335,7 +335,7 @@ int query_top_find(const char *folder, const struct query_top_wanted *wanted,
 		FREE_AND_NULL(t->client.tally);
 		FREE_AND_NULL(t->kind.tally);
 	}
-	free(t);
+	heap_free(t);
 	if (rc)
 		query_top_free(r);
 	*out = rc ? NULL : r;
@@ -346,5 +346,5 @@ void query_top_free(struct query_top_report *r)
 {
 	for (unsigned i = 0; r && i < QUERY_TOP_BAGS; i++)
 		query_bag_close(&r->bag[i]);
-	free(r);
+	heap_free(r);
 }

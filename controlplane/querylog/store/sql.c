@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/heap_site.h>
@@ -190,7 +190,7 @@ int sql_open(struct sql **out, const char *path, enum sql_mode mode)
 	if (is_link(path))
 		return -ELOOP;
 	(void)pthread_once(&sqlite_once, sqlite_start);
-	struct sql *s = calloc(1, sizeof(*s));
+	struct sql *s = heap_calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	if (mode == SQL_WRITE)
@@ -215,7 +215,7 @@ void sql_close(struct sql *s)
 	if (!s)
 		return;
 	(void)sqlite3_close_v2(s->db);
-	free(s);
+	heap_free(s);
 }
 
 void sql_stop_when(struct sql *s, bool (*stop)(void *arg), void *arg)

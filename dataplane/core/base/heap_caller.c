@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <unwind.h>
 
 enum { FRAMES_MAX = 32, CALLERS = 2, PROBES = 16, SLOT_BITS = 9 };

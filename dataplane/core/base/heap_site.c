@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <weir/heap_site.h>
 
 // The last word of a block: sixteen bits of place in the list of sites, the rest from the block's
@@ -127,7 +129,7 @@ void heap_unmark(void *p, size_t usable)
 	(void)settle_block(p, usable);
 }
 
-void *heap_malloc(struct heap_site *s, size_t n)
+void *heap_malloc_at(struct heap_site *s, size_t n)
 {
 	if (n > SIZE_MAX - MARK) {
 		errno = ENOMEM;
@@ -137,7 +139,7 @@ void *heap_malloc(struct heap_site *s, size_t n)
 	return take(s, malloc(n + MARK));
 }
 
-void *heap_calloc(struct heap_site *s, size_t count, size_t n)
+void *heap_calloc_at(struct heap_site *s, size_t count, size_t n)
 {
 	size_t size;
 	if (__builtin_mul_overflow(count, n, &size) || size > SIZE_MAX - MARK) {
@@ -148,10 +150,10 @@ void *heap_calloc(struct heap_site *s, size_t count, size_t n)
 	return take(s, calloc(1, size + MARK));
 }
 
-void *heap_realloc(struct heap_site *s, void *p, size_t n)
+void *heap_realloc_at(struct heap_site *s, void *p, size_t n)
 {
 	if (!p)
-		return heap_malloc(s, n);
+		return heap_malloc_at(s, n);
 	if (n > SIZE_MAX - MARK) {
 		errno = ENOMEM;
 		return NULL;
@@ -166,17 +168,17 @@ void *heap_realloc(struct heap_site *s, void *p, size_t n)
 	return NULL;
 }
 
-void *heap_reallocarray(struct heap_site *s, void *p, size_t count, size_t n)
+void *heap_reallocarray_at(struct heap_site *s, void *p, size_t count, size_t n)
 {
 	size_t size;
 	if (__builtin_mul_overflow(count, n, &size)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return heap_realloc(s, p, size);
+	return heap_realloc_at(s, p, size);
 }
 
-void *heap_aligned_alloc(struct heap_site *s, size_t align, size_t n)
+void *heap_aligned_alloc_at(struct heap_site *s, size_t align, size_t n)
 {
 	size_t size;
 	if (__builtin_add_overflow(n, MARK + align - 1, &size)) {
@@ -187,17 +189,17 @@ void *heap_aligned_alloc(struct heap_site *s, size_t align, size_t n)
 	return take(s, aligned_alloc(align, size / align * align));
 }
 
-char *heap_strdup(struct heap_site *s, const char *text)
+char *heap_strdup_at(struct heap_site *s, const char *text)
 {
 	size_t n = strlen(text) + 1;
-	char *copy = heap_malloc(s, n);
+	char *copy = heap_malloc_at(s, n);
 	return copy ? memcpy(copy, text, n) : NULL;
 }
 
-char *heap_strndup(struct heap_site *s, const char *text, size_t n)
+char *heap_strndup_at(struct heap_site *s, const char *text, size_t n)
 {
 	size_t len = strnlen(text, n);
-	char *copy = heap_malloc(s, len + 1);
+	char *copy = heap_malloc_at(s, len + 1);
 	if (!copy)
 		return NULL;
 	memcpy(copy, text, len);
@@ -230,22 +232,22 @@ static struct heap_site *library_from(enum heap_library library, unsigned each)
 	return caller ? caller : own;
 }
 
-#define X(name, each)                                                               \
-	void *heap_##name##_malloc(size_t n)                                        \
-	{                                                                           \
-		return heap_malloc(library_from(HEAP_LIBRARY_##name, each), n);     \
-	}                                                                           \
-	void *heap_##name##_calloc(size_t c, size_t n)                              \
-	{                                                                           \
-		return heap_calloc(library_from(HEAP_LIBRARY_##name, each), c, n);  \
-	}                                                                           \
-	void *heap_##name##_realloc(void *p, size_t n)                              \
-	{                                                                           \
-		return heap_realloc(library_from(HEAP_LIBRARY_##name, each), p, n); \
-	}                                                                           \
-	char *heap_##name##_strdup(const char *text)                                \
-	{                                                                           \
-		return heap_strdup(library_from(HEAP_LIBRARY_##name, each), text);  \
+#define X(name, each)                                                                  \
+	void *heap_##name##_malloc(size_t n)                                           \
+	{                                                                              \
+		return heap_malloc_at(library_from(HEAP_LIBRARY_##name, each), n);     \
+	}                                                                              \
+	void *heap_##name##_calloc(size_t c, size_t n)                                 \
+	{                                                                              \
+		return heap_calloc_at(library_from(HEAP_LIBRARY_##name, each), c, n);  \
+	}                                                                              \
+	void *heap_##name##_realloc(void *p, size_t n)                                 \
+	{                                                                              \
+		return heap_realloc_at(library_from(HEAP_LIBRARY_##name, each), p, n); \
+	}                                                                              \
+	char *heap_##name##_strdup(const char *text)                                   \
+	{                                                                              \
+		return heap_strdup_at(library_from(HEAP_LIBRARY_##name, each), text);  \
 	}
 HEAP_LIBRARY_LIST(X)
 #undef X

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 #include <weir/limit.h>
 
 enum {
@@ -30,12 +30,12 @@ int limiter_new(unsigned workers, struct limiter **out)
 	int rc = keyhash_secret_make(&secret);
 	if (rc < 0)
 		return rc;
-	struct limiter *l = calloc(1, sizeof(*l));
+	struct limiter *l = heap_calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->workers = workers;
-	l->seen = calloc((size_t)workers * LIMIT_CELLS, sizeof(*l->seen));
-	l->table = aligned_alloc(CACHE_LINE, workers * sizeof(*l->table));
+	l->seen = heap_calloc((size_t)workers * LIMIT_CELLS, sizeof(*l->seen));
+	l->table = heap_aligned_alloc(CACHE_LINE, workers * sizeof(*l->table));
 	if (!l->seen || !l->table) {
 		limiter_free(l);
 		return -ENOMEM;
@@ -56,7 +56,7 @@ void limiter_free(struct limiter *l)
 		return;
 	FREE_AND_NULL(l->seen);
 	FREE_AND_NULL(l->table);
-	free(l);
+	heap_free(l);
 }
 
 struct limit_table *limiter_table(struct limiter *l, unsigned worker)

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
+#include <weir/heap_site.h>
 #include <weir/thread.h>
 
 enum { NAME_MAX_BYTES = 16 };
@@ -25,7 +25,7 @@ void thread_on_start(void (*call)(const char *name))
 static void *begin(void *arg)
 {
 	const struct start s = *(struct start *)arg;
-	free(arg);
+	heap_free(arg);
 	// Of another thread this would write to a file, which few threads may.
 	(void)pthread_setname_np(pthread_self(), s.name);
 	if (on_start)
@@ -36,7 +36,7 @@ static void *begin(void *arg)
 int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
 {
 	sigset_t mask, before;
-	struct start *start = malloc(sizeof(*start));
+	struct start *start = heap_malloc(sizeof(*start));
 	if (!start)
 		return -ENOMEM;
 	*start = (struct start){.run = run, .arg = arg};
@@ -51,7 +51,7 @@ int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *a
 	int rc = pthread_create(out, NULL, begin, start);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
-		free(start);
+		heap_free(start);
 	return -rc;
 }
 

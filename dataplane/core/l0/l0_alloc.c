@@ -3,8 +3,8 @@
 #include "l0_alloc.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 
 enum {
 	SCAN_STEPS_MAX = 4096,    // gaps looked at by one search
@@ -64,7 +64,7 @@ static void room_note(struct l0_alloc *a, uint32_t w)
 static uint64_t *words_new(struct l0_alloc *a, size_t words)
 {
 	a->memory += words * sizeof(uint64_t);
-	return calloc(words, sizeof(uint64_t));
+	return heap_calloc(words, sizeof(uint64_t));
 }
 
 int l0_alloc_init(struct l0_alloc *a, uint32_t units)

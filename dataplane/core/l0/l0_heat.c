@@ -5,13 +5,13 @@
 #include "l0_state.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 #include <weir/shm_abi.h>
 
 int l0_heat_init(struct l0_heat *h, uint32_t slots)
 {
 	*h = (struct l0_heat){
-		.slot = calloc(slots, sizeof(*h->slot)),
+		.slot = heap_calloc(slots, sizeof(*h->slot)),
 		.memory = slots * sizeof(*h->slot),
 	};
 	return h->slot ? 0 : -ENOMEM;

@@ -3,7 +3,7 @@
 #include "l0_state.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 #include <weir/shm_abi.h>
 
 // Workers own the bytes of their marks. A store here that races with a worker's loses one mark, or
@@ -14,7 +14,7 @@ enum { WORD = sizeof(uint64_t), STARTS = 64 }; // STARTS: units in a word of the
 int l0_gathered_init(struct l0_gathered *g, uint32_t units)
 {
 	const size_t bytes = units / 2 + 1;
-	*g = (struct l0_gathered){.byte = calloc(bytes, 1), .memory = bytes};
+	*g = (struct l0_gathered){.byte = heap_calloc(bytes, 1), .memory = bytes};
 	return g->byte ? 0 : -ENOMEM;
 }
 

@@ -3,8 +3,8 @@
 #include "l0_state.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 
 // Recovers a share that a dead control plane left, or that was overwritten. A slot is kept when its
 // record lies in the share, fits its check sum, sits where its key's hash may sit, has TTL offsets
@@ -83,7 +83,7 @@ int l0_recover(struct l0_writer *w, uint64_t now_ms)
 {
 	// Counted aside and stored once, so that no worker meets a count that is too low.
 	uint64_t buckets = w->share.buckets;
-	uint32_t *overflow = calloc(buckets, sizeof(*overflow));
+	uint32_t *overflow = heap_calloc(buckets, sizeof(*overflow));
 	if (!overflow)
 		return -ENOMEM;
 	// In the index's order, which is as good as none: ages are not known to the queue.
@@ -92,7 +92,7 @@ int l0_recover(struct l0_writer *w, uint64_t now_ms)
 	for (uint64_t i = 0; i < buckets; i++)
 		atomic_store_explicit(&w->buckets[i].overflow, overflow[i], memory_order_relaxed);
 	FAULT_POINT(l0_recover_counted);
-	free(overflow);
+	heap_free(overflow);
 	l0_alloc_retire_rest(&w->alloc);
 	FAULT_POINT(l0_recover_retired);
 	l0_alloc_reclaim(&w->alloc, w->epoch); // opens the grace period

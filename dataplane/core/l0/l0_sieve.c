@@ -3,7 +3,7 @@
 #include "l0_sieve.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <weir/heap_site.h>
 
 int l0_sieve_init(struct l0_sieve *s, uint32_t slots)
 {
@@ -13,8 +13,8 @@ int l0_sieve_init(struct l0_sieve *s, uint32_t slots)
 		.newest = L0_SLOT_NONE,
 		.oldest = L0_SLOT_NONE,
 		.hand = L0_SLOT_NONE,
-		.link = malloc(slots * sizeof(*s->link)),
-		.carried = calloc(words, sizeof(*s->carried)),
+		.link = heap_malloc(slots * sizeof(*s->link)),
+		.carried = heap_calloc(words, sizeof(*s->carried)),
 		.memory = slots * sizeof(*s->link) + words * sizeof(*s->carried),
 	};
 	if (s->link && s->carried)

@@ -3,8 +3,8 @@
 #include "l0_state.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <weir/fault.h>
+#include <weir/heap_site.h>
 #include <weir/l0_writer.h>
 #include <weir/shm_abi.h>
 
@@ -46,7 +46,7 @@ static int writer_init(struct l0_writer *w, uint8_t *base, size_t size, unsigned
 int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, unsigned index, bool fresh,
 	struct epoch_writer *epoch, uint64_t now_ms)
 {
-	struct l0_writer *w = calloc(1, sizeof(*w));
+	struct l0_writer *w = heap_calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->epoch = epoch;
@@ -69,7 +69,7 @@ void l0_writer_close(struct l0_writer *w)
 	l0_sieve_destroy(&w->sieve);
 	l0_heat_destroy(&w->heat);
 	l0_gathered_destroy(&w->gathered);
-	free(w);
+	heap_free(w);
 }
 
 const struct l0_reader *l0_writer_reader(const struct l0_writer *w)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/heap_site.h>
 #include <weir/shm_region.h>
 
 #define X(name, text) [MEM_MAP_##name] = #name,
@@ -37,7 +38,7 @@ static void huge_read(struct mem_look *l)
 		if (strstr(line, " - hugetlbfs ")
 			&& sscanf(line, "%*u %*u %u:%u ", &major, &minor) == 2)
 			l->huge[l->huge_count++] = (uint64_t)major << 32 | minor;
-	free(line);
+	heap_free(line);
 	if (f)
 		fclose(f);
 }

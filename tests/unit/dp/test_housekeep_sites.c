@@ -2,7 +2,6 @@
 
 // What the data plane takes of the heap and of DPDK's memory is counted by the call that took it.
 
-#define WEIR_HEAP_SITES
 #include "dataplane/port/rte_site.h"
 #include "housekeep_fixture.h"
 
@@ -28,9 +27,9 @@ TEST_WITH(blocks_of_dpdk_name_their_call, setup, teardown)
 	pass_ms(HOUSEKEEP_MEMORY_MS);
 	assert_null(site_of(__func__));
 	uint64_t dpdk_before = copy.dpdk_bytes;
-	void *p[] = {rte_malloc(NULL, 2 * EACH, 0),
-		rte_zmalloc_socket("x", EACH, 64, SOCKET_ID_ANY),
-		rte_calloc(NULL, 10, EACH / 10, 0)};
+	void *p[] = {rte_site_zmalloc_socket(NULL, 2 * EACH, 0, SOCKET_ID_ANY),
+		rte_site_zmalloc_socket("x", EACH, 64, SOCKET_ID_ANY),
+		rte_site_zmalloc_socket(NULL, EACH, 0, SOCKET_ID_ANY)};
 	for (unsigned i = 0; i < ARRAY_LEN(p); i++)
 		assert_non_null(p[i]);
 	assert_int_equal(((uintptr_t)p[1]) % 64, 0);
@@ -43,10 +42,9 @@ TEST_WITH(blocks_of_dpdk_name_their_call, setup, teardown)
 	assert_in_range(copy.dpdk_bytes - dpdk_before, 4 * EACH, 4 * EACH + 1024);
 	assert_int_equal(mem_accounts(by).bytes, before); // it is not the allocator's
 	for (unsigned i = 0; i < ARRAY_LEN(p); i++)
-		rte_free(p[i]);
-	rte_free(NULL);
-	assert_null(rte_malloc(NULL, SIZE_MAX, 0));
-	assert_null(rte_calloc(NULL, SIZE_MAX / 2, 3, 0));
+		rte_site_free(p[i]);
+	rte_site_free(NULL);
+	assert_null(rte_site_zmalloc_socket(NULL, SIZE_MAX, 0, SOCKET_ID_ANY));
 	pass_ms(HOUSEKEEP_MEMORY_MS);
 	assert_null(site_of(__func__));
 	assert_int_equal(copy.dpdk_bytes, dpdk_before);
@@ -58,7 +56,7 @@ TEST_WITH(blocks_of_the_heap_name_their_call, setup, teardown)
 	enum { MANY = 50, EACH = 20000 };
 	void *p[MANY];
 	for (unsigned i = 0; i < MANY; i++)
-		p[i] = malloc(EACH);
+		p[i] = heap_malloc(EACH);
 	pass_ms(HOUSEKEEP_MEMORY_MS);
 	const struct stats_site *s = site_of(__func__);
 	assert_non_null(s);
@@ -69,7 +67,7 @@ TEST_WITH(blocks_of_the_heap_name_their_call, setup, teardown)
 	for (unsigned i = 0; i + 1 < copy.sites; i++)
 		assert_true(copy.site[i].bytes >= copy.site[i + 1].bytes);
 	for (unsigned i = 0; i < MANY; i++)
-		free(p[i]);
+		heap_free(p[i]);
 }
 
 enum { LARGE = 100 }; // sites
@@ -77,9 +75,9 @@ enum { LARGE = 100 }; // sites
 // A slow leak is small for long: each site is there, however many hold more.
 TEST_WITH(a_small_site_is_there_beside_many, setup, teardown)
 {
-	void *large[LARGE], *small = malloc(8);
+	void *large[LARGE], *small = heap_malloc(8);
 	unsigned n = 0;
-#define ONE    large[n++] = malloc(4096);
+#define ONE    large[n++] = heap_malloc(4096);
 #define TEN(x) x x x x x x x x x x
 	TEN(TEN(ONE))
 	pass_ms(HOUSEKEEP_MEMORY_MS);
@@ -94,8 +92,8 @@ TEST_WITH(a_small_site_is_there_beside_many, setup, teardown)
 	assert_int_equal(here, LARGE + 1);
 	assert_true(has_small);
 	while (n)
-		free(large[--n]);
-	free(small);
+		heap_free(large[--n]);
+	heap_free(small);
 }
 
 // A copy that is made while the list is written has no sites.

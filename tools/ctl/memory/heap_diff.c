@@ -10,9 +10,10 @@
 // Functions that allocate for others.
 static bool is_allocator(const char *path, const char *name)
 {
-	static const char *const names[] = {"heap_malloc", "heap_calloc", "heap_realloc",
-		"heap_reallocarray", "heap_aligned_alloc", "heap_strdup", "heap_strndup", "malloc",
-		"calloc", "realloc", "strdup", "strndup", "__strdup", "__strndup"};
+	static const char *const names[] = {"heap_malloc_at", "heap_calloc_at", "heap_realloc_at",
+		"heap_reallocarray_at", "heap_aligned_alloc_at", "heap_strdup_at",
+		"heap_strndup_at", "malloc", "calloc", "realloc", "strdup", "strndup", "__strdup",
+		"__strndup"};
 	if (strstr(path, "/libjemalloc."))
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#define WEIR_HEAP_SITES
 #include "tests/unit/unit.h"
 
+#include <malloc.h>
 #include <weir/heap_site.h>
 
 // A large block is address space until it is written.
@@ -11,7 +11,7 @@ TEST(large_blocks_say_what_is_touched)
 	static struct heap_large before[HEAP_LARGE_MAX], after[HEAP_LARGE_MAX];
 	(void)mallopt(M_PERTURB, 0); // tests run with a value that libc writes to all of a block
 	unsigned n = heap_large_blocks(before);
-	char *p = malloc(SIZE), *small = malloc(HEAP_LARGE / 2);
+	char *p = heap_malloc(SIZE), *small = heap_malloc(HEAP_LARGE / 2);
 	assert_non_null(p);
 	for (size_t i = 0; i < WRITTEN; i += 4096)
 		*(volatile char *)(p + i) = 1;
@@ -23,9 +23,9 @@ TEST(large_blocks_say_what_is_touched)
 	assert_non_null(l);
 	assert_string_equal(l->site->function, __func__);
 	assert_true(l->touched >= WRITTEN && l->touched <= WRITTEN + 3 * HUGE_PAGE);
-	p = realloc(p, 2 * SIZE);
+	p = heap_realloc(p, 2 * SIZE);
 	assert_int_equal(heap_large_blocks(after), n + 1);
-	free(p);
-	free(small);
+	heap_free(p);
+	heap_free(small);
 	assert_int_equal(heap_large_blocks(after), n);
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#define WEIR_HEAP_SITES
 #include "tests/unit/unit.h"
 
 #include <weir/heap_site.h>
@@ -50,14 +49,14 @@ TEST(every_kind_is_counted_and_settled)
 {
 	uint64_t bytes = bytes_here(), blocks = blocks_here();
 	void *p[] = {
-		malloc(100),
-		calloc(7, 40),
-		aligned_alloc(64, 128),
-		strdup("a name"),
-		strndup("a name", 3),
-		realloc(NULL, 50),
-		reallocarray(NULL, 10, 10),
-		malloc(0),
+		heap_malloc(100),
+		heap_calloc(7, 40),
+		heap_aligned_alloc(64, 128),
+		heap_strdup("a name"),
+		heap_strndup("a name", 3),
+		heap_realloc(NULL, 50),
+		heap_reallocarray(NULL, 10, 10),
+		heap_malloc(0),
 	};
 	assert_int_equal(blocks_here(), blocks + ARRAY_LEN(p));
 	assert_true(bytes_here() >= bytes + 100 + 280 + 128 + 7 + 4 + 50 + 100);
@@ -65,9 +64,9 @@ TEST(every_kind_is_counted_and_settled)
 	assert_string_equal(p[4], "a n");
 	for (unsigned i = 0; i < ARRAY_LEN(p); i++) {
 		assert_non_null(p[i]);
-		free(p[i]);
+		heap_free(p[i]);
 	}
-	free(NULL);
+	heap_free(NULL);
 	assert_int_equal(blocks_here(), blocks);
 	assert_int_equal(bytes_here(), bytes);
 }
@@ -77,21 +76,21 @@ TEST(a_block_is_the_callers_as_a_whole)
 {
 	for (size_t n = 0; n < 300; n++) {
 		uint64_t blocks = blocks_here();
-		char *p = malloc(n);
+		char *p = heap_malloc(n);
 		memset(p, 0x5a, n);
-		p = realloc(p, n + 77);
+		p = heap_realloc(p, n + 77);
 		for (size_t i = 0; i < n; i++)
 			assert_int_equal(p[i], 0x5a);
 		memset(p, 0xa5, n + 77);
-		p = realloc(p, 1 + n / 2);
+		p = heap_realloc(p, 1 + n / 2);
 		assert_int_equal(blocks_here(), blocks + 1);
-		free(p);
+		heap_free(p);
 		assert_int_equal(blocks_here(), blocks);
 	}
-	char *zero = calloc(33, 3);
+	char *zero = heap_calloc(33, 3);
 	for (unsigned i = 0; i < 99; i++)
 		assert_int_equal(zero[i], 0);
-	free(zero);
+	heap_free(zero);
 }
 
 TEST(a_librarys_block_is_let_be)
@@ -99,12 +98,12 @@ TEST(a_librarys_block_is_let_be)
 	uint64_t blocks = blocks_here();
 	char *text = NULL;
 	assert_true(asprintf(&text, "%d", 12345) > 0);
-	free(text);
+	heap_free(text);
 	assert_true(asprintf(&text, "%s", "to be made longer") > 0);
-	text = realloc(text, 4000); // ours from here on
+	text = heap_realloc(text, 4000); // ours from here on
 	assert_string_equal(text, "to be made longer");
 	assert_int_equal(blocks_here(), blocks + 1);
-	free(text);
+	heap_free(text);
 	assert_int_equal(blocks_here(), blocks);
 }
 
@@ -112,18 +111,18 @@ TEST(sizes_that_do_not_fit_are_refused)
 {
 	volatile size_t huge = SIZE_MAX;
 	uint64_t blocks = blocks_here();
-	char *kept = malloc(10);
+	char *kept = heap_malloc(10);
 	strcpy(kept, "kept");
-	assert_null(malloc(huge - 3));
-	assert_null(calloc(huge / 2, 3));
-	assert_null(calloc(1, huge - 1));
-	assert_null(realloc(kept, huge - 2));
-	assert_null(reallocarray(kept, huge / 2, 3));
-	assert_null(realloc(kept, huge / 4)); // the allocator refuses
-	assert_null(aligned_alloc(64, huge - 20));
+	assert_null(heap_malloc(huge - 3));
+	assert_null(heap_calloc(huge / 2, 3));
+	assert_null(heap_calloc(1, huge - 1));
+	assert_null(heap_realloc(kept, huge - 2));
+	assert_null(heap_reallocarray(kept, huge / 2, 3));
+	assert_null(heap_realloc(kept, huge / 4)); // the allocator refuses
+	assert_null(heap_aligned_alloc(64, huge - 20));
 	assert_string_equal(kept, "kept");
 	assert_int_equal(blocks_here(), blocks + 1);
-	free(kept);
+	heap_free(kept);
 	assert_int_equal(blocks_here(), blocks);
 }
 
@@ -131,29 +130,29 @@ TEST(who_made_a_block_is_settled_with)
 {
 	struct heap_site *jansson = heap_site_library(HEAP_LIBRARY_jansson);
 	uint64_t here = blocks_here();
-	void *p = heap_malloc(jansson, 64);
+	void *p = heap_malloc_at(jansson, 64);
 	assert_int_equal(atomic_load(&jansson->blocks), 1);
 	assert_int_equal(blocks_here(), here);
-	free(p);
+	heap_free(p);
 	assert_int_equal(atomic_load(&jansson->blocks), 0);
-	p = heap_malloc(jansson, 64);
-	p = realloc(p, 640); // who makes it longer has it
+	p = heap_malloc_at(jansson, 64);
+	p = heap_realloc(p, 640); // who makes it longer has it
 	assert_int_equal(atomic_load(&jansson->blocks), 0);
 	assert_int_equal(blocks_here(), here + 1);
-	free(p);
+	heap_free(p);
 	assert_int_equal(blocks_here(), here);
 }
 
 static char *three_bytes(void)
 {
-	return malloc(3);
+	return heap_malloc(3);
 }
 enum { THREE_BYTES_LINE = __LINE__ - 2 };
 
 TEST(each_call_is_a_site_of_its_own)
 {
 	char name[HEAP_SITE_NAME];
-	char *two[2] = {three_bytes(), three_bytes()}, *other = malloc(30);
+	char *two[2] = {three_bytes(), three_bytes()}, *other = heap_malloc(30);
 	snprintf(name, sizeof(name), "three_bytes (test_heap_site.c:%d)", THREE_BYTES_LINE);
 	const struct heap_site *s = site_named(name);
 	assert_non_null(s);
@@ -162,25 +161,25 @@ TEST(each_call_is_a_site_of_its_own)
 	assert_true(atomic_load(&s->bytes) >= 6);
 	snprintf(name, sizeof(name), "%s (test_heap_site.c:%d)", __func__, THREE_BYTES_LINE + 7);
 	assert_int_equal(atomic_load(&site_named(name)->blocks), 1);
-	free(other);
-	free(two[0]);
-	two[1] = realloc(two[1], 500); // the call that made it longer has it
+	heap_free(other);
+	heap_free(two[0]);
+	two[1] = heap_realloc(two[1], 500); // the call that made it longer has it
 	assert_int_equal(atomic_load(&s->blocks), 0);
 	assert_int_equal(atomic_load(&s->bytes), 0);
 	assert_int_equal(atomic_load(&s->made), 2);
 	assert_true(atomic_load(&s->made_bytes) >= 6);
-	free(two[1]);
+	heap_free(two[1]);
 	assert_string_equal(heap_site_name(heap_site_library(HEAP_LIBRARY_curl), name), "curl");
 }
 
 TEST(calls_may_nest)
 {
 	uint64_t blocks = blocks_here();
-	char *inner, *outer = strdup(strcpy(inner = malloc(8), "nested"));
+	char *inner, *outer = heap_strdup(strcpy(inner = heap_malloc(8), "nested"));
 	assert_string_equal(outer, "nested");
 	assert_int_equal(blocks_here(), blocks + 2);
-	free(outer);
-	free(inner);
+	heap_free(outer);
+	heap_free(inner);
 	assert_int_equal(blocks_here(), blocks);
 }
 
@@ -234,7 +233,7 @@ TEST(a_librarys_block_has_its_callers)
 	assert_string_equal(s->file, "libevent");
 	assert_int_equal(atomic_load(&s->blocks), 1);
 	assert_true(atomic_load(&s->bytes) >= 100);
-	free(made_below);
+	heap_free(made_below);
 	made_below = NULL;
 	assert_int_equal(atomic_load(&s->blocks), 0);
 	assert_null(site_named("libevent < library_call < second_caller"));
@@ -242,9 +241,9 @@ TEST(a_librarys_block_has_its_callers)
 	assert_int_equal(atomic_load(&s->made), 1);
 	s = site_named("libevent < library_call < second_caller");
 	assert_int_equal(atomic_load(&s->blocks), 1);
-	made_below = realloc(made_below, 5000); // who makes it longer has it
+	made_below = heap_realloc(made_below, 5000); // who makes it longer has it
 	assert_int_equal(atomic_load(&s->blocks), 0);
-	free(made_below);
+	heap_free(made_below);
 	made_below = NULL;
 }
 
@@ -262,7 +261,7 @@ TEST(what_is_freed_leaves_no_pointer)
 	uint64_t blocks = blocks_here();
 	struct {
 		char *text;
-	} two[2] = {{.text = strdup("one")}, {.text = strdup("other")}}, *at = two;
+	} two[2] = {{.text = heap_strdup("one")}, {.text = heap_strdup("other")}}, *at = two;
 	FREE_AND_NULL(at++->text); // once
 	assert_ptr_equal(at, &two[1]);
 	assert_null(two[0].text);
@@ -290,8 +289,8 @@ TEST(accounts_add_up)
 {
 	struct mem_sum before[MEM_ACCOUNT_COUNT], after[MEM_ACCOUNT_COUNT];
 	struct mem_sum all_before = mem_accounts(before);
-	void *p = heap_malloc(heap_site_library(HEAP_LIBRARY_jansson), 5000);
-	void *q = malloc(3000);
+	void *p = heap_malloc_at(heap_site_library(HEAP_LIBRARY_jansson), 5000);
+	void *q = heap_malloc(3000);
 	struct mem_sum all = mem_accounts(after), sum = {0};
 	assert_int_equal(
 		after[MEM_ACCOUNT_libraries].blocks, before[MEM_ACCOUNT_libraries].blocks + 1);
@@ -300,8 +299,8 @@ TEST(accounts_add_up)
 	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
 		sum.bytes += after[i].bytes;
 	assert_int_equal(sum.bytes, all.bytes);
-	free(p);
-	free(q);
+	heap_free(p);
+	heap_free(q);
 	assert_int_equal(mem_accounts(after).bytes, all_before.bytes);
 }
 

@@ -57,8 +57,8 @@ TEST(test_sites_count_for_themselves)
 {
 	struct heap_site *site = heap_site_library(HEAP_LIBRARY_curl);
 	struct heap_meter m = heap_meter_begin();
-	void *own = heap_malloc(site, LARGE), *p = take(SMALL);
-	own = heap_realloc(site, own, 2 * LARGE);
+	void *own = heap_malloc_at(site, LARGE), *p = take(SMALL);
+	own = heap_realloc_at(site, own, 2 * LARGE);
 	const int64_t more = heap_meter_end(&m, library);
 	if (is_there())
 		assert_in_range(more, SMALL, SMALL + SMALL / 2);
