@@ -4,7 +4,8 @@
 // The bytes of a plain name of 8 to 63 bytes, sixteen at a time: lowered, checked, copied.
 // list_name_scan_bytes handles the others; test_list_scan compares both.
 
-#include <emmintrin.h>
+#include "byte_mask.h"
+
 #include <stdint.h>
 #include <string.h>
 #include <weir/ascii.h>
@@ -16,11 +17,6 @@ struct list_scan {
 	uint64_t dots; // bit i: byte i is one
 	uint64_t bad;  // neither a byte of a host name nor a dot
 };
-
-ATTR_INLINE unsigned list_scan_mask(ascii_vector v)
-{
-	return (unsigned)_mm_movemask_epi8((__m128i)v);
-}
 
 ATTR_INLINE ascii_vector list_scan_within(ascii_vector v, uint8_t first, uint8_t count)
 {
@@ -36,8 +32,8 @@ ATTR_INLINE void list_scan_16(uint8_t *to, ascii_vector v, unsigned at, struct l
 	ascii_vector good = list_scan_within(v, 'a', 26) | list_scan_within(v, '0', 10)
 			    | (ascii_vector)(v == '-') | (ascii_vector)(v == '_') | dot;
 	memcpy(to + at, &v, sizeof(v));
-	s->dots |= (uint64_t)list_scan_mask(dot) << at;
-	s->bad |= (uint64_t)(list_scan_mask(good) ^ 0xffff) << at;
+	s->dots |= (uint64_t)byte_mask(dot) << at;
+	s->bad |= (uint64_t)(byte_mask(good) ^ 0xffff) << at;
 }
 
 // LIST_SCAN_MIN to LIST_SCAN_MAX bytes; `to` has room for 16 at least. The last vector takes some

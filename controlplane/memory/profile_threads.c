@@ -3,6 +3,7 @@
 #include "profile.h"
 #include "profile_out.h"
 #include "profile_signal.h"
+#include "signal_pc.h"
 #include "stacks.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 static_assert(PROFILE_SIGNAL == SIGPROF);
@@ -54,8 +54,7 @@ static void thread_take(const void *at)
 
 static void on_signal(int, siginfo_t *info, void *context)
 {
-	const ucontext_t *c = context;
-	const void *at = (const void *)c->uc_mcontext.gregs[REG_RIP]; // NOLINT
+	const void *at = signal_pc(context);
 	int err = errno;
 	if (info->si_code == SI_TIMER)
 		sample_take(at);

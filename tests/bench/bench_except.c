@@ -10,12 +10,12 @@
 
 #include "bench_row.h"
 #include "controlplane/lists/rule_build.h"
+#include "cycles.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/rule_probe.h>
-#include <x86intrin.h>
 
 enum { MANY = 120, BATCH = 32, QUERIES = 1 << 13, ROUNDS = 200 };
 enum { ONE, ALL, IMAGES };
@@ -94,7 +94,7 @@ static double ask_all(const struct rule_reader *r, const struct dns_query *q)
 	static struct rule_probe probe[BATCH];
 	uint64_t took = 0, passed = 0;
 	for (size_t i = 0; i < QUERIES; i += BATCH) {
-		uint64_t start = __rdtsc();
+		uint64_t start = cycles_now();
 		for (unsigned k = 0; k < BATCH; k++)
 			rule_probe_hash(r, &q[i + k], &probe[k]);
 		for (unsigned k = 0; k < BATCH; k++)
@@ -106,7 +106,7 @@ static double ask_all(const struct rule_reader *r, const struct dns_query *q)
 					  r, &probe[k], q[i + k].name.labels, DNS_TYPE_A, group)
 					  .action
 				  == RULE_PASS;
-		took += __rdtsc() - start;
+		took += cycles_now() - start;
 	}
 	if (passed != QUERIES)
 		die("wrong decisions");

@@ -14,12 +14,12 @@
 #include "bench_row.h"
 #include "controlplane/access/tokens.h"
 #include "controlplane/tls/tls_secret.h"
+#include "cycles.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 enum { POOL = 512, TEXT_MAX = 72, PREFIX = 5, CHECKS = 500000 };
 static const double seen_t = 4.5, certain_t = 10;
@@ -105,12 +105,12 @@ static void times_take(const struct times *t, void (*check)(const char *text))
 		const uint64_t drawn = draw();
 		t->of[i] = drawn >> 30 & 1;
 		memcpy(text, pool[t->of[i]][drawn >> 40 & (POOL - 1)], TEXT_MAX);
-		_mm_lfence();
-		const uint64_t start = __rdtsc();
-		_mm_lfence();
+		cycles_fence();
+		const uint64_t start = cycles_now();
+		cycles_fence();
 		check(text);
-		_mm_lfence();
-		t->cycles[i] = (float)(__rdtsc() - start);
+		cycles_fence();
+		t->cycles[i] = (float)(cycles_now() - start);
 	}
 }
 

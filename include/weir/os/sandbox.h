@@ -9,8 +9,8 @@
 // line has its number; in SANDBOX_LOG the call is made, and the kernel logs it (kernel.seccomp.
 // actions_logged). A call is allowed by its number alone, or where one argument, or two, have given
 // bits, or one is the process's own number or has not these bits. A filter costs the loading thread
-// some 100 us once, and each call less than 0.1 us afterwards. x86-64 alone: a call of another ABI
-// ends the process as well.
+// some 100 us once, and each call less than 0.1 us afterwards. A call of another ABI than the
+// program's ends the process as well.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,10 +19,10 @@
 
 enum sandbox_mode { SANDBOX_KILL, SANDBOX_LOG, SANDBOX_OFF };
 
-// Of any arguments where `mask` is 0; else where argument `arg`, of which the kernel reads 32 bits
-// in these calls, is `value` under `mask`, and the argument behind it `next_value` under
-// `next_mask`, unless that is 0. `is_own`: `value` is getpid() of who loads. `is_not`: where it is
-// not `value` under `mask`, whatever is behind it.
+// Of no call where `number` is below 0 (calls_absent.h). Of any arguments where `mask` is 0; else
+// where argument `arg`, of which the kernel reads 32 bits in these calls, is `value` under `mask`,
+// and the argument behind it `next_value` under `next_mask`, unless that is 0. `is_own`: `value` is
+// getpid() of who loads. `is_not`: where it is not `value` under `mask`, whatever is behind it.
 struct sandbox_call {
 	int number;
 	unsigned arg;

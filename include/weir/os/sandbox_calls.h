@@ -7,6 +7,7 @@
 // changes an identity, a mount, a namespace or the kernel, reads another process or sends it a
 // signal.
 
+#include "calls_absent.h"
 #include "sandbox.h"
 
 #include <fcntl.h>
@@ -17,7 +18,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #define ANY(name)                    \
 	{                            \

@@ -114,7 +114,11 @@ static void on_syscall(int signo, siginfo_t *info, void *context)
 	(void)signo, (void)info;
 	count(&syscalls);
 	ucontext_t *u = context;
+#ifdef __aarch64__
+	u->uc_mcontext.regs[0] = (unsigned long long)-ENOSYS;
+#else
 	u->uc_mcontext.gregs[REG_RAX] = -ENOSYS;
+#endif
 }
 
 // Leaves the thread only the way back from the handler and the way out.

@@ -13,6 +13,17 @@
 #include <sys/wait.h>
 #include <weir/os/caps.h>
 
+#ifdef __aarch64__ // nor these, which no filter allows
+enum {
+	SYS_fork = -1,
+	SYS_ioperm = -1,
+	SYS_iopl = -1,
+	SYS_mknod = -1,
+	SYS_modify_ldt = -1,
+	SYS_vfork = -1,
+};
+#endif
+
 static const struct sandbox_kind *const kinds[] = {&privilege_main, &privilege_worker,
 	&privilege_service, &privilege_resolver, &privilege_frontend, &privilege_helper};
 
@@ -54,6 +65,12 @@ static int status_after(const struct sandbox_kind *kind, void (*act)(void))
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return status;
+}
+
+// Not all machines have all of them.
+static bool is_here(const struct call *c)
+{
+	return c->number >= 0;
 }
 
 static bool dies(const struct sandbox_kind *kind, const struct call *c)
@@ -98,7 +115,7 @@ TEST(test_powers)
 {
 	for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 		for (unsigned i = 0; i < sizeof(powers) / sizeof(powers[0]); i++)
-			if (!dies(kinds[k], &powers[i]))
+			if (is_here(&powers[i]) && !dies(kinds[k], &powers[i]))
 				fail_msg("%s lives after system call %ld", kinds[k]->name,
 					powers[i].number);
 }
@@ -112,7 +129,7 @@ TEST(test_allowed)
 		{SYS_prctl, {PR_SET_VMA, -1}}, {SYS_ioctl, {-1, FIONREAD}}};
 	for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 		for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-			if (!lives(kinds[k], &calls[i]))
+			if (is_here(&calls[i]) && !lives(kinds[k], &calls[i]))
 				fail_msg("%s dies of system call %ld", kinds[k]->name,
 					calls[i].number);
 }
@@ -125,7 +142,7 @@ TEST(test_kinds)
 				 open_make = {SYS_openat, {-1, 0, O_RDONLY | O_CREAT}},
 				 new_socket = {SYS_socket, {-1}}, accepts = {SYS_accept4, {-1}},
 				 update = {SYS_bpf, {BPF_MAP_UPDATE_ELEM}},
-				 thread = {SYS_clone, {CLONE_THREAD}}, owner = {SYS_lchown, {0}},
+				 thread = {SYS_clone, {CLONE_THREAD}}, owner = {SYS_fchownat, {-1}},
 				 caps = {SYS_capset, {0}}, device = {SYS_ioctl, {-1, TUNSETIFF}},
 				 type_in = {SYS_ioctl, {-1, TIOCSTI}},
 				 no_new = {SYS_prctl, {PR_SET_NO_NEW_PRIVS, -1}},
@@ -214,6 +231,17 @@ TEST(test_signals)
 	}
 	const struct call affinity = {SYS_sched_setaffinity, {other, 0, 0}};
 	assert_true(dies(&privilege_worker, &affinity));
+}
+
+// A call that this machine does not have is none that a filter is refused for.
+TEST(test_absent)
+{
+	static const struct sandbox_call absent[] = {{.number = -1}};
+	static const struct sandbox_kind kind = {
+		.name = "absent", .family = {SANDBOX_FAMILY(absent), SANDBOX_FAMILY(calls_thread)}};
+	static const struct call own = {SYS_getpid, {0}}, other = {SYS_execve, {0}};
+	assert_true(lives(&kind, &own));
+	assert_true(dies(&kind, &other));
 }
 
 TEST(test_modes)
