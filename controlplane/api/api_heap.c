@@ -41,7 +41,9 @@ static void serve_heap(struct api *, struct http_exchange *x)
 static void done_reply(struct http_exchange *x, int rc)
 {
 	if (rc == -ENOTSUP) {
-		api_refuse(x, 409, "this build has no heap profiles (no jemalloc)");
+		api_refuse(x, 409,
+			"the allocator here has no heap profiles; weirctl mem sites counts "
+			"without");
 		return;
 	}
 	if (rc < 0) {
