@@ -7,18 +7,17 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <weir/page.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 // Linux 5.14; not in every glibc
 #endif
 
-enum { PAGE = 4096 };
-
 extern char __data_start[], _end[]; // of the linker: .data and .bss, behind what RELRO protects
 
 void prefault_data(void)
 {
-	const uintptr_t from = (uintptr_t)__data_start & ~(uintptr_t)(PAGE - 1);
+	const uintptr_t from = page_down((uintptr_t)__data_start);
 
 	// An older kernel refuses: then pages come at their first write, as in any other program.
 	(void)madvise((void *)from, (uintptr_t)_end - from, MADV_POPULATE_WRITE);
@@ -28,10 +27,11 @@ __attribute__((noinline)) void prefault_stack(void)
 {
 	uint8_t below[PREFAULT_STACK];
 	volatile uint8_t *at = below;
+	const size_t step = page_size();
 
 	// Else clang gives a place of its own to each byte that is written.
 	__asm__ volatile("" : "+r"(at) : : "memory");
-	for (size_t page = 0; page < sizeof(below); page += PAGE)
+	for (size_t page = 0; page < sizeof(below); page += step)
 		at[page] = 0;
 }
 

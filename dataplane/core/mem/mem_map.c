@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GUARD_BYTES = 4096 };
-
 bool mem_map_parse(const char *line, uint64_t *guard_end, struct mem_map *out)
 {
 	unsigned long long start, end, inode;
@@ -27,7 +25,7 @@ bool mem_map_parse(const char *line, uint64_t *guard_end, struct mem_map *out)
 		snprintf(out->path, sizeof(out->path), "%s", line + at);
 	out->path[strcspn(out->path, "\n")] = '\0';
 	out->guarded = *guard_end == out->start;
-	if (strcmp(out->perms, "---p") == 0 && end - start == GUARD_BYTES)
+	if (strcmp(out->perms, "---p") == 0 && end - start == mem_map_guard())
 		*guard_end = end;
 	return true;
 }

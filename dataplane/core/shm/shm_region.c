@@ -15,6 +15,7 @@
 #include <weir/fault.h>
 #include <weir/keyhash.h>
 #include <weir/log.h>
+#include <weir/page.h>
 #include <weir/shm_region.h>
 
 enum { RESERVE_TRIES = 16 };
@@ -29,7 +30,7 @@ bool shm_leaks(const char *what, uint32_t kind)
 // Without a reservation, so that it is also there on a machine that has no huge page.
 void shm_leak_huge(void)
 {
-	(void)mmap(NULL, SHM_HUGE_PAGE, PROT_READ,
+	(void)mmap(NULL, page_huge(), PROT_READ,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
 }
 #endif
@@ -121,7 +122,7 @@ static int map_new_file(int fd, const char *path, const struct shm_paths *paths,
 			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
 			strerror(err));
 	}
-	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE)
+	if (where == SHM_IN_MEM && size >= page_huge())
 		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10,
 			huge.made >> 10);
 	void *m = region_map_file(
@@ -144,7 +145,7 @@ static int map_new_file(int fd, const char *path, const struct shm_paths *paths,
 static int size_for(const struct shm_paths *paths, const struct region_spec *spec,
 	enum shm_where where, size_t *size, char why[SHM_WHY_MAX])
 {
-	size_t page = SHM_PAGE;
+	size_t page = page_size();
 	struct statfs fs = {0};
 	if (where == SHM_IN_HUGE) {
 		if (statfs(paths->huge, &fs) < 0)

@@ -5,6 +5,8 @@
 #include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
+#include <weir/page.h>
+
 enum { SIZE = 3 * 1024 * 1024 + 777 }; // more than a piece, and no whole page
 
 static struct shm_paths paths;
@@ -100,21 +102,22 @@ TEST_WITH(test_short_file, setup, teardown)
 // piece there is nothing to copy.
 TEST(test_step_by_step)
 {
-	enum { LARGE = 4 * SHM_HUGE_PAGE, READABLE = 1 << 20 };
-	uint8_t *from = mmap(NULL, LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	enum { READABLE = 1 << 20 };
+	const size_t large = 4 * page_huge();
+	uint8_t *from = mmap(NULL, large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = memfd_create("weir-test", MFD_CLOEXEC);
-	const struct region_fill fill = {.len = LARGE, .from = from, .give_back = true};
+	const struct region_fill fill = {.len = large, .from = from, .give_back = true};
 	struct shm_huge huge;
 	struct stat st;
 	assert_true(from != MAP_FAILED && fd >= 0);
 	assert_int_equal(mprotect(from, READABLE, PROT_READ), 0);
-	shm_huge_begin(&huge, fd, SHM_PAGE + LARGE);
-	assert_int_equal(shm_fill_file(fd, SHM_PAGE + LARGE, &fill, &huge), -EFAULT);
+	shm_huge_begin(&huge, fd, SHM_PAGE + large);
+	assert_int_equal(shm_fill_file(fd, SHM_PAGE + large, &fill, &huge), -EFAULT);
 	shm_huge_end(&huge);
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_in_range(st.st_blocks * 512, READABLE, LARGE / 2);
+	assert_in_range(st.st_blocks * 512, READABLE, large / 2);
 	close(fd);
-	munmap(from, LARGE);
+	munmap(from, large);
 }
 
 // As on hugetlbfs.

@@ -6,6 +6,8 @@
 #include "dataplane/core/shm/shm_internal.h"
 #include "tests/unit/unit.h"
 
+#include <weir/page.h>
+
 // Of the whole process; without anything that maps memory itself.
 static unsigned long mapped_pages(void)
 {
@@ -25,13 +27,13 @@ static void check_size(size_t size)
 	shm_huge_begin(&h, fd, size);
 	shm_huge_make(&h, size);
 	shm_huge_end(&h);
-	assert_int_equal(h.made % SHM_HUGE_PAGE, 0);
+	assert_int_equal(h.made % page_huge(), 0);
 	assert_true(h.made <= size);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	uint8_t *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE);
 	assert_true(m != MAP_FAILED);
-	if (size >= SHM_HUGE_PAGE)
-		assert_int_equal((uintptr_t)m % SHM_HUGE_PAGE, 0);
+	if (size >= page_huge())
+		assert_int_equal((uintptr_t)m % page_huge(), 0);
 	for (size_t at = 0; at < size; at += 8)
 		assert_int_equal(*(const uint64_t *)(const void *)(m + at), 0);
 	for (size_t at = 0; at < size; at += SHM_PAGE)
@@ -53,11 +55,11 @@ TEST(test_bounds)
 		int fd = memfd_create("weir-test", MFD_CLOEXEC);
 		struct shm_huge h;
 		assert_true(fd >= 0);
-		shm_huge_begin(&h, fd, 4 * (size_t)SHM_HUGE_PAGE);
+		shm_huge_begin(&h, fd, 4 * page_huge());
 		shm_huge_make(&h, SHM_PAGE);
 		size_t made = h.made;
 		*(i ? &h.late_ms : &h.until_ms) = 0;
-		shm_huge_make(&h, 4 * (size_t)SHM_HUGE_PAGE);
+		shm_huge_make(&h, 4 * page_huge());
 		assert_int_equal(h.made, made);
 		assert_null(h.base);
 		close(fd);
@@ -78,7 +80,7 @@ static void check_steps(size_t size)
 		size_t len = size - at < STEP ? size - at : STEP;
 		shm_huge_make(&h, at + len);
 		assert_int_equal(fstat(fd, &st), 0);
-		assert_true((size_t)st.st_blocks * 512 < at + len + SHM_HUGE_PAGE);
+		assert_true((size_t)st.st_blocks * 512 < at + len + page_huge());
 		memset(bytes, (int)(at / STEP + 1), sizeof(bytes));
 		assert_int_equal(pwrite(fd, bytes, len, (off_t)at), len);
 	}
@@ -95,23 +97,23 @@ static void check_steps(size_t size)
 
 TEST(test_steps)
 {
-	check_steps(SHM_HUGE_PAGE - SHM_PAGE);
-	check_steps(SHM_HUGE_PAGE);
-	check_steps(3 * SHM_HUGE_PAGE + 5 * SHM_PAGE);
+	check_steps(page_huge() - SHM_PAGE);
+	check_steps(page_huge());
+	check_steps(3 * page_huge() + 5 * SHM_PAGE);
 }
 
 TEST(test_sizes)
 {
 	check_size(SHM_PAGE);
-	check_size(SHM_HUGE_PAGE - SHM_PAGE);
-	check_size(SHM_HUGE_PAGE);
-	check_size(3 * SHM_HUGE_PAGE + 5 * SHM_PAGE);
+	check_size(page_huge() - SHM_PAGE);
+	check_size(page_huge());
+	check_size(3 * page_huge() + 5 * SHM_PAGE);
 }
 
 TEST(test_refusal)
 {
 	int fd = memfd_create("weir-test", MFD_CLOEXEC);
 	assert_true(fd >= 0 && close(fd) == 0);
-	assert_true(shm_huge_map(fd, SHM_HUGE_PAGE, PROT_READ, MAP_SHARED) == MAP_FAILED);
+	assert_true(shm_huge_map(fd, page_huge(), PROT_READ, MAP_SHARED) == MAP_FAILED);
 	assert_true(shm_huge_map(fd, SHM_PAGE, PROT_READ, MAP_SHARED) == MAP_FAILED);
 }
