@@ -34,7 +34,8 @@ static unsigned suffix_labels(const struct dns_name *name, const uint8_t *start)
 }
 
 static const struct dns_name ipv4 = {.len = 14, .labels = 2, .wire = "\7in-addr\4arpa"},
-			     ipv6 = {.len = 10, .labels = 2, .wire = "\3ip6\4arpa"};
+			     ipv6 = {.len = 10, .labels = 2, .wire = "\3ip6\4arpa"},
+			     home = {.len = 11, .labels = 2, .wire = "\4home\4arpa"};
 
 static bool is_below(const struct dns_name *name, const struct dns_name *apex)
 {
@@ -56,6 +57,9 @@ struct zone_of zone_of(const struct dns_name *name)
 	if (is_v4 || is_below(name, &ipv6)) {
 		suffix = ipv4.labels;
 		zone = is_v4 ? IPV4_LABELS : IPV6_LABELS;
+	} else if (is_below(name, &home)) {
+		zone = home.labels;
+		suffix = zone - 1;
 	} else {
 		suffix = suffix_labels(name, start);
 		zone = suffix + 1;

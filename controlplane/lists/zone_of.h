@@ -4,7 +4,8 @@
 // The zone of a name, for the share of a zone in flight (inflight.h): the registrable domain by the
 // list of public suffixes (list_suffix.h). So a flood of names below victim.co.uk counts for
 // victim.co.uk and not for all names below co.uk. Reverse names have no such owner: their zone is
-// the /16 or the IPv6 /32. Any thread; 45 to 150 ns, once the list is loaded (list_suffix_load).
+// the /16 or the IPv6 /32. home.arpa is one zone of one network (RFC 8375), though newer lists have
+// it as a suffix. Any thread; 45 to 150 ns, once the list is loaded (list_suffix_load).
 
 #include <weir/dns_name.h>
 #include <weir/keyhash.h>
