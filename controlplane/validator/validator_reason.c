@@ -25,6 +25,7 @@ int validator_reason_ede(const char *why)
 		{"dnskey without ZSK flag", DNS_EDE_NO_ZONE_KEY_BIT},
 		{"no signatures", DNS_EDE_RRSIGS_MISSING},
 		{"signature missing", DNS_EDE_RRSIGS_MISSING},
+		{"signature for expected key", DNS_EDE_RRSIGS_MISSING}, // libunbound 1.26
 		{"lack of signatures", DNS_EDE_RRSIGS_MISSING},
 		{"no DNSSEC records", DNS_EDE_NSEC_MISSING},
 		{"failed to prove", DNS_EDE_NSEC_MISSING},

@@ -4,12 +4,19 @@
 #include "controlplane/base/table_registry.h"
 #include "validator_rig.h"
 
+// Words of the library where its cryptography is nettle's, or OpenSSL's.
+static bool says_that_a_signature_is_wrong(const char *why)
+{
+	return strstr(why, "signature verification failed")
+	       || strstr(why, "signature crypto failed");
+}
+
 TEST_WITH(test_verdicts, rig_setup, rig_teardown)
 {
 	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
 	assert_int_equal(get_u16(fx.msg + 6), 2); // the address and its signature
 	expect("bad", VALIDATOR_BOGUS, DNS_EDE_DNSSEC_BOGUS);
-	assert_non_null(strstr(fx.why, "signature verification failed"));
+	assert_true(says_that_a_signature_is_wrong(fx.why));
 	assert_null(strstr(fx.why, "127.0.0.1"));
 	expect("expired", VALIDATOR_BOGUS, DNS_EDE_SIGNATURE_EXPIRED);
 	expect("early", VALIDATOR_BOGUS, DNS_EDE_SIGNATURE_NOT_YET_VALID);

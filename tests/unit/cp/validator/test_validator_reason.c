@@ -20,6 +20,8 @@ TEST(test_errors)
 		{"dnskey without ZSK flag for key a.", DNS_EDE_NO_ZONE_KEY_BIT},
 		{"no signatures for key a.", DNS_EDE_RRSIGS_MISSING},
 		{"signature missing for key a.", DNS_EDE_RRSIGS_MISSING},
+		{"signature for expected key and algorithm missing for key a.",
+			DNS_EDE_RRSIGS_MISSING},
 		{"no DNSSEC records", DNS_EDE_NSEC_MISSING},
 		{"wildcard proof failed", DNS_EDE_DNSSEC_BOGUS},
 		{"signer name off-tree", DNS_EDE_DNSSEC_BOGUS},
