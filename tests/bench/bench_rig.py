@@ -126,7 +126,7 @@ def memory_bytes(pid, what="VmRSS", file="status"):
 def tasks(pid, of_worker=True):
     """The folders in /proc of a data plane's worker threads, or of its others."""
     return [task for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-            if (task / "comm").read_text().startswith(("rte-worker", "lcore-worker")) == of_worker]
+            if (task / "comm").read_text().startswith(("rte-worker", "lcore-worker", "dpdk-worker")) == of_worker]
 
 
 def ran_ns(task):

@@ -10,7 +10,7 @@ pid=$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)
 cpu_ns() { # of the worker's thread
 	local task
 	for task in /proc/"$pid"/task/*; do
-		grep -q -E '^(rte|lcore)-worker' "$task/comm" && cut -d' ' -f1 "$task/schedstat"
+		grep -q -E '^(rte|lcore|dpdk)-worker' "$task/comm" && cut -d' ' -f1 "$task/schedstat"
 	done
 }
 # percent SECONDS: of a core, that the worker took

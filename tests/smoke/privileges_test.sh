@@ -31,8 +31,8 @@ as_written() {
 		name=$(<"$task/comm") of=
 		for r in "${row[@]}"; do
 			IFS='|' read -r of permitted effective filters <<<"$r"
-			# shellcheck disable=SC2254 # a pattern
-			case $name in $of) break ;; esac
+			# shellcheck disable=SC2053 # a pattern for each of its names
+			[[ $name == @(${of//, /|}) ]] && break
 			of=
 		done
 		[ -n "$of" ] || { echo "thread $name has no row"; wrong=1; continue; }

@@ -15,7 +15,7 @@ check "they answer" eventually resolves ok-3000.cached.test
 generations() { weirctl --json status | jq ".controlplane.generations.$1"; }
 worker() { weirctl --json stats --interval 0 | jq ".dataplane.workers[$1].$2"; }
 thread() { # of worker N
-	basename "$(dirname "$(grep -lE "^(rte|lcore)-worker.*[^0-9]${cpus[$1]}\$" /proc/"$(pid dataplane)"/task/*/comm | head -1)")"
+	basename "$(dirname "$(grep -lE "^(rte|lcore|dpdk)-worker-?${cpus[$1]}\$" /proc/"$(pid dataplane)"/task/*/comm | head -1)")"
 }
 # Clients with many ports, some of whom the other worker serves.
 answered() { # NAME: by one client of eight at least

@@ -25,7 +25,7 @@ check "a second worker, which shares the core of main" restart "${cpus[0]}, ${cp
 same "there are two" 2 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"
 same "each on its core" "${cpus[0]} ${cpus[1]}" "$(worker 0 lcore) $(worker 1 lcore)"
 for i in 0 1; do
-	tid=$(grep -lE "^(rte|lcore)-worker.*[^0-9]${cpus[i]}\$" /proc/"$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)"/task/*/comm | head -1)
+	tid=$(grep -lE "^(rte|lcore|dpdk)-worker-?${cpus[i]}\$" /proc/"$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)"/task/*/comm | head -1)
 	same "pinned there" "${cpus[i]}" "$(taskset -cp "$(basename "$(dirname "$tid")")" | sed 's/.*: //')"
 done
 same "all is answered" 24 "$(flood)"
