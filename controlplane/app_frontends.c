@@ -98,6 +98,7 @@ static int tcp_open(struct app *a, unsigned i)
 		.begin = frontend_session_begin,
 		.end = frontend_session_end,
 		.admits = frontend_admits,
+		.since_ms = frontend_streams_since,
 		.number = i,
 		.shared = a->frontends.tcp_shared,
 	};

@@ -16,8 +16,8 @@
 
 enum { BEAT_MS = 100 };
 
-// Slots: a place for each question that waits for the resolver, in its session's list and in the
-// list of all by age.
+// Slots: a place for each question that waits for the resolver, in its session's list and in one
+// by age: of all streams, or of UDP.
 
 static uint32_t slot_number(const struct frontend *f, const struct frontend_slot *slot)
 {
@@ -53,9 +53,15 @@ static void slot_give_back(struct frontend *f, struct frontend_slot *slot)
 	share_give(&f->pending, FRONTEND_PENDING_MAX, 1);
 }
 
+static struct frontend_ages *ages_of(struct frontend *f, const struct frontend_session *s)
+{
+	return s->transport == FRONTEND_UDP ? &f->datagrams : &f->streams;
+}
+
 static void slot_link(struct frontend *f, struct frontend_slot *slot, struct frontend_session *s)
 {
 	uint32_t n = slot_number(f, slot);
+	struct frontend_ages *ages = ages_of(f, s);
 
 	slot->session = s;
 	slot->previous = FRONTEND_NIL;
@@ -65,17 +71,18 @@ static void slot_link(struct frontend *f, struct frontend_slot *slot, struct fro
 	s->first = n;
 	s->pending++;
 	slot->next_age = FRONTEND_NIL;
-	slot->earlier = f->newest;
-	if (f->newest != FRONTEND_NIL)
-		f->slot[f->newest].next_age = n;
+	slot->earlier = ages->newest;
+	if (ages->newest != FRONTEND_NIL)
+		f->slot[ages->newest].next_age = n;
 	else
-		f->oldest = n;
-	f->newest = n;
+		ages->oldest = n;
+	ages->newest = n;
 }
 
 static void slot_unlink(struct frontend *f, struct frontend_slot *slot)
 {
 	struct frontend_session *s = slot->session;
+	struct frontend_ages *ages = ages_of(f, s);
 
 	if (slot->previous != FRONTEND_NIL)
 		f->slot[slot->previous].next = slot->next;
@@ -87,11 +94,11 @@ static void slot_unlink(struct frontend *f, struct frontend_slot *slot)
 	if (slot->earlier != FRONTEND_NIL)
 		f->slot[slot->earlier].next_age = slot->next_age;
 	else
-		f->oldest = slot->next_age;
+		ages->oldest = slot->next_age;
 	if (slot->next_age != FRONTEND_NIL)
 		f->slot[slot->next_age].earlier = slot->earlier;
 	else
-		f->newest = slot->earlier;
+		ages->newest = slot->earlier;
 }
 
 void frontend_close(struct frontend *f)
@@ -280,9 +287,21 @@ static void on_answer(void *arg, unsigned, uint16_t type, uint8_t *msg, uint32_t
 	reply_send(f, slot, &reply);
 }
 
-static void on_beat(evutil_socket_t, short, void *arg)
+static void lost_end(struct frontend *f, const struct frontend_ages *ages, uint64_t now_ms)
 {
 	static const struct frontend_reply none;
+
+	while (ages->oldest != FRONTEND_NIL
+		&& now_ms >= f->slot[ages->oldest].asked_us / 1000 + FRONTEND_LIFE_MS) {
+		struct frontend_slot *slot = &f->slot[ages->oldest];
+		f->status.of[slot->session->transport].lost++;
+		frontend_log_untold(f, slot);
+		reply_send(f, slot, &none);
+	}
+}
+
+static void on_beat(evutil_socket_t, short, void *arg)
+{
 	struct frontend *f = arg;
 	uint64_t now_ms = clock_mono_ms();
 
@@ -293,13 +312,8 @@ static void on_beat(evutil_socket_t, short, void *arg)
 		frontend_shared_limit(f->shared, &f->policy.reader.limit, now_ms);
 	publisher_frontend_beat(f->publisher, f->number, now_ms);
 	resolver_log_beat(f->log);
-	while (f->oldest != FRONTEND_NIL
-		&& now_ms >= f->slot[f->oldest].asked_us / 1000 + FRONTEND_LIFE_MS) {
-		struct frontend_slot *slot = &f->slot[f->oldest];
-		f->status.of[slot->session->transport].lost++;
-		frontend_log_untold(f, slot);
-		reply_send(f, slot, &none);
-	}
+	lost_end(f, &f->datagrams, now_ms);
+	lost_end(f, &f->streams, now_ms);
 }
 
 static int shared_open(struct frontend *f, const struct frontend_given *given)
@@ -324,7 +338,8 @@ int frontend_open(
 	f->notify = given->notify;
 	f->reply = f->reply_room + REPLY_HEADROOM;
 	frontend_policy_open(&f->policy);
-	f->free = f->oldest = f->newest = FRONTEND_NIL;
+	f->free = FRONTEND_NIL;
+	f->datagrams = f->streams = (struct frontend_ages){FRONTEND_NIL, FRONTEND_NIL};
 	frontend_configure(f, config);
 	int rc = publisher_reader(given->publisher, given->number, &f->cache);
 	if (rc == 0)

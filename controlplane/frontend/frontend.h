@@ -140,4 +140,6 @@ void frontend_end_log(struct frontend *f);
 void frontend_configure(struct frontend *f, const struct config *config);
 void frontend_status(const struct frontend *f, struct frontend_status *out);
 void frontend_tables(const struct frontend *f, struct table_registry *tables);
+// When the oldest question of a stream came that waits for its answer (clock_mono_ms); 0: none.
+uint64_t frontend_streams_since(const struct frontend *f);
 struct frontend_shared *frontend_shared_of(const struct frontend *f);

@@ -40,7 +40,7 @@ struct frontend_slot {
 	struct frontend_session *session; // NULL: free
 	uint32_t life;
 	uint32_t next, previous;    // of the session's; `next` of the free ones
-	uint32_t next_age, earlier; // of all, the oldest first
+	uint32_t next_age, earlier; // of its frontend_ages
 	uint8_t has_opt;            // of enum dns_query_opt
 	uint8_t group;              // group_in_image
 	bool proven;                // as in frontend_question
@@ -48,6 +48,10 @@ struct frontend_slot {
 	uint64_t asked_us;
 	uint8_t *query; // query_len bytes, a copy; NULL: not kept
 	union client_address client;
+};
+
+struct frontend_ages { // slots, the oldest first
+	uint32_t oldest, newest;
 };
 
 struct frontend_settings {
@@ -78,7 +82,8 @@ struct frontend {
 	struct frontend_status status;
 	bool replying; // a session's reply function runs
 	uint64_t full; // questions for which there was no slot
-	uint32_t free, touched, oldest, newest;
+	uint32_t free, touched;
+	struct frontend_ages datagrams, streams;
 	// A reply that the engine writes itself, with the transport's room around it.
 	uint8_t *reply;
 	uint8_t reply_room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The state of an engine, and its tables.
+#include "base/age_list.h"
 #include "frontend_internal.h"
 
 #include <weir/clock.h>
@@ -18,29 +19,42 @@ struct frontend_shared *frontend_shared_of(const struct frontend *f)
 	return f->shared;
 }
 
+// 0: none.
+static uint64_t since_ms(const struct frontend *f, const struct frontend_ages *ages)
+{
+	return ages->oldest == FRONTEND_NIL ? 0 : f->slot[ages->oldest].asked_us / 1000;
+}
+
+uint64_t frontend_streams_since(const struct frontend *f)
+{
+	return since_ms(f, &f->streams);
+}
+
 void frontend_tables(const struct frontend *f, struct table_registry *tables)
 {
-	uint64_t now_ms = clock_mono_ms();
+	const uint64_t now_ms = clock_mono_ms(),
+		       oldest_ms = table_age(
+			       age_earlier(since_ms(f, &f->datagrams), since_ms(f, &f->streams)),
+			       now_ms);
 	if (f->number == 0)
 		frontend_shared_tables(f->shared, tables);
-	table_register(tables,
-		&(struct table_info){.name = "frontend_pending",
-			.owner = "frontend loop",
-			.eviction = "refuse: cached answer or SERVFAIL",
-			.lifetime = "limits.answer_deadline_ms",
-			TABLE_WORK_FOR(5000),
-			.cap = f->number == 0 ? FRONTEND_PENDING_MAX : 0, // of all
-			.used = f->pending.own,
-			.high = f->status.pending_max,
-			.refused = f->full,
-			.oldest_ms =
-				f->oldest == FRONTEND_NIL
-					? 0
-					: table_age(f->slot[f->oldest].asked_us / 1000, now_ms),
-			.has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED,
-			.bytes = f->touched * sizeof(f->slot[0])});
+	table_register(tables, &(struct table_info){.name = "frontend_pending",
+				       .owner = "frontend loop",
+				       .eviction = "refuse: cached answer or SERVFAIL",
+				       .lifetime = "limits.answer_deadline_ms",
+				       TABLE_WORK_FOR(5000),
+				       .cap = f->number == 0 ? FRONTEND_PENDING_MAX : 0, // of all
+				       .used = f->pending.own,
+				       .high = f->status.pending_max,
+				       .refused = f->full,
+				       .oldest_ms = oldest_ms,
+				       .has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED,
+				       .bytes = f->touched * sizeof(f->slot[0])});
 	kept_queries_table(&f->kept,
-		(struct table_info){.name = "frontend_queries", .owner = "frontend loop"}, tables);
+		(struct table_info){.name = "frontend_queries",
+			.owner = "frontend loop",
+			.oldest_ms = oldest_ms},
+		tables);
 	struct ring_mesh_status rings;
 	ring_mesh_status(f->resolvers, &rings);
 	table_register(tables, &(struct table_info){.name = "frontend_rings",

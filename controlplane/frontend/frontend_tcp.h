@@ -195,6 +195,8 @@ struct frontend_tcp_engine {
 	void (*end)(struct frontend *f, struct frontend_session *s);
 	// NULL: everyone.
 	bool (*admits)(struct frontend *f, const union client_address *client, bool over_tls);
+	// Of the questions that are answered later, when the oldest came. NULL: unknown.
+	uint64_t (*since_ms)(const struct frontend *f);
 	unsigned number;                    // among the frontends
 	struct frontend_tcp_shared *shared; // frontend_tcp_shared.h; NULL: of this one alone
 };

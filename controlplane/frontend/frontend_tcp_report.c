@@ -22,6 +22,7 @@ static void bounds_tables(
 	const struct frontend_tcp *t, struct table_registry *tables, uint64_t now_ms)
 {
 	const struct frontend_tcp_status *s = &t->count;
+	const uint64_t since_ms = t->engine.since_ms ? t->engine.since_ms(t->engine.frontend) : 0;
 
 	table_register(tables, &(struct table_info){.name = "tcp_questions",
 				       .owner = "frontend loop",
@@ -32,7 +33,8 @@ static void bounds_tables(
 				       .used = t->pending.own,
 				       .high = s->pending_max,
 				       .refused = s->held,
-				       .has = TABLE_REFUSES});
+				       .oldest_ms = table_age(since_ms, now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "tcp_buffers",
 				       .owner = "frontend loop",
 				       .eviction = "close the connection that stalled longest",

@@ -188,6 +188,8 @@ struct l0_key inflight_key(const struct question *q); // its name is that of the
 // The next younger question, from the oldest (NULL) on; NULL: no more.
 struct question *inflight_younger(const struct inflight *f, const struct question *q);
 void inflight_stats(const struct inflight *f, struct inflight_stats *out);
+// For how long the client has waited that waits longest; 0: none waits.
+uint64_t inflight_waiting_ms(const struct inflight *f, uint64_t now_ms);
 void inflight_tables(const struct inflight *f, struct table_registry *tables);
 
 // The letter case of a name (`len` bytes of wire form), kept and given back.

@@ -3,14 +3,14 @@
 
 // Waiters come after their question, the oldest of each first: those of questions that are younger
 // than the oldest waiter found need no look.
-static uint64_t waiting_since(const struct inflight *f)
+uint64_t inflight_waiting_ms(const struct inflight *f, uint64_t now_ms)
 {
 	uint64_t since = 0;
 	const struct question *q = NULL;
 	while ((q = inflight_younger(f, q)) && (!since || q->age.since_ms < since))
 		if (q->first_waiter != NIL)
 			since = age_earlier(since, f->waiter[q->first_waiter].arrival_ms);
-	return since;
+	return table_age(since, now_ms);
 }
 
 void inflight_stats(const struct inflight *f, struct inflight_stats *out)
@@ -55,6 +55,6 @@ void inflight_tables(const struct inflight *f, struct table_registry *tables)
 				       .bytes = f->waiter_touched * sizeof(*f->waiter),
 				       .high = f->waiters_max,
 				       .refused = f->refused.waiters + f->refused.client,
-				       .oldest_ms = table_age(waiting_since(f), now_ms),
+				       .oldest_ms = inflight_waiting_ms(f, now_ms),
 				       .has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED});
 }

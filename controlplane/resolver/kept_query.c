@@ -41,11 +41,12 @@ void kept_queries_table(
 	t.eviction = "refuse: dnstap lacks the message; SERVFAIL";
 	t.lifetime = "wait of its client";
 	t.kind = TABLE_WORK;
+	t.stay_ms = 5000;
 	t.cap = KEPT_QUERIES_MAX;
 	t.used = k->count;
 	t.bytes = k->memory;
 	t.high = k->count_most;
 	t.refused = k->refused;
-	t.has = TABLE_REFUSES;
+	t.has = TABLE_AGES | TABLE_REFUSES;
 	table_register(tables, &t);
 }

@@ -28,6 +28,6 @@ ATTR_MUST_CHECK uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *m
 // Of any bytes that a client's wait needs, whether it is on or not. NULL: no room.
 ATTR_MUST_CHECK uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len);
 void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len); // NULL is fine
-// Registers it; `t` has its name and owner.
+// Registers it; `t` has its name, its owner, and the age of the client that waits longest.
 void kept_queries_table(
 	const struct kept_queries *k, struct table_info t, struct table_registry *tables);

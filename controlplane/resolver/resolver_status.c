@@ -19,7 +19,10 @@ static void status_tables(const struct resolver *r, struct table_registry *t)
 	inflight_tables(r->inflight, t);
 	bound_log_table(&r->met_bounds, now_ms, t);
 	kept_queries_table(&r->kept_queries,
-		(struct table_info){.name = "kept_queries", .owner = "resolver loop"}, t);
+		(struct table_info){.name = "kept_queries",
+			.owner = "resolver loop",
+			.oldest_ms = inflight_waiting_ms(r->inflight, now_ms)},
+		t);
 	views_tables(r->views, t);
 	if (is_first)
 		views_shared_tables(r->views, t);

@@ -94,6 +94,7 @@
 // the connections of upstream_streams.h. Without one to be had (EMFILE) the send has failed: it is
 // counted, and the next server is tried.
 
+#include "base/age_list.h"
 #include "base/loop.h"
 #include "base/rng.h"
 #include "base/wheel.h"
@@ -137,6 +138,7 @@ struct upstream_leg {
 	struct upstream_ask *ask;
 	struct upstream_socket *socket; // of UDP, unless by_port
 	struct upstream_leg *port_next; // of the same local port
+	struct age_link age;            // by_port, while it is listed
 	uint16_t local_port;            // of UDP
 	uint8_t worker;                 // by_port: that has the query
 	bool by_port;                   // a worker sends it (upstream_port.h)

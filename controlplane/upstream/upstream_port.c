@@ -31,6 +31,7 @@ struct upstream_port {
 	struct share share[HOPS_RANGES_MAX];
 	uint32_t ports; // in both
 	struct upstream_port_stats stats;
+	struct age_list ages;            // of legs through the port
 	struct upstream_leg *leg[PORTS]; // by local port: the first of its chain
 };
 
@@ -72,7 +73,10 @@ void upstream_port_add(struct upstream_port *p, struct upstream_leg *leg)
 	leg->is_listed = true;
 	leg->port_next = *first;
 	*first = leg;
-	if (leg->by_port && ++p->stats.open > p->stats.high)
+	if (!leg->by_port)
+		return;
+	age_add(&p->ages, &leg->age);
+	if (++p->stats.open > p->stats.high)
 		p->stats.high = p->stats.open;
 }
 
@@ -86,7 +90,10 @@ void upstream_port_remove(struct upstream_port *p, struct upstream_leg *leg)
 		at = &(*at)->port_next;
 	*at = leg->port_next;
 	leg->is_listed = false;
-	p->stats.open -= leg->by_port;
+	if (!leg->by_port)
+		return;
+	age_remove(&p->ages, &leg->age);
+	p->stats.open--;
 }
 
 static void shares_take(struct upstream_port *p, uint64_t turn)
@@ -318,10 +325,11 @@ void upstream_port_tables(const struct upstream_port *p, struct table_registry *
 				       .owner = "resolver loop",
 				       .eviction = "refuse: a socket is used",
 				       .lifetime = "life of the query",
-				       .kind = TABLE_WORK,
+				       TABLE_WORK_FOR(5000),
 				       .cap = UPSTREAM_PORT_LEGS_MAX,
 				       .used = p->stats.open,
 				       .bytes = sizeof(*p),
 				       .refused = p->stats.full,
-				       .has = TABLE_REFUSES});
+				       .oldest_ms = table_age(age_since(&p->ages), clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_REFUSES});
 }

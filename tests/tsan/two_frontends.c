@@ -64,6 +64,7 @@ static void frontend_start(unsigned i)
 		.begin = frontend_session_begin,
 		.end = frontend_session_end,
 		.admits = frontend_admits,
+		.since_ms = frontend_streams_since,
 		.number = i,
 		.shared = box.frontends.tcp_shared};
 	CHECK(frontend_tcp_open(

@@ -12,6 +12,7 @@ bool tcp_rig_dot, tcp_rig_doh;
 struct frontend_names tcp_rig_names;
 struct config_proxy_protocol tcp_rig_balancers;
 _Atomic unsigned tcp_rig_group, tcp_rig_host;
+uint64_t tcp_rig_since_ms;
 static struct frontend_tcp_shared *shared;
 static struct loop *loop;
 static struct frontend_tcp *server;
@@ -101,6 +102,11 @@ static bool engine_admits(struct frontend *, const union client_address *client,
 	return ntohl(client->v4.sin_addr.s_addr) - (0x7f000000 + TCP_DENIED_HOST) > over_tls;
 }
 
+static uint64_t engine_since_ms(const struct frontend *)
+{
+	return tcp_rig_since_ms;
+}
+
 static void on_release(void *)
 {
 	static const size_t len_of[128] = {
@@ -165,6 +171,7 @@ void tcp_rig_start_files(unsigned files)
 		.begin = engine_begin,
 		.end = engine_end,
 		.admits = engine_admits,
+		.since_ms = engine_since_ms,
 		.shared = shared};
 	unsigned pid = (unsigned)getpid();
 
@@ -218,6 +225,29 @@ static void on_status(void *out)
 	frontend_tcp_status(server, out);
 	frontend_tcp_tables(server, &tables);
 	assert_int_equal(tables.count, 8);
+}
+
+struct wanted {
+	const char *name;
+	struct table_info table;
+};
+
+static void on_table(void *arg)
+{
+	struct wanted *w = arg;
+	struct table_registry tables = {0};
+	frontend_tcp_tables(server, &tables);
+	for (unsigned i = 0; i < tables.count; i++)
+		if (strcmp(tables.table[i].name, w->name) == 0)
+			w->table = tables.table[i];
+}
+
+struct table_info tcp_rig_table(const char *name)
+{
+	struct wanted w = {.name = name};
+	on_loop(on_table, &w);
+	assert_non_null(w.table.name);
+	return w.table;
 }
 
 void tcp_rig_status(struct frontend_tcp_status *out)

@@ -42,6 +42,8 @@ void tcp_rig_configure(void); // tcp_config
 #define TCP_RIG_CONFIGURE(key, value) ((void)(tcp_config.key = (value)), tcp_rig_configure())
 
 void tcp_rig_status(struct frontend_tcp_status *out);
+struct table_info tcp_rig_table(const char *name);
+extern uint64_t tcp_rig_since_ms;      // what the engine says of its oldest question
 unsigned tcp_rig_asked(void);          // messages that the engine saw
 unsigned tcp_rig_row(void);            // most of them in a row from one connection
 extern _Atomic unsigned tcp_rig_group; // of the last one's session

@@ -30,6 +30,18 @@ TEST_WITH(test_pipelined, tcp_rig_each_start, tcp_rig_each_end)
 	close(other);
 }
 
+// Answers that become slower are no leak of places.
+TEST_WITH(test_the_age_of_questions, tcp_rig_each_start, tcp_rig_each_end)
+{
+	tcp_rig_since_ms = clock_mono_ms() - 4000;
+	tcp_rig_start();
+	const struct table_info t = tcp_rig_table("tcp_questions");
+	tcp_rig_since_ms = 0;
+	assert_int_equal(t.has, TABLE_AGES | TABLE_REFUSES);
+	assert_in_range(t.oldest_ms, 4000, 4000 + TCP_WAIT_MS);
+	assert_int_equal(tcp_rig_table("tcp_questions").oldest_ms, 0);
+}
+
 // The total is shared: those that find it full go on in turn, and none is forgotten, also when what
 // the first of them asks next takes no place.
 TEST_WITH(test_queries, tcp_rig_each_start, tcp_rig_each_end)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Queries that leave and come back through the port, and what is not believed.
 
+#include "controlplane/base/table_registry.h"
 #include "port_rig.h"
 
 TEST_WITH(test_no_socket_is_opened, port_rig_setup, port_rig_teardown)
@@ -92,6 +93,30 @@ TEST_WITH(test_cut_must_fit, port_rig_setup, port_rig_teardown)
 	fake[0].held = false;
 	FINISHED(replies);
 	assert_int_equal(fake[0].tcp_queries, 1);
+}
+
+static struct table_info port_table(void)
+{
+	struct table_registry tables = {0};
+	upstream_port_tables(fx.port, &tables);
+	assert_int_equal(tables.count, 1);
+	return tables.table[0];
+}
+
+// Answers that become slower keep more legs, as old as that.
+TEST_WITH(test_the_age_of_legs, port_rig_setup, port_rig_teardown)
+{
+	CONFIGURE(first_timeout_ms, 1500);
+	assert_int_equal(port_table().has, TABLE_AGES | TABLE_REFUSES);
+	fake[0].held = true;
+	ask_start(5000);
+	wait_queries(&fake[0], 1);
+	clock_pass_ms(300);
+	assert_int_equal(port_table().used, 1);
+	assert_in_range(port_table().oldest_ms, 300, 301);
+	fake[0].held = false;
+	FINISHED(replies);
+	assert_int_equal(port_table().oldest_ms, 0);
 }
 
 TEST_WITH(test_unreachable_ends_the_wait, port_rig_setup, port_rig_teardown)
