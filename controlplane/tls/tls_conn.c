@@ -49,19 +49,32 @@ static void on_message(int is_write, int, int type, const void *buf, size_t len,
 }
 
 // OpenSSL multiplies with whatever share a hello or a server has: 8,192 bits of a finite field take
-// 100 ms, P-384, the slowest curve here, 1 ms (CVE-2022-40735). Those of its default but these.
-#define GROUPS "X25519:P-256:X448:P-521:P-384"
+// 100 ms, P-384, the slowest curve of its default, 1 ms (CVE-2022-40735). It asks this of each
+// group and each cipher before it names or takes one, and the rest is as openssl.cnf says.
+typedef int security_fn(
+	const SSL *ssl, const SSL_CTX *x, int what, int bits, int nid, void *other, void *more);
+static _Atomic(security_fn *) usual;
+
+static int on_security(
+	const SSL *ssl, const SSL_CTX *x, int what, int bits, int nid, void *other, void *more)
+{
+	const bool is_cipher = (what & SSL_SECOP_OTHER_TYPE) == SSL_SECOP_OTHER_CIPHER;
+	const bool is_group = (what & SSL_SECOP_OTHER_TYPE) == SSL_SECOP_OTHER_CURVE;
+
+	if ((is_cipher && SSL_CIPHER_get_kx_nid(other) == NID_kx_dhe)
+		|| (is_group && nid >= NID_ffdhe2048 && nid <= NID_ffdhe8192))
+		return 0;
+	return usual(ssl, x, what, bits, nid, other, more);
+}
 
 static void groups_bound(SSL_CTX *x)
 {
-	char newest[] = "X25519MLKEM768:" GROUPS,
-	     others[] = GROUPS; // OpenSSL's macro casts to char *
+	security_fn *const now = SSL_CTX_get_security_callback(x);
 
-	ERR_set_mark();
-	if (!SSL_CTX_set1_groups_list(x, newest)) // OpenSSL 3.5
-		(void)!SSL_CTX_set1_groups_list(x, others);
-	(void)!SSL_CTX_set_cipher_list(x, "DEFAULT:!kDHE");
-	ERR_pop_to_mark();
+	if (now == on_security)
+		return;
+	usual = now; // the same of all contexts
+	SSL_CTX_set_security_callback(x, on_security);
 }
 
 void tls_work_bound(struct ssl_ctx_st *x)

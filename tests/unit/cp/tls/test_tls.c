@@ -4,6 +4,7 @@
 #include "library_memory.h"
 #include "tls_pair.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 TEST_WITH(test_a_good_server, NULL, tls_pair_close)
@@ -29,13 +30,38 @@ TEST(test_old_versions)
 	pair_close();
 }
 
+// A handshake of two contexts: 1, or -1.
+static int in_memory(SSL_CTX *of_client, SSL_CTX *of_server)
+{
+	SSL *client = SSL_new(of_client), *server = SSL_new(of_server);
+	BIO *a, *b;
+	assert_int_equal(BIO_new_bio_pair(&a, 1 << 16, &b, 1 << 16), 1);
+	SSL_set_bio(client, a, a);
+	SSL_set_bio(server, b, b);
+	SSL_set_verify(client, SSL_VERIFY_NONE, NULL);
+	SSL_set_connect_state(client);
+	SSL_set_accept_state(server);
+	int rc = -1;
+	for (unsigned turn = 0; turn < 10 && rc != 1; turn++) {
+		rc = SSL_do_handshake(client);
+		rc = SSL_do_handshake(server) == 1 && rc == 1 ? 1 : -1;
+	}
+	ERR_clear_error();
+	SSL_free(client);
+	SSL_free(server);
+	return rc;
+}
+
 static void speaks_curves_alone(SSL_CTX *x)
 {
-	const STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(x);
-	assert_true(sk_SSL_CIPHER_num(list) > 0);
+	SSL *ssl = SSL_new(x);
+	STACK_OF(SSL_CIPHER) *list = SSL_get1_supported_ciphers(ssl);
+	assert_true(sk_SSL_CIPHER_num(list) > 3); // those of TLS 1.3
 	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++)
 		assert_int_not_equal(
 			SSL_CIPHER_get_kx_nid(sk_SSL_CIPHER_value(list, i)), NID_kx_dhe);
+	sk_SSL_CIPHER_free(list);
+	SSL_free(ssl);
 	SSL_CTX_free(x);
 }
 
@@ -51,6 +77,33 @@ TEST_WITH(test_keys_by_curves_alone, NULL, tls_pair_close)
 	speaks_curves_alone(lent);
 	tls_chain_bound(bound);
 	speaks_curves_alone(bound);
+}
+
+// OpenSSL reads openssl.cnf into each new context.
+TEST(test_what_is_configured_stays)
+{
+	static const char only[] = "ECDHE-ECDSA-AES256-GCM-SHA384";
+	SSL_CTX *x = SSL_CTX_new(TLS_method()), *server = tls_rig_context(TLS_RIG_GOOD);
+	assert_int_equal(SSL_CTX_set_cipher_list(x, only), 1);
+	assert_int_equal(SSL_CTX_set1_groups_list(x, "P-384"), 1);
+	assert_int_equal(SSL_CTX_set1_groups_list(server, "X25519:P-256"), 1);
+	SSL_CTX_set_security_level(x, 2);
+	tls_chain_bound(x);
+	tls_chain_bound(x); // once more
+	assert_int_equal(SSL_CTX_get_security_level(x), 2);
+	unsigned old = 0;
+	for (int i = 0; i < sk_SSL_CIPHER_num(SSL_CTX_get_ciphers(x)); i++) {
+		const SSL_CIPHER *c = sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(x), i);
+		old += SSL_CIPHER_get_kx_nid(c) != NID_kx_any;
+		if (SSL_CIPHER_get_kx_nid(c) != NID_kx_any)
+			assert_string_equal(SSL_CIPHER_get_name(c), only);
+	}
+	assert_int_equal(old, 1);
+	assert_int_equal(in_memory(x, server), -1); // no group of both
+	assert_int_equal(SSL_CTX_set1_groups_list(server, "P-384"), 1);
+	assert_int_equal(in_memory(x, server), 1);
+	SSL_CTX_free(x);
+	SSL_CTX_free(server);
 }
 
 static void broken_handshake(const char *bytes, const char *why)
