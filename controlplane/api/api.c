@@ -172,7 +172,9 @@ static int server_open(struct api *a, int fd)
 		.admit = on_admit,
 		.handle = on_request,
 		.replied = api_replied,
+		.rate = &a->rate,
 		.arg = a};
+	a->rate = (struct http_rate){.each_s = API_RATE_MAX, .burst = API_RATE_BURST};
 	return http_server_open(&a->http, fd, &settings);
 }
 

@@ -45,8 +45,9 @@
 // libevent itself (http_server.h). Bounds: API_REQUESTS_MAX requests being served and
 // API_CONNECTIONS_MAX connections, streams included (one more of either is 503, counted), 8 KiB of
 // header, 64 KiB of body, 2 s for a client that neither sends nor reads, API_CONNECTION_MS for one
-// that is slow (http_conns.h). A reply that waits for another loop has a deadline (504), and is
-// dropped when its client has hung up.
+// that is slow (http_conns.h), API_RATE_BURST requests at once and API_RATE_MAX a second of each
+// local user (http_rate.h; one more is 429). A reply that waits for another loop has a deadline
+// (504), and is dropped when its client has hung up.
 
 #include "api_reasons.h"
 #include "base/loop.h"
@@ -72,6 +73,8 @@ enum {
 	API_REQUESTS_MAX = 16,
 	API_CONNECTIONS_MAX = 32,
 	API_CONNECTION_MS = 30000,
+	API_RATE_MAX = 1000,
+	API_RATE_BURST = 4000,
 	API_WHY_MAX = 256,
 	API_RELOAD_WHY_MAX = 896,
 };

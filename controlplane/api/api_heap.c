@@ -8,6 +8,8 @@
 #include "memory/process.h"
 #include "memory/process_sockets.h"
 
+#include <event2/event.h>
+
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -15,7 +17,7 @@
 #include <weir/log.h>
 #include <weir/mem_account.h>
 
-enum { SOCKETS_MAX = 1024 };
+enum { SOCKETS_MAX = 1024, SOCKETS_DEFER_MS = 10000 };
 
 static void serve_heap(struct api *, struct http_exchange *x)
 {
@@ -178,13 +180,18 @@ static void peers_out(struct json_out *o, struct json_node *root, const struct p
 	sums_out(o, json_out_object(o, root, "other_peers"), &p->others);
 }
 
-static void serve_connections(struct api *, struct http_exchange *x)
+struct sockets_job {
+	struct api *api;
+	char *text; // NULL: no memory
+};
+
+// On a helper thread.
+static int sockets_work(void *arg, const _Atomic bool *)
 {
+	struct sockets_job *job = arg;
 	struct process_peers *peers = heap_calloc(1, sizeof(*peers));
-	if (!peers) {
-		http_reply(x, 500, NULL);
-		return;
-	}
+	if (!peers)
+		return -ENOMEM;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	struct sockets_out to = {
@@ -195,7 +202,80 @@ static void serve_connections(struct api *, struct http_exchange *x)
 	heap_free(peers);
 	JSON_COUNTS_AS(o, root, "open_", &c, files, sockets);
 	json_out_count(o, root, "listed", to.listed);
-	http_reply(x, 200, json_out_finish(o));
+	job->text = json_out_finish(o);
+	return job->text ? 0 : -ENOMEM;
+}
+
+// To all who wait.
+static void sockets_reply(struct api_sockets *s, int err, const char *text)
+{
+	while (s->waiting) {
+		struct http_exchange *x = s->exchange[--s->waiting];
+		if (err && err != -ENOMEM)
+			api_busy(x, err);
+		else
+			http_reply(x, 200, text ? heap_strdup(text) : NULL);
+	}
+}
+
+// The API may be closed by now: then exchanges are freed alone.
+static void on_sockets(void *arg, int err)
+{
+	struct sockets_job *job = arg;
+	job->api->sockets.runs = false;
+	sockets_reply(&job->api->sockets, err, job->text);
+	FREE_AND_NULL(job->text);
+	heap_free(job);
+}
+
+static void sockets_begin(evutil_socket_t, short, void *arg)
+{
+	struct api *a = arg;
+	struct sockets_job *job = heap_calloc(1, sizeof(*job));
+	int rc = -ENOMEM;
+	if (job) {
+		job->api = a;
+		rc = job_runner_start(a->profiles, sockets_work, on_sockets, job);
+	}
+	a->sockets.runs = rc == 0;
+	a->sockets.begun_ms = clock_mono_ms();
+	if (rc < 0) {
+		heap_free(job);
+		sockets_reply(&a->sockets, rc, NULL);
+	}
+}
+
+static void serve_connections(struct api *a, struct http_exchange *x)
+{
+	struct api_sockets *s = &a->sockets;
+	if (s->waiting == API_SOCKETS_WAITING_MAX) {
+		api_busy(x, -EAGAIN);
+		return;
+	}
+	http_defer(x, SOCKETS_DEFER_MS);
+	s->exchange[s->waiting++] = x;
+	const uint64_t since_ms = clock_mono_ms() - s->begun_ms;
+	if (s->runs || evtimer_pending(s->next, NULL))
+		return;
+	if (!s->begun_ms || since_ms >= API_SOCKETS_MS)
+		sockets_begin(-1, 0, a);
+	else
+		event_add(s->next,
+			&(struct timeval){.tv_usec = (long)(API_SOCKETS_MS - since_ms) * 1000});
+}
+
+static int heap_open(struct api *a)
+{
+	a->sockets.next = evtimer_new(loop_base(a->deps.service), sockets_begin, a);
+	return a->sockets.next ? 0 : -ENOMEM;
+}
+
+static void heap_close(struct api *a)
+{
+	if (a->sockets.next)
+		event_free(a->sockets.next);
+	if (!a->sockets.runs)
+		sockets_reply(&a->sockets, -ECANCELED, NULL);
 }
 
 const struct api_part api_heap_part = {
@@ -205,4 +285,6 @@ const struct api_part api_heap_part = {
 		{"/debug/heap", serve_debug_heap, API_ALWAYS | API_AUDIT, CONTROL_ADMIN, ""},
 		{"/threads", serve_threads, API_GET, CONTROL_READ, ""},
 		{"/connections", serve_connections, API_GET, CONTROL_READ, ""}},
+	.open = heap_open,
+	.close = heap_close,
 };

@@ -27,7 +27,7 @@ bool api_listen_is_on(const struct api *a)
 
 int api_listen_open(struct api *a)
 {
-	enum { BACKLOG = 8 };
+	enum { BACKLOG = 8, RATE_MAX = 20, RATE_BURST = 100 };
 	const struct config_metrics *m = a->deps.metrics;
 	const struct http_settings settings = {.base = loop_base(a->deps.service),
 		.exchanges_max = API_LISTEN_REQUESTS_MAX,
@@ -35,9 +35,11 @@ int api_listen_open(struct api *a)
 		.connection_ms = API_LISTEN_LIFE_MS,
 		.admit = on_admit,
 		.handle = on_request,
+		.rate = &a->listener_rate,
 		.arg = a};
 	if (!api_listen_is_on(a))
 		return 0;
+	a->listener_rate = (struct http_rate){.each_s = RATE_MAX, .burst = RATE_BURST};
 	const struct api_listener_set set = {.key = "metrics.listen",
 		.address = m->address,
 		.backlog = BACKLOG,

@@ -134,6 +134,7 @@ static void http_out(struct metrics_text *t, const struct api *a)
 		"Requests on the control API refused or not answered in time, by reason.");
 	metrics_count(t, METRICS_LABELS({"why", "full"}), c.refused_full);
 	metrics_count(t, METRICS_LABELS({"why", "peer"}), c.refused_peer);
+	metrics_count(t, METRICS_LABELS({"why", "rate"}), c.refused_rate);
 	metrics_count(t, METRICS_LABELS({"why", "malformed"}), c.bad_requests);
 	metrics_count(t, METRICS_LABELS({"why", "timeout"}), c.timeouts);
 	if (api_listen_is_on(a)) {

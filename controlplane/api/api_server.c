@@ -126,6 +126,8 @@ void api_deny(struct api *a, struct http_exchange *x, enum access_refusal why)
 		audit_left_out(&a->access->audit);
 	if (status == 401)
 		http_reply_header(x, "WWW-Authenticate", "Bearer realm=\"weir\"");
+	if (why == ACCESS_locked) // no other one begins until the lock ends
+		http_reply_header(x, "Connection", "close");
 	api_refuse(x, status, "%s", access_refusal_texts[why]);
 }
 
@@ -254,8 +256,10 @@ static void on_resolver(void *arg, const struct resolver_status *s)
 	struct api_look *l = arg;
 	l->resolver = s;
 	if (http_is_live(l->exchange)) {
+		const struct http_turn turn = http_turn_begin(l->exchange);
 		l->api->looks++;
 		l->reply(l);
+		http_turn_end(&turn);
 	} else { // nobody listens, and there may be no api any more
 		http_reply(l->exchange, 503, NULL);
 	}

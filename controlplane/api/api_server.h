@@ -10,6 +10,7 @@
 #include "api_reasons.h"
 #include "base/job_runner.h"
 #include "base/json_out.h"
+#include "http/http_rate.h"
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"
@@ -34,6 +35,18 @@ struct api_control {
 	unsigned client_count;
 	struct config_control_client client[CONFIG_CONTROL_CLIENTS_MAX];
 	struct event *look;
+	struct http_rate rate; // of all its addresses
+};
+
+// GET /connections asks the kernel about each descriptor: a helper does, once in API_SOCKETS_MS for
+// all who wait by then.
+enum { API_SOCKETS_MS = 1000, API_SOCKETS_WAITING_MAX = 16 };
+struct api_sockets {
+	struct event *next; // waits until it may begin
+	bool runs;
+	uint64_t begun_ms; // the last one; 0: none
+	unsigned waiting;
+	struct http_exchange *exchange[API_SOCKETS_WAITING_MAX];
 };
 
 struct api {
@@ -66,6 +79,8 @@ struct api {
 	uint64_t dumped_ms;           // when the last heap dump ended; 0: none
 	uint64_t rate_ms;             // when the heap profile's rate changed last; 0: not yet
 	struct api_listener listener; // of metrics.listen
+	struct http_rate rate, listener_rate; // of the control socket; of metrics.listen
+	struct api_sockets sockets;           // api_heap.c
 	struct access *access;
 	const struct access_user *user; // whose request is handled now; NULL: a local one
 	struct api_control control;

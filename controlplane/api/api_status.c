@@ -111,7 +111,8 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	struct http_counts c;
 	http_server_counts(a->http, &c);
 	struct json_node *n = json_out_object(o, root, "control");
-	JSON_COUNTS(o, n, &c, requests, refused_full, refused_peer, bad_requests, timeouts);
+	JSON_COUNTS(o, n, &c, requests, refused_full, refused_peer, refused_rate, bad_requests,
+		timeouts);
 	json_out_count(o, n, "connections", c.conns.live);
 	JSON_COUNTS_AS(o, n, "connections_", &c.conns, refused, cut);
 	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));

@@ -147,6 +147,27 @@ static void runner_table(
 	table_register(tables, &t);
 }
 
+// Of the control socket, of control.listen and of metrics.listen.
+static void rates_table(const struct api *a, struct table_registry *tables)
+{
+	const struct http_rate *rates[] = {&a->rate, &a->control.rate, &a->listener_rate};
+	struct table_info t = (struct table_info){.name = "http_rates",
+		.owner = "control API",
+		.eviction = "replace the one that asked longest ago",
+		.lifetime = "life of the process",
+		.kind = TABLE_CACHE,
+		.has = TABLE_EVICTS | TABLE_REFUSES};
+	for (unsigned i = 0; i < ARRAY_LEN(rates); i++) {
+		t.cap += HTTP_RATE_PLACES;
+		t.used += http_rate_used(rates[i]);
+		t.evicted += rates[i]->evicted;
+		t.refused += rates[i]->refused;
+		t.bytes += sizeof(*rates[i]);
+	}
+	t.high = t.used;
+	table_register(tables, &t);
+}
+
 // Of libcurl: ClickHouse's, of which there are two while its settings change, each webhook's, and
 // that of the list that is fetched.
 static void transfers_table(struct table_registry *tables)
@@ -202,6 +223,7 @@ void api_tables(struct api *a, struct table_registry *tables)
 		tables);
 	runner_table(a->whys, (struct table_info){.name = "why_explanations"}, tables);
 	runner_table(a->searches, (struct table_info){.name = "why_searches"}, tables);
+	rates_table(a, tables);
 	transfers_table(tables);
 	errors_tables(tables);
 	if (a->watch)

@@ -5,8 +5,8 @@
 // nghttp2 bounds what it keeps of a client: acknowledgements that wait (SETTINGS, PING), entries of
 // a SETTINGS frame, CONTINUATION frames; it keeps no closed streams and no priorities. Weir adds
 // two paces, of resets and of frames that bring no whole request, either side may cause them.
+#include "base/allowance.h"
 #include "doh_internal.h"
-#include "doh_pace.h"
 
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
@@ -31,7 +31,7 @@ struct doh_library {
 struct doh_h2 {
 	nghttp2_session *session;
 	uint64_t now_ms; // of the call in progress
-	struct doh_pace resets, frames;
+	struct allowance resets, frames;
 	bool in_block;  // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
 	size_t block;   // bytes of it so far
 	int32_t newest; // stream that the client opened
@@ -77,7 +77,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	if (hd->type != NGHTTP2_CONTINUATION)
 		c->h2->block = 0;
 	c->h2->in_block = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
-	if (!doh_pace_take(&c->h2->frames, DOH_FRAMES_RATE, DOH_FRAMES_BURST, c->h2->now_ms))
+	if (!allowance_take(&c->h2->frames, DOH_FRAMES_RATE, DOH_FRAMES_BURST, c->h2->now_ms))
 		calm(c);
 	return 0;
 }
@@ -133,7 +133,7 @@ static int on_data(
 
 static void count_reset(struct doh_conn *c)
 {
-	if (!doh_pace_take(&c->h2->resets, DOH_RESETS_RATE, DOH_RESETS_BURST, c->h2->now_ms))
+	if (!allowance_take(&c->h2->resets, DOH_RESETS_RATE, DOH_RESETS_BURST, c->h2->now_ms))
 		calm(c);
 }
 
@@ -171,7 +171,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		doh_stream_headers_end(s, c->h2->now_ms);
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-		doh_pace_add(&c->h2->frames, DOH_FRAMES_EACH);
+		allowance_add(&c->h2->frames, DOH_FRAMES_EACH);
 		doh_stream_end(s, c->h2->now_ms);
 	}
 	return 0;
@@ -314,8 +314,8 @@ int doh_h2_open(struct doh_conn *c)
 	if (!c->h2)
 		return -ENOMEM;
 	*c->h2 = (struct doh_h2){.now_ms = c->begun_ms,
-		.resets = doh_pace_full(DOH_RESETS_BURST, c->begun_ms),
-		.frames = doh_pace_full(DOH_FRAMES_BURST, c->begun_ms)};
+		.resets = allowance_full(DOH_RESETS_BURST, c->begun_ms),
+		.frames = allowance_full(DOH_FRAMES_BURST, c->begun_ms)};
 	if (nghttp2_session_server_new3(&c->h2->session, l->callbacks, c, l->option, &mem)
 		|| nghttp2_submit_settings(
 			c->h2->session, NGHTTP2_FLAG_NONE, settings, SETTINGS_COUNT)

@@ -34,6 +34,7 @@ struct conn {
 	struct source_key source;
 	uint64_t since_ms, until_ms;
 	uint64_t taken; // requests, by evhttp
+	unsigned refusals;
 	struct http1_check check;
 };
 
@@ -300,9 +301,12 @@ void http_conns_asked(struct http_conns *s, const struct bufferevent *b)
 	conn_of(s, b)->until_ms = UINT64_MAX;
 }
 
-void http_conns_replied(struct http_conns *s, const struct bufferevent *b)
+unsigned http_conns_replied(struct http_conns *s, const struct bufferevent *b, unsigned refusal)
 {
-	conn_of(s, b)->until_ms = clock_mono_ms() + s->settings.life_ms;
+	struct conn *c = conn_of(s, b);
+	c->until_ms = clock_mono_ms() + s->settings.life_ms;
+	c->refusals += refusal;
+	return c->refusals;
 }
 
 void http_conns_counts(const struct http_conns *s, struct http_conns_counts *out)

@@ -61,8 +61,8 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns);
 const char *http_conns_fault(struct http_conns *c, const struct bufferevent *b);
 // A whole request came on it, which may take as long as the server lets it.
 void http_conns_asked(struct http_conns *c, const struct bufferevent *b);
-// Its reply is made.
-void http_conns_replied(struct http_conns *c, const struct bufferevent *b);
+// Its reply is made, a refusal of that weight; 0: none. The weight of all on it by now.
+unsigned http_conns_replied(struct http_conns *c, const struct bufferevent *b, unsigned refusal);
 
 struct http_conns_counts {
 	unsigned live, most, max;

@@ -25,6 +25,7 @@ struct http_exchange {
 	const void *note;
 	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
 	uint64_t right;
+	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_rate.h; 0: none
 	struct url_fields params, form;
 	bool is_form_read;
 	int form_err;
@@ -40,6 +41,7 @@ struct http_server {
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
 	struct http_conns *conns;
+	struct http_turn turn; // of the request that is being handled
 	LIST_HEAD(, http_stream) streams;
 };
 

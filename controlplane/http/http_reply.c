@@ -112,11 +112,19 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 	http_reply_bytes(x, status, type, body, body ? strlen(body) : 0);
 }
 
+static unsigned refusal_weight(unsigned status)
+{
+	return status == 429 ? HTTP_FAST_WEIGHT : status == 401 || status == 403;
+}
+
 static void body_reply(struct http_exchange *x, unsigned status, const char *type, char *body,
 	size_t len, evbuffer_ref_cleanup_cb end)
 {
 	if (x->request) {
-		http_conns_replied(x->server->conns, http_request_buffer(x->request));
+		const unsigned weight = refusal_weight(status);
+		if (http_conns_replied(x->server->conns, http_request_buffer(x->request), weight)
+			>= HTTP_REFUSALS_MAX)
+			http_reply_header(x, "Connection", "close");
 		http_exchange_replied(x, body ? status : 500);
 	}
 	if (x->request && body)

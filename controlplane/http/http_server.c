@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "base/json_out.h"
+#include "base/source_key.h"
 #include "http_internal.h"
+#include "http_rate.h"
 #include "tls/tls_server.h"
 
 #include <event2/buffer.h>
@@ -26,7 +28,7 @@ static void on_deadline(evutil_socket_t, short, void *arg)
 {
 	struct http_exchange *x = arg;
 	x->server->counts.timeouts++;
-	http_conns_replied(x->server->conns, http_request_buffer(x->request));
+	(void)http_conns_replied(x->server->conns, http_request_buffer(x->request), 0);
 	http_exchange_replied(x, 504);
 	http_request_reply(x->request, 504, "{\"error\":\"no answer in time\"}");
 	x->request = NULL;
@@ -100,6 +102,64 @@ static void params_refuse(struct http_exchange *x, int err)
 				 : NULL);
 }
 
+// The sender by the kernel's word: an address, or a local user.
+static uint64_t sender_of(const struct http_exchange *x)
+{
+	const struct source_key source = source_key_of(&x->source);
+	return source.bytes[0] ? http_rate_key('s', &source, sizeof(source))
+			       : http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid));
+}
+
+static bool ask_take(struct http_exchange *x, unsigned which, uint64_t key)
+{
+	struct http_rate *rate = x->server->settings.rate;
+	if (!rate)
+		return true;
+	x->asks[which] = x->server->turn.key[which] = key;
+	if (http_rate_take(rate, key, clock_mono_ms()))
+		return true;
+	x->server->counts.refused_rate++;
+	http_reply_header(x, "Retry-After", "1");
+	http_reply(x, 429, json_out_error("too many requests: try again in a second"));
+	return false;
+}
+
+bool http_may_ask(struct http_exchange *x, uint64_t key)
+{
+	return ask_take(x, 1, key);
+}
+
+static uint64_t cpu_us(void)
+{
+	return clock_us_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+struct http_turn http_turn_begin(const struct http_exchange *x)
+{
+	struct http_turn t = {.rate = x->server->settings.rate};
+	if (t.rate)
+		t.began_us = cpu_us();
+	memcpy(t.key, x->asks, sizeof(t.key));
+	return t;
+}
+
+void http_turn_end(const struct http_turn *t)
+{
+	if (!t->rate)
+		return;
+	const uint64_t took_us = cpu_us() - t->began_us;
+	for (unsigned i = 0; i < HTTP_TURNS_MAX; i++)
+		http_rate_charge(t->rate, t->key[i], took_us);
+}
+
+// Its user may be known only meanwhile, and `x` have ended behind it.
+static void handle(struct http_server *s, struct http_exchange *x)
+{
+	s->turn = http_turn_begin(x);
+	s->settings.handle(s->settings.arg, x);
+	http_turn_end(&s->turn);
+}
+
 static bool peer_admitted(
 	const struct http_settings *t, struct evhttp_request *r, struct ucred *peer)
 {
@@ -115,11 +175,14 @@ static void on_request(struct evhttp_request *r, void *arg)
 	struct ucred peer;
 	const char *fault = http_conns_fault(s->conns, http_request_buffer(r));
 	s->counts.requests++;
-	http_conns_replied(s->conns, http_request_buffer(r)); // unless it goes on
-	if (fault) // the last reply of its connection: where the next one begins nobody can say
+	(void)http_conns_replied(s->conns, http_request_buffer(r), 0); // unless it goes on
+	const bool is_admitted = peer_admitted(&s->settings, r, &peer);
+	// The last reply of its connection: where the next one begins nobody can say, or who may
+	// not ask need not ask again.
+	if (fault || !is_admitted)
 		(void)evhttp_add_header(
 			evhttp_request_get_output_headers(r), "Connection", "close");
-	if (!peer_admitted(&s->settings, r, &peer)) {
+	if (!is_admitted) {
 		s->counts.refused_peer++;
 		http_request_reply(r, 403, "{\"error\":\"not permitted\"}");
 		return;
@@ -133,12 +196,14 @@ static void on_request(struct evhttp_request *r, void *arg)
 	const int rc = x ? params_read(x) : -ENOMEM;
 	if (!x)
 		http_request_reply(r, 500, "{\"error\":\"out of memory\"}");
+	else if (!ask_take(x, 0, sender_of(x)))
+		; // it has its reply
 	else if (fault)
 		fault_reply(x, fault);
 	else if (rc < 0)
 		params_refuse(x, rc);
 	else
-		s->settings.handle(s->settings.arg, x);
+		handle(s, x);
 }
 
 // No file descriptor or memory. A waiting client would make the loop spin. evhttp uses the
@@ -264,6 +329,7 @@ void http_counts_add(struct http_counts *sum, const struct http_counts *one)
 	sum->requests += one->requests;
 	sum->refused_full += one->refused_full;
 	sum->refused_peer += one->refused_peer;
+	sum->refused_rate += one->refused_rate;
 	sum->bad_requests += one->bad_requests;
 	sum->timeouts += one->timeouts;
 	sum->waiting += one->waiting;

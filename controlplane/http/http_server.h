@@ -16,6 +16,9 @@
 //   for each. One that is silent for HTTP_TIMEOUT_S before or inside its first request is closed
 //   before that. Without descriptors no connection is accepted for
 //   HTTP_ACCEPT_PAUSE_MS.
+// * It ends no connection for what is refused on it: the HTTP_REFUSALS_MAX-th reply with a status
+// of
+//   401 or 403 is its last one; 429 counts as HTTP_FAST_WEIGHT of these.
 // * It takes requests that are malformed: http_conns.h checks each byte first, and what is wrong
 // gets
 //   400, and its connection ends. HEAD is a GET whose reply has no body.
@@ -32,6 +35,7 @@
 #include <weir/attr.h>
 
 struct event_base;
+struct http_rate;
 struct ssl_st;
 struct tls_server;
 struct url_fields;
@@ -47,6 +51,9 @@ enum {
 	HTTP_FORM_MAX = 4096,
 	HTTP_WHO_MAX = 80,
 	HTTP_FROM_MAX = 64,
+	HTTP_REFUSALS_MAX = 32,
+	HTTP_FAST_WEIGHT = 4,
+	HTTP_TURNS_MAX = 2,
 };
 
 struct http_settings {
@@ -67,6 +74,9 @@ struct http_settings {
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
 	unsigned source_max, rate_max, source_rate_max;
 	unsigned stream_ms; // life of a stream; 0: no bound
+	// How often a client's address, or a local user, may ask; one more request is 429. Servers
+	// may share it. NULL: as often as it likes.
+	struct http_rate *rate;
 	void *arg;
 };
 
@@ -80,7 +90,7 @@ void http_server_close(struct http_server *s);
 
 struct http_counts {
 	uint64_t requests; // complete ones, of which:
-	uint64_t refused_full, refused_peer, bad_requests;
+	uint64_t refused_full, refused_peer, refused_rate, bad_requests;
 	uint64_t timeouts;             // replies that did not come in time
 	unsigned waiting, waiting_max; // requests that are being served, and the most there may be
 	unsigned waiting_most;         // that there ever were
@@ -121,6 +131,17 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 
 // A number of what gives this client its rights, for its streams. 0: it needs nothing.
 void http_set_right(struct http_exchange *x, uint64_t right);
 uint64_t http_right(const struct http_exchange *x);
+// Takes a request from the allowance of who sends it as well, by http_rate_key. False: it has none
+// left, and 429 is the reply.
+ATTR_MUST_CHECK bool http_may_ask(struct http_exchange *x, uint64_t key);
+// Work for a live exchange behind its `handle`: what it takes counts for its sender. `x` may end in
+// between.
+struct http_turn {
+	struct http_rate *rate; // NULL: it counts for nobody
+	uint64_t key[HTTP_TURNS_MAX], began_us;
+};
+struct http_turn http_turn_begin(const struct http_exchange *x);
+void http_turn_end(const struct http_turn *t);
 // Reads the body as a form, where it is application/x-www-form-urlencoded of at most HTTP_FORM_MAX
 // bytes; else it has no field. Errors of url_fields_read. Overwritten when the exchange ends.
 ATTR_MUST_CHECK int http_form_read(struct http_exchange *x, const struct url_fields **out);

@@ -10,7 +10,9 @@
 // RATE_MAX new ones a second of all and SOURCE_RATE_MAX of one client address that is allowed and
 // not locked out (one more is closed without a handshake); LIFE_MS for a handshake and a request
 // and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
-// 60 KiB at most before its first request, so 64 take 4 MiB, however many try.
+// 60 KiB at most before its first request, so 64 take 4 MiB, however many try. Each client address
+// and each user has ASKS_BURST requests at once and ASKS_MAX a second of all addresses together,
+// and those that cost much count as several (http_rate.h): one more is 429.
 //
 // A stream ends after STREAM_MS, or when its token is revoked or expires, or its session ends, as
 // all of a user do when the password changes; all streams end when certificates, authorities or
@@ -37,6 +39,8 @@ enum {
 	REQUESTS_MAX = 12,
 	RATE_MAX = 50,
 	SOURCE_RATE_MAX = 20,
+	ASKS_MAX = 50,
+	ASKS_BURST = 200,
 	LIFE_MS = 15000,
 	LOOK_MS = 5000,
 	STREAM_MS = 3600000,
@@ -230,6 +234,8 @@ static void on_request(void *arg, struct http_exchange *x)
 	http_set_right(x, user.right);
 	if (why != ACCESS_GRANTED)
 		api_deny(a, x, why);
+	else if (!http_may_ask(x, http_rate_key('w', user.who, strlen(user.who))))
+		; // it has its reply
 	else if (!is_versioned(x))
 		api_refuse(x, 404, "no such endpoint: paths begin with /v1/");
 	else
@@ -256,7 +262,9 @@ static int control_open(struct api *a)
 		.lend = on_lend,
 		.refuses = on_refuses,
 		.stream_ms = STREAM_MS,
+		.rate = &k->rate,
 		.arg = a};
+	k->rate = (struct http_rate){.each_s = ASKS_MAX, .burst = ASKS_BURST};
 	memcpy(k->allow, c->allow, sizeof(k->allow));
 	k->look = event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_look, a);
 	if (!k->look || event_add(k->look, &each) < 0)

@@ -40,6 +40,7 @@ static void control_stats(struct json_out *o, struct json_node *root, const stru
 	control_counts(a, &c);
 	json_out_count(o, n, "connections", c.conns.live);
 	JSON_COUNTS_AS(o, n, "connections_", &c.conns, made, refused, cut, shut_out);
+	JSON_COUNTS(o, n, &c, refused_rate);
 	JSON_COUNTS(o, n, a->access, granted);
 	struct json_node *refused = json_out_object(o, n, "refused");
 	for (unsigned i = 0; i < ACCESS_GRANTED; i++)
@@ -151,6 +152,10 @@ static void control_metrics(struct metrics_text *t, const struct api *a)
 	metrics_one(t, METRICS_COUNTER, "weir_access_requests_busy_total",
 		"Requests on control.listen that got 503, as too many were being served.",
 		h.refused_full);
+	metrics_one(t, METRICS_COUNTER, "weir_access_requests_fast_total",
+		"Requests on control.listen that got 429, as their address or user asked too "
+		"often.",
+		h.refused_rate);
 	metrics_one(t, METRICS_COUNTER, "weir_access_requests_late_total",
 		"Requests on control.listen that got 504.", h.timeouts);
 	metrics_one(t, METRICS_GAUGE, "weir_access_connections",

@@ -140,6 +140,7 @@ def kinds_of_refusal():
         request(conn, "GET", "/v1/status", token["unknown"])
     expect(401, "the tenth try", request(conn, "GET", "/v1/status", token["unknown"])[0])
     expect(429, "a good token of an address that is locked out", request(conn, "GET", "/v1/status", token["admin"])[0])
+    expect(0, "once more on its connection", request(conn, "GET", "/v1/status", token["admin"])[0])
     raw = socket.create_connection(ADDRESS, 5, source_address=("127.2.0.1", 0))
     try:
         tls.wrap_socket(raw)
@@ -192,7 +193,7 @@ def sessions():
         expect(wanted, f"{method} {path} with a session and {more!r}", ask(method, path, more))
     conn.close()
     conn = connect()
-    for wanted in [401] * 10 + [429] * 2:
+    for wanted in [401] * 10 + [429, 0]:
         expect(wanted, "a login without a form", request(conn, "POST", "/v1/session")[0])
     conn.close()
     many = []
@@ -226,6 +227,20 @@ def each_endpoint():
         if got in (0, 401, 403, 429) or got == 404 and b"no such endpoint" in body:
             say(f"{method} {path} as {role}: {got} {body[:80]!r}")
         conn.close()
+
+
+def hurried():
+    """A user in a hurry, from one address and from the next, while another one is served."""
+    for _ in range(2):
+        conn, got = connect(), []
+        while 429 not in got and len(got) < 5000:
+            got.append(request(conn, "GET", "/v1/toggles", token["read"])[0])
+        if set(got) != {200, 429}:
+            say(f"{len(got)} requests at once: {sorted(set(got))}")
+        conn.close()
+    if len(got) > 100:
+        say(f"{len(got)} requests by one user from another address")
+    expect(200, "another user", request(connect(), "GET", "/v1/toggles", token["operate"])[0])
 
 
 PATHS = ["//v1/tokens", "/v1//tokens", "/v1/../v1/tokens", "/v1/./tokens", "/v1/status/../tokens", "/V1/tokens", "/v1/Tokens",
@@ -430,6 +445,7 @@ def main():
     beside.start()
     run(each_endpoint)
     beside.join()
+    run(hurried)
     run(many_connections)
     for thread in slow:
         thread.join()

@@ -2,6 +2,7 @@
 // The control API over its real socket, loop and HTTP server; all else ends in functions here.
 
 #include "api_rig.h"
+#include "controlplane/api/api_server.h"
 #include "tests/unit/cp/api/api_box_double.h"
 #include "tests/unit/cp/api/api_config_double.h"
 #include "tests/unit/cp/api/api_heap_double.h"
@@ -197,6 +198,15 @@ TEST(test_hold)
 	assert_reply("POST /blocklist/pause?minutes=5m", 400, "minutes: must be 1 to 1440");
 	assert_reply("GET /blocklist/pause?minutes=5", 405, "use POST");
 	assert_int_equal(hold.minutes, 5);
+}
+
+// A request within a second of the last look waits for the next one.
+TEST(test_connections)
+{
+	const uint64_t since_ms = clock_mono_ms();
+	for (unsigned i = 0; i < 3; i++)
+		assert_reply("GET /connections", 200, "\"open_sockets\":", "\"listed\":");
+	assert_true(clock_mono_ms() - since_ms >= 2 * API_SOCKETS_MS);
 }
 
 TEST(test_refused)

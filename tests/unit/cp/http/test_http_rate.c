@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// New connections a second: what one address, or one that is refused, takes of those of all.
+// New connections a second: what one address, or one that is refused, takes of those of all. And
+// requests: how often an address or a user may ask, and how often be refused on one connection.
 
+#include "controlplane/http/http_rate.h"
 #include "fake_listener.h"
 #include "http_server_rig.h"
 
-enum { RATE = 5, SOURCE_RATE = 3, TRIES = 20, WAIT_MS = 20000 };
+enum {
+	RATE = 5,
+	SOURCE_RATE = 3,
+	TRIES = 20,
+	WAIT_MS = 20000,
+	ASKS = 8, // at once
+	DEAR_US = 2 * ASKS * HTTP_RATE_COST_US
+};
 
 static struct sockaddr_in address;
+static struct http_rate rate = {.each_s = 1, .burst = ASKS};
+
+static void cpu_burn(uint64_t us)
+{
+	const uint64_t until_us = clock_us_of(CLOCK_THREAD_CPUTIME_ID) + us;
+	while (clock_us_of(CLOCK_THREAD_CPUTIME_ID) < until_us)
+		continue;
+}
 
 static void on_request(void *, struct http_exchange *x)
 {
-	http_reply(x, 200, strdup("{}"));
+	const char *what = http_path(x);
+	if (strcmp(what, "/user") == 0 && !http_may_ask(x, http_rate_key('w', "eve", 3)))
+		return;
+	if (strcmp(what, "/dear") == 0)
+		cpu_burn(DEAR_US);
+	http_reply(x, strcmp(what, "/no") == 0 ? 403 : 200, strdup("{}"));
 }
 
 static bool on_refuses(void *, const struct sockaddr_storage *source)
@@ -65,6 +87,107 @@ TEST(test_shares)
 	}
 }
 
+// The status of the reply to a request on a connection that stays; 0: it has ended.
+static int ask_on(int fd, const char *what)
+{
+	int status = 0;
+	const char *text = text_from("GET %s HTTP/1.1\r\nHost: a\r\n\r\n", what);
+	size_t len = 0;
+	reply[0] = '\0';
+	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+	while (!strstr(reply, "\r\n\r\n{") || reply[len - 1] != '}') {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		const ssize_t n = recv(fd, reply + len, sizeof(reply) - 1 - len, 0);
+		if (n <= 0)
+			return 0;
+		len += (size_t)n;
+		reply[len] = '\0';
+	}
+	assert_int_equal(sscanf(reply, "HTTP/1.1 %d", &status), 1);
+	return status;
+}
+
+// A connection from 127.0.0.`from`, which has had one reply.
+static int kept_from(unsigned from)
+{
+	const struct sockaddr_in source = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + from)};
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(fd, (const struct sockaddr *)&source, sizeof(source)), 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		if (ask_on(fd, "/") > 0)
+			return fd;
+		close(fd);
+		const uint64_t now_s = clock_mono_ms() / 1000;
+		WAIT_FOR(clock_mono_ms() / 1000 > now_s);
+	}
+	fail_msg("no connection");
+	return -1;
+}
+
+// How many replies are 200, before one is 429.
+static unsigned good_ones(int fd, const char *what)
+{
+	unsigned n = 0;
+	int status;
+	while ((status = ask_on(fd, what)) == 200)
+		assert_true(++n < 100 * ASKS);
+	assert_int_equal(status, 429);
+	assert_non_null(strstr(reply, "Retry-After: 1\r\n"));
+	return n;
+}
+
+TEST(test_asks)
+{
+	int fd = kept_from(11), other = kept_from(12);
+	const uint64_t since_ms = clock_mono_ms();
+	const unsigned n = good_ones(fd, "/");
+	assert_in_range(n, ASKS - 1, ASKS + (clock_mono_ms() - since_ms) / 1000);
+	assert_int_equal(ask_on(other, "/"), 200);
+	const uint64_t refused_ms = clock_mono_ms();
+	WAIT_FOR(clock_mono_ms() > refused_ms + 1000);
+	assert_int_equal(ask_on(fd, "/"), 200);
+	assert_true(rate.refused > 0);
+	close(fd);
+	close(other);
+}
+
+TEST(test_dear_asks)
+{
+	int fd = kept_from(13);
+	assert_int_equal(good_ones(fd, "/dear"), 1);
+	close(fd);
+}
+
+// Of one user, from several addresses.
+TEST(test_user_asks)
+{
+	const uint64_t since_ms = clock_mono_ms();
+	unsigned n = 0;
+	for (unsigned from = 14; from < 17; from++) {
+		int fd = kept_from(from);
+		n += good_ones(fd, "/user");
+		close(fd);
+	}
+	assert_in_range(n, ASKS, ASKS + (clock_mono_ms() - since_ms) / 1000);
+}
+
+// Refused again and again, here by the answer and then for asking too often.
+TEST(test_refusals)
+{
+	int fd = kept_from(17), status;
+	unsigned n = 0;
+	while ((status = ask_on(fd, "/no")) != 0) {
+		assert_true(status == 403 || status == 429);
+		assert_true(n < HTTP_REFUSALS_MAX);
+		n += status == 429 ? HTTP_FAST_WEIGHT : 1;
+	}
+	assert_in_range(n, HTTP_REFUSALS_MAX, HTTP_REFUSALS_MAX + HTTP_FAST_WEIGHT - 1);
+	close(fd);
+}
+
 static int setup(void **)
 {
 	uint16_t port = 0;
@@ -77,6 +200,7 @@ static int setup(void **)
 						.connection_ms = WAIT_MS,
 						.rate_max = RATE,
 						.source_rate_max = SOURCE_RATE,
+						.rate = &rate,
 						.admit = admit_all,
 						.refuses = on_refuses,
 						.handle = on_request});

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// So many at once, then so many a second: for what a client may do, but not often. Counts in
+// thousandths, so that a rate holds over any number of calls.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct allowance {
+	int64_t left; // less than 0: a debt
+	uint64_t at_ms;
+};
+
+enum { ALLOWANCE_UNIT = 1000 };
+
+static inline struct allowance allowance_full(unsigned burst, uint64_t now_ms)
+{
+	return (struct allowance){.left = (int64_t)burst * ALLOWANCE_UNIT, .at_ms = now_ms};
+}
+
+static inline void allowance_add(struct allowance *a, unsigned n)
+{
+	a->left += (int64_t)n * ALLOWANCE_UNIT;
+}
+
+// What was done took as much as `n` more, after it began: a debt of `burst` at most.
+static inline void allowance_charge(struct allowance *a, uint64_t n, unsigned burst)
+{
+	const int64_t least = -(int64_t)burst * ALLOWANCE_UNIT;
+	const int64_t most = a->left - least;
+	a->left -= n < (uint64_t)most / ALLOWANCE_UNIT ? (int64_t)n * ALLOWANCE_UNIT : most;
+}
+
+// False: too many. `rate` is a second's.
+static inline bool allowance_take(
+	struct allowance *a, unsigned rate, unsigned burst, uint64_t now_ms)
+{
+	const int64_t most = (int64_t)burst * ALLOWANCE_UNIT;
+
+	if (now_ms > a->at_ms) {
+		a->left += (int64_t)((now_ms - a->at_ms) * rate);
+		a->at_ms = now_ms;
+	}
+	if (a->left > most)
+		a->left = most;
+	if (a->left < ALLOWANCE_UNIT)
+		return false;
+	a->left -= ALLOWANCE_UNIT;
+	return true;
+}
