@@ -92,26 +92,61 @@ void version_store_settle_pending(const char *folder, unsigned above, unsigned b
 	}
 }
 
+// Who may do no more than that, and weir itself, could make many.
+static bool is_small(const char *folder, unsigned number)
+{
+	static const char *const whats[] = {
+		"allow ", "deny ", "entry ", "list enable ", "list disable "};
+	struct config_version v;
+	char why[CONFIG_WHY_MAX];
+	if (config_version_read(folder, number, &v, NULL, why) < 0)
+		return false;
+	bool is = strcmp(v.who, "timer") == 0 || strcmp(v.who, "weir") == 0;
+	for (unsigned i = 0; i < ARRAY_LEN(whats); i++)
+		is |= strncmp(v.what, whats[i], strlen(whats[i])) == 0;
+	return is;
+}
+
+// What may be kept of versions, newest first: until one does not fit.
+struct room {
+	unsigned left;
+	uint64_t bytes;
+};
+
+static bool room_has(struct room *r, uint64_t size)
+{
+	if (size > r->bytes)
+		r->left = 0;
+	return r->left > 0;
+}
+
+static void room_take(struct room *r, uint64_t size)
+{
+	r->left -= r->left > 0;
+	r->bytes -= size < r->bytes ? size : r->bytes;
+}
+
 void version_store_prune(const char *folder, unsigned in_force, unsigned good)
 {
-	unsigned numbers[2 * CONFIG_VERSIONS_KEPT], kept = 0;
-	uint64_t bytes = 0;
-	bool fits = true; // all newer ones did
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	struct room all = {CONFIG_VERSIONS_KEPT, VERSION_STORE_BYTES_MAX};
+	struct room small = {VERSION_STORE_SMALL_MAX, VERSION_STORE_BYTES_MAX / 2};
 	int count = config_versions_list(folder, numbers);
 	for (int i = count - 1; i >= 0; i--) {
 		const bool is_needed = numbers[i] == in_force || numbers[i] == good;
+		const bool of_small = is_small(folder, numbers[i]);
 		char path[PATH_MAX];
 		struct stat st;
 		path_of(path, folder, numbers[i]);
 		const uint64_t size = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-		fits = fits && kept < CONFIG_VERSIONS_KEPT
-		       && bytes + size <= VERSION_STORE_BYTES_MAX;
-		if (!is_needed && !fits) {
+		if (!is_needed
+			&& ((of_small && !room_has(&small, size)) || !room_has(&all, size))) {
 			(void)unlink(path);
 			continue;
 		}
-		kept++;
-		bytes += size;
+		room_take(&all, size);
+		if (of_small)
+			room_take(&small, size);
 	}
 	FAULT_POINT(version_pruned);
 }

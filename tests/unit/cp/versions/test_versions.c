@@ -35,13 +35,20 @@ static struct config_bundle bundle(const char *text)
 	return b;
 }
 
-static void put(unsigned number, const char *text)
+static void put_as(unsigned number, const char *who, const char *what, const char *text)
 {
-	const struct config_version v = {.number = number, .who = "uid 0"};
+	struct config_version v = {.number = number};
+	snprintf(v.who, sizeof(v.who), "%s", who);
+	snprintf(v.what, sizeof(v.what), "%s", what);
 	struct config_bundle b = bundle(text);
 	if (version_store_put(folder, &v, &b, why) != 0)
 		fail_msg("%s", why);
 	config_bundle_free(&b);
+}
+
+static void put(unsigned number, const char *text)
+{
+	put_as(number, "uid 0", "config apply", text);
 }
 
 static bool there(unsigned number)
@@ -103,6 +110,31 @@ TEST_WITH(test_verdict, setup, teardown)
 		CONFIG_VERSION_pending};
 	for (unsigned i = 1; i <= 5; i++)
 		assert_int_equal(result_of(i), want[i - 1]);
+}
+
+// What an operator or weir itself makes takes half of the places: what an admin could roll back to
+// stays.
+TEST_WITH(test_prune_small, setup, teardown)
+{
+	static const char *const made[][2] = {{"token ops", "deny --group kids a.test"},
+		{"token ops", "allow b.test"}, {"user eve", "entry --remove a.test"},
+		{"token ops", "list disable ads"}, {"token ops", "list enable ads"},
+		{"timer", "end of deny a.test"}, {"weir", "take back version 3"}};
+	for (unsigned i = 1; i <= 15; i++)
+		put(i, "a: 1\n");
+	for (unsigned i = 16; i <= 99; i++) {
+		const unsigned by = i % ARRAY_LEN(made);
+		put_as(i, made[by][0], made[by][1], "a: 1\n");
+		version_store_prune(folder, i, 15);
+	}
+	for (unsigned i = 1; i <= 99; i++)
+		assert_int_equal(there(i), (i > 5 && i <= 15) || i > 89);
+	for (unsigned i = 100; i <= 119; i++) {
+		put_as(i, "token boss", "list add ads", "a: 1\n");
+		version_store_prune(folder, i, 99);
+	}
+	for (unsigned i = 1; i <= 119; i++)
+		assert_int_equal(there(i), i == 99 || i >= 100);
 }
 
 TEST_WITH(test_prune, setup, teardown)
