@@ -2,6 +2,7 @@
 #include "leak_demo.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct leaked {
