@@ -51,7 +51,7 @@ static struct list_rule make_rule(const struct list_parser *p, enum rule_class r
 	struct list_rule rule = list_rule_make(p, rule_class, covers, m->reply);
 	rule.kind.types = m->types;
 	memcpy(rule.kind.client, m->client, sizeof(rule.kind.client));
-	if (m->reply == RULE_REPLY_DATA) {
+	if (m->rtype) {
 		rule.rtype = m->rtype;
 		rule.rdata_len = m->rdata_len;
 		rule.rdata = m->rdata;
@@ -107,8 +107,10 @@ static enum list_reject take_pattern(struct list_parser *p, struct list_text lin
 		why = answer_policy_class(p, exception, &m, &rule_class);
 	if (why != LIST_REJECT_COUNT)
 		return why;
-	if (m.reply == RULE_REPLY_DATA) // records are those of one name
+	if (m.rtype) { // records are those of one name
 		m.reply = RULE_REPLY_GROUP;
+		m.rtype = 0;
+	}
 	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
 	rule.what = LIST_RULE_PATTERN;
 	rule.pattern = pattern.at;

@@ -81,12 +81,26 @@ static enum list_reject read_client(struct list_text value, char out[RULE_CLIENT
 	return LIST_REJECT_COUNT;
 }
 
-// Another name's answer, which weir does not give for a list: the group's reply.
-static enum list_reject rewrite_name(struct list_text value)
+// An error that weir gives for no name: the group's reply.
+static bool is_error(struct list_text word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if (word.at[i] < 'A' || word.at[i] > 'Z')
+			return false;
+	return word.len > 0;
+}
+
+// The question is answered as if it were for that name.
+static enum list_reject rewrite_name(struct list_text value, struct list_modifiers *m)
 {
 	struct dns_name name;
-	return list_name_read(value, true, &name) == LIST_REJECT_COUNT ? LIST_REJECT_COUNT
-								       : LIST_REJECT_REWRITE;
+	if (list_name_read(value, true, &name) != LIST_REJECT_COUNT)
+		return LIST_REJECT_REWRITE;
+	m->reply = RULE_REPLY_RESOLVE;
+	m->rtype = DNS_TYPE_CNAME;
+	m->rdata_len = name.len;
+	memcpy(m->rdata, name.wire, name.len);
+	return LIST_REJECT_COUNT;
 }
 
 static enum list_reject rewrite_address(struct list_text value, struct list_modifiers *m)
@@ -95,7 +109,7 @@ static enum list_reject rewrite_address(struct list_text value, struct list_modi
 	if (memchr(value.at, '/', value.len))
 		return LIST_REJECT_REWRITE;
 	if (!list_prefix_read(value, &a))
-		return rewrite_name(value);
+		return rewrite_name(value, m);
 	m->reply = RULE_REPLY_DATA;
 	m->rtype = a.version == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA;
 	m->rdata_len = a.version == 4 ? 4 : 16;
@@ -111,7 +125,7 @@ static enum list_reject rewrite_record(
 	if (!read_type(type_text, &type))
 		return LIST_REJECT_REWRITE;
 	if (type == DNS_TYPE_CNAME)
-		return rewrite_name(value);
+		return rewrite_name(value, m);
 	if (!*rdata_parse_type_text(type)
 		|| rdata_parse(type, value.at, value.len, m->rdata, &m->rdata_len, &ignored) != 0)
 		return LIST_REJECT_REWRITE;
@@ -136,12 +150,12 @@ static enum list_reject read_rewrite(struct list_text value, struct list_modifie
 		m->reply = RULE_REPLY_REFUSED;
 	else if (empty && list_text_is(rcode, LIST_TEXT("NOERROR")))
 		m->reply = RULE_REPLY_NODATA;
+	else if (empty && is_error(rcode))
+		return LIST_REJECT_COUNT;
 	else if (short_form)
 		return rewrite_address(value, m);
 	else if (list_text_is(rcode, LIST_TEXT("NOERROR")) && rest.len)
 		return rewrite_record(type, rest, m);
-	else if (empty) // another error
-		return rewrite_name(rcode);
 	else
 		return LIST_REJECT_REWRITE;
 	return LIST_REJECT_COUNT;

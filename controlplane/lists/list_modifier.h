@@ -15,8 +15,8 @@ struct list_modifiers {
 	struct list_text except; // $denyallow, names by `|`; len 0: none
 	struct rule_types types;
 	char client[RULE_CLIENT_MAX];
-	enum rule_reply reply; // when it rewrites
-	uint16_t rtype, rdata_len;
+	enum rule_reply reply;     // when it rewrites
+	uint16_t rtype, rdata_len; // 0: the reply has no record
 	uint8_t rdata[RDATA_PARSE_MAX];
 };
 

@@ -46,7 +46,7 @@ struct rewrite;
 struct validation;
 struct view;
 
-// A client whose question a policy zone leads to another name: it waits for the answer to that one.
+// A client whose question a list leads to another name: it waits for the answer to that one.
 struct led {
 	struct dns_name name;   // that it asked for
 	struct dns_alias alias; // the zone's CNAME

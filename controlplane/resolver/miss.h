@@ -29,7 +29,7 @@ void resolver_miss_of_client(
 // A question that is not blocked by its name: by L0, or by asking.
 void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms);
 
-// miss_led.c. Where a policy zone's CNAME leads to: the client gets that, and behind it the answer
+// miss_led.c. Where a list's CNAME leads to: the client gets that, and behind it the answer
 // for its target. False: the decision is another one, and blocks.
 bool miss_led(struct resolver *r, const struct miss *m, const struct rule_ruling *ruling,
 	uint64_t now_ms);

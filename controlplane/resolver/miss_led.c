@@ -2,14 +2,14 @@
 #include "miss.h"
 #include "resolver_check.h"
 
-// A policy zone's `bad.example CNAME walled.garden.`: a client of bad.example waits for the answer
+// A list's `bad.example CNAME walled.garden.`: a client of bad.example waits for the answer
 // for walled.garden, as one of those that ask for that name, in the client's own view: by local
 // data, L0, a question in flight, the servers. So L0 has that answer under the target's name alone,
-// and what it has for bad.example is for groups without that zone. The CNAME comes in front when
-// the client is answered. What the target is, or has for addresses, is checked by no list: the zone
-// decided. Where it has no answer the client's group says how the name is blocked. Of several
-// resolvers the one of the client's question asks, and stores the answer if its part of L0 has the
-// target's key.
+// and what it has for bad.example is for groups without that list. The CNAME comes in front when
+// the client is answered. What the target is, or has for addresses, is checked by no other list:
+// this one decided. Where it has no answer the client's group says how the name is blocked. Of
+// several resolvers the one of the client's question asks, and stores the answer if its part of L0
+// has the target's key.
 
 static bool is_of_alias(uint16_t qtype)
 {

@@ -52,7 +52,8 @@ enum rule_reply {
 	RULE_REPLY_DROP,
 	RULE_REPLY_DATA, // records of the image; NODATA for types that the name lacks
 	// By the control plane: LOCAL: a CNAME to a name of others; a list: as if the question were
-	// for the target of the image's CNAME record (a policy zone's `name CNAME other.`).
+	// for the target of the image's CNAME record (`name CNAME other.` of a policy zone,
+	// $dnsrewrite).
 	RULE_REPLY_RESOLVE,
 	RULE_REPLIES
 };
