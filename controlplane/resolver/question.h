@@ -46,6 +46,9 @@ enum direction {
 // are none. question_direct_end lets them go.
 enum direction question_direct(struct question *q);
 void question_direct_end(struct question *q);
+// Does weir ask for another name in place of this one, or refuse it?
+bool question_renames(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, uint16_t qtype);
 // The same for the name that an answer leads to; `before` has the `cnames` CNAMEs to there, from
 // the question's name on. False: no room, or they are too many; nothing has changed.
 bool question_direct_on(struct question *q, const struct dns_name *name, unsigned cnames,
@@ -73,6 +76,10 @@ bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_
 	struct dns_answer *answer);
 // Does weir itself ask for, or answer, a name that this answer leads to?
 bool question_leads_on(const struct question *q, const struct dns_answer *answer);
+// Does a reply to `q` of the servers of that view (view_asks_as), or of that set, lead to a name
+// that weir itself asks for, or answers, for any of the views that ask these servers?
+bool question_reply_leads_on(const struct resolver *r, const struct view *asked,
+	const struct forward_set *set, const struct dns_query *q, const uint8_t *msg, size_t len);
 // Answers by local data, where the name that weir asks for is local: the question ends. False: it
 // is not.
 bool question_answer_local(struct question *q);

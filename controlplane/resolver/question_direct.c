@@ -112,6 +112,15 @@ static int follow(const struct resolver *r, const struct view *view, const struc
 	return 0;
 }
 
+bool question_renames(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, uint16_t qtype)
+{
+	const struct dns_query query = {.name = *name, .qtype = qtype, .qclass = DNS_CLASS_IN};
+	struct rewrite w;
+
+	return follow(r, view, &query, &w) < 0 || w.count > 0;
+}
+
 static const struct upstreams *servers_of(
 	const struct resolver *r, const struct view *view, const struct dns_query *query)
 {

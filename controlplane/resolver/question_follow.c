@@ -70,6 +70,40 @@ bool question_leads_on(const struct question *q, const struct dns_answer *answer
 	return answer->reply_cnames > 0 && turn_find(q, answer, &turn);
 }
 
+// Of all views with these servers.
+static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
+	const struct forward_set *set, const struct dns_name *name, uint16_t qtype)
+{
+	const struct forward_zone *zone = question_zone(r, asked, name, qtype);
+
+	if ((zone && zone->set != set)
+		|| (r->answer_policy && answer_policy_knows_local(r->answer_policy, name, qtype)))
+		return true;
+	for (unsigned i = 0; i < VIEWS_MAX; i++) {
+		const struct view *view = views_at(r->views, i);
+		if (view && view_asks_as(view) == asked->number
+			&& question_renames(r, view, name, qtype))
+			return true;
+	}
+	return false;
+}
+
+bool question_reply_leads_on(const struct resolver *r, const struct view *asked,
+	const struct forward_set *set, const struct dns_query *q, const uint8_t *msg, size_t len)
+{
+	struct dns_answer answer;
+	struct dns_name target;
+
+	if (dns_answer_read(msg, len, q, &r->set.ttl.limits, &answer) < 0 || !answer.cname_count)
+		return false;
+	const struct dns_answer_view view = dns_answer_view_of(&answer);
+	struct answer_records records = answer_records_of(&q->name, &view);
+	while (target_next(&records, &target))
+		if (may_go_elsewhere(r, asked, set, &target, q->qtype))
+			return true;
+	return false;
+}
+
 // Does the chain come to a name twice? A reply's own CNAMEs do not (dns_answer.h), but two replies,
 // or one and local CNAMEs, may be a circle, or give a name two targets.
 static bool is_circle(

@@ -4,6 +4,7 @@
 #include "resolver_check.h"
 #include "resolver_store.h"
 
+#include <string.h>
 #include <weir/clock.h>
 
 // A question whose answer is validated (validator/validator.h): all of them where dnssec.validate
@@ -54,10 +55,18 @@ static void servers_release(void *, const struct validator_servers *servers)
 		set->questions--;
 }
 
+static bool leads_on(void *arg, const struct validator_servers *servers, const struct dns_query *q,
+	const uint8_t *msg, size_t len)
+{
+	return question_reply_leads_on(arg, servers->view, servers->set, q, msg, len);
+}
+
 int question_validators_open(struct resolver *r)
 {
-	const struct validator_owner owner = {
-		.arg = r, .servers = servers_find, .release = servers_release};
+	const struct validator_owner owner = {.arg = r,
+		.servers = servers_find,
+		.release = servers_release,
+		.leads_on = leads_on};
 	return validators_new(
 		&r->validators, r->loop, resolver_share(r, VALIDATOR_QUESTIONS_MAX), &owner);
 }
@@ -131,6 +140,39 @@ static void take_answer(struct question *q, const struct validator_verdict *v)
 	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
 }
 
+// The CNAME of the name, as a reply to the question: weir follows it.
+static void take_alias(struct question *q, const struct validator_verdict *v)
+{
+	uint8_t msg[DNS_MESSAGE_MAX], made[DNS_MESSAGE_MAX];
+	const size_t type_at = DNS_HEADER_LEN + question_asked(q)->len;
+	struct dns_answer answer;
+	size_t len = v->len;
+
+	if (len >= type_at + 4 && len <= sizeof(msg)) {
+		memcpy(msg, v->msg, len);
+		put_u16(msg + type_at, question_asked_type(q));
+		const uint8_t *reply = question_dns64_made(q, msg, &len, made);
+		if (question_read(q, reply, len, &answer) == 0 && answer.reply_cnames > 0
+			&& question_follow(q, reply, len, 0, &answer))
+			return;
+	}
+	question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+static void on_alias(void *arg, const struct validator_verdict *v)
+{
+	struct question *q = arg;
+
+	if (v->end == VALIDATOR_BOGUS)
+		take_bogus(q, v);
+	else if (v->end == VALIDATOR_SECURE || v->end == VALIDATOR_INSECURE)
+		take_alias(q, v);
+	else
+		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+static void validate(struct question *q, uint16_t qtype, validator_done_fn done);
+
 static void on_verdict(void *arg, const struct validator_verdict *v)
 {
 	struct question *q = arg;
@@ -139,23 +181,30 @@ static void on_verdict(void *arg, const struct validator_verdict *v)
 		take_bogus(q, v);
 	else if (v->end == VALIDATOR_FAILED)
 		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	else if (v->end == VALIDATOR_LED)
+		validate(q, DNS_TYPE_CNAME, on_alias);
 	else
 		take_answer(q, v);
 }
 
-void question_validate(struct question *q)
+static void validate(struct question *q, uint16_t qtype, validator_done_fn done)
 {
 	struct resolver *r = q->owner;
 	const struct validator_question question = {
 		.name = question_asked(q),
-		.qtype = question_asked_type(q),
+		.qtype = qtype,
 		.view = (uint16_t)view_asks_as(q->def),
 		.deadline_ms = q->born_ms + QUESTION_LIFE_MS,
-		.done = on_verdict,
+		.done = done,
 		.arg = q,
 	};
 
 	question_note(q, TRACE_validator_asked, 0);
 	if (validators_ask(r->validators, &question, &q->validation) < 0)
 		question_unanswered(q, DNS_EDE_OTHER);
+}
+
+void question_validate(struct question *q)
+{
+	validate(q, question_asked_type(q), on_verdict);
 }

@@ -203,6 +203,7 @@ static void validation_sum(struct resolver_status *sum, const struct resolver_st
 	SUM(validation.insecure);
 	SUM(validation.bogus);
 	SUM(validation.failed);
+	SUM(validation.led);
 	SUM(validation.late);
 	SUM(validation.refused);
 	SUM(validation.fetches);

@@ -173,6 +173,7 @@ static struct validation *question_new(struct validators *v)
 static void question_free(struct validators *v, struct validation *q)
 {
 	age_remove(&v->question_ages, &q->age);
+	q->asked = 0;
 	v->count.questions--;
 	q->next = v->question_free;
 	v->question_free = q;
@@ -184,6 +185,7 @@ static void question_end(struct validation *q)
 		*q->slot = NULL;
 	wheel_stop(&q->deadline);
 	q->context->questions--;
+	q->context->led -= q->is_led;
 	question_free(q->context->owner, q);
 }
 
@@ -200,7 +202,8 @@ static void verdict_count(struct validators_status *count, enum validator_end en
 	uint64_t *const of[] = {[VALIDATOR_SECURE] = &count->secure,
 		[VALIDATOR_INSECURE] = &count->insecure,
 		[VALIDATOR_BOGUS] = &count->bogus,
-		[VALIDATOR_FAILED] = &count->failed};
+		[VALIDATOR_FAILED] = &count->failed,
+		[VALIDATOR_LED] = &count->led};
 	++*of[end];
 }
 
@@ -216,6 +219,8 @@ static void on_answer(void *arg, const struct library_answer *answer)
 
 	if (verdict.end == VALIDATOR_BOGUS && validator_key_is_missing(c, answer->why))
 		verdict.end = VALIDATOR_FAILED;
+	if (verdict.end == VALIDATOR_FAILED && q->is_led)
+		verdict.end = VALIDATOR_LED;
 	verdict.ede =
 		verdict.end == VALIDATOR_BOGUS ? validator_reason_ede(answer->why) : DNS_EDE_NONE;
 	if (verdict.end == VALIDATOR_BOGUS)
@@ -275,6 +280,8 @@ int validators_ask(
 	q->done = question->done;
 	q->arg = question->arg;
 	*slot = q;
+	q->asked = validator_asked_hash(v, question->name, question->qtype);
+	validator_led_join(v, q);
 	q->deadline.fn = on_deadline;
 	q->deadline.arg = q;
 	wheel_start(loop_wheel(v->loop), &q->deadline,

@@ -21,6 +21,11 @@
 // all contexts: each ends with its last question, after VALIDATOR_DRAIN_MS, or for a new one that
 // finds no place. A fetch ends in VALIDATOR_FETCH_MS.
 //
+// The library follows a CNAME by itself, and asks for the name that it leads to. Where that name is
+// the owner's to ask for or to answer (validator_owner.leads_on), the library gets SERVFAIL in
+// place of the reply, and the question ends as VALIDATOR_LED: its caller asks for the CNAME
+// instead, which the library validates and does not follow.
+//
 // A question whose caller stopped it goes on without one, because the library cannot end its
 // queries, and keeps the keys that it finds.
 
@@ -28,6 +33,7 @@
 
 #include <weir/dns_name.h>
 
+struct dns_query;
 struct loop;
 struct table_registry;
 struct validators;
@@ -50,6 +56,7 @@ enum validator_end {
 	VALIDATOR_INSECURE, // proven, or no trust anchor is above it
 	VALIDATOR_BOGUS,
 	VALIDATOR_FAILED, // no server had an answer, or a key or DS that it takes to validate it
+	VALIDATOR_LED,    // the name has a CNAME that the library must not follow
 };
 
 struct validator_verdict {
@@ -76,6 +83,10 @@ struct validator_owner {
 	bool (*servers)(void *arg, uint16_t view, const struct dns_name *name, uint16_t qtype,
 		struct validator_servers *out);
 	void (*release)(void *arg, const struct validator_servers *servers);
+	// Does a reply of these servers to `q` lead to a name that the owner itself asks others
+	// for, or answers, for any of the clients whose questions have this context?
+	bool (*leads_on)(void *arg, const struct validator_servers *servers,
+		const struct dns_query *q, const uint8_t *msg, size_t len);
 };
 
 struct validator_settings {
@@ -112,6 +123,7 @@ void validators_stop(struct validation **slot); // no call of `done`; NULL in it
 
 struct validators_status {
 	uint64_t secure, insecure, bogus, failed; // verdicts
+	uint64_t led;                             // the same, VALIDATOR_LED
 	uint64_t late;                            // questions past their deadline
 	uint64_t refused;                         // questions for which there was no room
 	uint64_t fetches, fetches_refused;        // queries of the library; without room

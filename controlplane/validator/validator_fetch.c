@@ -68,6 +68,13 @@ static void fetch_end(struct validator_fetch *f)
 	v->fetch_free = f;
 }
 
+static void fetch_fail(struct validator_fetch *f)
+{
+	servfail_send(f->context, &f->peer, f->id, f->question, f->question_len);
+	validator_key_missing(f->context, f->question, f->question_len);
+	fetch_end(f);
+}
+
 // The library reads the records, and the resolver what it makes of them. A reply that no datagram
 // holds would leave the library waiting, and after some of that it asks this socket no more for a
 // while.
@@ -83,6 +90,10 @@ static enum upstream_take on_reply(struct upstream_ask *ask, const uint8_t *msg,
 		|| (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN
 			&& rcode != DNS_RCODE_YXDOMAIN))
 		return UPSTREAM_FAILED;
+	if (validator_led_mark(f->context->owner, f, msg, len)) {
+		fetch_fail(f);
+		return UPSTREAM_TAKEN;
+	}
 	put_u16(id, f->id);
 	reply_send(f->context, &f->peer, id, msg + 2, len - 2);
 	validator_key_there(f->context, f->question, f->question_len);
@@ -92,11 +103,7 @@ static enum upstream_take on_reply(struct upstream_ask *ask, const uint8_t *msg,
 
 static void on_ended(struct upstream_ask *ask, enum upstream_end)
 {
-	struct validator_fetch *f = of_ask(ask);
-
-	servfail_send(f->context, &f->peer, f->id, f->question, f->question_len);
-	validator_key_missing(f->context, f->question, f->question_len);
-	fetch_end(f);
+	fetch_fail(of_ask(ask));
 }
 
 void validator_fetch_init(struct validators *v)

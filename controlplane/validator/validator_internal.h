@@ -2,8 +2,8 @@
 #pragma once
 
 // What the files of the room share: validator.c (questions, contexts), validator_fetch.c (the
-// library's queries), validator_keys.c (those of them that no server answered), validator_config.c
-// validator_reason.c and validator_report.c (tables).
+// library's queries), validator_keys.c (those of them that no server answered), validator_led.c
+// (replies that lead on), validator_config.c, validator_reason.c and validator_report.c (tables).
 
 #include "base/age_list.h"
 #include "base/rng.h"
@@ -36,6 +36,7 @@ struct validator_context {
 	int fd; // the library's server
 	struct event *readable;
 	unsigned questions;
+	unsigned led;   // those of them that are led
 	unsigned calls; // of the library that run: it must not end within
 	uint64_t used_ms, retired_ms;
 	char token[VALIDATOR_TOKEN_LEN + 1];
@@ -49,6 +50,8 @@ struct validation {
 	struct validation **slot; // the caller's; NULL: stopped
 	validator_done_fn done;
 	void *arg;
+	uint64_t asked; // hash of name and type; 0: a free one
+	bool is_led;    // a reply to it leads on, and was kept from the library
 	struct wheel_timer deadline;
 	struct age_link age;
 };
@@ -83,6 +86,15 @@ struct validators {
 	struct validators_status count;
 	struct validator_fetch fetch[VALIDATOR_FETCHES];
 };
+
+// validator_led.c: questions whose reply leads on. Never 0.
+uint64_t validator_asked_hash(
+	const struct validators *v, const struct dns_name *name, uint16_t qtype);
+// A new one is as those of its context that have the same name and type: the library joins them.
+void validator_led_join(struct validators *v, struct validation *q);
+// Does that reply to the fetch lead on? Its questions are marked then.
+bool validator_led_mark(
+	struct validators *v, const struct validator_fetch *f, const uint8_t *msg, size_t len);
 
 // validator_report.c: those that are open.
 unsigned validator_contexts(const struct validators *v);

@@ -159,6 +159,8 @@ static const struct metrics_field of_resolver[] = {
 		"Answers that DNSSEC disproves: SERVFAIL.", 0),
 	OTHER(METRICS_COUNTER, validation.failed, "validation_failed_total",
 		"Questions of the validator that no server answered.", 0),
+	OTHER(METRICS_COUNTER, validation.led, "validation_led_total",
+		"Questions of the validator whose CNAME weir follows by its own rules.", 0),
 	OTHER(METRICS_COUNTER, validation.late, "validation_late_total",
 		"Questions of the validator past their deadline.", 0),
 	OTHER(METRICS_COUNTER, validation.refused, "validation_refused_total",

@@ -91,6 +91,11 @@ static void config_make(void)
 	c->group_count = 1;
 }
 
+static void reconfigure(void *config)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
+}
+
 static int setup(void **state)
 {
 	image_make();
@@ -103,6 +108,18 @@ static int setup(void **state)
 	blocking_on();
 	on_loop(check_now, image.answer_policy);
 	return 0;
+}
+
+// No trust anchor is above any name here, so all is insecure.
+static int setup_validated(void **state)
+{
+	static char keys[] = "other. IN DNSKEY 257 3 13 AAAA\n";
+	int rc = setup(state);
+	rig.config.dnssec.validate = true;
+	rig.config.dnssec.keys = keys;
+	rig.config.dnssec.hash = 7;
+	on_loop(reconfigure, &rig.config);
+	return rc;
 }
 
 static int teardown(void **state)
@@ -125,11 +142,6 @@ static void alias_set(unsigned server, enum fake_mode mode, const char *target)
 static void expect_records(const char *expected)
 {
 	assert_string_equal(rig_records(), expected);
-}
-
-static void reconfigure(void *config)
-{
-	assert_int_equal(resolver_reconfigure(rig.resolver, config), 0);
 }
 
 static void expect_asked(unsigned server, unsigned queries, const char *name)
@@ -331,6 +343,66 @@ TEST_WITH(test_to_a_dead_end, setup, teardown)
 	expect_answer(3000, 2, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
 	expect_records("new.corp.example CNAME www.pub.example.\n");
 	assert_int_equal(status().inflight, 0);
+}
+
+// The validator never follows an alias to a local name: no server gets that name.
+TEST_WITH(test_validated_to_local_names, setup_validated, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "host.lan");
+	resolves("nas.corp.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.corp.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
+	expect_asked(1, 2, "nas.corp.example");
+	expect_asked(0, 0, NULL);
+	alias_set(0, FAKE_ALIAS, "host.lan");
+	resolves("nas.pub.example", 2, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
+	expect_asked(0, 2, "nas.pub.example");
+	alias_set(0, FAKE_ALIAS_ALONE, "gone.lan");
+	ask("gone.pub.example", 3);
+	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_records("gone.pub.example CNAME gone.lan.\n");
+	fake[0].mode = FAKE_ANSWER;
+	alias_set(1, FAKE_ALIAS_ALONE, "short.lan");
+	resolves("s.corp.example", 4, 1000, ANSWER_UPSTREAM);
+	expect_records("s.corp.example CNAME short.lan.\nshort.lan CNAME www.pub.example.\n"
+		       "www.pub.example A 192.0.2.1\n");
+	assert_int_equal(status().validation.led, 4);
+	assert_int_equal(status().inflight, 0);
+}
+
+// A name that has no other rules is the validator's to follow.
+TEST_WITH(test_validated_to_other_names, setup_validated, teardown)
+{
+	alias_set(0, FAKE_ALIAS_ALONE, "www.pub.example");
+	resolves("a.pub.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("a.pub.example CNAME www.pub.example.\nwww.pub.example A 192.0.2.1\n");
+	expect_asked(0, 2, "www.pub.example");
+	assert_int_equal(status().validation.led, 0);
+}
+
+// Both views ask everyone's servers, by one context of the validator. The name is local in one.
+TEST_WITH(test_validated_in_two_views, setup_validated, teardown)
+{
+	struct fake_miss m = {
+		.name = "a.corp.example", .type = DNS_TYPE_A, .id = 1, .has_opt = true};
+	struct config_record own = record;
+	own.name = name_of_text("own.example");
+	guarded.records = &own;
+	guarded.record_count = 1;
+	on_loop(reconfigure, &rig.config);
+	alias_set(1, FAKE_ALIAS_ALONE, "own.example");
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	expect_answer(1000, 1, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_records("a.corp.example CNAME own.example.\nown.example A 192.0.2.1\n");
+	on_loop(view_look, &m.view);
+	assert_int_not_equal(m.view, 0);
+	m.id = 2;
+	FAKE_DATAPLANE_SEND(&dp, &m);
+	expect_answer(1000, 2, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+	expect_records("a.corp.example CNAME own.example.\nown.example CNAME www.pub.example.\n"
+		       "www.pub.example A 192.0.2.1\n");
+	expect_asked(0, 2, "www.pub.example");
+	assert_int_equal(status().validation.contexts, 1);
 }
 
 TEST_GROUP(rig_sends_once, NULL)

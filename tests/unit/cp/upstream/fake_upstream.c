@@ -59,6 +59,11 @@ static bool asks_for_alias(const struct fake_upstream *f, const uint8_t *q)
 		       (const char *)f->alias, (const char *)q + DNS_HEADER_LEN, wire_len(f->alias))
 	       == 0;
 }
+static bool is_of_type(const uint8_t *q, uint16_t type)
+{
+	return get_u16(q + DNS_HEADER_LEN + wire_len(q + DNS_HEADER_LEN)) == type;
+}
+
 // The alias that the reply has; *alone: without its address.
 static const uint8_t *alias_of(const struct fake_upstream *f, const uint8_t *q, bool *alone)
 {
@@ -91,6 +96,7 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 	wr_u16(&w, 1);
 	bool alone;
 	const uint8_t *alias = alias_of(f, q, &alone);
+	alone = alone || (alias && is_of_type(q, DNS_TYPE_CNAME));
 	unsigned addresses = alone ? 0 : f->addresses ? f->addresses : 1;
 	size_t size = 0;
 	const uint8_t *subnet = f->scope_more ? subnet_of(q, len, &size) : NULL;
@@ -275,9 +281,10 @@ static void remember(struct fake_upstream *f, const struct peer *p, const uint8_
 // last_name is that of this query.
 static bool is_silent(const struct fake_upstream *f)
 {
-	const char *below = f->silent_below;
+	const char *below = f->silent_below, *only = f->answers_only;
 	size_t len = strlen(f->last_name), tail = below ? strlen(below) : 0;
-	return below && len >= tail && strcmp(f->last_name + len - tail, below) == 0;
+	return (below && len >= tail && strcmp(f->last_name + len - tail, below) == 0)
+	       || (only && strcmp(f->last_name, only) != 0);
 }
 
 static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8_t *q, size_t len)

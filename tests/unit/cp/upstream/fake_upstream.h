@@ -43,6 +43,7 @@ struct fake_upstream {
 	_Atomic uint32_t address;           // in the answers, host order; 0: 192.0.2.1
 	_Atomic unsigned addresses;         // so many, from that one on; 0: one
 	_Atomic(const uint8_t *) alias;     // wire form; bytes that stay as they are
+	_Atomic(const char *) answers_only; // UDP: no other name gets a reply; NULL: all do
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
 	_Atomic unsigned lost;              // UDP: so many further queries get no reply
 	// Of replies to what has a client's subnet: 1 more than its scope, 0: without that option;

@@ -23,6 +23,26 @@ TEST_WITH(test_asks_within_a_verdict, rig_setup, rig_teardown)
 	assert_int_equal(status().questions, 0);
 }
 
+// All that wait for the answer learn that it leads on, and the library remembers nothing of it.
+TEST_WITH(test_led, rig_setup, rig_teardown)
+{
+	struct validation *slot[3] = {0};
+
+	fx.leads_on = true;
+	assert_int_equal(ask("good", &slot[0]), 0);
+	assert_int_equal(ask("good", &slot[1]), 0);
+	WAIT_FOR(fx.v->context[0].led == 2 || fx.verdicts, turn());
+	if (fx.verdicts == 0)
+		assert_int_equal(ask("good", &slot[2]), 0);
+	verdicts_wait(slot[2] ? 3 : 2);
+	assert_int_equal(fx.end, VALIDATOR_LED);
+	assert_int_equal(status().led, fx.verdicts);
+	assert_int_equal(fx.v->context[0].led, 0);
+	fx.leads_on = false;
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	assert_int_equal(status().failed, 0);
+}
+
 // Nobody has proven anything against the zone. The library holds its key for bad for a minute.
 TEST_WITH(test_no_key_to_be_had, rig_setup, rig_teardown)
 {

@@ -21,6 +21,14 @@ static void release(void *, const struct validator_servers *s)
 	fx.held--;
 }
 
+static bool leads_on(void *, const struct validator_servers *s, const struct dns_query *q,
+	const uint8_t *msg, size_t len)
+{
+	assert_ptr_equal(s->upstreams, fx.up);
+	assert_true(len > DNS_HEADER_LEN && get_u16(msg + 6) > 0);
+	return fx.leads_on && q->qtype != DNS_TYPE_DNSKEY;
+}
+
 static void on_verdict(void *arg, const struct validator_verdict *v)
 {
 	const char *next = fx.next;
@@ -39,7 +47,8 @@ static void on_verdict(void *arg, const struct validator_verdict *v)
 
 int rig_setup(void **)
 {
-	static const struct validator_owner owner = {.servers = servers, .release = release};
+	static const struct validator_owner owner = {
+		.servers = servers, .release = release, .leads_on = leads_on};
 	struct config_upstreams config = {
 		.count = 1, .first_timeout_ms = 200, .max_sends = 3, .backoff_s = 30};
 

@@ -19,6 +19,7 @@ extern struct validator_rig {
 	char folder[FOLDER_MAX], anchors[FOLDER_MAX + 16];
 	unsigned held; // servers that were not released
 	bool has_view;
+	bool leads_on; // replies with records do, but those for keys
 	unsigned life_ms;
 	const char *next; // to ask for within the next verdict; NULL: nothing
 	struct validation *next_slot;
