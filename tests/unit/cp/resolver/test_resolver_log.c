@@ -200,8 +200,8 @@ static void expect_exchanges(enum log_detail detail, enum log_clients anonymize,
 		assert_int_equal(kept.whole[i].reply != NULL, has_messages);
 	}
 	if (has_messages) {
-		assert_string_equal(kept.query[0], "a query of a worker's rings'");
-		assert_string_equal(kept.reply[0], "what it got");
+		assert_string_equal((const char *)kept.query[0], "a query of a worker's rings'");
+		assert_string_equal((const char *)kept.reply[0], "what it got");
 		assert_int_equal(kept.query_len[2], MESSAGE_MAX);
 		assert_memory_equal(kept.query[2], longest[0], MESSAGE_MAX);
 		assert_memory_equal(kept.reply[2], longest[1], MESSAGE_MAX);
