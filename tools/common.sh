@@ -14,9 +14,10 @@ in_git() { git -c safe.directory='*' -C "$weir_root" "$@"; }
 
 # Debian packages of the given kinds (build, lab, test) that are not installed yet.
 packages_missing() {
-	local kind name kinds=" $* " wanted=() there
-	while read -r kind name _; do
-		[[ $kinds == *" $kind "* ]] && wanted+=("$name") # no kind is empty or begins with #
+	local kind name only kinds=" $* " wanted=() there release
+	release=$(. /etc/os-release && say "${VERSION_CODENAME-}")
+	while read -r kind name only; do
+		[[ $kinds == *" $kind "* ]] && [ "${only:-$release}" = "$release" ] && wanted+=("$name") # no kind is empty or begins with #
 	done <"$weir_root/tools/packages"
 	there=$'\n'$(dpkg-query -W -f='${binary:Package} ${Status}\n' "${wanted[@]}" 2>/dev/null)$'\n'
 	for name in "${wanted[@]}"; do
