@@ -23,8 +23,8 @@ SPDX = {"Expat": "MIT", "BSD-3-clause": "BSD-3-Clause", "BSD-2-clause": "BSD-2-C
         "LGPL-2+": "LGPL-2.0-or-later", "LGPL-2.1": "LGPL-2.1-only", "LGPL-2.1+": "LGPL-2.1-or-later",
         "LGPL-3+": "LGPL-3.0-or-later", "MPL-2.0": "MPL-2.0", "Apache-2.0": "Apache-2.0", "ISC": "ISC", "Zlib": "Zlib",
         "MIT": "MIT", "BSD-3-Clause": "BSD-3-Clause"}
-# What the programs load by name, and the data that they read.
-LOADED = r"librte-[a-z0-9-]+|dns-root-data|publicsuffix"
+# The data that the programs read.
+READ = {"dns-root-data", "publicsuffix"}
 
 
 def run(*command):
@@ -95,7 +95,8 @@ def main():
     owner = owners({place for found, _ in linked for place in found.values()})
     direct = {owner[place] for found, needed in linked for name, place in found.items() if name in needed}
     indirect = set(owner.values()) - direct
-    loaded = set(re.findall(rf"^(?:Depends:)?\s+({LOADED}),", pathlib.Path("debian/control").read_text(), re.M))
+    drivers = re.findall(r"^drivers:\w+=(.*)", pathlib.Path("debian/weir.substvars").read_text(), re.M)
+    loaded = READ | set(re.findall(r"librte-[a-z0-9-]+", " ".join(drivers)))
     packages = [package(name) for name in sorted(direct | indirect | loaded)]
     weir = {"SPDXID": "SPDXRef-Package-weir", "name": "weir", "versionInfo": version,
             "supplier": "Organization: the weir authors", "downloadLocation": "NOASSERTION", "filesAnalyzed": True,
