@@ -67,8 +67,8 @@ static void activate_new_list(struct upstream_ask *a)
 	if (a->generation == u->generation)
 		return;
 	a->generation = u->generation;
-	a->failed = a->failing = a->blamed = a->tcp_wanted = a->tcp_tried = a->truncated =
-		a->plain = a->no_option = 0;
+	a->failed = a->failing = a->blamed = a->silent = a->tcp_wanted = a->tcp_tried =
+		a->truncated = a->plain = a->no_option = 0;
 	a->no_subnet = a->subnet_refused = 0;
 	memset(a->sends_to, 0, sizeof(a->sends_to));
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {

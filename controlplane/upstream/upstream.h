@@ -82,8 +82,10 @@
 //
 // With checks (upstream_check.c) a server that leaves one query unanswered is avoided at once, and
 // checked; it is up again when it answers, and no question waits for it meanwhile if another server
-// is up. A server that answers checks and leaves UPSTREAM_DOWN_AFTER questions in a row unanswered
-// is down for backoff_s.
+// is up. A server that answers checks and leaves questions of UPSTREAM_STRIKES zones within
+// UPSTREAM_STRIKE_MS, all of which another one of the set answers, is down for backoff_s. Without
+// checks a server is down after that many silences in a row; of one zone the first in that time
+// counts, and those that another server answers.
 //
 // A server may be given by a host name: then each of its addresses is a server (upstream_hosts.h).
 // Until the first lookup of a name has ended, a question that has had no reply and has no other
@@ -183,6 +185,7 @@ struct upstream_ask {
 	uint32_t failed;                // bits
 	uint32_t failing;               // bits: of these, by a reply
 	uint32_t blamed;                // bits: of these, by one that says something of the server
+	uint32_t silent;                // bits: left its first query, and this is not yet counted
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask

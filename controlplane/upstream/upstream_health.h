@@ -24,14 +24,13 @@ enum { UPSTREAM_HEALTH_MAX = 1024, UPSTREAM_SHARE_US = 100000 };
 struct upstream_health {
 	// Waits in a row that were over without a reply, those of checks too.
 	alignas(64) _Atomic uint32_t silent;
-	// Questions in a row without a reply to the first query, since the last failed check. A
-	// reply to a check does not end them, because a server may answer checks and leave the
-	// names of clients unanswered. A failed check does: the server answers nothing, so the
-	// next check that it answers brings it back.
-	_Atomic uint32_t unanswered;
-	_Atomic uint32_t srtt_us;     // smoothed round trip; 0: not known
-	_Atomic uint32_t latency_us;  // the same with the waits that were over; 0: not known
-	_Atomic bool is_logged;       // that it is down
+	_Atomic uint32_t srtt_us;    // smoothed round trip; 0: not known
+	_Atomic uint32_t latency_us; // the same with the waits that were over; 0: not known
+	_Atomic bool is_logged;      // that it is down
+	// It is, though it answers checks: it leaves questions that others answer. So a reply to a
+	// check does not end that; a failed check does: the server answers nothing, and the next
+	// check that it answers brings it back.
+	_Atomic bool is_outdone;
 	_Atomic bool is_drained;      // by the operator: no questions go there
 	_Atomic bool is_checked;      // a check of it is under way, by whichever set
 	_Atomic uint64_t check_at_ms; // no set begins one sooner; clock_mono_ms

@@ -24,12 +24,22 @@ struct upstream_lack {
 	uint64_t until_ms;
 };
 
-// Questions that it failed and another server of the set answered, in a row: the latest ones, each
-// of another zone.
-struct upstream_outdone {
+// The latest zones of questions that were held against a server.
+struct upstream_zones {
 	uint32_t zone[UPSTREAM_STRIKES];  // zone_key
 	uint64_t at_ms[UPSTREAM_STRIKES]; // 0: none
-	uint64_t until_ms;                // it comes last; 0: it did not, since it last answered
+};
+
+// Questions that it failed and another server of the set answered, in a row.
+struct upstream_outdone {
+	struct upstream_zones zones;
+	uint64_t until_ms; // it comes last; 0: it did not, since it last answered
+};
+
+// Servers, as bits, that failed or left a question of the zone which another one answers.
+struct upstream_outdid {
+	uint32_t blamed, silent;
+	uint32_t zone; // 0: there are none
 };
 
 // Of a server over TLS.
@@ -61,9 +71,10 @@ struct upstream {
 	// OPT; over TCP the keepalive option; letter case as it was sent; the client's subnet.
 	struct upstream_lack no_edns, no_option, no_case, no_subnet;
 	struct upstream_outdone outdone;
-	uint64_t down_tried_ms; // when it last got a query while it was down
-	unsigned wait_shift;    // waits double with each query, sent once, that was not answered
-	unsigned under_way;     // open legs
+	struct upstream_zones silences; // of questions that it left, since it last answered one
+	uint64_t down_tried_ms;         // when it last got a query while it was down
+	unsigned wait_shift; // waits double with each query, sent once, that was not answered
+	unsigned under_way;  // open legs
 	uint64_t answered_us;
 	struct upstream_limit tcp_limit;
 	bool is_tls, is_https; // over HTTPS it is over TLS too
@@ -157,9 +168,14 @@ int upstream_pick(struct upstream_ask *a, uint64_t now_us);
 unsigned upstream_sends_max(const struct upstream_ask *a);
 // Is there a server left that was asked at most `sends` times, other than `server`?
 bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server, uint64_t now_ms);
-// Its answer was taken, to a question of this zone that the servers with these bits had failed.
-void upstream_server_outdid(
-	struct upstreams *u, struct upstream *s, uint32_t failing, uint32_t zone, uint64_t now_ms);
+// Its answer was taken, to a question that those others had failed or left.
+void upstream_server_outdid(struct upstreams *u, struct upstream *s,
+	const struct upstream_outdid *others, uint64_t now_us);
+// How many of the zones are no older than UPSTREAM_STRIKE_MS, with this one; 0: it was among them.
+unsigned upstream_zones_add(struct upstream_zones *z, uint32_t zone, uint64_t now_ms);
+// Another server of the set has answered a question that this one left.
+void upstream_server_left(
+	const struct upstreams *u, struct upstream *s, uint32_t zone, uint64_t now_us);
 // Does a reply that was of no use say something of its server? Not where weir refuses what is in
 // it, nor where the server says that the name is the reason (RFC 8914).
 bool upstream_reply_blames(const uint8_t *msg, size_t len);

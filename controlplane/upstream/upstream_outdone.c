@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Servers that fail what others of their set answer.
+// Servers that fail, or leave, what others of their set answer.
 
 #include "lists/zone_of.h"
 #include "upstream_internal.h"
@@ -45,22 +45,21 @@ bool upstream_reply_blames(const uint8_t *msg, size_t len)
 	return true;
 }
 
-// Is this the last strike?
-static bool strike_add(struct upstream_outdone *o, uint32_t zone, uint64_t now_ms)
+unsigned upstream_zones_add(struct upstream_zones *z, uint32_t zone, uint64_t now_ms)
 {
 	unsigned oldest = 0, valid = 0;
 
 	for (unsigned i = 0; i < UPSTREAM_STRIKES; i++) {
-		const bool counts = o->at_ms[i] && now_ms < o->at_ms[i] + UPSTREAM_STRIKE_MS;
-		if (counts && o->zone[i] == zone)
-			return false;
+		const bool counts = z->at_ms[i] && now_ms < z->at_ms[i] + UPSTREAM_STRIKE_MS;
+		if (counts && z->zone[i] == zone)
+			return 0;
 		valid += counts;
-		if (o->at_ms[i] < o->at_ms[oldest])
+		if (z->at_ms[i] < z->at_ms[oldest])
 			oldest = i;
 	}
-	o->zone[oldest] = zone;
-	o->at_ms[oldest] = now_ms;
-	return valid + 1 >= UPSTREAM_STRIKES;
+	z->zone[oldest] = zone;
+	z->at_ms[oldest] = now_ms;
+	return valid + 1;
 }
 
 // Recursion comes last anyway, and fails what no server answers.
@@ -70,7 +69,8 @@ static void server_outdone(
 	struct upstream_outdone *o = &s->outdone;
 	const bool again = o->until_ms && now_ms < o->until_ms + UPSTREAM_STRIKE_MS;
 
-	if (s->config.is_recursion || (!again && !strike_add(o, zone, now_ms)))
+	if (s->config.is_recursion
+		|| (!again && upstream_zones_add(&o->zones, zone, now_ms) < UPSTREAM_STRIKES))
 		return;
 	if (!again)
 		log_warning("upstream %s fails questions that others answer; asked after them, and "
@@ -79,12 +79,14 @@ static void server_outdone(
 	o->until_ms = now_ms + u->backoff_s * 1000ull;
 }
 
-void upstream_server_outdid(
-	struct upstreams *u, struct upstream *s, uint32_t failing, uint32_t zone, uint64_t now_ms)
+void upstream_server_outdid(struct upstreams *u, struct upstream *s,
+	const struct upstream_outdid *others, uint64_t now_us)
 {
 	s->outdone = (struct upstream_outdone){0};
-	for (; failing; failing &= failing - 1)
-		server_outdone(u, &u->server[__builtin_ctz(failing)], zone, now_ms);
+	for (uint32_t left = others->blamed; left; left &= left - 1)
+		server_outdone(u, &u->server[__builtin_ctz(left)], others->zone, now_us / 1000);
+	for (uint32_t left = others->silent; left; left &= left - 1)
+		upstream_server_left(u, &u->server[__builtin_ctz(left)], others->zone, now_us);
 }
 
 bool upstream_server_failing(const struct upstream *s, uint64_t now_ms)

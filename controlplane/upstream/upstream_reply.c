@@ -52,15 +52,14 @@ static bool subnet_take(struct upstream_leg *leg, const uint8_t *msg, size_t len
 struct manner {
 	bool edns, option, subnet, mixed_case;        // with these
 	bool without_option, without_subnet, plainly; // once more, without
-	uint32_t blamed;                              // other servers of the list
-	uint32_t zone;                                // of the question; 0: nobody is blamed
+	struct upstream_outdid others;
 };
 
 static struct manner manner_of(const struct upstream_leg *leg, const struct upstream *s)
 {
 	const struct upstream_ask *a = leg->ask;
 	const bool without = s && (a->no_option >> leg->server & 1);
-	const uint32_t blamed = s ? a->blamed & ~(1u << leg->server) : 0;
+	const uint32_t others = s ? ~(1u << leg->server) : 0, silent = a->silent & ~a->failing;
 
 	return (struct manner){
 		.edns = leg->edns,
@@ -71,8 +70,9 @@ static struct manner manner_of(const struct upstream_leg *leg, const struct upst
 		.without_subnet =
 			s && leg->edns && ((a->no_subnet & ~a->subnet_refused) >> leg->server & 1),
 		.plainly = s && !without && (a->plain >> leg->server & 1),
-		.blamed = blamed,
-		.zone = blamed ? upstream_ask_zone(a) : 0,
+		.others = {.blamed = a->blamed & others,
+			.silent = silent & others,
+			.zone = (a->blamed | silent) & others ? upstream_ask_zone(a) : 0},
 	};
 }
 
@@ -124,7 +124,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
 		if (s) {
 			lacks_learn(s, &manner, now_us / 1000);
-			upstream_server_outdid(u, s, manner.blamed, manner.zone, now_us / 1000);
+			upstream_server_outdid(u, s, &manner.others, now_us);
 		}
 		return take;
 	}

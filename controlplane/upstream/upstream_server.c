@@ -101,8 +101,9 @@ void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_
 	if (rtt_us)
 		server_rtt(s, rtt_us, now_us);
 	server_heard(s, now_us);
-	if (upstream_health_get(s->health, unanswered) > 0)
-		upstream_health_set(s->health, unanswered, 0);
+	if (upstream_health_get(s->health, is_outdone))
+		upstream_health_set(s->health, is_outdone, false);
+	s->silences = (struct upstream_zones){0};
 	server_up(s);
 }
 
@@ -112,7 +113,7 @@ void upstream_server_checked(struct upstream *s, uint64_t rtt_us, uint64_t now_u
 	if (rtt_us && !s->srtt_us)
 		server_rtt(s, rtt_us, now_us);
 	server_heard(s, now_us);
-	if (upstream_health_get(s->health, unanswered) < UPSTREAM_DOWN_AFTER)
+	if (!upstream_health_get(s->health, is_outdone))
 		server_up(s);
 }
 
@@ -132,25 +133,17 @@ void upstream_server_lack(
 	l->until_ms = now_ms + UPSTREAM_PLAIN_MS;
 }
 
-// It has left one more query unanswered.
-static unsigned server_silent(
-	const struct upstreams *u, struct upstream *s, bool is_question, uint64_t now_us)
+static void server_down(const struct upstreams *u, struct upstream *s, uint64_t now_us)
 {
 	struct upstream_health *h = s->health;
-	unsigned silent = atomic_fetch_add_explicit(&h->silent, 1, memory_order_relaxed) + 1;
-	unsigned unanswered =
-		atomic_fetch_add_explicit(&h->unanswered, is_question, memory_order_relaxed)
-		+ is_question;
 
-	if (silent < UPSTREAM_DOWN_AFTER && unanswered < UPSTREAM_DOWN_AFTER)
-		return silent;
 	upstream_health_set(h, down_until_ms, now_us / 1000 + u->backoff_s * 1000ull);
 	if (atomic_exchange_explicit(&h->is_logged, true, memory_order_relaxed))
-		return silent;
+		return;
 	if (u->check == UPSTREAM_CHECK_OFF)
 		log_warning("upstream %s does not answer; used only as a last resort for %u s",
 			s->name, u->backoff_s);
-	else if (silent < UPSTREAM_DOWN_AFTER)
+	else if (upstream_health_get(h, silent) < UPSTREAM_DOWN_AFTER)
 		log_warning("upstream %s answers checks, but no questions; used only as a last "
 			    "resort for %u s",
 			s->name, u->backoff_s);
@@ -158,7 +151,50 @@ static unsigned server_silent(
 		log_warning("upstream %s does not answer; used only as a last resort until it "
 			    "answers a check",
 			s->name);
+}
+
+// It has left one more query. How many in a row.
+static unsigned server_silent(const struct upstreams *u, struct upstream *s, uint64_t now_us)
+{
+	const unsigned silent =
+		atomic_fetch_add_explicit(&s->health->silent, 1, memory_order_relaxed) + 1;
+
+	if (silent >= UPSTREAM_DOWN_AFTER)
+		server_down(u, s, now_us);
 	return silent;
+}
+
+// The name was not the reason. With checks, which it answers, it may be the reason still: the
+// servers of a zone may answer one of weir's servers alone.
+void upstream_server_left(
+	const struct upstreams *u, struct upstream *s, uint32_t zone, uint64_t now_us)
+{
+	struct upstream_health *h = s->health;
+
+	if (u->check == UPSTREAM_CHECK_OFF) {
+		server_silent(u, s, now_us);
+	} else if (upstream_health_get(h, is_outdone)
+		   || upstream_zones_add(&s->silences, zone, now_us / 1000) >= UPSTREAM_STRIKES) {
+		upstream_health_set(h, is_outdone, true);
+		server_down(u, s, now_us);
+	}
+}
+
+// Servers of one zone may be silent, so without checks each zone counts once, but for what another
+// server of the set answers in the end. True: it does not count now.
+static bool may_be_the_names_fault(
+	const struct upstreams *u, struct upstream *s, struct upstream_leg *leg, uint64_t now_us)
+{
+	struct upstream_ask *a = leg->ask;
+	const bool is_question =
+		!a->is_check && !leg->refused && (!leg->is_tls || upstream_tcp_is_asked(leg));
+
+	if (is_question && u->check == UPSTREAM_CHECK_OFF
+		&& upstream_zones_add(&s->silences, upstream_ask_zone(a), now_us / 1000))
+		return false;
+	if (is_question && leg->sends == 1)
+		a->silent |= 1u << leg->server;
+	return is_question && u->check == UPSTREAM_CHECK_OFF;
 }
 
 bool upstream_server_timed_out(
@@ -171,7 +207,7 @@ bool upstream_server_timed_out(
 		return false;
 	if (leg->ask->is_check) {
 		atomic_fetch_add_explicit(&s->health->checks_failed, 1, memory_order_relaxed);
-		upstream_health_set(s->health, unanswered, 0);
+		upstream_health_set(s->health, is_outdone, false);
 	} else {
 		s->timeouts += !(leg->is_tls && leg->refused);
 	}
@@ -190,9 +226,7 @@ bool upstream_server_timed_out(
 		return false;
 	if (leg->is_tls && !upstream_tcp_is_first_silence(leg))
 		return false;
-	bool is_question = !leg->ask->is_check && leg->sends == 1
-			   && (!leg->is_tls || upstream_tcp_is_asked(leg));
-	return server_silent(u, s, is_question, now_us) == 1;
+	return !may_be_the_names_fault(u, s, leg, now_us) && server_silent(u, s, now_us) == 1;
 }
 
 bool upstream_server_down(const struct upstreams *u, const struct upstream *s, uint64_t now_ms)

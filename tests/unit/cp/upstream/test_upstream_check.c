@@ -8,12 +8,14 @@
 
 #include <event2/event.h>
 
+#define CHECK_NAME "check.example"
+
 static void use_checks(enum upstream_check_mode mode)
 {
 	fx.config.check = mode;
 	fx.config.check_interval_s = 1;
 	fx.config.check_type = DNS_TYPE_A;
-	CONFIGURE(check_name, name_of_text("check.example"));
+	CONFIGURE(check_name, name_of_text(CHECK_NAME));
 }
 
 static void run_for(unsigned ms)
@@ -42,7 +44,7 @@ TEST_WITH(test_a_dead_first_server_costs_one_wait, rig_setup, rig_teardown)
 	// 10 s: one at once, then one each 0.875 to 1.125 s.
 	assert_in_range(status(0).checks, 8, 13);
 	assert_int_equal(fake[0].udp_queries, 1 + status(0).checks);
-	assert_string_equal(fake[0].last_name, "check.example");
+	assert_string_equal(fake[0].last_name, CHECK_NAME);
 	fake[0].mode = FAKE_ANSWER;
 	run_for(2200);
 	assert_true(status(0).up && !status(0).suspect);
@@ -67,23 +69,74 @@ TEST_WITH(test_a_lost_packet_is_soon_forgotten, rig_setup, rig_teardown)
 	assert_int_equal(fake[0].udp_queries, before + 1);
 }
 
+static void ask_other_zone(void)
+{
+	fx.zone++;
+	ANSWERED(2000);
+}
+
 // A resolver whose own uplink is dead answers checks from its cache.
 TEST_WITH(test_answered_checks_do_not_excuse_silence, rig_setup, rig_teardown)
 {
 	use_checks(UPSTREAM_CHECK_DOWN);
-	fake[0].silent_below = "www.example";
+	fake[0].answers_only = CHECK_NAME;
 	for (unsigned i = 0; i < 10; i++) {
-		ANSWERED(2000);
+		ask_other_zone();
 		run_for(1500);
 	}
-	assert_int_equal(status(0).timeouts, UPSTREAM_DOWN_AFTER);
+	assert_int_equal(status(0).timeouts, UPSTREAM_STRIKES);
 	assert_true(status(0).checks > 0 && status(0).checks_failed == 0);
 	assert_false(status(0).up);
-	fake[0].silent_below = NULL;
+	run_for(fx.config.backoff_s * 1000ull);
+	ANSWERED(2000); // one question finds out, and the next one does not wait
+	ANSWERED(2000);
+	assert_int_equal(status(0).timeouts, UPSTREAM_STRIKES + 1);
+	assert_false(status(0).up);
+	fake[0].answers_only = NULL;
 	run_for(fx.config.backoff_s * 1000ull);
 	ask(2000);
 	assert_true(status(0).up);
-	assert_int_equal(status(0).timeouts, UPSTREAM_DOWN_AFTER);
+	assert_int_equal(status(0).timeouts, UPSTREAM_STRIKES + 1);
+}
+
+// Names whose authorities are silent: nobody answers them, or they are those of one zone.
+TEST_WITH(test_silent_names_put_nobody_down, rig_setup, rig_teardown)
+{
+	use_checks(UPSTREAM_CHECK_DOWN);
+	fake[0].answers_only = fake[1].answers_only = CHECK_NAME;
+	for (unsigned i = 0; i < 2 * UPSTREAM_STRIKES; i++) {
+		fx.zone++;
+		UNANSWERED(700);
+		run_for(200); // of the network's quiet
+		assert_true(status(0).up && status(1).up);
+	}
+	fake[1].answers_only = NULL;
+	for (unsigned i = 0; i < 2 * UPSTREAM_STRIKES; i++) {
+		ANSWERED(2000);
+		run_for(200);
+		assert_true(status(0).up && !status(0).suspect);
+	}
+	assert_int_equal(status(0).checks_failed + status(1).checks_failed, 0);
+	fake[0].answers_only = NULL;
+	const unsigned before = fake[0].udp_queries;
+	ANSWERED(2000);
+	assert_int_equal(fake[0].udp_queries, before + 1);
+}
+
+// Without checks a zone counts once, for who leaves what nobody answers.
+TEST_WITH(test_one_silent_zone_puts_nobody_down, rig_setup, rig_teardown)
+{
+	use_checks(UPSTREAM_CHECK_OFF);
+	fake[0].answers_only = fake[1].answers_only = CHECK_NAME;
+	for (unsigned i = 0; i < 2 * UPSTREAM_STRIKES; i++) {
+		UNANSWERED(700);
+		assert_true(status(0).up && status(1).up);
+	}
+	for (unsigned i = 1; i < UPSTREAM_STRIKES; i++) {
+		fx.zone++;
+		UNANSWERED(700);
+	}
+	assert_false(status(0).up || status(1).up);
 }
 
 // Many questions wait for the servers when they die; a check brings them back all the same.
@@ -94,7 +147,6 @@ TEST_WITH(test_a_check_brings_back_what_left_many_unanswered, rig_setup, rig_tea
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
 		UNANSWERED(700); // ends before a check fails
 	}
-	assert_true(upstream_health_get(fx.up->server[0].health, down_until_ms) > 0);
 	run_for(2500);
 	assert_true(status(0).checks_failed > 0);
 	assert_false(status(0).up);

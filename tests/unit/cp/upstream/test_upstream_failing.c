@@ -67,8 +67,10 @@ TEST_WITH(test_a_failure_waits_for_a_slow_server, rig_setup, rig_teardown)
 	ANSWERED(LIFE_MS);
 	assert_in_range(fx.took_ms, 690, 1000);
 	fake[0].mode = FAKE_SILENT;
-	UNANSWERED(LIFE_MS);
-	assert_in_range(fx.took_ms, LIFE_MS - 10, LIFE_MS + 500);
+	for (; fx.zone < UPSTREAM_STRIKES; fx.zone++) {
+		UNANSWERED(LIFE_MS);
+		assert_in_range(fx.took_ms, LIFE_MS - 10, LIFE_MS + 500);
+	}
 	UNANSWERED(LIFE_MS);
 	assert_true(fx.took_ms < 500);
 }

@@ -253,21 +253,35 @@ TEST_WITH(test_wait_follows_a_server_that_slows_down, rig_setup, rig_teardown)
 	assert_true(status(0).srtt_us >= quick_us + 5000);
 }
 
+// A question in another zone each time.
+static void question_next(struct upstream_ask *a)
+{
+	static const uint8_t question[] = "\1a\0\0\1\0\1";
+
+	if (a->question_len == 0)
+		memcpy(a->question, question, sizeof(question));
+	a->question_len = sizeof(question) - 1;
+	a->question[1]++;
+}
+
 TEST(test_server_that_answers_others_is_not_down)
 {
 	struct upstream s = {.name = "slow", .health = &s.own};
-	struct upstream_ask ask = {0};
 	struct upstreams *u = calloc(1, sizeof(*u));
+	struct upstream_ask ask = {.owner = u};
 	struct upstream_leg leg = {.ask = &ask, .sends = 1, .last_sent_us = clock_mono_us()};
 	u->backoff_s = 30;
+	memset(&u->secret, 7, sizeof(u->secret));
 	upstream_server_answered(&s, 1000000, leg.last_sent_us + 1);
 	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)
 		assert_false(upstream_server_timed_out(u, &s, &leg));
 	assert_int_equal(s.timeouts, UPSTREAM_DOWN_AFTER + 1);
 	assert_false(upstream_server_down(u, &s, clock_mono_ms()));
 	leg.last_sent_us += 2;
-	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++) {
+		question_next(&ask);
 		assert_int_equal(upstream_server_timed_out(u, &s, &leg), i == 0);
+	}
 	assert_true(upstream_server_down(u, &s, clock_mono_ms()));
 	upstream_server_answered(&s, 0, clock_mono_us());
 	assert_false(upstream_server_down(u, &s, clock_mono_ms()));
