@@ -2,11 +2,11 @@
 #include "ptr_message.h"
 
 #include "base/rdata_text.h"
-#include "policy/hosts_file.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/dns_proto.h>
+#include <weir/hosts_file.h>
 
 void ptr_message_name(const struct client_ip *a, struct dns_name *out)
 {

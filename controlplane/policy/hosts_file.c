@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "hosts_file.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/heap_site.h>
+#include <weir/hosts_file.h>
 
 struct text {
 	char *bytes;
@@ -71,6 +71,14 @@ static bool is_own(const struct ip_address *a)
 	return a->version == 4 && a->bytes[0] == 127 && !hosts_is_localhost(a);
 }
 
+static void reject(struct hosts_counts *counts, uint32_t line, int err)
+{
+	if (counts->rejected++ == 0)
+		counts->rejected_line = line;
+	if (err == -EILSEQ && counts->not_ascii++ == 0)
+		counts->not_ascii_line = line;
+}
+
 static int line_read(const char *p, const char *end, uint32_t line, hosts_take take, void *arg,
 	struct hosts_counts *counts)
 {
@@ -84,15 +92,14 @@ static int line_read(const char *p, const char *end, uint32_t line, hosts_take t
 	if (!word)
 		return 0;
 	if (!address_read(word, len, &address)) {
-		counts->rejected++;
+		reject(counts, line, 0);
 		return 0;
 	}
 	while (rc == 0 && !is_own(&address) && (word = word_next(&p, end, &len))) {
 		struct dns_name name;
 		int err = memchr(word, '\\', len) ? -EINVAL : dns_name_from_text(word, len, &name);
 		if (err < 0 || name.labels == 0) {
-			counts->rejected++;
-			counts->not_ascii += err == -EILSEQ;
+			reject(counts, line, err);
 			continue;
 		}
 		counts->names++;

@@ -15,9 +15,9 @@
 // Copies of the configuration; hosts files are read each time that rules are requested, on a helper
 // thread. One that cannot be read is logged and contributes nothing.
 
-#include "hosts_file.h"
 #include "lists/list_rule.h"
 
+#include <weir/hosts_file.h>
 #include <weir/rule_image.h>
 
 enum { LOCAL_HOSTS_NAMES_MAX = 250000 }; // of all hosts files; the rest is left out, and logged

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_seed.h"
 
-#include "hosts_file.h"
 #include "local_data.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/hosts_file.h>
 #include <weir/log.h>
 
 enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "local_why.h"
 
-#include "hosts_file.h"
 #include "special_names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/hosts_file.h>
 #include <weir/rdata_parse.h>
 
 static void tell(struct local_why *w, enum local_why_kind kind, const struct config_group *g,

@@ -6,14 +6,15 @@
 // those of a loopback address by which a machine names itself, such as 127.0.1.1: it is of no use
 // to the network. Blocking file I/O: for a helper thread.
 
-#include <weir/config.h>
-#include <weir/dns_name.h>
+#include "config.h"
+#include "dns_name.h"
 
 enum { HOSTS_BYTES_MAX = 64 << 20 };
 
 struct hosts_counts {
 	uint64_t lines, names, rejected; // rejected: names, or addresses with all their names
 	uint64_t not_ascii;              // names, of the rejected
+	uint32_t rejected_line, not_ascii_line; // the first with one; 0: none
 };
 
 // `own`: it is the line's first. Not 0 stops, and is returned.

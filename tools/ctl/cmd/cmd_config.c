@@ -6,12 +6,14 @@
 #include "terminal/term_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config/versions.h>
+#include <weir/hosts_file.h>
 
 // 0 or -errno: whether a build could read it.
 static int list_file_check(const char *path)
@@ -54,6 +56,43 @@ static unsigned lists_check(const struct config *config, struct json_node *warni
 	return found;
 }
 
+static int name_pass(
+	void *, const struct ip_address *, const struct dns_name *, bool own, uint32_t line)
+{
+	(void)own, (void)line;
+	return 0;
+}
+
+// What a reload leaves out of the hosts files, as it takes all else. The number of warnings.
+static unsigned hosts_check(const struct config *config, struct json_node *warnings)
+{
+	unsigned found = 0;
+	for (unsigned i = 0; i < config->local.hosts_file_count; i++) {
+		const char *path = config->local.hosts_files[i];
+		struct hosts_counts n = {0};
+		char text[CONFIG_WHY_MAX + 256] = "";
+		const int err = hosts_file_read(path, name_pass, NULL, &n);
+		if (err < 0)
+			snprintf(text, sizeof(text), "hosts file %s cannot be read: %s", path,
+				strerror(-err));
+		else if (n.not_ascii)
+			snprintf(text, sizeof(text),
+				"hosts file %s line %u: weir ignores names outside ASCII (%" PRIu64
+				" in the file): write them with xn--",
+				path, n.not_ascii_line, n.not_ascii);
+		else if (n.rejected)
+			snprintf(text, sizeof(text),
+				"hosts file %s line %u: weir ignores what is no address or no name "
+				"(%" PRIu64 " in the file)",
+				path, n.rejected_line, n.rejected);
+		if (!text[0])
+			continue;
+		found++;
+		warning_print(warnings, text);
+	}
+	return found;
+}
+
 // On standard output, or into `warnings`; their number.
 static unsigned warnings_find(
 	const struct config *config, const char *unread, struct json_node *warnings)
@@ -70,7 +109,8 @@ static unsigned warnings_find(
 		snprintf(text, sizeof(text), "the managed part is not checked: %s", unread);
 		warning_print(warnings, text);
 	}
-	return lists_check(config, warnings) + is_unproven + (*unread != '\0');
+	return lists_check(config, warnings) + hosts_check(config, warnings) + is_unproven
+	       + (*unread != '\0');
 }
 
 static int errors_print(const struct ctl *c, const struct config_errors *e)

@@ -3,12 +3,12 @@
 
 // Local data as the rules of an image: a configuration, the real builder, and what it answers.
 
-#include "controlplane/policy/hosts_file.h"
 #include "controlplane/policy/local_data.h"
 #include "controlplane/policy/special_names.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
 
 #include <weir/csum.h>
+#include <weir/hosts_file.h>
 #include <weir/rdata_parse.h>
 #include <weir/rule_data.h>
 

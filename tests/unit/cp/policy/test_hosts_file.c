@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Files of the form of /etc/hosts: what is read from them, and which files are refused.
-#include "controlplane/policy/hosts_file.h"
 #include "tests/unit/unit.h"
+
+#include <weir/hosts_file.h>
 
 enum { TAKEN_MAX = 16 };
 
@@ -80,6 +81,14 @@ TEST_WITH(test_what_is_none_is_rejected, setup, teardown)
 	expect(0, "good.lan", true, 1);
 	assert_int_equal(counts.rejected, 3);
 	assert_int_equal(counts.names, 1);
+	assert_int_equal(counts.not_ascii, 0);
+	assert_int_equal(read_text("192.0.2.1 a.lan\n192.0.2.2 a..b\n\n192.0.2.3 b\303\274ro.lan\n"
+				   "192.0.2.4 \303\244.lan\n"),
+		0);
+	assert_int_equal(counts.rejected, 3);
+	assert_int_equal(counts.rejected_line, 2);
+	assert_int_equal(counts.not_ascii, 2);
+	assert_int_equal(counts.not_ascii_line, 4);
 	// Each of them with all its names.
 	assert_int_equal(read_text("192.0.2.0/24 a.lan b.lan\n192.0.2.256 a.lan\nname a.lan\n"
 				   "fe80::1%lo a.lan\n"),

@@ -190,6 +190,14 @@ want 0 '"upstreams.mode: ' '' --json config check "$dir/first.yaml"
 echo 'dnssec: {validate: true}' >>"$dir/first.yaml"
 proven=$("$weirctl" config check "$dir/first.yaml" 2>&1)
 [ "$proven" = "$dir/first.yaml: good" ] || { echo "not ok: validated: $proven"; bad=$((bad + 1)); }
+# What a reload leaves out of the hosts files.
+{ cat "$dir/url.yaml" && echo 'local: {hosts_files: [hosts]}'; } >"$dir/hosts.yaml"
+want 0 'hosts cannot be read: No such file' '' config check "$dir/hosts.yaml"
+printf '192.0.2.1 nas.lan\n192.0.2.300 tv.lan\n' >"$dir/hosts"
+want 0 'hosts line 2: weir ignores what is no address or no name (1 in' '' config check "$dir/hosts.yaml"
+printf '192.0.2.3 büro.lan\n192.0.2.4 küche.lan\n' >>"$dir/hosts"
+want 0 'hosts line 3: weir ignores names outside ASCII (2 in' '' config check "$dir/hosts.yaml"
+want 0 'names outside ASCII' '' --json config check "$dir/hosts.yaml"
 want 1 '' 'config: nonsense: unknown key (' config check "$dir/bad.yaml"
 want 1 'bad.yaml:1:1)' '' config check "$dir/bad.yaml" --json
 # What the machine does not have.
