@@ -255,6 +255,7 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	if (rc < 0)
 		return rc;
 	upstreams_one_of(s->upstreams, 1 + CONFIG_GROUPS_MAX);
+	upstreams_for_zones(s->upstreams);
 	s->hash = hash;
 	s->live = true;
 	*out = s;

@@ -58,7 +58,8 @@
 // once, and a failure not at all for which the server names DNSSEC or a block of the name (RFC
 // 8914), or which is weir's own, of a reply that it cannot use. A question that no server answers
 // says nothing of any. What a server refuses may be one set's questions alone, so each set has its
-// own count.
+// own count; in one for forward zones (upstreams_for_zones) each name counts, as all are of few
+// zones.
 //
 // A server over TLS (upstream_tls.c) is asked on its connections (upstream_streams.h) and in no
 // other way: no datagram and nothing in clear text goes to it. Its legs stay open like those of
@@ -246,6 +247,8 @@ ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, const struct upstream_
 void upstreams_free(struct upstreams *u); // NULL is fine; every ask must be stopped
 // It is one of so many sets: its sockets opened ahead are so much fewer where files are short.
 void upstreams_one_of(struct upstreams *u, unsigned sets);
+// It is for the names of forward zones alone.
+void upstreams_for_zones(struct upstreams *u);
 // Servers given by a host name get the addresses that it has by now (upstream_hosts.h). Not from a
 // callback.
 void upstreams_follow_hosts(struct upstreams *u);

@@ -26,7 +26,7 @@ struct upstream_lack {
 
 // The latest zones of questions that were held against a server.
 struct upstream_zones {
-	uint32_t zone[UPSTREAM_STRIKES];  // zone_key
+	uint32_t zone[UPSTREAM_STRIKES];  // upstream_ask_subject
 	uint64_t at_ms[UPSTREAM_STRIKES]; // 0: none
 };
 
@@ -94,7 +94,8 @@ struct upstreams {
 	struct upstream_port *port;             // NULL: none
 	const struct socket_address *recursion; // NULL: none
 	struct rng rng;
-	struct keyhash_secret secret; // of zones
+	struct keyhash_secret secret; // of zones and names
+	bool is_for_zones;
 	uint64_t generation;
 	unsigned count, first_timeout_ms, max_sends, backoff_s;
 	enum upstream_policy policy;
@@ -181,6 +182,9 @@ void upstream_server_left(
 bool upstream_reply_blames(const uint8_t *msg, size_t len);
 // Of the ask's question.
 uint32_t upstream_ask_zone(const struct upstream_ask *a);
+// What of it counts once where another server answers it: the zone; in a set for zones, whose
+// questions are all of few zones, the name.
+uint32_t upstream_ask_subject(const struct upstream_ask *a);
 // An answer to be used; `with` it, or `without`: after that had been turned down.
 void upstream_server_lack(
 	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);

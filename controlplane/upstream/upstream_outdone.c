@@ -16,6 +16,16 @@ uint32_t upstream_ask_zone(const struct upstream_ask *a)
 	return dns_name_read(&r, &name) == 0 ? zone_key(&name, &a->owner->secret) : 0;
 }
 
+uint32_t upstream_ask_subject(const struct upstream_ask *a)
+{
+	struct rd r = rd_init(a->question, a->question_len);
+	struct dns_name name;
+
+	if (!a->owner->is_for_zones || dns_name_read(&r, &name) < 0)
+		return upstream_ask_zone(a);
+	return (uint32_t)keyhash(&a->owner->secret, name.wire, name.len);
+}
+
 // DNSSEC of the name, or a block of it.
 static bool is_of_the_name(unsigned ede)
 {

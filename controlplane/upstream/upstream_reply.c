@@ -72,7 +72,7 @@ static struct manner manner_of(const struct upstream_leg *leg, const struct upst
 		.plainly = s && !without && (a->plain >> leg->server & 1),
 		.others = {.blamed = a->blamed & others,
 			.silent = silent & others,
-			.zone = (a->blamed | silent) & others ? upstream_ask_zone(a) : 0},
+			.zone = (a->blamed | silent) & others ? upstream_ask_subject(a) : 0},
 	};
 }
 

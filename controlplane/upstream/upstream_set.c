@@ -190,6 +190,11 @@ void upstreams_one_of(struct upstreams *u, unsigned sets)
 	sockets_configure(u);
 }
 
+void upstreams_for_zones(struct upstreams *u)
+{
+	u->is_for_zones = true;
+}
+
 int upstreams_new(struct upstreams **out, const struct upstream_shared *shared,
 	const struct config_upstreams *config)
 {

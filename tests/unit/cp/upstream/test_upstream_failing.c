@@ -208,6 +208,20 @@ TEST_WITH(test_one_broken_zone_demotes_nobody, rig_setup, rig_teardown)
 	}
 }
 
+// All questions to the servers of a forward zone are of that zone.
+TEST_WITH(test_who_fails_all_of_a_forward_zone_comes_last, rig_setup, rig_teardown)
+{
+	upstreams_for_zones(fx.up);
+	fake[0].mode = FAKE_SERVFAIL;
+	for (unsigned i = 0; i < 2 * UPSTREAM_STRIKES; i++) // one broken name
+		ANSWERED(LIFE_MS);
+	for (fx.host = 1; fx.host < UPSTREAM_STRIKES; fx.host++) {
+		assert_false(status(0).failing);
+		ANSWERED(LIFE_MS);
+	}
+	assert_true(status(0).failing);
+}
+
 TEST_WITH(test_failures_far_apart_demote_nobody, rig_setup, rig_teardown)
 {
 	fake[0].mode = FAKE_SERVFAIL;

@@ -107,6 +107,7 @@ void ask_start(unsigned life_ms)
 	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 	uint8_t question[] = "\3www\7example\0\0\1\0\1";
 
+	question[3] = (uint8_t)('w' - fx.host % 22);
 	question[11] = (uint8_t)('e' + fx.zone % 22);
 	fx.replies = fx.ended = 0;
 	fx.start_ms = clock_mono_ms();

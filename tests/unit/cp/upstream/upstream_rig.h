@@ -23,6 +23,7 @@ struct upstream_fixture {
 	int scope;                               // of the answer
 	bool is_unproven;                        // the answer
 	unsigned zone;                           // of the next questions; 0: example
+	unsigned host;                           // in it; 0: www
 };
 
 extern struct upstream_fixture fx;
