@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <weir/heap_site.h>
 #include <weir/text.h>
 
@@ -41,13 +43,20 @@ int http_error_of(int code)
 	}
 }
 
-// libcurl leaves out the fraction that some servers send.
+// A time, or seconds, whose fraction that some servers send is left out. From the header itself, as
+// libcurl says 6 hours of all that is longer (8.14).
 static uint64_t retry_after_s(CURL *curl)
 {
-	curl_off_t after_s = 0;
-	if (curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after_s) != CURLE_OK || after_s <= 0)
+	struct curl_header *header;
+	if (curl_easy_header(curl, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return 0;
-	return (uint64_t)after_s + 1;
+	const char *text = header->value;
+	if (*text >= '0' && *text <= '9') {
+		const uint64_t after_s = strtoull(text, NULL, 10);
+		return after_s == 0 ? 0 : (after_s < UINT32_MAX ? after_s : UINT32_MAX) + 1;
+	}
+	const time_t at = curl_getdate(text, NULL), now = time(NULL);
+	return at > now ? (uint64_t)(at - now) + 1 : 0;
 }
 
 // What happened, in words for an operator; NULL: libcurl's own say as much.
