@@ -34,10 +34,15 @@ void dot_close(struct dot d)
 	close(d.fd);
 }
 
-void dot_ask(struct dot d, uint16_t id, char order)
+bool dot_tries(struct dot d, uint16_t id, char order)
 {
 	uint8_t frame[2 + TCP_SHORTEST];
-	tls_side_write(d.side, frame, tcp_message(frame, id, order, TCP_SHORTEST));
+	return tls_side_tries(d.side, frame, tcp_message(frame, id, order, TCP_SHORTEST));
+}
+
+void dot_ask(struct dot d, uint16_t id, char order)
+{
+	assert_true(dot_tries(d, id, order));
 }
 
 static void read_all(struct dot d, uint8_t *out, size_t len)

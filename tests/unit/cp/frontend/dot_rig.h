@@ -17,6 +17,8 @@ struct dot {
 struct dot dot_connect(unsigned host); // with its handshake
 void dot_close(struct dot d);
 void dot_ask(struct dot d, uint16_t id, char order);
+bool dot_tries(
+	struct dot d, uint16_t id, char order); // the server may have closed; was it written?
 size_t dot_reply(struct dot d, uint8_t *out);
 void dot_reply_is(struct dot d, uint16_t id, size_t len);
 void dot_echo(struct dot d, uint16_t id); // asks, and is answered

@@ -170,11 +170,11 @@ TEST_WITH(test_certificates_before_paths, tcp_rig_each_start, tcp_rig_each_end)
 	dot_close(d);
 }
 
-// With TLS 1.3 the client's handshake is done before.
+// With TLS 1.3 the client's handshake is done before, and a query may be written before, too.
 static void fails(enum tls_client_kind shows)
 {
 	struct dot d = connect_with(FRONTEND_TCP_DOT, "kid.dns.example", 3, shows);
-	dot_ask(d, 1, TCP_ECHO);
+	(void)dot_tries(d, 1, TCP_ECHO);
 	assert_true(tls_side_failed(d.side));
 	dot_close(d);
 }

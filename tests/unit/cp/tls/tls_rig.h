@@ -72,7 +72,9 @@ ssize_t tls_side_read(struct tls_side *s, void *buf, size_t len);     // -1: not
 bool tls_side_ended(struct tls_side *s);                              // it has said goodbye
 bool tls_side_failed(struct tls_side *s);                             // what came is no good
 void tls_side_write(struct tls_side *s, const void *buf, size_t len); // all of it
-bool tls_side_renegotiate(struct tls_side *s);                        // of TLS 1.2; asks for it
+// The same, where the other side may have closed; was it written?
+bool tls_side_tries(struct tls_side *s, const void *buf, size_t len);
+bool tls_side_renegotiate(struct tls_side *s); // of TLS 1.2; asks for it
 void tls_side_goodbye(struct tls_side *s);
 void tls_side_tickets(struct tls_side *s, unsigned count);       // of TLS 1.3
 size_t tls_rig_left(int fd);                                     // bytes that nobody has read
