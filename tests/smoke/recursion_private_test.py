@@ -6,6 +6,7 @@ import select
 import socket
 import subprocess
 
+from rig import libunbound
 from testing import TMP, ahead, becomes, main, run, wait
 
 ZONES = 48  # z0 to z47: each with two name servers of its own, with IPv4 and IPv6
@@ -148,7 +149,7 @@ def test_addresses_that_are_no_servers(lab):
 
 
 def test_a_zone_that_is_gone_ends_with_a_flush(lab):
-    """Its delegation is gone, but its own NS records last: no option of the library says otherwise.
+    """Its delegation is gone, but its own NS records last: no option of the library says otherwise, until 1.26 asks the parent again.
 
     With IPv4 alone, as IPv6 that is left empties the library's caches."""
     with lab.configured(upstreams={**RECURSIVE, "recursion_ip": "ipv4"}):
@@ -158,7 +159,7 @@ def test_a_zone_that_is_gone_ends_with_a_flush(lab):
         servers["root"] = nsd("root", [ROOT], {".": root_zone()})
         wait(lambda: says(ROOT, "b.old.ghost A", "NXDOMAIN"))
         ahead(3)
-        assert answer(lab, "b.old.ghost A") == "192.0.2.7"
+        assert answer(lab, "b.old.ghost A") == ("NXDOMAIN" if libunbound.version() >= (1, 26) else "192.0.2.7")
         lab.post("cache/flush", name="c.other")
         assert answer(lab, "d.old.ghost A") == "NXDOMAIN"
 
