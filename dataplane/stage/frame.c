@@ -9,7 +9,7 @@
 #include <weir/bytes.h>
 #include <weir/csum.h>
 
-uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len)
+uint16_t frame_pseudo_sum_ipv6(const uint8_t *addresses, uint8_t protocol, uint16_t len)
 {
 	return csum_fold(
 		csum_wide_add(csum_wide(addresses, 32), frame_fast_pseudo_rest(protocol, len)));

@@ -17,8 +17,9 @@
 #include <weir/csum.h>
 #include <weir/shm_msg.h>
 
-// One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
-uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
+// One's complement sum (dns_reply.h) of the pseudo header: both addresses (32 bytes), protocol,
+// length.
+uint16_t frame_pseudo_sum_ipv6(const uint8_t *addresses, uint8_t protocol, uint16_t len);
 
 // Is this UDP checksum, as the frame has it, exactly the sum of the pseudo header, of which
 // `pseudo` is the wide sum? Kernels that send over a veth leave it so for a NIC that is not there.
