@@ -24,7 +24,7 @@ static const char fixed[] =
 	"do-not-query-address: ff00::/8\n"
 	"harden-glue: yes\nharden-dnssec-stripped: yes\nharden-below-nxdomain: no\n"
 	"prefetch: no\nprefetch-key: no\nserve-expired: no\nrrset-roundrobin: no\n"
-	"minimal-responses: no\nroot-key-sentinel: no\n";
+	"minimal-responses: no\nroot-key-sentinel: no\nval-clean-additional: yes\n";
 
 static const char without_validation[] =
 	"module-config: \"iterator\"\nkey-cache-size: 16k\nneg-cache-size: 16k\n";

@@ -22,7 +22,7 @@ static const char fixed[] =
 	"harden-dnssec-stripped: yes\nharden-glue: yes\nuse-caps-for-id: no\n"
 	"qname-minimisation: no\naggressive-nsec: no\nprefetch: no\nprefetch-key: no\n"
 	"serve-expired: no\nminimal-responses: no\nrrset-roundrobin: no\ndeny-any: no\n"
-	"root-key-sentinel: no\ntrust-anchor-signaling: no\n"
+	"root-key-sentinel: no\ntrust-anchor-signaling: no\nval-clean-additional: yes\n"
 	"edns-client-string-opcode: 65001\n";
 
 int validator_config_write(const struct validator_settings *s, uint16_t port,
