@@ -18,7 +18,6 @@ options {{
 	recursion no;
 	pid-file none;
 	session-keyfile none;
-	lock-file none;
 	dnssec-validation no;
 }};
 controls {{ }};
