@@ -190,7 +190,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		rc = app_memory_open(a, why);
 	if (rc < 0)
 		return rc;
-	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
+	snprintf(a->socket_path, sizeof(a->socket_path), "%s/" SHM_NAME_CONTROL_SOCKET,
 		publisher_paths(a->publisher)->run);
 	a->last_reload.loaded_unix_s = time(NULL);
 	deps_fill(a);

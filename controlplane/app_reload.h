@@ -171,7 +171,7 @@ struct app {
 	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_BYTES + 1]; // in the query log
 	struct api_deps deps;
-	char socket_path[SHM_PATH_MAX + 16];
+	char socket_path[SHM_PATH_MAX + 32];
 	int start_err;
 	bool is_stopped;                         // by a signal
 	struct reload reload;                    // of the file

@@ -154,12 +154,33 @@ static void group_check(struct api *a)
 	a->group = (gid_t)-1;
 }
 
+enum { CONTROL_FOLDER_MAX = SHM_PATH_MAX + sizeof(SHM_CONTROL) };
+
+static void control_folder(char out[CONTROL_FOLDER_MAX], const struct publisher *p)
+{
+	snprintf(out, CONTROL_FOLDER_MAX, "%s/" SHM_CONTROL, publisher_paths(p)->run);
+}
+
 static int baselines_open(struct api *a, const struct api_deps *deps)
 {
+	char folder[CONTROL_FOLDER_MAX];
 	if (!deps->publisher)
 		return 0;
-	return heap_baselines_open(
-		&a->baselines, deps->service, publisher_paths(deps->publisher)->run);
+	control_folder(folder, deps->publisher);
+	return heap_baselines_open(&a->baselines, deps->service, folder);
+}
+
+// Operators pass the folder of the socket: as its group, or as anybody where there are two users.
+static void folder_give(const struct api *a)
+{
+	const struct publisher *p = a->deps.publisher;
+	char folder[CONTROL_FOLDER_MAX];
+	if (!p || publisher_paths(p)->two_users || a->group == (gid_t)-1)
+		return;
+	control_folder(folder, p);
+	if (lchown(folder, (uid_t)-1, a->group) < 0)
+		log_warning("runtime.group: chown of %s to group %s: %s", folder, a->deps.group,
+			strerror(errno));
 }
 
 // Of the control socket `fd`, which the server owns from here on.
@@ -235,6 +256,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 		return rc;
 	}
 	group_check(a);
+	folder_give(a);
 	int fd = socket_listen(deps->socket_path, a->group);
 	rc = fd < 0 ? fd : parts_open(a, fd);
 	if (rc < 0) {

@@ -120,7 +120,7 @@ struct api_deps { // all of it outlives the api
 	struct events *events;                     // may be NULL
 	struct event_outs *event_outs;             // may be NULL
 	const struct event_conditions *conditions; // may be NULL
-	const char *socket_path;                   // <run>/control.sock
+	const char *socket_path;                   // <run>/control/control.sock
 	const char *group;                         // "" or NULL: no group
 	// Further sinks of the query log, for their status.
 	struct sink_thread *const *outputs;

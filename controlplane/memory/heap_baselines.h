@@ -2,7 +2,7 @@
 #pragma once
 
 // Heap profiles that weir keeps by itself, so that an alarm can be explained by stacks afterwards:
-// heap-auto-1, the newest, to heap-auto-3 in the runtime directory, a new one every ten minutes and
+// heap-auto-1, the newest, to heap-auto-3 in the folder, a new one every ten minutes and
 // before the profile's rate is changed. Each is at most HEAP_DUMP_MAX. Taken and written on a
 // helper thread. Owned by the service loop. Without a profiler there are none.
 

@@ -155,7 +155,7 @@ int link_open(struct link_server **out, struct loop *const *loops, struct publis
 		.peer_fd = -1};
 	for (unsigned i = 0; i < s->resolvers; i++)
 		s->of[i] = (struct link_resolver){.owner = s, .loop = loops[i]};
-	snprintf(s->path, sizeof(s->path), "%s/link.sock", publisher_paths(publisher)->run);
+	snprintf(s->path, sizeof(s->path), "%s/" SHM_NAME_LINK, publisher_paths(publisher)->run);
 	int rc = resolvers_open(s, why);
 	if (rc == 0) {
 		rc = listen_open(s);

@@ -33,7 +33,7 @@ struct link_server {
 	struct publisher *publisher;
 	unsigned resolvers;
 	struct link_resolver of[SHM_RESOLVERS_MAX];
-	char path[SHM_PATH_MAX + 16];
+	char path[SHM_PATH_MAX + 32];
 	int listen_fd, peer_fd; // -1: none
 	bool up;                // the peer has been welcomed
 	struct event *accept_event, *peer_event;

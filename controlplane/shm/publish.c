@@ -21,7 +21,7 @@ enum { LOOK_MS = 1000 };
 static int lock_take(struct publisher *p, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32];
-	snprintf(path, sizeof(path), "%s/controlplane.lock", p->paths.run);
+	snprintf(path, sizeof(path), "%s/" SHM_NAME_CONTROL_LOCK, p->paths.run);
 	p->lock_fd = process_lock(path);
 	if (p->lock_fd >= 0)
 		return 0;
@@ -285,7 +285,7 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 	if (now_ms < p->next_look_ms)
 		return;
 	p->next_look_ms = now_ms + LOOK_MS;
-	shm_keep(&p->paths, "controlplane.lock", &p->lock_fd);
+	shm_keep(&p->paths, SHM_NAME_CONTROL_LOCK, &p->lock_fd);
 	publish_huge_look(p);
 	if (region_is_cut(&p->paths, &p->directory, DIRECTORY_NAME))
 		region_lost_end(DIRECTORY_NAME);

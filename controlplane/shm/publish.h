@@ -32,9 +32,9 @@ enum {
 	PUBLISH_EVICT_BEATS = 20,
 };
 
-// Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
-// new), the current rule image and, when its geometry equals the configured one, l0; makes what is
-// missing; unlinks images that are not current. -EAGAIN: another control plane lives.
+// Takes <run>/control/controlplane.lock; reuses a valid directory (the epoch goes on, the
+// incarnation is new), the current rule image and, when its geometry equals the configured one, l0;
+// makes what is missing; unlinks images that are not current. -EAGAIN: another control plane lives.
 ATTR_MUST_CHECK int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX]);
 void publisher_close(

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <weir/fault.h>
 #include <weir/log.h>
+#include <weir/shm_region.h>
 
 int link_init(struct link_client *l, const char *run_dir, const int *bells, unsigned workers,
 	unsigned resolver_bells, uint64_t dp_incarnation)
@@ -19,7 +20,7 @@ int link_init(struct link_client *l, const char *run_dir, const int *bells, unsi
 		.workers = workers,
 		.resolver_bells = resolver_bells,
 		.dp_incarnation = dp_incarnation};
-	int n = snprintf(link.path, sizeof(link.path), "%s/link.sock", run_dir);
+	int n = snprintf(link.path, sizeof(link.path), "%s/" SHM_NAME_LINK, run_dir);
 	if (n < 0 || (size_t)n >= sizeof(link.path))
 		return -ENAMETOOLONG;
 	*l = link;

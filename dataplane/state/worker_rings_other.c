@@ -151,7 +151,7 @@ bool worker_rings_is_seen(const struct worker_rings *l, const struct shm_paths *
 	const uint64_t file = region_header_of(&l->reader)->incarnation;
 	if (atomic_load_explicit(&directory->reader_file, memory_order_acquire) == file)
 		return true;
-	snprintf(path, sizeof(path), "%s/controlplane.lock", paths->run);
+	snprintf(path, sizeof(path), "%s/" SHM_NAME_CONTROL_LOCK, paths->run);
 	// One that starts after this finds the file, which is there already.
 	return process_lock_probe(path) == 0;
 }

@@ -25,6 +25,13 @@
 
 enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
 
+// The control plane's own folder in the runtime directory, and its lock and sockets there: the
+// other of two users can put nothing in their place.
+#define SHM_CONTROL             "control"
+#define SHM_NAME_CONTROL_LOCK   SHM_CONTROL "/controlplane.lock"
+#define SHM_NAME_CONTROL_SOCKET SHM_CONTROL "/control.sock"
+#define SHM_NAME_LINK           SHM_CONTROL "/link.sock"
+
 enum { SHM_SHARED_PLACES = 2 }; // /dev/shm and a hugetlbfs mount
 
 // <folder> is the runtime directory's path as one name and the identity of this weir:
@@ -33,8 +40,10 @@ enum { SHM_SHARED_PLACES = 2 }; // /dev/shm and a hugetlbfs mount
 // and "run-weir.cp.<identity>".
 enum shm_side { SHM_ANY_SIDE = 0, SHM_DATAPLANE, SHM_CONTROLPLANE };
 struct shm_paths {
-	char run[SHM_PATH_MAX];   // sockets, locks (runtime directory, e.g. /run/weir)
-	char mem[SHM_PATH_MAX];   // own small regions: run if it is a tmpfs, else /dev/shm/<folder>
+	char run[SHM_PATH_MAX]; // runtime directory, e.g. /run/weir
+	char own[SHM_PATH_MAX]; // where no process but this one makes files: run, or of the
+				// control plane of two users its folder there
+	char mem[SHM_PATH_MAX]; // own small regions: `own` if it is a tmpfs, else /dev/shm/<folder>
 	char other[SHM_PATH_MAX]; // those of the other side; `mem` unless there are two users. Of
 				  // SHM_ANY_SIDE `mem` is the data plane's
 	char huge[SHM_PATH_MAX];  // <hugetlbfs mount>/<folder>, or "" when there is none; only the

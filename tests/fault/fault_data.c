@@ -131,7 +131,7 @@ static void reign_open(struct reign *r, unsigned number)
 	r->box.w = r->box.all[0];
 	publish_l0(r->p);
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/link.sock", paths->run);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/" SHM_NAME_LINK, paths->run);
 	(void)unlink(sun.sun_path);
 	r->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	FAULT_CHECK(bind(r->listener, (struct sockaddr *)&sun, sizeof(sun)) == 0);

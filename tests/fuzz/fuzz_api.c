@@ -87,7 +87,7 @@ static void meter_open(void)
 static void whole_open(void)
 {
 	char why[API_WHY_MAX];
-	snprintf(path, sizeof(path), "%.63s/control.sock", box.paths.run);
+	snprintf(path, sizeof(path), "%.63s/" SHM_NAME_CONTROL_SOCKET, box.paths.run);
 	struct api_deps deps = {.service = box.loop,
 		.resolvers = &box.all,
 		.publisher = box.publisher,

@@ -89,7 +89,7 @@ static int client_open(void)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	FUZZ_CHECK(fd >= 0);
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", box.paths.run);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/" SHM_NAME_LINK, box.paths.run);
 	FUZZ_CHECK(connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0);
 	return fd;
 }

@@ -11,7 +11,7 @@ import urllib.parse
 
 from wait import NotYet, wait
 
-SOCKET, CONFIG = "/run/weir/control.sock", "/run/weir/lab/weir.yaml"
+SOCKET, CONFIG = "/run/weir/control/control.sock", "/run/weir/lab/weir.yaml"
 SECONDS = 60
 
 

@@ -115,7 +115,7 @@ same "a client's certificate has a role" 200 "$(https --cert $dir/ops.pem --key 
 same "and no more than that" 403 "$(https --cert $dir/ops.pem --key $dir/ops.key https://127.0.0.1:9953/v1/tokens)"
 same "one without a role" 401 "$(https --interface 127.1.0.1 --cert $dir/nobody.pem --key $dir/nobody.key https://127.0.0.1:9953/v1/upstreams)"
 same "one of another authority" 000 "$(https --cert $dir/other.pem --key $dir/other.key https://127.0.0.1:9953/v1/upstreams)"
-same "the socket has /v1, too" 200 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/weir/control.sock http://weir/v1/upstreams)"
+same "the socket has /v1, too" 200 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/weir/control/control.sock http://weir/v1/upstreams)"
 same "no connection from elsewhere" 000 "$(https -m 1 --interface 127.200.0.1 https://127.0.0.1:9953/v1/upstreams)"
 
 set_toggle() { https -d a=b -H "Authorization: Bearer $(<$dir/$1.token)" "https://127.0.0.1:9953/v1/set?toggle=$2&value=$3"; }

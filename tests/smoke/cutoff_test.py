@@ -153,7 +153,7 @@ def test_data_plane_starts_without_the_file_of_the_cache(lab):
 
 def test_deleted_locks_and_identity(lab):
     pids = [lab.pid(what) for what in BOTH]
-    paths = [pathlib.Path("/run/weir", name) for name in ("dataplane.lock", "controlplane.lock", "instance")]
+    paths = [pathlib.Path("/run/weir", name) for name in ("dataplane.lock", "control/controlplane.lock", "instance")]
     for path in paths:
         path.unlink()
     for path in paths:
@@ -172,7 +172,7 @@ def test_status(lab):
     command = os.environ.get("WEIR_CONTROLPLANE", os.environ["WEIR_BUILD"] + "/controlplane/weir-controlplane").split()
     with open(TMP / "controlplane.log", "w") as log:
         control = subprocess.Popen([*command, "-c", CONFIG], stderr=log)
-    wait(pathlib.Path("/run/weir/control.sock").is_socket)
+    wait(pathlib.Path("/run/weir/control/control.sock").is_socket)
     shorten("directory", 0)
     assert control.wait() == 87
     well(lab)

@@ -160,7 +160,7 @@ none_left() { [ "$(weirctl --json tcp | jq -r '"\(.open) \(.pending) \(.buffered
 check "nothing is left of them" eventually none_left
 same "UDP answers" 198.18.200.1 "$(short $name A)"
 check "weirctl tcp" grep -q '413, over 65,535 bytes' <(weirctl tcp)
-metric() { curl -s --unix-socket /run/weir/control.sock http://weir/metrics | grep -q "^$1 [1-9]"; }
+metric() { curl -s --unix-socket /run/weir/control/control.sock http://weir/metrics | grep -q "^$1 [1-9]"; }
 check "metrics" metric 'weir_doh_requests_total{version="http2",method="post"}'
 check "its transport is counted" metric 'weir_frontend_queries_total{transport="doh",.*}'
 finish

@@ -193,7 +193,7 @@ def stream_text(until, after=None):
     head = f"GET /events HTTP/1.1\r\nHost: weir\r\n{f'Last-Event-ID: {after}' + chr(13) + chr(10) if after else ''}\r\n"
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(PATIENCE)
-        sock.connect("/run/weir/control.sock")
+        sock.connect("/run/weir/control/control.sock")
         sock.sendall(head.encode())
         text = ""
         while not re.search(rf"^id: {until}\n(.*\n)*data: .*\}}\n", text.replace("\r", ""), re.M):

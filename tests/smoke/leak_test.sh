@@ -92,7 +92,7 @@ load_begin busy
 for account in $accounts; do
 	check "the slope meter sees growth: $account" eventually grows $account
 done
-event() { curl -sf --unix-socket /run/weir/control.sock "http://weir/events?follow=0" |
+event() { curl -sf --unix-socket /run/weir/control/control.sock "http://weir/events?follow=0" |
 	jq -e "[.events[] | select(.kind == \"$1\" and (.fields.alarm | startswith(\"memory controlplane \")))] | length > 0"; }
 slowly() { eventually "$@" || eventually "$@" || eventually "$@"; }
 if long; then

@@ -138,6 +138,7 @@ same "the users" 'weir-dp:weir weir-cp:weir' "$(inside id -un weir-dp):$(inside 
 same "/etc/weir is the group's to read" '750 root:weir' "$(mode_in /etc/weir)"
 same "so is the configuration" '640 root:weir' "$(mode_in /etc/weir/weir.yaml)"
 same "/run/weir is both processes' to write, and others may pass" '3771 root:weir' "$(mode_in /run/weir)"
+same "what is the control plane's there is its alone" '2751 weir-cp:weir' "$(mode_in /run/weir/control)"
 same "the state is the control plane's" '750 weir-cp:weir' "$(mode_in /var/lib/weir)"
 for process in dataplane:weir-dp:weir-stats controlplane:weir-cp:weir-admin,weir-stats; do
 	IFS=: read -r who user groups <<<"$process"

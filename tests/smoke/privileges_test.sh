@@ -129,7 +129,7 @@ check "threads of its data plane are as written" eventually as_written "data pla
 check "threads of its control plane are as written" eventually as_written "control plane" $controlplane_pid
 # Regions are in no core dump, and where the limit is 0 there is no dump: its files in /proc are root's then.
 undumped() {
-	awk '$1 ~ /^[0-9a-f]+-/ { name = $6; region = $6 ~ "^/(run/weir/[^/]+|dev/shm/.*|dev/hugepages.*)$" }
+	awk '$1 ~ /^[0-9a-f]+-/ { name = $6; region = $6 ~ "^/(run/weir/(control/)?[^/]+|dev/shm/.*|dev/hugepages.*)$" }
 		$1 == "VmFlags:" && region { n++; if ($0 !~ / dd/) { bad = 1; print name } } END { exit bad || n < 3 }' /proc/"$1"/smaps
 }
 check "regions of the data plane are in no core dump" undumped $dataplane_pid

@@ -26,8 +26,9 @@ run=/run/weir
 lab_up
 must "both stopped" eval '"$lab" stop controlplane && "$lab" stop dataplane'
 sed -i 's/^runtime:/&\n  group: weir-admin\n  stats_group: weir-stats/' $config
-find -H $run -maxdepth 1 \( -type f -o -name dpdk \) -exec rm -rf {} +
+find -H $run -maxdepth 1 \( -type f -o -name dpdk -o -name control \) -exec rm -rf {} +
 chown -R "${uid[weir-cp]}:${gid[weir]}" $run/lab/state && chown "root:${gid[weir]}" $run && chmod 3771 $run && chmod 755 $run/lab
+install -d -o "${uid[weir-cp]}" -g "${gid[weir]}" -m 2751 $run/control
 mapfile -t dp_groups < <(echo weir; groups_of weir-dp)
 mapfile -t cp_groups < <(echo weir; groups_of weir-cp)
 dp_words=$(as weir-dp ,+net_admin,+net_raw "${dp_groups[@]}")
@@ -52,16 +53,16 @@ broken() {
 }
 # shellcheck disable=SC2086 # words
 mine() { broken main $dp_words | grep ' '; }
-of_main="answers read
-controlplane.lock read
-directory read
-instance read
-l0 read
+of_main="control/answers read
+control/controlplane.lock read
+control/directory read
+control/instance read
+control/l0 read
+control/link.sock connect
+control/policy read
+control/rule_image read
 lab/state/config/N.version read
-lab/state/config/current read
-link.sock connect
-policy read
-rule_image read"
+lab/state/config/current read"
 check "there is what it must not open" eval "[ $(find $run/lab/state -type f | wc -l) -ge 4 ]"
 same "a broken data plane opens what it needs of the control plane" "$of_main" "$(mine)"
 # shellcheck disable=SC2086
@@ -71,8 +72,8 @@ same "a broken worker opens nothing" "" "$(broken worker $dp_words | grep -v ' k
 same "nor has it a TCP socket" "tcp killed" "$(echo t tcp | $dp_words "$WEIR_BUILD/tests/rights/as_dataplane" main)"
 # As a member of the operators' group, as versions with one group for both made it.
 # shellcheck disable=SC2046
-same "and as an operator it is refused" "control.sock connect 403" \
-	"$(broken main $(as weir-dp ,+net_admin,+net_raw "${dp_groups[@]}" weir-admin) | grep '^control.sock')"
+same "and as an operator it is refused" "control/control.sock connect 403" \
+	"$(broken main $(as weir-dp ,+net_admin,+net_raw "${dp_groups[@]}" weir-admin) | grep '^control/control.sock')"
 check "which is said" eventually grep -q "control: uid ${uid[weir-dp]}, pid [0-9]* refused" $run/lab/controlplane.log
 
 # user NAME GROUP WORDS...: weirctl
@@ -86,13 +87,17 @@ check "but has no verb" eval '! user carol weir-stats cache flush a.test'
 must "the control plane stops" "$lab" stop controlplane
 check "without it, too" sees carol weir-stats
 check "an operator reads the reason" eval '! user alice weir-admin ports >$tmp/said 2>&1 && grep -q "Permission denied" $tmp/said'
-# In the gap of a restart the data plane's user listens there itself.
+# In the gap of a restart the data plane's user cannot listen there, unless root lets it.
 squatter='import os, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen(); print("there", flush=True)
 print(s.accept()[0].recv(1 << 16))'
 # shellcheck disable=SC2086 # words
-$dp_words $python -c "$squatter" $run/control.sock >$tmp/squatter &
+check "the data plane cannot listen in its place" eval '! $dp_words $python -c "$squatter" $run/control/control.sock 2>$tmp/said'
+must "as it has no right there" grep -q PermissionError $tmp/said
+chmod g+w $run/control
+# shellcheck disable=SC2086 # words
+$dp_words $python -c "$squatter" $run/control/control.sock >$tmp/squatter &
 squatter=$!
 must "it listens" eventually grep -q there $tmp/squatter
 check "an operator gives it no password" eval '! echo "a long password" | user alice weir-admin password set eve --role admin >$tmp/said 2>&1'

@@ -11,15 +11,16 @@ both() { "$lab" "$1" controlplane && "$lab" "$1" dataplane; }
 
 # two_users: what an administrator does before the first start
 two_users() {
-	find -H $run -maxdepth 1 \( -type f -o -name dpdk \) -exec rm -rf {} +
+	find -H $run -maxdepth 1 \( -type f -o -name dpdk -o -name control \) -exec rm -rf {} +
 	chown -R $cp:$group $run/lab/state && chown root:$group $run && chmod 3770 $run
+	install -d -o $cp -g $group -m 2750 $run/control
 	WEIR_DATAPLANE="$(as $dp +net_admin,+net_raw) $WEIR_BUILD/dataplane/weir-dataplane"
 	WEIR_CONTROLPLANE="$(as $cp +net_bind_service) $WEIR_BUILD/controlplane/weir-controlplane"
 	export WEIR_DATAPLANE WEIR_CONTROLPLANE
 }
 # files FOLDER...: name, type, mode and owner of each, numbers apart
 files() {
-	find -H "$@" -mindepth 1 -maxdepth 1 ! -name lab -printf '%f %y %m %U:%G\n' | sed -E 's/\.[0-9.]+ / /' | sort -u
+	find -H "$@" -mindepth 1 -maxdepth 1 ! -name lab ! -name 'heap-auto-*' -printf '%f %y %m %U:%G\n' | sed -E 's/\.[0-9.]+ / /' | sort -u
 }
 served() {
 	eventually resolves "ok.$2.test"
@@ -35,7 +36,7 @@ can_touch() {
 		uid, spared = int(sys.argv[1]), re.compile(sys.argv[2])
 		os.setgroups([]); os.setresgid(64000, 64000, 64000)
 		os.setresuid(uid, uid, uid)
-		folders = ["/run/weir"] + ["/dev/shm/" + f for f in os.listdir("/dev/shm")]
+		folders = ["/run/weir", "/run/weir/control"] + ["/dev/shm/" + f for f in os.listdir("/dev/shm")]
 		seen = 0
 		for folder in folders:
 		    try: names = os.listdir(folder)
@@ -66,23 +67,25 @@ check "control plane first" both start
 check "the data plane's user can read the version in force" eventually eval 'log_since dataplane | grep -q "configuration: version [0-9]"'
 check "no version was left out" eval '! log_since dataplane | grep -q "version not used"'
 served "control plane first" one
+want="control d 2750 $cp:$group
+dataplane.lock f 640 $dp:$group
+dpdk d 700 $dp:$group
+marks f 660 $dp:$group
+reader f 640 $dp:$group
+rings f 640 $dp:$group
+stats f 640 $dp:$group"
+same "owners and modes" "$want" "$(files $run | sed 's/^dpdk d [0-9]*/dpdk d 700/')"
 want="answers f 640 $cp:$group
 control.sock s 600 $cp:$group
 controlplane.lock f 640 $cp:$group
-dataplane.lock f 640 $dp:$group
 directory f 640 $cp:$group
-dpdk d 700 $dp:$group
 instance f 644 $cp:$group
 l0 f 640 $cp:$group
 link.sock s 660 $cp:$group
 log.in-hand f 600 $cp:$group
-marks f 660 $dp:$group
 policy f 640 $cp:$group
-reader f 640 $dp:$group
-rings f 640 $dp:$group
-rule_image f 640 $cp:$group
-stats f 640 $dp:$group"
-same "owners and modes" "$want" "$(files $run | sed 's/^dpdk d [0-9]*/dpdk d 700/')"
+rule_image f 640 $cp:$group"
+same "the control plane's are in its own folder" "$want" "$(files $run/control)"
 same "the data plane can touch nothing of the control plane" "" "$(can_touch $dp '^link.sock$')"
 same "the control plane can touch nothing of the data plane but marks" "" "$(can_touch $cp '^marks')"
 
@@ -104,28 +107,38 @@ same "the data plane still runs" "$before" "$(pid dataplane)"
 check "both stopped" both stop
 setpriv --reuid $dp --regid $group --clear-groups $python -c '
 import fcntl, os, struct, time
-fd = os.open("/run/weir/controlplane.lock", os.O_RDONLY)
+fd = os.open("/run/weir/control/controlplane.lock", os.O_RDONLY)
 fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
 open("/run/weir/held", "w").close()
 time.sleep(600)' &
 holder=$!
 eventually test -e $run/held
-held=$(stat -c %i $run/controlplane.lock)
+held=$(stat -c %i $run/control/controlplane.lock)
 check "data plane first, and a read lock on the other's lock" bash -c "'$lab' start dataplane && '$lab' start controlplane"
 kill $holder
-check "which the control plane has made again" test "$held" != "$(stat -c %i $run/controlplane.lock)"
+check "which the control plane has made again" test "$held" != "$(stat -c %i $run/control/controlplane.lock)"
 served "data plane first" two
 
-# Names that the other user took first.
+# Names that the other user took first, in the gap of a restart.
+check "both stopped" "$lab" stop controlplane
+mapfile -t names < <(find $run/control -mindepth 1 -printf '%f\n' && echo control.sock && echo link.sock && echo "instance.new.$cp")
+check "there are names to take" test ${#names[@]} -ge 10
+as_dp() { setpriv --reuid $dp --regid $group --clear-groups "$@"; }
+as_dp mkdir "${names[@]/#/$run/}"
+same "the data plane can take them beside the folder" ${#names[@]} "$(cd $run && ls -d "${names[@]}" | wc -l)"
+check "and none in it" eval '! as_dp touch "${names[@]/#/$run/control/x.}" && ! as_dp mv $run/control $run/gone'
+check "the control plane starts" "$lab" start controlplane
+served "with its names taken" taken
 check "both stopped" both stop
-rm -f $run/directory $run/stats
-setpriv --reuid $dp --regid $group --clear-groups touch $run/directory
+check "both start" both start
+served "again" again
+check "both stopped" both stop
+(cd $run && rmdir "${names[@]}")
+rm -f $run/stats
 setpriv --reuid $cp --regid $group --clear-groups touch $run/stats
-"$lab" start controlplane >/dev/null 2>&1
 "$lab" start dataplane >/dev/null 2>&1
-check "a directory of the data plane is refused" grep -q "directory: belongs to uid $dp, but only this process" $run/lab/controlplane.log
 check "statistics of the control plane are refused" grep -q "stats: belongs to uid $cp, but only this process" $run/lab/dataplane.log
-rm -f $run/directory $run/stats
+rm -f $run/stats
 check "without them both start" both start
 served "without them" three
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -24,17 +25,24 @@ static struct flock whole_file(void)
 }
 
 // A process that may read the file may hold a read lock on it. The other of two users must read it
-// to see whether we live (F_OFD_GETLK needs an open file).
+// to see whether we live (F_OFD_GETLK needs an open file). It lies in their runtime directory, or
+// in a folder of one of them there.
 static mode_t lock_mode(const char *path)
 {
+	enum { LEVELS = 2 };
 	char dir[LOCK_PATH_MAX];
 	struct stat st;
-	const char *end = strrchr(path, '/');
-	if (!end || end == path || (size_t)(end - path) >= sizeof(dir))
+	if ((size_t)snprintf(dir, sizeof(dir), "%s", path) >= sizeof(dir))
 		return LOCK_MODE;
-	memcpy(dir, path, (size_t)(end - path));
-	dir[end - path] = '\0';
-	return stat(dir, &st) == 0 && shm_dir_has_two_users(&st) ? LOCK_MODE_TWO_USERS : LOCK_MODE;
+	for (unsigned i = 0; i < LEVELS; i++) {
+		char *end = strrchr(dir, '/');
+		if (!end || end == dir)
+			break;
+		*end = '\0';
+		if (stat(dir, &st) == 0 && shm_dir_has_two_users(&st))
+			return LOCK_MODE_TWO_USERS;
+	}
+	return LOCK_MODE;
 }
 
 // -EAGAIN: another process runs. -EDEADLK: none does, but someone who may only read the file holds

@@ -158,7 +158,7 @@ static bool may_come_back(int folder, uint64_t id)
 	if (len <= 0 || run[0] != '/')
 		return false;
 	run[len] = '\0';
-	return shm_instance_get(run, false, &there, why) == 0 && there == id;
+	return shm_instance_get(run, NULL, &there, why) == 0 && there == id;
 }
 
 // Is it a folder of this user in which no other user can create files? In /dev/shm anyone may

@@ -45,11 +45,12 @@ static bool owner_is_trusted(const char *run, uid_t owner)
 	       || (stat(run, &st) == 0 && (owner == st.st_uid || shm_dir_has_two_users(&st)));
 }
 
-// With two users the runtime directory keeps out all but the two of them.
-static int file_read(const char *run, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
+// With two users the runtime directory keeps out all but the two of them. `name`: below `run`.
+static int file_read(
+	const char *run, const char *name, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32], text[TEXT + 1];
-	path_of(path, run, "instance");
+	path_of(path, run, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
@@ -70,13 +71,33 @@ static int file_read(const char *run, uint64_t *out, uid_t *owner, char why[SHM_
 	return 0;
 }
 
+// Of the control plane's file, which the other of two users cannot have made, before the other one.
+static int either_read(const char *run, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
+{
+	int rc = file_read(run, SHM_CONTROL "/instance", out, owner, why);
+	return rc == 0 ? 0 : file_read(run, "instance", out, owner, why);
+}
+
+static bool is_apart(const char *run, const char *own)
+{
+	return strcmp(run, own) != 0;
+}
+
+// What the process with this folder of its own has to find, or else makes.
+static int own_read(
+	const char *run, const char *own, uint64_t *out, uid_t *owner, char why[SHM_WHY_MAX])
+{
+	return is_apart(run, own) ? file_read(own, "instance", out, owner, why)
+				  : either_read(run, out, owner, why);
+}
+
 // Written beside it and renamed: the file is complete or does not exist.
-static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
+static int file_make(const char *own, uint64_t id, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 48], text[TEXT + 1];
-	path_of(path, run, "instance");
+	path_of(path, own, "instance");
 	// Of each user: where there are two, neither can remove what the other left behind.
-	snprintf(made, sizeof(made), "%s/instance.new.%u", run, geteuid());
+	snprintf(made, sizeof(made), "%s/instance.new.%u", own, geteuid());
 	int fd = own_file_make(made, 0644);
 	if (fd < 0)
 		return shm_fail(why, -fd, "%s: %s", made, strerror(-fd));
@@ -121,24 +142,39 @@ static int lock_wait(const char *run, char why[SHM_WHY_MAX])
 	}
 }
 
-int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX])
+// With the lock on the runtime directory. The data plane may have started first: its identity is
+// that of its regions.
+static int instance_make(const char *run, const char *own, uint64_t *out, char why[SHM_WHY_MAX])
+{
+	uid_t owner;
+	int rc = own_read(run, own, out, &owner, why);
+	if (rc == 0)
+		return 0;
+	if (is_apart(run, own))
+		rc = file_read(run, "instance", out, &owner, why);
+	if (rc == -EPROTO)
+		log_warning("identity refused: %s; creating a new one; the cache starts cold", why);
+	if (rc < 0)
+		*out = incarnation_new();
+	return file_make(own, *out, why);
+}
+
+int shm_instance_get(const char *run, const char *own, uint64_t *out, char why[SHM_WHY_MAX])
 {
 	uid_t owner;
 	// It is complete or not there, so that a process that only reads it needs no lock.
-	int rc = file_read(run, out, &owner, why);
-	if (rc == 0 || !create)
+	int rc = own ? own_read(run, own, out, &owner, why) : either_read(run, out, &owner, why);
+	if (rc == 0 || !own)
 		return rc;
 	int lock = lock_wait(run, why);
-	if (lock < 0)
+	// The other of two users can hold it for ever, and keeps nobody from starting.
+	if (lock < 0 && !is_apart(run, own))
 		return lock;
-	rc = file_read(run, out, &owner, why);
-	if (rc == -EPROTO)
-		log_warning("identity refused: %s; creating a new one; the cache starts cold", why);
-	if (rc < 0) {
-		*out = incarnation_new();
-		rc = file_make(run, *out, why);
-	}
-	close(lock);
+	if (lock < 0)
+		log_warning("identity: %s; going on without the lock", why);
+	rc = instance_make(run, own, out, why);
+	if (lock >= 0)
+		close(lock);
 	return rc;
 }
 
@@ -147,20 +183,20 @@ static int same_as(uint64_t there, uint64_t id, uid_t owner)
 	return there == id ? 0 : owner == 0 || owner == geteuid() ? -ESTALE : -EPERM;
 }
 
-int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX])
+int shm_instance_keep(const char *run, const char *own, uint64_t id, char why[SHM_WHY_MAX])
 {
 	uint64_t there = 0;
 	uid_t owner = 0;
-	if (file_read(run, &there, &owner, why) == 0)
+	if (own_read(run, own, &there, &owner, why) == 0)
 		return same_as(there, id, owner);
 	// A process that starts just now may be making another one.
 	int lock = lock_take(run);
 	if (lock < 0)
 		return shm_fail(why, -lock, "%s: lock: %s", run, strerror(-lock));
-	int rc = file_read(run, &there, &owner, why);
+	int rc = own_read(run, own, &there, &owner, why);
 	if (rc == 0)
 		rc = same_as(there, id, owner);
-	else if ((rc = file_make(run, id, why)) == 0)
+	else if ((rc = file_make(own, id, why)) == 0)
 		rc = 1;
 	else if (rc == -EPERM)
 		rc = -EACCES;

@@ -100,7 +100,9 @@ ATTR_MUST_CHECK int shm_fill_file(
 ATTR_MUST_CHECK int shm_fill_memory(uint8_t *to, const struct region_fill *fill);
 
 // The identity of one weir: a random number in `<runtime directory>/instance`, made by the process
-// that starts first and kept over restarts. The name of every shared folder and the header of every
+// that starts first and kept over restarts. With two users the control plane keeps it in its own
+// folder, where it outlives whatever the other one puts at that name, and uses the one of a
+// data plane that started first. The name of every shared folder and the header of every
 // region carry it, so that two weirs that see one hugetlbfs mount never use each other's files.
 //
 // The file also holds its own device and inode number. A copy of the directory (an image of a
@@ -110,15 +112,16 @@ ATTR_MUST_CHECK int shm_fill_memory(uint8_t *to, const struct region_fill *fill)
 
 enum { INSTANCE_WAIT_MS = 5000 };
 
-// Reads the identity. `create`: makes one where there is none or where it is a copy, under a lock
-// on the directory. -ENOENT: none; -EPROTO: damaged, or a copy; -EAGAIN: another process holds the
-// lock for too long.
+// Reads the identity. `own`: the caller's folder (struct shm_paths), or NULL; makes one there,
+// where there is none or where it is a copy, under a lock on the directory. -ENOENT: none; -EPROTO:
+// damaged, or a copy; -EAGAIN: another process holds the lock for too long.
 ATTR_MUST_CHECK int shm_instance_get(
-	const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX]);
+	const char *run, const char *own, uint64_t *out, char why[SHM_WHY_MAX]);
 // Restores the file of a weir that runs. 0: it was there; 1: restored; -ESTALE: there is another
 // identity, of root or this user; -EPERM: one of another user; -EAGAIN: another process holds the
 // lock; or another -errno. Does not wait.
-ATTR_MUST_CHECK int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX]);
+ATTR_MUST_CHECK int shm_instance_keep(
+	const char *run, const char *own, uint64_t id, char why[SHM_WHY_MAX]);
 
 // Folders for regions in places that several weirs may share: a hugetlbfs mount, /dev/shm. Each is
 // named `<flat>.<identity>`. In it lie the regions, `lock`, on which every process of that weir

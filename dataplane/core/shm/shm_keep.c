@@ -28,8 +28,8 @@ static void identity_keep(const struct shm_paths *paths, bool lock_lost)
 {
 	static _Atomic bool is_told;
 	char path[SHM_PATH_MAX + 32], why[SHM_WHY_MAX];
-	snprintf(path, sizeof(path), "%s/instance", paths->run);
-	int rc = shm_instance_keep(paths->run, paths->instance, why);
+	snprintf(path, sizeof(path), "%s/instance", paths->own);
+	int rc = shm_instance_keep(paths->run, paths->own, paths->instance, why);
 	const bool is_other = rc == -ESTALE || rc == -EPERM;
 	if (rc == -ESTALE || (is_other && (lock_lost || !paths->two_users)))
 		place_lost(path);

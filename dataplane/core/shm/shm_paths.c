@@ -19,7 +19,8 @@ enum { IN_MEM, IN_HUGE }; // struct shm_paths.hold
 // What both public calls want to know from each step.
 struct search {
 	struct shm_paths paths;
-	char flat[SHM_PATH_MAX]; // the runtime directory's whole path as one name
+	char flat[SHM_PATH_MAX];    // the runtime directory's whole path as one name
+	char control[SHM_PATH_MAX]; // the control plane's folder there
 	// `flat`, with two users a side, and the identity: names of this weir's shared folders.
 	char base[SHM_PATH_MAX + 24];  // own; of no side the data plane's
 	char other[SHM_PATH_MAX + 24]; // of the other side
@@ -28,6 +29,11 @@ struct search {
 	bool create;
 	char *why;
 };
+
+static bool is_control(const struct search *s)
+{
+	return s->paths.side == SHM_CONTROLPLANE;
+}
 
 static int path_join(char out[SHM_PATH_MAX], const char *dir, const char *name)
 {
@@ -145,7 +151,7 @@ static int take_huge(struct search *s, const char *mount, const char *folder, ch
 // With two users the control plane alone makes and holds the folder.
 static bool makes_huge(const struct search *s)
 {
-	return !s->paths.two_users || s->paths.side == SHM_CONTROLPLANE;
+	return !s->paths.two_users || is_control(s);
 }
 
 // For who does not make it: is the folder there, or may a member of our group make it?
@@ -221,8 +227,9 @@ static int find_mem(struct search *s)
 	if (statfs(s->paths.run, &fs) < 0)
 		return shm_fail(s->why, errno, "directory %s: %s", s->paths.run, strerror(errno));
 	if (fs.f_type == TMPFS_MAGIC) {
-		memcpy(s->paths.mem, s->paths.run, sizeof(s->paths.mem));
-		memcpy(s->paths.other, s->paths.run, sizeof(s->paths.other));
+		const bool theirs = s->paths.two_users && !is_control(s);
+		memcpy(s->paths.mem, s->paths.own, sizeof(s->paths.mem));
+		memcpy(s->paths.other, theirs ? s->control : s->paths.run, sizeof(s->paths.other));
 		return 0;
 	}
 	if (path_join(s->paths.mem, "/dev/shm", s->base) < 0
@@ -235,7 +242,7 @@ static int find_mem(struct search *s)
 
 static void names_make(struct search *s)
 {
-	const bool two = s->paths.two_users, is_cp = s->paths.side == SHM_CONTROLPLANE;
+	const bool two = s->paths.two_users, is_cp = is_control(s);
 	const char *own = !two    ? ""
 			  : is_cp ? ".cp"
 				  : ".dp",
@@ -272,6 +279,15 @@ static int run_ready(struct search *s)
 	return 0;
 }
 
+static int control_ready(struct search *s)
+{
+	if (path_join(s->control, s->paths.run, SHM_CONTROL) < 0)
+		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", s->paths.run);
+	const char *own = s->paths.two_users && is_control(s) ? s->control : s->paths.run;
+	memcpy(s->paths.own, own, sizeof(s->paths.own));
+	return s->create && s->paths.side != SHM_DATAPLANE ? dir_ready(s, s->control) : 0;
+}
+
 static int search_all(
 	struct search *s, struct shm_paths *out, const char *run_dir, const char *huge)
 {
@@ -292,7 +308,10 @@ static int search_all(
 	s->paths.hold[IN_MEM] = s->paths.hold[IN_HUGE] = -1;
 	int err = run_ready(s);
 	if (err == 0)
-		err = shm_instance_get(s->paths.run, s->create, &s->paths.instance, s->why);
+		err = control_ready(s);
+	if (err == 0)
+		err = shm_instance_get(
+			s->paths.run, s->create ? s->paths.own : NULL, &s->paths.instance, s->why);
 	if (err == 0) {
 		names_make(s);
 		err = find_mem(s);
@@ -344,15 +363,25 @@ void shm_paths_close(struct shm_paths *paths)
 	}
 }
 
+static bool is_shared_place(const struct shm_paths *paths, const char *folder)
+{
+	return strcmp(folder, paths->run) != 0 && strcmp(folder, paths->own) != 0;
+}
+
 void shm_paths_remove(struct shm_paths *paths)
 {
+	static const char *const rest[] = {
+		"instance", SHM_CONTROL "/instance", SHM_NAME_CONTROL_LOCK, NULL};
 	char path[SHM_PATH_MAX + 32];
 	shm_paths_close(paths);
 	if (paths->huge[0])
 		shm_folder_remove(paths->huge, true);
-	shm_folder_remove(paths->mem, strcmp(paths->mem, paths->run) != 0);
-	if (strcmp(paths->mem, paths->other) != 0)
-		shm_folder_remove(paths->other, true);
-	snprintf(path, sizeof(path), "%s/instance", paths->run);
-	(void)unlink(path);
+	shm_folder_remove(paths->mem, is_shared_place(paths, paths->mem));
+	shm_folder_remove(paths->other, is_shared_place(paths, paths->other));
+	for (const char *const *name = rest; *name; name++) {
+		snprintf(path, sizeof(path), "%s/%s", paths->run, *name);
+		(void)unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/" SHM_CONTROL, paths->run);
+	(void)rmdir(path);
 }

@@ -21,7 +21,7 @@ LAB = Lab(*sys.argv[1:4], int(sys.argv[6]))
 MINUTES, RATE, SEED, KEEP, PLANTED = int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7], sys.argv[8]
 DRAIN_S = 20
 LOOKS, LOOK_S = 20, 0.25  # at descriptors
-CONTROL, CLOSED_S = "unix /run/weir/control.sock", 1
+CONTROL, CLOSED_S = "unix /run/weir/control/control.sock", 1
 LEAK_MISSED = 3
 
 

@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <weir/shm_region.h>
 
 enum { MAY_READ = 4, MAY_WRITE = 2, MAY_SEARCH = 1 };
 // What an error shows of a path.
 enum { PATH_SHOWN = DOCTOR_TEXT_MAX - 256 };
-enum { RUN_MODE = 03771, STATE_MODE = 0750, WHAT_MAX = 160 };
+enum { RUN_MODE = 03771, CONTROL_MODE = 02751, STATE_MODE = 0750, WHAT_MAX = 160 };
 
 static bool mode_lets(const struct passwd_user *u, const struct stat *st, unsigned bits)
 {
@@ -116,6 +117,31 @@ static void folder_check(struct doctor *d, const char *what, const char *path,
 				mode == STATE_MODE ? u->name : "root", (unsigned)u->gid, mode,
 				SHELL_QUOTE(path));
 	}
+}
+
+// With two users: the control plane's alone, or the other one can keep it from starting.
+static void control_folder_check(struct doctor *d, const char *run)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/" SHM_CONTROL, run);
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == d->cp.uid
+		&& !(st.st_mode & (S_IWGRP | S_IWOTH))) {
+		doctor_add(d, DOCTOR_OK, "%s is the user %s's alone", path, d->cp.name);
+		return;
+	}
+	if (is_missing(path))
+		doctor_add(d, DOCTOR_WARNING,
+			"%s is not there yet: the user %s could make it first, and %s would not "
+			"start",
+			path, d->dp.name, d->cp.name);
+	else
+		doctor_add(d, DOCTOR_WRONG,
+			"%s is no folder that the user %s alone may write to: the control plane "
+			"does not start",
+			path, d->cp.name);
+	doctor_do(d, "install -d -o %s -g %u -m %04o %s", d->cp.name, (unsigned)d->cp.gid,
+		CONTROL_MODE, SHELL_QUOTE(path));
 }
 
 // One that is missing is made by the control plane.
@@ -267,8 +293,10 @@ void doctor_check_files(struct doctor *d)
 		config_folder_check(d, d->config->include.folders[i]);
 	const struct config_runtime *r = &d->config->runtime;
 	folder_check(d, "runtime.directory", r->directory, &d->cp, RUN_MODE);
-	if (d->dp.uid != d->cp.uid)
+	if (d->dp.uid != d->cp.uid) {
 		folder_check(d, "runtime.directory", r->directory, &d->dp, RUN_MODE);
+		control_folder_check(d, r->directory);
+	}
 	folder_check(d, "runtime.state_directory", r->state_directory, &d->cp, STATE_MODE);
 	const struct config_query_log *l = &d->config->query_log;
 	named_folder_check(d, "query_log.store.directory", l->store.directory);

@@ -38,14 +38,16 @@ void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
 	}
 	switch (outcome) {
 	case HTTP_NOBODY:
-		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock); %s",
+		ctl_fail(c,
+			"the control plane is down (nobody listens on %s/" SHM_NAME_CONTROL_SOCKET
+			"); %s",
 			c->paths.run, http_served_text(c));
 		break;
 	case HTTP_SILENT:
 		ctl_fail(c, "the control plane does not answer: %s", why);
 		break;
 	case HTTP_DENIED:
-		ctl_fail(c, "%s/control.sock: " HTTP_DENIED_TEXT, c->paths.run);
+		ctl_fail(c, "%s/" SHM_NAME_CONTROL_SOCKET ": " HTTP_DENIED_TEXT, c->paths.run);
 		break;
 	default:
 		ctl_fail(c, "%s", why);

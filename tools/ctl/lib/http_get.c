@@ -138,8 +138,8 @@ static bool socket_set(struct request *r)
 {
 	const struct ctl *c = r->c;
 	CURL *curl = r->curl;
-	char socket[SHM_PATH_MAX + 16];
-	snprintf(socket, sizeof(socket), "%s/control.sock", c->paths.run);
+	char socket[SHM_PATH_MAX + 32];
+	snprintf(socket, sizeof(socket), "%s/" SHM_NAME_CONTROL_SOCKET, c->paths.run);
 	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, r) == CURLE_OK
@@ -201,7 +201,8 @@ static enum http_outcome outcome_of_error(
 	long os_errno = 0;
 	if (r->is_stranger) {
 		snprintf(why, HTTP_WHY_MAX,
-			"%.120s/control.sock: uid %u listens there, who is neither root nor the "
+			"%.120s/" SHM_NAME_CONTROL_SOCKET
+			": uid %u listens there, who is neither root nor the "
 			"owner of runtime.state_directory; nothing was sent",
 			r->c->paths.run, r->who);
 		return HTTP_UNTRUSTED;

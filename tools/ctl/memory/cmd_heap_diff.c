@@ -65,7 +65,7 @@ static int profile_open(struct ctl *c, const char *name, struct profile *p)
 	if (strncmp(name, "auto-", 5) == 0 && name[5] >= '1' && name[5] <= '3' && !name[6]) {
 		if (ctl_open(c) != CTL_OK)
 			return CTL_FAILED;
-		snprintf(path, sizeof(path), "%s/heap-%s", c->paths.run, name);
+		snprintf(path, sizeof(path), "%s/" SHM_CONTROL "/heap-%s", c->paths.run, name);
 		fd = own_file_open(path, O_RDONLY, 0);
 	} else {
 		// Without O_NONBLOCK a FIFO in this place would hang us.

@@ -219,11 +219,11 @@ TEST(test_identity_restored_under_the_lock)
 	assert_int_equal(unlink(file), 0);
 	int maker = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(maker, LOCK_EX | LOCK_NB), 0);
-	assert_int_equal(shm_instance_keep(run, p.instance, why), -EAGAIN);
+	assert_int_equal(shm_instance_keep(run, run, p.instance, why), -EAGAIN);
 	assert_int_equal(access(file, F_OK), -1);
 	close(maker);
-	assert_int_equal(shm_instance_keep(run, p.instance, why), 1);
-	assert_int_equal(shm_instance_keep(run, p.instance, why), 0);
+	assert_int_equal(shm_instance_keep(run, run, p.instance, why), 1);
+	assert_int_equal(shm_instance_keep(run, run, p.instance, why), 0);
 	paths_gone(&p, run);
 }
 
@@ -256,7 +256,7 @@ TEST(test_identity_replaced)
 	assert_true(fd >= 0);
 	assert_int_equal(keep_status(&p, fd), 0);
 	assert_int_equal(unlink(file), 0);
-	assert_int_equal(shm_instance_get(run, true, &other, why), 0);
+	assert_int_equal(shm_instance_get(run, run, &other, why), 0);
 	assert_int_not_equal(other, p.instance);
 	assert_int_equal(keep_status(&p, fd), REGION_LOST_STATUS);
 	p.two_users = true;
@@ -266,7 +266,7 @@ TEST(test_identity_replaced)
 		assert_int_equal(chown(file, 1, 1), 0);
 		assert_int_equal(keep_status(&p, fd), 0);
 	}
-	assert_int_equal(shm_instance_keep(run, other, why), 0); // nor is it overwritten
+	assert_int_equal(shm_instance_keep(run, run, other, why), 0); // nor is it overwritten
 	assert_int_equal(unlink(lock), 0);
 	assert_int_equal(keep_status(&p, fd), REGION_LOST_STATUS);
 	close(fd);

@@ -2,12 +2,13 @@
 
 // A runtime directory, or a file in it, that does not fit the users of weir: the error names the
 // command that mends it. Each case is a process of another user.
+#include "tests/unit/folder.h"
 #include "tests/unit/unit.h"
 
 #include <sys/wait.h>
 #include <weir/shm_region.h>
 
-enum { USER = 64001, GROUP = 64000 };
+enum { USER = 64001, OTHER = 64002, GROUP = 64000 };
 
 static char run[64], lock[96], why[SHM_WHY_MAX];
 
@@ -20,8 +21,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	(void)unlink(lock);
-	return rmdir(run);
+	return folder_remove(run, "");
 }
 
 // The steps of a process in the directory, as far as it comes: `why` has the rest.
@@ -116,4 +116,85 @@ TEST_WITH(test_lock_of_root, setup, teardown)
 	close(fd);
 	run_as(USER, GROUP, lock_take);
 	says("uid 0 left it in a run by hand; once none of its processes runs, remove");
+}
+
+// What the control plane makes of its start on, but its sockets.
+static int control_starts(void)
+{
+	const struct region_spec spec = {
+		.name = "directory", .kind = REGION_DIRECTORY, .generation = 1, .data_size = 4096};
+	struct shm_paths cp;
+	struct region r;
+	if (shm_paths_init_for(&cp, SHM_CONTROLPLANE, run, "off", why) < 0)
+		return -1;
+	const char *path = text_from("%s/" SHM_NAME_CONTROL_LOCK, run);
+	int fd = process_lock(path);
+	if (fd < 0)
+		return process_lock_fail(path, fd, why);
+	if (region_create(&cp, &spec, &r, why) < 0)
+		return -1;
+	snprintf(why, sizeof(why), "it started as %llx", (unsigned long long)cp.instance);
+	return -1;
+}
+
+// The other user takes each name in the runtime directory, and tries those in the folder there.
+static int names_take(void)
+{
+	static const char *const names[] = {"instance", "instance.new.64002", "controlplane.lock",
+		"control.sock", "link.sock", "directory", "l0.1", "policy.1", "log.in-hand"};
+	unsigned taken = 0, kept = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		taken += mkdir(text_from("%s/%s", run, names[i]), 0700) == 0;
+		kept += mkdir(text_from("%s/" SHM_CONTROL "/%s.x", run, names[i]), 0700) < 0
+			&& rename(text_from("%s/" SHM_CONTROL, run), text_from("%s/gone", run)) < 0;
+	}
+	snprintf(why, sizeof(why), "%zu of %zu", ARRAY_LEN(names) - taken, ARRAY_LEN(names) - kept);
+	return -1;
+}
+
+TEST_WITH(test_names_that_the_data_plane_takes, setup, teardown)
+{
+	char first[SHM_WHY_MAX];
+	for_two_users();
+	run_as(OTHER, GROUP, control_starts);
+	says("it started as ");
+	memcpy(first, why, sizeof(first));
+	run_as(USER, GROUP, names_take);
+	says("0 of 0");
+	run_as(OTHER, GROUP, control_starts);
+	says(first);
+}
+
+// Before there is an identity that both have.
+TEST_WITH(test_names_taken_before_the_first_start, setup, teardown)
+{
+	for_two_users();
+	run_as(USER, GROUP, names_take);
+	says("0 of 0");
+	run_as(OTHER, GROUP, control_starts);
+	says("it started as ");
+}
+
+static int data_starts(void)
+{
+	struct shm_paths dp;
+	if (shm_paths_init_for(&dp, SHM_DATAPLANE, run, "off", why) < 0)
+		return -1;
+	snprintf(why, sizeof(why), "it started as %llx", (unsigned long long)dp.instance);
+	return -1;
+}
+
+// Whichever starts first, both have one identity.
+TEST_WITH(test_one_identity, setup, teardown)
+{
+	char first[SHM_WHY_MAX];
+	for_two_users();
+	run_as(USER, GROUP, data_starts);
+	says("it started as ");
+	memcpy(first, why, sizeof(first));
+	run_as(OTHER, GROUP, control_starts);
+	says(first);
+	assert_int_equal(unlink(text_from("%s/instance", run)), 0);
+	run_as(USER, GROUP, data_starts);
+	says(first);
 }

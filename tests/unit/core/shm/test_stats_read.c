@@ -105,7 +105,7 @@ TEST(test_control_states)
 {
 	uint64_t silent_ms = 0;
 	char why[SHM_WHY_MAX] = "";
-	const char *lock = text_from("%s/controlplane.lock", paths.run);
+	const char *lock = text_from("%s/" SHM_NAME_CONTROL_LOCK, paths.run);
 	int fd = process_lock(lock);
 	assert_true(fd >= 0);
 	assert_int_equal(

@@ -35,7 +35,7 @@ static int link_connect(void)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = 10};
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", rig.run);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/" SHM_NAME_LINK, rig.run);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -120,7 +120,7 @@ int fake_hello(const struct shm_paths *paths, const struct link_hello *hello, co
 		.msg_controllen = CMSG_SPACE(fds)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", paths->run);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/" SHM_NAME_LINK, paths->run);
 	*link_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	setsockopt(*link_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (connect(*link_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)

@@ -140,7 +140,7 @@ static bool exists(const char *name)
 // must find the word that someone reads.
 TEST_WITH(a_silent_control_planes_cache_is_served, setup, teardown)
 {
-	const char *path = text_from("%s/controlplane.lock", paths.run);
+	const char *path = text_from("%s/" SHM_NAME_CONTROL_LOCK, paths.run);
 	begin_with_l0(1);
 	int lock = process_lock(path);
 	assert_true(lock >= 0);

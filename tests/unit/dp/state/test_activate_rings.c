@@ -80,7 +80,7 @@ static uint64_t life(void)
 // One that runs and has not mapped our word could reuse what the workers read.
 TEST_WITH(a_control_plane_that_does_not_see_us_is_waited_for, setup, teardown)
 {
-	int lock = process_lock(text_from("%s/controlplane.lock", paths.run));
+	int lock = process_lock(text_from("%s/" SHM_NAME_CONTROL_LOCK, paths.run));
 	assert_true(lock >= 0);
 	serve_l0();
 	uint64_t file = atomic_exchange(&directory->reader_file, 0);
@@ -97,7 +97,7 @@ TEST_WITH(a_control_plane_that_does_not_see_us_is_waited_for, setup, teardown)
 // The next one finds the file.
 TEST_WITH(a_control_plane_that_does_not_run_is_not_waited_for, setup, teardown)
 {
-	int lock = process_lock(text_from("%s/controlplane.lock", paths.run));
+	int lock = process_lock(text_from("%s/" SHM_NAME_CONTROL_LOCK, paths.run));
 	assert_true(lock >= 0);
 	close(lock);
 	serve_l0();

@@ -7,6 +7,7 @@
 
 #include <sys/un.h>
 #include <weir/bell.h>
+#include <weir/shm_region.h>
 
 enum { WORKERS = 3, RESOLVERS = 2, BELLS = WORKERS + RESOLVERS };
 
@@ -19,7 +20,7 @@ static int setup(void **)
 {
 	log_init("test_link", LOG_LEVEL_ERROR);
 	strcpy(dir, "/tmp/weir-test-link-XXXXXX");
-	if (!mkdtemp(dir))
+	if (!mkdtemp(dir) || mkdir(text_from("%s/" SHM_CONTROL, dir), 0750))
 		return -1;
 	for (unsigned i = 0; i < BELLS; i++) {
 		int pair[BELL_ENDS];
@@ -40,8 +41,8 @@ static int teardown(void **)
 	unlink(client.path);
 	for (unsigned i = 0; i < BELLS; i++)
 		close(ours[i]), close(bells[i]);
-	rmdir(dir);
-	return 0;
+	rmdir(text_from("%s/" SHM_CONTROL, dir));
+	return rmdir(dir);
 }
 
 static void listen_here(void)

@@ -245,8 +245,8 @@ done
 printf 'runtime:\n  log_levle: info\n  directory: "%s" # here\n\tgroup: x\n' "$run" >"$dir/tab.yaml"
 for file in typo syntax tab; do
 	want 1 "data plane      down" 'the configuration cannot be used' -c "$dir/$file.yaml" status
-	want 1 '' "nobody listens on $run/control.sock" -c "$dir/$file.yaml" why a.example
-	want 1 "\"error\": \"the control plane is down (nobody listens on $run/control.sock)" 'cannot be used' \
+	want 1 '' "nobody listens on $run/control/control.sock" -c "$dir/$file.yaml" why a.example
+	want 1 "\"error\": \"the control plane is down (nobody listens on $run/control/control.sock)" 'cannot be used' \
 		-c "$dir/$file.yaml" --json cache flush --all
 	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" xdp status
 	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" config check

@@ -32,7 +32,7 @@ CONFIG
 
 good() { # a machine with nothing to mend
 	rm -rf "$dir/root" "$dir/run" "$dir/state" "$dir/etc" "$dir/huge"
-	mkdir -p "$dir/etc" "$dir/run" "$dir/state" "$dir/huge" "$dir/root/proc/irq" "$dir/root/proc/self"
+	mkdir -p "$dir/etc" "$dir/run/control" "$dir/state" "$dir/huge" "$dir/root/proc/irq" "$dir/root/proc/self"
 	unset lcores hugepages eal upstream
 	config_of '{device: net_null0}'
 	echo ads.example >"$dir/ads.txt"
@@ -152,7 +152,7 @@ file sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages '32\n'
 want hugepages ok 'weir can use 128.0 MiB'
 rm -r "$WEIR_ROOT/sys/kernel/mm/hugepages/hugepages-1048576kB"
 # Another process has the pages: all that are reserved would do.
-hold controlplane.lock 'control plane is down'
+hold control/controlplane.lock 'control plane is down'
 file sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages '2\n'
 want hugepages wrong 'weir can use 4.0 MiB of the free huge pages; DPDK takes 64.0 MiB: the data plane does not start' 'echo vm.nr_hugepages=158 '
 kill $holder
@@ -477,6 +477,13 @@ want files wrong 'configuration: the user weir-cp may not read it' "chgrp 4711 $
 want files wrong 'configuration: the user weir-dp may not read it' "chgrp 4711 $config"
 want files wrong 'runtime.directory: the user weir-dp may not write' 'install -d -o root -g 4711 -m 3771'
 want files wrong 'runtime.state_directory: the user weir-cp may not write' 'install -d -o weir-cp -g 4711 -m 0750'
+want files wrong 'run/control is no folder that the user weir-cp alone may write to' 'install -d -o weir-cp -g 4711 -m 2751'
+rmdir "$dir/run/control"
+want files warning 'run/control is not there yet: the user weir-dp could make it first' 'install -d -o weir-cp -g 4711 -m 2751'
+install -d -o 4711 -m 770 "$dir/run/control"
+want files wrong 'run/control is no folder that the user weir-cp alone may write to'
+chmod 750 "$dir/run/control"
+want files ok "run/control is the user weir-cp's alone"
 chgrp 4711 "$config" "$dir/run" "$dir/ads.txt"
 chmod 3770 "$dir/run"
 chmod 640 "$dir/ads.txt"
@@ -555,10 +562,10 @@ class Control(http.server.BaseHTTPRequestHandler):
         pass
 
 
-lock = open(sys.argv[1] + "/controlplane.lock", "w")
+lock = open(sys.argv[1] + "/control/controlplane.lock", "w")
 fcntl.lockf(lock, fcntl.LOCK_EX)
 threading.Timer(60, sys.exit).start()
-threading.Thread(target=socketserver.UnixStreamServer(sys.argv[1] + "/control.sock", Control).serve_forever, daemon=True).start()
+threading.Thread(target=socketserver.UnixStreamServer(sys.argv[1] + "/control/control.sock", Control).serve_forever, daemon=True).start()
 CONTROL
 holder=$!
 for _ in $(seq 50); do "$weirctl" -c "$config" doctor processes | grep -q 'control plane is up' && break; sleep 0.1; done

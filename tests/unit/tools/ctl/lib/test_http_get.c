@@ -174,9 +174,9 @@ TEST(test_nobody)
 
 static int setup(void **)
 {
-	if (!mkdtemp(folder))
+	if (!mkdtemp(folder) || mkdir(text_from("%s/" SHM_CONTROL, folder), 0750))
 		return -1;
-	snprintf(path, sizeof(path), "%s/control.sock", folder);
+	snprintf(path, sizeof(path), "%s/" SHM_NAME_CONTROL_SOCKET, folder);
 	snprintf(ctl.paths.run, sizeof(ctl.paths.run), "%s", folder);
 	return 0;
 }
@@ -184,6 +184,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	unlink(path);
+	rmdir(text_from("%s/" SHM_CONTROL, folder));
 	return rmdir(folder);
 }
 
