@@ -40,6 +40,7 @@ static const struct check {
 	{"resolvconf", doctor_check_resolvconf},
 	{"port53", doctor_check_port53},
 	{"files", doctor_check_files},
+	{"certificates", doctor_check_certificates},
 	{"groups", doctor_check_groups},
 	{"upstreams", doctor_check_upstreams},
 	{"lists", doctor_check_lists},

@@ -30,6 +30,8 @@ void doctor_check_resolvconf(struct doctor *d);
 void doctor_check_port53(struct doctor *d);
 // Permissions (doctor_files.c).
 void doctor_check_files(struct doctor *d);
+// Ends of certificates (doctor_certificates.c).
+void doctor_check_certificates(struct doctor *d);
 // Who is an operator (doctor_groups.c).
 void doctor_check_groups(struct doctor *d);
 // The two processes (doctor_services.c).

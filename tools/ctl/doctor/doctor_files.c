@@ -227,6 +227,12 @@ static void named_check_all(struct doctor *d, const struct config *c)
 		named_check(d, "tls.certificates[].cert", c->tls.certificate[i].cert, &good);
 		named_check(d, "tls.certificates[].key", c->tls.certificate[i].key, &good);
 	}
+	for (unsigned i = 0; i < c->control.count; i++) {
+		named_check(
+			d, "control.certificates[].cert", c->control.certificate[i].cert, &good);
+		named_check(d, "control.certificates[].key", c->control.certificate[i].key, &good);
+	}
+	named_check(d, "control.client_ca", c->control.client_ca, &good);
 	named_check(d, "tls.tickets_file", c->tls.tickets_file, &good);
 	named_check(d, "tls.client_ca", c->tls.client_ca, &good);
 	named_check(d, "upstreams.ca_file", c->upstreams.ca_file, &good);

@@ -455,6 +455,70 @@ want groups warning "user weir-dp is in adm (runtime.group)" 'its own group is a
 file etc/group 'weir:x:4710:\n'
 want groups unknown '/etc/group has no adm'
 
+# Ends of certificates and of lists of revoked ones.
+good
+want certificates ok 'the configuration names no certificates'
+at() { date -u -d "$1 days" +%Y%m%d%H%M%SZ; }
+pem() { # FILE DAYS NAME: an authority of the last month, with its key
+	: >"$dir/index" && cat >"$dir/ca.conf" <<-CA &&
+		[ca]
+		default_ca = own
+		[own]
+		database = $dir/index
+		new_certs_dir = $dir
+		rand_serial = yes
+		default_md = sha256
+		copy_extensions = copy
+		policy = any
+		[any]
+		commonName = supplied
+	CA
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$3" -keyout "$dir/$1.key" -out "$dir/$1.csr" \
+		-addext basicConstraints=critical,CA:TRUE &&
+		openssl ca -batch -notext -selfsign -config "$dir/ca.conf" -keyfile "$dir/$1.key" -in "$dir/$1.csr" -out "$dir/$1.pem" \
+			-startdate "$(at -60)" -enddate "$(at "$2")"
+} >"$dir/openssl" 2>&1
+list_of() { # AUTHORITY DAYS: its list, made a month before
+	openssl ca -config "$dir/ca.conf" -gencrl -cert "$dir/$1.pem" -keyfile "$dir/$1.key" -out "$dir/$1.crl" \
+		-crl_lastupdate "$(at -30)" -crl_nextupdate "$(at "$2")"
+} >"$dir/openssl" 2>&1
+pem own 90 dns.example && pem soon 12 soon.example && pem over -1 over.example && pem first 900 'first authority' && pem other 900 'other authority' ||
+	{ echo "not ok: openssl" && bad=$((bad + 1)); }
+day() { date -u -d "$1 days" +%Y-%m-%d; }
+own_of() { # FILE: weir's own certificate
+	config_of '{device: net_null0}'
+	echo "tls: {certificates: [{cert: $dir/$1.pem, key: $dir/$1.key}]}" >>"$config"
+}
+trust() { # FILE...: those of upstream servers
+	(cd "$dir" && cat "$@" >ca.pem)
+	config_of '{device: net_null0}'
+	sed -i "s|^upstreams: {|&ca_file: $dir/ca.pem, |" "$config"
+}
+own_of own
+want certificates ok "tls.certificates: $dir/own.pem is good until $(day 90)"
+own_of soon
+want certificates warning "the certificate of \"soon.example\" in $dir/soon.pem ends on $(day 12)" "openssl x509 -noout -subject -enddate -in $dir/soon.pem"
+own_of over
+want certificates wrong "the certificate of \"over.example\" in $dir/over.pem ended on $(day -1)" 'openssl x509'
+own_of none
+want certificates unknown "tls.certificates: $dir/none.pem: No such file"
+trust first.pem over.pem
+want certificates warning "the certificate of \"over.example\" in $dir/ca.pem ended on $(day -1)" 'openssl x509'
+trust first.pem
+want certificates ok "upstreams.ca_file: $dir/ca.pem is good until $(day 900)"
+list_of first 20 || { echo "not ok: openssl ca" && bad=$((bad + 1)); }
+trust first.pem first.crl
+want certificates ok "upstreams.ca_file: $dir/ca.pem is good until $(day 20)"
+trust first.pem first.crl other.pem
+want certificates warning "$dir/ca.pem has lists of revoked certificates, and none of \"other authority\"" 'openssl x509'
+list_of first 3
+trust first.pem first.crl
+want certificates warning "the list of revoked certificates of \"first authority\" in $dir/ca.pem ends on $(day 3)" "openssl crl -noout -issuer -nextupdate -in $dir/ca.pem"
+list_of first -2
+trust first.pem first.crl
+want certificates wrong "ended on $(day -2)" 'openssl crl'
+want certificates wrong 'no certificate of that authority is good' 'openssl crl'
+
 # Permissions.
 good
 want files ok 'the user root may read it'
