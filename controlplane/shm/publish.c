@@ -2,7 +2,6 @@
 #include "drop_list.h"
 #include "publish_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <weir/heap_site.h>
 #include <weir/l0_writer.h>
 #include <weir/log.h>
+#include <weir/region_each.h>
 #include <weir/shm_lost.h>
 
 static const char DIRECTORY_NAME[] = "directory";
@@ -84,32 +84,36 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	return 0;
 }
 
-// Files "<stem>.<number>" in one directory whose generation is not the one to keep.
-static void unlink_old(struct publisher *p, enum shm_where where, const char *stem, uint64_t keep)
-{
-	const char *path = where == SHM_IN_HUGE ? p->paths.huge : p->paths.mem;
-	DIR *d = path[0] ? opendir(path) : NULL;
-	size_t n = strlen(stem);
-	struct dirent *e;
+// Files "<stem>.<number>" whose generation is not the one to keep.
+struct leftovers {
+	const struct shm_paths *paths;
+	enum shm_where where;
+	const char *stem;
+	uint64_t keep;
+};
 
-	while (d && (e = readdir(d))) {
-		char *end;
-		if (strncmp(e->d_name, stem, n) != 0 || e->d_name[n] != '.')
-			continue;
-		unsigned long long generation = strtoull(e->d_name + n + 1, &end, 10);
-		if (*end == 0 && end != e->d_name + n + 1 && generation != keep) {
-			(void)region_unlink(&p->paths, where, e->d_name);
-			FAULT_POINT(leftover_unlinked);
-		}
-	}
-	if (d)
-		closedir(d);
+static void unlink_old(void *arg, const char *name)
+{
+	const struct leftovers *l = arg;
+	const size_t n = strlen(l->stem);
+	char *end;
+
+	if (strncmp(name, l->stem, n) != 0 || name[n] != '.')
+		return;
+	const unsigned long long generation = strtoull(name + n + 1, &end, 10);
+	if (*end != 0 || end == name + n + 1 || generation == l->keep)
+		return;
+	(void)region_unlink(l->paths, l->where, name);
+	FAULT_POINT(leftover_unlinked);
 }
 
 void publish_unlink_old(struct publisher *p, const char *stem, uint64_t keep)
 {
-	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++)
-		unlink_old(p, (enum shm_where)where, stem, keep);
+	struct leftovers l = {.paths = &p->paths, .stem = stem, .keep = keep};
+	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++) {
+		l.where = (enum shm_where)where;
+		region_each(&p->paths, l.where, unlink_old, &l);
+	}
 }
 
 int publisher_open(struct publisher **out, const struct shm_paths *paths,

@@ -6,11 +6,11 @@
 #include "querylog/querylog_source.h"
 #include "worker_rings_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/region_each.h>
 
 enum { RING_UNITS_MAX = 1 << 22 };
 #define EVICTIONS_APART (UINT64_C(1) << 32)
@@ -158,20 +158,26 @@ void rings_unmap(struct rings *rings)
 	*rings = (struct rings){.bell_fd = -1};
 }
 
+struct present {
+	const struct shm_paths *paths;
+	unsigned workers, resolvers;
+};
+
+static void unlink_former(void *arg, const char *name)
+{
+	const struct present *p = arg;
+	unsigned worker = 0, resolver = 0;
+	if (sscanf(name, "answers.%u.%u", &worker, &resolver) < 1
+		|| (worker < p->workers && resolver < p->resolvers))
+		return;
+	(void)region_unlink(p->paths, SHM_IN_MEM, name);
+	FAULT_POINT(leftover_unlinked);
+}
+
 void rings_sweep(const struct worker_rings *l, unsigned workers, unsigned resolvers)
 {
-	const struct shm_paths *paths = publisher_paths(l->publisher);
-	DIR *d = opendir(paths->mem);
-	for (const struct dirent *e; d && (e = readdir(d));) {
-		unsigned worker = 0, resolver = 0;
-		if (sscanf(e->d_name, "answers.%u.%u", &worker, &resolver) < 1
-			|| (worker < workers && resolver < resolvers))
-			continue;
-		(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
-		FAULT_POINT(leftover_unlinked);
-	}
-	if (d)
-		closedir(d);
+	struct present p = {publisher_paths(l->publisher), workers, resolvers};
+	region_each(p.paths, SHM_IN_MEM, unlink_former, &p);
 }
 
 // The log ring lies behind the miss ring. Both files are mapped once more for the log thread, which

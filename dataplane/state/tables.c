@@ -2,7 +2,6 @@
 
 #include "tables.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 #include <weir/numa.h>
+#include <weir/region_each.h>
 
 static uint64_t word_generation(uint64_t word)
 {
@@ -96,21 +96,26 @@ static bool is_marks_of(const char *name, unsigned workers, uint64_t generation)
 	return false;
 }
 
+struct present {
+	const struct tables_source *src;
+	uint64_t generation;
+};
+
+static void unlink_former(void *arg, const char *name)
+{
+	const struct present *p = arg;
+	if (strncmp(name, "marks.", 6) != 0 || is_marks_of(name, p->src->workers, p->generation))
+		return;
+	(void)region_unlink(&p->src->paths, SHM_IN_MEM, name);
+	FAULT_POINT(former_marks_unlinked);
+}
+
 // Deletes unused marks of an earlier run: of another generation, or of a worker beyond the present
 // number.
 static void sweep_marks(const struct tables_source *src, uint64_t generation)
 {
-	DIR *d = opendir(src->paths.mem);
-	if (!d)
-		return;
-	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-		if (strncmp(e->d_name, "marks.", 6) != 0
-			|| is_marks_of(e->d_name, src->workers, generation))
-			continue;
-		(void)region_unlink(&src->paths, SHM_IN_MEM, e->d_name);
-		FAULT_POINT(former_marks_unlinked);
-	}
-	closedir(d);
+	struct present p = {src, generation};
+	region_each(&src->paths, SHM_IN_MEM, unlink_former, &p);
 }
 
 // Published once all are there, or none is left: the control plane keeps what it has mapped, and

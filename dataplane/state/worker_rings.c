@@ -2,7 +2,6 @@
 
 #include "worker_rings.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
@@ -15,23 +14,23 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 #include <weir/numa.h>
+#include <weir/region_each.h>
 #include <weir/shm_lost.h>
+
+static void unlink_former(void *paths, const char *name)
+{
+	// The second is the former name.
+	if (strncmp(name, "rings.", 6) == 0 || strncmp(name, "lane.", 5) == 0) {
+		(void)region_unlink(paths, SHM_IN_MEM, name);
+		FAULT_POINT(former_rings_unlinked);
+	}
+}
 
 // Deletes the rings of an earlier run: no process needs them, and a run with more workers would
 // leave some behind for good. tables.c handles its marks.
 static void sweep_former_life(const struct shm_paths *paths)
 {
-	DIR *d = opendir(paths->mem);
-	if (!d)
-		return;
-	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-		// The second is the former name.
-		if (strncmp(e->d_name, "rings.", 6) == 0 || strncmp(e->d_name, "lane.", 5) == 0) {
-			(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
-			FAULT_POINT(former_rings_unlinked);
-		}
-	}
-	closedir(d);
+	region_each(paths, SHM_IN_MEM, unlink_former, (void *)(uintptr_t)paths);
 }
 
 // Not published yet.

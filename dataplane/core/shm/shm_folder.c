@@ -47,7 +47,8 @@ static void regions_remove(int folder)
 			close(fd);
 		return;
 	}
-	for (const struct dirent *e; (e = readdir(d));)
+	const struct dirent *e;
+	for (unsigned i = 0; i < FOLDER_LOOKS_MAX && (e = readdir(d)); i++)
 		if (is_made_by_weir(e->d_name))
 			(void)unlinkat(folder, e->d_name, 0);
 	closedir(d);

@@ -152,7 +152,8 @@ void shm_folders_sweep(const char *root, uint64_t own);
 // Removes the folder `flat`, which has no identity: versions before identities made it. Leaves it
 // while a process runs on any runtime directory that had this name, or if there may be too many.
 void shm_folder_sweep_flat(const char *root, const char *flat);
-// Removes the regions in `folder`; with `whole` also what else a weir makes there, and the folder.
+// Removes the regions among the first FOLDER_LOOKS_MAX names in `folder`; with `whole` also what
+// else a weir makes there, and the folder.
 void shm_folder_remove(const char *folder, bool whole);
 
 // Units between the two ends; nonsense of a dying process is shown as full, not as more.
