@@ -4,14 +4,10 @@
 #include <string.h>
 #include <weir/heap_site.h>
 
-uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len)
+static uint8_t *copy_of(
+	struct kept_queries *k, const void *msg, uint16_t len, unsigned most, size_t most_bytes)
 {
-	return k->is_on && msg ? kept_query_copy(k, msg, len) : NULL;
-}
-
-uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len)
-{
-	const bool fits = k->count < KEPT_QUERIES_MAX && k->bytes + len <= KEPT_QUERIES_BYTES;
+	const bool fits = k->count < most && k->bytes + len <= most_bytes;
 	uint8_t *copy = fits ? heap_malloc(len) : NULL;
 	if (!copy) {
 		k->refused++;
@@ -23,6 +19,18 @@ uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len)
 	if (++k->count > k->count_most)
 		k->count_most = k->count;
 	return copy;
+}
+
+uint8_t *kept_query_new(struct kept_queries *k, const uint8_t *msg, uint16_t len)
+{
+	return k->is_on && msg ? copy_of(k, msg, len, KEPT_QUERIES_MAX - KEPT_QUERIES_MAX / 4,
+		       KEPT_QUERIES_BYTES - KEPT_QUERIES_BYTES / 4)
+			       : NULL;
+}
+
+uint8_t *kept_query_copy(struct kept_queries *k, const void *msg, uint16_t len)
+{
+	return copy_of(k, msg, len, KEPT_QUERIES_MAX, KEPT_QUERIES_BYTES);
 }
 
 void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
@@ -38,7 +46,7 @@ void kept_query_end(struct kept_queries *k, const uint8_t *msg, uint16_t len)
 void kept_queries_table(
 	const struct kept_queries *k, struct table_info t, struct table_registry *tables)
 {
-	t.eviction = "refuse: dnstap lacks the message; SERVFAIL";
+	t.eviction = "refuse: dnstap lacks the message; the block's own reply";
 	t.lifetime = "wait of its client";
 	t.kind = TABLE_WORK;
 	t.stay_ms = 5000;

@@ -5,7 +5,8 @@
 // (log_msg.h). The owner's thread only.
 //
 // A copy each, KEPT_QUERIES_MAX of them with KEPT_QUERIES_BYTES; one for which there is no room or
-// no memory is not kept, and its record goes without it (counted).
+// no memory is not kept, and its record goes without it (counted). The last quarter is for what a
+// client's wait needs: a log that lags takes no room from clients.
 
 #include "base/table_registry.h"
 

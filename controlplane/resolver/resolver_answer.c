@@ -318,7 +318,10 @@ void resolver_answer_none(struct resolver *r, const struct dns_query *q, const s
 	trace_end(r, w, NULL);
 	if (w->is_client || !resolver_log_is_on(r->log))
 		return;
-	struct resolver_logged e = logged(q, w);
+	struct dns_query own = *q;
+	if (w->led)
+		own.name = w->led->name;
+	struct resolver_logged e = logged(&own, w);
 	e.verdict = LOG_VERDICT_UNANSWERED;
 	resolver_log_rings(r->log, &w->path, &e);
 }

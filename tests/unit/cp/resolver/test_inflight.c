@@ -146,3 +146,25 @@ TEST(test_bytes_of_buckets)
 	assert_true(few.table[0].bytes >= (64 + 3 * (2u << 14)) * sizeof(uint32_t));
 	assert_int_equal(many.table[0].bytes - few.table[0].bytes, (2048 - 64) * sizeof(uint32_t));
 }
+
+// Copies for dnstap leave room for what the wait of a client needs.
+TEST(test_a_log_leaves_room)
+{
+	static const uint8_t bytes[60000];
+	struct kept_queries k = {.is_on = true};
+	uint8_t *log[256], *wait[256];
+	unsigned logs = 0, waits = 0;
+	while (logs < 256 && (log[logs] = kept_query_new(&k, bytes, sizeof(bytes))))
+		logs++;
+	while (waits < 256 && (wait[waits] = kept_query_copy(&k, bytes, sizeof(bytes))))
+		waits++;
+	assert_int_equal(k.refused, 2);
+	assert_in_range(
+		(size_t)waits * sizeof(bytes), KEPT_QUERIES_BYTES / 5, KEPT_QUERIES_BYTES / 3);
+	assert_in_range(k.bytes, KEPT_QUERIES_BYTES - sizeof(bytes), KEPT_QUERIES_BYTES);
+	while (logs > 0)
+		kept_query_end(&k, log[--logs], sizeof(bytes));
+	while (waits > 0)
+		kept_query_end(&k, wait[--waits], sizeof(bytes));
+	assert_int_equal(k.bytes, 0);
+}

@@ -265,6 +265,30 @@ TEST_WITH(test_led_and_waiting, setup, teardown)
 	expect_type(0, "lost.example", DNS_TYPE_A, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
 }
 
+static void reconfigure(void *)
+{
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+}
+
+// One that is over a bound is on record with the name that it asked for.
+TEST_WITH(test_a_row_of_one_led, setup, teardown)
+{
+	static const char *const titles[] = {"allowed", "denied", "ads"};
+	rig.config.limits.waiters = 1;
+	on_loop(reconfigure, NULL);
+	row_watch_start(titles, ARRAY_LEN(titles));
+	fake[0].held = fake[1].held = true;
+	ask_as(1, "a.led.example");
+	WAIT_FOR(status().waiters == 1);
+	ask_as(1, "b.led.example");
+	const struct row_watch_row row = row_watch_await(1);
+	assert_string_equal(row.verdict, "unanswered");
+	assert_string_equal(row.qname, "b.led.example");
+	fake[0].held = fake[1].held = false;
+	expect_answer(2000, 1, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
+	row_watch_stop();
+}
+
 // The group says NXDOMAIN, which is true of no name of which another type may pass.
 TEST_WITH(test_replies_of_one_type, setup, teardown)
 {
