@@ -464,6 +464,19 @@ def check_waits():
             yield f"{name}: sleeps less than SLEEPS says ({why})"
 
 
+PRINTED = re.compile(r'\b(?:f?printf|f?puts)\((?:"(?:\\.|[^"\\])*"|[^";])*;')
+OF_REPLY = re.compile(r"(?<!term_text\()(?<!strcmp\()(?<!\*)\bjson_(?:item_)?text\(")
+
+
+def check_terminal():
+    """A text of a reply is escaped on its way to the terminal."""
+    for name in C_FILES:
+        text = (root / name).read_text() if name.startswith("tools/ctl/") else ""
+        for call in PRINTED.finditer(text):
+            if OF_REPLY.search(re.sub(r"\(\s+", "(", call[0])):
+                yield f"{name}:{text.count(chr(10), 0, call.start()) + 1}: prints a text of a reply without term_text"
+
+
 def check_scripts():
     """Scripts of tests wait, count and look without a reason of their own to fail, or to pass."""
     yield from scripts.breaches(root, FILES)

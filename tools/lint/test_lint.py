@@ -24,6 +24,7 @@ BREACHES = {
     "plan": ("tools/lint/memory.txt", "hoard.c hoards\n"),
     "frees": ("controlplane/hold.c", HEAD + "void f(struct s *x)\n{\n\theap_free(x->kept);\n}\n"),
     "nameless": ("controlplane/nameless.c", HEAD + "void f(void *x)\n{\n\tfree(x);\n}\n"),
+    "terminal": ("tools/ctl/shown.c", HEAD + 'void f(void)\n{\n\tprintf("%s; %s", term_text(json_text(n, "a"), a, 9), json_text(n, "b"));\n}\n'),
     "musts": ("docs/reference/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "attacks": ("docs/reference/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/how-to/lone.md", "# A page\n"),

@@ -47,11 +47,11 @@ static void who_print(const struct json_node *root)
 
 static void added_print(const struct json_node *root)
 {
-	const char *verdict = json_text(root, "verdict");
+	const bool is_allow = strcmp(json_text(root, "verdict"), "allow") == 0;
 	const uint64_t until = json_count(root, "until_unix_s");
 	char name[NAME_SHOWN_MAX];
 	term_text(json_text(root, "name"), name, sizeof(name));
-	printf("%s %s%s", name, strcmp(verdict, "allow") == 0 ? "allowed" : "denied",
+	printf("%s %s%s", name, is_allow ? "allowed" : "denied",
 		*json_text(root, "name") == '/' ? "" : ", with all names below it,");
 	who_print(root);
 	if (until)
@@ -59,7 +59,8 @@ static void added_print(const struct json_node *root)
 	printf("%s\n", json_flag(root, "replaced") ? ", in place of the entry before" : "");
 	if (until && json_flag(root, "replaced_permanent"))
 		printf("the entry before had no end; it does not come back when this one ends\n");
-	printf("take it back: weirctl %s --remove %s", verdict, SHELL_QUOTE(name));
+	printf("take it back: weirctl %s --remove %s", is_allow ? "allow" : "deny",
+		SHELL_QUOTE(name));
 	say_if(root, "group", " --group {group}");
 	printf("\n");
 	say_if(root, "needs_restart", "needs a restart: {needs_restart}\n");

@@ -27,9 +27,10 @@ static bool password_read(char out[PASSWORD_ROOM])
 
 static void set_print(const struct json_node *root)
 {
-	char name[256];
+	char name[256], role[64];
 	printf("password of \"%s\" set, with the role %s; sessions before it have ended\n",
-		term_text(json_text(root, "name"), name, sizeof(name)), json_text(root, "role"));
+		term_text(json_text(root, "name"), name, sizeof(name)),
+		term_text(json_text(root, "role"), role, sizeof(role)));
 }
 
 int cmd_password_set(struct ctl *c)

@@ -16,11 +16,12 @@
 // The token alone is on stdout, for a file.
 static void created_print(const struct json_node *root)
 {
-	char shown[512], name[256], expires[CELL_TIME_MAX];
+	char shown[512], name[256], role[64], expires[CELL_TIME_MAX];
 	printf("%s\n", term_text(json_text(root, "token"), shown, sizeof(shown)));
 	fprintf(stderr,
 		"weirctl: token \"%s\" with the role %s, expires: %s; it is not shown again\n",
-		term_text(json_text(root, "name"), name, sizeof(name)), json_text(root, "role"),
+		term_text(json_text(root, "name"), name, sizeof(name)),
+		term_text(json_text(root, "role"), role, sizeof(role)),
 		cell_time_text(json_signed(root, "expires_unix_s"), "never", expires));
 }
 
@@ -83,7 +84,7 @@ int cmd_token_revoke(struct ctl *c)
 
 static void entry_print(const struct json_node *n)
 {
-	char when[CELL_TIME_MAX], who[512], path[1024], query[2048], from[512];
+	char when[CELL_TIME_MAX], who[512], method[64], path[1024], query[2048], from[512];
 	printf("%s %s", cell_time_text(json_signed(n, "unix_s"), "-", when),
 		*json_text(n, "who") ? term_text(json_text(n, "who"), who, sizeof(who)) : "nobody");
 	if (*json_text(n, "from"))
@@ -95,7 +96,7 @@ static void entry_print(const struct json_node *n)
 		printf("\n");
 		return;
 	}
-	printf(": %s %s%s%s: ", json_text(n, "method"),
+	printf(": %s %s%s%s: ", term_text(json_text(n, "method"), method, sizeof(method)),
 		term_text(json_text(n, "path"), path, sizeof(path)),
 		*json_text(n, "query") ? "?" : "",
 		term_text(json_text(n, "query"), query, sizeof(query)));

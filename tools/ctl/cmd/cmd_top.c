@@ -2,6 +2,7 @@
 
 #include "cmd_top_watch.h"
 #include "lib/log_page.h"
+#include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
 
@@ -69,9 +70,7 @@ static void top_print(const struct json_node *root)
 static void stored_print(const struct json_node *root)
 {
 	char a[FIGURE_MAX], b[FIGURE_MAX];
-	const char *unknown = json_text(root, "unknown_client");
-	if (*unknown)
-		printf("%s\n", unknown);
+	(void)say_if(root, "unknown_client", "{unknown_client}\n");
 	printf("the last %s: %s queries\n",
 		figure_duration(json_count(root, "covered_s") * 1000, a),
 		figure_count(json_count(json_get(root, "names"), "queries"), b));

@@ -2,8 +2,11 @@
 #include "bisect_out.h"
 
 #include "lib/table_out.h"
+#include "terminal/term_text.h"
 
 #include <stdio.h>
+
+enum { SHOWN_MAX = 512 };
 
 static const struct {
 	const char *name, *text;
@@ -27,18 +30,21 @@ static void slope_cells(struct table *t, const struct bisect_series *s)
 static void finding_print(
 	const struct bisect_step *step, unsigned count, const struct bisect_finding *f)
 {
+	char series[SHOWN_MAX], site[SHOWN_MAX], filling[SHOWN_MAX];
+	term_text(f->series, series, sizeof(series));
+	term_text(f->site, site, sizeof(site));
+	term_text(step[count - 1].filling, filling, sizeof(filling));
 	if (f->verdict == BISECT_SUSPECT) {
 		printf("\nsuspect: %s; without it %s grows by %.3f MiB an hour, else by %.3f\n",
-			step[f->step].name, f->series, f->without / 1048576, f->usual / 1048576);
-		if (*f->site)
-			printf("most of it is allocated by %s\n", f->site);
+			step[f->step].name, series, f->without / 1048576, f->usual / 1048576);
+		if (*site)
+			printf("most of it is allocated by %s\n", site);
 		return;
 	}
 	printf("\nno suspect: %s\n", verdicts[f->verdict].text);
-	if (*f->series)
-		printf("grows most beyond its tables: %s%s%s\n", f->series,
-			*f->site ? ", allocated by " : "", f->site);
-	const char *filling = step[count - 1].filling;
+	if (*series)
+		printf("grows most beyond its tables: %s%s%s\n", series,
+			*site ? ", allocated by " : "", site);
 	if (*filling)
 		printf("table %s fills, which is growth too: measure again when it is full\n",
 			filling);
