@@ -109,7 +109,7 @@ static void doctor_begin(struct doctor *d, struct ctl *c)
 		snprintf(c->paths.run, sizeof(c->paths.run), "%s", places.directory);
 		snprintf(c->paths.mem, sizeof(c->paths.mem), "%s", places.directory);
 	}
-	c->state_owner = ctl_owner_of(places.state_directory);
+	ctl_servers_find(&c->servers, places.state_directory);
 	d->has_view = view_take(c, "/status", &d->view) == CTL_OK;
 	doctor_users_find(d);
 }

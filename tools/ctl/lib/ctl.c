@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <weir/config_tools.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
@@ -30,17 +29,11 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 	return CTL_FAILED;
 }
 
-uid_t ctl_owner_of(const char *state_directory)
-{
-	struct stat st;
-	return stat(state_directory, &st) == 0 ? st.st_uid : 0;
-}
-
 static int paths_find(
 	struct ctl *c, const char *directory, const char *hugepages, const char *state_directory)
 {
 	char why[CONFIG_WHY_MAX] = "";
-	c->state_owner = ctl_owner_of(state_directory);
+	ctl_servers_find(&c->servers, state_directory);
 	int rc = shm_paths_find(&c->paths, directory, hugepages, why);
 	if (rc == -ENOENT) { // never started: each command then says who is down
 		snprintf(c->paths.run, sizeof(c->paths.run), "%s", directory);

@@ -51,6 +51,13 @@ enum {
 	CTL_OPT_LOCAL = 1u << 31, // no option: the command works on its own box alone
 };
 
+// Whom the control plane may run as, beside root and this user.
+struct ctl_servers {
+	uid_t owner; // of the state directory; root: it cannot be seen
+	uid_t user;  // weir-cp; root: the machine has none
+	int err;     // why it cannot be seen; 0: it can
+};
+
 struct ctl {
 	const char *config_path;
 	bool is_path_given; // by -c or WEIR_CONFIG
@@ -79,7 +86,7 @@ struct ctl {
 	struct remote remote;   // another box, if remote_options.host is not NULL
 	struct config *config;  // of ctl_open_config, else NULL
 	struct shm_paths paths; // of either
-	uid_t state_owner;      // of the state directory, the control plane's user; else root
+	struct ctl_servers servers;
 };
 
 struct ctl_command {
@@ -214,8 +221,8 @@ ATTR_MUST_CHECK int ctl_open(struct ctl *c);
 // The same for a command that needs more of the configuration, which must be right.
 ATTR_MUST_CHECK int ctl_open_config(struct ctl *c);
 void ctl_close(struct ctl *c);
-// For `state_owner`.
-uid_t ctl_owner_of(const char *state_directory);
+// For `servers`.
+void ctl_servers_find(struct ctl_servers *s, const char *state_directory);
 
 // Says why a command failed, the way --json asks for. Returns CTL_FAILED.
 int ctl_fail(const struct ctl *c, const char *fmt, ...) ATTR_PRINTF(2, 3);

@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,8 +102,9 @@ struct request {
 	const struct ctl *c;
 	CURL *curl; // NULL: out of memory
 	int fd;     // of the control socket
-	bool is_stranger;
+	bool is_stranger, is_linked;
 	uid_t who;
+	char socket[SHM_PATH_MAX + 32];
 };
 
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype)
@@ -117,8 +119,21 @@ static int on_socket(void *arg, curl_socket_t fd, curlsocktype)
 static bool may_serve(const struct ctl *c, uid_t who)
 {
 	struct stat run;
-	return who == 0 || who == geteuid() || who == c->state_owner
+	return who == 0 || who == geteuid() || who == c->servers.owner || who == c->servers.user
 	       || (stat(c->paths.run, &run) == 0 && who == run.st_uid);
+}
+
+// It may also leave a link to the socket of another who serves as root.
+static bool is_in_place(const struct ctl *c, const char *socket)
+{
+	char run[PATH_MAX], real[PATH_MAX];
+	struct stat st;
+	if (!realpath(c->paths.run, run) || !realpath(socket, real))
+		return false;
+	const size_t len = strlen(run);
+	return strncmp(real, run, len) == 0
+	       && strcmp(real + len, socket + strlen(c->paths.run)) == 0 && lstat(real, &st) == 0
+	       && S_ISSOCK(st.st_mode) && may_serve(c, st.st_uid);
 }
 
 // Connected, and nothing is sent yet.
@@ -127,10 +142,11 @@ static int on_connected(void *arg, char *, char *, int, int)
 	struct request *r = arg;
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
+	r->is_linked = !is_in_place(r->c, r->socket);
 	r->is_stranger = getsockopt(r->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0
 			 || !may_serve(r->c, peer.uid);
 	r->who = peer.uid;
-	return r->is_stranger ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	return r->is_stranger || r->is_linked ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 // The control socket of this box.
@@ -138,9 +154,8 @@ static bool socket_set(struct request *r)
 {
 	const struct ctl *c = r->c;
 	CURL *curl = r->curl;
-	char socket[SHM_PATH_MAX + 32];
-	snprintf(socket, sizeof(socket), "%s/" SHM_NAME_CONTROL_SOCKET, c->paths.run);
-	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
+	snprintf(r->socket, sizeof(r->socket), "%s/" SHM_NAME_CONTROL_SOCKET, c->paths.run);
+	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, r->socket) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, r) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connected) == CURLE_OK
@@ -200,11 +215,18 @@ static enum http_outcome outcome_of_error(
 {
 	long os_errno = 0;
 	if (r->is_stranger) {
+		const int err = r->c->servers.err;
 		snprintf(why, HTTP_WHY_MAX,
-			"%.120s/" SHM_NAME_CONTROL_SOCKET
-			": uid %u listens there, who is neither root nor the "
-			"owner of runtime.state_directory; nothing was sent",
-			r->c->paths.run, r->who);
+			"%.100s: uid %u listens there, who is neither root nor weir-cp nor the "
+			"owner of runtime.state_directory%s%.40s; nothing was sent",
+			r->socket, r->who, err ? ", which cannot be seen: " : "",
+			err ? strerror(err) : "");
+		return HTTP_UNTRUSTED;
+	}
+	if (r->is_linked) {
+		snprintf(why, HTTP_WHY_MAX,
+			"%.120s is a link, or not the control plane's; nothing was sent",
+			r->socket);
 		return HTTP_UNTRUSTED;
 	}
 	curl_easy_getinfo(r->curl, CURLINFO_OS_ERRNO, &os_errno);

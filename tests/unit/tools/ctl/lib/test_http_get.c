@@ -117,17 +117,17 @@ TEST(test_other_outcomes)
 // root, this user, the owner of the state directory, and that of the runtime directory.
 TEST(test_who_listens)
 {
-	enum { DATAPLANE = 64001, CONTROLPLANE = 64002, OWNER = 64003 };
+	enum { DATAPLANE = 64001, CONTROLPLANE = 64002, OWNER = 64003, USER = 64004 };
 	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
 	static const struct http_param params[] = {{HTTP_FORM "password", "hunter2"}, {NULL, NULL}};
 	static const struct {
 		uid_t uid;
 		enum http_outcome outcome;
 	} peers[] = {{0, HTTP_OK}, {DATAPLANE, HTTP_UNTRUSTED}, {CONTROLPLANE, HTTP_OK},
-		{OWNER, HTTP_OK}};
+		{OWNER, HTTP_OK}, {USER, HTTP_OK}};
 	if (geteuid() != 0)
 		skip();
-	ctl.state_owner = CONTROLPLANE;
+	ctl.servers = (struct ctl_servers){.owner = CONTROLPLANE, .user = USER};
 	assert_int_equal(chown(folder, OWNER, (gid_t)-1), 0);
 	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
 		struct json_doc *doc;
@@ -144,8 +144,54 @@ TEST(test_who_listens)
 		json_doc_free(doc);
 	}
 	peer_uid = 0;
-	ctl.state_owner = 0;
+	ctl.servers = (struct ctl_servers){0};
 	assert_int_equal(chown(folder, 0, (gid_t)-1), 0);
+}
+
+// The socket of another who serves as root or this user, by a link in the place of weir's.
+TEST(test_a_link_in_its_place)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+	char own[sizeof(path)], other[sizeof(path) + 8];
+	memcpy(own, path, sizeof(own));
+	snprintf(other, sizeof(other), "%s.x", own);
+	(void)unlink(own);
+	assert_int_equal(symlink(other, own), 0);
+	memcpy(path, other, strlen(other) + 1);
+	struct json_doc *doc;
+	char why[HTTP_WHY_MAX] = "";
+	const enum http_outcome outcome = call(ok, 1, NULL, &doc, why);
+	(void)unlink(other);
+	(void)unlink(own);
+	memcpy(path, own, sizeof(own));
+	assert_int_equal(outcome, HTTP_UNTRUSTED);
+	assert_string_equal(request, "");
+	assert_non_null(strstr(why, "is a link"));
+	assert_null(doc);
+}
+
+// The state directory may lie where this user may not look: the package's user counts all the same.
+TEST(test_whom_the_control_plane_may_run_as)
+{
+	char *root = text_from("%s/root", folder), *etc = text_from("%s/etc", root),
+	     *passwd = text_from("%s/passwd", etc);
+	struct ctl_servers s;
+	assert_int_equal(setenv("WEIR_ROOT", root, 1), 0);
+	ctl_servers_find(&s, folder);
+	assert_int_equal(s.err, 0);
+	assert_int_equal(s.owner, geteuid());
+	assert_int_equal(s.user, 0);
+	assert_int_equal(mkdir(root, 0755) | mkdir(etc, 0755), 0);
+	FILE *f = fopen(passwd, "we");
+	assert_non_null(f);
+	fputs("root:x:0:0::/:/bin/sh\nweir-cp:x:64004:64004::/:/bin/false\n", f);
+	assert_int_equal(fclose(f), 0);
+	ctl_servers_find(&s, text_from("%s/none", root));
+	assert_int_equal(unlink(passwd) | rmdir(etc) | rmdir(root), 0);
+	assert_int_equal(unsetenv("WEIR_ROOT"), 0);
+	assert_int_equal(s.err, ENOENT);
+	assert_int_equal(s.owner, 0);
+	assert_int_equal(s.user, 64004);
 }
 
 // A peer that never stops sending ends at the cap, not with our memory.
