@@ -15,7 +15,7 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-enum { LOOK_MS = 200 };
+enum { LOOK_MS = 200, READS_MAX = 4 }; // reads before an event
 
 struct event_syslog {
 	struct event_each each;
@@ -76,15 +76,14 @@ static int connect_up(struct event_syslog *y)
 	return -error;
 }
 
-// A server that has closed the connection gets a new connection.
+// A server that has closed the connection gets a new connection. One may say more than is read.
 static bool is_gone(const struct event_syslog *y)
 {
-	char bytes[256];
-	ssize_t n;
-	do
+	char bytes[4096];
+	ssize_t n = 1;
+	for (unsigned i = 0; i < READS_MAX && n > 0; i++)
 		n = recv(y->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-	while (n > 0);
-	return n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 static int stream_send(struct event_syslog *y, const char *text, size_t len)

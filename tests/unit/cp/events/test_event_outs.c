@@ -6,6 +6,8 @@
 #include "controlplane/events/out/event_outs.h"
 #include "tests/unit/unit.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 
 enum { WAIT_MS = 10000 };
@@ -186,6 +188,48 @@ TEST_WITH(a_refused_datagram_is_sent_again, fresh, gone)
 	assert_int_equal(received(fd, WAIT_MS, "number=\""), first + 1);
 	assert_int_equal(received(fd, WAIT_MS, "number=\""), first + 2);
 	close(fd);
+}
+
+static bool has_arrived(int fd)
+{
+	int left = 0;
+	assert_int_equal(ioctl(fd, SIOCOUTQ, &left), 0);
+	return left == 0;
+}
+
+// One over TCP that says as much as it can would be read forever: weir reads a little before each
+// event, so that the kernel resets the connection, as at the end of one with unread bytes.
+TEST_WITH(a_server_that_talks_is_read_a_little, fresh, gone)
+{
+	static char bytes[48 << 10];
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+	socklen_t len = sizeof(to);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&to, &len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	char *address = text_from("127.0.0.1:%u", ntohs(to.sin_port));
+	config.syslog = address;
+	config.syslog_transport = EVENTS_SYSLOG_TCP;
+	assert_int_equal(socket_address_parse(address, 514, &config.syslog_address), 0);
+	configure();
+	add(1);
+	WAIT_FOR(status().written == 1);
+	int fd = accept(listener, NULL, NULL);
+	assert_int_equal(send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL), sizeof(bytes));
+	WAIT_FOR(has_arrived(fd));
+	add(1);
+	WAIT_FOR(status().written == 2);
+	config.syslog = none;
+	configure(); // which hangs up
+	ssize_t n;
+	do
+		n = recv(fd, bytes, sizeof(bytes), 0);
+	while (n > 0);
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+	close(listener);
 }
 
 TEST(the_journal_is_known_by_its_stream)
