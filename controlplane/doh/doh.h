@@ -21,7 +21,9 @@
 //   SETTINGS, PRIORITY, empty DATA, unknown types).
 // * DOH_HEADERS_MAX bytes of header fields, DOH_BLOCK_MAX of these in
 //   CONTINUATION frames, DOH_MESSAGE_MAX bytes of body; bodies of one connection by the window of
-//   HTTP/2, DOH_WINDOW.
+//   HTTP/2, DOH_WINDOW. Fields that HPACK decodes to more than DOH_FIELDS_EACH bytes for each
+//   request, and to more than DOH_FIELDS_BURST KiB besides, end the connection in the midst of
+//   them, with GOAWAY and ENHANCE_YOUR_CALM.
 // * DOH_ANSWERS_MAX bytes of replies that the client does not read.
 // * DOH_MEMORY_MAX bytes in all; a connection that needs more ends.
 // * Time: doh_settings.request_ms from the first byte of a request to its last,

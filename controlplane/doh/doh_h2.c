@@ -4,7 +4,8 @@
 //
 // nghttp2 bounds what it keeps of a client: acknowledgements that wait (SETTINGS, PING), entries of
 // a SETTINGS frame, CONTINUATION frames; it keeps no closed streams and no priorities. Weir adds
-// two paces, of resets and of frames that bring no whole request, either side may cause them.
+// three paces: of resets and of frames that bring no whole request, either side may cause them, and
+// of header fields, for a byte of HPACK may stand for one of 4 KiB that was sent once.
 #include "base/allowance.h"
 #include "doh_internal.h"
 
@@ -31,9 +32,10 @@ struct doh_library {
 struct doh_h2 {
 	nghttp2_session *session;
 	uint64_t now_ms; // of the call in progress
-	struct allowance resets, frames;
+	struct allowance resets, frames, fields;
 	bool in_block;  // of header fields: HEADERS, then CONTINUATION alone (RFC 9113 4.3)
 	size_t block;   // bytes of it so far
+	size_t decoded; // bytes of the fields in it
 	int32_t newest; // stream that the client opened
 	int32_t reset;  // newest one that weir reset
 	bool calm;      // GOAWAY with ENHANCE_YOUR_CALM is on its way
@@ -75,7 +77,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 		doh_conn_fail(c, DOH_END_broken);
 	}
 	if (hd->type != NGHTTP2_CONTINUATION)
-		c->h2->block = 0;
+		c->h2->block = c->h2->decoded = 0;
 	c->h2->in_block = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
 	if (!allowance_take(&c->h2->frames, DOH_FRAMES_RATE, DOH_FRAMES_BURST, c->h2->now_ms))
 		calm(c);
@@ -96,6 +98,33 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	return 0;
 }
 
+static size_t paid(size_t decoded)
+{
+	return decoded > DOH_FIELDS_EACH ? (decoded - DOH_FIELDS_EACH) / 1024 : 0;
+}
+
+// Not 0: too many of them. nghttp2 then decodes no more of what it has.
+static int count_field(struct doh_conn *c, size_t len)
+{
+	struct doh_h2 *h = c->h2;
+	const size_t before = paid(h->decoded);
+
+	h->decoded += len + DOH_FIELD_COST;
+	for (size_t k = paid(h->decoded); k > before; k--)
+		if (!allowance_take(&h->fields, DOH_FIELDS_RATE, DOH_FIELDS_BURST, h->now_ms)) {
+			calm(c);
+			return NGHTTP2_ERR_PAUSE;
+		}
+	return 0;
+}
+
+// One that is no field of HTTP, which nghttp2 leaves out.
+static int on_bad_header(nghttp2_session *, const nghttp2_frame *, const uint8_t *, size_t name_len,
+	const uint8_t *, size_t value_len, uint8_t, void *arg)
+{
+	return count_field(arg, name_len + value_len);
+}
+
 static bool name_is(const uint8_t *name, size_t len, const char *word)
 {
 	return len == strlen(word) && memcmp(name, word, len) == 0;
@@ -106,9 +135,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
 	struct doh_conn *c = arg;
 	struct doh_stream *s = stream_of(session, frame->hd.stream_id);
+	const int rc = count_field(c, name_len + value_len);
 
-	if (!s || s->request.headers_over)
-		return 0; // trailers mean nothing here
+	if (rc || !s || s->request.headers_over)
+		return rc; // trailers mean nothing here
 	if (name_is(name, name_len, ":method"))
 		doh_request_method(&s->request, value, value_len);
 	else if (name_is(name, name_len, ":path"))
@@ -315,7 +345,8 @@ int doh_h2_open(struct doh_conn *c)
 		return -ENOMEM;
 	*c->h2 = (struct doh_h2){.now_ms = c->begun_ms,
 		.resets = allowance_full(DOH_RESETS_BURST, c->begun_ms),
-		.frames = allowance_full(DOH_FRAMES_BURST, c->begun_ms)};
+		.frames = allowance_full(DOH_FRAMES_BURST, c->begun_ms),
+		.fields = allowance_full(DOH_FIELDS_BURST, c->begun_ms)};
 	if (nghttp2_session_server_new3(&c->h2->session, l->callbacks, c, l->option, &mem)
 		|| nghttp2_submit_settings(
 			c->h2->session, NGHTTP2_FLAG_NONE, settings, SETTINGS_COUNT)
@@ -343,6 +374,7 @@ static void callbacks_set(nghttp2_session_callbacks *k)
 	nghttp2_session_callbacks_set_on_begin_frame_callback(k, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(k, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(k, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(k, on_bad_header);
 	nghttp2_session_callbacks_set_unpack_extension_callback(k, on_unknown);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(k, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(k, on_frame);

@@ -10,7 +10,8 @@ enum {
 	DOH_PATH_MAX = 128,
 	DOH_NAME_MAX = 63, // of a client, behind the path
 	DOH_STREAMS_MAX = 100,
-	DOH_HEADERS_MAX = 8192, // as RFC 9113 6.5.2 counts: 32 bytes for each field besides
+	DOH_HEADERS_MAX = 8192, // as RFC 9113 6.5.2 counts:
+	DOH_FIELD_COST = 32,    // these bytes for each field besides
 	DOH_MESSAGE_MAX = 65535,
 	DOH_WINDOW = 262144,
 	DOH_ANSWERS_MAX = 262144,
@@ -21,7 +22,10 @@ enum {
 	DOH_FRAMES_BURST = 1000, // then DOH_FRAMES_RATE a second, and DOH_FRAMES_EACH a request
 	DOH_FRAMES_RATE = 50,
 	DOH_FRAMES_EACH = 8,
-	DOH_PIECE = 4096, // bytes that doh_conn_take takes at most
+	DOH_FIELDS_EACH = 2048, // bytes of fields that a request has for nothing, counted as above;
+	DOH_FIELDS_BURST = 256, // then so many KiB of a connection, and
+	DOH_FIELDS_RATE = 32,   // KiB a second
+	DOH_PIECE = 4096,       // bytes that doh_conn_take takes at most
 };
 
 #define DOH_VERSIONS(X) X(http1) X(http2)

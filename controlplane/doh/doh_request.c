@@ -6,8 +6,6 @@
 #include <weir/ascii.h>
 #include <weir/dns_proto.h>
 
-enum { FIELD_COST = 32 }; // RFC 9113 6.5.2
-
 static bool text_is(const uint8_t *p, size_t n, const char *word)
 {
 	if (n != strlen(word))
@@ -65,7 +63,7 @@ static uint64_t length_of(const uint8_t *p, size_t n)
 void doh_request_field(struct doh_request *r, const uint8_t *name, size_t name_len,
 	const uint8_t *value, size_t value_len)
 {
-	if (!header_room(r, name_len + value_len + FIELD_COST))
+	if (!header_room(r, name_len + value_len + DOH_FIELD_COST))
 		return;
 	if (text_is(name, name_len, "content-type")) {
 		r->has_type = type_is_message(value, value_len);

@@ -209,6 +209,81 @@ TEST(test_continuation_flood_is_ended)
 	rig_close(&rig);
 }
 
+// A literal field with indexing, "x: aaa...", of 4,000 bytes and perhaps one that no field has;
+// then a byte for each more of it. Of a request or of trailers.
+static size_t bomb(uint8_t *out, size_t references, char last)
+{
+	memcpy(out, "\x40\x01x\x7f\xa1\x1e", 6);
+	memset(out + 6, 'a', 4000);
+	out[6 + 3999] = (uint8_t)last;
+	memset(out + 4006, 0xbe, references);
+	return 4006 + references;
+}
+
+static void bomb_ends(bool trailers, char last)
+{
+	uint8_t head[16384], frames[9 + sizeof(head)];
+	size_t taken = 0;
+
+	open_by_hand(&rig);
+	if (trailers)
+		put_frame(&rig, get_headers(head), HEADERS, END_HEADERS, 1, head);
+	const size_t len =
+		frame(frames, bomb(head, 8000, last), HEADERS, END_STREAM | END_HEADERS, 1, head);
+	taken = rig_put(&rig, frames, len);
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_flood);
+	assert_int_equal(goaway_sent(&rig), NGHTTP2_ENHANCE_YOUR_CALM);
+	// It was not decoded to its end first.
+	assert_true(taken < 9 + 4006 + 100);
+	assert_int_equal(rig.asked, 0);
+	rig_close(&rig);
+}
+
+TEST(test_references_to_a_large_field_are_ended)
+{
+	bomb_ends(false, 'a');
+	bomb_ends(true, 'a');
+	bomb_ends(false, '\1');
+	bomb_ends(true, '\1');
+}
+
+// Nor are they for nothing in many requests, each refused for its size alone.
+TEST_WITH(test_large_fields_have_a_pace, rig_by_hand, rig_end)
+{
+	uint8_t head[16384];
+	unsigned refused = 0;
+
+	for (uint32_t id = 1; id < 4000 && doh_conn_end(rig.c) == DOH_OPEN; id += 2) {
+		size_t n = get_headers(head);
+		n += id == 1 ? bomb(head + n, 2, 'a') : 3;
+		if (id > 1)
+			memset(head + n - 3, 0xbe, 3);
+		put_frame(&rig, n, HEADERS, END_STREAM | END_HEADERS, id, head);
+		refused++;
+	}
+	assert_int_equal(doh_conn_end(rig.c), DOH_END_flood);
+	assert_in_range(refused, 20, 30);
+	assert_int_equal(rig_counts(&rig).responses[DOH_431], refused - 1);
+	assert_int_equal(rig.asked, 0);
+}
+
+// Of a browser, say: a KiB of fields with each of very many requests.
+TEST_WITH(test_usual_fields_cost_nothing, rig_by_hand, rig_end)
+{
+	uint8_t head[2048];
+
+	for (uint32_t id = 1; id < 1000; id += 2) {
+		size_t n = get_headers(head);
+		head[n++] = 0x40;
+		memcpy(head + n, "\x01x\x7f\x81\x07", 5);
+		memset(head + n + 5, 'a', 1024);
+		put_frame(&rig, n + 5 + 1024, HEADERS, END_STREAM | END_HEADERS, id, head);
+		rig_answer(&rig, rig.asked - 1, 1);
+		rig.out_len = 0;
+	}
+	assert_int_equal(doh_conn_end(rig.c), DOH_OPEN);
+}
+
 TEST_WITH(test_a_header_may_be_continued_in_any_pieces, rig_by_hand, rig_end)
 {
 	uint8_t head[256], frames[512];
