@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_listen.h"
 
+#include "api_listen_host.h"
 #include "api_server.h"
+
+#include <weir/log.h>
 
 static bool on_admit(void *arg, const struct ucred *, int fd)
 {
@@ -12,12 +15,26 @@ static bool on_admit(void *arg, const struct ucred *, int fd)
 	       && api_listener_admits(&a->listener.set, &peer);
 }
 
+static void host_refuse(struct api *a, struct http_exchange *x)
+{
+	const char *host = http_header(x, "Host");
+	if (a->hosts_refused++ == 0)
+		log_warning("metrics.listen: %s asks by the name %s, which is not in "
+			    "metrics.hosts: refused, as all by such names",
+			http_from(x), host);
+	api_refuse(x, 421, "not by this name: use an address, or see metrics.hosts");
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
-	if (http_is_post(x))
+	struct api *a = arg;
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	if (!api_listen_host_is_known(&c->metrics, http_header(x, "Host")))
+		host_refuse(a, x);
+	else if (http_is_post(x))
 		api_refuse(x, 405, "use GET");
 	else
-		api_serve(arg, x, API_NETWORK, CONTROL_READ);
+		api_serve(a, x, API_NETWORK, CONTROL_READ);
 }
 
 bool api_listen_is_on(const struct api *a)

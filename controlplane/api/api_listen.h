@@ -5,6 +5,9 @@
 // (`metrics.listen`; off unless it is set). The same server as there, with GET of these endpoints
 // alone: no endpoint that changes anything, or shows names and clients, is on the network.
 //
+// A request by a name that is not the box's (api_listen_host.h) gets 421: a web page that rebinds
+// its own name to the box's address would have its readers' browsers read what is here.
+//
 // A client outside `metrics.allow` gets no connection (api_listener.h); the peer's address is
 // checked again when a request is complete. No TLS and no password: on an untrusted network leave
 // this off and use `control.listen` (api_control.c). Bounds: API_LISTEN_CONNECTIONS_MAX

@@ -144,6 +144,9 @@ static void http_out(struct metrics_text *t, const struct api *a)
 		metrics_family(t, METRICS_COUNTER, "weir_metrics_listen_failures_total",
 			"Failed attempts to listen on metrics.listen.");
 		metrics_count(t, NULL, a->listener.failures);
+		metrics_family(t, METRICS_COUNTER, "weir_metrics_listen_hosts_refused_total",
+			"Refused requests on metrics.listen by names that are not the box's.");
+		metrics_count(t, NULL, a->hosts_refused);
 	}
 	metrics_one(t, METRICS_COUNTER, "weir_messages_suppressed_total",
 		"Log messages of the control plane dropped by the log's rate limit.",

@@ -81,6 +81,7 @@ struct api {
 	struct api_listener listener; // of metrics.listen
 	struct http_rate rate, listener_rate; // of the control socket; of metrics.listen
 	struct api_sockets sockets;           // api_heap.c
+	uint64_t hosts_refused;               // its requests by a name that is not the box's
 	struct access *access;
 	const struct access_user *user; // whose request is handled now; NULL: a local one
 	struct api_control control;

@@ -137,6 +137,7 @@ static void listen_out(struct json_out *o, struct json_node *root, const struct 
 		http_server_counts(l->server, &c);
 	json_out_count(o, n, "connections", c.conns.live);
 	JSON_COUNTS_AS(o, n, "connections_", &c.conns, refused, cut);
+	json_out_count(o, n, "hosts_refused", a->hosts_refused);
 }
 
 static void stats_reply(const struct api_look *l)

@@ -67,6 +67,33 @@ static bool has_family(const struct ip_address *allow, unsigned count, unsigned 
 	return false;
 }
 
+// Is it a name of 1 to `max` bytes, such as weir keeps as a text?
+static bool is_name(const char *text, size_t max)
+{
+	const size_t len = text ? strlen(text) : 0;
+	return len > 0 && len <= max
+	       && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			       "0123456789-_.")
+			  == len;
+}
+
+static int hosts_take(
+	const struct config_doc *doc, const struct config_raw_metrics *r, struct config_metrics *m)
+{
+	char key[CONFIG_PATH_MAX];
+	int rc = 0;
+	for (unsigned i = 0; i < r->hosts_count; i++) {
+		if (!is_name(r->hosts[i], CONFIG_METRICS_HOST_MAX))
+			rc = config_worse(rc,
+				config_refuse(doc, config_item_key(key, "metrics.hosts", i, NULL),
+					"is not a host name of letters, digits, \"-\", \"_\" "
+					"and \".\""));
+		else
+			snprintf(m->host[m->host_count++], sizeof(m->host[0]), "%s", r->hosts[i]);
+	}
+	return rc;
+}
+
 int config_metrics_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
@@ -74,6 +101,7 @@ int config_metrics_apply(
 	struct config_metrics *m = &out->metrics;
 	int rc = allows_take(
 		doc, "metrics.allow", r->allow, r->allow_count, m->allow, &m->allow_count);
+	rc = config_worse(rc, hosts_take(doc, r, m));
 	if (rc < 0 || !*m->listen)
 		return rc;
 	if (socket_address_parse(m->listen, METRICS_PORT, &m->address) < 0)
@@ -137,11 +165,7 @@ static int client_take(const struct config_doc *doc, unsigned i,
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_control_client *one = &c->client[c->client_count];
-	const size_t len = r->name ? strlen(r->name) : 0;
-	if (len == 0 || len > CONFIG_CONTROL_NAME_MAX
-		|| strspn(r->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789-_.")
-			   != len)
+	if (!is_name(r->name, CONFIG_CONTROL_NAME_MAX))
 		return config_refuse(doc, config_item_key(key, section_clients, i, "name"),
 			"is not a name of 1 to 63 letters, digits, \"-\", \"_\" and \".\"");
 	one->role = role_of(r->role);

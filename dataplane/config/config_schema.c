@@ -145,6 +145,7 @@ RAW_PLAIN(ipv6, CONFIG_KEYS_IPV6)
 static const cyaml_schema_field_t raw_metrics_fields[] = {
 	CONFIG_KEYS_METRICS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_metrics, allow, &raw_text, CONFIG_METRICS_ALLOW_MAX),
+	RAW_SEQUENCE(config_raw_metrics, hosts, &raw_text, CONFIG_METRICS_HOSTS_MAX),
 	CYAML_FIELD_END,
 };
 

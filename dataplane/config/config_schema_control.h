@@ -8,8 +8,8 @@ struct config_raw_certificate;
 
 struct config_raw_metrics {
 	char *listen, *ready_needs_upstream;
-	char **allow;
-	unsigned allow_count;
+	char **allow, **hosts;
+	unsigned allow_count, hosts_count;
 };
 
 struct config_raw_control_client {

@@ -108,7 +108,11 @@ struct config_access {
 	uint32_t slip;         // each how many-th query over the limit is answered by TC; 0: none
 };
 
-enum { CONFIG_METRICS_ALLOW_MAX = 16 };
+enum {
+	CONFIG_METRICS_ALLOW_MAX = 16,
+	CONFIG_METRICS_HOSTS_MAX = 16,
+	CONFIG_METRICS_HOST_MAX = 253
+};
 
 // Metrics over the network.
 struct config_metrics {
@@ -117,6 +121,8 @@ struct config_metrics {
 	bool ready_needs_upstream;
 	unsigned allow_count;
 	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // clients that may scrape
+	unsigned host_count;
+	char host[CONFIG_METRICS_HOSTS_MAX][CONFIG_METRICS_HOST_MAX + 1]; // names they scrape by
 };
 
 // Texts about weir itself (dns_identity.h); "": none.

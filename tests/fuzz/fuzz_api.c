@@ -155,7 +155,7 @@ static int request_make(const uint8_t *data, size_t len, char out[TARGET_MOST + 
 	for (size_t i = 1; i < len; i++)
 		target[i - 1] = (char)(data[i] <= ' ' || data[i] == 0x7f ? '+' : data[i]);
 	target[len - 1] = '\0';
-	return sprintf(out, "%s /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+	return sprintf(out, "%s /%s HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n",
 		data[0] & IS_POST ? "POST" : "GET", target);
 }
 

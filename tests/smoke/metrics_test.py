@@ -14,7 +14,7 @@ import threading
 
 from testing import ROOT, TMP, becomes, main, query, run, wait
 
-LAB = {"upstreams": 0, "options": ["--offline"], "config": {"metrics": {"listen": "127.0.0.1", "allow": ["127.0.0.1"]}}}
+LAB = {"upstreams": 0, "options": ["--offline"], "config": {"metrics": {"listen": "127.0.0.1", "allow": ["127.0.0.1"], "hosts": ["weir1.lab.example"]}}}
 NAME, PORT = "www.lab.example", 9153
 numbers = itertools.count()
 
@@ -34,11 +34,11 @@ def promtool_finds_nothing(text):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def over(path, method="GET", source="127.0.0.1"):
+def over(path, method="GET", source="127.0.0.1", **header):
     """The status and the text of a request over TCP."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20 if source == "127.0.0.1" else 2, source_address=(source, 0))
     with contextlib.closing(connection):
-        connection.request(method, path)
+        connection.request(method, path, headers=header)
         reply = connection.getresponse()
         return reply.status, reply.read().decode()
 
@@ -167,6 +167,11 @@ def test_metrics_over_tcp(lab):
     statuses = {path: over(path)[0] for path in ("/health", "/ready", "/status", "/errors", "/debug/heap")}
     assert statuses == {"/health": 200, "/ready": 200, "/status": 404, "/errors": 404, "/debug/heap": 404}
     assert over("/metrics", "POST")[0] == 405
+    # A page of rebound.example that has become a name of this box asks for all there is.
+    asked = {name: [over(path, Host=name)[0] for path in ("/metrics", "/health", "/ready")]
+             for name in ("rebound.example:9153", "localhost:9153", "weir1.lab.example:9153")}
+    assert asked == {"rebound.example:9153": [421] * 3, "localhost:9153": [200] * 3, "weir1.lab.example:9153": [200] * 3}, asked
+    assert value(lab, "weir_metrics_listen_hosts_refused_total") == 3
     try:
         assert over("/health", source="127.0.0.2")[0] == 403  # where this kernel lets weir attach no filter
     except OSError:

@@ -247,6 +247,9 @@ LISTS = {
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",
          "Clients that may connect; the kernel drops packets of others."),
+        ("hosts", "host name", "`[]`", "CONFIG_METRICS_HOSTS_MAX", "live",
+         "Names by which clients ask, in the `Host` field, beside addresses, `localhost` and the machine's own name. weir refuses a request "
+         "by another name with 421, as a web page that rebinds its name to the box's address sends it."),
     ],
     "control": [
         ("listen", "IP address, with or without port (default 9953)", "`[]`", "CONFIG_CONTROL_LISTEN_MAX", "restart",
