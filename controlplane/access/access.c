@@ -202,7 +202,8 @@ static bool is_foreign(const struct access_try *try)
 static enum access_refusal session_check(
 	struct access *a, const struct access_try *try, const char *cookie, struct access_user *out)
 {
-	struct session *s = sessions_find(&a->sessions, cookie, now_s());
+	struct session *s =
+		sessions_find(&a->sessions, cookie, source_key_of(try->source), now_s());
 	if (!s)
 		return ACCESS_session;
 	snprintf(out->who, sizeof(out->who), "user %s", s->user);

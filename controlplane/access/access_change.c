@@ -189,7 +189,8 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 		lockout_succeeded(&a->lockout, lockout_source(source));
 		lockout_succeeded(&a->user_lockout, user);
 		lockout_place_add(&a->known_places, c->user.name, source);
-		return sessions_begin(&a->sessions, now->name, now->role, now_s, cookie);
+		return sessions_begin(
+			&a->sessions, now->name, now->role, source_key_of(source), now_s, cookie);
 	}
 	a->refused[ACCESS_password]++;
 	if (lockout_failed(&a->user_lockout, user, now_s))

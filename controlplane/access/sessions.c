@@ -71,9 +71,10 @@ static struct session *place_take(struct sessions *t, const char *user, uint64_t
 }
 
 struct session *sessions_begin(struct sessions *t, const char *user, enum control_role role,
-	uint64_t now_s, char text[SESSION_TEXT_LEN + 1])
+	struct source_key place, uint64_t now_s, char text[SESSION_TEXT_LEN + 1])
 {
-	struct session made = {.is_used = true, .role = role, .since_s = now_s, .last_s = now_s};
+	struct session made = {
+		.is_used = true, .role = role, .place = place, .since_s = now_s, .last_s = now_s};
 	snprintf(made.user, sizeof(made.user), "%s", user);
 	if (!secret_text(text) || !secret_text(made.csrf)
 		|| !tls_sha256(text, SESSION_TEXT_LEN, made.digest))
@@ -84,7 +85,8 @@ struct session *sessions_begin(struct sessions *t, const char *user, enum contro
 	return s;
 }
 
-struct session *sessions_find(struct sessions *t, const char *text, uint64_t now_s)
+struct session *sessions_find(
+	struct sessions *t, const char *text, struct source_key place, uint64_t now_s)
 {
 	uint8_t digest[TLS_SHA256_LEN];
 	struct session *found = NULL;
@@ -92,7 +94,8 @@ struct session *sessions_find(struct sessions *t, const char *text, uint64_t now
 		return NULL;
 	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
 		struct session *s = &t->session[i];
-		if (tls_secret_same(digest, s->digest, sizeof(digest)) && s->is_used)
+		if (tls_secret_same(digest, s->digest, sizeof(digest)) && s->is_used
+			&& memcmp(&s->place, &place, sizeof(place)) == 0)
 			found = s;
 	}
 	if (found && is_over(found, now_s)) {

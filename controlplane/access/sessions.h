@@ -4,13 +4,16 @@
 // Sessions of browsers: a random number of 256 bits in a cookie, of which the table has the
 // SHA-256, and a second one that a page must send with each change (CSRF). A session ends
 // SESSION_IDLE_S after its last request, SESSION_LIFE_S after its begin, and when its user's
-// password is set or removed.
+// password is set or removed. It is one of its place alone, where its user logged in: an IPv4
+// address, or the /64 of an IPv6 address. Browsers give a cookie to each port of a host, so another
+// server there may see it; from elsewhere it is a cookie of no session.
 //
 // A value of SESSIONS_MAX, of each user SESSIONS_EACH_MAX. One more ends the user's own session
 // that is idle for longest, or, where the table is full, that of who has most (counted): the
 // log-ins of one end no session of another who has fewer. They end with the process. The service
 // loop's thread. `now_s`: of a clock that is never set.
 
+#include "base/source_key.h"
 #include "tokens.h"
 
 enum {
@@ -25,6 +28,7 @@ struct session {
 	bool is_used;
 	char user[TOKEN_NAME_MAX + 1];
 	enum control_role role;
+	struct source_key place;
 	uint8_t digest[TOKEN_DIGEST_LEN];
 	char csrf[SESSION_TEXT_LEN + 1];
 	uint64_t since_s, last_s;
@@ -38,9 +42,10 @@ struct sessions {
 
 // Begins one and gives the cookie's text. NULL: no randomness.
 struct session *sessions_begin(struct sessions *t, const char *user, enum control_role role,
-	uint64_t now_s, char text[SESSION_TEXT_LEN + 1]);
-// Of a cookie's text; NULL: no such session, or it has ended.
-struct session *sessions_find(struct sessions *t, const char *text, uint64_t now_s);
+	struct source_key place, uint64_t now_s, char text[SESSION_TEXT_LEN + 1]);
+// Of a cookie's text; NULL: no such session at this place, or it has ended.
+struct session *sessions_find(
+	struct sessions *t, const char *text, struct source_key place, uint64_t now_s);
 void session_end(struct session *s);
 void sessions_lapse(struct sessions *t, uint64_t now_s); // ends those whose time is over
 void sessions_end_user(struct sessions *t, const char *user);

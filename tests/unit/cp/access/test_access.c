@@ -178,9 +178,10 @@ static struct session *session;
 static const struct sockaddr_storage here = {.ss_family = AF_INET};
 static const struct sockaddr_storage *source = &here;
 
+static char cookie[SESSION_TEXT_LEN + 1];
+
 static void on_password(struct access_job *)
 {
-	char cookie[SESSION_TEXT_LEN + 1];
 	session = access_password_end(&call, source, "0.0.0.0", cookie);
 }
 
@@ -250,6 +251,24 @@ TEST_WITH(test_user_lockout_where_she_is_known, setup, teardown)
 	assert_true(access_shuts_out_user(a, "eve", &at_home));
 	assert_false(access_shuts_out_user(a, "bob", &at_home));
 	source = &here;
+}
+
+// Who else sees the cookie, on another port of the host, cannot use it.
+TEST_WITH(test_a_session_is_of_its_address, setup, teardown)
+{
+	struct sockaddr_storage other = {.ss_family = AF_INET};
+	struct access_user user;
+	((struct sockaddr_in *)(void *)&other)->sin_addr.s_addr = htonl(0xc6120001);
+	set("eve");
+	assert_true(logs_in("eve", "a long password"));
+	struct access_try try = {.cookie = text_from("__Host-weir=%s", cookie),
+		.source = &other,
+		.from = "198.18.0.1",
+		.config = &config};
+	assert_int_equal(access_check(a, &try, &user), ACCESS_session);
+	assert_string_equal(user.who, "");
+	try.source = &here;
+	assert_int_equal(access_check(a, &try, &user), ACCESS_GRANTED);
 }
 
 TEST_WITH(test_damaged, setup, teardown)
@@ -325,8 +344,10 @@ TEST_WITH(test_rights_end_one_by_one, setup, teardown)
 	settle();
 	assert_int_equal(try_from("192.0.2.1", header, NULL, &eye), ACCESS_GRANTED);
 	assert_int_equal(try_from("192.0.2.1", NULL, "ops.example", &client), ACCESS_GRANTED);
-	struct session *one = sessions_begin(&a->sessions, "rita", CONTROL_READ, 1, text);
-	struct session *other = sessions_begin(&a->sessions, "rita", CONTROL_READ, 1, text);
+	struct session *one =
+		sessions_begin(&a->sessions, "rita", CONTROL_READ, source_key_of(source), 1, text);
+	struct session *other =
+		sessions_begin(&a->sessions, "rita", CONTROL_READ, source_key_of(source), 1, text);
 	const struct access_try by_cookie = {.cookie = text_from("__Host-weir=%s", text),
 		.source = source,
 		.from = "192.0.2.1",

@@ -99,14 +99,16 @@ TEST(test_sessions)
 		.comparisons = SESSIONS_MAX,
 		.compared = (size_t)SESSIONS_MAX * TLS_SHA256_LEN};
 	char text[SESSION_TEXT_LEN + 1];
-	assert_non_null(sessions_begin(&sessions, "eve", CONTROL_READ, 0, text));
+	assert_non_null(
+		sessions_begin(&sessions, "eve", CONTROL_READ, (struct source_key){0}, 0, text));
 	for (unsigned i = 0; i <= SESSION_TEXT_LEN; i++) { // the last is right
 		char other[SESSION_TEXT_LEN + 1];
 		memcpy(other, text, sizeof(other));
 		if (i < SESSION_TEXT_LEN)
 			other[i] = other[i] == '0' ? '1' : '0';
 		work = (struct work){0};
-		assert_int_equal(sessions_find(&sessions, other, 1) != NULL, i == SESSION_TEXT_LEN);
+		assert_int_equal(sessions_find(&sessions, other, (struct source_key){0}, 1) != NULL,
+			i == SESSION_TEXT_LEN);
 		work_is(&each);
 	}
 }
