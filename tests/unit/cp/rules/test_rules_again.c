@@ -107,12 +107,12 @@ TEST_WITH(test_a_stored_image_settles_the_last_reload, make_env, remove_env)
 	images_set = 0;
 	refused = generation();
 	atomic_store(&page.activated_rules, refused - 1);
-	until_it_grows(refused);
-	assert_true(blocked("second.example"));
+	// The older image may have been on its way once more.
+	WAIT_FOR(blocked("second.example"), (void)after_beat());
 	rules_status(env.rules, &env.last);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_string_equal(env.last.error, "");
-	assert_int_equal(images_set, 1);
+	assert_in_range(images_set, 1, 2);
 	end();
 }
 
