@@ -4,6 +4,7 @@
 #include "housekeep_fixture.h"
 
 #include <sys/un.h>
+#include <weir/page.h>
 #include <weir/shm_msg.h>
 
 enum { SUSPEND_MS = 3600000 };
@@ -109,8 +110,8 @@ TEST_WITH(a_mapping_that_stays_is_stale, setup, teardown)
 			text_from("/dev/shm/rule_image.%u%u", 90 + i, (unsigned)getpid());
 		int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
-		assert_int_equal(ftruncate(fd, 4096), 0);
-		map[i] = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		assert_int_equal(ftruncate(fd, page_size()), 0);
+		map[i] = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, fd, 0);
 		assert_ptr_not_equal(map[i], MAP_FAILED);
 		close(fd);
 		unlink(path);
@@ -120,9 +121,9 @@ TEST_WITH(a_mapping_that_stays_is_stale, setup, teardown)
 	assert_true(k->maps[MEM_MAP_code] > 0 && k->descriptors[MEM_FD_file] > 0);
 	assert_int_equal(k->deleted[REGION_RULE_IMAGE].files, 3);
 	assert_int_equal(k->deleted[REGION_RULE_IMAGE].stale, 2);
-	assert_int_equal(k->deleted[REGION_RULE_IMAGE].stale_bytes, 2 * 4096);
+	assert_int_equal(k->deleted[REGION_RULE_IMAGE].stale_bytes, 2 * page_size());
 	for (unsigned i = 0; i < ARRAY_LEN(map); i++)
-		munmap(map[i], 4096);
+		munmap(map[i], page_size());
 	pass_ms(HOUSEKEEP_KINDS_MS + 1000);
 	assert_int_equal(k->deleted[REGION_RULE_IMAGE].files, 0);
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <weir/mem_account.h>
+#include <weir/page.h>
 
 enum { MIB = 1 << 20, STEPS_MAX = 1000 };
 
@@ -73,7 +74,7 @@ TEST(an_image_that_stays_mapped_is_stale)
 	assert_int_equal(d->stale, 0); // the last one's readers may still be on their way
 	p[2] = deleted_map("rule_image.10", MIB);
 	// Its first page is read-only, which makes two mappings of it.
-	assert_int_equal(mprotect(p[0], 4096, PROT_READ), 0);
+	assert_int_equal(mprotect(p[0], page_size(), PROT_READ), 0);
 	p[3] = deleted_map("policy.99", MIB);
 	assert_int_equal(now(NULL).deleted[REGION_RULE_IMAGE].stale, 0); // may be on its way out
 	struct mem_kinds two = now(NULL);
@@ -94,9 +95,10 @@ TEST(an_image_that_stays_mapped_is_stale)
 
 TEST(names_of_regions_are_read)
 {
-	void *marks[] = {deleted_map("marks.0.5", 4096), deleted_map("marks.1.7", 4096)};
-	void *rings = deleted_map("rings.3", 4096);
-	void *strange = deleted_map("rule_images.4", 4096);
+	void *marks[] = {
+		deleted_map("marks.0.5", page_size()), deleted_map("marks.1.7", page_size())};
+	void *rings = deleted_map("rings.3", page_size());
+	void *strange = deleted_map("rule_images.4", page_size());
 	(void)now(NULL);
 	struct mem_kinds k = now(NULL);
 	assert_int_equal(k.deleted[REGION_MARKS].files, 2);
@@ -105,10 +107,10 @@ TEST(names_of_regions_are_read)
 	assert_int_equal(k.deleted[REGION_RINGS].behind, 0);
 	assert_int_equal(k.deleted[REGION_RULE_IMAGE].files, 0);
 	assert_true(k.deleted[REGION_NONE].files >= 1);
-	munmap(marks[0], 4096);
-	munmap(marks[1], 4096);
-	munmap(rings, 4096);
-	munmap(strange, 4096);
+	munmap(marks[0], page_size());
+	munmap(marks[1], page_size());
+	munmap(rings, page_size());
+	munmap(strange, page_size());
 }
 
 TEST(descriptors_have_kinds)
@@ -146,20 +148,21 @@ TEST(much_is_read_in_steps)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
 	struct mem_kinds before = now(&few);
 	// Neighbours of unequal protection are mappings of their own.
-	char *map = mmap(NULL, (size_t)MAPS * 4096, PROT_READ | PROT_WRITE,
+	char *map = mmap(NULL, (size_t)MAPS * page_size(), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(map, MAP_FAILED);
 	for (unsigned i = 0; i < MAPS; i += 2)
-		assert_int_equal(mprotect(map + (size_t)i * 4096, 4096, PROT_READ), 0);
+		assert_int_equal(
+			mprotect(map + (size_t)i * page_size(), page_size(), PROT_READ), 0);
 	for (unsigned i = 0; i < FDS; i++)
 		fd[i] = eventfd(0, EFD_CLOEXEC);
 	struct mem_kinds after = now(&many);
-	assert_int_equal(
-		after.bytes[MEM_MAP_anonymous], before.bytes[MEM_MAP_anonymous] + MAPS * 4096);
+	assert_int_equal(after.bytes[MEM_MAP_anonymous],
+		before.bytes[MEM_MAP_anonymous] + MAPS * page_size());
 	assert_true(after.maps[MEM_MAP_anonymous] >= before.maps[MEM_MAP_anonymous] + MAPS - 2);
 	assert_int_equal(after.descriptors[MEM_FD_eventfd], FDS);
 	assert_true(many >= few + 10);
-	munmap(map, (size_t)MAPS * 4096);
+	munmap(map, (size_t)MAPS * page_size());
 	for (unsigned i = 0; i < FDS; i++)
 		close(fd[i]);
 }

@@ -6,6 +6,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <weir/page.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_ring.h>
 
@@ -22,21 +23,21 @@ struct fixture {
 	struct ring_consumer c;
 };
 
-// The ring lies between two pages that fault, so that an access outside it ends the test.
+// The end of a page between two that fault, so that an access outside the ring ends the test.
 // MAP_SHARED, for the test with two processes.
-static inline void *guarded_page(void)
+static inline uint8_t *guarded_end(void)
 {
-	uint8_t *m = mmap(NULL, 3 * SHM_PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const size_t page = page_size();
+	uint8_t *m = mmap(NULL, 3 * page, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(m != MAP_FAILED);
-	assert_int_equal(mprotect(m + SHM_PAGE, SHM_PAGE, PROT_READ | PROT_WRITE), 0);
-	return m + SHM_PAGE;
+	assert_int_equal(mprotect(m + page, page, PROT_READ | PROT_WRITE), 0);
+	return m + 2 * page;
 }
 
 static inline void fixture_init(struct fixture *f, uint64_t start)
 {
 	static_assert(sizeof(struct shared) <= SHM_PAGE);
-	uint8_t *page = guarded_page();
-	f->s = (struct shared *)(void *)(page + SHM_PAGE - sizeof(struct shared));
+	f->s = (struct shared *)(void *)(guarded_end() - sizeof(struct shared));
 	f->s->tail.units = start;
 	f->s->head.units = start;
 	ring_producer_init(&f->p, &f->s->tail, &f->s->head, f->s->data, UNITS);
@@ -46,7 +47,7 @@ static inline void fixture_init(struct fixture *f, uint64_t start)
 static inline void fixture_end(struct fixture *f)
 {
 	uint8_t *end = (uint8_t *)f->s + sizeof(struct shared);
-	munmap(end - 2 * SHM_PAGE, 3 * SHM_PAGE);
+	munmap(end - 2 * page_size(), 3 * page_size());
 }
 
 static inline void fixture_free(void *f)
