@@ -4,24 +4,15 @@
 // affair: older ones refuse, which must change nothing.
 
 #include "dataplane/core/shm/shm_internal.h"
+#include "mapped.h"
 #include "tests/unit/unit.h"
 
 #include <weir/page.h>
 
-// Of the whole process; without anything that maps memory itself.
-static unsigned long mapped_pages(void)
-{
-	char text[64] = "";
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	return strtoul(text, NULL, 10);
-}
-
 static void check_size(size_t size)
 {
 	int fd = memfd_create("weir-test", MFD_CLOEXEC);
-	unsigned long before = mapped_pages();
+	uint64_t before = mapped_bytes();
 	assert_true(fd >= 0);
 	struct shm_huge h;
 	shm_huge_begin(&h, fd, size);
@@ -45,7 +36,7 @@ static void check_size(size_t size)
 	assert_int_equal(munmap(other, size), 0);
 	assert_int_equal(munmap(m, size), 0);
 	close(fd);
-	assert_int_equal(mapped_pages(), before); // the rooms that they were placed in are gone
+	assert_int_equal(mapped_bytes(), before); // the rooms that they were placed in are gone
 }
 
 // When its CPU or its time is over nothing more is made, and what was stays.

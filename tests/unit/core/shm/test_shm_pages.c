@@ -3,6 +3,7 @@
 // Regions where pages are larger than those that their layout is made of (SHM_PAGE).
 
 #include "dataplane/core/shm/shm_internal.h"
+#include "mapped.h"
 #include "tests/unit/page_fake.h"
 #include "tests/unit/unit.h"
 
@@ -13,21 +14,12 @@ static const size_t pages[] = {0, 16384, 65536}; // 0: this machine's
 static struct shm_paths paths;
 static char run_dir[FOLDER_MAX], why[SHM_WHY_MAX];
 
-static unsigned long mapped_pages(void)
-{
-	char text[64] = "";
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	return strtoul(text, NULL, 10);
-}
-
 // Made, filled, found by another, taken away: no call is refused, and nothing stays mapped.
 static void check_region(size_t data_size)
 {
 	const struct region_spec spec = {
 		.name = "l0.1", .kind = REGION_L0, .generation = 1, .data_size = data_size};
-	const unsigned long before = mapped_pages();
+	const uint64_t before = mapped_bytes();
 	struct region w, r;
 	assert_int_equal(region_create(&paths, &spec, &w, why), 0);
 	assert_int_equal(w.size % page_size(), 0);
@@ -44,7 +36,7 @@ static void check_region(size_t data_size)
 	region_unmap(&r);
 	region_unmap(&w);
 	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "l0.1"), 0);
-	assert_int_equal(mapped_pages(), before);
+	assert_int_equal(mapped_bytes(), before);
 }
 
 TEST(test_regions)
@@ -69,7 +61,7 @@ TEST(test_huge)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(pages); i++) {
 		page_fake(pages[i]);
-		const unsigned long before = mapped_pages();
+		const uint64_t before = mapped_bytes();
 		const size_t size = page_huge() + 3 * SHM_PAGE;
 		uint8_t *m = shm_huge_map(
 			-1, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
@@ -77,7 +69,7 @@ TEST(test_huge)
 		assert_int_equal((uintptr_t)m % page_huge(), 0);
 		assert_int_equal(munmap(m, size), 0);
 		assert_int_equal(page_fake_refusals(), 0);
-		assert_int_equal(mapped_pages(), before);
+		assert_int_equal(mapped_bytes(), before);
 	}
 	page_fake(0);
 }

@@ -48,7 +48,7 @@ int fdatasync(int fd)
 int unlink(const char *path)
 {
 	step();
-	return (int)syscall(SYS_unlink, path);
+	return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 static char path[PATH_MAX];
