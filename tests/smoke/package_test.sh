@@ -14,7 +14,7 @@ prepare() {
 	root=$(cd "$(dirname "$0")/../.." && pwd)
 	rm -rf --one-file-system "$work" && mkdir -p "$work/out" "$debian" "${base%/*}" || return
 	if [ -n "${WEIR_DEB-}" ]; then
-		cp "$WEIR_DEB" "${WEIR_DEB%_amd64.deb}.spdx.json" "$work/out/" || return
+		cp "$WEIR_DEB" "${WEIR_DEB%_*.deb}.spdx.json" "$work/out/" || return
 	else
 		SECONDS=0
 		"$root/tools/package" --out "$work/out" || return

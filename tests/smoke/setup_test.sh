@@ -10,7 +10,7 @@ step() { # NUMBER: the command of README.md, without sudo and comment
 	awk '/^## At home/ { on = 1 } on && /^```/ { n++; next } on && n == 1 { sub(/ *#.*/, ""); sub(/^sudo /, ""); print }' "$root/README.md" |
 		sed -n "$1p"
 }
-same "the README has three steps" "apt install ./weir_*_amd64.deb" "$(step 1)"
+same "the README has three steps" "apt install ./weir_*.deb" "$(step 1)"
 same "the second is setup" "weirctl setup" "$(step 2)"
 
 # The router and the tablet are one namespace at the other end of eth0.

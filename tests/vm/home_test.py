@@ -7,9 +7,9 @@ import time
 
 import vmtest
 
-STEPS = ["apt install ./weir_*_amd64.deb", "weirctl setup", "kdig @ADDRESS www.debian.org"]
+STEPS = ["apt install ./weir_*.deb", "weirctl setup", "kdig @ADDRESS www.debian.org"]
 BOUND_S = 300
-PACKAGE = "weir_0_amd64.deb"  # any version
+PACKAGE = "weir_0.deb"  # any version
 # All but the list as setup proposes it. The question of the password drops what was typed before it.
 ANSWERS = [("clients reach", ""), ("198.18.0.53/24]: ", ""), ("oisd-small]: ", "/etc/weir/ads.txt"), ("198.18.0.2]: ", ""), ("no page]: ", ""), ("no [no]: ", "yes")]
 PERSON = "until grep -qaF '{}' /root/screen; do sleep 0.2; done; echo '{}'\n"

@@ -65,14 +65,14 @@ def licences(name):
 
 
 def package(name):
-    version, source = run("dpkg-query", "-W", "-f", "${Version}\t${source:Package} ${source:Version}", name).split("\t")
+    version, arch, source = run("dpkg-query", "-W", "-f", "${Version}\t${Architecture}\t${source:Package} ${source:Version}", name).split("\t")
     licence, named = licences(name)
     out = {"SPDXID": "SPDXRef-Package-" + re.sub(r"[^A-Za-z0-9.-]", "-", name), "name": name, "versionInfo": version,
            "supplier": "Organization: Debian", "downloadLocation": "NOASSERTION", "filesAnalyzed": False,
            "sourceInfo": f"Debian source package {source}", "licenseConcluded": "NOASSERTION",
            "licenseDeclared": licence, "copyrightText": "NOASSERTION",
            "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
-                             "referenceLocator": f"pkg:deb/debian/{name}@{version}?arch=amd64"}]}
+                             "referenceLocator": f"pkg:deb/debian/{name}@{version}?arch={arch}"}]}
     if named:
         out["licenseComments"] = "Licences of its files: " + named
     return out

@@ -14,13 +14,17 @@ import subprocess
 from scope import cache
 
 
+def architecture():
+    return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def package(root):
     """The .deb of this tree: what WEIR_DEB names, or made by tools/package. One of a clean commit is made once."""
     if os.environ.get("WEIR_DEB"):
         return os.environ["WEIR_DEB"]
     out = cache() / "package"
     version = subprocess.run([root / "tools/package", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    made = out / f"weir_{version}_amd64.deb"
+    made = out / f"weir_{version}_{architecture()}.deb"
     if not made.exists() or version.endswith(".dirty"):
         shutil.rmtree(out, ignore_errors=True)
         done = subprocess.run([root / "tools/package", "--out", out], capture_output=True, text=True, timeout=1500)

@@ -108,7 +108,7 @@ static void xdp_kernel_check(struct doctor *d)
 	} else if (major < 5 || (major == 5 && minor < 11)) {
 		doctor_add(
 			d, DOCTOR_WRONG, "kernel %s: AF_XDP with busy polling needs 5.11", release);
-		doctor_do(d, "apt-get install linux-image-amd64 && reboot");
+		doctor_do(d, "apt-get install linux-image-$(dpkg --print-architecture) && reboot");
 	} else {
 		doctor_add(d, DOCTOR_OK, "kernel %s has AF_XDP with busy polling", release);
 	}
