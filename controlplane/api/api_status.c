@@ -64,7 +64,7 @@ static void validation_out(
 {
 	struct json_node *n = json_out_object(o, under, "validation");
 	JSON_COUNTS(o, n, v, secure, insecure, bogus, failed, late, refused, fetches,
-		fetches_refused, foreign, broken, questions, fetching, contexts);
+		fetches_refused, foreign, broken, questions, fetching, contexts, led);
 }
 
 static void recursion_out(

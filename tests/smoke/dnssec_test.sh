@@ -106,6 +106,18 @@ same "is not validated" 192.0.2.9 "$(short www.badsig.alpha A)"
 check "nor secure" has_no_ad +adflag www.badsig.alpha A
 check "others are" is_bogus www.expired.alpha A
 
+# The target of an alias is local: no server has a say in it, and the alias itself has to be proven.
+local_target() {
+	settings 'validate: true'
+	sed -i 's/^local:$/&\n  records: [{name: www.badsig.alpha, type: A, value: 192.0.2.77}]/' $config
+	taken_over weirctl config reload
+}
+check "a local name" local_target
+same "behind a proven alias" "www.badsig.alpha. 192.0.2.77" "$(short to-bad.good.alpha A | xargs)"
+check "without AD" has_no_ad +adflag to-bad.good.alpha A
+check "not behind a bogus one" is_bogus to-bad.expired.alpha A
+same "the validator follows neither" 2 "$(validation led)"
+
 # L1 keeps what was proven, for boxes that validate alike: this one, after a restart with an empty L0.
 redis-server --port 6401 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >$tmp/redis.log &
 redis=$!
