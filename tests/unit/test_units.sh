@@ -25,6 +25,13 @@ for unit in weir-controlplane:20 weir-dataplane:40; do
 	fi
 	tail -n 1 "$dir/said"
 done
+# Commands of root's ("+") have no sandbox: none reads the versions, which a hijacked control plane may write. A data plane
+# needs nothing of anybody's home.
+for name in controlplane dataplane; do
+	! grep -E '^Exec[A-Za-z]*=[-@:!]*[+].*config check' "$build/tools/systemd/weir-$name.service" ||
+		{ bad=1; echo "not ok: weir-$name: root reads the versions"; }
+done
+grep -qx 'ProtectHome=yes' "$build/tools/systemd/weir-dataplane.service" || { bad=1; echo "not ok: weir-dataplane sees homes"; }
 calls() { # calls UNIT LIST.H
 	/usr/bin/python3 "$tests/unit_calls.py" "$tests/../../include/weir/os/sandbox_calls.h" "$tests/../../$2" "$dir/$1.service" || bad=1
 }
