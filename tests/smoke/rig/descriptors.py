@@ -6,6 +6,8 @@ descriptors_test.sh, with one worker.
 usage: descriptors.py LAB_FOLDER    waits until it is so; else prints the differences and ends with status 1
 """
 import collections
+import ctypes
+import glob
 import json
 import os
 import pathlib
@@ -23,6 +25,7 @@ FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTEND
 HUGE = any(line.split()[2] == "hugetlbfs" for line in open("/proc/self/mounts"))  # then weir has a folder there
 CUT_OFF = 2  # /proc/self/maps and the log, opened before a filter forbids it: shm_lost.c
 BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RESOLVERS_MAX)
+TAP_FILES = 3 if glob.glob("/usr/lib/*/librte_eal.so.23") else 2  # of DPDK 22.11, of 24.11
 # What is there from the start to the end, whatever the load.
 FIXED = {
     "controlplane": {
@@ -46,12 +49,15 @@ FIXED = {
         "what a region that is cut off needs": CUT_OFF,
         "EAL: a pipe, epoll, timer, its memory": 5,
         "lcore of the worker: two pipes": 4,
-        "two TAP ports: three queues' files and two sockets each": 2 * 5,
+        "two TAP ports: files of the queues, and two sockets each": 2 * (TAP_FILES + 2),
         "the same, both ends": 2 * BELLS,
         "link": 1,
     },
 }
-OF_CLIENT = 2  # libcurl's own pair of sockets in each of its handles
+curl_version = ctypes.CDLL("libcurl.so.4").curl_version
+curl_version.restype = ctypes.c_char_p
+# libcurl's own in each of its handles: a pair of sockets, since version 8 an eventfd.
+OF_CLIENT = 2 if curl_version().startswith(b"libcurl/7.") else 1
 
 
 def tables(control):
