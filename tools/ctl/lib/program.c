@@ -81,7 +81,7 @@ int program_read(const char *const args[], unsigned timeout_ms, char *out, size_
 	int rc = program_start(args, ends[1], &child);
 	close(ends[1]);
 	rc = rc ? rc : end_await(child, timeout_ms);
-	if (rc == 0) {
+	if (rc >= 0) {
 		ssize_t len = read(ends[0], out, cap - 1);
 		out[len > 0 ? len : 0] = '\0';
 	}
