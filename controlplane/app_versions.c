@@ -72,7 +72,7 @@ static void queue_run(struct app_versions *v)
 		struct version_job *job = v->queue[0];
 		memmove(v->queue, v->queue + 1, --v->queued * sizeof(v->queue[0]));
 		v->is_job_running = true;
-		int rc = job_runner_start(v->runner, job_work, job_done, job);
+		int rc = job_runner_start(v->runner, 0, job_work, job_done, job);
 		if (rc < 0)
 			job_done(job, rc);
 	}

@@ -235,7 +235,7 @@ static void sockets_begin(evutil_socket_t, short, void *arg)
 	int rc = -ENOMEM;
 	if (job) {
 		job->api = a;
-		rc = job_runner_start(a->profiles, sockets_work, on_sockets, job);
+		rc = job_runner_start(a->profiles, 0, sockets_work, on_sockets, job);
 	}
 	a->sockets.runs = rc == 0;
 	a->sockets.begun_ms = clock_mono_ms();

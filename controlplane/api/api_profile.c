@@ -57,7 +57,7 @@ static void profile_start(struct api *a, struct http_exchange *x, unsigned secon
 	*c = (struct profile_call){.api = a, .exchange = x, .seconds = seconds, .take = take};
 	log_info("control: %s for %s", http_path(x), api_user_text(x, user));
 	http_defer(x, seconds * 1000 + SLACK_MS);
-	int err = job_runner_start(a->profiles, profile_work, on_profiled, c);
+	int err = job_runner_start(a->profiles, 0, profile_work, on_profiled, c);
 	a->is_profiling = err == 0;
 	if (err) {
 		api_busy(x, err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that shows queries as workers see them (watch.h), a line of JSON each, for `seconds`.
-// A client that is stuck (api_lines.h) is hung up on, and with it the watch ends.
+// A client that is stuck (api_lines.h) is hung up on, and with it the watch ends. So is one over
+// the network when a request on the control socket wants its place: there is one watch at a time.
 
 #include "api_lines.h"
 #include "api_param.h"
@@ -36,11 +37,14 @@ static void watch_stop(struct api_watch *w)
 	heap_free(w);
 }
 
-// Ends a watch whose client has closed, before its tick notices: the next request may be from the
-// same person.
-static void former_end(struct api *a)
+// Ends a watch whose client has closed, before its tick notices, as the next request may be from
+// the same person; and one that makes way for `x`.
+static void former_end(struct api *a, const struct http_exchange *x)
 {
-	if (a->watcher && !http_stream_is_live(a->watcher->out.stream))
+	const struct http_stream *s = a->watcher ? a->watcher->out.stream : NULL;
+	if (s
+		&& (!http_stream_is_live(s)
+			|| (http_right(x) == 0 && http_stream_user(s)->right != 0)))
 		watch_stop(a->watcher);
 }
 
@@ -154,7 +158,7 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 	unsigned seconds, outcomes;
 	if (!filter_take(a, x, &filter, &outcomes, &seconds))
 		return;
-	former_end(a);
+	former_end(a, x);
 	int err = a->deps.watch ? watch_begin(a->deps.watch, outcomes, &filter.id) : -ENOENT;
 	if (err < 0) {
 		a->watches_refused++;

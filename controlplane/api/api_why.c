@@ -166,7 +166,8 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	}
 	err = call_gather(c, err ? NULL : look);
 	if (!err)
-		err = job_runner_start(c->api->whys, find_lines, on_found, c);
+		err = job_runner_start(
+			c->api->whys, http_right(c->exchange), find_lines, on_found, c);
 	if (err)
 		call_fail(c, err);
 }

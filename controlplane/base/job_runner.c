@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/thread.h>
@@ -13,6 +14,7 @@ struct job {
 	int (*work)(void *arg, const _Atomic bool *stop);
 	void (*done)(void *arg, int err);
 	void *arg;
+	uint64_t right;   // of its user; 0: none
 	uint64_t came_ms; // clock_mono_ms
 };
 
@@ -28,8 +30,8 @@ struct job_runner {
 	struct event *poll;
 	unsigned wait_ms;
 	struct job_run run[JOB_RUNNING_MAX];
-	unsigned first, waiting; // of `queue`, a ring
-	struct job queue[JOB_WAITING_MAX];
+	unsigned waiting;
+	struct job queue[JOB_WAITING_MAX]; // the oldest first
 	unsigned high;
 	uint64_t refused, late;
 };
@@ -53,20 +55,50 @@ static void run_end(struct job_run *r, int err)
 	job.done(job.arg, outcome);
 }
 
-static struct job_run *run_free(struct job_runner *r)
+// Of those that run or wait: all, of users over the network, of one user.
+struct tally {
+	unsigned all, remote, own;
+};
+
+static void tally_add(struct tally *t, const struct job *job, uint64_t right)
 {
-	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
-		if (!r->run[i].taken)
-			return &r->run[i];
-	return NULL;
+	t->all++;
+	t->remote += job->right != 0;
+	t->own += job->right == right;
 }
 
-static unsigned running(const struct job_runner *r)
+static struct tally tally_running(const struct job_runner *r, uint64_t right)
 {
-	unsigned n = 0;
+	struct tally t = {0};
 	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++)
-		n += r->run[i].taken;
-	return n;
+		if (r->run[i].taken)
+			tally_add(&t, &r->run[i].job, right);
+	return t;
+}
+
+static struct tally tally_waiting(const struct job_runner *r, uint64_t right)
+{
+	struct tally t = {0};
+	for (unsigned i = 0; i < r->waiting; i++)
+		tally_add(&t, &r->queue[i], right);
+	return t;
+}
+
+static bool has_place(const struct tally *t, uint64_t right, unsigned max)
+{
+	return t->all < max && (!right || t->remote < max - 1);
+}
+
+// One that it may run in; NULL: none.
+static struct job_run *run_free(struct job_runner *r, uint64_t right)
+{
+	const struct tally t = tally_running(r, right);
+	struct job_run *run = r->run;
+	if (!has_place(&t, right, JOB_RUNNING_MAX))
+		return NULL;
+	while (run->taken)
+		run++;
+	return run;
 }
 
 static int run_start(struct job_runner *r, struct job_run *run, const struct job *job)
@@ -82,22 +114,31 @@ static int run_start(struct job_runner *r, struct job_run *run, const struct job
 	return 0;
 }
 
-static struct job queue_take(struct job_runner *r)
+static struct job queue_take(struct job_runner *r, unsigned at)
 {
-	const struct job job = r->queue[r->first];
-	r->first = (r->first + 1) % JOB_WAITING_MAX;
+	const struct job job = r->queue[at];
 	r->waiting--;
+	memmove(r->queue + at, r->queue + at + 1, (r->waiting - at) * sizeof(job));
 	return job;
+}
+
+// The place of the oldest that may run; r->waiting: none may.
+static unsigned queue_next(struct job_runner *r)
+{
+	unsigned i = 0;
+	while (i < r->waiting && !run_free(r, r->queue[i].right))
+		i++;
+	return i;
 }
 
 static void queue_run(struct job_runner *r)
 {
-	struct job_run *run;
-	while (r->waiting && (run = run_free(r))) {
-		const struct job job = queue_take(r);
-		bool late = clock_mono_ms() >= job.came_ms + r->wait_ms;
+	unsigned next;
+	while ((next = queue_next(r)) < r->waiting) {
+		const struct job job = queue_take(r, next);
+		const bool late = clock_mono_ms() >= job.came_ms + r->wait_ms;
 		r->late += late;
-		int err = late ? -EAGAIN : run_start(r, run, &job);
+		const int err = late ? -EAGAIN : run_start(r, run_free(r, job.right), &job);
 		if (err)
 			job.done(job.arg, err);
 	}
@@ -110,7 +151,7 @@ static void on_poll(evutil_socket_t, short, void *arg)
 		if (r->run[i].taken && atomic_load_explicit(&r->run[i].ended, memory_order_acquire))
 			run_end(&r->run[i], 0);
 	queue_run(r);
-	if (!running(r))
+	if (tally_running(r, 0).all == 0)
 		(void)event_del(r->poll);
 }
 
@@ -138,27 +179,33 @@ void job_runner_close(struct job_runner *r)
 		if (r->run[i].taken)
 			run_end(&r->run[i], -ECANCELED);
 	while (r->waiting) {
-		const struct job job = queue_take(r);
+		const struct job job = queue_take(r, 0);
 		job.done(job.arg, -ECANCELED);
 	}
 	event_free(r->poll);
 	heap_free(r);
 }
 
-int job_runner_start(struct job_runner *r, int (*work)(void *arg, const _Atomic bool *stop),
-	void (*done)(void *arg, int err), void *arg)
+int job_runner_start(struct job_runner *r, uint64_t right,
+	int (*work)(void *arg, const _Atomic bool *stop), void (*done)(void *arg, int err),
+	void *arg)
 {
-	const struct job job = {.work = work, .done = done, .arg = arg, .came_ms = clock_mono_ms()};
-	struct job_run *run = r->waiting ? NULL : run_free(r);
+	const struct job job = {
+		.work = work, .done = done, .arg = arg, .right = right, .came_ms = clock_mono_ms()};
+	const struct tally wait = tally_waiting(r, right);
+	// It goes ahead of those alone whose places are taken.
+	struct job_run *run = queue_next(r) < r->waiting ? NULL : run_free(r, right);
+	const bool is_full = !run && !has_place(&wait, right, JOB_WAITING_MAX);
 	int err = 0;
+	if (is_full || (right && wait.own + tally_running(r, right).own >= JOB_USER_MAX)) {
+		r->refused++;
+		return -EAGAIN;
+	}
 	if (run)
 		err = run_start(r, run, &job);
-	else if (r->waiting == JOB_WAITING_MAX)
-		err = -EAGAIN;
 	else
-		r->queue[(r->first + r->waiting++) % JOB_WAITING_MAX] = job;
-	r->refused += err == -EAGAIN && !run;
-	unsigned used = running(r) + r->waiting;
+		r->queue[r->waiting++] = job;
+	const unsigned used = tally_running(r, 0).all + r->waiting;
 	if (used > r->high)
 		r->high = used;
 	return err;
@@ -166,12 +213,12 @@ int job_runner_start(struct job_runner *r, int (*work)(void *arg, const _Atomic 
 
 void job_runner_counts(const struct job_runner *r, struct job_runner_counts *out)
 {
-	*out = (struct job_runner_counts){.used = running(r) + r->waiting,
+	*out = (struct job_runner_counts){.used = tally_running(r, 0).all + r->waiting,
 		.high = r->high,
 		.refused = r->refused,
 		.late = r->late,
 		.bytes = sizeof(*r),
-		.since_ms = r->waiting ? r->queue[r->first].came_ms : 0};
+		.since_ms = r->waiting ? r->queue[0].came_ms : 0};
 	for (unsigned i = 0; i < JOB_RUNNING_MAX; i++) // these came before
 		if (r->run[i].taken && (!out->since_ms || r->run[i].job.came_ms < out->since_ms))
 			out->since_ms = r->run[i].job.came_ms;

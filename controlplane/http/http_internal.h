@@ -45,6 +45,8 @@ struct http_server {
 	LIST_HEAD(, http_stream) streams;
 };
 
+// Takes a request from its sender's allowance. False: that is used up, and 429 is the reply.
+bool http_sender_may_ask(struct http_exchange *x);
 struct bufferevent *http_request_buffer(struct evhttp_request *r);
 // The request is evhttp's again, which frees it when the reply has left or cannot. `body`: a
 // constant.

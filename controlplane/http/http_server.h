@@ -131,8 +131,8 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 
 // A number of what gives this client its rights, for its streams. 0: it needs nothing.
 void http_set_right(struct http_exchange *x, uint64_t right);
 uint64_t http_right(const struct http_exchange *x);
-// Takes a request from the allowance of who sends it as well, by http_rate_key. False: it has none
-// left, and 429 is the reply.
+// Takes a request from the allowance of its user as well, by http_rate_key. False: that is used up,
+// and 429 is the reply; or half of exchanges_max are this user's: 503.
 ATTR_MUST_CHECK bool http_may_ask(struct http_exchange *x, uint64_t key);
 // Work for a live exchange behind its `handle`: what it takes counts for its sender. `x` may end in
 // between.

@@ -17,6 +17,7 @@ static _Atomic unsigned begun;
 struct piece {
 	_Atomic bool go;
 	int ret, err;
+	uint64_t right;
 	unsigned turn; // the place in which it began; 0: it has not
 	bool done, again;
 };
@@ -29,6 +30,13 @@ static int work(void *arg, const _Atomic bool *stop)
 	return p->ret;
 }
 
+static void on_done(void *arg, int err);
+
+static int start(struct piece *p)
+{
+	return job_runner_start(runner, p->right, work, on_done, p);
+}
+
 static void on_done(void *arg, int err)
 {
 	struct piece *p = arg;
@@ -37,7 +45,7 @@ static void on_done(void *arg, int err)
 	p->err = err;
 	if (p->again) { // its slot is free by now
 		p->done = p->again = false;
-		assert_int_equal(job_runner_start(runner, work, on_done, p), 0);
+		assert_int_equal(start(p), 0);
 		return;
 	}
 }
@@ -62,10 +70,13 @@ static void turn_until(bool *done)
 	WAIT_FOR(*done, (void)event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK));
 }
 
+// Of two users over the network: they have all the places that there are for such.
 static void both_begin(struct piece *a, struct piece *b)
 {
-	assert_int_equal(job_runner_start(runner, work, on_done, a), 0);
-	assert_int_equal(job_runner_start(runner, work, on_done, b), 0);
+	a->right = 1;
+	b->right = 2;
+	assert_int_equal(start(a), 0);
+	assert_int_equal(start(b), 0);
 	WAIT_FOR(begun >= 2);
 	assert_int_equal(begun, 2);
 }
@@ -79,11 +90,11 @@ static struct job_runner_counts counts(void)
 
 TEST_WITH(test_two_at_a_time, setup, teardown)
 {
-	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {0};
+	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {.right = 3};
 	size_t bytes = counts().bytes, block = malloc_usable_size(runner);
 	assert_in_range(bytes, block - 16, block); // all of it is one block
 	both_begin(&a, &b);
-	assert_int_equal(job_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(start(&c), 0);
 	assert_int_equal(counts().bytes, bytes);
 	assert_int_equal(c.turn, 0);
 	b.go = c.go = true;
@@ -101,19 +112,21 @@ TEST_WITH(test_two_at_a_time, setup, teardown)
 
 TEST_WITH(test_many_wait_in_turn, setup, teardown)
 {
-	struct piece a = {0}, b = {0}, more[JOB_WAITING_MAX] = {0}, refused = {0};
+	enum { MORE = JOB_WAITING_MAX - 1 };
+	struct piece a = {0}, b = {0}, more[MORE] = {0}, refused = {.right = 9};
 	both_begin(&a, &b);
-	for (unsigned i = 0; i < JOB_WAITING_MAX; i++) {
+	for (unsigned i = 0; i < MORE; i++) {
 		more[i].go = true;
-		assert_int_equal(job_runner_start(runner, work, on_done, &more[i]), 0);
+		more[i].right = 3 + i;
+		assert_int_equal(start(&more[i]), 0);
 	}
 	assert_int_equal(counts().refused, 0);
-	assert_int_equal(job_runner_start(runner, work, on_done, &refused), -EAGAIN);
+	assert_int_equal(start(&refused), -EAGAIN);
 	assert_int_equal(counts().refused, 1);
-	assert_int_equal(counts().used, JOB_RUNNING_MAX + JOB_WAITING_MAX);
+	assert_int_equal(counts().used, JOB_RUNNING_MAX + JOB_WAITING_MAX - 2);
 	assert_true(counts().since_ms > 0);
 	a.go = true; // and b keeps its thread: they come one by one
-	for (unsigned i = 0; i < JOB_WAITING_MAX; i++) {
+	for (unsigned i = 0; i < MORE; i++) {
 		turn_until(&more[i].done);
 		assert_int_equal(more[i].err, 0);
 		assert_int_equal(more[i].turn, 3 + i);
@@ -122,18 +135,60 @@ TEST_WITH(test_many_wait_in_turn, setup, teardown)
 	b.go = true;
 	turn_until(&b.done);
 	assert_int_equal(counts().used, 0);
-	assert_int_equal(counts().high, JOB_RUNNING_MAX + JOB_WAITING_MAX);
+	assert_int_equal(counts().high, JOB_RUNNING_MAX + JOB_WAITING_MAX - 2);
 	assert_int_equal(counts().since_ms, 0);
 	assert_int_equal(counts().late, 0);
+}
+
+// Users over the network have all their places: the control socket has its own, and goes ahead.
+TEST_WITH(test_kept_places, setup, teardown)
+{
+	struct piece a = {0}, b = {0}, more[JOB_WAITING_MAX - 1] = {0};
+	struct piece local = {0}, next = {.go = true}, over = {0};
+	both_begin(&a, &b);
+	for (unsigned i = 0; i < ARRAY_LEN(more); i++) {
+		more[i].go = true;
+		more[i].right = 3 + i;
+		assert_int_equal(start(&more[i]), 0);
+	}
+	assert_int_equal(start(&local), 0);
+	WAIT_FOR(local.turn == 3);
+	assert_int_equal(start(&next), 0);
+	assert_int_equal(start(&over), -EAGAIN);
+	local.go = true;
+	turn_until(&next.done);
+	assert_int_equal(next.turn, 4);
+	a.go = b.go = true;
+	for (unsigned i = 0; i < ARRAY_LEN(more); i++)
+		turn_until(&more[i].done);
+	turn_until(&b.done);
+}
+
+TEST_WITH(test_part_of_a_user, setup, teardown)
+{
+	struct piece of[JOB_USER_MAX] = {0}, other = {.right = 2, .go = true}, over = {.right = 1};
+	for (unsigned i = 0; i < JOB_USER_MAX; i++) {
+		of[i].right = 1;
+		of[i].go = i > 0;
+		assert_int_equal(start(&of[i]), 0);
+	}
+	assert_int_equal(start(&over), -EAGAIN);
+	assert_int_equal(counts().refused, 1);
+	assert_int_equal(start(&other), 0);
+	turn_until(&other.done);
+	assert_int_equal(other.err, 0);
+	of[0].go = true;
+	for (unsigned i = 0; i < JOB_USER_MAX; i++)
+		turn_until(&of[i].done);
 }
 
 TEST_WITH(test_too_late, setup, teardown)
 {
 	job_runner_close(runner);
 	assert_int_equal(job_runner_open(&runner, loop, 0), 0);
-	struct piece a = {0}, b = {0}, c = {0};
+	struct piece a = {0}, b = {0}, c = {.right = 3};
 	both_begin(&a, &b);
-	assert_int_equal(job_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(start(&c), 0);
 	a.go = b.go = true;
 	turn_until(&c.done);
 	assert_int_equal(c.err, -EAGAIN);
@@ -146,9 +201,9 @@ TEST_WITH(test_too_late, setup, teardown)
 
 TEST_WITH(test_end_while_they_run, setup, teardown)
 {
-	struct piece a = {.ret = 7}, b = {.go = true}, c = {.go = true};
+	struct piece a = {.ret = 7}, b = {.go = true}, c = {.go = true, .right = 3};
 	both_begin(&a, &b);
-	assert_int_equal(job_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(start(&c), 0);
 	job_runner_close(runner);
 	runner = NULL;
 	assert_true(a.done && b.done && c.done);

@@ -12,6 +12,7 @@ enum {
 	TRIES = 20,
 	WAIT_MS = 20000,
 	ASKS = 8, // at once
+	EXCHANGES = 4,
 	DEAR_US = 2 * ASKS * HTTP_RATE_COST_US
 };
 
@@ -25,9 +26,19 @@ static void cpu_burn(uint64_t us)
 		continue;
 }
 
+static struct http_exchange *held[EXCHANGES];
+static _Atomic unsigned held_count;
+
 static void on_request(void *, struct http_exchange *x)
 {
 	const char *what = http_path(x);
+	if (what[0] == '/' && strlen(what) == 2) { // "/a": user a, who waits
+		if (http_may_ask(x, http_rate_key('w', what, 2))) {
+			http_defer(x, WAIT_MS);
+			held[held_count++] = x;
+		}
+		return;
+	}
 	if (strcmp(what, "/user") == 0 && !http_may_ask(x, http_rate_key('w', "eve", 3)))
 		return;
 	if (strcmp(what, "/dear") == 0)
@@ -188,6 +199,31 @@ TEST(test_refusals)
 	close(fd);
 }
 
+static void on_release(void *)
+{
+	while (held_count)
+		http_reply(held[--held_count], 200, strdup("{}"));
+}
+
+// A user has half of the requests that are served at a time.
+TEST(test_user_waits)
+{
+	const char *const whats[] = {"/a", "/a", "/b"};
+	int fds[ARRAY_LEN(whats)], over = kept_from(18);
+	for (unsigned i = 0; i < ARRAY_LEN(whats); i++) {
+		const unsigned before = held_count;
+		fds[i] = kept_from(19 + i);
+		client_send(fds[i], text_from("GET %s HTTP/1.1\r\nHost: a\r\n\r\n", whats[i]));
+		WAIT_FOR(held_count > before);
+	}
+	assert_int_equal(ask_on(over, "/a"), 503);
+	assert_int_equal(loop_call(loop, on_release, NULL), 0);
+	WAIT_FOR(held_count == 0);
+	for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	close(over);
+}
+
 static int setup(void **)
 {
 	uint16_t port = 0;
@@ -195,7 +231,7 @@ static int setup(void **)
 	address = (struct sockaddr_in){.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	return http_server_rig_open(fd, (struct http_settings){.exchanges_max = 4,
+	return http_server_rig_open(fd, (struct http_settings){.exchanges_max = EXCHANGES,
 						.connections_max = 16,
 						.connection_ms = WAIT_MS,
 						.rate_max = RATE,

@@ -3,6 +3,7 @@
 // client has hung up.
 
 #include "api_rig.h"
+#include "controlplane/api/api_server.h"
 #include "controlplane/querylog/watch.h"
 #include "controlplane/shm/publish.h"
 
@@ -57,6 +58,72 @@ TEST(test_right_behind)
 	assert_int_equal(c.refused, 1); // test_one_at_a_time's
 }
 
+static struct http_server *remote; // as control.listen: with users
+static char remote_path[sizeof(path)];
+
+static void on_remote(void *arg, struct http_exchange *x)
+{
+	http_set_right(x, 7);
+	api_serve(arg, x, 0, CONTROL_ADMIN);
+}
+
+static bool admit_all(void *, const struct ucred *, int)
+{
+	return true;
+}
+
+static _Atomic int remote_error = 1;
+
+static int remote_open(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/remote", api_folder);
+	snprintf(remote_path, sizeof(remote_path), "%s", sun.sun_path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, 4) < 0)
+		return -1;
+	return http_server_open(&remote, fd,
+		&(struct http_settings){.base = loop_base(service),
+			.exchanges_max = 4,
+			.connections_max = 4,
+			.connection_ms = PATIENCE_MS,
+			.admit = admit_all,
+			.handle = on_remote,
+			.arg = api});
+}
+
+static void on_open(void *)
+{
+	remote_error = remote_open();
+}
+
+static int remote_watch_ask(void)
+{
+	char local[sizeof(path)];
+	memcpy(local, path, sizeof(local));
+	memcpy(path, remote_path, sizeof(path));
+	int fd = watch_ask();
+	memcpy(path, local, sizeof(path));
+	return fd;
+}
+
+// The control socket takes the place of a user over the network, who does not take its.
+TEST(test_makes_way)
+{
+	int fd = remote_watch_ask();
+	begin_wait(fd);
+	int local = watch_ask();
+	begin_wait(local);
+	assert_true(client_read(fd, PATIENCE_MS) >= 0);
+	int again = remote_watch_ask();
+	assert_true(client_waits(again, PATIENCE_MS));
+	assert_int_equal(client_read(again, 100), -1);
+	assert_non_null(strstr(reply, "watches already"));
+	close(again);
+	close(local);
+	close(fd);
+}
+
 static int setup(void **)
 {
 	char why[SHM_WHY_MAX];
@@ -64,12 +131,17 @@ static int setup(void **)
 	if (api_rig_begin() < 0 || shm_paths_init(&paths, api_folder, "off", why) < 0
 		|| publisher_open(&publisher, &paths, &config, why) < 0 || watch_open(&watch) < 0)
 		return -1;
-	return api_rig_open((struct api_deps){.publisher = publisher, .watch = watch});
+	if (api_rig_open((struct api_deps){.publisher = publisher, .watch = watch}) != 0
+		|| loop_call(service, on_open, NULL) != 0)
+		return -1;
+	WAIT_FOR(remote_error != 1);
+	return remote_error;
 }
 
 static int teardown(void **)
 {
 	api_rig_end();
+	http_server_close(remote);
 	watch_free(watch);
 	publisher_close(publisher);
 	shm_paths_close(&paths);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// How often a sender and a user may ask, and what they pay for what it takes (http_rate.h).
+#include "base/json_out.h"
+#include "base/source_key.h"
+#include "http_internal.h"
+#include "http_rate.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+// The sender by the kernel's word: an address, or a local user.
+static uint64_t sender_of(const struct http_exchange *x)
+{
+	const struct source_key source = source_key_of(&x->source);
+	return source.bytes[0] ? http_rate_key('s', &source, sizeof(source))
+			       : http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid));
+}
+
+static bool ask_take(struct http_exchange *x, unsigned which, uint64_t key)
+{
+	struct http_rate *rate = x->server->settings.rate;
+	if (!rate)
+		return true;
+	x->asks[which] = x->server->turn.key[which] = key;
+	if (http_rate_take(rate, key, clock_mono_ms()))
+		return true;
+	x->server->counts.refused_rate++;
+	http_reply_header(x, "Retry-After", "1");
+	http_reply(x, 429, json_out_error("too many requests: try again in a second"));
+	return false;
+}
+
+static unsigned served_of(const struct http_server *s, uint64_t key)
+{
+	const struct http_exchange *x;
+	unsigned n = 0;
+	LIST_FOREACH (x, &s->exchange_list, link)
+		n += x->asks[1] == key;
+	return n;
+}
+
+bool http_sender_may_ask(struct http_exchange *x)
+{
+	return ask_take(x, 0, sender_of(x));
+}
+
+bool http_may_ask(struct http_exchange *x, uint64_t key)
+{
+	struct http_server *s = x->server;
+	if (s->settings.rate && served_of(s, key) >= s->settings.exchanges_max / 2) {
+		s->counts.refused_full++;
+		http_reply(x, 503, json_out_error("too busy with this user: try again"));
+		return false;
+	}
+	return ask_take(x, 1, key);
+}
+
+static uint64_t cpu_us(void)
+{
+	return clock_us_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+struct http_turn http_turn_begin(const struct http_exchange *x)
+{
+	struct http_turn t = {.rate = x->server->settings.rate};
+	if (t.rate)
+		t.began_us = cpu_us();
+	memcpy(t.key, x->asks, sizeof(t.key));
+	return t;
+}
+
+void http_turn_end(const struct http_turn *t)
+{
+	if (!t->rate)
+		return;
+	const uint64_t took_us = cpu_us() - t->began_us;
+	for (unsigned i = 0; i < HTTP_TURNS_MAX; i++)
+		http_rate_charge(t->rate, t->key[i], took_us);
+}
