@@ -28,6 +28,7 @@ static uint64_t now_s(void)
 }
 
 static_assert((int)PASSWORDS_FILE_MAX <= (int)TOKENS_FILE_MAX);
+static_assert((int)LOCKOUT_PLACES_FILE_MAX < (int)TOKENS_FILE_MAX);
 
 // The text of a small file; `*len` 0: no such file. False: `why`.
 static bool file_read(
@@ -68,6 +69,12 @@ static void files_load(struct access *a)
 			       || (len && passwords_read(&a->passwords, text, len, why) < 0);
 	if (a->passwords_damaged)
 		file_damaged(a->passwords_path, why);
+	// Without these a user is locked out more easily: no reason to stop, or to keep the file.
+	snprintf(why, sizeof(why), "damaged");
+	if (!file_read(a->places_path, text, &len, why)
+		|| (len && !lockout_places_read(&a->known_places, text, len)))
+		log_warning("access: %s: %s; where users have logged in is not known",
+			a->places_path, why);
 }
 
 // The path of a file in the state directory, with room for what file_write adds.
@@ -85,6 +92,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 	a->events = events;
 	int rc = path_make(a->tokens_path, state_directory, "tokens")
 				 && path_make(a->passwords_path, state_directory, "passwords")
+				 && path_make(a->places_path, state_directory, "places")
 				 && path_make(a->audit_path, state_directory, "audit.log")
 			 ? 0
 			 : -ENAMETOOLONG;
@@ -107,6 +115,7 @@ void access_close(struct access *a)
 {
 	if (!a)
 		return;
+	a->is_closing = true;
 	access_thread_close(a->thread);
 	heap_free(a);
 }

@@ -58,10 +58,13 @@ struct access {
 	// Addresses, names that logins gave, and addresses at which pages have no entries.
 	struct lockout lockout, user_lockout, page_lockout;
 	struct lockout_places known_places;
+	bool is_saving_places, places_changed; // their file: since its last save began
+	bool is_closing;
 	uint64_t granted, refused[ACCESS_GRANTED];
 	int64_t looked_unix_s; // for what lapsed; and what had by then
 	uint64_t lapsed;
-	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], audit_path[PATH_MAX];
+	char tokens_path[PATH_MAX], passwords_path[PATH_MAX], places_path[PATH_MAX],
+		audit_path[PATH_MAX];
 };
 
 // -ENOMEM, -errno. `state_directory` outlives nothing of it.

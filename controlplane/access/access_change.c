@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 #include <weir/log.h>
 
 static void tokens_save(struct access_job *j)
@@ -175,6 +176,51 @@ static void user_locked(struct access *a, const char *name, unsigned for_s, cons
 	audit_locked(&a->audit, from, what, clock_mono_ms());
 }
 
+struct places_job {
+	struct access_job job; // first
+	struct access *access;
+	size_t len;
+	char text[LOCKOUT_PLACES_FILE_MAX + 1];
+	char path[PATH_MAX];
+};
+
+static void places_work(struct access_job *j)
+{
+	struct places_job *p = (struct places_job *)j;
+	j->err = file_write(p->path, p->text, p->len, j->why);
+}
+
+static void places_save(struct access *a);
+
+static void places_done(struct access_job *j)
+{
+	struct places_job *p = (struct places_job *)j;
+	struct access *a = p->access;
+	if (j->err < 0)
+		log_warning("access: where users have logged in is not stored: %s", j->why);
+	heap_free(p);
+	a->is_saving_places = false;
+	if (a->places_changed && !a->is_closing)
+		places_save(a);
+}
+
+// One at a time, the latest state.
+static void places_save(struct access *a)
+{
+	a->places_changed = true;
+	struct places_job *p = a->is_saving_places ? NULL : heap_calloc(1, sizeof(*p));
+	if (!p)
+		return;
+	a->is_saving_places = true;
+	a->places_changed = false;
+	p->access = a;
+	p->job.work = places_work;
+	p->job.done = places_done;
+	p->len = lockout_places_write(&a->known_places, p->text);
+	memcpy(p->path, a->places_path, sizeof(p->path));
+	access_thread_job(a->thread, &p->job);
+}
+
 static struct session *login_end(struct access_password *c, const struct sockaddr_storage *source,
 	const char *from, char cookie[SESSION_TEXT_LEN + 1])
 {
@@ -188,7 +234,8 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 		a->granted++;
 		lockout_succeeded(&a->lockout, lockout_source(source));
 		lockout_succeeded(&a->user_lockout, user);
-		lockout_place_add(&a->known_places, c->user.name, source);
+		if (lockout_place_add(&a->known_places, c->user.name, source))
+			places_save(a);
 		return sessions_begin(
 			&a->sessions, now->name, now->role, source_key_of(source), now_s, cookie);
 	}

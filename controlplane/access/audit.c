@@ -109,19 +109,22 @@ static void grow_back(struct audit_user *u, unsigned each_s, uint64_t now_ms)
 
 // Takes `bytes` from the user's allowance and from that of all, which grow back. False: one of them
 // has not as many.
-static bool bytes_take(struct audit *a, const char *who, unsigned bytes, uint64_t now_ms)
+static bool bytes_take(
+	struct audit *a, const char *who, enum audit_bound bound, unsigned bytes, uint64_t now_ms)
 {
+	const unsigned most = AUDIT_ALL_BURST - (bound == AUDIT_OF_ADMIN ? 0 : AUDIT_KEPT);
 	struct audit_user *u = user_find(a, who);
 	grow_back(u, AUDIT_BYTES_EACH_S, now_ms);
 	grow_back(&a->all, AUDIT_ALL_EACH_S, now_ms);
-	if (u->used + bytes > AUDIT_BYTES_BURST || a->all.used + bytes > AUDIT_ALL_BURST)
+	if (u->used + bytes > AUDIT_BYTES_BURST || a->all.used + bytes > most)
 		return false;
 	u->used += bytes;
 	a->all.used += bytes;
 	return true;
 }
 
-int audit_begin(struct audit *a, const struct audit_entry *e, bool is_bounded, uint64_t now_ms)
+int audit_begin(
+	struct audit *a, const struct audit_entry *e, enum audit_bound bound, uint64_t now_ms)
 {
 	enum { BESIDE = 512 }; // what else an entry has, and the note of a version
 	char query[AUDIT_QUERY_MAX + 1];
@@ -130,7 +133,8 @@ int audit_begin(struct audit *a, const struct audit_entry *e, bool is_bounded, u
 		return -EMSGSIZE;
 	if (access_thread_room(a->thread) < AUDIT_LINES_EACH * (a->begun + 1) + AUDIT_LINES_OWN)
 		rc = -EAGAIN;
-	else if (is_bounded && !bytes_take(a, e->who, (unsigned)strlen(query) + BESIDE, now_ms))
+	else if (bound != AUDIT_UNBOUNDED
+		 && !bytes_take(a, e->who, bound, (unsigned)strlen(query) + BESIDE, now_ms))
 		rc = -EDQUOT;
 	a->begun += rc == 0;
 	a->held_back += rc < 0;

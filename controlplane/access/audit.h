@@ -12,8 +12,9 @@
 // log too fast: AUDIT_BYTES_BURST bytes and AUDIT_BYTES_EACH_S a second of each user but root, of
 // whom AUDIT_USERS_MAX are known (another one replaces the one that changed nothing for longest),
 // and AUDIT_ALL_BURST and AUDIT_ALL_EACH_S of all of them together, as who may make users could
-// have many. So it takes more than an hour to push all entries of others out of the files, and one
-// user alone leaves room for others.
+// have many; of that a quarter is kept for admins. So it takes more than an hour to push all
+// entries of others out of the files, and one user alone leaves room for others. A login that
+// succeeds is a change too.
 //
 // The entry of a reply comes after the change. So a change that must not go without an entry has
 // one before it too: a version, and a request with status 0, whose reply has its entry later. It is
@@ -38,6 +39,7 @@ enum {
 	AUDIT_BYTES_EACH_S = 2 << 10,
 	AUDIT_ALL_BURST = 4 << 20,
 	AUDIT_ALL_EACH_S = 4 << 10,
+	AUDIT_KEPT = AUDIT_ALL_BURST / 4, // for admins
 	AUDIT_USERS_MAX = 32,
 	AUDIT_LINES_EACH = 3, // of a request: that it begins, a version, its reply
 	AUDIT_LINES_OWN = 32, // of weir itself, and of logins
@@ -73,9 +75,9 @@ struct audit_entry {
 
 // Before a request that may change something. 0: it may begin, and audit_end follows. -EMSGSIZE:
 // its parameters do not fit an entry; -EAGAIN: the disk is behind; -EDQUOT: this user has to wait.
-// `is_bounded`: the user has an allowance.
+enum audit_bound { AUDIT_UNBOUNDED, AUDIT_OF_ADMIN, AUDIT_OF_USER };
 ATTR_MUST_CHECK int audit_begin(
-	struct audit *a, const struct audit_entry *e, bool is_bounded, uint64_t now_ms);
+	struct audit *a, const struct audit_entry *e, enum audit_bound bound, uint64_t now_ms);
 void audit_end(struct audit *a);
 void audit_change(struct audit *a, const struct audit_entry *e);
 void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms);

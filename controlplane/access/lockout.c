@@ -3,6 +3,7 @@
 
 #include "base/source_key.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <weir/keyhash.h>
 
@@ -120,14 +121,78 @@ static bool is_known(const struct lockout_places *p, const struct lockout_key *p
 	return false;
 }
 
-void lockout_place_add(
+static void place_put(struct lockout_places *p, const struct lockout_key *place)
+{
+	p->of[p->next] = *place;
+	p->next = (p->next + 1) % LOCKOUT_PLACES_MAX;
+}
+
+bool lockout_place_add(
 	struct lockout_places *p, const char *user, const struct sockaddr_storage *source)
 {
 	const struct lockout_key place = place_of(user, source);
 	if (is_known(p, &place))
-		return;
-	p->of[p->next] = place;
-	p->next = (p->next + 1) % LOCKOUT_PLACES_MAX;
+		return false;
+	place_put(p, &place);
+	return true;
+}
+
+unsigned lockout_places_used(const struct lockout_places *p)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++)
+		n += p->of[i].bytes[0] != 0;
+	return n;
+}
+
+static const char places_head[] = "weir-places 1\n";
+enum { PLACES_HEAD_LEN = sizeof(places_head) - 1, PLACE_LINE = 2 * LOCKOUT_KEY_LEN + 1 };
+static_assert((int)PLACES_HEAD_LEN + (int)LOCKOUT_PLACES_MAX * (int)PLACE_LINE
+	      <= (int)LOCKOUT_PLACES_FILE_MAX);
+
+size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PLACES_FILE_MAX + 1])
+{
+	char *at = stpcpy(text, places_head);
+	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++) { // the oldest first
+		const uint8_t *key = p->of[(p->next + i) % LOCKOUT_PLACES_MAX].bytes;
+		if (!key[0])
+			continue;
+		for (unsigned k = 0; k < LOCKOUT_KEY_LEN; k++)
+			at += sprintf(at, "%02x", key[k]);
+		at = stpcpy(at, "\n");
+	}
+	return (size_t)(at - text);
+}
+
+// Of a line with its end. False: it is none.
+static bool place_read(const char *line, struct lockout_key *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	for (unsigned i = 0; i < 2 * LOCKOUT_KEY_LEN; i++) {
+		const char *digit = memchr(digits, line[i], sizeof(digits) - 1);
+		if (!digit)
+			return false;
+		out->bytes[i / 2] = (uint8_t)(out->bytes[i / 2] << 4 | (digit - digits));
+	}
+	return out->bytes[0] == KIND_PLACE && line[2 * LOCKOUT_KEY_LEN] == '\n';
+}
+
+bool lockout_places_read(struct lockout_places *p, const char *text, size_t len)
+{
+	const size_t lines = len - PLACES_HEAD_LEN;
+	*p = (struct lockout_places){0};
+	if (len < PLACES_HEAD_LEN || memcmp(text, places_head, PLACES_HEAD_LEN) != 0
+		|| lines % PLACE_LINE != 0 || lines / PLACE_LINE > LOCKOUT_PLACES_MAX)
+		return false;
+	for (const char *at = text + PLACES_HEAD_LEN; at < text + len; at += PLACE_LINE) {
+		struct lockout_key place = {0};
+		if (!place_read(at, &place)) {
+			*p = (struct lockout_places){0};
+			return false;
+		}
+		place_put(p, &place);
+	}
+	return true;
 }
 
 struct lockout_key lockout_login(

@@ -11,6 +11,7 @@
 // is never set.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -48,16 +49,26 @@ unsigned lockout_used(const struct lockout *l);
 
 // From where users have logged in. Failed logins from there count for that user there alone, and
 // others' for the name: so strangers keep nobody out where she is known, and nobody beside her
-// there has more tries. The latest LOCKOUT_PLACES_MAX, of this process' life.
-enum { LOCKOUT_PLACES_MAX = 64 };
+// there has more tries. The latest LOCKOUT_PLACES_MAX, also of lives before: the file of them has a
+// line of hexadecimal digits for each.
+enum {
+	LOCKOUT_PLACES_MAX = 64,
+	LOCKOUT_PLACES_FILE_MAX = 16 + LOCKOUT_PLACES_MAX * (2 * LOCKOUT_KEY_LEN + 1),
+};
 
 struct lockout_places {
 	struct lockout_key of[LOCKOUT_PLACES_MAX];
 	unsigned next;
 };
 
-void lockout_place_add(
+// True: it is a new one.
+bool lockout_place_add(
 	struct lockout_places *p, const char *user, const struct sockaddr_storage *source);
 // Under which a login counts: of the user at that place, or of the name.
 struct lockout_key lockout_login(
 	const struct lockout_places *p, const char *user, const struct sockaddr_storage *source);
+unsigned lockout_places_used(const struct lockout_places *p);
+// The text of the file, and how long it is.
+size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PLACES_FILE_MAX + 1]);
+// The opposite, of untrusted bytes. False: damaged, and no place is known.
+bool lockout_places_read(struct lockout_places *p, const char *text, size_t len);

@@ -189,16 +189,18 @@ static bool params_check(
 }
 
 // Each user but root has an allowance of changes.
-static bool is_bounded(const struct api *a, const struct http_exchange *x)
+static enum audit_bound bound_of(const struct http_exchange *x, enum control_role role)
 {
-	return a->user || strcmp(http_who(x), "uid 0") != 0;
+	return strcmp(http_who(x), "uid 0") == 0 ? AUDIT_UNBOUNDED
+	       : role == CONTROL_ADMIN           ? AUDIT_OF_ADMIN
+						 : AUDIT_OF_USER;
 }
 
-// False: it has been replied to, and changes nothing.
-static bool change_begin(struct api *a, struct http_exchange *x, const struct api_endpoint *e)
+bool api_change_begin(struct api *a, struct http_exchange *x, const struct api_endpoint *e,
+	enum control_role role)
 {
 	const struct audit_entry entry = entry_at(x, e, 0);
-	const int rc = audit_begin(&a->access->audit, &entry, is_bounded(a, x), clock_mono_ms());
+	const int rc = audit_begin(&a->access->audit, &entry, bound_of(x, role), clock_mono_ms());
 	if (rc == -EDQUOT) {
 		access_count_refused(a->access, ACCESS_rate);
 		api_deny(a, x, ACCESS_rate);
@@ -212,11 +214,12 @@ static bool change_begin(struct api *a, struct http_exchange *x, const struct ap
 	return rc == 0;
 }
 
-static bool endpoint_begin(struct api *a, struct http_exchange *x, const struct api_endpoint *e)
+static bool endpoint_begin(struct api *a, struct http_exchange *x, const struct api_endpoint *e,
+	enum control_role role)
 {
 	char why[API_WHY_MAX];
 	if (params_check(e, x, why))
-		return !is_audited(e) || change_begin(a, x, e);
+		return !is_audited(e) || api_change_begin(a, x, e, role);
 	const struct audit_entry entry = entry_at(x, e, 400);
 	if (is_audited(e))
 		audit_refused(&a->access->audit, &entry, clock_mono_ms());
@@ -246,7 +249,7 @@ void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum cont
 		api_refuse(x, 405, "use %s", is_post ? "POST" : "GET");
 		return;
 	}
-	if (!endpoint_begin(a, x, e))
+	if (!endpoint_begin(a, x, e, role))
 		return;
 	e->handle(a, x);
 }

@@ -212,6 +212,10 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status);
 // Of a job of the access thread that changes a file, once nothing refuses it any more: the job runs
 // once the disk has its entry, or has refused it.
 void api_audit_begin(struct api *a, struct http_exchange *x);
+// Before what changes something, or is a login: its entries have room, and its user of that role
+// may fill the audit log. False: it has been replied to, and changes nothing.
+ATTR_MUST_CHECK bool api_change_begin(struct api *a, struct http_exchange *x,
+	const struct api_endpoint *e, enum control_role role);
 // Is there an endpoint of that path for a client that nobody knows?
 bool api_is_open(const struct http_exchange *x);
 // A try of x's user that is refused: audited, and replied to.

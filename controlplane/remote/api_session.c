@@ -39,16 +39,19 @@ static void login_reply(struct api *a, struct password_call *c)
 {
 	char cookie[COOKIE_MAX], text[SESSION_TEXT_LEN + 1];
 	struct http_exchange *x = c->exchange;
-	const struct session *s =
-		access_password_end(&c->password, http_source(x), http_from(x), text);
+	struct session *s = access_password_end(&c->password, http_source(x), http_from(x), text);
 	if (!s) {
 		api_deny(a, x, ACCESS_password);
 		return;
 	}
+	http_set_who(x, "user %s", s->user);
+	if (!api_change_begin(a, x, &api_session_part.endpoint[0], s->role)) {
+		session_end(s);
+		return;
+	}
+	audit_end(&a->access->audit); // its one entry follows at once
 	snprintf(cookie, sizeof(cookie),
 		"__Host-weir=%s; Path=/; Secure; HttpOnly; SameSite=Strict", text);
-	http_set_who(x, "user %s", s->user);
-	http_set_note(x, &api_session_part.endpoint[0]);
 	log_info("control: a session of user %s, %s, begins", s->user, http_from(x));
 	http_reply_header(x, "Set-Cookie", cookie);
 	struct json_out *o = json_out_new();

@@ -307,6 +307,27 @@ TEST_WITH(test_damaged_passwords, setup, teardown)
 	assert_false(logs_in("eve", "a long password"));
 }
 
+// Where a user has logged in outlives a restart, and damage of that file ends no start.
+TEST_WITH(test_places, setup, teardown)
+{
+	const char *path = text_from("%s/places", folder);
+	set("eve");
+	assert_true(logs_in("eve", "a long password"));
+	access_close(a); // which ends what is being stored
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(lockout_places_used(&a->known_places), 1);
+	assert_true(logs_in("eve", "a long password"));
+	assert_int_equal(lockout_places_used(&a->known_places), 1);
+	access_close(a);
+	text_to_file(path, "weir-places 1\nfe0\n");
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(lockout_places_used(&a->known_places), 0);
+	assert_true(logs_in("eve", "a long password"));
+	access_close(a);
+	assert_int_equal(access_open(&a, service, folder, events), 0);
+	assert_int_equal(lockout_places_used(&a->known_places), 1);
+}
+
 // A file that cannot be read is no empty one: a change would write over it.
 TEST_WITH(test_unreadable, setup, teardown)
 {

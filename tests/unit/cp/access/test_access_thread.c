@@ -318,12 +318,12 @@ TEST_WITH(test_values, setup, teardown)
 	struct audit a = {.thread = t};
 	struct audit_entry e = {.who = "token ops", .params = "name place"};
 	e.query = fields_of(query);
-	assert_int_equal(audit_begin(&a, &e, true, 0), 0);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, 0), 0);
 	audit_end(&a);
 	// One without room does not begin.
 	snprintf(query, sizeof(query), "name=%0*u&place=b", AUDIT_QUERY_MAX, 1);
 	e.query = fields_of(query);
-	assert_int_equal(audit_begin(&a, &e, true, 0), -EMSGSIZE);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, 0), -EMSGSIZE);
 	assert_int_equal(a.begun, 0);
 }
 
@@ -379,12 +379,12 @@ TEST_WITH(test_no_room, setup, teardown)
 	access_thread_job(t, &job);
 	WAIT_FOR((access_thread_counts(t, &c), c.waiting == 0));
 	// Each of them has all the entries that it may have.
-	while (audit_begin(&a, &e, false, 0) == 0) {
+	while (audit_begin(&a, &e, AUDIT_UNBOUNDED, 0) == 0) {
 		begun++;
 		for (unsigned i = 0; i + 1 < AUDIT_LINES_EACH; i++)
 			audit_change(&a, &e);
 	}
-	assert_int_equal(audit_begin(&a, &e, false, 0), -EAGAIN);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_UNBOUNDED, 0), -EAGAIN);
 	assert_int_equal(a.held_back, 2);
 	assert_true(begun > 32);
 	audit_refused(&a, &e, 0); // has its own queue
@@ -394,7 +394,7 @@ TEST_WITH(test_no_room, setup, teardown)
 	}
 	hold = false;
 	WAIT_FOR((access_thread_counts(t, &c), c.waiting == 0));
-	assert_int_equal(audit_begin(&a, &e, false, 0), 0);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_UNBOUNDED, 0), 0);
 	audit_end(&a);
 	access_thread_counts(t, &c);
 	assert_int_equal(c.lost, 0);
@@ -407,17 +407,17 @@ TEST_WITH(test_allowance, setup, teardown)
 	struct audit_entry e = {
 		.who = "token ops", .query = fields_of("toggle=api"), .params = "toggle"};
 	unsigned n = 0;
-	while (audit_begin(&a, &e, true, 1000) == 0) {
+	while (audit_begin(&a, &e, AUDIT_OF_USER, 1000) == 0) {
 		audit_end(&a);
 		n++;
 	}
 	assert_true(n > 1000);
-	assert_int_equal(audit_begin(&a, &e, true, 1000), -EDQUOT);
-	assert_int_equal(audit_begin(&a, &e, false, 1000), 0);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, 1000), -EDQUOT);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_UNBOUNDED, 1000), 0);
 	e.who = "token other";
-	assert_int_equal(audit_begin(&a, &e, true, 1000), 0);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, 1000), 0);
 	e.who = "token ops";
-	assert_int_equal(audit_begin(&a, &e, true, 2000), 0);
+	assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, 2000), 0);
 }
 
 // Who makes users, and changes something as each, has no more room than the log: an hour of it does
@@ -432,12 +432,34 @@ TEST_WITH(test_allowance_of_all, setup, teardown)
 	const uint64_t log_bytes = (uint64_t)ACCESS_LOG_MAX * (ACCESS_LOG_KEPT + 1);
 	for (unsigned s = 0; s < 3600 && bytes < log_bytes; s++) {
 		snprintf(who, sizeof(who), "token %u", s);
-		while (audit_begin(&a, &e, true, UINT64_C(1000) * s) == 0) {
+		while (audit_begin(&a, &e, AUDIT_OF_USER, UINT64_C(1000) * s) == 0) {
 			audit_end(&a);
 			bytes += ENTRY_MIN;
 		}
 	}
 	assert_true(bytes > 0 && bytes < log_bytes);
+}
+
+// Users who are no admins leave room for those, however many they are and however long they go on.
+TEST_WITH(test_allowance_of_admins, setup, teardown)
+{
+	struct audit a = {.thread = t};
+	char who[32];
+	struct audit_entry e = {.query = fields_of("toggle=api"), .params = "toggle"};
+	for (unsigned s = 0; s < 3600; s++) {
+		e.who = who;
+		for (unsigned i = 0; i < 6; i++) {
+			snprintf(who, sizeof(who), "token %u", i);
+			while (audit_begin(&a, &e, AUDIT_OF_USER, UINT64_C(1000) * s) == 0)
+				audit_end(&a);
+		}
+		e.who = "token boss";
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(
+				audit_begin(&a, &e, AUDIT_OF_ADMIN, UINT64_C(1000) * s), 0);
+			audit_end(&a);
+		}
+	}
 }
 
 // One user alone leaves room for others.
@@ -447,10 +469,10 @@ TEST_WITH(test_allowance_of_another, setup, teardown)
 	struct audit_entry e = {.query = fields_of("toggle=api"), .params = "toggle"};
 	for (unsigned s = 0; s < 7200; s++) {
 		e.who = "token ops";
-		while (audit_begin(&a, &e, true, UINT64_C(1000) * s) == 0)
+		while (audit_begin(&a, &e, AUDIT_OF_USER, UINT64_C(1000) * s) == 0)
 			audit_end(&a);
 		e.who = "token other";
-		assert_int_equal(audit_begin(&a, &e, true, UINT64_C(1000) * s), 0);
+		assert_int_equal(audit_begin(&a, &e, AUDIT_OF_USER, UINT64_C(1000) * s), 0);
 		audit_end(&a);
 	}
 }

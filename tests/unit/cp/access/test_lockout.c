@@ -121,3 +121,43 @@ TEST_WITH(test_full, empty, NULL)
 	assert_int_equal(lockout_used(&l), LOCKOUT_MAX);
 	assert_true(lockout_left(&l, first, 1001)); // it failed last
 }
+
+static void place(struct lockout_places *p, unsigned n)
+{
+	const struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(n)};
+	struct sockaddr_storage source = {0};
+	memcpy(&source, &in, sizeof(in));
+	(void)lockout_place_add(p, "eve", &source);
+}
+
+// Each file that is not whole is none; the latest places are there again in their order.
+TEST(test_places_file)
+{
+	static struct lockout_places p, back;
+	char text[LOCKOUT_PLACES_FILE_MAX + 1];
+	for (unsigned n = 1; n <= LOCKOUT_PLACES_MAX + 3; n++) {
+		place(&p, n);
+		assert_int_equal(
+			lockout_places_used(&p), n < LOCKOUT_PLACES_MAX ? n : LOCKOUT_PLACES_MAX);
+		const size_t len = lockout_places_write(&p, text);
+		assert_true(len <= LOCKOUT_PLACES_FILE_MAX);
+		assert_true(lockout_places_read(&back, text, len));
+		assert_int_equal(lockout_places_used(&back), lockout_places_used(&p));
+	}
+	place(&p, 99);
+	place(&back, 99);
+	char other[sizeof(text)];
+	const size_t len = lockout_places_write(&p, text);
+	assert_int_equal(lockout_places_write(&back, other), len);
+	assert_memory_equal(text, other, len);
+	for (size_t i = 0; i < len; i++) {
+		const char was = text[i];
+		text[i] = 'X';
+		assert_false(lockout_places_read(&back, text, len));
+		assert_int_equal(lockout_places_used(&back), 0);
+		text[i] = was;
+	}
+	for (size_t i = 0; i < len; i++)
+		assert_true(lockout_places_read(&back, text, i)
+			    == (i >= 14 && (i - 14) % (2 * LOCKOUT_KEY_LEN + 1) == 0));
+}
