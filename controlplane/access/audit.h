@@ -41,7 +41,8 @@ enum {
 	AUDIT_ALL_EACH_S = 4 << 10,
 	AUDIT_KEPT = AUDIT_ALL_BURST / 4, // for admins
 	AUDIT_USERS_MAX = 32,
-	AUDIT_LINES_EACH = 3, // of a request: that it begins, a version, its reply
+	AUDIT_LINES_EACH =
+		4, // of a request: that it begins, a version, its reply, and behind a 504
 	AUDIT_LINES_OWN = 32, // of weir itself, and of logins
 	AUDIT_WHO_MAX = 80,
 	AUDIT_PATH_MAX = 120,

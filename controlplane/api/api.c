@@ -205,6 +205,7 @@ static int server_open(struct api *a, int fd)
 		.admit = on_admit,
 		.handle = on_request,
 		.replied = api_replied,
+		.late = api_late,
 		.rate = &a->rate,
 		.arg = a};
 	a->rate = (struct http_rate){.each_s = API_RATE_MAX, .burst = API_RATE_BURST};

@@ -58,18 +58,24 @@ static struct audit_entry entry_of(const struct http_exchange *x, unsigned statu
 	const char *path = http_path(x);
 	return (struct audit_entry){.who = http_who(x),
 		.from = http_from(x),
-		.method = http_is_post(x) ? "POST" : "GET",
+		.method = http_method(x),
 		.path = path ? path : "",
 		.status = status};
+}
+
+static void about_endpoint(
+	struct audit_entry *entry, const struct http_exchange *x, const struct api_endpoint *e)
+{
+	entry->path = e->path;
+	entry->query = http_params(x);
+	entry->params = e->params;
 }
 
 static struct audit_entry entry_at(
 	const struct http_exchange *x, const struct api_endpoint *e, unsigned status)
 {
 	struct audit_entry entry = entry_of(x, status);
-	entry.path = e->path;
-	entry.query = http_params(x);
-	entry.params = e->params;
+	about_endpoint(&entry, x, e);
 	return entry;
 }
 
@@ -88,7 +94,7 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status)
 	if (!e)
 		return;
 	const struct audit_entry entry = entry_at(x, e, status);
-	if (status && is_audited(e))
+	if (status && status != 504 && is_audited(e))
 		audit_end(&a->access->audit);
 	if (status >= 400 && status < 500) {
 		audit_refused(&a->access->audit, &entry, clock_mono_ms());
@@ -97,6 +103,21 @@ void api_replied(void *arg, struct http_exchange *x, unsigned status)
 	if (status && e->flags & API_POST && is_audited(e))
 		change_log(e, x);
 	audit_change(&a->access->audit, &entry);
+}
+
+// Behind the 504, which had an entry: the end of the change has one too.
+void api_late(void *arg, struct http_exchange *x, unsigned status)
+{
+	struct api *a = arg;
+	const struct api_endpoint *e = http_note(x);
+	struct audit_entry entry = {
+		.who = http_who(x), .from = http_from(x), .method = "POST", .status = status};
+	if (!e || !is_audited(e))
+		return;
+	audit_end(&a->access->audit);
+	about_endpoint(&entry, x, e);
+	if (e->flags & API_POST)
+		audit_change(&a->access->audit, &entry);
 }
 
 void api_audit_begin(struct api *a, struct http_exchange *x)

@@ -209,6 +209,8 @@ extern const struct api_part *const api_parts[]; // NULL is the last
 void api_serve(struct api *a, struct http_exchange *x, unsigned flags, enum control_role role);
 // The server's `replied`: changes go into the audit log.
 void api_replied(void *arg, struct http_exchange *x, unsigned status);
+// Its `late`.
+void api_late(void *arg, struct http_exchange *x, unsigned status);
 // Of a job of the access thread that changes a file, once nothing refuses it any more: the job runs
 // once the disk has its entry, or has refused it.
 void api_audit_begin(struct api *a, struct http_exchange *x);

@@ -309,6 +309,11 @@ unsigned http_conns_replied(struct http_conns *s, const struct bufferevent *b, u
 	return c->refusals;
 }
 
+void http_conns_end(struct http_conns *s, const struct bufferevent *b)
+{
+	conn_of(s, b)->until_ms = clock_mono_ms() + HTTP_CONNS_LOOK_MS;
+}
+
 void http_conns_counts(const struct http_conns *s, struct http_conns_counts *out)
 {
 	*out = s->counts;

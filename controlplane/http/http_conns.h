@@ -64,6 +64,9 @@ void http_conns_asked(struct http_conns *c, const struct bufferevent *b);
 // Its reply is made, a refusal of that weight; 0: none. The weight of all on it by now.
 unsigned http_conns_replied(struct http_conns *c, const struct bufferevent *b, unsigned refusal);
 
+// It ends soon, once what was replied on it by then has left.
+void http_conns_end(struct http_conns *c, const struct bufferevent *b);
+
 struct http_conns_counts {
 	unsigned live, most, max;
 	uint64_t made;

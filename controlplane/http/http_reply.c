@@ -126,6 +126,8 @@ static void body_reply(struct http_exchange *x, unsigned status, const char *typ
 			>= HTTP_REFUSALS_MAX)
 			http_reply_header(x, "Connection", "close");
 		http_exchange_replied(x, body ? status : 500);
+	} else if (x->server && x->server->settings.late) {
+		x->server->settings.late(x->server->settings.arg, x, body ? status : 500);
 	}
 	if (x->request && body)
 		request_reply_as(x->request, status, type, body, len, end);

@@ -135,6 +135,11 @@ static void on_request(struct evhttp_request *r, void *arg)
 		http_request_reply(r, 403, "{\"error\":\"not permitted\"}");
 		return;
 	}
+	if (evhttp_request_get_command(r) == EVHTTP_REQ_CONNECT) { // which evhttp keeps open
+		http_conns_end(s->conns, http_request_buffer(r));
+		http_request_reply(r, 501, "{\"error\":\"use GET or POST\"}");
+		return;
+	}
 	if (s->exchanges >= s->settings.exchanges_max) {
 		s->counts.refused_full++;
 		http_request_reply(r, 503, "{\"error\":\"too busy: try again\"}");
@@ -230,7 +235,8 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 	evhttp_set_max_headers_size(evhttp, HTTP_HEADER_MAX);
 	evhttp_set_max_body_size(evhttp, HTTP_BODY_MAX);
 	evhttp_set_timeout(evhttp, HTTP_TIMEOUT_S);
-	evhttp_set_allowed_methods(evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
+	evhttp_set_allowed_methods(
+		evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_CONNECT);
 	evhttp_set_gencb(evhttp, on_request, s);
 	s->evhttp = evhttp;
 	LIST_INIT(&s->exchange_list);
@@ -317,6 +323,13 @@ unsigned http_server_waiting(const struct http_server *s, const struct http_exch
 bool http_is_post(const struct http_exchange *x)
 {
 	return evhttp_request_get_command(x->request) == EVHTTP_REQ_POST;
+}
+
+const char *http_method(const struct http_exchange *x)
+{
+	return http_is_post(x)                                             ? "POST"
+	       : evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD ? "HEAD"
+									   : "GET";
 }
 
 const char *http_path(const struct http_exchange *x)

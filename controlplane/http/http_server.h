@@ -69,6 +69,9 @@ struct http_settings {
 	// The client gets this status, or a stream; once for each exchange that was handled, while
 	// http_path and the like still serve. May be NULL.
 	void (*replied)(void *arg, struct http_exchange *x, unsigned status);
+	// The status that a reply had had behind its 504; nothing of the request itself serves any
+	// more. May be NULL.
+	void (*late)(void *arg, struct http_exchange *x, unsigned status);
 	// Of http_conns.h: TLS, and whom it shuts out.
 	struct ssl_st *(*lend)(void *arg);
 	bool (*refuses)(void *arg, const struct sockaddr_storage *source);
@@ -113,6 +116,7 @@ unsigned http_server_waiting(const struct http_server *s, const struct http_exch
 // Of a live exchange. http_param: a query parameter, decoded, or NULL. A request with a malformed
 // query, or with a parameter twice, has had its 400.
 bool http_is_post(const struct http_exchange *x);
+const char *http_method(const struct http_exchange *x); // "GET", "HEAD", "POST"
 const char *http_path(const struct http_exchange *x);
 const char *http_param(const struct http_exchange *x, const char *name);
 const struct url_fields *http_params(const struct http_exchange *x);

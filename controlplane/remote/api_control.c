@@ -259,6 +259,7 @@ static int control_open(struct api *a)
 		.admit = on_admit,
 		.handle = on_request,
 		.replied = api_replied,
+		.late = api_late,
 		.lend = on_lend,
 		.refuses = on_refuses,
 		.stream_ms = STREAM_MS,

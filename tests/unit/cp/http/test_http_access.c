@@ -51,6 +51,17 @@ static bool is_busy(void)
 	return out;
 }
 
+static char *audit_now(void)
+{
+	char *all;
+	struct access_thread_counts c;
+	// What waits is written soon.
+	WAIT_FOR((access_thread_counts(api->access->thread, &c), c.waiting == 0));
+	assert_int_equal(audit_read(text_from("%s/audit.log", api_folder), 1000, &all), 0);
+	unit_at_end(free, all);
+	return all;
+}
+
 TEST(test_late)
 {
 	struct access_job hold = {.work = hold_work, .done = hold_done};
@@ -65,18 +76,11 @@ TEST(test_late)
 	may_go_on = true;
 	WAIT_FOR(!is_busy());
 	assert_reply("GET /tokens", 200, "\"revoked\"");
+	const char *entry = strstr(audit_now(), "\"query\":\"name=ops\",\"status\":504}");
+	assert_non_null(entry);
+	assert_non_null(strstr(entry, "\"query\":\"name=ops\",\"status\":200}"));
+	assert_int_equal(api->access->audit.begun, 0);
 	assert_reply("POST /token/create?name=ops&role=read", 200, "\"valid\"");
-}
-
-static char *audit_now(void)
-{
-	char *all;
-	struct access_thread_counts c;
-	// What waits is written soon.
-	WAIT_FOR((access_thread_counts(api->access->thread, &c), c.waiting == 0));
-	assert_int_equal(audit_read(text_from("%s/audit.log", api_folder), 1000, &all), 0);
-	unit_at_end(free, all);
-	return all;
 }
 
 // The audit log and the endpoint read the same text; what only one of them would read is refused.

@@ -252,6 +252,16 @@ TEST(test_a_body_is_no_request)
 	assert_reply("GET /", 200, "full 0");
 }
 
+// No proxy, and none that stays open: it ends long before its time.
+TEST(test_connect)
+{
+	int fd = client_connect();
+	client_send(fd, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+	assert_true(client_read(fd, PATIENCE_MS / 2) > 0);
+	assert_non_null(strstr(reply, "HTTP/1.1 501"));
+	close(fd);
+}
+
 // The header of a GET, and the connection goes on.
 TEST(test_head)
 {
