@@ -124,12 +124,13 @@ bool answer_pattern_proves(const char *text, uint64_t *spent_ms, char why[ANSWER
 		return true;
 	pthread_once(&counted, count_memory);
 	const uint64_t start_ms = cpu_ms();
-	const int rc = *spent_ms < ANSWER_PATTERNS_BUDGET_MS
+	const int rc = *spent_ms < ANSWER_PATTERNS_OWN_MS
 			       ? pattern_try(text, ANSWER_PATTERN_SLOW_MS / 2, &error)
 			       : -EBUSY;
 	*spent_ms += cpu_ms() - start_ms;
 	if (rc == -EBUSY)
-		snprintf(why, ANSWER_PATTERN_WHY_MAX, "the patterns before it took too long");
+		snprintf(why, ANSWER_PATTERN_WHY_MAX,
+			"together with the others, all take too long to compile");
 	else if (rc == -ETIME)
 		snprintf(why, ANSWER_PATTERN_WHY_MAX,
 			"takes too long to compile; use fewer or shorter {repeats}");

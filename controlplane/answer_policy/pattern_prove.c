@@ -28,6 +28,7 @@ struct prove {
 	const struct config_proof *to;
 	const char **known; // sorted; NULL: none
 	size_t known_count;
+	size_t news; // patterns that are not known
 	uint64_t spent_ms;
 };
 
@@ -36,16 +37,37 @@ static int text_compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static bool is_known(const struct prove *p, char *const *pattern)
+{
+	return p->known
+	       && bsearch(pattern, p->known, p->known_count, sizeof(*p->known), text_compare);
+}
+
 static void prove_some(void *arg, const char *key, char *const *pattern, unsigned count)
 {
 	struct prove *p = arg;
 	char why[ANSWER_PATTERN_WHY_MAX];
 	for (unsigned i = 0; i < count; i++)
-		if (!(p->known
-			    && bsearch(&pattern[i], p->known, p->known_count, sizeof(*p->known),
-				    text_compare))
+		if (!is_known(p, &pattern[i])
 			&& !answer_pattern_proves(pattern[i], &p->spent_ms, why))
 			config_proof_refuse(p->to, key, "/%.200s/: %s", pattern[i], why);
+}
+
+static void new_count(void *arg, const char *, char *const *pattern, unsigned count)
+{
+	struct prove *p = arg;
+	for (unsigned i = 0; i < count; i++)
+		p->news += !is_known(p, &pattern[i]);
+}
+
+// What those cost that are there already, whatever becomes of them.
+static void known_spend(void *arg, const char *, char *const *pattern, unsigned count)
+{
+	struct prove *p = arg;
+	char why[ANSWER_PATTERN_WHY_MAX];
+	for (unsigned i = 0; i < count; i++)
+		if (is_known(p, &pattern[i]))
+			(void)answer_pattern_proves(pattern[i], &p->spent_ms, why);
 }
 
 static void known_count(void *arg, const char *, char *const *, unsigned count)
@@ -77,6 +99,10 @@ void pattern_prove_change(const struct config *running, const struct config *c,
 		patterns_each(running, known_take, &p);
 		qsort(p.known, p.known_count, sizeof(*p.known), text_compare);
 	}
-	patterns_each(c, prove_some, &p);
+	patterns_each(c, new_count, &p);
+	if (p.news) {
+		patterns_each(c, known_spend, &p);
+		patterns_each(c, prove_some, &p);
+	}
 	heap_free(p.known);
 }

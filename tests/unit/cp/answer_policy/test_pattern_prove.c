@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/answer_policy/answer_patterns.h"
 #include "tests/unit/unit.h"
 
 #include <weir/pattern_prove.h>
@@ -83,4 +84,37 @@ TEST(test_a_change_does_not_pay_for_the_others)
 	next.blocking.allow_pattern_count = 1;
 	pattern_prove_change(&running, &next, NULL, &e);
 	assert_int_equal(e.count, 0);
+}
+
+// Entered one by one, each good alone: the one that would be refused by the build is refused here,
+// and lists keep their part of the time.
+TEST(test_patterns_together)
+{
+	enum { MANY = 2000 };
+	static char text[MANY][32];
+	static char *many[MANY];
+	char why[ANSWER_PATTERN_WHY_MAX];
+	struct config_errors e = {0};
+	uint64_t spent_ms = 0, all_ms = 0;
+	unsigned n = 0;
+	while (all_ms < 2 * ANSWER_PATTERNS_OWN_MS && n + 1 < MANY) {
+		snprintf(text[n], sizeof(text[n]), "(a[^b]?c){40}d%u", n);
+		many[n] = text[n];
+		spent_ms = 0;
+		assert_true(answer_pattern_proves(many[n++], &spent_ms, why));
+		all_ms += spent_ms;
+	}
+	assert_true(all_ms >= 2 * ANSWER_PATTERNS_OWN_MS);
+	many[n] = quick;
+	const struct config running = {
+		.blocking = {.deny_patterns = many, .deny_pattern_count = n}};
+	struct config next = running;
+	next.blocking.deny_pattern_count++;
+	pattern_prove_change(&running, &next, NULL, &e);
+	assert_int_equal(e.count, 1);
+	assert_true(has(&e, "blocking.deny: /^ad[0-9]{1,3}[.]/: together with the others"));
+	next = running;
+	next.blocking.deny_pattern_count--;
+	pattern_prove_change(&running, &next, NULL, &e);
+	assert_int_equal(e.count, 1);
 }
