@@ -33,9 +33,5 @@ enum { CONFIG_PASSWORD_MAX = 512 };
 ATTR_MUST_CHECK int config_password_read(
 	const struct config_doc *doc, const char *key, const char *value, char **out);
 
-// At most `max` bytes from base64 with its padding (RFC 4648 4). How many they are; -EINVAL: it is
-// none, or of more.
-ATTR_MUST_CHECK int config_base64_read(const char *text, size_t len, uint8_t *out, size_t max);
-
 // `len` bytes from twice as many hexadecimal digits, of either case. False: one is none.
 bool config_hex_read(const char *text, uint8_t *out, size_t len);

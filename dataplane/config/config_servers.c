@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/base64.h>
 #include <weir/heap_site.h>
 
 enum { DNS_PORT = 53, TLS_PORT = 853, HTTPS_PORT = 443, RACE_MAX = 2 };
@@ -127,7 +128,7 @@ static int server_address(
 
 static bool pin_parse(const char *text, uint8_t out[CONFIG_PIN_LEN])
 {
-	return config_base64_read(text, strlen(text), out, CONFIG_PIN_LEN) == CONFIG_PIN_LEN;
+	return base64_read(text, strlen(text), out, CONFIG_PIN_LEN) == CONFIG_PIN_LEN;
 }
 
 int config_pins_take(const struct config_doc *doc, const char *key, char *const *text,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/base64.h>
 #include <weir/heap_site.h>
 #include <weir/url.h>
 
@@ -19,7 +20,7 @@ static int secret_add(const struct config_secrets *s, const char *text, size_t l
 	struct config_tsig_key *k = s->arg;
 	if (k->secret_len)
 		return config_refuse(s->doc, s->key, "has more than one secret");
-	int n = config_base64_read(text, len, k->secret, sizeof(k->secret));
+	int n = base64_read(text, len, k->secret, sizeof(k->secret));
 	if (n < CONFIG_TSIG_SECRET_MIN)
 		return config_refuse(s->doc, s->key, "a secret is base64 of %d to %d bytes",
 			CONFIG_TSIG_SECRET_MIN, CONFIG_TSIG_SECRET_MAX);
