@@ -143,6 +143,7 @@ static void deps_fill(struct app *a)
 		.book = a->book,
 		.events = app_events_of(a->events),
 		.event_outs = a->event_outs,
+		.updates = a->updates,
 		.conditions = app_events_conditions(a->events),
 		.socket_path = a->socket_path,
 		.group = a->started->runtime.group,

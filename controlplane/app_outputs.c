@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The query store, and the sinks of the query log that write to somewhere else, each by option.
+// The query store, the sinks of the query log that write to somewhere else, and the update notice,
+// each by option.
 
 #include "app_events.h"
 #include "app_reload.h"
@@ -98,6 +99,16 @@ static int event_outs_begin(struct app *a)
 			      a->event_outs, &c->events, server, app_name_servers(c, server));
 }
 
+static int updates_begin(struct app *a)
+{
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	int rc = updates_open(&a->updates, a->service, app_events_of(a->events));
+	if (rc == 0)
+		updates_configure(
+			a->updates, a->started, server, app_name_servers(a->started, server));
+	return rc;
+}
+
 int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const char *what = "query_log.requests";
@@ -114,6 +125,10 @@ int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 		what = "events";
 		rc = event_outs_begin(a);
 	}
+	if (rc == 0) {
+		what = "updates";
+		rc = updates_begin(a);
+	}
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "%s: %s", what, strerror(-rc));
 	return rc;
@@ -126,6 +141,7 @@ int app_outputs_reload(struct app *a, const struct config *before, const struct 
 	const unsigned count = app_name_servers(c, server);
 	if (a->webhooks)
 		webhook_name_servers(a->webhooks, server, count);
+	updates_configure(a->updates, c, server, count);
 	if (count == app_name_servers(before, former) && memcmp(server, former, sizeof(server)) == 0
 		&& !config_events_differ(&before->events, &c->events))
 		return 0;
@@ -138,4 +154,5 @@ void app_outputs_close(struct app *a)
 	dnstap_close(a->dnstap);
 	webhook_close(a->webhooks);
 	event_outs_close(a->event_outs);
+	updates_close(a->updates);
 }

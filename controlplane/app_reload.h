@@ -29,6 +29,7 @@
 #include "route/routes.h"
 #include "shm/again.h"
 #include "tls/tls_watch.h"
+#include "updates/updates.h"
 
 #include <pthread.h>
 
@@ -167,6 +168,7 @@ struct app {
 	struct dnstap *dnstap;         // likewise
 	struct webhook *webhooks;      // likewise
 	struct event_outs *event_outs;
+	struct updates *updates;
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_BYTES + 1]; // in the query log

@@ -67,6 +67,7 @@
 #include "resolver/resolvers.h"
 #include "rules/rules.h"
 #include "shm/publish.h"
+#include "updates/updates.h"
 #include "versions/apply.h"
 
 enum {
@@ -119,6 +120,7 @@ struct api_deps { // all of it outlives the api
 	const struct upstream_book *book;          // may be NULL
 	struct events *events;                     // may be NULL
 	struct event_outs *event_outs;             // may be NULL
+	const struct updates *updates;             // may be NULL
 	const struct event_conditions *conditions; // may be NULL
 	const char *socket_path;                   // <run>/control/control.sock
 	const char *group;                         // "" or NULL: no group

@@ -190,6 +190,7 @@ struct api_part {
 	X(members)        \
 	X(servers)        \
 	X(events)         \
+	X(updates)        \
 	X(live)           \
 	X(heap)           \
 	X(profile)        \

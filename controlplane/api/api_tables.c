@@ -175,11 +175,11 @@ static void transfers_table(struct table_registry *tables)
 	struct http_transfer_counts c;
 	http_transfer_counts(&c);
 	table_register(tables, &(struct table_info){.name = "http_clients",
-				       .owner = "ClickHouse, webhooks, lists",
+				       .owner = "ClickHouse, webhooks, lists, updates",
 				       .eviction = "cannot be full: bounded by the configuration",
 				       .lifetime = "life of its server, of one list",
 				       .kind = TABLE_FIXED,
-				       .cap = CONFIG_WEBHOOKS_MAX + 3,
+				       .cap = CONFIG_WEBHOOKS_MAX + 4,
 				       .used = c.handles,
 				       .bytes = c.bytes,
 				       .descriptors = c.sockets});

@@ -54,6 +54,8 @@ static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 	f->result->bytes += len;
 	if (f->result->bytes > f->request->max_bytes)
 		f->err = -EFBIG;
+	else if (f->request->body)
+		f->err = f->request->body(f->request->arg, bytes, len) ? 0 : -EFBIG;
 	else
 		f->err = file_write_fd(f->request->fd, bytes, len);
 	return !f->err;
@@ -126,9 +128,10 @@ static int host_prepare(struct fetch *f, const struct http_url *url, char out[HT
 static int transfer_error(struct fetch *f, int err, const char *why)
 {
 	const struct list_fetch_request *r = f->request;
-	unsigned long long mb = r->max_bytes >> 20;
+	const bool in_mb = r->max_bytes >= 1 << 20;
 	if (f->err == -EFBIG || err == -EFBIG)
-		return fail(f, -EFBIG, "larger than %llu MiB", mb);
+		return fail(f, -EFBIG, "larger than %llu %ciB",
+			(unsigned long long)r->max_bytes >> (in_mb ? 20 : 10), in_mb ? 'M' : 'K');
 	if (f->err == -ECANCELED)
 		return fail(f, -ECANCELED, "stopped");
 	if (f->err)
@@ -162,6 +165,8 @@ static void request_fill(struct fetch *f, const char *url, const char *addresses
 	for (unsigned i = 0; i < ARRAY_LEN(f->condition); i++)
 		if (f->condition[i][0])
 			out->header[n++] = f->condition[i];
+	if (f->request->nameless)
+		out->header[n++] = "User-Agent: weir";
 }
 
 // One transfer. 1: a redirect, in *next (to be freed).
@@ -189,7 +194,7 @@ static int hop_run(struct fetch *f, const char *url, const char *addresses, char
 		return transfer_error(f, err, got.why);
 	if (got.status == 200)
 		return 0;
-	if (got.status == 304 && request.header[0]) {
+	if (got.status == 304 && (f->condition[0][0] || f->condition[1][0])) {
 		f->result->not_modified = true;
 		return 0;
 	}

@@ -43,7 +43,8 @@ static void sections_fill(struct fill *f)
 	static config_step *const alone[] = {config_limits_apply, config_cookies_apply,
 		config_tls_apply, config_dnssec_apply, config_metrics_apply, config_control_apply,
 		config_redis_apply, config_ipv6_apply, config_proxy_protocol_apply,
-		config_client_sources_apply, config_events_apply, config_query_log_apply};
+		config_client_sources_apply, config_events_apply, config_query_log_apply,
+		config_updates_apply};
 	const int keys = step_make(f, config_keys_apply);
 	steps_make(f, alone, ARRAY_LEN(alone));
 	const int net = step_make(f, config_net_apply);

@@ -317,7 +317,8 @@
 	CONFIG_KEYS_LOCAL(X)        \
 	CONFIG_KEYS_QUERY_LOG(X)    \
 	CONFIG_KEYS_CLIENT_NAMES(X) \
-	CONFIG_KEYS_EVENTS(X)
+	CONFIG_KEYS_EVENTS(X)       \
+	CONFIG_KEYS_UPDATES(X)
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                               \

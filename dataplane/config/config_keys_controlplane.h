@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The keys of the control plane's threads, in the form that config_keys.h explains.
+// The keys of the control plane's threads, of the control API and of the update notice, in the form
+// that config_keys.h explains.
 
 #define CONFIG_KEYS_CONTROLPLANE(X)                                                             \
 	X(controlplane, resolvers, resolvers, CHOICE, threads, "1", 0, 0, RESTART,              \
@@ -26,6 +27,20 @@
 		"Connections that may be open at a time on each address of `control.listen`.")   \
 	X(control, source_connections, source_connections, NUMBER, none, "16", 1, 192, RESTART,  \
 		"The same for each client address.")
+
+#define CONFIG_KEYS_UPDATES(X)                                                                    \
+	X(updates, check, check, BOOL, none, "false", 0, 0, LIVE,                                 \
+		"Whether weir fetches the file at `url` and says when it names a newer version. " \
+		"weir installs nothing.")                                                         \
+	X(updates, url, url, TEXT, none, "", 0, 500, LIVE,                                        \
+		"URL of the file, http or https, without a user. It has 1 KiB at most.")          \
+	X(updates, key, key, TEXT, none, "", 0, 60, LIVE,                                         \
+		"Ed25519 public key that the file must be signed with: the line of base64 that "  \
+		"`openssl pkey -pubout` prints, 60 characters.")                                  \
+	X(updates, interval, interval_s, NUMBER, none, "86400", 3600, 2592000, LIVE,              \
+		"Seconds between two fetches.")                                                   \
+	X(updates, jitter, jitter_s, NUMBER, none, "3600", 0, 86400, LIVE,                        \
+		"Seconds of a random delay before each fetch, the first one after a start too.")
 
 #define CONFIG_CHOICES_CONTROLPLANE(X) \
 	X(threads, "1", 1)             \

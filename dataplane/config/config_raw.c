@@ -182,7 +182,7 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(controlplane) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
 		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
 		     && RAW_COMPLETE(ipv6) && RAW_COMPLETE(metrics) && RAW_COMPLETE(control)
-		     && RAW_COMPLETE(events) && RAW_COMPLETE(client_names)
+		     && RAW_COMPLETE(events) && RAW_COMPLETE(updates) && RAW_COMPLETE(client_names)
 		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store)
 		     && RAW_COMPLETE(query_log->clickhouse) && RAW_COMPLETE(query_log->requests)
 		     && RAW_COMPLETE(query_log->dnstap);

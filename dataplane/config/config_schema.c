@@ -140,6 +140,7 @@ static const cyaml_schema_field_t raw_proxy_protocol_fields[] = {
 RAW_PLAIN(controlplane, CONFIG_KEYS_CONTROLPLANE)
 RAW_PLAIN(fallback, CONFIG_KEYS_FALLBACK)
 RAW_PLAIN(identity, CONFIG_KEYS_IDENTITY)
+RAW_PLAIN(updates, CONFIG_KEYS_UPDATES)
 RAW_PLAIN(ipv6, CONFIG_KEYS_IPV6)
 
 static const cyaml_schema_field_t raw_metrics_fields[] = {
@@ -338,6 +339,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(query_log),
 	RAW_SECTION_FIELD(client_names),
 	RAW_SECTION_FIELD(events),
+	RAW_SECTION_FIELD(updates),
 	RAW_SEQUENCE(config_raw, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
 	RAW_SEQUENCE(config_raw, entries, &raw_entry, CONFIG_DATED_MAX),

@@ -327,6 +327,7 @@ struct config_raw {     // after config_raw_load no section is NULL
 	struct config_raw_query_log *query_log;
 	struct config_raw_client_names *client_names;
 	struct config_raw_events *events;
+	struct config_raw_updates *updates;
 	struct config_raw_query_log_store *query_log_store; // query_log->store, which owns it
 	struct config_raw_query_log_requests
 		*query_log_requests; // query_log->requests, which owns it

@@ -2,7 +2,8 @@
 #pragma once
 
 // The part of config_schema.h about what other programs read and control: metrics, the control API
-// over the network, names of clients, events.
+// over the network, names of clients, events, the update
+// notice.
 
 struct config_raw_certificate;
 
@@ -36,6 +37,10 @@ struct config_raw_client_names {
 	char *usual_files;
 	char **lease_files, **ptr_servers;
 	unsigned lease_files_count, ptr_servers_count;
+};
+
+struct config_raw_updates {
+	char *check, *url, *key, *interval, *jitter;
 };
 
 struct config_raw_events {

@@ -220,6 +220,10 @@ ATTR_MUST_CHECK int config_events_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
 void config_events_free(struct config *c);
 
+// The section `updates`: the key from its text, and what `check` needs. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_updates_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+
 // The section `metrics` of the configuration file: where they are served, and to whom.
 
 // -EINVAL by config_refuse. Nothing to be freed but what config_keys_free does.

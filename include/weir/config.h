@@ -334,6 +334,16 @@ struct config_group {
 	struct config_forward_zone *forwards;
 };
 
+enum { CONFIG_UPDATE_KEY_LEN = 32 };
+
+// The notice of a newer version (controlplane/updates).
+struct config_updates {
+	bool check;                                // false
+	char *url, *key;                           // "": none
+	uint32_t interval_s, jitter_s;             // 86400, 3600
+	uint8_t public_key[CONFIG_UPDATE_KEY_LEN]; // of `key`
+};
+
 struct config {
 	char *path;         // of the file
 	uint64_t text_hash; // of its text and that of included files (keyhash.h); 0: not of a file
@@ -364,6 +374,7 @@ struct config {
 	struct config_client_names client_names;
 	struct config_query_log query_log;
 	struct config_events events;
+	struct config_updates updates;
 	struct config_forward_zone *forwards;
 	struct config_group *groups;
 	struct config_dated dated; // the key `entries`

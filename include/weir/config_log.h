@@ -124,7 +124,9 @@ struct config_client_names {
 	X(alarm_over, info)             \
 	X(dataplane_came, info)         \
 	X(dataplane_went, warning)      \
-	X(control_locked, warning)
+	X(control_locked, warning)      \
+	X(update_available, info)       \
+	X(update_refused, warning)
 
 enum event_kind {
 #define X(name, severity) EVENT_##name,

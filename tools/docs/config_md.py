@@ -40,8 +40,8 @@ Look up a key here: its default, its range, whether a reload applies it, and wha
 * The sections `tcp`, `tls`, `dot`, `doh` and `proxy_protocol` are in
   [config-tcp.md](config-tcp.md), `upstreams`, `forward_zones`, `dnssec` and `ipv6` in
   [config-upstreams.md](config-upstreams.md), `query_log` and those below it in
-  [config-query-log.md](config-query-log.md), `metrics`, `control`, `client_names` and `events` in
-  [config-control.md](config-control.md).
+  [config-query-log.md](config-query-log.md), `metrics`, `control`, `client_names`, `events` and
+  `updates` in [config-control.md](config-control.md).
 """
 
 INTRO_LOG = """# The configuration file: query_log
@@ -51,7 +51,7 @@ the rules for the whole file. `tools/docs/config_md.py` writes this page from
 `dataplane/config/config_keys_log.h`: edit there.
 """
 
-INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events
+INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events, updates
 
 Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
 the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes this page
@@ -106,6 +106,7 @@ SECTIONS = {
     "query_log_dnstap": "The log as dnstap ([live.md](../how-to/live.md)).",
     "client_names": "Where names of clients come from, besides `clients` ([clients.md](../how-to/clients.md)).",
     "events": "Where events go besides `weirctl events` ([events.md](../how-to/events.md#send-them-elsewhere)).",
+    "updates": "The notice of a newer version ([updates.md](../how-to/updates.md)).",
     "forward_zones": "A list. Zones with servers of their own, for all groups. The longest zone of a name decides.",
     "entries": "A list. Allow and deny entries that may have an end and a reason; `weirctl allow` and `weirctl deny` write such entries "
                "([change-without-editing.md](../how-to/change-without-editing.md)).",
@@ -483,7 +484,7 @@ def page(intro, sections):
 
 def pages():
     log = [name for name in SECTIONS if name.startswith("query_log")]
-    control = ["metrics", "control", "client_names", "events"]
+    control = ["metrics", "control", "client_names", "events", "updates"]
     tcp = ["tcp", "tls", "dot", "doh", "proxy_protocol"]
     upstreams = ["upstreams", "forward_zones", "dnssec", "ipv6"]
     return {"config.md": page(INTRO, [name for name in SECTIONS if name not in log + control + tcp + upstreams]),

@@ -60,7 +60,7 @@ LIBRARY_FILES = {"cyaml/": 2, "openssl/": 6, "curl/": 2}
 ROOMS = {
     "controlplane": [
         "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "client_names", "querylog", "route", "tls", "access", "transfer",
-        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "rules", "resolver",
+        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "rules", "updates", "resolver",
         "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote",
     ],
     "dataplane": [

@@ -54,7 +54,7 @@ export async function show(box, signal) {
   const minutes = minutesOf(signal);
   const lookStatus = async () => {
     status = await get('/status', {}, { signal });
-    version.textContent = `weir ${status.version}`;
+    version.textContent = `weir ${status.version}${status.updates?.available ? `; version ${status.updates.version} is there` : ''}`;
   };
   const lookDay = async () => day.set(perMinute(await minutes()));
   let last = null;

@@ -66,6 +66,8 @@ CASES = {
     "WeirSinkFailing": reason("sink"),
     "WeirLogLost": [(f'weir_log_sink_dropped_queries_total{{{BOX},sink="dnstap"}}', "0+600x3000", "0+30x3000")],
     "WeirEventsLost": [(f'weir_event_output_lost_total{{{BOX},output="syslog"}}', "0+0x100 5+0x60", "5+0x3000")],
+    "WeirUpdateAvailable": is_one(f"weir_update_available{{{BOX}}}"),
+    "WeirUpdateRefused": [(f'weir_update_checks_total{{{BOX},result="older"}}', "0+0x100 5+0x60", "5+0x3000")],
     "WeirAuditLost": [(f"weir_audit_lost_total{{{BOX}}}", "0+0x100 5+0x60", "5+0x3000")],
     "WeirMemoryGrows": reason("memory_grows"),
     "WeirMemoryAlarm": [(f"weir_memory_alarms_total{{{BOX}}}", "0+0x100 1+0x60", "1+0x3000")],

@@ -170,6 +170,13 @@ static void events_print(const struct json_node *root)
 	}
 }
 
+static void updates_print(const struct json_node *n)
+{
+	say_if(n, "available",
+		"UPDATE          version {version} is there; weir installs nothing\n");
+	say_if(n, "why", "updates         THE LAST CHECK FAILED: {why}\n");
+}
+
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
@@ -198,6 +205,7 @@ static void control_print(const struct view *v)
 	view_print_clickhouse(json_get(root, "clickhouse"));
 	view_print_log(json_get(root, "query_log"));
 	events_print(root);
+	updates_print(json_get(root, "updates"));
 	listen_print(json_get(root, "metrics_listen"));
 	access_print(json_get(root, "access"));
 	// On a terminal only where it says something: the state is to fit one screen.

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "update_file.h"
+
+#include "tls/tls_ed25519.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/base64.h>
+#include <weir/bytes.h>
+
+enum { VALUE_MAX = 96, AHEAD_MAX_S = 86400 };
+static_assert((int)TLS_ED25519_KEY_LEN == (int)CONFIG_UPDATE_KEY_LEN, "the same key");
+
+const char *const update_fault_names[UPDATE_FAULTS] = {[UPDATE_GOOD] = "good",
+	[UPDATE_FAILED] = "failed",
+	[UPDATE_TOO_LONG] = "too_long",
+	[UPDATE_UNSIGNED] = "unsigned",
+	[UPDATE_MALFORMED] = "malformed",
+	[UPDATE_STALE] = "stale",
+	[UPDATE_OLDER] = "older"};
+
+static enum update_fault ATTR_PRINTF(3, 4)
+	fault(char why[UPDATE_WHY_MAX], enum update_fault which, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(why, UPDATE_WHY_MAX, fmt, args);
+	va_end(args);
+	return which;
+}
+
+// The value of the line at the cursor, which must be "word value". False: it is another line.
+static bool line_take(struct rd *r, const char *word, char out[VALUE_MAX])
+{
+	const size_t word_len = strlen(word);
+	const uint8_t *at = r->base + r->pos;
+	const uint8_t *end = rd_left(r) ? memchr(at, '\n', rd_left(r)) : NULL;
+	size_t len = end ? (size_t)(end - at) : 0;
+	if (!end || len <= word_len + 1 || memcmp(at, word, word_len) != 0 || at[word_len] != ' ')
+		return false;
+	rd_skip(r, len + 1);
+	at += word_len + 1;
+	len -= word_len + 1;
+	if (len >= VALUE_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (at[i] <= ' ' || at[i] > '~')
+			return false;
+	memcpy(out, at, len);
+	out[len] = '\0';
+	return true;
+}
+
+static bool time_take(struct rd *r, const char *word, int64_t *out)
+{
+	char text[VALUE_MAX];
+	return line_take(r, word, text) && config_time_parse(text, out) == 0;
+}
+
+// How many bytes are before the last line; 0: that is no signature.
+static size_t signature_take(
+	const uint8_t *bytes, size_t len, uint8_t out[TLS_ED25519_SIGNATURE_LEN])
+{
+	char text[VALUE_MAX];
+	if (len < 2 || bytes[len - 1] != '\n')
+		return 0;
+	const uint8_t *before = memrchr(bytes, '\n', len - 1);
+	const size_t begin = before ? (size_t)(before + 1 - bytes) : 0;
+	struct rd r = rd_init(bytes + begin, len - begin);
+	if (!line_take(&r, "signature", text)
+		|| base64_read(text, strlen(text), out, TLS_ED25519_SIGNATURE_LEN)
+			   != TLS_ED25519_SIGNATURE_LEN)
+		return 0;
+	return begin;
+}
+
+static enum update_fault lines_read(struct rd *r, struct update_file *out, char why[UPDATE_WHY_MAX])
+{
+	char text[VALUE_MAX];
+	if (!line_take(r, "weir-update", text) || strcmp(text, "1") != 0)
+		return fault(why, UPDATE_MALFORMED, "does not begin with \"weir-update 1\"");
+	if (!line_take(r, "version", text) || !update_version_read(text, &out->version))
+		return fault(why, UPDATE_MALFORMED,
+			"has no version as 1.2.3 or 1.2.3-rc.1 in its second line");
+	memcpy(out->text, text, strlen(text) + 1);
+	if (!time_take(r, "issued", &out->issued_unix_s)
+		|| !time_take(r, "expires", &out->expires_unix_s) || rd_left(r))
+		return fault(why, UPDATE_MALFORMED,
+			"has not the lines \"issued\" and \"expires\" with times as "
+			"2026-11-27T12:00:00Z, and only these");
+	const int64_t life_s = out->expires_unix_s - out->issued_unix_s;
+	if (life_s <= 0 || life_s > UPDATE_LIFE_MAX_S)
+		return fault(why, UPDATE_MALFORMED, "does not expire within 366 days of its issue");
+	return UPDATE_GOOD;
+}
+
+enum update_fault update_file_read(const void *bytes, size_t len,
+	const uint8_t key[CONFIG_UPDATE_KEY_LEN], struct update_file *out, char why[UPDATE_WHY_MAX])
+{
+	uint8_t signature[TLS_ED25519_SIGNATURE_LEN];
+	*out = (struct update_file){0};
+	if (len > UPDATE_FILE_MAX)
+		return fault(why, UPDATE_TOO_LONG, "has over %d bytes", UPDATE_FILE_MAX);
+	const size_t body = signature_take(bytes, len, signature);
+	if (body == 0)
+		return fault(why, UPDATE_UNSIGNED, "has no signature as its last line");
+	if (!tls_ed25519_verify(key, signature, bytes, body))
+		return fault(why, UPDATE_UNSIGNED,
+			"has a signature that is not that of updates.key over it");
+	struct rd r = rd_init(bytes, body);
+	return lines_read(&r, out, why);
+}
+
+enum update_fault update_file_judge(const struct update_file *f, const struct update_file *former,
+	int64_t now_unix_s, char why[UPDATE_WHY_MAX])
+{
+	char a[CONFIG_TIME_TEXT_MAX], b[CONFIG_TIME_TEXT_MAX];
+	if (f->expires_unix_s <= now_unix_s)
+		return fault(
+			why, UPDATE_STALE, "expired at %s", config_time_text(f->expires_unix_s, a));
+	if (f->issued_unix_s > now_unix_s + AHEAD_MAX_S)
+		return fault(why, UPDATE_STALE, "was issued in the future, at %s",
+			config_time_text(f->issued_unix_s, a));
+	if (former && update_version_compare(&f->version, &former->version) < 0)
+		return fault(why, UPDATE_OLDER, "names %s, which is older than %s of a former file",
+			f->text, former->text);
+	if (former && f->issued_unix_s < former->issued_unix_s)
+		return fault(why, UPDATE_OLDER, "was issued at %s, before a former file (%s)",
+			config_time_text(f->issued_unix_s, a),
+			config_time_text(former->issued_unix_s, b));
+	return UPDATE_GOOD;
+}

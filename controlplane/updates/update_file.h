@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The small signed file that names the newest version (docs/how-to/updates.md has the commands that
+// make one). Five lines in this order, each ended by a line feed, and nothing else:
+//
+//	weir-update 1
+//	version 0.2.0
+//	issued 2026-11-27T12:00:00Z
+//	expires 2027-02-25T12:00:00Z
+//	signature BASE64
+//
+// The signature is Ed25519's over all bytes before its line. weir reads the other lines once it is
+// right. The bytes are not trusted: weir reads nothing beyond UPDATE_FILE_MAX, each value has a
+// bound and is printable ASCII. Pure; no allocation but OpenSSL's.
+
+#include "update_version.h"
+
+#include <weir/config.h>
+
+enum { UPDATE_FILE_MAX = 1024, UPDATE_WHY_MAX = 200, UPDATE_LIFE_MAX_S = 366 * 86400 };
+
+enum update_fault {
+	UPDATE_GOOD,
+	UPDATE_FAILED, // no file came: the server, the network, or the HTTP status
+	UPDATE_TOO_LONG,
+	UPDATE_UNSIGNED,  // no signature, or one of another key or of other bytes
+	UPDATE_MALFORMED, // signed, and no such file
+	UPDATE_STALE,     // it has expired, or was issued in the future
+	UPDATE_OLDER,     // than a file that was taken before
+	UPDATE_FAULTS
+};
+extern const char *const update_fault_names[UPDATE_FAULTS]; // "too_long", ...
+
+struct update_file {
+	char text[UPDATE_VERSION_MAX + 1]; // of the version
+	struct update_version version;
+	int64_t issued_unix_s, expires_unix_s;
+};
+
+// Signature and lines. `why`: a sentence without its subject; not with UPDATE_GOOD.
+enum update_fault update_file_read(const void *bytes, size_t len,
+	const uint8_t key[CONFIG_UPDATE_KEY_LEN], struct update_file *out,
+	char why[UPDATE_WHY_MAX]);
+// Its time, and that nobody plays an older one again: neither the version nor the time of issue may
+// be before that of `former`, the last good one; NULL: none.
+enum update_fault update_file_judge(const struct update_file *f, const struct update_file *former,
+	int64_t now_unix_s, char why[UPDATE_WHY_MAX]);
