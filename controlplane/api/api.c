@@ -22,8 +22,8 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-// As many explanations and searches as may run and wait and a profile, leave requests for all
-// else.
+// As many explanations and searches as may run and wait, and a profile, leave requests for all
+// else; so does GET /connections, at its most API_SOCKETS_WAITING_MAX, unless all come together.
 static_assert(2 * ((int)JOB_RUNNING_MAX + (int)JOB_WAITING_MAX) + 1 < (int)API_REQUESTS_MAX);
 
 static void on_request(void *arg, struct http_exchange *x)

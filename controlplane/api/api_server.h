@@ -40,7 +40,7 @@ struct api_control {
 
 // GET /connections asks the kernel about each descriptor: a helper does, once in API_SOCKETS_MS for
 // all who wait by then.
-enum { API_SOCKETS_MS = 1000, API_SOCKETS_WAITING_MAX = 16 };
+enum { API_SOCKETS_MS = 1000, API_SOCKETS_WAITING_MAX = 4 };
 struct api_sockets {
 	struct event *next; // waits until it may begin
 	bool runs;

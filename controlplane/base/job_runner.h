@@ -5,8 +5,8 @@
 // read all lists from the disk. JOB_WAITING_MAX more wait their turn, for a bounded time, so that
 // two searches at a time do not abort a third operator's export. One place of each kind is kept for
 // work that needs no right (http_set_right): users over the network leave it to the control socket.
-// A user has JOB_USER_MAX at most. Owned by one loop's thread, which polls every JOB_RUNNER_POLL_MS
-// while something runs; there is no timer otherwise.
+// A session or token has JOB_USER_MAX at most. Owned by one loop's thread, which polls every
+// JOB_RUNNER_POLL_MS while something runs; there is no timer otherwise.
 
 #include "loop.h"
 
@@ -17,7 +17,7 @@
 enum {
 	JOB_RUNNING_MAX = 3,
 	JOB_WAITING_MAX = 4,
-	JOB_USER_MAX = 3,
+	JOB_USER_MAX = 4, // as a page with two tabs asks at once
 	JOB_RUNNER_WAIT_MS = 8000,
 	JOB_RUNNER_POLL_MS = 5
 };

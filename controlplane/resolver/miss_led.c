@@ -11,22 +11,28 @@
 // several resolvers the one of the client's question asks, and stores the answer if its part of L0
 // has the target's key.
 
-static bool is_of_alias(uint16_t qtype)
+// The target of a rule for a whole domain may be in it: it leads there, and itself nowhere.
+static bool is_itself(const struct led *led)
 {
-	return qtype == DNS_TYPE_CNAME || qtype == DNS_TYPE_ANY;
+	return dns_name_equal(&led->alias.target, &led->name);
+}
+
+static bool is_of_alias(const struct led *led, uint16_t qtype)
+{
+	return (qtype == DNS_TYPE_CNAME || qtype == DNS_TYPE_ANY) && !is_itself(led);
 }
 
 bool led_read(const struct resolver *r, const struct led *led, const struct dns_query *q,
 	const struct dns_answer_view *view, struct dns_answer *out)
 {
 	const struct dns_chain chain = {
-		.asked = &led->alias.target, .alias = &led->alias, .count = 1};
+		.asked = &led->alias.target, .alias = &led->alias, .count = !is_itself(led)};
 	struct dns_query target = *q;
 	uint8_t msg[DNS_MESSAGE_MAX];
 	size_t len = 0;
 
 	target.name = led->alias.target;
-	if (!is_of_alias(q->qtype)) {
+	if (!is_of_alias(led, q->qtype)) {
 		if (!view)
 			return false;
 		len = resolver_answer_message(msg, sizeof(msg), &target, view, 0);
@@ -73,7 +79,7 @@ bool miss_led(
 	on.waiter.led = &led;
 	on.subnet = (struct ip_address){0};
 	l0_key_of_query(l0_writer_reader(r->l0), &on.query, m->key.view, &on.key);
-	if (is_of_alias(m->query.qtype)) {
+	if (is_of_alias(&led, m->query.qtype)) {
 		const struct resolver_answer alone = resolver_answer_fresh(r, NULL, 0);
 		resolver_answer_one(r, &on.query, &on.waiter, &alone);
 	} else if (!led_to_local(r, &on)) {

@@ -14,12 +14,13 @@ uint64_t validator_asked_hash(
 	return hash ? hash : 1;
 }
 
+// `asked`: 0: all of the context.
 static struct validation *next_of(
 	struct validators *v, const struct validator_context *c, uint64_t asked, unsigned *at)
 {
 	while (*at < v->question_touched) {
 		struct validation *q = &v->question[(*at)++];
-		if (q->asked == asked && q->context == c)
+		if (q->asked && (!asked || q->asked == asked) && q->context == c)
 			return q;
 	}
 	return NULL;
@@ -29,6 +30,14 @@ static void mark(struct validation *q)
 {
 	q->context->led += !q->is_led;
 	q->is_led = true;
+}
+
+static unsigned mark_all(struct validators *v, const struct validator_context *c, uint64_t asked)
+{
+	unsigned marked = 0, at = 0;
+	for (struct validation *one; (one = next_of(v, c, asked, &at)); marked++)
+		mark(one);
+	return marked;
 }
 
 void validator_led_join(struct validators *v, struct validation *q)
@@ -52,15 +61,15 @@ bool validator_led_mark(
 {
 	struct dns_query q = {.qclass = DNS_CLASS_IN};
 	struct rd rd = rd_init(f->question, f->question_len);
-	unsigned at = 0;
 
 	if (dns_name_read(&rd, &q.name) < 0)
 		return false;
 	q.qtype = rd_u16(&rd);
 	if (!has_alias(msg, &q) || !v->owner.leads_on(v->owner.arg, &f->servers, &q, msg, len))
 		return false;
-	const uint64_t asked = validator_asked_hash(v, &q.name, q.qtype);
-	for (struct validation *one; (one = next_of(v, f->context, asked, &at));)
-		mark(one);
+	// A name that no question has is a hop of one, the library does not say of which: of those
+	// that are marked weir asks again only for those that fail.
+	if (!mark_all(v, f->context, validator_asked_hash(v, &q.name, q.qtype)))
+		(void)mark_all(v, f->context, 0);
 	return true;
 }

@@ -6,11 +6,11 @@
 //
 // At most CONFIG_VERSIONS_KEPT versions and VERSION_STORE_BYTES_MAX bytes are kept, the newest
 // ones; of these VERSION_STORE_SMALL_MAX and half of the bytes at most of small versions: by the
-// role `operate` (entries, lists turned on and off), the timer and weir itself. So they push none
-// out of what an admin could roll back to. And in any case the version in force and the one that
-// health goes back to. Folder 0750, files 0640, so that the data plane's user, which is of the same
-// group, can read them. Blocking file I/O: a helper thread, or before the loops run. One caller at
-// a time.
+// role `operate` (entries, lists turned on and off), the timer and weir itself, so that the newest
+// half of the others is there to roll back to. And in any case the version in force and the one
+// that health goes back to. Folder 0750, files 0640, so that the data plane's user, which is of the
+// same group, can read them. Blocking file I/O: a helper thread, or before the loops run. One
+// caller at a time.
 
 #include "base/file_write.h"
 

@@ -77,6 +77,14 @@ static bool is_name(const char *text, size_t max)
 			  == len;
 }
 
+// Without the dot that may end it.
+static void host_take(const char *text, char out[CONFIG_METRICS_HOST_MAX + 1])
+{
+	const size_t len = strlen(text);
+	snprintf(out, CONFIG_METRICS_HOST_MAX + 1, "%.*s", (int)(len - (text[len - 1] == '.')),
+		text);
+}
+
 static int hosts_take(
 	const struct config_doc *doc, const struct config_raw_metrics *r, struct config_metrics *m)
 {
@@ -89,7 +97,7 @@ static int hosts_take(
 					"is not a host name of letters, digits, \"-\", \"_\" "
 					"and \".\""));
 		else
-			snprintf(m->host[m->host_count++], sizeof(m->host[0]), "%s", r->hosts[i]);
+			host_take(r->hosts[i], m->host[m->host_count++]);
 	}
 	return rc;
 }

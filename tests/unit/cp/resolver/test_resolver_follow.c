@@ -380,6 +380,17 @@ TEST_WITH(test_validated_to_other_names, setup_validated, teardown)
 	assert_int_equal(status().validation.led, 0);
 }
 
+// The second reply of a chain leads on, to which the question itself did not ask for.
+TEST_WITH(test_validated_to_local_names_by_two_replies, setup_validated, teardown)
+{
+	alias_set(1, FAKE_ALIAS_ALONE, "www.pub.example");
+	alias_set(0, FAKE_ALIAS_ALONE, "host.lan");
+	resolves("nas.corp.example", 1, 1000, ANSWER_UPSTREAM);
+	expect_records("nas.corp.example CNAME www.pub.example.\n"
+		       "www.pub.example CNAME host.lan.\nhost.lan A 192.0.2.20\n");
+	assert_int_equal(status().inflight, 0);
+}
+
 // Both views ask everyone's servers, by one context of the validator. The name is local in one.
 TEST_WITH(test_validated_in_two_views, setup_validated, teardown)
 {

@@ -56,6 +56,7 @@ static void image_make(struct answer_policy_fixture *f)
 	led_rule(f, "each.example", "*.garden.test");
 	led_rule(f, "lost.example", "nx.garden.test");
 	led_rule(f, "home.example", "host.lan");
+	led_rule(f, "safe.example", "force.safe.example");
 	fixture_rule(f, RULE_CLASS_BLOCK, "all.example");
 	fixture_rule_for(f, RULE_CLASS_BLOCK, "six.example", DNS_TYPE_AAAA);
 	fixture_rule_for(f, RULE_CLASS_BLOCK, "one.example", DNS_TYPE_A);
@@ -243,6 +244,14 @@ TEST_WITH(test_led_to_another_name, setup, teardown)
 	expect_type(1, "led.example", DNS_TYPE_CNAME, DNS_RCODE_NOERROR, ANSWER_BLOCKED);
 	assert_string_equal(rig_records(), "led.example CNAME garden.test.\n");
 	expect_type(1, "good.led.example", DNS_TYPE_A, DNS_RCODE_NOERROR, ANSWER_UPSTREAM);
+}
+
+// The target is below the name that the rule covers: it leads there, and itself nowhere.
+TEST_WITH(test_led_to_itself, setup, teardown)
+{
+	expect_led("www.safe.example", "www.safe.example CNAME force.safe.example.\n"
+				       "force.safe.example A 192.0.2.1\n");
+	expect_led("force.safe.example", "force.safe.example A 192.0.2.1\n");
 }
 
 // Several wait for the target, under names of their own; of one without an answer the group's

@@ -40,7 +40,7 @@ TEST(test_hosts_are_live)
 	char keys[256];
 	struct config *c = config_text_load(MINIMAL "metrics: {listen: 127.0.0.1}\n");
 	struct config *other = config_text_load(
-		MINIMAL "metrics: {listen: 127.0.0.1, hosts: [weir1.lab.example, weir1]}\n");
+		MINIMAL "metrics: {listen: 127.0.0.1, hosts: [weir1.lab.example., weir1]}\n");
 	assert_int_equal(c->metrics.host_count, 0);
 	assert_int_equal(other->metrics.host_count, 2);
 	assert_string_equal(other->metrics.host[0], "weir1.lab.example");
