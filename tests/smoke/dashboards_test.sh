@@ -6,8 +6,8 @@
 
 check "the dashboards are what their generator writes" $python "$root/tools/grafana/make.py" --check
 must "up" "$lab" up --offline
-# A ClickHouse that is not there has metrics all the same, and so has a syslog server.
-printf 'query_log:\n  clickhouse: {url: "http://127.0.0.1:8129"}\nevents: {syslog: 127.0.0.1}\n' >>/run/weir/lab/weir.yaml
+# A ClickHouse that is not there has metrics all the same, and so have a syslog server and updates.
+printf 'query_log:\n  clickhouse: {url: "http://127.0.0.1:8129"}\nevents: {syslog: 127.0.0.1}\nupdates: {check: true, url: "http://127.0.0.1:8129/", key: %s}\n' MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE= >>/run/weir/lab/weir.yaml
 check "the control plane starts with a sink" eval '"$lab" stop controlplane && "$lab" start controlplane'
 check "a scrape" eventually eval "weirctl metrics >$tmp/metrics && grep -q ^weir_worker $tmp/metrics"
 if command -v prometheus >/dev/null; then
