@@ -117,17 +117,20 @@ static int pattern_try(const char *text, uint64_t slow_ms, hs_compile_error_t **
 	return cpu_ms() - start_ms > slow_ms ? -ETIME : 0;
 }
 
-bool answer_pattern_proves(const char *text, uint64_t *spent_ms, char why[ANSWER_PATTERN_WHY_MAX])
+bool answer_pattern_proves(
+	const char *text, struct answer_pattern_spent *spent, char why[ANSWER_PATTERN_WHY_MAX])
 {
 	hs_compile_error_t *error = NULL;
 	if (hs_valid_platform() != HS_SUCCESS)
 		return true;
 	pthread_once(&counted, count_memory);
 	const uint64_t start_ms = cpu_ms();
-	const int rc = *spent_ms < ANSWER_PATTERNS_OWN_MS
-			       ? pattern_try(text, ANSWER_PATTERN_SLOW_MS / 2, &error)
-			       : -EBUSY;
-	*spent_ms += cpu_ms() - start_ms;
+	const bool has_time = spent->good_ms < ANSWER_PATTERNS_OWN_MS
+			      && spent->all_ms < ANSWER_PATTERNS_BUDGET_MS;
+	const int rc = has_time ? pattern_try(text, ANSWER_PATTERN_SLOW_MS / 2, &error) : -EBUSY;
+	const uint64_t took_ms = cpu_ms() - start_ms;
+	spent->all_ms += took_ms;
+	spent->good_ms += rc == 0 ? took_ms : 0;
 	if (rc == -EBUSY)
 		snprintf(why, ANSWER_PATTERN_WHY_MAX,
 			"together with the others, all take too long to compile");

@@ -53,12 +53,18 @@ struct answer_pattern_counts {
 	char first_error[128]; // of the first one with bad syntax
 };
 
-// Does the pattern compile in time, alone, after others of the operator's that took *spent_ms of
-// CPU time, ANSWER_PATTERNS_OWN_MS together? Else `why` says why not. Twice as strict as
-// answer_patterns_new with the time of a pattern, which varies. Adds the time; up to some seconds,
-// nobody can end it. True where libhs does not run at all.
+// CPU time of the operator's patterns so far: of all, ANSWER_PATTERNS_BUDGET_MS at most, and of the
+// good ones, ANSWER_PATTERNS_OWN_MS.
+struct answer_pattern_spent {
+	uint64_t all_ms, good_ms;
+};
+
+// Does the pattern compile in time, alone, after others that took *spent? Else `why` says why not.
+// Twice as strict as answer_patterns_new with the time of a pattern, which varies. Adds the time;
+// up to some seconds, nobody can end it. True where libhs does not run at all.
 enum { ANSWER_PATTERN_WHY_MAX = 80 };
-bool answer_pattern_proves(const char *text, uint64_t *spent_ms, char why[ANSWER_PATTERN_WHY_MAX]);
+bool answer_pattern_proves(
+	const char *text, struct answer_pattern_spent *spent, char why[ANSWER_PATTERN_WHY_MAX]);
 
 struct answer_patterns;
 struct answer_pattern_scratch;

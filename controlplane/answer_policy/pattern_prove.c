@@ -29,7 +29,7 @@ struct prove {
 	const char **known; // sorted; NULL: none
 	size_t known_count;
 	size_t news; // patterns that are not known
-	uint64_t spent_ms;
+	struct answer_pattern_spent spent;
 };
 
 static int text_compare(const void *a, const void *b)
@@ -48,8 +48,7 @@ static void prove_some(void *arg, const char *key, char *const *pattern, unsigne
 	struct prove *p = arg;
 	char why[ANSWER_PATTERN_WHY_MAX];
 	for (unsigned i = 0; i < count; i++)
-		if (!is_known(p, &pattern[i])
-			&& !answer_pattern_proves(pattern[i], &p->spent_ms, why))
+		if (!is_known(p, &pattern[i]) && !answer_pattern_proves(pattern[i], &p->spent, why))
 			config_proof_refuse(p->to, key, "/%.200s/: %s", pattern[i], why);
 }
 
@@ -67,7 +66,7 @@ static void known_spend(void *arg, const char *, char *const *pattern, unsigned 
 	char why[ANSWER_PATTERN_WHY_MAX];
 	for (unsigned i = 0; i < count; i++)
 		if (is_known(p, &pattern[i]))
-			(void)answer_pattern_proves(pattern[i], &p->spent_ms, why);
+			(void)answer_pattern_proves(pattern[i], &p->spent, why);
 }
 
 static void known_count(void *arg, const char *, char *const *, unsigned count)

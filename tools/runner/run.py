@@ -262,11 +262,15 @@ class Run:
 
 
 def signal_session(session, number):
-    """Signals every process of a session: `timeout` makes a group of its own, which a signal to the group would miss."""
+    """Signals every process of a session: `timeout` makes a group of its own, which a signal to the group would miss. How many lived."""
+    lived = 0
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[3]) == session:
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
                 os.kill(int(stat.parent.name), number)
+                lived += 1
+    return lived
 
 
 def end_session(process):
@@ -275,5 +279,7 @@ def end_session(process):
         process.wait(KILL_S)
     except subprocess.TimeoutExpired:
         pass
-    signal_session(process.pid, signal.SIGKILL)
+    for _ in range(20):  # one that was just being made is seen by the next look
+        if not signal_session(process.pid, signal.SIGKILL):
+            break
     process.wait()

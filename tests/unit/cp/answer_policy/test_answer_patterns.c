@@ -173,10 +173,12 @@ TEST(test_no_portion_takes_long)
 TEST(test_proofs_have_a_budget)
 {
 	char why[ANSWER_PATTERN_WHY_MAX];
-	uint64_t spent_ms = 0;
-	assert_true(answer_pattern_proves("^ads[.]", &spent_ms, why));
-	spent_ms = ANSWER_PATTERNS_OWN_MS;
-	assert_false(answer_pattern_proves("^ads[.]", &spent_ms, why));
+	struct answer_pattern_spent spent = {.all_ms = ANSWER_PATTERNS_BUDGET_MS - 1000};
+	assert_true(answer_pattern_proves("^ads[.]", &spent, why));
+	spent.good_ms = ANSWER_PATTERNS_OWN_MS;
+	assert_false(answer_pattern_proves("^ads[.]", &spent, why));
+	spent = (struct answer_pattern_spent){.all_ms = ANSWER_PATTERNS_BUDGET_MS};
+	assert_false(answer_pattern_proves("^ads[.]", &spent, why));
 	assert_string_equal(why, "together with the others, all take too long to compile");
 }
 

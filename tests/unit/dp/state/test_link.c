@@ -41,7 +41,9 @@ static int teardown(void **)
 	unlink(client.path);
 	for (unsigned i = 0; i < BELLS; i++)
 		close(ours[i]), close(bells[i]);
-	rmdir(text_from("%s/" SHM_CONTROL, dir));
+	char control[sizeof(dir) + sizeof(SHM_CONTROL)];
+	snprintf(control, sizeof(control), "%s/" SHM_CONTROL, dir);
+	rmdir(control);
 	return rmdir(dir);
 }
 
