@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lockout.h"
 
+#include "access_text.h"
 #include "base/source_key.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <weir/keyhash.h>
 
@@ -157,9 +157,8 @@ size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PL
 		const uint8_t *key = p->of[(p->next + i) % LOCKOUT_PLACES_MAX].bytes;
 		if (!key[0])
 			continue;
-		for (unsigned k = 0; k < LOCKOUT_KEY_LEN; k++)
-			at += sprintf(at, "%02x", key[k]);
-		at = stpcpy(at, "\n");
+		access_hex_write(key, LOCKOUT_KEY_LEN, at);
+		at = stpcpy(at + 2 * LOCKOUT_KEY_LEN, "\n");
 	}
 	return (size_t)(at - text);
 }
@@ -167,14 +166,11 @@ size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PL
 // Of a line with its end. False: it is none.
 static bool place_read(const char *line, struct lockout_key *out)
 {
-	static const char digits[] = "0123456789abcdef";
-	for (unsigned i = 0; i < 2 * LOCKOUT_KEY_LEN; i++) {
-		const char *digit = memchr(digits, line[i], sizeof(digits) - 1);
-		if (!digit)
-			return false;
-		out->bytes[i / 2] = (uint8_t)(out->bytes[i / 2] << 4 | (digit - digits));
-	}
-	return out->bytes[0] == KIND_PLACE && line[2 * LOCKOUT_KEY_LEN] == '\n';
+	char text[PLACE_LINE];
+	memcpy(text, line, PLACE_LINE - 1);
+	text[PLACE_LINE - 1] = '\0';
+	return line[PLACE_LINE - 1] == '\n' && access_hex_read(text, out->bytes, LOCKOUT_KEY_LEN)
+	       && out->bytes[0] == KIND_PLACE;
 }
 
 bool lockout_places_read(struct lockout_places *p, const char *text, size_t len)

@@ -24,7 +24,7 @@ static inline void allowance_add(struct allowance *a, unsigned n)
 	a->left += (int64_t)n * ALLOWANCE_UNIT;
 }
 
-// What was done took as much as `n` more, after it began: a debt of `burst` at most.
+// Takes `n` more for what had begun before its cost was known: a debt of `burst` at most.
 static inline void allowance_charge(struct allowance *a, uint64_t n, unsigned burst)
 {
 	const int64_t least = -(int64_t)burst * ALLOWANCE_UNIT;

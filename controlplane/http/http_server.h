@@ -16,9 +16,8 @@
 //   for each. One that is silent for HTTP_TIMEOUT_S before or inside its first request is closed
 //   before that. Without descriptors no connection is accepted for
 //   HTTP_ACCEPT_PAUSE_MS.
-// * It ends no connection for what is refused on it: the HTTP_REFUSALS_MAX-th reply with a status
-// of
-//   401 or 403 is its last one; 429 counts as HTTP_FAST_WEIGHT of these.
+// * It ends no connection for refusals. The HTTP_REFUSALS_MAX-th 401 or 403 on a connection is its
+//   last reply; 429 counts as HTTP_FAST_WEIGHT of these.
 // * It takes requests that are malformed: http_conns.h checks each byte first, and what is wrong
 // gets
 //   400, and its connection ends. HEAD is a GET whose reply has no body.
@@ -138,8 +137,8 @@ uint64_t http_right(const struct http_exchange *x);
 // Takes a request from the allowance of its user as well, by http_rate_key. False: that is used up,
 // and 429 is the reply; or half of exchanges_max are this user's: 503.
 ATTR_MUST_CHECK bool http_may_ask(struct http_exchange *x, uint64_t key);
-// Work for a live exchange behind its `handle`: what it takes counts for its sender. `x` may end in
-// between.
+// CPU time of work for a live exchange after its `handle` has returned: the sender of `x` pays for
+// what lies between the two calls. `x` may end between them.
 struct http_turn {
 	struct http_rate *rate; // NULL: it counts for nobody
 	uint64_t key[HTTP_TURNS_MAX], began_us;

@@ -92,7 +92,7 @@ void version_store_settle_pending(const char *folder, unsigned above, unsigned b
 	}
 }
 
-// Who may do no more than that, and weir itself, could make many.
+// Is it one of the role `operate`, of the timer or of weir itself, which can make many?
 static bool is_small(const char *folder, unsigned number)
 {
 	static const char *const whats[] = {
@@ -107,7 +107,7 @@ static bool is_small(const char *folder, unsigned number)
 	return is;
 }
 
-// What may be kept of versions, newest first: until one does not fit.
+// Room for versions, taken from the newest one on until one does not fit.
 struct room {
 	unsigned left;
 	uint64_t bytes;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The signed file that names the newest version: as it is, which no key has signed, and with a
-// right signature behind it. What is read is within its bounds, and no byte of the first kind is
-// taken.
+// right signature behind it. The reader stays within the file's bounds, and takes no file of the
+// first kind.
 
 #include "controlplane/updates/update_file.h"
 #include "fuzz.h"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The Debian package, from tools/package to purge: what is in it, that a fresh Debian of this release answers after `apt install`
-# and one kdig within a minute, what an upgrade, a removal and a purge keep. The Debian is a chroot in namespaces without the
+# The Debian package, from tools/package to purge: its files, the first answer of a fresh Debian of this release within a minute
+# of `apt install`, and the files that an upgrade, a removal and a purge keep. The Debian is a chroot in namespaces without the
 # Internet; no systemd runs there, so rig/systemctl stands for it. WEIR_DEB=FILE.deb tests that package.
 set -u
 SMOKE_TIMEOUT=${SMOKE_TIMEOUT:-600}

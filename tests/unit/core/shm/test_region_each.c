@@ -11,7 +11,7 @@ static void unlink_one(void *folder, const char *name)
 	(void)unlink(text_from("%s/%s", (const char *)folder, name));
 }
 
-// Who may write to the folder may fill it: one look has an end, and the next goes on.
+// Each user that writes to the folder can fill it: one look has an end, and the next goes on.
 TEST(a_full_folder_has_an_end)
 {
 	enum { FILES = REGION_LOOKS_MAX + 100 };

@@ -55,8 +55,8 @@ TEST(test_regions)
 	assert_int_equal(rmdir(paths.run), 0);
 }
 
-// One that is as large as a huge page begins where one can lie. What was taken to find that place
-// is given back: on both sides.
+// A region as large as a huge page begins where a huge page can lie. shm_huge_map maps more to find
+// that place, and unmaps the rest on both sides.
 TEST(test_huge)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(pages); i++) {

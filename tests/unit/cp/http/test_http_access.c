@@ -55,7 +55,7 @@ static char *audit_now(void)
 {
 	char *all;
 	struct access_thread_counts c;
-	// What waits is written soon.
+	// The access thread writes its lines soon.
 	WAIT_FOR((access_thread_counts(api->access->thread, &c), c.waiting == 0));
 	assert_int_equal(audit_read(text_from("%s/audit.log", api_folder), 1000, &all), 0);
 	unit_at_end(free, all);

@@ -32,7 +32,7 @@ static _Atomic unsigned held_count;
 static void on_request(void *, struct http_exchange *x)
 {
 	const char *what = http_path(x);
-	if (what[0] == '/' && strlen(what) == 2) { // "/a": user a, who waits
+	if (what[0] == '/' && strlen(what) == 2) { // "/a": user a waits for a reply
 		if (http_may_ask(x, http_rate_key('w', what, 2))) {
 			http_defer(x, WAIT_MS);
 			held[held_count++] = x;

@@ -107,7 +107,7 @@ static int remote_watch_ask(void)
 	return fd;
 }
 
-// The control socket takes the place of a user over the network, who does not take its.
+// The control socket takes the place of a user over the network, never the other way round.
 TEST(test_makes_way)
 {
 	int fd = remote_watch_ask();
