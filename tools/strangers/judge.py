@@ -13,9 +13,11 @@ BYTE_KINDS = ("heap", "map", "rte")
 SUMS = {"account", "heap", "resident", "table"}
 MAY = {"heap": SUMS, "rte": SUMS, "map": {"mappings", "deleted_mappings", "resident"}, "descriptor": SUMS | {"descriptors"},
        "buffer": {"buffers", "table"}, "table": SUMS}
-# The tables whose entries a call gives back, by its name, or by the file of a call that is in several.
-TABLES = {"slot_give_back": ("frontend",), "lookup_give": ("l1_", "redis_"), "request_give": ("refresh_",),
-          "inflight_remove": ("question", "waiter", "inflight"), "querylog_release": ("log_",)}
+# The tables whose entries a call gives back, by its name, or by the function around a call that serves several tables.
+TABLES = {"slot_give_back": ("frontend",), "tcp_buffer_give": ("tcp_buffers",), "conn_pending_end": ("tcp_questions",),
+          "conn_question_give": ("tcp_questions",), "tcp_place_give": ("tcp_connections",),
+          "lookup_give": ("l1_", "redis_"), "request_give": ("refresh_",), "inflight_remove": ("question", "waiter", "inflight"),
+          "querylog_release": ("log_",)}
 DESCRIPTORS = (("socket:", "socket"), ("anon_inode:[eventfd]", "eventfd"), ("/memfd:", "memfd"), ("pipe:", "pipe"), ("", "file"))
 
 
@@ -76,7 +78,7 @@ class Truth:
         text = f"{alarm['by']} {alarm['name']}"
         if any(re.search(rf"(?<![\w.]){re.escape(w)}(?!\w)", text) for w in self.words()):
             return True
-        tables = TABLES.get(self.site["call"], ())
+        tables = TABLES.get(self.site["call"]) or TABLES.get(self.site["function"], ())
         if self.kind == "table":
             return alarm["kind"] == "table" and alarm["name"].startswith(tables)
         if self.kind == "buffer":

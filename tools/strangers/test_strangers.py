@@ -148,6 +148,12 @@ class Judge(unittest.TestCase):
         self.assertTrue(v["wrong"] and not v["noticed"])
         self.assertTrue(self.verdict(alarm(name="libraries"))["wrong"])  # of blocks of no library
 
+    def test_a_table_by_the_call_or_the_function_around_it(self):
+        for site in ({"call": "slot_give_back", "function": "reply_send"}, {"call": "share_give", "function": "slot_give_back"}):
+            site, alarms = {"kind": "table", **site}, [alarm(kind="table", name=name) for name in ("frontend_pending", "tcp_questions")]
+            self.assertTrue(self.verdict(alarms[0], site=site, rate=40000)["named"], site)
+            self.assertFalse(self.verdict(alarms[1], site=site, rate=40000)["named"], site)
+
     def test_late(self):
         self.assertFalse(self.verdict(alarm(after_s=181))["noticed"])
         self.assertFalse(self.verdict()["noticed"])
