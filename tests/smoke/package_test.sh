@@ -116,7 +116,8 @@ check "it is SPDX 2.3, of this package, each item with what it needs" jq -e --ar
 	and ([.packages[].SPDXID, .files[].SPDXID] | length == (unique | length))
 	and ([.packages[].SPDXID] - [.relationships[].relatedSpdxElement] == [])' "$spdx"
 dpkg-deb --fsys-tarfile "$deb" | tar -x -C $tmp ./usr/sbin/weir-dataplane
-same "the programs say the package's version" "weir-dataplane $(dpkg-deb -f "$deb" Version)," "$($tmp/usr/sbin/weir-dataplane --version | cut -d' ' -f1,2)"
+version=$(dpkg-deb -f "$deb" Version | sed 's/+deb[0-9]*$//; s/~/-/')
+same "the programs say the package's version" "weir-dataplane $version," "$($tmp/usr/sbin/weir-dataplane --version | cut -d' ' -f1,2)"
 same "with the digest of the packaged program" "$(sha256sum <$tmp/usr/sbin/weir-dataplane | cut -d' ' -f1)" \
 	"$(jq -r '.files[] | select(.fileName == "./usr/sbin/weir-dataplane").checksums[] | select(.algorithm == "SHA256").checksumValue' "$spdx")"
 for name in $(dpkg-deb -f "$deb" Depends | grep -oE '(^|, )lib[a-z0-9.+-]+' | tr -d ', '); do

@@ -105,7 +105,7 @@ def long(work, chosen, other, until=math.inf):
                 work.broken += [f"long: {test.name} is of no part" for test in tests.known(ROOT, name, tests.TREES[name])
                                 if "long" in test.suites and not test.suites & {each.name for each in parts.PARTS}]
         if part.package and package is None:
-            package = package_made(work)
+            package = package_made(work, part.name == "package")
         if not trees.issuperset(part.trees) or part.package and not package:
             continue
         if part.targets and not built(work, part.name, dataclasses.replace(tests.TREES[part.trees[0]], targets=part.targets)):
@@ -133,9 +133,9 @@ def write_rows(work, done):
             page.write_text(parts.with_row(page.read_text(), part.name, work.commit, seconds, len(mine)))
 
 
-def package_made(work):
-    """The one package that all tests of it install: its path, or an empty text."""
-    said = work.build("package", [str(ROOT / "tools/package"), "--out", str(ROOT / "build/package")], {})
+def package_made(work, twice):
+    """The one package that all tests of it install: its path, or an empty text. Twice: two builds are the same."""
+    said = work.build("package", [str(ROOT / "tools/package"), "--out", str(ROOT / "build/package"), *["--twice"] * twice], {})
     found = re.findall(r"^(.*/weir_.*\.deb)$", said or "", re.M)
     return found[0] if found else ""
 
