@@ -36,6 +36,9 @@ PARTS = [
          " meson_options.txt dataplane/*meson.build controlplane/*meson.build tools/*meson.build tests/smoke/package_test.sh"
          " tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
     Part("bare", 600, "tools/bare tools/packages tools/common.sh tools/package tools/container/Containerfile", alone=False),
+    Part("trixie", 1500, "tools/bare tools/packages tools/common.sh tools/package *meson.build meson_options.txt include/weir/* bpf/*"
+         " dataplane/port/* dataplane/stage/* controlplane/l1/* controlplane/recursor/* controlplane/validator/* controlplane/transfer/*"
+         " controlplane/tls/*", alone=False),
     Part("redis", 420, "controlplane/l1/* tests/smoke/redis_test.sh tests/smoke/rig/redis_*"),
     Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False),
     Part("vm", 1500, "tools/vm tools/machine/* tests/vm/* tools/debian/* tools/systemd/* dataplane/port/* dataplane/xdp/* bpf/*", package=True),
@@ -45,6 +48,8 @@ PARTS = [
     Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("test", "asan")),
     Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
     Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*", targets="bench-programs"),
+    Part("arm64", 7200, "tools/bare tools/packages tools/common.sh tools/arm64.cross *meson.build include/weir/page.h"
+         " dataplane/core/os/* dataplane/core/mem/* include/weir/os/* controlplane/memory/*", alone=False),
     Part("soak", 210, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),
 ]

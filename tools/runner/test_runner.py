@@ -167,7 +167,7 @@ def due(text, files):
 
 
 same("no part is due", [], due(page, ["README.md"]))
-same("those of a file, with what they last took", [("page", 1000), ("vm", 1000)], due(page, ["dataplane/port/port.c", "controlplane/page/a.js"]))
+same("those of a file, with what they last took", [("page", 1000), ("trixie", 1000), ("vm", 1000)], due(page, ["dataplane/port/port.c", "controlplane/page/a.js"]))
 same("with a commit that nobody knows a part is due", len(parts.PARTS), len(due(page, None)))
 same("without a row it is named alone", ([], [part.name for part in parts.PARTS]), parts.due("", lambda commit: None))
 said = []
