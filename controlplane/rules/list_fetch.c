@@ -151,7 +151,7 @@ static void request_fill(struct fetch *f, const char *url, const char *addresses
 {
 	*out = (struct http_transfer_request){.url = url,
 		.addresses = *addresses ? addresses : NULL,
-		.takes_packed = true,
+		.takes_gzip = true,
 		.max_bytes = f->request->max_bytes,
 		.connect_ms = LIST_FETCH_CONNECT_MS,
 		.timeout_ms = (unsigned)(f->deadline_ms - now_ms),

@@ -11,7 +11,7 @@
 // .netrc. TLS certificates are verified against the system's authorities.
 //
 // Bounds: LIST_FETCH_CONNECT_MS to connect, `timeout_ms` for all hops together, `low_speed_s` at
-// under 1 KiB/s, `max_bytes` as sent and as unpacked (gzip, br, zstd), `max_redirects`, and the
+// under 1 KiB/s, `max_bytes` as sent and as unpacked (gzip), `max_redirects`, and the
 // body of anything but 200 is thrown away, 64 KiB at most. A body shorter than the server said is
 // an error. Blocks: for helper threads; thread-safe. Memory: libcurl's, some 100 KiB.
 

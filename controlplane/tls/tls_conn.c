@@ -84,6 +84,10 @@ void tls_work_bound(struct ssl_ctx_st *x)
 	(void)pthread_once(&once, steps_start);
 	SSL_CTX_set_msg_callback(x, on_message);
 	groups_bound(x);
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION // OpenSSL 3.2: else unpacked before the chain's bounds
+	SSL_CTX_set_options(
+		x, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
+#endif
 }
 
 void tls_context_set(struct ssl_ctx_st *x)

@@ -6,6 +6,8 @@
 
 #include "http_multi.h"
 
+#include <weir/http_coding.h>
+
 struct curl_slist;
 
 struct http_transfer {
@@ -15,6 +17,8 @@ struct http_transfer {
 	const struct http_transfer_request *request; // NULL: none is in flight
 	struct curl_slist *headers, *addresses;      // of it
 	uint64_t sent;
+	struct http_coding coding;     // of the reply
+	bool is_packed_otherwise;      // so it was ended
 	const char *ca_file, *ca_path; // of the system
 	char error[256];               // of libcurl: CURL_ERROR_SIZE
 };
@@ -27,5 +31,5 @@ void http_request_drop(struct http_transfer *t);
 unsigned http_status_of(void *curl); // 0: no reply yet
 // `code`: CURLcode
 void http_result_write(const struct http_transfer *t, int code, struct http_transfer_result *out);
-int http_error_of(int code);
+int http_error_of(const struct http_transfer *t, int code);
 bool http_multi_options(const struct http_transfer *t); // beside those of any request

@@ -20,8 +20,10 @@ struct http_multi {
 	_Atomic uint64_t sockets; // written by its thread alone
 };
 
-int http_error_of(int code)
+int http_error_of(const struct http_transfer *t, int code)
 {
+	if (t->is_packed_otherwise)
+		return -EIO;
 	switch ((CURLcode)code) {
 	case CURLE_OK:
 		return 0;
@@ -96,7 +98,9 @@ static void why_write(const struct http_transfer *t, CURLcode code, char *out, s
 	const char *phrase = phrase_of(code);
 	if (code == CURLE_OK)
 		text[0] = '\0';
-	else if (http_error_of(code) == -EKEYREJECTED && t->error[0])
+	else if (t->is_packed_otherwise)
+		snprintf(text, sizeof(text), "the reply is packed in a way that nobody asked for");
+	else if (http_error_of(t, code) == -EKEYREJECTED && t->error[0])
 		snprintf(text, sizeof(text), "%s", t->error);
 	else if (code == CURLE_COULDNT_CONNECT
 		 && curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &err) == CURLE_OK && err > 0)
@@ -254,7 +258,7 @@ static void exchange_end(struct http_transfer *t, CURLcode code)
 	http_result_write(t, code, &result);
 	curl_multi_remove_handle(t->multi->curl, t->curl);
 	http_request_drop(t);
-	r->hooks.on_end(r->arg, http_error_of(code), &result);
+	r->hooks.on_end(r->arg, http_error_of(t, code), &result);
 }
 
 void http_multi_turn(struct http_multi *m, int fd, bool is_readable, bool is_writable)

@@ -33,7 +33,7 @@ unsigned http_status_of(void *curl)
 	return (unsigned)status;
 }
 
-// Anything but `len` ends the transfer.
+// Anything but `len` ends the transfer, here and below.
 static size_t on_body(char *bytes, size_t, size_t len, void *arg)
 {
 	struct http_transfer *t = arg;
@@ -45,7 +45,12 @@ static size_t on_body(char *bytes, size_t, size_t len, void *arg)
 
 static size_t on_header(char *line, size_t, size_t len, void *arg)
 {
-	const struct http_transfer_request *r = ((struct http_transfer *)arg)->request;
+	struct http_transfer *t = arg;
+	const struct http_transfer_request *r = t->request;
+	if (!http_coding_may(&t->coding, line, len, r->takes_gzip)) {
+		t->is_packed_otherwise = true;
+		return len ? 0 : 1;
+	}
 	if (r->hooks.on_header)
 		r->hooks.on_header(r->arg, line, len);
 	return len;
@@ -207,7 +212,7 @@ static bool options_of(const struct http_transfer *t)
 {
 	const struct http_transfer_request *r = t->request;
 	CURL *c = t->curl;
-	const char *packed = r->takes_packed ? "" : NULL;
+	const char *packed = r->takes_gzip ? "gzip" : NULL;
 	CURLcode method = r->body ? curl_easy_setopt(c, CURLOPT_POST, 1L)
 				  : curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
 	curl_off_t len = r->body ? (curl_off_t)r->len : -1;
@@ -265,6 +270,8 @@ bool http_request_take(struct http_transfer *t, const struct http_transfer_reque
 {
 	t->request = r;
 	t->sent = 0;
+	t->coding = (struct http_coding){0};
+	t->is_packed_otherwise = false;
 	t->error[0] = '\0';
 	if (headers_make(r, &t->headers) && (!r->addresses || list_add(&t->addresses, r->addresses))
 		&& options_of(t)
@@ -283,7 +290,7 @@ int http_transfer(struct http_transfer *t, const struct http_transfer_request *r
 	CURLcode code = curl_easy_perform(t->curl);
 	http_result_write(t, code, out);
 	http_request_drop(t);
-	return http_error_of(code);
+	return http_error_of(t, code);
 }
 
 static bool part_get(CURLU *u, CURLUPart part, unsigned flags, char *out, size_t cap)

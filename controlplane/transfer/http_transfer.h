@@ -13,6 +13,9 @@
 // A body is sent once: when a kept connection dies under it, libcurl must not begin again, for the
 // server may have taken it. The sender decides.
 //
+// A reply that is packed in any other way than the request takes ends before its body
+// (http_coding.h says why).
+//
 // A handle belongs to one thread at a time, keeps one connection, and costs some 100 KiB. Blocks;
 // on_wait is called once a second at least and can end it.
 
@@ -33,7 +36,7 @@ struct http_transfer_result;
 // Each may be NULL; those that return false end the transfer.
 struct http_transfer_hooks {
 	void (*on_header)(void *arg, const char *line, size_t len);
-	// Of a reply of this status, unpacked when takes_packed.
+	// Of a reply of this status, unpacked when takes_gzip.
 	bool (*on_body)(void *arg, unsigned status, const char *bytes, size_t len);
 	bool (*on_wait)(void *arg, uint64_t received);
 	bool (*on_address)(void *arg, const struct ip_address *a); // before it is connected to
@@ -51,7 +54,7 @@ struct http_transfer_request {
 	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
 	const void *body;                              // NULL: GET
 	size_t len;
-	bool takes_packed;   // the reply may come as gzip, br or zstd
+	bool takes_gzip;     // the reply may be packed (http_coding.h)
 	uint64_t max_bytes;  // that a reply may say it has; 0: any
 	unsigned connect_ms; // of timeout_ms
 	unsigned timeout_ms;

@@ -4,9 +4,10 @@
 
 Makes two authorities (FOLDER/ca.pem, FOLDER/other.pem) and a certificate of the first one for dns.example and 127.0.0.1, unless
 FOLDER/server.pem is there, prints its port, and writes a line for each request into FOLDER/requests: connection, path, headers,
-body. What it answers is in the path. Speaks HTTP/2 alone. Ends with its standard input.
+body. What it answers is in the path. Speaks HTTP/2, or HTTP/1.1 while there is FOLDER/http1. Ends with its standard input.
 """
 
+import gzip
 import json
 import os
 import pathlib
@@ -149,6 +150,17 @@ class Connection:
                 return
 
 
+def serve_http1(tls):
+    """Each request's reply in one chunk; of the path /packed by gzip, too."""
+    stream = tls.makefile("rb")
+    while request := stream.readline():
+        length = [int(line.split(b":")[1]) for line in iter(stream.readline, b"\r\n") if line.lower().startswith(b"content-length")]
+        body, packed = answer(stream.read(length[0])), b"/packed" in request
+        body = gzip.compress(body) if packed else body
+        tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nTransfer-Encoding: %schunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+                    % (b"gzip, " if packed else b"", len(body), body))
+
+
 def serve(context, sock):
     global connections
     try:
@@ -156,7 +168,10 @@ def serve(context, sock):
             with lock:
                 connections += 1
                 number = connections
-            Connection(tls, number).serve()
+            if tls.selected_alpn_protocol() == "h2":
+                Connection(tls, number).serve()
+            else:
+                serve_http1(tls)
             tls.unwrap()  # or unread bytes make the kernel reset the connection before the client has the answer
     except OSError:
         pass  # clients that do not trust us hang up
@@ -164,13 +179,16 @@ def serve(context, sock):
 
 def main():
     certificates_make()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    context.set_alpn_protocols(["h2"])
+    contexts = {}
+    for protocol in "h2", "http/1.1":
+        contexts[protocol] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        contexts[protocol].load_cert_chain(folder / "server.pem", folder / "server.key")
+        contexts[protocol].set_alpn_protocols([protocol])
     listener = socket.create_server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), backlog=64)
 
     def accept():
         while True:
+            context = contexts["http/1.1" if (folder / "http1").exists() else "h2"]
             threading.Thread(target=serve, args=(context, listener.accept()[0]), daemon=True).start()
     threading.Thread(target=accept, daemon=True).start()
     os.write(1, b"%d\n" % listener.getsockname()[1])

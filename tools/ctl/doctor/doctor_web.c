@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/http_coding.h>
 
 enum { URL_MAX = 640, PINS_TEXT_MAX = CONFIG_PINS_MAX * 56, BODY_MAX = 4096 };
 
 struct body {
 	uint8_t bytes[BODY_MAX];
 	size_t len;
+	struct http_coding coding;
 };
 
 void doctor_web_begin(void)
@@ -45,6 +47,12 @@ static size_t body_take(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
+static size_t header_take(char *line, size_t size, size_t count, void *coding)
+{
+	const size_t len = size * count;
+	return http_coding_may(coding, line, len, false) ? len : 0;
+}
+
 static CURL *request_new(const char *url, const char *ca_file, struct body *body)
 {
 	CURL *curl = curl_easy_init();
@@ -58,6 +66,8 @@ static CURL *request_new(const char *url, const char *ca_file, struct body *body
 		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)DOCTOR_PROBE_MS) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, header_take) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_HEADERDATA, &body->coding) == CURLE_OK
 		&& (!ca_file || !*ca_file
 			|| curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file) == CURLE_OK))
 		return curl;

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/http_coding.h>
 
 struct http_body {
 	char *text;
@@ -104,8 +105,15 @@ struct request {
 	int fd;     // of the control socket
 	bool is_stranger, is_linked;
 	uid_t who;
+	struct http_coding coding;
 	char socket[SHM_PATH_MAX + 32];
 };
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+	const size_t len = size * count;
+	return http_coding_may(arg, line, len, false) ? len : 0;
+}
 
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype)
 {
@@ -203,6 +211,8 @@ static bool request_make(struct request *r, bool post, const char *path,
 		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_HEADERDATA, &r->coding) == CURLE_OK
 		&& (!post || body_set(curl, params)))
 		return true;
 	curl_easy_cleanup(curl);

@@ -40,12 +40,11 @@ static uint32_t crc32_of(const uint8_t *p, size_t len)
 
 static const uint8_t gzip_head[10] = {0x1f, 0x8b, 8, [9] = 0xff};
 
-// One stored block.
-static void say_gzip(int fd, const char *text)
+// One stored block. The bytes written, 23 more than `len`.
+static size_t gzip_of(const void *text, uint16_t len, uint8_t *out)
 {
-	uint8_t out[1024];
-	uint16_t len = (uint16_t)strlen(text), not_len = (uint16_t)~len;
-	uint32_t crc = crc32_of((const uint8_t *)text, len), size = len;
+	uint16_t not_len = (uint16_t)~len;
+	uint32_t crc = crc32_of(text, len), size = len;
 	memcpy(out, gzip_head, 10);
 	out[10] = 1;
 	memcpy(out + 11, &len, 2);
@@ -53,7 +52,30 @@ static void say_gzip(int fd, const char *text)
 	memcpy(out + 15, text, len);
 	memcpy(out + 15 + len, &crc, 4);
 	memcpy(out + 19 + len, &size, 4);
-	reply(fd, "200 OK", "Content-Encoding: gzip\r\n", out, 23u + len);
+	return 23u + len;
+}
+
+static void say_gzip(int fd, const char *headers, unsigned times)
+{
+	uint8_t text[1024] = "hello", out[1024];
+	size_t len = 5;
+	for (unsigned i = 0; i < times; i++) {
+		len = gzip_of(text, (uint16_t)len, out);
+		memcpy(text, out, len);
+	}
+	reply(fd, "200 OK", headers, text, len);
+}
+
+// A transfer coding in one chunk.
+static void say_gzip_transfer(int fd)
+{
+	uint8_t out[64];
+	char head[256];
+	const size_t len = gzip_of("hello", 5, out);
+	snprintf(head, sizeof(head),
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%zx\r\n", len);
+	if (say_text(fd, head) && fake_listener_say(fd, out, len))
+		say_text(fd, "\r\n0\r\n\r\n");
 }
 
 static void bits_put(uint8_t *out, size_t *at, unsigned bits, unsigned count)
@@ -79,18 +101,6 @@ static void say_bomb(int fd)
 	}
 	reply(fd, "200 OK", "Content-Encoding: gzip\r\n", out, at / 8);
 	free(out);
-}
-
-// One raw block in one segment.
-static void say_zstd(int fd, const char *text)
-{
-	uint8_t out[300] = {0x28, 0xb5, 0x2f, 0xfd, 0x20};
-	size_t len = strlen(text);
-	out[5] = (uint8_t)len;
-	out[6] = (uint8_t)(len << 3 | 1);
-	out[7] = (uint8_t)(len >> 5);
-	memcpy(out + 9, text, len);
-	reply(fd, "200 OK", "Content-Encoding: zstd\r\n", out, 9 + len);
 }
 
 static void say_list(struct fake_http *f, int fd, const char *request)
@@ -138,9 +148,13 @@ static void answer(struct fake_http *f, int fd, const char *request, const char 
 	else if (strcmp(path, "/chunk") == 0)
 		say_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nads.exam");
 	else if (strcmp(path, "/gzip") == 0)
-		say_gzip(fd, "hello");
-	else if (strcmp(path, "/zstd") == 0)
-		say_zstd(fd, "hello");
+		say_gzip(fd, "Content-Encoding: gzip\r\n", 1);
+	else if (strcmp(path, "/gzip2") == 0)
+		say_gzip(fd, "Content-Encoding: gzip, gzip\r\n", 2);
+	else if (strcmp(path, "/gzip_gzip") == 0)
+		say_gzip(fd, "Content-Encoding: gzip\r\ncontent-encoding:gzip\r\n", 2);
+	else if (strcmp(path, "/gzip_transfer") == 0)
+		say_gzip_transfer(fd);
 	else if (strcmp(path, "/br") == 0)
 		reply(fd, "200 OK", "Content-Encoding: br\r\n", "\x0b\x02\x80hello\x03", 9);
 	else if (strcmp(path, "/notgzip") == 0)

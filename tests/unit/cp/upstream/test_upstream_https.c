@@ -44,6 +44,19 @@ TEST_WITH(test_what_a_request_says, https_stream_setup, https_stream_teardown)
 	assert_int_equal(fake_https_count(&https_server, "accept-encoding"), 0);
 }
 
+// libcurl would undo it in a call that no deadline ends (http_coding.h).
+TEST_WITH(test_packed_on_its_way, https_stream_setup, https_stream_teardown)
+{
+	text_to_file(text_from("%s/http1", https_server.folder), "");
+	asks_replied(1);
+	https_is("dns.example", "/packed");
+	const uint64_t failed = server_status().https.failed[UPSTREAM_HTTPS_connection];
+	ask_fails();
+	const struct upstream_status s = server_status();
+	assert_int_equal(s.https.failed[UPSTREAM_HTTPS_connection], failed + 1);
+	assert_string_equal(s.https.why, "the reply is packed in a way that nobody asked for");
+}
+
 static const struct {
 	const char *path, *why;
 	enum upstream_https_failure failure;
