@@ -32,7 +32,8 @@ static const struct sandbox_kind privilege_frontend = {"frontend",
 		SANDBOX_FAMILY(calls_events), SANDBOX_FAMILY(calls_threads),
 		SANDBOX_FAMILY(calls_files_read), SANDBOX_FAMILY(calls_settle)}};
 
-// Helpers: lists, the query log and its outputs, heap profiles. Files, and sockets to servers.
+// Helpers: lists, the query log and its outputs, heap profiles, hellos. Files, and sockets to
+// servers.
 static const struct sandbox_kind privilege_helper = {
 	"helper", {SANDBOX_FAMILY(calls_thread), SANDBOX_FAMILY(calls_ioctl),
 			  SANDBOX_FAMILY(calls_code), SANDBOX_FAMILY(calls_traffic),

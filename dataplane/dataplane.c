@@ -276,8 +276,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	for (unsigned i = 0; i < dp->ports.client_count; i++)
 		clients[i] = dp->ports.port[i].id;
 	drops_init(&h->drops, clients, dp->ports.client_count);
-	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, SHM_RESOLVERS_MAX,
-		dp->incarnation);
+	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, dp->incarnation);
 	if (rc) {
 		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
 		return rc;

@@ -17,10 +17,7 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
-
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
+#include <weir/os/passed_files.h>
 
 // As many explanations and searches as may run and wait, and a profile, leave requests for all
 // else; so does GET /connections, at its most API_SOCKETS_WAITING_MAX, unless all come together.
@@ -105,13 +102,6 @@ static int access_set(const char *path, gid_t group)
 	return chmod(path, group != (gid_t)-1 ? 0660 : 0600) < 0 ? -errno : 0;
 }
 
-// What a peer passes beside its bytes is closed by the service loop, and a close may wait. Linux
-// from 6.16 on refuses it, for every connection of a socket that listens so; another has no means.
-static void descriptors_refuse(int fd)
-{
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
-}
-
 // bind() gives the file the mode of the socket, which keeps everyone out until access_set. A umask
 // would be the whole process's, and with it the mode of a file that another thread makes just then.
 static int socket_listen(const char *path, gid_t group)
@@ -125,7 +115,7 @@ static int socket_listen(const char *path, gid_t group)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	descriptors_refuse(fd);
+	passed_files_refuse(fd);
 	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
 		rc = -errno;
 	if (rc == 0)

@@ -12,30 +12,9 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
-#include <weir/log.h>
+#include <weir/os/passed_files.h>
 
-enum { HELLO_MS = 1000, BEAT_MS = 100 };
-
-static void on_peer(evutil_socket_t fd, short what, void *arg)
-{
-	struct link_server *s = arg;
-	char byte;
-
-	if (what & EV_TIMEOUT) {
-		log_warning("data plane: handshake timed out");
-		link_peer_drop(s);
-		return;
-	}
-	if (!s->up) {
-		link_peer_greet(s);
-		return;
-	}
-	ssize_t n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return;
-	log_warning("data plane closed its link");
-	link_peer_drop(s);
-}
+enum { BEAT_MS = 100 };
 
 // Without a link, again and again: is the process dead? It may start and die unseen.
 static void first_beat(struct link_server *s)
@@ -43,8 +22,7 @@ static void first_beat(struct link_server *s)
 	publisher_heartbeat(s->publisher, clock_mono_ms());
 	if (!s->up && !s->walking && publisher_probe_readers(s->publisher))
 		link_detach(s);
-	// on_accept may have stopped listening.
-	(void)event_add(s->accept_event, NULL);
+	link_guests_beat(s->guests);
 }
 
 static void on_beat(evutil_socket_t, short, void *arg)
@@ -58,33 +36,6 @@ static void on_beat(evutil_socket_t, short, void *arg)
 	l0_writer_reclaim(r->l0);
 }
 
-static void on_accept(evutil_socket_t fd, short, void *arg)
-{
-	struct link_server *s = arg;
-	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (peer < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			event_del(s->accept_event); // no file or memory: until the next beat
-		return;
-	}
-	if (s->peer_fd >= 0 || s->walking) {
-		// Reads its message first: closing with unread bytes would reset the connection and
-		// lose the welcome.
-		struct greeting g;
-		char why[SHM_WHY_MAX];
-		(void)!greeting_read(peer, &g, why);
-		greeting_close(&g);
-		link_welcome_send(peer, publisher_incarnation(s->publisher), -EBUSY);
-		close(peer);
-		return;
-	}
-	s->peer_fd = peer;
-	s->peer_event = event_new(loop_base(s->of[0].loop), peer, EV_READ | EV_PERSIST, on_peer, s);
-	if (!s->peer_event
-		|| event_add(s->peer_event, &(struct timeval){.tv_sec = HELLO_MS / 1000}) < 0)
-		link_peer_drop(s);
-}
-
 static int listen_open(struct link_server *s)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -95,6 +46,7 @@ static int listen_open(struct link_server *s)
 	s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->listen_fd < 0)
 		return -errno;
+	passed_files_refuse(s->listen_fd);
 	// This process holds controlplane.lock, so no process listens on a leftover socket.
 	(void)unlink(s->path);
 	// bind() gives the file the mode of the socket, without what the umask has; to change the
@@ -112,10 +64,9 @@ static int listen_open(struct link_server *s)
 
 static int events_open(struct link_server *s)
 {
-	s->accept_event = event_new(
-		loop_base(s->of[0].loop), s->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
-	if (!s->accept_event || event_add(s->accept_event, NULL) < 0)
-		return -ENOMEM;
+	int rc = link_guests_open(&s->guests, s->of[0].loop, s->listen_fd, link_guest_came, s);
+	if (rc < 0)
+		return rc;
 	for (unsigned i = 0; i < s->resolvers; i++) {
 		struct link_resolver *r = &s->of[i];
 		r->beat = event_new(loop_base(r->loop), -1, EV_PERSIST, on_beat, r);
@@ -177,8 +128,7 @@ void link_close(struct link_server *s)
 	if (!s)
 		return;
 	link_peer_drop(s);
-	if (s->accept_event)
-		event_free(s->accept_event);
+	link_guests_close(s->guests);
 	if (s->listen_fd >= 0) {
 		close(s->listen_fd);
 		(void)unlink(s->path);

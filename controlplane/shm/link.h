@@ -5,9 +5,9 @@
 // that it brings, and L0, which it reads. Owned by the process, on the first resolver's loop.
 //
 // SOCK_SEQPACKET, mode 0600, with two users 0660 of their group. One data plane at a time: it sends
-// struct link_hello and its bells, and gets struct link_welcome; after that only the hang-up has a
-// meaning. A second one is refused
-// (-EBUSY) while the first is connected, a hello must come within 1 s. After a hang-up the worker
+// struct link_hello and gets struct link_welcome with its bells; whatever it sends after that ends
+// the link unread. A second one is refused (-EBUSY) while the first is connected, a hello must come
+// within 1 s. Helpers read hellos and close connections (link_guests.h). After a hang-up the worker
 // rings stay attached while the process lives (dataplane.lock, probed each 100 ms): a stopped
 // worker may still hold references; they are detached once it is dead.
 //
@@ -41,14 +41,3 @@ void link_tables(const struct link_server *s, unsigned resolver, struct table_re
 // is all NULL; those that are set are the caller's, also after an error. -errno with `why`.
 ATTR_MUST_CHECK int link_l0_open(
 	struct publisher *publisher, struct l0_writer **out, char why[SHM_WHY_MAX]);
-
-// link_greeting.c: a hello and the descriptors that came with it.
-struct greeting {
-	struct link_hello hello;
-	int fds[LINK_BELLS_MAX];
-	unsigned fd_count;
-};
-// -EAGAIN: nothing there yet; -errno with `why`. The descriptors are the caller's to close, also
-// after an error.
-ATTR_MUST_CHECK int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX]);
-void greeting_close(struct greeting *g);

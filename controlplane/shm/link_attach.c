@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <weir/fault.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
@@ -21,19 +20,29 @@ void link_peer_drop(struct link_server *s)
 		event_free(s->peer_event);
 	s->peer_event = NULL;
 	if (s->peer_fd >= 0)
-		close(s->peer_fd);
+		link_guests_leave(s->guests, s->peer_fd);
 	s->peer_fd = -1;
 	s->up = false;
 }
 
-void link_welcome_send(int fd, uint64_t incarnation, int error)
+// A hang-up, or what nobody reads.
+static void on_peer(evutil_socket_t, short, void *arg)
 {
-	const struct link_welcome w = {
-		.magic = SHM_MAGIC,
+	log_warning("data plane closed its link");
+	link_peer_drop(arg);
+}
+
+static struct link_welcome welcome(const struct link_server *s, int error)
+{
+	return (struct link_welcome){.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
 		.error = error,
-		.cp_incarnation = incarnation,
-	};
+		.cp_incarnation = publisher_incarnation(s->publisher)};
+}
+
+static void refusal_send(const struct link_server *s, int fd, int error)
+{
+	const struct link_welcome w = welcome(s, error);
 	(void)send(fd, &w, sizeof(w), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -41,7 +50,7 @@ void link_greeting_drop(struct greeting_shared *g)
 {
 	if (!g || atomic_fetch_sub_explicit(&g->references, 1, memory_order_acq_rel) > 1)
 		return;
-	greeting_close(&g->g);
+	link_bells_close(&g->bells);
 	heap_free(g);
 }
 
@@ -52,12 +61,20 @@ static struct greeting_shared *greeting_keep(struct greeting_shared *g)
 	return g;
 }
 
-static struct greeting_shared *greeting_share(const struct greeting *g)
+static int greeting_share(
+	struct greeting_shared **out, const struct link_hello *hello, unsigned resolvers)
 {
-	struct greeting_shared *shared = heap_malloc(sizeof(*shared));
-	if (shared)
-		*shared = (struct greeting_shared){.references = 1, .g = *g};
-	return shared;
+	struct greeting_shared *g = heap_malloc(sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	*g = (struct greeting_shared){.references = 1, .hello = *hello};
+	int rc = link_bells_open(&g->bells, hello->workers, resolvers);
+	if (rc < 0) {
+		heap_free(g);
+		return rc;
+	}
+	*out = g;
+	return 0;
 }
 
 static void step_send(struct link_resolver *r);
@@ -89,8 +106,8 @@ static void step(void *arg)
 
 	r->rc = 0;
 	if (r->given)
-		r->rc = worker_rings_attach(
-			r->worker_rings, &r->given->g.hello, r->given->g.fds, r->why);
+		r->rc = worker_rings_attach(r->worker_rings, &r->given->hello,
+			r->given->bells.rings, r->given->bells.gong[r - s->of], r->why);
 	else
 		worker_rings_detach(r->worker_rings);
 	link_greeting_drop(r->held);
@@ -156,7 +173,7 @@ void link_detach(struct link_server *s)
 static void refuse(struct link_server *s)
 {
 	log_warning("data plane refused: %s", s->attach_why);
-	link_welcome_send(s->peer_fd, publisher_incarnation(s->publisher), s->attach_rc);
+	refusal_send(s, s->peer_fd, s->attach_rc);
 	link_peer_drop(s);
 }
 
@@ -181,30 +198,61 @@ static void attached(struct link_server *s)
 	}
 	s->up = true;
 	event_add(s->peer_event, NULL);
-	link_welcome_send(s->peer_fd, publisher_incarnation(s->publisher), 0);
+	struct link_welcome w = welcome(s, 0);
+	int rc = link_bells_give(&s->target->bells, s->peer_fd, &w);
+	if (rc < 0) { // it asks again
+		snprintf(s->attach_why, sizeof(s->attach_why), "welcome: %s", strerror(-rc));
+		log_warning("data plane refused: %s", s->attach_why);
+		link_peer_drop(s);
+		return;
+	}
 	FAULT_POINT(link_welcome_sent);
-	log_info("data plane attached, %u workers", s->target->g.hello.workers);
+	log_info("data plane attached, %u workers", s->target->hello.workers);
 }
 
-void link_peer_greet(struct link_server *s)
+// Until the welcome nobody looks at the connection.
+static int peer_take(struct link_server *s, const struct link_guest *guest)
 {
+	s->peer_fd = guest->fd;
+	s->peer_event =
+		event_new(loop_base(s->of[0].loop), guest->fd, EV_READ | EV_PERSIST, on_peer, s);
+	return s->peer_event ? 0 : -ENOMEM;
+}
+
+static int greet(
+	struct link_server *s, const struct link_guest *guest, struct greeting_shared **target)
+{
+	int rc = peer_take(s, guest);
+	if (guest->rc < 0) {
+		memcpy(s->attach_why, guest->why, sizeof(s->attach_why));
+		return guest->rc;
+	}
+	if (rc == 0)
+		rc = greeting_share(target, &guest->hello, s->resolvers);
+	if (rc < 0)
+		snprintf(s->attach_why, sizeof(s->attach_why), "bells: %s", strerror(-rc));
+	return rc;
+}
+
+void link_guest_came(void *server, const struct link_guest *guest)
+{
+	struct link_server *s = server;
 	struct greeting_shared *target = NULL;
-	struct greeting g;
-	int rc = greeting_read(s->peer_fd, &g, s->attach_why);
-	if (rc == -EAGAIN || rc == -EINTR)
+	if (guest->rc == -ETIMEDOUT) {
+		log_warning("data plane: handshake timed out");
+		link_guests_leave(s->guests, guest->fd);
 		return;
+	}
+	if (s->peer_fd >= 0 || s->walking) {
+		refusal_send(s, guest->fd, -EBUSY);
+		link_guests_leave(s->guests, guest->fd);
+		return;
+	}
 	FAULT_POINT(link_hello_taken);
 	publisher_reader_look(s->publisher);
-	event_del(s->peer_event); // and its timeout; again once it is attached
-	if (rc == 0 && !(target = greeting_share(&g))) {
-		snprintf(s->attach_why, sizeof(s->attach_why), "no memory for its hello");
-		rc = -ENOMEM;
-	}
-	s->attach_rc = rc;
-	if (rc < 0) { // no resolver has heard of it
-		greeting_close(&g);
+	s->attach_rc = greet(s, guest, &target);
+	if (s->attach_rc < 0) // no resolver has heard of it
 		refuse(s);
-	} else {
+	else
 		walk_begin(s, target, attached);
-	}
 }

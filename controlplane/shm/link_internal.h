@@ -1,17 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Shared by link.c (socket, accept, beat) and link_attach.c (hello, and what follows on each loop).
+// Shared by link.c (socket, beat), link_attach.c (what follows a hello, on each loop) and
+// link_bells.c.
 
 #include "base/loop_wait.h"
 #include "link.h"
+#include "link_guests.h"
+
+#include <weir/bell.h>
+#include <weir/gong.h>
 
 struct event;
+
+struct link_bells {
+	unsigned workers, resolvers;
+	int hears[SHM_WORKERS_MAX]; // -1: handed over; the first resolver's loop alone
+	int rings[SHM_WORKERS_MAX];
+	int gong[SHM_RESOLVERS_MAX];
+};
 
 // A hello, whose bells are closed when no resolver uses them any more.
 struct greeting_shared {
 	_Atomic unsigned references;
-	struct greeting g;
+	struct link_hello hello;
+	struct link_bells bells;
 };
 
 struct link_resolver {
@@ -36,7 +49,8 @@ struct link_server {
 	char path[SHM_PATH_MAX + 32];
 	int listen_fd, peer_fd; // -1: none
 	bool up;                // the peer has been welcomed
-	struct event *accept_event, *peer_event;
+	struct link_guests *guests;
+	struct event *peer_event;
 	// All resolvers on their way to `target`.
 	bool walking;
 	void (*done)(struct link_server *s);
@@ -48,7 +62,12 @@ struct link_server {
 
 // link_attach.c
 void link_peer_drop(struct link_server *s);
-void link_welcome_send(int fd, uint64_t incarnation, int error);
-void link_peer_greet(struct link_server *s); // the peer has said something
-void link_detach(struct link_server *s);     // the data plane is dead; no walk may be in progress
+void link_guest_came(void *server, const struct link_guest *guest);
+void link_detach(struct link_server *s); // the data plane is dead; no walk may be in progress
 void link_greeting_drop(struct greeting_shared *g); // NULL is fine
+
+// link_bells.c: -errno, and none is open.
+ATTR_MUST_CHECK int link_bells_open(struct link_bells *b, unsigned workers, unsigned resolvers);
+void link_bells_close(struct link_bells *b);
+// Sends the welcome with them. -errno of that; the ends that hear are no longer here in any case.
+ATTR_MUST_CHECK int link_bells_give(struct link_bells *b, int peer, struct link_welcome *w);

@@ -137,41 +137,33 @@ void rings_drain_all(struct worker_rings *l)
 	(void)drain_all(l);
 }
 
-// All workers ring this bell, so it does not say which of them has asked. Edge-triggered: each ring
-// is an event, even with unread ones before it. But workers ring with each burst until this loop is
-// awake, and a full socket gives no event at all, so it is emptied each time. A bell that was shut
-// down gives no further event.
-static void on_bell(evutil_socket_t fd, short, void *arg)
-{
-	(void)bell_clear(fd);
-	drain_some(arg);
-}
-
-static void on_more(evutil_socket_t, short, void *arg)
+// All workers strike this gong, so it does not say which of them has asked. Edge-triggered: each
+// strike is an event.
+static void on_gong(evutil_socket_t, short, void *arg)
 {
 	drain_some(arg);
 }
 
-int rings_listen(struct worker_rings *l, int bell)
+int rings_listen(struct worker_rings *l, int gong)
 {
 	struct event_base *base = loop_base(l->loop);
 
-	l->bell = event_new(base, bell, EV_READ | EV_PERSIST | EV_ET, on_bell, l);
-	l->more = event_new(base, -1, 0, on_more, l);
-	if (!l->bell || !l->more || event_add(l->bell, NULL) < 0)
+	l->gong = event_new(base, gong, EV_READ | EV_PERSIST | EV_ET, on_gong, l);
+	l->more = event_new(base, -1, 0, on_gong, l);
+	if (!l->gong || !l->more || event_add(l->gong, NULL) < 0)
 		return -ENOMEM;
-	// For messages that are already there no bell rings.
+	// For messages that are already there nobody strikes it.
 	event_add(l->more, &(struct timeval){0});
 	return 0;
 }
 
 void rings_deafen(struct worker_rings *l)
 {
-	if (l->bell)
-		event_free(l->bell);
+	if (l->gong)
+		event_free(l->gong);
 	if (l->more)
 		event_free(l->more);
-	l->bell = l->more = NULL;
+	l->gong = l->more = NULL;
 }
 
 static void turn_look(void *arg)

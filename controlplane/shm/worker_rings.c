@@ -108,20 +108,15 @@ static void attach_missing(struct worker_rings *l)
 }
 
 static int attach_all(struct worker_rings *l, const struct link_hello *hello, const int *bells,
-	char why[SHM_WHY_MAX])
+	int gong, char why[SHM_WHY_MAX])
 {
-	if (l->resolver >= hello->resolver_bells) {
-		snprintf(why, SHM_WHY_MAX, "%u bells for resolvers, %u needed",
-			hello->resolver_bells, l->resolver + 1);
-		return -EPROTO;
-	}
 	for (unsigned i = 0; i < hello->workers; i++) {
 		l->rings[i] = (struct rings){.owner = l, .index = i, .bell_fd = bells[i]};
 		int rc = rings_map(&l->rings[i], hello->dp_incarnation, why);
 		if (rc < 0)
 			return rc;
 	}
-	int rc = rings_listen(l, bells[hello->workers + l->resolver]);
+	int rc = rings_listen(l, gong);
 	if (rc < 0)
 		snprintf(why, SHM_WHY_MAX, "no memory for the events of the worker rings");
 	return rc;
@@ -141,12 +136,12 @@ static void let_evict(const struct worker_rings *l)
 }
 
 int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello, const int *bells,
-	char why[SHM_WHY_MAX])
+	int gong, char why[SHM_WHY_MAX])
 {
 	const struct rings_dp_page *pages[SHM_WORKERS_MAX];
 
 	worker_rings_detach(l);
-	int rc = attach_all(l, hello, bells, why);
+	int rc = attach_all(l, hello, bells, gong, why);
 	if (rc < 0) {
 		rings_deafen(l);
 		for (unsigned i = 0; i < hello->workers; i++)

@@ -7,8 +7,8 @@
 // A miss ring also has what workers hear from upstreams (msg_heard), and an answer ring queries to
 // these (msg_send).
 //
-// Misses: the resolver's bell (bell.h), which all workers ring, wakes the loop. The loop then reads
-// the miss rings for this resolver until they are empty, and goes to sleep on each by
+// Misses: the resolver's gong (bell.h), which all workers strike, wakes the loop. The loop then
+// reads the miss rings for this resolver until they are empty, and goes to sleep on each by
 // ring_prepare_sleep; it passes over one on which it sleeps and that is empty. It reads
 // WORKER_RINGS_BURST messages of a ring in one look at most, so that upstream replies are not
 // starved. While the loop pauses between slices (loop.h), no worker rings for it: it looks at the
@@ -64,10 +64,10 @@ void worker_rings_set_log(
 						     // empties the log rings
 
 // Maps the rings of all workers for this resolver and starts to serve them, in place of those
-// attached before. `bells`, in the order of link_hello, stay the caller's, and open until these
-// rings are detached or others are attached.
+// attached before. `bells`, the ends that ring of the workers' in turn, and this resolver's `gong`
+// stay the caller's, and open until these rings are detached or others are attached.
 ATTR_MUST_CHECK int worker_rings_attach(struct worker_rings *l, const struct link_hello *hello,
-	const int *bells, char why[SHM_WHY_MAX]);
+	const int *bells, int gong, char why[SHM_WHY_MAX]);
 void worker_rings_detach(struct worker_rings *l); // its process is dead
 unsigned worker_rings_count(const struct worker_rings *l);
 uint64_t worker_rings_incarnation(const struct worker_rings *l); // 0: none attached

@@ -50,7 +50,7 @@ struct worker_rings {
 	bool left;                 // rings of resolvers that are gone may hold misses
 	bool resting;              // in a turn of a loop that rests
 	bool awake;                // some worker would not ring for us
-	struct event *bell, *more; // `more`: goes on in the next turn
+	struct event *gong, *more; // `more`: goes on in the next turn
 	struct querylog *log;      // NULL: none
 	uint64_t anomalies_before; // of worker rings that are gone
 	struct worker_rings_stats stats;
@@ -73,7 +73,7 @@ static inline const struct rings_dp_page *rings_dp(const struct region *r)
 void rings_drain_all(struct worker_rings *l);
 bool rings_take(struct rings *rings); // a burst of its misses; false: it is empty
 // The events and the loop's watch; -ENOMEM.
-ATTR_MUST_CHECK int rings_listen(struct worker_rings *l, int bell);
+ATTR_MUST_CHECK int rings_listen(struct worker_rings *l, int gong);
 void rings_deafen(struct worker_rings *l); // safe without rings_listen
 void rings_watch_loop(struct worker_rings *l);
 

@@ -4,7 +4,7 @@
 #include "frame.h"
 #include "stages.h"
 
-#include <weir/bell.h>
+#include <weir/gong.h>
 #include <weir/shm_msg.h>
 
 static uint32_t arrival_more_us(const struct batch *b)
@@ -107,7 +107,7 @@ void ask_wake(struct worker *w, unsigned resolvers)
 {
 	for (; resolvers; resolvers &= resolvers - 1) {
 		const int r = __builtin_ctz(resolvers);
-		if (ring_wants_wake(&w->miss[r]) && w->resolver_bell[r] > 0)
-			bell_ring(w->resolver_bell[r]);
+		if (ring_wants_wake(&w->miss[r]) && w->gong[r] > 0)
+			gong_strike(w->gong[r]);
 	}
 }

@@ -3,23 +3,24 @@
 #include "link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/fault.h>
+#include <weir/gong.h>
 #include <weir/log.h>
+#include <weir/os/passed_files.h>
 #include <weir/shm_region.h>
 
 int link_init(struct link_client *l, const char *run_dir, const int *bells, unsigned workers,
-	unsigned resolver_bells, uint64_t dp_incarnation)
+	uint64_t dp_incarnation)
 {
-	struct link_client link = {.fd = -1,
-		.bells = bells,
-		.workers = workers,
-		.resolver_bells = resolver_bells,
-		.dp_incarnation = dp_incarnation};
+	struct link_client link = {
+		.fd = -1, .bells = bells, .workers = workers, .dp_incarnation = dp_incarnation};
 	int n = snprintf(link.path, sizeof(link.path), "%s/" SHM_NAME_LINK, run_dir);
 	if (n < 0 || (size_t)n >= sizeof(link.path))
 		return -ENAMETOOLONG;
@@ -54,27 +55,11 @@ static enum link_event drop(struct link_client *l, uint64_t now_ms)
 
 static int send_hello(const struct link_client *l)
 {
-	struct link_hello hello = {.magic = SHM_MAGIC,
+	const struct link_hello hello = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
 		.workers = l->workers,
-		.dp_incarnation = l->dp_incarnation,
-		.resolver_bells = l->resolver_bells};
-	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * LINK_BELLS_MAX)];
-	} control = {0};
-	size_t fds_size = sizeof(int) * (l->workers + l->resolver_bells);
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = CMSG_SPACE(fds_size)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(fds_size);
-	memcpy(CMSG_DATA(c), l->bells, fds_size);
-	ssize_t n = sendmsg(l->fd, &msg, MSG_NOSIGNAL);
+		.dp_incarnation = l->dp_incarnation};
+	ssize_t n = send(l->fd, &hello, sizeof(hello), MSG_NOSIGNAL);
 	return n == (ssize_t)sizeof(hello) ? 0 : n < 0 ? -errno : -EPROTO;
 }
 
@@ -104,11 +89,99 @@ static void try_connect(struct link_client *l, uint64_t now_ms)
 	}
 }
 
+struct greeting { // a welcome and the descriptors that came with it
+	struct link_welcome welcome;
+	int fds[LINK_BELLS_MAX];
+	unsigned count;
+};
+
+static void take_fds(struct greeting *g, struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (g->count < LINK_BELLS_MAX)
+				g->fds[g->count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+// Its length, longer than the struct if it was; -errno.
+static ssize_t read_welcome(int fd, struct greeting *g)
+{
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(g->fds))];
+	struct iovec iov = {.iov_base = &g->welcome, .iov_len = sizeof(g->welcome)};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	g->count = 0;
+	ssize_t n = recvmsg(fd, &msg, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	take_fds(g, &msg);
+	return n;
+}
+
+// Those of more workers or resolvers than there are numbers for, or of another kind, are nonsense.
+static bool are_bells(const struct link_client *l, const struct greeting *g)
+{
+	const struct link_welcome *w = &g->welcome;
+	const unsigned ends = LINK_BELL_ENDS * l->workers;
+	bool fit = w->workers == l->workers && w->resolvers > 0 && w->resolvers <= SHM_RESOLVERS_MAX
+		   && g->count == ends + w->resolvers;
+	for (unsigned i = ends; fit && i < g->count; i++)
+		fit = gong_is(g->fds[i]);
+	return fit;
+}
+
+// One that rang before may not have been heard: each bell rings once.
+static int take_bells(const struct link_client *l, const struct greeting *g)
+{
+	const unsigned ends = LINK_BELL_ENDS * l->workers;
+	int rc = 0;
+	for (unsigned i = 0; i < g->count; i++)
+		if (dup3(g->fds[i], l->bells[i], O_CLOEXEC) < 0)
+			rc = -errno;
+	for (unsigned i = 0; i < ends; i += LINK_BELL_ENDS) {
+		passed_files_refuse(l->bells[i + BELL_HEARS]);
+		bell_ring(l->bells[i + BELL_RINGS]);
+	}
+	for (unsigned i = ends; i < g->count; i++)
+		gong_strike(l->bells[i]);
+	return rc;
+}
+
+static int check_welcome(struct link_client *l, const struct greeting *g, ssize_t len)
+{
+	const struct link_welcome *w = &g->welcome;
+	if (len != (ssize_t)sizeof(*w) || w->magic != SHM_MAGIC
+		|| w->abi_version != SHM_ABI_VERSION) {
+		tell(l, EPROTO, "its welcome is not of our version");
+		return -EPROTO;
+	}
+	if (w->error != 0) {
+		int error = w->error < 0 && w->error > -4096 ? -w->error : EPROTO;
+		tell(l, error, "refused (its log says why)");
+		return -error;
+	}
+	int rc = are_bells(l, g) ? take_bells(l, g) : -EPROTO;
+	if (rc)
+		tell(l, -rc, "bells");
+	return rc;
+}
+
 static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 {
-	struct link_welcome welcome;
-	ssize_t n = recv(l->fd, &welcome, sizeof(welcome), MSG_TRUNC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+	struct greeting g;
+	ssize_t n = read_welcome(l->fd, &g);
+	if (n == -EAGAIN || n == -EINTR) {
 		if (now_ms < l->deadline_ms)
 			return LINK_NOTHING;
 		tell(l, ETIMEDOUT, "no welcome");
@@ -116,20 +189,15 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 	}
 	if (n <= 0)
 		return drop(l, now_ms);
-	if (n != (ssize_t)sizeof(welcome) || welcome.magic != SHM_MAGIC
-		|| welcome.abi_version != SHM_ABI_VERSION) {
-		tell(l, EPROTO, "its welcome is not of our version");
+	int rc = check_welcome(l, &g, n);
+	while (g.count > 0)
+		close(g.fds[--g.count]);
+	if (rc)
 		return drop(l, now_ms);
-	}
-	if (welcome.error != 0) {
-		int error = welcome.error < 0 && welcome.error > -4096 ? -welcome.error : EPROTO;
-		tell(l, error, "refused (its log says why)");
-		return drop(l, now_ms);
-	}
 	l->up = true;
 	l->told_error = 0;
 	log_info("link to the control plane is up, its incarnation %016llx",
-		(unsigned long long)welcome.cp_incarnation);
+		(unsigned long long)g.welcome.cp_incarnation);
 	return LINK_CAME_UP;
 }
 

@@ -3,10 +3,13 @@
 
 // The data plane's end of link.sock: introduces the two processes and notices the end of the other.
 //
-// The control plane listens; this tries to connect each 100 ms. One hello (with all bells), one
-// welcome, then silence: the open socket only serves to notice a hang-up at once. Any further byte,
+// The control plane listens; this tries to connect each 100 ms. One hello, one welcome with all
+// bells, then silence: the open socket only serves to notice a hang-up at once. Any further byte,
 // a wrong welcome or none within a second ends the connection. Nothing here blocks. Main lcore
 // only; no DPDK.
+//
+// Bells take the numbers of descriptors that are there (dup3), so threads that use them notice
+// nothing: those of the last control plane go on until the next one's come.
 
 #include <stdbool.h>
 #include <weir/attr.h>
@@ -18,8 +21,8 @@ enum link_event { LINK_NOTHING, LINK_CAME_UP, LINK_WENT_DOWN };
 
 struct link_client {
 	char path[LINK_PATH_MAX];
-	const int *bells; // the caller's: the control plane's ends, in the order of link_hello
-	unsigned workers, resolver_bells;
+	const int *bells; // the caller's: LINK_BELLS_MAX numbers, in the order of link_welcome
+	unsigned workers;
 	uint64_t dp_incarnation;
 
 	int fd; // -1: none
@@ -31,6 +34,6 @@ struct link_client {
 
 // -ENAMETOOLONG when the socket's path does not fit an address.
 ATTR_MUST_CHECK int link_init(struct link_client *l, const char *run_dir, const int *bells,
-	unsigned workers, unsigned resolver_bells, uint64_t dp_incarnation);
+	unsigned workers, uint64_t dp_incarnation);
 enum link_event link_poll(struct link_client *l, uint64_t now_ms);
 void link_close(struct link_client *l);

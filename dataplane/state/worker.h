@@ -133,7 +133,7 @@ struct worker {
 	uint64_t dp_incarnation;
 	int bell;     // this end (bell.h) hears the control plane's rings; 0 and below: none
 	int bell_far; // the other one, which is rung for us from here too
-	int resolver_bell[SHM_RESOLVERS_MAX]; // rung for misses; all workers have the same ones
+	int gong[SHM_RESOLVERS_MAX]; // struck for misses; all workers have the same ones
 	struct stats_worker *stats;
 	struct rings_dp_page *rings;
 	struct limit_table *limit;       // of this worker alone

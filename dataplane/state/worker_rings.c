@@ -149,27 +149,31 @@ static int bells_open(struct worker_rings *l, char why[SHM_WHY_MAX])
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i < l->count; i++)
 		rc = bell_open(l->rings[i].bell);
-	for (unsigned r = 0; rc == 0 && r < SHM_RESOLVERS_MAX; r++)
-		rc = bell_open(l->resolver_bell[r]);
+	for (unsigned r = 0; rc == 0 && r < SHM_RESOLVERS_MAX; r++) {
+		l->gong[r] = gong_open();
+		rc = l->gong[r] < 0 ? l->gong[r] : 0;
+	}
 	if (rc)
 		snprintf(why, SHM_WHY_MAX, "bells of the workers: %s", strerror(-rc));
 	return rc;
 }
 
-static void bell_close(int bell[BELL_ENDS])
+static void bells_close(const int *bells, unsigned count)
 {
-	for (unsigned k = 0; k < BELL_ENDS; k++)
-		if (bell[k] >= 0)
-			close(bell[k]);
+	for (unsigned k = 0; k < count; k++)
+		if (bells[k] >= 0)
+			close(bells[k]);
 }
 
 void worker_rings_bells(const struct worker_rings *l, int out[LINK_BELLS_MAX])
 {
 	unsigned n = 0;
-	for (unsigned i = 0; i < l->count; i++)
-		out[n++] = l->rings[i].bell[RINGS_BELL_THEIRS];
+	for (unsigned i = 0; i < l->count; i++) {
+		out[n++] = l->rings[i].bell[BELL_HEARS];
+		out[n++] = l->rings[i].bell[BELL_RINGS];
+	}
 	for (unsigned r = 0; r < SHM_RESOLVERS_MAX; r++)
-		out[n++] = l->resolver_bell[r][RINGS_BELL_THEIRS];
+		out[n++] = l->gong[r];
 }
 
 static void rings_discard(struct region *r, const struct shm_paths *paths)
@@ -221,8 +225,8 @@ int worker_rings_create(struct worker_rings *out, const struct shm_paths *paths,
 {
 	struct worker_rings l = {.count = spec->workers, .incarnation = spec->incarnation};
 	for (unsigned i = 0; i < l.count; i++)
-		l.rings[i].bell[RINGS_BELL_OURS] = l.rings[i].bell[RINGS_BELL_THEIRS] = -1;
-	memset(l.resolver_bell, -1, sizeof(l.resolver_bell));
+		l.rings[i].bell[BELL_HEARS] = l.rings[i].bell[BELL_RINGS] = -1;
+	memset(l.gong, -1, sizeof(l.gong));
 	sweep_former_life(paths);
 	int rc = worker_rings_reader_open(&l, paths, why);
 	if (rc == 0)
@@ -259,10 +263,10 @@ void worker_rings_close(struct worker_rings *l)
 			region_unmap(&l->rings[i].region[r]);
 			region_unmap(&l->rings[i].answers[r]);
 		}
-		bell_close(l->rings[i].bell);
+		bells_close(l->rings[i].bell, BELL_ENDS);
 	}
-	for (unsigned r = 0; l->count > 0 && r < SHM_RESOLVERS_MAX; r++)
-		bell_close(l->resolver_bell[r]);
+	if (l->count > 0)
+		bells_close(l->gong, SHM_RESOLVERS_MAX);
 	end_tell(l, STATS_STOPPED); // a killed process does not get here
 	region_unmap(&l->stats);
 	region_unmap(&l->reader);
@@ -295,7 +299,7 @@ static void resolver_bind(const struct worker_rings *l, struct worker *w, unsign
 	const uint8_t *answers = l->rings[w->index].answers[r].base;
 	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
 	const struct rings_cp_page *cp = (const void *)(answers + ANSWERS_CP_PAGE);
-	w->resolver_bell[r] = l->resolver_bell[r][RINGS_BELL_OURS];
+	w->gong[r] = l->gong[r];
 	ring_producer_init(&w->miss[r], &dp->miss_tail, &cp->miss_head, base + RINGS_MISS_RING,
 		RINGS_MISS_UNITS);
 	ring_consumer_init(&w->answer[r], &cp->answer_tail, &dp->answer_head,
@@ -325,8 +329,8 @@ void worker_rings_bind(const struct worker_rings *l, struct worker *w)
 	struct rings_dp_page *dp = (void *)(base + RINGS_DP_PAGE);
 	const struct rings_cp_page *cp = (const void *)(rings->answers[0].base + ANSWERS_CP_PAGE);
 	w->rings = dp;
-	w->bell = rings->bell[RINGS_BELL_OURS];
-	w->bell_far = rings->bell[RINGS_BELL_THEIRS];
+	w->bell = rings->bell[BELL_HEARS];
+	w->bell_far = rings->bell[BELL_RINGS];
 	w->stats = &worker_rings_stats(l)->worker[w->index];
 	w->epoch.seen = &dp->seen_epoch;
 	w->epoch.evicted = &cp->evicted;

@@ -10,16 +10,16 @@
 // file that it makes once it has found ours (`answers`). Until that is mapped here, read-only, the
 // worker reads zeros in its place, as in new answers. Bells (bell.h): the control plane rings a
 // worker's for answers, and the main lcore rings it too, when it has something new for a sleeping
-// worker; all workers ring a resolver's for misses. The far ends are passed to each control plane.
-// All regions are in the memory directory, never on huge pages. Main lcore.
+// worker; all workers strike a resolver's gong for misses. Those made here are for the time until
+// the first control plane's come, which take their numbers (link.h). All regions are in the memory
+// directory, never on huge pages. Main lcore.
 
 #include "link.h"
 #include "worker.h"
 
 #include <weir/bell.h>
+#include <weir/gong.h>
 #include <weir/shm_region.h>
-
-enum { RINGS_BELL_OURS, RINGS_BELL_THEIRS };
 
 struct rings { // of a worker
 	struct region region[SHM_RESOLVERS_MAX];
@@ -32,7 +32,7 @@ struct worker_rings {
 	unsigned resolvers; // for which there are rings
 	uint64_t incarnation;
 	struct rings rings[SHM_WORKERS_MAX];
-	int resolver_bell[SHM_RESOLVERS_MAX][BELL_ENDS]; // -1: none
+	int gong[SHM_RESOLVERS_MAX]; // -1: none
 	struct region stats;
 	struct region reader;
 	bool missing;             // answers that the control plane has not made yet
@@ -69,7 +69,7 @@ ATTR_MUST_CHECK int worker_rings_grow(struct worker_rings *l, const struct shm_p
 // found no memory). worker_rings_look tries each 100 ms what is not there yet.
 void worker_rings_link(struct worker_rings *l, const struct shm_paths *paths);
 void worker_rings_look(struct worker_rings *l, const struct shm_paths *paths, uint64_t now_ms);
-// The ends for the control plane, in the order of link_hello.
+// The numbers of bells and gongs, in the order of link_welcome.
 void worker_rings_bells(const struct worker_rings *l, int out[LINK_BELLS_MAX]);
 // Ends the process (shm_lost.h) when one of these files was cut off. Maps answers that were made
 // again. Some system calls a worker and resolver: once a second, by the main lcore.

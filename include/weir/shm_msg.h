@@ -179,26 +179,27 @@ ATTR_MUST_CHECK static inline bool msg_heard_read(
 	       && out->kind < HEARD_KINDS && (out->ip_version == 4 || out->ip_version == 6);
 }
 
-// link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first and
-// passes one end of each bell (bell.h, SCM_RIGHTS): first one for each worker, which is rung there
-// for answers while the worker sleeps; then one for each resolver that there may be, which any
-// worker rings for misses.
+// link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first, and
+// passes no descriptor. A welcome passes its bells (bell.h, SCM_RIGHTS): first the two ends of each
+// worker's, LINK_BELL_ENDS, then each resolver's gong. The data plane keeps both ends of a bell, as
+// it rings its workers itself, too.
 
 struct link_hello {
 	uint64_t magic; // SHM_MAGIC
 	uint32_t abi_version;
 	uint32_t workers;
 	uint64_t dp_incarnation;
-	uint32_t resolver_bells; // 1 to SHM_RESOLVERS_MAX
-	uint32_t reserved;
 };
-static_assert(sizeof(struct link_hello) == 32);
-enum { LINK_BELLS_MAX = SHM_WORKERS_MAX + SHM_RESOLVERS_MAX };
+static_assert(sizeof(struct link_hello) == 24);
 
 struct link_welcome {
 	uint64_t magic;
 	uint32_t abi_version;
 	int32_t error; // 0, or -errno: the control plane refuses (its log says why)
 	uint64_t cp_incarnation;
+	uint32_t workers, resolvers; // whose bells it passes; 0 with an error
 };
-static_assert(sizeof(struct link_welcome) == 24);
+static_assert(sizeof(struct link_welcome) == 32);
+
+enum { LINK_BELL_ENDS = 2, LINK_BELLS_MAX = LINK_BELL_ENDS * SHM_WORKERS_MAX + SHM_RESOLVERS_MAX };
+static_assert(LINK_BELLS_MAX <= 253); // SCM_MAX_FD of the kernel

@@ -92,7 +92,6 @@ static void prepare(void)
 	paths = fault_folders();
 	fake_dataplane_open(&data, paths, LANES);
 	fake_dataplane_grow(&data);
-	data.resolver_bells = RESOLVERS;
 	data_open = true;
 	atomic_store(stop, 0);
 }

@@ -13,6 +13,7 @@
 #include "fault_run.h"
 #include "tests/unit/core/l0/l0_fixture.h"
 #include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/dp/welcome_send.h"
 
 #include <dirent.h>
 #include <sys/un.h>
@@ -62,9 +63,7 @@ static void plane_open(struct plane *d)
 	FAULT_CHECK(activate_init(&d->activate, paths, d->list, &d->worker_rings, &defaults,
 			    worker_rings_stats(&d->worker_rings))
 		    == 0);
-	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, SHM_RESOLVERS_MAX,
-			    d->incarnation)
-		    == 0);
+	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, d->incarnation) == 0);
 }
 
 static void plane_close(struct plane *d)
@@ -155,14 +154,16 @@ static void greet(struct reign *r, struct plane *d)
 	struct link_hello hello = {0};
 	const struct link_welcome welcome = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
-		.cp_incarnation = publisher_incarnation(r->p)};
+		.cp_incarnation = publisher_incarnation(r->p),
+		.workers = WORKERS,
+		.resolvers = r->box.writers};
 	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_NOTHING);
 	r->peer = accept(r->listener, NULL, NULL);
 	FAULT_CHECK(r->peer >= 0);
 	FAULT_CHECK(recv(r->peer, &hello, sizeof(hello), 0) == sizeof(hello));
 	FAULT_CHECK(hello.magic == SHM_MAGIC && hello.workers == WORKERS);
 	FAULT_CHECK(hello.dp_incarnation == d->incarnation);
-	FAULT_CHECK(send(r->peer, &welcome, sizeof(welcome), 0) == sizeof(welcome));
+	FAULT_CHECK(welcome_send(r->peer, &welcome));
 	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_CAME_UP);
 	activate_link(&d->activate, true);
 	const struct rings_dp_page *pages[WORKERS];

@@ -2,9 +2,9 @@
 
 // The messages of a process to the control plane on link.sock, with file descriptors of any kind
 // beside them. A peer is welcome if it sends a whole hello of this ABI, with the number of workers
-// and bells that its worker rings have; any other peer gets a refusal, and the link closes. No
-// descriptor stays. Ring offsets in the header of the first worker rings, the log's too, are
-// accepted only within them. While one peer is welcome another one is refused for now.
+// that its worker rings have, and no descriptor; any other peer gets a refusal, and the link
+// closes. No descriptor stays. Ring offsets in the header of the first worker rings, the log's too,
+// are accepted only within them. While one peer is welcome another one is refused for now.
 //
 // The first byte: how many descriptors, and of what kind; the second: where the rest is laid over
 // a sound hello, or that it stands in its place (0xff), or that its first byte says where the
@@ -12,6 +12,7 @@
 
 #include "controlplane/querylog/querylog.h"
 #include "resolver_box.h"
+#include "tests/unit/cp/shm/passed_files_allow.h"
 
 #include <event2/event.h>
 
@@ -19,13 +20,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <weir/bell.h>
+#include <weir/gong.h>
 #include <weir/keyhash.h>
 
 enum {
 	FDS_MASK = 3, // so many: 0 to 3
 	KIND_SHIFT = 2,
-	KINDS = 4, // bells, pipes' ends, plain files, /dev/null
+	KINDS = 4, // gongs, pipes' ends, plain files, /dev/null
 	ALONE = 0xff,
 	OVER_RINGS = 0xfe,
 	SILENT = 0xfd,
@@ -54,6 +55,9 @@ FUZZ_BEGIN
 	static const struct querylog_settings log = {.box = "fuzz"};
 	struct querylog *q;
 	box_open();
+	char path[SHM_PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/" SHM_NAME_LINK, box.paths.run);
+	FUZZ_CHECK(passed_files_allow(path));
 	FUZZ_CHECK(querylog_open(&q, &log) == 0);
 	FUZZ_CHECK(resolver_set_log(box.resolver, q, &box.config) == 0);
 	FUZZ_CHECK(querylog_start(q) == 0);
@@ -69,8 +73,7 @@ static int fd_open(unsigned kind)
 	int pair[2], fd = -1;
 	switch (kind) {
 	case 0:
-		FUZZ_CHECK(bell_open(pair) == 0);
-		break;
+		return gong_open();
 	case 1:
 		FUZZ_CHECK(pipe2(pair, O_NONBLOCK | O_CLOEXEC) == 0);
 		break;
@@ -114,7 +117,7 @@ static void say(int to, const void *bytes, size_t len, const int *fds, unsigned 
 static void welcome_read(int fd, struct link_welcome *w)
 {
 	for (unsigned i = 0; i < TURNS_MOST; i++) {
-		box_turn();
+		box_wait();
 		ssize_t n = recv(fd, w, sizeof(*w), 0);
 		if (n < 0 && errno == EAGAIN)
 			continue;
@@ -150,8 +153,7 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 	*in = (struct input){.sound = {.magic = SHM_MAGIC,
 				     .abi_version = SHM_ABI_VERSION,
 				     .workers = box.dp.workers,
-				     .dp_incarnation = box.dp.incarnation,
-				     .resolver_bells = 1},
+				     .dp_incarnation = box.dp.incarnation},
 		.len = sizeof(in->sound),
 		.count = data[0] & FDS_MASK,
 		.kinds = data[0] >> KIND_SHIFT};
@@ -198,15 +200,15 @@ static void welcome_check(const struct input *in, const struct link_welcome *w)
 	struct link_hello hello;
 	bool is_sound = in->len == sizeof(in->sound)
 			&& memcmp(in->said, &in->sound, sizeof(in->sound)) == 0;
-	if (is_sound && in->count == box.dp.workers + 1 && in->kinds == 0)
+	if (is_sound && in->count == 0)
 		FUZZ_CHECK(w->error == 0);
 	if (w->error)
 		return;
 	memcpy(&hello, in->said, sizeof(hello));
 	FUZZ_CHECK(in->len == sizeof(hello) && hello.magic == SHM_MAGIC);
 	FUZZ_CHECK(hello.abi_version == SHM_ABI_VERSION);
-	FUZZ_CHECK(hello.workers + hello.resolver_bells == in->count);
-	FUZZ_CHECK(hello.workers <= box.dp.workers && hello.resolver_bells > 0);
+	FUZZ_CHECK(in->count == 0);
+	FUZZ_CHECK(hello.workers <= box.dp.workers);
 	FUZZ_CHECK(hello.dp_incarnation == box.dp.incarnation);
 }
 
@@ -230,7 +232,7 @@ static void another_check(int welcome)
 {
 	struct input sound;
 	struct link_welcome w;
-	make(&sound, (const uint8_t[]){3, SILENT, 0}, 3);
+	make(&sound, (const uint8_t[]){0, SILENT, 0}, 3);
 	int fd = greet(&sound, &w);
 	FUZZ_CHECK(w.error == -EBUSY);
 	close(fd);
@@ -266,7 +268,9 @@ FUZZ_BODY(data, len)
 		box_turn();
 	memcpy(rings, &was, sizeof(was));
 	// Again, as the store may have grown since its status was taken.
-	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers + 1; i++)
+	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers + 1; i++) {
 		FUZZ_CHECK(i < TURNS_MOST);
+		box_wait();
+	}
 	return 0;
 }

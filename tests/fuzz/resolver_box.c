@@ -97,6 +97,11 @@ void box_turn(void)
 	FUZZ_CHECK(event_base_loop(loop_base(box.loop), EVLOOP_NONBLOCK) >= 0);
 }
 
+void box_wait(void)
+{
+	FUZZ_CHECK(event_base_loop(loop_base(box.loop), EVLOOP_ONCE) >= 0);
+}
+
 bool box_upstream_answer(void)
 {
 	static const uint8_t address[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1};

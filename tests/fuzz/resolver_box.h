@@ -29,6 +29,7 @@ extern struct resolver_box box;
 void box_open(void);
 void box_link(void);            // the data plane says hello, and is welcomed
 void box_turn(void);            // what is ready on the loop
+void box_wait(void);            // the same, once something is
 bool box_upstream_answer(void); // the next query; false: nobody asked
 // Turns until nothing is left to do: every query of the resolver's is answered, with an address for
 // A and with no data for all else.

@@ -11,8 +11,9 @@ int bell_open(int end[BELL_ENDS])
 	int pair[BELL_ENDS];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	end[0] = pair[0];
-	end[1] = pair[1];
+	(void)shutdown(pair[BELL_RINGS], SHUT_RD);
+	end[BELL_HEARS] = pair[BELL_HEARS];
+	end[BELL_RINGS] = pair[BELL_RINGS];
 	return 0;
 }
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "querier.h"
 
-#include "tests/unit/cp/shm/fake_dataplane.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <weir/bell.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
 #include <weir/dns_proto.h>
+#include <weir/gong.h>
 #include <weir/shm_epoch.h>
 
 enum {
@@ -56,20 +54,11 @@ bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM
 		(void)fake_rings_make(paths, a->incarnation, 0, i, &of->region, &of->half,
 			&of->misses, &of->answers);
 	}
-	for (unsigned i = 0; i <= a->resolvers && ok; i++) {
-		int pair[BELL_ENDS];
-		int rc = bell_open(pair);
-		snprintf(why, SHM_WHY_MAX, "bell: %s", strerror(-rc));
-		ok = rc == 0;
-		a->bell[i] = ok ? pair[0] : -1;
-		a->bell_far[i] = ok ? pair[1] : -1;
-	}
 	if (!ok)
 		return false;
 	struct link_welcome welcome;
-	const struct link_hello hello = {
-		.workers = 1, .dp_incarnation = a->incarnation, .resolver_bells = a->resolvers};
-	int rc = fake_hello(paths, &hello, a->bell_far, &a->link_fd, &welcome);
+	const struct link_hello hello = {.workers = 1, .dp_incarnation = a->incarnation};
+	int rc = fake_hello(paths, &hello, &a->bells, &a->link_fd, &welcome);
 	snprintf(why, SHM_WHY_MAX, "link: %s", strerror(-rc));
 	return rc == 0 && halves_map(a, paths, why);
 }
@@ -77,10 +66,8 @@ bool querier_open(struct querier *a, const struct shm_paths *paths, char why[SHM
 void querier_close(struct querier *a)
 {
 	close(a->link_fd);
-	for (unsigned i = 0; i <= a->resolvers; i++) {
-		close(a->bell[i]);
-		close(a->bell_far[i]);
-	}
+	for (unsigned i = 0; i < a->bells.count; i++)
+		close(a->bells.fd[i]);
 	for (unsigned i = 0; i < a->resolvers; i++) {
 		region_unmap(&a->of[i].region);
 		region_unmap(&a->of[i].half);
@@ -201,7 +188,7 @@ bool querier_turn(struct querier *a, uint32_t mask)
 	for (unsigned i = 0; i < a->resolvers; i++) {
 		ring_publish(&a->of[i].misses);
 		if (wanted >> i & 1 && ring_wants_wake(&a->of[i].misses))
-			bell_ring(a->bell[1 + i]);
+			gong_strike(a->bells.fd[LINK_BELL_ENDS + i]);
 	}
 	return done > 0;
 }

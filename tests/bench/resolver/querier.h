@@ -7,6 +7,8 @@
 // Each resolver has at most querier.window questions in flight. Names lie in 4,096 zones and come
 // from 4,096 clients, so the shipped bounds of zones and clients hold and are never met.
 
+#include "tests/unit/cp/shm/fake_dataplane.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/l0_table.h>
@@ -28,7 +30,7 @@ struct querier {
 	unsigned resolvers, window;
 	uint64_t incarnation, serial;
 	int lock_fd, link_fd;
-	int bell[LINK_BELLS_MAX], bell_far[LINK_BELLS_MAX]; // the worker's, then the resolvers'
+	struct fake_bells bells; // those of a worker, then the gongs
 	struct querier_rings of[SHM_RESOLVERS_MAX];
 };
 

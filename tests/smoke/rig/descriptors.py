@@ -24,7 +24,7 @@ LOOKS, APART_S = 100, 0.2
 FRONTENDS, RESOLVERS = (int(os.environ.get(name, 1)) for name in ("WEIR_FRONTENDS", "WEIR_RESOLVERS"))
 HUGE = any(line.split()[2] == "hugetlbfs" for line in open("/proc/self/mounts"))  # then weir has a folder there
 CUT_OFF = 2  # /proc/self/maps and the log, opened before a filter forbids it: shm_lost.c
-BELLS = 1 + 8  # of one worker, and of as many resolvers as there may be (SHM_RESOLVERS_MAX)
+GONGS = 8  # of as many resolvers as there may be (SHM_RESOLVERS_MAX)
 TAP_FILES = 3 if glob.glob("/usr/lib/*/librte_eal.so.23") else 2  # of DPDK 22.11, of 24.11
 # What is there from the start to the end, whatever the load.
 FIXED = {
@@ -34,8 +34,8 @@ FIXED = {
         "lock of the folder on huge pages": HUGE,
         "what a region that is cut off needs": CUT_OFF,
         "loops of service, resolvers, frontends: epoll, timer, bell, a pipe for signals": (1 + RESOLVERS + FRONTENDS) * 5,
-        "link: listener, connection": 2,
-        "bells of the worker and of resolvers": BELLS,
+        "link: listener, connection, end of a helper": 3,
+        "bell of the worker, one end; gongs of the resolvers": 1 + RESOLVERS,
         "bells of the rings between frontends and resolvers": FRONTENDS + RESOLVERS,
         "rtnetlink: its changes, its answers": 2,
         "listeners for TCP, IPv4 and IPv6": 2 * FRONTENDS,
@@ -50,7 +50,7 @@ FIXED = {
         "EAL: a pipe, epoll, timer, its memory": 5,
         "lcore of the worker: two pipes": 4,
         "two TAP ports: files of the queues, and two sockets each": 2 * (TAP_FILES + 2),
-        "the same, both ends": 2 * BELLS,
+        "bell of the worker, both ends; gongs": 2 + GONGS,
         "link": 1,
     },
 }

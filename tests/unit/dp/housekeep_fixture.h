@@ -70,7 +70,7 @@ static inline int setup(void **)
 	now_ms = 1000;
 	is_held_up = false;
 	worker_rings_bells(&worker_rings, bells);
-	if (link_init(&h.link, dir, bells, 1, SHM_RESOLVERS_MAX, 7)
+	if (link_init(&h.link, dir, bells, 1, 7)
 		|| activate_init(&h.activate, &paths, workers, &worker_rings, &defaults, h.stats))
 		return -1;
 	housekeep_init(&h, now_ms);

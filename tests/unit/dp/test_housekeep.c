@@ -2,6 +2,7 @@
 
 // Housekeeping over a real packet pool, with a control plane that this test plays. No ports.
 #include "housekeep_fixture.h"
+#include "welcome_send.h"
 
 #include <sys/un.h>
 #include <weir/page.h>
@@ -166,8 +167,9 @@ TEST_WITH(the_heartbeat_and_the_link_decide_who_is_alive, setup, teardown)
 	pass_ms(2 * LINK_RETRY_MS);
 	int fd = accept(server, NULL, NULL);
 	assert_true(fd >= 0);
-	const struct link_welcome w = {.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION};
-	assert_int_equal(send(fd, &w, sizeof(w), 0), sizeof(w));
+	const struct link_welcome w = {
+		.magic = SHM_MAGIC, .abi_version = SHM_ABI_VERSION, .workers = 1, .resolvers = 1};
+	assert_true(welcome_send(fd, &w));
 	atomic_store(&d->heartbeat_ms, now_ms);
 	pass_ms(100);
 	assert_int_equal(worker.control_alive, 1);

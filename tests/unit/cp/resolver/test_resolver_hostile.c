@@ -7,7 +7,7 @@
 
 #include "resolver_rig.h"
 
-#include <weir/bell.h>
+#include <weir/gong.h>
 
 enum {
 	FLIPS = 20000,
@@ -119,8 +119,8 @@ static void ask_some(char name[NAMES][24], uint64_t round)
 		(void)fake_dataplane_ask(&dp, &m);
 		flip();
 	}
-	// Not by `sleeping`, which a flip may have hidden: the bell always.
-	bell_ring(dp.resolver_bell);
+	// Not by `sleeping`, which a flip may have hidden: the gong always.
+	gong_strike(dp.gong);
 }
 
 // Everything is right again: each name is answered on the ring of its question.

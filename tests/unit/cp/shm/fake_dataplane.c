@@ -11,17 +11,9 @@
 #include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/dns_name.h>
+#include <weir/gong.h>
 
 enum { MISS_UNITS = 16384 };
-
-static void bell_make(int *ours, int *far)
-{
-	int pair[BELL_ENDS];
-	int rc = bell_open(pair);
-	assert(rc == 0);
-	*ours = pair[0];
-	*far = pair[1];
-}
 
 struct rings_dp_page *fake_rings_make(const struct shm_paths *paths, uint64_t incarnation,
 	unsigned worker, unsigned resolver, struct region *r, struct region *half,
@@ -58,7 +50,7 @@ static void rings_open(struct fake_dataplane *f, unsigned i)
 {
 	f->dp[i] = fake_rings_make(&f->paths, f->incarnation, i, 0, &f->rings[i], &f->halves[i],
 		&f->misses[i], &f->answers[i]);
-	bell_make(&f->bell[i], &f->bell_far[i]);
+	f->bell[i] = -1;
 }
 
 void fake_dataplane_grow(struct fake_dataplane *f)
@@ -98,50 +90,75 @@ void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths
 	fake_dataplane_reader(f);
 	for (unsigned i = 0; i < workers; i++)
 		rings_open(f, i);
-	f->resolver_bells = 1;
-	bell_make(&f->resolver_bell, &f->bell_far[workers]);
-	bell_make(&f->second.bell, &f->bell_far[workers + 1]);
+	f->gong = f->second.gong = -1;
 }
 
-int fake_hello(const struct shm_paths *paths, const struct link_hello *hello, const int *bells,
-	int *link_fd, struct link_welcome *welcome)
+static ssize_t welcome_read(int fd, struct link_welcome *welcome, struct fake_bells *bells)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = 20};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * LINK_BELLS_MAX)] = {0};
-	const size_t fds = sizeof(int) * (hello->workers + hello->resolver_bells);
-	struct link_hello said = *hello;
-	said.magic = SHM_MAGIC;
-	said.abi_version = SHM_ABI_VERSION;
-	struct iovec iov = {.iov_base = &said, .iov_len = sizeof(said)};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(bells->fd))];
+	struct iovec iov = {.iov_base = welcome, .iov_len = sizeof(*welcome)};
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(fds)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		.msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+	bells->count = c ? (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int)) : 0;
+	if (c)
+		memcpy(bells->fd, CMSG_DATA(c), bells->count * sizeof(int));
+	return n;
+}
+
+int fake_hello(const struct shm_paths *paths, const struct link_hello *hello,
+	struct fake_bells *bells, int *link_fd, struct link_welcome *welcome)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = 20};
+	struct link_hello said = *hello;
+	said.magic = SHM_MAGIC;
+	said.abi_version = SHM_ABI_VERSION;
+	bells->count = 0;
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/" SHM_NAME_LINK, paths->run);
 	*link_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	setsockopt(*link_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (connect(*link_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(fds);
-	memcpy(CMSG_DATA(c), bells, fds);
-	if (sendmsg(*link_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+	if (send(*link_fd, &said, sizeof(said), MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return -errno;
-	if (recv(*link_fd, welcome, sizeof(*welcome), 0) != sizeof(*welcome))
+	if (welcome_read(*link_fd, welcome, bells) != sizeof(*welcome))
 		return -EPROTO;
 	return welcome->error;
 }
 
+static void bell_take(int *bell, int now)
+{
+	if (*bell >= 0)
+		close(*bell);
+	*bell = now;
+}
+
+static void bells_take(struct fake_dataplane *f, const struct fake_bells *bells)
+{
+	const unsigned ends = LINK_BELL_ENDS * f->workers;
+	assert(bells->count > ends);
+	for (unsigned i = 0; i < f->workers; i++) {
+		bell_take(&f->bell[i], bells->fd[LINK_BELL_ENDS * i + BELL_HEARS]);
+		close(bells->fd[LINK_BELL_ENDS * i + BELL_RINGS]);
+	}
+	bell_take(&f->gong, bells->fd[ends]);
+	bell_take(&f->second.gong, bells->count > ends + 1 ? bells->fd[ends + 1] : -1);
+	for (unsigned i = ends + 2; i < bells->count; i++)
+		close(bells->fd[i]);
+}
+
 int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 {
-	const struct link_hello hello = {.workers = f->workers,
-		.dp_incarnation = f->incarnation,
-		.resolver_bells = f->resolver_bells};
-	int rc = fake_hello(&f->paths, &hello, f->bell_far, &f->link_fd, welcome);
+	const struct link_hello hello = {.workers = f->workers, .dp_incarnation = f->incarnation};
+	struct fake_bells bells;
+	int rc = fake_hello(&f->paths, &hello, &bells, &f->link_fd, welcome);
+	if (rc == 0)
+		bells_take(f, &bells);
 	fake_dataplane_look(f);
 	return rc;
 }
@@ -178,13 +195,10 @@ void fake_dataplane_close(struct fake_dataplane *f)
 		region_unmap(&f->second.rings[i]);
 		region_unmap(&f->halves[i]);
 		region_unmap(&f->second.halves[i]);
-		close(f->bell[i]);
-		close(f->bell_far[i]);
+		bell_take(&f->bell[i], -1);
 	}
-	close(f->resolver_bell);
-	close(f->second.bell);
-	close(f->bell_far[f->workers]);
-	close(f->bell_far[f->workers + 1]);
+	bell_take(&f->gong, -1);
+	bell_take(&f->second.gong, -1);
 	close(f->lock_fd);
 }
 
@@ -238,7 +252,7 @@ void fake_dataplane_ring(struct fake_dataplane *f)
 	for (unsigned i = 0; i < f->workers; i++) {
 		if (!ring_wants_wake(&f->misses[i]))
 			continue;
-		bell_ring(f->resolver_bell);
+		gong_strike(f->gong);
 		f->wakes++;
 	}
 }

@@ -11,7 +11,7 @@
 #include <weir/shm_region.h>
 #include <weir/shm_ring.h>
 
-enum { FAKE_RINGS_MAX = 4, FAKE_BELLS_MAX = FAKE_RINGS_MAX + 2 };
+enum { FAKE_RINGS_MAX = 4 };
 enum { FAKE_ANSWER_MAX = sizeof(struct msg_answer) + MSG_DNS_MAX };
 
 struct fake_dataplane {
@@ -19,19 +19,17 @@ struct fake_dataplane {
 	unsigned workers;
 	uint64_t incarnation;
 	int lock_fd, link_fd;
-	int bell[FAKE_RINGS_MAX];     // of a worker: rung for answers
-	int resolver_bell;            // rings for misses
-	int bell_far[FAKE_BELLS_MAX]; // the control plane's ends, in the order of link_hello
+	int bell[FAKE_RINGS_MAX]; // of a worker: rung for answers; -1 until a welcome, as gongs
+	int gong;                 // struck for misses
 	struct region rings[FAKE_RINGS_MAX];
 	struct region halves[FAKE_RINGS_MAX]; // the control plane's, once it has made them
 	struct rings_dp_page *dp[FAKE_RINGS_MAX];
 	struct ring_producer misses[FAKE_RINGS_MAX];
 	struct ring_consumer answers[FAKE_RINGS_MAX];
-	uint64_t wakes;          // doorbells rung
-	uint64_t dropped;        // answers that end a wait and are not sent
-	unsigned resolver_bells; // that a hello passes: 1, or 2 once a test has said so
-	struct {                 // of the second resolver
-		int bell;        // rings for misses
+	uint64_t wakes;   // gongs struck
+	uint64_t dropped; // answers that end a wait and are not sent
+	struct {          // of the second resolver, if there is one
+		int gong;
 		struct region rings[FAKE_RINGS_MAX];
 		struct region halves[FAKE_RINGS_MAX];
 		struct ring_producer misses[FAKE_RINGS_MAX];
@@ -59,9 +57,13 @@ void fake_dataplane_close(struct fake_dataplane *f); // as if killed
 struct rings_dp_page *fake_rings_make(const struct shm_paths *paths, uint64_t incarnation,
 	unsigned worker, unsigned resolver, struct region *r, struct region *half,
 	struct ring_producer *misses, struct ring_consumer *answers);
-// Hello with these doorbells on a new link; the welcome's error, or -errno.
-int fake_hello(const struct shm_paths *paths, const struct link_hello *hello, const int *bells,
-	int *link_fd, struct link_welcome *welcome);
+// Hello on a new link; the welcome's error, or -errno. Its bells, in their order, are the caller's.
+struct fake_bells {
+	unsigned count;
+	int fd[LINK_BELLS_MAX];
+};
+int fake_hello(const struct shm_paths *paths, const struct link_hello *hello,
+	struct fake_bells *bells, int *link_fd, struct link_welcome *welcome);
 
 // Asks for a name (text, letter case kept) as a client with this port would.
 struct fake_miss {
@@ -80,7 +82,7 @@ struct fake_miss {
 	uint32_t trace;         // of who watches
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
-void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of worker rings that sleep
+void fake_dataplane_ring(struct fake_dataplane *f); // for worker rings that sleep
 // Both, of that miss.
 #define FAKE_DATAPLANE_SEND(f, ...) \
 	(assert_true(fake_dataplane_ask(f, __VA_ARGS__)), fake_dataplane_ring(f))

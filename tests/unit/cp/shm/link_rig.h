@@ -7,7 +7,7 @@
 #include "fake_dataplane.h"
 #include "tests/unit/unit.h"
 
-#include <weir/bell.h>
+#include <weir/gong.h>
 
 enum { RESOLVERS = 2, WORKERS = 2, TYPE_OF = 100 };
 
@@ -80,7 +80,6 @@ static inline int setup_with(unsigned count)
 		if (pthread_create(&side[i].thread, NULL, side_main, &side[i]))
 			return -1;
 	fake_dataplane_open(&dp, &paths, WORKERS);
-	dp.resolver_bells = RESOLVERS;
 	dp_open = true;
 	return 0;
 }
@@ -117,7 +116,7 @@ static inline int teardown(void **)
 	return folder_remove(paths.mem, dir);
 }
 
-static inline void ask(struct ring_producer *misses, unsigned worker, int bell)
+static inline void ask(struct ring_producer *misses, unsigned worker, int gong)
 {
 	struct msg_miss m = {.dp_incarnation = dp.incarnation,
 		.path = {.worker = (uint16_t)worker},
@@ -128,8 +127,8 @@ static inline void ask(struct ring_producer *misses, unsigned worker, int bell)
 	memcpy(p, &m, sizeof(m));
 	memset(p + sizeof(m), 0, 5);
 	ring_publish(misses);
-	if (bell >= 0 && ring_wants_wake(misses))
-		bell_ring(bell);
+	if (gong >= 0 && ring_wants_wake(misses))
+		gong_strike(gong);
 }
 
 // Who has answered.
@@ -158,8 +157,8 @@ static inline void link_now(void)
 static inline void ask_both(void)
 {
 	for (unsigned i = 0; i < WORKERS; i++) {
-		ask(&dp.misses[i], i, dp.resolver_bell);
-		ask(&dp.second.misses[i], i, dp.second.bell);
+		ask(&dp.misses[i], i, dp.gong);
+		ask(&dp.second.misses[i], i, dp.second.gong);
 		assert_int_equal(answered(&dp.second.answers[i]), 1);
 		assert_int_equal(answered(&dp.answers[i]), 0);
 	}

@@ -16,7 +16,6 @@ static void reopen(void)
 {
 	fake_dataplane_close(&dp); // killed
 	fake_dataplane_open(&dp, &paths, WORKERS);
-	dp.resolver_bells = RESOLVERS;
 	fake_dataplane_grow(&dp);
 }
 
@@ -34,11 +33,11 @@ TEST_WITH(test_a_data_plane_is_not_kept_from_others, setup, teardown)
 		reopen();
 		link_now();
 		for (unsigned i = 0; i < WORKERS; i++) {
-			ask(&dp.misses[i], i, dp.resolver_bell);
+			ask(&dp.misses[i], i, dp.gong);
 			assert_int_equal(answered(&dp.answers[i]), 0);
 		}
 	}
-	ask(&dp.second.misses[0], 0, dp.second.bell);
+	ask(&dp.second.misses[0], 0, dp.second.gong);
 	STAYS_SO(ring_consumer_used(&dp.second.answers[0]) == 0, 50);
 	atomic_store(&released, true);
 	assert_int_equal(answered(&dp.second.answers[0]), 1);

@@ -5,6 +5,8 @@
 
 #include "link_rig.h"
 
+#include <weir/keyhash.h>
+
 TEST_WITH(test_each_answers_on_its_own_rings, setup, teardown)
 {
 	fake_dataplane_grow(&dp);
@@ -18,11 +20,11 @@ TEST_WITH(test_each_answers_on_its_own_rings, setup, teardown)
 }
 
 // The data plane makes them when it has activated the cache, which may be after its hello. Then no
-// bell has been heard for what lies there already.
+// gong has been heard for what lies there already.
 TEST_WITH(test_later_rings_are_found, setup, teardown)
 {
 	link_now();
-	ask(&dp.misses[0], 0, dp.resolver_bell);
+	ask(&dp.misses[0], 0, dp.gong);
 	assert_int_equal(answered(&dp.answers[0]), 0);
 	fake_dataplane_grow(&dp);
 	ask(&dp.second.misses[1], 1, -1);
@@ -30,17 +32,23 @@ TEST_WITH(test_later_rings_are_found, setup, teardown)
 	ask_both();
 }
 
-// One that has too few bells is refused by the second resolver, and the first lets it go; one that
-// comes after it is welcome.
+// The first resolver refuses one whose first rings are nonsense, and the second lets it go; one
+// that comes after it is welcome.
 TEST_WITH(test_a_refusal_of_one_is_a_refusal_of_all, setup, teardown)
 {
+	struct region_header *h = (struct region_header *)(void *)dp.rings[0].base;
+	struct region_header sound = *h;
 	struct link_welcome w = {0};
 	fake_dataplane_grow(&dp);
-	dp.resolver_bells = 1;
+	h->geometry[0]++;
+	h->sum = contenthash(&h->abi_version,
+		offsetof(struct region_header, sum) - offsetof(struct region_header, abi_version));
 	assert_int_equal(fake_dataplane_link(&dp, &w), -EPROTO);
 	close(dp.link_fd);
-	ask(&dp.misses[0], 0, dp.resolver_bell);
-	dp.resolver_bells = RESOLVERS;
+	*h = sound;
+	for (unsigned i = 0; i < RESOLVERS; i++)
+		assert_int_equal(holds(&side[i]), 0);
+	ask(&dp.misses[0], 0, dp.gong);
 	link_now();
 	assert_int_equal(answered(&dp.answers[0]), 0); // of the second hello
 	ask_both();
@@ -54,7 +62,6 @@ TEST_WITH(test_both_let_a_dead_one_go, setup, teardown)
 	ask_both();
 	fake_dataplane_close(&dp); // killed
 	fake_dataplane_open(&dp, &paths, WORKERS);
-	dp.resolver_bells = RESOLVERS;
 	fake_dataplane_grow(&dp);
 	link_now();
 	ask_both();
@@ -74,7 +81,7 @@ TEST_WITH(test_misses_for_one_that_is_gone_are_answered, setup_alone, teardown)
 	link_now();
 	for (unsigned i = 0; i < WORKERS; i++)
 		assert_int_equal(answered(&dp.answers[i]), 0);
-	ask(&dp.second.misses[1], 1, dp.second.bell);
+	ask(&dp.second.misses[1], 1, dp.second.gong);
 	assert_int_equal(answered(&dp.answers[1]), 0);
 	assert_int_equal(side[0].misses, WORKERS + 1);
 }
@@ -89,11 +96,11 @@ TEST_WITH(test_an_evicted_worker_is_not_answered, setup, teardown)
 	atomic_store(&dp.dp[1]->heartbeat_ms, clock_mono_ms());
 	WAIT_FOR(publisher_is_out(publisher, 1),
 		atomic_store(&dp.dp[0]->heartbeat_ms, clock_mono_ms()));
-	ask(&dp.misses[1], 1, dp.resolver_bell);
-	ask(&dp.second.misses[1], 1, dp.second.bell);
+	ask(&dp.misses[1], 1, dp.gong);
+	ask(&dp.second.misses[1], 1, dp.second.gong);
 	WAIT_FOR(side[0].unsent + side[1].unsent >= 2);
 	assert_int_equal(ring_consumer_used(&dp.answers[1]), 0);
-	ask(&dp.misses[0], 0, dp.resolver_bell);
+	ask(&dp.misses[0], 0, dp.gong);
 	assert_int_equal(answered(&dp.answers[0]), 0);
 	atomic_store(&dp.dp[1]->returned, 1); // epoch_return
 	WAIT_FOR(!publisher_is_out(publisher, 1),
@@ -120,7 +127,7 @@ TEST_WITH(test_a_half_is_made_again, setup, teardown)
 	fake_dataplane_grow(&dp);
 	link_now();
 	for (unsigned i = 0; i < 2; i++)
-		ask(&dp.misses[0], 0, dp.resolver_bell);
+		ask(&dp.misses[0], 0, dp.gong);
 	WAIT_FOR(ring_consumer_used(&dp.answers[0])
 		 >= 2 * ring_units_of(sizeof(struct msg_answer) + 5));
 	assert_true(ring_read(&dp.answers[0], buf, sizeof(buf), &type) > 0);
@@ -132,7 +139,7 @@ TEST_WITH(test_a_half_is_made_again, setup, teardown)
 	assert_true(epoch_is_evicted(&stuck));
 	side[0].apart = true;
 	for (unsigned i = 0; i < 2; i++)
-		ask(&dp.misses[0], 0, dp.resolver_bell);
+		ask(&dp.misses[0], 0, dp.gong);
 	wait_for_unsent(2);
 	assert_int_equal(ring_read(&dp.answers[0], buf, sizeof(buf), &type), -EPROTO);
 	ring_release(&dp.answers[0]);
@@ -194,7 +201,6 @@ TEST_WITH(test_marks_of_ended_workers_are_let_go, setup, teardown)
 	wait_until_mapped(false, RESOLVERS);
 	fake_dataplane_close(&dp);
 	fake_dataplane_open(&dp, &paths, WORKERS);
-	dp.resolver_bells = RESOLVERS;
 	fake_dataplane_grow(&dp);
 	marks_make();
 	link_now();

@@ -35,8 +35,8 @@ static int setup(void **)
 		return -1;
 	w = (struct worker){.stats = &stats,
 		.rings = &dp,
-		.bell = pair[0],
-		.bell_far = pair[1],
+		.bell = pair[BELL_HEARS],
+		.bell_far = pair[BELL_RINGS],
 		.resolvers = 1};
 	w.epoch.seen = &dp.seen_epoch;
 	ring_consumer_init(&w.answer[0], &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);

@@ -3,16 +3,17 @@
 // The client of link.sock against a server that this test plays.
 
 #include "dataplane/state/link.h"
+#include "tests/unit/dp/welcome_send.h"
 #include "tests/unit/unit.h"
 
+#include <sys/epoll.h>
 #include <sys/un.h>
-#include <weir/bell.h>
 #include <weir/shm_region.h>
 
-enum { WORKERS = 3, RESOLVERS = 2, BELLS = WORKERS + RESOLVERS };
+enum { WORKERS = 3, RESOLVERS = 2, BELLS = BELL_ENDS * WORKERS + RESOLVERS };
 
 static char dir[64];
-static int ours[BELLS], bells[BELLS];
+static int bells[BELL_ENDS * WORKERS + SHM_RESOLVERS_MAX]; // as threads know them
 static struct link_client client;
 static int server = -1;
 
@@ -22,14 +23,10 @@ static int setup(void **)
 	strcpy(dir, "/tmp/weir-test-link-XXXXXX");
 	if (!mkdtemp(dir) || mkdir(text_from("%s/" SHM_CONTROL, dir), 0750))
 		return -1;
-	for (unsigned i = 0; i < BELLS; i++) {
-		int pair[BELL_ENDS];
-		if (bell_open(pair))
-			return -1;
-		ours[i] = pair[0];
-		bells[i] = pair[1];
-	}
-	return link_init(&client, dir, bells, WORKERS, RESOLVERS, 0xd0);
+	const struct link_welcome all = {.workers = WORKERS, .resolvers = SHM_RESOLVERS_MAX};
+	if (welcome_bells(&all, bells) != ARRAY_LEN(bells))
+		return -1;
+	return link_init(&client, dir, bells, WORKERS, 0xd0);
 }
 
 static int teardown(void **)
@@ -39,8 +36,8 @@ static int teardown(void **)
 		close(server);
 	server = -1;
 	unlink(client.path);
-	for (unsigned i = 0; i < BELLS; i++)
-		close(ours[i]), close(bells[i]);
+	for (unsigned i = 0; i < ARRAY_LEN(bells); i++)
+		close(bells[i]);
 	char control[sizeof(dir) + sizeof(SHM_CONTROL)];
 	snprintf(control, sizeof(control), "%s/" SHM_CONTROL, dir);
 	rmdir(control);
@@ -56,48 +53,131 @@ static void listen_here(void)
 	assert_int_equal(listen(server, 4), 0);
 }
 
-// Accepts, checks the hello and the doorbells that come with it.
+// Accepts, and checks the hello, with which no descriptor comes.
 static int greet(void)
 {
 	int fd = accept(server, NULL, NULL);
 	assert_true(fd >= 0);
 	struct link_hello hello = {0};
 	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(bells))];
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	assert_int_equal(recvmsg(fd, &msg, MSG_DONTWAIT), sizeof(hello));
+	assert_int_equal(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC), 0);
 	assert_true(hello.magic == SHM_MAGIC);
 	assert_int_equal(hello.abi_version, SHM_ABI_VERSION);
 	assert_int_equal(hello.workers, WORKERS);
-	assert_int_equal(hello.resolver_bells, RESOLVERS);
 	assert_int_equal(hello.dp_incarnation, 0xd0);
-	const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	assert_non_null(c);
-	assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof(bells)));
-	int fds[BELLS];
-	memcpy(fds, CMSG_DATA(c), sizeof(fds));
-	for (unsigned i = 0; i < BELLS; i++) {
-		// In the order of the workers, then of the resolvers: what is rung here is heard
-		// there.
-		struct pollfd p = {.fd = ours[i], .events = POLLIN};
-		bell_ring(fds[i]);
-		assert_int_equal(poll(&p, 1, 0), 1);
-		assert_true(bell_clear(ours[i]));
-		close(fds[i]);
-	}
 	return fd;
+}
+
+static struct link_welcome sound(int32_t error)
+{
+	return (struct link_welcome){.magic = SHM_MAGIC,
+		.abi_version = SHM_ABI_VERSION,
+		.error = error,
+		.cp_incarnation = 0xc0,
+		.workers = error ? 0 : WORKERS,
+		.resolvers = error ? 0 : RESOLVERS};
 }
 
 static void welcome(int fd, int32_t error)
 {
-	const struct link_welcome w = {.magic = SHM_MAGIC,
-		.abi_version = SHM_ABI_VERSION,
-		.error = error,
-		.cp_incarnation = 0xc0};
-	assert_int_equal(send(fd, &w, sizeof(w), 0), sizeof(w));
+	const struct link_welcome w = sound(error);
+	assert_true(welcome_send(fd, &w));
+}
+
+static bool has_rung(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, 0) == 1;
+}
+
+static bool is_heard(int watch)
+{
+	struct epoll_event e;
+	return epoll_wait(watch, &e, 1, 0) == 1;
+}
+
+// The bells of each control plane take the numbers of the last one's, and ring once, as what was
+// rung before may not have been heard. A control plane that is gone ends no bell.
+TEST_WITH(bells_of_the_control_plane_take_their_numbers, setup, teardown)
+{
+	listen_here();
+	for (unsigned life = 0; life < 2; life++) {
+		int theirs[LINK_BELLS_MAX], watch = epoll_create1(EPOLL_CLOEXEC);
+		const struct link_welcome w = sound(0);
+		struct epoll_event e = {.events = EPOLLIN | EPOLLET};
+		assert_int_equal(welcome_bells(&w, theirs), BELLS);
+		int *gong = theirs + BELL_ENDS * WORKERS;
+		assert_int_equal(epoll_ctl(watch, EPOLL_CTL_ADD, gong[1], &e), 0);
+		assert_true(is_heard(watch)); // as it is not 0
+		assert_int_equal(link_poll(&client, 1000 + 1000 * life), LINK_NOTHING);
+		int fd = greet();
+		assert_int_equal(welcome_pass(fd, &w, sizeof(w), theirs, BELLS), sizeof(w));
+		assert_int_equal(link_poll(&client, 1010 + 1000 * life), LINK_CAME_UP);
+		assert_true(is_heard(watch));
+		gong_strike(bells[BELL_ENDS * WORKERS + 1]);
+		assert_true(is_heard(watch));
+		for (unsigned i = 0; i < WORKERS; i++) {
+			const int *bell = bells + BELL_ENDS * i;
+			assert_true(has_rung(bell[BELL_HEARS]));
+			assert_true(bell_clear(bell[BELL_HEARS]));
+			bell_ring(theirs[BELL_ENDS * i + BELL_RINGS]);
+			assert_true(has_rung(bell[BELL_HEARS]));
+			assert_true(bell_clear(bell[BELL_HEARS]));
+			bell_ring(bell[BELL_RINGS]);
+			assert_true(has_rung(bell[BELL_HEARS]));
+			assert_true(bell_clear(bell[BELL_HEARS]));
+		}
+		close(fd);
+		for (unsigned i = 0; i < BELLS; i++)
+			close(theirs[i]);
+		assert_int_equal(link_poll(&client, 1020 + 1000 * life), LINK_WENT_DOWN);
+		for (unsigned i = 0; i < WORKERS; i++)
+			assert_false(has_rung(bells[BELL_ENDS * i + BELL_HEARS]));
+		close(watch);
+	}
+}
+
+static unsigned open_files(void)
+{
+	unsigned n = 0;
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+// Too few, too many, or a file that is no gong, at which a worker could wait: no link, and nothing
+// stays.
+TEST_WITH(wrong_bells_end_the_connection, setup, teardown)
+{
+	const unsigned before = open_files();
+	int fds[LINK_BELLS_MAX], ends[2];
+	listen_here();
+	for (unsigned i = 0; i < 4; i++) {
+		struct link_welcome w = sound(0);
+		unsigned n = welcome_bells(&w, fds);
+		assert_int_equal(pipe(ends), 0);
+		if (i == 0)
+			n--;
+		else if (i == 1)
+			fds[n++] = ends[0];
+		else if (i == 2)
+			assert_int_equal(dup2(ends[1], fds[n - 1]), fds[n - 1]);
+		else
+			w.workers++;
+		assert_int_equal(link_poll(&client, 1000 + 1000 * i), LINK_NOTHING);
+		int fd = greet();
+		assert_int_equal(welcome_pass(fd, &w, sizeof(w), fds, n), sizeof(w));
+		assert_int_equal(link_poll(&client, 1010 + 1000 * i), LINK_NOTHING);
+		assert_true(client.fd < 0 && !client.up);
+		assert_int_equal(client.told_error, EPROTO);
+		close(fd);
+		for (unsigned k = 0; k < BELLS; k++)
+			close(fds[k]);
+		close(ends[0]), close(ends[1]);
+		assert_int_equal(open_files(), before + 1); // the listener
+	}
 }
 
 TEST_WITH(comes_up_and_notices_the_hang_up, setup, teardown)
@@ -191,6 +271,6 @@ TEST_WITH(a_long_directory_is_refused, setup, teardown)
 	char path[LINK_PATH_MAX + 1];
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(link_init(&c, path, bells, WORKERS, RESOLVERS, 1), -ENAMETOOLONG);
+	assert_int_equal(link_init(&c, path, bells, WORKERS, 1), -ENAMETOOLONG);
 	assert_int_equal(c.fd, 99);
 }
