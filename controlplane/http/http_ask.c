@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// How often a sender and a user may ask, and what they pay for what it takes (http_rate.h).
+// How often a sender and a user may ask, and what they pay for what it takes (http_rate.h). Pages
+// of other sites ask by an allowance apart, or one in a browser would use up that of its address.
 #include "base/json_out.h"
 #include "base/source_key.h"
 #include "http_internal.h"
@@ -40,14 +41,24 @@ static unsigned served_of(const struct http_server *s, uint64_t key)
 	return n;
 }
 
+// By a browser's word: another site's page asks, for which nobody at the sender's address can.
+static bool is_foreign(const struct http_exchange *x)
+{
+	const char *site = http_header(x, "Sec-Fetch-Site");
+	return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+}
+
 bool http_sender_may_ask(struct http_exchange *x)
 {
-	return ask_take(x, 0, sender_of(x));
+	const uint64_t sender = sender_of(x);
+	const uint64_t key = is_foreign(x) ? http_rate_key('f', &sender, sizeof(sender)) : sender;
+	return ask_take(x, 0, key);
 }
 
 bool http_may_ask(struct http_exchange *x, uint64_t key)
 {
 	struct http_server *s = x->server;
+	http_conns_entitled(s->conns, http_request_buffer(x->request), key);
 	if (s->settings.rate && served_of(s, key) >= s->settings.exchanges_max / 2) {
 		s->counts.refused_full++;
 		http_reply(x, 503, json_out_error("too busy with this user: try again"));

@@ -31,7 +31,9 @@ static const char over_text[] =
 struct conn {
 	struct bufferevent *b;          // NULL: free
 	bool is_over, is_cut, is_known; // known: its source is
+	bool waits;                     // over, until another makes way or none does
 	struct source_key source;
+	uint64_t user; // who has shown a right on it; 0: nobody
 	uint64_t since_ms, until_ms;
 	uint64_t taken; // requests, by evhttp
 	unsigned refusals;
@@ -108,8 +110,8 @@ static unsigned source_count(const struct http_conns *s, const struct source_key
 	return n;
 }
 
-// A connection of a source that is admitted. A source that finds no place counts in the total
-// alone.
+// A connection of a source that is admitted. The first of a source is in no total, so that few
+// sources cannot use it up. A source that finds no place counts in the total alone.
 static bool is_too_fast(struct http_conns *s, const struct source_key *source)
 {
 	const uint64_t now_s = clock_mono_ms() / 1000;
@@ -124,10 +126,17 @@ static bool is_too_fast(struct http_conns *s, const struct source_key *source)
 		s->rate[i].count = 0;
 		s->rate[i].source = *source;
 	}
-	if (s->settings.source_rate_max && i < RATES_MAX
-		&& ++s->rate[i].count > s->settings.source_rate_max)
+	const unsigned nth = i < RATES_MAX ? ++s->rate[i].count : 0;
+	if (s->settings.source_rate_max && nth > s->settings.source_rate_max)
 		return true;
-	return s->settings.rate_max && ++s->made > s->settings.rate_max;
+	return s->settings.rate_max && nth != 1 && ++s->made > s->settings.rate_max;
+}
+
+static void conn_shut_out(struct http_conns *s, struct conn *c)
+{
+	s->counts.shut_out++;
+	c->is_cut = true;
+	shutdown(bufferevent_getfd(c->b), SHUT_RDWR);
 }
 
 // A new connection, whose descriptor evhttp has set meanwhile.
@@ -151,9 +160,59 @@ static void conn_know(struct http_conns *s, struct conn *c)
 		is_full || (s->settings.refuses && s->settings.refuses(s->settings.arg, &peer));
 	if (!is_refused && !is_too_fast(s, &c->source))
 		return;
-	s->counts.shut_out++;
-	c->is_cut = true;
-	shutdown(bufferevent_getfd(c->b), SHUT_RDWR);
+	conn_shut_out(s, c);
+}
+
+// How many connections its user has, or its source without a user.
+static unsigned fellows(const struct http_conns *s, const struct conn *c)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
+		const struct conn *o = &s->conn[i];
+		n += o->b && !o->is_cut && !o->is_over && o->user == c->user
+		     && (c->user || memcmp(&o->source, &c->source, sizeof(o->source)) == 0);
+	}
+	return n;
+}
+
+// May it make way? A user's only beyond a quarter of all, and none while it is served.
+static bool is_movable(const struct http_conns *s, const struct conn *c, unsigned count)
+{
+	return !c->user || (count > s->settings.max / 4 && c->until_ms != UINT64_MAX);
+}
+
+// The oldest one of the source or user with the most. NULL: each has its right.
+static struct conn *way_maker(struct http_conns *s)
+{
+	struct conn *found = NULL;
+	unsigned most = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
+		struct conn *c = &s->conn[i];
+		if (!c->b || c->is_cut || c->is_over || !c->is_known)
+			continue;
+		const unsigned count = fellows(s, c);
+		const bool is_more =
+			count > most || (count == most && found && c->since_ms < found->since_ms);
+		if (!is_more || !is_movable(s, c, count))
+			continue;
+		found = c;
+		most = count;
+	}
+	return found;
+}
+
+// It found no place: another makes way, or it is over.
+static void conn_place(struct http_conns *s, struct conn *c)
+{
+	c->waits = false;
+	conn_know(s, c);
+	struct conn *other = c->is_cut ? NULL : way_maker(s);
+	s->counts.refused += !c->is_cut && !other;
+	if (!other)
+		return;
+	conn_shut_out(s, other);
+	other->is_over = true; // and so it is not among the live ones
+	c->is_over = false;
 }
 
 static void on_look(evutil_socket_t, short, void *arg)
@@ -163,7 +222,9 @@ static void on_look(evutil_socket_t, short, void *arg)
 	left_drop(s);
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
 		struct conn *c = &s->conn[i];
-		if (c->b && !c->is_over && !c->is_known)
+		if (c->b && c->waits)
+			conn_place(s, c);
+		else if (c->b && !c->is_over && !c->is_known)
 			conn_know(s, c);
 		if (c->b && !c->is_cut && (c->is_over || now_ms >= c->until_ms))
 			conn_cut(s, c);
@@ -253,21 +314,26 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 		left_drop(s);
 	struct conn *c = place_find(s);
 	const bool is_full = s->counts.live >= s->settings.max;
+	const bool waits = is_full && s->settings.source_max;
 	bool is_over = is_full;
-	struct bufferevent *b = buffer_new(s, base, is_over);
+	struct bufferevent *b = buffer_new(s, base, is_full && !waits);
 	// Without TLS there is nothing to be said.
-	is_over |= b && s->settings.lend && !bufferevent_openssl_get_ssl(b);
+	const bool is_mute = b && s->settings.lend && !bufferevent_openssl_get_ssl(b);
+	is_over |= is_mute;
 	if (b)
 		bufferevent_setwatermark(b, EV_READ, 0, HTTP_CONNS_INPUT_MAX);
 	if (!b || !c)
 		return b; // `c`: none is accepted without a place
 	bufferevent_incref(b);
-	*c = (struct conn){.b = b, .is_over = is_over, .since_ms = clock_mono_ms()};
+	*c = (struct conn){.b = b,
+		.is_over = is_over,
+		.waits = waits && !is_mute,
+		.since_ms = clock_mono_ms()};
 	c->until_ms = c->since_ms + s->settings.life_ms;
 	if (!evbuffer_add_cb(bufferevent_get_input(b), on_input, c))
 		c->check.fault = HTTP1_request_line; // no memory: nothing is served unseen
 	s->counts.made++;
-	s->counts.refused += is_full;
+	s->counts.refused += is_full && !c->waits;
 	s->counts.live += !c->is_over;
 	if (s->counts.live > s->counts.most)
 		s->counts.most = s->counts.live;
@@ -299,6 +365,11 @@ const char *http_conns_fault(struct http_conns *s, const struct bufferevent *b)
 void http_conns_asked(struct http_conns *s, const struct bufferevent *b)
 {
 	conn_of(s, b)->until_ms = UINT64_MAX;
+}
+
+void http_conns_entitled(struct http_conns *s, const struct bufferevent *b, uint64_t user)
+{
+	conn_of(s, b)->user = user;
 }
 
 unsigned http_conns_replied(struct http_conns *s, const struct bufferevent *b, unsigned refusal)

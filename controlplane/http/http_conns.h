@@ -17,8 +17,12 @@
 // With `lend` the connections speak TLS by libevent's bufferevent_openssl. One beyond `max`, beyond
 // `source_max` of its address (IPv6: of its /64), or that `refuses` names, is closed without a
 // handshake and without a reply; so is, of the others, one beyond `source_rate_max` of its address
-// or beyond `rate_max` of all in this second: what is closed for its address takes nothing from the
-// rest.
+// or beyond `rate_max` of all in this second, in which the first of each address does not count:
+// what is closed for its address takes nothing from the rest.
+//
+// With `source_max` one beyond `max` takes the place of another: the oldest connection of the
+// address with the most on which nobody has shown a right, or of the user with the most, if these
+// are more than a quarter of `max`. Else it is one beyond.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +65,8 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns);
 const char *http_conns_fault(struct http_conns *c, const struct bufferevent *b);
 // A whole request came on it, which may take as long as the server lets it.
 void http_conns_asked(struct http_conns *c, const struct bufferevent *b);
+// A request on it was that of a user with a right, by a key that is not 0.
+void http_conns_entitled(struct http_conns *c, const struct bufferevent *b, uint64_t user);
 // Its reply is made, a refusal of that weight; 0: none. The weight of all on it by now.
 unsigned http_conns_replied(struct http_conns *c, const struct bufferevent *b, unsigned refusal);
 
@@ -72,7 +78,7 @@ struct http_conns_counts {
 	uint64_t made;
 	uint64_t refused;  // found it full
 	uint64_t cut;      // closed for being too slow
-	uint64_t shut_out; // closed for their source, or for coming too fast
+	uint64_t shut_out; // closed for their source, for coming too fast, or for another
 	uint64_t since_ms; // the oldest one's beginning; 0: none
 	size_t bytes;
 };

@@ -8,11 +8,12 @@
 // Who it is comes first: nobody learns without a token which paths there are. Bounds for each
 // address: `control.connections`, of one client address `control.source_connections`,
 // RATE_MAX new ones a second of all and SOURCE_RATE_MAX of one client address that is allowed and
-// not locked out (one more is closed without a handshake); LIFE_MS for a handshake and a request
-// and for taking its reply; REQUESTS_MAX requests at a time (one more is 503). A connection takes
-// 60 KiB at most before its first request, so 64 take 4 MiB, however many try. Each client address
-// and each user has ASKS_BURST requests at once and ASKS_MAX a second of all addresses together,
-// and those that cost much count as several (http_rate.h): one more is 429.
+// not locked out (one more is closed without a handshake, or another makes way: http_conns.h);
+// LIFE_MS for a handshake and a request and for taking its reply; REQUESTS_MAX requests at a time
+// (one more is 503). A connection takes 60 KiB at most before its first request, so 64 take 4 MiB,
+// however many try. Each client address and each user has ASKS_BURST requests at once and ASKS_MAX
+// a second of all addresses together, and those that cost much count as several (http_rate.h): one
+// more is 429.
 //
 // A stream ends after STREAM_MS, or when its token is revoked or expires, or its session ends, as
 // all of a user do when the password changes; all streams end when certificates, authorities or

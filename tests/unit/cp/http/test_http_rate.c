@@ -78,12 +78,15 @@ static bool one_second(void)
 	WAIT_FOR(clock_mono_ms() % 1000 <= 100);
 	const uint64_t now_s = clock_mono_ms() / 1000;
 	const unsigned refused = answered(9, 2 * RATE), one = answered(1, 2 * RATE),
-		       other = answered(2, RATE);
+		       other = answered(2, RATE), third = answered(3, RATE),
+		       last = answered(4, RATE);
 	if (clock_mono_ms() / 1000 != now_s)
 		return false;
 	assert_int_equal(refused, 0);
 	assert_int_equal(one, SOURCE_RATE);
-	assert_int_equal(other, RATE - SOURCE_RATE);
+	assert_int_equal(other, SOURCE_RATE);
+	assert_int_equal(third, 1 + RATE - 2 * (SOURCE_RATE - 1));
+	assert_int_equal(last, 1); // few use nothing up for the rest
 	return true;
 }
 
@@ -163,6 +166,17 @@ TEST(test_asks)
 	assert_true(rate.refused > 0);
 	close(fd);
 	close(other);
+}
+
+// A page of another site uses up nothing of those at its address.
+TEST(test_asks_of_other_sites)
+{
+	int fd = kept_from(25), own = kept_from(25);
+	(void)good_ones(fd, "/ HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\nX: ");
+	assert_int_equal(ask_on(own, "/"), 200);
+	(void)good_ones(own, "/ HTTP/1.1\r\nSec-Fetch-Site: same-origin\r\nX: ");
+	close(fd);
+	close(own);
 }
 
 TEST(test_dear_asks)
