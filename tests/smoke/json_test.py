@@ -96,6 +96,7 @@ why|www.lab.example
 cache get|www.lab.example
 cache flush|www.lab.example
 doctor
+doctor --report
 """
 
 

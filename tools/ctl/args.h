@@ -10,14 +10,14 @@ enum { WORDS_MAX = 64 };
 struct args {
 	const char *word[WORDS_MAX];
 	unsigned words;
-	unsigned options; // CTL_OPT_* that were given
+	uint64_t options; // CTL_OPT_* that were given
 };
 
 // An option, and its place in struct ctl: of a text, or of a bool. One without a CTL_OPT_* is of
 // every command.
 struct ctl_option {
 	const char *name, *alias;
-	unsigned option;
+	uint64_t option;
 	bool is_flag;
 	size_t offset;
 	const char *value; // what its value is called; "" of a flag

@@ -251,9 +251,10 @@ const struct ctl_command ctl_commands[] = {
 	{"xdp", "detach", 0, 1, CTL_OPT_FORCE | CTL_OPT_LOCAL, cmd_xdp_detach, "[IFACE] [--force]",
 		"Detach the XDP program that a killed data plane left; --force: also that of a "
 		"running one."},
-	{"doctor", NULL, 0, 1, CTL_OPT_LOCAL, cmd_doctor, "[CHECK]",
+	{"doctor", NULL, 0, 1, CTL_OPT_REPORT | CTL_OPT_LOCAL, cmd_doctor, "[CHECK|--report]",
 		"Check the machine for weir, and print the command that mends each finding; needs "
-		"no running weir. Exit status 1: something is wrong."},
+		"no running weir. Exit status 1: something is wrong. --report: say for a public "
+		"bug report which machine it is, without names, addresses and paths."},
 	{"setup", NULL, 0, 0, CTL_OPT_SETUP | CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL,
 		cmd_setup,
 		"[--interface IF] [--address A,...] [--lists L,...] [--upstreams U,...] "

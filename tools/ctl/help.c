@@ -100,7 +100,7 @@ static void option_print(const struct ctl_option *o)
 		stdout, o->help, len + 3 > OPTION_COLUMN ? len + 3 : OPTION_COLUMN, OPTION_COLUMN);
 }
 
-static void options_print(unsigned wanted)
+static void options_print(uint64_t wanted)
 {
 	for (const struct ctl_option *o = ctl_options; o < ctl_options + ctl_option_count; o++)
 		if (wanted ? o->option & wanted : !o->option)
@@ -116,9 +116,9 @@ static void command_print(const struct ctl_command *cmd)
 	text_fill(stdout, usage, 15, 4);
 	fputc('\n', stdout);
 	text_fill(stdout, cmd->help, 0, 0);
-	if (cmd->options & ~(unsigned)CTL_OPT_LOCAL) {
+	if (cmd->options & ~(uint64_t)CTL_OPT_LOCAL) {
 		fputc('\n', stdout);
-		options_print(cmd->options & ~(unsigned)CTL_OPT_LOCAL);
+		options_print(cmd->options & ~(uint64_t)CTL_OPT_LOCAL);
 	}
 	fputs(cmd->options & CTL_OPT_LOCAL ? "\nIt works on its own box alone, without --host.\n"
 					   : "\n",

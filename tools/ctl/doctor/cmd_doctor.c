@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // `weirctl doctor`: all checks of the machine, or one. Exit status: 0 nothing is wrong, 1 something
-// is, 2 no such check.
+// is, 2 no such check. With --report 0.
 
 #include "doctor_checks.h"
+#include "doctor_report.h"
 #include "doctor_try.h"
 #include "lib/config_prove.h"
 #include "lib/json_doc.h"
@@ -122,10 +123,7 @@ static void counts_print(const struct doctor *d, struct json_node *root)
 			n[DOCTOR_WARNING], n[DOCTOR_WRONG], n[DOCTOR_UNKNOWN]);
 		return;
 	}
-	json_put_count(root, "ok", n[DOCTOR_OK]);
-	json_put_count(root, "warnings", n[DOCTOR_WARNING]);
-	json_put_count(root, "wrong", n[DOCTOR_WRONG]);
-	json_put_count(root, "not_checked", n[DOCTOR_UNKNOWN]);
+	doctor_counts_put(d, root);
 }
 
 unsigned doctor_try(const struct ctl *c, const char *config_path, const char *const names[])
@@ -158,6 +156,44 @@ static int names_print(void)
 	return CTL_USAGE;
 }
 
+// Nothing of the findings but how many each check has.
+static int report_run(struct doctor *d)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	d->is_report = true;
+	doctor_report_make(d, root);
+	struct json_node *list = json_put_array(root, "checks");
+	for (unsigned i = 0; i < ARRAY_LEN(checks); i++) {
+		d->check = checks[i].name;
+		memset(d->count, 0, sizeof(d->count));
+		checks[i].run(d);
+		doctor_report_check(d, list);
+	}
+	if (!d->c->json)
+		doctor_report_print(root);
+	else
+		json_doc_print(doc);
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+static int checks_run(struct doctor *d, unsigned first, unsigned end)
+{
+	struct json_doc *doc = d->c->json ? json_doc_new() : NULL;
+	struct json_node *root = doc ? json_doc_root(doc) : NULL;
+	d->list = root ? json_put_array(root, "findings") : NULL;
+	for (unsigned i = first; i < end; i++) {
+		d->check = checks[i].name;
+		checks[i].run(d);
+		fflush(stdout);
+	}
+	counts_print(d, root);
+	if (doc)
+		json_doc_end(doc);
+	return d->count[DOCTOR_WRONG] ? CTL_FAILED : CTL_OK;
+}
+
 int cmd_doctor(struct ctl *c)
 {
 	struct doctor d;
@@ -167,19 +203,13 @@ int cmd_doctor(struct ctl *c)
 			first = i, end = i + 1;
 	if (c->operand && end - first != 1)
 		return names_print();
-	doctor_begin(&d, c);
-	struct json_doc *doc = c->json ? json_doc_new() : NULL;
-	struct json_node *root = doc ? json_doc_root(doc) : NULL;
-	d.list = root ? json_put_array(root, "findings") : NULL;
-	for (unsigned i = first; i < end; i++) {
-		d.check = checks[i].name;
-		checks[i].run(&d);
-		fflush(stdout);
+	if (c->operand && c->report) {
+		fputs("weirctl: doctor --report takes no check\n", stderr);
+		return CTL_USAGE;
 	}
-	counts_print(&d, root);
-	if (doc)
-		json_doc_end(doc);
+	doctor_begin(&d, c);
+	const int rc = c->report ? report_run(&d) : checks_run(&d, first, end);
 	if (d.has_view)
 		view_free(&d.view);
-	return d.count[DOCTOR_WRONG] ? CTL_FAILED : CTL_OK;
+	return rc;
 }

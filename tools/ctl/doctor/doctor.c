@@ -5,12 +5,26 @@
 #include "terminal/term_text.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const verdict_words[DOCTOR_VERDICTS] = {"ok", "warning", "wrong", "unknown"};
+
+const char *doctor_verdict_text(enum doctor_verdict verdict)
+{
+	return verdict_words[verdict];
+}
+
+void doctor_counts_put(const struct doctor *d, struct json_node *n)
+{
+	json_put_count(n, "ok", d->count[DOCTOR_OK]);
+	json_put_count(n, "warnings", d->count[DOCTOR_WARNING]);
+	json_put_count(n, "wrong", d->count[DOCTOR_WRONG]);
+	json_put_count(n, "not_checked", d->count[DOCTOR_UNKNOWN]);
+}
 
 void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, ...)
 {
@@ -20,7 +34,7 @@ void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, 
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	d->count[verdict]++;
-	if (d->is_trial && verdict == DOCTOR_OK)
+	if (d->is_report || (d->is_trial && verdict == DOCTOR_OK))
 		return;
 	if (!d->c->json) {
 		printf("%-8s %s: %s%s\n", verdict_words[verdict], d->check,
@@ -41,6 +55,8 @@ void doctor_do(struct doctor *d, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	if (d->is_report)
+		return;
 	if (d->c->json)
 		json_put_text(d->last, "do", text);
 	else
@@ -93,6 +109,17 @@ long long doctor_field(const char *path, const char *field)
 	}
 	fclose(f);
 	return n;
+}
+
+size_t doctor_files_count(const char *pattern)
+{
+	char real[SYSROOT_PATH_MAX];
+	glob_t found;
+	if (glob(sysroot_path(real, "%s", pattern), 0, NULL, &found) != 0)
+		return 0;
+	const size_t count = found.gl_pathc;
+	globfree(&found);
+	return count;
 }
 
 static void user_find(struct passwd_user *out, const char *name, pid_t pid)

@@ -28,6 +28,7 @@ struct doctor {
 	bool is_hidden;                // this user may not see whether one of them runs
 	bool runs;                     // one of them does
 	bool is_trial;                 // of doctor_try(): a finding that is ok is only counted
+	bool is_report;                // of --report: each finding is only counted
 	struct json_node *list, *last; // with --json: the findings, the newest
 	unsigned count[DOCTOR_VERDICTS];
 };
@@ -36,6 +37,9 @@ void doctor_add(struct doctor *d, enum doctor_verdict verdict, const char *fmt, 
 	ATTR_PRINTF(3, 4);
 // The command for the finding before it.
 void doctor_do(struct doctor *d, const char *fmt, ...) ATTR_PRINTF(2, 3);
+const char *doctor_verdict_text(enum doctor_verdict verdict);
+// The counts of findings, into an object.
+void doctor_counts_put(const struct doctor *d, struct json_node *n);
 // Without a configuration that can be used: reports that, and returns true.
 bool doctor_lacks_config(struct doctor *d);
 // Finds the users and the processes (`dp` to `runs`).
@@ -51,3 +55,5 @@ long long doctor_number(const char *path);
 // The number behind "Word:" in a file of such lines, such as /proc/PID/status. -ENOENT: no such
 // line.
 long long doctor_field(const char *path, const char *field);
+// How many files have such a name below WEIR_ROOT (glob(3)).
+size_t doctor_files_count(const char *pattern);

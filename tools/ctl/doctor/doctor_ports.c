@@ -4,6 +4,7 @@
 #include "doctor_checks.h"
 #include "doctor_cores.h"
 #include "doctor_files.h"
+#include "doctor_port.h"
 #include "lib/sysroot.h"
 #include "nic/nic_unit.h"
 
@@ -15,17 +16,16 @@
 #include <string.h>
 #include <strings.h>
 
-// The text of a device up to its driver's arguments.
-static char *device_name(const char *text, char out[NIC_WORD_MAX])
+char *doctor_port_name(const char *device, char out[NIC_WORD_MAX])
 {
-	snprintf(out, NIC_WORD_MAX, "%.*s", (int)strcspn(text, ","), text);
+	snprintf(out, NIC_WORD_MAX, "%.*s", (int)strcspn(device, ","), device);
 	return out;
 }
 
-static bool port_is_pci(const struct config_port *p, char pci[PCI_NAME_MAX])
+bool doctor_port_is_pci(const struct config_port *p, char pci[PCI_NAME_MAX])
 {
 	char name[NIC_WORD_MAX];
-	return !p->xdp && pci_name_parse(device_name(p->device, name), pci);
+	return !p->xdp && pci_name_parse(doctor_port_name(p->device, name), pci);
 }
 
 // mlx4 and mlx5 cards work below the kernel's driver.
@@ -34,24 +34,12 @@ static bool is_bifurcated(const char *driver)
 	return strncmp(driver, "mlx", 3) == 0;
 }
 
-static size_t files_count(const char *below)
-{
-	char pattern[SYSROOT_PATH_MAX];
-	glob_t found;
-	size_t count = 0;
-	if (glob(sysroot_path(pattern, "%s", below), 0, NULL, &found) == 0) {
-		count = found.gl_pathc;
-		globfree(&found);
-	}
-	return count;
-}
-
 static bool is_iommu_needed(const struct config_dataplane *dp)
 {
 	char pci[PCI_NAME_MAX], why[NIC_WHY_MAX];
 	struct nic_device nic;
 	for (unsigned i = 0; i < dp->port_count; i++)
-		if (port_is_pci(&dp->ports[i], pci)
+		if (doctor_port_is_pci(&dp->ports[i], pci)
 			&& !(nic_device_find(pci, &nic, why) && is_bifurcated(nic.driver)))
 			return true;
 	return false;
@@ -70,7 +58,7 @@ static bool has_option(const char *line, const char *option)
 void doctor_check_iommu(struct doctor *d)
 {
 	char line[4096], cpu[2048];
-	size_t groups = files_count("/sys/kernel/iommu_groups/*");
+	size_t groups = doctor_files_count("/sys/kernel/iommu_groups/*");
 	if (groups > 0) {
 		doctor_add(d, DOCTOR_OK, "on, groups: %zu", groups);
 		return;
@@ -154,7 +142,7 @@ static void pci_check(struct doctor *d, const char *pci)
 static void xdp_interface_check(struct doctor *d, const char *text)
 {
 	char name[NIC_WORD_MAX], flags[32];
-	device_name(text, name);
+	doctor_port_name(text, name);
 	int rc = sysroot_line(flags, sizeof(flags), "/sys/class/net/%s/flags", name);
 	if (rc) {
 		doctor_add(d, DOCTOR_WRONG, "no interface %s (%s)", name, strerror(-rc));
@@ -247,7 +235,7 @@ void doctor_check_ports(struct doctor *d)
 		const struct config_port *p = &dp->ports[i];
 		if (p->xdp)
 			xdp_interface_check(d, p->xdp);
-		else if (port_is_pci(p, pci))
+		else if (doctor_port_is_pci(p, pci))
 			pci_check(d, pci);
 		else
 			virtual_check(d, p->device);
@@ -276,17 +264,17 @@ static int port_node(const struct config_port *p, char name[NIC_WORD_MAX])
 	char pci[PCI_NAME_MAX], line[32] = "-1";
 	if (p->xdp)
 		(void)sysroot_line(line, sizeof(line), "/sys/class/net/%s/device/numa_node",
-			device_name(p->xdp, name));
-	else if (port_is_pci(p, pci))
-		(void)sysroot_line(
-			line, sizeof(line), NIC_DEVICES "/%s/numa_node", device_name(pci, name));
+			doctor_port_name(p->xdp, name));
+	else if (doctor_port_is_pci(p, pci))
+		(void)sysroot_line(line, sizeof(line), NIC_DEVICES "/%s/numa_node",
+			doctor_port_name(pci, name));
 	return *line ? atoi(line) : -1;
 }
 
 void doctor_check_numa(struct doctor *d)
 {
 	unsigned core[CONFIG_WORKERS_MAX], far = 0;
-	if (files_count("/sys/devices/system/node/node[0-9]*") <= 1) {
+	if (doctor_files_count("/sys/devices/system/node/node[0-9]*") <= 1) {
 		doctor_add(d, DOCTOR_OK, "the machine has one memory node");
 		return;
 	}

@@ -2,8 +2,8 @@
 // Interfaces that are shared by AF_XDP.
 
 #include "doctor_checks.h"
+#include "doctor_port.h"
 #include "lib/sysroot.h"
-#include "nic/nic_device.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -126,9 +126,7 @@ void doctor_check_xdp(struct doctor *d)
 			continue;
 		if (count++ == 0)
 			xdp_kernel_check(d);
-		// Up to the driver's arguments.
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(dp->ports[i].xdp, ","),
-			dp->ports[i].xdp);
+		doctor_port_name(dp->ports[i].xdp, name);
 		native_check(d, name);
 		queues_check(d, name);
 		foreign_check(d, name);

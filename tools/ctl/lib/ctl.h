@@ -16,39 +16,40 @@
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 enum {
-	CTL_OPT_INTERVAL = 1u << 0,
-	CTL_OPT_BELOW = 1u << 1,
-	CTL_OPT_FORCE = 1u << 2,
-	CTL_OPT_ALL = 1u << 3,
-	CTL_OPT_GROUP = 1u << 4,
-	CTL_OPT_CLIENT = 1u << 5,
-	CTL_OPT_RATE = 1u << 6,
-	CTL_OPT_MAC = 1u << 7, // --mac, --vlan, --type
-	CTL_OPT_ALLOW = 1u << 8,
-	CTL_OPT_LIMIT = 1u << 9,
-	CTL_OPT_FORMAT = 1u << 10,
-	CTL_OPT_NAME = 1u << 11, // --name, --verdict
-	CTL_OPT_PART = 1u << 12, // --part, --rcode, --until
-	CTL_OPT_WATCH = 1u << 13,
-	CTL_OPT_SECONDS = 1u << 14,
-	CTL_OPT_OUTPUT = 1u << 15,
-	CTL_OPT_LOAD = 1u << 16,
-	CTL_OPT_STRICT = 1u << 17,
-	CTL_OPT_CUMULATIVE = 1u << 18,
-	CTL_OPT_VALIDATION = 1u << 19,
-	CTL_OPT_DRY_RUN = 1u << 20,
-	CTL_OPT_KEEP = 1u << 21,
-	CTL_OPT_ONCE = 1u << 22,
-	CTL_OPT_SINCE = 1u << 23,
-	CTL_OPT_FOLLOW = 1u << 24,
-	CTL_OPT_FOR = 1u << 25,
+	CTL_OPT_INTERVAL = 1ull << 0,
+	CTL_OPT_BELOW = 1ull << 1,
+	CTL_OPT_FORCE = 1ull << 2,
+	CTL_OPT_ALL = 1ull << 3,
+	CTL_OPT_GROUP = 1ull << 4,
+	CTL_OPT_CLIENT = 1ull << 5,
+	CTL_OPT_RATE = 1ull << 6,
+	CTL_OPT_MAC = 1ull << 7, // --mac, --vlan, --type
+	CTL_OPT_ALLOW = 1ull << 8,
+	CTL_OPT_LIMIT = 1ull << 9,
+	CTL_OPT_FORMAT = 1ull << 10,
+	CTL_OPT_NAME = 1ull << 11, // --name, --verdict
+	CTL_OPT_PART = 1ull << 12, // --part, --rcode, --until
+	CTL_OPT_WATCH = 1ull << 13,
+	CTL_OPT_SECONDS = 1ull << 14,
+	CTL_OPT_OUTPUT = 1ull << 15,
+	CTL_OPT_LOAD = 1ull << 16,
+	CTL_OPT_STRICT = 1ull << 17,
+	CTL_OPT_CUMULATIVE = 1ull << 18,
+	CTL_OPT_VALIDATION = 1ull << 19,
+	CTL_OPT_DRY_RUN = 1ull << 20,
+	CTL_OPT_KEEP = 1ull << 21,
+	CTL_OPT_ONCE = 1ull << 22,
+	CTL_OPT_SINCE = 1ull << 23,
+	CTL_OPT_FOLLOW = 1ull << 24,
+	CTL_OPT_FOR = 1ull << 25,
 	// --interface, --address, --lists, --upstreams, --password-file, --yes
-	CTL_OPT_SETUP = 1u << 26,
-	CTL_OPT_WHY = 1u << 27,
-	CTL_OPT_REMOVE = 1u << 28,
-	CTL_OPT_ROLE = 1u << 29,
-	CTL_OPT_EXPIRES = 1u << 30,
-	CTL_OPT_LOCAL = 1u << 31, // no option: the command works on its own box alone
+	CTL_OPT_SETUP = 1ull << 26,
+	CTL_OPT_WHY = 1ull << 27,
+	CTL_OPT_REMOVE = 1ull << 28,
+	CTL_OPT_ROLE = 1ull << 29,
+	CTL_OPT_EXPIRES = 1ull << 30,
+	CTL_OPT_LOCAL = 1ull << 31, // no option: the command works on its own box alone
+	CTL_OPT_REPORT = 1ull << 32,
 };
 
 // Whom the control plane may run as, beside root and this user.
@@ -66,8 +67,8 @@ struct ctl {
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow;
-	unsigned given;              // CTL_OPT_* of its options
+		watch, yes, allow, report;
+	uint64_t given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words
 	unsigned operand_count;
@@ -92,7 +93,7 @@ struct ctl {
 struct ctl_command {
 	const char *word, *second; // "cache", "get"; second may be NULL
 	unsigned operands_min, operands_max;
-	unsigned options; // CTL_OPT_*
+	uint64_t options; // CTL_OPT_*
 	int (*run)(struct ctl *c);
 	const char *usage; // what follows the words
 	const char *help;
