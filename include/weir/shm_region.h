@@ -31,6 +31,10 @@ enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
 #define SHM_NAME_CONTROL_LOCK   SHM_CONTROL "/controlplane.lock"
 #define SHM_NAME_CONTROL_SOCKET SHM_CONTROL "/control.sock"
 #define SHM_NAME_LINK           SHM_CONTROL "/link.sock"
+// Those of versions without that folder: one of them may run until its restart, and weirctl looks
+// there where the folder has none.
+#define SHM_NAME_FORMER_LOCK   "controlplane.lock"
+#define SHM_NAME_FORMER_SOCKET "control.sock"
 
 enum { SHM_SHARED_PLACES = 2 }; // /dev/shm and a hugetlbfs mount
 

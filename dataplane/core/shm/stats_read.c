@@ -333,6 +333,8 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 	char why[SHM_WHY_MAX];
 	struct region r;
 	int held = lock_probe(paths, SHM_NAME_CONTROL_LOCK);
+	if (held == -ENOENT)
+		held = lock_probe(paths, SHM_NAME_FORMER_LOCK);
 	if (held == 0)
 		return PROCESS_DOWN;
 	// A caller that may not read the directory learns it from the control API.

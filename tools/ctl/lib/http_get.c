@@ -157,12 +157,25 @@ static int on_connected(void *arg, char *, char *, int, int)
 	return r->is_stranger || r->is_linked ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+// After an upgrade the control plane may be one of the version before, until its restart: the place
+// of its socket counts where the other one has nothing. The same users may listen there.
+static void socket_find(struct request *r)
+{
+	const char *run = r->c->paths.run;
+	struct stat st;
+	snprintf(r->socket, sizeof(r->socket), "%s/" SHM_NAME_CONTROL_SOCKET, run);
+	if (lstat(r->socket, &st) == 0 || errno != ENOENT)
+		return;
+	snprintf(r->socket, sizeof(r->socket), "%s/" SHM_NAME_FORMER_SOCKET, run);
+	if (lstat(r->socket, &st) < 0 || !S_ISSOCK(st.st_mode))
+		snprintf(r->socket, sizeof(r->socket), "%s/" SHM_NAME_CONTROL_SOCKET, run);
+}
+
 // The control socket of this box.
 static bool socket_set(struct request *r)
 {
-	const struct ctl *c = r->c;
 	CURL *curl = r->curl;
-	snprintf(r->socket, sizeof(r->socket), "%s/" SHM_NAME_CONTROL_SOCKET, c->paths.run);
+	socket_find(r);
 	return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, r->socket) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket) == CURLE_OK
 	       && curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, r) == CURLE_OK

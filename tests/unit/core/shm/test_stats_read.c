@@ -139,6 +139,27 @@ TEST(test_control_states)
 	unlink(lock);
 }
 
+// A version without the folder runs until its restart.
+TEST(test_control_of_the_version_before)
+{
+	uint64_t silent_ms = 0;
+	const char *former = text_from("%s/" SHM_NAME_FORMER_LOCK, paths.run);
+	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_DOWN);
+	int fd = process_lock(former);
+	assert_true(fd >= 0);
+	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_UP);
+	// That of the folder comes first.
+	const char *lock = text_from("%s/" SHM_NAME_CONTROL_LOCK, paths.run);
+	int own = process_lock(lock);
+	assert_true(own >= 0);
+	close(own);
+	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_DOWN);
+	unlink(lock);
+	close(fd);
+	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_DOWN);
+	unlink(former);
+}
+
 // Geometry that does not fit the region, or another version's lists.
 TEST(test_hostile)
 {

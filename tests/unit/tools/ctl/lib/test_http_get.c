@@ -170,6 +170,51 @@ TEST(test_a_link_in_its_place)
 	assert_null(doc);
 }
 
+// A control plane of a version that has its socket beside the folder runs until its restart. The
+// data plane's user may make files there: the same users may listen, and no link is followed.
+TEST(test_the_socket_of_the_version_before)
+{
+	enum { DATAPLANE = 64001 };
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+	char own[sizeof(path)], why[HTTP_WHY_MAX] = "";
+	struct json_doc *doc;
+	int fd;
+	memcpy(own, path, sizeof(own));
+	(void)unlink(own);
+	snprintf(path, sizeof(path), "%s/" SHM_NAME_FORMER_SOCKET, folder);
+	assert_int_equal(call(ok, 1, NULL, &doc, why), HTTP_OK);
+	json_doc_free(doc);
+	peer_uid = geteuid() == 0 ? DATAPLANE : 0;
+	const enum http_outcome outcome = call(ok, 1, NULL, &doc, why);
+	peer_uid = 0;
+	assert_int_equal(outcome, geteuid() == 0 ? HTTP_UNTRUSTED : HTTP_OK);
+	json_doc_free(doc);
+	(void)unlink(path);
+
+	char other[sizeof(path) + 8];
+	snprintf(other, sizeof(other), "%s.x", path);
+	assert_int_equal(symlink(other, path), 0);
+	char link[sizeof(path)];
+	memcpy(link, path, sizeof(link));
+	memcpy(path, other, strlen(other) + 1);
+	assert_int_equal(call(ok, 1, NULL, &doc, why), HTTP_NOBODY);
+	assert_string_equal(request, "");
+	(void)unlink(other);
+	(void)unlink(link);
+
+	// The folder's own comes first, also where nobody listens on it.
+	memcpy(path, own, sizeof(own));
+	const pid_t stale = peer_start(ok, 1, &fd);
+	kill(stale, SIGKILL);
+	waitpid(stale, NULL, 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/" SHM_NAME_FORMER_SOCKET, folder);
+	assert_int_equal(call(ok, 1, NULL, &doc, why), HTTP_NOBODY);
+	(void)unlink(path);
+	memcpy(path, own, sizeof(own));
+	(void)unlink(path);
+}
+
 // The state directory may lie where this user may not look: the package's user counts all the same.
 TEST(test_whom_the_control_plane_may_run_as)
 {
