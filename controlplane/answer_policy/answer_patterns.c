@@ -21,7 +21,8 @@ enum {
 	PORTION_MAX = 512,
 	PORTION_WEIGHT = 128, // of repeats; a heavier pattern is alone
 	PORTION_QUICK_MS = 150,
-	PORTIONS_MAX = 512
+	PORTIONS_MAX = 512,
+	FIRSTS = 2 * ANSWER_PATTERNS_MAX,
 };
 enum {
 	HS_FLAGS = HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
@@ -32,6 +33,9 @@ struct answer_patterns {
 	hs_database_t *portion[PORTIONS_MAX];
 	unsigned count;
 	uint16_t list[ANSWER_PATTERNS_MAX]; // of pattern i
+	// The next one with the text of pattern i, for another list: libhs has the first of them
+	// alone. 0: none.
+	uint16_t same[ANSWER_PATTERNS_MAX];
 };
 
 struct answer_pattern_scratch {
@@ -48,6 +52,12 @@ struct compile {
 	unsigned held, weight;
 	char *text[PORTION_MAX];
 	unsigned id[PORTION_MAX];
+	// The first ones of each text, by its hash; NULL: a free place. Those that libhs has taken.
+	struct first {
+		const struct answer_pattern *pattern;
+		uint16_t id;
+	} first[FIRSTS];
+	bool is_taken[ANSWER_PATTERNS_MAX];
 };
 
 // This thread's CPU time: what a pattern costs. Wall time on a busy machine says nothing about the
@@ -193,7 +203,8 @@ static void portion_take(struct compile *c, hs_database_t *db)
 	}
 	m->portion[m->portions++] = db;
 	c->counts->bytes += size;
-	c->counts->compiled += c->held;
+	for (unsigned i = 0; i < c->held; i++)
+		c->is_taken[c->id[i]] = true;
 }
 
 // Compiles the held patterns into a portion, without those that libhs rejects.
@@ -242,12 +253,41 @@ static unsigned weight_of(const char *text)
 	return n;
 }
 
+// The place of its text: of the first one that has it, or a free one. At most half are in use.
+static struct first *first_find(struct compile *c, const struct answer_pattern *p)
+{
+	uint32_t hash = 2166136261; // FNV-1a
+	for (size_t i = 0; i < p->len; i++)
+		hash = (hash ^ (unsigned char)p->text[i]) * 16777619;
+	for (;; hash++) {
+		struct first *f = &c->first[hash % FIRSTS];
+		if (!f->pattern
+			|| (f->pattern->len == p->len
+				&& memcmp(f->pattern->text, p->text, p->len) == 0))
+			return f;
+	}
+}
+
+// Of another list, or twice in one: it costs nothing more.
+static void pattern_join(struct compile *c, const struct first *f, unsigned list)
+{
+	struct answer_patterns *m = c->made;
+	m->list[m->count] = (uint16_t)list;
+	m->same[m->count] = m->same[f->id];
+	m->same[f->id] = (uint16_t)m->count++;
+}
+
 static int pattern_hold(struct compile *c, const struct answer_pattern *p)
 {
 	struct answer_patterns *m = c->made;
 
 	if (p->len == 0 || memchr(p->text, 0, p->len)) {
 		c->counts->refused_syntax++;
+		return 0;
+	}
+	struct first *f = first_find(c, p);
+	if (f->pattern) {
+		pattern_join(c, f, p->list);
 		return 0;
 	}
 	char *text = heap_strndup(p->text, p->len);
@@ -261,12 +301,27 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p)
 	if (c->held && c->weight + weight > PORTION_WEIGHT)
 		portion_compile(c);
 	c->weight += weight;
+	*f = (struct first){p, (uint16_t)m->count};
 	m->list[m->count] = (uint16_t)p->list;
 	c->text[c->held] = text;
 	c->id[c->held++] = m->count++;
 	if (c->held >= c->portion)
 		portion_compile(c);
 	return 0;
+}
+
+// With those that share a text, which are compiled or refused as the first one is.
+static void compiled_count(struct compile *c)
+{
+	for (unsigned i = 0; i < FIRSTS; i++) {
+		const struct first *f = &c->first[i];
+		if (!f->pattern)
+			continue;
+		const bool is_taken = c->is_taken[f->id];
+		c->counts->compiled += is_taken;
+		for (unsigned id = f->id; (id = c->made->same[id]);)
+			++*(is_taken ? &c->counts->compiled : &c->counts->refused_syntax);
+	}
 }
 
 static int patterns_compile(struct compile *c, const struct answer_pattern *pattern, size_t count)
@@ -288,6 +343,7 @@ static int patterns_compile(struct compile *c, const struct answer_pattern *patt
 	if (rc == 0)
 		portion_compile(c);
 	held_clear(c);
+	compiled_count(c);
 	return rc;
 }
 
@@ -374,8 +430,10 @@ static int on_match(
 {
 	const struct match *m = arg;
 	(void)from, (void)to, (void)flags;
-	unsigned list = m->patterns->list[id];
-	m->lists->lists[list / 64] |= UINT64_C(1) << list % 64;
+	do {
+		const unsigned list = m->patterns->list[id];
+		m->lists->lists[list / 64] |= UINT64_C(1) << list % 64;
+	} while ((id = m->patterns->same[id]));
 	return 0;
 }
 

@@ -12,7 +12,8 @@
 // Compiled for seconds of CPU time at most, so on a helper thread: a pattern with a bounded repeat,
 // the one kind that can take long alone, is first compiled alone and refused if that is slow, or
 // sure to be; the others come in portions of few repeats each, and when the time or the size is
-// used up, the rest is refused and counted. A portion in progress is not interrupted: 2 s at most.
+// used up, the rest is refused and counted. A text that several lists have is compiled once. A
+// portion in progress is not interrupted: 2 s at most.
 // Immutable then, shared by all threads; each thread needs a scratch of its own. A name costs some
 // 0.1 us for each portion of up to 512 patterns.
 

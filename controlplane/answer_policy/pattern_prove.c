@@ -24,84 +24,128 @@ static void patterns_each(const struct config *c, patterns_fn *each, void *arg)
 	}
 }
 
+// A text of the configuration, wherever and however often it stands there.
+struct proven {
+	const char *text;
+	bool is_known; // the running configuration has it, too
+	bool is_tried, is_good;
+	char why[ANSWER_PATTERN_WHY_MAX];
+};
+
 struct prove {
 	const struct config_proof *to;
-	const char **known; // sorted; NULL: none
-	size_t known_count;
-	size_t news; // patterns that are not known
+	struct proven *text; // sorted
+	size_t count;
 	struct answer_pattern_spent spent;
 };
 
 static int text_compare(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct proven *)a)->text, ((const struct proven *)b)->text);
 }
 
-static bool is_known(const struct prove *p, char *const *pattern)
+static void pattern_count(void *arg, const char *, char *const *, unsigned count)
 {
-	return p->known
-	       && bsearch(pattern, p->known, p->known_count, sizeof(*p->known), text_compare);
+	*(size_t *)arg += count;
 }
 
-static void prove_some(void *arg, const char *key, char *const *pattern, unsigned count)
-{
-	struct prove *p = arg;
-	char why[ANSWER_PATTERN_WHY_MAX];
-	for (unsigned i = 0; i < count; i++)
-		if (!is_known(p, &pattern[i]) && !answer_pattern_proves(pattern[i], &p->spent, why))
-			config_proof_refuse(p->to, key, "/%.200s/: %s", pattern[i], why);
-}
-
-static void new_count(void *arg, const char *, char *const *pattern, unsigned count)
+static void pattern_take(void *arg, const char *, char *const *pattern, unsigned count)
 {
 	struct prove *p = arg;
 	for (unsigned i = 0; i < count; i++)
-		p->news += !is_known(p, &pattern[i]);
+		p->text[p->count++].text = pattern[i];
+}
+
+// Its texts, each once. False: there are none, or no memory for them (refused).
+static bool texts_take(struct prove *p, const struct config *c)
+{
+	size_t room = 0, count = 0;
+	patterns_each(c, pattern_count, &room);
+	p->text = room ? heap_calloc(room, sizeof(*p->text)) : NULL;
+	if (!p->text && room)
+		config_proof_refuse(p->to, "blocking", "its patterns: out of memory");
+	if (!p->text)
+		return false;
+	patterns_each(c, pattern_take, p);
+	qsort(p->text, p->count, sizeof(*p->text), text_compare);
+	for (size_t i = 0; i < p->count; i++)
+		if (count == 0 || strcmp(p->text[i].text, p->text[count - 1].text) != 0)
+			p->text[count++] = p->text[i];
+	p->count = count;
+	return true;
+}
+
+static struct proven *text_find(const struct prove *p, const char *text)
+{
+	const struct proven wanted = {.text = text};
+	return bsearch(&wanted, p->text, p->count, sizeof(wanted), text_compare);
+}
+
+static void known_mark(void *arg, const char *, char *const *pattern, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct proven *t = text_find(arg, pattern[i]);
+		if (t)
+			t->is_known = true;
+	}
+}
+
+// In the order of the configuration, so that the first ones get the time. A text is paid for once,
+// as it is compiled once (answer_patterns.h).
+static void texts_try(struct prove *p, char *const *pattern, unsigned count, bool is_known)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct proven *t = text_find(p, pattern[i]);
+		if (t->is_tried || t->is_known != is_known)
+			continue;
+		t->is_tried = true;
+		t->is_good = answer_pattern_proves(t->text, &p->spent, t->why);
+	}
 }
 
 // What those cost that are there already, whatever becomes of them.
 static void known_spend(void *arg, const char *, char *const *pattern, unsigned count)
 {
-	struct prove *p = arg;
-	char why[ANSWER_PATTERN_WHY_MAX];
-	for (unsigned i = 0; i < count; i++)
-		if (is_known(p, &pattern[i]))
-			(void)answer_pattern_proves(pattern[i], &p->spent, why);
+	texts_try(arg, pattern, count, true);
 }
 
-static void known_count(void *arg, const char *, char *const *, unsigned count)
+static void prove_some(void *arg, const char *key, char *const *pattern, unsigned count)
 {
-	*(size_t *)arg += count;
+	const struct prove *p = arg;
+	texts_try(arg, pattern, count, false);
+	for (unsigned i = 0; i < count; i++) {
+		const struct proven *t = text_find(p, pattern[i]);
+		if (!t->is_known && !t->is_good)
+			config_proof_refuse(p->to, key, "/%.200s/: %s", t->text, t->why);
+	}
 }
 
-static void known_take(void *arg, const char *, char *const *pattern, unsigned count)
+static bool has_news(const struct prove *p)
 {
-	struct prove *p = arg;
-	for (unsigned i = 0; i < count; i++)
-		p->known[p->known_count++] = pattern[i];
+	for (size_t i = 0; i < p->count; i++)
+		if (!p->text[i].is_known)
+			return true;
+	return false;
 }
 
 void pattern_prove(const struct config *c, const struct config_proof *proof)
 {
-	patterns_each(c, prove_some, &(struct prove){.to = proof});
+	struct prove p = {.to = proof};
+	if (texts_take(&p, c))
+		patterns_each(c, prove_some, &p);
+	heap_free(p.text);
 }
 
 void pattern_prove_change(const struct config *running, const struct config *c,
 	const struct config_bundle *texts, struct config_errors *errors)
 {
-	const struct config_proof to = {.texts = texts, .errors = errors};
-	struct prove p = {.to = &to};
-	size_t count = 0;
-	patterns_each(running, known_count, &count);
-	p.known = count ? heap_calloc(count, sizeof(*p.known)) : NULL;
-	if (p.known) {
-		patterns_each(running, known_take, &p);
-		qsort(p.known, p.known_count, sizeof(*p.known), text_compare);
+	struct prove p = {.to = &(struct config_proof){.texts = texts, .errors = errors}};
+	if (texts_take(&p, c)) {
+		patterns_each(running, known_mark, &p);
+		if (has_news(&p)) {
+			patterns_each(c, known_spend, &p);
+			patterns_each(c, prove_some, &p);
+		}
 	}
-	patterns_each(c, new_count, &p);
-	if (p.news) {
-		patterns_each(c, known_spend, &p);
-		patterns_each(c, prove_some, &p);
-	}
-	heap_free(p.known);
+	heap_free(p.text);
 }

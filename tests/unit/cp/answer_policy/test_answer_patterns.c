@@ -99,6 +99,33 @@ TEST(test_refuses_and_goes_on)
 	answer_patterns_free(p);
 }
 
+// Lists with the same text share what is compiled of it.
+TEST(test_a_text_of_many_lists)
+{
+	static const char *const text[] = {
+		"^ad[0-9]*\\.", "(", "^ad[0-9]*\\.", "zip$", "(", "^ad[0-9]*\\."};
+	static const unsigned list[] = {2, 3, 70, 71, 72, 255};
+	struct answer_patterns *p = make(text, list, 1);
+	const uint64_t alone = counts.bytes;
+	answer_patterns_free(p);
+	static const char *const same[] = {
+		"^ad[0-9]*\\.", "^ad[0-9]*\\.", "^ad[0-9]*\\.", "^ad[0-9]*\\."};
+	p = make(same, list, 4);
+	assert_int_equal(counts.compiled, 4);
+	assert_int_equal(counts.bytes, alone);
+	answer_patterns_free(p);
+	p = make(text, list, 6);
+	assert_int_equal(counts.compiled, 4);
+	assert_int_equal(counts.refused_syntax, 2);
+	const struct rule_set set = lists_of(p, "ad1.zip");
+	assert_int_equal(set.lists[0], 1u << 2);
+	assert_int_equal(set.lists[1], 1u << (70 - 64) | 1u << (71 - 64));
+	assert_int_equal(set.lists[2], 0);
+	assert_int_equal(set.lists[3], UINT64_C(1) << (255 - 192));
+	assert_int_equal(lists_of(p, "ad1.rar").lists[1], 1u << (70 - 64));
+	answer_patterns_free(p);
+}
+
 TEST(test_none_left)
 {
 	static const char *const text[] = {"("};

@@ -118,3 +118,38 @@ TEST(test_patterns_together)
 	pattern_prove_change(&running, &next, NULL, &e);
 	assert_int_equal(e.count, 1);
 }
+
+// A pattern that everyone and many groups have is compiled once, and costs no more.
+TEST(test_a_pattern_of_many_groups)
+{
+	enum { MANY = 400, GROUPS = 15 };
+	static char text[MANY][32];
+	static char *many[MANY];
+	static struct config_group group[GROUPS];
+	char why[ANSWER_PATTERN_WHY_MAX];
+	struct config_errors e = {0};
+	struct answer_pattern_spent spent = {0};
+	unsigned n = 0;
+	while (spent.good_ms < ANSWER_PATTERNS_OWN_MS / 4 && n < MANY - 1) {
+		snprintf(text[n], sizeof(text[n]), "(a[^b]?c){40}e%u", n);
+		many[n] = text[n];
+		assert_true(answer_pattern_proves(many[n++], &spent, why));
+	}
+	assert_true(spent.good_ms >= ANSWER_PATTERNS_OWN_MS / 4);
+	many[n] = open_group;
+	for (unsigned i = 0; i < GROUPS; i++)
+		group[i].deny = (struct config_entries){.patterns = many, .pattern_count = n};
+	struct config c = {.blocking = {.deny_patterns = many, .deny_pattern_count = n},
+		.groups = group,
+		.group_count = GROUPS};
+	pattern_prove(&c, &(struct config_proof){.errors = &e});
+	assert_int_equal(e.count, 0);
+	pattern_prove_change(&(struct config){0}, &c, NULL, &e);
+	assert_int_equal(e.count, 0);
+	// Each place is named all the same.
+	group[GROUPS - 1].deny.pattern_count = c.blocking.deny_pattern_count = n + 1;
+	pattern_prove(&c, &(struct config_proof){.errors = &e});
+	assert_int_equal(e.count, 2);
+	assert_true(has(&e, "blocking.deny: /(ads/: "));
+	assert_true(has(&e, "groups[14].deny: /(ads/: "));
+}
