@@ -61,6 +61,7 @@ bool http_may_ask(struct http_exchange *x, uint64_t key)
 	http_conns_entitled(s->conns, http_request_buffer(x->request), key);
 	if (s->settings.rate && served_of(s, key) >= s->settings.exchanges_max / 2) {
 		s->counts.refused_full++;
+		http_reply_header(x, "Retry-After", "1");
 		http_reply(x, 503, json_out_error("too busy with this user: try again"));
 		return false;
 	}

@@ -142,6 +142,7 @@ static void on_request(struct evhttp_request *r, void *arg)
 	}
 	if (s->exchanges >= s->settings.exchanges_max) {
 		s->counts.refused_full++;
+		(void)evhttp_add_header(evhttp_request_get_output_headers(r), "Retry-After", "1");
 		http_request_reply(r, 503, "{\"error\":\"too busy: try again\"}");
 		return;
 	}

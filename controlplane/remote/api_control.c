@@ -188,21 +188,22 @@ static void open_serve(struct api *a, struct http_exchange *x)
 		api_deny(a, x, why);
 }
 
-// Its files are the same for everyone. False: it is off, or there is no such file.
-static bool page_serve(const struct api *a, struct http_exchange *x)
+// The file of the page by its path; NULL: the page is off, or there is no such file.
+static const struct page_file *page_of(const struct api *a, const struct http_exchange *x)
 {
 	const char *path = http_path(x);
-	const struct page_file *f =
-		config_of(a)->control.page && path && !http_is_post(x) ? page_find(path) : NULL;
-	if (!f)
-		return false;
+	return config_of(a)->control.page && path && !http_is_post(x) ? page_find(path) : NULL;
+}
+
+// Its files are the same for everyone, and for all tabs that a browser opens again.
+static void page_serve(const struct page_file *f, struct http_exchange *x)
+{
 	char *body = heap_malloc(f->len);
 	if (body)
 		memcpy(body, f->bytes, f->len);
 	http_reply_header(x, "Content-Security-Policy", PAGE_POLICY);
 	http_reply_header(x, "Referrer-Policy", "no-referrer");
 	http_reply_bytes(x, 200, f->type, body, f->len);
-	return true;
 }
 
 static void user_serve(struct api *a, struct http_exchange *x, const struct access_user *user)
@@ -217,9 +218,11 @@ static void on_request(void *arg, struct http_exchange *x)
 	struct api *a = arg;
 	struct access_user user;
 	const struct access_try try = try_of(a, x);
-	http_reply_header(x, "Cache-Control", "no-store");
+	const bool is_old = http_client_name(x) && !http_client_is_current(x, a->control.tls);
+	const struct page_file *f = is_old ? NULL : page_of(a, x);
+	http_reply_header(x, "Cache-Control", f ? "private, max-age=60" : "no-store");
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
-	if (http_client_name(x) && !http_client_is_current(x, a->control.tls)) {
+	if (is_old) {
 		http_reply_header(x, "Connection", "close");
 		api_refuse(x, 421, "the certificates have changed: connect again");
 		return;
@@ -228,8 +231,10 @@ static void on_request(void *arg, struct http_exchange *x)
 		open_serve(a, x);
 		return;
 	}
-	if (page_serve(a, x))
+	if (f) {
+		page_serve(f, x);
 		return;
+	}
 	const enum access_refusal why = access_check(a->access, &try, &user);
 	http_set_who(x, "%s", user.who);
 	http_set_right(x, user.right);

@@ -29,9 +29,11 @@ check "may load nothing from elsewhere" grep -qi "^content-security-policy: defa
 check "has nothing in line" eval '! grep -qiE "style=|<style|<script>|javascript:|onclick" $tmp/body'
 same "a script" 200 "$(https ${url}app.js)"
 check "is one" grep -qi '^content-type: text/javascript' $tmp/head
+check "that the tabs of a browser share for a minute" grep -qix $'cache-control: private, max-age=60\r' $tmp/head
 same "no other file" 401 "$(https ${url}../../etc/passwd --path-as-is)"
 same "no POST of it" 401 "$(https -d x=1 $url)"
 same "the API still asks who it is" 401 "$(https ${url}v1/queries)"
+check "which nobody keeps" grep -qix $'cache-control: no-store\r' $tmp/head
 
 if ! command -v chromium >/dev/null || ! $python -c 'import websocket' 2>/dev/null; then
 	[ $bad = 0 ] || finish
@@ -66,6 +68,13 @@ check "a client's group by the configuration, odd arguments, a failed reply" bro
 	"do:(() => { const f = fetch; window.fetch = (u, o) => (u.startsWith('/v1/upstreams') ? Promise.reject(new TypeError()) : f(u, o)); window.mend = () => { window.fetch = f; }; return true; })()" \
 	"do:location.hash = '#/now', true" "do:document.querySelector('.problems')?.textContent.includes('does not answer') && !!document.querySelector('.tile')" \
 	"do:(mend(), document.dispatchEvent(new Event('visibilitychange')), true)" "do:!document.querySelector('main').textContent.includes('does not answer')"
+# refused TIMES PATH SECONDS: replies that say to come again then, before those of weir
+refused() { echo "(() => { const f = fetch; let n = 0; window.fetch = (u, o) => (n < $1 && u.startsWith('/v1$2') ? (n++, Promise.resolve(new Response('{\"error\":\"too many\"}', { status: 429, headers: { 'Retry-After': '$3' } }))) : f(u, o)); return true; })()"; }
+check "a page that asked too often asks again, and says so when that lasts; not where that is long" browse login "do:location.hash = '#/lists', true" "do:!!document.querySelector('main table')" \
+	"do:$(refused 3 /upstreams 1)" "do:location.hash = '#/now', true" "do:$(said 'asks again by itself')" \
+	"do:[...document.querySelectorAll('main caption')].some((c) => c.textContent === 'Upstream servers') && !document.querySelector('main').textContent.includes('too many')" \
+	"do:location.hash = '#/lists', true" "do:!!document.querySelector('main table')" "do:$(refused 1 /groups 60)" "do:location.hash = '#/groups', true" \
+	"do:document.querySelector('main [role=alert]')?.textContent === 'too many'"
 # row TEXT: the buttons of the row with it
 row() { echo "[...([...document.querySelectorAll('main tr')].find((r) => r.textContent.includes('$1'))?.querySelectorAll('button') ?? [{ textContent: 'no such row' }])].map((b) => b.textContent).join()"; }
 echo mine.test >$tmp/mine.list

@@ -2,7 +2,10 @@
 // The control API, as weirctl uses it. The session is a cookie that scripts cannot read; a change
 // needs the token of the session besides.
 
+import { say } from './dom.js';
+
 const BASE = '/v1', AGAIN_MS = 5000;
+const BUSY_MS = 1000, BUSY_MOST_MS = 8000, BUSY_TRIES = 6;
 let csrf = ''; // of the session; GET /user tells it again
 
 export class Refused extends Error {
@@ -20,16 +23,43 @@ const query = (params) => {
   return p ? `?${p}` : '';
 };
 
-async function fetched(method, path, params, options = {}) {
+async function asked(method, path, params, options) {
   const headers = { ...(options.headers ?? {}) };
   if (method === 'POST') headers['X-Weir-CSRF'] = csrf;
-  let reply;
   try {
-    reply = await fetch(BASE + path + query(params), { method, headers, body: options.body, signal: options.signal, credentials: 'same-origin', cache: 'no-store' });
+    return await fetch(BASE + path + query(params), { method, headers, body: options.body, signal: options.signal, credentials: 'same-origin', cache: 'no-store' });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     throw new Refused(0, 'weir does not answer. Is the control plane up, and this machine on its network?');
   }
+}
+
+const drawn = (ms) => ms * (1 + Math.random()); // or all tabs of a browser come again at the same time
+
+function passed(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(new DOMException('The view was left.', 'AbortError'));
+    }, { once: true });
+  });
+}
+
+// A browser that opens its tabs again asks more often than one address may. Such a request has done nothing, and its reply
+// says when to come again; a longer time than BUSY_MOST_MS is left to the user.
+async function answered(method, path, params, options) {
+  for (let tries = 1; ; tries++) {
+    const reply = await asked(method, path, params, options);
+    const told = 1000 * (reply.headers.get('Retry-After') ?? NaN);
+    if ((reply.status !== 429 && reply.status !== 503) || !(told <= BUSY_MOST_MS) || tries === BUSY_TRIES) return reply;
+    if (tries > 1) say('weir takes no more requests of this browser for a moment; the page asks again by itself.');
+    await passed(drawn(Math.max(told, Math.min(BUSY_MS * 2 ** (tries - 1), BUSY_MOST_MS))), options.signal);
+  }
+}
+
+async function fetched(method, path, params, options = {}) {
+  const reply = await answered(method, path, params, options);
   if (reply.ok || (path === '/ready' && reply.status === 503)) return reply;
   let words = `${reply.status} ${reply.statusText}`;
   try {
@@ -89,7 +119,7 @@ export function events(path, name, signal, onEvent, onBreak = () => {}) {
     source.addEventListener('error', () => {
       onBreak();
       if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again
-      later = setTimeout(open, AGAIN_MS);
+      later = setTimeout(open, drawn(AGAIN_MS));
       whoAmI().catch(() => {}); // a session that has ended leads to the login
     });
   };

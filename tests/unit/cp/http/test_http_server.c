@@ -314,6 +314,7 @@ TEST(test_too_many)
 	for (unsigned i = 0; i < REQUESTS_MAX; i++)
 		close(fd[i]);
 	assert_reply("GET /", 503, "{\"error\":\"too busy: try again\"}");
+	assert_non_null(strstr(reply, "Retry-After: 1\r\n"));
 	held_release();
 	assert_reply("GET /", 200, "full 1 ");
 }
