@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for field in Depends Recommends; do
 	# shellcheck disable=SC2046 # words
-	"${CC:-gcc}" -shared -nostdlib -o "$work/$field.so" -x c /dev/null -x none -Wl,--no-as-needed \
+	"$DEB_HOST_GNU_TYPE-gcc" -shared -nostdlib -o "$work/$field.so" -x c /dev/null -x none -Wl,--no-as-needed \
 		$(awk -v field=$field '$1 == field { print "-lrte_" $2 }' debian/drivers)
 done
 dpkg-shlibdeps --warnings=0 -Tdebian/weir.substvars -pdrivers -dDepends "$work/Depends.so" -dRecommends "$work/Recommends.so"

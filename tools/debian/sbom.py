@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writes the bill of materials of the package as SPDX 2.3 JSON: its programs, and every library that they load.
 
-usage: sbom.py VERSION COMMIT ROOT OUTPUT      ROOT has the installed tree; SOURCE_DATE_EPOCH is its time
+usage: sbom.py VERSION COMMIT ROOT OUTPUT      ROOT has the installed tree; SOURCE_DATE_EPOCH is its time, and DEB_HOST_ARCH
+                                               and DEB_HOST_MULTIARCH name the machine that it is for
 
-A library is the Debian package that has it, in the version of this machine, with the licence that its copyright file
+A library is the Debian package that has it, in the version that is installed here, with the licence that its copyright file
 states for all its files. What only that file's other paragraphs say stands in licenseComments.
 """
 
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -36,10 +38,28 @@ def programs(root):
                   and path.read_bytes()[:4] == b"\x7fELF")
 
 
+@functools.cache
+def needed(path):
+    return frozenset(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", str(path))))
+
+
+def installed(name):
+    for folder in ("/lib", "/usr/lib"):
+        path = pathlib.Path(folder, os.environ["DEB_HOST_MULTIARCH"], name)
+        if path.exists():
+            return path
+    sys.exit(f"sbom.py: {name} is not installed")
+
+
 def libraries(path):
-    """{file name: where the loader finds it} of a program, whether named by itself; and the names that it names."""
-    found = dict(re.findall(r"^\s*(\S+) => (/\S+) ", run("ldd", str(path)), re.M))
-    return found, set(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", str(path))))
+    """{file name: where it is} of all that a program loads, and the names that it names itself. By the files' own tables, as
+    the loader of another machine does not run here."""
+    found, left = {}, set(needed(path))
+    while left:
+        name = left.pop()
+        found[name] = str(installed(name))
+        left |= needed(found[name]) - found.keys()
+    return found, needed(path)
 
 
 def owners(files):
@@ -65,7 +85,9 @@ def licences(name):
 
 
 def package(name):
-    version, arch, source = run("dpkg-query", "-W", "-f", "${Version}\t${Architecture}\t${source:Package} ${source:Version}", name).split("\t")
+    said = run("dpkg-query", "-W", "-f", "${Version}\t${Architecture}\t${source:Package} ${source:Version}\n", name)
+    every = (line.split("\t") for line in said.splitlines())
+    version, arch, source = next(line for line in every if line[1] in ("all", os.environ["DEB_HOST_ARCH"]))
     licence, named = licences(name)
     out = {"SPDXID": "SPDXRef-Package-" + re.sub(r"[^A-Za-z0-9.-]", "-", name), "name": name, "versionInfo": version,
            "supplier": "Organization: Debian", "downloadLocation": "NOASSERTION", "filesAnalyzed": False,
