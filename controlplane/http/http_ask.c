@@ -32,13 +32,22 @@ static bool ask_take(struct http_exchange *x, unsigned which, uint64_t key)
 	return false;
 }
 
+// How many requests are served for that user; 0: for all users but admins.
 static unsigned served_of(const struct http_server *s, uint64_t key)
 {
 	const struct http_exchange *x;
 	unsigned n = 0;
 	LIST_FOREACH (x, &s->exchange_list, link)
-		n += x->asks[1] == key;
+		n += key ? x->asks[1] == key : x->asks[1] && !x->is_admin;
 	return n;
+}
+
+static bool busy_reply(struct http_exchange *x, const char *with)
+{
+	x->server->counts.refused_full++;
+	http_reply_header(x, "Retry-After", "1");
+	http_reply(x, 503, json_out_error("too busy with %s: try again", with));
+	return false;
 }
 
 // By a browser's word: another site's page asks, for which nobody at the sender's address can.
@@ -55,16 +64,16 @@ bool http_sender_may_ask(struct http_exchange *x)
 	return ask_take(x, 0, key);
 }
 
-bool http_may_ask(struct http_exchange *x, uint64_t key)
+bool http_may_ask(struct http_exchange *x, uint64_t key, bool is_admin)
 {
-	struct http_server *s = x->server;
+	const struct http_server *s = x->server;
+	const unsigned max = s->settings.exchanges_max;
 	http_conns_entitled(s->conns, http_request_buffer(x->request), key);
-	if (s->settings.rate && served_of(s, key) >= s->settings.exchanges_max / 2) {
-		s->counts.refused_full++;
-		http_reply_header(x, "Retry-After", "1");
-		http_reply(x, 503, json_out_error("too busy with this user: try again"));
-		return false;
-	}
+	x->is_admin = is_admin;
+	if (s->settings.rate && served_of(s, key) >= max / 2)
+		return busy_reply(x, "this user");
+	if (s->settings.rate && !is_admin && served_of(s, 0) >= max - max / 4)
+		return busy_reply(x, "users who are no admins");
 	return ask_take(x, 1, key);
 }
 

@@ -27,7 +27,7 @@ struct http_exchange {
 	uint64_t right;
 	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_rate.h; 0: none
 	struct url_fields params, form;
-	bool is_form_read;
+	bool is_form_read, is_admin;
 	int form_err;
 };
 

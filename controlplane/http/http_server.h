@@ -135,8 +135,9 @@ void http_set_who(struct http_exchange *x, const char *fmt, ...) ATTR_PRINTF(2, 
 void http_set_right(struct http_exchange *x, uint64_t right);
 uint64_t http_right(const struct http_exchange *x);
 // Takes a request from the allowance of its user as well, by http_rate_key. False: that is used up,
-// and 429 is the reply; or half of exchanges_max are this user's: 503.
-ATTR_MUST_CHECK bool http_may_ask(struct http_exchange *x, uint64_t key);
+// and 429 is the reply; or half of exchanges_max are this user's, or three quarters those of users
+// who are no admins: 503.
+ATTR_MUST_CHECK bool http_may_ask(struct http_exchange *x, uint64_t key, bool is_admin);
 // CPU time of work for a live exchange after its `handle` has returned: the sender of `x` pays for
 // what lies between the two calls. `x` may end between them.
 struct http_turn {

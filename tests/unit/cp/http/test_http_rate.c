@@ -32,14 +32,14 @@ static _Atomic unsigned held_count;
 static void on_request(void *, struct http_exchange *x)
 {
 	const char *what = http_path(x);
-	if (what[0] == '/' && strlen(what) == 2) { // "/a": user a waits for a reply
-		if (http_may_ask(x, http_rate_key('w', what, 2))) {
+	if (what[0] == '/' && strlen(what) == 2) { // "/a": user a waits for a reply; "/A": an admin
+		if (http_may_ask(x, http_rate_key('w', what, 2), what[1] == 'A')) {
 			http_defer(x, WAIT_MS);
 			held[held_count++] = x;
 		}
 		return;
 	}
-	if (strcmp(what, "/user") == 0 && !http_may_ask(x, http_rate_key('w', "eve", 3)))
+	if (strcmp(what, "/user") == 0 && !http_may_ask(x, http_rate_key('w', "eve", 3), false))
 		return;
 	if (strcmp(what, "/dear") == 0)
 		cpu_burn(DEAR_US);
@@ -219,23 +219,36 @@ static void on_release(void *)
 		http_reply(held[--held_count], 200, strdup("{}"));
 }
 
+// These users wait for a reply, a letter for each, and one more is refused.
+static void users_wait(const char *users, const char *more)
+{
+	int fds[EXCHANGES], over = kept_from(18);
+	const unsigned count = (unsigned)strlen(users);
+	for (unsigned i = 0; i < count; i++) {
+		const unsigned before = held_count;
+		fds[i] = kept_from(19 + i);
+		client_send(fds[i], text_from("GET /%c HTTP/1.1\r\nHost: a\r\n\r\n", users[i]));
+		WAIT_FOR(held_count > before);
+	}
+	assert_int_equal(ask_on(over, more), 503);
+	assert_int_equal(loop_call(loop, on_release, NULL), 0);
+	WAIT_FOR(held_count == 0);
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+	close(over);
+}
+
 // A user has half of the requests that are served at a time.
 TEST(test_user_waits)
 {
-	const char *const whats[] = {"/a", "/a", "/b"};
-	int fds[ARRAY_LEN(whats)], over = kept_from(18);
-	for (unsigned i = 0; i < ARRAY_LEN(whats); i++) {
-		const unsigned before = held_count;
-		fds[i] = kept_from(19 + i);
-		client_send(fds[i], text_from("GET %s HTTP/1.1\r\nHost: a\r\n\r\n", whats[i]));
-		WAIT_FOR(held_count > before);
-	}
-	assert_int_equal(ask_on(over, "/a"), 503);
-	assert_int_equal(loop_call(loop, on_release, NULL), 0);
-	WAIT_FOR(held_count == 0);
-	for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
-		close(fds[i]);
-	close(over);
+	users_wait("aab", "/a");
+}
+
+// And all who are no admins three quarters.
+TEST(test_places_of_admins)
+{
+	users_wait("abc", "/d");
+	users_wait("abcA", "/A");
 }
 
 static int setup(void **)

@@ -14,7 +14,7 @@ static struct sockaddr_in address;
 static void on_request(void *, struct http_exchange *x)
 {
 	const char *what = http_path(x);
-	if (!what[1] || http_may_ask(x, http_rate_key('w', what, 2)))
+	if (!what[1] || http_may_ask(x, http_rate_key('w', what, 2), false))
 		http_reply(x, 200, strdup("{}"));
 }
 
