@@ -41,6 +41,7 @@ PARTS = [
          " controlplane/tls/*", alone=False),
     Part("redis", 420, "controlplane/l1/* tests/smoke/redis_test.sh tests/smoke/rig/redis_*"),
     Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False),
+    Part("release", 900, "tools/release tools/bare tools/package tools/version tools/packages tools/debian/* tests/smoke/release_test.sh", alone=False),
     Part("vm", 1500, "tools/vm tools/machine/* tests/vm/* tools/debian/* tools/systemd/* dataplane/port/* dataplane/xdp/* bpf/*", package=True),
     Part("race", 330, "tests/smoke/race_test.sh tests/smoke/rig/race_drive.py tests/tsan/* tools/tsan*", trees=("tsan",)),
     Part("fuzz", 420, "tests/fuzz/*", alone=False, trees=("asan",), suites=frozenset({"fuzz"})),
