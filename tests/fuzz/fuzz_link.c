@@ -12,7 +12,7 @@
 
 #include "controlplane/querylog/querylog.h"
 #include "resolver_box.h"
-#include "tests/unit/cp/shm/passed_files_allow.h"
+#include "tests/unit/passed_files.h"
 
 #include <event2/event.h>
 

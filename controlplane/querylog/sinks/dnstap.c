@@ -16,6 +16,7 @@
 #include <weir/config_filter.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
+#include <weir/os/passed_files.h>
 
 enum { BUFFER = DNSTAP_FRAME_MAX + 128 * 1024 };
 
@@ -131,6 +132,7 @@ static int connect_to(const struct dnstap *d, int *out)
 	if (fd < 0)
 		return -errno;
 	int rc = is_tcp ? tcp_prepare(fd) : 0;
+	passed_files_refuse(fd); // its server's, whose close could hold up the rows
 	// A unix socket at once, or not at all (EAGAIN: its backlog is full).
 	if (rc == 0 && connect(fd, (const struct sockaddr *)&d->address, d->address_len) < 0)
 		rc = errno == EINPROGRESS ? connection_await(fd) : -errno;

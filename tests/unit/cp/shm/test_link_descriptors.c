@@ -5,7 +5,7 @@
 // SO_LINGER says, or until the peer is gone. Helpers close them, and the resolvers go on.
 
 #include "link_rig.h"
-#include "passed_files_allow.h"
+#include "tests/unit/passed_files.h"
 
 #include <dirent.h>
 #include <netinet/in.h>
@@ -60,20 +60,10 @@ static void loop_release(void)
 static void slow_pass(int to, const void *bytes, size_t len)
 {
 	int near[SLOW];
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(near))] = {0};
-	struct msghdr msg = {.msg_iov = &(struct iovec){(void *)(uintptr_t)bytes, len},
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	for (unsigned i = 0; i < SLOW; i++)
 		slow_make(&near[i], &far[passed][i]);
 	passed++;
-	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(near)),
-		.cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS};
-	memcpy(CMSG_DATA(c), near, sizeof(near));
-	assert_int_equal(sendmsg(to, &msg, MSG_NOSIGNAL), len);
+	assert_int_equal(passed_files_send(to, bytes, len, near, SLOW), 0);
 	for (unsigned i = 0; i < SLOW; i++)
 		close(near[i]);
 }
@@ -88,16 +78,21 @@ static void slow_end(void)
 	listener = -1;
 }
 
-static int link_connect(void)
+static int connect_now(void)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = 20};
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/" SHM_NAME_LINK, paths.run);
-	assert_true(passed_files_allow(sun.sun_path));
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&sun, sizeof(sun)), 0);
 	return fd;
+}
+
+static int link_connect(void)
+{
+	assert_true(passed_files_allow(text_from("%.80s/" SHM_NAME_LINK, paths.run)));
+	return connect_now();
 }
 
 static struct link_hello sound(void)
@@ -185,4 +180,15 @@ TEST_WITH(test_slow_files_after_a_hello, setup, teardown)
 	WAIT_FOR(helpers() == 1);
 	slow_end();
 	WAIT_FOR(helpers() == 0);
+}
+
+TEST_WITH(test_the_sender_keeps_its_files, setup, teardown)
+{
+	int fd = connect_now();
+	const bool known = passed_files_known(fd);
+	const int rc = known ? passed_files_try(fd) : 0;
+	close(fd);
+	if (!known)
+		skip();
+	assert_int_equal(rc, -EPERM);
 }

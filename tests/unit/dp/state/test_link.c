@@ -4,6 +4,7 @@
 
 #include "dataplane/state/link.h"
 #include "tests/unit/dp/welcome_send.h"
+#include "tests/unit/passed_files.h"
 #include "tests/unit/unit.h"
 
 #include <sys/epoll.h>
@@ -125,6 +126,10 @@ TEST_WITH(bells_of_the_control_plane_take_their_numbers, setup, teardown)
 			bell_ring(theirs[BELL_ENDS * i + BELL_RINGS]);
 			assert_true(has_rung(bell[BELL_HEARS]));
 			assert_true(bell_clear(bell[BELL_HEARS]));
+			if (passed_files_known(bell[BELL_HEARS]))
+				assert_int_equal(
+					passed_files_try(theirs[BELL_ENDS * i + BELL_RINGS]),
+					-EPERM);
 			bell_ring(bell[BELL_RINGS]);
 			assert_true(has_rung(bell[BELL_HEARS]));
 			assert_true(bell_clear(bell[BELL_HEARS]));

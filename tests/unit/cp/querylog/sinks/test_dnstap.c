@@ -2,6 +2,7 @@
 #include "controlplane/querylog/sinks/dnstap.h"
 #include "controlplane/querylog/sinks/dnstap_frame.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/passed_files.h"
 #include "tests/unit/unit.h"
 
 #include <sys/un.h>
@@ -340,6 +341,21 @@ TEST_WITH(test_rows_without_messages_are_counted, setup, teardown)
 	say(fd, DNSTAP_FINISH);
 	dnstap_close(d);
 	close(fd);
+}
+
+// Linux has the server keep them, from 6.16 on.
+TEST_WITH(test_no_files_of_its_server, setup, teardown)
+{
+	int fd;
+	struct dnstap *d = greeted(&fd);
+	const bool known = passed_files_known(fd);
+	const int rc = known ? passed_files_try(fd) : 0;
+	say(fd, DNSTAP_FINISH);
+	dnstap_close(d);
+	close(fd);
+	if (!known)
+		skip();
+	assert_int_equal(rc, -EPERM);
 }
 
 TEST_WITH(test_every_row_arrives, setup, teardown)
