@@ -74,6 +74,7 @@ const struct ctl_option ctl_options[] = {
 	FLAG("--watch", "-w", CTL_OPT_WATCH, watch, "on the whole screen, until q"),
 	FLAG("--follow", "-f", CTL_OPT_FOLLOW, follow, "go on, until interrupted"),
 	FLAG("--yes", "-y", CTL_OPT_SETUP, yes, "ask nothing"),
+	FLAG("--known", NULL, CTL_OPT_SETUP, known, "only list interface, addresses, names"),
 	FLAG("--remove", NULL, CTL_OPT_REMOVE, remove, "end it"),
 	FLAG("--allow", NULL, CTL_OPT_ALLOW, allow, "its names are allowed, not blocked"),
 	FLAG("--report", NULL, CTL_OPT_REPORT, report, "for a public bug report"),

@@ -258,9 +258,10 @@ const struct ctl_command ctl_commands[] = {
 	{"setup", NULL, 0, 0, CTL_OPT_SETUP | CTL_OPT_FORCE | CTL_OPT_DRY_RUN | CTL_OPT_LOCAL,
 		cmd_setup,
 		"[--interface IF] [--address A,...] [--lists L,...] [--upstreams U,...] "
-		"[--password-file FILE|none] [--yes] [--force] [--dry-run]",
+		"[--password-file FILE|none] [--yes] [--force] [--dry-run] [--known]",
 		"Make weir serve a network: ask five questions, check the machine, write the "
-		"configuration, restart both processes; --yes: ask nothing."},
+		"configuration, restart both processes; --yes: ask nothing; --known: only list the "
+		"interface, its addresses, and names of lists and servers."},
 	{"nic", "status", 0, 0, CTL_OPT_LOCAL, cmd_nic_status, "",
 		"List the network devices: driver, interface, NUMA node, IOMMU group, and what "
 		"stands in the way of a bind."},

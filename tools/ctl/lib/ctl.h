@@ -42,7 +42,7 @@ enum {
 	CTL_OPT_SINCE = 1ull << 23,
 	CTL_OPT_FOLLOW = 1ull << 24,
 	CTL_OPT_FOR = 1ull << 25,
-	// --interface, --address, --lists, --upstreams, --password-file, --yes
+	// --interface, --address, --lists, --upstreams, --password-file, --yes, --known
 	CTL_OPT_SETUP = 1ull << 26,
 	CTL_OPT_WHY = 1ull << 27,
 	CTL_OPT_REMOVE = 1ull << 28,
@@ -67,7 +67,7 @@ struct ctl {
 	const char *interval, *seconds_text; // of --interval, --seconds, or NULL
 	double interval_s;
 	bool below, all, force, rate, strict, cumulative, dry_run, once, follow, remove, keep,
-		watch, yes, allow, report;
+		watch, yes, allow, report, known;
 	uint64_t given;              // CTL_OPT_* of its options
 	unsigned seconds;            // of --seconds, 0: not a number; else 3
 	const char *const *operands; // all that follow the words

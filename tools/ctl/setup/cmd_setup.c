@@ -7,6 +7,8 @@
 #include "doctor/doctor_try.h"
 #include "setup_answer.h"
 #include "setup_file.h"
+#include "setup_known.h"
+#include "setup_machine.h"
 #include "setup_start.h"
 #include "terminal/prompt.h"
 #include "terminal/term_text.h"
@@ -219,8 +221,35 @@ static int setup_run(struct setup *s)
 	return rc;
 }
 
+// For programs that make a configuration (tools/container): the interface that the default is, or
+// the one of --interface, its addresses, and the names that answers may have.
+static int known_print(struct ctl *c)
+{
+	struct ip_address own[CONFIG_ADDRESSES_MAX];
+	char name[64], why[SETUP_WHY_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+	if (c->interface)
+		snprintf(name, sizeof(name), "%s", c->interface);
+	else
+		setup_machine_interface("", name, sizeof(name));
+	if (c->interface && !setup_machine_has_interface("", name, why, sizeof(why)))
+		return ctl_fail(c, "%s", why);
+	if (*name)
+		printf("interface %s\n", name);
+	const unsigned count = setup_machine_addresses(name, own, ARRAY_LEN(own));
+	for (unsigned i = 0; i < count; i++)
+		printf("address %s\n", ip_address_text(&own[i], true, text));
+	for (unsigned i = 0; i < count; i++) {
+		setup_answer_network(&own[i]);
+		printf("network %s\n", ip_address_text(&own[i], true, text));
+	}
+	setup_known_print(setup_machine_is_ipv6_only());
+	return CTL_OK;
+}
+
 int cmd_setup(struct ctl *c)
 {
+	if (c->known)
+		return known_print(c);
 	struct setup *s = calloc(1, sizeof(*s));
 	if (!s)
 		return ctl_fail(c, "out of memory");

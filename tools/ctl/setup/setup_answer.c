@@ -227,6 +227,12 @@ const struct setup_question setup_questions[SETUP_QUESTIONS] = {
 		upstreams_offer, upstreams_take},
 };
 
+void setup_answer_network(struct ip_address *a)
+{
+	for (unsigned bit = a->prefix_len; bit < 128; bit++)
+		a->bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+}
+
 static bool page_is_so(const struct setup *s, const struct config *c)
 {
 	return c->control.page && c->control.listen_count > 0
@@ -241,8 +247,7 @@ bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX])
 	size_t n = 0, a = strlen(allow);
 	for (unsigned i = 0; i < s->address_count; i++) {
 		struct ip_address network = s->address[i];
-		for (unsigned bit = network.prefix_len; bit < 128; bit++)
-			network.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+		setup_answer_network(&network);
 		a += (size_t)snprintf(allow + a, sizeof(allow) - a, ", \"%s\"",
 			ip_address_text(&network, true, text));
 		if (i < CONFIG_CONTROL_LISTEN_MAX)

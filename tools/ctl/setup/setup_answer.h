@@ -26,3 +26,5 @@ extern const struct setup_question setup_questions[SETUP_QUESTIONS];
 // The page for browsers, with the certificate that setup_start.c makes; where control.listen is
 // set, with what the control API has.
 ATTR_MUST_CHECK bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX]);
+// The network of an address: its bits behind the prefix are 0 then.
+void setup_answer_network(struct ip_address *a);

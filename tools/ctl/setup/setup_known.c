@@ -67,3 +67,16 @@ void setup_known_resolvers(char *out, size_t cap)
 	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
 		name_add(out, cap, resolvers[i].name);
 }
+
+void setup_known_print(bool is_ipv6)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		printf("list %s %s\n", lists[i].name, lists[i].url);
+	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++) {
+		printf("servers %s", resolvers[i].name);
+		const char *const *server = is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
+		for (; *server; server++)
+			printf(" %s", *server);
+		printf("\n");
+	}
+}

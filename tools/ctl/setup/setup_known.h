@@ -13,3 +13,5 @@ const char *const *setup_known_resolver(const char *name, bool is_ipv6);
 // All names, separated by commas.
 void setup_known_lists(char *out, size_t cap);
 void setup_known_resolvers(char *out, size_t cap);
+// A line of each: "list NAME URL", "servers NAME ADDRESS...".
+void setup_known_print(bool is_ipv6);

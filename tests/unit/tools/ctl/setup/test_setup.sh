@@ -73,6 +73,15 @@ shipped
 setup
 check "no terminal" has 'no terminal; --yes' "$dir/err"
 check "it changes nothing" same
+check "what it knows" setup --known --interface eth0
+for line in 'interface eth0' 'address 198.18.7.2/24' 'list oisd-small https://small.oisd.nl/' \
+	'servers quad9 tls://dns.quad9.net@9.9.9.9 tls://dns.quad9.net@149.112.112.112'; do
+	check "it knows: $line" grep -qxF "$line" "$dir/out"
+done
+check "without an interface the default" eval "setup --known && grep -qx 'interface eth0' $dir/out"
+setup --known --interface eth9 && bad=$((bad + 1)) && echo "not ok - taken: --known --interface eth9"
+check "an interface that is not there" has 'no interface "eth9"' "$dir/err"
+check "it changes nothing" same
 setup --yes --json
 check "no JSON" has 'speaks to a person' "$dir/out"
 for wrong in '--interface eth9|no interface "eth9"; it has far eth0 air wlan0' '--interface tun0|tun0 is no Ethernet interface' \
