@@ -32,9 +32,10 @@ PARTS = [
     Part("page", 60, "controlplane/page/* tests/smoke/page_test.sh tests/smoke/rig/page*", alone=False),
     Part("clickhouse", 120, "controlplane/querylog/clickhouse/* tests/smoke/clickhouse_* tests/smoke/rig/clickhouse_*", alone=False),
     Part("conformance", 300, "tests/conformance/* controlplane/tls/* controlplane/doh/*", alone=False),
-    Part("package", 420, "tools/package tools/packages tools/debian/* tools/systemd/* tools/system/* tools/container/* meson.build"
+    Part("package", 420, "tools/package tools/packages tools/debian/* tools/systemd/* tools/system/* meson.build"
          " meson_options.txt dataplane/*meson.build controlplane/*meson.build tools/*meson.build tests/smoke/package_test.sh"
          " tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
+    Part("container", 420, "tools/container/* tests/smoke/container_test.sh tests/smoke/rig/container_bundle.py tools/ctl/setup/*", alone=False, package=True),
     Part("bare", 600, "tools/bare tools/packages tools/common.sh tools/package tools/container/Containerfile", alone=False),
     Part("trixie", 1500, "tools/bare tools/packages tools/common.sh tools/package *meson.build meson_options.txt include/weir/* bpf/*"
          " dataplane/port/* dataplane/stage/* controlplane/l1/* controlplane/recursor/* controlplane/validator/* controlplane/transfer/*"
