@@ -101,6 +101,7 @@ static int context_open(struct validator_context *c, uint16_t view)
 		context_close(c);
 		return rc;
 	}
+	library_be_patient(c->library, VALIDATOR_PATIENCE_MS);
 	c->view = view;
 	return 0;
 }

@@ -8,15 +8,16 @@
 
 // Settings of the library that are the same for every context of the validators. Caches of answers
 // are off (forward-no-cache), so these sizes are what it takes at least. It waits for the socket of
-// this room longer than that needs to answer, and asks once: SERVFAIL comes after all servers had
-// their tries.
+// this room longer than that needs to answer (library_be_patient), and asks once: SERVFAIL comes
+// after all servers had their tries. The size of replies, and the shortest and longest wait of a
+// query, hold for the recursor's library too, so they are what that one has.
 static const char fixed[] =
 	"module-config: \"validator iterator\"\n"
 	"do-ip6: no\ndo-tcp: no\noutgoing-interface: 127.0.0.1\ndo-not-query-localhost: no\n"
-	"edns-buffer-size: 65507\nmsg-cache-size: 64k\nmsg-cache-slabs: 1\n"
+	"edns-buffer-size: 1232\nmsg-cache-size: 64k\nmsg-cache-slabs: 1\n"
 	"rrset-cache-size: 256k\nrrset-cache-slabs: 1\nkey-cache-size: 1m\nkey-cache-slabs: 1\n"
 	"neg-cache-size: 64k\ninfra-cache-numhosts: 16\ninfra-cache-slabs: 1\n"
-	"infra-cache-min-rtt: 5000\ninfra-cache-max-rtt: 10000\ninfra-keep-probing: yes\n"
+	"infra-keep-probing: yes\n"
 	"outbound-msg-retry: 1\nval-max-restart: 1\nmax-query-restarts: 16\n"
 	"cache-max-ttl: 604800\ncache-max-negative-ttl: 86400\n"
 	"harden-dnssec-stripped: yes\nharden-glue: yes\nuse-caps-for-id: no\n"

@@ -16,6 +16,7 @@
 enum {
 	VALIDATOR_TOKEN_LEN = 32, // hexadecimal digits
 	VALIDATOR_MISSING = 16,   // the one that is forgotten first goes for a new one
+	VALIDATOR_PATIENCE_MS = (int)VALIDATOR_FETCH_MS + 500, // of the library, for SERVFAIL
 };
 
 struct event;

@@ -27,6 +27,8 @@ struct library {
 	struct ub_ctx *ctx;
 	library_peer_fn met; // NULL: nobody watches
 	void *met_arg;
+	struct timeval patience; // zero: as its settings say
+	bool is_sending;         // a socket over UDP waits since, its timer not yet
 	int64_t bytes, bytes_most;
 	bool is_ready; // the first question has applied the settings
 };
@@ -61,10 +63,11 @@ static void query_begin(struct library_event *e)
 	socklen_t len = sizeof(e->server), type_len = sizeof(int);
 	int type = 0;
 
-	if (!e->library->met || fd < 0)
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0
+		|| type != SOCK_DGRAM)
 		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 || type != SOCK_DGRAM
-		|| getpeername(fd, (struct sockaddr *)&e->server, &len) < 0)
+	e->library->is_sending = true;
+	if (!e->library->met || getpeername(fd, (struct sockaddr *)&e->server, &len) < 0)
 		e->server.sin6_family = 0;
 	e->asked_ms = clock_mono_ms();
 }
@@ -146,11 +149,16 @@ static int library_event_remove(struct ub_event *e)
 	return event_del(of_event(e)->e);
 }
 
+// The first timer after that of a socket over UDP is how long its query waits.
 static int timer_add(struct ub_event *event, struct ub_event_base *,
 	void (*fn)(int fd, short what, void *arg), void *arg, struct timeval *within)
 {
 	struct library_event *e = of_event(event);
+	struct library *l = e->library;
 
+	if (l->is_sending && evutil_timercmp(within, &l->patience, <))
+		within = &l->patience;
+	l->is_sending = false;
 	e->fn = fn;
 	e->arg = arg;
 	event_change(e, -1, EV_TIMEOUT);
@@ -254,6 +262,11 @@ int library_open(struct library **out, struct event_base *base, const char *conf
 	}
 	*out = l;
 	return 0;
+}
+
+void library_be_patient(struct library *l, unsigned ms)
+{
+	l->patience = (struct timeval){ms / 1000, ms % 1000 * 1000L};
 }
 
 void library_watch(struct library *l, library_peer_fn fn, void *arg)

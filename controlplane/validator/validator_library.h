@@ -37,6 +37,9 @@ ATTR_MUST_CHECK int library_open(
 enum { LIBRARY_SILENT_MS = 200 };
 typedef void (*library_peer_fn)(void *arg, const struct sockaddr *server, bool came);
 void library_watch(struct library *l, library_peer_fn fn, void *arg);
+// A query over UDP waits that long at least. libunbound has such a setting, but keeps it for the
+// whole process, as the library has it that was made last.
+void library_be_patient(struct library *l, unsigned ms);
 // Calls back for each question that runs, with an rcode. Not within a callback.
 void library_close(struct library *l); // NULL is fine
 // Applies the settings, as the first question would: -ENOMEM, -EINVAL of such a file, say.

@@ -2,6 +2,7 @@
 // Verdicts of the validators on the answers of a signed zone, and their bounds.
 
 #include "controlplane/base/table_registry.h"
+#include "controlplane/validator/validator_library.h"
 #include "validator_rig.h"
 
 // Words of the library where its cryptography is nettle's, or OpenSSL's.
@@ -116,6 +117,68 @@ TEST_WITH(test_deadline, rig_setup, rig_teardown)
 	fx.root.is_silent = false;
 	WAIT_FOR(!status().questions, turn());
 	assert_int_equal(fx.verdicts, 1);
+}
+
+// Of a library that recursion made: its settings are that, and where it asks.
+static struct library *library_beside(uint16_t port)
+{
+	struct library *l = NULL;
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		"server:\nverbosity: 0\nuse-syslog: no\nchroot: \"\"\nusername: \"\"\n"
+		"directory: \"\"\ndo-ip6: no\ndo-not-query-localhost: no\n"
+		"edns-buffer-size: 1232\nmodule-config: \"iterator\"\n"
+		"local-zone: \"" LIBRARY_OWN_NAME "\" always_nxdomain\n"
+		"forward-zone:\nname: \".\"\nforward-addr: 127.0.0.1@%u\n",
+		port);
+	assert_int_equal(library_open(&l, loop_base(fx.loop), text, strlen(text)), 0);
+	assert_int_equal(library_apply(l), 0);
+	return l;
+}
+
+// libunbound keeps the shortest wait of a query for the whole process: as the last library has it.
+TEST_WITH(test_patience_beside_another_library, rig_setup, rig_teardown)
+{
+	struct validation *slot = NULL;
+
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	struct library *l = library_beside(fx.root.port);
+	for (unsigned i = 0; i < 12; i++) // each makes the wait shorter
+		expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	fx.root.is_silent = true;
+	fx.verdicts = 0;
+	assert_int_equal(ask("good", &slot), 0);
+	STAYS_SO((turn(), fx.verdicts == 0), 150);
+	fx.root.is_silent = false;
+	verdicts_wait(1);
+	assert_int_equal(fx.end, VALIDATOR_SECURE);
+	library_close(l);
+}
+
+static void ignored(void *, const struct library_answer *)
+{
+}
+
+// So it is with the size that a query allows its reply.
+TEST_WITH(test_replies_of_another_library_fit_a_packet, rig_setup, rig_teardown)
+{
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t own_len = sizeof(own);
+	uint8_t query[512];
+	ssize_t len = -1;
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &own_len), 0);
+	struct library *l = library_beside(ntohs(own.sin_port));
+	expect("good", VALIDATOR_SECURE, DNS_EDE_NONE);
+	assert_int_equal(library_ask(l, "good", DNS_TYPE_A, ignored, NULL), 0);
+	WAIT_FOR((len = recv(fd, query, sizeof(query), MSG_DONTWAIT)) > 0, turn());
+	assert_in_range(len, DNS_HEADER_LEN + 10 + DNS_OPT_FIXED_LEN, sizeof(query));
+	assert_int_equal(get_u16(query + DNS_HEADER_LEN + 10 + 3), 1232);
+	library_close(l);
+	close(fd);
 }
 
 // A context that is retired keeps its questions, and ends with them.
