@@ -381,6 +381,7 @@ int answer_patterns_new(struct answer_patterns **out, const struct answer_patter
 		answer_patterns_free(made);
 		made = NULL;
 	}
+	counts->held_bytes = counts->bytes + (made ? sizeof(*made) : 0);
 	if (rc == 0)
 		*out = made;
 	return rc;

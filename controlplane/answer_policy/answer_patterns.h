@@ -47,11 +47,12 @@ struct answer_pattern_counts {
 	uint32_t compiled;
 	uint32_t refused_syntax; // not a pattern of libhs, or a NUL in it
 	uint32_t refused_length, refused_count;
-	uint32_t refused_slow; // alone took too long
-	uint32_t refused_time; // no time was left, of one kind or the other
-	uint32_t refused_size; // no room was left
-	uint64_t bytes, compile_ms;
-	char first_error[128]; // of the first one with bad syntax
+	uint32_t refused_slow;      // alone took too long
+	uint32_t refused_time;      // no time was left, of one kind or the other
+	uint32_t refused_size;      // no room was left
+	uint64_t bytes, compile_ms; // those of libhs
+	uint64_t held_bytes;        // and what is held beside them
+	char first_error[128];      // of the first one with bad syntax
 };
 
 // CPU time of the operator's patterns so far: of all, ANSWER_PATTERNS_BUDGET_MS at most, and of the

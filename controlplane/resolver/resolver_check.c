@@ -221,7 +221,7 @@ void resolver_check_tables(const struct resolver *r, struct table_registry *tabl
 				.kind = TABLE_FIXED,
 				.cap = ANSWER_PATTERNS_MAX,
 				.used = c->patterns.compiled,
-				.bytes = c->patterns.bytes,
+				.bytes = c->patterns.held_bytes,
 				.refused = c->patterns.refused_count + c->patterns.refused_size
 					   + c->patterns.refused_time,
 				.has = TABLE_REFUSES});

@@ -61,6 +61,7 @@ check "sockets by peer are all sockets" eventually sums
 check "also for people" eval "weirctl connections >$tmp/sockets && grep -q '^ *sockets  *kind  *peer  *unread  *unsent$' $tmp/sockets"
 check "accounts for people" weirctl mem accounts
 counted() { weirctl --json mem tables | $python "$smoke_dir/rig/soak_tables.py"; }
+check "with a pattern, too" weirctl deny '/^ads[0-9]+[.]/'
 check "each table counts what its sites hold" eventually counted
 check "arenas hold what the allocator handed out" says '.arenas | length >= 1 and all(.[]; .resident >= .active and .active >= .allocated and .allocated > 0)'
 

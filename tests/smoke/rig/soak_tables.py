@@ -81,7 +81,7 @@ def judge(g):
 
 ALSO = {"dp_limits": "frontend_limits"}  # allocated by the pure library in both processes, or as blocks of one table
 # Memory that is no block of a site: regions, DPDK's pools and zones, a library's own, the program's data.
-ELSEWHERE = {"l0", "rule_image", "sqlite_pages", "validator_contexts", "dp_buffers", "dp_eal_heap", "dp_memzones", "dp_miss_ring", "dp_answer_ring",
+ELSEWHERE = {"answer_patterns", "l0", "rule_image", "sqlite_pages", "validator_contexts", "dp_buffers", "dp_eal_heap", "dp_memzones", "dp_miss_ring", "dp_answer_ring",
              "dp_log_ring", "dp_marks", "dp_images", "dp_stats", "dp_errors"}
 
 
