@@ -30,7 +30,7 @@ const _Atomic uint64_t *publish_reader_life(const struct publisher *p)
 static int unknown_store(struct publisher *p, char why[SHM_WHY_MAX])
 {
 	struct reader_page *page = region_data(&p->reader);
-	int rc = mprotect(p->reader.base, READER_SIZE, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+	int rc = mprotect(p->reader.base, p->reader.size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
 	if (rc < 0)
 		snprintf(why, SHM_WHY_MAX, "reader: %s", strerror(-rc));
 	else

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/page.h>
 #include <weir/region_each.h>
 
 enum { RING_UNITS_MAX = 1 << 22 };
@@ -66,7 +67,7 @@ static int answers_open(struct rings *rings, const struct rings_dp_page *dp, uns
 		.geometry = {0, RINGS_ANSWER_UNITS, 0, resolver, incarnation},
 	};
 	if (region_attach(paths, SHM_IN_MEM, name, REGION_ANSWERS, true, out, why) == 0) {
-		if (out->size == ANSWERS_SIZE
+		if (out->size == page_up(ANSWERS_SIZE)
 			&& memcmp(region_header_of(out)->geometry, spec.geometry,
 				   sizeof(spec.geometry))
 				   == 0)

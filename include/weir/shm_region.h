@@ -145,7 +145,7 @@ ATTR_MUST_CHECK int region_load(const struct shm_paths *paths, enum shm_where wh
 
 // A place for a small region of the other side that may not be there yet: zeros, read-only. Readers
 // keep their pointers when region_attach_over puts the region there, in one step for all threads.
-// `size`: of the file.
+// `size`: of header and data; the place has whole pages, as the file.
 ATTR_MUST_CHECK int region_place(size_t size, struct region *out, char why[SHM_WHY_MAX]);
 // The present file of that name in place of what `at` shows; 0: `at` shows that file already; 1: it
 // does now. -EAGAIN: the file has another geometry than this (NULL: any will do). After an error

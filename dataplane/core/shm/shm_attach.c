@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/page.h>
 #include <weir/shm_lost.h>
 #include <weir/shm_stats.h>
 
@@ -70,7 +71,8 @@ static int file_check(int fd, const struct shm_paths *paths, const char *path, s
 	return 0;
 }
 
-// Bytes of a file at most, but for its last block; 0: as many as the configuration asks for.
+// Bytes of a file at most, but for its last block or page; 0: as many as the configuration asks
+// for.
 static const size_t region_most[REGION_KINDS] = {
 	[REGION_DIRECTORY] = SHM_PAGE + sizeof(struct directory),
 	[REGION_READER] = SHM_PAGE + sizeof(struct reader_page),
@@ -92,8 +94,10 @@ static int pages_check(int fd, const struct stat *st, enum region_kind kind, uin
 		(const uint8_t *)&h, (size_t)st->st_size, kind, instance, path, why);
 	if (err)
 		return err;
-	const size_t block = (size_t)st->st_blksize, most = region_most[kind];
-	if (most && (size_t)st->st_size > (most + block - 1) / block * block)
+	// Its maker has rounded it up to pages (size_for), of which a block may be a part.
+	const size_t block = (size_t)st->st_blksize, page = page_size();
+	const size_t unit = block > page ? block : page, most = region_most[kind];
+	if (most && (size_t)st->st_size > (most + unit - 1) / unit * unit)
 		return shm_fail(why, EPROTO,
 			"%s: has %" PRId64 " bytes, a region of kind %s at most %zu", path,
 			(int64_t)st->st_size, region_kind_name(kind), most);
@@ -179,6 +183,7 @@ int region_attach_lazily(const struct shm_paths *paths, enum shm_where where, co
 
 int region_place(size_t size, struct region *out, char why[SHM_WHY_MAX])
 {
+	size = page_up(size); // as the file (size_for)
 	void *m = shm_huge_map(-1, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "no address space: %s", strerror(errno));

@@ -55,6 +55,36 @@ TEST(test_regions)
 	assert_int_equal(rmdir(paths.run), 0);
 }
 
+// What a kind has at most is rounded up as the file was, also where a block of the file system is a
+// part of a page.
+TEST(test_kinds_of_one_size)
+{
+	assert_int_equal(folder_make(run_dir, "pages"), 0);
+	assert_int_equal(shm_paths_init(&paths, run_dir, "off", why), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(pages); i++) {
+		const struct region_spec spec = {.name = "directory",
+			.kind = REGION_DIRECTORY,
+			.generation = 1,
+			.data_size = sizeof(struct directory)};
+		struct region w, r, place;
+		page_fake(pages[i]);
+		assert_int_equal(region_create(&paths, &spec, &w, why), 0);
+		region_publish(&w);
+		assert_int_equal(
+			region_attach(&paths, SHM_IN_MEM, spec.name, spec.kind, false, &r, why), 0);
+		region_unmap(&r);
+		assert_int_equal(region_place(SHM_PAGE + spec.data_size, &place, why), 0);
+		assert_int_equal(
+			region_attach_over(&paths, spec.name, spec.kind, NULL, &place, why), 1);
+		region_unmap(&place);
+		region_unmap(&w);
+		assert_int_equal(region_unlink(&paths, SHM_IN_MEM, spec.name), 0);
+	}
+	page_fake(0);
+	shm_paths_remove(&paths);
+	assert_int_equal(rmdir(paths.run), 0);
+}
+
 // A region as large as a huge page begins where a huge page can lie. shm_huge_map maps more to find
 // that place, and unmaps the rest on both sides.
 TEST(test_huge)
