@@ -93,6 +93,14 @@ check "the health check is good" eventually inside weirctl ready
 same "no data plane runs" '' "$(pgrep -x weir-dataplane)"
 check "it stops within 5 s" seconds_of stops
 
+# As `docker run` without more: its own capabilities, a file system that it may write, 64 MiB at /dev/shm.
+container CHOWN,DAC_OVERRIDE,FSETID,FOWNER,MKNOD,NET_RAW,SETGID,SETUID,SETFCAP,SETPCAP,NET_BIND_SERVICE,SYS_CHROOT,KILL,AUDIT_WRITE \
+	writable "${network[@]:1}"
+check "it answers without a tmpfs" eventually answers
+check "and says how large the cache is" said "64 MiB of shared memory: a cache of 16 MiB"
+check "it stops within 5 s" seconds_of stops
+rm -rf --one-file-system "$work/image/rootfs/run"/*
+
 # --- with AF_XDP -----------------------------------------------------------------------------------------------------
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=dns.weir.test -addext subjectAltName=DNS:dns.weir.test \
 	-keyout $tmp/tls.key -out $tmp/tls.pem 2>/dev/null
@@ -101,7 +109,7 @@ network+=(WEIR_TLS_NAME=dns.weir.test WEIR_TLS_CERTIFICATE_FILE=/secret/tls.pem 
 	WEIR_PAGE_PASSWORD_FILE=/secret/password TZ=Europe/Berlin)
 container $xdp "${network[@]}"
 must "it answers over UDP" eventually answers
-check "by its data plane" eventually steered
+check "by its data plane" eventually answers_by_port
 check "over TCP" answers +tcp
 check "over TLS" answers +tls-host=dns.weir.test +tls-ca=$tmp/tls.pem
 check "the health check is good" eventually inside weirctl ready
@@ -132,6 +140,19 @@ must "it answers after a kill" eventually answers
 is_refused() { lan kdig +timeout=1 +retry=0 @198.18.7.53 ok-kept.weir.net A | grep -q 'status: REFUSED'; }
 check "the change is there, and a new variable counts" eventually is_refused
 check "it stops within 5 s" seconds_of stops
+
+# --- systemd-nspawn --------------------------------------------------------------------------------------------------
+mkdir -p /run/systemd/nspawn
+sed "s|/var/lib/weir-container|$state|; s|WEIR_UPSTREAMS=quad9|WEIR_UPSTREAMS=198.18.7.1|; /^\[Exec\]/a Environment=WEIR_LISTS=none" \
+	"$root/tools/container/weir.nspawn" >/run/systemd/nspawn/weir.nspawn
+: >$log
+systemd-nspawn --quiet --settings=trusted --register=no --keep-unit --console=pipe -D "$work/image/rootfs" -M weir >$log 2>&1 </dev/null &
+runner=$!
+check "it answers below systemd-nspawn" eventually answers
+check "by its data plane" eventually said "AF_XDP: workers receive the queries"
+check "with the change of the containers before" eventually blocks ok-kept.weir.net
+nspawn_stops() { kill -TERM $runner && ends; }
+check "it stops within 5 s" seconds_of nspawn_stops
 
 # --- each capability is needed ---------------------------------------------------------------------------------------
 # A mounted file has its port whatever the container may do.

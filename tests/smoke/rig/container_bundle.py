@@ -57,7 +57,7 @@ def runtime(folder, bundle, state, capabilities, *words):
             source, _, target = word.partition(":")
             mounts.append({"destination": target, "type": "none", "source": source, "options": ["bind", "ro"]})
         elif word.startswith("tmpfs:"):
-            mounts.append({"destination": word.removeprefix("tmpfs:"), "type": "tmpfs", "source": "tmpfs", "options": nothing + ["mode=755"]})
+            mounts.append({"destination": word.removeprefix("tmpfs:"), "type": "tmpfs", "source": "tmpfs", "options": nothing + ["mode=1777"]})
         elif "=" in word:
             env.append(word)
     # As Docker and Podman do: the groups that the image has root in.
