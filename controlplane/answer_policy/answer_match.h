@@ -38,6 +38,7 @@ struct answer_policy_clause {
 struct answer_match { // all zero: nothing found
 	unsigned count;
 	bool typed; // another type of the name may be answered otherwise (RULE_MASK_TYPED)
+	bool cut;   // the answer leads to more names than patterns are matched with
 	struct answer_policy_clause clause[ANSWER_POLICY_CLAUSES_MAX];
 };
 

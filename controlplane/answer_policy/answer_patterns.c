@@ -7,8 +7,8 @@
 #include <hs.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
@@ -19,10 +19,16 @@
 enum {
 	PORTION_FIRST = 32,
 	PORTION_MAX = 512,
-	PORTION_WEIGHT = 128, // of repeats; a heavier pattern is alone
+	PORTION_PRICE = 256, // a dearer pattern is alone
 	PORTION_QUICK_MS = 150,
-	PORTIONS_MAX = 512,
 	FIRSTS = 2 * ANSWER_PATTERNS_MAX,
+};
+
+// Two portions in a row are dearer than PORTION_PRICE together, or the first has PORTION_FIRST
+// patterns: there are no more.
+enum {
+	PORTIONS_MAX = 2 * (ANSWER_PATTERNS_PRICE_OWN + ANSWER_PATTERNS_PRICE_MAX) / PORTION_PRICE
+		       + ANSWER_PATTERNS_MAX / PORTION_FIRST + 2
 };
 enum {
 	HS_FLAGS = HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY,
@@ -47,9 +53,10 @@ struct compile {
 	struct answer_pattern_counts *counts;
 	struct answer_pattern_limits limits;
 	uint64_t start_ms;
-	unsigned portion; // patterns wanted in the next one
+	unsigned portion;  // patterns wanted in the next one
+	unsigned price[2]; // so far, of lists and of the operator's own
 	// Those that wait for their portion: copies with a NUL.
-	unsigned held, weight;
+	unsigned held, held_price;
 	char *text[PORTION_MAX];
 	unsigned id[PORTION_MAX];
 	// The first ones of each text, by its hash; NULL: a free place. Those that libhs has taken.
@@ -64,10 +71,7 @@ struct compile {
 // pattern.
 static uint64_t cpu_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return clock_us_of(CLOCK_THREAD_CPUTIME_ID) / 1000;
 }
 
 static uint64_t spent_ms(const struct compile *c)
@@ -127,6 +131,25 @@ static int pattern_try(const char *text, uint64_t slow_ms, hs_compile_error_t **
 	return cpu_ms() - start_ms > slow_ms ? -ETIME : 0;
 }
 
+// False: the next name would cost too much, by this one alone or by all together.
+static bool pattern_pays(
+	const char *text, struct answer_pattern_spent *spent, char why[ANSWER_PATTERN_WHY_MAX])
+{
+	const unsigned price = pattern_price(text, strlen(text), ANSWER_PATTERN_PRICE_MAX);
+
+	if (price > ANSWER_PATTERN_PRICE_MAX)
+		snprintf(why, ANSWER_PATTERN_WHY_MAX,
+			"takes too long for each name; use fewer repeats and classes");
+	else if (spent->price + price > ANSWER_PATTERNS_PRICE_OWN)
+		snprintf(why, ANSWER_PATTERN_WHY_MAX,
+			"together with the others, all take too long for each name");
+	else {
+		spent->price += price;
+		return true;
+	}
+	return false;
+}
+
 bool answer_pattern_proves(
 	const char *text, struct answer_pattern_spent *spent, char why[ANSWER_PATTERN_WHY_MAX])
 {
@@ -151,7 +174,7 @@ bool answer_pattern_proves(
 		snprintf(why, ANSWER_PATTERN_WHY_MAX, "%s",
 			error ? error->message : "cannot be read");
 	error_free(error);
-	return rc == 0;
+	return rc == 0 && pattern_pays(text, spent, why);
 }
 
 // 0, -EINVAL: *bad is not for libhs (counted), -E2BIG: they are not together.
@@ -187,7 +210,7 @@ static void held_clear(struct compile *c)
 {
 	while (c->held)
 		held_drop(c, c->held - 1);
-	c->weight = 0;
+	c->held_price = 0;
 }
 
 static void portion_take(struct compile *c, hs_database_t *db)
@@ -244,15 +267,6 @@ static bool pattern_passes(struct compile *c, const char *text)
 	return rc == 0;
 }
 
-static unsigned weight_of(const char *text)
-{
-	unsigned n = 0;
-
-	for (; (text = strpbrk(text, "*+?{")); text++)
-		n += *text == '?' ? 1 : 4;
-	return n;
-}
-
 // The place of its text: of the first one that has it, or a free one. At most half are in use.
 static struct first *first_find(struct compile *c, const struct answer_pattern *p)
 {
@@ -277,7 +291,14 @@ static void pattern_join(struct compile *c, const struct first *f, unsigned list
 	m->same[f->id] = (uint16_t)m->count++;
 }
 
-static int pattern_hold(struct compile *c, const struct answer_pattern *p)
+static bool is_dear(const struct compile *c, bool is_own, unsigned price)
+{
+	const unsigned max = is_own ? ANSWER_PATTERNS_PRICE_OWN : ANSWER_PATTERNS_PRICE_MAX;
+
+	return price > ANSWER_PATTERN_PRICE_MAX || c->price[is_own] + price > max;
+}
+
+static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsigned price)
 {
 	struct answer_patterns *m = c->made;
 
@@ -290,17 +311,22 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p)
 		pattern_join(c, f, p->list);
 		return 0;
 	}
+	if (is_dear(c, p->is_own, price)) {
+		c->counts->refused_slow++;
+		return 0;
+	}
 	char *text = heap_strndup(p->text, p->len);
 	if (!text)
 		return -ENOMEM;
+	pattern_trim(text);
 	if (!pattern_passes(c, text)) {
 		heap_free(text);
 		return 0;
 	}
-	const unsigned weight = weight_of(text);
-	if (c->held && c->weight + weight > PORTION_WEIGHT)
+	c->price[p->is_own] += price;
+	if (c->held && c->held_price + price > PORTION_PRICE)
 		portion_compile(c);
-	c->weight += weight;
+	c->held_price += price;
 	*f = (struct first){p, (uint16_t)m->count};
 	m->list[m->count] = (uint16_t)p->list;
 	c->text[c->held] = text;
@@ -324,12 +350,31 @@ static void compiled_count(struct compile *c)
 	}
 }
 
-static int patterns_compile(struct compile *c, const struct answer_pattern *pattern, size_t count)
+struct turn {
+	const struct answer_pattern *pattern;
+	unsigned price;
+};
+
+// The operator's own come first, then what costs least: what a list has of dear ones takes no
+// simple one's place. Else in the order given.
+static int turn_compare(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	if (x->pattern->is_own != y->pattern->is_own)
+		return x->pattern->is_own ? -1 : 1;
+	if (x->price != y->price)
+		return x->price < y->price ? -1 : 1;
+	return x->pattern < y->pattern ? -1 : x->pattern > y->pattern;
+}
+
+static int patterns_compile(struct compile *c, const struct turn *turn, size_t count)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		if (pattern[i].len > ANSWER_PATTERN_LEN_MAX || pattern[i].list >= RULE_LISTS_MAX)
+		const struct answer_pattern *p = turn[i].pattern;
+		if (p->len > ANSWER_PATTERN_LEN_MAX || p->list >= RULE_LISTS_MAX)
 			c->counts->refused_length++;
 		else if (c->made->count == ANSWER_PATTERNS_MAX)
 			c->counts->refused_count++;
@@ -338,7 +383,7 @@ static int patterns_compile(struct compile *c, const struct answer_pattern *patt
 		else if (is_late(c))
 			c->counts->refused_time++;
 		else
-			rc = pattern_hold(c, &pattern[i]);
+			rc = pattern_hold(c, p, turn[i].price);
 	}
 	if (rc == 0)
 		portion_compile(c);
@@ -366,17 +411,24 @@ int answer_patterns_new(struct answer_patterns **out, const struct answer_patter
 	pthread_once(&counted, count_memory);
 	struct compile *c = heap_calloc(1, sizeof(*c));
 	struct answer_patterns *made = heap_calloc(1, sizeof(*made));
-	int rc = c && made ? 0 : -ENOMEM;
+	struct turn *turn = heap_calloc(count, sizeof(*turn));
+	int rc = c && made && turn ? 0 : -ENOMEM;
 	if (rc == 0) {
+		for (size_t i = 0; i < count; i++)
+			turn[i] = (struct turn){
+				&pattern[i], pattern_price(pattern[i].text, pattern[i].len,
+						     ANSWER_PATTERN_PRICE_MAX)};
+		qsort(turn, count, sizeof(*turn), turn_compare);
 		*c = (struct compile){.made = made,
 			.counts = counts,
 			.limits = limits ? *limits : usual,
 			.start_ms = cpu_ms(),
 			.portion = PORTION_FIRST};
-		rc = patterns_compile(c, pattern, count);
+		rc = patterns_compile(c, turn, count);
 		counts->compile_ms = spent_ms(c);
 	}
 	heap_free(c);
+	heap_free(turn);
 	if (rc < 0 || made->portions == 0) {
 		answer_patterns_free(made);
 		made = NULL;

@@ -14,8 +14,12 @@
 // sure to be; the others come in portions of few repeats each, and when the time or the size is
 // used up, the rest is refused and counted. A text that several lists have is compiled once. A
 // portion in progress is not interrupted: 2 s at most.
-// Immutable then, shared by all threads; each thread needs a scratch of its own. A name costs some
-// 0.1 us for each portion of up to 512 patterns.
+// What a name costs is bounded, too: each pattern has a price, a count that is the same on every
+// machine (pattern_positions.h), and the operator's own together, and those of lists together, may
+// cost so much. The operator's own are taken first, then those that cost least.
+// Immutable then, shared by all threads; each thread needs a scratch of its own. A usual name costs
+// some 0.1 us for each portion of up to 512 patterns, the worst one that was found 0.6 ms for each
+// 4096 of price.
 
 #include <stdbool.h>
 #include <weir/attr.h>
@@ -29,13 +33,18 @@ enum {
 	ANSWER_PATTERNS_OWN_MS = ANSWER_PATTERNS_BUDGET_MS / 4,
 	ANSWER_PATTERN_SLOW_MS = 250,
 	ANSWER_PATTERN_POSITIONS_MAX = 4000, // with its repeats written out (pattern_positions.h)
+	// pattern_price: of one, of the operator's own together, and of those of all lists.
+	ANSWER_PATTERN_PRICE_MAX = 1024,
+	ANSWER_PATTERNS_PRICE_OWN = 4096,
+	ANSWER_PATTERNS_PRICE_MAX = 4096,
 };
 #define ANSWER_PATTERNS_BYTES_MAX (UINT64_C(64) << 20)
 
 struct answer_pattern {
 	unsigned list; // number in the image
 	const char *text;
-	size_t len; // no NUL needed
+	size_t len;  // no NUL needed
+	bool is_own; // the operator's
 };
 
 struct answer_pattern_limits {
@@ -47,7 +56,7 @@ struct answer_pattern_counts {
 	uint32_t compiled;
 	uint32_t refused_syntax; // not a pattern of libhs, or a NUL in it
 	uint32_t refused_length, refused_count;
-	uint32_t refused_slow;      // alone took too long
+	uint32_t refused_slow;      // alone took too long, or its price is over what is left
 	uint32_t refused_time;      // no time was left, of one kind or the other
 	uint32_t refused_size;      // no room was left
 	uint64_t bytes, compile_ms; // those of libhs
@@ -56,14 +65,16 @@ struct answer_pattern_counts {
 };
 
 // CPU time of the operator's patterns so far: of all, ANSWER_PATTERNS_BUDGET_MS at most, and of the
-// good ones, ANSWER_PATTERNS_OWN_MS.
+// good ones, ANSWER_PATTERNS_OWN_MS. And the price of the good ones, ANSWER_PATTERNS_PRICE_OWN.
 struct answer_pattern_spent {
 	uint64_t all_ms, good_ms;
+	unsigned price;
 };
 
-// Does the pattern compile in time, alone, after others that took *spent? Else `why` says why not.
-// Twice as strict as answer_patterns_new with the time of a pattern, which varies. Adds the time;
-// up to some seconds, nobody can end it. True where libhs does not run at all.
+// Does the pattern compile in time, alone, and may a name cost what it does, after others that took
+// *spent? Else `why` says why not. Twice as strict as answer_patterns_new with the time of a
+// pattern, which varies. Adds time and price; up to some seconds, nobody can end it. True where
+// libhs does not run at all.
 enum { ANSWER_PATTERN_WHY_MAX = 80 };
 bool answer_pattern_proves(
 	const char *text, struct answer_pattern_spent *spent, char why[ANSWER_PATTERN_WHY_MAX]);

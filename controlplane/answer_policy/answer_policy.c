@@ -24,6 +24,17 @@ struct answer_policy {
 	struct answer_policy_counts counts;
 };
 
+static bool is_own(const struct answer_policy *j, unsigned list)
+{
+	static const uint8_t own[] = {
+		RULE_CLASS_OPERATOR_DENY, RULE_CLASS_OPERATOR_ALLOW, RULE_CLASS_LOCAL};
+	uint64_t in = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+		in |= j->image.of_class[own[i]][list / 64] >> list % 64;
+	return in & 1;
+}
+
 static int patterns_open(struct answer_policy *j, unsigned loops)
 {
 	uint32_t count = j->image.pattern_count, n = 0;
@@ -33,7 +44,8 @@ static int patterns_open(struct answer_policy *j, unsigned loops)
 	for (uint32_t i = 0; i < count; i++) {
 		struct rule_pattern p;
 		if (rule_pattern_at(&j->image, i, &p))
-			pattern[n++] = (struct answer_pattern){p.list, p.text, p.len};
+			pattern[n++] =
+				(struct answer_pattern){p.list, p.text, p.len, is_own(j, p.list)};
 	}
 	int rc = answer_patterns_new(&j->patterns, pattern, n, NULL, &j->counts.patterns);
 	heap_free(pattern);
@@ -122,7 +134,10 @@ struct hearing {
 	const struct dns_name *question;
 	uint16_t qtype;
 	const struct ip_address *nat64;
+	unsigned targets;          // names that it leads to, so far
 	struct rule_set addresses; // lists that hold one of those of the record
+	struct rule_set taken;     // lists of addresses that do not count for the question
+	bool has_taken;            // that is known
 	struct answer_match led;   // what the names and addresses of the answer match
 };
 
@@ -143,18 +158,37 @@ static bool patterns_of(const struct answer_policy *j, enum answer_policy_loop l
 	return (lists->lists[0] | lists->lists[1] | lists->lists[2] | lists->lists[3]) != 0;
 }
 
+static void rank(const struct answer_policy *j, const struct dns_name *name, uint16_t qtype,
+	const struct rule_set *patterns, struct answer_match *out)
+{
+	struct rule_match match[RULE_LABELS_MAX];
+	const unsigned n = rule_matches(&j->image, name, qtype, match);
+
+	if (n || !answer_set_empty(patterns))
+		answer_rank_name(&j->rank, match, n, patterns, out);
+	if (out->count && !out->typed)
+		out->typed = rule_name_is_typed(&j->image, name);
+}
+
 static void answer_policy_name(const struct answer_policy *j, enum answer_policy_loop loop,
 	const struct dns_name *name, uint16_t qtype, struct answer_match *out)
 {
-	struct rule_match match[RULE_LABELS_MAX];
-	struct rule_set lists;
-	unsigned n = rule_matches(&j->image, name, qtype, match);
-	bool has = patterns_of(j, loop, name, qtype, &lists, &out->typed);
+	struct rule_set patterns;
 
-	if (n || has)
-		answer_rank_name(&j->rank, match, n, &lists, out);
-	if (out->count && !out->typed)
-		out->typed = rule_name_is_typed(&j->image, name);
+	(void)patterns_of(j, loop, name, qtype, &patterns, &out->typed);
+	rank(j, name, qtype, &patterns, out);
+}
+
+static void answer_policy_target(
+	struct hearing *h, enum answer_policy_loop loop, const struct dns_name *target)
+{
+	static const struct rule_set none;
+	const struct answer_policy *j = h->answer_policy;
+
+	if (h->targets++ < ANSWER_TARGETS_MAX)
+		answer_policy_name(j, loop, target, h->qtype, &h->led);
+	else
+		rank(j, target, h->qtype, &none, &h->led);
 }
 
 static void on_address(void *arg, const uint8_t *address, unsigned bytes)
@@ -175,16 +209,21 @@ static void on_address(void *arg, const uint8_t *address, unsigned bytes)
 static void answer_policy_addresses(
 	struct hearing *h, const struct answer_records *r, const struct answer_record *record)
 {
+	const struct answer_policy *j = h->answer_policy;
 	struct rule_match match[RULE_LABELS_MAX];
 
 	h->addresses = (struct rule_set){{0}};
 	answer_record_addresses(r, record, on_address, h);
-	const uint64_t *lists = h->addresses.lists;
-	if (!(lists[0] | lists[1] | lists[2] | lists[3]))
+	if (answer_set_empty(&h->addresses))
 		return;
-	unsigned n = rule_matches(&h->answer_policy->image, h->question, h->qtype, match);
+	if (!h->has_taken)
+		answer_rank_taken(&j->rank, match,
+			rule_matches(&j->image, h->question, h->qtype, match), &h->taken);
+	h->has_taken = true;
+	for (unsigned w = 0; w < 4; w++)
+		h->addresses.lists[w] &= ~h->taken.lists[w];
 	h->led.typed = true; // of one type alone
-	answer_rank_address(&h->answer_policy->rank, match, n, &h->addresses, &h->led);
+	answer_rank_address(&j->rank, &h->addresses, &h->led);
 }
 
 static bool leads_on(uint16_t type)
@@ -219,7 +258,7 @@ void answer_policy_question(const struct answer_policy *j, enum answer_policy_lo
 	struct rule_set lists;
 
 	out->count = 0;
-	out->typed = false;
+	out->typed = out->cut = false;
 	if (j->names_too)
 		answer_policy_name(j, loop, name, qtype, out);
 	else if (patterns_of(j, loop, name, qtype, &lists, &out->typed))
@@ -266,11 +305,12 @@ void answer_policy_answer(const struct answer_policy *j, enum answer_policy_loop
 	answer_policy_question(j, loop, question, qtype, out);
 	while (answer_records_next(&r, &record)) {
 		if (leads_on(record.type) && answer_record_target(&r, &record, &target))
-			answer_policy_name(j, loop, &target, qtype, &h.led);
+			answer_policy_target(&h, loop, &target);
 		if (j->prefixes && has_address(record.type))
 			answer_policy_addresses(&h, &r, &record);
 	}
 	join_led(&h, out);
+	out->cut = j->patterns && h.targets > ANSWER_TARGETS_MAX;
 }
 
 bool answer_policy_knows_local(

@@ -17,7 +17,9 @@
 //
 // Made by a helper thread (patterns take time), immutable then. It reads the image, which must
 // outlive it. Several loops may use it at a time, each with a scratch of its own. A finding costs
-// some 0.1 us for each name and as much for each address; nothing is allocated.
+// some 0.1 us for each name and as much for each address, and what patterns cost
+// (answer_patterns.h) for ANSWER_TARGETS_MAX names that an answer leads to, as many as weir follows
+// aliases: names beyond them are checked by the table alone. Nothing is allocated.
 
 #include "answer_match.h"
 #include "answer_patterns.h"
@@ -28,6 +30,8 @@
 #include <weir/shm_abi.h>
 
 struct answer_policy;
+
+enum { ANSWER_TARGETS_MAX = DNS_ANSWER_CNAME_MAX };
 
 enum answer_policy_loop {
 	ANSWER_POLICY_ON_SERVICE,

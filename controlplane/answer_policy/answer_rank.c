@@ -61,6 +61,10 @@ void answer_rank_init(struct answer_rank *k, const struct rule_reader *image)
 			const struct rule_list_info *other = rule_list_info(image, a);
 			if (other && set_has(k->allowing, a) && is_guard(other, block))
 				set_put(&k->guard[b], a, true);
+			if (other && image->way[a].source < image->way[b].source)
+				set_put(&k->earlier[b], a, true);
+			if (other && image->way[a].source == image->way[b].source)
+				set_put(&k->beside[b], a, true);
 		}
 	}
 }
@@ -126,43 +130,69 @@ static void operators_add(const struct answer_rank *k, const struct rule_match *
 	}
 }
 
-// A policy zone's block at match[at] but for what passes by a zone before it, or by itself at that
-// name or a nearer one.
-static void zone_add(const struct answer_rank *k, const struct rule_match *match, unsigned count,
-	unsigned at, unsigned list, const struct unless *u, struct answer_match *out)
+// A policy zone's block but for what passes by a zone before it, or by itself at that name or a
+// nearer one. `passes`: lists of zones that let the name or one above it pass, `nearer`: those of
+// them at that name or a nearer one.
+static void zone_add(const struct answer_rank *k, const struct rule_set *passes,
+	const struct rule_set *nearer, unsigned list, const struct unless *u,
+	struct answer_match *out)
 {
-	const struct rule_list_way *way = k->image->way;
 	struct rule_set one = {{0}}, unless = u->lists;
+	const struct rule_set before = set_and(passes, k->earlier[list].lists);
+	const struct rule_set itself = set_and(nearer, k->beside[list].lists);
 
-	for (unsigned i = 0; i < count; i++) {
-		struct rule_set s = set_and(&match[i].set, k->image->zones);
-		s = set_and(&s, k->of_class[RULE_CLASS_ALLOW]);
-		SET_EACH(allow, &s)
-		{
-			unsigned of = way[allow].source;
-			if (of < way[list].source || (of == way[list].source && i <= at))
-				set_put(&unless, (unsigned)allow, true);
-		}
-	}
+	answer_set_join(&unless, &before);
+	answer_set_join(&unless, &itself);
 	set_put(&one, list, true);
 	clause_add(k, &one, &unless, out);
+}
+
+static struct rule_set zones_at(
+	const struct answer_rank *k, const struct rule_match *match, enum rule_class of)
+{
+	const struct rule_set s = set_and(&match->set, k->image->zones);
+	return set_and(&s, k->of_class[of]);
+}
+
+// Each zone's block counts at the nearest name alone: farther ones pass in more groups. So the work
+// grows with the names and the lists, not with their product.
+static void zones_add(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	const struct unless *u, struct answer_match *out)
+{
+	struct rule_set passes = {{0}}, nearer = {{0}}, seen = {{0}};
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct rule_set pass = zones_at(k, &match[i], RULE_CLASS_ALLOW);
+		answer_set_join(&passes, &pass);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		const struct rule_set pass = zones_at(k, &match[i], RULE_CLASS_ALLOW);
+		struct rule_set block = zones_at(k, &match[i], RULE_CLASS_BLOCK);
+		answer_set_join(&nearer, &pass);
+		for (unsigned w = 0; w < 4; w++)
+			block.lists[w] &= ~seen.lists[w];
+		answer_set_join(&seen, &block);
+		SET_EACH(zone, &block)
+		{
+			zone_add(k, &passes, &nearer, (unsigned)zone, u, out);
+		}
+	}
 }
 
 static void lists_add(const struct answer_rank *k, const struct rule_match *match, unsigned count,
 	const struct unless *u, struct answer_match *out)
 {
-	for (unsigned i = 0; i < count; i++) {
-		struct rule_set s = set_and(&match[i].set, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
-		clause_add(k, &s, &u->important, out);
-		s = set_and(&match[i].set, k->of_class[RULE_CLASS_BLOCK]);
-		struct rule_set zones = set_and(&s, k->image->zones);
-		SET_EACH(zone, &zones)
-		{
-			set_put(&s, (unsigned)zone, false);
-			zone_add(k, match, count, i, (unsigned)zone, u, out);
-		}
-		clause_add(k, &s, &u->all, out);
-	}
+	struct rule_set all = {{0}};
+
+	for (unsigned i = 0; i < count; i++)
+		answer_set_join(&all, &match[i].set);
+	struct rule_set s = set_and(&all, k->of_class[RULE_CLASS_IMPORTANT_BLOCK]);
+	clause_add(k, &s, &u->important, out);
+	zones_add(k, match, count, u, out);
+	s = set_and(&all, k->of_class[RULE_CLASS_BLOCK]);
+	for (unsigned w = 0; w < 4; w++)
+		s.lists[w] &= ~k->image->zones[w];
+	clause_add(k, &s, &u->all, out);
 }
 
 // A pattern is a rule at the root: of its class the farthest, but its class decides. The operator's
@@ -210,30 +240,29 @@ void answer_rank_patterns(const struct answer_rank *k, const struct rule_match *
 	patterns_add(k, patterns, &u, out);
 }
 
-// Without the lists from which an exception at the name asked takes all.
-static struct rule_set addresses_left(const struct answer_rank *k, const struct rule_match *match,
-	unsigned count, const struct rule_set *lists)
+void answer_rank_taken(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	struct rule_set *taken)
 {
-	struct rule_set left = *lists;
+	struct rule_set excepts = {{0}};
 
+	*taken = (struct rule_set){{0}};
 	for (unsigned i = 0; i < count; i++) {
-		struct rule_set e = set_and(&match[i].set, k->image->except[0]);
-		SET_EACH(except, &e)
-		{
-			const struct rule_list_info *info =
-				rule_list_info(k->image, (unsigned)except);
-			for (unsigned w = 0; w < 4 && info->kind.zone == RULE_ZONE_NONE; w++)
-				left.lists[w] &= ~k->image->takes[except][w];
-		}
+		const struct rule_set e = set_and(&match[i].set, k->image->except[0]);
+		answer_set_join(&excepts, &e);
 	}
-	return left;
+	SET_EACH(except, &excepts)
+	{
+		const struct rule_list_info *info = rule_list_info(k->image, (unsigned)except);
+		for (unsigned w = 0; w < 4 && info->kind.zone == RULE_ZONE_NONE; w++)
+			taken->lists[w] |= k->image->takes[except][w];
+	}
 }
 
-void answer_rank_address(const struct answer_rank *k, const struct rule_match *match,
-	unsigned count, const struct rule_set *lists, struct answer_match *out)
+void answer_rank_address(
+	const struct answer_rank *k, const struct rule_set *lists, struct answer_match *out)
 {
 	static const struct rule_set none;
-	const struct rule_match at_root = {.set = addresses_left(k, match, count, lists)};
+	const struct rule_match at_root = {.set = *lists};
 
 	answer_rank_name(k, &at_root, 1, &none, out);
 }

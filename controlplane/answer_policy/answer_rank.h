@@ -13,6 +13,8 @@ struct answer_rank {
 	// For each list the allowing ones that every group with that list has too, as they are of
 	// the same source.
 	struct rule_set guard[RULE_LISTS_MAX];
+	// For each list those of sources before its own, and those of its own.
+	struct rule_set earlier[RULE_LISTS_MAX], beside[RULE_LISTS_MAX];
 	const struct rule_reader *image;
 };
 
@@ -26,6 +28,9 @@ void answer_rank_name(const struct answer_rank *k, const struct rule_match *matc
 // Of its patterns alone what they block and no rule at the name takes back.
 void answer_rank_patterns(const struct answer_rank *k, const struct rule_match *match,
 	unsigned count, const struct rule_set *patterns, struct answer_match *out);
-// Lists that hold an address; `match`: of the name asked, for its exceptions.
-void answer_rank_address(const struct answer_rank *k, const struct rule_match *match,
-	unsigned count, const struct rule_set *lists, struct answer_match *out);
+// Lists from which an exception at the name asked takes all. `match`: of that name.
+void answer_rank_taken(const struct answer_rank *k, const struct rule_match *match, unsigned count,
+	struct rule_set *taken);
+// Lists that hold an address, without those.
+void answer_rank_address(
+	const struct answer_rank *k, const struct rule_set *lists, struct answer_match *out);

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pattern_positions.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+// What a class, an alternative or an escape costs a scan, beside characters that stand for
+// themselves and cost nothing: each is a state that a name may keep alive. So is each copy of a
+// repeat, and one without an end keeps all behind it alive.
+// Where a pattern has many of them, they multiply.
+enum { PRICE_CHOICE = 1, PRICE_OPTIONAL = 2, PRICE_REPEAT = 8, PRICE_FEW = 12, PRICE_MANY = 3 };
+
+struct amount {
+	uint64_t positions, price;
+};
+
 struct count {
-	uint64_t sum[PATTERN_DEPTH_MAX]; // of each group that is open
+	struct amount sum[PATTERN_DEPTH_MAX]; // of each group that is open
 	unsigned depth;
-	uint64_t last; // of what a repeat would repeat
+	struct amount last; // of what a repeat would repeat
 };
 
 static const char *behind(const char *text, const char *end)
@@ -18,10 +29,11 @@ static const char *behind(const char *text, const char *end)
 	return at ? at + strlen(end) : text + strlen(text);
 }
 
-static void add(struct count *c, uint64_t positions)
+static void add(struct count *c, uint64_t positions, uint64_t price)
 {
-	c->last = positions;
-	c->sum[c->depth] += positions;
+	c->last = (struct amount){positions, price};
+	c->sum[c->depth].positions += positions;
+	c->sum[c->depth].price += price;
 }
 
 // Behind a backslash. A repeat behind what stands for nothing repeats what is in front of that.
@@ -33,11 +45,11 @@ static const char *escape_skip(struct count *c, const char *text)
 		const char *end = behind(text, "\\E");
 		const size_t len =
 			strlen(end) ? (size_t)(end - text) - 3 : (size_t)(end - text) - 1;
-		c->sum[c->depth] += len;
-		c->last = len ? 1 : c->last;
+		c->sum[c->depth].positions += len;
+		c->last = len ? (struct amount){.positions = 1} : c->last;
 		return end;
 	}
-	add(c, 1);
+	add(c, 1, isalnum((unsigned char)*text) ? PRICE_CHOICE : 0);
 	if (strchr("xpPgkNo", *text) && text[1] == '{')
 		return behind(text, "}");
 	return text + 1;
@@ -83,16 +95,20 @@ static const char *repeat_read(struct count *c, const char *text)
 	const char *second = text + len + is_range;
 	const char *end = is_range ? second + strspn(second, digits) : second;
 	if (len == 0 || *end != '}') {
-		add(c, 1);
+		add(c, 1, 0);
 		return text;
 	}
+	c->sum[c->depth].price += PRICE_REPEAT;
 	const uint64_t least = strtoul(text, NULL, 10);
 	const uint64_t most = end > second ? strtoul(second, NULL, 10) : least;
 	const uint64_t times = most > least ? most : least;
 	if (times > 1) {
 		const uint64_t more = times > UINT16_MAX ? UINT16_MAX : times - 1;
-		c->sum[c->depth] += c->last * more;
-		c->last *= more + 1;
+		const uint64_t copy = c->last.price + PRICE_OPTIONAL;
+		c->sum[c->depth].positions += c->last.positions * more;
+		c->sum[c->depth].price += copy * more;
+		c->last.positions *= more + 1;
+		c->last.price += copy * more;
 	}
 	return end + 1;
 }
@@ -115,15 +131,15 @@ static bool group_open(struct count *c, const char **text)
 	}
 	if (c->depth + 1 == PATTERN_DEPTH_MAX)
 		return false;
-	c->sum[++c->depth] = 0;
+	c->sum[++c->depth] = (struct amount){0};
 	return true;
 }
 
 static void group_close(struct count *c)
 {
 	if (c->depth > 0) {
-		const uint64_t inner = c->sum[c->depth--];
-		add(c, inner + 1); // libhs repeats an empty group, too
+		const struct amount inner = c->sum[c->depth--];
+		add(c, inner.positions + 1, inner.price); // libhs repeats an empty group, too
 	}
 }
 
@@ -137,32 +153,74 @@ static const char *step(struct count *c, const char *text)
 	if (one == '\\' && *text)
 		return escape_skip(c, text);
 	if (one == '[') {
-		add(c, 1);
+		add(c, 1, PRICE_CHOICE);
 		return class_skip(text);
 	}
 	if (one == '{')
 		return repeat_read(c, text);
 	if (one == ')')
 		group_close(c);
-	else if (!strchr("*+?", one))
-		add(c, 1);
+	else if (strchr("*+?", one))
+		c->sum[c->depth].price += one == '?' ? PRICE_OPTIONAL : PRICE_REPEAT;
+	else
+		add(c, 1, one == '.' || one == '|' ? PRICE_CHOICE : 0);
 	return text;
+}
+
+// False: positions are more than max, or cannot be counted.
+static bool count_all(const char *text, unsigned max, struct amount *out)
+{
+	struct count c = {.last = {.positions = 1}};
+
+	if (strpbrk(text, "\r\n"))
+		return false;
+	while (text && *text) {
+		text = step(&c, text);
+		if (c.sum[c.depth].positions > max)
+			text = NULL;
+	}
+	if (!text)
+		return false;
+	while (c.depth > 0)
+		group_close(&c);
+	*out = c.sum[0];
+	return out->positions <= max;
 }
 
 unsigned pattern_positions(const char *text, unsigned max)
 {
-	struct count c = {.last = 1};
+	struct amount all;
+	return count_all(text, max, &all) ? (unsigned)all.positions : max + 1;
+}
 
-	if (strpbrk(text, "\r\n"))
+void pattern_trim(char *text)
+{
+	const size_t anchor = *text == '^', len = strlen(text);
+	const size_t front = strncmp(text + anchor, ".*", 2) == 0 ? anchor + 2 : 0;
+	const size_t end = len - (len > 0 && text[len - 1] == '$');
+	const size_t left = end >= 3 && strncmp(text + end - 2, ".*", 2) == 0 ? end - 2 : len;
+
+	if (strstr(text, "\\Q"))
+		return;
+	if (left > front && left < len && text[left - 1] != '\\')
+		text[left] = '\0';
+	if (front && text[front] && !strchr("*+?{$|)", text[front]))
+		memmove(text, text + front, strlen(text + front) + 1);
+}
+
+unsigned pattern_price(const char *text, size_t len, unsigned max)
+{
+	char trimmed[PATTERN_PRICED_LEN_MAX + 1];
+	struct amount all;
+
+	if (len > PATTERN_PRICED_LEN_MAX)
 		return max + 1;
-	while (text && *text) {
-		text = step(&c, text);
-		if (c.sum[c.depth] > max)
-			text = NULL;
-	}
-	if (!text)
+	memcpy(trimmed, text, len);
+	trimmed[len] = '\0';
+	pattern_trim(trimmed);
+	if (!count_all(trimmed, PATTERN_PRICED_MAX, &all))
 		return max + 1;
-	while (c.depth > 0)
-		group_close(&c);
-	return c.sum[0] > max ? max + 1 : (unsigned)c.sum[0];
+	if (all.price > PRICE_FEW)
+		all.price = PRICE_FEW + PRICE_MANY * (all.price - PRICE_FEW);
+	return all.price > max ? max + 1 : (unsigned)all.price;
 }

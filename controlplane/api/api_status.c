@@ -49,7 +49,7 @@ static void answer_policy_out(
 	struct json_out *o, struct json_node *resolver, const struct answer_policy_count *c)
 {
 	struct json_node *n = json_out_object(o, resolver, "answer_policy");
-	JSON_COUNTS(o, n, c, answers, listed, not_kept, answered_blocked, questions_blocked,
+	JSON_COUNTS(o, n, c, answers, listed, not_kept, cut, answered_blocked, questions_blocked,
 		rechecked, rechecked_changed, rechecked_deleted, walks, walk_ms);
 }
 

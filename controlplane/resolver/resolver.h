@@ -100,6 +100,7 @@ ATTR_MUST_CHECK int resolver_watch(
 struct answer_policy_count {
 	uint64_t answers, listed;   // checked when they came; of these with something on a list
 	uint64_t not_kept;          // listed ones without a mask: not cached
+	uint64_t cut;               // lead to more names than patterns are matched with
 	uint64_t answered_blocked;  // clients
 	uint64_t questions_blocked; // of these by a pattern, without asking an upstream
 	// Of cached records under new images: checked, given another mask, deleted.

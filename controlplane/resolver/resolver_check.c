@@ -32,6 +32,7 @@ void resolver_check_answer(const struct resolver *r, const struct view *in,
 	const struct dns_query *q, const struct dns_answer_view *answer, struct answer_match *out)
 {
 	out->count = 0;
+	out->cut = false;
 	if (r->answer_policy)
 		answer_policy_answer(r->answer_policy, ANSWER_POLICY_ON_RESOLVER + r->index,
 			&q->name, q->qtype, answer, &in->ipv6.dns64, out);
@@ -45,6 +46,7 @@ void resolver_check_reply(struct resolver *r, const struct view *in, const struc
 	resolver_check_answer(r, in, q, &view, out);
 	r->count.answer_policy.answers += r->answer_policy != NULL;
 	r->count.answer_policy.listed += out->count > 0;
+	r->count.answer_policy.cut += out->cut;
 }
 
 bool resolver_check_mask(

@@ -68,6 +68,7 @@ static void answer_policy_sum(
 	SUM(answers);
 	SUM(listed);
 	SUM(not_kept);
+	SUM(cut);
 	SUM(answered_blocked);
 	SUM(questions_blocked);
 	SUM(rechecked);

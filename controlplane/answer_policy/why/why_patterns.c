@@ -116,7 +116,10 @@ static int portion_match(struct why *w, const struct why_patterns *p, unsigned f
 	struct answer_pattern_scratch *scratch = NULL;
 	for (unsigned i = 0; i < count; i++) {
 		const struct why_pattern *from = &p->pattern[first + i];
-		one[i] = (struct answer_pattern){i, p->text + from->off, from->len};
+		const uint8_t of = from->kind.rule_class;
+		const bool is_own = of == RULE_CLASS_OPERATOR_DENY
+				    || of == RULE_CLASS_OPERATOR_ALLOW || of == RULE_CLASS_LOCAL;
+		one[i] = (struct answer_pattern){i, p->text + from->off, from->len, is_own};
 	}
 	int err = answer_patterns_new(&compiled, one, count, &limits, &counts);
 	w->hits_left_out += counts.refused_time;

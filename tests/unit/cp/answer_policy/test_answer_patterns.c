@@ -11,7 +11,7 @@ static struct answer_patterns *make(const char *const *text, const unsigned *lis
 	struct answer_pattern pattern[16] = {0};
 	struct answer_patterns *p;
 	for (size_t i = 0; i < n; i++)
-		pattern[i] = (struct answer_pattern){list[i], text[i], strlen(text[i])};
+		pattern[i] = (struct answer_pattern){list[i], text[i], strlen(text[i]), false};
 	assert_int_equal(answer_patterns_new(&p, pattern, n, NULL, &counts), 0);
 	return p;
 }
@@ -74,17 +74,17 @@ TEST(test_refuses_and_goes_on)
 	static char longest[ANSWER_PATTERN_LEN_MAX + 1];
 	memset(longest, 'x', sizeof(longest));
 	const struct answer_pattern pattern[] = {
-		{2, "(unclosed", 9},
-		{2, "(?!look)ahead", 13},
-		{2, "(a)\\1", 5},
-		{2, "", 0},
-		{2, nul, 3},
-		{2, longest, ANSWER_PATTERN_LEN_MAX + 1},
-		{RULE_LISTS_MAX, "list", 4},
-		{RULE_LISTS_MAX - 1, "last", 4},
-		{2, "((a{50}){50}){50}", 17},
-		{3, longest, ANSWER_PATTERN_LEN_MAX},
-		{4, "good", 4},
+		{2, "(unclosed", 9, false},
+		{2, "(?!look)ahead", 13, false},
+		{2, "(a)\\1", 5, false},
+		{2, "", 0, false},
+		{2, nul, 3, false},
+		{2, longest, ANSWER_PATTERN_LEN_MAX + 1, false},
+		{RULE_LISTS_MAX, "list", 4, false},
+		{RULE_LISTS_MAX - 1, "last", 4, false},
+		{2, "((a{50}){50}){50}", 17, false},
+		{3, longest, ANSWER_PATTERN_LEN_MAX, false},
+		{4, "good", 4, false},
 	};
 	struct answer_patterns *p;
 	assert_int_equal(answer_patterns_new(&p, pattern, ARRAY_LEN(pattern), NULL, &counts), 0);
@@ -142,7 +142,7 @@ static struct answer_pattern *many(unsigned count, char (*text)[32])
 	assert_non_null(pattern);
 	for (unsigned i = 0; i < count; i++) {
 		int n = snprintf(text[i], 32, "^host%u\\.", i);
-		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n};
+		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false};
 	}
 	return pattern;
 }
@@ -194,6 +194,126 @@ TEST(test_no_portion_takes_long)
 		160));
 	answer_patterns_free(p);
 	free(pattern);
+}
+
+static char *repeated(char *to, const char *text, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		to = stpcpy(to, text);
+	return to;
+}
+
+// A list's: each compiles at once and alone, and a name of a and b keeps all of each awake.
+TEST(test_dear_patterns_leave_the_others)
+{
+	enum { DEAR = 512, COUNT = DEAR + 2 };
+	static char dear[DEAR + 1][512];
+	struct answer_pattern pattern[COUNT] = {0};
+	struct answer_patterns *p;
+	for (unsigned i = 0; i <= DEAR; i++) {
+		char *end = repeated(repeated(dear[i], "(a|b)?", 60), "a.*b", 8);
+		snprintf(end, 8, "q%u", i);
+		pattern[i] = (struct answer_pattern){2, dear[i], strlen(dear[i]), false};
+	}
+	pattern[DEAR].is_own = true;
+	pattern[DEAR + 1] = (struct answer_pattern){3, "^ads[0-9]*\\.", 12, false};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
+	assert_in_range(counts.refused_slow, DEAR - 10, DEAR);
+	assert_int_equal(counts.compiled + counts.refused_slow, COUNT);
+	assert_true(has(p, "ads12.example", 3));
+	assert_true(has(p, text_from("%sq%u", "abababababababab", DEAR), 2));
+	assert_false(has(p, text_from("%sq%u", "abababababababab", DEAR - 1), 2));
+	answer_patterns_free(p);
+}
+
+// However many a list has, and whatever number it has in the image.
+TEST(test_the_operators_own_come_first)
+{
+	enum { COUNT = ANSWER_PATTERNS_MAX + 1 };
+	static char text[COUNT][32];
+	if (UNIT_IS_SANITIZED)
+		skip(); // a minute's work
+	struct answer_pattern *pattern = many(COUNT, text);
+	struct answer_patterns *p;
+	const struct answer_pattern_limits limits = {
+		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+	pattern[COUNT - 1] = (struct answer_pattern){250, "^own[0-9]+x*\\.", 14, true};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	assert_int_equal(counts.refused_count, 1);
+	assert_true(has(p, "own1.example", 250));
+	answer_patterns_free(p);
+	free(pattern);
+}
+
+// As filters and lists of expressions have them.
+TEST(test_usual_patterns_are_taken)
+{
+	static const char *const shape[] = {"^ad%u[0-9]*\\.", "(^|\\.)track%u(er|ing)\\..*",
+		"^(.+[_.-])?ads%u[_.-]", "^adse?rv%us?[0-9]*[_.-]", "(^|[.-])pixel%u[0-9]{1,3}\\.",
+		"^beacon%u[a-z0-9-]*\\.example\\.com$", "^(www|m|cdn)\\.ads%u\\.(com|net|org)$",
+		"^.*\\.metrics%u\\..*$", "stat(s|istics)?%u\\.", "^ad%u$"};
+	enum { COUNT = 300, SHAPES = ARRAY_LEN(shape) };
+	static char text[COUNT][64];
+	struct answer_pattern pattern[COUNT];
+	struct answer_patterns *p;
+	for (unsigned i = 0; i < COUNT; i++) {
+		const int n = snprintf(text[i], sizeof(text[i]), shape[i % SHAPES], 100 + i);
+		pattern[i] = (struct answer_pattern){i % 200, text[i], (size_t)n, false};
+	}
+	const struct answer_pattern_limits limits = {
+		.budget_ms = UINT64_MAX, .bytes = ANSWER_PATTERNS_BYTES_MAX};
+	assert_int_equal(answer_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	assert_int_equal(counts.compiled, COUNT);
+	assert_true(has(p, "ad1007.example.com", 0));
+	assert_true(has(p, "x.ads102-y.example", 2));
+	assert_true(has(p, "www.metrics107.example", 7));
+	assert_false(has(p, "metrics107.example", 7));
+	answer_patterns_free(p);
+}
+
+static int on_found(unsigned, unsigned long long, unsigned long long, unsigned, void *found)
+{
+	*(bool *)found = true;
+	return 0;
+}
+
+static bool library_finds(const char *text, const char *name)
+{
+	enum { FLAGS = HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_ALLOWEMPTY };
+	hs_compile_error_t *error;
+	hs_database_t *db;
+	hs_scratch_t *scratch = NULL;
+	bool found = false;
+	assert_int_equal(hs_compile(text, FLAGS, HS_MODE_BLOCK, NULL, &db, &error), HS_SUCCESS);
+	assert_int_equal(hs_alloc_scratch(db, &scratch), HS_SUCCESS);
+	assert_int_equal(hs_scan(db, name, (unsigned)strlen(name), 0, scratch, on_found, &found),
+		HS_SUCCESS);
+	hs_free_scratch(scratch);
+	hs_free_database(db);
+	return found;
+}
+
+// What matches anything is left out at the ends where that changes nothing.
+TEST(test_any_at_the_ends)
+{
+	static const char *const text[] = {"^.*\\.zip$", "tracker\\..*", ".*", "x\\.*y", ".*?ads$",
+		"^.*$", "^a$|^b.*", "c.*$", "\\Qq.*", "(d|e.*)$", "^.*|^f", "x?.*$", "a\\\\.*",
+		"^.*|g"};
+	static const char *const name[] = {"a", "file.zip", "zip", "tracker.", "tracker", "xy",
+		"x...y", "ads", "adsx", "b", "bb", "aa", "q.*", "q.x", "z", "d", "de", "f", "x",
+		"a\\", "g", "xc"};
+	unsigned found = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(text); i++) {
+		struct answer_patterns *p = make(&text[i], &(unsigned){2}, 1);
+		for (unsigned k = 0; k < ARRAY_LEN(name); k++) {
+			const bool is_found = library_finds(text[i], name[k]);
+			if (has(p, name[k], 2) != is_found)
+				fail_msg("/%s/ at %s", text[i], name[k]);
+			found += is_found;
+		}
+		answer_patterns_free(p);
+	}
+	assert_in_range(found, ARRAY_LEN(text), ARRAY_LEN(text) * ARRAY_LEN(name) - 100);
 }
 
 // The operator's own have a part of the time that a build has.

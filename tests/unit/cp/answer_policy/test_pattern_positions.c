@@ -60,3 +60,37 @@ TEST(test_too_many)
 	deep[PATTERN_DEPTH_MAX - 1] = '\0';
 	assert_in_range(pattern_positions(deep, MAX), 0, MAX);
 }
+
+static unsigned price(const char *text, unsigned max)
+{
+	return pattern_price(text, strlen(text), max);
+}
+
+// The same on every machine: what a list may have does not depend on how fast or busy one is.
+TEST(test_prices)
+{
+	static const struct {
+		const char *text;
+		unsigned price;
+	} of[] = {
+		{"", 0},
+		{"^ads\\.example\\.com$", 0},
+		{"\\Qa*b+[c]\\E", 0},
+		{"^ad[0-9]*\\.", 9},
+		{"(^|\\.)track(er|ing)\\.", 2},
+		{"colou?r", 2},
+		{"\\d\\w\\-", 2},
+		{"^.*\\.ads\\..*$", 0},
+		{"a{", 0},
+		{"a{3}", 8 + 2 * 2},
+		{"^(.+[_.-])?ads[_.-]", 12 + 3},
+		{"a.*b.*c", 12 + 3 * 6},
+		{"[ab]{2,5}", 12 + 3 * (8 + 1 + 4 * 3 - 12)},
+		{"((a|b){3}c){2}", 12 + 3 * (2 * (8 + 1 + 2 * 3) + 2 + 8 - 12)},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
+		assert_int_equal(price(of[i].text, MAX), of[i].price);
+	assert_int_equal(price("a.*b", 8), 9);
+	assert_int_equal(price("(((a{60}){60}){60})", MAX), MAX + 1);
+	assert_int_equal(pattern_price("", PATTERN_PRICED_LEN_MAX + 1, MAX), MAX + 1);
+}

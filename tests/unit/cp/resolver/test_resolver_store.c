@@ -205,3 +205,42 @@ TEST_WITH(test_the_longest_answer, rig_setup, rig_teardown)
 	on_loop(put, &p);
 	assert_int_equal(made_ms("long.example"), p.created_ms);
 }
+
+struct slices {
+	unsigned records, of_slice, most;
+};
+
+// Dearer than a whole slice may be.
+static void on_dear_record(struct resolver *, const struct l0_view *, void *arg)
+{
+	struct slices *s = arg;
+	const uint64_t until_us = clock_mono_us() + 500;
+	while (clock_mono_us() < until_us)
+		;
+	s->records++;
+	s->of_slice++;
+}
+
+static void walk_dear(void *arg)
+{
+	struct slices *s = arg;
+	uint64_t cursor = 0;
+	bool is_done = false;
+	while (!is_done && s->records < 300) {
+		s->of_slice = 0;
+		is_done = store_walk(rig.resolver, &cursor, on_dear_record, s);
+		s->most = s->of_slice > s->most ? s->of_slice : s->most;
+	}
+}
+
+// Whatever a record costs, the loop has its turn behind a bucket of them.
+TEST_WITH(test_slices_are_short, rig_setup, rig_teardown)
+{
+	struct slices s = {0};
+	char name[32];
+	stick(name);
+	on_loop(walk_dear, &s);
+	go_on();
+	assert_in_range(s.records, 100, 310);
+	assert_in_range(s.most, 1, L0_BUCKET_SLOTS);
+}
