@@ -162,6 +162,12 @@ class Case(unittest.TestCase):
         self.assertTrue(text.startswith("# weir 0.3.0\n\nThe second.\n\nIt is better.\n\nSince v0.2.0:\n\n**lists**\n\n* read them twice (commit)\n\n"
                                         "**others**\n\n* an odd title (commit)\n\n**page**\n\n* show: all (commit)\n"), text)
 
+    def test_notes_of_the_first(self):
+        self.git("checkout", "-q", "v0.2.0")
+        self.make_packages("0.2.0")
+        self.released("0.2.0")
+        self.assertIn("Scrapers need metrics.hosts.\n\nNo version before it has a tag; it has 1 commits.\n", (self.out / "notes.md").read_text())
+
     def test_apt_takes_it(self):
         self.released("0.3.0")
         for suite, number, arch in DEBS:
