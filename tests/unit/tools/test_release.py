@@ -65,7 +65,7 @@ class Case(unittest.TestCase):
         # An image that says what it was asked for.
         image = self.tree / "tools/container/image"
         image.parent.mkdir()
-        image.write_text('#!/bin/sh\necho "$1 $2 $(shift 4 && basename -a "$@" | xargs)" >"$4"\n')
+        image.write_text('#!/bin/sh\n[ ! -p "$0.waits" ] || { echo >"$0.waits" && exec sleep 60; }\necho "$1 $2 $(shift 4 && basename -a "$@" | xargs)" >"$4"\n')
         image.chmod(0o755)
         must("git", "init", "-q", self.tree)
         self.commit("weir: begin")
@@ -244,6 +244,19 @@ class Case(unittest.TestCase):
         self.assertFalse(self.out.exists())
         word.write_text("a word\n")
         self.released("0.3.0", "--passphrase-file", word, key="closed")
+        self.assertEqual([], list((self.work / "tmp").iterdir()))
+
+    @unittest.skipIf(os.geteuid(), "needs root for a container")
+    def test_a_signal_leaves_no_key(self):
+        os.mkfifo(self.tree / "tools/container/image.waits")
+        (self.work / "tmp").mkdir()
+        with subprocess.Popen([str(word) for word in (self.tree / "tools/release", "0.3.0", "--out", self.out, "--packages", self.packages, "--key",
+                                                      self.keys["weir"], "--for", "bookworm/amd64")],
+                              env={**ENV, "TMPDIR": str(self.work / "tmp")}, stdout=subprocess.DEVNULL) as process:
+            (self.tree / "tools/container/image.waits").read_text()
+            self.assertEqual(1, len(list((self.work / "tmp").iterdir())))
+            process.terminate()
+            self.assertEqual(143, process.wait(20))
         self.assertEqual([], list((self.work / "tmp").iterdir()))
 
     def test_without_keys_it_says_what_is_left_out(self):
