@@ -101,6 +101,13 @@ check "and says how large the cache is" said "64 MiB of shared memory: a cache o
 check "it stops within 5 s" seconds_of stops
 rm -rf --one-file-system "$work/image/rootfs/run"/*
 
+# A TAP, for a try in the container itself.
+container $sockets,NET_ADMIN tmpfs:/run /dev/net/tun:/dev/net/tun WEIR_PORT=tap WEIR_UPSTREAMS=198.18.7.1 WEIR_LISTS=none
+tap_answers() { [ "$(inside kdig +short +timeout=1 +retry=0 @198.18.0.53 ok-3000.weir.net A)" = 198.18.200.1 ]; }
+check "with a TAP it answers in the container" eventually tap_answers
+check "and has a data plane" eventually said "link to the control plane is up"
+check "it stops within 5 s" seconds_of stops
+
 # --- with AF_XDP -----------------------------------------------------------------------------------------------------
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=dns.weir.test -addext subjectAltName=DNS:dns.weir.test \
 	-keyout $tmp/tls.key -out $tmp/tls.pem 2>/dev/null
