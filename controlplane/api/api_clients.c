@@ -14,13 +14,38 @@
 #include <weir/clock.h>
 #include <weir/config.h>
 
+static const struct config *config_of(const struct api *a)
+{
+	return a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
+}
+
+// Without a configuration none are shown.
+enum log_clients api_anonymize(const struct api *a)
+{
+	const struct config *c = config_of(a);
+	return c ? c->query_log.anonymize : LOG_CLIENTS_HASHED;
+}
+
+void api_hiding(const struct api *a, struct querylog_hiding *out)
+{
+	*out = (struct querylog_hiding){.how = api_anonymize(a)};
+	if (a->deps.log)
+		querylog_hide_copy(a->deps.log, &out->key);
+}
+
+const char *api_hidden_text(const struct querylog_hiding *h, unsigned version,
+	const uint8_t address[16], char out[QUERYLOG_CLIENT_TEXT_MAX])
+{
+	uint8_t bytes[16];
+	memcpy(bytes, address, sizeof(bytes));
+	querylog_hide_client(&h->key, h->how, version, bytes, out);
+	return out;
+}
+
 struct client_book *api_client_book(const struct api *a)
 {
-	const struct config *c =
-		a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
-	return c && c->query_log.anonymize == LOG_CLIENTS_WHOLE
-		       ? client_names_book(a->deps.client_names)
-		       : NULL;
+	return api_anonymize(a) == LOG_CLIENTS_WHOLE ? client_names_book(a->deps.client_names)
+						     : NULL;
 }
 
 static bool mac_find(struct frontend_neighbours *neighbours, const struct ip_address *ip,
@@ -37,16 +62,14 @@ static bool mac_find(struct frontend_neighbours *neighbours, const struct ip_add
 void api_client_out(struct json_out *o, struct json_node *n, const struct api *a,
 	struct frontend_neighbours *neighbours, const char *address)
 {
-	const struct config *c =
-		a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
 	const struct config_client *known = NULL;
 	struct client_entry found = {0};
 	struct config_mac mac = {0};
 	struct ip_address ip;
 	uint8_t bytes[FRONTEND_NEIGHBOUR_MAC];
 	char text[CONFIG_MAC_TEXT_MAX] = "";
-	if (c && c->query_log.anonymize == LOG_CLIENTS_WHOLE
-		&& ip_address_parse(address, &ip) == 0) {
+	if (api_anonymize(a) == LOG_CLIENTS_WHOLE && ip_address_parse(address, &ip) == 0) {
+		const struct config *c = config_of(a);
 		(void)!client_book_find(
 			api_client_book(a), ip.version, ip.bytes, time(NULL), &found);
 		bool has_mac = mac_find(neighbours, &ip, bytes);

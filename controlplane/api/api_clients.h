@@ -4,8 +4,16 @@
 // A client's name, its source, and the MAC address. Service loop's thread.
 
 #include "api_server.h"
+#include "querylog/querylog_hide.h"
 
 struct frontend_neighbours;
+
+// How addresses of clients are shown, by everything that shows some: as the query log has them.
+void api_hiding(const struct api *a, struct querylog_hiding *out);
+enum log_clients api_anonymize(const struct api *a);
+// The text of an address for replies.
+const char *api_hidden_text(const struct querylog_hiding *h, unsigned version,
+	const uint8_t address[16], char out[QUERYLOG_CLIENT_TEXT_MAX]);
 
 // Names of clients that were found; NULL: there are none to show, as the log hides its clients.
 struct client_book *api_client_book(const struct api *a);

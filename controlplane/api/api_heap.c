@@ -2,6 +2,7 @@
 // Endpoints of the heap: its numbers, profiles, and what else of the process a profile leaves out:
 // threads and open sockets.
 
+#include "api_clients.h"
 #include "api_param.h"
 #include "memory/heap.h"
 #include "memory/heap_baselines.h"
@@ -11,6 +12,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
@@ -146,11 +148,23 @@ struct sockets_out {
 	struct json_node *list;
 	unsigned listed;
 	struct process_peers *peers;
+	const struct querylog_hiding *hiding;
 };
 
-static void socket_out(void *arg, const struct process_socket *s)
+// Without its port, which the log leaves out too.
+static void peer_hide(const struct querylog_hiding *h, struct process_socket *s)
+{
+	char text[QUERYLOG_CLIENT_TEXT_MAX];
+	if (h->how == LOG_CLIENTS_WHOLE || !s->may_be_client)
+		return;
+	api_hidden_text(h, s->peer_version, s->peer_bytes, text);
+	snprintf(s->peer, sizeof(s->peer), strchr(text, ':') ? "[%s]" : "%s", text);
+}
+
+static void socket_out(void *arg, struct process_socket *s)
 {
 	struct sockets_out *to = arg;
+	peer_hide(to->hiding, s);
 	process_peers_add(to->peers, s);
 	if (to->listed == SOCKETS_MAX)
 		return;
@@ -182,6 +196,7 @@ static void peers_out(struct json_out *o, struct json_node *root, const struct p
 
 struct sockets_job {
 	struct api *api;
+	struct querylog_hiding hiding;
 	char *text; // NULL: no memory
 };
 
@@ -194,8 +209,10 @@ static int sockets_work(void *arg, const _Atomic bool *)
 		return -ENOMEM;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	struct sockets_out to = {
-		.o = o, .list = json_out_array(o, root, "sockets"), .peers = peers};
+	struct sockets_out to = {.o = o,
+		.list = json_out_array(o, root, "sockets"),
+		.peers = peers,
+		.hiding = &job->hiding};
 	struct process_files_count c;
 	process_sockets(socket_out, &to, &c);
 	peers_out(o, root, peers);
@@ -235,6 +252,7 @@ static void sockets_begin(evutil_socket_t, short, void *arg)
 	int rc = -ENOMEM;
 	if (job) {
 		job->api = a;
+		api_hiding(a, &job->hiding);
 		rc = job_runner_start(a->profiles, 0, sockets_work, on_sockets, job);
 	}
 	a->sockets.runs = rc == 0;

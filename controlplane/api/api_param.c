@@ -170,7 +170,7 @@ static bool client_spell(const struct api *a, char text[QUERY_TEXT_MAX])
 {
 	const struct config *c = config_of(a);
 	char address[INET6_ADDRSTRLEN];
-	if (!text[0] || address_spell(text) || (c && c->query_log.anonymize != LOG_CLIENTS_WHOLE))
+	if (!text[0] || address_spell(text) || api_anonymize(a) != LOG_CLIENTS_WHOLE)
 		return true;
 	const struct config_client *known = c ? config_client_by_name(c, text) : NULL;
 	if (known)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint of TCP/53: listeners, connections, refusals, and why connections ended.
 
-#include "api_server.h"
+#include "api_clients.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
+#include <weir/heap_site.h>
 
 enum { NUMBER_TEXT = 8 };
 
@@ -62,7 +64,22 @@ static void doh_out(struct json_out *o, struct json_node *root, const struct doh
 	JSON_COUNTS(o, n, &s->counts, resets_client, resets_server, goaways, unwanted);
 }
 
-static void now_out(struct json_out *o, struct json_node *root, const struct frontend_tcp_status *s)
+// It is a network, of IPv6.
+static const char *busiest_text(
+	const struct api *a, const struct ip_address *busiest, char out[SOCKET_ADDRESS_TEXT_MAX])
+{
+	struct querylog_hiding hiding;
+	static_assert((int)SOCKET_ADDRESS_TEXT_MAX >= (int)QUERYLOG_CLIENT_TEXT_MAX);
+	if (busiest->version == 0)
+		return "";
+	if (api_anonymize(a) == LOG_CLIENTS_WHOLE)
+		return ip_address_text(busiest, busiest->version == 6, out);
+	api_hiding(a, &hiding);
+	return api_hidden_text(&hiding, busiest->version, busiest->bytes, out);
+}
+
+static void now_out(const struct api *a, struct json_out *o, struct json_node *root,
+	const struct frontend_tcp_status *s)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 
@@ -71,20 +88,29 @@ static void now_out(struct json_out *o, struct json_node *root, const struct fro
 	json_out_count(o, root, "open_cap", s->cap);
 	json_out_count(o, root, "clients", s->clients);
 	json_out_count(o, root, "per_client_cap", s->per_client);
-	json_out_text(o, root, "busiest",
-		s->busiest.version ? ip_address_text(&s->busiest, s->busiest.version == 6, text)
-				   : "");
+	json_out_text(o, root, "busiest", busiest_text(a, &s->busiest, text));
 	JSON_COUNTS(o, root, s, busiest_open, pending, pending_max, pending_cap, buffered,
 		buffered_cap, idle_ms);
 }
 
+struct tcp_look {
+	const struct api *api;
+	struct http_exchange *exchange;
+};
+
 static void on_report(void *arg, const struct frontends_status *frontends)
 {
+	const struct tcp_look l = *(struct tcp_look *)arg;
 	const struct frontend_tcp_status *s = &frontends->tcp;
+	heap_free(arg);
+	if (!http_is_live(l.exchange)) { // the API may be closed
+		api_busy(l.exchange, -ECANCELED);
+		return;
+	}
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 
-	now_out(o, root, s);
+	now_out(l.api, o, root, s);
 	JSON_COUNTS(o, root, s, accepted, proxied, refused_full, refused_client, refused_denied,
 		accept_paused);
 	struct json_node *errors = json_out_object(o, root, "accept_errors");
@@ -97,15 +123,23 @@ static void on_report(void *arg, const struct frontends_status *frontends)
 	tls_out(o, root, &s->tls);
 	doh_out(o, root, &s->doh);
 	listeners_out(o, root, s);
-	http_reply(arg, 200, json_out_finish(o));
+	http_reply(l.exchange, 200, json_out_finish(o));
 }
 
 static void serve_tcp(struct api *a, struct http_exchange *x)
 {
+	struct tcp_look *l = heap_malloc(sizeof(*l));
+	if (!l) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*l = (struct tcp_look){.api = a, .exchange = x};
 	http_defer(x, API_SHORT_MS);
-	int rc = frontends_report(a->deps.frontends, a->deps.service, on_report, x);
-	if (rc < 0)
+	int rc = frontends_report(a->deps.frontends, a->deps.service, on_report, l);
+	if (rc < 0) {
+		heap_free(l);
 		api_busy(x, rc);
+	}
 }
 
 const struct api_part api_tcp_part = {.endpoint = {{"/tcp", serve_tcp, API_GET, CONTROL_READ, ""}}};

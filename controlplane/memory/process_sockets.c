@@ -83,6 +83,17 @@ static const char *kind_of(int fd, int family)
 	return listens ? "tcp listener" : "tcp";
 }
 
+static void peer_note(const union any_address *a, struct process_socket *s)
+{
+	if (a->sa.sa_family == AF_INET) {
+		s->peer_version = 4;
+		memcpy(s->peer_bytes, &a->in.sin_addr, sizeof(a->in.sin_addr));
+	} else if (a->sa.sa_family == AF_INET6) {
+		s->peer_version = 6;
+		memcpy(s->peer_bytes, &a->in6.sin6_addr, sizeof(a->in6.sin6_addr));
+	}
+}
+
 static bool socket_read(int fd, struct process_socket *s)
 {
 	union any_address a = {0};
@@ -94,8 +105,11 @@ static bool socket_read(int fd, struct process_socket *s)
 	address_text(&a, len, s->local);
 	a = (union any_address){0};
 	len = sizeof(a);
-	if (syscall(SYS_getpeername, fd, &a, &len) == 0)
+	if (syscall(SYS_getpeername, fd, &a, &len) == 0) {
 		address_text(&a, len, s->peer);
+		peer_note(&a, s);
+		s->may_be_client = s->peer_version && option_of(fd, SO_REUSEADDR);
+	}
 	s->unread = bytes_of(fd, SIOCINQ);
 	s->unsent = bytes_of(fd, SIOCOUTQ);
 	return true;
@@ -109,7 +123,7 @@ static bool file_of(const char *number, struct stat *out)
 	return stat(path, out) == 0;
 }
 
-void process_sockets(void (*each)(void *arg, const struct process_socket *s), void *arg,
+void process_sockets(void (*each)(void *arg, struct process_socket *s), void *arg,
 	struct process_files_count *out)
 {
 	struct process_socket s;
@@ -135,11 +149,12 @@ void process_sockets(void (*each)(void *arg, const struct process_socket *s), vo
 		closedir(dir);
 }
 
-// "[2001:db8::1]" of "[2001:db8::1]:53"; of a unix socket all.
+// "[2001:db8::1]" of "[2001:db8::1]:53"; of a unix socket all. A port may be missing.
 static size_t host_len(const struct process_socket *s)
 {
-	const char *port = strncmp(s->kind, "unix", 4) == 0 ? NULL : strrchr(s->peer, ':');
-	return port ? (size_t)(port - s->peer) : strlen(s->peer);
+	if (strncmp(s->kind, "unix", 4) == 0)
+		return strlen(s->peer);
+	return s->peer[0] == '[' ? strcspn(s->peer, "]") + 1 : strcspn(s->peer, ":");
 }
 
 static bool is_peer(const struct process_peer *p, const struct process_socket *s, size_t len)

@@ -16,14 +16,20 @@ struct process_socket {
 	int fd;
 	const char *kind; // "tcp", "udp", "tcp listener", "unix", "other"
 	char local[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; // "": none
-	uint64_t unread, unsent;                                    // bytes that the kernel holds
+	// The peer's address: 4, 6, or 0, without one.
+	uint8_t peer_version, peer_bytes[16];
+	// A peer may have come to a listener: such a socket inherits its SO_REUSEADDR. libunbound
+	// sets it for TCP to servers, too.
+	bool may_be_client;
+	uint64_t unread, unsent; // bytes that the kernel holds
 };
 
 struct process_files_count {
 	unsigned files, sockets;
 };
 
-void process_sockets(void (*each)(void *arg, const struct process_socket *s), void *arg,
+// `each` may change what it gets.
+void process_sockets(void (*each)(void *arg, struct process_socket *s), void *arg,
 	struct process_files_count *out);
 
 // Sockets summed up by kind and peer, without ports: how many each peer has, in a list of bounded

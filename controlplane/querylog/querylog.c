@@ -153,6 +153,13 @@ void querylog_set_names(struct querylog *q, struct querylog_names *names)
 	querylog_names_release(before);
 }
 
+void querylog_hide_copy(struct querylog *q, struct querylog_hide *out)
+{
+	pthread_mutex_lock(&q->lock);
+	*out = q->hide;
+	pthread_mutex_unlock(&q->lock);
+}
+
 int querylog_add_source(struct querylog *q, const struct querylog_source *source)
 {
 	return querylog_sources_add(&q->sources, source);

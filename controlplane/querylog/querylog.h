@@ -63,6 +63,10 @@ void querylog_set_clients(struct querylog *q, struct client_book *clients);
 
 struct querylog_names;
 struct querylog_source;
+struct querylog_hide;
+
+// Any thread: a copy of today's key.
+void querylog_hide_copy(struct querylog *q, struct querylog_hide *out);
 
 // Any thread: replaces the names by which rows are made; takes ownership. Nothing is read before
 // the first call.

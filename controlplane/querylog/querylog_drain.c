@@ -39,6 +39,14 @@ static void names_look(struct querylog *q)
 	q->naming = names;
 }
 
+static bool key_look(struct querylog *q, uint64_t now_ms)
+{
+	pthread_mutex_lock(&q->lock);
+	const int rc = querylog_hide_beat(&q->hide, now_ms);
+	pthread_mutex_unlock(&q->lock);
+	return rc == 0;
+}
+
 // Replaces the filled batch by an empty one. False: all are in use, and nothing has changed.
 static bool batch_next(struct querylog *q, uint64_t now_ms)
 {
@@ -219,7 +227,7 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 	unsigned read = 0;
 	names_look(q);
 	querylog_sources_look(&q->sources);
-	if (!q->naming || querylog_hide_beat(&q->hide, now_ms) < 0)
+	if (!key_look(q, now_ms) || !q->naming)
 		return 0;
 	q->wall_us = (int64_t)(clock_us_of(CLOCK_REALTIME) - clock_mono_us());
 	q->look_us = clock_mono_us();

@@ -33,10 +33,17 @@ int querylog_hide_beat(struct querylog_hide *h, uint64_t now_ms)
 	return 0;
 }
 
+unsigned querylog_hide_bits(enum log_clients how, unsigned version)
+{
+	static const uint8_t bits[][2] = {[LOG_CLIENTS_WHOLE] = {32, 128},
+		[LOG_CLIENTS_TRUNCATED] = {24, 48},
+		[LOG_CLIENTS_HASHED] = {0, 0}};
+	return bits[how][version != 4];
+}
+
 size_t querylog_hide_client(const struct querylog_hide *h, enum log_clients how, unsigned version,
 	uint8_t bytes[16], char out[QUERYLOG_CLIENT_TEXT_MAX])
 {
-	enum { KEPT_V4 = 3, KEPT_V6 = 6 };
 	if (how == LOG_CLIENTS_HASHED) {
 		uint64_t hash = h->has_key ? querylog_siphash(h->key, bytes) : 0;
 		memset(bytes, 0, 16);
@@ -44,7 +51,7 @@ size_t querylog_hide_client(const struct querylog_hide *h, enum log_clients how,
 			out, QUERYLOG_CLIENT_TEXT_MAX, "%016llx", (unsigned long long)hash);
 	}
 	if (how == LOG_CLIENTS_TRUNCATED) {
-		unsigned kept = version == 4 ? KEPT_V4 : KEPT_V6;
+		const unsigned kept = querylog_hide_bits(how, version) / 8;
 		memset(bytes + kept, 0, 16 - kept);
 	}
 	if (!inet_ntop(version == 4 ? AF_INET : AF_INET6, bytes, out, QUERYLOG_CLIENT_TEXT_MAX))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Hides clients' addresses. Log thread only.
+// Hides clients' addresses, in the log and wherever else weir shows some. A key belongs to one
+// thread; others have copies (querylog_hiding).
 //
 // Hashed: SipHash-2-4 (Aumasson, Bernstein 2012) under a key that is drawn at start and again each
 // 24 hours and stored nowhere. So a client can be followed for a day on one box, but not identified
@@ -18,6 +19,14 @@ struct querylog_hide {
 	bool has_key;
 };
 
+// What others than the log thread hide by.
+struct querylog_hiding {
+	enum log_clients how;
+	struct querylog_hide key;
+};
+
+// Of a client's address, those that are shown: all, its network's, or none, of a hashed one.
+unsigned querylog_hide_bits(enum log_clients how, unsigned version);
 // -errno of the system's random source; then nothing can be hashed.
 ATTR_MUST_CHECK int querylog_hide_beat(struct querylog_hide *h, uint64_t now_ms);
 // Changes `bytes` and gives the text, NUL-terminated; its length.

@@ -49,12 +49,13 @@ struct querylog {
 	struct querylog_sink_slot sink[QUERYLOG_SINKS_MAX];
 	pthread_t thread;
 	bool is_running;
-	pthread_mutex_t lock; // of `stop` and `wake`
+	pthread_mutex_t lock; // of `stop` and `wake`, and as said below
 	pthread_cond_t wake;
 	bool stop;
 	uint64_t batches;             // numbered so far
 	uint64_t beat_ms;             // of the last beat
 	struct querylog_names *names; // under `lock`
+	struct querylog_hide hide;    // written by the log thread, under `lock`
 	struct querylog_sources sources;
 	struct querylog_hand hand;
 	bool (*watch)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len); // or NULL
@@ -63,7 +64,6 @@ struct querylog {
 
 	// The log thread's own.
 	struct querylog_names *naming; // that rows are made by
-	struct querylog_hide hide;
 	struct querylog_macs macs;
 	struct querylog_batch *filling; // NULL: none
 	uint64_t filling_ms;            // since when

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "watch.h"
 
+#include "querylog_hide.h"
 #include "watch_join.h"
 #include "watch_line.h"
 
@@ -26,6 +27,7 @@ struct watch {
 	uint64_t missed; // since the last look
 	uint16_t id;     // of the newest watch
 	unsigned outcomes;
+	struct querylog_hiding hiding;
 	int64_t wall_us; // offset from the monotonic clock to wall time
 	struct watch_counts counts;
 	struct watch_line line; // the one that is being made
@@ -76,6 +78,7 @@ int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id)
 			memset(&w->lines->join, 0, sizeof(w->lines->join));
 		w->used = 0;
 		w->outcomes = outcomes;
+		w->hiding = (struct querylog_hiding){.how = LOG_CLIENTS_WHOLE};
 		w->wall_us = wall_of_clock();
 		w->missed = 0;
 		w->counts.begun += rc == 0;
@@ -84,6 +87,13 @@ int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return rc;
+}
+
+void watch_hide(struct watch *w, const struct querylog_hiding *hiding)
+{
+	pthread_mutex_lock(&w->lock);
+	w->hiding = *hiding;
+	pthread_mutex_unlock(&w->lock);
 }
 
 void watch_end(struct watch *w)
@@ -125,7 +135,7 @@ static void show(struct watch *w, const struct watch_parts *p)
 		w->counts.missed++;
 		return;
 	}
-	watch_line_make(&w->line, w->wall_us, p, w->book);
+	watch_line_make(&w->line, w->wall_us, p, &w->hiding, w->book);
 	memcpy(w->lines->text + w->used, w->line.text, w->line.len);
 	w->used += w->line.len;
 	w->counts.shown++;

@@ -30,6 +30,9 @@ void watch_set_book(struct watch *w, const struct upstream_book *book);
 // 0: all.
 ATTR_MUST_CHECK int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id);
 void watch_end(struct watch *w);
+// Before messages of this watch come: shows clients so. They are whole otherwise.
+struct querylog_hiding;
+void watch_hide(struct watch *w, const struct querylog_hiding *hiding);
 // A message off a log ring; `wall_us` makes wall time of its time. On the log thread. False: it
 // makes no sense.
 bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len);

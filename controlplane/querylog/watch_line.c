@@ -2,12 +2,13 @@
 #include "watch_line.h"
 
 #include "base/rdata_text.h"
+#include "querylog_hide.h"
 #include "upstream_book.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <weir/shm_stats.h>
 
 // A name is escaped once more, an event has one, and the rest is numbers and constant words.
@@ -46,12 +47,15 @@ static void add_name(struct watch_line *l, const uint8_t *wire, uint8_t len)
 	add_text(l, "qname", text);
 }
 
-static void add_client(struct watch_line *l, bool is_ipv6, const uint8_t *client, unsigned port)
+static void add_client(struct watch_line *l, const struct querylog_hiding *h, bool is_ipv6,
+	const uint8_t *client, unsigned port)
 {
-	char address[INET6_ADDRSTRLEN] = "";
-	if (!inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, client, address, sizeof(address)))
-		address[0] = '\0';
-	add(l, ",\"client\":\"%s\",\"client_port\":%u", address, port);
+	char text[QUERYLOG_CLIENT_TEXT_MAX];
+	uint8_t bytes[16];
+	memcpy(bytes, client, sizeof(bytes));
+	querylog_hide_client(&h->key, h->how, is_ipv6 ? 6 : 4, bytes, text);
+	add(l, ",\"client\":\"%s\",\"client_port\":%u", text,
+		h->how == LOG_CLIENTS_WHOLE ? port : 0);
 }
 
 static void add_type(struct watch_line *l, uint16_t qtype)
@@ -60,9 +64,10 @@ static void add_type(struct watch_line *l, uint16_t qtype)
 	add(l, ",\"qtype\":\"%s\"", dns_type_text(qtype, type));
 }
 
-static void add_query(struct watch_line *l, const struct log_record *r)
+static void add_query(
+	struct watch_line *l, const struct querylog_hiding *h, const struct log_record *r)
 {
-	add_client(l, r->flags & LOG_IPV6, r->client, r->client_port);
+	add_client(l, h, r->flags & LOG_IPV6, r->client, r->client_port);
 	add(l, ",\"group\":%u", r->group % (1u << LOG_GROUP_BITS));
 	add_type(l, r->qtype);
 	if (r->list != LOG_NO_LIST)
@@ -83,15 +88,15 @@ static void add_frame(struct watch_line *l, const uint8_t *frame, unsigned len)
 	add(l, "\"");
 }
 
-static void add_worker(
-	struct watch_line *l, int64_t wall_us, const struct watch_msg *m, const uint8_t *behind)
+static void add_worker(struct watch_line *l, int64_t wall_us, const struct querylog_hiding *h,
+	const struct watch_msg *m, const uint8_t *behind)
 {
 	const struct log_record *r = &m->record;
 	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
 		(int64_t)(r->time_us + (uint64_t)wall_us), verdict_names[r->verdict], m->frame_len,
 		m->batch);
 	if (r->client_port)
-		add_query(l, r);
+		add_query(l, h, r);
 	add_name(l, behind, r->name_len);
 	add(l, ",\"stage_ns\":{");
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
@@ -102,11 +107,12 @@ static void add_worker(
 }
 
 // A query without a worker's part.
-static void add_alone(struct watch_line *l, int64_t wall_us, const struct trace *t)
+static void add_alone(struct watch_line *l, int64_t wall_us, const struct querylog_hiding *h,
+	const struct trace *t)
 {
 	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\"",
 		(int64_t)(t->arrival_us + (uint64_t)wall_us), verdict_names[t->verdict]);
-	add_client(l, t->ip_version == 6, t->client, t->client_port);
+	add_client(l, h, t->ip_version == 6, t->client, t->client_port);
 	add_type(l, t->qtype);
 	add_name(l, t->name, t->name_len);
 	if (t->worker == TRACE_OF_FRONTEND)
@@ -195,15 +201,15 @@ static void add_events(
 }
 
 void watch_line_make(struct watch_line *l, int64_t wall_us, const struct watch_parts *parts,
-	const struct upstream_book *book)
+	const struct querylog_hiding *hiding, const struct upstream_book *book)
 {
 	const struct trace *t = parts->control;
 	l->len = 0;
 	add(l, "{");
 	if (parts->worker)
-		add_worker(l, wall_us, parts->worker, parts->behind);
+		add_worker(l, wall_us, hiding, parts->worker, parts->behind);
 	else
-		add_alone(l, wall_us, t);
+		add_alone(l, wall_us, hiding, t);
 	if (t)
 		add(l, ",\"trace\":\"%04x-%u-%u\"", t->number >> 16, t->worker, t->number & 0xffff);
 	if (t && !t->is_left_out)

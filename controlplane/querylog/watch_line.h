@@ -8,6 +8,7 @@
 
 #include <weir/watch_msg.h>
 
+struct querylog_hiding;
 struct upstream_book;
 
 struct watch_line {
@@ -23,6 +24,7 @@ struct watch_parts {
 	bool is_alone;                  // the other part should have come
 };
 
-// `wall_us` makes wall time of its times; `book` names servers, NULL: they have no names.
+// `wall_us` makes wall time of its times; `hiding` a client's text of its address; `book` names
+// servers, NULL: they have no names.
 void watch_line_make(struct watch_line *l, int64_t wall_us, const struct watch_parts *parts,
-	const struct upstream_book *book);
+	const struct querylog_hiding *hiding, const struct upstream_book *book);

@@ -13,9 +13,10 @@
 	X(query_log, box, box, TEXT, none, "", 0, 63, RESTART,                                 \
 		"Name of this box in the log. Empty: its host name.")                          \
 	X(query_log, anonymize, anonymize, CHOICE, log_anonymize, "none", 0, 0, LIVE,          \
-		"What the log has of a client. `none`: its address and port. `truncate`: its " \
-		"network, /24 or /48. `hash`: 16 hexadecimal digits, by a key that is drawn "  \
-		"anew each day and at each start.")
+		"What the log has of a client, and all else that shows some to users of weir " \
+		"(`watch`, `connections`, `tcp`), whatever their role. `none`: its address "   \
+		"and port. `truncate`: its network, /24 or /48. `hash`: 16 hexadecimal "       \
+		"digits, by a key that is drawn anew each day and at each start.")
 
 // Below `query_log`, in a mapping of its own: query_log.store.hours and so on.
 #define CONFIG_KEYS_QUERY_LOG_STORE(X)                                                           \

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// For test_http_api: a jemalloc whose profiles are as the test says, and the result of a request
-// for one. heap.c takes jemalloc as present if there is a mallctl.
+// For test_http_api: a jemalloc whose profiles are as the test says, the result of a request for
+// one, and sockets. heap.c takes jemalloc as present if there is a mallctl.
 
 #include "controlplane/memory/heap.h"
 #include "tests/unit/cp/http/http_client.h"
+
+#include <arpa/inet.h>
 
 static struct {
 	_Atomic bool can_profile;
@@ -75,4 +77,45 @@ TEST(test_profiles)
 	assert_reply("GET /profile/alloc", 200, "heap profile: ");
 	assert_reply("GET /profile/threads", 200, "threads profile: total ");
 	assert_reply("GET /profile/alloc", 200, "MAPPED_LIBRARIES:");
+}
+
+static int listener_make(const char *address, struct sockaddr_in *at)
+{
+	socklen_t len = sizeof(*at);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	*at = (struct sockaddr_in){.sin_family = AF_INET};
+	assert_int_equal(inet_pton(AF_INET, address, &at->sin_addr), 1);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof(*at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+	return fd;
+}
+
+// A client at 127.7.7.7, and the server that it asks, at 127.8.8.8. What the log hides of clients
+// stands in no reply to anybody.
+TEST(test_hidden_clients)
+{
+	struct sockaddr_in at, from = {.sin_family = AF_INET};
+	const int listener = listener_make("127.8.8.8", &at);
+	const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(inet_pton(AF_INET, "127.7.7.7", &from.sin_addr), 1);
+	assert_int_equal(bind(client, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	const int server = accept(listener, NULL, NULL);
+	assert_true(server >= 0);
+	assert_reply("GET /connections", 200, "\"peer\":\"127.7.7.7:", "\"peer\":\"127.7.7.7\"");
+	config.query_log.anonymize = LOG_CLIENTS_TRUNCATED;
+	assert_reply("GET /connections", 200, "\"peer\":\"127.7.7.0\",\"unread\"",
+		"\"peer\":\"127.7.7.0\",\"sockets\":1,", "\"peer\":\"127.8.8.8:");
+	assert_null(strstr(reply, "\"peer\":\"127.7.7.7"));
+	assert_reply("GET /tcp", 200, "\"busiest\":\"198.18.0.0\"");
+	config.query_log.anonymize = LOG_CLIENTS_HASHED;
+	assert_reply("GET /connections", 200, "\"peer\":\"0000000000000000\",\"sockets\":1,");
+	assert_null(strstr(reply, "\"peer\":\"127.7.7"));
+	assert_reply("GET /tcp", 200, "\"busiest\":\"0000000000000000\"");
+	config.query_log.anonymize = LOG_CLIENTS_WHOLE;
+	close(server);
+	close(client);
+	close(listener);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "controlplane/querylog/querylog_hide.h"
 #include "controlplane/querylog/watch.h"
 #include "controlplane/querylog/watch_join.h"
 #include "tests/unit/unit.h"
@@ -152,6 +153,24 @@ static struct trace make_trace(uint32_t n, uint16_t worker, unsigned outcome)
 		.server = LOG_NO_UPSTREAM,
 		.value = 3};
 	return t;
+}
+
+// Both parts of a line have clients as the log has them.
+TEST_WITH(test_hidden, setup, teardown)
+{
+	const struct querylog_hiding hiding = {.how = LOG_CLIENTS_TRUNCATED};
+	uint64_t missed;
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
+	watch_hide(watch, &hiding);
+	size_t len = make(0);
+	assert_true(watch_put(watch, 0, msg, len));
+	out[watch_take(watch, out, &missed)] = '\0';
+	assert_non_null(strstr(out, "\"client\":\"198.18.0.0\",\"client_port\":0,"));
+	struct trace t = make_trace(1, TRACE_OF_FRONTEND, ANSWER_UPSTREAM);
+	watch_put_trace(watch, &t);
+	out[watch_take(watch, out, &missed)] = '\0';
+	assert_non_null(strstr(out, "\"client\":\"198.18.0.0\",\"client_port\":0,"));
+	watch_end(watch);
 }
 
 static unsigned take(void)
