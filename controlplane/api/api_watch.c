@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that shows queries as workers see them (watch.h), a line of JSON each, for `seconds`.
-// A client that is stuck (api_lines.h) is hung up on, and with it the watch ends. So is one over
-// the network when a request on the control socket wants its place: there is one watch at a time.
+// A client that is stuck (api_lines.h) is hung up on, and with it the watch ends. There is one
+// watch at a time. One over the network makes way for a request on the control socket, for its
+// user's next one, and after WATCH_SHARE_MS for another user's: so users over the network take
+// turns.
 
+#include "api_clients.h"
 #include "api_lines.h"
 #include "api_param.h"
 #include "querylog/watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/keyhash.h>
 #include <weir/log.h>
 
-enum { WATCH_LATE_MS = 500, WATCH_TRACES_LATE_MS = 6000, WATCH_PENDING_MAX = 256 * 1024 };
+enum {
+	WATCH_SHARE_MS = 30000,
+	WATCH_LATE_MS = 500,
+	WATCH_TRACES_LATE_MS = 6000,
+	WATCH_PENDING_MAX = 256 * 1024
+};
 
 struct api_watch {
 	struct api *api;
 	struct api_lines out;
 	bool is_over, is_traced;
+	enum log_clients anonymize; // it ends with this setting
 	uint64_t until_ms, since_ms;
 	char lines[WATCH_BUFFER_MAX];
 };
@@ -37,15 +47,35 @@ static void watch_stop(struct api_watch *w)
 	heap_free(w);
 }
 
+// For how long it goes on before it makes way for a user with that right; 0: no longer. One on the
+// control socket makes way for nobody.
+static uint64_t kept_ms(const struct api_watch *w, uint64_t right)
+{
+	const uint64_t of = http_stream_user(w->out.stream)->right;
+	const uint64_t has_ms = clock_mono_ms() - w->since_ms;
+	if (!of)
+		return WATCH_SHARE_MS;
+	return right == 0 || right == of || has_ms >= WATCH_SHARE_MS ? 0 : WATCH_SHARE_MS - has_ms;
+}
+
 // Ends a watch whose client has closed, before its tick notices, as the next request may be from
 // the same person; and one that makes way for `x`.
 static void former_end(struct api *a, const struct http_exchange *x)
 {
 	const struct http_stream *s = a->watcher ? a->watcher->out.stream : NULL;
-	if (s
-		&& (!http_stream_is_live(s)
-			|| (http_right(x) == 0 && http_stream_user(s)->right != 0)))
+	if (s && (!http_stream_is_live(s) || !kept_ms(a->watcher, http_right(x))))
 		watch_stop(a->watcher);
+}
+
+static void busy_refuse(struct api *a, struct http_exchange *x, int err)
+{
+	char when[40] = "";
+	a->watches_refused++;
+	if (err == -EBUSY && a->watcher && http_stream_user(a->watcher->out.stream)->right)
+		snprintf(when, sizeof(when), ": try again in %u s",
+			1 + (unsigned)(kept_ms(a->watcher, http_right(x)) / 1000));
+	api_refuse(
+		x, 503, "%s%s", err == -EBUSY ? "somebody watches already" : strerror(-err), when);
 }
 
 static bool lines_send(struct api_watch *w)
@@ -69,10 +99,11 @@ static void on_tick(int, short, void *arg)
 	struct api_watch *w = arg;
 	uint64_t now_ms = clock_mono_ms();
 	enum api_lines_state state = api_lines_look(&w->out, WATCH_PENDING_MAX, now_ms);
-	bool ok = state != API_LINES_GONE && state != API_LINES_STUCK;
+	bool ok = state != API_LINES_GONE && state != API_LINES_STUCK
+		  && w->anonymize == api_anonymize(w->api);
 	if (ok && w->is_over)
 		ok = w->out.pending > 0;
-	else if (state == API_LINES_ROOM)
+	else if (ok && state == API_LINES_ROOM)
 		ok = lines_send(w);
 	if (ok && !w->is_over && is_late(w, now_ms)) {
 		w->is_over = true;
@@ -108,6 +139,19 @@ static bool source_take(
 	return true;
 }
 
+// A watch of one client would say whose the hidden text is. False: it has been replied to.
+static bool source_is_shown(struct api *a, struct http_exchange *x, const struct ip_address *source)
+{
+	const unsigned bits = querylog_hide_bits(api_anonymize(a), source->version);
+	if (source->prefix_len <= bits)
+		return true;
+	api_refuse(x, 409,
+		bits ? "client: query_log.anonymize shows no more than /%u of a client"
+		     : "client: query_log.anonymize hides clients",
+		bits);
+	return false;
+}
+
 // False: it has been replied to.
 static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch *f,
 	unsigned *outcomes, unsigned *seconds)
@@ -133,7 +177,7 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 			"servfail, stale, upstream, cached or unanswered");
 		return false;
 	}
-	if (client[0] && !source_take(a, x, client, &source))
+	if (client[0] && (!source_take(a, x, client, &source) || !source_is_shown(a, x, &source)))
 		return false;
 	if (client[0]) {
 		f->client_version = source.version;
@@ -146,6 +190,11 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 			return false;
 		f->name_hash = contenthash(name.wire, name.len);
 	}
+	if (frames && api_anonymize(a) != LOG_CLIENTS_WHOLE) {
+		api_refuse(
+			x, 409, "frames: have clients' addresses, which query_log.anonymize hides");
+		return false;
+	}
 	if (frames)
 		*outcomes = 0; // a frame comes before its result is known
 	f->frames = frames;
@@ -155,15 +204,14 @@ static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch 
 static void serve_watch(struct api *a, struct http_exchange *x)
 {
 	struct dp_watch filter;
+	struct querylog_hiding hiding;
 	unsigned seconds, outcomes;
 	if (!filter_take(a, x, &filter, &outcomes, &seconds))
 		return;
 	former_end(a, x);
 	int err = a->deps.watch ? watch_begin(a->deps.watch, outcomes, &filter.id) : -ENOENT;
 	if (err < 0) {
-		a->watches_refused++;
-		api_refuse(
-			x, 503, "%s", err == -EBUSY ? "somebody watches already" : strerror(-err));
+		busy_refuse(a, x, err);
 		return;
 	}
 	struct api_watch *w = heap_malloc(sizeof(*w));
@@ -173,8 +221,11 @@ static void serve_watch(struct api *a, struct http_exchange *x)
 		http_reply(x, 500, NULL);
 		return;
 	}
+	api_hiding(a, &hiding);
+	watch_hide(a->deps.watch, &hiding);
 	w->api = a;
 	w->is_over = w->is_traced = false;
+	w->anonymize = hiding.how;
 	w->since_ms = clock_mono_ms();
 	w->until_ms = w->since_ms + UINT64_C(1000) * seconds;
 	char user[API_USER_MAX];

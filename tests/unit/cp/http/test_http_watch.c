@@ -6,6 +6,7 @@
 #include "controlplane/api/api_server.h"
 #include "controlplane/querylog/watch.h"
 #include "controlplane/shm/publish.h"
+#include "tests/unit/clock_shift.h"
 
 enum { ROUNDS = 20 };
 
@@ -58,12 +59,31 @@ TEST(test_right_behind)
 	assert_int_equal(c.refused, 1); // test_one_at_a_time's
 }
 
+// What the log hides of clients no watch tells, neither by what it shows nor by what it is of.
+TEST(test_hidden_clients)
+{
+	config.query_log.anonymize = LOG_CLIENTS_TRUNCATED;
+	assert_reply("GET /watch?seconds=9&client=198.18.0.2", 409, "no more than /24");
+	assert_reply("GET /watch?seconds=9&client=2001:db8::/49", 409, "no more than /48");
+	assert_reply("GET /watch?seconds=9&frames=1", 409, "query_log.anonymize hides");
+	int fd = client_connect();
+	client_send(fd, "GET /watch?seconds=9&client=198.18.0.0/24 HTTP/1.1\r\nHost: a\r\n\r\n");
+	begin_wait(fd);
+	config.query_log.anonymize = LOG_CLIENTS_HASHED;
+	assert_true(client_read(fd, PATIENCE_MS) >= 0); // it was begun with another setting
+	close(fd);
+	assert_reply("GET /watch?seconds=9&client=198.18.0.0/24", 409, "hides clients");
+	config.query_log.anonymize = LOG_CLIENTS_WHOLE;
+}
+
 static struct http_server *remote; // as control.listen: with users
 static char remote_path[sizeof(path)];
 
+static _Atomic uint64_t right = 7;
+
 static void on_remote(void *arg, struct http_exchange *x)
 {
-	http_set_right(x, 7);
+	http_set_right(x, right);
 	api_serve(arg, x, 0, CONTROL_ADMIN);
 }
 
@@ -121,6 +141,36 @@ TEST(test_makes_way)
 	assert_non_null(strstr(reply, "watches already"));
 	close(again);
 	close(local);
+	close(fd);
+}
+
+static void refused(const char *why)
+{
+	int fd = remote_watch_ask();
+	assert_true(client_waits(fd, PATIENCE_MS));
+	assert_int_equal(client_read(fd, 100), -1);
+	assert_non_null(strstr(reply, why));
+	close(fd);
+}
+
+// Users over the network take turns: nobody holds the place for long, and nobody by many watches.
+TEST(test_turns)
+{
+	int fd = remote_watch_ask();
+	begin_wait(fd);
+	int own = remote_watch_ask();
+	begin_wait(own);
+	assert_true(client_read(fd, PATIENCE_MS) >= 0);
+	right = 8;
+	refused("watches already: try again in ");
+	clock_ahead_by_ms(40000);
+	int other = remote_watch_ask();
+	begin_wait(other);
+	assert_true(client_read(own, PATIENCE_MS) >= 0);
+	right = 7;
+	refused("watches already: try again in ");
+	close(other);
+	close(own);
 	close(fd);
 }
 
