@@ -103,8 +103,7 @@ int access_open(struct access **out, struct loop *service, const char *state_dir
 		return rc;
 	}
 	a->audit = (struct audit){.thread = a->thread,
-		.refused_ms = clock_mono_ms(),
-		.allowance = AUDIT_REFUSED_BURST};
+		.entries = allowance_full(AUDIT_REFUSED_BURST, clock_mono_ms())};
 	a->looked_unix_s = (int64_t)time(NULL);
 	files_load(a);
 	*out = a;

@@ -152,26 +152,20 @@ void audit_left_out(struct audit *a)
 	a->refused_left_out++;
 }
 
-// Takes one entry from the allowance. False: it is left out.
-static bool allowance_take(struct audit *a, uint64_t now_ms)
+// False: it is left out.
+static bool entry_may(struct audit *a, uint64_t now_ms)
 {
-	const uint64_t step_ms = 1000 / AUDIT_REFUSED_EACH_S;
-	const uint64_t more = (now_ms - a->refused_ms) / step_ms;
-	a->refused_ms += more * step_ms;
-	a->allowance = more > AUDIT_REFUSED_BURST - a->allowance ? AUDIT_REFUSED_BURST
-								 : a->allowance + (unsigned)more;
-	if (a->allowance == 0) {
+	const bool may =
+		allowance_take(&a->entries, AUDIT_REFUSED_EACH_S, AUDIT_REFUSED_BURST, now_ms);
+	if (!may)
 		audit_left_out(a);
-		return false;
-	}
-	a->allowance--;
-	return true;
+	return may;
 }
 
 void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms)
 {
 	a->refused++;
-	if (!allowance_take(a, now_ms))
+	if (!entry_may(a, now_ms))
 		return;
 	entry_write(a, e, ACCESS_REFUSED, a->left_out);
 	a->left_out = 0;
@@ -179,7 +173,7 @@ void audit_refused(struct audit *a, const struct audit_entry *e, uint64_t now_ms
 
 void audit_locked(struct audit *a, const char *from, const char *what, uint64_t now_ms)
 {
-	if (!allowance_take(a, now_ms))
+	if (!entry_may(a, now_ms))
 		return;
 	note_write(a, ACCESS_REFUSED, "weir", from, what, "left_out", a->left_out);
 	a->left_out = 0;

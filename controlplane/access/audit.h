@@ -28,6 +28,7 @@
 // the service loop's thread; access_thread.h writes it.
 
 #include "access_thread.h"
+#include "base/allowance.h"
 #include "base/url_fields.h"
 
 #include <stdint.h>
@@ -59,8 +60,8 @@ struct audit_user {
 
 struct audit {
 	struct access_thread *thread;
-	uint64_t refused_ms; // of the allowance
-	unsigned allowance, left_out;
+	struct allowance entries; // of refused requests
+	unsigned left_out;
 	unsigned begun; // requests whose reply has no entry yet
 	struct audit_user user[AUDIT_USERS_MAX], all;
 	uint64_t changes, refused, refused_left_out, held_back; // ever

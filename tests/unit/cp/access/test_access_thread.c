@@ -185,7 +185,7 @@ static struct audit_entry refused_entry(void)
 
 TEST_WITH(test_entries, setup, teardown)
 {
-	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
+	struct audit a = {.thread = t, .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
 	const struct audit_entry e = refused_entry(),
 				 change = {.who = "uid 0",
 					 .from = "pid 1",
@@ -330,7 +330,7 @@ TEST_WITH(test_values, setup, teardown)
 // However many requests are refused, the entries of changes stay, and are shown.
 TEST_WITH(test_refused_push_nothing_out, setup, teardown)
 {
-	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
+	struct audit a = {.thread = t, .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
 	struct access_thread_counts c;
 	struct audit_entry change = refused_entry(), refused = change;
 	char why[ACCESS_LINE_MAX - 1000];
@@ -365,7 +365,7 @@ static void hold_work(struct access_job *j)
 // What the disk has not taken holds up those that come, and costs no entry.
 TEST_WITH(test_no_room, setup, teardown)
 {
-	struct audit a = {.thread = t, .allowance = AUDIT_REFUSED_BURST};
+	struct audit a = {.thread = t, .entries = allowance_full(AUDIT_REFUSED_BURST, 0)};
 	struct access_job job = {.work = hold_work, .done = job_done};
 	const struct audit_entry e = {.who = "uid 0",
 		.from = "",
