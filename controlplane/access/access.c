@@ -165,15 +165,19 @@ void access_failed(struct access *a, const struct sockaddr_storage *source, cons
 {
 	const struct lockout_key key = lockout_source(source);
 	char what[AUDIT_PATH_MAX];
-	if (!lockout_failed(&a->lockout, key, now_s()))
+	const enum lockout_scope scope = lockout_failed(&a->lockout, key, now_s());
+	if (scope == LOCKOUT_NONE)
 		return;
+	const bool is_network = scope == LOCKOUT_NETWORK;
+	const char *all = is_network ? " and its /64" : "";
+	const int tries = is_network ? LOCKOUT_TRIES * SOURCE_NETWORK_TIMES : LOCKOUT_TRIES;
 	const unsigned for_s = lockout_left(&a->lockout, key, now_s());
 	log_warning(
-		"control: %s is locked out for %u s: %d failed tries", from, for_s, LOCKOUT_TRIES);
-	snprintf(what, sizeof(what), "this address is locked out for %u s", for_s);
+		"control: %s%s is locked out for %u s: %d failed tries", from, all, for_s, tries);
+	snprintf(what, sizeof(what), "this address%s is locked out for %u s", all, for_s);
 	audit_locked(&a->audit, from, what, clock_mono_ms());
 	events_add(a->events, EVENT_control_locked, EVENT_FIELDS({"client", from}),
-		"%s is locked out of the control API: %d failed tries", from, LOCKOUT_TRIES);
+		"%s%s is locked out of the control API: %d failed tries", from, all, tries);
 }
 
 static const char cookie_name[] = "__Host-weir=";

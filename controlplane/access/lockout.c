@@ -2,44 +2,54 @@
 #include "lockout.h"
 
 #include "access_text.h"
-#include "base/source_key.h"
 
 #include <string.h>
 #include <weir/keyhash.h>
 
-enum { KIND_PLACE = 254, KIND_USER = 255 };
-static_assert(AF_INET < KIND_PLACE && AF_INET6 < KIND_PLACE);
+enum { KIND_PLACE_NETWORK = 253, KIND_PLACE = 254, KIND_USER = 255 };
+static_assert((int)SOURCE_KIND_NETWORK < (int)KIND_PLACE_NETWORK);
 
 struct lockout_key lockout_source(const struct sockaddr_storage *a)
 {
-	const struct source_key key = source_key_of(a);
-	struct lockout_key out;
-	static_assert(sizeof(out) == sizeof(key));
-	memcpy(&out, &key, sizeof(out));
-	return out;
+	return (struct lockout_key){source_ids_of(a)};
 }
 
-static struct lockout_key user_of(const char *name)
+static uint64_t name_hash(const char *user)
 {
-	struct lockout_key out = {.bytes = {KIND_USER}};
-	const uint64_t hash = contenthash(name, strlen(name));
-	static_assert(sizeof(hash) + 1 == LOCKOUT_KEY_LEN);
+	return contenthash(user, strlen(user));
+}
+
+static struct source_id id_of(uint8_t kind, uint64_t hash)
+{
+	struct source_id out = {.bytes = {kind}};
 	memcpy(out.bytes + 1, &hash, sizeof(hash));
 	return out;
 }
 
-static struct lockout_entry *find(const struct lockout *l, const struct lockout_key *key)
+static bool is_some(const struct source_id *id)
 {
-	for (unsigned i = 0; key->bytes[0] && i < LOCKOUT_MAX; i++)
-		if (memcmp(&l->entry[i].key, key, sizeof(*key)) == 0)
+	return id->bytes[0] != 0;
+}
+
+static struct lockout_entry *find(const struct lockout *l, const struct source_id *id)
+{
+	for (unsigned i = 0; is_some(id) && i < LOCKOUT_MAX; i++)
+		if (memcmp(&l->entry[i].id, id, sizeof(*id)) == 0)
 			return (struct lockout_entry *)(uintptr_t)&l->entry[i];
 	return NULL;
 }
 
+static unsigned one_left(const struct lockout *l, const struct source_id *id, uint64_t now_s)
+{
+	const struct lockout_entry *e = find(l, id);
+	return e && e->until_s > now_s ? (unsigned)(e->until_s - now_s) : 0;
+}
+
 unsigned lockout_left(const struct lockout *l, struct lockout_key key, uint64_t now_s)
 {
-	const struct lockout_entry *e = find(l, &key);
-	return e && e->until_s > now_s ? (unsigned)(e->until_s - now_s) : 0;
+	const unsigned own = one_left(l, &key.of.own, now_s);
+	const unsigned network = one_left(l, &key.of.network, now_s);
+	return own > network ? own : network;
 }
 
 // A free entry, or the one that failed longest ago.
@@ -48,7 +58,7 @@ static struct lockout_entry *entry_take(struct lockout *l)
 	struct lockout_entry *oldest = &l->entry[0];
 	for (unsigned i = 0; i < LOCKOUT_MAX; i++) {
 		struct lockout_entry *e = &l->entry[i];
-		if (!e->key.bytes[0])
+		if (!is_some(&e->id))
 			return e;
 		if (e->last_s < oldest->last_s)
 			oldest = e;
@@ -57,15 +67,16 @@ static struct lockout_entry *entry_take(struct lockout *l)
 	return oldest;
 }
 
-bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s)
+// True: locked out from here on.
+static bool one_failed(
+	struct lockout *l, const struct source_id *id, unsigned tries, uint64_t now_s)
 {
-	l->failures++;
-	if (!key.bytes[0])
+	if (!is_some(id))
 		return false;
-	struct lockout_entry *e = find(l, &key);
+	struct lockout_entry *e = find(l, id);
 	if (!e) {
 		e = entry_take(l);
-		*e = (struct lockout_entry){.key = key, .since_s = now_s};
+		*e = (struct lockout_entry){.id = *id, .since_s = now_s};
 	}
 	if (e->until_s > now_s)
 		return false;
@@ -76,7 +87,7 @@ bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s)
 		e->failures = 0;
 	}
 	e->last_s = now_s;
-	if (++e->failures < LOCKOUT_TRIES)
+	if (++e->failures < tries)
 		return false;
 	const unsigned most = LOCKOUT_MOST_S / LOCKOUT_FIRST_S;
 	const unsigned times = e->locks < 8 && 1u << e->locks < most ? 1u << e->locks : most;
@@ -89,9 +100,18 @@ bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s)
 	return true;
 }
 
+enum lockout_scope lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s)
+{
+	l->failures++;
+	const bool own = one_failed(l, &key.of.own, LOCKOUT_TRIES, now_s);
+	if (one_failed(l, &key.of.network, LOCKOUT_TRIES * SOURCE_NETWORK_TIMES, now_s))
+		return LOCKOUT_NETWORK;
+	return own ? LOCKOUT_OWN : LOCKOUT_NONE;
+}
+
 void lockout_succeeded(struct lockout *l, struct lockout_key key)
 {
-	struct lockout_entry *e = find(l, &key);
+	struct lockout_entry *e = find(l, &key.of.own);
 	if (e)
 		e->failures = 0;
 }
@@ -100,20 +120,26 @@ unsigned lockout_used(const struct lockout *l)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < LOCKOUT_MAX; i++)
-		n += l->entry[i].key.bytes[0] != 0;
+		n += is_some(&l->entry[i].id);
 	return n;
 }
 
-static struct lockout_key place_of(const char *user, const struct sockaddr_storage *source)
+static struct lockout_place place_of(const char *user, const struct sockaddr_storage *source)
 {
-	const struct lockout_key parts[] = {user_of(user), lockout_source(source)};
-	struct lockout_key out = {.bytes = {KIND_PLACE}};
-	const uint64_t hash = contenthash(parts, sizeof(parts));
+	struct {
+		uint8_t kind, name[8];
+		struct source_key at;
+	} parts = {.kind = KIND_USER, .at = source_key_of(source)};
+	const uint64_t name = name_hash(user);
+	static_assert(sizeof(parts) == 2 * LOCKOUT_PLACE_LEN);
+	memcpy(parts.name, &name, sizeof(name));
+	struct lockout_place out = {.bytes = {KIND_PLACE}};
+	const uint64_t hash = contenthash(&parts, sizeof(parts));
 	memcpy(out.bytes + 1, &hash, sizeof(hash));
 	return out;
 }
 
-static bool is_known(const struct lockout_places *p, const struct lockout_key *place)
+static bool is_known(const struct lockout_places *p, const struct lockout_place *place)
 {
 	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++)
 		if (memcmp(&p->of[i], place, sizeof(*place)) == 0)
@@ -121,7 +147,7 @@ static bool is_known(const struct lockout_places *p, const struct lockout_key *p
 	return false;
 }
 
-static void place_put(struct lockout_places *p, const struct lockout_key *place)
+static void place_put(struct lockout_places *p, const struct lockout_place *place)
 {
 	p->of[p->next] = *place;
 	p->next = (p->next + 1) % LOCKOUT_PLACES_MAX;
@@ -130,7 +156,7 @@ static void place_put(struct lockout_places *p, const struct lockout_key *place)
 bool lockout_place_add(
 	struct lockout_places *p, const char *user, const struct sockaddr_storage *source)
 {
-	const struct lockout_key place = place_of(user, source);
+	const struct lockout_place place = place_of(user, source);
 	if (is_known(p, &place))
 		return false;
 	place_put(p, &place);
@@ -146,7 +172,7 @@ unsigned lockout_places_used(const struct lockout_places *p)
 }
 
 static const char places_head[] = "weir-places 1\n";
-enum { PLACES_HEAD_LEN = sizeof(places_head) - 1, PLACE_LINE = 2 * LOCKOUT_KEY_LEN + 1 };
+enum { PLACES_HEAD_LEN = sizeof(places_head) - 1, PLACE_LINE = 2 * LOCKOUT_PLACE_LEN + 1 };
 static_assert((int)PLACES_HEAD_LEN + (int)LOCKOUT_PLACES_MAX * (int)PLACE_LINE
 	      <= (int)LOCKOUT_PLACES_FILE_MAX);
 
@@ -157,19 +183,19 @@ size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PL
 		const uint8_t *key = p->of[(p->next + i) % LOCKOUT_PLACES_MAX].bytes;
 		if (!key[0])
 			continue;
-		access_hex_write(key, LOCKOUT_KEY_LEN, at);
-		at = stpcpy(at + 2 * LOCKOUT_KEY_LEN, "\n");
+		access_hex_write(key, LOCKOUT_PLACE_LEN, at);
+		at = stpcpy(at + 2 * LOCKOUT_PLACE_LEN, "\n");
 	}
 	return (size_t)(at - text);
 }
 
 // Of a line with its end. False: it is none.
-static bool place_read(const char *line, struct lockout_key *out)
+static bool place_read(const char *line, struct lockout_place *out)
 {
 	char text[PLACE_LINE];
 	memcpy(text, line, PLACE_LINE - 1);
 	text[PLACE_LINE - 1] = '\0';
-	return line[PLACE_LINE - 1] == '\n' && access_hex_read(text, out->bytes, LOCKOUT_KEY_LEN)
+	return line[PLACE_LINE - 1] == '\n' && access_hex_read(text, out->bytes, LOCKOUT_PLACE_LEN)
 	       && out->bytes[0] == KIND_PLACE;
 }
 
@@ -181,7 +207,7 @@ bool lockout_places_read(struct lockout_places *p, const char *text, size_t len)
 		|| lines % PLACE_LINE != 0 || lines / PLACE_LINE > LOCKOUT_PLACES_MAX)
 		return false;
 	for (const char *at = text + PLACES_HEAD_LEN; at < text + len; at += PLACE_LINE) {
-		struct lockout_key place = {0};
+		struct lockout_place place = {0};
 		if (!place_read(at, &place)) {
 			*p = (struct lockout_places){0};
 			return false;
@@ -194,6 +220,17 @@ bool lockout_places_read(struct lockout_places *p, const char *text, size_t len)
 struct lockout_key lockout_login(
 	const struct lockout_places *p, const char *user, const struct sockaddr_storage *source)
 {
-	const struct lockout_key place = place_of(user, source);
-	return is_known(p, &place) ? place : user_of(user);
+	const struct lockout_place place = place_of(user, source);
+	const struct source_ids at = source_ids_of(source);
+	struct lockout_key out = {{.own = id_of(KIND_USER, name_hash(user))}};
+	if (!is_known(p, &place))
+		return out;
+	uint64_t hash;
+	memcpy(&hash, place.bytes + 1, sizeof(hash));
+	if (is_some(&at.network)) {
+		out.of.network = id_of(KIND_PLACE_NETWORK, hash);
+		hash ^= contenthash(&at.own, sizeof(at.own));
+	}
+	out.of.own = id_of(KIND_PLACE, hash);
+	return out;
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Clients of the control API that fail to prove who they are, by their address (of IPv6 its /64) or
-// by the name of a user: after LOCKOUT_TRIES failures within LOCKOUT_WINDOW_S the key is locked
-// out, for LOCKOUT_FIRST_S, then twice as long each time up to LOCKOUT_MOST_S. A success forgets
-// the failures before it, but neither a lock nor how many there were.
+// Clients of the control API that fail to prove who they are, by their address or by the name of a
+// user: after LOCKOUT_TRIES failures within LOCKOUT_WINDOW_S that is locked out, for
+// LOCKOUT_FIRST_S, then twice as long each time up to LOCKOUT_MOST_S. So is a /64 of IPv6 after
+// SOURCE_NETWORK_TIMES as many of all its addresses. A success forgets the failures of its address
+// before it, but neither a lock nor how many there were.
 //
-// A value of LOCKOUT_MAX keys; one more takes the place of the one that failed longest ago
-// (counted). The service loop's thread; a call looks through the table. `now_s`: of a clock that
-// is never set.
+// A value of LOCKOUT_MAX addresses, networks and users; one more takes the place of the one that
+// failed longest ago (counted). The service loop's thread; a call looks through the table. `now_s`:
+// of a clock that is never set.
+
+#include "base/source_key.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <sys/socket.h>
 
 enum {
 	LOCKOUT_MAX = 256,
@@ -21,16 +22,17 @@ enum {
 	LOCKOUT_WINDOW_S = 60,
 	LOCKOUT_FIRST_S = 60,
 	LOCKOUT_MOST_S = 960,
-	LOCKOUT_KEY_LEN = 9,
 };
 
+// Of an address, or of a user, who may count as such at one; either part may be none, which is
+// never locked out.
 struct lockout_key {
-	uint8_t bytes[LOCKOUT_KEY_LEN]; // the first is 0: no key, which is never locked out
+	struct source_ids of;
 };
 struct lockout_key lockout_source(const struct sockaddr_storage *a);
 
 struct lockout_entry {
-	struct lockout_key key; // of nobody: free
+	struct source_id id; // none: free
 	unsigned failures, locks;
 	uint64_t since_s, last_s, until_s;
 };
@@ -42,8 +44,9 @@ struct lockout {
 
 // Seconds until there may be another try; 0: there may.
 unsigned lockout_left(const struct lockout *l, struct lockout_key key, uint64_t now_s);
-// True: locked out from here on.
-bool lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s);
+// What is locked out from here on; 0: nothing more.
+enum lockout_scope { LOCKOUT_NONE, LOCKOUT_OWN, LOCKOUT_NETWORK };
+enum lockout_scope lockout_failed(struct lockout *l, struct lockout_key key, uint64_t now_s);
 void lockout_succeeded(struct lockout *l, struct lockout_key key);
 unsigned lockout_used(const struct lockout *l);
 
@@ -53,18 +56,23 @@ unsigned lockout_used(const struct lockout *l);
 // line of hexadecimal digits for each.
 enum {
 	LOCKOUT_PLACES_MAX = 64,
-	LOCKOUT_PLACES_FILE_MAX = 16 + LOCKOUT_PLACES_MAX * (2 * LOCKOUT_KEY_LEN + 1),
+	LOCKOUT_PLACE_LEN = 9,
+	LOCKOUT_PLACES_FILE_MAX = 16 + LOCKOUT_PLACES_MAX * (2 * LOCKOUT_PLACE_LEN + 1),
+};
+
+struct lockout_place {
+	uint8_t bytes[LOCKOUT_PLACE_LEN]; // a user at an IPv4 address or an IPv6 /64; all 0: none
 };
 
 struct lockout_places {
-	struct lockout_key of[LOCKOUT_PLACES_MAX];
+	struct lockout_place of[LOCKOUT_PLACES_MAX];
 	unsigned next;
 };
 
 // True: it is a new one.
 bool lockout_place_add(
 	struct lockout_places *p, const char *user, const struct sockaddr_storage *source);
-// Under which a login counts: of the user at that place, or of the name.
+// Under which a login counts: of the user at that address of a known place, or of the name.
 struct lockout_key lockout_login(
 	const struct lockout_places *p, const char *user, const struct sockaddr_storage *source);
 unsigned lockout_places_used(const struct lockout_places *p);

@@ -10,21 +10,17 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// The sender by the kernel's word: an address, or a local user.
-static uint64_t sender_of(const struct http_exchange *x)
-{
-	const struct source_key source = source_key_of(&x->source);
-	return source.bytes[0] ? http_rate_key('s', &source, sizeof(source))
-			       : http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid));
-}
+// Places in `asks`.
+enum { NETWORK, SENDER, USER };
+static_assert((int)USER + 1 == (int)HTTP_TURNS_MAX);
 
-static bool ask_take(struct http_exchange *x, unsigned which, uint64_t key)
+static bool ask_take(struct http_exchange *x, unsigned which, uint64_t key, unsigned times)
 {
 	struct http_rate *rate = x->server->settings.rate;
 	if (!rate)
 		return true;
 	x->asks[which] = x->server->turn.key[which] = key;
-	if (http_rate_take(rate, key, clock_mono_ms()))
+	if (http_rate_take(rate, key, times, clock_mono_ms()))
 		return true;
 	x->server->counts.refused_rate++;
 	http_reply_header(x, "Retry-After", "1");
@@ -38,7 +34,7 @@ static unsigned served_of(const struct http_server *s, uint64_t key)
 	const struct http_exchange *x;
 	unsigned n = 0;
 	LIST_FOREACH (x, &s->exchange_list, link)
-		n += key ? x->asks[1] == key : x->asks[1] && !x->is_admin;
+		n += key ? x->asks[USER] == key : x->asks[USER] && !x->is_admin;
 	return n;
 }
 
@@ -57,11 +53,29 @@ static bool is_foreign(const struct http_exchange *x)
 	return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
 }
 
+// By the kernel's word: an address, or a local user.
+static uint64_t own_of(const struct http_exchange *x, const struct source_ids *of)
+{
+	return of->own.bytes[0] ? http_rate_key('s', &of->own, sizeof(of->own))
+				: http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid));
+}
+
+static uint64_t apart(uint64_t key, bool is_foreign)
+{
+	return is_foreign ? http_rate_key('f', &key, sizeof(key)) : key;
+}
+
 bool http_sender_may_ask(struct http_exchange *x)
 {
-	const uint64_t sender = sender_of(x);
-	const uint64_t key = is_foreign(x) ? http_rate_key('f', &sender, sizeof(sender)) : sender;
-	return ask_take(x, 0, key);
+	const struct source_ids of = source_ids_of(&x->source);
+	const bool foreign = is_foreign(x);
+	// An address that asks too often takes nothing of what its network has.
+	if (!ask_take(x, SENDER, apart(own_of(x, &of), foreign), 1))
+		return false;
+	if (!of.network.bytes[0])
+		return true;
+	const uint64_t network = http_rate_key('n', &of.network, sizeof(of.network));
+	return ask_take(x, NETWORK, apart(network, foreign), SOURCE_NETWORK_TIMES);
 }
 
 bool http_may_ask(struct http_exchange *x, uint64_t key, bool is_admin)
@@ -74,7 +88,7 @@ bool http_may_ask(struct http_exchange *x, uint64_t key, bool is_admin)
 		return busy_reply(x, "this user");
 	if (s->settings.rate && !is_admin && served_of(s, 0) >= max - max / 4)
 		return busy_reply(x, "users who are no admins");
-	return ask_take(x, 1, key);
+	return ask_take(x, USER, key, 1);
 }
 
 static uint64_t cpu_us(void)

@@ -20,7 +20,7 @@
 #include <weir/heap_site.h>
 
 // Connections over the cap that one iteration may accept and then close.
-enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, RATES_MAX = 64 };
+enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20, RATES_MAX = 128 };
 
 #define OVER_BODY "{\"error\":\"too many connections: try again\"}"
 static_assert(sizeof(OVER_BODY) - 1 == 43);
@@ -32,7 +32,7 @@ struct conn {
 	struct bufferevent *b;          // NULL: free
 	bool is_over, is_cut, is_known; // known: its source is
 	bool waits;                     // over, until another makes way or none does
-	struct source_key source;
+	struct source_ids source;
 	uint64_t user; // who has shown a right on it; 0: nobody
 	uint64_t since_ms, until_ms;
 	uint64_t taken; // requests, by evhttp
@@ -41,7 +41,7 @@ struct conn {
 };
 
 struct rate {
-	struct source_key source;
+	struct source_id source;
 	unsigned count;
 };
 
@@ -101,34 +101,74 @@ static void left_drop(struct http_conns *s)
 			conn_drop(s, &s->conn[i]);
 }
 
-static unsigned source_count(const struct http_conns *s, const struct source_key *source)
+static bool is_same(const struct source_id *a, const struct source_id *b)
 {
-	unsigned n = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
-		n += s->conn[i].b && s->conn[i].is_known && !s->conn[i].is_cut
-		     && memcmp(&s->conn[i].source, source, sizeof(*source)) == 0;
-	return n;
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-// A connection of a source that is admitted. The first of a source is in no total, so that few
-// sources cannot use it up. A source that finds no place counts in the total alone.
-static bool is_too_fast(struct http_conns *s, const struct source_key *source)
+// Of IPv6 a network is one place, however many addresses it has.
+static bool is_same_place(const struct source_ids *a, const struct source_ids *b)
 {
-	const uint64_t now_s = clock_mono_ms() / 1000;
+	return is_same(&a->network, &b->network)
+	       && (a->network.bytes[0] || is_same(&a->own, &b->own));
+}
+
+// A network's share: four times an address's, and half of what all have at most.
+static unsigned network_share(unsigned own, unsigned all)
+{
+	const unsigned most =
+		all && all / 2 < own * SOURCE_NETWORK_TIMES ? all / 2 : own * SOURCE_NETWORK_TIMES;
+	return most > own ? most : own;
+}
+
+static bool has_too_many(const struct http_conns *s, const struct source_ids *source)
+{
+	const unsigned most = s->settings.source_max;
+	unsigned own = 0, network = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
+		const struct conn *c = &s->conn[i];
+		if (!c->b || !c->is_known || c->is_cut)
+			continue;
+		own += is_same(&c->source.own, &source->own);
+		network += is_same(&c->source.network, &source->network);
+	}
+	return most
+	       && (own > most
+		       || (source->network.bytes[0]
+			       && network > network_share(most, s->settings.max)));
+}
+
+// Its count of this second; NULL: there is no place.
+static unsigned *rate_of(struct http_conns *s, const struct source_id *source)
+{
 	unsigned i = 0;
-	if (s->rate_s != now_s)
-		s->made = s->sources = 0;
-	s->rate_s = now_s;
-	while (i < s->sources && memcmp(&s->rate[i].source, source, sizeof(*source)) != 0)
+	while (i < s->sources && !is_same(&s->rate[i].source, source))
 		i++;
 	if (i == s->sources && i < RATES_MAX) {
 		s->sources++;
-		s->rate[i].count = 0;
-		s->rate[i].source = *source;
+		s->rate[i] = (struct rate){.source = *source};
 	}
-	const unsigned nth = i < RATES_MAX ? ++s->rate[i].count : 0;
-	if (s->settings.source_rate_max && nth > s->settings.source_rate_max)
+	return i < RATES_MAX ? &s->rate[i].count : NULL;
+}
+
+// A connection of a source that is admitted. The first of a network, of IPv4 of an address, is in
+// no total, so that few of them cannot use it up. A source that finds no place counts in the total
+// alone. An address of a network that is at its end takes no place; one that comes too fast takes
+// nothing of what its network has.
+static bool is_too_fast(struct http_conns *s, const struct source_ids *source)
+{
+	const unsigned most = s->settings.source_rate_max;
+	const uint64_t now_s = clock_mono_ms() / 1000;
+	if (s->rate_s != now_s)
+		s->made = s->sources = 0;
+	s->rate_s = now_s;
+	unsigned *network = source->network.bytes[0] ? rate_of(s, &source->network) : NULL;
+	if (most && network && *network >= network_share(most, s->settings.rate_max))
 		return true;
+	unsigned *own = rate_of(s, &source->own);
+	if (most && own && *own >= most)
+		return true;
+	const unsigned nth_own = own ? ++*own : 0, nth = network ? ++*network : nth_own;
 	return s->settings.rate_max && nth != 1 && ++s->made > s->settings.rate_max;
 }
 
@@ -151,13 +191,12 @@ static void conn_know(struct http_conns *s, struct conn *c)
 			bufferevent_getfd(c->b), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	if (getpeername(bufferevent_getfd(c->b), (struct sockaddr *)&peer, &len) < 0)
 		return;
-	c->source = source_key_of(&peer);
-	if (!c->source.bytes[0])
+	c->source = source_ids_of(&peer);
+	if (!c->source.own.bytes[0])
 		return;
-	const bool is_full =
-		s->settings.source_max && source_count(s, &c->source) > s->settings.source_max;
 	const bool is_refused =
-		is_full || (s->settings.refuses && s->settings.refuses(s->settings.arg, &peer));
+		has_too_many(s, &c->source)
+		|| (s->settings.refuses && s->settings.refuses(s->settings.arg, &peer));
 	if (!is_refused && !is_too_fast(s, &c->source))
 		return;
 	conn_shut_out(s, c);
@@ -170,7 +209,7 @@ static unsigned fellows(const struct http_conns *s, const struct conn *c)
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
 		const struct conn *o = &s->conn[i];
 		n += o->b && !o->is_cut && !o->is_over && o->user == c->user
-		     && (c->user || memcmp(&o->source, &c->source, sizeof(o->source)) == 0);
+		     && (c->user || is_same_place(&o->source, &c->source));
 	}
 	return n;
 }

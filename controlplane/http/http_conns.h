@@ -15,14 +15,15 @@
 // closed at the next check after its end, HTTP_CONNS_LOOK_MS later at most.
 //
 // With `lend` the connections speak TLS by libevent's bufferevent_openssl. One beyond `max`, beyond
-// `source_max` of its address (IPv6: of its /64), or that `refuses` names, is closed without a
-// handshake and without a reply; so is, of the others, one beyond `source_rate_max` of its address
-// or beyond `rate_max` of all in this second, in which the first of each address does not count:
-// what is closed for its address takes nothing from the rest.
+// `source_max` of its address, or that `refuses` names, is closed without a handshake and without a
+// reply; so is, of the others, one beyond `source_rate_max` of its address or beyond `rate_max` of
+// all in this second, in which the first of each address, or /64 of IPv6, does not count: what is
+// closed for its address takes nothing from the rest. A /64 has SOURCE_NETWORK_TIMES an address's
+// share, and half of `max` and `rate_max` at most.
 //
 // With `source_max` one beyond `max` takes the place of another: the oldest connection of the
-// address with the most on which nobody has shown a right, or of the user with the most, if these
-// are more than a quarter of `max`. Else it is one beyond.
+// address or /64 with the most on which nobody has shown a right, or of the user with the most, if
+// these are more than a quarter of `max`. Else it is one beyond.
 
 #include <stdbool.h>
 #include <stddef.h>

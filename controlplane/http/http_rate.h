@@ -17,6 +17,7 @@ enum { HTTP_RATE_PLACES = 256, HTTP_RATE_COST_US = 2000 };
 
 struct http_rate_place {
 	uint64_t key; // 0: free
+	unsigned times;
 	struct allowance left;
 };
 
@@ -28,8 +29,8 @@ struct http_rate {
 
 // Of what is not 0 long.
 uint64_t http_rate_key(char kind, const void *of, size_t len);
-// False: refused.
-bool http_rate_take(struct http_rate *r, uint64_t key, uint64_t now_ms);
+// `times`: the share, of each_s and burst. False: refused.
+bool http_rate_take(struct http_rate *r, uint64_t key, unsigned times, uint64_t now_ms);
 // Its request has taken `us`. A key that is not there has none to pay from.
 void http_rate_charge(struct http_rate *r, uint64_t key, uint64_t us);
 unsigned http_rate_used(const struct http_rate *r);

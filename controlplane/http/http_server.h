@@ -52,7 +52,7 @@ enum {
 	HTTP_FROM_MAX = 64,
 	HTTP_REFUSALS_MAX = 32,
 	HTTP_FAST_WEIGHT = 4,
-	HTTP_TURNS_MAX = 2,
+	HTTP_TURNS_MAX = 3, // a sender's network, the sender, the user
 };
 
 struct http_settings {

@@ -100,6 +100,20 @@ TEST_WITH(test_networks, empty, NULL)
 				 none = lockout_source(
 					 &(struct sockaddr_storage){.ss_family = AF_UNIX});
 	assert_int_equal(tries(a, 1000), LOCKOUT_TRIES);
+	assert_true(lockout_left(&l, a, 1000));
+	assert_false(lockout_left(&l, same, 1000)); // one guest of a LAN locks out itself
+	assert_false(lockout_left(&l, other, 1000));
+	// All addresses together have a bound as well.
+	unsigned failed = LOCKOUT_TRIES;
+	for (unsigned i = 0; i < 2 * SOURCE_NETWORK_TIMES * LOCKOUT_TRIES; i++) {
+		const struct lockout_key one = v6(text_from("2001:db8:0:1::%x", 0x100 + i));
+		if (lockout_left(&l, one, 1000))
+			break;
+		failed++;
+		assert_int_equal(lockout_failed(&l, one, 1000) == LOCKOUT_NETWORK,
+			failed == SOURCE_NETWORK_TIMES * LOCKOUT_TRIES);
+	}
+	assert_int_equal(failed, SOURCE_NETWORK_TIMES * LOCKOUT_TRIES);
 	assert_true(lockout_left(&l, same, 1000));
 	assert_false(lockout_left(&l, other, 1000));
 	assert_int_equal(tries(none, 1000), 0);
@@ -120,6 +134,30 @@ TEST_WITH(test_full, empty, NULL)
 	assert_int_equal(l.evicted, 1);
 	assert_int_equal(lockout_used(&l), LOCKOUT_MAX);
 	assert_true(lockout_left(&l, first, 1001)); // it failed last
+}
+
+// In a LAN where she has logged in, a guest who tries her password locks out herself alone.
+TEST_WITH(test_known_networks, empty, NULL)
+{
+	static struct lockout_places p;
+	struct sockaddr_storage own = {.ss_family = AF_INET6}, guest = own, other = own;
+	uint8_t *const last = ((struct sockaddr_in6 *)&guest)->sin6_addr.s6_addr;
+	p = (struct lockout_places){0};
+	last[15] = 9;
+	((struct sockaddr_in6 *)&other)->sin6_addr.s6_addr[0] = 9;
+	assert_true(lockout_place_add(&p, "eve", &own));
+	assert_false(lockout_place_add(&p, "eve", &guest)); // it is the same place
+	assert_int_equal(tries(lockout_login(&p, "eve", &guest), 1000), LOCKOUT_TRIES);
+	assert_true(lockout_left(&l, lockout_login(&p, "eve", &guest), 1000));
+	assert_false(lockout_left(&l, lockout_login(&p, "eve", &own), 1000));
+	assert_false(lockout_left(&l, lockout_login(&p, "bob", &guest), 1000));
+	for (unsigned i = 0; i < (SOURCE_NETWORK_TIMES - 1) * LOCKOUT_TRIES; i++) {
+		last[14] = (uint8_t)(1 + i);
+		assert_false(lockout_left(&l, lockout_login(&p, "eve", &guest), 1000));
+		(void)lockout_failed(&l, lockout_login(&p, "eve", &guest), 1000);
+	}
+	assert_true(lockout_left(&l, lockout_login(&p, "eve", &own), 1000));
+	assert_false(lockout_left(&l, lockout_login(&p, "eve", &other), 1000));
 }
 
 static void place(struct lockout_places *p, unsigned n)
@@ -159,5 +197,5 @@ TEST(test_places_file)
 	}
 	for (size_t i = 0; i < len; i++)
 		assert_true(lockout_places_read(&back, text, i)
-			    == (i >= 14 && (i - 14) % (2 * LOCKOUT_KEY_LEN + 1) == 0));
+			    == (i >= 14 && (i - 14) % (2 * LOCKOUT_PLACE_LEN + 1) == 0));
 }
