@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Versions of the configuration as they are on disk: their list, texts and differences, read by a
-// helper thread. Secrets are left out (version_mask.h) for each client.
+// helper thread. Secrets are left out (config_mask) for each client.
 
 #include "api_param.h"
 #include "api_server.h"
 #include "versions/version_diff.h"
-#include "versions/version_mask.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -107,7 +106,7 @@ static void file_out(struct json_out *o, struct json_node *list, const struct co
 	if (!t->bytes)
 		return;
 	struct json_node *n = json_out_object(o, list, NULL);
-	char *text = version_mask(t->bytes, t->len);
+	char *text = config_mask(t->bytes, t->len);
 	json_out_text(o, n, "path", t->path);
 	json_out_text(o, n, "text", text ? text : "");
 	heap_free(text);

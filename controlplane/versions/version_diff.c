@@ -2,7 +2,6 @@
 #include "version_diff.h"
 
 #include "diff_lines.h"
-#include "version_mask.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,8 +138,8 @@ static int masked_write(struct output *o, const char *path, const char *from, co
 static int text_write(struct output *o, const struct config_text *a, const struct config_text *b)
 {
 	const char *path = a && a->bytes ? a->path : b->path;
-	char *from = a && a->bytes ? version_mask(a->bytes, a->len) : heap_strdup("");
-	char *to = b && b->bytes ? version_mask(b->bytes, b->len) : heap_strdup("");
+	char *from = a && a->bytes ? config_mask(a->bytes, a->len) : heap_strdup("");
+	char *to = b && b->bytes ? config_mask(b->bytes, b->len) : heap_strdup("");
 	int rc = from && to ? masked_write(o, path, from, to) : -ENOMEM;
 	heap_free(from);
 	heap_free(to);

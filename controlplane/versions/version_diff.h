@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The difference of two bundles as a unified diff, without secrets (version_mask.h): a secret that
+// The difference of two bundles as a unified diff, without secrets (config_mask): a secret that
 // changed shows as a line that did not. Myers' greedy algorithm up to VERSION_DIFF_STEPS edits a
 // file, which bounds its time and memory (3 MiB); beyond that, and beyond VERSION_DIFF_LINES lines,
 // the whole part that differs is shown as replaced. A helper thread.

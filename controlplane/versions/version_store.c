@@ -9,13 +9,35 @@
 #include <unistd.h>
 #include <weir/fault.h>
 #include <weir/heap_site.h>
+#include <weir/log.h>
 
-static void path_of(char out[PATH_MAX], const char *folder, unsigned number)
+static void path_of(char out[PATH_MAX], const char *folder, unsigned number, const char *kind)
 {
-	snprintf(out, PATH_MAX, "%s/%u.version", folder, number);
+	snprintf(out, PATH_MAX, "%s/%u.%s", folder, number, kind);
 }
 
-int version_store_open(
+// One that an older weir wrote is readable by the group, and has no blotted file; nor may one have
+// that was copied here.
+static void version_shut(const char *folder, unsigned number)
+{
+	struct config_version v;
+	struct config_bundle b;
+	struct stat st;
+	char path[PATH_MAX], why[CONFIG_WHY_MAX];
+	path_of(path, folder, number, "blotted");
+	const bool has_blotted = access(path, F_OK) == 0;
+	path_of(path, folder, number, "version");
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || (has_blotted && !(st.st_mode & 077)))
+		return;
+	if (config_version_read(folder, number, &v, &b, why) == 0) {
+		(void)!version_store_put(folder, &v, &b, why);
+		config_bundle_free(&b);
+	}
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		(void)!chmod(path, 0600);
+}
+
+static int folder_make(
 	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX])
 {
 	(void)!mkdir(state_directory, 0750);
@@ -26,6 +48,17 @@ int version_store_open(
 	return -err;
 }
 
+int version_store_open(
+	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX])
+{
+	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
+	int rc = folder_make(folder, state_directory, why);
+	int count = rc == 0 ? config_versions_list(folder, numbers) : 0;
+	for (int i = 0; i < count; i++)
+		version_shut(folder, numbers[i]);
+	return rc;
+}
+
 unsigned version_store_newest(const char *folder)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
@@ -33,19 +66,61 @@ unsigned version_store_newest(const char *folder)
 	return count > 0 ? numbers[count - 1] : 0;
 }
 
-int version_store_put(const char *folder, const struct config_version *v,
-	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX])
+static int one_put(const char *path, const struct config_version *v, const struct config_bundle *b,
+	bool is_shared, char why[FILE_WRITE_WHY_MAX])
 {
-	char path[PATH_MAX];
 	size_t len;
 	char *text = config_version_text(v, b, &len);
-	path_of(path, folder, v->number);
 	if (!text) {
 		snprintf(why, FILE_WRITE_WHY_MAX, "%.200s: %s", path, strerror(EFBIG));
 		return -EFBIG;
 	}
-	int rc = file_write_shared(path, text, len, why);
+	int rc = is_shared ? file_write_shared(path, text, len, why)
+			   : file_write(path, text, len, why);
 	heap_free(text);
+	return rc;
+}
+
+static bool loads(const struct config_bundle *b)
+{
+	struct config_errors errors = {0};
+	struct config *c = NULL;
+	const bool ok = config_bundle_load(b, CONFIG_SECRETS_NONE, &c, &errors) == 0;
+	config_free(c);
+	return ok;
+}
+
+// The data plane must be able to start with it: a text that only loads with its secrets keeps them.
+static int blotted_put(const char *folder, const struct config_version *v,
+	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX])
+{
+	struct config_bundle blotted;
+	char path[PATH_MAX];
+	unsigned blots;
+	path_of(path, folder, v->number, "blotted");
+	int rc = config_bundle_blot(b, &blotted, &blots);
+	if (rc < 0) {
+		snprintf(why, FILE_WRITE_WHY_MAX, "%.200s: %s", path, strerror(-rc));
+		return rc;
+	}
+	const bool is_fit = !blots || loads(&blotted) || !loads(b);
+	if (!is_fit)
+		log_warning("configuration: version %u does not load without its secrets, so the "
+			    "data plane can read them",
+			v->number);
+	rc = one_put(path, v, is_fit ? &blotted : b, true, why);
+	config_bundle_free(&blotted);
+	return rc;
+}
+
+int version_store_put(const char *folder, const struct config_version *v,
+	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX])
+{
+	char path[PATH_MAX];
+	path_of(path, folder, v->number, "version");
+	int rc = blotted_put(folder, v, b, why);
+	if (rc == 0)
+		rc = one_put(path, v, b, false, why);
 	FAULT_POINT(version_stored);
 	return rc;
 }
@@ -126,6 +201,29 @@ static void room_take(struct room *r, uint64_t size)
 	r->bytes -= size < r->bytes ? size : r->bytes;
 }
 
+static const char *const kinds[] = {"version", "blotted"};
+
+static uint64_t version_size(const char *folder, unsigned number)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	uint64_t size = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+		path_of(path, folder, number, kinds[i]);
+		size += lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	}
+	return size;
+}
+
+static void version_remove(const char *folder, unsigned number)
+{
+	char path[PATH_MAX];
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+		path_of(path, folder, number, kinds[i]);
+		(void)unlink(path);
+	}
+}
+
 void version_store_prune(const char *folder, unsigned in_force, unsigned good)
 {
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
@@ -135,13 +233,10 @@ void version_store_prune(const char *folder, unsigned in_force, unsigned good)
 	for (int i = count - 1; i >= 0; i--) {
 		const bool is_needed = numbers[i] == in_force || numbers[i] == good;
 		const bool of_small = is_small(folder, numbers[i]);
-		char path[PATH_MAX];
-		struct stat st;
-		path_of(path, folder, numbers[i]);
-		const uint64_t size = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+		const uint64_t size = version_size(folder, numbers[i]);
 		if (!is_needed
 			&& ((of_small && !room_has(&small, size)) || !room_has(&all, size))) {
-			(void)unlink(path);
+			version_remove(folder, numbers[i]);
 			continue;
 		}
 		room_take(&all, size);

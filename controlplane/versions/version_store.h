@@ -8,9 +8,9 @@
 // ones; of these VERSION_STORE_SMALL_MAX and half of the bytes at most of small versions: by the
 // role `operate` (entries, lists turned on and off), the timer and weir itself, so that the newest
 // half of the others is there to roll back to. And in any case the version in force and the one
-// that health goes back to. Folder 0750, files 0640, so that the data plane's user, which is of the
-// same group, can read them. Blocking file I/O: a helper thread, or before the loops run. One
-// caller at a time.
+// that health goes back to. Folder 0750, `N.version` 0600, as it may have secrets, and the other
+// files 0640, so that the data plane's user, which is of the same group, can read them. Blocking
+// file I/O: a helper thread, or before the loops run. One caller at a time.
 
 #include "base/file_write.h"
 
@@ -21,12 +21,15 @@ enum {
 	VERSION_STORE_SMALL_MAX = CONFIG_VERSIONS_KEPT / 2,
 };
 
-// Makes the folders that are missing. -errno.
+// Makes the folders that are missing, and of versions what is missing of modes and blotted files.
+// -errno.
 ATTR_MUST_CHECK int version_store_open(
 	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX]);
 // The highest number that was used; 0: none.
 unsigned version_store_newest(const char *folder);
-// Writes the file of `v`, or replaces it. -EFBIG: over CONFIG_VERSION_BYTES_MAX; -errno.
+// Writes the files of `v`, or replaces them: first the blotted one. A text that does not load
+// without its secrets keeps them there, with a warning in the log. -EFBIG: over
+// CONFIG_VERSION_BYTES_MAX; -errno.
 ATTR_MUST_CHECK int version_store_put(const char *folder, const struct config_version *v,
 	const struct config_bundle *b, char why[FILE_WRITE_WHY_MAX]);
 // Makes version `number` the one in force.

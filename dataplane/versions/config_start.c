@@ -14,6 +14,8 @@
 struct search {
 	const char *path; // of the configuration file, absolute
 	enum config_secrets_kind secrets;
+	int (*read)(const char *folder, unsigned number, struct config_version *v,
+		struct config_bundle *b, char why[CONFIG_WHY_MAX]);
 	unsigned current; // number of the version in force; 0: none, or not known
 	struct config_start *out;
 };
@@ -33,7 +35,7 @@ static bool version_take(const struct search *s, unsigned number)
 	struct config_bundle b;
 	char why[CONFIG_WHY_MAX] = "";
 	const bool is_current = number == s->current;
-	int rc = config_version_read(out->folder, number, &v, &b, why);
+	int rc = s->read(out->folder, number, &v, &b, why);
 	if (rc < 0) {
 		out->is_held |= is_current && !is_damage(rc);
 		snprintf(out->skipped, sizeof(out->skipped), "%s", why);
@@ -86,19 +88,39 @@ static void version_find(struct search *s)
 		(void)older_take(s, rc < 0 ? UINT_MAX : s->current);
 }
 
+// Of the texts on disk, as versions with secrets have them and blotted ones.
+struct disk_digests {
+	uint64_t disk[2], all[2];
+};
+
+// Blotted ones are 0, as of nothing, where they are not needed, or without memory.
+static void disk_digests_find(
+	const struct search *s, const struct config_bundle *b, struct disk_digests *out)
+{
+	struct config_bundle blotted;
+	unsigned blots;
+	*out = (struct disk_digests){{config_bundle_disk_digest(b)}, {config_bundle_digest(b)}};
+	if (s->read != config_version_read_any || config_bundle_blot(b, &blotted, &blots) < 0)
+		return;
+	out->disk[1] = config_bundle_disk_digest(&blotted);
+	out->all[1] = config_bundle_digest(&blotted);
+	config_bundle_free(&blotted);
+}
+
 // The version as which that text was taken back, by the newest one that tells of its health; 0:
 // none. Another managed part may have been the fault.
-static unsigned taken_back_as(const char *folder, uint64_t disk_digest, uint64_t digest)
+static unsigned taken_back_as(const struct search *s, const struct disk_digests *d)
 {
+	const char *folder = s->out->folder;
 	unsigned numbers[2 * CONFIG_VERSIONS_KEPT];
 	int count = config_versions_list(folder, numbers);
 	for (int i = count - 1; i >= 0; i--) {
 		struct config_version v;
 		char why[CONFIG_WHY_MAX];
-		if (config_version_read(folder, numbers[i], &v, NULL, why) < 0
-			|| v.disk_digest != disk_digest)
+		if (s->read(folder, numbers[i], &v, NULL, why) < 0
+			|| v.disk_digest != d->disk[v.is_blotted])
 			continue;
-		if (v.result == CONFIG_VERSION_taken_back && v.digest == digest)
+		if (v.result == CONFIG_VERSION_taken_back && v.digest == d->all[v.is_blotted])
 			return v.number;
 		if (v.result == CONFIG_VERSION_applied)
 			return 0;
@@ -136,10 +158,12 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 		out->differs = true;
 		return out->config ? 0 : rc;
 	}
-	const uint64_t digest = config_bundle_disk_digest(&b);
-	out->differs = out->config && digest != out->version.disk_digest;
+	struct disk_digests digests;
+	disk_digests_find(s, &b, &digests);
+	out->differs =
+		out->config && digests.disk[out->version.is_blotted] != out->version.disk_digest;
 	if (out->differs && out->was_stopped)
-		out->taken_back_as = taken_back_as(out->folder, digest, config_bundle_digest(&b));
+		out->taken_back_as = taken_back_as(s, &digests);
 	const bool is_wanted = out->differs && out->was_stopped && !out->taken_back_as;
 	if (!out->config || is_wanted) {
 		disk_use(out, &b, c);
@@ -205,7 +229,11 @@ int config_start(const char *path, enum config_secrets_kind secrets, struct conf
 		snprintf(why, CONFIG_WHY_MAX, "%s: %s", path, strerror(-rc));
 		return rc;
 	}
-	struct search s = {.path = absolute, .secrets = CONFIG_SECRETS_NONE, .out = out};
+	struct search s = {.path = absolute,
+		.secrets = CONFIG_SECRETS_NONE,
+		.read = secrets == CONFIG_SECRETS_NONE ? config_version_read_any
+						       : config_version_read,
+		.out = out};
 	out->was_stopped = was_stopped(out->folder);
 	version_find(&s);
 	rc = disk_look(&s, path, why);

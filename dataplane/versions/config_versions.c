@@ -132,14 +132,12 @@ static int file_read(const char *folder, const char *name, size_t most, char **o
 	return rc < 0 ? refuse(why, path, bad ? bad : strerror(-rc), rc) : 0;
 }
 
-int config_version_read(const char *folder, unsigned number, struct config_version *v,
-	struct config_bundle *b, char why[CONFIG_WHY_MAX])
+static int named_read(const char *folder, const char *name, unsigned number,
+	struct config_version *v, struct config_bundle *b, char why[CONFIG_WHY_MAX])
 {
-	char name[NUMBER_TEXT_MAX + sizeof(".version")];
 	struct config_bundle bundle;
 	char *text;
 	size_t len;
-	snprintf(name, sizeof(name), "%u.version", number);
 	int rc = file_read(folder, name, CONFIG_VERSION_BYTES_MAX, &text, &len, why);
 	if (rc < 0)
 		return rc;
@@ -159,6 +157,27 @@ int config_version_read(const char *folder, unsigned number, struct config_versi
 	else
 		config_bundle_free(&bundle);
 	return 0;
+}
+
+int config_version_read(const char *folder, unsigned number, struct config_version *v,
+	struct config_bundle *b, char why[CONFIG_WHY_MAX])
+{
+	char name[NUMBER_TEXT_MAX + sizeof(".version")];
+	snprintf(name, sizeof(name), "%u.version", number);
+	return named_read(folder, name, number, v, b, why);
+}
+
+int config_version_read_any(const char *folder, unsigned number, struct config_version *v,
+	struct config_bundle *b, char why[CONFIG_WHY_MAX])
+{
+	char name[NUMBER_TEXT_MAX + sizeof(".blotted")];
+	int rc = config_version_read(folder, number, v, b, why);
+	if (rc != -EACCES)
+		return rc;
+	snprintf(name, sizeof(name), "%u.blotted", number);
+	rc = named_read(folder, name, number, v, b, why);
+	v->is_blotted = true;
+	return rc;
 }
 
 int config_version_current(const char *folder, unsigned *number, char why[CONFIG_WHY_MAX])

@@ -49,7 +49,7 @@ broken() {
 	shift
 	find -H $run /dev/shm $run/lab/state $(huge_mounts) -mindepth 1 ! -path "$run/lab" ! -path "$run/lab/[!s]*" ! -type d \
 		! -uid "${uid[weir-dp]}" -printf '%y %p\n' | sort -u |
-		"$@" "$WEIR_BUILD/tests/rights/as_dataplane" "$kind" | sed -E "s#^$run/##; s#[0-9]+\.version#N.version#; s#\.[0-9.]+ # #; s# +\$##" | sort -u
+		"$@" "$WEIR_BUILD/tests/rights/as_dataplane" "$kind" | sed -E "s#^$run/##; s#[0-9]+\.(version|blotted)#N.\1#; s#\.[0-9.]+ # #; s# +\$##" | sort -u
 }
 # shellcheck disable=SC2086 # words
 mine() { broken main $dp_words | grep ' '; }
@@ -61,7 +61,7 @@ control/l0 read
 control/link.sock connect
 control/policy read
 control/rule_image read
-lab/state/config/N.version read
+lab/state/config/N.blotted read
 lab/state/config/current read"
 check "there is what it must not open" eval "[ $(find $run/lab/state -type f | wc -l) -ge 4 ]"
 same "a broken data plane opens what it needs of the control plane" "$of_main" "$(mine)"

@@ -3,6 +3,10 @@
 
 // Versions of the configuration in <runtime.state_directory>/config/, and which one a start uses.
 //
+// Those files may hold secrets: the control plane's user alone reads them. Of each there is one
+// `N.blotted` beside it, for the data plane, with other words in place of the secrets, in the same
+// format.
+//
 // A version is a file `N.version`: a number, who made it, when, by what and why, its result,
 // and a bundle of the texts: the main file, each included file, the managed part. The file
 // `current` has the number of the version in force. `stopped` is there after a clean stop of the
@@ -91,6 +95,7 @@ struct config_version {
 	char needs_restart[CONFIG_VERSION_WHY_MAX];
 	enum config_version_result result;
 	uint64_t digest, disk_digest; // of its bundle
+	bool is_blotted;              // read from the file without secrets
 };
 
 // Its health is being watched, or was when the process ended.
@@ -98,6 +103,17 @@ static inline bool config_version_is_watched(const struct config_version *v)
 {
 	return v->result == CONFIG_VERSION_pending || v->result == CONFIG_VERSION_watched_again;
 }
+
+// A text of the configuration without the secrets that it may hold: of each URL the user, the
+// password and the query (url.h), of a webhook's the path, too, and the value of each key with
+// `password`, `secret`, `secrets` or `token` at the end of its name. References (a path,
+// `credential:`, `env:`) stay. For readers. For free(); NULL: no memory.
+char *config_mask(const char *text, size_t len);
+// The texts with words in place of their secrets that load as the secrets do, and without comments.
+// The secrets of cookies stay: shared memory has them for the data plane. The same texts become the
+// same. -ENOMEM.
+ATTR_MUST_CHECK int config_bundle_blot(
+	const struct config_bundle *b, struct config_bundle *out, unsigned *blots);
 
 // The text of a version's file, for free(); NULL: no memory.
 char *config_version_text(
@@ -115,6 +131,9 @@ ATTR_MUST_CHECK int config_versions_list(
 	const char *folder, unsigned out[2 * CONFIG_VERSIONS_KEPT]);
 // `b` NULL: it is left out. -errno; `why` names the file.
 ATTR_MUST_CHECK int config_version_read(const char *folder, unsigned number,
+	struct config_version *v, struct config_bundle *b, char why[CONFIG_WHY_MAX]);
+// The same, of the blotted file where this process may not read the other one.
+ATTR_MUST_CHECK int config_version_read_any(const char *folder, unsigned number,
 	struct config_version *v, struct config_bundle *b, char why[CONFIG_WHY_MAX]);
 // Number 0: no version is in force. -errno with `why`.
 ATTR_MUST_CHECK int config_version_current(
@@ -145,7 +164,9 @@ struct config_start {
 // there is no history or nothing usable in it, or if the control plane was stopped cleanly and
 // the file is a good new text that was not taken back when it was last in force. It is decided
 // without secrets, the same in each process. Then, if the secrets of that choice cannot be read:
-// the version in force, or an older one. -errno with `why`: nothing can be used.
+// the version in force, or an older one. With CONFIG_SECRETS_NONE blotted versions will do; a text
+// on disk that differs from such a one by secrets and comments alone is the same. -errno with
+// `why`: nothing can be used.
 ATTR_MUST_CHECK int config_start(const char *path, enum config_secrets_kind secrets,
 	struct config_start *out, char why[CONFIG_WHY_MAX]);
 // Logs which version a process starts with, and a warning if the file on disk differs or is

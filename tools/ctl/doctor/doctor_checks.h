@@ -28,8 +28,10 @@ void doctor_check_kernel(struct doctor *d);
 // Who else resolves names on it (doctor_names.c).
 void doctor_check_resolvconf(struct doctor *d);
 void doctor_check_port53(struct doctor *d);
-// Permissions (doctor_files.c).
+// Permissions (doctor_files.c), and of a file of the configuration what the data plane's user reads
+// there (doctor_secrets.c).
 void doctor_check_files(struct doctor *d);
+void doctor_secrets_check(struct doctor *d, const char *path);
 // Ends of certificates (doctor_certificates.c).
 void doctor_check_certificates(struct doctor *d);
 // Who is an operator (doctor_groups.c).

@@ -267,6 +267,7 @@ static void config_rights_check(struct doctor *d, const char *path)
 	if (d->dp.uid != d->cp.uid)
 		config_file_check_by(d, path, &d->dp);
 	config_others_check(d, path);
+	doctor_secrets_check(d, path);
 }
 
 // In which a file that is added becomes a part of the configuration.

@@ -4,11 +4,11 @@
 
 #include "controlplane/versions/health_watch.h"
 #include "controlplane/versions/version_diff.h"
-#include "controlplane/versions/version_mask.h"
 #include "controlplane/versions/version_store.h"
 #include "tests/unit/unit.h"
 
 #include <limits.h>
+#include <sys/syscall.h>
 
 static char state[FOLDER_MAX], folder[FOLDER_MAX + 16];
 static char why[CONFIG_WHY_MAX];
@@ -53,7 +53,9 @@ static void put(unsigned number, const char *text)
 
 static bool there(unsigned number)
 {
-	return access(text_from("%s/%u.version", folder, number), F_OK) == 0;
+	const bool is = access(text_from("%s/%u.version", folder, number), F_OK) == 0;
+	assert_int_equal(access(text_from("%s/%u.blotted", folder, number), F_OK) == 0, is);
+	return is;
 }
 
 TEST_WITH(test_store, setup, teardown)
@@ -76,11 +78,11 @@ TEST_WITH(test_store, setup, teardown)
 	assert_int_equal(v.result, CONFIG_VERSION_taken_back);
 	assert_string_equal(v.reason, "no upstream answers");
 	assert_int_equal(version_store_settle(folder, 9, CONFIG_VERSION_applied, "", why), -ENOENT);
-	const char *path = text_from("%s/2.version", folder);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & (S_IRWXO | S_IWGRP), 0);
-	assert_int_equal(st.st_mode & S_IRGRP, S_IRGRP);
-	path = text_from("%s/stopped", folder);
+	assert_int_equal(stat(text_from("%s/2.version", folder), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(text_from("%s/2.blotted", folder), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	const char *path = text_from("%s/stopped", folder);
 	assert_int_equal(version_store_stopped(folder, true, why), 0);
 	assert_int_equal(access(path, F_OK), 0);
 	for (int i = 0; i < 2; i++)
@@ -93,6 +95,158 @@ static enum config_version_result result_of(unsigned number)
 	struct config_version v;
 	assert_int_equal(config_version_read(folder, number, &v, NULL, why), 0);
 	return v.result;
+}
+
+// Every key that can hold a secret in line, with one that is to be seen nowhere else.
+static const char secrets[] =
+	"runtime: {state_directory: %s} # hunter2\n"
+	"dataplane: {main_lcore: 0, worker_lcores: [1], eal_hugepages: false, memory_mb: 64,\n"
+	"  ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
+	"cache: {l0_mb: 64}\n"
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+	"cookies: {secrets: [0123456789abcdef0123456789abcdef]}\n"
+	"redis:\n  mode: standalone\n  addresses: [\"127.0.0.1:6379\"]\n  password: hunter2%s\n"
+	"  # sentinel_password: hunter2\n"
+	"blocking:\n  lists:\n"
+	"  - {name: l1, url: \"https://lists.example/a?key=hunter2\"}\n"
+	"  - {name: l2, url: \"https://lists.example/a?key=hunter2b\"}\n"
+	"  - {name: l3, url: https://hunter2@lists.example/b}\n"
+	"  - {name: l4, url: 'https://u:hunter2@lists.example/b'}\n"
+	"  - {name: l5, url: axfr+tls://a.example@192.0.2.1/zone.example}\n"
+	"events:\n  webhooks:\n"
+	"  - {url: https://chat.example/hook/hunter2}\n"
+	"  - {url: \"https:\\/\\/chat.example/hook/hunter2b\"}\n"
+	"query_log: {webhooks: [{url: https://chat.example/hunter2}]}\n";
+
+static void whole_write(const char *password)
+{
+	const char *path = text_from("%s/weir.yaml", state);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fprintf(f, secrets, state, password) > 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, 0644), 0);
+}
+
+static void whole_put(unsigned number, enum config_version_result result)
+{
+	struct config_version v = {.number = number, .result = result};
+	struct config_errors errors;
+	struct config_bundle b;
+	struct config *c = NULL;
+	if (config_bundle_read(
+		    text_from("%s/weir.yaml", state), NULL, CONFIG_SECRETS_ALL, &b, &c, &errors)
+		!= 0)
+		fail_msg("%s", errors.text[0]);
+	assert_int_equal(version_store_put(folder, &v, &b, why), 0);
+	config_free(c);
+	config_bundle_free(&b);
+}
+
+static bool file_has(const char *name, const char *what)
+{
+	static char bytes[1 << 16];
+	FILE *f = fopen(text_from("%s/%s", folder, name), "r");
+	assert_non_null(f);
+	const size_t len = fread(bytes, 1, sizeof(bytes), f);
+	assert_int_equal(fclose(f), 0);
+	return memmem(bytes, len, what, strlen(what)) != NULL;
+}
+
+// The data plane, as a user of the group who may not read what others must not.
+static struct config_start other_starts(void)
+{
+	struct config_start s;
+	assert_int_equal(syscall(SYS_setresgid, -1, 65534, -1), 0);
+	assert_int_equal(syscall(SYS_setresuid, -1, 65534, -1), 0);
+	const int rc = config_start(text_from("%s/weir.yaml", state), CONFIG_SECRETS_NONE, &s, why);
+	assert_int_equal(syscall(SYS_setresuid, -1, 0, -1), 0);
+	assert_int_equal(syscall(SYS_setresgid, -1, 0, -1), 0);
+	if (rc != 0)
+		fail_msg("%s", why);
+	config_free(s.config);
+	config_start_free(&s);
+	return s;
+}
+
+static void readable(unsigned number)
+{
+	assert_int_equal(chmod(text_from("%s/%u.blotted", folder, number), 0644), 0);
+	assert_int_equal(chmod(text_from("%s/current", folder), 0644), 0);
+}
+
+TEST_WITH(test_blotted, setup, teardown)
+{
+	struct config_version v;
+	struct config_bundle b;
+	struct config_errors errors = {0};
+	struct config *c = NULL;
+	whole_write("");
+	whole_put(1, CONFIG_VERSION_applied);
+	assert_true(file_has("1.version", "hunter2"));
+	assert_false(file_has("1.blotted", "hunter2"));
+	assert_true(file_has("1.blotted", "0123456789abcdef0123456789abcdef"));
+	assert_true(file_has("1.blotted", "a.example@192.0.2.1"));
+	// It loads.
+	assert_int_equal(
+		rename(text_from("%s/1.blotted", folder), text_from("%s/1.version", folder)), 0);
+	assert_int_equal(config_version_read(folder, 1, &v, &b, why), 0);
+	if (config_bundle_load(&b, CONFIG_SECRETS_NONE, &c, &errors) != 0)
+		fail_msg("%s", errors.text[0]);
+	assert_int_equal(c->blocking.list_count, 5);
+	assert_int_equal(c->events.webhook_count, 2);
+	config_free(c);
+	config_bundle_free(&b);
+}
+
+// The data plane decides as the control plane does, but for a difference of secrets alone.
+TEST_WITH(test_blotted_start, setup, teardown)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(text_from("%s/..", state), 0755), 0);
+	assert_int_equal(chmod(state, 0755), 0);
+	assert_int_equal(chmod(folder, 0755), 0);
+	whole_write("");
+	whole_put(1, CONFIG_VERSION_applied);
+	assert_int_equal(version_store_switch(folder, 1, why), 0);
+	readable(1);
+	struct config_start s = other_starts();
+	assert_int_equal(s.version.number, 1);
+	assert_true(s.version.is_blotted);
+	assert_false(s.differs);
+	whole_write("3");
+	assert_false(other_starts().differs);
+	whole_write("\nlimits: {answer_deadline_ms: 4000}");
+	assert_true(other_starts().differs);
+	assert_int_equal(version_store_stopped(folder, true, why), 0);
+	assert_true(other_starts().is_new);
+	whole_put(2, CONFIG_VERSION_taken_back);
+	readable(2);
+	s = other_starts();
+	assert_int_equal(s.taken_back_as, 2);
+	assert_int_equal(s.version.number, 1);
+}
+
+// What an older weir left there is shut at the start, and has a blotted file then.
+TEST_WITH(test_shut, setup, teardown)
+{
+	struct stat st;
+	whole_write("");
+	whole_put(1, CONFIG_VERSION_applied);
+	put(2, "a: 1\n");
+	assert_int_equal(unlink(text_from("%s/1.blotted", folder)), 0);
+	assert_int_equal(chmod(text_from("%s/1.version", folder), 0640), 0);
+	assert_int_equal(truncate(text_from("%s/2.version", folder), 20), 0);
+	assert_int_equal(chmod(text_from("%s/2.version", folder), 0640), 0);
+	assert_int_equal(version_store_open(folder, state, why), 0);
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(stat(text_from("%s/%u.version", folder, i), &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0600);
+	}
+	assert_true(file_has("1.version", "hunter2"));
+	assert_false(file_has("1.blotted", "hunter2"));
+	assert_int_equal(result_of(1), CONFIG_VERSION_applied);
 }
 
 // One verdict for all that were followed during a watch.
@@ -234,7 +388,7 @@ TEST(test_diff_random)
 
 static void masked(const char *text, const char *want)
 {
-	char *got = version_mask(text, strlen(text));
+	char *got = config_mask(text, strlen(text));
 	assert_non_null(got);
 	assert_string_equal(got, want);
 	free(got);
@@ -301,7 +455,7 @@ TEST(test_mask_random)
 		for (unsigned i = 0; i < 14; i++)
 			strcat(text, pieces[(size_t)rand() % ARRAY_LEN(pieces)]);
 		strcat(text, "\npassword: s3same\n");
-		char *got = version_mask(text, strlen(text));
+		char *got = config_mask(text, strlen(text));
 		assert_non_null(got);
 		if (strstr(got, "s3same"))
 			fail_msg("shown: %s", text);

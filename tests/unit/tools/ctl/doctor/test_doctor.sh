@@ -566,6 +566,18 @@ for key in "redis: {mode: standalone, addresses: [127.0.0.1], password_file: $di
 	chmod 640 "$dir/secret"
 	want files ok 'may read 2 of the files that the configuration names'
 done
+# Secrets in line, which the data plane's user reads with the rest.
+config_of '{device: net_null0}'
+echo "redis: {mode: standalone, addresses: [127.0.0.1], password: hunter2, sentinel_password: hunter2}
+events: {webhooks: [{url: 'https://u:hunter2@chat.example/'}]}" >>"$config"
+want files warning "the user weir-dp may read redis.password in $config" 'install -o weir-cp -m 0400 /dev/stdin /etc/weir/redis.password # then redis.password_file'
+want files warning "the user weir-dp may read redis.sentinel_password in $config" 'redis.sentinel_password_file'
+want files warning "may read a user or password of 1 URLs in $config" 'grep -n'
+grep -q hunter2 "$dir/out" && echo "not ok: the secret is shown" && bad=$((bad + 1))
+chmod 600 "$config"
+want files wrong 'the user weir-dp may not read it' 'chmod g+r'
+grep -q 'may read redis' "$dir/out" && echo "not ok: it may not" && bad=$((bad + 1))
+chmod 640 "$config"
 config_of '{device: net_null0}'
 echo "include: ['$dir/part*.yaml']" >>"$config"
 echo 'cache: {min_ttl: 1}' >"$dir/part.yaml"

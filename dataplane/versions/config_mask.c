@@ -1,28 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is YAML is masked by its scalars, and its comments by lines; what is not, by lines alone.
-#include "version_mask.h"
+// What is YAML is masked by its scalars, and its comments by lines; what is not, by lines alone. A
+// blotted text has no comments, and its masks are texts that every check takes.
 
-#include <stdbool.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <weir/config/versions.h>
 #include <weir/config_tools.h>
 #include <weir/heap_site.h>
 
 #define MASK "***"
 
-// The path of a webhook's URL is what lets its bearer post.
-enum { IS_SECRET = 1, IS_WEBHOOK = 2 };
+// The path of a webhook's URL is what lets its bearer post. Secrets of cookies reach the data plane
+// in any case.
+enum { IS_SECRET = 1, IS_WEBHOOK = 2, IS_COOKIE = 4 };
 
 struct mask {
 	const char *text;
 	size_t read; // of the text
 	char *out;
 	size_t n;
+	bool is_blot; // else it is for readers
+	unsigned blots;
 };
 
 static void copy(struct mask *m, const char *text, size_t len)
 {
 	memcpy(m->out + m->n, text, len);
 	m->n += len;
+}
+
+// Blots differ, as values of some keys have to; a whole scalar has something on both sides of one.
+static void mask_put(struct mask *m, const char *before, const char *behind)
+{
+	char text[64];
+	if (!m->is_blot) {
+		copy(m, MASK, strlen(MASK));
+		return;
+	}
+	const int n = snprintf(text, sizeof(text), "%sblot%u%s", before, ++m->blots, behind);
+	copy(m, text, (size_t)n);
 }
 
 static const char *find(const char *p, const char *end, const char *what)
@@ -41,15 +58,25 @@ static void url_copy(struct mask *m, const char *p, const char *end, bool has_pa
 	for (const char *at = p; at < (has_password ? end : host_end); at++)
 		user = *at == '@' ? at : user;
 	if (user) {
-		copy(m, MASK, strlen(MASK));
+		mask_put(m, "", "");
 		p = user;
 	}
 	const char *query = p;
 	while (query < end && !strchr(has_path ? "?#" : "/?#", *query))
 		query++;
 	copy(m, p, (size_t)(query - p));
-	if (query < end)
-		copy(m, has_path ? "?" MASK : "/" MASK, 1 + strlen(MASK));
+	if (query == end)
+		return;
+	copy(m, has_path ? "?" : "/", 1);
+	mask_put(m, "", "");
+}
+
+// Does the scheme, up to `end`, have the name of a server before '@', and no query?
+static bool has_server_name(const char *begin, const char *end)
+{
+	static const char scheme[] = "axfr+tls";
+	const size_t len = strlen(scheme);
+	return (size_t)(end - begin) >= len && memcmp(end - len, scheme, len) == 0;
 }
 
 // `p` to `end`, in which a URL goes to the end.
@@ -58,7 +85,9 @@ static void urls_copy(struct mask *m, const char *p, const char *end, bool has_p
 	const char *url = find(p, end, "://");
 	const char *behind = url ? url + 3 : end;
 	copy(m, p, (size_t)(behind - p));
-	if (url)
+	if (url && m->is_blot && has_server_name(p, url))
+		copy(m, behind, (size_t)(end - behind));
+	else if (url)
 		url_copy(m, behind, end, has_path);
 }
 
@@ -77,6 +106,8 @@ static unsigned marks_of(const char *key)
 {
 	if (strcmp(key, "webhooks") == 0)
 		return IS_WEBHOOK;
+	if (strcmp(key, "secrets") == 0)
+		return IS_COOKIE;
 	return ends_secret(key, key + strlen(key)) ? IS_SECRET : 0;
 }
 
@@ -125,15 +156,27 @@ static void lines_copy(struct mask *m, const char *p, const char *end)
 	}
 }
 
+static void comments_drop(struct mask *m, const char *p, const char *end)
+{
+	bool is_comment = false;
+	for (; p < end; p++) {
+		is_comment = *p != '\n' && (is_comment || *p == '#');
+		if (!is_comment)
+			copy(m, p, 1);
+	}
+}
+
 // What stands before a scalar: comments may name secrets.
 static void between_copy(struct mask *m, size_t to)
 {
 	const char *p = m->text + m->read, *end = m->text + to;
 	const char *comment = memchr(p, '#', (size_t)(end - p));
-	copy(m, p, (size_t)((comment ? comment : end) - p));
-	if (comment)
-		lines_copy(m, comment, end);
 	m->read = to;
+	copy(m, p, (size_t)((comment ? comment : end) - p));
+	if (comment && m->is_blot)
+		comments_drop(m, comment, end);
+	else if (comment)
+		lines_copy(m, comment, end);
 }
 
 static void scalar_copy(void *arg, const struct config_scalar *s)
@@ -148,9 +191,11 @@ static void scalar_copy(void *arg, const struct config_scalar *s)
 	const bool is_hidden = *begin == '"' && strstr(s->value, "://")
 			       && memchr(begin, '\\', (size_t)(end - begin));
 	const bool is_quoted = end > begin + 1 && (*begin == '"' || *begin == '\'');
-	if (s->marks & IS_SECRET || is_hidden) {
+	const bool is_secret = s->marks & (m->is_blot ? IS_SECRET : IS_SECRET | IS_COOKIE);
+	if (is_secret || is_hidden) {
+		const bool is_url = is_hidden && !is_secret;
 		if (end > begin)
-			copy(m, MASK, strlen(MASK));
+			mask_put(m, is_url ? "https://" : "\"", is_url ? ".invalid/" : "\"");
 	} else {
 		urls_copy(m, begin, end - is_quoted, !(s->marks & IS_WEBHOOK));
 		copy(m, end - is_quoted, is_quoted);
@@ -158,10 +203,11 @@ static void scalar_copy(void *arg, const struct config_scalar *s)
 	m->read = (size_t)(end - m->text);
 }
 
-char *version_mask(const char *text, size_t len)
+// NULL: no memory. `blots`: how many secrets were blotted out; NULL: it is for readers.
+static char *mask(const char *text, size_t len, unsigned *blots)
 {
-	// A mask may be two bytes longer than what it hides, and hides one byte at least.
-	struct mask m = {.text = text, .out = heap_malloc(4 * len + 8)};
+	// A mask of up to 14 bytes stands for two at least, with what is before it.
+	struct mask m = {.text = text, .is_blot = blots, .out = heap_malloc(8 * len + 64)};
 	if (!m.out)
 		return NULL;
 	const struct config_scalars_to to = {marks_of, scalar_copy, &m};
@@ -172,5 +218,42 @@ char *version_mask(const char *text, size_t len)
 		lines_copy(&m, text, text + len);
 	}
 	m.out[m.n] = '\0';
+	if (blots)
+		*blots += m.blots;
 	return m.out;
+}
+
+char *config_mask(const char *text, size_t len)
+{
+	return mask(text, len, NULL);
+}
+
+static int text_blot(struct config_text *t, unsigned *blots)
+{
+	if (!t->bytes)
+		return 0;
+	char *text = mask(t->bytes, t->len, blots);
+	char *kept = text ? heap_strdup(text) : NULL;
+	heap_free(text);
+	if (!kept)
+		return -ENOMEM;
+	FREE_AND_NULL(t->bytes);
+	t->bytes = kept;
+	t->len = strlen(kept);
+	return 0;
+}
+
+int config_bundle_blot(const struct config_bundle *b, struct config_bundle *out, unsigned *blots)
+{
+	*blots = 0;
+	int rc = config_bundle_copy(b, out);
+	if (rc == 0)
+		rc = text_blot(&out->main, blots);
+	if (rc == 0)
+		rc = text_blot(&out->managed, blots);
+	for (unsigned i = 0; rc == 0 && i < out->included_count; i++)
+		rc = text_blot(&out->included[i], blots);
+	if (rc < 0)
+		config_bundle_free(out);
+	return rc;
 }
