@@ -109,8 +109,11 @@ check "and has a data plane" eventually said "link to the control plane is up"
 check "it stops within 5 s" seconds_of stops
 
 # --- with AF_XDP -----------------------------------------------------------------------------------------------------
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=dns.weir.test -addext subjectAltName=DNS:dns.weir.test \
-	-keyout $tmp/tls.key -out $tmp/tls.pem 2>/dev/null
+certificate_make() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=dns.weir.test -addext subjectAltName=DNS:dns.weir.test \
+		-keyout $tmp/tls.key -out $tmp/tls.pem 2>/dev/null
+}
+certificate_make
 echo 'correct horse battery' >$tmp/password
 network+=(WEIR_TLS_NAME=dns.weir.test WEIR_TLS_CERTIFICATE_FILE=/secret/tls.pem WEIR_TLS_KEY_FILE=/secret/tls.key $tmp:/secret
 	WEIR_PAGE_PASSWORD_FILE=/secret/password TZ=Europe/Berlin)
@@ -119,6 +122,8 @@ must "it answers over UDP" eventually answers
 check "by its data plane" eventually answers_by_port
 check "over TCP" answers +tcp
 check "over TLS" answers +tls-host=dns.weir.test +tls-ca=$tmp/tls.pem
+certificate_make
+check "a new certificate" eval 'crun --root $tmp/crun kill weir HUP && eventually answers +tls-host=dns.weir.test +tls-ca=$tmp/tls.pem'
 check "the health check is good" eventually inside weirctl ready
 check "the page" eval "lan curl -sk https://198.18.7.53:9953/ | grep -qi '<html'"
 has_user() { inside weirctl --json password list | jq -e '.users[0].name == "admin"'; }
