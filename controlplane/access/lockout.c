@@ -7,6 +7,7 @@
 #include <weir/keyhash.h>
 
 enum { KIND_PLACE_NETWORK = 253, KIND_PLACE = 254, KIND_USER = 255 };
+enum { PLACE_USER_LEN = 3 }; // of the user in a place
 static_assert((int)SOURCE_KIND_NETWORK < (int)KIND_PLACE_NETWORK);
 
 struct lockout_key lockout_source(const struct sockaddr_storage *a)
@@ -135,43 +136,70 @@ static struct lockout_place place_of(const char *user, const struct sockaddr_sto
 	memcpy(parts.name, &name, sizeof(name));
 	struct lockout_place out = {.bytes = {KIND_PLACE}};
 	const uint64_t hash = contenthash(&parts, sizeof(parts));
-	memcpy(out.bytes + 1, &hash, sizeof(hash));
+	memcpy(out.bytes + 1, &name, PLACE_USER_LEN);
+	memcpy(out.bytes + 1 + PLACE_USER_LEN, &hash, sizeof(out.bytes) - 1 - PLACE_USER_LEN);
 	return out;
+}
+
+// Which of the places it is; p->count: none.
+static unsigned place_find(const struct lockout_places *p, const struct lockout_place *place)
+{
+	unsigned i = 0;
+	while (i < p->count && memcmp(&p->of[i], place, sizeof(*place)) != 0)
+		i++;
+	return i;
 }
 
 static bool is_known(const struct lockout_places *p, const struct lockout_place *place)
 {
-	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++)
-		if (memcmp(&p->of[i], place, sizeof(*place)) == 0)
-			return true;
-	return false;
+	return place_find(p, place) < p->count;
 }
 
+static bool is_same_user(const struct lockout_place *a, const struct lockout_place *b)
+{
+	return memcmp(a->bytes, b->bytes, 1 + PLACE_USER_LEN) == 0;
+}
+
+static void place_drop(struct lockout_places *p, unsigned i)
+{
+	p->count--;
+	memmove(&p->of[i], &p->of[i + 1], (p->count - i) * sizeof(p->of[0]));
+}
+
+// Its user's oldest makes way, where that user has so many, or else the oldest of all.
 static void place_put(struct lockout_places *p, const struct lockout_place *place)
 {
-	p->of[p->next] = *place;
-	p->next = (p->next + 1) % LOCKOUT_PLACES_MAX;
+	unsigned own = 0, first = 0;
+	for (unsigned i = p->count; i-- > 0;)
+		if (is_same_user(&p->of[i], place)) {
+			own++;
+			first = i;
+		}
+	if (own >= LOCKOUT_PLACES_USER)
+		place_drop(p, first);
+	else if (p->count == LOCKOUT_PLACES_MAX)
+		place_drop(p, 0);
+	p->of[p->count++] = *place;
 }
 
 bool lockout_place_add(
 	struct lockout_places *p, const char *user, const struct sockaddr_storage *source)
 {
 	const struct lockout_place place = place_of(user, source);
-	if (is_known(p, &place))
-		return false;
+	const unsigned at = place_find(p, &place);
+	const bool is_new = at == p->count;
+	if (!is_new)
+		place_drop(p, at);
 	place_put(p, &place);
-	return true;
+	return is_new;
 }
 
 unsigned lockout_places_used(const struct lockout_places *p)
 {
-	unsigned n = 0;
-	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++)
-		n += p->of[i].bytes[0] != 0;
-	return n;
+	return p->count;
 }
 
-static const char places_head[] = "weir-places 1\n";
+static const char places_head[] = "weir-places 2\n";
 enum { PLACES_HEAD_LEN = sizeof(places_head) - 1, PLACE_LINE = 2 * LOCKOUT_PLACE_LEN + 1 };
 static_assert((int)PLACES_HEAD_LEN + (int)LOCKOUT_PLACES_MAX * (int)PLACE_LINE
 	      <= (int)LOCKOUT_PLACES_FILE_MAX);
@@ -179,11 +207,8 @@ static_assert((int)PLACES_HEAD_LEN + (int)LOCKOUT_PLACES_MAX * (int)PLACE_LINE
 size_t lockout_places_write(const struct lockout_places *p, char text[LOCKOUT_PLACES_FILE_MAX + 1])
 {
 	char *at = stpcpy(text, places_head);
-	for (unsigned i = 0; i < LOCKOUT_PLACES_MAX; i++) { // the oldest first
-		const uint8_t *key = p->of[(p->next + i) % LOCKOUT_PLACES_MAX].bytes;
-		if (!key[0])
-			continue;
-		access_hex_write(key, LOCKOUT_PLACE_LEN, at);
+	for (unsigned i = 0; i < p->count; i++) {
+		access_hex_write(p->of[i].bytes, LOCKOUT_PLACE_LEN, at);
 		at = stpcpy(at + 2 * LOCKOUT_PLACE_LEN, "\n");
 	}
 	return (size_t)(at - text);

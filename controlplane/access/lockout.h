@@ -52,24 +52,25 @@ unsigned lockout_used(const struct lockout *l);
 
 // From where users have logged in. Failed logins from there count for that user there alone, and
 // others' for the name: so strangers keep nobody out where she is known, and nobody beside her
-// there has more tries. The latest LOCKOUT_PLACES_MAX, also of lives before: the file of them has a
-// line of hexadecimal digits for each.
+// there has more tries. The latest LOCKOUT_PLACES_USER of each user and LOCKOUT_PLACES_MAX of all,
+// also of lives before: the file of them has a line of hexadecimal digits for each.
 enum {
 	LOCKOUT_PLACES_MAX = 64,
+	LOCKOUT_PLACES_USER = 8,
 	LOCKOUT_PLACE_LEN = 9,
 	LOCKOUT_PLACES_FILE_MAX = 16 + LOCKOUT_PLACES_MAX * (2 * LOCKOUT_PLACE_LEN + 1),
 };
 
 struct lockout_place {
-	uint8_t bytes[LOCKOUT_PLACE_LEN]; // a user at an IPv4 address or an IPv6 /64; all 0: none
+	uint8_t bytes[LOCKOUT_PLACE_LEN]; // kind, user, the user at an IPv4 address or an IPv6 /64
 };
 
 struct lockout_places {
-	struct lockout_place of[LOCKOUT_PLACES_MAX];
-	unsigned next;
+	struct lockout_place of[LOCKOUT_PLACES_MAX]; // the one of the oldest login first
+	unsigned count;
 };
 
-// True: it is a new one.
+// A login there. True: it is a new place.
 bool lockout_place_add(
 	struct lockout_places *p, const char *user, const struct sockaddr_storage *source);
 // Under which a login counts: of the user at that address of a known place, or of the name.

@@ -227,15 +227,17 @@ static void control_tables(struct api *a, struct table_registry *tables)
 		&a->access->user_lockout, (struct table_info){.name = "user_lockouts"}, tables);
 	lockouts_table(
 		&a->access->page_lockout, (struct table_info){.name = "page_lockouts"}, tables);
-	table_register(tables, &(struct table_info){.name = "known_places",
-				       .owner = "control API",
-				       .eviction = "replace the oldest one",
-				       .lifetime = "until 64 others came, also over restarts",
-				       .kind = TABLE_CACHE,
-				       .cap = LOCKOUT_PLACES_MAX,
-				       .used = lockout_places_used(&a->access->known_places),
-				       .high = lockout_places_used(&a->access->known_places),
-				       .bytes = sizeof(struct lockout_places)});
+	table_register(tables,
+		&(struct table_info){.name = "known_places",
+			.owner = "control API",
+			.eviction = "replace the oldest one",
+			.lifetime =
+				"until 8 others of its user or 64 of all came, also over restarts",
+			.kind = TABLE_CACHE,
+			.cap = LOCKOUT_PLACES_MAX,
+			.used = lockout_places_used(&a->access->known_places),
+			.high = lockout_places_used(&a->access->known_places),
+			.bytes = sizeof(struct lockout_places)});
 	table_register(tables, &(struct table_info){.name = "audit_lines",
 				       .owner = "weir-access",
 				       .eviction = "lose the line",

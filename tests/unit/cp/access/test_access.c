@@ -319,7 +319,7 @@ TEST_WITH(test_places, setup, teardown)
 	assert_true(logs_in("eve", "a long password"));
 	assert_int_equal(lockout_places_used(&a->known_places), 1);
 	access_close(a);
-	text_to_file(path, "weir-places 1\nfe0\n");
+	text_to_file(path, "weir-places 2\nfe0\n");
 	assert_int_equal(access_open(&a, service, folder, events), 0);
 	assert_int_equal(lockout_places_used(&a->known_places), 0);
 	assert_true(logs_in("eve", "a long password"));

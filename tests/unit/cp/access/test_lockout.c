@@ -160,12 +160,45 @@ TEST_WITH(test_known_networks, empty, NULL)
 	assert_false(lockout_left(&l, lockout_login(&p, "eve", &other), 1000));
 }
 
-static void place(struct lockout_places *p, unsigned n)
+static struct sockaddr_storage at(unsigned n)
 {
 	const struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(n)};
 	struct sockaddr_storage source = {0};
 	memcpy(&source, &in, sizeof(in));
-	(void)lockout_place_add(p, "eve", &source);
+	return source;
+}
+
+// A user of its own at each address.
+static void place(struct lockout_places *p, unsigned n)
+{
+	const struct sockaddr_storage source = at(n);
+	(void)lockout_place_add(p, text_from("user %u", n), &source);
+}
+
+static bool knows(const struct lockout_places *p, const char *user, unsigned n)
+{
+	const struct sockaddr_storage source = at(n);
+	const struct lockout_key key = lockout_login(p, user, &source),
+				 name = lockout_login(&(struct lockout_places){0}, user, &source);
+	return memcmp(&key, &name, sizeof(key)) != 0;
+}
+
+// One user who logs in everywhere takes nothing from another, and a login makes its place new.
+TEST(test_places_of_a_user)
+{
+	static struct lockout_places p;
+	const struct sockaddr_storage home = at(1);
+	assert_true(lockout_place_add(&p, "admin", &home));
+	for (unsigned n = 2; n < 2 + 2 * LOCKOUT_PLACES_MAX; n++) {
+		const struct sockaddr_storage source = at(n), first = at(2);
+		assert_true(lockout_place_add(&p, "eve", &source));
+		assert_false(lockout_place_add(&p, "eve", &first));
+	}
+	assert_int_equal(lockout_places_used(&p), 1 + LOCKOUT_PLACES_USER);
+	assert_true(knows(&p, "admin", 1));
+	assert_true(knows(&p, "eve", 2));
+	assert_false(knows(&p, "eve", 3));
+	assert_true(knows(&p, "eve", 1 + 2 * LOCKOUT_PLACES_MAX));
 }
 
 // Each file that is not whole is none; the latest places are there again in their order.
