@@ -106,8 +106,8 @@ static void serve_cache_get(struct api *a, struct http_exchange *x)
 		return;
 	}
 	http_defer(x, API_FLUSH_MS);
-	int rc =
-		resolvers_cache_get(a->deps.resolvers, &name, qtype, a->deps.service, on_looked, x);
+	int rc = resolvers_cache_get(a->deps.resolvers, &name, qtype, api_param_look_from(x),
+		a->deps.service, on_looked, x);
 	if (rc < 0)
 		api_busy(x, rc);
 }

@@ -7,6 +7,7 @@
 
 #include "api_server.h"
 #include "querylog/store/query_reader.h"
+#include "resolver/resolvers.h"
 
 #include <arpa/inet.h>
 
@@ -20,6 +21,9 @@ bool api_param_log_name(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
 bool api_param_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone.
 bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
+
+// Whose look at the cache a request is.
+enum look_from api_param_look_from(const struct http_exchange *x);
 
 // The `why` parameter, an operator's reason, of CONFIG_DATED_WHY_MAX bytes at most; NULL: there is
 // none.

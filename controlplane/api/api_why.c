@@ -218,8 +218,9 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	c->exchange = x;
 	c->asked = asked;
 	http_defer(x, API_FLUSH_MS);
-	// Leaves the cached answer out rather than wait for other lookups.
-	err = resolvers_cache_get(a->deps.resolvers, &name, qtype, a->deps.service, on_looked, c);
+	// Leaves the cached answer out where too many other lookups wait.
+	err = resolvers_cache_get(a->deps.resolvers, &name, qtype, api_param_look_from(x),
+		a->deps.service, on_looked, c);
 	if (err)
 		on_looked(c, err, NULL);
 }

@@ -44,6 +44,18 @@ struct resolvers_fill {
 	uint64_t removed;  // answers
 };
 
+// Who looks at the cache: those of one kind wait for each other, so that no user of the network
+// keeps the resolvers walking, nor the operator's socket waiting.
+enum look_from { LOOK_SOCKET, LOOK_NETWORK, LOOK_FROMS };
+
+// Of one kind: of the loop that asks.
+struct look_line {
+	bool runs;
+	unsigned waiting; // LOOKS_WAITING_MAX at most
+	struct look_call *first;
+};
+enum { LOOKS_WAITING_MAX = 8 };
+
 struct resolvers {
 	unsigned count; // from 1
 	struct resolver *one[RESOLVERS_MAX];
@@ -54,6 +66,7 @@ struct resolvers {
 	struct policy_group group[POLICY_GROUPS_MAX]; // views of the first one's
 	struct resolvers_change settings;
 	struct resolvers_fill fill;
+	struct look_line looks[LOOK_FROMS];
 };
 
 // Any thread; `done` is called on the loop `reply_to` with a result that is valid during the call.
@@ -68,12 +81,14 @@ ATTR_MUST_CHECK int resolvers_refresh_report(struct resolvers *all, struct loop 
 ATTR_MUST_CHECK int resolvers_pending(struct resolvers *all, unsigned limit, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolver_pending *p), void *arg);
 
-// As resolver_cache_get and resolver_cache_flush of all, on the thread of `reply_to`; `err` is that
-// of one that could not. A resolver that hangs is left out, and counted in the answer (`hung`): it
-// flushes its part when it is back. -ETIMEDOUT: all of them hang. With the first one L1 is left out
-// (L1_FLUSH_AWAY).
+// As resolver_cache_get and resolver_cache_flush of all, on the thread of `reply_to`, which is one
+// for all looks; `err` is that of one that could not. Looks go one after the other, those over the
+// network beside those of the socket. -EAGAIN: LOOKS_WAITING_MAX wait already. A resolver that
+// hangs is left out, and counted in the answer (`hung`): it flushes its part when it is back.
+// -ETIMEDOUT: all of them hang. With the first one L1 is left out (L1_FLUSH_AWAY).
 ATTR_MUST_CHECK int resolvers_cache_get(struct resolvers *all, const struct dns_name *name,
-	uint16_t qtype, struct loop *reply_to, resolver_look_fn done, void *arg);
+	uint16_t qtype, enum look_from from, struct loop *reply_to, resolver_look_fn done,
+	void *arg);
 ATTR_MUST_CHECK int resolvers_cache_flush(struct resolvers *all, const struct flush *what,
 	bool tells_others, struct loop *reply_to, resolver_flush_fn done, void *arg);
 

@@ -95,6 +95,12 @@ static void part_back(struct gather_part *p, int err)
 
 struct look_call {
 	struct gather gather;
+	struct resolvers *all;
+	struct loop *reply_to;
+	struct dns_name name;
+	uint16_t qtype;
+	struct look_line *line;
+	struct look_call *next; // behind it in line
 	resolver_look_fn done;
 	void *arg;
 	unsigned l0, l1; // entries of each tier
@@ -104,6 +110,8 @@ struct look_call {
 	struct cache_look look;
 	struct cache_entry entry[2 * CACHE_GET_MAX]; // those of L1 in the second half
 };
+
+static void line_go_on(struct look_line *line);
 
 static void look_end(void *block, unsigned hung)
 {
@@ -117,6 +125,7 @@ static void look_end(void *block, unsigned hung)
 	c->look.bogus_count = c->bogus_count;
 	memcpy(c->look.bogus, c->bogus, sizeof(c->bogus));
 	c->done(c->arg, c->gather.err, &c->look);
+	line_go_on(c->line);
 }
 
 static void look_take(struct look_call *c, const struct cache_look *look)
@@ -146,29 +155,77 @@ static void on_look(void *arg, int err, const struct cache_look *look)
 	part_back(p, err);
 }
 
-int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint16_t qtype,
-	struct loop *reply_to, resolver_look_fn done, void *arg)
+static int look_begin(struct look_call *c)
 {
+	const struct resolvers *all = c->all;
+
+	gather_begin(&c->gather, all, c->reply_to, look_end);
+	for (unsigned i = 0; i < all->count; i++) {
+		struct gather_part *p = &c->gather.part[i];
+		const int rc = resolver_cache_get(
+			all->one[i], &c->name, c->qtype, c->reply_to, on_look, p);
+		if (rc < 0 && i == 0)
+			return rc;
+		if (rc < 0)
+			part_back(p, rc);
+	}
+	gather_wait(&c->gather);
+	c->line->runs = true;
+	return 0;
+}
+
+static void line_go_on(struct look_line *line)
+{
+	struct look_call *c;
+
+	line->runs = false;
+	while (!line->runs && (c = line->first)) {
+		line->first = c->next;
+		line->waiting--;
+		const int rc = look_begin(c);
+		if (rc == 0)
+			continue;
+		c->done(c->arg, rc, &c->look);
+		heap_free(c);
+	}
+}
+
+static void line_join(struct look_line *line, struct look_call *c)
+{
+	struct look_call **end = &line->first;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = c;
+	line->waiting++;
+}
+
+int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint16_t qtype,
+	enum look_from from, struct loop *reply_to, resolver_look_fn done, void *arg)
+{
+	struct look_line *line = &all->looks[from];
+	int rc = 0;
+
+	if (line->waiting == LOOKS_WAITING_MAX)
+		return -EAGAIN;
 	struct look_call *c =
 		heap_calloc(1, sizeof(*c)); // entries that stay empty are never touched
 	if (!c)
 		return -ENOMEM;
-	gather_begin(&c->gather, all, reply_to, look_end);
+	c->all = all;
+	c->reply_to = reply_to;
+	c->name = *name;
+	c->qtype = qtype;
+	c->line = line;
 	c->done = done;
 	c->arg = arg;
-	for (unsigned i = 0; i < all->count; i++) {
-		struct gather_part *p = &c->gather.part[i];
-		int rc = resolver_cache_get(all->one[i], name, qtype, reply_to, on_look, p);
-		if (rc == 0)
-			continue;
-		if (i == 0) {
-			heap_free(c);
-			return rc;
-		}
-		part_back(p, rc);
-	}
-	gather_wait(&c->gather);
-	return 0;
+	if (line->runs)
+		line_join(line, c);
+	else
+		rc = look_begin(c);
+	if (rc < 0)
+		heap_free(c);
+	return rc;
 }
 
 struct flush_call {

@@ -106,7 +106,7 @@ int resolvers_status(struct resolvers *, struct loop *,
 }
 
 int resolvers_cache_get(struct resolvers *, const struct dns_name *name, uint16_t qtype,
-	struct loop *, resolver_look_fn done, void *arg)
+	enum look_from, struct loop *, resolver_look_fn done, void *arg)
 {
 	if (name->labels > 3)
 		return -EAGAIN;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What surrounds the miss path: the link, restarts, calls from other threads.
+#include "controlplane/resolver/resolver_internal.h"
 #include "controlplane/upstream/views.h"
 #include "resolver_rig.h"
 #include "tests/unit/clock_still.h"
@@ -194,6 +195,21 @@ TEST_WITH(test_too_many_looks_are_refused, rig_setup, rig_teardown)
 		refused += w[i].err == -EAGAIN;
 	}
 	assert_int_equal(refused, LOOKS - RESOLVER_WALKS_MAX);
+}
+
+// A step is some 0.2 ms; a user who may only read takes no more than a part of the loop's time.
+TEST_WITH(test_a_look_leaves_the_loop_to_others, rig_setup, rig_teardown)
+{
+	enum { STEP_BUCKETS = 1024, PAUSE_MS = 2 };
+	struct cache_wait w = {0};
+	struct dns_name name;
+	const uint64_t steps = l0_writer_share(rig.resolver->l0)->buckets / STEP_BUCKETS;
+	assert_in_range(steps, 4, 100000);
+	assert_int_equal(dns_name_from_text("one.example", 11, &name), 0);
+	const uint64_t start_ms = clock_mono_ms();
+	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
+	wait_for(&w);
+	assert_true(clock_mono_ms() - start_ms + PAUSE_MS >= (steps - 1) * PAUSE_MS);
 }
 
 static void on_refused_or_flushed(void *arg, int err, const struct cache_flushed *)
@@ -426,7 +442,9 @@ TEST_WITH(test_replies_come_to_a_loop_with_a_full_mailbox, rig_setup, rig_teardo
 		assert_int_equal(loop_call(busy, nothing, NULL), 0);
 	assert_int_equal(resolvers_status(all, busy, on_status_back, &replies), 0);
 	assert_int_equal(resolvers_refresh_report(all, busy, on_report_back, &replies), 0);
-	assert_int_equal(resolvers_cache_get(all, &what.name, 0, busy, on_look_back, &replies), 0);
+	assert_int_equal(
+		resolvers_cache_get(all, &what.name, 0, LOOK_SOCKET, busy, on_look_back, &replies),
+		0);
 	assert_int_equal(resolvers_cache_flush(all, &what, true, busy, on_flush_back, &replies), 0);
 	clock_pass_ms(300); // they are on their way back
 	loop_stop(busy);

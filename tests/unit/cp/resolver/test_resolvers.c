@@ -51,7 +51,8 @@ static void on_look(void *arg, int err, const struct cache_look *look)
 
 static void ask_look(struct errand *e)
 {
-	assert_int_equal(resolvers_cache_get(&all, &e->what.name, 0, asking, on_look, e), 0);
+	assert_int_equal(
+		resolvers_cache_get(&all, &e->what.name, 0, LOOK_SOCKET, asking, on_look, e), 0);
 }
 
 static void on_flushed(void *arg, int err, const struct cache_flushed *f)
@@ -65,6 +66,54 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 static void ask_flush(struct errand *e)
 {
 	assert_int_equal(resolvers_cache_flush(&all, &e->what, true, asking, on_flushed, e), 0);
+}
+
+static unsigned looked, most_walks;
+
+static unsigned walks(unsigned of)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
+		n += all.one[of]->walk[i] != NULL;
+	return n;
+}
+
+static void on_one_look(void *arg, int err, const struct cache_look *look)
+{
+	struct errand *e = arg;
+	assert_int_equal(err, 0);
+	assert_int_equal(look->count, 1);
+	const unsigned now = walks(0) > walks(1) ? walks(0) : walks(1);
+	most_walks = now > most_walks ? now : most_walks;
+	e->there = ++looked == LOOKS_WAITING_MAX + 2;
+}
+
+static int ask_one(struct errand *e, enum look_from from)
+{
+	return resolvers_cache_get(&all, &e->what.name, 0, from, asking, on_one_look, e);
+}
+
+static void ask_many(struct errand *e)
+{
+	for (unsigned i = 0; i < LOOKS_WAITING_MAX + 1; i++)
+		assert_int_equal(ask_one(e, LOOK_NETWORK), 0);
+	assert_int_equal(all.looks[LOOK_NETWORK].waiting, LOOKS_WAITING_MAX);
+	assert_int_equal(ask_one(e, LOOK_NETWORK), -EAGAIN);
+	assert_int_equal(ask_one(e, LOOK_SOCKET), 0);
+}
+
+// Users of the network wait for each other, the operator's socket for none of them.
+TEST_WITH(test_looks_wait_for_each_other, resolvers_setup, resolvers_teardown)
+{
+	(void)both_filled();
+	assert_int_equal(dns_name_from_text("n0.example", 10, &errand.what.name), 0);
+	looked = most_walks = 0;
+	errand_on(asking, ask_many);
+	assert_int_equal(looked, LOOKS_WAITING_MAX + 2);
+	assert_in_range(most_walks, 0, LOOK_FROMS);
+	assert_int_equal(all.looks[LOOK_NETWORK].waiting, 0);
+	assert_false(all.looks[LOOK_NETWORK].runs);
+	errand_on(asking, ask_look);
 }
 
 // A name's types are spread over both parts; here each part has some names.
