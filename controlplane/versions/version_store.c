@@ -16,18 +16,25 @@ static void path_of(char out[PATH_MAX], const char *folder, unsigned number, con
 	snprintf(out, PATH_MAX, "%s/%u.%s", folder, number, kind);
 }
 
+static bool is_before(const struct stat *a, const struct stat *b)
+{
+	return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec < b->st_mtim.tv_sec
+						      : a->st_mtim.tv_nsec < b->st_mtim.tv_nsec;
+}
+
 // One that an older weir wrote is readable by the group, and has no blotted file; nor may one have
-// that was copied here.
+// that was copied here. A death may have left one with a result of before.
 static void version_shut(const char *folder, unsigned number)
 {
 	struct config_version v;
 	struct config_bundle b;
-	struct stat st;
+	struct stat st, blotted;
 	char path[PATH_MAX], why[CONFIG_WHY_MAX];
 	path_of(path, folder, number, "blotted");
-	const bool has_blotted = access(path, F_OK) == 0;
+	const bool has_blotted = lstat(path, &blotted) == 0;
 	path_of(path, folder, number, "version");
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || (has_blotted && !(st.st_mode & 077)))
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode)
+		|| (has_blotted && !is_before(&blotted, &st) && !(st.st_mode & 077)))
 		return;
 	if (config_version_read(folder, number, &v, &b, why) == 0) {
 		(void)!version_store_put(folder, &v, &b, why);
@@ -118,9 +125,13 @@ int version_store_put(const char *folder, const struct config_version *v,
 {
 	char path[PATH_MAX];
 	path_of(path, folder, v->number, "version");
-	int rc = blotted_put(folder, v, b, why);
+	// A new one comes with what the data plane needs of it; a result must not wait for that.
+	const bool is_new = access(path, F_OK) != 0;
+	int rc = is_new ? blotted_put(folder, v, b, why) : 0;
 	if (rc == 0)
 		rc = one_put(path, v, b, false, why);
+	if (rc == 0 && !is_new)
+		rc = blotted_put(folder, v, b, why);
 	FAULT_POINT(version_stored);
 	return rc;
 }

@@ -27,7 +27,8 @@ ATTR_MUST_CHECK int version_store_open(
 	const char *folder, const char *state_directory, char why[FILE_WRITE_WHY_MAX]);
 // The highest number that was used; 0: none.
 unsigned version_store_newest(const char *folder);
-// Writes the files of `v`, or replaces them: first the blotted one. A text that does not load
+// Writes the files of `v`, or replaces them: of a new one
+// first the blotted one. A text that does not load
 // without its secrets keeps them there, with a warning in the log. -EFBIG: over
 // CONFIG_VERSION_BYTES_MAX; -errno.
 ATTR_MUST_CHECK int version_store_put(const char *folder, const struct config_version *v,

@@ -247,6 +247,14 @@ TEST_WITH(test_shut, setup, teardown)
 	assert_true(file_has("1.version", "hunter2"));
 	assert_false(file_has("1.blotted", "hunter2"));
 	assert_int_equal(result_of(1), CONFIG_VERSION_applied);
+	// So is one that a death left with a result of before.
+	const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	const char *path = text_from("%s/1.blotted", folder);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(version_store_open(folder, state, why), 0);
+	assert_int_equal(stat(text_from("%s/1.blotted", folder), &st), 0);
+	assert_true(st.st_size > 0);
 }
 
 // One verdict for all that were followed during a watch.
