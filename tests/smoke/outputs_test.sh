@@ -107,6 +107,7 @@ else
 fi
 sed -i 's/format: json/format: text/' $config
 check "the request log as text" eval '"$lab" stop controlplane; "$lab" start controlplane'
+check "which the data plane has found" wait_for generations
 check "a query" ask fourth.lab.example
 of_words() { cat $tmp/requests/requests-*.log | grep -qE '^20[0-9-]+T[0-9:.]+Z 198.18.0.2 [0-9]+ udp fourth.lab.example A 1 [a-z_]+ '; }
 check "is a line of words" eventually of_words # the file may not be there yet
