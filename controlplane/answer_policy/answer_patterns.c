@@ -136,7 +136,6 @@ static bool pattern_pays(
 	const char *text, struct answer_pattern_spent *spent, char why[ANSWER_PATTERN_WHY_MAX])
 {
 	const unsigned price = pattern_price(text, strlen(text), ANSWER_PATTERN_PRICE_MAX);
-
 	if (price > ANSWER_PATTERN_PRICE_MAX)
 		snprintf(why, ANSWER_PATTERN_WHY_MAX,
 			"takes too long for each name; use fewer repeats and classes");
@@ -183,7 +182,6 @@ static int compile_many(struct compile *c, char *const *text, const unsigned *id
 {
 	unsigned flags[PORTION_MAX];
 	hs_compile_error_t *error = NULL;
-
 	for (unsigned i = 0; i < n; i++)
 		flags[i] = HS_FLAGS;
 	hs_error_t rc = hs_compile_multi(
@@ -294,14 +292,12 @@ static void pattern_join(struct compile *c, const struct first *f, unsigned list
 static bool is_dear(const struct compile *c, bool is_own, unsigned price)
 {
 	const unsigned max = is_own ? ANSWER_PATTERNS_PRICE_OWN : ANSWER_PATTERNS_PRICE_MAX;
-
 	return price > ANSWER_PATTERN_PRICE_MAX || c->price[is_own] + price > max;
 }
 
 static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsigned price)
 {
 	struct answer_patterns *m = c->made;
-
 	if (p->len == 0 || memchr(p->text, 0, p->len)) {
 		c->counts->refused_syntax++;
 		return 0;
@@ -313,6 +309,10 @@ static int pattern_hold(struct compile *c, const struct answer_pattern *p, unsig
 	}
 	if (is_dear(c, p->is_own, price)) {
 		c->counts->refused_slow++;
+		if (!c->counts->first_error[0])
+			snprintf(c->counts->first_error, sizeof(c->counts->first_error),
+				"/%.*s/: costs each name too much", p->len < 60 ? (int)p->len : 60,
+				p->text);
 		return 0;
 	}
 	char *text = heap_strndup(p->text, p->len);

@@ -16,8 +16,9 @@
 // A lookup walks the whole index, because the types of a name are unknown, in steps between which
 // the loop works; then it looks up the possible keys of the name in L1, one view of the
 // configuration after the other. A step is some 0.2 ms, and a pause comes behind it: who may
-// only read takes a tenth of the thread's time.
-enum { WALK_STEP_BUCKETS = 1024, WALK_PAUSE_MS = 2, VARIANTS = 4 };
+// only read takes a tenth of the thread's time. A large share has as many pauses, with some steps
+// between two, so that the caller's time is enough.
+enum { WALK_STEP_BUCKETS = 1024, WALK_PAUSE_MS = 2, WALK_PAUSES = 1000, VARIANTS = 4 };
 
 static const uint16_t usual_types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_HTTPS, DNS_TYPE_SVCB,
 	DNS_TYPE_CNAME, DNS_TYPE_MX, DNS_TYPE_TXT, DNS_TYPE_NS, DNS_TYPE_SOA, DNS_TYPE_PTR,
@@ -292,12 +293,15 @@ static void l1_begin(struct walk *w)
 static void on_walk_step(evutil_socket_t, short, void *arg)
 {
 	struct walk *w = arg;
+	const uint64_t steps = l0_writer_share(w->resolver->l0)->buckets / WALK_STEP_BUCKETS;
 
 	look_step(w);
+	const bool is_pause = w->cursor / WALK_STEP_BUCKETS % (1 + steps / WALK_PAUSES) == 0;
 	if (w->cursor == 0)
 		l1_begin(w);
 	else
-		event_add(w->step, &(struct timeval){.tv_usec = 1000 * WALK_PAUSE_MS});
+		event_add(
+			w->step, &(struct timeval){.tv_usec = is_pause ? 1000 * WALK_PAUSE_MS : 0});
 }
 
 static void walk_begin(void *arg)

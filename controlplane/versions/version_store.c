@@ -36,11 +36,14 @@ static void version_shut(const char *folder, unsigned number)
 	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode)
 		|| (has_blotted && !is_before(&blotted, &st) && !(st.st_mode & 077)))
 		return;
+	int rc = 0;
 	if (config_version_read(folder, number, &v, &b, why) == 0) {
-		(void)!version_store_put(folder, &v, &b, why);
+		rc = version_store_put(folder, &v, &b, why);
 		config_bundle_free(&b);
 	}
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+	if (rc < 0) // the data plane has it as it is, until the next start
+		log_warning("configuration: version %u keeps its secrets open: %s", number, why);
+	else if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
 		(void)!chmod(path, 0600);
 }
 

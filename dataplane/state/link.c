@@ -187,9 +187,7 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 		tell(l, ETIMEDOUT, "no welcome");
 		return drop(l, now_ms);
 	}
-	if (n <= 0)
-		return drop(l, now_ms);
-	int rc = check_welcome(l, &g, n);
+	int rc = n > 0 ? check_welcome(l, &g, n) : -EPIPE;
 	while (g.count > 0)
 		close(g.fds[--g.count]);
 	if (rc)

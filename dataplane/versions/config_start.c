@@ -93,6 +93,12 @@ struct disk_digests {
 	uint64_t disk[2], all[2];
 };
 
+// One that does not load without its secrets keeps them in the blotted file.
+static bool is_digest(const uint64_t of[2], const struct config_version *v, uint64_t digest)
+{
+	return digest == of[0] || (v->is_blotted && digest == of[1]);
+}
+
 // Blotted ones are 0, as of nothing, where they are not needed, or without memory.
 static void disk_digests_find(
 	const struct search *s, const struct config_bundle *b, struct disk_digests *out)
@@ -118,9 +124,9 @@ static unsigned taken_back_as(const struct search *s, const struct disk_digests 
 		struct config_version v;
 		char why[CONFIG_WHY_MAX];
 		if (s->read(folder, numbers[i], &v, NULL, why) < 0
-			|| v.disk_digest != d->disk[v.is_blotted])
+			|| !is_digest(d->disk, &v, v.disk_digest))
 			continue;
-		if (v.result == CONFIG_VERSION_taken_back && v.digest == d->all[v.is_blotted])
+		if (v.result == CONFIG_VERSION_taken_back && is_digest(d->all, &v, v.digest))
 			return v.number;
 		if (v.result == CONFIG_VERSION_applied)
 			return 0;
@@ -161,7 +167,7 @@ static int disk_look(const struct search *s, const char *path, char why[CONFIG_W
 	struct disk_digests digests;
 	disk_digests_find(s, &b, &digests);
 	out->differs =
-		out->config && digests.disk[out->version.is_blotted] != out->version.disk_digest;
+		out->config && !is_digest(digests.disk, &out->version, out->version.disk_digest);
 	if (out->differs && out->was_stopped)
 		out->taken_back_as = taken_back_as(s, &digests);
 	const bool is_wanted = out->differs && out->was_stopped && !out->taken_back_as;

@@ -177,7 +177,7 @@ int config_version_read_any(const char *folder, unsigned number, struct config_v
 	snprintf(name, sizeof(name), "%u.blotted", number);
 	rc = named_read(folder, name, number, v, b, why);
 	v->is_blotted = true;
-	return rc;
+	return rc == -ENOENT ? -EACCES : rc; // it is there, and not for this process
 }
 
 int config_version_current(const char *folder, unsigned *number, char why[CONFIG_WHY_MAX])

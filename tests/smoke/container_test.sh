@@ -140,6 +140,7 @@ check "and answers" eventually answers
 first=$(pgrep -x weir-controlpla)
 kill -KILL "$first"
 check "so does a control plane" eventually inside weirctl ready
+check "with its capabilities" eventually answers +tls-host=dns.weir.test +tls-ca=$tmp/tls.pem
 check "it stops within 5 s" seconds_of stops
 
 # --- what stays ------------------------------------------------------------------------------------------------------

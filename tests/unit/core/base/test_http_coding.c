@@ -37,6 +37,7 @@ TEST(test_content_codings)
 	assert_true(alone("Content-Encoding: gzip\r\n", true));
 	assert_true(alone("content-encoding:\tX-GZIP \r\n", true));
 	assert_true(alone("Content-Encoding: identity\r\n", true));
+	assert_true(alone("Content-Encoding: none\r\n", true));
 	assert_true(alone("Content-Encoding:\r\n", true));
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_false(alone(bad[i], true));

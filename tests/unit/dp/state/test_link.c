@@ -7,6 +7,7 @@
 #include "tests/unit/passed_files.h"
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
 #include <weir/shm_region.h>
@@ -260,13 +261,27 @@ TEST_WITH(nonsense_ends_the_connection, setup, teardown)
 	assert_true(client.fd < 0);
 	close(fd);
 
-	// And nothing may follow the welcome.
+	// Nor is an empty one with descriptors, which stay nobody's.
 	assert_int_equal(link_poll(&client, 1400), LINK_NOTHING);
+	fd = greet();
+	int pair[2];
+	char byte;
+	assert_int_equal(pipe2(pair, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(welcome_pass(fd, "", 0, &pair[1], 1), 0);
+	close(pair[1]);
+	assert_int_equal(link_poll(&client, 1410), LINK_NOTHING);
+	assert_true(client.fd < 0);
+	close(fd);
+	assert_int_equal(read(pair[0], &byte, 1), 0); // its other end is closed everywhere
+	close(pair[0]);
+
+	// And nothing may follow the welcome.
+	assert_int_equal(link_poll(&client, 1600), LINK_NOTHING);
 	fd = greet();
 	welcome(fd, 0);
 	welcome(fd, 0);
-	assert_int_equal(link_poll(&client, 1410), LINK_CAME_UP);
-	assert_int_equal(link_poll(&client, 1420), LINK_WENT_DOWN);
+	assert_int_equal(link_poll(&client, 1610), LINK_CAME_UP);
+	assert_int_equal(link_poll(&client, 1620), LINK_WENT_DOWN);
 	close(fd);
 }
 
