@@ -3,6 +3,7 @@
 """The structure of the C files: what each room has that it should not have. structure.txt has how many it may still have.
 
 usage: structure.py SOURCE_ROOT [CHECK [FOLDER]]     lists the offenders; checks: circles internals prefixes unused long
+       structure.py SOURCE_ROOT single [FOLDER]      lists the exported functions that one other file uses; no breach
        structure.py SOURCE_ROOT --lower              writes the counts that fell into structure.txt
 
 circles    a module that is in a circle of includes of more than three in its folder. X.c, X.h and X_internal.h are module X.
@@ -11,6 +12,7 @@ prefixes   an exported function whose name does not begin with words of its file
            first words of another room's module.
 unused     a function that is exported and no other file uses, or only tests do.
 long       a function of more than 60 lines.
+single     an exported function that one other file of the product uses: where both are one idea, they are one file.
 """
 import collections
 import os
@@ -149,9 +151,9 @@ def prefixes(tree):
             yield folder, f"{name}:{line}: {function}"
 
 
-def unused(tree):
-    uses = collections.defaultdict(set)
-    pasted = set()
+def users(tree):
+    """Each word -> the files that use it as a function or a value; and what names that are pasted together begin with."""
+    uses, pasted = collections.defaultdict(set), set()
     for name in tree.files:
         pasted |= set(re.findall(r"\b([a-z]\w*_)\s*##", tree.text[name]))
         for line in tree.text[name].split("\n"):
@@ -159,13 +161,26 @@ def unused(tree):
             for match in re.finditer(r"\b([a-z]\w+)\b(\(?)", line):
                 if column or not match[2]:
                     uses[match[1]].add(name)
+    return uses, tuple(pasted)
+
+
+def unused(tree):
+    uses, pasted = users(tree)
     for name, line, function in tree.exported():
         others = uses[function] - {name}
-        if any(f.startswith((*PRODUCT, "include/", "bpf/")) for f in others) or function.startswith(tuple(pasted)):
+        if any(f.startswith((*PRODUCT, "include/", "bpf/")) for f in others) or function.startswith(pasted):
             continue
         own = len(re.findall(rf"\b{function}\b", tree.text[name])) > 1
         why = ("its file and tests use it" if own else "tests alone use it") if others else "no other file uses it"
         yield os.path.dirname(name), f"{name}:{line}: {function}: {why}"
+
+
+def single(tree):
+    uses, _ = users(tree)
+    for name, line, function in tree.exported():
+        others = [f for f in uses[function] - {name} if f.startswith((*PRODUCT, "include/", "bpf/"))]
+        if len(others) == 1:
+            yield os.path.dirname(name), f"{name}:{line}: {function}: {others[0]}"
 
 
 def long(tree):
@@ -182,6 +197,7 @@ def long(tree):
 
 
 CHECKS = {"circles": circles, "internals": internals, "prefixes": prefixes, "unused": unused, "long": long}
+REPORTS = {"single": single}  # listed when asked for
 
 
 def rows(root):
@@ -198,7 +214,7 @@ def found(root, files, checks):
     """(check, folder) -> offenders."""
     tree, of = Tree(root, files), collections.defaultdict(list)
     for check in checks:
-        for folder, offender in CHECKS[check](tree):
+        for folder, offender in (CHECKS | REPORTS)[check](tree):
             of[check, folder].append(offender)
     return of
 
@@ -230,7 +246,7 @@ def main():
     root, words = pathlib.Path(sys.argv[1]), sys.argv[2:]
     out = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True)
     files = sorted({n for n in out.stdout.split("\n") if n and (root / n).is_file()})
-    of = found(root, files, [words[0]] if words and words[0] in CHECKS else CHECKS)
+    of = found(root, files, [words[0]] if words and words[0] in CHECKS | REPORTS else CHECKS)
     for (check, folder), offenders in sorted(of.items()):
         if len(words) < 2 or folder == words[1]:
             print(f"{len(offenders)} {check} {folder}", *offenders, sep="\n\t")
