@@ -7,6 +7,7 @@
 #include "lib/sysroot.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,16 +16,25 @@
 #define HUGE          "/sys/kernel/mm/hugepages"
 #define HUGE_2M       HUGE "/hugepages-2048kB"
 #define PACKAGE_MOUNT "/dev/hugepages-weir"
+#define SYSCTL        "/etc/sysctl.d/60-weir-hugepages.conf"
+#define TMPFILES      "/etc/tmpfiles.d/weir-hugepages.conf"
 enum { HUGE_PAGE = 2 << 20, SWAPPINESS_MOST = 10 };
 
+// vm.nr_hugepages counts pages of the kernel's default size, which is 32 MiB where its pages have
+// 16 KiB, and 512 MiB where they have 64 KiB. Such machines have pages of 2 MiB as well.
 static void reserve_do(struct doctor *d, uint64_t missing)
 {
-	long long now = doctor_number(HUGE_2M "/nr_hugepages");
+	const long long now = doctor_number(HUGE_2M "/nr_hugepages"),
+			kib = doctor_field("/proc/meminfo", "Hugepagesize");
 	uint64_t pages = (missing + HUGE_PAGE - 1) / HUGE_PAGE + (now > 0 ? (uint64_t)now : 0);
-	doctor_do(d,
-		"echo vm.nr_hugepages=%" PRIu64 " >/etc/sysctl.d/60-weir-hugepages.conf && sysctl "
-		"-p /etc/sysctl.d/60-weir-hugepages.conf",
-		pages);
+	if (kib > 0 && kib != HUGE_PAGE >> 10)
+		doctor_do(d,
+			"echo 'w " HUGE_2M "/nr_hugepages - - - - %" PRIu64 "' >" TMPFILES
+			" && systemd-tmpfiles --create " TMPFILES,
+			pages);
+	else
+		doctor_do(d, "echo vm.nr_hugepages=%" PRIu64 " >" SYSCTL " && sysctl -p " SYSCTL,
+			pages);
 }
 
 // A hugetlbfs of 2 MiB pages.
@@ -129,32 +139,46 @@ static void mount_check(struct doctor *d)
 	}
 }
 
-// Bytes in huge pages. DPDK takes either size, regions those of 2 MiB.
+// Bytes in huge pages. DPDK takes any, regions those of 2 MiB.
 struct huge {
-	uint64_t two, one; // of 2 MiB, of 1 GiB
+	uint64_t two, other;
 };
+
+// Adds those of one size. 0 or -errno.
+static int huge_add(const char *folder, const char *file, struct huge *out)
+{
+	char path[96];
+	uint64_t kib;
+	if (sscanf(strrchr(folder, '/'), "/hugepages-%" SCNu64 "kB", &kib) != 1)
+		return 0;
+	snprintf(path, sizeof(path), HUGE "/hugepages-%" PRIu64 "kB/%s", kib, file);
+	const long long pages = doctor_number(path);
+	if (pages < 0)
+		return (int)pages;
+	*(kib == HUGE_PAGE >> 10 ? &out->two : &out->other) += (uint64_t)pages * (kib << 10);
+	return 0;
+}
 
 // Reserved or free ones. 0 or -errno.
 static int huge_read(const char *file, struct huge *out)
 {
-	char path[96];
-	snprintf(path, sizeof(path), HUGE_2M "/%s", file);
-	long long two = doctor_number(path);
-	snprintf(path, sizeof(path), HUGE "/hugepages-1048576kB/%s", file);
-	long long one = doctor_number(path);
-	if (one == -ENOENT) // a processor without them
-		one = 0;
-	if (two < 0 || one < 0)
-		return (int)(two < 0 ? two : one);
-	*out = (struct huge){.two = (uint64_t)two * HUGE_PAGE, .one = (uint64_t)one << 30};
-	return 0;
+	char pattern[SYSROOT_PATH_MAX];
+	glob_t found;
+	int rc = 0;
+	*out = (struct huge){0};
+	if (glob(sysroot_path(pattern, HUGE "/hugepages-*kB"), 0, NULL, &found))
+		return -ENOENT;
+	for (size_t i = 0; i < found.gl_pathc && rc == 0; i++)
+		rc = huge_add(found.gl_pathv[i], file, out);
+	globfree(&found);
+	return rc;
 }
 
 // What both would take of them.
 static uint64_t huge_used(const struct huge *h, uint64_t dpdk, uint64_t regions)
 {
-	uint64_t one = dpdk < h->one ? dpdk : h->one, rest = dpdk - one + regions;
-	return one + (rest < h->two ? rest : h->two);
+	uint64_t other = dpdk < h->other ? dpdk : h->other, rest = dpdk - other + regions;
+	return other + (rest < h->two ? rest : h->two);
 }
 
 // A running weir has its pages, and they are no longer free.
@@ -168,7 +192,7 @@ static void pages_check(struct doctor *d, uint64_t dpdk, uint64_t regions)
 		doctor_add(d, DOCTOR_UNKNOWN, HUGE ": %s", strerror(-rc));
 		return;
 	}
-	bool is_wrong = d->view.dataplane == PROCESS_DOWN && dpdk > free.two + free.one;
+	bool is_wrong = d->view.dataplane == PROCESS_DOWN && dpdk > free.two + free.other;
 	bool is_shown_all = d->runs && !is_wrong;
 	// Pages of a control plane that runs are not free.
 	uint64_t beside = is_wrong && d->view.controlplane != PROCESS_DOWN ? 0 : regions;
@@ -247,7 +271,7 @@ void doctor_check_memory(struct doctor *d)
 	uint64_t dpdk = dpdk_of(d->config), regions = regions_of(d->config, &plan);
 	uint64_t room = (uint64_t)kib << 10, lost = 0;
 	if (d->runs)
-		lost = all.two + all.one - huge_used(&all, dpdk, regions);
+		lost = all.two + all.other - huge_used(&all, dpdk, regions);
 	else
 		room += huge_used(&free, dpdk, regions);
 	room -= lost < room ? lost : room;

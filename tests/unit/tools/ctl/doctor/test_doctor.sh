@@ -146,11 +146,21 @@ file sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages '8\n'
 want hugepages warning 'the rest is ordinary memory' 'echo vm.nr_hugepages=152 '
 eal=true config_of '{device: net_null0}'
 want hugepages wrong 'the data plane does not start' 'echo vm.nr_hugepages=184 '
+file sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages '1\n'
 file sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages '1\n'
 want hugepages warning 'weir can use 80.0 MiB of the free huge pages; the cache and DPDK take 128.0 MiB' 'echo vm.nr_hugepages=152 '
 file sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages '32\n'
 want hugepages ok 'weir can use 128.0 MiB'
 rm -r "$WEIR_ROOT/sys/kernel/mm/hugepages/hugepages-1048576kB"
+# A kernel with pages of 16 KiB: vm.nr_hugepages counts in 32 MiB there, regions take 2 MiB, and DPDK takes both.
+file proc/meminfo 'MemTotal: 16000000 kB\nMemAvailable: 8000000 kB\nHugepagesize: 32768 kB\n'
+file sys/kernel/mm/hugepages/hugepages-32768kB/nr_hugepages '1\n'
+file sys/kernel/mm/hugepages/hugepages-32768kB/free_hugepages '1\n'
+want hugepages warning 'weir can use 96.0 MiB of the free huge pages' "echo 'w /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages - - - - 144' >/etc/tmpfiles.d/weir-hugepages.conf && systemd-tmpfiles --create /etc/tmpfiles.d/weir-hugepages.conf"
+file sys/kernel/mm/hugepages/hugepages-32768kB/free_hugepages '2\n'
+want hugepages ok 'weir can use 128.0 MiB'
+rm -r "$WEIR_ROOT/sys/kernel/mm/hugepages/hugepages-32768kB"
+file proc/meminfo 'MemTotal: 16000000 kB\nMemAvailable: 8000000 kB\nHugepagesize: 2048 kB\n'
 # Another process has the pages: all that are reserved would do.
 hold control/controlplane.lock 'control plane is down'
 file sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages '2\n'
