@@ -13,8 +13,13 @@
 // Where a pattern has many of them, they multiply.
 enum { PRICE_CHOICE = 1, PRICE_OPTIONAL = 2, PRICE_REPEAT = 8, PRICE_FEW = 12, PRICE_MANY = 3 };
 
+// Repeats without an end within each other: libhs takes twice the time for each, and no name needs
+// more.
+enum { LOOPS_MAX = 4 };
+
 struct amount {
 	uint64_t positions, price;
+	unsigned loops; // how deep
 };
 
 struct count {
@@ -31,14 +36,30 @@ static const char *behind(const char *text, const char *end)
 
 static void add(struct count *c, uint64_t positions, uint64_t price)
 {
-	c->last = (struct amount){positions, price};
+	c->last = (struct amount){.positions = positions, .price = price};
 	c->sum[c->depth].positions += positions;
 	c->sum[c->depth].price += price;
 }
 
+// What was last is repeated without an end. False: too deep.
+static bool loop(struct count *c)
+{
+	unsigned *all = &c->sum[c->depth].loops;
+	if (++c->last.loops > *all)
+		*all = c->last.loops;
+	return *all <= LOOPS_MAX;
+}
+
 // Behind a backslash. A repeat behind what stands for nothing repeats what is in front of that.
+// NULL: a letter or digit that escapes what this reader does not know. `\c` is one of these: it
+// takes the character behind it, even a bracket or a backslash, and no name has the control
+// character that it stands for.
 static const char *escape_skip(struct count *c, const char *text)
 {
+	static const char known[] = "abdefghknoprstvwxzABDEGHKNPQRSVWXZ0123456789";
+
+	if (isalnum((unsigned char)*text) && !strchr(known, *text))
+		return NULL;
 	if (*text == 'E')
 		return text + 1;
 	if (*text == 'Q') {
@@ -68,6 +89,7 @@ static const char *class_name_skip(const char *text)
 }
 
 // Behind the bracket that opens a class: a bracket that closes it is a member in the first place.
+// NULL: `\c` is in it, which takes a bracket that seems to close it.
 static const char *class_skip(const char *text)
 {
 	text += *text == '^';
@@ -78,6 +100,8 @@ static const char *class_skip(const char *text)
 			text = name;
 		else if (text[0] == '\\' && text[1] == 'Q')
 			text = behind(text, "\\E");
+		else if (text[0] == '\\' && text[1] == 'c')
+			return NULL;
 		else if (text[0] == '\\' && text[1])
 			text += 2;
 		else
@@ -86,7 +110,7 @@ static const char *class_skip(const char *text)
 	return *text ? text + 1 : text;
 }
 
-// Behind the brace. One that is no repeat is itself a character.
+// Behind the brace. One that is no repeat is itself a character. NULL: repeats are too deep.
 static const char *repeat_read(struct count *c, const char *text)
 {
 	static const char digits[] = "0123456789";
@@ -110,12 +134,15 @@ static const char *repeat_read(struct count *c, const char *text)
 		c->last.positions *= more + 1;
 		c->last.price += copy * more;
 	}
-	return end + 1;
+	return is_range && end == second && !loop(c) ? NULL : end + 1;
 }
 
-// False: the groups are too deep, or ignore blanks. Comments and flags stand for nothing.
+// False: the groups are too deep, ignore blanks, or are no group but switch libhs to another
+// reading of the whole. Comments and flags stand for nothing.
 static bool group_open(struct count *c, const char **text)
 {
+	if (**text == '*')
+		return false;
 	if (strncmp(*text, "?#", 2) == 0) {
 		*text = behind(*text, ")");
 		return true;
@@ -140,10 +167,13 @@ static void group_close(struct count *c)
 	if (c->depth > 0) {
 		const struct amount inner = c->sum[c->depth--];
 		add(c, inner.positions + 1, inner.price); // libhs repeats an empty group, too
+		c->last.loops = inner.loops;
+		if (inner.loops > c->sum[c->depth].loops)
+			c->sum[c->depth].loops = inner.loops;
 	}
 }
 
-// One step, from `text` on; NULL: too deep.
+// One step, from `text` on; NULL: groups or repeats are too deep, or something is not known.
 static const char *step(struct count *c, const char *text)
 {
 	const char one = *text++;
@@ -164,7 +194,7 @@ static const char *step(struct count *c, const char *text)
 		c->sum[c->depth].price += one == '?' ? PRICE_OPTIONAL : PRICE_REPEAT;
 	else
 		add(c, 1, one == '.' || one == '|' ? PRICE_CHOICE : 0);
-	return text;
+	return strchr("*+", one) && !loop(c) ? NULL : text;
 }
 
 // False: positions are more than max, or cannot be counted.

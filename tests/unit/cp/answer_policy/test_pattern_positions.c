@@ -27,6 +27,7 @@ TEST(test_what_repeats_write_out)
 		{"\\{5}", 3},
 		{"\\x{41}{5}", 5},
 		{"a{b}", 4},
+		{"((((a*)*b)*)?c)*d*e*f*g*", 11},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
 		assert_int_equal(pattern_positions(of[i].text, MAX), of[i].positions);
@@ -50,6 +51,14 @@ TEST(test_too_many)
 		"(((a{60})(?#){60})(?#){60})",
 		"(?x)(((a{60}) {60}) {60}) {60}",
 		"(?ix:a)",
+		"\\c[(.{300}){300}", // what is escaped takes the bracket
+		"\\c\\Q(a{99}){99}",
+		"[\\c\\](.{300}){300}]",
+		"[\\c][](.{300}){300}",
+		"\\y",
+		"(*UTF8)\\p{L}{100}", // names are bytes
+		"(((((a)*)*)*)*)*",   // libhs takes twice the time for each
+		"(((((ab?)+){1,})*?){0,})\\E*",
 		"(({,1}{,1}{,1}{,1}{,1}{ 1}{+1}{,1}{,1}{,1}){60}){60}",
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(text); i++)
