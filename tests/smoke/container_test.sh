@@ -94,11 +94,17 @@ same "no data plane runs" '' "$(pgrep -x weir-dataplane)"
 check "it stops within 5 s" seconds_of stops
 
 # As `docker run` without more: its own capabilities, a file system that it may write, 64 MiB at /dev/shm.
-container CHOWN,DAC_OVERRIDE,FSETID,FOWNER,MKNOD,NET_RAW,SETGID,SETUID,SETFCAP,SETPCAP,NET_BIND_SERVICE,SYS_CHROOT,KILL,AUDIT_WRITE \
-	writable "${network[@]:1}"
+docker=CHOWN,DAC_OVERRIDE,FSETID,FOWNER,MKNOD,NET_RAW,SETGID,SETUID,SETFCAP,SETPCAP,NET_BIND_SERVICE,SYS_CHROOT,KILL,AUDIT_WRITE
+container $docker writable "${network[@]:1}"
 check "it answers without a tmpfs" eventually answers
 check "and says how large the cache is" said "64 MiB of shared memory: a cache of 16 MiB"
 check "it stops within 5 s" seconds_of stops
+# A /run that outlives the container: nothing is written through what the data plane's user left there.
+(cd "$work/image/rootfs/run/weir" && setpriv --reuid 955 --regid 953 --clear-groups -- ln -s /tmp/planted weir.yaml.new) || exit 1
+container $docker writable "${network[@]:1}"
+check "it answers again with the same /run" eventually answers
+check "and wrote through no link" [ ! -e "$work/image/rootfs/tmp/planted" ]
+stops
 rm -rf --one-file-system "$work/image/rootfs/run"/*
 
 # A TAP, for a try in the container itself.
@@ -130,6 +136,8 @@ has_user() { inside weirctl --json password list | jq -e '.users[0].name == "adm
 check "with its user" eventually has_user
 check "the password is in no file of the state" eval "! grep -rqF 'correct horse' $state"
 same "two users" 'weir-cp weir-dp' "$(ps -o user= -p "$(pgrep -d, -x 'weir-dataplane|weir-controlpla')" | sort | sed 's/^954$/weir-cp/; s/^955$/weir-dp/' | xargs)"
+variables() { tr '\0' '\n' <"/proc/$(pgrep -x "$1")/environ" | sed 's/=.*//' | sort | xargs; }
+same "no variable but two is the data plane's" 'PATH TZ' "$(variables weir-dataplane)"
 check "a change by a command" inside weirctl deny ok-kept.weir.net
 check "counts" eventually blocks ok-kept.weir.net
 first=$(pgrep -x weir-dataplane)

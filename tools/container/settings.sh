@@ -60,9 +60,10 @@ settings_check() {
 	[ $faults = 0 ]
 }
 
-# The page's, in `password`; empty: no page.
+# The page's, in `password`; empty: no page. No program gets it as a variable.
 password_check() {
 	password=${WEIR_PAGE_PASSWORD-}
+	export -n WEIR_PAGE_PASSWORD
 	! given WEIR_PAGE_PASSWORD_FILE || IFS= read -r password 2>/dev/null <"$WEIR_PAGE_PASSWORD_FILE"
 	if given WEIR_PAGE_PASSWORD_FILE || given WEIR_PAGE_PASSWORD; then
 		[[ ${#password} -ge 10 && ${#password} -le 256 ]] ||
