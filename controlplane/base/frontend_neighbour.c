@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frontend_neighbour.h"
 
+#include "rng.h"
+
 #include <linux/neighbour.h>
 #include <string.h>
 
-enum { MAC_LEN = 6 };
+enum { MAC_LEN = 6, WAYS = 4, SETS = FRONTEND_NEIGHBOURS / WAYS };
 
 struct target {
 	uint8_t family;
@@ -77,7 +79,9 @@ static bool look_up(struct frontend_neighbours *n, const struct target *t, uint8
 
 void frontend_neighbours_open(struct frontend_neighbours *n)
 {
+	struct rng rng = {0};
 	n->kernel.fd = -1;
+	rng_bytes(&rng, n->secret.bytes, sizeof(n->secret.bytes));
 }
 
 void frontend_neighbours_close(struct frontend_neighbours *n)
@@ -102,44 +106,73 @@ static bool may_ask(struct frontend_neighbours *n, uint64_t now_ms)
 	return false;
 }
 
-static struct frontend_neighbour *entry_of(struct frontend_neighbours *n, const struct target *t)
+static struct frontend_neighbour *set_of(struct frontend_neighbours *n, const struct target *t)
 {
-	uint64_t half[2];
-	memcpy(half, t->bytes, sizeof(half));
-	uint64_t hash = (half[0] ^ half[1] ^ t->scope) * UINT64_C(0x9e3779b97f4a7c15);
-	return &n->entry[hash >> 52];
+	uint8_t key[sizeof(t->bytes) + sizeof(t->scope)];
+	memcpy(key, t->bytes, sizeof(t->bytes));
+	memcpy(key + sizeof(t->bytes), &t->scope, sizeof(t->scope));
+	return &n->entry[keyhash(&n->secret, key, sizeof(key)) % SETS * WAYS];
 }
 
-static bool is_of(const struct frontend_neighbour *e, const struct target *t)
+static struct frontend_neighbour *entry_find(struct frontend_neighbour *set, const struct target *t)
 {
-	return e->scope == t->scope && memcmp(e->address, t->bytes, sizeof(e->address)) == 0;
+	for (unsigned i = 0; i < WAYS; i++) {
+		struct frontend_neighbour *e = &set[i];
+		if (e->until_ms && e->scope == t->scope
+			&& memcmp(e->address, t->bytes, sizeof(e->address)) == 0)
+			return e;
+	}
+	return NULL;
 }
 
-static void entry_fill(struct frontend_neighbours *n, struct frontend_neighbour *e,
-	const struct target *t, uint64_t now_ms)
+// Where an address that is new in the set goes: first where nobody has a MAC, then where the entry
+// is the oldest. NULL: it has no MAC, and each of the others has had one lately.
+static struct frontend_neighbour *entry_place(
+	struct frontend_neighbour *set, bool has_mac, uint64_t now_ms)
 {
+	struct frontend_neighbour *place = NULL;
+	for (unsigned i = 0; i < WAYS; i++) {
+		struct frontend_neighbour *e = &set[i];
+		if (!e->until_ms)
+			return e;
+		if (e->has_mac && !has_mac && now_ms < e->until_ms + FRONTEND_NEIGHBOUR_LAST_MS)
+			continue;
+		if (!place || e->has_mac < place->has_mac
+			|| (e->has_mac == place->has_mac && e->until_ms < place->until_ms))
+			place = e;
+	}
+	return place;
+}
+
+// Asks the kernel, and keeps what it says if there is a place: NULL without one.
+static struct frontend_neighbour *entry_fill(struct frontend_neighbours *n,
+	struct frontend_neighbour *known, const struct target *t, uint64_t now_ms)
+{
+	struct frontend_neighbour is = {.scope = t->scope};
+	memcpy(is.address, t->bytes, sizeof(is.address));
+	is.has_mac = look_up(n, t, is.mac);
+	is.until_ms =
+		now_ms + (is.has_mac ? FRONTEND_NEIGHBOUR_KEEP_MS : FRONTEND_NEIGHBOUR_NONE_MS);
+	struct frontend_neighbour *e =
+		known ? known : entry_place(set_of(n, t), is.has_mac, now_ms);
+	if (!e)
+		return NULL;
 	n->used += e->until_ms == 0;
-	n->evicted += now_ms < e->until_ms && !is_of(e, t);
-	*e = (struct frontend_neighbour){.scope = t->scope};
-	memcpy(e->address, t->bytes, sizeof(e->address));
-	e->has_mac = look_up(n, t, e->mac);
-	e->until_ms =
-		now_ms + (e->has_mac ? FRONTEND_NEIGHBOUR_KEEP_MS : FRONTEND_NEIGHBOUR_NONE_MS);
+	n->evicted += !known && now_ms < e->until_ms;
+	*e = is;
+	return e;
 }
 
 bool frontend_neighbour_mac(struct frontend_neighbours *n, const struct sockaddr *client,
 	uint64_t now_ms, uint8_t mac[FRONTEND_NEIGHBOUR_MAC])
 {
 	const struct target t = target_of(client);
-	struct frontend_neighbour *e = entry_of(n, &t);
+	struct frontend_neighbour *e = entry_find(set_of(n, &t), &t);
 
-	bool known = is_of(e, &t);
-	if (!known || now_ms >= e->until_ms) {
-		if (may_ask(n, now_ms))
-			entry_fill(n, e, &t, now_ms);
-		else if (!known)
-			return false;
-	}
+	if ((!e || now_ms >= e->until_ms) && may_ask(n, now_ms))
+		e = entry_fill(n, e, &t, now_ms);
+	if (!e)
+		return false;
 	memcpy(mac, e->mac, sizeof(e->mac));
 	return e->has_mac;
 }

@@ -8,11 +8,13 @@
 // has none.
 //
 // The kernel's answer is kept for FRONTEND_NEIGHBOUR_KEEP_MS, a negative one for a shorter time, in
-// a table where a newer address replaces an older one. A question to the kernel takes some 10 us;
-// at most FRONTEND_NEIGHBOUR_ASKS a second, counted. Beyond that a client keeps its last MAC, so
-// that a flood of forged addresses frees no client from its group; a client that is not in the
-// table has none. Owned by one thread: the resolver loop, the log thread and each
-// reply with clients (api_clients.c) have one each.
+// sets of four that a secret chooses. An address without a MAC takes the place of none that had one
+// within FRONTEND_NEIGHBOUR_LAST_MS. A question to the kernel takes some 10 us; at most
+// FRONTEND_NEIGHBOUR_ASKS a second, counted. Beyond that a client keeps its last MAC: a flood of
+// forged addresses, and an address that was made to fall into a client's set, free no client from
+// its group that asked something in these minutes. A client that is not in the table has none.
+// Owned by one thread: the resolver loop, the log thread and each reply with clients
+// (api_clients.c) have one each.
 
 #include "rtnl.h"
 
@@ -20,11 +22,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/keyhash.h>
 
 enum {
 	FRONTEND_NEIGHBOURS = 4096,
 	FRONTEND_NEIGHBOUR_KEEP_MS = 5000,
 	FRONTEND_NEIGHBOUR_NONE_MS = 1000,
+	FRONTEND_NEIGHBOUR_LAST_MS = 600000,
 	FRONTEND_NEIGHBOUR_ASKS = 2000,
 	FRONTEND_NEIGHBOUR_MAC =
 		8, // bytes of which 6 are the address, then zeros (policy_group_mac)
@@ -44,6 +48,7 @@ struct frontend_neighbours {
 		evicted; // refused: kernel not asked; evicted: while it was good
 	unsigned asked;  // in that second
 	unsigned used;
+	struct keyhash_secret secret; // of which addresses share a set
 	struct frontend_neighbour entry[FRONTEND_NEIGHBOURS];
 };
 

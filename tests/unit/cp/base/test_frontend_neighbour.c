@@ -97,4 +97,22 @@ TEST_WITH(test_bounded, setup, teardown)
 	assert_int_equal(mac_at("198.18.7.2", 0, 6000), 2);
 }
 
+// A table full of clients without a MAC, more of them than it has places, displaces no client that
+// has one, although its answer is old by then.
+TEST_WITH(test_none_displaces_no_client, setup, teardown)
+{
+	const uint64_t end_ms = FRONTEND_NEIGHBOUR_LAST_MS;
+	net_segment_need();
+	assert_int_equal(mac_at("fd53:7::2", 0, 1), 3);
+	for (unsigned i = 0; i < 4 * FRONTEND_NEIGHBOURS; i++)
+		assert_int_equal(
+			mac_at(text_from("192.0.%u.%u", i / 256, i % 256), 0, 1 + i * UINT64_C(30)),
+			-1);
+	// Few sets, if any, have a place left.
+	assert_in_range(table.used, FRONTEND_NEIGHBOURS - 64, FRONTEND_NEIGHBOURS);
+	for (unsigned i = 0; i <= FRONTEND_NEIGHBOUR_ASKS; i++) // of this second
+		(void)mac_at(text_from("192.1.%u.%u", i / 256, i % 256), 0, end_ms);
+	assert_int_equal(mac_at("fd53:7::2", 0, end_ms), 3);
+}
+
 TEST_GROUP(group_setup, NULL)
