@@ -108,16 +108,17 @@ bool answer_record_target(
 	       && out->labels > 0;
 }
 
-// RFC 9460 2.2: priority, target (never compressed), then parameters.
-static void service_addresses(
-	const uint8_t *rdata, size_t len, answer_policy_address_fn take, void *arg)
+// RFC 9460 2.2: priority, target, then parameters. A compressed target is forbidden, but some
+// clients read it, so what stands behind it counts as well.
+static void service_addresses(const struct answer_records *r, const struct answer_record *record,
+	answer_policy_address_fn take, void *arg)
 {
-	struct rd rd = rd_init(rdata, len);
-	struct dns_name target;
+	const uint32_t end = record->rdata + record->rdata_len;
+	const uint32_t behind = record->rdata_len > 2 ? name_skip(r->view, record->rdata + 2) : 0;
 
-	rd_skip(&rd, 2);
-	if (dns_name_read(&rd, &target))
+	if (behind == 0 || behind > end)
 		return;
+	struct rd rd = rd_init(r->view->bytes + behind, end - behind);
 	while (rd_left(&rd) >= 4) {
 		unsigned key = rd_u16(&rd), n = rd_u16(&rd);
 		const uint8_t *value = rd_bytes(&rd, n);
@@ -137,5 +138,5 @@ void answer_record_addresses(const struct answer_records *r, const struct answer
 	else if (record->type == DNS_TYPE_AAAA && record->rdata_len == 16)
 		take(arg, rdata, 16);
 	else if (record->type == DNS_TYPE_HTTPS || record->type == DNS_TYPE_SVCB)
-		service_addresses(rdata, record->rdata_len, take, arg);
+		service_addresses(r, record, take, arg);
 }

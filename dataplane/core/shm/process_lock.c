@@ -52,11 +52,13 @@ static int lock_once(const char *path)
 	int fd = own_file_open(path, O_RDWR | O_CREAT, LOCK_MODE);
 	if (fd < 0)
 		return fd;
-	// Best effort: only the owner of the file can change its mode.
-	(void)!fchmod(fd, lock_mode(path));
 	struct flock lock = whole_file();
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+		// Best effort: only the owner of the file can change its mode. Behind the lock, so
+		// that nobody else has one on a new file before.
+		(void)!fchmod(fd, lock_mode(path));
 		return fd;
+	}
 	int err = errno == EACCES ? EAGAIN : errno;
 	if (err == EAGAIN && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK)
 		err = EDEADLK;
@@ -95,7 +97,7 @@ int process_lock_probe(const char *path)
 	close(fd);
 	if (err)
 		return -err;
-	return lock.l_type != F_UNLCK;
+	return lock.l_type == F_WRLCK; // a read lock is that of a process that may read the file
 }
 
 int process_lock_keep(const char *path, int *fd)

@@ -127,12 +127,17 @@ int cmd_trace(struct ctl *c)
 	return rc;
 }
 
+// Clients' queries are for nobody else. What is there already may be a pipe or a terminal, even
+// behind a link such as /dev/stdout, but no file behind a link.
 static FILE *file_open(const char *path, bool *is_new)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	struct stat st;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	*is_new = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
-		fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && errno == EEXIST) {
+		const bool is_file = stat(path, &st) < 0 || S_ISREG(st.st_mode);
+		fd = open(path, O_WRONLY | (is_file ? O_NOFOLLOW : 0) | O_CLOEXEC);
+	}
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 

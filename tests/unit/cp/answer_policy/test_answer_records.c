@@ -92,6 +92,21 @@ TEST(test_service)
 	assert_int_equal(s.address[2][0], 0xfd);
 }
 
+// RFC 9460 2.2 forbids it; a client that reads it all the same must not get what is hidden there.
+TEST(test_addresses_behind_a_compressed_target)
+{
+	static const uint8_t rdata[] = "\0\1\xc0\x0c\0\4\0\4\x0a\0\0\1";
+	char names[4096];
+	struct seen s = {0};
+	ask("www.example", DNS_TYPE_HTTPS);
+	build_rr(&build, SECTION_ANSWER, "www.example", DNS_TYPE_HTTPS, 60, rdata,
+		sizeof(rdata) - 1);
+	const struct dns_answer_view v = read_back(DNS_TYPE_HTTPS);
+	walk(&v, names, &s);
+	assert_int_equal(s.count, 1);
+	assert_memory_equal(s.address[0], "\x0a\0\0\1", 4);
+}
+
 TEST(test_other_types_and_sections_are_left_alone)
 {
 	char names[4096];
