@@ -3,13 +3,14 @@
 
 // AF_XDP ports (`xdp: eth0`): shares an interface with the kernel, around DPDK's driver.
 //
-// The steering program decides what workers get (bpf/steer.bpf.c). Before EAL starts, it claims the
-// interface, detaches a program of a killed data plane, and writes the object file for the driver.
-// When the ports have started, the service addresses go into the program's map, and onto the
-// interface if no interface has them. Then the gate: it stays closed until the workers have tables
-// (or two seconds have passed without a control plane), and is opened for a second or two at a time
-// while every worker runs; when one does not, it closes at once. So a data plane that hangs, is
-// stopped or dies gives the queries back to the kernel, where the control plane's socket answers.
+// The steering program decides what workers get (dataplane/xdp/steer.bpf.c). Before EAL starts, it
+// claims the interface, detaches a program of a killed data plane, and writes the object file for
+// the driver. When the ports have started, the service addresses go into the program's map, and
+// onto the interface if no interface has them. Then the gate: it stays closed until the workers
+// have tables (or two seconds have passed without a control plane), and is opened for a second or
+// two at a time while every worker runs; when one does not, it closes at once. So a data plane that
+// hangs, is stopped or dies gives the queries back to the kernel, where the control plane's socket
+// answers.
 //
 // Replies of upstream servers pass the same gate. Workers send no query through such a port while
 // it is shut, nor through one with more queues than workers, on which replies would be lost.

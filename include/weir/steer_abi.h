@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The interface between the steering program (bpf/steer.bpf.c) and user space: its name, its maps
-// and their contents. Compiled for both, so kernel types and plain C only.
+// The interface between the steering program (dataplane/xdp/steer.bpf.c) and user space: its name,
+// its maps and their contents. Compiled for both, so kernel types and plain C only.
 //
 // xsks_map is filled by DPDK's driver: queue number to AF_XDP socket; the name is the driver's. An
 // entry goes when its socket closes, also by kill -9. The other maps are filled by weir-dataplane.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The steering program of an AF_XDP port (bpf/steer.bpf.c) from outside: find it, fill its maps,
-// read its counters, take it off an interface.
+// The steering program of an AF_XDP port (dataplane/xdp/steer.bpf.c) from outside: find it, fill
+// its maps, read its counters, take it off an interface.
 //
 // DPDK's driver loads and attaches the program when the port's queues are set up, over netlink, so
 // it outlives whoever attached it. Everything here starts from the interface: which program is

@@ -60,7 +60,7 @@ class Tree:
     def exported(self):
         """(file, line, name) of each function of the product that other files may call."""
         for name in self.files:
-            if not name.startswith(PRODUCT) or not name.endswith(".c"):
+            if not name.startswith(PRODUCT) or not name.endswith(".c") or name.endswith(".bpf.c"):
                 continue
             for match in DEFINITION.finditer(self.text[name]):
                 words = set(re.findall(r"\w+", match[1]))
@@ -168,7 +168,7 @@ def unused(tree):
     uses, pasted = users(tree)
     for name, line, function in tree.exported():
         others = uses[function] - {name}
-        if any(f.startswith((*PRODUCT, "include/", "bpf/")) for f in others) or function.startswith(pasted):
+        if any(f.startswith((*PRODUCT, "include/")) for f in others) or function.startswith(pasted):
             continue
         own = len(re.findall(rf"\b{function}\b", tree.text[name])) > 1
         why = ("its file and tests use it" if own else "tests alone use it") if others else "no other file uses it"
@@ -178,7 +178,7 @@ def unused(tree):
 def single(tree):
     uses, _ = users(tree)
     for name, line, function in tree.exported():
-        others = [f for f in uses[function] - {name} if f.startswith((*PRODUCT, "include/", "bpf/"))]
+        others = [f for f in uses[function] - {name} if f.startswith((*PRODUCT, "include/"))]
         if len(others) == 1:
             yield os.path.dirname(name), f"{name}:{line}: {function}: {others[0]}"
 

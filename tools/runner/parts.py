@@ -37,13 +37,13 @@ PARTS = [
          " tests/smoke/setup_test.sh tools/ctl/setup/*", package=True),
     Part("container", 420, "tools/container/* tests/smoke/container_test.sh tests/smoke/rig/container_bundle.py tools/ctl/setup/*", alone=False, package=True),
     Part("bare", 600, "tools/bare tools/packages tools/common.sh tools/package tools/container/Containerfile", alone=False),
-    Part("trixie", 1500, "tools/bare tools/packages tools/common.sh tools/package *meson.build meson_options.txt include/weir/* bpf/*"
+    Part("trixie", 1500, "tools/bare tools/packages tools/common.sh tools/package *meson.build meson_options.txt include/weir/* dataplane/xdp/*"
          " dataplane/port/* dataplane/stage/* controlplane/l1/* controlplane/recursor/* controlplane/validator/* controlplane/transfer/*"
          " controlplane/tls/*", alone=False),
     Part("redis", 420, "controlplane/l1/* tests/smoke/redis_test.sh tests/smoke/rig/redis_*"),
     Part("kills", 600, "include/weir/fault.h tests/fault/* tests/smoke/fault_*", alone=False),
     Part("release", 900, "tools/release tools/bare tools/package tools/version tools/packages tools/debian/* tests/smoke/release_test.sh", alone=False),
-    Part("vm", 1500, "tools/vm tools/machine/* tests/vm/* tools/debian/* tools/systemd/* dataplane/port/* dataplane/xdp/* bpf/*", package=True),
+    Part("vm", 1500, "tools/vm tools/machine/* tests/vm/* tools/debian/* tools/systemd/* dataplane/port/* dataplane/xdp/*", package=True),
     Part("race", 330, "tests/smoke/race_test.sh tests/smoke/rig/race_drive.py tests/tsan/* tools/tsan*", trees=("tsan",)),
     Part("fuzz", 420, "tests/fuzz/*", alone=False, trees=("asan",), suites=frozenset({"fuzz"})),
     Part("leaks", 2400, "controlplane/memory/* tools/leaks* tools/memtest", alone=False, trees=("test", "asan")),
