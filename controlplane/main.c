@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir-controlplane: everything slow of the appliance (docs/explanation/architecture.md).
-#include "app.h"
-#include "app_privilege.h"
+#include "app/app.h"
+#include "app/app_privilege.h"
 #include "memory/profile.h"
 
 #include <getopt.h>

@@ -16,7 +16,7 @@
 
 #include "bench_row.h"
 #include "bench_tools.h"
-#include "controlplane/app_reload.h"
+#include "controlplane/app/app.h"
 #include "resolver/querier.h"
 #include "resolver/seam.h"
 #include "tests/unit/folder.h"

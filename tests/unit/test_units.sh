@@ -35,6 +35,6 @@ grep -qx 'ProtectHome=yes' "$build/tools/systemd/weir-dataplane.service" || { ba
 calls() { # calls UNIT LIST.H
 	/usr/bin/python3 "$tests/unit_calls.py" "$tests/../../include/weir/os/sandbox_calls.h" "$tests/../../$2" "$dir/$1.service" || bad=1
 }
-calls weir-controlplane controlplane/app_privilege_calls.h
+calls weir-controlplane controlplane/app/app_privilege_calls.h
 calls weir-dataplane dataplane/privilege_calls.h
 exit $bad

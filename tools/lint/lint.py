@@ -43,16 +43,16 @@ LIBRARIES = {
     "yaml.h": ["dataplane/config", "tools/ctl"],
     "xxhash.h": ["dataplane/core"],
     "seccomp.h": ["dataplane/core"],
-    "bpf/": ["dataplane/xdp", "bpf"],
+    "bpf/": ["dataplane/xdp"],
     "event2/": ["controlplane"],
     "unbound": ["controlplane"],
 }
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
-# cyaml's schema tables need its header as well: one library, two files. Of OpenSSL one file of controlplane/tls has the
+# The steering program itself is the second file of libbpf. cyaml's schema tables need its header as well: one library, two files. Of OpenSSL one file of controlplane/tls has the
 # authorities and peers, one the certificates that weir itself shows, one those of clients, one the bounds of chains, one the connections, one the
 # secrets of the control API. Of libcurl one file of
 # controlplane/transfer blocks its thread, the other one has exchanges on a loop.
-LIBRARY_FILES = {"cyaml/": 2, "openssl/": 6, "curl/": 2}
+LIBRARY_FILES = {"bpf/": 2, "cyaml/": 2, "openssl/": 6, "curl/": 2}
 
 # Rooms of each program from the lowest floor up. A room includes headers of lower floors alone; the files beside the rooms
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
@@ -60,7 +60,7 @@ ROOMS = {
     "controlplane": [
         "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "client_names", "querylog", "route", "tls", "access", "transfer",
         "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "rules", "updates", "resolver",
-        "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote",
+        "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote", "app",
     ],
     "dataplane": [
         "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "versions", "xdp",

@@ -2,7 +2,7 @@
 
 // Each filter of both programs in a process of its own: what it allows works, and any call that
 // gives power ends the process with SIGSYS.
-#include "controlplane/app_privilege_calls.h"
+#include "controlplane/app/app_privilege_calls.h"
 #include "dataplane/privilege_calls.h"
 #include "tests/unit/unit.h"
 

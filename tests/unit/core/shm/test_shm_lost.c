@@ -3,7 +3,7 @@
 // A region cut off while it is mapped: its maker ends with its own status, the other side reads
 // zeros and goes on, any other SIGBUS kills as ever. Each in a child of its own.
 
-#include "controlplane/app_privilege_calls.h"
+#include "controlplane/app/app_privilege_calls.h"
 #include "dataplane/privilege_calls.h"
 #include "tests/unit/unit.h"
 

@@ -12,7 +12,7 @@
 // one of the apply and one of the start, are beside that number and its gauge.
 
 #include "access/access_thread.h"
-#include "app_reload.h"
+#include "app.h"
 #include "versions/apply.h"
 #include "versions/health_watch.h"
 
@@ -96,12 +96,6 @@ void app_versions_job_audit(struct version_job *job);
 // the last good version and it.
 void app_versions_settle(struct app *a, unsigned number, enum config_version_result result,
 	const char *reason, bool with_pending);
-
-void app_versions_not_stored(struct app_versions *v, const char *why); // counts and logs it
-
-// Fills in `config`, `bundle` and `version` of the apply that runs; its version has no number yet.
-// -errno, and `errors` says why: it is refused.
-ATTR_MUST_CHECK int app_candidate_make(struct app *a, const struct apply_request *r);
 
 // Each second: is the file on disk another text?
 void app_versions_look(struct app *a);

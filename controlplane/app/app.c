@@ -254,6 +254,42 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 	return 0;
 }
 
+// What systemd hears from the control plane (weir/os/sd_notify.h): that it serves, that it reloads,
+// and, when the unit has a watchdog, that it is worth keeping. The service loop sends the message,
+// so it turns, and only while publisher_serves says so of the resolvers and frontends: who hangs
+// for a while takes nothing from the others.
+enum { ALIVE_LOOK_MS = 250 };
+
+static void on_alive_look(void *arg)
+{
+	struct app *a = arg;
+	const uint64_t now_ms = clock_mono_ms();
+
+	if (sd_notify_wants_alive(now_ms) && publisher_serves(a->publisher, a->alive_ms, now_ms)) {
+		a->alive_ms = now_ms;
+		sd_notify_alive(now_ms);
+	}
+	wheel_start(loop_wheel(a->service), &a->alive_look, ALIVE_LOOK_MS, now_ms);
+}
+
+static void watchdog_begin(struct app *a)
+{
+	int rc = sd_notify_open();
+
+	if (rc)
+		log_warning("NOTIFY_SOCKET: %s; systemd is not notified", strerror(-rc));
+	sd_notify_send("READY=1\nSTATUS=serving");
+	a->alive_look.fn = on_alive_look;
+	a->alive_look.arg = a;
+	on_alive_look(a);
+}
+
+static void watchdog_end(struct app *a)
+{
+	wheel_stop(&a->alive_look);
+	sd_notify_close();
+}
+
 static void started_event(struct app *a)
 {
 	char text[24];
@@ -280,7 +316,7 @@ static void on_started(void *app, const char *why)
 		return;
 	}
 	publisher_state(a->publisher, CP_SERVING);
-	app_watchdog_begin(a);
+	watchdog_begin(a);
 	started_event(a);
 	app_versions_serve(a);
 	if (verb_ends_open(&a->ends, &a->deps) < 0)
@@ -300,7 +336,7 @@ void app_close(struct app *a)
 {
 	if (!a)
 		return;
-	app_watchdog_end(a);
+	watchdog_end(a);
 	app_versions_stopping(a, a->is_stopped);
 	verb_ends_close(a->ends);
 	if (a->publisher)

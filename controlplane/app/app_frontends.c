@@ -2,7 +2,7 @@
 // The DNS service of this process on sockets of the kernel: its frontends with their threads, where
 // they listen, and how many files they may open.
 
-#include "app_reload.h"
+#include "app.h"
 #include "frontend/files_need.h"
 #include "frontend/frontend_shared.h"
 #include "frontend/frontend_tcp_shared.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "app_reload.h"
+#include "app.h"
 
 #include <event2/event.h>
 

@@ -5,7 +5,7 @@
 // SIGHUP, the verbs that edit the managed part, and the way back when health fell.
 //
 // An apply reads and checks the candidate, stores it as a version that is pending, takes it over
-// (app_reload.h), and makes it the current version. Then the caller's `done` is called, and the
+// (app.h), and makes it the current version. Then the caller's `done` is called, and the
 // health is watched for APP_WATCH_S: new reasons that clients get no answers, the share of
 // SERVFAIL, upstream servers all down, lists lost. If it fell, weir takes a version before over
 // in the same way: the last version whose health held. An apply during a watch inherits it, and the

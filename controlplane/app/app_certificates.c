@@ -3,7 +3,7 @@
 // configuration that is read, and when their files change, which is looked at every LOOK_MS. Bad
 // files leave those in force as they are.
 
-#include "app_reload.h"
+#include "app.h"
 #include "frontend/frontend_tcp_shared.h"
 
 #include <event2/event.h>

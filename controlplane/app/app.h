@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What app.c and app_reload.c share: the process, the one reload of the file that may run, and the
-// one change of runtime toggles. The latter runs beside a reload that waits for its lists. Either
-// waits while the resolver has the other's configuration.
+// The process: configuration, shared memory, the loops and their modules, in the order of their
+// start; they stop in the opposite order. Each resolver and each frontend has a loop and a thread,
+// the service loop is the main thread. SIGTERM and SIGINT stop, SIGHUP reads the configuration
+// again. `struct app` is the service loop's but where a field says otherwise.
+//
+// A reload reads and checks the whole file first; then the resolvers take upstreams, limits and TTL
+// limits on their loops, the workers theirs through the directory, and the rules follow by a build.
+// A change of toggles runs beside a reload that waits for its lists; either waits while the
+// resolvers have the other's configuration. Settings that need a restart are named, always against
+// those of the start.
 
 #include "api/api.h"
-#include "app_why.h"
 #include "base/config_files.h"
 #include "base/wheel.h"
 #include "client_names/client_names.h"
@@ -32,10 +38,13 @@
 #include "updates/updates.h"
 
 #include <pthread.h>
+#include <weir/attr.h>
 
 struct event;
 
-// Certificates as read from their files (app_tls.c).
+enum { APP_WHY_MAX = 768 }; // bytes of the reason why the process, or a part of it, does not start
+
+// Certificates as read from their files (app_certificates.c).
 struct app_certificates {
 	struct tls_server *server; // NULL: none, `why` says why if there should be any
 	char why[TLS_WHY_MAX];
@@ -187,10 +196,9 @@ struct app {
 	uint64_t alive_ms;             // of its last message
 };
 
-// app_watchdog.c: the service manager learns that this process serves. Service loop's thread, once
-// all loops run; the end is before the service loop is freed.
-void app_watchdog_begin(struct app *a);
-void app_watchdog_end(struct app *a);
+ATTR_MUST_CHECK int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX]);
+ATTR_MUST_CHECK int app_run(struct app *a); // until a signal; 0 or -errno
+void app_close(struct app *a);              // NULL is fine
 
 // app_resolvers.c: all but their threads, which start once all else is open, and end before
 // anything is closed.
@@ -201,7 +209,7 @@ void app_resolvers_stop(struct app *a);   // the frontends too
 void app_resolvers_settle(struct app *a); // runs what was called since, while resolvers are there
 void app_resolvers_close(struct app *a);
 void app_resolvers_loops_free(struct app *a); // when nothing of them is left
-// app_routes.c: the first look is before the resolvers run.
+// Routes to upstream servers: the first look is before the resolvers run.
 ATTR_MUST_CHECK int app_routes_open(struct app *a, char why[APP_WHY_MAX]);
 void app_routes_configure(struct app *a); // by a->current
 void app_routes_close(struct app *a);
@@ -215,7 +223,8 @@ ATTR_MUST_CHECK int app_frontends_start(struct app *a);
 unsigned app_frontends_halt(struct app *a, struct loop *loops[FRONTENDS_MAX]);
 void app_frontends_stop(struct app *a);  // ends all sessions; while the query log runs
 void app_frontends_close(struct app *a); // before the resolver
-// app_tls.c, service loop's thread. Before the frontends open, once they have what they share.
+// app_certificates.c, service loop's thread. Before the frontends open, once they have what they
+// share.
 ATTR_MUST_CHECK int app_certificates_open(struct app *a);
 void app_certificates_close(struct app *a);
 // Reads those of a configuration; what fails is logged.
@@ -248,8 +257,6 @@ ATTR_MUST_CHECK int app_outputs_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_outputs_reload(
 	struct app *a, const struct config *before, const struct config *c);
 void app_outputs_close(struct app *a);
-// That names in URLs of sinks are asked of, as for lists. How many.
-unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);
 ATTR_MUST_CHECK int app_log_start(struct app *a);
 void app_log_names(struct app *a, const struct config *c, uint64_t policy_generation);
 void app_log_stop(struct app *a);
@@ -266,8 +273,6 @@ int app_group_pause(void *app, const char *name, unsigned minutes);
 // thread. What fails is logged and tried again later, and the image before it stays.
 int app_groups_publish(struct app *a, const struct config *c);
 const struct policy_group *app_groups_current(void *app);
-// What the two say otherwise of names is flushed, in the background. Service loop's thread.
-void app_flush_changes(struct app *a, const struct config *before, const struct config *after);
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 unsigned app_changes(void *app, struct api_change out[API_CHANGES_MAX]);
@@ -284,24 +289,9 @@ struct reload_take {
 ATTR_MUST_CHECK int app_reload_take(struct app *a, const struct reload_take *t);
 // Says in the reload's result that the certificates are bad, if they are.
 void app_certificates_tell(struct reload *r);
-// app_reload_rules.c. The configuration is in force, but for what this says; what is wrong with
-// other parts stays in the text before it. `joint` stands behind "reloaded" where this is the
-// first.
+// The configuration is in force, but for what this says; what is wrong with other parts stays in
+// the text before it. `joint` stands behind "reloaded" where this is the first.
 void app_reload_wrong(struct reload *r, int err, const char *joint, const char *fmt, ...)
 	ATTR_PRINTF(4, 5);
-void app_reload_incomplete(struct reload *r, int err, const char *what);
-// app_reload_hung.c. Threads that hang while a change is on its way to them. 0: there are none and
-// none has to take an earlier change; else -errno with r->why.
-ATTR_MUST_CHECK int app_reload_hung(struct reload *r);
-// The change is in force, but some have yet to take it: an error that names them, which the caller
-// gets at once. False: all have it.
-ATTR_MUST_CHECK bool app_reload_is_late(struct reload *r);
-// Looks from now on, until app_reload_looks_end. When something hangs too long for what it waits
-// for, the caller gets an error, and the reload goes on without.
-void app_reload_looks_begin(struct reload *r);
-void app_reload_looks_end(struct reload *r);
-// The rules follow, and let go of the configuration before. Toggles are no reason to build.
-void app_reload_rules(struct reload *r);
-void app_reload_end(void *reload); // service loop: it is over, `err` and `why` say how
 int app_toggles(
 	void *app, const struct toggles *toggles, api_config_done done, void *arg); // -EBUSY
