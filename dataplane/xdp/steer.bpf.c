@@ -14,6 +14,8 @@
 // or a queue has no socket, the kernel gets it, at once and without anyone's help: that is what
 // makes kill -9 harmless. Nothing is ever dropped or changed here.
 
+#include "weir/steer_abi.h"
+
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -24,7 +26,6 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <stdbool.h>
-#include <weir/steer_abi.h>
 
 enum {
 	VLAN_LEN = 4,

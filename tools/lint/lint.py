@@ -148,7 +148,7 @@ def floor_breach(name, quote, header):
     elif name.startswith(("dataplane/config/", "dataplane/xdp/")):
         if rte:
             return "no DPDK in dataplane/config and dataplane/xdp"
-        if quote == '"' and "/" in header and not header.startswith("core/"):
+        if quote == '"' and "/" in header and not header.startswith(("core/", "weir/")):
             return "dataplane/config and dataplane/xdp see the core and themselves"
     elif top == "dataplane":
         if header.startswith("event2/") or "controlplane/" in header:
