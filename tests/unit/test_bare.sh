@@ -55,4 +55,26 @@ same "of a header of include/weir" trixie "$(changed include/weir/own.h 'int new
 same "of a user of a library" trixie "$(changed controlplane/asks.c 'int new;')"
 same "of another file" "" "$(changed controlplane/own.c 'int new;')"
 same "of a test" "" "$(changed tests/test_asks.c 'int new;')"
+
+# Beside others, each in a folder of its own; one that waits for them leaves theirs alone when it ends.
+if [ "$(id -u)" = 0 ]; then
+	kept=$XDG_CACHE_HOME/weir/bare/bookworm-enter
+	mkdir -p "$kept."{1,2,3,4} && touch "$kept."{1,2,3,4}/own || exit 1
+	exec 4>"$kept.1.lock" && flock 4
+	said=$(tools/bare --enter true 2>&1)
+	same "the first folder is another's: it goes on in the second" "1 0" "$(grep -c 'mmdebstrap failed' <<<"$said") $(grep -c waiting <<<"$said")"
+	same "what is in whose" "$kept.1/own $kept.3/own $kept.4/own" "$(echo "$kept".*/own)"
+	for i in 2 3 4; do
+		exec {lock}>"$kept.$i.lock" && flock "$lock"
+	done
+	setsid tools/bare --enter true 2>"$dir/said" &
+	for ((i = 0; i < 200; i++)); do
+		! grep -qs waiting "$dir/said" || break
+		sleep 0.05
+	done
+	same "with all of them taken it waits" 1 "$(grep -c waiting "$dir/said")"
+	kill -- -$!
+	wait $!
+	same "and ends" "$kept.1/own $kept.3/own $kept.4/own" "$(echo "$kept".*/own)"
+fi
 [ $bad = 0 ]
