@@ -301,6 +301,8 @@ enum access_refusal access_check(
 					 : browser_check(a, try, out);
 	if (why == ACCESS_GRANTED) {
 		a->granted++;
+		if (out->role == CONTROL_ADMIN)
+			drop_guard_note(&a->admin_places, try->source, clock_mono_ms());
 		return why;
 	}
 	out->role = CONTROL_NONE;

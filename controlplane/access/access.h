@@ -11,6 +11,7 @@
 // again. The other one goes on.
 
 #include "audit.h"
+#include "drop_guard.h"
 #include "events/events.h"
 #include "lockout.h"
 #include "passwords.h"
@@ -58,6 +59,7 @@ struct access {
 	// Addresses, names that logins gave, and addresses at which pages have no entries.
 	struct lockout lockout, user_lockout, page_lockout;
 	struct lockout_places known_places;
+	struct admin_places admin_places;
 	bool is_saving_places, places_changed; // their file: since its last save began
 	bool is_closing;
 	uint64_t granted, refused[ACCESS_GRANTED];

@@ -236,6 +236,8 @@ static struct session *login_end(struct access_password *c, const struct sockadd
 		lockout_succeeded(&a->user_lockout, user);
 		if (lockout_place_add(&a->known_places, c->user.name, source))
 			places_save(a);
+		if (now->role == CONTROL_ADMIN)
+			drop_guard_note(&a->admin_places, source, clock_mono_ms());
 		return sessions_begin(
 			&a->sessions, now->name, now->role, source_key_of(source), now_s, cookie);
 	}

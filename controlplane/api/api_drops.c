@@ -23,24 +23,43 @@ static bool source_param(struct http_exchange *x, struct ip_address *out)
 	return false;
 }
 
-static void done(struct http_exchange *x, const struct ip_address *source, uint64_t left_ms)
+static void done(struct http_exchange *x, const struct ip_address *source, uint64_t left_ms,
+	const char *warning)
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX];
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "source", ip_address_text(source, true, text));
 	json_out_count(o, root, "left_ms", left_ms);
+	if (warning)
+		json_out_text(o, root, "warning", warning);
 	http_reply(x, 200, json_out_finish(o));
+}
+
+// Users of the control socket are admins.
+static enum drop_verdict guard(struct api *a, const struct http_exchange *x,
+	const struct ip_address *source, unsigned minutes, char why[DROP_GUARD_WHY_MAX])
+{
+	const struct drop_wish wish = {.role = a->user ? a->user->role : CONTROL_ADMIN,
+		.from = http_source(x),
+		.source = source,
+		.minutes = minutes};
+	const struct config *config = a->deps.config_current(a->deps.reload_arg);
+	return drop_guard(&a->access->admin_places, &config->control, &wish, why);
 }
 
 static void serve_drops_add(struct api *a, struct http_exchange *x)
 {
 	struct ip_address source;
 	unsigned minutes;
-	char text[SOCKET_ADDRESS_TEXT_MAX];
+	char text[SOCKET_ADDRESS_TEXT_MAX], why[DROP_GUARD_WHY_MAX];
 	if (!source_param(x, &source)
 		|| !api_param_number(x, "minutes", DROP_MINUTES_MAX, &minutes))
 		return;
+	if (guard(a, x, &source, minutes, why) == DROP_MAY_NOT) {
+		api_refuse(x, 403, "%s", why);
+		return;
+	}
 	int rc = drop_list_add(directory_of(a), &source, minutes, clock_mono_ms());
 	if (rc == -EINVAL)
 		api_refuse(x, 400, "source: at least /%d, or /%d of IPv6", DROP_PREFIX_MIN_V4,
@@ -51,7 +70,7 @@ static void serve_drops_add(struct api *a, struct http_exchange *x)
 	else if (rc < 0)
 		api_refuse(x, 409, "%d sources are dropped already", DIRECTORY_DROPS_MAX);
 	else
-		done(x, &source, minutes * UINT64_C(60000));
+		done(x, &source, minutes * UINT64_C(60000), why);
 }
 
 static void serve_drops_remove(struct api *a, struct http_exchange *x)
@@ -62,7 +81,7 @@ static void serve_drops_remove(struct api *a, struct http_exchange *x)
 	if (drop_list_remove(directory_of(a), &source, clock_mono_ms()) < 0)
 		api_refuse(x, 409, "that source is not dropped");
 	else
-		done(x, &source, 0);
+		done(x, &source, 0, NULL);
 }
 
 static void serve_drops(struct api *a, struct http_exchange *x)

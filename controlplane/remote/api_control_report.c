@@ -212,16 +212,17 @@ static void control_tables(struct api *a, struct table_registry *tables)
 	struct access_thread_counts c;
 	access_thread_counts(a->access->thread, &c);
 	connections_table(a, tables);
-	table_register(tables, &(struct table_info){.name = "tokens",
-				       .owner = "control API",
-				       .eviction = "replace one that is over, else refuse",
-				       .lifetime = "until it is revoked or expires",
-				       .kind = TABLE_FIXED,
-				       .cap = TOKENS_MAX,
-				       .used = a->access->tokens.count,
-				       .bytes = sizeof(struct access) - 3 * sizeof(struct lockout)
-						- sizeof(struct sessions) - sizeof(struct passwords)
-						- sizeof(struct lockout_places)});
+	table_register(tables,
+		&(struct table_info){.name = "tokens",
+			.owner = "control API",
+			.eviction = "replace one that is over, else refuse",
+			.lifetime = "until it is revoked or expires",
+			.kind = TABLE_FIXED,
+			.cap = TOKENS_MAX,
+			.used = a->access->tokens.count,
+			.bytes = sizeof(struct access) - 3 * sizeof(struct lockout)
+				 - sizeof(struct sessions) - sizeof(struct passwords)
+				 - sizeof(struct lockout_places) - sizeof(struct admin_places)});
 	lockouts_table(&a->access->lockout, (struct table_info){.name = "lockouts"}, tables);
 	lockouts_table(
 		&a->access->user_lockout, (struct table_info){.name = "user_lockouts"}, tables);
@@ -238,6 +239,17 @@ static void control_tables(struct api *a, struct table_registry *tables)
 			.used = lockout_places_used(&a->access->known_places),
 			.high = lockout_places_used(&a->access->known_places),
 			.bytes = sizeof(struct lockout_places)});
+	table_register(tables, &(struct table_info){.name = "admin_places",
+				       .owner = "control API",
+				       .eviction = "replace the one that asked longest ago",
+				       .lifetime = "life of the process",
+				       .kind = TABLE_CACHE,
+				       .cap = ADMIN_PLACES_MAX,
+				       .used = a->access->admin_places.count,
+				       .high = a->access->admin_places.count,
+				       .evicted = a->access->admin_places.evicted,
+				       .has = TABLE_EVICTS,
+				       .bytes = sizeof(struct admin_places)});
 	table_register(tables, &(struct table_info){.name = "audit_lines",
 				       .owner = "weir-access",
 				       .eviction = "lose the line",

@@ -126,6 +126,21 @@ check "and can still see to tokens" eval 'token late --role read >$tmp/late && r
 check "a role comes before the toggle" eval 'said read tokens; said operate cache flush a.test; says "toggle api is off"'
 same "and turns it on" 200 "$(set_toggle admin api on)"
 
+drop() { https -d a=b --interface $1 -H "Authorization: Bearer $(<$dir/$2.token)" "https://127.0.0.1:9953/v1/drops/add?source=$3&minutes=$4"; }
+same "an operator drops a network" 200 "$(drop 127.0.0.1 operate 198.18.0.0/16 60)"
+same "none of twice that size" 403 "$(drop 127.0.0.1 operate 198.18.0.0/15 60)"
+check "and the reply says so" grep -q "an operator may drop /16 at most" $tmp/body
+same "nor for longer" 403 "$(drop 127.0.0.1 operate 198.18.0.1 61)"
+same "an admin asks from somewhere" 200 "$(https --interface 127.3.0.1 -H "Authorization: Bearer $(<$dir/admin.token)" https://127.0.0.1:9953/v1/upstreams)"
+same "which no operator drops" 403 "$(drop 127.0.0.1 operate 127.3.0.0/24 5)"
+check "and the reply says so" grep -q "an admin has asked from there" $tmp/body
+same "nor what control.allow has" 403 "$(drop 127.0.0.1 operate ::1 5)"
+same "nobody drops the own address" 403 "$(drop 127.0.0.1 admin 127.0.0.0/24 5)"
+same "an admin drops what there is" 200 "$(drop 127.0.0.1 admin 198.0.0.0/8 1440)"
+check "on the box, too, with a warning" eval 'weirctl drops add 127.3.0.0/24 1 2>$tmp/said && says "warning: an admin has asked from 127.3.0.1/32"'
+check "and without where it shuts out nobody" eval 'weirctl drops add 198.19.0.0/24 1 2>$tmp/said && [ ! -s $tmp/said ]'
+for source in 198.18.0.0/16 198.0.0.0/8 127.3.0.0/24 198.19.0.0/24; do weirctl drops remove $source >/dev/null; done
+
 adversary() {
 	$python "$smoke_dir/rig/control_adversary.py" "$root/docs/reference/openapi.json" $dir $(pid controlplane) $tmp/secrets \
 		"$lab exec kdig +short +timeout=2 @$service ok-3000.cached.test A" 2>&1 | tee $tmp/adversary
@@ -181,6 +196,8 @@ check "and one over the network" eventually entries '.who == "token operate" and
 for why in no_token expired revoked unknown role no_role not_bearer password csrf session; do
 	check "and a refused try: $why" eventually entries ".refused == \"$why\""
 done
+check "and a drop rule that an operator may not have" eventually entries \
+	'.who == "token operate" and .path == "/drops/add" and .status == 403 and (.query | contains("source=198.18.0.0/15"))'
 check "and the lock-out" eventually entries '.what == "this address is locked out for 60 s"'
 check "an event of the lock-out" eval 'weirctl events | grep -q "locked out of the control API"'
 check "for admins alone" eval 'said operate audit && remote admin audit --limit 3'

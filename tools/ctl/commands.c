@@ -51,7 +51,8 @@ const struct ctl_command ctl_commands[] = {
 		"List the drop rules, and how many of them a port has in force."},
 	{"drops", "add", 2, 2, 0, cmd_drops_add, "SOURCE MINUTES",
 		"Drop all frames from SOURCE (IP or prefix) at the ports that can, for up to 1440 "
-		"minutes."},
+		"minutes. An operator over the network may drop /16 at most, /32 of IPv6, for up "
+		"to 60 minutes, and no place of an admin."},
 	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Remove a drop rule."},
 	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP, cmd_why,
 		"NAME [--client C] [--mac MAC] [--vlan N] [--group G] [--type T]",

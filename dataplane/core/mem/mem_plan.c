@@ -281,7 +281,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 		"http_requests http_connections http_listen control_connections memory_series "
 		"log_recent profile_stacks why_explanations why_searches trace http_clients "
 		"events event_readers event_outputs live_readers tokens lockouts user_lockouts "
-		"page_lockouts known_places "
+		"page_lockouts known_places admin_places "
 		"audit_lines config_jobs "
 		"sessions passwords http_rates");
 	if (c->control.listen_count)

@@ -13,6 +13,7 @@
 
 static void added_print(const struct json_node *root)
 {
+	(void)show_warning(root);
 	say(root, "{source} for {left_ms:t}; weirctl drops list says whether a port does it\n");
 }
 

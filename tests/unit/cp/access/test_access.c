@@ -120,6 +120,22 @@ TEST_WITH(test_lockout, setup, teardown)
 	assert_int_equal(c.of_kind[EVENT_control_locked], 1);
 }
 
+// Places from which admins got in, by whatever: no operator may have their frames dropped.
+TEST_WITH(test_places_of_admins_are_known, setup, teardown)
+{
+	char header[TOKEN_TEXT_LEN + 16];
+	struct access_user user;
+	assert_int_equal(make("root", CONTROL_ADMIN), 0);
+	snprintf(header, sizeof(header), "Bearer %s", change.text);
+	settle();
+	assert_int_equal(try_from("192.0.2.1", "Bearer weir_0", NULL, &user), ACCESS_unknown);
+	assert_int_equal(try_from("192.0.2.2", NULL, "ops.example", &user), ACCESS_GRANTED);
+	assert_int_equal(a->admin_places.count, 0);
+	assert_int_equal(try_from("192.0.2.3", header, NULL, &user), ACCESS_GRANTED);
+	assert_int_equal(a->admin_places.count, 1);
+	assert_memory_equal(a->admin_places.at[0].of.bytes, "\xc0\x00\x02\x03", 4);
+}
+
 // A page of another site cannot lock its reader's address out, nor use the reader's certificate.
 TEST_WITH(test_foreign, setup, teardown)
 {

@@ -23,7 +23,7 @@ struct directory *publisher_directory(struct publisher *)
 static inline void drops_double_check(void)
 {
 	assert_reply("POST /drops/add?source=198.18.0.0/24&minutes=2", 200,
-		"{\"source\":\"198.18.0.0/24\",\"left_ms\":120000}");
+		"{\"source\":\"198.18.0.0/24\",\"left_ms\":120000,\"warning\":\"\"}");
 	assert_reply("GET /drops", 200, "{\"drops\":[{\"source\":\"198.18.0.0/24\",\"left_ms\":1");
 	assert_reply("POST /drops/add?source=198.18.0.9/15&minutes=2", 400,
 		"the whole network is 198.18.0.0/15");
