@@ -171,7 +171,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	const struct config *c = a->started;
 
 	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service,
-		(struct rules_answer_policy){resolvers_set_answer_policy, resolvers_recheck_finish,
+		(struct rules_answer_policy){resolvers_set_answer_policy, resolvers_recheck_slice,
 			&a->resolvers, a->resolvers.count});
 	if (rc < 0) {
 		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));

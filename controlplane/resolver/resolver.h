@@ -87,8 +87,8 @@ void resolver_groups_published(struct resolver *r, bool published);
 // may be set before that, unless `then` is NULL. On the loop's thread, or before it runs.
 void resolver_set_answer_policy(void *resolver, const struct answer_policy *answer_policy,
 	void (*then)(void *arg), void *arg);
-// Finishes that at once, some 0.3 us for each cached answer: for a start, before the loop runs.
-void resolver_recheck_finish(void *resolver);
+// Before the loop runs, for a start: one slice of that. True: all is done.
+bool resolver_recheck_slice(struct resolver *r);
 
 bool resolver_hangs(const struct resolver *r); // by the other threads; any thread
 

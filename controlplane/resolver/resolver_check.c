@@ -196,17 +196,15 @@ void resolver_set_answer_policy(void *resolver, const struct answer_policy *answ
 	event_add(w->step, &(struct timeval){0});
 }
 
-void resolver_recheck_finish(void *resolver)
+bool resolver_recheck_slice(struct resolver *r)
 {
-	struct resolver *r = resolver;
 	struct recheck *w = r->recheck;
 
-	while (w->running) { // the end of one may begin another
+	if (w->running && slice(w)) {
 		(void)event_del(w->step);
-		while (!slice(w))
-			;
-		walk_end(w);
+		walk_end(w); // which may begin another
 	}
+	return !w->running;
 }
 
 void resolver_check_tables(const struct resolver *r, struct table_registry *tables)

@@ -116,7 +116,8 @@ void resolvers_groups(const struct resolvers *all, const struct config *config,
 // part; NULL only before any loop runs. On that loop, or before any runs.
 void resolvers_set_answer_policy(void *resolvers, const struct answer_policy *answer_policy,
 	void (*then)(void *arg), void *arg);
-void resolvers_recheck_finish(void *resolvers); // before any loop runs
+// Before any loop runs: a slice of it, of one resolver. True: all is done.
+bool resolvers_recheck_slice(void *resolvers);
 
 // As resolver_set_log, resolver_end_log and resolver_groups_published of each.
 ATTR_MUST_CHECK int resolvers_set_log(

@@ -98,13 +98,14 @@ void resolvers_set_answer_policy(void *resolvers, const struct answer_policy *an
 		resolver_set_answer_policy(all->one[i], answer_policy, NULL, NULL);
 }
 
-void resolvers_recheck_finish(void *resolvers)
+bool resolvers_recheck_slice(void *resolvers)
 {
 	struct resolvers *all = resolvers;
-	do { // the end of one change may begin another
-		for (unsigned i = 0; i < all->count; i++)
-			resolver_recheck_finish(all->one[i]);
-	} while (all->policy.wait.left > 0);
+
+	for (unsigned i = 0; i < all->count; i++)
+		if (!resolver_recheck_slice(all->one[i]))
+			return false;
+	return all->policy.wait.left == 0; // the end of one change may begin another
 }
 
 // Views of earlier configurations leave in 10 s, and when their last question has ended.

@@ -139,9 +139,9 @@ static void hand_to_resolver(struct rules *r)
 	struct rules_job *j = r->job;
 	r->job_waits = false;
 	j->step = RULES_JOB_STEP_check;
-	j->before_start = r->start.waiting;
-	if (j->before_start) {
+	if (r->start.waiting) { // the resolver loops do not run yet
 		rules_job_publish(j);
+		rules_start_check(r);
 	} else if (loop_call(r->resolver_loop, rules_job_publish, j)) {
 		r->job_waits = true; // a full mailbox
 		j->step = RULES_JOB_STEP_hand_over;

@@ -108,7 +108,8 @@ struct rules_status {
 struct rules_answer_policy {
 	void (*set_answer_policy)(void *arg, const struct answer_policy *answer_policy,
 		void (*then)(void *arg), void *then_arg);
-	void (*finish)(void *arg); // now, before that loop runs (resolver_recheck_finish)
+	// Before that loop runs: a slice of the check; true: all is done. NULL: nothing is checked.
+	bool (*check_slice)(void *arg);
 	void *arg;
 	unsigned resolvers; // how many use an answer policy
 };

@@ -35,6 +35,8 @@ struct rules_start {
 	bool had_image;
 	uint8_t how; // enum update_start
 	struct event *timer;
+	struct event *check; // the next slice of a check of cached answers; NULL: none yet
+	bool checks;
 	rules_started done;
 	void *arg;
 };
@@ -122,4 +124,7 @@ void rules_event_unread(const struct rules *r, const struct rules_job *j);
 
 // rules_start.c
 void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended
+// A job has begun the check of cached answers by its image: a data plane that lives serves them
+// before the start, too.
+void rules_start_check(struct rules *r);
 void rules_start_close(struct rules *r);

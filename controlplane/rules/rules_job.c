@@ -320,13 +320,7 @@ void rules_job_publish(void *arg)
 		set_answer_policy(j, j->answer_policy, NULL);
 		switch_image(j);
 	} else {
-		// The job may be gone at the end. A data plane that lives answers from the cache
-		// before the start, too.
-		const struct rules_answer_policy policy = j->policy;
-		bool before_start = j->before_start;
 		set_answer_policy(j, j->answer_policy, switch_image);
-		if (before_start && policy.finish)
-			policy.finish(policy.arg);
 	}
 }
 

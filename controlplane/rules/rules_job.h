@@ -53,7 +53,6 @@ struct rules_job {
 	bool force, from_disk;
 	bool paced;              // pauses while it builds
 	struct pace pace;        // its `hurry` is any thread's
-	bool before_start;       // published before the resolver loop runs
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool again;              // publish the stored image once more, because no worker uses it
 	bool has_current;

@@ -19,6 +19,7 @@ static struct {
 	struct loop *resolver, *service;
 	pthread_t resolver_thread, service_thread;
 	struct rules *rules;
+	struct rules_answer_policy policy;
 	_Atomic int replies;
 	struct rules_status last;
 } env;
@@ -97,7 +98,7 @@ static inline void open_rules(void)
 	assert_int_equal(loop_new("resolver", &env.resolver), 0);
 	assert_int_equal(loop_new("service", &env.service), 0);
 	assert_int_equal(rules_open(&env.rules, &env.config, env.publisher, env.resolver,
-				 env.service, (struct rules_answer_policy){0}),
+				 env.service, env.policy),
 		0);
 	unit_at_end(close_if_open, NULL);
 }

@@ -3,6 +3,7 @@
 // Lists that are fetched: schedule, failures, restarts, and when clients may be answered.
 
 #include "rules_rig.h"
+#include "tests/unit/clock_shift.h"
 #include "tests/unit/cp/http/fake_http.h"
 
 #include <dirent.h>
@@ -330,6 +331,62 @@ TEST_WITH(test_start_blocking, start, stop)
 	env.config.blocking.update.timeout_s = 60;
 	assert_in_range(start_ms(UPDATE_START_BLOCKING, 1), 900, SLOW_MS - 1000);
 	assert_false(begun.failed);
+}
+
+// A check of cached answers that does not end before the service loop has worked beside it.
+static struct {
+	void (*then)(void *arg);
+	void *arg;
+	_Atomic unsigned slices;
+	_Atomic bool may_end;
+} check;
+
+static void check_begin(
+	void *, const struct answer_policy *, void (*then)(void *arg), void *then_arg)
+{
+	check.then = then;
+	check.arg = then_arg;
+}
+
+static bool check_slice(void *)
+{
+	void (*const then)(void *arg) = check.then;
+	check.slices++;
+	if (!check.may_end)
+		return false;
+	check.then = NULL;
+	if (then)
+		then(check.arg);
+	return true;
+}
+
+static void check_end(void *)
+{
+	check.may_end = true;
+}
+
+// A start that waits for its lists leaves the service loop to others while it checks.
+TEST_WITH(test_start_checks_in_slices, start, stop)
+{
+	env.policy = (struct rules_answer_policy){
+		.set_answer_policy = check_begin, .check_slice = check_slice};
+	env.config.blocking.update.start = UPDATE_START_BLOCKING;
+	env.config.blocking.update.start_timeout_s = 1; // which ends no check that has begun
+	begun.called = false;
+	open_rules();
+	rules_start(env.rules, on_started, NULL);
+	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
+	WAIT_FOR(check.slices > 1);
+	clock_ahead_by_ms(3000);
+	const unsigned so_far = check.slices;
+	WAIT_FOR(check.slices > so_far + 1);
+	assert_false(begun.called);
+	assert_int_equal(loop_call(env.service, check_end, NULL), 0);
+	WAIT_FOR(begun.called);
+	assert_false(begun.failed);
+	assert_int_equal(begun.names, 3);
+	assert_true(blocked("ads.example"));
+	env.policy = (struct rules_answer_policy){0};
 }
 
 TEST_WITH(test_start_fast, start, stop)
