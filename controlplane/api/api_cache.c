@@ -94,20 +94,25 @@ static void on_looked(void *arg, int err, const struct cache_look *look)
 	http_reply(arg, 200, json_out_finish(o));
 }
 
+static bool lives(const void *exchange)
+{
+	return http_is_live(exchange);
+}
+
 static void serve_cache_get(struct api *a, struct http_exchange *x)
 {
-	struct dns_name name;
-	uint16_t qtype = 0;
+	struct cache_wish wish = {
+		.from = http_source(x)->ss_family == AF_UNIX ? LOOK_SOCKET : LOOK_NETWORK,
+		.lives = lives};
 	const char *type = http_param(x, "type");
-	if (!api_param_name(x, &name))
+	if (!api_param_name(x, &wish.name))
 		return;
-	if (type && !dns_type_from_text(type, &qtype)) {
+	if (type && !dns_type_from_text(type, &wish.qtype)) {
 		api_refuse(x, 400, "type: is not a record type");
 		return;
 	}
 	http_defer(x, API_FLUSH_MS);
-	int rc = resolvers_cache_get(a->deps.resolvers, &name, qtype, api_param_look_from(x),
-		a->deps.service, on_looked, x);
+	int rc = resolvers_cache_get(a->deps.resolvers, &wish, a->deps.service, on_looked, x);
 	if (rc < 0)
 		api_busy(x, rc);
 }

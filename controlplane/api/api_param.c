@@ -12,11 +12,6 @@
 #include <weir/dns_name.h>
 #include <weir/text.h>
 
-enum look_from api_param_look_from(const struct http_exchange *x)
-{
-	return http_source(x)->ss_family == AF_UNIX ? LOOK_SOCKET : LOOK_NETWORK;
-}
-
 bool api_param_name(struct http_exchange *x, struct dns_name *out)
 {
 	const char *text = http_param(x, "name"), *why = "is missing";

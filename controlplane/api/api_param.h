@@ -22,9 +22,6 @@ bool api_param_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone.
 bool api_param_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
 
-// Whose look at the cache a request is.
-enum look_from api_param_look_from(const struct http_exchange *x);
-
 // The `why` parameter, an operator's reason, of CONFIG_DATED_WHY_MAX bytes at most; NULL: there is
 // none.
 bool api_param_why(struct http_exchange *x, const char **out);

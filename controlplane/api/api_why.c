@@ -110,9 +110,8 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 }
 
 // A client that the configuration does not name may have a name elsewhere.
-static void called_fill(struct why_call *c)
+static void called_fill(const struct why_call *c, struct why_client *client)
 {
-	struct why_client *client = &c->why->client;
 	const struct ip_address *ip = &c->asked.address;
 	struct client_entry found;
 	if (!*client->called && c->asked.has_address
@@ -121,17 +120,16 @@ static void called_fill(struct why_call *c)
 		snprintf(client->called, sizeof(client->called), "%s", found.name);
 }
 
-// All that takes no time, of the configuration and the image as they are now.
-static int call_gather(struct why_call *c, const struct cache_look *look)
+// What the client and the name lead to, up to the view, in which the answer is cached.
+static int view_gather(struct why_call *c, struct why *w)
 {
 	struct api_deps *d = &c->api->deps;
-	struct why *w = c->why;
 	const struct config *config = d->config_current(d->reload_arg);
 	const struct rule_reader *image = rules_reader(d->rules);
 	if (!image)
 		return -ENOENT;
 	why_client_find(config, &c->asked, &w->client);
-	called_fill(c);
+	called_fill(c, &w->client);
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
 		memcpy(w->lists, c->policy.lists, sizeof(w->lists));
@@ -145,14 +143,26 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	why_read_name(w, 0, image);
 	why_check(w);
 	w->view = w->safe && c->policy.safe_view ? c->policy.safe_view : c->policy.view;
+	return 0;
+}
+
+// All that takes no time, of the configuration and the image as they are now.
+static int call_gather(struct why_call *c, const struct cache_look *look)
+{
+	struct api_deps *d = &c->api->deps;
+	struct why *w = c->why;
+	int err = view_gather(c, w);
+	if (err)
+		return err;
+	const struct rule_reader *image = rules_reader(d->rules);
 	if (look)
 		why_cached(w, look, c->asked.has_address ? &c->asked.address : NULL);
 	for (unsigned i = 1; i < w->names; i++)
 		why_read_name(w, i, image);
 	why_read_addresses(w, image);
-	int err = why_patterns_copy(image, &c->patterns);
+	err = why_patterns_copy(image, &c->patterns);
 	if (!err)
-		err = rules_sources_new(config, &c->sources);
+		err = rules_sources_new(d->config_current(d->reload_arg), &c->sources);
 	return err;
 }
 
@@ -195,20 +205,34 @@ static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked 
 	return false;
 }
 
+// The keys of the cached answer need the view. The explanation itself is made once the answer is
+// there, by the configuration and the image of that moment.
+static int question_make(struct why_call *c, struct cache_question *q)
+{
+	struct why *w = NULL;
+	int err = why_new(&q->name, q->qtype, &w);
+	if (!err)
+		err = view_gather(c, w);
+	q->view = err ? 0 : w->view;
+	if (c->asked.has_address)
+		q->client = c->asked.address;
+	why_free(w);
+	return err;
+}
+
 static void serve_why(struct api *a, struct http_exchange *x)
 {
-	struct dns_name name;
+	struct cache_question q = {.qtype = DNS_TYPE_A};
 	struct why_asked asked;
-	uint16_t qtype = DNS_TYPE_A;
 	const char *type = http_param(x, "type");
-	if (!api_param_name(x, &name) || !asked_take(a, x, &asked))
+	if (!api_param_name(x, &q.name) || !asked_take(a, x, &asked))
 		return;
-	if (type && !dns_type_from_text(type, &qtype)) {
+	if (type && !dns_type_from_text(type, &q.qtype)) {
 		api_refuse(x, 400, "type: is not a record type");
 		return;
 	}
 	struct why_call *c = heap_calloc(1, sizeof(*c));
-	int err = c ? why_new(&name, qtype, &c->why) : -ENOMEM;
+	int err = c ? why_new(&q.name, q.qtype, &c->why) : -ENOMEM;
 	if (err) {
 		heap_free(c);
 		http_reply(x, 500, NULL);
@@ -217,10 +241,14 @@ static void serve_why(struct api *a, struct http_exchange *x)
 	c->api = a;
 	c->exchange = x;
 	c->asked = asked;
+	err = question_make(c, &q);
+	if (err) {
+		call_fail(c, err);
+		return;
+	}
 	http_defer(x, API_FLUSH_MS);
-	// Leaves the cached answer out where too many other lookups wait.
-	err = resolvers_cache_get(a->deps.resolvers, &name, qtype, api_param_look_from(x),
-		a->deps.service, on_looked, c);
+	// Leaves the cached answer out where a resolver is too busy to look.
+	err = resolvers_cache_find(a->deps.resolvers, &q, a->deps.service, on_looked, c);
 	if (err)
 		on_looked(c, err, NULL);
 }

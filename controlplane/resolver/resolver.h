@@ -274,6 +274,17 @@ typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *lo
 ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name *name,
 	uint16_t qtype, struct loop *reply_to, resolver_look_fn done, void *arg);
 
+// The records that one client's question of class IN may be answered with, of this resolver's part
+// of L0: with DO, CD, both and neither, for everyone and for the client's subnet.
+struct cache_question {
+	struct dns_name name;
+	uint16_t qtype, view;
+	struct ip_address client; // version 0: not known
+};
+// Some ten lookups by key, in one turn: no walk, and no look at L1. `err`: 0.
+ATTR_MUST_CHECK int resolver_cache_find(struct resolver *r, const struct cache_question *q,
+	struct loop *reply_to, resolver_look_fn done, void *arg);
+
 struct cache_flushed {
 	uint64_t l0, l1; // answers removed
 	enum l1_flush_end l1_end;

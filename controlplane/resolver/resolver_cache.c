@@ -13,7 +13,9 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 
-// A lookup walks the whole index, because the types of a name are unknown, in steps between which
+// One client's question has its keys, and is looked up by them (resolver_cache_find). A lookup of
+// all that there is of a name walks the whole index, because its types, views and subnets are
+// unknown, in steps between which
 // the loop works; then it looks up the possible keys of the name in L1, one view of the
 // configuration after the other. A step is some 0.2 ms, and a pause comes behind it: who may
 // only read takes a tenth of the thread's time. A large share has as many pauses, with some steps
@@ -40,14 +42,15 @@ struct walk {
 	struct resolver *resolver;
 	struct event *step;
 	struct dns_name name;
-	uint16_t qtype; // 0: any
+	uint16_t qtype;           // 0: any
+	struct ip_address client; // of resolver_cache_find
 	uint64_t cursor;
 	resolver_look_fn done;
 	void *arg;
 	int err;
 	unsigned outstanding;
 	unsigned place; // of the next view in L1
-	uint16_t view;
+	uint16_t view;  // of resolver_cache_find, or of l1_go_on
 	struct cache_look look;
 	struct l1_ask ask[KEYS_MAX];
 	struct cache_entry entry[2 * CACHE_GET_MAX];
@@ -290,6 +293,51 @@ static void l1_begin(struct walk *w)
 	l1_go_on(w);
 }
 
+// Adds what the resolver would answer with that key, for everyone and for the client's subnet.
+static void key_look(struct walk *w, const struct l0_key *key, uint64_t now_ms)
+{
+	struct resolver *r = w->resolver;
+	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	struct subnet_key found = {.key = *key};
+	struct l0_view v;
+
+	if (store_find(r, key, &v))
+		entry_fill(w, &v,
+			l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies),
+			now_ms);
+	if (w->client.version && store_find_for(r, key, &w->client, &found, &v)
+		&& found.key.flags & L0_KEY_SUBNET)
+		entry_fill(w, &v,
+			l0_find(l0, &found.key, l0_candidate(l0, found.key.hash),
+				&r->record_anomalies),
+			now_ms);
+}
+
+static void bogus_look(struct walk *w)
+{
+	w->look.bogus_count = bogus_names_find(&w->resolver->bogus_names, &w->name, w->qtype,
+		clock_mono_ms(), w->look.bogus, CACHE_BOGUS_MAX);
+}
+
+static void find_begin(void *arg)
+{
+	struct walk *w = arg;
+	const uint64_t now_ms = clock_mono_ms();
+
+	for (uint8_t flags = 0; flags < VARIANTS; flags++) {
+		struct l0_key key = {.name = w->name.wire,
+			.name_len = w->name.len,
+			.qtype = w->qtype,
+			.qclass = DNS_CLASS_IN,
+			.view = w->view,
+			.flags = flags};
+		l0_key_hash(l0_writer_reader(w->resolver->l0), &key);
+		key_look(w, &key, now_ms);
+	}
+	bogus_look(w);
+	walk_end(w);
+}
+
 static void on_walk_step(evutil_socket_t, short, void *arg)
 {
 	struct walk *w = arg;
@@ -320,8 +368,7 @@ static void walk_begin(void *arg)
 		return;
 	}
 	r->walk[i] = w;
-	w->look.bogus_count = bogus_names_find(&r->bogus_names, &w->name, w->qtype, clock_mono_ms(),
-		w->look.bogus, CACHE_BOGUS_MAX);
+	bogus_look(w);
 	on_walk_step(-1, EV_TIMEOUT, w);
 }
 
@@ -338,18 +385,39 @@ void resolver_cache_close(struct resolver *r)
 	}
 }
 
-int resolver_cache_get(struct resolver *r, const struct dns_name *name, uint16_t qtype,
-	struct loop *reply_to, resolver_look_fn done, void *arg)
+static struct walk *walk_new(struct resolver *r, void (*work)(void *arg), struct loop *reply_to,
+	resolver_look_fn done, void *arg)
 {
 	struct walk *w = heap_calloc(1, sizeof(*w)); // entries that stay empty are never touched
 	if (!w)
-		return -ENOMEM;
-	w->back = (struct loop_ask){
-		.reply_to = reply_to, .work = walk_begin, .deliver = walk_deliver};
+		return NULL;
+	w->back = (struct loop_ask){.reply_to = reply_to, .work = work, .deliver = walk_deliver};
 	w->resolver = r;
-	w->name = *name;
-	w->qtype = qtype;
 	w->done = done;
 	w->arg = arg;
+	return w;
+}
+
+int resolver_cache_get(struct resolver *r, const struct dns_name *name, uint16_t qtype,
+	struct loop *reply_to, resolver_look_fn done, void *arg)
+{
+	struct walk *w = walk_new(r, walk_begin, reply_to, done, arg);
+	if (!w)
+		return -ENOMEM;
+	w->name = *name;
+	w->qtype = qtype;
+	return loop_ask(r->loop, w);
+}
+
+int resolver_cache_find(struct resolver *r, const struct cache_question *q, struct loop *reply_to,
+	resolver_look_fn done, void *arg)
+{
+	struct walk *w = walk_new(r, find_begin, reply_to, done, arg);
+	if (!w)
+		return -ENOMEM;
+	w->name = q->name;
+	w->qtype = q->qtype;
+	w->view = q->view;
+	w->client = q->client;
 	return loop_ask(r->loop, w);
 }

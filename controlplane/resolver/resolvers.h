@@ -56,6 +56,13 @@ struct look_line {
 };
 enum { LOOKS_WAITING_MAX = 8 };
 
+struct cache_wish {
+	struct dns_name name;
+	uint16_t qtype; // 0: any
+	enum look_from from;
+	bool (*lives)(const void *arg);
+};
+
 struct resolvers {
 	unsigned count; // from 1
 	struct resolver *one[RESOLVERS_MAX];
@@ -86,9 +93,12 @@ ATTR_MUST_CHECK int resolvers_pending(struct resolvers *all, unsigned limit, str
 // network beside those of the socket. -EAGAIN: LOOKS_WAITING_MAX wait already. A resolver that
 // hangs is left out, and counted in the answer (`hung`): it flushes its part when it is back.
 // -ETIMEDOUT: all of them hang. With the first one L1 is left out (L1_FLUSH_AWAY).
-ATTR_MUST_CHECK int resolvers_cache_get(struct resolvers *all, const struct dns_name *name,
-	uint16_t qtype, enum look_from from, struct loop *reply_to, resolver_look_fn done,
-	void *arg);
+// One whose caller is gone by its turn (`lives` says so of `arg`) looks at nothing: -ECANCELED.
+ATTR_MUST_CHECK int resolvers_cache_get(struct resolvers *all, const struct cache_wish *wish,
+	struct loop *reply_to, resolver_look_fn done, void *arg);
+// As resolver_cache_find of all. It waits for no look.
+ATTR_MUST_CHECK int resolvers_cache_find(struct resolvers *all, const struct cache_question *q,
+	struct loop *reply_to, resolver_look_fn done, void *arg);
 ATTR_MUST_CHECK int resolvers_cache_flush(struct resolvers *all, const struct flush *what,
 	bool tells_others, struct loop *reply_to, resolver_flush_fn done, void *arg);
 

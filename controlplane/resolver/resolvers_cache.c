@@ -97,9 +97,8 @@ struct look_call {
 	struct gather gather;
 	struct resolvers *all;
 	struct loop *reply_to;
-	struct dns_name name;
-	uint16_t qtype;
-	struct look_line *line;
+	struct cache_wish wish;
+	struct look_line *line; // NULL: it stands in none
 	struct look_call *next; // behind it in line
 	resolver_look_fn done;
 	void *arg;
@@ -125,7 +124,8 @@ static void look_end(void *block, unsigned hung)
 	c->look.bogus_count = c->bogus_count;
 	memcpy(c->look.bogus, c->bogus, sizeof(c->bogus));
 	c->done(c->arg, c->gather.err, &c->look);
-	line_go_on(c->line);
+	if (c->line)
+		line_go_on(c->line);
 }
 
 static void look_take(struct look_call *c, const struct cache_look *look)
@@ -163,7 +163,7 @@ static int look_begin(struct look_call *c)
 	for (unsigned i = 0; i < all->count; i++) {
 		struct gather_part *p = &c->gather.part[i];
 		const int rc = resolver_cache_get(
-			all->one[i], &c->name, c->qtype, c->reply_to, on_look, p);
+			all->one[i], &c->wish.name, c->wish.qtype, c->reply_to, on_look, p);
 		if (rc < 0 && i == 0)
 			return rc;
 		if (rc < 0)
@@ -182,7 +182,8 @@ static void line_go_on(struct look_line *line)
 	while (!line->runs && (c = line->first)) {
 		line->first = c->next;
 		line->waiting--;
-		const int rc = look_begin(c);
+		// A look takes each resolver a walk: none for who has hung up, or had its 504.
+		const int rc = c->wish.lives(c->arg) ? look_begin(c) : -ECANCELED;
 		if (rc == 0)
 			continue;
 		c->done(c->arg, rc, &c->look);
@@ -200,25 +201,33 @@ static void line_join(struct look_line *line, struct look_call *c)
 	line->waiting++;
 }
 
-int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint16_t qtype,
-	enum look_from from, struct loop *reply_to, resolver_look_fn done, void *arg)
+static struct look_call *look_new(
+	struct resolvers *all, struct loop *reply_to, resolver_look_fn done, void *arg)
 {
-	struct look_line *line = &all->looks[from];
+	struct look_call *c =
+		heap_calloc(1, sizeof(*c)); // entries that stay empty are never touched
+	if (!c)
+		return NULL;
+	c->all = all;
+	c->reply_to = reply_to;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+int resolvers_cache_get(struct resolvers *all, const struct cache_wish *wish, struct loop *reply_to,
+	resolver_look_fn done, void *arg)
+{
+	struct look_line *line = &all->looks[wish->from];
 	int rc = 0;
 
 	if (line->waiting == LOOKS_WAITING_MAX)
 		return -EAGAIN;
-	struct look_call *c =
-		heap_calloc(1, sizeof(*c)); // entries that stay empty are never touched
+	struct look_call *c = look_new(all, reply_to, done, arg);
 	if (!c)
 		return -ENOMEM;
-	c->all = all;
-	c->reply_to = reply_to;
-	c->name = *name;
-	c->qtype = qtype;
+	c->wish = *wish;
 	c->line = line;
-	c->done = done;
-	c->arg = arg;
 	if (line->runs)
 		line_join(line, c);
 	else
@@ -226,6 +235,28 @@ int resolvers_cache_get(struct resolvers *all, const struct dns_name *name, uint
 	if (rc < 0)
 		heap_free(c);
 	return rc;
+}
+
+int resolvers_cache_find(struct resolvers *all, const struct cache_question *q,
+	struct loop *reply_to, resolver_look_fn done, void *arg)
+{
+	struct look_call *c = look_new(all, reply_to, done, arg);
+
+	if (!c)
+		return -ENOMEM;
+	gather_begin(&c->gather, all, reply_to, look_end);
+	for (unsigned i = 0; i < all->count; i++) {
+		struct gather_part *p = &c->gather.part[i];
+		const int rc = resolver_cache_find(all->one[i], q, reply_to, on_look, p);
+		if (rc < 0 && i == 0) {
+			heap_free(c);
+			return rc;
+		}
+		if (rc < 0)
+			part_back(p, rc);
+	}
+	gather_wait(&c->gather);
+	return 0;
 }
 
 struct flush_call {

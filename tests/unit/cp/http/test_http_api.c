@@ -105,12 +105,19 @@ int resolvers_status(struct resolvers *, struct loop *,
 	return answer_later(&(struct answer){.status = done, .arg = arg});
 }
 
-int resolvers_cache_get(struct resolvers *, const struct dns_name *name, uint16_t qtype,
-	enum look_from, struct loop *, resolver_look_fn done, void *arg)
+int resolvers_cache_get(struct resolvers *, const struct cache_wish *wish, struct loop *,
+	resolver_look_fn done, void *arg)
 {
-	if (name->labels > 3)
+	assert_true(wish->lives(arg));
+	if (wish->name.labels > 3)
 		return -EAGAIN;
-	return answer_later(&(struct answer){.looked = done, .arg = arg, .qtype = qtype});
+	return answer_later(&(struct answer){.looked = done, .arg = arg, .qtype = wish->qtype});
+}
+
+int resolvers_cache_find(struct resolvers *, const struct cache_question *q, struct loop *,
+	resolver_look_fn done, void *arg)
+{
+	return answer_later(&(struct answer){.looked = done, .arg = arg, .qtype = q->qtype});
 }
 
 int resolvers_cache_flush(struct resolvers *, const struct flush *what, bool, struct loop *,

@@ -442,9 +442,8 @@ TEST_WITH(test_replies_come_to_a_loop_with_a_full_mailbox, rig_setup, rig_teardo
 		assert_int_equal(loop_call(busy, nothing, NULL), 0);
 	assert_int_equal(resolvers_status(all, busy, on_status_back, &replies), 0);
 	assert_int_equal(resolvers_refresh_report(all, busy, on_report_back, &replies), 0);
-	assert_int_equal(
-		resolvers_cache_get(all, &what.name, 0, LOOK_SOCKET, busy, on_look_back, &replies),
-		0);
+	const struct cache_wish wish = {.name = what.name, .from = LOOK_SOCKET};
+	assert_int_equal(resolvers_cache_get(all, &wish, busy, on_look_back, &replies), 0);
 	assert_int_equal(resolvers_cache_flush(all, &what, true, busy, on_flush_back, &replies), 0);
 	clock_pass_ms(300); // they are on their way back
 	loop_stop(busy);

@@ -82,6 +82,19 @@ static const struct look_wait *look(const char *text)
 	return &w;
 }
 
+static const struct look_wait *find(const char *text, const char *client)
+{
+	static struct look_wait w;
+	struct cache_question q = {.qtype = DNS_TYPE_A};
+	memset(&w, 0, sizeof(w));
+	assert_int_equal(dns_name_from_text(text, strlen(text), &q.name), 0);
+	if (client)
+		q.client = address_of_text(client);
+	assert_int_equal(resolver_cache_find(rig.resolver, &q, rig.loop, on_looked, &w), 0);
+	WAIT_FOR(w.there);
+	return &w;
+}
+
 struct flush_wait {
 	_Atomic bool there;
 	struct cache_flushed got;
@@ -122,6 +135,20 @@ TEST_WITH(test_shown_and_flushed_by_name, setup, rig_teardown)
 	assert_int_equal(flush(FLUSH_NAME, "www.example"), 2);
 	assert_int_equal(look("a.www.example")->count, 1);
 	assert_int_equal(flush(FLUSH_BELOW, "example"), 1);
+}
+
+// By its keys a client's question is found in the answers for its own subnet alone.
+TEST_WITH(test_found_for_a_client_of_the_subnet, setup, rig_teardown)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	asks("www.example", "198.51.100.7", ANSWER_UPSTREAM, 100);
+	asks("www.example", "198.51.101.7", ANSWER_UPSTREAM, 101);
+	const struct look_wait *w = find("www.example", "198.51.101.9");
+	assert_int_equal(w->count, 1);
+	assert_string_equal(ip_address_text(&w->entry[0].subnet, true, text), "198.51.101.0/24");
+	assert_int_equal(find("www.example", "198.51.102.9")->count, 0);
+	assert_int_equal(find("www.example", NULL)->count, 0);
+	assert_int_equal(find("other.example", "198.51.101.9")->count, 0);
 }
 
 TEST_WITH(test_a_look_says_what_it_leaves_out, setup, rig_teardown)

@@ -49,10 +49,15 @@ static void on_look(void *arg, int err, const struct cache_look *look)
 	e->there = true;
 }
 
+static bool lives(const void *)
+{
+	return true;
+}
+
 static void ask_look(struct errand *e)
 {
-	assert_int_equal(
-		resolvers_cache_get(&all, &e->what.name, 0, LOOK_SOCKET, asking, on_look, e), 0);
+	const struct cache_wish wish = {.name = e->what.name, .from = LOOK_SOCKET, .lives = lives};
+	assert_int_equal(resolvers_cache_get(&all, &wish, asking, on_look, e), 0);
 }
 
 static void on_flushed(void *arg, int err, const struct cache_flushed *f)
@@ -90,7 +95,8 @@ static void on_one_look(void *arg, int err, const struct cache_look *look)
 
 static int ask_one(struct errand *e, enum look_from from)
 {
-	return resolvers_cache_get(&all, &e->what.name, 0, from, asking, on_one_look, e);
+	const struct cache_wish wish = {.name = e->what.name, .from = from, .lives = lives};
+	return resolvers_cache_get(&all, &wish, asking, on_one_look, e);
 }
 
 static void ask_many(struct errand *e)
@@ -114,6 +120,85 @@ TEST_WITH(test_looks_wait_for_each_other, resolvers_setup, resolvers_teardown)
 	assert_int_equal(all.looks[LOOK_NETWORK].waiting, 0);
 	assert_false(all.looks[LOOK_NETWORK].runs);
 	errand_on(asking, ask_look);
+}
+
+static bool lives_once(const void *arg)
+{
+	const struct errand *e = arg;
+	return e == &errand;
+}
+
+static unsigned gone;
+
+static void on_gone_look(void *, int err, const struct cache_look *look)
+{
+	assert_int_equal(err, -ECANCELED);
+	assert_int_equal(look->count, 0);
+	gone++;
+}
+
+static void on_last_look(void *arg, int err, const struct cache_look *)
+{
+	assert_int_equal(err, 0);
+	((struct errand *)arg)->there = true;
+}
+
+// The first one runs, the second and the third have gone by their turn, the fourth still waits.
+static void ask_and_go(struct errand *e)
+{
+	static char other;
+	struct cache_wish wish = {.name = e->what.name, .from = LOOK_NETWORK, .lives = lives_once};
+	assert_int_equal(ask_one(e, LOOK_NETWORK), 0);
+	assert_int_equal(resolvers_cache_get(&all, &wish, asking, on_gone_look, &other), 0);
+	assert_int_equal(resolvers_cache_get(&all, &wish, asking, on_gone_look, &other), 0);
+	assert_int_equal(resolvers_cache_get(&all, &wish, asking, on_last_look, e), 0);
+}
+
+TEST_WITH(test_a_look_whose_caller_has_gone_is_none, resolvers_setup, resolvers_teardown)
+{
+	(void)both_filled();
+	assert_int_equal(dns_name_from_text("n0.example", 10, &errand.what.name), 0);
+	looked = gone = 0;
+	errand_on(asking, ask_and_go);
+	assert_int_equal(gone, 2);
+	assert_int_equal(looked, 1);
+	assert_int_equal(all.looks[LOOK_NETWORK].waiting, 0);
+	assert_false(all.looks[LOOK_NETWORK].runs);
+}
+
+static void on_found(void *arg, int err, const struct cache_look *look)
+{
+	const unsigned now = walks(0) > walks(1) ? walks(0) : walks(1);
+	most_walks = now > most_walks ? now : most_walks;
+	on_look(arg, err, look);
+}
+
+static void ask_find(struct errand *e)
+{
+	const struct cache_question q = {.name = e->what.name, .qtype = e->query.qtype};
+	assert_int_equal(resolvers_cache_find(&all, &q, asking, on_found, e), 0);
+}
+
+// One client's question is looked up by its keys, whichever resolver has them, without a walk.
+TEST_WITH(test_a_question_is_found_by_its_key, resolvers_setup, resolvers_teardown)
+{
+	const unsigned asked = both_filled();
+	char name[32];
+
+	most_walks = 0;
+	errand.query.qtype = DNS_TYPE_A;
+	for (unsigned i = 0; i < asked; i++) {
+		int len = snprintf(name, sizeof(name), "n%u.example", i);
+		assert_int_equal(dns_name_from_text(name, (size_t)len, &errand.what.name), 0);
+		errand_on(asking, ask_find);
+		assert_int_equal(errand.look.count, 1);
+		assert_int_equal(errand.look.entry[0].qtype, DNS_TYPE_A);
+		assert_int_equal(errand.look.l1_types, 0);
+	}
+	errand.query.qtype = DNS_TYPE_AAAA;
+	errand_on(asking, ask_find);
+	assert_int_equal(errand.look.count, 0);
+	assert_int_equal(most_walks, 0);
 }
 
 // A name's types are spread over both parts; here each part has some names.
