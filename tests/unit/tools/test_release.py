@@ -162,6 +162,17 @@ class Case(unittest.TestCase):
         self.assertTrue(text.startswith("# weir 0.3.0\n\nThe second.\n\nIt is better.\n\nSince v0.2.0:\n\n**lists**\n\n* read them twice (commit)\n\n"
                                         "**others**\n\n* an odd title (commit)\n\n**page**\n\n* show: all (commit)\n"), text)
 
+    def test_notes_of_an_upgrade(self):
+        """What its page says of what is refused, and nothing else of that page."""
+        page = self.tree / "docs/how-to/install.md"
+        page.parent.mkdir(parents=True)
+        page.write_text("## Upgrade\n\nSo.\n\n### What a newer version refuses\n\nDear [patterns](../a.md).\n\n## Downgrade\n\nThe same.\n")
+        self.commit("docs: warn")
+        self.tag("0.4.0", "-m", "The third.")
+        self.make_packages("0.4.0")
+        self.released("0.4.0")
+        self.assertTrue((self.out / "notes.md").read_text().startswith("# weir 0.4.0\n\nThe third.\n\n## Upgrading\n\nDear patterns.\n\nSince v0.3.0:\n"))
+
     def test_notes_of_the_first(self):
         self.git("checkout", "-q", "v0.2.0")
         self.make_packages("0.2.0")
