@@ -50,8 +50,9 @@ PARTS = [
     Part("chaos", 900, "tools/chaos tests/scribble/* tests/smoke/chaos_test.sh tests/smoke/rig/chaos_*", trees=("test", "asan")),
     Part("huge", 900, "dataplane/core/shm/* controlplane/shm/*", alone=False, suites=frozenset({"smoke"}), full=False),
     Part("benches", 1500, "tests/bench/* tools/bench tools/loadgen/*", targets="bench-programs"),
-    Part("arm64", 7200, "tools/bare tools/packages tools/common.sh tools/arm64.cross *meson.build include/weir/page.h"
+    Part("arm64", 1200, "tools/bare tools/packages tools/common.sh tools/arm64.cross *meson.build include/weir/page.h"
          " dataplane/core/os/* dataplane/core/mem/* include/weir/os/* controlplane/memory/*", alone=False),
+    Part("arm64_whole", 7200, "tools/arm64.cross", alone=False),
     Part("soak", 210, "tools/soak tests/smoke/rig/soak_*"),
     Part("strangers", 900, "tools/strangers/*"),
 ]
