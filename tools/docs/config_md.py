@@ -10,7 +10,7 @@ import sys
 import textwrap
 
 root = pathlib.Path(sys.argv[1])
-config = root / "dataplane" / "config"
+config = root / "dataplane" / "core" / "config"
 reference = root / "docs" / "reference"
 
 INTRO = """# The configuration file
@@ -18,7 +18,7 @@ INTRO = """# The configuration file
 Look up a key here: its default, its range, whether a reload applies it, and what it does.
 `tools/weir.yaml` is the commented example that is installed.
 `weir-dataplane`, `weir-controlplane` and `weirctl` read the same YAML file.
-`tools/docs/config_md.py` writes this page from `dataplane/config/config_keys.h`: edit there.
+`tools/docs/config_md.py` writes this page from `dataplane/core/config/config_keys.h`: edit there.
 
 * Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
 * `weirctl config check FILE` checks a file without a running weir. FILE may be a pipe. weir refuses
@@ -48,14 +48,14 @@ INTRO_LOG = """# The configuration file: query_log
 
 Look up a key of the query log here. [config.md](config.md) has the keys of the other sections, and
 the rules for the whole file. `tools/docs/config_md.py` writes this page from
-`dataplane/config/config_keys_log.h`: edit there.
+`dataplane/core/config/config_keys_log.h`: edit there.
 """
 
 INTRO_CONTROL = """# The configuration file: metrics, control, names of clients, events, updates
 
 Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
 the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes this page
-from `dataplane/config/config_keys.h`, `config_keys_controlplane.h` and `config_keys_log.h`: edit
+from `dataplane/core/config/config_keys.h`, `config_keys_controlplane.h` and `config_keys_log.h`: edit
 there.
 """
 
@@ -63,14 +63,14 @@ INTRO_TCP = """# The configuration file: tcp, tls, dot, doh, proxy_protocol
 
 Look up a key of clients' connections here, in clear text and over TLS. [config.md](config.md) has
 the keys of the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes
-this page from `dataplane/config/config_keys_tcp.h`: edit there.
+this page from `dataplane/core/config/config_keys_tcp.h`: edit there.
 """
 
 INTRO_UPSTREAMS = """# The configuration file: upstreams, forward_zones, dnssec, ipv6
 
 Look up a key of the servers that weir asks here, and of what it makes of their answers.
 [config.md](config.md) has the keys of the other sections, and the rules for the whole file.
-`tools/docs/config_md.py` writes this page from `dataplane/config/config_keys_upstreams.h`: edit there.
+`tools/docs/config_md.py` writes this page from `dataplane/core/config/config_keys_upstreams.h`: edit there.
 """
 
 SECTIONS = {

@@ -12,7 +12,7 @@ import re
 import sys
 
 # Whose messages are in a folder and those below it; the longest path decides.
-FOLDERS = {"controlplane": "controlplane", "dataplane": "dataplane", "dataplane/config": "either", "dataplane/core": "either",
+FOLDERS = {"controlplane": "controlplane", "dataplane": "dataplane", "dataplane/core": "either",
            "dataplane/xdp": "either"}
 # Integers of <inttypes.h> as the compiler spells them on x86-64 and aarch64.
 MACROS = {"PRIu64": "lu", "PRId64": "ld", "PRIx64": "lx", "PRIu32": "u", "PRId32": "d", "PRIx32": "x"}

@@ -46,8 +46,8 @@ def keys(root):
     """Each key of the configuration has a row in docs/reference/config.md or a page config-*.md beside it."""
     pages = "\n".join(text_of(root, page) for page in KEYS)
     rows = {key.replace(".", "_") for key in re.findall(r"^\| `([\w.]+)` \|", pages, re.M)}
-    for name in ("dataplane/config/config_keys.h", "dataplane/config/config_keys_controlplane.h", "dataplane/config/config_keys_log.h", "dataplane/config/config_keys_tcp.h",
-                 "dataplane/config/config_keys_blocking.h", "dataplane/config/config_keys_upstreams.h"):
+    for name in ("dataplane/core/config/config_keys.h", "dataplane/core/config/config_keys_controlplane.h", "dataplane/core/config/config_keys_log.h", "dataplane/core/config/config_keys_tcp.h",
+                 "dataplane/core/config/config_keys_blocking.h", "dataplane/core/config/config_keys_upstreams.h"):
         text = re.sub(r"\\\n\s*", "", text_of(root, name))
         found = re.findall(r"X\((\w+), (\w+), \w+, (?:TEXT|NUMBER|BOOL|CHOICE),", text)
         if text and not found:

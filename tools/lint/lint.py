@@ -39,8 +39,8 @@ LIBRARIES = {
     "nghttp2/": ["controlplane"],
     "http_parser.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
-    "cyaml/": ["dataplane/config", "dataplane/managed"],
-    "yaml.h": ["dataplane/config", "tools/ctl"],
+    "cyaml/": ["dataplane/core/config", "dataplane/core/managed"],
+    "yaml.h": ["dataplane/core/config", "tools/ctl"],
     "xxhash.h": ["dataplane/core"],
     "seccomp.h": ["dataplane/core"],
     "bpf/": ["dataplane/xdp"],
@@ -63,7 +63,7 @@ ROOMS = {
         "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote", "app",
     ],
     "dataplane": [
-        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "config", "managed", "versions", "xdp",
+        "core/base", "core/log", "core/shm", "core/mem", "core/dns", "core/rule", "core/l0", "core/os", "core/config", "core/managed", "core/versions", "xdp",
         "state", "stage", "port",
     ],
     "tools/ctl": [
@@ -145,11 +145,11 @@ def floor_breach(name, quote, header):
             return "no DPDK in dataplane/core"
         if quote == '"' and "/" in header and not header.startswith("core/"):
             return "dataplane/core sees include/weir and itself"
-    elif name.startswith(("dataplane/config/", "dataplane/xdp/")):
+    elif name.startswith("dataplane/xdp/"):
         if rte:
-            return "no DPDK in dataplane/config and dataplane/xdp"
+            return "no DPDK in dataplane/xdp"
         if quote == '"' and "/" in header and not header.startswith(("core/", "weir/")):
-            return "dataplane/config and dataplane/xdp see the core and themselves"
+            return "dataplane/xdp sees the core and itself"
     elif top == "dataplane":
         if header.startswith("event2/") or "controlplane/" in header:
             return "the data plane does not see the control plane"

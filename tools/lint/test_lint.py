@@ -33,7 +33,7 @@ BREACHES = {
     "phrases": ("docs/told.md", "The querier, or who asks.\n"),
     "verbs": ("tools/ctl/commands.c", HEAD + 'const struct ctl_command ctl_commands[] = {\n\t{"frob", NULL, 0},\n};\n'),
     "metrics": ("controlplane/api/metrics/metrics_x.c", HEAD + 'const char *x = "weir_x_total";\n'),
-    "keys": ("dataplane/config/config_keys.h", HEAD + "#define K(X) \\\n\tX(dns, frob, frob, BOOL, none, 0)\n"),
+    "keys": ("dataplane/core/config/config_keys.h", HEAD + "#define K(X) \\\n\tX(dns, frob, frob, BOOL, none, 0)\n"),
     "json_keys": ("controlplane/base/count.c", HEAD + "void f(void)\n{\n\tJSON_COUNTS(o, n, s, hits);\n}\n"),
     "recipes": ("docs/contributing.md", RECIPE.format("docs/gone.md", "a word", "docs", "contributing.md")),
     "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
@@ -58,13 +58,13 @@ BELOW = [
     ("verbs", ("tools/ctl/commands.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\tROW(frob),\n};\n")),
     ("verbs", ("tools/ctl/commands.c", HEAD + "const struct ctl_command ctl_commands[] = {\n\t{FROB, NULL},\n};\n")),
     ("metrics", ("controlplane/api/metrics/metrics_x.c", HEAD + "int x;\n")),
-    ("keys", ("dataplane/config/config_keys.h", HEAD + "#define K(X)\n")),
+    ("keys", ("dataplane/core/config/config_keys.h", HEAD + "#define K(X)\n")),
     ("recipes", ("docs/contributing.md", RECIPE.format("docs", "contributing.md", "tools/lint/phrases.txt", "moved"))),
     ("recipes", ("docs/contributing.md", RECIPE.format("docs", "contributing.md", "docs", "gone.md"))),
     ("recipes", ("docs/contributing.md", "## Add a thing\n\nSomewhere.\n")),
     ("recipes", ("docs/contributing.md", "# A page\n")),
     ("recipes", ("docs/contributing.md", RECIPE.format(*["docs", "contributing.md"] * 2) + "\nmeson test -C build gone && x\n")),
-    ("floors", ("dataplane/config/eal.c", HEAD + "#include <rte_eal.h>\n")),
+    ("floors", ("dataplane/core/config/eal.c", HEAD + "#include <rte_eal.h>\n")),
 ]
 
 

@@ -30,7 +30,7 @@ def lines_of(path):
 
 
 def version_read(path):
-    """The head of a version's file (dataplane/versions/config_version.c); None: it is damaged, or no such format."""
+    """The head of a version's file (dataplane/core/versions/config_version.c); None: it is damaged, or no such format."""
     data = path.read_bytes()
     try:
         if data[:8] != b"WEIRVER\0":

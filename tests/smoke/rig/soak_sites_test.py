@@ -13,7 +13,7 @@ ROWS = list(memory.rows_of("""
 room/queue.c:queue_new queue
 room/ask.c:ask_begin = of one request
 room/app.c:app_open = one for life
-dataplane/config/config* = one for the configuration
+dataplane/core/config/config* = one for the configuration
 library:libevent = one for each event
 library:jansson = of one request
 """))

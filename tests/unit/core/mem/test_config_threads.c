@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The numbers of resolvers and frontends by the configuration and by the CPUs.
 
-#include "tests/unit/dp/config/config_text.h"
+#include "tests/unit/core/config/config_text.h"
 
 #include <weir/shm_abi.h>
 #include <weir/shm_epoch.h>

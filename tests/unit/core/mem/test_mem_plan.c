@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The bill of a configuration, and who may start by it.
 
-#include "tests/unit/dp/config/config_text.h"
+#include "tests/unit/core/config/config_text.h"
 
 #include <weir/list_file.h>
 #include <weir/mem_plan.h>

@@ -3,7 +3,7 @@
 // MAC addresses of clients, from a kernel with neighbours that this test gave it, in a network
 // namespace of its own.
 #include "controlplane/base/frontend_neighbour.h"
-#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/core/config/net_segment.h"
 
 #include <net/if.h>
 

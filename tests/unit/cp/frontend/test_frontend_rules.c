@@ -6,8 +6,8 @@
 // the neighbours.
 #include "controlplane/base/rtnl.h"
 #include "frontend_rig.h"
+#include "tests/unit/core/config/net_segment.h"
 #include "tests/unit/cp/answer_policy/answer_policy_fixture.h"
-#include "tests/unit/dp/config/net_segment.h"
 
 enum { GROUPS = 3 };
 static struct answer_policy_fixture image, later_image;

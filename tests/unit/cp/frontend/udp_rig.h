@@ -5,7 +5,7 @@
 
 #include "controlplane/frontend/frontend_udp.h"
 #include "frontend_rig.h"
-#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/core/config/net_segment.h"
 
 static struct frontend_udp *sockets;
 static uint16_t port;

@@ -5,7 +5,7 @@
 #include "controlplane/base/source_key.h"
 #include "controlplane/http/http_rate.h"
 #include "http_server_rig.h"
-#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/core/config/net_segment.h"
 
 enum {
 	OWN = 4,

@@ -5,7 +5,7 @@
 
 #include "controlplane/policy/group_masks.h"
 #include "controlplane/policy/group_sources.h"
-#include "tests/unit/dp/config/config_text.h"
+#include "tests/unit/core/config/config_text.h"
 
 static const char document[] = MINIMAL
 	"blocking:\n"

@@ -3,7 +3,7 @@
 // Local data in `weirctl why`.
 
 #include "controlplane/policy/local_why.h"
-#include "tests/unit/dp/config/config_text.h"
+#include "tests/unit/core/config/config_text.h"
 
 static char folder[] = "/tmp/weir-test-local-why-XXXXXX";
 static char file[96], hosts[96];

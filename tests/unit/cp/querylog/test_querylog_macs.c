@@ -4,7 +4,7 @@
 // test gave it, in a network namespace of its own.
 #include "controlplane/querylog/querylog_row.h"
 #include "querylog_rig.h"
-#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/core/config/net_segment.h"
 
 static struct querylog_rig rig;
 static struct querylog_macs macs;

@@ -4,7 +4,7 @@
 // The way to servers, from a kernel with links, routes and neighbours that this test gave it, in a
 // network namespace of its own. seg0 is the exception interface of port 1.
 #include "controlplane/route/routes.h"
-#include "tests/unit/dp/config/net_segment.h"
+#include "tests/unit/core/config/net_segment.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>

@@ -7,7 +7,7 @@
 #include "controlplane/answer_policy/answer_policy.h"
 #include "controlplane/policy/local_why.h"
 #include "controlplane/rules/rules_sources.h"
-#include "tests/unit/dp/config/config_text.h"
+#include "tests/unit/core/config/config_text.h"
 
 #include <weir/rule_data.h>
 #include <weir/rule_reply.h>

@@ -2,7 +2,7 @@
 
 // What weirctl's selftest makes of a configuration, and its own upstream.
 
-#include "tests/unit/dp/config/config_text.h"
+#include "tests/unit/core/config/config_text.h"
 #include "tools/ctl/selftest/selftest_plan.h"
 #include "tools/ctl/selftest/selftest_upstream.h"
 

@@ -3,7 +3,7 @@
 
 // What the files of the model share (weir/config/managed.h).
 
-#include "config/config_raw.h"
+#include "core/config/config_raw.h"
 
 #include <weir/config/managed.h>
 

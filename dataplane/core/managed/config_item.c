@@ -2,7 +2,7 @@
 
 // Where a file has an item: each file is loaded by itself, as its errors would be placed.
 
-#include "config/config_raw.h"
+#include "core/config/config_raw.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 // Lists that the key `blocking.disabled_lists` takes out of use: they stay defined, so that groups
 // and schedules may still name them.
 
-#include "config/config_filter.h"
-#include "config/config_sections.h"
+#include "core/config/config_filter.h"
+#include "core/config/config_sections.h"
 
 #include <errno.h>
 #include <string.h>

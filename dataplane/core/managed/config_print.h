@@ -5,7 +5,7 @@
 // of the schema, an item of a list a line. What it prints loads as the same values. Comments and
 // the order of the text that was loaded are lost. Pure.
 
-#include "config/config_schema.h"
+#include "core/config/config_schema.h"
 
 #include <stdio.h>
 

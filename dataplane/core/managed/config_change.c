@@ -2,8 +2,8 @@
 // What one configuration changes in another: the keys that differ, by their values, and for lists
 // by hashes of what the texts say.
 
-#include "config/config_raw.h"
-#include "config/config_sections.h"
+#include "core/config/config_raw.h"
+#include "core/config/config_sections.h"
 
 #include <cyaml/cyaml.h>
 
