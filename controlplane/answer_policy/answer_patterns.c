@@ -11,6 +11,7 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/keyhash.h>
 
 // The first portion is small, so that its time tells how large the next may be. Nobody can end a
 // call of libhs, and its time grows as a power of the repeats that it compiles together: 32 times
@@ -268,10 +269,7 @@ static bool pattern_passes(struct compile *c, const char *text)
 // The place of its text: of the first one that has it, or a free one. At most half are in use.
 static struct first *first_find(struct compile *c, const struct answer_pattern *p)
 {
-	uint32_t hash = 2166136261; // FNV-1a
-	for (size_t i = 0; i < p->len; i++)
-		hash = (hash ^ (unsigned char)p->text[i]) * 16777619;
-	for (;; hash++) {
+	for (uint64_t hash = contenthash(p->text, p->len);; hash++) {
 		struct first *f = &c->first[hash % FIRSTS];
 		if (!f->pattern
 			|| (f->pattern->len == p->len
