@@ -27,15 +27,10 @@ static struct source_id id_of(uint8_t kind, uint64_t hash)
 	return out;
 }
 
-static bool is_some(const struct source_id *id)
-{
-	return id->bytes[0] != 0;
-}
-
 static struct lockout_entry *find(const struct lockout *l, const struct source_id *id)
 {
-	for (unsigned i = 0; is_some(id) && i < LOCKOUT_MAX; i++)
-		if (memcmp(&l->entry[i].id, id, sizeof(*id)) == 0)
+	for (unsigned i = 0; !source_id_is_none(id) && i < LOCKOUT_MAX; i++)
+		if (source_id_equal(&l->entry[i].id, id))
 			return (struct lockout_entry *)(uintptr_t)&l->entry[i];
 	return NULL;
 }
@@ -59,7 +54,7 @@ static struct lockout_entry *entry_take(struct lockout *l)
 	struct lockout_entry *oldest = &l->entry[0];
 	for (unsigned i = 0; i < LOCKOUT_MAX; i++) {
 		struct lockout_entry *e = &l->entry[i];
-		if (!is_some(&e->id))
+		if (source_id_is_none(&e->id))
 			return e;
 		if (e->last_s < oldest->last_s)
 			oldest = e;
@@ -72,7 +67,7 @@ static struct lockout_entry *entry_take(struct lockout *l)
 static bool one_failed(
 	struct lockout *l, const struct source_id *id, unsigned tries, uint64_t now_s)
 {
-	if (!is_some(id))
+	if (source_id_is_none(id))
 		return false;
 	struct lockout_entry *e = find(l, id);
 	if (!e) {
@@ -121,7 +116,7 @@ unsigned lockout_used(const struct lockout *l)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < LOCKOUT_MAX; i++)
-		n += is_some(&l->entry[i].id);
+		n += !source_id_is_none(&l->entry[i].id);
 	return n;
 }
 
@@ -252,7 +247,7 @@ struct lockout_key lockout_login(
 		return out;
 	uint64_t hash;
 	memcpy(&hash, place.bytes + 1, sizeof(hash));
-	if (is_some(&at.network)) {
+	if (!source_id_is_none(&at.network)) {
 		out.of.network = id_of(KIND_PLACE_NETWORK, hash);
 		hash ^= contenthash(&at.own, sizeof(at.own));
 	}

@@ -95,7 +95,7 @@ struct session *sessions_find(
 	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
 		struct session *s = &t->session[i];
 		if (tls_secret_same(digest, s->digest, sizeof(digest)) && s->is_used
-			&& memcmp(&s->place, &place, sizeof(place)) == 0)
+			&& source_key_equal(&s->place, &place))
 			found = s;
 	}
 	if (found && is_over(found, now_s)) {

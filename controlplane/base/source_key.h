@@ -3,7 +3,9 @@
 
 // What clients are counted by: an IPv4 address, or the /64 of an IPv6 address. Any thread.
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum { SOURCE_KEY_LEN = 9 };
@@ -12,6 +14,11 @@ struct source_key {
 	uint8_t bytes[SOURCE_KEY_LEN]; // the family, then the address; all 0: of no such family
 };
 struct source_key source_key_of(const struct sockaddr_storage *a);
+
+static inline bool source_key_equal(const struct source_key *a, const struct source_key *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
 
 // Where a /64 may be one host or a whole LAN, each address of it has a client's share, and all of
 // them together SOURCE_NETWORK_TIMES as much: one of them leaves the others something, and a client
@@ -22,6 +29,16 @@ struct source_id {
 	// The family, then the address; of a network SOURCE_KIND_NETWORK and its /64; all 0: none.
 	uint8_t bytes[SOURCE_ID_LEN];
 };
+
+static inline bool source_id_is_none(const struct source_id *id)
+{
+	return id->bytes[0] == 0;
+}
+
+static inline bool source_id_equal(const struct source_id *a, const struct source_id *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
 
 struct source_ids {
 	struct source_id own, network; // network: of IPv6

@@ -56,8 +56,8 @@ static bool is_foreign(const struct http_exchange *x)
 // By the kernel's word: an address, or a local user.
 static uint64_t own_of(const struct http_exchange *x, const struct source_ids *of)
 {
-	return of->own.bytes[0] ? http_rate_key('s', &of->own, sizeof(of->own))
-				: http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid));
+	return source_id_is_none(&of->own) ? http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid))
+					   : http_rate_key('s', &of->own, sizeof(of->own));
 }
 
 static uint64_t apart(uint64_t key, bool is_foreign)
@@ -72,7 +72,7 @@ bool http_sender_may_ask(struct http_exchange *x)
 	// An address that asks too often takes nothing of what its network has.
 	if (!ask_take(x, SENDER, apart(own_of(x, &of), foreign), 1))
 		return false;
-	if (!of.network.bytes[0])
+	if (source_id_is_none(&of.network))
 		return true;
 	const uint64_t network = http_rate_key('n', &of.network, sizeof(of.network));
 	return ask_take(x, NETWORK, apart(network, foreign), SOURCE_NETWORK_TIMES);

@@ -101,16 +101,11 @@ static void left_drop(struct http_conns *s)
 			conn_drop(s, &s->conn[i]);
 }
 
-static bool is_same(const struct source_id *a, const struct source_id *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 // Of IPv6 a network is one place, however many addresses it has.
 static bool is_same_place(const struct source_ids *a, const struct source_ids *b)
 {
-	return is_same(&a->network, &b->network)
-	       && (a->network.bytes[0] || is_same(&a->own, &b->own));
+	return source_id_equal(&a->network, &b->network)
+	       && (!source_id_is_none(&a->network) || source_id_equal(&a->own, &b->own));
 }
 
 // A network's share: four times an address's, and half of what all have at most.
@@ -129,12 +124,12 @@ static bool has_too_many(const struct http_conns *s, const struct source_ids *so
 		const struct conn *c = &s->conn[i];
 		if (!c->b || !c->is_known || c->is_cut)
 			continue;
-		own += is_same(&c->source.own, &source->own);
-		network += is_same(&c->source.network, &source->network);
+		own += source_id_equal(&c->source.own, &source->own);
+		network += source_id_equal(&c->source.network, &source->network);
 	}
 	return most
 	       && (own > most
-		       || (source->network.bytes[0]
+		       || (!source_id_is_none(&source->network)
 			       && network > network_share(most, s->settings.max)));
 }
 
@@ -142,7 +137,7 @@ static bool has_too_many(const struct http_conns *s, const struct source_ids *so
 static unsigned *rate_of(struct http_conns *s, const struct source_id *source)
 {
 	unsigned i = 0;
-	while (i < s->sources && !is_same(&s->rate[i].source, source))
+	while (i < s->sources && !source_id_equal(&s->rate[i].source, source))
 		i++;
 	if (i == s->sources && i < RATES_MAX) {
 		s->sources++;
@@ -162,7 +157,8 @@ static bool is_too_fast(struct http_conns *s, const struct source_ids *source)
 	if (s->rate_s != now_s)
 		s->made = s->sources = 0;
 	s->rate_s = now_s;
-	unsigned *network = source->network.bytes[0] ? rate_of(s, &source->network) : NULL;
+	unsigned *network =
+		!source_id_is_none(&source->network) ? rate_of(s, &source->network) : NULL;
 	if (most && network && *network >= network_share(most, s->settings.rate_max))
 		return true;
 	unsigned *own = rate_of(s, &source->own);
@@ -192,7 +188,7 @@ static void conn_know(struct http_conns *s, struct conn *c)
 	if (getpeername(bufferevent_getfd(c->b), (struct sockaddr *)&peer, &len) < 0)
 		return;
 	c->source = source_ids_of(&peer);
-	if (!c->source.own.bytes[0])
+	if (source_id_is_none(&c->source.own))
 		return;
 	const bool is_refused =
 		has_too_many(s, &c->source)
