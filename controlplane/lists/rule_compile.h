@@ -24,7 +24,7 @@ enum { RULE_COMPILE_WHY_MAX = 256 };
 struct rule_source {
 	const char *title; // identifies it from image to image: unique
 	const char *path;  // of a list; NULL: `rules`
-	const char *kept;  // copy to read if `path` cannot be read (list_kept.h); NULL: no copy
+	const char *kept;  // copy to read if `path` cannot be read (list_files.h); NULL: no copy
 	bool stored;       // `path` is replaced as a whole and never written in place
 	// Hands each rule to `take` with `take_arg`, the same ones in the same order each time, and
 	// stops with what that returns if it is not 0. Called once or twice, on a helper thread. An

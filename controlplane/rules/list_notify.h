@@ -97,8 +97,6 @@ enum verdict list_notify_answer(
 // False: it is no NOTIFY. Else head->dns_len bytes, 0: no memory, are in `reply`. Any thread.
 ATTR_MUST_CHECK bool list_notify_of_worker(struct list_notify *z, const struct msg_miss *m,
 	const uint8_t *question, uint8_t *reply, struct msg_answer *head);
-// Are there entries at all? Any thread.
-bool list_notify_any(const struct list_notify *z);
 
 void list_notify_counts(
 	const struct list_notify *z, struct list_notify_counts *out); // any thread; NULL: 0

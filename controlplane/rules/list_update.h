@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Updates fetched lists: fetches (list_fetch.h), checks, and stores (list_store.h) each. After a
+// Updates fetched lists: fetches (list_fetch.h), checks, and stores (list_files.h) each. After a
 // page that is no list, an empty body or a truncated one the present file stays. Several at a time,
 // LIST_UPDATE_THREADS of them. Blocks: for helper threads.
 
 #include "list_fetch.h"
-#include "list_store.h"
+#include "list_files.h"
 #include "lists/list_parse.h"
 
 enum { LIST_UPDATE_THREADS = 4 };

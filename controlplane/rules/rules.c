@@ -1,28 +1,147 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules.h"
 
-#include "list_kept.h"
+#include "list_files.h"
+#include "lists/state_file.h"
 #include "rules_internal.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 
+// The start (blocking.update.start): clients are answered once the lists are loaded, or not before.
+
+enum { LATE_AGAIN_MS = 100 };
+
+static void started(struct rules *r, const char *why)
+{
+	struct rules_start *s = &r->start;
+	if (s->timer)
+		(void)event_del(s->timer);
+	s->waiting = false;
+	s->done(s->arg, why);
+}
+
+// What `fail` does not start without. "": nothing.
+static void start_missing(struct rules *r, char *out, size_t cap)
+{
+	struct rules_status s;
+	rules_status(r, &s);
+	out[0] = '\0';
+	if (r->start.had_image)
+		return;
+	rules_fetch_failures(r->fetch, out, cap);
+	if (!out[0] && !r->arena.base)
+		snprintf(out, cap, "%.250s", s.error[0] ? s.error : "no image built yet");
+	for (unsigned i = 0; i < s.list_count && !out[0]; i++)
+		if (s.lists[i].error && !s.lists[i].kept_unix_s)
+			snprintf(out, cap, "%s: %s", s.lists[i].name,
+				rule_source_error_text(s.lists[i].error, s.lists[i].most));
+}
+
+static void start_decide(struct rules *r, bool late)
+{
+	char lacks[256] = "", why[320];
+	if (r->start.how == UPDATE_START_FAIL)
+		start_missing(r, lacks, sizeof(lacks));
+	if (late && !r->start.had_image && r->start.how == UPDATE_START_FAIL && !lacks[0])
+		snprintf(lacks, sizeof(lacks), "not loaded in blocking.update.start_timeout");
+	if (late && !lacks[0])
+		log_warning("rules: lists not loaded in time; starting without them");
+	snprintf(why, sizeof(why), "lists not loaded, and no last good image: %s", lacks);
+	started(r, lacks[0] ? why : NULL);
+}
+
+// What is left of a check has an end: 0.3 us for each cached answer.
+static void on_late(evutil_socket_t, short, void *arg)
+{
+	struct rules *r = arg;
+	if (r->start.checks)
+		event_add(r->start.timer, &(struct timeval){.tv_usec = LATE_AGAIN_MS * 1000});
+	else if (r->start.waiting)
+		start_decide(r, true);
+}
+
+// The resolvers' loops do not run yet, so this one checks, in slices between which it works.
+static void on_check(evutil_socket_t, short, void *arg)
+{
+	struct rules *r = arg;
+	r->start.checks = !r->policy.check_slice(r->policy.arg);
+	if (r->start.checks)
+		event_add(r->start.check, &(struct timeval){0});
+}
+
+// A job has begun the check of cached answers by its image: a data plane that lives serves them
+// before the start, too.
+static void start_cache_check(struct rules *r)
+{
+	struct rules_start *s = &r->start;
+	if (!r->policy.check_slice)
+		return;
+	if (!s->check)
+		s->check = event_new(loop_base(r->service_loop), -1, 0, on_check, r);
+	s->checks = s->check && event_add(s->check, &(struct timeval){0}) == 0;
+	while (!s->checks && !r->policy.check_slice(r->policy.arg))
+		; // without memory for it all at once
+}
+
+// Whenever a job or a round of fetching has ended.
+static void start_check(struct rules *r)
+{
+	struct rules_fetch_status f;
+	rules_fetch_status(r->fetch, &f);
+	if (r->start.waiting && r->start.done && !r->job && !r->next && !f.running)
+		start_decide(r, false);
+}
+
+void rules_start(struct rules *r, rules_started done, void *arg)
+{
+	r->start.done = done;
+	r->start.arg = arg;
+	if (!r->start.waiting) {
+		started(r, NULL);
+		return;
+	}
+	const struct timeval late = {.tv_sec = (time_t)r->config->blocking.update.start_timeout_s};
+	r->start.timer = event_new(loop_base(r->service_loop), -1, 0, on_late, r);
+	if (!r->start.timer || event_add(r->start.timer, &late)) {
+		log_warning("rules: no memory to wait for the lists; starting without them");
+		started(r, NULL);
+		return;
+	}
+	log_info("rules: waiting for the lists, %u s at most",
+		r->config->blocking.update.start_timeout_s);
+	start_check(r);
+}
+
+static void start_close(struct rules *r)
+{
+	if (r->start.timer)
+		event_free(r->start.timer);
+	if (r->start.check)
+		event_free(r->start.check);
+}
+
 enum { AGAIN_MS = 10 };
+
+// Jobs: one at a time, and one that waits for it.
 
 static const struct rule_image_head *head_of(const struct rules *r)
 {
 	return r->arena.base;
 }
 
-struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
+// NULL: no memory.
+static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 {
 	struct rules_job *j = heap_calloc(1, sizeof(*j) + sources->count * sizeof(j->result[0]));
 	if (!j)
@@ -62,7 +181,8 @@ static void try_again(struct rules *r)
 
 static void on_job_moved(void *arg);
 
-void rules_run_job(struct rules *r, struct rules_job *j)
+// None runs.
+static void build_run(struct rules *r, struct rules_job *j)
 {
 	r->job = j;
 	j->service = r->service_loop;
@@ -84,13 +204,13 @@ static bool begins_list(const struct rules_job *j)
 // Takes `sources` if it returns 0.
 static int start_job(struct rules *r, struct rules_sources *sources, bool force, bool urgent)
 {
-	struct rules_job *j = rules_job_new(r, sources);
+	struct rules_job *j = job_new(r, sources);
 	if (!j)
 		return -ENOMEM;
 	j->force = force;
 	rules_sources_leave_out(sources, j->had_names);
 	j->paced = !urgent && !r->start.waiting && j->has_current && !begins_list(j);
-	rules_run_job(r, j);
+	build_run(r, j);
 	return 0;
 }
 
@@ -109,7 +229,7 @@ static void start_next(struct rules *r)
 	r->next_waiting.count = 0;
 }
 
-void rules_tell(struct rules *r, struct rules_waiters *w)
+static void waiters_call(struct rules *r, struct rules_waiters *w)
 {
 	struct rules_waiters all = *w;
 	w->count = 0;
@@ -131,7 +251,7 @@ static void finish_job(struct rules *r)
 		r->is_refused = true;
 	r->job = NULL;
 	rules_job_free(j);
-	rules_tell(r, &r->waiting);
+	waiters_call(r, &r->waiting);
 }
 
 static void hand_to_resolver(struct rules *r)
@@ -141,7 +261,7 @@ static void hand_to_resolver(struct rules *r)
 	j->step = RULES_JOB_STEP_check;
 	if (r->start.waiting) { // the resolver loops do not run yet
 		rules_job_publish(j);
-		rules_start_check(r);
+		start_cache_check(r);
 	} else if (loop_call(r->resolver_loop, rules_job_publish, j)) {
 		r->job_waits = true; // a full mailbox
 		j->step = RULES_JOB_STEP_hand_over;
@@ -158,7 +278,7 @@ static void on_job_moved(void *arg)
 	}
 	finish_job(r);
 	start_next(r);
-	rules_start_look(r);
+	start_check(r);
 }
 
 static void on_again(evutil_socket_t, short, void *arg)
@@ -169,7 +289,7 @@ static void on_again(evutil_socket_t, short, void *arg)
 	start_next(r);
 }
 
-void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg)
+static void waiters_add(struct rules_waiters *w, rules_done done, void *arg)
 {
 	if (!done)
 		return;
@@ -177,31 +297,45 @@ void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg)
 	w->one[w->count++].arg = arg;
 }
 
-bool rules_waiters_full(const struct rules *r)
+// All lists of callers together hold no more than one has room for.
+static bool waiters_full(const struct rules *r)
 {
 	return r->waiting.count + r->next_waiting.count + r->fetch_waiting.count
 	       >= RULES_WAITERS_MAX;
 }
 
-void rules_hurry(struct rules *r)
+// The job that runs, if one does, no longer pauses.
+static void job_hurry(struct rules *r)
 {
 	if (r->job)
 		atomic_store_explicit(&r->job->pace.hurry, true, memory_order_relaxed);
 }
 
+// The lists are as the last job described them, because it read all of them.
+static void note_unchanged(struct rules *r)
+{
+	r->status.outcome = RULES_UNCHANGED;
+	r->status.error[0] = '\0';
+	r->status.unchanged++;
+}
+
 static bool is_unchanged(const struct rules *r)
 {
 	return !r->job && !r->next && r->seen.configuration == r->configuration
-	       && rules_look_same(&r->seen, r->config);
+	       && rules_seen_same(&r->seen, r->config);
 }
 
-int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *callers)
+// Builds from the present configuration, after the job that may be running; notifies the callers at
+// once if no job runs and nothing changed. Takes `callers` if it returns 0. `urgent`: an operator
+// waits for the change, so neither this job nor the one before it is throttled. Nor are both when a
+// caller waits for both.
+static int job_request(struct rules *r, bool force, bool urgent, struct rules_waiters *callers)
 {
 	struct rules_sources *sources;
 	struct rules_waiters *w = r->job ? &r->next_waiting : &r->waiting;
 	if (!force && is_unchanged(r)) {
-		rules_note_unchanged(r);
-		rules_tell(r, callers);
+		note_unchanged(r);
+		waiters_call(r, callers);
 		return 0;
 	}
 	int err = rules_sources_new(r->config, &sources);
@@ -218,7 +352,7 @@ int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *
 		return err;
 	}
 	for (unsigned i = 0; i < callers->count; i++)
-		rules_add_waiter(w, callers->one[i].done, callers->one[i].arg);
+		waiters_add(w, callers->one[i].done, callers->one[i].arg);
 	callers->count = 0;
 	if (now)
 		return 0;
@@ -228,15 +362,348 @@ int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *
 	r->next_force |= force;
 	r->next_urgent |= urgent;
 	if (urgent)
-		rules_hurry(r);
+		job_hurry(r);
 	return 0;
+}
+
+// What an operator holds: the image of a rollback, the pause of blocking; and the file in which
+// both outlive the process.
+
+static const char kept_kind[] = "weir-rules-state";
+enum { KEPT_VERSION = 1, MINUTE_S = 60, PAUSE_CHECK_S = 30 };
+
+static uint64_t unix_s(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+static int kept_save(struct rules *r)
+{
+	struct state_file f;
+	char why[STATE_FILE_WHY_MAX];
+	state_file_begin(&f, kept_kind, KEPT_VERSION);
+	state_file_number(&f, "held", r->kept.held);
+	state_file_number(&f, "pause_until_unix_s", r->kept.pause_until_unix_s);
+	state_file_number(&f, "pause_lifts_block_all", r->kept.pause_lifts_block_all);
+	int err = state_file_write(&f, r->state_path, why);
+	if (err)
+		log_warning("rules: %s", why);
+	return err;
+}
+
+static void pause_set(struct rules *r, uint64_t left_s)
+{
+	r->kept.pause_until_unix_s = unix_s() + left_s;
+	r->kept.pause_end_ms = clock_mono_ms() + left_s * 1000;
+}
+
+static void kept_load(struct rules *r)
+{
+	struct state_file f;
+	int err = state_file_read(&f, r->state_path, kept_kind, KEPT_VERSION);
+	if (err) {
+		if (err != -ENOENT)
+			log_warning("rules: %s not usable: hold and pause of blocking are off",
+				r->state_path);
+		return;
+	}
+	uint64_t until = state_file_get_number(&f, "pause_until_unix_s"), now = unix_s();
+	// A wall clock that was set back must not make a pause longer than any that can be asked
+	// for.
+	uint64_t last = now + RULES_PAUSE_MINUTES_MAX * MINUTE_S;
+	r->kept.held = state_file_get_number(&f, "held") == 1;
+	r->kept.pause_lifts_block_all = state_file_get_number(&f, "pause_lifts_block_all") == 1;
+	if (until > now)
+		pause_set(r, (until < last ? until : last) - now);
+}
+
+static void pause_end(struct rules *r)
+{
+	(void)event_del(r->pause_timer);
+	r->kept.pause_until_unix_s = 0;
+	(void)kept_save(r);
+	if (r->pause_changed)
+		r->pause_changed(r->pause_changed_arg);
+}
+
+// A box without a clock of its own starts in the past and learns the time later: so it is looked
+// now and then whether the pause is over by the wall clock.
+static void pause_watch(struct rules *r)
+{
+	uint32_t left_s = rules_pause_left_s(r);
+	const struct timeval interval = {.tv_sec = left_s < PAUSE_CHECK_S ? left_s : PAUSE_CHECK_S};
+	(void)event_add(r->pause_timer, &interval);
+}
+
+static void on_pause_timer(evutil_socket_t, short, void *arg)
+{
+	if (rules_pause_left_s(arg)) {
+		pause_watch(arg);
+		return;
+	}
+	log_info("rules: the pause of blocking expired");
+	pause_end(arg);
+}
+
+static int kept_open(struct rules *r, struct event_base *base)
+{
+	r->pause_timer = event_new(base, -1, 0, on_pause_timer, r);
+	if (!r->pause_timer)
+		return -ENOMEM;
+	kept_load(r);
+	if (r->kept.pause_until_unix_s)
+		pause_watch(r);
+	return 0;
+}
+
+static void kept_close(struct rules *r)
+{
+	if (r->pause_timer)
+		event_free(r->pause_timer);
+}
+
+int rules_pause(struct rules *r, unsigned minutes, bool lifts_block_all)
+{
+	if (minutes < 1 || minutes > RULES_PAUSE_MINUTES_MAX)
+		return -EINVAL;
+	pause_set(r, (uint64_t)minutes * MINUTE_S);
+	r->kept.pause_lifts_block_all = lifts_block_all;
+	pause_watch(r);
+	log_info("rules: blocking paused for %u min%s", minutes,
+		lifts_block_all ? ", with block_all of schedules" : "");
+	int err = kept_save(r);
+	if (r->pause_changed)
+		r->pause_changed(r->pause_changed_arg);
+	return err;
+}
+
+int rules_resume(struct rules *r)
+{
+	if (!r->kept.pause_until_unix_s)
+		return -EALREADY;
+	log_info("rules: the pause of blocking ended");
+	pause_end(r);
+	return 0;
+}
+
+uint32_t rules_pause_left_s(const struct rules *r)
+{
+	// By both clocks: a wall clock that is set back makes no pause longer.
+	uint64_t now = unix_s(), until = r->kept.pause_until_unix_s, now_ms = clock_mono_ms();
+	if (until <= now || r->kept.pause_end_ms <= now_ms)
+		return 0;
+	uint64_t left_s = (r->kept.pause_end_ms - now_ms + 999) / 1000;
+	return (uint32_t)(left_s < until - now ? left_s : until - now);
+}
+
+bool rules_pause_lifts_block_all(const struct rules *r)
+{
+	return r->kept.pause_lifts_block_all && rules_pause_left_s(r) > 0;
+}
+
+void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg)
+{
+	r->pause_changed = changed;
+	r->pause_changed_arg = arg;
+}
+
+void rules_hold(struct rules *r, bool held)
+{
+	r->kept.held = held;
+	(void)kept_save(r);
+	rules_fetch_hold(r->fetch, held);
+}
+
+// As what came of a reload.
+// Nothing was done, and the status says why.
+static void note_held(struct rules *r)
+{
+	r->status.outcome = RULES_HELD;
+	snprintf(r->status.error, sizeof(r->status.error),
+		"a rollback holds its rule image; reload the lists to release it");
+}
+
+int rules_rollback(struct rules *r, rules_done done, void *arg)
+{
+	if (r->job || r->next || r->fetch_waiting.count) {
+		job_hurry(r);
+		return -EBUSY;
+	}
+	if (access(r->previous_path, R_OK))
+		return -ENOENT;
+	struct rules_sources *sources = heap_calloc(1, sizeof(*sources));
+	struct rules_job *j = sources ? job_new(r, sources) : NULL;
+	if (!j) {
+		rules_sources_free(sources);
+		return -ENOMEM;
+	}
+	j->rollback = true;
+	// Before the files are swapped: whatever happens then, no start builds over the old image.
+	j->was_held = r->kept.held;
+	rules_hold(r, true);
+	waiters_add(&r->waiting, done, arg);
+	build_run(r, j);
+	return 0;
+}
+
+// Looks so often; not while so many older images wait for workers.
+enum { LAG_CHECK_MS = 500, AGAIN_OLD_MAX = 2 };
+
+// What starts a build: a reload by hand, a configuration that was read again, fetched lists. A rule
+// image that the data plane does not activate is published again, under a new generation: the file
+// of the region may be damaged or gone, and a data plane that starts then blocks nothing. A new
+// image that was refused because older ones wait for workers is built again when there is room.
+
+static int build_for(struct rules *r, bool force, bool urgent, rules_done done, void *arg)
+{
+	struct rules_waiters w = {0};
+	if (done && waiters_full(r))
+		return -EAGAIN;
+	waiters_add(&w, done, arg);
+	return job_request(r, force, urgent, &w);
+}
+
+// A round of fetching is over.
+// A round of fetching is over.
+static void on_fetched(void *arg)
+{
+	struct rules *r = arg;
+	struct rules_fetch_status f;
+	rules_fetch_status(r->fetch, &f);
+	if (r->kept.held && r->fetch_waiting.count) {
+		note_held(r);
+		waiters_call(r, &r->fetch_waiting);
+	}
+	// The callers of the coming round are not notified yet.
+	struct rules_waiters none = {0};
+	bool all = f.by_hand || !f.running;
+	struct rules_waiters *callers = all ? &r->fetch_waiting : &none;
+	if (!r->kept.held && (f.by_hand || f.changed)) {
+		int err = job_request(r, f.force, false, callers);
+		if (err) {
+			r->status.outcome = RULES_FAILED;
+			snprintf(r->status.error, sizeof(r->status.error), "cannot build: %s",
+				strerror(-err));
+			waiters_call(r, callers);
+		}
+	}
+	start_check(r);
+}
+
+int rules_follow(struct rules *r, const struct config *config)
+{
+	// Toggles, which are not in the text, are nothing that sources are made of.
+	bool same = config->text_hash && config->text_hash == r->text_hash;
+	r->config = config;
+	r->text_hash = config->text_hash;
+	r->configuration += !same;
+	int err = rules_fetch_configure(r->fetch, config);
+	r->fetch_is_behind = err < 0;
+	return err;
+}
+
+int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
+{
+	int err = rules_follow(r, config);
+	if (err)
+		return err;
+	if (!r->kept.held)
+		return build_for(r, false, true, done, arg);
+	struct rules_waiters w = {0};
+	note_held(r);
+	waiters_add(&w, done, arg);
+	waiters_call(r, &w);
+	return 0;
+}
+
+int rules_reload(struct rules *r, bool force, rules_done done, void *arg)
+{
+	if (done && waiters_full(r))
+		return -EAGAIN;
+	int err = r->fetch_is_behind ? rules_follow(r, r->config) : 0;
+	if (err)
+		return err;
+	if (r->kept.held)
+		rules_hold(r, false);
+	if (!rules_fetch_all(r->fetch, force))
+		return build_for(r, force, false, done, arg);
+	waiters_add(&r->fetch_waiting, done, arg);
+	return 0;
+}
+
+static void lag_watch(struct rules *r)
+{
+	const struct timeval interval = {
+		.tv_sec = LAG_CHECK_MS / 1000, .tv_usec = LAG_CHECK_MS % 1000 * 1000};
+	(void)event_add(r->lag_timer, &interval);
+}
+
+static void publish_again(struct rules *r)
+{
+	struct rules_sources *sources;
+	if (rules_sources_new(r->config, &sources))
+		return;
+	struct rules_job *j = job_new(r, sources);
+	if (!j) {
+		rules_sources_free(sources);
+		return;
+	}
+	rules_sources_leave_out(sources, j->had_names);
+	j->again = true;
+	build_run(r, j);
+}
+
+static void lag_check(struct rules *r, const struct publish_status *p)
+{
+	// A new image helps no worker while two older ones still wait to be left.
+	if (!again_due(&r->lag_again, p->rules_lag_ms) || p->retired_waiting >= AGAIN_OLD_MAX)
+		return;
+	log_error("the data plane has not activated the rules of generation %" PRIu64
+		  " for %" PRIu64 " ms: publishing them again",
+		p->rule_image_generation, p->rules_lag_ms);
+	publish_again(r);
+}
+
+// Nothing else would build it: its lists are fetched, and unchanged from then on.
+static void build_refused(struct rules *r, const struct publish_status *p)
+{
+	if (!r->is_refused || r->kept.held || p->retired_waiting >= AGAIN_OLD_MAX)
+		return;
+	r->is_refused = build_for(r, false, false, NULL, NULL) < 0;
+}
+
+static void on_lag_timer(evutil_socket_t, short, void *arg)
+{
+	struct rules *r = arg;
+	struct publish_status p;
+	publish_status(r->publisher, &p);
+	if (!r->job && r->arena.base && !r->start.waiting)
+		lag_check(r, &p);
+	if (!r->job)
+		build_refused(r, &p);
+	lag_watch(r);
+}
+
+static int lag_watch_open(struct rules *r, struct event_base *base)
+{
+	r->lag_timer = event_new(base, -1, 0, on_lag_timer, r);
+	if (!r->lag_timer)
+		return -ENOMEM;
+	lag_watch(r);
+	return 0;
+}
+
+static void lag_watch_close(struct rules *r)
+{
+	if (r->lag_timer)
+		event_free(r->lag_timer);
 }
 
 // The stored image, published at once: the resolver loop does not run yet.
 static void load_last(struct rules *r, struct rules_sources *sources)
 {
 	r->status.kept_bytes = list_kept_bytes(sources->state_directory);
-	struct rules_job *j = rules_job_new(r, sources);
+	struct rules_job *j = job_new(r, sources);
 	if (!j) {
 		rules_sources_free(sources);
 		return;
@@ -262,11 +729,11 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 	struct rules_sources *sources;
 	const char *folder = config->runtime.state_directory;
 	r->again = event_new(loop_base(service_loop), -1, 0, on_again, r);
-	int err = r->again ? rules_kept_open(r, loop_base(service_loop)) : -ENOMEM;
+	int err = r->again ? kept_open(r, loop_base(service_loop)) : -ENOMEM;
 	if (!err)
-		err = rules_again_open(r, loop_base(service_loop));
+		err = lag_watch_open(r, loop_base(service_loop));
 	if (!err)
-		err = rules_fetch_new(&r->fetch, service_loop, folder, rules_fetched, r);
+		err = rules_fetch_new(&r->fetch, service_loop, folder, on_fetched, r);
 	if (!err)
 		err = rules_sources_new(config, &sources);
 	if (err)
@@ -311,14 +778,14 @@ void rules_close(struct rules *r)
 		return;
 	if (r->again)
 		event_free(r->again);
-	rules_again_close(r);
-	rules_start_close(r);
+	lag_watch_close(r);
+	start_close(r);
 	// The queued calls of both threads are in one list.
 	rules_fetch_stop(r->fetch);
-	rules_hurry(r);
+	job_hurry(r);
 	rules_job_join(r->job);
 	rules_fetch_free(r->fetch);
-	rules_kept_close(r);
+	kept_close(r);
 	rules_job_free(r->job);
 	rules_sources_free(r->next);
 	answer_policy_free(r->answer_policy);
@@ -346,4 +813,10 @@ const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count)
 const struct rule_reader *rules_reader(const struct rules *r)
 {
 	return r->arena.base ? &r->reader : NULL;
+}
+
+void rules_add_events(struct rules *r, struct events *events)
+{
+	r->events = events;
+	rules_fetch_add_events(r->fetch, events);
 }

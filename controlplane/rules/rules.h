@@ -10,7 +10,7 @@
 // the resolver loop (publish_rules_publish). When the content hash of all sources and entries
 // equals that of the current image, nothing is built, written or published. A list that cannot be
 // read, has text but no name (an HTML page) or, unless forced, is empty and had names, is reported
-// and does not affect the others: the build takes the list's last copy (list_kept.h), or nothing.
+// and does not affect the others: the build takes the list's last copy (list_files.h), or nothing.
 // An image that cannot be written (disk full) is used only if there is no other. Reloads copy what
 // they need of the configuration. All functions here are for the service loop's thread.
 //
@@ -132,7 +132,7 @@ void rules_start(struct rules *r, rules_started done, void *arg);
 
 // Fetches all lists that changed at their servers, and rebuilds if anything changed; in any case
 // with `force`. Ends a hold. `done(arg, status)`, if not NULL, is called on the service loop, once,
-// perhaps before this returns. If nothing changed nothing is allocated (rules_look.h), but what a
+// perhaps before this returns. If nothing changed nothing is allocated (rules_job.h), but what a
 // fetch needs of libcurl. -EAGAIN: too many wait already (RULES_WAITERS_MAX); -ENOMEM.
 enum { RULES_WAITERS_MAX = 64 };
 typedef void (*rules_done)(void *arg, const struct rules_status *status);
@@ -174,13 +174,12 @@ struct rules_task {
 };
 unsigned rules_tasks(const struct rules *r, struct rules_task *out, unsigned max);
 
-// Of lists that weir could not read or fetch (rules_failing.c): their number; for one of them what
+// Of lists that weir could not read or fetch (rules_status.c): their number; for one of them what
 // is wrong and what is in force, in `out`, which it returns; the id of such a message
 // (log_recent.h).
 enum { RULES_LIST_TEXT_MAX = 640 };
 unsigned rules_failing(const struct rules_status *s);
 char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap);
-void rules_failing_log(const struct rules_status *s); // those of the latest build
 uint32_t rules_failing_id(void);
 
 // Takes NOTIFY for lists by transfer (list_notify.h), until the close. -ENOMEM.

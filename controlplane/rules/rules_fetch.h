@@ -54,9 +54,5 @@ void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list,
 // The lists that are being fetched now, at most `max` of them. How many.
 struct rules_task;
 unsigned rules_fetch_tasks(const struct rules_fetch *f, struct rules_task *out, unsigned max);
-// rules_events.c: what came of a fetch, as an event. `e` NULL: nothing.
-struct fetched;
-void rules_event_fetched(
-	struct events *e, const struct fetched *l, const struct list_update *update);
 // "NAME: WHY; ..." of lists whose last try failed; "" if there are none.
 void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap);

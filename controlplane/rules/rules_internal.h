@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Shared by the files of the rule manager. All on the service loop's thread.
+// The rule manager's state, which rules.c changes and rules_status.c describes. All on the service
+// loop's thread.
 
 #include "lists/list_rest.h"
 #include "rules.h"
@@ -29,7 +30,7 @@ struct rules_kept {
 	uint64_t pause_end_ms;       // the same by clock_mono_ms; not in the file
 };
 
-// rules_start.c
+// When clients may be answered (blocking.update.start).
 struct rules_start {
 	bool waiting; // the resolver loop does not run yet
 	bool had_image;
@@ -84,47 +85,8 @@ struct rules {
 	struct events *events; // NULL: none
 };
 
-// rules.c
-struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources); // NULL: no memory
-void rules_run_job(struct rules *r, struct rules_job *j);                        // none runs
-void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg);
-
-void rules_tell(struct rules *r, struct rules_waiters *w);
-// All lists of callers together hold no more than one has room for.
-bool rules_waiters_full(const struct rules *r);
-// Builds from the present configuration, after the job that may be running; notifies the callers at
-// once if no job runs and nothing changed. Takes `callers` if it returns 0. `urgent`: an operator
-// waits for the change, so neither this job nor the one before it is throttled. Nor are both when a
-// caller waits for both.
-ATTR_MUST_CHECK int rules_build(
-	struct rules *r, bool force, bool urgent, struct rules_waiters *callers);
-void rules_hurry(struct rules *r); // the job that runs, if one does, no longer pauses
-
-// rules_reload.c
-void rules_fetched(void *rules); // a round of fetching is over
-
-// Again and again while the data plane lags behind.
-ATTR_MUST_CHECK int rules_again_open(struct rules *r, struct event_base *base);
-void rules_again_close(struct rules *r);
-
-// rules_hold.c
+// Holds the image of a rollback through restarts, or releases it.
 void rules_hold(struct rules *r, bool held);
-void rules_note_held(struct rules *r); // as what came of a reload
-ATTR_MUST_CHECK int rules_kept_open(struct rules *r, struct event_base *base);
-void rules_kept_close(struct rules *r);
 
-// rules_status.c
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title);
 void rules_note_outcome(struct rules *r, struct rules_job *j); // of a job that is done
-void rules_note_unchanged(struct rules *r);                    // of a look
-
-// rules_events.c
-// Lists that the job could not read.
-void rules_event_unread(const struct rules *r, const struct rules_job *j);
-
-// rules_start.c
-void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended
-// A job has begun the check of cached answers by its image: a data plane that lives serves them
-// before the start, too.
-void rules_start_check(struct rules *r);
-void rules_start_close(struct rules *r);

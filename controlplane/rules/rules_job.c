@@ -3,17 +3,137 @@
 
 #include "base/file_write.h"
 #include "base/leak_demo.h"
-#include "rules_files.h"
+#include "list_files.h"
+#include "rules_sources.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
+
+enum { SPARE_IMAGES = 2 }; // one that is written, which may have grown
+
+// Copies the lists for builds that cannot read them, after the image and with room left for the
+// next one. Returns the bytes of all copies.
+static uint64_t lists_store(
+	const struct rules_sources *s, const struct rule_source_result *result, uint64_t image_size)
+{
+	list_kept_prune(s->state_directory, s->source, s->count);
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct rule_source *list = &s->source[i];
+		int err = !list->path || !list->kept || result[i].error
+				  ? 0
+				  : list_kept_take(s->state_directory, list, result[i].content_hash,
+					  SPARE_IMAGES * image_size);
+		if (err && err != -ESTALE)
+			log_warning("list \"%s\": could not store a copy: %s", list->title,
+				strerror(-err));
+	}
+	return list_kept_bytes(s->state_directory);
+}
+
+// An image that was stored and not published is no rollback target.
+static bool file_has_image(const char *path, const struct rule_image_head *current)
+{
+	struct rule_image_head head;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool is = fd >= 0 && pread(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head)
+		  && memcmp(&head, current, sizeof(head)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+// The file of the current image, which is about to be replaced, becomes the previous one, unless it
+// has another image: one that was stored and not published is no rollback target.
+static void previous_store(
+	const char *image, const char *previous, const struct rule_image_head *current)
+{
+	char second[PATH_MAX + 8];
+	if (!file_has_image(image, current))
+		return;
+	snprintf(second, sizeof(second), "%s.tmp", previous);
+	(void)unlink(second);
+	if ((link(image, second) || rename(second, previous)) && errno != ENOENT)
+		log_warning("rules: previous image %s not kept for a rollback: %s", image,
+			strerror(errno));
+}
+
+// Both change names. -errno.
+static int images_swap(const char *image, const char *previous)
+{
+	if (renameat2(AT_FDCWD, image, AT_FDCWD, previous, RENAME_EXCHANGE) == 0)
+		return 0;
+	// A file system that cannot exchange: the way back is lost, the image is not.
+	if (errno != EINVAL && errno != ENOSYS && errno != ENOENT)
+		return -errno;
+	return rename(previous, image) ? -errno : 0;
+}
+
+static_assert(CONFIG_LISTS_MAX + RULE_LIST_FIRST <= RULE_LISTS_MAX);
+
+static void hosts_note(const struct rules_sources *s, struct file_seen seen[CONFIG_HOSTS_FILES_MAX])
+{
+	const char *path;
+	for (unsigned i = 0; (path = local_data_hosts(s->local, i)); i++)
+		seen[i] = file_seen_now(path);
+}
+
+// Hashes the sources, and notes in `seen` which files these are.
+static uint64_t sources_hash(struct rules_seen *seen, const struct rules_sources *s,
+	struct rule_source_result *result, struct pace *pace)
+{
+	struct file_seen before[CONFIG_HOSTS_FILES_MAX];
+	time_t read_unix_s = time(NULL);
+	const char *path;
+	hosts_note(s, before);
+	uint64_t hash = rule_compile_hash(s->source, s->count, result, seen->list, pace);
+	for (unsigned i = 0; (path = local_data_hosts(s->local, i)); i++)
+		seen->hosts[i] = file_seen_settled(&before[i], path, read_unix_s);
+	return hash;
+}
+
+static bool list_same(
+	const struct rule_known *known, const struct config_list *l, const char *state_directory)
+{
+	const struct rule_source source = {.title = l->name,
+		.allow = l->allow,
+		.force = l->force,
+		.exact = l->exact,
+		.format = l->format};
+	struct list_store_paths stored;
+	char kept[PATH_MAX];
+	const char *path = l->path;
+	if (l->url) {
+		if (list_store_paths(&stored, state_directory, l->url))
+			return false;
+		path = stored.list;
+	}
+	struct file_seen now = file_seen_now(path);
+	return file_seen_same(&now, &known->file)
+	       && list_kept_path(kept, state_directory, &source) == 0 && list_kept_is(path, kept);
+}
+
+bool rules_seen_same(const struct rules_seen *seen, const struct config *c)
+{
+	bool same = true;
+	for (unsigned i = 0; i < c->blocking.list_count && same; i++)
+		same = list_same(&seen->list[RULE_LIST_FIRST + i], &c->blocking.lists[i],
+			c->runtime.state_directory);
+	for (unsigned i = 0; i < c->local.hosts_file_count && same; i++) {
+		struct file_seen now = file_seen_now(c->local.hosts_files[i]);
+		same = file_seen_same(&now, &seen->hosts[i]);
+	}
+	return same;
+}
 
 static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 {
@@ -94,31 +214,31 @@ static int load_previous(struct rules_job *j)
 	j->from_disk = true;
 	err = make_answer_policy(j);
 	if (!err)
-		err = rules_files_swap(j->image_path, j->previous_path);
+		err = images_swap(j->image_path, j->previous_path);
 	j->swapped = err == 0;
 	if (err && !j->error[0])
 		fail(j, "cannot swap the stored images: %s", strerror(-err));
 	return err;
 }
 
-static void keep_lists(struct rules_job *j, uint64_t image_size)
+static void lists_keep(struct rules_job *j, uint64_t image_size)
 {
-	j->kept_bytes = rules_files_keep_lists(j->sources, j->result, image_size);
+	j->kept_bytes = lists_store(j->sources, j->result, image_size);
 }
 
 // Not if a forced build of unchanged sources replaces the file by an equal one, which would be no
 // rollback target.
-static void keep_previous(const struct rules_job *j)
+static void previous_keep(const struct rules_job *j)
 {
 	const struct rule_image_head *h = j->arena.base;
 	if (j->has_current && h->input_hash != j->current_input_hash)
-		rules_files_keep_previous(j->image_path, j->previous_path, j->current);
+		previous_store(j->image_path, j->previous_path, j->current);
 }
 
 void rules_job_settle(struct rules_job *j)
 {
 	if (j->swapped && j->outcome != RULES_PUBLISHED)
-		(void)!rules_files_swap(j->image_path, j->previous_path);
+		(void)!images_swap(j->image_path, j->previous_path);
 }
 
 static const uint8_t *counts_end(const struct rule_image_head *h)
@@ -146,9 +266,9 @@ static int make_image(struct rules_job *j)
 	struct pace *pauses = j->paced ? &j->pace : NULL;
 	char why[RULE_STORE_WHY_MAX];
 	if (!j->force && j->has_current)
-		j->seen_hash = rules_look_hash(j->seen, j->sources, j->result, pauses);
+		j->seen_hash = sources_hash(j->seen, j->sources, j->result, pauses);
 	if (j->seen_hash && j->seen_hash == j->current_input_hash) {
-		keep_lists(j, ((const struct rule_image_head *)j->current)->size);
+		lists_keep(j, ((const struct rule_image_head *)j->current)->size);
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
 	}
@@ -176,14 +296,14 @@ static int make_image(struct rules_job *j)
 		return err;
 	}
 	if (!j->force && j->has_current && same_result(j->current, j->arena.base)) {
-		keep_lists(j, j->arena.size);
+		lists_keep(j, j->arena.size);
 		j->same = true;
 		j->input_hash = ((const struct rule_image_head *)j->arena.base)->input_hash;
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
 	}
 	pace(pauses);
-	keep_previous(j);
+	previous_keep(j);
 	err = file_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
 		fail(j, "%s", why);
@@ -194,7 +314,7 @@ static int make_image(struct rules_job *j)
 		snprintf(j->error + len, sizeof(j->error) - len, "%s%s", len ? "; " : "", why);
 	}
 	if (!err)
-		keep_lists(j, j->arena.size);
+		lists_keep(j, j->arena.size);
 	pace(pauses);
 	return share_built(j);
 }

@@ -14,7 +14,7 @@
 #include "base/pace.h"
 #include "lists/rule_store.h"
 #include "rules.h"
-#include "rules_look.h"
+#include "rules_sources.h"
 
 #include <pthread.h>
 
@@ -75,7 +75,7 @@ struct rules_job {
 	struct rule_image_region *region;
 	struct answer_policy *answer_policy; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
-	uint64_t kept_bytes; // of copies of lists (list_kept.h); starts with the present ones
+	uint64_t kept_bytes; // of copies of lists (list_files.h); starts with the present ones
 	bool swapped;        // the files, for a rollback
 	bool rebuilt; // the stored image is gone: built from the sources, though one may be held
 	bool same;    // other sources, the same image: `input_hash` is theirs
@@ -101,3 +101,18 @@ void rules_job_publish(void *arg);
 
 void rules_job_join(struct rules_job *j); // NULL is fine; its thread is at an end then
 void rules_job_free(struct rules_job *j); // joins the thread; discards an unpublished image
+
+// Which files the last job read. Whether there is anything to build is then known without memory,
+// thread or reading: each list and hosts file is the one that was hashed, and each list has its
+// copy. Any doubt is a reason to build: a job then reads the files and compares contents. Costs two
+// calls of stat for each list and one for each hosts file, on the service loop.
+struct rules_seen {
+	// The configuration (rules_follow numbers them) whose rules are those of the image in force
+	// if all these files are the same; 0: not known.
+	uint64_t configuration;
+	struct rule_known list[RULE_LISTS_MAX]; // by source; the first two have no file
+	struct file_seen hosts[CONFIG_HOSTS_FILES_MAX];
+};
+
+// Are all files of configuration `c` as noted?
+bool rules_seen_same(const struct rules_seen *seen, const struct config *c);

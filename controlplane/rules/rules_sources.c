@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_sources.h"
 
-#include "list_kept.h"
-#include "list_store.h"
+#include "list_files.h"
 
 #include <errno.h>
 #include <string.h>

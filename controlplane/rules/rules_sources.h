@@ -5,7 +5,7 @@
 // entries, its lists, then those of groups (group_sources.h), then local data. Independent of the
 // configuration's life.
 //
-// A fetched list is read from its stored file (list_store.h). One that was never fetched has no
+// A fetched list is read from its stored file (list_files.h). One that was never fetched has no
 // file; a build leaves it out (rules_sources_leave_out) unless it had names before.
 
 #include "lists/rule_compile.h"
@@ -16,7 +16,7 @@
 #include <weir/config.h>
 
 struct rules_sources {
-	uint64_t configuration; // number of the one that these are of (rules_look.h)
+	uint64_t configuration; // number of the one that these are of (rules_job.h)
 	unsigned count;
 	struct rule_source source[RULE_SOURCES_MAX];
 	const char *url[RULE_SOURCES_MAX]; // of lists that are fetched, else NULL

@@ -1,14 +1,92 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What came of a job, and what the rule manager reports of itself and of its lists.
-#include "list_kept.h"
+// What came of a job, and what the rule manager reports of itself and of its lists: status,
+// messages, events.
+#include "list_files.h"
+#include "lists/rule_compile.h"
+#include "rules.h"
+#include "rules_fetch.h"
 #include "rules_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_recent.h>
+
+static void in_force(const struct rules_list_status *l, char *out, size_t cap)
+{
+	time_t at = (time_t)(l->kept_unix_s ? l->kept_unix_s : l->last_good_unix_s);
+	bool has_copy = l->kept_unix_s || (!l->error && l->last_good_unix_s);
+	char when[32] = "an unknown time";
+	struct tm tm;
+	if (!has_copy) {
+		snprintf(out, cap, "none of its rules in force");
+		return;
+	}
+	if (localtime_r(&at, &tm))
+		(void)strftime(when, sizeof(when), "%F %H:%M", &tm);
+	snprintf(out, cap, "still %" PRIu64 " name%s from %s", l->names, l->names == 1 ? "" : "s",
+		when);
+}
+
+char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap)
+{
+	char rest[80];
+	in_force(l, rest, sizeof(rest));
+	if (l->failures)
+		snprintf(out, cap, "list \"%s\" not fetched (%s); %s", l->name, l->fetch_error,
+			rest);
+	else if (*l->url && l->error == -ENOENT)
+		snprintf(out, cap, "list \"%s\" not fetched yet; %s", l->name, rest);
+	else
+		snprintf(out, cap, "list \"%s\": %s: %s; %s", l->name, l->path,
+			rule_source_error_text(l->error, l->most), rest);
+	return out;
+}
+
+unsigned rules_failing(const struct rules_status *s)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->list_count; i++)
+		n += rules_list_failing(&s->lists[i]);
+	return n;
+}
+
+// The wording twice: docs/reference/errors.md has that of the call (test_rules_missing compares).
+uint32_t rules_failing_id(void)
+{
+	return log_recent_id("not updated: %s");
+}
+
+// Those of the latest build.
+static void rules_failing_log(const struct rules_status *s)
+{
+	char text[RULES_LIST_TEXT_MAX];
+	for (unsigned i = 0; i < s->list_count; i++)
+		if (s->lists[i].error)
+			log_warning("not updated: %s",
+				rules_list_text(&s->lists[i], text, sizeof(text)));
+}
+
+// Lists that the job could not read.
+// Nothing was read for a rollback, nor to publish an image again.
+static void rules_event_unread(const struct rules *r, const struct rules_job *j)
+{
+	char text[RULES_LIST_TEXT_MAX];
+	if (j->rollback || (j->again && !j->rebuilt))
+		return;
+	for (unsigned i = 0; i < r->status.list_count; i++) {
+		const struct rules_list_status *l = &r->list[i];
+		// A fetched list has the event of its fetch.
+		if (l->error && !j->sources->url[i])
+			events_add(r->events, EVENT_list_failed,
+				EVENT_FIELDS({"list", l->name}, {"path", l->path}), "%s",
+				rules_list_text(l, text, sizeof(text)));
+	}
+}
 
 const struct rule_source_info *rules_source_info(const struct rules *r, const char *title)
 {
@@ -205,14 +283,6 @@ void rules_note_outcome(struct rules *r, struct rules_job *j)
 	snprintf(s->error, sizeof(s->error), "%s", j->error);
 	if (j->outcome == RULES_PUBLISHED)
 		log_rejects(j);
-}
-
-// The lists are as the last job described them, because it read all of them.
-void rules_note_unchanged(struct rules *r)
-{
-	r->status.outcome = RULES_UNCHANGED;
-	r->status.error[0] = '\0';
-	r->status.unchanged++;
 }
 
 void rules_status(struct rules *r, struct rules_status *out)

@@ -91,7 +91,7 @@ bool publisher_is_out(const struct publisher *p, unsigned worker); // evicted no
 
 // Each 100 ms on the resolver loop: writes the heartbeat, frees old generations that no worker
 // uses, and finds workers that are silent or run without the newest rule image, because the data
-// plane refuses it (rules_reload.c publishes it again). Such workers are reported and keep their
+// plane refuses it (rules.c publishes it again). Such workers are reported and keep their
 // memory, but for one that is silent for PUBLISH_EVICT_BEATS while others beat. A worker that runs
 // without the cache, because its file is gone or damaged, ends this process. Once a second it
 // checks the files: a truncated one ends this process (shm_lost.h), because the data plane cannot

@@ -2,7 +2,7 @@
 #pragma once
 
 // Where a fetched list is kept: <state_directory>/lists/<id><ending>, the id being a hash of the
-// URL. The control plane writes it there (list_store.h); the memory plan reads its size.
+// URL. The control plane writes it there (list_files.h); the memory plan reads its size.
 
 #include "keyhash.h"
 

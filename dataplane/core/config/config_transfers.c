@@ -55,7 +55,7 @@ static int key_apply(const struct config_doc *doc, const struct config_raw_tsig_
 	if (!raw->name || dns_name_from_text(raw->name, strlen(raw->name), &k->name) < 0
 		|| k->name.labels == 0)
 		return config_refuse(doc, key, "is no domain name");
-	// Keys are compared byte by byte (rules_fetch_set.c).
+	// Keys are compared byte by byte (rules_fetch.c).
 	memset(k->name.wire + k->name.len, 0, sizeof(k->name.wire) - k->name.len);
 	if (config_tsig_find(b, raw->name))
 		return config_refuse(doc, key, "is given twice");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/rules/list_kept.h"
+#include "controlplane/rules/list_files.h"
 #include "controlplane/rules/list_update.h"
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/unit.h"

@@ -3,7 +3,7 @@
 // Lists that are transferred. They get a key: what came unsigned counts for nothing. Their server
 // fails: a NOTIFY uses up none of their tries.
 
-#include "controlplane/rules/list_store.h"
+#include "controlplane/rules/list_files.h"
 #include "fake_axfr.h"
 #include "rules_rig.h"
 
