@@ -6,7 +6,7 @@
 
 #include "api_param.h"
 #include "lists/rule_compile.h"
-#include "lists/rule_title.h"
+#include "lists/rule_build.h"
 
 #include <errno.h>
 #include <stdio.h>

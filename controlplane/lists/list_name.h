@@ -4,7 +4,6 @@
 // Names as lists write them: any case, a dot behind or not, UTF-8 (made A-labels, IDNA2008).
 // Stateless; 30 ns for a plain name, a microsecond for an international one.
 
-#include "list_reject.h"
 #include "list_rule.h"
 #include "list_text.h"
 

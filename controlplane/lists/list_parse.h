@@ -3,7 +3,7 @@
 
 // Reads a list of names to block or to allow and hands its rules (list_rule.h) to the builder.
 // docs/reference/lists.md explains each line of each format, and has one for each reason of
-// list_reject.h.
+// list_rule.h.
 //
 // The parser recognises the format of each line: hosts (an address, then names), a domain, a
 // wildcard, AdBlock's syntax as far as it is about names, dnsmasq's options, /patterns/. A zone
@@ -15,11 +15,131 @@
 // Lines end with LF, CR or both. The list is fed in pieces of any size. A line of up to
 // LIST_LINE_MAX bytes is read as a whole; a longer one is refused. Every line ends as one of: a
 // comment, ruled, refused. Time is linear in the bytes. Memory: the struct; besides, the process's
-// table of public suffixes (list_suffix.h). One thread.
+// table of public suffixes (zone_suffix.h). One thread.
 
-#include "list_give.h"
+#include "list_rule.h"
+#include "list_text.h"
+#include "list_zone.h"
+
+// The state of a parser, and what its files do with it: a line gives rules, or is refused.
+
+enum list_role { LIST_ROLE_BLOCK, LIST_ROLE_ALLOW };
+
+struct list_options {
+	enum list_role role;
+	enum list_format format; // not AUTO: lines of another one are refused
+	bool exact;              // plain names and those of hosts lines: the name alone
+	bool force;              // accept single labels and public suffixes too
+	bool passes_any;         // what a policy zone lets pass no other zone blocks
+};
+
+// lines = comments + ruled + refused.
+struct list_counts {
+	uint64_t bytes, lines;
+	uint64_t comments; // empty lines, comments, a zone's own records, lines that go on below
+	uint64_t ruled;    // lines that gave at least one rule
+	uint64_t refused;  // lines that gave none, but a reason
+	uint64_t names;    // rules by name that were handed on
+	uint64_t patterns, addresses;
+	uint64_t rejected[LIST_REJECT_COUNT]; // reasons; a line of several names may give several
+};
+uint64_t list_counts_rejected(const struct list_counts *c);     // sum of all reasons
+enum list_reject list_counts_most(const struct list_counts *c); // the most frequent reason
+uint64_t list_counts_rules(const struct list_counts *c);
+
+struct list_parser {
+	list_rule_take take; // list_parse_* return its first result that is not 0 from then on
+	void *arg;
+	struct list_options options;
+	struct list_counts counts;
+	int stopped;
+	struct list_text text;  // during `take`: the line, or the zone's record
+	struct list_rule plain; // the rule of a plain name, without name and line
+	struct list_zone zone;
+	bool gave, refused; // rules, reasons: by the line at hand
+	bool began, page;   // a line was not empty; that one begins with a tag, as pages do
+	bool skipping;      // inside a line that is too long
+	bool after_cr;      // a line feed that comes now ends no line
+	size_t line_len;
+	char line[LIST_LINE_MAX];
+};
+
+// Every line or name that gives no rule comes here, and every rule there. Nothing is handed on
+// once the taker has stopped the parser.
+void list_refuse(struct list_parser *p, enum list_reject why);
+void list_give(struct list_parser *p, const struct list_rule *rule);
+
+uint32_t list_line_number(const struct list_parser *p); // of the line at hand
+
+// A rule of the line at hand with nothing but its kind's class, cover and reply.
+struct list_rule list_rule_make(const struct list_parser *p, enum rule_class rule_class,
+	uint8_t covers, enum rule_reply reply);
+// The class of a name in this list, unless its format says more.
+enum rule_class list_class(const struct list_parser *p);
+
+// The rule answers with the address, which must stay while it is used.
+void list_rule_answer(struct list_rule *rule, const struct ip_address *address);
+enum { LIST_REWRITE_TTL_S = 300 }; // of answers that formats give no TTL for
+
+// Reads the name, `*.` in front or not, and gives the rule with it, or refuses.
+void list_give_name(struct list_parser *p, struct list_text name, struct list_rule *rule);
+
+// One line each, trimmed; the zone's as it is.
+void list_adblock_line(struct list_parser *p, struct list_text line);
+void list_dnsmasq_line(struct list_parser *p, struct list_text line);
+void list_zone_line(struct list_parser *p, struct list_text line);
+void list_zone_end(struct list_parser *p); // of the list
+
+// A line that only a zone file has, from which on the list is one.
+bool list_zone_begins(struct list_text line);
+// `name CNAME target`, as a zone file's header may be missing.
+bool list_zone_is_record(struct list_text line);
+// `||`, `@@`, options and similar syntax.
+bool list_adblock_is(struct list_text line);
+// `option=value`.
+bool list_dnsmasq_is(struct list_text line);
 
 void list_parse_begin(
 	struct list_parser *p, const struct list_options *options, list_rule_take take, void *arg);
 ATTR_MUST_CHECK int list_parse_feed(struct list_parser *p, const void *bytes, size_t len);
 ATTR_MUST_CHECK int list_parse_end(struct list_parser *p); // the last line may lack its newline
+
+// Which lines of a list made a rule: for `why`, which has the names from the image's lists only as
+// numbers. The parser reads the source again, so the answer is what the build saw, if the bytes
+// are the same. As fast as the parser, in the same memory. One thread.
+
+enum { LIST_FIND_TEXT_MAX = 200 };
+
+// The wanted rules: those of exactly this name, this pattern or this prefix; NULL: not these.
+struct list_wanted {
+	const struct dns_name *name;
+	const char *pattern;
+	size_t pattern_len;
+	const struct ip_address *prefix;
+};
+
+struct list_found {
+	const struct list_rule *rule; // line number and kind; valid during the call
+	const char *text;             // of the line, not NUL-terminated, unchecked bytes
+	size_t text_len;              // LIST_FIND_TEXT_MAX at most
+	unsigned wanted;              // which one of the array it is
+};
+
+typedef void (*list_found_take)(void *arg, const struct list_found *found);
+
+struct list_finder {
+	struct list_parser parser;
+	const struct list_wanted *wanted;
+	unsigned wanted_count;
+	unsigned found, found_max; // it stops at found_max
+	list_found_take take;
+	void *arg;
+};
+
+// `wanted` must stay until the end. `options` are those of the build.
+void list_find_begin(struct list_finder *f, const struct list_options *options,
+	const struct list_wanted *wanted, unsigned wanted_count, unsigned found_max,
+	list_found_take take, void *arg);
+// False: enough was found, no more is needed.
+bool list_find_feed(struct list_finder *f, const void *bytes, size_t len);
+void list_find_end(struct list_finder *f);

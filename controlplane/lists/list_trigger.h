@@ -4,7 +4,7 @@
 // Response policy zones (draft-vixie-dnsop-dns-rpz): the meaning of a record. The owner is the
 // trigger (a name, `*.name`, an address in answers), type and data are the action.
 
-#include "list_give.h"
+#include "list_parse.h"
 
 struct list_record {
 	uint32_t line, ttl_s;

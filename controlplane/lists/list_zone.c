@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_zone.h"
 
-#include "list_give.h"
+#include "list_parse.h"
 #include "list_name.h"
 #include "list_trigger.h"
 

@@ -1,17 +1,245 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rule_build.h"
 
+#include "list_rule.h"
 #include "rule_numbers.h"
-#include "rule_patterns.h"
 #include "rule_records.h"
 #include "rule_rows.h"
-#include "rule_table.h"
-#include "rule_zone_names.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+#include <weir/rule_data.h>
+#include <weir/rule_image.h>
+
+// Collects the patterns and address prefixes of an image, which only the control plane reads:
+// sorted by list, each once. 8 bytes and its text a pattern, 24 a prefix. One thread.
+
+struct rule_patterns {
+	struct rule_pattern_row *pattern;
+	struct rule_prefix_row *prefix;
+	char *text;
+	size_t pattern_count, pattern_room, prefix_count, prefix_room, text_len, text_room;
+};
+
+// Which names of a policy zone keep a wildcard above them away: those that exist, and those between
+// them and the wildcard (RFC 4592 3.3.1, the closest encloser). The zone's rules come in any order,
+// so all names are kept as fingerprints until its end: 8 bytes a label. One thread.
+
+struct rule_zone_names {
+	uint64_t *path; // of each name its labels, then the fingerprints of it and all above it
+	size_t count, room;
+	uint64_t *wildcard; // fingerprints of names with a wildcard below them
+	size_t wildcards, wildcard_room;
+};
+
+static_assert((int)RULE_PATTERN_LEN_MAX == (int)LIST_PATTERN_MAX);
+
+static void rule_patterns_free(struct rule_patterns *p)
+{
+	FREE_AND_NULL(p->pattern);
+	FREE_AND_NULL(p->prefix);
+	FREE_AND_NULL(p->text);
+	*p = (struct rule_patterns){0};
+}
+
+// Of memory.
+static size_t rule_patterns_bytes(const struct rule_patterns *p)
+{
+	return p->pattern_room * sizeof(*p->pattern) + p->prefix_room * sizeof(*p->prefix)
+	       + p->text_room;
+}
+
+static int patterns_room(void **array, size_t *room, size_t needed, size_t each)
+{
+	if (needed <= *room)
+		return 0;
+	size_t grown = needed + needed / 2 + 16;
+	void *moved = heap_realloc(*array, grown * each);
+	if (!moved)
+		return -ENOMEM;
+	*array = moved;
+	*room = grown;
+	return 0;
+}
+
+// -EINVAL: empty, too long or with a NUL, or no prefix; -ENOSPC: there are too many, this one is
+// left out; -ENOMEM.
+static int rule_patterns_add(struct rule_patterns *p, unsigned list, const char *text, size_t len)
+{
+	if (len == 0 || len > RULE_PATTERN_LEN_MAX || memchr(text, 0, len))
+		return -EINVAL;
+	if (p->pattern_count == RULE_PATTERNS_MAX)
+		return -ENOSPC;
+	void *rows = p->pattern, *texts = p->text;
+	int err = patterns_room(&rows, &p->pattern_room, p->pattern_count + 1, sizeof(*p->pattern));
+	p->pattern = rows;
+	if (!err)
+		err = patterns_room(&texts, &p->text_room, p->text_len + len, 1);
+	p->text = texts;
+	if (err)
+		return err;
+	p->pattern[p->pattern_count++] = (struct rule_pattern_row){
+		.off = (uint32_t)p->text_len, .len = (uint16_t)len, .list = (uint16_t)list};
+	memcpy(p->text + p->text_len, text, len);
+	p->text_len += len;
+	return 0;
+}
+
+static int rule_patterns_add_prefix(
+	struct rule_patterns *p, unsigned list, const struct ip_address *prefix)
+{
+	unsigned bits = prefix->version == 4 ? 32 : 128;
+	if ((prefix->version != 4 && prefix->version != 6) || prefix->prefix_len > bits)
+		return -EINVAL;
+	if (p->prefix_count == RULE_PREFIXES_MAX)
+		return -ENOSPC;
+	void *rows = p->prefix;
+	int err = patterns_room(&rows, &p->prefix_room, p->prefix_count + 1, sizeof(*p->prefix));
+	p->prefix = rows;
+	if (err)
+		return err;
+	struct rule_prefix_row *row = &p->prefix[p->prefix_count++];
+	*row = (struct rule_prefix_row){
+		.version = prefix->version, .length = prefix->prefix_len, .list = (uint16_t)list};
+	memcpy(row->bytes, prefix->bytes, bits / 8);
+	return 0;
+}
+
+static int compare_patterns(const void *a, const void *b, void *text)
+{
+	const struct rule_pattern_row *x = a, *y = b;
+	if (x->list != y->list)
+		return x->list < y->list ? -1 : 1;
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	int order = memcmp((char *)text + x->off, (char *)text + y->off, x->len);
+	return order ? order : x->off < y->off ? -1 : x->off > y->off;
+}
+
+static bool same_pattern(const struct rule_patterns *p, const struct rule_pattern_row *a,
+	const struct rule_pattern_row *b)
+{
+	return a->list == b->list && a->len == b->len
+	       && memcmp(p->text + a->off, p->text + b->off, a->len) == 0;
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct rule_prefix_row *x = a, *y = b;
+	if (x->list != y->list)
+		return x->list < y->list ? -1 : 1;
+	return memcmp(x, y, sizeof(*x));
+}
+
+// And drops repeated ones.
+static void rule_patterns_sort(struct rule_patterns *p)
+{
+	size_t kept = 0;
+	if (p->pattern_count > 0)
+		qsort_r(p->pattern, p->pattern_count, sizeof(*p->pattern), compare_patterns,
+			p->text);
+	for (size_t i = 0; i < p->pattern_count; i++)
+		if (kept == 0 || !same_pattern(p, &p->pattern[kept - 1], &p->pattern[i]))
+			p->pattern[kept++] = p->pattern[i];
+	p->pattern_count = kept;
+	kept = 0;
+	if (p->prefix_count > 0)
+		qsort(p->prefix, p->prefix_count, sizeof(*p->prefix), compare_prefixes);
+	for (size_t i = 0; i < p->prefix_count; i++)
+		if (kept == 0 || compare_prefixes(&p->prefix[kept - 1], &p->prefix[i]) != 0)
+			p->prefix[kept++] = p->prefix[i];
+	p->prefix_count = kept;
+}
+
+static void rule_zone_names_free(struct rule_zone_names *z)
+{
+	FREE_AND_NULL(z->path);
+	FREE_AND_NULL(z->wildcard);
+	*z = (struct rule_zone_names){0};
+}
+
+// Of memory.
+static size_t rule_zone_names_bytes(const struct rule_zone_names *z)
+{
+	return (z->room + z->wildcard_room) * sizeof(uint64_t);
+}
+
+static bool zone_names_room(uint64_t **at, size_t count, size_t *room)
+{
+	if (count <= *room)
+		return true;
+	size_t more = count + count / 2 + 1024;
+	uint64_t *grown = heap_realloc(*at, more * sizeof(*grown));
+	if (!grown)
+		return false;
+	*at = grown;
+	*room = more;
+	return true;
+}
+
+// `below`: the rule is a wildcard's below that name. -ENOMEM.
+static int rule_zone_names_add(struct rule_zone_names *z, const struct keyhash_secret *secret,
+	const struct dns_name *name, bool below)
+{
+	if (!zone_names_room(&z->path, z->count + name->labels + 1, &z->room)
+		|| !zone_names_room(&z->wildcard, z->wildcards + 1, &z->wildcard_room))
+		return -ENOMEM;
+	struct dns_name up = *name;
+	z->path[z->count++] = name->labels;
+	for (; up.labels > 0; up = rule_suffix(&up, up.labels - 1U))
+		z->path[z->count++] = rule_name_hash(secret, &up);
+	if (below)
+		z->wildcard[z->wildcards++] = z->path[z->count - name->labels];
+	return 0;
+}
+
+static int by_value(const void *x, const void *y)
+{
+	const uint64_t *a = x, *b = y;
+	return (*a > *b) - (*a < *b);
+}
+
+static bool has_wildcard(const struct rule_zone_names *z, uint64_t fingerprint)
+{
+	return bsearch(&fingerprint, z->wildcard, z->wildcards, sizeof(*z->wildcard), by_value);
+}
+
+// Calls `take` for each name that does, some more than once, until it returns another value than 0,
+// and returns that; then nothing is kept any more.
+static int rule_zone_names_end(struct rule_zone_names *z,
+	int (*take)(void *arg, uint64_t fingerprint, unsigned labels), void *arg)
+{
+	int err = 0;
+	if (z->wildcards)
+		qsort(z->wildcard, z->wildcards, sizeof(*z->wildcard), by_value);
+	for (size_t at = 0, labels; z->wildcards && at < z->count && !err; at += labels + 1) {
+		labels = (size_t)z->path[at];
+		// From the top down to the farthest wildcard; all below it exist.
+		size_t up = labels - 1;
+		while (up > 0 && !has_wildcard(z, z->path[at + 1 + up]))
+			up--;
+		for (size_t i = 0; i < up && !err; i++)
+			err = take(arg, z->path[at + 1 + i], (unsigned)(labels - i));
+	}
+	rule_zone_names_free(z);
+	return err;
+}
+
+void rule_title_make(char out[RULE_TITLE_MAX], const char *text)
+{
+	size_t n = 0;
+	for (const char *c = text; *c && n + 5 <= RULE_TITLE_MAX; c++) {
+		if (*c >= ' ' && *c < 0x7f && *c != '\\')
+			out[n++] = *c;
+		else
+			n += (size_t)snprintf(out + n, 5, "\\%03u", (unsigned char)*c);
+	}
+	memset(out + n, 0, RULE_TITLE_MAX - n);
+}
 
 enum {
 	PENDING_FIRST = 512,

@@ -15,10 +15,14 @@
 
 #include "base/pace.h"
 #include "list_rule.h"
-#include "rule_arena.h"
-#include "rule_title.h"
+#include "rule_store.h"
 
 #include <weir/rule_image.h>
+
+// A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
+void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
+
+enum { RULE_PATTERNS_MAX = 1 << 20, RULE_PREFIXES_MAX = 1 << 22 }; // of an image
 
 struct rule_builder;
 
@@ -29,7 +33,7 @@ void rule_builder_free(struct rule_builder *b);                    // NULL is fi
 void rule_builder_pace(struct rule_builder *b, struct pace *pace); // NULL: it never pauses
 
 // The names of a policy zone (rule.kind.zone) that exist keep its wildcards above them away
-// (rule_zone_names.h), by a list of class EXCEPT.
+// (rule_build.h), by a list of class EXCEPT.
 
 // Ends the source before it and begins the next one, numbered from 0. Sources 0 and 1 are the
 // operator's allow and deny entries for everyone. Titles tell sources apart from image to image.

@@ -2,6 +2,7 @@
 #include "rule_numbers.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <weir/heap_site.h>
 
@@ -134,4 +135,33 @@ unsigned rule_numbers_end(const struct rule_numbers *n)
 		if (n->list[i - 1].kind.covers)
 			return i;
 	return 0;
+}
+
+void rule_rest_note(
+	struct rule_rest *r, const struct rule_list_info *lists, unsigned count, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (lists[i].kind.covers) {
+			r->list[i] = lists[i];
+			r->left_ms[i] = now_ms;
+		}
+}
+
+unsigned rule_rest_add(const struct rule_rest *r, struct rule_list_info lists[RULE_LISTS_MAX],
+	unsigned count, uint64_t now_ms)
+{
+	bool keeps[RULE_LISTS_MAX];
+	unsigned numbers = 0, end = count;
+	memset(&lists[count], 0, (RULE_LISTS_MAX - count) * sizeof(*lists));
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
+		keeps[i] = !lists[i].kind.covers && r->list[i].kind.covers
+			   && now_ms - r->left_ms[i] < RULE_REST_MS;
+		numbers += keeps[i] || lists[i].kind.covers;
+	}
+	for (unsigned i = 0; i < RULE_LISTS_MAX && numbers <= RULE_REST_NUMBERS_MAX; i++)
+		if (keeps[i]) {
+			lists[i] = r->list[i];
+			end = end > i + 1 ? end : i + 1;
+		}
+	return end;
 }

@@ -14,6 +14,7 @@
 // thread.
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <weir/rule_image.h>
 
 enum {
@@ -55,3 +56,27 @@ unsigned rule_numbers_end(const struct rule_numbers *n);     // the highest one 
 
 // The kinds of lists 0 and 1.
 struct rule_kind rule_kind_of(enum rule_class rule_class); // covers all, any type, reply GROUP
+
+// Numbers of lists that left the rule image. A row of the query log that still lies in a ring names
+// its list by such a number, so no other list gets the number for RULE_REST_MS, however many images
+// come in that time. One thread.
+
+enum {
+	RULE_REST_MS = 60000,
+	// Lists and resting numbers together. With more lists, numbers rest for one image.
+	RULE_REST_NUMBERS_MAX = RULE_LISTS_MAX / 2,
+};
+
+struct rule_rest {
+	struct rule_list_info list[RULE_LISTS_MAX]; // kind.covers 0: none
+	uint64_t left_ms[RULE_LISTS_MAX];
+};
+
+// These lists of an image are about to be replaced by those of the next one.
+void rule_rest_note(
+	struct rule_rest *r, const struct rule_list_info *lists, unsigned count, uint64_t now_ms);
+
+// Adds the resting lists to the `count` lists of the current image, where those have no number.
+// Returns the new count.
+ATTR_MUST_CHECK unsigned rule_rest_add(const struct rule_rest *r,
+	struct rule_list_info lists[RULE_LISTS_MAX], unsigned count, uint64_t now_ms);

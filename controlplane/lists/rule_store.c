@@ -8,8 +8,27 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+int rule_arena_new(struct rule_arena *a, size_t size)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (base == MAP_FAILED)
+		return -ENOMEM;
+	*a = (struct rule_arena){.base = base, .size = size};
+	return 0;
+}
+
+void rule_arena_free(struct rule_arena *a)
+{
+	if (a->map)
+		munmap(a->map, a->map_size);
+	else if (a->base)
+		munmap(a->base, a->size);
+	*a = (struct rule_arena){0};
+}
 
 static int fail(char why[RULE_STORE_WHY_MAX], const char *path, const char *what, int err)
 {

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The last good rule image on disk, so that a start blocks at once, before any network.
+// Where a rule image is: in memory, and on disk, so that a start blocks at once, before any network.
 //
-// It is written by file_write (file_write.h). What cannot be used is renamed to
-// <path>.bad, for someone to look at, and never tried again. Blocking file I/O: helper threads, or
-// before the loops run.
+// The file is written by file_write (file_write.h). What cannot be used is renamed to <path>.bad,
+// for someone to look at, and never tried again. Blocking file I/O: helper threads, or before the
+// loops run.
 
-#include "rule_build.h"
+#include <stddef.h>
+#include <weir/attr.h>
+#include <weir/rule_image.h>
+
+// An image in memory of its own, aligned to a page; or inside a mapping that is freed with it.
+struct rule_arena {
+	void *base;
+	size_t size;
+	void *map; // NULL: just these bytes
+	size_t map_size;
+};
+ATTR_MUST_CHECK int rule_arena_new(struct rule_arena *a, size_t size); // zeroed; -ENOMEM
+void rule_arena_free(struct rule_arena *a);                            // an empty one is fine
 
 enum { RULE_STORE_WHY_MAX = 256 };
 #define RULE_STORE_SIZE_MAX (UINT64_C(1) << 32) // a larger file is refused unread

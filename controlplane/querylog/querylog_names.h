@@ -19,7 +19,7 @@ ATTR_MUST_CHECK struct querylog_names *querylog_names_new(const struct config *c
 	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book);
 // Before others have it: `n` is of the policy image `policy_generation`; groups of the images
 // before it have the names that `before` has for them. Without the call all images have those of
-// `c`. A number that no list of `n` has keeps the title that `before` has (list_rest.h).
+// `c`. A number that no list of `n` has keeps the title that `before` has (rule_numbers.h).
 void querylog_names_follow(
 	struct querylog_names *n, const struct querylog_names *before, uint64_t policy_generation);
 void querylog_names_hold(struct querylog_names *n);

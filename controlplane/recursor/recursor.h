@@ -24,7 +24,7 @@
 // the library empties its caches as a whole or not at all.
 //
 // Any program of this machine may ask the socket, as a name server of this machine. Bounds:
-// questions, and of these so many of each zone (zone_of.h) as places and sockets are free;
+// questions, and of these so many of each zone (zone_suffix.h) as places and sockets are free;
 // one more is SERVFAIL. Sockets and TCP connections of the library: further queries wait. It ends
 // each question by itself, after a bounded number of queries; a query that is repeated meanwhile,
 // from the same port with the same id, asks nothing. A change of settings ends the questions that

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The queries at the recursor's socket, and their replies.
-#include "lists/zone_of.h"
+#include "lists/zone_suffix.h"
 #include "recursor_internal.h"
 #include "validator/validator_library.h"
 

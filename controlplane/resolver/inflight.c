@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "inflight_internal.h"
 #include "kept_query.h"
-#include "lists/list_suffix.h"
-#include "lists/zone_of.h"
+#include "lists/zone_suffix.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -33,7 +32,7 @@ int inflight_new(
 	f->kept = kept;
 	f->limit.questions = f->question_cap = questions;
 	f->waiter_cap = waiters;
-	list_suffix_load(); // the loop does not run yet
+	suffix_load(); // the loop does not run yet
 	f->question_free = f->waiter_free = NIL;
 	*out = f;
 	return 0;

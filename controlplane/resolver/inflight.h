@@ -10,7 +10,7 @@
 // question, oldest first. Both refuse when full; nothing grows. A waiter keeps its spelling of the
 // question as one bit per byte: upper case or not.
 //
-// Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions (zone_of.h)
+// Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions (zone_suffix.h)
 // have a limit for each set of servers that weir asks for them: the names of a company's domain
 // that its own servers have, and do not answer, leave room for those of the public servers, and for
 // other groups' servers. And those of all zones under one public suffix may be three quarters of

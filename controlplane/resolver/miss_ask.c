@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "lists/zone_of.h"
+#include "lists/zone_suffix.h"
 #include "miss.h"
 #include "question.h"
 #include "resolver_check.h"

@@ -168,7 +168,7 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 		}
 		memcpy(j->lists, r->reader.lists, r->reader.list_count * sizeof(*j->lists));
 		j->list_count =
-			list_rest_add(&r->rest, j->lists, r->reader.list_count, clock_mono_ms());
+			rule_rest_add(&r->rest, j->lists, r->reader.list_count, clock_mono_ms());
 	}
 	return j;
 }

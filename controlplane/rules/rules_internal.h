@@ -4,7 +4,7 @@
 // The rule manager's state, which rules.c changes and rules_status.c describes. All on the service
 // loop's thread.
 
-#include "lists/list_rest.h"
+#include "lists/rule_numbers.h"
 #include "rules.h"
 #include "rules_fetch.h"
 #include "rules_job.h"
@@ -73,7 +73,7 @@ struct rules {
 	struct rule_arena arena; // current image, a mapping of the region for `why`
 	struct rule_reader reader;
 	struct answer_policy *answer_policy;
-	struct list_rest rest;
+	struct rule_rest rest;
 	uint64_t input_hash;    // of the sources that it stands for
 	uint64_t text_hash;     // of `config`
 	uint64_t configuration; // number of that text, from 1

@@ -208,7 +208,7 @@ static void log_answer_policy(const struct answer_policy_counts *c)
 static void activate_image(struct rules *r, struct rules_job *j)
 {
 	if (r->arena.base)
-		list_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
+		rule_rest_note(&r->rest, r->reader.lists, r->reader.list_count, clock_mono_ms());
 	answer_policy_free(r->answer_policy);
 	r->answer_policy = j->answer_policy;
 	j->answer_policy = NULL;

@@ -51,7 +51,7 @@
 // came to them: such a server gets a question each UPSTREAM_DOWN_TRY_MS, for one wait, as it may be
 // there again; the others end.
 //
-// A server that replies with failures to questions of UPSTREAM_STRIKES zones (zone_of.h) within
+// A server that replies with failures to questions of UPSTREAM_STRIKES zones (zone_suffix.h) within
 // UPSTREAM_STRIKE_MS, all of which another one of the set answers, is avoided for backoff_s, and
 // again with the next such question after that. An answer of its own ends it. Clients can make
 // servers fail by broken names, and have weir leave one that filters or validates: so a zone counts

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Servers that fail, or leave, what others of their set answer.
 
-#include "lists/zone_of.h"
+#include "lists/zone_suffix.h"
 #include "upstream_internal.h"
 
 #include <weir/clock.h>

@@ -14,7 +14,7 @@
 // servers.
 //
 // Bounds: questions, fetches (queries of the library that wait for servers), those of one zone
-// (lists/zone_of.h): as many as are free, and contexts. A question over the bound is refused; a
+// (lists/zone_suffix.h): as many as are free, and contexts. A question over the bound is refused; a
 // fetch over it is SERVFAIL to the library. So names below a zone whose servers are silent leave
 // room for others: the library goes on with a question that has ended, and has so many sockets. A
 // new context takes the place of the one that was idle for longest. A change of settings retires

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/loop.h"
-#include "lists/zone_of.h"
+#include "lists/zone_suffix.h"
 #include "validator_internal.h"
 
 #include <event2/event.h>

@@ -3,9 +3,9 @@
 // Lists: however the bytes are cut into pieces the rules are the same, each name is one that a
 // list may hold, and every line is counted once. The first byte chooses role, format and force.
 
-#include "controlplane/lists/list_find.h"
+#include "controlplane/lists/list_parse.h"
 #include "controlplane/lists/list_name.h"
-#include "controlplane/lists/list_suffix.h"
+#include "controlplane/lists/zone_suffix.h"
 #include "fuzz.h"
 
 #include <weir/rule_image.h>
@@ -27,7 +27,7 @@ static void check_name(const struct taken *t, const struct list_rule *rule)
 	struct list_text copy = {text, strlen(text)};
 	FUZZ_CHECK(list_name_read(copy, force, &again) == LIST_REJECT_COUNT);
 	FUZZ_CHECK(dns_name_equal(rule->name, &again));
-	FUZZ_CHECK(force || !list_suffix_is_public(rule->name));
+	FUZZ_CHECK(force || !suffix_is_public(rule->name));
 }
 
 static int take(void *arg, const struct list_rule *rule)

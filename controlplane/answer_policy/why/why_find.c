@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_find.h"
 
-#include "lists/list_find.h"
+#include "lists/list_parse.h"
 
 #include <errno.h>
 #include <fcntl.h>

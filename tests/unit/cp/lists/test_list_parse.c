@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/lists/list_find.h"
+#include "controlplane/lists/list_parse.h"
 #include "controlplane/lists/list_name.h"
-#include "controlplane/lists/list_suffix.h"
+#include "controlplane/lists/zone_suffix.h"
 #include "list_rig.h"
 #include "tests/unit/unit.h"
 
@@ -437,12 +437,12 @@ TEST(test_suffixes)
 	struct dns_name name;
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		name = name_of_text(suffixes[i]);
-		if (!list_suffix_is_public(&name))
+		if (!suffix_is_public(&name))
 			fail_msg("%s", suffixes[i]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		name = name_of_text(others[i]);
-		if (list_suffix_is_public(&name))
+		if (suffix_is_public(&name))
 			fail_msg("%s", others[i]);
 	}
 }

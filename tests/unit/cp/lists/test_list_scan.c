@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Names of lists read sixteen bytes at a time, beside the twin that reads one (list_scan.h).
+// Names of lists read sixteen bytes at a time, beside the twin that reads one (list_name.h).
 
 #include "controlplane/lists/list_name.h"
 #include "tests/unit/unit.h"

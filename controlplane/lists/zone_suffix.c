@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "list_suffix.h"
+#include "zone_suffix.h"
 
 #include "list_name.h"
 
@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FILTER_BITS = 20 };
 static const uint64_t filter_below = UINT64_C(0xd6e8feb86659fd93); // any number with bits all over
@@ -93,12 +94,12 @@ static void load(void)
 		suffixes = psl_latest(NULL);
 }
 
-void list_suffix_load(void)
+void suffix_load(void)
 {
 	pthread_once(&once, load);
 }
 
-bool list_suffix_is_public(const struct dns_name *name)
+bool suffix_is_public(const struct dns_name *name)
 {
 	char text[DNS_NAME_TEXT_MAX];
 	pthread_once(&once, load);
@@ -109,4 +110,82 @@ bool list_suffix_is_public(const struct dns_name *name)
 	return suffixes
 	       && psl_is_public_suffix2(suffixes, dns_name_to_text(name, text),
 		       PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
+}
+
+enum {
+	SUFFIX_LABELS_MAX = 5, // of the longest rule in the list
+	IPV4_LABELS = 4,       // y.x.in-addr.arpa: a /16
+	IPV6_LABELS = 10,      // eight nibbles: a /32
+};
+
+// The last `labels` labels as a name.
+static struct dns_name tail_of(const struct dns_name *name, const uint8_t *start, unsigned labels)
+{
+	unsigned at = start[labels];
+	struct dns_name tail;
+	tail.len = (uint8_t)(name->len - at);
+	tail.labels = (uint8_t)labels;
+	memcpy(tail.wire, name->wire + at, tail.len);
+	return tail;
+}
+
+static unsigned suffix_labels(const struct dns_name *name, const uint8_t *start)
+{
+	unsigned found = 1;
+	for (unsigned n = 2; n <= SUFFIX_LABELS_MAX && n <= name->labels; n++) {
+		const struct dns_name tail = tail_of(name, start, n);
+		if (suffix_is_public(&tail))
+			found = n;
+	}
+	return found;
+}
+
+static const struct dns_name ipv4 = {.len = 14, .labels = 2, .wire = "\7in-addr\4arpa"},
+			     ipv6 = {.len = 10, .labels = 2, .wire = "\3ip6\4arpa"},
+			     home = {.len = 11, .labels = 2, .wire = "\4home\4arpa"};
+
+static bool is_below(const struct dns_name *name, const struct dns_name *apex)
+{
+	return name->labels > apex->labels && dns_name_is_under(name, apex);
+}
+
+struct zone_of zone_of(const struct dns_name *name)
+{
+	uint8_t start[DNS_NAME_MAX]; // of the last n labels
+	unsigned suffix, zone, at = 0;
+
+	if (name->labels == 0)
+		return (struct zone_of){0, 0};
+	for (unsigned n = name->labels; n > 0; n--) {
+		start[n] = (uint8_t)at;
+		at += name->wire[at] + 1u;
+	}
+	bool is_v4 = is_below(name, &ipv4);
+	if (is_v4 || is_below(name, &ipv6)) {
+		suffix = ipv4.labels;
+		zone = is_v4 ? IPV4_LABELS : IPV6_LABELS;
+	} else if (is_below(name, &home)) {
+		zone = home.labels;
+		suffix = zone - 1;
+	} else {
+		suffix = suffix_labels(name, start);
+		zone = suffix + 1;
+	}
+	if (zone > name->labels)
+		zone = name->labels;
+	return (struct zone_of){.zone = start[zone], .suffix = start[suffix]};
+}
+
+uint32_t zone_key(const struct dns_name *name, const struct keyhash_secret *secret)
+{
+	const unsigned at = zone_of(name).zone;
+	return (uint32_t)keyhash(secret, name->wire + at, name->len - at) | 1u << 31;
+}
+
+unsigned zone_count(const uint32_t *keys, unsigned n, uint32_t key)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < n; i++)
+		count += keys[i] == key;
+	return count;
 }

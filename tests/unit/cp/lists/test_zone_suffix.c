@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/lists/zone_of.h"
+#include "controlplane/lists/zone_suffix.h"
 #include "tests/unit/unit.h"
 
 static void expect(const char *text, const char *zone, const char *suffix)
