@@ -5,8 +5,8 @@
 #include "api_rules.h"
 
 #include "api_param.h"
-#include "lists/rule_compile.h"
-#include "lists/rule_build.h"
+#include "rule_image/rule_build.h"
+#include "rule_image/rule_compile.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -124,7 +124,7 @@ struct frontend_given {
 	struct ring_mesh *resolvers; // resolver_client_mesh
 	struct publisher *publisher;
 	struct frontend_shared *shared; // of all frontends (frontend_shared.h); NULL: it is alone
-	struct list_notify *notify;     // takes NOTIFY (rules/list_notify.h); NULL: NOTIMP
+	struct list_notify *notify;     // takes NOTIFY (lists/fetch/list_notify.h); NULL: NOTIMP
 };
 // Before the loop runs, or on it. -ENOMEM, -EPROTO.
 ATTR_MUST_CHECK int frontend_open(

@@ -2,7 +2,7 @@
 
 // NOTIFY from servers of policy zones, which makes the list of the zone due.
 #include "frontend_internal.h"
-#include "rules/list_notify.h"
+#include "lists/fetch/list_notify.h"
 
 enum verdict frontend_notify(struct frontend *f, const union client_address *client,
 	const uint8_t *msg, size_t size, struct frontend_question *q, uint16_t *len)

@@ -3,8 +3,8 @@
 // dnsmasq's options as lists use them: address=/a/b/ADDRESS, server=/a/ and local=/a/. All cover
 // the name and what is below it.
 
-#include "list_parse.h"
 #include "list_name.h"
+#include "list_parse.h"
 
 bool list_dnsmasq_is(struct list_text line)
 {

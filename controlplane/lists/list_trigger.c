@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_trigger.h"
 
-#include "list_parse.h"
 #include "list_name.h"
+#include "list_parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_zone.h"
 
-#include "list_parse.h"
 #include "list_name.h"
+#include "list_parse.h"
 #include "list_trigger.h"
 
 enum { ZONE_TTL_S = 300 }; // of records before any $TTL

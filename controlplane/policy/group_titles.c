@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "group_titles.h"
 
-#include "lists/rule_build.h"
 #include "rebinding_source.h"
+#include "rule_image/rule_build.h"
 
 #include <stdio.h>
 #include <string.h>

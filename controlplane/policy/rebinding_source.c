@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rebinding_source.h"
 
-#include "lists/rule_build.h"
+#include "rule_image/rule_build.h"
 
 #include <errno.h>
 #include <string.h>

@@ -10,17 +10,17 @@
 // question, oldest first. Both refuse when full; nothing grows. A waiter keeps its spelling of the
 // question as one bit per byte: upper case or not.
 //
-// Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions (zone_suffix.h)
-// have a limit for each set of servers that weir asks for them: the names of a company's domain
-// that its own servers have, and do not answer, leave room for those of the public servers, and for
-// other groups' servers. And those of all zones under one public suffix may be three quarters of
-// all: a flood of random names below a zone whose servers do not answer fills only that share. A
-// client, an IPv4 address or an IPv6 /64, has a limit of pending answers: an upstream that delays
-// them and releases them at one time sends no more than that to a forged address (DNSBomb,
-// CVE-2024-33655). A zone or a client without such a limit (exempt.h) leaves the last quarter to
-// the others: a zone by its suffix, a client of the waiters. The last quarter of the waiters is for
-// questions with INFLIGHT_FEW at most: that is four for each of 4,096, so some hundred popular
-// names that fail leave room for new names.
+// Shares (weir/sketch.h) keep one client or zone from taking all. A zone's questions
+// (zone_suffix.h) have a limit for each set of servers that weir asks for them: the names of a
+// company's domain that its own servers have, and do not answer, leave room for those of the public
+// servers, and for other groups' servers. And those of all zones under one public suffix may be
+// three quarters of all: a flood of random names below a zone whose servers do not answer fills
+// only that share. A client, an IPv4 address or an IPv6 /64, has a limit of pending answers: an
+// upstream that delays them and releases them at one time sends no more than that to a forged
+// address (DNSBomb, CVE-2024-33655). A zone or a client without such a limit (exempt.h) leaves the
+// last quarter to the others: a zone by its suffix, a client of the waiters. The last quarter of
+// the waiters is for questions with INFLIGHT_FEW at most: that is four for each of 4,096, so some
+// hundred popular names that fail leave room for new names.
 //
 // The arrays are touched only as far as they were ever used.
 

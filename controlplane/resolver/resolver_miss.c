@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "base/leak_demo.h"
+#include "lists/fetch/list_notify.h"
 #include "miss.h"
 #include "question.h"
 #include "resolver_check.h"
 #include "resolver_store.h"
-#include "rules/list_notify.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -283,7 +283,7 @@ static void miss_take(struct resolver *r, const struct miss *m, uint64_t now_ms)
 		traces_settle(r->traces, m->waiter.trace);
 }
 
-// NOTIFY over UDP (rules/list_notify.h), which a worker hands over as it came.
+// NOTIFY over UDP (lists/fetch/list_notify.h), which a worker hands over as it came.
 static void notify_take(struct resolver *r, const struct msg_miss *m, const uint8_t *question)
 {
 	struct msg_answer head;

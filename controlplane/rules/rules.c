@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules.h"
 
-#include "list_files.h"
-#include "lists/state_file.h"
+#include "base/state_file.h"
+#include "lists/fetch/list_files.h"
 #include "rules_internal.h"
 
 #include <event2/event.h>

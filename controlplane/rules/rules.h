@@ -21,8 +21,8 @@
 
 #include "answer_policy/answer_policy.h"
 #include "events/events.h"
-#include "list_notify.h"
-#include "list_update.h"
+#include "lists/fetch/list_notify.h"
+#include "lists/fetch/list_update.h"
 #include "lists/list_parse.h"
 #include "shm/publish.h"
 

@@ -3,10 +3,10 @@
 
 #include "base/rng.h"
 #include "http/bootstrap.h"
-#include "list_axfr.h"
-#include "list_notify.h"
-#include "list_update.h"
-#include "lists/rule_build.h"
+#include "lists/fetch/list_axfr.h"
+#include "lists/fetch/list_notify.h"
+#include "lists/fetch/list_update.h"
+#include "rule_image/rule_build.h"
 #include "rules.h"
 
 #include <event2/event.h>

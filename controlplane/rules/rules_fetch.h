@@ -12,7 +12,7 @@
 
 #include "base/loop.h"
 #include "events/events.h"
-#include "list_update.h"
+#include "lists/fetch/list_update.h"
 
 struct rules_fetch;
 struct rules_list_status;

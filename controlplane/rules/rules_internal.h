@@ -4,7 +4,7 @@
 // The rule manager's state, which rules.c changes and rules_status.c describes. All on the service
 // loop's thread.
 
-#include "lists/rule_numbers.h"
+#include "rule_image/rule_numbers.h"
 #include "rules.h"
 #include "rules_fetch.h"
 #include "rules_job.h"

@@ -3,7 +3,7 @@
 
 #include "base/file_write.h"
 #include "base/leak_demo.h"
-#include "list_files.h"
+#include "lists/fetch/list_files.h"
 #include "rules_sources.h"
 
 #include <errno.h>

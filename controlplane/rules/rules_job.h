@@ -12,7 +12,7 @@
 #include "answer_policy/answer_policy.h"
 #include "base/loop.h"
 #include "base/pace.h"
-#include "lists/rule_store.h"
+#include "rule_image/rule_store.h"
 #include "rules.h"
 #include "rules_sources.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_sources.h"
 
-#include "list_files.h"
+#include "lists/fetch/list_files.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,10 +8,10 @@
 // A fetched list is read from its stored file (list_files.h). One that was never fetched has no
 // file; a build leaves it out (rules_sources_leave_out) unless it had names before.
 
-#include "lists/rule_compile.h"
 #include "policy/group_sources.h"
 #include "policy/local_data.h"
 #include "policy/rebinding_source.h"
+#include "rule_image/rule_compile.h"
 
 #include <weir/config.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What came of a job, and what the rule manager reports of itself and of its lists: status,
 // messages, events.
-#include "list_files.h"
-#include "lists/rule_compile.h"
+#include "lists/fetch/list_files.h"
+#include "rule_image/rule_compile.h"
 #include "rules.h"
 #include "rules_fetch.h"
 #include "rules_internal.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 // The rule image: one immutable file with every decision that depends on the name. This header is
-// its layout and the reader; the builder is controlplane/lists/rule_build.h.
+// its layout and the reader; the builder is controlplane/rule_image/rule_build.h.
 //
 // A query's name and each of its parents (nearest first) is hashed with the image's secret, but
 // only those with a number of labels that some rule has; a blocked bloom filter (one block of 16

@@ -9,7 +9,7 @@
 // a round each, in one process; of each its best round counts.
 
 #include "bench_row.h"
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "cycles.h"
 
 #include <stdio.h>

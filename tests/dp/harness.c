@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "harness.h"
 
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "tests/oracle/frame_oracle.h"
 #include "tests/oracle/reply_oracle.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The test's control plane: what it writes into tables and rings.
-#include "controlplane/lists/rule_build.h"
 #include "controlplane/policy/policy_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "harness.h"
 
 static void key_of(const struct harness *h, const struct dns_name *name, uint16_t qtype,

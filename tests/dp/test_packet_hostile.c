@@ -3,7 +3,7 @@
 // answer ring and the ring indices, workers read and write nothing beyond them (run under
 // sanitizers too), end every frame in one verdict, lose no buffer, and serve again once the
 // nonsense is gone. With `WEIR_FLIPS`, random single bits in all of that instead, so many.
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "harness.h"
 
 enum { FLIPS = 20000, FLIPS_A_ROUND = 32 };

@@ -3,7 +3,7 @@
 // Copies of lists: whenever the build that makes them dies, each copy is what its list had at one
 // time, whole, or is not there; the next build makes it, and leaves nothing else.
 
-#include "controlplane/rules/list_files.h"
+#include "controlplane/lists/fetch/list_files.h"
 #include "fault_run.h"
 
 #include <errno.h>

@@ -12,7 +12,7 @@
 #include "fault_answers.h"
 #include "fault_run.h"
 #include "tests/unit/core/l0/l0_fixture.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "tests/unit/dp/welcome_send.h"
 
 #include <dirent.h>

@@ -4,9 +4,9 @@
 // the next write succeeds.
 
 #include "controlplane/base/file_write.h"
-#include "controlplane/lists/rule_store.h"
+#include "controlplane/rule_image/rule_store.h"
 #include "fault_run.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 enum { WRITES = 60 };
 

@@ -5,7 +5,7 @@
 // joined when it was not, or the differences are refused. Serials only rise, the new SOA is the
 // first line, and each line is printable. The input is messages with their length in front.
 
-#include "controlplane/rules/list_diff.h"
+#include "controlplane/lists/fetch/list_diff.h"
 #include "controlplane/transfer/ixfr_read.h"
 #include "fuzz.h"
 

@@ -3,8 +3,8 @@
 // Lists: however the bytes are cut into pieces the rules are the same, each name is one that a
 // list may hold, and every line is counted once. The first byte chooses role, format and force.
 
-#include "controlplane/lists/list_parse.h"
 #include "controlplane/lists/list_name.h"
+#include "controlplane/lists/list_parse.h"
 #include "controlplane/lists/zone_suffix.h"
 #include "fuzz.h"
 

@@ -5,7 +5,7 @@
 // records, patterns and prefixes, for bodies that start from an image that is in order. Always the
 // same bytes.
 
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 
 #include <weir/rule_image.h>
 

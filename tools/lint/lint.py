@@ -58,8 +58,8 @@ LIBRARY_FILES = {"bpf/": 2, "cyaml/": 2, "openssl/": 6, "curl/": 2}
 # are the top floor. Each room has a README.md, whose **Door** names the headers that others may include.
 ROOMS = {
     "controlplane": [
-        "base", "events", "versions", "lists", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "client_names", "querylog", "route", "tls", "access", "transfer",
-        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "rules", "updates", "resolver",
+        "base", "events", "versions", "lists", "rule_image", "bounds", "memory", "policy", "answer_policy", "answer_policy/why", "client_names", "querylog", "route", "tls", "access", "transfer",
+        "upstream", "validator", "recursor", "http", "shm", "l1", "querylog/store", "querylog/clickhouse", "querylog/sinks", "events/out", "lists/fetch", "rules", "updates", "resolver",
         "doh", "frontend", "api/metrics", "api", "verbs", "page", "remote", "app",
     ],
     "dataplane": [

@@ -3,8 +3,8 @@
 
 // rulec: rule images offline, with the code of weir-controlplane. What its commands share.
 
-#include "controlplane/lists/rule_compile.h"
-#include "controlplane/lists/rule_store.h"
+#include "controlplane/rule_image/rule_compile.h"
+#include "controlplane/rule_image/rule_store.h"
 
 enum { RULEC_OK = 0, RULEC_FAILED = 1, RULEC_USAGE = 2 };
 

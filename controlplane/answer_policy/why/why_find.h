@@ -7,7 +7,7 @@
 // A source that changed since the image was built may have other lines: its note says so, also when
 // it cannot be read or the time was up.
 
-#include "lists/rule_compile.h"
+#include "rule_image/rule_compile.h"
 #include "why.h"
 
 enum { WHY_FIND_MS = 3000 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_load.h"
 
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "tests/bench/corpus_l0.h"
 #include "tests/dp/wire.h"
 #include "tools/loadgen/corpus.h"

@@ -3,8 +3,8 @@
 
 // An image of a few records, and its answers as text.
 
-#include "tests/unit/cp/lists/listgen.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/listgen.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 #include <weir/csum.h>
 #include <weir/rule_data.h>

@@ -3,7 +3,7 @@
 // Records, patterns and prefixes of an image: what was put in comes out, as answers that fit any
 // question, and nothing of it is trusted.
 
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "rule_data_rig.h"
 
 TEST(test_answers)

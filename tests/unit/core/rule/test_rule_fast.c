@@ -6,8 +6,8 @@
 // plane is; the same in words: test_rule_model, fuzz_rule_image.
 
 #include "rule_fast_twin.h"
-#include "tests/unit/cp/lists/listgen.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/listgen.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 #if defined(__x86_64__) && !defined(__SSE4_1__)
 #error "tests nothing without"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tests/unit/cp/lists/listgen.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/listgen.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 #include <weir/rule_data.h>
 #include <weir/rule_probe.h>

@@ -4,7 +4,7 @@
 // Images and judges of a few rules, one word each, for tests.
 
 #include "controlplane/answer_policy/answer_policy.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 struct answer_policy_fixture {
 	struct rule_builder *builder;

@@ -3,7 +3,7 @@
 // precedence as rule_class.h puts it for one group: random rules of every kind over few names, so
 // that most of them meet. The model looks at all rules, one by one.
 #include "controlplane/answer_policy/answer_rank.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 #include <weir/rule_image.h>
 

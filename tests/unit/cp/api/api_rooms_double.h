@@ -8,7 +8,7 @@
 #include "controlplane/querylog/sinks/top.h"
 #include "controlplane/rules/rules.h"
 #include "tests/unit/cp/http/http_client.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 // The rule manager.
 static _Atomic bool forced; // the last reload was

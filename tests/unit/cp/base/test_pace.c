@@ -3,7 +3,7 @@
 // Pauses of a build: how long, when none, and that the image does not depend on them.
 
 #include "controlplane/base/pace.h"
-#include "controlplane/lists/rule_compile.h"
+#include "controlplane/rule_image/rule_compile.h"
 #include "tests/unit/cp/rules/rules_rig.h"
 
 enum { NAMES = 100000 }; // more than a step of work on any machine

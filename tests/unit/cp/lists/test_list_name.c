@@ -2,7 +2,7 @@
 
 // Names as lists write them, each check at its bound.
 #include "controlplane/lists/list_name.h"
-#include "rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 #include <weir/rule_image.h>
 

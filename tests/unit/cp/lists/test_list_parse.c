@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/lists/list_parse.h"
 #include "controlplane/lists/list_name.h"
+#include "controlplane/lists/list_parse.h"
 #include "controlplane/lists/zone_suffix.h"
 #include "list_rig.h"
 #include "tests/unit/unit.h"

@@ -5,7 +5,7 @@
 
 #include "controlplane/policy/local_data.h"
 #include "controlplane/policy/special_names.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 #include <weir/csum.h>
 #include <weir/hosts_file.h>

@@ -5,7 +5,7 @@
 // clients get it, and leaves it if no client waits.
 #include "controlplane/resolver/resolver_store.h"
 #include "resolver_rig.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 enum { ANSWER_LEN = 400, TTL_S = 300, REFUSED_IN_A_ROW = 500, PUTS_MAX = 200000 };
 

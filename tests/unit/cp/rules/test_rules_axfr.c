@@ -3,9 +3,9 @@
 // Lists that are transferred. They get a key: what came unsigned counts for nothing. Their server
 // fails: a NOTIFY uses up none of their tries.
 
-#include "controlplane/rules/list_files.h"
-#include "fake_axfr.h"
+#include "controlplane/lists/fetch/list_files.h"
 #include "rules_rig.h"
+#include "tests/unit/cp/lists/fetch/fake_axfr.h"
 
 static struct fake_axfr axfr;
 static struct config_tsig_key key;

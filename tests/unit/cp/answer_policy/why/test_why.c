@@ -4,7 +4,7 @@
 
 #include "controlplane/answer_policy/why/why_reply.h"
 #include "controlplane/answer_policy/why/why_steps.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"
 #include "why_situations.h"
 

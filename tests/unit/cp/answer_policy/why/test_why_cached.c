@@ -2,7 +2,7 @@
 // Which of several cached answers an explanation is about.
 
 #include "controlplane/api/why_cached.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"
 
 // Of the answers for subnets that of the client's longest one, unless there is one for everyone.

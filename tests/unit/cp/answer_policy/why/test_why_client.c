@@ -5,7 +5,7 @@
 #include "controlplane/answer_policy/why/why_client.h"
 #include "controlplane/answer_policy/why/why_way.h"
 #include "controlplane/api/why_cached.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"
 
 static struct config_mac mac_of(const char *text)

@@ -3,7 +3,7 @@
 
 #include "controlplane/answer_policy/why/why_find.h"
 #include "controlplane/answer_policy/why/why_read.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"
 
 static char path[] = "/tmp/weir-why-find-XXXXXX";

@@ -4,7 +4,7 @@
 
 #include "controlplane/answer_policy/why/why_read.h"
 #include "tests/unit/core/dns/dns_rand.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 #include "why_rig.h"
 
 enum { SOURCES = 12, ROUNDS = UNIT_IS_SANITIZED ? 10 : 60, ASKED = 400 };

@@ -2,8 +2,8 @@
 // Which rule of a list blocked a name, and the counts of lists.
 
 #include "controlplane/querylog/sinks/rule_hits.h"
-#include "tests/unit/cp/lists/rule_fixture.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
+#include "tests/unit/cp/rule_image/rule_fixture.h"
 
 static void source_add(struct rule_builder *b, const char *title, const char *names)
 {

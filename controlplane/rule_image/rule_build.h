@@ -14,7 +14,7 @@
 // I/O. One thread (a helper thread; not for a loop).
 
 #include "base/pace.h"
-#include "list_rule.h"
+#include "lists/list_rule.h"
 #include "rule_store.h"
 
 #include <weir/rule_image.h>

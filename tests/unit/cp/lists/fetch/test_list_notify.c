@@ -2,7 +2,7 @@
 // Senders from which a NOTIFY is taken, and when its list is due after it.
 
 #include "controlplane/base/loop.h"
-#include "controlplane/rules/list_notify.h"
+#include "controlplane/lists/fetch/list_notify.h"
 #include "tests/unit/clock_still.h"
 #include "tests/unit/unit.h"
 
@@ -47,7 +47,7 @@ static size_t query_make(uint8_t msg[512])
 	return sizeof(query);
 }
 
-// What becomes of a NOTIFY for signed.test without a signature.
+// The verdict of a NOTIFY for signed.test without a signature.
 static enum verdict answer(void)
 {
 	static uint8_t msg[512], out[DNS_MESSAGE_MAX];

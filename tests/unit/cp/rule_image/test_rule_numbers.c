@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/lists/rule_build.h"
-#include "controlplane/lists/rule_numbers.h"
+#include "controlplane/rule_image/rule_build.h"
+#include "controlplane/rule_image/rule_numbers.h"
 #include "listgen.h"
 #include "rule_fixture.h"
 

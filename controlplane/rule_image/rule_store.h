@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Where a rule image is: in memory, and on disk, so that a start blocks at once, before any network.
+// Where a rule image is: in memory, and on disk, so that a start blocks at once, before any
+// network.
 //
 // The file is written by file_write (file_write.h). What cannot be used is renamed to <path>.bad,
 // for someone to look at, and never tried again. Blocking file I/O: helper threads, or before the

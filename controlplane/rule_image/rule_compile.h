@@ -10,7 +10,7 @@
 // a helper thread.
 
 #include "base/file_seen.h"
-#include "list_parse.h"
+#include "lists/list_parse.h"
 #include "rule_build.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 // Small images for tests of the rules, from lists written as text.
 
-#include "controlplane/lists/rule_build.h"
+#include "controlplane/rule_image/rule_build.h"
 #include "tests/unit/unit.h"
 
 static inline struct keyhash_secret fixture_secret(void)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/base/file_write.h"
-#include "controlplane/lists/rule_compile.h"
-#include "controlplane/lists/rule_store.h"
+#include "controlplane/rule_image/rule_compile.h"
+#include "controlplane/rule_image/rule_store.h"
 #include "rule_fixture.h"
 
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/lists/state_file.h"
+#include "controlplane/base/state_file.h"
 #include "tests/unit/unit.h"
 
 static const char path[] = "state_file.test";

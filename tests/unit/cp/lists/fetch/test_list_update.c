@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "controlplane/rules/list_files.h"
-#include "controlplane/rules/list_update.h"
+#include "controlplane/lists/fetch/list_files.h"
+#include "controlplane/lists/fetch/list_update.h"
 #include "tests/unit/cp/http/fake_http.h"
 #include "tests/unit/unit.h"
 

@@ -2,7 +2,7 @@
 #include "list_update.h"
 
 #include "list_axfr.h"
-#include "lists/rule_compile.h"
+#include "rule_image/rule_compile.h"
 
 #include <errno.h>
 #include <fcntl.h>

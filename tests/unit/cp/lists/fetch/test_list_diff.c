@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines that leave a file and lines that join it.
 
-#include "controlplane/rules/list_diff.h"
+#include "controlplane/lists/fetch/list_diff.h"
 #include "tests/unit/unit.h"
 
 static struct list_diff *diff;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "controlplane/lists/list_parse.h"
-#include "controlplane/lists/rule_rows.h"
+#include "controlplane/rule_image/rule_rows.h"
 #include "listgen.h"
 #include "rule_fixture.h"
 

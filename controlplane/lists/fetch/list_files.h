@@ -8,7 +8,7 @@
 // between the two leaves validators of the previous file, with which the server sends it once more.
 // A file that does not match its state counts as missing. Blocking file I/O.
 
-#include "lists/rule_compile.h"
+#include "rule_image/rule_compile.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rule_build.h"
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 #include "rule_numbers.h"
 #include "rule_records.h"
 #include "rule_rows.h"

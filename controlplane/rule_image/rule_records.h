@@ -6,7 +6,7 @@
 // Records are kept until the image is made, 24 bytes and their RDATA each. Then they are sorted,
 // and two walks over them first count and then write, straight into the image. One thread.
 
-#include "list_rule.h"
+#include "lists/list_rule.h"
 
 #include <weir/rule_data.h>
 

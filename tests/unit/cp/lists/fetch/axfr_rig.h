@@ -3,7 +3,7 @@
 
 // A fetch of the zone rpz.test from fake_axfr.h by list_fetch.h, and what came of it.
 
-#include "controlplane/rules/list_fetch.h"
+#include "controlplane/lists/fetch/list_fetch.h"
 #include "fake_axfr.h"
 
 enum { AXFR_RIG_BODY = 8192 };

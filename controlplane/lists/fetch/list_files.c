@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_files.h"
 
-#include "lists/state_file.h"
+#include "base/state_file.h"
 
 #include <dirent.h>
 #include <errno.h>
