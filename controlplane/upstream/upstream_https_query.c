@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/http_coding.h>
 
 enum { REPLY_FIRST = 1024, REPLY_KEPT = 4096 };
 
@@ -17,21 +18,6 @@ static void heard(struct upstream_https_query *q)
 	struct upstream_https_socket *s = upstream_https_socket(q);
 	if (s)
 		s->heard_ms = clock_mono_ms();
-}
-
-// The value of a header, if it is that one.
-static const char *header_value(const char *line, size_t len, const char *name, size_t *value_len)
-{
-	size_t n = strlen(name);
-
-	if (len <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
-		return NULL;
-	for (n++; n < len && (line[n] == ' ' || line[n] == '\t'); n++)
-		;
-	while (len > n && (unsigned char)line[len - 1] <= ' ')
-		len--;
-	*value_len = len - n;
-	return line + n;
 }
 
 static bool is_message_type(const char *value, size_t len)
@@ -68,9 +54,9 @@ static void on_header(void *arg, const char *line, size_t len)
 	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
 		q->is_typed = q->has_age = false;
 		q->age_s = 0;
-	} else if ((value = header_value(line, len, "content-type", &n))) {
+	} else if ((value = http_header_value(line, len, "content-type", &n))) {
 		q->is_typed = is_message_type(value, n);
-	} else if (!q->has_age && (value = header_value(line, len, "age", &n))) {
+	} else if (!q->has_age && (value = http_header_value(line, len, "age", &n))) {
 		q->has_age = true;
 		q->age_s = age_of(value, n);
 	}

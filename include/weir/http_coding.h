@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How the body of an HTTP reply is packed, by the lines of its header (RFC 9110 8.4, RFC 9112 6.1).
+// The lines of an HTTP reply's header, and how they say that its body is packed (RFC 9110 5.5 and
+// 8.4, RFC 9112 6.1).
 //
 // libcurl undoes all codings that a reply names, up to five in a row, within the call that reads
 // some bytes. It counts only the bytes at the end, so 1 KiB can take it hours, and it looks at no
@@ -11,6 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <weir/attr.h>
+
+// The value of the line "name: value", without the blanks around it and the line's end; it may be
+// empty. NULL: the line has another name or none. Names have no case. Reads `len` bytes at most.
+const char *http_header_value(const char *line, size_t len, const char *name, size_t *value_len);
 
 // Of one exchange; zeroed at its start.
 struct http_coding {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/http_coding.h>
 #include <weir/url.h>
 
 enum { OTHER_BODY_MAX = 65536, SHOWN_MAX = 80, CONDITION_MAX = LIST_FETCH_ETAG_MAX + 32 };
@@ -61,25 +62,21 @@ static bool on_body(void *arg, unsigned status, const char *bytes, size_t len)
 	return !f->err;
 }
 
-// The value of a header line "Name: value\r\n", cut to nothing when it does not fit: half a
-// validator would never match.
+// The value of a header line, cut to nothing when it does not fit: half a validator would never
+// match.
 static void header_take(const char *line, size_t len, const char *name, char *out, size_t cap)
 {
-	size_t name_len = strlen(name);
-	if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0)
+	size_t n;
+	const char *value = http_header_value(line, len, name, &n);
+
+	if (!value)
 		return;
-	const char *from = line + name_len + 1, *end = line + len;
-	while (from < end && (*from == ' ' || *from == '\t'))
-		from++;
-	while (end > from && (unsigned char)end[-1] <= ' ')
-		end--;
-	size_t n = (size_t)(end - from);
 	bool fits = n < cap;
 	for (size_t i = 0; i < n; i++)
-		fits &= from[i] >= 0x20 && from[i] <= 0x7e;
+		fits &= value[i] >= 0x20 && value[i] <= 0x7e;
 	if (!fits)
 		n = 0;
-	memcpy(out, from, n);
+	memcpy(out, value, n);
 	out[n] = '\0';
 }
 

@@ -8,19 +8,24 @@ struct span {
 	size_t len;
 };
 
-// The value of the field `name`, without the spaces around it. False: the line is another's.
+const char *http_header_value(const char *line, size_t len, const char *name, size_t *value_len)
+{
+	size_t from = strlen(name);
+
+	if (len <= from || line[from] != ':' || strncasecmp(line, name, from) != 0)
+		return NULL;
+	for (from++; from < len && (line[from] == ' ' || line[from] == '\t'); from++)
+		;
+	while (len > from && (unsigned char)line[len - 1] <= ' ')
+		len--;
+	*value_len = len - from;
+	return line + from;
+}
+
 static bool value_of(const char *line, size_t len, const char *name, struct span *out)
 {
-	const size_t name_len = strlen(name);
-	if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0)
-		return false;
-	const char *from = line + name_len + 1, *end = line + len;
-	while (from < end && (unsigned char)*from <= ' ')
-		from++;
-	while (end > from && (unsigned char)end[-1] <= ' ')
-		end--;
-	*out = (struct span){from, (size_t)(end - from)};
-	return true;
+	out->at = http_header_value(line, len, name, &out->len);
+	return out->at;
 }
 
 static bool says(const struct span *s, const char *word)

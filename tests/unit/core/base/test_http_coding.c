@@ -65,3 +65,51 @@ TEST(test_lines_end_where_they_end)
 		assert_int_equal(http_coding_may(&c, line, len, true),
 			len < strlen("Transfer-Encoding:") || len == sizeof(line));
 }
+
+// The value of `name` in the first `len` bytes of a line is `value`; NULL: the line has none.
+static void check_value(const char *line, size_t len, const char *name, const char *value)
+{
+	char *exact = malloc(len ? len : 1); // a sanitizer sees a byte read too far
+	size_t n = 0;
+	assert_non_null(exact);
+	memcpy(exact, line, len);
+	const char *found = http_header_value(exact, len, name, &n);
+	assert_int_equal(found != NULL, value != NULL);
+	if (value) {
+		assert_int_equal(n, strlen(value));
+		assert_memory_equal(found, value, n);
+	}
+	free(exact);
+}
+
+TEST(test_header_values)
+{
+	static const struct {
+		const char *line, *value;
+	} of[] = {
+		{"Age: 10\r\n", "10"},
+		{"aGE:10", "10"},
+		{"age:\t 1 0 \t\r\n", "1 0"},
+		{"Age: a: b\r\n", "a: b"},
+		{"Age:\r\n", ""},
+		{"Age: \t ", ""},
+		{"Age:", ""},
+		{"Age :1\r\n", NULL},
+		{" Age: 1\r\n", NULL},
+		{"Ages: 1\r\n", NULL},
+		{"Age", NULL},
+		{"Ag", NULL},
+		{"\r\n", NULL},
+		{"", NULL},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++)
+		check_value(of[i].line, strlen(of[i].line), "age", of[i].value);
+}
+
+TEST(test_header_values_end_where_the_line_ends)
+{
+	static const char line[] = "Age: 123";
+	static const char *const value[] = {NULL, NULL, NULL, NULL, "", "", "1", "12", "123"};
+	for (size_t len = 0; len < ARRAY_LEN(value); len++)
+		check_value(line, len, "Age", value[len]);
+}
