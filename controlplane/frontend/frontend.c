@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The engine: sessions and their questions, messages to and from the resolvers, rows of the query
+// log, and the engine's state. frontend_question.c decides what a message gets.
+
 #include "frontend.h"
 
+#include "base/age_list.h"
 #include "base/loop.h"
 #include "bounds/bounds.h"
 #include "frontend_internal.h"
+#include "querylog/querylog_row.h"
 
 #include <event2/event.h>
 
@@ -13,6 +18,260 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
+
+// Replies, as their session sends them.
+
+enum { OPTION_HEAD = 4 };
+
+// Bytes of the options of the reply's OPT without an EDE.
+static uint16_t options_least(const struct frontend *f, uint8_t has_opt)
+{
+	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->set.identity.nsid) : 0;
+	return (uint16_t)((has_opt & DNS_OPT_COOKIE ? OPTION_HEAD + DNS_COOKIE_LEN : 0)
+			  + (nsid ? OPTION_HEAD + nsid : 0));
+}
+
+// The reply's OPT is the last record. It has these options, and then an EDE, with so many bytes of
+// EXTRA-TEXT, or none (dns_reply.h).
+static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least, uint8_t text_len)
+{
+	const uint16_t behind[] = {least, least + DNS_OPT_EDE_LEN + text_len};
+	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
+		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
+		const uint8_t *opt = msg + (len > size ? len - size : 0);
+		if (len >= DNS_HEADER_LEN + size && opt[0] == 0 && get_u16(opt + 1) == DNS_TYPE_OPT
+			&& get_u16(opt + 9) == behind[i])
+			return (uint16_t)(len - size);
+	}
+	return 0;
+}
+
+// The EDE of a reply, where it is weir's last option, with the transport's behind it.
+static int reply_ede(const struct frontend *f, const struct frontend_reply *reply, uint8_t has_opt)
+{
+	const int behind = DNS_OPT_FIXED_LEN + options_least(f, has_opt);
+	const uint8_t *option = reply->msg + reply->opt + behind;
+	if (!reply->opt || reply->len - reply->opt < behind + DNS_OPT_EDE_LEN
+		|| get_u16(option) != DNS_EDNS_OPTION_EDE)
+		return DNS_EDE_NONE;
+	return get_u16(option + 4);
+}
+
+// The reply as its session sends it. `ede_text_len`: as in answer_source.
+static void reply_fill(const struct frontend *f, struct frontend_session *s, uint8_t *msg,
+	uint16_t len, uint8_t has_opt, uint8_t ede_text_len, struct frontend_reply *out)
+{
+	*out = (struct frontend_reply){.msg = msg, .len = len};
+	if (len == 0)
+		return;
+	if (has_opt)
+		out->opt = opt_of(msg, len, options_least(f, has_opt), ede_text_len);
+	if (s->complete)
+		s->complete(s, out);
+}
+
+// Rows of the query log; a question without a reply has one, too.
+
+static void log_set(struct frontend *f, const struct config *config)
+{
+	enum log_detail detail = (enum log_detail)config_log_detail(config);
+	resolver_log_set(f->log, config_log_sample(config), detail);
+	f->kept.is_on = detail == LOG_DETAIL_MESSAGES;
+}
+
+int frontend_set_log(struct frontend *f, struct querylog *q, const struct config *config)
+{
+	int rc = resolver_log_source(f->log, q);
+	if (rc < 0)
+		return rc;
+	f->logs = true;
+	log_set(f, config);
+	return 0;
+}
+
+// Another configuration of the query log, once it is set.
+static void log_configure(struct frontend *f, const struct config *config)
+{
+	if (f->logs)
+		log_set(f, config);
+}
+
+void frontend_configure(struct frontend *f, const struct config *config)
+{
+	f->set = (struct frontend_settings){
+		.ttl_cap_s = config->cache.client_ttl_cap_s,
+		.stale_ttl_s = config->cache.stale_ttl_s,
+		.stale_immediate = config->cache.stale_immediate,
+		.udp_reply_size = config->limits.udp_reply_size,
+		.any_minimal = config->access.any_minimal,
+		.rotate = config->cache.rotate,
+	};
+	config_identity_take(config, &f->set.identity);
+	log_configure(f, config);
+}
+
+void frontend_end_log(struct frontend *f)
+{
+	resolver_log_end(f->log);
+}
+
+// `reply`: NULL where there is none.
+static void log_end(struct frontend *f, const struct frontend_session *s,
+	const struct frontend_slot *slot, const struct dns_query *q, struct resolver_logged what,
+	const uint8_t *msg, const struct frontend_reply *reply)
+{
+	static const uint8_t over[FRONTEND_TRANSPORTS] = {[FRONTEND_TCP] = LOG_TCP,
+		[FRONTEND_DOT] = LOG_TCP | LOG_TLS,
+		[FRONTEND_DOH] = LOG_TLS};
+
+	if (!resolver_log_is_on(f->log))
+		return;
+	what.query = q;
+	what.asked = msg;
+	what.reply = reply && reply->len ? reply->msg : NULL;
+	what.reply_len = reply ? reply->len : 0;
+	what.query_len = slot->query_len;
+	what.arrival_us = slot->asked_us;
+	what.group = slot->group;
+	what.over = over[s->transport];
+	resolver_log_client(f->log, &slot->client, &s->service, &what);
+}
+
+// `msg`: the query as received. A reply without bytes: no reply.
+static void log_answer(struct frontend *f, const struct frontend_session *s,
+	const struct frontend_slot *slot, const struct dns_query *q, const uint8_t *msg,
+	const struct frontend_reply *reply, const struct answer_source *source)
+{
+	if (!resolver_log_is_on(f->log))
+		return;
+	struct resolver_logged what = {.ede = reply_ede(f, reply, slot->has_opt)};
+	resolver_log_answer(&what, source);
+	log_end(f, s, slot, q, what, msg, reply);
+}
+
+static void log_unanswered(struct frontend *f, const struct frontend_slot *slot)
+{
+	const struct resolver_logged what = {.ede = DNS_EDE_NONE,
+		.verdict = LOG_VERDICT_UNANSWERED,
+		.list = LOG_NO_LIST,
+		.upstream = LOG_NO_UPSTREAM};
+	log_end(f, slot->session, slot, NULL, what, slot->query, NULL);
+}
+
+// A query that was turned away unread has no question.
+static bool is_unread(enum verdict v)
+{
+	return v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
+	       || v == VERDICT_drop_denied || v == VERDICT_drop_limited;
+}
+
+static void log_decided(struct frontend *f, const struct frontend_session *s,
+	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
+	size_t len, enum verdict v, const struct frontend_reply *reply)
+{
+	static const uint8_t tiers[VERDICT_COUNT] = {
+		[VERDICT_hit] = LOG_TIER_L0,
+		[VERDICT_hit_stale] = LOG_TIER_STALE,
+		[VERDICT_blocked_answer] = LOG_TIER_RULES,
+		[VERDICT_blocked] = LOG_TIER_RULES,
+		[VERDICT_local] = LOG_TIER_RULES,
+		[VERDICT_drop_rule] = LOG_TIER_RULES,
+	};
+	if (!resolver_log_is_on(f->log) || v == VERDICT_drop_dns_short
+		|| v == VERDICT_drop_dns_response)
+		return;
+	const struct frontend_slot slot = {.client = *client,
+		.query_len = (uint16_t)len,
+		.asked_us = clock_mono_us(),
+		.group = group_in_image(q->group, frontend_policy_generation(&f->policy))};
+	const struct resolver_logged what = {
+		.ede = reply->len ? reply_ede(f, reply, q->query.has_opt) : DNS_EDE_NONE,
+		.verdict = (uint8_t)v,
+		.tier = tiers[v],
+		.validation = q->validation,
+		.list = q->list,
+		.upstream = LOG_NO_UPSTREAM};
+	log_end(f, s, &slot, is_unread(v) ? NULL : &q->query, what, msg, reply);
+}
+
+// Messages to the resolvers: questions, as a worker's ask.c writes them, and what a watch shows.
+
+// The client, as a resolver's bounds and traces take it.
+static void path_fill(struct return_path *path, const union client_address *client)
+{
+	unsigned version;
+	const uint8_t *bytes = client_bytes(client, &version);
+
+	path->ip_version = (uint8_t)version;
+	path->client_udp = htobe16(client_port(client));
+	memcpy(path->client_ip, bytes, version == 4 ? 4 : 16);
+}
+
+static void miss_fill(struct client_miss *c, const struct frontend *f,
+	const struct frontend_question *q, const struct frontend_slot *slot)
+{
+	const uint64_t asked_us = slot ? slot->asked_us : clock_mono_us();
+
+	*c = (struct client_miss){.m = {.arrival_ms = asked_us / 1000,
+					  .arrival_more_us = (uint32_t)(asked_us % 1000),
+					  .id = q->query.id,
+					  .flags = q->query.flags,
+					  .udp_size = q->query.udp_size,
+					  .has_opt = q->query.has_opt,
+					  .dnssec_ok = q->query.dnssec_ok,
+					  .view = q->view,
+					  .kind = slot ? MISS_WAITER : MISS_REFRESH,
+					  .group = q->group,
+					  .policy = frontend_policy_generation(&f->policy),
+					  .question_len = q->query.question_len}};
+	if (!slot)
+		return;
+	c->m.query_len = slot->query_len;
+	c->ticket.slot = (uint32_t)(slot - f->slot);
+	c->ticket.life = slot->life;
+	c->is_stream = slot->session->transport != FRONTEND_UDP;
+	path_fill(&c->m.path, &slot->client);
+}
+
+bool frontend_send(
+	struct frontend *f, const struct frontend_question *q, const struct frontend_slot *slot)
+{
+	const size_t cookie_len = q->query.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
+	const size_t question_len = q->query.question_len;
+	struct client_miss c;
+
+	uint8_t *p = ring_mesh_reserve(f->resolvers, q->resolver, MSG_MISS,
+		(uint32_t)(sizeof(c) + question_len + cookie_len));
+	if (!p)
+		return false;
+	miss_fill(&c, f, q, slot);
+	memcpy(p, &c, sizeof(c));
+	memcpy(p + sizeof(c), f->reply + DNS_HEADER_LEN, question_len);
+	memcpy(p + sizeof(c) + question_len, q->query.cookie, cookie_len);
+	return true;
+}
+
+// Shows `weirctl watch` what was decided here. A watch is for people: half of the ring is left to
+// questions.
+static void watch_note(struct frontend *f, const struct frontend_session *s,
+	const union client_address *client, const struct frontend_question *q, enum verdict v,
+	uint16_t len)
+{
+	if (likely_(!publisher_is_watched(f->publisher)) || ring_mesh_is_half_full(f->resolvers, 0))
+		return;
+	struct client_settled note = {.address = *client,
+		.arrival_us = clock_mono_us(),
+		.age_s = q->age_s,
+		.rcode = len ? get_u16(f->reply + 2) & DNS_FLAG_RCODE : 0,
+		.qtype = q->query.qtype,
+		.verdict = (uint8_t)v,
+		.is_tcp = s->transport != FRONTEND_UDP,
+		.name_len = q->query.question_len ? q->query.name.len : 0};
+	memcpy(note.name, q->query.name.wire, note.name_len);
+	void *p = ring_mesh_reserve(f->resolvers, 0, CLIENT_SETTLED, sizeof(note));
+	if (p)
+		memcpy(p, &note, sizeof(note));
+}
 
 enum { BEAT_MS = 100 };
 
@@ -126,7 +385,7 @@ void frontend_session_end(struct frontend *f, struct frontend_session *s)
 {
 	while (s->first != FRONTEND_NIL) {
 		struct frontend_slot *slot = &f->slot[s->first];
-		frontend_log_untold(f, slot);
+		log_unanswered(f, slot);
 		slot_unlink(f, slot);
 		slot_give_back(f, slot);
 		f->status.of[s->transport].left++;
@@ -158,7 +417,7 @@ static enum frontend_outcome refuse(struct frontend *f, struct frontend_session 
 	f->status.of[s->transport].verdict[VERDICT_servfail_ring_full]++;
 	uint8_t text_len = dns_reply_ede_text(
 		reply, DNS_MESSAGE_MAX, &q->query, bound_text(BOUND_waiters), q->limit, &len, &sum);
-	frontend_reply_fill(f, s, reply, len, q->query.has_opt, text_len, out);
+	reply_fill(f, s, reply, len, q->query.has_opt, text_len, out);
 	return FRONTEND_REPLY;
 }
 
@@ -195,7 +454,7 @@ static enum frontend_outcome ask_or_refuse(struct frontend *f, struct frontend_s
 	if (ask_resolver(f, s, client, q, msg, len))
 		return FRONTEND_LATER;
 	enum frontend_outcome o = refuse(f, s, q, msg, out);
-	frontend_log_settled(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
+	log_decided(f, s, client, q, msg, len, VERDICT_servfail_ring_full, out);
 	return o;
 }
 
@@ -212,10 +471,10 @@ enum frontend_outcome frontend_ask(struct frontend *f, struct frontend_session *
 	if (v == VERDICT_miss)
 		return ask_or_refuse(f, s, client, &q, msg, len, out);
 	c->verdict[v]++;
-	if (!frontend_is_unread(v))
-		frontend_note_settled(f, s, client, &q, v, reply_len);
-	frontend_reply_fill(f, s, f->reply, reply_len, q.query.has_opt, 0, out);
-	frontend_log_settled(f, s, client, &q, msg, len, v, out);
+	if (!is_unread(v))
+		watch_note(f, s, client, &q, v, reply_len);
+	reply_fill(f, s, f->reply, reply_len, q.query.has_opt, 0, out);
+	log_decided(f, s, client, &q, msg, len, v, out);
 	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
 		|| v == VERDICT_drop_denied)
 		return FRONTEND_BROKEN;
@@ -255,7 +514,7 @@ static void question_of(
 	q->question_len = (uint16_t)(q->name.len + 4);
 }
 
-// ring_mesh_take_fn
+// The answers of the resolvers (ring_mesh_take_fn).
 static void on_answer(void *arg, unsigned, uint16_t type, uint8_t *msg, uint32_t len)
 {
 	struct frontend *f = arg;
@@ -279,9 +538,9 @@ static void on_answer(void *arg, unsigned, uint16_t type, uint8_t *msg, uint32_t
 		a.source.kind == ANSWER_BLOCKED && a.source.blocked == VERDICT_drop_rule;
 	count_answer(c, a.source.kind);
 	question_of(slot, msg, dns_len, &query);
-	frontend_reply_fill(f, slot->session, msg, is_dropped ? 0 : dns_len, slot->has_opt,
+	reply_fill(f, slot->session, msg, is_dropped ? 0 : dns_len, slot->has_opt,
 		a.source.ede_text_len, &reply);
-	frontend_log_answer(f, slot->session, slot, &query, slot->query, &reply, &a.source);
+	log_answer(f, slot->session, slot, &query, slot->query, &reply, &a.source);
 	frontend_charge(f, slot->session, &slot->client, slot->proven, reply.len);
 	c->truncated += is_truncated(&reply);
 	reply_send(f, slot, &reply);
@@ -295,7 +554,7 @@ static void lost_end(struct frontend *f, const struct frontend_ages *ages, uint6
 		&& now_ms >= f->slot[ages->oldest].asked_us / 1000 + FRONTEND_LIFE_MS) {
 		struct frontend_slot *slot = &f->slot[ages->oldest];
 		f->status.of[slot->session->transport].lost++;
-		frontend_log_untold(f, slot);
+		log_unanswered(f, slot);
 		reply_send(f, slot, &none);
 	}
 }
@@ -358,4 +617,83 @@ int frontend_open(
 	}
 	*out = f;
 	return 0;
+}
+
+// The state of an engine, and its tables.
+
+const char *const frontend_transport_names[FRONTEND_TRANSPORTS] = {"udp", "tcp", "dot", "doh"};
+
+void frontend_status(const struct frontend *f, struct frontend_status *out)
+{
+	*out = f->status;
+	out->pending = (unsigned)f->pending.own;
+	out->macs_unasked = f->policy.neighbours.refused;
+}
+
+struct frontend_shared *frontend_shared_of(const struct frontend *f)
+{
+	return f->shared;
+}
+
+// 0: none.
+static uint64_t since_ms(const struct frontend *f, const struct frontend_ages *ages)
+{
+	return ages->oldest == FRONTEND_NIL ? 0 : f->slot[ages->oldest].asked_us / 1000;
+}
+
+uint64_t frontend_streams_since(const struct frontend *f)
+{
+	return since_ms(f, &f->streams);
+}
+
+void frontend_tables(const struct frontend *f, struct table_registry *tables)
+{
+	const uint64_t now_ms = clock_mono_ms(),
+		       oldest_ms = table_age(
+			       age_earlier(since_ms(f, &f->datagrams), since_ms(f, &f->streams)),
+			       now_ms);
+	if (f->number == 0)
+		frontend_shared_tables(f->shared, tables);
+	table_register(tables, &(struct table_info){.name = "frontend_pending",
+				       .owner = "frontend loop",
+				       .eviction = "refuse: cached answer or SERVFAIL",
+				       .lifetime = "limits.answer_deadline_ms",
+				       TABLE_WORK_FOR(5000),
+				       .cap = f->number == 0 ? FRONTEND_PENDING_MAX : 0, // of all
+				       .used = f->pending.own,
+				       .high = f->status.pending_max,
+				       .refused = f->full,
+				       .oldest_ms = oldest_ms,
+				       .has = TABLE_AGES | TABLE_REFUSES | TABLE_RESERVED,
+				       .bytes = f->touched * sizeof(f->slot[0])});
+	kept_queries_table(&f->kept,
+		(struct table_info){.name = "frontend_queries",
+			.owner = "frontend loop",
+			.oldest_ms = oldest_ms},
+		tables);
+	struct ring_mesh_status rings;
+	ring_mesh_status(f->resolvers, &rings);
+	table_register(tables, &(struct table_info){.name = "frontend_rings",
+				       .owner = "frontend loop",
+				       .eviction = "refuse: SERVFAIL; the answer is lost",
+				       .lifetime = "until the other thread reads it",
+				       .kind = TABLE_WORK,
+				       .cap = rings.units,
+				       .used = rings.used,
+				       .refused = rings.full,
+				       .has = TABLE_REFUSES,
+				       .bytes = rings.bytes});
+	table_register(
+		tables, &(struct table_info){.name = "frontend_neighbours",
+				.owner = "frontend loop",
+				.eviction = "evict the entry in the same slot",
+				.lifetime = "5 s",
+				.kind = TABLE_CACHE,
+				.cap = FRONTEND_NEIGHBOURS,
+				.used = f->policy.neighbours.used,
+				.evicted = f->policy.neighbours.evicted,
+				.refused = f->policy.neighbours.refused,
+				.oldest_ms = frontend_neighbours_age(&f->policy.neighbours, now_ms),
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES,
+				.bytes = sizeof(f->policy.neighbours.entry)});
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The engine's files share this: frontend.c (sessions, their questions and the resolver's answers),
-// frontend_question.c (from a message to its answer), frontend_cache.c (L0), frontend_resolver.c
-// (messages to the resolvers), frontend_reply.c (replies for the transport and rows for the query
-// log), frontend_report.c (the engine's state), frontend_shared.c (what engines have in common).
+// Of the engine's two files: frontend.c (sessions, their questions, the resolver's answers, the
+// query log) and frontend_question.c (from a message to what it gets).
 
+#include "base/frontend_neighbour.h"
 #include "frontend.h"
-#include "frontend_policy.h"
 #include "frontend_shared.h"
 #include "resolver/kept_query.h"
+#include "resolver/resolver_client.h"
 #include "resolver/resolver_log.h"
 #include "shm/mapped_rules.h"
 #include "shm/publish.h"
@@ -18,6 +17,36 @@
 #include <weir/dns_identity.h>
 #include <weir/limit.h>
 #include <weir/rule_reply.h>
+#include <weir/shm_region.h>
+
+// The policy image of the workers (policy.h): the group of a client, and whether it may ask. The
+// image is mapped again when another one is current, in some 0.1 ms. If it cannot be mapped the
+// previous one stays; without any image no client may ask.
+struct frontend_policy {
+	uint64_t word;     // of directory.current that `reader` stands for; 0: there is none
+	uint64_t tried_ms; // in vain; not again in the same FRONTEND_POLICY_RETRY_MS
+	struct region region;
+	struct policy_reader reader;
+	struct frontend_neighbours neighbours;
+};
+
+enum { FRONTEND_POLICY_RETRY_MS = 100 };
+
+void frontend_policy_open(struct frontend_policy *fp); // zeroed
+void frontend_policy_look(struct frontend_policy *fp, struct publisher *publisher, uint64_t now_ms);
+void frontend_policy_close(struct frontend_policy *fp);
+
+// There was no image yet.
+ATTR_INLINE bool frontend_policy_is_closed(const struct frontend_policy *fp)
+{
+	return fp->word == 0;
+}
+
+// The generation of the image, modulo 65536.
+ATTR_INLINE uint16_t frontend_policy_generation(const struct frontend_policy *fp)
+{
+	return (uint16_t)(fp->word >> 1);
+}
 
 #define FRONTEND_NIL UINT32_MAX // no slot
 
@@ -96,19 +125,6 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len);
 
-// What a rule decides: its verdict, with the length of its reply in *len (0: none is due).
-enum verdict frontend_ruled(struct frontend *f, struct frontend_question *q,
-	const struct rule_reader *rules, const struct rule_ruling *ruling, uint16_t *len);
-
-// Answers a NOTIFY (RFC 1996), of a message with another opcode than QUERY. VERDICT_miss: it is
-// none, or nobody here takes one.
-enum verdict frontend_notify(struct frontend *f, const union client_address *client,
-	const uint8_t *msg, size_t size, struct frontend_question *q, uint16_t *len);
-
-// The answer of the cache; VERDICT_miss: it has none that may be used.
-enum verdict frontend_look_up(
-	struct frontend *f, struct frontend_question *q, uint64_t now_ms, uint16_t *len);
-
 // Sends the question to the resolver of its key: for a client, or a renewal (slot NULL) that no
 // client waits for. The question is the one in f->reply. False: its ring is full.
 ATTR_MUST_CHECK bool frontend_send(
@@ -118,24 +134,3 @@ ATTR_MUST_CHECK bool frontend_send(
 // question.
 void frontend_charge(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, bool proven, uint16_t len);
-
-// The reply as its session sends it. `ede_text_len`: as in answer_source.
-void frontend_reply_fill(const struct frontend *f, struct frontend_session *s, uint8_t *msg,
-	uint16_t len, uint8_t has_opt, uint8_t ede_text_len, struct frontend_reply *out);
-// Another configuration of the query log, once it is set.
-void frontend_log_configure(struct frontend *f, const struct config *config);
-// One that was turned away unread has no question.
-bool frontend_is_unread(enum verdict v);
-// Writes the query log: the resolver's answer, a missing one, or one without the resolver. `msg`:
-// the query as received. A reply without bytes: no reply.
-void frontend_log_answer(struct frontend *f, const struct frontend_session *s,
-	const struct frontend_slot *slot, const struct dns_query *q, const uint8_t *msg,
-	const struct frontend_reply *reply, const struct answer_source *source);
-void frontend_log_untold(struct frontend *f, const struct frontend_slot *slot);
-// For who watches.
-void frontend_note_settled(struct frontend *f, const struct frontend_session *s,
-	const union client_address *client, const struct frontend_question *q, enum verdict v,
-	uint16_t len);
-void frontend_log_settled(struct frontend *f, const struct frontend_session *s,
-	const union client_address *client, const struct frontend_question *q, const uint8_t *msg,
-	size_t len, enum verdict v, const struct frontend_reply *reply);

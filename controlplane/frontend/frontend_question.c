@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// What one message gets, by the stages of a worker: access and group, parser, rules, cache. What
+// is left is for the resolver.
 
-// The stages of a worker for one message: parse, policy, rules.
 #include "frontend_internal.h"
+#include "lists/fetch/list_notify.h"
 #include "shm/publish.h"
 
 #include <string.h>
@@ -9,20 +11,92 @@
 #include <weir/clock.h>
 #include <weir/dns_query.h>
 #include <weir/dns_reply.h>
+#include <weir/heap_site.h>
 #include <weir/rule_reply.h>
 
-void frontend_configure(struct frontend *f, const struct config *config)
+// The policy image of the workers.
+
+// The file may be gone already: then there is a newer one, which the next look finds.
+static bool map(struct frontend_policy *fp, const struct shm_paths *paths, uint64_t word)
 {
-	f->set = (struct frontend_settings){
-		.ttl_cap_s = config->cache.client_ttl_cap_s,
-		.stale_ttl_s = config->cache.stale_ttl_s,
-		.stale_immediate = config->cache.stale_immediate,
-		.udp_reply_size = config->limits.udp_reply_size,
-		.any_minimal = config->access.any_minimal,
-		.rotate = config->cache.rotate,
-	};
-	config_identity_take(config, &f->set.identity);
-	frontend_log_configure(f, config);
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
+	struct region region = {0};
+	struct policy_reader *reader = heap_malloc(sizeof(*reader));
+
+	shm_name_generation(name, "policy", word >> 1);
+	bool is_good =
+		reader
+		&& region_load(paths, (enum shm_where)(word & 1), name, REGION_POLICY, &region, why)
+			   == 0
+		&& policy_reader_init(
+			   reader, region_data(&region), region_data_size(&region), detail)
+			   == 0;
+	if (is_good) {
+		region_unmap(&fp->region);
+		fp->region = region;
+		fp->reader = *reader;
+		fp->word = word;
+	} else {
+		region_unmap(&region);
+	}
+	heap_free(reader);
+	return is_good;
+}
+
+void frontend_policy_look(struct frontend_policy *fp, struct publisher *publisher, uint64_t now_ms)
+{
+	uint64_t word = atomic_load_explicit(
+		&publisher_directory(publisher)->current[REGION_POLICY], memory_order_acquire);
+
+	if (word == fp->word || now_ms - fp->tried_ms < FRONTEND_POLICY_RETRY_MS)
+		return;
+	if (!map(fp, publisher_paths(publisher), word))
+		fp->tried_ms = now_ms;
+}
+
+void frontend_policy_open(struct frontend_policy *fp)
+{
+	frontend_neighbours_open(&fp->neighbours);
+}
+
+void frontend_policy_close(struct frontend_policy *fp)
+{
+	frontend_neighbours_close(&fp->neighbours);
+	region_unmap(&fp->region);
+	fp->word = 0;
+}
+
+// The leaf of the client's address, by which access goes.
+static unsigned leaf_of_address(
+	const struct frontend_policy *fp, const union client_address *client)
+{
+	const struct policy_reader *r = &fp->reader;
+	unsigned version;
+	const uint8_t *bytes = client_bytes(client, &version);
+
+	if (!policy_has_groups(r) && !r->has_access)
+		return 0;
+	return version == 4 ? policy_leaf_v4(r, bytes) : policy_leaf_v6(r, bytes);
+}
+
+// The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
+// address; an IPv4 address mapped into IPv6 is one of IPv4.
+static unsigned leaf_of(
+	struct frontend_policy *fp, const union client_address *client, uint64_t now_ms)
+{
+	const struct policy_reader *r = &fp->reader;
+	uint8_t mac[FRONTEND_NEIGHBOUR_MAC];
+	unsigned leaf = leaf_of_address(fp, client);
+	unsigned group = policy_group_of(leaf);
+
+	if (r->has_macs && frontend_neighbour_mac(&fp->neighbours, &client->any, now_ms, mac))
+		leaf = leaf - group + policy_group_mac(r, mac, group);
+	return leaf;
+}
+
+static const struct policy_group *policy_of(const struct frontend_policy *fp, unsigned group)
+{
+	return &fp->reader.group[group & (POLICY_GROUPS_MAX - 1)];
 }
 
 static enum verdict reply_rcode(struct frontend *f, const struct frontend_question *q,
@@ -33,7 +107,7 @@ static enum verdict reply_rcode(struct frontend *f, const struct frontend_questi
 	return v;
 }
 
-// dns_query_parse for a client of this address, with the check of its cookie, and its reply's NSID.
+// Parses a query of a client of this address, with the check of its cookie, and its reply's NSID.
 static enum dns_query_status cookie_parse(struct frontend *f, const union client_address *from,
 	const uint8_t *msg, size_t size, struct dns_query *q, enum dns_cookie_kind *kind)
 {
@@ -61,7 +135,7 @@ static void count_cookie(struct frontend_counts *c, enum dns_cookie_kind kind)
 }
 
 // VERDICT_miss: a question to go on with.
-static enum verdict settle_status(struct frontend *f, const struct frontend_question *q,
+static enum verdict check_status(struct frontend *f, const struct frontend_question *q,
 	enum dns_query_status status, enum dns_cookie_kind cookie, uint16_t *len)
 {
 	uint16_t sum;
@@ -102,7 +176,8 @@ static enum verdict settle_status(struct frontend *f, const struct frontend_ques
 	return VERDICT_miss;
 }
 
-enum verdict frontend_ruled(struct frontend *f, struct frontend_question *q,
+// What a rule decides: its verdict, with the length of its reply in *len (0: none is due).
+static enum verdict reply_by_rule(struct frontend *f, struct frontend_question *q,
 	const struct rule_reader *rules, const struct rule_ruling *ruling, uint16_t *len)
 {
 	const struct rule_decision *d = &ruling->d;
@@ -125,6 +200,111 @@ enum verdict frontend_ruled(struct frontend *f, struct frontend_question *q,
 	return d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
 }
 
+// The cache, as a worker's stage_lookup.c reads it; and the marks by which resolvers see what
+// clients want.
+
+// False: the record's mask does not block it for this group, or an allow rule or the operator's own
+// data decides the question.
+static bool is_blocked(const struct frontend *f, const struct frontend_question *q,
+	const struct l0_view *v, struct rule_ruling *out)
+{
+	const struct rule_reader *rules = mapped_rules_reader(&f->rules);
+	const uint64_t *lists = q->policy->lists, *allowing = f->rules.allowing;
+	struct rule_verdict of;
+
+	if (!v->masked || !q->blocks || !rules || !rule_mask_blocks(&v->mask, allowing, lists))
+		return false;
+	rule_decide(rules, &q->query.name, q->query.qtype, lists, &of);
+	if (rule_decision_is_last(rules, lists, &of.d))
+		return false;
+	out->named = of.d.matched && rule_mask_has(&v->mask, of.d.list);
+	out->hash = of.hash;
+	const struct rule_set by = rule_mask_lists(&v->mask, allowing, lists);
+	out->d = rule_decision_checked(
+		rules, &of.d, out->named, &by, v->mask.lists[0] & RULE_MASK_TYPED);
+	return true;
+}
+
+// Counts the hit, and requests a renewal that is due: once, until the resolver clears the mark.
+static void mark(struct frontend *f, const struct frontend_question *q, uint32_t record, bool renew)
+{
+	_Atomic uint8_t *mark = &f->cache.marks[record];
+	const uint8_t old = atomic_load_explicit(mark, memory_order_relaxed);
+	unsigned next = (old < MARK_HITS ? old + MARK_HIT : old) | MARK_VISITED;
+
+	if (renew && !(old & MARK_REFRESH) && frontend_send(f, q, NULL))
+		next |= MARK_REFRESH;
+	if (next != old)
+		atomic_store_explicit(mark, (uint8_t)next, memory_order_relaxed);
+}
+
+static uint16_t answer_write(
+	struct frontend *f, const struct frontend_question *q, const struct l0_view *v, bool stale)
+{
+	struct dns_reply_opts opts = {.age_s = stale ? 0 : q->age_s,
+		.ttl_cap_s = f->set.ttl_cap_s,
+		.ede = DNS_EDE_NONE,
+		.limit = q->limit};
+	uint16_t sum;
+
+	if (stale) {
+		opts.has_ttl_fixed = true;
+		opts.ttl_fixed_s = f->set.stale_ttl_s;
+		opts.ede = v->answer.rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
+								 : DNS_EDE_STALE_ANSWER;
+	}
+	uint16_t len =
+		dns_reply_answer(f->reply, DNS_MESSAGE_MAX, &q->query, &v->answer, &opts, &sum);
+	if (f->set.rotate && len)
+		dns_rotate(
+			f->reply, len, DNS_HEADER_LEN + (size_t)q->query.question_len, f->turn++);
+	return len;
+}
+
+static enum verdict answer(struct frontend *f, struct frontend_question *q, uint32_t record,
+	uint64_t now_ms, uint16_t *len)
+{
+	struct rule_ruling ruling;
+	struct l0_view v;
+
+	if (!l0_record_read(&f->cache.l0, record, &v))
+		return VERDICT_miss;
+	const enum l0_age age = l0_age_of(&v, now_ms);
+	const uint64_t age_ms = now_ms > v.created_ms ? now_ms - v.created_ms : 0;
+	const bool stale = age == L0_SOFT_EXPIRED, stamped = age_ms < v.stale_until_ms;
+	if (age == L0_HARD_EXPIRED || (stale && !stamped && !f->set.stale_immediate))
+		return VERDICT_miss;
+	q->age_s = (uint32_t)(age_ms / 1000);
+	const bool blocked = is_blocked(f, q, &v, &ruling);
+	if (blocked && ruling.d.action == RULE_RESOLVE)
+		return VERDICT_miss; // the resolver leads it on
+	mark(f, q, record, !blocked && !stamped && (stale || age_ms >= v.refresh_ms));
+	if (blocked)
+		return reply_by_rule(f, q, mapped_rules_reader(&f->rules), &ruling, len);
+	q->validation = (uint8_t)resolver_log_validation(&v.answer);
+	*len = answer_write(f, q, &v, stale);
+	return stale ? VERDICT_hit_stale : VERDICT_hit;
+}
+
+// The answer of the cache; VERDICT_miss: it has none that may be used.
+static enum verdict cache_look_up(
+	struct frontend *f, struct frontend_question *q, uint64_t now_ms, uint16_t *len)
+{
+	const struct l0_reader *l0 = &f->cache.l0;
+	enum verdict v = VERDICT_miss;
+	struct l0_key key;
+
+	l0_key_of_query(l0, &q->query, q->view, &key);
+	q->resolver = l0_resolver_of(l0, key.hash);
+	epoch_online(&f->cache.epoch);
+	uint32_t record =
+		l0_find(l0, &key, l0_candidate(l0, key.hash), &f->status.record_anomalies);
+	if (record != L0_NONE)
+		v = answer(f, q, record, now_ms, len);
+	epoch_offline(&f->cache.epoch);
+	return v;
+}
+
 static void make_safe(struct frontend_question *q)
 {
 	if (q->policy->safe_view)
@@ -132,7 +312,7 @@ static void make_safe(struct frontend_question *q)
 }
 
 // Applies the rules to the name. *d is their decision.
-static enum verdict settle_rules(struct frontend *f, struct frontend_question *q,
+static enum verdict apply_rules(struct frontend *f, struct frontend_question *q,
 	const struct rule_reader *rules, bool blocks, struct rule_decision *d, uint16_t *len)
 {
 	const uint64_t *lists = q->policy->lists;
@@ -146,7 +326,7 @@ static enum verdict settle_rules(struct frontend *f, struct frontend_question *q
 	bool answers = v.d.action != RULE_PASS && v.d.action != RULE_RESOLVE;
 	const struct rule_ruling ruling = {.d = v.d, .named = true, .hash = v.hash};
 	if (answers && !rule_pattern_may_allow(rules, lists, &v.d))
-		return frontend_ruled(f, q, rules, &ruling, len);
+		return reply_by_rule(f, q, rules, &ruling, len);
 	if (v.d.safe && v.d.action != RULE_RESOLVE)
 		make_safe(q);
 	return VERDICT_miss;
@@ -161,7 +341,7 @@ static enum verdict block_all(struct frontend *f, struct frontend_question *q,
 						.rule_class = RULE_CLASS_OPERATOR_DENY,
 						.typed = typed},
 		.named = true};
-	return frontend_ruled(f, q, rules, &all, len);
+	return reply_by_rule(f, q, rules, &all, len);
 }
 
 static enum verdict reply_any(struct frontend *f, const struct frontend_question *q, uint16_t *len)
@@ -176,12 +356,12 @@ bool frontend_admits(struct frontend *f, const union client_address *client, boo
 	frontend_policy_look(&f->policy, f->publisher, clock_mono_ms());
 	if (frontend_policy_is_closed(&f->policy))
 		return true; // to be reported
-	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
+	unsigned leaf = leaf_of_address(&f->policy, client);
 	return policy_access_of(leaf) != POLICY_DENIED || (f->policy.reader.refuse && !over_tls);
 }
 
 // No policy image says which clients may ask. Over UDP few get a reply, as from a worker.
-static enum verdict settle_closed(struct frontend *f, const struct frontend_session *s,
+static enum verdict reply_closed(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint64_t now_ms, uint16_t *len)
 {
@@ -197,7 +377,7 @@ static enum verdict settle_closed(struct frontend *f, const struct frontend_sess
 
 // A query over UDP that is over its limits, as stage_policy.c's. VERDICT_miss: may ask all the
 // same.
-static enum verdict settle_over_limit(struct frontend *f, const struct frontend_session *s,
+static enum verdict reply_over_limit(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len)
 {
@@ -232,7 +412,7 @@ static enum verdict settle_over_limit(struct frontend *f, const struct frontend_
 
 // As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
 // ask.
-static enum verdict settle_access(struct frontend *f, const struct frontend_session *s,
+static enum verdict check_access(struct frontend *f, const struct frontend_session *s,
 	const union client_address *client, unsigned leaf, const uint8_t *msg, size_t size,
 	struct frontend_question *q, uint16_t *len)
 {
@@ -248,12 +428,22 @@ static enum verdict settle_access(struct frontend *f, const struct frontend_sess
 			&& (s->transport != FRONTEND_UDP || limit_take(limits, version, bytes))))
 		return VERDICT_miss;
 	if (access != POLICY_DENIED)
-		return settle_over_limit(f, s, client, msg, size, q, len);
+		return reply_over_limit(f, s, client, msg, size, q, len);
 	if (!p->refuse || cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
 		return VERDICT_drop_denied;
 	memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	return reply_rcode(
 		f, q, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, VERDICT_refused_denied, len);
+}
+
+// Answers a NOTIFY (RFC 1996) from a server of a policy zone, which makes the list of the zone due.
+// VERDICT_miss: the message is none, or nobody here takes one.
+static enum verdict reply_to_notify(struct frontend *f, const union client_address *client,
+	const uint8_t *msg, size_t size, struct frontend_question *q, uint16_t *len)
+{
+	struct list_notify_message m = {.msg = msg, .len = size, .query = &q->query};
+	m.client = client_bytes(client, &m.ip_version);
+	return list_notify_answer(f->notify, &m, f->reply, len);
 }
 
 enum verdict frontend_settle(struct frontend *f, const struct frontend_session *s,
@@ -273,10 +463,10 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	mapped_rules_look(&f->rules, f->publisher, now_ms);
 	const struct rule_reader *rules = mapped_rules_reader(&f->rules);
 	if (frontend_policy_is_closed(&f->policy))
-		return settle_closed(f, s, client, msg, size, q, now_ms, len);
-	unsigned leaf = frontend_policy_leaf(&f->policy, client, now_ms);
+		return reply_closed(f, s, client, msg, size, q, now_ms, len);
+	unsigned leaf = leaf_of(&f->policy, client, now_ms);
 	q->group = s->group ? s->group : (uint8_t)policy_group_of(leaf);
-	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
+	enum verdict v = check_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)
 		return v;
 	enum dns_cookie_kind cookie;
@@ -285,19 +475,19 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	if (status != DNS_QUERY_SHORT)
 		memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	q->limit = s->transport != FRONTEND_UDP ? DNS_MESSAGE_MAX : f->set.udp_reply_size;
-	v = status == DNS_QUERY_NOTIMP ? frontend_notify(f, client, msg, size, q, len)
+	v = status == DNS_QUERY_NOTIMP ? reply_to_notify(f, client, msg, size, q, len)
 				       : VERDICT_miss;
 	if (v == VERDICT_miss)
-		v = settle_status(f, q, status, cookie, len);
+		v = check_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
-	q->policy = frontend_policy_of(&f->policy, q->group);
+	q->policy = policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
 	bool all = q->policy->block_all && publisher_blocks_all(f->publisher, now_ms);
 	q->blocks = publisher_blocks(f->publisher, now_ms);
 	bool blocks = all || q->blocks;
 	if (rules) {
-		v = settle_rules(f, q, rules, blocks, &d, len);
+		v = apply_rules(f, q, rules, blocks, &d, len);
 		if (v != VERDICT_miss)
 			return v;
 	}
@@ -307,7 +497,7 @@ enum verdict frontend_settle(struct frontend *f, const struct frontend_session *
 	if (all && !d.allowed && !rule_decision_is_alias(&d))
 		return block_all(f, q, rules, d.typed, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && f->set.any_minimal;
-	return is_any ? reply_any(f, q, len) : frontend_look_up(f, q, now_ms, len);
+	return is_any ? reply_any(f, q, len) : cache_look_up(f, q, now_ms, len);
 }
 
 void frontend_charge(struct frontend *f, const struct frontend_session *s,
@@ -319,7 +509,7 @@ void frontend_charge(struct frontend *f, const struct frontend_session *s,
 
 	if (s->transport != FRONTEND_UDP || !p->has_access || bytes == 0 || len <= bytes)
 		return;
-	unsigned leaf = frontend_policy_leaf_of_address(&f->policy, client);
+	unsigned leaf = leaf_of_address(&f->policy, client);
 	const uint8_t *ip = client_bytes(client, &version);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
 		limit_take_more(f->limits, version, ip, proven, limit_reply_more(len, bytes));

@@ -3,13 +3,13 @@
 
 // TCP/53: queries to the service addresses over TCP (RFC 7766, 9210), on the kernel's sockets
 // behind the exception port, answered by the frontend (frontend.h); and the same over TLS (RFC
-// 7858). frontend_tcp_kind.h says what a listener's connections speak.
+// 7858). frontend_tcp_internal.h says what a listener's connections speak.
 //
 // Runs on a frontend's loop. Connections are kept open and take any number of queries, one after
 // the other or many at once; replies leave as they are found, in whatever order, each in one piece
 // with its length. A client that closes its side still gets its answers. After a client sends the
 // keepalive option (RFC 7828), replies with an OPT say how long it may be silent. Sockets are
-// touched in frontend_tcp_io.c and frontend_tcp_tls.c alone, the code above sees only clear bytes.
+// touched in frontend_tcp_conn.c only; what a connection speaks sees only clear bytes.
 //
 // TLS: certificates are those in force when a connection is accepted (frontend_tcp_shared.h);
 // without any, it is not listened. A handshake has tcp.query_timeout in all. FRONTEND_TLS_SHAKING
@@ -18,7 +18,7 @@
 // of 468 bytes (RFC 8467) once the client has sent the padding option.
 //
 // A connection from a balancer (proxy_protocol.from) begins with a header of PROXY protocol v2,
-// read before TLS (frontend_tcp_proxy.c). The client in it is then that of the connection, for all
+// read before TLS (frontend_tcp_accept.c). The client in it is then that of the connection, for all
 // of this. Without one the balancer is: of a health check.
 //
 // Bounds, all of them in weirctl tcp and of all frontends together (frontend_tcp_shared.h):
@@ -26,7 +26,7 @@
 //   TLS in no case, as a refusal would cost a handshake.
 // * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
 //   that has stalled longest; without either the new one is refused. Where this frontend has no
-//   idle one, it asks the others (frontend_tcp_claim.c). Never more than the files that this
+//   idle one, it asks the others (frontend_tcp_accept.c). Never more than the files that this
 //   process may open, less those that the resolver needs.
 // * FRONTEND_PROXY_WAITS of a frontend without their header yet, which are in no other bound, and
 //   none of them longer than tcp.query_timeout; one more closes the one that has waited longest.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Connections that carry DNS messages in HTTP (RFC 8484): the kind `doh` of
+// frontend_tcp_internal.h. What its bytes mean is of doh/doh.h; here its questions find their
+// places. Each connection has a `struct doh_conn` of its frontend's `struct doh`. Memory that it
+// needs above that of a new connection, for requests and responses, is of tcp.buffer_kb.
 
-// Connections that carry DNS messages in HTTP (RFC 8484): the kind `doh` of frontend_tcp_kind.h.
-// What its bytes mean is of doh/doh.h; here its questions find their places. Each connection has a
-// `struct doh_conn` of its frontend's `struct doh`. Memory that it needs above that of a new
-// connection, for requests and responses, is of tcp.buffer_kb.
-
-#include "frontend_tcp_doh.h"
-
+#include "doh/doh.h"
+#include "frontend_tcp_internal.h"
 #include "frontend_tcp_options.h"
 
 #include <string.h>
@@ -19,6 +18,101 @@
 enum {
 	TABLES_MAX_BYTES = 16384, // of HPACK, both ways, beside what a new connection has
 };
+
+struct frontend_doh {
+	struct doh_conn *conn;
+	size_t plain;    // bytes that it may hold for its life
+	size_t buffered; // what it has above that, of tcp.buffer_kb
+};
+
+// What it sends, and the memory that it takes.
+
+// Gathers what there is to send, until doh_go_on sends it before others have their turn.
+static enum frontend_tcp_end doh_gather(struct frontend_conn *c, uint64_t now_ms)
+{
+	const struct frontend_doh *h = c->of_kind;
+	struct frontend_tcp *t = c->tcp;
+	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
+	const uint8_t *p;
+	size_t n;
+
+	while (end == FRONTEND_TCP_OPEN && (n = doh_conn_out(h->conn, &p, now_ms)) > 0) {
+		if (t->cork_len + n > sizeof(t->cork))
+			end = conn_cork_flush(c);
+		memcpy(t->cork + t->cork_len, p, n);
+		t->cork_len += (uint32_t)n;
+	}
+	return end;
+}
+
+static enum frontend_tcp_end memory_note(struct frontend_conn *c)
+{
+	struct frontend_doh *h = c->of_kind;
+	const size_t now = doh_conn_memory(h->conn), above = now > h->plain ? now - h->plain : 0;
+
+	if (above > h->buffered && !tcp_buffer_take(c, above - h->buffered))
+		return FRONTEND_TCP_END_evicted_memory;
+	if (above < h->buffered)
+		tcp_buffer_give(c, h->buffered - above);
+	h->buffered = above;
+	return FRONTEND_TCP_OPEN;
+}
+
+// After any call of doh/doh.h, whose end is `end`: sends, and ends what has ended by itself. Where
+// its client is to read why, it gets its last responses first.
+static enum frontend_tcp_end doh_go_on(
+	struct frontend_conn *c, enum frontend_tcp_end end, uint64_t now_ms)
+{
+	static const struct {
+		enum frontend_tcp_end end;
+		bool at_once;
+	} ends[] = {
+		[DOH_END_client] = {FRONTEND_TCP_END_client, false},
+		[DOH_END_broken] = {FRONTEND_TCP_END_http, false},
+		[DOH_END_flood] = {FRONTEND_TCP_END_flood, false},
+		[DOH_END_slow_reader] = {FRONTEND_TCP_END_slow_reader, true},
+		[DOH_END_slow_query] = {FRONTEND_TCP_END_slow_query, true},
+		[DOH_END_memory] = {FRONTEND_TCP_END_evicted_memory, true},
+	};
+	const struct frontend_doh *h = c->of_kind;
+
+	if (end == FRONTEND_TCP_OPEN)
+		end = doh_gather(c, now_ms);
+	const enum frontend_tcp_end flushed = conn_cork_flush(c);
+	if (end == FRONTEND_TCP_OPEN)
+		end = flushed;
+	if (end == FRONTEND_TCP_OPEN)
+		end = memory_note(c);
+	const enum doh_end over = doh_conn_end(h->conn);
+	if (end != FRONTEND_TCP_OPEN || over == DOH_OPEN)
+		return end;
+	if (ends[over].at_once)
+		return ends[over].end;
+	if (!c->last)
+		c->last = ends[over].end;
+	return FRONTEND_TCP_OPEN;
+}
+
+// Padding is made in a copy, in the room behind what is gathered.
+static enum frontend_tcp_end doh_reply_put(
+	struct frontend_conn *c, const struct frontend_reply *reply, uint64_t now_ms)
+{
+	const struct frontend_doh *h = c->of_kind;
+	struct frontend_tcp *t = c->tcp;
+	const unsigned pad = c->pads ? tcp_padding_of(reply) : 0;
+	const size_t n = (size_t)reply->len + pad;
+	enum frontend_tcp_end end = FRONTEND_TCP_OPEN;
+
+	t->count.replies++;
+	if (t->cork_len + n > sizeof(t->cork))
+		end = conn_cork_flush(c);
+	uint8_t *msg = t->cork + t->cork_len;
+	memcpy(msg, reply->msg, reply->len);
+	if (pad > 0)
+		tcp_padding_put(msg, reply, pad);
+	doh_conn_answer(h->conn, msg, n, now_ms);
+	return end == FRONTEND_TCP_OPEN ? doh_gather(c, now_ms) : end;
+}
 
 static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_ms)
 {
@@ -34,7 +128,7 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 		conn_question_give(c);
 		c->tcp->turn_left--;
 		doh_conn_unknown(h->conn, q.id, now_ms);
-		return tcp_doh_gather(c, now_ms);
+		return doh_gather(c, now_ms);
 	}
 	c->pads = c->pads || (tcp_options_of(q.msg, q.len) & TCP_OPTION_PADDING);
 	const enum frontend_outcome outcome = conn_ask(c, &c->session, q.msg, q.len, &reply);
@@ -42,16 +136,16 @@ static enum frontend_tcp_end question_ask(struct frontend_conn *c, uint64_t now_
 		doh_conn_part(h->conn);
 	switch (outcome) {
 	case FRONTEND_REPLY:
-		return tcp_doh_reply_put(c, &reply, now_ms);
+		return doh_reply_put(c, &reply, now_ms);
 	case FRONTEND_LATER:
 		return FRONTEND_TCP_OPEN;
 	case FRONTEND_NO_REPLY:
 		doh_conn_refuse(h->conn, q.id, DOH_403, now_ms);
-		return tcp_doh_gather(c, now_ms);
+		return doh_gather(c, now_ms);
 	case FRONTEND_BROKEN: // a response, or from a client that may not ask any more
 		doh_conn_refuse(h->conn, q.id, get_u16(q.msg + 2) & DNS_FLAG_QR ? DOH_400 : DOH_403,
 			now_ms);
-		return tcp_doh_gather(c, now_ms);
+		return doh_gather(c, now_ms);
 	}
 	return FRONTEND_TCP_END_error;
 }
@@ -108,7 +202,7 @@ static enum frontend_tcp_end bytes_take(
 		n = *taken < len ? doh_conn_take(h->conn, p + *taken, len - *taken, now_ms) : 0;
 		*taken += n;
 		c->tcp->turn_left -= (int)(doh_conn_unasked(h->conn) - unasked);
-		end = tcp_doh_gather(c, now_ms);
+		end = doh_gather(c, now_ms);
 	}
 	return end;
 }
@@ -120,7 +214,7 @@ static enum frontend_tcp_end doh_take(struct frontend_conn *c, const uint8_t *p,
 	enum frontend_tcp_end end = bytes_take(c, p, len, &taken, now_ms);
 	const bool for_places = c->held;
 
-	end = tcp_doh_go_on(c, end, now_ms);
+	end = doh_go_on(c, end, now_ms);
 	if (end == FRONTEND_TCP_OPEN && is_read(c))
 		end = conn_in_keep(c, p + taken, len - taken);
 	if (end != FRONTEND_TCP_OPEN)
@@ -155,10 +249,10 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 
 	conn_pending_end(c, 1);
 	if (reply->len > 0)
-		end = tcp_doh_reply_put(c, reply, now_ms);
+		end = doh_reply_put(c, reply, now_ms);
 	else
 		doh_conn_lost(h->conn, now_ms);
-	end = tcp_doh_go_on(c, end, now_ms);
+	end = doh_go_on(c, end, now_ms);
 	// A request may have waited for this place: its client need not send anything more.
 	c->held = c->held || (!c->last && doh_conn_is_ready(h->conn));
 	conn_answered(c, end);
@@ -178,7 +272,7 @@ static enum frontend_tcp_end doh_begin(struct frontend_conn *c)
 	h->plain = doh_conn_memory(h->conn) + TABLES_MAX_BYTES;
 	c->session.reply = on_reply;
 	c->session.complete = NULL; // keepalive is of plain streams (RFC 7828)
-	return tcp_doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
+	return doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
 }
 
 // Says which requests were seen (RFC 9113 6.8), if the socket takes it at once.
@@ -222,7 +316,7 @@ static enum frontend_tcp_end doh_expire(struct frontend_conn *c, uint64_t now_ms
 	const struct frontend_doh *h = c->of_kind;
 
 	doh_conn_expire(h->conn, now_ms);
-	return tcp_doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
+	return doh_go_on(c, FRONTEND_TCP_OPEN, now_ms);
 }
 
 static enum frontend_tcp_end doh_part(struct frontend_conn *c)

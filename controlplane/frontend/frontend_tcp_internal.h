@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// struct frontend_tcp, the server of TCP/53: frontend_tcp.c (open, caps, eviction),
-// frontend_tcp_report.c (status, tables) and frontend_tcp_listen.c (listeners). Its connections:
-// frontend_tcp_conn.h.
+// Of the TCP server's files: frontend_tcp.c (the server: bounds, eviction, state),
+// frontend_tcp_accept.c (from a listening socket to a connection), frontend_tcp_conn.c (one
+// connection), and what connections speak: frontend_tcp_stream.c and frontend_tcp_doh.c. Frontend
+// loop's thread.
 
 #include "base/age_list.h"
 #include "base/growth.h"
 #include "base/wheel.h"
 #include "frontend_tcp.h"
 #include "frontend_tcp_clients.h"
-#include "frontend_tcp_kind.h"
 #include "frontend_tcp_shared.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include <stddef.h>
 #include <sys/queue.h>
 
 enum {
@@ -27,6 +28,9 @@ enum {
 	TCP_ENDS_A_TICK = 32,      // connections whose time is over, of the wheel's ticks
 	TCP_CORK = CONN_FRAME_MAX + 16384,
 };
+
+struct frontend_conn;
+struct tcp_chunk;
 
 TAILQ_HEAD(conn_list, frontend_conn);
 TAILQ_HEAD(tcp_proxied_list, tcp_proxied);
@@ -79,6 +83,113 @@ struct frontend_tcp {
 	uint8_t cork[TCP_CORK];
 };
 
+// What a connection of the TCP server speaks: DNS messages with their length (RFC 7766) in clear
+// text or over TLS (RFC 7858), or in HTTP (RFC 8484, frontend_tcp_doh.c).
+//
+// Each listener has a kind, and so have its connections. All else is the same for every kind:
+// places, deadlines, eviction, access, the TLS handshake, buffers of what a client does not read
+// (frontend_tcp_conn.c). A kind sees clear bytes only. This is its contract:
+// * `take` gets all bytes that a client sends, in order and in pieces of any size. A kind with an
+//   incomplete message keeps it by conn_in_keep, which gives the message its deadline, or in an
+//   object of its own at conn->of_kind.
+// * It asks by conn_question_take, which may refuse: too much is in progress. Then it keeps what it
+//   has, sets conn->held, calls conn_hold, and is called by `resume` later. Bytes that the client
+//   sends meanwhile wait in the kernel. With a place it calls conn_ask, for a session of its own
+//   making: one for each destination of replies. A session that ends with questions (`pending`)
+//   gives their places back by conn_pending_end, before engine.end.
+// * A reply at once is the result of conn_ask. A later one comes by session->reply, which calls
+//   conn_pending_end(conn, 1), sends, and ends with conn_answered, which may free the connection.
+// * It sends by conn_out_put, any bytes, as many as it likes up to CONN_OUT_MAX unread ones.
+// * A result other than FRONTEND_TCP_OPEN ends the connection. conn->last set to a reason ends it
+//   once all is answered.
+struct tcp_kind {
+	enum frontend_transport transport; // of its questions
+	const char *alpn;                  // protocols in wire form, best first; NULL: clear text
+	// Of kinds over TLS: the handshake of a new connection is done. NULL: nothing to do.
+	enum frontend_tcp_end (*begin)(struct frontend_conn *c);
+	enum frontend_tcp_end (*take)(struct frontend_conn *c, const uint8_t *p, size_t len);
+	enum frontend_tcp_end (*resume)(struct frontend_conn *c); // a held one has a turn
+	void (*end)(struct frontend_conn *c); // frees of_kind, once begin was called. NULL: nothing
+	// Of kinds with requests or replies in an object of their own; all three or none. When
+	// `expire` is due, UINT64_MAX: no part of a request or response is there; no questions any
+	// more.
+	uint64_t (*deadline)(const struct frontend_conn *c);
+	enum frontend_tcp_end (*expire)(struct frontend_conn *c, uint64_t now_ms);
+	enum frontend_tcp_end (*part)(struct frontend_conn *c);
+	// Has it replies that leave only after the client has sent more? NULL: never. Such a
+	// connection is read to its end, though it asks nothing more.
+	bool (*owes)(const struct frontend_conn *c);
+};
+
+// The first two are frontend_tcp_stream.c's.
+extern const struct tcp_kind tcp_kind_clear, tcp_kind_dot, tcp_kind_doh;
+const struct tcp_kind *tcp_kind_of(enum frontend_tcp_kind kind);
+
+enum {
+	CONN_OUT_SOFT = 65536,  // unread replies from which on no question is read
+	CONN_OUT_MAX = 262144,  // unread replies at which the connection is closed
+	CONN_DRAIN_MS = 10000,  // what waited at its begin has left at its end
+	CONN_ON_ITS_WAY = 4096, // bytes in the kernel that an end of ours does not drop
+	CONN_PARTING_MS = 2000, // for the client to close, when all is answered
+	CONN_LOOK_MS = 500,     // interval of checks whether the client has read
+	CONN_MESSAGES_A_TURN = 32,
+};
+
+struct frontend_conn {
+	struct frontend_session session;
+	struct frontend_tcp *tcp;
+	const struct tcp_kind *speaks;
+	enum frontend_tcp_kind kind;
+	struct tls_conn *tls; // NULL: clear text
+	void *of_kind;        // the kind's own
+	TAILQ_ENTRY(frontend_conn) by_use, by_client, stall, wait, shake;
+	struct tcp_client *client;
+	union client_address peer;
+	struct event readable, writable;
+	struct wheel_timer timer;
+	int fd;
+	enum frontend_tcp_end last; // nothing more is read: how it ends once all is answered
+	unsigned pending;           // of its questions, as the server counts
+	uint32_t asked;             // all of them
+	bool reading, writing;      // events that are added
+	bool shaking;               // in its TLS handshake
+	bool more;                  // bytes are here that the socket says nothing of
+	bool blocked;               // TLS has to write before it can read
+	bool pads;                  // the client pads its queries
+	bool stalled;               // in the server's list of these: it has bytes buffered
+	bool parting; // its last reply is sent: input is dropped until the client closes
+	bool ended;   // the client sends nothing more
+	bool held;    // a whole message is in `in`, but too much is under way
+	bool waiting,
+		starving; // in a list of held ones: for its turn, or for resources that others use
+	struct age_link age;
+	bool gave_place, gave_client_place; // to the connection that it makes room for
+	bool keepalive;                     // the client asked how long it may be silent
+	uint64_t used_ms;                   // its last question or reply
+	uint64_t turn_ms;                   // when it expires or is checked; 0: never
+	uint64_t message_ms;                // the first byte of what is in `in`
+	uint64_t drain_ms;                  // a look at how it reads; with that:
+	uint64_t sent, drain_mark;
+	uint8_t *in; // what came of messages that are not asked yet; NULL: nothing
+	uint32_t in_len, in_cap;
+	struct tcp_chunk *out, **out_end;
+	uint32_t out_len;
+};
+
+static inline struct frontend_conn *conn_of(struct frontend_session *s)
+{
+	return (struct frontend_conn *)(void *)((char *)s
+						- offsetof(struct frontend_conn, session));
+}
+
+// A new connection and the client whose it is.
+struct tcp_arrival {
+	union client_address peer;
+	enum frontend_tcp_kind kind;
+	bool is_named; // a balancer named its client
+	int fd;
+};
+
 // frontend_tcp.c
 unsigned tcp_connections_cap(const struct frontend_tcp *t);
 unsigned tcp_idle_ms(const struct frontend_tcp *t);
@@ -90,14 +201,55 @@ bool tcp_evict(struct frontend_tcp *t, struct tcp_client *client, enum frontend_
 bool tcp_buffer_take(struct frontend_conn *c, size_t n);
 void tcp_buffer_give(struct frontend_conn *c, size_t n);
 
-// frontend_tcp_proxy.c
-// Takes the descriptor of a new connection. From a balancer its client is in its PROXY header.
-void tcp_arrive(struct frontend_tcp *t, int fd, const union client_address *peer,
-	enum frontend_tcp_kind kind);
-// Ends those without their header whose kind is off; `all`: each.
-void tcp_proxied_end(struct frontend_tcp *t, bool all);
-void tcp_proxied_tables(const struct frontend_tcp *t, struct table_registry *tables);
-
-// frontend_tcp_listen.c
+// frontend_tcp_accept.c
 void tcp_listen(struct frontend_tcp *t); // where it does not yet
 void tcp_listen_end(struct frontend_tcp *t);
+// Ends connections without their PROXY header whose kind is off; `all`: each.
+void tcp_proxied_end(struct frontend_tcp *t, bool all);
+void tcp_proxied_tables(const struct frontend_tcp *t, struct table_registry *tables);
+void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables);
+
+// frontend_tcp_conn.c. An end other than FRONTEND_TCP_OPEN is for the caller to carry out.
+// Begins a connection that has both places; takes the descriptor and the client's reference. False:
+// there is no memory, or no certificate for TLS, and nothing is taken.
+ATTR_MUST_CHECK bool conn_start(
+	struct frontend_tcp *t, const struct tcp_arrival *a, struct tcp_client *client);
+void conn_close(struct frontend_conn *c, enum frontend_tcp_end why);
+void conn_touch(struct frontend_conn *c, uint64_t now_ms); // it was used
+// How long it may be silent, for the keepalive option.
+unsigned conn_idle_ms(const struct frontend_conn *c);
+void conn_arm(struct frontend_conn *c); // to its deadline, by the limits in force
+// Has it replies that its client does not let leave yet?
+bool conn_owes(const struct frontend_conn *c);
+
+// A place for one more question, among all that bound them; false: none now.
+bool conn_question_take(struct frontend_conn *c);
+void conn_question_give(struct frontend_conn *c); // a place that is not needed
+// Asks a message that has a place; unless it is to be answered later, the place is given back.
+enum frontend_outcome conn_ask(struct frontend_conn *c, struct frontend_session *s,
+	const uint8_t *msg, size_t len, struct frontend_reply *out);
+// The group of the name in the client's certificate, else that of its path (0: none), else that of
+// the name by which it calls this server; 0: none.
+unsigned conn_group(const struct frontend_conn *c, unsigned by_path);
+// After a later answer, whose place is given back, was sent with this result.
+void conn_answered(struct frontend_conn *c, enum frontend_tcp_end end);
+void conn_held_count(struct frontend_conn *c); // it was held just now
+// A held one waits for its turn, or for others; while it has enough under way itself it waits for
+// nothing but that, and this is called again when some of it ends.
+void conn_hold(struct frontend_conn *c);
+// `count` of its questions have ended: others of its client may go on.
+void conn_pending_end(struct frontend_conn *c, unsigned count);
+void conn_feed(struct frontend_tcp *t);        // one of `starved`, if there is room
+void conn_resume_some(struct frontend_tcp *t); // of `ready`
+
+// Keeps `len` bytes from p on, which may lie in c->in, as all that is in c->in.
+enum frontend_tcp_end conn_in_keep(struct frontend_conn *c, const uint8_t *p, size_t len);
+void conn_in_drop(struct frontend_conn *c);
+// Sends as many of the bytes as the socket takes and keeps the rest.
+enum frontend_tcp_end conn_out_put(struct frontend_conn *c, const uint8_t *p, size_t n);
+enum frontend_tcp_end conn_cork_flush(struct frontend_conn *c); // the same for tcp->cork, of `c`
+// Bytes that the socket took; 0: none now; -errno.
+ssize_t conn_send(struct frontend_conn *c, const struct iovec *part, unsigned count);
+
+// frontend_tcp_stream.c: of a new connection, which has its `fd`.
+void stream_session_begin(struct frontend_conn *c);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Connections that carry DNS messages with their length (RFC 1035 4.2.2), in clear text or over
-// TLS: the kinds `tcp` and `dot` of frontend_tcp_kind.h.
-#include "frontend_tcp_conn.h"
+// TLS: the kinds `tcp` and `dot` of frontend_tcp_internal.h.
+#include "frontend_tcp_internal.h"
 #include "frontend_tcp_options.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <weir/clock.h>
 
-static enum frontend_tcp_end conn_reply(struct frontend_conn *c, struct frontend_reply *reply)
+static enum frontend_tcp_end stream_reply(struct frontend_conn *c, struct frontend_reply *reply)
 {
 	struct frontend_tcp *t = c->tcp;
 
@@ -44,7 +44,7 @@ static enum frontend_tcp_end message_ask(struct frontend_conn *c, const uint8_t 
 	c->session.group = (uint8_t)conn_group(c, 0);
 	switch (conn_ask(c, &c->session, msg, len, &reply)) {
 	case FRONTEND_REPLY:
-		return conn_reply(c, &reply);
+		return stream_reply(c, &reply);
 	case FRONTEND_LATER:
 		return FRONTEND_TCP_OPEN;
 	case FRONTEND_NO_REPLY:
@@ -82,7 +82,7 @@ static enum frontend_tcp_end messages_take(
 	return end;
 }
 
-enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_t len)
+static enum frontend_tcp_end stream_take(struct frontend_conn *c, const uint8_t *p, size_t len)
 {
 	struct frontend_tcp *t = c->tcp;
 	uint64_t now_ms = clock_mono_ms();
@@ -112,9 +112,9 @@ enum frontend_tcp_end conn_take(struct frontend_conn *c, const uint8_t *p, size_
 	return FRONTEND_TCP_OPEN;
 }
 
-enum frontend_tcp_end conn_take_held(struct frontend_conn *c)
+static enum frontend_tcp_end stream_resume(struct frontend_conn *c)
 {
-	return conn_take(c, c->in, c->in_len);
+	return stream_take(c, c->in, c->in_len);
 }
 
 static void on_reply(struct frontend_session *s, const union client_address *,
@@ -124,7 +124,7 @@ static void on_reply(struct frontend_session *s, const union client_address *,
 	struct frontend_reply reply = *given;
 
 	conn_pending_end(c, 1);
-	conn_answered(c, conn_reply(c, &reply));
+	conn_answered(c, stream_reply(c, &reply));
 }
 
 static void on_complete(struct frontend_session *s, struct frontend_reply *reply)
@@ -134,7 +134,7 @@ static void on_complete(struct frontend_session *s, struct frontend_reply *reply
 		tcp_keepalive_tell(reply, conn_idle_ms(c));
 }
 
-void conn_session_begin(struct frontend_conn *c)
+void stream_session_begin(struct frontend_conn *c)
 {
 	socklen_t len = sizeof(c->session.service);
 
@@ -145,3 +145,16 @@ void conn_session_begin(struct frontend_conn *c)
 		memset(&c->session.service, 0, sizeof(c->session.service));
 	c->tcp->engine.begin(&c->session);
 }
+
+const struct tcp_kind tcp_kind_clear = {
+	.transport = FRONTEND_TCP,
+	.take = stream_take,
+	.resume = stream_resume,
+};
+
+const struct tcp_kind tcp_kind_dot = {
+	.transport = FRONTEND_DOT,
+	.alpn = "\3dot",
+	.take = stream_take,
+	.resume = stream_resume,
+};

@@ -1,18 +1,82 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "frontend_udp.h"
 
 #include "base/loop.h"
+#include "frontend.h"
+#include "frontend_proxy.h"
 #include "frontend_shared.h"
 #include "frontend_socket.h"
-#include "frontend_udp_internal.h"
 #include "shm/publish.h"
+
+#include <event2/event.h>
 
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/sender.h>
+
+struct udp_socket {
+	struct frontend_session session;
+	struct frontend_udp *owner;
+	struct ip_address address;
+	int fd;    // -1: not bound
+	int error; // the last error, as logged
+	struct event *readable;
+};
+
+// A question of a balancer's client (proxy_protocol.from) that waits for the resolver: its session
+// lets the reply find the balancer. FRONTEND_UDP_FORWARDED of a frontend at most, some 200 bytes
+// each.
+struct udp_forwarded {
+	struct frontend_session session;
+	TAILQ_ENTRY(udp_forwarded) entry;
+	struct udp_socket *socket;
+	union client_address balancer;
+	uint64_t since_ms;
+};
+
+struct outgoing {
+	int fd;
+	union client_address client;
+	struct iovec iov;
+	uint8_t msg[MSG_DNS_MAX];
+};
+
+TAILQ_HEAD(udp_forwarded_list, udp_forwarded);
+
+struct frontend_udp {
+	struct publisher *publisher;
+	struct frontend *frontend;
+	struct loop *loop;
+	struct event *retry; // while some address is not bound
+	struct event *flush; // at the end of a turn that left replies
+	uint16_t port;
+	unsigned socket_count, out_count;
+	struct udp_socket socket[CONFIG_ADDRESSES_MAX];
+	struct config_proxy_protocol balancers;
+	struct udp_forwarded_list forwarded; // questions that wait for the resolver
+	unsigned forwarded_count;
+	struct udp_forwarded *forwarded_spare; // NULL: none; not in the count
+	struct frontend_udp_status status;     // counters only
+	struct mmsghdr head[FRONTEND_UDP_BATCH];
+	struct iovec iov[FRONTEND_UDP_BATCH];
+	union client_address client[FRONTEND_UDP_BATCH];
+	uint8_t msg[FRONTEND_UDP_BATCH][FRONTEND_UDP_QUERY_MAX];
+	struct outgoing out[FRONTEND_UDP_BATCH];
+};
+
+// A query, received or behind its PROXY header.
+struct udp_query {
+	const union client_address *sender;
+	const uint8_t *msg;
+	size_t len;
+};
 
 static socklen_t client_len(const union client_address *c)
 {
@@ -59,7 +123,8 @@ static void on_flush(evutil_socket_t, short, void *arg)
 	flush(arg);
 }
 
-void udp_reply_put(struct frontend_udp *u, int fd, const union client_address *to,
+// Queues a reply with the others of this turn.
+static void reply_queue(struct frontend_udp *u, int fd, const union client_address *to,
 	const struct frontend_reply *reply)
 {
 	if (reply->len == 0 || reply->len > sizeof(u->out[0].msg))
@@ -73,12 +138,13 @@ void udp_reply_put(struct frontend_udp *u, int fd, const union client_address *t
 	memcpy(o->msg, reply->msg, reply->len);
 }
 
-void udp_reply_put_later(struct frontend_udp *u, int fd, const union client_address *to,
+// Queues a reply that was found outside of a socket's turn, which would send it.
+static void reply_queue_later(struct frontend_udp *u, int fd, const union client_address *to,
 	const struct frontend_reply *reply)
 {
 	if (u->out_count == 0)
 		event_active(u->flush, EV_TIMEOUT, 0);
-	udp_reply_put(u, fd, to, reply);
+	reply_queue(u, fd, to, reply);
 }
 
 static void on_reply(struct frontend_session *s, const union client_address *client,
@@ -86,20 +152,161 @@ static void on_reply(struct frontend_session *s, const union client_address *cli
 {
 	const struct udp_socket *socket = (struct udp_socket *)s; // its first member
 
-	udp_reply_put_later(socket->owner, socket->fd, client, reply);
+	reply_queue_later(socket->owner, socket->fd, client, reply);
 }
 
-void udp_query_ask(struct udp_socket *s, const struct udp_query *q)
+// Asks the engine for the sender.
+static void query_ask(struct udp_socket *s, const struct udp_query *q)
 {
 	struct frontend_udp *u = s->owner;
 	struct frontend_reply reply;
 
 	if (frontend_ask(u->frontend, &s->session, q->sender, q->msg, q->len, &reply)
 		== FRONTEND_REPLY)
-		udp_reply_put(u, s->fd, q->sender, &reply);
+		reply_queue(u, s->fd, q->sender, &reply);
 }
 
-static void query_take(struct udp_socket *s, unsigned i)
+static void forwarded_free(struct udp_forwarded *f)
+{
+	struct frontend_udp *u = f->socket->owner;
+
+	frontend_session_end(u->frontend, &f->session);
+	TAILQ_REMOVE(&u->forwarded, f, entry);
+	u->forwarded_count--;
+	if (u->forwarded_spare)
+		heap_free(f);
+	else
+		u->forwarded_spare = f;
+}
+
+static void on_forwarded_reply(struct frontend_session *s, const union client_address *,
+	const struct frontend_reply *reply)
+{
+	struct udp_forwarded *f = (struct udp_forwarded *)s; // its first member
+
+	reply_queue_later(f->socket->owner, f->socket->fd, &f->balancer, reply);
+	forwarded_free(f);
+}
+
+// One that no question has: most answers come at once, and the next question takes it too. NULL: no
+// memory.
+static struct udp_forwarded *forwarded_new(struct udp_socket *s, const union client_address *sender)
+{
+	struct frontend_udp *u = s->owner;
+	struct udp_forwarded *f = u->forwarded_spare;
+
+	if (!f)
+		f = u->forwarded_spare = heap_calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->session.reply = on_forwarded_reply;
+	f->session.transport = FRONTEND_UDP;
+	f->session.service = s->session.service;
+	f->socket = s;
+	f->balancer = *sender;
+	f->since_ms = clock_mono_ms();
+	frontend_session_begin(&f->session);
+	return f;
+}
+
+// Its question waits. Too many do: nobody hears of this one's answer, and the client asks again.
+static void forwarded_keep(struct frontend_udp *u, struct udp_forwarded *f)
+{
+	if (u->forwarded_count == FRONTEND_UDP_FORWARDED) {
+		u->status.forwarded_full++;
+		frontend_session_end(u->frontend, &f->session);
+		return;
+	}
+	u->forwarded_spare = NULL;
+	TAILQ_INSERT_TAIL(&u->forwarded, f, entry);
+	u->forwarded_count++;
+}
+
+static void ask_for(
+	struct udp_socket *s, const struct udp_query *q, const union client_address *client)
+{
+	struct frontend_udp *u = s->owner;
+	struct udp_forwarded *f = forwarded_new(s, q->sender);
+	struct frontend_reply reply;
+
+	if (!f) {
+		u->status.forwarded_full++;
+		return;
+	}
+	switch (frontend_ask(u->frontend, &f->session, client, q->msg, q->len, &reply)) {
+	case FRONTEND_REPLY:
+		reply_queue(u, s->fd, q->sender, &reply);
+		break;
+	case FRONTEND_LATER:
+		forwarded_keep(u, f);
+		break;
+	default:
+		break;
+	}
+}
+
+// Reads the header of PROXY protocol v2 before a balancer's query. As in a worker
+// (dataplane/stage/stage_proxy.c), the client that it names counts for access, limits, group and
+// log, and the reply goes to the balancer without a header.
+static void forwarded_receive(struct udp_socket *s, const struct udp_query *q)
+{
+	struct frontend_udp *u = s->owner;
+	struct proxy_header header;
+	struct udp_query behind = *q;
+	union client_address client;
+
+	switch (proxy_header_read(q->msg, q->len, &header)) {
+	case PROXY_HEADER_CLIENT:
+		behind.msg += header.len;
+		behind.len -= header.len;
+		client = frontend_proxy_client(&header);
+		u->status.proxied++;
+		ask_for(s, &behind, &client);
+		break;
+	case PROXY_HEADER_SENDER:
+		behind.msg += header.len;
+		behind.len -= header.len;
+		query_ask(s, &behind);
+		break;
+	case PROXY_HEADER_PART:
+	case PROXY_HEADER_BAD:
+		u->status.bad_proxy++;
+		break;
+	}
+}
+
+static void forwarded_end(struct frontend_udp *u)
+{
+	struct udp_forwarded *f = TAILQ_FIRST(&u->forwarded), *next;
+
+	for (; f; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		forwarded_free(f);
+	}
+	FREE_AND_NULL(u->forwarded_spare);
+}
+
+static void forwarded_tables(const struct frontend_udp *u, struct table_registry *tables)
+{
+	const struct udp_forwarded *oldest = u ? TAILQ_FIRST(&u->forwarded) : NULL;
+
+	table_register(tables,
+		&(struct table_info){.name = "frontend_udp_proxied",
+			.owner = "frontend loop",
+			.eviction = "drop the query",
+			.lifetime = "until its answer, at most 6 s",
+			TABLE_WORK_FOR(FRONTEND_LIFE_MS + 1000),
+			.cap = FRONTEND_UDP_FORWARDED,
+			.used = u ? u->forwarded_count : 0,
+			.bytes = u ? (u->forwarded_count + (u->forwarded_spare != NULL))
+						 * sizeof(struct udp_forwarded)
+				   : 0,
+			.refused = u ? u->status.forwarded_full : 0,
+			.oldest_ms = table_age(oldest ? oldest->since_ms : 0, clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_REFUSES});
+}
+
+static void query_receive(struct udp_socket *s, unsigned i)
 {
 	struct frontend_udp *u = s->owner;
 	const struct udp_query q = {
@@ -114,9 +321,9 @@ static void query_take(struct udp_socket *s, unsigned i)
 		return;
 	}
 	if (frontend_proxy_is_due(&u->balancers, q.sender))
-		udp_forwarded_take(s, &q);
+		forwarded_receive(s, &q);
 	else
-		udp_query_ask(s, &q);
+		query_ask(s, &q);
 }
 
 static int batch_receive(struct frontend_udp *u, int fd)
@@ -158,7 +365,7 @@ static void on_readable(evutil_socket_t fd, short, void *arg)
 		u->status.received += (unsigned)n;
 		note_alone(u, (unsigned)n);
 		for (unsigned i = 0; i < (unsigned)n; i++)
-			query_take(s, i);
+			query_receive(s, i);
 		flush(u);
 		taken += (unsigned)n;
 		if (n < FRONTEND_UDP_BATCH)
@@ -281,7 +488,7 @@ void frontend_udp_close(struct frontend_udp *u)
 {
 	if (!u)
 		return;
-	udp_forwarded_end(u);
+	forwarded_end(u);
 	for (unsigned i = 0; i < u->socket_count; i++) {
 		struct udp_socket *s = &u->socket[i];
 		frontend_session_end(u->frontend, &s->session);
@@ -328,5 +535,5 @@ void frontend_udp_tables(const struct frontend_udp *u, struct table_registry *ta
 				       .refused = u ? u->status.send_full : 0,
 				       .has = TABLE_REFUSES,
 				       .bytes = u ? sizeof(*u) : 0});
-	udp_forwarded_tables(u, tables);
+	forwarded_tables(u, tables);
 }

@@ -4,7 +4,7 @@
 // whole and in order, and each reply comes back with its length. The first byte says how the rest
 // is cut; the engine echoes.
 
-#include "controlplane/frontend/frontend_tcp_conn.h"
+#include "controlplane/frontend/frontend_tcp_internal.h"
 #include "fuzz.h"
 
 #include <event2/event.h>

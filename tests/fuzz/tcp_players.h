@@ -5,7 +5,7 @@
 // which knows of each question whose it is. The clock stands still unless the body turns it. What a
 // message is stands in its byte TCP_PLAYERS_ORDER_AT, one of tcp_players_orders.
 
-#include "controlplane/frontend/frontend_tcp_conn.h"
+#include "controlplane/frontend/frontend_tcp_internal.h"
 #include "fuzz.h"
 
 enum {

@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a listening socket to a connection: listeners, the PROXY header of a balancer, and the
+// places that a new connection needs, one among all and one of its client's. Where they are taken,
+// one that is idle here makes room, else one at another frontend.
+
+#include "frontend_proxy.h"
+#include "frontend_socket.h"
+#include "frontend_tcp_internal.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/clock.h>
+#include <weir/heap_site.h>
+#include <weir/log.h>
+
+enum conn_place { CONN_PLACED, CONN_FULL, CONN_CLIENT_FULL }; // FULL: the client's place is taken
+
+// With other frontends, one that has only stalled waits until none of them has an idle one.
+static enum conn_place place_find(struct frontend_tcp *t, struct tcp_client *client)
+{
+	struct frontend_tcp_shared *s = t->shared;
+	const bool idle_only = s->frontends > 1;
+
+	if (!tcp_place_take(&client->shared->open, t->set.per_client))
+		return tcp_evict(t, client, FRONTEND_TCP_END_evicted_client, idle_only, true)
+			       ? CONN_PLACED
+			       : CONN_CLIENT_FULL;
+	if (tcp_place_take(&s->open, tcp_connections_cap(t))
+		|| tcp_evict(t, NULL, FRONTEND_TCP_END_evicted, idle_only, true))
+		return CONN_PLACED;
+	return CONN_FULL;
+}
+
+static void count_refusal(struct frontend_tcp *t, enum conn_place place)
+{
+	t->count.refused_full += place == CONN_FULL;
+	t->count.refused_client += place == CONN_CLIENT_FULL;
+}
+
+// Ends a connection that has no place, or (`has_client_place`) the client's; fd -1: it is closed.
+static void conn_refuse(
+	struct frontend_tcp *t, int fd, struct tcp_client *client, bool has_client_place)
+{
+	if (has_client_place)
+		tcp_place_give(&client->shared->open);
+	tcp_client_leave(t->clients, client);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void placed_start(
+	struct frontend_tcp *t, const struct tcp_arrival *a, struct tcp_client *client)
+{
+	if (conn_start(t, a, client))
+		return;
+	tcp_place_give(&t->shared->open);
+	conn_refuse(t, a->fd, client, true);
+}
+
+// A new connection for which only another frontend can make room: its client has as many as it may,
+// or all places are taken, and none of this frontend's own connections is idle.
+//
+// A claim goes from loop to loop: first each other frontend closes an idle connection if it has
+// one, then each, this one too, one that has stalled. The closed connection's places become those
+// of the claim, so no bound is passed meanwhile. The client's socket waits unread until the claim
+// is back, CLAIM_MS at most; after that no connection is closed for it, where it may still be.
+// FRONTEND_TCP_CLAIMS of a frontend wait, one more is refused.
+
+enum { CLAIM_MS = 1000 };
+
+struct tcp_claim {
+	struct loop_return hop;
+	struct wheel_timer timer; // the origin's
+	struct frontend_tcp *origin;
+	struct tcp_client *client;  // the origin's
+	struct tcp_arrival arrival; // its fd -1: the client has waited too long; the origin's
+	enum conn_place asked;      // what was missing at first
+	enum conn_place place;      // and is now
+	unsigned step;              // loops that it has been to
+	uint64_t begun_ms;
+	bool got;
+};
+
+static bool claim_is_late(const struct tcp_claim *k)
+{
+	return clock_mono_ms() - k->begun_ms >= CLAIM_MS;
+}
+
+// One may have ended since.
+static bool claim_serve(struct tcp_claim *k, struct frontend_tcp *t, bool idle_only)
+{
+	struct frontend_tcp_shared *s = t->shared;
+	const uint8_t *key = k->client->shared->key;
+
+	if (k->place == CONN_CLIENT_FULL
+		&& tcp_place_take(&k->client->shared->open, t->set.per_client))
+		k->place = CONN_FULL;
+	if (k->place == CONN_FULL)
+		return tcp_place_take(&s->open, tcp_connections_cap(t))
+		       || tcp_evict(t, NULL, FRONTEND_TCP_END_evicted, idle_only, true);
+	struct tcp_client *client = tcp_client_find(t->clients, key);
+	return client && tcp_evict(t, client, FRONTEND_TCP_END_evicted_client, idle_only, true);
+}
+
+// The origin's loop.
+static void claim_back(void *arg)
+{
+	struct tcp_claim *k = arg;
+	struct frontend_tcp *t = k->origin;
+
+	t->claims--;
+	wheel_stop(&k->timer);
+	const int fd = k->arrival.fd;
+	if (k->got && fd >= 0 && t->serves[k->arrival.kind].enabled) {
+		placed_start(t, &k->arrival, k->client);
+	} else {
+		if (k->got)
+			tcp_place_give(&t->shared->open);
+		if (fd >= 0)
+			count_refusal(t, k->asked);
+		conn_refuse(t, fd, k->client, k->got || k->place == CONN_FULL);
+	}
+	heap_free(k);
+}
+
+static void claim_go(struct tcp_claim *k);
+
+// The loop of the frontend that it has come to.
+static void claim_look(void *arg)
+{
+	struct tcp_claim *k = arg;
+	const unsigned frontends = k->origin->shared->frontends;
+	struct frontend_tcp *t =
+		k->origin->shared->one[(k->origin->engine.number + k->step) % frontends];
+
+	k->got = !claim_is_late(k) && claim_serve(k, t, k->step < frontends);
+	claim_go(k);
+}
+
+static void claim_go(struct tcp_claim *k)
+{
+	const struct frontend_tcp_shared *s = k->origin->shared;
+
+	if (k->got || ++k->step == 2 * s->frontends) {
+		loop_call_back(k->origin->loop, &k->hop, claim_back, k);
+		return;
+	}
+	const struct frontend_tcp *next =
+		s->one[(k->origin->engine.number + k->step) % s->frontends];
+	loop_call_back(next->loop, &k->hop, claim_look, k);
+}
+
+// The other loop hangs, or has a lot to do.
+static void claim_late(void *arg)
+{
+	struct tcp_claim *k = arg;
+
+	close(k->arrival.fd);
+	k->arrival.fd = -1;
+	count_refusal(k->origin, k->asked);
+}
+
+// Asks the other frontends for a place. Takes the descriptor, the reference, and with CONN_FULL the
+// client's place. False: there are no others, or too many claims.
+static bool claim_begin(struct frontend_tcp *t, const struct tcp_arrival *a,
+	struct tcp_client *client, enum conn_place place)
+{
+	if (t->shared->frontends == 1)
+		return false;
+	struct tcp_claim *k = t->claims < FRONTEND_TCP_CLAIMS ? heap_calloc(1, sizeof(*k)) : NULL;
+	if (!k) {
+		t->claims_refused++;
+		return false;
+	}
+	k->origin = t;
+	k->client = client;
+	k->arrival = *a;
+	k->asked = k->place = place;
+	k->timer.fn = claim_late;
+	k->timer.arg = k;
+	k->begun_ms = clock_mono_ms();
+	t->claims++;
+	wheel_start(loop_wheel(t->loop), &k->timer, CLAIM_MS, k->begun_ms);
+	claim_go(k);
+	return true;
+}
+
+void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables)
+{
+	table_register(tables, &(struct table_info){.name = "tcp_claims",
+				       .owner = "frontend loop",
+				       .eviction = "refuse the connection",
+				       .lifetime = "1 s",
+				       .kind = TABLE_WORK,
+				       .cap = FRONTEND_TCP_CLAIMS,
+				       .descriptors = t->claims,
+				       .used = t->claims,
+				       .refused = t->claims_refused,
+				       .has = TABLE_REFUSES,
+				       .bytes = t->claims * sizeof(struct tcp_claim)});
+}
+
+// Takes the descriptor; closes it when it must be refused.
+static void conn_open(struct frontend_tcp *t, const struct tcp_arrival *a)
+{
+	const bool over_tls = tcp_kind_of(a->kind)->alpn;
+
+	// Or allowed clients would lose their places to others.
+	if (t->engine.admits && !t->engine.admits(t->engine.frontend, &a->peer, over_tls)) {
+		t->count.refused_denied++;
+		close(a->fd);
+		return;
+	}
+	struct tcp_client *client = tcp_client_join(t->clients, &a->peer);
+	if (!client) {
+		t->count.refused_full++;
+		close(a->fd);
+		return;
+	}
+	const enum conn_place place = place_find(t, client);
+	if (place == CONN_PLACED) {
+		placed_start(t, a, client);
+	} else if (!claim_begin(t, a, client, place)) {
+		count_refusal(t, place);
+		conn_refuse(t, a->fd, client, place == CONN_FULL);
+	}
+}
+
+// New connections from balancers (proxy_protocol.from): each begins with a header of PROXY protocol
+// v2, which says whose connection it is. After the header, and not before, it is opened as one of
+// that client, which may be refused by its address. Nothing counts against the balancer's address.
+//
+// A header is read as far as its end and no byte further: what follows is TLS or DNS and stays in
+// the socket. A connection without its header is a struct tcp_proxied, FRONTEND_PROXY_WAITS of a
+// frontend at most: some 800 bytes, a descriptor, and tcp.query_timeout. As a balancer sends the
+// header at once, few wait. Frontend loop's thread.
+
+struct tcp_proxied {
+	TAILQ_ENTRY(tcp_proxied) by_age;
+	struct frontend_tcp *tcp;
+	struct event readable;
+	struct wheel_timer timer;
+	union client_address peer; // the balancer
+	enum frontend_tcp_kind kind;
+	int fd;
+	uint16_t len, wanted; // bytes that are here, and up to where more are read
+	uint8_t bytes[PROXY_HEADER_MAX];
+};
+
+// All but its descriptor.
+static void proxied_free(struct tcp_proxied *p)
+{
+	event_del(&p->readable);
+	wheel_stop(&p->timer);
+	TAILQ_REMOVE(&p->tcp->proxied, p, by_age);
+	p->tcp->proxied_count--;
+	heap_free(p);
+}
+
+static void proxied_drop(struct tcp_proxied *p, enum frontend_tcp_end why)
+{
+	p->tcp->count.accepted++; // or more would end than begin
+	p->tcp->count.ended[why]++;
+	close(p->fd);
+	proxied_free(p);
+}
+
+static void proxied_late(void *arg)
+{
+	proxied_drop(arg, FRONTEND_TCP_END_slow_proxy);
+}
+
+static void proxied_open(struct tcp_proxied *p, const union client_address *named)
+{
+	struct frontend_tcp *t = p->tcp;
+	const struct tcp_arrival a = {
+		.peer = named ? *named : p->peer, .kind = p->kind, .is_named = named, .fd = p->fd};
+
+	proxied_free(p);
+	conn_open(t, &a);
+}
+
+// Once more for what the head says to come; false: no byte is here, or it has ended.
+static bool proxied_receive(struct tcp_proxied *p)
+{
+	const ssize_t n = recv(p->fd, p->bytes + p->len, p->wanted - (size_t)p->len, MSG_DONTWAIT);
+
+	if (n > 0) {
+		p->len = (uint16_t)(p->len + n);
+		p->tcp->count.bytes_in += (uint64_t)n;
+		return true;
+	}
+	if (n == 0)
+		proxied_drop(p, FRONTEND_TCP_END_client);
+	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		proxied_drop(p, FRONTEND_TCP_END_error);
+	return false;
+}
+
+// Two reads of a header that is here: its head, which says how long it is, and the rest.
+static void on_readable(evutil_socket_t, short, void *arg)
+{
+	struct tcp_proxied *p = arg;
+	struct proxy_header header;
+	union client_address named;
+
+	for (unsigned reads = 0; reads < 2 && proxied_receive(p); reads++) {
+		switch (proxy_header_read(p->bytes, p->len, &header)) {
+		case PROXY_HEADER_PART:
+			p->wanted = header.len;
+			break;
+		case PROXY_HEADER_BAD:
+			proxied_drop(p, FRONTEND_TCP_END_proxy);
+			return;
+		case PROXY_HEADER_SENDER:
+			proxied_open(p, NULL);
+			return;
+		case PROXY_HEADER_CLIENT:
+			named = frontend_proxy_client(&header);
+			proxied_open(p, &named);
+			return;
+		}
+	}
+}
+
+static void proxied_begin(struct frontend_tcp *t, int fd, const union client_address *peer,
+	enum frontend_tcp_kind kind)
+{
+	struct tcp_proxied *p = heap_calloc(1, sizeof(*p));
+
+	if (!p) {
+		t->count.refused_full++;
+		close(fd);
+		return;
+	}
+	if (t->proxied_count == FRONTEND_PROXY_WAITS)
+		proxied_drop(TAILQ_FIRST(&t->proxied), FRONTEND_TCP_END_evicted_proxy);
+	p->tcp = t;
+	p->fd = fd;
+	p->peer = *peer;
+	p->kind = kind;
+	p->wanted = PROXY_HEADER_HEAD;
+	p->timer.fn = proxied_late;
+	p->timer.arg = p;
+	TAILQ_INSERT_TAIL(&t->proxied, p, by_age);
+	t->proxied_count++;
+	wheel_start(loop_wheel(t->loop), &p->timer, t->set.query_timeout_s * 1000, clock_mono_ms());
+	event_assign(&p->readable, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_readable, p);
+	(void)event_add(&p->readable, NULL); // or its time ends it
+}
+
+// Takes the descriptor of a new connection. From a balancer its client is in its PROXY header.
+static void on_arrival(struct frontend_tcp *t, int fd, const union client_address *peer,
+	enum frontend_tcp_kind kind)
+{
+	if (frontend_proxy_is_due(&t->balancers, peer))
+		proxied_begin(t, fd, peer, kind);
+	else
+		conn_open(t, &(struct tcp_arrival){.peer = *peer, .kind = kind, .fd = fd});
+}
+
+void tcp_proxied_end(struct frontend_tcp *t, bool all)
+{
+	struct tcp_proxied *p = TAILQ_FIRST(&t->proxied), *next;
+
+	for (; p; p = next) {
+		next = TAILQ_NEXT(p, by_age);
+		if (all || !t->serves[p->kind].enabled)
+			proxied_drop(p, FRONTEND_TCP_END_stopped);
+	}
+}
+
+void tcp_proxied_tables(const struct frontend_tcp *t, struct table_registry *tables)
+{
+	table_register(tables,
+		&(struct table_info){.name = "tcp_proxied",
+			.owner = "frontend loop",
+			.eviction = "close the connection that waited longest for its header",
+			.lifetime = "tcp.query_timeout",
+			.kind = TABLE_WORK,
+			.cap = FRONTEND_PROXY_WAITS,
+			.descriptors = t->proxied_count,
+			.used = t->proxied_count,
+			.bytes = t->proxied_count * sizeof(struct tcp_proxied),
+			.evicted = t->count.ended[FRONTEND_TCP_END_evicted_proxy],
+			.has = TABLE_EVICTS});
+}
+
+enum {
+	BACKLOG = 4096, // the kernel's own limit cuts it
+	FAST_OPEN_QUEUE = 256,
+	SEND_BUFFER = 65536, // the kernel doubles it
+	USER_TIMEOUT_MS = 10000,
+	ACCEPT_PAUSE_MS = 100,
+	RETRY_MS = 5000,
+};
+
+// What connections inherit. A kernel without one of these works all the same.
+static void options_inherited(int fd)
+{
+	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE);
+	// Unread replies stay within weir's bounds, not in the kernel.
+	frontend_socket_prefer(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	frontend_socket_prefer(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+}
+
+static int socket_listen(struct frontend_tcp *t, const struct tcp_listener *l)
+{
+	struct frontend_sockets *sockets = &t->shared->sockets;
+	const unsigned number = (unsigned)(l - t->listener);
+	if (tcp_kind_of(l->kind)->alpn && !tcp_shared_has_tls(t->shared))
+		return -ENOKEY;
+	int fd = frontend_socket_open(sockets, number, &l->address, SOCK_STREAM);
+	if (fd < 0)
+		return fd;
+	options_inherited(fd);
+	if (listen(fd, BACKLOG) == 0)
+		return fd;
+	int rc = -errno;
+	frontend_socket_close(sockets, number, l->address.port, fd);
+	return rc;
+}
+
+static void on_retry(void *arg)
+{
+	struct frontend_tcp *t = arg;
+
+	for (unsigned i = 0; t->accept_paused && i < t->listener_count; i++)
+		if (t->listener[i].fd >= 0)
+			(void)event_add(&t->listener[i].event, NULL);
+	t->accept_paused = false;
+	tcp_listen(t);
+}
+
+static void retry_in(struct frontend_tcp *t, uint64_t ms)
+{
+	t->retry.fn = on_retry;
+	t->retry.arg = t;
+	wheel_start(loop_wheel(t->loop), &t->retry, ms, clock_mono_ms());
+}
+
+// Trying again at once would only turn the loop. Where it is files or memory that are missing, the
+// end of some connection helps.
+static void accept_pause(struct frontend_tcp *t, int err)
+{
+	t->count.accept_paused++;
+	if (frontend_tcp_accept_error_of(err) != FRONTEND_TCP_ACCEPT_other)
+		(void)tcp_evict(t, NULL, FRONTEND_TCP_END_evicted, false, false);
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listener[i].fd >= 0)
+			event_del(&t->listener[i].event);
+	t->accept_paused = true;
+	retry_in(t, ACCEPT_PAUSE_MS);
+}
+
+const char *const frontend_tcp_accept_error_names[FRONTEND_TCP_ACCEPT_ERROR_COUNT] = {
+#define X(name, text) [FRONTEND_TCP_ACCEPT_##name] = #name,
+	FRONTEND_TCP_ACCEPT_ERRORS(X)
+#undef X
+};
+
+enum frontend_tcp_accept_error frontend_tcp_accept_error_of(int err)
+{
+	// The connection's own trouble, which Linux hands on from it (accept(2)).
+	static const int lost[] = {ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
+		EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT};
+
+	for (unsigned i = 0; i < ARRAY_LEN(lost); i++)
+		if (err == lost[i])
+			return FRONTEND_TCP_ACCEPT_lost;
+	if (err == EMFILE || err == ENFILE)
+		return FRONTEND_TCP_ACCEPT_files;
+	return err == ENOBUFS || err == ENOMEM ? FRONTEND_TCP_ACCEPT_memory
+					       : FRONTEND_TCP_ACCEPT_other;
+}
+
+// All listeners share what a turn may accept; `resume` gives it back in the next.
+static bool accept_spend(struct frontend_tcp *t)
+{
+	if (t->accepts_left == 0)
+		return false;
+	if (t->accepts_left-- == TCP_ACCEPTS_A_TURN)
+		event_add(&t->resume, &(struct timeval){0});
+	return true;
+}
+
+static void on_accept(evutil_socket_t listener, short, void *arg)
+{
+	const struct tcp_listener *l = arg;
+	struct frontend_tcp *t = l->tcp;
+
+	for (unsigned i = 0; accept_spend(t); i++) {
+		union client_address peer = {0};
+		socklen_t len = sizeof(peer);
+		int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			on_arrival(t, fd, &peer, l->kind);
+			continue;
+		}
+		int err = errno;
+		if (err == EINTR)
+			continue;
+		if (err == EAGAIN || err == EWOULDBLOCK)
+			return;
+		enum frontend_tcp_accept_error kind = frontend_tcp_accept_error_of(err);
+		if (kind == FRONTEND_TCP_ACCEPT_lost) { // the next may be well
+			t->count.accept_errors[kind]++;
+			continue;
+		}
+		// The kernel looks for a file first, so only before the first one a client surely
+		// waits.
+		if (i > 0)
+			return;
+		t->count.accept_errors[kind]++;
+		accept_pause(t, err);
+		return;
+	}
+}
+
+const char *frontend_tcp_listen_error(int err)
+{
+	return err == -ENOKEY ? "no certificate" : strerror(-err);
+}
+
+static void listener_try(struct frontend_tcp *t, struct tcp_listener *l)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	int fd = socket_listen(t, l);
+
+	if (fd < 0) {
+		if (fd != l->err)
+			log_warning("TCP: %s: cannot listen: %s; trying again",
+				socket_address_text(&l->address, text),
+				frontend_tcp_listen_error(fd));
+		l->err = fd;
+		return;
+	}
+	l->fd = fd;
+	l->err = 0;
+	event_assign(&l->event, loop_base(t->loop), fd, EV_READ | EV_PERSIST, on_accept, l);
+	if (event_add(&l->event, NULL) < 0)
+		log_warning("TCP: %s: no memory", socket_address_text(&l->address, text));
+	else
+		log_info("TCP: listening on %s", socket_address_text(&l->address, text));
+}
+
+static void listener_end(struct frontend_tcp *t, struct tcp_listener *l)
+{
+	if (l->fd < 0)
+		return;
+	event_del(&l->event);
+	frontend_socket_close(
+		&t->shared->sockets, (unsigned)(l - t->listener), l->address.port, l->fd);
+	l->fd = -1;
+}
+
+void tcp_listen(struct frontend_tcp *t)
+{
+	bool missing = false;
+
+	for (unsigned i = 0; i < t->listener_count; i++) {
+		struct tcp_listener *l = &t->listener[i];
+		const struct frontend_tcp_port *p = &t->serves[l->kind];
+		if (!p->enabled || l->address.port != p->port) {
+			listener_end(t, l);
+			l->address.port = p->port;
+			l->err = 0;
+		}
+		if (!p->enabled)
+			continue;
+		if (l->fd < 0)
+			listener_try(t, l);
+		missing |= l->fd < 0;
+	}
+	if (t->accept_paused)
+		return;
+	if (missing)
+		retry_in(t, RETRY_MS);
+	else
+		wheel_stop(&t->retry);
+}
+
+void tcp_listen_end(struct frontend_tcp *t)
+{
+	wheel_stop(&t->retry);
+	t->accept_paused = false;
+	for (unsigned i = 0; i < t->listener_count; i++)
+		listener_end(t, &t->listener[i]);
+}
