@@ -67,6 +67,5 @@ enum doh_status {
 };
 extern const uint16_t doh_http_numbers[DOH_STATUS_COUNT]; // of statuses
 
-// The text of a status for people, in the body, and its reason in HTTP/1.1.
-const char *doh_http_text(enum doh_status status);
+// The reason of a status in HTTP/1.1.
 const char *doh_http_reason(enum doh_status status);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The parts of a connection of DNS over HTTPS: doh_conn.c (what the owner calls, and which question
-// is whose), doh_stream.c (requests in progress, memory), doh_h2.c and doh_http1.c (the versions).
+// The parts of a connection of DNS over HTTPS: doh.c (what the owner calls, requests in progress,
+// memory), doh_h2.c and doh_http1.c (the versions).
 
 #include "doh.h"
 #include "doh_memory.h"
@@ -70,11 +70,10 @@ struct doh_conn {
 	};
 };
 
-// doh_stream.c. Ends the connection for a reason, the first one given.
+// doh.c. Ends the connection for a reason, the first one given.
 void doh_conn_fail(struct doh_conn *c, enum doh_end why);
 struct doh_stream *doh_stream_new(struct doh_conn *c, int32_t id, uint64_t now_ms); // or NULL
 void doh_stream_free(struct doh_stream *s); // its slot stays taken until the reply
-void doh_stream_move(struct doh_stream *s, enum doh_stage stage, uint64_t now_ms);
 // Its header fields are whole, a part of its body came, all of it came. doh_stream_body: false:
 // nothing was kept.
 void doh_stream_headers_end(struct doh_stream *s, uint64_t now_ms);
@@ -84,9 +83,6 @@ void doh_stream_end(struct doh_stream *s, uint64_t now_ms);
 void doh_stream_linger(struct doh_stream *s, uint64_t now_ms);
 // The request is whole, or is refused before: it is ready, or gets its response.
 void doh_stream_whole(struct doh_stream *s, enum doh_status status, uint64_t now_ms);
-// DOH_200: with the message; any other status: with its text.
-void doh_stream_respond(struct doh_stream *s, enum doh_status status, const uint8_t *msg,
-	size_t len, uint64_t now_ms);
 
 // doh_h2.c
 ATTR_MUST_CHECK int doh_library_new(struct doh_library **out); // -ENOMEM

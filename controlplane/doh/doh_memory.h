@@ -14,7 +14,7 @@ struct doh_memory {
 	size_t bytes;
 };
 
-// doh_stream.c. NULL: none left, for it or for weir. doh_release: NULL is fine.
+// doh.c. NULL: none left, for it or for weir. doh_release: NULL is fine.
 void *doh_realloc(struct doh_memory *m, void *p, size_t n);
 void doh_release(struct doh_memory *m, void *p);
 // For nghttp2, at heap sites of its own; `memory` is a struct doh_memory.
