@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "http_server.h"
+
+#include "base/age_list.h"
 #include "base/json_out.h"
-#include "http_internal.h"
+#include "base/source_key.h"
+#include "base/url_fields.h"
+#include "http_rate.h"
 #include "tls/tls_server.h"
 
 #include <event2/buffer.h>
@@ -13,12 +18,424 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/queue.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/heap_site.h>
+
+struct http_exchange {
+	LIST_ENTRY(http_exchange) link;
+	struct age_link age;
+	struct http_server *server;     // NULL: it is gone
+	struct evhttp_request *request; // NULL: replied to (too late), or the server is gone
+	struct event *deadline;
+	struct ucred peer;
+	struct sockaddr_storage source; // of a unix socket: the family alone
+	const void *note;
+	char who[HTTP_WHO_MAX], from[HTTP_FROM_MAX];
+	uint64_t right;
+	uint64_t asks[HTTP_TURNS_MAX]; // keys of http_rate.h; 0: none
+	struct url_fields params, form;
+	bool is_form_read, is_admin;
+	int form_err;
+};
+
+struct http_server {
+	struct http_settings settings;
+	struct evhttp *evhttp;
+	struct evconnlistener *listener; // evhttp's
+	struct event *accept_again;
+	unsigned exchanges;
+	struct age_list ages;
+	LIST_HEAD(, http_exchange) exchange_list;
+	struct http_counts counts;
+	struct http_conns *conns;
+	struct http_turn turn; // of the request that is being handled
+	LIST_HEAD(, http_stream) streams;
+};
+
+static struct bufferevent *request_buffer(struct evhttp_request *r)
+{
+	return evhttp_connection_get_bufferevent(evhttp_request_get_connection(r));
+}
+
+// A request, and whose it is.
+
+bool http_is_post(const struct http_exchange *x)
+{
+	return evhttp_request_get_command(x->request) == EVHTTP_REQ_POST;
+}
+
+const char *http_method(const struct http_exchange *x)
+{
+	return http_is_post(x)                                             ? "POST"
+	       : evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD ? "HEAD"
+									   : "GET";
+}
+
+const char *http_path(const struct http_exchange *x)
+{
+	return evhttp_uri_get_path(evhttp_request_get_evhttp_uri(x->request));
+}
+
+const char *http_param(const struct http_exchange *x, const char *name)
+{
+	return url_fields_get(&x->params, name);
+}
+
+const struct url_fields *http_params(const struct http_exchange *x)
+{
+	return &x->params;
+}
+
+const char *http_header(const struct http_exchange *x, const char *name)
+{
+	return evhttp_find_header(evhttp_request_get_input_headers(x->request), name);
+}
+
+const struct sockaddr_storage *http_source(const struct http_exchange *x)
+{
+	return &x->source;
+}
+
+const char *http_client_name(const struct http_exchange *x)
+{
+	struct ssl_st *ssl = bufferevent_openssl_get_ssl(request_buffer(x->request));
+	return ssl ? tls_lent_client_name(ssl) : NULL;
+}
+
+bool http_client_is_current(const struct http_exchange *x, const struct tls_server *s)
+{
+	struct ssl_st *ssl = bufferevent_openssl_get_ssl(request_buffer(x->request));
+	return ssl && tls_lent_is_current(ssl, s);
+}
+
+const char *http_who(const struct http_exchange *x)
+{
+	return x->who;
+}
+
+const char *http_from(const struct http_exchange *x)
+{
+	return x->from;
+}
+
+void http_set_who(struct http_exchange *x, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(x->who, sizeof(x->who), fmt, args);
+	va_end(args);
+}
+
+void http_set_right(struct http_exchange *x, uint64_t right)
+{
+	x->right = right;
+}
+
+uint64_t http_right(const struct http_exchange *x)
+{
+	return x->right;
+}
+
+static void form_read(struct http_exchange *x)
+{
+	static const char type[] = "application/x-www-form-urlencoded";
+	struct evbuffer *body = evhttp_request_get_input_buffer(x->request);
+	const size_t len = evbuffer_get_length(body);
+	const char *is = http_header(x, "Content-Type");
+	char text[HTTP_FORM_MAX + 1];
+	x->is_form_read = true;
+	if (!is || strncasecmp(is, type, sizeof(type) - 1) != 0 || len == 0 || len > HTTP_FORM_MAX)
+		return;
+	evbuffer_remove(body, text, len);
+	x->form_err = url_fields_read(&x->form, text, len);
+	explicit_bzero(text, sizeof(text));
+}
+
+int http_form_read(struct http_exchange *x, const struct url_fields **out)
+{
+	if (!x->is_form_read)
+		form_read(x);
+	*out = &x->form;
+	return x->form_err;
+}
+
+const char *http_form(const struct http_exchange *x, const char *name)
+{
+	return url_fields_get(&x->form, name);
+}
+
+void http_set_note(struct http_exchange *x, const void *note)
+{
+	x->note = note;
+}
+
+const void *http_note(const struct http_exchange *x)
+{
+	return x->note;
+}
+
+void http_reply_header(struct http_exchange *x, const char *name, const char *value)
+{
+	if (x->request)
+		(void)evhttp_add_header(evhttp_request_get_output_headers(x->request), name, value);
+}
+
+bool http_is_served(const struct http_exchange *x)
+{
+	return x->server != NULL;
+}
+
+bool http_is_live(const struct http_exchange *x)
+{
+	return x->request != NULL;
+}
+
+void http_defer(struct http_exchange *x, unsigned deadline_ms)
+{
+	struct timeval tv = {.tv_sec = deadline_ms / 1000, .tv_usec = (deadline_ms % 1000) * 1000};
+	(void)event_add(x->deadline, &tv);
+}
+
+// Replies.
+
+static void body_free(const void *body, size_t, void *)
+{
+	heap_free((void *)(uintptr_t)body);
+}
+
+static void body_wipe(const void *body, size_t len, void *)
+{
+	explicit_bzero((void *)(uintptr_t)body, len);
+	heap_free((void *)(uintptr_t)body);
+}
+
+// What a body would have: evhttp counts the bytes that it sends.
+static int length_add(struct evhttp_request *r, size_t len)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%zu", len);
+	return evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Length", text);
+}
+
+// `end`: of the body, once it has left or cannot; NULL: none.
+static void request_reply_as(struct evhttp_request *r, unsigned status, const char *type,
+	const char *body, size_t len, evbuffer_ref_cleanup_cb end)
+{
+	struct evbuffer *out = evbuffer_new();
+	// From here on the connection's own time counts (http_conns.h). evhttp would end it after
+	// HTTP_TIMEOUT_S without input, however well the client reads.
+	bufferevent_set_timeouts(request_buffer(r), NULL, NULL);
+	const bool is_head = evhttp_request_get_command(r) == EVHTTP_REQ_HEAD;
+	const bool is_held =
+		out && len && !is_head && evbuffer_add_reference(out, body, len, end, NULL) == 0;
+	if (!is_held && end)
+		end(body, len, NULL);
+	if (out && (is_held || is_head || len == 0) && (!is_head || !len || length_add(r, len) == 0)
+		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
+			   == 0)
+		evhttp_send_reply(r, (int)status, NULL, out);
+	else
+		evhttp_send_error(r, HTTP_INTERNAL, NULL);
+	if (out)
+		evbuffer_free(out);
+}
+
+// The request is evhttp's again, which frees it when the reply has left or cannot. `body`: a
+// constant.
+static void request_reply(struct evhttp_request *r, unsigned status, const char *body)
+{
+	request_reply_as(r, status, "application/json", body, strlen(body), NULL);
+}
+
+// The client gets this status, or has it: tells the owner, once.
+static void exchange_replied(struct http_exchange *x, unsigned status)
+{
+	const struct http_settings *s = &x->server->settings;
+	if (s->replied)
+		s->replied(s->arg, x, status);
+}
+
+// From its server, which may be closing: nothing of the base is held any longer.
+static void exchange_detach(struct http_exchange *x)
+{
+	LIST_REMOVE(x, link);
+	age_remove(&x->server->ages, &x->age);
+	x->server->exchanges--;
+	event_free(x->deadline);
+	x->server = NULL;
+	x->request = NULL;
+}
+
+static void exchange_free(struct http_exchange *x)
+{
+	if (x->server)
+		exchange_detach(x);
+	url_fields_end(&x->params);
+	url_fields_end(&x->form);
+	heap_free(x);
+}
+
+void http_reply(struct http_exchange *x, unsigned status, char *body)
+{
+	http_reply_text(x, status, "application/json", body);
+}
+
+void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body)
+{
+	http_reply_bytes(x, status, type, body, body ? strlen(body) : 0);
+}
+
+static unsigned refusal_weight(unsigned status)
+{
+	return status == 429 ? HTTP_FAST_WEIGHT : status == 401 || status == 403;
+}
+
+static void body_reply(struct http_exchange *x, unsigned status, const char *type, char *body,
+	size_t len, evbuffer_ref_cleanup_cb end)
+{
+	if (x->request) {
+		const unsigned weight = refusal_weight(status);
+		if (http_conns_replied(x->server->conns, request_buffer(x->request), weight)
+			>= HTTP_REFUSALS_MAX)
+			http_reply_header(x, "Connection", "close");
+		exchange_replied(x, body ? status : 500);
+	} else if (x->server && x->server->settings.late) {
+		x->server->settings.late(x->server->settings.arg, x, body ? status : 500);
+	}
+	if (x->request && body)
+		request_reply_as(x->request, status, type, body, len, end);
+	else if (x->request)
+		request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
+	else if (body)
+		end(body, len, NULL);
+	exchange_free(x);
+}
+
+void http_reply_bytes(
+	struct http_exchange *x, unsigned status, const char *type, char *body, size_t len)
+{
+	body_reply(x, status, type, body, len, body_free);
+}
+
+void http_reply_secret(struct http_exchange *x, unsigned status, char *body)
+{
+	body_reply(x, status, "application/json", body, body ? strlen(body) : 0, body_wipe);
+}
+
+// How often a sender and a user may ask, and what they pay for what it takes (http_rate.h). Pages
+// of other sites ask by an allowance apart, or one in a browser would use up that of its address.
+
+// Places in `asks`.
+enum { NETWORK, SENDER, USER };
+static_assert((int)USER + 1 == (int)HTTP_TURNS_MAX);
+
+static bool ask_take(struct http_exchange *x, unsigned which, uint64_t key, unsigned times)
+{
+	struct http_rate *rate = x->server->settings.rate;
+	if (!rate)
+		return true;
+	x->asks[which] = x->server->turn.key[which] = key;
+	if (http_rate_take(rate, key, times, clock_mono_ms()))
+		return true;
+	x->server->counts.refused_rate++;
+	http_reply_header(x, "Retry-After", "1");
+	http_reply(x, 429, json_out_error("too many requests: try again in a second"));
+	return false;
+}
+
+// How many requests are served for that user; 0: for all users but admins.
+static unsigned served_of(const struct http_server *s, uint64_t key)
+{
+	const struct http_exchange *x;
+	unsigned n = 0;
+	LIST_FOREACH (x, &s->exchange_list, link)
+		n += key ? x->asks[USER] == key : x->asks[USER] && !x->is_admin;
+	return n;
+}
+
+static bool busy_reply(struct http_exchange *x, const char *with)
+{
+	x->server->counts.refused_full++;
+	http_reply_header(x, "Retry-After", "1");
+	http_reply(x, 503, json_out_error("too busy with %s: try again", with));
+	return false;
+}
+
+// By a browser's word: another site's page asks, for which nobody at the sender's address can.
+static bool is_foreign(const struct http_exchange *x)
+{
+	const char *site = http_header(x, "Sec-Fetch-Site");
+	return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+}
+
+// By the kernel's word: an address, or a local user.
+static uint64_t own_of(const struct http_exchange *x, const struct source_ids *of)
+{
+	return source_id_is_none(&of->own) ? http_rate_key('u', &x->peer.uid, sizeof(x->peer.uid))
+					   : http_rate_key('s', &of->own, sizeof(of->own));
+}
+
+static uint64_t apart(uint64_t key, bool is_foreign)
+{
+	return is_foreign ? http_rate_key('f', &key, sizeof(key)) : key;
+}
+
+// Takes a request from its sender's allowance. False: that is used up, and 429 is the reply.
+static bool sender_may_ask(struct http_exchange *x)
+{
+	const struct source_ids of = source_ids_of(&x->source);
+	const bool foreign = is_foreign(x);
+	// An address that asks too often takes nothing of what its network has.
+	if (!ask_take(x, SENDER, apart(own_of(x, &of), foreign), 1))
+		return false;
+	if (source_id_is_none(&of.network))
+		return true;
+	const uint64_t network = http_rate_key('n', &of.network, sizeof(of.network));
+	return ask_take(x, NETWORK, apart(network, foreign), SOURCE_NETWORK_TIMES);
+}
+
+bool http_may_ask(struct http_exchange *x, uint64_t key, bool is_admin)
+{
+	const struct http_server *s = x->server;
+	const unsigned max = s->settings.exchanges_max;
+	http_conns_entitled(s->conns, request_buffer(x->request), key);
+	x->is_admin = is_admin;
+	if (s->settings.rate && served_of(s, key) >= max / 2)
+		return busy_reply(x, "this user");
+	if (s->settings.rate && !is_admin && served_of(s, 0) >= max - max / 4)
+		return busy_reply(x, "users who are no admins");
+	return ask_take(x, USER, key, 1);
+}
+
+static uint64_t cpu_us(void)
+{
+	return clock_us_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+struct http_turn http_turn_begin(const struct http_exchange *x)
+{
+	struct http_turn t = {.rate = x->server->settings.rate};
+	if (t.rate)
+		t.began_us = cpu_us();
+	memcpy(t.key, x->asks, sizeof(t.key));
+	return t;
+}
+
+void http_turn_end(const struct http_turn *t)
+{
+	if (!t->rate)
+		return;
+	const uint64_t took_us = cpu_us() - t->began_us;
+	for (unsigned i = 0; i < HTTP_TURNS_MAX; i++)
+		http_rate_charge(t->rate, t->key[i], took_us);
+}
 
 static_assert((int)HTTP_CONNS_INPUT_MAX > (int)HTTP_HEADER_MAX + (int)HTTP_BODY_MAX);
 
@@ -26,9 +443,9 @@ static void on_deadline(evutil_socket_t, short, void *arg)
 {
 	struct http_exchange *x = arg;
 	x->server->counts.timeouts++;
-	(void)http_conns_replied(x->server->conns, http_request_buffer(x->request), 0);
-	http_exchange_replied(x, 504);
-	http_request_reply(x->request, 504, "{\"error\":\"no answer in time\"}");
+	(void)http_conns_replied(x->server->conns, request_buffer(x->request), 0);
+	exchange_replied(x, 504);
+	request_reply(x->request, 504, "{\"error\":\"no answer in time\"}");
 	x->request = NULL;
 }
 
@@ -37,8 +454,7 @@ static void origin_fill(struct http_exchange *x)
 {
 	socklen_t len = sizeof(x->source);
 	struct sockaddr_storage *a = &x->source;
-	if (getpeername(
-		    bufferevent_getfd(http_request_buffer(x->request)), (struct sockaddr *)a, &len)
+	if (getpeername(bufferevent_getfd(request_buffer(x->request)), (struct sockaddr *)a, &len)
 		< 0)
 		a->ss_family = AF_UNSPEC;
 	if (a->ss_family == AF_UNIX) {
@@ -69,7 +485,7 @@ static struct http_exchange *exchange_new(
 	x->peer = *peer;
 	origin_fill(x);
 	LIST_INSERT_HEAD(&s->exchange_list, x, link);
-	http_conns_asked(s->conns, http_request_buffer(r));
+	http_conns_asked(s->conns, request_buffer(r));
 	age_add(&s->ages, &x->age);
 	if (++s->exchanges > s->counts.waiting_most)
 		s->counts.waiting_most = s->exchanges;
@@ -111,7 +527,7 @@ static void handle(struct http_server *s, struct http_exchange *x)
 static bool peer_admitted(
 	const struct http_settings *t, struct evhttp_request *r, struct ucred *peer)
 {
-	int fd = bufferevent_getfd(http_request_buffer(r));
+	int fd = bufferevent_getfd(request_buffer(r));
 	socklen_t len = sizeof(*peer);
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0
 	       && t->admit(t->arg, peer, fd);
@@ -121,9 +537,9 @@ static void on_request(struct evhttp_request *r, void *arg)
 {
 	struct http_server *s = arg;
 	struct ucred peer;
-	const char *fault = http_conns_fault(s->conns, http_request_buffer(r));
+	const char *fault = http_conns_fault(s->conns, request_buffer(r));
 	s->counts.requests++;
-	(void)http_conns_replied(s->conns, http_request_buffer(r), 0); // unless it goes on
+	(void)http_conns_replied(s->conns, request_buffer(r), 0); // unless it goes on
 	const bool is_admitted = peer_admitted(&s->settings, r, &peer);
 	// The last reply of its connection: where the next one begins nobody can say, or who may
 	// not ask need not ask again.
@@ -132,25 +548,25 @@ static void on_request(struct evhttp_request *r, void *arg)
 			evhttp_request_get_output_headers(r), "Connection", "close");
 	if (!is_admitted) {
 		s->counts.refused_peer++;
-		http_request_reply(r, 403, "{\"error\":\"not permitted\"}");
+		request_reply(r, 403, "{\"error\":\"not permitted\"}");
 		return;
 	}
 	if (evhttp_request_get_command(r) == EVHTTP_REQ_CONNECT) { // which evhttp keeps open
-		http_conns_end(s->conns, http_request_buffer(r));
-		http_request_reply(r, 501, "{\"error\":\"use GET or POST\"}");
+		http_conns_end(s->conns, request_buffer(r));
+		request_reply(r, 501, "{\"error\":\"use GET or POST\"}");
 		return;
 	}
 	if (s->exchanges >= s->settings.exchanges_max) {
 		s->counts.refused_full++;
 		(void)evhttp_add_header(evhttp_request_get_output_headers(r), "Retry-After", "1");
-		http_request_reply(r, 503, "{\"error\":\"too busy: try again\"}");
+		request_reply(r, 503, "{\"error\":\"too busy: try again\"}");
 		return;
 	}
 	struct http_exchange *x = exchange_new(s, r, &peer);
 	const int rc = x ? params_read(x) : -ENOMEM;
 	if (!x)
-		http_request_reply(r, 500, "{\"error\":\"out of memory\"}");
-	else if (!http_sender_may_ask(x))
+		request_reply(r, 500, "{\"error\":\"out of memory\"}");
+	else if (!sender_may_ask(x))
 		; // it has its reply
 	else if (fault)
 		fault_reply(x, fault);
@@ -253,8 +669,8 @@ void http_server_close(struct http_server *s)
 	struct http_exchange *x;
 	while ((x = LIST_FIRST(&s->exchange_list))) {
 		if (x->request)
-			http_exchange_replied(x, 503);
-		http_exchange_detach(x);
+			exchange_replied(x, 503);
+		exchange_detach(x);
 	}
 	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
@@ -321,139 +737,112 @@ unsigned http_server_waiting(const struct http_server *s, const struct http_exch
 	return n;
 }
 
-bool http_is_post(const struct http_exchange *x)
+// Streams.
+
+struct http_stream {
+	struct evhttp_request *request;
+	LIST_ENTRY(http_stream) link;
+	const struct http_server *server;
+	struct http_stream_user user;
+	uint64_t since_ms;
+	bool is_over;
+};
+
+// Input of a client in its stream is not read: it may fill this much, and wait.
+enum { STREAM_INPUT_MAX = 4096 };
+
+static struct bufferevent *stream_buffer(const struct http_stream *s)
 {
-	return evhttp_request_get_command(x->request) == EVHTTP_REQ_POST;
+	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	return c ? evhttp_connection_get_bufferevent(c) : NULL;
 }
 
-const char *http_method(const struct http_exchange *x)
+struct http_stream *http_stream_begin(struct http_exchange *x, const char *type)
 {
-	return http_is_post(x)                                             ? "POST"
-	       : evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD ? "HEAD"
-									   : "GET";
+	if (x->request && evhttp_request_get_command(x->request) == EVHTTP_REQ_HEAD) {
+		http_reply_text(x, HTTP_OK, type, heap_strdup(""));
+		return NULL;
+	}
+	struct http_stream *s = x->request ? heap_calloc(1, sizeof(*s)) : NULL;
+	if (!s
+		|| evhttp_add_header(
+			   evhttp_request_get_output_headers(x->request), "Content-Type", type)
+			   < 0) {
+		heap_free(s);
+		http_reply(x, 500, NULL);
+		return NULL;
+	}
+	exchange_replied(x, HTTP_OK);
+	s->request = x->request;
+	s->server = x->server;
+	LIST_INSERT_HEAD(&x->server->streams, s, link);
+	memcpy(s->user.who, x->who, sizeof(s->user.who));
+	s->user.right = x->right;
+	s->since_ms = clock_mono_ms();
+	exchange_free(x);
+	struct bufferevent *b = stream_buffer(s);
+	bufferevent_set_timeouts(b, NULL, NULL);
+	bufferevent_setwatermark(b, EV_READ, 0, STREAM_INPUT_MAX);
+	evhttp_send_reply_start(s->request, HTTP_OK, NULL);
+	return s;
 }
 
-const char *http_path(const struct http_exchange *x)
+// Asks the kernel, because the loop may not have handled the event yet. Less than 0: a signal came
+// in between (SIGHUP), so the state is unknown.
+static bool is_over(const struct http_stream *s)
 {
-	return evhttp_uri_get_path(evhttp_request_get_evhttp_uri(x->request));
+	const unsigned life_ms = s->server->settings.stream_ms;
+	return s->is_over || (life_ms && clock_mono_ms() - s->since_ms >= life_ms);
 }
 
-const char *http_param(const struct http_exchange *x, const char *name)
+bool http_stream_is_live(const struct http_stream *s)
 {
-	return url_fields_get(&x->params, name);
+	if (is_over(s))
+		return false;
+	struct bufferevent *b = stream_buffer(s);
+	struct pollfd p = {.fd = b ? bufferevent_getfd(b) : -1, .events = POLLRDHUP};
+	return b && poll(&p, 1, 0) <= 0;
 }
 
-const struct url_fields *http_params(const struct http_exchange *x)
+const struct http_stream_user *http_stream_user(const struct http_stream *s)
 {
-	return &x->params;
+	return &s->user;
 }
 
-const char *http_header(const struct http_exchange *x, const char *name)
+void http_streams_end(
+	struct http_server *s, bool (*keeps)(const void *arg, uint64_t right), const void *arg)
 {
-	return evhttp_find_header(evhttp_request_get_input_headers(x->request), name);
-}
-
-const struct sockaddr_storage *http_source(const struct http_exchange *x)
-{
-	return &x->source;
-}
-
-const char *http_client_name(const struct http_exchange *x)
-{
-	struct ssl_st *ssl = bufferevent_openssl_get_ssl(http_request_buffer(x->request));
-	return ssl ? tls_lent_client_name(ssl) : NULL;
-}
-
-bool http_client_is_current(const struct http_exchange *x, const struct tls_server *s)
-{
-	struct ssl_st *ssl = bufferevent_openssl_get_ssl(http_request_buffer(x->request));
-	return ssl && tls_lent_is_current(ssl, s);
-}
-
-const char *http_who(const struct http_exchange *x)
-{
-	return x->who;
-}
-
-const char *http_from(const struct http_exchange *x)
-{
-	return x->from;
-}
-
-void http_set_who(struct http_exchange *x, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(x->who, sizeof(x->who), fmt, args);
-	va_end(args);
-}
-
-void http_set_right(struct http_exchange *x, uint64_t right)
-{
-	x->right = right;
-}
-
-uint64_t http_right(const struct http_exchange *x)
-{
-	return x->right;
-}
-
-static void form_read(struct http_exchange *x)
-{
-	static const char type[] = "application/x-www-form-urlencoded";
-	struct evbuffer *body = evhttp_request_get_input_buffer(x->request);
-	const size_t len = evbuffer_get_length(body);
-	const char *is = http_header(x, "Content-Type");
-	char text[HTTP_FORM_MAX + 1];
-	x->is_form_read = true;
-	if (!is || strncasecmp(is, type, sizeof(type) - 1) != 0 || len == 0 || len > HTTP_FORM_MAX)
+	struct http_stream *one;
+	if (!s)
 		return;
-	evbuffer_remove(body, text, len);
-	x->form_err = url_fields_read(&x->form, text, len);
-	explicit_bzero(text, sizeof(text));
+	LIST_FOREACH (one, &s->streams, link)
+		one->is_over |= !keeps || !keeps(arg, one->user.right);
 }
 
-int http_form_read(struct http_exchange *x, const struct url_fields **out)
+bool http_stream_send(struct http_stream *s, const char *data, size_t len)
 {
-	if (!x->is_form_read)
-		form_read(x);
-	*out = &x->form;
-	return x->form_err;
+	struct evbuffer *out = evbuffer_new();
+	bool ok = out && evbuffer_add(out, data, len) == 0;
+	if (ok)
+		evhttp_send_reply_chunk(s->request, out);
+	if (out)
+		evbuffer_free(out);
+	return ok;
 }
 
-const char *http_form(const struct http_exchange *x, const char *name)
+size_t http_stream_pending(const struct http_stream *s)
 {
-	return url_fields_get(&x->form, name);
+	struct bufferevent *b = stream_buffer(s);
+	return b ? evbuffer_get_length(bufferevent_get_output(b)) : 0;
 }
 
-void http_set_note(struct http_exchange *x, const void *note)
+void http_stream_close(struct http_stream *s)
 {
-	x->note = note;
-}
-
-const void *http_note(const struct http_exchange *x)
-{
-	return x->note;
-}
-
-void http_reply_header(struct http_exchange *x, const char *name, const char *value)
-{
-	if (x->request)
-		(void)evhttp_add_header(evhttp_request_get_output_headers(x->request), name, value);
-}
-
-bool http_is_served(const struct http_exchange *x)
-{
-	return x->server != NULL;
-}
-
-bool http_is_live(const struct http_exchange *x)
-{
-	return x->request != NULL;
-}
-
-void http_defer(struct http_exchange *x, unsigned deadline_ms)
-{
-	struct timeval tv = {.tv_sec = deadline_ms / 1000, .tv_usec = (deadline_ms % 1000) * 1000};
-	(void)event_add(x->deadline, &tv);
+	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	LIST_REMOVE(s, link);
+	if (c)
+		evhttp_connection_free(c); // and with it the request
+	else
+		evhttp_request_free(s->request);
+	heap_free(s);
 }
