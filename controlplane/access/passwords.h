@@ -2,12 +2,12 @@
 #pragma once
 
 // Local users of the control API with a password, for browsers. The table and its file have salt
-// and scrypt (tls_secret.h) of each password alone.
+// and scrypt (tls_crypto.h) of each password alone.
 //
 // A value; the service loop's thread, but for password_make and password_is, which compute for some
 // 150 ms and are for the helper thread. At most PASSWORDS_MAX users.
 
-#include "tls/tls_secret.h"
+#include "tls/tls_crypto.h"
 #include "tokens.h"
 
 enum {

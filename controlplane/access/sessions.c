@@ -2,7 +2,7 @@
 #include "sessions.h"
 
 #include "access_text.h"
-#include "tls/tls_secret.h"
+#include "tls/tls_crypto.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "tokens.h"
 
 #include "access_text.h"
-#include "tls/tls_secret.h"
+#include "tls/tls_crypto.h"
 
 #include <errno.h>
 #include <inttypes.h>

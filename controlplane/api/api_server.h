@@ -14,7 +14,7 @@
 #include "http/http_server.h"
 #include "memory/mem_watch.h"
 #include "ready_hold.h"
-#include "tls/tls_watch.h"
+#include "tls/tls_server.h"
 
 #include <sys/queue.h>
 #include <sys/types.h>

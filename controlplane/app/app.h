@@ -34,7 +34,7 @@
 #include "querylog/store/query_store.h"
 #include "route/routes.h"
 #include "shm/again.h"
-#include "tls/tls_watch.h"
+#include "tls/tls_server.h"
 #include "updates/updates.h"
 
 #include <pthread.h>

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// A connection of either side: settings of contexts, the handshake, bytes, its end; and connections
+// that a library makes and drives.
+
 #include "tls_internal.h"
+#include "tls_server.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -9,6 +13,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/heap_site.h>
+
+const char tls_why_pin[] = "the certificate's key is none of those pinned";
+
+const char *const tls_failure_names[TLS_FAILURE_COUNT] = {
+#define X(name, text) [TLS_FAILURE_##name] = #name,
+	TLS_FAILURES(X)
+#undef X
+};
 
 // What came that is not data: a record of a handshake, a message in it, an alert each count one, so
 // a message in a record of its own counts two. The count of a connection stands in place of a

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What tls_trust.c (authorities), tls_peer.c (peers, their sessions), tls_server.c (certificates,
-// tickets), tls_clients.c (clients' certificates), tls_chain.c (bounds of chains) and tls_conn.c
+// What tls_peer.c (authorities, chains, peers, their sessions), tls_server.c (certificates,
+// tickets), tls_clients.c (clients' certificates), tls_tickets.c, tls_crypto.c and tls_conn.c
 // (connections) share.
 
 #include "tls.h"
@@ -49,16 +49,6 @@ struct tls_conn {
 	enum tls_refusal refusal; // of a client's handshake
 	char why[TLS_WHY_MAX];
 };
-
-// Authorities of a file, or of the system (NULL), that are loaded or read now. Any thread. -ENOMEM,
-// -EINVAL with `why`.
-ATTR_MUST_CHECK int tls_trust_take(
-	struct tls_trust **out, const char *ca_file, char why[TLS_WHY_MAX]);
-void tls_trust_give(struct tls_trust *t);
-struct ssl_ctx_st *tls_trust_context(const struct tls_trust *t); // of a connection to a server
-// Reads them. NULL: `why`.
-struct ssl_ctx_st *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX]);
-void tls_client_context_free(struct ssl_ctx_st *x); // NULL is fine
 
 // Bounds of a chain that the other side shows, before OpenSSL decodes its extensions: bytes in DER,
 // authorities between, ASN.1 elements of each certificate. A chain with CRL distribution points

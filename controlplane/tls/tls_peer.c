@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tls_hmac.h"
+// Servers that weir connects to: OpenSSL's memory, the verdict on their chains of certificates, the
+// authorities that vouch for them, and peers with their sessions.
+
+#include "base/file_seen.h"
 #include "tls_internal.h"
 
 #include <errno.h>
@@ -41,6 +44,112 @@ void tls_start(void)
 	pthread_once(&once, start_once);
 }
 
+// Chains of certificates.
+
+// Of bytes in DER, so about the number of objects that OpenSSL makes of them.
+static unsigned elements_of(const unsigned char *bytes, long len)
+{
+	const unsigned char *const end = bytes + len;
+	unsigned count = 0;
+
+	for (long inside; bytes < end; count++) {
+		int tag, class;
+		const int form = ASN1_get_object(&bytes, &inside, &tag, &class, end - bytes);
+		if (form & 0x80) // no DER: OpenSSL makes nothing of it either
+			break;
+		if (!(form & V_ASN1_CONSTRUCTED))
+			bytes += inside;
+	}
+	return count;
+}
+
+// OpenSSL writes the issuer's whole name into each of them: 24 MB and 0.1 s for 6 KiB.
+static bool has_relative_points(const X509 *x)
+{
+	CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+	bool found = false;
+
+	for (int i = 0; i < sk_DIST_POINT_num(points) && !found; i++) {
+		const DIST_POINT_NAME *name = sk_DIST_POINT_value(points, i)->distpoint;
+		found = name && name->type == 1;
+	}
+	CRL_DIST_POINTS_free(points);
+	return found;
+}
+
+// OpenSSL decodes extensions too: an empty name of two bytes takes 120 bytes of memory.
+static bool is_simple(X509 *x, int len, unsigned most)
+{
+	unsigned char *der = NULL;
+	unsigned count = i2d_X509(x, &der) == len ? elements_of(der, len) : most + 1;
+
+	OPENSSL_free(der);
+	for (int i = 0; i < X509_get_ext_count(x); i++) {
+		const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(X509_get_ext(x, i));
+		count += elements_of(ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
+	}
+	return count <= most && !has_relative_points(x);
+}
+
+static bool is_within(X509_STORE_CTX *x, const struct tls_chain_bounds *b)
+{
+	const STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(x);
+	int left = b->bytes;
+
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *one = sk_X509_value(chain, i);
+		const int len = i2d_X509(one, NULL);
+		if (i > b->authorities || len < 0 || len > left
+			|| !is_simple(one, len, b->elements))
+			return false;
+		left -= len;
+	}
+	return true;
+}
+
+bool tls_chain_fits(X509_STORE_CTX *x, const struct tls_chain_bounds *b)
+{
+	ERR_set_mark();
+	const bool fits = is_within(x, b);
+	ERR_pop_to_mark();
+	if (!fits)
+		X509_STORE_CTX_set_error(x, X509_V_ERR_CERT_CHAIN_TOO_LONG);
+	return fits;
+}
+
+// Lists of revoked certificates, which OpenSSL reads with the authorities and then leaves alone.
+static bool has_lists(X509_STORE *store)
+{
+	bool has = false;
+	X509_STORE_lock(store); // a folder's authorities join it when they are first looked for
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	for (int i = 0; !has && i < sk_X509_OBJECT_num(objects); i++)
+		has = X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_CRL;
+	X509_STORE_unlock(store);
+	return has;
+}
+
+bool tls_peer_chain_verify(X509_STORE_CTX *x)
+{
+	static const struct tls_chain_bounds bounds = {32 << 10, 10, 2048};
+	if (!tls_chain_fits(x, &bounds))
+		return false;
+	if (has_lists(X509_STORE_CTX_get0_store(x)))
+		X509_STORE_CTX_set_flags(x, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return X509_verify_cert(x) > 0;
+}
+
+static int on_chain(X509_STORE_CTX *x, void *)
+{
+	return tls_peer_chain_verify(x);
+}
+
+void tls_chain_bound(SSL_CTX *context)
+{
+	SSL_CTX_set_cert_verify_callback(context, on_chain, NULL);
+	tls_work_bound(context);
+}
+
 void tls_peer_forget(struct tls_peer *p)
 {
 	while (p->sessions > 0)
@@ -68,7 +177,8 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-SSL_CTX *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX])
+// Reads the authorities. NULL: `why`.
+static SSL_CTX *client_context_new(const char *ca_file, char why[TLS_WHY_MAX])
 {
 	ERR_clear_error();
 	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
@@ -93,17 +203,111 @@ SSL_CTX *tls_client_context_new(const char *ca_file, char why[TLS_WHY_MAX])
 	return NULL;
 }
 
-void tls_client_context_free(SSL_CTX *x)
+// Reads them. NULL: `why`.
+// NULL is fine
+static void client_context_free(SSL_CTX *x)
 {
 	SSL_CTX_free(x);
 }
+
+// Authorities.
+
+// Authorities of one file in one state, in a context that connections are made from.
+struct tls_trust {
+	struct ssl_ctx_st *context;
+	unsigned users;
+	bool is_system; // else of the file
+	struct file_seen seen;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct tls_trust trust[TLS_TRUSTS_MAX]; // `users` 0: free
+} trusts = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+// One with the same file in the same state, or else a free one to be filled. NULL: full.
+static struct tls_trust *trust_find(bool is_system, const struct file_seen *seen)
+{
+	struct tls_trust *spare = NULL;
+
+	for (struct tls_trust *t = trusts.trust; t < trusts.trust + TLS_TRUSTS_MAX; t++) {
+		if (t->users == 0)
+			spare = spare ? spare : t;
+		else if (t->is_system == is_system && (is_system || file_seen_same(&t->seen, seen)))
+			return t;
+	}
+	return spare;
+}
+
+// One more user of what is there, or of *context, which is NULL then. False: neither exists.
+static bool trust_use(struct tls_trust **out, bool is_system, const struct file_seen *seen,
+	struct ssl_ctx_st **context, bool *is_full)
+{
+	pthread_mutex_lock(&trusts.lock);
+	struct tls_trust *t = trust_find(is_system, seen);
+	bool found = t && (t->users > 0 || *context);
+	if (found && t->users == 0) {
+		*t = (struct tls_trust){.context = *context, .is_system = is_system, .seen = *seen};
+		*context = NULL;
+	}
+	if (found) {
+		t->users++;
+		*out = t;
+	}
+	*is_full = !t;
+	pthread_mutex_unlock(&trusts.lock);
+	return found;
+}
+
+// Authorities of a file, or of the system (NULL), that are loaded or read now. The file is read
+// without the lock: it may be on a slow disk, and other threads want other files. Any thread.
+// -ENOMEM, -EINVAL with `why`.
+static int trust_take(struct tls_trust **out, const char *ca_file, char why[TLS_WHY_MAX])
+{
+	struct file_seen seen = {0};
+	struct ssl_ctx_st *context = NULL;
+	bool is_full;
+
+	if (ca_file)
+		seen = file_seen_now(ca_file);
+	bool found = trust_use(out, !ca_file, &seen, &context, &is_full);
+	if (!found && !is_full) {
+		context = client_context_new(ca_file, why);
+		if (!context)
+			return -EINVAL;
+		found = trust_use(out, !ca_file, &seen, &context, &is_full);
+		client_context_free(context); // another thread was faster, or all are used
+	}
+	if (found)
+		return 0;
+	snprintf(why, TLS_WHY_MAX, "more than %d files of authorities", TLS_TRUSTS_MAX);
+	return -ENOMEM;
+}
+
+static void trust_give(struct tls_trust *t)
+{
+	pthread_mutex_lock(&trusts.lock);
+	if (--t->users == 0) {
+		client_context_free(t->context);
+		t->context = NULL;
+	}
+	pthread_mutex_unlock(&trusts.lock);
+}
+
+// The context of a connection to a server.
+static struct ssl_ctx_st *trust_context(const struct tls_trust *t)
+{
+	return t->context;
+}
+
+// Peers.
 
 int tls_peer_new(struct tls_peer **out, const struct tls_target *target, char why[TLS_WHY_MAX])
 {
 	tls_start();
 	struct tls_peer *p = heap_calloc(1, sizeof(*p));
 	char *name = p && target->name ? heap_strdup(target->name) : NULL;
-	int rc = p && (name || !target->name) ? tls_trust_take(&p->trust, target->ca_file, why)
+	int rc = p && (name || !target->name) ? trust_take(&p->trust, target->ca_file, why)
 					      : -ENOMEM;
 	if (rc < 0) {
 		heap_free(name);
@@ -134,14 +338,14 @@ void tls_peer_free(struct tls_peer *p)
 	if (!p || --p->users > 0)
 		return;
 	tls_peer_forget(p);
-	tls_trust_give(p->trust);
+	trust_give(p->trust);
 	FREE_AND_NULL(p->name);
 	heap_free(p);
 }
 
 SSL_CTX *tls_peer_context(const struct tls_peer *p)
 {
-	return tls_trust_context(p->trust);
+	return trust_context(p->trust);
 }
 
 bool tls_peer_same(const struct tls_peer *a, const struct tls_peer *b)
@@ -260,30 +464,4 @@ struct ssl_st *tls_peer_connection(struct tls_peer *p, struct tls_conn *c)
 	}
 	session_offer(ssl, p, c);
 	return ssl;
-}
-
-struct tls_hmac *tls_hmac_new(const char *digest, const uint8_t *key, size_t len)
-{
-	EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key, len);
-	EVP_MD_CTX *c = k ? EVP_MD_CTX_new() : NULL;
-
-	if (c && EVP_DigestSignInit_ex(c, NULL, digest, NULL, NULL, k, NULL) != 1) {
-		EVP_MD_CTX_free(c);
-		c = NULL;
-	}
-	EVP_PKEY_free(k);
-	return (struct tls_hmac *)c;
-}
-
-bool tls_hmac_add(struct tls_hmac *h, const void *bytes, size_t len)
-{
-	return EVP_DigestSignUpdate((EVP_MD_CTX *)h, bytes, len) == 1;
-}
-
-bool tls_hmac_end(struct tls_hmac *h, uint8_t out[TLS_HMAC_MAX], size_t *len)
-{
-	bool ok = out && EVP_DigestSignFinal((EVP_MD_CTX *)h, out, len) == 1;
-
-	EVP_MD_CTX_free((EVP_MD_CTX *)h);
-	return ok;
 }

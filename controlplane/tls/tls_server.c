@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Certificates, names and tickets of a server, connections that it lends, and the files that its
+// certificates come from.
+
 #include "tls_server.h"
 
 #include "base/file_seen.h"
@@ -22,6 +25,12 @@
 
 enum { WHY_FILE = 100, TICKETS_A_HANDSHAKE = 1, IV_LEN = 16 };
 
+const char *const tls_refusal_names[TLS_REFUSAL_COUNT] = {
+#define X(name, text) [TLS_REFUSED_##name] = #name,
+	TLS_REFUSALS(X)
+#undef X
+};
+
 struct tls_server {
 	_Atomic unsigned users; // its owners, and connections
 	struct tls_tickets *tickets;
@@ -30,14 +39,6 @@ struct tls_server {
 	SSL_CTX *context[TLS_CERTIFICATES_MAX]; // one for each certificate
 	struct tls_certificate_about about[TLS_CERTIFICATES_MAX];
 };
-
-void tls_digest(
-	const uint8_t secret[TLS_SECRET_LEN], const uint8_t label[16], uint8_t out[TLS_DIGEST_LEN])
-{
-	// It fails only without memory; keys that are not made from the secret are no danger.
-	if (!HMAC(EVP_sha512(), secret, TLS_SECRET_LEN, label, 16, out, NULL))
-		(void)RAND_bytes(out, TLS_DIGEST_LEN);
-}
 
 static bool mac_set(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
 {
@@ -335,4 +336,46 @@ struct ssl_st *tls_server_connection(struct tls_server *s, struct tls_conn *c)
 		return ssl;
 	SSL_free(ssl);
 	return NULL;
+}
+
+// The path of file `i`; NULL: there are no more.
+static const char *path_of(const struct tls_server_settings *set, unsigned i)
+{
+	if (i < 2 * set->count)
+		return i % 2 ? set->certificate[i / 2].key : set->certificate[i / 2].cert;
+	return i == 2 * set->count ? set->client_ca : NULL;
+}
+
+static void files_see(const struct tls_server_settings *set, struct tls_watch *out)
+{
+	*out = (struct tls_watch){
+		.only_1_3 = set->only_1_3, .client_required = set->client_required};
+	for (const char *path; (path = path_of(set, out->count)); out->count++)
+		out->seen[out->count] = file_seen_now(path);
+}
+
+int tls_watch_read(struct tls_watch *w, const struct tls_server_settings *set,
+	const struct tls_server *before, struct tls_server **out, char why[TLS_WHY_MAX])
+{
+	const time_t began_unix_s = time(NULL);
+	files_see(set, w);
+	w->is_read = true;
+	const int rc = tls_server_new(out, set, before, why);
+	// A later look compares with what cannot have changed unseen since.
+	for (unsigned i = 0; i < w->count; i++)
+		w->seen[i] = file_seen_settled(&w->seen[i], path_of(set, i), began_unix_s);
+	return rc;
+}
+
+bool tls_watch_same(const struct tls_watch *w, const struct tls_server_settings *set)
+{
+	struct tls_watch now;
+	files_see(set, &now);
+	if (!w->is_read || now.count != w->count || now.only_1_3 != w->only_1_3
+		|| now.client_required != w->client_required)
+		return false;
+	for (unsigned i = 0; i < now.count; i++)
+		if (!file_seen_same(&w->seen[i], &now.seen[i]))
+			return false;
+	return true;
 }

@@ -32,6 +32,7 @@
 // the caller's. Nothing waits but tls_server_new, which reads files: some ms. A full handshake
 // costs 0.2 ms of CPU with an ECDSA key and 1 ms with RSA 2048, a resumed one 0.1 ms.
 
+#include "base/file_seen.h"
 #include "tls.h"
 
 struct tls_server;
@@ -130,3 +131,20 @@ const char *tls_lent_client_name(const struct ssl_st *ssl);
 // connection, and has the client's certificate not expired since?
 bool tls_lent_is_current(const struct ssl_st *ssl, const struct tls_server *s);
 size_t tls_conn_memory(void); // of one, but for what OpenSSL takes for it
+
+// The files that a server's certificates come from, so that a look tells without reading whether
+// they, or the other settings, have changed since the last read. A file that is not there is
+// another one at each look; so is one that had changed shortly before the read (file_seen.h), until
+// it is read again. A value; one thread at a time. Blocks as stat does; tls_watch_read reads the
+// files.
+struct tls_watch {
+	bool is_read, only_1_3, client_required;
+	unsigned count;
+	struct file_seen seen[2 * TLS_CERTIFICATES_MAX + 1]; // certificates, keys, client_ca
+};
+
+// tls_server_new, and notes what it read, also where it fails.
+ATTR_MUST_CHECK int tls_watch_read(struct tls_watch *w, const struct tls_server_settings *set,
+	const struct tls_server *before, struct tls_server **out, char why[TLS_WHY_MAX]);
+// Is all as it was read? False: nothing has been read.
+bool tls_watch_same(const struct tls_watch *w, const struct tls_server_settings *set);

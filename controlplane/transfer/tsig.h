@@ -2,7 +2,7 @@
 #pragma once
 
 // TSIG (RFC 8945) of one query over TCP and the messages of its reply: signs the one, verifies the
-// others. The HMACs are OpenSSL's (tls/tls_hmac.h); this file finds the TSIG record, which must be
+// others. The HMACs are OpenSSL's (tls/tls_crypto.h); this file finds the TSIG record, which must be
 // the last one, and says which bytes are signed.
 //
 // The first message of a reply must be signed, and so must the last one, which the caller asks for
@@ -18,7 +18,7 @@
 //
 // A value of its caller's. Takes OpenSSL's memory for one HMAC. One pass over each message.
 
-#include "tls/tls_hmac.h"
+#include "tls/tls_crypto.h"
 
 #include <weir/bytes.h>
 #include <weir/config.h>

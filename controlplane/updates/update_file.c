@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "update_file.h"
 
-#include "tls/tls_ed25519.h"
+#include "tls/tls_crypto.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 
 #include "bench_row.h"
 #include "controlplane/access/tokens.h"
-#include "controlplane/tls/tls_secret.h"
+#include "controlplane/tls/tls_crypto.h"
 #include "cycles.h"
 
 #include <math.h>

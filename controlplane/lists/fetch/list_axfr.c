@@ -5,7 +5,7 @@
 #include "base/net_public.h"
 #include "list_diff.h"
 #include "tls/tls.h"
-#include "tls/tls_hmac.h"
+#include "tls/tls_crypto.h"
 #include "transfer/axfr.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 // each text of a token or a cookie takes the same work, and each login, of a user or of nobody.
 
 #include "controlplane/access/access.h"
-#include "controlplane/tls/tls_secret.h"
+#include "controlplane/tls/tls_crypto.h"
 #include "tests/unit/unit.h"
 
 enum { NOW = 1795000000 };

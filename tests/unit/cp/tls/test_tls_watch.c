@@ -2,7 +2,7 @@
 // What a look at the files of certificates finds: other files, other rules, files that are too
 // young to be trusted, and no files.
 
-#include "controlplane/tls/tls_watch.h"
+#include "controlplane/tls/tls_server.h"
 #include "tests/unit/unit.h"
 #include "tls_rig.h"
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tls_secret.h"
 
-#include "tls_ed25519.h"
+#include "tls_crypto.h"
+
+#include "tls_internal.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <string.h>
 
@@ -45,4 +47,38 @@ bool tls_ed25519_verify(const uint8_t key[TLS_ED25519_KEY_LEN],
 	EVP_PKEY_free(k);
 	ERR_pop_to_mark();
 	return is_right;
+}
+
+struct tls_hmac *tls_hmac_new(const char *digest, const uint8_t *key, size_t len)
+{
+	EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key, len);
+	EVP_MD_CTX *c = k ? EVP_MD_CTX_new() : NULL;
+
+	if (c && EVP_DigestSignInit_ex(c, NULL, digest, NULL, NULL, k, NULL) != 1) {
+		EVP_MD_CTX_free(c);
+		c = NULL;
+	}
+	EVP_PKEY_free(k);
+	return (struct tls_hmac *)c;
+}
+
+bool tls_hmac_add(struct tls_hmac *h, const void *bytes, size_t len)
+{
+	return EVP_DigestSignUpdate((EVP_MD_CTX *)h, bytes, len) == 1;
+}
+
+bool tls_hmac_end(struct tls_hmac *h, uint8_t out[TLS_HMAC_MAX], size_t *len)
+{
+	bool ok = out && EVP_DigestSignFinal((EVP_MD_CTX *)h, out, len) == 1;
+
+	EVP_MD_CTX_free((EVP_MD_CTX *)h);
+	return ok;
+}
+
+void tls_digest(
+	const uint8_t secret[TLS_SECRET_LEN], const uint8_t label[16], uint8_t out[TLS_DIGEST_LEN])
+{
+	// It fails only without memory; keys that are not made from the secret are no danger.
+	if (!HMAC(EVP_sha512(), secret, TLS_SECRET_LEN, label, 16, out, NULL))
+		(void)RAND_bytes(out, TLS_DIGEST_LEN);
 }
