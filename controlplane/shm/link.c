@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "link_internal.h"
+
+#include "link.h"
+
+#include "base/loop_wait.h"
+#include "link_guests.h"
 
 #include <event2/event.h>
 
@@ -10,9 +14,458 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/clock.h>
+#include <weir/fault.h>
+#include <weir/gong.h>
 #include <weir/heap_site.h>
+#include <weir/log.h>
 #include <weir/os/passed_files.h>
+
+struct link_bells {
+	unsigned workers, resolvers;
+	int hears[SHM_WORKERS_MAX]; // -1: handed over; the first resolver's loop alone
+	int rings[SHM_WORKERS_MAX];
+	int gong[SHM_RESOLVERS_MAX];
+};
+
+// A hello, whose bells are closed when no resolver uses them any more.
+struct greeting_shared {
+	_Atomic unsigned references;
+	struct link_hello hello;
+	struct link_bells bells;
+};
+
+struct link_resolver {
+	struct link_server *owner;
+	struct loop *loop;
+	struct worker_rings *worker_rings;
+	struct l0_writer *l0;
+	struct event *beat;
+	struct greeting_shared *held; // its loop's: whose bells its rings have; NULL: none
+	// Its step of a walk: its loop's while it is out, else the first one's.
+	bool out; // the first one's
+	struct greeting_shared *given;
+	struct loop_return go, back;
+	int rc;
+	char why[SHM_WHY_MAX];
+};
+
+struct link_server {
+	struct publisher *publisher;
+	unsigned resolvers;
+	struct link_resolver of[SHM_RESOLVERS_MAX];
+	char path[SHM_PATH_MAX + 32];
+	int listen_fd, peer_fd; // -1: none
+	bool up;                // the peer has been welcomed
+	struct link_guests *guests;
+	struct event *peer_event;
+	// All resolvers on their way to `target`.
+	bool walking;
+	void (*done)(struct link_server *s);
+	struct loop_wait wait;
+	struct greeting_shared *target; // that all are to attach, or have; NULL: none
+	int attach_rc;
+	char attach_why[SHM_WHY_MAX];
+};
+
+// The bells of a data plane: made here, and handed over with the welcome.
+
+static void end_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void hears_close(struct link_bells *b)
+{
+	for (unsigned i = 0; i < b->workers; i++)
+		end_close(&b->hears[i]);
+}
+
+static void bells_close(struct link_bells *b)
+{
+	hears_close(b);
+	for (unsigned i = 0; i < b->workers; i++)
+		end_close(&b->rings[i]);
+	for (unsigned r = 0; r < b->resolvers; r++)
+		end_close(&b->gong[r]);
+}
+
+// -errno, and none is open.
+static int bells_open(struct link_bells *b, unsigned workers, unsigned resolvers)
+{
+	int rc = 0;
+	*b = (struct link_bells){0};
+	while (rc == 0 && b->workers < workers) {
+		int end[BELL_ENDS];
+		rc = bell_open(end);
+		if (rc)
+			break;
+		b->hears[b->workers] = end[BELL_HEARS];
+		b->rings[b->workers++] = end[BELL_RINGS];
+	}
+	while (rc == 0 && b->resolvers < resolvers) {
+		const int gong = gong_open();
+		rc = gong < 0 ? gong : 0;
+		if (rc == 0)
+			b->gong[b->resolvers++] = gong;
+	}
+	if (rc)
+		bells_close(b);
+	return rc;
+}
+
+// In the order of struct link_welcome; their number.
+static unsigned list(const struct link_bells *b, int fds[LINK_BELLS_MAX])
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < b->workers; i++) {
+		fds[n++] = b->hears[i];
+		fds[n++] = b->rings[i];
+	}
+	for (unsigned r = 0; r < b->resolvers; r++)
+		fds[n++] = b->gong[r];
+	return n;
+}
+
+// Sends the welcome with them. -errno of that; the ends that hear are no longer here in any case.
+static int bells_give(struct link_bells *b, int peer, struct link_welcome *w)
+{
+	int fds[LINK_BELLS_MAX];
+	const size_t size = sizeof(fds[0]) * list(b, fds);
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fds))] = {0};
+	struct iovec iov = {.iov_base = w, .iov_len = sizeof(*w)};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(size)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	w->workers = b->workers;
+	w->resolvers = b->resolvers;
+	*c = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+	memcpy(CMSG_DATA(c), fds, size);
+	const int rc = sendmsg(peer, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	hears_close(b);
+	return rc;
+}
+
+enum {
+	COPY_MAX_MS = 600, // of the second that a restart may take
+	COPY_STEP_BUCKETS = 4096,
+};
+
+// The cache of the last life, of another size, into the new one. A data plane that lives goes on
+// with the old one meanwhile; only misses wait, so it may not take long.
+static void l0_copy(const struct publisher *p, struct l0_writer *const *w)
+{
+	const struct region *old = publisher_l0_old(p);
+	struct l0_copy c = {0};
+	struct l0_reader from;
+
+	if (!old)
+		return;
+	if (l0_reader_init(&from, old->base, old->size) < 0) {
+		log_warning(
+			"cache of an earlier run not usable: its geometry does not match its size");
+		return;
+	}
+	uint64_t start_ms = clock_mono_ms(), now_ms = start_ms;
+	bool done = false;
+	while (!done && now_ms < start_ms + COPY_MAX_MS) {
+		done = l0_writer_copy(w, &from, now_ms, &c, COPY_STEP_BUCKETS);
+		now_ms = clock_mono_ms();
+	}
+	log_info("cache of the new size: %llu records copied in %llu ms, %llu discarded%s",
+		(unsigned long long)c.copied, (unsigned long long)(now_ms - start_ms),
+		(unsigned long long)c.discarded,
+		c.full  ? ", the new one is full" // or a share of it
+		: !done ? ", the rest not copied: out of time"
+			: "");
+}
+
+// The writers of L0, filled from a cache of another size or number of resolvers for
+// 0.6 s at most, and their region made current. `out` has room for publisher_resolvers of them and
+// is all NULL; those that are set are the caller's, also after an error. -errno with `why`.
+static int l0_open(struct publisher *p, struct l0_writer **out, char why[SHM_WHY_MAX])
+{
+	unsigned long long kept = 0, discarded = 0;
+	struct l0_writer_stats stats;
+	struct region region;
+	bool fresh;
+
+	publisher_l0(p, &region, &fresh);
+	for (unsigned i = 0; i < publisher_resolvers(p); i++) {
+		int rc = l0_writer_open(&out[i], region.base, region.size, i, fresh,
+			publisher_epoch(p, i), clock_mono_ms());
+		if (rc < 0) {
+			snprintf(why, SHM_WHY_MAX, "cache: cannot be opened: %d", rc);
+			return rc;
+		}
+		l0_writer_set_own_marks(out[i], publisher_marks(p));
+		l0_writer_stats(out[i], &stats);
+		kept += stats.recovered;
+		discarded += stats.discarded;
+	}
+	l0_copy(p, out);
+	publish_l0(p);
+	if (!fresh)
+		log_info("cache reused: %llu records kept, %llu discarded", kept, discarded);
+	return 0;
+}
+
+// What a hello leads to: each resolver attaches its rings on its own loop, and the first one's loop
+// then answers.
+
+static void peer_drop(struct link_server *s)
+{
+	if (s->peer_event)
+		event_free(s->peer_event);
+	s->peer_event = NULL;
+	if (s->peer_fd >= 0)
+		link_guests_leave(s->guests, s->peer_fd);
+	s->peer_fd = -1;
+	s->up = false;
+}
+
+// A hang-up, or what nobody reads.
+static void on_peer(evutil_socket_t, short, void *arg)
+{
+	log_warning("data plane closed its link");
+	peer_drop(arg);
+}
+
+static struct link_welcome welcome(const struct link_server *s, int error)
+{
+	return (struct link_welcome){.magic = SHM_MAGIC,
+		.abi_version = SHM_ABI_VERSION,
+		.error = error,
+		.cp_incarnation = publisher_incarnation(s->publisher)};
+}
+
+static void refusal_send(const struct link_server *s, int fd, int error)
+{
+	const struct link_welcome w = welcome(s, error);
+	(void)send(fd, &w, sizeof(w), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+// NULL is fine.
+static void greeting_drop(struct greeting_shared *g)
+{
+	if (!g || atomic_fetch_sub_explicit(&g->references, 1, memory_order_acq_rel) > 1)
+		return;
+	bells_close(&g->bells);
+	heap_free(g);
+}
+
+static struct greeting_shared *greeting_keep(struct greeting_shared *g)
+{
+	if (g)
+		atomic_fetch_add_explicit(&g->references, 1, memory_order_relaxed);
+	return g;
+}
+
+static int greeting_share(
+	struct greeting_shared **out, const struct link_hello *hello, unsigned resolvers)
+{
+	struct greeting_shared *g = heap_malloc(sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	*g = (struct greeting_shared){.references = 1, .hello = *hello};
+	int rc = bells_open(&g->bells, hello->workers, resolvers);
+	if (rc < 0) {
+		heap_free(g);
+		return rc;
+	}
+	*out = g;
+	return 0;
+}
+
+static void step_send(struct link_resolver *r);
+
+// The first resolver's loop. One that was late may have to attach another data plane by now.
+static void step_back(void *arg)
+{
+	struct link_resolver *r = arg;
+	struct link_server *s = r->owner;
+	const unsigned resolver = (unsigned)(r - s->of);
+
+	r->out = false;
+	if (r->given != s->target) {
+		step_send(r);
+		return;
+	}
+	if (r->rc < 0 && (s->wait.late >> resolver & 1))
+		log_error("resolver %u, which has been hanging, does not attach the data plane: "
+			  "%s; restart weir-controlplane",
+			resolver, r->why);
+	loop_wait_done(&s->wait, resolver);
+}
+
+// Its own loop.
+static void step(void *arg)
+{
+	struct link_resolver *r = arg;
+	struct link_server *s = r->owner;
+
+	r->rc = 0;
+	if (r->given)
+		r->rc = worker_rings_attach(r->worker_rings, &r->given->hello,
+			r->given->bells.rings, r->given->bells.gong[r - s->of], r->why);
+	else
+		worker_rings_detach(r->worker_rings);
+	greeting_drop(r->held);
+	r->held = r->rc == 0 ? greeting_keep(r->given) : NULL;
+	greeting_drop(r->given);
+	if (r == &s->of[0])
+		step_back(r);
+	else
+		loop_call_back(s->of[0].loop, &r->back, step_back, r);
+}
+
+static void step_send(struct link_resolver *r)
+{
+	r->out = true;
+	r->given = greeting_keep(r->owner->target);
+	if (r == &r->owner->of[0])
+		step(r);
+	else
+		loop_call_back(r->loop, &r->go, step, r);
+}
+
+static bool step_hangs(const void *server, unsigned resolver)
+{
+	const struct link_server *s = server;
+	return publisher_resolver_hangs(s->publisher, resolver);
+}
+
+static void walk_end(void *arg)
+{
+	struct link_server *s = arg;
+	s->walking = false;
+	s->done(s);
+}
+
+// Every resolver attaches `target`, which becomes the link's, or lets its rings go, each on its own
+// loop; then `done` on the first. One whose last step is still out gets there when it is back.
+static void walk_begin(
+	struct link_server *s, struct greeting_shared *target, void (*done)(struct link_server *s))
+{
+	greeting_drop(s->target);
+	s->target = target;
+	s->walking = true;
+	s->done = done;
+	s->wait = (struct loop_wait){
+		.loop = s->of[0].loop, .hangs = step_hangs, .then = walk_end, .arg = s};
+	loop_wait_begin(&s->wait, s->resolvers);
+	for (unsigned i = s->resolvers; i-- > 0;)
+		if (!s->of[i].out)
+			step_send(&s->of[i]);
+}
+
+static void detached(struct link_server *)
+{
+}
+
+// The data plane is dead; no walk may be in progress.
+static void detach(struct link_server *s)
+{
+	if (s->target)
+		walk_begin(s, NULL, detached);
+}
+
+// Those that had taken the data plane have let it go.
+static void refuse(struct link_server *s)
+{
+	log_warning("data plane refused: %s", s->attach_why);
+	refusal_send(s, s->peer_fd, s->attach_rc);
+	peer_drop(s);
+}
+
+// Keeps why one of them refuses the data plane; not of those that are late.
+static void refusal_take(struct link_server *s)
+{
+	for (unsigned i = 0; i < s->resolvers && s->attach_rc == 0; i++) {
+		const struct link_resolver *r = &s->of[i];
+		if (r->out || r->rc >= 0)
+			continue;
+		s->attach_rc = r->rc;
+		memcpy(s->attach_why, r->why, sizeof(s->attach_why));
+	}
+}
+
+static void attached(struct link_server *s)
+{
+	refusal_take(s);
+	if (s->attach_rc < 0) {
+		walk_begin(s, NULL, refuse);
+		return;
+	}
+	s->up = true;
+	event_add(s->peer_event, NULL);
+	struct link_welcome w = welcome(s, 0);
+	int rc = bells_give(&s->target->bells, s->peer_fd, &w);
+	if (rc < 0) { // it asks again
+		snprintf(s->attach_why, sizeof(s->attach_why), "welcome: %s", strerror(-rc));
+		log_warning("data plane refused: %s", s->attach_why);
+		peer_drop(s);
+		return;
+	}
+	FAULT_POINT(link_welcome_sent);
+	log_info("data plane attached, %u workers", s->target->hello.workers);
+}
+
+// Until the welcome nobody looks at the connection.
+static int peer_take(struct link_server *s, const struct link_guest *guest)
+{
+	s->peer_fd = guest->fd;
+	s->peer_event =
+		event_new(loop_base(s->of[0].loop), guest->fd, EV_READ | EV_PERSIST, on_peer, s);
+	return s->peer_event ? 0 : -ENOMEM;
+}
+
+static int greet(
+	struct link_server *s, const struct link_guest *guest, struct greeting_shared **target)
+{
+	int rc = peer_take(s, guest);
+	if (guest->rc < 0) {
+		memcpy(s->attach_why, guest->why, sizeof(s->attach_why));
+		return guest->rc;
+	}
+	if (rc == 0)
+		rc = greeting_share(target, &guest->hello, s->resolvers);
+	if (rc < 0)
+		snprintf(s->attach_why, sizeof(s->attach_why), "bells: %s", strerror(-rc));
+	return rc;
+}
+
+static void guest_came(void *server, const struct link_guest *guest)
+{
+	struct link_server *s = server;
+	struct greeting_shared *target = NULL;
+	if (guest->rc == -ETIMEDOUT) {
+		log_warning("data plane: handshake timed out");
+		link_guests_leave(s->guests, guest->fd);
+		return;
+	}
+	if (s->peer_fd >= 0 || s->walking) {
+		refusal_send(s, guest->fd, -EBUSY);
+		link_guests_leave(s->guests, guest->fd);
+		return;
+	}
+	FAULT_POINT(link_hello_taken);
+	publisher_reader_look(s->publisher);
+	s->attach_rc = greet(s, guest, &target);
+	if (s->attach_rc < 0) // no resolver has heard of it
+		refuse(s);
+	else
+		walk_begin(s, target, attached);
+}
+
+// The socket and the beat.
 
 enum { BEAT_MS = 100 };
 
@@ -21,7 +474,7 @@ static void first_beat(struct link_server *s)
 {
 	publisher_heartbeat(s->publisher, clock_mono_ms());
 	if (!s->up && !s->walking && publisher_probe_readers(s->publisher))
-		link_detach(s);
+		detach(s);
 	link_guests_beat(s->guests);
 }
 
@@ -64,7 +517,7 @@ static int listen_open(struct link_server *s)
 
 static int events_open(struct link_server *s)
 {
-	int rc = link_guests_open(&s->guests, s->of[0].loop, s->listen_fd, link_guest_came, s);
+	int rc = link_guests_open(&s->guests, s->of[0].loop, s->listen_fd, guest_came, s);
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; i < s->resolvers; i++) {
@@ -80,7 +533,7 @@ static int events_open(struct link_server *s)
 static int resolvers_open(struct link_server *s, char why[SHM_WHY_MAX])
 {
 	struct l0_writer *l0[SHM_RESOLVERS_MAX] = {NULL};
-	int rc = link_l0_open(s->publisher, l0, why);
+	int rc = l0_open(s->publisher, l0, why);
 
 	for (unsigned i = 0; i < s->resolvers; i++)
 		s->of[i].l0 = l0[i];
@@ -127,7 +580,7 @@ void link_close(struct link_server *s)
 {
 	if (!s)
 		return;
-	link_peer_drop(s);
+	peer_drop(s);
 	link_guests_close(s->guests);
 	if (s->listen_fd >= 0) {
 		close(s->listen_fd);
@@ -139,10 +592,10 @@ void link_close(struct link_server *s)
 			event_free(r->beat);
 		worker_rings_free(r->worker_rings);
 		l0_writer_close(r->l0);
-		link_greeting_drop(r->held);
-		link_greeting_drop(r->out ? r->given : NULL);
+		greeting_drop(r->held);
+		greeting_drop(r->out ? r->given : NULL);
 	}
-	link_greeting_drop(s->target);
+	greeting_drop(s->target);
 	heap_free(s);
 }
 

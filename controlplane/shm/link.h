@@ -35,9 +35,3 @@ struct l0_writer *link_l0(const struct link_server *s, unsigned resolver);
 
 // The table of a resolver's share of L0, on its loop's thread.
 void link_tables(const struct link_server *s, unsigned resolver, struct table_registry *tables);
-
-// link_l0.c: the writers of L0, filled from a cache of another size or number of resolvers for
-// 0.6 s at most, and their region made current. `out` has room for publisher_resolvers of them and
-// is all NULL; those that are set are the caller's, also after an error. -errno with `why`.
-ATTR_MUST_CHECK int link_l0_open(
-	struct publisher *publisher, struct l0_writer **out, char why[SHM_WHY_MAX]);

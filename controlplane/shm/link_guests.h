@@ -37,6 +37,3 @@ void link_guests_leave(struct link_guests *g, int fd); // closes it, soon
 // Each 100 ms: what found no file, memory or thread is tried again. A connection for whose hello
 // there was no thread is closed.
 void link_guests_beat(struct link_guests *g);
-
-// link_hello.c: waits for a hello on the connection `guest->fd`, and says in the guest what came.
-void link_hello_read(struct link_guest *guest, const _Atomic bool *stop);

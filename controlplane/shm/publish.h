@@ -9,7 +9,7 @@
 // one release store in the directory and unlinks its predecessor at once (mappings keep it alive).
 // The predecessor stays mapped here until every attached worker has activated the new one. At most
 // two old ones stay: a third is refused with -EBUSY (workers that are stuck together then keep the
-// current image, and status says so). One that is stuck alone is evicted (publish_evict.c).
+// current image, and status says so). One that is stuck alone is evicted (publish.c).
 
 #include "base/loop.h"
 #include "base/table_registry.h"

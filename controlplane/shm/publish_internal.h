@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Shared by the files of the publisher.
+// Of the publisher's two files: publish.c (directory, settings, heartbeats, evictions) and
+// publish_images.c.
 
 #include "again.h"
 #include "publish.h"
@@ -38,7 +39,7 @@ struct publisher_beat {
 	uint64_t check_from_ms; // before that the others' may be old
 };
 
-// Of a worker, for publish_evict.c.
+// What evictions know of a worker.
 struct publisher_worker {
 	_Atomic uint64_t *evicted; // in its answers; NULL: it cannot be evicted
 	uint64_t answers;          // the number of that file, which the worker must have mapped
@@ -119,23 +120,10 @@ ATTR_MUST_CHECK int publish_l0_open(
 	struct publisher *p, const struct config *config, char why[SHM_WHY_MAX]);
 void publish_l0_look(struct publisher *p); // with the lock held; may end the process
 
-// publish_reader.c
-ATTR_MUST_CHECK int publish_reader_open(struct publisher *p, char why[SHM_WHY_MAX]);
-const _Atomic uint64_t *publish_reader_life(const struct publisher *p);
-
 // Can the data plane read what is on our hugetlbfs? Any thread.
 bool publish_sees_huge(const struct publisher *p);
-void publish_huge_look(struct publisher *p); // logs what changed
 
-void publish_evict_beat(struct publisher *p, uint64_t now_ms); // with the lock held
-unsigned publish_workers_out(const struct publisher *p);       // with the lock held
-
-// Any thread.
-unsigned publish_resolvers_hung(const struct publisher *p);
-unsigned publish_frontends_hung(const struct publisher *p);
-
-// With the lock held: the settings once more, when the cookies' secret has to change.
-void publish_config_beat(struct publisher *p, uint64_t now_ms);
+unsigned publish_workers_out(const struct publisher *p); // with the lock held
 
 // An empty image in place of the last life's: its ports may be those of other resolvers.
 void publish_hops_reset(struct publisher *p);

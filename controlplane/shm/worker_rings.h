@@ -21,7 +21,7 @@
 // are logged once, and counted as an anomaly.
 //
 // Answers go to the answer ring of the worker that sent the miss. A full ring is a counted loss:
-// the client asks again. So is an answer for a worker that is evicted (publish_evict.c). The loop
+// the client asks again. So is an answer for a worker that is evicted (publish.c). The loop
 // rings for a sleeping worker at once, or, while it pauses between slices, after each eight
 // publications and at the end of the turn.
 

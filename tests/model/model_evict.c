@@ -6,7 +6,7 @@
 // writer's process, evicts the worker at any moment, EVICTIONS times, and takes note of its return.
 // Every label names the function whose line the step is:
 //
-//   evict            (controlplane/shm/publish_evict.c) store of evicted, release store of out
+//   evict            (controlplane/shm/publish.c) store of evicted, release store of out
 //   look             the same file: acquire load of returned, store of out 0
 //   epoch_passed     acquire load of seen; else acquire load of out, then of returned
 //   l0_writer        the record; release store of the slot; epoch_advance: release, fence

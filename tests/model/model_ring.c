@@ -10,7 +10,7 @@
 //   ring_reserve, "write"    headers, pad and payload, one unit a step, as plain memory
 //   ring_publish             release store of tail
 //   ring_wants_wake          fence; relaxed load of sleeping; then the eventfd is written
-//   rings_drain               (controlplane/shm/rings_turn.c) ring_awake, ring_read until the
+//   rings_drain               (controlplane/shm/worker_rings.c) ring_awake, ring_read until the
 //   burst is full
 //                            or nothing is left, ring_release, ring_prepare_sleep
 //   ring_read                acquire load of tail; header; payload, one unit a step

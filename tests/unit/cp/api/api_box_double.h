@@ -13,8 +13,15 @@
 #include <weir/log_msg.h>
 #include <weir/shm_abi.h>
 
+// In place of the publisher's own (--wrap in tests/unit/meson.build).
+struct directory *__wrap_publisher_directory(struct publisher *p);
+const struct shm_paths *__wrap_publisher_paths(const struct publisher *p);
+bool __wrap_publisher_closes(const struct publisher *p, uint64_t now_ms);
+void __wrap_publish_watch(struct publisher *p, const struct dp_watch *w);
+void __wrap_publish_status(const struct publisher *p, struct publish_status *out);
+
 // The directory of a publisher.
-struct directory *publisher_directory(struct publisher *)
+struct directory *__wrap_publisher_directory(struct publisher *)
 {
 	static struct directory dir;
 	return &dir;
@@ -72,21 +79,21 @@ static void groups_double_fill(struct config *c)
 }
 
 // Where metrics look for the data plane, which is not there.
-const struct shm_paths *publisher_paths(const struct publisher *)
+const struct shm_paths *__wrap_publisher_paths(const struct publisher *)
 {
 	return NULL;
 }
 
-bool publisher_closes(const struct publisher *, uint64_t)
+bool __wrap_publisher_closes(const struct publisher *, uint64_t)
 {
 	return false;
 }
 
-void publish_watch(struct publisher *, const struct dp_watch *)
+void __wrap_publish_watch(struct publisher *, const struct dp_watch *)
 {
 }
 
-void publish_status(const struct publisher *, struct publish_status *out)
+void __wrap_publish_status(const struct publisher *, struct publish_status *out)
 {
 	*out = (struct publish_status){.rule_image_generation = 3};
 }
