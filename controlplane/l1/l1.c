@@ -3,7 +3,7 @@
 
 #include "base/age_list.h"
 #include "base/leak_demo.h"
-#include "redis_error.h"
+#include "redis_wire.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,10 +7,10 @@
 // it touches only keys that l1_key_parse accepts and that match), then UNLINK of the key and its
 // index entry; `all` drops the indexes first. It begins L1_FLUSH_SETTLE_MS late: by then writes
 // that other boxes sent before they heard of the flush have arrived. SCAN finds every key that
-// existed all the time; later keys are younger than the flush, because flush_log.h keeps older ones
-// out. Deleting all 128 keys of a step takes 0.03 to 0.1 ms of the loop (0.17 ms in Cluster), a
-// Redis of a million keys 2 to 5 s. A flush that does not end in L1_FLUSH_MAX_MS, or whose command
-// fails, ends with L1_FLUSH_PARTLY.
+// existed all the time; later keys are younger than the flush, because the log of flush.h keeps
+// older ones out. Deleting all 128 keys of a step takes 0.03 to 0.1 ms of the loop (0.17 ms in
+// Cluster), a Redis of a million keys 2 to 5 s. A flush that does not end in L1_FLUSH_MAX_MS, or
+// whose command fails, ends with L1_FLUSH_PARTLY.
 
 #include "flush.h"
 #include "l1.h"

@@ -2,8 +2,7 @@
 #pragma once
 
 // The Redis client: one server, Sentinel or Cluster behind one call. Resolver loop's thread only,
-// nothing blocks. redis_reader.c is the only includer of hiredis; replies are read through
-// redis_reply.h.
+// nothing blocks. Replies are read through redis_wire.h.
 //
 // A command goes over one of few connections to the node that holds its key (its second word);
 // several at once are one transaction (MULTI ... EXEC), never half of it. In Cluster the slot
@@ -24,7 +23,7 @@
 
 #include "base/loop.h"
 #include "base/table_registry.h"
-#include "redis_reply.h"
+#include "redis_wire.h"
 
 #include <weir/config.h>
 

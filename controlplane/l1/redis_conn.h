@@ -14,7 +14,6 @@
 
 #include "base/age_list.h"
 #include "base/growth.h"
-#include "redis_reader.h"
 #include "redis_wire.h"
 
 #include <event2/event_struct.h>
@@ -31,7 +30,7 @@ enum {
 // A command, or several, in flight. The connection uses the first group of fields, its owner all.
 struct redis_call {
 	struct redis_call *next;
-	struct age_link age; // redis_call.c's
+	struct age_link age; // redis.c's
 	uint64_t start;      // place in the connection's stream
 	uint64_t deadline_ms;
 	unsigned left; // replies to come

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the parts of the Redis client share: redis.c (calls in, nodes kept), redis_call.c (what a
-// reply means), redis_node.c (one server: connections, breaker, probe), redis_sentinel.c and
-// redis_cluster.c (which node has a slot).
+// What the parts of the Redis client share: redis.c (calls in, nodes, what a reply means),
+// redis_topology.c (which node has a slot) and redis_sub.c (a subscription).
 //
 // An unused node is retired, not freed: it accepts no more calls, those in flight may end, and
 // r->reap frees it outside of any callback.
@@ -90,26 +89,3 @@ struct redis_node *redis_node_find(const struct redis *r, const struct socket_ad
 // False: too many are retired; it is unchanged.
 bool redis_node_retire(struct redis_node *node);
 bool redis_same_address(const struct socket_address *a, const struct socket_address *b);
-
-// redis_call.c
-enum redis_given { REDIS_GIVEN, REDIS_GIVEN_FULL };
-// To that connection of the node. timeout_ms 0: the configured one.
-enum redis_given redis_call_give(struct redis_node *node, struct redis_conn *c,
-	const struct redis_command *commands, unsigned count, unsigned slot, unsigned timeout_ms,
-	redis_done_fn done, void *arg);
-void redis_call_reply(
-	struct redis_conn *c, struct redis_call *call, const struct redis_reply *reply);
-void redis_call_end(struct redis_conn *c, struct redis_call *call, enum redis_end end);
-void redis_call_late(struct redis_conn *c, struct redis_call *call);
-
-// redis_node.c
-ATTR_MUST_CHECK int redis_node_new(
-	struct redis *r, const struct socket_address *address, struct redis_node **out);
-void redis_node_free(struct redis_node *node); // its calls end with REDIS_AWAY
-// The connection for keys of this slot, perhaps still connecting; NULL: away.
-struct redis_conn *redis_node_conn(struct redis_node *node, unsigned slot);
-void redis_node_answered(struct redis_node *node, uint64_t rtt_us);
-// A command without a reply; given_us 0: there is no use in waiting for one.
-void redis_node_failed(struct redis_node *node, uint64_t given_us, const char *why);
-unsigned redis_node_pending(const struct redis_node *node);
-void redis_node_probe(struct redis_node *node);

@@ -1,12 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What leaves for a Redis server (RESP2 arrays of bulk strings), in a buffer that grows as it must
-// and gives its memory back; and the slot of a key. One thread.
+// What goes over the wire to a Redis server and back (RESP2): commands, bytes that wait to be sent,
+// replies, errors, and the slot of a key. Replies are hostile: any bytes may come. One thread.
 
 #include "base/growth.h"
-#include "redis_reply.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+#include <weir/config.h>
+
+enum { REDIS_ARGS_MAX = 16, REDIS_REPLY_MAX = 1 << 20 };
+
+struct redis_reply;
+
+// What came of it. `reply` is given with REDIS_DONE and REDIS_REFUSED alone.
+enum redis_end {
+	REDIS_DONE,    // of a transaction: the array that EXEC returns
+	REDIS_REFUSED, // an error of the server; of a transaction: also when one of its commands
+		       // failed
+	REDIS_TIMEOUT, // not known whether it was carried out
+	REDIS_LOST,    // the connection broke; not known either
+	REDIS_AWAY,    // not sent: breaker, no node for the slot, shutdown
+	REDIS_FULL,    // not sent: our bounds
+};
+
+// Called once for each command that was given, never from within redis_send. `reply` is good during
+// the call.
+typedef void (*redis_done_fn)(void *arg, enum redis_end end, const struct redis_reply *reply);
+
+struct redis_word {
+	const char *text; // any bytes
+	size_t len;
+};
+
+// One command; words are copied by redis_send.
+struct redis_command {
+	unsigned count;
+	struct redis_word word[REDIS_ARGS_MAX];
+};
+
+enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
+enum redis_kind redis_reply_kind(const struct redis_reply *reply);
+// Bytes of a text, status or error; else NULL and 0.
+const char *redis_reply_text(const struct redis_reply *reply, size_t *len);
+int64_t redis_reply_integer(const struct redis_reply *reply); // 0 unless an integer
+unsigned redis_reply_count(const struct redis_reply *reply);  // elements of an array; else 0
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i); // NULL: none
+
+// Commands leave as arrays of bulk strings, in a buffer that grows as it must and gives its memory
+// back.
 enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };
 
 // Bytes of `c` on the wire.
@@ -30,3 +75,49 @@ void redis_out_sent(struct redis_out *o, size_t len, struct growth *g);
 // Idle for `idle_ms`: frees a buffer that is larger than needed.
 void redis_out_idle(struct redis_out *o, uint64_t idle_ms, struct growth *g);
 void redis_out_free(struct redis_out *o, struct growth *g);
+
+// Errors of the server: the kinds that matter here, and where MOVED and ASK point to. The texts are
+// the server's own, so hostile until read by these.
+enum redis_error {
+	REDIS_ERROR_OTHER,
+	REDIS_ERROR_OOM,
+	REDIS_ERROR_READONLY,
+	REDIS_ERROR_WRONGTYPE,
+	REDIS_ERROR_DENIED, // by the ACL, or not logged in
+	REDIS_ERROR_MOVED,
+	REDIS_ERROR_ASK,
+	REDIS_ERROR_CLUSTERDOWN,
+	REDIS_ERROR_EXECABORT,
+};
+
+enum redis_error redis_error_kind(const struct redis_reply *reply); // of REDIS_ERROR
+// "MOVED 3999 127.0.0.1:6381", "ASK 3999 fd53::1:6381"; an empty host stands for `from`. -EINVAL.
+ATTR_MUST_CHECK int redis_error_where(const struct redis_reply *reply,
+	const struct socket_address *from, unsigned *slot, struct socket_address *out);
+// A host and a port as a server writes them in two texts. -EINVAL: a name, or nonsense.
+ATTR_MUST_CHECK int redis_host_parse(
+	const char *host, size_t host_len, int64_t port, struct socket_address *out);
+
+// Parses replies from the bytes of one connection, for any input. redis_wire.c is the only includer
+// of hiredis, and takes only its reader: the asynchronous context of 0.14 asserts that each reply
+// has a request, so a server could end the process.
+//
+// Bounds of one reply: REDIS_REPLY_MAX bytes, REDIS_ELEMENTS_MAX elements (known from the array's
+// head, before anything is allocated), a depth of 7, lines of REDIS_LINE_MAX bytes.
+// Replies are built in blocks that are reused for the next one; above READER_KEEP they are freed.
+enum { REDIS_ELEMENTS_MAX = 1 << 16, REDIS_LINE_MAX = 4096 };
+
+struct redis_reader;
+
+// `growth` counts the blocks of all who share it, and outlives the reader. -ENOMEM.
+ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, struct growth *growth);
+void redis_reader_free(struct redis_reader *r); // NULL is fine
+
+// Any bytes, at most REDIS_REPLY_MAX at once; then redis_reader_next until it is not 1. -ENOMEM.
+ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *bytes, size_t len);
+// 1: `*out` is the next reply, good until the next call for this reader. 0: more bytes are needed.
+// -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
+ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);
+// Idle for `idle_ms`: frees the block for the next reply if it is large.
+void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms);
+size_t redis_reader_bytes(const struct redis_reader *r); // held

@@ -5,7 +5,7 @@
 
 #include "base/loop_ask.h"
 #include "base/rng.h"
-#include "l1/flush_log.h"
+#include "l1/flush.h"
 #include "resolvers.h"
 
 #include <event2/event.h>

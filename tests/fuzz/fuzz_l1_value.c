@@ -6,7 +6,7 @@
 // reply.
 
 #include "controlplane/l1/l1_value.h"
-#include "controlplane/l1/redis_reader.h"
+#include "controlplane/l1/redis_wire.h"
 #include "fuzz.h"
 #include "tests/oracle/reply_oracle.h"
 

@@ -4,8 +4,7 @@
 // asked between these, the replies are the same, and they stay within their bounds. What stays for
 // the next reply is small then.
 
-#include "controlplane/l1/redis_error.h"
-#include "controlplane/l1/redis_reader.h"
+#include "controlplane/l1/redis_wire.h"
 #include "fuzz.h"
 
 // What stays: after a reply, and once nothing was asked for long.

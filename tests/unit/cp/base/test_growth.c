@@ -3,7 +3,6 @@
 
 #include "controlplane/base/age_list.h"
 #include "controlplane/base/growth.h"
-#include "controlplane/l1/redis_reader.h"
 #include "controlplane/l1/redis_wire.h"
 #include "tests/unit/unit.h"
 

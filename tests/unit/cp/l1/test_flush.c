@@ -2,7 +2,7 @@
 
 // Flushes: their messages, hostile ones, how many pass, and what is remembered of them.
 
-#include "controlplane/l1/flush_log.h"
+#include "controlplane/l1/flush.h"
 #include "tests/unit/unit.h"
 
 static struct flush flush_of(enum flush_kind kind, const char *text)
