@@ -2,7 +2,7 @@
 #include "why_cached.h"
 
 #include "answer_policy/answer_records.h"
-#include "upstream/upstream_subnet.h"
+#include "upstream/upstream_edns.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 // Questions being resolved and the clients that wait for them. Resolver loop's thread only.
 //
 // One question per L0 key for any number of clients (reliability row 4), and per subnet of these
-// where servers get it (upstream_subnet.h). A flood from many subnets for one name has a question
+// where servers get it (upstream_edns.h). A flood from many subnets for one name has a question
 // for each, and meets the limit of its zone. Questions come from a fixed array, found through a
 // hash table of chains; a waiter is an address and some scalars, from a fixed pool, in a list per
 // question, oldest first. Both refuse when full; nothing grows. A waiter keeps its spelling of the

@@ -5,6 +5,7 @@
 #include "resolver_check.h"
 #include "resolver_flush.h"
 #include "resolver_store.h"
+#include "upstream/aaaa.h"
 
 #include <errno.h>
 #include <stdlib.h>

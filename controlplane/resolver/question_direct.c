@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "policy/safe_search.h"
 #include "question.h"
+#include "upstream/aaaa.h"
 
 #include <errno.h>
 #include <string.h>

@@ -29,7 +29,7 @@
 #include "refresh.h"
 #include "shm/link.h"
 #include "upstream/upstream_lookup.h"
-#include "upstream/upstream_port.h"
+#include "upstream/upstream_udp.h"
 #include "upstream/views.h"
 #include "validator/validator.h"
 #include "validator/validator_bogus.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Upstream queries that workers send: joins the legs (upstream/upstream_port.h) to the worker
+// Upstream queries that workers send: joins the legs (upstream/upstream_udp.h) to the worker
 // rings. Queries go to live workers in turn. The resolver's loop.
 
 #include "resolver_internal.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "subnet_key.h"
 
-#include "upstream_subnet.h"
+#include "upstream_edns.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,101 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Upstream servers: asking a question until one answers. Resolver loop's thread only.
+// Sets of upstream servers, and asking a set a question until one of its servers answers. Resolver
+// loop's thread only. docs/explanation/upstreams.md says in which order weir asks servers, which
+// replies weir believes, and when a server is avoided.
 //
-// An ask holds up to UPSTREAM_LEGS legs, each a connected UDP socket to one server with a random
-// port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one query over TCP,
-// on a connection shared with other asks (upstream_streams.h). When the shared connection ends
-// first, the query is sent on another one, and at last on a connection of its own, within the time
-// and the sends that the ask has. A server that closes connections after some replies gets no more
-// queries on each (upstream_limit.h). A further query to a server with an open leg is the same
-// query from the same socket: a spoofer gets no second guess. A leg stays open when the next server
-// is tried, so the reply to any query of the ask is good until the ask ends. When one more leg is
-// needed, the leg that was idle for longest is closed.
-//
-// A leg believes only a reply from its address with its id and exactly its question. Anything else
-// is counted and ignored while waiting goes on, without a longer deadline. One reply with a wrong
-// id, one that differs in letter case only, and TC close the leg and move to TCP with the same
-// server, after the TCP try that is under way if there is one. A server that changed letter case
-// UPSTREAM_STRIKES times gets queries in lower case for the next UPSTREAM_PLAIN_MS.
-//
-// ICMP port unreachable ends the try that is waited for, if there is a server that the question was
-// sent to less often. The kernel reports it to a connected socket whose addresses and ports it
-// quotes, so whoever forges one has to know the port. It ends a wait that a lost packet would end
-// later, and nothing else: the leg stays open and a reply to it counts, the same server is asked no
-// sooner than without it, and no question fails for it.
-//
-// A server that does not know EDNS replies with FORMERR or NOTIMP (RFC 6891 7): it gets the query
-// once more without an OPT. Where that helped UPSTREAM_STRIKES times, the server gets no OPT for
-// the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019). The first query of a
-// TCP connection has the keepalive option (RFC 7828). A server, or a middlebox before it, may
-// refuse that option, or end the connection because of it: then the queries of the connection are
-// sent once more with their OPT and without the option. Where that helped as often, the option is
-// left out as long; each connection counts once. It says nothing of UDP or of EDNS.
-//
-// With `client_subnet_*` a query has the client's subnet (upstream_subnet.h).
-//
-// Order: by the policy (upstream_choose.h), servers in back-off last, each at most
-// UPSTREAM_SENDS_EACH times by UDP (in back-off once) and once by TCP (twice where an OPT was
-// turned down), at most max_sends in all whatever the cause. After each send the ask waits
-// min(first_timeout, max(50 ms, 3 * srtt)), doubled for each further query to the same server and,
-// until a query that was sent once is answered, for each such that was not (Karn and Partridge
-// 1987: a reply to a repeated query measures no round-trip time). A server that answers with a
-// failure gets no further query; if the ask was waiting for it, the next server is tried at once,
-// and the other legs stay open. The last wait lasts until the ask's deadline, so a late reply still
-// fills the cache. A server is down for backoff_s, or until it answers, after UPSTREAM_DOWN_AFTER
-// waits in a row without any answer. All sets that have a server share its state
-// (upstream_health.h).
-//
-// A failure is a reply. Once there is one, no question waits for servers that were down when it
-// came to them: such a server gets a question each UPSTREAM_DOWN_TRY_MS, for one wait, as it may be
-// there again; the others end.
-//
-// A server that replies with failures to questions of UPSTREAM_STRIKES zones (zone_suffix.h) within
-// UPSTREAM_STRIKE_MS, all of which another one of the set answers, is avoided for backoff_s, and
-// again with the next such question after that. An answer of its own ends it. Clients can make
-// servers fail by broken names, and have weir leave one that filters or validates: so a zone counts
-// once, and a failure not at all for which the server names DNSSEC or a block of the name (RFC
-// 8914), or which is weir's own, of a reply that it cannot use. A question that no server answers
-// says nothing of any. What a server refuses may be one set's questions alone, so each set has its
-// own count; in one for forward zones (upstreams_for_zones) each name counts, as all are of few
-// zones.
-//
-// A server over TLS (upstream_tls.c) is asked on its connections (upstream_streams.h) and in no
-// other way: no datagram and nothing in clear text goes to it. Its legs stay open like those of
-// UDP. It gets the query a second time when its connection, once there, has said nothing for
-// UPSTREAM_STREAM_STALL_MS; then the connection is left. A handshake that fails ends the tries of
-// all queries that wait for it, counts as a wait that was over, and keeps weir from opening another
-// connection for 250 ms, doubled with each further failure up to 4 s. A reply is a measure of the
-// round trip if its connection was there when the query was sent.
-//
-// A server over HTTPS (upstream_https.h) is one over TLS whose legs are exchanges of HTTP: all of
-// this holds for it.
-//
-// weir asks recursion (config_upstream.is_recursion) when every other server has failed, is down,
-// refused by ICMP or has had UPSTREAM_RECURSION_AFTER queries, or when one query is left.
-// Recursion itself is never down: names that take long say nothing of others.
-//
-// With `race` the first query goes to two servers at once, the second one as the policy chooses
-// among those that it was not sent to and that nobody has reason to avoid. Both count. Silence is
-// held against both when the first one's wait is over; when the first one fails the second one's
-// wait begins.
-//
-// With checks (upstream_check.c) a server that leaves one query unanswered is avoided at once, and
-// checked; it is up again when it answers, and no question waits for it meanwhile if another server
-// is up. A server that answers checks and leaves questions of UPSTREAM_STRIKES zones within
-// UPSTREAM_STRIKE_MS, all of which another one of the set answers, is down for backoff_s. Without
-// checks a server is down after that many silences in a row; of one zone the first in that time
-// counts, and those that another server answers.
-//
-// A server may be given by a host name: then each of its addresses is a server (upstream_hosts.h).
-// Until the first lookup of a name has ended, a question that has had no reply and has no other
-// server left waits for it, within its deadline.
-//
-// A leg of UDP has a socket, or leaves through a port of the data plane (upstream_port.h).
-// Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
-// the connections of upstream_streams.h. Without one to be had (EMFILE) the send has failed: it is
-// counted, and the next server is tried.
+// An ask is one question's way through a set. It has up to UPSTREAM_LEGS legs over UDP, as many
+// over TLS or HTTPS, and one over TCP. A leg is one query to one server, sent once or more. A leg
+// stays open when weir asks the next server, so the reply to any query of the ask is good until the
+// ask ends. Which server is next upstream_choose.h decides; all sets that have a server share its
+// state (struct upstream_health).
 
 #include "base/age_list.h"
 #include "base/loop.h"
@@ -103,10 +17,9 @@
 #include "base/wheel.h"
 #include "querylog/trace_step.h"
 #include "querylog/upstream_book.h"
-#include "upstream_https.h"
+#include "tls/tls.h"
+#include "upstream_edns.h"
 #include "upstream_socket.h"
-#include "upstream_streams.h"
-#include "upstream_subnet.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -126,6 +39,8 @@ enum {
 	UPSTREAM_TCP_AGAIN = 2,
 	UPSTREAM_TCP_MS = 1000,
 	UPSTREAM_TCP_LEAST_MS = 500,
+	UPSTREAM_STREAMS_EACH = 4, // TCP connections to a server
+	UPSTREAM_HTTPS_WHY_MAX = 160,
 	UPSTREAM_QUESTION_MAX = DNS_NAME_MAX + 4,
 	UPSTREAM_QUERY_MAX = 2 + DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX + DNS_OPT_FIXED_LEN
 			     + UPSTREAM_SUBNET_MAX,
@@ -144,7 +59,7 @@ struct upstream_leg {
 	struct age_link age;            // by_port, while it is listed
 	uint16_t local_port;            // of UDP
 	uint8_t worker;                 // by_port: that has the query
-	bool by_port;                   // a worker sends it (upstream_port.h)
+	bool by_port;                   // a worker sends it (upstream_udp.h)
 	bool is_listed;                 // by its local port
 	bool open;
 	bool tcp;
@@ -203,7 +118,7 @@ struct upstream_ask {
 	uint16_t answered_by;     // number in `book` of the server that sent the callback's reply
 	bool trusts_ad;           // that server's AD (config_upstream)
 	uint64_t replied_ms;      // when that reply came
-	int scope;                // of that reply, or UPSTREAM_NO_SCOPE (upstream_subnet.h)
+	int scope;                // of that reply, or UPSTREAM_NO_SCOPE (upstream_edns.h)
 	bool is_unproven;         // it came by UDP, and has no subnet
 	struct ip_address subnet; // that servers get; version 0: none
 	uint64_t deadline_ms;
@@ -298,6 +213,38 @@ enum {
 		SOCKET_ADDRESS_TEXT_MAX + CONFIG_TLS_NAME_MAX + CONFIG_HTTPS_PATH_MAX + 16
 };
 
+// Why a reply is none.
+#define UPSTREAM_HTTPS_FAILURES(X)                                      \
+	X(status, "a reply with another status than 200")               \
+	X(type, "a reply of another type than application/dns-message") \
+	X(body, "a body of more than 65,535 bytes, or less than 12")    \
+	X(connection, "the connection ended before the reply")
+
+enum upstream_https_failure {
+#define X(name, text) UPSTREAM_HTTPS_##name,
+	UPSTREAM_HTTPS_FAILURES(X)
+#undef X
+		UPSTREAM_HTTPS_FAILURE_COUNT
+};
+
+extern const char *const upstream_https_failure_names[UPSTREAM_HTTPS_FAILURE_COUNT];
+
+// Exchanges with a server, by their results.
+struct upstream_https_counts {
+	uint64_t replies, failed[UPSTREAM_HTTPS_FAILURE_COUNT];
+	unsigned version;                 // of HTTP of the latest reply; 0: there was none
+	unsigned status;                  // of the latest one that was not 200; 0: there was none
+	uint64_t status_ms, why_ms;       // of the latest reply or failure; clock_mono_ms
+	char why[UPSTREAM_HTTPS_WHY_MAX]; // "": it was a reply
+};
+
+struct upstream_https_stats {
+	unsigned open, queries, high; // connections; queries in flight
+	uint64_t late;                // replies without a leg
+	uint64_t full, refused, evicted;
+	size_t bytes;
+};
+
 struct upstream_status {
 	char name[64];
 	char address[UPSTREAM_ADDRESS_TEXT_MAX]; // as configured, with the port; or "recursion"
@@ -361,6 +308,25 @@ ATTR_MUST_CHECK int upstreams_try(
 	struct upstreams *u, const char *server, upstream_tried_fn done, void *arg);
 void upstreams_try_stop(struct upstreams *u); // as a change of the list does
 
+// TCP connections, perhaps with TLS, of a set (upstream_stream.h).
+struct upstream_streams_stats {
+	unsigned open, high, queries;
+	unsigned waiting, waiting_high; // queries without a connection
+	uint64_t waited;
+	uint64_t opened;
+	uint64_t reused;      // queries on a connection that had had one before
+	uint64_t late;        // replies that no leg waited for any more
+	uint64_t bad;         // connections closed for what was no reply to any query, or no TLS
+	uint64_t stalled;     // retired for silence, or for replies that did not come
+	uint64_t broken;      // retired with half a message
+	uint64_t closed_peer; // by the server, or by the network
+	uint64_t closed_idle;
+	uint64_t evicted; // idle or stalled ones that made room
+	uint64_t full;    // queries refused: too many wait
+	size_t bytes;
+	uint64_t since_ms; // of the oldest connection; 0: none
+};
+
 struct upstream_totals {
 	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last byte.
 	uint64_t sent, replies, mismatched;
@@ -374,4 +340,6 @@ struct upstream_totals {
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t);
+void upstream_https_stats_add(
+	struct upstream_https_stats *sum, const struct upstream_https_stats *one);
 void upstream_totals_end(struct upstream_totals *t); // of a set that ends: what it holds is gone

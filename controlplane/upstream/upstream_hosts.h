@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Servers of a set that are given by a host name: the list as it is configured, and the servers
-// that it stands for while the names have their present addresses (route/host_board.h). Resolver
-// loop's thread.
+// Host names of servers, in two steps: which addresses of a lookup's replies (upstream_lookup.h)
+// the name gets, and for which servers the list of a set stands while its names have their present
+// addresses (route/host_board.h). Resolver loop's thread. Pure, but for upstream_found_apply, which
+// asks the kernel for routes: it connects a UDP socket to each address, which sends nothing.
 //
 // Each address of a name is a server of its own, at the place of the name in the list, with the
 // name's weight. A name has at least one place as long as it has an address; the places that the
@@ -12,9 +13,31 @@
 // have none so gets one of a name that has more. A name without an address is a server to which no
 // question goes.
 
+#include "route/host_board.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/config.h>
+#include <weir/dns_answer.h>
+
+enum { UPSTREAM_FOUND_MAX = 64 }; // addresses of a reply; more are ignored
+
+struct upstream_found {
+	unsigned count;
+	uint32_t ttl_s; // the least, where there is an address
+	struct ip_address address[UPSTREAM_FOUND_MAX];
+};
+
+// The addresses in the answer to a question for A or AAAA.
+void upstream_found_read(struct upstream_found *f, uint16_t type, const struct dns_answer *answer);
+// Gives the name the addresses of both families. A family that has no answer keeps those of before.
+// Of each family the name gets CONFIG_HOST_ADDRESSES, those in use before others; the rest is
+// counted
+// (`left_out`). An address that no host can have, or at which weir serves DNS itself, is refused
+// and counted: queries would loop. One to which the kernel has no route is left out as long as the
+// name has another one. Where no address can be used nothing changes. Returns how many may be used.
+unsigned upstream_found_apply(struct host_state *h, const struct config *config,
+	const struct upstream_found *v4, const struct upstream_found *v6, bool has_v4, bool has_v6);
 
 // Those of a set with host names; NULL: it has none.
 struct upstream_named {

@@ -2,22 +2,8 @@
 #pragma once
 
 // Queries to one server over HTTPS (RFC 8484): POST over HTTP/2, many at a time on few connections,
-// by libcurl (http_multi.h). Resolver loop's thread only.
-//
-// A query has the id 0, is padded as over TLS (RFC 8467), and carries no cookie and no name of the
-// software. weir follows no redirect and uses no proxy; the configuration has the address, so
-// libcurl looks up nothing. A reply has status 200, the media type application/dns-message and 12
-// to 65,535 bytes. Any other one is the server's failure, counted by its kind, and so is a
-// connection that ends before the reply: the ask goes on to the next server, never in clear text,
-// and the query counts as an unanswered one. Where the reply has an Age, its TTLs are less by that
-// (RFC 8484 5.1); of several the first one counts.
-//
-// libcurl sends a query once it has a connection that is there; the time before is no part of its
-// round trip. A handshake that fails ends all queries that wait for one. When an ask drops a query
-// whose connection has said nothing for UPSTREAM_STREAM_STALL_MS, weir shuts the connection:
-// libcurl repeats the other queries on it, or they fail. A dropped query that waits for the
-// handshake of another one ends. Any other goes on without its leg, so that its handshake is of use
-// and its body is drained (`late`).
+// by libcurl (http_multi.h). Resolver loop's thread only. docs/explanation/upstreams.md says what
+// counts as a reply, and what happens to queries whose connection fails.
 //
 // Bounds: UPSTREAM_HTTPS_QUERIES in flight for each server; one more takes the place of one without
 // a leg, or is refused (`full`). UPSTREAM_HTTPS_CONNECTIONS to each server, UPSTREAM_HTTPS_ALL in a
@@ -26,7 +12,9 @@
 // connections and the handles of ended queries, of which it keeps some until then.
 
 #include "transfer/http_multi.h"
-#include "upstream_socket.h"
+#include "upstream.h"
+
+#include <event2/event_struct.h>
 
 #include <weir/config.h>
 
@@ -36,46 +24,59 @@ enum {
 	UPSTREAM_HTTPS_ALL = 10,
 	UPSTREAM_HTTPS_MS = 5000,
 	UPSTREAM_HTTPS_IDLE_MS = HTTP_MULTI_IDLE_S * 1000,
-	UPSTREAM_HTTPS_WHY_MAX = 160,
 };
 
-// Why a reply is none.
-#define UPSTREAM_HTTPS_FAILURES(X)                                      \
-	X(status, "a reply with another status than 200")               \
-	X(type, "a reply of another type than application/dns-message") \
-	X(body, "a body of more than 65,535 bytes, or less than 12")    \
-	X(connection, "the connection ended before the reply")
-
-enum upstream_https_failure {
-#define X(name, text) UPSTREAM_HTTPS_##name,
-	UPSTREAM_HTTPS_FAILURES(X)
-#undef X
-		UPSTREAM_HTTPS_FAILURE_COUNT
+enum {
+	UPSTREAM_HTTPS_SOCKETS = 8,
+	UPSTREAM_HTTPS_KEPT = 32,
+	UPSTREAM_HTTPS_URL_MAX = CONFIG_TLS_NAME_MAX + CONFIG_HTTPS_PATH_MAX + 24,
 };
 
-extern const char *const upstream_https_failure_names[UPSTREAM_HTTPS_FAILURE_COUNT];
-
-// Exchanges with a server, by their results.
-struct upstream_https_counts {
-	uint64_t replies, failed[UPSTREAM_HTTPS_FAILURE_COUNT];
-	unsigned version;                 // of HTTP of the latest reply; 0: there was none
-	unsigned status;                  // of the latest one that was not 200; 0: there was none
-	uint64_t status_ms, why_ms;       // of the latest reply or failure; clock_mono_ms
-	char why[UPSTREAM_HTTPS_WHY_MAX]; // "": it was a reply
+// One exchange. All fields of these structs are upstream_https.c's.
+struct upstream_https_query {
+	struct upstream_https *pool;
+	struct upstream_https_query *next, **link;
+	struct http_transfer *transfer;
+	struct http_transfer_request request;
+	struct upstream_leg *leg;            // NULL: it was dropped
+	struct upstream_https_query **place; // of the leg
+	uint64_t sent_ms;                    // 0: not yet
+	uint16_t port;                       // local, of its connection
+	bool is_first;                       // it has made its connection
+	bool is_refused;                     // for the number of connections
+	bool opens;                          // a connection, for all who wait
+	bool is_typed;                       // as a DNS message
+	bool is_expired;                     // its connection: a session of a certificate that is
+	bool has_age;                        // the reply, in its first field of that name
+	uint32_t age_s;
+	uint32_t reply_len, reply_cap;
+	uint8_t *reply;
+	uint8_t query[UPSTREAM_QUERY_MAX + 2 * UPSTREAM_PADDING_BLOCK];
 };
 
-struct upstream_https_stats {
-	unsigned open, queries, high; // connections; queries in flight
-	uint64_t late;                // replies without a leg
-	uint64_t full, refused, evicted;
-	size_t bytes;
+struct upstream_https_socket {
+	int fd;            // -1: free
+	uint16_t port;     // local
+	uint64_t heard_ms; // a part of a reply, since it is watched
+	struct event event;
+};
+
+struct upstream_https {
+	struct upstreams *owner;
+	struct upstream_https *next, **link; // of the set
+	struct tls_peer *peer;
+	struct http_multi *multi; // NULL: nothing is open
+	struct upstream_https_query *busy, *kept;
+	unsigned queries, kept_count;
+	struct event timer, idle, leave;
+	struct upstream_https_socket socket[UPSTREAM_HTTPS_SOCKETS];
+	bool is_silent; // a wait was over during the handshake
+	char url[UPSTREAM_HTTPS_URL_MAX];
+	char addresses[CONFIG_TLS_NAME_MAX + SOCKET_ADDRESS_TEXT_MAX + 16]; // "": none needed
 };
 
 struct tls_peer;
 struct upstream_https;
-struct upstream_https_query;
-struct upstream_leg;
-struct upstreams;
 
 // For the server; NULL: no memory. It holds the peer.
 struct upstream_https *upstream_https_new(
@@ -87,8 +88,6 @@ void upstream_https_end(struct upstreams *u); // of all of the set; no leg may w
 bool upstream_https_same(const struct upstream_https *a, const struct upstream_https *b);
 unsigned upstream_https_open(const struct upstream_https *h); // connections; NULL is fine
 void upstream_https_stats(const struct upstreams *u, struct upstream_https_stats *out);
-void upstream_https_stats_add(
-	struct upstream_https_stats *sum, const struct upstream_https_stats *one);
 
 struct table_registry;
 // Of so many sets of servers.

@@ -1,24 +1,107 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What upstream.c (the order of things), upstream_reply.c (what follows a reply), upstream_pick.c
-// (the next server), upstream_server.c (what is known of one), upstream_outdone.c (who fails what
-// others answer), upstream_set.c (the list of them),
-// upstream_report.c (their state), upstream_check.c, upstream_leg.c (one query), upstream_port.c
-// (queries without a socket) and upstream_tcp.c share.
+// What the files of a set of servers share: upstream_ask.c (the steps of an ask, its legs, and what
+// follows a reply), upstream_server.c (what is known of one server), upstream_set.c (the list of
+// servers, its configuration and its state for others), upstream_check.c (queries of weir's own),
+// upstream_udp.c, upstream_tcp.c and upstream_https.c (transports of a leg).
 
 #include "route/route_board.h"
 #include "upstream.h"
 #include "upstream_choose.h"
-#include "upstream_health.h"
 #include "upstream_hosts.h"
-#include "upstream_limit.h"
 
-#include <event2/event.h>
-
+#include <stdalign.h>
+#include <stdatomic.h>
 #include <weir/keyhash.h>
 
-// Something that is turned down: left out until then after so many times.
+struct upstream_stream;
+
+// The state of a server: one record for each configured address in the process. Sets of groups, of
+// forward zones and of other resolver threads that have the same server share it.
+//
+// Threads: upstream_health_acquire and _release take a lock; they are for changes of the
+// configuration. The fields may be read and written by any thread that holds the record, relaxed:
+// none of them says anything of another one. A question only reads them. They are written when a
+// wait is over, when the first reply after one comes, by checks, and at most every
+// UPSTREAM_SHARE_US by each set for the times. What counts queries is in the sets.
+//
+// Bounds: UPSTREAM_HEALTH_MAX records, static. When all are taken a set keeps the record of a
+// further server itself: that server's state is then known to that set alone (counted, `refused`).
+enum { UPSTREAM_HEALTH_MAX = 1024, UPSTREAM_SHARE_US = 100000 };
+
+struct upstream_health {
+	// Waits in a row that were over without a reply, those of checks too.
+	alignas(64) _Atomic uint32_t silent;
+	_Atomic uint32_t srtt_us;    // smoothed round trip; 0: not known
+	_Atomic uint32_t latency_us; // the same with the waits that were over; 0: not known
+	_Atomic bool is_logged;      // that it is down
+	// It is, though it answers checks: it leaves questions that others answer. So a reply to a
+	// check does not end that; a failed check does: the server answers nothing, and the next
+	// check that it answers brings it back.
+	_Atomic bool is_outdone;
+	_Atomic bool is_drained;      // by the operator: no questions go there
+	_Atomic bool is_checked;      // a check of it is under way, by whichever set
+	_Atomic uint64_t check_at_ms; // no set begins one sooner; clock_mono_ms
+	_Atomic uint64_t checks, checks_failed;
+	_Atomic uint64_t down_until_ms; // clock_mono_ms; 0: not down
+	_Atomic uint64_t answered_us;   // clock_mono_us of a reply at most UPSTREAM_SHARE_US older
+					// than the latest one
+	// The table's, under its lock.
+	unsigned users;
+	union upstream_peer address;
+};
+
+// The record of the address, in the state that its other users left it in, or else new. NULL: full.
+ATTR_MUST_CHECK struct upstream_health *upstream_health_acquire(const union upstream_peer *address);
+void upstream_health_release(struct upstream_health *h); // NULL is fine
+
+#define upstream_health_get(h, field) atomic_load_explicit(&(h)->field, memory_order_relaxed)
+#define upstream_health_set(h, field, value) \
+	atomic_store_explicit(&(h)->field, value, memory_order_relaxed)
+
+struct table_registry;
+void upstream_health_tables(struct table_registry *tables); // any thread
+
+// How many queries a server takes on a TCP connection before it ends it (RFC 7766 6.2.1: clients
+// have to expect that). Resolver loop's thread only.
+//
+// When a server ends a connection with queries on it, later connections get no more queries than it
+// answered on that one; if it answered none, nothing is concluded. The first end may be a restart
+// or an accident. So when the server answers all queries of a connection, the next connections get
+// twice as many, and from UPSTREAM_LIMIT_USES on there is no limit. After UPSTREAM_LIMIT_STRIKES
+// ends the limit is known: then one connection at a time is a probe with twice as many,
+// UPSTREAM_LIMIT_PROBE_MS after the last end, later after twice as long, up to
+// UPSTREAM_LIMIT_KEEP_MS. A probe that the server answers in full makes the limit an accident
+// again. A limit that nothing has confirmed for UPSTREAM_LIMIT_KEEP_MS is forgotten.
+enum {
+	UPSTREAM_LIMIT_STRIKES = 3,
+	UPSTREAM_LIMIT_USES = 4096,
+	UPSTREAM_LIMIT_PROBE_MS = 60000,
+	UPSTREAM_LIMIT_KEEP_MS = 900000,
+};
+
+struct upstream_limit {
+	unsigned queries; // on a connection; 0: no limit
+	unsigned strikes;
+	unsigned ends; // calls of upstream_limit_ended, ever
+	uint32_t probe_wait_ms;
+	uint64_t probe_ms, until_ms;
+};
+
+// What a connection may be for; 0: any number.
+unsigned upstream_limit_now(const struct upstream_limit *l, uint64_t now_ms);
+// Is the server known to end connections, after so many queries? Else 0.
+unsigned upstream_limit_known(const struct upstream_limit *l, uint64_t now_ms);
+// A connection for `uses` queries is opened. Is it the one for twice as many as are known?
+bool upstream_limit_opened(struct upstream_limit *l, unsigned uses, uint64_t now_ms);
+// The server ended one with queries on it, having answered so many. Is it known since this time?
+// The caller leaves out connections that were opened before the last end: that is no second time.
+bool upstream_limit_ended(struct upstream_limit *l, unsigned answered, uint64_t now_ms);
+// It has answered so many on one that is for `uses`.
+void upstream_limit_answered(struct upstream_limit *l, unsigned answered, unsigned uses);
+
+// Something that a server turns down: after so many times weir leaves it out until then.
 struct upstream_lack {
 	unsigned strikes;
 	uint64_t until_ms;
@@ -42,7 +125,7 @@ struct upstream_outdid {
 	uint32_t zone; // 0: there are none
 };
 
-// Of a server over TLS.
+// The connections of a server over TLS.
 struct upstream_tls {
 	struct tls_peer *peer;        // NULL: it cannot be asked
 	struct upstream_https *https; // NULL: not over HTTPS
@@ -61,14 +144,15 @@ struct upstream {
 	union upstream_peer address; // of config, but of recursion where this resolver has it
 	socklen_t address_len;
 	struct upstream_health *health; // by the address in config, which all resolvers have
-	struct upstream_health own;     // `health` unless
+	struct upstream_health own;     // `health` points here unless
 	bool is_recorded;               // in the table
 	uint32_t share;                 // of the set's queries: each moves it by a 256th
-	// As in `health`, from the queries of this set, or from there when it is of late.
+	// As in `health`, measured by the queries of this set, or copied from there.
 	uint32_t srtt_us, latency_us;
-	uint64_t times_us, shared_us; // when they were last brought up to date; told to `health`
+	uint64_t times_us, shared_us; // when they were last brought up to date; copied to `health`
 	struct took took;
-	// OPT; over TCP the keepalive option; letter case as it was sent; the client's subnet.
+	// The server does not take an OPT; over TCP the keepalive option; mixed letter case; the
+	// client's subnet.
 	struct upstream_lack no_edns, no_option, no_case, no_subnet;
 	struct upstream_outdone outdone;
 	struct upstream_zones silences; // of questions that it left, since it last answered one
@@ -131,177 +215,83 @@ ATTR_INLINE void upstream_note(
 	a->callbacks->note(a, &e);
 }
 
-// By its name, or by its address.
+// upstream_set.c
+// Does the text name the server by its name or host name, or by its address?
 bool upstream_server_is_called(const struct upstream *s, const char *text);
 bool upstream_server_is_at(const struct upstream *s, const char *text);
-// By the operator: its address, or its host name, whichever address that has.
+// The operator has taken its address out of use, or its host name, whichever address that has.
 static inline bool upstream_is_drained(const struct upstream *s)
 {
 	return s->host_drained || upstream_health_get(s->health, is_drained);
 }
-void upstreams_drained_read(struct upstreams *u); // of host names, from the board
-// The way to it as the board has it now.
+
+// upstream_server.c
+// The way to the server as the board (route_board.h) has it now.
 enum route_way upstream_server_way(struct upstream *s);
 // A query has left, whoever still waits for its reply. NULL: its server has left the list.
 void upstream_server_sent(struct upstreams *u, struct upstream *s);
-// A believed reply to a question; rtt_us 0: it measures no round-trip time.
+// weir believes a reply to a question; rtt_us 0: it measures no round-trip time.
 void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us);
-// A reply to a check: the server is there. Its time counts where none of a question is known.
+// A check has its reply: the server is there. Its time counts where no question has measured one.
 void upstream_server_checked(struct upstream *s, uint64_t rtt_us, uint64_t now_us);
-void upstream_server_count(struct upstream *s, uint64_t rtt_us, bool failure); // to a question
+// Counts a reply to a question.
+void upstream_server_count(struct upstream *s, uint64_t rtt_us, bool failure);
 // A wait for the leg's reply is over. True: this is the first since its last reply.
 bool upstream_server_timed_out(
 	const struct upstreams *u, struct upstream *s, struct upstream_leg *leg);
 bool upstream_server_down(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
 // It fails what others of the set answer.
 bool upstream_server_failing(const struct upstream *s, uint64_t now_ms);
-// That, or it may be down: asked after all others.
+// It fails what others answer, or may be down: weir asks it after all others.
 bool upstream_server_avoid(const struct upstreams *u, const struct upstream *s, uint64_t now_ms);
 bool upstream_server_mixes_case(const struct upstream *s, uint64_t now_ms);
 bool upstream_takes_subnet(const struct upstream *s, uint64_t now_ms); // a client's (RFC 7871)
 // The state of a server for a new query; the caller adds what depends on the question.
 struct upstream_known upstream_server_known(
 	const struct upstreams *u, struct upstream *s, uint64_t now_us);
+// The server's answer was used, to a question that those others had failed or left.
+void upstream_server_outdid(struct upstreams *u, struct upstream *s,
+	const struct upstream_outdid *others, uint64_t now_us);
+// Does a reply that was of no use say something of its server? Not where weir refuses what is in
+// it, nor where the server says that the name is the reason (RFC 8914).
+bool upstream_reply_blames(const uint8_t *msg, size_t len);
+// The part of the question that counts once where another server answers it: its zone; in a set for
+// zones, whose questions are all of few zones, its name.
+uint32_t upstream_ask_subject(const struct upstream_ask *a);
+// An answer was used, to a query `with` the thing, or to one `without` it after the server had
+// turned it down.
+void upstream_server_lack(
+	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);
+// How long to wait for the `sends`th query to the server, the first being 1.
+unsigned upstream_server_wait_ms(
+	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
 
-// The server that the ask's next query goes to by UDP; -1: none is left.
-int upstream_pick(struct upstream_ask *a, uint64_t now_us);
+// upstream_ask.c
+// Waits for the query just sent, or, without one, until the deadline.
+void upstream_ask_wait(
+	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms);
 // How many queries the ask may send in all.
 unsigned upstream_sends_max(const struct upstream_ask *a);
 // Is there a server left that was asked at most `sends` times, other than `server`?
 bool upstream_pick_left(const struct upstream_ask *a, unsigned sends, int server, uint64_t now_ms);
-// Its answer was taken, to a question that those others had failed or left.
-void upstream_server_outdid(struct upstreams *u, struct upstream *s,
-	const struct upstream_outdid *others, uint64_t now_us);
-// How many of the zones are no older than UPSTREAM_STRIKE_MS, with this one; 0: it was among them.
-unsigned upstream_zones_add(struct upstream_zones *z, uint32_t zone, uint64_t now_ms);
-// Another server of the set has answered a question that this one left.
-void upstream_server_left(
-	const struct upstreams *u, struct upstream *s, uint32_t zone, uint64_t now_us);
-// Does a reply that was of no use say something of its server? Not where weir refuses what is in
-// it, nor where the server says that the name is the reason (RFC 8914).
-bool upstream_reply_blames(const uint8_t *msg, size_t len);
-// Of the ask's question.
-uint32_t upstream_ask_zone(const struct upstream_ask *a);
-// What of it counts once where another server answers it: the zone; in a set for zones, whose
-// questions are all of few zones, the name.
-uint32_t upstream_ask_subject(const struct upstream_ask *a);
-// An answer to be used; `with` it, or `without`: after that had been turned down.
-void upstream_server_lack(
-	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);
-// How long to wait for the `sends`th query to it, first being 1.
-unsigned upstream_server_wait_ms(
-	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
-
-// The first time or once more.
-ATTR_MUST_CHECK int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us);
-void upstream_leg_readable(struct upstream_socket *s);
-// A leg of UDP gets a way out: through the port, or a socket to server `i` of the present list.
-ATTR_MUST_CHECK int upstream_leg_connect(struct upstream_leg *leg, unsigned i, uint64_t now_ms);
-// A worker has a message from the leg's server; `is_cut`: the beginning of a longer
-// one, which its checksum may not fit. The ask may be gone.
-void upstream_leg_heard(struct upstream_leg *leg, const uint8_t *dns, size_t len, bool is_cut);
-// A socket gets the query of a leg through the port, and sends it; `again`: it may have left
-// before. Where none can be opened the leg stays as it is.
-void upstream_leg_move(struct upstream_leg *leg, bool again);
-// By TCP, all at once; upstream_tcp_free takes what there is either way.
-ATTR_MUST_CHECK int upstream_tcp_start(
-	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
-void upstream_tcp_free(struct upstream_ask *a); // all legs over TCP as well
-// A leg over TCP, into `*place`; what a failure leaves there upstream_tcp_end takes.
-ATTR_MUST_CHECK int upstream_tcp_begin(
-	struct upstream_ask *a, struct upstream_tcp **place, unsigned server, bool is_tls);
-// A query over HTTPS is sent on another connection, if it may be; false: it is not.
-bool upstream_tcp_again(struct upstream_leg *leg);
-void upstream_tcp_end(struct upstream_leg *leg); // one leg over TCP, which is gone then
-struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t); // NULL is fine
-// Has its connection said nothing since it was sent, for too long?
-bool upstream_tcp_is_silent(struct upstream_leg *leg);
-// Has its query perhaps reached the server? Not while a handshake goes on.
-bool upstream_tcp_is_asked(struct upstream_leg *leg);
-// A wait for the leg is over: is it the first one during the handshake of its connection? True
-// where no handshake goes on.
-bool upstream_tcp_is_first_silence(struct upstream_leg *leg);
-
-// Servers over TLS (upstream_tls.c). A new server's peer, if it is one; from the one before it, if
-// that is the same; its end.
-void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_file);
-void upstream_tls_continue(struct upstream *s, struct upstream_tls *old);
-void upstream_tls_close(struct upstream *s);
-// For the connections (upstream_streams.h).
-int upstream_tls_peer(struct upstreams *u, const struct upstream_leg *leg, struct tls_peer **out);
-void upstream_tls_secure(const struct upstream_stream *stream);
-void upstream_tls_insecure(
-	struct upstream_stream *stream, enum tls_failure failure, const char *why);
-// A handshake is done, or has failed: true: the first failure of an accident.
-void upstream_tls_done(struct upstream *s, bool is_resumed, const char *about);
-bool upstream_tls_failed(struct upstream *s, enum tls_failure failure, const char *why);
-bool upstream_tls_may_log(struct upstream *s); // a failure; once a minute
-// For how long the ask waits for the leg's reply before it asks another server.
-unsigned upstream_tls_wait_ms(const struct upstream_leg *leg);
-// The leg over TLS to a server of the ask's list, or NULL.
-struct upstream_leg *upstream_tls_to(const struct upstream_ask *a, unsigned server);
-// The ask's next query goes to server `i`, or goes on waiting there. 0, -errno: no further one
-// does.
-ATTR_MUST_CHECK int upstream_tls_send(
-	struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside);
-extern const struct upstream_stream_calls upstream_tcp_calls;
-
-void upstream_leg_open(struct upstream_leg *leg);
-void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine
 
 // The server of a leg; NULL, or index -1, if the list has changed since weir asked it.
 struct upstream *upstream_leg_server(const struct upstream_leg *leg);
 int upstream_leg_index(const struct upstream_leg *leg);
-// Of the UDP legs: the open one to a server of the ask's list, or NULL.
-struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
-// One that is not in use, or else the one that was sent to the longest ago, closed.
-struct upstream_leg *upstream_leg_spare(struct upstream_ask *a);
-// Is a reply to it worth a wait? After a failure, not from a server that was down when it was sent.
-bool upstream_leg_is_awaited(const struct upstream_leg *leg);
-bool upstream_leg_any_awaited(const struct upstream_ask *a); // of those that are open
-// A leg to server i of the present list, with an id and letter case of its own.
+// Makes a leg to server `server` of the present list, with an id and letter case of its own.
 void upstream_leg_init(struct upstream_leg *leg, struct upstream_ask *a, unsigned server,
 	bool mixed_case, uint64_t now_ms);
-// Its query as it goes out. Bytes, or 0.
+void upstream_leg_open(struct upstream_leg *leg);
+void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine
+// Writes the leg's query as it goes out. Bytes, or 0.
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap);
 unsigned upstream_leg_options(const struct upstream_leg *leg); // bytes of options in its OPT
 bool upstream_leg_matches(
 	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case);
 void upstream_leg_count_bad(struct upstream_leg *leg); // a reply that is not believed
-// Is it what a server says that does not know EDNS, or does not take a client's subnet, to a query
-// that has it?
-bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
-// The same as a header alone, from servers that cannot even find the question's end (RFC 8906).
+// A header alone, which says that the server does not know EDNS, or does not take a client's
+// subnet. It comes from servers that cannot even find the question's end (RFC 8906).
 bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
-
-// Checks of the servers (upstream_check.c).
-struct upstream_checks;
-
-ATTR_MUST_CHECK int upstream_checks_new(struct upstream_checks **out, struct upstreams *u);
-void upstream_checks_free(struct upstream_checks *c); // NULL is fine
-// Ends those under way: before the list of servers changes.
-void upstream_checks_stop(struct upstream_checks *c);
-void upstream_checks_configure(struct upstream_checks *c, const struct config_upstreams *config);
-// Of the server at a place of the list, unless checks are off or one is under way.
-void upstream_check_now(struct upstream_checks *c, unsigned server);
-
-// The handshake of the ask's connection is done, so its query leaves. Asks that are no checks are
-// fine.
-void upstream_check_secure(struct upstream_ask *a);
-
-// What a check asks, also where there are none.
-const uint8_t *upstream_checks_question(const struct upstream_checks *c, uint16_t *len);
-
-// Steps of an ask.
-// The next query, or waiting for the legs that are left, or the end; the ask may be gone.
-void upstream_ask_next(struct upstream_ask *a);
-// Waits for the query just sent, or, without one, until the deadline.
-void upstream_ask_wait(
-	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms);
-// `bit`: the server; 0 if it has left the list. TCP was no way out.
-void upstream_without_tcp(struct upstream_ask *a, uint32_t bit);
-// The leg beside the one that is waited for, or NULL: waited for from now on, or no longer.
-struct upstream_leg *upstream_leg_aside_take(struct upstream_ask *a);
 
 // Events of the transports. Unless upstream_replied says UPSTREAM_IGNORED the leg is closed, and
 // the ask has moved on or is gone, when these return.
@@ -312,8 +302,59 @@ void upstream_tcp_failed(struct upstream_leg *leg);
 // A wait for the leg's reply is over, or it is known that none comes.
 void upstream_wait_over(struct upstream_leg *leg);
 void upstream_refused(struct upstream_leg *leg); // ICMP port unreachable; the ask may be gone
-// For the reply to what has a connection after a wait, or another one than before.
+// Begins the wait for the reply: the leg had to wait for a connection, or has another one now.
 void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms);
 void upstream_go_plain(struct upstream_leg *leg); // the same server without subnet, or OPT
 bool upstream_can_tcp(const struct upstream_leg *leg);
 void upstream_go_tcp(struct upstream_leg *leg, bool truncated);
+
+// upstream_udp.c
+// Sends the leg's query, the first time or once more.
+ATTR_MUST_CHECK int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us);
+void upstream_leg_readable(struct upstream_socket *s);
+// A leg of UDP gets a way out: through the port, or a socket to server `i` of the present list.
+ATTR_MUST_CHECK int upstream_leg_connect(struct upstream_leg *leg, unsigned i, uint64_t now_ms);
+
+// upstream_tcp.c
+// Sends the ask's query over TCP in clear text; the caller ends the leg that there is after a
+// failure.
+ATTR_MUST_CHECK int upstream_tcp_start(
+	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
+void upstream_tcp_free(struct upstream_ask *a); // all legs over TCP, TLS and HTTPS
+// A query over HTTPS is sent on another connection, if it may be; false: it is not.
+bool upstream_tcp_again(struct upstream_leg *leg);
+void upstream_tcp_end(struct upstream_leg *leg); // one leg over TCP, which is gone then
+struct upstream_leg *upstream_tcp_leg(struct upstream_tcp *t); // NULL is fine
+// Has its query perhaps reached the server? Not while a handshake goes on.
+bool upstream_tcp_is_asked(struct upstream_leg *leg);
+// A wait for the leg is over: is it the first one during the handshake of its connection? True
+// where no handshake goes on.
+bool upstream_tcp_is_first_silence(struct upstream_leg *leg);
+extern const struct upstream_stream_calls upstream_tcp_calls; // for the connections
+
+// Makes the peer of a new server, if that is one over TLS.
+void upstream_tls_open(struct upstreams *u, struct upstream *s, const char *ca_file);
+// The server keeps the peer that it had before a change of the list, if both are the same.
+void upstream_tls_continue(struct upstream *s, struct upstream_tls *old);
+void upstream_tls_close(struct upstream *s);
+void upstream_tls_done(struct upstream *s, bool is_resumed, const char *about); // a handshake
+// A handshake has failed. True: it is the first failure of an accident.
+bool upstream_tls_failed(struct upstream *s, enum tls_failure failure, const char *why);
+bool upstream_tls_may_log(struct upstream *s); // a failure; once a minute
+// For how long the ask waits for the leg's reply before it asks another server.
+unsigned upstream_tls_wait_ms(const struct upstream_leg *leg);
+// The ask's next query goes to server `i`, or goes on waiting there. -errno: no further one does.
+ATTR_MUST_CHECK int upstream_tls_send(
+	struct upstream_ask *a, unsigned i, uint64_t now_us, bool aside);
+
+// upstream_check.c
+struct upstream_checks;
+ATTR_MUST_CHECK int upstream_checks_new(struct upstream_checks **out, struct upstreams *u);
+void upstream_checks_free(struct upstream_checks *c); // NULL is fine
+void upstream_checks_stop(struct upstream_checks *c); // those under way, before the list changes
+void upstream_checks_configure(struct upstream_checks *c, const struct config_upstreams *config);
+// Checks the server at a place of the list, unless checks are off or one is under way.
+void upstream_check_now(struct upstream_checks *c, unsigned server);
+// The handshake of the ask's connection is done, so its query leaves. Asks that are no checks are
+// fine.
+void upstream_check_secure(struct upstream_ask *a);

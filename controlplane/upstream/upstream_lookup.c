@@ -2,7 +2,7 @@
 #include "upstream_lookup.h"
 
 #include "route/host_board.h"
-#include "upstream_found.h"
+#include "upstream_hosts.h"
 
 #include <event2/event.h>
 
@@ -137,7 +137,7 @@ static void lookup_end(struct lookup *k)
 		if (f->is_answered && f->found.count > 0 && f->found.ttl_s < ttl_s)
 			ttl_s = f->found.ttl_s;
 	}
-	const unsigned found = upstream_found_take(h, l->config, &k->family[0].found,
+	const unsigned found = upstream_found_apply(h, l->config, &k->family[0].found,
 		&k->family[1].found, k->family[0].is_answered, k->family[1].is_answered);
 	if (found > 0)
 		h->resolved_ms = now_ms;

@@ -5,20 +5,12 @@
 // never through weir's own answers or the system's resolver. The first resolver's loop alone; what
 // is found goes to the board (route/host_board.h), and from there to all sets of servers.
 //
-// A lookup asks for A and AAAA at once. The bootstrap servers are a set of servers (upstream.h), so
-// their replies are checked like all others: address, port, id, question and letter case, TCP where
-// a reply is truncated, time-outs and back-off. Both questions end within UPSTREAM_LOOKUP_MS.
-//
-// Each name is looked up again after seven eighths of the least TTL of its addresses, which counts
-// as UPSTREAM_LOOKUP_TTL_MIN_S at least and UPSTREAM_LOOKUP_TTL_MAX_S at most. When a question has
-// no answer, or the name no address that a server may have, the addresses found before stay in use
+// A lookup asks for A and AAAA at once, and both questions end within UPSTREAM_LOOKUP_MS. weir
+// looks a name up again after seven eighths of the least TTL of its addresses, which counts as
+// UPSTREAM_LOOKUP_TTL_MIN_S at least and UPSTREAM_LOOKUP_TTL_MAX_S at most. When a question has no
+// answer, or the name no address that a server may have, the addresses found before stay in use
 // however old they are (in the sense of RFC 8767), and the next lookup comes after 1 s, doubled
 // with each further failure up to UPSTREAM_LOOKUP_AGAIN_MS.
-//
-// Of each family CONFIG_HOST_ADDRESSES are kept, those in use before others, the rest is counted
-// (`left_out`). An address that no host can have, or at which weir serves DNS itself, is refused
-// and counted: queries would loop. One to which the kernel has no route is left out as long as the
-// name has another one.
 //
 // Cost: 2 queries a name and lookup. One reader of replies, some 70 KiB, and 10 KiB a name.
 

@@ -1,8 +1,141 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// What is known of one server: its state that all sets share, its round trips, the queries that it
+// takes on a TCP connection, and when it is down or fails what others of its set answer.
+
+#include "base/table_registry.h"
+#include "lists/zone_suffix.h"
 #include "upstream_internal.h"
 
+#include <pthread.h>
+#include <string.h>
 #include <weir/clock.h>
+#include <weir/dns_query.h>
 #include <weir/log.h>
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned touched, used; // records that were ever used, and that are
+	uint64_t refused;
+	struct upstream_health record[UPSTREAM_HEALTH_MAX];
+} healths = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct upstream_health *record_find(const union upstream_peer *address)
+{
+	struct upstream_health *free = NULL;
+
+	for (unsigned i = 0; i < healths.touched; i++) {
+		struct upstream_health *h = &healths.record[i];
+		if (h->users > 0 && upstream_same_address(&h->address, address))
+			return h;
+		if (h->users == 0 && !free)
+			free = h;
+	}
+	if (!free && healths.touched < UPSTREAM_HEALTH_MAX)
+		free = &healths.record[healths.touched++];
+	if (free) {
+		memset(free, 0, sizeof(*free));
+		free->address = *address;
+	}
+	return free;
+}
+
+struct upstream_health *upstream_health_acquire(const union upstream_peer *address)
+{
+	pthread_mutex_lock(&healths.lock);
+	struct upstream_health *h = record_find(address);
+	if (h)
+		healths.used += h->users++ == 0;
+	else
+		healths.refused++;
+	pthread_mutex_unlock(&healths.lock);
+	return h;
+}
+
+void upstream_health_release(struct upstream_health *h)
+{
+	if (!h)
+		return;
+	pthread_mutex_lock(&healths.lock);
+	healths.used -= --h->users == 0;
+	pthread_mutex_unlock(&healths.lock);
+}
+
+void upstream_health_tables(struct table_registry *tables)
+{
+	pthread_mutex_lock(&healths.lock);
+	unsigned used = healths.used;
+	uint64_t refused = healths.refused;
+	pthread_mutex_unlock(&healths.lock);
+	table_register(tables, &(struct table_info){.name = "upstream_health",
+				       .owner = "all resolver loops",
+				       .eviction = "refuse: known to one set alone",
+				       .lifetime = "life of the server in the configuration",
+				       .kind = TABLE_FIXED,
+				       .cap = UPSTREAM_HEALTH_MAX,
+				       .used = used,
+				       .refused = refused,
+				       .has = TABLE_REFUSES});
+}
+
+static bool is_known(const struct upstream_limit *l)
+{
+	return l->strikes >= UPSTREAM_LIMIT_STRIKES;
+}
+
+unsigned upstream_limit_now(const struct upstream_limit *l, uint64_t now_ms)
+{
+	if (!l->queries || now_ms >= l->until_ms)
+		return 0;
+	return is_known(l) && now_ms >= l->probe_ms ? l->queries * 2 : l->queries;
+}
+
+unsigned upstream_limit_known(const struct upstream_limit *l, uint64_t now_ms)
+{
+	return is_known(l) && now_ms < l->until_ms ? l->queries : 0;
+}
+
+bool upstream_limit_opened(struct upstream_limit *l, unsigned uses, uint64_t now_ms)
+{
+	bool probe = is_known(l) && now_ms < l->until_ms && uses > l->queries;
+
+	if (!probe)
+		return false;
+	if (l->probe_wait_ms < UPSTREAM_LIMIT_KEEP_MS / 2)
+		l->probe_wait_ms *= 2;
+	l->probe_ms = now_ms + l->probe_wait_ms;
+	return true;
+}
+
+bool upstream_limit_ended(struct upstream_limit *l, unsigned answered, uint64_t now_ms)
+{
+	if (answered == 0)
+		return false;
+	l->ends++;
+	if (now_ms >= l->until_ms || answered > l->queries)
+		l->strikes = 0;
+	if (l->strikes == 0)
+		l->probe_wait_ms = UPSTREAM_LIMIT_PROBE_MS;
+	l->queries = answered;
+	l->until_ms = now_ms + UPSTREAM_LIMIT_KEEP_MS;
+	if (++l->strikes != UPSTREAM_LIMIT_STRIKES)
+		return false;
+	l->probe_ms = now_ms + l->probe_wait_ms;
+	return true;
+}
+
+void upstream_limit_answered(struct upstream_limit *l, unsigned answered, unsigned uses)
+{
+	if (!l->queries)
+		return;
+	if (is_known(l) && answered > l->queries) {
+		l->strikes = 0;
+		l->queries = answered;
+	}
+	if (!is_known(l) && answered == uses && uses >= l->queries)
+		l->queries = uses < UPSTREAM_LIMIT_USES / 2 ? uses * 2 : 0;
+	if (!l->queries)
+		l->strikes = 0;
+}
 
 enum { WAIT_MIN_MS = 50, WAIT_SHIFT_MAX = 5, SHARE_SHIFT = 8, SHARE_WHOLE = 1 << 24 };
 
@@ -164,9 +297,28 @@ static unsigned server_silent(const struct upstreams *u, struct upstream *s, uin
 	return silent;
 }
 
-// The name was not the reason. With checks, which it answers, it may be the reason still: the
-// servers of a zone may answer one of weir's servers alone.
-void upstream_server_left(
+// How many of the zones are no older than UPSTREAM_STRIKE_MS, with this one; 0: it was among them.
+static unsigned zones_add(struct upstream_zones *z, uint32_t zone, uint64_t now_ms)
+{
+	unsigned oldest = 0, valid = 0;
+
+	for (unsigned i = 0; i < UPSTREAM_STRIKES; i++) {
+		const bool counts = z->at_ms[i] && now_ms < z->at_ms[i] + UPSTREAM_STRIKE_MS;
+		if (counts && z->zone[i] == zone)
+			return 0;
+		valid += counts;
+		if (z->at_ms[i] < z->at_ms[oldest])
+			oldest = i;
+	}
+	z->zone[oldest] = zone;
+	z->at_ms[oldest] = now_ms;
+	return valid + 1;
+}
+
+// Another server of the set has answered a question that this one left: the name was not the
+// reason. With checks, which it answers, it may be the reason still: the servers of a zone may
+// answer one of weir's servers alone.
+static void server_left(
 	const struct upstreams *u, struct upstream *s, uint32_t zone, uint64_t now_us)
 {
 	struct upstream_health *h = s->health;
@@ -174,10 +326,19 @@ void upstream_server_left(
 	if (u->check == UPSTREAM_CHECK_OFF) {
 		server_silent(u, s, now_us);
 	} else if (upstream_health_get(h, is_outdone)
-		   || upstream_zones_add(&s->silences, zone, now_us / 1000) >= UPSTREAM_STRIKES) {
+		   || zones_add(&s->silences, zone, now_us / 1000) >= UPSTREAM_STRIKES) {
 		upstream_health_set(h, is_outdone, true);
 		server_down(u, s, now_us);
 	}
+}
+
+// Of the ask's question.
+static uint32_t ask_zone(const struct upstream_ask *a)
+{
+	struct rd r = rd_init(a->question, a->question_len);
+	struct dns_name name;
+
+	return dns_name_read(&r, &name) == 0 ? zone_key(&name, &a->owner->secret) : 0;
 }
 
 // Servers of one zone may be silent, so without checks each zone counts once, but for what another
@@ -190,7 +351,7 @@ static bool may_be_the_names_fault(
 		!a->is_check && !leg->refused && (!leg->is_tls || upstream_tcp_is_asked(leg));
 
 	if (is_question && u->check == UPSTREAM_CHECK_OFF
-		&& upstream_zones_add(&s->silences, upstream_ask_zone(a), now_us / 1000))
+		&& zones_add(&s->silences, ask_zone(a), now_us / 1000))
 		return false;
 	if (is_question && leg->sends == 1)
 		a->silent |= 1u << leg->server;
@@ -281,4 +442,75 @@ unsigned upstream_server_wait_ms(
 			wait_ms = adaptive;
 	}
 	return wait_ms << (sends - 1);
+}
+
+uint32_t upstream_ask_subject(const struct upstream_ask *a)
+{
+	struct rd r = rd_init(a->question, a->question_len);
+	struct dns_name name;
+
+	if (!a->owner->is_for_zones || dns_name_read(&r, &name) < 0)
+		return ask_zone(a);
+	return (uint32_t)keyhash(&a->owner->secret, name.wire, name.len);
+}
+
+// DNSSEC of the name, or a block of it.
+static bool is_of_the_name(unsigned ede)
+{
+	return ede == DNS_EDE_DNSKEY_ALGORITHM || ede == DNS_EDE_DS_DIGEST
+	       || (ede >= DNS_EDE_DNSSEC_INDETERMINATE && ede <= DNS_EDE_NSEC_MISSING)
+	       || (ede >= DNS_EDE_BLOCKED && ede <= DNS_EDE_FILTERED)
+	       || ede == DNS_EDE_SIGNATURE_EXPIRED_BEFORE_VALID || ede == DNS_EDE_NSEC3_ITERATIONS;
+}
+
+bool upstream_reply_blames(const uint8_t *msg, size_t len)
+{
+	const unsigned rcode = get_u16(msg + 2) & DNS_FLAG_RCODE;
+	size_t rdata_len = 0;
+	const uint8_t *rdata = dns_reply_options(msg, len, &rdata_len);
+	struct rd r = rd_init(rdata, rdata ? rdata_len : 0);
+
+	if (rcode == DNS_RCODE_NOERROR || rcode == DNS_RCODE_NXDOMAIN
+		|| rcode == DNS_RCODE_YXDOMAIN)
+		return false;
+	while (rd_left(&r) >= 4) {
+		const uint16_t code = rd_u16(&r), size = rd_u16(&r);
+		const uint8_t *data = rd_bytes(&r, size);
+		if (data && code == DNS_EDNS_OPTION_EDE && size >= 2
+			&& is_of_the_name(get_u16(data)))
+			return false;
+	}
+	return true;
+}
+
+// Recursion comes last anyway, and fails what no server answers.
+static void server_outdone(
+	const struct upstreams *u, struct upstream *s, uint32_t zone, uint64_t now_ms)
+{
+	struct upstream_outdone *o = &s->outdone;
+	const bool again = o->until_ms && now_ms < o->until_ms + UPSTREAM_STRIKE_MS;
+
+	if (s->config.is_recursion
+		|| (!again && zones_add(&o->zones, zone, now_ms) < UPSTREAM_STRIKES))
+		return;
+	if (!again)
+		log_warning("upstream %s fails questions that others answer; asked after them, and "
+			    "tried again each %u s",
+			s->name, u->backoff_s);
+	o->until_ms = now_ms + u->backoff_s * 1000ull;
+}
+
+void upstream_server_outdid(struct upstreams *u, struct upstream *s,
+	const struct upstream_outdid *others, uint64_t now_us)
+{
+	s->outdone = (struct upstream_outdone){0};
+	for (uint32_t left = others->blamed; left; left &= left - 1)
+		server_outdone(u, &u->server[__builtin_ctz(left)], others->zone, now_us / 1000);
+	for (uint32_t left = others->silent; left; left &= left - 1)
+		server_left(u, &u->server[__builtin_ctz(left)], others->zone, now_us);
+}
+
+bool upstream_server_failing(const struct upstream *s, uint64_t now_ms)
+{
+	return s->outdone.until_ms > now_ms;
 }

@@ -1,40 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// UDP sockets to upstream servers, opened on demand, and ahead of need while there is much of it.
-// Resolver loop's thread only.
+// UDP sockets to upstream servers, opened on demand, and ahead of need while a server is busy.
+// Resolver loop's thread only. docs/explanation/upstreams.md says why, and what an attacker has to
+// guess.
 //
-// Each socket is bound to a random port of the address from which its server is reached, connected
-// to that server and registered once, and then serves one leg at a time: no other question can be
-// on it. A server that is sent fewer than UPSTREAM_SHELF_BUSY queries a second gets a socket for
-// each of them, closed with the reply. From there on the server is busy: sockets are kept ready for
-// it and used again, until ten seconds have passed without such a second. Then all are closed. So a
-// box at rest has none, and takes no port from other programs.
-//
-// Why not always for each query: making a socket (socket, setsockopt, bind, connect, epoll_ctl,
-// close) is half of what a miss costs. Why not always ahead: 1,024 sockets that are drawn again
-// every 10 to 20 s are 68 new ones a second, more than a quiet server needs.
-//
-// A socket comes back only when its one query had its one reply; else it is closed, so that a late
-// reply, or the second to a repeated query, meets no other question. It is closed as well after
-// UPSTREAM_SOCKET_USES queries, after 10 to 20 s (each draws its own time), and when anything at
-// all reaches it while it is idle: an attacker guesses, or knows the port. A step of the timer
-// opens and closes at most UPSTREAM_SOCKET_STEP each, so ports are redrawn continuously and the
-// loop is not held up.
-//
-// What an off-path attacker has to guess (RFC 5452): the port is one of 64,512, drawn by us and
-// not by the kernel, with 16 bits of id and the letter case. To a quiet server each query has a
-// port of its own (RFC 5452 9.2), open for one round trip. To a busy one, that another query used
-// the port a second ago tells nothing unless the port is known. Somebody who found open ports out,
-// say through ICMP rate limits (Man et al. 2020, "SAD DNS"), still has the pick of one of at least
-// `want` / 2 idle sockets (512); a socket probed is closed. A shelf with fewer idle sockets is not
-// used: the query gets a socket of its own, a fresh port (counted as `made`), which comes to lie on
-// the shelf. So there are two cases and nothing between them: a port for each query, or one of 512.
-//
-// Shelves: one for each server. Sockets are opened ahead for busy ones, UPSTREAM_SOCKETS_AHEAD
-// each, or fewer if the process may not open that many files; a shelf holds UPSTREAM_SHELF_MAX idle
-// ones at most, the rest is closed. Full: UPSTREAM_SOCKETS_MAX in all, or EMFILE; then an idle one
-// is used if there is any, else the send fails.
+// A shelf has the idle sockets of one server. Sockets are opened ahead for a server that is sent
+// UPSTREAM_SHELF_BUSY queries a second, UPSTREAM_SOCKETS_AHEAD each, or fewer if the process may
+// not open that many files. A shelf with fewer than half of them is not used: the query gets a
+// socket of its own. A step of the timer opens and closes at most UPSTREAM_SOCKET_STEP each, so
+// ports are redrawn continuously and the loop is not held up. Bounds: UPSTREAM_SHELF_MAX idle
+// sockets on a shelf, UPSTREAM_SOCKETS_MAX in all; past that, or with EMFILE, an idle socket is
+// used if there is any, else the send fails.
 
 #include "base/age_list.h"
 #include "base/local_ports.h"
@@ -105,7 +82,7 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 void upstream_sockets_uses(struct upstream_sockets *p, unsigned most);
 
 // Of `every` resolvers number `resolver` draws its own ports alone: a worker hands over a reply
-// to a port to the resolver that it belongs to (upstream_port.h).
+// to a port to the resolver that it belongs to (upstream_udp.h).
 void upstream_sockets_share(struct upstream_sockets *p, unsigned every, unsigned resolver);
 
 // See upstreams_one_of; before the next upstream_sockets_configure.

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One TCP connection to an upstream server, shared by many queries; perhaps with TLS on it
-// (RFC 7858). Resolver loop's thread only. Which connection a query gets is upstream_streams.h's to
-// say, and why one takes no more of them.
+// TCP connections to upstream servers, each shared by many queries (RFC 7766 6.2.1, 6.2.2), perhaps
+// with TLS (RFC 7858). Resolver loop's thread only. docs/explanation/upstreams.md says which
+// connection a query gets, when a connection ends, and what happens to the queries on it.
 //
-// With TLS it is there when the handshake is done, which has UPSTREAM_STREAM_HANDSHAKE_MS from the
-// opening on; queries wait meanwhile. Each query is padded to a multiple of 128 bytes (RFC 8467).
+// Bounds: UPSTREAM_STREAMS_EACH connections to a server and UPSTREAM_STREAMS_MAX in all;
+// UPSTREAM_STREAM_QUERIES queries on each; UPSTREAM_STREAMS_WAITING queries that wait for a
+// connection, UPSTREAM_STREAMS_WAITING_EACH to one server, the next one is refused (`full`);
+// UPSTREAM_STREAM_OUT bytes that wait for a slow server; one message being read, of 64 KiB at most;
+// UPSTREAM_STREAM_READS reads for a connection in a turn of the loop. More than
+// UPSTREAM_STREAM_CRUMBS reads of fewer than UPSTREAM_STREAM_CRUMB bytes end a connection (`bad`).
 
 #include "base/age_list.h"
 #include "base/wheel.h"
 #include "tls/tls.h"
+#include "upstream.h"
 #include "upstream_socket.h"
 
 #include <event2/event_struct.h>
@@ -83,28 +88,82 @@ struct upstream_stream {
 	struct upstream_stream_query query[UPSTREAM_STREAM_QUERIES]; // `held` of them
 };
 
-// For `limit` queries (0: any number) at most, to the leg's server. 0; -EHOSTDOWN: a server over
-// TLS that has left the list, or failed a moment ago, or a leg in clear text to such a server;
-// -errno.
-ATTR_MUST_CHECK int upstream_stream_open(struct upstream_streams *p, const struct upstream_leg *leg,
-	unsigned limit, struct upstream_stream **out);
-void upstream_stream_close(struct upstream_stream *s); // and tells those who wait
-// Is there room for one more query?
-bool upstream_stream_has_room(const struct upstream_stream *s);
-// Puts the query behind what waits; upstream_stream_flush sends what can be sent. 0, -ENOBUFS,
-// -ENOMEM, -EMSGSIZE.
-ATTR_MUST_CHECK int upstream_stream_put(struct upstream_stream *s, struct upstream_leg *leg);
-void upstream_stream_flush(struct upstream_stream *s);
-// The query with this id, or UPSTREAM_STREAM_QUERIES.
-unsigned upstream_stream_find(const struct upstream_stream *s, uint16_t id);
-// Nobody waits for the leg's reply any more.
-void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg);
-// Its queries go elsewhere, but one whose reply is being read. Not to be called in a call.
-void upstream_stream_leave(struct upstream_stream *s);
-void upstream_stream_forget(struct upstream_stream *s, unsigned i); // query i is off the connection
-// After anything that may have been its last query: closes it, or begins to count its idle time.
-void upstream_stream_settle(struct upstream_stream *s);
 // Has nothing come since the leg's query, for too long? Never before the connection is there.
 bool upstream_stream_is_silent(const struct upstream_stream *s, const struct upstream_leg *leg);
-void upstream_stream_on_readable(evutil_socket_t fd, short what, void *arg);
-void upstream_stream_on_writable(evutil_socket_t fd, short what, void *arg);
+
+enum {
+	UPSTREAM_STREAMS_MAX = 256,
+	UPSTREAM_STREAMS_WAITING = 1024,
+	UPSTREAM_STREAMS_WAITING_EACH = UPSTREAM_STREAMS_WAITING / 2,
+	UPSTREAM_STREAM_SPREAD = 16,
+	UPSTREAM_STREAM_USES = 4096,
+};
+
+struct upstreams;
+
+// Where a query is: its owner embeds it, and sets `leg` and `alone`.
+struct upstream_stream_place {
+	struct upstream_leg *leg;
+	bool alone;                                 // on a connection of its own
+	struct upstream_stream *stream;             // NULL: on none, or not yet
+	struct upstream_stream_place *next, **link; // in the queue; `link` NULL: it is not
+};
+
+// `stream` of the leg's place is its owner's to clear in `reply` and `broken`.
+struct upstream_stream_calls {
+	// How many queries a connection may be for that this one goes on; 0: any number.
+	unsigned (*limit)(const struct upstream_leg *leg);
+	// All bytes of a query to this server have gone to the kernel; `leg` NULL: nobody waits
+	// for it any more. Leads nowhere.
+	void (*written)(struct upstreams *u, const struct upstream_leg *leg,
+		const union upstream_peer *peer);
+	// Whom the leg's connection is to, over TLS, or NULL: in clear text. 0; -EHOSTDOWN: none is
+	// opened now, or not in that way.
+	int (*peer)(struct upstreams *u, const struct upstream_leg *leg, struct tls_peer **out);
+	// Its handshake is done, or never will be: then it is closed next. Leads nowhere.
+	void (*secure)(const struct upstream_stream *s);
+	void (*insecure)(struct upstream_stream *s, enum tls_failure failure, const char *why);
+	// A query that had to wait has a connection.
+	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
+	// The reply to its query, which is off the connection by now: with its question, or none.
+	void (*reply)(
+		struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len);
+	// The connection has ended before, or the query has left it for its silence; it is good for
+	// nothing, but says what became of it. NULL: after its wait none could be had.
+	void (*broken)(struct upstream_leg *leg, struct upstream_stream *s);
+};
+
+struct upstream_streams {
+	struct loop *loop;
+	struct rng *rng;
+	struct upstreams *owner;
+	struct upstream_stream_calls calls;
+	struct upstream_stream *first;
+	struct age_list ages;
+	struct upstream_stream_place *waiting, **waiting_end; // in the order in which they came
+	struct event wake;                                    // some of them may have a place now
+	unsigned uses_max;
+	struct upstream_streams_stats stats; // but `queries` and `bytes`
+};
+
+ATTR_MUST_CHECK int upstream_streams_new(struct upstream_streams **out, struct loop *loop,
+	struct rng *rng, struct upstreams *owner,
+	const struct upstream_stream_calls *calls);     // -ENOMEM
+void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none may have a query
+// The servers there are now: connections to others get no more queries. `tls`: whom one must be to;
+// NULL: in clear text.
+void upstream_streams_configure(struct upstream_streams *p, const union upstream_peer *peers,
+	struct tls_peer *const *tls, unsigned count);
+// Connections opened from now on take so many queries; 0: UPSTREAM_STREAM_USES.
+void upstream_streams_uses(struct upstream_streams *p, unsigned most);
+
+// Sends the query to its leg's peer, at once or when it is its turn. The leg's id changes if the
+// connection has it already. 0: `stream` is its connection, or NULL and it waits; -EMFILE (full),
+// -errno; then it is on no connection.
+ATTR_MUST_CHECK int upstream_streams_ask(
+	struct upstream_streams *p, struct upstream_stream_place *place);
+// Nobody waits for it any more; one that is nowhere is fine.
+void upstream_streams_drop(struct upstream_streams *p, struct upstream_stream_place *place);
+
+unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer);
+void upstream_streams_stats(const struct upstream_streams *p, struct upstream_streams_stats *out);

@@ -1,16 +1,202 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Views: the definitions that name them, their numbers, the configuration's views, and what they
+// say of themselves.
+
 #include "views.h"
 
 #include "route/host_board.h"
 #include "route/route_board.h"
-#include "upstream_health.h"
-#include "upstream_port.h"
+#include "upstream_https.h"
+#include "upstream_internal.h"
+#include "upstream_stream.h"
+#include "upstream_udp.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/keyhash.h>
+
+static void view_names_end(struct view_names *n)
+{
+	forward_table_free(n->zones);
+	rewrite_table_free(n->rewrites);
+	*n = (struct view_names){0};
+}
+
+static int names_make(struct forwards *f, const struct config_forward_zone *zones,
+	unsigned zone_count, const struct config_record *records, unsigned record_count,
+	struct view_names *out)
+{
+	struct view_names made = {0};
+	int rc = forward_table_new(f, zones, zone_count, &made.zones);
+	if (rc == 0)
+		rc = rewrite_table_new(records, record_count, &made.rewrites);
+	if (rc < 0) {
+		view_names_end(&made);
+		return rc;
+	}
+	*out = made;
+	return 0;
+}
+
+// -EBUSY (forward.h), -ENOMEM; then *out is untouched.
+static int view_names_make(
+	struct forwards *f, const struct config_group *group, struct view_names *out)
+{
+	return names_make(
+		f, group->forwards, group->forward_count, group->records, group->record_count, out);
+}
+
+static int view_names_make_everyone(
+	struct forwards *f, const struct config *c, struct view_names *out)
+{
+	return names_make(
+		f, c->forwards, c->forward_count, c->local.records, c->local.record_count, out);
+}
+
+// Only what changes how a name is resolved: other records are answered from the image.
+static uint64_t record_hash(const struct config_record *r)
+{
+	uint8_t text[2 * DNS_NAME_MAX + 8];
+	struct wr w = wr_init(text, sizeof(text));
+	wr_u8(&w, r->wildcard);
+	wr_u32(&w, r->ttl_s);
+	wr_bytes(&w, r->name.wire, r->name.len);
+	wr_bytes(&w, r->rdata, r->rdata_len);
+	return wr_ok(&w) ? contenthash(text, w.pos) : 0;
+}
+
+// Sums, so that the order does not count.
+static uint64_t names_hash(const struct config_forward_zone *zones, unsigned zone_count,
+	const struct config_record *records, unsigned record_count)
+{
+	uint64_t sum[2] = {0, 0}, any = 0;
+	for (unsigned i = 0; i < zone_count; i++, any = 1)
+		sum[0] += forward_zone_hash(&zones[i]);
+	for (unsigned i = 0; i < record_count; i++)
+		if (records[i].type == DNS_TYPE_CNAME) {
+			sum[1] += record_hash(&records[i]);
+			any = 1;
+		}
+	uint64_t hash = contenthash(sum, sizeof(sum));
+	return any ? hash | 1 : 0;
+}
+
+// Has a group local records that the image answers: other clients get others for the same names,
+// also where an alias leads to them.
+static bool view_has_records(const struct config_group *g)
+{
+	for (unsigned i = 0; i < g->record_count; i++)
+		if (g->records[i].type != DNS_TYPE_CNAME)
+			return true;
+	return false;
+}
+
+// Of a group: has it any of its own, and a hash of them whatever their order. 0: none.
+static uint64_t view_names_hash(const struct config_group *g)
+{
+	return names_hash(g->forwards, g->forward_count, g->records, g->record_count);
+}
+
+static uint64_t names_everyone_hash(const struct config *c)
+{
+	return names_hash(c->forwards, c->forward_count, c->local.records, c->local.record_count);
+}
+
+enum { SERVERS_TEXT_MAX = CONFIG_UPSTREAMS_MAX * FORWARD_SERVER_TEXT_MAX };
+
+static char *ipv6_text(const struct config_ipv6 *v, char *p)
+{
+	if (v->dns64.version) {
+		p += sprintf(p, "dns64: ");
+		for (unsigned i = 0; i < sizeof(v->dns64.bytes); i++)
+			p += sprintf(p, "%02x", v->dns64.bytes[i]);
+		p += sprintf(p, "/%u\n", v->dns64.prefix_len);
+	}
+	return v->filter_aaaa ? stpcpy(p, "no aaaa\n") : p;
+}
+
+// What a view is made of.
+struct view_definition {
+	const struct config_upstreams *everyone; // servers of a group that has none of its own
+	const struct config_group *group;        // NULL: everyone
+	const struct config_safe_search *safe;   // NULL: not a safe view
+	uint64_t dnssec;                         // config_dnssec.hash
+	struct config_ipv6 ipv6;
+};
+
+// never 0
+static uint64_t view_definition_hash(const struct view_definition *d)
+{
+	char text[SERVERS_TEXT_MAX + 384 + SAFE_ENGINE_COUNT * 32];
+	char *p = stpcpy(text, "weir view 1\n");
+	const bool is_own = d->group && d->group->upstream_count > 0;
+	const struct config_upstreams *all = d->everyone;
+
+	p = is_own ? forward_servers_text(d->group->upstreams, d->group->upstream_count, true, p)
+		   : forward_servers_text(all->server, all->count, true, p);
+	p = forward_subnet_text(is_own ? &d->group->pick.subnet : &all->subnet, p);
+	if (!is_own && all->mode != UPSTREAM_FORWARD && all->root_hints_hash)
+		p += sprintf(p, "root: %016llx\n", (unsigned long long)all->root_hints_hash);
+	if (d->group) {
+		if (d->group->disable_cache)
+			p += sprintf(p, "no cache: %.63s\n", d->group->name);
+		if (view_has_records(d->group))
+			p += sprintf(p, "records: %.63s\n", d->group->name);
+		uint64_t names = view_names_hash(d->group);
+		if (names)
+			p += sprintf(p, "names: %016llx\n", (unsigned long long)names);
+	}
+	for (unsigned i = 0; d->safe && i < SAFE_ENGINE_COUNT; i++)
+		if (d->safe->level[i])
+			p += sprintf(p, "safe: %s %u\n", safe_engine_word(i), d->safe->level[i]);
+	p = ipv6_text(&d->ipv6, p);
+	if (d->dnssec)
+		p += sprintf(p, "dnssec: %016llx\n", (unsigned long long)d->dnssec);
+	uint64_t hash = contenthash(text, (size_t)(p - text));
+	return hash ? hash : 1;
+}
+
+// NULL: everyone. Not the safe view.
+static struct view_definition view_definition_of(
+	const struct config *config, const struct config_group *group)
+{
+	return (struct view_definition){.everyone = &config->upstreams,
+		.group = group,
+		.dnssec = config->dnssec.hash,
+		.ipv6 = config_group_ipv6(config, group)};
+}
+
+uint64_t view_hash(const struct config *config, const struct config_group *group)
+{
+	const struct view_definition d = view_definition_of(config, group);
+	return view_definition_hash(&d);
+}
+
+uint64_t view_everyone_hash(const struct config *c)
+{
+	uint64_t part[2] = {view_hash(c, NULL), names_everyone_hash(c)};
+	uint64_t hash = contenthash(part, sizeof(part));
+	return hash ? hash : 1;
+}
+
+// Of the safe view of a group. False: the group has no safe search.
+static bool view_safe_definition(
+	const struct config *c, const struct config_group *group, struct view_definition *out)
+{
+	*out = view_definition_of(c, group);
+	out->safe = config_group_safe_search(c, group);
+	return config_safe_search_any(out->safe);
+}
+
+// The hash of the safe view of a group, NULL: of everyone else. 0: no safe search.
+static uint64_t view_safe_hash(const struct config *config, const struct config_group *group)
+{
+	struct view_definition d;
+	return view_safe_definition(config, group, &d) ? view_definition_hash(&d) : 0;
+}
 
 struct views {
 	struct upstream_shared shared;
@@ -116,7 +302,7 @@ static struct view *find_hash(struct views *v, uint64_t hash)
 }
 
 // Stored before it is used: a number is spent even if we die here.
-static unsigned number_take(struct views *v)
+static unsigned number_next(struct views *v)
 {
 	uint32_t number = atomic_load(v->next);
 	if (number == 0)
@@ -244,14 +430,14 @@ static void views_undo(struct views *v)
 			view_end(v, &v->one[i]);
 }
 
-static void view_settle(
+static void view_apply(
 	struct views *v, struct view *one, const struct config *c, const struct config_group *g)
 {
 	if (one == &v->one[0])
 		return;
 	if (one->number == 0) {
 		unsigned known = number_known(v, one->hash);
-		one->number = (uint16_t)(known ? known : number_take(v));
+		one->number = (uint16_t)(known ? known : number_next(v));
 	} else if (one->own) {
 		const struct config_upstreams servers = servers_of(c, g);
 		upstreams_configure(one->upstreams, &servers);
@@ -259,7 +445,7 @@ static void view_settle(
 	one->left_ms = 0;
 }
 
-static void everyone_settle(struct views *v, const struct config *c)
+static void everyone_apply(struct views *v, const struct config *c)
 {
 	uint64_t hash = view_hash(c, NULL);
 	v->turn += v->one[0].hash != hash;
@@ -291,17 +477,17 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 	for (unsigned i = 1; i < VIEWS_MAX; i++)
 		if (v->one[i].live && !v->one[i].left_ms)
 			v->one[i].left_ms = now_ms ? now_ms : 1;
-	everyone_settle(v, c);
+	everyone_apply(v, c);
 	forwards_configure(v->forwards, &c->upstreams); // those just made, too
 	memset(v->safe, 0, sizeof(v->safe));
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		const struct config_group *g = i ? &c->groups[i - 1] : NULL;
 		if (i) {
-			view_settle(v, chosen.view[i], c, g);
+			view_apply(v, chosen.view[i], c, g);
 			v->group[i - 1] = chosen.view[i];
 		}
 		if (chosen.safe[i])
-			view_settle(v, chosen.safe[i], c, g);
+			view_apply(v, chosen.safe[i], c, g);
 		v->safe[i] = chosen.safe[i];
 	}
 	v->group_count = c->group_count;
@@ -497,4 +683,70 @@ void views_shared_tables(const struct views *v, struct table_registry *tables)
 	upstream_health_tables(tables);
 	route_board_tables(tables);
 	host_board_tables(tables);
+}
+
+// Sets that are told, each once.
+struct sets_walk {
+	void (*take)(void *arg, const struct views_set *set);
+	void *arg;
+	unsigned count;
+	const struct upstreams *seen[VIEWS_MAX + FORWARD_SETS_MAX];
+};
+
+static void set_visit(struct sets_walk *w, const struct views_set *set)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (w->seen[i] == set->upstreams)
+			return;
+	w->seen[w->count++] = set->upstreams;
+	w->take(w->arg, set);
+}
+
+static void view_visit(struct sets_walk *w, const struct view *one, unsigned group)
+{
+	if (one)
+		set_visit(w, &(struct views_set){.upstreams = one->upstreams,
+				     .group = group,
+				     .is_safe = one->is_safe});
+}
+
+static void zones_visit(struct sets_walk *w, const struct forward_table *t, unsigned group)
+{
+	const struct forward_zone *zone;
+
+	for (unsigned i = 0; (zone = forward_table_at(t, i)); i++)
+		if (zone->set)
+			set_visit(w, &(struct views_set){.upstreams = zone->set->upstreams,
+					     .group = group,
+					     .zone = &zone->name});
+}
+
+void views_sets(struct views *v, void (*take)(void *arg, const struct views_set *set), void *arg)
+{
+	struct sets_walk w = {.take = take, .arg = arg};
+
+	view_visit(&w, views_everyone(v), 0);
+	for (unsigned g = 1; g <= CONFIG_GROUPS_MAX; g++) {
+		view_visit(&w, views_of_group(v, g - 1), g); // everyone's, where there is none
+		view_visit(&w, views_safe(v, g), g);
+	}
+	zones_visit(&w, views_everyone(v)->names.zones, 0);
+	for (unsigned g = 1; g <= CONFIG_GROUPS_MAX; g++)
+		zones_visit(&w, views_of_group(v, g - 1)->names.zones, g);
+}
+
+static void set_follow(void *arg, const struct views_set *set)
+{
+	(void)arg;
+	upstreams_follow_hosts(set->upstreams);
+}
+
+void views_follow_hosts(struct views *v)
+{
+	for (unsigned i = 0; i < VIEWS_MAX; i++) {
+		const struct view *one = views_at(v, i);
+		if (one)
+			upstreams_follow_hosts(one->upstreams);
+	}
+	views_sets(v, set_follow, NULL); // those of zones
 }

@@ -2,29 +2,12 @@
 #pragma once
 
 // Views: the ways in which questions are resolved. Resolver loop's thread only.
+// docs/explanation/upstreams.md says which groups of clients share a view, and what its number and
+// its hash are for.
 //
-// View 0 is everyone's, with the servers of `upstreams`. A group of clients with servers of its own
-// has a view of its own, shared by all groups with the same servers; so has one with forwarding
-// zones or local CNAMEs of its own (view_definition.h). A group without cache, or with other local
-// records of its own, has one that nobody shares: its clients' questions are joined with each
-// other's alone. A view is what its definition says: its hash (of the servers it asks, which are
-// everyone's where it has none, in order of their addresses, of its names, and of the group if it
-// has no cache, or records) is the same on every box, and names it in L1; its number is this box's
-// own, and part of the L0 key.
-//
-// A group with safe search has a second view beside its own (or everyone's): the safe one, whose
-// definition is that one's and the search engines with their levels. Names of class SAFE are
-// resolved in it, no others; groups with the same two definitions share it, too.
-//
-// A number is given to one definition and never to another one while this L0 lives: numbers count
-// up, and the lowest one that was never used stands in the directory, which is how L0 itself is
-// found (no directory, no old L0). The next control plane reads the pairs of number and hash in use
-// from the policy image. So a record can be served only to groups with the definition it was stored
-// under, however groups are renamed, reordered or changed; records without a reader go by SIEVE or
-// expiry.
-//
-// View 0 alone keeps its number when its servers change. The resolver then flushes L0, and answers
-// to earlier questions to everyone's servers (views_turn) are not stored.
+// View 0 is everyone's. Each view has a definition: servers, safe search, zones with other servers,
+// names that are resolved under another name. The hash of the definition names the view in L1 and
+// is the same on every box; its number is this box's own, and part of the L0 key.
 //
 // A definition that left the configuration is kept VIEWS_GRACE_MS and until its last question has
 // ended, as workers use the old image a moment longer; or, where the new image could not be
@@ -33,8 +16,9 @@
 // nothing changed.
 
 #include "base/table_registry.h"
+#include "forward.h"
+#include "rewrite.h"
 #include "upstream.h"
-#include "view_definition.h"
 
 #include <stdatomic.h>
 #include <weir/config.h>
@@ -45,6 +29,19 @@ enum {
 	VIEW_NUMBER_MAX = 65535,
 	VIEWS_GRACE_MS = 10000,
 };
+
+// The zones and names of one view that everyone's view does not have.
+struct view_names {
+	struct forward_table *zones;    // NULL: none
+	struct rewrite_table *rewrites; // NULL: none
+};
+
+// The hash of a group's definition, never 0. NULL: everyone. The group's name counts only where it
+// has no cache, or records.
+uint64_t view_hash(const struct config *config, const struct config_group *group);
+// The hash of all that says how everyone's names are resolved: servers, zones, local CNAMEs. Never
+// 0.
+uint64_t view_everyone_hash(const struct config *config);
 
 struct view {
 	uint64_t hash; // of the definition
@@ -85,7 +82,7 @@ struct view *views_find(struct views *v, unsigned number); // NULL: no such view
 // Whatever view has that place, below VIEWS_MAX; NULL: none. For walks over all of them.
 const struct view *views_at(const struct views *v, unsigned place);
 struct view *views_everyone(struct views *v);
-// Of a group of the last views_configure, from 0 on: its view. Never NULL.
+// The view of a group of the last views_configure, counted from 0. Never NULL.
 const struct view *views_of_group(const struct views *v, unsigned group);
 // The zone in which a view asks for the name, its own before everyone's; NULL: none.
 const struct forward_zone *views_zone(
@@ -98,7 +95,7 @@ unsigned view_asks_as(const struct view *view);
 // Rewrites the name by the view. -ELOOP.
 ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
 	const struct dns_name *name, struct rewrite *out);
-// Its safe view; `group` from 1 on, 0: everyone else. NULL: it has no safe search.
+// The safe view of a group, counted from 1; 0: everyone else. NULL: it has no safe search.
 const struct view *views_safe(const struct views *v, unsigned group);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
 // Each set of servers in use: everyone's, those of groups, those of forward zones. A set that
@@ -111,9 +108,9 @@ struct views_set {
 };
 void views_sets(struct views *v, void (*take)(void *arg, const struct views_set *set), void *arg);
 
-// Those of all sets of servers, and of views.
+// The tables of all sets of servers, and of views.
 void views_tables(const struct views *v, struct table_registry *tables);
-// Of what the process has once: the book, and what is known of servers.
+// The tables that the process has once: the book, and what is known of servers.
 void views_shared_tables(const struct views *v, struct table_registry *tables);
 
 // Counts changes of everyone's servers, and of validation.

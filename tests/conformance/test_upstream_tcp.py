@@ -7,7 +7,7 @@ import time
 from harness import RESOLVERS, UDP4, ZONE as HONEST, asked, case, configured, control, eventually, together
 from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent, served
 
-CONNECTIONS = 4  # of one resolver to one server (controlplane/upstream/upstream_streams.h)
+CONNECTIONS = 4  # of one resolver to one server (controlplane/upstream/upstream.h)
 ZONES = 2  # whose servers have some beside the zoo's: the honest one's may be idle still
 
 

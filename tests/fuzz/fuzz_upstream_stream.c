@@ -7,8 +7,9 @@
 // piece; the third which of them are dropped, before the first piece or in the midst of them, so
 // that connections stall and are left, and idle ones end. Time passes in no other way.
 
+#include "controlplane/upstream/upstream_edns.h"
 #include "controlplane/upstream/upstream_internal.h"
-#include "controlplane/upstream/upstream_options.h"
+#include "controlplane/upstream/upstream_stream.h"
 #include "fuzz.h"
 
 #include <event2/event.h>
@@ -223,10 +224,18 @@ static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_
 		ask_one();
 }
 
+static bool holds_id(const struct upstream_stream *s, uint16_t id)
+{
+	unsigned i = 0;
+	while (i < s->held && s->query[i].id != id)
+		i++;
+	return i < s->held;
+}
+
 // Where it has left a connection that is silent its id stays, as its reply may come.
 static void broken_on_first(unsigned i, const struct upstream_stream *s)
 {
-	bool left = upstream_stream_find(s, query[i].leg.id) < s->held;
+	bool left = holds_id(s, query[i].leg.id);
 	FUZZ_CHECK(query[i].held == WAITED_FOR
 		   && (!left || steps_ms[how >> STEP_SHIFT & STEP_MASK] > 0));
 	query[i].held = left ? NOBODY_S : GONE;

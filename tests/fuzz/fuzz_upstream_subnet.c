@@ -4,7 +4,7 @@
 // version, source prefix length, 16 of the address, then the message. What is found is checked
 // against a walk of its own, and what weir writes is read again.
 
-#include "controlplane/upstream/upstream_subnet.h"
+#include "controlplane/upstream/upstream_edns.h"
 #include "fuzz.h"
 
 #include <weir/dns_answer.h>

@@ -6,7 +6,7 @@
 
 #include "controlplane/route/route_board.h"
 #include "controlplane/upstream/upstream_internal.h"
-#include "controlplane/upstream/upstream_port.h"
+#include "controlplane/upstream/upstream_udp.h"
 #include "tests/unit/clock_still.h"
 #include "tests/unit/unit.h"
 #include "upstream_rig.h"

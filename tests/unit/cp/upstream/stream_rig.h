@@ -6,6 +6,7 @@
 // so a busy machine makes no wait run out.
 
 #include "controlplane/upstream/upstream_internal.h"
+#include "controlplane/upstream/upstream_stream.h"
 
 enum { STREAM_ASKS = 1100, STREAM_CONNS = 300 };
 

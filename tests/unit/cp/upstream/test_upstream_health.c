@@ -3,7 +3,6 @@
 // there is room for.
 
 #include "controlplane/base/table_registry.h"
-#include "controlplane/upstream/upstream_health.h"
 #include "controlplane/upstream/upstream_internal.h"
 #include "tests/unit/unit.h"
 
@@ -25,26 +24,26 @@ static uint64_t used(void)
 TEST(test_one_for_each_address)
 {
 	const union upstream_peer a = peer(0xc0000201, 53), b = peer(0xc0000201, 54);
-	struct upstream_health *first = upstream_health_take(&a);
-	struct upstream_health *other = upstream_health_take(&b);
+	struct upstream_health *first = upstream_health_acquire(&a);
+	struct upstream_health *other = upstream_health_acquire(&b);
 	assert_non_null(first);
 	assert_non_null(other);
 	assert_ptr_not_equal(first, other);
 	assert_int_equal(used(), 2);
 	first->silent = 7;
-	assert_ptr_equal(upstream_health_take(&a), first);
+	assert_ptr_equal(upstream_health_acquire(&a), first);
 	assert_int_equal(first->silent, 7);
 	assert_int_equal(used(), 2);
-	upstream_health_give(first);
-	assert_ptr_equal(upstream_health_take(&a), first);
+	upstream_health_release(first);
+	assert_ptr_equal(upstream_health_acquire(&a), first);
 	assert_int_equal(first->silent, 7); // one set has had it all the time
-	upstream_health_give(first);
-	upstream_health_give(first);
-	first = upstream_health_take(&a);
+	upstream_health_release(first);
+	upstream_health_release(first);
+	first = upstream_health_acquire(&a);
 	assert_int_equal(first->silent, 0); // nobody had
-	upstream_health_give(first);
-	upstream_health_give(other);
-	upstream_health_give(NULL);
+	upstream_health_release(first);
+	upstream_health_release(other);
+	upstream_health_release(NULL);
 	assert_int_equal(used(), 0);
 }
 
@@ -54,17 +53,17 @@ TEST(test_full)
 	union upstream_peer a;
 	for (unsigned i = 0; i < UPSTREAM_HEALTH_MAX; i++) {
 		a = peer(i, 53);
-		h[i] = upstream_health_take(&a);
+		h[i] = upstream_health_acquire(&a);
 		assert_non_null(h[i]);
 		assert_int_equal((uintptr_t)h[i] % 64, 0);
 	}
 	a = peer(UPSTREAM_HEALTH_MAX, 53);
-	assert_null(upstream_health_take(&a));
-	upstream_health_give(h[5]);
-	h[5] = upstream_health_take(&a);
+	assert_null(upstream_health_acquire(&a));
+	upstream_health_release(h[5]);
+	h[5] = upstream_health_acquire(&a);
 	assert_non_null(h[5]);
 	for (unsigned i = 0; i < UPSTREAM_HEALTH_MAX; i++)
-		upstream_health_give(h[i]);
+		upstream_health_release(h[i]);
 }
 
 // A set goes by what it has measured itself, and by the record once that is a second old.
@@ -72,7 +71,7 @@ TEST(test_times_of_another_set)
 {
 	enum { OWN_US = 1000, THEIRS_US = 9000, SECOND_US = 1000000 };
 	const union upstream_peer a = peer(0xc0000201, 53);
-	struct upstream s = {.health = upstream_health_take(&a)};
+	struct upstream s = {.health = upstream_health_acquire(&a)};
 	uint64_t now_us = 10 * SECOND_US;
 	upstream_server_answered(&s, OWN_US, now_us);
 	assert_int_equal(s.srtt_us, OWN_US);
@@ -84,5 +83,5 @@ TEST(test_times_of_another_set)
 	now_us += SECOND_US;
 	upstream_server_answered(&s, OWN_US, now_us);
 	assert_int_equal(s.srtt_us, (7 * THEIRS_US + OWN_US) / 8);
-	upstream_health_give(s.health);
+	upstream_health_release(s.health);
 }

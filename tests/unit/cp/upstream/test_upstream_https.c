@@ -2,6 +2,7 @@
 
 // Queries to a server over HTTPS, which is a process of its own (doh_https_server.py). The clock
 // stands still, as stream_rig.h says.
+#include "controlplane/upstream/upstream_https.h"
 #include "https_stream.h"
 #include "tests/unit/unit.h"
 

@@ -2,7 +2,7 @@
 
 // How queries over HTTPS end: replies that are late or old, queries dropped in a handshake. The
 // server is a process of its own (doh_server.py); the clock stands still, as stream_rig.h says.
-#include "controlplane/upstream/upstream_https_parts.h"
+#include "controlplane/upstream/upstream_https.h"
 #include "https_stream.h"
 #include "tests/unit/unit.h"
 
@@ -79,19 +79,22 @@ TEST_WITH(test_dropped_in_a_handshake, https_stream_setup, https_stream_teardown
 	close(silent);
 }
 
-// Each of the connections to a server is known by its port here.
+// A query is silent by its own connection, which its local port names: a connection on which the
+// server has said something since is not silent, and one that is closed says nothing more.
 TEST(test_the_connection_of_a_query)
 {
 	static struct upstream_https h;
-	static struct upstream_https_query q = {.pool = &h};
+	static struct upstream_https_query q = {.pool = &h, .sent_ms = 1};
 	for (unsigned i = 0; i < UPSTREAM_HTTPS_SOCKETS; i++)
 		h.socket[i] =
 			(struct upstream_https_socket){.fd = (int)i, .port = (uint16_t)(1000 + i)};
 	for (unsigned i = 0; i < UPSTREAM_HTTPS_SOCKETS; i++) {
 		q.port = h.socket[i].port;
-		assert_ptr_equal(upstream_https_socket(&q), &h.socket[i]);
+		assert_true(upstream_https_is_silent(&q));
+		h.socket[i].heard_ms = q.sent_ms + 1;
+		assert_false(upstream_https_is_silent(&q));
 		h.socket[i].fd = -1;
-		assert_null(upstream_https_socket(&q));
+		assert_true(upstream_https_is_silent(&q));
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How many queries a server takes on a TCP connection: learnt, tried again, forgotten.
 
-#include "controlplane/upstream/upstream_limit.h"
+#include "controlplane/upstream/upstream_internal.h"
 #include "tests/unit/unit.h"
 
 static struct upstream_limit known_for(unsigned queries, uint64_t now_ms)

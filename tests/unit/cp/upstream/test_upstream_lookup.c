@@ -2,7 +2,7 @@
 // Lookups of servers' host names at bootstrap servers.
 
 #include "host_rig.h"
-#include "upstream/upstream_found.h"
+#include "upstream/upstream_hosts.h"
 
 // Until the name has had so many lookups.
 static struct host_state wait_lookups(uint64_t count)
@@ -182,24 +182,24 @@ TEST_WITH(test_choice, host_setup, host_teardown)
 	const struct upstream_found none = {0};
 	struct host_state h = {.port = 53};
 	struct upstream_found f = found_of(first, 4);
-	assert_int_equal(upstream_found_take(&h, &config, &f, &none, true, true), 4);
+	assert_int_equal(upstream_found_apply(&h, &config, &f, &none, true, true), 4);
 	assert_address(&h.address[0], "127.0.0.6");
 	assert_address(&h.address[3], "127.0.0.9");
 	const struct host_state before = h;
 	f = found_of(again, 7);
-	assert_int_equal(upstream_found_take(&h, &config, &f, &none, true, true), 6);
+	assert_int_equal(upstream_found_apply(&h, &config, &f, &none, true, true), 6);
 	assert_true(host_state_same(&h, &before));
 	assert_int_equal(h.left_out, 2);
 	// None that a server may have: nothing changes.
 	f = found_of(bad, 3);
 	const struct upstream_found six = found_of(bad6, 3);
-	assert_int_equal(upstream_found_take(&h, &config, &f, &six, true, true), 0);
+	assert_int_equal(upstream_found_apply(&h, &config, &f, &six, true, true), 0);
 	assert_true(host_state_same(&h, &before));
 	assert_int_equal(h.refused, 6);
 	// A family without an answer keeps its addresses.
 	static const char *const loop6[] = {"::1"};
 	const struct upstream_found one = found_of(loop6, 1);
-	assert_int_equal(upstream_found_take(&h, &config, &none, &one, false, true), 1);
+	assert_int_equal(upstream_found_apply(&h, &config, &none, &one, false, true), 1);
 	assert_true(h.count >= 4);
 	assert_address(&h.address[0], "127.0.0.6");
 }

@@ -4,6 +4,7 @@
 // begun on it any more, for it is freed when the last one has been told.
 
 #include "controlplane/upstream/upstream_internal.h"
+#include "controlplane/upstream/upstream_stream.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>
@@ -136,10 +137,12 @@ TEST(test_one_query_gives_up_the_others_as_it_closes)
 TEST(test_put_behind_what_is_written_in_part)
 {
 	enum { PART = 5, EACH = 2 + DNS_HEADER_LEN + QUESTION, MANY = 3 };
-	static struct upstream_streams none;
-	struct upstream_stream s = {.pool = &none, .out = malloc(UPSTREAM_STREAM_OUT)};
+	struct upstream_stream s = {.uses = MANY, .out = malloc(UPSTREAM_STREAM_OUT)};
+	static struct upstream_streams none = {.calls.limit = no_limit, .uses_max = MANY};
 	uint8_t whole[MANY * EACH];
 	assert_non_null(s.out);
+	s.pool = &none;
+	none.first = &s; // it is not there yet, so nothing is written
 	for (unsigned i = 0; i < MANY; i++) {
 		struct upstream_ask *a = &query[i].ask;
 		*a = (struct upstream_ask){
@@ -148,7 +151,9 @@ TEST(test_put_behind_what_is_written_in_part)
 			QUESTION);
 		query[i].leg =
 			(struct upstream_leg){.ask = a, .tcp = true, .id = (uint16_t)(i + 1)};
-		assert_int_equal(upstream_stream_put(&s, &query[i].leg), 0);
+		query[i].place = (struct upstream_stream_place){.leg = &query[i].leg};
+		assert_int_equal(upstream_streams_ask(&none, &query[i].place), 0);
+		assert_ptr_equal(query[i].place.stream, &s);
 		if (i == 0) {
 			memcpy(whole, s.out, PART);
 			s.out_pos = PART;

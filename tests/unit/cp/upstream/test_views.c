@@ -281,11 +281,10 @@ TEST_WITH(test_safe_views, setup, teardown)
 	assert_ptr_not_equal(views_find(views, 8)->upstreams, views_find(views, 7)->upstreams);
 	assert_true(views_find(views, 10)->no_cache && views_find(views, 10)->is_safe);
 	assert_false(views_find(views, 7)->is_safe || views_everyone(views)->is_safe);
-	assert_true(view_safe_hash(&config, NULL) == views_find(views, 5)->hash);
+	assert_ptr_equal(views_safe(views, 0), views_find(views, 5));
 
 	// Off again: nobody has it, and it goes.
 	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_YOUTUBE, SAFE_LEVEL_OFF);
-	assert_int_equal(view_safe_hash(&config, NULL), 0);
 	configure(6, 1000);
 	assert_int_equal(safe_number(0), 0);
 	assert_int_equal(safe_number(3), 6);
@@ -300,7 +299,7 @@ TEST_WITH(test_recover_safe, setup, teardown)
 	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_BING, SAFE_LEVEL_STRICT);
 	configure(1, 1);
 	const struct policy_group last[] = {
-		{.safe_view = 5, .safe_hash = view_safe_hash(&config, NULL)}};
+		{.safe_view = 5, .safe_hash = views_find(views, 5)->hash}};
 	views_free(views);
 	views_start();
 	views_recover(views, last, ARRAY_LEN(last));

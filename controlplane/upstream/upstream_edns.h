@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// EDNS Client Subnet (RFC 7871) towards upstream servers: a client's address cut to some bits, the
-// option of a query made of it, and the option of a reply read. No state; a reply of any content is
+// EDNS options of queries to upstream servers, and of their replies: edns-tcp-keepalive (RFC 7828)
+// over TCP; padding (RFC 7830) over TLS and HTTPS, so that the length of a query tells little of
+// its name; the client's subnet (RFC 7871) over all transports. No state. A reply of any content is
 // walked once, never past its end.
-//
-// Queries have it over UDP, TCP, TLS and HTTPS alike; not those to recursion, none of weir's own,
-// and none without an OPT. A reply whose option does not fit that of the query is ignored while
-// waiting goes on (RFC 7871 7.3). FORMERR, NOTIMP or REFUSED may be the option's fault: the server
-// gets the query once more with its OPT and without the option, and only then without the OPT.
-// Where that helped UPSTREAM_STRIKES times after FORMERR or NOTIMP, it does not get the option for
-// the next UPSTREAM_PLAIN_MS. REFUSED may be for that name or that client alone, and is not
-// counted.
-// The answer to a query without the option is for weir's own network: of an ask that has a subnet
-// it counts as one whose scope is all bits of that.
 //
 // A subnet is a struct ip_address whose `prefix_len` is the source prefix length and whose further
 // bits are 0, so equal subnets have equal bytes; version 0: none. The source prefix length 0 is a
@@ -23,6 +14,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/config.h>
+
+enum {
+	UPSTREAM_KEEPALIVE_LEN = 4,   // of the option in a query
+	UPSTREAM_PADDING_BLOCK = 128, // queries are multiples of this (RFC 8467 4.1)
+	UPSTREAM_PADDING_MAX = 4 + UPSTREAM_PADDING_BLOCK - 1,
+};
+
+// Both add an option to `msg`, which ends with an OPT that has options of `options` bytes, and has
+// room behind them. They return the new length.
+size_t upstream_options_keep(uint8_t *msg, size_t len, unsigned options);
+size_t upstream_options_pad(uint8_t *msg, size_t len, unsigned options);
+// Does the reply say how long the connection may be idle? In units of 100 ms; 0: not at all.
+bool upstream_options_kept(const uint8_t *msg, size_t len, uint16_t *units);
 
 enum {
 	UPSTREAM_SUBNET_MAX = 4 + 4 + 16, // of the option

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "upstream_port.h"
+// Legs over UDP: the table of their ports, how a query leaves through a worker or a socket, and
+// whether a datagram is its reply.
+
+#include "upstream_udp.h"
 
 #include "base/table_registry.h"
 #include "upstream_internal.h"
@@ -7,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/bytes.h>
+#include <weir/clock.h>
 #include <weir/csum.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
@@ -96,7 +100,7 @@ void upstream_port_remove(struct upstream_port *p, struct upstream_leg *leg)
 	p->stats.open--;
 }
 
-static void shares_take(struct upstream_port *p, uint64_t turn)
+static void shares_read(struct upstream_port *p, uint64_t turn)
 {
 	struct hops_range range[HOPS_RANGES_MAX];
 	const unsigned count = route_board_ranges(range);
@@ -134,7 +138,8 @@ static uint16_t port_draw(struct upstream_port *p)
 	return 0;
 }
 
-bool upstream_port_take(struct upstream_port *p, struct upstream_leg *leg)
+// Makes the leg one through the port, with a local port. False: it needs a socket.
+static bool port_assign(struct upstream_port *p, struct upstream_leg *leg)
 {
 	struct upstream *s = upstream_leg_server(leg);
 	const uint64_t turn = route_board_turn();
@@ -142,7 +147,7 @@ bool upstream_port_take(struct upstream_port *p, struct upstream_leg *leg)
 	if (!p->live || !s || upstream_server_way(s) != ROUTE_port)
 		return false;
 	if (p->turn != turn)
-		shares_take(p, turn);
+		shares_read(p, turn);
 	leg->local_port = p->stats.open < UPSTREAM_PORT_LEGS_MAX ? port_draw(p) : 0;
 	leg->by_port = leg->local_port != 0;
 	p->stats.full += !leg->by_port;
@@ -166,7 +171,8 @@ static uint16_t peer_port(const union upstream_peer *peer)
 	return ntohs(peer->any.sa_family == AF_INET ? peer->v4.sin_port : peer->v6.sin6_port);
 }
 
-int upstream_port_send(
+// Leaves its bytes to a worker; `len` at most UPSTREAM_QUERY_MAX. -errno: it needs a socket.
+static int port_send(
 	struct upstream_port *p, struct upstream_leg *leg, const uint8_t *dns, uint16_t len)
 {
 	struct msg_send m = {
@@ -220,6 +226,98 @@ static bool is_refusal(const struct msg_heard *m)
 	return m->code == (m->ip_version == 4 ? ICMP_PORT : ICMPV6_PORT);
 }
 
+enum { ANCOUNT_OFF = 6, READS_A_TURN = 8 };
+
+// As a reply to a query with the OPT says that it is cut: TC, and the question alone.
+static size_t cut_mark(const struct upstream_leg *leg, uint8_t *msg, size_t len)
+{
+	const size_t keep = DNS_HEADER_LEN + leg->ask->question_len;
+
+	if (len < keep)
+		return len;
+	put_u16(msg + 2, (uint16_t)(get_u16(msg + 2) | DNS_FLAG_TC));
+	memset(msg + ANCOUNT_OFF, 0, DNS_HEADER_LEN - ANCOUNT_OFF);
+	return keep;
+}
+
+// A datagram from the server's address: is it the reply? False: keep waiting.
+static bool reply_accept(struct upstream_leg *leg, uint8_t *msg, size_t len)
+{
+	if (upstream_leg_matches(leg, msg, len, leg->mixed_case))
+		return upstream_replied(leg, msg, len) != UPSTREAM_IGNORED;
+	if (upstream_leg_is_bare_refusal(leg, msg, len)) {
+		upstream_go_plain(leg);
+		return true;
+	}
+	upstream_leg_count_bad(leg);
+	if (leg->mixed_case && upstream_leg_matches(leg, msg, len, false)) {
+		struct upstream *s = upstream_leg_server(leg);
+		if (s) {
+			s->case_changed++;
+			upstream_server_lack(s, &s->no_case, false, true, clock_mono_ms());
+		}
+		upstream_go_tcp(leg, false);
+		return true;
+	}
+	bool wrong_id = len >= DNS_HEADER_LEN && get_u16(msg) != leg->id;
+	if (!wrong_id || leg->ask->stay_udp || !upstream_can_tcp(leg))
+		return false;
+	upstream_go_tcp(leg, false);
+	return true;
+}
+
+// A worker has a message from the leg's server; `is_cut`: the beginning of a longer
+// one, which its checksum may not fit. The ask may be gone.
+static void leg_receive(struct upstream_leg *leg, const uint8_t *dns, size_t len, bool is_cut)
+{
+	struct upstreams *u = leg->ask->owner;
+
+	memcpy(u->buf, dns, len);
+	if (is_cut) {
+		// Perhaps with no checksum: only what fits in all ways ends the wait.
+		if (!upstream_leg_matches(leg, u->buf, len, leg->mixed_case)) {
+			upstream_leg_count_bad(leg);
+			return;
+		}
+		len = cut_mark(leg, u->buf, len);
+	}
+	(void)reply_accept(leg, u->buf, len);
+}
+
+static int socket_take(struct upstream_leg *leg, unsigned i, uint64_t now_ms)
+{
+	int rc = upstream_socket_take(leg->ask->owner->sockets, i, leg, now_ms, &leg->socket);
+	if (rc == 0)
+		leg->local_port = leg->socket->local_port;
+	return rc;
+}
+
+// Of an open leg through the port. -errno: it stays one.
+static int leave_port(struct upstream_leg *leg)
+{
+	struct upstream_port *port = leg->ask->owner->port;
+	int i = upstream_leg_index(leg);
+
+	if (i < 0)
+		return -ENOENT;
+	upstream_port_remove(port, leg);
+	int rc = socket_take(leg, (unsigned)i, clock_mono_ms());
+	leg->by_port = rc < 0;
+	upstream_port_add(port, leg);
+	return rc;
+}
+
+// A socket gets the query of a leg through the port, and sends it; `again`: it may have left
+// before. Where none can be opened the leg stays as it is.
+static void leg_to_socket(struct upstream_leg *leg, bool again)
+{
+	if (leave_port(leg) < 0)
+		return;
+	leg->sends -= !again && leg->sends > 0;
+	if (upstream_leg_send(leg, clock_mono_us()) < 0)
+		upstream_note(leg->ask, TRACE_send_failed, upstream_leg_index(leg), 0, 0);
+}
+
 void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, const uint8_t *dns)
 {
 	struct upstream_leg *leg = leg_find(p, m, dns);
@@ -228,11 +326,11 @@ void upstream_port_heard(struct upstream_port *p, const struct msg_heard *m, con
 		p->stats.strays++;
 	} else if (m->kind == HEARD_REPLY) {
 		p->stats.replies++;
-		upstream_leg_heard(leg, dns, m->dns_len, m->is_cut);
+		leg_receive(leg, dns, m->dns_len, m->is_cut);
 	} else if (m->kind == HEARD_REFUSED) {
 		p->stats.refused++;
 		if (leg->by_port)
-			upstream_leg_move(leg, false);
+			leg_to_socket(leg, false);
 	} else if (is_refusal(m)) {
 		p->stats.unreachable++;
 		upstream_refused(leg);
@@ -250,7 +348,7 @@ static bool legs_move(struct upstream_port *p)
 		while (leg) {
 			struct upstream_leg *next = leg->port_next;
 			if (leg->by_port && (p->dead >> leg->worker & 1)) {
-				upstream_leg_move(leg, true);
+				leg_to_socket(leg, true);
 				p->stats.dead += !leg->by_port;
 				left += leg->by_port;
 				tried++;
@@ -332,4 +430,68 @@ void upstream_port_tables(const struct upstream_port *p, struct table_registry *
 				       .refused = p->stats.full,
 				       .oldest_ms = table_age(age_since(&p->ages), clock_mono_ms()),
 				       .has = TABLE_AGES | TABLE_REFUSES});
+}
+
+void upstream_leg_readable(struct upstream_socket *s)
+{
+	struct upstream_leg *leg = s->leg;
+	struct upstreams *u = leg->ask->owner;
+
+	for (unsigned i = 0; i < READS_A_TURN; i++) {
+		union upstream_peer from;
+		socklen_t from_len = sizeof(from);
+		ssize_t n =
+			recvfrom(s->fd, u->buf, sizeof(u->buf), MSG_DONTWAIT, &from.any, &from_len);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0 && errno == ECONNREFUSED) {
+			upstream_refused(leg);
+			return;
+		}
+		// What came between bind and connect may be from anywhere.
+		if (n < 0 || !upstream_same_address(&from, &leg->peer))
+			upstream_leg_count_bad(leg);
+		else if (reply_accept(leg, u->buf, (size_t)n))
+			return;
+	}
+}
+
+// The first send reports an error that an ICMP message left at the socket, and sends nothing.
+static int socket_send(int fd, const uint8_t *msg, size_t len)
+{
+	ssize_t n = send(fd, msg, len, MSG_DONTWAIT);
+
+	if (n < 0 && errno == ECONNREFUSED)
+		n = send(fd, msg, len, MSG_DONTWAIT);
+	return n == (ssize_t)len ? 0 : -errno;
+}
+
+int upstream_leg_connect(struct upstream_leg *leg, unsigned i, uint64_t now_ms)
+{
+	struct upstream_port *port = leg->ask->owner->port;
+
+	if (port && port_assign(port, leg))
+		return 0;
+	return socket_take(leg, i, now_ms);
+}
+
+int upstream_leg_send(struct upstream_leg *leg, uint64_t now_us)
+{
+	struct upstreams *u = leg->ask->owner;
+	uint8_t msg[UPSTREAM_QUERY_MAX];
+	int rc = 0;
+
+	uint16_t len = upstream_leg_query(leg, msg, sizeof(msg));
+	if (len == 0)
+		return -EMSGSIZE;
+	if (leg->by_port && port_send(u->port, leg, msg, len) < 0)
+		rc = leave_port(leg);
+	if (rc == 0 && !leg->by_port)
+		rc = socket_send(leg->socket->fd, msg, len);
+	if (rc < 0)
+		return rc;
+	leg->last_sent_us = now_us;
+	if (leg->sends++ == 0)
+		leg->first_sent_us = leg->last_sent_us;
+	return 0;
 }
