@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// A question's life: how long its clients wait, the name and servers that weir asks for it, answers
+// that lead on to another name, L1, the upstreams' reply, validation, and its end.
+//
+// The client's question stays what it is in L0 and for the client; upstreams and L1 see the name at
+// the end of local CNAMEs and safe search. L1 is looked up before the upstreams are asked, and gets
+// their answer; after any error of Redis the question goes to the upstreams. With DNS64
+// (upstream/aaaa.h) weir asks for the A records of a name without AAAA. Where dnssec.validate is
+// on, weir validates all answers (validator/validator.h) but those to questions with CD, whose
+// client validates itself.
+
 #include "question.h"
 
+#include "answer_policy/answer_records.h"
+#include "policy/safe_search.h"
 #include "resolver_answer.h"
 #include "resolver_check.h"
 #include "resolver_flush.h"
@@ -11,17 +23,740 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
-// The client's question stays what it is in L0 and for the client; upstreams and L1 see the name at
-// the end of local CNAMEs and safe search.
+// An answer that was read, and the message that it is of.
+struct question_reply {
+	const uint8_t *msg; // NULL: nothing of it is for L1
+	size_t len;
+	const struct upstream_ask *by; // its server answered; NULL: not known
+	uint64_t at_ms;
+};
 
-const struct dns_name *question_asked(const struct question *q)
+enum { LOOK_MS = 500 }; // at most between two looks at who waits
+
+static bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
+	struct dns_answer *answer);
+
+static void timer_arm(struct question *q, uint64_t at_ms, uint64_t now_ms)
+{
+	const struct resolver *r = q->owner;
+	wheel_start(loop_wheel(r->loop), &q->timer, at_ms > now_ms ? at_ms - now_ms : 0, now_ms);
+}
+
+// How long clients wait. At 1.8 s all get the stale answer if there is one (RFC 8767 5). Else each
+// waits until its own deadline, limits.answer_deadline_ms after it asked, or until the question
+// ends: one that joins late gets the answer that still comes. While more than half of all questions
+// are in flight, the deadline is 1.9 s after the question's birth for all, and the question ends
+// with it: new questions need its place.
+
+// All waiters get the stale record; workers serve it from here on for a while. False: there is
+// none.
+static bool question_stale_serve(struct question *q)
+{
+	struct resolver *r = q->owner;
+	const struct l0_key key = inflight_key(q);
+	struct answer_match finding;
+	struct subnet_key at;
+	struct l0_view v;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!store_find_for(r, &key, &q->subnet, &at, &v) || !store_usable(&v, now_ms)) {
+		question_note(q, TRACE_stale_none, 0);
+		return false;
+	}
+	question_note(q, TRACE_stale_served, (uint32_t)((now_ms - v.created_ms) / 1000));
+	resolver_check_record(r, &v, &finding);
+	struct resolver_answer a = resolver_answer_stale_record(r, &v, &finding);
+	resolver_answer_all(r, q, &a);
+	store_restamp(r, &at.key);
+	return true;
+}
+
+// At the oldest waiter's deadline, and at `most_ms` at the latest.
+static void look_later(struct question *q, uint64_t most_ms, uint64_t now_ms)
+{
+	const struct resolver *r = q->owner;
+	uint64_t due_ms = UINT64_MAX;
+
+	if (q->waiters > 0)
+		due_ms = inflight_oldest(r->inflight, q) + r->set.answer_deadline_ms;
+	timer_arm(q, due_ms < most_ms ? due_ms : most_ms, now_ms);
+}
+
+// SERVFAIL to those whose time is over.
+static void time_out(struct question *q, uint64_t now_ms)
+{
+	struct resolver *r = q->owner;
+	struct resolver_answer a = resolver_answer_servfail(DNS_EDE_NO_REACHABLE_AUTHORITY);
+	uint64_t arrived_ms =
+		now_ms > r->set.answer_deadline_ms ? now_ms - r->set.answer_deadline_ms : 0;
+
+	if (inflight_is_crowded(r->inflight))
+		arrived_ms = UINT64_MAX;
+	if (q->waiters == 0 || inflight_oldest(r->inflight, q) > arrived_ms)
+		return;
+	question_note(q, TRACE_servfail_timer, 0);
+	resolver_answer_until(r, q, &a, arrived_ms);
+}
+
+// of its subnet alone
+static void question_failure_add(const struct question *q, uint64_t now_ms)
+{
+	const struct resolver *r = q->owner;
+	failures_add(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet), now_ms);
+}
+
+static void on_timer(void *arg)
+{
+	struct question *q = arg;
+	struct resolver *r = q->owner;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (q->stage == STAGE_FIRST) {
+		question_note(q, TRACE_stale_timer, 0);
+		if (!question_stale_serve(q)) {
+			q->stage = STAGE_WAITING;
+			look_later(q, q->born_ms + SERVFAIL_AFTER_MS, now_ms);
+			return;
+		}
+	}
+	if (q->stage == STAGE_WAITING)
+		time_out(q, now_ms);
+	if (q->waiters > 0) {
+		look_later(q, now_ms + LOOK_MS, now_ms);
+		return;
+	}
+	q->stage = STAGE_BACKGROUND;
+	question_note(q, TRACE_left_waiting, 0);
+	// A late reply would fill the cache, but waiting clients need its place.
+	if (inflight_is_crowded(r->inflight)) {
+		question_failure_add(q, now_ms);
+		r->count.cut_short++;
+		question_finish(q, REFRESH_FAILED);
+	}
+}
+
+static void question_wait_begin(struct question *q, uint64_t now_ms)
+{
+	const struct resolver *r = q->owner;
+	const uint64_t first_ms = r->set.answer_deadline_ms < STALE_AFTER_MS
+					  ? r->set.answer_deadline_ms
+					  : STALE_AFTER_MS;
+
+	q->timer.fn = on_timer;
+	q->timer.arg = q;
+	timer_arm(q, q->born_ms + first_ms, now_ms);
+}
+
+void question_wait_again(struct question *q, uint64_t now_ms)
+{
+	if (q->stage != STAGE_BACKGROUND)
+		return;
+	q->stage = STAGE_WAITING;
+	look_later(q, now_ms + LOOK_MS, now_ms);
+}
+
+enum { SAFE_CNAME_TTL_S = 300 };
+
+static bool is_aaaa(const struct question *q)
+{
+	return q->query.qtype == DNS_TYPE_AAAA && q->query.qclass == DNS_CLASS_IN;
+}
+
+// Only as long as it has to be: most have one CNAME, and there may be many of them. With the bytes
+// of `before`.
+static struct rewrite *rewrite_keep(
+	struct resolver *r, const struct rewrite *w, const struct dns_name *asked)
+{
+	const size_t aliases = offsetof(struct rewrite, alias) + w->count * sizeof(w->alias[0]);
+	const size_t size = aliases + w->before_len;
+	struct rewrite *kept = r->rewrites < RESOLVER_REWRITES_MAX ? heap_malloc(size) : NULL;
+	if (!kept) {
+		r->count.refused_rewrites++;
+		return NULL;
+	}
+	memcpy(kept, w, aliases);
+	kept->asked = *asked;
+	kept->bytes = size;
+	if (w->before)
+		kept->before = memcpy((uint8_t *)kept + aliases, w->before, w->before_len);
+	age_add(&r->rewrite_ages, &kept->age);
+	r->rewrite_bytes += size;
+	if (++r->rewrites > r->rewrites_most)
+		r->rewrites_most = r->rewrites;
+	return kept;
+}
+
+static void rewrite_drop(struct resolver *r, struct rewrite *kept)
+{
+	if (!kept)
+		return;
+	age_remove(&r->rewrite_ages, &kept->age);
+	r->rewrites--;
+	r->rewrite_bytes -= kept->bytes;
+	heap_free(kept);
+}
+
+static const struct dns_name *last_of(const struct dns_query *query, const struct rewrite *w)
+{
+	return w->count ? &w->alias[w->count - 1].target : &query->name;
+}
+
+// The host of a search engine that a name stands for in a safe view, as one more CNAME.
+static int safe_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
+{
+	struct dns_name target;
+	const char *text = NULL;
+
+	if (view->is_safe && safe_search_has_type(query->qtype))
+		text = safe_search_target(last_of(query, w), &view->safe);
+	if (!text)
+		return 0;
+	if (dns_name_from_text(text, strlen(text), &target) < 0)
+		return -EINVAL;
+	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
+}
+
+// With DNS64 the name of an address in its prefix stands for that of an IPv4 address.
+static int reverse_follow(const struct view *view, const struct dns_query *query, struct rewrite *w)
+{
+	struct dns_name target;
+
+	if (query->qtype != DNS_TYPE_PTR || !view->ipv6.dns64.version
+		|| !aaaa_reverse(&view->ipv6.dns64, last_of(query, w), &target))
+		return 0;
+	return rewrite_add(w, target.wire, target.len, AAAA_TTL_MAX_S);
+}
+
+// Local CNAMEs of the last name.
+static int locals_follow(const struct resolver *r, const struct view *view,
+	const struct dns_query *query, struct rewrite *w)
+{
+	struct rewrite more;
+	int rc = views_rewrite(r->views, view, last_of(query, w), &more);
+	for (unsigned i = 0; i < more.count && rc == 0; i++)
+		rc = rewrite_add(
+			w, more.alias[i].spelling, more.alias[i].target.len, more.alias[i].ttl_s);
+	return rc;
+}
+
+// The names that weir asks for in place of the question's. One that it makes itself may have a
+// local CNAME too.
+static int follow(const struct resolver *r, const struct view *view, const struct dns_query *query,
+	struct rewrite *w)
+{
+	unsigned known;
+
+	w->count = 0;
+	do {
+		if (locals_follow(r, view, query, w) < 0)
+			return -EINVAL;
+		known = w->count;
+		if (safe_follow(view, query, w) < 0 || reverse_follow(view, query, w) < 0)
+			return -EINVAL;
+	} while (w->count > known);
+	return 0;
+}
+
+// Does weir ask for another name in place of this one, or refuse it?
+static bool question_renames(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, uint16_t qtype)
+{
+	const struct dns_query query = {.name = *name, .qtype = qtype, .qclass = DNS_CLASS_IN};
+	struct rewrite w;
+
+	return follow(r, view, &query, &w) < 0 || w.count > 0;
+}
+
+// The forward zone of a name; NULL: none. The DS of a zone is not where the rest of it is (RFC
+// 4035 3.1.4.1). An exempt zone is none.
+static const struct forward_zone *question_zone(const struct resolver *r, const struct view *view,
+	const struct dns_name *asked, uint16_t qtype)
+{
+	const struct forward_zone *zone = views_zone(r->views, view, asked);
+	bool is_above = zone && qtype == DNS_TYPE_DS && zone->ds_is_above
+			&& dns_name_equal(&zone->name, asked);
+	if (is_above)
+		zone = views_zone(r->views, view, &zone->above);
+	return zone && zone->set ? zone : NULL;
+}
+
+static const struct upstreams *servers_of(
+	const struct resolver *r, const struct view *view, const struct dns_query *query)
+{
+	struct rewrite w;
+
+	if (follow(r, view, query, &w) < 0)
+		return view->upstreams;
+	const struct forward_zone *zone = question_zone(r, view, last_of(query, &w), query->qtype);
+	return zone ? zone->set->upstreams : view->upstreams;
+}
+
+struct ip_address question_subnet(const struct resolver *r, const struct view *view,
+	const struct dns_query *query, unsigned version, const uint8_t *address)
+{
+	return upstreams_subnet(servers_of(r, view, query), version, address);
+}
+
+bool question_sends_subnet(
+	const struct resolver *r, const struct view *view, const struct dns_query *query)
+{
+	return r->set.sends_subnet && question_subnet(r, view, query, 4, NULL).version;
+}
+
+// the name that is
+static const struct dns_name *question_asked(const struct question *q)
 {
 	return q->rewrite ? &q->rewrite->asked : &q->query.name;
 }
 
-int question_read_hops(const struct question *q, const uint8_t *msg, size_t len, unsigned hops,
-	struct dns_answer *out)
+// The name in L1 of the answers of a forward zone; NULL: no zone.
+static uint64_t question_l1_hash_of(const struct resolver *r, const struct view *view,
+	const struct forward_zone *zone, uint16_t qtype)
+{
+	return view_l1_hash(view, zone, qtype) ^ (zone ? r->set.dnssec : 0);
+}
+
+// The servers that weir asks for the name.
+static void servers_choose(struct question *q)
+{
+	struct resolver *r = q->owner;
+	const struct forward_zone *zone =
+		question_zone(r, q->def, question_asked(q), q->query.qtype);
+
+	q->l1_hash = question_l1_hash_of(r, q->def, zone, q->query.qtype);
+	if (!zone)
+		return;
+	q->forward = zone->set;
+	q->forward->questions++;
+	r->count.forwarded++;
+	question_note(q, TRACE_forwarded, 0);
+}
+
+static void servers_leave(struct question *q)
+{
+	if (q->forward)
+		q->forward->questions--;
+	q->forward = NULL;
+}
+
+enum direction question_direct(struct question *q)
+{
+	struct resolver *r = q->owner;
+	struct rewrite w;
+
+	w.before = NULL;
+	w.before_len = 0;
+	if (follow(r, q->def, &q->query, &w) < 0)
+		return DIRECT_REFUSE;
+	if (w.count > 0) {
+		q->rewrite = rewrite_keep(r, &w, &w.alias[w.count - 1].target);
+		if (!q->rewrite)
+			return DIRECT_REFUSE;
+		r->count.rewritten++;
+		question_note(q, TRACE_renamed, 0);
+		if (q->query.qtype == DNS_TYPE_CNAME || q->query.qtype == DNS_TYPE_ANY)
+			return DIRECT_ALIAS;
+	}
+	if (is_aaaa(q) && q->def->ipv6.filter_aaaa)
+		return DIRECT_NO_AAAA;
+	q->turn = views_turn(r->views);
+	servers_choose(q);
+	return DIRECT_ASK;
+}
+
+// As question_direct, for the name that an answer leads to; `before` has the `cnames` CNAMEs to
+// there, from the question's name on. False: no room, or they are too many; nothing has changed.
+static bool question_direct_on(struct question *q, const struct dns_name *name, unsigned cnames,
+	const uint8_t *before, size_t before_len)
+{
+	struct resolver *r = q->owner;
+	struct dns_query query = q->query;
+	struct rewrite w;
+
+	w.before = before;
+	w.before_len = before_len;
+	query.name = *name;
+	if (follow(r, q->def, &query, &w) < 0 || cnames + w.count > DNS_ANSWER_CNAME_MAX)
+		return false;
+	struct rewrite *kept = rewrite_keep(r, &w, w.count ? &w.alias[w.count - 1].target : name);
+	if (!kept)
+		return false;
+	rewrite_drop(r, q->rewrite);
+	q->rewrite = kept;
+	servers_leave(q);
+	servers_choose(q);
+	return true;
+}
+
+static void question_direct_end(struct question *q)
+{
+	servers_leave(q);
+	rewrite_drop(q->owner, q->rewrite);
+	q->rewrite = NULL;
+}
+
+// The type that weir asks for: with DNS64 A in place of AAAA.
+static uint16_t question_asked_type(const struct question *q)
+{
+	return q->dns64_ttl_s ? DNS_TYPE_A : q->query.qtype;
+}
+
+// The reply to A as one to AAAA, in `made`, where weir asked for A; else `msg` itself. *len 0: it
+// does not parse.
+static const uint8_t *question_dns64_made(
+	const struct question *q, const uint8_t *msg, size_t *len, uint8_t made[DNS_MESSAGE_MAX])
+{
+	if (!q->dns64_ttl_s)
+		return msg;
+	*len = aaaa_made(&q->dns64, msg, *len, q->dns64_ttl_s, made, DNS_MESSAGE_MAX);
+	return made;
+}
+
+// DNS64 applies to who does not validate (RFC 6147 5.5), where there is no AAAA but may be an A.
+static bool wants_a(const struct question *q, const uint8_t *msg, size_t len)
+{
+	const uint8_t validates = L0_KEY_DO | L0_KEY_CD;
+	return is_aaaa(q) && q->def->ipv6.dns64.version && !q->dns64_ttl_s
+	       && (q->key_flags & validates) != validates && aaaa_is_empty(msg, len);
+}
+
+// The record to be renewed is at least as new as what another box has put there.
+static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t created_ms)
+{
+	struct l0_view v;
+	return store_find(r, key, &v) && v.created_ms + 1000 >= created_ms;
+}
+
+// True: the answer is no AAAA, and weir asks for A; the question may have ended within.
+static bool question_dns64(
+	struct question *q, const uint8_t *msg, size_t len, const struct dns_answer *no_aaaa)
+{
+	struct resolver *r = q->owner;
+	bool is_known = no_aaaa->kind == DNS_ANSWER_NODATA && no_aaaa->auth_ttl_s;
+
+	if (!wants_a(q, msg, len))
+		return false;
+	q->dns64_ttl_s = is_known ? no_aaaa->auth_ttl_s : AAAA_TTL_MAX_S;
+	q->dns64 = q->def->ipv6.dns64;
+	r->count.dns64++;
+	question_note(q, TRACE_dns64, 0);
+	upstream_ask_stop(&q->ask);
+	question_ask(q);
+	return true;
+}
+
+void question_tables(const struct resolver *r, struct table_registry *tables)
+{
+	table_register(tables,
+		&(struct table_info){.name = "rewrites",
+			.owner = "resolver loop",
+			.eviction = "refuse: SERVFAIL",
+			.lifetime = "life of the question",
+			TABLE_WORK_FOR(5000),
+			.cap = RESOLVER_REWRITES_MAX,
+			.used = r->rewrites,
+			.bytes = r->rewrite_bytes,
+			.high = r->rewrites_most,
+			.refused = r->count.refused_rewrites,
+			.oldest_ms = table_age(age_since(&r->rewrite_ages), clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_REFUSES});
+}
+
+enum { BEFORE_MAX = 8192 }; // bytes of the CNAMEs read, with their signatures
+
+struct turn {
+	struct dns_name name; // the name to go on with
+	unsigned hops;        // CNAMEs of the reply to there; 0: all
+	unsigned cnames;      // CNAMEs to there from the question on
+};
+
+// Chains that lead on. A server may answer with CNAMEs alone: one that does not recurse, for a name
+// out of its zones (RFC 1034 4.3.2). Then weir asks for the name that they lead to (RFC 1034 5.3.3,
+// 4c), as it would if its client asked for it: by local records and zones, local CNAMEs, safe
+// search, forward zones. Where a chain goes through a name that is local, or in a forward zone of
+// other servers, it counts as far as there, whatever the server says about that name. All CNAMEs
+// that were read come out in front of what is found in the end (struct dns_chain); one chain has at
+// most DNS_ANSWER_CNAME_MAX of them, local ones included, and all has to be done in the question's
+// time.
+
+// Would weir not have asked these servers for that name?
+static bool goes_elsewhere(const struct question *q, const struct dns_name *name)
+{
+	const struct resolver *r = q->owner;
+	const struct forward_zone *zone = question_zone(r, q->def, name, q->query.qtype);
+
+	return (zone && zone->set != q->forward) || resolver_local_alias(r, q->def, name)
+	       || resolver_is_local(r, q->def, name, question_asked_type(q));
+}
+
+// The next name that a CNAME of the answer leads to.
+static bool target_next(struct answer_records *records, struct dns_name *out)
+{
+	struct answer_record record;
+
+	while (answer_records_next(records, &record))
+		if (record.type == DNS_TYPE_CNAME)
+			return answer_record_target(records, &record, out);
+	return false;
+}
+
+// False: the answer is whole.
+static bool turn_find(const struct question *q, const struct dns_answer *answer, struct turn *out)
+{
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	const unsigned known = answer->cname_count - answer->reply_cnames;
+	struct answer_records records = answer_records_of(&q->query.name, &view);
+
+	for (out->cnames = 1; out->cnames <= answer->cname_count; out->cnames++) {
+		if (!target_next(&records, &out->name))
+			return false;
+		out->hops = out->cnames > known ? out->cnames - known : 0;
+		if (out->hops && goes_elsewhere(q, &out->name))
+			return true;
+	}
+	out->cnames = answer->cname_count;
+	out->hops = 0;
+	return answer->is_open;
+}
+
+// Does weir itself ask for, or answer, a name that this answer leads to?
+static bool question_leads_on(const struct question *q, const struct dns_answer *answer)
+{
+	struct turn turn;
+	return answer->reply_cnames > 0 && turn_find(q, answer, &turn);
+}
+
+// Would weir ask other servers for that name, for any of the views with these servers?
+static bool may_go_elsewhere(const struct resolver *r, const struct view *asked,
+	const struct forward_set *set, const struct dns_name *name, uint16_t qtype)
+{
+	const struct forward_zone *zone = question_zone(r, asked, name, qtype);
+
+	if ((zone && zone->set != set)
+		|| (r->answer_policy && answer_policy_knows_local(r->answer_policy, name, qtype)))
+		return true;
+	for (unsigned i = 0; i < VIEWS_MAX; i++) {
+		const struct view *view = views_at(r->views, i);
+		if (view && view_asks_as(view) == asked->number
+			&& question_renames(r, view, name, qtype))
+			return true;
+	}
+	return false;
+}
+
+// Does a reply to `q` of the servers of that view (view_asks_as), or of that set, lead to a name
+// that weir itself asks for, or answers, for any of the views that ask these servers?
+static bool question_reply_leads_on(const struct resolver *r, const struct view *asked,
+	const struct forward_set *set, const struct dns_query *q, const uint8_t *msg, size_t len)
+{
+	struct dns_answer answer;
+	struct dns_name target;
+
+	if (dns_answer_read(msg, len, q, &r->set.ttl.limits, &answer) < 0 || !answer.cname_count)
+		return false;
+	const struct dns_answer_view view = dns_answer_view_of(&answer);
+	struct answer_records records = answer_records_of(&q->name, &view);
+	while (target_next(&records, &target))
+		if (may_go_elsewhere(r, asked, set, &target, q->qtype))
+			return true;
+	return false;
+}
+
+// Does the chain come to a name twice? A reply's own CNAMEs do not (dns_answer.h), but two replies,
+// or one and local CNAMEs, may be a circle, or give a name two targets.
+static bool is_circle(
+	const struct question *q, const struct dns_answer *answer, const struct turn *turn)
+{
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	struct answer_records records = answer_records_of(&q->query.name, &view);
+	struct dns_name seen[DNS_ANSWER_CNAME_MAX + 1] = {q->query.name};
+
+	for (unsigned i = 1; i <= turn->cnames; i++) {
+		if (i == ARRAY_LEN(seen) || !target_next(&records, &seen[i]))
+			return true;
+		for (unsigned k = 0; k < i; k++)
+			if (dns_name_equal(&seen[k], &seen[i]))
+				return true;
+	}
+	return false;
+}
+
+// SERVFAIL to every waiter, and the question ends.
+static void question_refuse(struct question *q, int ede)
+{
+	struct resolver_answer a = resolver_answer_servfail(ede);
+	resolver_answer_all(q->owner, q, &a);
+	question_finish(q, REFRESH_FAILED);
+}
+
+// Has its name been flushed since? Then the answer may be sent, but not stored (counted).
+static bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms)
+{
+	struct resolver *r = q->owner;
+	return resolver_flush_covers(r, &q->query.name, since_ms, now_ms)
+	       || (q->rewrite && resolver_flush_covers(r, question_asked(q), since_ms, now_ms));
+}
+
+// Checks an answer, caches it if it may, and sends it to every waiter. `by`: NULL: no server gave
+// it.
+static void answer_keep(struct question *q, const struct dns_answer *answer, bool keep,
+	const struct upstream_ask *by, uint64_t now_ms)
+{
+	struct resolver *r = q->owner;
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	struct answer_match finding;
+
+	resolver_check_reply(r, q->def, &q->query, answer, &finding);
+	if (keep)
+		store_answer(r, q, answer, &finding, now_ms, now_ms);
+	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
+	a.finding = &finding;
+	a.by = by;
+	resolver_answer_all(r, q, &a);
+}
+
+static void key_text(const struct question *q, struct l1_key *out)
+{
+	const struct resolver *r = q->owner;
+	const struct dns_name *asked = question_asked(q);
+	struct l0_key key = inflight_key(q);
+	key.name = asked->wire;
+	key.name_len = asked->len;
+	l1_key_write(l1_space(r->l1), &key, q->l1_hash, out);
+}
+
+// Stores the answer from L1 under the name of the question.
+static void value_store(
+	const struct question *q, const struct dns_query *asked, const struct dns_answer *a)
+{
+	struct resolver *r = q->owner;
+	uint8_t message[L1_MESSAGE_MAX];
+	struct l1_key text;
+	const struct l0_key key = inflight_key(q);
+	const struct refresh_policy *policy = refresh_policy(r->refresh);
+	const struct dns_answer_view view = dns_answer_view_of(a);
+
+	key_text(q, &text);
+	if (a->ttl_s == 0) {
+		l1_delete(r->l1, &text);
+		return;
+	}
+	const struct l1_put put = {
+		.msg = message,
+		.len = resolver_answer_message(message, sizeof(message), asked, &view, 0),
+		.stored_ttl_s = a->ttl_s,
+		.auth_ttl_s = a->auth_ttl_s,
+		.hits = refresh_rate(policy, l0_writer_heat(r->l0, &key)),
+	};
+	if (get_u16(put.msg + 2) & DNS_FLAG_TC)
+		r->count.l1_too_large++;
+	else if (l1_put(r->l1, &text, &put))
+		question_note(q, TRACE_l1_stored, 0);
+}
+
+// Stores an upstream's reply under the name that was asked; `a` is what question_read made of it.
+static void question_l1_store(
+	const struct question *q, const struct dns_answer *a, const uint8_t *msg, size_t len)
+{
+	const struct resolver *r = q->owner;
+	struct dns_query asked = q->query;
+	struct dns_answer target;
+
+	if (!l1_usable(r->l1))
+		return;
+	if (!q->rewrite) {
+		value_store(q, &asked, a);
+		return;
+	}
+	// Without the CNAMEs, which are this box's own.
+	asked.name = *question_asked(q);
+	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &target) < 0)
+		return;
+	target.authenticated = q->is_secure;
+	value_store(q, &asked, &target);
+}
+
+// Keeps the answer and sends it to every waiter; the question ends.
+static void question_take(
+	struct question *q, const struct dns_answer *answer, const struct question_reply *reply)
+{
+	struct resolver *r = q->owner;
+	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
+		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
+
+	failures_clear(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet));
+	bogus_names_clear(&r->bogus_names, q->hash);
+	answer_keep(q, answer, keep, reply->by, reply->at_ms);
+	if (keep && reply->msg && !q->is_scoped) // boxes that share L1 have other clients
+		question_l1_store(
+			q, answer, reply->msg, reply->len); // all waiters have been served
+	question_finish(q, REFRESH_DONE);
+}
+
+// Answers by local data, where the name that weir asks for is local: the question ends. False: it
+// is not.
+static bool question_answer_local(struct question *q)
+{
+	const struct resolver *r = q->owner;
+	uint8_t msg[DNS_MESSAGE_MAX], made[DNS_MESSAGE_MAX];
+	struct dns_query query = q->query;
+	struct policy_group group;
+	struct dns_answer answer;
+
+	if (!resolver_is_local(r, q->def, question_asked(q), question_asked_type(q)))
+		return false;
+	question_note(q, TRACE_local, 0);
+	if (!publisher_group_in_view(r->publisher, q->def->number, &group)) {
+		question_refuse(q, DNS_EDE_OTHER);
+		return true;
+	}
+	query.name = *question_asked(q);
+	query.qtype = question_asked_type(q);
+	resolver_answer_question(msg, &query);
+	size_t len = answer_policy_local(r->answer_policy, &query, &group, msg, sizeof(msg));
+	const uint8_t *reply = question_dns64_made(q, msg, &len, made);
+	if (question_read(q, reply, len, &answer) < 0 || answer.truncated
+		|| answer.kind == DNS_ANSWER_FAILURE)
+		question_refuse(q, DNS_EDE_OTHER);
+	else
+		question_take(q, &answer, &(struct question_reply){NULL, 0, NULL, clock_mono_ms()});
+	return true;
+}
+
+// The CNAMEs to there, as a message. Its length; 0: too long.
+static size_t before_write(const struct question *q, const struct dns_answer *answer,
+	uint32_t age_s, uint8_t before[BEFORE_MAX])
+{
+	const struct dns_answer_view view = dns_answer_view_of(answer);
+	const size_t len = resolver_answer_message(before, BEFORE_MAX, &q->query, &view, age_s);
+	return get_u16(before + 2) & DNS_FLAG_TC ? 0 : len;
+}
+
+static bool leads_on(void *arg, const struct validator_servers *servers, const struct dns_query *q,
+	const uint8_t *msg, size_t len)
+{
+	return question_reply_leads_on(arg, servers->view, servers->set, q, msg, len);
+}
+
+// Ends the lock that this box may have on the name that weir asks for.
+static void question_l1_unlock(struct question *q)
+{
+	struct resolver *r = q->owner;
+	struct l1_key text;
+
+	// Later it may be another box's.
+	if (clock_mono_ms() < q->locked_until_ms) {
+		key_text(q, &text);
+		l1_unlock(r->l1, &text);
+	}
+	q->locked_until_ms = 0;
+}
+
+// Reads the answer of the first `hops` CNAMEs alone; 0: all of it.
+static int question_read_hops(const struct question *q, const uint8_t *msg, size_t len,
+	unsigned hops, struct dns_answer *out)
 {
 	const struct resolver *r = q->owner;
 	const struct rewrite *w = q->rewrite;
@@ -36,16 +771,434 @@ int question_read_hops(const struct question *q, const uint8_t *msg, size_t len,
 	return dns_answer_read_chain(msg, len, &chain, &q->query, hops, &r->set.ttl.limits, out);
 }
 
+// No server had an answer: the stale record, or SERVFAIL. The question ends.
+static void question_unanswered(struct question *q, int ede)
+{
+	question_failure_add(q, clock_mono_ms());
+	question_note(q, TRACE_upstreams_failed, 0);
+	if (question_stale_serve(q))
+		question_finish(q, REFRESH_FAILED);
+	else
+		question_refuse(q, ede);
+}
+
+// The upstreams' answer is validated, or not kept and not sent.
+static bool question_validates(const struct question *q)
+{
+	const struct resolver *r = q->owner;
+	return r->set.validates && !(q->key_flags & L0_KEY_CD);
+}
+
+// Its answers may have AD: they are validated, or a server says so.
+static bool question_may_have_ad(const struct question *q)
+{
+	const struct resolver *r = q->owner;
+	return r->set.validates
+		       ? question_validates(q)
+		       : upstreams_trust_ad(q->forward ? q->forward->upstreams : q->def->upstreams);
+}
+
+// Boxes that validate alike share L1, so a value without AD is proven to be insecure, unless it may
+// be of DNS64.
+static bool value_is_insecure(const struct question *q, const struct l1_value *v)
+{
+	const bool is_dns64 = q->query.qtype == DNS_TYPE_AAAA && q->def->ipv6.dns64.version;
+
+	return question_validates(q) && !is_dns64 && !q->rewrite
+	       && !(get_u16(v->msg + 2) & DNS_FLAG_AD);
+}
+
+enum {
+	LOCK_SPARE_MS = 1000, // of a lock's life that its owner does not count on
+	CLOCK_STEP_MS = 1000,
+};
+// An answer has no longer than its TTL and the stale window, and both have this limit.
+static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
+
+// Values in L1 have times of whole seconds.
+static bool value_is_flushed(const struct question *q, uint64_t created_ms, uint64_t now_ms)
+{
+	return question_is_flushed(
+		q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0, now_ms);
+}
+
+// Every waiter gets the answer, and the question ends.
+static void question_answered(struct question *q, const struct resolver_answer *answer)
+{
+	resolver_answer_all(q->owner, q, answer);
+	question_finish(q, REFRESH_DONE);
+}
+
+// False: ask the upstreams; a stale value is in L0 then, in case they fail.
+static bool value_take(struct question *q, const struct l1_value *v)
+{
+	struct resolver *r = q->owner;
+	struct dns_answer a;
+	struct answer_match finding;
+	const struct l0_key key = inflight_key(q);
+	const uint64_t now_ms = clock_mono_ms(), created_ms = now_ms - (uint64_t)v->age_s * 1000;
+
+	const int rc = question_read(q, v->msg, v->len, &a);
+	if (rc == -EPROTO)
+		return false;
+	if (rc != 0 || a.truncated || a.kind == DNS_ANSWER_FAILURE) {
+		struct l1_key text;
+		key_text(q, &text);
+		l1_bad(r->l1, &text);
+		return false;
+	}
+	if (a.ttl_s > v->stored_ttl_s)
+		a.ttl_s = v->stored_ttl_s;
+	a.auth_ttl_s = v->auth_ttl_s;
+	a.authenticated =
+		question_may_have_ad(q) && !q->rewrite && get_u16(v->msg + 2) & DNS_FLAG_AD;
+	a.insecure = value_is_insecure(q, v);
+	if (is_known(r, &key, created_ms) || value_is_flushed(q, created_ms, now_ms)
+		|| !views_same_servers(r->views, q->def, q->turn))
+		return false;
+	if (a.ttl_s > v->age_s && question_follow(q, v->msg, v->len, v->age_s, &a))
+		return true;
+	if (question_leads_on(q, &a)) // a stale end, where weir has another one
+		return false;
+	resolver_check_reply(r, q->def, &q->query, &a, &finding);
+	store_answer(r, q, &a, &finding, created_ms, now_ms);
+	if (a.ttl_s <= v->age_s)
+		return false;
+	const struct dns_answer_view view = dns_answer_view_of(&a);
+	struct resolver_answer answer = resolver_answer_fresh(r, &view, v->age_s);
+	answer.kind = ANSWER_CACHED;
+	answer.finding = &finding;
+	answer.from_l1 = true;
+	r->count.l1_answers++;
+	question_answered(q, &answer);
+	return true;
+}
+
+static void on_lock(void *arg, bool got)
+{
+	struct question *q = arg;
+	struct resolver *r = q->owner;
+
+	q->look = NULL;
+	if (got)
+		question_note(q, TRACE_l1_locked, 0);
+	if (got)
+		q->locked_until_ms = clock_mono_ms() + REFRESH_LOCK_S * 1000 - LOCK_SPARE_MS;
+	// Clients that came meanwhile wait for no other box.
+	if (got || q->waiters > 0) {
+		question_ask(q);
+		return;
+	}
+	r->count.refreshed_elsewhere++;
+	question_finish(q, REFRESH_ELSEWHERE);
+}
+
+static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
+{
+	static const enum trace_step steps[] = {
+		[L1_HIT] = TRACE_l1_hit,
+		[L1_MISS] = TRACE_l1_miss,
+		[L1_BAD] = TRACE_l1_bad,
+		[L1_AWAY] = TRACE_l1_away,
+		[L1_LATE] = TRACE_l1_late,
+	};
+	struct question *q = arg;
+	struct resolver *r = q->owner;
+
+	q->look = NULL;
+	question_note(q, steps[found], found == L1_HIT ? v->age_s : 0);
+	if (found == L1_HIT && value_take(q, v))
+		return;
+	if (found == L1_HIT)
+		question_note(q, TRACE_l1_unused, 0);
+	if (q->waiters == 0 && found != L1_AWAY && found != L1_LATE) {
+		struct l1_key text;
+		key_text(q, &text);
+		q->look = l1_lock(r->l1, &text, REFRESH_LOCK_S, on_lock, q);
+	}
+	if (!q->look)
+		question_ask(q);
+}
+
+// false: L1 is not available
+static bool question_l1_look(struct question *q)
+{
+	struct resolver *r = q->owner;
+	struct l1_key text;
+
+	if (!l1_usable(r->l1))
+		return false;
+	key_text(q, &text);
+	q->look = l1_get(r->l1, &text, on_found, q);
+	question_note(q, q->look ? TRACE_l1_sent : TRACE_l1_away, 0);
+	return q->look != NULL;
+}
+
+// question_follow.c. True: the answer, which was read of `msg` and is `age_s` old, leads to a name
+// that weir asks for, or answers, itself; the question may have ended within. Else it is whole.
+static bool question_follow(struct question *q, const uint8_t *msg, size_t len, uint32_t age_s,
+	struct dns_answer *answer)
+{
+	struct resolver *r = q->owner;
+	uint8_t before[BEFORE_MAX];
+	struct turn turn;
+
+	if (answer->cname_count == 0)
+		return false;
+	const bool leads_on = turn_find(q, answer, &turn);
+	const bool is_joined = leads_on || answer->cname_count > answer->reply_cnames;
+	const bool is_no_chain = is_joined && is_circle(q, answer, &turn);
+	if (!leads_on && !is_no_chain)
+		return false;
+	upstream_ask_stop(&q->ask);
+	question_l1_unlock(q);
+	size_t before_len = 0;
+	if (!is_no_chain
+		&& (turn.hops == 0 || question_read_hops(q, msg, len, turn.hops, answer) == 0))
+		before_len = before_write(q, answer, age_s, before);
+	if (before_len == 0
+		|| !question_direct_on(q, &turn.name, turn.cnames, before, before_len)) {
+		r->count.unfollowed++;
+		question_unanswered(q, DNS_EDE_OTHER);
+		return true;
+	}
+	r->count.followed++;
+	question_note(q, TRACE_followed, turn.cnames);
+	if (!question_answer_local(q) && (q->def->no_cache || !question_l1_look(q)))
+		question_ask(q);
+	return true;
+}
+
+uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
+	const struct dns_name *asked, uint16_t qtype)
+{
+	return question_l1_hash_of(r, view, question_zone(r, view, asked, qtype), qtype);
+}
+
+// False: the record's clients would miss it.
+static bool record_drop(struct resolver *r, struct l0_key *key)
+{
+	struct l0_view v;
+
+	l0_key_hash(l0_writer_reader(r->l0), key);
+	if (store_find(r, key, &v) && store_usable(&v, clock_mono_ms())) {
+		const struct refresh_record record = {.soft_ms = v.soft_ms,
+			.auth_ttl_s = v.auth_ttl_s,
+			.heat = l0_writer_heat(r->l0, key)};
+		if (refresh_heat_of(refresh_policy(r->refresh), &record) != REFRESH_COLD)
+			return false;
+	}
+	(void)l0_writer_delete(r->l0, key);
+	return true;
+}
+
+// Deletes its copies in L0 too, or the next refresh would bring it back. If clients ask for it
+// again it comes back with its hits. A zone's answers are in all views that have the zone; answers
+// of other views have no reader here. Those in the part of another resolver stay for their time.
+bool question_l1_drop(void *resolver, const struct l1_key_parts *parts)
+{
+	struct resolver *r = resolver;
+	bool cold = true;
+	struct l0_key key = {
+		.name = parts->name.wire,
+		.name_len = parts->name.len,
+		.flags = parts->flags,
+		.qtype = parts->qtype,
+		.qclass = parts->qclass,
+	};
+
+	for (unsigned i = 0; i < VIEWS_MAX && cold; i++) {
+		const struct view *view = views_at(r->views, i);
+		if (!view || view->left_ms || view->no_cache
+			|| question_l1_hash(r, view, &parts->name, parts->qtype)
+				   != parts->view_hash)
+			continue;
+		key.view = view->number;
+		cold = record_drop(r, &key);
+	}
+	return cold;
+}
+
+// The servers of one query of the validator.
+static bool servers_find(void *arg, uint16_t number, const struct dns_name *name, uint16_t qtype,
+	struct validator_servers *out)
+{
+	struct resolver *r = arg;
+	struct view *view = views_find(r->views, number);
+	if (!view)
+		return false;
+	const struct forward_zone *zone = question_zone(r, view, name, qtype);
+
+	view->users++;
+	if (zone)
+		zone->set->questions++;
+	*out = (struct validator_servers){
+		.upstreams = zone ? zone->set->upstreams : view->upstreams,
+		.view = view,
+		.set = zone ? zone->set : NULL,
+	};
+	return true;
+}
+
+static void servers_release(void *, const struct validator_servers *servers)
+{
+	struct view *view = servers->view;
+	struct forward_set *set = servers->set;
+
+	view->users--;
+	if (set)
+		set->questions--;
+}
+
+int question_validators_open(struct resolver *r)
+{
+	const struct validator_owner owner = {.arg = r,
+		.servers = servers_find,
+		.release = servers_release,
+		.leads_on = leads_on};
+	return validators_new(
+		&r->validators, r->loop, resolver_share(r, VALIDATOR_QUESTIONS_MAX), &owner);
+}
+
+struct validator_settings question_trusted(const struct config_dnssec *d)
+{
+	return (struct validator_settings){
+		.anchors = d->anchors,
+		.keys = d->keys,
+		.negative = d->negative,
+		.negative_count = d->negative_count,
+		.hash = d->hash,
+	};
+}
+
+static void validate(struct question *q, uint16_t qtype, validator_done_fn done)
+{
+	struct resolver *r = q->owner;
+	const struct validator_question question = {
+		.name = question_asked(q),
+		.qtype = qtype,
+		.view = (uint16_t)view_asks_as(q->def),
+		.deadline_ms = q->born_ms + QUESTION_LIFE_MS,
+		.done = done,
+		.arg = q,
+	};
+
+	question_note(q, TRACE_validator_asked, 0);
+	if (validators_ask(r->validators, &question, &q->validation) < 0)
+		question_unanswered(q, DNS_EDE_OTHER);
+}
+
+// Other servers have other answers above a name, too.
+void question_validators_configure(struct resolver *r, const struct config *config)
+{
+	const uint64_t part[2] = {config->dnssec.hash, view_everyone_hash(config)};
+	struct validator_settings set = question_trusted(&config->dnssec);
+
+	set.hash = contenthash(part, sizeof(part));
+
+	validators_configure(r->validators, &set);
+	r->set.validates = config->dnssec.validate;
+	r->set.dnssec = config->dnssec.hash;
+}
+
+// SERVFAIL that says why, and no stale record in its place, now or while the failure is remembered.
+static void accept_bogus(struct question *q, const struct validator_verdict *v)
+{
+	struct resolver *r = q->owner;
+	const struct l0_key key = inflight_key(q);
+	const uint64_t now_ms = clock_mono_ms();
+	struct resolver_answer a = resolver_answer_bogus(v->ede);
+	struct l0_view record;
+
+	question_note(q, TRACE_bogus, (uint32_t)v->ede);
+	failures_add_bogus(r->failures, q->hash, v->ede, now_ms);
+	bogus_names_add(&r->bogus_names,
+		&(struct bogus_question){q->hash, &q->query.name, q->query.qtype, q->view}, v->ede,
+		v->why, now_ms);
+	if (store_find(r, &key, &record) && l0_age_of(&record, now_ms) != L0_FRESH)
+		(void)l0_writer_delete(r->l0, &key);
+	a.text = v->why;
+	resolver_answer_all(r, q, &a);
+	question_finish(q, REFRESH_FAILED);
+}
+
+static void accept_answer(struct question *q, const struct validator_verdict *v)
+{
+	struct resolver *r = q->owner;
+	struct dns_answer answer;
+	uint8_t made[DNS_MESSAGE_MAX];
+	size_t len = v->len;
+	const uint8_t *msg = question_dns64_made(q, v->msg, &len, made);
+
+	l0_writer_look_ahead(r->l0, q->hash);
+	int rc = question_read(q, msg, len, &answer);
+	if (rc < 0 || answer.truncated || answer.kind == DNS_ANSWER_FAILURE) {
+		question_note(q, TRACE_failed, get_u16(v->msg + 2) & DNS_FLAG_RCODE);
+		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+		return;
+	}
+	if (question_follow(q, msg, len, 0, &answer) || question_dns64(q, msg, len, &answer))
+		return;
+	q->is_secure = v->end == VALIDATOR_SECURE && !q->dns64_ttl_s;
+	question_note(q, TRACE_validated, q->is_secure);
+	answer.authenticated = q->is_secure && !q->rewrite;
+	answer.insecure = v->end == VALIDATOR_INSECURE && !q->dns64_ttl_s && !q->rewrite;
+	question_take(q, &answer, &(struct question_reply){msg, len, NULL, clock_mono_ms()});
+}
+
+// The CNAME of the name, as a reply to the question: weir follows it.
+static void accept_alias(struct question *q, const struct validator_verdict *v)
+{
+	uint8_t msg[DNS_MESSAGE_MAX], made[DNS_MESSAGE_MAX];
+	const size_t type_at = DNS_HEADER_LEN + question_asked(q)->len;
+	struct dns_answer answer;
+	size_t len = v->len;
+
+	if (len >= type_at + 4 && len <= sizeof(msg)) {
+		memcpy(msg, v->msg, len);
+		put_u16(msg + type_at, question_asked_type(q));
+		const uint8_t *reply = question_dns64_made(q, msg, &len, made);
+		if (question_read(q, reply, len, &answer) == 0 && answer.reply_cnames > 0
+			&& question_follow(q, reply, len, 0, &answer))
+			return;
+	}
+	question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+static void on_alias(void *arg, const struct validator_verdict *v)
+{
+	struct question *q = arg;
+
+	if (v->end == VALIDATOR_BOGUS)
+		accept_bogus(q, v);
+	else if (v->end == VALIDATOR_SECURE || v->end == VALIDATOR_INSECURE)
+		accept_alias(q, v);
+	else
+		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+static void on_verdict(void *arg, const struct validator_verdict *v)
+{
+	struct question *q = arg;
+
+	if (v->end == VALIDATOR_BOGUS)
+		accept_bogus(q, v);
+	else if (v->end == VALIDATOR_FAILED)
+		question_unanswered(q, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	else if (v->end == VALIDATOR_LED)
+		validate(q, DNS_TYPE_CNAME, on_alias);
+	else
+		accept_answer(q, v);
+}
+
+static void question_validate(struct question *q)
+{
+	validate(q, question_asked_type(q), on_verdict);
+}
+
 int question_read(const struct question *q, const uint8_t *msg, size_t len, struct dns_answer *out)
 {
 	return question_read_hops(q, msg, len, 0, out);
-}
-
-bool question_is_flushed(const struct question *q, uint64_t since_ms, uint64_t now_ms)
-{
-	struct resolver *r = q->owner;
-	return resolver_flush_covers(r, &q->query.name, since_ms, now_ms)
-	       || (q->rewrite && resolver_flush_covers(r, question_asked(q), since_ms, now_ms));
 }
 
 void question_finish(struct question *q, enum refresh_end end)
@@ -65,12 +1218,6 @@ void question_finish(struct question *q, enum refresh_end end)
 	if (unlikely_(q->trace))
 		traces_finish(r->traces, q->trace);
 	inflight_remove(r->inflight, q);
-}
-
-void question_failure_add(const struct question *q, uint64_t now_ms)
-{
-	const struct resolver *r = q->owner;
-	failures_add(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet), now_ms);
 }
 
 void question_ask(struct question *q)
@@ -100,37 +1247,6 @@ void question_ask(struct question *q)
 		q->forward ? q->forward->upstreams : q->def->upstreams, &q->ask, &request);
 }
 
-void question_answered(struct question *q, const struct resolver_answer *answer)
-{
-	resolver_answer_all(q->owner, q, answer);
-	question_finish(q, REFRESH_DONE);
-}
-
-void question_refuse(struct question *q, int ede)
-{
-	struct resolver_answer a = resolver_answer_servfail(ede);
-	resolver_answer_all(q->owner, q, &a);
-	question_finish(q, REFRESH_FAILED);
-}
-
-// Checks an answer, caches it if it may, and sends it to every waiter. `by`: NULL: no server gave
-// it.
-static void answer_take(struct question *q, const struct dns_answer *answer, bool keep,
-	const struct upstream_ask *by, uint64_t now_ms)
-{
-	struct resolver *r = q->owner;
-	const struct dns_answer_view view = dns_answer_view_of(answer);
-	struct answer_match finding;
-
-	resolver_check_reply(r, q->def, &q->query, answer, &finding);
-	if (keep)
-		store_answer(r, q, answer, &finding, now_ms, now_ms);
-	struct resolver_answer a = resolver_answer_fresh(r, &view, 0);
-	a.finding = &finding;
-	a.by = by;
-	resolver_answer_all(r, q, &a);
-}
-
 // Without asking a server: by CNAMEs alone, or by a message that weir has made.
 static void own_answer(struct question *q, const uint8_t *msg, size_t len)
 {
@@ -140,7 +1256,7 @@ static void own_answer(struct question *q, const uint8_t *msg, size_t len)
 		question_refuse(q, DNS_EDE_OTHER);
 		return;
 	}
-	answer_take(q, &answer, !q->def->no_cache, NULL, clock_mono_ms());
+	answer_keep(q, &answer, !q->def->no_cache, NULL, clock_mono_ms());
 	question_finish(q, REFRESH_DONE);
 }
 
@@ -175,22 +1291,6 @@ void question_start(struct question *q, uint64_t now_ms)
 	}
 }
 
-void question_take(
-	struct question *q, const struct dns_answer *answer, const struct question_reply *reply)
-{
-	struct resolver *r = q->owner;
-	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
-		    && !question_is_flushed(q, q->born_ms, reply->at_ms);
-
-	failures_clear(r->failures, inflight_hash(r->inflight, q->hash, &q->subnet));
-	bogus_names_clear(&r->bogus_names, q->hash);
-	answer_take(q, answer, keep, reply->by, reply->at_ms);
-	if (keep && reply->msg && !q->is_scoped) // boxes that share L1 have other clients
-		question_l1_store(
-			q, answer, reply->msg, reply->len); // all waiters have been served
-	question_finish(q, REFRESH_DONE);
-}
-
 static struct question *of_ask(struct upstream_ask *a)
 {
 	return (struct question *)(void *)((char *)a - offsetof(struct question, ask));
@@ -213,7 +1313,7 @@ static unsigned scope_kept(const struct upstream_ask *ask)
 
 // For whom the answer is. One made of two replies (DNS64) is for whom both are. The scope 0 of a
 // reply to a client that hides its address says nothing of the others (RFC 7871 7.3.1).
-static void scope_take(struct question *q, const struct upstream_ask *ask)
+static void scope_apply(struct question *q, const struct upstream_ask *ask)
 {
 	struct resolver *r = q->owner;
 
@@ -259,7 +1359,7 @@ enum upstream_take question_replied(struct upstream_ask *ask, const uint8_t *msg
 		question_note(q, TRACE_subnet_missing, 0);
 		return UPSTREAM_TRUNCATED;
 	}
-	scope_take(q, ask);
+	scope_apply(q, ask);
 	if (question_follow(q, msg, len, 0, &answer))
 		return UPSTREAM_TAKEN;
 	if (question_dns64(q, msg, len, &answer))
@@ -277,16 +1377,6 @@ void question_failed(struct upstream_ask *ask, enum upstream_end why)
 	question_unanswered(of_ask(ask), why == UPSTREAM_END_NETWORK
 						 ? DNS_EDE_NETWORK_ERROR
 						 : DNS_EDE_NO_REACHABLE_AUTHORITY);
-}
-
-void question_unanswered(struct question *q, int ede)
-{
-	question_failure_add(q, clock_mono_ms());
-	question_note(q, TRACE_upstreams_failed, 0);
-	if (question_stale_serve(q))
-		question_finish(q, REFRESH_FAILED);
-	else
-		question_refuse(q, ede);
 }
 
 void question_upstream_note(struct upstream_ask *ask, const struct trace_event *e)

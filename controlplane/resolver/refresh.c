@@ -1,10 +1,43 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "refresh_internal.h"
+#include "refresh.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/heap_site.h>
+
+enum { REFRESH_REQUESTS = CONFIG_REFRESH_INFLIGHT_MAX };
+#define REFRESH_NIL UINT32_MAX
+
+struct refresh {
+	struct l0_writer *l0;
+	struct refresh_ops ops;
+	struct refresh_policy policy;
+	bool stale_immediate;
+	struct refresh_plan plan;
+	struct failures *backoff;
+	struct refresh_request *request; // REFRESH_REQUESTS
+	uint32_t free, touched, inflight, inflight_limit, inflight_most;
+	struct age_list ages;
+	uint64_t refused;                  // due ones for which there was no request free
+	uint64_t anomalies;                // records that l0_find refused
+	uint64_t used_before;              // l0's renewed_used
+	uint64_t round_began_ms, round_ms; // round_ms: how long the last one took
+	uint32_t between_ms;               // from the start of one round to the next
+	struct l0_sweep sweep;
+	uint64_t now_ms; // during a step
+	struct refresh_stats stats;
+};
+
+static void plan(struct refresh *f, const struct l0_key *key, uint32_t record, uint64_t due_ms,
+	uint64_t now_ms)
+{
+	const struct refresh_planned e = {
+		.due_ms = due_ms, .record = record, .hash_low = (uint32_t)key->hash};
+
+	if (!refresh_plan_insert(&f->plan, &e))
+		refresh_stats_now(&f->stats, now_ms)->dropped++;
+}
 
 enum {
 	RUN_MAX = 256,         // looked at by one refresh_run
@@ -110,16 +143,6 @@ static uint64_t horizon_ms(const struct refresh *f, uint64_t now_ms)
 	if (f->round_ms > round)
 		round = f->round_ms;
 	return now_ms + round + SWEEP_SLACK_MS;
-}
-
-static void plan(struct refresh *f, const struct l0_key *key, uint32_t record, uint64_t due_ms,
-	uint64_t now_ms)
-{
-	const struct refresh_planned e = {
-		.due_ms = due_ms, .record = record, .hash_low = (uint32_t)key->hash};
-
-	if (!refresh_plan_put(&f->plan, &e))
-		refresh_stats_now(&f->stats, now_ms)->dropped++;
 }
 
 static uint32_t age_of(const struct l0_view *v, uint64_t now_ms)
@@ -273,7 +296,7 @@ static bool is_there(struct refresh *f, const struct refresh_planned *e, uint64_
 }
 
 // Takes a request for a due record; NULL: the limit is in flight.
-static struct refresh_request *request_take(
+static struct refresh_request *request_new(
 	struct refresh *f, const struct l0_key *key, const struct l0_view *v)
 {
 	uint32_t i = f->free;
@@ -320,7 +343,7 @@ static bool ask(
 		c->held_back++;
 		return false;
 	}
-	struct refresh_request *q = request_take(f, key, v);
+	struct refresh_request *q = request_new(f, key, v);
 	const enum refresh_started started = q ? f->ops.start(f->ops.arg, q) : REFRESH_NO_ROOM;
 	if (started == REFRESH_UNDER_WAY) {
 		c->asked++;
@@ -351,7 +374,7 @@ void refresh_run(struct refresh *f, uint64_t now_ms)
 	struct l0_writer_stats l0;
 
 	for (unsigned n = 0; n < RUN_MAX && f->inflight < f->inflight_limit; n++) {
-		if (!refresh_plan_take(&f->plan, now_ms, &e))
+		if (!refresh_plan_pop(&f->plan, now_ms, &e))
 			break;
 		run_one(f, &e, now_ms);
 	}
@@ -412,4 +435,69 @@ void refresh_ended(
 	else if (end != REFRESH_DONE)
 		put_off_request(f, q, now_ms);
 	request_give(f, q);
+}
+
+const struct refresh_stats *refresh_stats(const struct refresh *f)
+{
+	return &f->stats;
+}
+
+bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms)
+{
+	return failures_recent(f->backoff, hash, now_ms);
+}
+
+void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_report *out)
+{
+	*out = (struct refresh_report){
+		.now_ms = now_ms,
+		.round_ms = f->round_ms,
+		.policy = f->policy,
+		.inflight = f->inflight,
+		.inflight_limit = f->inflight_limit,
+		.planned = f->plan.used,
+		.plan_limit = f->plan.limit,
+		.held_back = failures_used(f->backoff, now_ms),
+		.stats = f->stats,
+	};
+}
+
+void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_registry *r)
+{
+	struct table_info backoff = (struct table_info){
+		.name = "refresh_backoff", .lifetime = "refresh.servfail_backoff"};
+
+	table_register(r, &(struct table_info){.name = "refresh_plan",
+				  .owner = "resolver loop",
+				  .eviction = "evict the least urgent",
+				  .lifetime = "until due",
+				  .kind = TABLE_CACHE,
+				  .cap = f->plan.cap,
+				  .used = f->plan.used,
+				  .high = f->plan.most,
+				  .evicted = f->plan.dropped,
+				  .has = TABLE_EVICTS,
+				  .bytes = f->plan.cap * sizeof(*f->plan.entry)});
+	table_register(r, &(struct table_info){.name = "refresh_requests",
+				  .owner = "resolver loop",
+				  .eviction = "refuse: stays planned",
+				  .lifetime = "5 s",
+				  TABLE_WORK_FOR(5000),
+				  .cap = REFRESH_REQUESTS,
+				  .used = f->inflight,
+				  .high = f->inflight_most,
+				  .refused = f->refused,
+				  .oldest_ms = table_age(age_since(&f->ages), now_ms),
+				  .has = TABLE_AGES | TABLE_REFUSES,
+				  .bytes = REFRESH_REQUESTS * sizeof(*f->request)});
+	failures_table(f->backoff, now_ms, &backoff);
+	table_register(r, &backoff);
+	table_register(r, &(struct table_info){.name = "refresh_minutes",
+				  .owner = "resolver loop",
+				  .eviction = "evict the oldest",
+				  .lifetime = "24 h",
+				  .kind = TABLE_FIXED,
+				  .cap = REFRESH_MINUTES,
+				  .used = REFRESH_MINUTES,
+				  .bytes = sizeof(f->stats)});
 }

@@ -4,7 +4,7 @@
 // Refresh-ahead: renews popular records before they expire. Resolver loop's thread only; knows
 // neither loop nor upstreams, and takes the time from its caller.
 //
-// Three ways lead into one plan (refresh_plan.h), by the thresholds of refresh_policy.h:
+// Three ways lead into one plan (refresh_policy.h), by the thresholds of refresh_policy.h:
 // * a worker reports a hit on a record that may be due (once per record: it claims a mark);
 // * the sweep walks L0 each 15 s in steps, folds the hits in, drops records past hard expiry, and
 //   plans hot or warm ones that are due before the next sweep;
@@ -25,9 +25,7 @@
 #include "base/age_list.h"
 #include "base/table_registry.h"
 #include "failures.h"
-#include "refresh_plan.h"
 #include "refresh_policy.h"
-#include "refresh_stats.h"
 
 #include <weir/l0_writer.h>
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "refresh_policy.h"
 
+#include <errno.h>
+#include <string.h>
+#include <weir/heap_site.h>
 #include <weir/l0_writer.h>
 #include <weir/shm_abi.h>
 
@@ -145,4 +148,129 @@ uint32_t refresh_rate(const struct refresh_policy *p, uint32_t heat)
 {
 	uint64_t per = (uint64_t)p->window_ms * L0_HEAT_ONE;
 	return (uint32_t)(((uint64_t)heat * 60000 + per / 2) / per);
+}
+
+int refresh_plan_init(struct refresh_plan *p, uint32_t cap)
+{
+	*p = (struct refresh_plan){
+		.entry = heap_calloc(cap, sizeof(*p->entry)), .limit = cap, .cap = cap};
+	return p->entry ? 0 : -ENOMEM;
+}
+
+void refresh_plan_destroy(struct refresh_plan *p)
+{
+	FREE_AND_NULL(p->entry);
+	*p = (struct refresh_plan){0};
+}
+
+// Later ones first; the record's number makes the order total, so that a twin lies beside.
+static bool before(const struct refresh_planned *a, const struct refresh_planned *b)
+{
+	return a->due_ms != b->due_ms ? a->due_ms > b->due_ms : a->record > b->record;
+}
+
+static uint32_t place_of(const struct refresh_plan *p, const struct refresh_planned *e)
+{
+	uint32_t low = 0, high = p->used;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (before(&p->entry[mid], e))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+bool refresh_plan_insert(struct refresh_plan *p, const struct refresh_planned *e)
+{
+	uint32_t at = place_of(p, e);
+
+	if (at < p->used && p->entry[at].due_ms == e->due_ms && p->entry[at].record == e->record)
+		return true;
+	if (p->used < p->limit) {
+		memmove(p->entry + at + 1, p->entry + at, (p->used - at) * sizeof(*e));
+		p->entry[at] = *e;
+		if (++p->used > p->most)
+			p->most = p->used;
+		return true;
+	}
+	p->dropped++;
+	if (at > 0) {
+		memmove(p->entry, p->entry + 1, (at - 1) * sizeof(*e));
+		p->entry[at - 1] = *e;
+	}
+	return false;
+}
+
+bool refresh_plan_pop(struct refresh_plan *p, uint64_t now_ms, struct refresh_planned *out)
+{
+	if (p->used == 0 || p->entry[p->used - 1].due_ms > now_ms)
+		return false;
+	*out = p->entry[--p->used];
+	return true;
+}
+
+void refresh_plan_limit(struct refresh_plan *p, uint32_t limit)
+{
+	p->limit = limit < p->cap ? limit : p->cap;
+	if (p->used <= p->limit)
+		return;
+	memmove(p->entry, p->entry + (p->used - p->limit), p->limit * sizeof(*p->entry));
+	p->used = p->limit;
+}
+
+// Minutes count from 1, as 0 is an unused slot's.
+static uint64_t minute_of(uint64_t now_ms)
+{
+	return now_ms / 60000 + 1;
+}
+
+struct refresh_counts *refresh_stats_now(struct refresh_stats *s, uint64_t now_ms)
+{
+	uint64_t minute = minute_of(now_ms);
+	unsigned i = (unsigned)(minute % REFRESH_MINUTES);
+
+	if (s->minute[i] != minute) {
+		s->minute[i] = minute;
+		s->count[i] = (struct refresh_counts){0};
+	}
+	return &s->count[i];
+}
+
+const struct refresh_counts *refresh_stats_at(
+	const struct refresh_stats *s, uint64_t now_ms, unsigned ago)
+{
+	uint64_t minute = minute_of(now_ms);
+
+	if (ago >= REFRESH_MINUTES || ago >= minute)
+		return NULL;
+	minute -= ago;
+	unsigned i = (unsigned)(minute % REFRESH_MINUTES);
+	return s->minute[i] == minute ? &s->count[i] : NULL;
+}
+
+static void add(uint32_t *to, uint32_t n)
+{
+	*to = n > UINT32_MAX - *to ? UINT32_MAX : *to + n;
+}
+
+void refresh_stats_sum(const struct refresh_stats *s, uint64_t now_ms, unsigned minutes,
+	struct refresh_counts *out)
+{
+	*out = (struct refresh_counts){0};
+	for (unsigned ago = 0; ago < minutes; ago++) {
+		const struct refresh_counts *c = refresh_stats_at(s, now_ms, ago);
+		if (!c)
+			continue;
+		add(&out->asked, c->asked);
+		add(&out->done, c->done);
+		add(&out->failed, c->failed);
+		add(&out->dropped, c->dropped);
+		add(&out->held_back, c->held_back);
+		add(&out->used, c->used);
+		add(&out->hot_stale, c->hot_stale);
+		add(&out->hot_missed, c->hot_missed);
+		add(&out->late_ms, c->late_ms);
+	}
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Decides when to renew a cached record. Pure functions of its heat, its TTLs and the settings.
+// Refresh-ahead without a cache or a clock: when to renew a cached record, by its heat, its TTLs
+// and the settings; the plan of records to renew; the counts of what was done.
 //
 // A record is hot or warm by its hits in the window, else cold: nothing lies between. Hot and warm
 // ones are due when a share of their TTL is left, cold ones never, unless min_ttl says so. Ahead of
@@ -10,7 +11,9 @@
 // for longer than its authority said is due when that time is over.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <weir/attr.h>
 #include <weir/config.h>
 
 enum refresh_heat { REFRESH_COLD, REFRESH_WARM, REFRESH_HOT };
@@ -45,3 +48,59 @@ uint32_t refresh_told_ms(const struct refresh_policy *p, uint32_t soft_ms, uint3
 
 // Hits a minute, rounded.
 uint32_t refresh_rate(const struct refresh_policy *p, uint32_t heat);
+
+// Records to renew, the most urgent first. A sorted array of fixed size: when it is full a new
+// entry replaces the least urgent, or is rejected. Entries are small and checked again when they
+// are due, so one for a deleted record does no harm. Putting one in moves some 20 KB at worst with
+// 2,000 of them. One owner, one thread.
+struct refresh_planned {
+	uint64_t due_ms;
+	uint32_t record;   // of L0
+	uint32_t hash_low; // its key's: the number may be another record's by then
+};
+
+struct refresh_plan {
+	struct refresh_planned *entry; // the most urgent last
+	uint32_t used, limit, cap, most;
+	uint64_t dropped; // dropped because there was no room
+};
+
+ATTR_MUST_CHECK int refresh_plan_init(struct refresh_plan *p, uint32_t cap); // -ENOMEM
+void refresh_plan_destroy(struct refresh_plan *p);
+
+// False: this or another entry was dropped because there was no room. An existing entry is not
+// added again.
+bool refresh_plan_insert(struct refresh_plan *p, const struct refresh_planned *e);
+// The most urgent, if it is due. False: none.
+bool refresh_plan_pop(struct refresh_plan *p, uint64_t now_ms, struct refresh_planned *out);
+void refresh_plan_limit(struct refresh_plan *p, uint32_t limit); // up to cap; drops what is over
+
+// What refresh-ahead did and what it was good for: the last 24 h by the minute, in a fixed ring.
+// A slot belongs to one minute of the monotonic clock and is cleared by the next that needs it.
+enum { REFRESH_MINUTES = 24 * 60 };
+
+struct refresh_counts {
+	uint32_t asked;      // begun
+	uint32_t done;       // renewed
+	uint32_t failed;     // upstreams failed: the old record stays
+	uint32_t dropped;    // no room: in the plan, or to ask
+	uint32_t held_back;  // failed a short while ago
+	uint32_t used;       // renewed, and asked for since: misses saved, at most
+	uint32_t hot_stale;  // hits of hot names that were served past soft expiry (an estimate)
+	uint32_t hot_missed; // questions for hot names that had to wait, after their first fill
+	uint32_t late_ms;    // how long those names had been expired, in all
+};
+
+struct refresh_stats {
+	uint64_t minute[REFRESH_MINUTES]; // which one the slot is of; 0: none
+	struct refresh_counts count[REFRESH_MINUTES];
+};
+
+// The counts of the minute that `now_ms` lies in.
+struct refresh_counts *refresh_stats_now(struct refresh_stats *s, uint64_t now_ms);
+// `ago` minutes before; NULL: nothing was counted then, or it is over 24 h ago.
+const struct refresh_counts *refresh_stats_at(
+	const struct refresh_stats *s, uint64_t now_ms, unsigned ago);
+// Of the last `minutes`, the present one included; counters that would wrap stay at their end.
+void refresh_stats_sum(const struct refresh_stats *s, uint64_t now_ms, unsigned minutes,
+	struct refresh_counts *out);

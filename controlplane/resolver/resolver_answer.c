@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_answer.h"
 
-#include "miss.h"
 #include "querylog/querylog_row.h"
 #include "resolver_check.h"
 #include "resolver_log.h"
+#include "resolver_miss.h"
 
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/dns_reply.h>
 
-enum { ANSWERS_A_PORTION = 32 };
+enum { ANSWERS_A_PORTION = 32, SHORT_LEN = 320 };
+
+// May an answer of `len` bytes be sent? Only a short one once half of the ring is in use, so that
+// long answers leave room for a SERVFAIL to each client that waits.
+static bool client_fits(struct resolver *r, const struct waiter *w, uint16_t len)
+{
+	return len <= SHORT_LEN || !ring_mesh_is_half_full(r->clients, w->ticket.frontend);
+}
+
+// Sends an answer to a client that waits. False: the ring is full, counted.
+static bool client_send(struct resolver *r, const struct waiter *w, const uint8_t *msg,
+	uint16_t len, const struct answer_source *source)
+{
+	const struct client_answer head = {.ticket = w->ticket, .source = *source, .dns_len = len};
+	uint8_t *p = ring_mesh_reserve(
+		r->clients, w->ticket.frontend, MSG_ANSWER, (uint32_t)sizeof(head) + len);
+	if (!p)
+		return false;
+	memcpy(p, &head, sizeof(head));
+	memcpy(p + sizeof(head), msg, len);
+	return true;
+}
 
 struct resolver_answer resolver_answer_servfail(int ede)
 {
@@ -192,7 +213,7 @@ static void led_write(struct resolver *r, const struct dns_query *q, const struc
 	struct policy_group group;
 	struct dns_answer answer;
 
-	if (!led_read(r, w->led, q, a->view, &answer)) {
+	if (!miss_led_read(r, w->led, q, a->view, &answer)) {
 		publisher_group_at(r->publisher, w->policy, w->group, &group);
 		blocked_write(r, q, w, &ruling, &group.block, cap, out);
 		return;
@@ -331,13 +352,13 @@ static void client_answer(struct resolver *r, const struct dns_query *q, const s
 {
 	struct reply reply = reply_write(r, q, w, a);
 
-	if (!resolver_client_fits(r, w, reply.len)) {
+	if (!client_fits(r, w, reply.len)) {
 		const struct resolver_answer no_room = resolver_answer_servfail(DNS_EDE_OTHER);
 		reply = reply_write(r, q, w, &no_room);
 	}
 	// Of one that is dropped, the question: its row in the query log names it.
 	const uint16_t len = reply.is_dropped ? DNS_HEADER_LEN + q->question_len : reply.len;
-	const bool is_sent = len && resolver_client_answer(r, w, reply.msg, len, &reply.source);
+	const bool is_sent = len && client_send(r, w, reply.msg, len, &reply.source);
 	trace_end(r, w, is_sent && !reply.is_dropped ? &reply : NULL);
 	if (is_sent && !reply.is_dropped)
 		count_client(r, w, reply.source.kind);

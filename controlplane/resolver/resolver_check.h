@@ -28,3 +28,14 @@ bool resolver_check_blocks(const struct resolver *r, const struct dns_query *q,
 	const struct waiter *w, const struct answer_match *finding, struct rule_ruling *out,
 	struct dns_block *block);
 void resolver_check_tables(const struct resolver *r, struct table_registry *tables);
+
+// Names that answers lead to and that weir has local data for.
+// Do local records, local zones or special-use names answer it for the clients of this view? False
+// where no image is there yet. Whose local data it is counts only where a group has some for that
+// name. Of a view without a group nobody knows: true, and then the question has no answer, rather
+// than another group's.
+bool resolver_is_local(const struct resolver *r, const struct view *view,
+	const struct dns_name *name, uint16_t qtype);
+// Has it a local CNAME, or a circle of these?
+bool resolver_local_alias(
+	const struct resolver *r, const struct view *view, const struct dns_name *name);

@@ -91,15 +91,9 @@ enum { CLIENT_FRONTENDS, CLIENT_RESOLVERS };
 ATTR_MUST_CHECK int resolver_client_mesh(
 	struct ring_mesh **out, unsigned frontends, unsigned resolvers);
 
-// The resolver's end (ring_mesh_take_fn), and an answer to one that waits. Its loop's thread.
+// The resolver's end (ring_mesh_take_fn). Its loop's thread.
 void resolver_client_take(
 	void *resolver, unsigned frontend, uint16_t type, uint8_t *msg, uint32_t len);
-// False: the ring is full, counted.
-ATTR_MUST_CHECK bool resolver_client_answer(struct resolver *r, const struct waiter *w,
-	const uint8_t *msg, uint16_t len, const struct answer_source *source);
-// May an answer of `len` bytes be sent? Only a short one once half of the ring is in use, so that
-// long answers leave room for a SERVFAIL to each client that waits.
-ATTR_MUST_CHECK bool resolver_client_fits(struct resolver *r, const struct waiter *w, uint16_t len);
 
 enum { CLIENT_SETTLED = 64 }; // beside enum shm_msg_type
 

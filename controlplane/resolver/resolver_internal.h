@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// struct resolver, which the resolver's files share: resolver_open.c (open, timers, settings),
-// resolver_miss.c, miss_ask.c (from a client's query to a question), question.c, question_direct.c,
-// question_follow.c, question_wait.c, question_l1.c and question_validate.c (its life),
-// resolver_check.c (answer policy), resolver_answer.c (replies), resolver_store.c (L0),
-// resolver_step.c (steps of the clock), resolver_refresh.c (renewals), resolver_trace.c (watches),
-// resolver_ask.c (the door of frontends), resolver_flush.c, resolver_cache.c and resolver_status.c
-// (calls from other threads), resolver_port.c (upstream queries that workers send).
+// struct resolver, which the resolver's files share: resolver_loop.c (open, timers, settings,
+// state, watches, renewals), resolver_miss.c (from a client's query to a question), question.c (a
+// question's life), resolver_check.c (answer policy and local data), resolver_answer.c (replies),
+// resolver_store.c (L0), resolver_flush.c and resolver_cache.c (calls from other threads).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), its
 // match of the answer policy (struct answer_match) and each waiter's query are variables of the
@@ -77,7 +74,7 @@ struct resolver {
 	unsigned index; // what the process has once is 0's
 	struct loop *loop;
 	bool is_off;                 // by a toggle: asks no upstream
-	struct publisher *publisher; // owned by the process, as the next five
+	struct publisher *publisher; // of struct resolver_given, as all up to `lookups`
 	const struct link_server *link;
 	struct worker_rings *worker_rings;
 	struct l0_writer *l0;
@@ -120,3 +117,16 @@ struct resolver {
 	// One reply, written from its header on for each waiter, and read before the next one's is.
 	uint8_t reply[DNS_MESSAGE_MAX];
 };
+
+// The query's name and type are filled in. 0: no room.
+trace_handle resolver_trace_start(struct resolver *r, struct trace *t, const struct dns_query *q);
+
+// Adds a step of a question, or of one client's; 0: not watched.
+ATTR_INLINE void resolver_trace_note(
+	const struct resolver *r, trace_handle h, enum trace_step step, uint32_t value)
+{
+	if (unlikely_(h))
+		traces_note(r->traces, h, step, 0, value);
+}
+
+void resolver_cache_close(struct resolver *r); // looks that are under way end

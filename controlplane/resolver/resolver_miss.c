@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// A client's query on its way to an answer: by a rule, by L0, by local data, or by a question,
+// which it joins or begins.
+
+#include "resolver_miss.h"
 
 #include "base/leak_demo.h"
 #include "lists/fetch/list_notify.h"
-#include "miss.h"
+#include "lists/zone_suffix.h"
 #include "question.h"
 #include "resolver_check.h"
 #include "resolver_store.h"
@@ -10,6 +14,378 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/dns_query.h>
+#include <weir/shm_ring.h>
+
+// No upstream may be asked: the client gets the stale record if there is one, else `refusal`.
+static void miss_refuse(struct resolver *r, const struct miss *m, const struct l0_view *stale,
+	const struct resolver_answer *refusal)
+{
+	struct answer_match finding;
+
+	if (!stale) {
+		resolver_answer_one(r, &m->query, &m->waiter, refusal);
+		return;
+	}
+	resolver_check_record(r, stale, &finding);
+	struct resolver_answer a = resolver_answer_stale_record(r, stale, &finding);
+	resolver_answer_one(r, &m->query, &m->waiter, &a);
+}
+
+static void who_zone(const struct dns_name *name, unsigned at, char out[DNS_NAME_TEXT_MAX])
+{
+	struct dns_name tail = {.len = (uint8_t)(name->len - at)};
+
+	memcpy(tail.wire, name->wire + at, tail.len);
+	for (unsigned i = 0; tail.wire[i]; i += tail.wire[i] + 1u)
+		tail.labels++;
+	dns_name_to_text(&tail, out);
+}
+
+static void who_client(const struct miss *m, char out[DNS_NAME_TEXT_MAX])
+{
+	const bool is_six = m->ip_version == 6;
+	struct ip_address a = {.version = is_six ? 6 : 4, .prefix_len = is_six ? 64 : 32};
+
+	memcpy(a.bytes, m->client_ip, is_six ? 8 : 4);
+	ip_address_text(&a, is_six, out);
+}
+
+// Of zone, suffix and client; nobody is to blame for the others.
+static void note_who(struct resolver *r, const struct miss *m, enum bound met)
+{
+	const struct dns_name *name = &m->query.name;
+	char who[DNS_NAME_TEXT_MAX];
+
+	if (met == BOUND_zone)
+		who_zone(name, zone_of(name).zone, who);
+	else if (met == BOUND_suffix)
+		who_zone(name, zone_of(name).suffix, who);
+	else if (met == BOUND_client)
+		who_client(m, who);
+	else
+		return;
+	bound_log_add(&r->met_bounds, met, who, clock_mono_ms());
+}
+
+// The client met a bound.
+static void miss_over(
+	struct resolver *r, const struct miss *m, const struct l0_view *stale, enum bound met)
+{
+	static const uint8_t step[BOUNDS] = {
+#define X(name, text) [BOUND_##name] = TRACE_refused_##name,
+		BOUNDS_LIST(X)
+#undef X
+	};
+	miss_note(r, m, step[met], 0);
+	note_who(r, m, met);
+	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
+	if ((met == BOUND_question || met == BOUND_few) && !m->waiter.is_client) {
+		resolver_answer_none(r, &m->query, &m->waiter);
+		return;
+	}
+	const struct resolver_answer refusal = resolver_answer_refused(met);
+	miss_refuse(r, m, stale, &refusal);
+}
+
+// Adds the client as a waiter.
+static enum bound miss_wait(struct resolver *r, const struct miss *m, struct question *q)
+{
+	enum bound met = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
+
+	q->hits += q->hits < UINT16_MAX;
+	if (met == BOUND_none && unlikely_(m->waiter.trace))
+		traces_join(r->traces, &q->trace, m->waiter.trace);
+	return met;
+}
+
+// Joins a question that is being resolved.
+static void miss_join(
+	struct resolver *r, const struct miss *m, const struct l0_view *stale, struct question *q)
+{
+	r->count.coalesced++;
+	if (unlikely_(m->waiter.trace))
+		traces_note(r->traces, m->waiter.trace, TRACE_joined, q->ask.sends, q->waiters);
+	// The others had the stale answer long ago.
+	if (q->stage == STAGE_BACKGROUND && stale) {
+		miss_refuse(r, m, stale, NULL);
+		return;
+	}
+	enum bound met = miss_wait(r, m, q);
+	if (met == BOUND_none)
+		question_wait_again(q, clock_mono_ms());
+	else
+		miss_over(r, m, stale, met);
+}
+
+static void miss_begin(
+	struct resolver *r, const struct miss *m, const struct l0_view *stale, uint64_t now_ms)
+{
+	struct question *q;
+	const uint64_t servers = question_l1_hash(r, m->view, &m->query.name, m->query.qtype);
+	enum bound met = inflight_add(
+		r->inflight, &m->key, &m->query, &m->subnet, servers, false, now_ms, &q);
+
+	if (met != BOUND_none) {
+		miss_over(r, m, stale, met);
+		return;
+	}
+	miss_note(r, m, TRACE_began, 0);
+	if (m->subnet.version)
+		miss_note(r, m, TRACE_subnet, m->subnet.prefix_len);
+	q->owner = r;
+	q->def = m->view;
+	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
+	met = miss_wait(r, m, q);
+	if (met != BOUND_none) {
+		inflight_remove(r->inflight, q);
+		miss_over(r, m, stale, met);
+		return;
+	}
+	question_start(q, now_ms);
+}
+
+// It joins the question in flight or begins one; or it meets a bound, and is refused.
+static void miss_ask(
+	struct resolver *r, const struct miss *m, const struct l0_view *stale, uint64_t now_ms)
+{
+	struct question *q = inflight_find(r->inflight, &m->key, &m->subnet);
+
+	if (q)
+		miss_join(r, m, stale, q);
+	else
+		miss_begin(r, m, stale, now_ms);
+}
+
+// The target of a rule for a whole domain may be in it: it leads there, and itself nowhere.
+static bool is_itself(const struct led *led)
+{
+	return dns_name_equal(&led->alias.target, &led->name);
+}
+
+static bool is_of_alias(const struct led *led, uint16_t qtype)
+{
+	return (qtype == DNS_TYPE_CNAME || qtype == DNS_TYPE_ANY) && !is_itself(led);
+}
+
+// A list's `bad.example CNAME walled.garden.`: a client of bad.example waits for the answer for
+// walled.garden, as one of those that ask for that name, in the client's own view: by local data,
+// L0, a question in flight, the servers. So L0 has that answer under the target's name alone, and
+// what it has for bad.example is for groups without that list. The CNAME comes in front when the
+// client is answered. What the target is, or has for addresses, is checked by no other list: this
+// one decided. Where it has no answer the client's group says how the name is blocked. Of several
+// resolvers the one of the client's question asks, and stores the answer if its part of L0 has the
+// target's key.
+
+bool miss_led_read(const struct resolver *r, const struct led *led, const struct dns_query *q,
+	const struct dns_answer_view *view, struct dns_answer *out)
+{
+	const struct dns_chain chain = {
+		.asked = &led->alias.target, .alias = &led->alias, .count = !is_itself(led)};
+	struct dns_query target = *q;
+	uint8_t msg[DNS_MESSAGE_MAX];
+	size_t len = 0;
+
+	target.name = led->alias.target;
+	if (!is_of_alias(led, q->qtype)) {
+		if (!view)
+			return false;
+		len = resolver_answer_message(msg, sizeof(msg), &target, view, 0);
+	}
+	return dns_answer_read_chain(len ? msg : NULL, len, &chain, q, 0, &r->set.ttl.limits, out)
+		       == 0
+	       && !out->truncated && out->kind != DNS_ANSWER_FAILURE;
+}
+
+// Answers by the local data of the client's group. False: the target is not local.
+static bool led_to_local(struct resolver *r, const struct miss *m)
+{
+	struct dns_query q = m->query;
+	struct policy_group group;
+	uint8_t msg[DNS_MESSAGE_MAX];
+	struct dns_answer answer;
+
+	if (!answer_policy_knows_local(r->answer_policy, &q.name, q.qtype))
+		return false;
+	publisher_group_at(r->publisher, m->waiter.policy, m->waiter.group, &group);
+	if (!answer_policy_is_local(r->answer_policy, &q.name, q.qtype, group.lists))
+		return false;
+	resolver_answer_question(msg, &q);
+	const size_t len = answer_policy_local(r->answer_policy, &q, &group, msg, sizeof(msg));
+	struct resolver_answer a = resolver_answer_fresh(r, NULL, 0);
+	struct dns_answer_view view;
+	if (dns_answer_read(msg, len, &m->query, &r->set.ttl.limits, &answer) == 0) {
+		view = dns_answer_view_of(&answer);
+		a.view = &view;
+	}
+	resolver_answer_one(r, &m->query, &m->waiter, &a);
+	return true;
+}
+
+static uint32_t subnet_bits(const struct l0_view *v)
+{
+	struct ip_address subnet;
+	(void)subnet_of_record(v, &subnet);
+	return subnet.prefix_len;
+}
+
+// Filled, or stamped as stale, since the worker or the frontend looked: true when that settles the
+// miss.
+static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
+	const struct answer_match *finding, uint64_t now_ms)
+{
+	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
+	enum l0_age age = l0_age_of(v, now_ms);
+	struct resolver_answer a;
+
+	if (v->key_flags & L0_KEY_SUBNET)
+		miss_note(r, m, TRACE_l0_scoped, subnet_bits(v));
+	if (age == L0_FRESH) {
+		miss_note(r, m, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
+		a = resolver_answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
+		a.kind = ANSWER_CACHED;
+		a.finding = finding;
+	} else if (age == L0_SOFT_EXPIRED && age_ms < v->stale_until_ms) {
+		miss_note(r, m, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
+		a = resolver_answer_stale_record(r, v, finding);
+	} else {
+		return false;
+	}
+	resolver_answer_one(r, &m->query, &m->waiter, &a);
+	return true;
+}
+
+// Answered by L0. Workers see no scoped record, so its visits are this one's to count.
+static void hit_count(struct resolver *r, const struct l0_key *key)
+{
+	l0_writer_heat_add(r->l0, key, 1);
+	r->count.subnet_hits += (key->flags & L0_KEY_SUBNET) != 0;
+}
+
+// An answer out of L0 with its own bytes: a store may overwrite those of the record.
+static struct l0_view view_copied(const struct l0_view *v, struct dns_answer *bytes)
+{
+	struct l0_view out = *v;
+
+	memcpy(bytes->bytes, v->answer.bytes, v->answer.len);
+	for (unsigned i = 0; i < v->answer.ttl_count; i++)
+		bytes->ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
+	out.answer.bytes = bytes->bytes;
+	out.answer.ttl_off = bytes->ttl_off;
+	out.answer.ttl_step = 0;
+	return out;
+}
+
+// The same answer for the type asked now, so that workers have it too. If it is not stored, an
+// older one of that type goes: this client gets the newer.
+static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
+	const struct answer_match *finding)
+{
+	struct rule_set mask;
+	const struct l0_put put = {
+		.key = *key,
+		.answer = v->answer,
+		.created_ms = v->created_ms,
+		.soft_ms = v->soft_ms,
+		.hard_ms = v->hard_ms,
+		.refresh_ms = v->refresh_ms,
+		.auth_ttl_s = v->auth_ttl_s,
+		.hits = 1,
+		.mask = &mask,
+	};
+
+	if (resolver_check_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
+		r->count.stored++;
+	else
+		(void)l0_writer_delete(r->l0, key);
+}
+
+// NXDOMAIN for A holds for all types (RFC 2308 5, RFC 8020), except for DS, which is a record of
+// the zone above (RFC 4035 3.1.4.1), and that zone's to deny. NXDOMAIN for AAAA holds for AAAA
+// alone: some servers send it for an AAAA that they do not have (RFC 4074 4.2). Rules may be for
+// one type, so the answer is checked for the type of this query. Of N resolvers one in N has the A
+// of a name in its own part of L0; the others ask.
+static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
+{
+	struct dns_query a = m->query;
+	struct answer_match finding;
+	struct dns_answer bytes;
+	struct l0_key key;
+	struct l0_view v;
+
+	if (m->query.qtype == DNS_TYPE_A || m->query.qtype == DNS_TYPE_DS || m->view->no_cache
+		|| !l0_writer_owns(r->l0, m->key.hash))
+		return false;
+	a.qtype = DNS_TYPE_A;
+	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);
+	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
+		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
+		return false;
+	resolver_check_answer(r, m->view, &m->query, &v.answer, &finding);
+	const struct l0_view copied = view_copied(&v, &bytes);
+	nxdomain_keep(r, &m->key, &copied, &finding);
+	return miss_cached(r, m, &copied, &finding, now_ms);
+}
+
+// A question that is not blocked by its name: by L0, or by asking.
+static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
+{
+	struct answer_match finding;
+	struct subnet_key at;
+	struct l0_view v;
+
+	bool found = !m->view->no_cache && store_find_for(r, &m->key, &m->subnet, &at, &v);
+	if (found)
+		resolver_check_record(r, &v, &finding);
+	if (found && miss_cached(r, m, &v, &finding, now_ms)) {
+		hit_count(r, &at.key);
+		return;
+	}
+	if (miss_no_name(r, m, now_ms)) {
+		miss_note(r, m, TRACE_no_such_name, 0);
+		return;
+	}
+	miss_note(r, m, TRACE_l0_miss, 0);
+	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
+	if (stale && !(v.key_flags & L0_KEY_SUBNET))
+		refresh_missed(r->refresh, &m->key, stale, now_ms);
+	const uint64_t hash = inflight_hash(r->inflight, m->key.hash, &m->subnet);
+	const bool failed = failures_recent(r->failures, hash, now_ms);
+	if (failed || r->is_off) {
+		r->count.failed_recently += failed;
+		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
+		const int bogus = failed ? failures_bogus(r->failures, hash) : DNS_EDE_NONE;
+		const struct resolver_answer refusal =
+			bogus == DNS_EDE_NONE ? resolver_answer_servfail(DNS_EDE_CACHED_ERROR)
+					      : resolver_answer_bogus(bogus);
+		miss_refuse(r, m, bogus == DNS_EDE_NONE ? stale : NULL, &refusal);
+		return;
+	}
+	LEAK_DEMO(map, 300);
+	miss_ask(r, m, stale, now_ms);
+}
+
+// miss_led.c. Where a list's CNAME leads to: the client gets that, and behind it the answer
+// for its target. False: the decision is another one, and blocks.
+static bool miss_led(
+	struct resolver *r, const struct miss *m, const struct rule_ruling *ruling, uint64_t now_ms)
+{
+	struct led led = {.name = m->query.name, .d = ruling->d};
+	struct miss on = *m;
+
+	if (!answer_policy_lead(r->answer_policy, ruling, &m->query.name, &led.alias))
+		return false;
+	on.query.name = led.alias.target;
+	on.waiter.led = &led;
+	on.subnet = (struct ip_address){0};
+	l0_key_of_query(l0_writer_reader(r->l0), &on.query, m->key.view, &on.key);
+	if (is_of_alias(&led, m->query.qtype)) {
+		const struct resolver_answer alone = resolver_answer_fresh(r, NULL, 0);
+		resolver_answer_one(r, &on.query, &on.waiter, &alone);
+	} else if (!led_to_local(r, &on)) {
+		miss_resolve(r, &on, now_ms);
+	}
+	return true;
+}
 
 enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
 
@@ -94,104 +470,6 @@ static trace_handle miss_trace(struct resolver *r, const struct msg_miss *m,
 	return resolver_trace_start(r, &t, q);
 }
 
-static uint32_t subnet_bits(const struct l0_view *v)
-{
-	struct ip_address subnet;
-	(void)subnet_of_record(v, &subnet);
-	return subnet.prefix_len;
-}
-
-// Filled, or stamped as stale, since the worker or the frontend looked: true when that settles the
-// miss.
-static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
-	const struct answer_match *finding, uint64_t now_ms)
-{
-	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
-	enum l0_age age = l0_age_of(v, now_ms);
-	struct resolver_answer a;
-
-	if (v->key_flags & L0_KEY_SUBNET)
-		miss_note(r, m, TRACE_l0_scoped, subnet_bits(v));
-	if (age == L0_FRESH) {
-		miss_note(r, m, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
-		a = resolver_answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
-		a.kind = ANSWER_CACHED;
-		a.finding = finding;
-	} else if (age == L0_SOFT_EXPIRED && age_ms < v->stale_until_ms) {
-		miss_note(r, m, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
-		a = resolver_answer_stale_record(r, v, finding);
-	} else {
-		return false;
-	}
-	resolver_answer_one(r, &m->query, &m->waiter, &a);
-	return true;
-}
-
-// An answer out of L0 with its own bytes: a store may overwrite those of the record.
-static struct l0_view view_copied(const struct l0_view *v, struct dns_answer *bytes)
-{
-	struct l0_view out = *v;
-
-	memcpy(bytes->bytes, v->answer.bytes, v->answer.len);
-	for (unsigned i = 0; i < v->answer.ttl_count; i++)
-		bytes->ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
-	out.answer.bytes = bytes->bytes;
-	out.answer.ttl_off = bytes->ttl_off;
-	out.answer.ttl_step = 0;
-	return out;
-}
-
-// The same answer for the type asked now, so that workers have it too. If it is not stored, an
-// older one of that type goes: this client gets the newer.
-static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
-	const struct answer_match *finding)
-{
-	struct rule_set mask;
-	const struct l0_put put = {
-		.key = *key,
-		.answer = v->answer,
-		.created_ms = v->created_ms,
-		.soft_ms = v->soft_ms,
-		.hard_ms = v->hard_ms,
-		.refresh_ms = v->refresh_ms,
-		.auth_ttl_s = v->auth_ttl_s,
-		.hits = 1,
-		.mask = &mask,
-	};
-
-	if (resolver_check_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
-		r->count.stored++;
-	else
-		(void)l0_writer_delete(r->l0, key);
-}
-
-// NXDOMAIN for A holds for all types (RFC 2308 5, RFC 8020), except for DS, which is a record of
-// the zone above (RFC 4035 3.1.4.1), and that zone's to deny. NXDOMAIN for AAAA holds for AAAA
-// alone: some servers send it for an AAAA that they do not have (RFC 4074 4.2). Rules may be for
-// one type, so the answer is checked for the type of this query. Of N resolvers one in N has the A
-// of a name in its own part of L0; the others ask.
-static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
-{
-	struct dns_query a = m->query;
-	struct answer_match finding;
-	struct dns_answer bytes;
-	struct l0_key key;
-	struct l0_view v;
-
-	if (m->query.qtype == DNS_TYPE_A || m->query.qtype == DNS_TYPE_DS || m->view->no_cache
-		|| !l0_writer_owns(r->l0, m->key.hash))
-		return false;
-	a.qtype = DNS_TYPE_A;
-	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);
-	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
-		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
-		return false;
-	resolver_check_answer(r, m->view, &m->query, &v.answer, &finding);
-	const struct l0_view copied = view_copied(&v, &bytes);
-	nxdomain_keep(r, &m->key, &copied, &finding);
-	return miss_cached(r, m, &copied, &finding, now_ms);
-}
-
 // Answers the client if a pattern blocks the name for it, or a list leads it elsewhere.
 static bool miss_blocked(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
@@ -213,52 +491,8 @@ static bool miss_blocked(struct resolver *r, const struct miss *m, uint64_t now_
 	return true;
 }
 
-// Answered by L0. Workers see no scoped record, so its visits are this one's to count.
-static void hit_count(struct resolver *r, const struct l0_key *key)
-{
-	l0_writer_heat_add(r->l0, key, 1);
-	r->count.subnet_hits += (key->flags & L0_KEY_SUBNET) != 0;
-}
-
-void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
-{
-	struct answer_match finding;
-	struct subnet_key at;
-	struct l0_view v;
-
-	bool found = !m->view->no_cache && store_find_for(r, &m->key, &m->subnet, &at, &v);
-	if (found)
-		resolver_check_record(r, &v, &finding);
-	if (found && miss_cached(r, m, &v, &finding, now_ms)) {
-		hit_count(r, &at.key);
-		return;
-	}
-	if (miss_no_name(r, m, now_ms)) {
-		miss_note(r, m, TRACE_no_such_name, 0);
-		return;
-	}
-	miss_note(r, m, TRACE_l0_miss, 0);
-	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
-	if (stale && !(v.key_flags & L0_KEY_SUBNET))
-		refresh_missed(r->refresh, &m->key, stale, now_ms);
-	const uint64_t hash = inflight_hash(r->inflight, m->key.hash, &m->subnet);
-	const bool failed = failures_recent(r->failures, hash, now_ms);
-	if (failed || r->is_off) {
-		r->count.failed_recently += failed;
-		miss_note(r, m, failed ? TRACE_failed_recently : TRACE_resolver_off, 0);
-		const int bogus = failed ? failures_bogus(r->failures, hash) : DNS_EDE_NONE;
-		const struct resolver_answer refusal =
-			bogus == DNS_EDE_NONE ? resolver_answer_servfail(DNS_EDE_CACHED_ERROR)
-					      : resolver_answer_bogus(bogus);
-		miss_refuse(r, m, bogus == DNS_EDE_NONE ? stale : NULL, &refusal);
-		return;
-	}
-	LEAK_DEMO(map, 300);
-	miss_ask(r, m, stale, now_ms);
-}
-
 // A miss that was read. Its view may have left since it was sent.
-static void miss_take(struct resolver *r, const struct miss *m, uint64_t now_ms)
+static void miss_process(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	const bool is_late = now_ms >= m->waiter.arrival_ms + r->set.answer_deadline_ms;
 
@@ -284,7 +518,7 @@ static void miss_take(struct resolver *r, const struct miss *m, uint64_t now_ms)
 }
 
 // NOTIFY over UDP (lists/fetch/list_notify.h), which a worker hands over as it came.
-static void notify_take(struct resolver *r, const struct msg_miss *m, const uint8_t *question)
+static void notify_pass_on(struct resolver *r, const struct msg_miss *m, const uint8_t *question)
 {
 	struct msg_answer head;
 
@@ -303,7 +537,7 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 	struct miss m;
 
 	if (unlikely_(msg->kind == MISS_NOTIFY)) {
-		notify_take(r, msg, question);
+		notify_pass_on(r, msg, question);
 		return;
 	}
 	r->count.misses++;
@@ -314,11 +548,11 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 	r->count.refreshes += m.refresh;
 	if (unlikely_(msg->trace))
 		m.waiter.trace = miss_trace(r, msg, &m.query, msg->path.worker, false);
-	miss_take(r, &m, clock_mono_ms());
+	miss_process(r, &m, clock_mono_ms());
 }
 
-void resolver_miss_of_client(
-	struct resolver *r, const struct client_miss *c, const uint8_t *question)
+// The query of a frontend's client, whose view may be gone: then SERVFAIL.
+static void miss_of_client(struct resolver *r, const struct client_miss *c, const uint8_t *question)
 {
 	struct miss m;
 
@@ -337,5 +571,90 @@ void resolver_miss_of_client(
 	}
 	if (unlikely_(traces_on(r->traces)) && !m.refresh)
 		m.waiter.trace = miss_trace(r, &c->m, &m.query, TRACE_OF_FRONTEND, c->is_stream);
-	miss_take(r, &m, clock_mono_ms());
+	miss_process(r, &m, clock_mono_ms());
+}
+
+// A frontend's questions have a bound; one that finds no room is refused. With one resolver all of
+// them can be answered in one turn, at two to four units each.
+enum { MISS_UNITS = 16384, ANSWER_UNITS = 65536 };
+
+int resolver_client_mesh(struct ring_mesh **out, unsigned frontends, unsigned resolvers)
+{
+	const struct ring_mesh_side side[2] = {
+		[CLIENT_FRONTENDS] = {.threads = frontends,
+			.units = resolvers == 1 ? ANSWER_UNITS : ANSWER_UNITS / 2},
+		[CLIENT_RESOLVERS] = {.threads = resolvers, .units = MISS_UNITS},
+	};
+	static_assert(ANSWER_UNITS / 8 * RING_UNIT
+		      >= sizeof(struct ring_unit) + sizeof(struct client_answer) + DNS_MESSAGE_MAX);
+	return ring_mesh_new(out, side, sizeof(struct client_answer) + DNS_MESSAGE_MAX);
+}
+
+// Two steps, which no question follows.
+static void settled_receive(struct resolver *r, const struct client_settled *s)
+{
+	static const struct {
+		enum trace_step step;
+		enum answer_kind kind;
+	} of[VERDICT_COUNT] = {
+		[VERDICT_hit] = {TRACE_l0_hit, ANSWER_CACHED},
+		[VERDICT_hit_stale] = {TRACE_l0_stale, ANSWER_STALE},
+		[VERDICT_blocked_answer] = {TRACE_l0_hit, ANSWER_BLOCKED},
+	};
+	const enum trace_step step = of[s->verdict].step;
+	struct trace t = {.worker = TRACE_OF_FRONTEND,
+		.is_tcp = s->is_tcp,
+		.verdict = s->verdict,
+		.client_port = client_port(&s->address),
+		.qtype = s->qtype,
+		.name_len = s->name_len,
+		.arrival_us = s->arrival_us};
+	unsigned version;
+	const uint8_t *bytes = client_bytes(&s->address, &version);
+
+	t.ip_version = (uint8_t)version;
+	memcpy(t.client, bytes, version == 4 ? 4 : 16);
+	memcpy(t.name, s->name, s->name_len);
+	trace_handle h = traces_start(r->traces, &t);
+	if (!h)
+		return;
+	resolver_trace_note(r, h, step ? step : TRACE_settled, step ? s->age_s : 0);
+	if (step)
+		traces_answered(r->traces, h, of[s->verdict].kind, s->rcode);
+	traces_settle(r->traces, h);
+}
+
+static bool settled_fits(const uint8_t *msg, uint32_t len, struct client_settled *out)
+{
+	if (len != sizeof(*out))
+		return false;
+	memcpy(out, msg, sizeof(*out));
+	static_assert(sizeof(out->name) >= UINT8_MAX);
+	return out->verdict < VERDICT_COUNT;
+}
+
+static bool miss_fits(const uint8_t *msg, uint32_t len, struct client_miss *out)
+{
+	if (len < sizeof(*out))
+		return false;
+	memcpy(out, msg, sizeof(*out));
+	const unsigned cookie_len = out->m.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
+	return !out->m.whole_len && out->m.question_len + cookie_len == len - sizeof(*out);
+}
+
+void resolver_client_take(
+	void *resolver, unsigned frontend, uint16_t type, uint8_t *msg, uint32_t len)
+{
+	struct resolver *r = resolver;
+	struct client_settled settled;
+	struct client_miss c;
+
+	if (type == MSG_MISS && miss_fits(msg, len, &c)) {
+		c.ticket.frontend = frontend;
+		miss_of_client(r, &c, msg + sizeof(c));
+	} else if (type == CLIENT_SETTLED && settled_fits(msg, len, &settled)) {
+		settled_receive(r, &settled);
+	} else {
+		r->count.foreign_messages++;
+	}
 }

@@ -33,3 +33,8 @@ typedef void (*store_walk_fn)(struct resolver *r, const struct l0_view *v, void 
 bool store_walk(struct resolver *r, uint64_t *cursor, store_walk_fn fn, void *arg);
 void store_restamp(struct resolver *r, const struct l0_key *key);
 void store_refreshed(struct resolver *r, const struct l0_key *key); // clears the refresh mark
+
+// The age of cached records when the wall clock steps ahead.
+ATTR_MUST_CHECK int resolver_step_open(struct resolver *r);
+void resolver_step_close(struct resolver *r);
+void resolver_step_beat(struct resolver *r); // every 100 ms

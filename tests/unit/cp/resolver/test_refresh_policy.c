@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // When a record is due: the thresholds, the plan's order, and the counts by the minute.
-#include "controlplane/resolver/refresh_plan.h"
 #include "controlplane/resolver/refresh_policy.h"
-#include "controlplane/resolver/refresh_stats.h"
 #include "refresh_shipped.h"
 #include "tests/unit/unit.h"
 
@@ -134,16 +132,16 @@ TEST(test_plan_keeps_the_most_urgent)
 	uint64_t due[PUTS], last = 0;
 	unsigned refused = 0, taken = 0;
 	assert_int_equal(refresh_plan_init(&p, CAP), 0);
-	assert_false(refresh_plan_take(&p, UINT64_MAX, &e));
+	assert_false(refresh_plan_pop(&p, UINT64_MAX, &e));
 	srandom(4);
 	for (unsigned i = 0; i < PUTS; i++) {
 		e = (struct refresh_planned){.due_ms = (uint64_t)random() % 5000, .record = i + 1};
 		due[i] = e.due_ms;
-		refused += !refresh_plan_put(&p, &e);
+		refused += !refresh_plan_insert(&p, &e);
 	}
 	assert_int_equal(refused, PUTS - CAP);
 	uint64_t latest = p.entry[0].due_ms;
-	while (refresh_plan_take(&p, 5000, &e)) {
+	while (refresh_plan_pop(&p, 5000, &e)) {
 		assert_true(e.due_ms >= last && due[e.record - 1] == e.due_ms);
 		last = e.due_ms;
 		taken++;
@@ -162,16 +160,16 @@ TEST(test_plan_has_nothing_twice_and_shrinks)
 	struct refresh_planned e = {0};
 	assert_int_equal(refresh_plan_init(&p, 4), 0);
 	for (unsigned i = 0; i < 3; i++)
-		assert_true(refresh_plan_put(&p, &(struct refresh_planned){7, 3, 9}));
+		assert_true(refresh_plan_insert(&p, &(struct refresh_planned){7, 3, 9}));
 	assert_int_equal(p.used, 1);
 	for (uint32_t i = 1; i <= 3; i++)
-		assert_true(refresh_plan_put(&p, &(struct refresh_planned){7 + i, i, 0}));
-	assert_true(refresh_plan_put(&p, &(struct refresh_planned){7, 3, 9})); // full, but in
+		assert_true(refresh_plan_insert(&p, &(struct refresh_planned){7 + i, i, 0}));
+	assert_true(refresh_plan_insert(&p, &(struct refresh_planned){7, 3, 9})); // full, but in
 	refresh_plan_limit(&p, 2);
 	assert_int_equal(p.used, 2);
-	assert_false(refresh_plan_take(&p, 6, &e));
-	assert_true(refresh_plan_take(&p, 7, &e) && e.record == 3);
-	assert_true(refresh_plan_take(&p, 99, &e) && e.due_ms == 8);
+	assert_false(refresh_plan_pop(&p, 6, &e));
+	assert_true(refresh_plan_pop(&p, 7, &e) && e.record == 3);
+	assert_true(refresh_plan_pop(&p, 99, &e) && e.due_ms == 8);
 	refresh_plan_limit(&p, 99); // no more than it was made for
 	assert_int_equal(p.limit, 4);
 	refresh_plan_destroy(&p);
