@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/local_ports.h"
 #include "recursor_internal.h"
-#include "validator/validator_anchors.h"
+#include "validator/validator_config.h"
 
 #include <errno.h>
 #include <stdio.h>

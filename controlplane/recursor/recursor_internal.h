@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What recursor.c (life and settings), recursor_question.c and recursor_config.c share.
+// What recursor.c (life, settings, questions) and recursor_config.c share.
 
 #include "base/age_list.h"
 #include "recursor.h"
@@ -55,8 +55,6 @@ struct recursor {
 	struct recursor_status count;
 };
 
-// recursor_question.c: the socket has queries.
-void recursor_readable(int fd, short what, void *recursor);
 // recursor_config.c: text of unbound.conf in *out, which the caller frees even on an error.
 // -ENOMEM.
 ATTR_MUST_CHECK int recursor_config_write(

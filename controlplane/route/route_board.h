@@ -8,8 +8,11 @@
 // load, made for each query; the others take a lock and are made when the turn has changed, some
 // times a second at most. A lookup of a server compares with each, some 2 us for 1,024.
 
+#include "base/local_ports.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weir/config.h>
 #include <weir/hops.h>
@@ -64,3 +67,22 @@ unsigned route_board_ranges_of(const struct config *c, struct hops_range range[H
 
 struct table_registry;
 void route_board_tables(struct table_registry *tables);
+
+// The local ports from which queries through the port leave: every port from 1024 that lies outside
+// net.ipv4.ip_local_port_range, so that no program of this machine is given one by the kernel.
+// Those of net.ipv4.ip_local_reserved_ports lie in the ranges and are not drawn
+// (base/local_ports.h). No allocation; any thread.
+enum {
+	ROUTE_PORTS_LEAST = 32768, // with fewer the port is not used: too few to guess among
+};
+
+struct route_ports {
+	unsigned count; // ports that may be drawn
+	unsigned range_count;
+	struct hops_range range[HOPS_RANGES_MAX];
+};
+
+// Of text like "32768\t60999\n", as the kernel writes it. No ports: it is other text.
+void route_ports_parse(struct route_ports *out, const char *text, size_t len);
+// Takes those off the count.
+void route_ports_reserve(struct route_ports *p, const struct local_ports *reserved);

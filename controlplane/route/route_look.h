@@ -6,7 +6,6 @@
 
 #include "base/rtnl.h"
 #include "route_board.h"
-#include "route_ports.h"
 
 #include <net/if.h>
 
@@ -56,3 +55,17 @@ bool route_look_has_address(const struct ip_address *v6);
 // Sends a datagram to each next hop whose entry the kernel takes for stale, or does not have.
 void route_look_keep(const struct route_look *l);
 void route_look_ports(struct route_ports *out); // as the kernel has them
+
+// Servers that the board no longer sends queries to through the port stay in the image for
+// ROUTE_PAST_MS, so that replies in flight are heard. The image has more than the board then, which
+// is no harm: nothing asks them. A server whose source address is no longer that of its IP version
+// is not kept. Service loop.
+enum { ROUTE_PAST_MS = 8000 }; // as long as workers hear replies (asked_ports.h)
+
+struct route_past {
+	struct hops_image image;              // the one before, with those that were kept in it
+	uint64_t leaves_ms[HOPS_SERVERS_MAX]; // of each of its servers; 0: not kept
+};
+
+// Adds to an image, not sealed, what must stay, and remembers it. Is it another one than before?
+bool route_past_keep(struct route_past *p, struct hops_image *image, uint64_t now_ms);

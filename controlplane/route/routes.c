@@ -2,7 +2,6 @@
 #include "routes.h"
 
 #include "route_look.h"
-#include "route_past.h"
 
 #include <event2/event.h>
 

@@ -9,7 +9,7 @@
 //
 // What changed goes to the board (route_board.h), and as a sealed image to `publish`. A server is
 // in the image once the MAC address of its next hop is known, and stays there for 8 s after the
-// board has another way for it (route_past.h).
+// board has another way for it (route_look.h).
 //
 // The kernel takes a neighbour's entry for stale when no packet of its own goes there, and queries
 // through the port pass it by. So an empty datagram goes to port 9 (discard, RFC 863) of a next hop

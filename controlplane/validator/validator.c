@@ -1,13 +1,162 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Questions to the validator: the contexts of libunbound, a question's life, and replies that lead
+// on.
+
 #include "base/loop.h"
+#include "base/table_registry.h"
 #include "validator_internal.h"
 #include "validator_library.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/dns_proto.h>
+#include <weir/dns_query.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
+
+// Replies that lead to a name which is not the library's to ask for (validator.h). The library's
+// own queries for keys and DS sets have no CNAME that matters: it gets no such reply either.
+
+// validator_led.c: questions whose reply leads on. Never 0.
+static uint64_t validator_asked_hash(
+	const struct validators *v, const struct dns_name *name, uint16_t qtype)
+{
+	const uint64_t hash = keyhash(&v->secret, name->wire, name->len) ^ qtype;
+	return hash ? hash : 1;
+}
+
+// `asked`: 0: all of the context.
+static struct validation *next_of(
+	struct validators *v, const struct validator_context *c, uint64_t asked, unsigned *at)
+{
+	while (*at < v->question_touched) {
+		struct validation *q = &v->question[(*at)++];
+		if (q->asked && (!asked || q->asked == asked) && q->context == c)
+			return q;
+	}
+	return NULL;
+}
+
+static void mark(struct validation *q)
+{
+	q->context->led += !q->is_led;
+	q->is_led = true;
+}
+
+static unsigned mark_all(struct validators *v, const struct validator_context *c, uint64_t asked)
+{
+	unsigned marked = 0, at = 0;
+	for (struct validation *one; (one = next_of(v, c, asked, &at)); marked++)
+		mark(one);
+	return marked;
+}
+
+// A new one is as those of its context that have the same name and type: the library joins them.
+static void validator_led_join(struct validators *v, struct validation *q)
+{
+	unsigned at = 0;
+
+	if (!q->context->led)
+		return;
+	for (const struct validation *other; (other = next_of(v, q->context, q->asked, &at));)
+		if (other->is_led)
+			mark(q);
+}
+
+static bool has_alias(const uint8_t *msg, const struct dns_query *q)
+{
+	return get_u16(msg + 6) > 0 && q->qtype != DNS_TYPE_CNAME && q->qtype != DNS_TYPE_ANY;
+}
+
+bool validator_led_mark(
+	struct validators *v, const struct validator_fetch *f, const uint8_t *msg, size_t len)
+{
+	struct dns_query q = {.qclass = DNS_CLASS_IN};
+	struct rd rd = rd_init(f->question, f->question_len);
+
+	if (dns_name_read(&rd, &q.name) < 0)
+		return false;
+	q.qtype = rd_u16(&rd);
+	if (!has_alias(msg, &q) || !v->owner.leads_on(v->owner.arg, &f->servers, &q, msg, len))
+		return false;
+	// A name that no question has is a hop of one, the library does not say of which: of those
+	// that are marked weir asks again only for those that fail.
+	if (!mark_all(v, f->context, validator_asked_hash(v, &q.name, q.qtype)))
+		(void)mark_all(v, f->context, 0);
+	return true;
+}
+
+// validator_report.c: those that are open.
+static unsigned validator_contexts(const struct validators *v)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++)
+		n += v->context[i].library != NULL;
+	return n;
+}
+
+// Counts at most the bound of each context. Memory above the bound appears in no account, so the
+// meter notices a leak.
+static uint64_t contexts_memory(const struct validators *v)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < VALIDATOR_CONTEXTS; i++) {
+		uint64_t bytes = library_memory(v->context[i].library).bytes;
+		sum += bytes < VALIDATOR_CONTEXT_MEMORY ? bytes : VALIDATOR_CONTEXT_MEMORY;
+	}
+	return sum;
+}
+
+void validators_status(const struct validators *v, struct validators_status *out)
+{
+	*out = v->count;
+	out->contexts = validator_contexts(v);
+}
+
+void validators_tables(const struct validators *v, struct table_registry *tables)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct validators_status s;
+
+	validators_status(v, &s);
+	table_register(tables, &(struct table_info){.name = "validations",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: SERVFAIL",
+				       .lifetime = "until the library's verdict",
+				       TABLE_WORK_FOR(60000),
+				       .cap = v->question_cap,
+				       .used = s.questions,
+				       .bytes = v->question_cap * sizeof(struct validation),
+				       .high = v->questions_most,
+				       .refused = s.refused,
+				       .oldest_ms = table_age(age_since(&v->question_ages), now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "validator_fetches",
+				       .owner = "resolver loop",
+				       .eviction = "refuse: SERVFAIL to the validator",
+				       .lifetime = "until a server's answer, or 4.5 s",
+				       TABLE_WORK_FOR(VALIDATOR_FETCH_MS + 1000),
+				       .cap = VALIDATOR_FETCHES,
+				       .used = s.fetching,
+				       .bytes = sizeof(struct validators),
+				       .high = v->fetches_most,
+				       .refused = s.fetches_refused,
+				       .oldest_ms = table_age(age_since(&v->fetch_ages), now_ms),
+				       .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "validator_contexts",
+				       .owner = "resolver loop",
+				       .eviction = "evict the context that was idle for longest",
+				       .lifetime = "until the settings change",
+				       .kind = TABLE_CACHE,
+				       .cap = VALIDATOR_CONTEXTS,
+				       .used = s.contexts,
+				       .bytes = contexts_memory(v),
+				       .high = v->contexts_most,
+				       .evicted = v->evicted,
+				       .descriptors = s.contexts,
+				       .has = TABLE_EVICTS});
+}
 
 int validators_new(struct validators **out, struct loop *loop, unsigned questions,
 	const struct validator_owner *owner)
@@ -154,6 +303,15 @@ static int context_of(struct validators *v, uint16_t view, struct validator_cont
 	return 0;
 }
 
+static void question_free(struct validators *v, struct validation *q)
+{
+	age_remove(&v->question_ages, &q->age);
+	q->asked = 0;
+	v->count.questions--;
+	q->next = v->question_free;
+	v->question_free = q;
+}
+
 static struct validation *question_new(struct validators *v)
 {
 	struct validation *q = v->question_free;
@@ -169,15 +327,6 @@ static struct validation *question_new(struct validators *v)
 	if (++v->count.questions > v->questions_most)
 		v->questions_most = v->count.questions;
 	return q;
-}
-
-static void question_free(struct validators *v, struct validation *q)
-{
-	age_remove(&v->question_ages, &q->age);
-	q->asked = 0;
-	v->count.questions--;
-	q->next = v->question_free;
-	v->question_free = q;
 }
 
 static void question_end(struct validation *q)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the files of the room share: validator.c (questions, contexts), validator_fetch.c (the
-// library's queries), validator_keys.c (those of them that no server answered), validator_led.c
-// (replies that lead on), validator_config.c, validator_reason.c and validator_report.c (tables).
+// What the files of the room share: validator.c (questions, contexts, replies that lead on,
+// tables), validator_fetch.c (the library's queries, and those that no server answered),
+// validator_library.c (libunbound, and the reasons that it gives) and validator_config.c (its
+// settings).
 
 #include "base/age_list.h"
 #include "base/rng.h"
@@ -88,34 +89,24 @@ struct validators {
 	struct validator_fetch fetch[VALIDATOR_FETCHES];
 };
 
-// validator_led.c: questions whose reply leads on. Never 0.
-uint64_t validator_asked_hash(
-	const struct validators *v, const struct dns_name *name, uint16_t qtype);
-// A new one is as those of its context that have the same name and type: the library joins them.
-void validator_led_join(struct validators *v, struct validation *q);
-// Does that reply to the fetch lead on? Its questions are marked then.
+// validator.c: does that reply to the fetch lead on? Its questions are marked then.
 bool validator_led_mark(
 	struct validators *v, const struct validator_fetch *f, const uint8_t *msg, size_t len);
 
-// validator_report.c: those that are open.
-unsigned validator_contexts(const struct validators *v);
 // validator_config.c: text of unbound.conf in *out, which the caller frees even on an error.
 // -ENOMEM.
 ATTR_MUST_CHECK int validator_config_write(const struct validator_settings *s, uint16_t port,
 	const char token[VALIDATOR_TOKEN_LEN + 1], char **out, size_t *len);
-// validator_reason.c: enum dns_ede of what the library says; NULL: it says nothing.
+// validator_library.c: enum dns_ede of what the library says; NULL: it says nothing.
 int validator_reason_ede(const char *why);
 // The reason without the question, and without this room's socket.
 void validator_reason_text(const char *why, char out[VALIDATOR_WHY_MAX]);
 
-// validator_keys.c: the question of a fetch that ends, with a reply and without one.
-void validator_key_there(struct validator_context *c, const uint8_t *question, uint16_t len);
-void validator_key_missing(struct validator_context *c, const uint8_t *question, uint16_t len);
-// Is that why the library holds an answer for bogus?
-bool validator_key_is_missing(const struct validator_context *c, const char *why);
 // validator_fetch.c
+// Has the library an answer for bogus because no server gave that key?
+bool validator_key_is_missing(const struct validator_context *c, const char *why);
 void validator_fetch_init(struct validators *v);
 // The context's socket and token. -errno.
 ATTR_MUST_CHECK int validator_socket_open(struct validator_context *c);
-// And its fetches, without replies.
+// Closes it, and ends its fetches without replies.
 void validator_socket_close(struct validator_context *c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/route/route_ports.h"
+#include "controlplane/route/route_board.h"
 #include "tests/unit/unit.h"
 
 static struct route_ports parse(const char *text)
