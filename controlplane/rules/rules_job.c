@@ -260,6 +260,26 @@ static bool same_result(const void *image, const void *other)
 	       && memcmp(h + 1, o + 1, front) == 0 && memcmp(end, other_end, back) == 0;
 }
 
+// Once its patterns are compiled: each start compiles those of the stored image again, and one that
+// does not end there would keep the process from serving.
+static int built_store(struct rules_job *j)
+{
+	char why[RULE_STORE_WHY_MAX];
+	previous_keep(j);
+	int err = file_write(j->image_path, j->arena.base, j->arena.size, why);
+	if (err && j->has_current) {
+		fail(j, "%s", why);
+		return err;
+	}
+	if (err) { // one that a restart will have to build again blocks more than none
+		size_t len = strlen(j->error);
+		snprintf(j->error + len, sizeof(j->error) - len, "%s%s", len ? "; " : "", why);
+	} else {
+		lists_keep(j, j->arena.size);
+	}
+	return 0;
+}
+
 // 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
 static int make_image(struct rules_job *j)
 {
@@ -303,20 +323,9 @@ static int make_image(struct rules_job *j)
 		return -EALREADY;
 	}
 	pace(pauses);
-	previous_keep(j);
-	err = file_write(j->image_path, j->arena.base, j->arena.size, why);
-	if (err && j->has_current) {
-		fail(j, "%s", why);
-		return err;
-	}
-	if (err) { // one that a restart will have to build again blocks more than none
-		size_t len = strlen(j->error);
-		snprintf(j->error + len, sizeof(j->error) - len, "%s%s", len ? "; " : "", why);
-	}
-	if (!err)
-		lists_keep(j, j->arena.size);
+	err = share_built(j);
 	pace(pauses);
-	return share_built(j);
+	return err ? err : built_store(j);
 }
 
 // The image in force as it is stored; only without that it is built, which takes longer.
