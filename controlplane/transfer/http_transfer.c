@@ -150,7 +150,7 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK
-	       && curl_easy_setopt(c, CURLOPT_USERAGENT, "weir/" WEIR_VERSION) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_USERAGENT, "weir") == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK

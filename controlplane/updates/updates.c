@@ -283,7 +283,6 @@ static struct check *settings_new(struct updates *u, const struct config *c)
 		.fd = -1,
 		.copy = -1,
 		.body = body_take,
-		.nameless = true,
 		.max_bytes = UPDATE_FILE_MAX,
 		.timeout_ms = bounds->timeout_s * 1000,
 		.low_speed_s = LIST_FETCH_LOW_SPEED_S,

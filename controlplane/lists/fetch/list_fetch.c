@@ -162,8 +162,6 @@ static void request_fill(struct fetch *f, const char *url, const char *addresses
 	for (unsigned i = 0; i < ARRAY_LEN(f->condition); i++)
 		if (f->condition[i][0])
 			out->header[n++] = f->condition[i];
-	if (f->request->nameless)
-		out->header[n++] = "User-Agent: weir";
 }
 
 // One transfer. 1: a redirect, in *next (to be freed).

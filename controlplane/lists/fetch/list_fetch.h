@@ -39,7 +39,6 @@ struct list_fetch_request {
 	// Takes the body in place of `fd`, from its start after each redirect. False: no more of
 	// it.
 	bool (*body)(void *arg, const char *bytes, size_t len); // NULL: `fd` does
-	bool nameless; // the server does not learn which version asks
 	uint64_t max_bytes;
 	unsigned timeout_ms, low_speed_s, max_redirects;
 	bool allow_private;

@@ -77,6 +77,7 @@ TEST_WITH(test_fetched_then_not_modified_then_changed, start, stop)
 	assert_false(fake_http_last_has(&http, "If-"));
 	assert_true(fake_http_last_has(&http, "Accept-Encoding: "));
 	assert_true(fake_http_last_has(&http, "gzip"));
+	assert_true(fake_http_last_has(&http, "User-Agent: weir\r\n"));
 
 	request.etag = "\"v1\"";
 	request.last_modified = "Thu, 19 Nov 2026 10:00:00 GMT";
