@@ -2,8 +2,8 @@
 #pragma once
 
 // TSIG (RFC 8945) of one query over TCP and the messages of its reply: signs the one, verifies the
-// others. The HMACs are OpenSSL's (tls/tls_crypto.h); this file finds the TSIG record, which must be
-// the last one, and says which bytes are signed.
+// others. The HMACs are OpenSSL's (tls/tls_crypto.h); this file finds the TSIG record, which must
+// be the last one, and says which bytes are signed.
 //
 // The first message of a reply must be signed, and so must the last one, which the caller asks for
 // by tsig_is_closed; between them up to TSIG_UNSIGNED_MAX in a row may not be (RFC 8945 5.3.1). The

@@ -55,8 +55,8 @@ INTRO_CONTROL = """# The configuration file: metrics, control, names of clients,
 
 Look up a key of what other programs read and control here. [config.md](config.md) has the keys of
 the other sections, and the rules for the whole file. `tools/docs/config_md.py` writes this page
-from `dataplane/core/config/config_keys.h`, `config_keys_controlplane.h` and `config_keys_log.h`: edit
-there.
+from `dataplane/core/config/config_keys.h`, `config_keys_controlplane.h` and `config_keys_log.h`:
+edit there.
 """
 
 INTRO_TCP = """# The configuration file: tcp, tls, dot, doh, proxy_protocol

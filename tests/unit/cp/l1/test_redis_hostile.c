@@ -2,8 +2,8 @@
 
 // The client against a server that lies, stalls and floods, and the reader of replies by itself.
 
-#include "controlplane/l1/redis_wire.h"
 #include "controlplane/l1/redis_internal.h"
+#include "controlplane/l1/redis_wire.h"
 #include "redis_rig.h"
 #include "tests/unit/cp/http/fake_listener.h"
 
