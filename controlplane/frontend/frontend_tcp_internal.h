@@ -204,10 +204,16 @@ void tcp_buffer_give(struct frontend_conn *c, size_t n);
 // frontend_tcp_accept.c
 void tcp_listen(struct frontend_tcp *t); // where it does not yet
 void tcp_listen_end(struct frontend_tcp *t);
+// Takes the descriptor; closes it when it must be refused.
+void tcp_accept_conn(struct frontend_tcp *t, const struct tcp_arrival *a);
+void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables);
+// frontend_tcp_proxied.c
+// Takes the descriptor of a balancer's connection, whose header says the client.
+void tcp_proxied_begin(struct frontend_tcp *t, int fd, const union client_address *peer,
+	enum frontend_tcp_kind kind);
 // Ends connections without their PROXY header whose kind is off; `all`: each.
 void tcp_proxied_end(struct frontend_tcp *t, bool all);
 void tcp_proxied_tables(const struct frontend_tcp *t, struct table_registry *tables);
-void tcp_claim_tables(const struct frontend_tcp *t, struct table_registry *tables);
 
 // frontend_tcp_conn.c. An end other than FRONTEND_TCP_OPEN is for the caller to carry out.
 // Begins a connection that has both places; takes the descriptor and the client's reference. False:

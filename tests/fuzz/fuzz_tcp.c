@@ -96,7 +96,7 @@ FUZZ_BODY(data, len)
 	expected = data + 1;
 	expected_len = len - 1;
 	echoed = 0;
-	conn_open(server,
+	tcp_accept_conn(server,
 		&(struct tcp_arrival){.peer = peer, .kind = FRONTEND_TCP_CLEAR, .fd = pair[0]});
 	for (size_t at = 1; at < len; at += piece) {
 		size_t n = piece < len - at ? piece : len - at;

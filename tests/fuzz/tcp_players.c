@@ -176,7 +176,7 @@ void tcp_player_open(unsigned i, unsigned from)
 	c->keepalive = false;
 	c->said_len = c->asked = c->in_len = 0;
 	opening = i;
-	conn_open(tcp_server,
+	tcp_accept_conn(tcp_server,
 		&(struct tcp_arrival){.peer = peer, .kind = FRONTEND_TCP_CLEAR, .fd = pair[0]});
 }
 
