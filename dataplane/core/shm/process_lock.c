@@ -97,7 +97,7 @@ int process_lock_probe(const char *path)
 	close(fd);
 	if (err)
 		return -err;
-	return lock.l_type == F_WRLCK; // a read lock is that of a process that may read the file
+	return lock.l_type != F_UNLCK;
 }
 
 int process_lock_keep(const char *path, int *fd)
