@@ -141,8 +141,10 @@ if have unbound; then
 	served "unbound that forwards over TCP" through 5604 ok.first.test A
 	forwarder unbound 5604
 fi
-resolved=/lib/systemd/systemd-resolved
-[ -x $resolved ] || resolved=$root/build/unpacked/systemd-resolved$resolved
+# Packages of Debian 13 have their files in /usr/lib alone.
+for resolved in {,"$root/build/unpacked/systemd-resolved"}{/usr,}/lib/systemd/systemd-resolved; do
+	[ ! -x "$resolved" ] || break
+done
 if [ -x "$resolved" ]; then
 	cp /etc/passwd $conf/passwd && cp /etc/group $conf/group
 	grep -q '^systemd-resolve:' $conf/passwd || echo 'systemd-resolve:x:0:0::/:/bin/false' >>$conf/passwd
