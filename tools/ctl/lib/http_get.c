@@ -104,6 +104,7 @@ struct request {
 	CURL *curl; // NULL: out of memory
 	int fd;     // of the control socket
 	bool is_stranger, is_linked;
+	bool is_gone; // it ended between connecting and asking
 	uid_t who;
 	struct http_coding coding;
 	char socket[SHM_PATH_MAX + 32];
@@ -150,11 +151,14 @@ static int on_connected(void *arg, char *, char *, int, int)
 	struct request *r = arg;
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
-	r->is_linked = !is_in_place(r->c, r->socket);
+	struct stat st;
+	r->is_gone = lstat(r->socket, &st) < 0 && errno == ENOENT;
+	r->is_linked = !r->is_gone && !is_in_place(r->c, r->socket);
 	r->is_stranger = getsockopt(r->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0
 			 || !may_serve(r->c, peer.uid);
 	r->who = peer.uid;
-	return r->is_stranger || r->is_linked ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	return r->is_stranger || r->is_linked || r->is_gone ? CURL_PREREQFUNC_ABORT
+							    : CURL_PREREQFUNC_OK;
 }
 
 // After an upgrade the control plane may be one of the version before, until its restart: the place
@@ -251,6 +255,10 @@ static enum http_outcome outcome_of_error(
 			"%.120s is a link, or not the control plane's; nothing was sent",
 			r->socket);
 		return HTTP_UNTRUSTED;
+	}
+	if (r->is_gone) {
+		snprintf(why, HTTP_WHY_MAX, "the control plane has just ended");
+		return HTTP_NOBODY;
 	}
 	curl_easy_getinfo(r->curl, CURLINFO_OS_ERRNO, &os_errno);
 	snprintf(why, HTTP_WHY_MAX, "%s", curl_easy_strerror(code));

@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 #include "tools/ctl/lib/http_get.h"
 
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -12,8 +13,18 @@ enum { PATIENCE_MS = 60000, SILENCE_MS = 500 };
 static char folder[] = "/tmp/weir-test-get-XXXXXX";
 static char path[64];
 static char request[8192];
-static uid_t peer_uid; // 0: this user's
+static uid_t peer_uid;    // 0: this user's
+static bool ends_at_once; // who listens takes its socket away once it is connected to
 static struct ctl ctl;
+
+// libcurl's.
+int connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	const int rc = (int)syscall(SYS_connect, fd, address, len);
+	if (ends_at_once)
+		unlink(path);
+	return rc;
+}
 
 int ctl_fail(const struct ctl *, const char *, ...)
 {
@@ -167,6 +178,21 @@ TEST(test_a_link_in_its_place)
 	assert_int_equal(outcome, HTTP_UNTRUSTED);
 	assert_string_equal(request, "");
 	assert_non_null(strstr(why, "is a link"));
+	assert_null(doc);
+}
+
+// A restart takes the socket away between the connection and the question: nobody is there, and who
+// waits for the next life asks again.
+TEST(test_a_control_plane_that_ends_meanwhile)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+	char why[HTTP_WHY_MAX] = "";
+	struct json_doc *doc;
+	ends_at_once = true;
+	const enum http_outcome outcome = call(ok, 1, NULL, &doc, why);
+	ends_at_once = false;
+	assert_int_equal(outcome, HTTP_NOBODY);
+	assert_string_equal(request, "");
 	assert_null(doc);
 }
 
