@@ -90,7 +90,9 @@ unsigned heap_large_blocks(struct heap_large out[HEAP_LARGE_MAX]);
 
 // Libraries that let us set their functions, and of how many allocations of one the caller is
 // looked for: jansson makes thousands for one page, OpenSSL 100,000 for its certificates, nghttp2
-// some for each request.
+// some for each request. 1: of each, until the thread has looked HEAP_WALKS times in HEAP_WALKS_MS,
+// and then of one in HEAP_WALKS_EACH.
+enum { HEAP_WALKS = 100, HEAP_WALKS_MS = 100, HEAP_WALKS_EACH = 16 };
 #define HEAP_LIBRARY_LIST(X) \
 	X(libevent, 1)       \
 	X(jansson, 8)        \

@@ -5,10 +5,10 @@
 // program below it.
 //
 // An allocation of a library walks its stack, past the library's frames, at most 32 of them. Such a
-// walk takes some 0.5 us (a stack of four frames) to 4 us, so libraries that allocate often walk
-// for one allocation of several only (HEAP_LIBRARY_LIST); the others stay with the library's own
-// site, as do all when the table is full or no function of this program is found. Sites are made
-// once and stay. Any thread; a lock is held only while a site is made.
+// walk takes some 0.5 us (a stack of four frames) to 4 us, so libraries and threads that allocate
+// often walk for one allocation of several only (HEAP_LIBRARY_LIST); the others stay with the
+// library's own site, as do all when the table is full or no function of this program is found.
+// Sites are made once and stay. Any thread; a lock is held only while a site is made.
 
 #include <stdbool.h>
 #include <stdint.h>

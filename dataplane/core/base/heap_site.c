@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/heap_site.h>
 
 // The last word of a block: sixteen bits of place in the list of sites, the rest from the block's
@@ -222,13 +223,27 @@ size_t heap_size(void *p)
 	return malloc_usable_size(p) - MARK;
 }
 
-// Of one allocation in `each`, by its caller.
+// A peer may decide how often a library allocates: 1,500 times for the header lines of one
+// request. So a thread looks for the caller of so many allocations in so much time, and beyond that
+// of one in several, which keeps the shares of the callers.
+static bool has_walk(void)
+{
+	static __thread uint64_t span;
+	static __thread unsigned count;
+	const uint64_t now = clock_ms_of(CLOCK_MONOTONIC_COARSE) / HEAP_WALKS_MS;
+	if (now != span)
+		count = 0;
+	span = now;
+	return ++count <= HEAP_WALKS || count % HEAP_WALKS_EACH == 0;
+}
+
+// By its caller, of one allocation in `each`.
 static struct heap_site *library_from(enum heap_library library, unsigned each)
 {
 	static __thread unsigned count;
 	struct heap_site *own = &library_site[library];
-	struct heap_site *caller =
-		each > 1 && ++count % each != 0 ? NULL : heap_caller_find(library, own->file);
+	const bool walks = each > 1 ? ++count % each == 0 : has_walk();
+	struct heap_site *caller = walks ? heap_caller_find(library, own->file) : NULL;
 	return caller ? caller : own;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/unit.h"
 
+#include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/mem_account.h>
 
@@ -254,6 +255,21 @@ TEST(some_libraries_look_for_few_callers)
 	for (unsigned i = 0; i < 80; i++)
 		heap_free(heap_jansson_malloc(10));
 	assert_int_equal(atomic_load(&own->made), made + 70); // the others have a caller
+}
+
+// However many it makes.
+TEST(a_thread_looks_for_few_callers_in_a_while)
+{
+	enum { MADE = 4000 };
+	struct heap_site *own = heap_site_library(HEAP_LIBRARY_curl);
+	const uint64_t made = atomic_load(&own->made), began_ms = clock_mono_ms();
+	for (unsigned i = 0; i < MADE; i++)
+		heap_free(heap_curl_malloc(10));
+	const uint64_t spans = (clock_mono_ms() - began_ms) / HEAP_WALKS_MS + 2;
+	const uint64_t alone = atomic_load(&own->made) - made;
+	assert_in_range(
+		MADE - alone, HEAP_WALKS, MADE / HEAP_WALKS_EACH + spans * (HEAP_WALKS + 1));
+	assert_true(alone > 0);
 }
 
 TEST(what_is_freed_leaves_no_pointer)
