@@ -5,8 +5,7 @@
 // of the input is what the name says of it; sums are put right, so that a mutation gets behind
 // them.
 
-#include "controlplane/querylog/clickhouse/clickhouse_cut.h"
-#include "controlplane/querylog/clickhouse/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_file.h"
 #include "fuzz.h"
 
 #include <weir/keyhash.h>

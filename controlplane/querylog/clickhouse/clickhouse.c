@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse.h"
 
-#include "clickhouse_instance.h"
 #include "querylog/querylog_queue.h"
 
 #include <errno.h>
@@ -224,7 +223,7 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 		return -ENOMEM;
 	uint64_t run = s->run ? s->run : clock_us_of(CLOCK_REALTIME);
 	snprintf(c->folder, sizeof(c->folder), "%s", s->folder);
-	clickhouse_instance("/etc/machine-id", c->folder, c->instance);
+	clickhouse_spool_instance("/etc/machine-id", c->folder, c->instance);
 	c->flush_ms = s->flush_ms;
 	c->look_ms = s->flush_ms < LOOK_MS ? s->flush_ms : LOOK_MS;
 	c->stop_ms = s->stop_ms ? s->stop_ms : CLICKHOUSE_STOP_MS;
@@ -362,7 +361,7 @@ void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
 	out->refused = counts.refused;
 }
 
-// By the hour of its rows.
+// The age of the oldest file in the spool, by the hour of its rows.
 static uint64_t spool_age(const struct clickhouse_status *s)
 {
 	uint64_t hour_s = UINT64_C(3600) * s->outbox.spool_hour, now_s = (uint64_t)time(NULL);

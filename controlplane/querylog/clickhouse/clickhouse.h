@@ -6,14 +6,13 @@
 //   log thread -> queue of CLICKHOUSE_QUEUE_MAX batches -> maker -> outbox -> sender -> server
 //                                                                  memory, then disk
 //
-// The maker makes rows into chunks (clickhouse_build.h), the sender sends them
+// The maker makes rows into chunks (clickhouse_chunk.h), the sender sends them
 // (clickhouse_sender.h); both are threads of low priority. While the server is slow or away chunks
 // wait in memory and on disk (clickhouse_outbox.h). When both are full and the server is away, the
 // oldest on disk are deleted and counted. When the server accepts rows too slowly, or the disk
 // accepts none, the maker waits and its queue fills; the weight of the batches that it does not
 // take goes into those that it does (querylog.h).
 
-#include "clickhouse_build.h"
 #include "clickhouse_sender.h"
 
 enum {

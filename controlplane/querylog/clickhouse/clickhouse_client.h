@@ -9,7 +9,7 @@
 // for an insert at most, and no longer than until *stop turns true and a second. One thread, the
 // sender's.
 
-#include "clickhouse_file.h"
+#include "clickhouse_chunk.h"
 #include "http/http_post.h"
 
 #include <weir/config.h>

@@ -72,7 +72,7 @@ size_t clickhouse_file_head(uint8_t out[CLICKHOUSE_FILE_HEAD_MAX],
 	return w.pos;
 }
 
-// Of a build without heads: the name is all that is known.
+// Reads a file of a build without heads: its name is all that is known.
 static int bare_read(const uint8_t *at, size_t len, const struct clickhouse_spooled *named,
 	struct clickhouse_origin *origin, size_t *body_at, size_t *body_len)
 {
@@ -99,7 +99,7 @@ static bool is_as_named(struct rd *r, const struct clickhouse_spooled *named)
 	return same;
 }
 
-// Behind magic and version.
+// Reads the head behind magic and version.
 static int head_read(struct rd *r, const struct clickhouse_spooled *named,
 	struct clickhouse_origin *origin, size_t *head_len, uint64_t *body_len, uint64_t *body_sum)
 {

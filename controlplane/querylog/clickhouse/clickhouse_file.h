@@ -6,7 +6,7 @@
 //   "weirrows"  version u16 = 1  coding u8  0 u8  bytes of the head u32
 //   run u64  number u64  weight u64  hour u32  rows u32  bytes of the body u64
 //   contenthash of the body u64
-//   length u16 and box   length u16 and columns (clickhouse_layout.h)
+//   length u16 and box   length u16 and columns (a layout)
 //   contenthash of the head up to here u64
 //
 // in network byte order. A file may be of another build, truncated, or foreign: it is read within
@@ -14,31 +14,12 @@
 // body alone; they begin as gzip or zstd does, and have the columns of clickhouse_layout_first.
 // Pure, no allocation.
 
-#include "clickhouse_layout.h"
-#include "clickhouse_pack.h"
+#include "clickhouse_chunk.h"
 
 enum {
-	CLICKHOUSE_BOX_MAX = 512,            // bytes of a box's name, its NUL included
 	CLICKHOUSE_FILE_BODY_MAX = 20 << 20, // over what a builder's 16 MiB can become
 	CLICKHOUSE_FILE_HEAD_MAX = 128 + CLICKHOUSE_BOX_MAX + CLICKHOUSE_LAYOUT_MAX,
 	CLICKHOUSE_FILE_MAX = CLICKHOUSE_FILE_HEAD_MAX + CLICKHOUSE_FILE_BODY_MAX,
-};
-
-// Facts about a chunk.
-struct clickhouse_spooled {
-	struct clickhouse_chunk chunk;
-	uint64_t weight;
-	uint32_t rows;
-	uint32_t hour;       // since 1970, of all its rows
-	uint32_t bytes;      // of its body
-	uint32_t file_bytes; // of its file; 0: it has none
-	uint32_t coding;     // enum clickhouse_coding
-};
-
-// The writer of a body and its format, where it is not this control plane with its present columns.
-struct clickhouse_origin {
-	char box[CLICKHOUSE_BOX_MAX];
-	char columns[CLICKHOUSE_LAYOUT_MAX];
 };
 
 // The head for `body` (what->bytes bytes) of this build. 0: `box` is too long.

@@ -19,7 +19,7 @@ struct clickhouse_outbox {
 	bool is_spool_open, is_failing, is_hurried, is_closed;
 	struct clickhouse_parcel chunk[CLICKHOUSE_OUTBOX_SLOTS]; // a ring
 	unsigned first;
-	// Of the sender's chunk, where no file has it.
+	// The chunk that only the sender holds, as no file has it.
 	uint64_t hand_rows, hand_weight, hand_bytes;
 	struct clickhouse_outbox_counts counts;
 

@@ -12,7 +12,7 @@
 // and spool are full and the server accepts chunks: only a server that is away makes old rows go,
 // one chunk for each new one.
 //
-// The halves of a chunk that was cut in two (clickhouse_cut.h) replace it, on disk or in memory;
+// The halves of a chunk that was cut in two replace it, on disk or in memory;
 // the oldest of both comes first.
 //
 // One maker, one sender; one lock, under which a file at a time is written: not for the log thread.

@@ -17,18 +17,9 @@
 // whose hours are kept by these servers. Partitions are dropped whole; a server that has TTL keeps
 // to the hours by itself too.
 //
-// Several boxes may write one table. Each writes its limits to TABLE_limits every hour, as
-// "BOX#INSTANCE" so that boxes of one name do not overwrite each other's. The widest limits of any
-// box within 30 days apply; without an answer a box drops nothing.
-//
-// Ages count from the earlier of the server's clock and this box's, by the rules of retention.h.
-// The newest partition of the present stays. Partitions of the future are dropped for max_bytes
-// alone, before all others, once the clock has run without a step for a day.
-//
 // Blocks, statement by statement; each fails on its own and is tried again by the next call.
 
 #include "clickhouse_client.h"
-#include "clickhouse_layout.h"
 #include "querylog/retention.h"
 
 enum { CLICKHOUSE_BOX_TEXT = 64, CLICKHOUSE_REPLICATED_MAX = 320 };
@@ -54,7 +45,7 @@ struct clickhouse_limits { // the widest of all boxes
 struct clickhouse_schema {
 	struct clickhouse_schema_settings settings;
 	const char *box;      // this one's name; outlives this
-	const char *instance; // clickhouse_instance.h; outlives this; "": unknown
+	const char *instance; // of clickhouse_spool_instance; outlives this; "": unknown
 	struct clickhouse_limits limits;
 	struct retention retention;
 	int64_t clock_ahead_s; // how far the clocks are ahead; 0: they are trusted
@@ -76,7 +67,7 @@ ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_sch
 	struct clickhouse_client *c, int64_t unix_s, struct clickhouse_answer *out);
 
 enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *s);
-// How many columns of these names and types (clickhouse_layout.h) the table has. They need not be
+// How many columns of these names and types the table has. They need not be
 // this build's: rows of another build go there too.
 enum clickhouse_there { CLICKHOUSE_NONE_THERE, CLICKHOUSE_SOME_THERE, CLICKHOUSE_ALL_THERE };
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,

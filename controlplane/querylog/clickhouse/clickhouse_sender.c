@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "clickhouse_build.h"
-#include "clickhouse_sender_internal.h"
+#include "clickhouse_sender.h"
+
+#include "clickhouse_places.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
@@ -13,6 +17,57 @@
 
 enum { TAKE_MS = 200 };
 
+struct clickhouse_server { // behind one URL
+	struct clickhouse_schema schema;
+	bool is_ready;                     // the schema was made since contact
+	uint64_t contact_ms;               // since when the server answers; 0: it does not
+	char tidy_why[CLICKHOUSE_WHY_MAX]; // it refuses to drop partitions; "": it does not
+};
+
+struct clickhouse_sender {
+	struct clickhouse_sender_settings settings;
+	pthread_t thread;
+	pthread_mutex_t lock; // protects the fields below
+	pthread_cond_t changed;
+	bool is_ended;
+	struct clickhouse_sender_status shown;
+	struct clickhouse_client *next_client; // to be used from the next try on; NULL: as before
+	struct clickhouse_schema_settings next_schema;
+
+	_Atomic bool stop, is_closing;
+	_Atomic bool is_renewed; // there is a next_client
+	_Atomic unsigned coding, rows_max;
+
+	// The thread's own.
+	struct clickhouse_client *client;
+	struct clickhouse_server server[CLICKHOUSE_URLS_MAX], *here; // here: in use
+	unsigned urls;                                               // how many there are
+	unsigned taken_at;    // the URL that took the last chunk, from 1 on; 0: none yet
+	unsigned tried;       // of them without a success, since the last wait
+	unsigned renewals;    // of the settings
+	uint64_t settled_run; // the earlier run of which a chunk was last dealt with; 0: none
+	struct clickhouse_sender_status now;
+	uint64_t backoff_ms, wait_ms; // wait_ms: before the next try, 0: none
+	uint64_t retry_at_ms, tidy_at_ms;
+	unsigned tidies;         // turns of the URLs that are not in use
+	unsigned taken_in_a_row; // chunks, since rows_max was another
+};
+
+// The steps of the sender; a failure is logged under the name of its step.
+enum step {
+	STEP_SCHEMA,
+	STEP_COLUMNS, // of a file of another build
+	STEP_COUNT,   // whether the server has the chunk already
+	STEP_SIZE,    // the chunk is cut in two
+	STEP_CODING,  // it is compressed again
+	STEP_INSERT,
+};
+
+static unsigned here_at(const struct clickhouse_sender *s)
+{
+	return (unsigned)(s->here - s->server);
+}
+
 static void show(struct clickhouse_sender *s)
 {
 	s->now.retry_at_ms = s->retry_at_ms;
@@ -21,7 +76,7 @@ static void show(struct clickhouse_sender *s)
 	s->now.dedups = s->here->schema.dedups;
 	s->now.table_bytes = s->here->schema.bytes;
 	s->now.urls = s->urls;
-	s->now.url_at = clickhouse_sender_at(s) + 1;
+	s->now.url_at = here_at(s) + 1;
 	snprintf(s->now.url, sizeof(s->now.url), "%s", clickhouse_client_url(s->client));
 	s->now.limits = s->here->schema.limits;
 	s->now.clock_ahead_s = s->here->schema.clock_ahead_s;
@@ -35,7 +90,8 @@ static void show(struct clickhouse_sender *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms)
+// Waits for `ms`, or until the sender is to end or has other settings.
+static void sender_pause(struct clickhouse_sender *s, uint64_t ms)
 {
 	const struct timespec until = clock_deadline(ms);
 	pthread_mutex_lock(&s->lock);
@@ -45,9 +101,10 @@ void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms)
 	pthread_mutex_unlock(&s->lock);
 }
 
-// An error without a code is a proxy's, behind which a request may lie as it may in the server's
+// Every answer goes through here, so that it is known since when the server speaks. An error
+// without a code is a proxy's, behind which a request may lie as it may in the server's
 // sockets.
-void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhouse_answer *a)
+static void contact_note(struct clickhouse_sender *s, const struct clickhouse_answer *a)
 {
 	if (!a->status) {
 		s->here->contact_ms = 0;
@@ -62,7 +119,8 @@ void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhous
 		s->here->is_ready = false;
 }
 
-void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url)
+// Goes on to that URL.
+static void url_use(struct clickhouse_sender *s, unsigned url)
 {
 	s->here->contact_ms = 0; // what happens there meanwhile is not seen
 	s->here = &s->server[url];
@@ -70,7 +128,8 @@ void clickhouse_sender_use(struct clickhouse_sender *s, unsigned url)
 	clickhouse_client_use(s->client, url);
 }
 
-void clickhouse_sender_next(struct clickhouse_sender *s)
+// Goes on to the next URL; after the last one of a round with a wait.
+static void url_next(struct clickhouse_sender *s)
 {
 	s->wait_ms = 0;
 	if (++s->tried >= s->urls) {
@@ -82,10 +141,11 @@ void clickhouse_sender_next(struct clickhouse_sender *s)
 	}
 	s->retry_at_ms = clock_mono_ms() + s->wait_ms;
 	if (s->urls > 1)
-		clickhouse_sender_use(s, (clickhouse_sender_at(s) + 1) % s->urls);
+		url_use(s, (here_at(s) + 1) % s->urls);
 }
 
-void clickhouse_sender_text(
+// `why` with the URL in use, if there are several.
+static void why_with_url(
 	const struct clickhouse_sender *s, const char *why, char text[CLICKHOUSE_WHY_MAX])
 {
 	if (s->urls > 1)
@@ -95,19 +155,20 @@ void clickhouse_sender_text(
 		snprintf(text, CLICKHOUSE_WHY_MAX, "%.170s", why);
 }
 
-void clickhouse_sender_failed(
-	struct clickhouse_sender *s, enum clickhouse_step step, const char *why, bool stays)
+// A try failed. The next one asks the next URL, at once, or after a wait where all were tried;
+// `stays`: this one, at once.
+static void attempt_failed(struct clickhouse_sender *s, enum step step, const char *why, bool stays)
 {
 	static const char *const names[] = {
-		[CLICKHOUSE_STEP_SCHEMA] = "schema",
-		[CLICKHOUSE_STEP_COLUMNS] = "columns",
-		[CLICKHOUSE_STEP_COUNT] = "count",
-		[CLICKHOUSE_STEP_SIZE] = "size",
-		[CLICKHOUSE_STEP_CODING] = "coding",
-		[CLICKHOUSE_STEP_INSERT] = "insert",
+		[STEP_SCHEMA] = "schema",
+		[STEP_COLUMNS] = "columns",
+		[STEP_COUNT] = "count",
+		[STEP_SIZE] = "size",
+		[STEP_CODING] = "coding",
+		[STEP_INSERT] = "insert",
 	};
 	char text[CLICKHOUSE_WHY_MAX];
-	clickhouse_sender_text(s, why, text);
+	why_with_url(s, why, text);
 	s->now.failures++;
 	if (!s->now.is_failing)
 		log_warning("clickhouse: %s: %s", names[step], text);
@@ -116,11 +177,11 @@ void clickhouse_sender_failed(
 	s->now.is_up = false;
 	s->wait_ms = 0;
 	if (!stays)
-		clickhouse_sender_next(s);
+		url_next(s);
 	show(s);
 }
 
-void clickhouse_sender_succeeded(struct clickhouse_sender *s)
+static void attempt_succeeded(struct clickhouse_sender *s)
 {
 	if (s->now.is_failing && s->urls > 1)
 		log_info("clickhouse: %s is up", clickhouse_client_url(s->client));
@@ -134,13 +195,12 @@ void clickhouse_sender_succeeded(struct clickhouse_sender *s)
 	show(s);
 }
 
-enum clickhouse_end clickhouse_sender_schema(
-	struct clickhouse_sender *s, struct clickhouse_answer *a)
+static enum clickhouse_end schema_make(struct clickhouse_sender *s, struct clickhouse_answer *a)
 {
 	if (s->here->is_ready)
 		return CLICKHOUSE_DONE;
 	enum clickhouse_end end = clickhouse_schema_make(&s->here->schema, s->client, a);
-	clickhouse_sender_heard(s, a);
+	contact_note(s, a);
 	s->here->is_ready = end == CLICKHOUSE_DONE;
 	return end;
 }
@@ -162,7 +222,8 @@ static void servers_begin(
 	}
 }
 
-void clickhouse_sender_renew(struct clickhouse_sender *s)
+// Activates the settings that clickhouse_sender_reconfigure left.
+static void settings_renew(struct clickhouse_sender *s)
 {
 	if (!s->is_renewed)
 		return;
@@ -178,6 +239,587 @@ void clickhouse_sender_renew(struct clickhouse_sender *s)
 	s->backoff_ms = s->wait_ms = s->retry_at_ms = s->tidy_at_ms = 0;
 }
 
+// A chunk from the outbox into the server: tried, counted there, cut, dropped.
+//
+// An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
+// end that leaves open whether the server took it (a connection that broke, an error, a chunk found
+// in the spool of an earlier run) it is counted before it is sent again: first whether its insert
+// still runs, by its query id, then how many of its rows are there. A count of 0 is trusted only
+// when the server has answered for `settle_ms` without a break, so that a request which still lay
+// in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
+//
+// A server with only some of the rows distributes the table over others, of which one failed, or is
+// a replica that lags. Where each table of the rows knows blocks by tokens (dedups of the schema),
+// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server that has it
+// stores nothing twice. Elsewhere the missing rows are counted as partial.
+//
+// A failed chunk is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the
+// outbox is bounded. A chunk whose body is at fault is tried CLICKHOUSE_BODY_TRIES times, then
+// counted as refused and dropped. The schema is made before the first insert and whenever contact
+// was lost or a table is gone.
+//
+// A chunk that is too large (status 413, of a server or of a proxy before it) is cut in two at once
+//; where that status, or its connection, broke off under the body, the server is
+// first asked whether it has the chunk. CLICKHOUSE_BROKEN_TRIES connections in a row that end under
+// a chunk, by a server that answers the question in between, count as that status. A row alone and
+// still too large is refused at once, one that no connection stands after CLICKHOUSE_ALONE_TRIES.
+// Chunks to come are made half as large (clickhouse_sender_rows_max), and a quarter larger again
+// after each CLICKHOUSE_GROW_AFTER that were taken.
+//
+// A chunk in a compression that the server's version does not know, because an older server
+// replaced the first one, is compressed again before it is sent. An error about the body of such a
+// chunk makes the sender ask for the version again.
+//
+// Of several URLs one is in use until an attempt fails: then the next one follows at once, with a
+// pause after the last. A chunk of which a server may have rows goes to no other server until that
+// one has confirmed that it has none, except to another replica of its table, which knows the
+// chunk's token. After hold_ms without that answer it goes to the next server, and its rows are
+// counted as uncertain.
+//
+// Rows of another build, from the spool, are sent by the names of their columns if the table has
+// these, else put aside (clickhouse_outbox_refuse).
+
+enum {
+	HTTP_UNAUTHORIZED = 401,
+	HTTP_FORBIDDEN = 403,
+	HTTP_TOO_LARGE = 413,
+	PARAMETERS_MAX = 256,
+};
+
+// The delivery state of one chunk.
+struct delivery {
+	struct clickhouse_parcel *parcel;
+	const char *box;
+	bool has_layout; // it has these columns, not the present ones
+	struct clickhouse_layout layout;
+	enum step step;                  // was tried last
+	struct clickhouse_places places; // servers that may have it
+	unsigned renewals;               // of the sender's settings, when they were found out
+	unsigned failed_at;              // the URL, from 1 on, that did not say it took it; 0: none
+	bool moves;                      // the next server's turn, which is no failure of this one
+	bool is_uncertain;               // sent while another server might have it
+	bool is_too_large;               // reported by a complete or broken answer
+	bool is_foreign;                 // the table has no such columns
+	bool is_unreadable;              // its body is not what it says
+	uint64_t missing, missing_weight; // rows that the server has not, and never gets
+	uint64_t tried_ms;                // when it was sent first, in this life; 0: not yet
+	unsigned body_tries;              // that ended with a word about the body
+	unsigned broken_tries;            // that ended with the connection, in a row
+};
+
+static enum clickhouse_end number_ask(
+	struct clickhouse_sender *s, const char *sql, uint64_t *out, struct clickhouse_answer *a)
+{
+	enum clickhouse_end end = clickhouse_ask(s->client, sql, a);
+	contact_note(s, a);
+	if (end == CLICKHOUSE_DONE)
+		*out = strtoull(a->text, NULL, 10);
+	return end;
+}
+
+// Rows of the chunk that the server has, when nothing more can come of an earlier try.
+static enum clickhouse_end count_ask(struct clickhouse_sender *s, const struct delivery *d,
+	uint64_t *rows, struct clickhouse_answer *a)
+{
+	char sql[CLICKHOUSE_SQL_MAX], id[CLICKHOUSE_QUERY_ID_MAX];
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	uint64_t running = 0;
+	clickhouse_query_id(d->box, &what->chunk, id);
+	snprintf(
+		sql, sizeof(sql), "SELECT count() FROM system.processes WHERE query_id = '%s'", id);
+	enum clickhouse_end end = number_ask(s, sql, &running, a);
+	if (end == CLICKHOUSE_DONE && running) {
+		snprintf(a->why, sizeof(a->why), "the insert still runs");
+		return CLICKHOUSE_UNCLEAR;
+	}
+	if (end == CLICKHOUSE_DONE) {
+		clickhouse_schema_count(&s->here->schema, d->box, what, sql);
+		end = number_ask(s, sql, rows, a);
+	}
+	return end;
+}
+
+enum found { FOUND_NONE, FOUND_SOME, FOUND_ALL, FOUND_ERROR };
+
+static enum found find(struct clickhouse_sender *s, const struct delivery *d, uint64_t *rows,
+	enum clickhouse_end *end, struct clickhouse_answer *a)
+{
+	for (;;) {
+		*rows = 0;
+		*end = count_ask(s, d, rows, a);
+		if (*end != CLICKHOUSE_DONE)
+			return FOUND_ERROR;
+		if (*rows >= d->parcel->what.rows)
+			return FOUND_ALL;
+		uint64_t settled_ms = clock_mono_ms() - s->here->contact_ms;
+		if (settled_ms >= s->settings.settle_ms)
+			return *rows ? FOUND_SOME : FOUND_NONE;
+		if (s->stop || s->is_closing || s->is_renewed) {
+			*end = CLICKHOUSE_UNCLEAR;
+			snprintf(a->why, sizeof(a->why), "stopped");
+			return FOUND_ERROR;
+		}
+		sender_pause(s, s->settings.settle_ms - settled_ms);
+	}
+}
+
+// Some rows of the chunk are there. False: the others are lost.
+static bool may_repeat(const struct clickhouse_sender *s, const struct delivery *d)
+{
+	return s->here->schema.dedups && d->tried_ms
+	       && clock_mono_ms() - d->tried_ms < CLICKHOUSE_TOKEN_MS && !d->is_too_large;
+}
+
+static void missing_lose(struct clickhouse_sender *s, struct delivery *d, uint64_t rows)
+{
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	d->missing = what->rows - rows;
+	d->missing_weight =
+		what->weight / what->rows * d->missing
+		+ (what->weight % what->rows * d->missing + what->rows - 1) / what->rows;
+	s->now.partial_rows += d->missing;
+	s->now.partial_weight += d->missing_weight;
+	log_warning("clickhouse: %llu of %u rows of a chunk are missing from the table and lost",
+		(unsigned long long)d->missing, what->rows);
+}
+
+// True: whatever the server has of it, the chunk is to be sent. False: *end says what else.
+static bool is_to_be_sent(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
+	struct clickhouse_answer *a)
+{
+	uint64_t rows;
+	enum found found = find(s, d, &rows, end, a);
+	if (found == FOUND_ERROR)
+		return false;
+	if (found == FOUND_SOME && may_repeat(s, d)) {
+		s->now.repeated_chunks++;
+		return true;
+	}
+	if (found == FOUND_SOME)
+		missing_lose(s, d, rows);
+	s->now.found_chunks += found != FOUND_NONE;
+	return found == FOUND_NONE;
+}
+
+static enum clickhouse_end insert(
+	struct clickhouse_sender *s, const struct delivery *d, struct clickhouse_answer *a)
+{
+	char sql[CLICKHOUSE_SQL_MAX], id[CLICKHOUSE_QUERY_ID_MAX], parameters[PARAMETERS_MAX];
+	const struct clickhouse_parcel *p = d->parcel;
+	clickhouse_query_id(d->box, &p->what.chunk, id);
+	clickhouse_schema_insert(&s->here->schema, d->has_layout ? &d->layout : NULL, sql);
+	clickhouse_schema_parameters(&s->here->schema, id, parameters, sizeof(parameters));
+	enum clickhouse_end end =
+		clickhouse_insert(s->client, sql, id, parameters, &p->what, p->body, a);
+	contact_note(s, a);
+	return end;
+}
+
+// A body of another build goes where its columns are, by their names. None of these at all: the
+// table was dropped, which is no fault of the body; it is made again.
+static enum clickhouse_end layout_ask(
+	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
+{
+	enum clickhouse_there has;
+	if (!d->has_layout)
+		return CLICKHOUSE_DONE;
+	d->step = STEP_COLUMNS;
+	enum clickhouse_end end =
+		clickhouse_schema_has(&s->here->schema, s->client, &d->layout, &has, a);
+	contact_note(s, a);
+	if (end != CLICKHOUSE_DONE || has == CLICKHOUSE_ALL_THERE)
+		return end;
+	if (has == CLICKHOUSE_NONE_THERE) {
+		s->here->is_ready = false;
+		snprintf(a->why, sizeof(a->why), "the table has gone");
+		return CLICKHOUSE_REFUSED;
+	}
+	d->is_foreign = true;
+	snprintf(a->why, sizeof(a->why), "the table lacks columns of a file");
+	return CLICKHOUSE_REFUSED;
+}
+
+// The server may not be the one that the chunk was made for: every version reads gzip.
+static enum clickhouse_end coding_fit(
+	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
+{
+	struct clickhouse_parcel *p = d->parcel;
+	enum clickhouse_coding known = clickhouse_schema_coding(&s->here->schema);
+	if (p->what.coding == CLICKHOUSE_GZIP || p->what.coding == known)
+		return CLICKHOUSE_DONE;
+	d->step = STEP_CODING;
+	int rc = clickhouse_recode(&p->what, &p->body, known);
+	if (rc == 0) {
+		d->body_tries = 0;
+		s->now.recoded_chunks++;
+		return CLICKHOUSE_DONE;
+	}
+	d->is_unreadable = rc == -EBADMSG;
+	snprintf(a->why, sizeof(a->why), "%s", strerror(-rc));
+	return CLICKHOUSE_UNSENT;
+}
+
+// A connection that ends under a body again and again, while the server answers all else, is what a
+// body too large for it looks like where the word of that gets lost.
+static bool is_cut_due(const struct delivery *d)
+{
+	return d->parcel->what.rows > 1
+	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_BROKEN_TRIES);
+}
+
+// A row that is alone and still too large, or that the connection never stands.
+static bool is_alone_too_large(const struct delivery *d)
+{
+	return d->parcel->what.rows < 2
+	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
+}
+
+// The server may have the chunk: asks it. False: do not send it; *end says why.
+static bool is_asked(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
+	struct clickhouse_answer *a)
+{
+	d->step = STEP_COUNT;
+	if (!is_to_be_sent(s, d, end, a))
+		return false;
+	clickhouse_places_set(&d->places, here_at(s), false);
+	d->step = STEP_SIZE;
+	*end = CLICKHOUSE_REFUSED;
+	if (is_cut_due(d) || is_alone_too_large(d))
+		return false;
+	d->moves = s->urls > 1 && d->failed_at == here_at(s) + 1;
+	d->failed_at = 0;
+	return !d->moves;
+}
+
+// A server that refuses the user has not read the rows.
+static bool is_kept_out(const struct clickhouse_answer *a)
+{
+	return a->status == HTTP_UNAUTHORIZED || a->status == HTTP_FORBIDDEN
+	       || a->code == CLICKHOUSE_WRONG_PASSWORD || a->code == CLICKHOUSE_REQUIRED_PASSWORD
+	       || a->code == CLICKHOUSE_AUTHENTICATION_FAILED;
+}
+
+// Which part of the chunk the server in use may have after its answer, or none, to the insert.
+static void insert_mask(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
+	const struct clickhouse_answer *a)
+{
+	bool is_open = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
+	d->is_too_large = is_open && a->status == HTTP_TOO_LARGE;
+	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
+	// A server that answers so, completely, did not pass the chunk on.
+	if (end == CLICKHOUSE_REFUSED && (d->is_too_large || is_kept_out(a)))
+		is_open = false;
+	clickhouse_places_set(&d->places, here_at(s), is_open);
+	d->failed_at = is_open ? here_at(s) + 1 : 0;
+}
+
+// Any server may have a chunk that was in the spool at the start. Only the first of an
+// earlier run that is sent can have been on its way when that ended; for later ones only the server
+// in use gets the query.
+static void places_begin(
+	struct clickhouse_places *p, const struct clickhouse_sender *s, uint64_t run)
+{
+	*p = (struct clickhouse_places){0};
+	if (run == s->settings.run)
+		return;
+	if (run == s->settled_run)
+		clickhouse_places_set(p, here_at(s), true);
+	else
+		clickhouse_places_all(p, s->urls);
+}
+
+// The servers that have the same table: they know each other's tokens for CLICKHOUSE_TOKEN_MS.
+static uint32_t replicas_of(const struct clickhouse_sender *s, uint64_t tried_ms)
+{
+	const struct clickhouse_schema *here = &s->here->schema;
+	uint32_t replicas = 0;
+	if (!here->dedups || !*here->replicated || !tried_ms
+		|| clock_mono_ms() - tried_ms >= CLICKHOUSE_TOKEN_MS)
+		return 0;
+	for (unsigned i = 0; i < s->urls; i++)
+		if (strcmp(s->server[i].schema.replicated, here->replicated) == 0)
+			replicas |= UINT32_C(1) << i;
+	return replicas;
+}
+
+// One try.
+static enum clickhouse_end attempt(
+	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
+{
+	d->step = STEP_SCHEMA;
+	enum clickhouse_end end = schema_make(s, a);
+	if (end == CLICKHOUSE_DONE)
+		end = layout_ask(s, d, a);
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	if (clickhouse_places_is_at(&d->places, here_at(s)) && !is_asked(s, d, &end, a))
+		return end;
+	bool is_uncertain;
+	if (!clickhouse_places_may_send(&d->places, here_at(s), replicas_of(s, d->tried_ms),
+		    s->settings.hold_ms, &is_uncertain)) {
+		d->moves = true;
+		return CLICKHOUSE_UNCLEAR;
+	}
+	d->is_uncertain |= is_uncertain;
+	end = coding_fit(s, d, a);
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	d->step = STEP_INSERT;
+	if (!d->tried_ms)
+		d->tried_ms = clock_mono_ms();
+	end = insert(s, d, a);
+	insert_mask(s, d, end, a);
+	return end;
+}
+
+// Is the error about unreadable bytes: parsing, unpacking, the statement itself?
+static bool is_about_body(const struct clickhouse_answer *a)
+{
+	static const unsigned codes[] = {
+		6, 26, 27, 32, 33, 38, 41, 62, 69, 72, 89, 117, 131, 354, 432, 561};
+	for (unsigned i = 0; i < ARRAY_LEN(codes); i++)
+		if (a->code == codes[i])
+			return true;
+	return false;
+}
+
+// New chunks are half as large as one that was too large, and grow slowly as the server accepts
+// them.
+static void rows_halve(struct clickhouse_sender *s, uint32_t rows)
+{
+	unsigned half = rows / 2 > 1 ? rows / 2 : 1;
+	s->taken_in_a_row = 0;
+	if (half < atomic_load(&s->rows_max))
+		atomic_store(&s->rows_max, half);
+}
+
+static void rows_grow(struct clickhouse_sender *s)
+{
+	unsigned most = atomic_load(&s->rows_max);
+	if (most >= CLICKHOUSE_ROWS_MAX || ++s->taken_in_a_row < CLICKHOUSE_GROW_AFTER)
+		return;
+	s->taken_in_a_row = 0;
+	most += most / 4 + 1;
+	atomic_store(&s->rows_max, most < CLICKHOUSE_ROWS_MAX ? most : CLICKHOUSE_ROWS_MAX);
+}
+
+static void chunk_drop(struct clickhouse_sender *s, const struct delivery *d)
+{
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	log_warning("clickhouse: server refuses %u rows; rows dropped", what->rows);
+	s->now.refused_rows += what->rows;
+	s->now.refused_weight += what->weight;
+	// A broken connection is no answer.
+	if (!d->broken_tries)
+		attempt_succeeded(s);
+	clickhouse_outbox_done(s->settings.outbox, d->parcel);
+}
+
+// True: it is the sender's no more. False: it could not be cut now.
+static bool chunk_cut(struct clickhouse_sender *s, struct delivery *d)
+{
+	struct clickhouse_parcel *p = d->parcel;
+	struct clickhouse_half half[2];
+	uint32_t rows = p->what.rows;
+	int rc = clickhouse_cut(p->origin ? p->origin->columns : NULL, &p->what, p->body, half);
+	if (rc == -EBADMSG || rc == -E2BIG) {
+		clickhouse_outbox_refuse(s->settings.outbox, p);
+		return true;
+	}
+	if (rc == 0) {
+		rc = clickhouse_outbox_cut(s->settings.outbox, p, half);
+		if (rc) {
+			FREE_AND_NULL(half[0].body);
+			FREE_AND_NULL(half[1].body);
+		}
+	}
+	if (rc) {
+		attempt_failed(s, STEP_SIZE, strerror(-rc), false);
+		return false;
+	}
+	uint64_t n = ++s->now.cut_chunks;
+	if ((n & (n - 1)) == 0)
+		log_warning("clickhouse: server refuses %u rows as too large; sending them as two "
+			    "halves",
+			rows);
+	rows_halve(s, rows);
+	return true;
+}
+
+static void accepted(struct clickhouse_sender *s, const struct delivery *d)
+{
+	struct clickhouse_parcel *p = d->parcel;
+	s->now.rows += p->what.rows - d->missing;
+	s->now.weight += p->what.weight - d->missing_weight;
+	s->now.chunks++;
+	s->now.refused_in_a_row = 0;
+	s->now.sent_unix_s = (uint64_t)time(NULL);
+	unsigned at = here_at(s) + 1;
+	s->now.failovers += s->taken_at && s->taken_at != at;
+	s->taken_at = at;
+	if (d->is_uncertain && clickhouse_places_is_elsewhere(&d->places, here_at(s))) {
+		s->now.uncertain_rows += p->what.rows;
+		s->now.uncertain_weight += p->what.weight;
+		log_warning("clickhouse: %u rows may be stored on two servers: the first server "
+			    "did not confirm the insert within %u s",
+			p->what.rows, s->settings.hold_ms / 1000);
+	}
+	rows_grow(s);
+	attempt_succeeded(s);
+	clickhouse_outbox_done(s->settings.outbox, p);
+}
+
+// Decides what follows a try that failed. True: the chunk is dealt with.
+static bool failure_handle(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
+	const struct clickhouse_answer *a)
+{
+	if (d->is_foreign || d->is_unreadable) {
+		clickhouse_outbox_refuse(s->settings.outbox, d->parcel);
+		return true;
+	}
+	if (d->moves) {
+		d->moves = false;
+		url_next(s);
+		return false;
+	}
+	if (is_alone_too_large(d) && !d->places.may_have) {
+		s->now.too_large_rows++;
+		chunk_drop(s, d);
+		return true;
+	}
+	if (is_cut_due(d) && !d->places.may_have)
+		return chunk_cut(s, d);
+	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
+	// With several URLs ask the server for its rows of the chunk before the next one is tried.
+	attempt_failed(s, d->step, a->why, s->urls > 1 && d->step == STEP_INSERT && d->failed_at);
+	// A question that fails by such a code, as on a damaged part, says nothing about the body.
+	if (end != CLICKHOUSE_REFUSED || d->step != STEP_INSERT || !is_about_body(a))
+		return false;
+	if (d->parcel->what.coding != CLICKHOUSE_GZIP)
+		s->here->is_ready = false; // another server, of another version?
+	if (++d->body_tries < CLICKHOUSE_BODY_TRIES)
+		return false;
+	s->now.refused_in_a_row++;
+	memcpy(s->now.refused_why, s->now.why, sizeof(s->now.refused_why));
+	chunk_drop(s, d);
+	return true;
+}
+
+// Returns when the server has the chunk, or it was cut in two or dropped. False: the thread must
+// end and give the chunk back.
+static bool deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)
+{
+	struct clickhouse_answer a;
+	struct delivery d = {.parcel = p,
+		.box = p->origin ? p->origin->box : s->settings.box,
+		.renewals = s->renewals};
+	uint64_t run = p->what.chunk.run;
+	places_begin(&d.places, s, run);
+	d.has_layout = p->origin && strcmp(p->origin->columns, clickhouse_layout_own) != 0;
+	// The file's reader has accepted it.
+	if (d.has_layout
+		&& clickhouse_layout_read(p->origin->columns, strlen(p->origin->columns), &d.layout)
+			   < 0) {
+		clickhouse_outbox_refuse(s->settings.outbox, p);
+		return true;
+	}
+	for (;;) {
+		settings_renew(s);
+		if (d.renewals != s->renewals && (d.places.may_have | d.places.given_up))
+			clickhouse_places_all(&d.places, s->urls);
+		d.renewals = s->renewals;
+		enum clickhouse_end end = attempt(s, &d, &a);
+		if (end == CLICKHOUSE_DONE) {
+			s->settled_run = run;
+			accepted(s, &d);
+			return true;
+		}
+		if (s->stop || s->is_closing)
+			return false;
+		if (s->is_renewed)
+			continue;
+		if (failure_handle(s, &d, end, &a)) {
+			s->settled_run = run;
+			return true;
+		}
+		if (!s->wait_ms)
+			continue;
+		clickhouse_outbox_failed(s->settings.outbox, p);
+		sender_pause(s, s->wait_ms);
+	}
+}
+
+// When each server drops what has expired there.
+
+// Each URL that is not in use has its turn at one tidy in so many.
+enum { TIDIES_OF_A_ROUND = 10 };
+static_assert((int)CLICKHOUSE_URLS_MAX <= (int)TIDIES_OF_A_ROUND);
+
+static int64_t unix_now(const struct clickhouse_sender *s)
+{
+	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
+}
+
+static bool is_interrupted(const struct clickhouse_sender *s)
+{
+	return s->stop || s->is_closing || s->is_renewed;
+}
+
+// Tidies the server of s->here. One that is away while another is in use drops nothing, which is no
+// failure.
+static void server_tidy(struct clickhouse_sender *s, bool is_in_use)
+{
+	char text[CLICKHOUSE_WHY_MAX];
+	struct clickhouse_answer a = {.status = 200};
+	uint64_t dropped_before = s->here->schema.dropped_partitions;
+	enum clickhouse_end end = schema_make(s, &a);
+	if (is_interrupted(s))
+		return;
+	if (end == CLICKHOUSE_DONE)
+		end = clickhouse_schema_tidy(&s->here->schema, s->client, unix_now(s), &a);
+	why_with_url(s, a.why, text);
+	if (end == CLICKHOUSE_DONE) {
+		s->here->tidy_why[0] = '\0';
+	} else if (is_in_use || end == CLICKHOUSE_REFUSED) {
+		s->now.tidy_failures++;
+		log_warning("clickhouse: could not drop expired partitions: %s", text);
+		if (end == CLICKHOUSE_REFUSED)
+			memcpy(s->here->tidy_why, text, sizeof(text));
+	}
+	s->now.dropped_partitions += s->here->schema.dropped_partitions - dropped_before;
+	contact_note(s, &a);
+}
+
+// A server that is not in use may have rows of a failover. Chunks do not wait for it.
+static void other_tidy(struct clickhouse_sender *s)
+{
+	const unsigned in_use = here_at(s), url = s->tidies % TIDIES_OF_A_ROUND;
+	struct clickhouse_outbox_counts waiting;
+	clickhouse_outbox_counts(s->settings.outbox, &waiting);
+	if (waiting.chunks || waiting.spooled || is_interrupted(s))
+		return;
+	s->tidies++;
+	if (url >= s->urls || url == in_use)
+		return;
+	url_use(s, url);
+	clickhouse_client_share_time(s->client, true);
+	server_tidy(s, false);
+	clickhouse_client_share_time(s->client, false);
+	url_use(s, in_use);
+}
+
+// Drops expired partitions, if it is time. False: it is not.
+static bool partitions_expire(struct clickhouse_sender *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+	if (!s->here->is_ready || now_ms < s->tidy_at_ms || s->is_closing)
+		return false;
+	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
+	server_tidy(s, true);
+	other_tidy(s);
+	return true;
+}
+
 // With nothing to send: the tables are there before the first row, do not grow for ever, and a
 // server that is back is known to be.
 static void idle(struct clickhouse_sender *s)
@@ -187,10 +829,10 @@ static void idle(struct clickhouse_sender *s)
 	if (s->now.is_failing && now_ms >= s->retry_at_ms)
 		s->here->is_ready = false;
 	if (!s->here->is_ready && now_ms >= s->retry_at_ms) {
-		if (clickhouse_sender_schema(s, &a) == CLICKHOUSE_DONE)
-			clickhouse_sender_succeeded(s);
+		if (schema_make(s, &a) == CLICKHOUSE_DONE)
+			attempt_succeeded(s);
 		else if (!s->stop && !s->is_closing)
-			clickhouse_sender_failed(s, CLICKHOUSE_STEP_SCHEMA, a.why, false);
+			attempt_failed(s, STEP_SCHEMA, a.why, false);
 	}
 	show(s);
 }
@@ -201,9 +843,9 @@ static void *sender_run(void *arg)
 	thread_background();
 	while (!s->stop) {
 		struct clickhouse_parcel p;
-		clickhouse_sender_renew(s);
+		settings_renew(s);
 		int rc = clickhouse_outbox_take(s->settings.outbox, TAKE_MS, &p);
-		if (rc == 0 && !clickhouse_deliver(s, &p)) {
+		if (rc == 0 && !deliver(s, &p)) {
 			clickhouse_outbox_give_back(s->settings.outbox, &p);
 			break;
 		}
@@ -212,8 +854,8 @@ static void *sender_run(void *arg)
 		if (rc < 0)
 			idle(s);
 		if (rc < 0 && rc != -ENOENT)
-			clickhouse_sender_pause(s, s->settings.retry_min_ms);
-		if (clickhouse_expire(s))
+			sender_pause(s, s->settings.retry_min_ms);
+		if (partitions_expire(s))
 			show(s);
 	}
 	show(s);

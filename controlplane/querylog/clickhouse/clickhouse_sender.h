@@ -1,45 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The thread that brings chunks from the outbox to the server, each once.
+// The thread that brings chunks from the outbox to the server, each once
+// (docs/how-to/clickhouse.md).
 //
 // An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
-// end that leaves open whether the server took it (a connection that broke, an error, a chunk found
-// in the spool of an earlier run) it is counted before it is sent again: first whether its insert
-// still runs, by its query id, then how many of its rows are there. A count of 0 is trusted only
-// when the server has answered for `settle_ms` without a break, so that a request which still lay
-// in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
-//
-// A server with only some of the rows distributes the table over others, of which one failed, or is
-// a replica that lags. Where each table of the rows knows blocks by tokens (dedups of the schema),
-// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server that has it
-// stores nothing twice. Elsewhere the missing rows are counted as partial.
-//
-// A failed chunk is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the
-// outbox is bounded. A chunk whose body is at fault is tried CLICKHOUSE_BODY_TRIES times, then
-// counted as refused and dropped. The schema is made before the first insert and whenever contact
-// was lost or a table is gone.
-//
-// A chunk that is too large (status 413, of a server or of a proxy before it) is cut in two at once
-// (clickhouse_cut.h); where that status, or its connection, broke off under the body, the server is
-// first asked whether it has the chunk. CLICKHOUSE_BROKEN_TRIES connections in a row that end under
-// a chunk, by a server that answers the question in between, count as that status. A row alone and
-// still too large is refused at once, one that no connection stands after CLICKHOUSE_ALONE_TRIES.
-// Chunks to come are made half as large (clickhouse_sender_rows_max), and a quarter larger again
-// after each CLICKHOUSE_GROW_AFTER that were taken.
-//
-// A chunk in a compression that the server's version does not know, because an older server
-// replaced the first one, is compressed again before it is sent. An error about the body of such a
-// chunk makes the sender ask for the version again.
-//
-// Of several URLs one is in use until an attempt fails: then the next one follows at once, with a
-// pause after the last. A chunk of which a server may have rows goes to no other server until that
-// one has confirmed that it has none, except to another replica of its table, which knows the
-// chunk's token. After hold_ms without that answer it goes to the next server, and its rows are
-// counted as uncertain.
-//
-// Rows of another build, from the spool, are sent by the names of their columns if the table has
-// these, else put aside (clickhouse_outbox_refuse).
+// end that leaves open whether the server took it the chunk is counted there before it is sent
+// again. A failed chunk is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as
+// the outbox is bounded. Of several URLs one is in use until an attempt fails. Chunks to come are
+// made half as large as one that was too large (clickhouse_sender_rows_max), and a quarter larger
+// again after each CLICKHOUSE_GROW_AFTER that were taken.
 
 #include "clickhouse_outbox.h"
 #include "clickhouse_schema.h"

@@ -1,16 +1,185 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_spool.h"
 
-#include "clickhouse_spool_file.h"
+#include "base/file_write.h"
+#include "clickhouse_file.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <weir/heap_site.h>
+#include <weir/keyhash.h>
+
+// Files of the folder: their names, and how they are written and read.
+
+static const char unfinished[] = "unfinished.chunk", aside_suffix[] = ".aside";
+
+enum { NAME_SIZE = 128 };
+
+static void name_of(const struct clickhouse_spooled *f, bool is_aside, char out[NAME_SIZE])
+{
+	snprintf(out, NAME_SIZE,
+		"%016" PRIx64 "-%016" PRIx64 "-%08" PRIx32 "-%08" PRIx32 "-%016" PRIx64
+		"-%u.chunk%s",
+		f->chunk.run, f->chunk.number, f->hour, f->rows, f->weight, (unsigned)f->coding,
+		is_aside ? aside_suffix : "");
+}
+
+static void path_of(
+	const char *folder, const struct clickhouse_spooled *f, bool is_aside, char out[PATH_MAX])
+{
+	char name[NAME_SIZE];
+	name_of(f, is_aside, name);
+	snprintf(out, PATH_MAX, "%s/%s", folder, name);
+}
+
+static bool name_read(const char *name, struct clickhouse_spooled *out, bool *is_aside)
+{
+	char made[NAME_SIZE];
+	struct clickhouse_spooled f = {0};
+	unsigned coding;
+	if (sscanf(name, "%16" SCNx64 "-%16" SCNx64 "-%8" SCNx32 "-%8" SCNx32 "-%16" SCNx64 "-%1u",
+		    &f.chunk.run, &f.chunk.number, &f.hour, &f.rows, &f.weight, &coding)
+			!= 6
+		|| coding >= CLICKHOUSE_CODINGS)
+		return false;
+	f.coding = coding;
+	for (unsigned i = 0; i < 2; i++) {
+		name_of(&f, i, made);
+		if (strcmp(made, name) == 0) {
+			*out = f;
+			*is_aside = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+int clickhouse_spooled_order(const struct clickhouse_spooled *a, const struct clickhouse_spooled *b)
+{
+	if (a->chunk.run != b->chunk.run)
+		return a->chunk.run < b->chunk.run ? -1 : 1;
+	return clickhouse_number_order(a->chunk.number, b->chunk.number);
+}
+
+static void unfinished_unlink(const char *folder)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/%s", folder, unfinished);
+	(void)unlink(path);
+}
+
+static void file_unlink(const char *folder, const struct clickhouse_spooled *f, bool is_aside)
+{
+	char path[PATH_MAX];
+	path_of(folder, f, is_aside, path);
+	(void)unlink(path);
+}
+
+static int file_rename_aside(const char *folder, const struct clickhouse_spooled *f)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	path_of(folder, f, false, from);
+	path_of(folder, f, true, to);
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
+static int folder_sync(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int rc = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+static uint32_t file_size(
+	const struct clickhouse_origin *origin, const struct clickhouse_spooled *what)
+{
+	return clickhouse_file_head_bytes(origin) + what->bytes;
+}
+
+static int file_put(const char *folder, const struct clickhouse_spooled *f,
+	const struct clickhouse_origin *origin, const void *body)
+{
+	char temporary[PATH_MAX], path[PATH_MAX];
+	uint8_t head[CLICKHOUSE_FILE_HEAD_MAX];
+	size_t len = clickhouse_file_head(head, f, origin, body);
+	if (!len)
+		return -ENAMETOOLONG;
+	snprintf(temporary, sizeof(temporary), "%s/%s", folder, unfinished);
+	path_of(folder, f, false, path);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int rc = file_write_fd(fd, head, len);
+	if (rc == 0)
+		rc = file_write_fd(fd, body, f->bytes);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
+	close(fd);
+	if (rc == 0 && rename(temporary, path) < 0)
+		rc = -errno;
+	if (rc) {
+		(void)unlink(temporary);
+		return rc;
+	}
+	rc = folder_sync(folder);
+	if (rc)
+		(void)unlink(path);
+	return rc;
+}
+
+static int read_whole(int fd, char *out, size_t len)
+{
+	for (size_t got = 0; got < len;) {
+		ssize_t n = read(fd, out + got, len - got);
+		if (n == 0)
+			return -EBADMSG; // shorter than it was
+		if (n > 0)
+			got += (size_t)n;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int file_get(const char *folder, struct clickhouse_spooled *f,
+	struct clickhouse_origin *origin, void **body)
+{
+	char path[PATH_MAX];
+	size_t at = 0, len = 0;
+	if (f->file_bytes == 0 || f->file_bytes > CLICKHOUSE_FILE_MAX)
+		return -EBADMSG;
+	path_of(folder, f, false, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	char *bytes = heap_malloc(f->file_bytes);
+	int rc = bytes ? read_whole(fd, bytes, f->file_bytes) : -ENOMEM;
+	close(fd);
+	if (rc == 0)
+		rc = clickhouse_file_read(bytes, f->file_bytes, f, origin, &at, &len);
+	if (rc) {
+		heap_free(bytes);
+		return rc;
+	}
+	memmove(bytes, bytes + at, len);
+	f->bytes = (uint32_t)len;
+	*body = bytes;
+	return 0;
+}
+
+// The list of the files.
 
 static int by_age(const void *a, const void *b)
 {
@@ -59,7 +228,7 @@ static void scan_add(struct clickhouse_spool *s, const struct clickhouse_spooled
 		heap_sink(s->file, s->count, 0);
 	}
 	drop_counted(s, &gone);
-	clickhouse_spool_unlink(s->folder, &gone, false);
+	file_unlink(s->folder, &gone, false);
 }
 
 // Kept in order; the oldest goes when there are too many, none for one that never has room.
@@ -68,13 +237,13 @@ static void aside_add(struct clickhouse_spool *s, const struct clickhouse_spoole
 	const uint64_t max = s->max_bytes / 4;
 	unsigned at;
 	if (f->file_bytes > max) {
-		clickhouse_spool_unlink(s->folder, f, true);
+		file_unlink(s->folder, f, true);
 		return;
 	}
 	while (s->aside_count
 		&& (s->aside_count == CLICKHOUSE_ASIDE_MAX
 			|| s->aside_bytes + f->file_bytes > max)) {
-		clickhouse_spool_unlink(s->folder, &s->aside[0], true);
+		file_unlink(s->folder, &s->aside[0], true);
 		s->aside_bytes -= s->aside[0].file_bytes;
 		memmove(&s->aside[0], &s->aside[1], --s->aside_count * sizeof(s->aside[0]));
 	}
@@ -95,7 +264,7 @@ static void pieces_drop(struct clickhouse_spool *s)
 		if (before && before->chunk.run == f->chunk.run
 			&& clickhouse_number_has(before->chunk.number, f->chunk.number)) {
 			s->bytes -= f->file_bytes;
-			clickhouse_spool_unlink(s->folder, f, false);
+			file_unlink(s->folder, f, false);
 		} else {
 			s->file[kept++] = *f;
 		}
@@ -112,7 +281,7 @@ static int scan(struct clickhouse_spool *s)
 	for (struct dirent *e; (e = readdir(dir));) {
 		struct clickhouse_spooled f;
 		bool is_aside;
-		if (!clickhouse_spool_name_read(e->d_name, &f, &is_aside)
+		if (!name_read(e->d_name, &f, &is_aside)
 			|| fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0
 			|| !S_ISREG(st.st_mode))
 			continue;
@@ -157,7 +326,7 @@ void clickhouse_spool_remove(struct clickhouse_spool *s)
 	if (!s->count)
 		return;
 	const struct clickhouse_spooled f = pop(s);
-	clickhouse_spool_unlink(s->folder, &f, false);
+	file_unlink(s->folder, &f, false);
 }
 
 void clickhouse_spool_put_aside(struct clickhouse_spool *s)
@@ -165,10 +334,10 @@ void clickhouse_spool_put_aside(struct clickhouse_spool *s)
 	if (!s->count)
 		return;
 	const struct clickhouse_spooled f = pop(s);
-	if (clickhouse_spool_rename_aside(s->folder, &f) == 0)
+	if (file_rename_aside(s->folder, &f) == 0)
 		aside_add(s, &f);
 	else
-		clickhouse_spool_unlink(s->folder, &f, false);
+		file_unlink(s->folder, &f, false);
 }
 
 // The oldest that is not held. False: no such chunk.
@@ -206,7 +375,7 @@ int clickhouse_spool_open(
 	}
 	strcpy(s->own->box, box);
 	strcpy(s->own->columns, clickhouse_layout_own);
-	clickhouse_spool_tidy(folder);
+	unfinished_unlink(folder);
 	int rc = scan(s);
 	if (rc)
 		clickhouse_spool_close(s);
@@ -259,10 +428,10 @@ int clickhouse_spool_put(struct clickhouse_spool *s, const struct clickhouse_spo
 {
 	const struct clickhouse_origin *of = origin ? origin : s->own;
 	struct clickhouse_spooled f = *what;
-	f.file_bytes = clickhouse_spool_file_bytes(of, what);
+	f.file_bytes = file_size(of, what);
 	int rc = room_make(s, f.file_bytes);
 	if (rc == 0)
-		rc = clickhouse_spool_write(s->folder, &f, of, body);
+		rc = file_put(s->folder, &f, of, body);
 	if (rc == 0)
 		insert(s, &f);
 	return rc;
@@ -273,10 +442,10 @@ int clickhouse_spool_put_first(struct clickhouse_spool *s, const struct clickhou
 {
 	const struct clickhouse_origin *of = origin ? origin : s->own;
 	struct clickhouse_spooled f = *what;
-	f.file_bytes = clickhouse_spool_file_bytes(of, what);
+	f.file_bytes = file_size(of, what);
 	if (s->bytes + f.file_bytes > s->max_bytes || s->count >= CLICKHOUSE_SPOOL_FILES_MAX)
 		return -ENOSPC;
-	int rc = clickhouse_spool_write(s->folder, &f, of, body);
+	int rc = file_put(s->folder, &f, of, body);
 	if (rc)
 		return rc;
 	push(s, &f);
@@ -292,7 +461,7 @@ int clickhouse_spool_read(
 		heap_free(of);
 		return s->count ? -ENOMEM : -ENOENT;
 	}
-	int rc = clickhouse_spool_file_read(s->folder, &s->file[s->first], of, body);
+	int rc = file_get(s->folder, &s->file[s->first], of, body);
 	if (rc) {
 		heap_free(of);
 		return rc;
@@ -316,19 +485,35 @@ int clickhouse_spool_cut(struct clickhouse_spool *s, const struct clickhouse_hal
 	if (!s->count || s->count + 1 >= CLICKHOUSE_SPOOL_SLOTS)
 		return -ENOSPC;
 	for (unsigned i = 0; i < 2 && rc == 0; i++) {
-		f[i].file_bytes = clickhouse_spool_file_bytes(of, &f[i]);
-		rc = clickhouse_spool_write(s->folder, &f[i], of, half[i].body);
+		f[i].file_bytes = file_size(of, &f[i]);
+		rc = file_put(s->folder, &f[i], of, half[i].body);
 	}
 	if (rc) {
-		clickhouse_spool_unlink(s->folder, &f[0], false);
-		clickhouse_spool_unlink(s->folder, &f[1], false);
+		file_unlink(s->folder, &f[0], false);
+		file_unlink(s->folder, &f[1], false);
 		return rc;
 	}
 	clickhouse_spool_remove(s);
 	// Should the whole come back after a power cut its halves go, and must not have been sent.
 	// If the disk does not sync, weir cannot undo it: some rows may then be sent twice.
-	(void)!clickhouse_spool_sync(s->folder);
+	(void)!folder_sync(s->folder);
 	push(s, &f[1]);
 	push(s, &f[0]);
 	return 0;
+}
+
+void clickhouse_spool_instance(
+	const char *machine_file, const char *folder, char out[CLICKHOUSE_INSTANCE_MAX])
+{
+	char id[64] = "", text[PATH_MAX + 80];
+	out[0] = '\0';
+	FILE *f = fopen(machine_file, "re");
+	if (!f)
+		return;
+	bool has_id = fgets(id, sizeof(id), f) && id[0] != '\n';
+	fclose(f);
+	if (!has_id)
+		return;
+	int len = snprintf(text, sizeof(text), "%s%s", id, folder);
+	snprintf(out, CLICKHOUSE_INSTANCE_MAX, "%016" PRIx64, contenthash(text, (size_t)len));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Request bodies for ClickHouse on disk, until a server has taken them: a folder with a file for
+// The spool: chunks for ClickHouse on disk until a server has taken them, a folder with a file for
 // each, oldest first, bounded in bytes and in files.
 //
 // A file is written whole under another name, synced and renamed, so the files are complete after a
@@ -17,7 +17,7 @@
 //
 // One thread. The list of names is in memory: CLICKHOUSE_SPOOL_SLOTS of 48 bytes.
 
-#include "clickhouse_cut.h"
+#include "clickhouse_chunk.h"
 
 #include <limits.h>
 
@@ -28,7 +28,7 @@ enum {
 	CLICKHOUSE_ASIDE_MAX = 16,
 };
 
-// Of two chunks the one whose rows are older comes first, as for qsort.
+// Compares two chunks for qsort: the one whose rows are older comes first.
 int clickhouse_spooled_order(
 	const struct clickhouse_spooled *a, const struct clickhouse_spooled *b);
 
@@ -54,7 +54,8 @@ void clickhouse_spool_close(struct clickhouse_spool *s); // the files stay
 
 // Whether `bytes` more fit without an eviction. A body larger than the spool never has room.
 bool clickhouse_spool_has_room(const struct clickhouse_spool *s, uint64_t bytes);
-// By age, behind the one that is held. `origin` NULL: as we write it now. -EFBIG, -errno of the
+// Puts a chunk among the others by age, behind the one that is held. `origin` NULL: it is in the
+// present format. -EFBIG, -errno of the
 // disk: nothing was kept of it, and none dropped for it but by size.
 ATTR_MUST_CHECK int clickhouse_spool_put(struct clickhouse_spool *s,
 	const struct clickhouse_spooled *what, const struct clickhouse_origin *origin,
@@ -64,7 +65,7 @@ ATTR_MUST_CHECK int clickhouse_spool_put(struct clickhouse_spool *s,
 ATTR_MUST_CHECK int clickhouse_spool_put_first(struct clickhouse_spool *s,
 	const struct clickhouse_spooled *what, const struct clickhouse_origin *origin,
 	const void *body);
-// The oldest; NULL: none.
+// The oldest; NULL: the spool is empty.
 const struct clickhouse_spooled *clickhouse_spool_first(const struct clickhouse_spool *s);
 // Its body, to be freed, whose bytes its entry knows from then on. *origin, to be freed too: the
 // writer and format, NULL where they are the present ones. -ENOMEM, -errno of the disk, else as
@@ -78,3 +79,11 @@ void clickhouse_spool_put_aside(struct clickhouse_spool *s);
 // pieces do not count. `origin` as it was read. -errno of the disk, -ENOSPC: nothing is changed.
 ATTR_MUST_CHECK int clickhouse_spool_cut(struct clickhouse_spool *s,
 	const struct clickhouse_half half[2], const struct clickhouse_origin *origin);
+
+enum { CLICKHOUSE_INSTANCE_MAX = 17 };
+
+// Distinguishes boxes of one name in TABLE_limits: the machine's id (machine-id(5)), hashed with
+// the folder of the spool, as several control planes may run on one machine. 16 hexadecimal digits;
+// "": the machine has no id.
+void clickhouse_spool_instance(
+	const char *machine_file, const char *folder, char out[CLICKHOUSE_INSTANCE_MAX]);

@@ -97,11 +97,11 @@ def strings(text):
 
 def clickhouse_tables():
     """From the sources: the columns' list, and the definitions of the roll-ups."""
-    columns = re.findall(r'X\((\w+), "([^"]+)"', (root / "controlplane/querylog/clickhouse/clickhouse_columns.h").read_text())
+    columns = re.findall(r'X\((\w+), "([^"]+)"', (root / "controlplane/querylog/clickhouse/clickhouse_row.h").read_text())
     yield "queries", "(" + ", ".join(f"{n} {t}" for n, t in columns) + ") ENGINE = Memory"
-    rollups = (root / "controlplane/querylog/clickhouse/clickhouse_rollup.c").read_text()
+    rollups = (root / "controlplane/querylog/clickhouse/clickhouse_schema.c").read_text()
     words = re.search(r'#define MINUTE_WORDS "([^"]*)"', rollups).group(1)
-    for name, definition in re.findall(r'table\(c, out, s, "(\w+)",\s*((?:"[^;]*?"\s*|MINUTE_WORDS\s*)+)\)', rollups):
+    for name, definition in re.findall(r'rollup_table\(c, out, s, "(\w+)",\s*((?:"[^;]*?"\s*|MINUTE_WORDS\s*)+)\)', rollups):
         yield "queries_" + name, strings(definition.replace("MINUTE_WORDS", f'"{words}"'))
 
 

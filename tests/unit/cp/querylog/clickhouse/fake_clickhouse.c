@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fake_clickhouse.h"
 
-#include "controlplane/querylog/clickhouse/clickhouse_columns.h"
-#include "controlplane/querylog/clickhouse/clickhouse_number.h"
+#include "controlplane/querylog/clickhouse/clickhouse_chunk.h"
+#include "controlplane/querylog/clickhouse/clickhouse_row.h"
 #include "tests/unit/unit.h"
 
 #include <inttypes.h>

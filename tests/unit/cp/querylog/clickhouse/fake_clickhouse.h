@@ -61,7 +61,7 @@ struct fake_clickhouse {
 	unsigned lagging;        // so many counts are of a replica that has none of the rows yet
 	unsigned drops;          // statements DROP PARTITION
 	unsigned limits_code;    // what the table of limits ends with; 0: it is there
-	char other_limits[128];  // of other boxes, a line as clickhouse_limits.c asks for it
+	char other_limits[128];  // of other boxes, a line as clickhouse_schema.c asks for it
 	char newest[512];        // "now TAB partition" a line, the newest first; "": 2026112100
 	char last_limits[512];   // the statement that left this box's
 	char asked_limits[1024]; // the one that asked for those of others

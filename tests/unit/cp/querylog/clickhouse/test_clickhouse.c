@@ -3,7 +3,6 @@
 // The sink from batches to a server without faults.
 
 #include "clickhouse_rig.h"
-#include "controlplane/querylog/clickhouse/clickhouse_instance.h"
 #include "tests/unit/unit.h"
 
 TEST_WITH(test_rows_arrive, clickhouse_rig_open, clickhouse_rig_close)
@@ -241,17 +240,17 @@ TEST(test_the_instance_of_a_machine)
 {
 	char a[CLICKHOUSE_INSTANCE_MAX], b[CLICKHOUSE_INSTANCE_MAX];
 	const char *path = file_with("");
-	clickhouse_instance(path, "/a", a);
+	clickhouse_spool_instance(path, "/a", a);
 	assert_string_equal(a, ""); // an empty file, as of an image
 	text_to_file(path, "3c1a0b\n");
-	clickhouse_instance(path, "/a", a);
-	clickhouse_instance(path, "/a", b);
+	clickhouse_spool_instance(path, "/a", a);
+	clickhouse_spool_instance(path, "/a", b);
 	assert_int_equal(strlen(a), 16);
 	assert_string_equal(a, b);
-	clickhouse_instance(path, "/b", b);
+	clickhouse_spool_instance(path, "/b", b);
 	assert_string_not_equal(a, b);
 	unlink(path);
-	clickhouse_instance(path, "/a", a);
+	clickhouse_spool_instance(path, "/a", a);
 	assert_string_equal(a, "");
 }
 

@@ -3,7 +3,7 @@
 // Two servers behind two URLs, of which one fails: every row is at one of them, once.
 
 #include "clickhouse_rig.h"
-#include "controlplane/querylog/clickhouse/clickhouse_sender_internal.h"
+#include "controlplane/querylog/clickhouse/clickhouse_places.h"
 #include "tests/unit/clock_shift.h"
 #include "tests/unit/unit.h"
 
@@ -256,21 +256,15 @@ TEST_WITH(test_any_faults, clickhouse_rig_open_two, clickhouse_rig_close_two)
 TEST(test_each_wait_is_whole)
 {
 	enum { HOLD_MS = 200 };
-	static struct clickhouse_sender s;
 	struct clickhouse_places p = {.may_have = 1};
 	bool is_uncertain;
-	s.urls = 2;
-	s.settings.hold_ms = HOLD_MS;
-	s.here = &s.server[1];
-	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
-	s.here = &s.server[0];
-	clickhouse_places_set_here(&p, &s, false);
-	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
-	clickhouse_places_set_here(&p, &s, true);
+	assert_false(clickhouse_places_may_send(&p, 1, 0, HOLD_MS, &is_uncertain));
+	clickhouse_places_set(&p, 0, false);
+	assert_true(clickhouse_places_may_send(&p, 0, 0, HOLD_MS, &is_uncertain));
+	clickhouse_places_set(&p, 0, true);
 	clock_ahead_by_ms(HOLD_MS + 50);
-	s.here = &s.server[1];
-	assert_false(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	assert_false(clickhouse_places_may_send(&p, 1, 0, HOLD_MS, &is_uncertain));
 	clock_ahead_by_ms(HOLD_MS + 50);
-	assert_true(clickhouse_places_may_send(&p, &s, 0, &is_uncertain));
+	assert_true(clickhouse_places_may_send(&p, 1, 0, HOLD_MS, &is_uncertain));
 	assert_true(is_uncertain);
 }
