@@ -4,7 +4,7 @@
 // The MAC address of a client. A worker reads it from the frame; for clients of a socket this asks
 // the kernel (rtnetlink), which had to learn it to answer them. It is needed while a group has MAC
 // addresses (policy.h): otherwise a client could leave its group by asking over TCP. The query log
-// needs it while a client is named by its MAC address (querylog_macs.h). A client behind a router
+// needs it while a client is named by its MAC address (querylog_row.h). A client behind a router
 // has none.
 //
 // The kernel's answer is kept for FRONTEND_NEIGHBOUR_KEEP_MS, a negative one for a shorter time, in

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "querylog.h"
 
-#include "querylog_drain.h"
+#include "querylog_state.h"
 
 #include <errno.h>
 #include <string.h>

@@ -91,7 +91,7 @@ struct querylog_status {
 	uint64_t batches_grown, batches_shrunk; // made, and freed for there were enough
 	uint64_t sources_refused;               // worker rings that are not logged
 	uint64_t sources_bytes;                 // the log's own, without its neighbours
-	uint64_t macs, macs_evicted, macs_refused, macs_oldest_ms; // of querylog_macs.h
+	uint64_t macs, macs_evicted, macs_refused, macs_oldest_ms; // of querylog_row.h
 	unsigned sink_count;
 	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];
 };

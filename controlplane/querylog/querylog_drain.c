@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From rings to batches.
 
-#include "querylog_drain.h"
+#include "querylog_state.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -26,7 +26,7 @@ void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
 }
 
 // Other names than those of the batch being filled end it.
-static void names_look(struct querylog *q)
+static void names_refresh(struct querylog *q)
 {
 	pthread_mutex_lock(&q->lock);
 	struct querylog_names *names = q->names;
@@ -39,7 +39,7 @@ static void names_look(struct querylog *q)
 	q->naming = names;
 }
 
-static bool key_look(struct querylog *q, uint64_t now_ms)
+static bool key_refresh(struct querylog *q, uint64_t now_ms)
 {
 	pthread_mutex_lock(&q->lock);
 	const int rc = querylog_hide_beat(&q->hide, now_ms);
@@ -85,13 +85,13 @@ static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t le
 }
 
 // Its queries still count: the next row stands for them too.
-static void untimely_take(struct querylog *q, const uint8_t *msg, size_t len)
+static void untimely_count(struct querylog *q, const uint8_t *msg, size_t len)
 {
 	querylog_count(&q->bad, 1);
 	q->carried += querylog_row_weight(msg, len);
 }
 
-// Into the last row.
+// Adds the weight that is carried to the last row.
 static void carried_add(struct querylog *q)
 {
 	if (!q->carried)
@@ -136,11 +136,11 @@ static enum querylog_made row_make(struct querylog *q, const uint8_t *msg, size_
 	return querylog_row_make(q->filling, &by, msg, len, &bare, weight);
 }
 
-static void record_take(
+static void record_accept(
 	struct querylog *q, const uint8_t *msg, size_t len, const struct log_whole_view *whole)
 {
 	if (!time_is_near(q, msg, len)) {
-		untimely_take(q, msg, len);
+		untimely_count(q, msg, len);
 		return;
 	}
 	uint64_t weight = 0;
@@ -164,13 +164,13 @@ static void record_take(
 	}
 }
 
-static void whole_take(struct querylog *q, const uint8_t *msg, size_t len)
+static void whole_accept(struct querylog *q, const uint8_t *msg, size_t len)
 {
 	struct log_whole_view whole;
 	if (log_whole_read(msg, len, &whole) < 0)
 		querylog_count(&q->bad, 1);
 	else
-		record_take(q, msg, whole.record_len, &whole);
+		record_accept(q, msg, whole.record_len, &whole);
 }
 
 // The records read; *empty: there is no more.
@@ -188,9 +188,9 @@ static unsigned source_read(
 			break;
 		n++;
 		if (type == MSG_LOG)
-			record_take(q, msg, (size_t)len, NULL);
+			record_accept(q, msg, (size_t)len, NULL);
 		else if (type == MSG_LOG_WHOLE)
-			whole_take(q, msg, (size_t)len);
+			whole_accept(q, msg, (size_t)len);
 		else if (type != MSG_WATCH || !q->watch
 			 || !q->watch(q->watch_arg, q->wall_us, msg, (size_t)len))
 			querylog_count(&q->bad, 1);
@@ -203,7 +203,7 @@ static unsigned source_read(
 }
 
 // Counts the debt of a worker that ended.
-static bool source_settle(struct querylog *q, const struct querylog_source *s, uint64_t now_ms)
+static bool debt_count(struct querylog *q, const struct querylog_source *s, uint64_t now_ms)
 {
 	const uint64_t owed_max = UINT64_C(1) << 40; // a million a second for twelve days
 	uint64_t owed = atomic_load_explicit(s->owed, memory_order_relaxed);
@@ -225,9 +225,9 @@ static bool source_settle(struct querylog *q, const struct querylog_source *s, u
 unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 {
 	unsigned read = 0;
-	names_look(q);
+	names_refresh(q);
 	querylog_sources_look(&q->sources);
-	if (!key_look(q, now_ms) || !q->naming)
+	if (!key_refresh(q, now_ms) || !q->naming)
 		return 0;
 	q->wall_us = (int64_t)(clock_us_of(CLOCK_REALTIME) - clock_mono_us());
 	q->look_us = clock_mono_us();
@@ -236,7 +236,7 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 		struct querylog_source *s = &q->sources.source[i];
 		bool empty;
 		read += source_read(q, s, now_ms, &empty);
-		if (s->has_ended && empty && source_settle(q, s, now_ms)) {
+		if (s->has_ended && empty && debt_count(q, s, now_ms)) {
 			querylog_sinks_save(q);
 			querylog_sources_drop(&q->sources, i);
 		} else {

@@ -3,12 +3,13 @@
 
 // A record of a log ring as a row of a batch. Log thread only.
 
+#include "base/frontend_neighbour.h"
 #include "client_names/client_book.h"
 #include "querylog_batch.h"
 #include "querylog_hide.h"
-#include "querylog_macs.h"
 #include "querylog_names.h"
 
+#include <stdatomic.h>
 #include <weir/log_msg.h>
 
 // Verdicts that only the resolver loop gives, above those of workers.
@@ -23,6 +24,22 @@ enum log_verdict {
 	LOG_VERDICT_SERVFAIL_WAITERS,
 	LOG_VERDICT_SERVFAIL_CLIENT,
 };
+
+// MAC addresses of clients, for those that the configuration names by them. Records have none, so
+// this asks the kernel (frontend_neighbour.h, with its table and bounds), which learns them from
+// ARP and neighbour discovery, as workers pass both to it. A client behind a router has none.
+//
+// Log thread only, but for the counts. Costs nothing while no client has a name by MAC.
+struct querylog_macs {
+	uint64_t now_ms; // of this look at the rings
+	struct frontend_neighbours neighbours;
+	_Atomic uint64_t used, evicted, refused, oldest_ms; // for other threads
+};
+
+void querylog_macs_open(struct querylog_macs *m); // zeroed
+void querylog_macs_close(struct querylog_macs *m);
+// Each second: counts for other threads.
+void querylog_macs_beat(struct querylog_macs *m, uint64_t now_ms);
 
 enum querylog_made {
 	QUERYLOG_MADE,

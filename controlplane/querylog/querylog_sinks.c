@@ -16,7 +16,7 @@ static void store(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, n, memory_order_relaxed);
 }
 
-static void held_take(const struct querylog_sink_slot *s, struct querylog_held *out)
+static void held_read(const struct querylog_sink_slot *s, struct querylog_held *out)
 {
 	*out = (struct querylog_held){0};
 	if (s->sink.held)
@@ -28,7 +28,7 @@ unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUER
 	for (unsigned i = 0; i < q->sinks; i++) {
 		const struct querylog_sink_slot *s = &q->sink[i];
 		struct querylog_held held;
-		held_take(s, &held);
+		held_read(s, &held);
 		out[i] = (struct querylog_sink_counts){
 			.name = s->sink.name,
 			.rows = querylog_load(&s->rows),
@@ -85,7 +85,7 @@ void querylog_sinks_save(struct querylog *q)
 			continue;
 		struct querylog_held held;
 		struct querylog_hand_rows *to = &rows[n++];
-		held_take(s, &held);
+		held_read(s, &held);
 		*to = (struct querylog_hand_rows){
 			.rows = held.rows + s->recent_rows[0] + s->recent_rows[1] + filling_rows,
 			.weight = held.weight + s->recent_weight[0] + s->recent_weight[1]
@@ -95,7 +95,7 @@ void querylog_sinks_save(struct querylog *q)
 	querylog_hand_put(&q->hand, rows, n);
 }
 
-static void loss_tell(
+static void loss_log(
 	struct querylog_sink_slot *s, const struct querylog_sink_counts *c, uint64_t now_ms)
 {
 	if (c->lost_rows <= s->told_rows || (s->told_ms && now_ms < s->told_ms + TELL_AGAIN_MS))
@@ -116,7 +116,7 @@ void querylog_sinks_beat(struct querylog *q, uint64_t now_ms)
 	for (unsigned i = 0; i < n; i++) {
 		struct querylog_sink_slot *s = &q->sink[i];
 		if (s->sink.held)
-			loss_tell(s, &counts[i], now_ms);
+			loss_log(s, &counts[i], now_ms);
 		s->recent_rows[1] = s->recent_rows[0];
 		s->recent_weight[1] = s->recent_weight[0];
 		s->recent_rows[0] = s->recent_weight[0] = 0;
@@ -124,7 +124,8 @@ void querylog_sinks_beat(struct querylog *q, uint64_t now_ms)
 	querylog_sinks_save(q);
 }
 
-static void taken(struct querylog_sink_slot *s, const struct querylog_batch *b, uint64_t owed)
+static void accepted_count(
+	struct querylog_sink_slot *s, const struct querylog_batch *b, uint64_t owed)
 {
 	querylog_count(&s->rows, b->count);
 	querylog_count(&s->weight, b->weight + owed);
@@ -138,7 +139,7 @@ static void taken(struct querylog_sink_slot *s, const struct querylog_batch *b, 
 	store(&s->owed_weight, 0);
 }
 
-static void refused(struct querylog_sink_slot *s, const struct querylog_batch *b)
+static void refused_count(struct querylog_sink_slot *s, const struct querylog_batch *b)
 {
 	if (s->sink.fold && !querylog_load(&s->owed_weight))
 		s->owed_ms = clock_mono_ms();
@@ -146,7 +147,7 @@ static void refused(struct querylog_sink_slot *s, const struct querylog_batch *b
 	querylog_count(s->sink.fold ? &s->owed_weight : &s->dropped_weight, b->weight);
 }
 
-static void give_up(struct querylog_sink_slot *s)
+static void debt_drop(struct querylog_sink_slot *s)
 {
 	querylog_count(&s->dropped_rows, querylog_load(&s->owed_rows));
 	querylog_count(&s->dropped_weight, querylog_load(&s->owed_weight));
@@ -163,15 +164,15 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b)
 					 : s->sink.take(s->sink.arg, b);
 		s->was_offered = true;
 		if (took)
-			taken(s, b, owed);
+			accepted_count(s, b, owed);
 		else
-			refused(s, b);
+			refused_count(s, b);
 	}
 	querylog_sinks_save(q);
 }
 
 // A batch whose one row stands for what the sink is owed, and for nothing else.
-static bool pay(struct querylog *q, struct querylog_sink_slot *s)
+static bool debt_pay(struct querylog *q, struct querylog_sink_slot *s)
 {
 	struct querylog_batch *b = querylog_pool_take(q->pool, q->box, q->batches + 1);
 	if (!b)
@@ -182,7 +183,8 @@ static bool pay(struct querylog *q, struct querylog_sink_slot *s)
 		    && s->sink.fold(s->sink.arg, b, 0);
 	if (took) {
 		querylog_count(&s->rows, 1);
-		taken(s, &(struct querylog_batch){.count = 0}, querylog_load(&s->owed_weight));
+		accepted_count(
+			s, &(struct querylog_batch){.count = 0}, querylog_load(&s->owed_weight));
 	}
 	querylog_release(b);
 	return took;
@@ -197,7 +199,7 @@ void querylog_sinks_forgive(struct querylog *q)
 			continue;
 		log_warning("query log: %s did not take %llu queries before shutdown", s->sink.name,
 			owed);
-		give_up(s);
+		debt_drop(s);
 	}
 }
 
@@ -206,10 +208,10 @@ bool querylog_sinks_settle(struct querylog *q, uint64_t now_ms)
 	bool all = true;
 	for (unsigned i = 0; i < q->sinks; i++) {
 		struct querylog_sink_slot *s = &q->sink[i];
-		if (querylog_load(&s->owed_weight) && (s->was_offered || !pay(q, s))) {
+		if (querylog_load(&s->owed_weight) && (s->was_offered || !debt_pay(q, s))) {
 			// The debt may be younger than now_ms: rings were read since.
 			if (now_ms >= s->owed_ms + QUERYLOG_OWED_MS)
-				give_up(s);
+				debt_drop(s);
 			all &= !querylog_load(&s->owed_weight);
 		}
 		s->was_offered = false;

@@ -5,7 +5,6 @@
 
 #include "querylog_batch.h"
 #include "querylog_hand.h"
-#include "querylog_macs.h"
 #include "querylog_row.h"
 #include "querylog_sinks.h"
 #include "querylog_source.h"
@@ -88,3 +87,12 @@ static inline void querylog_count(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_store_explicit(counter, querylog_load(counter) + n, memory_order_relaxed);
 }
+
+// From rings to batches (querylog_drain.c). On the log thread.
+
+// One look at all rings. The records read.
+unsigned querylog_drain(struct querylog *q, uint64_t now_ms);
+// Passes the batch to the sinks, if it is old enough or `now`.
+void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
+// Makes a row for weight that no record has carried. False: no batch is free.
+bool querylog_carry(struct querylog *q, uint64_t now_ms);

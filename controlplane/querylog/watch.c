@@ -1,18 +1,301 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "watch.h"
 
+#include "base/rdata_text.h"
 #include "querylog_hide.h"
-#include "watch_join.h"
-#include "watch_line.h"
+#include "upstream_book.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/shm_stats.h>
 #include <weir/text.h>
+
+// Joins the parts of a watched miss: the worker's message, the control plane's steps, and the
+// sending of the answer. The first part waits here for the others, because the log rings are read
+// at their own pace and a question lives up to 5 s.
+
+struct watch_half {
+	uint32_t number; // 0: free
+	uint16_t worker;
+	bool has_worker, has_control, has_answer;
+	uint64_t until_ms, order; // order: of all that ever waited
+	struct watch_msg msg;
+	uint8_t name[255];
+	struct trace trace;
+	struct watch_msg answer;
+};
+
+struct watch_join {
+	struct watch_half half[WATCH_JOIN_MAX];
+	uint64_t count; // that ever waited
+};
+
+// That of the number, or a place for it: a free one (number 0), or else that of another one, which
+// the caller shows first. The caller fills it in; its `order` is the next `count`.
+static struct watch_half *join_place(struct watch_join *j, uint32_t number, uint16_t worker)
+{
+	struct watch_half *free = NULL, *oldest = &j->half[0];
+	for (unsigned i = 0; i < WATCH_JOIN_MAX; i++) {
+		struct watch_half *h = &j->half[i];
+		if (h->number == number && h->worker == worker)
+			return h;
+		if (!h->number)
+			free = h;
+		if (h->order < oldest->order)
+			oldest = h;
+	}
+	return free ? free : oldest;
+}
+
+// A query whose time is over, at `now_ms` UINT64_MAX any; NULL: there is no such query.
+static struct watch_half *join_due(struct watch_join *j, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < WATCH_JOIN_MAX; i++)
+		if (j->half[i].number && j->half[i].until_ms < now_ms)
+			return &j->half[i];
+	return NULL;
+}
+
+static unsigned join_used(const struct watch_join *j)
+{
+	unsigned used = 0;
+	for (unsigned i = 0; i < WATCH_JOIN_MAX; i++)
+		used += j->half[i].number != 0;
+	return used;
+}
+
+// One query as a line of JSON: the worker's part, the control plane's, or both.
+
+struct watch_line {
+	char text[24576];
+	size_t len;
+};
+
+struct watch_parts {
+	const struct watch_msg *worker; // NULL: none
+	const uint8_t *behind;          // its name and frame
+	const struct trace *control;    // NULL: none
+	const struct watch_msg *answer; // that it left, of WATCH_ANSWER; NULL: none
+	bool is_alone;                  // the other part should have come
+};
+
+// A name is escaped once more, an event has one, and the rest is numbers and constant words.
+enum { NAME_MOST = 2 * 4 * 255, EVENT_MOST = 2 * UPSTREAM_BOOK_NAME_MAX + 256, HEAD_MOST = 1536 };
+static_assert(sizeof(((struct watch_line *)0)->text) > NAME_MOST + HEAD_MOST + 2 * WATCH_FRAME_MAX);
+
+// A part without room is left out as a whole; a line always ends.
+static void add(struct watch_line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void add(struct watch_line *l, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(l->text + l->len, sizeof(l->text) - l->len, fmt, ap);
+	va_end(ap);
+	if (n > 0 && (size_t)n < sizeof(l->text) - l->len)
+		l->len += (size_t)n;
+}
+
+// Text with backslashes, which JSON minds, and maybe quotes.
+static void add_text(struct watch_line *l, const char *key, const char *text)
+{
+	add(l, ",\"%s\":\"", key);
+	for (const char *p = text; *p; p++)
+		add(l, *p == '\\' || *p == '"' ? "\\%c" : "%c", *p);
+	add(l, "\"");
+}
+
+static void add_name(struct watch_line *l, const uint8_t *wire, uint8_t len)
+{
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX];
+	struct rd rd = rd_init(wire, len);
+	if (len == 0 || dns_name_read(&rd, &name) != 0 || rd_left(&rd) != 0)
+		return;
+	(void)dns_name_to_text(&name, text);
+	add_text(l, "qname", text);
+}
+
+static void add_client(struct watch_line *l, const struct querylog_hiding *h, bool is_ipv6,
+	const uint8_t *client, unsigned port)
+{
+	char text[QUERYLOG_CLIENT_TEXT_MAX];
+	uint8_t bytes[16];
+	memcpy(bytes, client, sizeof(bytes));
+	querylog_hide_client(&h->key, h->how, is_ipv6 ? 6 : 4, bytes, text);
+	add(l, ",\"client\":\"%s\",\"client_port\":%u", text,
+		h->how == LOG_CLIENTS_WHOLE ? port : 0);
+}
+
+static void add_type(struct watch_line *l, uint16_t qtype)
+{
+	char type[DNS_TYPE_TEXT_MAX];
+	add(l, ",\"qtype\":\"%s\"", dns_type_text(qtype, type));
+}
+
+static void add_query(
+	struct watch_line *l, const struct querylog_hiding *h, const struct log_record *r)
+{
+	add_client(l, h, r->flags & LOG_IPV6, r->client, r->client_port);
+	add(l, ",\"group\":%u", r->group % (1u << LOG_GROUP_BITS));
+	add_type(l, r->qtype);
+	if (r->list != LOG_NO_LIST)
+		add(l, ",\"list\":%u", r->list);
+	if (r->flags & LOG_ANSWERED)
+		add(l, ",\"rcode\":\"%s\",\"reply_len\":%u",
+			dns_rcode_text(r->rcode & LOG_RCODE_MASK), r->reply_len);
+}
+
+static void add_frame(struct watch_line *l, const uint8_t *frame, unsigned len)
+{
+	static const char digits[] = "0123456789abcdef";
+	add(l, ",\"frame\":\"");
+	for (unsigned i = 0; i < len && l->len + 2 < sizeof(l->text); i++) {
+		l->text[l->len++] = digits[frame[i] >> 4];
+		l->text[l->len++] = digits[frame[i] & 0xf];
+	}
+	add(l, "\"");
+}
+
+static void add_worker(struct watch_line *l, int64_t wall_us, const struct querylog_hiding *h,
+	const struct watch_msg *m, const uint8_t *behind)
+{
+	const struct log_record *r = &m->record;
+	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
+		(int64_t)(r->time_us + (uint64_t)wall_us), verdict_names[r->verdict], m->frame_len,
+		m->batch);
+	if (r->client_port)
+		add_query(l, h, r);
+	add_name(l, behind, r->name_len);
+	add(l, ",\"stage_ns\":{");
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		add(l, "%s\"%s\":%" PRIu32, s ? "," : "", stage_names[s], m->stage_ns[s]);
+	add(l, "}");
+	if (m->kept)
+		add_frame(l, behind + r->name_len, m->kept);
+}
+
+// A query without a worker's part.
+static void add_alone(struct watch_line *l, int64_t wall_us, const struct querylog_hiding *h,
+	const struct trace *t)
+{
+	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\"",
+		(int64_t)(t->arrival_us + (uint64_t)wall_us), verdict_names[t->verdict]);
+	add_client(l, h, t->ip_version == 6, t->client, t->client_port);
+	add_type(l, t->qtype);
+	add_name(l, t->name, t->name_len);
+	if (t->worker == TRACE_OF_FRONTEND)
+		add(l, ",\"transport\":\"%s\"", t->is_tcp ? "tcp" : "udp");
+}
+
+static void add_numbers(struct watch_line *l, const struct trace_event *e)
+{
+	const char *const *keys = trace_step_keys[e->step];
+	if (e->step == TRACE_answered)
+		add(l, ",\"%s\":\"%s\"", keys[0], trace_outcome_names[e->n % TRACE_OUTCOMES]);
+	else if (*keys[0])
+		add(l, ",\"%s\":%u", keys[0], e->n);
+	if (strcmp(keys[1], "rcode") == 0)
+		add(l, ",\"rcode\":\"%s\"", dns_rcode_text((uint16_t)e->value));
+	else if (*keys[1])
+		add(l, ",\"%s\":%" PRIu32, keys[1], e->value);
+}
+
+static uint32_t since_us(const struct trace *t, uint64_t at_us)
+{
+	uint64_t us = at_us > t->arrival_us ? at_us - t->arrival_us : 0;
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+// The answer's steps in the worker, whose clock may differ by some microseconds: the steps left to
+// print, and the event to print them after.
+struct answer_way {
+	const struct watch_msg *msg; // NULL: none, or all printed
+	unsigned behind;             // not before this event: the control plane's answer
+	uint32_t took_us, sent_us;
+	bool is_taken; // printed
+};
+
+static struct answer_way way_of(const struct trace *t, const struct watch_msg *m)
+{
+	struct answer_way w = {.msg = m};
+	while (m && w.behind < t->count && t->event[w.behind].step != TRACE_answered)
+		w.behind++;
+	if (!m || w.behind == t->count)
+		return (struct answer_way){.msg = NULL};
+	w.took_us = since_us(t, m->record.time_us);
+	if (w.took_us < t->event[w.behind].at_us)
+		w.took_us = t->event[w.behind].at_us;
+	w.sent_us = w.took_us + m->stage_ns[STAGE_tx] / 1000;
+	return w;
+}
+
+// What came before the event behind the `i`th.
+static void add_way(struct watch_line *l, const struct trace *t, struct answer_way *w, unsigned i)
+{
+	const uint32_t next_us = i + 1 < t->count ? t->event[i + 1].at_us : UINT32_MAX;
+	if (!w->msg || i < w->behind || w->took_us > next_us)
+		return;
+	if (!w->is_taken)
+		add(l, ",{\"at_us\":%" PRIu32 ",\"step\":\"worker_took\"}", w->took_us);
+	w->is_taken = true;
+	if (w->sent_us > next_us)
+		return;
+	add(l, ",{\"at_us\":%" PRIu32 ",\"step\":\"%s\",\"tx_ns\":%" PRIu32 "}", w->sent_us,
+		w->msg->record.flags & LOG_ANSWERED ? "worker_sent" : "worker_tx_full",
+		w->msg->stage_ns[STAGE_tx]);
+	w->msg = NULL;
+}
+
+static void add_events(
+	struct watch_line *l, const struct watch_parts *parts, const struct upstream_book *book)
+{
+	const struct trace *t = parts->control;
+	struct answer_way way = way_of(t, parts->answer);
+	unsigned i = 0;
+	add(l, ",\"outcome\":\"%s\",\"events\":[", trace_outcome_names[t->outcome]);
+	for (; i < t->count && sizeof(l->text) - l->len > EVENT_MOST; i++) {
+		const struct trace_event *e = &t->event[i];
+		add(l, "%s{\"at_us\":%" PRIu32 ",\"step\":\"%s\"", i ? "," : "", e->at_us,
+			trace_step_names[e->step]);
+		if (e->server != LOG_NO_UPSTREAM)
+			add_text(l, "server", upstream_book_name(book, e->server));
+		add_numbers(l, e);
+		add(l, "}");
+		add_way(l, t, &way, i);
+	}
+	add(l, "]");
+	if (t->lost + t->count - i)
+		add(l, ",\"events_lost\":%u", t->lost + t->count - i);
+}
+
+// `wall_us` makes wall time of its times; `hiding` a client's text of its address; `book` names
+// servers, NULL: they have no names.
+static void line_make(struct watch_line *l, int64_t wall_us, const struct watch_parts *parts,
+	const struct querylog_hiding *hiding, const struct upstream_book *book)
+{
+	const struct trace *t = parts->control;
+	l->len = 0;
+	add(l, "{");
+	if (parts->worker)
+		add_worker(l, wall_us, hiding, parts->worker, parts->behind);
+	else
+		add_alone(l, wall_us, hiding, t);
+	if (t)
+		add(l, ",\"trace\":\"%04x-%u-%u\"", t->number >> 16, t->worker, t->number & 0xffff);
+	if (t && !t->is_left_out)
+		add_events(l, parts, book);
+	if (t ? t->is_left_out || (parts->is_alone && t->worker != TRACE_OF_FRONTEND)
+	      : parts->is_alone)
+		add(l, ",\"incomplete\":true");
+	add(l, "}\n");
+}
 
 struct lines {
 	struct watch_join join;
@@ -135,7 +418,7 @@ static void show(struct watch *w, const struct watch_parts *p)
 		w->counts.missed++;
 		return;
 	}
-	watch_line_make(&w->line, w->wall_us, p, &w->hiding, w->book);
+	line_make(&w->line, w->wall_us, p, &w->hiding, w->book);
 	memcpy(w->lines->text + w->used, w->line.text, w->line.len);
 	w->used += w->line.len;
 	w->counts.shown++;
@@ -156,11 +439,11 @@ static void half_show(struct watch *w, struct watch_half *h)
 	*h = (struct watch_half){0};
 }
 
-// For a part that has come; it is shown once the other one has.
+// The place for a part that has come; it is shown once the other one has.
 static struct watch_half *half_of(
 	struct watch *w, uint32_t number, uint16_t worker, unsigned wait_ms)
 {
-	struct watch_half *h = watch_join_place(&w->lines->join, number, worker);
+	struct watch_half *h = join_place(&w->lines->join, number, worker);
 	if (h->number && (h->number != number || h->worker != worker))
 		half_show(w, h);
 	if (!h->number) {
@@ -172,13 +455,13 @@ static struct watch_half *half_of(
 	return h;
 }
 
-static void half_settle(struct watch *w, struct watch_half *h)
+static void half_show_whole(struct watch *w, struct watch_half *h)
 {
 	if (h->has_worker && h->has_control && (h->has_answer || !h->trace.is_handed))
 		half_show(w, h);
 }
 
-static void worker_take(struct watch *w, const struct watch_msg *m, const uint8_t *behind)
+static void worker_receive(struct watch *w, const struct watch_msg *m, const uint8_t *behind)
 {
 	if (!m->trace) {
 		show(w, &(struct watch_parts){.worker = m, .behind = behind});
@@ -188,14 +471,14 @@ static void worker_take(struct watch *w, const struct watch_msg *m, const uint8_
 	if (m->part == WATCH_ANSWER) {
 		h->has_answer = true;
 		h->answer = *m;
-		half_settle(w, h);
+		half_show_whole(w, h);
 		return;
 	}
 	h->has_worker = true;
 	h->msg = *m;
 	h->msg.kept = 0; // no frame is kept of a query that is traced
 	memcpy(h->name, behind, m->record.name_len);
-	half_settle(w, h);
+	half_show_whole(w, h);
 }
 
 bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len)
@@ -209,7 +492,7 @@ bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len)
 	bool is_ours = is_sane && w->lines && m.id == w->id;
 	w->counts.former += is_sane && !is_ours;
 	if (is_ours)
-		worker_take(w, &m, msg + sizeof(m));
+		worker_receive(w, &m, msg + sizeof(m));
 	pthread_mutex_unlock(&w->lock);
 	return is_sane;
 }
@@ -227,7 +510,7 @@ void watch_put_trace(void *watch, const struct trace *t)
 		h->has_control = true;
 		h->trace = *t;
 		h->until_ms = clock_mono_ms() + WATCH_FOR_WORKER_MS;
-		half_settle(w, h);
+		half_show_whole(w, h);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -235,7 +518,7 @@ void watch_put_trace(void *watch, const struct trace *t)
 unsigned watch_waiting(struct watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	unsigned n = w->lines ? watch_join_used(&w->lines->join) : 0;
+	unsigned n = w->lines ? join_used(&w->lines->join) : 0;
 	pthread_mutex_unlock(&w->lock);
 	return n;
 }
@@ -243,7 +526,7 @@ unsigned watch_waiting(struct watch *w)
 static bool half_due_show(struct watch *w, uint64_t until_ms)
 {
 	pthread_mutex_lock(&w->lock);
-	struct watch_half *h = w->lines ? watch_join_due(&w->lines->join, until_ms) : NULL;
+	struct watch_half *h = w->lines ? join_due(&w->lines->join, until_ms) : NULL;
 	if (h)
 		half_show(w, h);
 	pthread_mutex_unlock(&w->lock);

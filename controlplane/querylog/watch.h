@@ -2,12 +2,14 @@
 #pragma once
 
 // Watched queries of a worker (watch_msg.h), with the steps of the control plane for misses
-// (trace.h), as lines of JSON for the watcher (watch_line.h).
+// (trace.h), as lines of JSON for the watcher.
 //
 // One watcher at a time, WATCH_BUFFER_MAX bytes of lines, allocated during a watch; queries without
 // room are counted and left out, and nothing waits for the watcher. A query that has two parts is
-// one line once both have come (watch_join.h). Messages are of another process: every length is
-// checked. One lock, held for a line or the copy of the buffer.
+// one line once both have come; WATCH_JOIN_MAX of them wait for their other part, one more evicts
+// the query that has waited longest. That one, and a query that is not complete in time, is shown
+// incomplete. Messages are of another process: every length is checked. One lock, held for a line
+// or the copy of the buffer.
 
 #include "trace.h"
 
@@ -16,7 +18,12 @@
 #include <stdint.h>
 #include <weir/watch_msg.h>
 
-enum { WATCH_BUFFER_MAX = 1 << 20 };
+enum {
+	WATCH_BUFFER_MAX = 1 << 20,
+	WATCH_JOIN_MAX = 128,
+	WATCH_FOR_CONTROL_MS = 6500, // a question's life, and more
+	WATCH_FOR_WORKER_MS = 2000,
+};
 
 struct upstream_book;
 struct watch;

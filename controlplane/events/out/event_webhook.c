@@ -2,8 +2,8 @@
 #include "event_webhook.h"
 
 #include "events/event_json.h"
-#include "querylog/sinks/webhook_content.h"
 #include "querylog/sinks/webhook_post.h"
+#include "querylog/sinks/webhook_text.h"
 
 #include <errno.h>
 #include <inttypes.h>

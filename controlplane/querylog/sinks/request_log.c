@@ -4,7 +4,6 @@
 #include "querylog/retention.h"
 #include "querylog/row_text.h"
 #include "querylog/store/query_folder.h"
-#include "request_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +18,90 @@
 #include <weir/clock.h>
 #include <weir/heap_site.h>
 #include <weir/log.h>
+
+enum { READ_AT_ONCE = 65536, MEND_MAX = 64 << 20 };
+
+// Does `path` name the file of `fd`? Then *size is its present size, smaller than before if another
+// process has truncated it.
+static bool file_is_at(int fd, const char *path, uint64_t *size)
+{
+	struct stat named, open;
+	if (lstat(path, &named) < 0 || fstat(fd, &open) < 0 || named.st_dev != open.st_dev
+		|| named.st_ino != open.st_ino)
+		return false;
+	*size = (uint64_t)open.st_size;
+	return true;
+}
+
+static int piece_read(int fd, char *buffer, size_t len, uint64_t at)
+{
+	ssize_t n;
+	do {
+		n = pread(fd, buffer, len, (off_t)at);
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
+}
+
+// Finds the place behind the last end of a line; 0: there is no end of a line.
+static int lines_end(int fd, uint64_t size, char *buffer, uint64_t *out)
+{
+	*out = 0;
+	while (size) {
+		size_t len = size < READ_AT_ONCE ? (size_t)size : READ_AT_ONCE;
+		size -= len;
+		int rc = piece_read(fd, buffer, len, size);
+		if (rc < 0)
+			return rc;
+		const char *end = memrchr(buffer, '\n', len);
+		if (end) {
+			*out = size + (uint64_t)(end - buffer) + 1;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+// The first NUL of the last MEND_MAX bytes; `size`: no NUL.
+static int nul_find(int fd, uint64_t size, char *buffer, uint64_t *out)
+{
+	uint64_t at = size > MEND_MAX ? size - MEND_MAX : 0;
+	while (at < size) {
+		size_t len = size - at < READ_AT_ONCE ? (size_t)(size - at) : READ_AT_ONCE;
+		int rc = piece_read(fd, buffer, len, at);
+		if (rc < 0)
+			return rc;
+		const char *nul = memchr(buffer, 0, len);
+		if (nul) {
+			*out = at + (uint64_t)(nul - buffer);
+			return 0;
+		}
+		at += len;
+	}
+	*out = size;
+	return 0;
+}
+
+// Cuts the file back to the end of its last whole line. After a power cut it may end in half a line
+// or in NULs, or have NULs in the middle of what was written last: ext4 writes a new block before
+// the rest of the one before it, which it had written when that was half full. From the first of
+// these on the lines go, which are of the time that a power cut may lose. *size: its size, before
+// and after. 0 or -errno.
+static int file_mend(int fd, uint64_t *size)
+{
+	uint64_t end = 0, sound = 0;
+	char *buffer = heap_malloc(READ_AT_ONCE);
+	if (!buffer)
+		return -ENOMEM;
+	int rc = nul_find(fd, *size, buffer, &sound);
+	if (rc == 0)
+		rc = lines_end(fd, sound, buffer, &end);
+	heap_free(buffer);
+	if (rc == 0 && end < *size && ftruncate(fd, (off_t)end) < 0)
+		rc = -errno;
+	if (rc == 0)
+		*size = end;
+	return rc;
+}
 
 enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_BYTES = 64, DAYS_MAX = 8192 };
 
@@ -150,7 +233,7 @@ static int64_t file_check(struct request_log *l, int fd)
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	uint64_t size = (uint64_t)st.st_size;
-	int rc = request_file_mend(fd, &size);
+	int rc = file_mend(fd, &size);
 	if (rc < 0)
 		return rc;
 	uint64_t cut = (uint64_t)st.st_size - size;
@@ -195,7 +278,7 @@ static int file_open(struct request_log *l, int64_t day)
 static bool file_ready(struct request_log *l)
 {
 	int64_t day = today(l);
-	if (l->fd >= 0 && day == l->day && request_file_is_at(l->fd, l->path, &l->size))
+	if (l->fd >= 0 && day == l->day && file_is_at(l->fd, l->path, &l->size))
 		return true;
 	if (clock_mono_ms() < l->retry.at_ms)
 		return false;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The body of a webhook's POST: about blocked or failed queries, or about a day. Generic JSON, or
-// Discord's form: `content` under WEBHOOK_CONTENT_MAX bytes, without mentions.
+// The bodies of webhooks' POSTs: about blocked or failed queries, about a day, or of the caller's
+// lines. Generic JSON, or Discord's form: `content` under WEBHOOK_CONTENT_MAX bytes, cut at the end
+// of a line, without mentions.
 
 #include "querylog/querylog.h"
 #include "topk.h"
 
+#include <stddef.h>
+#include <weir/attr.h>
 #include <weir/config_log.h>
 
 enum { WEBHOOK_EVENTS_MAX = 8, WEBHOOK_TOP_MAX = 5, WEBHOOK_TOPK_CAP = 512 };
@@ -41,3 +44,18 @@ ATTR_MUST_CHECK char *webhook_note_text(enum webhook_form form, const char *box,
 	enum webhook_kind kind, const struct webhook_note *n);
 ATTR_MUST_CHECK char *webhook_day_text(
 	enum webhook_form form, const char *box, const struct webhook_day *d, uint64_t until_s);
+
+// Discord's form.
+
+enum { WEBHOOK_CONTENT_MAX = 1900 };
+
+struct webhook_content { // zeros: empty
+	char text[WEBHOOK_CONTENT_MAX];
+	size_t len;
+};
+
+void webhook_content_line(struct webhook_content *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
+// Text that stands between backticks, in `out`: what a client or a server sent may have some.
+const char *webhook_harmless(const char *from, char *out, size_t cap);
+// malloced, or NULL: no memory.
+ATTR_MUST_CHECK char *webhook_discord(const struct webhook_content *c);

@@ -3,7 +3,7 @@
 // What sinks have lost and have in memory: one sum for all readers, a line of the log, and what a
 // killed life leaves for the next one.
 
-#include "controlplane/querylog/querylog_drain.h"
+#include "controlplane/querylog/querylog_state.h"
 #include "querylog_rig.h"
 #include "tests/unit/unit.h"
 

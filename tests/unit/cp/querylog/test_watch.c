@@ -2,7 +2,6 @@
 
 #include "controlplane/querylog/querylog_hide.h"
 #include "controlplane/querylog/watch.h"
-#include "controlplane/querylog/watch_join.h"
 #include "tests/unit/unit.h"
 
 #include <weir/shm_stats.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/querylog/sinks/webhook.h"
-#include "controlplane/querylog/sinks/webhook_content.h"
 #include "controlplane/querylog/sinks/webhook_text.h"
 #include "tests/unit/cp/http/fake_post.h"
 #include "tests/unit/cp/querylog/querylog_rig.h"
