@@ -2,7 +2,6 @@
 #include "tail.h"
 
 #include "querylog/row_text.h"
-#include "querylog/store/query_name.h"
 
 #include <errno.h>
 #include <pthread.h>

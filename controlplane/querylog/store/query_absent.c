@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "query_absent.h"
 
-#include "query_name.h"
 #include "query_reader.h"
 
 #include <ctype.h>

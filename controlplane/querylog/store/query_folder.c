@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/heap_site.h>
+#include <weir/log.h>
 
 int query_folder_make(const char *path)
 {
@@ -145,7 +147,7 @@ void query_folder_free(struct query_folder *f)
 }
 
 // Deletes the WAL first: without its file it would count as that of a later file.
-int query_folder_remove(const char *folder, const struct query_folder_file *f)
+static int file_remove(const char *folder, const struct query_folder_file *f)
 {
 	static const char *const beside[] = {"-wal", "-shm", "-journal"};
 	char path[PATH_MAX], other[PATH_MAX + 16];
@@ -158,4 +160,87 @@ int query_folder_remove(const char *folder, const struct query_folder_file *f)
 			return -errno;
 	}
 	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+// Which files go, and in which order.
+struct order {
+	int64_t oldest;          // files of hours before that are too old
+	unsigned count, present; // all files; the first ones, those of the present (retention.h)
+	bool future_first;
+};
+
+// -ENOMEM.
+static int order_make(
+	struct query_keep *k, int64_t clock_s, const struct query_folder *f, struct order *out)
+{
+	int64_t *start_s = heap_calloc(f->count + 1, sizeof(*start_s));
+	uint64_t mono_ms = clock_mono_ms();
+	if (!start_s)
+		return -ENOMEM;
+	for (unsigned i = 0; i < f->count; i++)
+		start_s[i] = f->file[i].hour * 3600;
+	int64_t now_s = retention_now(&k->retention, clock_s, mono_ms, start_s, f->count, 3600);
+	unsigned present = retention_present(clock_s, start_s, f->count);
+	heap_free(start_s);
+	int64_t ahead_s = clock_s - now_s > RETENTION_PROOF_S ? clock_s - now_s : 0;
+	if (ahead_s && !k->clock_ahead_s)
+		log_warning("query store: the clock is %lld hours ahead of the newest rows; weir "
+			    "deletes no file by age for a day",
+			(long long)(ahead_s / 3600));
+	k->clock_ahead_s = ahead_s;
+	*out = (struct order){.oldest = now_s / 3600 - k->hours,
+		.count = f->count,
+		.present = present ? present : f->count,
+		.future_first = retention_is_steady(&k->retention, mono_ms)};
+	return 0;
+}
+
+// The i-th of all but one: the newest file of the present stays, whatever it is.
+static unsigned order_at(const struct order *o, unsigned i)
+{
+	unsigned future = o->count - o->present;
+	if (o->future_first)
+		return i < future ? o->present + i : i - future;
+	return i + 1 < o->present ? i : i + 1;
+}
+
+static void files_count(const struct query_folder *f, struct query_tidied *out)
+{
+	for (unsigned i = f->count; i-- > 0;) {
+		if (f->file[i].hour < 0) // removed
+			continue;
+		out->files++;
+		out->oldest_unix_s = f->file[i].hour * 3600;
+	}
+}
+
+int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
+	const struct query_folder_file *open, uint64_t room, struct query_tidied *out)
+{
+	struct query_folder f;
+	struct order order;
+	*out = (struct query_tidied){0};
+	int rc = query_folder_scan(&f, path);
+	if (rc == 0 && (rc = order_make(k, clock_s, &f, &order)) < 0)
+		query_folder_free(&f);
+	if (rc)
+		return rc;
+	out->is_read = true;
+	out->bytes = f.bytes;
+	for (unsigned i = 0; i + 1 < f.count; i++) {
+		struct query_folder_file *one = &f.file[order_at(&order, i)];
+		bool is_open = open && one->hour == open->hour && one->part == open->part;
+		bool is_much = out->bytes + room > k->max_bytes;
+		if (is_open || (one->hour >= order.oldest && !is_much))
+			continue;
+		rc = file_remove(path, one);
+		if (rc)
+			break;
+		out->bytes -= one->bytes;
+		one->hour = -1;
+		out->dropped++;
+	}
+	files_count(&f, out);
+	query_folder_free(&f);
+	return rc;
 }

@@ -4,6 +4,8 @@
 // The folder of the query store: queries-<date>T<hour>-<part>.sqlite, in UTC, with what SQLite puts
 // beside each. Files with other names are not touched. Blocking file I/O.
 
+#include "querylog/retention.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,4 +40,25 @@ ATTR_MUST_CHECK int query_folder_path(
 uint64_t query_folder_bytes(const char *path);
 // May the file have rows from `since_us` on and before `until_us`?
 bool query_folder_in_time(const struct query_folder_file *f, int64_t since_us, int64_t until_us);
-ATTR_MUST_CHECK int query_folder_remove(const char *folder, const struct query_folder_file *f);
+
+// What may stay in a folder, and what is known of its clock.
+struct query_keep {
+	unsigned hours;
+	uint64_t max_bytes;
+	struct retention retention;
+	int64_t clock_ahead_s; // how far the clock is ahead (retention.h); 0: it is trusted
+};
+
+struct query_tidied {
+	bool is_read;          // else the folder could not be read, and nothing below is known
+	unsigned files;        // that are left
+	uint64_t bytes;        // of these
+	uint64_t dropped;      // files
+	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file is left
+};
+
+// Deletes files that are too old or too many, so that `room` bytes are free: the oldest first,
+// those of the future before or after them (retention.h). Never `open`, NULL: none, nor the newest
+// of the present. `clock_s`: the time. -ENOMEM, -errno.
+ATTR_MUST_CHECK int query_folder_tidy(const char *path, struct query_keep *k, int64_t clock_s,
+	const struct query_folder_file *open, uint64_t room, struct query_tidied *out);

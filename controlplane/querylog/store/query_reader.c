@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/heap_site.h>
 
 enum { SELECT_UP, SELECT_DOWN, SELECT_AT, SELECT_NAME, SELECT_CLIENT, SELECT_KIND, SELECTS };
@@ -231,4 +232,26 @@ int query_reader_kind(struct query_reader *r, int64_t id, struct query_kind *out
 	}
 	sql_reset(t);
 	return rc < 0 ? rc : 0;
+}
+
+bool query_name_dot_at(const char *text, size_t i)
+{
+	size_t slashes = 0;
+	while (slashes < i && text[i - 1 - slashes] == '\\')
+		slashes++;
+	return text[i] == '.' && slashes % 2 == 0;
+}
+
+size_t query_name_len(const char *text)
+{
+	size_t len = strlen(text);
+	return len > 1 && query_name_dot_at(text, len - 1) ? len - 1 : len;
+}
+
+bool query_name_below(const char *name, const char *filter)
+{
+	size_t len = query_name_len(name), tail = query_name_len(filter);
+	if (tail > len || strncasecmp(name + len - tail, filter, tail) != 0)
+		return false;
+	return tail == len || (len - tail > 0 && query_name_dot_at(name, len - tail - 1));
 }

@@ -9,6 +9,7 @@
 #include "sql.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
 
@@ -58,3 +59,12 @@ ATTR_MUST_CHECK int query_reader_name(
 ATTR_MUST_CHECK int query_reader_client(
 	struct query_reader *r, int64_t id, struct query_client *out);
 ATTR_MUST_CHECK int query_reader_kind(struct query_reader *r, int64_t id, struct query_kind *out);
+
+// Names as the log writes them (RFC 1035 5.1 text), compared. Any thread.
+
+// Bytes of a name as text without the dot at its end.
+size_t query_name_len(const char *name);
+// Does a label end there? A dot that a backslash makes part of a label ends none.
+bool query_name_dot_at(const char *name, size_t at);
+// Is `name` that of the filter or below it? Both as RFC 1035 5.1 text, dot at the end or not.
+bool query_name_below(const char *name, const char *filter);

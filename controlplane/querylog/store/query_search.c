@@ -3,7 +3,6 @@
 #include "query_search.h"
 
 #include "query_folder.h"
-#include "query_name.h"
 #include "query_schema.h"
 
 #include <errno.h>
@@ -251,7 +250,7 @@ static int file_search(struct search *s, const char *folder, const struct query_
 	return rc;
 }
 
-// Of the files in the order of the search: 0 is this one, over 0 comes after it.
+// Compares a file with a place in the order of the search: 0 is that file, over 0 comes after it.
 static int place_order(const struct query_filter *f, const struct query_folder_file *file,
 	const struct query_place *p)
 {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "query_store.h"
 
 #include "query_file.h"
 #include "query_folder.h"
+#include "query_rate.h"
 #include "query_schema.h"
-#include "query_store_file.h"
+#include "querylog/querylog_queue.h"
 #include "sql.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +19,168 @@
 #include <weir/heap_site.h>
 #include <weir/log.h>
 #include <weir/thread.h>
+
+// Bytes of a row, generously, by which a transaction ends before it makes a large WAL.
+enum { PART_SHARE = 8, ROW_BYTES = 64, TRANSACTION_MAX = 4 << 20 };
+
+struct query_store {
+	struct query_store_settings settings;
+	char folder[PATH_MAX];
+	struct querylog_queue *queue;
+	pthread_t thread;
+	_Atomic bool failing;
+	_Atomic uint64_t refused;
+	pthread_mutex_t lock;
+	struct query_store_status shown; // under the lock
+
+	// The thread's own.
+	struct query_file *file;
+	char path[PATH_MAX];
+	bool open;
+	int64_t hour;
+	unsigned part;
+	int64_t bad_hour; // a damaged file was found there: parts from bad_part + 1 on
+	unsigned bad_part;
+	struct query_rate rate;
+	uint64_t began_ms;    // 0: nothing waits for a commit
+	uint64_t unsynced_ms; // since when something waits for a sync. 0: nothing does
+	uint64_t open_rows, open_weight;
+	uint64_t tidy_ms, retry_ms, backoff_ms;
+	struct query_keep keep;
+	uint64_t others_bytes;         // of the files that are not open
+	struct query_store_status now; // copied to `shown`
+};
+
+static int64_t unix_s(const struct query_store *s)
+{
+	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
+}
+
+static void rows_lose(struct query_store *s, uint64_t rows, uint64_t weight)
+{
+	s->now.lost_rows += rows;
+	s->now.lost_weight += weight;
+}
+
+// Ends the use of the file, whatever state it is in.
+static void file_leave(struct query_store *s)
+{
+	query_file_close(s->file);
+	rows_lose(s, s->open_rows, s->open_weight);
+	s->open_rows = s->open_weight = s->began_ms = s->unsynced_ms = 0;
+	s->open = false;
+}
+
+// Deletes files that are too old or too many, so that `room` bytes are free.
+static int tidy(struct query_store *s, uint64_t room)
+{
+	const struct query_folder_file open = {.hour = s->hour, .part = s->part};
+	struct query_tidied left;
+	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
+	int rc = query_folder_tidy(
+		s->folder, &s->keep, unix_s(s), s->open ? &open : NULL, room, &left);
+	s->now.clock_ahead_s = s->keep.clock_ahead_s;
+	if (!left.is_read)
+		return rc;
+	s->now.files = left.files;
+	s->now.oldest_unix_s = left.oldest_unix_s;
+	s->now.bytes = left.bytes;
+	s->now.dropped_files += left.dropped;
+	s->others_bytes = left.bytes - (s->open ? query_folder_bytes(s->path) : 0);
+	return rc;
+}
+
+static uint64_t part_max(const struct query_store *s)
+{
+	return s->settings.max_bytes / PART_SHARE;
+}
+
+// Bytes of rows after which it is time for a commit.
+static uint64_t transaction_max(const struct query_store *s)
+{
+	return part_max(s) < TRANSACTION_MAX ? part_max(s) : TRANSACTION_MAX;
+}
+
+// The part of `hour` to go on with: the last one, or the next when that is full or damaged.
+static int part_find(struct query_store *s, int64_t hour, unsigned *part)
+{
+	struct query_folder f;
+	int rc = query_folder_scan(&f, s->folder);
+	if (rc)
+		return rc;
+	unsigned found = 1;
+	for (unsigned i = 0; i < f.count; i++)
+		if (f.file[i].hour == hour)
+			found = f.file[i].part + (f.file[i].bytes >= part_max(s));
+	query_folder_free(&f);
+	if (s->bad_hour == hour && found <= s->bad_part)
+		found = s->bad_part + 1;
+	*part = found ? found : 1;
+	return found > QUERY_PARTS_MAX ? -EMFILE : 0;
+}
+
+// A file of that hour. -errno, -EUCLEAN: damaged.
+static int file_begin(struct query_store *s, int64_t hour)
+{
+	int rc = query_folder_make(s->folder);
+	if (rc)
+		return rc;
+	s->hour = -1; // no file's fault until one is chosen
+	unsigned part;
+	rc = part_find(s, hour, &part);
+	if (rc == 0)
+		rc = query_folder_path(s->folder, hour, part, s->path);
+	if (rc)
+		return rc;
+	s->hour = hour;
+	s->part = part;
+	rc = query_file_open(s->file, s->path, hour);
+	if (rc)
+		return rc;
+	s->open = true;
+	return tidy(s, 0);
+}
+
+// A write went well: the store fails no longer. The wait doubles on until rows are committed.
+static void failure_clear(struct query_store *s)
+{
+	s->now.failing = false;
+	s->now.why[0] = '\0';
+	atomic_store(&s->failing, false);
+}
+
+static int commit(struct query_store *s)
+{
+	if (!s->open || !s->began_ms)
+		return 0;
+	int rc = query_file_commit(s->file);
+	if (rc)
+		return rc;
+	s->now.rows += s->open_rows;
+	s->now.weight += s->open_weight;
+	s->open_rows = s->open_weight = s->began_ms = 0;
+	s->backoff_ms = 0;
+	if (!s->unsynced_ms)
+		s->unsynced_ms = clock_mono_ms();
+	failure_clear(s);
+	uint64_t bytes = query_folder_bytes(s->path);
+	s->now.bytes = s->others_bytes + bytes;
+	if (bytes >= part_max(s))
+		file_leave(s);
+	if (s->now.bytes > s->settings.max_bytes)
+		rc = tidy(s, s->open ? 0 : part_max(s) / PART_SHARE);
+	return rc;
+}
+
+// Brings what was committed to the disk, if it is time.
+static int sync_if_due(struct query_store *s)
+{
+	bool is_due = s->unsynced_ms && clock_mono_ms() - s->unsynced_ms >= QUERY_SYNC_MS;
+	if (!is_due || s->began_ms) // within a transaction there is no checkpoint
+		return 0;
+	s->unsynced_ms = 0;
+	return query_file_sync(s->file);
+}
 
 static void show(struct query_store *s)
 {
@@ -29,7 +195,7 @@ static void show(struct query_store *s)
 static void fail(struct query_store *s, int err, const char *what)
 {
 	bool damaged = err == -EUCLEAN;
-	query_store_leave(s);
+	file_leave(s);
 	if (damaged && s->hour >= 0) {
 		s->bad_hour = s->hour;
 		s->bad_part = s->part;
@@ -67,16 +233,16 @@ static int row_put(struct query_store *s, const char *box, const struct querylog
 {
 	int rc = 0;
 	if (s->open && !file_fits(s, row_hour(row))) {
-		rc = query_store_commit(s);
+		rc = commit(s);
 		if (rc == 0)
-			query_store_leave(s);
+			file_leave(s);
 	}
 	if (rc == 0 && !s->open)
-		rc = query_store_begin(s, row_hour(row));
+		rc = file_begin(s, row_hour(row));
 	if (rc == 0)
 		rc = query_file_put(s->file, box, row, weight);
 	if (rc) {
-		query_store_lose(s, rows, weight);
+		rows_lose(s, rows, weight);
 		return rc;
 	}
 	if (!s->began_ms)
@@ -104,19 +270,19 @@ static int batch_put(struct query_store *s, const struct querylog_batch *b, uint
 		rc = row_put(s, b->box, row, weight, rows);
 		weight = rows = 0;
 	}
-	query_store_lose(s, rows, weight);
+	rows_lose(s, rows, weight);
 	return rc;
 }
 
-static void batch_take(struct query_store *s, const struct querylog_batch *b, uint64_t owed)
+static void batch_receive(struct query_store *s, const struct querylog_batch *b, uint64_t owed)
 {
 	if (s->now.failing && clock_mono_ms() < s->retry_ms) {
-		query_store_lose(s, b->count, b->weight + owed);
+		rows_lose(s, b->count, b->weight + owed);
 		return;
 	}
 	int rc = batch_put(s, b, owed);
-	if (rc == 0 && s->open_rows * ROW_BYTES >= query_store_transaction_max(s))
-		rc = query_store_commit(s);
+	if (rc == 0 && s->open_rows * ROW_BYTES >= transaction_max(s))
+		rc = commit(s);
 	if (rc)
 		fail(s, rc, s->open ? "write" : s->folder);
 }
@@ -130,7 +296,7 @@ static int folder_try(struct query_store *s)
 		rc = query_folder_try(s->folder);
 	if (rc)
 		return rc;
-	query_store_well(s);
+	failure_clear(s);
 	return 0;
 }
 
@@ -139,13 +305,13 @@ static void beat(struct query_store *s, uint64_t now_ms)
 {
 	int rc = 0;
 	if (s->began_ms && now_ms - s->began_ms >= QUERY_FLUSH_MS)
-		rc = query_store_commit(s);
+		rc = commit(s);
 	if (rc == 0)
-		rc = query_store_sync(s);
+		rc = sync_if_due(s);
 	if (rc == 0 && now_ms >= s->tidy_ms) {
 		// Also while it fails: old files may take the missing room.
 		bool was_failing = s->now.failing;
-		rc = query_store_tidy(s, 0);
+		rc = tidy(s, 0);
 		rc = was_failing ? 0 : rc;
 	}
 	if (rc == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
@@ -167,7 +333,7 @@ static void *store_run(void *arg)
 		const struct querylog_batch *b =
 			querylog_queue_take(s->queue, QUERY_FLUSH_MS / 4, &owed);
 		if (b) {
-			batch_take(s, b, owed);
+			batch_receive(s, b, owed);
 			querylog_release(b);
 			show(s);
 		}
@@ -177,10 +343,10 @@ static void *store_run(void *arg)
 			shown_ms = now_ms;
 		}
 	}
-	int rc = query_store_commit(s);
+	int rc = commit(s);
 	if (rc)
 		fail(s, rc, s->folder);
-	query_store_leave(s);
+	file_leave(s);
 	show(s);
 	return NULL;
 }
@@ -205,6 +371,7 @@ int query_store_open(struct query_store **out, const struct query_store_settings
 	snprintf(s->now.folder, sizeof(s->now.folder), "%s", settings->folder);
 	s->settings.folder = s->folder;
 	s->hour = s->bad_hour = -1;
+	s->keep = (struct query_keep){.hours = settings->hours, .max_bytes = settings->max_bytes};
 	s->now.hours = settings->hours;
 	s->now.max_bytes = settings->max_bytes;
 	s->now.keep_one_in = 1;

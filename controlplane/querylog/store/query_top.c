@@ -43,7 +43,7 @@ static bool is_late(void *arg)
 	return *t->stop || clock_mono_ms() >= t->end_ms;
 }
 
-// Of a number over the cap: nothing.
+// Adds nothing for a number over the cap.
 static int numbered_add(struct numbered *n, int64_t id, const struct query_tally *t, uint64_t *left)
 {
 	if (id <= 0 || id >= n->cap) {

@@ -37,7 +37,7 @@ void sql_stop_when(struct sql *s, bool (*stop)(void *arg), void *arg);
 
 // Statements without parameters or results, one or more.
 ATTR_MUST_CHECK int sql_run(struct sql *s, const char *constant);
-// Of a statement whose result is one number, such as a pragma.
+// Runs a statement whose result is one number, such as a pragma.
 ATTR_MUST_CHECK int sql_number(struct sql *s, const char *constant, int64_t *out);
 // Makes a checkpoint: afterwards all that was committed is on the disk, in the file or, where a
 // reader or another checkpoint prevents the copy, in the write-ahead log. Waits for the disk, but

@@ -2,7 +2,8 @@
 //
 // The query store under a wrong clock: real files, deleted or not.
 
-#include "controlplane/querylog/store/query_store_file.h"
+#include "controlplane/querylog/store/query_folder.h"
+#include "controlplane/querylog/store/query_store.h"
 #include "query_rows.h"
 #include "tests/unit/unit.h"
 
@@ -69,17 +70,16 @@ TEST_WITH(test_a_clock_400_days_ahead_deletes_nothing, own_folder_setup, own_fol
 static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 {
 	static const int hours[] = {0, 1, 2, 3, 100, 101};
-	static struct query_store s;
+	struct query_tidied tidied;
 	char path[PATH_MAX], text[64] = "";
 	struct query_folder files;
 	uint64_t mono_ms = clock_mono_ms();
 	now_s = (FIRST_HOUR + 3) * INT64_C(3600) + 60;
-	s = (struct query_store){
-		.settings = {.hours = 48, .max_bytes = max_bytes, .unix_s = clock_s},
+	struct query_keep keep = {.hours = 48,
+		.max_bytes = max_bytes,
 		.retention = {.has_looked = steady,
 			.offset_s = now_s - (int64_t)(mono_ms / 1000),
 			.since_ms = mono_ms - 2 * RETENTION_PROOF_S * UINT64_C(1000)}};
-	snprintf(s.folder, sizeof(s.folder), "%s", own_folder);
 	for (unsigned i = 0; i < ARRAY_LEN(hours); i++) {
 		assert_int_equal(query_folder_path(own_folder, FIRST_HOUR + hours[i], 1, path), 0);
 		FILE *f = fopen(path, "w");
@@ -87,16 +87,16 @@ static void expect_left(bool steady, uint64_t max_bytes, const char *left)
 		assert_int_equal(ftruncate(fileno(f), 1000), 0);
 		fclose(f);
 	}
-	assert_int_equal(query_store_tidy(&s, 0), 0);
+	assert_int_equal(query_folder_tidy(own_folder, &keep, now_s, NULL, 0, &tidied), 0);
 	assert_int_equal(query_folder_scan(&files, own_folder), 0);
 	for (unsigned i = 0; i < files.count; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d",
 			(int)(files.file[i].hour - FIRST_HOUR));
 	assert_string_equal(text, left);
-	assert_int_equal(s.now.files, files.count);
-	assert_int_equal(s.now.dropped_files, ARRAY_LEN(hours) - files.count);
-	assert_int_equal(s.now.oldest_unix_s, files.file[0].hour * 3600);
-	assert_int_equal(s.now.bytes, files.count * 1000);
+	assert_int_equal(tidied.files, files.count);
+	assert_int_equal(tidied.dropped, ARRAY_LEN(hours) - files.count);
+	assert_int_equal(tidied.oldest_unix_s, files.file[0].hour * 3600);
+	assert_int_equal(tidied.bytes, files.count * 1000);
 	query_folder_free(&files);
 }
 

@@ -3,7 +3,6 @@
 // What a search compares and takes from outside, and how many rows a flood leaves; the
 // searches themselves are in test_query_store.c.
 
-#include "controlplane/querylog/store/query_name.h"
 #include "controlplane/querylog/store/query_rate.h"
 #include "controlplane/querylog/store/query_search.h"
 #include "query_rows.h"
