@@ -40,7 +40,7 @@ static int ATTR_PRINTF(3, 4) fail(struct exchange *x, int err, const char *fmt, 
 	return err;
 }
 
-// Until the socket is ready for `events`, `within_ms` from now at most. 0, or the error.
+// Waits until the socket is ready for `events`, for `within_ms` at most. 0, or the error.
 static int ready_wait(struct exchange *x, short events, unsigned within_ms)
 {
 	const struct axfr_request *r = x->request;
@@ -59,7 +59,7 @@ static int ready_wait(struct exchange *x, short events, unsigned within_ms)
 		x->result->connected ? "a byte" : "a connection");
 }
 
-// After -EAGAIN of a call for `events`, which with TLS may need the other direction.
+// Waits after -EAGAIN of a call for `events`, which with TLS may need the other direction.
 static int again_wait(struct exchange *x, short events)
 {
 	if (x->tls)
@@ -128,7 +128,7 @@ static ssize_t some_send(struct exchange *x, const uint8_t *from, size_t len)
 	return errno == EINTR ? -EAGAIN : -errno;
 }
 
-// The same, and 0: the server closed the connection.
+// Bytes, -EAGAIN, or -errno; 0: the server closed the connection.
 static ssize_t some_receive(struct exchange *x, uint8_t *to, size_t len)
 {
 	ssize_t n = x->tls ? tls_conn_read(x->tls, to, len) : recv(x->fd, to, len, 0);

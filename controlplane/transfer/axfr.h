@@ -2,12 +2,12 @@
 #pragma once
 
 // A zone from its server by AXFR over TCP (RFC 5936) or TLS (RFC 9103), as lines of a master file
-// (axfr_read.h). With a key the queries are signed, and so must be the replies (tsig.h); lines may
+// (axfr_ixfr.h). With a key the queries are signed, and so must be the replies (tsig.h); lines may
 // come before the message that verifies them.
 //
 // With the serial of a present copy it first asks for the SOA, and the same serial ends the
 // exchange: the zone did not change. With `change` it begins with a question for the differences
-// since that serial, by IXFR (RFC 1995, ixfr_read.h), and goes on with the SOA only if the server
+// since that serial, by IXFR (RFC 1995), and goes on with the SOA only if the server
 // refuses, has an older one, or sends differences that do not fit together. Each question has a
 // connection of its own, as servers may close one after a reply.
 //
@@ -15,7 +15,7 @@
 // `deadline_ms` for all, `max_bytes` of messages to a question. Blocks: for helper threads. It
 // checks `stop` ten times a second. 80 KiB of heap while it runs.
 
-#include "ixfr_read.h"
+#include "axfr_ixfr.h"
 
 #include <stdatomic.h>
 #include <weir/config.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 // Queries to one server over HTTPS (RFC 8484): POST over HTTP/2, many at a time on few connections,
-// by libcurl (http_multi.h). Resolver loop's thread only. docs/explanation/upstreams.md says what
-// counts as a reply, and what happens to queries whose connection fails.
+// by libcurl (http_transfer.h). Resolver loop's thread only. docs/explanation/upstreams.md says
+// what counts as a reply, and what happens to queries whose connection fails.
 //
 // Bounds: UPSTREAM_HTTPS_QUERIES in flight for each server; one more takes the place of one without
 // a leg, or is refused (`full`). UPSTREAM_HTTPS_CONNECTIONS to each server, UPSTREAM_HTTPS_ALL in a
@@ -11,7 +11,7 @@
 // lasts UPSTREAM_HTTPS_MS at most. After UPSTREAM_HTTPS_IDLE_MS without queries weir frees the
 // connections and the handles of ended queries, of which it keeps some until then.
 
-#include "transfer/http_multi.h"
+#include "transfer/http_transfer.h"
 #include "upstream.h"
 
 #include <event2/event_struct.h>

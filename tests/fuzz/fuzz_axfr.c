@@ -6,7 +6,7 @@
 // input is messages with their length in front, as over TCP.
 
 #include "controlplane/lists/list_parse.h"
-#include "controlplane/transfer/axfr_read.h"
+#include "controlplane/transfer/axfr_ixfr.h"
 #include "controlplane/transfer/tsig.h"
 #include "fuzz.h"
 

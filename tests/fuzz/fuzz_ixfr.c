@@ -6,7 +6,7 @@
 // first line, and each line is printable. The input is messages with their length in front.
 
 #include "controlplane/lists/fetch/list_diff.h"
-#include "controlplane/transfer/ixfr_read.h"
+#include "controlplane/transfer/axfr_ixfr.h"
 #include "fuzz.h"
 
 #include <sys/mman.h>

@@ -50,7 +50,7 @@ LIBRARIES = {
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
 # The steering program itself is the second file of libbpf. cyaml's schema tables need its header as well: one library, two files. Of OpenSSL one file of controlplane/tls has the
 # authorities, chains and peers, one the certificates that weir itself shows, one those of clients, one the connections, one the
-# secrets of the control API and signatures. Of libcurl one file of controlplane/transfer blocks its thread, the other one has exchanges on a loop.
+# secrets of the control API and signatures. Of libcurl weirctl has two.
 LIBRARY_FILES = {"bpf/": 2, "cyaml/": 2, "openssl/": 5, "curl/": 2}
 
 # Rooms of each program from the lowest floor up. A room includes headers of lower floors alone; the files beside the rooms

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Differences between two copies of a zone (transfer/ixfr_read.h), applied to the file of the old
+// Differences between two copies of a zone (transfer/axfr_ixfr.h), applied to the file of the old
 // one. Of each line in them it keeps whether the old copy must have it and whether the new one
 // does; so several differences in a row are one. Applying them is a walk over the old file with a
 // look-up for each line. The order of lines means nothing but that the SOA is the first one.
