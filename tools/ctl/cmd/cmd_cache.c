@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The cache (L0 and L1): what it has of a name, its flush, its numbers, and what the refresh of
+// answers before their end costs.
 
 #include "lib/cell.h"
 #include "lib/http_get.h"
 #include "lib/say.h"
+#include "lib/show.h"
+#include "lib/stats_out.h"
+#include "lib/table_out.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/l0_table.h>
 
 static void left_print(const char *what, int64_t left_ms)
 {
@@ -58,7 +64,7 @@ static void entry_print(const struct json_node *e)
 }
 
 // Which keys of L1 were searched, as there may be others.
-static void l1_print(const struct json_node *l1)
+static void searched_print(const struct json_node *l1)
 {
 	const struct json_node *types = json_get(l1, "types");
 	char shown[64];
@@ -95,7 +101,7 @@ int cmd_cache_get(struct ctl *c)
 			printf("no cached records of that name\n");
 		say_if(json_doc_root(doc), "entries_left_out",
 			"{entries_left_out:u} further answers are not shown\n");
-		l1_print(json_get(json_doc_root(doc), "l1"));
+		searched_print(json_get(json_doc_root(doc), "l1"));
 		say_if(json_doc_root(doc), "resolvers_hung",
 			"{resolvers_hung:u} resolvers hang: their part of L0 is not shown\n");
 	}
@@ -155,4 +161,197 @@ int cmd_cache_flush(struct ctl *c)
 	}
 	json_doc_free(doc);
 	return whole ? CTL_OK : CTL_FAILED;
+}
+
+// A column of a table: what people read, and the key.
+struct column {
+	const char *head, *key;
+};
+
+static void counts_print(const char *title, const struct json_node *n, const struct column *columns)
+{
+	static const char *const heads[] = {"", ">", NULL};
+	struct table *t = table_new(heads);
+	printf("\n%s\n", title);
+	for (; columns->head; columns++) {
+		table_cell(t, "  %s", columns->head);
+		table_cell_count(t, json_count(n, columns->key));
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static double percent(uint64_t part, uint64_t all)
+{
+	return all ? 100 * (double)part / (double)all : 0;
+}
+
+static void l0_print(const struct view *v, const struct json_node *l0)
+{
+	static const struct column columns[] = {{"stored", "puts"},
+		{"of these, renewed", "replaced"}, {"evicted for room", "evicted_space"},
+		{"evicted from a full bucket", "evicted_bucket"}, {"expired", "expired_swept"},
+		{"deleted", "deleted"}, {"not stored: no room", "refused_nospace"},
+		{"not stored: too large", "refused_large"}, {NULL, NULL}};
+	char a[FIGURE_MAX], b[FIGURE_MAX];
+	uint64_t used = json_count(l0, "units_used"), units = json_count(l0, "units_total");
+	printf("L0 (shared memory)  %s answers, %s of %s (%.1f %%)\n",
+		figure_count(json_count(l0, "entries"), a), figure_bytes(used * L0_UNIT, b),
+		figure_bytes(units * L0_UNIT, (char[FIGURE_MAX]){0}), percent(used, units));
+	if (v->has_stats) {
+		const uint64_t *n = v->stats->verdict;
+		printf("  %s hits, ", figure_count(n[VERDICT_hit], a));
+		printf("%s stale hits, ", figure_count(n[VERDICT_hit_stale], a));
+		printf("%s misses\n", figure_count(n[VERDICT_miss], a));
+	}
+	counts_print("L0, since the control plane started", l0, columns);
+}
+
+static void l1_print(const struct json_node *root)
+{
+	static const struct column columns[] = {{"looked up", "lookups"}, {"hits", "hits"},
+		{"of these, stale", "hits_stale"}, {"misses", "misses"},
+		{"not asked, or no answer in time", "skipped"}, {"bad values, deleted", "bad"},
+		{"written", "puts"}, {"writes lost", "puts_lost"}, {"too large", "too_large"},
+		{"deleted", "deletes"}, {"evicted over redis.max_keys", "evicted"},
+		{"deleted as cold", "cold"}, {"expired, left the index", "trimmed"},
+		{"index entries without a key", "orphans"}, {"invalid index entries", "foreign"},
+		{"sweeps", "sweep_rounds"}, {"sweeps of another box", "sweep_elsewhere"},
+		{"sweeps that failed", "sweep_failed"}, {NULL, NULL}};
+	const struct json_node *redis = json_get(root, "redis");
+	char a[FIGURE_MAX], b[FIGURE_MAX];
+	uint64_t keys = json_count(redis, "keys"), cap = json_count(redis, "keys_cap");
+	const char *state = json_text(redis, "state");
+	if (!*state || strcmp(state, "off") == 0) {
+		printf("\nL1 (Redis)          off\n");
+		return;
+	}
+	printf("\n");
+	view_print_redis(redis);
+	if (json_flag(redis, "keys_known"))
+		printf("  %s keys at the last count", figure_count(keys, a));
+	else
+		printf("  keys not counted by this box yet");
+	if (cap)
+		printf(" of at most %s (%.1f %%)", figure_count(cap, b), percent(keys, cap));
+	printf(", a reply takes %llu us\n", json_count(redis, "rtt_us"));
+	counts_print("L1, since the control plane started", json_get(root, "l1"), columns);
+}
+
+static void flush_print(const struct json_node *flush)
+{
+	static const struct column columns[] = {{"asked for here", "asked"},
+		{"sent to other boxes", "told"}, {"began to listen", "subscribed"},
+		{"received from other boxes", "heard"}, {"refused: too many", "refused"},
+		{"no such message", "bad"}, {"answers removed for others", "removed_for_others"},
+		{"answers too old to be stored", "kept_out"}, {NULL, NULL}};
+	counts_print("Flushes", flush, columns);
+}
+
+static void json_print(const struct view *v)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	if (v->control)
+		json_put_all(root, json_doc_root(v->control));
+	if (v->has_stats) {
+		struct json_node *n = json_put_object(root, "dataplane");
+		json_put_count(n, "hits", v->stats->verdict[VERDICT_hit]);
+		json_put_count(n, "hits_stale", v->stats->verdict[VERDICT_hit_stale]);
+		json_put_count(n, "misses", v->stats->verdict[VERDICT_miss]);
+	}
+	json_doc_end(doc);
+}
+
+int cmd_cache_stats(struct ctl *c)
+{
+	struct view v;
+	int rc = ctl_open(c);
+	if (rc == CTL_OK)
+		rc = view_take(c, "/cache/stats", &v);
+	if (rc != CTL_OK)
+		return rc;
+	if (!v.control) {
+		rc = ctl_fail(c, "the control plane is %s; %s", process_state_text(v.controlplane),
+			http_served_text(c));
+	} else if (c->json) {
+		json_print(&v);
+	} else {
+		const struct json_node *root = json_doc_root(v.control);
+		l0_print(&v, json_get(root, "l0"));
+		l1_print(root);
+		flush_print(json_get(root, "flush"));
+	}
+	view_free(&v);
+	return rc;
+}
+
+enum { ROWS = 15 }; // minutes that people are shown; programs get an hour
+
+static void late_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%.1f", (double)json_count(n, key) / 1000);
+}
+
+static const struct cell_column columns[] = {{">asked", "asked", cell_count},
+	{">done", "done", cell_count}, {">failed", "failed", cell_count},
+	{">dropped", "dropped", cell_count}, {">held back", "held_back", cell_count},
+	{">used", "used", cell_count}, {">hot stale", "hot_stale", cell_count},
+	{">hot missed", "hot_missed", cell_count}, {">late s", "late_ms", late_cell}};
+
+static void now_print(const struct json_node *root)
+{
+	if (!json_flag(root, "enabled")) {
+		printf("refresh-ahead is off\n");
+		return;
+	}
+	say(root, "hot from {hot_per_minute:u}, warm from {warm_per_minute:u} hits a minute; "
+		  "renewed at {hot_ttl_percent:u} % and {warm_ttl_percent:u} % of the TTL\n"
+		  "under way {inflight:u} of {inflight_cap:u}, planned {planned:u} of "
+		  "{planned_cap:u}, held back {held_back_now:u}, last sweep took "
+		  "{sweep_took_ms:u} ms\n");
+}
+
+// Each refresh is one question to the upstreams; each that was used, at most one miss saved.
+static void price_print(const struct json_node *day)
+{
+	uint64_t used = json_count(day, "used");
+	uint64_t spent = json_count(day, "done") + json_count(day, "failed");
+
+	if (used)
+		printf("upstream questions for each miss saved: %.2f\n",
+			(double)spent / (double)used);
+}
+
+static void tables_print(const struct json_node *root)
+{
+	static const char *const heads[] = {"", ">asked", ">done", ">failed", ">dropped",
+		">held back", ">used", ">hot stale", ">hot missed", ">late s", NULL};
+	struct table *t = table_new(heads);
+	const struct json_node *minutes = json_get(root, "minutes");
+
+	table_cell(t, "24 h");
+	cell_row(t, json_get(root, "day"), columns, ARRAY_LEN(columns));
+	table_row_end(t);
+	for (size_t i = 0; i < json_length(minutes); i++) {
+		const struct json_node *n = json_at(minutes, i);
+		if (json_count(n, "ago") >= ROWS)
+			break;
+		table_cell(t, "%llu min ago", json_count(n, "ago"));
+		cell_row(t, n, columns, ARRAY_LEN(columns));
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static void refresh_print(const struct json_node *root)
+{
+	now_print(root);
+	price_print(json_get(root, "day"));
+	tables_print(root);
+}
+
+int cmd_refresh_stats(struct ctl *c)
+{
+	return show_call(c, false, "/refresh", NULL, HTTP_SHORT_MS, refresh_print);
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The configuration: its check, its reload, and its versions (apply, history, show, diff,
+// rollback).
 
 #include "lib/config_prove.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/table_out.h"
+#include "terminal/progress.h"
 #include "terminal/term_text.h"
 
 #include <errno.h>
@@ -11,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/config/versions.h>
 #include <weir/hosts_file.h>
 
@@ -219,4 +225,249 @@ int cmd_config_reload(struct ctl *c)
 	const bool is_whole = doc && !show_warning(json_doc_root(doc));
 	const int rc = show_doc(c, doc, is_whole ? reload_print : NULL);
 	return is_whole ? rc : CTL_FAILED;
+}
+
+enum { POLL_MS = 500, VERDICT_MS = 60000 };
+
+static void line_print(const char *text)
+{
+	char shown[8192];
+	printf("%s\n", term_text(text, shown, sizeof(shown)));
+}
+
+// Which keys a change changes, and when.
+static void keys_print(const struct json_node *root)
+{
+	say_if(root, "live", "in force at once: {live}\n");
+	say_if(root, "restart_controlplane",
+		"in force after a restart of weir-controlplane: {restart_controlplane}\n");
+	say_if(root, "restart_dataplane",
+		"in force after a restart of weir-dataplane: {restart_dataplane}\n");
+}
+
+// All errors of a refusal.
+static int refused(
+	const struct ctl *c, enum http_outcome outcome, struct json_doc *doc, const char *why)
+{
+	const struct json_node *root = doc ? json_doc_root(doc) : NULL;
+	const struct json_node *errors = json_get(root, "errors");
+	if (outcome != HTTP_REFUSED || json_length(errors) == 0) {
+		http_fail(c, outcome, why);
+	} else if (c->json) {
+		json_doc_print(doc);
+	} else {
+		for (size_t i = 0; i < json_length(errors); i++)
+			(void)ctl_fail(c, "%s", json_item_text(errors, i));
+	}
+	json_doc_free(doc);
+	return CTL_FAILED;
+}
+
+static const struct json_node *version_find(const struct json_node *root, uint64_t number)
+{
+	const struct json_node *list = json_get(root, "versions");
+	for (size_t i = 0; i < json_length(list); i++)
+		if (json_count(json_at(list, i), "number") == number)
+			return json_at(list, i);
+	return NULL;
+}
+
+static bool is_watched(const struct json_node *version)
+{
+	const char *result = json_text(version, "result");
+	return strcmp(result, "pending") == 0 || strcmp(result, "watched_again") == 0;
+}
+
+// Waits until the health of the version is known. NULL: it is not (said).
+static struct json_doc *verdict_wait(const struct ctl *c, uint64_t number, unsigned watch_s)
+{
+	struct progress p = progress_begin("watching the health", watch_s);
+	const uint64_t until_ms = clock_mono_ms() + VERDICT_MS;
+	const struct timespec space = {.tv_nsec = POLL_MS * 1000000L};
+	char text[24];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	const struct http_param params[] = {{"version", text}, {NULL, NULL}};
+	while (clock_mono_ms() < until_ms) {
+		struct json_doc *doc;
+		char why[HTTP_WHY_MAX];
+		enum http_outcome outcome =
+			http_call(c, false, "/config/history", params, HTTP_FLUSH_MS, &doc, why);
+		// A reply that does not come, or not whole, says nothing of the version: the
+		// control plane may be busy with it, or the machine was suspended. The next look
+		// may.
+		if (outcome == HTTP_SILENT || outcome == HTTP_BROKEN
+			|| (outcome == HTTP_OK
+				&& is_watched(version_find(json_doc_root(doc), number)))) {
+			progress_step(&p);
+			json_doc_free(doc);
+			nanosleep(&space, NULL);
+			continue;
+		}
+		progress_end(&p);
+		if (outcome == HTTP_OK)
+			return doc;
+		json_doc_free(doc);
+		http_fail(c, outcome, why);
+		return NULL;
+	}
+	progress_end(&p);
+	(void)ctl_fail(c, "no verdict on the health of version %llu after %d s",
+		(unsigned long long)number, VERDICT_MS / 1000);
+	return NULL;
+}
+
+static int verdict_print(const struct ctl *c, struct json_doc *doc, uint64_t number)
+{
+	const struct json_node *version = version_find(json_doc_root(doc), number);
+	const char *result = json_text(version, "result");
+	const bool is_back = strcmp(result, "taken_back") == 0;
+	const bool has_fallen = strcmp(result, "fallen") == 0;
+	if (c->json)
+		json_print_line(version);
+	else if (is_back)
+		say(version, "TAKEN BACK, as health fell: {reason}\n");
+	else if (has_fallen)
+		say(version, "STAYS IN FORCE, though health fell: {reason}\n");
+	else
+		say(version, "version {number:u} is {result}\n");
+	json_doc_free(doc);
+	return is_back || has_fallen ? CTL_FAILED : CTL_OK;
+}
+
+// The reply of an apply or a rollback, and its result.
+static int change_show(struct ctl *c, struct json_doc *doc)
+{
+	const struct json_node *root = json_doc_root(doc);
+	const uint64_t number = json_count(root, "version");
+	const unsigned watch_s = (unsigned)json_count(root, "watch_left_s");
+	const bool waits = watch_s > 0;
+	if (c->json && (c->dry_run || !waits)) {
+		json_doc_end(doc);
+		return CTL_OK;
+	}
+	if (!c->json) {
+		if (c->dry_run)
+			printf("good\n");
+		else if (waits || c->keep)
+			say(root, "version {version:u} is in force\n");
+		else
+			say(root, "nothing has changed: version {version:u} stays in force\n");
+		keys_print(root);
+		if (waits)
+			say(root, "watching the health for {watch_left_s:u} s\n");
+		fflush(stdout);
+	}
+	json_doc_free(doc);
+	if (c->dry_run || !waits)
+		return CTL_OK;
+	struct json_doc *history = verdict_wait(c, number, watch_s);
+	return history ? verdict_print(c, history, number) : CTL_FAILED;
+}
+
+static int change(struct ctl *c, const char *path, const struct http_param *params)
+{
+	struct json_doc *doc = NULL;
+	char why[HTTP_WHY_MAX] = "";
+	c->service_reads_file = true;
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	enum http_outcome outcome = http_call(c, true, path, params, HTTP_BUILD_MS, &doc, why);
+	if (outcome != HTTP_OK)
+		return refused(c, outcome, doc, why);
+	(void)show_warning(json_doc_root(doc));
+	return change_show(c, doc);
+}
+
+int cmd_config_apply(struct ctl *c)
+{
+	const struct http_param params[] = {{"dry_run", c->dry_run ? "1" : NULL},
+		{"keep", c->keep ? "1" : NULL}, {"why", c->reason}, {NULL, NULL}};
+	return change(c, "/config/apply", params);
+}
+
+int cmd_config_rollback(struct ctl *c)
+{
+	const struct http_param params[] = {{"version", c->operand}, {"keep", c->keep ? "1" : NULL},
+		{"why", c->reason}, {NULL, NULL}};
+	return change(c, "/config/rollback", params);
+}
+
+static void history_row(struct table *t, const struct json_node *v)
+{
+	const char *reason = json_text(v, "reason"), *why = json_text(v, "why");
+	const time_t unix_s = (time_t)json_signed(v, "unix_s");
+	char when[32] = "-";
+	struct tm tm;
+	if (localtime_r(&unix_s, &tm))
+		(void)strftime(when, sizeof(when), "%F %T", &tm);
+	table_cell(t, "%s%llu", json_flag(v, "in_force") ? "* " : "", json_count(v, "number"));
+	table_cell(t, "%s", when);
+	table_cell(t, "%s", json_text(v, "who"));
+	table_cell(t, "%s", json_text(v, "what"));
+	table_cell(t, "%s", json_text(v, "result"));
+	table_cell(t, "%s%s%s", why, *why && *reason ? "; " : "", reason);
+	table_row_end(t);
+}
+
+static void history_print(const struct json_node *root)
+{
+	static const char *const heads[] = {
+		">version", "time", "who", "what", "result", "why", NULL};
+	const struct json_node *list = json_get(root, "versions");
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(list); i++)
+		history_row(t, json_at(list, i));
+	table_print(t);
+	show_texts(json_get(root, "damaged"), "cannot be used: ");
+	if (json_flag(root, "differs"))
+		printf("the file on disk is another text (weirctl config diff)\n");
+}
+
+int cmd_config_history(struct ctl *c)
+{
+	return show_call(c, false, "/config/history", NULL, HTTP_FLUSH_MS, history_print);
+}
+
+// Lines of a text, as the terminal may have them.
+static void lines_print(const char *text)
+{
+	while (*text) {
+		const size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+		if (line)
+			line_print(line);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void show_print(const struct json_node *root)
+{
+	const struct json_node *files = json_get(root, "files");
+	for (size_t i = 0; i < json_length(files); i++) {
+		say(json_at(files, i), "### {path}\n");
+		lines_print(json_text(json_at(files, i), "text"));
+	}
+}
+
+int cmd_config_show(struct ctl *c)
+{
+	const struct http_param params[] = {{"version", c->operand}, {NULL, NULL}};
+	return show_call(c, false, "/config/show", params, HTTP_FLUSH_MS, show_print);
+}
+
+static void diff_print(const struct json_node *root)
+{
+	const char *diff = json_text(root, "diff");
+	lines_print(diff);
+	if (!*diff)
+		printf(json_flag(root, "same") ? "no difference\n"
+					       : "no difference but in secrets\n");
+	keys_print(root);
+}
+
+int cmd_config_diff(struct ctl *c)
+{
+	const struct http_param params[] = {{"from", c->operand}, {"to", c->type}, {NULL, NULL}};
+	return show_call(c, false, "/config/diff", params, HTTP_FLUSH_MS, diff_print);
 }

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Numbers of both processes: `weirctl stats` and `metrics`, and `ports`, which says how each port
+// is set up, from the data plane's statistics alone, so without a control plane.
 
 #include "lib/http_get.h"
 #include "lib/stats_out.h"
+#include "lib/stats_take.h"
+#include "lib/table_out.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static void interval_sleep(double s)
@@ -60,4 +66,85 @@ int cmd_metrics(struct ctl *c)
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	return http_save(c, "/metrics", HTTP_SHORT_MS, stdout);
+}
+
+static void link_cell(struct table *t, const struct stats_port_copy *p)
+{
+	if (!p->link_up)
+		table_cell(t, "down");
+	else if (p->link_speed_mbps)
+		table_cell(t, "up, %u Mbit/s", p->link_speed_mbps);
+	else
+		table_cell(t, "up");
+}
+
+static void table_of_ports(const struct stats_copy *s)
+{
+	static const char *const heads[] = {
+		"port", "kind", "link", ">changes", "MAC", ">MTU", ">queues", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < s->ports; i++) {
+		const struct stats_port_copy *p = &s->port[i];
+		char mac[CONFIG_MAC_TEXT_MAX];
+		table_cell(t, "%s", p->name);
+		table_cell(t, p->is_exception ? "kernel" : "clients");
+		link_cell(t, p);
+		table_cell_count(t, p->link_changes);
+		table_cell(t, "%s", config_mac_text((const struct config_mac *)p->mac, mac));
+		table_cell(t, "%u", p->mtu);
+		table_cell(t, "%u", p->queues);
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static void table_of_features(const struct stats_copy *s)
+{
+	static const char *const heads[] = {"port", "feature", "what it does", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < s->ports; i++) {
+		for (unsigned f = 0; f < PORT_FEATURE_COUNT; f++) {
+			if (!(s->port[i].features >> f & 1))
+				continue;
+			table_cell(t, "%s", s->port[i].name);
+			table_cell(t, "%s", port_feature_names[f]);
+			table_cell(t, "%s", port_feature_texts[f]);
+			table_row_end(t);
+		}
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void ports_json(const struct stats_copy *s)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *list = json_put_array(json_doc_root(doc), "ports");
+	for (unsigned i = 0; i < s->ports; i++)
+		stats_port_put(list, &s->port[i]);
+	json_doc_end(doc);
+}
+
+int cmd_ports(struct ctl *c)
+{
+	enum process_state state;
+	char why[SHM_WHY_MAX];
+	int rc = ctl_open(c);
+	if (rc != CTL_OK)
+		return rc;
+	struct stats_copy *s = calloc(1, sizeof(*s));
+	if (!s)
+		return ctl_fail(c, "out of memory");
+	if (!stats_take(c, true, &state, s, why)) {
+		free(s);
+		return ctl_fail(c, "%s", why);
+	}
+	if (c->json) {
+		ports_json(s);
+	} else {
+		table_of_ports(s);
+		table_of_features(s);
+	}
+	free(s);
+	return CTL_OK;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// How the box does: `weirctl status`, whether it serves (`ready`, `drain`, `undrain`), and what
+// went wrong lately (`errors`).
 
-#include "cmd_status_problems.h"
+#include "lib/cell.h"
+#include "lib/http_get.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
@@ -10,6 +13,102 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+// Each problem has its severity before it, and its advice in the line behind it.
+struct problems {
+	bool has_heading;
+};
+
+static void heading_print(struct problems *p, const char *text)
+{
+	if (!p->has_heading)
+		printf("PROBLEMS%s\n", text);
+	p->has_heading = true;
+}
+
+static void problem(struct problems *p, bool is_so, const struct json_node *n, const char *text)
+{
+	if (!is_so)
+		return;
+	heading_print(p, "");
+	say(n, text);
+}
+
+static void problem_reasons_print(struct problems *p, const struct ctl *c)
+{
+	const struct http_param params[] = {{"for", "human"}, {NULL, NULL}};
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	if (http_call(c, false, "/ready", params, HTTP_SHORT_MS, &doc, why) != HTTP_OK && !doc)
+		return; // it has said so to the call before
+	const struct json_node *reasons = json_get(json_doc_root(doc), "reasons");
+	if (json_length(reasons))
+		heading_print(p, "        since when: weirctl ready --for human");
+	say_each(reasons, "  {severity}: {text}\n    {advice}\n");
+	json_doc_free(doc);
+}
+
+// While one is up; where none is, that is a reason of /ready.
+static void servers_print(struct problems *p, const struct json_node *list)
+{
+	const size_t count = json_length(list);
+	size_t up = 0, tls = 0, tls_up = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct json_node *row = json_at(list, i);
+		const bool is_tls = strstr(json_text(row, "address"), "://") != NULL,
+			   is_up = json_flag(row, "up");
+		up += is_up;
+		tls += is_tls;
+		tls_up += is_tls && is_up;
+	}
+	if (up == 0 || up == count)
+		return;
+	heading_print(p, "");
+	printf("  warning: %zu of %zu upstreams %s down\n"
+	       "    See why with weirctl upstreams; try one: weirctl upstream test NAME.\n",
+		count - up, count, count - up == 1 ? "is" : "are");
+	if (tls > 0 && tls_up == 0)
+		printf("  warning: no server over TLS answers: queries go out in clear text\n"
+		       "    See why with weirctl upstreams; upstreams.strict forbids clear "
+		       "text.\n");
+}
+
+static void files_print(struct problems *p, const struct json_node *n)
+{
+	const bool is_bad = *json_text(n, "disk_error");
+	problem(p, is_bad, n,
+		"  warning: the file on disk cannot be used, version {version:u} stays in force: "
+		"{disk_error}\n"
+		"    Correct it (weirctl config check), then weirctl config apply.\n");
+	problem(p, !is_bad && json_flag(n, "differs"), n,
+		"  warning: the file on disk differs from version {version:u}, which is in force\n"
+		"    Compare them with weirctl config diff, then weirctl config apply.\n");
+	problem(p, *json_text(n, "skipped"), n,
+		"  warning: a newer version was not used at the start: {skipped}\n"
+		"    See weirctl config history, then weirctl config apply.\n");
+}
+
+// The head of `weirctl status`: what needs an operator, each with what to do. That is the reasons
+// of /ready (docs/reference/reasons.md), and what is no such reason: a part of the servers is down,
+// a file on disk is not in force, workers hang, bounds were met. `root` is the reply of /status.
+static void problems_print(const struct ctl *c, const struct json_node *root)
+{
+	const struct json_node *generations = json_get(root, "generations");
+	const struct json_node *bounds = json_get(root, "met_bounds");
+	struct problems p = {0};
+	problem_reasons_print(&p, c);
+	problem(&p, json_count(generations, "workers_evicted"), generations,
+		"  warning: workers that hang: {workers_evicted:u}; clients of their queues get no "
+		"answers\n"
+		"    Restart the data plane with systemctl restart weir-dataplane.\n");
+	servers_print(&p, json_get(root, "upstreams"));
+	files_print(&p, json_get(root, "config_version"));
+	for (size_t i = 0; i < json_length(bounds); i++)
+		problem(&p, true, json_at(bounds, i),
+			"  info: {who}: {bound}, refused {refused:n} times in the last minutes\n"
+			"    If it is no attack, see limits.unlimited_zones and "
+			"limits.unlimited_clients.\n");
+}
 
 enum { RULES_LAG_SHOWN_MS = 1000 };
 
@@ -231,7 +330,7 @@ int cmd_status(struct ctl *c)
 	} else {
 		view_print_states(&v);
 		if (v.control) {
-			status_problems_print(c, json_doc_root(v.control));
+			problems_print(c, json_doc_root(v.control));
 			control_print(&v);
 		}
 	}
@@ -241,4 +340,113 @@ int cmd_status(struct ctl *c)
 		  && v.controlplane == PROCESS_UP && v.control;
 	view_free(&v);
 	return up ? CTL_OK : CTL_FAILED;
+}
+
+static const char *time_text(const struct json_node *n, const char *key, char out[CELL_TIME_MAX])
+{
+	return cell_time_text(json_signed(n, key) / 1000, "-", out);
+}
+
+static void when_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	char when[CELL_TIME_MAX];
+	table_cell(t, "%s", time_text(n, key, when));
+}
+
+static void reason_print(const struct json_node *n)
+{
+	char when[CELL_TIME_MAX];
+	say(n, "{severity}: {text}\n    ");
+	say(n, *json_text(n, "about") ? "{id} {about}, since " : "{id}, since ");
+	printf("%s", time_text(n, "begin_unix_ms", when));
+	if (json_get(n, "end_unix_ms"))
+		printf(", until %s", time_text(n, "end_unix_ms", when));
+	printf("\n");
+	if (!json_get(n, "end_unix_ms"))
+		say_if(n, "advice", "    {advice}\n");
+}
+
+// For people: each reason with its begin and advice, and what ended lately.
+static void reasons_print(const struct json_node *root)
+{
+	const struct json_node *reasons = json_get(root, "reasons"),
+			       *ended = json_get(root, "ended");
+	const struct json_node *hold = json_get(root, "anycast");
+	for (size_t i = 0; i < json_length(reasons); i++)
+		reason_print(json_at(reasons, i));
+	if (json_length(ended))
+		printf("over:\n");
+	for (size_t i = 0; i < json_length(ended); i++)
+		reason_print(json_at(ended, i));
+	if (json_flag(hold, "announced"))
+		printf("anycast: announced\n");
+	else
+		say(hold, "anycast: withdrawn, for {back_in_ms:t} more of answers\n");
+}
+
+static void ready_print(const struct json_node *root, bool is_ready)
+{
+	printf("%s\n", is_ready ? "ready" : json_flag(root, "ready") ? "degraded" : "not ready");
+	if (json_get(root, "ended")) {
+		reasons_print(root);
+	} else if (root) {
+		show_texts(json_get(root, "why"), "  ");
+		show_texts(json_get(root, "degraded"), "  but: ");
+	}
+}
+
+// A refusal has the same document, with what is in the way.
+int cmd_ready(struct ctl *c)
+{
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	const struct http_param params[] = {
+		{"strict", c->strict ? "1" : NULL}, {"for", c->purpose}, {NULL, NULL}};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	enum http_outcome outcome = http_call(c, false, "/ready", params, HTTP_SHORT_MS, &doc, why);
+	const struct json_node *root = json_doc_root(doc);
+	const bool is_reply = json_get(root, "ready"),
+		   is_ready = outcome == HTTP_OK && json_flag(root, "ready");
+	if (c->json && doc)
+		json_doc_print(doc);
+	else if (!c->json && (is_reply || !doc))
+		ready_print(root, is_ready);
+	if (outcome != HTTP_OK && !is_reply)
+		http_fail(c, outcome, why);
+	json_doc_free(doc);
+	return is_ready ? CTL_OK : CTL_FAILED;
+}
+
+static void drained_print(const struct json_node *root)
+{
+	printf(json_flag(root, "drained") ? "drained: /ready is 503; weirctl undrain ends it\n"
+					  : "not drained\n");
+}
+
+int cmd_drain(struct ctl *c)
+{
+	return show_call(c, true, "/drain", NULL, HTTP_SHORT_MS, drained_print);
+}
+
+int cmd_undrain(struct ctl *c)
+{
+	return show_call(c, true, "/undrain", NULL, HTTP_SHORT_MS, drained_print);
+}
+
+static void errors_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"id", "id", cell_text},
+		{"process", "process", cell_text}, {">times", "count", cell_count},
+		{"last", "last_unix_ms", when_cell}, {"text", "text", cell_text}};
+	const struct json_node *list = json_get(root, "errors");
+	if (json_length(list) == 0)
+		printf("no errors or warnings since the start of both processes\n");
+	else
+		cell_rows_print(list, columns, ARRAY_LEN(columns));
+}
+
+int cmd_errors(struct ctl *c)
+{
+	return show_call(c, false, "/errors", NULL, HTTP_SHORT_MS, errors_print);
 }

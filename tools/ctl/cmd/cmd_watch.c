@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Queries as they are served: step by step on the terminal, or the frames into a file.
+// What happens while one looks: queries as they are served, step by step on the terminal (`trace`)
+// or as frames in a file (`capture`), and events of the control plane and of what it watches.
 
 #include "lib/http_get.h"
+#include "lib/log_time.h"
 #include "lib/trace_out.h"
 
 #include <errno.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FRAME_MAX = 1536, CAPTURE_MAX = 1000000 };
@@ -58,7 +61,7 @@ static bool file_begin(FILE *file)
 	return fwrite(head, sizeof(head), 1, file) == 1;
 }
 
-static bool on_line(void *arg, const struct json_node *root)
+static bool query_line(void *arg, const struct json_node *root)
 {
 	struct watching *w = arg;
 	bool ok = true;
@@ -105,7 +108,7 @@ static int watch(struct ctl *c, struct watching *w, bool frames)
 	w->limit = limit_of(c);
 	if (w->limit == 0)
 		return ctl_fail(c, "--limit takes a number from 1 on"), CTL_FAILED;
-	return http_stream(c, "/watch", params, on_line, w);
+	return http_stream(c, "/watch", params, query_line, w);
 }
 
 static void summary(const struct watching *w, const char *what)
@@ -166,4 +169,100 @@ int cmd_capture(struct ctl *c)
 	if (rc == CTL_OK)
 		summary(&w, "frames");
 	return rc;
+}
+
+struct event_view {
+	const struct ctl *ctl;
+	const char *after; // number of an event, as text; NULL: none
+	int64_t since_ms;  // Unix time
+};
+
+// The date and the time are of the local clock: events may be days old.
+static void time_print(int64_t ms)
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32] = "-";
+	if (ms >= 0 && localtime_r(&s, &tm))
+		(void)strftime(text, sizeof(text), "%F %T", &tm);
+	printf("%s ", text);
+}
+
+static void missed_print(const struct event_view *v, const struct json_node *n)
+{
+	printf(v->ctl->json ? "{\"missed\": %llu}\n"
+			    : "... %llu more, which newer ones have overwritten\n",
+		json_count(n, "missed"));
+}
+
+static void event_print(const struct event_view *v, const struct json_node *n)
+{
+	if (json_signed(n, "unix_ms") < v->since_ms)
+		return;
+	if (v->ctl->json) {
+		json_print_line(n);
+		return;
+	}
+	time_print(json_signed(n, "unix_ms"));
+	trace_word_print(n, "severity", " ");
+	trace_word_print(n, "kind", " ");
+	trace_word_print(n, "text", "\n");
+}
+
+// False when nobody reads what is printed.
+static bool event_line(void *arg, const struct json_node *root)
+{
+	const struct event_view *v = arg;
+	if (json_count(root, "missed"))
+		missed_print(v, root);
+	else
+		event_print(v, root);
+	return fflush(stdout) == 0;
+}
+
+// --since: the number of an event, or a time. False: it is neither.
+static bool since_take(struct event_view *v, const char *text)
+{
+	int64_t us;
+	if (!text)
+		return true;
+	if (*text && strspn(text, "0123456789") == strlen(text)) {
+		v->after = text;
+		return true;
+	}
+	if (!log_time_parse(text, time(NULL), &us))
+		return false;
+	v->since_ms = us / 1000;
+	return true;
+}
+
+static int events_show(struct ctl *c, const struct event_view *v)
+{
+	const struct http_param params[] = {{"after", v->after}, {"follow", "0"}, {NULL, NULL}};
+	struct json_doc *doc = http_call_or_fail(c, false, "/events", params, HTTP_SHORT_MS);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *root = json_doc_root(doc), *list = json_get(root, "events");
+	if (json_count(root, "missed"))
+		missed_print(v, root);
+	for (size_t i = 0; i < json_length(list); i++)
+		event_print(v, json_at(list, i));
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+int cmd_events(struct ctl *c)
+{
+	struct event_view v = {.ctl = c};
+	if (!since_take(&v, c->since)) {
+		ctl_fail(c, "--since takes the number of an event, 90s, 15m, 2h, 7d or "
+			    "2026-11-20T10:00");
+		return CTL_USAGE;
+	}
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	if (!c->follow)
+		return events_show(c, &v);
+	const struct http_param params[] = {{"after", v.after}, {NULL, NULL}};
+	return http_stream(c, "/events", params, event_line, &v);
 }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
-// `weirctl token` and `weirctl audit`: who may use the control API over the network, and what was
-// done.
+// Who may use the control API: `weirctl token` over the network, `password` for browsers; and
+// `audit`, what was done.
 
 #include "lib/cell.h"
 #include "lib/log_time.h"
 #include "lib/show.h"
+#include "terminal/prompt.h"
 #include "terminal/term_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 // The token alone is on stdout, for a file.
 static void created_print(const struct json_node *root)
@@ -56,7 +57,7 @@ int cmd_token_create(struct ctl *c)
 	return show_call(c, true, "/token/create", params, HTTP_SHORT_MS, created_print);
 }
 
-static void list_print(const struct json_node *root)
+static void tokens_print(const struct json_node *root)
 {
 	static const struct cell_column columns[] = {{"name", "name", cell_text},
 		{"role", "role", cell_text}, {"state", "state", cell_text},
@@ -67,7 +68,7 @@ static void list_print(const struct json_node *root)
 
 int cmd_token_list(struct ctl *c)
 {
-	return show_call(c, false, "/tokens", NULL, HTTP_SHORT_MS, list_print);
+	return show_call(c, false, "/tokens", NULL, HTTP_SHORT_MS, tokens_print);
 }
 
 static void revoked_print(const struct json_node *root)
@@ -124,4 +125,68 @@ int cmd_audit(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit}, {NULL, NULL}};
 	return show_call(c, false, "/audit", params, HTTP_SHORT_MS, audit_print);
+}
+
+enum { PASSWORD_ROOM = 260 };
+
+static bool password_read(char out[PASSWORD_ROOM])
+{
+	char again[PASSWORD_ROOM];
+	if (!isatty(STDIN_FILENO))
+		return prompt_line(out, PASSWORD_ROOM);
+	const bool same = prompt_secret("Password: ", out, PASSWORD_ROOM)
+			  && prompt_secret("Again: ", again, sizeof(again))
+			  && strcmp(out, again) == 0;
+	explicit_bzero(again, sizeof(again));
+	return same;
+}
+
+static void set_print(const struct json_node *root)
+{
+	char name[256], role[64];
+	printf("password of \"%s\" set, with the role %s; sessions before it have ended\n",
+		term_text(json_text(root, "name"), name, sizeof(name)),
+		term_text(json_text(root, "role"), role, sizeof(role)));
+}
+
+int cmd_password_set(struct ctl *c)
+{
+	char password[PASSWORD_ROOM];
+	if (!c->role || c->expires) {
+		ctl_fail(c, "password set takes --role read, operate or admin");
+		return CTL_USAGE;
+	}
+	if (!password_read(password))
+		return ctl_fail(c, "no password: a line of at most 256 bytes on stdin, or the "
+				   "same one twice on the terminal");
+	const struct http_param params[] = {{"name", c->operand}, {"role", c->role},
+		{HTTP_FORM "password", password}, {NULL, NULL}};
+	int rc = show_call(c, true, "/password/set", params, HTTP_SHORT_MS, set_print);
+	explicit_bzero(password, sizeof(password));
+	return rc;
+}
+
+static void users_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {
+		{"user", "name", cell_text}, {"role", "role", cell_text}};
+	cell_rows_print(json_get(root, "users"), columns, ARRAY_LEN(columns));
+	printf("%llu sessions\n", json_count(root, "sessions"));
+}
+
+int cmd_password_list(struct ctl *c)
+{
+	return show_call(c, false, "/passwords", NULL, HTTP_SHORT_MS, users_print);
+}
+
+static void removed_print(const struct json_node *root)
+{
+	char name[256];
+	printf("user \"%s\" removed\n", term_text(json_text(root, "name"), name, sizeof(name)));
+}
+
+int cmd_password_remove(struct ctl *c)
+{
+	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
+	return show_call(c, true, "/password/remove", params, HTTP_SHORT_MS, removed_print);
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// `weirctl blocklist`: the lists in force and their reload; and when blocking goes wrong, the image
+// before, a pause, and its end.
 
 #include "lib/cell.h"
 #include "lib/say.h"
@@ -82,7 +84,7 @@ static void notify_print(const struct json_node *n)
 		       "from the server, {not_signed:n} not signed, {not_zone:n} of other zones\n");
 }
 
-static void pause_print(const struct json_node *root)
+static void paused_print(const struct json_node *root)
 {
 	uint64_t until = json_count(root, "pause_until_unix_s");
 	char when[WHEN_TEXT_MAX], left[FIGURE_MAX];
@@ -115,7 +117,7 @@ static void rules_print(const struct json_node *root)
 		"{failed:n} failed\n"
 		"copies      {copies_bytes:b} of lists, for builds that cannot read the source\n");
 	notify_print(json_get(root, "notify"));
-	pause_print(root);
+	paused_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);
 	show_texts(json_get(root, "failing"), "NOT updated: ");
@@ -149,4 +151,72 @@ int cmd_blocklist_reload(struct ctl *c)
 	bool whole = doc && json_length(json_get(json_doc_root(doc), "failing")) == 0;
 	int rc = show_doc(c, doc, reload_print);
 	return whole ? rc : CTL_FAILED;
+}
+
+enum { PAUSE_MINUTES_MAX = 1440 };
+
+static void rollback_print(const struct json_node *root)
+{
+	say(root, "previous image activated: {names:n} names; it stays until weirctl blocklist "
+		  "reload\n");
+}
+
+int cmd_blocklist_rollback(struct ctl *c)
+{
+	return show_call(c, true, "/blocklist/rollback", NULL, HTTP_BUILD_MS, rollback_print);
+}
+
+static void pause_print(const struct json_node *root)
+{
+	char group[300];
+	printf("blocking paused");
+	say_if(root, "group", " for group {group}");
+	say(root, " for {pause_left_s:s}\n");
+	const struct json_node *blocked = json_get(root, "blocked_groups");
+	for (size_t i = 0; i < json_length(blocked); i++)
+		printf("group %s stays blocked by a schedule with block_all; use --group %s or "
+		       "--all\n",
+			term_text(json_item_text(blocked, i), group, sizeof(group)), group);
+	say_if(root, "note", "but {note}\n");
+}
+
+// Not what strtoul would forgive: blanks, signs, "1e3".
+static bool minutes_good(const char *text)
+{
+	unsigned long n = 0;
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9' || n > PAUSE_MINUTES_MAX)
+			return false;
+		n = n * 10 + (unsigned long)(*p - '0');
+	}
+	return n >= 1 && n <= PAUSE_MINUTES_MAX;
+}
+
+int cmd_blocklist_pause(struct ctl *c)
+{
+	if (c->group && c->all) {
+		fprintf(stderr, "weirctl: blocklist pause takes --group or --all, not both\n");
+		return CTL_USAGE;
+	}
+	if (!minutes_good(c->operand)) {
+		fprintf(stderr, "weirctl: blocklist pause takes 1 to %d minutes\n",
+			PAUSE_MINUTES_MAX);
+		return CTL_USAGE;
+	}
+	const struct http_param params[] = {{"minutes", c->operand}, {"group", c->group},
+		{"block_all", c->all ? "1" : NULL}, {NULL, NULL}};
+	return show_call(c, true, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
+}
+
+static void resume_print(const struct json_node *root)
+{
+	printf("the pause");
+	say_if(root, "group", " of group {group}");
+	printf(" has ended\n");
+}
+
+int cmd_blocklist_resume(struct ctl *c)
+{
+	const struct http_param params[] = {{"group", c->group}, {NULL, NULL}};
+	return show_call(c, true, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
 }
