@@ -5,7 +5,6 @@
 
 #include "doctor_checks.h"
 #include "doctor_report.h"
-#include "doctor_try.h"
 #include "lib/config_prove.h"
 #include "lib/json_doc.h"
 

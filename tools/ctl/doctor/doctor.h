@@ -47,7 +47,7 @@ void doctor_users_find(struct doctor *d);
 // Reports that a check needs to know whether weir runs, where this user may not see that. True: it
 // did.
 bool doctor_lacks_sight(struct doctor *d);
-// Of the control plane's status document, or NULL.
+// The control plane's status document, or NULL.
 const struct json_node *doctor_status(const struct doctor *d);
 
 // The number in a file, or -errno where it cannot be read.
@@ -57,3 +57,9 @@ long long doctor_number(const char *path);
 long long doctor_field(const char *path, const char *field);
 // How many files have such a name below WEIR_ROOT (glob(3)).
 size_t doctor_files_count(const char *pattern);
+
+// Checks of the machine for a configuration that is not in use yet, as if weir did not run. Runs
+// the named checks, the last name NULL, and prints each finding that is not `ok`, then the counts.
+// The number of findings that are `wrong`.
+ATTR_MUST_CHECK unsigned doctor_try(
+	const struct ctl *c, const char *config_path, const char *const names[]);

@@ -5,42 +5,43 @@
 // but those of servers (10 s in all at most). docs/how-to/doctor.md lists their verdicts.
 
 #include "doctor.h"
+#include "nic/nic_device.h"
 
-// The machine's memory (doctor_memory.c).
+// The machine's memory, the limits of the processes, its cores, its kernel and its clock
+// (doctor_machine.c).
 void doctor_check_hugepages(struct doctor *d);
 void doctor_check_memory(struct doctor *d);
 void doctor_check_swap(struct doctor *d);
-// The limits of the processes (doctor_limits.c).
 void doctor_check_limits(struct doctor *d);
-// Its cores (doctor_cores.c).
 void doctor_check_cores(struct doctor *d);
 void doctor_check_interrupts(struct doctor *d);
 void doctor_check_governor(struct doctor *d);
-void doctor_check_numa(struct doctor *d);
-// Its network cards (doctor_ports.c).
-void doctor_check_iommu(struct doctor *d);
-void doctor_check_ports(struct doctor *d);
-// Interfaces of AF_XDP (doctor_xdp.c).
-void doctor_check_xdp(struct doctor *d);
-// Its kernel and clock (doctor_kernel.c).
 void doctor_check_clock(struct doctor *d);
 void doctor_check_kernel(struct doctor *d);
+// The workers' cores: of the running data plane, else of the configuration. 0: reported, as nobody
+// knows them. Else their number.
+unsigned doctor_cores_of_workers(struct doctor *d, unsigned out[CONFIG_WORKERS_MAX]);
+// Its network cards, and interfaces of AF_XDP (doctor_ports.c).
+void doctor_check_numa(struct doctor *d);
+void doctor_check_iommu(struct doctor *d);
+void doctor_check_ports(struct doctor *d);
+void doctor_check_xdp(struct doctor *d);
+// The text of a device up to its driver's arguments. Returns `out`.
+char *doctor_port_name(const char *device, char out[NIC_WORD_MAX]);
+// Is it a PCI device that DPDK drives? Then `pci` is its address.
+bool doctor_port_is_pci(const struct config_port *p, char pci[PCI_NAME_MAX]);
 // Who else resolves names on it (doctor_names.c).
 void doctor_check_resolvconf(struct doctor *d);
 void doctor_check_port53(struct doctor *d);
-// Permissions (doctor_files.c), and of a file of the configuration what the data plane's user reads
-// there (doctor_secrets.c).
+// Permissions, ends of certificates, and who is an operator (doctor_files.c).
 void doctor_check_files(struct doctor *d);
-void doctor_secrets_check(struct doctor *d, const char *path);
-// Ends of certificates (doctor_certificates.c).
 void doctor_check_certificates(struct doctor *d);
-// Who is an operator (doctor_groups.c).
 void doctor_check_groups(struct doctor *d);
 // The two processes (doctor_services.c).
 void doctor_check_processes(struct doctor *d);
 void doctor_check_units(struct doctor *d);
 void doctor_check_versions(struct doctor *d);
-// What they need on the network (doctor_reach.c, doctor_needs.c).
+// What they need on the network (doctor_reach.c).
 void doctor_check_upstreams(struct doctor *d);
 void doctor_check_lists(struct doctor *d);
 void doctor_check_redis(struct doctor *d);

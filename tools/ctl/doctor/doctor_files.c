@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Files and who may use them: permissions on the way to each file of weir, secrets that stand in
+// the configuration itself, who is an operator by /etc/group below WEIR_ROOT, and when certificates
+// and lists of revoked ones end.
+
 #include "doctor_files.h"
 
 #include "doctor_checks.h"
+#include "lib/config_certificates.h"
 #include "lib/sysroot.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <weir/config_tools.h>
 #include <weir/shm_region.h>
+#include <weir/url.h>
 
 enum { MAY_READ = 4, MAY_WRITE = 2, MAY_SEARCH = 1 };
 // What an error shows of a path.
@@ -119,7 +127,8 @@ static void folder_check(struct doctor *d, const char *what, const char *path,
 	}
 }
 
-// With two users: the control plane's alone, or the other one can keep it from starting.
+// Where the processes have two users, the folder is the control plane's alone: else the other one
+// can keep it from starting.
 static void control_folder_check(struct doctor *d, const char *run)
 {
 	char path[PATH_MAX];
@@ -260,6 +269,76 @@ static void named_check_all(struct doctor *d, const struct config *c)
 			d->cp.name, good);
 }
 
+enum { OF_REDIS = 1, IS_PASSWORD = 2, IS_SENTINEL = 4 };
+
+struct found {
+	bool password, sentinel;
+	unsigned urls;
+};
+
+static unsigned marks_of(const char *key)
+{
+	return strcmp(key, "redis") == 0               ? OF_REDIS
+	       : strcmp(key, "password") == 0          ? IS_PASSWORD
+	       : strcmp(key, "sentinel_password") == 0 ? IS_SENTINEL
+						       : 0;
+}
+
+static void on_scalar(void *arg, const struct config_scalar *s)
+{
+	struct found *f = arg;
+	struct url url;
+	if (!*s->value)
+		return;
+	f->password |= s->marks == (OF_REDIS | IS_PASSWORD);
+	f->sentinel |= s->marks == (OF_REDIS | IS_SENTINEL);
+	f->urls += url_parse(s->value, &url) == 0 && url.userinfo_len;
+}
+
+// False: it cannot be read, or is no YAML; other checks say so.
+static bool file_look(const char *path, struct found *out)
+{
+	const struct config_scalars_to to = {marks_of, on_scalar, out};
+	char *text = NULL;
+	size_t cap = 0;
+	FILE *f = fopen(path, "re");
+	const ssize_t len = f ? getdelim(&text, &cap, '\0', f) : -1;
+	const bool ok = len > 0 && config_scalars(text, (size_t)len, &to) == 0;
+	free(text);
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+static void password_report(struct doctor *d, const char *path, const char *key)
+{
+	doctor_add(d, DOCTOR_WARNING, "configuration: the user %s may read redis.%s in %s",
+		d->dp.name, key, path);
+	doctor_do(d, "install -o %s -m 0400 /dev/stdin /etc/weir/redis.%s # then redis.%s_file",
+		d->cp.name, key, key);
+}
+
+// A file of the configuration that holds secrets itself. The data plane starts with that file where
+// there is no version yet, so its user must be able to read it.
+static void secrets_check(struct doctor *d, const char *path)
+{
+	struct found f = {0};
+	struct doctor_block b;
+	if (d->dp.uid == d->cp.uid || doctor_file_may(&d->dp, path, 4, &b) != 1
+		|| !file_look(path, &f))
+		return;
+	if (f.password)
+		password_report(d, path, "password");
+	if (f.sentinel)
+		password_report(d, path, "sentinel_password");
+	if (!f.urls)
+		return;
+	doctor_add(d, DOCTOR_WARNING,
+		"configuration: the user %s may read a user or password of %u URLs in %s",
+		d->dp.name, f.urls, path);
+	doctor_do(d, "grep -n '://[^/]*@' %s", SHELL_QUOTE(path));
+}
+
 // The configuration, or a file that it includes.
 static void config_rights_check(struct doctor *d, const char *path)
 {
@@ -267,10 +346,10 @@ static void config_rights_check(struct doctor *d, const char *path)
 	if (d->dp.uid != d->cp.uid)
 		config_file_check_by(d, path, &d->dp);
 	config_others_check(d, path);
-	doctor_secrets_check(d, path);
+	secrets_check(d, path);
 }
 
-// In which a file that is added becomes a part of the configuration.
+// A file that is added to this folder becomes a part of the configuration.
 static void config_folder_check(struct doctor *d, const char *path)
 {
 	const struct passwd_user *const users[] = {&d->cp, &d->dp};
@@ -311,4 +390,219 @@ void doctor_check_files(struct doctor *d)
 	named_folder_check(
 		d, "query_log.clickhouse.spool_directory", l->clickhouse.spool_directory);
 	named_check_all(d, d->config);
+}
+
+enum member { NO_GROUP, NOT_IN_IT, IN_IT, BY_BIRTH }; // BY_BIRTH: it is the user's own group
+
+static enum member member_of(const struct passwd_user *u, const char *group)
+{
+	char path[SYSROOT_PATH_MAX], room[16384];
+	struct group one, *found;
+	enum member is = NO_GROUP;
+	FILE *f = fopen(sysroot_path(path, "/etc/group"), "re");
+	while (f && is == NO_GROUP && fgetgrent_r(f, &one, room, sizeof(room), &found) == 0) {
+		if (strcmp(one.gr_name, group) != 0)
+			continue;
+		is = one.gr_gid == u->gid ? BY_BIRTH : NOT_IN_IT;
+		for (char **name = one.gr_mem; is == NOT_IN_IT && *name; name++)
+			if (strcmp(*name, u->name) == 0)
+				is = IN_IT;
+	}
+	if (f)
+		fclose(f);
+	return is;
+}
+
+// It parses what strangers send.
+static void dataplane_check(struct doctor *d, const char *operators)
+{
+	const enum member is = member_of(&d->dp, operators);
+	if (is == NO_GROUP) {
+		doctor_add(d, DOCTOR_UNKNOWN, "/etc/group has no %s (runtime.group)", operators);
+	} else if (is == NOT_IN_IT) {
+		doctor_add(d, DOCTOR_OK, "the data plane's user %s is not in runtime.group",
+			d->dp.name);
+	} else {
+		doctor_add(d, DOCTOR_WARNING,
+			"the data plane's user %s is in %s (runtime.group): it is no operator",
+			d->dp.name, operators);
+		doctor_do(d,
+			is == IN_IT ? "gpasswd -d %s %s && systemctl restart weir-dataplane"
+				    : "id %s # its own group is %s: name another one in "
+				      "runtime.group",
+			d->dp.name, operators);
+	}
+}
+
+// A process can give a file to a group of its own alone.
+static void giver_check(
+	struct doctor *d, const struct passwd_user *u, const char *key, const char *group)
+{
+	if (member_of(u, group) != NOT_IN_IT)
+		return;
+	doctor_add(d, DOCTOR_WARNING, "the user %s is not in %s (%s)", u->name, group, key);
+	doctor_do(d, "usermod -aG %s %s && systemctl restart weir-dataplane weir-controlplane",
+		group, u->name);
+}
+
+void doctor_check_groups(struct doctor *d)
+{
+	if (doctor_lacks_config(d))
+		return;
+	const struct config_runtime *r = &d->config->runtime;
+	if (!r->group[0])
+		doctor_add(d, DOCTOR_OK, "no runtime.group: root alone is an operator");
+	if (d->dp.uid == d->cp.uid) {
+		doctor_add(d, DOCTOR_OK, "both processes have one user, %s", d->cp.name);
+		return;
+	}
+	if (r->group[0]) {
+		dataplane_check(d, r->group);
+		giver_check(d, &d->cp, "runtime.group", r->group);
+	}
+	if (r->stats_group[0]) {
+		giver_check(d, &d->dp, "runtime.stats_group", r->stats_group);
+		giver_check(d, &d->cp, "runtime.stats_group", r->stats_group);
+	} else if (r->group[0]) {
+		doctor_add(d, DOCTOR_WARNING,
+			"no runtime.stats_group: operators see no statistics while the control "
+			"plane is down");
+		doctor_do(d,
+			"editor %s # below \"group: %s\" add \"stats_group: weir-stats\"; then "
+			"systemctl restart weir-dataplane weir-controlplane",
+			SHELL_QUOTE(d->c->config_path), r->group);
+	}
+}
+
+enum { SOON_S = 14 * 86400, SOON_PART = 4, DATE_MAX = 32 };
+
+// Who shows or believes the certificates: where weir's own end, its service ends.
+enum whose { OURS, AUTHORITIES };
+
+static const char *date_of(time_t when, char out[DATE_MAX])
+{
+	struct tm tm;
+	if (!gmtime_r(&when, &tm) || strftime(out, DATE_MAX, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+		snprintf(out, DATE_MAX, "?");
+	return out;
+}
+
+// Soon is within two weeks, or in the last quarter of a short life.
+static bool is_soon(const struct config_end *e, time_t now)
+{
+	const time_t part = (e->ends - e->begins) / SOON_PART;
+	return e->ends - now < (part < SOON_S ? part : SOON_S);
+}
+
+static void look_do(struct doctor *d, const struct config_end *e, const char *path)
+{
+	if (e->is_list)
+		doctor_do(d, "openssl crl -noout -issuer -nextupdate -in %s", SHELL_QUOTE(path));
+	else
+		doctor_do(d, "openssl x509 -noout -subject -enddate -in %s", SHELL_QUOTE(path));
+}
+
+// False: there is nothing to report.
+static bool end_report(struct doctor *d, const char *what, const char *path,
+	const struct config_end *e, enum whose whose)
+{
+	const time_t now = time(NULL);
+	char date[DATE_MAX];
+	const bool is_over = e->ends && e->ends <= now;
+
+	if (is_over && (e->is_list || whose == OURS))
+		doctor_add(d, DOCTOR_WRONG, "%s: the %s of \"%s\" in %s ended on %s%s", what,
+			e->is_list ? "list of revoked certificates" : "certificate", e->name, path,
+			date_of(e->ends, date),
+			e->is_list ? ": no certificate of that authority is good" : "");
+	else if (e->ends && (is_over || is_soon(e, now)))
+		doctor_add(d, DOCTOR_WARNING, "%s: the %s of \"%s\" in %s %s on %s", what,
+			e->is_list ? "list of revoked certificates" : "certificate", e->name, path,
+			is_over ? "ended" : "ends", date_of(e->ends, date));
+	else if (e->lacks_list && whose == AUTHORITIES)
+		doctor_add(d, DOCTOR_WARNING,
+			"%s: %s has lists of revoked certificates, and none of \"%s\": no "
+			"certificate of that authority is good",
+			what, path, e->name);
+	else
+		return false;
+	look_do(d, e, path);
+	return true;
+}
+
+// How many files it read: one, or none where there is no such key.
+static unsigned file_check(struct doctor *d, const char *what, const char *path, enum whose whose)
+{
+	static struct config_end end[CONFIG_ENDS_MAX];
+	const struct config_end *first = NULL;
+	const char *why;
+	char date[DATE_MAX];
+	unsigned reported = 0;
+
+	if (!path || !*path)
+		return 0;
+	const unsigned count = config_ends_read(path, end, &why);
+	for (unsigned i = 0; i < count; i++) {
+		reported += end_report(d, what, path, &end[i], whose);
+		if (end[i].ends && (!first || end[i].ends < first->ends))
+			first = &end[i];
+	}
+	if (count == 0)
+		doctor_add(d, DOCTOR_UNKNOWN, "%s: %s: %s", what, path, why);
+	else if (reported == 0 && first)
+		doctor_add(d, DOCTOR_OK, "%s: %s is good until %s", what, path,
+			date_of(first->ends, date));
+	else if (reported == 0)
+		doctor_add(d, DOCTOR_OK, "%s: %s has no end", what, path);
+	return 1;
+}
+
+static unsigned own_check(struct doctor *d, const char *what, unsigned count,
+	const struct config_certificate *certificate)
+{
+	for (unsigned i = 0; i < count; i++)
+		(void)file_check(d, what, certificate[i].cert, OURS);
+	return count;
+}
+
+static unsigned webhooks_check(struct doctor *d, const struct config *c)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < c->query_log.webhook_count; i++)
+		n += file_check(d, "query_log.webhooks[].ca_file",
+			c->query_log.webhooks[i].to.ca_file, AUTHORITIES);
+	for (unsigned i = 0; i < c->events.webhook_count; i++)
+		n += file_check(d, "events.webhooks[].ca_file", c->events.webhooks[i].to.ca_file,
+			AUTHORITIES);
+	return n;
+}
+
+static unsigned lists_check(struct doctor *d, const struct config_blocking *b)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < b->list_count; i++) {
+		char what[WHAT_MAX];
+		snprintf(what, sizeof(what), "list \"%s\"", b->lists[i].name);
+		n += b->lists[i].tls ? file_check(d, what, b->lists[i].tls->ca_file, AUTHORITIES)
+				     : 0;
+	}
+	return n;
+}
+
+void doctor_check_certificates(struct doctor *d)
+{
+	const struct config *c = d->config;
+
+	if (doctor_lacks_config(d))
+		return;
+	unsigned n = own_check(d, "tls.certificates", c->tls.count, c->tls.certificate);
+	n += own_check(d, "control.certificates", c->control.count, c->control.certificate);
+	n += file_check(d, "tls.client_ca", c->tls.client_ca, AUTHORITIES);
+	n += file_check(d, "control.client_ca", c->control.client_ca, AUTHORITIES);
+	n += file_check(d, "upstreams.ca_file", c->upstreams.ca_file, AUTHORITIES);
+	n += file_check(
+		d, "query_log.clickhouse.ca_file", c->query_log.clickhouse.ca_file, AUTHORITIES);
+	n += webhooks_check(d, c) + lists_check(d, &c->blocking);
+	if (n == 0)
+		doctor_add(d, DOCTOR_OK, "the configuration names no certificates");
 }

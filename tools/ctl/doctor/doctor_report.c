@@ -1,21 +1,242 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the report says of the machine and of the programs on it.
+// What the report says of the machine, the programs on it, its network cards and ports, as a
+// document and as a text.
 
 #include "doctor_report.h"
 
-#include "doctor_public.h"
+#include "doctor_checks.h"
+#include "lib/figure.h"
 #include "lib/program.h"
 #include "lib/sysroot.h"
+#include "terminal/term_text.h"
 
 #include <fnmatch.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <weir/attr.h>
 #include <weir/build.h>
 #include <weir/numa.h>
+
+// What of the machine's words may stand in a public report. Makers choose most of these; an owner
+// may have put a name into one: a version that was built at home, a driver of one's own.
+
+enum { PUBLIC_MAX = 80 };
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+static bool is_of_versions(const char *word, size_t len)
+{
+	static const char *const known[] = {"aarch", "alpha", "amd", "arm", "armhf", "aws", "azure",
+		"beta", "bookworm", "bpo", "build", "cloud", "deb", "debian", "dfsg", "dirty", "ds",
+		"edge", "el", "fc", "gcp", "generic", "git", "hwe", "kvm", "lowlatency", "lts",
+		"microsoft", "nmu", "pve", "raspi", "raspbian", "rc", "really", "repack", "rpi",
+		"rpt", "rt", "stable", "standard", "trixie", "ubuntu", "virtual", "WSL"};
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++)
+		if (strlen(known[i]) == len && strncmp(known[i], word, len) == 0)
+			return true;
+	return len == 1;
+}
+
+// A version: digits, single letters, and the words that distributions use. Each other word is "?":
+// "6.1.0-32-amd64" stays, "6.12.9-alice" becomes "6.12.9-?". Returns `out`.
+static char *public_version(const char *text, char out[PUBLIC_MAX])
+{
+	size_t len = 0;
+	while (*text) {
+		const size_t letters = strspn(text, LETTERS), size = letters ? letters : 1;
+		const bool is_said = letters ? is_of_versions(text, letters)
+					     : strchr(DIGITS ".:-+~_", *text) != NULL;
+		const size_t shown = is_said ? size : 1;
+		if (len + shown >= PUBLIC_MAX)
+			break;
+		memcpy(out + len, is_said ? text : "?", shown);
+		len += shown;
+		text += size;
+	}
+	out[len] = '\0';
+	return out;
+}
+
+// One word, of a driver, a release, a device's numbers: letters, digits and "_-.:+~". A text
+// that has others becomes "?", an empty one stays. Returns `out`.
+static char *public_word(const char *text, char out[PUBLIC_MAX])
+{
+	const size_t len = strspn(text, LETTERS DIGITS "_-.:+~");
+	snprintf(out, PUBLIC_MAX, "%s", text[len] || len >= PUBLIC_MAX ? "?" : text);
+	return out;
+}
+
+// The model of a processor or a board, in printable ASCII without "/" and "\". Returns `out`.
+static char *public_model(const char *text, char out[PUBLIC_MAX])
+{
+	size_t len = 0;
+	for (; *text && len < PUBLIC_MAX - 1; text++)
+		out[len++] =
+			*text < ' ' || *text > '~' || *text == '/' || *text == '\\' ? '?' : *text;
+	out[len] = '\0';
+	return out;
+}
+
+enum { CARDS_MAX = 32 };
+
+struct card {
+	const char *bus;
+	char model[PUBLIC_MAX], driver[PUBLIC_MAX]; // "8086:1521"; "": the bus has no such numbers
+	int node;
+	unsigned queues, count; // receive queues of the interface; how many cards are the same
+};
+
+// "0x8086" and "0x1521", or "0bda" and "8153", in two files of a folder.
+static void model_read(
+	const char *folder, const char *vendor, const char *device, char out[PUBLIC_MAX])
+{
+	char of[2][16] = {"", ""}, said[PUBLIC_MAX];
+	(void)sysroot_line(of[0], sizeof(of[0]), "%s/%s", folder, vendor);
+	(void)sysroot_line(of[1], sizeof(of[1]), "%s/%s", folder, device);
+	for (unsigned i = 0; i < 2; i++)
+		if (strncmp(of[i], "0x", 2) == 0)
+			memmove(of[i], of[i] + 2, strlen(of[i] + 2) + 1);
+	snprintf(said, sizeof(said), "%s%s%s", of[0], *of[0] && *of[1] ? ":" : "", of[1]);
+	public_word(said, out);
+}
+
+static unsigned queues_count(const char *interface)
+{
+	char pattern[SYSROOT_PATH_MAX];
+	snprintf(pattern, sizeof(pattern), "/sys/class/net/%s/queues/rx-*", interface);
+	return *interface ? (unsigned)doctor_files_count(pattern) : 0;
+}
+
+// Counts it beside the same ones; one too many is left out.
+static void card_add(struct card *cards, unsigned *count, const struct card *one)
+{
+	unsigned i = 0;
+	while (i < *count
+		&& !(strcmp(cards[i].bus, one->bus) == 0 && strcmp(cards[i].model, one->model) == 0
+			&& strcmp(cards[i].driver, one->driver) == 0 && cards[i].node == one->node
+			&& cards[i].queues == one->queues))
+		i++;
+	if (i == CARDS_MAX)
+		return;
+	if (i == *count)
+		cards[(*count)++] = *one;
+	cards[i].count++;
+}
+
+static void card_of_pci(const struct nic_device *nic, struct card *out)
+{
+	char folder[SYSROOT_PATH_MAX];
+	*out = (struct card){.bus = "PCI", .node = atoi(nic->numa)};
+	snprintf(folder, sizeof(folder), NIC_DEVICES "/%s", nic->pci);
+	model_read(folder, "vendor", "device", out->model);
+	public_word(nic->driver, out->driver);
+	out->queues = queues_count(nic->interface);
+}
+
+// The card of an interface with a driver of its own and no PCI device: USB, or part of the board.
+// False: it is another one.
+static bool card_of_interface(const char *interface, struct card *out)
+{
+	char driver[NIC_WORD_MAX], why[NIC_WHY_MAX], folder[SYSROOT_PATH_MAX];
+	struct nic_device nic;
+	if (sysroot_link(driver, sizeof(driver), "/sys/class/net/%s/device/driver", interface)
+		|| nic_device_find(interface, &nic, why))
+		return false;
+	*out = (struct card){.bus = "board", .node = -1};
+	snprintf(folder, sizeof(folder), "/sys/class/net/%s/device/..", interface);
+	model_read(folder, "idVendor", "idProduct", out->model);
+	if (*out->model)
+		out->bus = "USB";
+	public_word(driver, out->driver);
+	out->queues = queues_count(interface);
+	return true;
+}
+
+static unsigned cards_find(struct card cards[CARDS_MAX])
+{
+	char pattern[SYSROOT_PATH_MAX];
+	struct nic_device *nics = calloc(NIC_DEVICES_MAX, sizeof(*nics));
+	const unsigned devices = nics ? nic_device_list(nics, NIC_DEVICES_MAX) : 0;
+	unsigned count = 0;
+	struct card one;
+	glob_t found;
+	for (unsigned i = 0; i < devices; i++) {
+		card_of_pci(&nics[i], &one);
+		card_add(cards, &count, &one);
+	}
+	free(nics);
+	if (glob(sysroot_path(pattern, "/sys/class/net/*"), 0, NULL, &found) != 0)
+		return count;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (card_of_interface(strrchr(found.gl_pathv[i], '/') + 1, &one))
+			card_add(cards, &count, &one);
+	globfree(&found);
+	return count;
+}
+
+// A device of DPDK without hardware: its kind is the beginning of its name.
+static const char *virtual_kind(const char *device)
+{
+	static const char *const kinds[] = {"net_af_packet", "net_af_xdp", "net_memif", "net_null",
+		"net_pcap", "net_ring", "net_tap", "net_vhost", "net_virtio_user"};
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strncmp(device, kinds[i], strlen(kinds[i])) == 0)
+			return kinds[i];
+	return "other";
+}
+
+static void port_put(struct json_node *list, const struct config_port *p)
+{
+	char pci[PCI_NAME_MAX], name[NIC_WORD_MAX], driver[NIC_WORD_MAX], why[NIC_WHY_MAX];
+	char said[PUBLIC_MAX] = "";
+	struct json_node *n = json_put_object(list, NULL);
+	struct nic_device nic;
+	const bool is_pci = doctor_port_is_pci(p, pci);
+	json_put_text(n, "kind", p->xdp ? "xdp" : is_pci ? "PCI" : virtual_kind(p->device));
+	if (p->xdp
+		&& sysroot_link(driver, sizeof(driver), "/sys/class/net/%s/device/driver",
+			   doctor_port_name(p->xdp, name))
+			   == 0)
+		public_word(driver, said);
+	else if (is_pci && nic_device_find(pci, &nic, why))
+		public_word(nic.driver, said);
+	json_put_text(n, "driver", said);
+	json_put_bool(n, "exception", p->exception[0]);
+	json_put_bool(n, "vlans", p->has_vlans);
+}
+
+// Network cards, and the ports of the configuration by their kind: models and drivers, no names and
+// no addresses.
+static void report_cards(const struct doctor *d, struct json_node *root)
+{
+	struct card cards[CARDS_MAX];
+	const unsigned count = cards_find(cards);
+	struct json_node *list = json_put_array(root, "cards");
+	for (unsigned i = 0; i < count; i++) {
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_text(n, "bus", cards[i].bus);
+		json_put_text(n, "model", cards[i].model);
+		json_put_text(n, "driver", cards[i].driver);
+		json_put_count(n, "receive_queues", cards[i].queues);
+		if (cards[i].node >= 0)
+			json_put_count(n, "memory_node", (uint64_t)cards[i].node);
+		json_put_count(n, "count", cards[i].count);
+	}
+	list = json_put_array(root, "ports");
+	if (!d->config)
+		return;
+	const struct config_dataplane *dp = &d->config->dataplane;
+	for (unsigned i = 0; i < dp->port_count; i++)
+		port_put(list, &dp->ports[i]);
+	if (!dp->workers_auto)
+		json_put_count(root, "workers", dp->worker_count);
+}
 
 enum { PROGRAM_MS = 5000, CPUS_MAX = 4096, CPU_TEXT_MAX = 8192 };
 
@@ -207,7 +428,7 @@ static bool packages_put(struct json_node *list)
 	return f;
 }
 
-// By the names of their files: "librte_eal.so.23.0" is 23.0.
+// Libraries have their versions in the names of their files: "librte_eal.so.23.0" is 23.0.
 static void files_put(struct json_node *list)
 {
 	static const char *const names[] = {"libbpf", "libc", "libcrypto", "libcurl", "libhiredis",
@@ -233,7 +454,7 @@ void doctor_report_make(struct doctor *d, struct json_node *root)
 	struct json_node *libraries = json_put_array(root, "libraries");
 	if (!packages_put(libraries))
 		files_put(libraries);
-	doctor_report_cards(d, root);
+	report_cards(d, root);
 }
 
 void doctor_report_check(const struct doctor *d, struct json_node *list)
@@ -247,4 +468,174 @@ void doctor_report_check(const struct doctor *d, struct json_node *list)
 				    : count[DOCTOR_UNKNOWN] ? DOCTOR_UNKNOWN
 							    : DOCTOR_OK));
 	doctor_counts_put(d, n);
+}
+
+enum { COLUMNS = 79, FIRST_COLUMN = 19 };
+
+// "a, b, c" in lines of at most COLUMNS, under one title.
+struct row {
+	const char *title;
+	int at; // 0: nothing is printed yet
+};
+
+static void row_add(struct row *r, const char *said)
+{
+	char text[2 * COLUMNS];
+	term_text(said, text, sizeof(text));
+	if (!*text)
+		return;
+	const int len = (int)strlen(text);
+	if (!r->at)
+		r->at = printf("%-*s", FIRST_COLUMN, r->title);
+	else if (r->at + 2 + len > COLUMNS)
+		r->at = printf(",\n%*s", FIRST_COLUMN, "") - 2;
+	else
+		r->at += printf(", ");
+	r->at += printf("%s", text);
+}
+
+static void row_end(const struct row *r)
+{
+	if (r->at)
+		putchar('\n');
+}
+
+static void programs_print(const struct json_node *list)
+{
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		struct row r = {.title = json_text(n, "program")};
+		row_add(&r, json_text(n, "version"));
+		row_add(&r, json_text(n, "state"));
+		row_end(&r);
+	}
+}
+
+static void system_print(const struct json_node *n)
+{
+	char text[128];
+	struct row r = {.title = "system"};
+	snprintf(text, sizeof(text), "%s %s", json_text(n, "release"),
+		json_text(n, "release_version"));
+	row_add(&r, text);
+	row_add(&r, json_text(n, "architecture"));
+	snprintf(text, sizeof(text), "kernel %s", json_text(n, "kernel"));
+	row_add(&r, text);
+	row_add(&r, json_flag(n, "systemd") ? "systemd" : "no systemd");
+	row_add(&r, json_flag(n, "container") ? "in a container" : "");
+	row_add(&r, json_flag(n, "root") ? "" : "seen without root");
+	row_end(&r);
+}
+
+static void processor_print(const struct json_node *n)
+{
+	char text[64];
+	struct row r = {.title = "processor"};
+	row_add(&r, json_text(n, "model"));
+	row_add(&r, json_text(n, "board"));
+	snprintf(text, sizeof(text), "cores: %llu", json_count(n, "cores"));
+	row_add(&r, text);
+	snprintf(text, sizeof(text), "isolated: %llu", json_count(n, "isolated_cores"));
+	row_add(&r, text);
+	snprintf(text, sizeof(text), "memory nodes: %llu", json_count(n, "memory_nodes"));
+	row_add(&r, text);
+	row_add(&r, json_flag(n, "virtual") ? "virtual machine" : "");
+	row_end(&r);
+}
+
+static void memory_print(const struct json_node *n)
+{
+	char text[128], bytes[FIGURE_MAX];
+	struct row r = {.title = "memory"};
+	const struct json_node *list = json_get(n, "huge_pages");
+	row_add(&r, figure_bytes(json_count(n, "bytes"), bytes));
+	snprintf(text, sizeof(text), "pages of %s",
+		figure_bytes(json_count(n, "page_bytes"), bytes));
+	row_add(&r, text);
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *huge = json_at(list, i);
+		snprintf(text, sizeof(text), "huge pages of %s: %llu (%llu free)",
+			figure_bytes(json_count(huge, "page_bytes"), bytes),
+			json_count(huge, "pages"), json_count(huge, "free"));
+		row_add(&r, text);
+	}
+	row_end(&r);
+}
+
+static void libraries_print(const struct json_node *list)
+{
+	char text[256];
+	struct row r = {.title = "libraries"};
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		snprintf(text, sizeof(text), "%s %s", json_text(n, "library"),
+			json_text(n, "version"));
+		row_add(&r, text);
+	}
+	row_end(&r);
+}
+
+static void cards_print(const struct json_node *list)
+{
+	char text[256];
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		struct row r = {.title = "network card"};
+		snprintf(text, sizeof(text), "%s %s", json_text(n, "bus"), json_text(n, "model"));
+		row_add(&r, text);
+		snprintf(text, sizeof(text), "driver %s", json_text(n, "driver"));
+		row_add(&r, *json_text(n, "driver") ? text : "no driver");
+		snprintf(text, sizeof(text), "receive queues: %llu",
+			json_count(n, "receive_queues"));
+		row_add(&r, text);
+		snprintf(text, sizeof(text), "of these: %llu", json_count(n, "count"));
+		row_add(&r, text);
+		row_end(&r);
+	}
+}
+
+static void ports_print(const struct json_node *root)
+{
+	char text[128];
+	const struct json_node *list = json_get(root, "ports");
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		struct row r = {.title = "port"};
+		row_add(&r, json_text(n, "kind"));
+		snprintf(text, sizeof(text), "driver %s", json_text(n, "driver"));
+		row_add(&r, *json_text(n, "driver") ? text : "");
+		row_add(&r, json_flag(n, "exception") ? "exception interface" : "");
+		row_add(&r, json_flag(n, "vlans") ? "VLANs" : "");
+		row_end(&r);
+	}
+	if (json_get(root, "workers"))
+		printf("%-*s%llu\n", FIRST_COLUMN, "workers", json_count(root, "workers"));
+}
+
+// Checks by their verdicts: "warning  ports, xdp".
+static void checks_print(const struct json_node *list)
+{
+	for (unsigned verdict = 0; verdict < DOCTOR_VERDICTS; verdict++) {
+		const char *word = doctor_verdict_text(verdict);
+		struct row r = {.title = word};
+		for (size_t i = 0; i < json_length(list); i++) {
+			const struct json_node *n = json_at(list, i);
+			if (strcmp(json_text(n, "verdict"), word) == 0)
+				row_add(&r, json_text(n, "check"));
+		}
+		row_end(&r);
+	}
+}
+
+void doctor_report_print(const struct json_node *root)
+{
+	puts("weir report, without addresses, names of hosts, interfaces and clients, and paths");
+	programs_print(json_get(root, "programs"));
+	system_print(json_get(root, "system"));
+	processor_print(json_get(root, "processor"));
+	memory_print(json_get(root, "memory"));
+	libraries_print(json_get(root, "libraries"));
+	cards_print(json_get(root, "cards"));
+	ports_print(root);
+	checks_print(json_get(root, "checks"));
 }

@@ -146,7 +146,8 @@ static void replaced_check(struct doctor *d, const char *who, const char *unit, 
 	}
 }
 
-// Of one that is not weirctl's, the commit included, by what the process says of itself.
+// Warns of a version that is not weirctl's, the commit included, by what the process says of
+// itself.
 static void version_check(
 	struct doctor *d, const char *who, const char *unit, pid_t pid, const char *version)
 {

@@ -4,7 +4,7 @@
 // (docs/how-to/setup.md). It asks, checks with doctor, shows what it would write, and asks before
 // it does so. The end of the input, a signal and a no change nothing.
 
-#include "doctor/doctor_try.h"
+#include "doctor/doctor.h"
 #include "setup_answer.h"
 #include "setup_file.h"
 #include "setup_known.h"
