@@ -1,34 +1,466 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 // `weirctl nic`: gives a network card to weir and takes it back, with the checks that keep
 // operators from locking themselves out. docs/how-to/nic.md is the guide.
 
 #include "lib/ctl.h"
 #include "lib/json_doc.h"
+#include "lib/passwd_find.h"
+#include "lib/proc_fds.h"
+#include "lib/program.h"
+#include "lib/sysroot.h"
 #include "lib/table_out.h"
-#include "nic_bind.h"
-#include "nic_unit.h"
-#include "nic_use.h"
+#include "nic_device.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { NIC_NOTE_MAX = NIC_USE_MAX + 64 };
+#define NIC_VFIO "vfio-pci"
 
-static void status_before(const struct nic_device *d, char out[NIC_USE_MAX])
+enum { USE_MAX = 512 };
+
+// What stands in the way of a bind: an interface in use, an IOMMU group that is shared, no IOMMU.
+// It is read of sysfs, the addresses of this network namespace (getifaddrs) and its routes
+// (/proc/net). What cannot be read stands in the way as well.
+static void add(char out[USE_MAX], const char *between, const char *fmt, ...) ATTR_PRINTF(3, 4);
+static void add(char out[USE_MAX], const char *between, const char *fmt, ...)
+{
+	char text[USE_MAX];
+	size_t len = strlen(out);
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	snprintf(out + len, USE_MAX - len, "%s%s", len ? between : "", text);
+}
+
+// The kernel gives each interface a link-local address of IPv6 by itself.
+static bool is_set_up(const struct sockaddr *address)
+{
+	return address->sa_family == AF_INET
+	       || (address->sa_family == AF_INET6
+		       && !IN6_IS_ADDR_LINKLOCAL(
+			       &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr));
+}
+
+// "eth0", or the label of an address of IPv4: "eth0:1".
+static bool is_of(const char *label, const char *interface)
+{
+	size_t len = strcspn(label, ":");
+	return len == strlen(interface) && strncmp(label, interface, len) == 0;
+}
+
+static void addresses_find(const char *interface, char out[USE_MAX])
+{
+	struct ifaddrs *all;
+	bool has = false;
+	if (getifaddrs(&all) != 0) {
+		add(out, ", ", "its addresses cannot be read: %s", strerror(errno));
+		return;
+	}
+	for (const struct ifaddrs *a = all; a; a = a->ifa_next)
+		has |= a->ifa_addr && is_of(a->ifa_name, interface) && is_set_up(a->ifa_addr);
+	freeifaddrs(all);
+	if (has)
+		add(out, ", ", "has an address");
+}
+
+// Its interface is the first word of a line of /proc/net/route.
+static bool is_route_v4(const char *line, const char *interface)
+{
+	char name[IF_NAMESIZE];
+	return sscanf(line, "%15s", name) == 1 && strcmp(name, interface) == 0;
+}
+
+// A default route: the interface has routes of its own to its link and to groups in any case.
+static bool is_default_v6(const char *line, const char *interface)
+{
+	char name[IF_NAMESIZE], to[33];
+	unsigned len;
+	return sscanf(line, "%32s %x %*s %*s %*s %*s %*s %*s %*s %15s", to, &len, name) == 3
+	       && len == 0 && strspn(to, "0") == 32 && strcmp(name, interface) == 0;
+}
+
+// 1: a line is one of it, 0: none is, -errno.
+static int routes_look(const char *file, const char *interface,
+	bool (*is_one)(const char *line, const char *interface))
+{
+	char path[SYSROOT_PATH_MAX], line[256];
+	FILE *f = fopen(sysroot_path(path, "%s", file), "re");
+	int has = 0;
+	if (!f)
+		return -errno;
+	while (!has && fgets(line, sizeof(line), f))
+		has = is_one(line, interface);
+	has = ferror(f) ? -EIO : has;
+	fclose(f);
+	return has;
+}
+
+static void routes_find(const char *interface, char out[USE_MAX])
+{
+	int v4 = routes_look("/proc/net/route", interface, is_route_v4);
+	int v6 = routes_look("/proc/net/ipv6_route", interface, is_default_v6);
+	if (v6 == -ENOENT) // a kernel without IPv6
+		v6 = 0;
+	if (v4 > 0 || v6 > 0)
+		add(out, ", ", "has a route");
+	else if (v4 < 0 || v6 < 0)
+		add(out, ", ", "its routes cannot be read: %s", strerror(v4 < 0 ? -v4 : -v6));
+}
+
+// A VLAN or a macvlan: that one has the addresses.
+static void uppers_find(const char *interface, char out[USE_MAX])
+{
+	char pattern[SYSROOT_PATH_MAX];
+	glob_t found;
+	sysroot_path(pattern, "/sys/class/net/%s/upper_*", interface);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		add(out, ", ", "carries %s", strrchr(found.gl_pathv[i], '/') + strlen("/upper_"));
+	globfree(&found);
+}
+
+// Why the interface of the device is in use, in words; "": it is not.
+static void use_find(const struct nic_device *d, char out[USE_MAX])
+{
+	char master[NIC_WORD_MAX];
+	*out = '\0';
+	if (!d->interface[0])
+		return;
+	if (sysroot_link(master, sizeof(master), "/sys/class/net/%s/master", d->interface) == 0)
+		add(out, ", ", "belongs to %s", master);
+	else
+		uppers_find(d->interface, out);
+	addresses_find(d->interface, out);
+	routes_find(d->interface, out);
+}
+
+// The other devices of its IOMMU group with a driver of the kernel: vfio gives a group to a program
+// whole or not at all. Bridges may stay.
+static void fellows_find(const struct nic_device *d, char out[USE_MAX])
+{
+	char pattern[SYSROOT_PATH_MAX], driver[NIC_WORD_MAX];
+	glob_t found;
+	*out = '\0';
+	sysroot_path(pattern, "/sys/kernel/iommu_groups/%s/devices/*", d->group);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *other = strrchr(found.gl_pathv[i], '/') + 1;
+		nic_device_driver(other, driver);
+		if (*driver && strcmp(driver, "vfio-pci") != 0 && strcmp(driver, "pci-stub") != 0
+			&& strcmp(other, d->pci) != 0 && !nic_device_is_bridge(other))
+			add(out, " ", "%s", other);
+	}
+	globfree(&found);
+}
+
+// What of its IOMMU group stands in the way, at boots too; "": nothing.
+static void group_find(const struct nic_device *d, char out[USE_MAX])
+{
+	char part[USE_MAX];
+	*out = '\0';
+	if (!d->group[0])
+		add(out, "", "no IOMMU group (docs/how-to/nic.md, step 1)");
+	else
+		fellows_find(d, part);
+	if (d->group[0] && *part)
+		add(out, "", "IOMMU group shared with %s", part);
+}
+
+// All that stands in the way of a bind to vfio-pci, in words; "": nothing.
+static void obstacles_find(const struct nic_device *d, char out[USE_MAX])
+{
+	char part[USE_MAX];
+	*out = '\0';
+	use_find(d, part);
+	if (*part)
+		add(out, "; ", "in use: %s", part);
+	group_find(d, part);
+	if (*part)
+		add(out, "; ", "%s", part);
+}
+
+struct holder {
+	char node[SYSROOT_PATH_MAX];
+	pid_t pid;
+};
+
+static bool holder_visit(void *arg, pid_t pid, const char *to)
+{
+	struct holder *h = arg;
+	if (strcmp(to, h->node) != 0)
+		return true;
+	h->pid = pid;
+	return false;
+}
+
+// The program that drives the device by vfio, in words; "": none that this process may look into.
+// Reads the descriptors of all processes.
+static void holder_find(const struct nic_device *d, char out[USE_MAX])
+{
+	struct holder h = {.pid = 0};
+	char name[32];
+	*out = '\0';
+	if (!d->group[0])
+		return;
+	sysroot_path(h.node, "/dev/vfio/%s", d->group);
+	int rc = proc_fds_look(holder_visit, &h);
+	if (rc)
+		add(out, "", "who has it open cannot be read: %s", strerror(-rc));
+	if (!h.pid)
+		return;
+	(void)sysroot_line(name, sizeof(name), "/proc/%d/comm", (int)h.pid);
+	add(out, "", "%s (pid %d) has it open: stop that first", name, (int)h.pid);
+}
+
+// The bind takes a device from one driver and gives it to another, by the files of its bus in
+// sysfs. It takes root, and waits for a driver for 2 s at most, for modprobe for 10 s. The kernel
+// blocks a write to `unbind` for as long as a program has the device open: holder_find() comes
+// first. A bind that fails gives the device to the driver of the kernel that knows it.
+struct nic_bind {
+	const struct ctl *c; // with --dry-run nothing changes
+	struct nic_device device;
+	char to[NIC_WORD_MAX]; // the driver that has it in the end
+};
+
+enum { MODPROBE_MS = 10000, TRIES = 20, TRY_MS = 100, NODE_MODE = 0660 };
+
+static const char process_user[] = "weir-dp";
+
+// What a dry run would do goes to standard error with --json.
+#define WOULD(b, ...) fprintf((b)->c->json ? stderr : stdout, "would " __VA_ARGS__)
+
+// The one place that writes to sysfs. 0 or -errno; -EIO: cut short.
+static int file_put(const char *text, const char *file)
+{
+	char path[SYSROOT_PATH_MAX];
+	int fd = open(sysroot_path(path, "%s", file), O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	int err = errno;
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? -err : n == (ssize_t)strlen(text) ? 0 : -EIO;
+}
+
+static int file_write(struct nic_bind *b, const char *text, const char *file)
+{
+	if (b->c->dry_run) {
+		WOULD(b, "write \"%.*s\" to %s\n", (int)strcspn(text, "\n"), text, file);
+		return CTL_OK;
+	}
+	int rc = file_put(text, file);
+	if (rc == 0)
+		return CTL_OK;
+	return ctl_fail(b->c, "%s: cannot write \"%.*s\" to %s: %s", b->device.pci,
+		(int)strcspn(text, "\n"), text, file, strerror(-rc));
+}
+
+// An empty line takes an override away.
+static int override_write(struct nic_bind *b, const char *driver)
+{
+	char file[SYSROOT_PATH_MAX];
+	snprintf(file, sizeof(file), NIC_DEVICES "/%s/driver_override", b->device.pci);
+	return file_write(b, driver, file);
+}
+
+static int driver_write(struct nic_bind *b, const char *driver, const char *what)
+{
+	char file[SYSROOT_PATH_MAX];
+	snprintf(file, sizeof(file), NIC_DRIVERS "/%s/%s", driver, what);
+	return file_write(b, b->device.pci, file);
+}
+
+static int driver_load(const struct nic_bind *b, const char *driver)
+{
+	const char *const args[] = {"/usr/sbin/modprobe", "--", driver, NULL};
+	if (strchr(driver, '/') || *driver == '.')
+		return ctl_fail(b->c, "%s is no name of a driver", driver);
+	if (sysroot_exists(NIC_DRIVERS "/%s", driver))
+		return CTL_OK;
+	if (b->c->dry_run) {
+		WOULD(b, "load the module %s\n", driver);
+		return CTL_OK;
+	}
+	int rc = program_run(args, MODPROBE_MS);
+	if (sysroot_exists(NIC_DRIVERS "/%s", driver))
+		return CTL_OK;
+	return ctl_fail(b->c, "the kernel has no driver %s (`modprobe %s`%s%s)", driver, driver,
+		rc < 0 ? ": " : "", rc < 0 ? strerror(-rc) : "");
+}
+
+// Drivers may probe asynchronously. With `driver` NULL any will do; "": none.
+static bool is_taken_by(struct nic_bind *b, const char *driver)
+{
+	for (unsigned i = 0; i < TRIES; i++) {
+		nic_device_driver(b->device.pci, b->to);
+		if (driver ? strcmp(b->to, driver) == 0 : b->to[0])
+			return true;
+		nanosleep(&(struct timespec){.tv_nsec = TRY_MS * 1000000L}, NULL);
+	}
+	return false;
+}
+
+// Away from the driver that has it, which may be another one than when the device was read: at boot
+// udev binds it at the same time.
+static int release(struct nic_bind *b, const char *driver)
+{
+	if (driver_write(b, driver, "unbind") != CTL_OK)
+		return CTL_FAILED;
+	if (b->c->dry_run || is_taken_by(b, ""))
+		return CTL_OK;
+	return ctl_fail(b->c, "%s: %s does not let it go", b->device.pci, driver);
+}
+
+// With the override in place.
+static int driver_change(struct nic_bind *b, const char *driver)
+{
+	char now[NIC_WORD_MAX];
+	nic_device_driver(b->device.pci, now);
+	if (strcmp(now, driver) != 0
+		&& ((now[0] && release(b, now) != CTL_OK)
+			|| driver_write(b, driver, "bind") != CTL_OK))
+		return CTL_FAILED;
+	if (b->c->dry_run)
+		snprintf(b->to, sizeof(b->to), "%s", driver);
+	else if (!is_taken_by(b, driver))
+		return ctl_fail(
+			b->c, "%s: %s did not take it (dmesg says why)", b->device.pci, driver);
+	return CTL_OK;
+}
+
+// A device that no driver has goes to the one that knows it.
+static void give_up(const struct nic_bind *b)
+{
+	char file[SYSROOT_PATH_MAX], now[NIC_WORD_MAX];
+	if (b->c->dry_run)
+		return;
+	snprintf(file, sizeof(file), NIC_DEVICES "/%s/driver_override", b->device.pci);
+	(void)file_put("\n", file);
+	nic_device_driver(b->device.pci, now);
+	if (!now[0])
+		(void)file_put(b->device.pci, "/sys/bus/pci/drivers_probe");
+}
+
+// The override comes first: between the other two writes no other driver can take the device.
+static int hand_over(struct nic_bind *b, const char *driver)
+{
+	if (override_write(b, driver) != CTL_OK)
+		return CTL_FAILED;
+	int rc = driver_change(b, driver);
+	if (rc != CTL_OK)
+		give_up(b);
+	return rc;
+}
+
+// A data plane that is not root opens the node of the device's group. Nothing on machines without
+// that user: there weir runs as root.
+static int node_give(struct nic_bind *b)
+{
+	struct passwd_user user;
+	struct stat st;
+	char path[SYSROOT_PATH_MAX];
+	if (!b->device.group[0] || !passwd_find(process_user, 0, &user))
+		return CTL_OK;
+	if (b->c->dry_run) {
+		WOULD(b, "give /dev/vfio/%s to %s, mode %04o\n", b->device.group, process_user,
+			NODE_MODE);
+		return CTL_OK;
+	}
+	sysroot_path(path, "/dev/vfio/%s", b->device.group);
+	bool ok = lstat(path, &st) == 0;
+	// The mode first: later the node is another user's.
+	if (ok && (st.st_mode & 07777) != NODE_MODE)
+		ok = chmod(path, NODE_MODE) == 0;
+	if (ok && (st.st_uid != user.uid || st.st_gid != user.gid))
+		ok = lchown(path, user.uid, user.gid) == 0;
+	return ok ? CTL_OK
+		  : ctl_fail(b->c, "%s is bound, but %s cannot be given to the user %s: %s",
+			  b->device.pci, path, process_user, strerror(errno));
+}
+
+// To `driver`. The node of its IOMMU group goes to the user of the data plane as well. CTL_OK, or
+// CTL_FAILED (said).
+static int bind_to(struct nic_bind *b, const char *driver)
+{
+	bool is_bound = strcmp(b->device.driver, driver) == 0;
+	if (is_bound)
+		snprintf(b->to, sizeof(b->to), "%s", driver);
+	else if (driver_load(b, driver) != CTL_OK || hand_over(b, driver) != CTL_OK)
+		return CTL_FAILED;
+	return strcmp(driver, NIC_VFIO) == 0 ? node_give(b) : CTL_OK;
+}
+
+// Back to the kernel: to `driver`, or with NULL to a driver that knows the device.
+static int bind_back(struct nic_bind *b, const char *driver)
+{
+	if (driver) {
+		if (driver_load(b, driver) != CTL_OK || hand_over(b, driver) != CTL_OK)
+			return CTL_FAILED;
+		return override_write(b, "\n");
+	}
+	char now[NIC_WORD_MAX];
+	if (override_write(b, "\n") != CTL_OK)
+		return CTL_FAILED;
+	nic_device_driver(b->device.pci, now);
+	if ((now[0] && release(b, now) != CTL_OK)
+		|| file_write(b, b->device.pci, "/sys/bus/pci/drivers_probe") != CTL_OK)
+		return CTL_FAILED;
+	if (!b->c->dry_run)
+		(void)is_taken_by(b, NULL); // without one it is nobody's
+	return CTL_OK;
+}
+
+enum { SYSTEMCTL_MS = 30000 };
+
+// Enables the unit that repeats the bind at each boot, or disables it. It takes root. False, with
+// `why`.
+static bool unit_enable(const char *pci, bool enable, char why[NIC_WHY_MAX])
+{
+	char unit[NIC_WORD_MAX];
+	const char *verb = enable ? "enable" : "disable";
+	snprintf(unit, sizeof(unit), "weir-nic@%s.service", pci);
+	const char *const args[] = {"/usr/bin/systemctl", "--quiet", verb, unit, NULL};
+	if (!nic_unit_is_possible()) {
+		snprintf(why, NIC_WHY_MAX, "systemd does not manage this machine");
+		return false;
+	}
+	int rc = program_run(args, SYSTEMCTL_MS);
+	if (rc == 0)
+		return true;
+	if (rc > 0)
+		snprintf(why, NIC_WHY_MAX, "`systemctl %s %s` ends with status %d", verb, unit, rc);
+	else
+		snprintf(why, NIC_WHY_MAX, "`systemctl %s %s`: %s", verb, unit, strerror(-rc));
+	return false;
+}
+
+enum { NOTE_MAX = USE_MAX + 64 };
+
+static void status_before(const struct nic_device *d, char out[USE_MAX])
 {
 	if (nic_device_is_user_driver(d->driver))
-		snprintf(out, NIC_USE_MAX, "bound to weir or another user program");
+		snprintf(out, USE_MAX, "bound to weir or another user program");
 	else
-		nic_use_obstacles(d, out);
+		obstacles_find(d, out);
 }
 
 static void status_json(const struct nic_device *devices, unsigned count)
 {
 	struct json_doc *doc = json_doc_new();
 	struct json_node *list = json_put_array(json_doc_root(doc), "devices");
-	char before[NIC_USE_MAX];
+	char before[USE_MAX];
 	for (unsigned i = 0; i < count; i++) {
 		const struct nic_device *d = &devices[i];
 		struct json_node *n = json_put_object(list, NULL);
@@ -49,7 +481,7 @@ static void status_table(const struct nic_device *devices, unsigned count)
 	static const char *const heads[] = {
 		"device", "driver", "interface", "numa", "group", "at boot", "before a bind", NULL};
 	struct table *t = table_new(heads);
-	char before[NIC_USE_MAX];
+	char before[USE_MAX];
 	for (unsigned i = 0; i < count; i++) {
 		const struct nic_device *d = &devices[i];
 		status_before(d, before);
@@ -107,14 +539,14 @@ static void result_print(const struct nic_bind *b, const char *to, const char *n
 }
 
 // What was overridden by --force takes a second command to last: a power cycle undoes a lock-out.
-static bool is_left_out(const struct nic_bind *b, const char *obstacles, char note[NIC_NOTE_MAX])
+static bool is_left_out(const struct nic_bind *b, const char *obstacles, char note[NOTE_MAX])
 {
-	char group[NIC_USE_MAX];
-	nic_use_group(&b->device, group);
+	char group[USE_MAX];
+	group_find(&b->device, group);
 	if (*group)
-		snprintf(note, NIC_NOTE_MAX, "until the next boot, which refuses it: %s", group);
+		snprintf(note, NOTE_MAX, "until the next boot, which refuses it: %s", group);
 	else if (*obstacles)
-		snprintf(note, NIC_NOTE_MAX,
+		snprintf(note, NOTE_MAX,
 			"until the next boot, because of --force; `weirctl nic remember %s` has "
 			"each boot bind it",
 			b->device.pci);
@@ -124,7 +556,7 @@ static bool is_left_out(const struct nic_bind *b, const char *obstacles, char no
 // Has the next boot repeat the bind, or not. `note` says what the operator must know. CTL_OK;
 // CTL_FAILED (said): systemd refused.
 static int boot_set(
-	const struct nic_bind *b, bool enable, const char *obstacles, char note[NIC_NOTE_MAX])
+	const struct nic_bind *b, bool enable, const char *obstacles, char note[NOTE_MAX])
 {
 	char why[NIC_WHY_MAX];
 	const char *pci = b->device.pci;
@@ -132,19 +564,19 @@ static int boot_set(
 	if (b->c->once || b->c->dry_run || nic_unit_is_enabled(pci) == enable)
 		return CTL_OK;
 	if (enable && strcmp(b->to, NIC_VFIO) != 0) {
-		snprintf(note, NIC_NOTE_MAX,
+		snprintf(note, NOTE_MAX,
 			"until the next boot: the unit binds to " NIC_VFIO " alone");
 		return CTL_OK;
 	}
 	if (enable && is_left_out(b, obstacles, note))
 		return CTL_OK;
 	if (!nic_unit_is_possible()) {
-		snprintf(note, NIC_NOTE_MAX,
+		snprintf(note, NOTE_MAX,
 			"until the next boot: systemd does not manage this machine");
 		return CTL_OK;
 	}
-	if (nic_unit_enable(pci, enable, why)) {
-		snprintf(note, NIC_NOTE_MAX, "%s",
+	if (unit_enable(pci, enable, why)) {
+		snprintf(note, NOTE_MAX, "%s",
 			enable ? "each boot binds it again" : "no longer bound at boot");
 		return CTL_OK;
 	}
@@ -155,15 +587,15 @@ int cmd_nic_bind(struct ctl *c)
 {
 	const char *driver = c->type ? c->type : NIC_VFIO;
 	struct nic_bind b = {.c = c};
-	char why[NIC_WHY_MAX], note[NIC_NOTE_MAX], obstacles[NIC_USE_MAX];
+	char why[NIC_WHY_MAX], note[NOTE_MAX], obstacles[USE_MAX];
 	if (!nic_device_find(c->operand, &b.device, why))
 		return ctl_fail(c, "%s", why);
 	bool is_bound = strcmp(b.device.driver, driver) == 0;
-	nic_use_obstacles(&b.device, obstacles);
+	obstacles_find(&b.device, obstacles);
 	if (!is_bound && obstacles[0] && !c->force)
 		return ctl_fail(
 			c, "%s: %s (--force binds it all the same)", b.device.pci, obstacles);
-	if (nic_bind_to(&b, driver) != CTL_OK || boot_set(&b, true, obstacles, note) != CTL_OK)
+	if (bind_to(&b, driver) != CTL_OK || boot_set(&b, true, obstacles, note) != CTL_OK)
 		return CTL_FAILED;
 	result_print(&b, b.to, note);
 	if (!c->json && !c->dry_run && !is_bound)
@@ -175,18 +607,18 @@ int cmd_nic_bind(struct ctl *c)
 int cmd_nic_unbind(struct ctl *c)
 {
 	struct nic_bind b = {.c = c};
-	char why[NIC_WHY_MAX], note[NIC_NOTE_MAX], use[NIC_USE_MAX];
+	char why[NIC_WHY_MAX], note[NOTE_MAX], use[USE_MAX];
 	if (!nic_device_find(c->operand, &b.device, why))
 		return ctl_fail(c, "%s", why);
 	// One that the kernel has would lose its addresses on the way there and back.
 	if (nic_device_is_user_driver(b.device.driver))
-		nic_use_holder(&b.device, use);
+		holder_find(&b.device, use);
 	else
-		nic_use_find(&b.device, use);
+		use_find(&b.device, use);
 	if (use[0] && !c->force)
 		return ctl_fail(
 			c, "%s: in use: %s (--force unbinds it all the same)", b.device.pci, use);
-	if (nic_bind_back(&b, c->type) != CTL_OK || boot_set(&b, false, "", note) != CTL_OK)
+	if (bind_back(&b, c->type) != CTL_OK || boot_set(&b, false, "", note) != CTL_OK)
 		return CTL_FAILED;
 	const char *none = c->dry_run ? "what the kernel has for it" : "no driver";
 	result_print(&b, b.to[0] ? b.to : none, note);
@@ -196,16 +628,16 @@ int cmd_nic_unbind(struct ctl *c)
 static int unit_change(struct ctl *c, bool enable)
 {
 	struct nic_device d;
-	char why[NIC_WHY_MAX], group[NIC_USE_MAX] = "";
+	char why[NIC_WHY_MAX], group[USE_MAX] = "";
 	// The device of a forgotten bind may be gone from the machine.
 	bool is_there = nic_device_find(c->operand, &d, why);
 	if (!is_there && (enable || !pci_name_parse(c->operand, d.pci)))
 		return ctl_fail(c, "%s", why);
 	if (enable)
-		nic_use_group(&d, group);
+		group_find(&d, group);
 	if (*group)
 		return ctl_fail(c, "%s: each boot would refuse it: %s", d.pci, group);
-	if (!nic_unit_enable(d.pci, enable, why))
+	if (!unit_enable(d.pci, enable, why))
 		return ctl_fail(c, "%s", why);
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();

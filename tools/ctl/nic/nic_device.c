@@ -3,6 +3,7 @@
 
 #include "lib/sysroot.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -142,4 +143,17 @@ unsigned nic_device_list(struct nic_device *out, unsigned cap)
 	}
 	globfree(&found);
 	return count;
+}
+
+bool nic_unit_is_enabled(const char *pci)
+{
+	char to[NIC_WORD_MAX];
+	return sysroot_link(to, sizeof(to),
+		       "/etc/systemd/system/multi-user.target.wants/weir-nic@%s.service", pci)
+	       == 0;
+}
+
+bool nic_unit_is_possible(void)
+{
+	return sysroot_exists("/run/systemd/system");
 }

@@ -32,3 +32,9 @@ void nic_device_driver(const char *pci, char out[NIC_WORD_MAX]); // "": none
 bool nic_device_is_bridge(const char *pci);
 // vfio-pci, uio_pci_generic or igb_uio: a driver for programs such as weir.
 bool nic_device_is_user_driver(const char *driver);
+
+// A bind outlives a reboot by the unit weir-nic@DEVICE.service, which systemd starts at boot ahead
+// of the network. "0000:03:00.0" is a name that systemd does not escape.
+bool nic_unit_is_enabled(const char *pci);
+// Does systemd manage this machine (sd_booted(3))?
+bool nic_unit_is_possible(void);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a selftest's own weir is like: on which cores, with what of the user's configuration.
+// What a selftest's own weir is like: on which cores, with what of the user's configuration, and
+// with which upstream.
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 #include <weir/attr.h>
 #include <weir/config.h>
 
@@ -20,3 +24,13 @@ ATTR_MUST_CHECK int selftest_cpus_choose(const struct config_dataplane *c, bool 
 // cache's size up to 64 MiB, and the lists that are files (*lists of them). -errno.
 ATTR_MUST_CHECK int selftest_config_write(const char *path, const char *dir, const struct config *c,
 	const struct selftest_cpus *cpus, uint16_t upstream_port, unsigned *lists);
+
+// The upstream is a child process on loopback that knows the names which weir-loadgen asks for,
+// `n<i>.load.test` with the address 198.19.(i / 256 % 256).(i % 256).
+enum { SELFTEST_UPSTREAM_TTL_S = 300, SELFTEST_REPLY_MAX = 512 };
+
+// The reply to the query in `query`; 0: not one that deserves an answer.
+size_t selftest_upstream_reply(const uint8_t *query, size_t len, uint8_t reply[SELFTEST_REPLY_MAX]);
+
+// A child that answers until it is killed or its parent ends. -errno.
+ATTR_MUST_CHECK int selftest_upstream_start(pid_t *pid, uint16_t *port);

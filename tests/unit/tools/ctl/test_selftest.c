@@ -4,7 +4,6 @@
 
 #include "tests/unit/core/config/config_text.h"
 #include "tools/ctl/selftest/selftest_plan.h"
-#include "tools/ctl/selftest/selftest_upstream.h"
 
 #include <sys/wait.h>
 
