@@ -3,7 +3,7 @@
 
 // What the questions of `weirctl setup` lead to. The text is the whole configuration file: the one
 // that is there, with the keys replaced that the answers so far decide. Nothing is on disk before
-// the last question has a yes (setup_start.h).
+// the last question has a yes (cmd_setup.c).
 
 #include "lib/ctl.h"
 

@@ -1,14 +1,245 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "setup_answer.h"
 
-#include "setup_change.h"
-#include "setup_known.h"
+#include "setup.h"
+#include "setup_file.h"
 #include "setup_machine.h"
+#include "setup_text.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/attr.h>
 #include <weir/bytes.h>
+#include <weir/config_tools.h>
+
+// Block lists and public resolvers that have a name here.
+static const struct {
+	const char *name, *url;
+} lists[] = {
+	{"oisd-small", "https://small.oisd.nl/"},
+	{"oisd-big", "https://big.oisd.nl/"},
+	{"hagezi-normal",
+		"https://raw.githubusercontent.com/hagezi/dns-blocklists/main/adblock/multi.txt"},
+	{"hagezi-pro",
+		"https://raw.githubusercontent.com/hagezi/dns-blocklists/main/adblock/pro.txt"},
+	{"stevenblack", "https://raw.githubusercontent.com/StevenBlack/hosts/master/hosts"},
+	{"adguard", "https://adguardteam.github.io/HostlistsRegistry/assets/filter_1.txt"},
+};
+
+static const struct {
+	const char *name, *ipv4[3], *ipv6[3];
+} resolvers[] = {
+	{"quad9", {"tls://dns.quad9.net@9.9.9.9", "tls://dns.quad9.net@149.112.112.112", NULL},
+		{"tls://dns.quad9.net@[2620:fe::fe]", "tls://dns.quad9.net@[2620:fe::9]", NULL}},
+	{"cloudflare",
+		{"tls://cloudflare-dns.com@1.1.1.1", "tls://cloudflare-dns.com@1.0.0.1", NULL},
+		{"tls://cloudflare-dns.com@[2606:4700:4700::1111]",
+			"tls://cloudflare-dns.com@[2606:4700:4700::1001]", NULL}},
+	{"google", {"tls://dns.google@8.8.8.8", "tls://dns.google@8.8.4.4", NULL},
+		{"tls://dns.google@[2001:4860:4860::8888]",
+			"tls://dns.google@[2001:4860:4860::8844]", NULL}},
+};
+
+// NULL: no list of this name.
+static const char *known_list(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		if (strcmp(lists[i].name, name) == 0)
+			return lists[i].url;
+	return NULL;
+}
+
+// Its servers, the last one NULL: over TLS, by address. NULL: no resolver of this name.
+static const char *const *known_resolver(const char *name, bool is_ipv6)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
+		if (strcmp(resolvers[i].name, name) == 0)
+			return is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
+	return NULL;
+}
+
+static void name_add(char *out, size_t cap, const char *name)
+{
+	const size_t n = strlen(out);
+	snprintf(out + n, cap - n, "%s%s", n ? ", " : "", name);
+}
+
+// All names, separated by commas.
+static void known_lists(char *out, size_t cap)
+{
+	*out = '\0';
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		name_add(out, cap, lists[i].name);
+}
+
+static void known_resolvers(char *out, size_t cap)
+{
+	*out = '\0';
+	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++)
+		name_add(out, cap, resolvers[i].name);
+}
+
+void setup_known_print(bool is_ipv6)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++)
+		printf("list %s %s\n", lists[i].name, lists[i].url);
+	for (unsigned i = 0; i < ARRAY_LEN(resolvers); i++) {
+		printf("servers %s", resolvers[i].name);
+		const char *const *server = is_ipv6 ? resolvers[i].ipv6 : resolvers[i].ipv4;
+		for (; *server; server++)
+			printf(" %s", *server);
+		printf("\n");
+	}
+}
+
+struct setup_piece {
+	const char *section, *key;
+	const char *lines; // of setup_text_put()
+};
+
+// NULL with a sentence.
+static char *pieces_put(const struct setup *s, const struct setup_piece *piece, unsigned count,
+	char shown[SETUP_BLOCK_MAX], char why[SETUP_WHY_MAX])
+{
+	char *text = strdup(s->text);
+	size_t n = (size_t)snprintf(shown, SETUP_BLOCK_MAX, "%s", s->shown);
+	for (unsigned i = 0; text && i < count; i++) {
+		const char *reason;
+		char *next = setup_text_put(
+			text, piece[i].section, piece[i].key, piece[i].lines, &reason);
+		if (*piece[i].lines && n < SETUP_BLOCK_MAX)
+			n += (size_t)snprintf(shown + n, SETUP_BLOCK_MAX - n, "%s.%s",
+				piece[i].section, piece[i].lines);
+		else if (next && strcmp(next, text) != 0 && n < SETUP_BLOCK_MAX)
+			n += (size_t)snprintf(shown + n, SETUP_BLOCK_MAX - n, "%s.%s is removed\n",
+				piece[i].section, piece[i].key);
+		free(text);
+		text = next;
+		if (!text)
+			snprintf(why, SETUP_WHY_MAX, "%s: %s: %s", s->c->config_path,
+				piece[i].section, reason);
+	}
+	return text;
+}
+
+// The sentence of an error without its place: the file is gone when it is read.
+static void why_set(char why[SETUP_WHY_MAX], const char *error, const char *path)
+{
+	snprintf(why, SETUP_WHY_MAX, "%s", error);
+	char *place = strstr(why, path);
+	if (place && place > why + 1 && place[-1] == '(' && place[-2] == ' ')
+		place[-2] = '\0';
+}
+
+static struct config *text_load(struct setup *s, const char *text, char why[SETUP_WHY_MAX])
+{
+	struct config *config = NULL;
+	struct config_errors errors = {0};
+	char path[SETUP_PATH_MAX];
+	const bool is_made = setup_file_make(s, text, why);
+	if (is_made && config_load_all(setup_file_path(s, ".setup", path), &config, &errors) < 0) {
+		why_set(why, errors.text[0], path);
+		config = NULL;
+	}
+	setup_file_end(s);
+	return config;
+}
+
+// Puts all pieces in, reads the result, and asks `is_so` whether it means what the answer said: an
+// included file may have more of the same key. False with a sentence, and the text stays.
+static bool text_change(struct setup *s, const struct setup_piece *piece, unsigned count,
+	bool (*is_so)(const struct setup *s, const struct config *c), char why[SETUP_WHY_MAX])
+{
+	char shown[SETUP_BLOCK_MAX];
+	char *text = pieces_put(s, piece, count, shown, why);
+	struct config *config = text ? text_load(s, text, why) : NULL;
+	const bool is_good = config && is_so(s, config);
+	if (config && !is_good)
+		snprintf(why, SETUP_WHY_MAX,
+			"%s or a file that it includes has %s.%s in a way that setup does not "
+			"change: answer `keep`, or edit it there",
+			s->c->config_path, piece[0].section, piece[0].key);
+	config_free(config);
+	if (!is_good) {
+		free(text);
+		return false;
+	}
+	free(s->text);
+	s->text = text;
+	memcpy(s->shown, shown, sizeof(shown));
+	return true;
+}
+
+// The interfaces that a port makes: its exception, and the one of a TAP.
+static void own_add(struct setup *s, const struct config_port *port)
+{
+	const char *tap =
+		strncmp(port->device, "net_tap", 7) == 0 ? strstr(port->device, "iface=") : NULL;
+	const size_t n = strlen(s->own);
+	tap = tap ? tap + 6 : "";
+	snprintf(s->own + n, sizeof(s->own) - n, " %.*s %s ", (int)strcspn(tap, ","), tap,
+		port->exception);
+}
+
+// Is one of these an address of the operator's, and none of the shipped file?
+static bool has_addresses(const struct config_dataplane *dp)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	for (unsigned i = 0; i < dp->address_count; i++) {
+		ip_address_text(&dp->addresses[i], true, text);
+		if (strcmp(text, "198.18.0.53/24") != 0 && strcmp(text, "fd53::53/64") != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_upstreams(const struct config_upstreams *u)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	for (unsigned i = 0; i < u->count; i++) {
+		const struct config_upstream *server = &u->server[i];
+		socket_address_text(&server->address, text);
+		if (server->host[0] || server->tls.is_on
+			|| (strcmp(text, "9.9.9.9:53") != 0 && strcmp(text, "1.1.1.1:53") != 0))
+			return true;
+	}
+	return u->mode != UPSTREAM_FORWARD;
+}
+
+bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX])
+{
+	struct config *config = NULL;
+	struct config_errors errors = {0};
+	if (config_load_all(s->c->config_path, &config, &errors) < 0) {
+		snprintf(why, SETUP_WHY_MAX, "%s; correct that first (weirctl config check)",
+			errors.text[0]);
+		return false;
+	}
+	const struct config_dataplane *dp = &config->dataplane;
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		s->is_serving |=
+			dp->ports[i].xdp || strncmp(dp->ports[i].device, "net_tap", 7) != 0;
+		if (!dp->ports[i].xdp)
+			own_add(s, &dp->ports[i]);
+	}
+	s->keeps_addresses = has_addresses(dp);
+	s->keeps_lists =
+		s->is_serving || config->blocking.list_count || config->blocking.disabled_count;
+	s->keeps_upstreams = s->is_serving || has_upstreams(&config->upstreams);
+	s->mode = config->upstreams.mode;
+	s->has_page = config->control.page;
+	s->has_listen = config->control.listen_count > 0;
+	if (s->has_listen)
+		socket_address_text(&config->control.listen[0], s->page_at);
+	s->address_count = dp->address_count;
+	memcpy(s->address, dp->addresses, sizeof(s->address));
+	config_free(config);
+	return true;
+}
 
 enum { WORDS_MAX = 16 };
 
@@ -54,7 +285,7 @@ static bool interface_take(struct setup *s, const char *answer, char why[SETUP_W
 	snprintf(s->interface, sizeof(s->interface), "%s", answer);
 	snprintf(lines, sizeof(lines), "ports:\n  - xdp: \"%s\"\n", answer);
 	const struct setup_piece piece[] = {{"dataplane", "ports", lines}};
-	if (!setup_change(s, piece, ARRAY_LEN(piece), interface_is_so, why)) {
+	if (!text_change(s, piece, ARRAY_LEN(piece), interface_is_so, why)) {
 		*s->interface = '\0';
 		return false;
 	}
@@ -127,7 +358,7 @@ static bool address_take(struct setup *s, const char *answer, char why[SETUP_WHY
 	memcpy(s->address, address, count * sizeof(*address));
 	s->address_count = count;
 	const struct setup_piece piece[] = {{"dataplane", "service_addresses", lines}};
-	return setup_change(s, piece, ARRAY_LEN(piece), address_is_so, why);
+	return text_change(s, piece, ARRAY_LEN(piece), address_is_so, why);
 }
 
 static void lists_offer(const struct setup *s, char *out, size_t cap)
@@ -151,7 +382,7 @@ static bool lists_take(struct setup *s, const char *answer, char why[SETUP_WHY_M
 	if ((count == 0 && !is_none) || count > WORDS_MAX)
 		return refuse(why, "answer with 1 to 16 lists, or with `none`%s", "");
 	for (unsigned i = 0; i < count; i++) {
-		const char *word = words[i], *url = setup_known_list(word);
+		const char *word = words[i], *url = known_list(word);
 		const bool is_url =
 			strncmp(word, "https://", 8) == 0 || strncmp(word, "http://", 7) == 0;
 		if (!url && !is_url && word[0] != '/')
@@ -169,7 +400,7 @@ static bool lists_take(struct setup *s, const char *answer, char why[SETUP_WHY_M
 	}
 	s->list_count = count;
 	const struct setup_piece piece[] = {{"blocking", "lists", count ? lines : "lists: []\n"}};
-	return setup_change(s, piece, ARRAY_LEN(piece), lists_are_so, why);
+	return text_change(s, piece, ARRAY_LEN(piece), lists_are_so, why);
 }
 
 static void upstreams_offer(const struct setup *s, char *out, size_t cap)
@@ -207,7 +438,7 @@ static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_W
 	s->server_count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		const char *const one[] = {words[i], NULL};
-		const char *const *server = setup_known_resolver(words[i], is_ipv6);
+		const char *const *server = known_resolver(words[i], is_ipv6);
 		for (server = server ? server : one; *server; server++, s->server_count++)
 			n += (size_t)snprintf(
 				lines + n, sizeof(lines) - n, "  - address: \"%s\"\n", *server);
@@ -215,16 +446,15 @@ static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_W
 	const struct setup_piece piece[] = {{"upstreams", "servers", is_recursive ? "" : lines},
 		{"upstreams", "mode", is_recursive ? "mode: recursive\n" : ""}};
 	// Servers go with each mode but recursion alone.
-	return setup_change(s, piece, s->mode_next == s->mode ? 1 : 2, upstreams_are_so, why);
+	return text_change(s, piece, s->mode_next == s->mode ? 1 : 2, upstreams_are_so, why);
 }
 
 const struct setup_question setup_questions[SETUP_QUESTIONS] = {
 	{"Interface that the clients reach", NULL, interface_offer, interface_take},
 	{"Address on which weir answers", NULL, address_offer, address_take},
-	{"Block lists, of a URL, a file, `none`, or of", setup_known_lists, lists_offer,
-		lists_take},
-	{"Upstream servers: addresses, `recursion`, or over TLS", setup_known_resolvers,
-		upstreams_offer, upstreams_take},
+	{"Block lists, of a URL, a file, `none`, or of", known_lists, lists_offer, lists_take},
+	{"Upstream servers: addresses, `recursion`, or over TLS", known_resolvers, upstreams_offer,
+		upstreams_take},
 };
 
 void setup_answer_network(struct ip_address *a)
@@ -265,5 +495,5 @@ bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX])
 		{"control", "certificates", certificates}};
 	if (!s->has_listen)
 		socket_address_text(&(struct socket_address){s->address[0], 9953}, s->page_at);
-	return setup_change(s, piece, s->has_listen ? 1 : ARRAY_LEN(piece), page_is_so, why);
+	return text_change(s, piece, s->has_listen ? 1 : ARRAY_LEN(piece), page_is_so, why);
 }

@@ -8,8 +8,7 @@
 #include "setup.h"
 
 // Reads the present configuration. `keep` is the default of each question whose keys differ from
-// the shipped file.
-// False with a sentence: it cannot be used.
+// the shipped file. False with a sentence: it cannot be used.
 ATTR_MUST_CHECK bool setup_answer_begin(struct setup *s, char why[SETUP_WHY_MAX]);
 
 struct setup_question {
@@ -23,8 +22,11 @@ struct setup_question {
 enum { SETUP_QUESTIONS = 4 }; // interface, address, lists, upstream servers
 extern const struct setup_question setup_questions[SETUP_QUESTIONS];
 
-// The page for browsers, with the certificate that setup_start.c makes; where control.listen is
+// The page for browsers, with the certificate that cmd_setup.c makes; where control.listen is
 // set, with what the control API has.
 ATTR_MUST_CHECK bool setup_answer_page(struct setup *s, char why[SETUP_WHY_MAX]);
 // The network of an address: its bits behind the prefix are 0 then.
 void setup_answer_network(struct ip_address *a);
+// The lists and servers that have a name, a line of each: "list NAME URL", "servers NAME
+// ADDRESS...".
+void setup_known_print(bool is_ipv6);
