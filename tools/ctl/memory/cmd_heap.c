@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Heap profiles of the control plane: taken here, compared in cmd_heap_diff.c.
+// Profiles of the control plane: heap profiles, taken and compared by call stack; CPU time,
+// allocations and what threads do, as a file for pprof or as tables; its threads and its
+// connections.
 
+#include "heap_diff.h"
 #include "lib/cell.h"
+#include "lib/ctl.h"
+#include "lib/http_get.h"
+#include "lib/json_doc.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/table_out.h"
+#include "pprof_out.h"
 #include "terminal/term_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+#include <weir/own_file.h>
 
 enum { RATE_MS = 1000, PEERS_MAX = 1024 };
 
@@ -189,7 +201,7 @@ static void peer_row(struct table *t, const struct json_node *n, const char *kin
 	table_row_end(t);
 }
 
-// Of all sockets, also of those that the list has no room for.
+// The sums are of all sockets, also of those that the list has no room for.
 static void peers_print(const struct json_node *root)
 {
 	static const char *const heads[] = {">sockets", "kind", "peer", ">unread", ">unsent", NULL};
@@ -223,4 +235,434 @@ static void connections_print(const struct json_node *root)
 int cmd_connections(struct ctl *c)
 {
 	return show_call(c, false, "/connections", NULL, HTTP_SHORT_MS, connections_print);
+}
+
+enum { PROFILE_MAX = 64 << 20, GROWERS = 24 };
+
+// Takes the descriptor, or -errno.
+static char *text_read(int fd, int *err)
+{
+	struct stat st;
+	char *text = NULL;
+	*err = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
+	if (*err == 0 && (!S_ISREG(st.st_mode) || st.st_size > PROFILE_MAX))
+		*err = -EPROTO;
+	if (*err == 0 && !(text = calloc(1, (size_t)st.st_size + 1)))
+		*err = -ENOMEM;
+	if (*err == 0 && read(fd, text, (size_t)st.st_size) != (ssize_t)st.st_size)
+		*err = -EIO;
+	if (fd >= 0)
+		close(fd);
+	if (*err == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+struct profile {
+	char *text;
+	struct heap_text *heap;
+};
+
+static int profile_read(const struct ctl *c, const char *path, struct profile *p, int err)
+{
+	char shown[256];
+	if (err == 0)
+		err = heap_text_read(&p->heap, p->text);
+	if (err == 0)
+		return CTL_OK;
+	return ctl_fail(c, "%s: %s", term_text(path, shown, sizeof(shown)),
+		err == -EPROTO ? "is no heap profile" : strerror(-err));
+}
+
+// "auto-1" to "auto-3": what weir keeps by itself. Any other name is a file's.
+static int profile_open(struct ctl *c, const char *name, struct profile *p)
+{
+	char path[PATH_MAX];
+	int err = 0, fd;
+	snprintf(path, sizeof(path), "%s", name);
+	if (strncmp(name, "auto-", 5) == 0 && name[5] >= '1' && name[5] <= '3' && !name[6]) {
+		if (ctl_open(c) != CTL_OK)
+			return CTL_FAILED;
+		snprintf(path, sizeof(path), "%s/" SHM_CONTROL "/heap-%s", c->paths.run, name);
+		fd = own_file_open(path, O_RDONLY, 0);
+	} else {
+		// Without O_NONBLOCK a FIFO in this place would hang us.
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		fd = fd < 0 ? -errno : fd;
+	}
+	p->text = text_read(fd, &err);
+	return profile_read(c, path, p, err);
+}
+
+static int profile_now(struct ctl *c, struct profile *p)
+{
+	size_t len = 0;
+	FILE *f = ctl_open(c) == CTL_OK ? open_memstream(&p->text, &len) : NULL;
+	if (!f)
+		return CTL_FAILED;
+	int rc = http_save(c, "/debug/heap", HTTP_FLUSH_MS, f);
+	bool is_whole = fclose(f) == 0;
+	return rc == CTL_OK ? profile_read(c, "now", p, is_whole ? 0 : -ENOMEM) : rc;
+}
+
+static void profile_close(struct profile *p)
+{
+	heap_text_free(p->heap);
+	free(p->text);
+}
+
+// What a file says may be more than an integer holds.
+static uint64_t bytes(double n)
+{
+	return n < 9e18 ? (uint64_t)n : (uint64_t)9e18;
+}
+
+static const char *signed_bytes(double n, char out[FIGURE_MAX])
+{
+	char text[FIGURE_MAX];
+	snprintf(out, FIGURE_MAX, "%c%.28s", n < 0 ? '-' : '+',
+		figure_bytes(bytes(n < 0 ? -n : n), text));
+	return out;
+}
+
+static void growth_print(const struct heap_growth *g)
+{
+	char a[FIGURE_MAX], b[FIGURE_MAX], shown[SYMBOL_NAME_MAX * 4];
+	printf("%12s %12s %+12.0f  ", signed_bytes(g->bytes - g->bytes_before, a),
+		figure_bytes(bytes(g->bytes), b), g->blocks - g->blocks_before);
+	for (unsigned i = 0; i < g->depth; i++)
+		printf("%s%s", i ? " < " : "", term_text(g->stack[i], shown, sizeof(shown)));
+	printf("\n");
+}
+
+static void diff_print(const struct heap_diff *d, bool cumulative, unsigned left_out)
+{
+	char a[FIGURE_MAX], b[FIGURE_MAX];
+	unsigned made_again = 0;
+	printf("%s in all, %s now\n\n", signed_bytes(d->bytes - d->bytes_before, a),
+		figure_bytes(bytes(d->bytes), b));
+	printf("%12s %12s %12s  %s\n", "growth", "now", "blocks",
+		cumulative ? "function, and all that it calls" : "allocated by");
+	for (unsigned i = 0; i < d->count; i++) {
+		made_again += d->growth[i].is_made_again;
+		if (i < GROWERS && d->growth[i].bytes > d->growth[i].bytes_before
+			&& !d->growth[i].is_made_again)
+			growth_print(&d->growth[i]);
+	}
+	if (made_again)
+		printf("%u stacks made their blocks again: by exact counts they did not grow\n",
+			made_again);
+	if (left_out)
+		printf("%u lines over what is read were left out\n", left_out);
+}
+
+static void growth_json(struct json_node *list, const struct heap_growth *g)
+{
+	struct json_node *n = json_put_object(list, NULL);
+	char stack[HEAP_DIFF_FRAMES * (SYMBOL_NAME_MAX + 3)];
+	size_t len = 0;
+	stack[0] = '\0';
+	for (unsigned k = 0; k < g->depth; k++)
+		len += (size_t)snprintf(
+			stack + len, sizeof(stack) - len, "%s%s", k ? " < " : "", g->stack[k]);
+	json_put_real(n, "growth", g->bytes - g->bytes_before);
+	json_put_real(n, "bytes", g->bytes);
+	json_put_real(n, "blocks", g->blocks - g->blocks_before);
+	json_put_bool(n, "made_again", g->is_made_again);
+	json_put_text(n, "stack", stack);
+}
+
+static void diff_json(const struct heap_diff *d)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	json_put_real(root, "growth", d->bytes - d->bytes_before);
+	json_put_real(root, "bytes", d->bytes);
+	struct json_node *list = json_put_array(root, "growers");
+	for (unsigned i = 0; i < d->count; i++)
+		growth_json(list, &d->growth[i]);
+	json_doc_end(doc);
+}
+
+static int cumulated(struct heap_diff *d)
+{
+	struct heap_diff by_function;
+	int err = heap_diff_cumulate(&by_function, d);
+	if (err < 0)
+		return err;
+	heap_diff_free(d);
+	*d = by_function;
+	return 0;
+}
+
+static int profiles_compare(const struct ctl *c, const struct profile *a, const struct profile *b)
+{
+	struct heap_diff d = {0};
+	struct symbols *symbols = symbols_new();
+	int err = heap_diff_make(&d, a->heap, b->heap, symbols);
+	symbols_free(symbols);
+	if (err == 0 && c->cumulative)
+		err = cumulated(&d);
+	if (err < 0) {
+		heap_diff_free(&d);
+		return ctl_fail(c, "%s", strerror(-err));
+	}
+	if (c->json)
+		diff_json(&d);
+	else
+		diff_print(&d, c->cumulative, a->heap->left_out + b->heap->left_out);
+	heap_diff_free(&d);
+	return CTL_OK;
+}
+
+int cmd_heap_diff(struct ctl *c)
+{
+	struct profile a = {0}, b = {0};
+	int rc = profile_open(c, c->operand, &a);
+	if (rc == CTL_OK)
+		rc = c->type ? profile_open(c, c->type, &b) : profile_now(c, &b);
+	if (rc == CTL_OK)
+		rc = profiles_compare(c, &a, &b);
+	profile_close(&a);
+	profile_close(&b);
+	return rc;
+}
+
+enum {
+	SECONDS = 30,
+	SECONDS_MAX = 100,
+	ROWS = 24,
+	STACK_TEXT = HEAP_DIFF_FRAMES * SYMBOL_NAME_MAX
+};
+
+static const char *stack_text(const struct heap_growth *g, char out[STACK_TEXT])
+{
+	size_t len = 0;
+	out[0] = '\0';
+	for (unsigned i = 0; i < g->depth && len < STACK_TEXT; i++)
+		len += (size_t)snprintf(
+			out + len, STACK_TEXT - len, "%s%s", i ? " < " : "", g->stack[i]);
+	return out;
+}
+
+// What is in the function itself.
+static double self_of(const struct heap_diff *d, const char *function)
+{
+	double sum = 0;
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->growth[i].depth && strcmp(d->growth[i].stack[0], function) == 0)
+			sum += d->growth[i].bytes;
+	return sum;
+}
+
+static const char *figure(enum heap_kind kind, double n, char out[FIGURE_MAX])
+{
+	if (kind == HEAP_CPU)
+		snprintf(out, FIGURE_MAX, "%.2f s", n / 1e6);
+	else
+		figure_bytes(n < 9e18 ? (uint64_t)n : (uint64_t)9e18, out);
+	return out;
+}
+
+static void functions_print(
+	enum heap_kind kind, const struct heap_diff *d, const struct heap_diff *by)
+{
+	static const char *const heads[] = {">self", ">with calls", "function", NULL};
+	char text[FIGURE_MAX];
+	printf("%s in all\n\n", figure(kind, d->bytes, text));
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < by->count && i < ROWS; i++) {
+		const char *name = by->growth[i].stack[0];
+		table_cell(t, "%s", figure(kind, self_of(d, name), text));
+		table_cell(t, "%s", figure(kind, by->growth[i].bytes, text));
+		table_cell(t, "%s", name);
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static void profile_json(enum heap_kind kind, const struct heap_diff *d, const struct heap_diff *by)
+{
+	char text[STACK_TEXT];
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	json_put_text(root, "unit", kind == HEAP_CPU ? "us" : "bytes");
+	json_put_real(root, "total", d->bytes);
+	struct json_node *list = json_put_array(root, "functions");
+	for (unsigned i = 0; i < by->count; i++) {
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_text(n, "function", by->growth[i].stack[0]);
+		json_put_real(n, "self", self_of(d, by->growth[i].stack[0]));
+		json_put_real(n, "total", by->growth[i].bytes);
+	}
+	list = json_put_array(root, "stacks");
+	for (unsigned i = 0; i < d->count; i++) {
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_real(n, "total", d->growth[i].bytes);
+		json_put_real(n, "count", d->growth[i].blocks);
+		json_put_text(n, "stack", stack_text(&d->growth[i], text));
+	}
+	json_doc_end(doc);
+}
+
+// One thread at a time, so that equal stacks stay apart.
+static int threads_show(const struct ctl *c, const struct heap_text *h, struct symbols *symbols)
+{
+	char text[STACK_TEXT], shown[STACK_TEXT];
+	struct json_doc *doc = c->json ? json_doc_new() : NULL;
+	struct json_node *list = doc ? json_put_array(json_doc_root(doc), "threads") : NULL;
+	struct heap_text *one = malloc(sizeof(*one));
+	int err = one ? 0 : -ENOMEM;
+	for (unsigned i = 0; err == 0 && i < h->stack_count; i++) {
+		struct heap_diff d;
+		*one = *h;
+		one->stack = &h->stack[i];
+		one->stack_count = 1;
+		err = heap_diff_make(&d, NULL, one, symbols);
+		if (err < 0)
+			break;
+		stack_text(&d.growth[0], text);
+		heap_diff_free(&d);
+		if (list) {
+			struct json_node *n = json_put_object(list, NULL);
+			json_put_text(n, "thread", h->stack[i].label);
+			json_put_text(n, "stack", text);
+			continue;
+		}
+		printf("%s\n", term_text(h->stack[i].label, shown, sizeof(shown)));
+		printf("    %s\n", term_text(text, shown, sizeof(shown)));
+	}
+	free(one);
+	if (doc)
+		json_doc_end(doc);
+	return err;
+}
+
+static int profile_show(const struct ctl *c, const struct heap_text *h)
+{
+	struct heap_diff d = {0}, by = {0};
+	struct symbols *symbols = symbols_new();
+	int err;
+	if (h->kind == HEAP_THREADS) {
+		err = threads_show(c, h, symbols);
+	} else {
+		err = heap_diff_make(&d, NULL, h, symbols);
+		if (err == 0)
+			err = heap_diff_cumulate(&by, &d);
+		if (err == 0 && c->json)
+			profile_json(h->kind, &d, &by);
+		else if (err == 0)
+			functions_print(h->kind, &d, &by);
+		heap_diff_free(&by);
+		heap_diff_free(&d);
+	}
+	symbols_free(symbols);
+	return err < 0 ? ctl_fail(c, "%s", strerror(-err)) : CTL_OK;
+}
+
+// Each thread by itself, with its name.
+static int threads_put(struct pprof_out *p, const struct heap_text *h, struct symbols *symbols)
+{
+	struct heap_text *one = malloc(sizeof(*one));
+	int err = one ? 0 : -ENOMEM;
+	for (unsigned i = 0; err == 0 && i < h->stack_count; i++) {
+		struct heap_diff d;
+		*one = *h;
+		one->stack = &h->stack[i];
+		one->stack_count = 1;
+		err = heap_diff_make(&d, NULL, one, symbols);
+		if (err == 0 && d.count)
+			pprof_out_sample(p, &d.growth[0], h->stack[i].label);
+		if (err == 0)
+			heap_diff_free(&d);
+	}
+	free(one);
+	return err;
+}
+
+static int pprof_write(const struct heap_text *h, FILE *f)
+{
+	struct heap_diff d = {0};
+	struct symbols *symbols = symbols_new();
+	struct pprof_out *p = pprof_out_new(h->kind, f);
+	int err = !p                        ? -ENOMEM
+		  : h->kind == HEAP_THREADS ? threads_put(p, h, symbols)
+					    : heap_diff_make(&d, NULL, h, symbols);
+	for (unsigned i = 0; err == 0 && i < d.count; i++)
+		pprof_out_sample(p, &d.growth[i], NULL);
+	int ended = p ? pprof_out_end(p) : 0;
+	heap_diff_free(&d);
+	symbols_free(symbols);
+	return err ? err : ended;
+}
+
+// The profile as tables, or, with `f`, in pprof's own format there.
+static int parsed_show(
+	const struct ctl *c, const char *path, unsigned timeout_ms, bool is_cpu, FILE *to)
+{
+	struct heap_text *h = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (!f)
+		return ctl_fail(c, "%s", strerror(errno));
+	int rc = http_save(c, path, timeout_ms, f);
+	int err = fclose(f) == 0 ? 0 : -ENOMEM;
+	if (rc == CTL_OK && err == 0)
+		err = is_cpu ? heap_text_read_cpu(&h, text, len) : heap_text_read(&h, text);
+	if (rc == CTL_OK && err == 0 && to)
+		err = pprof_write(h, to);
+	if (rc == CTL_OK && err < 0)
+		rc = ctl_fail(c, "profile: %s", strerror(-err));
+	else if (rc == CTL_OK && !to)
+		rc = profile_show(c, h);
+	heap_text_free(h);
+	free(text);
+	return rc;
+}
+
+static bool is_pprof(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 3 && strcmp(name + len - 3, ".pb") == 0;
+}
+
+static int file_save(const struct ctl *c, const char *path, unsigned timeout_ms, bool is_cpu)
+{
+	char shown[256];
+	FILE *f = fopen(c->output, "wxe");
+	int rc = !f                    ? CTL_FAILED
+		 : is_pprof(c->output) ? parsed_show(c, path, timeout_ms, is_cpu, f)
+				       : http_save(c, path, timeout_ms, f);
+	if (!f || (fclose(f) != 0 && rc == CTL_OK))
+		rc = ctl_fail(
+			c, "%s: %s", term_text(c->output, shown, sizeof(shown)), strerror(errno));
+	if (f && rc != CTL_OK)
+		(void)remove(c->output);
+	return rc;
+}
+
+int cmd_profile(struct ctl *c)
+{
+	const bool is_cpu = strcmp(c->operand, "cpu") == 0;
+	unsigned seconds = c->given & CTL_OPT_SECONDS ? c->seconds : SECONDS;
+	char path[64];
+	if (!is_cpu && strcmp(c->operand, "alloc") != 0 && strcmp(c->operand, "threads") != 0) {
+		fprintf(stderr, "weirctl: profile takes cpu, alloc or threads\n");
+		return CTL_USAGE;
+	}
+	if (!seconds || seconds > SECONDS_MAX) {
+		fprintf(stderr, "weirctl: --seconds takes 1 to %d\n", SECONDS_MAX);
+		return CTL_USAGE;
+	}
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	if (is_cpu)
+		snprintf(path, sizeof(path), "/profile/cpu?seconds=%u", seconds);
+	else
+		snprintf(path, sizeof(path), "/profile/%s", c->operand);
+	unsigned timeout_ms = (is_cpu ? seconds * 1000 : 0) + HTTP_FLUSH_MS;
+	return c->output ? file_save(c, path, timeout_ms, is_cpu)
+			 : parsed_show(c, path, timeout_ms, is_cpu, NULL);
 }

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the memory of the control plane is, as it says itself.
+// `weirctl mem`: where the memory of both processes is, as they say themselves, by table, account,
+// file, site, region and kind; what grows without an explanation; how fast it grows, and its
+// history; two looks at it compared; and the memory that a configuration takes at most, by the bill
+// of mem_plan.h by which both processes refuse to start.
 
 #include "lib/cell.h"
+#include "lib/ctl.h"
+#include "lib/json_doc.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "mem_dataplane.h"
+#include "lib/table_out.h"
 #include "mem_doc.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/config_tools.h>
 #include <weir/heap_site.h>
+#include <weir/mem_plan.h>
 
 static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 {
@@ -18,7 +28,8 @@ static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 	return show_doc(c, mem_doc_take(c), print);
 }
 
-// Of a table that each worker has: of the fullest, as one that is full says more than the mean.
+// For a table that each worker has this is the fill of the fullest one, which says more than the
+// mean.
 static void fill_cell(struct table *t, const struct json_node *n, const char *)
 {
 	bool parts = json_get(n, "workers") != NULL;
@@ -125,7 +136,7 @@ static void accounts_print(const struct json_node *root)
 	printf("\n");
 	resident_print(root);
 	arenas_print(root);
-	mem_dataplane_print(root);
+	mem_doc_dataplane_print(root);
 }
 
 int cmd_mem_accounts(struct ctl *c)
@@ -222,4 +233,583 @@ static void regions_print(const struct json_node *root)
 int cmd_mem_regions(struct ctl *c)
 {
 	return mem_show(c, regions_print);
+}
+
+static const struct {
+	const char *key, *name; // of the object in the document; for people
+} processes[] = {{NULL, "control plane"}, {"dataplane", "data plane"}};
+
+static void rows_add(struct table *t, const struct json_node *root, const char *list,
+	const struct cell_column *columns, size_t count)
+{
+	for (size_t p = 0; p < ARRAY_LEN(processes); p++) {
+		const struct json_node *of =
+			processes[p].key ? json_get(root, processes[p].key) : root;
+		const struct json_node *rows = of ? json_get(of, list) : NULL;
+		for (size_t i = 0; i < json_length(rows); i++) {
+			table_cell(t, "%s", processes[p].name);
+			cell_row(t, json_at(rows, i), columns, count);
+			table_row_end(t);
+		}
+	}
+}
+
+static void kinds_print(const struct json_node *root)
+{
+	static const char *const map_heads[] = {
+		"process", "mappings", ">maps", ">address space", NULL};
+	static const struct cell_column maps[] = {
+		{"", "name", cell_text}, {"", "maps", cell_count}, {"", "bytes", cell_bytes}};
+	static const char *const deleted_heads[] = {"process", "deleted, still mapped", ">files",
+		">address space", ">stale", ">stale bytes", ">generations behind", NULL};
+	static const struct cell_column deleted[] = {{"", "name", cell_text},
+		{"", "files", cell_count}, {"", "bytes", cell_bytes}, {"", "stale", cell_count},
+		{"", "stale_bytes", cell_bytes}, {"", "behind", cell_count}};
+	static const char *const fd_heads[] = {"process", "descriptors", ">open", NULL};
+	static const struct cell_column fds[] = {{"", "name", cell_text}, {"", "open", cell_count}};
+
+	struct table *t = table_new(map_heads);
+	rows_add(t, root, "mappings", maps, ARRAY_LEN(maps));
+	table_print(t);
+	printf("\n");
+	t = table_new(deleted_heads);
+	rows_add(t, root, "deleted_mappings", deleted, ARRAY_LEN(deleted));
+	table_print(t);
+	printf("\n");
+	t = table_new(fd_heads);
+	rows_add(t, root, "descriptors", fds, ARRAY_LEN(fds));
+	table_print(t);
+}
+
+int cmd_mem_kinds(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return show_doc(c, mem_doc_take(c), kinds_print);
+}
+
+static void amount_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	const char *unit = json_text(n, "unit");
+	if (strcmp(unit, "bytes") == 0)
+		table_cell(t, "%+.2f MiB", (double)json_signed(n, key) / 1048576);
+	else
+		table_cell(t, "%+" PRId64 " %s", json_signed(n, key), unit);
+}
+
+static void seconds_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	char text[FIGURE_MAX];
+	table_cell(t, "%s", figure_duration(1000 * json_count(n, key), text));
+}
+
+static void since_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	char text[FIGURE_MAX];
+	time_t at = (time_t)json_count(n, key), now = time(NULL);
+	table_cell(t, "%s ago", figure_duration(now > at ? 1000 * (uint64_t)(now - at) : 0, text));
+}
+
+static void alarms_print(const struct json_node *root)
+{
+	static const struct cell_column columns[] = {{"process", "process", cell_text},
+		{"kind", "kind", cell_text}, {"name", "name", cell_text},
+		{">an hour", "per_hour", amount_cell}, {">gained", "gained", amount_cell},
+		{">in", "over_s", seconds_cell}, {"raised", "since", since_cell},
+		{"by", "by", cell_text}};
+	const struct json_node *list = json_get(root, "alarms");
+	if (json_length(list))
+		cell_rows_print(list, columns, ARRAY_LEN(columns));
+	else
+		say(root, "nothing grows without an explanation; checked for {judged_s:s}, alarms "
+			  "since the start {raised:n}\n");
+	say_if(root, "left_out", "{left_out:n} alarms more\n");
+}
+
+int cmd_mem_alarms(struct ctl *c)
+{
+	return show_call(c, false, "/mem/alarms", NULL, HTTP_SHORT_MS, alarms_print);
+}
+
+static void bill_print(const struct mem_plan *b, uint64_t can)
+{
+	static const char *const heads[] = {"memory", "of", ">at most", "by", "tables", NULL};
+	static const char *const of[] = {"control plane", "data plane"};
+	struct table *t = table_new(heads);
+	char text[FIGURE_MAX];
+
+	for (unsigned i = 0; i < b->count; i++) {
+		table_cell(t, "%s", b->line[i].what);
+		table_cell(t, "%s", of[b->line[i].of]);
+		table_cell(t, "%s", figure_bytes(b->line[i].bytes, text));
+		table_cell(t, "%s", b->line[i].by);
+		table_cell(t, "%s", b->line[i].tables);
+		table_row_end(t);
+	}
+	table_cell(t, "%s", "in all");
+	table_cell(t, "%s", "both");
+	table_cell(t, "%s", figure_bytes(b->total, text));
+	table_cell(t, "%s", "");
+	table_cell(t, "%s", "");
+	table_row_end(t);
+	table_print(t);
+	printf("to be had: %s\n", figure_bytes(can, text));
+}
+
+static void bill_print_json(const struct mem_plan *b, uint64_t can)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	struct json_node *list = json_put_array(root, "lines");
+	for (unsigned i = 0; i < b->count; i++) {
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_text(n, "name", b->line[i].what);
+		json_put_text(n, "by", b->line[i].by);
+		json_put_text(n, "tables", b->line[i].tables);
+		json_put_text(n, "of",
+			b->line[i].of == MEM_PLAN_DATAPLANE ? "dataplane" : "controlplane");
+		json_put_count(n, "bytes", b->line[i].bytes);
+	}
+	json_put_count(root, "total", b->total);
+	json_put_count(root, "controlplane", b->of[MEM_PLAN_CONTROLPLANE]);
+	json_put_count(root, "dataplane", b->of[MEM_PLAN_DATAPLANE]);
+	json_put_count(root, "available", can);
+	json_put_bool(root, "fits", b->total <= can);
+	json_doc_end(doc);
+}
+
+int cmd_mem_plan(struct ctl *c)
+{
+	char why[CONFIG_WHY_MAX] = "";
+	struct mem_plan plan;
+	struct mem_room room;
+	mem_room_read(&room);
+
+	if (config_load_public(c->operand ? c->operand : c->config_path, &c->config, why) < 0)
+		return ctl_fail(c, "%s", why);
+	mem_plan_make(&plan, c->config);
+	uint64_t can = mem_room_all(&room);
+	if (c->json)
+		bill_print_json(&plan, can);
+	else
+		bill_print(&plan, can);
+	if (plan.total <= can)
+		return CTL_OK;
+	if (!c->json)
+		fprintf(stderr, "weirctl: it does not fit\n");
+	return CTL_FAILED;
+}
+
+enum { SLOPE_SECONDS = 3600 };
+
+static void mib_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%.2f", (double)json_count(n, key) / 1048576);
+}
+
+static void per_hour_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%+.3f", (double)json_signed(n, key) / 1048576);
+}
+
+static void error_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	if (json_flag(n, "known"))
+		table_cell(t, "%.3f", (double)json_count(n, key) / 1048576);
+	else
+		table_cell(t, "?");
+}
+
+static void per_query_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	if (json_get(n, key))
+		table_cell(t, "%" PRId64, json_signed(n, key));
+	else
+		table_cell(t, "-");
+}
+
+static void bytes_print(const struct json_node *list)
+{
+	static const struct cell_column columns[] = {{"memory", "name", cell_text},
+		{">MiB", "bytes", mib_cell}, {">MiB/h", "per_hour", per_hour_cell},
+		{">+-", "plus_minus", error_cell},
+		{">bytes/Mquery", "per_million_queries", per_query_cell}};
+	cell_rows_print(list, columns, ARRAY_LEN(columns));
+}
+
+static void fills_print(const struct json_node *list)
+{
+	static const char *const heads[] = {"fills", ">used", ">cap", ">%", ">% of cap/h", NULL};
+	struct table *t = NULL;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		double cap = (double)json_count(n, "cap");
+		if (!json_flag(n, "fills") || !(cap > 0))
+			continue;
+		if (!t)
+			t = table_new(heads);
+		cell_text(t, n, "name");
+		cell_count(t, n, "used");
+		cell_count(t, n, "cap");
+		table_cell(t, "%.1f", 100 * (double)json_count(n, "used") / cap);
+		table_cell(t, "%+.1f", 100 * (double)json_signed(n, "per_hour") / cap);
+		table_row_end(t);
+	}
+	if (t) {
+		printf("\n");
+		table_print(t);
+	}
+}
+
+static void slope_print(const struct json_node *root)
+{
+	say(root, "{span_ms:t} of samples, one each {sample_every_s:u} s, at {queries_per_s:n} "
+		  "queries a second\n");
+	if (json_flag(root, "steady"))
+		printf("steady: every table is full, or as full as it was\n");
+	else
+		say(root, "not-steady: table {filling} fills; growth says nothing until it is "
+			  "full\n");
+	say_if(root, "alarm", "ALARM: {alarm_by} grows (weirctl mem alarms)\n");
+	printf("\n");
+	bytes_print(json_get(root, "bytes"));
+	fills_print(json_get(root, "tables"));
+}
+
+int cmd_mem_slope(struct ctl *c)
+{
+	char seconds[16];
+	snprintf(seconds, sizeof(seconds), "%u",
+		c->given & CTL_OPT_SECONDS ? c->seconds : (unsigned)SLOPE_SECONDS);
+	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
+	return show_call(c, false, "/memory/slope", params, HTTP_SHORT_MS, slope_print);
+}
+
+static const char *when_text(uint64_t unix_s, char out[FIGURE_MAX])
+{
+	time_t at = (time_t)unix_s;
+	struct tm tm;
+	if (!localtime_r(&at, &tm) || !strftime(out, FIGURE_MAX, "%F %T", &tm))
+		snprintf(out, FIGURE_MAX, "%" PRIu64, unix_s);
+	return out;
+}
+
+static void when_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	char text[FIGURE_MAX];
+	table_cell(t, "%s", when_text(json_count(n, key), text));
+}
+
+static void rss_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	table_cell(t, "%.1f", (double)json_count(n, key) / 1048576);
+}
+
+static void lives_print(const struct json_node *list)
+{
+	static const struct cell_column columns[] = {{">life", "number", cell_count},
+		{"began", "started_unix_s", when_cell}, {">lasted", "uptime_ms", cell_duration},
+		{">MiB at its end", "rss", rss_cell}, {">queries", "queries", cell_count},
+		{"end", "end", cell_text}};
+	cell_rows_print(list, columns, ARRAY_LEN(columns));
+}
+
+// An hour is one line: its last minute.
+static void minutes_print(const struct json_node *list)
+{
+	static const struct cell_column columns[] = {{"at", "unix_s", when_cell},
+		{">life", "life", cell_count}, {">MiB", "bytes", mib_cell},
+		{">queries", "queries", cell_count}};
+	struct table *t = cell_table(columns, ARRAY_LEN(columns));
+	uint64_t hour = UINT64_MAX;
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		if (json_count(n, "unix_s") / 3600 == hour)
+			continue;
+		hour = json_count(n, "unix_s") / 3600;
+		cell_row(t, n, columns, ARRAY_LEN(columns));
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void history_print(const struct json_node *root)
+{
+	printf("control plane\n");
+	lives_print(json_get(root, "lives"));
+	printf("\ndata plane\n");
+	lives_print(json_get(root, "dataplane_lives"));
+	minutes_print(json_get(root, "minutes"));
+}
+
+int cmd_mem_history(struct ctl *c)
+{
+	const struct http_param params[] = {{"name", c->operand ? c->operand : ""}, {NULL, NULL}};
+	return show_call(c, false, "/memory/history", params, HTTP_SHORT_MS, history_print);
+}
+
+int cmd_mem_snapshot(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = mem_doc_take(c);
+	if (!doc)
+		return CTL_FAILED;
+	int rc = mem_doc_keep(c, c->operand, doc);
+	if (rc == CTL_OK && c->json)
+		json_doc_end(doc);
+	return rc;
+}
+
+enum { GROWN_MAX = 2048 };
+
+struct grown {
+	const char *what, *name; // "account", "redis"
+	int64_t before, after;
+	bool counts; // they are no bytes
+};
+
+struct grown_list {
+	size_t count;
+	bool no_dataplane; // one of the two knows nothing of it: nor of its tables
+	struct grown row[GROWN_MAX];
+};
+
+static int64_t change(const struct grown *g)
+{
+	return g->after - g->before;
+}
+
+static void grown_add(
+	struct grown_list *l, const char *what, const char *name, uint64_t before, uint64_t after)
+{
+	if (before == after || l->count == GROWN_MAX)
+		return;
+	if (l->no_dataplane && strcmp(what, "table") == 0 && strncmp(name, "dp_", 3) == 0)
+		return;
+	l->row[l->count++] = (struct grown){
+		what, name, (int64_t)before, (int64_t)after, strstr(what, "descriptors")};
+}
+
+// How many entries of a list count: a snapshot is a file, and each entry is looked for in all of
+// the other's.
+static size_t length_of(const struct json_node *list)
+{
+	return json_length(list) < GROWN_MAX ? json_length(list) : GROWN_MAX;
+}
+
+static const struct json_node *named(const struct json_node *list, const char *name)
+{
+	for (size_t i = 0; i < length_of(list); i++)
+		if (strcmp(json_text(json_at(list, i), "name"), name) == 0)
+			return json_at(list, i);
+	return NULL;
+}
+
+// Entries of one name may be several: parts of a function that the compiler has split.
+static uint64_t sum_named(const struct json_node *list, const char *name, const char *value)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < length_of(list); i++)
+		if (strcmp(json_text(json_at(list, i), "name"), name) == 0)
+			sum += json_count(json_at(list, i), value);
+	return sum;
+}
+
+// `value` of each entry of the arrays `key`; one that is in `a` alone has become 0.
+static void grown_values_add(struct grown_list *l, const char *what, const char *key,
+	const char *value, const struct json_node *a, const struct json_node *b)
+{
+	const struct json_node *before = json_get(a, key), *after = json_get(b, key);
+	for (size_t i = 0; i < length_of(after); i++) {
+		const struct json_node *n = json_at(after, i);
+		const char *name = json_text(n, "name");
+		if (named(after, name) == n)
+			grown_add(l, what, name, sum_named(before, name, value),
+				sum_named(after, name, value));
+	}
+	for (size_t i = 0; i < length_of(before); i++) {
+		const struct json_node *n = json_at(before, i);
+		const char *name = json_text(n, "name");
+		if (!named(after, name) && named(before, name) == n)
+			grown_add(l, what, name, sum_named(before, name, value), 0);
+	}
+}
+
+static void grown_list_add(struct grown_list *l, const char *what, const char *key,
+	const struct json_node *a, const struct json_node *b)
+{
+	grown_values_add(l, what, key, "bytes", a, b);
+}
+
+// Nothing is known of a snapshot that has no such lists.
+static void grown_kinds_add(struct grown_list *l, const char *const what[3],
+	const struct json_node *a, const struct json_node *b)
+{
+	if (!json_get(a, "mappings") || !json_get(b, "mappings"))
+		return;
+	grown_list_add(l, what[0], "mappings", a, b);
+	grown_list_add(l, what[1], "deleted_mappings", a, b);
+	grown_values_add(l, what[2], "descriptors", "open", a, b);
+}
+
+// Only numbers that both have count: one that a snapshot of another version lacks was not 0.
+static void grown_fields_add(struct grown_list *l, const char *what, const char *const *field,
+	const struct json_node *a, const struct json_node *b)
+{
+	for (; *field; field++)
+		if (json_get(a, *field) && json_get(b, *field))
+			grown_add(l, what, *field, json_count(a, *field), json_count(b, *field));
+}
+
+// Was it there, and reported, in both samples?
+static bool has_dataplane(const struct json_node *a, const struct json_node *b)
+{
+	return json_get(a, "dataplane") && json_get(b, "dataplane");
+}
+
+static void grown_dataplane_add(
+	struct grown_list *l, const struct json_node *a, const struct json_node *b)
+{
+	static const char *const fields[] = {"rss", "allocated", "held", "accounted", "libraries",
+		"unexplained", "rss_heap", "rss_code", "rss_regions", "rss_stacks", "rss_other",
+		"mapped", "huge", "swapped", NULL};
+	const struct json_node *p = json_get(a, "dataplane"), *q = json_get(b, "dataplane");
+	grown_fields_add(l, "dataplane", fields, p, q);
+	grown_list_add(l, "dataplane account", "accounts", p, q);
+	grown_list_add(l, "dataplane memory", "eal", p, q);
+	grown_list_add(l, "dataplane region", "dataplane_regions", a, b);
+	grown_kinds_add(l,
+		(const char *const[]){"dataplane mappings", "dataplane deleted mappings",
+			"dataplane descriptors"},
+		p, q);
+}
+
+static void grown_process_add(
+	struct grown_list *l, const struct json_node *a, const struct json_node *b)
+{
+	static const char *const fields[] = {"rss", "allocated", "held", "rss_heap", "rss_code",
+		"rss_regions", "rss_stacks", "rss_other", "huge", "swapped", NULL};
+	static const char *const sums[] = {"accounted", "unexplained", NULL};
+	grown_fields_add(l, "process", fields, json_get(a, "process"), json_get(b, "process"));
+	grown_fields_add(l, "process", sums, a, b);
+	grown_kinds_add(
+		l, (const char *const[]){"mappings", "deleted mappings", "descriptors"}, a, b);
+}
+
+static int grown_more_first(const void *a, const void *b)
+{
+	int64_t x = llabs(change(a)), y = llabs(change(b));
+	return (x < y) - (x > y);
+}
+
+static struct grown_list *grown_find(const struct json_node *a, const struct json_node *b)
+{
+	struct grown_list *l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->no_dataplane = !has_dataplane(a, b);
+	grown_process_add(l, a, b);
+	grown_list_add(l, "account", "accounts", a, b);
+	grown_list_add(l, "file", "files", a, b);
+	if (json_get(a, "sites") && json_get(b, "sites")) // format 1 has none
+		grown_list_add(l, "site", "sites", a, b);
+	grown_list_add(l, "table", "tables", a, b);
+	grown_list_add(l, "region", "regions", a, b);
+	if (!l->no_dataplane)
+		grown_dataplane_add(l, a, b);
+	qsort(l->row, l->count, sizeof(l->row[0]), grown_more_first);
+	return l;
+}
+
+static void grown_print(const struct grown_list *l, double hours)
+{
+	static const char *const heads[] = {"", "", ">before", ">after", ">change", ">MiB/h", NULL};
+	struct table *t = table_new(heads);
+	char text[FIGURE_MAX];
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct grown *g = &l->row[i];
+		table_cell(t, "%s", g->what);
+		table_cell(t, "%s", g->name);
+		table_cell_count(t, (uint64_t)g->before);
+		table_cell_count(t, (uint64_t)g->after);
+		table_cell(t, "%s%s", change(g) < 0 ? "-" : "+",
+			figure_count((uint64_t)llabs(change(g)), text));
+		if (hours > 0 && !g->counts)
+			table_cell(t, "%.2f", (double)change(g) / (1 << 20) / hours);
+		else
+			table_cell(t, "%s", "");
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+struct between { // two looks
+	int64_t seconds;
+	bool restarted, has_dataplane, dataplane_restarted;
+};
+
+static void grown_print_json(const struct grown_list *l, const struct between *t)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	json_put_real(root, "seconds", (double)t->seconds);
+	json_put_bool(root, "restarted", t->restarted);
+	json_put_bool(root, "has_dataplane", t->has_dataplane);
+	json_put_bool(root, "dataplane_restarted", t->dataplane_restarted);
+	struct json_node *list = json_put_array(root, "changes");
+	for (size_t i = 0; i < l->count; i++) {
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_text(n, "what", l->row[i].what);
+		json_put_text(n, "name", l->row[i].name);
+		json_put_count(n, "before", (uint64_t)l->row[i].before);
+		json_put_count(n, "after", (uint64_t)l->row[i].after);
+		json_put_real(n, "change", (double)change(&l->row[i]));
+	}
+	json_doc_end(doc);
+}
+
+static bool is_another(const struct json_node *a, const struct json_node *b, const char *process)
+{
+	return json_count(json_get(a, process), "pid") != json_count(json_get(b, process), "pid");
+}
+
+static int diff_print(const struct ctl *c, const struct json_node *a, const struct json_node *b)
+{
+	struct grown_list *l = grown_find(a, b);
+	if (!l)
+		return ctl_fail(c, "out of memory");
+	const bool both = has_dataplane(a, b);
+	const struct between t = {
+		.seconds = (int64_t)json_count(b, "unix_s") - (int64_t)json_count(a, "unix_s"),
+		.restarted = is_another(a, b, "process"),
+		.has_dataplane = both,
+		.dataplane_restarted = both && is_another(a, b, "dataplane")};
+	if (c->json) {
+		grown_print_json(l, &t);
+	} else {
+		char text[FIGURE_MAX];
+		printf("%s between them%s%s%s\n\n",
+			figure_duration(t.seconds > 0 ? (uint64_t)t.seconds * 1000 : 0, text),
+			t.restarted ? ", and a restart" : "",
+			t.dataplane_restarted ? ", and a restart of the data plane" : "",
+			both ? "" : "; one of them knows nothing of the data plane");
+		grown_print(l, (double)t.seconds / 3600);
+	}
+	free(l);
+	return CTL_OK;
+}
+
+int cmd_mem_diff(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *a = mem_doc_kept(c, c->operand);
+	struct json_doc *b = a && c->type ? mem_doc_kept(c, c->type) : a ? mem_doc_take(c) : NULL;
+	int rc = b ? diff_print(c, json_doc_root(a), json_doc_root(b)) : CTL_FAILED;
+	json_doc_free(a);
+	json_doc_free(b);
+	return rc;
 }

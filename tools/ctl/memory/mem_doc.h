@@ -19,6 +19,10 @@ struct json_doc *mem_doc_take(const struct ctl *c); // NULL: said why
 ATTR_MUST_CHECK int mem_doc_keep(const struct ctl *c, const char *name, const struct json_doc *doc);
 struct json_doc *mem_doc_kept(const struct ctl *c, const char *name); // NULL: said why
 
+// The data plane's part of a document: its heap by account as it tells in its statistics, what it
+// has reserved of DPDK, and what the kernel says of its mappings, for which one must be root. It is
+// empty while no data plane runs.
+void mem_doc_dataplane_print(const struct json_node *root);
 void mem_doc_line(const char *name, uint64_t bytes, const char *text); // for people, on stdout
 void mem_doc_explained(uint64_t bytes, uint64_t rss); // that line, with its part of the sum
 uint64_t mem_doc_above(uint64_t a, uint64_t b);       // how far; 0: not above

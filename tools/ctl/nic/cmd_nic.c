@@ -90,7 +90,7 @@ static bool is_default_v6(const char *line, const char *interface)
 	       && len == 0 && strspn(to, "0") == 32 && strcmp(name, interface) == 0;
 }
 
-// 1: a line is one of it, 0: none is, -errno.
+// 1: a line is a route of the interface, 0: no line is, -errno.
 static int routes_look(const char *file, const char *interface,
 	bool (*is_one)(const char *line, const char *interface))
 {
@@ -206,8 +206,8 @@ static bool holder_visit(void *arg, pid_t pid, const char *to)
 	return false;
 }
 
-// The program that drives the device by vfio, in words; "": none that this process may look into.
-// Reads the descriptors of all processes.
+// The program that drives the device by vfio, in words; "": there is no such program that this
+// process may look into. Reads the descriptors of all processes.
 static void holder_find(const struct nic_device *d, char out[USE_MAX])
 {
 	struct holder h = {.pid = 0};
@@ -300,7 +300,8 @@ static int driver_load(const struct nic_bind *b, const char *driver)
 		rc < 0 ? ": " : "", rc < 0 ? strerror(-rc) : "");
 }
 
-// Drivers may probe asynchronously. With `driver` NULL any will do; "": none.
+// Drivers may probe asynchronously. With `driver` NULL any driver will do, with "" the device must
+// have no driver.
 static bool is_taken_by(struct nic_bind *b, const char *driver)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
@@ -323,7 +324,7 @@ static int release(struct nic_bind *b, const char *driver)
 	return ctl_fail(b->c, "%s: %s does not let it go", b->device.pci, driver);
 }
 
-// With the override in place.
+// The override is in place.
 static int driver_change(struct nic_bind *b, const char *driver)
 {
 	char now[NIC_WORD_MAX];

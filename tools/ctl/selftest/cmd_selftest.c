@@ -109,7 +109,7 @@ static int programs_find(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 	return 0;
 }
 
-// In the child. `in` and `out`: descriptors that become standard input and output.
+// This runs in the child. `in` and `out`: descriptors that become standard input and output.
 static void child_exec(
 	const struct selftest_rig *rig, pid_t parent, const char *const args[], int in, int out)
 {

@@ -274,7 +274,7 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-// Of an option, or its default. CTL_OK or CTL_FAILED (said).
+// Takes the answer of an option, or the default. CTL_OK or CTL_FAILED (said).
 static int question_settle(
 	struct setup *s, const struct setup_question *q, const char *answer, const char *need)
 {

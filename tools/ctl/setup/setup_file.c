@@ -55,7 +55,7 @@ int setup_file_read(struct setup *s)
 				 s->c->config_path);
 }
 
-// As the file that it replaces.
+// Gives it the owner and the mode of the file that it replaces.
 static bool owner_set(const struct setup *s, int fd)
 {
 	struct stat st;

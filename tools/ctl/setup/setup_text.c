@@ -60,7 +60,7 @@ static const char *block_end(const char *line, size_t indent)
 	return end;
 }
 
-// Of the first key of the section; 2 in one without keys.
+// The indentation of the first key of the section; 2 in one without keys.
 static size_t section_indent(const char *body, const char *end)
 {
 	for (; body < end; body = next_line(body))
