@@ -2,9 +2,9 @@
 // Who may use the control API: `weirctl token` over the network, `password` for browsers; and
 // `audit`, what was done.
 
-#include "lib/cell.h"
 #include "lib/log_time.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 #include "terminal/prompt.h"
 #include "terminal/term_text.h"
 

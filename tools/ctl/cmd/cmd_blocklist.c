@@ -2,9 +2,9 @@
 // `weirctl blocklist`: the lists in force and their reload; and when blocking goes wrong, the image
 // before, a pause, and its end.
 
-#include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 #include "lib/view.h"
 #include "terminal/term_text.h"
 

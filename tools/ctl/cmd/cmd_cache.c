@@ -2,12 +2,11 @@
 // The cache (L0 and L1): what it has of a name, its flush, its numbers, and what the refresh of
 // answers before their end costs.
 
-#include "lib/cell.h"
 #include "lib/http_get.h"
 #include "lib/say.h"
 #include "lib/show.h"
 #include "lib/stats_out.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>

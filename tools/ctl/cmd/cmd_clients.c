@@ -2,10 +2,10 @@
 // Clients of the query store and where their names come from; groups of clients, what applies to
 // them now, and services that can be blocked by name.
 
-#include "lib/cell.h"
 #include "lib/log_page.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "lib/config_prove.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "terminal/progress.h"
 #include "terminal/term_text.h"
 

@@ -4,11 +4,11 @@
 // to take it back; `allow` and `deny`, whose entries may have an end and a reason; toggles; and
 // `drops`, sources whose frames the ports drop by themselves.
 
-#include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/shell_quote.h"
 #include "lib/show.h"
-#include "lib/stats_take.h"
+#include "lib/table_cell.h"
+#include "lib/view.h"
 #include "terminal/term_text.h"
 
 #include <inttypes.h>
@@ -391,7 +391,7 @@ static void ports_print(const struct ctl *c)
 	char why[SHM_WHY_MAX];
 	enum process_state state;
 	struct stats_copy *s = calloc(1, sizeof(*s));
-	if (s && stats_take(c, true, &state, s, why))
+	if (s && view_stats(c, true, &state, s, why))
 		printf("in force on a port: %u, of which in part: %u (a port refused the rule, or "
 		       "the "
 		       "one for tagged frames); refused by all ports since start: %u\n",

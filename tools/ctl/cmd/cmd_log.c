@@ -2,11 +2,11 @@
 // `weirctl log`: how the query log's outputs do, its newest rows as they come, and the rows of the
 // query store, for people (`search`) or as a file (`export`).
 
-#include "lib/cell.h"
 #include "lib/http_get.h"
 #include "lib/log_page.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 #include "lib/trace_out.h"
 
 #include <inttypes.h>

@@ -4,8 +4,8 @@
 
 #include "lib/http_get.h"
 #include "lib/stats_out.h"
-#include "lib/stats_take.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
+#include "lib/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +135,7 @@ int cmd_ports(struct ctl *c)
 	struct stats_copy *s = calloc(1, sizeof(*s));
 	if (!s)
 		return ctl_fail(c, "out of memory");
-	if (!stats_take(c, true, &state, s, why)) {
+	if (!view_stats(c, true, &state, s, why)) {
 		free(s);
 		return ctl_fail(c, "%s", why);
 	}

@@ -2,11 +2,10 @@
 // How the box does: `weirctl status`, whether it serves (`ready`, `drain`, `undrain`), and what
 // went wrong lately (`errors`).
 
-#include "lib/cell.h"
 #include "lib/http_get.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "lib/view.h"
 #include "terminal/term_text.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 
 #include <stdio.h>
 #include <string.h>

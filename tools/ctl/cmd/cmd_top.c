@@ -7,7 +7,7 @@
 #include "lib/log_page.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "terminal/screen.h"
 
 #include <stdio.h>

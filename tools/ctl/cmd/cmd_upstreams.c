@@ -2,9 +2,9 @@
 // Upstream servers: how they are, out of use and back, a query to one; and the questions and jobs
 // that wait for an end (`pending`).
 
-#include "lib/cell.h"
 #include "lib/say.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 #include "lib/view.h"
 
 #include <stdio.h>

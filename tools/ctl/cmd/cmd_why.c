@@ -2,8 +2,8 @@
 // Why a client gets what it gets: the headline, the steps of the decision, then every rule that
 // names the name or a parent.
 
-#include "lib/cell.h"
 #include "lib/show.h"
+#include "lib/table_cell.h"
 #include "terminal/term_text.h"
 
 #include <stdio.h>

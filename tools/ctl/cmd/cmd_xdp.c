@@ -5,7 +5,7 @@
 
 #include "lib/ctl.h"
 #include "lib/json_doc.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 
 #include <errno.h>
 #include <net/if.h>

@@ -130,7 +130,7 @@ static void user_find(struct passwd_user *out, const char *name, pid_t pid)
 	long long uid = pid ? doctor_field(path, "Uid") : -ENOENT;
 	long long gid = pid ? doctor_field(path, "Gid") : -ENOENT;
 	bool is_known = uid >= 0 && gid >= 0;
-	bool has_name = passwd_find(is_known ? NULL : name, (uid_t)uid, out);
+	bool has_name = sysroot_user_find(is_known ? NULL : name, (uid_t)uid, out);
 	if (!is_known)
 		return;
 	if (!has_name)

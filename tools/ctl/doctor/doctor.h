@@ -7,8 +7,8 @@
 // that mends it. A check that cannot read a value reports `unknown` with the reason, never `ok`.
 
 #include "lib/ctl.h"
-#include "lib/passwd_find.h"
 #include "lib/shell_quote.h"
+#include "lib/sysroot.h"
 #include "lib/view.h"
 
 #include <sys/types.h>

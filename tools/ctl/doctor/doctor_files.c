@@ -6,7 +6,7 @@
 #include "doctor_files.h"
 
 #include "doctor_checks.h"
-#include "lib/config_certificates.h"
+#include "lib/config_prove.h"
 #include "lib/sysroot.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
 // The machine's own resolver, and other programs on port 53.
 
 #include "doctor_checks.h"
-#include "lib/proc_fds.h"
 #include "lib/sysroot.h"
 
 #include <arpa/inet.h>
@@ -249,7 +248,7 @@ void doctor_check_port53(struct doctor *d)
 		doctor_add(d, DOCTOR_UNKNOWN, "/proc/net/%s: %s", files[i].file, strerror(-count));
 		taken++;
 	}
-	int rc = all.count ? proc_fds_look(owner_look, &all) : 0;
+	int rc = all.count ? sysroot_fds_walk(owner_look, &all) : 0;
 	for (int i = 0; i < all.count; i++)
 		taken += user_report(d, &all.user[i]);
 	if (rc)

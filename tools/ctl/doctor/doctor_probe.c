@@ -5,7 +5,7 @@
 
 #include "doctor_probe.h"
 
-#include "lib/pin_text.h"
+#include "lib/ctl.h"
 
 #include <curl/curl.h>
 
@@ -235,7 +235,7 @@ static void pins_text(const struct config_upstream_tls *tls, char out[PINS_TEXT_
 	for (unsigned i = 0; i < tls->pin_count && len < PINS_TEXT_MAX; i++) {
 		char one[PIN_TEXT_MAX];
 		static_assert((int)PIN_LEN == (int)CONFIG_PIN_LEN);
-		pin_text(tls->pin[i], one);
+		ctl_pin_text(tls->pin[i], one);
 		len += (size_t)snprintf(out + len, PINS_TEXT_MAX - len, "%s%s", i ? ";" : "", one);
 	}
 }

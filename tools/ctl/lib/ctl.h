@@ -4,14 +4,35 @@
 // weirctl: what its commands share. One thread, one command a run.
 //
 // Exit status: 0 done, 1 failed (the reason is on stderr, or with --json {"error": ...} on stdout),
-// 2 wrong usage. Bytes from outside are escaped before they reach the terminal (table_out.h).
-
-#include "remote.h"
+// 2 wrong usage. Bytes from outside are escaped before they reach the terminal (term_text.h).
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <weir/attr.h>
 #include <weir/config.h>
 #include <weir/shm_region.h>
+
+enum { PIN_LEN = 32, PIN_TEXT_MAX = 56 };
+
+// "sha256//BASE64" of the SHA-256 of a public key: the pin of a certificate as libcurl takes it
+// (CURLOPT_PINNEDPUBLICKEY).
+void ctl_pin_text(const uint8_t pin[PIN_LEN], char out[PIN_TEXT_MAX]);
+
+// Another box that weirctl speaks to: --host BOX[:PORT], --token-file, --ca or --pin, and WEIR_HOST
+// and WEIR_TOKEN_FILE. The token is read from its file alone, so that it is in no list of processes
+// and in no history of a shell; nobody but its owner may be able to read that file.
+enum { REMOTE_HOST_MAX = 253, REMOTE_TOKEN_MAX = 128, REMOTE_WHY_MAX = 256 };
+
+struct remote {
+	char authority[REMOTE_HOST_MAX + 16]; // of a URL: "box:9953", "[fd53::7]:9953"
+	char token[REMOTE_TOKEN_MAX + 1];     // "": none
+	const char *ca_file;                  // NULL: the system's authorities
+	char pin[PIN_TEXT_MAX];               // "sha256//BASE64", or "": none
+};
+
+struct remote_options {
+	const char *host, *token_file, *ca, *pin; // NULL: not given
+};
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
@@ -222,7 +243,7 @@ ATTR_MUST_CHECK int ctl_open(struct ctl *c);
 // The same for a command that needs more of the configuration, which must be right.
 ATTR_MUST_CHECK int ctl_open_config(struct ctl *c);
 void ctl_close(struct ctl *c);
-// For `servers`.
+// Finds who may listen on the control socket.
 void ctl_servers_find(struct ctl_servers *s, const char *state_directory);
 
 // Says why a command failed, the way --json asks for. Returns CTL_FAILED.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Calls of the control API over its unix socket, or over HTTPS to another box (remote.h). The one
+// Calls of the control API over its unix socket, or over HTTPS to another box (ctl.h). The one
 // includer of libcurl in weirctl.
 
 #include "ctl.h"

@@ -11,11 +11,6 @@ struct stats_rates { // per second, between two views
 	double verdict[VERDICT_COUNT], counter[COUNTER_COUNT];
 };
 
-// Share of the questions that L0 could have answered and did; negative: there were none.
-double stats_hit_ratio(const double verdict[VERDICT_COUNT]);
-// All questions: verdicts that are of a DNS message with a question, or what passes for one.
-double stats_queries(const double verdict[VERDICT_COUNT]);
-
 void stats_port_put(struct json_node *list, const struct stats_port_copy *p);
 void stats_print(const struct view *v, const struct stats_rates *r);
 // What --json prints. NULL: out of memory.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sysroot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,4 +90,61 @@ int sysroot_link(char *out, size_t cap, const char *fmt, ...)
 	const char *slash = strrchr(to, '/');
 	snprintf(out, cap, "%s", slash ? slash + 1 : to);
 	return 0;
+}
+
+bool sysroot_user_find(const char *name, uid_t uid, struct passwd_user *out)
+{
+	char path[SYSROOT_PATH_MAX], room[4096];
+	struct passwd one, *found;
+	FILE *f = fopen(sysroot_path(path, "/etc/passwd"), "re");
+	bool is_there = false;
+	while (f && !is_there && fgetpwent_r(f, &one, room, sizeof(room), &found) == 0)
+		is_there = name ? strcmp(one.pw_name, name) == 0 : one.pw_uid == uid;
+	if (f)
+		fclose(f);
+	if (is_there) {
+		snprintf(out->name, sizeof(out->name), "%s", one.pw_name);
+		out->uid = one.pw_uid;
+		out->gid = one.pw_gid;
+	}
+	return is_there;
+}
+
+struct walk {
+	bool (*look)(void *arg, pid_t pid, const char *to);
+	void *arg;
+	unsigned left; // descriptors
+	bool ends;     // `look` has seen enough
+};
+
+static void process_walk(struct walk *w, pid_t pid)
+{
+	char path[SYSROOT_PATH_MAX], to[PATH_MAX];
+	DIR *fds = opendir(sysroot_path(path, "/proc/%d/fd", (int)pid));
+	for (const struct dirent *e; fds && !w->ends && w->left && (e = readdir(fds));) {
+		ssize_t len = readlinkat(dirfd(fds), e->d_name, to, sizeof(to) - 1);
+		if (len < 0)
+			continue; // "." and "..", and those closed by now
+		to[len] = '\0';
+		w->left--;
+		w->ends = !w->look(w->arg, pid, to);
+	}
+	if (fds)
+		closedir(fds);
+}
+
+int sysroot_fds_walk(bool (*look)(void *arg, pid_t pid, const char *to), void *arg)
+{
+	char path[SYSROOT_PATH_MAX];
+	struct walk w = {.look = look, .arg = arg, .left = SYSROOT_FDS_MAX};
+	DIR *processes = opendir(sysroot_path(path, "/proc"));
+	if (!processes)
+		return -errno;
+	for (const struct dirent *e; !w.ends && w.left && (e = readdir(processes));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid > 0)
+			process_walk(&w, pid);
+	}
+	closedir(processes);
+	return w.ends || w.left ? 0 : -E2BIG;
 }

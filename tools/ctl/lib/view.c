@@ -1,24 +1,195 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// What `status` and `stats` look at: the statistics, the control plane's reply, and lines of both.
 
 #include "view.h"
 
-#include "cell.h"
+#include "ctl.h"
 #include "http_get.h"
+#include "json_doc.h"
 #include "say.h"
-#include "stats_take.h"
+#include "stats_remote.h"
+#include "table_cell.h"
 #include "terminal/term_text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/stats_read.h>
+#include <weir/text.h>
+
+// From the control API. False: there are none; `why` says why. `*state` is set.
+static bool stats_call(const struct ctl *c, enum process_state *state, struct stats_copy *out,
+	char why[SHM_WHY_MAX])
+{
+	char text[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	bool has_stats = false;
+	*state = PROCESS_UNKNOWN;
+	if (http_call(c, false, "/dataplane", NULL, HTTP_SHORT_MS, &doc, text) == HTTP_OK)
+		has_stats = stats_remote(json_doc_root(doc), state, out, why);
+	else
+		snprintf(why, SHM_WHY_MAX, "%.255s", text);
+	json_doc_free(doc);
+	return has_stats;
+}
+
+bool view_stats(const struct ctl *c, bool asks, enum process_state *state, struct stats_copy *out,
+	char why[SHM_WHY_MAX])
+{
+	char asked[SHM_WHY_MAX];
+	const int rc = stats_read(&c->paths, out, why);
+	if (rc == -EACCES && asks && stats_call(c, state, out, asked))
+		return true;
+	*state = dataplane_state(&c->paths, rc == 0 ? out : NULL);
+	return rc == 0;
+}
+
+// A failure, and when the next try is; 0: at any moment.
+static void failure_print(const struct json_node *n)
+{
+	if (say_if(n, "why", " ({why}; next try ")
+		&& !say_if(n, "retry_in_ms", "in {retry_in_ms:t})"))
+		printf("now)");
+}
+
+static void clock_print(const struct json_node *n)
+{
+	say_if(n, "clock_ahead_s",
+		", the clock is {clock_ahead_s:s} ahead of the newest rows: deletes nothing for "
+		"its "
+		"age");
+}
+
+// Where boxes share a table, the widest limits hold.
+static void limits_print(const struct json_node *limits)
+{
+	say_if(limits, "same_name", ", ANOTHER BOX HAS THE SAME NAME (query_log.box)");
+	if (json_count(limits, "boxes") < 2)
+		return;
+	say(limits, ", {boxes:n} boxes share the table: kept for {hours:n} hours");
+	say_if(limits, "hours_of_box", " as box {hours_of_box} asks");
+}
+
+void view_print_store(const struct json_node *store)
+{
+	if (!say_if(store, "state",
+		    "query store     {state}, {bytes:b} in {files:n} files of at most "
+		    "{max_bytes:b}"))
+		return;
+	if (json_count(store, "keeps_one_in") > 1)
+		say(store, ", keeps one row in {keeps_one_in:n}");
+	clock_print(store);
+	failure_print(store);
+	printf("\n");
+}
+
+// What each sink lost in any way, and what a control plane that was killed took along.
+void view_print_log(const struct json_node *log)
+{
+	const struct json_node *sinks = json_get(log, "sinks");
+	for (size_t i = 0; i < json_length(sinks); i++) {
+		const struct json_node *n = json_at(sinks, i);
+		say_if(n, "lost_rows",
+			"query log       {name} LOST {lost_rows:n} rows ({lost_weight:n} "
+			"queries)\n");
+		say_if(n, "lost_by_kill_rows",
+			"query log       {name} lost up to {lost_by_kill_rows:n} rows "
+			"({lost_by_kill_weight:n} queries) when the previous control plane was "
+			"killed\n");
+	}
+}
+
+void view_print_clickhouse(const struct json_node *n)
+{
+	if (!say_if(n, "state",
+		    "clickhouse      {state}, {rows:n} rows sent, {spool_bytes:b} in "
+		    "{spool_files:n} files wait on disk"))
+		return;
+	say_if(n, "held_rows", ", {held_rows:n} rows in memory");
+	// Of several URLs the one in use; and what two servers may have.
+	if (json_count(n, "urls") > 1)
+		say(n, ", at {url} ({url_number:n} of {urls:n})");
+	say_if(n, "uncertain_rows",
+		", possible overcount: {uncertain_rows:n} rows ({uncertain_weight:n} queries)");
+	say_if(n, "aside_files", ", {aside_files:n} unreadable files kept aside");
+	say_if(n, "unspooled_halves", ", {unspooled_halves:n} half files not written to disk");
+	say_if(n, "waits_for_disk", ", cannot write to the spool");
+	say_if(n, "behind", ", slower than rows arrive");
+	clock_print(n);
+	limits_print(json_get(n, "table_limits"));
+	say_if(n, "tidy_why", ", could not drop expired partitions: {tidy_why}");
+	failure_print(n);
+	printf("\n");
+}
+
+void view_print_fallback(const struct view *v, const struct json_node *fallback)
+{
+	uint64_t addresses = json_count(fallback, "addresses"),
+		 bound = json_count(fallback, "bound");
+	if (addresses == 0)
+		return;
+	printf("UDP fallback    ");
+	if (bound < addresses)
+		say(fallback, "only {bound:u} of {addresses:u} addresses are bound; ");
+	printf("%s", v->dataplane == PROCESS_UP || v->dataplane == PROCESS_UNKNOWN
+			     ? "ready"
+			     : "answers now, as no data plane is up");
+	say(fallback, "; {received:n} queries so far, {alone:n} of them without a data plane\n");
+}
+
+static uint64_t of_transport(
+	const struct json_node *front, const char *transport, const char *object, const char *key)
+{
+	const struct json_node *t = json_get(front, transport);
+	return json_count(object ? json_get(t, object) : t, key);
+}
+
+static void front_row(
+	struct table *t, const struct json_node *front, const char *object, const char *key)
+{
+	uint64_t udp = of_transport(front, "udp", object, key),
+		 tcp = of_transport(front, "tcp", object, key);
+	if (udp == 0 && tcp == 0)
+		return;
+	table_cell(t, "%s", key);
+	table_cell_count(t, udp);
+	table_cell_count(t, tcp);
+	table_row_end(t);
+}
+
+static bool front_is_used(const struct json_node *front)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		sum += of_transport(front, "udp", "verdicts", verdict_names[i])
+		       + of_transport(front, "tcp", "verdicts", verdict_names[i]);
+	return sum > 0;
+}
+
+void view_print_frontend(const struct json_node *front)
+{
+	static const char *const heads[] = {"on sockets", ">UDP", ">TCP", NULL};
+	static const char *const keys[] = {"answers", "answers_stale", "answers_servfail",
+		"answers_blocked", "left", "lost", "truncated"};
+	if (!front_is_used(front))
+		return;
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		front_row(t, front, "verdicts", verdict_names[i]);
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+		front_row(t, front, NULL, keys[i]);
+	printf("\n");
+	table_print(t);
+}
 
 enum { VIEW_ROWS = 6 }; // of a table on a terminal: the rest has a command of its own
 
-static void remote_take_view(const struct ctl *c, const char *path, struct view *v)
+static void remote_read(const struct ctl *c, const char *path, struct view *v)
 {
 	char why[HTTP_WHY_MAX];
-	v->has_stats = stats_ask(c, &v->dataplane, v->stats, v->why_stats);
+	v->has_stats = stats_call(c, &v->dataplane, v->stats, v->why_stats);
 	enum http_outcome outcome =
 		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, why);
 	v->controlplane = outcome == HTTP_OK ? PROCESS_UP : PROCESS_UNKNOWN;
@@ -29,7 +200,7 @@ static void remote_take_view(const struct ctl *c, const char *path, struct view 
 	snprintf(v->why_control, sizeof(v->why_control), "%s", why);
 }
 
-static void control_take(const struct ctl *c, const char *path, struct view *v)
+static void control_read(const struct ctl *c, const char *path, struct view *v)
 {
 	uint64_t silent_ms = 0;
 	char text[FIGURE_MAX], why[HTTP_WHY_MAX];
@@ -68,13 +239,13 @@ int view_take(const struct ctl *c, const char *path, struct view *out)
 	if (!out->stats)
 		return ctl_fail(c, "out of memory");
 	if (c->remote_options.host) {
-		remote_take_view(c, path, out);
+		remote_read(c, path, out);
 		return CTL_OK;
 	}
-	control_take(c, path, out);
+	control_read(c, path, out);
 	// Read after the control plane's status: if that says its link is up, these are not the
 	// statistics of an earlier control plane's time.
-	out->has_stats = stats_take(
+	out->has_stats = view_stats(
 		c, out->controlplane == PROCESS_UP, &out->dataplane, out->stats, out->why_stats);
 	return CTL_OK;
 }

@@ -21,6 +21,13 @@ struct view {
 ATTR_MUST_CHECK int view_take(const struct ctl *c, const char *path, struct view *out);
 void view_free(struct view *v);
 
+// The data plane's statistics and its state: of another box from its control API; of this one as
+// the data plane writes them. Where this user may not read that, as no member of
+// runtime.stats_group, `asks` has the control plane tell them. False: there are none; `why` says
+// why. `*state` is set.
+bool view_stats(const struct ctl *c, bool asks, enum process_state *state, struct stats_copy *out,
+	char why[SHM_WHY_MAX]);
+
 // "controlplane" in a document for machines: its state, and all that it said.
 void view_put_controlplane(struct json_node *root, const struct view *v);
 // What `status --json` prints. NULL: out of memory.

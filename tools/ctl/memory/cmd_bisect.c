@@ -4,7 +4,7 @@
 
 #include "bisect.h"
 #include "lib/http_get.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "terminal/term_text.h"
 
 #include <errno.h>

@@ -4,13 +4,12 @@
 // connections.
 
 #include "heap_diff.h"
-#include "lib/cell.h"
 #include "lib/ctl.h"
 #include "lib/http_get.h"
 #include "lib/json_doc.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "pprof_out.h"
 #include "terminal/term_text.h"
 

@@ -4,12 +4,11 @@
 // history; two looks at it compared; and the memory that a configuration takes at most, by the bill
 // of mem_plan.h by which both processes refuse to start.
 
-#include "lib/cell.h"
 #include "lib/ctl.h"
 #include "lib/json_doc.h"
 #include "lib/say.h"
 #include "lib/show.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "mem_doc.h"
 
 #include <inttypes.h>

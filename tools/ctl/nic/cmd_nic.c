@@ -4,11 +4,9 @@
 
 #include "lib/ctl.h"
 #include "lib/json_doc.h"
-#include "lib/passwd_find.h"
-#include "lib/proc_fds.h"
 #include "lib/program.h"
 #include "lib/sysroot.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "nic_device.h"
 
 #include <errno.h>
@@ -216,7 +214,7 @@ static void holder_find(const struct nic_device *d, char out[USE_MAX])
 	if (!d->group[0])
 		return;
 	sysroot_path(h.node, "/dev/vfio/%s", d->group);
-	int rc = proc_fds_look(holder_visit, &h);
+	int rc = sysroot_fds_walk(holder_visit, &h);
 	if (rc)
 		add(out, "", "who has it open cannot be read: %s", strerror(-rc));
 	if (!h.pid)
@@ -372,7 +370,7 @@ static int node_give(struct nic_bind *b)
 	struct passwd_user user;
 	struct stat st;
 	char path[SYSROOT_PATH_MAX];
-	if (!b->device.group[0] || !passwd_find(process_user, 0, &user))
+	if (!b->device.group[0] || !sysroot_user_find(process_user, 0, &user))
 		return CTL_OK;
 	if (b->c->dry_run) {
 		WOULD(b, "give /dev/vfio/%s to %s, mode %04o\n", b->device.group, process_user,

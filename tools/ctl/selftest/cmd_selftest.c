@@ -8,7 +8,7 @@
 // a deadline and ends when a process dies or SIGINT or SIGTERM comes.
 
 #include "lib/ctl.h"
-#include "lib/table_out.h"
+#include "lib/table_cell.h"
 #include "lib/view.h"
 #include "selftest_plan.h"
 #include "terminal/progress.h"

@@ -4,9 +4,8 @@
 // it does so. The end of the input, a signal and a no change nothing.
 
 #include "doctor/doctor.h"
-#include "lib/config_certificates.h"
+#include "lib/config_prove.h"
 #include "lib/http_get.h"
-#include "lib/passwd_find.h"
 #include "lib/program.h"
 #include "lib/show.h"
 #include "lib/sysroot.h"
@@ -40,7 +39,7 @@ static void pause_take(void)
 static bool owner_give(const char *path, char why[SETUP_WHY_MAX])
 {
 	struct passwd_user user = {0}; // root's, where there is no such user
-	if (!passwd_find("weir-cp", 0, &user))
+	if (!sysroot_user_find("weir-cp", 0, &user))
 		user.uid = 0;
 	if (chown(path, user.uid, 0) == 0 && chmod(path, 0400) == 0)
 		return true;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "tests/unit/unit.h"
-#include "tools/ctl/lib/stats_out.h"
 
 #include <weir/stats_read.h>
 
@@ -183,19 +182,6 @@ TEST(test_hostile)
 		region_unmap(&r);
 	}
 	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "stats"), 0);
-}
-
-TEST(test_ratios)
-{
-	double v[VERDICT_COUNT] = {0};
-	assert_true(stats_hit_ratio(v) < 0);
-	v[VERDICT_hit] = 6;
-	v[VERDICT_miss] = 2;
-	v[VERDICT_blocked] = 7;
-	v[VERDICT_blocked_answer] = v[VERDICT_local] = v[VERDICT_drop_rule] = 1;
-	v[VERDICT_to_kernel] = 100;
-	assert_true(stats_hit_ratio(v) == 0.75);
-	assert_true(stats_queries(v) == 18);
 }
 
 static int setup(void **)

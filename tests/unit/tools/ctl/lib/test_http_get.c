@@ -26,11 +26,6 @@ int connect(int fd, const struct sockaddr *address, socklen_t len)
 	return rc;
 }
 
-int ctl_fail(const struct ctl *, const char *, ...)
-{
-	return CTL_FAILED;
-}
-
 // Answers one connection with `text`, `times` times over; the request comes back by a pipe.
 static pid_t peer_start(const char *text, unsigned times, int *request_fd)
 {

@@ -2,8 +2,8 @@
 // Sentences and tables of JSON.
 
 #include "printed.h"
-#include "tools/ctl/lib/cell.h"
 #include "tools/ctl/lib/say.h"
+#include "tools/ctl/lib/table_cell.h"
 
 static const char json[] =
 	"{\"text\": \"a\\u0007b\", \"none\": \"\", \"n\": 1234567, \"zero\": 0, \"less\": -1, "

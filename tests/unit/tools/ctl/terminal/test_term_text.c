@@ -2,7 +2,7 @@
 // What weirctl shows of names that are not ASCII, by locale.
 
 #include "tests/unit/tools/ctl/lib/printed.h"
-#include "tools/ctl/lib/table_out.h"
+#include "tools/ctl/lib/table_cell.h"
 #include "tools/ctl/terminal/term_text.h"
 
 #include <locale.h>

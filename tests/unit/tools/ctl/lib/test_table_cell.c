@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "printed.h"
-#include "tools/ctl/lib/table_out.h"
+#include "tools/ctl/lib/table_cell.h"
 
 #include <pty.h>
 #include <termios.h>
