@@ -27,7 +27,7 @@ static void created_print(const struct json_node *root)
 }
 
 // --expires: "30d" from now, or a time to come. False: neither.
-static bool expires_take(const char *text, char *out, size_t cap)
+static bool expires_parse(const char *text, char *out, size_t cap)
 {
 	const time_t now = time(NULL);
 	const char last = *text ? text[strlen(text) - 1] : '\0';
@@ -48,7 +48,7 @@ int cmd_token_create(struct ctl *c)
 		ctl_fail(c, "token create takes --role read, operate or admin");
 		return CTL_USAGE;
 	}
-	if (c->expires && !expires_take(c->expires, expires, sizeof(expires))) {
+	if (c->expires && !expires_parse(c->expires, expires, sizeof(expires))) {
 		ctl_fail(c, "--expires takes 12h, 30d or a time to come such as 2027-01-31");
 		return CTL_USAGE;
 	}

@@ -164,7 +164,7 @@ static void rcode_cell(struct table *t, const struct json_node *r, const char *k
 		table_cell(t, "%s", text);
 }
 
-static bool limit_take(const struct ctl *c, unsigned *out)
+static bool limit_parse(const struct ctl *c, unsigned *out)
 {
 	char *end;
 	unsigned long n = c->limit ? strtoul(c->limit, &end, 10) : LIMIT;
@@ -209,7 +209,7 @@ int cmd_log_search(struct ctl *c)
 {
 	struct log_pages p;
 	unsigned limit;
-	if (!limit_take(c, &limit)) {
+	if (!limit_parse(c, &limit)) {
 		(void)ctl_fail(c, "--limit takes 1 to %d", LIMIT_MAX);
 		return CTL_USAGE;
 	}
@@ -305,7 +305,7 @@ static void csv_head(void)
 	putchar('\n');
 }
 
-static bool format_take(const struct ctl *c, bool *csv)
+static bool format_parse(const struct ctl *c, bool *csv)
 {
 	*csv = c->format && strcmp(c->format, "csv") == 0;
 	return !c->format || *csv || strcmp(c->format, "jsonl") == 0;
@@ -315,7 +315,7 @@ int cmd_log_export(struct ctl *c)
 {
 	struct log_pages p;
 	bool csv;
-	if (!format_take(c, &csv)) {
+	if (!format_parse(c, &csv)) {
 		(void)ctl_fail(c, "--format takes csv or jsonl");
 		return CTL_USAGE;
 	}

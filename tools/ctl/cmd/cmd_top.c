@@ -45,7 +45,7 @@ static unsigned every_of(const struct ctl *c)
 }
 
 // NULL: no reply, and `why` says so.
-static struct json_doc *reply_take(const struct ctl *c, const char *path,
+static struct json_doc *reply_fetch(const struct ctl *c, const char *path,
 	const struct http_param *params, unsigned timeout_ms, char why[HTTP_WHY_MAX])
 {
 	struct json_doc *doc = NULL;
@@ -58,10 +58,10 @@ static struct json_doc *reply_take(const struct ctl *c, const char *path,
 	return NULL;
 }
 
-static void now_take(const struct ctl *c, struct watching *w)
+static void now_fetch(const struct ctl *c, struct watching *w)
 {
 	const struct http_param params[] = {{"limit", has_span(c) ? "1" : "100"}, {NULL, NULL}};
-	struct json_doc *doc = reply_take(c, "/top", params, HTTP_SHORT_MS, w->why);
+	struct json_doc *doc = reply_fetch(c, "/top", params, HTTP_SHORT_MS, w->why);
 	if (!doc)
 		return;
 	json_doc_free(w->before);
@@ -71,14 +71,14 @@ static void now_take(const struct ctl *c, struct watching *w)
 	w->now_ms = clock_mono_ms();
 }
 
-static void span_take(const struct ctl *c, struct watching *w)
+static void span_fetch(const struct ctl *c, struct watching *w)
 {
 	char seconds[LOG_PAGE_SPAN_MAX];
 	if (!log_page_span(c, seconds))
 		return;
 	const struct http_param params[] = {
 		{"limit", "100"}, {"seconds", seconds}, {"client", c->client}, {NULL, NULL}};
-	struct json_doc *doc = reply_take(c, "/log/top", params, HTTP_FLUSH_MS, w->why);
+	struct json_doc *doc = reply_fetch(c, "/log/top", params, HTTP_FLUSH_MS, w->why);
 	w->span_due_ms = clock_mono_ms() + every_of(c);
 	if (!doc)
 		return;
@@ -86,11 +86,11 @@ static void span_take(const struct ctl *c, struct watching *w)
 	w->span = doc;
 }
 
-static void sample_take(const struct ctl *c, struct watching *w)
+static void sample_fetch(const struct ctl *c, struct watching *w)
 {
-	now_take(c, w);
+	now_fetch(c, w);
 	if (has_span(c) && !*w->why && clock_mono_ms() >= w->span_due_ms)
-		span_take(c, w);
+		span_fetch(c, w);
 }
 
 static uint64_t total_of(const struct json_doc *doc, const char *key)
@@ -262,7 +262,7 @@ static void watch_run(const struct ctl *c, struct watching *w)
 		frame_show(c, w);
 		if (!keys_wait(c, w, clock_mono_ms() + every_ms))
 			break;
-		sample_take(c, w);
+		sample_fetch(c, w);
 	}
 	screen_leave();
 }
@@ -275,7 +275,7 @@ static int top_watch(struct ctl *c)
 		return CTL_USAGE;
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	sample_take(c, &w);
+	sample_fetch(c, &w);
 	if (*w.why)
 		rc = ctl_fail(c, "%s", w.why);
 	else if (!screen_enter())

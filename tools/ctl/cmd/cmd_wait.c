@@ -29,7 +29,7 @@ static uint64_t waited_ms(const struct waiter *w)
 }
 
 // What two processes say together. NULL: `seen` says what there is not.
-static struct json_doc *view_look(struct waiter *w)
+static struct json_doc *view_fetch(struct waiter *w)
 {
 	const bool is_stats = w->condition.source == WAIT_STATS;
 	struct json_doc *doc = NULL;
@@ -46,7 +46,7 @@ static struct json_doc *view_look(struct waiter *w)
 }
 
 // The same of one call. `*outcome` says whether it can become better.
-static struct json_doc *call_look(struct waiter *w, enum http_outcome *outcome)
+static struct json_doc *reply_fetch(struct waiter *w, enum http_outcome *outcome)
 {
 	static const char *const paths[] = {[WAIT_UPSTREAMS] = "/upstreams",
 		[WAIT_BLOCKLIST] = "/blocklist",
@@ -94,7 +94,7 @@ static enum look look(struct waiter *w)
 	const bool is_view =
 		w->condition.source == WAIT_STATUS || w->condition.source == WAIT_STATS;
 	enum http_outcome outcome = HTTP_OK;
-	struct json_doc *doc = is_view ? view_look(w) : call_look(w, &outcome);
+	struct json_doc *doc = is_view ? view_fetch(w) : reply_fetch(w, &outcome);
 	const struct json_node *root = json_doc_root(doc);
 	enum look result = LOOK_NOT_MET;
 	if (outcome == HTTP_DENIED || outcome == HTTP_UNTRUSTED) {

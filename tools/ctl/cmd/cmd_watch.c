@@ -221,7 +221,7 @@ static bool event_line(void *arg, const struct json_node *root)
 }
 
 // --since: the number of an event, or a time. False: it is neither.
-static bool since_take(struct event_view *v, const char *text)
+static bool since_parse(struct event_view *v, const char *text)
 {
 	int64_t us;
 	if (!text)
@@ -254,7 +254,7 @@ static int events_show(struct ctl *c, const struct event_view *v)
 int cmd_events(struct ctl *c)
 {
 	struct event_view v = {.ctl = c};
-	if (!since_take(&v, c->since)) {
+	if (!since_parse(&v, c->since)) {
 		ctl_fail(c, "--since takes the number of an event, 90s, 15m, 2h, 7d or "
 			    "2026-11-20T10:00");
 		return CTL_USAGE;

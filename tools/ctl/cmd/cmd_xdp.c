@@ -29,7 +29,7 @@ struct xdp_port {
 	uint64_t counters[STEER_COUNTERS];
 };
 
-static int port_look(struct xdp_port *p)
+static int port_read(struct xdp_port *p)
 {
 	p->ifindex = if_nametoindex(p->interface);
 	if (p->ifindex == 0)
@@ -134,7 +134,7 @@ int cmd_xdp_status(struct ctl *c)
 	if (count == 0)
 		return ctl_fail(c, "no AF_XDP port in the configuration (dataplane.ports: xdp)");
 	for (unsigned i = 0; i < count; i++) {
-		int rc = port_look(&port[i]);
+		int rc = port_read(&port[i]);
 		if (rc)
 			return ctl_fail(c, "%s: %s", port[i].interface, strerror(-rc));
 	}

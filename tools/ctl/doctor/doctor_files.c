@@ -296,7 +296,7 @@ static void on_scalar(void *arg, const struct config_scalar *s)
 }
 
 // False: it cannot be read, or is no YAML; other checks say so.
-static bool file_look(const char *path, struct found *out)
+static bool secrets_read(const char *path, struct found *out)
 {
 	const struct config_scalars_to to = {marks_of, on_scalar, out};
 	char *text = NULL;
@@ -325,7 +325,7 @@ static void secrets_check(struct doctor *d, const char *path)
 	struct found f = {0};
 	struct doctor_block b;
 	if (d->dp.uid == d->cp.uid || doctor_file_may(&d->dp, path, 4, &b) != 1
-		|| !file_look(path, &f))
+		|| !secrets_read(path, &f))
 		return;
 	if (f.password)
 		password_report(d, path, "password");
@@ -494,7 +494,7 @@ static bool is_soon(const struct config_end *e, time_t now)
 	return e->ends - now < (part < SOON_S ? part : SOON_S);
 }
 
-static void look_do(struct doctor *d, const struct config_end *e, const char *path)
+static void end_do(struct doctor *d, const struct config_end *e, const char *path)
 {
 	if (e->is_list)
 		doctor_do(d, "openssl crl -noout -issuer -nextupdate -in %s", SHELL_QUOTE(path));
@@ -526,7 +526,7 @@ static bool end_report(struct doctor *d, const char *what, const char *path,
 			what, path, e->name);
 	else
 		return false;
-	look_do(d, e, path);
+	end_do(d, e, path);
 	return true;
 }
 

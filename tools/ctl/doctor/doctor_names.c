@@ -154,7 +154,7 @@ struct port_users {
 	int count;
 };
 
-static bool owner_look(void *arg, pid_t pid, const char *to)
+static bool owner_visit(void *arg, pid_t pid, const char *to)
 {
 	struct port_users *all = arg;
 	unsigned long inode;
@@ -248,7 +248,7 @@ void doctor_check_port53(struct doctor *d)
 		doctor_add(d, DOCTOR_UNKNOWN, "/proc/net/%s: %s", files[i].file, strerror(-count));
 		taken++;
 	}
-	int rc = all.count ? sysroot_fds_walk(owner_look, &all) : 0;
+	int rc = all.count ? sysroot_fds_walk(owner_visit, &all) : 0;
 	for (int i = 0; i < all.count; i++)
 		taken += user_report(d, &all.user[i]);
 	if (rc)

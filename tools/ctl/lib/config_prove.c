@@ -124,7 +124,8 @@ static void end_of_list(const X509_CRL *list, struct config_end *out)
 	name_of(X509_CRL_get_issuer(list), out->name);
 }
 
-static unsigned ends_take(const STACK_OF(X509_INFO) * all, struct config_end out[CONFIG_ENDS_MAX])
+static unsigned ends_collect(
+	const STACK_OF(X509_INFO) * all, struct config_end out[CONFIG_ENDS_MAX])
 {
 	unsigned n = 0;
 	for (int i = 0; i < sk_X509_INFO_num(all); i++) {
@@ -149,7 +150,7 @@ unsigned config_ends_read(
 	*why = "is larger than 1 MiB";
 	if (fstat(fileno(f), &st) == 0 && st.st_size <= CONFIG_PEM_MAX) {
 		STACK_OF(X509_INFO) *all = PEM_X509_INFO_read(f, NULL, on_password, NULL);
-		n = ends_take(all, out);
+		n = ends_collect(all, out);
 		*why = "has no certificate (PEM)";
 		sk_X509_INFO_pop_free(all, X509_INFO_free);
 	}

@@ -24,7 +24,7 @@ struct http_body {
 	size_t len, cap;
 };
 
-static size_t body_take(char *data, size_t size, size_t count, void *arg)
+static size_t body_receive(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_body *b = arg;
 	size_t len = size * count;
@@ -98,7 +98,7 @@ static bool body_set(CURL *curl, const struct http_param *params)
 	return set;
 }
 
-typedef size_t take_fn(char *data, size_t size, size_t count, void *arg);
+typedef size_t receive_fn(char *data, size_t size, size_t count, void *arg);
 
 // A request, and who answers it: on the control socket the kernel names who listens.
 struct request {
@@ -214,9 +214,9 @@ static bool remote_set(const struct remote *r, CURL *curl)
 					  == CURLE_OK));
 }
 
-// Makes it ready to be performed, its reply for `take`. False: out of memory.
+// Makes it ready to be performed, its reply for `receive`. False: out of memory.
 static bool request_make(struct request *r, bool post, const char *path,
-	const struct http_param *params, unsigned timeout_ms, take_fn *take, void *arg)
+	const struct http_param *params, unsigned timeout_ms, receive_fn *receive, void *arg)
 {
 	char url[8192];
 	const struct ctl *c = r->c;
@@ -228,7 +228,7 @@ static bool request_make(struct request *r, bool post, const char *path,
 		&& curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 2000L) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
-		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, arg) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK
 		&& curl_easy_setopt(curl, CURLOPT_HEADERDATA, &r->coding) == CURLE_OK
@@ -314,7 +314,7 @@ static enum http_outcome request_run(const struct ctl *c, bool post, const char 
 	struct json_doc *read = NULL;
 	enum http_outcome outcome = HTTP_BROKEN;
 	struct request r = {.c = c, .fd = -1};
-	const bool made = request_make(&r, post, path, params, timeout_ms, body_take, body);
+	const bool made = request_make(&r, post, path, params, timeout_ms, body_receive, body);
 	CURLcode code = made ? perform(r.curl) : CURLE_OUT_OF_MEMORY;
 	long status = 0;
 	if (!made) {
@@ -399,7 +399,7 @@ static void line_end(struct http_lines *l)
 }
 
 // A refusal is one line without an end: it stays in `text`.
-static size_t lines_take(char *data, size_t size, size_t count, void *arg)
+static size_t lines_receive(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_lines *l = arg;
 	size_t len = size * count;
@@ -442,7 +442,7 @@ int http_stream(const struct ctl *c, const char *path, const struct http_param *
 	struct http_lines *l = calloc(1, sizeof(*l));
 	struct request r = {.c = c, .fd = -1};
 	int rc = CTL_FAILED;
-	if (l && request_make(&r, false, path, params, 0, lines_take, l)) {
+	if (l && request_make(&r, false, path, params, 0, lines_receive, l)) {
 		*l = (struct http_lines){.line = line, .arg = arg};
 		rc = stream_run(&r, l);
 	} else {

@@ -23,7 +23,7 @@ static struct json_node *node_of(json_t *value)
 	return (struct json_node *)(void *)value;
 }
 
-static struct json_doc *doc_take(json_t *root)
+static struct json_doc *doc_of(json_t *root)
 {
 	struct json_doc *doc = json_is_object(root) ? malloc(sizeof(*doc)) : NULL;
 	if (doc)
@@ -35,12 +35,12 @@ static struct json_doc *doc_take(json_t *root)
 
 struct json_doc *json_doc_parse(const char *text, size_t len)
 {
-	return doc_take(json_loadb(text, len, 0, NULL));
+	return doc_of(json_loadb(text, len, 0, NULL));
 }
 
 struct json_doc *json_doc_new(void)
 {
-	return doc_take(json_object());
+	return doc_of(json_object());
 }
 
 void json_doc_free(struct json_doc *doc)

@@ -16,7 +16,7 @@ static int time_refuse(const struct ctl *c, const char *option)
 	return CTL_USAGE;
 }
 
-static int time_take(
+static int time_parse(
 	const struct ctl *c, const char *option, const char *text, char out[LOG_PAGE_TEXT_MAX])
 {
 	int64_t us;
@@ -35,8 +35,8 @@ int log_pages_start(struct log_pages *p, const struct ctl *c, bool oldest_first)
 	if (!p->unreadable)
 		return CTL_FAILED;
 	json_put_array(json_doc_root(p->unreadable), "unreadable");
-	int rc = time_take(c, "--since", c->since, p->since);
-	return rc == CTL_OK ? time_take(c, "--until", c->until, p->until) : rc;
+	int rc = time_parse(c, "--since", c->since, p->since);
+	return rc == CTL_OK ? time_parse(c, "--until", c->until, p->until) : rc;
 }
 
 static struct json_node *unreadable_of(const struct log_pages *p)
@@ -76,7 +76,7 @@ int log_pages_end(struct log_pages *p)
 }
 
 // A page that ended at such a file begins the next one with it.
-static void unreadable_take(struct log_pages *p, const struct json_node *list)
+static void unreadable_add(struct log_pages *p, const struct json_node *list)
 {
 	struct json_node *all = unreadable_of(p);
 	for (size_t i = 0; i < json_length(list); i++) {
@@ -112,7 +112,7 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 		json_text(root, "unknown_client"));
 	p->complete = json_flag(root, "complete") || !*after;
 	p->unreadable_files += json_count(root, "unreadable_files");
-	unreadable_take(p, json_get(root, "unreadable"));
+	unreadable_add(p, json_get(root, "unreadable"));
 	snprintf(p->after, sizeof(p->after), "%s", after);
 	return doc;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void counts_take(
+static void counts_read(
 	const struct json_node *n, const char *const *names, uint64_t *values, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -17,7 +17,7 @@ static unsigned at_most(size_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-static void worker_take(const struct json_node *n, struct stats_worker_copy *w)
+static void worker_read(const struct json_node *n, struct stats_worker_copy *w)
 {
 #define X(field) w->field = (typeof(w->field))json_count(n, #field);
 	STATS_WORKER_FIELDS(X)
@@ -27,11 +27,11 @@ static void worker_take(const struct json_node *n, struct stats_worker_copy *w)
 	const struct json_node *missing = json_get(n, "mbuf_missing");
 	for (unsigned i = 0; i < MBUF_OWNERS; i++)
 		w->mbuf_missing[i] = (uint32_t)json_count(missing, stats_owner_name(i));
-	counts_take(json_get(n, "verdicts"), verdict_names, w->verdict, VERDICT_COUNT);
-	counts_take(json_get(n, "counters"), counter_names, w->counter, COUNTER_COUNT);
+	counts_read(json_get(n, "verdicts"), verdict_names, w->verdict, VERDICT_COUNT);
+	counts_read(json_get(n, "counters"), counter_names, w->counter, COUNTER_COUNT);
 }
 
-static void port_take(const struct json_node *n, struct stats_port_copy *p)
+static void port_read(const struct json_node *n, struct stats_port_copy *p)
 {
 	snprintf(p->name, sizeof(p->name), "%s", json_text(n, "name"));
 	const char *mac = json_text(n, "mac");
@@ -40,10 +40,10 @@ static void port_take(const struct json_node *n, struct stats_port_copy *p)
 #define X(field) p->field = (typeof(p->field))json_count(n, #field);
 	STATS_PORT_FIELDS(X)
 #undef X
-	counts_take(json_get(n, "steering"), steer_counter_names, p->steer, STEER_COUNTERS);
+	counts_read(json_get(n, "steering"), steer_counter_names, p->steer, STEER_COUNTERS);
 }
 
-static void stats_take(const struct json_node *n, struct stats_copy *s)
+static void stats_read_all(const struct json_node *n, struct stats_copy *s)
 {
 	const struct json_node *groups = json_get(n, "groups"), *workers = json_get(n, "workers"),
 			       *ports = json_get(n, "ports");
@@ -53,8 +53,8 @@ static void stats_take(const struct json_node *n, struct stats_copy *s)
 #define X(field) s->field = (typeof(s->field))json_count(n, #field);
 	STATS_PROCESS_FIELDS(X)
 #undef X
-	counts_take(json_get(n, "verdicts"), verdict_names, s->verdict, VERDICT_COUNT);
-	counts_take(json_get(n, "counters"), counter_names, s->counter, COUNTER_COUNT);
+	counts_read(json_get(n, "verdicts"), verdict_names, s->verdict, VERDICT_COUNT);
+	counts_read(json_get(n, "counters"), counter_names, s->counter, COUNTER_COUNT);
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *one = json_at(groups, i);
 		const uint64_t group = json_count(one, "group");
@@ -63,10 +63,10 @@ static void stats_take(const struct json_node *n, struct stats_copy *s)
 	}
 	s->workers = at_most(json_length(workers), SHM_WORKERS_MAX);
 	for (unsigned i = 0; i < s->workers; i++)
-		worker_take(json_at(workers, i), &s->worker[i]);
+		worker_read(json_at(workers, i), &s->worker[i]);
 	s->ports = at_most(json_length(ports), STATS_PORTS_MAX);
 	for (unsigned i = 0; i < s->ports; i++)
-		port_take(json_at(ports, i), &s->port[i]);
+		port_read(json_at(ports, i), &s->port[i]);
 }
 
 bool stats_remote(const struct json_node *root, enum process_state *state, struct stats_copy *out,
@@ -79,7 +79,7 @@ bool stats_remote(const struct json_node *root, enum process_state *state, struc
 		if (strcmp(text, process_state_text((enum process_state)s)) == 0)
 			*state = (enum process_state)s;
 	if (stats)
-		stats_take(stats, out);
+		stats_read_all(stats, out);
 	else
 		snprintf(why, SHM_WHY_MAX, "%s", json_text(root, "why"));
 	return stats != NULL;

@@ -73,7 +73,7 @@ struct step {
 };
 
 // Moves `*path` behind the step. False: it is no step.
-static bool step_take(const char **path, struct step *s)
+static bool step_parse(const char **path, struct step *s)
 {
 	const char *p = *path;
 	const size_t key = strcspn(p, ".[]");
@@ -105,7 +105,7 @@ static bool counter_parse(
 	char *end;
 	bool is_path = *path;
 	for (unsigned i = 0; is_path && *path; i++) {
-		is_path = step_take(&path, &s) && (i || !s.has_item);
+		is_path = step_parse(&path, &s) && (i || !s.has_item);
 		int source = is_path && i == 0 ? word_find(
 				     sources, ARRAY_LEN(sources), "command of a path", s.key, why)
 					       : 0;
@@ -317,7 +317,7 @@ static const struct json_node *path_follow(
 	const char *path, const struct json_node *n, char seen[WAIT_TEXT_MAX])
 {
 	struct step s;
-	while (*path && step_take(&path, &s)) {
+	while (*path && step_parse(&path, &s)) {
 		const struct json_node *below = json_get(n, s.key);
 		const char *near = below ? NULL : json_key_near(n, s.key);
 		if (!below) {

@@ -229,7 +229,7 @@ static bool toggle_switch(struct bisect *b, const struct bisect_step *s, bool ba
 	return doc != NULL;
 }
 
-static bool slope_look(struct bisect *b, struct bisect_step *s, unsigned span_s)
+static bool slope_fetch(struct bisect *b, struct bisect_step *s, unsigned span_s)
 {
 	char seconds[16];
 	snprintf(seconds, sizeof(seconds), "%u", span_s);
@@ -258,24 +258,24 @@ static unsigned slope_find(struct bisect *b, struct bisect_step *s)
 	while (looks < LOOKS_MOST && !is_known(s) && !interrupted) {
 		looks++;
 		wait_shown(b);
-		if (!slope_look(b, s, b->seconds)
-			|| (looks > 1 && !is_known(s) && !slope_look(b, s, looks * b->seconds)))
+		if (!slope_fetch(b, s, b->seconds)
+			|| (looks > 1 && !is_known(s) && !slope_fetch(b, s, looks * b->seconds)))
 			return 0;
 	}
 	return looks * b->seconds;
 }
 
-static struct json_doc *memory_look(struct bisect *b)
+static struct json_doc *memory_fetch(struct bisect *b)
 {
 	return http_call_or_fail(b->ctl, false, "/mem", NULL, HTTP_SHORT_MS);
 }
 
 static bool step_measure(struct bisect *b, struct bisect_step *s)
 {
-	struct json_doc *before = memory_look(b), *after = NULL;
+	struct json_doc *before = memory_fetch(b), *after = NULL;
 	unsigned seconds = before ? slope_find(b, s) : 0;
 	if (seconds)
-		after = memory_look(b);
+		after = memory_fetch(b);
 	if (after)
 		bisect_memory_take(s, json_doc_root(before), json_doc_root(after), seconds);
 	json_doc_free(before);

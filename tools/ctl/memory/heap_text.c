@@ -7,7 +7,7 @@
 #include <string.h>
 
 // The next line of *at, ended; NULL: no more.
-static char *line_take(char **at)
+static char *line_next(char **at)
 {
 	char *line = *at;
 	if (!*line)
@@ -18,7 +18,7 @@ static char *line_take(char **at)
 	return line;
 }
 
-static bool number_take(char **at, int base, uint64_t *out)
+static bool number_parse(char **at, int base, uint64_t *out)
 {
 	char *end;
 	if (!**at || strchr(" +-", **at))
@@ -43,7 +43,7 @@ static struct heap_stack *stack_begin(struct heap_text *h, char *line)
 	char *at = line + 1;
 	while (*at == ' ' && s->depth < HEAP_FRAMES_MAX) {
 		at++;
-		if (!number_take(&at, 16, &s->frame[s->depth]))
+		if (!number_parse(&at, 16, &s->frame[s->depth]))
 			break;
 		s->depth++;
 	}
@@ -60,33 +60,33 @@ static void stack_scale(struct heap_stack *s, uint64_t blocks, uint64_t bytes, u
 }
 
 // "12: 3456"
-static bool pair_take(char **at, uint64_t *blocks, uint64_t *bytes)
+static bool pair_parse(char **at, uint64_t *blocks, uint64_t *bytes)
 {
-	if (!number_take(at, 10, blocks) || strncmp(*at, ": ", 2) != 0)
+	if (!number_parse(at, 10, blocks) || strncmp(*at, ": ", 2) != 0)
 		return false;
 	*at += 2 + strspn(*at + 2, " ");
-	return number_take(at, 10, bytes) && *blocks;
+	return number_parse(at, 10, bytes) && *blocks;
 }
 
 // "  t*: 12: 3456 [0: 0]": of all threads.
-static void totals_take(struct heap_stack *s, char *line, uint64_t sample)
+static void totals_parse(struct heap_stack *s, char *line, uint64_t sample)
 {
 	static const char head[] = "  t*: ";
 	uint64_t blocks, bytes;
 	char *at = line + sizeof(head) - 1;
-	if (strncmp(line, head, sizeof(head) - 1) == 0 && pair_take(&at, &blocks, &bytes))
+	if (strncmp(line, head, sizeof(head) - 1) == 0 && pair_parse(&at, &blocks, &bytes))
 		stack_scale(s, blocks, bytes, sample);
 }
 
 // "0: 0 [12: 3456] @ 0x1 0x2": what was allocated.
-static void allocated_take(struct heap_text *h, char *line)
+static void allocated_parse(struct heap_text *h, char *line)
 {
 	uint64_t blocks, bytes;
 	char *at = strchr(line, '['), *frames = strstr(line, "] @");
 	if (!at || !frames)
 		return;
 	at += 1 + strspn(at + 1, " ");
-	if (!pair_take(&at, &blocks, &bytes))
+	if (!pair_parse(&at, &blocks, &bytes))
 		return;
 	struct heap_stack *s = stack_begin(h, frames + 2);
 	if (s)
@@ -101,7 +101,7 @@ static void runs_here(struct heap_stack *s)
 }
 
 // "1 @ 0x1 0x2" behind "# LABEL".
-static void thread_take(struct heap_text *h, char *line, const char **label)
+static void thread_parse(struct heap_text *h, char *line, const char **label)
 {
 	if (line[0] == '#')
 		*label = line + 1 + (line[1] == ' ');
@@ -117,16 +117,16 @@ static void thread_take(struct heap_text *h, char *line, const char **label)
 }
 
 // "start-end perms offset dev inode path", executable ones.
-static void map_take(struct heap_text *h, char *line)
+static void map_parse(struct heap_text *h, char *line)
 {
 	struct heap_map m = {0};
 	char *at = line;
-	if (!number_take(&at, 16, &m.start) || *at++ != '-' || !number_take(&at, 16, &m.end)
+	if (!number_parse(&at, 16, &m.start) || *at++ != '-' || !number_parse(&at, 16, &m.end)
 		|| *at++ != ' ' || strnlen(at, 5) < 5 || at[2] != 'x')
 		return;
 	at += 5;
 	char *path = strchr(at, '/');
-	if (!number_take(&at, 16, &m.offset) || !path)
+	if (!number_parse(&at, 16, &m.offset) || !path)
 		return;
 	if (h->map_count == HEAP_MAPS_MAX) {
 		h->left_out++;
@@ -137,15 +137,15 @@ static void map_take(struct heap_text *h, char *line)
 }
 
 // "function bytes made_bytes file"
-static void site_take(struct heap_text *h, char *line)
+static void site_parse(struct heap_text *h, char *line)
 {
 	struct heap_count s = {.function = line};
 	char *at = strchr(line, ' ');
 	if (!at)
 		return;
 	*at++ = '\0';
-	if (!number_take(&at, 10, &s.bytes) || *at++ != ' ' || !number_take(&at, 10, &s.made_bytes)
-		|| *at++ != ' ')
+	if (!number_parse(&at, 10, &s.bytes) || *at++ != ' '
+		|| !number_parse(&at, 10, &s.made_bytes) || *at++ != ' ')
 		return;
 	if (h->site_count == HEAP_COUNTS_MAX) {
 		h->left_out++;
@@ -161,23 +161,23 @@ static void lines_read(struct heap_text *h, char *text)
 	const char *label = NULL;
 	bool maps = h->kind == HEAP_CPU, sites = false;
 	char *line;
-	while ((line = line_take(&text))) {
+	while ((line = line_next(&text))) {
 		if (sites)
-			site_take(h, line);
+			site_parse(h, line);
 		else if (maps && strcmp(line, "SITES:") == 0)
 			sites = true;
 		else if (maps)
-			map_take(h, line);
+			map_parse(h, line);
 		else if (strcmp(line, "MAPPED_LIBRARIES:") == 0)
 			maps = true;
 		else if (h->kind == HEAP_ALLOCATED)
-			allocated_take(h, line);
+			allocated_parse(h, line);
 		else if (h->kind == HEAP_THREADS)
-			thread_take(h, line, &label);
+			thread_parse(h, line, &label);
 		else if (line[0] == '@')
 			s = stack_begin(h, line);
 		else if (s)
-			totals_take(s, line, h->sample);
+			totals_parse(s, line, h->sample);
 	}
 }
 
@@ -209,14 +209,14 @@ static bool head_read(char *line, enum heap_kind *kind, uint64_t *sample)
 	if (!at || (at != line && strncmp(line, allocated, strlen(allocated)) != 0))
 		return false;
 	at += sizeof(heap) - 1;
-	return number_take(&at, 10, sample) && !*at && *sample;
+	return number_parse(&at, 10, sample) && !*at && *sample;
 }
 
 int heap_text_read(struct heap_text **out, char *text)
 {
 	uint64_t sample;
 	enum heap_kind kind;
-	if (!head_read(line_take(&text), &kind, &sample))
+	if (!head_read(line_next(&text), &kind, &sample))
 		return -EPROTO;
 	int rc = heap_text_new(out, kind, sample);
 	if (rc == 0)
@@ -224,7 +224,7 @@ int heap_text_read(struct heap_text **out, char *text)
 	return rc;
 }
 
-static bool word_take(const char **at, const char *end, uint64_t *out)
+static bool word_read(const char **at, const char *end, uint64_t *out)
 {
 	if ((size_t)(end - *at) < sizeof(*out))
 		return false;
@@ -234,10 +234,10 @@ static bool word_take(const char **at, const char *end, uint64_t *out)
 }
 
 // A count, a depth, frames; the end has a depth of one and a count of none.
-static bool record_take(struct heap_text *h, const char **at, const char *end, bool *is_end)
+static bool record_read(struct heap_text *h, const char **at, const char *end, bool *is_end)
 {
 	uint64_t count, depth, frame;
-	if (!word_take(at, end, &count) || !word_take(at, end, &depth) || !depth
+	if (!word_read(at, end, &count) || !word_read(at, end, &depth) || !depth
 		|| depth > (size_t)(end - *at) / sizeof(frame))
 		return false;
 	*is_end = count == 0;
@@ -245,7 +245,7 @@ static bool record_take(struct heap_text *h, const char **at, const char *end, b
 	if (count && h->stack_count < HEAP_STACKS_MAX)
 		s = &h->stack[h->stack_count++];
 	h->left_out += count && !s;
-	for (uint64_t i = 0; i < depth && word_take(at, end, &frame); i++)
+	for (uint64_t i = 0; i < depth && word_read(at, end, &frame); i++)
 		if (s && s->depth < HEAP_FRAMES_MAX)
 			s->frame[s->depth++] = frame;
 	if (!s)
@@ -261,7 +261,7 @@ int heap_text_read_cpu(struct heap_text **out, char *text, size_t len)
 	const char *at = text, *end = text + len;
 	uint64_t word[5];
 	for (unsigned i = 0; i < ARRAY_LEN(word); i++)
-		if (!word_take(&at, end, &word[i]))
+		if (!word_read(&at, end, &word[i]))
 			return -EPROTO;
 	if (word[0] || word[1] != 3 || word[2] || !word[3] || word[4])
 		return -EPROTO;
@@ -270,7 +270,7 @@ int heap_text_read_cpu(struct heap_text **out, char *text, size_t len)
 		return rc;
 	bool is_end = false;
 	while (!is_end)
-		if (!record_take(*out, &at, end, &is_end)) {
+		if (!record_read(*out, &at, end, &is_end)) {
 			heap_text_free(*out);
 			return -EPROTO;
 		}

@@ -89,7 +89,7 @@ static bool is_default_v6(const char *line, const char *interface)
 }
 
 // 1: a line is a route of the interface, 0: no line is, -errno.
-static int routes_look(const char *file, const char *interface,
+static int routes_match(const char *file, const char *interface,
 	bool (*is_one)(const char *line, const char *interface))
 {
 	char path[SYSROOT_PATH_MAX], line[256];
@@ -106,8 +106,8 @@ static int routes_look(const char *file, const char *interface,
 
 static void routes_find(const char *interface, char out[USE_MAX])
 {
-	int v4 = routes_look("/proc/net/route", interface, is_route_v4);
-	int v6 = routes_look("/proc/net/ipv6_route", interface, is_default_v6);
+	int v4 = routes_match("/proc/net/route", interface, is_route_v4);
+	int v6 = routes_match("/proc/net/ipv6_route", interface, is_default_v6);
 	if (v6 == -ENOENT) // a kernel without IPv6
 		v6 = 0;
 	if (v4 > 0 || v6 > 0)
@@ -300,7 +300,7 @@ static int driver_load(const struct nic_bind *b, const char *driver)
 
 // Drivers may probe asynchronously. With `driver` NULL any driver will do, with "" the device must
 // have no driver.
-static bool is_taken_by(struct nic_bind *b, const char *driver)
+static bool is_bound_to(struct nic_bind *b, const char *driver)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
 		nic_device_driver(b->device.pci, b->to);
@@ -317,7 +317,7 @@ static int release(struct nic_bind *b, const char *driver)
 {
 	if (driver_write(b, driver, "unbind") != CTL_OK)
 		return CTL_FAILED;
-	if (b->c->dry_run || is_taken_by(b, ""))
+	if (b->c->dry_run || is_bound_to(b, ""))
 		return CTL_OK;
 	return ctl_fail(b->c, "%s: %s does not let it go", b->device.pci, driver);
 }
@@ -333,14 +333,14 @@ static int driver_change(struct nic_bind *b, const char *driver)
 		return CTL_FAILED;
 	if (b->c->dry_run)
 		snprintf(b->to, sizeof(b->to), "%s", driver);
-	else if (!is_taken_by(b, driver))
+	else if (!is_bound_to(b, driver))
 		return ctl_fail(
 			b->c, "%s: %s did not take it (dmesg says why)", b->device.pci, driver);
 	return CTL_OK;
 }
 
 // A device that no driver has goes to the one that knows it.
-static void give_up(const struct nic_bind *b)
+static void bind_abandon(const struct nic_bind *b)
 {
 	char file[SYSROOT_PATH_MAX], now[NIC_WORD_MAX];
 	if (b->c->dry_run)
@@ -353,19 +353,19 @@ static void give_up(const struct nic_bind *b)
 }
 
 // The override comes first: between the other two writes no other driver can take the device.
-static int hand_over(struct nic_bind *b, const char *driver)
+static int driver_switch(struct nic_bind *b, const char *driver)
 {
 	if (override_write(b, driver) != CTL_OK)
 		return CTL_FAILED;
 	int rc = driver_change(b, driver);
 	if (rc != CTL_OK)
-		give_up(b);
+		bind_abandon(b);
 	return rc;
 }
 
 // A data plane that is not root opens the node of the device's group. Nothing on machines without
 // that user: there weir runs as root.
-static int node_give(struct nic_bind *b)
+static int node_own(struct nic_bind *b)
 {
 	struct passwd_user user;
 	struct stat st;
@@ -396,16 +396,16 @@ static int bind_to(struct nic_bind *b, const char *driver)
 	bool is_bound = strcmp(b->device.driver, driver) == 0;
 	if (is_bound)
 		snprintf(b->to, sizeof(b->to), "%s", driver);
-	else if (driver_load(b, driver) != CTL_OK || hand_over(b, driver) != CTL_OK)
+	else if (driver_load(b, driver) != CTL_OK || driver_switch(b, driver) != CTL_OK)
 		return CTL_FAILED;
-	return strcmp(driver, NIC_VFIO) == 0 ? node_give(b) : CTL_OK;
+	return strcmp(driver, NIC_VFIO) == 0 ? node_own(b) : CTL_OK;
 }
 
 // Back to the kernel: to `driver`, or with NULL to a driver that knows the device.
 static int bind_back(struct nic_bind *b, const char *driver)
 {
 	if (driver) {
-		if (driver_load(b, driver) != CTL_OK || hand_over(b, driver) != CTL_OK)
+		if (driver_load(b, driver) != CTL_OK || driver_switch(b, driver) != CTL_OK)
 			return CTL_FAILED;
 		return override_write(b, "\n");
 	}
@@ -417,7 +417,7 @@ static int bind_back(struct nic_bind *b, const char *driver)
 		|| file_write(b, b->device.pci, "/sys/bus/pci/drivers_probe") != CTL_OK)
 		return CTL_FAILED;
 	if (!b->c->dry_run)
-		(void)is_taken_by(b, NULL); // without one it is nobody's
+		(void)is_bound_to(b, NULL); // without one it is nobody's
 	return CTL_OK;
 }
 

@@ -241,7 +241,7 @@ static int load_start(struct selftest_rig *rig, unsigned cpu, unsigned seconds)
 	return ret;
 }
 
-static void signals_take(void)
+static void signals_catch(void)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	sigaction(SIGINT, &action, NULL);
@@ -265,7 +265,7 @@ static int rig_start(struct selftest_rig *rig, const struct config *c,
 	int ret = programs_find(rig, why);
 	if (ret < 0)
 		return ret;
-	signals_take();
+	signals_catch();
 	snprintf(rig->dir, sizeof(rig->dir), "%s/weir-selftest-XXXXXX",
 		access("/run", W_OK) == 0 ? "/run" : "/tmp");
 	if (!mkdtemp(rig->dir)) {
@@ -288,7 +288,7 @@ static int rig_start(struct selftest_rig *rig, const struct config *c,
 }
 
 // One line off the front of what was read; false: there is no whole one.
-static bool line_take(struct selftest_rig *rig, char line[SELFTEST_LINE_MAX])
+static bool line_cut(struct selftest_rig *rig, char line[SELFTEST_LINE_MAX])
 {
 	char *end = memchr(rig->text, '\n', rig->have);
 	if (!end)
@@ -306,7 +306,7 @@ static int rig_line(struct selftest_rig *rig, unsigned timeout_ms, char line[SEL
 	char why[CONFIG_WHY_MAX])
 {
 	uint64_t end = clock_mono_ms() + timeout_ms;
-	while (!line_take(rig, line)) {
+	while (!line_cut(rig, line)) {
 		int ret = children_check(rig, why);
 		progress_step(&rig->progress);
 		if (ret < 0)
@@ -401,7 +401,7 @@ static int cpus_of(const struct ctl *c, struct selftest_cpus *out)
 		&c->config->dataplane, running, c->force, allowed, CPU_SETSIZE, out);
 }
 
-static int lines_take(
+static int lines_read(
 	struct selftest_rig *rig, unsigned seconds, struct found *f, char why[CONFIG_WHY_MAX])
 {
 	char text[SELFTEST_LINE_MAX];
@@ -506,7 +506,7 @@ static int selftest_run(struct ctl *c, const struct selftest_cpus *cpus, unsigne
 		return ctl_fail(c, "out of memory");
 	int rc = rig_start(rig, c->config, cpus, seconds, why);
 	if (rc == 0)
-		rc = lines_take(rig, seconds, &f, why);
+		rc = lines_read(rig, seconds, &f, why);
 	rig_stop(rig);
 	if (rc == 0 && c->json)
 		json_print(&f, rig, cpus);

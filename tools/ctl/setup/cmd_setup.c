@@ -30,13 +30,13 @@
 enum { OPENSSL_MS = 30000, SYSTEMCTL_MS = 120000, UP_MS = 60000, READY_MS = 15000, POLL_MS = 500 };
 #define PAGE_USER "admin"
 
-static void pause_take(void)
+static void poll_sleep(void)
 {
 	nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
 }
 
 // Gives the file to the control plane alone.
-static bool owner_give(const char *path, char why[SETUP_WHY_MAX])
+static bool owner_change(const char *path, char why[SETUP_WHY_MAX])
 {
 	struct passwd_user user = {0}; // root's, where there is no such user
 	if (!sysroot_user_find("weir-cp", 0, &user))
@@ -48,7 +48,7 @@ static bool owner_give(const char *path, char why[SETUP_WHY_MAX])
 }
 
 // The one that is there stays: it may be of an authority.
-static bool certificate_look(
+static bool certificate_check(
 	const struct setup *s, const char *cert, const char *key, char why[SETUP_WHY_MAX])
 {
 	char text[SOCKET_ADDRESS_TEXT_MAX], said[4096];
@@ -77,7 +77,7 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	snprintf(cert, sizeof(cert), "%s/control.pem", s->folder);
 	snprintf(key, sizeof(key), "%s/control.key", s->folder);
 	if (access(cert, F_OK) == 0 && access(key, F_OK) == 0)
-		return certificate_look(s, cert, key, why);
+		return certificate_check(s, cert, key, why);
 	for (unsigned i = 0; i < s->address_count && i < CONFIG_CONTROL_LISTEN_MAX; i++)
 		n += (size_t)snprintf(names + n, sizeof(names) - n, "%sIP:%s", i ? "," : "",
 			ip_address_text(&s->address[i], false, text));
@@ -89,7 +89,7 @@ static bool certificate_make(const struct setup *s, char why[SETUP_WHY_MAX])
 	const int rc = program_read(args, OPENSSL_MS, said, sizeof(said));
 	umask(mask);
 	if (rc == 0)
-		return owner_give(cert, why) && owner_give(key, why);
+		return owner_change(cert, why) && owner_change(key, why);
 	snprintf(why, SETUP_WHY_MAX, "the page needs a certificate: /usr/bin/openssl: %s",
 		rc == -ENOENT ? "not installed (apt install openssl)"
 		: rc < 0      ? strerror(-rc)
@@ -147,7 +147,7 @@ static bool up_wait(struct setup *s, char why[SETUP_WHY_MAX])
 	bool up = false;
 	while (!(up = is_up(s)) && clock_mono_ms() < until_ms) {
 		progress_step(&p);
-		pause_take();
+		poll_sleep();
 	}
 	progress_end(&p);
 	if (!up)
@@ -188,7 +188,7 @@ static void ready_print(struct setup *s)
 		json_doc_free(doc);
 		if (is_ready || is_late)
 			return;
-		pause_take();
+		poll_sleep();
 	}
 }
 
@@ -274,13 +274,13 @@ static bool is_plain(const char *text)
 }
 
 // Takes the answer of an option, or the default. CTL_OK or CTL_FAILED (said).
-static int question_settle(
+static int question_accept(
 	struct setup *s, const struct setup_question *q, const char *answer, const char *need)
 {
 	char why[SETUP_WHY_MAX];
 	snprintf(why, sizeof(why), "%s", need);
 	const bool is_good = strcmp(answer, "keep") == 0
-			     || (*answer && is_plain(answer) && q->take(s, answer, why));
+			     || (*answer && is_plain(answer) && q->accept(s, answer, why));
 	return is_good ? CTL_OK : ctl_fail(s->c, "%s: %s", q->title, why);
 }
 
@@ -302,7 +302,7 @@ static int question_ask(
 		if (strcmp(answer, "keep") == 0)
 			return CTL_OK;
 		snprintf(why, sizeof(why), NEED_ANSWER);
-		if (*answer && is_plain(answer) && q->take(s, answer, why))
+		if (*answer && is_plain(answer) && q->accept(s, answer, why))
 			return CTL_OK;
 		fprintf(stderr, "    %s\n", term_text(why, shown, sizeof(shown)));
 	}
@@ -318,9 +318,9 @@ static int questions_put(struct setup *s)
 		char offer[SETUP_ANSWER_MAX];
 		if (!given[i])
 			q->offer(s, offer, sizeof(offer));
-		int rc = given[i]  ? question_settle(s, q, given[i], NEED_ANSWER)
+		int rc = given[i]  ? question_accept(s, q, given[i], NEED_ANSWER)
 			 : s->asks ? question_ask(s, q, offer, i + 1)
-				   : question_settle(s, q, offer, NEED_DEFAULT);
+				   : question_accept(s, q, offer, NEED_DEFAULT);
 		if (rc != CTL_OK)
 			return rc;
 	}

@@ -277,7 +277,7 @@ static bool interface_is_so(const struct setup *s, const struct config *c)
 	       && strcmp(dp->ports[0].xdp, s->interface) == 0;
 }
 
-static bool interface_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
+static bool interface_accept(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char lines[SETUP_BLOCK_MAX];
 	if (!setup_machine_has_interface(s->own, answer, why, SETUP_WHY_MAX))
@@ -339,7 +339,7 @@ static bool address_is_so(const struct setup *s, const struct config *c)
 	return c->dataplane.address_count == s->address_count;
 }
 
-static bool address_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
+static bool address_accept(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char copy[SETUP_ANSWER_MAX], lines[SETUP_BLOCK_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
 	const char *words[WORDS_MAX];
@@ -371,7 +371,7 @@ static bool lists_are_so(const struct setup *s, const struct config *c)
 	return c->blocking.list_count == s->list_count;
 }
 
-static bool lists_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
+static bool lists_accept(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char copy[SETUP_ANSWER_MAX], lines[SETUP_BLOCK_MAX] = "lists:\n";
 	const char *words[WORDS_MAX];
@@ -421,7 +421,7 @@ static bool upstreams_are_so(const struct setup *s, const struct config *c)
 	return mode == s->mode_next && (mode == UPSTREAM_RECURSIVE || c->upstreams.count == count);
 }
 
-static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
+static bool upstreams_accept(struct setup *s, const char *answer, char why[SETUP_WHY_MAX])
 {
 	char copy[SETUP_ANSWER_MAX], lines[SETUP_BLOCK_MAX] = "servers:\n";
 	const char *words[WORDS_MAX];
@@ -450,11 +450,11 @@ static bool upstreams_take(struct setup *s, const char *answer, char why[SETUP_W
 }
 
 const struct setup_question setup_questions[SETUP_QUESTIONS] = {
-	{"Interface that the clients reach", NULL, interface_offer, interface_take},
-	{"Address on which weir answers", NULL, address_offer, address_take},
-	{"Block lists, of a URL, a file, `none`, or of", known_lists, lists_offer, lists_take},
+	{"Interface that the clients reach", NULL, interface_offer, interface_accept},
+	{"Address on which weir answers", NULL, address_offer, address_accept},
+	{"Block lists, of a URL, a file, `none`, or of", known_lists, lists_offer, lists_accept},
 	{"Upstream servers: addresses, `recursion`, or over TLS", known_resolvers, upstreams_offer,
-		upstreams_take},
+		upstreams_accept},
 };
 
 void setup_answer_network(struct ip_address *a)

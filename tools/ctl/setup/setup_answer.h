@@ -16,7 +16,7 @@ struct setup_question {
 	void (*choices)(char *out, size_t cap); // more of the title, or NULL
 	void (*offer)(const struct setup *s, char *out, size_t cap);
 	// False with a sentence, and nothing is changed.
-	bool (*take)(struct setup *s, const char *answer, char why[SETUP_WHY_MAX]);
+	bool (*accept)(struct setup *s, const char *answer, char why[SETUP_WHY_MAX]);
 };
 
 enum { SETUP_QUESTIONS = 4 }; // interface, address, lists, upstream servers
